@@ -1,0 +1,55 @@
+import type { Reason } from '../errors.ts';
+import type { Secret } from './secret.ts';
+import type { Tool } from './tools.ts';
+
+/** What a program said. Output is UTF-8 text. */
+export interface Answer {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** `read` changes nothing; `destroy` is a change that loses data. */
+export type Access = 'read' | 'change' | 'destroy';
+
+/** A program to be run, as a value: building one touches nothing, so a dry run prints exactly what would run. */
+export interface Command<T, A extends Access = Access> {
+  readonly tool: Tool;
+  readonly argv: readonly string[];
+  readonly access: A;
+  /** Strict: throws when it does not understand the answer (the runner makes a ParseError of it). */
+  readonly parse: (answer: Answer) => T;
+  /** Exit codes that are an answer and go to `parse`; every other one is a CommandError. Default: 0 alone. */
+  readonly accepts?: readonly number[];
+  /** Why it failed, from the answer. It never decides whether it failed. */
+  readonly classify?: (answer: Answer) => Reason;
+  readonly stdin?: Secret | string;
+  /** May be tried again when it fails as `busy` (reads always may). */
+  readonly repeatable?: boolean;
+  /** Reads: 30 s unless it says otherwise. Changes have no limit, unless `stop` is `safe`. */
+  readonly timeoutMs?: number;
+  /** May be ended half-way: by SIGTERM at a signal, and by recovery. Everything else is let finish. */
+  readonly stop?: 'safe';
+  /** The part done, 0 to 1, from the output so far; undefined when it cannot be told. */
+  readonly progress?: (output: string) => number | undefined;
+}
+
+export type ReadCommand<T> = Command<T, 'read'>;
+
+/** Commands joined by kernel pipes, first to last; every status is checked, `parse` gets the last one's answer. */
+export interface Pipeline<T> {
+  readonly commands: readonly [Command<unknown>, ...Command<unknown>[]];
+  readonly parse: (answer: Answer) => T;
+}
+
+/** For commands whose answer is only "it worked". */
+export const nothing = (): void => undefined;
+
+/** How a person would type it, quoted for a POSIX shell. Secrets are on stdin and so never in it. */
+export function commandLine(command: { readonly tool: string; readonly argv: readonly string[] }): string {
+  return [command.tool, ...command.argv].map(quote).join(' ');
+}
+
+function quote(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}

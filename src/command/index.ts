@@ -1,0 +1,4 @@
+export * from './command.ts';
+export * from './host.ts';
+export * from './secret.ts';
+export * from './tools.ts';

@@ -1,0 +1,46 @@
+import { UsageError } from './errors.ts';
+
+/** A number of bytes: a safe integer, so at most 8 PiB. */
+export type Bytes = number;
+
+const factors: Readonly<Record<string, number>> = {
+  '': 1,
+  b: 1,
+  k: 1024,
+  m: 1024 ** 2,
+  g: 1024 ** 3,
+  t: 1024 ** 4,
+  p: 1024 ** 5,
+};
+
+const sizePattern = /^(?<number>\d+(?:\.\d+)?)(?:(?<unit>[kmgtp])(?:i?b)?|b)?$/i;
+
+/**
+ * Bytes of a size as an administrator writes it: `10g`, `10G`, `10gb`, `10GiB`, always 1024-based as lvcreate reads
+ * them (util-linux reads 10GB as 10^10: bofh never does); a bare number is bytes.
+ * Throws UsageError for anything else, and for zero.
+ */
+export function parseSize(text: string | number): Bytes {
+  const match = sizePattern.exec(String(text).trim());
+  const groups = match?.groups;
+  if (groups === undefined)
+    throw new UsageError(`"${text}" is not a size; write for example 512m, 10g or 10GiB`);
+  const bytes = Number(groups.number) * (factors[(groups.unit ?? '').toLowerCase()] ?? Number.NaN);
+  if (!Number.isSafeInteger(Math.ceil(bytes)))
+    throw new UsageError(`"${text}" is larger than bofh can count (8 PiB)`);
+  if (bytes < 1) throw new UsageError(`"${text}" is no size: it must be at least one byte`);
+  return Math.ceil(bytes);
+}
+
+/** Bytes for people: exact where a unit divides them, else one decimal: `2 GiB`, `1.5 GiB`, `700 B`. */
+export function formatSize(bytes: Bytes): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
+  let value = bytes;
+  let unit = 0;
+  while (Math.abs(value) >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  const rounded = Number.isInteger(value) ? String(value) : value.toFixed(1).replace(/\.0$/, '');
+  return `${rounded} ${units[unit] ?? 'B'}`;
+}
