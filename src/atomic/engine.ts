@@ -1,0 +1,73 @@
+import { randomBytes } from 'node:crypto';
+import type { ChangeHost, Host, Progress } from '../command/index.ts';
+import { JournalError } from '../errors.ts';
+import type { Journal } from './journal.ts';
+import type { Owner } from './lines.ts';
+import type { LockTable } from './lock.ts';
+import type { AnyOperation, DeviceKeys } from './operation.ts';
+import type { Processes } from './processes.ts';
+import type { Store } from './store.ts';
+
+/** What the engine works with. It knows no tool: operations are found by kind and version. */
+export interface Engine {
+  readonly host: Host;
+  readonly store: Store;
+  readonly locks: LockTable;
+  readonly processes: Processes;
+  /** Who does this: the user, the command line without secrets, and the version of bofh. */
+  readonly who: { readonly user: string; readonly argv: readonly string[]; readonly bofh: string };
+  /** The code of a journalled step; undefined for an unknown kind or version. */
+  readonly find: (kind: string, version: number) => Promise<AnyOperation | undefined>;
+  /** Keys of a device path. */
+  readonly on: (path: string) => Promise<DeviceKeys>;
+  readonly onProgress?: (step: { readonly n: number; readonly kind: string }, progress: Progress) => void;
+  /** How long a step tries again for objects that another sequence has; 0: it is refused at once. */
+  readonly waitMs?: number;
+}
+
+/** Two signals: `stop` unwinds, `abandon` leaves the journal open. */
+export interface Signals {
+  readonly stop?: AbortSignal;
+  readonly abandon?: AbortSignal;
+}
+
+/** Random, because order never depends on a clock. */
+export function newId(): string {
+  return randomBytes(6).toString('hex');
+}
+
+/** What the journal says of the process that works on it. */
+export async function ownerLine(engine: Engine): Promise<Owner> {
+  const { boot } = await engine.host.facts();
+  return { ...engine.processes.self, boot, user: engine.who.user, bofh: engine.who.bofh };
+}
+
+/** The host as a step may change it. */
+export function changing(
+  engine: Engine,
+  journal: Journal,
+  step: { readonly n: number; readonly kind: string },
+  signal?: AbortSignal,
+): ChangeHost {
+  const { onProgress } = engine;
+  return engine.host.during({
+    outputs: `${journal.store.directory}/${journal.id}.d`,
+    lock: journal.file.fd,
+    ...(signal === undefined ? {} : { signal }),
+    ...(onProgress === undefined ? {} : { onProgress: (progress) => onProgress(step, progress) }),
+  });
+}
+
+/** The code of a step, or JournalError: an unknown kind is touched by nobody. */
+export async function codeOf(
+  engine: Engine,
+  step: { readonly kind: string; readonly version: number },
+  id: string,
+): Promise<AnyOperation> {
+  const found = await engine.find(step.kind, step.version);
+  if (found !== undefined) return found;
+  throw new JournalError(
+    `journal ${id} has a step "${step.kind}" version ${step.version} that this bofh does not know; nothing was touched`,
+    { remedy: 'recover it with the version of bofh that wrote it' },
+  );
+}

@@ -1,0 +1,16 @@
+/** The engine alone, without a driver: published as `bofh/atomic`. */
+export { AtomicOperationSequence, type SequenceOptions, type Steps, type Temporary } from './sequence.ts';
+export {
+  deferred,
+  operation,
+  type AnyOperation,
+  type Claims,
+  type DeferredSpec,
+  type DeviceKeys,
+  type Key,
+  type Look,
+  type Operation,
+  type OperationSpec,
+} from './operation.ts';
+export type { Schema } from './schema.ts';
+export type { Engine, Signals } from './engine.ts';

@@ -1,0 +1,182 @@
+import { JournalError } from '../errors.ts';
+import { decode, encode, type BeginLine, type Line } from './lines.ts';
+import { apply, fold, type State } from './state.ts';
+import type { Store, StoreFile } from './store.ts';
+
+/** A line did not reach the disk. After a failed `sync` nothing more may be done: what is on the disk is unknown. */
+export class AppendError extends JournalError {
+  readonly at: 'write' | 'sync';
+
+  constructor(at: 'write' | 'sync', id: string, cause: unknown) {
+    super(`journal ${id} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
+    this.at = at;
+  }
+}
+
+/** An open journal whose lock is held: the file, and what its lines add up to. */
+export interface Journal {
+  readonly id: string;
+  readonly store: Store;
+  readonly file: StoreFile;
+  state: State;
+  /** Where the next line goes: the end of the last good one. */
+  position: number;
+  crc: number;
+  /** Lines that may wait for the next durable write (`done`, `scope`). */
+  pending: readonly Line[];
+  /** A line of the unwinding could not be written: the journal stays open. */
+  incomplete: unknown;
+  /** A failed sync, or a torn write that could not be cut off: nothing more is written. */
+  dead: AppendError | undefined;
+}
+
+const ballastSize = 64 * 1024;
+
+/** The journal of a new sequence; `file` is `ID.new`, locked. The begin line and `lines` are durable, and it has its name, when this returns. */
+export function bear(store: Store, file: StoreFile, begin: BeginLine, lines: readonly Line[]): Journal {
+  const { id } = begin;
+  const journal: Journal = {
+    id,
+    store,
+    file,
+    state: apply(undefined, begin),
+    position: 0,
+    crc: 0,
+    pending: [],
+    incomplete: undefined,
+    dead: undefined,
+  };
+  writeBallast(store, id);
+  store.makeDir(`${id}.d`);
+  write(journal, [begin, ...lines]);
+  for (const line of lines) journal.state = apply(journal.state, line);
+  store.rename(`${id}.new`, `${id}.journal`);
+  store.syncDir('.');
+  return journal;
+}
+
+/**
+ * The journal of a sequence whose owner is gone; its lock is held. Makes what was read durable first: the bytes are
+ * overwritten in place, because after a failed fdatasync Linux calls the pages clean, and a sync alone would lie.
+ */
+export function adopt(store: Store, file: StoreFile, id: string): Journal {
+  const bytes = file.read();
+  const { lines, length, crc } = decode(bytes, `${id}.journal`);
+  const journal: Journal = {
+    id,
+    store,
+    file,
+    state: fold(lines),
+    position: length,
+    crc,
+    pending: [],
+    incomplete: undefined,
+    dead: undefined,
+  };
+  try {
+    file.truncate(length);
+    writeAll(file, bytes.subarray(0, length), 0);
+    file.datasync();
+  } catch (error) {
+    throw new AppendError('sync', id, error);
+  }
+  return journal;
+}
+
+/** Appends lines. Durable when this returns, unless they may `wait` for the next write. Throws AppendError. */
+export function append(journal: Journal, lines: readonly Line[], mode: 'durable' | 'wait' = 'durable'): void {
+  if (mode === 'wait') journal.pending = [...journal.pending, ...lines];
+  else write(journal, [...journal.pending, ...lines]);
+  if (mode === 'durable') journal.pending = [];
+  for (const line of lines) journal.state = apply(journal.state, line);
+}
+
+/**
+ * Appends lines of an unwinding. One that cannot be written does not stop it, because undo is idempotent: the state
+ * goes on in memory and the journal stays open. A failed sync does stop it.
+ */
+export function note(journal: Journal, lines: readonly Line[]): void {
+  try {
+    append(journal, lines);
+  } catch (error) {
+    if (!(error instanceof AppendError) || error.at === 'sync') throw error;
+    journal.incomplete ??= error;
+    for (const line of lines) journal.state = apply(journal.state, line);
+  }
+}
+
+/** Writes the last line, deletes what may hold key material, and moves the journal to the history. */
+export function close(journal: Journal, line: Line & { readonly t: 'closed' }): void {
+  append(journal, [line]);
+  retire(journal.store, journal.id);
+}
+
+/** Moves a closed journal to the history: also what a crash between `closed` and the move left. */
+export function retire(store: Store, id: string): void {
+  store.remove(`${id}.ballast`);
+  store.remove(`${id}.d`);
+  store.rename(`${id}.journal`, `history/${id}.journal`);
+  store.syncDir('history');
+  store.syncDir('.');
+}
+
+function write(journal: Journal, lines: readonly Line[]): void {
+  if (journal.dead !== undefined) throw journal.dead;
+  const { bytes, crc } = encode(lines, journal.crc);
+  try {
+    writeAll(journal.file, bytes, journal.position);
+  } catch (error) {
+    cutBack(journal, error);
+    if (!isNoSpace(error)) throw new AppendError('write', journal.id, error);
+    writeWithoutBallast(journal, bytes);
+  }
+  try {
+    journal.file.datasync();
+  } catch (error) {
+    journal.dead = new AppendError('sync', journal.id, error);
+    throw journal.dead;
+  }
+  journal.position += bytes.length;
+  journal.crc = crc;
+}
+
+function writeWithoutBallast(journal: Journal, bytes: Buffer): void {
+  try {
+    journal.store.remove(`${journal.id}.ballast`);
+    writeAll(journal.file, bytes, journal.position);
+  } catch (error) {
+    cutBack(journal, error);
+    throw new AppendError('write', journal.id, error);
+  }
+}
+
+/** A torn line must not stand before a later one. */
+function cutBack(journal: Journal, cause: unknown): void {
+  try {
+    journal.file.truncate(journal.position);
+  } catch {
+    journal.dead = new AppendError('write', journal.id, cause);
+    throw journal.dead;
+  }
+}
+
+function writeAll(file: StoreFile, bytes: Uint8Array, position: number): void {
+  for (let done = 0; done < bytes.length; ) done += file.write(bytes.subarray(done), position + done);
+}
+
+function isNoSpace(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
+}
+
+/** Room that is given back when the disk is full, so that the way back can still be written down. */
+function writeBallast(store: Store, id: string): void {
+  store.remove(`${id}.ballast`);
+  const ballast = store.create(`${id}.ballast`);
+  try {
+    writeAll(ballast, Buffer.alloc(ballastSize, 1), 0);
+  } finally {
+    ballast.close();
+  }
+}

@@ -1,0 +1,130 @@
+import { crc32 } from 'node:zlib';
+import { JournalError } from '../errors.ts';
+import type { Claims, Key } from './operation.ts';
+
+/** The process that works on a journal: pid and start time (clock ticks since boot, /proc/PID/stat) agree, or it is gone. */
+export interface Owner {
+  readonly pid: number;
+  readonly started: number;
+  readonly boot: string;
+  readonly user: string;
+  readonly bofh: string;
+}
+
+export interface BeginLine extends Owner {
+  readonly t: 'begin';
+  readonly format: 1;
+  readonly id: string;
+  readonly name: string;
+  readonly argv: readonly string[];
+  readonly host: string;
+}
+
+export interface IntentLine {
+  readonly t: 'intent';
+  readonly n: number;
+  readonly kind: string;
+  readonly version: number;
+  readonly args: unknown;
+  readonly undo: unknown;
+  readonly host: string;
+  /** null: a bare pair that names no objects, so it conflicts with every older step. */
+  readonly claims: Claims | null;
+  readonly contains?: Key;
+  readonly within?: Key;
+  readonly lives: 'disk' | 'boot';
+  readonly after: boolean;
+  readonly scope?: number;
+  readonly boot: string;
+}
+
+export type BlockedWhy = 'failed' | 'bare' | { readonly by: number };
+
+/** The lines of a journal. `docs/journal.md` has the table. */
+export type Line =
+  | BeginLine
+  | { readonly t: 'scope'; readonly s: number; readonly name: string; readonly parent?: number }
+  | IntentLine
+  | { readonly t: 'done'; readonly n: number; readonly result: unknown }
+  | { readonly t: 'undone'; readonly n: number; readonly by?: number; readonly notOurs?: string }
+  | { readonly t: 'blocked'; readonly n: number; readonly why: BlockedWhy; readonly message?: string }
+  | { readonly t: 'scope-end'; readonly s: number }
+  | { readonly t: 'rollback'; readonly scope?: number; readonly because: string }
+  | ({ readonly t: 'recovery' } & Owner)
+  | { readonly t: 'committed' }
+  | { readonly t: 'finished'; readonly n: number; readonly notOurs?: string }
+  | {
+      readonly t: 'closed';
+      readonly outcome: 'committed' | 'rolled-back' | 'abandoned';
+      readonly because?: string;
+      readonly user?: string;
+    };
+
+const known: ReadonlySet<string> = new Set<Line['t']>([
+  'begin',
+  'scope',
+  'intent',
+  'done',
+  'undone',
+  'blocked',
+  'scope-end',
+  'rollback',
+  'recovery',
+  'committed',
+  'finished',
+  'closed',
+]);
+
+/** The bytes of some lines, whose checksums go on from `crc`, that of the line before them on disk (0 at the start). */
+export function encode(
+  lines: readonly Line[],
+  crc: number,
+): { readonly bytes: Buffer; readonly crc: number } {
+  const parts: string[] = [];
+  let last = crc;
+  for (const line of lines) {
+    const text = JSON.stringify(line);
+    last = crc32(text, last);
+    parts.push(`${last.toString(16).padStart(8, '0')} ${text}\n`);
+  }
+  return { bytes: Buffer.from(parts.join('')), crc: last };
+}
+
+export interface Decoded {
+  readonly lines: readonly Line[];
+  /** Length of the part that holds whole lines; what follows is a torn write. */
+  readonly length: number;
+  readonly crc: number;
+}
+
+/** Reads a journal's bytes. Throws JournalError, naming the line, for any whole line that is not as it was written. */
+export function decode(bytes: Buffer, name: string): Decoded {
+  const length = bytes.lastIndexOf(0x0a) + 1;
+  const lines: Line[] = [];
+  let crc = 0;
+  const texts = bytes.subarray(0, length).toString('utf8').split('\n').slice(0, -1);
+  for (const [index, text] of texts.entries()) {
+    const body = text.slice(9);
+    crc = crc32(body, crc);
+    const sum = crc.toString(16).padStart(8, '0');
+    if (text.slice(0, 9) !== `${sum} `) throw damaged(name, index + 1, 'its checksum is wrong');
+    lines.push(parseLine(body, name, index + 1));
+  }
+  if (lines[0]?.t !== 'begin') throw damaged(name, 1, 'it does not begin a sequence');
+  return { lines, length, crc };
+}
+
+function parseLine(body: string, name: string, number: number): Line {
+  const line = JSON.parse(body) as Line;
+  if (!known.has(line.t)) throw damaged(name, number, `"${line.t}" is no line that this bofh knows`);
+  // Whoever reads the number may one day read a newer format than this code was written for.
+  if (line.t === 'begin' && (line.format as number) !== 1)
+    throw damaged(name, number, `format ${line.format as number} is newer than this bofh`);
+  return line;
+}
+
+function damaged(name: string, number: number, what: string): JournalError {
+  return new JournalError(`${name}, line ${number}: ${what}; nothing was touched`, {
+    remedy: `look at it with: bofh journal show ${name.replace(/\.journal$/, '')}`,
+  });
+}

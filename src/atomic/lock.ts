@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto';
+import { closeSync, constants, mkdirSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Host } from '../command/index.ts';
+import type { Claims, Key } from './operation.ts';
+import { exclusive } from './state.ts';
+
+type Mode = 'shared' | 'exclusive';
+
+/** The object locks of one sequence: held until it closes. */
+export interface ObjectLocks {
+  /** Takes all keys of a step in one go, never waiting; the first key that somebody else holds, or undefined. */
+  take(claims: Claims): Promise<Key | undefined>;
+  release(): void;
+}
+
+/** Where sequences get their object locks. */
+export interface LockTable {
+  open(): ObjectLocks;
+}
+
+/** flock(2) on files under `directory`, released by the kernel when the process ends, however it ends. */
+export function lockTable(directory: string, host: Host): LockTable {
+  return { open: () => objectLocks(directory, host) };
+}
+
+function objectLocks(directory: string, host: Host): ObjectLocks {
+  const held = new Map<Key, { readonly fd: number; readonly mode: Mode }>();
+  return {
+    take: async (claims) => {
+      const wanted = [...modes(claims)].filter(
+        ([key, mode]) => held.get(key)?.mode !== 'exclusive' && held.get(key)?.mode !== mode,
+      );
+      if (wanted.length === 0) return undefined;
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      const opened = wanted.map(([key, mode]) => {
+        const had = held.get(key);
+        const fd = had?.fd ?? openLock(join(directory, fileName(key)));
+        return { key, fd, mode, fresh: had === undefined, ...(had === undefined ? {} : { from: had.mode }) };
+      });
+      const refused = await host.flock(opened);
+      for (const { key, fd, mode, fresh } of opened) {
+        if (refused === undefined) held.set(key, { fd, mode });
+        else if (fresh) closeSync(fd);
+      }
+      return refused === undefined ? undefined : opened[refused]?.key;
+    },
+    release: () => {
+      for (const { fd } of held.values()) closeSync(fd);
+      held.clear();
+    },
+  };
+}
+
+/** Each key of a step with the stronger of its modes, in one order for everybody. */
+function modes(claims: Claims): ReadonlyMap<Key, Mode> {
+  const all = new Map<Key, Mode>();
+  for (const key of claims.needs ?? []) all.set(key, 'shared');
+  for (const key of exclusive(claims)) all.set(key, 'exclusive');
+  return new Map([...all].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function openLock(path: string): number {
+  return openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+}
+
+/** A key as a file name: readable, and within the 255 bytes that a name may have. */
+function fileName(key: Key): string {
+  const escaped = encodeURIComponent(key).replaceAll('.', '%2E');
+  if (escaped.length <= 200) return escaped;
+  return `${escaped.slice(0, 150)}.${createHash('sha256').update(key).digest('hex')}`;
+}

@@ -1,0 +1,122 @@
+import {
+  closeSync,
+  constants,
+  fdatasyncSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+
+/** An open file of the state directory. Synchronous throughout: the order of its calls is the engine's contract. */
+export interface StoreFile {
+  /** -1 where there is no real descriptor. */
+  readonly fd: number;
+  /** `device:inode`. */
+  readonly inode: string;
+  read(): Buffer;
+  /** Bytes written, which may be fewer than asked. */
+  write(bytes: Uint8Array, position: number): number;
+  truncate(length: number): void;
+  datasync(): void;
+  close(): void;
+}
+
+/** The state directory, real or in memory. Names are relative to it. */
+export interface Store {
+  readonly directory: string;
+  /** Names in a folder, sorted; empty when the folder is not there yet. */
+  names(folder: '.' | 'history'): readonly string[];
+  /** O_EXCL; makes the state directory when it is missing. */
+  create(name: string): StoreFile;
+  /** Undefined when there is none. */
+  open(name: string): StoreFile | undefined;
+  /** `device:inode` of what has this name now. */
+  inode(name: string): string | undefined;
+  makeDir(name: string): void;
+  rename(from: string, to: string): void;
+  /** A file or a whole folder; one that is not there is removed already. */
+  remove(name: string): void;
+  /** Makes names durable. */
+  syncDir(folder: '.' | 'history'): void;
+}
+
+/** The store on this host's disk; every file is 0600, every folder 0700. */
+export function diskStore(directory: string): Store {
+  const path = (name: string): string => join(directory, name);
+  return {
+    directory,
+    names: (folder) => absent(() => readdirSync(path(folder)).sort()) ?? [],
+    create: (name) => {
+      makeDurable(dirname(path(name)));
+      return diskFile(openSync(path(name), constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600));
+    },
+    open: (name) => {
+      const fd = absent(() => openSync(path(name), constants.O_RDWR | constants.O_NOFOLLOW));
+      return fd === undefined ? undefined : diskFile(fd);
+    },
+    inode: (name) => {
+      const stat = absent(() => statSync(path(name), { bigint: true }));
+      return stat === undefined ? undefined : `${stat.dev}:${stat.ino}`;
+    },
+    makeDir: (name) => mkdirSync(path(name), { mode: 0o700, recursive: true }),
+    rename: (from, to) => {
+      makeDurable(dirname(path(to)));
+      renameSync(path(from), path(to));
+    },
+    remove: (name) => rmSync(path(name), { recursive: true, force: true }),
+    syncDir: (folder) => syncDirectory(path(folder)),
+  };
+}
+
+function diskFile(fd: number): StoreFile {
+  const stat = fstatSync(fd, { bigint: true });
+  return {
+    fd,
+    inode: `${stat.dev}:${stat.ino}`,
+    read: () => readWhole(fd),
+    write: (bytes, position) => writeSync(fd, bytes, 0, bytes.length, position),
+    truncate: (length) => ftruncateSync(fd, length),
+    datasync: () => fdatasyncSync(fd),
+    close: () => closeSync(fd),
+  };
+}
+
+/** By its own name under /proc, because a read at the descriptor starts where an earlier one ended. */
+function readWhole(fd: number): Buffer {
+  return readFileSync(`/proc/self/fd/${fd}`);
+}
+
+/** Makes a folder whose name, and those of the new folders above it, are on the disk when this returns. */
+function makeDurable(directory: string): void {
+  const first = mkdirSync(directory, { mode: 0o700, recursive: true });
+  if (first === undefined) return;
+  for (let made = directory; made.length >= first.length; made = dirname(made)) syncDirectory(dirname(made));
+}
+
+function syncDirectory(path: string): void {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Undefined when there is no such file; every other failure is one. */
+function absent<T>(access: () => T): T | undefined {
+  try {
+    return access();
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
