@@ -1,0 +1,23 @@
+import { defineSite } from 'bofh';
+
+// Copy this to /etc/bofh/site-specific.ts and change what differs on your site. Every key may be left out.
+export default defineSite({
+  // The volume group in which guests get their disks.
+  // volumeGroup: 'vg0',
+
+  // Where guest configurations lie; new ones are written to the first.
+  guestConfigDirs: ['/etc/xen'],
+
+  // How the logical volumes of a guest are named.
+  diskNaming: { root: '{name}-root', swap: '{name}-swap' },
+
+  // Guests that start-all starts first, in this order; the others follow by name.
+  startOrder: [],
+
+  // Kernel and ramdisk of a paravirtualized guest; without them, those that this host runs.
+  // guestKernel: '/boot/vmlinuz-6.1.0-0-amd64',
+  // guestRamdisk: '/boot/initrd.img-6.1.0-0-amd64',
+
+  // Bridge of a guest's network interface; without it a guest has none.
+  // bridge: 'xenbr0',
+});
