@@ -1,0 +1,132 @@
+import { posix } from 'node:path';
+import * as z from 'zod/mini';
+import type { ReadHost } from './command/index.ts';
+import { UsageError } from './errors.ts';
+
+const directory = z.string().check(z.regex(/^\//, 'must be an absolute path'));
+const lvPattern = z.string().check(z.regex(/^[^{}/]*\{name\}[^{}/]*$/, 'must hold {name} once and no "/"'));
+
+const siteSchema = z.strictObject({
+  /** The volume group in which guests get their disks, when the command does not name one. */
+  volumeGroup: z.exactOptional(z.string().check(z.minLength(1))),
+  /** Directories whose `*.cfg` files are guests; new ones are written to the first. */
+  guestConfigDirs: z._default(z.array(directory).check(z.minLength(1)), ['/etc/xen']),
+  /** How the logical volumes of a guest are named. */
+  diskNaming: z._default(z.strictObject({ root: lvPattern, swap: lvPattern }), {
+    root: '{name}-root',
+    swap: '{name}-swap',
+  }),
+  /** Guests that `start-all` starts first, in this order; the others follow by name. */
+  startOrder: z._default(z.array(z.string()), []),
+  /** Kernel and ramdisk of a paravirtualized guest, when the command does not name one. */
+  guestKernel: z.exactOptional(directory),
+  guestRamdisk: z.exactOptional(directory),
+  /** Bridge of a guest's network interface, when the command does not name one; without it a guest has none. */
+  bridge: z.exactOptional(z.string().check(z.minLength(1))),
+});
+
+/** A site's policy, every default filled in. */
+export type Site = z.output<typeof siteSchema>;
+
+/** What a site file says: any part of it. */
+export type SiteSettings = z.input<typeof siteSchema>;
+
+/** For a site file: `export default defineSite({ volumeGroup: 'vg0' })`. It only gives the types. */
+export function defineSite(settings: SiteSettings): SiteSettings {
+  return settings;
+}
+
+/** The settings with their defaults. Throws UsageError that names each bad key, and the nearest known one. */
+export function parseSite(value: unknown, source: string): Site {
+  const parsed = siteSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issues = parsed.error.issues.map((issue) => {
+    const path = issue.path.join('.');
+    if (issue.code === 'unrecognized_keys') return issue.keys.map(unknownKey).join('; ');
+    return path === '' ? issue.message : `${path}: ${issue.message}`;
+  });
+  throw new UsageError(`${source}: ${issues.join('; ')}`);
+}
+
+/** The policy of a site that says nothing. */
+export const defaultSite: Site = parseSite({}, 'the defaults');
+
+function unknownKey(key: string): string {
+  const names = [...Object.keys(siteSchema.shape), ...Object.keys(defaultSite.diskNaming)];
+  const nearest = names.toSorted((a, b) => distance(key, a) - distance(key, b))[0] ?? '';
+  return `"${key}" is no setting; did you mean "${nearest}"?`;
+}
+
+/** Levenshtein's distance. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (const [i, letter] of [...a].entries()) {
+    const next = [i + 1];
+    for (const [j, other] of [...b].entries()) {
+      const swap = (row[j] ?? 0) + (letter === other ? 0 : 1);
+      next.push(Math.min((row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1, swap));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
+
+/** Where a site file is looked for when nobody names one. */
+export const sitePaths = [
+  '/etc/bofh/site-specific.ts',
+  '/etc/bofh/site-specific.js',
+  '/etc/bofh/site-specific.json',
+] as const;
+
+/**
+ * The site file to load: the named one, else the first of `sitePaths` that is there, else undefined. It is code
+ * that root runs, so it is refused (UsageError) when it, or a folder above it, can be written by anyone else.
+ */
+export async function findSite(
+  host: ReadHost,
+  named: string | undefined,
+  uid: number,
+): Promise<string | undefined> {
+  if (named !== undefined) {
+    const path = posix.resolve('/', named);
+    if ((await host.stat(path)) === undefined) throw new UsageError(`there is no site file ${path}`);
+    await refuseUnsafe(host, path, uid);
+    return path;
+  }
+  for (const path of sitePaths) {
+    if ((await host.stat(path)) === undefined) continue;
+    await refuseUnsafe(host, path, uid);
+    return path;
+  }
+  return undefined;
+}
+
+/** Walks from the root down, each symbolic link included: whoever can write any of it decides what root runs. */
+async function refuseUnsafe(host: ReadHost, path: string, uid: number, links = 0): Promise<void> {
+  if (links > 8) throw new UsageError(`${path}: too many symbolic links`);
+  let at = '/';
+  for (const part of ['', ...path.split('/').filter((word) => word !== '')]) {
+    at = posix.join(at, part);
+    const stat = await host.stat(at);
+    if (stat === undefined) throw new UsageError(`there is no ${at}, which ${path} needs`);
+    if (stat.uid !== 0 && stat.uid !== uid) throw unsafe(path, at, `belongs to user ${stat.uid}`);
+    if (stat.kind === 'symlink') {
+      const target = posix.resolve(posix.dirname(at), await host.readLink(at));
+      const rest = path.slice(at.length);
+      return refuseUnsafe(host, `${target}${rest}`, uid, links + 1);
+    }
+    // In a sticky folder (/tmp) nobody can replace what belongs to root.
+    const sticky = stat.kind === 'directory' && (stat.mode & 0o1000) !== 0;
+    if ((stat.mode & 0o022) !== 0 && !sticky)
+      throw unsafe(path, at, `can be written by others (mode ${stat.mode.toString(8)})`);
+  }
+}
+
+function unsafe(path: string, at: string, why: string): UsageError {
+  return new UsageError(
+    `the site file ${path} is refused: it is code that bofh runs as you, and ${at} ${why}`,
+    {
+      remedy: `chown root ${at}; chmod go-w ${at}`,
+    },
+  );
+}

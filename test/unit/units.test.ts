@@ -1,0 +1,53 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { UsageError } from '../../src/errors.ts';
+import { formatSize, parseSize } from '../../src/units.ts';
+
+describe('a size', () => {
+  it.each([
+    ['10g', 10 * 1024 ** 3],
+    ['10G', 10 * 1024 ** 3],
+    ['10gb', 10 * 1024 ** 3],
+    ['10GiB', 10 * 1024 ** 3],
+    ['1.5k', 1536],
+    ['512', 512],
+    ['512b', 512],
+    [4096, 4096],
+    ['1p', 1024 ** 5],
+  ])('%s is %d bytes, as lvcreate reads it', (text, bytes) => {
+    expect(parseSize(text)).toBe(bytes);
+  });
+
+  it.each([
+    '10x',
+    '-1',
+    '0',
+    '0g',
+    '',
+    ' ',
+    'g',
+    '1e3',
+    '10 g',
+    '1,5g',
+    '0x10',
+    'NaN',
+    '10gg',
+    '+5g',
+    '9p',
+    '99999999999999999999',
+  ])('"%s" is refused in one sentence', (text) => {
+    expect(() => parseSize(text)).toThrow(UsageError);
+  });
+
+  it('reads back what it shows, where a unit divides it', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 1023 }),
+        fc.constantFrom(1, 1024, 1024 ** 2, 1024 ** 3, 1024 ** 4),
+        (number, unit) => {
+          expect(parseSize(formatSize(number * unit).replace(' ', ''))).toBe(number * unit);
+        },
+      ),
+    );
+  });
+});
