@@ -1,0 +1,136 @@
+import { closeSync } from 'node:fs';
+import type { Answer, StepContext } from '../command/index.ts';
+import { CommandError } from '../errors.ts';
+import { answerOf, type Ran } from './answer.ts';
+import { type End, endInWords, type Program } from './program.ts';
+import { retryingBusy } from './retry.ts';
+import type { OutputFiles, Setting } from './setting.ts';
+import { pipelineScript, singleScript } from './shell.ts';
+import { checkStages, ransOf, type Stages, throwFailure } from './stages.ts';
+import { launch, type Started } from './start.ts';
+import { filledDescriptor } from './stdin.ts';
+import { following, stopping, type Stopped } from './watch.ts';
+
+/**
+ * Runs a change: one command, or several joined by pipes. It outlives this process, and holds the step's lock until
+ * its end. `parse` gets the last one's answer, once all of them have succeeded. Only where all are `stop: 'safe'` it
+ * can be ended half-way, and has the smallest of their time limits; no other change has one.
+ */
+export async function runChange<T>(
+  stages: Stages,
+  parse: (answer: Answer) => T,
+  step: StepContext,
+  setting: Setting,
+): Promise<T> {
+  checkStages(stages);
+  const last = stages.at(-1) ?? stages[0];
+  return await retryingBusy(
+    async () => {
+      const { rans, close } = await attempt(stages, step, setting);
+      try {
+        throwFailure(stages, rans);
+        return await answerOf(rans.at(-1) ?? rans[0], { ...last.command, parse }, setting);
+      } finally {
+        close();
+      }
+    },
+    {
+      allowed: stages.every(({ command }) => command.repeatable === true),
+      between: setting.settle,
+      log: ({ tool, argv }) => setting.log({ event: 'program is tried again', tool, argv }),
+    },
+  );
+}
+
+/** The programs that ran, one for each stage, and what closes the files that their output is in. */
+interface Attempt {
+  readonly rans: readonly [Ran, ...Ran[]];
+  readonly close: () => void;
+}
+
+async function attempt(stages: Stages, step: StepContext, setting: Setting): Promise<Attempt> {
+  const safe = stages.every(({ command }) => command.stop === 'safe');
+  if (safe && step.signal?.aborted === true) throw notBegun(stages[0].program);
+  const files = setting.openOutputs(step.outputs, stages.length);
+  try {
+    const { program } = stages[0];
+    const begun = performance.now();
+    const shell = await start(stages, safe, files, step, setting);
+    setting.log({ event: 'program started', ...named(program), pid: shell.pid });
+    const { end, stopped } = await watched(shell, stages, safe, files, step, setting);
+    const durationMs = Math.round(performance.now() - begun);
+    setting.log({
+      event: 'program ended',
+      ...named(program),
+      pid: shell.pid,
+      durationMs,
+      ending: endInWords(end),
+    });
+    return { rans: ransOf(stages, { files, shell: end, stopped }), close: files.close };
+  } catch (error) {
+    files.close();
+    throw error;
+  }
+}
+
+async function start(
+  stages: Stages,
+  safe: boolean,
+  files: OutputFiles,
+  step: StepContext,
+  setting: Setting,
+): Promise<Started> {
+  const words = stages.map(({ program }) => [program.file, ...program.argv]);
+  const { stdin: content } = stages[0].command;
+  const stdin = content === undefined ? undefined : filledDescriptor(content);
+  const stdio = [stdin, files.out, files.errs[0], step.lock < 0 ? undefined : step.lock];
+  const more = stages.length === 1 ? [] : [files.status, ...files.errs.slice(1)];
+  try {
+    return await launch({
+      script: stages.length === 1 ? singleScript : pipelineScript(words.map((each) => each.length)),
+      name: safe ? 'bofh-safe' : 'bofh-wait',
+      words: words.flat(),
+      stdio: [...stdio, ...more],
+      env: setting.env,
+    });
+  } finally {
+    if (stdin !== undefined) closeSync(stdin);
+  }
+}
+
+async function watched(
+  shell: Started,
+  stages: Stages,
+  safe: boolean,
+  files: OutputFiles,
+  step: StepContext,
+  setting: Setting,
+): Promise<{ readonly end: End; readonly stopped: Stopped | undefined }> {
+  const limits = stages.flatMap(({ command }) => command.timeoutMs ?? []);
+  const stop = safe
+    ? stopping(shell, {
+        signal: step.signal,
+        timeoutMs: limits.length === 0 ? undefined : Math.min(...limits),
+        log: () => setting.log({ event: 'program is being stopped', ...named(stages[0].program) }),
+      })
+    : undefined;
+  const follow = following(stages, files, step, setting.log);
+  try {
+    return { end: await shell.ended, stopped: stop?.because() };
+  } finally {
+    stop?.end();
+    follow.end();
+  }
+}
+
+function notBegun(program: Program): CommandError {
+  return new CommandError({
+    ...program,
+    reason: 'killed',
+    what: 'not started, for the work was interrupted',
+  });
+}
+
+function named({ tool, argv }: Program): { readonly tool: string; readonly argv: readonly string[] } {
+  return { tool, argv };
+}

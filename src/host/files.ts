@@ -1,0 +1,148 @@
+import { constants } from 'node:fs';
+import * as fs from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { ChangeHost, FileStat } from '../command/index.ts';
+import { CommandError, type Reason } from '../errors.ts';
+import { statOf } from './stat.ts';
+
+/** The file accesses that change nothing. */
+export const fileReads = {
+  readFile: (path) =>
+    doing('read', path, () => opened(path, constants.O_RDONLY | constants.O_NONBLOCK, contentOf)),
+  readDir: (path) => doing('list', path, async () => (await fs.readdir(path)).sort()),
+  readLink: (path) => doing('readlink', path, () => fs.readlink(path)),
+  stat: async (path) => {
+    try {
+      return statOf(await fs.lstat(path, { bigint: true }));
+    } catch (error) {
+      // These two alone mean "no such path". EACCES, ELOOP or EIO mean that it could not be told.
+      if (hasCode(error, 'ENOENT') || hasCode(error, 'ENOTDIR')) return undefined;
+      throw fileError('stat', path, error);
+    }
+  },
+} satisfies Pick<ChangeHost, 'readFile' | 'readDir' | 'readLink' | 'stat'>;
+
+/** The file accesses that change something. */
+export const fileChanges = {
+  writeNew: (path, content, { mode }) => doing('create', path, () => writeNew(path, content, mode)),
+  link: (existing, path) => doing('link', path, () => fs.link(existing, path), [existing]),
+  rename: (from, to) => doing('rename', to, () => fs.rename(from, to), [from]),
+  removeFile: (path) => doing('remove', path, () => fs.unlink(path)),
+  makeDir: (path, { mode, parents }) =>
+    doing('mkdir', path, () => (parents === true ? makeDirs(path, mode) : makeDir(path, mode))),
+  removeDir: (path) => doing('rmdir', path, () => fs.rmdir(path)),
+  sync: (path) =>
+    doing('sync', path, () => opened(path, constants.O_RDONLY | constants.O_NONBLOCK, (file) => file.sync())),
+} satisfies Omit<ChangeHost, 'name' | 'run' | 'pipe' | 'facts' | keyof typeof fileReads>;
+
+/** Is it an error of the operating system with this code? */
+export function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}
+
+/** A CommandError, with tool `file`, for an access to a file that failed. */
+export function fileError(
+  verb: string,
+  path: string,
+  cause: unknown,
+  more: readonly string[] = [],
+): CommandError {
+  if (cause instanceof CommandError) return cause;
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  const what = cause instanceof Error ? cause.message : String(cause);
+  const argv = [verb, ...more, path];
+  return new CommandError({ tool: 'file', argv, reason: reasons[code] ?? 'unknown', what, cause });
+}
+
+const reasons: Readonly<Record<string, Reason>> = {
+  ENOENT: 'not-found',
+  ENOTDIR: 'not-found',
+  EEXIST: 'exists',
+  ENOTEMPTY: 'exists',
+  EBUSY: 'busy',
+  ETXTBSY: 'busy',
+  ENOSPC: 'no-space',
+  EDQUOT: 'no-space',
+  EACCES: 'denied',
+  EPERM: 'denied',
+  EROFS: 'denied',
+};
+
+async function doing<T>(
+  verb: string,
+  path: string,
+  act: () => Promise<T>,
+  more?: readonly string[],
+): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    throw fileError(verb, path, error, more);
+  }
+}
+
+async function opened<T>(
+  path: string,
+  flags: number,
+  use: (file: fs.FileHandle) => Promise<T>,
+  mode?: number,
+): Promise<T> {
+  const file = await fs.open(path, flags, mode);
+  try {
+    return await use(file);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Also right for /proc and /sys, whose files say that they have 0 or 4096 bytes. */
+async function contentOf(file: fs.FileHandle): Promise<Uint8Array> {
+  const kind = statOf(await file.stat({ bigint: true })).kind;
+  // A FIFO without a writer would read as empty, a device without end.
+  if (kind !== 'file' && kind !== 'directory') throw new Error(`it is not a file but of kind "${kind}"`);
+  return await file.readFile();
+}
+
+async function writeNew(path: string, content: Uint8Array | string, mode: number): Promise<FileStat> {
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+  const write = async (file: fs.FileHandle): Promise<FileStat> => {
+    try {
+      await file.writeFile(content);
+      // Open with 0600 until all is in it; and chmod, unlike open, does not heed the umask.
+      await file.chmod(mode);
+      await file.sync();
+      return statOf(await file.stat({ bigint: true }));
+    } catch (error) {
+      await removeOwn(path, file);
+      throw error;
+    }
+  };
+  return await opened(path, flags, write, 0o600);
+}
+
+/** Takes a half-written file away again, unless another one has its name by now. */
+async function removeOwn(path: string, file: fs.FileHandle): Promise<void> {
+  try {
+    const [mine, there] = await Promise.all([file.stat({ bigint: true }), fs.lstat(path, { bigint: true })]);
+    if (mine.ino === there.ino && mine.dev === there.dev) await fs.unlink(path);
+  } catch {
+    // The first failure is the one to be told; whatever is left, the step's look sees it.
+  }
+}
+
+async function makeDir(path: string, mode: number): Promise<void> {
+  await fs.mkdir(path, 0o700);
+  const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+  await opened(path, flags, (directory) => directory.chmod(mode));
+}
+
+async function makeDirs(path: string, mode: number): Promise<void> {
+  try {
+    await makeDir(path, mode);
+  } catch (error) {
+    if (hasCode(error, 'EEXIST') && (await fs.stat(path)).isDirectory()) return;
+    if (!hasCode(error, 'ENOENT') || dirname(path) === path) throw error;
+    await makeDirs(dirname(path), mode);
+    await makeDirs(path, mode);
+  }
+}

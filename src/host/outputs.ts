@@ -1,0 +1,85 @@
+import { closeSync, fstatSync, openSync, readSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileError, hasCode } from './files.ts';
+import type { OutputFiles } from './setting.ts';
+import { outputLimit } from './start.ts';
+
+/**
+ * Gives the function that opens the files a change writes to: `out.N` and `err.N` (0600), for a pipeline also
+ * `err.N-2`… and `status.N`. Whoever creates `out.N` has N: several processes (a recovery) may use one directory.
+ */
+export function outputOpener(): (directory: string, stages: number) => OutputFiles {
+  let last = 0;
+  return (directory, stages) => {
+    for (;;) {
+      last += 1;
+      const opened = openAll(directory, names(last, stages));
+      if (opened === undefined) continue;
+      const [out, ...rest] = opened;
+      return {
+        out,
+        errs: rest.slice(0, stages),
+        status: rest[stages],
+        close: () => opened.forEach((file) => closeSync(file)),
+      };
+    }
+  };
+}
+
+/** The end of a file, `limit` bytes of it at most. It reads by position: the program's own position stays. */
+export function tail(file: number, limit: number): Uint8Array {
+  const { size } = fstatSync(file);
+  return readAt(file, Math.max(0, size - limit), Math.min(size, limit));
+}
+
+/** All of a file, or undefined when it is longer than any answer may be. */
+export function whole(file: number): Uint8Array | undefined {
+  const { size } = fstatSync(file);
+  return size > outputLimit ? undefined : readAt(file, 0, size);
+}
+
+function names(n: number, stages: number): readonly [string, ...string[]] {
+  const errs = Array.from({ length: stages }, (_, i) => (i === 0 ? `err.${n}` : `err.${n}-${i + 1}`));
+  return [`out.${n}`, ...errs, ...(stages > 1 ? [`status.${n}`] : [])];
+}
+
+/** Undefined when one of the names is taken: none of them is left then. */
+function openAll(
+  directory: string,
+  files: readonly [string, ...string[]],
+): readonly [number, ...number[]] | undefined {
+  const made: { readonly path: string; readonly file: number }[] = [];
+  const open = (name: string): number => {
+    const path = join(directory, name);
+    try {
+      // Readable as well, so that following it needs no second look at the name.
+      const file = openSync(path, 'wx+', 0o600);
+      made.push({ path, file });
+      return file;
+    } catch (error) {
+      throw hasCode(error, 'EEXIST') ? error : fileError('create', path, error);
+    }
+  };
+  try {
+    const [first, ...others] = files;
+    return [open(first), ...others.map(open)];
+  } catch (error) {
+    for (const { path, file } of made) {
+      closeSync(file);
+      unlinkSync(path);
+    }
+    if (hasCode(error, 'EEXIST')) return undefined;
+    throw error;
+  }
+}
+
+function readAt(file: number, from: number, length: number): Uint8Array {
+  const buffer = Buffer.alloc(length);
+  let filled = 0;
+  while (filled < length) {
+    const got = readSync(file, buffer, filled, length - filled, from + filled);
+    if (got === 0) break;
+    filled += got;
+  }
+  return buffer.subarray(0, filled);
+}

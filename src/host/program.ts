@@ -1,0 +1,103 @@
+import { access, constants, stat } from 'node:fs/promises';
+import { constants as os } from 'node:os';
+import { isAbsolute, join } from 'node:path';
+import { type Tool, toolDirectories, tools } from '../command/index.ts';
+import { ToolError, UsageError } from '../errors.ts';
+
+/** A command made ready to start: its file by absolute path, its arguments with this host's own ones in front. */
+export interface Program {
+  readonly tool: string;
+  readonly file: string;
+  readonly argv: readonly string[];
+}
+
+/** How a program ended, as far as that can be told. */
+export type End =
+  | { readonly how: 'exit'; readonly exitCode: number }
+  | { readonly how: 'signal'; readonly signal: string }
+  | { readonly how: 'not-started'; readonly why: string }
+  /** It was started, and nobody could tell how it ended. */
+  | { readonly how: 'unknown'; readonly why: string };
+
+/** Options of the local host that bear on what is started. */
+export interface ProgramOptions {
+  /** Absolute paths in place of those of the tool table. */
+  readonly tools?: Partial<Readonly<Record<Tool, string>>>;
+  /** Put in front of the arguments of every lvm2 tool. */
+  readonly lvmConfig?: readonly string[];
+}
+
+/** Gives the function that makes programs of commands. It throws ToolError for a program that is not there. */
+export function programs(
+  options: ProgramOptions,
+): (command: { readonly tool: Tool; readonly argv: readonly string[] }) => Promise<Program> {
+  for (const [tool, path] of Object.entries(options.tools ?? {}))
+    if (!isAbsolute(path)) throw new UsageError(`the path of ${tool} must be absolute, not "${path}"`);
+  const found = new Map<Tool, string>();
+  return async ({ tool, argv }) => {
+    const own = options.tools?.[tool];
+    const debianPackage: string = tools[tool].package;
+    const file =
+      found.get(tool) ??
+      (own === undefined
+        ? await findProgram(tool, debianPackage)
+        : await findProgram(tool, debianPackage, [own]));
+    found.set(tool, file);
+    const inFront = debianPackage === 'lvm2' ? (options.lvmConfig ?? []) : [];
+    return { tool, file, argv: checked(tool, [...inFront, ...argv]) };
+  };
+}
+
+/** The first of `paths` (default: `name` in the fixed directories) that can be executed; ToolError when none can. */
+export async function findProgram(
+  name: string,
+  debianPackage: string,
+  paths: readonly string[] = toolDirectories.map((directory) => join(directory, name)),
+): Promise<string> {
+  for (const path of paths) if (await executable(path)) return path;
+  throw new ToolError(`${name} is not installed (looked for ${paths.join(', ')})`, {
+    remedy: installing(debianPackage),
+  });
+}
+
+/** One sentence on how to get a Debian package. */
+export function installing(debianPackage: string): string {
+  return `install the Debian package ${debianPackage}: apt-get install ${debianPackage}`;
+}
+
+/**
+ * How the program inside ended, from the exit code of the shell around it. POSIX, "Exit Status for Commands": 127 not
+ * found, 126 found but not executable, above 128 a signal; dash and bash add the signal's number to 128. 255 is no
+ * signal: xl uses it.
+ */
+export function endInShell(exitCode: number): End {
+  if (exitCode === 126) return { how: 'not-started', why: 'it cannot be executed' };
+  if (exitCode === 127) return { how: 'not-started', why: 'it, or its interpreter, is not there' };
+  const signal = Object.entries(os.signals).find(([, number]) => number === exitCode - 128);
+  if (signal !== undefined) return { how: 'signal', signal: signal[0] };
+  return exitCode > 128 && exitCode <= 128 + 64
+    ? { how: 'signal', signal: `signal ${exitCode - 128}` }
+    : { how: 'exit', exitCode };
+}
+
+/** For the log. */
+export function endInWords(end: End): string {
+  if (end.how === 'exit') return `exit ${end.exitCode}`;
+  return end.how === 'signal' ? end.signal : end.why;
+}
+
+async function executable(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.X_OK);
+    return (await stat(path)).isFile();
+  } catch {
+    // Why it cannot be had makes no difference: it is named as missing, with every path that was tried.
+    return false;
+  }
+}
+
+function checked(tool: string, argv: readonly string[]): readonly string[] {
+  const bad = argv.findIndex((word) => word.includes('\0'));
+  if (bad !== -1) throw new UsageError(`argument ${bad + 1} of ${tool} contains a NUL byte`);
+  return argv;
+}

@@ -1,0 +1,32 @@
+import { CommandError } from '../errors.ts';
+
+/**
+ * Tries again, five times in all within about 1.5 s, what fails as `busy`, and only that: any other failure means
+ * something. `between` waits for the condition that may have changed.
+ */
+export async function retryingBusy<T>(
+  attempt: () => Promise<T>,
+  options: {
+    readonly allowed: boolean;
+    readonly between?: () => Promise<void>;
+    readonly log: (error: CommandError) => void;
+  },
+): Promise<T> {
+  if (!options.allowed) return await attempt();
+  const { default: pRetry } = await import('p-retry');
+  return await pRetry(attempt, {
+    retries: 4,
+    minTimeout: 100,
+    factor: 2,
+    shouldRetry: ({ error }) => isBusy(error),
+    onFailedAttempt: async ({ error, retriesLeft }) => {
+      if (!isBusy(error) || retriesLeft === 0) return;
+      options.log(error);
+      await options.between?.();
+    },
+  });
+}
+
+function isBusy(error: unknown): error is CommandError {
+  return error instanceof CommandError && error.reason === 'busy';
+}

@@ -1,0 +1,44 @@
+import type { Program } from './program.ts';
+
+/** What the local host tells its log about programs: a constant sentence and its facts. */
+export interface HostEvent {
+  readonly event:
+    | 'program started'
+    | 'program ended'
+    | 'program is tried again'
+    | 'program is being stopped'
+    | 'progress could not be told';
+  readonly tool: string;
+  readonly argv: readonly string[];
+  readonly pid?: number | undefined;
+  readonly durationMs?: number;
+  readonly ending?: string;
+}
+
+/** What everything that starts programs on the local host shares. */
+export interface Setting {
+  readonly env: Readonly<Record<string, string>>;
+  readonly log: (event: HostEvent) => void;
+  /** First line of `TOOL --version`, where it has that; asked once. */
+  readonly version: (program: Program) => Promise<string | undefined>;
+  /** Opens the files that a change writes its output to. */
+  readonly openOutputs: (directory: string, stages: number) => OutputFiles;
+  /** Waits until udev has handled its events, where udev runs; bounded, and never fails. */
+  readonly settle: () => Promise<void>;
+}
+
+/** Open files, one `out`, and one `err` for each stage of a pipeline. */
+export interface OutputFiles {
+  readonly out: number;
+  readonly errs: readonly number[];
+  readonly status: number | undefined;
+  readonly close: () => void;
+}
+
+/** All that a tool finds in its environment; the allow-list of `localHost({ env })` comes on top. */
+export const baseEnvironment: Readonly<Record<string, string>> = {
+  HOME: '/root',
+  LC_ALL: 'C',
+  LVM_SUPPRESS_FD_WARNINGS: '1',
+  PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+};

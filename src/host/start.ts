@@ -1,0 +1,191 @@
+import { closeSync } from 'node:fs';
+import type { Readable } from 'node:stream';
+import type { Secret } from '../command/index.ts';
+import { CommandError, ToolError } from '../errors.ts';
+import type { End, Program } from './program.ts';
+import { filledDescriptor } from './stdin.ts';
+
+/** More output than this is an error. */
+export const outputLimit = 64 * 1024 * 1024;
+
+/** A program that ended by itself, with what it wrote. */
+export interface Collected {
+  readonly end: End;
+  readonly stdout: Uint8Array;
+  readonly stderr: Uint8Array;
+}
+
+/** A started shell: `ended` settles at its exit, whoever still has its files open. */
+export interface Started {
+  readonly pid: number;
+  readonly ended: Promise<End>;
+  /** Signals its whole process group; nothing once it has ended, for its number may be another's by then. */
+  readonly signal: (name: 'SIGTERM' | 'SIGKILL') => void;
+}
+
+// execa is the largest import (218 KB, 18 ms): it is loaded when the first program starts.
+const starter = async () => (await import('execa')).execa;
+
+// Its own session: a terminal's Ctrl-C is for us to judge. `/`: nothing that outlives us keeps a mount busy.
+// No buffer: execa would write all output into its error's message, and on one of 64 MiB of binary it brings V8 down
+// (execa 9.6.1, node 20.20: "Fatal JavaScript invalid size error").
+const always = {
+  detached: true,
+  cleanup: false,
+  reject: false,
+  extendEnv: false,
+  cwd: '/',
+  buffer: false,
+} as const;
+
+/**
+ * Runs a program to its end and collects its output through pipes. For what changes nothing: it dies of SIGPIPE when
+ * we die. After `timeoutMs` its process group is killed and a CommandError with reason `timeout` thrown.
+ */
+export async function collect(
+  program: Program,
+  options: {
+    readonly env: Readonly<Record<string, string>>;
+    readonly timeoutMs: number;
+    readonly stdin?: Secret | string | undefined;
+    /** Handed over as 3, 4 and so on. */
+    readonly descriptors?: readonly number[];
+    readonly started?: (pid: number | undefined) => void;
+  },
+): Promise<Collected> {
+  const execa = await starter();
+  const stdin = options.stdin === undefined ? undefined : filledDescriptor(options.stdin);
+  try {
+    const child = execa(program.file, program.argv, {
+      ...always,
+      env: { ...options.env },
+      stdio: [given(stdin), 'pipe', 'pipe', ...(options.descriptors ?? []).map(given)],
+    });
+    options.started?.(child.pid);
+    return await outputOf(child, program, options.timeoutMs);
+  } finally {
+    if (stdin !== undefined) closeSync(stdin);
+  }
+}
+
+type Child = PromiseLike<Result> &
+  Group & { readonly stdout: Readable; readonly stderr: Readable; readonly unref: () => void };
+
+async function outputOf(child: Child, program: Program, timeoutMs: number): Promise<Collected> {
+  return await new Promise<Collected>((resolve, reject) => {
+    const fail = (error: Error): void => {
+      clearTimeout(timer);
+      signalGroup(child, 'SIGKILL');
+      // A daemon that the program left may hold the pipes for ever, and one in an uninterruptible wait does not die.
+      child.stdout.destroy();
+      child.stderr.destroy();
+      child.unref();
+      reject(error);
+    };
+    const timer = setTimeout(() => fail(timeout(program, timeoutMs)), timeoutMs);
+    const stdout = gather(child.stdout, () => fail(tooLong(program)));
+    const stderr = gather(child.stderr, () => fail(tooLong(program)));
+    child.then((result) => {
+      clearTimeout(timer);
+      resolve({ end: endOf(result), stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr) });
+    }, fail);
+  });
+}
+
+/**
+ * Starts `/bin/sh -c SCRIPT NAME WORD…` with the given descriptors as 0, 1, 2 and so on, in a session of its own.
+ * Nothing of it runs through this process, so it goes on when this process is killed.
+ */
+export async function launch(shell: {
+  readonly script: string;
+  /** `$0`, by which recovery knows whether it may end it. */
+  readonly name: string;
+  readonly words: readonly string[];
+  readonly stdio: readonly (number | undefined)[];
+  readonly env: Readonly<Record<string, string>>;
+}): Promise<Started> {
+  const execa = await starter();
+  const [stdin, stdout, stderr, ...rest] = shell.stdio;
+  const child = execa('/bin/sh', ['-c', shell.script, shell.name, ...shell.words], {
+    ...always,
+    env: { ...shell.env },
+    stdio: [given(stdin), given(stdout), given(stderr), ...rest.map(given)],
+  });
+  if (child.pid === undefined) {
+    const { why } = notStarted(await child);
+    throw new ToolError(`/bin/sh could not be started: ${why}`, { remedy: 'see whether /bin/sh works' });
+  }
+  return {
+    pid: child.pid,
+    ended: child.then(endOf),
+    signal: (name) => {
+      signalGroup(child, name);
+    },
+  };
+}
+
+function timeout(program: Program, timeoutMs: number): CommandError {
+  return new CommandError({
+    ...program,
+    reason: 'timeout',
+    what: `no answer within ${timeoutMs} ms; it was killed, which proves nothing about what it did`,
+  });
+}
+
+/** For an answer of more than `outputLimit`. */
+export function tooLong(program: Program): CommandError {
+  return new CommandError({
+    ...program,
+    reason: 'unknown',
+    what: `it wrote more than ${outputLimit / 1024 / 1024} MiB`,
+  });
+}
+
+/** execa takes any open descriptor, but its types name those of one digit only. 0 to 2 are /dev/null when not given. */
+function given(descriptor: number | undefined): 3 | 'ignore' {
+  return descriptor === undefined ? 'ignore' : (descriptor as 3);
+}
+
+interface Group {
+  readonly pid?: number;
+  readonly exitCode: number | null;
+  readonly signalCode: string | null;
+}
+
+interface Result {
+  readonly exitCode?: number | undefined;
+  readonly signal?: string | undefined;
+  readonly code?: string | undefined;
+  readonly originalMessage?: string | undefined;
+}
+
+function endOf(result: Result): End {
+  if (result.signal !== undefined) return { how: 'signal', signal: result.signal };
+  if (result.exitCode !== undefined) return { how: 'exit', exitCode: result.exitCode };
+  return notStarted(result);
+}
+
+function notStarted(result: Result): End & { readonly how: 'not-started' } {
+  return { how: 'not-started', why: result.originalMessage ?? result.code ?? 'for a reason not known' };
+}
+
+/** Collects what a stream brings. `full` is called, perhaps several times, once that is too much. */
+function gather(stream: Readable, full: () => void): readonly Uint8Array[] {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  stream.on('data', (chunk: Uint8Array) => {
+    size += chunk.length;
+    if (size > outputLimit) full();
+    else chunks.push(chunk);
+  });
+  return chunks;
+}
+
+function signalGroup(child: Group, signal: 'SIGTERM' | 'SIGKILL'): void {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  try {
+    process.kill(-child.pid, signal);
+  } catch {
+    // ESRCH: the last of it has just ended, which is what was wanted.
+  }
+}

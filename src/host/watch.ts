@@ -1,0 +1,112 @@
+import type { Command, StepContext } from '../command/index.ts';
+import { text } from './answer.ts';
+import { tail } from './outputs.ts';
+import type { Program } from './program.ts';
+import type { HostEvent, OutputFiles } from './setting.ts';
+import type { Started } from './start.ts';
+
+/** Why we ended a program, in the words of its error. */
+export interface Stopped {
+  readonly reason: 'killed' | 'timeout';
+  readonly what: string;
+}
+
+/** A program that was asked to end has this long to clean up. */
+const defaultGraceMs = 10_000;
+const pollMs = 75;
+/** Progress is at the end of what was written. */
+const recent = 64 * 1024;
+
+/** Ends a program at the abort of `signal` or after `timeoutMs`: by SIGTERM to its group, at last by SIGKILL. */
+export function stopping(
+  shell: Pick<Started, 'signal'>,
+  options: {
+    readonly signal?: AbortSignal | undefined;
+    readonly timeoutMs?: number | undefined;
+    readonly graceMs?: number;
+    readonly log: () => void;
+  },
+): { readonly because: () => Stopped | undefined; readonly end: () => void } {
+  let why: Stopped | undefined;
+  let grace: NodeJS.Timeout | undefined;
+  const stop = (stopped: Stopped): void => {
+    if (why !== undefined) return;
+    why = stopped;
+    options.log();
+    shell.signal('SIGTERM');
+    grace = setTimeout(() => shell.signal('SIGKILL'), options.graceMs ?? defaultGraceMs).unref();
+  };
+  const interrupt = (): void => stop({ reason: 'killed', what: 'stopped, for the work was interrupted' });
+  const { signal, timeoutMs } = options;
+  signal?.addEventListener('abort', interrupt, { once: true });
+  // It may have been aborted while the program was being started.
+  if (signal?.aborted === true) interrupt();
+  const limit =
+    timeoutMs === undefined
+      ? undefined
+      : setTimeout(
+          () =>
+            stop({
+              reason: 'timeout',
+              what: `stopped after ${timeoutMs} ms; this proves nothing about what it did`,
+            }),
+          timeoutMs,
+        ).unref();
+  return {
+    because: () => why,
+    end: () => {
+      signal?.removeEventListener('abort', interrupt);
+      clearTimeout(limit);
+      clearTimeout(grace);
+    },
+  };
+}
+
+/** Tells the step that its commands run, and how far they are, by following the files that they write to. */
+export function following(
+  stages: readonly { readonly command: Command<unknown>; readonly program: Program }[],
+  files: OutputFiles,
+  step: StepContext,
+  log: (event: HostEvent) => void,
+): { readonly end: () => void } {
+  const polls = stages.map(({ command, program }, i) => {
+    const { tool, argv } = program;
+    const tell = telling(step, { tool, argv }, log);
+    tell(() => undefined);
+    const outputs = [...(i === stages.length - 1 ? [files.out] : []), files.errs[i]];
+    const said = (): string =>
+      outputs.map((file) => (file === undefined ? '' : text(tail(file, recent)))).join('');
+    return command.progress === undefined ? [] : [() => tell(() => command.progress?.(said()))];
+  });
+  const poll = (): void => polls.flat().forEach((each) => each());
+  const timer = polls.flat().length === 0 ? undefined : setInterval(poll, pollMs).unref();
+  return {
+    end: () => {
+      clearInterval(timer);
+      poll();
+    },
+  };
+}
+
+/** Tells each fraction once. A fault in the telling must not touch the change that runs: it ends the telling. */
+function telling(
+  step: StepContext,
+  command: { readonly tool: string; readonly argv: readonly string[] },
+  log: (event: HostEvent) => void,
+): (fraction: () => number | undefined) => void {
+  let state: 'first' | 'going' | 'broken' = 'first';
+  let last: number | undefined;
+  return (fraction) => {
+    if (state === 'broken' || step.onProgress === undefined) return;
+    try {
+      const now = fraction();
+      if (state === 'going' && (now === undefined || now === last)) return;
+      state = 'going';
+      last = now;
+      step.onProgress({ command, ...(now === undefined ? {} : { fraction: now }) });
+    } catch {
+      state = 'broken';
+      log({ event: 'progress could not be told', ...command });
+    }
+  };
+}

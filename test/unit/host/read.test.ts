@@ -1,0 +1,300 @@
+import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import type { ReadCommand } from '../../../src/command/index.ts';
+import { Secret } from '../../../src/command/index.ts';
+import { CommandError, ParseError, ToolError, UsageError } from '../../../src/errors.ts';
+import { type LocalHostOptions, localHost } from '../../../src/host/local.ts';
+import type { HostEvent } from '../../../src/host/setting.ts';
+import { changing, hostWith, reading, runScript, runs, textOf, thrownBy, until } from './support.ts';
+
+describe('a read', () => {
+  test('gives its exact output to parse', async () => {
+    const { host } = hostWith('printf " a\\n\\n"; printf "warning\\n" >&2');
+
+    const answer = await host.run(reading());
+
+    expect(answer).toEqual({ exitCode: 0, stdout: ' a\n\n', stderr: 'warning\n' });
+  });
+
+  test('gets its arguments as they are, never through a shell', async () => {
+    const { host } = hostWith('for word; do printf "<%s>" "$word"; done');
+
+    const { stdout } = await host.run(reading(['a b', '$(id)', `'"`, '', '*', '-n']));
+
+    expect(stdout).toBe(`<a b><$(id)><'"><><*><-n>`);
+  });
+
+  test('finds nothing in its environment but the allow-list', async () => {
+    process.env.BOFH_TEST_LEAK = 'leaked';
+    const { host } = hostWith('exec cat /proc/$$/environ', { env: { LVM_SYSTEM_DIR: '/nowhere' } });
+
+    const { stdout } = await host.run(reading());
+    delete process.env.BOFH_TEST_LEAK;
+
+    // dash adds PWD for what it starts.
+    const names = stdout.split('\0').filter((each) => each !== '' && !each.startsWith('PWD='));
+    expect(names.sort()).toEqual([
+      'HOME=/root',
+      'LC_ALL=C',
+      'LVM_SUPPRESS_FD_WARNINGS=1',
+      'LVM_SYSTEM_DIR=/nowhere',
+      'PATH=/usr/sbin:/usr/bin:/sbin:/bin',
+    ]);
+  });
+
+  test('has /dev/null as standard input, / as directory, and is in a session of its own', async () => {
+    const { host } = hostWith('readlink /proc/self/fd/0; pwd; echo $$; cut -d" " -f6 /proc/$$/stat');
+
+    const { stdout } = await host.run(reading());
+
+    const [input, directory, pid, session] = stdout.split('\n');
+    expect([input, directory]).toEqual(['/dev/null', '/']);
+    expect(session).toBe(pid);
+  });
+
+  test('gets a secret on standard input, and nowhere else', async () => {
+    const key = 'correct horse\nbattery\0staple';
+    const { host } = hostWith(
+      'cat; tr "\\0" "\\n" </proc/$$/cmdline; tr "\\0" "\\n" </proc/$$/environ; readlink /proc/$$/fd/0',
+    );
+
+    const { stdout } = await host.run(reading(['x'], { stdin: new Secret(key) }));
+
+    expect(stdout.startsWith(`${key}/bin/sh\n`)).toBe(true);
+    expect(stdout.split('horse')).toHaveLength(2);
+    // Its file has no name any more.
+    expect(stdout).toMatch(/\.bofh-stdin-[0-9a-f]+ \(deleted\)\n$/);
+  });
+
+  test('that exits with another code than 0 is a CommandError with all that is known', async () => {
+    const { host } = hostWith('echo part; echo "it is not there" >&2; exit 5');
+    const classify = ({ stderr }: { readonly stderr: string }) =>
+      stderr.includes('not there') ? ('not-found' as const) : ('unknown' as const);
+
+    const error = await thrownBy(host.run(reading(['x'], { classify })));
+
+    expect(error).toBeInstanceOf(CommandError);
+    expect(error).toMatchObject({
+      tool: 'tar',
+      argv: ['x'],
+      reason: 'not-found',
+      exitCode: 5,
+      stdout: 'part\n',
+      stderr: 'it is not there\n',
+    });
+  });
+
+  test('may accept other exit codes, and then 0 only when it says so', async () => {
+    const { host } = hostWith('exit $1');
+    const accepts = [2];
+
+    const answer = await host.run(reading(['2'], { accepts }));
+    const error = await thrownBy(host.run(reading(['0'], { accepts })));
+
+    expect(answer.exitCode).toBe(2);
+    expect(error).toMatchObject({ exitCode: 0, reason: 'unknown' });
+  });
+
+  test('that is ended by a signal is "killed", also when its exit code would be accepted', async () => {
+    const { host } = hostWith('kill -SEGV $$');
+
+    const error = await thrownBy(host.run(reading([], { accepts: [0, 139] })));
+
+    expect(error).toMatchObject({ reason: 'killed', exitCode: undefined });
+    expect(String(error)).toContain('SIGSEGV');
+  });
+
+  test('that takes too long is killed with its children, and the error claims nothing', async () => {
+    const { host, directory } = hostWith('sleep 60 & echo $! >"$1"; wait');
+    const pidFile = join(directory, 'pid');
+
+    const error = await thrownBy(host.run(reading([pidFile], { timeoutMs: 300 })));
+
+    expect(error).toMatchObject({ reason: 'timeout' });
+    expect(String(error)).toContain('proves nothing');
+    const child = Number(textOf(pidFile));
+    expect(child).toBeGreaterThan(1);
+    await until('the child is gone', () => !runs(child));
+  });
+
+  test('does not wait for a daemon that keeps its output open beyond the time limit', async () => {
+    const { host, directory } = hostWith('setsid sleep 60 & echo $! >"$1"; echo done');
+    const pidFile = join(directory, 'pid');
+    const begun = performance.now();
+
+    const error = await thrownBy(host.run(reading([pidFile], { timeoutMs: 400 })));
+
+    process.kill(Number(textOf(pidFile)), 'SIGKILL');
+    expect(error).toMatchObject({ reason: 'timeout' });
+    expect(performance.now() - begun).toBeLessThan(5000);
+  });
+
+  test('that was given up keeps no process of ours alive', () => {
+    const { directory } = hostWith('setsid sleep 30 & echo $! >"$1"; echo done');
+    const pidFile = join(directory, 'pid');
+    const begun = performance.now();
+
+    const said = runScript(
+      directory,
+      `const host = localHost({ tools: { tar: ${JSON.stringify(join(directory, 'tar'))} } });
+       const argv = [${JSON.stringify(pidFile)}];
+       const read = host.run({ tool: 'tar', argv, access: 'read', parse: String, timeoutMs: 300 });
+       await read.catch((error) => console.log(error.reason));`,
+    );
+
+    process.kill(Number(textOf(pidFile)), 'SIGKILL');
+    expect(said).toBe('timeout\n');
+    expect(performance.now() - begun).toBeLessThan(15_000);
+  }, 40_000);
+
+  test('of more than 64 MiB is an error', async () => {
+    const { host } = hostWith('head -c 70000000 /dev/zero');
+
+    const error = await thrownBy(host.run(reading()));
+
+    expect(error).toBeInstanceOf(CommandError);
+    expect(String(error)).toContain('more than 64 MiB');
+  });
+
+  test('is tried five times when it is busy, and then the error is thrown', async () => {
+    const events: HostEvent[] = [];
+    const { host, directory } = hostWith('echo try >>"$1"; exit 1', { log: (event) => events.push(event) });
+    const tries = join(directory, 'tries');
+
+    const error = await thrownBy(host.run(reading([tries], { classify: () => 'busy' })));
+
+    expect(error).toMatchObject({ reason: 'busy' });
+    expect(textOf(tries)).toBe('try\n'.repeat(5));
+    expect(events.filter(({ event }) => event === 'program is tried again')).toHaveLength(4);
+  });
+
+  test('ends its tries with the first that succeeds, and fails at once for any other reason', async () => {
+    const { host, directory } = hostWith('echo try >>"$1"; test $(wc -l <"$1") -ge "$2"');
+    const [some, one] = [join(directory, 'some'), join(directory, 'one')];
+
+    await host.run(reading([some, '3'], { classify: () => 'busy' }));
+    await thrownBy(host.run(reading([one, '3'], { classify: () => 'denied' })));
+
+    expect(textOf(some)).toBe('try\n'.repeat(3));
+    expect(textOf(one)).toBe('try\n');
+  });
+});
+
+describe('an answer that is not understood', () => {
+  const misread = (): never => {
+    throw new TypeError('column lv_name is missing');
+  };
+
+  test('is a ParseError with tool, version, arguments, why, and how it begins', async () => {
+    const { host } = hostWith('[ "$1" = --version ] && echo "tar 9.9" || echo "odd answer"');
+
+    const error = await thrownBy(host.run(reading(['--list'], { parse: misread })));
+
+    expect(error).toBeInstanceOf(ParseError);
+    for (const part of ['tar --list', 'tar 9.9', 'column lv_name is missing', 'odd answer'])
+      expect(String(error)).toContain(part);
+  });
+
+  test('is a ParseError also where the version cannot be had, and where parse throws a UsageError', async () => {
+    const { host } = hostWith('[ "$1" = --version ] && exit 64; echo 10x');
+    const parse = (): never => {
+      throw new UsageError('"10x" is not a size');
+    };
+
+    const error = await thrownBy(host.run(reading([], { parse })));
+
+    expect(error).toBeInstanceOf(ParseError);
+    expect(String(error)).toContain('version unknown');
+  });
+
+  test('is one that is not UTF-8', async () => {
+    const { host } = hostWith('printf "caf\\351\\n"');
+
+    const error = await thrownBy(host.run(reading()));
+
+    expect(error).toBeInstanceOf(ParseError);
+  });
+});
+
+describe('a program', () => {
+  test('that is not installed is a ToolError that names its package', async () => {
+    const host = localHost({ tools: { xl: '/nowhere/xl' } });
+
+    const error = await thrownBy(host.run({ ...reading(), tool: 'xl' }));
+
+    expect(error).toBeInstanceOf(ToolError);
+    expect((error as ToolError).remedy).toContain('apt-get install xen-utils-common');
+    expect(String(error)).toContain('/nowhere/xl');
+  });
+
+  test('that cannot be executed counts as not installed, a directory too', async () => {
+    for (const path of ['/etc/passwd', '/usr'])
+      expect(String(await thrownBy(localHost({ tools: { tar: path } }).run(reading())))).toContain(
+        'ToolError: tar is not installed',
+      );
+  });
+
+  test('whose interpreter is missing is a ToolError', async () => {
+    const { host } = hostWith('#!/nowhere/interpreter\n');
+
+    expect(await thrownBy(host.run(reading()))).toBeInstanceOf(ToolError);
+  });
+
+  test('is found in the fixed directories, whatever PATH says', async () => {
+    const { directory } = hostWith('echo from PATH');
+    const path = process.env.PATH;
+    process.env.PATH = directory;
+    try {
+      const { stdout } = await localHost().run(reading(['--version']));
+      expect(stdout).toMatch(/^tar \(GNU tar\)/);
+    } finally {
+      process.env.PATH = path;
+    }
+  });
+
+  test('of lvm2 gets the configured arguments first, and no other does', async () => {
+    const { directory } = hostWith('echo "$@"');
+    const echo = join(directory, 'tar');
+    const host = localHost({ tools: { lvs: echo, tar: echo }, lvmConfig: ['--driverloaded', 'n'] });
+
+    const lvs = await host.run({ ...reading(['vg0']), tool: 'lvs' });
+    const tar = await host.run(reading(['vg0']));
+
+    expect([lvs.stdout, tar.stdout]).toEqual(['--driverloaded n vg0\n', 'vg0\n']);
+  });
+
+  test('is refused a NUL byte in an argument, and a path that is not absolute', async () => {
+    const options: LocalHostOptions = { tools: { tar: 'bin/tar' } };
+
+    expect(await thrownBy(localHost().run(reading(['a\0b'])))).toBeInstanceOf(UsageError);
+    expect(() => localHost(options)).toThrow(UsageError);
+  });
+});
+
+test('a change on the host itself, outside a step, is a UsageError and does not run', async () => {
+  const { host, directory } = hostWith('touch "$1"');
+  const made = join(directory, 'made');
+  // The types refuse it: what a script without types could do.
+  const smuggled = changing([made]) as unknown as ReadCommand<unknown>;
+
+  expect(await thrownBy(host.run(smuggled))).toBeInstanceOf(UsageError);
+  expect(() => readFileSync(made)).toThrow();
+});
+
+test('a listener that throws does not disturb', async () => {
+  const { host } = hostWith('echo ok', {
+    log: () => {
+      throw new Error('from the log');
+    },
+  });
+
+  expect((await host.run(reading())).stdout).toBe('ok\n');
+});
+
+test('facts are the boot id and the host name', async () => {
+  const facts = await localHost().facts();
+
+  expect(facts.boot).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+  expect(facts.hostname).toBe(textOf('/proc/sys/kernel/hostname').trim());
+});
