@@ -4,6 +4,8 @@ export const tools = {
   blockdev: { package: 'util-linux' },
   debugfs: { package: 'e2fsprogs' },
   dmsetup: { package: 'dmsetup' },
+  find: { package: 'findutils' },
+  logger: { package: 'bsdutils' },
   losetup: { package: 'mount' },
   lvchange: { package: 'lvm2' },
   lvcreate: { package: 'lvm2' },

@@ -1,0 +1,93 @@
+import { UsageError } from '../errors.ts';
+import type { Member } from './commands.ts';
+
+/** What a name in the new root would be, as far as it matters for where the next member goes. */
+type Planned = { readonly is: 'directory' | 'other' } | { readonly is: 'link'; readonly target: string };
+
+/**
+ * Refuses the archive (UsageError, one sentence) when a member is absolute or has `..`, is nothing that belongs in a
+ * filesystem, or would be written, or be a hard link to something, through a symbolic link that leads out of the root.
+ * Links that lead out are fine as such: /etc/mtab is one. The members are followed in their order, as tar does.
+ */
+export function checkMembers(members: readonly Member[]): void {
+  const root = new Map<string, Planned>();
+  for (const member of members) checkMember(root, member);
+}
+
+function checkMember(root: Map<string, Planned>, member: Member): void {
+  const path = segments(member.name, `member "${member.name}"`);
+  const whole = path.join('/');
+  if (path.length === 0 && member.type !== 'd')
+    throw refused(`member "${member.name}" would replace the root itself`);
+  if (path[0] === 'lost+found' && !(path.length === 1 && member.type === 'd'))
+    throw refused(`member "${member.name}" lies in lost+found, which belongs to the filesystem check`);
+  const place = resolve(root, path, `member "${member.name}" would be written`);
+  if (path.length > 0) root.set(place, planned(root, member, whole));
+}
+
+function planned(root: ReadonlyMap<string, Planned>, member: Member, path: string): Planned {
+  switch (member.type) {
+    case 'd':
+      return { is: 'directory' };
+    case '-':
+    case 'C':
+    case 'c':
+    case 'b':
+    case 'p':
+      return { is: 'other' };
+    case 'l':
+      return { is: 'link', target: member.target ?? '' };
+    case 'h':
+      return hardLink(root, member, path);
+    default:
+      throw refused(
+        `member "${member.name}" is of tar's type "${member.type}" (a volume label, a part of a split archive or the like)`,
+      );
+  }
+}
+
+/** A hard link is what its target is: also a symbolic link, for link(2) does not follow one. */
+function hardLink(root: ReadonlyMap<string, Planned>, member: Member, path: string): Planned {
+  const what = `the hard link "${path}" to "${member.target ?? ''}"`;
+  const place = resolve(root, segments(member.target ?? '', what), `${what} would be made`);
+  const target = root.get(place);
+  if (target === undefined || target.is === 'directory')
+    throw refused(`${what} has no file before it in the archive to link to`);
+  return target;
+}
+
+function segments(name: string, what: string): readonly string[] {
+  if (name.startsWith('/')) throw refused(`${what} begins at the root of the host ("/")`);
+  const parts = name.split('/').filter((part) => part !== '' && part !== '.');
+  if (parts.includes('..') || name === '') throw refused(`${what} climbs out ("..") or has no name`);
+  return parts;
+}
+
+/** The place that a name comes to lie at: links on the way are followed, the last part is not. */
+function resolve(root: ReadonlyMap<string, Planned>, path: readonly string[], what: string): string {
+  let left = [...path];
+  let done: string[] = [];
+  for (let links = 0; left.length > 1; ) {
+    const [part = '', ...rest] = left;
+    const there = root.get([...done, part].join('/'));
+    left = rest;
+    if (there?.is !== 'link') {
+      done = [...done, part];
+      continue;
+    }
+    links += 1;
+    const target = there.target.split('/').filter((word) => word !== '' && word !== '.');
+    if (there.target.startsWith('/') || target.includes('..') || links > 40)
+      throw refused(
+        `${what} through the symbolic link "${[...done, part].join('/')}" to "${there.target}", which may lead out`,
+      );
+    left = [...target, ...rest];
+  }
+  return [...done, ...left].join('/');
+}
+
+function refused(why: string): UsageError {
+  return new UsageError(`the archive is refused, nothing was unpacked: ${why}`, {
+    remedy: 'make the archive again from inside the tree: tar --create --one-file-system --directory TREE .',
+  });
+}

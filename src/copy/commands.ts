@@ -1,0 +1,219 @@
+import { type Answer, type Command, nothing, type ReadCommand } from '../command/index.ts';
+import { ParseError, type Reason } from '../errors.ts';
+import type { Bytes } from '../units.ts';
+
+/** One member of an archive, as it stands in it. */
+export interface Member {
+  /** As `ls` prints it: `-`, `d`, `l`, `h` (a hard link), `c`, `b`, `p`, and tar's own `C`, `V`, `M`, `N`, `D`, `?`. */
+  readonly type: string;
+  /** In C quoting, without the quotes: pure ASCII, one way only to write each name, `/` never quoted. */
+  readonly name: string;
+  /** Of a link, quoted likewise. */
+  readonly target?: string;
+  readonly bytes: Bytes;
+}
+
+/** All that a tar archive says that it holds. */
+export interface Listing {
+  readonly members: readonly Member[];
+  /** Size of the archive when it is not compressed. */
+  readonly archiveBytes: Bytes;
+  /** It ends with the blocks of zeros that end an archive, and not just somewhere. */
+  readonly complete: boolean;
+}
+
+const block = 512;
+/** GNU tar counts its checkpoints in records of 20 blocks. */
+const record = 20 * block;
+
+/**
+ * `tar --list`. GNU tar recognises gzip, xz and zstd by itself. `--absolute-names` shows names as they stand in the
+ * archive; `--force-local` because a colon in a path would make tar call another machine; `--block-number` because
+ * tar exits 0 for an archive that was cut between two members, and only this tells how it ended (tar 1.34).
+ */
+export function tarList(source: string): ReadCommand<Listing> {
+  return {
+    tool: 'tar',
+    argv: [
+      '--list',
+      '--verbose',
+      '--block-number',
+      '--numeric-owner',
+      '--full-time',
+      '--quoting-style=c',
+      '--absolute-names',
+      '--force-local',
+      `--file=${source}`,
+    ],
+    access: 'read',
+    // The whole archive is read, and unpacked to be thrown away.
+    timeoutMs: 30 * 60_000,
+    parse: ({ stdout }) => parseListing(stdout),
+    classify,
+  };
+}
+
+/**
+ * `tar --extract` into a directory. What keeps it inside is tar's own: without `--absolute-names` it strips a leading
+ * `/`, refuses `..`, and makes a link that is absolute or climbs an empty file until everything else is there.
+ */
+export function tarExtract(options: {
+  readonly source: string;
+  readonly directory: string;
+  /** From the listing; it is what progress is measured by. */
+  readonly archiveBytes: Bytes;
+}): Command<void, 'change'> {
+  const records = Math.max(1, Math.ceil(options.archiveBytes / record));
+  return {
+    tool: 'tar',
+    argv: [
+      '--extract',
+      '--force-local',
+      `--file=${options.source}`,
+      `--directory=${options.directory}`,
+      '--numeric-owner',
+      '--same-owner',
+      '--same-permissions',
+      '--acls',
+      '--xattrs',
+      '--xattrs-include=*',
+      '--delay-directory-restore',
+      '--restrict',
+      '--warning=no-timestamp',
+      `--checkpoint=${Math.max(1, Math.floor(records / 200))}`,
+      '--checkpoint-action=echo=%u',
+    ],
+    access: 'change',
+    stop: 'safe',
+    parse: nothing,
+    classify,
+    progress: (output) => {
+      const last = [...output.matchAll(/^\S*tar: (?<record>\d+)\n/gm)].at(-1)?.groups?.record;
+      return last === undefined ? undefined : Math.min(1, Number(last) / records);
+    },
+  };
+}
+
+/** `sync --file-system`: all that was written to the filesystem of this path is durable afterwards (syncfs(2)). */
+export function syncFilesystem(path: string): Command<void, 'change'> {
+  return {
+    tool: 'sync',
+    argv: ['--file-system', path],
+    access: 'change',
+    repeatable: true,
+    parse: nothing,
+    classify,
+  };
+}
+
+/**
+ * `find -delete` of everything beneath a directory but `lost+found`. It works from open directories, so it follows no
+ * link, and stays on one filesystem. The path must hold none of `*?[\`, which `-path` would read as a pattern.
+ */
+export function emptyDirectory(path: string): Command<void, 'destroy'> {
+  const kept = `${path}/lost+found`;
+  return {
+    tool: 'find',
+    argv: [path, '-xdev', '-mindepth', '1', '!', '-path', kept, '!', '-path', `${kept}/*`, '-delete'],
+    access: 'destroy',
+    repeatable: true,
+    parse: nothing,
+    classify,
+  };
+}
+
+/** What tar said, without checkpoints and without its last sentence, which is the same for every failure. */
+export function complaints(stderr: string): string {
+  const lines = stderr.split('\n').filter((line) => line !== '');
+  return lines
+    .filter((line) => !/^\S*tar: (?:\d+$|Exiting with failure status|Error is not recoverable)/.test(line))
+    .join('\n');
+}
+
+/** Names in the root directory of an ext2, ext3 or ext4 filesystem that is not mounted. */
+export function debugfsRoot(device: string): ReadCommand<readonly string[]> {
+  return {
+    tool: 'debugfs',
+    argv: ['-R', 'ls -p /', device],
+    access: 'read',
+    parse: ({ stdout, stderr }) => parseDebugfs(stdout, stderr),
+  };
+}
+
+/** Features of an ext4 filesystem. With `needs_recovery` its journal holds what debugfs does not see. */
+export function debugfsFeatures(device: string): ReadCommand<readonly string[]> {
+  return {
+    tool: 'debugfs',
+    argv: ['-R', 'features', device],
+    access: 'read',
+    parse: ({ stdout, stderr }) => {
+      const features = /^Filesystem features: (?<features>[\w ]+)\n$/.exec(stdout)?.groups?.features;
+      if (features === undefined) throw new ParseError(`debugfs: ${stderr.trim()}`);
+      return features.trim().split(' ');
+    },
+  };
+}
+
+const quoted = String.raw`"(?:[ !#-\[\]-~]|\\(?:["\\abfnrtv?]|[0-7]{3}))*"`;
+const memberLine = new RegExp(
+  [
+    String.raw`^block \d+: (?<type>[-A-Za-z?])[-r][-w][-xsS][-r][-w][-xsS][-r][-w][-xtT]`,
+    String.raw` -?\d+/-?\d+ +(?:(?<bytes>\d+)|\d+,\d+)`,
+    // tar prints a time that the C library cannot show as a number of seconds.
+    String.raw` (?:-?\d+-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?|-?\d+(?:\.\d+)?) +`,
+    `(?<name>${quoted})(?: (?:->|link to) (?<target>${quoted})|--[ -~]+--)?$`,
+  ].join(''),
+);
+const lastLine = /^block (?<blocks>\d+): \*\* (?<end>Block of NULs|End of File) \*\*$/;
+
+function parseListing(stdout: string): Listing {
+  if (!stdout.endsWith('\n')) throw new ParseError('tar: the listing is empty or cut off');
+  const lines = stdout.slice(0, -1).split('\n');
+  const { blocks, end } = lastLine.exec(lines.pop() ?? '')?.groups ?? {};
+  if (blocks === undefined) throw new ParseError('tar: the listing does not end as it should');
+  return {
+    members: lines.map(parseMember),
+    archiveBytes: Number(blocks) * block,
+    complete: end === 'Block of NULs',
+  };
+}
+
+function parseMember(line: string): Member {
+  const { type, bytes, name, target } = memberLine.exec(line)?.groups ?? {};
+  const isLink = type === 'l' || type === 'h';
+  if (type === undefined || name === undefined || isLink !== (target !== undefined))
+    throw new ParseError(`tar: cannot read the line ${JSON.stringify(line)}`);
+  return {
+    type,
+    name: name.slice(1, -1),
+    ...(target === undefined ? {} : { target: target.slice(1, -1) }),
+    bytes: Number(bytes ?? 0),
+  };
+}
+
+// A name holds neither / nor NUL but may hold a newline, so entries and not lines are read.
+const debugfsEntry = /\/\d+\/[0-7]{6}\/\d+\/\d+\/(?<name>[^/]+)\/\d*\/\n/y;
+
+function parseDebugfs(stdout: string, stderr: string): readonly string[] {
+  const text = stdout.replace(/\n$/, '');
+  const names: string[] = [];
+  debugfsEntry.lastIndex = 0;
+  while (debugfsEntry.lastIndex < text.length) {
+    const name = debugfsEntry.exec(text)?.groups?.name;
+    if (name === undefined) throw new ParseError(`debugfs: cannot read the listing: ${stderr.trim()}`);
+    names.push(name);
+  }
+  // debugfs exits 0 whatever happens; a directory that was read has these two.
+  if (!names.includes('.') || !names.includes('..')) throw new ParseError(`debugfs: ${stderr.trim()}`);
+  return names.filter((name) => name !== '.' && name !== '..');
+}
+
+/** Why tar, sync or find failed, in the C locale. tar says "Wrote only 2560 of 10240 bytes" of a full filesystem. */
+function classify({ stderr }: Answer): Reason {
+  if (/No space left on device|Disk quota exceeded|Wrote only \d+ of \d+ bytes/.test(stderr))
+    return 'no-space';
+  if (/Device or resource busy/.test(stderr)) return 'busy';
+  if (/Permission denied|Operation not permitted|Read-only file system/.test(stderr)) return 'denied';
+  if (/: Cannot open: No such file or directory/.test(stderr)) return 'not-found';
+  return 'unknown';
+}

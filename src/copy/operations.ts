@@ -1,0 +1,140 @@
+import * as z from 'zod/mini';
+import { operation } from '../atomic/operation.ts';
+import { deviceNode, mountEntries } from '../blockdevice/index.ts';
+import type { ChangeHost, ReadHost } from '../command/index.ts';
+import { CommandError, RefusedError } from '../errors.ts';
+import { realPath } from '../mount/index.ts';
+import { complaints, syncFilesystem, tarExtract } from './commands.ts';
+import { insidePath, writeInside } from './inside.ts';
+import { empty, entriesOf, holding, isFilled, undoPath, visibleAt } from './root.ts';
+import { checkTar, sourceFile } from './source.ts';
+
+const count = z.int().check(z.nonnegative());
+
+const args = z.strictObject({
+  /** A tar archive, plain or compressed. */
+  source: z.string(),
+  /** Where the filesystem is mounted, read-write. */
+  root: z.string(),
+  device: z.string(),
+  /** UUID of the filesystem, which must be empty. */
+  filesystem: z.string().check(z.minLength(1)),
+  /** Written after the archive, over what it has of these names. */
+  files: z.readonly(
+    z.array(
+      z.strictObject({
+        path: insidePath,
+        content: z.string(),
+        mode: z.int().check(z.minimum(0), z.maximum(0o7777)),
+      }),
+    ),
+  ),
+});
+
+const undo = z.strictObject({
+  mark: z.string(),
+  root: z.string(),
+  device: z.string(),
+  filesystem: z.string(),
+  /** Where the undo mounts the filesystem, whatever has become of the root's own mount. */
+  path: z.string(),
+  source: z.strictObject({ inode: count, size: count }),
+  summary: z.strictObject({ members: count, bytes: count, archiveBytes: count }),
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * `tx.copy.unpack`: fills the empty root of a filesystem from a tar archive, then writes some files of ours into it.
+ *
+ * The mark is the filesystem's UUID together with the fact that its root was empty: all that is in it now came in
+ * since. So the undo empties it again, `lost+found` aside, and only on that filesystem.
+ */
+export const unpack = operation({
+  kind: 'copy.unpack',
+  version: 1,
+  args,
+  undo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: asked, mark, host, chosen }) => {
+    const root = await realPath(host, asked.root);
+    const { inode, size } = await sourceFile(host, asked.source);
+    await checkRoot(host, { ...asked, root });
+    // To read the archive takes as long as to unpack it, so the same file is not read again under the locks.
+    const known = chosen?.source.inode === inode && chosen.source.size === size ? chosen.summary : undefined;
+    return {
+      mark,
+      root,
+      device: asked.device,
+      filesystem: asked.filesystem,
+      path: undoPath(mark),
+      source: { inode, size },
+      summary: known ?? { ...(await checkTar({ host, source: asked.source })) },
+    };
+  },
+  claims: async ({ undo: { device, filesystem, root }, on }) => {
+    const { key, beneath } = await on(device);
+    return { changes: [`fs:${filesystem}`], needs: [`mnt:${root}`, key, ...beneath] };
+  },
+  within: ({ undo: { filesystem } }) => `fs:${filesystem}`,
+  run: async ({ args: { source, files }, undo: wanted, host }) => {
+    await checkRoot(host, wanted);
+    const { inode, size } = await sourceFile(host, source);
+    if (inode !== wanted.source.inode || size !== wanted.source.size)
+      throw new RefusedError(`${source} was replaced while it was being looked at`);
+    const { archiveBytes } = wanted.summary;
+    await extract(host, { source, directory: wanted.root, archiveBytes });
+    await writeInside(host, { root: wanted.root, files, mark: wanted.mark });
+    await host.run(syncFilesystem(wanted.root));
+    return null;
+  },
+  value: ({ undo: { summary } }) => ({ members: summary.members, bytes: summary.bytes }),
+  look: async ({ undo: made, host }) => {
+    const undoing = (await host.stat(made.path)) !== undefined;
+    return { state: undoing || (await isFilled(host, made)) ? 'ours' : 'gone' };
+  },
+  revert: ({ undo: made, host }) => empty(host, made),
+  sync: async ({ undo: made, host }) => {
+    const node = await holding(host, made);
+    if (node === undefined) return;
+    const [mounted] = await visibleAt(host, node.number);
+    if (mounted !== undefined) await host.run(syncFilesystem(mounted.path));
+    // An unmount has handed everything to the device; this brings it from there to the disk.
+    await host.sync(node.path);
+  },
+});
+
+/** tar's first complaint is the cause, and not its last one, so that is what the error ends with. */
+async function extract(host: ChangeHost, what: Parameters<typeof tarExtract>[0]): Promise<void> {
+  try {
+    await host.run(tarExtract(what));
+  } catch (error) {
+    if (!(error instanceof CommandError) || error.exitCode === undefined) throw error;
+    const { tool, argv, reason, exitCode, stdout } = error;
+    const stderr = complaints(error.stderr).split('\n')[0] ?? '';
+    throw new CommandError({ tool, argv, reason, exitCode, stdout, stderr, cause: error });
+  }
+}
+
+/** The root is where this filesystem is mounted, read-write, and nothing is in it yet. */
+async function checkRoot(
+  host: ReadHost,
+  { root, device, filesystem }: Pick<Undo, 'root' | 'device' | 'filesystem'>,
+): Promise<void> {
+  const { number, path } = await deviceNode(host, device);
+  const at = (await mountEntries(host)).filter((entry) => entry.path === root);
+  const [mounted, ...others] = at;
+  if (mounted?.device !== number || mounted.root !== '/' || others.length > 0)
+    throw new RefusedError(`${root} is not where ${path} is mounted`);
+  if ((await holding(host, { device, filesystem })) === undefined)
+    throw new RefusedError(`${path} does not hold the filesystem ${filesystem}`);
+  if (`${mounted.options},${mounted.superOptions}`.split(',').includes('ro'))
+    throw new RefusedError(`${root} is mounted read-only`);
+  const names = await entriesOf(host, root);
+  if (names.length > 0)
+    throw new RefusedError(
+      `${root} is not empty (${names.slice(0, 3).join(', ')}): only a new filesystem is filled`,
+    );
+}

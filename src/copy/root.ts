@@ -1,0 +1,108 @@
+import { posix } from 'node:path';
+import { deviceNode, type DeviceNode, type MountEntry, mountEntries, probe } from '../blockdevice/index.ts';
+import type { ChangeHost, ReadHost } from '../command/index.ts';
+import { ParseError, RefusedError } from '../errors.ts';
+import { makePrivateMounts, mountCommand, unmount } from '../mount/index.ts';
+import { debugfsFeatures, debugfsRoot, emptyDirectory } from './commands.ts';
+import { isNotFound } from './inside.ts';
+
+/** A filesystem by its UUID, on the device where it was. */
+export interface Filesystem {
+  readonly device: string;
+  readonly filesystem: string;
+}
+
+/** The device while it still holds that filesystem; undefined when the one or the other is gone. */
+export async function holding(
+  host: ReadHost,
+  { device, filesystem }: Filesystem,
+): Promise<(DeviceNode & { readonly type: string }) | undefined> {
+  try {
+    const node = await deviceNode(host, device);
+    const there = await probe(host, node.path);
+    return there?.uuid === filesystem ? { ...node, type: there.type } : undefined;
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Where the whole filesystem of a device can be seen: mounted from its root, and not hidden by another mount. */
+export async function visibleAt(host: ReadHost, number: string): Promise<readonly MountEntry[]> {
+  const visible: MountEntry[] = [];
+  for (const entry of await mountEntries(host)) {
+    if (entry.device !== number || entry.root !== '/') continue;
+    if ((await host.stat(entry.path))?.device === number) visible.push(entry);
+  }
+  return visible;
+}
+
+/** What lies in the root directory of a mounted filesystem, `lost+found` aside. */
+export async function entriesOf(host: ReadHost, path: string): Promise<readonly string[]> {
+  return (await host.readDir(path)).filter((name) => name !== 'lost+found');
+}
+
+/** Is there anything in the root of this filesystem but `lost+found`? It need not be mounted. */
+export async function isFilled(host: ReadHost, wanted: Filesystem): Promise<boolean> {
+  const node = await holding(host, wanted);
+  if (node === undefined) return false;
+  const [mounted] = await visibleAt(host, node.number);
+  if (mounted !== undefined) return (await entriesOf(host, mounted.path)).length > 0;
+  if (!/^ext[234]$/.test(node.type))
+    throw new RefusedError(
+      `cannot tell what is in the ${node.type} on ${node.path} while it is not mounted`,
+      {
+        remedy: `mount ${node.path}, then bofh recover`,
+      },
+    );
+  // After a power cut the files may stand in the journal alone, and debugfs does not read that.
+  if ((await host.run(debugfsFeatures(node.path))).includes('needs_recovery')) return true;
+  try {
+    return (await host.run(debugfsRoot(node.path))).some((name) => name !== 'lost+found');
+  } catch (error) {
+    // A name that is not UTF-8 makes the listing unreadable; only an empty root would have been readable for sure.
+    if (error instanceof ParseError) return true;
+    throw error;
+  }
+}
+
+/** Removes everything from the filesystem but `lost+found`, through a private mount, and makes that durable by the unmount. */
+export async function empty(host: ChangeHost, wanted: Filesystem & { readonly path: string }): Promise<void> {
+  const node = await holding(host, wanted);
+  if (node !== undefined) {
+    await mountPrivately(host, { node, path: wanted.path });
+    await host.run(emptyDirectory(wanted.path));
+  }
+  await removePrivateMount(host, wanted.path);
+}
+
+/** Unmounts a private mount of the undo and removes its directory. */
+async function removePrivateMount(host: ChangeHost, path: string): Promise<void> {
+  const [mounted, ...others] = (await mountEntries(host)).filter((entry) => entry.path === path);
+  if (others.length > 0) throw new RefusedError(`${path} is ours, but something else is mounted over it`);
+  if (mounted !== undefined) await unmount(host, mounted);
+  if ((await host.stat(path)) !== undefined) await host.removeDir(path);
+}
+
+async function mountPrivately(
+  host: ChangeHost,
+  { node, path }: { readonly node: DeviceNode & { readonly type: string }; readonly path: string },
+): Promise<void> {
+  await makePrivateMounts(host);
+  if ((await host.stat(path)) === undefined) await host.makeDir(path, { mode: 0o700 });
+  const there = (await mountEntries(host)).filter((entry) => entry.path === path);
+  if (there.length === 0) {
+    const options = ['nosuid', 'nodev', 'noexec'];
+    await host.run(mountCommand({ device: node.path, path, mode: 'rw', type: node.type, options }));
+  }
+  const [mounted, ...others] = (await mountEntries(host)).filter((entry) => entry.path === path);
+  if (mounted?.device !== node.number || others.length > 0)
+    throw new RefusedError(`${path} does not have the filesystem of ${node.path} on it`, {
+      remedy: `see what is mounted on ${path}`,
+    });
+}
+
+/** A private mount point of the undo. */
+export function undoPath(mark: string): string {
+  return posix.join('/run/bofh', `undo-${mark}`);
+}

@@ -1,0 +1,86 @@
+import { posix } from 'node:path';
+import type { FileStat, ReadHost } from '../command/index.ts';
+import { CommandError, ToolError, UsageError } from '../errors.ts';
+import type { Bytes } from '../units.ts';
+import { checkMembers } from './archive.ts';
+import { tarList } from './commands.ts';
+
+/** What a tar archive would put into a new root. */
+export interface TarSummary {
+  readonly members: number;
+  /** Content of all files. */
+  readonly bytes: Bytes;
+  /** Size of the archive when it is not compressed. */
+  readonly archiveBytes: Bytes;
+}
+
+/**
+ * Reads the whole archive, gzip, xz and zstd too, and tells what is in it. UsageError for what is no archive that can
+ * fill a root: missing, a directory, not a tar, cut off, empty, or with a member that would be written outside;
+ * ToolError when the program that decompresses it is missing. Lists up to 64 MiB (about half a million members) are read.
+ */
+export async function checkTar(options: {
+  readonly host: ReadHost;
+  readonly source: string;
+}): Promise<TarSummary> {
+  const { host, source } = options;
+  const { size } = await sourceFile(host, source);
+  if (size === 0) throw new UsageError(`${source} is empty`);
+  const listing = await host.run(tarList(source)).catch((error: unknown) => {
+    throw error instanceof CommandError ? explained(source, error) : error;
+  });
+  if (!listing.complete) throw truncated(source);
+  if (listing.members.length === 0) throw new UsageError(`${source} is an archive with nothing in it`);
+  checkMembers(listing.members);
+  const bytes = listing.members.reduce((sum, member) => sum + member.bytes, 0);
+  return { members: listing.members.length, bytes, archiveBytes: listing.archiveBytes };
+}
+
+/** The regular file that a source leads to; UsageError when it is missing or something else. */
+export async function sourceFile(host: ReadHost, source: string): Promise<FileStat> {
+  if (!source.startsWith('/')) throw new UsageError(`"${source}" is not a whole path from /`);
+  let path = source;
+  for (let links = 0; links < 40; links += 1) {
+    const stat = await host.stat(path);
+    if (stat === undefined) throw new UsageError(`there is no file ${source}`);
+    if (stat.kind === 'file') return stat;
+    if (stat.kind !== 'symlink') throw new UsageError(`${source} is not a file but a ${stat.kind}`);
+    path = posix.resolve(posix.dirname(path), await host.readLink(path));
+  }
+  throw new UsageError(`${source}: more than 40 symbolic links, they lead in a circle`);
+}
+
+const decompressors: Readonly<Record<string, string>> = {
+  bzip2: 'bzip2',
+  gzip: 'gzip',
+  lzip: 'lzip',
+  lzop: 'lzop',
+  xz: 'xz-utils',
+  zstd: 'zstd',
+};
+
+/** All failures of tar are exit 2; which one it was stands in its words alone (tar 1.34, gzip 1.12, xz 5.4, zstd 1.5). */
+function explained(source: string, error: CommandError): Error {
+  const missing = /\(child\): (?<program>\w+): Cannot exec/.exec(error.stderr)?.groups?.program;
+  if (missing !== undefined) {
+    const name = decompressors[missing] ?? missing;
+    return new ToolError(`${source} is compressed with ${missing}, which is not installed`, {
+      cause: error,
+      remedy: `apt-get install ${name}`,
+    });
+  }
+  if (error.exitCode === undefined) return error;
+  if (/unexpected eof|unexpected end of|premature end|ends unexpectedly|truncated/i.test(error.stderr))
+    return truncated(source, error);
+  if (/does not look like a tar archive/.test(error.stderr))
+    return new UsageError(`${source} is not a tar archive`, { cause: error });
+  const said = error.stderr.split('\n').find((line) => line !== '') ?? `exit ${error.exitCode}`;
+  return new UsageError(`${source} cannot be read as a tar archive: ${said}`, { cause: error });
+}
+
+function truncated(source: string, cause?: unknown): UsageError {
+  return new UsageError(`${source} is cut off: its end is missing`, {
+    cause,
+    remedy: 'copy or make it again',
+  });
+}

@@ -1,0 +1,115 @@
+import { posix } from 'node:path';
+import * as z from 'zod/mini';
+import { operation, type Look } from '../atomic/operation.ts';
+import type { FileStat, ReadHost } from '../command/index.ts';
+import { CommandError, RefusedError } from '../errors.ts';
+import { absolutePath, besideWith, fileMode, realParent, sameFile, sha256, sha256Hex } from './path.ts';
+
+const args = z.strictObject({ path: absolutePath, content: z.string(), mode: fileMode });
+
+const undo = z.strictObject({
+  path: absolutePath,
+  /** A second name of the new file, until the commit: the mark. */
+  private: absolutePath,
+  sha256: sha256Hex,
+  mode: fileMode,
+  size: z.int(),
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * `tx.file.create`: a new file of the host. It appears whole or not at all, and never in the place of another one.
+ *
+ * It is written under a private name and linked to its own, and the private name stays until the commit. That name is
+ * the mark: it bears the step's random one and prepare found it free. What stands at the path is judged apart: it is
+ * ours to remove only while it is the inode of the private name with the journalled content. A file that an
+ * administrator has edited in place, or put there by rename, stays byte for byte; only the private name goes.
+ */
+export const create = operation({
+  kind: 'file.create',
+  version: 1,
+  args,
+  undo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { path, content, mode }, mark, host }) => {
+    await realParent(host, path);
+    const own = besideWith(path, mark);
+    for (const name of [path, own]) await refuseTaken(host, name);
+    return { path, private: own, sha256: sha256(content), mode, size: Buffer.byteLength(content) };
+  },
+  claims: ({ undo: { path } }) => ({ makes: [`file:${path}`] }),
+  run: async ({ args: { content }, undo: wanted, host }) => {
+    await host.writeNew(wanted.private, content, { mode: wanted.mode });
+    try {
+      await host.link(wanted.private, wanted.path);
+    } catch (error) {
+      if (!(error instanceof CommandError && error.reason === 'exists')) throw error;
+      throw taken(wanted.path, 'it appeared meanwhile', error);
+    }
+    await host.sync(posix.dirname(wanted.path));
+    const { atPath } = await survey(host, wanted);
+    if (atPath !== 'ours') throw new RefusedError(`${wanted.path} was changed by somebody else meanwhile`);
+    return null;
+  },
+  value: ({ undo: { path } }) => ({ path }),
+  look: ({ undo: made, host }) => look(host, made),
+  revert: async ({ undo: made, host }) => {
+    const { own, atPath } = await survey(host, made);
+    if (own?.kind !== 'file') return;
+    if (atPath === 'ours') {
+      await host.removeFile(made.path);
+      await host.sync(posix.dirname(made.path));
+    }
+    await host.removeFile(made.private);
+  },
+  sync: async ({ undo: made, host }) => {
+    if ((await host.stat(made.private))?.kind === 'file') await host.sync(made.private);
+    const directory = posix.dirname(made.path);
+    if ((await host.stat(directory))?.kind === 'directory') await host.sync(directory);
+  },
+  afterCommit: async ({ undo: made, host }) => {
+    if ((await host.stat(made.private))?.kind === 'file') await host.removeFile(made.private);
+  },
+});
+
+interface Survey {
+  /** The private name. */
+  readonly own: FileStat | undefined;
+  readonly atPath: 'absent' | 'ours' | 'edited' | 'another';
+}
+
+async function survey(host: ReadHost, made: Undo): Promise<Survey> {
+  const [own, there] = [await host.stat(made.private), await host.stat(made.path)];
+  if (there === undefined) return { own, atPath: 'absent' };
+  if (!sameFile(own, there)) return { own, atPath: 'another' };
+  const unchanged = there.size === made.size && sha256(await host.readFile(made.private)) === made.sha256;
+  return { own, atPath: unchanged ? 'ours' : 'edited' };
+}
+
+/**
+ * The private name is what there is of us: without it nothing is. `found` beside `ours` tells of a file at the path
+ * that is not ours any more, and that revert leaves alone.
+ */
+async function look(host: ReadHost, made: Undo): Promise<Look> {
+  const { own, atPath } = await survey(host, made);
+  if (own === undefined) return { state: 'gone' };
+  if (own.kind !== 'file') return { state: 'not-ours', found: `${made.private} is a ${own.kind}` };
+  if (atPath === 'edited') return { state: 'ours', found: `${made.path} was edited since and stays` };
+  if (atPath === 'another') return { state: 'ours', found: `${made.path} is another file now and stays` };
+  return { state: 'ours' };
+}
+
+async function refuseTaken(host: ReadHost, path: string): Promise<void> {
+  const stat = await host.stat(path);
+  if (stat !== undefined) throw taken(path, `there is a ${stat.kind} of that name`);
+}
+
+function taken(path: string, how: string, cause?: unknown): RefusedError {
+  return new RefusedError(`${path} exists already: ${how}`, {
+    cause,
+    remedy: 'move it away, or choose another name',
+  });
+}

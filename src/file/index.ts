@@ -1,0 +1,2 @@
+export * from './operations.ts';
+export { sha256 } from './path.ts';

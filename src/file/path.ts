@@ -1,0 +1,54 @@
+import { createHash } from 'node:crypto';
+import { posix } from 'node:path';
+import * as z from 'zod/mini';
+import type { FileStat, ReadHost } from '../command/index.ts';
+import { RefusedError } from '../errors.ts';
+
+/** A path from the root, written in one way only: no `.`, `..`, double or trailing slash, no NUL. */
+export const absolutePath = z
+  .string()
+  .check(
+    z.refine(
+      (path) =>
+        path.startsWith('/') && path !== '/' && posix.normalize(path) === path && !/\/$|\0/.test(path),
+      'must be a whole path from /, without "..", "." or a slash too many',
+    ),
+  );
+
+/** Permission bits of a new file. */
+export const fileMode = z.int().check(z.minimum(0), z.maximum(0o7777));
+
+export const sha256Hex = z.string().check(z.regex(/^[0-9a-f]{64}$/));
+
+/** SHA-256 of a content, in hexadecimal. */
+export function sha256(content: Uint8Array | string): string {
+  return createHash('sha256').update(content).digest('hex');
+}
+
+/**
+ * A name of ours beside a path. It begins with a dot and ends in a number, so that nothing that reads `*.cfg`,
+ * `*.conf` or `*.res` of a directory takes it for one of its files.
+ */
+export function besideWith(path: string, word: string): string {
+  return posix.join(posix.dirname(path), `.bofh-${word}`);
+}
+
+/** Both are names of one inode. */
+export function sameFile(one: FileStat | undefined, other: FileStat | undefined): boolean {
+  return one !== undefined && other !== undefined && one.inode === other.inode && one.device === other.device;
+}
+
+/** The directory of a path. RefusedError when it is missing or is something else, a symbolic link for example. */
+export async function realParent(host: ReadHost, path: string): Promise<string> {
+  const parent = posix.dirname(path);
+  const stat = await host.stat(parent);
+  if (stat === undefined) {
+    throw new RefusedError(`there is no directory ${parent} for ${posix.basename(path)}`, {
+      remedy: `create ${parent}, or choose another place`,
+    });
+  }
+  if (stat.kind === 'directory') return parent;
+  throw new RefusedError(`${parent} is not a directory but a ${stat.kind}`, {
+    remedy: 'name the directory itself',
+  });
+}

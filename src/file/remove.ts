@@ -1,0 +1,130 @@
+import { posix } from 'node:path';
+import * as z from 'zod/mini';
+import { operation } from '../atomic/operation.ts';
+import type { ChangeHost, FileStat, ReadHost } from '../command/index.ts';
+import { CommandError, RefusedError } from '../errors.ts';
+import { absolutePath, besideWith, realParent, sameFile, sha256, sha256Hex } from './path.ts';
+
+const args = z.strictObject({
+  path: absolutePath,
+  /** Refused when the file holds anything else than what the caller has seen. */
+  sha256: z.exactOptional(sha256Hex),
+});
+
+const undo = z.strictObject({
+  path: absolutePath,
+  tombstone: absolutePath,
+  sha256: sha256Hex,
+  /**
+   * Without the device number: the tombstone lies in the same directory, and a number such as 253:3 may be another
+   * one after a reboot, when recovery asks.
+   */
+  inode: z.int(),
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * `tx.file.remove`: a regular file leaves its name at once and goes for good after the commit. Until then it lies
+ * beside its place as `.bofh-gone-MARK`; the undo links it back, and is stuck when the name was taken meanwhile.
+ */
+export const remove = operation({
+  kind: 'file.remove',
+  version: 1,
+  args,
+  undo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { path, sha256: expected }, mark, host }) => {
+    await realParent(host, path);
+    const stat = await regular(host, path);
+    const hash = sha256(await host.readFile(path));
+    if (expected !== undefined && hash !== expected) {
+      throw new RefusedError(`${path} is not what it was: its content has changed`, {
+        remedy: 'look at it, then try again',
+      });
+    }
+    const tombstone = besideWith(path, `gone-${mark}`);
+    if ((await host.stat(tombstone)) !== undefined) throw new RefusedError(`${tombstone} exists already`);
+    return { path, tombstone, sha256: hash, inode: stat.inode };
+  },
+  claims: ({ undo: { path } }) => ({ changes: [`file:${path}`] }),
+  run: async ({ undo: wanted, host }) => {
+    await host.link(wanted.path, wanted.tombstone);
+    const [there, moved] = [await host.stat(wanted.path), await host.stat(wanted.tombstone)];
+    const unchanged = sameFile(there, moved) && (await isOurs(host, wanted));
+    if (!unchanged || (await hashOf(host, wanted)) !== wanted.sha256) {
+      // Whatever it is that we have linked: without our link it stands as others left it.
+      await host.removeFile(wanted.tombstone);
+      throw changed(wanted);
+    }
+    await host.removeFile(wanted.path);
+    await host.sync(posix.dirname(wanted.path));
+    return null;
+  },
+  value: () => undefined,
+  look: async ({ undo: gone, host }) => {
+    const stat = await host.stat(gone.tombstone);
+    if (stat === undefined) return { state: 'gone' };
+    if (stat.kind === 'file' && stat.inode === gone.inode) return { state: 'ours' };
+    return { state: 'not-ours', found: `${gone.tombstone} is another file than the one that was removed` };
+  },
+  revert: async ({ undo: gone, host }) => {
+    if (!(await isOurs(host, gone))) return;
+    await linkBack(host, gone);
+    await host.sync(posix.dirname(gone.path));
+    await host.removeFile(gone.tombstone);
+  },
+  sync: async ({ undo: gone, host }) => {
+    const directory = posix.dirname(gone.path);
+    if ((await host.stat(directory))?.kind === 'directory') await host.sync(directory);
+  },
+  afterCommit: async ({ undo: gone, host }) => {
+    if (!(await isOurs(host, gone))) return;
+    if ((await hashOf(host, gone)) !== gone.sha256) {
+      throw new RefusedError(`${gone.path} was removed, but somebody has written to it since`, {
+        remedy: `it lies at ${gone.tombstone}: keep what you need, delete it, then bofh recover`,
+      });
+    }
+    await host.removeFile(gone.tombstone);
+  },
+});
+
+async function regular(host: ReadHost, path: string): Promise<FileStat> {
+  const stat = await host.stat(path);
+  if (stat === undefined) throw new RefusedError(`there is no file ${path}`);
+  if (stat.kind === 'file') return stat;
+  if (stat.kind === 'symlink')
+    throw new RefusedError(`${path} is a symbolic link: name the file that it leads to`);
+  throw new RefusedError(`${path} is not a regular file but a ${stat.kind}`);
+}
+
+async function isOurs(host: ReadHost, { tombstone, inode }: Undo): Promise<boolean> {
+  const stat = await host.stat(tombstone);
+  return stat?.kind === 'file' && stat.inode === inode;
+}
+
+async function hashOf(host: ReadHost, { tombstone }: Undo): Promise<string> {
+  return sha256(await host.readFile(tombstone));
+}
+
+async function linkBack(host: ChangeHost, { path, tombstone }: Undo): Promise<void> {
+  if (sameFile(await host.stat(path), await host.stat(tombstone))) return;
+  try {
+    await host.link(tombstone, path);
+  } catch (error) {
+    if (!(error instanceof CommandError && error.reason === 'exists')) throw error;
+    throw new RefusedError(
+      `${path} cannot be put back: the name was taken meanwhile; it lies at ${tombstone}`,
+      {
+        cause: error,
+        remedy: `move one of ${path} and ${tombstone} away, then bofh recover`,
+      },
+    );
+  }
+}
+
+function changed({ path }: Undo): RefusedError {
+  return new RefusedError(`${path} was changed by somebody else meanwhile, and stays as it is`);
+}

@@ -1,0 +1,60 @@
+import { type Answer, type Command, nothing } from '../command/index.ts';
+import type { Reason } from '../errors.ts';
+
+/** What is mounted where, and how. */
+export interface MountRequest {
+  /** A device node. */
+  readonly device: string;
+  readonly path: string;
+  readonly mode: 'ro' | 'rw';
+  readonly type?: string | undefined;
+  readonly options?: readonly string[] | undefined;
+}
+
+/** `mount`: with both source and target fstab is not asked. A device that is write-protected is mounted read-only, exit 0. */
+export function mount({ device, path, mode, type, options }: MountRequest): Command<void, 'change'> {
+  return {
+    tool: 'mount',
+    argv: [
+      ...(type === undefined ? [] : ['--types', type]),
+      '--options',
+      [mode, ...(options ?? [])].join(','),
+      '--source',
+      device,
+      '--target',
+      path,
+    ],
+    access: 'change',
+    parse: nothing,
+    classify,
+  };
+}
+
+/**
+ * `umount` of the topmost mount at a path. Never lazy: a filesystem that is only hidden keeps its device busy. The path
+ * is the kernel's own, so that a symbolic link put there meanwhile leads nowhere else.
+ */
+export function umount(path: string): Command<void, 'change'> {
+  return {
+    tool: 'umount',
+    argv: ['--no-canonicalize', path],
+    access: 'change',
+    repeatable: true,
+    parse: nothing,
+    classify,
+  };
+}
+
+/** Both exit 32 for nearly everything (util-linux 2.38), so this is a word for people and for "try again" alone. */
+export function classify({ stderr }: Answer): Reason {
+  if (/target is busy|already mounted|Device or resource busy/.test(stderr)) return 'busy';
+  if (
+    /not mounted|no mount point specified|mount point does not exist|special device .* does not exist/.test(
+      stderr,
+    )
+  )
+    return 'not-found';
+  if (/must be superuser|permission denied|write-protected|operation not permitted/i.test(stderr))
+    return 'denied';
+  return 'unknown';
+}

@@ -1,0 +1,75 @@
+import { posix } from 'node:path';
+import type { ChangeHost, FileStat, ReadHost } from '../command/index.ts';
+import { CommandError, RefusedError, UsageError } from '../errors.ts';
+
+/** Where bofh mounts what only it needs: 0700, on a filesystem that a reboot empties. */
+export const privateMounts = '/run/bofh/mnt';
+
+/**
+ * The path as the kernel's mount table has it: every symbolic link followed. CommandError `not-found` when a part of
+ * it is missing, UsageError when it does not begin at the root.
+ */
+export async function realPath(host: ReadHost, path: string): Promise<string> {
+  if (!path.startsWith('/') || path.includes('\0'))
+    throw new UsageError(`"${path}" is not a whole path from /`);
+  let left = path.split('/');
+  let done = '/';
+  for (let links = 0; ; ) {
+    const [name, ...rest] = left;
+    if (name === undefined) return done;
+    left = rest;
+    const next = posix.join(done, name);
+    const stat = await host.stat(next);
+    if (stat === undefined) throw notThere(next);
+    if (stat.kind !== 'symlink') {
+      done = next;
+      continue;
+    }
+    links += 1;
+    if (links > 40) throw new RefusedError(`${path}: more than 40 symbolic links, they lead in a circle`);
+    const target = await host.readLink(next);
+    left = [...target.split('/'), ...rest];
+    if (target.startsWith('/')) done = '/';
+  }
+}
+
+/** An existing empty directory, by its real path; RefusedError for anything else. */
+export async function emptyDirectory(host: ReadHost, path: string): Promise<string> {
+  const real = await realPath(host, path);
+  const stat = await host.stat(real);
+  if (stat?.kind !== 'directory')
+    throw new RefusedError(`${path} is not a directory but a ${stat?.kind ?? 'name of nothing'}`);
+  const names = await host.readDir(real);
+  if (names.length === 0) return real;
+  throw new RefusedError(
+    `${path} is not empty (${names.slice(0, 3).join(', ')}): a mount would hide what it holds`,
+    {
+      remedy: 'mount on an empty directory',
+    },
+  );
+}
+
+/** Makes /run/bofh and, in it, the directory for private mounts. */
+export async function makePrivateMounts(host: ChangeHost): Promise<void> {
+  await ensureDirectory(host, posix.dirname(privateMounts), 0o711);
+  await ensureDirectory(host, privateMounts, 0o700);
+}
+
+async function ensureDirectory(host: ChangeHost, path: string, mode: number): Promise<void> {
+  if ((await host.stat(path)) === undefined) {
+    try {
+      await host.makeDir(path, { mode });
+    } catch (error) {
+      // Another bofh was quicker.
+      if (!(error instanceof CommandError && error.reason === 'exists')) throw error;
+    }
+  }
+  const stat: FileStat | undefined = await host.stat(path);
+  if (stat?.kind !== 'directory')
+    throw new RefusedError(`${path} is not a directory but a ${stat?.kind ?? 'name of nothing'}`);
+}
+
+function notThere(path: string): CommandError {
+  const argv = ['stat', path];
+  return new CommandError({ tool: 'file', argv, reason: 'not-found', what: 'there is no such directory' });
+}

@@ -1,0 +1,100 @@
+import { RefusedError, UsageError } from '../errors.ts';
+import type { MountRequest } from './commands.ts';
+
+/** What is to be mounted; the pool chooses where. */
+export type PoolRequest = Omit<MountRequest, 'path' | 'mode'> & { readonly mode?: MountRequest['mode'] };
+
+/** What a pool needs of the world; `bofh.ts` binds both to the ambient host. */
+export interface Mounter {
+  /**
+   * Mounts, calls the body with the path, and unmounts at its end, whatever that is: a sequence of its own with a
+   * temporary mount, so that a crash in between is recovered.
+   */
+  readonly run: <T>(request: MountRequest, body: (path: string) => Promise<T>) => Promise<T>;
+  readonly isMountpoint: (path: string) => Promise<boolean>;
+}
+
+/** A mount that lasts until it is released, or until the end of an `await using` block. */
+export interface PooledMount extends AsyncDisposable {
+  readonly path: string;
+  /** Unmounts; calling it again waits for the same end. */
+  readonly release: () => Promise<void>;
+}
+
+/** Directories to mount on, each handed out to one user at a time. */
+export class MountPool {
+  readonly #paths: readonly string[];
+  readonly #taken = new Set<string>();
+  readonly #mounter: Mounter;
+
+  /** UsageError for an empty pool, a path twice, or one that does not begin at the root. */
+  constructor(paths: readonly string[], mounter: Mounter) {
+    const bad = paths.find((path, at) => !path.startsWith('/') || paths.indexOf(path) !== at);
+    if (bad !== undefined)
+      throw new UsageError(`a mount pool cannot have "${bad}": it takes whole paths, each once`);
+    if (paths.length === 0) throw new UsageError('a mount pool needs at least one directory');
+    this.#paths = [...paths];
+    this.#mounter = mounter;
+  }
+
+  /** Mounts a device read-write, or as asked, for as long as the body runs. RefusedError when no directory is free. */
+  async with<T>(request: string | PoolRequest, body: (path: string) => Promise<T>): Promise<T> {
+    const path = await this.#take();
+    try {
+      return await this.#mounter.run({ mode: 'rw', ...asRequest(request), path }, body);
+    } finally {
+      this.#taken.delete(path);
+    }
+  }
+
+  /** The same, until `release()`: `await using m = await pool.mount('/dev/sda1')`. */
+  async mount(request: string | PoolRequest): Promise<PooledMount> {
+    let letGo = (): void => undefined;
+    const released = new Promise<void>((resolve) => (letGo = resolve));
+    let ended: Promise<void> | undefined;
+    const path = await new Promise<string>((opened, failed) => {
+      ended = this.with(request, async (at) => {
+        opened(at);
+        await released;
+      });
+      // Before it is open a failure is this call's; afterwards it belongs to whoever releases.
+      ended.catch(failed);
+    });
+    const release = async (): Promise<void> => {
+      letGo();
+      await ended;
+    };
+    return { path, release, [Symbol.asyncDispose]: release };
+  }
+
+  async #take(): Promise<string> {
+    const busy: string[] = [];
+    for (const path of this.#paths) {
+      // Taken before the question is asked: two that ask at once must not get the same one.
+      if (this.#taken.has(path)) {
+        busy.push(`${path} (handed out)`);
+        continue;
+      }
+      this.#taken.add(path);
+      if (!(await this.#isMountpoint(path))) return path;
+      this.#taken.delete(path);
+      busy.push(`${path} (somebody else mounted something there)`);
+    }
+    throw new RefusedError(`no directory of the mount pool is free: ${busy.join(', ')}`, {
+      remedy: 'release one, or give the pool more directories',
+    });
+  }
+
+  async #isMountpoint(path: string): Promise<boolean> {
+    try {
+      return await this.#mounter.isMountpoint(path);
+    } catch (error) {
+      this.#taken.delete(path);
+      throw error;
+    }
+  }
+}
+
+function asRequest(request: string | PoolRequest): PoolRequest {
+  return typeof request === 'string' ? { device: request } : request;
+}

@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest';
+import { classify, mount, umount } from '../../../src/mount/commands.ts';
+
+describe('mount', () => {
+  it('names source and target, so that fstab is not asked', () => {
+    const command = mount({
+      device: '/dev/vg0/web1',
+      path: '/mnt/a b',
+      mode: 'rw',
+      type: 'ext4',
+      options: ['nodev', 'nosuid'],
+    });
+    expect(command.argv).toEqual([
+      '--types',
+      'ext4',
+      '--options',
+      'rw,nodev,nosuid',
+      '--source',
+      '/dev/vg0/web1',
+      '--target',
+      '/mnt/a b',
+    ]);
+    expect(command.access).toBe('change');
+    expect(command.stop).toBeUndefined();
+  });
+
+  it('says read-only where that is asked', () => {
+    expect(mount({ device: '/dev/a', path: '/b', mode: 'ro' }).argv).toContain('ro');
+  });
+});
+
+describe('umount', () => {
+  it('is never lazy nor forced, and follows no link', () => {
+    expect(umount('/mnt/x').argv).toEqual(['--no-canonicalize', '/mnt/x']);
+  });
+});
+
+describe('why they failed', () => {
+  it.each([
+    ['umount: /mnt: target is busy.\n', 'busy'],
+    ['mount: /mnt: /dev/loop0 already mounted on /mnt.\n', 'busy'],
+    ['umount: /mnt: not mounted.\n', 'not-found'],
+    ['mount: /mnt: special device /dev/nope does not exist.\n', 'not-found'],
+    ['umount: /mnt: must be superuser to unmount.\n', 'denied'],
+    ['mount: /mnt: wrong fs type, bad option, bad superblock on /dev/loop0, missing codepage.\n', 'unknown'],
+  ])('%s', (stderr, reason) => {
+    expect(classify({ exitCode: 32, stdout: '', stderr })).toBe(reason);
+  });
+});

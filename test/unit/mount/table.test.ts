@@ -1,0 +1,73 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parseMountinfo } from '../../../src/blockdevice/index.ts';
+import { ParseError } from '../../../src/errors.ts';
+import { describe as inWords, mountsAt, mountsOn, parseUtab } from '../../../src/mount/table.ts';
+
+const recorded = readFileSync(new URL('../../fixtures/utab/two@2.38.1.txt', import.meta.url), 'utf8');
+
+describe("libmount's table", () => {
+  it('tells path and options of each mount', () => {
+    expect(parseUtab(recorded)).toEqual([
+      { path: '/srv/sp ace', options: ['x-bofh.mark=bofh.0123456789ab.1', 'uhelper=x'] },
+      { path: '/srv/mnt', options: ['x-bofh.mark=bofh.0123456789ab.2'] },
+    ]);
+  });
+
+  it('is read with the mount id that newer versions add', () => {
+    expect(parseUtab('ID=67 SRC=/dev/loop0 TARGET=/mnt ROOT=/ OPTS=x-a=b,c\n')).toEqual([
+      { path: '/mnt', options: ['x-a=b', 'c'] },
+    ]);
+  });
+
+  it('is empty when the file is', () => {
+    expect(parseUtab('')).toEqual([]);
+  });
+
+  it('has lines without options', () => {
+    expect(parseUtab('TARGET=/mnt ATTRS=x\n')).toEqual([{ path: '/mnt', options: [] }]);
+  });
+
+  it.each([
+    'garbage\n',
+    'SRC=/dev/loop0 OPTS=a\n',
+    'TARGET=/mnt  OPTS=a\n',
+    'TARGET=/mnt',
+    '\n',
+    'TARGET=/a\n\n',
+  ])('is not understood with %j in it', (text) => {
+    expect(() => parseUtab(text)).toThrow(ParseError);
+  });
+});
+
+describe('mounts that stand on each other', () => {
+  const entries = parseMountinfo(
+    [
+      '1 0 254:0 / / rw - ext4 /dev/vda rw',
+      '60 1 7:0 / /mnt/a\\040b rw shared:1 - ext4 /dev/loop0 rw',
+      '61 60 7:1 / /mnt/a\\040b rw - ext4 /dev/loop1 rw',
+      '62 61 7:2 / /mnt/a\\040b/deep rw - ext4 /dev/loop2 rw',
+      '',
+    ].join('\n'),
+  );
+  const [, lowest, upper] = entries;
+  if (lowest === undefined || upper === undefined) throw new Error('the table above is wrong');
+
+  it('are found at one path, the lowest first', () => {
+    expect(mountsAt(entries, '/mnt/a b').map(({ id }) => id)).toEqual([60, 61]);
+  });
+
+  it('are told apart by whom they stand on', () => {
+    expect(mountsOn(entries, lowest).map(({ id }) => id)).toEqual([61]);
+    expect(mountsOn(entries, upper).map(({ id }) => id)).toEqual([62]);
+  });
+
+  it('are named with source, path and number', () => {
+    expect(inWords(upper)).toBe('/dev/loop1 mounted on /mnt/a b (mount 61)');
+  });
+
+  it('a mount that is its own parent, as the first of a namespace may be, stands not on itself', () => {
+    const [own] = parseMountinfo('1 1 0:1 / / rw - rootfs none rw\n');
+    expect(own === undefined ? [] : mountsOn([own], own)).toEqual([]);
+  });
+});
