@@ -1,0 +1,142 @@
+import type { Answer, Command, ReadCommand } from '../command/index.ts';
+import { nothing } from '../command/index.ts';
+import { ParseError, type Reason } from '../errors.ts';
+import type { Bytes } from '../units.ts';
+import { losetupSchema, type Signature, signatureSchema, volumesSchema } from './schema.ts';
+
+/**
+ * `blkid -p`: the device itself, never blkid's cache. Undefined: nothing recognised, which blkid also says (exit 2)
+ * of a device that is missing, empty (0 bytes) or unreadable, so ask only of one that is none of these.
+ */
+export function blkidProbe(device: string): ReadCommand<Signature | undefined> {
+  return {
+    tool: 'blkid',
+    argv: ['-p', '-o', 'export', device],
+    access: 'read',
+    accepts: [0, 2, 8],
+    parse: parseBlkid,
+    classify: classifyDevice,
+  };
+}
+
+/**
+ * Can the start of a device be read? blkid and wipefs call a device that gives nothing but I/O errors blank
+ * (test/fixtures/blkid/io-error@2.38.1.json), while debugfs, which opens it read-only, tells "Bad magic number" from
+ * "Input/output error", and a damaged ext4 from nothing. It exits 0 in every case. Ask only of what blkid calls blank.
+ */
+export function readsAsBlank(device: string): ReadCommand<void> {
+  return {
+    tool: 'debugfs',
+    argv: ['-R', 'quit', device],
+    access: 'read',
+    parse: ({ stderr }) => {
+      if (/^debugfs: Bad magic number in super-block while trying to open /m.test(stderr)) return;
+      throw new ParseError(`blkid sees nothing on ${device}, but: ${stderr.trim().split('\n').at(-1) ?? ''}`);
+    },
+    classify: classifyDevice,
+  };
+}
+
+/** Uuids of every logical volume that lvm knows, active or not. */
+export function knownVolumes(): ReadCommand<readonly string[]> {
+  return {
+    tool: 'lvs',
+    argv: ['--reportformat', 'json', '--all', '--options', 'vg_uuid,lv_uuid'],
+    access: 'read',
+    parse: ({ stdout }) =>
+      volumesSchema
+        .parse(JSON.parse(stdout))
+        .report.flatMap(({ lv }) => lv.map((row) => `LVM-${row.vg_uuid}${row.lv_uuid}`.replaceAll('-', ''))),
+  };
+}
+
+/** Size of a device, in bytes. */
+export function getSize(device: string): ReadCommand<Bytes> {
+  return {
+    tool: 'blockdev',
+    argv: ['--getsize64', device],
+    access: 'read',
+    parse: ({ stdout }) => {
+      const size = /^(?<bytes>\d+)\n$/.exec(stdout)?.groups?.bytes;
+      if (size === undefined || !Number.isSafeInteger(Number(size))) throw new ParseError('no size in bytes');
+      return Number(size);
+    },
+    classify: classifyDevice,
+  };
+}
+
+/** The inode behind a loop device as `MAJ:MIN:INODE`, from the kernel, also where the file has been deleted since. */
+export function loopBacking(device: string): ReadCommand<string> {
+  return {
+    tool: 'losetup',
+    argv: ['--json', '--list', '--output', 'NAME,BACK-INO,BACK-MAJ:MIN', device],
+    access: 'read',
+    parse: ({ stdout }) => {
+      const [loop, ...more] = losetupSchema.parse(JSON.parse(stdout)).loopdevices;
+      if (loop?.name !== device || more.length > 0) throw new ParseError(`not one row, for ${device}`);
+      return `${loop['back-maj:min'].trim()}:${loop['back-ino']}`;
+    },
+    classify: classifyDevice,
+  };
+}
+
+/** Erases the magic of every signature on a device. Never with `-f`: the kernel refuses a device that is in use. */
+export function wipeSignatures(device: string): Command<void, 'destroy'> {
+  return {
+    tool: 'wipefs',
+    argv: ['--all', device],
+    access: 'destroy',
+    parse: nothing,
+    classify: classifyDevice,
+  };
+}
+
+/** Why a util-linux or e2fsprogs program failed on a device, from what it said in the C locale. */
+export function classifyDevice({ stderr, stdout }: Answer): Reason {
+  const said = stderr + stdout;
+  if (/No such (?:file or directory|device)|does not exist/i.test(said)) return 'not-found';
+  if (/Device or resource busy|is mounted|apparently in use|in use by the system/i.test(said)) return 'busy';
+  if (/Permission denied|Operation not permitted/i.test(said)) return 'denied';
+  if (/No space left/i.test(said)) return 'no-space';
+  return 'unknown';
+}
+
+const exportLine = /^(?<key>[A-Z0-9_]+)=(?<value>.*)$/;
+
+function parseBlkid({ exitCode, stdout, stderr }: Answer): Signature | undefined {
+  if (exitCode === 8) return { type: 'ambivalent', usage: 'ambivalent' };
+  // With nothing found blkid says nothing; what it does say is why it could not look ("Permission denied").
+  if (exitCode === 2 && (stdout !== '' || stderr !== ''))
+    throw new ParseError(`blkid: ${stderr.trim() || stdout}`);
+  if (exitCode === 2) return undefined;
+  const values = new Map<string, string>();
+  for (const line of stdout.trimEnd().split('\n')) {
+    const { key, value } = exportLine.exec(line)?.groups ?? {};
+    if (key === undefined || value === undefined || values.has(key)) {
+      throw new ParseError(`blkid: cannot read the line ${JSON.stringify(line)}`);
+    }
+    values.set(key, value.replace(/\\(.)/g, '$1'));
+  }
+  return toSignature(values);
+}
+
+function toSignature(values: ReadonlyMap<string, string>): Signature | undefined {
+  const [type, ptType] = [values.get('TYPE'), values.get('PTTYPE')];
+  if (type === undefined && ptType === undefined) {
+    // A blank partition: blkid tells of its entry in the table alone.
+    if ([...values.keys()].every((key) => key === 'DEVNAME' || key.startsWith('PART_ENTRY_')))
+      return undefined;
+    throw new ParseError('blkid found something but names no type');
+  }
+  return signatureSchema.parse({
+    type: type ?? ptType,
+    usage: type === undefined ? 'partition-table' : values.get('USAGE'),
+    ...optional('uuid', values.get(type === undefined ? 'PTUUID' : 'UUID')),
+    ...optional('label', values.get('LABEL')),
+    ...(type === undefined ? {} : optional('ptType', ptType)),
+  });
+}
+
+function optional(key: string, value: string | undefined): Record<string, string> {
+  return value === undefined ? {} : { [key]: value };
+}

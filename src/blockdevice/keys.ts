@@ -1,0 +1,148 @@
+import { posix } from 'node:path';
+import type { DeviceKeys, Key } from '../atomic/operation.ts';
+import { CommandError, ParseError } from '../errors.ts';
+import type { ReadHost } from '../command/index.ts';
+import { loopBacking } from './commands.ts';
+import { deviceNode, kernelNames, kernelText } from './node.ts';
+
+/** A device's keys, and what tells it apart from another that bears its name later. */
+export interface DeviceIdentity extends DeviceKeys {
+  /** LVM's or cryptsetup's uuid, a loop's inode and offset, else the key. */
+  readonly identity: string;
+  /** That whose destruction takes the device's content along: the LV, the LUKS header, the file behind a loop. */
+  readonly container: Key;
+}
+
+/**
+ * The key of the device that a path, link or `UUID=…` leads to, and the keys of every device beneath it, all from
+ * the kernel's own facts: /dev/vg0/web1, /dev/mapper/vg0-web1 and /dev/dm-3 are one `lv:vg0/web1`.
+ */
+export async function keysOf(host: ReadHost, path: string): Promise<DeviceKeys> {
+  const { key, beneath } = await identityOf(host, path);
+  return { key, beneath };
+}
+
+/** The same, with the identity. CommandError `not-found`, RefusedError when it is no block device. */
+export async function identityOf(host: ReadHost, path: string): Promise<DeviceIdentity> {
+  return identityOfNumber(host, (await deviceNode(host, path)).number);
+}
+
+/** The same of a device number, `253:3`. */
+export async function identityOfNumber(host: ReadHost, number: string): Promise<DeviceIdentity> {
+  const sys = `/sys/dev/block/${number}`;
+  if ((await host.stat(sys)) === undefined) throw noDevice(number);
+  const mapping = await kernelText(host, `${sys}/dm/name`);
+  if (mapping !== undefined) {
+    const uuid = (await kernelText(host, `${sys}/dm/uuid`)) ?? '';
+    return over(host, { ...mapped(mapping, uuid), numbers: await slaves(host, sys) });
+  }
+  const file = await kernelText(host, `${sys}/loop/backing_file`);
+  if (file !== undefined) return loop(host, { sys, file });
+  const partition = await kernelText(host, `${sys}/partition`);
+  if (partition !== undefined) return partitionOf(host, { sys, partition });
+  const key = `dev:${(await diskId(host, sys)) ?? posix.basename(await host.readLink(sys))}`;
+  return over(host, { key, identity: key, container: key, also: [], numbers: await slaves(host, sys) });
+}
+
+interface Described {
+  readonly key: Key;
+  readonly identity: string;
+  readonly container: Key;
+  /** Keys beneath that are no devices: the volume group, the LUKS header, the file. */
+  readonly also: readonly Key[];
+  /** The devices directly beneath. */
+  readonly numbers: readonly string[];
+}
+
+async function over(host: ReadHost, { numbers, also, ...self }: Described): Promise<DeviceIdentity> {
+  const beneath = new Set(also);
+  for (const number of numbers) {
+    const lower = await identityOfNumber(host, number);
+    for (const one of [lower.key, ...lower.beneath]) beneath.add(one);
+  }
+  beneath.delete(self.key);
+  return { ...self, beneath: [...beneath] };
+}
+
+// dm/uuid as cryptsetup 2.6 (CRYPT-LUKS2-<32 hex>-<name>) and LVM (LVM-<VG uuid><LV uuid>[-layer]) set it.
+const luksUuid = /^CRYPT-LUKS[12]-(?<hex>[0-9a-f]{32})-/;
+const hyphens = /^(?<a>.{8})(?<b>.{4})(?<c>.{4})(?<d>.{4})(?<e>.{12})$/;
+
+function mapped(name: string, uuid: string): Omit<Described, 'numbers'> {
+  if (uuid.startsWith('LVM-')) {
+    const { vg, lv } = splitLvmName(name);
+    const key = `lv:${vg}/${lv}`;
+    return { key, identity: uuid, container: key, also: [`vg:${vg}`] };
+  }
+  const header = luksUuid.exec(uuid)?.groups?.hex?.replace(hyphens, '$<a>-$<b>-$<c>-$<d>-$<e>');
+  const key = `map:${name}`;
+  const identity = uuid === '' ? key : uuid;
+  if (header === undefined) return { key, identity, container: key, also: [] };
+  return { key, identity, container: `luks:${header}`, also: [`luks:${header}`] };
+}
+
+/**
+ * VG and LV of a device-mapper name of LVM: hyphens in either are doubled, a single one divides them (and the layer
+ * that may follow). No LV's name begins with a hyphen, so it can be read in one way only (libdm dm_split_lvm_name).
+ */
+export function splitLvmName(name: string): { readonly vg: string; readonly lv: string } {
+  const groups = /^(?<vg>(?:[^-]|--)+)-(?!-)(?<lv>(?:[^-]|--)+)(?:-(?<layer>[^-]+))?$/.exec(name)?.groups;
+  if (groups?.vg === undefined || groups.lv === undefined) {
+    throw new ParseError(`device-mapper name "${name}" is not one that LVM makes`);
+  }
+  return { vg: groups.vg.replaceAll('--', '-'), lv: groups.lv.replaceAll('--', '-') };
+}
+
+// The inode comes from the kernel, because the path in sysfs can be another file's by now.
+async function loop(host: ReadHost, at: { sys: string; file: string }): Promise<DeviceIdentity> {
+  const name = posix.basename(await host.readLink(at.sys));
+  const key = `dev:loop:${await host.run(loopBacking(`/dev/${name}`))}`;
+  const offset = (await kernelText(host, `${at.sys}/loop/offset`)) ?? '0';
+  const identity = `${key}@${offset}`;
+  if (at.file.endsWith(' (deleted)')) return { key, identity, container: key, beneath: [] };
+  return { key, identity, container: `file:${at.file}`, beneath: [`file:${at.file}`] };
+}
+
+async function partitionOf(host: ReadHost, at: { sys: string; partition: string }): Promise<DeviceIdentity> {
+  const disk = posix.dirname(posix.resolve('/sys/dev/block', await host.readLink(at.sys)));
+  const number = await kernelText(host, `${disk}/dev`);
+  if (number === undefined) throw new ParseError(`${at.sys}: a partition without its disk`);
+  const whole = await identityOfNumber(host, number);
+  const part = `-part${at.partition}`;
+  const key = `${whole.key}${part}`;
+  return {
+    key,
+    identity: `${whole.identity}${part}`,
+    container: key,
+    beneath: [whole.key, ...whole.beneath],
+  };
+}
+
+// What the drivers show (nvme, scsi, virtio): stable across reboots, as /dev/sdX is not. A SCSI disk without
+// such a page has the file, but reading it fails; then, as without the file, the name is all there is.
+async function diskId(host: ReadHost, sys: string): Promise<string | undefined> {
+  for (const file of ['wwid', 'device/wwid', 'serial', 'device/serial', 'device/cid']) {
+    const text = await kernelText(host, `${sys}/${file}`).catch((error: unknown) => {
+      if (error instanceof CommandError) return undefined;
+      throw error;
+    });
+    const id = text?.trim().replace(/[^\w.:-]+/g, '_');
+    if (id !== undefined && id !== '') return id;
+  }
+  return undefined;
+}
+
+async function slaves(host: ReadHost, sys: string): Promise<readonly string[]> {
+  const numbers: string[] = [];
+  for (const name of await kernelNames(host, `${sys}/slaves`)) {
+    const number = await kernelText(host, `${sys}/slaves/${name}/dev`);
+    if (number === undefined) throw new ParseError(`${sys}/slaves/${name} has no device number`);
+    numbers.push(number);
+  }
+  return numbers;
+}
+
+function noDevice(number: string): CommandError {
+  const argv = ['stat', `/sys/dev/block/${number}`];
+  return new CommandError({ tool: 'file', argv, reason: 'not-found', what: 'the kernel has no such device' });
+}

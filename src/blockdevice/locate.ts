@@ -1,0 +1,60 @@
+import type { ReadHost } from '../command/index.ts';
+import { CommandError, RefusedError } from '../errors.ts';
+import { knownVolumes } from './commands.ts';
+import { identityOf, identityOfNumber } from './keys.ts';
+import { kernelNames, kernelText } from './node.ts';
+
+/** A device as it was known when its path was journalled. */
+export interface KnownDevice {
+  readonly path: string;
+  /** From `identityOf`. */
+  readonly identity: string;
+}
+
+/**
+ * Where that very device is now: at its path, or elsewhere when the path leads to another one by now. Undefined when
+ * it is gone for good, which lvm can tell of its volumes. Of all others a missing device may come back, with
+ * everything that is on it, so RefusedError: it cannot be told.
+ */
+export async function locate(host: ReadHost, device: KnownDevice): Promise<string | undefined> {
+  if ((await identityAt(host, device.path)) === device.identity) return device.path;
+  const elsewhere = await search(host, device.identity);
+  if (elsewhere !== undefined) return elsewhere;
+  if (!device.identity.startsWith('LVM-')) {
+    throw new RefusedError(`${device.path} is not there now: what it holds cannot be told`, {
+      remedy: `attach ${device.path} again and repeat`,
+    });
+  }
+  const known = await host.run(knownVolumes());
+  if (!known.includes(device.identity.replaceAll('-', ''))) return undefined;
+  throw new RefusedError(`${device.path} is not active: what it holds cannot be told`, {
+    remedy: `activate it (lvchange -ay ${device.path}) and repeat`,
+  });
+}
+
+async function identityAt(host: ReadHost, path: string): Promise<string | undefined> {
+  try {
+    return (await identityOf(host, path)).identity;
+  } catch (error) {
+    if (error instanceof CommandError && error.reason === 'not-found') return undefined;
+    if (error instanceof RefusedError) return undefined;
+    throw error;
+  }
+}
+
+async function search(host: ReadHost, identity: string): Promise<string | undefined> {
+  for (const disk of await kernelNames(host, '/sys/block')) {
+    for (const name of await withPartitions(host, disk)) {
+      const number = await kernelText(host, name);
+      if (number === undefined) continue;
+      if ((await identityOfNumber(host, number)).identity !== identity) continue;
+      return `/dev/${name.split('/').at(-2) ?? ''}`;
+    }
+  }
+  return undefined;
+}
+
+async function withPartitions(host: ReadHost, disk: string): Promise<readonly string[]> {
+  const below = (await kernelNames(host, `/sys/block/${disk}`)).filter((name) => name.startsWith(disk));
+  return [`/sys/block/${disk}/dev`, ...below.map((name) => `/sys/block/${disk}/${name}/dev`)];
+}

@@ -1,0 +1,63 @@
+import type { ReadHost } from '../command/index.ts';
+import { ParseError } from '../errors.ts';
+
+/** One mount of our mount namespace, as the kernel tells it in /proc/self/mountinfo (proc(5)). */
+export interface MountEntry {
+  /** Unique among the mounts there are now; a number is used again after an unmount. */
+  readonly id: number;
+  readonly parent: number;
+  /** `major:minor` of the filesystem; btrfs and overlays have one of their own, which is no device's. */
+  readonly device: string;
+  /** The directory of the filesystem that is the root of this mount. */
+  readonly root: string;
+  readonly path: string;
+  readonly options: string;
+  readonly type: string;
+  /** What was given to mount(2): mostly a device node. Free text, may be empty. */
+  readonly source: string;
+  readonly superOptions: string;
+}
+
+// The kernel escapes space, tab, newline and backslash (and # in the source) as octal, so a field never contains a
+// space; other white space stands as it is, hence [^ ] and not \S. Optional fields are to be ignored, says proc(5).
+const line = new RegExp(
+  '^(?<id>\\d+) (?<parent>\\d+) (?<device>\\d+:\\d+) (?<root>[^ ]+) (?<path>[^ ]+) (?<options>[^ ]+)' +
+    '(?: (?!- )[^ ]+)* - (?<type>[^ ]+) (?<source>[^ ]*) (?<superOptions>[^ ]+)$',
+  's',
+);
+
+/** Every mount in the text of a mountinfo file. Throws ParseError for a line that it does not understand. */
+export function parseMountinfo(text: string): readonly MountEntry[] {
+  if (!text.endsWith('\n')) throw new ParseError('/proc/self/mountinfo is empty or cut off');
+  return text.slice(0, -1).split('\n').map(parseLine);
+}
+
+/** Every mount that the host's processes see by default. */
+export async function mountEntries(host: ReadHost): Promise<readonly MountEntry[]> {
+  return parseMountinfo(new TextDecoder().decode(await host.readFile('/proc/self/mountinfo')));
+}
+
+function parseLine(text: string): MountEntry {
+  const fields = line.exec(text)?.groups;
+  if (fields === undefined)
+    throw new ParseError(`/proc/self/mountinfo: cannot read the line ${JSON.stringify(text)}`);
+  const field = (name: string): string => unescapeOctal(fields[name] ?? '');
+  return {
+    id: Number(fields.id),
+    parent: Number(fields.parent),
+    device: field('device'),
+    root: field('root'),
+    path: field('path'),
+    options: field('options'),
+    type: field('type'),
+    source: field('source'),
+    superOptions: field('superOptions'),
+  };
+}
+
+/** Undoes the octal escapes (`\040`) of /proc/self/mountinfo, /proc/swaps and the like. */
+export function unescapeOctal(text: string): string {
+  return text.replace(/\\(?<code>[0-7]{3})/g, (_, code: string) =>
+    String.fromCharCode(Number.parseInt(code, 8)),
+  );
+}

@@ -1,0 +1,33 @@
+import * as z from 'zod/mini';
+
+/** What blkid(8) recognises at the start of a device. Plain JSON, so that it can be journalled. */
+export const signatureSchema = z.strictObject({
+  /** `ext4`, `swap`, `LVM2_member`, `gpt` …; `ambivalent` when several were found and blkid cannot choose. */
+  type: z.string().check(z.minLength(1)),
+  usage: z.enum(['filesystem', 'raid', 'crypto', 'other', 'partition-table', 'ambivalent']),
+  uuid: z.exactOptional(z.string()),
+  /** As blkid prints it: what is not ASCII stands in caret notation. For people only. */
+  label: z.exactOptional(z.string()),
+  /** Type of a partition table that lies beside the signature. */
+  ptType: z.exactOptional(z.string()),
+});
+
+export type Signature = z.infer<typeof signatureSchema>;
+
+const count = z.number().check(z.int(), z.nonnegative());
+
+/** `losetup --json`: the file behind a loop device by inode, as the kernel holds it (util-linux 2.38 and newer). */
+export const losetupSchema = z.object({
+  loopdevices: z.array(
+    z.object({
+      name: z.string().check(z.startsWith('/dev/')),
+      'back-ino': count,
+      'back-maj:min': z.string().check(z.regex(/^\s*\d+:\d+\s*$/)),
+    }),
+  ),
+});
+
+/** `lvs` with uuids alone. */
+export const volumesSchema = z.object({
+  report: z.array(z.object({ lv: z.array(z.object({ vg_uuid: z.string(), lv_uuid: z.string() })) })),
+});
