@@ -1,0 +1,13 @@
+export { RigCommandError, RigError } from './errors.ts';
+export { buildImage, type Image, type Progress } from './image.ts';
+export { bootMachine, Machine, type MachineOptions } from './machine.ts';
+export { available, hostPackages, missingPackages } from './packages.ts';
+export { until } from './process.ts';
+export type { DiskSpec } from './disks.ts';
+export type { Hypervisor } from './qemu-argv.ts';
+export type { Suite } from './recipe.ts';
+export type { RunOptions, RunResult } from './ssh.ts';
+export type { FileEntry } from './transfer.ts';
+export { type Fault, type FaultMode, type FaultOptions, layFault, removeAllFaults } from './faults.ts';
+export { type Fingerprint, fingerprint, fingerprintOf } from './fingerprint.ts';
+export { guestConfig, guestGone, guestUp, makeGuest } from './guest.ts';

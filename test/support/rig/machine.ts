@@ -1,0 +1,204 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { chooseAccel } from './accel.ts';
+import { coldBoot, connectTo, consoleText, freeze, type Shape, thaw } from './boot.ts';
+import { defaultDisks, type DiskSpec, makeFreshDisks, moveDisks, overlayDisks } from './disks.ts';
+import type { Emulator } from './emulator.ts';
+import { RigError } from './errors.ts';
+import { buildImage, type Progress } from './image.ts';
+import type { Hypervisor } from './qemu-argv.ts';
+import { firstBoot, readySnapshot } from './ready.ts';
+import type { Suite } from './recipe.ts';
+import { makeRunDir } from './run-dir.ts';
+import type { Connection, RunOptions, RunResult } from './ssh.ts';
+import { type FileEntry, getFile, putEntries, putPath } from './transfer.ts';
+
+/** What a machine is to be. */
+export type MachineOptions = {
+  /** `xen`: a dom0 under Xen; `none`: the same Debian on the bare machine. */
+  readonly hypervisor: Hypervisor;
+  readonly suite?: Suite;
+  /** Host name; `rig` when nothing is said. */
+  readonly name?: string;
+  /** Disks beside the system's: /dev/vdb, /dev/vdc, … One of 8 GiB with the volume group `vg0` when nothing is said. */
+  readonly disks?: readonly DiskSpec[];
+  /** 3072 with Xen (half of it dom0's), else 1536. */
+  readonly memoryMiB?: number;
+  /** `ready` (the default) starts from a cached snapshot of a booted machine, `none` boots. */
+  readonly snapshot?: 'ready' | 'none';
+  readonly progress?: Progress;
+};
+
+/** Starts a machine of its own: nothing that happens in it is seen by another or by a later one. */
+export async function bootMachine(options: MachineOptions): Promise<Machine> {
+  const progress = options.progress ?? (() => undefined);
+  const { hypervisor } = options;
+  const image = await buildImage({ suite: options.suite ?? 'bookworm', progress });
+  const shape: Shape = {
+    image,
+    hypervisor,
+    accel: await chooseAccel({ image, hypervisor }),
+    memoryMiB: options.memoryMiB ?? (hypervisor === 'xen' ? 3072 : 1536),
+    disks: options.disks ?? defaultDisks,
+  };
+  const name = options.name ?? 'rig';
+  if (!/^[a-z][a-z0-9-]*$/.test(name)) throw new RigError(`"${name}" is not a host name`);
+  const frozen = options.snapshot === 'none' ? undefined : await readySnapshot(shape, progress);
+  progress(frozen === undefined ? 'booting' : 'starting from the snapshot');
+  const machine = new Machine(shape, { name, dir: await makeRunDir() });
+  try {
+    await machine.start(frozen);
+    return machine;
+  } catch (cause) {
+    await machine.close();
+    throw cause;
+  }
+}
+
+/** A running (or, after `powerCut`, dark) host of the rig. */
+export class Machine {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly #dir: string;
+  #emulator: Emulator | undefined;
+  #connection: Connection | undefined;
+  readonly #snapshots = new Map<string, string>();
+  #made = 0;
+
+  constructor(shape: Shape, place: { readonly name: string; readonly dir: string }) {
+    this.shape = shape;
+    this.name = place.name;
+    this.#dir = place.dir;
+  }
+
+  /** Used by `bootMachine`: first start, from a frozen machine's folder or from fresh disks. */
+  async start(frozen: string | undefined): Promise<void> {
+    const { disks, image } = this.shape;
+    if (frozen === undefined) {
+      await makeFreshDisks({ dir: this.#dir, image, disks });
+      this.#emulator = await coldBoot(this.shape, this.#place());
+      await firstBoot(await this.#connect(), this.shape);
+      return;
+    }
+    await this.#thaw(frozen);
+  }
+
+  /** Process id of QEMU. */
+  get pid(): number {
+    return this.#running().pid;
+  }
+
+  /** Runs a command as root: a string for the shell, or words. A status other than 0 throws RigCommandError unless `check: 'return'`. */
+  async run(command: string | readonly string[], options?: RunOptions): Promise<RunResult> {
+    const connection = await this.#connect();
+    const { exitCode, stdout, stderr } = await connection.run(command, options);
+    return { exitCode, stdout: stdout.toString(), stderr };
+  }
+
+  /** Copies a local file to the path `to`, a local folder's content into the folder `to`, or made-up entries below it. */
+  async put(what: string | readonly FileEntry[], to: string): Promise<void> {
+    const connection = await this.#connect();
+    if (typeof what === 'string') await putPath(connection, { from: what, to });
+    else await putEntries(connection, { entries: what, to });
+  }
+
+  /** Writes one text file, with its folders. */
+  async putText(path: string, text: string, mode = 0o644): Promise<void> {
+    await this.put([{ path: path.replace(/^\/+/, ''), text, mode }], '/');
+  }
+
+  /** The content of a file. */
+  async get(path: string): Promise<Buffer> {
+    return await getFile(await this.#connect(), path);
+  }
+
+  /** Gives the terminal to a shell (or a command) in the machine; answers its status. */
+  async interactive(command?: string): Promise<number> {
+    return await (await this.#connect()).interactive(command);
+  }
+
+  /** What the machine's console showed since its last start; a start from a snapshot begins empty. */
+  async console(): Promise<string> {
+    return await consoleText(this.#dir);
+  }
+
+  /** The power fails, now. Commands under way fail; `boot` comes next. */
+  async powerCut(): Promise<void> {
+    await this.#running().kill();
+    await this.#disconnect();
+    this.#emulator = undefined;
+  }
+
+  /** Boots from the disks as they are, after a power cut. */
+  async boot(): Promise<void> {
+    if (this.#emulator?.running() === true) throw new RigError('the machine runs already');
+    this.#emulator = await coldBoot(this.shape, this.#place());
+    await this.#connect();
+  }
+
+  /** Keeps memory and disks as they are now, under a name; the machine goes on. */
+  async saveSnapshot(tag: string): Promise<void> {
+    await this.#disconnect();
+    const kept = join(this.#dir, `snapshot-${String(++this.#made)}`);
+    await mkdir(kept);
+    await freeze(this.#running(), join(kept, 'memory'));
+    await moveDisks({ from: this.#dir, to: kept, disks: this.shape.disks });
+    this.#snapshots.set(tag, kept);
+    await this.#thaw(kept);
+  }
+
+  /** Takes memory and disks back to what they were at `saveSnapshot`; what happened since has not happened. Works after a power cut, too. */
+  async loadSnapshot(tag: string): Promise<void> {
+    const kept = this.#snapshots.get(tag);
+    if (kept === undefined) throw new RigError(`there is no snapshot "${tag}"`);
+    await this.#emulator?.kill();
+    await this.#disconnect();
+    await this.#thaw(kept);
+  }
+
+  /** Ends QEMU and removes the machine's files. */
+  async close(): Promise<void> {
+    await this.#emulator?.kill();
+    await this.#disconnect();
+    this.#emulator = undefined;
+    await rm(this.#dir, { recursive: true, force: true });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /**
+   * A new QEMU each time. Its own savevm and loadvm are no way under TCG: a guest costs three times the processor time after savevm,
+   * and after loadvm Xen's clocks disagree and timers come minutes late (QEMU 7.2; the TSC does not go back, the HPET does).
+   */
+  async #thaw(frozen: string): Promise<void> {
+    await overlayDisks({ from: frozen, dir: this.#dir, disks: this.shape.disks });
+    this.#emulator = await thaw(this.shape, { ...this.#place(), memoryImage: join(frozen, 'memory') });
+    await this.#connect();
+  }
+
+  #place(): { readonly dir: string; readonly name: string } {
+    return { dir: this.#dir, name: this.name };
+  }
+
+  #running(): Emulator {
+    if (this.#emulator === undefined) throw new RigError('the machine is off');
+    return this.#emulator;
+  }
+
+  async #connect(): Promise<Connection> {
+    if (this.#connection?.alive() === true) return this.#connection;
+    this.#connection = await connectTo({
+      emulator: this.#running(),
+      image: this.shape.image,
+      place: this.#place(),
+    });
+    return this.#connection;
+  }
+
+  async #disconnect(): Promise<void> {
+    await this.#connection?.close();
+    this.#connection = undefined;
+  }
+}

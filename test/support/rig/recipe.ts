@@ -1,0 +1,113 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+
+/** The Debian releases that the rig's host can be made of. */
+export type Suite = 'bookworm' | 'trixie';
+
+/** Raise this when code, rather than a list or an asset, changes what an image holds. */
+const recipeVersion = 1;
+
+const xenVersion: Readonly<Record<Suite, string>> = { bookworm: '4.17', trixie: '4.20' };
+
+const everySuite: readonly string[] = [
+  // A Debian tree made for a container has neither an init nor mount.
+  'linux-image-amd64',
+  'udev',
+  'kmod',
+  'mount',
+  'util-linux',
+  'init-system-helpers',
+  'sysvinit-utils',
+  'lvm2',
+  'thin-provisioning-tools',
+  'cryptsetup-bin',
+  'drbd-utils',
+  'mdadm',
+  'e2fsprogs',
+  'xfsprogs',
+  'btrfs-progs',
+  'dosfstools',
+  'fdisk',
+  'openssh-server',
+  'iproute2',
+  'procps',
+  'strace',
+  'perl-base',
+  // What a copied node binary is linked with.
+  'libstdc++6',
+  'libgcc-s1',
+  // Unpack the kernel while the image is made.
+  'xz-utils',
+  'zstd',
+];
+
+/** Left out when unpacking: a host without hardware, manuals or languages. Halves the image and the time to write it. */
+const excluded: readonly string[] = [
+  '/usr/share/doc/*',
+  '/usr/share/man/*',
+  '/usr/share/locale/*',
+  '/usr/share/info/*',
+  '/usr/share/bug/*',
+  '/usr/share/lintian/*',
+  ...[
+    'sound',
+    'drivers/gpu',
+    'drivers/media',
+    'drivers/infiniband',
+    'drivers/usb',
+    'drivers/iio',
+    'drivers/hid',
+    'drivers/staging',
+    'drivers/hwmon',
+    'drivers/input',
+    'drivers/mmc',
+    'drivers/comedi',
+    'drivers/isdn',
+    'drivers/net/wireless',
+    'drivers/net/ethernet',
+    'drivers/platform',
+    'drivers/mtd',
+    'drivers/video',
+    'net/mac80211',
+    'net/wireless',
+    'net/bluetooth',
+  ].flatMap((folder) => [`/lib/modules/*/kernel/${folder}/*`, `/usr/lib/modules/*/kernel/${folder}/*`]),
+];
+
+/** The folder of the shell scripts that go into an image or run in a machine. */
+export const assetsDir: string = fileURLToPath(new URL('./assets/', import.meta.url));
+
+/** Debian packages of the rig's host. */
+export function guestPackages(suite: Suite): readonly string[] {
+  const xen = xenVersion[suite];
+  return [...everySuite, `xen-hypervisor-${xen}-amd64`, `xen-utils-${xen}`];
+}
+
+/** The `mmdebstrap` call that unpacks the host into `root`. It names no mirror: mmdebstrap takes this machine's, or its own default. */
+export function mmdebstrapArgv(options: { readonly suite: Suite; readonly root: string }): readonly string[] {
+  return [
+    'mmdebstrap',
+    '--mode=root',
+    '--variant=apt',
+    '--skip=cleanup/apt',
+    '--aptopt=Acquire::Languages "none"',
+    // The image brings its own initramfs; Debian's takes 15 s to make.
+    '--setup-hook=mkdir -p "$1/etc/initramfs-tools"; echo update_initramfs=no > "$1/etc/initramfs-tools/update-initramfs.conf"',
+    '--dpkgopt=force-confold',
+    ...excluded.map((pattern) => `--dpkgopt=path-exclude=${pattern}`),
+    `--include=${guestPackages(options.suite).join(',')}`,
+    options.suite,
+    options.root,
+  ];
+}
+
+/** Identifies an image by everything that goes into it. */
+export async function recipeKey(suite: Suite): Promise<string> {
+  const hash = createHash('sha256');
+  hash.update(JSON.stringify([recipeVersion, process.version, mmdebstrapArgv({ suite, root: '' })]));
+  for (const name of (await readdir(assetsDir)).sort())
+    if (/^(boot|rig|guest|finish)-/.test(name))
+      hash.update(`\0${name}\0`).update(await readFile(`${assetsDir}${name}`));
+  return hash.digest('hex').slice(0, 16);
+}
