@@ -1,0 +1,213 @@
+import { type FaultMode, fingerprint, layFault, until } from '../rig/index.ts';
+import {
+  background,
+  createCommand,
+  destroyCommand,
+  destroyGuest,
+  expectAsAfter,
+  expectAsBefore,
+  guest,
+  run,
+  type Stage,
+} from './stage.ts';
+
+/** One trial: it throws when the promise was not kept. What it gives is how the host ended. */
+export interface Trial {
+  readonly group: string;
+  readonly name: string;
+  readonly run: (stage: Stage) => Promise<'as before' | 'as after'>;
+}
+
+interface ToolCall {
+  readonly tool: string;
+  /** Arguments that tell this call from the tool's others. */
+  readonly words: readonly string[];
+  /** Which of the matching calls; the ones before it are reads. */
+  readonly nth?: number;
+}
+
+/** The changes of `vm create`, in order. `xl -N create` runs twice, in both prepares, before the real one. */
+export const createCalls: readonly ToolCall[] = [
+  { tool: 'lvcreate', words: [`${guest}-root`] },
+  { tool: 'lvcreate', words: [`${guest}-swap`] },
+  { tool: 'mkfs.ext4', words: [`/dev/vg0/${guest}-root`] },
+  { tool: 'mkswap', words: [`/dev/vg0/${guest}-swap`] },
+  { tool: 'mount', words: ['--target'] },
+  { tool: 'tar', words: ['--extract'] },
+  { tool: 'sync', words: ['--file-system'] },
+  { tool: 'umount', words: ['--no-canonicalize'] },
+  { tool: 'xl', words: ['create', `/etc/xen/${guest}.cfg`], nth: 3 },
+];
+
+/** Those of `vm destroy` before its commit. */
+export const destroyCalls: readonly ToolCall[] = [
+  { tool: 'xl', words: ['destroy'] },
+  { tool: 'lvchange', words: ['*-root*'], nth: 1 },
+  { tool: 'lvchange', words: ['*-root*'], nth: 2 },
+  { tool: 'lvrename', words: ['*-root*'] },
+  { tool: 'lvchange', words: ['*-swap*'], nth: 1 },
+  { tool: 'lvrename', words: ['*-swap*'] },
+];
+
+const modes: readonly FaultMode[] = ['fail', 'act-then-fail'];
+
+/** A tool of `vm create` fails: everything is undone. */
+export const createFaults: readonly Trial[] = createCalls.flatMap((call) =>
+  modes.map((mode) => ({
+    group: 'vm create, a tool fails',
+    name: `${title(call)}: ${modeName(mode)}`,
+    run: async (stage: Stage) => {
+      await withFault(stage, call, mode, () => run(stage, createCommand, 5));
+      await expectAsBefore(stage);
+      return 'as before' as const;
+    },
+  })),
+);
+
+/** A tool of `vm destroy` fails: the guest is as it was, started again when it ran. */
+export const destroyFaults: readonly Trial[] = destroyCalls.flatMap((call) =>
+  modes.map((mode) => ({
+    group: 'vm destroy, a tool fails',
+    name: `${title(call)}: ${modeName(mode)}`,
+    run: async (stage: Stage) => {
+      await withGuest(stage, async () => {
+        await withFault(stage, call, mode, () => run(stage, destroyCommand, 5));
+      });
+      return 'as before' as const;
+    },
+  })),
+);
+
+/** The removal after the commit fails: it is committed, and recovery goes on forward. */
+export const afterCommit: readonly Trial[] = modes.map((mode) => ({
+  group: 'vm destroy, the work after the commit fails',
+  name: `lvremove: ${modeName(mode)}, then recover`,
+  run: async (stage: Stage) => {
+    await run(stage, createCommand, 0);
+    await withFault(stage, { tool: 'lvremove', words: ['*bofh_gone*'] }, mode, () =>
+      run(stage, destroyCommand, 0, 3),
+    );
+    await run(stage, 'bofh recover --yes', 0);
+    await expectAsBefore(stage);
+    return 'as after' as const;
+  },
+}));
+
+/** SIGKILL at the n-th durable line of a command. Past the last line it simply succeeds: `as after`. */
+export function killAt(verb: 'create' | 'destroy', n: number): Trial {
+  return {
+    group: `vm ${verb}, SIGKILL at a line, then recover`,
+    name: `line ${n}`,
+    run: async (stage) => {
+      if (verb === 'destroy') await run(stage, createCommand, 0);
+      const command = verb === 'create' ? createCommand : destroyCommand;
+      await run(stage, injected(command, `signal=SIGKILL:when=${n}`), 137, 0);
+      await run(stage, 'bofh recover --yes', 0);
+      return settle(stage, verb);
+    },
+  };
+}
+
+/** SIGKILL to bofh while a tool is at work: the tool ends as it would have, recovery waits for it, then undoes it. */
+export const killsWhileRunning: readonly Trial[] = createCalls
+  .filter(({ tool }) => tool !== 'sync')
+  .map((call) => ({
+    group: 'vm create, SIGKILL while a tool runs, then recover',
+    name: title(call),
+    run: async (stage: Stage) => {
+      const fault = await layFault(stage.machine, { ...call, times: 1, mode: 'hang' });
+      try {
+        const victim = await background(stage, createCommand);
+        await until({
+          what: `${call.tool} is at work`,
+          timeoutMs: 120_000,
+          everyMs: 200,
+          probe: async () => ((await fault.hits()) >= (call.nth ?? 1) ? true : undefined),
+        });
+        await stage.machine.run(`kill -9 ${victim.pid}`);
+        await victim.ended;
+        const recovery = await background(stage, 'bofh recover --yes');
+        // tar may be ended half-way, and recovery does so; it waits for every other tool.
+        if (call.tool !== 'tar') {
+          await expectWaiting(stage, recovery.pid);
+          await fault.release();
+        }
+        const { exitCode, output } = await recovery.ended;
+        if (exitCode !== 0) throw new Error(`recovery ended with ${exitCode}:\n${output}`);
+      } finally {
+        await fault.remove();
+      }
+      await expectAsBefore(stage);
+      return 'as before' as const;
+    },
+  }));
+
+/** It has said for whom it waits, and does not end by itself. */
+async function expectWaiting(stage: Stage, pid: number): Promise<void> {
+  await until({
+    what: 'recovery has looked at the journal',
+    timeoutMs: 60_000,
+    everyMs: 200,
+    probe: async () => {
+      const { stdout } = await stage.machine.run(
+        `ls -l /proc/${pid}/fd 2>/dev/null; cat /proc/${pid}/wchan`,
+        {
+          check: 'return',
+        },
+      );
+      return stdout.includes('epoll') ? true : undefined;
+    },
+  });
+  const { exitCode } = await stage.machine.run(`sleep 3; kill -0 ${pid}`, { check: 'return' });
+  if (exitCode !== 0) throw new Error('recovery did not wait for the tool that still runs');
+}
+
+/** A command under strace, with its n-th fdatasync tampered with: no hook in bofh is needed. */
+export function injected(command: string, what: string): string {
+  return `strace -o /dev/null -e trace=fdatasync -e inject=fdatasync:${what} ${command}`;
+}
+
+/** Either exactly before or exactly after; from after, bofh itself leads back to the start. */
+async function settle(stage: Stage, verb: 'create' | 'destroy'): Promise<'as before' | 'as after'> {
+  const { stdout } = await stage.machine.run(`test -e /etc/xen/${guest}.cfg && echo there`, {
+    check: 'return',
+  });
+  const there = stdout.trim() === 'there';
+  if (there) {
+    await expectAsAfter(stage);
+    await destroyGuest(stage);
+  } else await expectAsBefore(stage);
+  return there === (verb === 'create') ? 'as after' : 'as before';
+}
+
+async function withGuest(stage: Stage, act: () => Promise<void>): Promise<void> {
+  await run(stage, createCommand, 0);
+  const before = await fingerprint(stage.machine);
+  await act();
+  const difference = before.diff(await fingerprint(stage.machine));
+  if (difference !== '') throw new Error(`the guest is not as before:\n${difference}`);
+  await destroyGuest(stage);
+}
+
+async function withFault(
+  stage: Stage,
+  call: ToolCall,
+  mode: FaultMode,
+  act: () => Promise<unknown>,
+): Promise<void> {
+  const fault = await layFault(stage.machine, { ...call, times: 1, mode });
+  try {
+    await act();
+    if ((await fault.hits()) < (call.nth ?? 1)) throw new Error(`the fault over ${call.tool} was never met`);
+  } finally {
+    await fault.remove();
+  }
+}
+
+function title({ tool, words, nth }: ToolCall): string {
+  return `${tool} ${words.join(' ')}${nth === undefined ? '' : ` (call ${nth})`}`;
+}
+
+function modeName(mode: FaultMode): string {
+  return mode === 'fail' ? 'fails at once' : 'acts, then fails';
+}
