@@ -7,10 +7,10 @@ import type { Signature } from './schema.ts';
 
 export { classifyDevice, wipeSignatures } from './commands.ts';
 export { holders } from './holders.ts';
-export { type DeviceIdentity, identityOf, keysOf, splitLvmName } from './keys.ts';
+export { identityOf, keysOf, splitLvmName } from './keys.ts';
 export { locate } from './locate.ts';
 export { type MountEntry, mountEntries, parseMountinfo } from './mountinfo.ts';
-export { type DeviceNode, deviceNode, exists } from './node.ts';
+export { type DeviceNode, deviceNode } from './node.ts';
 export { type Signature, signatureSchema } from './schema.ts';
 
 /**

@@ -29,7 +29,7 @@ export async function deviceNode(host: ReadHost, device: string): Promise<Device
 }
 
 /** Is there anything at this path? Never guessed from the failure of another program. */
-export async function exists(host: ReadHost, path: string): Promise<boolean> {
+async function exists(host: ReadHost, path: string): Promise<boolean> {
   return (await host.stat(path)) !== undefined;
 }
 

@@ -1,0 +1,71 @@
+import { holders, probe, type Signature, size } from '../blockdevice/index.ts';
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError, UsageError } from '../errors.ts';
+import { formatSize } from '../units.ts';
+import { limits } from './commands.ts';
+import type { CreateArgs } from './schema.ts';
+
+/** What can be refused without looking at the host. */
+export function checkArgs(args: CreateArgs): void {
+  const { labelBytes } = limits[args.type];
+  if (Buffer.byteLength(args.label ?? '') > labelBytes) {
+    throw new UsageError(
+      `the label "${args.label ?? ''}" is too long: ${args.type} has room for ${labelBytes} bytes`,
+    );
+  }
+  const { overwrite } = args;
+  if (overwrite !== undefined && overwrite.uuid === undefined && overwrite.type === undefined) {
+    throw new UsageError('overwrite must name what may be lost, by its uuid or its type');
+  }
+  if (args.uuid !== undefined && args.uuid === overwrite?.uuid) {
+    throw new UsageError('the new filesystem must not have the uuid of the one that it overwrites');
+  }
+}
+
+/** Refuses a device that is held, too small, or holds what `overwrite` does not name. Answers what it holds. */
+export async function checkDevice(host: ReadHost, args: CreateArgs): Promise<Signature | undefined> {
+  const { device, type } = args;
+  refuseHeld(device, await holders(host, device));
+  const bytes = await size(host, device);
+  const { smallest, why } = limits[type];
+  if (bytes < smallest) {
+    throw new RefusedError(
+      `${device} has ${formatSize(bytes)}; ${type} needs ${formatSize(smallest)}: ${why}`,
+    );
+  }
+  const found = await probe(host, device);
+  refuseContent(args, found);
+  return found;
+}
+
+/** RefusedError that names who uses the device. */
+export function refuseHeld(device: string, who: readonly string[]): void {
+  if (who.length === 0) return;
+  throw new RefusedError(`${device} is in use: ${who.join('; ')}`, { remedy: 'end that use first' });
+}
+
+/** A signature in words: `ext4 "root", uuid 1234…`. */
+export function describe(found: Signature | undefined): string {
+  if (found === undefined) return 'nothing';
+  if (found.usage === 'ambivalent') return 'several signatures, and blkid cannot tell which one counts';
+  const what = found.usage === 'partition-table' ? `a partition table (${found.type})` : found.type;
+  const label = found.label === undefined ? '' : ` "${found.label}"`;
+  const beside = found.ptType === undefined ? '' : ` and a partition table (${found.ptType})`;
+  return `${what}${label}${found.uuid === undefined ? '' : `, uuid ${found.uuid}`}${beside}`;
+}
+
+function refuseContent({ device, overwrite }: CreateArgs, found: Signature | undefined): void {
+  if (found === undefined) {
+    if (overwrite === undefined) return;
+    throw new RefusedError(`${device} is blank: what overwrite names is not there`);
+  }
+  const holds = `${device} holds ${describe(found)}; nothing was written`;
+  if (found.usage === 'ambivalent' || found.ptType !== undefined) {
+    throw new RefusedError(holds, { remedy: `look at it with wipefs ${device}, and wipe it yourself` });
+  }
+  const named = found.uuid === undefined ? { type: found.type } : { uuid: found.uuid };
+  const remedy = `to lose it, name it: overwrite ${JSON.stringify(named)}`;
+  if (overwrite === undefined) throw new RefusedError(holds, { remedy });
+  const right = overwrite.uuid === found.uuid && (overwrite.type ?? found.type) === found.type;
+  if (!right) throw new RefusedError(`${holds}, because overwrite names something else`, { remedy });
+}

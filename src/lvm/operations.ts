@@ -1,0 +1,2 @@
+export { createLv } from './operations/create-lv.ts';
+export { removeLv } from './operations/remove-lv.ts';

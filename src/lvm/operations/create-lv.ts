@@ -1,0 +1,148 @@
+import * as z from 'zod/mini';
+import { type Look, operation } from '../../atomic/operation.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { formatSize, parseSize } from '../../units.ts';
+import { lvcreate, lvremove, lvs } from '../commands.ts';
+import { checkLvName, checkTag, dmName } from '../names.ts';
+import { deactivateOrTell, dependents, volumesOf, holdersOf, syncGroup, udevOf, usableVg } from '../reads.ts';
+import type { LogicalVolume, VolumeGroup } from '../schema.ts';
+
+const args = z.strictObject({
+  vg: z.string(),
+  name: z.string(),
+  /** Rounded up to whole extents. */
+  size: z.union([z.string(), z.number()]),
+  tags: z.exactOptional(z.array(z.string())),
+});
+
+const undo = z.strictObject({
+  vg: z.string(),
+  vgUuid: z.string(),
+  name: z.string(),
+  /** Our mark: given in the metadata commit that makes the volume. */
+  tag: z.string(),
+  extents: z.number().check(z.int(), z.positive()),
+  size: z.number().check(z.int(), z.positive()),
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * Makes a linear logical volume, which bears a tag of its own step from its first moment. Undo removes the volume that
+ * bears the tag, also when an administrator has renamed it; one whose tag was taken away is left alone.
+ */
+export const createLv = operation({
+  kind: 'lvm.lv.create',
+  version: 1,
+  args,
+  undo,
+  result: z.object({ uuid: z.string() }),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { vg: group, name, size, tags = [] }, mark, host }) => {
+    checkLvName(group, name);
+    tags.forEach(checkTag);
+    const bytes = parseSize(size);
+    const vg = await usableVg(host, group);
+    await refuseTaken(host, { vg, name });
+    const extents = Math.ceil(bytes / vg.extentSize);
+    refuseFull(vg, { name, extents });
+    return { vg: group, vgUuid: vg.uuid, name, tag: mark, extents, size: extents * vg.extentSize };
+  },
+  claims: ({ undo: { vg, name } }) => ({ makes: [`lv:${vg}/${name}`], needs: [`vg:${vg}`] }),
+  contains: ({ undo: { vg, name } }) => `lv:${vg}/${name}`,
+  run: async ({ args: { tags = [] }, undo: { vg, vgUuid, name, extents, size, tag }, host }) => {
+    const now = await usableVg(host, vg);
+    if (now.uuid !== vgUuid)
+      throw new RefusedError(`"${vg}" is another volume group by now; nothing was made`);
+    await host.run(lvcreate({ vg, name, extents, tags: [tag, ...tags], ...(await udevOf(host)) }));
+    const made = (await host.run(lvs())).find((lv) => lv.vgUuid === vgUuid && lv.tags.includes(tag));
+    if (made?.name !== name) throw new RefusedError(`lvcreate made no ${vg}/${name} that bears our mark`);
+    if (made.size !== size) throw new RefusedError(`${vg}/${name} has ${made.size} bytes instead of ${size}`);
+    return { uuid: made.uuid };
+  },
+  value: ({ undo: { vg, name, size }, result: { uuid } }) => ({
+    vg,
+    name,
+    path: `/dev/${vg}/${name}`,
+    size,
+    uuid,
+  }),
+  look: async ({ undo: of, result, host }) => (await find(host, of, result?.uuid)).look,
+  revert: async ({ undo: of, result, host }) => {
+    const { lv, all } = await find(host, of, result?.uuid);
+    if (lv !== undefined) await remove(host, { lv, all, tag: of.tag });
+  },
+  sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
+});
+
+interface Found {
+  readonly look: Look;
+  readonly lv?: LogicalVolume;
+  readonly all: readonly LogicalVolume[];
+}
+
+// By the tag, in the volume group of the uuid: names are anybody's. With a result the uuid must agree as well, for a
+// tag can be copied; without one, two volumes with the tag cannot be told apart.
+async function find(host: ReadHost, { vgUuid, name, tag }: Undo, uuid: string | undefined): Promise<Found> {
+  const all = await volumesOf(host, vgUuid);
+  if (all === undefined) return { look: { state: 'gone' }, all: [] };
+  const marked = all.filter((lv) => lv.tags.includes(tag) && (uuid === undefined || lv.uuid === uuid));
+  const [lv, ...more] = marked;
+  if (more.length > 0) {
+    throw new RefusedError(
+      `${marked.map(({ fullName }) => fullName).join(' and ')} both bear the tag ${tag}`,
+    );
+  }
+  if (lv !== undefined)
+    return { look: { state: 'ours', holders: await holdersOf(host, { lv, all }) }, lv, all };
+  const foreign = all.find((other) => other.uuid === uuid || other.name === name);
+  if (foreign === undefined) return { look: { state: 'gone' }, all };
+  const found = `${foreign.fullName} (uuid ${foreign.uuid}) does not bear our mark`;
+  return { look: { state: 'not-ours', found }, all };
+}
+
+async function remove(
+  host: ChangeHost,
+  {
+    lv,
+    all,
+    tag,
+  }: { readonly lv: LogicalVolume; readonly all: readonly LogicalVolume[]; readonly tag: string },
+): Promise<void> {
+  const lost = dependents(lv, all);
+  if (lost.length > 0) {
+    const names = lost.map(({ fullName }) => fullName).join(', ');
+    throw new RefusedError(`${lv.fullName} would take its snapshots along: ${names}`, {
+      remedy: `lvremove ${names}`,
+    });
+  }
+  await deactivateOrTell(host, { lv, all });
+  await host.run(lvremove({ vg: lv.vg, name: lv.name, uuid: lv.uuid, tag, ...(await udevOf(host)) }));
+}
+
+async function refuseTaken(host: ReadHost, { vg, name }: { vg: VolumeGroup; name: string }): Promise<void> {
+  const there = (await host.run(lvs())).find((lv) => lv.vgUuid === vg.uuid && lv.name === name);
+  if (there !== undefined) {
+    const what = `uuid ${there.uuid}, ${formatSize(there.size)}`;
+    throw new RefusedError(`${there.fullName} exists already (${what})`, { remedy: 'choose another name' });
+  }
+  // What lies in the way of the node: lvcreate 2.03.16 fails on the one and *replaces* the other.
+  for (const path of [`/dev/mapper/${dmName(vg.name, name)}`, `/dev/${vg.name}/${name}`]) {
+    if ((await host.stat(path)) !== undefined) {
+      throw new RefusedError(`${path} is there, though lvm has no ${vg.name}/${name}`, {
+        remedy: `see what it is (dmsetup info, ls -l) and remove it`,
+      });
+    }
+  }
+}
+
+function refuseFull(vg: VolumeGroup, { name, extents }: { name: string; extents: number }): void {
+  if (extents <= vg.freeExtents) return;
+  const count = (number: number): string => `${formatSize(number * vg.extentSize)} (${number} extents)`;
+  throw new RefusedError(
+    `${vg.name}/${name} needs ${count(extents)}; ${vg.name} has ${count(vg.freeExtents)} free`,
+    { remedy: 'ask for less, or add a device with vgextend' },
+  );
+}

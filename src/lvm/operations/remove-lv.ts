@@ -1,0 +1,190 @@
+import * as z from 'zod/mini';
+import { type Look, operation } from '../../atomic/operation.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { activate, lvremove, lvrename, lvs, setAutoactivation } from '../commands.ts';
+import { checkLvName, checkVgName } from '../names.ts';
+import { deactivateOrTell, dependents, volumesOf, holdersOf, syncGroup, udevOf, usableVg } from '../reads.ts';
+import type { LogicalVolume } from '../schema.ts';
+
+const args = z.strictObject({ vg: z.string(), name: z.string() });
+
+const undo = z.strictObject({
+  vg: z.string(),
+  vgUuid: z.string(),
+  lvUuid: z.string(),
+  name: z.string(),
+  /** Its name until the commit. */
+  gone: z.string(),
+  wasActive: z.boolean(),
+  autoactivation: z.boolean(),
+  /** The boot in which it was active or not: another boot has decided that anew. */
+  boot: z.string(),
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * Removes a logical volume: before the commit it is only taken out of the kernel, kept from coming back at boot, and
+ * renamed; after the commit it is removed. Its space comes back then.
+ */
+export const removeLv = operation({
+  kind: 'lvm.lv.remove',
+  version: 1,
+  args,
+  undo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { vg: group, name }, mark, host }) => {
+    checkVgName(group);
+    const vg = await usableVg(host, group);
+    const all = (await host.run(lvs())).filter(({ vgUuid }) => vgUuid === vg.uuid);
+    const lv = all.find((one) => one.name === name);
+    if (lv === undefined) throw new RefusedError(`there is no logical volume ${group}/${name}`);
+    await refuse(host, { lv, all });
+    const gone = `bofh_gone_${mark.replace(/^bofh\./, '').replaceAll('.', '_')}`;
+    checkLvName(group, gone);
+    const { boot } = await host.facts();
+    const { uuid: lvUuid, autoactivation } = lv;
+    const wasActive = lv.active === true;
+    return { vg: group, vgUuid: vg.uuid, lvUuid, name, gone, wasActive, autoactivation, boot };
+  },
+  claims: async ({ undo: { vg, name, wasActive }, on }) => {
+    const keys = [`lv:${vg}/${name}`];
+    if (!wasActive) return { changes: keys, needs: [`vg:${vg}`] };
+    const { key, beneath } = await on(`/dev/${vg}/${name}`);
+    return { changes: [...new Set([...keys, key])], needs: [...new Set([`vg:${vg}`, ...beneath])] };
+  },
+  run: async ({ undo: of, host }) => {
+    const { lv, all } = await mine(host, of);
+    await refuse(host, { lv, all });
+    await deactivateOrTell(host, { lv, all });
+    await setBoot(host, lv, 'n');
+    await rename(host, of, of.gone);
+    return null;
+  },
+  value: () => undefined,
+  look: async ({ undo: of, host }) => lookAt(host, of, await find(host, of)),
+  // The name first: the flag for the boot is the evidence that something is left to do, and goes last.
+  revert: async ({ undo: of, host }) => {
+    const found = await find(host, of);
+    if (found === undefined || (await lookAt(host, of, found)).state !== 'ours') return;
+    await rename(host, of, of.name);
+    const { lv } = await mine(host, of);
+    if (lv.active !== true && (await shallBeActive(host, of))) {
+      await host.run(activate({ vg: lv.vg, name: lv.name, uuid: lv.uuid, ...(await udevOf(host)) }));
+    }
+    if (of.autoactivation) await setBoot(host, lv, 'y');
+  },
+  sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
+  afterCommit: async ({ undo: of, host }) => {
+    const found = await find(host, of);
+    if (found === undefined) return;
+    const { lv, all } = found;
+    if (lv.name !== of.gone) {
+      throw new RefusedError(
+        `${of.vg}/${of.gone} was renamed to ${lv.fullName} meanwhile: it is not removed`,
+      );
+    }
+    refuseDependents(lv, all);
+    await deactivateOrTell(host, { lv, all });
+    await host.run(lvremove({ vg: lv.vg, name: lv.name, uuid: lv.uuid, ...(await udevOf(host)) }));
+  },
+});
+
+interface Found {
+  readonly lv: LogicalVolume;
+  readonly all: readonly LogicalVolume[];
+}
+
+// Without the volume group nobody can tell what became of the volume: its disks may be back tomorrow, with the
+// renamed volume on them.
+async function find(host: ReadHost, { vg, vgUuid, lvUuid }: Undo): Promise<Found | undefined> {
+  const all = await volumesOf(host, vgUuid);
+  if (all === undefined) {
+    throw new RefusedError(
+      `the volume group "${vg}" (uuid ${vgUuid}) is not there: what is in it cannot be told`,
+    );
+  }
+  const lv = all.find(({ uuid }) => uuid === lvUuid);
+  return lv === undefined ? undefined : { lv, all };
+}
+
+async function mine(host: ReadHost, of: Undo): Promise<Found> {
+  const found = await find(host, of);
+  if (found === undefined) throw new RefusedError(`${of.vg}/${of.name} (uuid ${of.lvUuid}) is gone`);
+  return found;
+}
+
+async function lookAt(host: ReadHost, of: Undo, found: Found | undefined): Promise<Look> {
+  if (found === undefined) return { state: 'gone' };
+  const { lv } = found;
+  if (lv.name !== of.gone && lv.name !== of.name) {
+    return { state: 'not-ours', found: `it was renamed to ${lv.fullName} (uuid ${lv.uuid})` };
+  }
+  const deviates =
+    lv.name === of.gone ||
+    (of.autoactivation && !lv.autoactivation) ||
+    ((await sameBoot(host, of)) && of.wasActive && lv.active !== true);
+  return deviates ? { state: 'ours', holders: await holdersOf(host, found) } : { state: 'gone' };
+}
+
+async function sameBoot(host: ReadHost, { boot }: Undo): Promise<boolean> {
+  return (await host.facts()).boot === boot;
+}
+
+// After another boot: as that boot would have left it, had nothing been begun.
+async function shallBeActive(host: ReadHost, of: Undo): Promise<boolean> {
+  return (await sameBoot(host, of)) ? of.wasActive : of.autoactivation;
+}
+
+async function refuse(host: ReadHost, { lv, all }: Found): Promise<void> {
+  if (lv.role.includes('private')) {
+    throw new RefusedError(`${lv.fullName} is part of another volume, or a pool (${lv.layout.join(', ')})`);
+  }
+  if (lv.role.includes('thicksnapshot')) {
+    // lvm2 2.03.16 deactivates a snapshot with its origin only.
+    throw new RefusedError(
+      `${lv.fullName} is a snapshot of ${lv.origin?.name ?? ''}: bofh removes no snapshots`,
+    );
+  }
+  refuseDependents(lv, all);
+  if (lv.active === 'unknown') throw new RefusedError(`lvm cannot tell whether ${lv.fullName} is active`);
+  const who = await holdersOf(host, { lv, all });
+  if (who.length > 0) {
+    throw new RefusedError(`${lv.fullName} is in use: ${who.join('; ')}`, { remedy: 'end that use first' });
+  }
+}
+
+function refuseDependents(lv: LogicalVolume, all: readonly LogicalVolume[]): void {
+  const lost = dependents(lv, all).map(({ fullName }) => fullName);
+  if (lost.length === 0) return;
+  throw new RefusedError(`${lv.fullName} would take others along: ${lost.join(', ')}`, {
+    remedy: `remove them first: lvremove ${lost.join(' ')}`,
+  });
+}
+
+async function setBoot(host: ChangeHost, lv: LogicalVolume, value: 'y' | 'n'): Promise<void> {
+  if (lv.autoactivation === (value === 'y')) return;
+  await host.run(
+    setAutoactivation({ vg: lv.vg, name: lv.name, uuid: lv.uuid, value, ...(await udevOf(host)) }),
+  );
+}
+
+// lvrename takes no --select: the uuid is compared just before and just after.
+async function rename(host: ChangeHost, of: Undo, to: string): Promise<void> {
+  const { lv, all } = await mine(host, of);
+  if (lv.name === to) return;
+  const taken = all.find(({ name }) => name === to);
+  if (taken !== undefined) {
+    throw new RefusedError(
+      `${lv.fullName} (uuid ${lv.uuid}) cannot be called ${to}: a volume with uuid ${taken.uuid} has that name`,
+      { remedy: `rename ${taken.fullName} (lvrename) and repeat` },
+    );
+  }
+  await host.run(lvrename({ vg: lv.vg, name: lv.name, to, ...(await udevOf(host)) }));
+  const after = await mine(host, of);
+  if (after.lv.name !== to)
+    throw new RefusedError(`lvrename did not rename ${lv.fullName} (uuid ${lv.uuid}) to ${to}`);
+}

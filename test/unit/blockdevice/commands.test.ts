@@ -1,0 +1,115 @@
+import { describe, expect, test } from 'vitest';
+import {
+  blkidProbe,
+  getSize,
+  loopBacking,
+  readsAsBlank,
+  wipeSignatures,
+} from '../../../src/blockdevice/commands.ts';
+import { classifyDevice } from '../../../src/blockdevice/index.ts';
+import { recorded } from './fixtures.ts';
+
+const blkid = (name: string) => blkidProbe('/dev/x').parse(recorded(`blkid/${name}@2.38.1`));
+
+describe('argv', () => {
+  test('probes the device itself, not a cache', () => {
+    expect(blkidProbe('/dev/x').argv).toEqual(['-p', '-o', 'export', '/dev/x']);
+  });
+
+  test('wipes without forcing', () => {
+    expect(wipeSignatures('/dev/x')).toMatchObject({ argv: ['--all', '/dev/x'], access: 'destroy' });
+  });
+});
+
+describe('blkidProbe', () => {
+  test.each([
+    ['ext4', { type: 'ext4', usage: 'filesystem', uuid: '11111111-2222-3333-4444-555555555555' }],
+    ['swap', { type: 'swap', usage: 'other', uuid: '22222222-2222-3333-4444-555555555555', label: 'sw' }],
+    ['gpt', { type: 'gpt', usage: 'partition-table' }],
+    ['dos', { type: 'dos', usage: 'partition-table' }],
+    ['pv', { type: 'LVM2_member', usage: 'raid' }],
+    ['ext4-label-escaped', { label: 'a b"c$\\' }],
+  ])('recognises %s', (name, signature) => {
+    expect(blkid(name)).toMatchObject(signature);
+  });
+
+  test.each(['blank', 'blank-partition', 'missing', 'io-error'])('finds nothing on %s', (name) => {
+    expect(blkid(name)).toBeUndefined();
+  });
+
+  test('does not take "Permission denied" for a blank device', () => {
+    expect(() => blkid('not-root')).toThrow(/Permission denied/);
+  });
+
+  test('tells a result that is ambivalent', () => {
+    expect(blkidProbe('/dev/x').parse({ exitCode: 8, stdout: '', stderr: 'ambivalent result' })).toEqual({
+      type: 'ambivalent',
+      usage: 'ambivalent',
+    });
+  });
+
+  test.each([
+    ['a line of odd shape', 'DEVNAME=/dev/x\nTYPE\n'],
+    ['a key that comes twice', 'DEVNAME=/dev/x\nTYPE=ext4\nTYPE=xfs\nUSAGE=filesystem\n'],
+    ['something without a type', 'DEVNAME=/dev/x\nUUID=1\n'],
+    ['a type without its use', 'DEVNAME=/dev/x\nTYPE=ext4\n'],
+    ['a use that is not known', 'DEVNAME=/dev/x\nTYPE=ext4\nUSAGE=new\n'],
+    ['nothing at all', ''],
+  ])('refuses %s', (_, stdout) => {
+    expect(() => blkidProbe('/dev/x').parse({ exitCode: 0, stdout, stderr: '' })).toThrow();
+  });
+});
+
+describe('readsAsBlank', () => {
+  test('tells a blank device from one that cannot be read', () => {
+    const { parse } = readsAsBlank('/dev/x');
+    expect(() => parse(recorded('debugfs/blank@1.47.0'))).not.toThrow();
+    expect(() => parse(recorded('debugfs/io-error@1.47.0'))).toThrow(/Input\/output error/);
+    expect(() => parse({ exitCode: 0, stdout: '', stderr: '' })).toThrow();
+  });
+});
+
+describe('getSize', () => {
+  test('reads bytes and nothing else', () => {
+    expect(getSize('/dev/x').parse(recorded('blockdev/size@2.38.1'))).toBe(64 * 1024 ** 2);
+    for (const stdout of ['', '12', '-1\n', '1e3\n', '12 \n', '99999999999999999999\n']) {
+      expect(() => getSize('/dev/x').parse({ exitCode: 0, stdout, stderr: '' })).toThrow();
+    }
+  });
+});
+
+describe('loopBacking', () => {
+  const answer = recorded('losetup/attached@2.38.1');
+  const row = (JSON.parse(answer.stdout) as { loopdevices: [Record<string, unknown>] }).loopdevices[0];
+  const parse = (rows: readonly unknown[]) =>
+    loopBacking(String(row.name)).parse({ ...answer, stdout: JSON.stringify({ loopdevices: rows }) });
+
+  test('reads the inode behind a loop device', () => {
+    expect(parse([row])).toMatch(/^\d+:\d+:\d+$/);
+  });
+
+  test.each(Object.keys(row))('refuses an answer without %s, or with another', (key) => {
+    const { [key]: _, ...without } = row;
+    expect(() => parse([without])).toThrow();
+    for (const bad of [null, '', -1, 'x']) expect(() => parse([{ ...row, [key]: bad }])).toThrow();
+  });
+
+  test('refuses a device that is not attached, and two rows', () => {
+    expect(() => loopBacking('/dev/loop7').parse(recorded('losetup/detached@2.38.1'))).toThrow();
+    expect(() => parse([row, row])).toThrow();
+  });
+});
+
+describe('classifyDevice', () => {
+  test.each([
+    ['mkfs.ext4/mounted@1.47.0', 'busy'],
+    ['mkswap/mounted@2.38.1', 'busy'],
+    ['wipefs/mounted@2.38.1', 'busy'],
+    ['mkfs.ext4/missing@1.47.0', 'not-found'],
+    ['blockdev/missing@2.38.1', 'not-found'],
+    ['losetup/missing@2.38.1', 'not-found'],
+    ['blkid/not-root@2.38.1', 'denied'],
+  ])('%s is %s', (name, reason) => {
+    expect(classifyDevice(recorded(name))).toBe(reason);
+  });
+});

@@ -1,0 +1,147 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { identityOf, keysOf, locate, splitLvmName } from '../../../src/blockdevice/index.ts';
+import { dmName } from '../../../src/lvm/names.ts';
+import { CommandError, ParseError, RefusedError } from '../../../src/errors.ts';
+import { disk, mapped, treeHost, virtual } from './tree-host.ts';
+
+// As the kernel told it on Debian 12 of a VG on vdb with a volume, and a volume with a snapshot.
+const vg = 'LVM-ztXZ0selCyKzkEmstjtUB2qhf30ep806';
+const plain = `${vg}4ja3pot0zwNZd5aJm4VC5iSJjfAFgfe4`;
+const host = treeHost(
+  {
+    ...disk('vdb', '254:16', { 1: '254:17' }),
+    ...mapped({ name: 'dm-1', number: '253:1', map: 'vg--one-web--1', uuid: plain }, { vdb1: '254:17' }),
+    '/dev/vg-one/web-1': '-> ../dm-1',
+    '/dev/disk/by-uuid/abc': '-> ../../dm-1',
+    '/dev/disk/by-label/a\\x20b': '-> ../../dm-1',
+    '/dev/disk/by-label/circle': '-> circle',
+    ...mapped(
+      { name: 'dm-3', number: '253:3', map: 'vg0-web1-real', uuid: `${vg}x-real` },
+      { vdb: '254:16' },
+    ),
+    ...mapped({ name: 'dm-0', number: '253:0', map: 'vg0-web1', uuid: `${vg}x` }, { 'dm-3': '253:3' }),
+    ...mapped(
+      {
+        name: 'dm-5',
+        number: '253:5',
+        map: 'secret',
+        uuid: 'CRYPT-LUKS2-0123456789abcdef0123456789abcdef-secret',
+      },
+      { 'dm-1': '253:1' },
+    ),
+    ...virtual('loop0', '7:0', { 'loop/backing_file': '/srv/image\n', 'loop/offset': '512\n' }),
+    '/sys/devices/pci0000:00/virtio1/block/vdc/serial': 'Some  Disk 1\n',
+    ...disk('vdc', '254:32'),
+    '/dev/stale': 'block 9:9',
+    '/etc/fstab': '',
+  },
+  () => '{"loopdevices": [{"name": "/dev/loop0", "back-ino": 77, "back-maj:min": "     254:0  "}]}',
+);
+
+describe('keysOf', () => {
+  test.each([
+    '/dev/vg-one/web-1',
+    '/dev/mapper/vg--one-web--1',
+    '/dev/dm-1',
+    '/dev/disk/by-uuid/abc',
+    'UUID=abc',
+    'LABEL=a b',
+  ])('knows %s as one logical volume, with all that lies beneath', async (path) => {
+    expect(await keysOf(host, path)).toEqual({
+      key: 'lv:vg-one/web-1',
+      beneath: ['vg:vg-one', 'dev:vdb-part1', 'dev:vdb'],
+    });
+  });
+
+  test('does not name a volume with a snapshot beneath itself', async () => {
+    expect(await keysOf(host, '/dev/dm-0')).toEqual({ key: 'lv:vg0/web1', beneath: ['vg:vg0', 'dev:vdb'] });
+  });
+
+  test('knows a LUKS mapping, its header and the volume beneath', async () => {
+    const { key, beneath, container } = await identityOf(host, '/dev/mapper/secret');
+    expect(key).toBe('map:secret');
+    expect(container).toBe('luks:01234567-89ab-cdef-0123-456789abcdef');
+    expect(beneath).toEqual([container, 'lv:vg-one/web-1', 'vg:vg-one', 'dev:vdb-part1', 'dev:vdb']);
+  });
+
+  test('knows a loop device by the inode of its file', async () => {
+    expect(await identityOf(host, '/dev/loop0')).toEqual({
+      key: 'dev:loop:254:0:77',
+      beneath: ['file:/srv/image'],
+      container: 'file:/srv/image',
+      identity: 'dev:loop:254:0:77@512',
+    });
+  });
+
+  test('prefers the serial number of a disk to its name', async () => {
+    expect((await keysOf(host, '/dev/vdc')).key).toBe('dev:Some_Disk_1');
+  });
+
+  test.each(['/dev/nothing', 'UUID=unknown', '/dev/stale'])(
+    'says of %s that it is not there',
+    async (path) => {
+      const failure = await keysOf(host, path).catch((error: unknown) => error);
+      expect(failure).toBeInstanceOf(CommandError);
+      expect(failure).toMatchObject({ reason: 'not-found' });
+    },
+  );
+
+  test.each(['/etc/fstab', '/dev/disk', 'LABEL=circle'])('refuses %s, which is no device', async (path) => {
+    await expect(keysOf(host, path)).rejects.toThrow(RefusedError);
+  });
+});
+
+describe('splitLvmName', () => {
+  const name = fc.stringMatching(/^[a-z0-9+_.][a-z0-9+_.-]{0,12}$/);
+
+  test('reads back every name that device-mapper gives a volume', () => {
+    fc.assert(
+      fc.property(name, name, (group, volume) => {
+        expect(splitLvmName(dmName(group, volume))).toEqual({ vg: group, lv: volume });
+      }),
+    );
+  });
+
+  test.each(['web', 'vg-lv-real-x', '-lv', 'vg-'])('refuses %s', (text) => {
+    expect(() => splitLvmName(text)).toThrow(ParseError);
+  });
+});
+
+describe('locate', () => {
+  const known = { path: '/dev/vg-one/web-1', identity: plain };
+  const listing = (rows: readonly object[]) => JSON.stringify({ report: [{ lv: rows }] });
+  const uuids = {
+    vg_uuid: 'ztXZ0s-elCy-KzkE-mstj-tUB2-qhf3-0ep806',
+    lv_uuid: '4ja3po-t0zw-NZd5-aJm4-VC5i-SJjf-AFgfe4',
+  };
+
+  test('finds a device at its path', async () => {
+    expect(await locate(host, known)).toBe('/dev/vg-one/web-1');
+  });
+
+  test('finds it elsewhere when its path leads to another one by now', async () => {
+    expect(await locate(host, { ...known, path: '/dev/dm-0' })).toBe('/dev/dm-1');
+  });
+
+  test('says that a volume is gone only when lvm does not know it', async () => {
+    expect(
+      await locate(
+        treeHost({}, () => listing([])),
+        known,
+      ),
+    ).toBeUndefined();
+    await expect(
+      locate(
+        treeHost({}, () => listing([uuids])),
+        known,
+      ),
+    ).rejects.toThrow(/not active/);
+  });
+
+  test('cannot tell what is on another device that is missing', async () => {
+    await expect(locate(treeHost({}), { path: '/dev/vdz', identity: 'dev:x' })).rejects.toThrow(
+      /cannot be told/,
+    );
+  });
+});

@@ -1,0 +1,271 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { Signature } from '../../../src/blockdevice/index.ts';
+import type { ChangeHost } from '../../../src/command/index.ts';
+import { CommandError, ParseError, RefusedError, UsageError } from '../../../src/errors.ts';
+import { limits, mkfsExt4, mkswap } from '../../../src/filesystem/commands.ts';
+import { create } from '../../../src/filesystem/operations.ts';
+import { recorded } from '../blockdevice/fixtures.ts';
+import { mapped, quiet, type Tree, treeHost } from '../blockdevice/tree-host.ts';
+
+const mark = 'bofh.0a.1';
+const device = '/dev/mapper/vg0-web1';
+const uuid = '11111111-2222-3333-4444-555555555555';
+const foreign: Signature = { type: 'xfs', usage: 'filesystem', uuid: 'f0' };
+const table: Signature = { type: 'dos', usage: 'partition-table' };
+const volume = (id: string, name = 'web1') =>
+  mapped({ name: 'dm-1', number: '253:1', map: `vg0-${name}`, uuid: `LVM-${id}` }, {});
+
+let tree: Tree = {};
+let content: Signature | undefined;
+let size = 64 * 1024 ** 2;
+let known: readonly string[] = [];
+let ran: string[] = [];
+/** What a change is cut short after. */
+let killAfter = '';
+
+beforeEach(() => {
+  tree = { ...quiet, ...volume('one') };
+  content = undefined;
+  size = 64 * 1024 ** 2;
+  known = [];
+  ran = [];
+  killAfter = '';
+});
+
+function answer(
+  tool: string,
+  argv: readonly string[],
+): { stdout?: string; stderr?: string; exitCode?: number } {
+  if (tool === 'blockdev') return { stdout: `${size}\n` };
+  if (tool === 'debugfs')
+    return { stderr: 'debugfs: Bad magic number in super-block while trying to open /dev/x\n' };
+  if (tool === 'lvs') {
+    const lv = known.map((id) => ({ vg_uuid: id, lv_uuid: '' }));
+    return { stdout: JSON.stringify({ report: [{ lv }] }) };
+  }
+  if (tool === 'wipefs') content = undefined;
+  const made = argv[argv.indexOf('-U') + 1] ?? '';
+  if (tool === 'mkfs.ext4') content = { type: 'ext4', usage: 'filesystem', uuid: made };
+  if (tool === 'mkswap') content = { type: 'swap', usage: 'other', uuid: made };
+  return tool === 'blkid' ? probed() : {};
+}
+
+function probed(): { stdout?: string; exitCode?: number } {
+  if (content === undefined) return { exitCode: 2 };
+  if (content.usage === 'ambivalent') return { exitCode: 8 };
+  const { type, usage, ptType } = content;
+  const is = usage === 'partition-table' ? [`PTTYPE=${type}`] : [`TYPE=${type}`, `USAGE=${usage}`];
+  const has =
+    content.uuid === undefined ? [] : [`${usage === 'partition-table' ? 'PTUUID' : 'UUID'}=${content.uuid}`];
+  const beside = ptType === undefined ? [] : [`PTTYPE=${ptType}`];
+  return { stdout: `${['DEVNAME=/dev/x', ...is, ...has, ...beside].join('\n')}\n` };
+}
+
+function host(): ChangeHost {
+  const none = (): never => {
+    throw new Error('not for this driver');
+  };
+  return {
+    ...treeHost(tree),
+    run: async (command) => {
+      if (command.access !== 'read') ran.push(command.tool);
+      const said = { exitCode: 0, stdout: '', stderr: '', ...answer(command.tool, command.argv) };
+      if (command.tool === killAfter)
+        throw new CommandError({ tool: command.tool, argv: [], reason: 'killed' });
+      return command.parse(said);
+    },
+    sync: async (path) => {
+      ran.push(`sync ${path}`);
+    },
+    ...{
+      pipe: none,
+      writeNew: none,
+      link: none,
+      rename: none,
+      removeFile: none,
+      makeDir: none,
+      removeDir: none,
+    },
+  };
+}
+
+const args = { device, type: 'ext4' as const, uuid };
+const prepare = (more: object = {}) =>
+  create.prepare({ args: create.parseArgs({ ...args, ...more }), mark, host: host() });
+const look = async (undo: unknown) => create.look({ undo, host: host() });
+
+describe('the commands', () => {
+  test('set the uuid and the label, and never force', () => {
+    const make = { device, uuid, label: '-x' };
+    expect(mkfsExt4(make).argv).toEqual(['-U', uuid, '-L', '-x', device]);
+    expect(mkswap({ device, uuid }).argv).toEqual(['-U', uuid, device]);
+  });
+
+  test('tell how far mkfs.ext4 is', () => {
+    const { progress } = mkfsExt4({ device, uuid });
+    expect(progress?.('Discarding device blocks: ')).toBeUndefined();
+    expect(progress?.('Writing inode tables:  3/16\b\b\b\b\b 12/16')).toBe(0.75);
+    expect(progress?.(recorded('mkfs.ext4/made@1.47.0').stdout)).toBe(1);
+  });
+});
+
+describe('prepare of create', () => {
+  test('keeps the uuid that it chose when it is asked again', async () => {
+    const first = await create.prepare({ args: { device, type: 'swap' }, mark, host: host() });
+    const second = await create.prepare({
+      args: { device, type: 'swap' },
+      mark,
+      host: host(),
+      chosen: first,
+    });
+    const third = await create.prepare({ args: { device, type: 'swap' }, mark, host: host() });
+    expect(second).toEqual(first);
+    expect(third).not.toEqual(first);
+  });
+
+  test('claims the device and all beneath, and lies in the volume', async () => {
+    const undo = await prepare();
+    const on = async () => ({ key: 'lv:vg0/web1', beneath: ['vg:vg0'] });
+    expect(await create.claims({ args, undo, on })).toEqual({
+      ...{ makes: [`fs:${uuid}`], changes: ['lv:vg0/web1'], needs: ['vg:vg0'] },
+    });
+    expect(create.within({ args, undo })).toBe('lv:vg0/web1');
+    expect(create.contains({ args, undo })).toBe(`fs:${uuid}`);
+  });
+
+  test.each([
+    [{ uuid: 'ABC' }],
+    [{ label: '' }],
+    [{ label: 'a\nb' }],
+    [{ type: 'xfs' }],
+    [{ label: 'é'.repeat(9) }],
+    [{ type: 'swap', label: 'x'.repeat(16) }],
+    [{ overwrite: {} }],
+    [{ overwrite: { uuid } }],
+    [{ force: true }],
+  ])('rejects %j', async (more) => {
+    await expect((async () => prepare(more))()).rejects.toThrow(UsageError);
+  });
+
+  test.each(['ext4', 'swap'] as const)(
+    'refuses a device that is too small for %s, and takes the smallest',
+    async (type) => {
+      size = limits[type].smallest - 1;
+      await expect(prepare({ type })).rejects.toThrow(/needs/);
+      size += 1;
+      await expect(prepare({ type })).resolves.toBeDefined();
+    },
+  );
+
+  test('cannot tell what a device of no size holds', async () => {
+    const undo = await prepare();
+    size = 0;
+    await expect(look(undo)).rejects.toThrow(ParseError);
+  });
+
+  test.each([
+    [foreign, { uuid: 'f0' }],
+    [foreign, { uuid: 'f0', type: 'xfs' }],
+    [table, { type: 'dos' }],
+  ])('refuses %j unless it is named, as by %j', async (there, overwrite) => {
+    content = there;
+    await expect(prepare()).rejects.toThrow(RefusedError);
+    await expect(prepare({ overwrite: { uuid: 'other' } })).rejects.toThrow(RefusedError);
+    expect(await prepare({ overwrite })).toMatchObject({ before: there });
+  });
+
+  test.each([
+    [{ type: 'ambivalent', usage: 'ambivalent' } as const, { type: 'ambivalent' }],
+    [{ ...foreign, ptType: 'dos' }, { uuid: 'f0' }],
+    [foreign, { type: 'xfs' }],
+    [foreign, { uuid: 'f0', type: 'ext4' }],
+    [undefined, { uuid: 'f0' }],
+  ])('refuses %j also for %j', async (there, overwrite) => {
+    content = there;
+    await expect(prepare({ overwrite })).rejects.toThrow(RefusedError);
+  });
+
+  test('refuses a device that is in use, whatever is named', async () => {
+    content = foreign;
+    tree = { ...tree, '/proc/self/mountinfo': '9 1 253:1 / /mnt rw - xfs /dev/dm-1 rw\n' };
+    await expect(prepare({ overwrite: { uuid: 'f0' } })).rejects.toThrow('in use: mounted on /mnt (mount 9)');
+  });
+});
+
+describe('run and look of create', () => {
+  test('a blank device becomes ours, and blank again', async () => {
+    const undo = await prepare();
+    expect(await look(undo)).toEqual({ state: 'gone' });
+    await create.run({ args, undo, host: host() });
+    expect(await look(undo)).toEqual({ state: 'ours', holders: [] });
+    await create.revert({ undo, host: host() });
+    expect(await look(undo)).toEqual({ state: 'gone' });
+    await create.sync({ undo, host: host() });
+    expect(ran).toEqual(['mkfs.ext4', 'wipefs', `sync ${device}`]);
+  });
+
+  test('what is named is wiped first, so that nothing of it shows beside the new', async () => {
+    content = table;
+    const undo = await prepare({ overwrite: { type: 'dos' } });
+    expect(await look(undo)).toEqual({ state: 'gone' });
+    killAfter = 'wipefs';
+    await expect(create.run({ args, undo, host: host() })).rejects.toThrow('killed');
+    expect(await look(undo)).toEqual({ state: 'gone' });
+    killAfter = 'mkfs.ext4';
+    content = table;
+    await expect(create.run({ args, undo, host: host() })).rejects.toThrow('killed');
+    expect(await look(undo)).toMatchObject({ state: 'ours' });
+  });
+
+  test.each([
+    ['something was written to it', () => (content = foreign), /holds xfs/],
+    [
+      'it was mounted',
+      () => (tree = { ...tree, '/proc/self/mountinfo': '9 1 253:1 / /m rw - xfs x rw\n' }),
+      /in use/,
+    ],
+    ['another device has its name', () => (tree = { ...quiet, ...volume('two') }), /another device/],
+  ])('nothing is written when, after the check, %s', async (_, change, message) => {
+    const undo = await prepare();
+    change();
+    await expect(create.run({ args, undo, host: host() })).rejects.toThrow(message);
+    expect(ran).toEqual([]);
+  });
+
+  test('what somebody else made there is not ours, and stays', async () => {
+    const undo = await prepare();
+    await create.run({ args, undo, host: host() });
+    content = { ...foreign, label: 'x' };
+    expect(await look(undo)).toMatchObject({ state: 'not-ours', found: `${device} holds xfs, uuid f0` });
+    await create.revert({ undo, host: host() });
+    expect(ran).not.toContain('wipefs');
+  });
+
+  test('a swap area of our uuid is not our ext4', async () => {
+    const undo = await prepare();
+    content = { type: 'swap', usage: 'other', uuid };
+    expect(await look(undo)).toMatchObject({ state: 'not-ours' });
+  });
+
+  test('is not wiped while somebody uses it', async () => {
+    const undo = await prepare();
+    await create.run({ args, undo, host: host() });
+    tree = { ...tree, '/proc/self/mountinfo': '9 1 253:1 / /m rw - ext4 x rw\n' };
+    expect(await look(undo)).toEqual({ state: 'ours', holders: ['mounted on /m (mount 9)'] });
+    await expect(create.revert({ undo, host: host() })).rejects.toThrow(RefusedError);
+    expect(ran).toEqual(['mkfs.ext4']);
+  });
+
+  test('is followed to the new name of its volume, and gone with it', async () => {
+    const undo = await prepare();
+    await create.run({ args, undo, host: host() });
+    tree = { ...quiet, ...volume('one', 'renamed') };
+    expect(await look(undo)).toMatchObject({ state: 'ours' });
+    tree = quiet;
+    known = ['one'];
+    await expect(look(undo)).rejects.toThrow(/not active/);
+    known = [];
+    expect(await look(undo)).toEqual({ state: 'gone' });
+    await expect(create.sync({ undo, host: host() })).resolves.toBeUndefined();
+  });
+});

@@ -1,0 +1,196 @@
+import { describe, expect, test } from 'vitest';
+import type { ReadCommand } from '../../../src/command/index.ts';
+import * as commands from '../../../src/lvm/commands.ts';
+import { lvRow, pvRow, vgRow } from '../../../src/lvm/schema.ts';
+import { recorded } from '../blockdevice/fixtures.ts';
+
+const udev = { udev: 'running' } as const;
+const uuid = '2TjDxf-IzZl-zGPj-stwa-sAQM-1KOf-0SQYVU';
+const web1 = { vg: 'vg0', name: 'web1', uuid, ...udev };
+
+describe('argv', () => {
+  test.each([
+    ['lvs-many', commands.lvs()],
+    ['lvs-missing-vg', commands.lvs({ vg: 'nope' })],
+    ['vgs-two', commands.vgs()],
+    ['vgs-missing-vg', commands.vgs({ vg: 'nope' })],
+    ['pvs-three', commands.pvs()],
+    ['lvchange-mounted', commands.deactivate(web1)],
+    ['lvrename-exists', commands.lvrename({ ...web1, to: 'idle' })],
+    ['lvremove-guarded-origin', commands.lvremove({ ...web1, tag: 'bofh.0a1b2c3d4e5f.1' })],
+  ])('is what was recorded as %s', (name, command) => {
+    const { argv } = recorded(`lvm/${name}@2.03.16`);
+    expect([command.tool, ...command.argv]).toEqual(argv);
+  });
+
+  test('makes a volume with its mark in one commit, over whatever lies in its extents', () => {
+    const command = commands.lvcreate({
+      vg: 'vg0',
+      name: 'web1',
+      extents: 10,
+      tags: ['bofh.0a.1', 'x'],
+      ...udev,
+    });
+    expect(command.argv).toEqual([
+      ...['--name', 'web1', '--extents', '10', '--addtag', 'bofh.0a.1', '--addtag', 'x'],
+      ...['--zero', 'y', '--wipesignatures', 'y', '--yes', 'vg0'],
+    ]);
+  });
+
+  test('never answers a question of lvremove', () => {
+    expect(commands.lvremove(web1).argv).not.toEqual(expect.arrayContaining(['--yes']));
+    expect(commands.lvremove(web1)).toMatchObject({ access: 'destroy' });
+  });
+
+  test('does not wait for a udevd that is not there', () => {
+    const without = commands.lvrename({ ...web1, to: 'x', udev: 'absent' });
+    expect(without.argv.slice(0, 2)).toEqual(['--config', 'activation{udev_sync=0 udev_rules=0}']);
+    expect(commands.activate(web1).argv).toEqual([
+      '--activate',
+      'y',
+      '--select',
+      `lv_uuid=${uuid}`,
+      'vg0/web1',
+    ]);
+    expect(commands.setAutoactivation({ ...web1, value: 'n' }).argv.slice(0, 2)).toEqual([
+      '--setautoactivation',
+      'n',
+    ]);
+  });
+});
+
+describe('lvs', () => {
+  const all = commands.lvs().parse(recorded('lvm/lvs-many@2.03.16'));
+  const named = (fullName: string) => all.find((lv) => lv.fullName === fullName);
+
+  test('shows volumes of one name in two groups, apart', () => {
+    expect(all.filter(({ name }) => name === 'web1').map(({ vg }) => vg)).toEqual(['vg-one', 'vg0']);
+    expect(new Set(all.map((lv) => lv.uuid)).size).toBe(all.length);
+  });
+
+  test('reads a mounted volume', () => {
+    expect(named('vg0/web1')).toMatchObject({
+      uuid,
+      path: '/dev/vg0/web1',
+      dmPath: '/dev/mapper/vg0-web1',
+      size: 40 * 1024 ** 2,
+      tags: ['bofh.0a1b2c3d4e5f.1', 'role=web'],
+      active: true,
+      open: true,
+      autoactivation: true,
+      role: ['public', 'origin', 'thickorigin'],
+      origin: undefined,
+      pool: undefined,
+    });
+  });
+
+  test('reads inactive, snapshot, thin and hidden ones', () => {
+    expect(named('vg0/idle')).toMatchObject({
+      active: false,
+      open: 'unknown',
+      autoactivation: false,
+      tags: [],
+    });
+    expect(named('vg0/snap1')?.origin).toEqual({ name: 'web1', uuid });
+    expect(named('vg0/thin1')?.pool).toEqual({ name: 'pool', uuid: named('vg0/pool')?.uuid });
+    expect(named('vg0/pool_tdata')).toMatchObject({ name: 'pool_tdata', path: undefined });
+  });
+});
+
+describe('vgs and pvs', () => {
+  test('read sizes, extents and states', () => {
+    const [one, vg0] = commands.vgs().parse(recorded('lvm/vgs-exported@2.03.16'));
+    expect(one).toMatchObject({ name: 'vg-one', exported: true, writable: true, partial: false });
+    expect(vg0).toMatchObject({ name: 'vg0', exported: false, extentSize: 4194304, extents: 255 });
+    expect((vg0?.freeExtents ?? 0) * 4194304).toBe(vg0?.free);
+  });
+
+  test('read a physical volume in a group, and one in none', () => {
+    const rows = commands.pvs().parse(recorded('lvm/pvs-three@2.03.16'));
+    expect(rows.map(({ path, vg }) => [path, vg?.name])).toEqual([
+      ['/dev/vdb', 'vg0'],
+      ['/dev/vdc', 'vg-one'],
+      ['/dev/vdd', undefined],
+    ]);
+  });
+
+  test('read a physical volume whose device is missing', () => {
+    const { stdout } = recorded('lvm/pvs-three@2.03.16');
+    const missing = stdout
+      .replace('"/dev/vdb"', '"[unknown]"')
+      .replace('"pv_missing":""', '"pv_missing":"missing"');
+    expect(commands.pvs().parse({ exitCode: 0, stdout: missing, stderr: '' })[0]?.path).toBeUndefined();
+  });
+});
+
+const reports: readonly [string, ReadCommand<unknown>, { shape: object }, string][] = [
+  ['lv', commands.lvs(), lvRow, 'lvs-many'],
+  ['vg', commands.vgs(), vgRow, 'vgs-two'],
+  ['pv', commands.pvs(), pvRow, 'pvs-three'],
+];
+
+describe.each(reports)('a row of %s', (item, command, schema, name) => {
+  const answer = recorded(`lvm/${name}@2.03.16`);
+  const whole = JSON.parse(answer.stdout) as { report: [Record<string, [Record<string, string>]>] };
+  const first = whole.report[0][item]?.[0] ?? {};
+  const parse = (row: unknown) =>
+    command.parse({ ...answer, stdout: JSON.stringify({ report: [{ [item]: [row] }] }) });
+  const keys = Object.keys(schema.shape);
+
+  test('has exactly the columns that are asked for', () => {
+    expect(Object.keys(first)).toEqual(keys);
+    expect(parse(first)).toHaveLength(1);
+  });
+
+  test.each(keys)('is refused without %s', (key) => {
+    const { [key]: _, ...without } = first;
+    expect(() => parse(without)).toThrow();
+  });
+
+  test.each(keys)('is refused with a %s that lvm does not write', (key) => {
+    for (const bad of [null, 7, true, []]) expect(() => parse({ ...first, [key]: bad })).toThrow();
+    // Tags, layout and role are lists of words that lvm may add to.
+    if (/tags|layout|role/.test(key)) return;
+    expect(() => parse({ ...first, [key]: 'no such/thing' })).toThrow();
+  });
+
+  test('is refused when the report is cut off, doubled or another one', () => {
+    const text = answer.stdout;
+    const bad = [
+      text.slice(0, -20),
+      '',
+      '[]',
+      '{"report":[]}',
+      '{"report":[{}]}',
+      `{"report":[{"${item}":[]},{}]}`,
+    ];
+    for (const stdout of bad) expect(() => command.parse({ ...answer, stdout })).toThrow();
+    expect(command.parse({ ...answer, stdout: `{"report":[{"${item}":[]}]}` })).toEqual([]);
+  });
+});
+
+describe('classifyLvm', () => {
+  test.each([
+    ['lvs-missing-vg', 'not-found'],
+    ['vgs-missing-vg', 'not-found'],
+    ['lvchange-missing-lv', 'not-found'],
+    ['lvcreate-missing-vg', 'not-found'],
+    ['lvrename-missing', 'not-found'],
+    ['lvcreate-exists', 'exists'],
+    ['lvrename-exists', 'exists'],
+    ['lvcreate-full', 'no-space'],
+    ['lvchange-mounted', 'busy'],
+    ['lvchange-open', 'busy'],
+    ['lvs-not-root', 'denied'],
+    ['lvcreate-reserved', 'unknown'],
+    ['lvremove-active', 'unknown'],
+  ])('%s is %s', (name, reason) => {
+    const answer = recorded(`lvm/${name}@2.03.16`);
+    expect(answer.exitCode).not.toBe(0);
+    expect(commands.classifyLvm(answer)).toBe(reason);
+  });
+
+  test('the exit code comes before the list, which is empty and valid JSON when the group is missing', () => {
+    expect(commands.lvs().accepts ?? [0]).not.toContain(recorded('lvm/lvs-missing-vg@2.03.16').exitCode);
+  });
+});

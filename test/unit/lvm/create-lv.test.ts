@@ -1,0 +1,200 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { CommandError, RefusedError, UsageError } from '../../../src/errors.ts';
+import { createLv } from '../../../src/lvm/operations.ts';
+import { virtual } from '../blockdevice/tree-host.ts';
+import { FakeLvm } from './fake-lvm.ts';
+
+const mark = 'bofh.0a1b.1';
+const args = { vg: 'vg0', name: 'web1', size: '10m' };
+// The device itself, without the links of its name: those would lie in the way of a new volume.
+const dm0 = virtual('dm-0', '253:0');
+let lvm = new FakeLvm();
+let host = lvm.host(dm0);
+
+beforeEach(() => {
+  lvm = new FakeLvm();
+  host = lvm.host(dm0);
+});
+
+const prepare = (more: object = {}) =>
+  createLv.prepare({ args: createLv.parseArgs({ ...args, ...more }), mark, host });
+const made = async () => {
+  const undo = await prepare();
+  return { undo, result: await createLv.run({ args, undo, host }) };
+};
+
+describe('createLv', () => {
+  test('rounds up to extents, and says what it made', async () => {
+    const { undo, result } = await made();
+    expect(undo).toMatchObject({ tag: mark, extents: 3, size: 12 * 1024 ** 2, vgUuid: lvm.vg.uuid });
+    expect(createLv.value({ args, undo, result })).toEqual({
+      ...{ vg: 'vg0', name: 'web1', path: '/dev/vg0/web1' },
+      ...{ size: 12 * 1024 ** 2, uuid: lvm.lvs[0]?.uuid },
+    });
+    expect(lvm.lvs).toMatchObject([{ name: 'web1', tags: [mark], extents: 3 }]);
+  });
+
+  test('lets two be made in one group at once, but not of one name', async () => {
+    const undo = await prepare();
+    const on = async (): Promise<never> => Promise.reject(new Error('no device yet'));
+    expect(await createLv.claims({ args, undo, on })).toEqual({ makes: ['lv:vg0/web1'], needs: ['vg:vg0'] });
+    expect(createLv.contains({ args, undo })).toBe('lv:vg0/web1');
+  });
+
+  test('adds the tags that are asked for to its own', async () => {
+    const undo = await prepare({ tags: ['role=web'] });
+    await createLv.run({ args: { ...args, tags: ['role=web'] }, undo, host });
+    expect(lvm.lvs[0]?.tags).toEqual([mark, 'role=web']);
+  });
+
+  test.each([
+    [{ name: '../x' }, UsageError],
+    [{ size: '10x' }, UsageError],
+    [{ size: 0 }, UsageError],
+    [{ tags: ['bofh.x.1'] }, UsageError],
+    [{ vg: 'other' }, RefusedError],
+  ])('refuses %j before anything runs', async (more, error) => {
+    await expect(prepare(more)).rejects.toThrow(error);
+    expect(lvm.ran).toEqual([]);
+  });
+
+  test('names the volume that has the name already', async () => {
+    const { uuid } = lvm.add({ name: 'web1', extents: 2 });
+    await expect(prepare()).rejects.toThrow(`vg0/web1 exists already (uuid ${uuid}, 8 MiB)`);
+  });
+
+  test('says how much is needed and free', async () => {
+    lvm.add({ name: 'big', extents: 98 });
+    await expect(prepare()).rejects.toThrow('needs 12 MiB (3 extents); vg0 has 8 MiB (2 extents) free');
+  });
+
+  test('takes the last extents that are free', async () => {
+    lvm.add({ name: 'big', extents: 97 });
+    await expect(prepare()).resolves.toBeDefined();
+  });
+
+  test.each(['exported', 'partial'] as const)('refuses a group that is %s', async (state) => {
+    lvm.vg[state] = true;
+    await expect(prepare()).rejects.toThrow(RefusedError);
+  });
+
+  test.each(['/dev/vg0/web1', '/dev/mapper/vg0-web1'])(
+    'refuses a name where %s lies in the way',
+    async (path) => {
+      host = lvm.host({ [path]: 'something' });
+      await expect(prepare()).rejects.toThrow(`${path} is there`);
+    },
+  );
+
+  test('makes nothing in a group of that name that is another one by now', async () => {
+    const undo = await prepare();
+    Object.assign(lvm.vg, { uuid: 'zzzzzz-aaaa-bbbb-cccc-dddd-eeee-ffffff' });
+    await expect(createLv.run({ args, undo, host })).rejects.toThrow(/another volume group/);
+    expect(lvm.ran).toEqual([]);
+  });
+});
+
+describe('look of createLv', () => {
+  test('says gone before, ours after, gone after the undo; with and without a result', async () => {
+    const undo = await prepare();
+    expect(await createLv.look({ undo, host })).toEqual({ state: 'gone' });
+    const result = await createLv.run({ args, undo, host });
+    expect(await createLv.look({ undo, host })).toMatchObject({ state: 'ours' });
+    expect(await createLv.look({ undo, result, host })).toMatchObject({ state: 'ours' });
+    await createLv.revert({ undo, host });
+    expect(await createLv.look({ undo, result, host })).toEqual({ state: 'gone' });
+    expect(lvm.names()).toEqual([]);
+  });
+
+  test('calls a foreign volume of the name not ours, and the undo leaves it alone', async () => {
+    const undo = await prepare();
+    const { uuid } = lvm.add({ name: 'web1' });
+    const look = await createLv.look({ undo, host });
+    expect(look.state).toBe('not-ours');
+    expect(look.found).toContain(uuid);
+    await createLv.revert({ undo, host });
+    expect(lvm.names()).toEqual(['web1']);
+  });
+
+  test('follows our volume under another name, and leaves alone who has its name', async () => {
+    const { undo, result } = await made();
+    Object.assign(lvm.lvs[0] ?? {}, { name: 'renamed' });
+    lvm.add({ name: 'web1' });
+    expect(await createLv.look({ undo, result, host })).toMatchObject({ state: 'ours' });
+    await createLv.revert({ undo, result, host });
+    expect(lvm.names()).toEqual(['web1']);
+  });
+
+  test('calls a volume whose mark was taken away not ours', async () => {
+    const { undo, result } = await made();
+    Object.assign(lvm.lvs[0] ?? {}, { tags: [], name: 'renamed' });
+    expect(await createLv.look({ undo, result, host })).toMatchObject({ state: 'not-ours' });
+    await createLv.revert({ undo, result, host });
+    expect(lvm.names()).toEqual(['renamed']);
+  });
+
+  test('does not choose between two volumes with the mark, but knows its own by the uuid', async () => {
+    const { undo, result } = await made();
+    lvm.add({ name: 'copy', tags: [mark] });
+    await expect(createLv.look({ undo, host })).rejects.toThrow(/both bear the tag/);
+    await createLv.revert({ undo, result, host });
+    expect(lvm.names()).toEqual(['copy']);
+  });
+
+  test('ignores the mark in another group of volumes', async () => {
+    const undo = await prepare();
+    lvm.add({ name: 'other', tags: [mark], vg: 'zzzzzz-aaaa-bbbb-cccc-dddd-eeee-ffffff' });
+    expect(await createLv.look({ undo, host })).toEqual({ state: 'gone' });
+  });
+
+  test('says gone when the group is gone, but cannot tell while it is exported', async () => {
+    const { undo } = await made();
+    lvm.vg.exported = true;
+    await expect(createLv.look({ undo, host })).rejects.toThrow(/cannot be told/);
+    lvm.lvs = [];
+    Object.assign(lvm.vg, { exported: false, present: false });
+    expect(await createLv.look({ undo, host })).toEqual({ state: 'gone' });
+  });
+
+  test('names who has it open', async () => {
+    const { undo } = await made();
+    Object.assign(lvm.lvs[0] ?? {}, { open: true });
+    expect((await createLv.look({ undo, host })).holders).toEqual(['open (fuser -v /dev/dm-0)']);
+  });
+});
+
+describe('revert of createLv', () => {
+  test('takes nobody else along: it names the snapshots and stops', async () => {
+    const { undo } = await made();
+    lvm.add({ name: 'snap', origin: lvm.lvs[0]?.uuid ?? '' });
+    await expect(createLv.revert({ undo, host })).rejects.toThrow('would take its snapshots along: vg0/snap');
+    expect(lvm.names()).toEqual(['snap', 'web1']);
+  });
+
+  test('takes nobody along who comes between its check and its act', async () => {
+    const { undo } = await made();
+    const ours = lvm.lvs[0]?.uuid ?? '';
+    lvm.before = (line) => {
+      if (line.startsWith('lvremove')) lvm.add({ name: 'snap', origin: ours });
+    };
+    await createLv.revert({ undo, host });
+    expect(lvm.names()).toEqual(['snap', 'web1']);
+    expect(await createLv.look({ undo, host })).toMatchObject({ state: 'ours' });
+  });
+
+  test('says who has the volume when the kernel does not let go of it', async () => {
+    const { undo } = await made();
+    Object.assign(lvm.lvs[0] ?? {}, { open: true });
+    const failure = await createLv.revert({ undo, host }).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(CommandError);
+    expect(failure).toMatchObject({ reason: 'busy' });
+    expect(String(failure)).toContain('is in use: open (fuser');
+    expect(lvm.names()).toEqual(['web1']);
+  });
+
+  test('makes the metadata durable on every disk of the group', async () => {
+    const { undo } = await made();
+    await createLv.sync({ undo, host });
+    expect(lvm.synced).toEqual(['/dev/vdb']);
+  });
+});
