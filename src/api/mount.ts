@@ -1,0 +1,58 @@
+import type { MountEntry } from '../blockdevice/index.ts';
+import { atomic, currentBofh, outsideSequence, single } from '../bofh.ts';
+import { RolledBackError } from '../errors.ts';
+import * as driver from '../mount/index.ts';
+import type { Tx } from '../operations.ts';
+
+/** Every mount of this host. */
+export async function mounts(): Promise<readonly MountEntry[]> {
+  return driver.mounts(currentBofh().host);
+}
+
+/** Is something mounted on this directory? */
+export async function isMountpoint(path: string): Promise<boolean> {
+  return driver.isMountpoint(currentBofh().host, path);
+}
+
+/** Mounts a filesystem, to stay: a sequence of one. */
+export async function mount(args: Parameters<Tx['mount']['mount']>[0]): ReturnType<Tx['mount']['mount']> {
+  return single('mount.mount', (tx) => tx.mount.mount(args));
+}
+
+/**
+ * Directories to mount on, each handed out to one user at a time. Every mount is a sequence of its own, so that a
+ * crash in between is recovered; what the body does is not part of it.
+ */
+export class MountPool extends driver.MountPool {
+  constructor(paths: readonly string[]) {
+    super(paths, {
+      isMountpoint,
+      run: mountedFor,
+    });
+  }
+}
+
+/** The body's own failure is thrown as it is: it is no failure of the mount, which is undone either way. */
+async function mountedFor<T>(request: driver.MountRequest, body: (path: string) => Promise<T>): Promise<T> {
+  const outside = outsideSequence();
+  const { device, path, mode, type, options } = request;
+  let failed: { readonly error: unknown } | undefined;
+  try {
+    return await atomic(`mount ${device}`, async (tx) => {
+      const mounted = await tx.temporary.mount.mount({
+        device,
+        path,
+        mode,
+        ...(type === undefined ? {} : { type }),
+        ...(options === undefined ? {} : { options }),
+      });
+      return outside(() => body(mounted.path)).catch((error: unknown) => {
+        failed = { error };
+        throw error;
+      });
+    });
+  } catch (error) {
+    if (failed !== undefined && error instanceof RolledBackError && error.leftAlone.length === 0) throw failed.error;
+    throw error;
+  }
+}

@@ -1,0 +1,165 @@
+import { openJournals } from '../atomic/recover.ts';
+import { exclusive, type Step } from '../atomic/state.ts';
+import { atomic, currentBofh, single } from '../bofh.ts';
+import { BofhError, InterruptedError, StuckError, UsageError } from '../errors.ts';
+import * as driver from '../xen/index.ts';
+
+/** A configured guest. */
+export interface Domu extends driver.Domu {
+  /** Does its domain run? One that is paused, half-built, crashed or ending does not. */
+  isRunning(): Promise<boolean>;
+  /** Starts it: a sequence of one. */
+  start(): Promise<{ readonly domid: number }>;
+}
+
+/** A guest, configured or there as a domain or both. */
+export interface GuestRow {
+  readonly name: string;
+  readonly state: driver.DomainState | 'off';
+  readonly domid?: number;
+  readonly uuid?: string;
+  readonly memoryMiB: number;
+  readonly vcpus: number;
+  /** Undefined: no config file is known. */
+  readonly config?: string;
+}
+
+/** What `startAll` did with one guest. */
+export interface StartedRow {
+  readonly name: string;
+  readonly was: driver.StartRow['was'];
+  readonly now: driver.StartRow['was'];
+  readonly seconds: number;
+  readonly error?: string;
+}
+
+/** Every configured guest, by name. Throws UsageError that names each file that is no guest config. */
+export async function allDomus(): Promise<readonly Domu[]> {
+  const { host, site } = currentBofh();
+  const domus = await driver.allDomus({ host, configDirs: site.guestConfigDirs });
+  return domus.map((domu) => ({
+    ...domu,
+    isRunning: () => driver.isRunning({ host: currentBofh().host, domu }),
+    start: () => startDomu(domu),
+  }));
+}
+
+/** Every guest, and what could not be read among the config files. */
+export async function list(): Promise<{
+  readonly guests: readonly GuestRow[];
+  readonly problems: readonly driver.ConfigProblem[];
+}> {
+  const { host, site } = currentBofh();
+  const { guests, problems } = await driver.guestConfigs(host, site.guestConfigDirs);
+  const domains = await driver.guestDomains(host);
+  const configured = guests.map((guest): GuestRow => {
+    const domain = domains.find(({ name }) => name === guest.name);
+    const uuid = domain?.uuid ?? guest.uuid;
+    return {
+      name: guest.name,
+      state: domain?.state ?? 'off',
+      ...(domain === undefined ? {} : { domid: domain.id }),
+      ...(uuid === undefined ? {} : { uuid }),
+      memoryMiB: domain?.memoryMiB ?? guest.memoryMiB,
+      vcpus: domain?.vcpus ?? guest.vcpus,
+      config: guest.file,
+    };
+  });
+  const others = domains
+    .filter(({ name }) => !guests.some((guest) => guest.name === name))
+    .map(
+      ({ name, state, id, uuid, memoryMiB, vcpus }): GuestRow => ({
+        name: name ?? '(null)',
+        state,
+        domid: id,
+        uuid,
+        memoryMiB,
+        vcpus,
+      }),
+    );
+  return { guests: [...configured, ...others], problems };
+}
+
+/** Starts one configured guest. RefusedError when it is there already, in whatever state. */
+export async function start(name: string): Promise<{ readonly domid: number }> {
+  const domu = (await allDomus()).find((each) => each.name === name);
+  if (domu === undefined)
+    throw new UsageError(
+      `no guest ${name} is configured in ${currentBofh().site.guestConfigDirs.join(', ')}`,
+    );
+  return domu.start();
+}
+
+/**
+ * Starts every configured guest that is not running, from one listing. One that fails does not stop the others; a
+ * signal, and a guest whose undo is stuck, do.
+ */
+export async function startAll(
+  options: { readonly onRow?: (row: StartedRow) => void } = {},
+): Promise<readonly StartedRow[]> {
+  const { host, site, signals } = currentBofh();
+  const { guests, problems } = await driver.guestConfigs(host, site.guestConfigDirs);
+  const plan = driver.startAllPlan({
+    guests,
+    domains: await driver.domains(host),
+    order: site.startOrder,
+    held: await heldGuests(),
+  });
+  const rows: StartedRow[] = [];
+  const tell = (row: StartedRow): void => {
+    rows.push(row);
+    options.onRow?.(row);
+  };
+  for (const { file, message } of problems)
+    tell({ name: file, was: 'unknown', now: 'unknown', seconds: 0, error: message });
+  for (const row of plan) {
+    const guest = guests.find(({ name }) => name === row.name);
+    if (row.action === 'start' && guest !== undefined && signals?.stop?.aborted !== true)
+      tell(await startRow(row, guest.file));
+    else
+      tell({
+        name: row.name,
+        was: row.was,
+        now: row.was,
+        seconds: 0,
+        ...(row.why === undefined ? {} : { error: row.why }),
+      });
+  }
+  if (signals?.stop?.aborted === true)
+    throw new InterruptedError('the guests that were not started yet are as they were');
+  return rows;
+}
+
+async function startRow(row: driver.StartRow, config: string): Promise<StartedRow> {
+  const begun = performance.now();
+  const seconds = (): number => Math.round((performance.now() - begun) / 100) / 10;
+  try {
+    await atomic(`xen start ${row.name}`, (tx) => tx.xen.create({ config, name: row.name }));
+    return { name: row.name, was: row.was, now: 'running', seconds: seconds() };
+  } catch (error) {
+    if (!(error instanceof BofhError) || error instanceof StuckError || error instanceof InterruptedError)
+      throw error;
+    return { name: row.name, was: row.was, now: row.was, seconds: seconds(), error: error.message };
+  }
+}
+
+async function startDomu(domu: driver.Domu): Promise<{ readonly domid: number }> {
+  return single(`xen start ${domu.name}`, (tx) => tx.xen.create({ config: domu.config, name: domu.name }));
+}
+
+/** Guests of unfinished sequences: half-made, or half-removed. */
+async function heldGuests(): Promise<ReadonlySet<string>> {
+  const held = new Set<string>();
+  for (const { state, owner } of await openJournals(currentBofh().engine)) {
+    if (owner === 'running' || state.closed !== undefined) continue;
+    for (const step of state.steps) for (const name of guestsOf(step)) held.add(name);
+  }
+  return held;
+}
+
+function guestsOf({ intent, undone }: Step): readonly string[] {
+  if (undone !== undefined) return [];
+  return exclusive(intent.claims ?? {}).flatMap(
+    (key) => /^(?:dom|vm):(?<name>.+)$/.exec(key)?.groups?.name ?? [],
+  );
+}

@@ -1,0 +1,126 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { diskStore } from './atomic/store.ts';
+import { hostProcesses } from './atomic/processes.ts';
+import { lockTable } from './atomic/lock.ts';
+import { AtomicOperationSequence, type Engine, type Signals, type Steps } from './atomic/index.ts';
+import { keysOf } from './blockdevice/index.ts';
+import type { Host } from './command/index.ts';
+import { UsageError } from './errors.ts';
+import { localHost } from './host/local.ts';
+import { processSignals, thisUser } from './host/process.ts';
+import {
+  bindOperations,
+  findOperation,
+  loadOperations,
+  type OperationMethods,
+  type Tx,
+} from './operations.ts';
+import { defaultSite, type Site } from './site.ts';
+import { version } from './version.ts';
+
+/** What every call of the public API works with: a host, its site's policy, and where its journals are. */
+export interface Bofh {
+  readonly host: Host;
+  readonly site: Site;
+  /** /var/lib/bofh unless told otherwise. */
+  readonly stateDir: string;
+  readonly engine: Engine;
+  /** Undefined: a sequence watches the signals of this process itself. */
+  readonly signals?: Signals;
+  /** True in a dry run: nothing is done, only planned. */
+  readonly planning: boolean;
+}
+
+const ambient = new AsyncLocalStorage<Bofh>();
+const sequences = new AsyncLocalStorage<AtomicOperationSequence>();
+
+/** Makes a `Bofh`; what is not named has its default. */
+export function connect(
+  options: {
+    readonly host?: Host;
+    readonly site?: Site;
+    readonly stateDir?: string;
+    readonly signals?: Signals;
+    readonly argv?: readonly string[];
+    readonly waitMs?: number;
+    readonly onProgress?: Engine['onProgress'];
+  } = {},
+): Bofh {
+  const host = options.host ?? localHost();
+  const stateDir = options.stateDir ?? '/var/lib/bofh';
+  const self = thisUser();
+  return {
+    host,
+    site: options.site ?? defaultSite,
+    stateDir,
+    planning: false,
+    ...(options.signals === undefined ? {} : { signals: options.signals }),
+    engine: {
+      host,
+      store: diskStore(`${stateDir}/journal`),
+      locks: lockTable('/run/bofh/locks', host),
+      processes: hostProcesses(),
+      who: { user: self.user, argv: options.argv ?? self.argv, bofh: version },
+      find: findOperation,
+      on: (path) => keysOf(host, path),
+      ...(options.waitMs === undefined ? {} : { waitMs: options.waitMs }),
+      ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
+    },
+  };
+}
+
+let local: Bofh | undefined;
+
+/** The ambient `Bofh`: that of `withBofh`, else this host with all defaults. */
+export function currentBofh(): Bofh {
+  return ambient.getStore() ?? (local ??= connect());
+}
+
+/** Runs a body with another ambient `Bofh`. */
+export function withBofh<T>(bofh: Bofh, body: () => T): T {
+  return ambient.run(bofh, body);
+}
+
+/**
+ * Runs a sequence: resolves to the body's value when all of it is committed. Throws RolledBackError when it failed
+ * and everything is undone, newest first, StuckError when something is left, and the error itself when it failed
+ * before anything was done.
+ */
+export async function atomic<T>(name: string, body: (tx: Tx) => T | Promise<T>): Promise<T> {
+  const bofh = currentBofh();
+  const loaded = await loadOperations();
+  const watched = bofh.signals === undefined ? processSignals() : undefined;
+  const sequence = new AtomicOperationSequence({
+    engine: bofh.engine,
+    name,
+    ...(bofh.signals ?? watched?.signals),
+  });
+  const typed = (steps: Steps): Tx => ({
+    ...bindOperations<OperationMethods>(loaded, (code, args) => steps.step(code, args)),
+    temporary: bindOperations(loaded, (code, args) => steps.temporary<never, object>(code as never, args)),
+    signal: steps.signal,
+    planning: bofh.planning,
+    effect: steps.effect,
+    scope: (title, inner) => steps.scope(title, (own) => inner(typed(own))),
+  });
+  try {
+    return await sequences.run(sequence, () => sequence.run((steps) => body(typed(steps))));
+  } finally {
+    watched?.release();
+  }
+}
+
+/** A single change: a sequence of one. Inside an open sequence it would commit alone and never be undone: refused. */
+export async function single<T>(name: string, body: (tx: Tx) => Promise<T>): Promise<T> {
+  if (sequences.getStore()?.open === true)
+    throw new UsageError(
+      `${name} was called on the module inside atomic(): call it on tx, or it would never be undone`,
+    );
+  return atomic(name, body);
+}
+
+/** Gives a function that runs a body as if called from here: outside a sequence that is begun in between. */
+export function outsideSequence(): <T>(body: () => T) => T {
+  const outer = sequences.getStore();
+  return (body) => (outer === undefined ? sequences.exit(body) : sequences.run(outer, body));
+}

@@ -1,0 +1,133 @@
+import { posix } from 'node:path';
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError, UsageError } from '../errors.ts';
+import { checkVgName, lvs, usableVg } from '../lvm/index.ts';
+import type { Site } from '../site.ts';
+import { type Bytes, formatSize } from '../units.ts';
+import { domains, guestConfigs, memoryRefusal, type GuestConfig } from '../xen/index.ts';
+
+/** Kernel and ramdisk of the guest: as asked, as the site says, else those that this host runs. */
+export async function checkKernel(options: {
+  readonly host: ReadHost;
+  readonly site: Site;
+  readonly kernel?: string;
+  readonly ramdisk?: string;
+}): Promise<{ readonly kernel: string; readonly ramdisk: string }> {
+  const { host, site } = options;
+  if ((options.kernel === undefined) !== (options.ramdisk === undefined))
+    throw new UsageError(
+      '--kernel and --ramdisk belong together: a kernel needs the modules that were built with it',
+    );
+  const release = Buffer.from(await host.readFile('/proc/sys/kernel/osrelease'))
+    .toString()
+    .trim();
+  const kernel = options.kernel ?? site.guestKernel ?? `/boot/vmlinuz-${release}`;
+  const ramdisk = options.ramdisk ?? site.guestRamdisk ?? `/boot/initrd.img-${release}`;
+  for (const path of [kernel, ramdisk])
+    if ((await followed(host, path)) === undefined)
+      throw new UsageError(`there is no file ${path}`, { remedy: 'name them with --kernel and --ramdisk' });
+  return { kernel, ramdisk };
+}
+
+/** Room in the volume group for all the volumes together, in extents, and none of their names taken. */
+export async function checkSpace(options: {
+  readonly host: ReadHost;
+  readonly vg: string | undefined;
+  readonly wanted: readonly { readonly name: string; readonly size: Bytes }[];
+}): Promise<void> {
+  const { host, vg: name, wanted } = options;
+  if (name === undefined)
+    throw new UsageError('in which volume group? Name it with --vg, or as volumeGroup in the site file');
+  checkVgName(name);
+  const vg = await usableVg(host, name);
+  const taken = (await lvs(host, { vg: name })).filter((lv) => wanted.some((each) => each.name === lv.name));
+  if (taken.length > 0)
+    throw new RefusedError(
+      taken
+        .map(
+          (lv) =>
+            `there is a logical volume ${lv.fullName} already (${formatSize(lv.size)}, uuid ${lv.uuid})`,
+        )
+        .join('; '),
+      { remedy: 'choose another name, or remove it' },
+    );
+  const extents = wanted.reduce((sum, each) => sum + Math.ceil(each.size / vg.extentSize), 0);
+  if (extents <= vg.freeExtents) return;
+  throw new RefusedError(
+    `the volume group ${name} has ${formatSize(vg.free)} free (${vg.freeExtents} extents), and ${formatSize(extents * vg.extentSize)} (${extents} extents) are needed`,
+  );
+}
+
+/** The configuration's directory is there, and nothing has its name. */
+export async function checkConfigPath(host: ReadHost, path: string): Promise<void> {
+  const directory = posix.dirname(path);
+  if ((await host.stat(directory))?.kind !== 'directory')
+    throw new RefusedError(`there is no directory ${directory}`);
+  const there = await host.stat(path);
+  if (there !== undefined)
+    throw new RefusedError(`${path} exists already: there is a ${there.kind} of that name`, {
+      remedy: 'choose another name, or move it away',
+    });
+}
+
+/** No other guest, configured or running, has the name or the address. A config that cannot be read could: refused. */
+export async function checkClashes(options: {
+  readonly host: ReadHost;
+  readonly site: Site;
+  readonly name: string;
+  readonly mac: string | undefined;
+}): Promise<void> {
+  const { host, site, name, mac } = options;
+  const running = (await domains(host)).find((domain) => domain.name === name);
+  if (running !== undefined)
+    throw new RefusedError(
+      `there is a domain ${name} already (id ${running.id}, uuid ${running.uuid}, ${running.state})`,
+    );
+  const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
+  const [problem] = problems;
+  if (problem !== undefined)
+    throw new RefusedError(`${problem.message}: whether it has the same name or address cannot be told`, {
+      remedy: 'mend that file, or move it out of the directory',
+    });
+  const sameName = guests.find((guest) => guest.name === name);
+  if (sameName !== undefined)
+    throw new RefusedError(`the guest ${name} is configured already, in ${sameName.file}`);
+  const sameMac = guests.find((guest) => mac !== undefined && guest.vifs.some((vif) => vif.mac === mac));
+  if (sameMac !== undefined)
+    throw new RefusedError(`the address ${mac ?? ''} belongs to ${sameMac.name} (${sameMac.file})`);
+}
+
+/** A bridge is a network interface that the kernel says is one. */
+export async function checkBridge(host: ReadHost, bridge: string | undefined): Promise<void> {
+  if (bridge === undefined) return;
+  // IFNAMSIZ of linux/if.h is 16, with the ending NUL.
+  if (!/^[^\s/:]{1,15}$/.test(bridge) || bridge === '.' || bridge === '..')
+    throw new UsageError(`"${bridge}" cannot be the name of a network interface`);
+  if ((await host.stat(`/sys/class/net/${bridge}/bridge`))?.kind === 'directory') return;
+  const there = (await host.stat(`/sys/class/net/${bridge}`)) !== undefined;
+  throw new RefusedError(
+    there ? `${bridge} is a network interface, but not a bridge` : `there is no bridge ${bridge}`,
+  );
+}
+
+/** Memory for one more guest, as libxl counts it. */
+export async function checkFreeMemory(
+  host: ReadHost,
+  guest: Pick<GuestConfig, 'name' | 'memoryMiB' | 'vcpus' | 'type'>,
+): Promise<void> {
+  const refusal = await memoryRefusal(host, guest);
+  if (refusal !== undefined)
+    throw new RefusedError(refusal, { remedy: 'give it less with --memory, or end a guest' });
+}
+
+/** The regular file that a path leads to, links followed. */
+async function followed(host: ReadHost, path: string): Promise<string | undefined> {
+  let at = path;
+  for (let links = 0; links < 40; links += 1) {
+    const stat = await host.stat(at);
+    if (stat?.kind === 'file') return at;
+    if (stat?.kind !== 'symlink') return undefined;
+    at = posix.resolve(posix.dirname(at), await host.readLink(at));
+  }
+  return undefined;
+}

@@ -1,0 +1,211 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { checkTar, fillOptions } from '../copy/index.ts';
+import type { ReadHost } from '../command/index.ts';
+import { UsageError } from '../errors.ts';
+import { checkLvName } from '../lvm/index.ts';
+import type { Tx } from '../operations.ts';
+import type { Site } from '../site.ts';
+import { type Bytes, formatSize } from '../units.ts';
+import { writeConfig } from '../xen/index.ts';
+import { refusals } from './refusals.ts';
+import {
+  checkBridge,
+  checkClashes,
+  checkConfigPath,
+  checkFreeMemory,
+  checkKernel,
+  checkSpace,
+} from './checks.ts';
+import { checkGuestName, configPath, diskNames } from './names.ts';
+
+/** What a guest is to be. */
+export interface CreateRequest {
+  readonly name: string;
+  readonly source: { readonly type: 'tar'; readonly path: string };
+  readonly size: Bytes;
+  /** 0: no swap. */
+  readonly swap: Bytes;
+  readonly memory: Bytes;
+  readonly vcpus: number;
+  readonly vg?: string;
+  readonly bridge?: string;
+  readonly mac?: string;
+  readonly kernel?: string;
+  readonly ramdisk?: string;
+  readonly start: boolean;
+}
+
+/** A request that has been checked, with all that it left open decided. */
+export interface CreatePlan {
+  readonly name: string;
+  readonly source: string;
+  readonly vg: string;
+  readonly root: { readonly name: string; readonly size: Bytes };
+  readonly swap: { readonly name: string; readonly size: Bytes } | undefined;
+  readonly config: { readonly path: string; readonly content: string };
+  readonly start: boolean;
+}
+
+/** A guest that has been made. */
+export interface CreatedVm {
+  readonly name: string;
+  readonly config: string;
+  readonly root: string;
+  readonly swap: string | undefined;
+  readonly domid: number | undefined;
+}
+
+/**
+ * Checks all that can be refused, before anything is done, and decides what the request left open. Throws one error
+ * that names every refusal.
+ */
+export async function planCreate(options: {
+  readonly host: ReadHost;
+  readonly site: Site;
+  readonly request: CreateRequest;
+}): Promise<CreatePlan> {
+  const { host, site, request } = options;
+  const { name } = request;
+  // Nothing else can be asked about a name that is none.
+  checkGuestName(name);
+  const names = diskNames(site, name);
+  const vg = request.vg ?? site.volumeGroup;
+  const path = configPath(site, name);
+  const mac = request.mac?.toLowerCase() ?? randomMac();
+  const bridge = request.bridge ?? site.bridge;
+  const found = refusals();
+  const kernel = await found.try(() => checkKernel({ host, site, ...request }));
+  await found.try(() => checkNumbers(request));
+  await found.try(() => checkMac(mac, request.mac !== undefined && bridge === undefined));
+  for (const each of request.swap > 0 ? [names.root, names.swap] : [names.root])
+    await found.try(() => checkLvName(vg ?? '', each));
+  await found.try(() => checkSpace({ host, vg, wanted: lvs(names, request) }));
+  await found.try(() => checkConfigPath(host, path));
+  await found.try(() => checkClashes({ host, site, name, mac: bridge === undefined ? undefined : mac }));
+  await found.try(() => checkBridge(host, bridge));
+  await found.try(async () => {
+    const { bytes } = await checkTar({ host, source: request.source.path });
+    if (bytes >= request.size)
+      throw new UsageError(
+        `${request.source.path} unpacks to ${formatSize(bytes)}, more than --size ${formatSize(request.size)} holds`,
+      );
+  });
+  if (request.start)
+    await found.try(() =>
+      checkFreeMemory(host, { name, memoryMiB: mebibytes(request.memory), vcpus: request.vcpus, type: 'pv' }),
+    );
+  found.throwAll();
+  const [root, swap] = lvs(names, request);
+  if (root === undefined || vg === undefined || kernel === undefined)
+    throw new TypeError('a refused request was planned');
+  return {
+    name,
+    source: request.source.path,
+    vg,
+    root,
+    swap,
+    config: { path, content: configText({ request, kernel, mac, bridge, vg, names }) },
+    start: request.start,
+  };
+}
+
+/** The recipe. Its leaves are operations: whichever step fails, all of them are undone, newest first. */
+export async function createVm(tx: Tx, plan: CreatePlan): Promise<CreatedVm> {
+  const { vg, name } = plan;
+  const root = await tx.lvm.createLv({ vg, ...plan.root });
+  const swap = plan.swap === undefined ? undefined : await tx.lvm.createLv({ vg, ...plan.swap });
+  const filesystem = await tx.filesystem.create({ device: root.path, type: 'ext4' });
+  const swapArea =
+    swap === undefined ? undefined : await tx.filesystem.create({ device: swap.path, type: 'swap' });
+  const mounted = await tx.temporary.mount.mount({
+    device: root.path,
+    type: 'ext4',
+    mode: 'rw',
+    options: fillOptions,
+  });
+  await tx.copy.unpack({
+    source: plan.source,
+    root: mounted.path,
+    device: root.path,
+    filesystem: filesystem.uuid,
+    files: [
+      { path: 'etc/hostname', content: `${name}\n`, mode: 0o644 },
+      { path: 'etc/fstab', content: fstab(filesystem.uuid, swapArea?.uuid), mode: 0o644 },
+    ],
+  });
+  await mounted.release();
+  await tx.file.create({ path: plan.config.path, content: plan.config.content, mode: 0o644 });
+  const domain = plan.start ? await tx.xen.create({ config: plan.config.path, name }) : undefined;
+  return { name, config: plan.config.path, root: root.path, swap: swap?.path, domid: domain?.domid };
+}
+
+function lvs(names: { readonly root: string; readonly swap: string }, request: CreateRequest) {
+  const root = { name: names.root, size: request.size };
+  return request.swap > 0 ? [root, { name: names.swap, size: request.swap }] : [root];
+}
+
+function checkNumbers({ vcpus, memory, size }: CreateRequest): void {
+  if (!Number.isInteger(vcpus) || vcpus < 1 || vcpus > 512)
+    throw new UsageError(`--vcpus ${vcpus}: a whole number from 1 to 512`);
+  if (memory < 16 * 1024 ** 2)
+    throw new UsageError(`--memory ${formatSize(memory)}: a guest needs at least 16 MiB`);
+  // mkfs.ext4 makes a journal from 8 MiB on (mke2fs(8)); below that the root would have none.
+  if (size < 16 * 1024 ** 2) throw new UsageError(`--size ${formatSize(size)}: a root needs at least 16 MiB`);
+}
+
+function checkMac(mac: string, withoutBridge: boolean): void {
+  if (withoutBridge)
+    throw new UsageError('--mac needs --bridge: without one the guest has no network interface');
+  const first = Number.parseInt(mac.slice(0, 2), 16);
+  if (!/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/.test(mac))
+    throw new UsageError(`--mac ${mac}: six pairs of hexadecimal digits, 00:16:3e:12:34:56`);
+  if ((first & 1) === 1)
+    throw new UsageError(`--mac ${mac} is a multicast address, which no interface can have`);
+}
+
+/** 00:16:3e is the prefix of the Xen project (xl-network-configuration(5)). */
+function randomMac(): string {
+  const [a, b, c] = randomBytes(3);
+  return [
+    '00',
+    '16',
+    '3e',
+    ...[(a ?? 0) & 0x7f, b ?? 0, c ?? 0].map((byte) => byte.toString(16).padStart(2, '0')),
+  ].join(':');
+}
+
+function configText(options: {
+  readonly request: CreateRequest;
+  readonly kernel: { readonly kernel: string; readonly ramdisk: string };
+  readonly mac: string;
+  readonly bridge: string | undefined;
+  readonly vg: string;
+  readonly names: { readonly root: string; readonly swap: string };
+}): string {
+  const { request, kernel, mac, bridge, vg, names } = options;
+  const disk = [`phy:/dev/${vg}/${names.root},xvda,w`];
+  if (request.swap > 0) disk.push(`phy:/dev/${vg}/${names.swap},xvdb,w`);
+  return writeConfig({
+    name: request.name,
+    uuid: randomUUID(),
+    type: 'pv',
+    kernel: kernel.kernel,
+    ramdisk: kernel.ramdisk,
+    root: '/dev/xvda rw',
+    extra: 'console=hvc0',
+    memory: mebibytes(request.memory),
+    vcpus: request.vcpus,
+    disk,
+    ...(bridge === undefined ? {} : { vif: [`mac=${mac},bridge=${bridge}`] }),
+  });
+}
+
+function mebibytes(size: Bytes): number {
+  return Math.ceil(size / 1024 ** 2);
+}
+
+function fstab(root: string, swap: string | undefined): string {
+  const lines = [`UUID=${root} / ext4 defaults 0 1`];
+  if (swap !== undefined) lines.push(`UUID=${swap} none swap sw 0 0`);
+  return `${lines.join('\n')}\n`;
+}

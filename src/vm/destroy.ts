@@ -1,0 +1,151 @@
+import { keysOf } from '../blockdevice/index.ts';
+import type { ReadHost } from '../command/index.ts';
+import { CommandError, RefusedError } from '../errors.ts';
+import type { Tx } from '../operations.ts';
+import type { Site } from '../site.ts';
+import { type Domain, domains, type GuestConfig, guestConfigs, remedyFor } from '../xen/index.ts';
+import { refusals } from './refusals.ts';
+
+/** What becomes of a domain that runs. */
+export type Running = 'refuse' | 'shutdown' | 'destroy';
+
+/** A guest as it will be taken apart. */
+export interface DestroyPlan {
+  readonly name: string;
+  readonly config: string;
+  readonly domain: { readonly uuid: string; readonly how: 'shutdown' | 'destroy' } | undefined;
+  readonly volumes: readonly { readonly vg: string; readonly name: string }[];
+  /** Disks that are not logical volumes: they are left as they are. */
+  readonly kept: readonly string[];
+  readonly timeoutMs: number;
+}
+
+/** Checks all that can be refused before anything is done; every refusal is named at once. */
+export async function planDestroy(options: {
+  readonly host: ReadHost;
+  readonly site: Site;
+  readonly name: string;
+  readonly running: Running;
+  /** How long a shutdown may take. */
+  readonly timeoutMs?: number;
+}): Promise<DestroyPlan> {
+  const { host, site, name, running } = options;
+  const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
+  const guest = guests.find((each) => each.name === name);
+  if (guest === undefined)
+    throw await unknown(host, { name, site, problems: problems.map(({ message }) => message) });
+  const found = refusals();
+  const domain = await found.try(() => domainOf(host, { guest, running }));
+  const disks = await found.try(() =>
+    disksOf(host, { guest, guests, problems: problems.map(({ message }) => message) }),
+  );
+  found.throwAll();
+  return {
+    name,
+    config: guest.file,
+    domain: domain ?? undefined,
+    volumes: disks?.volumes ?? [],
+    kept: disks?.kept ?? [],
+    timeoutMs: options.timeoutMs ?? 120_000,
+  };
+}
+
+/** The recipe: everything is only stopped and renamed until the commit, and removed after it. */
+export async function destroyVm(tx: Tx, plan: DestroyPlan): Promise<void> {
+  const { name, config, domain } = plan;
+  if (domain !== undefined)
+    await tx.xen.shutdown({ name, uuid: domain.uuid, config, how: domain.how, timeoutMs: plan.timeoutMs });
+  await tx.file.remove({ path: config });
+  for (const volume of plan.volumes) await tx.lvm.removeLv(volume);
+}
+
+async function unknown(
+  host: ReadHost,
+  options: { readonly name: string; readonly site: Site; readonly problems: readonly string[] },
+): Promise<RefusedError> {
+  const { name, site, problems } = options;
+  const domain = (await domains(host)).find((each) => each.name === name);
+  const also = domain === undefined ? '' : `, though a domain of that name is there (id ${domain.id})`;
+  const unread = problems.length === 0 ? '' : `; these files could not be read: ${problems.join('; ')}`;
+  return new RefusedError(
+    `no guest ${name} is configured in ${site.guestConfigDirs.join(', ')}${also}${unread}`,
+  );
+}
+
+async function domainOf(
+  host: ReadHost,
+  { guest, running }: { readonly guest: GuestConfig; readonly running: Running },
+): Promise<DestroyPlan['domain'] | null> {
+  const domain = (await domains(host)).find((each) => each.name === guest.name);
+  if (domain === undefined) return null;
+  if (guest.uuid !== undefined && domain.uuid !== guest.uuid)
+    throw new RefusedError(
+      `the domain ${guest.name} (id ${domain.id}) has the uuid ${domain.uuid}, not that of ${guest.file}: it is another guest`,
+    );
+  if (running === 'refuse') throw inUse(domain);
+  if (running === 'shutdown' && domain.state !== 'running')
+    throw new RefusedError(
+      `${guest.name} cannot be shut down: it is ${domain.state} (${remedyFor(domain)})`,
+      {
+        remedy: '--force-off destroys the domain as it is',
+      },
+    );
+  return { uuid: domain.uuid, how: running };
+}
+
+function inUse({ name, id, state }: Domain): RefusedError {
+  return new RefusedError(`the guest ${name ?? ''} is there as domain ${id} (${state})`, {
+    remedy: '--stop shuts it down first, --force-off pulls the plug',
+  });
+}
+
+/** The logical volumes among the guest's disks. One that another guest is configured with is refused. */
+async function disksOf(
+  host: ReadHost,
+  options: {
+    readonly guest: GuestConfig;
+    readonly guests: readonly GuestConfig[];
+    readonly problems: readonly string[];
+  },
+): Promise<{ readonly volumes: DestroyPlan['volumes']; readonly kept: readonly string[] }> {
+  const { guest, guests, problems } = options;
+  if (problems.length > 0)
+    throw new RefusedError(
+      `${problems.join('; ')}: whether another guest uses the same disks cannot be told`,
+      {
+        remedy: 'mend that file, or move it out of the directory',
+      },
+    );
+  const others = new Map<string, string>();
+  for (const other of guests.filter(({ file }) => file !== guest.file))
+    for (const key of await volumeKeys(host, other))
+      if (key.key !== undefined) others.set(key.key, other.name);
+  const volumes: { vg: string; name: string }[] = [];
+  const kept: string[] = [];
+  for (const { path, key } of await volumeKeys(host, guest)) {
+    const user = key === undefined ? undefined : others.get(key);
+    if (user !== undefined) throw new RefusedError(`${path} is also a disk of the guest ${user}`);
+    const groups = /^lv:(?<vg>[^/]+)\/(?<name>.+)$/.exec(key ?? '')?.groups;
+    if (groups?.vg === undefined || groups.name === undefined) kept.push(path);
+    else volumes.push({ vg: groups.vg, name: groups.name });
+  }
+  return { volumes, kept };
+}
+
+async function volumeKeys(host: ReadHost, guest: GuestConfig) {
+  const keys: { readonly path: string; readonly key: string | undefined }[] = [];
+  for (const { path } of guest.disks)
+    if (path !== undefined) keys.push({ path, key: await keyOf(host, path) });
+  return keys;
+}
+
+/** Undefined for what is no block device, and for what is not there. */
+async function keyOf(host: ReadHost, path: string): Promise<string | undefined> {
+  try {
+    return (await keysOf(host, path)).key;
+  } catch (error) {
+    if (error instanceof RefusedError || (error instanceof CommandError && error.reason === 'not-found'))
+      return undefined;
+    throw error;
+  }
+}

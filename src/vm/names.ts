@@ -1,0 +1,31 @@
+import { UsageError } from '../errors.ts';
+import type { Site } from '../site.ts';
+
+/**
+ * A guest's name is a domain's name, a file's name, a part of the names of its logical volumes, and its hostname:
+ * what all of them allow. hostname(7): letters, digits, hyphens and dots, no label over 63 characters.
+ */
+export function checkGuestName(name: string): void {
+  if (name.length > 63)
+    throw new UsageError(
+      `the guest's name is ${name.length} characters long; 63 is the most a hostname may have`,
+    );
+  const label = '[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?';
+  if (new RegExp(`^${label}(?:\\.${label})*$`).test(name)) return;
+  throw new UsageError(
+    `"${name}" cannot be a guest's name: letters, digits, hyphens and dots, beginning and ending with a letter or digit`,
+  );
+}
+
+/** The logical volumes of a guest. */
+export function diskNames(site: Site, name: string): { readonly root: string; readonly swap: string } {
+  return {
+    root: site.diskNaming.root.replace('{name}', name),
+    swap: site.diskNaming.swap.replace('{name}', name),
+  };
+}
+
+/** Where a new guest's configuration goes. */
+export function configPath(site: Site, name: string): string {
+  return `${site.guestConfigDirs[0] ?? '/etc/xen'}/${name}.cfg`;
+}

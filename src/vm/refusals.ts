@@ -1,0 +1,31 @@
+import { BofhError, RefusedError, ToolError, UsageError } from '../errors.ts';
+
+/** Collects what a request is refused for, so that all of it is said at once. */
+export function refusals() {
+  const found: BofhError[] = [];
+  return {
+    /** The check's answer; undefined when it refused. A missing program and a bug are thrown at once. */
+    try: async <T>(check: () => T | Promise<T>): Promise<T | undefined> => {
+      try {
+        return await check();
+      } catch (error) {
+        if (!(error instanceof BofhError) || error instanceof ToolError) throw error;
+        found.push(error);
+        return undefined;
+      }
+    },
+    throwAll: (): void => {
+      const [first, ...others] = found;
+      if (first === undefined) return;
+      if (others.length === 0) throw first;
+      const message = found.map((error) => error.message).join('; ');
+      const remedies = [...new Set(found.flatMap((error) => error.remedy ?? []))].join('; ');
+      const options = {
+        cause: new AggregateError(found, message),
+        ...(remedies === '' ? {} : { remedy: remedies }),
+      };
+      if (found.every((error) => error instanceof UsageError)) throw new UsageError(message, options);
+      throw new RefusedError(message, options);
+    },
+  };
+}
