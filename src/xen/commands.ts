@@ -1,0 +1,165 @@
+import { type Answer, type Command, nothing, type ReadCommand } from '../command/index.ts';
+import { ParseError, type Reason } from '../errors.ts';
+import { quoted } from './config/write.ts';
+import { dryRun, infoKeys, type ListedDomain, longList, type XenInfo } from './schema.ts';
+
+/** Every domain of the host, Domain-0 and half-built ones too. */
+export function xlList(): ReadCommand<readonly ListedDomain[]> {
+  return { ...xl(['list', '-v'], ({ stdout }) => parseList(stdout)), access: 'read' };
+}
+
+/** The ids of the domains whose configuration xl has: it silently skips half-built ones (xl_info.c, list_domains_details). */
+export function xlListLong(): ReadCommand<readonly number[]> {
+  const parse = ({ stdout }: Answer): readonly number[] =>
+    longList.parse(JSON.parse(stdout)).map(({ domid }) => domid);
+  return { ...xl(['list', '-l'], parse), access: 'read' };
+}
+
+/** The hypervisor's version and memory. */
+export function xlInfo(): ReadCommand<XenInfo> {
+  return { ...xl(['info'], ({ stdout }) => parseInfo(stdout)), access: 'read' };
+}
+
+/** What xl makes of a config file, without creating anything. It does not look for the kernel or the disks. */
+export function xlCheck(guest: {
+  readonly config: string;
+  readonly uuid?: string;
+}): ReadCommand<{ readonly name: string; readonly uuid: string }> {
+  const parse = ({ stdout }: Answer): { name: string; uuid: string } =>
+    dryRun.parse(JSON.parse(stdout)).c_info;
+  return {
+    ...xl(['-N', 'create', guest.config, ...uuidArgument(guest)], parse),
+    classify: classifyCreate,
+    access: 'read',
+  };
+}
+
+/**
+ * Starts a guest under a uuid of ours; `uuid=` on the command line overrides the file's. It ends when the guest's
+ * first instruction runs and leaves a monitor process, which restarts and cleans up the guest (xl(1)).
+ */
+export function xlCreate(guest: {
+  readonly config: string;
+  readonly uuid: string;
+  readonly initially?: 'running' | 'paused';
+}): Command<void, 'change'> {
+  const paused = guest.initially === 'paused' ? ['-p'] : [];
+  return {
+    ...xl(['create', guest.config, ...paused, ...uuidArgument(guest)], nothing),
+    classify: classifyCreate,
+    access: 'change',
+  };
+}
+
+/** Ends a domain at once, as pulling the plug does. By id: a guest may be named "7". */
+export function xlDestroy(domain: { readonly id: number }): Command<void, 'destroy'> {
+  return { ...xl(['destroy', String(domain.id)], nothing), access: 'destroy' };
+}
+
+/**
+ * Asks a guest to shut down and waits until it has: gone, or off and about to be cleaned up by its monitor (twice `-w`
+ * would wait for that, and for ever under on_poweroff="preserve"). The waiting may be cut: the guest goes on with
+ */
+export function xlShutdown(domain: {
+  readonly id: number;
+  readonly timeoutMs: number;
+}): Command<void, 'change'> {
+  const command = xl(['shutdown', '-w', String(domain.id)], nothing);
+  return { ...command, access: 'change', stop: 'safe', timeoutMs: domain.timeoutMs };
+}
+
+function xl<T>(argv: readonly string[], parse: (answer: Answer) => T) {
+  return { tool: 'xl', argv, parse, classify: classifyXl } as const;
+}
+
+function uuidArgument({ uuid }: { readonly uuid?: string }): readonly string[] {
+  return uuid === undefined ? [] : [`uuid=${quoted({ text: uuid, what: 'uuid' })}`];
+}
+
+/**
+ * Why xl failed on a domain. It exits with 1, or with the negated error of libxl (3: any failure), so its text must
+ * tell (fixtures in test/fixtures/xl).
+ */
+export function classifyXl({ stderr }: Answer): Reason {
+  if (
+    /does not exist|is an invalid domain identifier|Non-existant domain|unable to get domain type/.test(
+      stderr,
+    )
+  )
+    return 'not-found';
+  if (/Permission denied/.test(stderr)) return 'denied';
+  if (/didn't acknowledge control request/.test(stderr)) return 'timeout';
+  return 'unknown';
+}
+
+/**
+ * Why `xl create` failed. Its first complaint counts: the later ones are about its own cleaning up ("Non-existant
+ * domain" of the domain that it never made).
+ */
+export function classifyCreate({ stderr }: Answer): Reason {
+  if (/Domain with name ".*" already exists/.test(stderr)) return 'exists';
+  if (/because of timeout/.test(stderr)) return 'timeout';
+  if (/Out of memory|Cannot allocate memory|failed to free memory/.test(stderr)) return 'no-space';
+  if (/is mounted (?:in|read-write)/.test(stderr)) return 'busy';
+  if (/Permission denied/.test(stderr)) return 'denied';
+  if (/Could not find bridge/.test(stderr)) return 'not-found';
+  if (/No such file or directory/.test(stderr) && !/privileged command interface/.test(stderr))
+    return 'not-found';
+  return 'unknown';
+}
+
+/** The complaint in the stderr of an `xl create` that tells most: a hotplug script's own words, else the first. */
+export function createComplaint(stderr: string): string | undefined {
+  const script = /: script: (?<words>[^:]*?)\n(?=[a-z]+: error:|$)/.exec(stderr)?.groups?.words;
+  const first = /(?:^|\n)(?:libxl|xc): error: (?:panic: )?[\w.]+:\d+:(?:\w+:)? ?(?<words>.*)/.exec(stderr)
+    ?.groups?.words;
+  return (script ?? first)?.replaceAll('\n', ' ').trim();
+}
+
+// printf of list_domains in xl_info.c (4.17): "%-40s %5d %5lu %5d     %c%c%c%c%c%c  %8.1f", then " UUID",
+// " %8s" (the reason of a shutdown) and " %16s" (the security label). A name may hold anything, so it is what
+// stands before the columns; a newline in it breaks the row, which is then an error.
+const header = /^Name {40}ID {3}Mem VCPUs\tState\tTime\(s\) {3}UUID {28}Reason-Code\tSecurity Label$/;
+const row =
+  /^(?<name>.*) +(?<id>\d+) +(?<memory>\d+) +(?<vcpus>\d+) {5}(?<flags>[r-][b-][p-][s-][-rscwS?][d-]) +(?<seconds>\d+\.\d) (?<uuid>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) +(?<reason>-|[0-9a-f]+) +(?<label>\S+)$/;
+
+function parseList(stdout: string): readonly ListedDomain[] {
+  const [first, ...rows] = stdout.replace(/\n$/, '').split('\n');
+  if (!header.test(first ?? '')) throw new ParseError(`xl list -v: unknown columns: ${first ?? ''}`);
+  const domains = rows.map(parseRow);
+  // xl lists the domain that it runs in: without it the list was cut short.
+  if (!domains.some(({ id }) => id === 0)) throw new ParseError('xl list -v does not show Domain-0');
+  return domains;
+}
+
+function parseRow(line: string): ListedDomain {
+  const groups = row.exec(line)?.groups;
+  if (groups === undefined) throw new ParseError(`xl list -v: cannot read the line "${line}"`);
+  const { id, memory, vcpus, flags = '', seconds, uuid = '' } = groups;
+  const name = (groups.name ?? '').replace(/ +$/, '');
+  return {
+    id: Number(id),
+    ...(name === '(null)' ? {} : { name }),
+    uuid,
+    memoryMiB: Number(memory),
+    vcpus: Number(vcpus),
+    flags,
+    seconds: Number(seconds),
+  };
+}
+
+function parseInfo(stdout: string): XenInfo {
+  const values: Record<string, string> = {};
+  for (const line of stdout.replace(/\n$/, '').split('\n')) {
+    const groups = /^(?<key>[a-z]\w*) *:(?: (?<value>.*))?$/.exec(line)?.groups;
+    if (groups?.key === undefined) throw new ParseError(`xl info: cannot read the line "${line}"`);
+    values[groups.key] = groups.value ?? '';
+  }
+  const found = infoKeys.parse(values);
+  return {
+    freeMemoryMiB: Number(found.free_memory),
+    totalMemoryMiB: Number(found.total_memory),
+    xenVersion: found.xen_version,
+    commandLine: found.xen_commandline,
+  };
+}

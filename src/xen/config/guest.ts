@@ -1,0 +1,105 @@
+import { UsageError } from '../../errors.ts';
+import { type Disk, parseDisk } from './disk.ts';
+import type { ConfigValue, ParsedConfig } from './parse.ts';
+import { parseVif, type Vif } from './vif.ts';
+
+/** What bofh needs to know of a guest's config file. */
+export interface GuestConfig {
+  readonly file: string;
+  readonly name: string;
+  /** Lower case. Without one xl makes one up at each start. */
+  readonly uuid?: string;
+  readonly type: 'pv' | 'pvh' | 'hvm';
+  readonly memoryMiB: number;
+  readonly vcpus: number;
+  /** Files of this host; missing where a bootloader takes them out of the guest. */
+  readonly kernel?: string;
+  readonly ramdisk?: string;
+  readonly disks: readonly Disk[];
+  readonly vifs: readonly Vif[];
+}
+
+/**
+ * The typed view of a parsed file (xl.cfg(5)). Throws UsageError "FILE:LINE: …": stricter than xl, which ignores a
+ * memory that is no number with a warning and starts the guest with its default (xl 4.17: test/fixtures/xl/check-bad-memory).
+ */
+export function guestConfig(config: ParsedConfig): GuestConfig {
+  const read: Access = accessTo(config);
+  const name = read.text('name');
+  if (name === undefined || name === '') read.fail('name', 'expected name = "…": a guest needs a name');
+  const uuid = read.text('uuid')?.toLowerCase();
+  if (uuid !== undefined && !isUuid(uuid)) read.fail('uuid', `"${uuid}" is no UUID`);
+  const memoryMiB = read.number('memory');
+  if (memoryMiB === undefined) read.fail('memory', 'expected memory = … (MiB)');
+  const bootloader = read.text('bootloader');
+  const kernel = bootloader === undefined ? read.text('kernel') : undefined;
+  const ramdisk = bootloader === undefined ? read.text('ramdisk') : undefined;
+  return {
+    file: config.file,
+    name,
+    ...(uuid === undefined ? {} : { uuid }),
+    type: typeOf(read),
+    memoryMiB,
+    vcpus: read.number('vcpus') ?? 1,
+    ...(kernel === undefined ? {} : { kernel }),
+    ...(ramdisk === undefined ? {} : { ramdisk }),
+    disks: read.list('disk').map((item) => read.item('disk', item, parseDisk)),
+    vifs: read.list('vif').map((item) => read.item('vif', item, parseVif)),
+  };
+}
+
+/** Is it a UUID as `xl` prints it? */
+export function isUuid(text: string): boolean {
+  return /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
+}
+
+interface Access {
+  text(key: string): string | undefined;
+  number(key: string): number | undefined;
+  list(key: string): readonly ConfigValue[];
+  item<T extends object>(key: string, item: ConfigValue, parse: (spec: string) => T | string): T;
+  fail(key: string, message: string): never;
+}
+
+function accessTo({ file, settings }: ParsedConfig): Access {
+  const failAt = (line: number | undefined, message: string): never => {
+    throw new UsageError(line === undefined ? `${file}: ${message}` : `${file}:${line}: ${message}`);
+  };
+  return {
+    fail: (key, message) => failAt(settings.get(key)?.line, message),
+    text: (key) => {
+      const value = settings.get(key);
+      if (value === undefined) return undefined;
+      return value.kind === 'list'
+        ? failAt(value.line, `expected one value for ${key}, found a list`)
+        : value.text;
+    },
+    number: (key) => {
+      const value = settings.get(key);
+      if (value === undefined) return undefined;
+      if (value.kind === 'list') return failAt(value.line, `expected a number for ${key}, found a list`);
+      const number =
+        value.kind === 'number' ? value.value : Number(/^[1-9]\d*$/.test(value.text) ? value.text : NaN);
+      if (Number.isSafeInteger(number) && number > 0) return number;
+      return failAt(value.line, `expected a whole number above 0 for ${key}, found ${value.text}`);
+    },
+    list: (key) => {
+      const value = settings.get(key);
+      if (value === undefined) return [];
+      return value.kind === 'list'
+        ? value.items
+        : failAt(value.line, `expected a list for ${key}: ${key} = [ … ]`);
+    },
+    item: (key, item, parse) => {
+      if (item.kind === 'list') return failAt(item.line, `expected strings in the list ${key}, found a list`);
+      const parsed = parse(item.text);
+      return typeof parsed === 'string' ? failAt(item.line, parsed) : parsed;
+    },
+  };
+}
+
+function typeOf(read: Access): GuestConfig['type'] {
+  const type = read.text('type') ?? (read.text('builder') === 'hvm' ? 'hvm' : 'pv');
+  if (type === 'pv' || type === 'pvh' || type === 'hvm') return type;
+  return read.fail('type', `expected type "pv", "pvh" or "hvm", found "${type}"`);
+}

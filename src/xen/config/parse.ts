@@ -1,0 +1,112 @@
+import { UsageError } from '../../errors.ts';
+import { lex, type Token } from './lexer.ts';
+
+/** A value of xl.cfg with its line. `text` of a number is as it was written (`0x10`); xl itself keeps only the text. */
+export type ConfigValue =
+  | { readonly kind: 'string'; readonly text: string; readonly line: number }
+  | { readonly kind: 'number'; readonly text: string; readonly value: number; readonly line: number }
+  | { readonly kind: 'list'; readonly items: readonly ConfigValue[]; readonly line: number };
+
+/** An xl.cfg file: of a key that is set twice the last value stands, as in xl. */
+export interface ParsedConfig {
+  readonly file: string;
+  readonly settings: ReadonlyMap<string, ConfigValue>;
+}
+
+/** How deep lists may nest, here and in what is written. xl.cfg(5) needs two levels. */
+export const deepest = 16;
+
+/**
+ * Parses xl.cfg: the grammar of libxlu_cfg_y.y (xen.git tools/libs/util, Xen 4.17): `key = value` and `key += value`,
+ * ended by a newline or `;`; in lists newlines go anywhere but before a comma-less value, a comma may come last.
+ * Throws UsageError "FILE:LINE: …what was expected".
+ */
+export function parseConfig(input: {
+  readonly text: Uint8Array | string;
+  readonly file: string;
+}): ParsedConfig {
+  const reader = readerOf(lex(input), input.file);
+  const settings = new Map<string, ConfigValue>();
+  for (;;) {
+    if (reader.take('newline') ?? reader.take(';')) continue;
+    if (reader.take('end')) return { file: input.file, settings };
+    const name = reader.take('ident') ?? reader.fail('a lower-case name');
+    const add = reader.take('+=');
+    if (add === undefined && reader.take('=') === undefined) reader.fail(`"=" or "+=" after ${name.text}`);
+    const value = readValue(reader, 1);
+    const before = add === undefined ? undefined : settings.get(name.text);
+    settings.set(name.text, before === undefined ? value : joined(before, value, { ...input, name }));
+    if (!reader.at('newline', ';', 'end')) reader.fail(`a newline or ";" after the value of ${name.text}`);
+  }
+}
+
+interface Reader {
+  take(kind: Token['kind']): Token | undefined;
+  at(...kinds: readonly Token['kind'][]): boolean;
+  fail(expected: string): never;
+}
+
+function readerOf(tokens: readonly Token[], file: string): Reader {
+  let next = 0;
+  const now = (): Token => tokens[next] ?? { kind: 'end', text: '', line: 1 };
+  return {
+    take: (kind) => {
+      const token = now();
+      if (token.kind !== kind) return undefined;
+      next += 1;
+      return token;
+    },
+    at: (...kinds) => kinds.includes(now().kind),
+    fail: (expected) => {
+      const { kind, text, line } = now();
+      const found =
+        kind === 'newline' ? 'the end of the line' : kind === 'end' ? 'the end of the file' : text;
+      throw new UsageError(`${file}:${line}: expected ${expected}, found ${found || 'an empty string'}`);
+    },
+  };
+}
+
+function readValue(reader: Reader, depth: number): ConfigValue {
+  const string = reader.take('string');
+  if (string !== undefined) return { kind: 'string', text: string.text, line: string.line };
+  const number = reader.take('number');
+  if (number !== undefined) return atomOf(number);
+  const open = reader.take('[');
+  if (open === undefined) reader.fail('a quoted string, a number or a list');
+  if (depth > deepest) reader.fail(`at most ${deepest} lists within each other`);
+  const items: ConfigValue[] = [];
+  for (;;) {
+    while (reader.take('newline'));
+    if (reader.take(']')) return { kind: 'list', items, line: open.line };
+    items.push(readValue(reader, depth + 1));
+    while (reader.take('newline'));
+    if (reader.take(',') === undefined && !reader.at(']')) reader.fail('"," or "]" in the list');
+  }
+}
+
+/** strtol with base 0, as xlu_cfg_get_long reads it: `010` is 8. What is no number (`12ab`) is a string to xl. */
+function atomOf({ text, line }: Token): ConfigValue {
+  const octal = /^0[0-7]+$/.test(text);
+  const value = octal
+    ? Number.parseInt(text, 8)
+    : /^(?:0x[0-9a-f]+|0|[1-9]\d*)$/.test(text)
+      ? Number(text)
+      : NaN;
+  if (Number.isSafeInteger(value)) return { kind: 'number', text, value, line };
+  return { kind: 'string', text, line };
+}
+
+/** `+=`: xl appends strings to strings and lists to lists (Xen 4.8 and newer), and refuses the rest when it is read. */
+function joined(
+  before: ConfigValue,
+  more: ConfigValue,
+  { file, name }: { readonly file: string; readonly name: Token },
+): ConfigValue {
+  if (before.kind === 'list' && more.kind === 'list')
+    return { kind: 'list', items: [...before.items, ...more.items], line: before.line };
+  if (before.kind === 'string' && more.kind === 'string')
+    return { kind: 'string', text: before.text + more.text, line: before.line };
+  throw new UsageError(
+    `${file}:${more.line}: expected a ${before.kind === 'number' ? 'plain "=": += adds to strings and lists' : before.kind} for ${name.text} +=, found a ${more.kind}`,
+  );
+}

@@ -1,0 +1,109 @@
+import { posix } from 'node:path';
+import type { ReadHost } from '../command/index.ts';
+import { BofhError, UsageError } from '../errors.ts';
+import { type GuestConfig, guestConfig } from './config/guest.ts';
+import { parseConfig } from './config/parse.ts';
+import { guestDomains } from './domains.ts';
+import { follow } from './files.ts';
+
+/** Where Debian keeps guest configs. Its own files there (xl.conf, xlexample.*, oxenstored.conf) do not end in .cfg. */
+export const defaultConfigDirs: readonly string[] = ['/etc/xen'];
+
+/** A config file or directory that could not be understood. */
+export interface ConfigProblem {
+  readonly file: string;
+  /** "FILE:LINE: what was expected". */
+  readonly message: string;
+}
+
+/** A configured guest, running or not. */
+export interface Domu {
+  readonly name: string;
+  /** Path of its config file. */
+  readonly config: string;
+  readonly uuid?: string;
+  readonly memoryMiB: number;
+  readonly vcpus: number;
+}
+
+/** Reads one config file. Throws UsageError "FILE:LINE: …". */
+export async function readGuestConfig(host: ReadHost, file: string): Promise<GuestConfig> {
+  if ((await follow(host, file)) === undefined) throw new UsageError(`${file}: there is no such config file`);
+  return guestConfig(parseConfig({ text: await host.readFile(file), file }));
+}
+
+/**
+ * Every `*.cfg` of the directories, by name; links (as in /etc/xen/auto) count once. What cannot be read is not
+ * skipped: it is a problem, and so is a second file for the same guest.
+ */
+export async function guestConfigs(
+  host: ReadHost,
+  dirs: readonly string[] = defaultConfigDirs,
+): Promise<{ readonly guests: readonly GuestConfig[]; readonly problems: readonly ConfigProblem[] }> {
+  const guests = new Map<string, GuestConfig>();
+  const problems: ConfigProblem[] = [];
+  const trying = async (file: string, work: () => Promise<void>): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof BofhError)) throw error;
+      problems.push({ file, message: error.message });
+    }
+  };
+  const files = new Map<string, string>();
+  for (const dir of dirs)
+    await trying(dir, async () => {
+      for (const name of await host.readDir(dir))
+        if (name.endsWith('.cfg') && !name.startsWith('.'))
+          await trying(posix.join(dir, name), async () => {
+            const real = await realFile(host, posix.join(dir, name));
+            if (!files.has(real)) files.set(real, posix.join(dir, name));
+          });
+    });
+  for (const file of files.values())
+    await trying(file, async () => {
+      const guest = await readGuestConfig(host, file);
+      const other = guests.get(guest.name);
+      if (other !== undefined)
+        throw new UsageError(`${file}: the guest ${guest.name} is also in ${other.file}`);
+      guests.set(guest.name, guest);
+    });
+  return { guests: [...guests.values()].sort((a, b) => (a.name < b.name ? -1 : 1)), problems };
+}
+
+/** Every configured guest, by name. Throws UsageError that names each file, with its line, that is no guest config. */
+export async function allDomus({
+  host,
+  configDirs,
+}: {
+  readonly host: ReadHost;
+  readonly configDirs?: readonly string[];
+}): Promise<readonly Domu[]> {
+  const { guests, problems } = await guestConfigs(host, configDirs);
+  if (problems.length > 0) throw new UsageError(problems.map(({ message }) => message).join('\n'));
+  return guests.map(({ name, file, uuid, memoryMiB, vcpus }) => ({
+    name,
+    config: file,
+    ...(uuid === undefined ? {} : { uuid }),
+    memoryMiB,
+    vcpus,
+  }));
+}
+
+/** Does a domain of that guest's name run? One that is paused, half-built, crashed or ending does not. */
+export async function isRunning({
+  host,
+  domu,
+}: {
+  readonly host: ReadHost;
+  readonly domu: { readonly name: string };
+}): Promise<boolean> {
+  return (await guestDomains(host)).some(({ name, state }) => name === domu.name && state === 'running');
+}
+
+async function realFile(host: ReadHost, file: string): Promise<string> {
+  const found = await follow(host, file);
+  if (found === undefined) throw new UsageError(`${file}: the link leads nowhere`);
+  if (found.stat.kind !== 'file') throw new UsageError(`${file}: not a file but a ${found.stat.kind}`);
+  return found.path;
+}

@@ -1,0 +1,44 @@
+import type { ReadHost } from '../command/index.ts';
+import { xlInfo } from './commands.ts';
+import type { GuestConfig } from './config/guest.ts';
+import { parseConfig } from './config/parse.ts';
+
+/**
+ * What libxl needs for a guest, in MiB: its memory, 1 MiB more for a PV and 2 for a PVH or HVM guest, and for these
+ * 1 MiB of page tables per vcpu and 8 KiB per MiB, rounded up to 2 MiB (libxl_mem.c, libxl__domain_need_memory_calculate;
+ * libxl_utils.c, libxl_get_required_shadow_memory).
+ */
+export function neededMiB({
+  memoryMiB,
+  vcpus,
+  type,
+}: Pick<GuestConfig, 'memoryMiB' | 'vcpus' | 'type'>): number {
+  const extra = type === 'pv' ? 1 : 2 + vcpus + (memoryMiB * 8) / 1024;
+  return Math.ceil((memoryMiB + extra) / 2) * 2;
+}
+
+/** The refusal when there is too little memory for a guest; undefined when there is enough, or xl may take it from dom0. */
+export async function memoryRefusal(
+  host: ReadHost,
+  guest: Pick<GuestConfig, 'name' | 'memoryMiB' | 'vcpus' | 'type'>,
+): Promise<string | undefined> {
+  const { freeMemoryMiB, commandLine } = await host.run(xlInfo());
+  const needed = neededMiB(guest);
+  if (freeMemoryMiB >= needed) return undefined;
+  if (await autoballoon(host, commandLine)) return undefined;
+  return `${guest.name} needs ${needed} MiB of memory, and ${freeMemoryMiB} MiB are free`;
+}
+
+// auto_autoballoon in tools/xl/xl.c (4.17, with the fractions of 4.16): "auto", the default, shrinks dom0 for a new
+// guest unless the hypervisor was started with dom0_mem=.
+const dom0Mem =
+  /(?:^| )dom0_mem=(?:(?:|min:|max:)(?:-?\d+[bBkKmMgGtT]?|(?:-?\d+[bBkKmMgGtT]?\+)?\d{1,2}%),?)+(?:$| )/;
+
+async function autoballoon(host: ReadHost, commandLine: string): Promise<boolean> {
+  const file = '/etc/xen/xl.conf';
+  if ((await host.stat(file)) === undefined) return !dom0Mem.test(commandLine);
+  const set = parseConfig({ text: await host.readFile(file), file }).settings.get('autoballoon');
+  const value = set === undefined || set.kind === 'list' ? 'auto' : set.text;
+  if (value === 'auto') return !dom0Mem.test(commandLine);
+  return value === 'on' || value === '1';
+}

@@ -1,0 +1,2 @@
+export { create } from './operations/create.ts';
+export { shutdown } from './operations/shutdown.ts';

@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto';
+import * as z from 'zod/mini';
+import { operation } from '../../atomic/operation.ts';
+import { holders } from '../../blockdevice/index.ts';
+import type { ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import type { GuestConfig } from '../config/guest.ts';
+import { describe, guestDomains } from '../domains.ts';
+import { follow } from '../files.ts';
+import { memoryRefusal } from '../memory.ts';
+import { remedyFor } from '../start-all.ts';
+import {
+  checkedConfig,
+  disksOf,
+  endGuest,
+  findGuest,
+  guestClaims,
+  guestSchema,
+  type JournalledGuest,
+  startGuest,
+} from './guest.ts';
+
+const args = z.object({
+  /** Absolute path of the config file. */
+  config: z.string().check(z.regex(/^\//)),
+  name: z.string().check(z.minLength(1)),
+  initially: z.exactOptional(z.enum(['running', 'paused'])),
+});
+const result = z.object({ domid: z.int().check(z.positive()) });
+
+/** Starts a guest from its config file, under a uuid chosen before. Undone by destroying it. */
+export const create = operation({
+  kind: 'xen.domain.create',
+  version: 1,
+  args,
+  undo: guestSchema,
+  result,
+  lives: 'boot',
+  restores: 'existence',
+  prepare: async ({ args: { config, name, initially }, host, chosen }): Promise<JournalledGuest> => {
+    const read = await checkedConfig(host, { config, name });
+    const uuid = read.uuid ?? chosen?.uuid ?? randomUUID();
+    const disks = await disksOf(host, read);
+    const refusals = await refusalsOf(host, { read, uuid, disks });
+    if (refusals.length > 0) throw new RefusedError(`${name} is not started: ${refusals.join('; ')}`);
+    const macs = read.vifs.flatMap(({ mac }) => (mac === undefined ? [] : [mac]));
+    return { name, uuid, config, initially: initially ?? 'running', disks, macs };
+  },
+  claims: async ({ undo, on }) => {
+    const { self, disks } = await guestClaims(undo, on);
+    return { makes: self, ...disks };
+  },
+  run: async ({ undo, host }) => ({ domid: (await startGuest(host, undo)).id }),
+  value: ({ undo: { name, uuid }, result: { domid } }) => ({ name, uuid, domid }),
+  look: async ({ undo, result: done, host }) => {
+    const { ours, stranger, leftovers } = await findGuest(host, { guest: undo, ids: idsOf(done) });
+    const inUse = ours.filter(({ state }) => state === 'running' || state === 'paused');
+    if (ours.length > 0 || leftovers.length > 0)
+      return {
+        state: 'ours',
+        holders: inUse.map(({ id, state }) => `guest ${undo.name} is ${state} as domain ${id}`),
+      };
+    if (stranger === undefined) return { state: 'gone' };
+    const found = `${stranger.name ?? 'unnamed'}, ${describe(stranger)}, uuid ${stranger.uuid}`;
+    return { state: 'not-ours', found };
+  },
+  revert: ({ undo, result: done, host }) => endGuest(host, { guest: undo, ids: idsOf(done) }),
+});
+
+function idsOf(done: { readonly domid: number } | undefined): readonly number[] {
+  return done === undefined ? [] : [done.domid];
+}
+
+/** Everything that speaks against starting the guest, at once. */
+async function refusalsOf(
+  host: ReadHost,
+  guest: { readonly read: GuestConfig; readonly uuid: string; readonly disks: JournalledGuest['disks'] },
+): Promise<readonly string[]> {
+  const { read, uuid, disks } = guest;
+  const refusals: string[] = [];
+  for (const domain of await guestDomains(host))
+    if (domain.name === read.name || domain.uuid === uuid)
+      refusals.push(
+        `${describe(domain)} has its ${domain.name === read.name ? 'name' : `uuid ${uuid}`} (${remedyFor(domain)})`,
+      );
+  for (const file of [read.kernel, read.ramdisk])
+    if (file !== undefined && (await follow(host, file)) === undefined) refusals.push(`there is no ${file}`);
+  for (const disk of disks) refusals.push(...(await diskRefusals(host, disk)));
+  for (const { bridge } of read.vifs)
+    if (bridge !== undefined && (await host.stat(`/sys/class/net/${bridge}`)) === undefined)
+      refusals.push(`there is no bridge ${bridge}`);
+  const memory = await memoryRefusal(host, read);
+  return memory === undefined ? refusals : [...refusals, memory];
+}
+
+async function diskRefusals(
+  host: ReadHost,
+  { path, access, kind }: JournalledGuest['disks'][number],
+): Promise<readonly string[]> {
+  if (kind === 'missing') return [`there is no disk ${path}`];
+  if (kind === 'file' || access === 'ro') return [];
+  return (await holders(host, path)).map((holder) => `its disk ${path} is in use: ${holder}`);
+}

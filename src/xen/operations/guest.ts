@@ -1,0 +1,191 @@
+import * as z from 'zod/mini';
+import type { Claims, DeviceKeys, Key } from '../../atomic/operation.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { CommandError, UsageError } from '../../errors.ts';
+import { createComplaint, xlCheck, xlCreate, xlDestroy } from '../commands.ts';
+import type { GuestConfig } from '../config/guest.ts';
+import { type Domain, guestDomains } from '../domains.ts';
+import { follow } from '../files.ts';
+import { readGuestConfig } from '../guests.ts';
+import { backends, until } from '../wait.ts';
+
+/** What is journalled of a guest: enough to find, end and start it. */
+export const guestSchema = z.object({
+  name: z.string(),
+  /** Chosen before the act. With the name it is the mark: alone it is none, xl starts two domains with one uuid. */
+  uuid: z.string(),
+  config: z.string(),
+  initially: z.enum(['running', 'paused']),
+  disks: z.array(
+    z.object({ path: z.string(), access: z.enum(['ro', 'rw']), kind: z.enum(['block', 'file', 'missing']) }),
+  ),
+  macs: z.array(z.string()),
+});
+
+export type JournalledGuest = z.infer<typeof guestSchema>;
+
+/** The longest that a destroyed domain, or its backends, may take to go away. libxl gives a device 10 s (LIBXL_DESTROY_TIMEOUT). */
+const goneMs = 120_000;
+
+/** Reads a guest's config and has xl check it. Throws UsageError for whatever is wrong with the file. */
+export async function checkedConfig(
+  host: ReadHost,
+  wanted: { readonly config: string; readonly name: string; readonly uuid?: string },
+): Promise<GuestConfig> {
+  const guest = await readGuestConfig(host, wanted.config);
+  if (guest.name !== wanted.name)
+    throw new UsageError(`${wanted.config}: it is the config of ${guest.name}, not of ${wanted.name}`);
+  if (wanted.uuid !== undefined && guest.uuid !== undefined && guest.uuid !== wanted.uuid)
+    throw new UsageError(
+      `${wanted.config}: its uuid ${guest.uuid} is not that of the running guest, ${wanted.uuid}`,
+    );
+  try {
+    await host.run(xlCheck(wanted));
+  } catch (error) {
+    if (!(error instanceof CommandError) || error.reason === 'timeout' || error.reason === 'denied')
+      throw error;
+    throw new UsageError(`${wanted.config}: xl does not accept it: ${error.message}`, { cause: error });
+  }
+  return guest;
+}
+
+/** The disks of a config as they are to be journalled: a path, links not followed, and what is there now. */
+export async function disksOf(host: ReadHost, guest: GuestConfig): Promise<JournalledGuest['disks']> {
+  const disks: JournalledGuest['disks'] = [];
+  for (const { path, access } of guest.disks) {
+    if (path === undefined) continue;
+    const found = await follow(host, path);
+    const kind = found === undefined ? 'missing' : found.stat.kind === 'block' ? 'block' : 'file';
+    disks.push({ path: kind === 'file' && found !== undefined ? found.path : path, access, kind });
+  }
+  return disks;
+}
+
+/** A guest writes to its disks: they are changed; shared only where they are read-only. */
+export async function guestClaims(
+  guest: JournalledGuest,
+  on: (path: string) => Promise<DeviceKeys>,
+): Promise<{ readonly self: readonly Key[]; readonly disks: Required<Pick<Claims, 'changes' | 'needs'>> }> {
+  const changes: Key[] = [];
+  const needs: Key[] = [`file:${guest.config}`];
+  for (const { path, access, kind } of guest.disks) {
+    const { key, beneath } = kind === 'block' ? await on(path) : { key: `file:${path}`, beneath: [] };
+    (access === 'rw' ? changes : needs).push(key);
+    needs.push(...beneath);
+  }
+  const self = [`dom:${guest.name}`, `dom-uuid:${guest.uuid}`, ...guest.macs.map((mac) => `mac:${mac}`)];
+  const exclusive = new Set([...self, ...changes]);
+  return { self, disks: { changes, needs: [...new Set(needs)].filter((key) => !exclusive.has(key)) } };
+}
+
+/** What there is of a guest on the host. */
+export interface FoundGuest {
+  /** Its domains: uuid and name are ours, or the uuid is and there is no name (yet, or any more). Rarely two, over a restart. */
+  readonly ours: readonly Domain[];
+  /** A domain that has its name under another uuid, or its uuid under another name. */
+  readonly stranger?: Domain;
+  /** Names of backends that hold its disks for a domain which is gone. */
+  readonly leftovers: readonly string[];
+}
+
+/** Looks for a guest by uuid and name. `ids` are domains that were its own before. */
+export async function findGuest(
+  host: ReadHost,
+  { guest, ids }: { readonly guest: JournalledGuest; readonly ids: readonly number[] },
+): Promise<FoundGuest> {
+  const all = await guestDomains(host);
+  const ours = all.filter(({ uuid, name }) => uuid === guest.uuid && (name ?? guest.name) === guest.name);
+  const stranger = all.find(
+    ({ uuid, name }) => (uuid === guest.uuid) !== (name === guest.name) && name !== undefined,
+  );
+  const alive = new Set(all.map(({ id }) => id));
+  const numbers = new Set<string>();
+  for (const { path } of guest.disks) {
+    const node = (await follow(host, path))?.stat.node;
+    if (node !== undefined) numbers.add(node);
+  }
+  const leftovers = (await backends(host)).filter(
+    ({ domid, device }) =>
+      !alive.has(domid) && (ids.includes(domid) || (device !== undefined && numbers.has(device))),
+  );
+  return {
+    ours,
+    ...(stranger === undefined ? {} : { stranger }),
+    leftovers: leftovers.map(({ name }) => name),
+  };
+}
+
+/** Destroys every domain of a guest, by id, and waits until they and their backends are gone. */
+export async function endGuest(
+  host: ChangeHost,
+  { guest, ids }: { readonly guest: JournalledGuest; readonly ids: readonly number[] },
+): Promise<void> {
+  const seen = new Set(ids);
+  const destroyed = new Set<number>();
+  let failure: unknown;
+  const gone = await until({
+    limitMs: goneMs,
+    check: async () => {
+      const found = await findGuest(host, { guest, ids: [...seen] });
+      for (const { id, state } of found.ours) {
+        seen.add(id);
+        if (state === 'dying' || destroyed.has(id)) continue;
+        failure = await failureOf(host.run(xlDestroy({ id })));
+        if (failure === undefined) destroyed.add(id);
+      }
+      return found.ours.length === 0 && found.leftovers.length === 0;
+    },
+  });
+  if (gone) return;
+  throw new CommandError({
+    tool: 'xl',
+    argv: ['destroy', ...[...seen].map(String)],
+    reason: 'timeout',
+    what: `the domain of ${guest.name}, or a backend of its disks, is still there after ${goneMs / 1000} s`,
+    cause: failure,
+  });
+}
+
+/** Starts a guest and reads back that it is there: its domain. */
+export async function startGuest(host: ChangeHost, guest: JournalledGuest): Promise<Domain> {
+  await createOf(host, guest);
+  const { ours } = await findGuest(host, { guest, ids: [] });
+  const domain = ours.find(({ state }) => state === 'running' || state === 'paused');
+  if (domain !== undefined) return domain;
+  throw new CommandError({
+    tool: 'xl',
+    argv: xlCreate(guest).argv,
+    reason: 'unknown',
+    what: `it exited 0, but ${ours.length === 0 ? 'there is no such domain' : 'the guest does not run'}: see /var/log/xen and the guest's console`,
+  });
+}
+
+// xl ends a failed creation with complaints about its own cleaning up, so the last line tells nothing.
+async function createOf(host: ChangeHost, guest: JournalledGuest): Promise<void> {
+  try {
+    await host.run(xlCreate(guest));
+  } catch (error) {
+    const complaint = error instanceof CommandError ? createComplaint(error.stderr) : undefined;
+    if (!(error instanceof CommandError) || complaint === undefined) throw error;
+    const { tool, argv, reason, exitCode } = error;
+    throw new CommandError({
+      tool,
+      argv,
+      reason,
+      exitCode,
+      what: `exit ${exitCode ?? '?'}: ${complaint}`,
+      cause: error,
+    });
+  }
+}
+
+async function failureOf(work: Promise<unknown>): Promise<unknown> {
+  try {
+    await work;
+    return undefined;
+  } catch (error) {
+    // It may have gone by itself: the next look decides.
+    if (error instanceof CommandError) return error;
+    throw error;
+  }
+}

@@ -1,0 +1,206 @@
+import * as z from 'zod/mini';
+import { operation } from '../../atomic/operation.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { CommandError, RefusedError } from '../../errors.ts';
+import { xlDestroy, xlShutdown } from '../commands.ts';
+import { describe, type Domain, guestDomains } from '../domains.ts';
+import { until } from '../wait.ts';
+import {
+  checkedConfig,
+  disksOf,
+  endGuest,
+  findGuest,
+  guestClaims,
+  guestSchema,
+  startGuest,
+} from './guest.ts';
+
+const args = z.object({
+  name: z.string().check(z.minLength(1)),
+  uuid: z.string().check(z.minLength(1)),
+  /** Absolute path of the config file that it is started again from. */
+  config: z.string().check(z.regex(/^\//)),
+  /** Ask the guest, or end it at once. */
+  how: z.enum(['shutdown', 'destroy']),
+  /** How long a guest may take to shut down: 5 minutes unless said otherwise. */
+  timeoutMs: z.exactOptional(z.int().check(z.positive())),
+});
+
+const undoSchema = z.extend(guestSchema, {
+  how: z.enum(['shutdown', 'destroy']),
+  timeoutMs: z.int(),
+  /** The domain that ran at prepare. Another one later is a guest that was started anew. */
+  domid: z.int(),
+  /**
+   * A file on /run which stands from before the request until the guest is gone. A guest that was asked and still
+   * runs bears no trace of that (it takes the request out of xenstore), so without it a killed bofh would leave a
+   * guest that goes down later.
+   */
+  marker: z.string(),
+});
+type Undo = z.infer<typeof undoSchema>;
+
+/** A shut down guest that its monitor (xl) does not clean up within this time has none, or on_poweroff="preserve". */
+const monitorMs = 10_000;
+/** A guest that had all its time and runs on is not waited for again. */
+const lateMs = 5_000;
+
+/** Ends a running guest. Undone by starting it again from its config, under the same uuid. */
+export const shutdown = operation({
+  kind: 'xen.domain.shutdown',
+  version: 1,
+  args,
+  undo: undoSchema,
+  result: z.object({ domid: z.int() }),
+  lives: 'boot',
+  restores: 'existence',
+  prepare: async ({ args: { name, uuid, config, how, timeoutMs = 300_000 }, mark, host }): Promise<Undo> => {
+    const domain = await runningDomain(host, { name, uuid, how });
+    const read = await checkedConfig(host, { config, name, uuid });
+    const disks = await disksOf(host, read);
+    const macs = read.vifs.flatMap(({ mac }) => (mac === undefined ? [] : [mac]));
+    const initially = domain.state === 'paused' ? 'paused' : 'running';
+    const marker = `/run/bofh/${mark}.shutdown`;
+    return { name, uuid, config, initially, disks, macs, how, timeoutMs, domid: domain.id, marker };
+  },
+  claims: async ({ undo, on }) => {
+    const { self, disks } = await guestClaims(undo, on);
+    return { changes: [...self, ...disks.changes], needs: disks.needs };
+  },
+  run: async ({ undo, host }) => {
+    await host.makeDir('/run/bofh', { mode: 0o700, parents: true });
+    await host.writeNew(undo.marker, '', { mode: 0o600 });
+    await end(host, undo);
+    await host.removeFile(undo.marker);
+    return { domid: undo.domid };
+  },
+  value: () => undefined,
+  look: async ({ undo, host }) => {
+    const { ours, stranger } = await findGuest(host, { guest: undo, ids: [] });
+    if (await marked(host, undo)) return { state: 'ours' };
+    if (ours.some(isThere)) return { state: 'gone' };
+    if (stranger?.name === undo.name)
+      return {
+        state: 'not-ours',
+        found: `${describe(stranger)} has its name, under the uuid ${stranger.uuid}`,
+      };
+    return { state: 'ours' };
+  },
+  revert: async ({ undo, host }) => {
+    if (!(await intact(host, undo))) {
+      await endGuest(host, { guest: undo, ids: [undo.domid] });
+      await startAgain(host, undo);
+    }
+    for (const file of [undo.marker, late(undo)])
+      if ((await host.stat(file)) !== undefined) await host.removeFile(file);
+  },
+});
+
+/** How often a guest is started again whose hotplug scripts were too slow: libxl gives them 40 s (LIBXL_HOTPLUG_TIMEOUT). */
+const attempts = 3;
+
+// On a busy host that limit is met (4.17, seen under load 10), and a failed undo needs a person.
+async function startAgain(host: ChangeHost, undo: Undo): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    const failure = await failureOf(startGuest(host, undo));
+    if (failure === undefined) return;
+    if (failure.reason !== 'timeout' || attempt === attempts) throw failure;
+    await endGuest(host, { guest: undo, ids: [] });
+  }
+}
+
+function isThere({ state }: Domain): boolean {
+  return state === 'running' || state === 'paused' || state === 'building';
+}
+
+function late({ marker }: Undo): string {
+  return `${marker}.late`;
+}
+
+async function marked(host: ReadHost, undo: Undo): Promise<boolean> {
+  return (await host.stat(undo.marker)) !== undefined || (await host.stat(late(undo))) !== undefined;
+}
+
+async function runningDomain(
+  host: ReadHost,
+  wanted: { readonly name: string; readonly uuid: string; readonly how: 'shutdown' | 'destroy' },
+): Promise<Domain> {
+  const { name, uuid, how } = wanted;
+  const domain = (await guestDomains(host)).find((each) => each.uuid === uuid && each.name === name);
+  if (domain === undefined) throw new RefusedError(`no domain ${name} with the uuid ${uuid} runs`);
+  if (domain.state === 'running' || (domain.state === 'paused' && how === 'destroy')) return domain;
+  // Neither can be brought back into that state, so this would have no undo.
+  throw new RefusedError(`${name} is not running: ${describe(domain)}`, {
+    remedy: domain.state === 'paused' ? `xl unpause ${domain.id}` : `xl destroy ${domain.id}`,
+  });
+}
+
+/** Ends the guest and waits for that: only the listing decides, whatever xl exited with. */
+async function end(host: ChangeHost, undo: Undo): Promise<void> {
+  const { domid, timeoutMs } = undo;
+  const failure = await failureOf(
+    undo.how === 'destroy'
+      ? host.run(xlDestroy({ id: domid }))
+      : host.run(xlShutdown({ id: domid, timeoutMs })),
+  );
+  const stopped = await until({
+    limitMs: failure === undefined ? monitorMs : 0,
+    check: async () => (await guestDomains(host)).every(({ id }) => id !== domid),
+  });
+  const still = stopped ? undefined : (await guestDomains(host)).find(({ id }) => id === domid);
+  if (still?.state === 'running' || still?.state === 'paused') {
+    if (failure?.reason === 'timeout') await host.rename(undo.marker, late(undo));
+    throw failure?.reason === 'timeout' ? tooSlow(undo, failure) : (failure ?? tooSlow(undo, failure));
+  }
+  // A guest that was started anew meanwhile has another domid, and is not ours to end.
+  await endDomain(host, undo);
+}
+
+/** What is left is off, or dying: nothing of the guest's is lost by destroying it. */
+async function endDomain(host: ChangeHost, undo: Undo): Promise<void> {
+  const restarted = (await findGuest(host, { guest: undo, ids: [] })).ours.some(
+    ({ id }) => id !== undo.domid,
+  );
+  if (restarted) throw new RefusedError(`${undo.name} was started anew while it was shut down`);
+  await endGuest(host, { guest: undo, ids: [undo.domid] });
+}
+
+function tooSlow({ name, domid, timeoutMs }: Undo, cause: CommandError | undefined): CommandError {
+  return new CommandError({
+    tool: 'xl',
+    argv: ['shutdown', String(domid)],
+    reason: 'timeout',
+    what: `${name} did not shut down within ${timeoutMs / 1000} s; --force-off ends it at once`,
+    cause,
+  });
+}
+
+/**
+ * Is the guest as it was, so that there is nothing to start? One that was asked to shut down is given the time to do
+ * so first; one that then runs on has not followed the request. A paused one that ran is half-destroyed.
+ */
+async function intact(host: ReadHost, undo: Undo): Promise<boolean> {
+  const asked = undo.how === 'shutdown' && (await host.stat(undo.marker)) !== undefined;
+  const limitMs = asked ? undo.timeoutMs : (await marked(host, undo)) ? lateMs : 0;
+  let runs = false;
+  await until({
+    limitMs,
+    check: async () => {
+      const { ours } = await findGuest(host, { guest: undo, ids: [] });
+      const domain = ours.find(({ state }) => state === 'running' || state === undo.initially);
+      runs = domain !== undefined;
+      return domain === undefined || domain.id !== undo.domid;
+    },
+  });
+  return runs;
+}
+
+async function failureOf(work: Promise<unknown>): Promise<CommandError | undefined> {
+  try {
+    await work;
+    return undefined;
+  } catch (error) {
+    if (error instanceof CommandError) return error;
+    throw error;
+  }
+}

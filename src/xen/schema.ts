@@ -1,0 +1,38 @@
+import * as z from 'zod/mini';
+
+/** One row of `xl list -v`. */
+export interface ListedDomain {
+  readonly id: number;
+  /** Missing where xl prints `(null)`: the domain has no name yet, or no longer. */
+  readonly name?: string;
+  /** Not unique: xl starts a second domain with the uuid of a running one (4.17, tried). */
+  readonly uuid: string;
+  readonly memoryMiB: number;
+  readonly vcpus: number;
+  /** The six flags as xl prints them: running, blocked, paused, shut down, its reason, dying. */
+  readonly flags: string;
+  readonly seconds: number;
+}
+
+/** The keys of `xl list -l` that bofh uses. Half-built domains are not in it. */
+export const longList = z.array(z.object({ domid: z.int().check(z.nonnegative()) }));
+
+/** The keys of `xl info` that bofh uses, as text. */
+export const infoKeys = z.object({
+  free_memory: z.string().check(z.regex(/^\d+$/)),
+  total_memory: z.string().check(z.regex(/^\d+$/)),
+  xen_version: z.string().check(z.minLength(1)),
+  xen_commandline: z.string(),
+});
+
+/** What the hypervisor says of itself. */
+export interface XenInfo {
+  readonly freeMemoryMiB: number;
+  readonly totalMemoryMiB: number;
+  readonly xenVersion: string;
+  /** The hypervisor's own command line. */
+  readonly commandLine: string;
+}
+
+/** The keys of the JSON that `xl -N create` prints. */
+export const dryRun = z.object({ c_info: z.object({ name: z.string(), uuid: z.string() }) });
