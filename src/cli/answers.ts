@@ -1,0 +1,183 @@
+import * as z from 'zod/mini';
+
+/** The JSON answers of the command line: one schema for each, and the types of the code that gives them. */
+
+const text = z.string();
+const count = z.int().check(z.minimum(0));
+
+const step = z.strictObject({
+  n: count,
+  kind: text,
+  /** Keys of the objects that it makes or changes: `lv:vg0/web1-root`. */
+  objects: z.readonly(z.array(text)),
+  /** `started`: begun, and whether it was done is not known. */
+  state: z.enum(['started', 'done', 'undone', 'blocked', 'finished']),
+  /** Why it is blocked, with which step it was undone, or what was found in its place. */
+  note: z.exactOptional(text),
+});
+
+/** `bofh journal list` */
+export const journalList = z.array(
+  z.strictObject({
+    id: text,
+    name: text,
+    user: text,
+    /** `interrupted`: its process is gone, bofh recover brings it to its end. `orphan`: a tool of it still runs. */
+    state: z.enum([
+      'running',
+      'orphan',
+      'interrupted',
+      'committed',
+      'rolled-back',
+      'abandoned',
+      'unreadable',
+    ]),
+    /** When it was last written to, ISO 8601. */
+    at: text,
+    steps: count,
+  }),
+);
+
+/** `bofh journal show ID` */
+export const journalShow = z.strictObject({
+  id: text,
+  name: text,
+  user: text,
+  command: z.readonly(z.array(text)),
+  bofh: text,
+  state: z.enum(['running', 'orphan', 'interrupted', 'committed', 'rolled-back', 'abandoned']),
+  because: z.exactOptional(text),
+  steps: z.readonly(z.array(step)),
+  /** What bofh recover would do, in its order. */
+  recovery: z.readonly(
+    z.array(
+      z.strictObject({
+        do: z.enum(['undo', 'look', 'finish', 'blocked']),
+        n: count,
+        kind: text,
+        objects: z.readonly(z.array(text)),
+        /** Steps that go with it. */
+        with: z.readonly(z.array(count)),
+      }),
+    ),
+  ),
+});
+
+/** `bofh recover` */
+export const recovered = z.array(
+  z.strictObject({
+    id: text,
+    name: text,
+    end: z.enum(['rolled-back', 'committed', 'nothing-to-do', 'running', 'abandoned', 'cut', 'open']),
+    leftAlone: z.readonly(z.array(text)),
+    /** Why it stays open. */
+    because: z.exactOptional(text),
+  }),
+);
+
+/** `bofh lvm list`; sizes in bytes. */
+export const lvmList = z.array(
+  z.strictObject({
+    volume: text,
+    uuid: text,
+    path: z.nullable(text),
+    size: count,
+    active: z.union([z.boolean(), z.literal('unknown')]),
+    open: z.union([z.boolean(), z.literal('unknown')]),
+    layout: z.readonly(z.array(text)),
+    tags: z.readonly(z.array(text)),
+  }),
+);
+
+const mib = count;
+
+/** `bofh xen list` */
+export const xenList = z.array(
+  z.strictObject({
+    name: text,
+    /** Of its domain; `off`: it is configured and has none. */
+    state: text,
+    domid: z.nullable(count),
+    uuid: z.nullable(text),
+    memoryMiB: mib,
+    vcpus: count,
+    /** null: no configuration of it is known. */
+    config: z.nullable(text),
+  }),
+);
+
+/** `bofh xen start NAME` */
+export const xenStart = z.strictObject({ name: text, domid: count });
+
+/** `bofh xen start-all` */
+export const xenStartAll = z.array(
+  z.strictObject({
+    guest: text,
+    was: text,
+    now: text,
+    seconds: z.number(),
+    error: z.exactOptional(text),
+  }),
+);
+
+/** `bofh vm create NAME` */
+export const vmCreate = z.strictObject({
+  name: text,
+  config: text,
+  /** Device of its root filesystem. */
+  root: text,
+  swap: z.nullable(text),
+  /** null: it was not started. */
+  domid: z.nullable(count),
+});
+
+/** `bofh vm destroy NAME` */
+export const vmDestroy = z.strictObject({
+  name: text,
+  config: text,
+  /** Volumes that were removed: `VG/LV`. */
+  volumes: z.readonly(z.array(text)),
+  /** Disks that are no logical volumes: they are as they were. */
+  kept: z.readonly(z.array(text)),
+});
+
+/** `--dry-run` of a verb that changes the host: its changes in the order in which they would be made. */
+export const plan = z.array(
+  z.strictObject({
+    /** Name of the sequence that it is a step of. */
+    sequence: text,
+    n: count,
+    kind: text,
+    objects: z.array(text),
+    /** `release`: of something that the sequence needs only for a while. What is `after the commit` cannot be undone. */
+    when: z.enum(['in turn', 'release', 'before the commit', 'after the commit']),
+    /** As a person would type them. */
+    changes: z.array(text),
+    /** How it is taken back when a later step fails. */
+    undo: z.exactOptional(text),
+  }),
+);
+
+/** What stands in place of every answer when a command fails; the exit code is that of the process. */
+export const failure = z.strictObject({
+  error: z.strictObject({
+    class: text,
+    failed: text,
+    host: text,
+    next: z.exactOptional(text),
+    details: z.readonly(z.array(text)),
+    exitCode: z.int(),
+  }),
+});
+
+export type JournalList = z.infer<typeof journalList>;
+export type JournalShow = z.infer<typeof journalShow>;
+export type ShownStep = z.infer<typeof step>;
+export type RecoveredList = z.infer<typeof recovered>;
+export type LvmList = z.infer<typeof lvmList>;
+export type XenList = z.infer<typeof xenList>;
+export type XenStart = z.infer<typeof xenStart>;
+export type XenStartAll = z.infer<typeof xenStartAll>;
+export type VmCreate = z.infer<typeof vmCreate>;
+export type VmDestroy = z.infer<typeof vmDestroy>;
+export type Plan = z.infer<typeof plan>;

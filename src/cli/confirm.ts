@@ -1,0 +1,24 @@
+import { RefusedError } from '../errors.ts';
+import type { Runtime } from './runtime.ts';
+import { typed } from './text.ts';
+
+/**
+ * Asks before something is destroyed: on a terminal; elsewhere `--yes` must have been said. Throws RefusedError when
+ * the answer is not yes.
+ */
+export async function confirm(runtime: Runtime, what: readonly string[]): Promise<void> {
+  const { settings, terminal, verb, commandLine } = runtime;
+  if (settings.consent === 'given') return;
+  if (!terminal.interactive)
+    throw new RefusedError(`"${verb}" asks before it destroys something, and here is no terminal to ask on`, {
+      remedy: `${typed(commandLine)} --yes`,
+    });
+  if (await agrees(runtime, what)) return;
+  throw new RefusedError(`"${verb}" was not confirmed`);
+}
+
+/** Asks; only on a terminal. */
+export async function agrees({ terminal }: Runtime, what: readonly string[]): Promise<boolean> {
+  for (const line of what) terminal.line(line);
+  return /^y(?:es)?$/i.test((await terminal.ask('Go on? [y/N] ')).trim());
+}

@@ -1,0 +1,115 @@
+import { withBofh } from '../bofh.ts';
+import * as api from '../index.ts';
+import * as engine from '../atomic/index.ts';
+import * as testing from '../testing/index.ts';
+import type { Host, ReadCommand } from '../command/index.ts';
+import { BofhError, CommandError, ToolError } from '../errors.ts';
+import { loadScript } from '../script/load.ts';
+import type { DryEnd, DryQuestion, DryReply, DryTask } from './dry-protocol.ts';
+import { explain } from './explain.ts';
+import { planOf } from './plan.ts';
+
+/** The process in which a script is planned: `bofh run SCRIPT --dry-run` starts it with the right to read, and no other. */
+process.once('message', (message) => {
+  void plan(message as DryTask).then((end) => process.send?.(end));
+});
+
+// Without the one who asked nobody would see the plan.
+process.once('disconnect', () => process.exit(1));
+
+async function plan(task: DryTask): Promise<DryEnd> {
+  const { script, args, site, journals, root } = task;
+  process.argv.splice(1, Number.POSITIVE_INFINITY, script, ...args);
+  const modules = {
+    bofh: { ...api, atomic: planningAtomic },
+    'bofh/atomic': engine,
+    'bofh/testing': testing,
+  };
+  try {
+    const real = { host: askingHost(), site, stateDir: task.stateDir };
+    const ended = planOf(real, journals, (bofh) =>
+      withBofh(bofh, async () => {
+        await loadScript(script, { cache: root ? 'used' : 'unused', warn: () => undefined, modules });
+        await drained();
+      }),
+    );
+    return { plan: await Promise.race([ended, crash()]) };
+  } catch (error) {
+    const explanation = explain(error, { root, script });
+    return { explanation: { ...explanation, host: 'untouched; this was a dry run', next: remedyFor(error) } };
+  }
+}
+
+function remedyFor(error: unknown): string | undefined {
+  if (error instanceof Error && 'code' in error && error.code === 'ERR_ACCESS_DENIED')
+    return 'in a dry run a script may write no file and start no program; it can ask tx.planning';
+  return error instanceof BofhError ? error.remedy : undefined;
+}
+
+/** What the script left running belongs to it. Only a question that is open keeps the channel's process alive. */
+function drained(): Promise<void> {
+  process.channel?.unref();
+  return new Promise((resolve) => process.once('beforeExit', () => resolve()));
+}
+
+function crash(): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    process.on('unhandledRejection', reject);
+    process.on('uncaughtException', reject);
+  });
+}
+
+/** The code of a bare pair is the script's own: in a plan it is told and not called. */
+const planningAtomic: typeof api.atomic = (name, body) => api.atomic(name, (tx) => body(withoutEffects(tx)));
+
+function withoutEffects(tx: api.Tx): api.Tx {
+  return {
+    ...tx,
+    // What it would give nobody knows: `tx.planning` tells a script that it gets nothing.
+    effect: (name, _forward, _inverse, options) =>
+      tx.effect(
+        name,
+        () => undefined as never,
+        () => undefined,
+        options,
+      ),
+    scope: (title, body) => tx.scope(title, (inner) => body(withoutEffects(inner))),
+  };
+}
+
+/** This host, whose programs the parent runs. */
+function askingHost(): Host {
+  const local = api.localHost();
+  const waiting = new Map<number, (reply: DryReply) => void>();
+  process.on('message', (reply: DryReply) => waiting.get(reply.to)?.(reply));
+  let asked = 0;
+  const ask = (question: Omit<DryQuestion, 'ask'>): Promise<DryReply> => {
+    const number = (asked += 1);
+    process.channel?.ref();
+    return new Promise((resolve) => {
+      waiting.set(number, (reply) => {
+        waiting.delete(number);
+        if (waiting.size === 0) process.channel?.unref();
+        resolve(reply);
+      });
+      process.send?.({ ask: number, ...question } satisfies DryQuestion);
+    });
+  };
+  const run = async <T>(command: ReadCommand<T>): Promise<T> => {
+    const { tool, argv, timeoutMs } = command;
+    const reply = await ask({ tool, argv, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+    return answered(command, reply);
+  };
+  return { ...local, run };
+}
+
+function answered<T>(command: ReadCommand<T>, reply: DryReply): T {
+  const { tool, argv } = command;
+  if ('missing' in reply)
+    throw new ToolError(reply.missing, reply.remedy === undefined ? {} : { remedy: reply.remedy });
+  if ('failed' in reply) throw new CommandError({ tool, argv, reason: 'unknown', what: reply.failed });
+  const { answer } = reply;
+  if (!(command.accepts ?? [0]).includes(answer.exitCode))
+    throw new CommandError({ tool, argv, reason: command.classify?.(answer) ?? 'unknown', ...answer });
+  return command.parse(answer);
+}

@@ -1,0 +1,31 @@
+import type { Answer } from '../command/index.ts';
+import type { Site } from '../site.ts';
+import type { Plan } from './answers.ts';
+import type { Explanation } from './explain.ts';
+import type { CopiedJournal } from './plan.ts';
+
+/** What the process that plans a script is told. */
+export interface DryTask {
+  readonly script: string;
+  readonly args: readonly string[];
+  readonly site: Site;
+  readonly stateDir: string;
+  readonly root: boolean;
+  readonly journals: readonly CopiedJournal[];
+}
+
+/** It may start no program itself, so it asks for the answers of those that read. */
+export interface DryQuestion {
+  readonly ask: number;
+  readonly tool: string;
+  readonly argv: readonly string[];
+  readonly timeoutMs?: number;
+}
+
+export type DryReply =
+  | { readonly to: number; readonly answer: Answer }
+  | { readonly to: number; readonly missing: string; readonly remedy?: string }
+  | { readonly to: number; readonly failed: string };
+
+/** How it ended. */
+export type DryEnd = { readonly plan: Plan } | { readonly explanation: Explanation };

@@ -1,0 +1,60 @@
+import type { Bofh } from '../bofh.ts';
+import { type Answer, type Host, type Tool, tools } from '../command/index.ts';
+import { ToolError } from '../errors.ts';
+import { inReadOnlyChild } from '../script/child.ts';
+import type { DryEnd, DryQuestion, DryReply, DryTask } from './dry-protocol.ts';
+import { Explained } from './explain.ts';
+import { readJournals, showPlan } from './plan.ts';
+import type { Runtime } from './runtime.ts';
+import { untilInterrupted } from './session.ts';
+
+/** `bofh run SCRIPT --dry-run`: the script itself runs, on a simulated host and without the right to write or start. */
+export async function dryRunScript(
+  runtime: Runtime,
+  bofh: Bofh,
+  script: string,
+  args: readonly string[],
+): Promise<number> {
+  const task: DryTask = {
+    script,
+    args,
+    site: bofh.site,
+    stateDir: bofh.stateDir,
+    root: runtime.root,
+    journals: readJournals(bofh.engine.store),
+  };
+  runtime.terminal.line(
+    `dry run: ${script} itself is run, on a simulated host; it may write no file and start no program`,
+  );
+  const planning = inReadOnlyChild<DryEnd>('./dry-child.js', task, async (message, reply) => {
+    const said = message as DryEnd | DryQuestion;
+    if (!('ask' in said)) return said;
+    reply(await answerTo(bofh.host, said));
+    return undefined;
+  });
+  const end = await untilInterrupted(runtime, planning);
+  if ('explanation' in end) throw new Explained(end.explanation);
+  showPlan(runtime, end.plan);
+  return 0;
+}
+
+const anyExit = Array.from({ length: 256 }, (_, code) => code);
+
+/** The child has the parser; it is given what the program said, whatever it exited with. */
+async function answerTo(host: Host, { ask, tool, argv, timeoutMs }: DryQuestion): Promise<DryReply> {
+  try {
+    if (!isTool(tool)) return { to: ask, failed: 'bofh runs no such program' };
+    const limit = timeoutMs === undefined ? {} : { timeoutMs };
+    const parse = (answer: Answer): Answer => answer;
+    const answer = await host.run({ tool, argv, access: 'read', accepts: anyExit, parse, ...limit });
+    return { to: ask, answer };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    if (!(error instanceof ToolError)) return { to: ask, failed: message };
+    return { to: ask, missing: message, ...(error.remedy === undefined ? {} : { remedy: error.remedy }) };
+  }
+}
+
+function isTool(name: string): name is Tool {
+  return Object.hasOwn(tools, name);
+}

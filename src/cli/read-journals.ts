@@ -1,0 +1,113 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Engine } from '../atomic/engine.ts';
+import { decode, type Line } from '../atomic/lines.ts';
+import { type OpenJournal, openJournals } from '../atomic/recover.ts';
+import { fold, type State } from '../atomic/state.ts';
+import { JournalError, RefusedError } from '../errors.ts';
+
+/** A journal that was read, or why it could not be. */
+export type ReadJournal = { readonly id: string; readonly at: string } & (
+  | { readonly is: 'open'; readonly open: OpenJournal }
+  | { readonly is: 'closed'; readonly lines: readonly Line[]; readonly state: State }
+  | { readonly is: 'unreadable'; readonly error: JournalError }
+);
+
+/** The journals that are not closed; one that is damaged hides no other. */
+export async function readOpen(engine: Engine): Promise<readonly ReadJournal[]> {
+  const ids = journalIds(accessing(engine, () => engine.store.names('.')));
+  const found = await Promise.all(ids.map((id) => readOne(engine, id)));
+  return found.flat();
+}
+
+/** The journals of the history, the newest last. */
+export function readHistory(engine: Engine): readonly ReadJournal[] {
+  const ids = journalIds(accessing(engine, () => engine.store.names('history')));
+  const found = ids.flatMap((id) => readClosed(engine, id) ?? []);
+  return found.toSorted((a, b) => (a.at < b.at ? -1 : 1));
+}
+
+/** The journal of an id, or of the beginning of one. Throws JournalError when there is none, or more than one. */
+export async function readById(engine: Engine, id: string): Promise<ReadJournal> {
+  const open = journalIds(accessing(engine, () => engine.store.names('.')));
+  const closed = journalIds(accessing(engine, () => engine.store.names('history')));
+  const all = [...new Set([...open, ...closed])];
+  const meant = all.includes(id) ? [id] : all.filter((each) => id !== '' && each.startsWith(id));
+  const [only, ...others] = meant;
+  if (only === undefined) throw new JournalError(`there is no journal ${id} in ${engine.store.directory}`);
+  if (others.length > 0) throw new JournalError(`${id} begins several journals: ${meant.join(', ')}`);
+  const [found = readClosed(engine, only)] = open.includes(only) ? await readOne(engine, only) : [];
+  if (found === undefined) throw new JournalError(`the journal ${only} was closed just now; look again`);
+  return found;
+}
+
+/** The lines of a journal as they lie on the disk, for one that cannot be read. */
+export function rawLines(engine: Engine, id: string): readonly string[] {
+  const file = engine.store.open(`${id}.journal`) ?? engine.store.open(`history/${id}.journal`);
+  if (file === undefined) return [];
+  try {
+    return file
+      .read()
+      .toString('utf8')
+      .split('\n')
+      .filter((line) => line !== '');
+  } finally {
+    file.close();
+  }
+}
+
+/** `openJournals` for one: it throws for all of them when one is damaged. */
+async function readOne(engine: Engine, id: string): Promise<readonly ReadJournal[]> {
+  const at = changedAt(engine, `${id}.journal`);
+  const only = { ...engine, store: { ...engine.store, names: () => [`${id}.journal`] } };
+  try {
+    const found = await openJournals(only);
+    return found.map((open) => ({ id, at, is: 'open', open }));
+  } catch (error) {
+    if (error instanceof JournalError) return [{ id, at, is: 'unreadable', error }];
+    throw error;
+  }
+}
+
+function readClosed(engine: Engine, id: string): ReadJournal | undefined {
+  const name = `history/${id}.journal`;
+  const at = changedAt(engine, name);
+  const file = accessing(engine, () => engine.store.open(name));
+  if (file === undefined) return undefined;
+  try {
+    const { lines } = decode(file.read(), `${id}.journal`);
+    return { id, at, is: 'closed', lines, state: fold(lines) };
+  } catch (error) {
+    if (error instanceof JournalError) return { id, at, is: 'unreadable', error };
+    throw error;
+  } finally {
+    file.close();
+  }
+}
+
+/** Journals have no times of their own: order never depends on a clock. For people the file's is good enough. */
+function changedAt(engine: Engine, name: string): string {
+  const stat = statSync(join(engine.store.directory, name), { throwIfNoEntry: false });
+  return stat === undefined ? '' : stat.mtime.toISOString();
+}
+
+function journalIds(names: readonly string[]): readonly string[] {
+  return names.flatMap((name) => /^(?<id>.+)\.journal$/.exec(name)?.groups?.id ?? []);
+}
+
+function accessing<T>(engine: Engine, access: () => T): T {
+  try {
+    return access();
+  } catch (error) {
+    const { directory } = engine.store;
+    if (!(error instanceof Error) || !('code' in error)) throw error;
+    if (error.code === 'EACCES')
+      throw new RefusedError(`only root may read the journals in ${directory}`, {
+        cause: error,
+        remedy: 'run it as root, for example with sudo',
+      });
+    throw new JournalError(`the state directory ${directory} cannot be read: ${error.message}`, {
+      cause: error,
+    });
+  }
+}

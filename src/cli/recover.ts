@@ -1,0 +1,183 @@
+import { abandon, cutLastLine, recover as recoverOne, sweepUnborn } from '../atomic/recover.ts';
+import type { Bofh } from '../bofh.ts';
+import { JournalError, RefusedError, StuckError, UsageError } from '../errors.ts';
+import { give } from './answer.ts';
+import type { RecoveredList } from './answers.ts';
+import { agrees, confirm } from './confirm.ts';
+import { asText, explain } from './explain.ts';
+import { planned, plannedInWords, plannedOf } from './journal.ts';
+import { rawLines, readById, readOpen, type ReadJournal } from './read-journals.ts';
+import type { Runtime } from './runtime.ts';
+import { openSession, untilInterrupted } from './session.ts';
+import { logged } from './system-log.ts';
+import { oneLine, printable } from './text.ts';
+
+type Options = Readonly<Record<string, string | boolean | undefined>>;
+type Row = RecoveredList[number];
+
+/** `bofh recover [ID]`. It needs no site file: all that an undo needs is in the journal. */
+export async function recover(runtime: Runtime, id: string | undefined, options: Options): Promise<number> {
+  const { abandon: abandoned, because, cutLastLine: cut } = options;
+  if ((abandoned !== undefined || cut !== undefined) && id !== undefined)
+    throw new UsageError(`either recover ${id}, or --abandon or --cut-last-line with an id: not both`);
+  if (because !== undefined && abandoned === undefined)
+    throw new UsageError('--because belongs to --abandon ID');
+  const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
+  if (typeof abandoned === 'string') return await abandonOne(runtime, bofh, abandoned, because);
+  if (typeof cut === 'string') return await cutOne(runtime, bofh, cut);
+  return await recoverAll(runtime, bofh, id);
+}
+
+async function recoverAll(runtime: Runtime, bofh: Bofh, id: string | undefined): Promise<number> {
+  const { engine } = bofh;
+  const journals = id === undefined ? await readOpen(engine) : [await readById(engine, id)];
+  const plans = await Promise.all(journals.map((journal) => planOf(bofh, journal)));
+  if (runtime.settings.mode === 'plan') return showPlan(runtime, journals, plans);
+  await sweepUnborn(engine);
+  if (runtime.settings.consent === 'ask' && runtime.terminal.interactive && plans.flat().length > 0)
+    await confirm(runtime, plans.flat());
+  const act = () => inTurn(runtime, bofh, journals);
+  const rows = journals.length === 0 ? [] : await logged(runtime, bofh.host, act, inShort);
+  tell(
+    runtime,
+    rows.map(([row]) => row),
+  );
+  const codes = new Set(rows.map(([, code]) => code));
+  return [3, 4].find((code) => codes.has(code)) ?? (runtime.signals.stop.aborted ? 130 : 0);
+}
+
+type Ended = readonly [Row, number];
+
+/** After a signal no other one is begun. */
+async function inTurn(
+  runtime: Runtime,
+  bofh: Bofh,
+  journals: readonly ReadJournal[],
+): Promise<readonly Ended[]> {
+  const rows: Ended[] = [];
+  for (const journal of journals)
+    if (!runtime.signals.stop.aborted) rows.push(await bringToEnd(runtime, bofh, journal));
+  return rows;
+}
+
+function inShort(rows: readonly Ended[]): string {
+  return rows.map(([{ id, end }]) => `${id} ${endWords[end]}`).join(', ');
+}
+
+/** One journal; its failure does not keep the others. The exit code is that of the worst. */
+async function bringToEnd(runtime: Runtime, bofh: Bofh, journal: ReadJournal): Promise<Ended> {
+  const { id } = journal;
+  const name = journal.is === 'open' ? journal.open.state.begin.name : '';
+  try {
+    if (journal.is === 'unreadable') throw journal.error;
+    const { end, leftAlone } = await recoverAsking(runtime, bofh, id);
+    return [{ id, name, end, leftAlone: [...leftAlone] }, 0];
+  } catch (error) {
+    if (!(error instanceof StuckError || error instanceof RefusedError || error instanceof JournalError))
+      throw error;
+    const explanation = explain(error, runtime);
+    const host = error instanceof RefusedError ? `as it was; the journal ${id} stays open` : explanation.host;
+    runtime.terminal.line(asText({ ...explanation, host }));
+    const because = oneLine(error.message);
+    return [{ id, name, end: 'open', leftAlone: [], because }, error instanceof JournalError ? 4 : 3];
+  }
+}
+
+/** What is in use by now is undone only by `--yes`, or by a yes on a terminal. */
+async function recoverAsking(runtime: Runtime, bofh: Bofh, id: string) {
+  const { settings, terminal, signals } = runtime;
+  const options = {
+    engine: bofh.engine,
+    ...signals,
+    onWait: (waiting: string, holder: { readonly pid: number; readonly command: string }): void =>
+      terminal.line(
+        `bofh: journal ${waiting}: waiting for process ${String(holder.pid)}: ${printable(holder.command)}`,
+      ),
+  };
+  try {
+    return await recoverOne(id, { ...options, yes: settings.consent === 'given' });
+  } catch (error) {
+    if (!(error instanceof RefusedError) || !terminal.interactive) throw error;
+    if (!(await agrees(runtime, [printable(error.message), 'Undo it all the same?']))) throw error;
+    return await recoverOne(id, { ...options, yes: true });
+  }
+}
+
+async function planOf({ engine }: Bofh, journal: ReadJournal): Promise<readonly string[]> {
+  const { id } = journal;
+  if (journal.is === 'unreadable') return [`${id}: ${printable(journal.error.message)}`];
+  if (journal.is === 'closed') return [];
+  const { owner, state, holders } = journal.open;
+  const head = `${id} "${printable(state.begin.name)}" by ${printable(state.begin.user)}:`;
+  if (owner === 'running')
+    return [`${head} process ${String(state.owner.pid)} is at work on it; it is left alone`];
+  const waits = holders.map(({ pid, command }) => `  wait for process ${String(pid)}: ${printable(command)}`);
+  const steps = (await planned(engine, state)).map((step) => `  ${plannedInWords(plannedOf(step))}`);
+  return [head, ...waits, ...(steps.length === 0 ? ['  close it: nothing is left to do'] : steps)];
+}
+
+function showPlan(
+  runtime: Runtime,
+  journals: readonly ReadJournal[],
+  plans: readonly (readonly string[])[],
+): number {
+  const data = journals.map(({ id }, index) => ({ id, plan: [...(plans[index] ?? [])] }));
+  if (plans.flat().length === 0) runtime.terminal.line('nothing is unfinished');
+  give(runtime, { data, lines: plans.flat() });
+  return journals.some((journal) => journal.is === 'unreadable') ? 4 : 0;
+}
+
+const endWords: Readonly<Record<Row['end'], string>> = {
+  'rolled-back': 'undone',
+  committed: 'finished',
+  'nothing-to-do': 'nothing to do',
+  running: 'still at work, left alone',
+  abandoned: 'abandoned',
+  cut: 'its last line is cut off',
+  open: 'stays open',
+};
+
+function tell(runtime: Runtime, rows: readonly Row[]): void {
+  for (const { leftAlone } of rows)
+    for (const each of leftAlone) runtime.terminal.line(`left alone, for it is not ours: ${printable(each)}`);
+  give(runtime, {
+    data: rows,
+    head: ['ID', 'END', 'NAME', 'BECAUSE'],
+    rows: rows.map((row) => [row.id, endWords[row.end], row.name, row.because ?? '']),
+    none: 'nothing is unfinished',
+  });
+}
+
+async function abandonOne(
+  runtime: Runtime,
+  bofh: Bofh,
+  id: string,
+  because: string | boolean | undefined,
+): Promise<number> {
+  if (typeof because !== 'string' || because.trim() === '')
+    throw new UsageError('--abandon needs --because TEXT: the reason is written into the journal');
+  const journal = await readById(bofh.engine, id);
+  if (journal.is === 'closed') throw new JournalError(`the journal ${journal.id} is closed already`);
+  const plan = await planOf(bofh, journal);
+  runtime.terminal.line('This stays as it is on the host, and bofh forgets it:');
+  for (const line of plan) runtime.terminal.line(line);
+  const name = journal.is === 'open' ? journal.open.state.begin.name : '';
+  if (runtime.settings.mode === 'act')
+    await logged(runtime, bofh.host, () => abandon(bofh.engine, journal.id, because));
+  tell(runtime, [{ id: journal.id, name, end: 'abandoned', leftAlone: [], because }]);
+  return 0;
+}
+
+async function cutOne(runtime: Runtime, bofh: Bofh, id: string): Promise<number> {
+  const journal = await untilInterrupted(runtime, readById(bofh.engine, id));
+  if (journal.is === 'closed') throw new JournalError(`the journal ${journal.id} is closed`);
+  const last = printable(rawLines(bofh.engine, journal.id).at(-1) ?? '');
+  if (runtime.settings.mode === 'plan') {
+    runtime.terminal.line(`This line would be cut off: ${last}`);
+    return 0;
+  }
+  await confirm(runtime, [`The last line of journal ${journal.id} is cut off:`, last]);
+  await logged(runtime, bofh.host, () => cutLastLine(bofh.engine, journal.id));
+  tell(runtime, [{ id: journal.id, name: '', end: 'cut', leftAlone: [], because: last }]);
+  return 0;
+}

@@ -1,0 +1,81 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { resolve } from 'node:path';
+import { withBofh, type Bofh } from '../bofh.ts';
+import { InterruptedError, RefusedError, UsageError } from '../errors.ts';
+import { loadScript } from '../script/load.ts';
+import type { Runtime } from './runtime.ts';
+import { openSession } from './session.ts';
+import { logged } from './system-log.ts';
+
+/** `bofh run SCRIPT [args…]`: the script's own end is the end of the command, whatever it left running included. */
+export async function run(runtime: Runtime, script: string, args: readonly string[]): Promise<number> {
+  const { bofh } = await openSession(runtime, { site: 'used', root: 'not-needed' });
+  const path = resolve(script);
+  if (runtime.settings.mode === 'plan')
+    return await (await import('./dry-script.ts')).dryRunScript(runtime, bofh, path, args);
+  process.argv.splice(1, Number.POSITIVE_INFINITY, path, ...args);
+  warnOfEarlyExit(runtime);
+  await logged(runtime, bofh.host, async () => {
+    runtime.script = path;
+    await toItsEnd(runtime, async () => {
+      await withBofh(changesNeedRoot(bofh, runtime), () =>
+        loadScript(path, {
+          cache: runtime.root ? 'used' : 'unused',
+          warn: (message, facts) => runtime.log.warn(message, { ...facts }),
+        }),
+      );
+    });
+  });
+  return 0;
+}
+
+/** A sequence of somebody who is not root is refused when it is opened; reads work where the kernel allows. */
+function changesNeedRoot(bofh: Bofh, { root }: Runtime): Bofh {
+  if (root) return bofh;
+  const open = (): never => {
+    throw new RefusedError('the script changes the host, and only root may do that', {
+      remedy: 'run it as root, for example with sudo',
+    });
+  };
+  return { ...bofh, engine: { ...bofh.engine, locks: { open } } };
+}
+
+/**
+ * Waits for the script's top level, and for what it left running. A signal ends it at once when no sequence is open;
+ * else the sequences unwind and the script ends by itself, or by a second signal.
+ */
+async function toItsEnd(runtime: Runtime, script: () => Promise<void>): Promise<void> {
+  const { signals, sequences } = runtime;
+  const drained = new Promise<'drained'>((tell) => process.once('beforeExit', () => tell('drained')));
+  const stopped = aborted(signals.stop).then(async () => {
+    if (sequences.count() === 0)
+      throw new InterruptedError('the script was interrupted; no sequence was open');
+    return await new Promise<never>(() => undefined);
+  });
+  const left = aborted(signals.abandon).then(async () => {
+    await sequences.idle();
+    await turn();
+    throw new InterruptedError('the script was interrupted; its sequences have ended');
+  });
+  const top = await Promise.race([script(), drained, stopped, left]);
+  if (top === 'drained')
+    throw new UsageError('the script waits, at its top level, for something that can never come');
+  await Promise.race([drained, stopped, left]);
+  if (signals.stop.aborted) throw new InterruptedError('the script was interrupted');
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((tell) => {
+    if (signal.aborted) tell();
+    signal.addEventListener('abort', () => tell(), { once: true });
+  });
+}
+
+/** process.exit() in a script cuts off a sequence as a kill does. */
+function warnOfEarlyExit({ sequences, terminal }: Runtime): void {
+  process.on('exit', () => {
+    if (sequences.count() === 0) return;
+    terminal.line('bofh: the process ended while a sequence was open; its journal stays open: bofh recover');
+    process.exitCode = 3;
+  });
+}

@@ -1,0 +1,95 @@
+import { resolve } from 'node:path';
+import { connect, type Bofh } from '../bofh.ts';
+import type { Engine } from '../atomic/index.ts';
+import type { Host } from '../command/index.ts';
+import { InterruptedError, RefusedError } from '../errors.ts';
+import { localHost } from '../host/local.ts';
+import { loadSite } from '../script/site.ts';
+import { defaultSite, findSite, type Site } from '../site.ts';
+import { typed } from './text.ts';
+import { reportProgress, type ProgressReport } from './progress.ts';
+import type { Runtime } from './runtime.ts';
+
+/** A verb at work on a host. */
+export interface Session {
+  readonly bofh: Bofh;
+  readonly progress: ProgressReport;
+}
+
+/**
+ * Opens this host for a verb. `site: 'unused'` is for what must also work while the site file is broken. Throws
+ * RefusedError when a change is asked by somebody who is not root, UsageError for a bad site file.
+ */
+export async function openSession(
+  runtime: Runtime,
+  needs: { readonly site: 'used' | 'unused'; readonly root: 'needed' | 'not-needed' },
+): Promise<Session> {
+  const { settings, log } = runtime;
+  if (needs.root === 'needed' && settings.mode === 'act') refuseUnlessRoot(runtime);
+  const progress = reportProgress(runtime.terminal);
+  if (runtime.bofh !== undefined) return { bofh: runtime.bofh, progress };
+  const host = localHost({ log: ({ event, ...facts }) => log.debug(event, facts) });
+  const site = needs.site === 'used' ? await siteOf(runtime, host) : defaultSite;
+  const bofh = connect({
+    host,
+    site,
+    stateDir: settings.stateDir,
+    signals: runtime.signals,
+    argv: runtime.commandLine,
+    waitMs: settings.waitMs,
+    ...(settings.answer === 'json' && !runtime.terminal.live ? {} : { onProgress: progress.onProgress }),
+  });
+  return { bofh: { ...bofh, engine: counted(bofh.engine, runtime) }, progress };
+}
+
+/** What a verb does before its sequence begins ends at the first signal: there is nothing to undo. */
+export async function untilInterrupted<T>(runtime: Runtime, work: Promise<T>): Promise<T> {
+  const { stop } = runtime.signals;
+  let hear = (): void => undefined;
+  const interrupted = new Promise<never>((_resolve, reject) => {
+    hear = () => reject(new InterruptedError(`"${runtime.verb}" was interrupted before it changed anything`));
+    if (stop.aborted) hear();
+    stop.addEventListener('abort', hear, { once: true });
+  });
+  try {
+    return await Promise.race([work, interrupted]);
+  } finally {
+    stop.removeEventListener('abort', hear);
+  }
+}
+
+function refuseUnlessRoot({ root, verb, commandLine }: Runtime): void {
+  if (root) return;
+  throw new RefusedError(`"${verb}" changes the host, and only root may do that`, {
+    remedy: `sudo ${typed(commandLine)}`,
+  });
+}
+
+async function siteOf({ settings, root, log }: Runtime, host: Host): Promise<Site> {
+  const named = settings.site === undefined ? undefined : resolve(settings.site);
+  const path = await findSite(host, named, process.getuid?.() ?? 0);
+  if (path === undefined) return defaultSite;
+  log.debug('site file', { path });
+  return await loadSite(path, {
+    cache: root ? 'used' : 'unused',
+    warn: (message, facts) => log.warn(message, { ...facts }),
+  });
+}
+
+/** Tells the runtime of every sequence that opens and closes. */
+function counted(engine: Engine, { sequences }: Runtime): Engine {
+  const open: Engine['locks']['open'] = () => {
+    const locks = engine.locks.open();
+    let released = false;
+    sequences.opened();
+    return {
+      take: (claims) => locks.take(claims),
+      release: () => {
+        locks.release();
+        if (!released) sequences.released();
+        released = true;
+      },
+    };
+  };
+  return { ...engine, locks: { open } };
+}

@@ -1,0 +1,56 @@
+import { type Command, type Host, nothing } from '../command/index.ts';
+import { thisUser } from '../host/process.ts';
+import { explain } from './explain.ts';
+import type { Runtime } from './runtime.ts';
+import { oneLine, typed } from './text.ts';
+
+/**
+ * Runs a change and leaves one line in the system log: who did what, and how it ended. A log that cannot be written
+ * is a warning and never an error: the change is done.
+ */
+export async function logged<T>(
+  runtime: Runtime,
+  host: Host,
+  change: () => Promise<T>,
+  outcome: (value: T) => string = () => 'done',
+): Promise<T> {
+  try {
+    const value = await change();
+    await tell(runtime, host, outcome(value));
+    return value;
+  } catch (error) {
+    const { class: name, failed, exitCode } = explain(error, runtime);
+    await tell(runtime, host, `exit ${String(exitCode)}: ${name}: ${failed}`);
+    throw error;
+  }
+}
+
+async function tell({ commandLine, log }: Runtime, host: Host, outcome: string): Promise<void> {
+  const message = oneLine(`${thisUser().user}: ${typed(commandLine)}: ${outcome}`);
+  try {
+    await host.run(logger(message));
+  } catch (error) {
+    log.warn('the system log could not be written', { because: String(error) });
+  }
+}
+
+/** A line in the system log (logger(1), which cuts at 1 KiB). A read to the engine: nothing of the host's state changes. */
+function logger(message: string): Command<void, 'read'> {
+  return {
+    tool: 'logger',
+    argv: [
+      '--tag',
+      'bofh',
+      `--id=${String(process.pid)}`,
+      '--priority',
+      'user.notice',
+      '--size',
+      '8KiB',
+      '--',
+      message,
+    ],
+    access: 'read',
+    parse: nothing,
+    timeoutMs: 5000,
+  };
+}

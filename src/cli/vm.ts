@@ -1,0 +1,138 @@
+import { resolve } from 'node:path';
+import { atomic, type Bofh, withBofh } from '../bofh.ts';
+import { UsageError } from '../errors.ts';
+import { formatSize, parseSize } from '../units.ts';
+import { createVm, type CreateRequest, planCreate } from '../vm/create.ts';
+import { type DestroyPlan, destroyVm, planDestroy, type Running } from '../vm/destroy.ts';
+import { give } from './answer.ts';
+import type { VmCreate, VmDestroy } from './answers.ts';
+import { confirm } from './confirm.ts';
+import type { Runtime } from './runtime.ts';
+import { openSession, untilInterrupted } from './session.ts';
+import { logged } from './system-log.ts';
+import { printable } from './text.ts';
+
+type Options = Readonly<Record<string, string | boolean | undefined>>;
+
+/** `bofh vm create NAME` */
+export async function create(runtime: Runtime, name: string, options: Options): Promise<number> {
+  const request = requestOf(name, options);
+  const { bofh, progress } = await openSession(runtime, { site: 'used', root: 'needed' });
+  const { host, site } = bofh;
+  if (runtime.settings.mode === 'plan')
+    return await planned(runtime, bofh, async (simulated) => {
+      const plan = await planCreate({ host: simulated.host, site, request });
+      await atomic(`vm create ${name}`, (tx) => createVm(tx, plan));
+    });
+  const made = await logged(runtime, host, async () => {
+    const plan = await untilInterrupted(runtime, planCreate({ host, site, request }));
+    return await withBofh(bofh, () => atomic(`vm create ${name}`, (tx) => createVm(tx, plan)));
+  });
+  progress.end();
+  const data: VmCreate = { ...made, swap: made.swap ?? null, domid: made.domid ?? null };
+  give(runtime, { data, lines: createdInWords(data, request) });
+  return 0;
+}
+
+/** What was typed, as a request. Throws UsageError for what cannot be meant. */
+export function requestOf(name: string, options: Options): CreateRequest {
+  const said = (key: string): string | undefined => {
+    const value = options[key];
+    return typeof value === 'string' ? value : undefined;
+  };
+  const source = /^tar:(?<path>.+)$/.exec(said('source') ?? '')?.groups?.path;
+  if (source === undefined)
+    throw new UsageError(`"${said('source') ?? ''}" is no source; write --source tar:FILE`);
+  const vcpus = said('vcpus') ?? '1';
+  if (!/^\d+$/.test(vcpus)) throw new UsageError(`--vcpus ${vcpus}: a whole number is meant`);
+  const [swap, kernel, ramdisk] = [said('swap'), said('kernel'), said('ramdisk')];
+  return {
+    name,
+    source: { type: 'tar', path: resolve(source) },
+    size: sizeOf('--size', said('size') ?? ''),
+    swap: swap === undefined ? 0 : sizeOf('--swap', swap),
+    memory: sizeOf('--memory', said('memory') ?? '256m'),
+    vcpus: Number(vcpus),
+    ...optional('vg', said('vg')),
+    ...optional('bridge', said('bridge')),
+    ...optional('mac', said('mac')),
+    ...optional('kernel', kernel === undefined ? undefined : resolve(kernel)),
+    ...optional('ramdisk', ramdisk === undefined ? undefined : resolve(ramdisk)),
+    start: options.start === true,
+  };
+}
+
+function sizeOf(option: string, text: string): number {
+  try {
+    return parseSize(text);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    throw new UsageError(`${option}: ${error.message}`, { cause: error });
+  }
+}
+
+function optional<K extends string>(key: K, value: string | undefined): { [P in K]?: string } {
+  return value === undefined ? {} : ({ [key]: value } as { [P in K]: string });
+}
+
+function createdInWords(made: VmCreate, request: CreateRequest): readonly string[] {
+  const swap = made.swap === null ? '' : `, swap ${made.swap} (${formatSize(request.swap)})`;
+  return [
+    `${made.name} is made: root ${made.root} (${formatSize(request.size)})${swap}, configuration ${made.config}`,
+    made.domid === null
+      ? `start it with: bofh xen start ${made.name}`
+      : `${made.name} runs as domain ${String(made.domid)}`,
+  ];
+}
+
+/** `bofh vm destroy NAME` */
+export async function destroy(runtime: Runtime, name: string, options: Options): Promise<number> {
+  const { bofh, progress } = await openSession(runtime, { site: 'used', root: 'needed' });
+  const { host, site } = bofh;
+  const running: Running =
+    options.forceOff === true ? 'destroy' : options.stop === true ? 'shutdown' : 'refuse';
+  if (runtime.settings.mode === 'plan')
+    return await planned(runtime, bofh, async (simulated) => {
+      const plan = await planDestroy({ host: simulated.host, site, name, running });
+      await atomic(`vm destroy ${name}`, (tx) => destroyVm(tx, plan));
+    });
+  const plan = await untilInterrupted(runtime, planDestroy({ host, site, name, running }));
+  await confirm(runtime, destructionInWords(plan));
+  await logged(runtime, host, () =>
+    withBofh(bofh, () => atomic(`vm destroy ${name}`, (tx) => destroyVm(tx, plan))),
+  );
+  progress.end();
+  const data: VmDestroy = {
+    name,
+    config: plan.config,
+    volumes: plan.volumes.map((volume) => `${volume.vg}/${volume.name}`),
+    kept: [...plan.kept],
+  };
+  const kept = data.kept.map((disk) => `left as it is, for it is no logical volume: ${printable(disk)}`);
+  give(runtime, {
+    data,
+    lines: [`${name} is removed: ${[data.config, ...data.volumes].join(', ')}`, ...kept],
+  });
+  return 0;
+}
+
+/** The simulated host is loaded for a plan alone. */
+async function planned(
+  runtime: Runtime,
+  bofh: Bofh,
+  body: (simulated: Bofh) => Promise<void>,
+): Promise<number> {
+  return await (await import('./plan.ts')).dryRun(runtime, bofh, body);
+}
+
+const endings = { shutdown: 'is shut down', destroy: 'is destroyed as it runs' } as const;
+
+function destructionInWords(plan: DestroyPlan): readonly string[] {
+  return [
+    `The guest ${plan.name} is removed, and this cannot be undone once it is done:`,
+    ...(plan.domain === undefined ? [] : [`  its domain ${endings[plan.domain.how]}`]),
+    `  its configuration ${printable(plan.config)}`,
+    ...plan.volumes.map(({ vg, name }) => `  the logical volume ${vg}/${name} and all that is on it`),
+    ...plan.kept.map((disk) => `  (left as it is, for it is no logical volume: ${printable(disk)})`),
+  ];
+}

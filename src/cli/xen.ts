@@ -1,0 +1,94 @@
+import * as xen from '../api/xen.ts';
+import { type Bofh, withBofh } from '../bofh.ts';
+import { give } from './answer.ts';
+import type { XenList, XenStart, XenStartAll } from './answers.ts';
+import type { Runtime } from './runtime.ts';
+import { openSession } from './session.ts';
+import { logged } from './system-log.ts';
+import { printable } from './text.ts';
+import { stateWords } from '../xen/index.ts';
+
+/** `bofh xen list`: exit 6 when a config file could not be read, for then a guest may be missing. */
+export async function list(runtime: Runtime): Promise<number> {
+  const { bofh } = await openSession(runtime, { site: 'used', root: 'not-needed' });
+  const { guests, problems } = await withBofh(bofh, () => xen.list());
+  const data: XenList = guests.map((guest) => ({
+    name: guest.name,
+    state: guest.state,
+    domid: guest.domid ?? null,
+    uuid: guest.uuid ?? null,
+    memoryMiB: guest.memoryMiB,
+    vcpus: guest.vcpus,
+    config: guest.config ?? null,
+  }));
+  give(runtime, {
+    data,
+    head: ['GUEST', 'STATE', 'DOMAIN', 'MEMORY', 'VCPUS', 'CONFIGURATION'],
+    rows: data.map((row, index) => [
+      row.name,
+      inWords(guests[index]?.state ?? 'off'),
+      row.domid === null ? '-' : String(row.domid),
+      `${String(row.memoryMiB)} MiB`,
+      String(row.vcpus),
+      row.config ?? '-',
+    ]),
+    none: `no guest is configured in ${bofh.site.guestConfigDirs.join(', ')}, and none runs`,
+  });
+  for (const { message } of problems) runtime.terminal.line(`bofh: ${printable(message)}`);
+  return problems.length === 0 ? 0 : 6;
+}
+
+function inWords(state: xen.GuestRow['state']): string {
+  return state === 'off' ? state : stateWords[state];
+}
+
+/** `bofh xen start NAME` */
+export async function start(runtime: Runtime, name: string): Promise<number> {
+  const { bofh, progress } = await openSession(runtime, { site: 'used', root: 'needed' });
+  if (runtime.settings.mode === 'plan')
+    return await (await import('./plan.ts')).dryRun(runtime, bofh, () => xen.start(name));
+  const { domid } = await logged(runtime, bofh.host, () => withBofh(bofh, () => xen.start(name)));
+  progress.end();
+  const data: XenStart = { name, domid };
+  give(runtime, { data, lines: [`${name} runs as domain ${String(domid)}`] });
+  return 0;
+}
+
+/** `bofh xen start-all`: exit 6 when one failed. */
+export async function startAll(runtime: Runtime): Promise<number> {
+  const { bofh, progress } = await openSession(runtime, { site: 'used', root: 'needed' });
+  if (runtime.settings.mode === 'plan') return await planAll(runtime, bofh);
+  const rows = await logged(
+    runtime,
+    bofh.host,
+    () => withBofh(bofh, () => xen.startAll()),
+    (all) => `${String(all.filter((row) => row.error !== undefined).length)} of ${String(all.length)} failed`,
+  );
+  progress.end();
+  const data: XenStartAll = rows.map(({ name, was, now, seconds, error }) => ({
+    guest: name,
+    was,
+    now,
+    seconds,
+    ...(error === undefined ? {} : { error }),
+  }));
+  give(runtime, {
+    data,
+    head: ['GUEST', 'WAS', 'NOW', 'SECONDS', 'ERROR'],
+    rows: data.map((row) => [row.guest, row.was, row.now, String(row.seconds), row.error ?? '']),
+    none: `no guest is configured in ${bofh.site.guestConfigDirs.join(', ')}`,
+  });
+  return data.some((row) => row.error !== undefined) ? 6 : 0;
+}
+
+/** Guests that would be refused are told beside the plan. */
+async function planAll(runtime: Runtime, bofh: Bofh): Promise<number> {
+  const refused: string[] = [];
+  const { dryRun } = await import('./plan.ts');
+  await dryRun(runtime, bofh, async () => {
+    for (const { name, error } of await xen.startAll())
+      if (error !== undefined) refused.push(printable(`${name}: ${error}`));
+  });
+  for (const line of refused) runtime.terminal.line(`would fail: ${line}`);
+  return refused.length === 0 ? 0 : 6;
+}

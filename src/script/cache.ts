@@ -1,0 +1,118 @@
+import { createHash } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+
+/** Transpiled scripts, found by a hash of all that they were made from. */
+export interface ScriptCache {
+  get(key: string): string | undefined;
+  set(key: string, code: string): void;
+}
+
+/** Where root's transpiled scripts lie. What lies there is executed, so nobody else may write it. */
+export const cacheDirectory = '/var/cache/bofh';
+
+/** A cache of this many scripts is small, and nobody edits more of them at a time. */
+const kept = 200;
+
+/**
+ * The cache in a directory that is ours alone (0700); it is made when it is missing. Undefined, and a warning, when it
+ * belongs to somebody else or can be written by others: it is then neither read nor written.
+ */
+export function openCache(
+  directory: string,
+  warn: (message: string, facts: object) => void,
+): ScriptCache | undefined {
+  try {
+    // A dry run may read what is there, and make nothing.
+    if (!existsSync(directory)) mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') return undefined;
+  }
+  const fault = faultOf(directory);
+  if (fault !== undefined) {
+    warn('the cache of scripts is not used', { directory, because: fault });
+    return undefined;
+  }
+  return {
+    get: (key) => read(join(directory, nameOf(key))),
+    set: (key, code) => {
+      try {
+        write(directory, nameOf(key), code);
+      } catch (error) {
+        // Without a cache the next run takes longer; nothing else is lost.
+        warn('the cache of scripts cannot be written', { directory, because: String(error) });
+      }
+    },
+  };
+}
+
+/** Why a directory is not ours alone. */
+function faultOf(directory: string): string | undefined {
+  const stat = lstatSync(directory);
+  if (!stat.isDirectory()) return 'it is no directory';
+  if (stat.uid !== process.geteuid?.()) return `it belongs to user ${String(stat.uid)}`;
+  if ((stat.mode & 0o077) !== 0) return `others may use it (mode ${(stat.mode & 0o7777).toString(8)})`;
+  return undefined;
+}
+
+/** The code, if the file is ours and whole: its first line is the checksum of the rest. */
+function read(path: string): string | undefined {
+  let fd: number | undefined;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    if (fstatSync(fd).uid !== process.geteuid?.()) return undefined;
+    const text = readFileSync(fd, 'utf8');
+    const end = text.indexOf('\n');
+    const code = text.slice(end + 1);
+    return text.slice(0, end) === sum(code) ? code : undefined;
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error;
+    return undefined;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}
+
+function write(directory: string, name: string, code: string): void {
+  const path = join(directory, name);
+  const fresh = `${path}.${String(process.pid)}`;
+  writeFileSync(fresh, `${sum(code)}\n${code}`, { mode: 0o600, flag: 'wx' });
+  renameSync(fresh, path);
+  prune(directory);
+}
+
+/** Forgets the oldest. */
+function prune(directory: string): void {
+  const names = readdirSync(directory);
+  if (names.length <= kept) return;
+  const aged = names.map((name) => ({ name, at: statSync(join(directory, name)).mtimeMs }));
+  for (const { name } of aged.toSorted((a, b) => b.at - a.at).slice(kept))
+    rmSync(join(directory, name), { force: true });
+}
+
+function nameOf(key: string): string {
+  return `${sum(key)}.js`;
+}
+
+function sum(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** Set for the failures of system calls alone. */
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
+}

@@ -1,0 +1,43 @@
+import { readFile } from 'node:fs/promises';
+import { extname } from 'node:path';
+import { UsageError } from '../errors.ts';
+import { parseSite, type Site } from '../site.ts';
+import { type LoadOptions, loadScript, placeOf } from './load.ts';
+
+/**
+ * The policy in a site file: the default export of a `.ts` or `.js`, the value in a `.json`. Throws UsageError, naming
+ * file and line, for a file that throws, cannot be understood or says what is no setting. The caller has checked
+ * that nobody else can write the file.
+ */
+export async function loadSite(path: string, options: LoadOptions): Promise<Site> {
+  return parseSite(extname(path) === '.json' ? await fromJson(path) : await fromScript(path, options), path);
+}
+
+async function fromJson(path: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as unknown;
+  } catch (error) {
+    throw new UsageError(`the site file ${path} is not JSON: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+async function fromScript(path: string, options: LoadOptions): Promise<unknown> {
+  let exported: unknown;
+  try {
+    exported = await loadScript(path, options);
+  } catch (error) {
+    if (error instanceof UsageError && error.cause !== undefined)
+      throw new UsageError(`the site file cannot be used: ${error.message}`, { cause: error });
+    throw new UsageError(`the site file throws: ${placeOf(error, path)}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  if (typeof exported === 'object' && exported !== null && 'default' in exported) return exported.default;
+  throw new UsageError(`the site file ${path} has no default export`, {
+    remedy: 'export default defineSite({ … })',
+  });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

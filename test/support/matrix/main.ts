@@ -1,0 +1,81 @@
+import { writeFileSync } from 'node:fs';
+import { concurrency, foreignTrials } from './foreign.ts';
+import { bootedStage, powerCutAfterSuccess, powerCutAt } from './power.ts';
+import { openStage, reset, type Stage } from './stage.ts';
+import { afterCommit, createFaults, destroyFaults, killAt, killsWhileRunning, type Trial } from './trials.ts';
+
+/** How one trial ended. */
+export interface Outcome {
+  readonly group: string;
+  readonly name: string;
+  readonly ended: 'as before' | 'as after' | 'failed';
+  readonly seconds: number;
+  readonly why?: string;
+}
+
+// Counted on a run that succeeds; one more than there are shows that the last line was reached.
+const createLines = 16;
+const destroyLines = 11;
+
+/** Trials on a host that has been up since before; then those whose host is booted by the trial itself. */
+const warm: readonly Trial[] = [
+  ...createFaults,
+  ...range(createLines).map((n) => killAt('create', n)),
+  ...killsWhileRunning,
+  ...concurrency,
+  ...destroyFaults,
+  ...afterCommit,
+  ...range(destroyLines).map((n) => killAt('destroy', n)),
+  ...foreignTrials,
+];
+const cold: readonly Trial[] = [...[1, 3, 5, 7, 9, 11, 13].map(powerCutAt), powerCutAfterSuccess];
+
+/** One shard of the matrix: every `of`-th trial. Writes its outcomes as JSON and resolves to the number of failures. */
+export async function runMatrix(options: {
+  readonly shard: number;
+  readonly of: number;
+  readonly only?: string;
+  readonly out: string;
+}): Promise<number> {
+  const mine = (trials: readonly Trial[]): readonly Trial[] =>
+    trials
+      .filter(({ group, name }) => options.only === undefined || `${group}: ${name}`.includes(options.only))
+      .filter((_trial, index) => index % options.of === options.shard - 1);
+  const stage = await openStage((text) => say(text));
+  const outcomes: Outcome[] = [];
+  try {
+    for (const trial of mine(warm)) outcomes.push(await tryOne(stage, trial));
+    const later = mine(cold);
+    if (later.length > 0) await bootedStage(stage);
+    for (const trial of later) outcomes.push(await tryOne(stage, trial));
+  } finally {
+    await stage.machine.close();
+    writeFileSync(options.out, `${JSON.stringify(outcomes, null, 1)}\n`);
+  }
+  return outcomes.filter(({ ended }) => ended === 'failed').length;
+}
+
+/** One trial, back to back with the last: the host as it was left is where it starts. After a failure it is reset. */
+export async function tryOne(stage: Stage, trial: Trial): Promise<Outcome> {
+  const { group, name } = trial;
+  const begun = performance.now();
+  const seconds = (): number => Math.round((performance.now() - begun) / 1000);
+  try {
+    const ended = await trial.run(stage);
+    say(`${group}: ${name}: ${ended} (${seconds()} s)`);
+    return { group, name, ended, seconds: seconds() };
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    say(`${group}: ${name}: FAILED (${seconds()} s)\n${why}`);
+    await reset(stage);
+    return { group, name, ended: 'failed', seconds: seconds(), why };
+  }
+}
+
+function range(last: number): readonly number[] {
+  return Array.from({ length: last }, (_, index) => index + 1);
+}
+
+function say(text: string): void {
+  process.stdout.write(`» ${text}\n`);
+}

@@ -1,0 +1,177 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { failure } from '../../../src/cli/answers.ts';
+import { bofh, builtCommand, run } from './support/built.ts';
+
+const root = process.getuid?.() === 0;
+const xl = ['/usr/sbin/xl', '/usr/bin/xl', '/sbin/xl', '/bin/xl'].some((path) => existsSync(path));
+
+let work = '';
+beforeAll(() => {
+  work = mkdtempSync(join(tmpdir(), 'bofh-cli-'));
+});
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+
+describe('help and version', () => {
+  it('the version is that of the package, on stdout', async () => {
+    const { version } = (await import('../../../package.json', { with: { type: 'json' } })).default;
+
+    expect(await bofh(['--version'])).toEqual({ exitCode: 0, stdout: `${version}\n`, stderr: '' });
+  });
+
+  it('the help is an answer: on stdout, with every noun and the exit codes', async () => {
+    const { exitCode, stdout, stderr } = await bofh(['--help']);
+
+    expect(exitCode).toBe(0);
+    expect(stderr).toBe('');
+    for (const word of ['xen', 'vm', 'lvm', 'journal', 'recover', 'run', '--dry-run', 'Exit codes'])
+      expect(stdout).toContain(word);
+  });
+
+  it('the help of a verb names its own options and those of every verb', async () => {
+    const { stdout } = await bofh(['vm', 'create', '--help']);
+
+    for (const word of ['<name>', '--source <tar:FILE>', '--size', '--swap', '--start', '--json', '--wait'])
+      expect(stdout).toContain(word);
+  });
+
+  it.each([[[]], [['xen']], [['vm', '--json']]])(
+    '%j without a verb shows the help on stderr: exit 2',
+    async (args) => {
+      const { exitCode, stderr } = await bofh(args);
+
+      expect(exitCode).toBe(2);
+      expect(stderr).toContain('Usage: bofh');
+      expect(stderr).toContain('bofh: a command is missing');
+    },
+  );
+
+  it('load no driver, no schemas, and nothing that starts programs', async () => {
+    const command = await builtCommand();
+    const loaded = new Set<string>();
+    const follow = (name: string): void => {
+      if (loaded.has(name)) return;
+      loaded.add(name);
+      const text = readFileSync(join(dirname(command), name), 'utf8');
+      // Those at the start of a line are static; what is loaded later stands in import().
+      for (const { groups } of text.matchAll(/^import .*?"\.\/(?<chunk>[^"]+)";$/gm))
+        follow(groups?.chunk ?? '');
+    };
+    follow('bofh.js');
+    const text = [...loaded].map((name) => readFileSync(join(dirname(command), name), 'utf8')).join('');
+
+    expect(loaded.size).toBeGreaterThan(1);
+    for (const word of ['ZodMini', 'ExecaSyncError', 'sonic-boom', 'lvcreate', 'diskStore'])
+      expect(text.includes(word), word).toBe(false);
+  });
+});
+
+describe('wrong input', () => {
+  const create = ['vm', 'create', 'web1', '--source', 'tar:/root.tar', '--size', '1g'];
+  it.each([
+    ['a size', [...create, '--size', '10x'], /--size: "10x" is not a size/],
+    ['a size below zero', [...create, '--size=-1'], /--size: "-1" is not a size/],
+    ['a size of nothing', [...create, '--size', '0'], /--size: "0" is no size/],
+    ['a swap', [...create, '--swap', '1q'], /--swap: "1q"/],
+    [
+      'a source of another kind',
+      ['vm', 'create', 'web1', '--size', '1g', '--source', 'zip:x'],
+      /"zip:x" is no source/,
+    ],
+    ['a source without a file', ['vm', 'create', 'web1', '--size', '1g', '--source', 'tar:'], /no source/],
+    ['a number of processors', [...create, '--vcpus', 'two'], /--vcpus two/],
+    ['a duration', ['xen', 'list', '--wait', 'soon'], /"soon" is not a duration/],
+    ['a log level', ['xen', 'list', '--log-level', 'loud'], /"loud" is no log level/],
+    ['a state directory', ['journal', 'list', '--state-dir', 'here'], /absolute path/],
+    [
+      'a site file that is not there',
+      ['xen', 'list', '--site', '/none/site.ts'],
+      /there is no site file \/none\/site.ts/,
+    ],
+    ['an option', ['xen', 'list', '--jsno'], /unknown option '--jsno'/],
+    [
+      'a script that is not there',
+      ['run', '/none/x.ts'],
+      /\/none\/x.ts cannot be read: there is no such file/,
+    ],
+    ['a script of another kind', ['run', '/etc/passwd'], /no script/],
+    ['--because alone', ['recover', '--because', 'x'], /--because belongs to --abandon/],
+    ['two things to recover', ['recover', 'a', '--cut-last-line', 'b'], /not both/],
+  ])('%s: exit 2, one sentence, and the host untouched', async (_what, args, sentence) => {
+    const { exitCode, stdout, stderr } = await bofh(args, { env: { BOFH_STATE_DIR: join(work, 'none') } });
+
+    expect(stderr).toMatch(sentence);
+    expect(stderr).toContain('host: untouched');
+    expect(exitCode).toBe(2);
+    expect(stdout).toBe('');
+  });
+
+  it('with --json the error is the answer, and its type is documented', async () => {
+    const { exitCode, stdout, stderr } = await bofh(['xen', 'list', '--json', '--wait', 'soon']);
+
+    expect(failure.parse(JSON.parse(stdout)).error).toMatchObject({ class: 'UsageError', exitCode });
+    expect(stderr).toContain('"soon" is not a duration');
+  });
+
+  it('with --json also what commander refuses is', async () => {
+    const { stdout } = await bofh(['xen', 'list', '--json', '--nonsense']);
+
+    expect(failure.parse(JSON.parse(stdout)).error.exitCode).toBe(2);
+  });
+});
+
+describe('a host that lacks something', () => {
+  it.skipIf(xl)('without xl: exit 69, naming the Debian package', async () => {
+    const { exitCode, stderr } = await bofh(['xen', 'list'], { env: { BOFH_SITE: '' } });
+
+    expect(exitCode).toBe(69);
+    expect(stderr).toContain('xl is not installed');
+    expect(stderr).toContain('apt-get install xen-utils-common');
+  });
+
+  it
+    .skipIf(!root)
+    .each([
+      [['vm', 'destroy', 'web1', '--yes']],
+      [['xen', 'start-all']],
+      [['recover']],
+      [['vm', 'create', 'a', '--source', 'tar:/x', '--size', '1g']],
+    ])('not root: bofh %j is refused before anything: exit 1', async (args) => {
+    const { exitCode, stderr } = await bofh(args, { uid: 65_534 });
+
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('only root may do that');
+    expect(stderr).toContain('next: sudo bofh');
+  });
+});
+
+describe('the streams', () => {
+  it('a reader that goes away does not make it fail', async () => {
+    const command = await builtCommand();
+    const { exitCode, stdout } = await run('/bin/bash', [
+      '-c',
+      'set -o pipefail; "$0" "$1" --help | true; echo "ended ${PIPESTATUS[0]}"',
+      process.execPath,
+      command,
+    ]);
+
+    expect(exitCode).toBe(0);
+    expect(stdout).toBe('ended 0\n');
+  });
+
+  it('an answer that cannot be written is no success', async () => {
+    const command = await builtCommand();
+    const argv = [
+      '-c',
+      '"$0" "$1" journal list --json --state-dir "$2" > /dev/full',
+      process.execPath,
+      command,
+    ];
+    const { exitCode, stderr } = await run('/bin/sh', [...argv, join(work, 'none')]);
+
+    expect(stderr).toContain('the answer could not be written');
+    expect(exitCode).toBe(1);
+  });
+});

@@ -1,0 +1,140 @@
+import { describe, expect, it } from 'vitest';
+import { failure } from '../../../src/cli/answers.ts';
+import { asText, explain } from '../../../src/cli/explain.ts';
+import {
+  CommandError,
+  IdentityTaken,
+  InterruptedError,
+  JournalError,
+  ParseError,
+  RefusedError,
+  RolledBackError,
+  SequenceEnded,
+  StuckError,
+  ToolError,
+  UsageError,
+} from '../../../src/errors.ts';
+
+const root = { root: true };
+const lvs = { tool: 'lvs', argv: ['--all'], reason: 'denied' as const, exitCode: 5 };
+
+describe('every class of error', () => {
+  const stuck = new StuckError('"x" could not be undone', { id: 'abc', committed: false });
+  it.each([
+    [new UsageError('wrong'), 2, /untouched/],
+    [new RefusedError('in use'), 1, /untouched/],
+    [new CommandError({ ...lvs, reason: 'busy' }), 1, /untouched/],
+    [new ToolError('xl is not installed'), 69, /untouched/],
+    [new ParseError('not understood'), 70, /untouched/],
+    [new RolledBackError('failed', { cause: new Error('why') }), 5, /restored/],
+    [new SequenceEnded('ended'), 5, /as its sequence says/],
+    [stuck, 3, /changed.*journal abc stays open/],
+    [new JournalError('unreadable'), 4, /untouched/],
+    [new InterruptedError('stopped'), 130, /restored/],
+    [new IdentityTaken('again'), 70, /untouched/],
+    [new TypeError('oops'), 70, /untouched/],
+    ['a thrown text', 70, /untouched/],
+  ])('%s has its exit code and says what state the host is in', (error, exitCode, host) => {
+    const explanation = explain(error, root);
+
+    expect(explanation.exitCode).toBe(exitCode);
+    expect(explanation.host).toMatch(host);
+    expect(explanation.failed).not.toBe('');
+    expect(() => failure.parse(JSON.parse(JSON.stringify({ error: explanation })))).not.toThrow();
+  });
+});
+
+describe('an explanation', () => {
+  it('says what failed, the host, and what to do, a line each', () => {
+    const text = asText(explain(new RefusedError('vg0/web1 is in use', { remedy: 'umount /mnt' }), root));
+
+    expect(text.split('\n')).toEqual([
+      'bofh: vg0/web1 is in use',
+      '  host: untouched; nothing was changed',
+      '  next: umount /mnt',
+    ]);
+  });
+
+  it('names every refusal of a check with its remedy', () => {
+    const all = [new UsageError('bad name'), new RefusedError('no room', { remedy: 'lvextend' })];
+    const { failed, details } = explain(
+      new RefusedError('bad name; no room', { cause: new AggregateError(all, 'both') }),
+      root,
+    );
+
+    expect(failed).toBe('refused for 2 reasons');
+    expect(details).toEqual(['- bad name', '- no room (lvextend)']);
+  });
+
+  it('names the steps of a stuck sequence, their objects and why', () => {
+    const step = { n: 2, kind: 'mount.mount', objects: ['mnt:/mnt'] };
+    const { details, next, host } = explain(
+      new StuckError('"x" is committed, but work is left', {
+        id: 'abc',
+        committed: true,
+        undone: [{ ...step, n: 3 }],
+        blocked: [{ ...step, why: 'umount failed' }],
+        remaining: [{ ...step, n: 1, objects: [] }],
+        cause: new Error('first'),
+      }),
+      root,
+    );
+
+    expect(details).toEqual([
+      'undone: step 3 mount.mount (mnt:/mnt)',
+      'blocked: step 2 mount.mount (mnt:/mnt): umount failed',
+      'remaining: step 1 mount.mount',
+      'because: first',
+    ]);
+    expect(next).toContain('bofh recover');
+    expect(host).toContain('stays');
+  });
+
+  it('lists what was left alone, and gives the remedy of the cause', () => {
+    const { details, next, host } = explain(
+      new RolledBackError('"x" failed', {
+        cause: new RefusedError('no room', { remedy: 'vgextend' }),
+        leftAlone: ['lvm.lv.create (lv:vg0/a): another uuid'],
+      }),
+      root,
+    );
+
+    expect(details).toEqual(['left alone, for it is not ours: lvm.lv.create (lv:vg0/a): another uuid']);
+    expect(next).toBe('vgextend');
+    expect(host).toContain('others');
+  });
+
+  it('calls an error that nobody foresaw a bug, also beneath a sequence that is undone', () => {
+    expect(explain(new TypeError('oops'), root).failed).toContain('bug in bofh: oops');
+    const { exitCode, next } = explain(new RolledBackError('x', { cause: new TypeError('oops') }), root);
+    expect(exitCode).toBe(5);
+    expect(next).toContain('report it');
+  });
+
+  it('tells somebody who is not root that root may', () => {
+    expect(explain(new CommandError(lvs), { root: false }).next).toContain('as root');
+    expect(explain(new CommandError(lvs), root).next).toBeUndefined();
+  });
+
+  it('lets no control character of a name through', () => {
+    const { failed } = explain(new RefusedError('disk \u001b[2J "a\nb"'), root);
+
+    expect(failed).toBe('disk \\x1b[2J "a; b"');
+  });
+
+  it('calls what a script throws the failure of the script, with its own lines', () => {
+    const error = new Error('disk gone');
+    error.stack = [
+      'Error: disk gone',
+      '    at f (/home/me/scripts/lib.ts:3:7)',
+      '    at async /home/me/scripts/a.ts:9:1',
+      '    at Module._compile (node:internal/modules/cjs/loader:1554:14)',
+      '    at x (/home/me/scripts/node_modules/y/z.js:1:1)',
+    ].join('\n');
+    const { failed, details, exitCode } = explain(error, { root: true, script: '/home/me/scripts/a.ts' });
+
+    expect(failed).toBe('the script /home/me/scripts/a.ts failed: Error: disk gone');
+    expect(details).toEqual(['at f (/home/me/scripts/lib.ts:3:7)', 'at async /home/me/scripts/a.ts:9:1']);
+    expect(exitCode).toBe(1);
+  });
+});

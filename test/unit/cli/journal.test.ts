@@ -1,0 +1,205 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { journalList, journalShow, recovered } from '../../../src/cli/answers.ts';
+import { bofh, type Ended, type Start } from './support/built.ts';
+import { bare, begin, layJournal } from './support/journals.ts';
+import { containing } from './support/containing.ts';
+
+const root = process.getuid?.() === 0;
+
+let work = '';
+let stateDir = '';
+beforeEach(() => {
+  work = mkdtempSync(join(tmpdir(), 'bofh-journal-'));
+  stateDir = join(work, 'state');
+});
+afterEach(() => rmSync(work, { recursive: true, force: true }));
+
+function at(args: readonly string[], start?: Start): Promise<Ended> {
+  return bofh([...args, '--state-dir', stateDir], start);
+}
+
+/** A sequence that made one file and was killed. */
+async function killed(): Promise<{ readonly made: string; readonly id: string }> {
+  const made = join(work, 'made.txt');
+  const script = join(work, 'half.ts');
+  writeFileSync(
+    script,
+    `import { atomic } from 'bofh';
+     await atomic('half a thing', async (tx) => {
+       await tx.file.create({ path: ${JSON.stringify(made)}, content: 'x', mode: 0o644 });
+       process.kill(process.pid, 'SIGKILL');
+     });`,
+  );
+  await bofh(['run', '--state-dir', stateDir, script]);
+  const [row] = journalList.parse(JSON.parse((await at(['journal', 'list', '--json'])).stdout));
+  if (row === undefined || !existsSync(made)) throw new Error('nothing was killed half-way');
+  return { made, id: row.id };
+}
+
+describe('bofh journal list', () => {
+  it('of a host where nothing was done yet is an empty answer', async () => {
+    expect(await at(['journal', 'list', '--json'])).toEqual({ exitCode: 0, stdout: '[]\n', stderr: '' });
+    expect((await at(['journal', 'list'])).stderr).toContain('no sequence has been run yet');
+  });
+
+  it('names those that are unfinished and those that have ended', async () => {
+    layJournal(stateDir, 'aa11', [begin('aa11', 'first'), bare(1)]);
+    layJournal(stateDir, 'bb22', [begin('bb22', 'second'), { t: 'closed', outcome: 'abandoned' }], 'history');
+
+    const { exitCode, stdout } = await at(['journal', 'list', '--json']);
+
+    expect(exitCode).toBe(0);
+    expect(journalList.parse(JSON.parse(stdout))).toMatchObject([
+      { id: 'bb22', name: 'second', state: 'abandoned', steps: 0 },
+      { id: 'aa11', name: 'first', user: 'root', state: 'interrupted', steps: 1 },
+    ]);
+  });
+
+  it('shows the others when one is damaged, and exits 4 naming its line', async () => {
+    layJournal(stateDir, 'aa11', [begin('aa11', 'first')]);
+    const damaged = layJournal(stateDir, 'cc33', [begin('cc33', 'third'), bare(1)]);
+    writeFileSync(damaged, readFileSync(damaged, 'utf8').replace('"bare"', '"bear"'));
+
+    const { exitCode, stdout, stderr } = await at(['journal', 'list']);
+
+    expect(exitCode).toBe(4);
+    expect(stdout).toMatch(/aa11 +interrupted/);
+    expect(stdout).toMatch(/cc33 +unreadable/);
+    expect(stderr).toContain('cc33.journal, line 2');
+  });
+
+  it.skipIf(!root)('says that only root may read them', async () => {
+    layJournal(stateDir, 'aa11', [begin('aa11', 'first')]);
+
+    const { exitCode, stderr } = await at(['journal', 'list'], { uid: 65_534 });
+
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('only root may read the journals');
+  });
+});
+
+describe('bofh journal show', () => {
+  it('shows the steps, why one is blocked, and what recovery would do', async () => {
+    const blocked = { t: 'blocked', n: 1, why: 'bare' } as const;
+    layJournal(stateDir, 'aa11', [begin('aa11', 'first'), bare(1), blocked]);
+
+    const data = journalShow.parse(JSON.parse((await at(['journal', 'show', 'aa11', '--json'])).stdout));
+    const text = (await at(['journal', 'show', 'aa'])).stdout;
+
+    expect(data).toMatchObject({
+      id: 'aa11',
+      state: 'interrupted',
+      command: ['bofh', 'run', 'x.ts'],
+      steps: [{ n: 1, kind: 'bare', state: 'blocked', note: containing('inverse was code') }],
+      recovery: [{ do: 'blocked', n: 1 }],
+    });
+    expect(text).toContain('bofh recover would:\n  blocked: step 1 bare');
+  });
+
+  it('refuses an id that is none, and one that begins two', async () => {
+    layJournal(stateDir, 'aa11', [begin('aa11', 'first')]);
+    layJournal(stateDir, 'aa22', [begin('aa22', 'second')]);
+
+    expect(await at(['journal', 'show', 'zz'])).toMatchObject({
+      exitCode: 4,
+      stderr: containing('there is no journal zz'),
+    });
+    expect((await at(['journal', 'show', 'aa'])).stderr).toContain('begins several journals: aa11, aa22');
+  });
+
+  it('shows the raw lines of a damaged one: exit 4', async () => {
+    const path = layJournal(stateDir, 'aa11', [begin('aa11', 'first'), bare(1)]);
+    writeFileSync(path, readFileSync(path, 'utf8').replace('"bare"', '"bear"'));
+
+    const { exitCode, stdout, stderr } = await at(['journal', 'show', 'aa11']);
+
+    expect(exitCode).toBe(4);
+    expect(stdout).toMatch(/^ +2 {2}[0-9a-f]{8} .*"bear"/m);
+    expect(stderr).toContain('line 2');
+  });
+});
+
+describe.skipIf(!root)('bofh recover', () => {
+  it('says that nothing is unfinished', async () => {
+    expect(await at(['recover'])).toEqual({ exitCode: 0, stdout: '', stderr: 'nothing is unfinished\n' });
+  });
+
+  it('with --dry-run shows what it would undo, and undoes nothing', async () => {
+    const { made, id } = await killed();
+
+    const { exitCode, stdout } = await at(['recover', '--dry-run']);
+
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain(`${id} "half a thing"`);
+    expect(stdout).toContain(`undo step 1 file.create (file:${made})`);
+    expect(existsSync(made)).toBe(true);
+  });
+
+  it('undoes what was killed half-way, and a second time there is nothing to do', async () => {
+    const { made, id } = await killed();
+
+    const first = await at(['recover', '--json', '--yes']);
+    const second = await at(['recover', '--json', '--yes']);
+
+    expect(recovered.parse(JSON.parse(first.stdout))).toEqual([
+      { id, name: 'half a thing', end: 'rolled-back', leftAlone: [] },
+    ]);
+    expect(existsSync(made)).toBe(false);
+    expect(second).toMatchObject({ exitCode: 0, stdout: '[]\n' });
+  });
+
+  it('exits 3 for one that it cannot undo, names the step, and still recovers the others', async () => {
+    const { made } = await killed();
+    layJournal(stateDir, 'aa11', [begin('aa11', 'by hand'), bare(1)]);
+
+    const { exitCode, stdout, stderr } = await at(['recover']);
+
+    expect(exitCode).toBe(3);
+    expect(existsSync(made)).toBe(false);
+    expect(stdout).toMatch(/aa11 +stays open +by hand/);
+    expect(stderr).toContain('blocked: step 1 bare');
+    expect(stderr).toContain('the journal aa11 stays open');
+  });
+
+  it('leaves a damaged journal alone: exit 4', async () => {
+    const path = layJournal(stateDir, 'aa11', [begin('aa11', 'first'), bare(1)]);
+    const damaged = readFileSync(path, 'utf8').replace('"bare"', '"bear"');
+    writeFileSync(path, damaged);
+
+    const { exitCode, stderr } = await at(['recover', 'aa11', '--yes']);
+
+    expect(exitCode).toBe(4);
+    expect(stderr).toContain('aa11.journal, line 2');
+    expect(readFileSync(path, 'utf8')).toBe(damaged);
+  });
+
+  it('abandons one for a reason, which is written down; without one it does not', async () => {
+    layJournal(stateDir, 'aa11', [begin('aa11', 'by hand'), bare(1)]);
+
+    const without = await at(['recover', '--abandon', 'aa11']);
+    const given = await at(['recover', '--abandon', 'aa11', '--because', 'mended by hand']);
+    const shown = journalShow.parse(JSON.parse((await at(['journal', 'show', 'aa11', '--json'])).stdout));
+
+    expect(without.exitCode).toBe(2);
+    expect(given.exitCode).toBe(0);
+    expect(shown).toMatchObject({ state: 'abandoned', because: 'mended by hand' });
+  });
+
+  it('shows the last line and cuts it off only when that is confirmed', async () => {
+    const path = layJournal(stateDir, 'aa11', [begin('aa11', 'first'), bare(1)]);
+    const whole = readFileSync(path, 'utf8').replace('"bare"', '"bear"');
+    writeFileSync(path, whole);
+
+    const asked = await at(['recover', '--cut-last-line', 'aa11']);
+    expect(asked).toMatchObject({ exitCode: 1, stderr: containing('--yes') });
+    expect(readFileSync(path, 'utf8')).toBe(whole);
+
+    const { exitCode, stdout } = await at(['recover', '--cut-last-line', 'aa11', '--yes']);
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain('"bear"');
+    expect(readFileSync(path, 'utf8')).toBe(`${whole.split('\n')[0] ?? ''}\n`);
+  });
+});

@@ -1,0 +1,120 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { atomic, type Bofh, withBofh } from '../../../src/bofh.ts';
+import { plan } from '../../../src/cli/answers.ts';
+import { planOf } from '../../../src/cli/plan.ts';
+import type { Host } from '../../../src/command/index.ts';
+import { RefusedError } from '../../../src/errors.ts';
+import { createVm, planCreate } from '../../../src/vm/create.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+
+let host: SimulatedHost;
+let real: Bofh;
+beforeEach(() => {
+  host = simulatedHost();
+  const devices = new TextEncoder().encode('Block devices:\n253 device-mapper\n');
+  // The model has no such file: it looks it up on the host that it stands over.
+  const readFile: Host['readFile'] = async (path) =>
+    path === '/proc/devices' ? devices : host.readFile(path);
+  real = { ...simulatedBofh({ host }), host: { ...host, readFile } };
+});
+
+const makeDisk = () =>
+  atomic('a disk', async (tx) => {
+    const lv = await tx.lvm.createLv({ vg: 'vg0', name: 'web1', size: 64 * 1024 ** 2 });
+    await tx.filesystem.create({ device: lv.path, type: 'ext4' });
+    const mounted = await tx.temporary.mount.mount({ device: lv.path, type: 'ext4', mode: 'rw' });
+    await mounted.release();
+  });
+
+describe('a dry run', () => {
+  it('tells the changes in order, each with its step, its objects and its undo', async () => {
+    const steps = await planOf(real, [], makeDisk);
+
+    expect(() => plan.parse(steps)).not.toThrow();
+    expect(steps.map(({ n, kind, when }) => [n, kind, when])).toMatchObject([
+      [1, 'lvm.lv.create', 'in turn'],
+      [2, 'filesystem.create', 'in turn'],
+      [3, 'mount.mount', 'in turn'],
+      [3, 'mount.mount', 'release'],
+      [1, 'lvm.lv.create', 'before the commit'],
+      [2, 'filesystem.create', 'before the commit'],
+    ]);
+    expect(steps[0]).toMatchObject({
+      sequence: 'a disk',
+      objects: ['lv:vg0/web1'],
+      undo: 'lv:vg0/web1 is removed again',
+    });
+    expect(steps[0]?.changes.join('\n')).toMatch(/^lvcreate .*--name web1/);
+    expect(steps[1]?.changes.join('\n')).toMatch(/^mkfs.ext4 /m);
+    expect(steps[3]?.changes.join('\n')).toMatch(/^umount /m);
+  });
+
+  it('changes nothing on the host that it looks at', async () => {
+    const before = host.snapshot();
+
+    await planOf(real, [], makeDisk);
+
+    expect(host.snapshot()).toBe(before);
+    expect(host.changes).toEqual([]);
+    expect(real.engine.store.names('.')).toEqual([]);
+    expect(real.engine.store.names('history')).toEqual([]);
+  });
+
+  it('is refused where the run would be, with the reason', async () => {
+    const twice = async () => {
+      await makeDisk();
+      await makeDisk();
+    };
+
+    await expect(planOf(real, [], twice)).rejects.toThrow(/web1/);
+    await expect(planOf(real, [], twice)).rejects.toBeInstanceOf(RefusedError);
+  });
+
+  it('tells a step that would fail as a refusal: nothing was undone, for nothing was done', async () => {
+    const failing = () =>
+      atomic('x', async (tx) => {
+        await tx.lvm.createLv({ vg: 'vg0', name: 'web1', size: 64 * 1024 ** 2 });
+        throw new Error('on purpose');
+      });
+
+    await expect(planOf(real, [], failing)).rejects.toBeInstanceOf(RefusedError);
+    await expect(planOf(real, [], failing)).rejects.toThrow('it would fail, and be undone: on purpose');
+  });
+
+  it('tells what is done only after the commit, and has no undo for it', async () => {
+    await withBofh(real, makeDisk);
+
+    const steps = await planOf(real, [], () =>
+      atomic('gone', (tx) => tx.lvm.removeLv({ vg: 'vg0', name: 'web1' })),
+    );
+
+    const after = steps.filter(({ when }) => when === 'after the commit');
+    expect(after).toHaveLength(1);
+    expect(after[0]?.changes.join('\n')).toContain('lvremove');
+    expect(after[0]).not.toHaveProperty('undo');
+    expect(steps[0]?.when).toBe('in turn');
+    expect(steps[0]?.changes.join('\n')).not.toContain('lvremove');
+  });
+
+  it('tells a whole guest, and makes none', async () => {
+    host.addTar('/srv/root.tar', [{ path: 'etc/', type: 'directory' }]);
+    for (const path of ['/boot/vmlinuz', '/boot/initrd']) host.admin.writeFile(path, 'x');
+    const before = host.snapshot();
+    const request = {
+      ...{ name: 'web1', size: 256 * 1024 ** 2, swap: 64 * 1024 ** 2, memory: 128 * 1024 ** 2, vcpus: 1 },
+      ...{ vg: 'vg0', kernel: '/boot/vmlinuz', ramdisk: '/boot/initrd', start: true },
+      source: { type: 'tar', path: '/srv/root.tar' },
+    } as const;
+
+    const steps = await planOf(real, [], async (bofh) => {
+      const guest = await planCreate({ host: bofh.host, site: bofh.site, request });
+      await atomic('vm create web1', (tx) => createVm(tx, guest));
+    });
+
+    expect(steps.filter(({ when }) => when === 'in turn').map(({ kind }) => kind)).toEqual([
+      ...['lvm.lv.create', 'lvm.lv.create', 'filesystem.create', 'filesystem.create'],
+      ...['mount.mount', 'copy.unpack', 'file.create', 'xen.domain.create'],
+    ]);
+    expect(host.snapshot()).toBe(before);
+  });
+});

@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest';
+import { type Invocation, program } from '../../../src/cli/program.ts';
+import { containing } from './support/containing.ts';
+
+async function parsed(...args: readonly string[]): Promise<Invocation> {
+  const seen: Invocation[] = [];
+  const commands = program(async (invocation) => {
+    seen.push(invocation);
+  });
+  await commands.parseAsync([...args], { from: 'user' });
+  const [only] = seen;
+  if (only === undefined) throw new Error('no verb was called');
+  return only;
+}
+
+describe('the options of every verb', () => {
+  const all = ['--json', '--dry-run', '--yes', '--wait', '60s', '--site', 's.ts', '--state-dir', '/s'];
+  it.each([
+    ['before the noun', [...all, 'xen', 'list']],
+    ['between noun and verb', ['xen', ...all, 'list']],
+    ['after the verb', ['xen', 'list', ...all]],
+    ['on all sides', ['--json', '--dry-run', 'xen', '--yes', '--wait', '60s', 'list', ...all.slice(5)]],
+  ])('are taken %s', async (_where, args) => {
+    const { options, verb } = await parsed(...args);
+
+    expect(verb).toBe('xen list');
+    expect(options).toMatchObject({
+      json: true,
+      dryRun: true,
+      yes: true,
+      wait: '60s',
+      site: 's.ts',
+      stateDir: '/s',
+    });
+  });
+
+  it('are not there when nobody said them', async () => {
+    expect((await parsed('xen', 'list')).options).toEqual({});
+  });
+});
+
+describe('a script', () => {
+  it('gets every word after its name, also those that look like options of bofh', async () => {
+    const { options } = await parsed('run', '--yes', 'x.ts', '--json', 'a', '--help', '--', '-x');
+
+    expect(options).toEqual({ yes: true });
+  });
+});
+
+describe('reads and changes', () => {
+  it.each([
+    ['xen list', false],
+    ['lvm list', false],
+    ['journal list', false],
+    ['journal show x', false],
+    ['xen start x', true],
+    ['xen start-all', true],
+    ['vm create x --source tar:a --size 1g', true],
+    ['vm destroy x', true],
+    ['recover', true],
+    ['run x.ts', true],
+  ])('%s: it changes the host: %s', async (line, changes) => {
+    expect((await parsed(...line.split(' '))).changes).toBe(changes);
+  });
+});
+
+describe('wrong input', () => {
+  it.each([
+    ['an unknown option', ['xen', 'list', '--jsno']],
+    ['an unknown verb', ['xen', 'lst']],
+    ['an unknown noun', ['xne']],
+    ['a missing name', ['vm', 'destroy']],
+    ['a name too many', ['vm', 'destroy', 'a', 'b']],
+    ['a name that begins with -', ['xen', 'start', '-web1']],
+    ['a missing value', ['xen', 'list', '--site']],
+    ['two ways to end a guest', ['vm', 'destroy', 'a', '--stop', '--force-off']],
+    ['a missing source', ['vm', 'create', 'a', '--size', '1g']],
+  ])('%s is an error of commander', async (_what, args) => {
+    await expect(parsed(...args)).rejects.toMatchObject({ code: containing('commander.') });
+  });
+});

@@ -1,0 +1,58 @@
+import { expect, it } from 'vitest';
+import { reportProgress } from '../../../src/cli/progress.ts';
+import type { Terminal } from '../../../src/cli/terminal.ts';
+
+const mkfs = { tool: 'mkfs.ext4', argv: ['/dev/vg0/a b'] };
+const step = { n: 3, kind: 'filesystem.create' };
+
+function fake(kind: 'live' | 'plain') {
+  const said: string[] = [];
+  const terminal: Terminal = {
+    interactive: false,
+    live: kind === 'live',
+    columns: 80,
+    answer: (text) => said.push(`answer ${text}`),
+    line: (text) => said.push(text),
+    draw: (text) => said.push(text ?? '(nothing)'),
+    ask: async () => '',
+    flush: async () => undefined,
+  };
+  return { terminal, said };
+}
+
+it('on a terminal one line tells the step, its program, the part done and the seconds', () => {
+  const { terminal, said } = fake('live');
+  let now = 1000;
+  const progress = reportProgress(terminal, () => now);
+
+  progress.onProgress(step, { command: mkfs });
+  now += 3200;
+  progress.onProgress(step, { command: mkfs, fraction: 0.429 });
+  progress.end();
+
+  expect(said).toEqual([
+    "3 filesystem.create: mkfs.ext4 '/dev/vg0/a b'",
+    " 42 %  3 s  3 filesystem.create: mkfs.ext4 '/dev/vg0/a b'",
+    '(nothing)',
+  ]);
+});
+
+it('elsewhere it is a line for each program, and one every ten seconds while it goes on', () => {
+  const { terminal, said } = fake('plain');
+  let now = 0;
+  const progress = reportProgress(terminal, () => now);
+
+  progress.onProgress(step, { command: mkfs });
+  for (const seconds of [1, 5, 9, 10, 12]) {
+    now = seconds * 1000;
+    progress.onProgress(step, { command: mkfs, fraction: seconds / 20 });
+  }
+  progress.onProgress({ n: 4, kind: 'x.y' }, { command: { tool: 'sync', argv: [] } });
+  progress.end();
+
+  expect(said.filter((line) => line !== '(nothing)')).toEqual([
+    "3 filesystem.create: mkfs.ext4 '/dev/vg0/a b'",
+    " 50 %  3 filesystem.create: mkfs.ext4 '/dev/vg0/a b'",
+    '4 x.y: sync',
+  ]);
+});

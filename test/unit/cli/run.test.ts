@@ -1,0 +1,364 @@
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { failure, journalList, plan } from '../../../src/cli/answers.ts';
+import { bofh, builtCommand, type Ended, type Start } from './support/built.ts';
+import { containing } from './support/containing.ts';
+
+const root = process.getuid?.() === 0;
+
+let work = '';
+beforeEach(() => {
+  work = mkdtempSync(join(tmpdir(), 'bofh-run-'));
+});
+afterEach(() => rmSync(work, { recursive: true, force: true }));
+
+function write(name: string, text: string): string {
+  const path = join(work, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+function run(args: readonly string[], start: Start = {}): Promise<Ended> {
+  return bofh(
+    ['run', '--state-dir', join(work, 'state'), '--site', write('site.json', '{}'), ...args],
+    start,
+  );
+}
+
+/** A sequence that makes a file, and then does what `then` says. */
+function making(then: string): string {
+  return `import { atomic } from 'bofh';
+    await atomic('a file', async (tx) => {
+      await tx.file.create({ path: ${JSON.stringify(join(work, 'made'))}, content: 'x', mode: 0o644 });
+      ${then}
+    });
+    console.log('after');`;
+}
+
+describe('a script', () => {
+  it('is TypeScript with imports of bofh and of its neighbours, `await using`, and top-level await', async () => {
+    write('lib.ts', `export enum Kind { a = 'A' }\nexport const twice = (n: number): number => 2 * n;`);
+    const script = write(
+      'a.ts',
+      `import { parseSize, currentBofh } from 'bofh';
+       import { AtomicOperationSequence } from 'bofh/atomic';
+       import { simulatedHost } from 'bofh/testing';
+       import { twice, Kind } from './lib.ts';
+       async function inner(): Promise<void> {
+         await using late = { [Symbol.asyncDispose]: async () => console.log('disposed') };
+         using now = { [Symbol.dispose]: () => console.log('disposed at once') };
+         console.log('inside');
+       }
+       await inner();
+       const size = await Promise.resolve(parseSize('1k'));
+       console.log(twice(size satisfies number), Kind.a, typeof AtomicOperationSequence, typeof simulatedHost);
+       console.log(currentBofh().stateDir, import.meta.filename, JSON.stringify(process.argv.slice(2)));`,
+    );
+
+    const { exitCode, stdout, stderr } = await run([script, '--json', 'b c']);
+
+    expect(stderr).toBe('');
+    expect(stdout.split('\n')).toEqual([
+      'inside',
+      'disposed at once',
+      'disposed',
+      '2048 A function function',
+      `${join(work, 'state')} ${script} ["--json","b c"]`,
+      '',
+    ]);
+    expect(exitCode).toBe(0);
+  });
+
+  it.each(['mjs', 'js', 'mts'])('may be a .%s', async (extension) => {
+    const script = write(
+      `a.${extension}`,
+      `import { parseSize } from 'bofh';\nconsole.log(parseSize('1k'));`,
+    );
+
+    expect(await run([script])).toMatchObject({ exitCode: 0, stdout: '1024\n' });
+  });
+
+  it('gets the running bofh also where another one is installed', async () => {
+    mkdirSync(join(work, 'node_modules/bofh'), { recursive: true });
+    write('node_modules/bofh/package.json', '{"name":"bofh","main":"index.js"}');
+    write('node_modules/bofh/index.js', 'exports.parseSize = () => "the other one";');
+    const script = write('a.ts', `import { parseSize } from 'bofh';\nconsole.log(parseSize('1k'));`);
+
+    expect((await run([script])).stdout).toBe('1024\n');
+  });
+
+  it('may use installed packages', async () => {
+    mkdirSync(join(work, 'node_modules/left'), { recursive: true });
+    write('node_modules/left/package.json', '{"name":"left","type":"module","exports":"./index.js"}');
+    write('node_modules/left/index.js', 'export const left = 1;');
+    const script = write('a.ts', `import { left } from 'left';\nconsole.log(left);`);
+
+    expect((await run([script])).stdout).toBe('1\n');
+  });
+
+  it('ends when all that it left running has ended', async () => {
+    const script = write('a.ts', `setTimeout(() => console.log('late'), 50);\nconsole.log('early');`);
+
+    expect(await run([script])).toMatchObject({ exitCode: 0, stdout: 'early\nlate\n' });
+  });
+
+  it.each(['mjs', 'ts', 'js'])(
+    'as .%s that throws is run once, and its own line is named: exit 1',
+    async (extension) => {
+      const script = write(
+        `a.${extension}`,
+        `import { parseSize } from 'bofh';\n\nconsole.log('once', parseSize('1'));\n\nfunction f() {\n  throw new Error('no disk');\n}\nf();\n`,
+      );
+
+      const { exitCode, stdout, stderr } = await run([script]);
+
+      expect(exitCode).toBe(1);
+      expect(stdout).toBe('once 1\n');
+      expect(stderr).toContain(`the script ${script} failed: Error: no disk`);
+      expect(stderr).toContain(`${script}:6:`);
+      expect(stderr).toContain(`${script}:8:`);
+    },
+  );
+
+  it('whose neighbour throws names the neighbour, and runs it once', async () => {
+    const lib = write('lib.mjs', `console.log('lib');\n\nthrow new Error('in lib');\n`);
+    const script = write('a.ts', `import './lib.mjs';`);
+
+    const { stdout, stderr } = await run([script]);
+
+    expect(stdout).toBe('lib\n');
+    expect(stderr).toContain(`${lib}:3:`);
+  });
+
+  it('with an error of syntax is wrong input, named with its line: exit 2', async () => {
+    const script = write('a.ts', `const a = 1;\nconst b = = 2;\n`);
+
+    const { exitCode, stderr } = await run([script]);
+
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain(`${script}:2:`);
+  });
+
+  it('that imports what is not there is wrong input: exit 2', async () => {
+    const script = write('a.ts', `import { a } from './nowhere.ts';\nconsole.log(a);\n`);
+
+    const { exitCode, stdout, stderr } = await run([script]);
+
+    expect(exitCode).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toContain('nowhere.ts');
+  });
+
+  it('that waits for what never comes does not end as a success', async () => {
+    const script = write('a.ts', `await new Promise(() => undefined);`);
+
+    const { exitCode, stderr } = await run([script]);
+
+    expect(exitCode).not.toBe(0);
+    expect(stderr).toContain('can never come');
+  });
+});
+
+describe('the dry run of a script', () => {
+  const dry = (name: string, text: string, ...args: readonly string[]) =>
+    run(['--dry-run', '--json', write(name, text), ...args]);
+
+  it('tells what it would do, in order, and does nothing', async () => {
+    const made = join(work, 'made');
+    const { exitCode, stdout, stderr } = await dry(
+      'a.ts',
+      `import { atomic } from 'bofh';
+       console.log('args', process.argv.slice(2).join());
+       await atomic('x', async (tx) => {
+         await tx.file.create({ path: ${JSON.stringify(made)}, content: 'x', mode: 0o644 });
+         await tx.effect('ring', () => console.log('called'), () => undefined);
+         if (tx.planning) console.log('only planned');
+       });`,
+      'a',
+      '--b',
+    );
+
+    expect(exitCode).toBe(0);
+    expect(plan.parse(JSON.parse(stdout)).filter(({ when }) => when === 'in turn')).toMatchObject([
+      { sequence: 'x', n: 1, kind: 'file.create', objects: [`file:${made}`] },
+      { n: 2, kind: 'bare', changes: [containing('"ring"')] },
+    ]);
+    expect(stderr).toContain('itself is run, on a simulated host');
+    expect(stderr).toContain('args a,--b\n');
+    expect(stderr).toContain('only planned');
+    expect(stderr).not.toContain('called\n');
+    expect(existsSync(made)).toBe(false);
+    expect(existsSync(join(work, 'state'))).toBe(false);
+  });
+
+  it.each([
+    ['write a file', `import { writeFileSync } from 'node:fs'; writeFileSync('oops', '');`],
+    ['start a program', `import { spawnSync } from 'node:child_process'; spawnSync('touch', ['oops']);`],
+  ])('lets it not %s', async (_what, text) => {
+    const { exitCode, stdout, stderr } = await dry('a.ts', text);
+
+    expect(exitCode).toBe(1);
+    expect(failure.parse(JSON.parse(stdout)).error.host).toContain('untouched');
+    expect(stderr).toContain('may write no file and start no program');
+    expect(existsSync('oops')).toBe(false);
+  });
+
+  it('is no plan when the script ends its process', async () => {
+    const { exitCode, stderr } = await dry('a.ts', 'process.exit(0);');
+
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('ended its process (exit 0) before its plan was known');
+  });
+
+  it('names the line of a script that throws', async () => {
+    const { exitCode, stderr } = await dry('a.ts', `\n\nthrow new Error('no');\n`);
+
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('a.ts:3:');
+  });
+});
+
+describe.skipIf(!root)('a script with a sequence', () => {
+  it('makes what it says', async () => {
+    expect(await run([write('a.ts', making(''))])).toMatchObject({ exitCode: 0, stdout: 'after\n' });
+    expect(existsSync(join(work, 'made'))).toBe(true);
+  });
+
+  it('that fails is undone: exit 5, naming the line that threw', async () => {
+    const script = write('a.ts', making(`throw new Error('on purpose');`));
+
+    const { exitCode, stdout, stderr } = await run([script]);
+
+    expect(exitCode).toBe(5);
+    expect(stdout).toBe('');
+    expect(stderr).toContain('on purpose');
+    expect(stderr).toContain(`${script}:4:`);
+    expect(stderr).toContain('host: restored');
+    expect(existsSync(join(work, 'made'))).toBe(false);
+  });
+
+  it('that nobody waits for is undone too, and its failure is told', async () => {
+    const script = write(
+      'a.ts',
+      making(`throw new Error('on purpose');`).replace('await atomic', 'void atomic'),
+    );
+
+    const { exitCode, stderr } = await run([script]);
+
+    expect(exitCode).toBe(5);
+    expect(stderr).toContain('on purpose');
+    expect(existsSync(join(work, 'made'))).toBe(false);
+  });
+
+  it('is undone when something else in the script throws while it is open', async () => {
+    const script = write(
+      'a.ts',
+      `setTimeout(() => { throw new Error('elsewhere'); }, 200);\n${making('await new Promise((r) => setTimeout(r, 60_000));')}`,
+    );
+
+    const { exitCode, stderr } = await run([script]);
+
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('elsewhere');
+    expect(existsSync(join(work, 'made'))).toBe(false);
+  });
+
+  it('that calls process.exit leaves its journal open, and says so: exit 3', async () => {
+    const { exitCode, stderr } = await run([write('a.ts', making('process.exit(0);'))]);
+
+    expect(exitCode).toBe(3);
+    expect(stderr).toContain('its journal stays open');
+    const list = await bofh(['journal', 'list', '--json', '--state-dir', join(work, 'state')]);
+    expect(journalList.parse(JSON.parse(list.stdout))).toMatchObject([{ state: 'interrupted' }]);
+    expect(await bofh(['recover', '--state-dir', join(work, 'state')])).toMatchObject({ exitCode: 0 });
+    expect(existsSync(join(work, 'made'))).toBe(false);
+  });
+
+  it('is refused to somebody who is not root, before anything', async () => {
+    const { chmodSync } = await import('node:fs');
+    chmodSync(work, 0o755);
+    const script = write('a.ts', making(''));
+
+    const { exitCode, stderr } = await run([script], { uid: 65_534 });
+
+    expect(stderr).toContain('only root may do that');
+    expect(exitCode).toBe(1);
+  });
+
+  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('is undone at %s: exit 130', async (signal) => {
+    const script = write(
+      'a.ts',
+      making(`console.log('waiting'); await new Promise((r) => setTimeout(r, 60_000));`),
+    );
+    const argv = ['run', '--state-dir', join(work, 'state'), '--site', write('site.json', '{}'), script];
+    const child = spawn(process.execPath, [await builtCommand(), ...argv], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let stderr = '';
+    child.stderr.on('data', (text: Buffer) => (stderr += text.toString()));
+    await new Promise((started) => child.stdout.once('data', started));
+
+    child.kill(signal);
+    const exitCode = await new Promise((ended) => child.once('close', ended));
+
+    expect(stderr).toContain('was interrupted');
+    expect(exitCode).toBe(130);
+    expect(existsSync(join(work, 'made'))).toBe(false);
+  });
+});
+
+describe('a site file', () => {
+  const site = (path: string) => bofh(['xen', 'list', '--json', '--site', path]);
+  it.each([
+    ['that throws', 'a.ts', `\nthrow new Error('no such thing');\n`, /a\.ts:2: no such thing/],
+    ['with an error of syntax', 'b.ts', `export default {{`, /b\.ts:1:/],
+    ['without a default export', 'c.ts', `export const a = 1;`, /no default export/],
+    ['that says what is no setting', 'd.ts', `export default { volumeGroop: 'x' };`, /volumeGroup/],
+    ['that is not JSON', 'e.json', `{ // a comment\n}`, /e\.json is not JSON/],
+  ])('%s is wrong input, naming the file: exit 2', async (_what, name, text, sentence) => {
+    const { exitCode, stdout, stderr } = await site(write(name, text));
+
+    expect(stderr).toMatch(sentence);
+    expect(exitCode).toBe(2);
+    expect(failure.parse(JSON.parse(stdout)).error.host).toContain('untouched');
+  });
+
+  it('is what a script works with, also as TypeScript that imports bofh', async () => {
+    const file = write(
+      'mine.ts',
+      `import { defineSite } from 'bofh';\nexport default defineSite({ volumeGroup: 'my_vg' as string });`,
+    );
+    const script = write(
+      's.ts',
+      `import { currentBofh } from 'bofh';\nconsole.log(currentBofh().site.volumeGroup);`,
+    );
+
+    expect(await bofh(['run', '--site', file, script])).toMatchObject({ exitCode: 0, stdout: 'my_vg\n' });
+    expect(await bofh(['run', script], { env: { BOFH_SITE: file } })).toMatchObject({ stdout: 'my_vg\n' });
+  });
+
+  it('that others can write is refused', async () => {
+    const { chmodSync } = await import('node:fs');
+    const file = write('open.ts', `export default {};`);
+    chmodSync(file, 0o666);
+
+    const { exitCode, stderr } = await site(file);
+
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain('can be written by others');
+  });
+
+  it('that is broken does not keep the journal from being read', async () => {
+    const file = write('broken.ts', `throw new Error('x');`);
+
+    expect(await bofh(['journal', 'list', '--site', file, '--state-dir', work])).toMatchObject({
+      exitCode: 0,
+    });
+    expect(await bofh(['recover', '--dry-run', '--site', file, '--state-dir', work])).toMatchObject({
+      exitCode: 0,
+    });
+  });
+});

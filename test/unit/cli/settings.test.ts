@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest';
+import { parseDuration, settingsOf } from '../../../src/cli/settings.ts';
+import { UsageError } from '../../../src/errors.ts';
+
+describe('a duration', () => {
+  it.each([
+    ['60s', 60_000],
+    ['90', 90_000],
+    ['1.5m', 90_000],
+    ['500ms', 500],
+    ['1h', 3_600_000],
+    ['0', 0],
+  ])('%s is %d ms', (text, ms) => {
+    expect(parseDuration(text)).toBe(ms);
+  });
+
+  it.each(['', '-1s', '10 s', '5 minutes', '1d', 'soon', '1e3s', '999h'])('refuses "%s"', (text) => {
+    expect(() => parseDuration(text)).toThrow(UsageError);
+  });
+});
+
+describe('the settings of a command', () => {
+  it('are careful when nothing is said', () => {
+    expect(settingsOf({}, {})).toEqual({
+      answer: 'text',
+      mode: 'act',
+      consent: 'ask',
+      waitMs: 0,
+      site: undefined,
+      stateDir: '/var/lib/bofh',
+      logLevel: 'warn',
+    });
+  });
+
+  it('take the environment where no option says otherwise', () => {
+    const env = { BOFH_SITE: '/env/site.ts', BOFH_STATE_DIR: '/env/state' };
+
+    expect(settingsOf({}, env)).toMatchObject({ site: '/env/site.ts', stateDir: '/env/state' });
+    expect(settingsOf({ site: '/a.ts', stateDir: '/b' }, env)).toMatchObject({
+      site: '/a.ts',
+      stateDir: '/b',
+    });
+  });
+
+  it('take a variable that is set to nothing for one that is not set', () => {
+    expect(settingsOf({}, { BOFH_SITE: '', BOFH_STATE_DIR: '' })).toMatchObject({
+      site: undefined,
+      stateDir: '/var/lib/bofh',
+    });
+  });
+
+  it('refuse a relative state directory and an unknown log level', () => {
+    expect(() => settingsOf({ stateDir: 'state' }, {})).toThrow(/absolute/);
+    expect(() => settingsOf({ logLevel: 'loud' }, {})).toThrow(/no log level/);
+  });
+});

@@ -1,0 +1,73 @@
+import { execFile } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const root = join(import.meta.dirname, '../../../..');
+
+/** How a command ended. */
+export interface Ended {
+  /** undefined: a signal ended it. */
+  readonly exitCode: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Start {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** Not root: uid and gid of this number. */
+  readonly uid?: number;
+}
+
+/** Runs a program to its end. */
+export function run(file: string, argv: readonly string[], start: Start = {}): Promise<Ended> {
+  const { env = {}, cwd, uid } = start;
+  return new Promise((resolve) => {
+    const child = execFile(
+      file,
+      argv,
+      {
+        env: { PATH: process.env.PATH, ...env },
+        ...(cwd === undefined ? {} : { cwd }),
+        ...(uid === undefined ? {} : { uid, gid: uid }),
+      },
+      (error, stdout, stderr) => {
+        const exitCode = error === null ? 0 : typeof error.code === 'number' ? error.code : undefined;
+        resolve({ exitCode, stdout, stderr });
+      },
+    );
+    child.stdin?.end();
+  });
+}
+
+let built: Promise<string> | undefined;
+
+/** The command line as it is published, built once for all tests of a worker. */
+export function builtCommand(): Promise<string> {
+  built ??= build();
+  return built;
+}
+
+async function build(): Promise<string> {
+  // A worker of vitest is killed at its end: the next one removes what it left.
+  for (const name of readdirSync(tmpdir())) {
+    const pid = /^bofh-test-(?<pid>\d+)$/.exec(name)?.groups?.pid;
+    if (pid !== undefined && !existsSync(`/proc/${pid}`))
+      rmSync(join(tmpdir(), name), { recursive: true, force: true });
+  }
+  const directory = join(tmpdir(), `bofh-test-${String(process.pid)}`);
+  mkdirSync(directory, { recursive: true });
+  // The tests that are not root must be able to read it.
+  chmodSync(directory, 0o755);
+  const script = join(root, 'scripts/build.mjs');
+  const { exitCode, stderr } = await run(process.execPath, [script, '--out', directory, '--no-types']);
+  const command = join(directory, 'bofh.js');
+  if (exitCode !== 0 || !existsSync(command)) throw new Error(`the build failed: ${stderr}`);
+  return command;
+}
+
+/** Runs `bofh ARGS…` as a user would, with a state directory of its own choice. */
+export async function bofh(args: readonly string[], start: Start = {}): Promise<Ended> {
+  return await run(process.execPath, [await builtCommand(), ...args], start);
+}

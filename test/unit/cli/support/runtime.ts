@@ -1,0 +1,36 @@
+import type { Bofh } from '../../../../src/bofh.ts';
+import { openLog } from '../../../../src/cli/log.ts';
+import { openSequences, type Runtime } from '../../../../src/cli/runtime.ts';
+import { type GlobalOptions, settingsOf } from '../../../../src/cli/settings.ts';
+import type { Terminal } from '../../../../src/cli/terminal.ts';
+
+/** A verb's runtime over a simulated host, and what it says. */
+export function testRuntime(bofh: Bofh, options: GlobalOptions = {}, answers: readonly string[] = []) {
+  const stdout: string[] = [];
+  const stderr: string[] = [];
+  const asked = [...answers];
+  const terminal: Terminal = {
+    interactive: answers.length > 0,
+    live: false,
+    columns: 80,
+    answer: (text) => stdout.push(text),
+    line: (text) => stderr.push(text),
+    draw: () => undefined,
+    ask: async () => asked.shift() ?? '',
+    flush: async () => undefined,
+  };
+  const settings = settingsOf(options, {});
+  const runtime: Runtime = {
+    terminal,
+    log: openLog('silent', terminal),
+    settings,
+    commandLine: ['bofh', 'test'],
+    verb: 'test',
+    root: true,
+    signals: { stop: new AbortController().signal, abandon: new AbortController().signal },
+    sequences: openSequences(),
+    bofh,
+    script: undefined,
+  };
+  return { runtime, stdout: () => stdout.join(''), stderr: () => stderr.join('\n') };
+}

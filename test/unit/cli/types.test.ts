@@ -1,0 +1,100 @@
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { run } from './support/built.ts';
+
+const root = join(import.meta.dirname, '../../..');
+const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc');
+
+/** A project of somebody who has installed bofh, and not the library that its schemas are written with. */
+let project = '';
+beforeAll(async () => {
+  project = mkdtempSync(join(tmpdir(), 'bofh-types-'));
+  const installed = join(project, 'node_modules/bofh');
+  mkdirSync(installed, { recursive: true });
+  copyFileSync(join(root, 'package.json'), join(installed, 'package.json'));
+  symlinkSync(join(root, 'node_modules/@types'), join(project, 'node_modules/@types'));
+  await run(process.execPath, [join(root, 'scripts/build.mjs'), '--out', join(installed, 'dist')]);
+  const compilerOptions = {
+    target: 'es2023',
+    lib: ['es2023', 'esnext.disposable'],
+    module: 'nodenext',
+    types: ['node'],
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    skipLibCheck: false,
+    noEmit: true,
+  };
+  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['main.ts'] }));
+  writeFileSync(join(project, 'package.json'), '{"type":"module"}');
+}, 180_000);
+afterAll(() => rmSync(project, { recursive: true, force: true }));
+
+async function compiled(code: string): Promise<string> {
+  writeFileSync(join(project, 'main.ts'), code);
+  const { stdout } = await run(process.execPath, [tsc, '-p', project], { cwd: project });
+  // @types/node has faults of its own under exactOptionalPropertyTypes (20.19.9: https.d.ts).
+  const ours = stdout.split('\n').filter((line) => /^(?:main\.ts|node_modules\/bofh)/.test(line));
+  return ours.join('\n');
+}
+
+describe('the published types', () => {
+  it('take what is right and refuse what is wrong, in a strict project without our libraries', async () => {
+    const code = `
+      import { atomic, defineSite, MountPool, RolledBackError, xen, lvm, parseSize, type Site } from 'bofh';
+      import { AtomicOperationSequence, operation, type Schema } from 'bofh/atomic';
+      import { simulatedBofh } from 'bofh/testing';
+      export const site = defineSite({ volumeGroup: 'vg0', startOrder: ['web1'] });
+      export const group: Site['volumeGroup'] = site.volumeGroup;
+      export const path: string = await atomic('disk', async (tx) => {
+        const lv = await tx.lvm.createLv({ vg: 'vg0', name: 'web1', size: parseSize('1g') });
+        await tx.filesystem.create({ device: lv.path, type: 'ext4' });
+        return lv.path;
+      });
+      for (const domu of await xen.allDomus()) if (!(await domu.isRunning())) await domu.start();
+      export const sizes: number[] = (await lvm.lvs()).map((lv) => lv.size);
+      await new MountPool(['/mnt']).with('/dev/sda1', async (at: string) => console.log(at));
+      export const failed = (error: unknown) => error instanceof RolledBackError && error.leftAlone.length;
+      export const wrong = () => atomic('x', async (tx) => {
+        // @ts-expect-error -- a size is no truth value
+        await tx.lvm.createLv({ vg: 'v', name: 'n', size: true });
+        // @ts-expect-error -- there is no such argument
+        await tx.lvm.createLv({ vg: 'v', name: 'n', size: 1, sise: 2 });
+        // @ts-expect-error -- there is no such setting
+        defineSite({ volumeGroop: 'vg0' });
+      });
+      export { AtomicOperationSequence, operation, simulatedBofh, type Schema };
+    `;
+
+    expect(await compiled(code)).toBe('');
+  }, 60_000);
+
+  it('name no library that a user would have to install', () => {
+    const types = join(project, 'node_modules/bofh/dist/types');
+    const files = readdirSync(types, { recursive: true, encoding: 'utf8' }).filter((name) =>
+      name.endsWith('.d.ts'),
+    );
+    const foreign = files.flatMap((name) =>
+      [
+        ...readFileSync(join(types, name), 'utf8').matchAll(
+          /(?:from |import\()["'](?<from>[^."'][^"']*)["']/g,
+        ),
+      ].map(({ groups }) => groups?.from ?? ''),
+    );
+
+    expect(files.length).toBeGreaterThan(10);
+    expect([...new Set(foreign)].filter((from) => !from.startsWith('node:'))).toEqual([]);
+  });
+});

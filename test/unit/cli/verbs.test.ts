@@ -1,0 +1,161 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import * as answers from '../../../src/cli/answers.ts';
+import { list as lvmList } from '../../../src/cli/lvm.ts';
+import { create, destroy } from '../../../src/cli/vm.ts';
+import { list, start, startAll } from '../../../src/cli/xen.ts';
+import { RefusedError } from '../../../src/errors.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { testRuntime } from './support/runtime.ts';
+
+const options = {
+  source: 'tar:/srv/root.tar',
+  size: '256m',
+  swap: '64m',
+  memory: '128m',
+  vg: 'vg0',
+  kernel: '/boot/vmlinuz',
+  ramdisk: '/boot/initrd',
+};
+
+let host: SimulatedHost;
+beforeEach(() => {
+  host = simulatedHost();
+  host.addTar('/srv/root.tar', [
+    { path: 'etc', type: 'directory' },
+    { path: 'etc/motd', type: 'file', content: 'hello\n' },
+  ]);
+  for (const path of ['/boot/vmlinuz', '/boot/initrd']) host.admin.writeFile(path, 'x');
+});
+
+const at = (said: Parameters<typeof testRuntime>[1] = {}, typed: readonly string[] = []) =>
+  testRuntime(simulatedBofh({ host }), said, typed);
+
+async function make(name: string): Promise<void> {
+  await create(at().runtime, name, options);
+}
+
+describe('bofh vm create', () => {
+  it('makes the guest and says where everything is', async () => {
+    const { runtime, stdout } = at({ json: true });
+
+    expect(await create(runtime, 'web1', { ...options, start: true })).toBe(0);
+
+    expect(answers.vmCreate.parse(JSON.parse(stdout()))).toMatchObject({
+      name: 'web1',
+      config: '/etc/xen/web1.cfg',
+      root: '/dev/vg0/web1-root',
+      swap: '/dev/vg0/web1-swap',
+      domid: 1,
+    });
+  });
+
+  it('tells in words how to start it when it was not', async () => {
+    const { runtime, stdout } = at();
+
+    await create(runtime, 'web1', options);
+
+    expect(stdout()).toContain('web1 is made: root /dev/vg0/web1-root (256 MiB)');
+    expect(stdout()).toContain('start it with: bofh xen start web1');
+  });
+
+  it('refuses all that is wrong at once, and changes nothing', async () => {
+    await make('web1');
+    const before = host.snapshot();
+
+    const again = create(at().runtime, 'web1', { ...options, size: '1t' });
+
+    await expect(again).rejects.toThrow(/web1-root.*web1\.cfg/s);
+    await expect(again).rejects.toBeInstanceOf(RefusedError);
+    expect(host.snapshot()).toBe(before);
+  });
+});
+
+describe('bofh vm destroy', () => {
+  it('removes the guest when it was confirmed', async () => {
+    await make('web1');
+    const { runtime, stdout, stderr } = at({ json: true }, ['y']);
+
+    expect(await destroy(runtime, 'web1', {})).toBe(0);
+
+    expect(stderr()).toContain('the logical volume vg0/web1-root and all that is on it');
+    const answer = answers.vmDestroy.parse(JSON.parse(stdout()));
+    expect([...answer.volumes].sort()).toEqual(['vg0/web1-root', 'vg0/web1-swap']);
+  });
+
+  it.each([
+    ['the answer is no', {}, ['n']],
+    ['there is nobody to ask', {}, []],
+  ])('does nothing when %s', async (_when, said, typed) => {
+    await make('web1');
+    const before = host.snapshot();
+
+    await expect(destroy(at(said, typed).runtime, 'web1', {})).rejects.toBeInstanceOf(RefusedError);
+
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it('asks nobody when --yes was said', async () => {
+    await make('web1');
+
+    expect(await destroy(at({ yes: true }).runtime, 'web1', {})).toBe(0);
+  });
+});
+
+describe('bofh xen', () => {
+  it('lists the guests, running or not, by the documented type', async () => {
+    await make('web1');
+    const { runtime, stdout } = at({ json: true });
+
+    expect(await list(runtime)).toBe(0);
+
+    const guests = answers.xenList.parse(JSON.parse(stdout()));
+    expect(guests.find(({ name }) => name === 'web1')).toMatchObject({
+      state: 'off',
+      domid: null,
+      memoryMiB: 128,
+    });
+  });
+
+  it('starts one, and then all that are left; a second time it changes nothing', async () => {
+    for (const name of ['web1', 'web2']) await make(name);
+    const [one, all, again] = [at({ json: true }), at({ json: true }), at({ json: true })];
+
+    expect(await start(one.runtime, 'web2')).toBe(0);
+    expect(await startAll(all.runtime)).toBe(0);
+    const changes = host.changes.length;
+    expect(await startAll(again.runtime)).toBe(0);
+
+    expect(answers.xenStart.parse(JSON.parse(one.stdout()))).toMatchObject({ name: 'web2' });
+    expect(answers.xenStartAll.parse(JSON.parse(all.stdout()))).toMatchObject([
+      { guest: 'web1', was: 'off', now: 'running' },
+      { guest: 'web2', was: 'running', now: 'running' },
+    ]);
+    expect(host.changes.length).toBe(changes);
+  });
+
+  it('exits 6 when one of them failed, and starts the others', async () => {
+    for (const name of ['web1', 'web2']) await make(name);
+    host.fault({ tool: 'xl', argvIncludes: 'web1.cfg', mode: 'fails before' });
+    const { runtime, stdout } = at({ json: true });
+
+    expect(await startAll(runtime)).toBe(6);
+
+    const rows = answers.xenStartAll.parse(JSON.parse(stdout()));
+    expect(rows.map(({ guest, now, error }) => [guest, now, error !== undefined])).toEqual([
+      ['web1', 'off', true],
+      ['web2', 'running', false],
+    ]);
+  });
+});
+
+it('bofh lvm list gives sizes in bytes, by the documented type', async () => {
+  await make('web1');
+  const { runtime, stdout } = at({ json: true });
+
+  expect(await lvmList(runtime)).toBe(0);
+
+  expect(answers.lvmList.parse(JSON.parse(stdout()))).toMatchObject([
+    { volume: 'vg0/web1-root', size: 256 * 1024 ** 2, path: '/dev/vg0/web1-root', active: true },
+    { volume: 'vg0/web1-swap', size: 64 * 1024 ** 2 },
+  ]);
+});
