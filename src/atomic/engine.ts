@@ -37,9 +37,8 @@ export function newId(): string {
 }
 
 /** What the journal says of the process that works on it. */
-export async function ownerLine(engine: Engine): Promise<Owner> {
-  const { boot } = await engine.host.facts();
-  return { ...engine.processes.self, boot, user: engine.who.user, bofh: engine.who.bofh };
+export function ownerLine(engine: Engine): Owner {
+  return { ...engine.processes.self, user: engine.who.user, bofh: engine.who.bofh };
 }
 
 /** The host as a step may change it. */
@@ -70,4 +69,9 @@ export async function codeOf(
     `journal ${id} has a step "${step.kind}" version ${step.version} that this bofh does not know; nothing was touched`,
     { remedy: 'recover it with the version of bofh that wrote it' },
   );
+}
+
+/** The text of anything thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

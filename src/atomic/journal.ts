@@ -1,4 +1,5 @@
 import { JournalError } from '../errors.ts';
+import { messageOf } from './engine.ts';
 import { decode, encode, type BeginLine, type Line } from './lines.ts';
 import { apply, fold, type State } from './state.ts';
 import type { Store, StoreFile } from './store.ts';
@@ -8,9 +9,7 @@ export class AppendError extends JournalError {
   readonly at: 'write' | 'sync';
 
   constructor(at: 'write' | 'sync', id: string, cause: unknown) {
-    super(`journal ${id} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`, {
-      cause,
-    });
+    super(`journal ${id} cannot be written: ${messageOf(cause)}`, { cause });
     this.at = at;
   }
 }
@@ -27,27 +26,17 @@ export interface Journal {
   /** Lines that may wait for the next durable write (`done`, `scope`). */
   pending: readonly Line[];
   /** A line of the unwinding could not be written: the journal stays open. */
-  incomplete: unknown;
-  /** A failed sync, or a torn write that could not be cut off: nothing more is written. */
+  incomplete: AppendError | undefined;
+  /** A failed sync, a torn write that could not be cut off, a line of an unwinding that is missing: no more is written. */
   dead: AppendError | undefined;
 }
 
-const ballastSize = 64 * 1024;
+const ballast = Buffer.alloc(64 * 1024, 1);
 
 /** The journal of a new sequence; `file` is `ID.new`, locked. The begin line and `lines` are durable, and it has its name, when this returns. */
 export function bear(store: Store, file: StoreFile, begin: BeginLine, lines: readonly Line[]): Journal {
   const { id } = begin;
-  const journal: Journal = {
-    id,
-    store,
-    file,
-    state: apply(undefined, begin),
-    position: 0,
-    crc: 0,
-    pending: [],
-    incomplete: undefined,
-    dead: undefined,
-  };
+  const journal = openAt(store, file, id, apply(undefined, begin));
   writeBallast(store, id);
   store.makeDir(`${id}.d`);
   write(journal, [begin, ...lines]);
@@ -64,17 +53,7 @@ export function bear(store: Store, file: StoreFile, begin: BeginLine, lines: rea
 export function adopt(store: Store, file: StoreFile, id: string): Journal {
   const bytes = file.read();
   const { lines, length, crc } = decode(bytes, `${id}.journal`);
-  const journal: Journal = {
-    id,
-    store,
-    file,
-    state: fold(lines),
-    position: length,
-    crc,
-    pending: [],
-    incomplete: undefined,
-    dead: undefined,
-  };
+  const journal = { ...openAt(store, file, id, fold(lines)), position: length, crc };
   try {
     file.truncate(length);
     writeAll(file, bytes.subarray(0, length), 0);
@@ -83,6 +62,11 @@ export function adopt(store: Store, file: StoreFile, id: string): Journal {
     throw new AppendError('sync', id, error);
   }
   return journal;
+}
+
+function openAt(store: Store, file: StoreFile, id: string, state: State): Journal {
+  const nothing = { pending: [], incomplete: undefined, dead: undefined };
+  return { id, store, file, state, position: 0, crc: 0, ...nothing };
 }
 
 /** Appends lines. Durable when this returns, unless they may `wait` for the next write. Throws AppendError. */
@@ -95,7 +79,9 @@ export function append(journal: Journal, lines: readonly Line[], mode: 'durable'
 
 /**
  * Appends lines of an unwinding. One that cannot be written does not stop it, because undo is idempotent: the state
- * goes on in memory and the journal stays open. A failed sync does stop it.
+ * goes on in memory and the journal stays open. But no later line is written either: with `undone 2` and without the
+ * `undone 3` before it, recovery would undo 3 alone, and set back a value to one that 2 has undone already.
+ * A failed sync does stop it.
  */
 export function note(journal: Journal, lines: readonly Line[]): void {
   try {
@@ -103,17 +89,22 @@ export function note(journal: Journal, lines: readonly Line[]): void {
   } catch (error) {
     if (!(error instanceof AppendError) || error.at === 'sync') throw error;
     journal.incomplete ??= error;
+    journal.dead ??= error;
     for (const line of lines) journal.state = apply(journal.state, line);
   }
 }
 
-/** Writes the last line, deletes what may hold key material, and moves the journal to the history. */
+/** Writes the last line and moves the journal to the history. */
 export function close(journal: Journal, line: Line & { readonly t: 'closed' }): void {
   append(journal, [line]);
-  retire(journal.store, journal.id);
+  try {
+    retire(journal.store, journal.id);
+  } catch {
+    // It is closed, which is all that matters to its sequence: the next recovery moves it.
+  }
 }
 
-/** Moves a closed journal to the history: also what a crash between `closed` and the move left. */
+/** Moves a closed journal to the history without what may hold key material; whatever of that is done already. */
 export function retire(store: Store, id: string): void {
   store.remove(`${id}.ballast`);
   store.remove(`${id}.d`);
@@ -173,10 +164,10 @@ function isNoSpace(error: unknown): boolean {
 /** Room that is given back when the disk is full, so that the way back can still be written down. */
 function writeBallast(store: Store, id: string): void {
   store.remove(`${id}.ballast`);
-  const ballast = store.create(`${id}.ballast`);
+  const file = store.create(`${id}.ballast`);
   try {
-    writeAll(ballast, Buffer.alloc(ballastSize, 1), 0);
+    writeAll(file, ballast, 0);
   } finally {
-    ballast.close();
+    file.close();
   }
 }

@@ -24,32 +24,54 @@ export function lockTable(directory: string, host: Host): LockTable {
   return { open: () => objectLocks(directory, host) };
 }
 
+interface Held {
+  readonly fd: number;
+  readonly mode: Mode;
+}
+
 function objectLocks(directory: string, host: Host): ObjectLocks {
-  const held = new Map<Key, { readonly fd: number; readonly mode: Mode }>();
+  const held = new Map<Key, Held>();
+  // One at a time: two steps side by side that share an object would open its lock twice and lose one.
+  let turn: Promise<unknown> = Promise.resolve();
   return {
-    take: async (claims) => {
-      const wanted = [...modes(claims)].filter(
-        ([key, mode]) => held.get(key)?.mode !== 'exclusive' && held.get(key)?.mode !== mode,
-      );
-      if (wanted.length === 0) return undefined;
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
-      const opened = wanted.map(([key, mode]) => {
-        const had = held.get(key);
-        const fd = had?.fd ?? openLock(join(directory, fileName(key)));
-        return { key, fd, mode, fresh: had === undefined, ...(had === undefined ? {} : { from: had.mode }) };
-      });
-      const refused = await host.flock(opened);
-      for (const { key, fd, mode, fresh } of opened) {
-        if (refused === undefined) held.set(key, { fd, mode });
-        else if (fresh) closeSync(fd);
-      }
-      return refused === undefined ? undefined : opened[refused]?.key;
+    take: (claims) => {
+      const taking = turn.then(() => takeAll(directory, host, held, claims));
+      turn = taking.catch(() => undefined);
+      return taking;
     },
     release: () => {
       for (const { fd } of held.values()) closeSync(fd);
       held.clear();
     },
   };
+}
+
+async function takeAll(
+  directory: string,
+  host: Host,
+  held: Map<Key, Held>,
+  claims: Claims,
+): Promise<Key | undefined> {
+  const wanted = [...modes(claims)].filter(
+    ([key, mode]) => held.get(key)?.mode !== 'exclusive' && held.get(key)?.mode !== mode,
+  );
+  if (wanted.length === 0) return undefined;
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const opened = wanted.map(([key, mode]) => {
+    const had = held.get(key);
+    const fd = had?.fd ?? openLock(join(directory, fileName(key)));
+    return { key, fd, mode, ...(had === undefined ? {} : { from: had.mode }) };
+  });
+  let taken = false;
+  try {
+    const refused = await host.flock(opened);
+    taken = refused === undefined;
+    if (refused !== undefined) return opened[refused]?.key;
+    for (const { key, fd, mode } of opened) held.set(key, { fd, mode });
+    return undefined;
+  } finally {
+    if (!taken) for (const { fd, from } of opened) if (from === undefined) closeSync(fd);
+  }
 }
 
 /** Each key of a step with the stronger of its modes, in one order for everybody. */

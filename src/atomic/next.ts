@@ -56,7 +56,7 @@ function back(state: State, view: View): Decision {
     if (container !== undefined) continue;
     const blocker = blockerOf(step, state, view);
     if (blocker !== undefined) return { do: 'block', step, why: { by: blocker.n } };
-    return { do: 'undo', step, boot: 'same', riders: ridersOf(step, left).toReversed() };
+    return { do: 'undo', step, boot: 'same', riders: ridersOf(step, left) };
   }
   return left.length === 0 ? { do: 'close', outcome: 'rolled-back' } : { do: 'stuck' };
 }
@@ -69,15 +69,15 @@ function containerOf(step: Step, left: readonly Step[]): Step | undefined {
   return older.findLast((other) => other.intent.contains === key);
 }
 
-/** What lies in this step's object, through any number of levels, oldest first. */
-function ridersOf(step: Step, left: readonly Step[]): readonly Step[] {
+/** What lies in this step's object, through any number of levels, newest first. */
+export function ridersOf(step: Step, left: readonly Step[]): readonly Step[] {
   const riding = new Set<Step>([step]);
   for (const other of left) {
     const container = containerOf(other, left);
     if (container !== undefined && riding.has(container)) riding.add(other);
   }
   riding.delete(step);
-  return [...riding];
+  return [...riding].toReversed();
 }
 
 /** A newer step that stands in the way: blocked itself, or outside the scope that is undone. */
@@ -87,7 +87,7 @@ function blockerOf(step: Step, state: State, view: View): Step | undefined {
     (other) =>
       other.undone === undefined &&
       (other.blocked !== undefined || !inScope(state, other.intent.scope, view.scope)) &&
-      blocks(other, step),
+      blocks(other.intent, step.intent),
   );
 }
 
@@ -101,7 +101,9 @@ function forward(state: State): Decision {
       continue;
     }
     if (step.intent.after && step.finished) continue;
-    const blocker = blocked.find((other) => blocks(step, other) || blocks(other, step));
+    const blocker = blocked.find(
+      (other) => blocks(step.intent, other.intent) || blocks(other.intent, step.intent),
+    );
     if (!step.intent.after) {
       // It has nothing to finish, but what conflicts with it must not overtake the blocked one.
       if (blocker !== undefined) blocked.push(step);

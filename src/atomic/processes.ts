@@ -11,10 +11,10 @@ export interface LockHolder {
 
 /** What the engine asks about processes. */
 export interface Processes {
-  /** This process. */
-  readonly self: { readonly pid: number; readonly started: number };
+  /** This process, and the boot of the machine that it runs on. */
+  readonly self: Pick<Owner, 'pid' | 'started' | 'boot'>;
   /** Does the owner live, and still have this file open? */
-  alive(owner: Owner, inode: string, boot: string): boolean;
+  alive(owner: Owner, inode: string): boolean;
   /** Who has this file open, other than this process. */
   holders(inode: string): readonly LockHolder[];
   /** SIGTERM to the process group that a change was started as. */
@@ -23,10 +23,11 @@ export interface Processes {
 
 /** The processes of this host, from /proc. */
 export function hostProcesses(): Processes {
-  const self = { pid: process.pid, started: startTime(process.pid) ?? 0 };
+  const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  const self = { pid: process.pid, started: startTime(process.pid) ?? 0, boot };
   return {
     self,
-    alive: (owner, inode, boot) =>
+    alive: (owner, inode) =>
       owner.boot === boot && startTime(owner.pid) === owner.started && hasOpen(owner.pid, inode),
     holders: (inode) =>
       pids()

@@ -116,8 +116,13 @@ export function exclusive(claims: Claims): readonly Key[] {
   return [...(claims.makes ?? []), ...(claims.changes ?? [])];
 }
 
+/** Is there still something to do for this step: before the commit to undo it, after it to finish it? */
+export function isLeft(state: State, step: Step): boolean {
+  return step.undone === undefined && (!state.committed || (step.intent.after && !step.finished));
+}
+
 /** Does the older step conflict with the newer one? A bare pair without claims conflicts with every older step. */
-export function blocks(newer: Step, older: Step): boolean {
-  if (newer.intent.claims === null) return true;
-  return older.intent.claims !== null && conflicting(newer.intent.claims, older.intent.claims) !== undefined;
+export function blocks(newer: Pick<IntentLine, 'claims'>, older: Pick<IntentLine, 'claims'>): boolean {
+  if (newer.claims === null) return true;
+  return older.claims !== null && conflicting(newer.claims, older.claims) !== undefined;
 }

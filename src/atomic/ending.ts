@@ -1,0 +1,91 @@
+import { InterruptedError, RolledBackError } from '../errors.ts';
+import { changing, codeOf, messageOf } from './engine.ts';
+import { append, AppendError, close, note } from './journal.ts';
+import { json } from './operation.ts';
+import { stuck } from './report.ts';
+import { unless } from './signal.ts';
+import { unwind, type Unwinding, type Unwound } from './unwind.ts';
+
+/** What the end of a sequence needs of it. */
+export interface Ending {
+  readonly unwinding: Unwinding;
+  readonly stop: AbortSignal;
+  /** Releases what is temporary, newest first. */
+  readonly release: () => Promise<void>;
+  /** An act that a second signal left to itself: until it ends, journal and locks are its own. */
+  readonly leave: (acting: Promise<unknown>) => void;
+}
+
+/** Ends a sequence whose body succeeded: its value, once everything is committed and finished. */
+export async function commit<T>(ending: Ending, value: T): Promise<T> {
+  const { unwinding, stop } = ending;
+  const { journal, abandon } = unwinding;
+  try {
+    const preparing = makeReady(ending);
+    if ((await unless(abandon, preparing)) === undefined) ending.leave(preparing);
+    if (stop.aborted || abandon?.aborted === true)
+      throw new InterruptedError(`"${journal.state.begin.name}" was interrupted`);
+    append(journal, [{ t: 'committed' }]);
+  } catch (error) {
+    throw await rollBack(ending, error);
+  }
+  try {
+    const { end, errors, adrift } = await unwind(unwinding);
+    if (adrift !== undefined) ending.leave(adrift);
+    if (end === 'stuck' || journal.incomplete !== undefined)
+      throw stuck(journal, { cause: errors[0] ?? journal.incomplete, value, errors: errors.slice(1) });
+    close(journal, { t: 'closed', outcome: 'committed' });
+  } catch (error) {
+    if (error instanceof AppendError) throw stuck(journal, { cause: error, value });
+    throw error;
+  }
+  return value;
+}
+
+/** What the steps wrote goes to the disk before `committed` says so. */
+async function makeReady({ unwinding, release }: Ending): Promise<'ready'> {
+  const { engine, journal } = unwinding;
+  await release();
+  for (const step of journal.state.steps) {
+    if (step.undone !== undefined || step.intent.kind === 'bare') continue;
+    const code = await codeOf(engine, step.intent, journal.id);
+    if (code.deferred) continue;
+    const host = changing(engine, journal, { n: step.n, kind: code.kind });
+    await code.sync({ undo: step.intent.undo, result: json(step.done?.result ?? null), host });
+  }
+  return 'ready';
+}
+
+/** Ends a sequence that failed: the error that tells what became of it. */
+export async function rollBack(ending: Ending, cause: unknown): Promise<unknown> {
+  const { unwinding } = ending;
+  const { journal, abandon } = unwinding;
+  if (journal.dead?.at === 'sync' || abandon?.aborted === true) return stuck(journal, { cause });
+  let unwound: Unwound;
+  try {
+    note(journal, [{ t: 'rollback', because: messageOf(cause) }]);
+    unwound = await unwind(unwinding);
+  } catch (error) {
+    return stuck(journal, { cause, errors: [error] });
+  }
+  if (unwound.adrift !== undefined) ending.leave(unwound.adrift);
+  if (unwound.end === 'stuck') return stuck(journal, { cause, errors: unwound.errors });
+  return rolledBack(unwinding, cause, unwound);
+}
+
+function rolledBack({ journal }: Unwinding, cause: unknown, { leftAlone }: Unwound): Error {
+  let left = '';
+  try {
+    if (journal.incomplete !== undefined) throw journal.incomplete;
+    close(journal, { t: 'closed', outcome: 'rolled-back' });
+  } catch (error) {
+    left = `; its journal stays open until "bofh recover" (${messageOf(error)})`;
+  }
+  if (cause instanceof InterruptedError && leftAlone.length === 0 && left === '') return cause;
+  const { id, state } = journal;
+  return new RolledBackError(`"${state.begin.name}" failed and is undone${left}: ${messageOf(cause)}`, {
+    cause,
+    id,
+    leftAlone,
+  });
+}

@@ -1,0 +1,73 @@
+import { JournalError } from '../errors.ts';
+import type { Engine } from './engine.ts';
+import { decode, type Line } from './lines.ts';
+import { fold, type State } from './state.ts';
+import type { StoreFile } from './store.ts';
+
+/** A journal as it lies on the disk, whoever works on it. */
+export interface Seen {
+  readonly id: string;
+  readonly inode: string;
+  readonly lines: readonly Line[];
+  readonly state: State;
+}
+
+/** Every journal that has not moved to the history. One that cannot be read is an error: rule zero. */
+export function journals(engine: Engine): readonly Seen[] {
+  return engine.store.names('.').flatMap((name) => {
+    const id = /^(?<id>.+)\.journal$/.exec(name)?.groups?.id;
+    return id === undefined ? [] : (journalOf(engine, id) ?? []);
+  });
+}
+
+/** Undefined when there is none of this id that has not moved. */
+export function journalOf(engine: Engine, id: string): Seen | undefined {
+  const file = engine.store.open(`${id}.journal`);
+  if (file === undefined) return undefined;
+  try {
+    return see(id, file);
+  } finally {
+    file.close();
+  }
+}
+
+export function see(id: string, file: StoreFile): Seen {
+  const { lines } = decode(file.read(), `${id}.journal`);
+  return { id, inode: file.inode, lines, state: fold(lines) };
+}
+
+/** Is the process that works on it alive? Never asked while we have the file open ourselves. */
+export function isOwned(engine: Engine, { state, inode }: Seen): boolean {
+  return engine.processes.alive(state.owner, inode);
+}
+
+/** A file with its lock; `held` by somebody else; or undefined when there is none (any more). */
+export async function openLocked(engine: Engine, name: string): Promise<StoreFile | 'held' | undefined> {
+  const file = engine.store.open(name);
+  if (file === undefined) return undefined;
+  const kept = await lock(engine, file, name);
+  if (kept !== 'locked') file.close();
+  if (kept === 'locked') return file;
+  return kept === 'held' ? 'held' : openLocked(engine, name);
+}
+
+/** Locks a file, and makes sure that it still is what has this name. */
+export async function lock(
+  engine: Engine,
+  file: StoreFile,
+  name: string,
+): Promise<'locked' | 'held' | 'moved'> {
+  const refused = await engine.host.flock([{ fd: file.fd, mode: 'exclusive' }]);
+  if (refused !== undefined) return 'held';
+  return engine.store.inode(name) === file.inode ? 'locked' : 'moved';
+}
+
+/** The journal of a sequence that nobody works on, locked. Throws JournalError when somebody does. */
+export async function takeDead(engine: Engine, id: string): Promise<StoreFile> {
+  const file = await openLocked(engine, `${id}.journal`);
+  if (file === undefined) throw new JournalError(`there is no open journal ${id}`);
+  if (file !== 'held') return file;
+  throw new JournalError(
+    `journal ${id} is in use: its sequence, or a tool that it started, is still running`,
+  );
+}

@@ -1,0 +1,25 @@
+/** Settles when the signal comes; `forget` takes its listener off. */
+function aborted(signal: AbortSignal): {
+  readonly promise: Promise<undefined>;
+  readonly forget: () => void;
+} {
+  let forget = (): void => undefined;
+  const promise = new Promise<undefined>((resolve) => {
+    const give = (): void => resolve(undefined);
+    if (signal.aborted) give();
+    signal.addEventListener('abort', give, { once: true });
+    forget = () => signal.removeEventListener('abort', give);
+  });
+  return { promise, forget };
+}
+
+/** What the work gives, or undefined when the signal comes first: the work then goes on without us. */
+export async function unless<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T | undefined> {
+  if (signal === undefined) return work;
+  const { promise, forget } = aborted(signal);
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    forget();
+  }
+}

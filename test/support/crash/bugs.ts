@@ -1,0 +1,155 @@
+import type { ToyBugs } from './toys.ts';
+
+/** A change to one file of the engine; `old` occurs in it exactly once. */
+interface Patch {
+  readonly file: string;
+  readonly old: string;
+  readonly now: string;
+}
+
+/** A bug that the crash matrix must see. */
+export interface Bug {
+  readonly name: string;
+  readonly patches: readonly Patch[];
+  /** A bug of the operations instead. */
+  readonly toys?: ToyBugs;
+}
+
+const next = (old: string, now: string): Patch => ({ file: 'next.ts', old, now });
+const journal = (old: string, now: string): Patch => ({ file: 'journal.ts', old, now });
+const sequence = (old: string, now: string): Patch => ({ file: 'sequence.ts', old, now });
+const ending = (old: string, now: string): Patch => ({ file: 'ending.ts', old, now });
+const unwind = (old: string, now: string): Patch => ({ file: 'unwind.ts', old, now });
+const step = (old: string, now: string): Patch => ({ file: 'step.ts', old, now });
+
+const overwrite = 'writeAll(file, bytes.subarray(0, length), 0);';
+
+export const bugs: readonly Bug[] = [
+  {
+    name: 'forward undo',
+    patches: [next('of left.toReversed()) {', 'of left) {')],
+  },
+  {
+    name: 'undo of done steps only',
+    patches: [
+      next(
+        '(step) => step.undone === undefined &&',
+        '(step) => step.done !== undefined && step.undone === undefined &&',
+      ),
+    ],
+  },
+  {
+    name: 'no mark check in the engine',
+    patches: [
+      unwind(
+        "if (before.state === 'ours')\n    await actAndLook(\n      () => code.revert",
+        "if (before.state !== 'gone')\n    await actAndLook(\n      () => code.revert",
+      ),
+    ],
+  },
+  { name: 'no mark check in an operation', patches: [], toys: { noMarkCheck: true } },
+  { name: 'identity as mark', patches: [], toys: { identityAsMark: true } },
+  {
+    name: 'non-transitive blocking',
+    patches: [next('(other.blocked !== undefined ||', "(other.blocked?.why === 'failed' ||")],
+  },
+  {
+    name: 'a failed undo blocks nothing',
+    patches: [next('(other.blocked !== undefined ||', '(')],
+  },
+  {
+    name: 'a newer step outside the scope blocks nothing',
+    patches: [next(' || !inScope(state, other.intent.scope, view.scope)) &&', ') &&')],
+  },
+  {
+    name: 'unwinding while a step runs',
+    patches: [
+      { file: 'frame.ts', old: 'while (own.running.size > 0 &&', now: 'while (own.running.size > 99 &&' },
+    ],
+  },
+  {
+    name: 'boot id ignored',
+    patches: [next("step.intent.lives === 'boot' &&", "step.intent.lives !== 'boot' &&")],
+  },
+  {
+    name: 'no sync before `committed`',
+    patches: [ending('await code.sync(', 'void (')],
+  },
+  {
+    name: 'no sync before `undone`',
+    patches: [
+      unwind(
+        "await code.sync(journalled);\n  return before.state === 'not-ours' ? leave(step, 'undone'",
+        "return before.state === 'not-ours' ? leave(step, 'undone'",
+      ),
+    ],
+  },
+  {
+    name: 'no sync before `finished`',
+    patches: [
+      unwind(
+        "await code.sync(journalled);\n  return before.state === 'not-ours'\n    ? leave(step, 'finished'",
+        "return before.state === 'not-ours'\n    ? leave(step, 'finished'",
+      ),
+    ],
+  },
+  {
+    name: 'no truncation after a write that failed',
+    patches: [journal('journal.file.truncate(journal.position);', '')],
+  },
+  {
+    name: 'recovery that acts before it syncs',
+    patches: [
+      journal(`${overwrite}\n    file.datasync();`, ''),
+      { file: 'recover.ts', old: '...ownerLine(engine) }]);', now: "...ownerLine(engine) }], 'wait');" },
+    ],
+  },
+  {
+    name: 'recovery that syncs without writing again',
+    patches: [journal(overwrite, '')],
+  },
+  {
+    name: 'an act before its intent is durable',
+    patches: [
+      sequence(
+        'append(journal, this.#allow(own, intent));',
+        "append(journal, this.#allow(own, intent), 'wait');",
+      ),
+    ],
+  },
+  {
+    name: 'success before `committed` is durable',
+    patches: [
+      ending("append(journal, [{ t: 'committed' }]);", "append(journal, [{ t: 'committed' }], 'wait');"),
+    ],
+  },
+  {
+    name: 'no look after the act',
+    patches: [step('await expectOurs(code,', 'void (code,')],
+  },
+  {
+    name: 'no look after the undo',
+    patches: [unwind("if (after.state === 'ours') throw failure(after);", '')],
+  },
+  {
+    name: 'a second recovery that finds the blocks of the first',
+    patches: [
+      {
+        file: 'state.ts',
+        old: 'return { ...unblocked(state), unwinding: [undefined], owner: line };',
+        now: 'return { ...state, unwinding: [undefined], owner: line };',
+      },
+    ],
+  },
+  {
+    name: 'a later line after one that could not be written',
+    patches: [journal('journal.dead ??= error;', '')],
+  },
+  {
+    name: 'after a failed sync the unwinding goes on',
+    patches: [
+      journal("error.at === 'sync') throw error;", 'false) throw error;'),
+      ending("journal.dead?.at === 'sync' || ", ''),
+    ],
+  },
+];

@@ -1,0 +1,165 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build } from 'rolldown';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import type { LockHolder } from '../../../src/atomic/processes.ts';
+import { openJournals, recover, sweepUnborn } from '../../../src/atomic/recover.ts';
+import { AtomicOperationSequence } from '../../../src/atomic/sequence.ts';
+import { create } from '../../../src/file/index.ts';
+import { furnish, realEngine } from '../../support/crash/real/engine.ts';
+
+const root = join(import.meta.dirname, '../../..');
+const bundle = join(root, '.cache/real');
+const child = join(bundle, 'child.js');
+
+beforeAll(async () => {
+  // As JavaScript it starts in a tenth of the time, and there are many of them.
+  await build({
+    input: join(root, 'test/support/crash/real/child.ts'),
+    platform: 'node',
+    output: { dir: bundle, format: 'esm' },
+  });
+});
+
+const strace = spawnSync('strace', ['-V']).status === 0;
+if (!strace && process.env.BOFH_REQUIRE === 'all') throw new Error('strace is not installed');
+const withStrace = test.skipIf(!strace);
+
+function place(toolSeconds?: number): string {
+  const directory = mkdtempSync(join(tmpdir(), 'bofh-atomic-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  furnish(directory, toolSeconds);
+  return directory;
+}
+
+function dataIn(directory: string): Readonly<Record<string, string>> {
+  const data = join(directory, 'data');
+  return Object.fromEntries(
+    readdirSync(data)
+      .sort()
+      .map((name) => [name, readFileSync(join(data, name), 'utf8')]),
+  );
+}
+
+const before = { 'new.of-others': 'of others', old: 'an old file' };
+const after = { new: 'new', 'new.of-others': 'of others', old: 'a newer file' };
+
+/** The child with a fault at its n-th fdatasync: all of them are the journal's. What it said, or its signal. */
+function runWith(directory: string, inject: string): string {
+  const traced = ['-qq', '-o', '/dev/null', '-e', 'trace=fdatasync', '-e', `inject=fdatasync:${inject}`];
+  const { stdout, signal, stderr } = spawnSync(
+    'strace',
+    [...traced, process.execPath, child, directory, 'files'],
+    { encoding: 'utf8' },
+  );
+  const said = stdout.trim();
+  if (said === '' && signal === null) throw new Error(stderr);
+  return said === '' ? (signal ?? '') : said;
+}
+
+async function recoverIn(directory: string): Promise<void> {
+  const engine = realEngine(directory);
+  await sweepUnborn(engine);
+  for (const { id } of await openJournals(engine)) await recover(id, { engine, yes: true });
+}
+
+function leftIn(directory: string): readonly string[] {
+  const journal = join(directory, 'journal');
+  return existsSync(journal) ? readdirSync(journal).filter((name) => name !== 'history') : [];
+}
+
+describe('over real files', { timeout: 60_000 }, () => {
+  withStrace(
+    'killed at any fdatasync of its journal, a sequence is recovered by another process',
+    async () => {
+      const outcomes: string[] = [];
+      for (let n = 1, said = ''; said !== 'done'; n += 1) {
+        const directory = place();
+        said = runWith(directory, `signal=SIGKILL:when=${n}`);
+
+        await recoverIn(directory);
+
+        expect([before, after]).toContainEqual(dataIn(directory));
+        expect(leftIn(directory)).toEqual([]);
+        outcomes.push('new' in dataIn(directory) ? 'after' : 'before');
+      }
+
+      // Killed at `committed` and later, and at last not at all, it goes forward.
+      expect(outcomes.join(' ')).toMatch(/^(?:before ){3,}(?:after ?){2,}$/);
+    },
+  );
+
+  withStrace(
+    'when the disk fails an fdatasync of its journal it says what is so, and is recovered',
+    async () => {
+      for (const fault of ['EIO', 'ENOSPC'])
+        for (let n = 1, said = ''; said !== 'done' || n < 3; n += fault === 'EIO' ? 1 : 3) {
+          const directory = place();
+          said = runWith(directory, `error=${fault}:when=${n}`);
+          const then = dataIn(directory);
+
+          await recoverIn(directory);
+
+          if (said === 'done') expect(dataIn(directory)).toEqual(after);
+          else expect([before, after]).toContainEqual(dataIn(directory));
+          expect(['done', 'StuckError', 'JournalError', 'RolledBackError', 'AppendError']).toContain(said);
+          if (said !== 'done' && said !== 'StuckError') expect(then).toEqual(before);
+          expect(leftIn(directory)).toEqual([]);
+        }
+    },
+  );
+
+  test('an object of a living process is refused; of a dead one too, until it is recovered', async () => {
+    const directory = place();
+    const holder = spawn(process.execPath, [child, directory, 'hold']);
+    onTestFinished(() => void holder.kill('SIGKILL'));
+    await new Promise((resolve) => holder.stdout.once('data', resolve));
+    const engine = realEngine(directory);
+    const make = (): Promise<unknown> =>
+      new AtomicOperationSequence({ engine, name: 'second' }).run((tx) =>
+        tx.step(create, { path: join(directory, 'data/new'), content: 'mine', mode: 0o600 }),
+      );
+
+    const living = await openJournals(engine);
+    await expect(make()).rejects.toThrow(/exists already|is in use by sequence/);
+    const ended = new Promise((resolve) => holder.once('exit', resolve));
+    holder.kill('SIGKILL');
+    await ended;
+    rmSync(join(directory, 'data/new'));
+    const dead = await openJournals(engine);
+    await expect(make()).rejects.toThrow(/belongs to the unfinished sequence .* "hold"/);
+    await recoverIn(directory);
+    await make();
+
+    expect([living[0]?.owner, dead[0]?.owner]).toEqual(['running', 'dead']);
+    expect(dataIn(directory).new).toBe('mine');
+  });
+
+  for (const stop of ['wait', 'safe'] as const)
+    test(`recovery ${stop === 'wait' ? 'waits for' : 'ends'} a tool that outlived its process (${stop})`, async () => {
+      const directory = place(stop === 'wait' ? 2 : 60);
+      const owner = spawn(process.execPath, [child, directory, stop]);
+      const begun = join(directory, 'data/slow.begun');
+      while (!existsSync(begun)) await new Promise((resolve) => setTimeout(resolve, 20));
+      const ended = new Promise((resolve) => owner.once('exit', resolve));
+      owner.kill('SIGKILL');
+      await ended;
+      const engine = realEngine(directory);
+      const told: LockHolder[] = [];
+
+      const [open] = await openJournals(engine);
+      const recovered = await recover(open?.id ?? '', {
+        engine,
+        yes: true,
+        onWait: (_, holder) => told.push(holder),
+      });
+
+      expect(open?.owner).toBe('orphan');
+      expect(told.map(({ safe }) => safe)).toContain(stop === 'safe');
+      expect(told[0]?.command).toMatch(/tool .*data\/slow$/);
+      expect(recovered.end).toBe('rolled-back');
+      expect(dataIn(directory)).toEqual(before);
+    });
+});

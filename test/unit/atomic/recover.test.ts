@@ -1,0 +1,151 @@
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { adopt, append, bear, close } from '../../../src/atomic/journal.ts';
+import { ownerLine, type Engine } from '../../../src/atomic/engine.ts';
+import type { Line } from '../../../src/atomic/lines.ts';
+import {
+  abandon,
+  cutLastLine,
+  openJournals,
+  plan,
+  recover,
+  sweepUnborn,
+} from '../../../src/atomic/recover.ts';
+import { fold } from '../../../src/atomic/state.ts';
+import { realEngine } from '../../support/crash/real/engine.ts';
+
+function place(): { readonly engine: Engine; readonly journals: string } {
+  const directory = mkdtempSync(join(tmpdir(), 'bofh-recover-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  return { engine: realEngine(directory), journals: join(directory, 'journal') };
+}
+
+/** A journal as a process left it that is gone. */
+function left(engine: Engine, id: string, lines: readonly Line[], host = ''): void {
+  const file = engine.store.create(`${id}.new`);
+  const owner = { ...ownerLine(engine), pid: 1, started: 1 };
+  bear(engine.store, file, { t: 'begin', format: 1, id, name: id, argv: [], host, ...owner }, lines);
+  file.close();
+}
+
+const scope: Line = { t: 'scope', s: 1, name: 'a scope' };
+
+test('a journal of a dead process with nothing to undo is closed, and moved to the history', async () => {
+  const { engine, journals } = place();
+  left(engine, 'one', [scope]);
+
+  const recovered = await recover('one', { engine, yes: false });
+
+  expect(recovered).toMatchObject({ id: 'one', end: 'rolled-back', leftAlone: [] });
+  expect(readdirSync(journals)).toEqual(['history']);
+  expect(readFileSync(join(journals, 'history/one.journal'), 'utf8')).toContain('"outcome":"rolled-back"');
+});
+
+test('a closed journal that was not moved yet is moved', async () => {
+  const { engine, journals } = place();
+  left(engine, 'one', [{ t: 'committed' }, { t: 'closed', outcome: 'committed' }]);
+
+  const recovered = await recover('one', { engine, yes: false });
+
+  expect(recovered.end).toBe('nothing-to-do');
+  expect(readdirSync(journals)).toEqual(['history']);
+});
+
+test('a journal of another host is left alone', async () => {
+  const { engine } = place();
+  left(engine, 'one', [scope], 'far');
+
+  await expect(recover('one', { engine, yes: true })).rejects.toThrow(
+    /is of the host "far"; nothing was touched/,
+  );
+});
+
+test('a damaged last line can be cut off, and is shown; a torn one is cut off by recovery', async () => {
+  const { engine, journals } = place();
+  left(engine, 'one', [scope]);
+  const path = join(journals, 'one.journal');
+  const good = readFileSync(path, 'utf8');
+  appendFileSync(path, '00000000 {"t":"committed"}\n');
+
+  await expect(openJournals(engine)).rejects.toThrow(/one.journal, line 3: its checksum is wrong/);
+  const cut = await cutLastLine(engine, 'one');
+  const afterCut = readFileSync(path, 'utf8');
+  appendFileSync(path, '1234abcd {"t":"comm');
+  const recovered = await recover('one', { engine, yes: true });
+
+  expect(cut).toBe('00000000 {"t":"committed"}');
+  expect(afterCut).toBe(good);
+  expect(recovered.end).toBe('rolled-back');
+});
+
+test('an abandoned journal says why and by whom', async () => {
+  const { engine, journals } = place();
+  left(engine, 'one', [scope]);
+
+  await abandon(engine, 'one', 'it is wanted');
+
+  expect(readFileSync(join(journals, 'history/one.journal'), 'utf8')).toMatch(
+    /"outcome":"abandoned","because":"it is wanted","user":"root"}\n$/,
+  );
+});
+
+test('a journal that somebody works on is not touched by anybody else', async () => {
+  const { engine } = place();
+  left(engine, 'one', [scope]);
+  const file = engine.store.open('one.journal');
+  if (file === undefined) throw new Error('it is there');
+  await engine.host.flock([{ fd: file.fd, mode: 'exclusive' }]);
+
+  await expect(abandon(engine, 'one', 'x')).rejects.toThrow(/is in use/);
+  await expect(cutLastLine(engine, 'one')).rejects.toThrow(/is in use/);
+
+  const journal = adopt(engine.store, file, 'one');
+  append(journal, [{ t: 'recovery', ...ownerLine(engine) }]);
+  expect((await recover('one', { engine, yes: true })).end).toBe('running');
+  close(journal, { t: 'closed', outcome: 'rolled-back' });
+  file.close();
+});
+
+test('what a birth or a move to the history left behind is removed, and nothing else', async () => {
+  const { engine, journals } = place();
+  left(engine, 'open', [scope]);
+  for (const name of ['unborn.new', 'unborn.ballast', 'moved.ballast', 'notes.txt'])
+    writeFileSync(join(journals, name), '');
+
+  await sweepUnborn(engine);
+
+  expect(readdirSync(journals)).toEqual(['notes.txt', 'open.ballast', 'open.d', 'open.journal']);
+});
+
+test('the plan tells what recovery would do, in its order', () => {
+  const rest = { version: 1, args: null, undo: null, host: '', boot: 'b', after: false } as const;
+  const state = fold([
+    {
+      t: 'begin',
+      format: 1,
+      id: 'a',
+      name: 'n',
+      argv: [],
+      host: '',
+      pid: 1,
+      started: 1,
+      boot: 'b',
+      user: '',
+      bofh: '',
+    },
+    { t: 'intent', n: 1, kind: 'vol', claims: { makes: ['v'] }, contains: 'v', lives: 'disk', ...rest },
+    { t: 'intent', n: 2, kind: 'fs', claims: { changes: ['v'] }, within: 'v', lives: 'disk', ...rest },
+    { t: 'intent', n: 3, kind: 'mount', claims: { needs: ['v'] }, lives: 'boot', ...rest, boot: 'a' },
+    { t: 'intent', n: 4, kind: 'bare', claims: { makes: ['x'] }, lives: 'disk', ...rest },
+  ]);
+
+  const steps = plan(state, { '': 'b' });
+
+  expect(steps.map(({ do: what, step, riders }) => [what, step.n, riders.map(({ n }) => n)])).toEqual([
+    ['blocked', 4, []],
+    ['look', 3, []],
+    ['undo', 1, [2]],
+  ]);
+});
