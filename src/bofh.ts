@@ -8,13 +8,7 @@ import type { Host } from './command/index.ts';
 import { UsageError } from './errors.ts';
 import { localHost } from './host/local.ts';
 import { processSignals, thisUser } from './host/process.ts';
-import {
-  bindOperations,
-  findOperation,
-  loadOperations,
-  type OperationMethods,
-  type Tx,
-} from './operations.ts';
+import { bindOperations, findOperation, loadOperations, type Tx } from './operations.ts';
 import { defaultSite, type Site } from './site.ts';
 import { version } from './version.ts';
 
@@ -96,11 +90,13 @@ export async function atomic<T>(name: string, body: (tx: Tx) => T | Promise<T>):
     ...(bofh.signals ?? watched?.signals),
   });
   const typed = (steps: Steps): Tx => ({
-    ...bindOperations<OperationMethods>(loaded, (code, args) => steps.step(code, args)),
-    temporary: bindOperations(loaded, (code, args) => steps.temporary<never, object>(code as never, args)),
+    ...bindOperations(loaded, {
+      step: (code, args) => steps.step(code, args),
+      temporary: (code, args) => steps.temporary<never, object>(code as never, args),
+    }),
     signal: steps.signal,
     planning: bofh.planning,
-    effect: steps.effect,
+    effect: (title, forward, inverse, options) => steps.effect(title, forward, inverse, options),
     scope: (title, inner) => steps.scope(title, (own) => inner(typed(own))),
   });
   try {

@@ -51,18 +51,26 @@ export async function loadOperations(): Promise<Drivers> {
   return Object.fromEntries(loaded) as unknown as Drivers;
 }
 
-/** Methods that hand each operation of each driver to `call`. The one place where types are bound by hand. */
-export function bindOperations<T>(
+/** Methods that hand each operation of each driver to `step`, or to `temporary`. The one place where types are bound by hand. */
+export function bindOperations(
   loaded: Drivers,
-  call: (code: AnyOperation, args: never) => Promise<unknown>,
-): T {
-  const bind = (module: object) =>
+  call: {
+    readonly step: (code: AnyOperation, args: never) => Promise<unknown>;
+    readonly temporary: (code: AnyOperation, args: never) => Promise<unknown>;
+  },
+): OperationMethods & Pick<Tx, 'temporary'> {
+  const bind = (how: (code: AnyOperation, args: never) => Promise<unknown>) =>
     Object.fromEntries(
-      Object.entries(module)
-        .filter((entry): entry is [string, AnyOperation] => isOperation(entry[1]))
-        .map(([name, code]) => [name, (args: never) => call(code, args)]),
+      Object.entries(loaded).map(([driver, module]) => [
+        driver,
+        Object.fromEntries(
+          Object.entries(module)
+            .filter((entry): entry is [string, AnyOperation] => isOperation(entry[1]))
+            .map(([name, code]) => [name, (args: never) => how(code, args)]),
+        ),
+      ]),
     );
-  return Object.fromEntries(Object.entries(loaded).map(([driver, module]) => [driver, bind(module)])) as T;
+  return { ...bind(call.step), temporary: bind(call.temporary) } as OperationMethods & Pick<Tx, 'temporary'>;
 }
 
 /** The code of a journalled kind and version: what recovery looks up. */

@@ -107,7 +107,11 @@ export async function undo(unwinding: Unwinding, step: Step, riders: readonly St
     );
   // Also what was found done already: it may be so in the page cache alone.
   await code.sync(journalled);
-  return before.state === 'not-ours' ? leave(step, 'undone', before) : acted(lines);
+  if (before.state === 'not-ours') return leave(step, 'undone', before);
+  // Beside what was ours there was something that is not, and it stays.
+  const leftAlone =
+    before.state === 'ours' && before.found !== undefined ? [describe(step, before.found)] : [];
+  return { ...acted(lines), leftAlone };
 }
 
 /** What brought the same identity up again after a reboot is named, and never touched. */

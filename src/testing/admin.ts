@@ -1,0 +1,171 @@
+import { posix } from 'node:path';
+import { findLv, devices } from './devices.ts';
+import * as files from './files.ts';
+import { resolve } from './resolve.ts';
+import { addInode, emptyTree, file, inodeOf, type Inode, symlink } from './tree.ts';
+import { createLv, removeLv } from './tools/volumes.ts';
+import { addMount, removeMount } from './tools/mounts.ts';
+import { addDomain } from './tools/domains.ts';
+import type { Domain, LogicalVolume, Mount, Superblock } from './parts.ts';
+import { settle, type World } from './world.ts';
+
+/** What somebody else does on the host, at once and without bofh. All of it is durable. */
+export interface Admin {
+  lvcreate(make: {
+    readonly vg: string;
+    readonly name: string;
+    readonly extents: number;
+    readonly tags?: readonly string[];
+  }): LogicalVolume;
+  snapshot(make: {
+    readonly vg: string;
+    readonly name: string;
+    readonly origin: string;
+    readonly extents: number;
+  }): LogicalVolume;
+  lvremove(vg: string, name: string): void;
+  lvrename(vg: string, from: string, to: string): void;
+  /** Overwrites a device: with nothing, to make it blank. A filesystem is an empty one. */
+  format(device: string, superblock: Superblock | undefined): void;
+  writeFile(path: string, content: Uint8Array | string, mode?: number): void;
+  symlink(path: string, target: string): void;
+  removeFile(path: string): void;
+  mkdir(path: string): void;
+  mount(device: string, path: string): Mount;
+  umount(path: string): void;
+  swapon(device: string): void;
+  /** Works in a directory, has a file of it open, or a device by its `major:minor`; until `letGo`. */
+  hold(path: string): void;
+  letGo(path: string): void;
+  losetup(path: string): string;
+  startDomain(
+    make: Pick<Domain, 'name'> &
+      Partial<Pick<Domain, 'uuid' | 'memoryMiB' | 'vcpus' | 'state' | 'built' | 'disks'>>,
+  ): Domain;
+  destroyDomain(name: string): void;
+  setDomain(name: string, state: Domain['state']): void;
+  readFile(path: string): string;
+}
+
+export function admin(world: World): Admin {
+  const does =
+    <A extends readonly unknown[], R>(act: (...args: A) => R) =>
+    (...args: A): R => {
+      const result = act(...args);
+      world.revision += 1;
+      return result;
+    };
+  const groupOf = (name: string) =>
+    must(
+      world.lvm.find((vg) => vg.name === name),
+      `volume group ${name}`,
+    );
+  const lvOf = (vg: string, name: string) => must(findLv(world, vg, name), `volume ${vg}/${name}`);
+  const domainOf = (name: string) =>
+    must(
+      world.domains.find((each) => each.name === name),
+      `domain ${name}`,
+    );
+  const put = (path: string, act: () => void): void => {
+    act();
+    const parent = resolve(world, posix.dirname(path), 'follow');
+    if (parent.found) settle(world, parent.storage);
+  };
+  return {
+    lvcreate: does(({ vg, tags = [], ...make }) => createLv(world, groupOf(vg), { ...make, tags })),
+    snapshot: does(({ vg, origin, ...make }) =>
+      createLv(world, groupOf(vg), { ...make, tags: [], origin: lvOf(vg, origin).lv.uuid }),
+    ),
+    lvremove: does((vg, name) => removeLv(world, groupOf(vg), lvOf(vg, name).lv)),
+    lvrename: does((vg, from, to) => {
+      lvOf(vg, from).lv.name = to;
+      groupOf(vg).seqno += 1;
+    }),
+    format: does((device, superblock) => format(world, device, superblock)),
+    writeFile: does((path, content, mode = 0o644) => put(path, () => write(world, path, content, mode))),
+    symlink: does((path, target) => put(path, () => plantAt(world, path, symlink(target)))),
+    removeFile: does((path) => put(path, () => files.removeFile(world, path))),
+    mkdir: does((path) => put(path, () => files.makeDir(world, path, 0o755, true))),
+    mount: does((device, path) => {
+      const { number, storage } = deviceOf(world, device);
+      const type = world.live.get(storage)?.superblock?.type ?? 'ext4';
+      return addMount(world, { device: number, storage, path, type, source: device, words: ['rw'] });
+    }),
+    umount: does((path) =>
+      removeMount(
+        world,
+        must(
+          world.mounts.findLast((each) => each.path === path),
+          `mount on ${path}`,
+        ),
+      ),
+    ),
+    swapon: does((device) => void world.swaps.push(deviceOf(world, device).number)),
+    hold: does((path) => void world.held.add(path)),
+    letGo: does((path) => void world.held.delete(path)),
+    losetup: does((path) => losetup(world, path)),
+    startDomain: does((make) =>
+      addDomain(world, {
+        uuid: world.ids.uuid(),
+        memoryMiB: 256,
+        vcpus: 1,
+        state: 'blocked',
+        disks: [],
+        ...make,
+      }),
+    ),
+    destroyDomain: does((name) => {
+      const domain = domainOf(name);
+      world.domains = world.domains.filter((each) => each !== domain);
+    }),
+    setDomain: does((name, state) => void (domainOf(name).state = state)),
+    readFile: (path) => new TextDecoder().decode(files.readFile(world, path)),
+  };
+}
+
+function format(world: World, path: string, superblock: Superblock | undefined): void {
+  const { storage } = deviceOf(world, path);
+  const isFilesystem = superblock?.usage === 'filesystem';
+  const tree = emptyTree();
+  world.live.set(
+    storage,
+    superblock === undefined ? {} : isFilesystem ? { superblock, tree } : { superblock },
+  );
+  settle(world, storage);
+}
+
+function write(world: World, path: string, content: Uint8Array | string, mode: number): void {
+  const there = resolve(world, path, 'follow');
+  // In place, as an editor that keeps the inode does.
+  if (there.found)
+    there.tree.inodes.set(there.ino, { ...inodeOf(there.tree, there.ino), ...file(content, mode) });
+  else plantAt(world, path, file(content, mode));
+}
+
+function plantAt(world: World, path: string, inode: Inode): void {
+  files.makeDir(world, posix.dirname(path), 0o755, true);
+  const parent = files.reached(world, 'create', posix.dirname(path));
+  addInode(parent.tree, parent.ino, posix.basename(path), inode);
+}
+
+function losetup(world: World, path: string): string {
+  const { storage, ino, inode } = files.reached(world, 'open', path);
+  let minor = 0;
+  while (world.loops.has(minor)) minor += 1;
+  world.loops.set(minor, { minor, path, storage, inode: ino, size: inode.content?.length ?? 0 });
+  return `/dev/loop${minor}`;
+}
+
+function deviceOf(world: World, path: string) {
+  const there = resolve(world, path, 'follow');
+  const node = there.found ? there.inode.node : undefined;
+  return must(
+    devices(world).find(({ number }) => number === node),
+    `device ${path}`,
+  );
+}
+
+function must<T>(value: T | undefined, what: string): T {
+  if (value === undefined) throw new TypeError(`the simulated host has no ${what}`);
+  return value;
+}

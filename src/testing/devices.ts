@@ -1,0 +1,97 @@
+import type { LogicalVolume, VolumeGroup } from './parts.ts';
+import type { World } from './world.ts';
+
+/** A block device of the simulated kernel. */
+export interface Device {
+  readonly number: string;
+  /** The kernel's name: `vdb`, `dm-3`, `loop0`. */
+  readonly name: string;
+  readonly size: number;
+  /** Where its content is. */
+  readonly storage: string;
+  readonly lv?: { readonly vg: VolumeGroup; readonly lv: LogicalVolume };
+}
+
+const loopMajor = 7;
+
+/** Every block device that there is now. */
+export function devices(world: World): readonly Device[] {
+  const disks = world.disks.map(({ name, number, size }) => ({
+    number,
+    name,
+    size,
+    storage: `disk:${name}`,
+  }));
+  const volumes = world.lvm.flatMap((vg) =>
+    vg.lvs.flatMap((lv) => {
+      const minor = world.active.get(lv.uuid);
+      if (minor === undefined) return [];
+      const size = lv.extents * vg.extentSize;
+      return [
+        {
+          number: `${world.dmMajor}:${minor}`,
+          name: `dm-${minor}`,
+          size,
+          storage: `lv:${lv.uuid}`,
+          lv: { vg, lv },
+        },
+      ];
+    }),
+  );
+  const loops = [...world.loops.values()].map(({ minor, size, storage, inode }) => ({
+    number: `${loopMajor}:${minor}`,
+    name: `loop${minor}`,
+    size,
+    storage: `file:${storage}:${inode}`,
+  }));
+  const others = [...(world.overlay?.devices ?? [])].map(([number, { name, size }]) => ({
+    ...{ number, name, size },
+    storage: `real:${number}`,
+  }));
+  return [...disks, ...volumes, ...loops, ...others];
+}
+
+/** As device-mapper names it: a hyphen in either part is doubled. */
+export function dmName(vg: string, lv: string): string {
+  return `${vg.replaceAll('-', '--')}-${lv.replaceAll('-', '--')}`;
+}
+
+/** `LVM-` and both uuids without their hyphens. */
+export function dmUuid(vg: VolumeGroup, lv: LogicalVolume): string {
+  return `LVM-${vg.uuid.replaceAll('-', '')}${lv.uuid.replaceAll('-', '')}`;
+}
+
+/** Who keeps a device from being taken away, in words; empty when nobody does. */
+export function openers(world: World, number: string): readonly string[] {
+  const mounts = world.mounts
+    .filter(({ device }) => device === number)
+    .map(({ path }) => `mounted on ${path}`);
+  const swaps = world.swaps.filter((each) => each === number).map(() => 'swap');
+  const guests = world.domains
+    .filter(({ disks }) => disks.some((disk) => disk.number === number))
+    .map(({ name }) => `guest ${name}`);
+  const held = [...world.held].filter((each) => each === number).map(() => 'held open');
+  return [...mounts, ...swaps, ...guests, ...held];
+}
+
+/** Finds a logical volume by `VG/LV`. */
+export function findLv(
+  world: World,
+  vgName: string,
+  lvName: string,
+): { readonly vg: VolumeGroup; readonly lv: LogicalVolume } | undefined {
+  const vg = world.lvm.find(({ name }) => name === vgName);
+  const lv = vg?.lvs.find(({ name }) => name === lvName);
+  return vg === undefined || lv === undefined ? undefined : { vg, lv };
+}
+
+/** Extents of a volume group that no volume has. */
+export function freeExtents(vg: VolumeGroup): number {
+  const all = vg.pvs.reduce((sum, { extents }) => sum + extents, 0);
+  return all - vg.otherExtents - vg.lvs.reduce((sum, { extents }) => sum + extents, 0);
+}
+
+/** The device in the way that a program given this path finds it. */
+export function deviceByNumber(world: World, number: string | undefined): Device | undefined {
+  return devices(world).find((device) => device.number === number);
+}

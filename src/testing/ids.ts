@@ -1,0 +1,22 @@
+import { createHash } from 'node:crypto';
+
+/** Identities that a real host would draw at random: here the same ones in every run of the same seed. */
+export interface Ids {
+  /** As of a filesystem, a domain or a boot. */
+  readonly uuid: () => string;
+  /** As LVM writes one: `6-4-4-4-4-4-6`. */
+  readonly lvmUuid: () => string;
+}
+
+/** Ids that depend on nothing but the seed and how many were drawn before. */
+export function seededIds(seed: string): Ids {
+  let drawn = 0;
+  const hex = (): string =>
+    createHash('sha256')
+      .update(`${seed}:${(drawn += 1)}`)
+      .digest('hex');
+  return {
+    uuid: () => hex().replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, '$1-$2-4$3-8$4-$5'),
+    lvmUuid: () => hex().replace(/^(.{6})(.{4})(.{4})(.{4})(.{4})(.{4})(.{6}).*$/, '$1-$2-$3-$4-$5-$6-$7'),
+  };
+}

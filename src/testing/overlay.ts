@@ -1,0 +1,107 @@
+import { posix } from 'node:path';
+import type { ReadHost } from '../command/index.ts';
+import { ParseError } from '../errors.ts';
+import { dmName } from './devices.ts';
+import { type Found, resolve } from './resolve.ts';
+import { addInode, type Inode } from './tree.ts';
+import type { Overlay, World } from './world.ts';
+
+/** Fetches from the real host, if there is one, what the model needs to know of a path. It writes nothing. */
+export async function pageIn(
+  world: World,
+  path: string,
+  want: 'stat' | 'follow' | 'content' | 'names',
+): Promise<void> {
+  const { overlay } = world;
+  if (overlay === undefined) return;
+  for (;;) {
+    const there = resolve(world, path, want === 'stat' ? 'keep' : 'follow');
+    if (there.found) {
+      if (want === 'content') await fetchContent(overlay, world, there);
+      if (want === 'names') await fetchNames(overlay, world, there);
+      return;
+    }
+    if (there.code !== 'ENOENT' || there.parent === undefined || there.name === undefined) return;
+    if (!(await fetchNode(overlay, world, there.parent, there.name))) return;
+  }
+}
+
+async function fetchNode(overlay: Overlay, world: World, parent: Found, name: string): Promise<boolean> {
+  const path = posix.join(parent.path, name);
+  if (world.live.get(parent.storage)?.unread === true)
+    throw new ParseError(`cannot tell what is at ${path}: a plan does not really mount that filesystem`);
+  if (
+    !isRealPath(parent.storage) ||
+    overlay.absent.has(path) ||
+    gone(overlay, world).some((each) => each === path)
+  )
+    return false;
+  const stat = await overlay.real.stat(path);
+  if (stat === undefined) {
+    overlay.absent.add(path);
+    return false;
+  }
+  await importNode(overlay, world, parent, { path, real: stat });
+  return true;
+}
+
+async function importNode(
+  { real, imported }: Overlay,
+  world: World,
+  parent: Found,
+  {
+    path,
+    real: stat,
+  }: { readonly path: string; readonly real: Awaited<ReturnType<ReadHost['stat']>> & object },
+): Promise<void> {
+  const { kind, mode, uid, gid, node } = stat;
+  const inode: Inode = {
+    ...{ kind, mode, uid, gid, real: stat, realPath: path },
+    ...(node === undefined ? {} : { node }),
+    ...(kind === 'symlink' ? { target: await real.readLink(path) } : {}),
+    ...(kind === 'directory' ? { entries: new Map<string, number>() } : {}),
+  };
+  if (parent.storage.startsWith('virtual:')) imported.set(path, inode);
+  else addInode(parent.tree, parent.ino, posix.basename(path), inode);
+  world.revision += 1;
+}
+
+async function fetchContent({ real, imported }: Overlay, world: World, there: Found): Promise<void> {
+  const { inode, path, storage } = there;
+  if (inode.kind !== 'file' || inode.content !== undefined) return;
+  const known = { ...inode, content: await real.readFile(inode.realPath ?? path) };
+  if (storage.startsWith('virtual:')) imported.set(path, known);
+  else there.tree.inodes.set(there.ino, known);
+  world.revision += 1;
+}
+
+async function fetchNames(overlay: Overlay, world: World, there: Found): Promise<void> {
+  const { path, storage } = there;
+  if (world.live.get(storage)?.unread === true)
+    throw new ParseError(`cannot tell what is in ${path}: a plan does not really mount that filesystem`);
+  if (!isRealPath(storage) || there.inode.kind !== 'directory' || overlay.listed.has(path)) return;
+  overlay.listed.add(path);
+  if ((await overlay.real.stat(path))?.kind !== 'directory') return;
+  for (const name of await overlay.real.readDir(path)) {
+    const now = resolve(world, path, 'follow');
+    if (now.found && now.inode.entries?.has(name) !== true) await fetchNode(overlay, world, now, name);
+  }
+}
+
+function isRealPath(storage: string): boolean {
+  return storage === 'overlay' || storage.startsWith('virtual:');
+}
+
+/** What the real host still has and the model has not: guests that it ended, volumes that it removed, took out of the kernel or renamed. */
+function gone({ volumes, backends }: Overlay, world: World): readonly string[] {
+  const ended = [...backends].filter(([, id]) => !world.domains.some(({ domid }) => domid === id));
+  const removed = [...volumes].flatMap(([uuid, { number, vg, name }]) => {
+    const lv = world.lvm.flatMap(({ lvs }) => lvs).find((each) => each.uuid === uuid);
+    const isActive = world.active.has(uuid);
+    const names = [`/dev/${vg}/${name}`, `/dev/mapper/${dmName(vg, name)}`];
+    const dm = `dm-${number.split(':')[1] ?? ''}`;
+    const nodes = [`/dev/${dm}`, `/sys/dev/block/${number}`, `/sys/block/${dm}`];
+    return [...(isActive && lv?.name === name ? [] : names), ...(isActive ? [] : nodes)];
+  });
+  return [...removed, ...ended.map(([path]) => path)];
+}

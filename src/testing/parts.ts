@@ -1,0 +1,109 @@
+import type { Tree } from './tree.ts';
+
+/** What blkid(8) tells of a device's content. */
+export interface Superblock {
+  readonly type: string;
+  readonly usage: 'filesystem' | 'raid' | 'crypto' | 'other';
+  readonly uuid?: string;
+  readonly label?: string;
+  readonly version?: string;
+  readonly blockSize?: number;
+}
+
+/** What is on a device, or in a filesystem without one. */
+export interface Content {
+  readonly superblock?: Superblock;
+  readonly tree?: Tree;
+  /** Mounted for writing, or was when the power failed: its journal holds what only a mount brings out. */
+  readonly needsRecovery?: boolean;
+  /** A filesystem of a real host, which a plan does not mount: nobody can tell what is in it. */
+  readonly unread?: boolean;
+}
+
+/** A whole disk. Its content is stored as `disk:NAME`. */
+export interface Disk {
+  readonly name: string;
+  readonly number: string;
+  readonly size: number;
+  readonly serial: string;
+}
+
+export interface PhysicalVolume {
+  readonly uuid: string;
+  /** `/dev/vdb` */
+  readonly path: string;
+  readonly deviceSize: number;
+  readonly extents: number;
+  readonly number: string;
+}
+
+export interface LogicalVolume {
+  readonly uuid: string;
+  name: string;
+  readonly extents: number;
+  tags: readonly string[];
+  autoactivation: boolean;
+  /** The uuid of what it is a snapshot of. */
+  readonly origin?: string;
+  /** Of a volume that is not plain, on a real host. */
+  readonly layout?: string;
+  readonly role?: string;
+}
+
+export interface VolumeGroup {
+  readonly uuid: string;
+  readonly name: string;
+  readonly extentSize: number;
+  seqno: number;
+  readonly tags: readonly string[];
+  readonly pvs: readonly PhysicalVolume[];
+  lvs: LogicalVolume[];
+  /** Extents that are in use by what the model does not know; 0 for a group that it made. */
+  readonly otherExtents: number;
+}
+
+export interface Mount {
+  readonly id: number;
+  readonly parent: number;
+  /** `major:minor`, of a device or made up. */
+  readonly device: string;
+  readonly root: string;
+  readonly path: string;
+  readonly options: string;
+  readonly optional: string;
+  readonly type: string;
+  readonly source: string;
+  readonly superOptions: string;
+  /** Where the files are; undefined for a mount of a real host, whose files are asked of it. */
+  readonly storage: string | undefined;
+  /** What libmount keeps of the options for itself. */
+  readonly userOptions: readonly string[];
+}
+
+/** A loop device and the file behind it. */
+export interface Loop {
+  readonly minor: number;
+  readonly path: string;
+  readonly storage: string;
+  readonly inode: number;
+  readonly size: number;
+}
+
+export interface DomainDisk {
+  readonly vdev: string;
+  readonly path: string;
+  /** `major:minor` */
+  readonly number: string;
+}
+
+export interface Domain {
+  readonly domid: number;
+  readonly name: string;
+  readonly uuid: string;
+  readonly memoryMiB: number;
+  readonly vcpus: number;
+  state: 'running' | 'blocked' | 'paused' | 'shutdown' | 'crashed' | 'dying';
+  readonly disks: readonly DomainDisk[];
+  /** `half-built`: xl has no configuration of it. */
+  readonly built: 'whole' | 'half-built';
+}

@@ -1,0 +1,150 @@
+import { posix } from 'node:path';
+import type { Command } from '../command/index.ts';
+import { readArchive } from './archive.ts';
+import { deviceByNumber } from './devices.ts';
+import { unmodelled } from './options.ts';
+import { resolve } from './resolve.ts';
+import { emptyTree } from './tree.ts';
+import { freeMemoryMiB } from './tools/xl-list.ts';
+import type { Overlay, World } from './world.ts';
+
+import { pageIn } from './overlay.ts';
+
+/**
+ * Makes ready what a command needs of the real host. Gives a way to ask the real host itself, for a read about what
+ * the model has not changed; undefined: the model answers.
+ */
+export async function prepareReal<T>(
+  world: World,
+  command: Command<T>,
+): Promise<(() => Promise<T>) | undefined> {
+  const { overlay } = world;
+  if (overlay === undefined) return undefined;
+  const paths = command.argv.flatMap(
+    (word) => /^(?:--[\w-]+=)?(?<path>\/.*)$/s.exec(word)?.groups?.path ?? [],
+  );
+  for (const path of paths) await nameDevice(overlay, world, path);
+  switch (command.tool) {
+    case 'blkid':
+    case 'blockdev':
+    case 'debugfs':
+      return command.access === 'read' ? askDevice(overlay, world, command) : undefined;
+    case 'losetup':
+      return ask(overlay, command);
+    case 'lvs':
+    case 'vgs':
+    case 'pvs':
+      return overlay.missing.has('lvm') ? ask(overlay, command) : undefined;
+    case 'tar':
+      return prepareTar(overlay, world, command, paths[0] ?? '');
+    case 'mount':
+      await prepareMount(overlay, world, command);
+      return undefined;
+    case 'xl':
+      return prepareXl(overlay, world, command);
+    default:
+      return undefined;
+  }
+}
+
+/** Makes a path known, and the block device, if it leads to one. */
+async function nameDevice(overlay: Overlay, world: World, path: string): Promise<void> {
+  await pageIn(world, path, 'follow');
+  const there = resolve(world, path, 'follow');
+  const number = there.found && there.inode.kind === 'block' ? there.inode.node : undefined;
+  if (number === undefined || deviceByNumber(world, number) !== undefined) return;
+  const sys = `/sys/dev/block/${number}`;
+  const sectors = new TextDecoder().decode(await overlay.real.readFile(`${sys}/size`));
+  const name = posix.basename(await overlay.real.readLink(sys));
+  overlay.devices.set(number, { name, size: Number(sectors) * 512 });
+  world.revision += 1;
+}
+
+/** Its own reader takes the answer; only how the question is put may differ. */
+function ask<T>({ real }: Overlay, command: Command<T>, argv = command.argv): () => Promise<T> {
+  if (command.access !== 'read') throw unmodelled(command, 'a plan changes nothing');
+  return () => real.run({ ...command, argv, access: 'read' });
+}
+
+/** A device whose content the model has written is the model's; a renamed one is asked for by its number. */
+function askDevice<T>(overlay: Overlay, world: World, command: Command<T>): (() => Promise<T>) | undefined {
+  const path = command.argv.at(-1) ?? '';
+  const there = resolve(world, path, 'follow');
+  if (!there.found) return undefined;
+  const device = deviceByNumber(world, there.inode.node);
+  if (device !== undefined && world.live.has(device.storage)) return undefined;
+  const node = device === undefined ? there.path : `/dev/${device.name}`;
+  return ask(overlay, command, [...command.argv.slice(0, -1), node]);
+}
+
+async function prepareTar<T>(
+  overlay: Overlay,
+  world: World,
+  command: Command<T>,
+  source: string,
+): Promise<(() => Promise<T>) | undefined> {
+  await pageIn(world, source, 'stat');
+  const there = resolve(world, source, 'follow');
+  if (!there.found || (there.inode.content !== undefined && readArchive(there.inode.content) !== undefined))
+    return undefined;
+  if (command.access === 'read') return ask(overlay, command);
+  const argv = [
+    '--list',
+    '--verbose',
+    '--block-number',
+    '--numeric-owner',
+    '--full-time',
+    '--quoting-style=c',
+    '--absolute-names',
+    '--force-local',
+    `--file=${source}`,
+  ];
+  const listing = overlay.listings.get(source) ?? (await overlay.real.run(textOf('tar', argv)));
+  overlay.listings.set(source, listing);
+  return undefined;
+}
+
+/** A filesystem of the real host is not really mounted: its type is known, what is in it is not. */
+async function prepareMount(overlay: Overlay, world: World, command: Command<unknown>): Promise<void> {
+  const source = command.argv[command.argv.indexOf('--source') + 1] ?? '';
+  const there = resolve(world, source, 'follow');
+  const device = there.found ? deviceByNumber(world, there.inode.node) : undefined;
+  if (device === undefined || world.live.has(device.storage)) return;
+  const text = await overlay.real.run({
+    ...textOf('blkid', ['-p', '-o', 'export', `/dev/${device.name}`]),
+    accepts: [0, 2, 8],
+  });
+  const field = (name: string): string | undefined =>
+    new RegExp(`^${name}=(?<value>.*)$`, 'm').exec(text)?.groups?.value;
+  const [type, uuid] = [field('TYPE'), field('UUID')];
+  if (type === undefined || field('USAGE') !== 'filesystem') return;
+  const superblock = { type, usage: 'filesystem', ...(uuid === undefined ? {} : { uuid }) } as const;
+  world.live.set(device.storage, { superblock, tree: emptyTree(), unread: true });
+}
+
+async function prepareXl<T>(
+  overlay: Overlay,
+  world: World,
+  command: Command<T>,
+): Promise<(() => Promise<T>) | undefined> {
+  if (overlay.missing.has('xen')) return ask(overlay, command);
+  if (command.argv.join(' ') === 'info') {
+    const text = await overlay.real.run(textOf('xl', ['info']));
+    const free = `free_memory            : ${freeMemoryMiB(world)}`;
+    return async () =>
+      command.parse({ exitCode: 0, stdout: text.replace(/^free_memory .*$/m, free), stderr: '' });
+  }
+  const config = command.argv.find((word) => word.startsWith('/'));
+  if (config === undefined) return undefined;
+  await pageIn(world, config, 'content');
+  const there = resolve(world, config, 'follow');
+  if (!there.found) return undefined;
+  // The kernel and the disks that it names.
+  const text = new TextDecoder().decode(there.inode.content);
+  for (const path of text.match(/\/[^\s"',]+/g) ?? []) await nameDevice(overlay, world, path);
+  return undefined;
+}
+
+function textOf(tool: Command<string>['tool'], argv: readonly string[]) {
+  return { tool, argv, access: 'read', parse: ({ stdout }: { readonly stdout: string }) => stdout } as const;
+}

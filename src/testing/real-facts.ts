@@ -1,0 +1,167 @@
+import { posix } from 'node:path';
+import { unescapeOctal, parseMountinfo } from '../blockdevice/mountinfo.ts';
+import type { ReadHost } from '../command/index.ts';
+import { CommandError, ParseError, ToolError } from '../errors.ts';
+import { lvs, pvs, vgs } from '../lvm/commands.ts';
+import { xlInfo, xlList } from '../xen/commands.ts';
+import type { Domain, Mount, PhysicalVolume, VolumeGroup } from './parts.ts';
+import { type Overlay } from './world.ts';
+
+/** dm's major number, and the first minor that no device of the host has. */
+export async function minors(
+  real: ReadHost,
+): Promise<{ readonly dmMajor: number; readonly firstMinor: number }> {
+  const text = await textOf(real, '/proc/devices');
+  const major = Number(/^ *(?<major>\d+) device-mapper$/m.exec(text)?.groups?.major ?? 253);
+  const names = (await real.stat('/sys/block')) === undefined ? [] : await real.readDir('/sys/block');
+  const taken = names.flatMap((name) => Number(/^dm-(?<minor>\d+)$/.exec(name)?.groups?.minor ?? -1));
+  return { dmMajor: major, firstMinor: Math.max(-1, ...taken) + 1 };
+}
+
+interface Lvm {
+  readonly groups: readonly VolumeGroup[];
+  readonly volumes: Overlay['volumes'];
+}
+
+export async function lvmOf(real: ReadHost): Promise<Lvm | undefined> {
+  const reports = await unlessMissing(async () => ({
+    groups: await real.run(vgs()),
+    devices: await real.run(pvs()),
+    logical: await real.run(lvs()),
+  }));
+  if (reports === undefined) return undefined;
+  const volumes: Overlay['volumes'] = new Map();
+  for (const { uuid, dmPath, vg, name, active } of reports.logical) {
+    const number = active === true ? await numberOf(real, dmPath) : undefined;
+    if (number !== undefined) volumes.set(uuid, { number, vg, name });
+  }
+  const groups: VolumeGroup[] = [];
+  for (const group of reports.groups) {
+    const pvsOf: PhysicalVolume[] = [];
+    for (const { uuid, path, vg, deviceSize, size } of reports.devices)
+      if (vg?.uuid === group.uuid && path !== undefined)
+        pvsOf.push({
+          uuid,
+          path,
+          deviceSize,
+          extents: Math.floor(size / group.extentSize),
+          number: (await numberOf(real, path)) ?? '0:0',
+        });
+    const own = reports.logical.filter(({ vgUuid, path }) => vgUuid === group.uuid && path !== undefined);
+    const members = own.map(({ uuid, name, size, tags, autoactivation, origin, layout, role }) => ({
+      ...{ uuid, name, tags, autoactivation, layout: layout.join(','), role: role.join(',') },
+      extents: Math.ceil(size / group.extentSize),
+      ...(origin === undefined ? {} : { origin: origin.uuid }),
+    }));
+    const all = pvsOf.reduce((sum, { extents }) => sum + extents, 0);
+    const otherExtents = all - group.freeExtents - members.reduce((sum, { extents }) => sum + extents, 0);
+    const { uuid, name, extentSize, seqno, tags } = group;
+    groups.push({ uuid, name, extentSize, seqno, tags, pvs: pvsOf, lvs: members, otherExtents });
+  }
+  return { groups, volumes };
+}
+
+export async function xenOf(
+  real: ReadHost,
+): Promise<{ readonly domains: readonly Domain[]; readonly freeMiB: number } | undefined> {
+  const listed = await unlessMissing(async () => ({
+    rows: await real.run(xlList()),
+    info: await real.run(xlInfo()),
+  }));
+  if (listed === undefined) return undefined;
+  const domains: Domain[] = [];
+  for (const { id, name = '', uuid, memoryMiB, vcpus, flags } of listed.rows) {
+    if (id === 0) continue;
+    const disks = await disksOf(real, id);
+    domains.push({
+      domid: id,
+      name,
+      uuid,
+      memoryMiB,
+      vcpus,
+      state: stateOf(flags),
+      disks,
+      built: name === '' ? 'half-built' : 'whole',
+    });
+  }
+  return { domains, freeMiB: listed.info.freeMemoryMiB };
+}
+
+export async function backendsOf(real: ReadHost): Promise<ReadonlyMap<string, number>> {
+  const top = '/sys/bus/xen-backend/devices';
+  if ((await real.stat(top)) === undefined) return new Map();
+  const names = await real.readDir(top);
+  return new Map(names.map((name) => [`${top}/${name}`, Number(name.split('-')[1])]));
+}
+
+/** From the kernel's back ends: these are the devices that a guest has open. */
+async function disksOf(real: ReadHost, domid: number): Promise<Domain['disks']> {
+  const top = '/sys/bus/xen-backend/devices';
+  if ((await real.stat(top)) === undefined) return [];
+  const disks: Domain['disks'][number][] = [];
+  for (const name of await real.readDir(top)) {
+    if (!name.startsWith(`vbd-${domid}-`)) continue;
+    const path = `${top}/${name}/physical_device`;
+    if ((await real.stat(path)) === undefined) continue;
+    const number = (await textOf(real, path))
+      .trim()
+      .split(':')
+      .map((part) => Number.parseInt(part, 16))
+      .join(':');
+    disks.push({ vdev: name.split('-')[2] ?? '', path: `device ${number}`, number });
+  }
+  return disks;
+}
+
+function stateOf(flags: string): Domain['state'] {
+  if (flags[5] === 'd') return 'dying';
+  if (flags[3] === 's') return flags[4] === 'c' ? 'crashed' : 'shutdown';
+  if (flags[2] === 'p') return 'paused';
+  return flags[0] === 'r' ? 'running' : 'blocked';
+}
+
+export async function mountsOf(real: ReadHost): Promise<readonly Mount[]> {
+  const entries = parseMountinfo(await textOf(real, '/proc/self/mountinfo'));
+  return entries.map((entry) => ({
+    ...entry,
+    optional: '',
+    userOptions: [],
+    // The whole tree of the real host is one: what is mounted in it is asked of the host by path.
+    storage: entry.path === '/' ? 'overlay' : undefined,
+  }));
+}
+
+export async function swapsOf(real: ReadHost): Promise<readonly string[]> {
+  if ((await real.stat('/proc/swaps')) === undefined) return [];
+  const numbers: string[] = [];
+  for (const line of (await textOf(real, '/proc/swaps')).split('\n').slice(1)) {
+    const path = /^(?<path>[^ \t]+)[ \t]+partition/.exec(line)?.groups?.path;
+    const number = path === undefined ? undefined : await numberOf(real, unescapeOctal(path));
+    if (number !== undefined) numbers.push(number);
+  }
+  return numbers;
+}
+
+async function numberOf(real: ReadHost, path: string): Promise<string | undefined> {
+  let at = path;
+  for (let links = 0; links < 40; links += 1) {
+    const stat = await real.stat(at);
+    if (stat?.kind !== 'symlink') return stat?.node;
+    at = posix.resolve(posix.dirname(at), await real.readLink(at));
+  }
+  throw new ParseError(`${path}: more than 40 symbolic links`);
+}
+
+async function textOf(real: ReadHost, path: string): Promise<string> {
+  return new TextDecoder().decode(await real.readFile(path));
+}
+
+/** Undefined when the programs are not installed, or fail: then whoever needs them is told so by the real host. */
+async function unlessMissing<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof ToolError || error instanceof CommandError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,103 @@
+import { posix } from 'node:path';
+import { inodeOf, type Inode, type Tree } from './tree.ts';
+import { virtualTree } from './virtual.ts';
+import type { World } from './world.ts';
+
+/** What a path leads to. */
+export interface Found {
+  readonly found: true;
+  /** As the kernel would name it: no link, no `..`. */
+  readonly path: string;
+  readonly storage: string;
+  readonly tree: Tree;
+  readonly ino: number;
+  readonly inode: Inode;
+}
+
+/** Why a path leads to nothing; `parent` and `name` where only the last part is missing. */
+export interface Missing {
+  readonly found: false;
+  readonly code: 'ENOENT' | 'ENOTDIR' | 'ELOOP';
+  /** The first directory in which a part was not found, and that part. */
+  readonly parent?: Found;
+  readonly name?: string;
+  /** It was the last part. */
+  readonly last?: boolean;
+}
+
+const virtual: Readonly<Record<string, string>> = {
+  '/dev': 'virtual:dev',
+  '/proc': 'virtual:proc',
+  '/sys': 'virtual:sys',
+};
+
+/** Follows a path as the kernel does, through mounts and links; the last part's link only when asked. */
+export function resolve(world: World, path: string, last: 'follow' | 'keep'): Found | Missing {
+  let left = path.split('/').filter((part) => part !== '');
+  let at = start(world, '/');
+  for (let links = 0; ; ) {
+    const [part, ...rest] = left;
+    if (part === undefined) return at;
+    left = rest;
+    if (at.inode.kind !== 'directory') return { found: false, code: 'ENOTDIR' };
+    if (part === '.') continue;
+    if (part === '..') {
+      at = reach(world, posix.dirname(at.path)) ?? at;
+      continue;
+    }
+    const next = step(world, at, part);
+    if (next === undefined)
+      return { found: false, code: 'ENOENT', parent: at, name: part, last: rest.length === 0 };
+    if (next.inode.kind !== 'symlink' || (rest.length === 0 && last === 'keep')) {
+      at = next;
+      continue;
+    }
+    links += 1;
+    if (links > 40) return { found: false, code: 'ELOOP' };
+    const target = next.inode.target ?? '';
+    if (target.startsWith('/')) at = start(world, '/');
+    left = [...target.split('/').filter((word) => word !== ''), ...rest];
+  }
+}
+
+/** The storage whose root is seen at a path, if something is mounted there. */
+export function storageAt(world: World, path: string): string | undefined {
+  let mounted = mountedAt.get(world.mounts);
+  if (mounted === undefined) {
+    const top = world.mounts.flatMap(({ path: at, storage }) =>
+      storage === undefined ? [] : [[at, storage] as const],
+    );
+    mounted = new Map([...Object.entries(virtual), ...top]);
+    mountedAt.set(world.mounts, mounted);
+  }
+  return mounted.get(path);
+}
+
+/** For each list of mounts, which is never changed but replaced: what is topmost where. */
+const mountedAt = new WeakMap<World['mounts'], ReadonlyMap<string, string>>();
+
+/** The files of a storage. */
+export function treeOf(world: World, storage: string): Tree {
+  if (storage.startsWith('virtual:')) return virtualTree(world, storage);
+  const tree = world.live.get(storage)?.tree;
+  if (tree === undefined) throw new TypeError(`the simulated storage ${storage} has no files`);
+  return tree;
+}
+
+function start(world: World, path: string): Found {
+  const storage = storageAt(world, path) ?? 'none';
+  const tree = treeOf(world, storage);
+  return { found: true, path, storage, tree, ino: tree.root, inode: inodeOf(tree, tree.root) };
+}
+
+function step(world: World, at: Found, name: string): Found | undefined {
+  const path = at.path === '/' ? `/${name}` : `${at.path}/${name}`;
+  if (storageAt(world, path) !== undefined) return start(world, path);
+  const ino = at.inode.entries?.get(name);
+  return ino === undefined ? undefined : { ...at, path, ino, inode: inodeOf(at.tree, ino) };
+}
+
+function reach(world: World, path: string): Found | undefined {
+  const found = resolve(world, path, 'follow');
+  return found.found ? found : undefined;
+}

@@ -1,0 +1,168 @@
+import { type Answer, type Command, commandLine, type StepContext } from '../command/index.ts';
+import { CommandError, ParseError } from '../errors.ts';
+import { checkAlive, type Fault, type Faults, killProcess, ProcessKilled } from './faults.ts';
+import { prepareReal } from './real-commands.ts';
+import { unmodelled } from './options.ts';
+import { ok, type ToolCall, type ToolModel } from './tools/answer.ts';
+import { blockTools } from './tools/block.ts';
+import { fillTools } from './tools/fill.ts';
+import { lvmChanges } from './tools/lvm-change.ts';
+import { lvmReports } from './tools/lvm-report.ts';
+import { mountTools } from './tools/mounts.ts';
+import { xlTools } from './tools/xl.ts';
+import type { SimulatedProcess, World } from './world.ts';
+
+const models: Readonly<Record<string, ToolModel>> = {
+  ...blockTools,
+  ...fillTools,
+  ...lvmChanges,
+  ...lvmReports,
+  ...mountTools,
+  ...xlTools,
+  udevadm: (call) => sayNothing(call, call.argv[0] === 'settle'),
+  logger: (call) => sayNothing(call, call.argv[0] === '--tag'),
+};
+
+function sayNothing(call: ToolCall, known: boolean): Answer {
+  if (!known) throw unmodelled(call, 'it is known in one form alone');
+  return ok();
+}
+
+/** A process of a simulated host, and what it is told to suffer. */
+export interface Running {
+  readonly world: World;
+  readonly process: SimulatedProcess;
+  readonly faults: Faults;
+}
+
+/** Runs a command on the model: its answer goes through the command's own parser, as a real one does. */
+export async function runCommand<T>(at: Running, command: Command<T>, step?: StepContext): Promise<T> {
+  // The local host tries again, at most five times, what is busy and may be tried again.
+  const tries = command.access === 'read' || command.repeatable === true ? 5 : 1;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await attemptCommand(at, command, step);
+    } catch (error) {
+      if (attempt === tries || !(error instanceof CommandError) || error.reason !== 'busy') throw error;
+    }
+  }
+}
+
+async function attemptCommand<T>(
+  at: Running,
+  command: Command<T>,
+  step: StepContext | undefined,
+): Promise<T> {
+  checkAlive(at.process);
+  const real = await prepareReal(at.world, command);
+  if (real !== undefined) return await real();
+  checkAlive(at.process);
+  const access = command.access === 'read' ? 'read' : 'change';
+  const fault = at.faults.at({ tool: command.tool, argv: command.argv, access });
+  const act = (): Answer => answerOf(at, command);
+  const answer = await suffer(at, command, { fault, act, step });
+  const fraction = command.progress?.(answer.stdout + answer.stderr);
+  if (fraction !== undefined) step?.onProgress?.({ command, fraction });
+  return understood(command, answer);
+}
+
+function answerOf({ world }: Running, command: Command<unknown>): Answer {
+  const model = models[command.tool];
+  if (model === undefined) throw unmodelled(command, 'the program is new to it');
+  const stdin = typeof command.stdin === 'string' ? { stdin: command.stdin } : {};
+  const answer = model({ world, tool: command.tool, argv: command.argv, ...stdin });
+  if (command.access !== 'read') world.revision += 1;
+  return answer;
+}
+
+async function suffer(
+  at: Running,
+  command: Command<unknown>,
+  how: {
+    readonly fault: Fault | undefined;
+    readonly act: () => Answer;
+    readonly step: StepContext | undefined;
+  },
+): Promise<Answer> {
+  const { fault, act } = how;
+  const failure: Answer = {
+    exitCode: fault?.exitCode ?? 1,
+    stdout: '',
+    stderr: fault?.stderr ?? `${command.tool}: simulated fault\n`,
+  };
+  switch (fault?.mode) {
+    case undefined:
+      return act();
+    case 'fails before':
+      return failure;
+    case 'acts then fails':
+      act();
+      return failure;
+    case 'no effect, exit 0':
+      return { exitCode: 0, stdout: '', stderr: '' };
+    case 'garbage answer':
+      return { ...act(), exitCode: 0, stdout: '\u0001 no answer of this tool\n' };
+    case 'crash here':
+      throw crash(at);
+    case 'acts then crash':
+      act();
+      throw crash(at);
+    case 'hangs':
+      return hang(at, command, how);
+  }
+}
+
+function crash({ world, process }: Running): ProcessKilled {
+  killProcess(world, process);
+  return new ProcessKilled();
+}
+
+/** A program that does not come to its end: by itself it goes on after our death, as the real ones do. */
+async function hang(
+  { world, process }: Running,
+  command: Command<unknown>,
+  { act, step }: { readonly act: () => Answer; readonly step: StepContext | undefined },
+): Promise<Answer> {
+  const limited = command.access === 'read' || (command.stop === 'safe' && command.timeoutMs !== undefined);
+  if (limited)
+    throw new CommandError({ ...command, reason: 'timeout', what: 'took longer than its time limit' });
+  const pid = world.nextPid;
+  world.nextPid += 1;
+  const safe = command.stop === 'safe';
+  const lock = step?.lock ?? -1;
+  return new Promise((resolve, reject) => {
+    const settle = (): void => {
+      world.orphans = world.orphans.filter((orphan) => orphan.pid !== pid);
+      process.onDeath.delete(orphaned);
+      if (!process.alive) world.flocks = world.flocks.filter(({ fd }) => fd !== lock);
+      world.revision += 1;
+    };
+    const finish = (): void => {
+      settle();
+      resolve(act());
+    };
+    const orphaned = (): void => {
+      reject(new ProcessKilled());
+    };
+    world.orphans = [...world.orphans, { pid, command: commandLine(command), safe, lock, finish }];
+    process.onDeath.add(orphaned);
+    if (safe)
+      step?.signal?.addEventListener('abort', () => {
+        settle();
+        reject(new CommandError({ ...command, reason: 'killed', what: 'ended by SIGTERM' }));
+      });
+  });
+}
+
+/** As the local host does it: the accepted exit codes go to the parser, every other one is an error. */
+function understood<T>(command: Command<T>, answer: Answer): T {
+  const { tool, argv } = command;
+  if (!(command.accepts ?? [0]).includes(answer.exitCode))
+    throw new CommandError({ tool, argv, reason: command.classify?.(answer) ?? 'unknown', ...answer });
+  try {
+    return command.parse(answer);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new ParseError(`the answer of ${commandLine(command)} was not understood: ${why}`, { cause });
+  }
+}

@@ -1,0 +1,49 @@
+import type { ReadHost } from '../command/index.ts';
+import { newFaults } from './faults.ts';
+import { hostOf, type SimulatedHost } from './host.ts';
+import { pageIn } from './overlay.ts';
+import { emptyTree } from './tree.ts';
+import { bareWorld, type Overlay } from './world.ts';
+
+import { backendsOf, lvmOf, minors, mountsOf, swapsOf, xenOf } from './real-facts.ts';
+
+/**
+ * A simulated host that stands over a real one: what it is asked about it looks up there, by reads alone, and what is
+ * changed is changed in memory. So a plan sees what the real run would see, and gives its commands.
+ */
+export async function simulate(real: ReadHost): Promise<SimulatedHost> {
+  const { boot, hostname } = await real.facts();
+  const [lvm, xen] = [await lvmOf(real), await xenOf(real)];
+  const missing = new Set<'lvm' | 'xen'>();
+  if (lvm === undefined) missing.add('lvm');
+  if (xen === undefined) missing.add('xen');
+  const overlay: Overlay = {
+    ...{ real, imported: new Map(), absent: new Set(), listed: new Set(), listings: new Map(), missing },
+    volumes: lvm?.volumes ?? new Map<string, never>(),
+    backends: await backendsOf(real),
+    devices: new Map(),
+  };
+  const udev = (await real.stat('/run/udev/control')) === undefined ? 'absent' : 'running';
+  const guests = xen?.domains ?? [];
+  // The model reckons 1 GiB for dom0, whatever it has: what counts is how much is free.
+  const memoryMiB = (xen?.freeMiB ?? 0) + 1024 + guests.reduce((sum, guest) => sum + guest.memoryMiB, 0);
+  const world = bareWorld({
+    seed: boot,
+    hostname,
+    boot,
+    udev,
+    memoryMiB,
+    overlay,
+    ...(await minors(real)),
+  });
+  world.lvm = [...(lvm?.groups ?? [])];
+  for (const [uuid, { number }] of overlay.volumes) world.active.set(uuid, Number(number.split(':')[1]));
+  world.live.set('overlay', { tree: emptyTree() });
+  world.mounts = [...(await mountsOf(real))];
+  world.swaps = [...(await swapsOf(real))];
+  world.domains = [...guests];
+  world.nextDomid = Math.max(0, ...guests.map(({ domid }) => domid)) + 1;
+  // The journal of a plan lies in memory, in directories that are the real ones as far as they are there.
+  await pageIn(world, '/var/lib/bofh/journal/history', 'stat');
+  return hostOf({ world, faults: newFaults(), changes: [] });
+}

@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import { devices } from './devices.ts';
+import { type Inode, inodeOf, linksOf, type Tree, walk } from './tree.ts';
+import type { Content } from './parts.ts';
+import type { World } from './world.ts';
+
+/** What bofh keeps for itself is no state of the host, and neither are the empty places that it and libmount leave on /run. */
+const own = /^\/(?:var\/lib\/bofh|run\/bofh\/locks)(?:\/|$)|^\/run\/(?:bofh|bofh\/mnt|mount)$/;
+
+/**
+ * The state of the host as text, one object a line, in an order of its own: what is there now, and how it would be
+ * after a power cut where that differs. Numbers that mean nothing to a person (inodes, domids, minors) are left out.
+ */
+export function snapshot(world: World): string {
+  const lines = [
+    ...world.lvm.flatMap((vg) => [
+      `vg ${vg.name} ${vg.uuid}`,
+      ...vg.lvs.map((lv) => {
+        const state = world.active.has(lv.uuid) ? 'active' : 'inactive';
+        const flags = [`tags=${lv.tags.join(',')}`, lv.autoactivation ? 'auto' : 'manual', state];
+        return `lv ${vg.name}/${lv.name} ${lv.uuid} extents=${lv.extents} ${flags.join(' ')}`;
+      }),
+    ]),
+    ...world.mounts.map(({ source, path, type, options }) => `mount ${source} on ${path} ${type} ${options}`),
+    ...world.swaps.map((number) => `swap ${number}`),
+    ...[...world.loops.values()].map(({ minor, path }) => `loop${minor} ${path}`),
+    ...world.domains.map(({ name, uuid, state, memoryMiB, disks }) => {
+      const paths = disks.map(({ vdev, path }) => `${vdev}=${path}`).join(',');
+      return `domain ${name} ${uuid} ${state === 'blocked' ? 'running' : state} ${memoryMiB}MiB ${paths}`;
+    }),
+    ...contents(world, world.live, 'now'),
+    ...contents(world, world.durable, 'durable'),
+  ];
+  return `${lines.sort().join('\n')}\n`;
+}
+
+function contents(
+  world: World,
+  all: ReadonlyMap<string, Content>,
+  when: 'now' | 'durable',
+): readonly string[] {
+  return [...all].flatMap(([storage, { superblock, tree }]) => {
+    const where = `${when} ${nameOf(world, storage)}`;
+    const { type, uuid, label } = superblock ?? {};
+    const signature =
+      superblock === undefined ? 'blank' : [type, uuid, label].filter((word) => word !== undefined).join(' ');
+    const first = storage.startsWith('tmpfs:') ? [] : [`${where} holds ${signature}`];
+    return tree === undefined ? first : [...first, ...files(tree, storage, where)];
+  });
+}
+
+function files(tree: Tree, storage: string, where: string): readonly string[] {
+  const top = storage.startsWith('tmpfs:') ? storage.slice('tmpfs:'.length) : '';
+  return [...walk(tree)].flatMap(([path, ino]) => {
+    const whole = `${top}${path}`;
+    const isEmptyTable = whole === '/run/mount/utab' && inodeOf(tree, ino).content?.length === 0;
+    return own.test(whole) || isEmptyTable ? [] : [`${where} ${JSON.stringify(path)} ${describe(tree, ino)}`];
+  });
+}
+
+function describe(tree: Tree, ino: number): string {
+  const inode: Inode = inodeOf(tree, ino);
+  const mode = inode.mode.toString(8).padStart(4, '0');
+  if (inode.kind === 'symlink') return `link to ${inode.target ?? ''}`;
+  if (inode.kind === 'directory') return `directory ${mode}`;
+  const hash = createHash('sha256')
+    .update(inode.content ?? new Uint8Array())
+    .digest('hex')
+    .slice(0, 16);
+  return `${inode.kind} ${mode} links=${linksOf(tree, ino)} ${inode.content?.length ?? 0} ${hash}`;
+}
+
+/** A volume by its names, so that two runs can be compared; what nobody has a name for stands by its storage. */
+function nameOf(world: World, storage: string): string {
+  for (const vg of world.lvm)
+    for (const lv of vg.lvs) if (storage === `lv:${lv.uuid}`) return `${vg.name}/${lv.name}`;
+  return devices(world).find((device) => device.storage === storage)?.name ?? storage;
+}

@@ -1,0 +1,135 @@
+import { addMount } from './tools/mounts.ts';
+import { directory, emptyTree, file, plant, symlink, type Inode } from './tree.ts';
+import type { Disk, VolumeGroup } from './parts.ts';
+import { bareWorld, settle, tmpfs, type World, type WorldOptions } from './world.ts';
+
+const gib = 1024 ** 3;
+
+/** A dom0 with its system on /dev/vda and each volume group on a disk of its own. */
+export function demoWorld(options: WorldOptions): World {
+  const groups = options.volumeGroups ?? [{ name: 'vg0', size: 8 * gib }];
+  const sizes = [{ size: 4 * gib }, ...groups];
+  const system: readonly Disk[] = sizes.map(({ size }, index) => diskAt(index, `vd${letter(index)}`, size));
+  const more = (options.disks ?? []).map(({ name, size }, index) =>
+    diskAt(system.length + index, name, size),
+  );
+  const disks = [...system, ...more];
+  const world = bareWorld({ ...options, disks });
+  for (const { name } of disks) world.live.set(`disk:${name}`, {});
+  makeSystem(world);
+  for (const [index, group] of groups.entries()) makeGroup(world, system[index + 1], group);
+  boot(world);
+  for (const storage of world.live.keys()) if (!storage.startsWith('tmpfs:')) settle(world, storage);
+  return world;
+}
+
+/** What the kernel, udev and the boot scripts set up: nothing of it outlasts the boot. */
+export function boot(world: World): void {
+  world.active = new Map();
+  world.mounts = [];
+  world.loops = new Map();
+  world.swaps = [];
+  world.domains = [];
+  world.nextDomid = 1;
+  world.held = new Set();
+  tmpfs(world, 'tmpfs:/run');
+  tmpfs(world, 'tmpfs:/tmp', 0o1777);
+  const fixed = (device: string, path: string, type: string, storage: string): void =>
+    void addMount(world, { device, path, type, source: type, storage, words: ['rw'] });
+  addMount(world, {
+    device: '254:0',
+    path: '/',
+    type: 'ext4',
+    source: '/dev/vda',
+    storage: 'disk:vda',
+    words: ['rw'],
+  });
+  fixed('0:5', '/dev', 'devtmpfs', 'virtual:dev');
+  fixed('0:21', '/proc', 'proc', 'virtual:proc');
+  fixed('0:22', '/sys', 'sysfs', 'virtual:sys');
+  fixed('0:24', '/run', 'tmpfs', 'tmpfs:/run');
+  fixed('0:25', '/tmp', 'tmpfs', 'tmpfs:/tmp');
+  const run = world.live.get('tmpfs:/run')?.tree;
+  const control: Inode = { kind: 'other', mode: 0o600, uid: 0, gid: 0 };
+  if (run !== undefined && world.udev === 'running') plant(run, '/udev/control', control);
+  activateAtBoot(world);
+}
+
+function activateAtBoot(world: World): void {
+  let minor = 0;
+  for (const { lvs } of world.lvm)
+    for (const { uuid, autoactivation } of lvs)
+      if (autoactivation) {
+        world.active.set(uuid, minor);
+        minor += 1;
+      }
+}
+
+function makeSystem(world: World): void {
+  const tree = emptyTree();
+  for (const path of [
+    '/dev',
+    '/etc/xen/auto',
+    '/home',
+    '/lost+found',
+    '/mnt',
+    '/proc',
+    '/root',
+    '/run',
+    '/srv',
+    '/sys',
+    '/tmp',
+    '/var/lib',
+    '/var/log',
+  ])
+    plant(tree, path, directory(path === '/root' || path === '/lost+found' ? 0o700 : 0o755));
+  plant(tree, '/etc/hostname', file(`${world.hostname}\n`));
+  plant(tree, '/etc/fstab', file('/dev/vda / ext4 defaults 0 1\n'));
+  plant(tree, '/etc/xen/xl.conf', file('autoballoon="off"\n'));
+  plant(tree, '/boot/vmlinuz-6.1.0-18-amd64', file('a kernel'));
+  plant(tree, '/boot/initrd.img-6.1.0-18-amd64', file('a ramdisk'));
+  plant(tree, '/vmlinuz', symlink('boot/vmlinuz-6.1.0-18-amd64'));
+  plant(tree, '/initrd.img', symlink('boot/initrd.img-6.1.0-18-amd64'));
+  const superblock = {
+    type: 'ext4',
+    usage: 'filesystem',
+    uuid: world.ids.uuid(),
+    version: '1.0',
+    blockSize: 4096,
+  } as const;
+  world.live.set('disk:vda', { superblock, tree });
+}
+
+function makeGroup(
+  world: World,
+  disk: Disk | undefined,
+  group: { readonly name: string; readonly size: number; readonly extentSize?: number },
+): void {
+  if (disk === undefined) throw new TypeError('a volume group needs a disk');
+  const extentSize = group.extentSize ?? 4 * 1024 ** 2;
+  const pv = world.ids.lvmUuid();
+  world.live.set(`disk:${disk.name}`, {
+    superblock: { type: 'LVM2_member', usage: 'raid', uuid: pv, version: 'LVM2 001' },
+  });
+  // The first MiB is LVM's own, and what is no whole extent stays unused.
+  const extents = Math.floor((disk.size - 1024 ** 2) / extentSize);
+  const vg: VolumeGroup = {
+    uuid: world.ids.lvmUuid(),
+    name: group.name,
+    extentSize,
+    seqno: 1,
+    tags: [],
+    pvs: [{ uuid: pv, path: `/dev/${disk.name}`, deviceSize: disk.size, extents, number: disk.number }],
+    lvs: [],
+    otherExtents: 0,
+  };
+  world.lvm = [...world.lvm, vg];
+}
+
+function diskAt(index: number, name: string, size: number): Disk {
+  return { name, number: `254:${index * 16}`, size, serial: `sim-${name}` };
+}
+
+function letter(index: number): string {
+  return String.fromCharCode(97 + index);
+}

@@ -1,0 +1,177 @@
+import { type Device, deviceByNumber, openers } from '../devices.ts';
+import { one, readOptions, unmodelled } from '../options.ts';
+import { resolve } from '../resolve.ts';
+import { syncDevice } from '../files.ts';
+import { addInode, directory, emptyTree } from '../tree.ts';
+import type { Superblock } from '../parts.ts';
+import type { World } from '../world.ts';
+import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
+
+/** blkid, blockdev, losetup, wipefs, mkfs.ext4, mkswap (util-linux 2.38, e2fsprogs 1.47). */
+export const blockTools: Readonly<Record<string, ToolModel>> = {
+  blkid,
+  blockdev,
+  losetup,
+  wipefs,
+  'mkfs.ext4': mkfsExt4,
+  mkswap,
+};
+
+/** The block device that a path leads to now. */
+export function deviceAt(world: World, path: string): Device | undefined {
+  const there = resolve(world, path, 'follow');
+  return there.found && there.inode.kind === 'block' ? deviceByNumber(world, there.inode.node) : undefined;
+}
+
+function blkid(call: ToolCall): ReturnType<ToolModel> {
+  const { flags, words, values } = readOptions(call, { flags: ['-p'], values: ['-o'] });
+  const [path = '', ...more] = words;
+  if (!flags.has('-p') || values.get('-o')?.join() !== 'export' || more.length > 0)
+    throw unmodelled(call, 'it answers `blkid -p -o export DEVICE`');
+  const superblock = contentOf(call.world, path);
+  // Nothing found, and no such device, look the same.
+  return superblock === undefined ? { exitCode: 2, stdout: '', stderr: '' } : ok(exported(path, superblock));
+}
+
+function exported(path: string, { type, usage, uuid, label, version, blockSize }: Superblock): string {
+  const fields: readonly (readonly [string, string | number | undefined])[] = [
+    ['DEVNAME', path],
+    ['LABEL', label],
+    ['UUID', uuid],
+    ['VERSION', version],
+    ['BLOCK_SIZE', blockSize],
+    ['TYPE', type],
+    ['USAGE', usage],
+  ];
+  return fields
+    .flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${escaped(String(value))}\n`]))
+    .join('');
+}
+
+/** As a shell would read it back. */
+function escaped(value: string): string {
+  return value.replace(/[^\w./:-]/g, '\\$&');
+}
+
+function contentOf(world: World, path: string): Superblock | undefined {
+  const device = deviceAt(world, path);
+  return device === undefined ? undefined : world.live.get(device.storage)?.superblock;
+}
+
+function blockdev(call: ToolCall): ReturnType<ToolModel> {
+  const { flags, words } = readOptions(call, { flags: ['--getsize64', '--flushbufs'] });
+  const [path = '', ...more] = words;
+  if (flags.size !== 1 || more.length > 0) throw unmodelled(call, 'it takes one question and one device');
+  const device = deviceAt(call.world, path);
+  if (device === undefined) return failed(1, `blockdev: cannot open ${path}: No such file or directory`);
+  if (flags.has('--getsize64')) return ok(`${device.size}\n`);
+  syncDevice(call.world, device.number);
+  return ok();
+}
+
+function losetup(call: ToolCall): ReturnType<ToolModel> {
+  const options = readOptions(call, { flags: ['--json', '--list'], values: ['--output'] });
+  const [path = '', ...more] = options.words;
+  if (
+    one(options, '--output') !== 'NAME,BACK-INO,BACK-MAJ:MIN' ||
+    more.length > 0 ||
+    options.flags.size !== 2
+  )
+    throw unmodelled(call, 'it lists the inode behind one device');
+  const loop = [...call.world.loops.values()].find(({ minor }) => path === `/dev/loop${minor}`);
+  if (loop === undefined) return failed(1, `losetup: ${path}: failed to use device: No such device`);
+  const number = call.world.mounts.find(({ storage }) => storage === loop.storage)?.device ?? '0:0';
+  const [major = '', minor = ''] = number.split(':');
+  const row = `      {\n         "name": "${path}",\n         "back-ino": ${loop.inode},\n         "back-maj:min": "${major.padStart(8)}:${minor.padEnd(3)}"\n      }`;
+  return ok(`{\n   "loopdevices": [\n${row}\n   ]\n}\n`);
+}
+
+function wipefs(call: ToolCall): ReturnType<ToolModel> {
+  const { flags, words } = readOptions(call, { flags: ['--all'] });
+  const [path = '', ...more] = words;
+  if (!flags.has('--all') || more.length > 0) throw unmodelled(call, 'it wipes all of one device');
+  const device = deviceAt(call.world, path);
+  if (device === undefined)
+    return failed(1, `wipefs: error: ${path}: probing initialization failed: No such file or directory`);
+  if (openers(call.world, device.number).length > 0)
+    return failed(1, `wipefs: error: ${path}: probing initialization failed: Device or resource busy`);
+  const superblock = call.world.live.get(device.storage)?.superblock;
+  if (superblock === undefined) return ok();
+  write(call.world, device, {});
+  const said: Readonly<Record<string, string>> = {
+    ext4: '2 bytes were erased at offset 0x00000438 (ext4): 53 ef',
+    swap: '10 bytes were erased at offset 0x00000ff6 (swap): 53 57 41 50 53 50 41 43 45 32',
+  };
+  return ok(
+    `${path}: ${said[superblock.type] ?? `8 bytes were erased at offset 0x00000000 (${superblock.type})`}\n`,
+  );
+}
+
+/** Overwrites whatever there is without a question, because it is not on a terminal. */
+function mkfsExt4(call: ToolCall): ReturnType<ToolModel> {
+  const options = readOptions(call, { values: ['-U', '-L'] });
+  const target = targetOf(call, options.words);
+  if ('exitCode' in target) return target;
+  const { path, device } = target;
+  if (call.world.mounts.some(({ storage }) => storage === device.storage))
+    return failed(1, `mke2fs 1.47.0 (5-Feb-2023)\n${path} is mounted; will not make a filesystem here!`);
+  if (openers(call.world, device.number).length > 0)
+    return failed(
+      1,
+      `mke2fs 1.47.0 (5-Feb-2023)\n${path} is apparently in use by the system; will not make a filesystem here!`,
+    );
+  const blockSize = device.size < 512 * 1024 ** 2 ? 1024 : 4096;
+  const superblock = {
+    type: 'ext4',
+    usage: 'filesystem',
+    version: '1.0',
+    blockSize,
+    ...identity(call, options),
+  } as const;
+  const tree = emptyTree();
+  addInode(tree, tree.root, 'lost+found', directory(0o700));
+  write(call.world, device, { superblock, tree });
+  const blocks = Math.floor(device.size / blockSize);
+  return ok(
+    `Creating filesystem with ${blocks} ${blockSize / 1024}k blocks\nFilesystem UUID: ${superblock.uuid}\n\nAllocating group tables: done\nWriting inode tables: done\nCreating journal: done\nWriting superblocks and filesystem accounting information: done\n\n`,
+    'mke2fs 1.47.0 (5-Feb-2023)\n',
+  );
+}
+
+function mkswap(call: ToolCall): ReturnType<ToolModel> {
+  const options = readOptions(call, { values: ['-U', '-L'] });
+  const target = targetOf(call, options.words);
+  if ('exitCode' in target) return target;
+  const { path, device } = target;
+  if (openers(call.world, device.number).length > 0)
+    return failed(1, `mkswap: error: ${path} is mounted; will not make swapspace`);
+  const old = call.world.live.get(device.storage)?.superblock;
+  const superblock = { type: 'swap', usage: 'other', version: '1', ...identity(call, options) } as const;
+  write(call.world, device, { superblock });
+  const said = `Setting up swapspace version 1, size = ${Math.floor(device.size / 1024 ** 2)} MiB (${device.size - 4096} bytes)\nno label, UUID=${superblock.uuid}\n`;
+  return ok(said, old === undefined ? '' : `mkswap: ${path}: warning: wiping old ${old.type} signature.\n`);
+}
+
+function identity(
+  call: ToolCall,
+  options: ReturnType<typeof readOptions>,
+): { readonly uuid: string; readonly label?: string } {
+  const [uuid, label] = [one(options, '-U'), one(options, '-L')];
+  if (uuid === undefined) throw unmodelled(call, 'it needs -U: bofh always chooses the uuid');
+  return label === undefined ? { uuid } : { uuid, label };
+}
+
+function targetOf(call: ToolCall, words: readonly string[]) {
+  const [path = '', ...more] = words;
+  if (more.length > 0) throw unmodelled(call, 'it takes one device');
+  const device = deviceAt(call.world, path);
+  if (device !== undefined) return { path, device };
+  return call.tool === 'mkswap'
+    ? failed(1, `mkswap: cannot open ${path}: No such file or directory`)
+    : failed(1, `mke2fs 1.47.0 (5-Feb-2023)\nThe file ${path} does not exist and no size was specified.`);
+}
+
+/** What is written to a device stays in the page cache until somebody syncs it. */
+function write(world: World, device: Device, content: Parameters<World['live']['set']>[1]): void {
+  world.live.set(device.storage, content);
+}

@@ -1,0 +1,174 @@
+import { posix } from 'node:path';
+import { listing, membersOf, modeOf, readArchive, type TarMember } from '../archive.ts';
+import { deviceByNumber } from '../devices.ts';
+import { one, readOptions, unmodelled } from '../options.ts';
+import { type Found, resolve } from '../resolve.ts';
+import { addEntry, addInode, directory, file, inodeOf, removeEntry, symlink } from '../tree.ts';
+import type { World } from '../world.ts';
+import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
+import { deviceAt } from './block.ts';
+
+/** tar, find and debugfs, as far as a new root is filled and emptied by them. */
+export const fillTools: Readonly<Record<string, ToolModel>> = { tar, find, debugfs };
+
+const giveUp = 'tar: Error is not recoverable: exiting now';
+
+function tar(call: ToolCall): ReturnType<ToolModel> {
+  const options = readOptions(call, {
+    flags: [
+      '--list',
+      '--extract',
+      '--verbose',
+      '--block-number',
+      '--numeric-owner',
+      '--full-time',
+      '--absolute-names',
+      '--force-local',
+      '--same-owner',
+      '--same-permissions',
+      '--acls',
+      '--xattrs',
+      '--delay-directory-restore',
+      '--restrict',
+    ],
+    values: [
+      '--file',
+      '--directory',
+      '--quoting-style',
+      '--xattrs-include',
+      '--warning',
+      '--checkpoint',
+      '--checkpoint-action',
+    ],
+  });
+  const source = one(options, '--file');
+  const isList = options.flags.has('--list');
+  if (source === undefined || isList === options.flags.has('--extract') || options.words.length > 0)
+    throw unmodelled(call, 'it lists or extracts one archive');
+  const there = resolve(call.world, source, 'follow');
+  if (!there.found) return failed(2, `tar: ${source}: Cannot open: No such file or directory\n${giveUp}`);
+  const read = membersIn(call.world, there, source);
+  if (read === undefined)
+    return failed(
+      2,
+      'tar: This does not look like a tar archive\ntar: Exiting with failure status due to previous errors',
+    );
+  if (isList && (!options.flags.has('--block-number') || one(options, '--quoting-style') !== 'c'))
+    throw unmodelled(call, 'it lists with block numbers and C quoting');
+  return isList
+    ? ok(listing(read.members, read.end))
+    : extract(call, one(options, '--directory') ?? '', read.members);
+}
+
+function membersIn(world: World, { inode }: Found, source: string): ReturnType<typeof readArchive> {
+  const known = world.overlay?.listings.get(source);
+  if (known !== undefined) return { members: membersOf(known), end: 'whole' };
+  return readArchive(inode.content ?? new Uint8Array());
+}
+
+function extract(call: ToolCall, path: string, members: readonly TarMember[]): ReturnType<ToolModel> {
+  const { world } = call;
+  const top = resolve(world, path, 'follow');
+  if (!top.found || top.inode.kind !== 'directory')
+    return failed(2, `tar: ${path}: Cannot open: No such file or directory\n${giveUp}`);
+  let room = roomOn(world, top.storage);
+  for (const member of members) {
+    room -= Buffer.byteLength(member.content ?? '');
+    if (room < 0)
+      return failed(
+        2,
+        `tar: ${member.path}: Cannot write: No space left on device\ntar: Exiting with failure status due to previous errors`,
+      );
+    place(world, posix.join(path, member.path.replace(/^\/+/, '')), member, path);
+  }
+  return ok(members.length === 0 ? '' : `tar: ${members.length}\n`);
+}
+
+function roomOn(world: World, storage: string): number {
+  const mount = world.mounts.find((each) => each.storage === storage);
+  return deviceByNumber(world, mount?.device)?.size ?? Number.POSITIVE_INFINITY;
+}
+
+function place(world: World, path: string, member: TarMember, top: string): void {
+  const parent = parentOf(world, path);
+  const name = posix.basename(path);
+  const known = inodeOf(parent.tree, parent.ino).entries?.get(name);
+  if (member.type === 'directory') {
+    if (known === undefined && path !== top)
+      addInode(parent.tree, parent.ino, name, directory(modeOf(member)));
+    return;
+  }
+  if (known !== undefined) removeEntry(parent.tree, parent.ino, name);
+  if (member.type === 'hardlink') {
+    const target = resolve(world, posix.join(top, member.target ?? ''), 'keep');
+    if (target.found) addEntry(parent.tree, parent.ino, name, target.ino);
+  } else if (member.type === 'symlink') addInode(parent.tree, parent.ino, name, symlink(member.target ?? ''));
+  else addInode(parent.tree, parent.ino, name, file(member.content ?? '', modeOf(member)));
+}
+
+/** The directory of a path; tar makes those that are missing. */
+function parentOf(world: World, path: string): Found {
+  const above = posix.dirname(path);
+  const there = resolve(world, above, 'follow');
+  if (there.found) return there;
+  const parent = parentOf(world, above);
+  addInode(parent.tree, parent.ino, posix.basename(above), directory());
+  return parentOf(world, path);
+}
+
+/** `find PATH -xdev -mindepth 1 ! -path KEPT ! -path KEPT/* -delete`. */
+function find(call: ToolCall): ReturnType<ToolModel> {
+  const [path = '', ...rest] = call.argv;
+  const kept = `${path}/lost+found`;
+  const known = ['-xdev', '-mindepth', '1', '!', '-path', kept, '!', '-path', `${kept}/*`, '-delete'];
+  if (rest.join('\0') !== known.join('\0'))
+    throw unmodelled(call, 'it empties a filesystem but for lost+found');
+  const top = resolve(call.world, path, 'follow');
+  if (!top.found) return failed(1, `find: '${path}': No such file or directory`);
+  for (const [name] of [...(top.inode.entries ?? [])]) {
+    if (name === 'lost+found') continue;
+    const inside = `${top.path}/${name}`;
+    if (call.world.mounts.some((mount) => mount.path === inside || mount.path.startsWith(`${inside}/`)))
+      return failed(1, `find: cannot delete '${inside}': Device or resource busy`);
+    removeAll(top, top.ino, name);
+  }
+  return ok();
+}
+
+function removeAll({ tree }: Found, parent: number, name: string): void {
+  const ino = inodeOf(tree, parent).entries?.get(name);
+  if (ino === undefined) return;
+  for (const child of inodeOf(tree, ino).entries?.keys() ?? []) removeAll({ tree } as Found, ino, child);
+  removeEntry(tree, parent, name);
+}
+
+const features =
+  'has_journal ext_attr resize_inode dir_index filetype extent 64bit flex_bg sparse_super large_file huge_file dir_nlink extra_isize metadata_csum';
+
+/** Exits 0 whatever happens (e2fsprogs 1.47). */
+function debugfs(call: ToolCall): ReturnType<ToolModel> {
+  const [flag, request, path = '', ...more] = call.argv;
+  if (flag !== '-R' || more.length > 0) throw unmodelled(call, 'it takes one request and one device');
+  const banner = 'debugfs 1.47.0 (5-Feb-2023)\n';
+  const device = deviceAt(call.world, path);
+  const content = device === undefined ? undefined : call.world.live.get(device.storage);
+  if (content?.tree === undefined || content.superblock?.type.startsWith('ext') !== true)
+    return ok('', `${banner}debugfs: Bad magic number in super-block while trying to open ${path}\n`);
+  if (request === 'quit') return ok('', banner);
+  if (request === 'features') {
+    const shown =
+      content.needsRecovery === true ? features.replace('filetype', 'filetype needs_recovery') : features;
+    return ok(`Filesystem features: ${shown}\n`, banner);
+  }
+  if (request !== 'ls -p /') throw unmodelled(call, `the request "${request ?? ''}" is new to it`);
+  const { tree } = content;
+  const root = inodeOf(tree, tree.root);
+  const line = (name: string, ino: number): string => {
+    const { kind, mode, uid, gid, content: bytes, target } = inodeOf(tree, ino);
+    const type = kind === 'directory' ? '040' : kind === 'symlink' ? '120' : '100';
+    const size = kind === 'directory' ? '' : String(bytes?.length ?? target?.length ?? 0);
+    return `/${ino}/${type}${mode.toString(8).padStart(3, '0')}/${uid}/${gid}/${name}/${size}/\n`;
+  };
+  const entries = [...(root.entries ?? [])].map(([name, ino]) => line(name, ino));
+  return ok([line('.', tree.root), line('..', tree.root), ...entries, '\n'].join(''), banner);
+}

@@ -1,0 +1,175 @@
+import { dmName, findLv, freeExtents, openers } from '../devices.ts';
+import { one, type Options, readOptions, unmodelled } from '../options.ts';
+import { resolve } from '../resolve.ts';
+import type { LogicalVolume, VolumeGroup } from '../parts.ts';
+import type { World } from '../world.ts';
+import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
+
+import { activateLv, commit, createLv, removeLv } from './volumes.ts';
+
+/** lvcreate, lvchange, lvrename and lvremove (lvm2 2.03.16). A failure is exit 5, a bad command line exit 3. */
+export const lvmChanges: Readonly<Record<string, ToolModel>> = { lvcreate, lvchange, lvrename, lvremove };
+
+function lvcreate(call: ToolCall): ReturnType<ToolModel> {
+  const { world } = call;
+  const options = readOptions(call, {
+    flags: ['--yes'],
+    values: [
+      '--name',
+      '--extents',
+      '--addtag',
+      '--zero',
+      '--wipesignatures',
+      '--setautoactivation',
+      '--config',
+    ],
+  });
+  const [name, [vgName, ...more]] = [one(options, '--name') ?? '', options.words];
+  const extents = Number(one(options, '--extents'));
+  const clean = ['--zero', '--wipesignatures'].every((each) => one(options, each) === 'y');
+  if (vgName === undefined || more.length > 0 || name === '' || !Number.isInteger(extents) || !clean)
+    throw unmodelled(call, 'it makes clean linear volumes of so many extents in a named group');
+  const bad = badName(name);
+  if (bad !== undefined) return failed(3, `  ${bad}\n  Run \`lvcreate --help' for more information.`);
+  if (extents === 0) return failed(3, '  Non-zero --extents required');
+  const vg = world.lvm.find((each) => each.name === vgName);
+  if (vg === undefined)
+    return failed(5, `  Volume group "${vgName}" not found\n  Cannot process volume group ${vgName}`);
+  if (findLv(world, vgName, name) !== undefined)
+    return failed(5, `  Logical Volume "${name}" already exists in volume group "${vgName}"`);
+  const node = dmName(vgName, name);
+  if (resolve(world, `/dev/mapper/${node}`, 'keep').found)
+    return failed(
+      5,
+      `  device-mapper: create ioctl on ${node} failed: Device or resource busy\n  Failed to activate new LV ${vgName}/${name}.`,
+    );
+  const free = freeExtents(vg);
+  if (extents > free)
+    return failed(
+      5,
+      `  Volume group "${vgName}" has insufficient free space (${free} extents): ${extents} required.`,
+    );
+  createLv(world, vg, { name, extents, tags: options.values.get('--addtag') ?? [] });
+  return ok(`  Logical volume "${name}" created.\n`);
+}
+
+function lvchange(call: ToolCall): ReturnType<ToolModel> {
+  const options = readOptions(call, {
+    values: ['--activate', '--setautoactivation', '--select', '--config'],
+  });
+  const [activate, autoactivation] = [one(options, '--activate'), one(options, '--setautoactivation')];
+  if ((activate === undefined) === (autoactivation === undefined))
+    throw unmodelled(call, 'it changes one thing at a time');
+  const target = targetOf(call, options);
+  if ('exitCode' in target) return target;
+  const { vg, lv, selected } = target;
+  if (!selected) return ok();
+  if (autoactivation !== undefined) {
+    lv.autoactivation = autoactivation === 'y';
+    commit(vg);
+    return ok(`  Logical volume ${vg.name}/${lv.name} changed.\n`);
+  }
+  if (activate === 'y') {
+    activateLv(call.world, lv);
+    return ok();
+  }
+  if (activate !== 'n') throw unmodelled(call, `it does not know --activate ${activate ?? ''}`);
+  const name = `${vg.name}/${lv.name}`;
+  if (isMounted(call.world, lv)) return failed(5, `  Logical volume ${name} contains a filesystem in use.`);
+  if (isOpen(call.world, lv)) return failed(5, `  Logical volume ${name} in use.`);
+  const origin = vg.lvs.find(({ uuid }) => uuid === lv.origin);
+  if (origin !== undefined)
+    return failed(
+      5,
+      `Change of snapshot ${name} will also change its origin ${vg.name}/${origin.name}. Proceed? [y/n]: [n]\n  Logical volume ${name} not changed.`,
+    );
+  call.world.active.delete(lv.uuid);
+  return ok();
+}
+
+function lvrename(call: ToolCall): ReturnType<ToolModel> {
+  const [vgName = '', from = '', to = '', ...more] = readOptions(call, { values: ['--config'] }).words;
+  if (to === '' || more.length > 0) throw unmodelled(call, 'it takes a group, the old name and the new one');
+  const vg = call.world.lvm.find(({ name }) => name === vgName);
+  if (vg === undefined)
+    return failed(5, `  Volume group "${vgName}" not found\n  Cannot process volume group ${vgName}`);
+  const bad = badName(to);
+  if (bad !== undefined) return failed(3, `  ${bad}`);
+  const lv = findLv(call.world, vgName, from)?.lv;
+  if (findLv(call.world, vgName, to) !== undefined)
+    return failed(5, `  Logical Volume "${to}" already exists in volume group "${vgName}"`);
+  if (lv === undefined)
+    return failed(5, `  Existing logical volume "${from}" not found in volume group "${vgName}"`);
+  lv.name = to;
+  commit(vg);
+  return ok(`  Renamed "${from}" to "${to}" in volume group "${vgName}"\n`);
+}
+
+/** Standard input is closed, so that every question is answered with no. */
+function lvremove(call: ToolCall): ReturnType<ToolModel> {
+  const { world } = call;
+  const target = targetOf(call, readOptions(call, { values: ['--select', '--config'] }));
+  if ('exitCode' in target) return target;
+  const { vg, lv, selected } = target;
+  if (!selected) return ok();
+  const name = `${vg.name}/${lv.name}`;
+  if (isMounted(world, lv)) return failed(5, `  Logical volume ${name} contains a filesystem in use.`);
+  if (isOpen(world, lv)) return failed(5, `  Logical volume ${name} in use.`);
+  if (world.active.has(lv.uuid))
+    return failed(
+      5,
+      `Do you really want to remove active logical volume ${name}? [y/n]: [n]\n  Logical volume ${name} not removed.`,
+    );
+  // An inactive origin takes its snapshots along, without a question (seen on 2.03.16).
+  const all = [...snapshotsOf(vg, lv), lv];
+  for (const each of all) removeLv(world, vg, each);
+  return ok(all.map((each) => `  Logical volume "${each.name}" successfully removed.\n`).join(''));
+}
+
+function snapshotsOf(vg: VolumeGroup, { uuid }: LogicalVolume): readonly LogicalVolume[] {
+  return vg.lvs.filter(({ origin }) => origin === uuid);
+}
+
+function isMounted(world: World, { uuid }: LogicalVolume): boolean {
+  return world.mounts.some(({ storage }) => storage === `lv:${uuid}`);
+}
+
+function isOpen(world: World, lv: LogicalVolume): boolean {
+  const minor = world.active.get(lv.uuid);
+  return minor !== undefined && openers(world, `${world.dmMajor}:${minor}`).length > 0;
+}
+
+const condition =
+  /^lv_uuid=(?<uuid>[\w-]+)(?: && lv_tags=\{(?<tag>[^{}]+)\})?(?<noOrigin> && !\(lv_role=\{thickorigin\} \|\| lv_role=\{extorigin\}\))?$/;
+
+/** The volume that is named, and whether `--select` takes it too: if not, lvm exits 0 and does nothing. */
+function targetOf(call: ToolCall, options: Options) {
+  const [full = '', ...more] = options.words;
+  const [vgName = '', name = '', ...deeper] = full.split('/');
+  if (more.length > 0 || deeper.length > 0 || name === '') throw unmodelled(call, 'it takes one VG/LV');
+  const select = one(options, '--select');
+  const wanted = select === undefined ? undefined : condition.exec(select)?.groups;
+  if (select !== undefined && wanted === undefined) throw unmodelled(call, 'its --select is new to it');
+  if (!call.world.lvm.some((vg) => vg.name === vgName))
+    return failed(5, `  Volume group "${vgName}" not found\n  Cannot process volume group ${vgName}`);
+  const found = findLv(call.world, vgName, name);
+  if (found === undefined) return failed(5, `  Failed to find logical volume "${full}"`);
+  const selected =
+    (wanted?.uuid ?? found.lv.uuid) === found.lv.uuid &&
+    (wanted?.tag === undefined || found.lv.tags.includes(wanted.tag)) &&
+    (wanted?.noOrigin === undefined || snapshotsOf(found.vg, found.lv).length === 0);
+  return { ...found, selected };
+}
+
+// lib/misc/lvm-string.c and lvm(8), "Valid names".
+function badName(name: string): string | undefined {
+  if (name.startsWith('-') || !/^[a-zA-Z0-9+_.-]+$/.test(name) || name === '.' || name === '..')
+    return `Logical volume name "${name}" is invalid.`;
+  const part =
+    /^(?:snapshot|pvmove)|_(?:cdata|cmeta|corig|mlog|mimage|pmspare|rimage|rmeta|tdata|tmeta|vorigin|vdata)/.exec(
+      name,
+    )?.[0];
+  if (part === undefined) return undefined;
+  const how = part.startsWith('_') ? 'including' : 'starting';
+  return `Names ${how} "${part}" are reserved. Please choose a different LV name.`;
+}

@@ -1,0 +1,181 @@
+import { posix } from 'node:path';
+import { type Device, deviceByNumber, devices, dmName, dmUuid } from './devices.ts';
+import { blockNode, directory, emptyTree, file, type Inode, plant, symlink, type Tree } from './tree.ts';
+import type { Mount } from './parts.ts';
+import type { World } from './world.ts';
+
+interface Cached {
+  readonly revision: number;
+  readonly trees: Map<string, Tree>;
+}
+
+const cache = new WeakMap<World, Cached>();
+
+/** What the simulated kernel and udev show in /dev, /proc and /sys: made of the rest of the state. */
+export function virtualTree(world: World, storage: string): Tree {
+  const known = cache.get(world);
+  const cached =
+    known?.revision === world.revision ? known : { revision: world.revision, trees: new Map<string, Tree>() };
+  cache.set(world, cached);
+  const tree = cached.trees.get(storage) ?? build(world, storage);
+  cached.trees.set(storage, tree);
+  return tree;
+}
+
+function generated(world: World, storage: string): Iterable<readonly [string, Inode]> {
+  if (storage === 'virtual:dev') return dev(world);
+  return storage === 'virtual:sys' ? sys(world) : proc(world);
+}
+
+function build(world: World, storage: string): Tree {
+  const top = `/${storage.slice('virtual:'.length)}`;
+  const tree = emptyTree();
+  // What a real host showed comes first: the model's own stands above it.
+  for (const [path, inode] of world.overlay?.imported ?? [])
+    if (path.startsWith(`${top}/`)) plant(tree, path.slice(top.length), inode);
+  for (const [path, inode] of generated(world, storage)) plant(tree, path, inode);
+  return tree;
+}
+
+function* dev(world: World): Generator<readonly [string, Inode]> {
+  if (world.overlay === undefined) yield* basics();
+  for (const { name, number, lv, storage } of devices(world)) {
+    yield [`/${name}`, blockNode(number)];
+    if (lv !== undefined) {
+      yield [`/mapper/${dmName(lv.vg.name, lv.lv.name)}`, symlink(`../${name}`)];
+      yield [`/${lv.vg.name}/${lv.lv.name}`, symlink(`../${name}`)];
+    }
+    const { uuid, label } = world.live.get(storage)?.superblock ?? {};
+    if (world.udev === 'absent') continue;
+    if (uuid !== undefined) yield [`/disk/by-uuid/${uuid}`, symlink(`../../${name}`)];
+    if (label !== undefined) yield [`/disk/by-label/${label}`, symlink(`../../${name}`)];
+  }
+}
+
+function* basics(): Generator<readonly [string, Inode]> {
+  yield ['/null', { kind: 'character', mode: 0o666, uid: 0, gid: 0, node: '1:3' }];
+  yield ['/mapper/control', { kind: 'character', mode: 0o600, uid: 0, gid: 0, node: '10:236' }];
+  yield ['/loop-control', { kind: 'character', mode: 0o660, uid: 0, gid: 6, node: '10:237' }];
+}
+
+function* sys(world: World): Generator<readonly [string, Inode]> {
+  if (world.overlay === undefined) {
+    yield ['/hypervisor/type', file('xen\n', 0o444)];
+    yield ['/fs/ext4', directory()];
+    yield ['/class/net/lo', directory()];
+    for (const bridge of world.bridges) yield [`/class/net/${bridge}/bridge`, directory()];
+    yield ['/bus/xen-backend/devices', directory()];
+  }
+  for (const device of devices(world))
+    if (isReal(world, device)) yield* renamed(world, device);
+    else yield* block(world, device);
+  for (const { domid, disks } of world.domains)
+    for (const { vdev, number } of disks) {
+      const at = `/bus/xen-backend/devices/vbd-${domid}-${vdevNumber(vdev)}`;
+      yield [`${at}/physical_device`, file(`${hexNumber(number)}\n`, 0o444)];
+    }
+}
+
+/** What a real host shows of its own devices is asked there; the name is the one thing that the model may change. */
+function* renamed(world: World, { name, lv }: Device): Generator<readonly [string, Inode]> {
+  if (lv === undefined || world.overlay?.volumes.get(lv.lv.uuid)?.name === lv.lv.name) return;
+  yield [`/devices/virtual/block/${name}/dm/name`, file(`${dmName(lv.vg.name, lv.lv.name)}\n`, 0o444)];
+}
+
+function isReal(world: World, { lv }: Device): boolean {
+  return world.overlay !== undefined && (lv === undefined || world.overlay.volumes.has(lv.lv.uuid));
+}
+
+function* block(world: World, device: Device): Generator<readonly [string, Inode]> {
+  const { name, number, size, lv } = device;
+  const home = sysHome(world, device);
+  yield [`/dev/block/${number}`, symlink(`../..${home}`)];
+  yield [`/block/${name}`, symlink(`..${home}`)];
+  yield [`${home}/dev`, file(`${number}\n`, 0o444)];
+  yield [`${home}/size`, file(`${Math.floor(size / 512)}\n`, 0o444)];
+  yield [`${home}/slaves`, directory()];
+  yield [`${home}/holders`, directory()];
+  for (const lower of slavesOf(world, device))
+    yield [`${home}/slaves/${lower.name}`, link(world, `${home}/slaves`, lower)];
+  for (const upper of devices(world))
+    if (slavesOf(world, upper).some((each) => each.number === number))
+      yield [`${home}/holders/${upper.name}`, link(world, `${home}/holders`, upper)];
+  if (lv !== undefined) {
+    yield [`${home}/dm/name`, file(`${dmName(lv.vg.name, lv.lv.name)}\n`, 0o444)];
+    yield [`${home}/dm/uuid`, file(`${dmUuid(lv.vg, lv.lv)}\n`, 0o444)];
+  }
+  const disk = world.disks.find((each) => each.number === number);
+  if (disk !== undefined) yield [`${home}/serial`, file(disk.serial, 0o444)];
+  const loop = [...world.loops.values()].find(({ minor }) => `7:${minor}` === number);
+  if (loop === undefined) return;
+  yield [`${home}/loop/backing_file`, file(`${loop.path}\n`, 0o444)];
+  yield [`${home}/loop/offset`, file('0\n', 0o444)];
+}
+
+function link(world: World, from: string, to: Device): Inode {
+  return symlink(posix.relative(from, sysHome(world, to)));
+}
+
+function sysHome(world: World, device: Device): string {
+  const { name, number } = device;
+  if (isReal(world, device)) return `/dev/block/${number}`;
+  const disk = world.disks.findIndex((each) => each.number === number);
+  return disk < 0 ? `/devices/virtual/block/${name}` : `/devices/pci0000:00/virtio${disk}/block/${name}`;
+}
+
+function slavesOf(world: World, { lv }: Device): readonly Device[] {
+  return (lv?.vg.pvs ?? []).flatMap(({ number }) => deviceByNumber(world, number) ?? []);
+}
+
+function* proc(world: World): Generator<readonly [string, Inode]> {
+  yield ['/self/mountinfo', file(world.mounts.map(mountLine).join(''), 0o444)];
+  if (world.overlay === undefined)
+    yield [
+      '/devices',
+      file(
+        `Character devices:\n  1 mem\n\nBlock devices:\n  7 loop\n${world.dmMajor} device-mapper\n254 virtblk\n`,
+        0o444,
+      ),
+    ];
+  yield ['/swaps', file(swaps(world), 0o444)];
+  yield ['/sys/kernel/random/boot_id', file(`${world.boot}\n`, 0o444)];
+  yield ['/sys/kernel/hostname', file(`${world.hostname}\n`)];
+  if (world.overlay === undefined) yield ['/sys/kernel/osrelease', file('6.1.0-18-amd64\n', 0o444)];
+  if (world.overlay === undefined) yield ['/xen/capabilities', file('control_d\n', 0o444)];
+}
+
+function mountLine(mount: Mount): string {
+  const { id, parent, device, options, optional, type, superOptions } = mount;
+  const [root, path, source] = [mount.root, mount.path, mount.source].map(escapeOctal);
+  const more = optional === '' ? '' : `${optional} `;
+  return `${id} ${parent} ${device} ${root ?? ''} ${path ?? ''} ${options} ${more}- ${type} ${source ?? ''} ${superOptions}\n`;
+}
+
+/** As the kernel writes a name into /proc/self/mountinfo and /proc/swaps. */
+export function escapeOctal(text: string): string {
+  return text.replace(/[ \t\n\\]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`);
+}
+
+function swaps(world: World): string {
+  const lines = world.swaps.map((number) => {
+    const { name, size } = deviceByNumber(world, number) ?? { name: number, size: 0 };
+    return `/dev/${name}`.padEnd(40) + `partition\t${Math.floor(size / 1024) - 4}\t\t0\t\t-2\n`;
+  });
+  return ['Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n', ...lines].join('');
+}
+
+/** xen/interface/io/blkif.h and libxl__device_disk_dev_number: xvda is 202 << 8, sixteen minors a disk. */
+function vdevNumber(vdev: string): number {
+  // A guest of a real host is known by its back end, which bears the number.
+  if (/^\d+$/.test(vdev)) return Number(vdev);
+  const { letter, part } = /^xvd(?<letter>[a-p])(?<part>\d+)?$/.exec(vdev)?.groups ?? {};
+  if (letter === undefined) throw new TypeError(`the simulated host knows no virtual disk "${vdev}"`);
+  return (202 << 8) + (letter.charCodeAt(0) - 97) * 16 + Number(part ?? 0);
+}
+
+function hexNumber(number: string): string {
+  return number
+    .split(':')
+    .map((part) => Number(part).toString(16))
+    .join(':');
+}

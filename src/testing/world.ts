@@ -1,0 +1,178 @@
+import type { Command, ReadHost } from '../command/index.ts';
+import { seededIds, type Ids } from './ids.ts';
+import type { Content, Disk, VolumeGroup, Mount, Loop, Domain } from './parts.ts';
+import { copyTree, emptyTree, type Inode } from './tree.ts';
+
+/** A change, in the order in which they were asked for. */
+export type Change =
+  | { readonly what: 'command'; readonly command: Command<unknown> }
+  | {
+      readonly what: 'file';
+      readonly verb: 'create' | 'link' | 'rename' | 'remove' | 'mkdir' | 'rmdir' | 'sync';
+      readonly path: string;
+      readonly from?: string;
+      readonly content?: Uint8Array;
+      readonly mode?: number;
+    };
+
+/** A program that went on when its parent was killed. */
+interface Orphan {
+  readonly pid: number;
+  readonly command: string;
+  readonly safe: boolean;
+  /** The descriptor whose lock it holds. */
+  readonly lock: number;
+  /** It comes to its end, as if nothing had happened. */
+  readonly finish: () => void;
+}
+
+/** A simulated process of bofh: kill it and nothing that it still tries has an effect. */
+export interface SimulatedProcess {
+  readonly pid: number;
+  readonly started: number;
+  alive: boolean;
+  /** Descriptors, and the inode that each is open on. */
+  readonly open: Map<number, string>;
+  /** What to do when it is killed: whoever waits for a program that hangs waits for ever. */
+  readonly onDeath: Set<() => void>;
+}
+
+/** The whole state of a simulated host. What stands in `live` only, a power cut takes away. */
+export interface World {
+  readonly ids: Ids;
+  readonly hostname: string;
+  boot: string;
+  readonly udev: 'running' | 'absent';
+  readonly disks: readonly Disk[];
+  /** Contents by storage: `disk:vdb`, `lv:UUID`, `file:STORAGE:INODE`, `tmpfs:/run`. */
+  live: Map<string, Content>;
+  durable: Map<string, Content>;
+  /** LVM makes its metadata durable itself. */
+  lvm: VolumeGroup[];
+  readonly dmMajor: number;
+  /** The lowest minor number that is ours to give. */
+  readonly firstMinor: number;
+  /** dm minors by LV uuid. */
+  active: Map<string, number>;
+  loops: Map<number, Loop>;
+  /** Replaced at each change, never changed. */
+  mounts: readonly Mount[];
+  nextMount: number;
+  /** Directories in which somebody works, files that somebody has open. */
+  held: Set<string>;
+  /** Device numbers. */
+  swaps: string[];
+  domains: Domain[];
+  nextDomid: number;
+  readonly memoryMiB: number;
+  readonly bridges: readonly string[];
+  /** Counts changes: what is derived from the rest is made anew. */
+  revision: number;
+  readonly processes: SimulatedProcess[];
+  nextPid: number;
+  flocks: { readonly inode: string; readonly fd: number; mode: 'shared' | 'exclusive' }[];
+  readonly objectLocks: Map<
+    string,
+    Map<object, { readonly pid: number; readonly mode: 'shared' | 'exclusive' }>
+  >;
+  orphans: Orphan[];
+  /** Under `simulate`. */
+  readonly overlay?: Overlay;
+}
+
+/** A real host beneath the model: it is asked, by reads alone, about what the model has not changed. */
+export interface Overlay {
+  readonly real: ReadHost;
+  /** What was found below /dev, /proc and /sys, by path. */
+  readonly imported: Map<string, Inode>;
+  /** Paths of which it is known that there is nothing, or that the model removed. */
+  readonly absent: Set<string>;
+  /** Directories whose names are all known. */
+  readonly listed: Set<string>;
+  /** Listings of the real host's archives, by path. */
+  readonly listings: Map<string, string>;
+  /** Logical volumes of the real host by uuid: what they were at first. */
+  readonly volumes: Map<string, { readonly number: string; readonly vg: string; readonly name: string }>;
+  /** Its other block devices, by `major:minor`, as far as a command has named them. */
+  readonly devices: Map<string, { readonly name: string; readonly size: number }>;
+  /** Back ends of the guests of the real host, by path, each with its domid. */
+  readonly backends: ReadonlyMap<string, number>;
+  /** Programs that this host does not have. */
+  readonly missing: ReadonlySet<'lvm' | 'xen'>;
+}
+
+/** What `simulatedHost` is given; what is left out has a default. */
+export interface WorldOptions {
+  readonly seed?: string;
+  readonly hostname?: string;
+  readonly udev?: 'running' | 'absent';
+  /** Volume groups on a disk of their own each. Default: `vg0` of 8 GiB. */
+  readonly volumeGroups?: readonly {
+    readonly name: string;
+    readonly size: number;
+    readonly extentSize?: number;
+  }[];
+  /** Disks with nothing on them. */
+  readonly disks?: readonly { readonly name: string; readonly size: number }[];
+  readonly memoryMiB?: number;
+  /** Default: `xenbr0`. */
+  readonly bridges?: readonly string[];
+}
+
+/** A host without a disk, a mount or a guest. */
+export function bareWorld(
+  options: Omit<WorldOptions, 'disks' | 'volumeGroups'> & {
+    readonly disks?: readonly Disk[];
+    readonly overlay?: Overlay;
+    readonly boot?: string;
+    readonly dmMajor?: number;
+    readonly firstMinor?: number;
+  },
+): World {
+  const ids = seededIds(options.seed ?? 'bofh');
+  return {
+    ids,
+    hostname: options.hostname ?? 'sim',
+    boot: options.boot ?? ids.uuid(),
+    udev: options.udev ?? 'running',
+    disks: options.disks ?? [],
+    live: new Map(),
+    durable: new Map(),
+    lvm: [],
+    dmMajor: options.dmMajor ?? 253,
+    firstMinor: options.firstMinor ?? 0,
+    active: new Map(),
+    loops: new Map(),
+    mounts: [],
+    nextMount: 21,
+    held: new Set(),
+    swaps: [],
+    domains: [],
+    nextDomid: 1,
+    memoryMiB: options.memoryMiB ?? 4096,
+    bridges: options.bridges ?? ['xenbr0'],
+    revision: 0,
+    processes: [],
+    nextPid: 1000,
+    flocks: [],
+    objectLocks: new Map(),
+    orphans: [],
+    ...(options.overlay === undefined ? {} : { overlay: options.overlay }),
+  };
+}
+
+/** Makes what a storage holds durable. */
+export function settle(world: World, storage: string): void {
+  const content = world.live.get(storage);
+  if (content === undefined) world.durable.delete(storage);
+  else world.durable.set(storage, copyContent(content));
+}
+
+export function copyContent({ tree, ...rest }: Content): Content {
+  return tree === undefined ? rest : { ...rest, tree: copyTree(tree) };
+}
+
+/** A filesystem that ends with the boot. */
+export function tmpfs(world: World, storage: string, mode = 0o755): void {
+  world.live.set(storage, { tree: emptyTree(mode) });
+}

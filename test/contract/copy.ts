@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { wipeSignatures } from '../../src/blockdevice/commands.ts';
+import {
+  debugfsFeatures,
+  debugfsRoot,
+  emptyDirectory,
+  syncFilesystem,
+  tarExtract,
+  tarList,
+} from '../../src/copy/commands.ts';
+import { mkfsExt4 } from '../../src/filesystem/commands.ts';
+import { mount, umount } from '../../src/mount/commands.ts';
+import { andThen, archiveMembers, fails, type Scenario } from './scenario.ts';
+
+const uuid = '11111111-2222-4333-8444-555555555555';
+
+/** tar, find, sync and debugfs, as a new root is filled and emptied. */
+export const copyScenarios: readonly Scenario[] = [
+  {
+    name: 'an archive is listed member by member, to its end',
+    needs: ['tar'],
+    run: async ({ host, tar }) => {
+      const { members, complete } = await host.run(tarList(tar));
+      const types = { directory: 'd', symlink: 'l', hardlink: 'h', file: '-' } as const;
+
+      assert.equal(complete, true);
+      assert.deepEqual(
+        members.map(({ name, type, target, bytes }) => ({ name, type, target, bytes })),
+        archiveMembers.map((member) => ({
+          name: member.path,
+          type: types['type' in member ? member.type : 'file'],
+          target: 'target' in member ? member.target : undefined,
+          bytes: 'content' in member ? member.content.length : 0,
+        })),
+      );
+    },
+  },
+  {
+    name: 'what is no archive, or not there, fails',
+    needs: [],
+    run: async ({ host, change, directory }) => {
+      const path = `${directory}/file`;
+      await change.writeNew(path, 'no archive'.repeat(100), { mode: 0o600 });
+      assert.match(
+        (await fails(host.run(tarList(path)), 'unknown')).stderr,
+        /does not look like a tar archive/,
+      );
+      assert.equal((await fails(host.run(tarList(`${directory}/none`)), 'not-found')).exitCode, 2);
+      await change.removeFile(path);
+    },
+  },
+  {
+    name: 'an archive fills a mounted root; find empties it but for lost+found; debugfs sees both from outside',
+    needs: ['device', 'tar'],
+    run: async ({ host, change, device, directory, tar }) => {
+      await change.run(mkfsExt4({ device, uuid }));
+      assert.deepEqual(await host.run(debugfsRoot(device)), ['lost+found']);
+      const inRoot = async (work: () => Promise<void>): Promise<void> => {
+        await change.run(mount({ device, path: directory, mode: 'rw', type: 'ext4', options: ['nosuid'] }));
+        await andThen(work, () => change.run(umount(directory)));
+      };
+
+      await inRoot(async () => {
+        assert.ok((await host.run(debugfsFeatures(device))).includes('needs_recovery'));
+        await change.run(tarExtract({ source: tar, directory, archiveBytes: 10_240 }));
+        await change.run(syncFilesystem(directory));
+        assert.deepEqual(await host.readDir(`${directory}/etc`), ['hostname', 'link', 'same']);
+        assert.equal((await host.stat(`${directory}/etc/same`))?.links, 2);
+        assert.equal(await host.readLink(`${directory}/etc/link`), '/proc/mounts');
+        assert.equal(new TextDecoder().decode(await host.readFile(`${directory}/etc/hostname`)), 'old\n');
+      });
+      assert.deepEqual([...(await host.run(debugfsRoot(device)))].sort(), ['etc', 'lost+found']);
+      assert.equal((await host.run(debugfsFeatures(device))).includes('needs_recovery'), false);
+
+      await inRoot(async () => {
+        await change.run(emptyDirectory(directory));
+        assert.deepEqual(await host.readDir(directory), ['lost+found']);
+      });
+      await change.run(wipeSignatures(device));
+    },
+  },
+];

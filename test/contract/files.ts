@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { fails, type Scenario } from './scenario.ts';
+
+/** Accesses to files, from src/host/files.ts. */
+export const fileScenarios: readonly Scenario[] = [
+  {
+    name: 'a file is created once, with its mode, and a second time refused',
+    needs: [],
+    run: async ({ change, directory }) => {
+      const path = `${directory}/new`;
+      const stat = await change.writeNew(path, 'one', { mode: 0o640 });
+
+      assert.deepEqual([stat.kind, stat.mode, stat.size, stat.links], ['file', 0o640, 3, 1]);
+      await fails(change.writeNew(path, 'two', { mode: 0o640 }), 'exists');
+      assert.equal(new TextDecoder().decode(await change.readFile(path)), 'one');
+      await change.removeFile(path);
+      assert.equal(await change.stat(path), undefined);
+    },
+  },
+  {
+    name: 'a link makes a second name of one inode and never replaces a file',
+    needs: [],
+    run: async ({ change, directory }) => {
+      const [one, two] = [`${directory}/one`, `${directory}/two`];
+      await change.writeNew(one, 'x', { mode: 0o600 });
+      await change.link(one, two);
+
+      const [first, second] = [await change.stat(one), await change.stat(two)];
+      assert.equal(first?.inode, second?.inode);
+      assert.equal(first?.links, 2);
+      await fails(change.link(one, two), 'exists');
+      await fails(change.link(`${directory}/none`, `${directory}/three`), 'not-found');
+      for (const path of [one, two]) await change.removeFile(path);
+    },
+  },
+  {
+    name: 'rename replaces a file, and does nothing between two names of one inode',
+    needs: [],
+    run: async ({ change, directory }) => {
+      const [one, two] = [`${directory}/one`, `${directory}/two`];
+      await change.writeNew(one, 'new', { mode: 0o600 });
+      await change.writeNew(two, 'old', { mode: 0o600 });
+      await change.rename(one, two);
+      assert.equal(await change.stat(one), undefined);
+      assert.equal(new TextDecoder().decode(await change.readFile(two)), 'new');
+
+      await change.link(two, one);
+      await change.rename(one, two);
+      assert.notEqual(await change.stat(one), undefined);
+      for (const path of [one, two]) await change.removeFile(path);
+    },
+  },
+  {
+    name: 'directories: made with their parents, listed in order, removed when empty only',
+    needs: [],
+    run: async ({ change, directory }) => {
+      await change.makeDir(`${directory}/b/c`, { mode: 0o700, parents: true });
+      await change.makeDir(`${directory}/a`, { mode: 0o755 });
+
+      assert.deepEqual(await change.readDir(directory), ['a', 'b']);
+      assert.equal((await change.stat(`${directory}/b/c`))?.mode, 0o700);
+      await fails(change.makeDir(`${directory}/a`, { mode: 0o755 }), 'exists');
+      await fails(change.makeDir(`${directory}/none/x`, { mode: 0o755 }), 'not-found');
+      await fails(change.removeDir(`${directory}/b`), 'exists');
+      for (const path of ['b/c', 'b', 'a']) await change.removeDir(`${directory}/${path}`);
+    },
+  },
+  {
+    name: 'what is not there: stat says so, everything else fails',
+    needs: [],
+    run: async ({ change, directory }) => {
+      const path = `${directory}/none`;
+      await change.writeNew(`${directory}/file`, '', { mode: 0o600 });
+
+      assert.equal(await change.stat(path), undefined);
+      assert.equal(await change.stat(`${directory}/file/below`), undefined);
+      await fails(change.readFile(path), 'not-found');
+      await fails(change.readDir(path), 'not-found');
+      await fails(change.readLink(path), 'not-found');
+      await fails(change.removeFile(path), 'not-found');
+      await fails(change.removeDir(path), 'not-found');
+      await fails(change.rename(path, `${directory}/other`), 'not-found');
+      await fails(change.sync(path), 'not-found');
+      await fails(change.readFile(directory), 'unknown');
+      await change.removeFile(`${directory}/file`);
+    },
+  },
+];

@@ -1,0 +1,19 @@
+import { blockScenarios } from './block.ts';
+import { copyScenarios } from './copy.ts';
+import { fileScenarios } from './files.ts';
+import { lvmScenarios } from './lvm.ts';
+import { mountScenarios } from './mount.ts';
+import type { Scenario } from './scenario.ts';
+import { xenScenarios } from './xen.ts';
+
+export { archiveMembers, type ContractContext, runScenario, type Scenario } from './scenario.ts';
+
+/** Everything that the simulated host and the real tools must have in common. */
+export const scenarios: readonly Scenario[] = [
+  ...fileScenarios,
+  ...blockScenarios,
+  ...mountScenarios,
+  ...copyScenarios,
+  ...lvmScenarios,
+  ...xenScenarios,
+];

@@ -1,0 +1,105 @@
+import { describe, expect, test } from 'vitest';
+import { holders, keysOf, mountEntries } from '../../../src/blockdevice/index.ts';
+import { simulatedHost } from '../../../src/testing/index.ts';
+
+const ext4 = { type: 'ext4', usage: 'filesystem', uuid: '0c0ffee0-0000-4000-8000-000000000001' } as const;
+
+describe('what the simulated kernel shows', () => {
+  test('a loop device is the file behind it', async () => {
+    const host = simulatedHost();
+    host.admin.writeFile('/srv/disk.img', new Uint8Array(4 * 1024 ** 2));
+    const device = host.admin.losetup('/srv/disk.img');
+    const inode = (await host.stat('/srv/disk.img'))?.inode ?? 0;
+
+    expect(device).toBe('/dev/loop0');
+    expect(await keysOf(host, device)).toEqual({
+      key: `dev:loop:254:0:${inode}`,
+      beneath: ['file:/srv/disk.img'],
+    });
+  });
+
+  test('a volume by every one of its names is one object over its disk', async () => {
+    const host = simulatedHost();
+    host.admin.lvcreate({ vg: 'vg0', name: 'a-b', extents: 1 });
+    host.admin.format('/dev/vg0/a-b', ext4);
+
+    for (const path of ['/dev/vg0/a-b', '/dev/mapper/vg0-a--b', '/dev/dm-0', `UUID=${ext4.uuid}`]) {
+      const { key, beneath } = await keysOf(host, path);
+      expect([key, [...beneath].sort()]).toEqual(['lv:vg0/a-b', ['dev:sim-vdb', 'vg:vg0']]);
+    }
+    expect(await holders(host, '/dev/vdb')).toEqual(['beneath /dev/mapper/vg0-a--b']);
+  });
+
+  test('swap, a guest and a mount hold a device', async () => {
+    const host = simulatedHost({
+      disks: ['x', 'y', 'z'].map((end) => ({ name: `vd${end}`, size: 2 ** 26 })),
+    });
+    const number = (await host.stat('/dev/vdy'))?.node ?? '';
+    host.admin.swapon('/dev/vdx');
+    host.admin.startDomain({ name: 'web1', disks: [{ vdev: 'xvdb', path: '/dev/vdy', number }] });
+    host.admin.format('/dev/vdz', ext4);
+    const { id } = host.admin.mount('/dev/vdz', '/mnt');
+
+    expect(await holders(host, '/dev/vdx')).toEqual(['in use as swap (/dev/vdx)']);
+    expect(await holders(host, '/dev/vdy')).toEqual(['a disk of the guest with domid 1']);
+    expect(await holders(host, '/dev/vdz')).toEqual([`mounted on /mnt (mount ${id})`]);
+  });
+
+  test('the number of an unmounted mount comes again, that of a domain does not', () => {
+    const host = simulatedHost({ disks: [{ name: 'vdz', size: 2 ** 26 }] });
+    host.admin.format('/dev/vdz', ext4);
+    const first = host.admin.mount('/dev/vdz', '/mnt');
+    host.admin.umount('/mnt');
+    const { domid } = host.admin.startDomain({ name: 'a' });
+    host.admin.destroyDomain('a');
+
+    expect(host.admin.mount('/dev/vdz', '/srv').id).toBe(first.id);
+    expect(host.admin.startDomain({ name: 'a' }).domid).toBe(domid + 1);
+  });
+
+  test('a mounted filesystem hides what is beneath, and an unmount shows it again', async () => {
+    const host = simulatedHost({ disks: [{ name: 'vdz', size: 2 ** 26 }] });
+    host.admin.writeFile('/mnt/below', 'x');
+    host.admin.format('/dev/vdz', ext4);
+    host.admin.mount('/dev/vdz', '/mnt');
+
+    expect(await host.readDir('/mnt')).toEqual([]);
+    expect((await mountEntries(host)).at(-1)?.path).toBe('/mnt');
+    host.admin.umount('/mnt');
+    expect(await host.readDir('/mnt')).toEqual(['below']);
+  });
+
+  test('names with spaces and newlines survive the tables of the kernel and of libmount', async () => {
+    const host = simulatedHost({ disks: [{ name: 'vdz', size: 2 ** 26 }] });
+    const path = '/mnt/a b\n\\c';
+    host.admin.mkdir(path);
+    host.admin.format('/dev/vdz', ext4);
+    host.admin.mount('/dev/vdz', path);
+
+    expect((await mountEntries(host)).at(-1)?.path).toBe(path);
+    expect(await holders(host, '/dev/vdz')).toHaveLength(1);
+  });
+
+  test('two hosts of one seed are the same, of two seeds are not', () => {
+    const [one, same, other] = ['a', 'a', 'b'].map((seed) => simulatedHost({ seed }).snapshot());
+
+    expect(same).toBe(one);
+    expect(other).not.toBe(one);
+  });
+});
+
+describe('a power cut', () => {
+  test('loses a name that was not synced, and keeps the content of a file that was', async () => {
+    const host = simulatedHost();
+    const change = host.during({ outputs: '/nowhere', lock: -1 });
+    await change.writeNew('/srv/lost', 'x', { mode: 0o600 });
+    await change.writeNew('/srv/kept', 'y', { mode: 0o600 });
+    await change.link('/srv/kept', '/etc/kept');
+    await change.sync('/etc');
+
+    const after = host.powerCut({ keep: 'none' });
+
+    expect(await after.stat('/srv/lost')).toBeUndefined();
+    expect(after.admin.readFile('/etc/kept')).toBe('y');
+  });
+});

@@ -1,0 +1,68 @@
+import { describe, expect, test } from 'vitest';
+import { bofhOn, hostWithSource, vmCreate } from './support.ts';
+import { crashing, failing, type Trial, unnamed } from './sweep.ts';
+
+const trial: Trial = {
+  start: async () => hostWithSource(),
+  work: (host) => vmCreate(bofhOn(host)),
+};
+
+describe('a guest made on the simulated host', { timeout: 120_000 }, () => {
+  test('is there, running, with its files, and nothing else is left', async () => {
+    const host = hostWithSource();
+    const before = host.snapshot().split('\n');
+
+    await vmCreate(bofhOn(host));
+
+    const made = unnamed(host.snapshot())
+      .split('\n')
+      .filter((line) => !unnamed(before.join('\n')).includes(line) && !line.startsWith('durable'));
+    expect(
+      made.map((line) => line.replace(/ [0-9a-zA-Z]{6}(?:-[0-9a-zA-Z]{4}){5}-[0-9a-zA-Z]{6}/, '')),
+    ).toEqual([
+      'domain web1 UUID running 256MiB xvda=/dev/vg0/web1-root,xvdb=/dev/vg0/web1-swap',
+      'lv vg0/web1-root extents=16 tags=MARK.1 auto active',
+      'lv vg0/web1-swap extents=4 tags=MARK.2 auto active',
+      'now vda "/etc/xen/web1.cfg" file 0644 links=1 305 HASH',
+      'now vg0/web1-root "/bin" directory 0755',
+      'now vg0/web1-root "/bin/busybox" file 0755 links=2 3000 e1630f843370f402',
+      'now vg0/web1-root "/bin/sh" file 0755 links=2 3000 e1630f843370f402',
+      'now vg0/web1-root "/etc" directory 0755',
+      'now vg0/web1-root "/etc/fstab" file 0644 links=1 121 HASH',
+      'now vg0/web1-root "/etc/hostname" file 0644 links=1 5 d61d5fc4ba3e3d84',
+      'now vg0/web1-root "/etc/mtab" link to /proc/mounts',
+      'now vg0/web1-root "/etc/os-release" file 0644 links=1 12 4a29f99aeb5c3b56',
+      'now vg0/web1-root "/lost+found" directory 0700',
+      'now vg0/web1-root "/odd \\"name\\"\\n" file 0644 links=1 0 e3b0c44298fc1c14',
+      'now vg0/web1-root holds ext4 UUID',
+      'now vg0/web1-swap holds swap UUID',
+    ]);
+    expect(host.admin.readFile('/etc/xen/web1.cfg')).toContain('name = "web1"');
+  });
+
+  test('loses nothing to a power cut right after success was reported', async () => {
+    const [kept, lost] = [hostWithSource(), hostWithSource()];
+    await vmCreate(bofhOn(kept));
+    await vmCreate(bofhOn(lost));
+
+    expect(unnamed(lost.powerCut({ keep: 'none' }).snapshot())).toBe(
+      unnamed(kept.powerCut({ keep: 'all' }).snapshot()),
+    );
+  });
+
+  for (const mode of ['fails before', 'acts then fails'] as const)
+    test(`each change ${mode}: the host is as before, or what is left is done by recovery`, async () => {
+      expect(await failing(trial, mode)).toEqual([]);
+    });
+
+  for (const mode of ['crash here', 'acts then crash'] as const)
+    for (const then of ['recover', 'power cut, none', 'power cut, all'] as const)
+      test(`${mode}, at each change, then ${then}: once recovered the host is as before or as after`, async () => {
+        expect(await crashing(trial, { mode, then, at: 'changes' })).toEqual([]);
+      });
+
+  for (const then of ['recover', 'power cut, none'] as const)
+    test(`crash at each line of the journal, then ${then}: once recovered the host is as before or as after`, async () => {
+      expect(await crashing(trial, { mode: 'crash here', then, at: 'journal' })).toEqual([]);
+    });
+});

@@ -1,0 +1,45 @@
+import { describe, expect, test } from 'vitest';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import type { SimulatedHost } from '../../../src/testing/index.ts';
+import { destroyVm, planDestroy } from '../../../src/vm/destroy.ts';
+import { bofhOn, hostWithSource, site, vmCreate } from './support.ts';
+import { crashing, failing, type Trial } from './sweep.ts';
+
+async function start(): Promise<SimulatedHost> {
+  const host = hostWithSource();
+  await vmCreate(bofhOn(host));
+  return host;
+}
+
+async function vmDestroy(host: SimulatedHost): Promise<void> {
+  // A guest that was asked to shut down is given this long before it is taken for one that runs on.
+  const plan = await planDestroy({ host, site, name: 'web1', running: 'shutdown', timeoutMs: 1 });
+  await withBofh(bofhOn(host), () => atomic('vm destroy', (tx) => destroyVm(tx, plan)));
+}
+
+const trial: Trial = { start, work: vmDestroy };
+
+describe('a guest destroyed on the simulated host', { timeout: 120_000 }, () => {
+  test('leaves the host as it was before the guest was made', async () => {
+    const host = await start();
+
+    await vmDestroy(host);
+
+    expect(host.snapshot()).toBe(hostWithSource().snapshot());
+  });
+
+  for (const mode of ['fails before', 'acts then fails'] as const)
+    test(`each change ${mode}: the host is as before, or what is left is done by recovery`, async () => {
+      expect(await failing(trial, mode)).toEqual([]);
+    });
+
+  for (const mode of ['crash here', 'acts then crash'] as const)
+    for (const then of ['recover', 'power cut, none', 'power cut, all'] as const)
+      test(`${mode}, at each change, then ${then}: once recovered the host is as before or as after`, async () => {
+        expect(await crashing(trial, { mode, then, at: 'changes' })).toEqual([]);
+      });
+
+  test('crash at each line of the journal: once recovered the host is as before or as after', async () => {
+    expect(await crashing(trial, { mode: 'crash here', then: 'recover', at: 'journal' })).toEqual([]);
+  });
+});
