@@ -12,7 +12,8 @@ if (reason !== undefined)
 
 if (!ensureDependencies()) stop('the dependencies could not be installed');
 if (!existsSync(join(root, 'dist', 'bofh.js')) || !words.has('--no-build')) {
-  if (!quiet(process.execPath, [join(root, 'scripts', 'build.mjs'), '--no-types']).ok) stop('bofh could not be built');
+  if (!quiet(process.execPath, [join(root, 'scripts', 'build.mjs'), '--no-types']).ok)
+    stop('bofh could not be built');
 }
 const { createJiti } = await import('jiti');
 const jiti = createJiti(import.meta.url, { fsCache: false });

@@ -52,7 +52,8 @@ async function mountedFor<T>(request: driver.MountRequest, body: (path: string) 
       });
     });
   } catch (error) {
-    if (failed !== undefined && error instanceof RolledBackError && error.leftAlone.length === 0) throw failed.error;
+    if (failed !== undefined && error instanceof RolledBackError && error.leftAlone.length === 0)
+      throw failed.error;
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-export { checkTar, type TarSummary } from './source.ts';
+export { checkTar } from './source.ts';
 
 /**
  * Mount options for a filesystem that is being filled. Device nodes can be made on a nodev mount and set-id bits and

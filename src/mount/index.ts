@@ -3,9 +3,9 @@ import type { ReadHost } from '../command/index.ts';
 import { realPath } from './paths.ts';
 import { mountsAt } from './table.ts';
 
-export { mount as mountCommand, type MountRequest, umount } from './commands.ts';
+export { mount as mountCommand, type MountRequest } from './commands.ts';
 export { makePrivateMounts, realPath } from './paths.ts';
-export { type Mounter, MountPool, type PooledMount, type PoolRequest } from './pool.ts';
+export { type Mounter, MountPool } from './pool.ts';
 export { unmount } from './unmount.ts';
 
 /** Every mount that the host's processes see by default, as the kernel tells it. */

@@ -79,8 +79,8 @@ export const bugs: readonly Bug[] = [
     name: 'no sync before `undone`',
     patches: [
       unwind(
-        "await code.sync(journalled);\n  return before.state === 'not-ours' ? leave(step, 'undone'",
-        "return before.state === 'not-ours' ? leave(step, 'undone'",
+        "await code.sync(journalled);\n  if (before.state === 'not-ours') return leave(step, 'undone'",
+        "if (before.state === 'not-ours') return leave(step, 'undone'",
       ),
     ],
   },

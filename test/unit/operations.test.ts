@@ -1,0 +1,23 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { allOperations, findOperation } from '../../src/operations.ts';
+
+describe('the registry of operations', () => {
+  it('finds each again by kind and version, as recovery does', async () => {
+    for (const code of await allOperations()) expect(await findOperation(code.kind, code.version)).toBe(code);
+  });
+
+  it('has no kind twice, and knows no others', async () => {
+    const kinds = (await allOperations()).map(({ kind, version }) => `${kind} ${version}`);
+    expect(new Set(kinds).size).toBe(kinds.length);
+    expect(kinds.length).toBeGreaterThan(8);
+    expect(await findOperation('lvm.lv.create', 99)).toBeUndefined();
+    expect(await findOperation('toString.x', 1)).toBeUndefined();
+  });
+
+  it('has a row for each in the table of marks', async () => {
+    const page = readFileSync(new URL('../../docs/journal.md', import.meta.url), 'utf8');
+    const missing = (await allOperations()).filter(({ kind }) => !page.includes(`| \`${kind}\` |`));
+    expect(missing.map(({ kind }) => kind)).toEqual([]);
+  });
+});
