@@ -147,7 +147,7 @@ describe.skipIf(!can.ok && !required)('the rig', () => {
 
       expect(before.diff(made)).toContain('+ /etc/xen/web2.cfg f 644 0:0');
       expect(made.diff(running)).toMatch(/^\+ web2 [0-9a-f-]{36} memory=96 vcpus=1 alive$/m);
-      expect(made.diff(running)).toMatch(/^\+ web2 xvda \/dev\/vg0\/web2 w /m);
+      expect(made.diff(running)).toMatch(/^\+ +"xvda" "\/dev\/vg0\/web2" "w" "4"$/m);
       await machine.run('xl destroy web2');
       await guestGone(machine, { name: 'web2' });
       expect(made.diff(await fingerprint(machine))).toBe('');
@@ -175,7 +175,7 @@ describe.skipIf(!can.ok && !required)('the rig', () => {
         before: 'true',
         call: 'lvcreate -qq -y -L 64M -n web1 vg0',
         done: 'test -e /dev/vg0/web1',
-        after: 'lvremove -qq -y vg0/web1',
+        after: 'lvremove -qq -y vg0/web1 || true',
       },
       {
         fault: { tool: 'lvremove', words: ['vg0/web1'] },
@@ -185,9 +185,9 @@ describe.skipIf(!can.ok && !required)('the rig', () => {
         after: 'lvremove -qq -y vg0/web1 || true',
       },
       {
-        fault: { tool: 'lvs', words: ['vg0'] },
+        fault: { tool: 'vgs', words: ['vg0'] },
         before: 'rm -f /tmp/out',
-        call: 'lvs vg0 > /tmp/out',
+        call: 'vgs vg0 > /tmp/out',
         done: 'test -s /tmp/out',
         after: 'true',
       },
@@ -245,23 +245,29 @@ describe.skipIf(!can.ok && !required)('the rig', () => {
     }
 
     describe.each(tools)('over $fault.tool', ({ fault, before, call, done, after }) => {
-      it.each([
+      // Every mode is one script for all tools, so two of them try all modes and the others the one that needs most.
+      const all = [
+        { mode: 'act-then-fail', exitCode: 5, stderr: 'no space', acted: true },
         { mode: 'fail', exitCode: 5, stderr: 'no space', acted: false },
         { mode: 'pretend', exitCode: 0, stderr: '', acted: false },
         { mode: 'killed', exitCode: 137, stderr: '', acted: false },
-        { mode: 'act-then-fail', exitCode: 5, stderr: 'no space', acted: true },
         { mode: 'act-then-killed', exitCode: 137, stderr: '', acted: true },
-      ] as const)('$mode: status $exitCode, acted: $acted', async ({ mode, exitCode, stderr, acted }) => {
-        await machine.run(before);
-        const laid = await layFault(machine, { ...fault, mode, exitCode: 5, stderr: 'no space', times: 1 });
+      ] as const;
 
-        const first = await outcome(`sh -c '${call}; exit $?'`, done);
-        await laid.remove();
+      it.each(['lvcreate', 'xl'].includes(fault.tool) ? all : all.slice(0, 1))(
+        '$mode: status $exitCode, acted: $acted',
+        async ({ mode, exitCode, stderr, acted }) => {
+          await machine.run(before);
+          const laid = await layFault(machine, { ...fault, mode, exitCode: 5, stderr: 'no space', times: 1 });
 
-        expect(first).toMatchObject({ exitCode, done: acted });
-        expect(first.stderr).toContain(stderr);
-        await machine.run(after);
-      });
+          const first = await outcome(`sh -c '${call}; exit $?'`, done);
+          await laid.remove();
+
+          expect(first).toMatchObject({ exitCode, done: acted });
+          expect(first.stderr).toContain(stderr);
+          await machine.run(after);
+        },
+      );
 
       it('leaves other calls and, once it is off, every call alone', async () => {
         await machine.run(before);

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { lastLines, RigCommandError, RigError } from './errors.ts';
 import { killChild, runProgram, startGuarded } from './process.ts';
@@ -73,6 +74,8 @@ function sshArgv(place: Place, extra: readonly string[]): readonly string[] {
 }
 
 function startMaster(options: Place & { readonly hello: string }): ChildProcess {
+  // A master that was killed leaves its socket, and ssh then shares nothing: each command would shake hands anew.
+  rmSync(join(options.dir, 'ssh'), { force: true });
   const argv = [...sshArgv(options, ['-M', '-T']), `${options.hello}; echo rig-hello; exec cat >/dev/null`];
   return startGuarded({ argv, stdio: ['pipe', 'pipe', 'pipe'] });
 }

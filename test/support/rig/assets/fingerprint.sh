@@ -57,7 +57,8 @@ files /etc/xen
 files /etc/fstab
 files /etc/crypttab
 section '/run/bofh'
-files /run/bofh -mindepth 1 -not -path '/run/bofh/locks' -not -path '/run/bofh/locks/*'
+# The folder of the private mounts is made with the first of them, and stays; what is in it counts.
+files /run/bofh -mindepth 1 -not -path '/run/bofh/locks' -not -path '/run/bofh/locks/*' -not -path '/run/bofh/mnt'
 section 'open journals'
 files /var/lib/bofh/journal -mindepth 1 -maxdepth 1 '(' -name '*.journal' -o -name '*.new' -o -name '*.d' ')'
 
@@ -73,11 +74,11 @@ if grep -qs control_d /proc/xen/capabilities; then
   # No guest had a disk since the boot: then there is no such key.
   if xenstore-exists /local/domain/0/backend; then
     xenstore-ls -f /local/domain/0/backend | awk -F ' = ' '
-      $1 ~ /\/vbd\/[0-9]+\/[0-9]+\/(domain|dev|params|mode|state)$/ {
+      $1 ~ /\/vbd\/[0-9]+\/[0-9]+\/(dev|params|mode|state)$/ {
         n = split($1, part, "/"); device = part[n-2] "/" part[n-1]
         value[device, part[n]] = $2; seen[device] = 1
       }
-      END { for (d in seen) print value[d, "domain"], value[d, "dev"], value[d, "params"], value[d, "mode"], value[d, "state"] }' | sort
+      END { for (d in seen) print value[d, "dev"], value[d, "params"], value[d, "mode"], value[d, "state"] }' | sort
   fi
 fi
 

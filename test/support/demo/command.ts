@@ -1,0 +1,93 @@
+import { explain, asText } from '../../../src/cli/explain.ts';
+import { openLog } from '../../../src/cli/log.ts';
+import { program, type Invocation } from '../../../src/cli/program.ts';
+import { reportProgress } from '../../../src/cli/progress.ts';
+import { openSequences, type Runtime } from '../../../src/cli/runtime.ts';
+import { settingsOf } from '../../../src/cli/settings.ts';
+import type { Terminal } from '../../../src/cli/terminal.ts';
+import type { Site } from '../../../src/site.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
+
+/** A command that was typed. */
+export interface Typed {
+  /** Its exit code; undefined when its process was killed. */
+  readonly ended: Promise<number | undefined>;
+}
+
+interface Line {
+  readonly host: SimulatedHost;
+  readonly site: Site;
+  /** Words with single spaces between them. */
+  readonly line: string;
+  readonly write: (text: string) => void;
+}
+
+/** Runs a command line of bofh by its own code, but on a simulated host; it says no more once that process is killed. */
+export function commandOn({ host, site, line, write }: Line): Typed {
+  const [, ...words] = line.split(' ');
+  const terminal = plainTerminal((text) => {
+    if (host.process.alive) write(text);
+  });
+  return { ended: run({ host, site, words, terminal }) };
+}
+
+interface Run {
+  readonly host: SimulatedHost;
+  readonly site: Site;
+  readonly words: readonly string[];
+  readonly terminal: Terminal;
+}
+
+/** As `main` does it, without its process. */
+async function run({ host, site, words, terminal }: Run): Promise<number | undefined> {
+  const simulated = simulatedBofh({ host, site });
+  const { onProgress } = reportProgress(terminal);
+  const bofh = { ...simulated, engine: { ...simulated.engine, onProgress } };
+  const argv = [...process.argv];
+  let exitCode = 0;
+  let script: string | undefined;
+  const commands = program(async (invocation) => {
+    const runtime = { ...runtimeOf(invocation, words, terminal), bofh };
+    exitCode = await invocation.action(runtime).finally(() => (script = runtime.script));
+  });
+  try {
+    await commands.parseAsync([...words], { from: 'user' });
+  } catch (error) {
+    if (!host.process.alive) return undefined;
+    const explanation = explain(error, { root: true, ...(script === undefined ? {} : { script }) });
+    terminal.line(asText(explanation));
+    exitCode = explanation.exitCode;
+  } finally {
+    process.argv.splice(0, Number.POSITIVE_INFINITY, ...argv);
+  }
+  return exitCode;
+}
+
+function runtimeOf({ verb, options }: Invocation, words: readonly string[], terminal: Terminal): Runtime {
+  return {
+    terminal,
+    // The killed process of the power cut would still warn that it cannot log.
+    log: openLog('silent', terminal),
+    settings: settingsOf(options, {}),
+    commandLine: ['bofh', ...words],
+    verb,
+    root: true,
+    signals: { stop: new AbortController().signal, abandon: new AbortController().signal },
+    sequences: openSequences(),
+    script: undefined,
+  };
+}
+
+/** Both streams as one, as on a screen, and nobody who answers. */
+function plainTerminal(write: (text: string) => void): Terminal {
+  return {
+    interactive: false,
+    live: false,
+    columns: 100,
+    answer: write,
+    line: (text) => write(`${text}\n`),
+    draw: () => undefined,
+    ask: async () => '',
+    flush: async () => undefined,
+  };
+}

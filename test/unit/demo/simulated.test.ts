@@ -1,0 +1,30 @@
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { run } from '../cli/support/built.ts';
+
+const root = join(import.meta.dirname, '../../..');
+
+/** As scripts/demo.mjs starts it: in a process of its own, whose end tells `bofh run` that its script has ended. */
+const code = `import('jiti').then(async ({ createJiti }) => {
+  const jiti = createJiti(process.cwd() + '/x.js', { fsCache: false });
+  const { simulatedDemo } = await jiti.import('./test/support/demo/simulated.ts');
+  await simulatedDemo();
+})`;
+
+test('the simulated tour says what it is, and comes through all its acts', { timeout: 120_000 }, async () => {
+  const { exitCode, stdout, stderr } = await run(process.execPath, ['-e', code], { cwd: root });
+
+  expect(exitCode, stderr).toBe(0);
+  const lines = stdout.split('\n');
+  expect(lines[0]).toContain('this host is simulated');
+  expect(lines.filter((line) => line.startsWith('\x1b[1m── '))).toHaveLength(6);
+  expect(lines.filter((line) => line.includes('the host is exactly as before: '))).toHaveLength(4);
+  expect(stdout).toContain('failed and is undone: mkswap');
+  expect(stdout).toMatch(/^[0-9a-f]{12} {2}undone {2}vm create db1$/m);
+  expect(stdout).toMatch(/^web1 {3}off {2}running .*\n[^]*^web1 {3}running {2}running /m);
+  expect(stdout.trimEnd().split('\n').slice(-3)).toEqual([
+    'GUEST  STATE    DOMAIN  MEMORY  VCPUS  CONFIGURATION',
+    'web1   running  1       96 MiB  1      /etc/xen/web1.cfg',
+    expect.stringContaining('that was all'),
+  ]);
+});

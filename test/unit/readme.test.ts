@@ -1,0 +1,235 @@
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { withBofh } from '../../src/bofh.ts';
+import { program } from '../../src/cli/program.ts';
+import { RolledBackError } from '../../src/errors.ts';
+import { lvs } from '../../src/lvm/commands.ts';
+import { probe } from '../../src/blockdevice/index.ts';
+import { loadScript } from '../../src/script/load.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../src/testing/index.ts';
+
+const root = join(import.meta.dirname, '../..');
+const folder = join(root, '.cache/readme');
+const note = '/run/bofh-note';
+
+/** A page of ours, by its name below the root. */
+const pageOf = (name: string): string => readFileSync(join(root, name), 'utf8');
+const readme = pageOf('README.md');
+
+/** The blocks of a page that are marked with this language. */
+function blocks(page: string, language: string): readonly string[] {
+  return [...page.matchAll(/^```(?<language>\w*)\n(?<body>[^]*?)^```$/gm)].flatMap(({ groups }) =>
+    groups?.language === language ? [groups.body ?? ''] : [],
+  );
+}
+
+const examples = blocks(readme, 'ts');
+const fileOf = (number: number): string => join(folder, `example-${number}.ts`);
+
+beforeAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  for (const [index, text] of examples.entries()) writeFileSync(fileOf(index + 1), text);
+});
+
+/** Runs an example as `bofh run` does, but on a simulated host, and gives what it printed. */
+async function run(number: number, host: SimulatedHost, onPrint = (): void => undefined) {
+  const printed: string[] = [];
+  const log = vi.spyOn(console, 'log').mockImplementation((text: string) => {
+    printed.push(text);
+    onPrint();
+  });
+  try {
+    await withBofh(simulatedBofh({ host }), () =>
+      loadScript(fileOf(number), { cache: 'unused', warn: () => undefined }),
+    );
+  } finally {
+    log.mockRestore();
+  }
+  return printed;
+}
+
+const myHost = (): SimulatedHost => simulatedHost({ volumeGroups: [{ name: 'my_vg', size: 1024 ** 3 }] });
+
+describe('the TypeScript of the README', () => {
+  test('is the four examples that it speaks of', () => {
+    expect(examples).toHaveLength(4);
+    expect(readme).toContain('compile and run the four examples above');
+  });
+
+  test('compiles, as strictly as our own', { timeout: 120_000 }, async () => {
+    const config = join(folder, 'tsconfig.json');
+    const types = { extends: '../../tsconfig.json', compilerOptions: { types: ['node'] }, include: ['*.ts'] };
+    writeFileSync(config, JSON.stringify(types));
+    const tsc = join(root, 'node_modules/typescript/bin/tsc');
+
+    const said = await promisify(execFile)(process.execPath, [tsc, '--noEmit', '--project', config]).then(
+      ({ stdout }) => stdout,
+      (error: unknown) => (error instanceof Error && 'stdout' in error ? error.stdout : error),
+    );
+
+    expect(said).toBe('');
+  });
+
+  test('starts every guest that is not running, and no other', async () => {
+    const host = simulatedHost();
+    for (const name of ['db1', 'web1', 'web2'])
+      host.admin.writeFile(`/etc/xen/${name}.cfg`, `name = '${name}'\nmemory = 128\nkernel = '/vmlinuz'\n`);
+    const { uuid } = host.admin.startDomain({ name: 'db1' });
+
+    await run(1, host);
+
+    const running = host.world.domains.map(({ name, state }) => `${name} ${state}`);
+    expect(running.sort()).toEqual(['db1 blocked', 'web1 blocked', 'web2 blocked']);
+    expect(host.world.domains.find(({ name }) => name === 'db1')?.uuid).toBe(uuid);
+  });
+
+  test('makes a volume with a filesystem on it', async () => {
+    const host = myHost();
+
+    expect(await run(2, host)).toEqual(['/dev/my_vg/my_vm']);
+
+    const volumes = await host.run(lvs());
+    expect(volumes.map(({ fullName, size }) => [fullName, size])).toEqual([['my_vg/my_vm', 100 * 1024 ** 2]]);
+    expect(await probe(host, '/dev/my_vg/my_vm')).toMatchObject({ type: 'ext4' });
+  });
+
+  test('leaves no volume when the filesystem cannot be made', async () => {
+    const host = myHost();
+    const before = host.snapshot();
+    host.fault({ tool: 'mkfs.ext4', mode: 'acts then fails' });
+
+    await expect(run(2, host)).rejects.toThrow(RolledBackError);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('writes a note by a pair of functions', async () => {
+    // The pair is the user's own code, so this one file is on the real disk.
+    if (existsSync(note)) throw new Error(`${note} is there already; it is not ours to remove`);
+    onTestFinished(() => rmSync(note, { force: true }));
+    const host = simulatedHost();
+
+    // Only root may write there: for everybody else the example fails, and is undone.
+    if (process.getuid?.() === 0) {
+      await run(3, host);
+      expect(readFileSync(note, 'utf8')).toBe('made by hand\n');
+    } else {
+      await expect(run(3, host)).rejects.toThrow(RolledBackError);
+      expect(existsSync(note)).toBe(false);
+    }
+  });
+
+  test('mounts for a block, and for no longer', async () => {
+    const host = myHost();
+    for (const path of ['/media/tmp', '/media/tmp2']) host.admin.mkdir(path);
+    await run(2, host);
+    const before = host.world.mounts.map(({ path }) => path);
+    let inside: readonly string[] = [];
+
+    const printed = await run(4, host, () => {
+      inside = host.world.mounts.map(({ source, path }) => `${source} on ${path}`);
+    });
+
+    expect(printed).toEqual(['mounted on /media/tmp']);
+    expect(inside).toContain('/dev/dm-0 on /media/tmp');
+    expect(host.world.mounts.map(({ path }) => path)).toEqual(before);
+  });
+});
+
+/** The words of a command line: quotes and `…` as the pages use them. */
+function wordsOf(line: string): readonly string[] {
+  return [...line.matchAll(/"(?<quoted>[^"]*)"|(?<bare>\S+)/g)].map(
+    ({ groups }) => groups?.quoted ?? groups?.bare ?? '',
+  );
+}
+
+/** Parses a command line of bofh, and gives noun and verb; its action is not run. */
+async function verbOf(line: string): Promise<string> {
+  const verbs: string[] = [];
+  const commands = program(async ({ verb }) => void verbs.push(verb));
+  await commands.parseAsync([...wordsOf(line).slice(1)], { from: 'user' });
+  return verbs.join();
+}
+
+/** Does the program have this noun, verb, and these options? Arguments may be left out, as sentences do. */
+function unknownWords(line: string): readonly string[] {
+  let command = program(async () => undefined);
+  return wordsOf(line)
+    .slice(1)
+    .filter((word) => {
+      const inner = command.commands.find((each) => each.name() === word);
+      if (inner !== undefined) {
+        command = inner;
+        return false;
+      }
+      if (word.startsWith('--')) return command.options.every(({ long }) => long !== word);
+      // Of what takes no verb any other word is an argument; a noun must be followed by a verb.
+      return command.commands.length > 0 && /^[a-z-]+$/.test(word);
+    });
+}
+
+const pages = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  ...readdirSync(join(root, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+];
+
+/** What is typed in a page's `console` blocks. */
+const typed = (page: string): readonly string[] =>
+  blocks(pageOf(page), 'console').flatMap((block) =>
+    block
+      .split('\n')
+      .filter((line) => /^[#$] /.test(line))
+      .flatMap((line) => line.slice(2).split(/ {3,}|; | && /))
+      .map((command) => command.trim()),
+  );
+const shown = pages.flatMap((page) => typed(page).map((command) => [page, command] as const));
+const bofhs = shown.filter(([, command]) => command.startsWith('bofh '));
+const npms = shown.filter(([, command]) => /^npm (?:run|test)/.test(command));
+const named = pages.flatMap((page) =>
+  [...pageOf(page).matchAll(/`(?<command>bofh [^`]+)`/g)].map(
+    ({ groups }) => [page, (groups?.command ?? '').replaceAll('\n', ' ')] as const,
+  ),
+);
+
+describe('a command that a page shows', () => {
+  test('is one of several: these tests look at something', () => {
+    expect(bofhs.filter(([page]) => page === 'README.md').length).toBeGreaterThan(3);
+    expect(npms.filter(([page]) => page === 'README.md').length).toBeGreaterThan(2);
+    expect(named.length).toBeGreaterThan(10);
+  });
+
+  test.each(bofhs)('%s: "%s" is understood as it stands', async (_page, command) => {
+    expect(command).toContain(await verbOf(command));
+  });
+
+  test.each(named)('%s: "%s" has a noun, a verb and options that exist', (_page, command) => {
+    expect(unknownWords(command)).toEqual([]);
+  });
+
+  test.each(npms)('%s: "%s" is a script of package.json', (_page, command) => {
+    const { scripts } = JSON.parse(pageOf('package.json')) as { readonly scripts: Record<string, string> };
+    const name = command.split(' ').filter((word) => word !== 'npm' && word !== 'run')[0] ?? '';
+    expect(Object.keys(scripts)).toContain(name);
+  });
+});
+
+describe('what a page points to', () => {
+  test.each(pages)('%s: links and paths of this project are there', (page) => {
+    const text = pageOf(page);
+    const links = [...text.matchAll(/\]\((?<to>[^)#:]+)\)/g)].map(({ groups }) =>
+      join(dirname(page), groups?.to ?? ''),
+    );
+    // DRIVER and TOOL stand for a name.
+    const paths = [...text.matchAll(/`(?<to>(?:src|test|scripts|docs)\/[\w./-]+)`/g)]
+      .map(({ groups }) => groups?.to ?? '')
+      .filter((path) => !/DRIVER|TOOL/.test(path));
+    expect([...links, ...paths].filter((to) => !existsSync(join(root, to)))).toEqual([]);
+  });
+});
