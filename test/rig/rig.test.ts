@@ -147,7 +147,7 @@ describe.skipIf(!can.ok && !required)('the rig', () => {
 
       expect(before.diff(made)).toContain('+ /etc/xen/web2.cfg f 644 0:0');
       expect(made.diff(running)).toMatch(/^\+ web2 [0-9a-f-]{36} memory=96 vcpus=1 alive$/m);
-      expect(made.diff(running)).toMatch(/^\+ +"xvda" "\/dev\/vg0\/web2" "w" "4"$/m);
+      expect(made.diff(running)).toMatch(/^\+ +"xvda" "\/dev\/vg0\/web2" "w"$/m);
       await machine.run('xl destroy web2');
       await guestGone(machine, { name: 'web2' });
       expect(made.diff(await fingerprint(machine))).toBe('');
@@ -325,7 +325,7 @@ describe.skipIf(!can.ok && !required)('the rig', () => {
       await layFault(machine, { tool: 'mkswap', mode: 'kill-caller' });
 
       const { exitCode } = await machine.run(
-        `truncate -s 8M /tmp/s; chmod 600 /tmp/s; bash -c 'mkswap /tmp/s; true'`,
+        `truncate -s 8M /tmp/s; chmod 600 /tmp/s; bash -c 'mkswap /tmp/s; true'; exit $?`,
         { check: 'return' },
       );
 

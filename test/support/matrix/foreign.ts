@@ -250,7 +250,7 @@ async function sameConfig(stage: Stage): Promise<void> {
 
 async function strangerRuns(stage: Stage): Promise<void> {
   const { stdout } = await stage.machine.run(
-    `xl list -l ${guest} | grep -c stranger; lvs --noheadings -o lv_name vg0 | grep -c -E '^ *${guest}-(root|swap)$'`,
+    `xl list -l ${guest} | grep -c stranger; lvs --noheadings -o lv_name vg0 | grep -c -E '^ *${guest}-(root|swap) *$'`,
     { check: 'return' },
   );
   if (stdout.trim() !== '1\n0') throw new Error(`the foreign domain, our volumes: ${stdout}`);

@@ -64,7 +64,7 @@ export async function expectForeign(stage: Stage): Promise<void> {
 /** The guest is there whole: volumes, config, domain, and no journal is open. */
 export async function expectAsAfter(stage: Stage): Promise<void> {
   const { stdout } = await stage.machine.run(
-    `lvs --noheadings -o lv_name vg0 | grep -c -E '^ *${guest}-(root|swap)$'; test -f /etc/xen/${guest}.cfg && echo config; xl list | grep -c '^${guest} '; ls /var/lib/bofh/journal | grep -c journal$`,
+    `lvs --noheadings -o lv_name vg0 | grep -c -E '^ *${guest}-(root|swap) *$'; test -f /etc/xen/${guest}.cfg && echo config; xl list | grep -c '^${guest} '; ls /var/lib/bofh/journal | grep -c journal$`,
     { check: 'return' },
   );
   const words = stdout.trim().split('\n').join(' ');

@@ -74,11 +74,11 @@ if grep -qs control_d /proc/xen/capabilities; then
   # No guest had a disk since the boot: then there is no such key.
   if xenstore-exists /local/domain/0/backend; then
     xenstore-ls -f /local/domain/0/backend | awk -F ' = ' '
-      $1 ~ /\/vbd\/[0-9]+\/[0-9]+\/(dev|params|mode|state)$/ {
+      $1 ~ /\/vbd\/[0-9]+\/[0-9]+\/(dev|params|mode)$/ {
         n = split($1, part, "/"); device = part[n-2] "/" part[n-1]
         value[device, part[n]] = $2; seen[device] = 1
       }
-      END { for (d in seen) print value[d, "dev"], value[d, "params"], value[d, "mode"], value[d, "state"] }' | sort
+      END { for (d in seen) print value[d, "dev"], value[d, "params"], value[d, "mode"] }' | sort
   fi
 fi
 

@@ -1,0 +1,68 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { concurrency, foreignTrials } from '../support/matrix/foreign.ts';
+import { bootedStage, powerCutAfterSuccess, powerCutAt } from '../support/matrix/power.ts';
+import { expectAsBefore, openStage, reset, run, type Stage } from '../support/matrix/stage.ts';
+import {
+  createFaults,
+  destroyFaults,
+  killAt,
+  killsWhileRunning,
+  type Trial,
+} from '../support/matrix/trials.ts';
+
+// A few trials of each sort; `npm run test:matrix` runs all of them. Each starts from the host that the one before has left.
+let stage: Stage;
+beforeAll(async () => {
+  stage = await openStage(() => undefined);
+});
+afterAll(async () => stage.machine.close());
+
+describe('a guest on a real Xen host', () => {
+  it('is not made when its request cannot be met, and every reason is said at once', async () => {
+    const said = await run(
+      stage,
+      'bofh vm create web1 --source tar:/nowhere.tar --size 900g --bridge nobr0 --kernel /no/kernel --ramdisk /no/initrd',
+      1,
+      2,
+    );
+
+    for (const reason of ['/nowhere.tar', '900 GiB', 'nobr0', '/no/kernel']) expect(said).toContain(reason);
+    await expectAsBefore(stage);
+  });
+
+  it.each(
+    pick([
+      [createFaults, /mkswap .*: acts, then fails/],
+      [createFaults, /xl .*: acts, then fails/],
+      [[killAt('create', 9)], /./],
+      [killsWhileRunning, /^tar /],
+      [foreignTrials.slice(0, 1), /a logical volume/],
+      [concurrency, /of the same name/],
+      [destroyFaults, /lvrename .*-swap.*: acts, then fails/],
+    ]),
+  )('$group: $name', (trial) => tried(trial));
+
+  it('loses no file that was reported as made, and is as a reboot leaves it when the power fails on the way', async () => {
+    await bootedStage(stage);
+    await tried(powerCutAt(7));
+    await tried(powerCutAfterSuccess);
+  });
+});
+
+/** A trial that fails must not fail those after it. */
+async function tried(trial: Trial): Promise<void> {
+  try {
+    await trial.run(stage);
+  } catch (error) {
+    await reset(stage);
+    throw error;
+  }
+}
+
+function pick(wanted: readonly (readonly [readonly Trial[], RegExp])[]): readonly Trial[] {
+  return wanted.flatMap(([trials, name]) => {
+    const found = trials.filter((trial) => name.test(trial.name));
+    if (found.length === 0) throw new Error(`no trial is named ${String(name)}`);
+    return found;
+  });
+}
