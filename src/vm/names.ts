@@ -13,7 +13,7 @@ export function checkGuestName(name: string): void {
   const label = '[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?';
   if (new RegExp(`^${label}(?:\\.${label})*$`).test(name)) return;
   throw new UsageError(
-    `"${name}" cannot be a guest's name: letters, digits, hyphens and dots, beginning and ending with a letter or digit`,
+    `${JSON.stringify(name)} cannot be a guest's name: letters, digits, hyphens and dots, beginning and ending with a letter or digit`,
   );
 }
 

@@ -1,0 +1,146 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import * as filesystem from '../../src/api/filesystem.ts';
+import * as lvm from '../../src/api/lvm.ts';
+import { MountPool } from '../../src/api/mount.ts';
+import { atomic, withBofh } from '../../src/bofh.ts';
+import { RolledBackError, SequenceEnded, UsageError } from '../../src/errors.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../src/testing/index.ts';
+
+let host: SimulatedHost;
+beforeEach(() => {
+  host = simulatedHost();
+  for (const path of ['/media/tmp', '/media/tmp2']) host.admin.mkdir(path);
+});
+
+const on = <T>(body: () => Promise<T>): Promise<T> => withBofh(simulatedBofh({ host }), body);
+
+describe('atomic()', () => {
+  it('gives the value of its body when everything is committed', async () => {
+    const path = await on(() =>
+      atomic('disk', async (tx) => {
+        const lv = await tx.lvm.createLv({ vg: 'vg0', name: 'a', size: '8m' });
+        await tx.filesystem.create({ device: lv.path, type: 'ext4' });
+        return lv.path;
+      }),
+    );
+
+    expect(path).toBe('/dev/vg0/a');
+    expect(await on(() => filesystem.probe(path))).toMatchObject({ type: 'ext4' });
+  });
+
+  it('undoes everything when a step fails, and says why', async () => {
+    const before = host.snapshot();
+
+    const failed = on(() =>
+      atomic('disks', async (tx) => {
+        await tx.lvm.createLv({ vg: 'vg0', name: 'a', size: '8m' });
+        await tx.lvm.createLv({ vg: 'vg0', name: 'a', size: '8m' });
+      }),
+    );
+
+    await expect(failed).rejects.toThrow(RolledBackError);
+    await expect(failed).rejects.toThrow(/a/);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it('names a file of ours that somebody edited since, and leaves it alone', async () => {
+    const failed = on(() =>
+      atomic('file', async (tx) => {
+        await tx.file.create({ path: '/etc/note', content: 'ours\n', mode: 0o644 });
+        host.admin.writeFile('/etc/note', 'theirs\n');
+        throw new Error('no more');
+      }),
+    );
+
+    await expect(failed).rejects.toMatchObject({ leftAlone: [expect.stringContaining('/etc/note')] });
+    expect(host.admin.readFile('/etc/note')).toBe('theirs\n');
+  });
+
+  it('refuses a change on a module: it would commit alone', async () => {
+    const failed = on(() =>
+      atomic('mixed', async (tx) => {
+        await tx.lvm.createLv({ vg: 'vg0', name: 'a', size: '8m' });
+        await lvm.createLv({ vg: 'vg0', name: 'b', size: '8m' });
+      }),
+    );
+
+    await expect(failed).rejects.toMatchObject({ cause: expect.any(UsageError) as unknown });
+    expect(await on(() => lvm.lvs())).toEqual([]);
+  });
+
+  it('lets reads on a module and later changes on one through', async () => {
+    await on(() =>
+      atomic('read', async (tx) => {
+        await tx.lvm.createLv({ vg: 'vg0', name: 'a', size: '8m' });
+        expect((await lvm.lvs()).map(({ name }) => name)).toEqual(['a']);
+      }),
+    );
+    await on(() => lvm.removeLv({ vg: 'vg0', name: 'a' }));
+
+    expect(await on(() => lvm.lvs())).toEqual([]);
+  });
+
+  it('ends a tx with its sequence', async () => {
+    let kept: (() => Promise<unknown>) | undefined;
+    await on(() =>
+      atomic('kept', (tx) => {
+        kept = () => tx.lvm.createLv({ vg: 'vg0', name: 'late', size: '8m' });
+      }),
+    );
+
+    await expect(kept?.()).rejects.toThrow(SequenceEnded);
+  });
+
+  it('undoes a scope that failed and was caught, and goes on', async () => {
+    await on(() =>
+      atomic('outer', async (tx) => {
+        await tx.lvm.createLv({ vg: 'vg0', name: 'kept', size: '8m' });
+        await tx
+          .scope('inner', async (inner) => {
+            await inner.lvm.createLv({ vg: 'vg0', name: 'dropped', size: '8m' });
+            throw new Error('not this one');
+          })
+          .catch(() => undefined);
+      }),
+    );
+
+    expect((await on(() => lvm.lvs())).map(({ name }) => name)).toEqual(['kept']);
+  });
+});
+
+describe('a MountPool', () => {
+  beforeEach(async () => {
+    await on(async () => {
+      const lv = await lvm.createLv({ vg: 'vg0', name: 'a', size: '8m' });
+      await filesystem.create({ device: lv.path, type: 'ext4' });
+    });
+  });
+
+  it('unmounts when the body throws, whose own error it is', async () => {
+    const before = host.snapshot();
+    const wrong = new Error('my own');
+
+    const failed = on(() => new MountPool(['/media/tmp']).with('/dev/vg0/a', () => Promise.reject(wrong)));
+
+    await expect(failed).rejects.toBe(wrong);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it('lets the body make changes of its own, which stay', async () => {
+    await on(() =>
+      new MountPool(['/media/tmp']).with('/dev/vg0/a', async () => {
+        await lvm.createLv({ vg: 'vg0', name: 'b', size: '8m' });
+      }),
+    );
+
+    expect((await on(() => lvm.lvs())).map(({ name }) => name)).toEqual(['a', 'b']);
+  });
+
+  it('gives a directory back when the mount fails', async () => {
+    const pool = new MountPool(['/media/tmp']);
+
+    await expect(on(() => pool.with('/dev/vg0/none', async () => undefined))).rejects.toThrow();
+
+    expect(await on(() => pool.with('/dev/vg0/a', async (path) => path))).toBe('/media/tmp');
+  });
+});
