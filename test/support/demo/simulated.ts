@@ -3,30 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseSite } from '../../../src/site.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { script, source } from './acts.ts';
 import { commandOn, type Typed } from './command.ts';
-
-const source = '--source tar:/srv/guest.tar --size 256m --swap 64m --memory 96m';
-
-const script = `import { atomic, lvm } from 'bofh';
-
-const lv = await atomic('disk for my_vm', async (tx) => {
-  const lv = await tx.lvm.createLv({ vg: 'vg0', name: 'my_vm', size: '100mb' });
-  await tx.filesystem.create({ device: lv.path, type: 'ext4' });
-  return lv;
-});
-console.log(\`made \${lv.path}\`);
-
-try {
-  await atomic('two disks, or none', async (tx) => {
-    await tx.lvm.createLv({ vg: 'vg0', name: 'one', size: '100mb' });
-    await tx.lvm.createLv({ vg: 'vg0', name: 'two', size: '900tb' });
-  });
-} catch (error) {
-  console.log(error.message);
-}
-console.log((await lvm.lvs()).map((each) => each.fullName).join(' '));
-await lvm.removeLv({ vg: 'vg0', name: 'my_vm' });
-`;
 
 const site = parseSite(
   { volumeGroup: 'vg0', guestKernel: '/boot/guest-vmlinuz', guestRamdisk: '/boot/guest-initrd' },

@@ -30,6 +30,9 @@ const warm: readonly Trial[] = [
 ];
 const cold: readonly Trial[] = [...[1, 3, 5, 7, 9, 11, 13].map(powerCutAt), powerCutAfterSuccess];
 
+/** The whole matrix. */
+export const allTrials: readonly Trial[] = [...warm, ...cold];
+
 /** One shard of the matrix: every `of`-th trial. Writes its outcomes as JSON and resolves to the number of failures. */
 export async function runMatrix(options: {
   readonly shard: number;
@@ -44,13 +47,17 @@ export async function runMatrix(options: {
   const stage = await openStage((text) => say(text));
   const outcomes: Outcome[] = [];
   try {
-    for (const trial of mine(warm)) outcomes.push(await tryOne(stage, trial));
+    const each = async (trial: Trial): Promise<void> => {
+      outcomes.push(await tryOne(stage, trial));
+      // After each, so that a run that is cut short still tells what it found.
+      writeFileSync(options.out, `${JSON.stringify(outcomes, null, 1)}\n`);
+    };
+    for (const trial of mine(warm)) await each(trial);
     const later = mine(cold);
     if (later.length > 0) await bootedStage(stage);
-    for (const trial of later) outcomes.push(await tryOne(stage, trial));
+    for (const trial of later) await each(trial);
   } finally {
     await stage.machine.close();
-    writeFileSync(options.out, `${JSON.stringify(outcomes, null, 1)}\n`);
   }
   return outcomes.filter(({ ended }) => ended === 'failed').length;
 }

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { version } from '../../../src/version.ts';
-import type { Outcome } from './main.ts';
+import { allTrials, type Outcome } from './main.ts';
 
 const [begin, end] = ['<!-- matrix: begin -->', '<!-- matrix: end -->'];
 
@@ -20,7 +20,7 @@ function table(outcomes: readonly Outcome[]): string {
     `| ${title} | ${of.length} | ${count(of, 'as before')} | ${count(of, 'as after')} | ${count(of, 'failed')} |`;
   const failures = outcomes.filter(({ ended }) => ended === 'failed');
   return [
-    `bofh ${version}, Xen 4.17 and lvm2 2.03.16 of Debian 12, ${new Date().toISOString().slice(0, 10)}. Made by`,
+    `${outcomes.length} of ${allTrials.length} trials. bofh ${version}, Xen 4.17 and lvm2 2.03.16 of Debian 12, ${new Date().toISOString().slice(0, 10)}. Made by`,
     '`npm run test:matrix` and `npm run test:matrix -- --report`.',
     '',
     '| fault | trials | exactly as before | exactly as after | neither |',
