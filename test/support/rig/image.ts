@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cachedFolder, cacheDir } from './cache.ts';
 import { mustRun } from './process.ts';
@@ -59,7 +59,7 @@ async function build(options: {
   progress(`unpacking Debian ${suite}`);
   await mustRun({
     // A mount namespace of its own: whatever ends mmdebstrap, no mount of its stays in the tree.
-    argv: ['unshare', '--mount', '--propagation', 'private', ...mmdebstrapArgv({ suite, root })],
+    argv: ['unshare', '--mount', '--propagation', await propagation(), ...mmdebstrapArgv({ suite, root })],
     onLine: (line) => {
       if (line.startsWith('I: ')) progress(line.slice(3).trim());
     },
@@ -93,4 +93,10 @@ async function build(options: {
   await mustRun({ argv: ['mke2fs', ...features, join(partial, 'system.raw'), '4G'], timeoutMs: 120_000 });
   await mustRun({ argv: ['rm', '-rf', '--one-file-system', '--', root] });
   await writeFile(join(partial, 'built'), `${new Date().toISOString()}\n`);
+}
+
+/** In a changed root that is no mount of its own the kernel has nothing to set it on; who made that root has seen to it. */
+async function propagation(): Promise<'private' | 'unchanged'> {
+  const mounts = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n');
+  return mounts.some((line) => line.split(' ')[4] === '/') ? 'private' : 'unchanged';
 }
