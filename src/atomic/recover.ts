@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { JournalError, RefusedError } from '../errors.ts';
 import { codeOf, ownerLine, type Engine, type Signals } from './engine.ts';
-import { adopt, append, close, retire, type Journal } from './journal.ts';
+import { AppendError, adopt, append, close, retire, type Journal } from './journal.ts';
 import type { Line } from './lines.ts';
 import type { ObjectLocks } from './lock.ts';
 import type { AnyOperation } from './operation.ts';
@@ -93,13 +93,18 @@ async function bringToEnd(
 ): Promise<Recovered> {
   append(journal, [{ t: 'recovery', ...ownerLine(engine) }]);
   const boots = { [engine.host.name]: (await engine.host.facts()).boot };
-  const unwound = await unwind({ engine, journal, boots, inverses: new Map(), abandon });
-  const { end, leftAlone, errors, adrift } = unwound;
-  if (adrift !== undefined) leave(adrift);
-  if (end === 'stuck' || journal.incomplete !== undefined)
-    throw stuck(journal, { cause: errors[0] ?? journal.incomplete, errors: errors.slice(1) });
-  close(journal, { t: 'closed', outcome: end });
-  return { id: journal.id, name: journal.state.begin.name, end, leftAlone };
+  try {
+    const unwound = await unwind({ engine, journal, boots, inverses: new Map(), abandon });
+    const { end, leftAlone, errors, adrift } = unwound;
+    if (adrift !== undefined) leave(adrift);
+    if (end === 'stuck' || journal.incomplete !== undefined)
+      throw stuck(journal, { cause: errors[0] ?? journal.incomplete, errors: errors.slice(1) });
+    close(journal, { t: 'closed', outcome: end });
+    return { id: journal.id, name: journal.state.begin.name, end, leftAlone };
+  } catch (error) {
+    // By now the host may have been changed: a line that cannot be written is no mere trouble with the journal.
+    throw error instanceof AppendError ? stuck(journal, { cause: error }) : error;
+  }
 }
 
 /** The journal, locked; waits for an orphan tool, ends one that may be ended, and leaves a living owner alone. */

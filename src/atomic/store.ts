@@ -4,6 +4,7 @@ import {
   fdatasyncSync,
   fstatSync,
   fsyncSync,
+  lstatSync,
   ftruncateSync,
   mkdirSync,
   openSync,
@@ -15,6 +16,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { JournalError } from '../errors.ts';
 
 /** An open file of the state directory. Synchronous throughout: the order of its calls is the engine's contract. */
 export interface StoreFile {
@@ -51,7 +53,11 @@ export interface Store {
 
 /** The store on this host's disk; every file is 0600, every folder 0700. */
 export function diskStore(directory: string): Store {
-  const path = (name: string): string => join(directory, name);
+  let trusted: true | undefined;
+  const path = (name: string): string => {
+    trusted ??= refuseUntrusted(directory);
+    return join(directory, name);
+  };
   return {
     directory,
     names: (folder) => absent(() => readdirSync(path(folder)).sort()) ?? [],
@@ -75,6 +81,25 @@ export function diskStore(directory: string): Store {
     remove: (name) => rmSync(path(name), { recursive: true, force: true }),
     syncDir: (folder) => syncDirectory(path(folder)),
   };
+}
+
+/** A journal says what recovery does as this user, so nobody else may be able to put one there. */
+function refuseUntrusted(directory: string): true | undefined {
+  for (const place of [directory, dirname(directory)]) {
+    const stat = absent(() => lstatSync(place));
+    // What is not there yet will be made by us; then it is looked at again.
+    if (stat === undefined) return undefined;
+    const uid = process.geteuid?.() ?? 0;
+    const sticky = place !== directory && (stat.mode & 0o1000) !== 0;
+    if (!stat.isDirectory() || (stat.uid !== uid && stat.uid !== 0) || ((stat.mode & 0o022) !== 0 && !sticky))
+      throw new JournalError(
+        `${place} is no place for journals: it is no directory of yours that only you can write`,
+        {
+          remedy: `chown and chmod 700 it, or choose another with --state-dir`,
+        },
+      );
+  }
+  return true;
 }
 
 function diskFile(fd: number): StoreFile {

@@ -1,6 +1,7 @@
 import { JournalError } from '../errors.ts';
 import type { Engine } from './engine.ts';
 import { adopt, close } from './journal.ts';
+import { decode } from './lines.ts';
 import { openLocked, takeDead } from './scan.ts';
 
 /** Closes a journal without touching the host; the reason is written into it. */
@@ -20,6 +21,7 @@ export async function cutLastLine(engine: Engine, id: string): Promise<string> {
   const file = await takeDead(engine, id);
   try {
     const bytes = file.read();
+    refuseSound(bytes, id);
     const cut = bytes.subarray(0, Math.max(0, bytes.length - 1)).lastIndexOf(0x0a) + 1;
     if (cut === 0) throw new JournalError(`journal ${id} has no line but its first`);
     file.truncate(cut);
@@ -28,6 +30,18 @@ export async function cutLastLine(engine: Engine, id: string): Promise<string> {
   } finally {
     file.close();
   }
+}
+
+/** A line that was written as it should be says what was done: without it recovery would go wrong. */
+function refuseSound(bytes: Buffer, id: string): void {
+  try {
+    decode(bytes, `${id}.journal`);
+  } catch {
+    return;
+  }
+  throw new JournalError(`every line of journal ${id} is whole: there is nothing to cut off`, {
+    remedy: 'bofh recover',
+  });
 }
 
 /** Removes what a birth, or a move to the history, that was cut short left behind. */

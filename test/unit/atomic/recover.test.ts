@@ -1,4 +1,13 @@
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -14,6 +23,7 @@ import {
   sweepUnborn,
 } from '../../../src/atomic/recover.ts';
 import { fold } from '../../../src/atomic/state.ts';
+import { StuckError } from '../../../src/errors.ts';
 import { realEngine } from '../../support/crash/real/engine.ts';
 
 function place(): { readonly engine: Engine; readonly journals: string } {
@@ -148,4 +158,51 @@ test('the plan tells what recovery would do, in its order', () => {
     ['look', 3, []],
     ['undo', 1, [2]],
   ]);
+});
+
+test('a sound journal is not cut: its last line says what was done', async () => {
+  const { engine, journals } = place();
+  left(engine, 'one', [scope]);
+  const before = readFileSync(join(journals, 'one.journal'), 'utf8');
+
+  await expect(cutLastLine(engine, 'one')).rejects.toThrow(/every line of journal one is whole/);
+
+  expect(readFileSync(join(journals, 'one.journal'), 'utf8')).toBe(before);
+});
+
+test('a recovery whose last line cannot be written says that something is left, not that nothing was touched', async () => {
+  const { engine } = place();
+  left(engine, 'one', [scope]);
+  let syncs = 0;
+  const { store } = engine;
+  const failing: Engine = {
+    ...engine,
+    store: {
+      ...store,
+      open: (name) => {
+        const file = store.open(name);
+        if (file === undefined) return undefined;
+        // The journal read is made durable first, then `recovery`; the third is `closed`.
+        const datasync = (): void => {
+          if ((syncs += 1) === 3) throw new Error('EIO');
+          file.datasync();
+        };
+        return { ...file, datasync };
+      },
+    },
+  };
+
+  await expect(recover('one', { engine: failing, yes: true })).rejects.toBeInstanceOf(StuckError);
+});
+
+test.each([
+  ['that others can write', 0o777],
+  ['that the group can write', 0o770],
+])('a journal directory %s is no place for journals', (_how, mode) => {
+  const { engine, journals } = place();
+  mkdirSync(journals);
+  chmodSync(journals, mode);
+
+  expect(() => engine.store.names('.')).toThrow(/is no place for journals/);
+  expect(() => engine.store.create('one.new')).toThrow(/is no place for journals/);
 });
