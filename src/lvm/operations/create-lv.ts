@@ -85,9 +85,19 @@ interface Found {
 
 // By the tag, in the volume group of the uuid: names are anybody's. With a result the uuid must agree as well, for a
 // tag can be copied; without one, two volumes with the tag cannot be told apart.
-async function find(host: ReadHost, { vgUuid, name, tag }: Undo, uuid: string | undefined): Promise<Found> {
+async function find(
+  host: ReadHost,
+  { vg, vgUuid, name, tag }: Undo,
+  uuid: string | undefined,
+): Promise<Found> {
   const all = await volumesOf(host, vgUuid);
-  if (all === undefined) return { look: { state: 'gone' }, all: [] };
+  // Its disks may be back tomorrow, with our volume on them.
+  if (all === undefined) {
+    throw new RefusedError(
+      `the volume group "${vg}" (uuid ${vgUuid}) is not there: what is in it cannot be told`,
+      { remedy: 'bofh recover when it is back, or --abandon the journal when it was removed on purpose' },
+    );
+  }
   const marked = all.filter((lv) => lv.tags.includes(tag) && (uuid === undefined || lv.uuid === uuid));
   const [lv, ...more] = marked;
   if (more.length > 0) {

@@ -7,7 +7,12 @@ import { checkLvName, checkVgName } from '../names.ts';
 import { deactivateOrTell, dependents, volumesOf, holdersOf, syncGroup, udevOf, usableVg } from '../reads.ts';
 import type { LogicalVolume } from '../schema.ts';
 
-const args = z.strictObject({ vg: z.string(), name: z.string() });
+const args = z.strictObject({
+  vg: z.string(),
+  name: z.string(),
+  /** Refused when the volume of that name is another one by now. */
+  uuid: z.exactOptional(z.string()),
+});
 
 const undo = z.strictObject({
   vg: z.string(),
@@ -36,12 +41,16 @@ export const removeLv = operation({
   result: z.null(),
   lives: 'disk',
   restores: 'state',
-  prepare: async ({ args: { vg: group, name }, mark, host }) => {
+  prepare: async ({ args: { vg: group, name, uuid }, mark, host }) => {
     checkVgName(group);
     const vg = await usableVg(host, group);
     const all = (await host.run(lvs())).filter(({ vgUuid }) => vgUuid === vg.uuid);
     const lv = all.find((one) => one.name === name);
     if (lv === undefined) throw new RefusedError(`there is no logical volume ${group}/${name}`);
+    if (uuid !== undefined && lv.uuid !== uuid)
+      throw new RefusedError(
+        `${group}/${name} is another volume by now: its uuid is ${lv.uuid}, not ${uuid}`,
+      );
     await refuse(host, { lv, all });
     const gone = `bofh_gone_${mark.replace(/^bofh\./, '').replaceAll('.', '_')}`;
     checkLvName(group, gone);
