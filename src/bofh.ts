@@ -108,11 +108,16 @@ export async function atomic<T>(name: string, body: (tx: Tx) => T | Promise<T>):
 
 /** A single change: a sequence of one. Inside an open sequence it would commit alone and never be undone: refused. */
 export async function single<T>(name: string, body: (tx: Tx) => Promise<T>): Promise<T> {
+  refuseInside(name);
+  return atomic(name, body);
+}
+
+/** A change that would commit alone is refused while a sequence is open. */
+export function refuseInside(name: string): void {
   if (sequences.getStore()?.open === true)
     throw new UsageError(
       `${name} was called on the module inside atomic(): call it on tx, or it would never be undone`,
     );
-  return atomic(name, body);
 }
 
 /** Gives a function that runs a body as if called from here: outside a sequence that is begun in between. */

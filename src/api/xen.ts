@@ -1,6 +1,6 @@
 import { openJournals } from '../atomic/recover.ts';
 import { exclusive, type Step } from '../atomic/state.ts';
-import { atomic, currentBofh, single } from '../bofh.ts';
+import { atomic, currentBofh, refuseInside, single } from '../bofh.ts';
 import { BofhError, InterruptedError, StuckError, UsageError } from '../errors.ts';
 import * as driver from '../xen/index.ts';
 
@@ -97,6 +97,7 @@ export async function start(name: string): Promise<{ readonly domid: number }> {
 export async function startAll(
   options: { readonly onRow?: (row: StartedRow) => void } = {},
 ): Promise<readonly StartedRow[]> {
+  refuseInside('xen.startAll');
   const { host, site, signals } = currentBofh();
   const { guests, problems } = await driver.guestConfigs(host, site.guestConfigDirs);
   const plan = driver.startAllPlan({

@@ -18,6 +18,10 @@ export async function checkKernel(options: {
     throw new UsageError(
       '--kernel and --ramdisk belong together: a kernel needs the modules that were built with it',
     );
+  if (options.kernel === undefined && (site.guestKernel === undefined) !== (site.guestRamdisk === undefined))
+    throw new UsageError(
+      'guestKernel and guestRamdisk of the site file belong together: it says only one of them',
+    );
   const release = Buffer.from(await host.readFile('/proc/sys/kernel/osrelease'))
     .toString()
     .trim();

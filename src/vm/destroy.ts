@@ -1,6 +1,8 @@
 import { keysOf } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../errors.ts';
+import { sha256 } from '../file/index.ts';
+import { type LogicalVolume, lvs } from '../lvm/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
 import { type Domain, domains, type GuestConfig, guestConfigs, remedyFor } from '../xen/index.ts';
@@ -13,8 +15,10 @@ export type Running = 'refuse' | 'shutdown' | 'destroy';
 export interface DestroyPlan {
   readonly name: string;
   readonly config: string;
+  /** Content of the config file that was looked at. */
+  readonly sha256: string;
   readonly domain: { readonly uuid: string; readonly how: 'shutdown' | 'destroy' } | undefined;
-  readonly volumes: readonly { readonly vg: string; readonly name: string }[];
+  readonly volumes: readonly { readonly vg: string; readonly name: string; readonly uuid: string }[];
   /** Disks that are not logical volumes: they are left as they are. */
   readonly kept: readonly string[];
   readonly timeoutMs: number;
@@ -43,6 +47,7 @@ export async function planDestroy(options: {
   return {
     name,
     config: guest.file,
+    sha256: sha256(await host.readFile(guest.file)),
     domain: domain ?? undefined,
     volumes: disks?.volumes ?? [],
     kept: disks?.kept ?? [],
@@ -55,7 +60,7 @@ export async function destroyVm(tx: Tx, plan: DestroyPlan): Promise<void> {
   const { name, config, domain } = plan;
   if (domain !== undefined)
     await tx.xen.shutdown({ name, uuid: domain.uuid, config, how: domain.how, timeoutMs: plan.timeoutMs });
-  await tx.file.remove({ path: config });
+  await tx.file.remove({ path: config, sha256: plan.sha256 });
   for (const volume of plan.volumes) await tx.lvm.removeLv(volume);
 }
 
@@ -82,14 +87,13 @@ async function domainOf(
     throw new RefusedError(
       `the domain ${guest.name} (id ${domain.id}) has the uuid ${domain.uuid}, not that of ${guest.file}: it is another guest`,
     );
+  const ends = running === 'destroy' ? ['running', 'paused'] : ['running'];
+  // A domain that has crashed or is half there cannot be brought back as it was, so nothing may fail after its end.
+  if (running !== 'refuse' && !ends.includes(domain.state))
+    throw new RefusedError(`the domain ${guest.name} (id ${domain.id}) is ${domain.state}`, {
+      remedy: domain.state === 'paused' ? '--force-off pulls the plug' : remedyFor(domain),
+    });
   if (running === 'refuse') throw inUse(domain);
-  if (running === 'shutdown' && domain.state !== 'running')
-    throw new RefusedError(
-      `${guest.name} cannot be shut down: it is ${domain.state} (${remedyFor(domain)})`,
-      {
-        remedy: '--force-off destroys the domain as it is',
-      },
-    );
   return { uuid: domain.uuid, how: running };
 }
 
@@ -99,7 +103,7 @@ function inUse({ name, id, state }: Domain): RefusedError {
   });
 }
 
-/** The logical volumes among the guest's disks. One that another guest is configured with is refused. */
+/** The logical volumes among the guest's disks, active or not. One that another guest is configured with is refused. */
 async function disksOf(
   host: ReadHost,
   options: {
@@ -116,36 +120,42 @@ async function disksOf(
         remedy: 'mend that file, or move it out of the directory',
       },
     );
+  const known = await lvs(host);
   const others = new Map<string, string>();
   for (const other of guests.filter(({ file }) => file !== guest.file))
-    for (const key of await volumeKeys(host, other))
-      if (key.key !== undefined) others.set(key.key, other.name);
-  const volumes: { vg: string; name: string }[] = [];
+    for (const path of pathsOf(other)) {
+      const volume = await volumeOf(host, known, path);
+      if (volume !== undefined) others.set(volume.uuid, other.name);
+    }
+  const volumes: { vg: string; name: string; uuid: string }[] = [];
   const kept: string[] = [];
-  for (const { path, key } of await volumeKeys(host, guest)) {
-    const user = key === undefined ? undefined : others.get(key);
+  for (const path of pathsOf(guest)) {
+    const volume = await volumeOf(host, known, path);
+    const user = volume === undefined ? undefined : others.get(volume.uuid);
     if (user !== undefined) throw new RefusedError(`${path} is also a disk of the guest ${user}`);
-    const groups = /^lv:(?<vg>[^/]+)\/(?<name>.+)$/.exec(key ?? '')?.groups;
-    if (groups?.vg === undefined || groups.name === undefined) kept.push(path);
-    else volumes.push({ vg: groups.vg, name: groups.name });
+    if (volume === undefined) kept.push(path);
+    else volumes.push({ vg: volume.vg, name: volume.name, uuid: volume.uuid });
   }
   return { volumes, kept };
 }
 
-async function volumeKeys(host: ReadHost, guest: GuestConfig) {
-  const keys: { readonly path: string; readonly key: string | undefined }[] = [];
-  for (const { path } of guest.disks)
-    if (path !== undefined) keys.push({ path, key: await keyOf(host, path) });
-  return keys;
+function pathsOf(guest: GuestConfig): readonly string[] {
+  return guest.disks.flatMap(({ path }) => path ?? []);
 }
 
-/** Undefined for what is no block device, and for what is not there. */
-async function keyOf(host: ReadHost, path: string): Promise<string | undefined> {
+/** Undefined for what is no logical volume. One that is not active has no device: then its path is the one lvm gives it. */
+async function volumeOf(
+  host: ReadHost,
+  known: readonly LogicalVolume[],
+  path: string,
+): Promise<LogicalVolume | undefined> {
   try {
-    return (await keysOf(host, path)).key;
+    const { key } = await keysOf(host, path);
+    return known.find(({ vg, name }) => key === `lv:${vg}/${name}`);
   } catch (error) {
-    if (error instanceof RefusedError || (error instanceof CommandError && error.reason === 'not-found'))
-      return undefined;
+    if (error instanceof CommandError && error.reason === 'not-found')
+      return known.find((lv) => lv.path === path || lv.dmPath === path);
+    if (error instanceof RefusedError) return undefined;
     throw error;
   }
 }

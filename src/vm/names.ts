@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { UsageError } from '../errors.ts';
 import type { Site } from '../site.ts';
 
@@ -27,5 +28,5 @@ export function diskNames(site: Site, name: string): { readonly root: string; re
 
 /** Where a new guest's configuration goes. */
 export function configPath(site: Site, name: string): string {
-  return `${site.guestConfigDirs[0] ?? '/etc/xen'}/${name}.cfg`;
+  return posix.join(site.guestConfigDirs[0] ?? '/etc/xen', `${name}.cfg`);
 }

@@ -260,6 +260,6 @@ describe('a guest to be destroyed', () => {
     host.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 2 });
     config('web1', '/dev/vg0/a');
     host.admin.startDomain({ name: 'web1', state: 'paused' });
-    await expect(destroy('web1', 'shutdown')).rejects.toThrow(/it is paused \(xl unpause/);
+    await expect(destroy('web1', 'shutdown')).rejects.toThrow(/the domain web1 \(id 1\) is paused/);
   });
 });

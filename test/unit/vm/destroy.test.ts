@@ -1,0 +1,78 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import * as lvm from '../../../src/api/lvm.ts';
+import * as vm from '../../../src/api/vm.ts';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import { RolledBackError, UsageError } from '../../../src/errors.ts';
+import { deactivate } from '../../../src/lvm/commands.ts';
+import { defaultSite } from '../../../src/site.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { destroyVm, planDestroy } from '../../../src/vm/destroy.ts';
+
+let host: SimulatedHost;
+beforeEach(() => {
+  host = simulatedHost();
+  host.admin.lvcreate({ vg: 'vg0', name: 'web1-root', extents: 2 });
+  host.admin.writeFile(
+    '/etc/xen/web1.cfg',
+    "name = 'web1'\nmemory = 64\ndisk = ['phy:/dev/vg0/web1-root,xvda,w']\n",
+  );
+});
+
+const on = <T>(body: () => Promise<T>): Promise<T> => withBofh(simulatedBofh({ host }), body);
+const plan = () => planDestroy({ host, site: defaultSite, name: 'web1', running: 'refuse' });
+const names = async () => (await on(() => lvm.lvs())).map(({ name }) => name);
+
+describe('vm destroy', () => {
+  it('removes the volumes of the guest also when they are not active', async () => {
+    const [{ uuid } = { uuid: '' }] = await on(() => lvm.lvs());
+    await host
+      .during({ outputs: '/run', lock: -1 })
+      .run(deactivate({ vg: 'vg0', name: 'web1-root', uuid, udev: 'running' }));
+    expect(await host.stat('/dev/vg0/web1-root')).toBeUndefined();
+
+    await on(() => vm.destroy({ name: 'web1', running: 'refuse' }));
+
+    expect(await names()).toEqual([]);
+  });
+
+  it('leaves a volume alone that took the name after it was agreed to', async () => {
+    const agreed = await plan();
+    host.admin.lvremove('vg0', 'web1-root');
+    host.admin.lvcreate({ vg: 'vg0', name: 'web1-root', extents: 3 });
+
+    const failed = on(() => atomic('vm destroy', (tx) => destroyVm(tx, agreed)));
+
+    await expect(failed).rejects.toThrow(RolledBackError);
+    await expect(failed).rejects.toThrow(/is another volume by now/);
+    expect(await names()).toEqual(['web1-root']);
+    expect(host.admin.readFile('/etc/xen/web1.cfg')).toContain('web1');
+  });
+
+  it('leaves a config file alone that was changed after it was agreed to', async () => {
+    const agreed = await plan();
+    host.admin.writeFile('/etc/xen/web1.cfg', "name = 'other'\nmemory = 64\n");
+
+    await expect(on(() => atomic('vm destroy', (tx) => destroyVm(tx, agreed)))).rejects.toThrow();
+
+    expect(host.admin.readFile('/etc/xen/web1.cfg')).toContain('other');
+    expect(await names()).toEqual(['web1-root']);
+  });
+
+  it('does not promise to end a domain that has crashed: its state could not be brought back', async () => {
+    host.admin.startDomain({ name: 'web1', state: 'crashed' });
+
+    await expect(
+      planDestroy({ host, site: defaultSite, name: 'web1', running: 'destroy' }),
+    ).rejects.toMatchObject({
+      message: expect.stringMatching(/web1 \(id 1\) is crashed/) as string,
+      remedy: expect.stringContaining('xl destroy') as string,
+    });
+  });
+
+  it('is refused inside atomic(): it would commit alone', async () => {
+    const failed = on(() => atomic('outer', () => vm.destroy({ name: 'web1', running: 'refuse' })));
+
+    await expect(failed).rejects.toThrow(UsageError);
+    expect(await names()).toEqual(['web1-root']);
+  });
+});
