@@ -112,7 +112,9 @@ function refusals(cause: unknown): readonly string[] {
 
 function several(error: AggregateError, circumstances: Circumstances): Explanation {
   const all = error.errors.map((each: unknown) => known(each, circumstances));
-  const worst = all.reduce((a, b) => (b.exitCode > a.exitCode ? b : a));
+  // What is left half-done outweighs everything, whatever its number.
+  const weight = ({ exitCode }: Explanation): number => (exitCode === 3 ? 1000 : exitCode);
+  const worst = all.reduce((a, b) => (weight(b) > weight(a) ? b : a));
   if (all.length === 1) return worst;
   return {
     ...worst,

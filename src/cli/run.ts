@@ -26,7 +26,13 @@ export async function run(runtime: Runtime, script: string, args: readonly strin
       );
     });
   });
-  return 0;
+  return ownExitCode();
+}
+
+/** A script says that it failed by process.exitCode too; 70 stands there until the command has an end of its own. */
+function ownExitCode(): number {
+  const { exitCode } = process;
+  return typeof exitCode === 'number' && exitCode !== 70 ? exitCode : 0;
 }
 
 /** A sequence of somebody who is not root is refused when it is opened; reads work where the kernel allows. */

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { atomic, type Bofh, withBofh } from '../bofh.ts';
-import { UsageError } from '../errors.ts';
+import { RefusedError, UsageError } from '../errors.ts';
 import { formatSize, parseSize } from '../units.ts';
 import { createVm, type CreateRequest, planCreate } from '../vm/create.ts';
 import { type DestroyPlan, destroyVm, planDestroy, type Running } from '../vm/destroy.ts';
@@ -98,6 +98,12 @@ export async function destroy(runtime: Runtime, name: string, options: Options):
     });
   const plan = await untilInterrupted(runtime, planDestroy({ host, site, name, running }));
   await confirm(runtime, destructionInWords(plan));
+  // The question may have stood for long: what is destroyed is what was agreed to.
+  const now = await untilInterrupted(runtime, planDestroy({ host, site, name, running }));
+  if (JSON.stringify(now) !== JSON.stringify(plan))
+    throw new RefusedError(`${name} has changed since it was looked at: nothing was done`, {
+      remedy: 'look at it and give the command again',
+    });
   await logged(runtime, host, () =>
     withBofh(bofh, () => atomic(`vm destroy ${name}`, (tx) => destroyVm(tx, plan))),
   );
