@@ -1,6 +1,7 @@
 import type { MountEntry } from '../blockdevice/index.ts';
-import { atomic, currentBofh, outsideSequence, single } from '../bofh.ts';
-import { RolledBackError } from '../errors.ts';
+import { atomic, currentBofh, outsideSequence, single, withBofh } from '../bofh.ts';
+import { InterruptedError, RolledBackError } from '../errors.ts';
+import { processSignals } from '../host/process.ts';
 import * as driver from '../mount/index.ts';
 import type { Tx } from '../operations.ts';
 
@@ -32,28 +33,47 @@ export class MountPool extends driver.MountPool {
   }
 }
 
-/** The body's own failure is thrown as it is: it is no failure of the mount, which is undone either way. */
+/**
+ * The body's own failure is thrown as it is: it is no failure of the mount, which is undone either way. The first signal
+ * waits for the body, which would go on writing into the bare directory if the mount were taken from under it.
+ */
 async function mountedFor<T>(request: driver.MountRequest, body: (path: string) => Promise<T>): Promise<T> {
+  const outer = currentBofh();
   const outside = outsideSequence();
-  const { device, path, mode, type, options } = request;
+  const watched = outer.signals === undefined ? processSignals() : undefined;
+  const { stop, abandon } = outer.signals ?? watched?.signals ?? {};
+  const patient = { ...outer, signals: abandon === undefined ? {} : { stop: abandon, abandon } };
   let failed: { readonly error: unknown } | undefined;
-  try {
-    return await atomic(`mount ${device}`, async (tx) => {
-      const mounted = await tx.temporary.mount.mount({
-        device,
-        path,
-        mode,
-        ...(type === undefined ? {} : { type }),
-        ...(options === undefined ? {} : { options }),
-      });
-      return outside(() => body(mounted.path)).catch((error: unknown) => {
-        failed = { error };
-        throw error;
-      });
+  const within = (path: string): Promise<T> =>
+    outside(() => withBofh(outer, () => body(path))).catch((error: unknown) => {
+      failed = { error };
+      throw error;
     });
+  try {
+    const value = await withBofh(patient, () => whileMounted(request, within));
+    if (stop?.aborted !== true) return value;
+    throw new InterruptedError(`a signal came while ${request.device} was mounted on ${request.path}`);
   } catch (error) {
     if (failed !== undefined && error instanceof RolledBackError && error.leftAlone.length === 0)
       throw failed.error;
     throw error;
+  } finally {
+    watched?.release();
   }
+}
+
+async function whileMounted<T>(
+  { device, path, mode, type, options }: driver.MountRequest,
+  body: (path: string) => Promise<T>,
+): Promise<T> {
+  return atomic(`mount ${device}`, async (tx) => {
+    const mounted = await tx.temporary.mount.mount({
+      device,
+      path,
+      mode,
+      ...(type === undefined ? {} : { type }),
+      ...(options === undefined ? {} : { options }),
+    });
+    return body(mounted.path);
+  });
 }

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as filesystem from '../../src/api/filesystem.ts';
 import * as lvm from '../../src/api/lvm.ts';
-import { MountPool } from '../../src/api/mount.ts';
+import { isMountpoint, MountPool } from '../../src/api/mount.ts';
 import { atomic, withBofh } from '../../src/bofh.ts';
-import { RolledBackError, SequenceEnded, UsageError } from '../../src/errors.ts';
+import { InterruptedError, RolledBackError, SequenceEnded, UsageError } from '../../src/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../src/testing/index.ts';
 
 let host: SimulatedHost;
@@ -142,5 +142,26 @@ describe('a MountPool', () => {
     await expect(on(() => pool.with('/dev/vg0/none', async () => undefined))).rejects.toThrow();
 
     expect(await on(() => pool.with('/dev/vg0/a', async (path) => path))).toBe('/media/tmp');
+  });
+
+  it('is not taken from under a body by a signal, which ends the call afterwards', async () => {
+    const stop = new AbortController();
+    const bofh = {
+      ...simulatedBofh({ host }),
+      signals: { stop: stop.signal, abandon: new AbortController().signal },
+    };
+    const seen: boolean[] = [];
+
+    const ended = withBofh(bofh, () =>
+      new MountPool(['/media/tmp']).with('/dev/vg0/a', async () => {
+        stop.abort();
+        await new Promise((resolve) => setImmediate(resolve));
+        seen.push(await isMountpoint('/media/tmp'));
+      }),
+    );
+
+    await expect(ended).rejects.toThrow(InterruptedError);
+    expect(seen).toEqual([true]);
+    expect(await on(() => isMountpoint('/media/tmp'))).toBe(false);
   });
 });
