@@ -1,7 +1,7 @@
 import { openJournals } from '../atomic/recover.ts';
 import { exclusive, type Step } from '../atomic/state.ts';
 import { atomic, currentBofh, refuseInside, single } from '../bofh.ts';
-import { BofhError, InterruptedError, StuckError, UsageError } from '../errors.ts';
+import { BofhError, StuckError, UsageError } from '../errors.ts';
 import * as driver from '../xen/index.ts';
 
 /** A configured guest. */
@@ -91,8 +91,8 @@ export async function start(name: string): Promise<{ readonly domid: number }> {
 }
 
 /**
- * Starts every configured guest that is not running, from one listing. One that fails does not stop the others; a
- * signal, and a guest whose undo is stuck, do.
+ * Starts every configured guest that is not running, from one listing. One that fails does not stop the others. After a
+ * signal the rest is not started, and its rows say so; a guest whose undo is stuck is thrown.
  */
 export async function startAll(
   options: { readonly onRow?: (row: StartedRow) => void } = {},
@@ -115,19 +115,18 @@ export async function startAll(
     tell({ name: file, was: 'unknown', now: 'unknown', seconds: 0, error: message });
   for (const row of plan) {
     const guest = guests.find(({ name }) => name === row.name);
-    if (row.action === 'start' && guest !== undefined && signals?.stop?.aborted !== true)
-      tell(await startRow(row, guest.file));
+    const starting = row.action === 'start' && guest !== undefined;
+    const why = starting && signals?.stop?.aborted === true ? 'not started: a signal came' : row.why;
+    if (starting && why === undefined) tell(await startRow(row, guest.file));
     else
       tell({
         name: row.name,
         was: row.was,
         now: row.was,
         seconds: 0,
-        ...(row.why === undefined ? {} : { error: row.why }),
+        ...(why === undefined ? {} : { error: why }),
       });
   }
-  if (signals?.stop?.aborted === true)
-    throw new InterruptedError('the guests that were not started yet are as they were');
   return rows;
 }
 
@@ -138,8 +137,7 @@ async function startRow(row: driver.StartRow, config: string): Promise<StartedRo
     await atomic(`xen start ${row.name}`, (tx) => tx.xen.create({ config, name: row.name }));
     return { name: row.name, was: row.was, now: 'running', seconds: seconds() };
   } catch (error) {
-    if (!(error instanceof BofhError) || error instanceof StuckError || error instanceof InterruptedError)
-      throw error;
+    if (!(error instanceof BofhError) || error instanceof StuckError) throw error;
     return { name: row.name, was: row.was, now: row.was, seconds: seconds(), error: error.message };
   }
 }
