@@ -66,7 +66,11 @@ function containerOf(step: Step, left: readonly Step[]): Step | undefined {
   const key = step.intent.within;
   if (key === undefined) return undefined;
   const older = left.slice(0, left.indexOf(step));
-  return older.findLast((other) => other.intent.contains === key);
+  // A name belongs to the newest step that made it: what was renamed to it since is another object than the container.
+  const maker = older.findLast(
+    ({ intent }) => intent.contains === key || intent.claims?.makes?.includes(key) === true,
+  );
+  return maker?.intent.contains === key ? maker : undefined;
 }
 
 /** What lies in this step's object, through any number of levels, newest first. */

@@ -176,3 +176,15 @@ describe('after the commit', () => {
     expect(decide(lines)).toBe(wanted);
   });
 });
+
+test('what lies in an object that was renamed to a container’s name does not go with that container', () => {
+  const lines = [
+    intent(1, { contains: 'vol:a', claims: { makes: ['vol:a'] } }),
+    intent(2, { claims: { changes: ['vol:a'] } }),
+    intent(3, { claims: { makes: ['vol:a'], changes: ['vol:old'] } }),
+    intent(4, { within: 'vol:a', claims: { changes: ['vol:a'] } }),
+    rollback,
+  ];
+
+  expect(decide(lines)).toBe('undo 4');
+});
