@@ -1,13 +1,49 @@
 /** Everything that bofh throws. Each class is one answer to "what state is the host in now?". */
 
+interface Held {
+  /** "mounted on /mnt (mount 41)" */
+  readonly words: string;
+  /** The command that would end it, as a program and its arguments; undefined where there is none. */
+  readonly free?: readonly string[];
+}
+
+/** Who keeps an object from being taken away. Plain JSON. */
+export type Holder =
+  | (Held & { readonly kind: 'mount'; readonly path: string; readonly mountId: number } & {
+      /** A process of the other mount namespace that it is in. */
+      readonly namespaceOf?: { readonly pid: number; readonly command: string };
+      /** The unit by which systemd mounts it, also again. */
+      readonly unit?: string;
+    })
+  | (Held & { readonly kind: 'process'; readonly pid: number; readonly command: string })
+  | (Held & { readonly kind: 'mapping' | 'array' | 'device'; readonly name: string })
+  | (Held & { readonly kind: 'loop'; readonly device: string })
+  | (Held & { readonly kind: 'swap'; readonly path: string })
+  | (Held & { readonly kind: 'drbd'; readonly device: string; readonly resource?: string })
+  | (Held & { readonly kind: 'volume'; readonly volume: string })
+  | (Held & { readonly kind: 'btrfs'; readonly filesystem: string })
+  | (Held & { readonly kind: 'guest'; readonly domid: number; readonly name?: string })
+  /** It is held, but by nobody that was found; or what could not be looked into, and may hold it. */
+  | (Held & { readonly kind: 'unknown' });
+
 /** The common base: an error that bofh can explain. `remedy` is one sentence on what to do next. */
 export class BofhError extends Error {
   readonly remedy: string | undefined;
+  /** Who holds what could not be changed, in the order in which they are to be ended; those of the cause, too. */
+  readonly holders: readonly Holder[];
 
-  constructor(message: string, options: { readonly cause?: unknown; readonly remedy?: string } = {}) {
+  constructor(
+    message: string,
+    options: {
+      readonly cause?: unknown;
+      readonly remedy?: string | undefined;
+      readonly holders?: readonly Holder[] | undefined;
+    } = {},
+  ) {
     super(message, options.cause === undefined ? {} : { cause: options.cause });
     this.name = new.target.name;
     this.remedy = options.remedy;
+    this.holders = options.holders ?? holdersIn(options.cause);
   }
 }
 
@@ -45,6 +81,8 @@ export class CommandError extends BofhError {
     readonly stdout?: string;
     readonly stderr?: string;
     readonly what?: string;
+    readonly remedy?: string | undefined;
+    readonly holders?: readonly Holder[] | undefined;
     readonly cause?: unknown;
   }) {
     const said = lastLine(failure.stderr ?? '') || lastLine(failure.stdout ?? '');
@@ -52,6 +90,8 @@ export class CommandError extends BofhError {
       failure.what ?? (failure.exitCode === undefined ? failure.reason : `exit ${failure.exitCode}`);
     super(`${failure.tool} ${failure.argv.join(' ')}: ${how}${said ? `: ${said}` : ''}`, {
       cause: failure.cause,
+      remedy: failure.remedy,
+      holders: failure.holders,
     });
     this.tool = failure.tool;
     this.argv = failure.argv;
@@ -90,6 +130,16 @@ export class IdentityTaken extends BofhError {}
 /** A call on a `tx` whose sequence has failed or ended. */
 export class SequenceEnded extends BofhError {}
 
+/** What a person can do about one step by hand. Each command is a program and its arguments. */
+export interface ByHand {
+  /** The thing with its identity: "the logical volume vg0/web1 that bears the tag bofh.5e1f.1". */
+  readonly what: string;
+  /** These show it, and change nothing. */
+  readonly look: readonly (readonly string[])[];
+  /** These bring it to where bofh would have: back, or after the commit to its end. */
+  readonly clear: readonly (readonly string[])[];
+}
+
 /** One step as it stands in a stuck journal. */
 export interface StuckStep {
   readonly n: number;
@@ -97,6 +147,11 @@ export interface StuckStep {
   /** Keys of the objects that the step makes or changes. */
   readonly objects: readonly string[];
   readonly why?: string;
+  /** Who kept it from being undone. */
+  readonly holders?: readonly Holder[];
+  readonly remedy?: string;
+  /** Of a step that is left, where its kind can tell. */
+  readonly byHand?: ByHand;
 }
 
 /** An undo, or the work after a commit, failed, or a second signal came. The journal stays open. */
@@ -105,6 +160,8 @@ export class StuckError extends BofhError {
   readonly committed: boolean;
   /** What the sequence returned, when it was committed. */
   readonly value: unknown;
+  /** Steps that are committed and have nothing left to do. */
+  readonly done: readonly StuckStep[];
   readonly undone: readonly StuckStep[];
   readonly blocked: readonly StuckStep[];
   readonly remaining: readonly StuckStep[];
@@ -115,6 +172,7 @@ export class StuckError extends BofhError {
       readonly id?: string | undefined;
       readonly committed: boolean;
       readonly value?: unknown;
+      readonly done?: readonly StuckStep[];
       readonly undone?: readonly StuckStep[];
       readonly blocked?: readonly StuckStep[];
       readonly remaining?: readonly StuckStep[];
@@ -128,6 +186,7 @@ export class StuckError extends BofhError {
     this.id = details.id;
     this.committed = details.committed;
     this.value = details.value;
+    this.done = details.done ?? [];
     this.undone = details.undone ?? [];
     this.blocked = details.blocked ?? [];
     this.remaining = details.remaining ?? [];
@@ -139,6 +198,15 @@ export class JournalError extends BofhError {}
 
 /** A signal ended the work; all of it is undone. */
 export class InterruptedError extends BofhError {}
+
+/** Also in an error of several, such as that of a sequence whose undo failed. */
+function holdersIn(cause: unknown): readonly Holder[] {
+  if (cause instanceof BofhError) return cause.holders;
+  if (!(cause instanceof AggregateError)) return [];
+  // What stopped the act often stops its undo as well.
+  const all = new Map(cause.errors.flatMap(holdersIn).map((holder) => [JSON.stringify(holder), holder]));
+  return [...all.values()];
+}
 
 function lastLine(text: string): string {
   return text.trimEnd().split('\n').at(-1)?.trim() ?? '';

@@ -1,5 +1,5 @@
 import type { MountEntry } from '../blockdevice/index.ts';
-import { atomic, currentBofh, outsideSequence, single, withBofh } from '../bofh.ts';
+import { apart, atomic, currentBofh, outsideSequence, single, withBofh } from '../bofh.ts';
 import { InterruptedError, RolledBackError } from '../errors.ts';
 import { processSignals } from '../host/process.ts';
 import * as driver from '../mount/index.ts';
@@ -50,7 +50,7 @@ async function mountedFor<T>(request: driver.MountRequest, body: (path: string) 
       throw error;
     });
   try {
-    const value = await withBofh(patient, () => whileMounted(request, within));
+    const value = await apart(() => withBofh(patient, () => whileMounted(request, within)));
     if (stop?.aborted !== true) return value;
     throw new InterruptedError(`a signal came while ${request.device} was mounted on ${request.path}`);
   } catch (error) {

@@ -31,6 +31,8 @@ export interface StartedRow {
   readonly now: driver.StartRow['was'];
   readonly seconds: number;
   readonly error?: string;
+  /** When it could not be undone, or its cleaning up is not finished: what is left. */
+  readonly stuck?: StuckError;
 }
 
 /** Every configured guest, by name. Throws UsageError that names each file that is no guest config. */
@@ -92,7 +94,7 @@ export async function start(name: string): Promise<{ readonly domid: number }> {
 
 /**
  * Starts every configured guest that is not running, from one listing. One that fails does not stop the others. After a
- * signal the rest is not started, and its rows say so; a guest whose undo is stuck is thrown.
+ * signal the rest is not started, and its rows say so. A guest whose undo is stuck is a row too, with `stuck`.
  */
 export async function startAll(
   options: { readonly onRow?: (row: StartedRow) => void } = {},
@@ -137,8 +139,11 @@ async function startRow(row: driver.StartRow, config: string): Promise<StartedRo
     await atomic(`xen start ${row.name}`, (tx) => tx.xen.create({ config, name: row.name }));
     return { name: row.name, was: row.was, now: 'running', seconds: seconds() };
   } catch (error) {
-    if (!(error instanceof BofhError) || error instanceof StuckError) throw error;
-    return { name: row.name, was: row.was, now: row.was, seconds: seconds(), error: error.message };
+    if (!(error instanceof BofhError)) throw error;
+    const failed = { name: row.name, was: row.was, seconds: seconds(), error: error.message };
+    if (!(error instanceof StuckError)) return { ...failed, now: row.was };
+    // Not undone: whether it runs only a look can tell, unless it was committed.
+    return { ...failed, now: error.committed ? 'running' : 'unknown', stuck: error };
   }
 }
 

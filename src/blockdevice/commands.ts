@@ -1,7 +1,6 @@
 import type { Answer, Command, ReadCommand } from '../command/index.ts';
 import { nothing } from '../command/index.ts';
 import { ParseError, type Reason } from '../errors.ts';
-import type { Bytes } from '../units.ts';
 import { losetupSchema, type Signature, signatureSchema, volumesSchema } from './schema.ts';
 
 /**
@@ -50,21 +49,6 @@ export function knownVolumes(): ReadCommand<readonly string[]> {
   };
 }
 
-/** Size of a device, in bytes. */
-export function getSize(device: string): ReadCommand<Bytes> {
-  return {
-    tool: 'blockdev',
-    argv: ['--getsize64', device],
-    access: 'read',
-    parse: ({ stdout }) => {
-      const size = /^(?<bytes>\d+)\n$/.exec(stdout)?.groups?.bytes;
-      if (size === undefined || !Number.isSafeInteger(Number(size))) throw new ParseError('no size in bytes');
-      return Number(size);
-    },
-    classify: classifyDevice,
-  };
-}
-
 /** The inode behind a loop device as `MAJ:MIN:INODE`, from the kernel, also where the file has been deleted since. */
 export function loopBacking(device: string): ReadCommand<string> {
   return {
@@ -86,6 +70,7 @@ export function wipeSignatures(device: string): Command<void, 'destroy'> {
     tool: 'wipefs',
     argv: ['--all', device],
     access: 'destroy',
+    repeatable: true,
     parse: nothing,
     classify: classifyDevice,
   };

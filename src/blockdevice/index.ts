@@ -1,12 +1,22 @@
 import type { ReadHost } from '../command/index.ts';
 import { ParseError } from '../errors.ts';
 import type { Bytes } from '../units.ts';
-import { blkidProbe, getSize, readsAsBlank } from './commands.ts';
-import { deviceNode } from './node.ts';
+import { blkidProbe, readsAsBlank } from './commands.ts';
+import { deviceNode, sizeOf } from './node.ts';
 import type { Signature } from './schema.ts';
 
 export { classifyDevice, wipeSignatures } from './commands.ts';
-export { holders } from './holders.ts';
+export {
+  busyWith,
+  describeMount,
+  everyHolder,
+  fileHolders,
+  holders,
+  inWords,
+  mountHolders,
+  namingHolders,
+  remedyFor,
+} from './holders/index.ts';
 export { identityOf, keysOf, splitLvmName } from './keys.ts';
 export { locate } from './locate.ts';
 export { type MountEntry, mountEntries, parseMountinfo } from './mountinfo.ts';
@@ -18,15 +28,23 @@ export { type Signature, signatureSchema } from './schema.ts';
  * was looked at and is blank. CommandError `not-found` when there is no such device.
  */
 export async function probe(host: ReadHost, device: string): Promise<Signature | undefined> {
-  const { path } = await deviceNode(host, device);
-  if ((await host.run(getSize(path))) === 0)
-    throw new ParseError(`${device} is a device of no size: cannot tell what it holds`);
-  const found = await host.run(blkidProbe(path));
-  if (found === undefined) await host.run(readsAsBlank(path));
+  const found = await recognise(host, device);
+  if (found === undefined) await host.run(readsAsBlank((await deviceNode(host, device)).path));
   return found;
+}
+
+/**
+ * The same, but undefined also of a device that gives nothing but I/O errors: for a second look at one that `probe`
+ * has found readable.
+ */
+export async function recognise(host: ReadHost, device: string): Promise<Signature | undefined> {
+  const node = await deviceNode(host, device);
+  if ((await sizeOf(host, node)) === 0)
+    throw new ParseError(`${device} is a device of no size: cannot tell what it holds`);
+  return host.run(blkidProbe(node.path));
 }
 
 /** Size of a device, in bytes. */
 export async function size(host: ReadHost, device: string): Promise<Bytes> {
-  return host.run(getSize((await deviceNode(host, device)).path));
+  return sizeOf(host, await deviceNode(host, device));
 }

@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import type { ReadHost } from '../command/index.ts';
-import { CommandError, RefusedError, UsageError } from '../errors.ts';
+import { CommandError, ParseError, RefusedError, UsageError } from '../errors.ts';
+import type { Bytes } from '../units.ts';
 
 /** A block device's node, with every symbolic link followed. */
 export interface DeviceNode {
@@ -22,10 +23,24 @@ export async function deviceNode(host: ReadHost, device: string): Promise<Device
     const stat = await host.stat(path);
     if (stat === undefined) throw notThere(device, path);
     if (stat.kind === 'block' && stat.node !== undefined) return { path, number: stat.node };
-    if (stat.kind !== 'symlink') throw new RefusedError(`${device} is not a block device but a ${stat.kind}`);
+    if (stat.kind !== 'symlink')
+      throw new RefusedError(`${device} is not a block device but a ${stat.kind}`, {
+        remedy: 'name a block device; lsblk lists them',
+      });
     path = posix.resolve(posix.dirname(path), await host.readLink(path));
   }
-  throw new RefusedError(`${device}: more than 40 symbolic links, they lead in a circle`);
+  throw new RefusedError(`${device}: more than 40 symbolic links, they lead in a circle`, {
+    remedy: `see where it leads: namei ${device}`,
+  });
+}
+
+/** Size of a device, as the kernel has it now: in units of 512 bytes, whatever its own sectors are (linux/types.h, sector_t). */
+export async function sizeOf(host: ReadHost, { number }: DeviceNode): Promise<Bytes> {
+  const file = `/sys/dev/block/${number}/size`;
+  const text = new TextDecoder().decode(await host.readFile(file));
+  const bytes = /^\d+\n$/.test(text) ? Number(text) * 512 : Number.NaN;
+  if (!Number.isSafeInteger(bytes)) throw new ParseError(`${file}: no size in ${JSON.stringify(text)}`);
+  return bytes;
 }
 
 /** Is there anything at this path? Never guessed from the failure of another program. */

@@ -3,7 +3,8 @@ import type { Command, Pipeline, ReadCommand } from './command.ts';
 /** What lstat says of a path. */
 export interface FileStat {
   readonly kind: 'file' | 'directory' | 'symlink' | 'block' | 'character' | 'other';
-  readonly inode: number;
+  /** Decimal digits: overlayfs with `xino=on` has numbers that a JavaScript number would round. */
+  readonly inode: string;
   /** `major:minor` of the filesystem that holds it. */
   readonly device: string;
   /** `major:minor` of a device node. */

@@ -1,14 +1,15 @@
 /** Every program that bofh may start, with the Debian package to name when it is missing. */
 export const tools = {
   blkid: { package: 'util-linux' },
-  blockdev: { package: 'util-linux' },
   debugfs: { package: 'e2fsprogs' },
   dmsetup: { package: 'dmsetup' },
+  drbdsetup: { package: 'drbd-utils' },
   find: { package: 'findutils' },
   logger: { package: 'bsdutils' },
   losetup: { package: 'mount' },
   lvchange: { package: 'lvm2' },
   lvcreate: { package: 'lvm2' },
+  lvm: { package: 'lvm2' },
   lvremove: { package: 'lvm2' },
   lvrename: { package: 'lvm2' },
   lvs: { package: 'lvm2' },

@@ -47,7 +47,9 @@ async function writeOne(
   }
   const path = posix.join(root, file.path);
   if ((await host.stat(path))?.kind === 'directory')
-    throw new RefusedError(`${file.path} cannot be written: the archive has a directory of that name`);
+    throw new RefusedError(`${file.path} cannot be written: the archive has a directory of that name`, {
+      remedy: 'make the archive without that directory',
+    });
   const own = posix.join(directory, `.bofh-${mark}`);
   await host.writeNew(own, file.content, { mode: file.mode });
   await host.rename(own, path);
@@ -59,6 +61,7 @@ async function realDirectory(host: ChangeHost, path: string, wanted: string): Pr
   if (stat.kind === 'directory') return;
   throw new RefusedError(
     `${wanted} cannot be written into the new root: ${path} is not a directory but a ${stat.kind}`,
+    { remedy: `make the archive with a directory at ${path}` },
   );
 }
 

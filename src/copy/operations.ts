@@ -2,11 +2,11 @@ import * as z from 'zod/mini';
 import { operation } from '../atomic/operation.ts';
 import { deviceNode, mountEntries } from '../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
-import { CommandError, RefusedError } from '../errors.ts';
+import { type ByHand, CommandError, RefusedError } from '../errors.ts';
 import { realPath } from '../mount/index.ts';
-import { complaints, syncFilesystem, tarExtract } from './commands.ts';
+import { complaints, emptyDirectory, syncFilesystem, tarExtract } from './commands.ts';
 import { insidePath, writeInside } from './inside.ts';
-import { empty, entriesOf, holding, isFilled, undoPath, visibleAt } from './root.ts';
+import { empty, entriesOf, holding, isFilled, nodeOf, undoPath, visibleAt } from './root.ts';
 import { checkTar, sourceFile } from './source.ts';
 
 const count = z.int().check(z.nonnegative());
@@ -38,7 +38,7 @@ const undo = z.strictObject({
   filesystem: z.string(),
   /** Where the undo mounts the filesystem, whatever has become of the root's own mount. */
   path: z.string(),
-  source: z.strictObject({ inode: count, size: count }),
+  source: z.strictObject({ inode: z.string(), size: count }),
   summary: z.strictObject({ members: count, bytes: count, archiveBytes: count }),
 });
 
@@ -83,9 +83,12 @@ export const unpack = operation({
     await checkRoot(host, wanted);
     const { inode, size } = await sourceFile(host, source);
     if (inode !== wanted.source.inode || size !== wanted.source.size)
-      throw new RefusedError(`${source} was replaced while it was being looked at`);
+      throw new RefusedError(`${source} was replaced while it was being looked at`, {
+        remedy: 'wait until it is complete, then give the command again',
+      });
     const { archiveBytes } = wanted.summary;
     await extract(host, { source, directory: wanted.root, archiveBytes });
+    await expectUnpacked(host, source, wanted);
     await writeInside(host, { root: wanted.root, files, mark: wanted.mark });
     await host.run(syncFilesystem(wanted.root));
     return null;
@@ -96,14 +99,16 @@ export const unpack = operation({
     return { state: undoing || (await isFilled(host, made)) ? 'ours' : 'gone' };
   },
   revert: ({ undo: made, host }) => empty(host, made),
-  sync: async ({ undo: made, host }) => {
-    const node = await holding(host, made);
+  sync: async ({ undo: { device }, host }) => {
+    // Whatever it holds by now: to sync what is somebody else's harms nothing.
+    const node = await nodeOf(host, device);
     if (node === undefined) return;
     const [mounted] = await visibleAt(host, node.number);
     if (mounted !== undefined) await host.run(syncFilesystem(mounted.path));
     // An unmount has handed everything to the device; this brings it from there to the disk.
     await host.sync(node.path);
   },
+  describe: ({ undo: of }) => unpackedByHand(of),
 });
 
 /** tar's first complaint is the cause, and not its last one, so that is what the error ends with. */
@@ -118,6 +123,14 @@ async function extract(host: ChangeHost, what: Parameters<typeof tarExtract>[0])
   }
 }
 
+/** tar exits 0 without effect, too; afterwards our own files would hide that. */
+async function expectUnpacked(host: ReadHost, source: string, { root, summary }: Undo): Promise<void> {
+  if (summary.bytes === 0 || (await entriesOf(host, root)).length > 0) return;
+  throw new RefusedError(`tar reported success, but nothing of ${source} is in ${root}`, {
+    remedy: `look into the archive: tar --list --file=${source}`,
+  });
+}
+
 /** The root is where this filesystem is mounted, read-write, and nothing is in it yet. */
 async function checkRoot(
   host: ReadHost,
@@ -127,14 +140,38 @@ async function checkRoot(
   const at = (await mountEntries(host)).filter((entry) => entry.path === root);
   const [mounted, ...others] = at;
   if (mounted?.device !== number || mounted.root !== '/' || others.length > 0)
-    throw new RefusedError(`${root} is not where ${path} is mounted`);
+    throw new RefusedError(`${root} is not where ${path} is mounted`, {
+      remedy: `see what is mounted there: findmnt ${path}`,
+    });
   if ((await holding(host, { device, filesystem })) === undefined)
-    throw new RefusedError(`${path} does not hold the filesystem ${filesystem}`);
+    throw new RefusedError(`${path} does not hold the filesystem ${filesystem}`, {
+      remedy: `see what is mounted there: findmnt ${path}`,
+    });
   if (`${mounted.options},${mounted.superOptions}`.split(',').includes('ro'))
-    throw new RefusedError(`${root} is mounted read-only`);
+    throw new RefusedError(`${root} is mounted read-only`, { remedy: 'mount it for writing, mode rw' });
   const names = await entriesOf(host, root);
   if (names.length > 0)
     throw new RefusedError(
       `${root} is not empty (${names.slice(0, 3).join(', ')}): only a new filesystem is filled`,
+      { remedy: 'make a new filesystem, or fill an empty one' },
     );
+}
+
+/** By the UUID and through a mount of its own: a path could by now lead to somebody's files. */
+function unpackedByHand({ filesystem, device, path }: Undo): ByHand {
+  const { tool, argv } = emptyDirectory(path);
+  return {
+    what: `what lies in the filesystem of UUID ${filesystem} on ${device}, which was empty before`,
+    look: [
+      ['blkid', '--probe', device],
+      ['findmnt', '--source', `UUID=${filesystem}`],
+    ],
+    clear: [
+      ['mkdir', '--parents', path],
+      ['mount', '--source', `UUID=${filesystem}`, '--target', path],
+      [tool, ...argv],
+      ['umount', path],
+      ['rmdir', path],
+    ],
+  };
 }

@@ -1,7 +1,15 @@
 import { posix } from 'node:path';
-import { deviceNode, type DeviceNode, type MountEntry, mountEntries, probe } from '../blockdevice/index.ts';
+import {
+  busyWith,
+  describeMount,
+  deviceNode,
+  type DeviceNode,
+  type MountEntry,
+  mountEntries,
+  probe,
+} from '../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
-import { ParseError, RefusedError } from '../errors.ts';
+import { CommandError, ParseError, RefusedError } from '../errors.ts';
 import { makePrivateMounts, mountCommand, unmount } from '../mount/index.ts';
 import { debugfsFeatures, debugfsRoot, emptyDirectory } from './commands.ts';
 import { isNotFound } from './inside.ts';
@@ -12,15 +20,24 @@ export interface Filesystem {
   readonly filesystem: string;
 }
 
+/** The node of a device; undefined when it is gone. */
+export async function nodeOf(host: ReadHost, device: string): Promise<DeviceNode | undefined> {
+  return unlessGone(deviceNode(host, device));
+}
+
 /** The device while it still holds that filesystem; undefined when the one or the other is gone. */
 export async function holding(
   host: ReadHost,
   { device, filesystem }: Filesystem,
 ): Promise<(DeviceNode & { readonly type: string }) | undefined> {
+  const node = await nodeOf(host, device);
+  const there = node === undefined ? undefined : await unlessGone(probe(host, node.path));
+  return node !== undefined && there?.uuid === filesystem ? { ...node, type: there.type } : undefined;
+}
+
+async function unlessGone<T>(work: Promise<T>): Promise<T | undefined> {
   try {
-    const node = await deviceNode(host, device);
-    const there = await probe(host, node.path);
-    return there?.uuid === filesystem ? { ...node, type: there.type } : undefined;
+    return await work;
   } catch (error) {
     if (isNotFound(error)) return undefined;
     throw error;
@@ -71,15 +88,35 @@ export async function empty(host: ChangeHost, wanted: Filesystem & { readonly pa
   const node = await holding(host, wanted);
   if (node !== undefined) {
     await mountPrivately(host, { node, path: wanted.path });
-    await host.run(emptyDirectory(wanted.path));
+    await emptied(host, { node, path: wanted.path });
   }
   await removePrivateMount(host, wanted.path);
+}
+
+/** Where a directory is a mount point the kernel does not remove it, through whichever mount it is asked. */
+async function emptied(
+  host: ChangeHost,
+  { node, path }: { readonly node: DeviceNode; readonly path: string },
+): Promise<void> {
+  try {
+    await host.run(emptyDirectory(path));
+  } catch (error) {
+    if (!(error instanceof CommandError) || error.reason !== 'busy') throw error;
+    const entries = await mountEntries(host);
+    const own = new Set(entries.flatMap(({ id, device }) => (device === node.number ? [id] : [])));
+    const within = entries.filter(({ id, parent }) => own.has(parent) && id !== parent).toReversed();
+    const holders = within.map((entry) => describeMount(entry));
+    throw busyWith(error, { what: `a directory of the filesystem on ${node.path}`, holders });
+  }
 }
 
 /** Unmounts a private mount of the undo and removes its directory. */
 async function removePrivateMount(host: ChangeHost, path: string): Promise<void> {
   const [mounted, ...others] = (await mountEntries(host)).filter((entry) => entry.path === path);
-  if (others.length > 0) throw new RefusedError(`${path} is ours, but something else is mounted over it`);
+  if (others.length > 0)
+    throw new RefusedError(`${path} is ours, but something else is mounted over it`, {
+      remedy: `unmount what is mounted there (findmnt ${path}), then bofh recover`,
+    });
   if (mounted !== undefined) await unmount(host, mounted);
   if ((await host.stat(path)) !== undefined) await host.removeDir(path);
 }

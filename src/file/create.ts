@@ -4,6 +4,7 @@ import { operation, type Look } from '../atomic/operation.ts';
 import type { FileStat, ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../errors.ts';
 import { absolutePath, besideWith, fileMode, realParent, sameFile, sha256, sha256Hex } from './path.ts';
+import { unlink } from './unlink.ts';
 
 const args = z.strictObject({ path: absolutePath, content: z.string(), mode: fileMode });
 
@@ -51,7 +52,10 @@ export const create = operation({
     }
     await host.sync(posix.dirname(wanted.path));
     const { atPath } = await survey(host, wanted);
-    if (atPath !== 'ours') throw new RefusedError(`${wanted.path} was changed by somebody else meanwhile`);
+    if (atPath !== 'ours')
+      throw new RefusedError(`${wanted.path} was changed by somebody else meanwhile`, {
+        remedy: 'look at it, move it away, and give the command again',
+      });
     return null;
   },
   value: ({ undo: { path } }) => ({ path }),
@@ -60,10 +64,10 @@ export const create = operation({
     const { own, atPath } = await survey(host, made);
     if (own?.kind !== 'file') return;
     if (atPath === 'ours') {
-      await host.removeFile(made.path);
+      await unlink(host, made.path);
       await host.sync(posix.dirname(made.path));
     }
-    await host.removeFile(made.private);
+    await unlink(host, made.private);
   },
   sync: async ({ undo: made, host }) => {
     if ((await host.stat(made.private))?.kind === 'file') await host.sync(made.private);
@@ -73,6 +77,19 @@ export const create = operation({
   afterCommit: async ({ undo: made, host }) => {
     if ((await host.stat(made.private))?.kind === 'file') await host.removeFile(made.private);
   },
+  describe: ({ undo: made, way }) => ({
+    what: `the file ${made.path} (sha256 ${made.sha256}), whose second name is ${made.private}`,
+    look: [
+      ['ls', '-li', made.path, made.private],
+      ['sha256sum', made.path],
+    ],
+    // Before the commit both names of our inode go, and no other file that has the name by now.
+    clear: [
+      way === 'back'
+        ? ['find', posix.dirname(made.path), '-maxdepth', '1', '-samefile', made.private, '-delete']
+        : ['rm', made.private],
+    ],
+  }),
 });
 
 interface Survey {

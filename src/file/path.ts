@@ -18,6 +18,9 @@ export const absolutePath = z
 /** Permission bits of a new file. */
 export const fileMode = z.int().check(z.minimum(0), z.maximum(0o7777));
 
+/** An inode number, in decimal digits. */
+export const inodeNumber = z.string().check(z.regex(/^[0-9]+$/));
+
 export const sha256Hex = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 
 /** SHA-256 of a content, in hexadecimal. */

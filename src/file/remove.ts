@@ -3,7 +3,8 @@ import * as z from 'zod/mini';
 import { operation } from '../atomic/operation.ts';
 import type { ChangeHost, FileStat, ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../errors.ts';
-import { absolutePath, besideWith, realParent, sameFile, sha256, sha256Hex } from './path.ts';
+import { absolutePath, besideWith, inodeNumber, realParent, sameFile, sha256, sha256Hex } from './path.ts';
+import { unlink } from './unlink.ts';
 
 const args = z.strictObject({
   path: absolutePath,
@@ -19,7 +20,7 @@ const undo = z.strictObject({
    * Without the device number: the tombstone lies in the same directory, and a number such as 253:3 may be another
    * one after a reboot, when recovery asks.
    */
-  inode: z.int(),
+  inode: inodeNumber,
 });
 
 type Undo = z.infer<typeof undo>;
@@ -46,7 +47,8 @@ export const remove = operation({
       });
     }
     const tombstone = besideWith(path, `gone-${mark}`);
-    if ((await host.stat(tombstone)) !== undefined) throw new RefusedError(`${tombstone} exists already`);
+    if ((await host.stat(tombstone)) !== undefined)
+      throw new RefusedError(`${tombstone} exists already`, { remedy: 'see what it is, and move it away' });
     return { path, tombstone, sha256: hash, inode: stat.inode };
   },
   claims: ({ undo: { path } }) => ({ changes: [`file:${path}`] }),
@@ -59,7 +61,7 @@ export const remove = operation({
       await host.removeFile(wanted.tombstone);
       throw changed(wanted);
     }
-    await host.removeFile(wanted.path);
+    await unlink(host, wanted.path);
     await host.sync(posix.dirname(wanted.path));
     return null;
   },
@@ -74,7 +76,7 @@ export const remove = operation({
     if (!(await isOurs(host, gone))) return;
     await linkBack(host, gone);
     await host.sync(posix.dirname(gone.path));
-    await host.removeFile(gone.tombstone);
+    await unlink(host, gone.tombstone);
   },
   sync: async ({ undo: gone, host }) => {
     const directory = posix.dirname(gone.path);
@@ -87,17 +89,29 @@ export const remove = operation({
         remedy: `it lies at ${gone.tombstone}: keep what you need, delete it, then bofh recover`,
       });
     }
-    await host.removeFile(gone.tombstone);
+    await unlink(host, gone.tombstone);
   },
+  describe: ({ undo: { path, tombstone, inode }, way }) => ({
+    what: `the file ${path} (inode ${inode}), which lies at ${tombstone} until it is removed`,
+    look: [['ls', '-li', path, tombstone]],
+    clear: [way === 'back' ? ['mv', '--no-clobber', tombstone, path] : ['rm', tombstone]],
+  }),
 });
 
 async function regular(host: ReadHost, path: string): Promise<FileStat> {
   const stat = await host.stat(path);
-  if (stat === undefined) throw new RefusedError(`there is no file ${path}`);
+  if (stat === undefined)
+    throw new RefusedError(`there is no file ${path}`, {
+      remedy: `look for it: ls -l ${posix.dirname(path)}`,
+    });
   if (stat.kind === 'file') return stat;
   if (stat.kind === 'symlink')
-    throw new RefusedError(`${path} is a symbolic link: name the file that it leads to`);
-  throw new RefusedError(`${path} is not a regular file but a ${stat.kind}`);
+    throw new RefusedError(`${path} is a symbolic link: name the file that it leads to`, {
+      remedy: `the file that it leads to: readlink -f ${path}`,
+    });
+  throw new RefusedError(`${path} is not a regular file but a ${stat.kind}`, {
+    remedy: `bofh removes regular files alone; see what it is: ls -ld ${path}`,
+  });
 }
 
 async function isOurs(host: ReadHost, { tombstone, inode }: Undo): Promise<boolean> {
@@ -126,5 +140,7 @@ async function linkBack(host: ChangeHost, { path, tombstone }: Undo): Promise<vo
 }
 
 function changed({ path }: Undo): RefusedError {
-  return new RefusedError(`${path} was changed by somebody else meanwhile, and stays as it is`);
+  return new RefusedError(`${path} was changed by somebody else meanwhile, and stays as it is`, {
+    remedy: 'look at it, then give the command again',
+  });
 }

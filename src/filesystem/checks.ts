@@ -1,6 +1,15 @@
-import { holders, probe, type Signature, size } from '../blockdevice/index.ts';
+import {
+  everyHolder,
+  holders,
+  inWords,
+  probe,
+  recognise,
+  remedyFor,
+  type Signature,
+  size,
+} from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError, UsageError } from '../errors.ts';
+import { type Holder, RefusedError, UsageError } from '../errors.ts';
 import { formatSize } from '../units.ts';
 import { limits } from './commands.ts';
 import type { CreateArgs } from './schema.ts';
@@ -22,26 +31,34 @@ export function checkArgs(args: CreateArgs): void {
   }
 }
 
-/** Refuses a device that is held, too small, or holds what `overwrite` does not name. Answers what it holds. */
-export async function checkDevice(host: ReadHost, args: CreateArgs): Promise<Signature | undefined> {
+/**
+ * Refuses a device that is held, too small, or holds what `overwrite` does not name. Answers what it holds. That a
+ * blank one can be read is seen at the look that counts, under the locks.
+ */
+export async function checkDevice(
+  host: ReadHost,
+  { args, when }: { readonly args: CreateArgs; readonly when: 'before the locks' | 'under the locks' },
+): Promise<Signature | undefined> {
   const { device, type } = args;
-  refuseHeld(device, await holders(host, device));
+  await refuseHeld(host, device, await holders(host, device));
   const bytes = await size(host, device);
   const { smallest, why } = limits[type];
   if (bytes < smallest) {
     throw new RefusedError(
       `${device} has ${formatSize(bytes)}; ${type} needs ${formatSize(smallest)}: ${why}`,
+      { remedy: 'take a larger device, or another type' },
     );
   }
-  const found = await probe(host, device);
+  const found = await (when === 'under the locks' ? probe : recognise)(host, device);
   refuseContent(args, found);
   return found;
 }
 
-/** RefusedError that names who uses the device. */
-export function refuseHeld(device: string, who: readonly string[]): void {
+/** RefusedError that names everybody who uses the device, once somebody is known to. */
+export async function refuseHeld(host: ReadHost, device: string, who: readonly Holder[]): Promise<void> {
   if (who.length === 0) return;
-  throw new RefusedError(`${device} is in use: ${who.join('; ')}`, { remedy: 'end that use first' });
+  const all = await everyHolder(host, device);
+  throw new RefusedError(`${device} is in use: ${inWords(all)}`, { remedy: remedyFor(all), holders: all });
 }
 
 /** A signature in words: `ext4 "root", uuid 1234…`. */
@@ -57,7 +74,9 @@ export function describe(found: Signature | undefined): string {
 function refuseContent({ device, overwrite }: CreateArgs, found: Signature | undefined): void {
   if (found === undefined) {
     if (overwrite === undefined) return;
-    throw new RefusedError(`${device} is blank: what overwrite names is not there`);
+    throw new RefusedError(`${device} is blank: what overwrite names is not there`, {
+      remedy: 'leave overwrite out',
+    });
   }
   const holds = `${device} holds ${describe(found)}; nothing was written`;
   if (found.usage === 'ambivalent' || found.ptType !== undefined) {

@@ -1,7 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
 import { operation, type Look } from '../atomic/operation.ts';
-import { holders, identityOf, locate, probe, type Signature, wipeSignatures } from '../blockdevice/index.ts';
+import {
+  holders,
+  identityOf,
+  locate,
+  namingHolders,
+  probe,
+  recognise,
+  type Signature,
+  wipeSignatures,
+} from '../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { RefusedError } from '../errors.ts';
 import { checkArgs, checkDevice, describe, refuseHeld } from './checks.ts';
@@ -23,7 +32,8 @@ export const create = operation({
   restores: 'existence',
   prepare: async ({ args, host, chosen }) => {
     checkArgs(args);
-    const before = await checkDevice(host, args);
+    const when = chosen === undefined ? 'before the locks' : 'under the locks';
+    const before = await checkDevice(host, { args, when });
     const { identity, container } = await identityOf(host, args.device);
     const uuid = chosen?.uuid ?? args.uuid ?? randomUUID();
     return { device: args.device, identity, container, type: args.type, uuid, before: before ?? null };
@@ -50,25 +60,35 @@ export const create = operation({
   revert: async ({ undo, host }) => {
     const { path, look } = await find(host, undo);
     if (look.state !== 'ours' || path === undefined) return;
-    refuseHeld(path, look.holders ?? []);
-    await host.run(wipeSignatures(path));
+    await refuseHeld(host, path, look.holders ?? []);
+    await namingHolders(host, path, () => host.run(wipeSignatures(path)));
   },
   sync: async ({ undo, host }) => {
     const path = await locate(host, known(undo));
     if (path !== undefined) await host.sync(path);
   },
+  describe: ({ undo: { device, type, uuid } }) => ({
+    what: `the ${type} of UUID ${uuid} on ${device}`,
+    look: [['blkid', '--probe', device]],
+    clear: [['wipefs', '--all', device]],
+  }),
 });
 
-// Between the check and the act somebody else may have been quicker: this is the last look before data is lost.
+// Between the check and the act somebody else may have been quicker: this is the last look before data is lost. That
+// the device can be read was seen under the locks.
 async function recheck(host: ChangeHost, undo: CreateUndo): Promise<void> {
   const { identity } = await identityOf(host, undo.device);
   if (identity !== undo.identity) {
-    throw new RefusedError(`${undo.device} is another device by now; nothing was written`);
+    throw new RefusedError(`${undo.device} is another device by now; nothing was written`, {
+      remedy: `look what it is (lsblk ${undo.device}), then give the command again`,
+    });
   }
-  refuseHeld(undo.device, await holders(host, undo.device));
-  const now = await probe(host, undo.device);
+  await refuseHeld(host, undo.device, await holders(host, undo.device));
+  const now = await recognise(host, undo.device);
   if (!same(now, undo.before ?? undefined)) {
-    throw new RefusedError(`${undo.device} holds ${describe(now)} by now; nothing was written`);
+    throw new RefusedError(`${undo.device} holds ${describe(now)} by now; nothing was written`, {
+      remedy: `look what it is (blkid -p ${undo.device}), then give the command again`,
+    });
   }
 }
 

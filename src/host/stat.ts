@@ -1,15 +1,12 @@
 import type { BigIntStats } from 'node:fs';
 import type { FileStat } from '../command/index.ts';
 
-/** What bofh wants to know of Node's answer. Throws for an inode number that a JavaScript number cannot hold. */
+/** What bofh wants to know of Node's answer. */
 export function statOf(stats: BigIntStats): FileStat {
   const kind = kindOf(stats);
-  // Rounded, two inodes could look like one. Such numbers are seen on overlayfs with `xino=on`.
-  if (stats.ino > BigInt(Number.MAX_SAFE_INTEGER))
-    throw new Error(`its inode number ${String(stats.ino)} is larger than bofh can compare`);
   return {
     kind,
-    inode: Number(stats.ino),
+    inode: String(stats.ino),
     device: majorMinor(stats.dev),
     ...(kind === 'block' || kind === 'character' ? { node: majorMinor(stats.rdev) } : {}),
     size: Number(stats.size),

@@ -1,8 +1,8 @@
-import { holders as deviceHolders } from '../blockdevice/index.ts';
+import { busyWith, everyHolder, holders as deviceHolders } from '../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
-import { CommandError, RefusedError } from '../errors.ts';
-import { deactivate, lvs, pvs, type Udev, vgs } from './commands.ts';
-import type { LogicalVolume, VolumeGroup } from './schema.ts';
+import { CommandError, type Holder, RefusedError } from '../errors.ts';
+import { deactivate, fullreport, pvs, type Udev } from './commands.ts';
+import type { LogicalVolume, WholeGroup } from './schema.ts';
 
 /** Does udevd answer lvm here? libudev asks the same question (`/run/udev/control`). */
 export async function udevOf(host: ReadHost): Promise<Udev> {
@@ -10,37 +10,42 @@ export async function udevOf(host: ReadHost): Promise<Udev> {
 }
 
 /** A volume group that can be changed, by its name. RefusedError when it cannot be, or when two have the name. */
-export async function usableVg(host: ReadHost, name: string): Promise<VolumeGroup> {
-  const all = await host.run(vgs());
+export async function usableVg(host: ReadHost, name: string): Promise<WholeGroup> {
+  const all = await host.run(fullreport());
   const [vg, ...more] = all.filter((one) => one.name === name);
   if (vg === undefined) {
     const there = all.map((one) => one.name).join(', ') || 'none';
     throw new RefusedError(`there is no volume group "${name}"`, { remedy: `there are: ${there}` });
   }
-  if (more.length > 0) throw new RefusedError(`${more.length + 1} volume groups have the name "${name}"`);
+  if (more.length > 0)
+    throw new RefusedError(`${more.length + 1} volume groups have the name "${name}"`, {
+      remedy: 'rename one by its uuid: vgs -o vg_name,vg_uuid; vgrename UUID NEW_NAME',
+    });
   const why = [
     vg.exported ? 'exported (vgimport)' : '',
     vg.partial ? 'not complete: a device of it is missing' : '',
     vg.writable ? '' : 'read-only',
   ].find((word) => word !== '');
-  if (why !== undefined) throw new RefusedError(`the volume group "${name}" is ${why}`);
+  if (why !== undefined)
+    throw new RefusedError(`the volume group "${name}" is ${why}`, {
+      remedy: `look at it: vgs -o +vg_attr ${name}; pvs`,
+    });
   return vg;
 }
 
 /**
  * The logical volumes of the volume group with this uuid, whatever both are called by now; undefined when there is no
- * such group. RefusedError while lvm does not show what is in it: lvs leaves out the volumes of an exported one
- * (2.03.16), which does not mean that they are gone.
+ * such group. RefusedError while it is exported: it is on its way to another host, and nothing in it can be looked at.
  */
 export async function volumesOf(
   host: ReadHost,
   vgUuid: string,
 ): Promise<readonly LogicalVolume[] | undefined> {
-  const volumes = (await host.run(lvs())).filter((lv) => lv.vgUuid === vgUuid);
-  if (volumes.length > 0) return volumes;
-  const vg = (await host.run(vgs())).find(({ uuid }) => uuid === vgUuid);
-  if (vg?.exported !== true) return vg === undefined ? undefined : [];
-  throw new RefusedError(`the volume group "${vg.name}" is exported: what is in it cannot be told`);
+  const vg = (await host.run(fullreport())).find(({ uuid }) => uuid === vgUuid);
+  if (vg?.exported !== true) return vg?.volumes;
+  throw new RefusedError(`the volume group "${vg.name}" is exported: what is in it cannot be told`, {
+    remedy: `vgimport ${vg.name}`,
+  });
 }
 
 /**
@@ -55,32 +60,53 @@ export function dependents(lv: LogicalVolume, all: readonly LogicalVolume[]): re
   });
 }
 
-/** Who uses a volume, in words. */
-export async function holdersOf(
-  host: ReadHost,
-  { lv, all }: { readonly lv: LogicalVolume; readonly all: readonly LogicalVolume[] },
-): Promise<readonly string[]> {
-  const above = dependents(lv, all).map(({ fullName }) => `origin or pool of ${fullName}`);
-  const known = lv.active === false ? [] : await deviceHolders(host, lv.dmPath);
-  if (lv.open === true && known.length === 0) return [...above, `open (fuser -v ${lv.dmPath})`];
-  return [...above, ...known];
+/** A volume among all of its group. */
+export interface VolumeAmong {
+  readonly lv: LogicalVolume;
+  readonly all: readonly LogicalVolume[];
 }
 
-/** Takes a volume out of the kernel, which refuses one that is open: then the error names who has it. */
-export async function deactivateOrTell(
-  host: ChangeHost,
-  of: { readonly lv: LogicalVolume; readonly all: readonly LogicalVolume[] },
-): Promise<void> {
+/** The same as holders of the volume. */
+export function dependentHolders({ lv, all }: VolumeAmong): readonly Holder[] {
+  return dependents(lv, all).map(({ fullName }) => ({
+    kind: 'volume',
+    volume: fullName,
+    words: `origin or pool of ${fullName}`,
+    free: ['lvremove', fullName],
+  }));
+}
+
+/** Who uses a volume, as far as that can be seen at a glance. */
+export async function holdersOf(host: ReadHost, of: VolumeAmong): Promise<readonly Holder[]> {
+  const { lv } = of;
+  const known = lv.active === false ? [] : await deviceHolders(host, lv.dmPath);
+  return [...dependentHolders(of), ...(lv.open === true && known.length === 0 ? [opened(lv)] : known)];
+}
+
+/** Everybody who uses a volume, for when it could not be taken away. */
+export async function everyHolderOf(host: ReadHost, of: VolumeAmong): Promise<readonly Holder[]> {
+  const { lv } = of;
+  const found = lv.active === false ? [] : await everyHolder(host, lv.dmPath);
+  const nobody = lv.open === true && found.every(({ kind }) => kind === 'unknown');
+  return [...dependentHolders(of), ...found, ...(nobody ? [opened(lv)] : [])];
+}
+
+function opened({ dmPath }: LogicalVolume): Holder {
+  return { kind: 'unknown', words: `open (fuser -v ${dmPath})` };
+}
+
+/**
+ * Takes a volume out of the kernel, which refuses one that is open: then the error names everybody who has it. lvm
+ * itself tries 25 times in 5 s while it is merely open (activation/retry_deactivation, 2.03.16).
+ */
+export async function deactivateOrTell(host: ChangeHost, of: VolumeAmong): Promise<void> {
   if (of.lv.active === false) return;
   const { vg, name, uuid } = of.lv;
   try {
     await host.run(deactivate({ vg, name, uuid, ...(await udevOf(host)) }));
   } catch (error) {
     if (!(error instanceof CommandError) || error.reason !== 'busy') throw error;
-    const who = (await holdersOf(host, of)).join('; ') || 'it is open';
-    const { tool, argv, exitCode, stdout, stderr } = error;
-    const what = `${vg}/${name} is in use: ${who}`;
-    throw new CommandError({ tool, argv, reason: 'busy', exitCode, stdout, stderr, what, cause: error });
+    throw busyWith(error, { what: `${vg}/${name}`, holders: await everyHolderOf(host, of) });
   }
 }
 

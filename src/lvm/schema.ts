@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { ParseError } from '../errors.ts';
 import type { Bytes } from '../units.ts';
 
 // lvm's plain JSON report has every value as a string; "" is also how it says "none" and "no".
@@ -89,6 +90,16 @@ export const pvRow = z.object({
   pv_tags: list,
 });
 
+/** One volume group in `lvm fullreport`, or (the second) the physical volumes that are in none. */
+export const fullReport = z.object({
+  report: z.array(
+    z.union([
+      z.object({ vg: z.tuple([vgRow]), lv: z.array(lvRow) }),
+      z.strictObject({ pv: z.array(z.unknown()), pvseg: z.array(z.unknown()) }),
+    ]),
+  ),
+});
+
 /** A logical volume, hidden ones (parts of others) included. */
 export interface LogicalVolume {
   readonly uuid: string;
@@ -131,6 +142,11 @@ export interface VolumeGroup {
   /** Counts the commits of its metadata. */
   readonly seqno: number;
   readonly tags: readonly string[];
+}
+
+/** A volume group and what is in it. */
+export interface WholeGroup extends VolumeGroup {
+  readonly volumes: readonly LogicalVolume[];
 }
 
 export interface PhysicalVolume {
@@ -184,6 +200,18 @@ export function toVg(row: z.infer<typeof vgRow>): VolumeGroup {
     seqno: row.vg_seqno,
     tags: row.vg_tags,
   };
+}
+
+/** One group of a full report. */
+export function toWholeGroup(one: {
+  readonly vg: readonly [z.infer<typeof vgRow>];
+  readonly lv: readonly z.infer<typeof lvRow>[];
+}): WholeGroup {
+  const group = toVg(one.vg[0]);
+  const volumes = one.lv.map(toLv);
+  if (volumes.some(({ vgUuid }) => vgUuid !== group.uuid))
+    throw new ParseError(`the report of ${group.name} has a volume of another group`);
+  return { ...group, volumes };
 }
 
 /** A row of pvs as what it says. */

@@ -1,9 +1,9 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { operation, type Look } from '../atomic/operation.ts';
-import { deviceNode, type MountEntry, mountEntries } from '../blockdevice/index.ts';
+import { describeMount, deviceNode, type MountEntry, mountEntries } from '../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
-import { CommandError, RefusedError } from '../errors.ts';
+import { CommandError, type Holder, RefusedError } from '../errors.ts';
 import { mount as mountCommand } from './commands.ts';
 import { emptyDirectory, makePrivateMounts, privateMounts, realPath } from './paths.ts';
 import { describe, markOption, mountsAt, mountsOn, userEntries } from './table.ts';
@@ -64,7 +64,10 @@ export const mount = operation({
     const common = { device: node.path, number: node.number, mark };
     if (path !== undefined) return { ...common, path: await freeDirectory(host, path), private: false };
     const own = posix.join(privateMounts, mark);
-    if ((await host.stat(own)) !== undefined) throw new RefusedError(`${own} exists already`);
+    if ((await host.stat(own)) !== undefined)
+      throw new RefusedError(`${own} exists already`, {
+        remedy: `see what is mounted there (findmnt ${own}), and remove it`,
+      });
     return { ...common, path: own, private: true };
   },
   claims: async ({ undo: { path, device }, on }) => {
@@ -81,7 +84,9 @@ export const mount = operation({
     await host.run(mountCommand({ ...asked, device: wanted.device, path: wanted.path, options }));
     const made = await confirm(host, wanted, before);
     if (asked.mode === 'rw' && made.superOptions.split(',').includes('ro'))
-      throw new RefusedError(`${wanted.device} is write-protected: it could be mounted read-only alone`);
+      throw new RefusedError(`${wanted.device} is write-protected: it could be mounted read-only alone`, {
+        remedy: `mount it read-only, mode ro, or take the protection off: blockdev --setrw ${wanted.device}`,
+      });
     return { mountId: made.id };
   },
   value: ({ undo: { path } }) => ({ path }),
@@ -92,6 +97,14 @@ export const mount = operation({
     // Removed last, because its name is the mark. rmdir fails, as it should, when something else lies in it.
     if (made.private && (await host.stat(made.path)) !== undefined) await host.removeDir(made.path);
   },
+  describe: ({ undo: { path, device, private: own }, result: known }) => ({
+    what: `the mount of ${device} on ${path}${known === undefined ? '' : ` (mount ${known.mountId})`}`,
+    look: [
+      ['findmnt', '--output', 'ID,TARGET,SOURCE,OPTIONS', '--mountpoint', path],
+      ['fuser', '--verbose', '--ismountpoint', '--mount', path],
+    ],
+    clear: [['umount', path], ...(own ? [['rmdir', path]] : [])],
+  }),
 });
 
 interface Survey {
@@ -129,12 +142,15 @@ async function isMarked(host: ReadHost, { path, mark }: Undo): Promise<boolean> 
 
 async function look(host: ReadHost, made: Undo, known: Result | undefined): Promise<Look> {
   const { entries, mine } = await survey(host, made, known);
-  if (mine !== undefined)
-    return { state: 'ours', holders: mountsOn(entries, mine).map((entry) => describe(entry)) };
+  if (mine !== undefined) return { state: 'ours', holders: mountsOn(entries, mine).map(carried) };
   const there = mountsAt(entries, made.path).at(-1);
   if (there !== undefined) return { state: 'not-ours', found: `${describe(there)} is not our mount` };
   const left = made.private && (await host.stat(made.path)) !== undefined;
   return { state: left ? 'ours' : 'gone' };
+}
+
+function carried(entry: MountEntry): Holder {
+  return { ...describeMount(entry), words: describe(entry) };
 }
 
 /** An exit code of 0 is not believed: the new mount must be in the kernel's table, with the device, and marked. */

@@ -26,7 +26,10 @@ export async function realPath(host: ReadHost, path: string): Promise<string> {
       continue;
     }
     links += 1;
-    if (links > 40) throw new RefusedError(`${path}: more than 40 symbolic links, they lead in a circle`);
+    if (links > 40)
+      throw new RefusedError(`${path}: more than 40 symbolic links, they lead in a circle`, {
+        remedy: `see where it leads: namei ${path}`,
+      });
     const target = await host.readLink(next);
     left = [...target.split('/'), ...rest];
     if (target.startsWith('/')) done = '/';
@@ -38,7 +41,9 @@ export async function emptyDirectory(host: ReadHost, path: string): Promise<stri
   const real = await realPath(host, path);
   const stat = await host.stat(real);
   if (stat?.kind !== 'directory')
-    throw new RefusedError(`${path} is not a directory but a ${stat?.kind ?? 'name of nothing'}`);
+    throw new RefusedError(`${path} is not a directory but a ${stat?.kind ?? 'name of nothing'}`, {
+      remedy: 'make a directory there, or name another',
+    });
   const names = await host.readDir(real);
   if (names.length === 0) return real;
   throw new RefusedError(
@@ -66,7 +71,9 @@ async function ensureDirectory(host: ChangeHost, path: string, mode: number): Pr
   }
   const stat: FileStat | undefined = await host.stat(path);
   if (stat?.kind !== 'directory')
-    throw new RefusedError(`${path} is not a directory but a ${stat?.kind ?? 'name of nothing'}`);
+    throw new RefusedError(`${path} is not a directory but a ${stat?.kind ?? 'name of nothing'}`, {
+      remedy: 'make a directory there, or name another',
+    });
 }
 
 function notThere(path: string): CommandError {

@@ -1,20 +1,25 @@
-import { type MountEntry, mountEntries } from '../blockdevice/index.ts';
+import {
+  busyWith,
+  describeMount,
+  type MountEntry,
+  mountEntries,
+  mountHolders,
+} from '../blockdevice/index.ts';
 import type { ChangeHost } from '../command/index.ts';
-import { CommandError } from '../errors.ts';
+import { CommandError, type Holder } from '../errors.ts';
 import { umount } from './commands.ts';
-import { describe, mountsOn } from './table.ts';
+import { describe, mountsAt, mountsOn } from './table.ts';
 
 /**
  * Unmounts exactly this mount, or finds it gone. umount(2) takes a path and hits whatever is topmost there, so it is
- * asked only while that is the one meant. CommandError `busy` names what stands on it, as far as the kernel tells.
+ * asked only while that is the one meant. CommandError `busy`, after all its tries, names everybody who keeps it.
  */
 export async function unmount(host: ChangeHost, mount: MountEntry): Promise<void> {
   const before = await mountEntries(host);
   if (!before.some(is(mount))) return;
-  const above = mountsOn(before, mount);
-  if (above.length > 0) throw busy(mount, `it carries ${above.map(describe).join(', ')}`);
+  if (mountsOn(before, mount).length > 0) throw await busy(host, mount);
   if ((await host.stat(mount.path))?.device !== mount.device)
-    throw busy(mount, 'another mount hides it: unmount that first');
+    throw busyWith(failed(mount), { what: describe(mount), holders: hiding(before, mount) });
   let failure: unknown;
   try {
     await host.run(umount(mount.path));
@@ -22,19 +27,30 @@ export async function unmount(host: ChangeHost, mount: MountEntry): Promise<void
     failure = error;
   }
   // Every failure of umount is exit 32, so the kernel's table decides.
-  const after = await mountEntries(host);
-  if (!after.some(is(mount))) return;
-  const late = mountsOn(after, mount);
-  if (late.length > 0) throw busy(mount, `it carries ${late.map(describe).join(', ')}`, failure);
-  throw busy(mount, 'a process works in it or has a file of it open (fuser -vm names it)', failure);
+  if (!(await mountEntries(host)).some(is(mount))) return;
+  if (failure instanceof CommandError && failure.reason !== 'busy') throw failure;
+  throw await busy(host, mount, failure);
 }
 
 function is(mount: MountEntry): (other: MountEntry) => boolean {
   return ({ id, device, path }) => id === mount.id && device === mount.device && path === mount.path;
 }
 
-function busy(mount: MountEntry, why: string, cause?: unknown): CommandError {
-  if (cause instanceof CommandError && cause.reason !== 'busy') return cause;
+async function busy(host: ChangeHost, mount: MountEntry, cause?: unknown): Promise<CommandError> {
+  const error = cause instanceof CommandError ? cause : failed(mount, cause);
+  return busyWith(error, { what: describe(mount), holders: await mountHolders(host, mount) });
+}
+
+function failed(mount: MountEntry, cause?: unknown): CommandError {
   const { tool, argv } = umount(mount.path);
-  return new CommandError({ tool, argv, reason: 'busy', what: `${describe(mount)} is busy: ${why}`, cause });
+  return new CommandError({ tool, argv, reason: 'busy', cause });
+}
+
+/** What lies over a mount: at its path, or at a directory above it. */
+function hiding(entries: readonly MountEntry[], mount: MountEntry): readonly Holder[] {
+  const over = mountsAt(entries, mount.path).filter((entry) => !is(mount)(entry));
+  const top = over.at(-1);
+  const words = (entry: MountEntry): string => `${describe(entry)}, which hides it`;
+  if (top !== undefined) return [{ ...describeMount(top), words: words(top) }];
+  return [{ kind: 'unknown', words: 'another mount hides it: unmount that first' }];
 }

@@ -121,8 +121,12 @@ function sufferFile<T>(
       throw fileError('EIO', verb, path, more);
     case 'fails before':
       throw fileError('EIO', verb, path, more);
+    case 'no space':
+      throw fileError('ENOSPC', verb, path, more);
+    case 'acts then killed':
     case 'no effect, exit 0':
     case 'garbage answer':
+    case 'short write':
     case 'hangs':
       throw new UsageError(`an access to a file cannot suffer "${fault.mode}"`);
   }

@@ -34,8 +34,8 @@ export interface Admin {
   mount(device: string, path: string): Mount;
   umount(path: string): void;
   swapon(device: string): void;
-  /** Works in a directory, has a file of it open, or a device by its `major:minor`; until `letGo`. */
-  hold(path: string): void;
+  /** A process works in a directory, has a file of it open, or a device by its `major:minor`; until `letGo`. */
+  hold(path: string, command?: string): { readonly pid: number };
   letGo(path: string): void;
   losetup(path: string): string;
   startDomain(
@@ -101,7 +101,12 @@ export function admin(world: World): Admin {
       ),
     ),
     swapon: does((device) => void world.swaps.push(deviceOf(world, device).number)),
-    hold: does((path) => void world.held.add(path)),
+    hold: does((path, command = 'sleep 1000') => {
+      const pid = world.nextPid;
+      world.nextPid += 1;
+      world.held.set(path, { pid, command });
+      return { pid };
+    }),
     letGo: does((path) => void world.held.delete(path)),
     losetup: does((path) => losetup(world, path)),
     startDomain: does((make) =>

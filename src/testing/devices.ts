@@ -70,7 +70,7 @@ export function openers(world: World, number: string): readonly string[] {
   const guests = world.domains
     .filter(({ disks }) => disks.some((disk) => disk.number === number))
     .map(({ name }) => `guest ${name}`);
-  const held = [...world.held].filter((each) => each === number).map(() => 'held open');
+  const held = [...world.held.keys()].filter((each) => each === number).map(() => 'held open');
   return [...mounts, ...swaps, ...guests, ...held];
 }
 

@@ -5,13 +5,19 @@ import type { SimulatedProcess, World } from './world.ts';
 export type FaultMode =
   | 'fails before'
   | 'acts then fails'
+  /** A program does its work and dies of a signal. */
+  | 'acts then killed'
   | 'no effect, exit 0'
   | 'garbage answer'
   /** Until `host.letGo()`; a read or a `stop: 'safe'` change with a time limit runs into it at once. */
   | 'hangs'
   /** The process of bofh is killed before the access. */
   | 'crash here'
-  | 'acts then crash';
+  | 'acts then crash'
+  /** The disk under it is full. */
+  | 'no space'
+  /** Of a write to the journal only the first bytes arrive, as on a disk that is about to be full. */
+  | 'short write';
 
 /** Which access it is that something goes wrong with, and what. */
 export interface Fault {
@@ -46,19 +52,33 @@ interface Armed {
 export interface Faults {
   readonly add: (fault: Fault) => void;
   readonly clear: () => void;
+  /** Asks this at each access that no laid fault is meant by. */
+  readonly decide: (decider: (access: Access) => Fault | undefined) => void;
   /** Counts the access for each fault; the first that it is meant by. */
   readonly at: (access: Access) => Fault | undefined;
   /** Every change so far, in order. */
   readonly points: readonly Access[];
+  /** Tells of each access just before it happens, reads too, and of the fault that it meets. Gives what ends that. */
+  readonly watch: (listener: (access: Access, fault: Fault | undefined) => void) => () => void;
 }
 
 export function newFaults(): Faults {
   const armed: Armed[] = [];
+  const deciders: ((access: Access) => Fault | undefined)[] = [];
   const points: Access[] = [];
+  const watching = new Set<(access: Access, fault: Fault | undefined) => void>();
   return {
     points,
+    watch: (listener) => {
+      watching.add(listener);
+      return () => void watching.delete(listener);
+    },
     add: (fault) => void armed.push({ fault, seen: 0 }),
-    clear: () => void armed.splice(0),
+    clear: () => {
+      armed.splice(0);
+      deciders.splice(0);
+    },
+    decide: (decider) => void deciders.push(decider),
     at: (access) => {
       if (access.access === 'change') points.push(access);
       let hit: Fault | undefined;
@@ -68,6 +88,11 @@ export function newFaults(): Faults {
         const first = each.fault.nth ?? 1;
         if (each.seen >= first && each.seen < first + (each.fault.times ?? 1)) hit ??= each.fault;
       }
+      for (const decider of deciders) {
+        const decided = decider(access);
+        hit ??= decided;
+      }
+      for (const listener of watching) listener(access, hit);
       return hit;
     },
   };

@@ -147,7 +147,7 @@ function statOf(world: World, { tree, ino, inode, storage }: Found): FileStat {
   const size = inode.content?.length ?? inode.target?.length ?? (inode.kind === 'directory' ? 4096 : 0);
   return {
     kind: inode.kind,
-    inode: ino,
+    inode: String(ino),
     device: numberOf(world, storage),
     ...(inode.node === undefined ? {} : { node: inode.node }),
     size,

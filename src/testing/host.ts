@@ -4,7 +4,7 @@ import { archive, type TarEnd, type TarMember } from './archive.ts';
 import { type Access, type Fault, type Faults, killProcess, newFaults, newProcess } from './faults.ts';
 import { type Keep, powerCut, reboot } from './power.ts';
 import { type Running } from './run.ts';
-import { snapshot } from './snapshot.ts';
+import { type Rewrite, snapshot } from './snapshot.ts';
 import { demoWorld } from './start.ts';
 import type { Change, SimulatedProcess, World, WorldOptions } from './world.ts';
 
@@ -25,7 +25,7 @@ export interface SimulatedHost extends Host {
   /** Lets every program that hangs come to its end. */
   letGo(): void;
   /** The whole state as text, to compare; without what stands under `/var/lib/bofh` and `/run/bofh/locks`. */
-  snapshot(): string;
+  snapshot(rewrite?: Rewrite): string;
   /** Writes a file that the simulated tar reads as an archive of these members. */
   addTar(path: string, members: readonly TarMember[], end?: TarEnd): void;
   /** SIGKILL. */
@@ -75,7 +75,7 @@ export function hostOf(shared: Shared): SimulatedHost {
     letGo: () => {
       for (const { finish } of world.orphans) finish();
     },
-    snapshot: () => snapshot(world),
+    snapshot: (rewrite) => snapshot(world, rewrite),
     addTar: (path, members, end = 'whole') => admin(world).writeFile(path, archive(members, end)),
     kill: () => killProcess(world, process),
     restart: () => hostOf(shared),

@@ -28,6 +28,7 @@ export async function pageIn(
 
 async function fetchNode(overlay: Overlay, world: World, parent: Found, name: string): Promise<boolean> {
   const path = posix.join(parent.path, name);
+  if (isUncovered(overlay, path)) return false;
   if (world.live.get(parent.storage)?.unread === true)
     throw new ParseError(`cannot tell what is at ${path}: a plan does not really mount that filesystem`);
   if (
@@ -80,12 +81,31 @@ async function fetchNames(overlay: Overlay, world: World, there: Found): Promise
   if (world.live.get(storage)?.unread === true)
     throw new ParseError(`cannot tell what is in ${path}: a plan does not really mount that filesystem`);
   if (!isRealPath(storage) || there.inode.kind !== 'directory' || overlay.listed.has(path)) return;
+  if (isUncovered(overlay, path) || overlay.uncovered.has(path)) return;
   overlay.listed.add(path);
   if ((await overlay.real.stat(path))?.kind !== 'directory') return;
   for (const name of await overlay.real.readDir(path)) {
     const now = resolve(world, path, 'follow');
     if (now.found && now.inode.entries?.has(name) !== true) await fetchNode(overlay, world, now, name);
   }
+}
+
+/** What the real host has mounted is not mounted any more: by this path it would still be seen there. */
+export function uncover(world: World, path: string): void {
+  const there = resolve(world, path, 'keep');
+  if (world.overlay === undefined || !there.found) return;
+  world.overlay.uncovered.add(path);
+  const below: Inode = { kind: 'directory', mode: 0o700, uid: 0, gid: 0, entries: new Map<string, number>() };
+  there.tree.inodes.set(there.ino, below);
+  world.revision += 1;
+}
+
+/** What bofh itself makes to mount on is empty; what is under any other mount nobody can see. */
+function isUncovered({ uncovered }: Overlay, path: string): boolean {
+  const at = [...uncovered].find((each) => path.startsWith(`${each}/`));
+  if (at === undefined) return false;
+  if (at.startsWith('/run/bofh/')) return true;
+  throw new ParseError(`cannot tell what is at ${path}: it is beneath what is mounted on ${at} now`);
 }
 
 function isRealPath(storage: string): boolean {

@@ -26,11 +26,15 @@ export async function prepareReal<T>(
   for (const path of paths) await nameDevice(overlay, world, path);
   switch (command.tool) {
     case 'blkid':
-    case 'blockdev':
     case 'debugfs':
       return command.access === 'read' ? askDevice(overlay, world, command) : undefined;
+    case 'drbdsetup':
     case 'losetup':
       return ask(overlay, command);
+    case 'find':
+      // Which processes there are, the model does not change.
+      return command.argv[0] === '/proc' ? ask(overlay, command) : undefined;
+    case 'lvm':
     case 'lvs':
     case 'vgs':
     case 'pvs':

@@ -1,5 +1,5 @@
 import { type Answer, type Command, commandLine, type StepContext } from '../command/index.ts';
-import { CommandError, ParseError } from '../errors.ts';
+import { CommandError, ParseError, UsageError } from '../errors.ts';
 import { checkAlive, type Fault, type Faults, killProcess, ProcessKilled } from './faults.ts';
 import { prepareReal } from './real-commands.ts';
 import { unmodelled } from './options.ts';
@@ -107,6 +107,13 @@ async function suffer(
     case 'acts then crash':
       act();
       throw crash(at);
+    case 'acts then killed':
+      act();
+      throw new CommandError({ ...command, reason: 'killed', what: 'ended by SIGKILL' });
+    case 'no space':
+      return { ...failure, stderr: `${command.tool}: No space left on device\n` };
+    case 'short write':
+      throw new UsageError(`${command.tool} is no write to the journal`);
     case 'hangs':
       return hang(at, command, how);
   }

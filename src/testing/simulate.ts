@@ -19,6 +19,7 @@ export async function simulate(real: ReadHost): Promise<SimulatedHost> {
   if (xen === undefined) missing.add('xen');
   const overlay: Overlay = {
     ...{ real, imported: new Map(), absent: new Set(), listed: new Set(), listings: new Map(), missing },
+    uncovered: new Set(),
     volumes: lvm?.volumes ?? new Map<string, never>(),
     backends: await backendsOf(real),
     devices: new Map(),

@@ -7,11 +7,14 @@ import type { World } from './world.ts';
 /** What bofh keeps for itself is no state of the host, and neither are the empty places that it and libmount leave on /run. */
 const own = /^\/(?:var\/lib\/bofh|run\/bofh\/locks)(?:\/|$)|^\/run\/(?:bofh|bofh\/mnt|mount)$/;
 
+/** What a file is taken to hold: without what is drawn at random, for one who compares two runs. */
+export type Rewrite = (content: Uint8Array) => Uint8Array;
+
 /**
  * The state of the host as text, one object a line, in an order of its own: what is there now, and how it would be
  * after a power cut where that differs. Numbers that mean nothing to a person (inodes, domids, minors) are left out.
  */
-export function snapshot(world: World): string {
+export function snapshot(world: World, rewrite: Rewrite = (content) => content): string {
   const lines = [
     ...world.lvm.flatMap((vg) => [
       `vg ${vg.name} ${vg.uuid}`,
@@ -28,8 +31,8 @@ export function snapshot(world: World): string {
       const paths = disks.map(({ vdev, path }) => `${vdev}=${path}`).join(',');
       return `domain ${name} ${uuid} ${state === 'blocked' ? 'running' : state} ${memoryMiB}MiB ${paths}`;
     }),
-    ...contents(world, world.live, 'now'),
-    ...contents(world, world.durable, 'durable'),
+    ...contents(world, world.live, 'now', rewrite),
+    ...contents(world, world.durable, 'durable', rewrite),
   ];
   return `${lines.sort().join('\n')}\n`;
 }
@@ -38,6 +41,7 @@ function contents(
   world: World,
   all: ReadonlyMap<string, Content>,
   when: 'now' | 'durable',
+  rewrite: Rewrite,
 ): readonly string[] {
   return [...all].flatMap(([storage, { superblock, tree }]) => {
     const where = `${when} ${nameOf(world, storage)}`;
@@ -45,29 +49,29 @@ function contents(
     const signature =
       superblock === undefined ? 'blank' : [type, uuid, label].filter((word) => word !== undefined).join(' ');
     const first = storage.startsWith('tmpfs:') ? [] : [`${where} holds ${signature}`];
-    return tree === undefined ? first : [...first, ...files(tree, storage, where)];
+    return tree === undefined ? first : [...first, ...files(tree, storage, where, rewrite)];
   });
 }
 
-function files(tree: Tree, storage: string, where: string): readonly string[] {
+function files(tree: Tree, storage: string, where: string, rewrite: Rewrite): readonly string[] {
   const top = storage.startsWith('tmpfs:') ? storage.slice('tmpfs:'.length) : '';
   return [...walk(tree)].flatMap(([path, ino]) => {
     const whole = `${top}${path}`;
     const isEmptyTable = whole === '/run/mount/utab' && inodeOf(tree, ino).content?.length === 0;
-    return own.test(whole) || isEmptyTable ? [] : [`${where} ${JSON.stringify(path)} ${describe(tree, ino)}`];
+    return own.test(whole) || isEmptyTable
+      ? []
+      : [`${where} ${JSON.stringify(path)} ${describe(tree, ino, rewrite)}`];
   });
 }
 
-function describe(tree: Tree, ino: number): string {
+function describe(tree: Tree, ino: number, rewrite: Rewrite): string {
   const inode: Inode = inodeOf(tree, ino);
   const mode = inode.mode.toString(8).padStart(4, '0');
   if (inode.kind === 'symlink') return `link to ${inode.target ?? ''}`;
   if (inode.kind === 'directory') return `directory ${mode}`;
-  const hash = createHash('sha256')
-    .update(inode.content ?? new Uint8Array())
-    .digest('hex')
-    .slice(0, 16);
-  return `${inode.kind} ${mode} links=${linksOf(tree, ino)} ${inode.content?.length ?? 0} ${hash}`;
+  const content = rewrite(inode.content ?? new Uint8Array());
+  const hash = createHash('sha256').update(content).digest('hex').slice(0, 16);
+  return `${inode.kind} ${mode} links=${linksOf(tree, ino)} ${content.length} ${hash}`;
 }
 
 /** A volume by its names, so that two runs can be compared; what nobody has a name for stands by its storage. */

@@ -31,7 +31,7 @@ export function boot(world: World): void {
   world.swaps = [];
   world.domains = [];
   world.nextDomid = 1;
-  world.held = new Set();
+  world.held = new Map();
   tmpfs(world, 'tmpfs:/run');
   tmpfs(world, 'tmpfs:/tmp', 0o1777);
   const fixed = (device: string, path: string, type: string, storage: string): void =>

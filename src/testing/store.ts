@@ -19,6 +19,8 @@ export function memoryStore(
   const { host = simulatedHost(), directory: top = '/var/lib/bofh/journal' } = options;
   const { world, process } = host;
   const path = (name: string): string => posix.join(top, name);
+  // A rename is one transaction of the filesystem (ext4, xfs, btrfs): to sync one of its directories is to sync both.
+  const together = new Set<string>();
   const doing = <T>(verb: string, name: string, act: () => T): T => suffer(host, verb, name, act);
   return {
     directory: top,
@@ -45,14 +47,23 @@ export function memoryStore(
       const there = resolve(world, path(name), 'keep');
       return there.found ? `${there.storage}:${there.ino}` : undefined;
     },
+    // The simulated disk keeps no times, and is never full by itself.
+    changedMs: (name) => (resolve(world, path(name), 'keep').found ? Date.now() : undefined),
+    freeBytes: () => undefined,
     makeDir: (name) => doing('mkdir', name, () => files.makeDir(world, path(name), 0o700, true)),
     rename: (from, to) =>
       doing('rename', `${from} ${to}`, () => {
         makeDurable(host, posix.dirname(path(to)));
         files.renamePath(world, path(from), path(to));
+        for (const name of [from, to]) together.add(posix.dirname(path(name)));
       }),
     remove: (name) => doing('remove', name, () => removeAll(host, path(name))),
-    syncDir: (folder) => doing('syncdir', folder, () => files.syncPath(world, path(folder))),
+    syncDir: (folder) =>
+      doing('syncdir', folder, () => {
+        const all = together.has(path(folder)) ? [...together] : [path(folder)];
+        together.clear();
+        for (const each of all) files.syncPath(world, each);
+      }),
   };
 }
 
@@ -81,14 +92,17 @@ function opened(
       checkAlive(process);
       return Buffer.from(now());
     },
-    write: (added, position) =>
-      suffer(host, 'write', name, () => {
-        const grown = new Uint8Array(Math.max(now().length, position + added.length));
+    write: (added, position) => {
+      const write = (bytes: Uint8Array): number => {
+        const grown = new Uint8Array(Math.max(now().length, position + bytes.length));
         grown.set(now());
-        grown.set(added, position);
+        grown.set(bytes, position);
         put(grown);
-        return added.length;
-      }),
+        return bytes.length;
+      };
+      const few = (): number => write(added.subarray(0, Math.min(7, added.length)));
+      return suffer(host, 'write', name, () => write(added), few);
+    },
     truncate: (length) => suffer(host, 'truncate', name, () => put(now().slice(0, length))),
     datasync: () =>
       suffer(host, 'datasync', name, () => tree.inodes.has(ino) && files.syncInode(world, storage, ino)),
@@ -101,7 +115,15 @@ function opened(
 }
 
 /** Each access can be where the process is killed, or where the disk fails. */
-function suffer<T>(host: SimulatedHost, verb: string, name: string, act: () => T): T {
+function suffer<T>(
+  host: SimulatedHost,
+  verb: string,
+  name: string,
+  act: () => T,
+  part: () => T = () => {
+    throw new UsageError(`only a write to the journal can be short, not "${verb} ${name}"`);
+  },
+): T {
   const { world, process, faults } = host;
   checkAlive(process);
   const fault = faults.at({ tool: 'store', argv: [verb, name], access: 'change' });
@@ -120,6 +142,11 @@ function suffer<T>(host: SimulatedHost, verb: string, name: string, act: () => T
     case 'acts then fails':
       act();
       throw errno('EIO', name);
+    case 'no space':
+      throw errno('ENOSPC', name);
+    case 'short write':
+      return part();
+    case 'acts then killed':
     case 'no effect, exit 0':
     case 'garbage answer':
     case 'hangs':

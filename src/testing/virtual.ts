@@ -4,6 +4,9 @@ import { blockNode, directory, emptyTree, file, type Inode, plant, symlink, type
 import type { Mount } from './parts.ts';
 import type { World } from './world.ts';
 
+/** The one mount namespace of the simulated host. */
+export const mountNamespace = '4026531841';
+
 interface Cached {
   readonly revision: number;
   readonly trees: Map<string, Tree>;
@@ -137,6 +140,15 @@ function* proc(world: World): Generator<readonly [string, Inode]> {
         0o444,
       ),
     ];
+  if (world.overlay === undefined) yield ['/self/ns/mnt', symlink(`mnt:[${mountNamespace}]`)];
+  for (const [path, { pid, command }] of world.held) {
+    const argv = command.split(' ');
+    const open = deviceByNumber(world, path);
+    yield [`/${pid}/cmdline`, file(`${argv.join('\0')}\0`, 0o444)];
+    yield [`/${pid}/status`, file('SigIgn:\t0000000000000000\n', 0o444)];
+    for (const name of ['cwd', 'fd/3'])
+      yield [`/${pid}/${name}`, symlink(open === undefined ? path : `/dev/${open.name}`)];
+  }
   yield ['/swaps', file(swaps(world), 0o444)];
   yield ['/sys/kernel/random/boot_id', file(`${world.boot}\n`, 0o444)];
   yield ['/sys/kernel/hostname', file(`${world.hostname}\n`)];

@@ -58,8 +58,8 @@ export interface World {
   /** Replaced at each change, never changed. */
   mounts: readonly Mount[];
   nextMount: number;
-  /** Directories in which somebody works, files that somebody has open. */
-  held: Set<string>;
+  /** Directories in which somebody works, files and devices that somebody has open, each with the process. */
+  held: Map<string, { readonly pid: number; readonly command: string }>;
   /** Device numbers. */
   swaps: string[];
   domains: Domain[];
@@ -89,6 +89,8 @@ export interface Overlay {
   readonly absent: Set<string>;
   /** Directories whose names are all known. */
   readonly listed: Set<string>;
+  /** Where the model unmounted what the real host has mounted: what lies there is under that mount. */
+  readonly uncovered: Set<string>;
   /** Listings of the real host's archives, by path. */
   readonly listings: Map<string, string>;
   /** Logical volumes of the real host by uuid: what they were at first. */
@@ -145,7 +147,7 @@ export function bareWorld(
     loops: new Map(),
     mounts: [],
     nextMount: 21,
-    held: new Set(),
+    held: new Map(),
     swaps: [],
     domains: [],
     nextDomid: 1,

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError, UsageError } from '../errors.ts';
-import { checkVgName, lvs, usableVg } from '../lvm/index.ts';
+import { checkVgName, usableVg } from '../lvm/index.ts';
 import type { Site } from '../site.ts';
 import { type Bytes, formatSize } from '../units.ts';
 import { domains, guestConfigs, memoryRefusal, type GuestConfig } from '../xen/index.ts';
@@ -44,7 +44,7 @@ export async function checkSpace(options: {
     throw new UsageError('in which volume group? Name it with --vg, or as volumeGroup in the site file');
   checkVgName(name);
   const vg = await usableVg(host, name);
-  const taken = (await lvs(host, { vg: name })).filter((lv) => wanted.some((each) => each.name === lv.name));
+  const taken = vg.volumes.filter((lv) => wanted.some((each) => each.name === lv.name));
   if (taken.length > 0)
     throw new RefusedError(
       taken
@@ -59,6 +59,7 @@ export async function checkSpace(options: {
   if (extents <= vg.freeExtents) return;
   throw new RefusedError(
     `the volume group ${name} has ${formatSize(vg.free)} free (${vg.freeExtents} extents), and ${formatSize(extents * vg.extentSize)} (${extents} extents) are needed`,
+    { remedy: 'ask for less, add a device with vgextend, or name another group with --vg' },
   );
 }
 
@@ -66,7 +67,9 @@ export async function checkSpace(options: {
 export async function checkConfigPath(host: ReadHost, path: string): Promise<void> {
   const directory = posix.dirname(path);
   if ((await host.stat(directory))?.kind !== 'directory')
-    throw new RefusedError(`there is no directory ${directory}`);
+    throw new RefusedError(`there is no directory ${directory}`, {
+      remedy: 'make it, or name another in the site file: guestConfigDirs',
+    });
   const there = await host.stat(path);
   if (there !== undefined)
     throw new RefusedError(`${path} exists already: there is a ${there.kind} of that name`, {
@@ -82,10 +85,11 @@ export async function checkClashes(options: {
   readonly mac: string | undefined;
 }): Promise<void> {
   const { host, site, name, mac } = options;
-  const running = (await domains(host)).find((domain) => domain.name === name);
+  const [running] = await domains(host, (domain) => domain.name === name);
   if (running !== undefined)
     throw new RefusedError(
       `there is a domain ${name} already (id ${running.id}, uuid ${running.uuid}, ${running.state})`,
+      { remedy: 'choose another name; xl list shows it' },
     );
   const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
   const [problem] = problems;
@@ -95,10 +99,14 @@ export async function checkClashes(options: {
     });
   const sameName = guests.find((guest) => guest.name === name);
   if (sameName !== undefined)
-    throw new RefusedError(`the guest ${name} is configured already, in ${sameName.file}`);
+    throw new RefusedError(`the guest ${name} is configured already, in ${sameName.file}`, {
+      remedy: `choose another name, or remove that guest: bofh vm destroy ${name}`,
+    });
   const sameMac = guests.find((guest) => mac !== undefined && guest.vifs.some((vif) => vif.mac === mac));
   if (sameMac !== undefined)
-    throw new RefusedError(`the address ${mac ?? ''} belongs to ${sameMac.name} (${sameMac.file})`);
+    throw new RefusedError(`the address ${mac ?? ''} belongs to ${sameMac.name} (${sameMac.file})`, {
+      remedy: 'choose another address, or leave --mac out',
+    });
 }
 
 /** A bridge is a network interface that the kernel says is one. */
@@ -111,6 +119,7 @@ export async function checkBridge(host: ReadHost, bridge: string | undefined): P
   const there = (await host.stat(`/sys/class/net/${bridge}`)) !== undefined;
   throw new RefusedError(
     there ? `${bridge} is a network interface, but not a bridge` : `there is no bridge ${bridge}`,
+    { remedy: 'name one that is there: ip link show type bridge' },
   );
 }
 

@@ -3,6 +3,7 @@ import type { ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../errors.ts';
 import { sha256 } from '../file/index.ts';
 import { type LogicalVolume, lvs } from '../lvm/index.ts';
+import { refuseRemoval } from '../lvm/operations/remove-lv.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
 import { type Domain, domains, type GuestConfig, guestConfigs, remedyFor } from '../xen/index.ts';
@@ -39,10 +40,14 @@ export async function planDestroy(options: {
   if (guest === undefined)
     throw await unknown(host, { name, site, problems: problems.map(({ message }) => message) });
   const found = refusals();
-  const domain = await found.try(() => domainOf(host, { guest, running }));
+  const there = await found.try(() => domains(host, (each) => each.name === name));
+  const domain = await found.try(() => domainOf(there?.[0], { guest, running }));
   const disks = await found.try(() =>
     disksOf(host, { guest, guests, problems: problems.map(({ message }) => message) }),
   );
+  // What stands in the way of a volume must be known before the domain is ended for it.
+  for (const { lv, all } of disks?.found ?? [])
+    await found.try(() => refuseRemoval(host, { lv, all }, there?.[0]?.id));
   found.throwAll();
   return {
     name,
@@ -69,23 +74,24 @@ async function unknown(
   options: { readonly name: string; readonly site: Site; readonly problems: readonly string[] },
 ): Promise<RefusedError> {
   const { name, site, problems } = options;
-  const domain = (await domains(host)).find((each) => each.name === name);
+  const [domain] = await domains(host, (each) => each.name === name);
   const also = domain === undefined ? '' : `, though a domain of that name is there (id ${domain.id})`;
   const unread = problems.length === 0 ? '' : `; these files could not be read: ${problems.join('; ')}`;
   return new RefusedError(
     `no guest ${name} is configured in ${site.guestConfigDirs.join(', ')}${also}${unread}`,
+    { remedy: 'bofh xen list shows every guest' },
   );
 }
 
-async function domainOf(
-  host: ReadHost,
+function domainOf(
+  domain: Domain | undefined,
   { guest, running }: { readonly guest: GuestConfig; readonly running: Running },
-): Promise<DestroyPlan['domain'] | null> {
-  const domain = (await domains(host)).find((each) => each.name === guest.name);
+): DestroyPlan['domain'] | null {
   if (domain === undefined) return null;
   if (guest.uuid !== undefined && domain.uuid !== guest.uuid)
     throw new RefusedError(
       `the domain ${guest.name} (id ${domain.id}) has the uuid ${domain.uuid}, not that of ${guest.file}: it is another guest`,
+      { remedy: 'see which one it is (xl list -v); its own configuration lies elsewhere' },
     );
   const ends = running === 'destroy' ? ['running', 'paused'] : ['running'];
   // A domain that has crashed or is half there cannot be brought back as it was, so nothing may fail after its end.
@@ -111,7 +117,12 @@ async function disksOf(
     readonly guests: readonly GuestConfig[];
     readonly problems: readonly string[];
   },
-): Promise<{ readonly volumes: DestroyPlan['volumes']; readonly kept: readonly string[] }> {
+): Promise<{
+  readonly volumes: DestroyPlan['volumes'];
+  readonly kept: readonly string[];
+  /** The volumes themselves, each with all of its group. */
+  readonly found: readonly { readonly lv: LogicalVolume; readonly all: readonly LogicalVolume[] }[];
+}> {
   const { guest, guests, problems } = options;
   if (problems.length > 0)
     throw new RefusedError(
@@ -129,14 +140,21 @@ async function disksOf(
     }
   const volumes: { vg: string; name: string; uuid: string }[] = [];
   const kept: string[] = [];
+  const found: { lv: LogicalVolume; all: readonly LogicalVolume[] }[] = [];
   for (const path of pathsOf(guest)) {
     const volume = await volumeOf(host, known, path);
     const user = volume === undefined ? undefined : others.get(volume.uuid);
-    if (user !== undefined) throw new RefusedError(`${path} is also a disk of the guest ${user}`);
+    if (user !== undefined)
+      throw new RefusedError(`${path} is also a disk of the guest ${user}`, {
+        remedy: 'take the disk out of one of the two configurations',
+      });
     if (volume === undefined) kept.push(path);
-    else volumes.push({ vg: volume.vg, name: volume.name, uuid: volume.uuid });
+    else {
+      volumes.push({ vg: volume.vg, name: volume.name, uuid: volume.uuid });
+      found.push({ lv: volume, all: known.filter(({ vgUuid }) => vgUuid === volume.vgUuid) });
+    }
   }
-  return { volumes, kept };
+  return { volumes, kept, found };
 }
 
 function pathsOf(guest: GuestConfig): readonly string[] {

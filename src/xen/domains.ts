@@ -13,25 +13,48 @@ export interface Domain extends ListedDomain {
   readonly state: DomainState;
 }
 
-/** Every domain, Domain-0 first. */
-export async function domains(host: ReadHost): Promise<readonly Domain[]> {
+/** Every domain, Domain-0 first; or those that are `wanted`. */
+export async function domains(
+  host: ReadHost,
+  wanted: (domain: ListedDomain) => boolean = () => true,
+): Promise<readonly Domain[]> {
+  return (await survey(host, wanted)).domains;
+}
+
+/** All that is listed, and the state of those that are `wanted`. */
+export async function survey(
+  host: ReadHost,
+  wanted: (domain: ListedDomain) => boolean,
+): Promise<{ readonly listed: readonly ListedDomain[]; readonly domains: readonly Domain[] }> {
   const listed = await host.run(xlList());
+  const found = listed.filter(wanted);
+  const answer = (all: readonly ListedDomain[], building: readonly ListedDomain[]) => ({
+    listed: all,
+    domains: all
+      .filter(wanted)
+      .map((domain) =>
+        withState(
+          domain,
+          building.some(({ id, uuid }) => id === domain.id && uuid === domain.uuid)
+            ? 'unknown to xl'
+            : 'complete',
+        ),
+      ),
+  });
+  // The long listing only tells a half-built domain from others, and Domain-0 is none.
+  if (found.every(({ id }) => id === 0)) return answer(listed, []);
   const known = new Set(await host.run(xlListLong()));
-  const missing = listed.filter(({ id }) => !known.has(id));
-  if (missing.length === 0) return listed.map((domain) => withState(domain, 'complete'));
+  const missing = found.filter(({ id }) => !known.has(id));
   // What ended between the two listings is no half-built domain: look again.
-  const now = await host.run(xlList());
-  return now.map((domain) =>
-    withState(
-      domain,
-      missing.some(({ id, uuid }) => id === domain.id && uuid === domain.uuid) ? 'unknown to xl' : 'complete',
-    ),
-  );
+  return answer(missing.length === 0 ? listed : await host.run(xlList()), missing);
 }
 
 /** The guests among them: all but Domain-0. */
-export async function guestDomains(host: ReadHost): Promise<readonly Domain[]> {
-  return (await domains(host)).filter(({ id }) => id !== 0);
+export async function guestDomains(
+  host: ReadHost,
+  wanted: (domain: ListedDomain) => boolean = () => true,
+): Promise<readonly Domain[]> {
+  return domains(host, (domain) => domain.id !== 0 && wanted(domain));
 }
 
 /** "domain 5, paused": how a domain is named in messages. */

@@ -98,7 +98,8 @@ export async function isRunning({
   readonly host: ReadHost;
   readonly domu: { readonly name: string };
 }): Promise<boolean> {
-  return (await guestDomains(host)).some(({ name, state }) => name === domu.name && state === 'running');
+  const own = await guestDomains(host, ({ name }) => name === domu.name);
+  return own.some(({ state }) => state === 'running');
 }
 
 async function realFile(host: ReadHost, file: string): Promise<string> {

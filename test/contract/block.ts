@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { blkidProbe, getSize, wipeSignatures } from '../../src/blockdevice/commands.ts';
-import { deviceNode, holders, keysOf, probe } from '../../src/blockdevice/index.ts';
+import { blkidProbe, wipeSignatures } from '../../src/blockdevice/commands.ts';
+import { holders, keysOf, probe, size } from '../../src/blockdevice/index.ts';
 import { mkfsExt4, mkswap } from '../../src/filesystem/commands.ts';
 import { andThen, fails, type Scenario } from './scenario.ts';
 
@@ -16,7 +16,7 @@ export const blockScenarios: readonly Scenario[] = [
       assert.equal(await probe(host, device), undefined);
       assert.deepEqual(await holders(host, device), []);
       assert.match((await keysOf(host, device)).key, /^(?:dev|lv):/);
-      assert.ok((await host.run(getSize((await deviceNode(host, device)).path))) >= 64 * 1024 ** 2);
+      assert.ok((await size(host, device)) >= 64 * 1024 ** 2);
     },
   },
   {
@@ -57,7 +57,7 @@ export const blockScenarios: readonly Scenario[] = [
       // This is why `probe` asks for the node first.
       assert.equal(await host.run(blkidProbe(missing)), undefined);
       await fails(probe(host, missing), 'not-found');
-      await fails(host.run(getSize(missing)), 'not-found');
+      await fails(size(host, missing), 'not-found');
       await fails(change.run(wipeSignatures(missing)), 'not-found');
       await fails(change.run(mkfsExt4({ device: missing, uuid })), 'not-found');
       await fails(change.run(mkswap({ device: missing, uuid })), 'not-found');

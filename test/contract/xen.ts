@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { wipeSignatures } from '../../src/blockdevice/commands.ts';
-import { holders } from '../../src/blockdevice/index.ts';
+import { everyHolder, holders } from '../../src/blockdevice/index.ts';
 import { mkfsExt4 } from '../../src/filesystem/commands.ts';
 import { mount, umount } from '../../src/mount/commands.ts';
 import {
@@ -36,7 +36,15 @@ export const xenScenarios: readonly Scenario[] = [
       );
       assert.ok((await host.run(xlListLong())).includes(domain?.id ?? -1));
       assert.ok((await host.run(xlInfo())).freeMemoryMiB <= freeBefore - 128);
-      assert.deepEqual(await holders(host, device), [`a disk of the guest with domid ${domain?.id ?? 0}`]);
+      const domid = domain?.id ?? 0;
+      const words = `a disk of the guest with domid ${domid}`;
+      const free = ['xl', 'shutdown', '-w', String(domid)];
+      assert.deepEqual(await holders(host, device), [{ kind: 'guest', domid, words, free }]);
+      const name = domain?.name ?? '';
+      assert.deepEqual(
+        (await everyHolder(host, device)).find(({ kind }) => kind === 'guest'),
+        { kind: 'guest', domid, name, words: `a disk of the guest ${name} (domid ${domid})`, free },
+      );
     },
   ),
   guest(

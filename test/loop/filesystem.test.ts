@@ -83,7 +83,7 @@ describe('create', () => {
       await tx.step(create, { device, type: 'ext4', uuid });
       sh('mount', device, path);
     });
-    expect(String(await holders(host, device))).toContain(`mounted on ${path} (mount `);
+    expect(JSON.stringify(await holders(host, device))).toContain(`mounted on ${path} (mount `);
     sh('umount', path);
     expect(String(error)).toContain(`mounted on ${path}`);
     expect(await now()).toMatchObject({ uuid });

@@ -11,10 +11,17 @@ import { diskStore } from '../../src/atomic/store.ts';
 import { keysOf } from '../../src/blockdevice/index.ts';
 import { unpack } from '../../src/copy/operations.ts';
 import { create, remove } from '../../src/file/index.ts';
+import { create as createFilesystem } from '../../src/filesystem/operations.ts';
 import { localHost } from '../../src/host/local.ts';
 import { mount } from '../../src/mount/operations.ts';
 
-const operations = [create, remove, mount, unpack] as readonly unknown[] as readonly AnyOperation[];
+const operations = [
+  create,
+  remove,
+  mount,
+  unpack,
+  createFilesystem,
+] as readonly unknown[] as readonly AnyOperation[];
 
 /** The engine on this machine, with its state in a directory of the test's own. */
 export function testEngine(directory: string): Engine {

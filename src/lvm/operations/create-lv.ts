@@ -3,10 +3,19 @@ import { type Look, operation } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { formatSize, parseSize } from '../../units.ts';
+import { madeByHand } from '../by-hand.ts';
 import { lvcreate, lvremove, lvs } from '../commands.ts';
 import { checkLvName, checkTag, dmName } from '../names.ts';
-import { deactivateOrTell, dependents, volumesOf, holdersOf, syncGroup, udevOf, usableVg } from '../reads.ts';
-import type { LogicalVolume, VolumeGroup } from '../schema.ts';
+import {
+  deactivateOrTell,
+  dependentHolders,
+  holdersOf,
+  syncGroup,
+  udevOf,
+  usableVg,
+  volumesOf,
+} from '../reads.ts';
+import type { LogicalVolume, VolumeGroup, WholeGroup } from '../schema.ts';
 
 const args = z.strictObject({
   vg: z.string(),
@@ -45,7 +54,7 @@ export const createLv = operation({
     tags.forEach(checkTag);
     const bytes = parseSize(size);
     const vg = await usableVg(host, group);
-    await refuseTaken(host, { vg, name });
+    await refuseTaken(host, vg, name);
     const extents = Math.ceil(bytes / vg.extentSize);
     refuseFull(vg, { name, extents });
     return { vg: group, vgUuid: vg.uuid, name, tag: mark, extents, size: extents * vg.extentSize };
@@ -55,11 +64,19 @@ export const createLv = operation({
   run: async ({ args: { tags = [] }, undo: { vg, vgUuid, name, extents, size, tag }, host }) => {
     const now = await usableVg(host, vg);
     if (now.uuid !== vgUuid)
-      throw new RefusedError(`"${vg}" is another volume group by now; nothing was made`);
+      throw new RefusedError(`"${vg}" is another volume group by now; nothing was made`, {
+        remedy: 'look at it (vgs -o vg_name,vg_uuid), then give the command again',
+      });
     await host.run(lvcreate({ vg, name, extents, tags: [tag, ...tags], ...(await udevOf(host)) }));
     const made = (await host.run(lvs())).find((lv) => lv.vgUuid === vgUuid && lv.tags.includes(tag));
-    if (made?.name !== name) throw new RefusedError(`lvcreate made no ${vg}/${name} that bears our mark`);
-    if (made.size !== size) throw new RefusedError(`${vg}/${name} has ${made.size} bytes instead of ${size}`);
+    if (made?.name !== name)
+      throw new RefusedError(`lvcreate made no ${vg}/${name} that bears our mark`, {
+        remedy: `look what is there: lvs -o lv_name,lv_uuid,lv_tags ${vg}`,
+      });
+    if (made.size !== size)
+      throw new RefusedError(`${vg}/${name} has ${made.size} bytes instead of ${size}`, {
+        remedy: `look at it: lvs --units b ${vg}/${name}`,
+      });
     return { uuid: made.uuid };
   },
   value: ({ undo: { vg, name, size }, result: { uuid } }) => ({
@@ -75,6 +92,7 @@ export const createLv = operation({
     if (lv !== undefined) await remove(host, { lv, all, tag: of.tag });
   },
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
+  describe: madeByHand,
 });
 
 interface Found {
@@ -103,6 +121,9 @@ async function find(
   if (more.length > 0) {
     throw new RefusedError(
       `${marked.map(({ fullName }) => fullName).join(' and ')} both bear the tag ${tag}`,
+      {
+        remedy: `take the tag off the one that is not ours: lvchange --deltag ${tag} VG/LV; then bofh recover`,
+      },
     );
   }
   if (lv !== undefined)
@@ -121,19 +142,20 @@ async function remove(
     tag,
   }: { readonly lv: LogicalVolume; readonly all: readonly LogicalVolume[]; readonly tag: string },
 ): Promise<void> {
-  const lost = dependents(lv, all);
-  if (lost.length > 0) {
-    const names = lost.map(({ fullName }) => fullName).join(', ');
-    throw new RefusedError(`${lv.fullName} would take its snapshots along: ${names}`, {
-      remedy: `lvremove ${names}`,
+  const holders = dependentHolders({ lv, all });
+  if (holders.length > 0) {
+    const names = holders.flatMap((each) => (each.kind === 'volume' ? [each.volume] : []));
+    throw new RefusedError(`${lv.fullName} would take its snapshots along: ${names.join(', ')}`, {
+      remedy: `lvremove ${names.join(' ')}`,
+      holders,
     });
   }
   await deactivateOrTell(host, { lv, all });
   await host.run(lvremove({ vg: lv.vg, name: lv.name, uuid: lv.uuid, tag, ...(await udevOf(host)) }));
 }
 
-async function refuseTaken(host: ReadHost, { vg, name }: { vg: VolumeGroup; name: string }): Promise<void> {
-  const there = (await host.run(lvs())).find((lv) => lv.vgUuid === vg.uuid && lv.name === name);
+async function refuseTaken(host: ReadHost, vg: WholeGroup, name: string): Promise<void> {
+  const there = vg.volumes.find((lv) => lv.name === name);
   if (there !== undefined) {
     const what = `uuid ${there.uuid}, ${formatSize(there.size)}`;
     throw new RefusedError(`${there.fullName} exists already (${what})`, { remedy: 'choose another name' });

@@ -1,10 +1,21 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
-import { activate, lvremove, lvrename, lvs, setAutoactivation } from '../commands.ts';
+import { inWords, remedyFor } from '../../blockdevice/index.ts';
+import { type Holder, RefusedError } from '../../errors.ts';
+import { removedByHand } from '../by-hand.ts';
+import { activate, lvremove, lvrename, setAutoactivation } from '../commands.ts';
 import { checkLvName, checkVgName } from '../names.ts';
-import { deactivateOrTell, dependents, volumesOf, holdersOf, syncGroup, udevOf, usableVg } from '../reads.ts';
+import {
+  deactivateOrTell,
+  dependentHolders,
+  everyHolderOf,
+  holdersOf,
+  syncGroup,
+  udevOf,
+  usableVg,
+  volumesOf,
+} from '../reads.ts';
 import type { LogicalVolume } from '../schema.ts';
 
 const args = z.strictObject({
@@ -44,14 +55,18 @@ export const removeLv = operation({
   prepare: async ({ args: { vg: group, name, uuid }, mark, host }) => {
     checkVgName(group);
     const vg = await usableVg(host, group);
-    const all = (await host.run(lvs())).filter(({ vgUuid }) => vgUuid === vg.uuid);
+    const all = vg.volumes;
     const lv = all.find((one) => one.name === name);
-    if (lv === undefined) throw new RefusedError(`there is no logical volume ${group}/${name}`);
+    if (lv === undefined)
+      throw new RefusedError(`there is no logical volume ${group}/${name}`, {
+        remedy: 'bofh lvm list shows every logical volume',
+      });
     if (uuid !== undefined && lv.uuid !== uuid)
       throw new RefusedError(
         `${group}/${name} is another volume by now: its uuid is ${lv.uuid}, not ${uuid}`,
+        { remedy: 'look at it (bofh lvm list), and name the volume that is meant' },
       );
-    await refuse(host, { lv, all });
+    await refuseRemoval(host, { lv, all });
     const gone = `bofh_gone_${mark.replace(/^bofh\./, '').replaceAll('.', '_')}`;
     checkLvName(group, gone);
     const { boot } = await host.facts();
@@ -67,7 +82,7 @@ export const removeLv = operation({
   },
   run: async ({ undo: of, host }) => {
     const { lv, all } = await mine(host, of);
-    await refuse(host, { lv, all });
+    await refuseRemoval(host, { lv, all });
     await deactivateOrTell(host, { lv, all });
     await setBoot(host, lv, 'n');
     await rename(host, of, of.gone);
@@ -94,12 +109,14 @@ export const removeLv = operation({
     if (lv.name !== of.gone) {
       throw new RefusedError(
         `${of.vg}/${of.gone} was renamed to ${lv.fullName} meanwhile: it is not removed`,
+        { remedy: `if it is to go: lvremove ${lv.fullName}; then bofh recover` },
       );
     }
     refuseDependents(lv, all);
     await deactivateOrTell(host, { lv, all });
     await host.run(lvremove({ vg: lv.vg, name: lv.name, uuid: lv.uuid, ...(await udevOf(host)) }));
   },
+  describe: removedByHand,
 });
 
 interface Found {
@@ -114,6 +131,7 @@ async function find(host: ReadHost, { vg, vgUuid, lvUuid }: Undo): Promise<Found
   if (all === undefined) {
     throw new RefusedError(
       `the volume group "${vg}" (uuid ${vgUuid}) is not there: what is in it cannot be told`,
+      { remedy: 'attach its devices (pvscan), then bofh recover' },
     );
   }
   const lv = all.find(({ uuid }) => uuid === lvUuid);
@@ -122,7 +140,10 @@ async function find(host: ReadHost, { vg, vgUuid, lvUuid }: Undo): Promise<Found
 
 async function mine(host: ReadHost, of: Undo): Promise<Found> {
   const found = await find(host, of);
-  if (found === undefined) throw new RefusedError(`${of.vg}/${of.name} (uuid ${of.lvUuid}) is gone`);
+  if (found === undefined)
+    throw new RefusedError(`${of.vg}/${of.name} (uuid ${of.lvUuid}) is gone`, {
+      remedy: 'somebody else removed or replaced it: bofh lvm list',
+    });
   return found;
 }
 
@@ -148,29 +169,42 @@ async function shallBeActive(host: ReadHost, of: Undo): Promise<boolean> {
   return (await sameBoot(host, of)) ? of.wasActive : of.autoactivation;
 }
 
-async function refuse(host: ReadHost, { lv, all }: Found): Promise<void> {
+/** Why a volume cannot be removed, as RefusedError. `ending`: the domain that will be gone by then. */
+export async function refuseRemoval(host: ReadHost, { lv, all }: Found, ending?: number): Promise<void> {
   if (lv.role.includes('private')) {
-    throw new RefusedError(`${lv.fullName} is part of another volume, or a pool (${lv.layout.join(', ')})`);
+    throw new RefusedError(`${lv.fullName} is part of another volume, or a pool (${lv.layout.join(', ')})`, {
+      remedy: 'remove the volume that it is part of: lvs -a -o +devices',
+    });
   }
   if (lv.role.includes('thicksnapshot')) {
     // lvm2 2.03.16 deactivates a snapshot with its origin only.
     throw new RefusedError(
       `${lv.fullName} is a snapshot of ${lv.origin?.name ?? ''}: bofh removes no snapshots`,
+      { remedy: `lvremove ${lv.fullName}` },
     );
   }
   refuseDependents(lv, all);
-  if (lv.active === 'unknown') throw new RefusedError(`lvm cannot tell whether ${lv.fullName} is active`);
-  const who = await holdersOf(host, { lv, all });
-  if (who.length > 0) {
-    throw new RefusedError(`${lv.fullName} is in use: ${who.join('; ')}`, { remedy: 'end that use first' });
+  if (lv.active === 'unknown')
+    throw new RefusedError(`lvm cannot tell whether ${lv.fullName} is active`, {
+      remedy: `look at it: lvs -o +lv_active ${lv.fullName}; dmsetup info`,
+    });
+  const stays = (holder: Holder): boolean => holder.kind !== 'guest' || holder.domid !== ending;
+  if ((await holdersOf(host, { lv, all })).some(stays)) {
+    const who = (await everyHolderOf(host, { lv, all })).filter(stays);
+    throw new RefusedError(`${lv.fullName} is in use: ${inWords(who)}`, {
+      remedy: remedyFor(who),
+      holders: who,
+    });
   }
 }
 
 function refuseDependents(lv: LogicalVolume, all: readonly LogicalVolume[]): void {
-  const lost = dependents(lv, all).map(({ fullName }) => fullName);
+  const holders = dependentHolders({ lv, all });
+  const lost = holders.flatMap((each) => (each.kind === 'volume' ? [each.volume] : []));
   if (lost.length === 0) return;
   throw new RefusedError(`${lv.fullName} would take others along: ${lost.join(', ')}`, {
     remedy: `remove them first: lvremove ${lost.join(' ')}`,
+    holders,
   });
 }
 
@@ -195,5 +229,7 @@ async function rename(host: ChangeHost, of: Undo, to: string): Promise<void> {
   await host.run(lvrename({ vg: lv.vg, name: lv.name, to, ...(await udevOf(host)) }));
   const after = await mine(host, of);
   if (after.lv.name !== to)
-    throw new RefusedError(`lvrename did not rename ${lv.fullName} (uuid ${lv.uuid}) to ${to}`);
+    throw new RefusedError(`lvrename did not rename ${lv.fullName} (uuid ${lv.uuid}) to ${to}`, {
+      remedy: `look at both names (lvs -o lv_name,lv_uuid ${lv.vg}), then give the command again`,
+    });
 }

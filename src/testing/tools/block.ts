@@ -1,16 +1,14 @@
 import { type Device, deviceByNumber, openers } from '../devices.ts';
 import { one, readOptions, unmodelled } from '../options.ts';
 import { resolve } from '../resolve.ts';
-import { syncDevice } from '../files.ts';
 import { addInode, directory, emptyTree } from '../tree.ts';
 import type { Superblock } from '../parts.ts';
 import type { World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 
-/** blkid, blockdev, losetup, wipefs, mkfs.ext4, mkswap (util-linux 2.38, e2fsprogs 1.47). */
+/** blkid, losetup, wipefs, mkfs.ext4, mkswap (util-linux 2.38, e2fsprogs 1.47). */
 export const blockTools: Readonly<Record<string, ToolModel>> = {
   blkid,
-  blockdev,
   losetup,
   wipefs,
   'mkfs.ext4': mkfsExt4,
@@ -56,17 +54,6 @@ function escaped(value: string): string {
 function contentOf(world: World, path: string): Superblock | undefined {
   const device = deviceAt(world, path);
   return device === undefined ? undefined : world.live.get(device.storage)?.superblock;
-}
-
-function blockdev(call: ToolCall): ReturnType<ToolModel> {
-  const { flags, words } = readOptions(call, { flags: ['--getsize64', '--flushbufs'] });
-  const [path = '', ...more] = words;
-  if (flags.size !== 1 || more.length > 0) throw unmodelled(call, 'it takes one question and one device');
-  const device = deviceAt(call.world, path);
-  if (device === undefined) return failed(1, `blockdev: cannot open ${path}: No such file or directory`);
-  if (flags.has('--getsize64')) return ok(`${device.size}\n`);
-  syncDevice(call.world, device.number);
-  return ok();
 }
 
 function losetup(call: ToolCall): ReturnType<ToolModel> {

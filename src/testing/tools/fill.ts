@@ -7,6 +7,7 @@ import { addEntry, addInode, directory, file, inodeOf, removeEntry, symlink } fr
 import type { World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { deviceAt } from './block.ts';
+import { scanProcesses } from './processes.ts';
 
 /** tar, find and debugfs, as far as a new root is filled and emptied by them. */
 export const fillTools: Readonly<Record<string, ToolModel>> = { tar, find, debugfs };
@@ -118,6 +119,7 @@ function parentOf(world: World, path: string): Found {
 
 /** `find PATH -xdev -mindepth 1 ! -path KEPT ! -path KEPT/* -delete`. */
 function find(call: ToolCall): ReturnType<ToolModel> {
+  if (call.argv[0] === '/proc') return scanProcesses(call);
   const [path = '', ...rest] = call.argv;
   const kept = `${path}/lost+found`;
   const known = ['-xdev', '-mindepth', '1', '!', '-path', kept, '!', '-path', `${kept}/*`, '-delete'];

@@ -105,22 +105,23 @@ function lvrename(call: ToolCall): ReturnType<ToolModel> {
   return ok(`  Renamed "${from}" to "${to}" in volume group "${vgName}"\n`);
 }
 
-/** Standard input is closed, so that every question is answered with no. */
+/** Standard input is closed, so that every question is answered with no; by `--yes`, which bofh never says, with yes. */
 function lvremove(call: ToolCall): ReturnType<ToolModel> {
   const { world } = call;
-  const target = targetOf(call, readOptions(call, { values: ['--select', '--config'] }));
+  const options = readOptions(call, { flags: ['--yes'], values: ['--select', '--config'] });
+  const target = targetOf(call, options);
   if ('exitCode' in target) return target;
   const { vg, lv, selected } = target;
   if (!selected) return ok();
   const name = `${vg.name}/${lv.name}`;
   if (isMounted(world, lv)) return failed(5, `  Logical volume ${name} contains a filesystem in use.`);
   if (isOpen(world, lv)) return failed(5, `  Logical volume ${name} in use.`);
-  if (world.active.has(lv.uuid))
+  if (world.active.has(lv.uuid) && !options.flags.has('--yes'))
     return failed(
       5,
       `Do you really want to remove active logical volume ${name}? [y/n]: [n]\n  Logical volume ${name} not removed.`,
     );
-  // An inactive origin takes its snapshots along, without a question (seen on 2.03.16).
+  // An inactive origin takes its snapshots along, without a question (seen on 2.03.16); with --yes an active one too.
   const all = [...snapshotsOf(vg, lv), lv];
   for (const each of all) removeLv(world, vg, each);
   return ok(all.map((each) => `  Logical volume "${each.name}" successfully removed.\n`).join(''));

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { one, readOptions, unmodelled } from '../options.ts';
+import { uncover } from '../overlay.ts';
 import { resolve } from '../resolve.ts';
 import { syncFilesystem } from '../files.ts';
 import { escapeOctal } from '../virtual.ts';
@@ -91,6 +92,8 @@ export function removeMount(world: World, mounted: Mount): void {
   if (!world.mounts.some(({ storage }) => storage === mounted.storage))
     recovery(world, mounted.storage, false);
   if (mounted.userOptions.length > 0) writeUtab(world, mounted, 'gone');
+  if (mounted.storage === undefined && !world.mounts.some(({ path }) => path === mounted.path))
+    uncover(world, mounted.path);
 }
 
 /** ext4 notes in its superblock, at once and durably, that it is mounted for writing. */
@@ -107,7 +110,8 @@ function isBusy(world: World, mounted: Mount): boolean {
   const others = world.mounts.some((each) => each !== mounted && each.storage === mounted.storage);
   // A file held open keeps its filesystem; through which mount it was opened the model does not tell apart.
   return (
-    !others && [...world.held].some((path) => path === mounted.path || path.startsWith(`${mounted.path}/`))
+    !others &&
+    [...world.held.keys()].some((path) => path === mounted.path || path.startsWith(`${mounted.path}/`))
   );
 }
 

@@ -25,8 +25,15 @@ function xl(call: ToolCall): ReturnType<ToolModel> {
   if (verb === 'destroy') return destroy(call, words);
   if (verb === 'shutdown' && /^-w(?: -w)?$/.test(words.slice(0, -1).join(' ')))
     return shutdown(call, words.at(-1) ?? '');
+  if (verb === 'domname') return domname(call, words);
   if (verb === 'unpause') return unpause(call, words);
   throw unmodelled(call, 'the verb, or an option of it, is new to it');
+}
+
+function domname({ world }: ToolCall, [domid = '']: readonly string[]): ReturnType<ToolModel> {
+  const domain = world.domains.find((each) => String(each.domid) === domid);
+  if (domain !== undefined && domain.built === 'whole') return ok(`${domain.name}\n`);
+  return failed(1, `Can't get domain name of domain id '${domid}', maybe this domain does not exist.`);
 }
 
 interface Asked {

@@ -1,17 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
-import { holders } from '../../blockdevice/index.ts';
+import { everyHolder, holders, inWords, remedyFor as freeing } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { type Holder, RefusedError } from '../../errors.ts';
+import { startedByHand } from '../by-hand.ts';
 import type { GuestConfig } from '../config/guest.ts';
 import { describe, guestDomains } from '../domains.ts';
 import { follow } from '../files.ts';
 import { memoryRefusal } from '../memory.ts';
 import { remedyFor } from '../start-all.ts';
 import {
-  checkedConfig,
+  checkConfig,
+  configOf,
   disksOf,
+  domainHolder,
   endGuest,
   findGuest,
   guestClaims,
@@ -38,11 +41,11 @@ export const create = operation({
   lives: 'boot',
   restores: 'existence',
   prepare: async ({ args: { config, name, initially }, host, chosen }): Promise<JournalledGuest> => {
-    const read = await checkedConfig(host, { config, name });
+    const read = await configOf(host, { config, name });
     const uuid = read.uuid ?? chosen?.uuid ?? randomUUID();
     const disks = await disksOf(host, read);
-    const refusals = await refusalsOf(host, { read, uuid, disks });
-    if (refusals.length > 0) throw new RefusedError(`${name} is not started: ${refusals.join('; ')}`);
+    // The first time tells what is to be locked; what speaks against it is asked when it is locked.
+    if (chosen !== undefined) await refuse(host, { read, uuid, disks });
     const macs = read.vifs.flatMap(({ mac }) => (mac === undefined ? [] : [mac]));
     return { name, uuid, config, initially: initially ?? 'running', disks, macs };
   },
@@ -58,46 +61,69 @@ export const create = operation({
     if (ours.length > 0 || leftovers.length > 0)
       return {
         state: 'ours',
-        holders: inUse.map(({ id, state }) => `guest ${undo.name} is ${state} as domain ${id}`),
+        holders: inUse.map(domainHolder),
       };
     if (stranger === undefined) return { state: 'gone' };
     const found = `${stranger.name ?? 'unnamed'}, ${describe(stranger)}, uuid ${stranger.uuid}`;
     return { state: 'not-ours', found };
   },
   revert: ({ undo, result: done, host }) => endGuest(host, { guest: undo, ids: idsOf(done) }),
+  describe: startedByHand,
 });
 
 function idsOf(done: { readonly domid: number } | undefined): readonly number[] {
   return done === undefined ? [] : [done.domid];
 }
 
+interface Wanted {
+  readonly read: GuestConfig;
+  readonly uuid: string;
+  readonly disks: JournalledGuest['disks'];
+}
+
+async function refuse(host: ReadHost, guest: Wanted): Promise<void> {
+  const { name, file } = guest.read;
+  await checkConfig(host, { config: file, name });
+  const { refusals, held } = await refusalsOf(host, guest);
+  if (refusals.length > 0)
+    throw new RefusedError(`${name} is not started: ${refusals.join('; ')}`, {
+      remedy: freeing(held),
+      holders: held,
+    });
+}
+
 /** Everything that speaks against starting the guest, at once. */
 async function refusalsOf(
   host: ReadHost,
-  guest: { readonly read: GuestConfig; readonly uuid: string; readonly disks: JournalledGuest['disks'] },
-): Promise<readonly string[]> {
+  guest: Wanted,
+): Promise<{ readonly refusals: readonly string[]; readonly held: readonly Holder[] }> {
   const { read, uuid, disks } = guest;
   const refusals: string[] = [];
-  for (const domain of await guestDomains(host))
-    if (domain.name === read.name || domain.uuid === uuid)
-      refusals.push(
-        `${describe(domain)} has its ${domain.name === read.name ? 'name' : `uuid ${uuid}`} (${remedyFor(domain)})`,
-      );
+  const held: Holder[] = [];
+  for (const domain of await guestDomains(host, (one) => one.name === read.name || one.uuid === uuid))
+    refusals.push(
+      `${describe(domain)} has its ${domain.name === read.name ? 'name' : `uuid ${uuid}`} (${remedyFor(domain)})`,
+    );
   for (const file of [read.kernel, read.ramdisk])
     if (file !== undefined && (await follow(host, file)) === undefined) refusals.push(`there is no ${file}`);
-  for (const disk of disks) refusals.push(...(await diskRefusals(host, disk)));
+  for (const disk of disks) {
+    if (disk.kind === 'missing') refusals.push(`there is no disk ${disk.path}`);
+    const who = await diskHolders(host, disk);
+    held.push(...who);
+    refusals.push(...who.map((each) => inWords([each])));
+  }
   for (const { bridge } of read.vifs)
     if (bridge !== undefined && (await host.stat(`/sys/class/net/${bridge}`)) === undefined)
       refusals.push(`there is no bridge ${bridge}`);
   const memory = await memoryRefusal(host, read);
-  return memory === undefined ? refusals : [...refusals, memory];
+  return { refusals: memory === undefined ? refusals : [...refusals, memory], held };
 }
 
-async function diskRefusals(
+async function diskHolders(
   host: ReadHost,
   { path, access, kind }: JournalledGuest['disks'][number],
-): Promise<readonly string[]> {
-  if (kind === 'missing') return [`there is no disk ${path}`];
-  if (kind === 'file' || access === 'ro') return [];
-  return (await holders(host, path)).map((holder) => `its disk ${path} is in use: ${holder}`);
+): Promise<readonly Holder[]> {
+  if (kind !== 'block' || access === 'ro' || (await holders(host, path)).length === 0) return [];
+  const all = await everyHolder(host, path);
+  return all.map((each) => ({ ...each, words: `its disk ${path} is in use: ${each.words}` }));
 }

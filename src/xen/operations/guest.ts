@@ -1,10 +1,11 @@
 import * as z from 'zod/mini';
 import type { Claims, DeviceKeys, Key } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { CommandError, UsageError } from '../../errors.ts';
+import { busyWith, everyHolder, inWords } from '../../blockdevice/index.ts';
+import { CommandError, type Holder, UsageError } from '../../errors.ts';
 import { createComplaint, xlCheck, xlCreate, xlDestroy } from '../commands.ts';
 import type { GuestConfig } from '../config/guest.ts';
-import { type Domain, guestDomains } from '../domains.ts';
+import { describe, type Domain, survey } from '../domains.ts';
 import { follow } from '../files.ts';
 import { readGuestConfig } from '../guests.ts';
 import { backends, until } from '../wait.ts';
@@ -27,11 +28,15 @@ export type JournalledGuest = z.infer<typeof guestSchema>;
 /** The longest that a destroyed domain, or its backends, may take to go away. libxl gives a device 10 s (LIBXL_DESTROY_TIMEOUT). */
 const goneMs = 120_000;
 
-/** Reads a guest's config and has xl check it. Throws UsageError for whatever is wrong with the file. */
-export async function checkedConfig(
-  host: ReadHost,
-  wanted: { readonly config: string; readonly name: string; readonly uuid?: string },
-): Promise<GuestConfig> {
+/** A config file, and the guest that it must be of. */
+interface WantedConfig {
+  readonly config: string;
+  readonly name: string;
+  readonly uuid?: string;
+}
+
+/** Reads a guest's config. Throws UsageError when it cannot be read, or is another guest's. */
+export async function configOf(host: ReadHost, wanted: WantedConfig): Promise<GuestConfig> {
   const guest = await readGuestConfig(host, wanted.config);
   if (guest.name !== wanted.name)
     throw new UsageError(`${wanted.config}: it is the config of ${guest.name}, not of ${wanted.name}`);
@@ -39,6 +44,11 @@ export async function checkedConfig(
     throw new UsageError(
       `${wanted.config}: its uuid ${guest.uuid} is not that of the running guest, ${wanted.uuid}`,
     );
+  return guest;
+}
+
+/** Has xl check a config file. Throws UsageError when it does not accept it. */
+export async function checkConfig(host: ReadHost, wanted: WantedConfig): Promise<void> {
   try {
     await host.run(xlCheck(wanted));
   } catch (error) {
@@ -46,7 +56,6 @@ export async function checkedConfig(
       throw error;
     throw new UsageError(`${wanted.config}: xl does not accept it: ${error.message}`, { cause: error });
   }
-  return guest;
 }
 
 /** The disks of a config as they are to be journalled: a path, links not followed, and what is there now. */
@@ -93,12 +102,15 @@ export async function findGuest(
   host: ReadHost,
   { guest, ids }: { readonly guest: JournalledGuest; readonly ids: readonly number[] },
 ): Promise<FoundGuest> {
-  const all = await guestDomains(host);
-  const ours = all.filter(({ uuid, name }) => uuid === guest.uuid && (name ?? guest.name) === guest.name);
-  const stranger = all.find(
+  const { listed, domains } = await survey(
+    host,
+    ({ id, uuid, name }) => id !== 0 && (uuid === guest.uuid || name === guest.name),
+  );
+  const ours = domains.filter(({ uuid, name }) => uuid === guest.uuid && (name ?? guest.name) === guest.name);
+  const stranger = domains.find(
     ({ uuid, name }) => (uuid === guest.uuid) !== (name === guest.name) && name !== undefined,
   );
-  const alive = new Set(all.map(({ id }) => id));
+  const alive = new Set(listed.map(({ id }) => id).filter((id) => id !== 0));
   const numbers = new Set<string>();
   for (const { path } of guest.disks) {
     const node = (await follow(host, path))?.stat.node;
@@ -123,6 +135,7 @@ export async function endGuest(
   const seen = new Set(ids);
   const destroyed = new Set<number>();
   let failure: unknown;
+  let left: readonly Holder[] = [];
   const gone = await until({
     limitMs: goneMs,
     check: async () => {
@@ -133,7 +146,8 @@ export async function endGuest(
         failure = await failureOf(host.run(xlDestroy({ id })));
         if (failure === undefined) destroyed.add(id);
       }
-      return found.ours.length === 0 && found.leftovers.length === 0;
+      left = [...found.ours.map(domainHolder), ...found.leftovers.map(backendHolder)];
+      return left.length === 0;
     },
   });
   if (gone) return;
@@ -141,9 +155,23 @@ export async function endGuest(
     tool: 'xl',
     argv: ['destroy', ...[...seen].map(String)],
     reason: 'timeout',
-    what: `the domain of ${guest.name}, or a backend of its disks, is still there after ${goneMs / 1000} s`,
+    what: `the domain of ${guest.name}, or a backend of its disks, is still there after ${goneMs / 1000} s: ${inWords(left)}`,
+    holders: left,
     cause: failure,
   });
+}
+
+/** A domain as a holder of the guest's name and disks. */
+export function domainHolder(domain: Domain): Holder {
+  const { id, name } = domain;
+  const words = `the guest ${name ?? '(without a name)'} is ${describe(domain)}`;
+  // A dying domain has been destroyed already: it goes when nobody maps its memory any more.
+  const free = domain.state === 'dying' ? {} : { free: ['xl', 'destroy', String(id)] };
+  return { kind: 'guest', domid: id, words, ...(name === undefined ? {} : { name }), ...free };
+}
+
+function backendHolder(backend: string): Holder {
+  return { kind: 'unknown', words: `the backend ${backend} is left over from a domain that is gone` };
 }
 
 /** Starts a guest and reads back that it is there: its domain. */
@@ -168,15 +196,24 @@ async function createOf(host: ChangeHost, guest: JournalledGuest): Promise<void>
     const complaint = error instanceof CommandError ? createComplaint(error.stderr) : undefined;
     if (!(error instanceof CommandError) || complaint === undefined) throw error;
     const { tool, argv, reason, exitCode } = error;
-    throw new CommandError({
-      tool,
-      argv,
-      reason,
-      exitCode,
-      what: `exit ${exitCode ?? '?'}: ${complaint}`,
-      cause: error,
-    });
+    const what = `exit ${exitCode ?? '?'}: ${complaint}`;
+    const told = new CommandError({ tool, argv, reason, exitCode, what, cause: error });
+    throw reason === 'busy' ? await busyDisks(host, guest, told) : told;
   }
+}
+
+/** xl has found a disk in use: it tells which, but not by whom. */
+async function busyDisks(
+  host: ReadHost,
+  { name, disks }: JournalledGuest,
+  error: CommandError,
+): Promise<CommandError> {
+  const found: Holder[] = [];
+  for (const { path, kind } of disks)
+    if (kind === 'block')
+      for (const each of await everyHolder(host, path))
+        found.push({ ...each, words: `${path}: ${each.words}` });
+  return busyWith(error, { what: `${error.message}; a disk of ${name}`, holders: found });
 }
 
 async function failureOf(work: Promise<unknown>): Promise<unknown> {

@@ -2,11 +2,13 @@ import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { CommandError, RefusedError } from '../../errors.ts';
+import { stoppedByHand } from '../by-hand.ts';
 import { xlDestroy, xlShutdown } from '../commands.ts';
 import { describe, type Domain, guestDomains } from '../domains.ts';
 import { until } from '../wait.ts';
 import {
-  checkedConfig,
+  checkConfig,
+  configOf,
   disksOf,
   endGuest,
   findGuest,
@@ -54,9 +56,12 @@ export const shutdown = operation({
   result: z.object({ domid: z.int() }),
   lives: 'boot',
   restores: 'existence',
-  prepare: async ({ args: { name, uuid, config, how, timeoutMs = 300_000 }, mark, host }): Promise<Undo> => {
+  prepare: async ({ args: asked, mark, host, chosen }): Promise<Undo> => {
+    const { name, uuid, config, how, timeoutMs = 300_000 } = asked;
     const domain = await runningDomain(host, { name, uuid, how });
-    const read = await checkedConfig(host, { config, name, uuid });
+    const read = await configOf(host, { config, name, uuid });
+    // The undo starts the guest from this file: asked once, when it is locked.
+    if (chosen !== undefined) await checkConfig(host, { config, name, uuid });
     const disks = await disksOf(host, read);
     const macs = read.vifs.flatMap(({ mac }) => (mac === undefined ? [] : [mac]));
     const initially = domain.state === 'paused' ? 'paused' : 'running';
@@ -76,25 +81,33 @@ export const shutdown = operation({
   },
   value: () => undefined,
   look: async ({ undo, host }) => {
-    const { ours, stranger } = await findGuest(host, { guest: undo, ids: [] });
+    const { ours } = await findGuest(host, { guest: undo, ids: [] });
     if (await marked(host, undo)) return { state: 'ours' };
-    if (ours.some(isThere)) return { state: 'gone' };
-    if (stranger?.name === undo.name)
-      return {
-        state: 'not-ours',
-        found: `${describe(stranger)} has its name, under the uuid ${stranger.uuid}`,
-      };
-    return { state: 'ours' };
+    // Also when another guest has its name by now: then it cannot be started again, and that must not pass for undone.
+    return { state: ours.some(isThere) ? 'gone' : 'ours' };
   },
   revert: async ({ undo, host }) => {
     if (!(await intact(host, undo))) {
+      await refuseStranger(host, undo);
       await endGuest(host, { guest: undo, ids: [undo.domid] });
       await startAgain(host, undo);
     }
     for (const file of [undo.marker, late(undo)])
       if ((await host.stat(file)) !== undefined) await host.removeFile(file);
   },
+  describe: stoppedByHand,
 });
+
+async function refuseStranger(host: ChangeHost, undo: Undo): Promise<void> {
+  const { stranger } = await findGuest(host, { guest: undo, ids: [] });
+  if (stranger?.name === undo.name)
+    throw new RefusedError(
+      `${undo.name} (uuid ${undo.uuid}) cannot be started again: ${describe(stranger)} has its name, under the uuid ${stranger.uuid}`,
+      {
+        remedy: `end or rename the one that has its name (xl rename ${stranger.id} NAME), then bofh recover`,
+      },
+    );
+}
 
 /** How often a guest is started again whose hotplug scripts were too slow: libxl gives them 40 s (LIBXL_HOTPLUG_TIMEOUT). */
 const attempts = 3;
@@ -126,8 +139,11 @@ async function runningDomain(
   wanted: { readonly name: string; readonly uuid: string; readonly how: 'shutdown' | 'destroy' },
 ): Promise<Domain> {
   const { name, uuid, how } = wanted;
-  const domain = (await guestDomains(host)).find((each) => each.uuid === uuid && each.name === name);
-  if (domain === undefined) throw new RefusedError(`no domain ${name} with the uuid ${uuid} runs`);
+  const [domain] = await guestDomains(host, (each) => each.uuid === uuid && each.name === name);
+  if (domain === undefined)
+    throw new RefusedError(`no domain ${name} with the uuid ${uuid} runs`, {
+      remedy: 'bofh xen list shows what runs',
+    });
   if (domain.state === 'running' || (domain.state === 'paused' && how === 'destroy')) return domain;
   // Neither can be brought back into that state, so this would have no undo.
   throw new RefusedError(`${name} is not running: ${describe(domain)}`, {
@@ -138,6 +154,7 @@ async function runningDomain(
 /** Ends the guest and waits for that: only the listing decides, whatever xl exited with. */
 async function end(host: ChangeHost, undo: Undo): Promise<void> {
   const { domid, timeoutMs } = undo;
+  const isIt = ({ id }: { readonly id: number }): boolean => id === domid;
   const failure = await failureOf(
     undo.how === 'destroy'
       ? host.run(xlDestroy({ id: domid }))
@@ -145,9 +162,9 @@ async function end(host: ChangeHost, undo: Undo): Promise<void> {
   );
   const stopped = await until({
     limitMs: failure === undefined ? monitorMs : 0,
-    check: async () => (await guestDomains(host)).every(({ id }) => id !== domid),
+    check: async () => (await guestDomains(host, isIt)).length === 0,
   });
-  const still = stopped ? undefined : (await guestDomains(host)).find(({ id }) => id === domid);
+  const [still] = stopped ? [] : await guestDomains(host, isIt);
   if (still?.state === 'running' || still?.state === 'paused') {
     if (failure?.reason === 'timeout') await host.rename(undo.marker, late(undo));
     throw failure?.reason === 'timeout' ? tooSlow(undo, failure) : (failure ?? tooSlow(undo, failure));
@@ -161,7 +178,10 @@ async function endDomain(host: ChangeHost, undo: Undo): Promise<void> {
   const restarted = (await findGuest(host, { guest: undo, ids: [] })).ours.some(
     ({ id }) => id !== undo.domid,
   );
-  if (restarted) throw new RefusedError(`${undo.name} was started anew while it was shut down`);
+  if (restarted)
+    throw new RefusedError(`${undo.name} was started anew while it was shut down`, {
+      remedy: 'look at it: xl list -v; then give the command again',
+    });
   await endGuest(host, { guest: undo, ids: [undo.domid] });
 }
 

@@ -1,11 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import {
-  blkidProbe,
-  getSize,
-  loopBacking,
-  readsAsBlank,
-  wipeSignatures,
-} from '../../../src/blockdevice/commands.ts';
+import { blkidProbe, loopBacking, readsAsBlank, wipeSignatures } from '../../../src/blockdevice/commands.ts';
 import { classifyDevice } from '../../../src/blockdevice/index.ts';
 import { recorded } from './fixtures.ts';
 
@@ -69,15 +63,6 @@ describe('readsAsBlank', () => {
   });
 });
 
-describe('getSize', () => {
-  test('reads bytes and nothing else', () => {
-    expect(getSize('/dev/x').parse(recorded('blockdev/size@2.38.1'))).toBe(64 * 1024 ** 2);
-    for (const stdout of ['', '12', '-1\n', '1e3\n', '12 \n', '99999999999999999999\n']) {
-      expect(() => getSize('/dev/x').parse({ exitCode: 0, stdout, stderr: '' })).toThrow();
-    }
-  });
-});
-
 describe('loopBacking', () => {
   const answer = recorded('losetup/attached@2.38.1');
   const row = (JSON.parse(answer.stdout) as { loopdevices: [Record<string, unknown>] }).loopdevices[0];
@@ -106,7 +91,6 @@ describe('classifyDevice', () => {
     ['mkswap/mounted@2.38.1', 'busy'],
     ['wipefs/mounted@2.38.1', 'busy'],
     ['mkfs.ext4/missing@1.47.0', 'not-found'],
-    ['blockdev/missing@2.38.1', 'not-found'],
     ['losetup/missing@2.38.1', 'not-found'],
     ['blkid/not-root@2.38.1', 'denied'],
   ])('%s is %s', (name, reason) => {

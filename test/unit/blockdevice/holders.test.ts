@@ -5,7 +5,7 @@ import { disk, mapped, quiet, treeHost, type Tree, virtual } from './tree-host.t
 
 const dm = mapped({ name: 'dm-1', number: '253:1', map: 'vg0-web1', uuid: 'LVM-x' }, {});
 const of = async (tree: Tree, device = '/dev/dm-1') =>
-  holders(treeHost({ ...dm, ...quiet, ...tree }), device);
+  (await holders(treeHost({ ...dm, ...quiet, ...tree }), device)).map(({ words }) => words);
 const swaps = '/proc/swaps';
 const head = quiet[swaps] ?? '';
 

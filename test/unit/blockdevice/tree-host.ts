@@ -25,7 +25,7 @@ export function treeHost(
   const stat = (path: string): FileStat | undefined => {
     const where = real(path, 'keep');
     const entry = tree[where];
-    const common = { inode: 1, device: '0:1', size: 0, mode: 0o644, uid: 0, gid: 0, links: 1 };
+    const common = { inode: '1', device: '0:1', size: 0, mode: 0o644, uid: 0, gid: 0, links: 1 };
     if (entry === undefined) {
       const isDirectory = Object.keys(tree).some((name) => name.startsWith(`${where}/`));
       return isDirectory ? { ...common, kind: 'directory' } : undefined;
@@ -110,6 +110,7 @@ export function mapped(
 }
 
 export const quiet: Tree = {
+  '/proc/self/ns/mnt': '-> mnt:[4026531841]',
   '/proc/self/mountinfo': '22 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n',
   '/proc/swaps': 'Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n',
 };

@@ -110,11 +110,13 @@ describe('a new file', () => {
 describe('the file of somebody else', () => {
   it('is not replaced when it appears between the check and the act', async () => {
     const step = await take(create, args(), host);
-    const meddled = {
+    // Not in `link` itself: a rename in its place would pass by unseen.
+    const meddled: typeof host = {
       ...host,
-      link: async (from: string, to: string) => {
+      writeNew: async (...file) => {
+        const made = await host.writeNew(...file);
         writeFileSync(path, 'foreign');
-        await host.link(from, to);
+        return made;
       },
     };
     await expect(step.run(meddled)).rejects.toThrow(RefusedError);

@@ -60,6 +60,26 @@ describe('a removed file', () => {
     expect(await step.look()).toEqual({ state: 'gone' });
   });
 
+  it('is known by its whole inode number, also where a JavaScript number would round it', async () => {
+    // As overlayfs with `xino=on` gives them. Rounded to a number both are 2^63.
+    const numbered = (inode: string): ChangeHost => ({
+      ...host,
+      stat: async (at) => {
+        const stat = await host.stat(at);
+        return stat === undefined ? undefined : { ...stat, inode };
+      },
+    });
+    const step = await take(remove, { path }, numbered('9223372036854775809'));
+    await step.run();
+    expect(await step.look()).toEqual({ state: 'ours' });
+
+    const undo = JSON.parse(JSON.stringify(step.undo)) as unknown;
+    const other = await remove.look({ undo, host: numbered('9223372036854775810') });
+
+    expect(undo).toMatchObject({ inode: '9223372036854775809' });
+    expect(other.state).toBe('not-ours');
+  });
+
   it('is gone for good after the commit, and finishing twice is finishing once', async () => {
     const step = await take(remove, { path }, host);
     await step.run();

@@ -22,6 +22,9 @@ let known: readonly string[] = [];
 let ran: string[] = [];
 /** What a change is cut short after. */
 let killAfter = '';
+/** What debugfs says of a device that blkid calls blank. */
+const blank = 'Bad magic number in super-block while trying to open /dev/x';
+let debugfs = blank;
 
 beforeEach(() => {
   tree = { ...quiet, ...volume('one') };
@@ -30,15 +33,14 @@ beforeEach(() => {
   known = [];
   ran = [];
   killAfter = '';
+  debugfs = blank;
 });
 
 function answer(
   tool: string,
   argv: readonly string[],
 ): { stdout?: string; stderr?: string; exitCode?: number } {
-  if (tool === 'blockdev') return { stdout: `${size}\n` };
-  if (tool === 'debugfs')
-    return { stderr: 'debugfs: Bad magic number in super-block while trying to open /dev/x\n' };
+  if (tool === 'debugfs') return { stderr: `debugfs: ${debugfs}\n` };
   if (tool === 'lvs') {
     const lv = known.map((id) => ({ vg_uuid: id, lv_uuid: '' }));
     return { stdout: JSON.stringify({ report: [{ lv }] }) };
@@ -66,7 +68,7 @@ function host(): ChangeHost {
     throw new Error('not for this driver');
   };
   return {
-    ...treeHost(tree),
+    ...treeHost({ ...tree, '/sys/devices/virtual/block/dm-1/size': `${size / 512}\n` }),
     run: async (command) => {
       if (command.access !== 'read') ran.push(command.tool);
       const said = { exitCode: 0, stdout: '', stderr: '', ...answer(command.tool, command.argv) };
@@ -92,6 +94,8 @@ function host(): ChangeHost {
 const args = { device, type: 'ext4' as const, uuid };
 const prepare = (more: object = {}) =>
   create.prepare({ args: create.parseArgs({ ...args, ...more }), mark, host: host() });
+const prepareAgain = (chosen: unknown) =>
+  create.prepare({ args: create.parseArgs(args), mark, host: host(), chosen });
 const look = async (undo: unknown) => create.look({ undo, host: host() });
 
 describe('the commands', () => {
@@ -150,12 +154,21 @@ describe('prepare of create', () => {
   test.each(['ext4', 'swap'] as const)(
     'refuses a device that is too small for %s, and takes the smallest',
     async (type) => {
-      size = limits[type].smallest - 1;
+      size = limits[type].smallest - 512;
       await expect(prepare({ type })).rejects.toThrow(/needs/);
-      size += 1;
+      size += 512;
       await expect(prepare({ type })).resolves.toBeDefined();
     },
   );
+
+  test('does not take a device that cannot be read for a blank one, when it is under the locks and after', async () => {
+    const undo = await prepare();
+    await expect(prepareAgain(undo)).resolves.toEqual(undo);
+    debugfs = 'Input/output error while trying to open /dev/x';
+
+    await expect(prepareAgain(undo)).rejects.toThrow(/blkid sees nothing on .*Input\/output error/);
+    await expect(look(undo)).rejects.toThrow(/Input\/output error/);
+  });
 
   test('cannot tell what a device of no size holds', async () => {
     const undo = await prepare();
@@ -251,7 +264,18 @@ describe('run and look of create', () => {
     const undo = await prepare();
     await create.run({ args, undo, host: host() });
     tree = { ...tree, '/proc/self/mountinfo': '9 1 253:1 / /m rw - ext4 x rw\n' };
-    expect(await look(undo)).toEqual({ state: 'ours', holders: ['mounted on /m (mount 9)'] });
+    expect(await look(undo)).toEqual({
+      state: 'ours',
+      holders: [
+        {
+          kind: 'mount',
+          path: '/m',
+          mountId: 9,
+          words: 'mounted on /m (mount 9)',
+          free: ['umount', '/m'],
+        },
+      ],
+    });
     await expect(create.revert({ undo, host: host() })).rejects.toThrow(RefusedError);
     expect(ran).toEqual(['mkfs.ext4']);
   });

@@ -15,6 +15,7 @@ describe('argv', () => {
     ['vgs-two', commands.vgs()],
     ['vgs-missing-vg', commands.vgs({ vg: 'nope' })],
     ['pvs-three', commands.pvs()],
+    ['fullreport-many', commands.fullreport()],
     ['lvchange-mounted', commands.deactivate(web1)],
     ['lvrename-exists', commands.lvrename({ ...web1, to: 'idle' })],
     ['lvremove-guarded-origin', commands.lvremove({ ...web1, tag: 'bofh.0a1b2c3d4e5f.1' })],
@@ -120,6 +121,58 @@ describe('vgs and pvs', () => {
       .replace('"/dev/vdb"', '"[unknown]"')
       .replace('"pv_missing":""', '"pv_missing":"missing"');
     expect(commands.pvs().parse({ exitCode: 0, stdout: missing, stderr: '' })[0]?.path).toBeUndefined();
+  });
+});
+
+describe('fullreport', () => {
+  const answer = recorded('lvm/fullreport-many@2.03.16');
+  const groups = commands.fullreport().parse(answer);
+  const parse = (report: unknown) =>
+    commands.fullreport().parse({ ...answer, stdout: JSON.stringify({ report }) });
+  const whole = JSON.parse(answer.stdout) as { report: { vg: unknown[]; lv: unknown[] }[] };
+
+  test('has every group, with its volumes of all sorts, and no physical volume of none', () => {
+    expect(groups.map(({ name, volumes }) => [name, volumes.map((lv) => lv.name)])).toEqual([
+      ['vg-one', ['web-1', 'web1']],
+      ['vg0', ['idle', 'lvol0_pmspare', 'pool', 'pool_tdata', 'pool_tmeta', 'snap1', 'thin1', 'web1']],
+    ]);
+  });
+
+  test('says of a group and of a volume what vgs and lvs say', () => {
+    const vg0 = groups.find(({ name }) => name === 'vg0');
+    expect(vg0).toMatchObject({ exported: false, writable: true, extentSize: 4194304, extents: 255 });
+    expect(vg0?.volumes.find(({ name }) => name === 'web1')).toMatchObject({
+      ...{ fullName: 'vg0/web1', path: '/dev/vg0/web1', size: 40 * 1024 ** 2, vgUuid: vg0?.uuid },
+      ...{ tags: ['bofh.0a1b2c3d4e5f.1', 'role=web'], active: true, open: true, autoactivation: true },
+      role: ['public', 'origin', 'thickorigin'],
+    });
+    expect(vg0?.volumes.find(({ name }) => name === 'idle')).toMatchObject({
+      ...{ active: false, open: 'unknown', autoactivation: false },
+    });
+  });
+
+  test('shows also what is in an exported group, where lvs shows nothing', () => {
+    const all = commands.fullreport().parse(recorded('lvm/fullreport-exported@2.03.16'));
+    const one = all.find(({ name }) => name === 'vg-one');
+    expect(one).toMatchObject({ exported: true });
+    expect(one?.volumes.map(({ name, active }) => [name, active])).toEqual([
+      ['web-1', false],
+      ['web1', false],
+    ]);
+  });
+
+  test('is refused when a part is missing, or stands in the wrong place', () => {
+    const [first, second] = whole.report;
+    expect(parse([first])).toHaveLength(1);
+    expect(parse([])).toEqual([]);
+    for (const bad of [
+      { lv: first?.lv },
+      { vg: first?.vg },
+      { vg: [], lv: [] },
+      { vg: [...(first?.vg ?? []), ...(second?.vg ?? [])], lv: [] },
+      { vg: first?.vg, lv: second?.lv },
+    ])
+      expect(() => parse([bad])).toThrow();
   });
 });
 

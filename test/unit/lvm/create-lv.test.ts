@@ -159,7 +159,9 @@ describe('look of createLv', () => {
   test('names who has it open', async () => {
     const { undo } = await made();
     Object.assign(lvm.lvs[0] ?? {}, { open: true });
-    expect((await createLv.look({ undo, host })).holders).toEqual(['open (fuser -v /dev/dm-0)']);
+    expect((await createLv.look({ undo, host })).holders).toEqual([
+      { kind: 'unknown', words: 'open (fuser -v /dev/dm-0)' },
+    ]);
   });
 });
 

@@ -88,6 +88,8 @@ export class FakeLvm {
     if (tool === 'lvs')
       return this.#report('lv', value('--options'), this.vg.exported ? [] : this.lvs.map(this.#lv));
     if (tool === 'vgs') return this.#report('vg', value('--options'), this.vg.present ? [this.#group()] : []);
+    if (tool === 'find') return { ...done, stdout: '/proc/1/ns/mnt 4 4026531841 8124 0:0\n' };
+    if (tool === 'lvm') return this.#fullReport();
     if (tool === 'pvs') return this.#report('pv', value('--options'), [this.#physical()]);
     if (tool === 'lvcreate') return this.#create(argv, value);
     if (tool === 'lvrename') return this.#rename(argv);
@@ -147,6 +149,18 @@ export class FakeLvm {
     return { exitCode: 0, stdout: JSON.stringify({ report: [{ [item]: kept }] }), stderr: '' };
   }
 
+  // Exported or not: its volumes are in it.
+  #fullReport(): Answer {
+    const groups = this.vg.present ? [this.#group()] : [];
+    const others = [...new Set(this.lvs.map(({ vg }) => vg))].filter((vg) => vg !== this.vg.uuid);
+    const all = [...groups, ...others.map((uuid) => ({ ...this.#group(), vg_uuid: uuid }))];
+    const report = all.map((group) => ({
+      vg: [group],
+      lv: this.lvs.filter(({ vg }) => vg === group.vg_uuid).map(this.#lv),
+    }));
+    return { ...done, stdout: JSON.stringify({ report }) };
+  }
+
   readonly #lv = (lv: FakeLv): Record<string, string> => ({
     lv_uuid: lv.uuid,
     vg_uuid: lv.vg,
@@ -164,9 +178,11 @@ export class FakeLvm {
     lv_role: lv.role ?? (this.#snapshots(lv).length > 0 ? 'public,origin,thickorigin' : 'public'),
     origin: this.lvs.find(({ uuid }) => uuid === lv.origin)?.name ?? '',
     origin_uuid: lv.origin ?? '',
+    pool_lv: '',
+    pool_lv_uuid: '',
   });
 
-  #group(): Record<string, string> {
+  #group() {
     const used = this.lvs.reduce((sum, { extents }) => sum + extents, 0);
     return {
       vg_uuid: this.vg.uuid,
@@ -180,6 +196,7 @@ export class FakeLvm {
       vg_exported: this.vg.exported ? 'exported' : '',
       vg_partial: this.vg.partial ? 'partial' : '',
       vg_seqno: '1',
+      vg_tags: '',
     };
   }
 

@@ -20,7 +20,7 @@ describe('what the model does not know', () => {
       tool: 'lvs',
       argv: ['--reportformat', 'json', '--units', 'b', '--nosuffix', '--options', 'lv_nonsense'],
     },
-    { tool: 'lvremove', argv: ['--yes', 'vg0/x'] },
+    { tool: 'lvremove', argv: ['--force', 'vg0/x'] },
     { tool: 'mkfs.ext4', argv: ['-F', '-U', 'x', '/dev/vdb'] },
     { tool: 'xl', argv: ['migrate', '1'] },
     { tool: 'umount', argv: ['--lazy', '/mnt'] },

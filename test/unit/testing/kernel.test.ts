@@ -1,15 +1,24 @@
 import { describe, expect, test } from 'vitest';
-import { holders, keysOf, mountEntries } from '../../../src/blockdevice/index.ts';
+import {
+  everyHolder,
+  holders as found,
+  mountHolders,
+  keysOf,
+  mountEntries,
+} from '../../../src/blockdevice/index.ts';
+import type { ReadHost } from '../../../src/command/index.ts';
 import { simulatedHost } from '../../../src/testing/index.ts';
 
 const ext4 = { type: 'ext4', usage: 'filesystem', uuid: '0c0ffee0-0000-4000-8000-000000000001' } as const;
+
+const words = async (host: ReadHost, device: string) => (await found(host, device)).map((each) => each.words);
 
 describe('what the simulated kernel shows', () => {
   test('a loop device is the file behind it', async () => {
     const host = simulatedHost();
     host.admin.writeFile('/srv/disk.img', new Uint8Array(4 * 1024 ** 2));
     const device = host.admin.losetup('/srv/disk.img');
-    const inode = (await host.stat('/srv/disk.img'))?.inode ?? 0;
+    const inode = (await host.stat('/srv/disk.img'))?.inode ?? '';
 
     expect(device).toBe('/dev/loop0');
     expect(await keysOf(host, device)).toEqual({
@@ -27,7 +36,7 @@ describe('what the simulated kernel shows', () => {
       const { key, beneath } = await keysOf(host, path);
       expect([key, [...beneath].sort()]).toEqual(['lv:vg0/a-b', ['dev:sim-vdb', 'vg:vg0']]);
     }
-    expect(await holders(host, '/dev/vdb')).toEqual(['beneath /dev/mapper/vg0-a--b']);
+    expect(await words(host, '/dev/vdb')).toEqual(['beneath /dev/mapper/vg0-a--b']);
   });
 
   test('swap, a guest and a mount hold a device', async () => {
@@ -40,9 +49,9 @@ describe('what the simulated kernel shows', () => {
     host.admin.format('/dev/vdz', ext4);
     const { id } = host.admin.mount('/dev/vdz', '/mnt');
 
-    expect(await holders(host, '/dev/vdx')).toEqual(['in use as swap (/dev/vdx)']);
-    expect(await holders(host, '/dev/vdy')).toEqual(['a disk of the guest with domid 1']);
-    expect(await holders(host, '/dev/vdz')).toEqual([`mounted on /mnt (mount ${id})`]);
+    expect(await words(host, '/dev/vdx')).toEqual(['in use as swap (/dev/vdx)']);
+    expect(await words(host, '/dev/vdy')).toEqual(['a disk of the guest with domid 1']);
+    expect(await words(host, '/dev/vdz')).toEqual([`mounted on /mnt (mount ${id})`]);
   });
 
   test('the number of an unmounted mount comes again, that of a domain does not', () => {
@@ -77,7 +86,7 @@ describe('what the simulated kernel shows', () => {
     host.admin.mount('/dev/vdz', path);
 
     expect((await mountEntries(host)).at(-1)?.path).toBe(path);
-    expect(await holders(host, '/dev/vdz')).toHaveLength(1);
+    expect(await words(host, '/dev/vdz')).toHaveLength(1);
   });
 
   test('two hosts of one seed are the same, of two seeds are not', () => {
@@ -101,5 +110,34 @@ describe('a power cut', () => {
 
     expect(await after.stat('/srv/lost')).toBeUndefined();
     expect(after.admin.readFile('/etc/kept')).toBe('y');
+  });
+
+  test('a process that works in a mount, has a file of it or the device itself open', async () => {
+    const host = simulatedHost({ disks: [{ name: 'vdz', size: 64 * 1024 ** 2 }] });
+    host.admin.format('/dev/vdz', ext4);
+    host.admin.mkdir('/mnt');
+    host.admin.mount('/dev/vdz', '/mnt');
+    host.admin.writeFile('/mnt/log', 'x');
+    const number = (await host.stat('/dev/vdz'))?.node ?? '';
+    const [shell, tail, dd] = [
+      host.admin.hold('/mnt', 'bash'),
+      host.admin.hold('/mnt/log', 'tail -f log'),
+      host.admin.hold(number, 'dd of=/dev/vdz'),
+    ];
+    const mount = (await mountEntries(host)).find(({ path }) => path === '/mnt');
+    if (mount === undefined) throw new Error('not mounted');
+
+    const inMount = [
+      [`process ${shell.pid} (bash) works in /mnt`, `kill ${shell.pid}`],
+      [`process ${tail.pid} (tail -f log) has open /mnt/log`, `kill ${tail.pid}`],
+    ];
+    const inWords = (holders: Awaited<ReturnType<typeof everyHolder>>) =>
+      holders.map(({ words, free }) => [words, free?.join(' ')]);
+    expect(inWords(await mountHolders(host, mount))).toEqual(inMount);
+    expect(inWords(await everyHolder(host, '/dev/vdz'))).toEqual([
+      ...inMount,
+      [`process ${dd.pid} (dd of=/dev/vdz) has open /dev/vdz`, `kill ${dd.pid}`],
+      [`mounted on /mnt (mount ${mount.id})`, 'umount /mnt'],
+    ]);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { describe as words, domains, guestDomains } from '../../../src/xen/domains.ts';
+import { describe as words, domains, guestDomains, survey } from '../../../src/xen/domains.ts';
 import { fakeHost } from './fake-host.ts';
 
 const uuid = '11111111-2222-4333-8444-555555555555';
@@ -51,6 +51,43 @@ test('Domain-0 is known, and is no guest', async () => {
 
   expect(await domains(host)).toMatchObject([{ id: 0, name: 'Domain-0', state: 'running' }]);
   expect(await guestDomains(host)).toEqual([]);
+});
+
+describe('of the domains that are wanted', () => {
+  const two = () => {
+    const host = fakeHost();
+    host.domains.push({ id: 1, name: 'web1', uuid, flags: '--p---', building: true });
+    host.domains.push({ id: 2, name: 'web2', uuid: uuid.replaceAll('1', '2'), flags: '-b----' });
+    return host;
+  };
+
+  test('the state is told, and of the others that they are there', async () => {
+    const { listed, domains: wanted } = await survey(two(), ({ name }) => name === 'web1');
+
+    expect(wanted).toMatchObject([{ id: 1, state: 'building' }]);
+    expect(listed.map(({ id }) => id)).toEqual([0, 1, 2]);
+  });
+
+  test('one that took the place of another between the listings is there', async () => {
+    const host = two();
+    const restarts: typeof host.run = async (command) => {
+      const answer = await host.run(command);
+      host.domains[2] = { id: 7, name: 'web2', uuid, flags: 'r-----' };
+      return answer;
+    };
+
+    const found = await domains({ ...host, run: restarts }, ({ name }) => name === 'web2');
+
+    expect(found).toMatchObject([{ id: 7, state: 'running' }]);
+  });
+
+  test('no long listing is asked for where none is wanted, or only Domain-0', async () => {
+    const host = two();
+
+    expect(await domains(host, ({ name }) => name === 'web3')).toEqual([]);
+    expect(await domains(host, ({ id }) => id === 0)).toHaveLength(1);
+    expect(host.ran).toEqual(['list -v', 'list -v']);
+  });
 });
 
 function endsAfterTheFirst(host: ReturnType<typeof fakeHost>): typeof host.run {

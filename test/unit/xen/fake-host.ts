@@ -23,6 +23,8 @@ export interface FakeHost extends ChangeHost {
   readonly ran: string[];
   freeMiB: number;
   commandLine: string;
+  /** What `xl -N create` says of every config instead of accepting it. */
+  checkFails: string;
   /** Called instead of a change; returns what it exits with, or undefined to let it happen. */
   fault: (argv: readonly string[]) => Partial<Answer> | undefined;
 }
@@ -42,6 +44,7 @@ export function fakeHost(): FakeHost {
     ran: [],
     freeMiB: 1000,
     commandLine: 'dom0_mem=1536M,max:1536M',
+    checkFails: '',
     fault: () => undefined,
     run: async <T>(command: Command<T>): Promise<T> => {
       host.ran.push(command.argv.join(' '));
@@ -92,6 +95,10 @@ export function fakeHost(): FakeHost {
     const said = access === 'read' ? undefined : host.fault(argv);
     if (said !== undefined) return said;
     const [verb, ...rest] = argv;
+    // find, which asks what processes use: nobody but process 1, which uses nothing.
+    if (verb === '/proc') return { stdout: '/proc/1/ns/mnt 4 4026531841 8124 0:0\n' };
+    if (verb === 'domname')
+      return { exitCode: 1, stderr: `Can't get domain name of domain id '${rest[0] ?? ''}'` };
     if (verb === 'list')
       return { stdout: rest[0] === '-v' ? listText(host.domains) : longText(host.domains) };
     if (verb === 'info') return { stdout: infoText(host) };
@@ -103,6 +110,7 @@ export function fakeHost(): FakeHost {
   }
   function check(config: string): Partial<Answer> {
     const name = /name *= *"(.*)"/.exec(host.files.get(config) ?? '')?.[1];
+    if (host.checkFails !== '') return { exitCode: 1, stderr: `${host.checkFails}\n` };
     if (name === undefined) return { exitCode: 1, stderr: 'Domain name must be specified.\n' };
     return { stdout: JSON.stringify({ c_info: { name, uuid: dom0 } }) };
   }
@@ -133,7 +141,7 @@ export function fakeHost(): FakeHost {
 }
 
 function stat(kind: FileStat['kind']): FileStat {
-  return { kind, inode: 1, device: '0:1', size: 0, mode: 0o644, uid: 0, gid: 0, links: 1 };
+  return { kind, inode: '1', device: '0:1', size: 0, mode: 0o644, uid: 0, gid: 0, links: 1 };
 }
 
 function failed(path: string, reason: 'not-found' | 'exists'): CommandError {

@@ -31,7 +31,11 @@ beforeEach(() => {
   host.files.set('/proc/self/mountinfo', '20 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw\n');
   host.links.set('/sys/dev/block/253:16', '../../devices/virtual/block/dm-16');
 });
-const prepared = (more: object = {}) => create.prepare({ args: { ...args, ...more }, mark, host });
+/** As the engine does it: once before the locks, and again under them. */
+const prepared = async (more: object = {}) => {
+  const asked = { args: { ...args, ...more }, mark, host };
+  return create.prepare({ ...asked, chosen: await create.prepare(asked) });
+};
 const started = async () => {
   const undo = await prepared();
   return { undo, result: await create.run({ args, undo, host }) };
@@ -39,7 +43,7 @@ const started = async () => {
 
 describe('creating a domain', () => {
   test('chooses the uuid before the act and keeps it under the locks', async () => {
-    const first = await prepared();
+    const first = await create.prepare({ args, mark, host });
     const second = await create.prepare({ args, mark, host, chosen: first });
 
     expect(first).toMatchObject({
@@ -74,7 +78,15 @@ describe('creating a domain', () => {
     expect(create.value({ args, undo, result })).toMatchObject({ name: 'web1', domid: 1 });
     expect(await create.look({ undo, result, host })).toEqual({
       state: 'ours',
-      holders: ['guest web1 is running as domain 1'],
+      holders: [
+        {
+          kind: 'guest',
+          domid: 1,
+          name: 'web1',
+          words: 'the guest web1 is domain 1, running',
+          free: ['xl', 'destroy', '1'],
+        },
+      ],
     });
   });
 
@@ -154,6 +166,19 @@ describe('looking for a domain', () => {
     host.backends.set('vbd-9-51712', 'fd:10');
 
     expect(await create.look({ undo, host })).toEqual({ state: 'ours', holders: [] });
+  });
+
+  test('a backend that holds our disk for a living domain of somebody else is not', async () => {
+    const undo = await prepared();
+    host.domains.push({
+      id: 9,
+      name: 'other',
+      uuid: '99999999-1111-4222-8333-444444444444',
+      flags: '-b----',
+    });
+    host.backends.set('vbd-9-51712', 'fd:10');
+
+    expect(await create.look({ undo, host })).toEqual({ state: 'gone' });
   });
 
   test('a backend of another disk is not, except of the domain that we made', async () => {
@@ -249,6 +274,14 @@ describe('a domain is not created', () => {
     await expect(prepared()).rejects.toThrow(why);
   });
 
+  test('when xl does not accept its config, which is asked under the locks', async () => {
+    host.checkFails = 'disk: unknown value';
+
+    await expect(prepared()).rejects.toThrow(UsageError);
+    await expect(prepared()).rejects.toThrow(`${config}: xl does not accept it`);
+    expect(host.ran.filter((line) => line.startsWith('create'))).toEqual([]);
+  });
+
   test('but memory may come from dom0 where xl is to take it there', async () => {
     host.freeMiB = 1;
     host.commandLine = 'console=com1';
@@ -260,9 +293,19 @@ describe('a domain is not created', () => {
 });
 
 describe('shutting a guest down', () => {
-  const asked = (how: 'shutdown' | 'destroy', uuidNow: string, more: object = {}) =>
-    shutdown.prepare({ args: { name: 'web1', uuid: uuidNow, config, how, ...more }, mark, host });
+  const asked = async (how: 'shutdown' | 'destroy', uuidNow: string, more: object = {}) => {
+    const what = { args: { name: 'web1', uuid: uuidNow, config, how, ...more }, mark, host };
+    return shutdown.prepare({ ...what, chosen: await shutdown.prepare(what) });
+  };
   const running = async () => ((await started()).undo as { uuid: string }).uuid;
+
+  test('is refused when xl would not accept the config that it is to be started from again', async () => {
+    const id = await running();
+    host.checkFails = 'disk: unknown value';
+
+    await expect(asked('shutdown', id)).rejects.toThrow(`${config}: xl does not accept it`);
+    expect(host.domains).toHaveLength(2);
+  });
 
   test.each(['shutdown', 'destroy'] as const)(
     '%s: it is gone, and the undo starts it under its uuid',
@@ -391,11 +434,14 @@ describe('shutting a guest down', () => {
     expect(host.domains).toHaveLength(1);
   });
 
-  test('another guest that took its name is not ours', async () => {
+  test('another guest that took its name stays, and the undo is stuck until the name is free again', async () => {
     const undo = await asked('destroy', await running());
     host.domains.splice(1, 1, { id: 5, name: 'web1', uuid: foreign, flags: '-b----' });
 
-    expect(await shutdown.look({ undo, host })).toMatchObject({ state: 'not-ours' });
+    expect(await shutdown.look({ undo, host })).toEqual({ state: 'ours' });
+    await expect(shutdown.revert({ undo, host })).rejects.toThrow(`domain 5, running has its name`);
+
+    expect(host.domains.map(({ id }) => id)).toEqual([0, 5]);
   });
 
   test.each([

@@ -1,0 +1,51 @@
+import type { Holder } from '../../errors.ts';
+import { describeMount } from './mounts.ts';
+import type { Device } from './device.ts';
+import type { Facts } from './facts.ts';
+
+/** Mounts of our mount namespace, swap and guests: what uses the device itself, and is no device. */
+export async function directly(
+  facts: Facts,
+  device: Device,
+): Promise<{
+  readonly mounts: readonly Holder[];
+  readonly swaps: readonly Holder[];
+  readonly guests: readonly Holder[];
+}> {
+  return {
+    mounts: await mounts(facts, device),
+    swaps: await swaps(facts, device),
+    guests: await guests(facts, device),
+  };
+}
+
+// btrfs shows a number of its own in mountinfo; its devices stand in sysfs as long as it is mounted.
+async function mounts(facts: Facts, { number, name }: Device): Promise<readonly Holder[]> {
+  const here = (await facts.mounts()).filter(({ device }) => device === number);
+  const found: Holder[] = here.map((entry) => describeMount(entry));
+  for (const [filesystem, devices] of await facts.btrfs())
+    if (devices.includes(name))
+      found.push({ kind: 'btrfs', filesystem, words: `part of the mounted btrfs ${filesystem}` });
+  return found;
+}
+
+async function swaps(facts: Facts, { number, name }: Device): Promise<readonly Holder[]> {
+  return (await facts.swaps())
+    .filter(({ type, path, stat }) => {
+      // Where the node that was used is gone, its name is all that is left.
+      const same = stat?.node === undefined ? path.split('/').at(-1) === name : stat.node === number;
+      return type === 'partition' && same;
+    })
+    .map(({ path }) => ({ kind: 'swap', path, words: `in use as swap (${path})`, free: ['swapoff', path] }));
+}
+
+async function guests(facts: Facts, { number }: Device): Promise<readonly Holder[]> {
+  return (await facts.guestDisks())
+    .filter(({ device }) => device === number)
+    .map(({ domid }) => ({
+      kind: 'guest',
+      domid,
+      words: `a disk of the guest with domid ${domid}`,
+      free: ['xl', 'shutdown', '-w', String(domid)],
+    }));
+}

@@ -1,0 +1,85 @@
+import type { ReadCommand, ReadHost } from '../../command/index.ts';
+import { BofhError, ParseError } from '../../errors.ts';
+import type { Upper } from './above.ts';
+import { type Device, deviceByNumber } from './device.ts';
+import type { Facts } from './facts.ts';
+
+/** A device that DRBD stores a volume of a resource on, or its metadata. */
+interface Backing {
+  readonly resource: string;
+  readonly minor: number;
+  readonly path: string;
+}
+
+/** What DRBD stores where, as its own tool tells; `failure`: it could not be asked. */
+export interface DrbdStores {
+  readonly backings: readonly Backing[];
+  readonly failure?: string;
+}
+
+/** Asked only where the module is loaded. */
+export async function drbdStores(host: ReadHost): Promise<DrbdStores> {
+  if ((await host.stat('/sys/module/drbd')) === undefined) return { backings: [] };
+  try {
+    return { backings: await host.run(drbdShow()) };
+  } catch (error) {
+    if (!(error instanceof BofhError)) throw error;
+    return { backings: [], failure: `could not tell what DRBD stores where: ${error.message}` };
+  }
+}
+
+/**
+ * The DRBD devices over a device, with their resources. The kernel lists such a device among the holders (seen on Linux
+ * 6.1), but what can be taken down is a resource, whose name only DRBD's own tool tells.
+ */
+export async function drbdOver(facts: Facts, { number }: Device): Promise<readonly Upper[]> {
+  const { host } = facts;
+  const found: Upper[] = [];
+  for (const { resource, minor, path } of (await facts.drbd()).backings) {
+    if ((await numberAt(host, path)) !== number) continue;
+    const device = `/dev/drbd${minor}`;
+    const words = `the DRBD resource ${resource} stores ${device} on it`;
+    found.push({
+      holder: { kind: 'drbd', device, resource, words, free: ['drbdsetup', 'down', resource] },
+      device: () => deviceByNumber(host, `147:${minor}`),
+    });
+  }
+  return found;
+}
+
+/** `drbdsetup show`: every resource that is configured in the kernel. */
+export function drbdShow(): ReadCommand<readonly Backing[]> {
+  return { tool: 'drbdsetup', argv: ['show'], access: 'read', parse: ({ stdout }) => parseShow(stdout) };
+}
+
+const line =
+  /^\s*(?:#.*|(?<close>\})|(?<section>[\w-]+)(?: (?<name>"[^"]*"|[^\s"{}=;]+))? \{|(?<key>[\w-]+)(?:\s+(?<value>.*?))?;)?\s*(?:#.*)?$/;
+
+function parseShow(text: string): readonly Backing[] {
+  const found: Backing[] = [];
+  let resource = '';
+  let minor = Number.NaN;
+  for (const each of text.split('\n')) {
+    const groups = line.exec(each)?.groups;
+    if (groups === undefined) throw new ParseError(`cannot read the line ${JSON.stringify(each)}`);
+    const { section, name, key, value = '' } = groups;
+    if (section === 'resource') resource = name?.replaceAll('"', '') ?? '';
+    if (key === 'device') minor = Number(/minor (?<minor>\d+)$/.exec(value)?.groups?.minor ?? Number.NaN);
+    const path =
+      key === 'disk' || key === 'meta-disk' ? /^"(?<path>\/[^"]*)"/.exec(value)?.groups?.path : undefined;
+    if (path === undefined) continue;
+    if (resource === '' || Number.isNaN(minor)) throw new ParseError(`the disk ${path} is of no resource`);
+    found.push({ resource, minor, path });
+  }
+  return found;
+}
+
+async function numberAt(host: ReadHost, path: string): Promise<string | undefined> {
+  let at = path;
+  for (let links = 0; links < 40; links += 1) {
+    const stat = await host.stat(at);
+    if (stat?.kind !== 'symlink') return stat?.node;
+    at = new URL(await host.readLink(at), `file://${at}`).pathname;
+  }
+  throw new ParseError(`${path}: more than 40 symbolic links`);
+}

@@ -1,0 +1,122 @@
+import type { ReadHost } from '../../command/index.ts';
+import { CommandError, type Holder, ToolError } from '../../errors.ts';
+import { domainName } from './commands.ts';
+import type { MountEntry } from '../mountinfo.ts';
+import { deviceNode } from '../node.ts';
+import { directly } from './direct.ts';
+import { type Device, deviceByNumber } from './device.ts';
+import { type Facts, factsOf } from './facts.ts';
+import { onFilesystem } from './filesystem.ts';
+import { describeMount } from './mounts.ts';
+import { mountsElsewhere, otherNamespaces, type OtherMounts, peersOf } from './namespaces.ts';
+import { unseenOf } from './processes.ts';
+import { processUses, type Scan } from './scan.ts';
+import { allNumbers, type Node, numbersOf, treeOver, within } from './tree.ts';
+import { withUnit } from './units.ts';
+
+/**
+ * Everybody who keeps a device from being taken away, in the order in which they are to be ended: what lies on it and
+ * who uses that, processes, mounts also of other mount namespaces, swap, guests by name; and what could not be looked
+ * into. It looks at every process, so it is for the moment when something could not be done, and not for each look.
+ */
+export async function holdersEverywhere(host: ReadHost, device: string): Promise<readonly Holder[]> {
+  const facts = factsOf(host);
+  const tree = await treeOver(facts, await deviceByNumber(host, (await deviceNode(host, device)).number));
+  const view = await viewOf(facts, allNumbers(tree));
+  return distinct([...(await assemble(view, tree)), ...view.unseen]);
+}
+
+/** Everybody who keeps one mount from being unmounted: what is mounted in it, and who uses its files. */
+export async function mountHoldersEverywhere(host: ReadHost, mount: MountEntry): Promise<readonly Holder[]> {
+  const facts = factsOf(host);
+  const numbers = await numbersOf(facts, [], [mount]);
+  const loops: { readonly holder: Holder; readonly node: Node }[] = [];
+  for (const { holder, device } of await within(facts, numbers))
+    loops.push({ holder, node: await treeOver(facts, await device()) });
+  const view = await viewOf(facts, [...numbers, ...loops.flatMap(({ node }) => allNumbers(node))]);
+  const found: Holder[] = [];
+  for (const { holder, node } of loops) found.push(...(await assemble(view, node)), holder);
+  found.push(
+    ...(await onFilesystem(view, { numbers, mounts: [mount], only: await onlyThrough(facts, mount) })),
+  );
+  return distinct([...found, ...view.unseen]);
+}
+
+/** What is found in two ways, such as a mount in a mount, is ended once. */
+function distinct(holders: readonly Holder[]): readonly Holder[] {
+  const keyOf = (holder: Holder): string =>
+    [holder.kind, ...('mountId' in holder ? [holder.mountId] : []), ...(holder.free ?? [holder.words])].join(
+      ' ',
+    );
+  const byKey = new Map<string, Holder>();
+  for (const holder of holders) if (!byKey.has(keyOf(holder))) byKey.set(keyOf(holder), holder);
+  return [...byKey.values()];
+}
+
+/** Undefined: the filesystem is mounted but once, so that all who use it use this mount. */
+async function onlyThrough(facts: Facts, { device, id, path }: MountEntry): Promise<string | undefined> {
+  const others = (await facts.mounts()).some((entry) => entry.device === device && entry.id !== id);
+  return others ? path : undefined;
+}
+
+/** All that is known of the processes. */
+interface View {
+  readonly facts: Facts;
+  readonly scan: Scan;
+  readonly others: OtherMounts;
+  readonly ourPeers: ReturnType<typeof peersOf>;
+  readonly unseen: readonly Holder[];
+}
+
+async function viewOf(facts: Facts, numbers: readonly string[]): Promise<View> {
+  const { host } = facts;
+  const scan = await host.run(processUses(numbers));
+  const others = await otherNamespaces(host, scan);
+  const ourPeers = peersOf(new TextDecoder().decode(await host.readFile('/proc/self/mountinfo')));
+  const { failure } = await facts.drbd();
+  const drbd: readonly Holder[] = failure === undefined ? [] : [{ kind: 'unknown', words: failure }];
+  return { facts, scan, others, ourPeers, unseen: [...unseenOf(scan), ...others.unseen, ...drbd] };
+}
+
+async function assemble(view: View, node: Node): Promise<readonly Holder[]> {
+  const { device, above, mounts, numbers } = node;
+  const found: Holder[] = [];
+  for (const { holder, label, node: upper } of above) {
+    for (const each of await assemble(view, upper)) found.push({ ...each, words: `${label}: ${each.words}` });
+    if (holder !== undefined) found.push(holder);
+  }
+  found.push(...(await onFilesystem(view, { numbers, mounts, node: device.number })));
+  return [...found, ...(await ownOf(view, device, mounts))];
+}
+
+/** What uses the device and is neither a process nor a device: mounts, here and elsewhere, swap and guests. */
+async function ownOf(view: View, device: Device, mounts: readonly MountEntry[]): Promise<readonly Holder[]> {
+  const { facts, others, ourPeers } = view;
+  const direct = await directly(facts, device);
+  const numbers = new Set([device.number, ...mounts.map((entry) => entry.device)]);
+  const elsewhere = mountsElsewhere(others, { numbers, ours: await facts.mounts(), ourPeers });
+  const here: Holder[] = [];
+  for (const entry of mounts.toReversed())
+    here.push(await withUnit(facts.host, describeMount(entry), await facts.mounts()));
+  const incomplete = mounts.length > 0 ? [] : direct.mounts.filter(({ kind }) => kind === 'btrfs');
+  const guests: Holder[] = [];
+  for (const guest of direct.guests) guests.push(await named(facts.host, guest));
+  return [...elsewhere, ...here, ...incomplete, ...direct.swaps, ...guests];
+}
+
+/** A guest's disk, with the guest's name, where xl can tell it. */
+async function named(host: ReadHost, holder: Holder): Promise<Holder> {
+  if (holder.kind !== 'guest') return holder;
+  const { domid } = holder;
+  try {
+    const name = await host.run(domainName(domid));
+    return { ...holder, name, words: `a disk of the guest ${name} (domid ${domid})` };
+  } catch (error) {
+    if (!(error instanceof CommandError || error instanceof ToolError)) throw error;
+    return {
+      ...holder,
+      words: `a disk of the guest with domid ${domid}, which has no name: it is half-built, dying or gone`,
+      free: ['xl', 'destroy', String(domid)],
+    };
+  }
+}

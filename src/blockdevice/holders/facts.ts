@@ -1,0 +1,136 @@
+import type { FileStat, ReadHost } from '../../command/index.ts';
+import { ParseError } from '../../errors.ts';
+import { type MountEntry, mountEntries, unescapeOctal } from '../mountinfo.ts';
+import { kernelNames, kernelText } from '../node.ts';
+import { type DrbdStores, drbdStores } from './drbd.ts';
+
+/** A loop device and what it was made of. */
+export interface LoopDevice {
+  readonly name: string;
+  /** The path of what is behind it, when it was attached. */
+  readonly file: string;
+  /** What is at that path now. */
+  readonly stat: FileStat | undefined;
+}
+
+/** A swap area that is in use. */
+export interface SwapArea {
+  readonly path: string;
+  readonly type: 'partition' | 'file';
+  readonly stat: FileStat | undefined;
+}
+
+/** A disk of a guest, as xen-blkback has it. */
+export interface GuestDisk {
+  readonly domid: number;
+  /** `major:minor` */
+  readonly device: string;
+}
+
+/** What the kernel tells of all devices at once; each list is read at most once, and only when it is asked for. */
+export interface Facts {
+  readonly host: ReadHost;
+  readonly mounts: () => Promise<readonly MountEntry[]>;
+  /** Kernel names of the devices of each mounted btrfs, by its UUID. */
+  readonly btrfs: () => Promise<ReadonlyMap<string, readonly string[]>>;
+  readonly swaps: () => Promise<readonly SwapArea[]>;
+  readonly loops: () => Promise<readonly LoopDevice[]>;
+  readonly guestDisks: () => Promise<readonly GuestDisk[]>;
+  readonly drbd: () => Promise<DrbdStores>;
+  /** Sockets with a path, of our network namespace. */
+  readonly sockets: () => Promise<readonly { readonly inode: number; readonly path: string }[]>;
+}
+
+/** The facts of a host, as they are from now on. */
+export function factsOf(host: ReadHost): Facts {
+  return {
+    host,
+    mounts: once(() => mountEntries(host)),
+    btrfs: once(() => btrfs(host)),
+    swaps: once(() => swaps(host)),
+    loops: once(() => loops(host)),
+    guestDisks: once(() => guestDisks(host)),
+    drbd: once(() => drbdStores(host)),
+    sockets: once(() => sockets(host)),
+  };
+}
+
+export function once<T>(ask: () => Promise<T>): () => Promise<T> {
+  let answer: Promise<T> | undefined;
+  return () => (answer ??= ask());
+}
+
+async function btrfs(host: ReadHost): Promise<ReadonlyMap<string, readonly string[]>> {
+  const found = new Map<string, readonly string[]>();
+  for (const id of await kernelNames(host, '/sys/fs/btrfs'))
+    found.set(id, await kernelNames(host, `/sys/fs/btrfs/${id}/devices`));
+  return found;
+}
+
+const swapLine = /^(?<path>[^ \t]+)[ \t]+(?<type>partition|file)[ \t]+\d+[ \t]+\d+[ \t]+-?\d+$/;
+
+async function swaps(host: ReadHost): Promise<readonly SwapArea[]> {
+  const text = await kernelText(host, '/proc/swaps');
+  // A kernel without swap has no such file.
+  if (text === undefined) return [];
+  const [head, ...lines] = text.split('\n');
+  if (head?.startsWith('Filename') !== true) throw new ParseError('/proc/swaps does not begin as it should');
+  const found: SwapArea[] = [];
+  for (const line of lines) {
+    const groups = swapLine.exec(line)?.groups;
+    if (groups?.path === undefined) throw new ParseError(`/proc/swaps: cannot read the line "${line}"`);
+    const path = unescapeOctal(groups.path);
+    const type = groups.type === 'file' ? 'file' : 'partition';
+    found.push({ path, type, stat: await host.stat(path) });
+  }
+  return found;
+}
+
+async function loops(host: ReadHost): Promise<readonly LoopDevice[]> {
+  const found: LoopDevice[] = [];
+  for (const name of await kernelNames(host, '/sys/block')) {
+    if (!name.startsWith('loop')) continue;
+    const file = await kernelText(host, `/sys/block/${name}/loop/backing_file`);
+    if (file !== undefined) found.push({ name, file, stat: await host.stat(file) });
+  }
+  return found;
+}
+
+const backend = /^vbd-(?<domid>\d+)-\d+$/;
+const hexNumber = /^(?<major>[0-9a-f]+):(?<minor>[0-9a-f]+)$/;
+
+// xen-blkback opens a device without claiming it, so it stands in no `holders`; physical_device is hex, fd:3.
+async function guestDisks(host: ReadHost): Promise<readonly GuestDisk[]> {
+  const devices = '/sys/bus/xen-backend/devices';
+  const found: GuestDisk[] = [];
+  for (const name of await kernelNames(host, devices)) {
+    const domid = backend.exec(name)?.groups?.domid;
+    if (domid === undefined) continue;
+    const hex = await kernelText(host, `${devices}/${name}/physical_device`);
+    const { major, minor } = hexNumber.exec(hex ?? '')?.groups ?? {};
+    // Empty until the hotplug script has set it.
+    if (major === undefined || minor === undefined) continue;
+    const device = `${Number.parseInt(major, 16)}:${Number.parseInt(minor, 16)}`;
+    found.push({ domid: Number(domid), device });
+  }
+  return found;
+}
+
+const socketLine =
+  /^[0-9a-f]+: [0-9A-F]{8} [0-9A-F]{8} [0-9A-F]{8} [0-9A-F]{4} [0-9A-F]{2} +(?<inode>\d+)(?: (?<path>.*))?$/;
+
+async function sockets(
+  host: ReadHost,
+): Promise<readonly { readonly inode: number; readonly path: string }[]> {
+  const text = await kernelText(host, '/proc/net/unix');
+  if (text === undefined) return [];
+  const [head, ...lines] = text.split('\n');
+  if (head?.startsWith('Num ') !== true) throw new ParseError('/proc/net/unix does not begin as it should');
+  const found: { readonly inode: number; readonly path: string }[] = [];
+  for (const line of lines) {
+    // A path with a newline in it goes on in the next line, which is none of its own.
+    const { inode, path } = socketLine.exec(line)?.groups ?? {};
+    if (inode !== undefined && path?.startsWith('/') === true) found.push({ inode: Number(inode), path });
+  }
+  return found;
+}

@@ -1,0 +1,121 @@
+import type { ReadHost } from '../../command/index.ts';
+import { CommandError, type Holder } from '../../errors.ts';
+import type { MountEntry } from '../mountinfo.ts';
+import type { Facts } from './facts.ts';
+import { describeMount } from './mounts.ts';
+import { usersOf } from './processes.ts';
+import type { Scan, Use } from './scan.ts';
+
+interface OnFilesystem {
+  readonly numbers: ReadonlySet<string>;
+  readonly mounts: readonly MountEntry[];
+  /** The device itself, for whoever has that open. */
+  readonly node?: string;
+  /** Only what is reached by this path. */
+  readonly only?: string | undefined;
+}
+
+/** Processes, swap files, overlays and mounts in it: what uses the files of a filesystem, or has the device open. */
+export async function onFilesystem(
+  { facts, scan }: { readonly facts: Facts; readonly scan: Scan },
+  of: OnFilesystem,
+): Promise<readonly Holder[]> {
+  const { numbers, mounts, node, only } = of;
+  const uses = scan.uses.filter(
+    (use) => (use.how !== 'ns/mnt' && numbers.has(use.device)) || (node !== undefined && use.node === node),
+  );
+  const sockets = socketsBelow(await facts.sockets(), scan, mounts);
+  const processes = await usersOf(facts.host, [...(await reached(facts.host, uses, only)), ...sockets]);
+  const all = await facts.mounts();
+  const stacked = mounts.flatMap((mount) => mountsWithin(all, mount)).map(stackedMount);
+  return [...processes, ...(await swapFiles(facts, numbers, only)), ...overlays(all, mounts), ...stacked];
+}
+
+async function reached(
+  host: ReadHost,
+  uses: readonly Use[],
+  only: string | undefined,
+): Promise<readonly Use[]> {
+  if (only === undefined) return uses;
+  const found: Use[] = [];
+  for (const use of uses) {
+    // A mapping that outlived its descriptor bears no path here: better to name one too many than none.
+    const link = use.how === 'map' ? only : await linkOf(host, use);
+    if (link !== undefined && isBelow(link, only)) found.push(use);
+  }
+  return found;
+}
+
+async function linkOf(host: ReadHost, { pid, how }: Use): Promise<string | undefined> {
+  try {
+    return await host.readLink(`/proc/${pid}/${how.replace(' ', '/')}`);
+  } catch (error) {
+    if (error instanceof CommandError) return undefined;
+    throw error;
+  }
+}
+
+function isBelow(path: string, top: string): boolean {
+  return path === top || path.startsWith(top === '/' ? '/' : `${top}/`);
+}
+
+/** A bound socket keeps the filesystem of its name, and shows another one in /proc. */
+function socketsBelow(
+  sockets: Awaited<ReturnType<Facts['sockets']>>,
+  { uses }: Scan,
+  mounts: readonly MountEntry[],
+): readonly Use[] {
+  const below = new Map(
+    sockets.flatMap(({ inode, path }) =>
+      mounts.some((mount) => isBelow(path, mount.path)) ? [[inode, path] as const] : [],
+    ),
+  );
+  return uses.flatMap((use) => {
+    const path = use.kind === 'socket' ? below.get(use.inode) : undefined;
+    return path === undefined ? [] : [{ ...use, how: `socket ${path}` }];
+  });
+}
+
+/** By its source too: what holds a mount is another device. */
+function stackedMount(entry: MountEntry): Holder {
+  const holder = describeMount(entry);
+  return { ...holder, words: `${entry.source} ${holder.words}` };
+}
+
+/** Mounts in a mount, and in those, the newest first. */
+function mountsWithin(all: readonly MountEntry[], below: MountEntry): readonly MountEntry[] {
+  const direct = all.filter(({ parent, id }) => parent === below.id && id !== below.id);
+  return direct.toReversed().flatMap((entry) => [...mountsWithin(all, entry), entry]);
+}
+
+async function swapFiles(
+  facts: Facts,
+  numbers: ReadonlySet<string>,
+  only: string | undefined,
+): Promise<readonly Holder[]> {
+  return (await facts.swaps())
+    .filter(({ type, stat }) => type === 'file' && stat !== undefined && numbers.has(stat.device))
+    .filter(({ path }) => only === undefined || isBelow(path, only))
+    .map(({ path }) => ({
+      kind: 'swap',
+      path,
+      words: `its file ${path} is in use as swap`,
+      free: ['swapoff', path],
+    }));
+}
+
+/** Overlays that have a layer below one of these mounts. */
+function overlays(all: readonly MountEntry[], mounts: readonly MountEntry[]): readonly Holder[] {
+  const found = all.filter(({ type, superOptions }) => {
+    if (type !== 'overlay') return false;
+    const layers = [
+      ...superOptions.matchAll(/(?:^|,)(?:lowerdir\+?|upperdir|workdir|datadir\+)=(?<dirs>[^,]+)/g),
+    ];
+    const paths = layers.flatMap(({ groups }) => groups?.dirs?.split(':') ?? []);
+    return mounts.some((mount) => paths.some((path) => isBelow(path, mount.path)));
+  });
+  return found.map((entry) => {
+    const holder = describeMount(entry);
+    return { ...holder, words: `a layer of the overlay on ${entry.path} (mount ${entry.id})` };
+  });
+}

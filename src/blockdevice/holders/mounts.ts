@@ -1,0 +1,15 @@
+import type { Holder } from '../../errors.ts';
+import type { MountEntry } from '../mountinfo.ts';
+
+export type MountHolder = Extract<Holder, { readonly kind: 'mount' }>;
+
+/** A mount of our mount namespace as a holder of its device. */
+export function describeMount({ path, id }: MountEntry): MountHolder {
+  return {
+    kind: 'mount',
+    path,
+    mountId: id,
+    words: `mounted on ${path} (mount ${id})`,
+    free: ['umount', path],
+  };
+}

@@ -1,0 +1,163 @@
+import type { ReadHost } from '../../command/index.ts';
+import { CommandError, type Holder } from '../../errors.ts';
+import { kernelText } from '../node.ts';
+import type { Scan, Use } from './scan.ts';
+
+type ProcessHolder = Extract<Holder, { readonly kind: 'process' | 'guest' }>;
+
+/** Each process among these uses, with what it does there and how to end that. One that has ended meanwhile is none. */
+export async function usersOf(host: ReadHost, uses: readonly Use[]): Promise<readonly ProcessHolder[]> {
+  const byPid = new Map<number, Use[]>();
+  for (const use of uses) byPid.set(use.pid, [...(byPid.get(use.pid) ?? []), use]);
+  const found: ProcessHolder[] = [];
+  for (const [pid, own] of byPid) {
+    const command = await commandOf(host, pid);
+    if (command !== undefined) found.push(await holderOf(host, { pid, command, uses: own }));
+  }
+  return found;
+}
+
+/** What could not be looked into, and so may hold anything. */
+export function unseenOf({ unseen, hidden }: Scan): readonly Holder[] {
+  const words: string[] = [];
+  if (unseen.size > 0) {
+    const [count, noun] = [unseen.size, unseen.size === 1 ? 'process' : 'processes'];
+    words.push(
+      `could not look into ${count} ${noun} (${[...unseen].slice(0, 5).join(', ')}${count > 5 ? ', …' : ''})`,
+    );
+  }
+  if (hidden)
+    words.push('could not look into the processes of others, which /proc hides from who is not root');
+  return words.map((each) => ({ kind: 'unknown', words: each }));
+}
+
+/** The command line of a process, cut; undefined when the process has ended. */
+export async function commandOf(host: ReadHost, pid: number): Promise<string | undefined> {
+  const line = await textOf(host, `/proc/${pid}/cmdline`);
+  const words = line?.split('\0').filter((word) => word !== '') ?? [];
+  // A process that overwrites its own command line, or a zombie, has none; its name it has always.
+  if (words.length === 0) return textOf(host, `/proc/${pid}/comm`);
+  const text = words.join(' ').replace(/[^\x20-\x7e\u00a0-\uffff]/g, '?');
+  return text.length > 80 ? `${text.slice(0, 79)}…` : text;
+}
+
+interface Found {
+  readonly pid: number;
+  readonly command: string;
+  readonly uses: readonly Use[];
+}
+
+async function holderOf(host: ReadHost, found: Found): Promise<ProcessHolder> {
+  const { pid, command } = found;
+  const does = (await doing(host, found)).join(', ');
+  // The disk of a guest whose back end is qemu is open in that process (libxl_dm.c gives it -xen-domid).
+  const domid = / -xen-domid (?<domid>\d+)/.exec((await wholeLine(host, pid)) ?? '')?.groups?.domid;
+  if (domid !== undefined)
+    return {
+      kind: 'guest',
+      domid: Number(domid),
+      words: `process ${pid} (${command}), for the guest with domid ${domid}, ${does}`,
+      free: ['xl', 'shutdown', '-w', domid],
+    };
+  const words = `process ${pid} (${command}) ${does}`;
+  const free = await ending(host, pid);
+  return { kind: 'process', pid, command, words, ...(free === undefined ? {} : { free }) };
+}
+
+async function wholeLine(host: ReadHost, pid: number): Promise<string | undefined> {
+  return (await textOf(host, `/proc/${pid}/cmdline`))?.replaceAll('\0', ' ');
+}
+
+const verbs: Readonly<Record<string, string>> = {
+  cwd: 'works in',
+  root: 'has its root in',
+  exe: 'runs',
+  map: 'has a file mapped',
+};
+
+async function doing(host: ReadHost, { pid, uses }: Found): Promise<readonly string[]> {
+  // What it runs and has open is mostly mapped as well.
+  const distinct = uses.some(({ how }) => how !== 'map')
+    ? uses.filter(({ how }) => how !== 'map')
+    : uses.slice(0, 1);
+  const said: string[] = [];
+  for (const { how } of distinct.slice(0, 3)) {
+    if (how.startsWith('socket ')) {
+      said.push(`has a socket at ${how.slice('socket '.length)}`);
+      continue;
+    }
+    const path = how === 'map' ? undefined : await linkOf(host, `/proc/${pid}/${how.replace(' ', '/')}`);
+    const verb = verbs[how] ?? 'has open';
+    said.push(path === undefined ? verb : `${verb} ${path}`);
+  }
+  return distinct.length > 3 ? [...said, `and ${distinct.length - 3} more`] : said;
+}
+
+/** What ends a process for good: its service, else a signal that it does not ignore. */
+async function ending(host: ReadHost, pid: number): Promise<readonly string[] | undefined> {
+  if (await isMyself(host, pid)) return undefined;
+  const service = await serviceOf(host, pid);
+  if (service !== undefined) return ['systemctl', 'stop', service];
+  const status = (await textOf(host, `/proc/${pid}/status`)) ?? '';
+  const ignored = BigInt(`0x${/^SigIgn:\t(?<mask>[0-9a-f]+)$/m.exec(status)?.groups?.mask ?? '0'}`);
+  const ignores = (signal: bigint): boolean => (ignored & (1n << (signal - 1n))) !== 0n;
+  // An interactive shell ignores SIGTERM and goes at SIGHUP.
+  if (!ignores(15n)) return ['kill', String(pid)];
+  return ['kill', ignores(1n) ? '-KILL' : '-HUP', String(pid)];
+}
+
+async function isMyself(host: ReadHost, pid: number): Promise<boolean> {
+  const self = await host.stat('/proc/self');
+  return self?.kind === 'symlink' && (await host.readLink('/proc/self')) === String(pid);
+}
+
+/** What runs other people's programs: it is not to be stopped for one of them. */
+const hosts =
+  /^(?:sshd?|sshd?@.*|cron|crond|atd|anacron|getty@.*|serial-getty@.*|console-getty|user@.*|dbus.*|systemd-.*)\.service$/;
+
+/**
+ * The service of the system that a process belongs to, and not merely was started from: killed, it may be started again
+ * by systemd. A login or a job has a session of its own (setsid), a worker has that of its service's first process.
+ */
+async function serviceOf(host: ReadHost, pid: number): Promise<string | undefined> {
+  if ((await host.stat('/run/systemd/system')) === undefined) return undefined;
+  const groups = await textOf(host, `/proc/${pid}/cgroup`);
+  const path = groups?.split('\n').find((line) => line.startsWith('0::') || line.includes(':name=systemd:'));
+  const unit = /:\/system\.slice\/(?:[^/]+\.slice\/)*(?<unit>[^/]+\.service)(?:\/|$)/.exec(path ?? '')?.groups
+    ?.unit;
+  if (unit === undefined || hosts.test(unit)) return undefined;
+  const own = await familyOf(host, pid);
+  for (let first = own; first !== undefined; first = await familyOf(host, first.parent))
+    if (first.parent <= 1) return first.session === own?.session ? unit : undefined;
+  return undefined;
+}
+
+/** proc_pid_stat(5): the parent is field 4, the session field 6, after the name in parentheses. */
+async function familyOf(
+  host: ReadHost,
+  pid: number,
+): Promise<{ readonly parent: number; readonly session: number } | undefined> {
+  const text = await textOf(host, `/proc/${pid}/stat`);
+  const [, parent, , session] = text?.slice(text.lastIndexOf(')') + 2).split(' ') ?? [];
+  if (parent === undefined || session === undefined) return undefined;
+  return { parent: Number(parent), session: Number(session) };
+}
+
+/** Undefined: the process has ended, or does not let us see. */
+async function textOf(host: ReadHost, path: string): Promise<string | undefined> {
+  return unlessGone(() => kernelText(host, path));
+}
+
+async function linkOf(host: ReadHost, path: string): Promise<string | undefined> {
+  return unlessGone(() => host.readLink(path));
+}
+
+async function unlessGone<T>(ask: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask();
+  } catch (error) {
+    // A process that ends between its file's opening and reading gives ESRCH, which has no reason of its own.
+    if (error instanceof CommandError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,138 @@
+import type { Answer, ReadCommand } from '../../command/index.ts';
+import { ParseError } from '../../errors.ts';
+
+/**
+ * How a process uses something: `fd 3`, `cwd`, `root`, `exe`, `map`, `socket PATH`; `ns/mnt` is the mount namespace that
+ * it is in.
+ */
+export interface Use {
+  readonly pid: number;
+  readonly how: string;
+  /** `major:minor` of the filesystem that what is used lies in. */
+  readonly device: string;
+  readonly inode: number;
+  /** Of a block device: its own `major:minor`. */
+  readonly node?: string;
+  readonly kind: 'block' | 'socket' | 'other';
+}
+
+/** Every process in one pass. */
+export interface Scan {
+  readonly uses: readonly Use[];
+  /** Processes of which something could not be looked at. */
+  readonly unseen: ReadonlySet<number>;
+  /** /proc does not even list the processes of others (hidepid). */
+  readonly hidden: boolean;
+}
+
+const looked = ['cwd', 'root', 'exe', 'fd/*', 'ns/mnt'].flatMap((name, index) => [
+  ...(index === 0 ? [] : ['-o']),
+  '-path',
+  `/proc/[0-9]*/${name}`,
+]);
+
+/**
+ * What every process works in, has open, runs and maps of these devices: one program for all, since each access costs
+ * a round trip where the host is another one. `--cached=always` (coreutils 8.32) asks no server, which may be dead,
+ * and nothing leads through names: a file that was deleted, or lies in another mount namespace, is found too.
+ */
+export function processUses(numbers: readonly string[]): ReadCommand<Scan> {
+  const format = '%n %d %i %f %t:%T\\n';
+  const devices = numbers.map(asInMaps).join('|');
+  const mapped = `^[0-9a-f]+-[0-9a-f]+ .... [0-9a-f]+ (${devices}) [0-9]+`;
+  const stat = ['-exec', 'stat', '--dereference', '--cached=always', '--printf', format, '{}', '+'];
+  const grep = [
+    '-exec',
+    'grep',
+    '--with-filename',
+    '--only-matching',
+    '--extended-regexp',
+    mapped,
+    '{}',
+    '+',
+  ];
+  return {
+    tool: 'find',
+    argv: [
+      ...['/proc', '-mindepth', '1', '-maxdepth', '3'],
+      // Nothing else is entered: each directory of each process costs.
+      ...['-type', 'd', '!', '-path', '/proc/[0-9]*', '-prune', '-o'],
+      ...['-type', 'd', '-path', '/proc/*/*', '!', '-name', 'fd', '!', '-name', 'ns', '-prune', '-o'],
+      ...['(', '(', ...looked, ')', ...stat, ')'],
+      ...['-o', '(', '-path', '/proc/[0-9]*/maps', ...grep, ')'],
+    ],
+    access: 'read',
+    // 1: something was gone or denied (its line on stderr says which), or nothing is mapped.
+    accepts: [0, 1],
+    parse: parseScan,
+  };
+}
+
+const useLine =
+  /^\/proc\/(?<pid>\d+)\/(?<how>cwd|root|exe|ns\/mnt|fd\/\d+) (?<device>\d+) (?<inode>\d+) (?<mode>[0-9a-f]+) (?<major>[0-9a-f]+):(?<minor>[0-9a-f]+)$/;
+const mapLine =
+  /^\/proc\/(?<pid>\d+)\/maps:[0-9a-f]+-[0-9a-f]+ .{4} [0-9a-f]+ (?<major>[0-9a-f]+):(?<minor>[0-9a-f]+) (?<inode>\d+)$/;
+const complaint =
+  /^(?:\S*\/)?(?:find|stat|grep): (?:cannot statx? )?'?\/proc\/(?<pid>\d+)(?:\/[^' :]*)?'?: (?<why>[^:]+)$/;
+
+function parseScan({ stdout, stderr }: Answer): Scan {
+  const uses = linesOf(stdout).map(parseUse);
+  const unseen = new Set<number>();
+  for (const line of linesOf(stderr)) {
+    const { pid, why } = complaint.exec(line)?.groups ?? {};
+    if (pid === undefined) throw new ParseError(`cannot read ${JSON.stringify(line)}`);
+    // It ended while we looked, has closed that descriptor, or is a kernel thread, which runs no file.
+    if (why === 'No such file or directory' || why === 'No such process') continue;
+    unseen.add(Number(pid));
+  }
+  // Process 1 is always there: when it is not even denied, it is hidden.
+  const hidden = !unseen.has(1) && !uses.some(({ pid }) => pid === 1);
+  return { uses, unseen, hidden };
+}
+
+function parseUse(line: string): Use {
+  const map = mapLine.exec(line)?.groups;
+  if (map !== undefined)
+    return {
+      pid: Number(map.pid),
+      how: 'map',
+      device: numberOf(map.major, map.minor),
+      inode: Number(map.inode),
+      kind: 'other',
+    };
+  const use = useLine.exec(line)?.groups;
+  if (use === undefined) throw new ParseError(`cannot read ${JSON.stringify(line)}`);
+  const type = Number.parseInt(use.mode ?? '', 16) & 0o170000;
+  const kind = type === 0o060000 ? 'block' : type === 0o140000 ? 'socket' : 'other';
+  return {
+    pid: Number(use.pid),
+    how: use.how?.replace('fd/', 'fd ') ?? '',
+    device: devOf(BigInt(use.device ?? '')),
+    inode: Number(use.inode),
+    kind,
+    ...(kind === 'block' ? { node: numberOf(use.major, use.minor) } : {}),
+  };
+}
+
+function linesOf(text: string): readonly string[] {
+  return text.split('\n').filter((line) => line !== '');
+}
+
+function numberOf(major = '', minor = ''): string {
+  return `${Number.parseInt(major, 16)}:${Number.parseInt(minor, 16)}`;
+}
+
+/** glibc's gnu_dev_major and gnu_dev_minor (sys/sysmacros.h). */
+function devOf(device: bigint): string {
+  const major = ((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n);
+  const minor = (device & 0xffn) | ((device >> 12n) & 0xffffff00n);
+  return `${String(major)}:${String(minor)}`;
+}
+
+/** As show_map_vma prints a device in /proc/PID/maps (fs/proc/task_mmu.c): `%02x:%02x`. */
+function asInMaps(number: string): string {
+  return number
+    .split(':', 2)
+    .map((part) => Number(part).toString(16).padStart(2, '0'))
+    .join(':');
+}

@@ -1,0 +1,14 @@
+import { busyWith, fileHolders } from '../blockdevice/index.ts';
+import type { ChangeHost } from '../command/index.ts';
+import { CommandError } from '../errors.ts';
+
+/** Removes a name; when the kernel refuses because something is mounted on the file, or it is swap, the error names that. */
+export async function unlink(host: ChangeHost, path: string): Promise<void> {
+  try {
+    await host.removeFile(path);
+  } catch (error) {
+    if (!(error instanceof CommandError) || !['busy', 'denied'].includes(error.reason)) throw error;
+    const holders = await fileHolders(host, path);
+    throw holders.length === 0 ? error : busyWith(error, { what: path, holders });
+  }
+}

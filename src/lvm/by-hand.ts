@@ -1,0 +1,64 @@
+import type { Way } from '../atomic/operation.ts';
+import type { ByHand } from '../errors.ts';
+
+type Argv = readonly string[];
+
+/** What a person can do about a volume that was made. By the tag, for names are anybody's. */
+export function madeByHand({
+  undo: { vg, name, tag },
+  result,
+}: {
+  readonly undo: { readonly vg: string; readonly name: string; readonly tag: string };
+  readonly result?: { readonly uuid: string };
+}): ByHand {
+  const marked = `lv_tags={${tag}}`;
+  const uuid = result === undefined ? '' : ` (uuid ${result.uuid})`;
+  return {
+    what: `the logical volume in ${vg} that bears the tag ${tag}: made as ${vg}/${name}${uuid}`,
+    look: [show(marked)],
+    clear: removal(vg, marked),
+  };
+}
+
+/** What a person can do about a volume on its way to be removed: give it back its name, or remove it for good. */
+export function removedByHand({
+  undo: { vg, lvUuid, name, gone, wasActive, autoactivation },
+  way,
+}: {
+  readonly undo: {
+    readonly vg: string;
+    readonly lvUuid: string;
+    readonly name: string;
+    readonly gone: string;
+    readonly wasActive: boolean;
+    readonly autoactivation: boolean;
+  };
+  readonly way: Way;
+}): ByHand {
+  const itself = `lv_uuid=${lvUuid}`;
+  const back: readonly Argv[] = [
+    ['lvrename', vg, gone, name],
+    ...(wasActive ? [['lvchange', '--activate', 'y', '--select', itself, vg]] : []),
+    ...(autoactivation ? [['lvchange', '--setautoactivation', 'y', '--select', itself, vg]] : []),
+  ];
+  return {
+    what: `the logical volume of uuid ${lvUuid}: ${vg}/${name}, called ${vg}/${gone} until it is removed`,
+    look: [show(itself)],
+    clear: way === 'back' ? back : removal(vg, itself),
+  };
+}
+
+function show(select: string): Argv {
+  const columns = 'vg_name,lv_name,lv_uuid,lv_active,lv_device_open,lv_autoactivation,origin,lv_tags';
+  return ['lvs', '--all', '--options', columns, '--select', select];
+}
+
+// The group is named and not the volume, so that a volume that others put in its place is never meant. An inactive
+// origin's snapshots would go along unasked (2.03.16): then nothing is selected.
+function removal(vg: string, select: string): readonly Argv[] {
+  const alone = '!(lv_role={thickorigin} || lv_role={extorigin})';
+  return [
+    ['lvchange', '--activate', 'n', '--select', select, vg],
+    ['lvremove', '--select', `${select} && ${alone}`, vg],
+  ];
+}

@@ -1,0 +1,97 @@
+import { dmName, freeExtents, openers } from '../devices.ts';
+import type { LogicalVolume, PhysicalVolume, VolumeGroup } from '../parts.ts';
+import { bareWorld, type World } from '../world.ts';
+
+/** One row of a report of lvm: text by column, unset ones empty. */
+export type Row = ReadonlyMap<string, string>;
+
+/** A row as lvm writes it in JSON. */
+export function rowText(row: Row, columns: readonly string[]): string {
+  const cells = columns.map((column) => `${JSON.stringify(column)}:${JSON.stringify(row.get(column))}`);
+  return `{${cells.join(', ')}}`;
+}
+
+/** The columns of each report: those of a made-up row. */
+export const known: Readonly<Record<'lv' | 'vg' | 'pv', ReadonlySet<string>>> = (() => {
+  const pv: PhysicalVolume = { uuid: '', path: '', deviceSize: 0, extents: 0, number: '' };
+  const lv: LogicalVolume = { uuid: '', name: '', extents: 0, tags: [], autoactivation: true };
+  const lists = { tags: [], pvs: [pv], lvs: [lv] };
+  const vg: VolumeGroup = { uuid: '', name: '', extentSize: 1, seqno: 0, otherExtents: 0, ...lists };
+  const columns = (row: Row): ReadonlySet<string> => new Set(row.keys());
+  return { lv: columns(lvRow(bareWorld({}), vg, lv)), vg: columns(vgRow(vg)), pv: columns(pvRow(vg, pv)) };
+})();
+
+/** A row of lvs. */
+export function lvRow(world: World, vg: VolumeGroup, lv: LogicalVolume): Row {
+  const minor = world.active.get(lv.uuid);
+  const isOpen = minor !== undefined && openers(world, `${world.dmMajor}:${minor}`).length > 0;
+  const origin = vg.lvs.find(({ uuid }) => uuid === lv.origin);
+  const isOrigin = vg.lvs.some((other) => other.origin === lv.uuid);
+  const role =
+    origin !== undefined
+      ? 'public,snapshot,thicksnapshot'
+      : isOrigin
+        ? 'public,origin,thickorigin'
+        : 'public';
+  return new Map([
+    ['lv_uuid', lv.uuid],
+    ['vg_uuid', vg.uuid],
+    ['vg_name', vg.name],
+    ['lv_name', lv.name],
+    ['lv_full_name', `${vg.name}/${lv.name}`],
+    ['lv_path', `/dev/${vg.name}/${lv.name}`],
+    ['lv_dm_path', `/dev/mapper/${dmName(vg.name, lv.name)}`],
+    ['lv_size', String(lv.extents * vg.extentSize)],
+    ['lv_tags', lv.tags.join(',')],
+    ['lv_active', minor === undefined ? '' : 'active'],
+    // Of what is not active lvm cannot tell (seen on 2.03.16).
+    ['lv_device_open', minor === undefined ? 'unknown' : isOpen ? 'open' : ''],
+    ['lv_autoactivation', lv.autoactivation ? 'enabled' : ''],
+    ['lv_layout', lv.layout ?? 'linear'],
+    ['lv_role', lv.role ?? role],
+    ['origin', origin?.name ?? ''],
+    ['origin_uuid', origin?.uuid ?? ''],
+    ['pool_lv', ''],
+    ['pool_lv_uuid', ''],
+  ]);
+}
+
+/** A row of vgs. */
+export function vgRow(vg: VolumeGroup): Row {
+  const extents = vg.pvs.reduce((sum, pv) => sum + pv.extents, 0);
+  const free = freeExtents(vg);
+  return new Map([
+    ['vg_uuid', vg.uuid],
+    ['vg_name', vg.name],
+    ['vg_size', String(extents * vg.extentSize)],
+    ['vg_free', String(free * vg.extentSize)],
+    ['vg_extent_size', String(vg.extentSize)],
+    ['vg_extent_count', String(extents)],
+    ['vg_free_count', String(free)],
+    ['vg_permissions', 'writeable'],
+    ['vg_exported', ''],
+    ['vg_partial', ''],
+    ['vg_seqno', String(vg.seqno)],
+    ['vg_tags', vg.tags.join(',')],
+  ]);
+}
+
+/** A row of pvs. */
+export function pvRow(vg: VolumeGroup, pv: PhysicalVolume): Row {
+  // The model fills the first PV first; with one PV, the usual case, that is exact.
+  const before = vg.pvs.slice(0, vg.pvs.indexOf(pv)).reduce((sum, { extents }) => sum + extents, 0);
+  const all = vg.pvs.reduce((sum, { extents }) => sum + extents, 0);
+  const used = Math.min(pv.extents, Math.max(0, all - freeExtents(vg) - before));
+  return new Map([
+    ['pv_uuid', pv.uuid],
+    ['pv_name', pv.path],
+    ['vg_uuid', vg.uuid],
+    ['vg_name', vg.name],
+    ['dev_size', String(pv.deviceSize)],
+    ['pv_size', String(pv.extents * vg.extentSize)],
+    ['pv_free', String((pv.extents - used) * vg.extentSize)],
+    ['pv_allocatable', 'allocatable'],
+    ['pv_missing', ''],
+    ['pv_tags', ''],
+  ]);
+}

@@ -1,0 +1,45 @@
+import type { ByHand } from '../errors.ts';
+import { xlCreate } from './commands.ts';
+
+interface Guest {
+  readonly name: string;
+  readonly uuid: string;
+  readonly config: string;
+  readonly initially: 'running' | 'paused';
+}
+
+/** What a person can do about a guest that was started. */
+export function startedByHand({
+  undo: { name, uuid },
+  result,
+}: {
+  readonly undo: Guest;
+  readonly result?: { readonly domid: number };
+}): ByHand {
+  const id = result === undefined ? '' : `, domain ${String(result.domid)}`;
+  return {
+    what: `the guest ${name} (uuid ${uuid}${id})`,
+    look: [['xl', 'list', '-v']],
+    clear: [['xl', 'destroy', name]],
+  };
+}
+
+/** What a person can do about a guest that was, or was to be, shut down. */
+export function stoppedByHand({
+  undo,
+}: {
+  readonly undo: Guest & { readonly domid: number; readonly marker: string };
+}): ByHand {
+  const { tool, argv } = xlCreate(undo);
+  return {
+    what: `the guest ${undo.name} (uuid ${undo.uuid}), domain ${String(undo.domid)} before it was shut down`,
+    look: [
+      ['xl', 'list', '-v'],
+      ['ls', '-l', '/run/bofh'],
+    ],
+    clear: [
+      [tool, ...argv],
+      ['rm', '--force', undo.marker, `${undo.marker}.late`],
+    ],
+  };
+}

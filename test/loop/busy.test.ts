@@ -1,0 +1,424 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Engine } from '../../src/atomic/engine.ts';
+import type { Steps } from '../../src/atomic/index.ts';
+import { recover } from '../../src/atomic/recover.ts';
+import { commandLine } from '../../src/command/index.ts';
+import { type Holder, StuckError } from '../../src/errors.ts';
+import { unpack } from '../../src/copy/operations.ts';
+import { create as createFile, remove as removeFile } from '../../src/file/index.ts';
+import { create as createFilesystem } from '../../src/filesystem/operations.ts';
+import { mount } from '../../src/mount/operations.ts';
+import { until } from '../support/rig/index.ts';
+import { mountedPaths, sequence, sh, storage, testEngine } from './sequence.ts';
+
+let disk: ReturnType<typeof storage>;
+let engine: Engine;
+const started: ChildProcess[] = [];
+
+beforeEach(() => {
+  disk = storage();
+  engine = testEngine(disk.path('state'));
+});
+
+afterEach(async () => {
+  for (const child of started.splice(0)) {
+    child.kill('SIGKILL');
+    if (child.pid !== undefined) await gone(child.pid);
+  }
+  disk.clean();
+});
+
+/** Somebody's process, once it does what it is to do: it prints a line then. */
+async function somebody(
+  tool: string,
+  ...argv: readonly string[]
+): Promise<ChildProcess & { readonly pid: number }> {
+  const child = spawn(tool, argv, { stdio: ['ignore', 'pipe', 'inherit'], cwd: '/' });
+  started.push(child);
+  await new Promise((resolve, reject) => {
+    child.stdout.once('data', resolve);
+    child.once('exit', (code) => reject(new Error(`${tool} ended with ${code ?? 'a signal'}`)));
+  });
+  const { pid } = child;
+  if (pid === undefined) throw new Error(`${tool} was not started`);
+  return Object.assign(child, { pid });
+}
+
+const shell = (script: string, ...argv: readonly string[]) => somebody('sh', '-c', script, 'sh', ...argv);
+
+/** A change whose undo meets what `stage` puts in its way. */
+async function stuckBy<T>(
+  change: (tx: Steps) => Promise<T>,
+  stage: (made: T) => unknown,
+): Promise<StuckError> {
+  const failure = await sequence(engine, async (tx) => {
+    await stage(await change(tx));
+    throw new Error('something else failed');
+  }).catch((error: unknown) => error);
+  if (!(failure instanceof StuckError)) throw failure;
+  return failure;
+}
+
+/** Runs what the error says, in its order; then the retry must succeed. */
+async function freed(failure: StuckError): Promise<readonly string[]> {
+  const ran: string[] = [];
+  for (const { free } of failure.holders) {
+    const [tool, ...argv] = free ?? [];
+    if (tool === undefined) continue;
+    ran.push(commandLine({ tool, argv }));
+    sh(tool, ...argv);
+    if (tool === 'kill') await gone(Number(argv.at(-1)));
+  }
+  expect((await recover(failure.id ?? '', { engine, yes: true })).end).toBe('rolled-back');
+  return ran;
+}
+
+async function gone(pid: number): Promise<void> {
+  const isGone = (): boolean =>
+    !existsSync(`/proc/${pid}`) || /^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  await until({
+    what: `process ${pid} is gone`,
+    timeoutMs: 10_000,
+    everyMs: 20,
+    probe: async () => (isGone() ? true : undefined),
+  });
+}
+
+/** What was found, but for what no process of this machine may look into (process 1 of some containers). */
+const found = ({ holders }: StuckError): readonly Holder[] =>
+  holders.filter(({ words }) => !words.startsWith('could not look into'));
+
+const mounted = (tx: Steps) => tx.step(mount, { device: disk.ext4('a.img').device, mode: 'rw' });
+
+describe("'target is busy' at the undo of a mount", () => {
+  it('names the process that has a file open there, and how to end its hold', async () => {
+    let pid = 0;
+    const failure = await stuckBy(mounted, async ({ path }) => {
+      ({ pid } = await shell('exec sleep 1000 3>"$1" <&- >&- 2>&- & echo; wait', join(path, 'log')));
+      pid = await until({
+        what: 'the sleep has the file',
+        timeoutMs: 10_000,
+        everyMs: 20,
+        probe: async () => childOf(pid),
+      });
+    });
+
+    expect(found(failure)).toEqual([
+      expect.objectContaining({ kind: 'process', pid, command: 'sleep 1000', free: ['kill', String(pid)] }),
+    ]);
+    expect(failure.blocked[0]?.why).toMatch(
+      new RegExp(`is in use: process ${pid} \\(sleep 1000\\) has open .*/log \\[kill ${pid}\\]`),
+    );
+    expect(await freed(failure)).toEqual([`kill ${pid}`]);
+    expect(mountedPaths().filter((path) => path.startsWith('/run/bofh/mnt/'))).toEqual([]);
+  });
+
+  it('names the process that works there', async () => {
+    const failure = await stuckBy(mounted, ({ path }) => shell('cd "$1"; echo; exec sleep 1000', path));
+
+    expect(found(failure).map(({ words }) => words)).toEqual([
+      expect.stringMatching(/^process \d+ \(sleep 1000\) works in \/run\/bofh\/mnt\//),
+    ]);
+    await freed(failure);
+  });
+
+  it('names a shell that ignores SIGTERM with a signal that ends it', async () => {
+    const failure = await stuckBy(mounted, ({ path }) =>
+      shell('trap "" TERM; cd "$1"; echo; sleep 1000', path),
+    );
+
+    expect(found(failure).map(({ free }) => free?.slice(0, 2))).toEqual([
+      ['kill', '-HUP'],
+      ['kill', '-HUP'],
+    ]);
+    await freed(failure);
+  });
+
+  it('names the process that runs a program from there', async () => {
+    const failure = await stuckBy(mounted, async ({ path }) => {
+      copyFileSync('/bin/sleep', join(path, 'prog'));
+      execFileSync('chmod', ['755', join(path, 'prog')]);
+      await shell('echo; exec "$1" 1000', join(path, 'prog'));
+    });
+
+    expect(found(failure).map(({ words }) => words)).toEqual([expect.stringMatching(/ runs .*\/prog/)]);
+    await freed(failure);
+  });
+
+  it('names the process that has a file of it mapped and nothing open', async () => {
+    const failure = await stuckBy(mounted, async ({ path }) => {
+      copyFileSync(library(), join(path, 'lib.so'));
+      await shell('echo; LD_PRELOAD="$1" exec sleep 1000', join(path, 'lib.so'));
+    });
+
+    expect(found(failure).map(({ words }) => words)).toEqual([
+      expect.stringMatching(/^process \d+ \(sleep 1000\) has a file mapped$/),
+    ]);
+    await freed(failure);
+  });
+
+  it('names the process whose file there was deleted', async () => {
+    const failure = await stuckBy(mounted, ({ path }) =>
+      shell('exec 3>"$1"; rm "$1"; echo; exec sleep 1000', join(path, 'log')),
+    );
+
+    expect(found(failure).map(({ words }) => words)).toEqual([expect.stringMatching(/\/log \(deleted\)$/)]);
+    await freed(failure);
+  });
+
+  it('names the process that has a socket there', async () => {
+    const failure = await stuckBy(mounted, ({ path }) =>
+      somebody(
+        'perl',
+        '-MSocket',
+        '-e',
+        'socket(S, AF_UNIX, SOCK_STREAM, 0); bind(S, pack_sockaddr_un($ARGV[0])) or die; $| = 1; print "\\n"; sleep 1000',
+        join(path, 'sock'),
+      ),
+    );
+
+    expect(found(failure).map(({ words }) => words)).toEqual([
+      expect.stringMatching(/^process \d+ \(perl .*\) has a socket at .*\/sock$/),
+    ]);
+    await freed(failure);
+  });
+
+  it('names what is mounted in it, a bind mount too, the innermost first', async () => {
+    const failure = await stuckBy(mounted, ({ path }) => {
+      mkdirSync(join(path, 'a'));
+      sh('mount', '--bind', disk.makeDir('elsewhere'), join(path, 'a'));
+      mkdirSync(join(path, 'a/b'));
+      sh('mount', '-t', 'tmpfs', 'b', join(path, 'a/b'));
+    });
+
+    expect(found(failure).map(({ free }) => free?.join(' '))).toEqual([
+      expect.stringMatching(/^umount \/run\/bofh\/mnt\/.*\/a\/b$/),
+      expect.stringMatching(/^umount \/run\/bofh\/mnt\/.*\/a$/),
+    ]);
+    await freed(failure);
+  });
+
+  it('names the loop device over a file of it, and first what is mounted from that', async () => {
+    const failure = await stuckBy(mounted, ({ path }) => {
+      const image = join(path, 'inner.img');
+      writeFileSync(image, '');
+      truncateSync(image, 4 * 1024 ** 2);
+      sh('mkfs.ext4', '-q', image);
+      const device = sh('losetup', '--find', '--show', image).trim();
+      sh('mount', device, disk.makeDir('inner'));
+    });
+
+    expect(found(failure).map(({ kind, free }) => [kind, free?.[0]])).toEqual([
+      ['mount', 'umount'],
+      ['loop', 'losetup'],
+    ]);
+    await freed(failure);
+  });
+
+  it('names the swap file in it', async () => {
+    const failure = await stuckBy(mounted, ({ path }) => {
+      const file = join(path, 'swap');
+      writeFileSync(file, new Uint8Array(4 * 1024 ** 2), { mode: 0o600 });
+      sh('mkswap', file);
+      sh('swapon', file);
+    });
+
+    expect(found(failure)).toEqual([expect.objectContaining({ kind: 'swap' })]);
+    expect(await freed(failure)).toEqual([expect.stringMatching(/^swapoff .*\/swap$/)]);
+  });
+
+  it('names the process of another mount namespace that keeps the copy of it busy', async () => {
+    const shared = disk.makeDir('shared');
+    sh('mount', '-t', 'tmpfs', 'shared', shared);
+    sh('mount', '--make-shared', shared);
+    mkdirSync(join(shared, 'at'));
+    const { device } = disk.ext4('a.img');
+    const failure = await stuckBy(
+      (tx) => tx.step(mount, { device, path: join(shared, 'at'), mode: 'rw' }),
+      ({ path }) =>
+        somebody(
+          'unshare',
+          ...['--mount', '--propagation', 'slave', 'sh', '-c'],
+          ...['cd "$1"; echo; exec sleep 1000', 'sh', path],
+        ),
+    );
+
+    expect(found(failure).map(({ words }) => words)).toEqual([
+      expect.stringMatching(/ \(sleep 1000\) works in /),
+    ]);
+    await freed(failure);
+  });
+});
+
+describe("'device is busy' at the undo of a filesystem", () => {
+  let device: string;
+  const formatted = async (tx: Steps) => {
+    ({ device } = disk.ext4('a.img'));
+    sh('wipefs', '--all', device);
+    return tx.step(createFilesystem, { device, type: 'ext4' });
+  };
+
+  it('names the mount, and before it the process that works there', async () => {
+    const failure = await stuckBy(formatted, async () => {
+      const path = disk.makeDir('mnt');
+      sh('mount', device, path);
+      await shell('cd "$1"; echo; exec sleep 1000', path);
+    });
+
+    expect(found(failure).map(({ kind }) => kind)).toEqual(['process', 'mount']);
+    expect((await freed(failure)).at(-1)).toBe(`umount ${disk.path('mnt')}`);
+    expect(() => sh('blkid', '-p', device)).toThrow();
+  });
+
+  it('names the mount that only another mount namespace sees, with the command that gets there', async () => {
+    let pid = 0;
+    const failure = await stuckBy(formatted, async () => {
+      const path = disk.makeDir('mnt');
+      ({ pid } = await somebody(
+        'unshare',
+        ...['--mount', '--propagation', 'private', 'sh', '-c'],
+        ...['mount "$1" "$2"; echo; exec sleep 1000', 'sh', device, path],
+      ));
+    });
+
+    expect(found(failure)).toEqual([
+      expect.objectContaining({
+        kind: 'mount',
+        path: disk.path('mnt'),
+        namespaceOf: { pid, command: 'sleep 1000' },
+      }),
+    ]);
+    expect(await freed(failure)).toEqual([`nsenter -t ${pid} -m umount ${disk.path('mnt')}`]);
+  });
+
+  it('names the process that has the device itself open for itself alone', async () => {
+    const failure = await stuckBy(formatted, () =>
+      somebody(
+        'perl',
+        '-MFcntl',
+        '-e',
+        'sysopen(F, $ARGV[0], O_RDONLY | O_EXCL) or die; $| = 1; print "\\n"; sleep 1000',
+        device,
+      ),
+    );
+
+    expect(found(failure).map(({ words }) => words)).toEqual([
+      expect.stringMatching(new RegExp(`^process \\d+ \\(perl .*\\) has open ${device}$`)),
+    ]);
+    await freed(failure);
+  });
+
+  it('names the loop device over it', async () => {
+    const failure = await stuckBy(formatted, () => sh('losetup', '--find', device));
+
+    expect(found(failure).map(({ kind }) => kind)).toEqual(['loop']);
+    await freed(failure);
+  });
+
+  it('names every mount of a filesystem that is mounted twice', async () => {
+    const [one, two] = [disk.makeDir('one'), disk.makeDir('two')];
+    const failure = await stuckBy(formatted, () => {
+      sh('mount', device, one);
+      sh('mount', '--bind', one, two);
+    });
+
+    expect(await freed(failure)).toEqual([`umount ${two}`, `umount ${one}`]);
+  });
+});
+
+describe("'device is busy' at the undo of swap", () => {
+  it('names it as swap in use', async () => {
+    let device = '';
+    const failure = await stuckBy(
+      (tx) => {
+        ({ device } = disk.ext4('a.img'));
+        sh('wipefs', '--all', device);
+        return tx.step(createFilesystem, { device, type: 'swap' });
+      },
+      () => sh('swapon', device),
+    );
+
+    expect(await freed(failure)).toEqual([`swapoff ${device}`]);
+  });
+});
+
+describe("'Device or resource busy' at the removal of a file", () => {
+  it('names what is mounted on it', async () => {
+    const path = disk.path('file');
+    const failure = await stuckBy(
+      (tx) => tx.step(createFile, { path, content: 'x', mode: 0o644 }),
+      () => sh('mount', '--bind', path, path),
+    );
+
+    expect(await freed(failure)).toEqual([`umount ${path}`]);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it('names it as swap in use', async () => {
+    const path = disk.path('swap');
+    writeFileSync(path, new Uint8Array(4 * 1024 ** 2), { mode: 0o600 });
+    sh('mkswap', path);
+    sh('swapon', path);
+
+    // The second name that the removal gives it cannot be removed either.
+    const failure = await stuckBy(
+      (tx) => tx.step(removeFile, { path }),
+      () => undefined,
+    );
+
+    expect(await freed(failure)).toEqual([`swapoff ${path}`]);
+    await sequence(engine, (tx) => tx.step(removeFile, { path }));
+    expect(existsSync(path)).toBe(false);
+  });
+});
+
+describe("'Device or resource busy' at the undo of what was unpacked", () => {
+  it('names the mount in a directory of it', async () => {
+    const { device, filesystem } = disk.ext4('a.img');
+    const root = disk.makeDir('root');
+    sh('mount', device, root);
+    mkdirSync(join(disk.makeDir('in'), 'dir'));
+    sh('tar', '-cf', disk.path('in.tar'), '-C', disk.path('in'), 'dir');
+    const failure = await stuckBy(
+      (tx) => tx.step(unpack, { device, filesystem, root, source: disk.path('in.tar'), files: [] }),
+      () => sh('mount', '-t', 'tmpfs', 'x', join(root, 'dir')),
+    );
+
+    expect(await freed(failure)).toEqual([`umount ${join(root, 'dir')}`]);
+  });
+});
+
+describe('a device that is in use', () => {
+  it('is not formatted, and the refusal says why, who holds it and what to run', async () => {
+    const { device } = disk.ext4('a.img');
+    const path = disk.makeDir('mnt');
+    sh('mount', device, path);
+    const { pid } = await shell('cd "$1"; echo; exec sleep 1000', path);
+
+    const refused = sequence(engine, (tx) => tx.step(createFilesystem, { device, type: 'ext4' }));
+
+    await expect(refused).rejects.toMatchObject({
+      name: 'RefusedError',
+      remedy: `end that use first: kill ${pid}; umount ${path}`,
+      holders: expect.arrayContaining([
+        expect.objectContaining({ kind: 'process', pid }),
+        expect.objectContaining({ kind: 'mount', path }),
+      ]) as unknown,
+    });
+  });
+});
+
+function childOf(pid: number): Promise<number | undefined> {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+  return Promise.resolve(text === '' ? undefined : Number(text));
+}
+
+/** Any library that this machine's programs can load. */
+function library(): string {
+  const line = /=> (?<path>\/\S+\/libc\.so\.6) /.exec(sh('ldd', '/bin/sleep'))?.groups?.path;
+  if (line === undefined) throw new Error('no libc to copy');
+  return line;
+}

@@ -1,0 +1,176 @@
+import { spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { plan } from '../../src/cli/answers.ts';
+import {
+  callsIn,
+  changesIn,
+  startedIn,
+  straceWords,
+  unnamed,
+  withoutRetries,
+  writesIn,
+} from '../support/strace/trace.ts';
+import { builtCommand } from '../unit/cli/support/built.ts';
+
+const root = process.getuid?.() === 0;
+const hasStrace = spawnSync('strace', ['-V']).status === 0;
+
+let work = '';
+let command = '';
+beforeAll(async () => {
+  work = mkdtempSync(join(tmpdir(), 'bofh-dry-run-'));
+  command = await builtCommand();
+});
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+
+/** Runs bofh under strace; what it said, and every call that starts a program or writes. */
+function traced(...args: readonly string[]) {
+  const [strace = '', ...words] = straceWords;
+  const file = join(work, 'trace');
+  const { status, stdout, stderr } = spawnSync(
+    strace,
+    [...words, '-o', file, process.execPath, command, '--state-dir', join(work, 'state'), ...args],
+    { encoding: 'utf8', env: { PATH: process.env.PATH, HOME: work } },
+  );
+  return { status, stdout, stderr, calls: callsIn(readFileSync(file, 'utf8')) };
+}
+
+/** Programs that read, whatever their words; LVM's and Xen's lists, where they are installed. */
+const reads = ['node', 'lvs', 'vgs', 'pvs', 'xl', 'lsblk', 'blkid', 'losetup', 'blockdev'];
+
+function named(argv: readonly string[]): string {
+  return argv[0]?.split('/').at(-1) ?? '';
+}
+
+describe.skipIf(!root || !hasStrace)('a dry run, seen by the kernel', () => {
+  const made = (): string => join(work, 'made');
+  const script = (): string => {
+    const path = join(work, 'a.ts');
+    writeFileSync(
+      path,
+      `import { atomic } from 'bofh';
+       const kind: string = 'x';
+       await atomic('a file', (tx) => tx.file.create({ path: ${JSON.stringify(made())}, content: kind, mode: 0o644 }));`,
+    );
+    return path;
+  };
+  const site = (): string => {
+    const path = join(work, 'site.ts');
+    writeFileSync(
+      path,
+      `import { defineSite } from 'bofh';\nexport default defineSite({ volumeGroup: 'vg0' });\n`,
+    );
+    return path;
+  };
+
+  it('of a script opens nothing for writing, changes no name and starts no change', () => {
+    const before = readdirSync(work).length;
+    const cached = existsSync('/var/cache/bofh') ? readdirSync('/var/cache/bofh') : undefined;
+
+    const { status, stdout, calls } = traced('--json', '--dry-run', '--site', site(), 'run', script());
+
+    expect(plan.parse(JSON.parse(stdout)).steps.map(({ kind }) => kind)).toContain('file.create');
+    expect(status).toBe(0);
+    expect(changesIn(calls)).toEqual([]);
+    expect(
+      startedIn(calls)
+        .map(named)
+        .filter((name) => !reads.includes(name)),
+    ).toEqual([]);
+    const ours = writesIn(calls).filter(({ program }) => named(program) === 'node');
+    expect(
+      ours.map(({ name, path }) => `${name} ${path}`).filter((line) => line !== 'openat /dev/null'),
+    ).toEqual([]);
+    expect(existsSync('/var/cache/bofh') ? readdirSync('/var/cache/bofh') : undefined).toEqual(cached);
+    // The script, the site file and the trace.
+    expect(readdirSync(work).length).toBe(before + 3);
+  });
+
+  it('of a recovery reads the journal and does not open it for writing', () => {
+    traced('run', killed());
+    expect(existsSync(made())).toBe(true);
+
+    const { status, stdout, calls } = traced('--json', '--dry-run', 'recover');
+
+    const { steps, journals } = plan.parse(JSON.parse(stdout));
+    expect(steps.flatMap(({ changes }) => changes.map(({ line }) => line))).toContain(`rm ${made()}`);
+    expect(journals).toMatchObject([{ end: 'rolled-back' }]);
+    expect(status).toBe(0);
+    expect(changesIn(calls)).toEqual([]);
+    const ours = writesIn(calls).filter(({ program }) => named(program) === 'node');
+    expect(
+      ours.map(({ name, path }) => `${name} ${path}`).filter((line) => line !== 'openat /dev/null'),
+    ).toEqual([]);
+    expect(existsSync(made())).toBe(true);
+  });
+
+  it('is no dry run without --dry-run: the same trace then shows the file and the journal', () => {
+    traced('--yes', 'recover');
+
+    const { status, calls } = traced('run', script());
+
+    const written = writesIn(calls).map(({ path }) => path);
+    expect(status).toBe(0);
+    expect(written.some((path) => path === made() || path.startsWith(join(work, '.bofh-')))).toBe(true);
+    expect(written.some((path) => path.includes('/state/journal/'))).toBe(true);
+  });
+
+  it('has the programs of the run, argv for argv, on a real device', () => {
+    const image = join(work, 'image');
+    writeFileSync(image, '');
+    truncateSync(image, 64 * 1024 ** 2);
+    const device = spawnSync('losetup', ['--find', '--show', image], { encoding: 'utf8' }).stdout.trim();
+    const path = join(work, 'mkfs.ts');
+    writeFileSync(
+      path,
+      `import { atomic } from 'bofh';
+       await atomic('mkfs', async (tx) => {
+         await tx.filesystem.create({ device: '${device}', type: 'ext4' });
+         const at = await tx.temporary.mount.mount({ device: '${device}', type: 'ext4', mode: 'rw' });
+         await at.release();
+       });`,
+    );
+    try {
+      const answer = spawnSync(process.execPath, [command, '--json', '--dry-run', 'run', path], {
+        encoding: 'utf8',
+      });
+      const { steps } = plan.parse(JSON.parse(answer.stdout));
+      const planned = steps.flatMap(({ changes }) =>
+        changes.flatMap(({ commands }) => commands.map(unnamed)),
+      );
+
+      const { status, calls } = traced('run', path);
+
+      const real = changesIn(calls).map(([file = '', ...words]) => unnamed([named([file]), ...words]));
+      expect(status).toBe(0);
+      expect(real.map((line) => line.split(' ')[0])).toEqual(['mkfs.ext4', 'mount', 'umount']);
+      expect(withoutRetries(planned)).toEqual(withoutRetries(real));
+    } finally {
+      spawnSync('losetup', ['--detach', device]);
+    }
+  });
+
+  function killed(): string {
+    const path = join(work, 'half.ts');
+    writeFileSync(
+      path,
+      `import { atomic } from 'bofh';
+       await atomic('half', async (tx) => {
+         await tx.file.create({ path: ${JSON.stringify(made())}, content: 'x', mode: 0o644 });
+         process.kill(process.pid, 'SIGKILL');
+       });`,
+    );
+    return path;
+  }
+});

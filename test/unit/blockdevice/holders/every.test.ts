@@ -1,0 +1,305 @@
+import { describe, expect, test } from 'vitest';
+import { everyHolder, mountEntries, mountHolders } from '../../../../src/blockdevice/index.ts';
+import { CommandError } from '../../../../src/errors.ts';
+import { mapped, quiet, treeHost, type Tree, virtual } from '../tree-host.ts';
+
+const dm = mapped({ name: 'dm-1', number: '253:1', map: 'vg0-web1', uuid: 'LVM-x' }, {});
+const one = '/proc/1/ns/mnt 4 4026531841 8124 0:0\n';
+const root = '22 1 254:0 / / rw - ext4 /dev/vda rw\n';
+
+/** 253:1 as stat prints it. */
+const device = (253 << 8) | 1;
+
+function process(pid: number, command: string, more: Tree = {}): Tree {
+  const files = Object.entries(more).map(([name, text]) => [`/proc/${pid}/${name}`, text]);
+  return {
+    [`/proc/${pid}/cmdline`]: `${command.replaceAll(' ', '\0')}\0`,
+    [`/proc/${pid}/status`]: 'SigIgn:\t0000000000000000\n',
+    ...(Object.fromEntries(files) as Tree),
+  };
+}
+
+const hostOf = (tree: Tree, scan = '', said: Readonly<Record<string, string>> = {}) =>
+  treeHost({ ...dm, ...quiet, ...tree }, ({ tool }) => {
+    if (tool === 'find') return one + scan;
+    const text = said[tool];
+    if (text === undefined) throw new CommandError({ tool, argv: [], reason: 'not-found', exitCode: 1 });
+    return text;
+  });
+const of = async (tree: Tree, scan = '', said: Readonly<Record<string, string>> = {}) =>
+  (await everyHolder(hostOf(tree, scan, said), '/dev/dm-1')).map(({ words, free }) => [
+    words,
+    free?.join(' '),
+  ]);
+
+const open = `/proc/7/fd/3 5 99 61b0 fd:1\n`;
+const works = `/proc/7/cwd ${device} 2 41ed 0:0\n`;
+const mounted = { '/proc/self/mountinfo': `${root}40 22 253:1 / /mnt rw - ext4 /dev/dm-1 rw\n` };
+
+describe('everyHolder', () => {
+  test('names nobody for a device that nobody has', async () => {
+    expect(await of({})).toEqual([]);
+  });
+
+  test('names who has the device itself open', async () => {
+    expect(await of(process(7, 'dd of=/dev/dm-1', { 'fd/3': '-> /dev/dm-1' }), open)).toEqual([
+      ['process 7 (dd of=/dev/dm-1) has open /dev/dm-1', 'kill 7'],
+    ]);
+  });
+
+  test('names who works in its filesystem before the mount, so that the commands work in their order', async () => {
+    expect(await of({ ...mounted, ...process(7, 'sleep 9', { cwd: '-> /mnt/deep' }) }, works)).toEqual([
+      ['process 7 (sleep 9) works in /mnt/deep', 'kill 7'],
+      ['mounted on /mnt (mount 40)', 'umount /mnt'],
+    ]);
+  });
+
+  test('forgets a process that ended while it looked', async () => {
+    expect(await of({}, open)).toEqual([]);
+  });
+
+  test('ends an interactive shell, which ignores SIGTERM, with a signal that it heeds', async () => {
+    const shell = process(7, '-bash', { status: 'Name:\tbash\nSigIgn:\t0000000000384004\n', cwd: '-> /mnt' });
+
+    expect(await of({ ...mounted, ...shell }, works)).toContainEqual([
+      'process 7 (-bash) works in /mnt',
+      'kill -HUP 7',
+    ]);
+  });
+
+  test('stops the service of a process, which systemd would start again', async () => {
+    const cgroup = '0::/system.slice/mysql.service\n';
+    const stat = '7 (my sql) d) S 6 6 6 0 -1\n';
+    const service = process(7, 'mysqld', { cgroup, stat, cwd: '-> /mnt' });
+    const main = { '/proc/6/stat': '6 (mysqld_safe) S 1 6 6 0 -1\n' };
+    const all = { ...mounted, ...service, ...main };
+    const systemd = { '/run/systemd/system/x': '' };
+
+    expect(await of({ ...all, ...systemd }, works)).toContainEqual([
+      'process 7 (mysqld) works in /mnt',
+      'systemctl stop mysql.service',
+    ]);
+    const killed = ['process 7 (mysqld) works in /mnt', 'kill 7'];
+    expect(await of(all, works)).toContainEqual(killed);
+    // A login or a job, which has a session of its own.
+    const other = { ...all, ...systemd, '/proc/7/stat': '7 (mysqld) S 6 7 7 0 -1\n' };
+    expect(await of(other, works)).toContainEqual(killed);
+    const ssh = { ...all, ...systemd, '/proc/7/cgroup': '0::/system.slice/ssh.service\n' };
+    expect(await of(ssh, works)).toContainEqual(killed);
+  });
+
+  test('knows the qemu of a guest', async () => {
+    const qemu = process(7, 'qemu-system-i386 -xen-domid 4 -name web1', { 'fd/3': '-> /dev/dm-1' });
+
+    expect(await of(qemu, open)).toEqual([
+      [
+        'process 7 (qemu-system-i386 -xen-domid 4 -name web1), for the guest with domid 4, has open /dev/dm-1',
+        'xl shutdown -w 4',
+      ],
+    ]);
+  });
+
+  test('tells bofh itself to leave, and not to be killed', async () => {
+    const self = { '/proc/self': '-> 7', ...process(7, 'bofh', { cwd: '-> /mnt' }) };
+    const tree = { ...dm, ...quiet, ...mounted, ...self };
+    const host = hostOf(tree, works);
+    const answer = await everyHolder(
+      {
+        ...host,
+        stat: (path) => (path === '/proc/self' ? Promise.resolve({ ...link }) : host.stat(path)),
+        readLink: (path) =>
+          path === '/proc/self/ns/mnt' ? Promise.resolve('mnt:[4026531841]') : host.readLink(path),
+        readFile: (path) =>
+          path === '/proc/self/mountinfo'
+            ? Promise.resolve(new TextEncoder().encode(mounted['/proc/self/mountinfo']))
+            : host.readFile(path),
+      },
+      '/dev/dm-1',
+    );
+
+    expect(answer[0]).toMatchObject({ kind: 'process', pid: 7, words: 'process 7 (bofh) works in /mnt' });
+    expect(answer[0]?.free).toBeUndefined();
+  });
+
+  test('names a mount in another mount namespace, and how to get there', async () => {
+    const scan = '/proc/8/ns/mnt 4 4026532999 8124 0:0\n';
+    const there = process(8, 'nginx', { mountinfo: '90 80 253:1 / /srv rw - ext4 /dev/dm-1 rw\n' });
+
+    expect(await of(there, scan)).toEqual([
+      ['mounted on /srv in the mount namespace of process 8 (nginx)', 'nsenter -t 8 -m umount /srv'],
+    ]);
+  });
+
+  test('leaves out the copy of a mount that goes with ours', async () => {
+    const scan = '/proc/8/ns/mnt 4 4026532999 8124 0:0\n';
+    const shared = (parent: string, id: number): string =>
+      `${id} 1 254:0 / / rw ${parent} - ext4 /dev/vda rw\n${id + 1} ${id} 253:1 / /mnt rw - ext4 /dev/dm-1 rw\n`;
+    const ours = { '/proc/self/mountinfo': shared('shared:1', 22) };
+    const with_ = (parent: string) => process(8, 'nginx', { mountinfo: shared(parent, 90) });
+    const here = ['mounted on /mnt (mount 23)', 'umount /mnt'];
+
+    expect(await of({ ...ours, ...with_('master:1') }, scan)).toEqual([here]);
+    expect(await of({ ...ours, ...with_('shared:1') }, scan)).toEqual([here]);
+    expect(await of({ ...ours, ...with_('master:2') }, scan)).toHaveLength(2);
+    expect(await of({ ...ours, ...with_('') }, scan)).toHaveLength(2);
+  });
+
+  test('says which mount namespaces and processes it could not look into', async () => {
+    const host = hostOf({});
+    const denied = { stderr: "stat: cannot statx '/proc/9/cwd': Permission denied\n", exitCode: 1 };
+
+    const found = await everyHolder(
+      { ...host, run: async (command) => command.parse({ stdout: one, ...denied }) },
+      '/dev/dm-1',
+    );
+
+    expect(found).toEqual([{ kind: 'unknown', words: 'could not look into 1 process (9)' }]);
+  });
+
+  test('does not fail over the search: it tells what it knows, and that it does not know all', async () => {
+    const host = hostOf(mounted);
+    const found = await everyHolder(
+      {
+        ...host,
+        run: () =>
+          Promise.reject(
+            new CommandError({ tool: 'find', argv: [], reason: 'timeout', what: 'took too long' }),
+          ),
+      },
+      '/dev/dm-1',
+    );
+
+    expect(found.map(({ words }) => words)).toEqual([
+      'mounted on /mnt (mount 40)',
+      'could not look everywhere: find: timeout',
+    ]);
+  });
+
+  test('names what lies on a mapping first, then the mapping with its own way to close it', async () => {
+    const upper = (uuid: string): Tree => ({
+      ...mapped({ name: 'dm-2', number: '253:2', map: 'secret', uuid }, {}),
+      '/sys/devices/virtual/block/dm-1/holders/dm-2': '-> ../../dm-2',
+      '/proc/self/mountinfo': `${root}41 22 253:2 / /deep rw - ext4 /dev/dm-2 rw\n`,
+    });
+    const closes = async (uuid: string) => (await of(upper(uuid))).map(([, free]) => free);
+
+    expect(await of(upper('CRYPT-LUKS2-x'))).toEqual([
+      ['/dev/mapper/secret: mounted on /deep (mount 41)', 'umount /deep'],
+      ['beneath /dev/mapper/secret', 'cryptsetup close secret'],
+    ]);
+    expect(await closes('')).toEqual(['umount /deep', 'dmsetup remove secret']);
+    expect(await closes('mpath-x')).toEqual(['umount /deep', 'multipath -f secret']);
+  });
+
+  test('names the volume that a part of it belongs to', async () => {
+    const upper = mapped({ name: 'dm-2', number: '253:2', map: 'vg0-pool_tdata', uuid: 'LVM-y-tdata' }, {});
+    const tree = { ...upper, '/sys/devices/virtual/block/dm-1/holders/dm-2': '-> ../../dm-2' };
+
+    expect(await of(tree)).toEqual([['beneath /dev/mapper/vg0-pool_tdata', 'lvchange -an vg0/pool']]);
+  });
+
+  test('stops an array', async () => {
+    const md = { ...virtual('md0', '9:0'), '/sys/devices/virtual/block/dm-1/holders/md0': '-> ../../md0' };
+
+    expect(await of(md)).toEqual([['part of /dev/md0', 'mdadm --stop /dev/md0']]);
+  });
+
+  test('names a guest by its name, or says that it has none', async () => {
+    const vbd = { '/sys/bus/xen-backend/devices/vbd-7-51712/physical_device': 'fd:1\n' };
+
+    expect(await of(vbd, '', { xl: 'web1\n' })).toEqual([
+      ['a disk of the guest web1 (domid 7)', 'xl shutdown -w 7'],
+    ]);
+    expect(await of(vbd)).toEqual([
+      [
+        'a disk of the guest with domid 7, which has no name: it is half-built, dying or gone',
+        'xl destroy 7',
+      ],
+    ]);
+  });
+
+  test('names the unit by which systemd mounts it, and stops that instead', async () => {
+    const unit = { ...mounted, '/run/systemd/system/x': '', '/run/systemd/generator/mnt.mount': '' };
+    const automount = { ...unit, '/run/systemd/generator/mnt.automount': '' };
+    const table = `${root}39 22 0:50 / /mnt rw - autofs systemd-1 rw\n40 39 253:1 / /mnt rw - ext4 /dev/dm-1 rw\n`;
+
+    expect(await of(unit)).toEqual([
+      [
+        'mounted on /mnt (mount 40), where systemd mounts it (mnt.mount, from /etc/fstab)',
+        'systemctl stop mnt.mount',
+      ],
+    ]);
+    expect(await of({ ...automount, '/proc/self/mountinfo': table })).toEqual([
+      [
+        'mounted on /mnt (mount 40), where systemd mounts it again at each access (mnt.automount, from /etc/fstab)',
+        'systemctl stop mnt.automount mnt.mount',
+      ],
+    ]);
+    expect(await of(mounted)).toEqual([['mounted on /mnt (mount 40)', 'umount /mnt']]);
+  });
+});
+
+const link = {
+  kind: 'symlink',
+  inode: '1',
+  device: '0:1',
+  size: 0,
+  mode: 0o777,
+  uid: 0,
+  gid: 0,
+  links: 1,
+} as const;
+
+describe('mountHolders', () => {
+  const entry = async (tree: Tree, id = 40) => {
+    const found = (await mountEntries(hostOf(tree))).find((each) => each.id === id);
+    if (found === undefined) throw new Error('no such mount');
+    return found;
+  };
+  const on = async (tree: Tree, scan = '') => {
+    const found = await mountHolders(hostOf(tree, scan), await entry(tree));
+    return found.map(({ words, free }) => [words, free?.join(' ')]);
+  };
+
+  test('names the mounts in it, the innermost first', async () => {
+    const table = `${mounted['/proc/self/mountinfo']}50 40 0:60 / /mnt/a rw - tmpfs t rw\n51 50 0:61 / /mnt/a/b rw - tmpfs t rw\n`;
+
+    expect(await on({ '/proc/self/mountinfo': table })).toEqual([
+      ['t mounted on /mnt/a/b (mount 51)', 'umount /mnt/a/b'],
+      ['t mounted on /mnt/a (mount 50)', 'umount /mnt/a'],
+    ]);
+  });
+
+  test('names an overlay that has a layer in it', async () => {
+    const table = `${mounted['/proc/self/mountinfo']}52 22 0:70 / /merged rw - overlay o rw,lowerdir=/lo:/mnt/layer,upperdir=/up\n`;
+
+    expect(await on({ '/proc/self/mountinfo': table })).toEqual([
+      ['a layer of the overlay on /merged (mount 52)', 'umount /merged'],
+    ]);
+  });
+
+  test('names who uses it through this mount alone, where the filesystem has another one', async () => {
+    const table = `${mounted['/proc/self/mountinfo']}60 22 253:1 / /other rw - ext4 /dev/dm-1 rw\n`;
+    const two = {
+      '/proc/self/mountinfo': table,
+      ...process(7, 'sleep 9', { cwd: '-> /mnt/deep' }),
+      ...process(8, 'sleep 8', { cwd: '-> /other/deep' }),
+    };
+    const scan = `${works}/proc/8/cwd ${device} 2 41ed 0:0\n`;
+
+    expect(await on(two, scan)).toEqual([['process 7 (sleep 9) works in /mnt/deep', 'kill 7']]);
+  });
+
+  test('names who has a socket in it', async () => {
+    const unix =
+      'Num       RefCount Protocol Flags    Type St Inode Path\n' +
+      '0000000000000000: 00000002 00000000 00010000 0001 01 4711 /mnt/run/sock\n' +
+      '0000000000000000: 00000002 00000000 00010000 0001 01 4712 @/mnt/abstract\n' +
+      '0000000000000000: 00000003 00000000 00000000 0001 03 4713\n';
+    const scan = '/proc/7/fd/4 9 4711 c1ff 0:0\n/proc/7/fd/5 9 4713 c1ff 0:0\n';
+
+    expect(await on({ ...mounted, '/proc/net/unix': unix, ...process(7, 'mysqld') }, scan)).toEqual([
+      ['process 7 (mysqld) has a socket at /mnt/run/sock', 'kill 7'],
+    ]);
+  });
+});
