@@ -33,10 +33,14 @@ export async function commit<T>(ending: Ending, value: T): Promise<T> {
     const { end, errors, adrift } = await unwind(unwinding);
     if (adrift !== undefined) ending.leave(adrift);
     if (end === 'stuck' || journal.incomplete !== undefined)
-      throw stuck(journal, { cause: errors[0] ?? journal.incomplete, value, errors: errors.slice(1) });
+      throw await stuck(unwinding, {
+        cause: errors[0] ?? journal.incomplete,
+        value,
+        errors: errors.slice(1),
+      });
     close(journal, { t: 'closed', outcome: 'committed' });
   } catch (error) {
-    if (error instanceof AppendError) throw stuck(journal, { cause: error, value });
+    if (error instanceof AppendError) throw await stuck(unwinding, { cause: error, value });
     throw error;
   }
   return value;
@@ -60,16 +64,16 @@ async function makeReady({ unwinding, release }: Ending): Promise<'ready'> {
 export async function rollBack(ending: Ending, cause: unknown): Promise<unknown> {
   const { unwinding } = ending;
   const { journal, abandon } = unwinding;
-  if (journal.dead?.at === 'sync' || abandon?.aborted === true) return stuck(journal, { cause });
+  if (journal.dead?.at === 'sync' || abandon?.aborted === true) return await stuck(unwinding, { cause });
   let unwound: Unwound;
   try {
     note(journal, [{ t: 'rollback', because: messageOf(cause) }]);
     unwound = await unwind(unwinding);
   } catch (error) {
-    return stuck(journal, { cause, errors: [error] });
+    return await stuck(unwinding, { cause, errors: [error] });
   }
   if (unwound.adrift !== undefined) ending.leave(unwound.adrift);
-  if (unwound.end === 'stuck') return stuck(journal, { cause, errors: unwound.errors });
+  if (unwound.end === 'stuck') return await stuck(unwinding, { cause, errors: unwound.errors });
   return rolledBack(unwinding, cause, unwound);
 }
 

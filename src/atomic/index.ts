@@ -12,5 +12,6 @@ export {
   type Operation,
   type OperationSpec,
 } from './operation.ts';
+export { withReverse, type Callable, type Reverse, type Reversible } from './reverse.ts';
 export type { Schema } from './schema.ts';
 export type { Engine, Signals } from './engine.ts';

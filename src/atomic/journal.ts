@@ -1,6 +1,7 @@
 import { JournalError } from '../errors.ts';
 import { messageOf } from './engine.ts';
 import { decode, encode, type BeginLine, type Line } from './lines.ts';
+import { limitHistory } from './prune.ts';
 import { apply, fold, type State } from './state.ts';
 import type { Store, StoreFile } from './store.ts';
 
@@ -99,6 +100,7 @@ export function close(journal: Journal, line: Line & { readonly t: 'closed' }): 
   append(journal, [line]);
   try {
     retire(journal.store, journal.id);
+    limitHistory(journal.store, journal.id);
   } catch {
     // It is closed, which is all that matters to its sequence: the next recovery moves it.
   }

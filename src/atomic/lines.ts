@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { JournalError } from '../errors.ts';
+import { type Holder, JournalError } from '../errors.ts';
 import type { Claims, Key } from './operation.ts';
 
 /** The process that works on a journal: pid and start time (clock ticks since boot, /proc/PID/stat) agree, or it is gone. */
@@ -40,6 +40,15 @@ export interface IntentLine {
 
 export type BlockedWhy = 'failed' | 'bare' | { readonly by: number };
 
+/** Why a step could not be undone, or finished, in one attempt. */
+export interface Blocked {
+  readonly why: BlockedWhy;
+  /** For people, as the next two: what failed, who keeps it, what to do about it. */
+  readonly message?: string;
+  readonly holders?: readonly Holder[];
+  readonly remedy?: string;
+}
+
 /** The lines of a journal. `docs/journal.md` has the table. */
 export type Line =
   | BeginLine
@@ -47,7 +56,7 @@ export type Line =
   | IntentLine
   | { readonly t: 'done'; readonly n: number; readonly result: unknown }
   | { readonly t: 'undone'; readonly n: number; readonly by?: number; readonly notOurs?: string }
-  | { readonly t: 'blocked'; readonly n: number; readonly why: BlockedWhy; readonly message?: string }
+  | ({ readonly t: 'blocked'; readonly n: number } & Blocked)
   | { readonly t: 'scope-end'; readonly s: number }
   | { readonly t: 'rollback'; readonly scope?: number; readonly because: string }
   | ({ readonly t: 'recovery' } & Owner)

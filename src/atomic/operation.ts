@@ -1,5 +1,5 @@
 import type { ChangeHost, ReadHost } from '../command/index.ts';
-import { JournalError, UsageError } from '../errors.ts';
+import { type ByHand, type Holder, JournalError, UsageError } from '../errors.ts';
 import { check, type Schema } from './schema.ts';
 
 /** Names one object of a host: `lv:vg0/web1`, `fs:UUID`, `file:/etc/xen/web1.cfg`. */
@@ -24,11 +24,14 @@ export interface DeviceKeys {
  */
 export interface Look {
   readonly state: 'ours' | 'gone' | 'not-ours';
-  /** Who uses the object now, in words: "mounted on /mnt (mount 41)". */
-  readonly holders?: readonly string[];
+  /** Who uses the object now, as far as the kernel tells at a glance. */
+  readonly holders?: readonly Holder[];
   /** What was found, for `not-ours`. */
   readonly found?: string;
 }
+
+/** Whose way it is that a person is to go by hand: `back` before the commit, `forward` after it. */
+export type Way = 'back' | 'forward';
 
 interface Common<A, U> {
   /** Dotted: `lvm.lv.create`. Its first part is the driver. */
@@ -90,6 +93,8 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
     readonly result?: R;
     readonly host: ChangeHost;
   }) => Promise<void>;
+  /** For a person before a stuck journal: what it is and how to see and clear it by hand. Pure: it asks nobody. */
+  readonly describe?: (input: { readonly undo: U; readonly result?: R; readonly way: Way }) => ByHand;
 }
 
 /** An act that has no inverse: it is checked in its turn and done after the commit. */
@@ -97,6 +102,8 @@ export interface DeferredSpec<A, U> extends Common<A, U> {
   readonly look: (input: { readonly undo: U; readonly host: ReadHost }) => Promise<Look>;
   readonly afterCommit: (input: { readonly undo: U; readonly host: ChangeHost }) => Promise<void>;
   readonly sync?: (input: { readonly undo: U; readonly host: ChangeHost }) => Promise<void>;
+  /** As that of an operation; its `way` is `back` while the act must not be done any more. */
+  readonly describe?: (input: { readonly undo: U; readonly way: Way }) => ByHand;
 }
 
 declare const types: unique symbol;
@@ -139,6 +146,12 @@ export interface Operation<A = never, V = unknown> {
   readonly revert: (input: Journalled<ChangeHost>) => Promise<void>;
   readonly sync: (input: Journalled<ChangeHost>) => Promise<void>;
   readonly afterCommit: (input: Journalled<ChangeHost>) => Promise<void>;
+  /** Undefined for a kind that cannot tell; every kind of bofh's own can. */
+  readonly describe?: (input: {
+    readonly undo: unknown;
+    readonly result?: unknown;
+    readonly way: Way;
+  }) => ByHand;
 }
 
 interface Journalled<H> {
@@ -156,11 +169,12 @@ export function operation<A, U, R, V>(spec: OperationSpec<A, U, R, V>): Operatio
   const parse = parsers(spec);
   const result = (value: unknown): R =>
     check(spec.result, value, (issues) => unreadable(spec.kind, 'result', issues));
-  const journalled = <H>(input: Journalled<H>): { undo: U; result?: R; host: H } => ({
+  const known = (input: { readonly undo: unknown; readonly result?: unknown }): { undo: U; result?: R } => ({
     undo: parse.undo(input.undo),
-    host: input.host,
     ...(input.result === undefined ? {} : { result: result(input.result) }),
   });
+  const journalled = <H>(input: Journalled<H>) => ({ ...known(input), host: input.host });
+  const { describe } = spec;
   return {
     ...head(spec, spec.lives, spec.restores, false, spec.afterCommit !== undefined),
     contains: (input) => spec.contains?.(parse.both(input)),
@@ -171,6 +185,7 @@ export function operation<A, U, R, V>(spec: OperationSpec<A, U, R, V>): Operatio
     revert: (input) => spec.revert(journalled(input)),
     sync: async (input) => spec.sync?.(journalled(input)),
     afterCommit: async (input) => spec.afterCommit?.(journalled(input)),
+    ...(describe === undefined ? {} : { describe: (input) => describe({ ...known(input), way: input.way }) }),
   };
 }
 
@@ -181,6 +196,7 @@ export function deferred<A, U>(spec: DeferredSpec<A, U>): Operation<A, void> {
     undo: parse.undo(input.undo),
     host: input.host,
   });
+  const { describe } = spec;
   return {
     ...head(spec, 'disk', 'state', true, true),
     contains: () => undefined,
@@ -191,6 +207,9 @@ export function deferred<A, U>(spec: DeferredSpec<A, U>): Operation<A, void> {
     revert: () => Promise.resolve(),
     sync: async (input) => spec.sync?.(undoOf(input)),
     afterCommit: (input) => spec.afterCommit(undoOf(input)),
+    ...(describe === undefined
+      ? {}
+      : { describe: (input) => describe({ undo: parse.undo(input.undo), way: input.way }) }),
   };
 }
 

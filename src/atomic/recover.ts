@@ -98,12 +98,15 @@ async function bringToEnd(
     const { end, leftAlone, errors, adrift } = unwound;
     if (adrift !== undefined) leave(adrift);
     if (end === 'stuck' || journal.incomplete !== undefined)
-      throw stuck(journal, { cause: errors[0] ?? journal.incomplete, errors: errors.slice(1) });
+      throw await stuck(
+        { engine, journal },
+        { cause: errors[0] ?? journal.incomplete, errors: errors.slice(1) },
+      );
     close(journal, { t: 'closed', outcome: end });
     return { id: journal.id, name: journal.state.begin.name, end, leftAlone };
   } catch (error) {
     // By now the host may have been changed: a line that cannot be written is no mere trouble with the journal.
-    throw error instanceof AppendError ? stuck(journal, { cause: error }) : error;
+    throw error instanceof AppendError ? await stuck({ engine, journal }, { cause: error }) : error;
   }
 }
 
@@ -186,7 +189,8 @@ async function refuseInUse(
       host: engine.host,
       ...result,
     });
-    if (is === 'ours' && holders.length > 0) used.push(`${describe(step)}: ${holders.join(', ')}`);
+    if (is === 'ours' && holders.length > 0)
+      used.push(`${describe(step)}: ${holders.map(({ words }) => words).join(', ')}`);
   }
   if (used.length === 0) return;
   throw new RefusedError(`journal ${id} is left open: what it made is in use by now: ${used.join('; ')}`, {

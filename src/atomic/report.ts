@@ -1,5 +1,5 @@
-import { StuckError, type StuckStep } from '../errors.ts';
-import { messageOf } from './engine.ts';
+import { type ByHand, StuckError, type StuckStep } from '../errors.ts';
+import { type Engine, messageOf } from './engine.ts';
 import type { Journal } from './journal.ts';
 import { exclusive, isLeft, type State, type Step } from './state.ts';
 
@@ -11,36 +11,72 @@ export function describe(step: Step, found?: string): string {
 }
 
 /** The steps of a journal as the error and `journal show` tell them. */
-function stuckSteps(state: State): {
-  readonly undone: readonly StuckStep[];
-  readonly blocked: readonly StuckStep[];
-  readonly remaining: readonly StuckStep[];
-} {
+async function stuckSteps(engine: Engine, state: State): Promise<Required<Steps>> {
   const left = state.steps.filter((step) => isLeft(state, step));
+  const remaining = await Promise.all(
+    left.map(async (step) => {
+      const byHand = await byHandOf(engine, state, step);
+      return { step, said: { ...inWords(step), ...(byHand === undefined ? {} : { byHand }) } };
+    }),
+  );
+  const of = (is: (step: Step) => boolean) =>
+    remaining.filter(({ step }) => is(step)).map(({ said }) => said);
   return {
+    done: state.committed ? state.steps.filter((step) => stays(state, step)).map(inWords) : [],
     undone: state.steps.filter((step) => step.undone !== undefined).map(inWords),
-    blocked: left.filter((step) => step.blocked !== undefined).map(inWords),
-    remaining: left.filter((step) => step.blocked === undefined).map(inWords),
+    blocked: of((step) => step.blocked !== undefined),
+    remaining: of((step) => step.blocked === undefined),
   };
+}
+
+type Steps = Pick<StuckError, 'done' | 'undone' | 'blocked' | 'remaining'>;
+
+function stays(state: State, step: Step): boolean {
+  return step.undone === undefined && !isLeft(state, step);
+}
+
+/**
+ * What a person can do about a step that is left. Undefined for one whose kind cannot tell, or that this bofh does not
+ * know: words for people must not stand in the way of the error that they are for.
+ */
+export async function byHandOf(
+  engine: Pick<Engine, 'find'>,
+  state: Pick<State, 'committed'>,
+  { intent, done }: Pick<Step, 'intent' | 'done'>,
+): Promise<ByHand | undefined> {
+  try {
+    const code = await engine.find(intent.kind, intent.version);
+    const result = done === undefined ? {} : { result: done.result };
+    return code?.describe?.({ undo: intent.undo, ...result, way: state.committed ? 'forward' : 'back' });
+  } catch {
+    return undefined;
+  }
 }
 
 function inWords(step: Step): StuckStep {
   const { n, intent, blocked } = step;
   const objects = exclusive(intent.claims ?? {});
-  return { n, kind: intent.kind, objects, ...(blocked === undefined ? {} : { why: reason(blocked) }) };
+  if (blocked === undefined) return { n, kind: intent.kind, objects };
+  const { holders, remedy } = blocked;
+  return {
+    ...{ n, kind: intent.kind, objects, why: reason(blocked) },
+    ...(holders === undefined ? {} : { holders }),
+    ...(remedy === undefined ? {} : { remedy }),
+  };
 }
 
-function reason({ why, message }: NonNullable<Step['blocked']>): string {
+/** Why a step is blocked. */
+export function reason({ why, message }: NonNullable<Step['blocked']>): string {
   if (why === 'bare') return 'its inverse was code of a process that is gone';
   if (why === 'failed') return message ?? 'its undo failed';
   return `step ${why.by} stands in the way`;
 }
 
 /** The error of a sequence that could not be brought to an end. */
-export function stuck(
-  journal: Journal,
+export async function stuck(
+  { engine, journal }: { readonly engine: Engine; readonly journal: Journal },
   details: { readonly cause: unknown; readonly value?: unknown; readonly errors?: readonly unknown[] },
-): StuckError {
+): Promise<StuckError> {
   const { state, id } = journal;
   // What only stands behind another step is not why.
   const root = state.steps.find(({ blocked }) => typeof blocked?.why === 'string');
@@ -49,7 +85,7 @@ export function stuck(
     id,
     committed: state.committed,
     value: details.value,
-    ...stuckSteps(state),
+    ...(await stuckSteps(engine, state)),
     cause: joined(details.cause, details.errors ?? []),
   });
 }

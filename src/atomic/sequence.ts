@@ -6,11 +6,13 @@ import { frame, refusal, settle, track, type Frame } from './frame.ts';
 import { append, type Journal } from './journal.ts';
 import type { IntentLine, Line } from './lines.ts';
 import type { ObjectLocks } from './lock.ts';
-import type { Claims, Operation } from './operation.ts';
+import type { Operation } from './operation.ts';
 import { ridersOf } from './next.ts';
+import { takeCall, takeEffect } from './pair.ts';
 import { describe } from './report.ts';
+import { nameOf, type Reverse } from './reverse.ts';
 import { blocks, inScope, type State, type Step } from './state.ts';
-import { takePair, takeStep, type StepHome } from './step.ts';
+import { takeStep, type StepHome } from './step.ts';
 import type { Steps, Temporary } from './steps.ts';
 import { undo, unwind, type Unwinding } from './unwind.ts';
 
@@ -19,6 +21,8 @@ export type { Steps, Temporary };
 export interface SequenceOptions extends Signals {
   readonly engine: Engine;
   readonly name: string;
+  /** What undoes a function that `tx.call` calls and that has no inverse of its own. */
+  readonly reverse?: Reverse;
 }
 
 /**
@@ -33,7 +37,8 @@ export class AtomicOperationSequence {
   readonly #abandon: AbortSignal;
   readonly #root: Frame;
   readonly #locks: ObjectLocks;
-  readonly #inverses = new Map<number, () => unknown>();
+  readonly #reverse: Reverse | undefined;
+  readonly #inverses = new Map<number, () => Promise<string | undefined>>();
   readonly #temporaries: number[] = [];
   readonly #claims: StepHome['running'] = new Map();
   /** Acts that a second signal left to themselves: until they end, journal and locks are theirs. */
@@ -50,6 +55,7 @@ export class AtomicOperationSequence {
   constructor(options: SequenceOptions) {
     this.#engine = options.engine;
     this.#name = options.name;
+    this.#reverse = options.reverse;
     this.#root = frame(options.name);
     this.#stop = options.stop ?? new AbortController().signal;
     this.#abandon = options.abandon ?? new AbortController().signal;
@@ -96,13 +102,15 @@ export class AtomicOperationSequence {
   #steps(own: Frame): Steps {
     const tracked = <T>(name: string, work: () => Promise<T>, what: 'step' | 'scope' = 'step'): Promise<T> =>
       track(own, { name, what, stop: this.#stop }, work);
+    const home = () => ({ ...this.#home(own), inverses: this.#inverses });
     return {
       signal: this.#stop,
       step: (code, args) =>
         tracked(code.kind, async () => (await takeStep(this.#home(own), code, args)).value as never),
       temporary: (code, args) => tracked(code.kind, () => this.#temporary(own, code, args)),
       effect: (name, forward, inverse, options) =>
-        tracked(name, () => this.#effect(own, name, forward, inverse, options?.claims)),
+        tracked(name, () => takeEffect(home(), { name, claims: options?.claims }, forward, inverse)),
+      call: (f, ...args) => tracked(nameOf(f), () => takeCall(home(), f, args, this.#reverse)),
       scope: (name, body) => tracked(`scope "${name}"`, () => this.#scope(own, name, body), 'scope'),
     };
   }
@@ -142,23 +150,6 @@ export class AtomicOperationSequence {
     const { lines, leftAlone } = await undo(this.#unwinding(journal), step, ridersOf(step, left));
     append(journal, lines);
     if (leftAlone.length > 0) throw new JournalError(`${leftAlone.join('; ')}: it was not released`);
-  }
-
-  async #effect<T>(
-    own: Frame,
-    name: string,
-    forward: () => T | Promise<T>,
-    inverse: (result: T | undefined) => unknown,
-    claims: Claims | undefined,
-  ): Promise<T> {
-    return takePair(this.#home(own), { name, claims }, async (n, journal) => {
-      const kept: { result?: T } = {};
-      this.#inverses.set(n, () => inverse(kept.result));
-      const result = await forward();
-      kept.result = result;
-      append(journal, [{ t: 'done', n, result: null }], 'wait');
-      return result;
-    });
   }
 
   async #scope<T>(parent: Frame, name: string, body: (tx: Steps) => T | Promise<T>): Promise<T> {

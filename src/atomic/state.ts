@@ -1,4 +1,4 @@
-import type { BeginLine, BlockedWhy, IntentLine, Line, Owner } from './lines.ts';
+import type { BeginLine, Blocked, IntentLine, Line, Owner } from './lines.ts';
 import type { Claims, Key } from './operation.ts';
 
 /** A step as the journal tells it. */
@@ -9,7 +9,7 @@ export interface Step {
   readonly undone?: { readonly by?: number; readonly notOurs?: string };
   readonly finished: boolean;
   /** In the present attempt. */
-  readonly blocked?: { readonly why: BlockedWhy; readonly message?: string };
+  readonly blocked?: Blocked;
 }
 
 /** What a journal's lines add up to. */

@@ -68,7 +68,9 @@ async function prepare(home: StepHome, code: AnyOperation, args: unknown, n: num
   await claim(home, code.kind, n, claims);
   const undoData = await code.prepare({ args, mark, host: engine.host, chosen });
   if (JSON.stringify(await claimsOf(undoData)) !== JSON.stringify(claims))
-    throw new RefusedError(`${code.kind}: what it works on changed while it was being locked; try again`);
+    throw new RefusedError(`${code.kind}: what it works on changed while it was being locked; try again`, {
+      remedy: 'give the command again',
+    });
   return { undoData, claims };
 }
 
@@ -131,6 +133,10 @@ async function expectOurs(code: AnyOperation, input: Parameters<AnyOperation['lo
   if (look.state === 'ours') return;
   throw new RefusedError(
     `${code.kind}: its tool reported success, but ${look.found ?? 'there is no trace of what it should have done'}`,
+    {
+      remedy:
+        'look at the object that it names and at the log of the kernel (dmesg), then give the command again',
+    },
   );
 }
 

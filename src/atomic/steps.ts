@@ -19,6 +19,13 @@ export interface Steps {
     inverse: (result: T | undefined) => unknown,
     options?: { readonly claims?: Claims },
   ): Promise<T>;
+  /**
+   * Runs a function whose inverse is known before it runs: its own (`withReverse`), else the one that the sequence's
+   * `reverse` makes. UsageError, and nothing is run, when there is none. A call that throws counts as not done, and its
+   * inverse is not run: what can fail half-way wants `effect`. As with a bare pair, all this is undone while the process
+   * lives, and conflicts with every older step.
+   */
+  call<A extends readonly unknown[], T>(f: (...args: A) => T | Promise<T>, ...args: A): Promise<T>;
   /** A savepoint with its own steps: its failure undoes them and is thrown; its success joins this one. */
   scope<T>(name: string, body: (tx: Steps) => T | Promise<T>): Promise<T>;
 }

@@ -12,6 +12,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statfsSync,
   statSync,
   writeSync,
 } from 'node:fs';
@@ -47,6 +48,13 @@ export interface Store {
   rename(from: string, to: string): void;
   /** A file or a whole folder; one that is not there is removed already. */
   remove(name: string): void;
+  /**
+   * When a file was last written to, in milliseconds since 1970; undefined when there is none. By a clock that may have
+   * been wrong: for people, and for the age of the history, never for an order that matters.
+   */
+  changedMs(name: string): number | undefined;
+  /** Bytes that can still be written here; undefined where nothing but memory limits that. */
+  freeBytes(): number | undefined;
   /** Makes names durable. */
   syncDir(folder: '.' | 'history'): void;
 }
@@ -66,13 +74,15 @@ export function diskStore(directory: string): Store {
       return diskFile(openSync(path(name), constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600));
     },
     open: (name) => {
-      const fd = absent(() => openSync(path(name), constants.O_RDWR | constants.O_NOFOLLOW));
+      const fd = absent(() => openWhole(path(name)));
       return fd === undefined ? undefined : diskFile(fd);
     },
     inode: (name) => {
       const stat = absent(() => statSync(path(name), { bigint: true }));
       return stat === undefined ? undefined : `${stat.dev}:${stat.ino}`;
     },
+    changedMs: (name) => absent(() => statSync(path(name)))?.mtimeMs,
+    freeBytes: () => freeBytes(directory),
     makeDir: (name) => mkdirSync(path(name), { mode: 0o700, recursive: true }),
     rename: (from, to) => {
       makeDurable(dirname(path(to)));
@@ -102,6 +112,24 @@ function refuseUntrusted(directory: string): true | undefined {
   return true;
 }
 
+/** For reading alone where the disk is read-only: what is written there can still be told. */
+function openWhole(path: string): number {
+  try {
+    return openSync(path, constants.O_RDWR | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EROFS')) throw error;
+    return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  }
+}
+
+/** Of the filesystem on which the directory is, or will be made. */
+function freeBytes(directory: string): number {
+  const there = absent(() => statfsSync(directory));
+  if (there === undefined) return freeBytes(dirname(directory));
+  // Root may also write what is kept back for it.
+  return (process.geteuid?.() === 0 ? there.bfree : there.bavail) * there.bsize;
+}
+
 function diskFile(fd: number): StoreFile {
   const stat = fstatSync(fd, { bigint: true });
   return {
@@ -120,11 +148,22 @@ function readWhole(fd: number): Buffer {
   return readFileSync(`/proc/self/fd/${fd}`);
 }
 
-/** Makes a folder whose name, and those of the new folders above it, are on the disk when this returns. */
+/**
+ * Makes a folder whose name, and those of the new folders above it, are on the disk when this returns. One by one:
+ * node's `recursive` says ENOENT where the disk is read-only (20.20).
+ */
 function makeDurable(directory: string): void {
-  const first = mkdirSync(directory, { mode: 0o700, recursive: true });
-  if (first === undefined) return;
-  for (let made = directory; made.length >= first.length; made = dirname(made)) syncDirectory(dirname(made));
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+    if (error.code === 'EEXIST') return;
+    if (error.code !== 'ENOENT' || dirname(directory) === directory) throw error;
+    makeDurable(dirname(directory));
+    makeDurable(directory);
+    return;
+  }
+  syncDirectory(dirname(directory));
 }
 
 function syncDirectory(path: string): void {

@@ -1,15 +1,16 @@
 import type { ChangeHost } from '../command/index.ts';
+import { BofhError } from '../errors.ts';
 import { changing, codeOf, messageOf, type Engine } from './engine.ts';
 import { note, type Journal } from './journal.ts';
-import type { Line } from './lines.ts';
+import type { Blocked, Line } from './lines.ts';
 import { next, type Decision } from './next.ts';
 import type { Look } from './operation.ts';
 import { describe } from './report.ts';
 import { unless } from './signal.ts';
 import type { Step } from './state.ts';
 
-/** The inverses of bare pairs, which only this process has. */
-export type Inverses = ReadonlyMap<number, () => unknown>;
+/** The inverses of bare pairs, which only this process has; each gives in words what it left alone. */
+export type Inverses = ReadonlyMap<number, () => Promise<string | undefined>>;
 
 export interface Unwinding {
   readonly engine: Engine;
@@ -80,9 +81,16 @@ async function act(
     if (decision.boot === 'other') return await lookOnly(unwinding, step);
     return await undo(unwinding, step, decision.riders);
   } catch (error) {
-    const message = messageOf(error);
-    return { lines: [{ t: 'blocked', n: step.n, why: 'failed', message }], leftAlone: [], errors: [error] };
+    const line: Line = { t: 'blocked', n: step.n, why: 'failed', message: messageOf(error), ...known(error) };
+    return { lines: [line], leftAlone: [], errors: [error] };
   }
+}
+
+/** What an error of ours says beyond its message. */
+function known(error: unknown): Pick<Blocked, 'holders' | 'remedy'> {
+  if (!(error instanceof BofhError)) return {};
+  const { holders, remedy } = error;
+  return { ...(holders.length === 0 ? {} : { holders }), ...(remedy === undefined ? {} : { remedy }) };
 }
 
 /** Undoes one step, and with it what lies in its object: looks, reverts what is ours, looks again, makes it durable. */
@@ -93,8 +101,8 @@ export async function undo(unwinding: Unwinding, step: Step, riders: readonly St
   ];
   const inverse = unwinding.inverses.get(step.n);
   if (inverse !== undefined) {
-    await inverse();
-    return acted(lines);
+    const found = await inverse();
+    return found === undefined ? acted(lines) : leave(step, 'undone', { state: 'not-ours', found });
   }
   const { code, journalled } = await at(unwinding, step);
   if (code.deferred) return acted(lines);
@@ -169,5 +177,5 @@ function leave(step: Step, t: 'undone' | 'finished', look: Look): Acted {
 }
 
 function users({ holders = [] }: Look): string {
-  return holders.length === 0 ? '' : `; used by ${holders.join(', ')}`;
+  return holders.length === 0 ? '' : `; used by ${holders.map(({ words }) => words).join(', ')}`;
 }

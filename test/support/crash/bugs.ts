@@ -1,11 +1,5 @@
+import type { Patch } from './copies.ts';
 import type { ToyBugs } from './toys.ts';
-
-/** A change to one file of the engine; `old` occurs in it exactly once. */
-interface Patch {
-  readonly file: string;
-  readonly old: string;
-  readonly now: string;
-}
 
 /** A bug that the crash matrix must see. */
 export interface Bug {
@@ -96,6 +90,15 @@ export const bugs: readonly Bug[] = [
   {
     name: 'no truncation after a write that failed',
     patches: [journal('journal.file.truncate(journal.position);', '')],
+  },
+  {
+    name: 'no directory fsync at the birth of a journal',
+    patches: [
+      journal(
+        "store.rename(`${id}.new`, `${id}.journal`);\n  store.syncDir('.');",
+        'store.rename(`${id}.new`, `${id}.journal`);',
+      ),
+    ],
   },
   {
     name: 'recovery that acts before it syncs',

@@ -50,6 +50,8 @@ export function memoryStore(process: Process): Store {
       const number = world.files.names.get(name);
       return number === undefined ? undefined : `1:${number}`;
     },
+    changedMs: (name) => (world.files.names.has(name) ? 0 : undefined),
+    freeBytes: () => undefined,
     makeDir: (name) => {
       process.event('names', `mkdir ${name}`, () => world.files.add(name));
     },

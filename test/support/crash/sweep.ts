@@ -37,14 +37,19 @@ export const wholeExtent: Extent = {
 
 interface Undisturbed extends Expected {
   readonly events: readonly Event[];
+  /** Where it does not do what the script is for: everything else would be found right then. */
+  readonly wrong: readonly string[];
 }
 
 async function undisturbed(subject: Subject, script: Script): Promise<Undisturbed> {
   const start = startWorld();
   const world = copyWorld(start);
   const foreign = uidsOf(start);
-  const { process } = await run(subject, world, script);
+  const { process, ending } = await run(subject, world, script);
+  const wanted = /, then a failure$/.test(script.name) ? 'RolledBackError' : 'done';
+  const ended = said(ending);
   return {
+    wrong: ended.startsWith(wanted) ? [] : [`${script.name}: undisturbed it ended: ${ended}`],
     start,
     before: look(start, foreign),
     after: look(world, foreign),
@@ -60,6 +65,7 @@ export async function crashSweep(subject: Subject, extent: Extent): Promise<read
   const faults: string[] = [];
   for (const script of extent.programs) {
     const expected = await undisturbed(subject, script);
+    faults.push(...expected.wrong);
     for (let at = 1; at <= expected.events.length + 1; at += 1)
       for (const kind of kindsAt(expected.events[at - 2], extent.kinds)) {
         faults.push(...(await crashAt(subject, script, expected, at, kind, extent)));

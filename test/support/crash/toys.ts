@@ -111,7 +111,7 @@ export function toys(modules: EngineModule, process: Process, bugs: ToyBugs = {}
           if (thing === undefined) return gone;
           const same = thing.mark === undo.mark && (result === undefined || result.uid === thing.uid);
           if (!same && bugs.noMarkCheck !== true) return foreign(`${undo.key} of somebody else`);
-          return { ...ours, holders: usersOf(world, thing.uid) };
+          return { ...ours, holders: usersOf(world, thing.uid).map((words) => ({ kind: 'unknown', words })) };
         },
         revert: async ({ undo }) => effect(`unmake ${undo.key}`, () => destroy(undo.key)),
       }),
@@ -190,7 +190,7 @@ export function toys(modules: EngineModule, process: Process, bugs: ToyBugs = {}
           if (thing === undefined) return gone;
           const same = thing.over === undo.over && thing.mark === undo.mark;
           if (!same && bugs.identityAsMark !== true) return foreign(`${undo.key} is somebody else's`);
-          return { ...ours, holders: usersOf(world, thing.uid) };
+          return { ...ours, holders: usersOf(world, thing.uid).map((words) => ({ kind: 'unknown', words })) };
         },
         revert: async ({ undo }) =>
           effect(`close ${undo.key}`, () => {

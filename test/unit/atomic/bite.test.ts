@@ -1,21 +1,57 @@
+import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
-import { firstCatch, withBug } from '../../support/crash/bite.ts';
+import { whatCatches, withBug } from '../../support/crash/bite.ts';
+import { keepOutcome } from '../../support/crash/bite-report.ts';
 import { bugs } from '../../support/crash/bugs.ts';
+import { copyOfProject, runTests } from '../../support/crash/product-bite.ts';
+import { productBugs } from '../../support/crash/product-bugs.ts';
 
 const depth = process.env.BOFH_BITE === 'whole' ? 'whole' : 'quick';
+const timeout = 600_000;
+const strace = spawnSync('strace', ['-V']).status === 0;
 
-describe('the crash matrix sees each deliberate bug', { timeout: 300_000 }, () => {
+describe('the crash matrix sees each deliberate bug', { timeout }, () => {
   for (const bug of bugs)
     test(bug.name, async () => {
-      const caught = await firstCatch(await withBug(bug), depth);
+      const caught = await whatCatches(await withBug(bug), depth);
 
-      if (depth === 'whole') console.log(`${bug.name}: ${caught ?? 'not seen'}`);
+      if (depth === 'whole') keepOutcome(bug.name, caught?.by ?? []);
       expect(caught).toBeDefined();
     });
 
   test('and sees nothing in a copy that has none', async () => {
-    const caught = await firstCatch(await withBug({ name: 'no bug', patches: [] }), depth);
+    const caught = await whatCatches(await withBug({ name: 'no bug', patches: [] }), depth);
 
     expect(caught).toBeUndefined();
+  });
+});
+
+// Each test file is a process of its own: in the quick measure one of them must do.
+describe('the tests of the project see each deliberate bug in the product', { timeout }, () => {
+  for (const { name, patches, seenBy } of productBugs)
+    test.skipIf(!strace && seenBy.some(({ needs }) => needs === 'strace'))(name, async () => {
+      const folder = copyOfProject({ name, patches });
+      const by: string[] = [];
+      for (const tests of depth === 'whole' ? seenBy : seenBy.slice(-1)) {
+        const { failed } = await runTests(folder, tests);
+        expect(failed, `${tests.file} sees nothing`).not.toEqual([]);
+        by.push(...failed.map((title) => `\`${tests.file}\`: ${title}`));
+      }
+
+      if (depth === 'whole') keepOutcome(name, by);
+      expect(by).not.toEqual([]);
+    });
+
+  test.runIf(depth === 'whole')('and see nothing in a copy that has none', async () => {
+    const folder = copyOfProject({ name: 'no bug in the product', patches: [] });
+    const tests = new Map(
+      productBugs.flatMap(({ seenBy }) => seenBy.map((each) => [JSON.stringify(each), each])),
+    );
+
+    for (const each of tests.values())
+      expect(await runTests(folder, each)).toMatchObject({
+        failed: [],
+        passed: expect.any(Number) as number,
+      });
   });
 });

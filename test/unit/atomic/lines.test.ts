@@ -50,6 +50,15 @@ test('any byte that is changed in a whole line is an error that names it', () =>
   }
 });
 
+test('the error of a damaged line says how to look at the journal', () => {
+  const changed = Buffer.from(bytes);
+  changed.writeUInt8(changed.readUInt8(0) ^ 4, 0);
+
+  expect(() => decode(changed, 'a1.journal')).toThrow(
+    expect.objectContaining({ remedy: 'look at it with: bofh journal show a1' }),
+  );
+});
+
 test('a line that is missing, and two in the wrong order, are errors', () => {
   const texts = bytes.toString().split(/(?<=\n)/);
   const [a = '', b = '', c = ''] = texts;

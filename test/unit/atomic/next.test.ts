@@ -2,25 +2,14 @@ import { describe, expect, test } from 'vitest';
 import type { IntentLine, Line } from '../../../src/atomic/lines.ts';
 import { next, type Decision, type View } from '../../../src/atomic/next.ts';
 import { fold } from '../../../src/atomic/state.ts';
+import { begin, intent as claimless, owner } from '../../support/crash/lines.ts';
 
-const owner = { pid: 1, started: 2, boot: 'b', user: 'root', bofh: '0' };
-const begin: Line = { t: 'begin', format: 1, id: 'a', name: 'n', argv: [], host: '', ...owner };
 const rollback: Line = { t: 'rollback', because: 'it failed' };
 const committed: Line = { t: 'committed' };
 
-function intent(n: number, more: Partial<IntentLine> = {}): IntentLine {
-  const claims = { makes: [`key:${n}`] };
-  const rest = {
-    kind: 'toy',
-    version: 1,
-    args: null,
-    undo: null,
-    host: '',
-    lives: 'disk',
-    boot: 'b',
-  } as const;
-  return { t: 'intent', n, ...rest, claims, after: false, ...more };
-}
+/** Each makes an object of its own unless told otherwise. */
+const intent = (n: number, more: Partial<IntentLine> = {}): IntentLine =>
+  claimless(n, { claims: { makes: [`key:${n}`] }, ...more });
 
 function decide(lines: readonly Line[], view: Partial<View> = {}): string {
   const all: View = { boots: { '': 'b' }, owner: 'me', inverses: new Set(), ...view };
@@ -113,6 +102,48 @@ describe('before the commit', () => {
       {},
       'block 1: {"by":2}',
     ],
+    [
+      'a bare pair without claims has nothing to do with newer ones',
+      [intent(1, { kind: 'bare', claims: null }), intent(2), rollback, failed(2)],
+      { inverses: new Set([1]) },
+      'undo 1',
+    ],
+    [
+      'steps of any sort between a container and what lies in it change nothing',
+      [
+        intent(1, { contains: 'vol' }),
+        intent(2, { claims: { changes: ['key:9'] } }),
+        intent(3, { within: 'vol', claims: { changes: ['vol'] } }),
+        intent(4, { kind: 'bare', claims: null }),
+        intent(5, { within: 'vol' }),
+        rollback,
+        { t: 'undone', n: 4 },
+      ],
+      {},
+      'undo 2',
+    ],
+    [
+      'a bare pair without claims between the two does not either',
+      [
+        intent(1, { contains: 'vol' }),
+        intent(2, { kind: 'bare', claims: null }),
+        intent(3, { within: 'vol' }),
+        rollback,
+      ],
+      { inverses: new Set([2]) },
+      'undo 2',
+    ],
+    [
+      'what lay in a name before somebody newer made it does not go with the newer one',
+      [
+        intent(1, { within: 'vol' }),
+        intent(2, { claims: { changes: ['vol'], makes: ['vol2'] } }),
+        intent(3, { contains: 'vol', claims: { makes: ['vol'] } }),
+        rollback,
+      ],
+      {},
+      'undo 3',
+    ],
   ])('%s', (_, lines, view, wanted) => {
     expect(decide(lines, view)).toBe(wanted);
   });
@@ -139,6 +170,12 @@ describe('in a scope', () => {
       [...scoped, intent(4, on('k')), { t: 'undone', n: 3 }],
       'block 2: {"by":4}',
     ],
+    ['an older step outside does not', [...scoped, { t: 'undone', n: 3 }], 'undo 2'],
+    [
+      'nor a newer one that is undone itself',
+      [...scoped, intent(4, on('k')), { t: 'undone', n: 4 }, { t: 'undone', n: 3 }],
+      'undo 2',
+    ],
   ])('%s', (_, lines, wanted) => {
     expect(decide(lines, { scope: 1 })).toBe(wanted);
   });
@@ -164,6 +201,17 @@ describe('after the commit', () => {
       [
         intent(1, { ...after, ...on('k') }),
         intent(2, { claims: { changes: ['k', 'l'] } }),
+        intent(3, { ...after, ...on('l') }),
+        committed,
+        failed(1),
+      ],
+      'block 3: {"by":2}',
+    ],
+    [
+      'a bare pair without claims hands the block of any older one on to every later one',
+      [
+        intent(1, { ...after, ...on('k') }),
+        intent(2, { kind: 'bare', claims: null }),
         intent(3, { ...after, ...on('l') }),
         committed,
         failed(1),

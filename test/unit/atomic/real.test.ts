@@ -9,6 +9,7 @@ import { openJournals, recover, sweepUnborn } from '../../../src/atomic/recover.
 import { AtomicOperationSequence } from '../../../src/atomic/sequence.ts';
 import { create } from '../../../src/file/index.ts';
 import { furnish, realEngine } from '../../support/crash/real/engine.ts';
+import { callsOf, namesAtRisk } from '../../support/crash/real/order.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const bundle = join(root, '.cache/real');
@@ -110,6 +111,20 @@ describe('over real files', { timeout: 60_000 }, () => {
         }
     },
   );
+
+  for (const [what, wanted] of [
+    ['files', 'done'],
+    ['undo', 'RolledBackError'],
+  ] as const)
+    withStrace(`every name is on the disk before anything counts on it (${wanted})`, () => {
+      const directory = place();
+
+      const { calls, said } = callsOf([process.execPath, child, directory, what]);
+
+      expect(said).toBe(wanted);
+      expect(calls.filter(({ name }) => name === 'fsync').length).toBeGreaterThan(5);
+      expect(namesAtRisk(calls, directory)).toEqual([]);
+    });
 
   test('an object of a living process is refused; of a dead one too, until it is recovered', async () => {
     const directory = place();

@@ -13,6 +13,10 @@ const bodies: Readonly<Record<string, (tx: Steps) => Promise<unknown>>> = {
     await tx.step(remove, { path: data('old') });
     await tx.step(create, { path: data('old'), content: 'a newer file', mode: 0o644 });
   },
+  undo: async (tx) => {
+    await bodies.files?.(tx);
+    throw new Error('the script failed');
+  },
   hold: async (tx) => {
     await tx.step(create, { path: data('new'), content: 'new', mode: 0o644 });
     process.stdout.write('holding\n');

@@ -1,0 +1,65 @@
+import type { Store } from './store.ts';
+
+/** How much of the history is kept: nothing older than this, and no more than so many. */
+export interface Keep {
+  readonly days: number;
+  readonly count: number;
+}
+
+/** What is kept by itself. */
+export const usualKeep: Keep = { days: 400, count: 5000 };
+
+/** So many of the newest stay whatever their age: a clock that jumps must not take the whole history along. */
+const always = 100;
+
+const dayMs = 86_400_000;
+
+/** Closed journals that are not kept, the oldest first. */
+export function surplus(store: Store, keep: Keep): readonly string[] {
+  const oldest = Date.now() - keep.days * dayMs;
+  return byAge(store)
+    .filter(({ changed }, index, { length }) => length - index > keep.count || changed < oldest)
+    .map(({ id }) => id);
+}
+
+/** Removes closed journals, with all that is kept beside them. What bears their marks is of an unknown sequence then. */
+export function removeClosed(store: Store, ids: readonly string[]): void {
+  const gone = new Set(ids);
+  for (const name of store.names('history'))
+    if (gone.has(name.slice(0, name.lastIndexOf('.')))) store.remove(`history/${name}`);
+  store.syncDir('history');
+}
+
+/**
+ * Keeps the history within its limits. Called for each journal that moves there; it looks now and then, which ids,
+ * being random, decide as well as anything, and at once when there are far too many.
+ */
+export function limitHistory(store: Store, id: string): void {
+  const { length } = store.names('history');
+  if (length <= always || (!id.startsWith('0') && length < 2 * usualKeep.count)) return;
+  const newest = new Set(
+    byAge(store)
+      .slice(-always)
+      .map((each) => each.id),
+  );
+  removeClosed(
+    store,
+    surplus(store, usualKeep).filter((each) => !newest.has(each)),
+  );
+}
+
+interface Closed {
+  readonly id: string;
+  readonly changed: number;
+}
+
+function byAge(store: Store): readonly Closed[] {
+  return store
+    .names('history')
+    .flatMap((name): readonly Closed[] => {
+      const id = /^(?<id>.+)\.journal$/.exec(name)?.groups?.id;
+      const changed = id === undefined ? undefined : store.changedMs(`history/${name}`);
+      return id === undefined || changed === undefined ? [] : [{ id, changed }];
+    })
+    .toSorted((a, b) => a.changed - b.changed || (a.id < b.id ? -1 : 1));
+}

@@ -1,0 +1,99 @@
+import type { Patch } from './copies.ts';
+
+/** Tests of the project; `title` chooses those whose names have it. */
+export interface Tests {
+  readonly file: string;
+  readonly title?: string;
+  readonly needs?: 'strace';
+}
+
+/** A bug outside the engine, or one that only the kernel shows: a copy of the sources has it, and tests of the project are run on that. */
+export interface ProductBug {
+  readonly name: string;
+  /** Files below `src`. */
+  readonly patches: readonly Patch[];
+  /** Each of them must see it. */
+  readonly seenBy: readonly Tests[];
+}
+
+const names: Tests = {
+  file: 'test/unit/atomic/real.test.ts',
+  title: 'every name is on the disk before anything counts on it',
+  needs: 'strace',
+};
+const orphans: Tests = { file: 'test/unit/atomic/real.test.ts', title: 'a tool that outlived its process' };
+const undoOfCreateLv: Tests = { file: 'test/unit/testing/lvremove.test.ts', title: 'the undo of createLv' };
+const lvmCommands: Tests = { file: 'test/unit/lvm/commands.test.ts' };
+
+export const productBugs: readonly ProductBug[] = [
+  {
+    name: 'no directory fsync by the journal',
+    patches: [{ file: 'atomic/store.ts', old: '    fsyncSync(fd);', now: '' }],
+    seenBy: [names],
+  },
+  {
+    name: 'no directory fsync by the steps',
+    patches: [{ file: 'host/files.ts', old: '(file) => file.sync())),', now: '(file) => file.stat())),' }],
+    seenBy: [names],
+  },
+  {
+    name: 'lock not inherited by the shell of an orphan',
+    patches: [{ file: 'host/change.ts', old: 'step.lock < 0 ? undefined : step.lock', now: 'undefined' }],
+    seenBy: [orphans],
+  },
+  {
+    name: 'lock given up by the shell before its tool ends',
+    patches: [
+      {
+        file: 'host/shell.ts',
+        old: 'singleScript = `${trap};',
+        now: 'singleScript = `exec 3>&-; ${trap};',
+      },
+    ],
+    seenBy: [orphans],
+  },
+  {
+    name: 'rename in place of link',
+    patches: [
+      {
+        file: 'file/create.ts',
+        old: 'await host.link(wanted.private, wanted.path);',
+        now: 'await host.rename(wanted.private, wanted.path);',
+      },
+    ],
+    seenBy: [{ file: 'test/unit/file/create.test.ts' }],
+  },
+  {
+    name: 'rename in place of link, with the private name made again',
+    patches: [
+      {
+        file: 'file/create.ts',
+        old: 'await host.link(wanted.private, wanted.path);',
+        now: 'await host.rename(wanted.private, wanted.path); await host.link(wanted.path, wanted.private);',
+      },
+    ],
+    seenBy: [{ file: 'test/unit/file/create.test.ts' }],
+  },
+  {
+    name: '`--yes` on lvremove',
+    patches: [
+      {
+        file: 'lvm/commands.ts',
+        old: "return { ...change('lvremove', argv, lv)",
+        now: "return { ...change('lvremove', ['--yes', ...argv], lv)",
+      },
+    ],
+    seenBy: [lvmCommands, undoOfCreateLv],
+  },
+  {
+    name: 'lvremove without its condition on snapshots',
+    patches: [
+      {
+        file: 'lvm/commands.ts',
+        old: "const alone = ' && !(lv_role={thickorigin} || lv_role={extorigin})';",
+        now: "const alone = '';",
+      },
+    ],
+    seenBy: [lvmCommands, undoOfCreateLv],
+  },
+];

@@ -1,0 +1,162 @@
+import { describe, expect, test } from 'vitest';
+import { claim, withHost, type Claiming } from '../../../src/atomic/claims.ts';
+import { ownerLine, type Engine } from '../../../src/atomic/engine.ts';
+import { bear } from '../../../src/atomic/journal.ts';
+import type { Claims } from '../../../src/atomic/operation.ts';
+import { JournalError, UsageError } from '../../../src/errors.ts';
+import { begin, intent } from '../../support/crash/lines.ts';
+import { newMachine, spawn } from '../../support/crash/process.ts';
+import { newWorld } from '../../support/crash/world.ts';
+
+function start(more: Partial<Engine> = {}): Engine {
+  return { ...spawn(newWorld(), newMachine(), { find: () => undefined }).engine, ...more };
+}
+
+function claiming(engine: Engine, stop = new AbortController().signal): Claiming {
+  return { engine, id: 'own', locks: engine.locks.open(), running: new Map(), stop };
+}
+
+/** What a promise is rejected with. */
+async function failure(work: Promise<unknown>): Promise<unknown> {
+  return work.then(
+    () => 'it succeeded',
+    (error: unknown) => error,
+  );
+}
+
+/** An open journal whose steps have these claims; its owner is this process, or one that is gone. */
+function journal(
+  engine: Engine,
+  id: string,
+  claims: readonly (Claims | null)[],
+  owner: 'living' | 'gone' = 'living',
+): { readonly close: () => void } {
+  const gone = owner === 'gone' ? { boot: 'another' } : {};
+  const argv = ['bofh', 'vm', 'create', id];
+  const first = { ...begin, ...ownerLine(engine), ...gone, id, name: `about ${id}`, argv };
+  const file = engine.store.create(`${id}.new`);
+  bear(
+    engine.store,
+    file,
+    first,
+    claims.map((each, index) => intent(index + 1, { claims: each })),
+  );
+  return file;
+}
+
+test('the keys of another host bear its name, those of this one do not', () => {
+  const engine = start();
+  const far = { ...engine, host: { ...engine.host, name: 'far' } };
+
+  expect(withHost(far, { makes: ['a'], needs: ['b'] })).toEqual({
+    makes: ['far!a'],
+    changes: [],
+    needs: ['far!b'],
+  });
+  expect(withHost(engine, { changes: ['a'] })).toEqual({ makes: [], changes: ['a'], needs: [] });
+});
+
+describe('steps of one sequence', () => {
+  test('run side by side on different objects, and on one that both only need', async () => {
+    const at = claiming(start());
+
+    await claim(at, 'first', 1, { makes: ['a'], needs: ['host'] });
+    await claim(at, 'second', 2, { makes: ['b'], needs: ['host'] });
+
+    expect([...at.running.keys()]).toEqual([1, 2]);
+  });
+
+  test('do not on one object: the second is refused, and both are named', async () => {
+    const at = claiming(start());
+    await claim(at, 'first', 1, { makes: ['a'] });
+
+    const error = await failure(claim(at, 'second', 2, { needs: ['a'] }));
+
+    expect(error).toBeInstanceOf(UsageError);
+    expect(error).toMatchObject({ message: 'second and first run side by side on a: await the first one' });
+  });
+});
+
+describe('an object that another sequence has', () => {
+  test.each<[string, Claims]>([
+    ['changes', { changes: ['a'] }],
+    ['needs', { needs: ['a'] }],
+  ])('is refused with who has it, its pid and its command line (%s)', async (_how, claims) => {
+    const engine = start();
+    await engine.locks.open().take(claims);
+    // One that has other objects, one that names none, our own; and then the one.
+    journal(engine, 'aaa', [{ changes: ['b'] }, {}]);
+    journal(engine, 'bbb', [null]);
+    journal(engine, 'own', [{ changes: ['a'] }]);
+    journal(engine, 'zzz', [{ makes: ['c'] }, claims]);
+
+    const error = await failure(claim(claiming(engine), 'toy', 1, { changes: ['a'] }));
+
+    expect(error).toBeInstanceOf(JournalError);
+    expect(error).toMatchObject({
+      message: `a is in use by sequence zzz "about zzz" (pid ${engine.processes.self.pid}: bofh vm create zzz)`,
+      remedy: 'try again when it has ended, or with --wait 60s',
+    });
+  });
+
+  test('is refused also when no journal tells yet who has it', async () => {
+    const engine = start();
+    await engine.locks.open().take({ changes: ['a'] });
+
+    await expect(claim(claiming(engine), 'toy', 1, { changes: ['a'] })).rejects.toThrow(
+      'a is in use by another bofh that has only just begun',
+    );
+  });
+
+  test('is waited for as long as was said, and had once it is free', async () => {
+    const engine = start({ waitMs: 20_000 });
+    const other = engine.locks.open();
+    await other.take({ changes: ['a'] });
+    let had = false;
+
+    const waiting = claim(claiming(engine), 'toy', 1, { changes: ['a'] }).then(() => {
+      had = true;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const tooEarly = had;
+    other.release();
+    await waiting;
+
+    expect([tooEarly, had]).toEqual([false, true]);
+  });
+
+  test('is not waited for when nothing was said, nor once a signal came', async () => {
+    const stopped = new AbortController();
+    stopped.abort();
+    for (const at of [claiming(start()), claiming(start({ waitMs: 60_000 }), stopped.signal)]) {
+      await at.engine.locks.open().take({ changes: ['a'] });
+      const begun = performance.now();
+
+      await expect(claim(at, 'toy', 1, { changes: ['a'] })).rejects.toThrow(/is in use/);
+
+      expect(performance.now() - begun).toBeLessThan(5_000);
+    }
+  });
+});
+
+describe('an object of a sequence that died', () => {
+  test('is refused until it is recovered; the error names sequence and step, and what to do', async () => {
+    const engine = start();
+    journal(engine, 'dead', [{ makes: ['b'] }, { makes: ['a'] }], 'gone').close();
+
+    const error = await failure(claim(claiming(engine), 'toy', 1, { needs: ['a'] }));
+
+    expect(error).toBeInstanceOf(JournalError);
+    expect(error).toMatchObject({
+      message: 'a belongs to the unfinished sequence dead "about dead", step toy (a)',
+      remedy: 'bofh recover, or look first with: bofh journal show dead',
+    });
+  });
+
+  test('is free when that only needed it too, or names no objects', async () => {
+    const engine = start();
+    journal(engine, 'dead', [{ needs: ['a'] }, null], 'gone').close();
+
+    await expect(claim(claiming(engine), 'toy', 1, { needs: ['a'] })).resolves.toBeUndefined();
+  });
+});

@@ -1,0 +1,72 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { limitHistory, removeClosed, surplus } from '../../../src/atomic/prune.ts';
+import { diskStore, type Store } from '../../../src/atomic/store.ts';
+
+let directory = '';
+let store: Store;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'bofh-prune-'));
+  mkdirSync(join(directory, 'history'), { mode: 0o700 });
+  store = diskStore(directory);
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+/** A closed journal, so many days old. */
+function lay(id: string, days: number): void {
+  const path = join(directory, 'history', `${id}.journal`);
+  writeFileSync(path, 'x');
+  const at = Date.now() / 1000 - days * 86_400;
+  utimesSync(path, at, at);
+}
+
+const kept = () => readdirSync(join(directory, 'history')).map((name) => name.replace('.journal', ''));
+
+describe('the history', () => {
+  it('has too much where a journal is too old, or there are too many; the oldest are named first', () => {
+    for (const [id, days] of [
+      ['new', 1],
+      ['old', 401],
+      ['older', 500],
+      ['week', 7],
+    ] as const)
+      lay(id, days);
+
+    expect(surplus(store, { days: 400, count: 5000 })).toEqual(['older', 'old']);
+    expect(surplus(store, { days: 1000, count: 3 })).toEqual(['older']);
+    expect(surplus(store, { days: 400, count: 1 })).toEqual(['older', 'old', 'week']);
+    expect(surplus(store, { days: 400, count: 0 })).toHaveLength(4);
+  });
+
+  it('loses a journal with all that is kept beside it, and nothing else', () => {
+    for (const id of ['aa', 'aab']) lay(id, 1);
+    mkdirSync(join(directory, 'history', 'aa.d'));
+    writeFileSync(join(directory, 'history', 'aa.d', 'old-content'), 'x');
+
+    removeClosed(store, ['aa']);
+
+    expect(kept()).toEqual(['aab']);
+  });
+
+  it('keeps itself within its limits, now and then', () => {
+    for (let n = 0; n < 150; n += 1) lay(`young${String(n)}`, 1);
+    for (let n = 0; n < 20; n += 1) lay(`old${String(n)}`, 500);
+
+    limitHistory(store, 'f00');
+    expect(kept()).toHaveLength(170);
+
+    limitHistory(store, '0ff');
+    expect(kept()).toHaveLength(150);
+  });
+
+  it('never goes whole when the clock jumps years ahead: the newest stay whatever their age', () => {
+    for (let n = 0; n < 120; n += 1) lay(`old${String(n).padStart(3, '0')}`, 1000 + n);
+
+    limitHistory(store, '0');
+
+    expect(kept()).toHaveLength(100);
+    expect(kept().at(-1)).toBe('old099');
+  });
+});

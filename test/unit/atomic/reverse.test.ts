@@ -1,0 +1,292 @@
+import { describe, expect, test } from 'vitest';
+import type { Reverse } from '../../../src/atomic/reverse.ts';
+import { withReverse } from '../../../src/atomic/reverse.ts';
+import { openJournals, recover } from '../../../src/atomic/recover.ts';
+import { AtomicOperationSequence, type Steps } from '../../../src/atomic/sequence.ts';
+import { RolledBackError, StuckError, UsageError } from '../../../src/errors.ts';
+import { newMachine, spawn, type Process } from '../../support/crash/process.ts';
+import { newWorld } from '../../support/crash/world.ts';
+
+/** A set of accounts, the functions that change it, and what was called, in its order. */
+function accounts(...others: readonly string[]) {
+  const there = new Set(others);
+  const calls: string[] = [];
+  const add = (name: string): string => {
+    calls.push(`add ${name}`);
+    if (there.has(name)) throw new Error(`${name} exists`);
+    there.add(name);
+    return `id of ${name}`;
+  };
+  const remove = (name: string): void => {
+    calls.push(`remove ${name}`);
+    there.delete(name);
+  };
+  const reverse: Reverse = (f, [name]) => (f === add ? () => remove(String(name)) : undefined);
+  return { there, calls, add, remove, reverse };
+}
+
+function start(): Process {
+  return spawn(newWorld(), newMachine(), { find: () => undefined });
+}
+
+function run<T>(
+  reverse: Reverse | undefined,
+  body: (tx: Steps) => T | Promise<T>,
+  { engine } = start(),
+): Promise<T> {
+  const given = reverse === undefined ? {} : { reverse };
+  return new AtomicOperationSequence({ engine, name: 'accounts', ...given }).run(body);
+}
+
+/** What a promise is rejected with. */
+async function failure(work: Promise<unknown>): Promise<unknown> {
+  return work.then(
+    () => 'it succeeded',
+    (error: unknown) => error,
+  );
+}
+
+const fail = (): never => {
+  throw new Error('the script failed');
+};
+
+describe('a sequence with a `reverse`', () => {
+  test('gives what the function gives, and forgets the inverses when it succeeds', async () => {
+    const { calls, add, reverse } = accounts();
+
+    const id = await run(reverse, (tx) => tx.call(add, 'ann'));
+
+    expect(id).toBe('id of ann');
+    expect(calls).toEqual(['add ann']);
+  });
+
+  test('calls the inverses newest first when it fails', async () => {
+    const { there, calls, add, reverse } = accounts('root');
+    const body = async (tx: Steps): Promise<void> => {
+      await tx.call(add, 'ann');
+      await tx.call(add, 'bob');
+      fail();
+    };
+
+    const error = await failure(run(reverse, body));
+
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(error).toMatchObject({ cause: { message: 'the script failed' }, leftAlone: [] });
+    expect(calls).toEqual(['add ann', 'add bob', 'remove bob', 'remove ann']);
+    expect([...there]).toEqual(['root']);
+  });
+
+  test('has the inverse before the function runs, so it can keep what was there', async () => {
+    const order: string[] = [];
+    const names = ['ann'];
+    const clear = (list: string[]): void => {
+      order.push('the call');
+      list.length = 0;
+    };
+    const reverse: Reverse = async () => {
+      await Promise.resolve();
+      const before = [...names];
+      order.push('its inverse is made');
+      return () => names.push(...before);
+    };
+
+    await failure(run(reverse, (tx) => tx.call(clear, names).then(fail)));
+
+    expect(order).toEqual(['its inverse is made', 'the call']);
+    expect(names).toEqual(['ann']);
+  });
+
+  test.each<[string, Reverse | undefined, RegExp]>([
+    ['none was given', undefined, /nameless was not called: it has no inverse/],
+    ['it knows none', () => undefined, /nameless was not called: it has no inverse/],
+    ['it gives no function', () => 'rm' as never, /nameless was not called: it has no inverse/],
+    ['it throws', () => fail(), /nameless was not called: its inverse cannot be made: the script failed/],
+  ])('refuses a call before it runs when %s, and undoes what is older', async (_how, made, wanted) => {
+    const { there, calls, add, remove, reverse } = accounts();
+    const ran: string[] = [];
+    const nameless = (): unknown => ran.push('nameless');
+    const addWithInverse = withReverse(add, remove);
+
+    const alone = await failure(run(made, (tx) => tx.call(nameless)));
+    const after = await failure(
+      run(made, (tx) => tx.call(addWithInverse, 'ann').then(() => tx.call(nameless))),
+    );
+
+    expect(alone).toBeInstanceOf(UsageError);
+    expect((alone as UsageError).message).toMatch(wanted);
+    expect(after).toBeInstanceOf(RolledBackError);
+    expect((after as RolledBackError).cause).toBeInstanceOf(UsageError);
+    expect(ran).toEqual([]);
+    expect(calls).toEqual(['add ann', 'remove ann']);
+    expect([...there]).toEqual([]);
+    expect(reverse(nameless, [])).toBeUndefined();
+  });
+
+  test('does not call the inverse of a call that failed, and says so: what it met may be of others', async () => {
+    const { there, calls, add, reverse } = accounts('bob');
+    const body = async (tx: Steps): Promise<void> => {
+      await tx.call(add, 'ann');
+      await tx.call(add, 'bob');
+    };
+
+    const error = await failure(run(reverse, body));
+
+    expect(calls).toEqual(['add ann', 'add bob', 'remove ann']);
+    expect([...there]).toEqual(['bob']);
+    expect(error).toMatchObject({
+      cause: { message: 'bob exists' },
+      leftAlone: [expect.stringContaining('add failed, and its inverse was not called')],
+    });
+  });
+
+  test('undoes with the whole what a scope did that succeeded', async () => {
+    const { calls, add, reverse } = accounts();
+    const body = async (tx: Steps): Promise<void> => {
+      await tx.call(add, 'ann');
+      await tx.scope('inner', (inner) => inner.call(add, 'bob'));
+      await tx.call(add, 'cy');
+      fail();
+    };
+
+    await failure(run(reverse, body));
+
+    expect(calls).toEqual(['add ann', 'add bob', 'add cy', 'remove cy', 'remove bob', 'remove ann']);
+  });
+
+  test('undoes a scope that failed by itself, and goes on', async () => {
+    const { there, calls, add, reverse } = accounts();
+    const body = async (tx: Steps): Promise<void> => {
+      await tx.call(add, 'ann');
+      await failure(tx.scope('inner', (inner) => inner.call(add, 'bob').then(fail)));
+      await tx.call(add, 'cy');
+    };
+
+    await run(reverse, body);
+
+    expect(calls).toEqual(['add ann', 'add bob', 'remove bob', 'add cy']);
+    expect([...there]).toEqual(['ann', 'cy']);
+  });
+
+  test('keeps both errors when an inverse fails, and names what is left', async () => {
+    const { there, add, reverse } = accounts();
+    const failing: Reverse = (f, [name]) =>
+      name === 'bob'
+        ? () => {
+            throw new Error('bob is logged in');
+          }
+        : reverse(f, [name]);
+    const body = async (tx: Steps): Promise<void> => {
+      await tx.call(add, 'ann');
+      await tx.call(add, 'bob');
+      fail();
+    };
+
+    const error = await failure(run(failing, body));
+
+    expect(error).toBeInstanceOf(StuckError);
+    const { cause, blocked } = error as StuckError;
+    expect((cause as AggregateError).errors.map(String)).toEqual([
+      'Error: the script failed',
+      'Error: bob is logged in',
+    ]);
+    // Nothing says that the older one has nothing to do with it.
+    expect(blocked.map(({ n, why }) => [n, why])).toEqual([
+      [1, 'step 2 stands in the way'],
+      [2, 'bob is logged in'],
+    ]);
+    expect([...there]).toEqual(['ann', 'bob']);
+  });
+
+  test('is undone by its own process only: after a kill recovery names the call as blocked', async () => {
+    const { add, reverse } = accounts();
+    const world = newWorld();
+    const process = spawn(world, newMachine(), { find: () => undefined });
+    const body = async (tx: Steps): Promise<void> => {
+      await tx.call(add, 'ann');
+      process.kill();
+    };
+    await failure(run(reverse, body, process));
+    const { engine } = spawn(world, newMachine(), { find: () => undefined });
+
+    const [open] = await openJournals(engine);
+    const error = await failure(recover(open?.id ?? '', { engine, yes: true }));
+
+    expect(open?.state.steps.map(({ intent }) => [intent.kind, intent.args])).toEqual([
+      ['bare', { name: 'add' }],
+    ]);
+    expect(error).toBeInstanceOf(StuckError);
+    expect((error as StuckError).blocked.map(({ n, why }) => [n, why])).toEqual([
+      [1, 'its inverse was code of a process that is gone'],
+    ]);
+  });
+});
+
+describe('a function with an inverse of its own', () => {
+  test('is undone by it with the same arguments, whatever the sequence would say', async () => {
+    const { calls, add, remove } = accounts();
+    const own = withReverse(add, remove);
+    const other: Reverse = () => () => calls.push('the inverse of the sequence');
+
+    await failure(run(other, (tx) => tx.call(own, 'ann').then(fail)));
+
+    expect(calls).toEqual(['add ann', 'remove ann']);
+  });
+
+  test('is undone with the arguments that were made of those of the call, before the call', async () => {
+    const sizes = new Map([['web1', 1]]);
+    const resize = (name: string, size: number): void => void sizes.set(name, size);
+    const resizeBack = (name: string, size: number): void => void sizes.set(name, size);
+    const own = withReverse(resize, resizeBack, (name) => [name, sizes.get(name) ?? 0]);
+
+    await failure(run(undefined, (tx) => tx.call(own, 'web1', 2).then(fail)));
+
+    expect([...sizes]).toEqual([['web1', 1]]);
+  });
+
+  test('is that function in every other way', () => {
+    const { calls, add, remove } = accounts();
+
+    const own = withReverse(add, remove);
+
+    expect(own('ann')).toBe('id of ann');
+    expect(own.name).toBe('add');
+    expect(calls).toEqual(['add ann']);
+  });
+});
+
+describe('a bare pair', () => {
+  test.each<[string, () => string, readonly unknown[]]>([
+    ['is undone with what it gave', () => 'a result', ['a result']],
+    ['is undone without a result when it failed: it may have begun', () => fail(), [undefined]],
+  ])('%s', async (_, forward, wanted) => {
+    const given: unknown[] = [];
+    const inverse = (result: unknown): void => void given.push(result);
+
+    const error = await failure(run(undefined, (tx) => tx.effect('pair', forward, inverse).then(fail)));
+
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(given).toEqual(wanted);
+  });
+});
+
+test('the types hold a call to its function, and an inverse to its arguments', () => {
+  const body = async (tx: Steps): Promise<void> => {
+    const length: number = await tx.call(async (text: string) => text.length, 'four');
+    // @ts-expect-error -- the function takes a text
+    await tx.call((text: string) => text, length);
+    // @ts-expect-error -- the function wants an argument
+    await tx.call((text: string) => text);
+    withReverse(
+      (name: string) => name,
+      // @ts-expect-error -- the inverse is called with a text
+      (count: number) => count,
+    );
+    withReverse(
+      (name: string) => name,
+      (count: number) => count,
+      (name) => [name.length],
+    );
+  };
+
+  expect(body).toBeTypeOf('function');
+});

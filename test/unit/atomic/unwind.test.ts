@@ -1,0 +1,269 @@
+import { describe, expect, test } from 'vitest';
+import * as z from 'zod/mini';
+import type { Engine } from '../../../src/atomic/engine.ts';
+import { decode, type Line } from '../../../src/atomic/lines.ts';
+import { operation, type Look } from '../../../src/atomic/operation.ts';
+import { openJournals, recover } from '../../../src/atomic/recover.ts';
+import { AtomicOperationSequence, type Steps } from '../../../src/atomic/sequence.ts';
+import { RefusedError, RolledBackError, StuckError, type Holder } from '../../../src/errors.ts';
+import { newMachine, spawn, type Plan } from '../../support/crash/process.ts';
+import { crash } from '../../support/crash/trial.ts';
+import { newWorld } from '../../support/crash/world.ts';
+
+const named = z.object({ name: z.string() });
+
+/** An operation whose every answer the test chooses, and what was asked of it. */
+function puppet(lives: 'disk' | 'boot' = 'disk') {
+  const asked: string[] = [];
+  const looks = new Map<string, Look>();
+  const acts = { revert: async (_name: string): Promise<void> => undefined };
+  const gone = (name: string): void => void looks.set(name, { state: 'gone' });
+  const thing = operation({
+    kind: 'toy.thing',
+    version: 1,
+    args: named,
+    undo: named,
+    result: z.null(),
+    lives,
+    restores: 'state',
+    prepare: async ({ args }) => args,
+    claims: ({ undo }) => ({ makes: [`toy:${undo.name}`] }),
+    run: async ({ undo: { name } }) => {
+      looks.set(name, { state: 'ours' });
+      return null;
+    },
+    value: () => undefined,
+    look: async ({ undo: { name } }) => looks.get(name) ?? { state: 'gone' },
+    revert: async ({ undo: { name } }) => {
+      asked.push(`revert ${name}`);
+      gone(name);
+      await acts.revert(name);
+    },
+    afterCommit: async ({ undo: { name } }) => {
+      asked.push(`finish ${name}`);
+      gone(name);
+    },
+  });
+  const find = (): never => thing as never;
+  return { thing, asked, looks, acts, find };
+}
+
+type Puppet = ReturnType<typeof puppet>;
+
+const world = newWorld;
+
+function engineOf({ find }: Puppet, at = world(), plan?: Plan): Engine {
+  return spawn(at, newMachine(), { find, ...(plan === undefined ? {} : { plan }) }).engine;
+}
+
+/** Makes these things, and then does what `then` says. */
+function making(toy: Puppet, names: readonly string[], then: () => void) {
+  return async (tx: Steps): Promise<void> => {
+    for (const name of names) await tx.step(toy.thing, { name });
+    then();
+  };
+}
+
+async function failure(work: Promise<unknown>): Promise<unknown> {
+  return work.then(
+    () => 'it succeeded',
+    (error: unknown) => error,
+  );
+}
+
+const fail = (): never => {
+  throw new Error('the script failed');
+};
+
+/** A sequence that makes these things and fails; `meanwhile` is what the others find then. */
+async function failing(toy: Puppet, names: readonly string[], meanwhile: () => void): Promise<unknown> {
+  const then = (): never => {
+    meanwhile();
+    return fail();
+  };
+  const sequence = new AtomicOperationSequence({ engine: engineOf(toy), name: 'toys' });
+  return failure(sequence.run(making(toy, names, then)));
+}
+
+const holder = (words: string): Holder => ({ kind: 'unknown', words });
+
+describe('what the error of a sequence that is undone says was left alone', () => {
+  test.each<[string, Look, readonly string[], readonly string[]]>([
+    ['nothing', { state: 'ours' }, [], ['revert a']],
+    ['nothing, of what is gone', { state: 'gone', found: 'a hole' }, [], []],
+    [
+      'what is in the place of ours',
+      { state: 'not-ours', found: 'a foreign a' },
+      ['toy.thing (toy:a): a foreign a'],
+      [],
+    ],
+    ['that something is', { state: 'not-ours' }, ['toy.thing (toy:a): another object is in its place'], []],
+    [
+      'what is beside ours',
+      { state: 'ours', found: 'an edited a' },
+      ['toy.thing (toy:a): an edited a'],
+      ['revert a'],
+    ],
+  ])('%s', async (_, look, leftAlone, asked) => {
+    const toy = puppet();
+
+    const error = await failing(toy, ['a'], () => toy.looks.set('a', look));
+
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(error).toMatchObject({ leftAlone });
+    expect(toy.asked).toEqual(asked);
+  });
+});
+
+describe('an undo that fails', () => {
+  test.each<[string, readonly Holder[] | undefined, string]>([
+    ['nobody', undefined, ''],
+    ['two', [holder('mounted on /mnt'), holder('swap')], '; used by mounted on /mnt, swap'],
+  ])(
+    'although its tool reports success: the error says so, and who uses it (%s)',
+    async (_, holders, used) => {
+      const toy = puppet();
+      const left: Look = { state: 'ours', ...(holders === undefined ? {} : { holders }) };
+      toy.acts.revert = async (name) => void (name === 'b' && toy.looks.set('b', left));
+
+      const error = await failing(toy, ['a', 'b', 'c'], () => toy.looks.set('a', { state: 'not-ours' }));
+
+      expect(error).toBeInstanceOf(StuckError);
+      // Only what failed: not what was undone, nor what was left alone.
+      expect((error as StuckError).cause).toMatchObject({
+        errors: [
+          { message: 'the script failed' },
+          { message: `toy.thing (toy:b) is still there, although its tool reported success${used}` },
+        ],
+      });
+      expect(toy.asked).toEqual(['revert c', 'revert b']);
+    },
+  );
+
+  test('keeps in the journal what its error knew: who holds it, and what to do', async () => {
+    const toy = puppet();
+    const [held, plain] = [holder('mounted on /mnt'), 'lvremove failed'];
+    toy.acts.revert = async (name) => {
+      toy.looks.set(name, { state: 'ours' });
+      if (name === 'a') throw new RefusedError('it is busy', { remedy: 'umount /mnt', holders: [held] });
+      if (name === 'b') throw new RefusedError('it is odd');
+      throw new Error(plain);
+    };
+    const engine = engineOf(toy);
+    const sequence = new AtomicOperationSequence({ engine, name: 'toys' });
+
+    await failure(sequence.run(making(toy, ['a', 'b', 'c'], fail)));
+
+    const [open] = await openJournals(engine);
+    expect(open?.state.steps.map(({ blocked }) => blocked)).toEqual([
+      { why: 'failed', message: 'it is busy', holders: [held], remedy: 'umount /mnt' },
+      { why: 'failed', message: 'it is odd' },
+      { why: 'failed', message: plain },
+    ]);
+  });
+});
+
+describe('what ended with an earlier boot', () => {
+  async function recovered(look: Look) {
+    const toy = puppet('boot');
+    const at = world();
+    const first = engineOf(toy, at, { crashBefore: ({ label }) => label.startsWith('write rollback') });
+    await failure(new AtomicOperationSequence({ engine: first, name: 'toys' }).run(making(toy, ['a'], fail)));
+    crash(at, 'reboot');
+    toy.looks.set('a', look);
+    const engine = engineOf(toy, at);
+    const [open] = await openJournals(engine);
+    const { leftAlone } = await recover(open?.id ?? '', { engine, yes: true });
+    return { leftAlone, asked: toy.asked };
+  }
+
+  test.each<[string, Look, readonly string[]]>([
+    ['is gone: there is nothing to tell', { state: 'gone' }, []],
+    [
+      'is there again: it is named, with who uses it',
+      { state: 'ours', holders: [holder('a guest')] },
+      ['toy.thing (toy:a): it is there again since the reboot; used by a guest'],
+    ],
+    ['is there again, unused', { state: 'ours' }, ['toy.thing (toy:a): it is there again since the reboot']],
+    [
+      'is something else now: it is named as it was found',
+      { state: 'not-ours', found: 'a foreign mount' },
+      ['toy.thing (toy:a): a foreign mount'],
+    ],
+  ])('and %s; and is not touched', async (_, look, leftAlone) => {
+    expect(await recovered(look)).toEqual({ leftAlone, asked: [] });
+  });
+});
+
+describe('after the commit', () => {
+  test.each<[string, Look, readonly string[], object]>([
+    ['what is ours is finished', { state: 'ours' }, ['finish a'], {}],
+    ['what is gone is not touched', { state: 'gone' }, [], {}],
+    [
+      'what is not ours is not touched, and the journal says so',
+      { state: 'not-ours', found: 'a foreign a' },
+      [],
+      { notOurs: 'a foreign a' },
+    ],
+  ])('%s', async (_, look, asked, more) => {
+    const toy = puppet();
+    // Just when the commit is written somebody else comes.
+    const plan: Plan = {
+      meanwhile: ({ label }) => {
+        if (/^fdatasync .*committed/.test(label)) toy.looks.set('a', look);
+      },
+    };
+    const engine = engineOf(toy, world(), plan);
+    const sequence = new AtomicOperationSequence({ engine, name: 'toys' });
+
+    await sequence.run(making(toy, ['a'], () => undefined));
+
+    expect(toy.asked).toEqual(asked);
+    expect(historyOf(engine, sequence.id).filter(({ t }) => t === 'finished')).toEqual([
+      { t: 'finished', n: 1, ...more },
+    ]);
+  });
+});
+
+function historyOf({ store }: Engine, id: string): readonly Line[] {
+  const file = store.open(`history/${id}.journal`);
+  if (file === undefined) throw new Error('the journal has not moved to the history');
+  return decode(file.read(), id).lines;
+}
+
+test('a second signal between two acts: the next one is not begun', async () => {
+  const toy = puppet();
+  const [stop, abandon] = [new AbortController(), new AbortController()];
+  const plan: Plan = {
+    meanwhile: ({ label }) => {
+      if (label === 'fdatasync undone 2') abandon.abort();
+    },
+  };
+  const engine = engineOf(toy, world(), plan);
+  const signals = { stop: stop.signal, abandon: abandon.signal };
+  const sequence = new AtomicOperationSequence({ engine, name: 'toys', ...signals });
+
+  const error = await failure(sequence.run(making(toy, ['a', 'b'], fail)));
+
+  expect(error).toBeInstanceOf(StuckError);
+  expect(toy.asked).toEqual(['revert b']);
+});
+
+test('the progress of an undo is told with the step that it is of', async () => {
+  const toy = puppet();
+  const told: unknown[] = [];
+  const engine = engineOf(toy);
+  const onProgress: Engine['onProgress'] = (step) => void told.push(step);
+  const during: Engine['host']['during'] = (step) => {
+    step.onProgress?.({ done: 1, total: 2 } as never);
+    return engine.host.during(step);
+  };
+  const watched = { ...engine, onProgress, host: { ...engine.host, during } };
+
+  await failure(new AtomicOperationSequence({ engine: watched, name: 'toys' }).run(making(toy, ['a'], fail)));
+
+  expect(told).toEqual([
+    { n: 1, kind: 'toy.thing' },
+    { n: 1, kind: 'toy.thing' },
+  ]);
+});
