@@ -67,20 +67,31 @@ let local: Bofh | undefined;
 
 /** The ambient `Bofh`: that of `withBofh`, else this host with all defaults. */
 export function currentBofh(): Bofh {
-  return ambient.getStore() ?? (local ??= connect());
+  return ambient.getStore() ?? (local ??= guarded(connect()));
 }
 
 /** Runs a body with another ambient `Bofh`. */
 export function withBofh<T>(bofh: Bofh, body: () => T): T {
-  return ambient.run(bofh, body);
+  return ambient.run(guarded(bofh), body);
+}
+
+/** Its engine begins no sequence inside an open one: `new AtomicOperationSequence({ engine })` asks it for locks. */
+function guarded(bofh: Bofh): Bofh {
+  const { locks } = bofh.engine;
+  const open: Engine['locks']['open'] = () => {
+    refuseNested('a sequence');
+    return locks.open();
+  };
+  return { ...bofh, engine: { ...bofh.engine, locks: { open } } };
 }
 
 /**
  * Runs a sequence: resolves to the body's value when all of it is committed. Throws RolledBackError when it failed
  * and everything is undone, newest first, StuckError when something is left, and the error itself when it failed
- * before anything was done.
+ * before anything was done. Inside another one that is open: UsageError.
  */
 export async function atomic<T>(name: string, body: (tx: Tx) => T | Promise<T>): Promise<T> {
+  refuseNested(`atomic('${name}')`);
   const bofh = currentBofh();
   const loaded = await loadOperations();
   const watched = bofh.signals === undefined ? processSignals() : undefined;
@@ -118,6 +129,23 @@ export function refuseInside(name: string): void {
     throw new UsageError(
       `${name} was called on the module inside atomic(): call it on tx, or it would never be undone`,
     );
+}
+
+/** A sequence that begins inside another one would commit alone: what it did would stay when the outer one is undone. */
+function refuseNested(what: string): void {
+  if (sequences.getStore()?.open === true)
+    throw new UsageError(
+      `${what} was begun inside atomic(): it would commit alone, and stay when the outer one is undone`,
+      { remedy: 'await tx.scope(name, async (tx) => …) is a part that is undone with the whole' },
+    );
+}
+
+/**
+ * Runs a body outside of every sequence: for one that leaves nothing behind, however it ends, and so need not be undone
+ * with what is around it.
+ */
+export function apart<T>(body: () => T): T {
+  return sequences.exit(body);
 }
 
 /** Gives a function that runs a body as if called from here: outside a sequence that is begun in between. */

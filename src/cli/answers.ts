@@ -1,5 +1,7 @@
 import * as z from 'zod/mini';
 
+export { type Plan, plan } from '../api/plan.ts';
+
 /** The JSON answers of the command line: one schema for each, and the types of the code that gives them. */
 
 const text = z.string();
@@ -14,6 +16,14 @@ const step = z.strictObject({
   state: z.enum(['started', 'done', 'undone', 'blocked', 'finished']),
   /** Why it is blocked, with which step it was undone, or what was found in its place. */
   note: z.exactOptional(text),
+  /** Who kept it from being undone, and the command that frees it. */
+  heldBy: z.exactOptional(z.readonly(z.array(z.strictObject({ who: text, free: z.exactOptional(text) })))),
+  /** What to do about what kept it from being undone. */
+  remedy: z.exactOptional(text),
+  /** Of a step that is left while nobody works on it: what it is, and the commands to see it and to clear it by hand. */
+  byHand: z.exactOptional(
+    z.strictObject({ what: text, look: z.readonly(z.array(text)), clear: z.readonly(z.array(text)) }),
+  ),
 });
 
 /** `bofh journal list` */
@@ -62,6 +72,22 @@ export const journalShow = z.strictObject({
     ),
   ),
 });
+
+/** `bofh journal prune`: the closed journals that were removed, the oldest first. */
+export const journalPrune = z.array(z.strictObject({ id: text, at: text }));
+
+/** `bofh doctor` */
+export const doctor = z.array(
+  z.strictObject({
+    /** What was looked at: `journal`, `leftover`, `programs` … */
+    check: text,
+    level: z.enum(['ok', 'warning', 'problem']),
+    /** One sentence. */
+    says: text,
+    /** The commands that show or mend it, in their order. */
+    run: z.readonly(z.array(text)),
+  }),
+);
 
 /** `bofh recover` */
 export const recovered = z.array(
@@ -117,6 +143,8 @@ export const xenStartAll = z.array(
     now: text,
     seconds: z.number(),
     error: z.exactOptional(text),
+    /** Its id, when it stays open: the undo, or the cleaning up, is not finished. */
+    journal: z.exactOptional(text),
   }),
 );
 
@@ -141,20 +169,15 @@ export const vmDestroy = z.strictObject({
   kept: z.readonly(z.array(text)),
 });
 
-/** `--dry-run` of a verb that changes the host: its changes in the order in which they would be made. */
-export const plan = z.array(
+/** `bofh boot install`, `remove` and `status` */
+export const bootUnits = z.array(
   z.strictObject({
-    /** Name of the sequence that it is a step of. */
-    sequence: text,
-    n: count,
-    kind: text,
-    objects: z.array(text),
-    /** `release`: of something that the sequence needs only for a while. What is `after the commit` cannot be undone. */
-    when: z.enum(['in turn', 'release', 'before the commit', 'after the commit']),
-    /** As a person would type them. */
-    changes: z.array(text),
-    /** How it is taken back when a later step fails. */
-    undo: z.exactOptional(text),
+    unit: text,
+    file: text,
+    /** `outdated`: made by `bofh boot install`, for another bofh. `foreign`: edited, or made by somebody else. */
+    state: z.enum(['absent', 'installed', 'outdated', 'foreign']),
+    /** `on-failure`: started when recovery fails, and never enabled. */
+    atBoot: z.enum(['enabled', 'disabled', 'on-failure']),
   }),
 );
 
@@ -173,6 +196,8 @@ export const failure = z.strictObject({
 export type JournalList = z.infer<typeof journalList>;
 export type JournalShow = z.infer<typeof journalShow>;
 export type ShownStep = z.infer<typeof step>;
+export type JournalPrune = z.infer<typeof journalPrune>;
+export type Doctor = z.infer<typeof doctor>;
 export type RecoveredList = z.infer<typeof recovered>;
 export type LvmList = z.infer<typeof lvmList>;
 export type XenList = z.infer<typeof xenList>;
@@ -180,4 +205,4 @@ export type XenStart = z.infer<typeof xenStart>;
 export type XenStartAll = z.infer<typeof xenStartAll>;
 export type VmCreate = z.infer<typeof vmCreate>;
 export type VmDestroy = z.infer<typeof vmDestroy>;
-export type Plan = z.infer<typeof plan>;
+export type BootUnits = z.infer<typeof bootUnits>;

@@ -14,7 +14,9 @@ export async function confirm(runtime: Runtime, what: readonly string[]): Promis
       remedy: `${typed(commandLine)} --yes`,
     });
   if (await agrees(runtime, what)) return;
-  throw new RefusedError(`"${verb}" was not confirmed`);
+  throw new RefusedError(`"${verb}" was not confirmed`, {
+    remedy: 'nothing was done; give the command again and answer y, or give it --yes',
+  });
 }
 
 /** Asks; only on a terminal. */

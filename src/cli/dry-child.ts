@@ -3,9 +3,11 @@ import * as api from '../index.ts';
 import * as engine from '../atomic/index.ts';
 import * as testing from '../testing/index.ts';
 import type { Host, ReadCommand } from '../command/index.ts';
-import { BofhError, CommandError, ToolError } from '../errors.ts';
-import { loadScript } from '../script/load.ts';
+import { BofhError, CommandError, RefusedError, ToolError } from '../errors.ts';
+import { type Attempt, watchAttempts } from '../script/attempts.ts';
+import { loadScript, placeOf } from '../script/load.ts';
 import type { DryEnd, DryQuestion, DryReply, DryTask } from './dry-protocol.ts';
+import { planningAtomic, PlanningSequence } from './dry-sequence.ts';
 import { explain } from './explain.ts';
 import { planOf } from './plan.ts';
 
@@ -21,29 +23,44 @@ async function plan(task: DryTask): Promise<DryEnd> {
   const { script, args, site, journals, root } = task;
   process.argv.splice(1, Number.POSITIVE_INFINITY, script, ...args);
   const modules = {
-    bofh: { ...api, atomic: planningAtomic },
-    'bofh/atomic': engine,
+    bofh: { ...api, atomic: planningAtomic, AtomicOperationSequence: PlanningSequence },
+    'bofh/atomic': { ...engine, AtomicOperationSequence: PlanningSequence },
     'bofh/testing': testing,
   };
+  const attempts: Attempt[] = [];
   try {
+    const stopped = new Promise<never>((_resolve, reject) =>
+      watchAttempts((attempt) => {
+        attempts.push(attempt);
+        reject(attempt.call);
+      }),
+    );
     const real = { host: askingHost(), site, stateDir: task.stateDir };
     const ended = planOf(real, journals, (bofh) =>
       withBofh(bofh, async () => {
-        await loadScript(script, { cache: root ? 'used' : 'unused', warn: () => undefined, modules });
+        await loadScript(script, { cache: root ? 'read' : 'unused', warn: () => undefined, modules });
         await drained();
       }),
     );
-    return { plan: await Promise.race([ended, crash()]) };
+    return { plan: await Promise.race([ended, stopped, crash()]) };
   } catch (error) {
-    const explanation = explain(error, { root, script });
-    return { explanation: { ...explanation, host: 'untouched; this was a dry run', next: remedyFor(error) } };
+    const why = attempts.length > 0 ? tried(attempts, script) : error;
+    const explanation = explain(why, why === error ? { root, script } : { root });
+    const next = why instanceof BofhError ? why.remedy : undefined;
+    return { explanation: { ...explanation, host: 'untouched; this was a dry run', next } };
   }
 }
 
-function remedyFor(error: unknown): string | undefined {
-  if (error instanceof Error && 'code' in error && error.code === 'ERR_ACCESS_DENIED')
-    return 'in a dry run a script may write no file and start no program; it can ask tx.planning';
-  return error instanceof BofhError ? error.remedy : undefined;
+/** Also when the script caught the error: what it would have done after that write nobody can tell. */
+function tried(attempts: readonly Attempt[], script: string): RefusedError {
+  const distinct = [...new Map(attempts.map((each) => [each.call, each])).values()];
+  const all = distinct.map(({ what, call }) => {
+    const place = placeOf(call, script);
+    return `the script tried to ${what}${place === script ? '' : ` at ${place}`}`;
+  });
+  const remedy = 'in a dry run a script may write no file and start no program; it can ask tx.planning';
+  const more = all.length === 1 ? '' : ` (and ${String(all.length - 1)} more after it)`;
+  return new RefusedError(`the dry run was stopped: ${all[0] ?? ''}${more}`, { remedy });
 }
 
 /** What the script left running belongs to it. Only a question that is open keeps the channel's process alive. */
@@ -57,24 +74,6 @@ function crash(): Promise<never> {
     process.on('unhandledRejection', reject);
     process.on('uncaughtException', reject);
   });
-}
-
-/** The code of a bare pair is the script's own: in a plan it is told and not called. */
-const planningAtomic: typeof api.atomic = (name, body) => api.atomic(name, (tx) => body(withoutEffects(tx)));
-
-function withoutEffects(tx: api.Tx): api.Tx {
-  return {
-    ...tx,
-    // What it would give nobody knows: `tx.planning` tells a script that it gets nothing.
-    effect: (name, _forward, _inverse, options) =>
-      tx.effect(
-        name,
-        () => undefined as never,
-        () => undefined,
-        options,
-      ),
-    scope: (title, body) => tx.scope(title, (inner) => body(withoutEffects(inner))),
-  };
 }
 
 /** This host, whose programs the parent runs. */

@@ -11,6 +11,15 @@ import { typed } from './text.ts';
 /** When a change is made. `release`: the undo of what is needed only for a while. */
 export type When = 'in turn' | 'release' | 'before the commit' | 'after the commit';
 
+/** A change that is about to be made. */
+export interface Told {
+  /** As a person would type it. */
+  readonly line: string;
+  /** The programs that would be started; none: bofh makes the access itself. */
+  readonly commands: readonly (readonly string[])[];
+  readonly when: When;
+}
+
 /** Tells each change before it is made, to the one whose step it is. */
 export interface Telling {
   readonly host: Host;
@@ -19,7 +28,7 @@ export interface Telling {
 }
 
 /** A host, and operations, that tell what they are about to do. */
-export function telling(host: Host, tell: (step: StepContext, line: string, when: When) => void): Telling {
+export function telling(host: Host, tell: (step: StepContext, told: Told) => void): Telling {
   const marks = new WeakMap<object, { when: When }>();
   const mark = (of: ReadHost, when: When): void => {
     const known = marks.get(of);
@@ -42,26 +51,34 @@ export function telling(host: Host, tell: (step: StepContext, line: string, when
   });
   const during: Host['during'] = (step) => {
     const own = { when: 'in turn' as When };
-    const changes = tellingChanges(host.during(step), (line) => tell(step, line, own.when));
+    const changes = tellingChanges(host.during(step), (line, commands = []) =>
+      tell(step, { line, commands, when: own.when }),
+    );
     marks.set(changes, own);
     return changes;
   };
   return { host: { ...host, during }, marked };
 }
 
-function tellingChanges(host: ChangeHost, tell: (line: string) => void): ChangeHost {
+type AnyCommand = Parameters<typeof commandLine>[0];
+type Tell = (line: string, commands?: Told['commands']) => void;
+
+function tellingChanges(host: ChangeHost, tell: Tell): ChangeHost {
+  const words = ({ tool, argv }: AnyCommand): readonly string[] => [tool, ...argv];
   return {
     ...host,
     run: (command) => {
-      if (command.access !== 'read') tell(commandLine(command));
+      if (command.access !== 'read') tell(commandLine(command), [words(command)]);
       return host.run(command);
     },
     pipe: (pipeline) => {
-      tell(pipeline.commands.map(commandLine).join(' | '));
+      tell(pipeline.commands.map(commandLine).join(' | '), pipeline.commands.map(words));
       return host.pipe(pipeline);
     },
     writeNew: (path, content, options) => {
-      tell(`cat > ${typed([path])}  # ${String(content.length)} bytes, mode ${options.mode.toString(8)}`);
+      tell(
+        `cat > ${typed([path])}  # ${String(Buffer.byteLength(content))} bytes, mode ${options.mode.toString(8)}`,
+      );
       return host.writeNew(path, content, options);
     },
     link: (existing, path) => {

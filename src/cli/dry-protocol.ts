@@ -1,8 +1,7 @@
 import type { Answer } from '../command/index.ts';
 import type { Site } from '../site.ts';
-import type { Plan } from './answers.ts';
 import type { Explanation } from './explain.ts';
-import type { CopiedJournal } from './plan.ts';
+import type { CopiedJournal, Planned } from './plan.ts';
 
 /** What the process that plans a script is told. */
 export interface DryTask {
@@ -28,4 +27,4 @@ export type DryReply =
   | { readonly to: number; readonly failed: string };
 
 /** How it ended. */
-export type DryEnd = { readonly plan: Plan } | { readonly explanation: Explanation };
+export type DryEnd = { readonly plan: Planned } | { readonly explanation: Explanation };

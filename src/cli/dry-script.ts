@@ -34,7 +34,7 @@ export async function dryRunScript(
   });
   const end = await untilInterrupted(runtime, planning);
   if ('explanation' in end) throw new Explained(end.explanation);
-  showPlan(runtime, end.plan);
+  showPlan(runtime, end.plan, { script });
   return 0;
 }
 

@@ -13,6 +13,8 @@ import {
   ToolError,
   UsageError,
 } from '../errors.ts';
+import { type Begun, withBegun } from './begun.ts';
+import { byHandInWords, holdersInWords } from './by-hand.ts';
 import { oneLine, printable } from './text.ts';
 
 /** An error for people: what failed, what state the host is in, what to do next. */
@@ -41,6 +43,8 @@ export interface Circumstances {
   /** The user script that threw it. */
   readonly script?: string | undefined;
   readonly root: boolean;
+  /** What this process has begun. */
+  readonly sequences?: { readonly begun: () => readonly Begun[] };
 }
 
 const untouched = 'untouched; nothing was changed';
@@ -50,7 +54,8 @@ export function explain(error: unknown, circumstances: Circumstances): Explanati
   if (error instanceof Explained) return error.explanation;
   const plain = known(error, circumstances);
   const lines = circumstances.script === undefined ? [] : scriptLines(error, circumstances.script);
-  return { ...plain, details: [...plain.details, ...lines] };
+  const told = { ...plain, details: [...plain.details, ...lines] };
+  return withBegun(told, error, circumstances.sequences?.begun() ?? []);
 }
 
 /** The explanation as it stands on stderr. */
@@ -151,9 +156,9 @@ function stuck(error: StuckError): Explanation {
     host: `${done}; the journal${error.id === undefined ? '' : ` ${error.id}`} stays open`,
     next: error.remedy,
     details: [
+      ...error.done.map((step) => stepLine('done', step)),
       ...error.undone.map((step) => stepLine('undone', step)),
-      ...error.blocked.map((step) => stepLine('blocked', step)),
-      ...error.remaining.map((step) => stepLine('remaining', step)),
+      ...inOrder(error).flatMap(({ word, step }) => [stepLine(word, step), ...byHandLines(step)]),
       ...(error.cause === undefined ? [] : [`because: ${messageOf(error.cause)}`]),
     ],
     exitCode: 3,
@@ -163,6 +168,21 @@ function stuck(error: StuckError): Explanation {
 function stepLine(word: string, { n, kind, objects, why }: StuckStep): string {
   const of = objects.length === 0 ? '' : ` (${objects.join(', ')})`;
   return printable(`${word}: step ${String(n)} ${kind}${of}${why === undefined ? '' : `: ${why}`}`);
+}
+
+/** What is left, in the order in which a person would clear it: the newest first, after the commit the oldest. */
+function inOrder({ blocked, remaining, committed }: StuckError) {
+  const left = [
+    ...blocked.map((step) => ({ word: 'blocked', step })),
+    ...remaining.map((step) => ({ word: 'remaining', step })),
+  ].toSorted((a, b) => a.step.n - b.step.n);
+  return committed ? left : left.toReversed();
+}
+
+/** What a person needs about a step that is left: who holds it, what it is, how to see it and how to clear it. */
+function byHandLines(step: StuckStep): readonly string[] {
+  const lines = [...holdersInWords(step), ...(step.byHand === undefined ? [] : byHandInWords(step.byHand))];
+  return lines.map((line) => `  ${line}`);
 }
 
 function failedCommand(error: CommandError, { root }: Circumstances): Explanation {

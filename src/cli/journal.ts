@@ -1,13 +1,15 @@
 import type { Engine } from '../atomic/engine.ts';
 import { type OpenJournal, plan, type PlannedStep } from '../atomic/recover.ts';
-import { exclusive, type State, type Step } from '../atomic/state.ts';
+import { byHandOf, reason } from '../atomic/report.ts';
+import { exclusive, isLeft, type State, type Step } from '../atomic/state.ts';
 import { give } from './answer.ts';
 import type { JournalList, JournalShow, ShownStep } from './answers.ts';
+import { byHandAsData } from './by-hand.ts';
+import { showInWords } from './journal-words.ts';
 import { readById, readHistory, readOpen, type ReadJournal, rawLines } from './read-journals.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
-import { table } from './table.ts';
-import { printable } from './text.ts';
+import { printable, typed } from './text.ts';
 
 type Closed = 'committed' | 'rolled-back' | 'abandoned';
 
@@ -45,7 +47,7 @@ export async function show(runtime: Runtime, id: string): Promise<number> {
     throw journal.error;
   }
   const data = await shown(bofh.engine, journal);
-  give(runtime, { data, lines: inWords(data) });
+  give(runtime, { data, lines: showInWords(data) });
   return 0;
 }
 
@@ -53,7 +55,8 @@ async function shown(engine: Engine, journal: ReadJournal & { is: 'open' | 'clos
   const state = journal.is === 'open' ? journal.open.state : journal.state;
   const { begin } = state;
   const lines = journal.is === 'open' ? journal.open.lines : journal.lines;
-  const reason = lines.findLast((line) => line.t === 'closed')?.because ?? state.because;
+  const because = lines.findLast((line) => line.t === 'closed')?.because ?? state.because;
+  const owned = journal.is === 'open' && journal.open.owner !== 'dead';
   return {
     id: journal.id,
     name: begin.name,
@@ -61,8 +64,8 @@ async function shown(engine: Engine, journal: ReadJournal & { is: 'open' | 'clos
     command: [...begin.argv],
     bofh: begin.bofh,
     state: stateOf(journal),
-    ...(reason === undefined ? {} : { because: reason }),
-    steps: state.steps.map(stepOf),
+    ...(because === undefined ? {} : { because }),
+    steps: await Promise.all(state.steps.map((step) => stepOf(engine, state, step, owned))),
     recovery: journal.is === 'open' ? (await planned(engine, state)).map(plannedOf) : [],
   };
 }
@@ -86,11 +89,24 @@ function openState({ owner, state }: OpenJournal): JournalShow['state'] {
   return closed ?? (owner === 'dead' ? 'interrupted' : owner);
 }
 
-function stepOf(step: Step): ShownStep {
-  const { n, intent } = step;
-  const [state, note] = howItStands(step);
+/** A step as it stands; what a person can do about it by hand is told once nobody is at work on it. */
+async function stepOf(engine: Engine, state: State, step: Step, owned: boolean): Promise<ShownStep> {
+  const { n, intent, blocked } = step;
   const objects = [...exclusive(intent.claims ?? {})];
-  return { n, kind: intent.kind, objects, state, ...(note === undefined ? {} : { note }) };
+  const [is, note] = howItStands(step);
+  const byHand = owned || !isLeft(state, step) ? undefined : await byHandOf(engine, state, step);
+  const { holders = [], remedy } = blocked ?? {};
+  const heldBy = holders.map(({ words, free }) => ({
+    who: words,
+    ...(free === undefined ? {} : { free: typed(free) }),
+  }));
+  return {
+    ...{ n, kind: intent.kind, objects, state: is },
+    ...(note === undefined ? {} : { note }),
+    ...(heldBy.length === 0 ? {} : { heldBy }),
+    ...(remedy === undefined ? {} : { remedy }),
+    ...(byHand === undefined ? {} : { byHand: byHandAsData(byHand) }),
+  };
 }
 
 function howItStands({ done, undone, blocked, finished }: Step): readonly [ShownStep['state'], string?] {
@@ -98,15 +114,9 @@ function howItStands({ done, undone, blocked, finished }: Step): readonly [Shown
     if (undone.notOurs !== undefined) return ['undone', `left alone: ${undone.notOurs}`];
     return undone.by === undefined ? ['undone'] : ['undone', `with step ${String(undone.by)}`];
   }
-  if (blocked !== undefined) return ['blocked', blockedBecause(blocked)];
+  if (blocked !== undefined) return ['blocked', reason(blocked)];
   if (finished) return ['finished'];
   return [done === undefined ? 'started' : 'done'];
-}
-
-function blockedBecause({ why, message }: NonNullable<Step['blocked']>): string {
-  if (why === 'bare') return 'its inverse was code of a process that is gone';
-  if (why === 'failed') return message ?? 'its undo failed';
-  return `step ${String(why.by)} stands in the way`;
 }
 
 /** A planned step for the answers of `journal show` and `recover --dry-run`. */
@@ -114,42 +124,4 @@ export function plannedOf({ do: what, step, riders }: PlannedStep): JournalShow[
   const { n, intent } = step;
   const objects = [...exclusive(intent.claims ?? {})];
   return { do: what, n, kind: intent.kind, objects, with: riders.map((rider) => rider.n) };
-}
-
-const plannedWords = {
-  undo: 'undo',
-  look: 'look only, for it went with an earlier boot:',
-  finish: 'finish, which cannot be undone:',
-  blocked: 'blocked:',
-} as const;
-
-/** A planned step in words. */
-export function plannedInWords(planned: JournalShow['recovery'][number]): string {
-  const { n, kind, objects, with: riders } = planned;
-  const along = riders.length === 0 ? '' : `, and with it step ${riders.join(', ')}`;
-  const of = objects.length === 0 ? '' : ` (${objects.join(', ')})`;
-  return printable(`${plannedWords[planned.do]} step ${String(n)} ${kind}${of}${along}`);
-}
-
-function inWords(data: JournalShow): readonly string[] {
-  const rows = data.steps.map((step) => [
-    String(step.n),
-    step.state,
-    step.kind,
-    step.objects.join(' '),
-    step.note ?? '',
-  ]);
-  const steps =
-    rows.length === 0 ? [] : ['', table(['STEP', 'STATE', 'KIND', 'OBJECTS', ''], rows).trimEnd()];
-  const recovery = data.recovery.map((each) => `  ${plannedInWords(each)}`);
-  return [
-    `journal:  ${data.id}`,
-    `name:     ${printable(data.name)}`,
-    `user:     ${printable(data.user)}`,
-    `command:  ${printable(data.command.join(' '))}`,
-    `bofh:     ${data.bofh}`,
-    `state:    ${data.state}${data.because === undefined ? '' : `: ${printable(data.because)}`}`,
-    ...steps,
-    ...(recovery.length === 0 ? [] : ['', 'bofh recover would:', ...recovery]),
-  ];
 }

@@ -10,8 +10,8 @@ interface Run {
   readonly args: readonly string[];
   readonly terminal: Terminal;
   readonly sequences: Runtime['sequences'];
-  /** Unwinds whatever is open. */
-  readonly stop: AbortController;
+  /** The verb may change the host, and is meant to. */
+  changes: boolean;
   runtime: Runtime | undefined;
 }
 
@@ -22,7 +22,7 @@ export async function main(args: readonly string[]): Promise<void> {
     args,
     terminal,
     sequences: openSequences(),
-    stop: new AbortController(),
+    changes: false,
     runtime: undefined,
   };
   let exitCode: number;
@@ -31,14 +31,13 @@ export async function main(args: readonly string[]): Promise<void> {
   try {
     exitCode = await Promise.race([parse(run), crash()]);
   } catch (error) {
-    // An error that nobody waited for must not cut off a sequence that runs beside it.
-    run.stop.abort();
-    await run.sequences.idle();
+    // An error that nobody waited for must not cut off a sequence that runs beside it, nor hide that it is stuck.
+    await run.sequences.unwind();
     exitCode = await fail(run, error);
   }
   terminal.draw(undefined);
   await run.runtime?.log.flush();
-  exitCode = await checkAnswer(terminal, exitCode);
+  exitCode = await checkAnswer(run, exitCode);
   // A tool that runs on after a second signal, or a timer of a script, does not keep us.
   process.exit(exitCode);
 }
@@ -71,11 +70,12 @@ async function invoke(run: Run, { verb, changes, options, action }: Invocation):
     commandLine: ['bofh', ...run.args],
     verb,
     root: process.getuid?.() === 0,
-    signals: { ...heard, stop: AbortSignal.any([heard.stop, run.stop.signal]) },
+    signals: { ...heard, stop: AbortSignal.any([heard.stop, run.sequences.stop]) },
     sequences: run.sequences,
     script: undefined,
   };
   run.runtime = runtime;
+  run.changes = changes && settings.mode === 'act';
   return await action(runtime);
 }
 
@@ -83,10 +83,11 @@ function idleSignals() {
   return { stop: new AbortController().signal, abandon: new AbortController().signal };
 }
 
-async function fail({ args, runtime, terminal }: Run, error: unknown): Promise<number> {
+async function fail({ args, runtime, sequences, terminal }: Run, error: unknown): Promise<number> {
   const { asText, explain } = await import('./explain.ts');
   const explanation = explain(error, {
     root: process.getuid?.() === 0,
+    sequences,
     ...(runtime?.script === undefined ? {} : { script: runtime.script }),
   });
   terminal.draw(undefined);
@@ -113,10 +114,27 @@ function crash(): Promise<never> {
   });
 }
 
-/** An answer that could not be written (a full disk behind stdout) is no success. */
-async function checkAnswer(terminal: Terminal, exitCode: number): Promise<number> {
+/** sysexits.h: EX_IOERR. */
+const answerLost = 74;
+
+/**
+ * An answer that could not be written (a full disk behind stdout) is no success, and no failure of the change either. A
+ * reader that went away is neither: `| head` has had enough.
+ */
+async function checkAnswer(run: Run, exitCode: number): Promise<number> {
+  const { terminal, runtime, sequences } = run;
   const broken = await terminal.flush();
   if (broken === undefined) return exitCode;
-  terminal.line(`bofh: the answer could not be written: ${broken.message}`);
-  return exitCode === 0 ? 1 : exitCode;
+  const failed = `could not be written: ${broken.message}`;
+  if (exitCode !== 0 || !run.changes) {
+    terminal.line(`bofh: the answer ${failed}`);
+    return exitCode === 0 ? answerLost : exitCode;
+  }
+  const committed = sequences.begun().filter(({ end }) => end === 'committed');
+  const made =
+    committed.length > 0 ? 'the change was made' : `"${runtime?.verb ?? ''}" did what it had to do`;
+  terminal.line(`bofh: ${made}; only its answer ${failed}`);
+  const { printable } = await import('./text.ts');
+  for (const { id, name } of committed) terminal.line(printable(`  committed: "${name}" (${id})`));
+  return answerLost;
 }

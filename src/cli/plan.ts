@@ -1,7 +1,5 @@
 import { basename } from 'node:path';
 import type { Engine } from '../atomic/index.ts';
-import { decode } from '../atomic/lines.ts';
-import { exclusive, fold, type Step } from '../atomic/state.ts';
 import type { Store } from '../atomic/store.ts';
 import { type Bofh, withBofh } from '../bofh.ts';
 import type { Host } from '../command/index.ts';
@@ -11,9 +9,17 @@ import { simulatedBofh } from '../testing/bofh.ts';
 import { simulate } from '../testing/simulate.ts';
 import { give } from './answer.ts';
 import type { Plan } from './answers.ts';
-import { telling, type When } from './dry-host.ts';
+import { telling, type Told } from './dry-host.ts';
+import { type PlannedChange, stepsOf } from './plan-steps.ts';
+import { planInWords } from './plan-words.ts';
 import type { Runtime } from './runtime.ts';
-import { oneLine, printable } from './text.ts';
+import { oneLine } from './text.ts';
+
+/** What a dry run finds besides the steps; its body adds to it. */
+export type Findings = Pick<Plan, 'refused' | 'journals'>;
+
+/** A plan, but for the question that it answers. */
+export type Planned = Pick<Plan, 'steps' | 'refused' | 'journals'>;
 
 /**
  * The dry run of a verb: the same code on a simulated host that looks at the real one. Nothing is started there but
@@ -22,15 +28,28 @@ import { oneLine, printable } from './text.ts';
 export async function dryRun(
   runtime: Runtime,
   real: Bofh,
-  body: (bofh: Bofh) => Promise<unknown>,
+  body: (bofh: Bofh, found: Findings) => Promise<unknown>,
+  exitCode: (planned: Planned) => number = () => 0,
 ): Promise<number> {
-  showPlan(runtime, await planOf(real, readJournals(real.engine.store), body));
-  return 0;
+  const planned = await planOf(real, readJournals(real.engine.store), body);
+  showPlan(runtime, planned);
+  return exitCode(planned);
 }
 
-/** The answer of a dry run. */
-export function showPlan(runtime: Runtime, data: Plan): void {
-  give(runtime, { data, lines: inWords(data) });
+/** The answer of a dry run; `head`: what is said before the steps. */
+export function showPlan(
+  runtime: Runtime,
+  planned: Planned,
+  about: { readonly script?: string; readonly head?: readonly string[] } = {},
+): void {
+  const { script, head = [] } = about;
+  const ran = script === undefined ? {} : { script };
+  const data: Plan = { format: 1, verb: runtime.verb, ...ran, ...planned };
+  const first =
+    script === undefined
+      ? []
+      : [`dry run: the script ${oneLine(script)} itself was run, and what it did outside bofh it has done`];
+  give(runtime, { data, lines: [...first, ...head, ...planInWords(planned, head.length > 0)] });
 }
 
 /** An unfinished sequence of the real host: what it holds is refused in a plan too. */
@@ -43,8 +62,8 @@ export interface CopiedJournal {
 export async function planOf(
   real: Pick<Bofh, 'host' | 'site' | 'stateDir'>,
   journals: readonly CopiedJournal[],
-  body: (bofh: Bofh) => Promise<unknown>,
-): Promise<Plan> {
+  body: (bofh: Bofh, found: Findings) => Promise<unknown>,
+): Promise<Planned> {
   const simulated = simulatedBofh({ host: await simulate(real.host), site: real.site, planning: true });
   const { store } = simulated.engine;
   for (const { name, bytes } of journals) {
@@ -52,7 +71,7 @@ export async function planOf(
     copy.write(bytes, 0);
     copy.close();
   }
-  const before = new Set(store.names('.'));
+  const born: string[] = [];
   const { host, marked, onProgress, changes } = recording(simulated.host);
   const find: Engine['find'] = async (kind, version) => {
     const code = await findOperation(kind, version);
@@ -62,55 +81,68 @@ export async function planOf(
     ...simulated,
     host,
     stateDir: real.stateDir,
-    engine: { ...simulated.engine, host, find, onProgress },
+    engine: { ...simulated.engine, store: hearing(store, born), host, find, onProgress },
   };
+  const found: Findings = { refused: [], journals: [] };
   try {
-    await withBofh(bofh, () => body(bofh));
+    await withBofh(bofh, () => body(bofh, found));
   } catch (error) {
     throw wouldFail(error);
   }
-  if (store.names('.').some((name) => name.endsWith('.journal') && !before.has(name)))
-    throw new RefusedError('the dry run came to no end, and so would the run');
-  return withPairs(store, await grouped(store, changes));
+  if (born.some((id) => store.open(`${id}.journal`) !== undefined))
+    throw new RefusedError('the dry run came to no end, and so would the run', {
+      remedy: 'a sequence in it was begun and never awaited: look for a missing await',
+    });
+  return { steps: await stepsOf(store, changes, born), ...found };
 }
 
-/** A change that a dry run came to, as a person would type it. */
-interface PlannedChange {
-  /** Of the sequence's journal. */
-  readonly id: string;
-  readonly n: number;
-  readonly kind: string;
-  readonly line: string;
-  readonly when: When;
+/** Tells of each sequence that begins: a journal gets its name once it is whole. */
+function hearing(store: Store, born: string[]): Store {
+  return {
+    ...store,
+    rename: (from, to) => {
+      store.rename(from, to);
+      const id = /^(?<id>[^/]+)\.journal$/.exec(to)?.groups?.id;
+      if (id !== undefined) born.push(id);
+    },
+  };
 }
 
 /** The host tells what is changed, and the engine, asked through the step, which step it is. */
 function recording(simulated: Host) {
   const changes: PlannedChange[] = [];
-  let told: { readonly id: string; readonly line: string; readonly when: When } | undefined;
+  let told: (Told & { readonly id: string }) | undefined;
   const onProgress: NonNullable<Engine['onProgress']> = ({ n, kind }) => {
     if (told !== undefined) changes.push({ n, kind, ...told });
     told = undefined;
   };
-  const { host, marked } = telling(simulated, (step, line, when) => {
-    told = { id: basename(step.outputs, '.d'), line, when };
-    step.onProgress?.({ command: { tool: line, argv: [] } });
+  const { host, marked } = telling(simulated, (step, change) => {
+    told = { id: basename(step.outputs, '.d'), ...change };
+    step.onProgress?.({ command: { tool: change.line, argv: [] } });
   });
   return { host, marked, onProgress, changes };
 }
 
-/** The unfinished sequences of a host. */
+/** The unfinished sequences of a host. Throws RefusedError when this user may not read them. */
 export function readJournals(store: Store): readonly CopiedJournal[] {
-  return store
-    .names('.')
-    .filter((name) => name.endsWith('.journal'))
-    .flatMap((name) => {
-      const file = store.open(name);
-      if (file === undefined) return [];
-      const bytes = file.read();
-      file.close();
-      return [{ name, bytes }];
+  try {
+    return store
+      .names('.')
+      .filter((name) => name.endsWith('.journal'))
+      .flatMap((name) => {
+        const file = store.open(name);
+        if (file === undefined) return [];
+        const bytes = file.read();
+        file.close();
+        return [{ name, bytes }];
+      });
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EACCES')) throw error;
+    throw new RefusedError(`a plan needs the journals in ${store.directory}, and only root may read them`, {
+      cause: error,
+      remedy: 'run it as root, for example with sudo',
     });
+  }
 }
 
 /** A failure on the simulated host left nothing on the real one. */
@@ -119,103 +151,4 @@ function wouldFail(error: unknown): unknown {
   const cause = error.cause instanceof Error ? error.cause : error;
   const remedy = cause instanceof BofhError && cause.remedy !== undefined ? { remedy: cause.remedy } : {};
   return new RefusedError(`it would fail, and be undone: ${cause.message}`, { cause: error, ...remedy });
-}
-
-/** The changes of one step together, in the order in which they would be made. */
-async function grouped(store: Store, changes: readonly PlannedChange[]): Promise<Plan> {
-  const steps: Plan = [];
-  let last: PlannedChange | undefined;
-  for (const change of changes) {
-    const same = last?.id === change.id && last.n === change.n && last.when === change.when;
-    last = change;
-    const open = steps.at(-1);
-    if (same && open !== undefined) open.changes.push(change.line);
-    else steps.push(await stepOf(store, change));
-  }
-  return steps;
-}
-
-/** The script's own pairs of functions, which are not called, in their places among the steps. */
-function withPairs(store: Store, steps: Plan): Plan {
-  const all = [...steps];
-  for (const name of store.names('history').filter((each) => each.endsWith('.journal'))) {
-    const { begin, steps: journalled } = stateOf(store, basename(name, '.journal'));
-    for (const { n, intent } of journalled.filter((step) => step.intent.kind === 'bare')) {
-      const own = (step: Plan[number]): boolean => step.sequence === begin.name && step.when === 'in turn';
-      const after = all.findLastIndex((step) => own(step) && step.n < n);
-      all.splice(after + 1, 0, {
-        sequence: begin.name,
-        n,
-        kind: intent.kind,
-        objects: [...exclusive(intent.claims ?? {})],
-        when: 'in turn',
-        changes: [`# "${pairName(intent.args)}": the script's own code, not called here`],
-        undo: "by the script's own code, while it lives",
-      });
-    }
-  }
-  return all;
-}
-
-function pairName(args: unknown): string {
-  return typeof args === 'object' && args !== null && 'name' in args ? String(args.name) : '';
-}
-
-async function stepOf(store: Store, change: PlannedChange): Promise<Plan[number]> {
-  const { id, n, kind, when, line } = change;
-  const { begin, steps } = stateOf(store, id);
-  const step = steps.find((each) => each.n === n);
-  const head = { sequence: begin.name, n, kind, when, changes: [line] };
-  if (step === undefined) return { ...head, objects: [] };
-  const objects = [...exclusive(step.intent.claims ?? {})];
-  return { ...head, objects, ...(when === 'in turn' ? { undo: await undoOf(step) } : {}) };
-}
-
-function stateOf(store: Store, id: string) {
-  const file = store.open(`history/${id}.journal`);
-  if (file === undefined) throw new TypeError(`the dry run lost the journal ${id}`);
-  try {
-    return fold(decode(file.read(), id).lines);
-  } finally {
-    file.close();
-  }
-}
-
-/** How a step is taken back, in words. */
-async function undoOf({ intent }: Step): Promise<string> {
-  const code = await findOperation(intent.kind, intent.version);
-  const { makes = [], changes = [] } = intent.claims ?? {};
-  const said: string[] = [];
-  if (makes.length > 0) said.push(`${makes.join(', ')} is removed again`);
-  if (changes.length > 0)
-    said.push(
-      code?.restores === 'existence'
-        ? `${changes.join(', ')} is there again, though not in the very state that it had`
-        : `${changes.join(', ')} is put back as it was`,
-    );
-  return said.join('; ');
-}
-
-const parts = [
-  { head: 'dry run: nothing of this is done', has: ['in turn', 'release'] },
-  { head: 'before the commit, so that it is on the disk:', has: ['before the commit'] },
-  { head: 'after the commit, and not undoable:', has: ['after the commit'] },
-];
-
-function inWords(steps: Plan): readonly string[] {
-  if (steps.length === 0) return ['dry run: there is nothing to do'];
-  return parts.flatMap(({ head, has }) => {
-    const own = steps.filter(({ when }) => has.includes(when));
-    return own.length === 0 ? [] : [head, ...own.flatMap(stepInWords)];
-  });
-}
-
-function stepInWords({ n, kind, objects, when, changes, undo }: Plan[number]): readonly string[] {
-  const of = objects.length === 0 ? '' : ` (${objects.join(', ')})`;
-  const what = when === 'release' ? `release of step ${String(n)}` : `step ${String(n)}`;
-  return [
-    printable(`${what}: ${kind}${of}`),
-    ...changes.map((line) => `    ${oneLine(line)}`),
-    ...(undo === undefined || undo === '' ? [] : [printable(`  undo: ${undo}`)]),
-  ];
 }

@@ -20,8 +20,9 @@ type Options = Readonly<Record<string, string | boolean | undefined>>;
 
 const exitCodes = `
 Exit codes: 0 done · 1 refused, or a program failed: nothing changed · 2 wrong input · 3 stuck: see "bofh journal list"
-  4 journal unusable · 5 failed, all undone · 6 a table with failures · 69 a program is missing · 70 an answer was not
-  understood, or a bug · 130 interrupted, all undone`;
+  4 journal unusable · 5 failed, all undone · 6 a table with failures, a problem that doctor found · 69 a program is
+  missing · 70 an answer was not understood, or a bug · 74 done, but the answer could not be written · 130 interrupted,
+  all undone. What a script had committed before it failed stays, and is named`;
 
 /** The whole command line. Building it loads no driver: each verb loads its own code when it runs. */
 export function program(invoke: Invoke): Command {
@@ -42,6 +43,8 @@ export function program(invoke: Invoke): Command {
   addLvm(noun(root, 'lvm', 'logical volumes'), verb);
   addJournal(noun(root, 'journal', 'what bofh has done, and what is unfinished'), verb);
   addRecover(root, verb);
+  addDoctor(root, verb);
+  addBoot(noun(root, 'boot', 'the systemd units: recovery at boot, and start-all'), verb);
   addRun(root, verb);
   addGlobalsBelow(root);
   return root;
@@ -130,6 +133,26 @@ function addJournal(journal: Command, verb: Verb): void {
     'reads',
     async (runtime, [id = '']) => (await import('./journal.ts')).show(runtime, id),
   );
+  const prune = journal
+    .command('prune')
+    .description('remove the journals of sequences that ended long ago')
+    .option('--keep <DAYS>', 'nothing that is older is kept', '400d')
+    .option('--keep-count <NUMBER>', 'no more than so many are kept', '5000');
+  verb(prune, 'changes', async (runtime, _args, options) =>
+    (await import('./prune.ts')).prune(runtime, options),
+  );
+}
+
+function addDoctor(root: Command, verb: Verb): void {
+  verb(
+    root
+      .command('doctor')
+      .description(
+        'what is left over or unfinished, and what this host lacks; exit 6 when there is a problem',
+      ),
+    'reads',
+    async (runtime) => (await import('./doctor.ts')).doctor(runtime),
+  );
 }
 
 function addRecover(root: Command, verb: Verb): void {
@@ -142,10 +165,34 @@ function addRecover(root: Command, verb: Verb): void {
         'cutLastLine',
       ),
     )
+    .addOption(
+      new Option(
+        '--boot',
+        'as the unit does at boot: only what an earlier boot has left; never asks, and leaves alone what is in use',
+      ).conflicts(['abandon', 'cutLastLine']),
+    )
     .option('--because <TEXT>', 'the reason, which is written into the journal')
     .option('--cut-last-line <ID>', 'show the damaged last line of this journal and cut it off');
   verb(recover, 'changes', async (runtime, [id], options) =>
     (await import('./recover.ts')).recover(runtime, id, options),
+  );
+}
+
+function addBoot(boot: Command, verb: Verb): void {
+  verb(
+    boot.command('install').description('write the units for this bofh; systemctl enables them'),
+    'changes',
+    async (runtime) => (await import('./boot.ts')).install(runtime),
+  );
+  verb(
+    boot.command('remove').description('remove the units; systemctl has disabled them'),
+    'changes',
+    async (runtime) => (await import('./boot.ts')).remove(runtime),
+  );
+  verb(
+    boot.command('status').description('which units are there, and whether they are enabled'),
+    'reads',
+    async (runtime) => (await import('./boot.ts')).status(runtime),
   );
 }
 

@@ -1,5 +1,3 @@
-import { statSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Engine } from '../atomic/engine.ts';
 import { decode, type Line } from '../atomic/lines.ts';
 import { type OpenJournal, openJournals } from '../atomic/recover.ts';
@@ -86,9 +84,9 @@ function readClosed(engine: Engine, id: string): ReadJournal | undefined {
 }
 
 /** Journals have no times of their own: order never depends on a clock. For people the file's is good enough. */
-function changedAt(engine: Engine, name: string): string {
-  const stat = statSync(join(engine.store.directory, name), { throwIfNoEntry: false });
-  return stat === undefined ? '' : stat.mtime.toISOString();
+export function changedAt(engine: Engine, name: string): string {
+  const changed = engine.store.changedMs(name);
+  return changed === undefined ? '' : new Date(changed).toISOString();
 }
 
 function journalIds(names: readonly string[]): readonly string[] {

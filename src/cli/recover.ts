@@ -3,9 +3,11 @@ import type { Bofh } from '../bofh.ts';
 import { JournalError, RefusedError, StuckError, UsageError } from '../errors.ts';
 import { give } from './answer.ts';
 import type { RecoveredList } from './answers.ts';
+import { ofEarlierBoots, refuseStartedGuest } from './boot-journals.ts';
 import { agrees, confirm } from './confirm.ts';
 import { asText, explain } from './explain.ts';
-import { planned, plannedInWords, plannedOf } from './journal.ts';
+import { planned, plannedOf } from './journal.ts';
+import { plannedInWords } from './journal-words.ts';
 import { rawLines, readById, readOpen, type ReadJournal } from './read-journals.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';
@@ -22,21 +24,41 @@ export async function recover(runtime: Runtime, id: string | undefined, options:
     throw new UsageError(`either recover ${id}, or --abandon or --cut-last-line with an id: not both`);
   if (because !== undefined && abandoned === undefined)
     throw new UsageError('--because belongs to --abandon ID');
+  if (options.boot === true) return await recoverAtBoot(runtime, id);
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
   if (typeof abandoned === 'string') return await abandonOne(runtime, bofh, abandoned, because);
   if (typeof cut === 'string') return await cutOne(runtime, bofh, cut);
-  return await recoverAll(runtime, bofh, id);
+  const journals = id === undefined ? await readOpen(bofh.engine) : [await readById(bofh.engine, id)];
+  return await recoverAll(runtime, bofh, journals);
 }
 
-async function recoverAll(runtime: Runtime, bofh: Bofh, id: string | undefined): Promise<number> {
+/** At boot nobody is there to ask. */
+async function recoverAtBoot(runtime: Runtime, id: string | undefined): Promise<number> {
+  if (id !== undefined || runtime.settings.consent === 'given')
+    throw new UsageError('--boot takes every journal of an earlier boot and destroys nothing that is in use');
+  const unattended = { ...runtime, terminal: { ...runtime.terminal, interactive: false } };
+  const { bofh } = await openSession(unattended, { site: 'unused', root: 'needed' });
+  const { boot } = await bofh.host.facts();
+  const earlier = ofEarlierBoots(await readOpen(bofh.engine), boot);
+  return await recoverAll(unattended, bofh, earlier, refuseStartedGuest);
+}
+
+async function recoverAll(
+  runtime: Runtime,
+  bofh: Bofh,
+  journals: readonly ReadJournal[],
+  guard: (journal: ReadJournal) => void = () => undefined,
+): Promise<number> {
   const { engine } = bofh;
-  const journals = id === undefined ? await readOpen(engine) : [await readById(engine, id)];
   const plans = await Promise.all(journals.map((journal) => planOf(bofh, journal)));
-  if (runtime.settings.mode === 'plan') return showPlan(runtime, journals, plans);
+  if (runtime.settings.mode === 'plan') {
+    if (plans.flat().length === 0) runtime.terminal.line('nothing is unfinished');
+    return await (await import('./dry-recover.ts')).planRecovery(runtime, bofh, journals, plans.flat());
+  }
   await sweepUnborn(engine);
   if (runtime.settings.consent === 'ask' && runtime.terminal.interactive && plans.flat().length > 0)
     await confirm(runtime, plans.flat());
-  const act = () => inTurn(runtime, bofh, journals);
+  const act = () => inTurn(runtime, bofh, journals, guard);
   const rows = journals.length === 0 ? [] : await logged(runtime, bofh.host, act, inShort);
   tell(
     runtime,
@@ -53,10 +75,11 @@ async function inTurn(
   runtime: Runtime,
   bofh: Bofh,
   journals: readonly ReadJournal[],
+  guard: (journal: ReadJournal) => void,
 ): Promise<readonly Ended[]> {
   const rows: Ended[] = [];
   for (const journal of journals)
-    if (!runtime.signals.stop.aborted) rows.push(await bringToEnd(runtime, bofh, journal));
+    if (!runtime.signals.stop.aborted) rows.push(await bringToEnd(runtime, bofh, journal, guard));
   return rows;
 }
 
@@ -65,11 +88,17 @@ function inShort(rows: readonly Ended[]): string {
 }
 
 /** One journal; its failure does not keep the others. The exit code is that of the worst. */
-async function bringToEnd(runtime: Runtime, bofh: Bofh, journal: ReadJournal): Promise<Ended> {
+async function bringToEnd(
+  runtime: Runtime,
+  bofh: Bofh,
+  journal: ReadJournal,
+  guard: (journal: ReadJournal) => void,
+): Promise<Ended> {
   const { id } = journal;
   const name = journal.is === 'open' ? journal.open.state.begin.name : '';
   try {
     if (journal.is === 'unreadable') throw journal.error;
+    guard(journal);
     const { end, leftAlone } = await recoverAsking(runtime, bofh, id);
     return [{ id, name, end, leftAlone: [...leftAlone] }, 0];
   } catch (error) {
@@ -116,17 +145,6 @@ async function planOf({ engine }: Bofh, journal: ReadJournal): Promise<readonly 
   return [head, ...waits, ...(steps.length === 0 ? ['  close it: nothing is left to do'] : steps)];
 }
 
-function showPlan(
-  runtime: Runtime,
-  journals: readonly ReadJournal[],
-  plans: readonly (readonly string[])[],
-): number {
-  const data = journals.map(({ id }, index) => ({ id, plan: [...(plans[index] ?? [])] }));
-  if (plans.flat().length === 0) runtime.terminal.line('nothing is unfinished');
-  give(runtime, { data, lines: plans.flat() });
-  return journals.some((journal) => journal.is === 'unreadable') ? 4 : 0;
-}
-
 const endWords: Readonly<Record<Row['end'], string>> = {
   'rolled-back': 'undone',
   committed: 'finished',
@@ -162,8 +180,11 @@ async function abandonOne(
   runtime.terminal.line('This stays as it is on the host, and bofh forgets it:');
   for (const line of plan) runtime.terminal.line(line);
   const name = journal.is === 'open' ? journal.open.state.begin.name : '';
-  if (runtime.settings.mode === 'act')
-    await logged(runtime, bofh.host, () => abandon(bofh.engine, journal.id, because));
+  if (runtime.settings.mode === 'plan')
+    return (await import('./dry-recover.ts')).showTending(runtime, {
+      ...{ id: journal.id, name, end: 'abandoned', waitsFor: [] },
+    });
+  await logged(runtime, bofh.host, () => abandon(bofh.engine, journal.id, because));
   tell(runtime, [{ id: journal.id, name, end: 'abandoned', leftAlone: [], because }]);
   return 0;
 }
@@ -172,10 +193,10 @@ async function cutOne(runtime: Runtime, bofh: Bofh, id: string): Promise<number>
   const journal = await untilInterrupted(runtime, readById(bofh.engine, id));
   if (journal.is === 'closed') throw new JournalError(`the journal ${journal.id} is closed`);
   const last = printable(rawLines(bofh.engine, journal.id).at(-1) ?? '');
-  if (runtime.settings.mode === 'plan') {
-    runtime.terminal.line(`This line would be cut off: ${last}`);
-    return 0;
-  }
+  if (runtime.settings.mode === 'plan')
+    return (await import('./dry-recover.ts')).showTending(runtime, {
+      ...{ id: journal.id, name: '', end: 'cut', waitsFor: [], line: last },
+    });
   await confirm(runtime, [`The last line of journal ${journal.id} is cut off:`, last]);
   await logged(runtime, bofh.host, () => cutLastLine(bofh.engine, journal.id));
   tell(runtime, [{ id: journal.id, name: '', end: 'cut', leftAlone: [], because: last }]);

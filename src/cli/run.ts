@@ -1,8 +1,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { resolve } from 'node:path';
 import { withBofh, type Bofh } from '../bofh.ts';
-import { InterruptedError, RefusedError, UsageError } from '../errors.ts';
+import { InterruptedError, RefusedError, StuckError, UsageError } from '../errors.ts';
 import { loadScript } from '../script/load.ts';
+import { type Begun, inWords } from './begun.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 import { logged } from './system-log.ts';
@@ -14,7 +15,7 @@ export async function run(runtime: Runtime, script: string, args: readonly strin
   if (runtime.settings.mode === 'plan')
     return await (await import('./dry-script.ts')).dryRunScript(runtime, bofh, path, args);
   process.argv.splice(1, Number.POSITIVE_INFINITY, path, ...args);
-  warnOfEarlyExit(runtime);
+  const over = watchExit(runtime);
   await logged(runtime, bofh.host, async () => {
     runtime.script = path;
     await toItsEnd(runtime, async () => {
@@ -22,11 +23,24 @@ export async function run(runtime: Runtime, script: string, args: readonly strin
         loadScript(path, {
           cache: runtime.root ? 'used' : 'unused',
           warn: (message, facts) => runtime.log.warn(message, { ...facts }),
+          ...(runtime.cacheDirectory === undefined ? {} : { cacheDirectory: runtime.cacheDirectory }),
         }),
       );
     });
-  });
+    refuseHalfDone(runtime);
+  }).finally(over);
   return ownExitCode();
+}
+
+/** A script may have caught the error of a sequence that is stuck: its end is no good end all the same. */
+function refuseHalfDone({ sequences }: Runtime): void {
+  const open = openIn(sequences);
+  // One that runs still is told by watchExit.
+  if (open.length === 0 || sequences.count() > 0) return;
+  throw new StuckError(`the script went on after ${inWords(open)} could not be brought to an end`, {
+    id: open[0]?.id,
+    committed: false,
+  });
 }
 
 /** A script says that it failed by process.exitCode too; 70 stands there until the command has an end of its own. */
@@ -77,11 +91,28 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** process.exit() in a script cuts off a sequence as a kill does. */
-function warnOfEarlyExit({ sequences, terminal }: Runtime): void {
+/**
+ * process.exit() in a script cuts off a sequence as a kill does, and our own words too. What is given ends the watch over
+ * those that are stuck: from then on the command's own end tells of them.
+ */
+function watchExit({ sequences, terminal }: Runtime): () => void {
+  let over = false;
   process.on('exit', () => {
-    if (sequences.count() === 0) return;
-    terminal.line('bofh: the process ended while a sequence was open; its journal stays open: bofh recover');
-    process.exitCode = 3;
+    if (sequences.count() > 0)
+      terminal.line(
+        'bofh: the process ended while a sequence was open; its journal stays open: bofh recover',
+      );
+    // Unwound: a failure beside the script is being told, and what is left with it.
+    const stuck = over || sequences.stop.aborted ? [] : openIn(sequences);
+    if (sequences.count() === 0 && stuck.length > 0)
+      terminal.line(
+        `bofh: ${inWords(stuck)} could not be brought to an end: bofh journal list; bofh recover`,
+      );
+    if (sequences.count() > 0 || stuck.length > 0) process.exitCode = 3;
   });
+  return () => (over = true);
+}
+
+function openIn(sequences: Runtime['sequences']): readonly Begun[] {
+  return sequences.begun().filter(({ end }) => end === 'open');
 }

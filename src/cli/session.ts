@@ -6,6 +6,8 @@ import { InterruptedError, RefusedError } from '../errors.ts';
 import { localHost } from '../host/local.ts';
 import { loadSite } from '../script/site.ts';
 import { defaultSite, findSite, type Site } from '../site.ts';
+import { begunIn } from './begun.ts';
+import { readOnlyStore } from './dry-store.ts';
 import { typed } from './text.ts';
 import { reportProgress, type ProgressReport } from './progress.ts';
 import type { Runtime } from './runtime.ts';
@@ -27,7 +29,10 @@ export async function openSession(
   const { settings, log } = runtime;
   if (needs.root === 'needed' && settings.mode === 'act') refuseUnlessRoot(runtime);
   const progress = reportProgress(runtime.terminal);
-  if (runtime.bofh !== undefined) return { bofh: runtime.bofh, progress };
+  if (runtime.bofh !== undefined) {
+    const { bofh } = runtime;
+    return { bofh: { ...bofh, engine: counted(bofh.engine, runtime) }, progress };
+  }
   const host = localHost({ log: ({ event, ...facts }) => log.debug(event, facts) });
   const site = needs.site === 'used' ? await siteOf(runtime, host) : defaultSite;
   const bofh = connect({
@@ -39,7 +44,9 @@ export async function openSession(
     waitMs: settings.waitMs,
     ...(settings.answer === 'json' && !runtime.terminal.live ? {} : { onProgress: progress.onProgress }),
   });
-  return { bofh: { ...bofh, engine: counted(bofh.engine, runtime) }, progress };
+  const engine = counted(bofh.engine, runtime);
+  if (settings.mode === 'act') return { bofh: { ...bofh, engine }, progress };
+  return { bofh: { ...bofh, engine: { ...engine, store: readOnlyStore(engine.store) } }, progress };
 }
 
 /** What a verb does before its sequence begins ends at the first signal: there is nothing to undo. */
@@ -71,12 +78,12 @@ async function siteOf({ settings, root, log }: Runtime, host: Host): Promise<Sit
   if (path === undefined) return defaultSite;
   log.debug('site file', { path });
   return await loadSite(path, {
-    cache: root ? 'used' : 'unused',
+    cache: !root ? 'unused' : settings.mode === 'plan' ? 'read' : 'used',
     warn: (message, facts) => log.warn(message, { ...facts }),
   });
 }
 
-/** Tells the runtime of every sequence that opens and closes. */
+/** Tells the runtime of every sequence that opens and closes, and of its journal. */
 function counted(engine: Engine, { sequences }: Runtime): Engine {
   const open: Engine['locks']['open'] = () => {
     const locks = engine.locks.open();
@@ -91,5 +98,12 @@ function counted(engine: Engine, { sequences }: Runtime): Engine {
       },
     };
   };
-  return { ...engine, locks: { open } };
+  const { store } = engine;
+  const create: Engine['store']['create'] = (name) => {
+    const file = store.create(name);
+    const id = /^(?<id>.+)\.new$/.exec(name)?.groups?.id;
+    if (id !== undefined) sequences.born(id, () => begunIn(store, id));
+    return file;
+  };
+  return { ...engine, locks: { open }, store: { ...store, create } };
 }

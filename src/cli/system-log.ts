@@ -19,6 +19,8 @@ export async function logged<T>(
     await tell(runtime, host, outcome(value));
     return value;
   } catch (error) {
+    // What the failure leaves open is undone before it is told how it ended.
+    await runtime.sequences.unwind();
     const { class: name, failed, exitCode } = explain(error, runtime);
     await tell(runtime, host, `exit ${String(exitCode)}: ${name}: ${failed}`);
     throw error;

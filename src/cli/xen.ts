@@ -1,7 +1,9 @@
 import * as xen from '../api/xen.ts';
 import { type Bofh, withBofh } from '../bofh.ts';
 import { give } from './answer.ts';
+import { asText, explain } from './explain.ts';
 import type { XenList, XenStart, XenStartAll } from './answers.ts';
+import type { Findings } from './plan.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 import { logged } from './system-log.ts';
@@ -54,7 +56,7 @@ export async function start(runtime: Runtime, name: string): Promise<number> {
   return 0;
 }
 
-/** `bofh xen start-all`: exit 6 when one failed. */
+/** `bofh xen start-all`: exit 6 when one failed, 3 when one could not be undone. */
 export async function startAll(runtime: Runtime): Promise<number> {
   const { bofh, progress } = await openSession(runtime, { site: 'used', root: 'needed' });
   if (runtime.settings.mode === 'plan') return await planAll(runtime, bofh);
@@ -65,12 +67,13 @@ export async function startAll(runtime: Runtime): Promise<number> {
     (all) => `${String(all.filter((row) => row.error !== undefined).length)} of ${String(all.length)} failed`,
   );
   progress.end();
-  const data: XenStartAll = rows.map(({ name, was, now, seconds, error }) => ({
+  const data: XenStartAll = rows.map(({ name, was, now, seconds, error, stuck }) => ({
     guest: name,
     was,
     now,
     seconds,
     ...(error === undefined ? {} : { error }),
+    ...(stuck?.id === undefined ? {} : { journal: stuck.id }),
   }));
   give(runtime, {
     data,
@@ -78,17 +81,19 @@ export async function startAll(runtime: Runtime): Promise<number> {
     rows: data.map((row) => [row.guest, row.was, row.now, String(row.seconds), row.error ?? '']),
     none: `no guest is configured in ${bofh.site.guestConfigDirs.join(', ')}`,
   });
+  const left = rows.flatMap(({ stuck }) => stuck ?? []);
+  // The table is the answer: what is left is told beside it.
+  for (const error of left) runtime.terminal.line(asText(explain(error, { root: runtime.root })));
+  if (left.length > 0) return 3;
   return data.some((row) => row.error !== undefined) ? 6 : 0;
 }
 
-/** Guests that would be refused are told beside the plan. */
+/** Guests that would be refused are told in the plan of the others. */
 async function planAll(runtime: Runtime, bofh: Bofh): Promise<number> {
-  const refused: string[] = [];
   const { dryRun } = await import('./plan.ts');
-  await dryRun(runtime, bofh, async () => {
+  const body = async (_bofh: Bofh, found: Findings): Promise<void> => {
     for (const { name, error } of await xen.startAll())
-      if (error !== undefined) refused.push(printable(`${name}: ${error}`));
-  });
-  for (const line of refused) runtime.terminal.line(`would fail: ${line}`);
-  return refused.length === 0 ? 0 : 6;
+      if (error !== undefined) found.refused.push({ what: name, why: error });
+  };
+  return await dryRun(runtime, bofh, body, ({ refused }) => (refused.length === 0 ? 0 : 6));
 }

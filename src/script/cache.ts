@@ -35,10 +35,14 @@ const kept = 200;
 export function openCache(
   directory: string,
   warn: (message: string, facts: object) => void,
+  use: 'used' | 'read' = 'used',
 ): ScriptCache | undefined {
   try {
     // A dry run may read what is there, and make nothing.
-    if (!existsSync(directory)) mkdirSync(directory, { mode: 0o700 });
+    if (!existsSync(directory)) {
+      if (use === 'read') return undefined;
+      mkdirSync(directory, { mode: 0o700 });
+    }
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') return undefined;
   }
@@ -50,6 +54,7 @@ export function openCache(
   return {
     get: (key) => read(join(directory, nameOf(key))),
     set: (key, code) => {
+      if (use === 'read') return;
       try {
         write(directory, nameOf(key), code);
       } catch (error) {

@@ -8,6 +8,9 @@ const permission = process.allowedNodeEnvironmentFlags.has('--permission')
   ? '--permission'
   : '--experimental-permission';
 
+/** Node 25 takes the network too unless it is given: a plan lets it pass on every Node. */
+const network = process.allowedNodeEnvironmentFlags.has('--allow-net') ? ['--allow-net'] : [];
+
 /**
  * Runs a file of `dist/` in a process that may read files and do nothing else: no writing, no starting of programs.
  * A net against accidents, not a jail: sockets and signals pass. It is sent `task`; what it sends is given to
@@ -22,7 +25,7 @@ export function inReadOnlyChild<T>(
   if (!existsSync(file))
     throw new UsageError(`a dry run of a script needs the built bofh: there is no ${file}`);
   const child = fork(file, [], {
-    execArgv: [permission, '--allow-fs-read=*', '--no-warnings'],
+    execArgv: [permission, '--allow-fs-read=*', ...network, '--no-warnings'],
     stdio: ['ignore', 2, 2, 'ipc'],
     serialization: 'advanced',
   });
@@ -44,6 +47,7 @@ export function inReadOnlyChild<T>(
       fail(
         new RefusedError(
           `the script ended its process (${signal ?? `exit ${String(code)}`}) before its plan was known`,
+          { remedy: 'take process.exit() out of the script, or ask tx.planning before it' },
         ),
       ),
     );

@@ -6,8 +6,8 @@ import { cacheDirectory, openCache } from './cache.ts';
 import { loader } from './transpile.ts';
 
 export interface LoadOptions {
-  /** `unused` when not root. */
-  readonly cache: 'used' | 'unused';
+  /** `unused` when not root. `read`: what is there is used and nothing is added, as in a dry run. */
+  readonly cache: 'used' | 'read' | 'unused';
   readonly warn: (message: string, facts: object) => void;
   /** /var/cache/bofh unless told otherwise. */
   readonly cacheDirectory?: string;
@@ -25,7 +25,7 @@ export async function loadScript(path: string, options: LoadOptions): Promise<un
   const file = resolve(path);
   const source = await read(file);
   const directory = options.cacheDirectory ?? cacheDirectory;
-  const cache = options.cache === 'used' ? openCache(directory, options.warn) : undefined;
+  const cache = options.cache === 'unused' ? undefined : openCache(directory, options.warn, options.cache);
   const jiti = loader(file, { ...(options.modules ?? (await modules())) }, cache);
   try {
     return await jiti.evalModule(source, { filename: file, async: true, forceTranspile: true });

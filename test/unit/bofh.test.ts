@@ -2,7 +2,8 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import * as filesystem from '../../src/api/filesystem.ts';
 import * as lvm from '../../src/api/lvm.ts';
 import { isMountpoint, MountPool } from '../../src/api/mount.ts';
-import { atomic, withBofh } from '../../src/bofh.ts';
+import { AtomicOperationSequence } from '../../src/atomic/index.ts';
+import { atomic, currentBofh, withBofh } from '../../src/bofh.ts';
 import { InterruptedError, RolledBackError, SequenceEnded, UsageError } from '../../src/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../src/testing/index.ts';
 
@@ -66,6 +67,54 @@ describe('atomic()', () => {
 
     await expect(failed).rejects.toMatchObject({ cause: expect.any(UsageError) as unknown });
     expect(await on(() => lvm.lvs())).toEqual([]);
+  });
+
+  it('refuses another atomic() inside: it would commit alone, and tx.scope is undone with the whole', async () => {
+    const before = host.snapshot();
+    const inner = () => atomic('inner', (tx) => tx.lvm.createLv({ vg: 'vg0', name: 'b', size: '8m' }));
+
+    const failed = on(() =>
+      atomic('outer', async (tx) => {
+        await tx.lvm.createLv({ vg: 'vg0', name: 'a', size: '8m' });
+        await inner();
+      }),
+    );
+
+    await expect(failed).rejects.toMatchObject({
+      cause: expect.objectContaining({ remedy: expect.stringContaining('tx.scope(') as unknown }) as unknown,
+    });
+    await expect(failed.catch((error: unknown) => (error as Error).cause)).resolves.toBeInstanceOf(
+      UsageError,
+    );
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it('refuses a sequence that is made by hand inside, over the same engine', async () => {
+    const failed = on(() =>
+      atomic('outer', async (tx) => {
+        await tx.lvm.createLv({ vg: 'vg0', name: 'a', size: '8m' });
+        await new AtomicOperationSequence({ engine: currentBofh().engine, name: 'inner' }).run(() => 1);
+      }),
+    );
+
+    await expect(failed).rejects.toThrow(/begun inside atomic\(\)/);
+  });
+
+  it('lets another one begin once it has ended, also from what it left running', async () => {
+    let later: Promise<unknown> | undefined;
+    await on(() =>
+      atomic('first', (tx) => {
+        const ended = new Promise((resolve) => setTimeout(resolve, 20));
+        later = ended.then(() =>
+          atomic('second', (next) => next.lvm.createLv({ vg: 'vg0', name: 'b', size: '8m' })),
+        );
+        return tx.lvm.createLv({ vg: 'vg0', name: 'a', size: '8m' });
+      }),
+    );
+
+    await later;
+
+    expect((await on(() => lvm.lvs())).map(({ name }) => name)).toEqual(['a', 'b']);
   });
 
   it('lets reads on a module and later changes on one through', async () => {
@@ -134,6 +183,17 @@ describe('a MountPool', () => {
     );
 
     expect((await on(() => lvm.lvs())).map(({ name }) => name)).toEqual(['a', 'b']);
+  });
+
+  it('may be used inside atomic(), whose rule holds for its body: a change on a module is refused', async () => {
+    const inside = (body: () => Promise<unknown>) =>
+      on(() => atomic('outer', () => new MountPool(['/media/tmp']).with('/dev/vg0/a', body)));
+
+    await inside(async () => expect(await isMountpoint('/media/tmp')).toBe(true));
+    const failed = inside(() => lvm.createLv({ vg: 'vg0', name: 'b', size: '8m' }));
+
+    await expect(failed).rejects.toThrow(UsageError);
+    expect(await on(() => isMountpoint('/media/tmp'))).toBe(false);
   });
 
   it('gives a directory back when the mount fails', async () => {

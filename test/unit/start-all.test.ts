@@ -1,13 +1,23 @@
 import { expect, it } from 'vitest';
 import { startAll } from '../../src/api/xen.ts';
 import { withBofh } from '../../src/bofh.ts';
-import { simulatedBofh, simulatedHost } from '../../src/testing/index.ts';
+import { xenStartAll } from '../../src/cli/answers.ts';
+import { startAll as startAllVerb } from '../../src/cli/xen.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../src/testing/index.ts';
+import { containing } from './cli/support/containing.ts';
+import { testRuntime } from './cli/support/runtime.ts';
 
-it('a signal between two guests leaves the first running, and the table says what was not started', async () => {
+/** A host with these guests configured. */
+function hostWith(...names: readonly string[]): SimulatedHost {
   const host = simulatedHost();
   host.admin.writeFile('/boot/vmlinuz', 'x');
-  for (const name of ['a', 'b'])
+  for (const name of names)
     host.admin.writeFile(`/etc/xen/${name}.cfg`, `name = '${name}'\nmemory = 64\nkernel = '/boot/vmlinuz'\n`);
+  return host;
+}
+
+it('a signal between two guests leaves the first running, and the table says what was not started', async () => {
+  const host = hostWith('a', 'b');
   const stop = new AbortController();
   const bofh = { ...simulatedBofh({ host }), signals: { stop: stop.signal } };
 
@@ -17,4 +27,37 @@ it('a signal between two guests leaves the first running, and the table says wha
     { name: 'a', was: 'off', now: 'running' },
     { name: 'b', was: 'off', now: 'off', error: 'not started: a signal came' },
   ]);
+});
+
+/** The second line of the first journal, its `rollback`, does not reach the disk: nothing more is done then. */
+function unsynced(host: SimulatedHost): void {
+  host.fault({ tool: 'store', argvIncludes: 'datasync', nth: 2, mode: 'fails before' });
+}
+
+it('a guest that cannot be undone is a row of the table, and the others are started', async () => {
+  const host = hostWith('a', 'b');
+  host.fault({ tool: 'xl', argvIncludes: 'a.cfg', mode: 'acts then fails' });
+  unsynced(host);
+  const { runtime, stdout, stderr } = testRuntime(simulatedBofh({ host }), { json: true });
+
+  const exitCode = await startAllVerb(runtime);
+
+  const rows = xenStartAll.parse(JSON.parse(stdout()));
+  expect(rows).toMatchObject([
+    { guest: 'a', was: 'off', now: 'unknown', error: containing('cannot be made durable') },
+    { guest: 'b', was: 'off', now: 'running' },
+  ]);
+  expect(stderr()).toContain(`bofh journal show ${rows[0]?.journal ?? 'none'}; bofh recover`);
+  expect(exitCode).toBe(3);
+});
+
+it('the same as a table', async () => {
+  const host = hostWith('a', 'b');
+  host.fault({ tool: 'xl', argvIncludes: 'a.cfg', mode: 'acts then fails' });
+  unsynced(host);
+  const { runtime, stdout } = testRuntime(simulatedBofh({ host }));
+
+  expect(await startAllVerb(runtime)).toBe(3);
+
+  expect(stdout()).toMatch(/^a +off +unknown .*cannot be made durable.*\nb +off +running/m);
 });

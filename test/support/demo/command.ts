@@ -19,42 +19,45 @@ interface Line {
   readonly site: Site;
   /** Words with single spaces between them. */
   readonly line: string;
+  /** Where `bofh run` keeps transpiled scripts, in place of this machine's /var/cache/bofh. */
+  readonly cacheDirectory: string;
   readonly write: (text: string) => void;
 }
 
 /** Runs a command line of bofh by its own code, but on a simulated host; it says no more once that process is killed. */
-export function commandOn({ host, site, line, write }: Line): Typed {
+export function commandOn({ host, site, line, cacheDirectory, write }: Line): Typed {
   const [, ...words] = line.split(' ');
   const terminal = plainTerminal((text) => {
     if (host.process.alive) write(text);
   });
-  return { ended: run({ host, site, words, terminal }) };
+  return { ended: run({ host, site, words, cacheDirectory, terminal }) };
 }
 
 interface Run {
   readonly host: SimulatedHost;
   readonly site: Site;
   readonly words: readonly string[];
+  readonly cacheDirectory: string;
   readonly terminal: Terminal;
 }
 
 /** As `main` does it, without its process. */
-async function run({ host, site, words, terminal }: Run): Promise<number | undefined> {
+async function run({ host, site, words, cacheDirectory, terminal }: Run): Promise<number | undefined> {
   const simulated = simulatedBofh({ host, site });
   const { onProgress } = reportProgress(terminal);
   const bofh = { ...simulated, engine: { ...simulated.engine, onProgress } };
   const argv = [...process.argv];
   let exitCode = 0;
-  let script: string | undefined;
+  let runtime: Runtime | undefined;
   const commands = program(async (invocation) => {
-    const runtime = { ...runtimeOf(invocation, words, terminal), bofh };
-    exitCode = await invocation.action(runtime).finally(() => (script = runtime.script));
+    runtime = { ...runtimeOf(invocation, words, terminal), bofh, cacheDirectory };
+    exitCode = await invocation.action(runtime);
   });
   try {
     await commands.parseAsync([...words], { from: 'user' });
   } catch (error) {
     if (!host.process.alive) return undefined;
-    const explanation = explain(error, { root: true, ...(script === undefined ? {} : { script }) });
+    const explanation = explain(error, runtime ?? { root: true });
     terminal.line(asText(explanation));
     exitCode = explanation.exitCode;
   } finally {

@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseSite } from '../../../src/site.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 import { script, source } from './acts.ts';
@@ -17,7 +17,7 @@ export async function simulatedDemo(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'bofh-demo-'));
   const back = process.cwd();
   try {
-    // `bofh run` reads its script from the real disk.
+    // `bofh run` reads its script from the real disk, and keeps it there transpiled.
     process.chdir(folder);
     writeFileSync('disks.ts', script);
     await act(demoHost());
@@ -106,7 +106,13 @@ async function type(host: SimulatedHost, line: string, expected = 0): Promise<vo
 
 function start(host: SimulatedHost, line: string): Typed {
   show(line, '');
-  return commandOn({ host: host.restart(), site, line, write: (text) => process.stdout.write(text) });
+  return commandOn({
+    host: host.restart(),
+    site,
+    line,
+    cacheDirectory: resolve('cache'),
+    write: (text) => process.stdout.write(text),
+  });
 }
 
 function show(line: string, answer: string): void {

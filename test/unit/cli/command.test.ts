@@ -172,6 +172,6 @@ describe('the streams', () => {
     const { exitCode, stderr } = await run('/bin/sh', [...argv, join(work, 'none')]);
 
     expect(stderr).toContain('the answer could not be written');
-    expect(exitCode).toBe(1);
+    expect(exitCode).toBe(74);
   });
 });

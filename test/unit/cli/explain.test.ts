@@ -72,6 +72,7 @@ describe('an explanation', () => {
       new StuckError('"x" is committed, but work is left', {
         id: 'abc',
         committed: true,
+        done: [{ ...step, n: 4 }],
         undone: [{ ...step, n: 3 }],
         blocked: [{ ...step, why: 'umount failed' }],
         remaining: [{ ...step, n: 1, objects: [] }],
@@ -81,13 +82,57 @@ describe('an explanation', () => {
     );
 
     expect(details).toEqual([
+      'done: step 4 mount.mount (mnt:/mnt)',
       'undone: step 3 mount.mount (mnt:/mnt)',
-      'blocked: step 2 mount.mount (mnt:/mnt): umount failed',
       'remaining: step 1 mount.mount',
+      'blocked: step 2 mount.mount (mnt:/mnt): umount failed',
       'because: first',
     ]);
     expect(next).toContain('bofh recover');
     expect(host).toContain('stays');
+  });
+
+  it('gives, for each step that is left, who holds it and the commands to see and clear it, the newest first', () => {
+    const step = { kind: 'mount.mount', objects: [] };
+    const held = {
+      kind: 'swap',
+      path: '/dev/x',
+      words: 'in use as swap',
+      free: ['swapoff', '/dev/x'],
+    } as const;
+    const { details } = explain(
+      new StuckError('"x" could not be undone', {
+        committed: false,
+        blocked: [
+          { ...step, n: 1, why: 'busy', holders: [held], remedy: 'end that use' },
+          {
+            ...step,
+            ...{ n: 2, why: 'busy' },
+            byHand: {
+              what: 'a mount',
+              look: [['findmnt', '/a b']],
+              clear: [
+                ['umount', '/a b'],
+                ['rmdir', '/a\nb'],
+              ],
+            },
+          },
+        ],
+      }),
+      root,
+    );
+
+    expect(details).toEqual([
+      'blocked: step 2 mount.mount: busy',
+      '  it is: a mount',
+      "  look:  findmnt '/a b'",
+      "  clear: umount '/a b'",
+      "  clear: rmdir '/a\\x0ab'",
+      'blocked: step 1 mount.mount: busy',
+      '  held:  in use as swap',
+      '  free:  swapoff /dev/x',
+      '  help:  end that use',
+    ]);
   });
 
   it('lists what was left alone, and gives the remedy of the cause', () => {

@@ -28,9 +28,9 @@ const makeDisk = () =>
 
 describe('a dry run', () => {
   it('tells the changes in order, each with its step, its objects and its undo', async () => {
-    const steps = await planOf(real, [], makeDisk);
+    const { steps } = await planOf(real, [], makeDisk);
 
-    expect(() => plan.parse(steps)).not.toThrow();
+    expect(() => plan.parse({ format: 1, verb: 'x', steps, refused: [], journals: [] })).not.toThrow();
     expect(steps.map(({ n, kind, when }) => [n, kind, when])).toMatchObject([
       [1, 'lvm.lv.create', 'in turn'],
       [2, 'filesystem.create', 'in turn'],
@@ -44,9 +44,9 @@ describe('a dry run', () => {
       objects: ['lv:vg0/web1'],
       undo: 'lv:vg0/web1 is removed again',
     });
-    expect(steps[0]?.changes.join('\n')).toMatch(/^lvcreate .*--name web1/);
-    expect(steps[1]?.changes.join('\n')).toMatch(/^mkfs.ext4 /m);
-    expect(steps[3]?.changes.join('\n')).toMatch(/^umount /m);
+    expect(steps[0]?.changes.map(({ line }) => line).join('\n')).toMatch(/^lvcreate .*--name web1/);
+    expect(steps[1]?.changes.map(({ line }) => line).join('\n')).toMatch(/^mkfs.ext4 /m);
+    expect(steps[3]?.changes.map(({ line }) => line).join('\n')).toMatch(/^umount /m);
   });
 
   it('changes nothing on the host that it looks at', async () => {
@@ -81,19 +81,35 @@ describe('a dry run', () => {
     await expect(planOf(real, [], failing)).rejects.toThrow('it would fail, and be undone: on purpose');
   });
 
+  it('tells the undo of a sequence whose failure the script catches, as the run would do it', async () => {
+    const { steps } = await planOf(real, [], async () => {
+      const failing = atomic('two, or none', async (tx) => {
+        await tx.lvm.createLv({ vg: 'vg0', name: 'one', size: 64 * 1024 ** 2 });
+        await tx.lvm.createLv({ vg: 'vg0', name: 'two', size: '900tb' });
+      });
+      await failing.catch(() => undefined);
+    });
+
+    expect(steps.map(({ n, kind, when }) => [n, kind, when])).toEqual([
+      [1, 'lvm.lv.create', 'in turn'],
+      [1, 'lvm.lv.create', 'undo'],
+    ]);
+    expect(steps[1]?.changes.map(({ line }) => line).join('\n')).toContain('lvremove');
+  });
+
   it('tells what is done only after the commit, and has no undo for it', async () => {
     await withBofh(real, makeDisk);
 
-    const steps = await planOf(real, [], () =>
+    const { steps } = await planOf(real, [], () =>
       atomic('gone', (tx) => tx.lvm.removeLv({ vg: 'vg0', name: 'web1' })),
     );
 
     const after = steps.filter(({ when }) => when === 'after the commit');
     expect(after).toHaveLength(1);
-    expect(after[0]?.changes.join('\n')).toContain('lvremove');
+    expect(after[0]?.changes.map(({ line }) => line).join('\n')).toContain('lvremove');
     expect(after[0]).not.toHaveProperty('undo');
     expect(steps[0]?.when).toBe('in turn');
-    expect(steps[0]?.changes.join('\n')).not.toContain('lvremove');
+    expect(steps[0]?.changes.map(({ line }) => line).join('\n')).not.toContain('lvremove');
   });
 
   it('tells a whole guest, and makes none', async () => {
@@ -106,7 +122,7 @@ describe('a dry run', () => {
       source: { type: 'tar', path: '/srv/root.tar' },
     } as const;
 
-    const steps = await planOf(real, [], async (bofh) => {
+    const { steps } = await planOf(real, [], async (bofh) => {
       const guest = await planCreate({ host: bofh.host, site: bofh.site, request });
       await atomic('vm create web1', (tx) => createVm(tx, guest));
     });

@@ -182,9 +182,9 @@ describe('the dry run of a script', () => {
     );
 
     expect(exitCode).toBe(0);
-    expect(plan.parse(JSON.parse(stdout)).filter(({ when }) => when === 'in turn')).toMatchObject([
+    expect(plan.parse(JSON.parse(stdout)).steps.filter(({ when }) => when === 'in turn')).toMatchObject([
       { sequence: 'x', n: 1, kind: 'file.create', objects: [`file:${made}`] },
-      { n: 2, kind: 'bare', changes: [containing('"ring"')] },
+      { n: 2, kind: 'bare', changes: [{ line: containing('"ring"'), commands: [] }] },
     ]);
     expect(stderr).toContain('itself is run, on a simulated host');
     expect(stderr).toContain('args a,--b\n');

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -50,12 +50,7 @@ export function builtCommand(): Promise<string> {
 }
 
 async function build(): Promise<string> {
-  // A worker of vitest is killed at its end: the next one removes what it left.
-  for (const name of readdirSync(tmpdir())) {
-    const pid = /^bofh-test-(?<pid>\d+)$/.exec(name)?.groups?.pid;
-    if (pid !== undefined && !existsSync(`/proc/${pid}`))
-      rmSync(join(tmpdir(), name), { recursive: true, force: true });
-  }
+  removeLeftovers();
   const directory = join(tmpdir(), `bofh-test-${String(process.pid)}`);
   mkdirSync(directory, { recursive: true });
   // The tests that are not root must be able to read it.
@@ -65,6 +60,16 @@ async function build(): Promise<string> {
   const command = join(directory, 'bofh.js');
   if (exitCode !== 0 || !existsSync(command)) throw new Error(`the build failed: ${stderr}`);
   return command;
+}
+
+/** A worker of vitest is killed at its end: the next one removes what it left. What another user's left is not ours. */
+function removeLeftovers(): void {
+  for (const name of readdirSync(tmpdir())) {
+    const pid = /^bofh-test-(?<pid>\d+)$/.exec(name)?.groups?.pid;
+    const path = join(tmpdir(), name);
+    if (pid !== undefined && !existsSync(`/proc/${pid}`) && statSync(path).uid === process.getuid?.())
+      rmSync(path, { recursive: true, force: true });
+  }
 }
 
 /** Runs `bofh ARGS…` as a user would, with a state directory of its own choice. */

@@ -1,0 +1,69 @@
+import { recover } from '../atomic/recover.ts';
+import type { Bofh } from '../bofh.ts';
+import { BofhError, JournalError, RefusedError, StuckError } from '../errors.ts';
+import { type Findings, planOf, readJournals, showPlan } from './plan.ts';
+import type { ReadJournal } from './read-journals.ts';
+import type { Runtime } from './runtime.ts';
+
+/**
+ * `bofh recover --dry-run`: the very recovery, of copies of the journals on a simulated host. The exit code is that of
+ * the run: 3 when something would stay open, 4 when a journal cannot be read.
+ */
+export async function planRecovery(
+  runtime: Runtime,
+  real: Bofh,
+  journals: readonly ReadJournal[],
+  head: readonly string[],
+): Promise<number> {
+  const planned = await planOf(real, readJournals(real.engine.store), async (bofh, found) => {
+    for (const journal of journals) await recoverOne(runtime, bofh, journal, found);
+  });
+  showPlan(runtime, planned, { head });
+  if (planned.journals.some(({ end }) => end === 'unreadable')) return 4;
+  return planned.journals.some(({ end }) => end === 'open') ? 3 : 0;
+}
+
+/** What `--abandon` and `--cut-last-line` would do: nothing on the host. */
+export function showTending(runtime: Runtime, journal: Findings['journals'][number]): number {
+  const head =
+    journal.line === undefined
+      ? [`dry run: the journal ${journal.id} would be closed, and nothing of it done or undone`]
+      : [`dry run: this line would be cut off the journal ${journal.id}: ${journal.line}`];
+  showPlan(runtime, { steps: [], refused: [], journals: [journal] }, { head });
+  return 0;
+}
+
+async function recoverOne(
+  { settings }: Runtime,
+  { engine }: Bofh,
+  journal: ReadJournal,
+  found: Findings,
+): Promise<void> {
+  const { id } = journal;
+  if (journal.is === 'unreadable') {
+    found.journals.push({ id, name: '', end: 'unreadable', waitsFor: [] });
+    found.refused.push(refusalOf(id, journal.error));
+    return;
+  }
+  const { name } = (journal.is === 'open' ? journal.open : journal).state.begin;
+  const holders = journal.is === 'open' ? journal.open.holders : [];
+  const waitsFor = holders.map(({ pid, command }) => `process ${String(pid)}: ${command}`);
+  // Who has it on the real host the simulated one cannot tell.
+  if (journal.is === 'open' && journal.open.owner === 'running')
+    return void found.journals.push({ id, name, end: 'running', waitsFor: [] });
+  try {
+    const { end } = await recover(id, { engine, yes: settings.consent === 'given' });
+    found.journals.push({ id, name, end, waitsFor });
+  } catch (error) {
+    if (!(error instanceof StuckError || error instanceof RefusedError || error instanceof JournalError))
+      throw error;
+    found.journals.push({ id, name, end: 'open', waitsFor });
+    found.refused.push(refusalOf(id, error));
+  }
+}
+
+function refusalOf(id: string, error: BofhError): Findings['refused'][number] {
+  const why = error instanceof StuckError && error.cause instanceof Error ? error.cause : error;
+  const remedy = error.remedy === undefined ? {} : { remedy: error.remedy };
+  return { what: `journal ${id}`, why: why.message, ...remedy };
+}

@@ -1,0 +1,74 @@
+import type { JournalShow, ShownStep } from './answers.ts';
+import { table } from './table.ts';
+import { printable } from './text.ts';
+
+const plannedWords = {
+  undo: 'undo',
+  look: 'look only, for it went with an earlier boot:',
+  finish: 'finish, which cannot be undone:',
+  blocked: 'blocked:',
+} as const;
+
+/** A planned step in words. */
+export function plannedInWords(planned: JournalShow['recovery'][number]): string {
+  const { n, kind, objects, with: riders } = planned;
+  const along = riders.length === 0 ? '' : `, and with it step ${riders.join(', ')}`;
+  const of = objects.length === 0 ? '' : ` (${objects.join(', ')})`;
+  return printable(`${plannedWords[planned.do]} step ${String(n)} ${kind}${of}${along}`);
+}
+
+/** The answer of `journal show` for people. */
+export function showInWords(data: JournalShow): readonly string[] {
+  const rows = data.steps.map((step) => [
+    String(step.n),
+    step.state,
+    step.kind,
+    step.objects.join(' '),
+    step.note ?? '',
+  ]);
+  const steps =
+    rows.length === 0 ? [] : ['', table(['STEP', 'STATE', 'KIND', 'OBJECTS', ''], rows).trimEnd()];
+  // In the order in which a person would clear it.
+  const forward = data.recovery.some((each) => each.do === 'finish');
+  const left = (forward ? data.steps : data.steps.toReversed()).flatMap(leftInWords);
+  const recovery = data.recovery.map((each) => `  ${plannedInWords(each)}`);
+  return [
+    `journal:  ${data.id}`,
+    `name:     ${printable(data.name)}`,
+    `user:     ${printable(data.user)}`,
+    `command:  ${printable(data.command.join(' '))}`,
+    `bofh:     ${data.bofh}`,
+    `state:    ${data.state}${data.because === undefined ? '' : `: ${printable(data.because)}`}`,
+    ...steps,
+    ...(left.length === 0
+      ? []
+      : ['', 'Left to do, with the commands to see and to clear it by hand:', ...left]),
+    ...(recovery.length === 0 ? [] : ['', 'bofh recover would:', ...recovery]),
+    ...nextInWords(data),
+  ];
+}
+
+function leftInWords({ n, kind, heldBy = [], remedy, byHand }: ShownStep): readonly string[] {
+  if (byHand === undefined) return [];
+  const held = heldBy.flatMap(({ who, free }) => [
+    `held:  ${who}`,
+    ...(free === undefined ? [] : [`free:  ${free}`]),
+  ]);
+  const lines = [
+    `it is: ${byHand.what}`,
+    ...held,
+    ...(remedy === undefined ? [] : [`help:  ${remedy}`]),
+    ...byHand.look.map((command) => `look:  ${command}`),
+    ...byHand.clear.map((command) => `clear: ${command}`),
+  ];
+  return [`  step ${String(n)} ${kind}`, ...lines.map((line) => `    ${printable(line)}`)];
+}
+
+function nextInWords({ id, state }: JournalShow): readonly string[] {
+  if (state !== 'interrupted') return [];
+  return [
+    '',
+    `next: bofh recover ${id}, which tries again what was blocked and sees what was cleared by hand;`,
+    `      bofh recover --abandon ${id} --because "…", when the rest is to stay as it is`,
+  ];
+}

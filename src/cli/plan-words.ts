@@ -1,0 +1,36 @@
+import type { Plan } from './answers.ts';
+import { oneLine, printable } from './text.ts';
+
+const parts = [
+  { head: 'nothing of this is done:', has: ['in turn', 'release', 'undo'] },
+  { head: 'before the commit, so that it is on the disk:', has: ['before the commit'] },
+  { head: 'after the commit, and not undoable:', has: ['after the commit'] },
+];
+
+/** A plan for people; `headed`: something stands before it already. */
+export function planInWords(
+  { steps, refused }: Pick<Plan, 'steps' | 'refused'>,
+  headed: boolean,
+): readonly string[] {
+  const told = parts.flatMap(({ head, has }) => {
+    const own = steps.filter(({ when }) => has.includes(when));
+    return own.length === 0 ? [] : [`dry run: ${head}`, ...own.flatMap(stepInWords)];
+  });
+  const said = refused.map(
+    ({ what, why, remedy }) =>
+      `would be refused: ${oneLine(what)}: ${oneLine(why)}${remedy === undefined ? '' : ` (${oneLine(remedy)})`}`,
+  );
+  if (told.length > 0 || said.length > 0) return [...told, ...said];
+  return headed ? [] : ['dry run: there is nothing to do'];
+}
+
+function stepInWords({ n, kind, objects, when, changes, undo }: Plan['steps'][number]): readonly string[] {
+  const of = objects.length === 0 ? '' : ` (${objects.join(', ')})`;
+  const step = `step ${String(n)}`;
+  const what = when === 'release' ? `release of ${step}` : when === 'undo' ? `undo of ${step}` : step;
+  return [
+    printable(`${what}: ${kind}${of}`),
+    ...changes.map(({ line }) => `    ${oneLine(line)}`),
+    ...(undo === undefined || undo === '' ? [] : [printable(`  undo: ${undo}`)]),
+  ];
+}

@@ -1,0 +1,66 @@
+import type { ReadHost } from '../command/index.ts';
+import { type Finding, finding, namesIn } from './finding.ts';
+
+const places = [
+  '/etc/systemd/system',
+  '/run/systemd/system',
+  '/usr/lib/systemd/system',
+  '/lib/systemd/system',
+];
+
+interface Unit {
+  readonly name: string;
+  readonly for: string;
+  /** When it is not enabled: whoever has xendomains or libvirt needs no `start-all`. */
+  readonly level: 'ok' | 'warning';
+  readonly otherwise: string;
+}
+
+const units: readonly Unit[] = [
+  {
+    name: 'bofh-recover.service',
+    for: 'recovers what a power cut interrupted, at boot',
+    level: 'warning',
+    otherwise: 'after a power cut nothing is undone until somebody runs bofh recover',
+  },
+  {
+    name: 'bofh-start-all.service',
+    for: 'starts the guests at boot',
+    level: 'ok',
+    otherwise: 'bofh starts no guest at boot',
+  },
+];
+
+/** The systemd units: are they there, and enabled? By their files and links, so that systemd need not run. */
+export async function bootUnits(host: ReadHost): Promise<readonly Finding[]> {
+  if ((await host.stat('/run/systemd/system')) === undefined) {
+    const says = 'this host is not run by systemd: see that bofh recover and bofh xen start-all run at boot';
+    return [finding('boot', 'warning', says)];
+  }
+  return await Promise.all(units.map((unit) => unitOf(host, unit)));
+}
+
+async function unitOf(host: ReadHost, unit: Unit): Promise<Finding> {
+  const { name } = unit;
+  const installed = await isIn(host, places, name);
+  const wants = (await namesIn(host, '/etc/systemd/system')).filter((each) =>
+    /\.(?:wants|requires)$/.test(each),
+  );
+  const enabled = await isIn(
+    host,
+    wants.map((each) => `/etc/systemd/system/${each}`),
+    name,
+  );
+  if (installed && enabled) return finding('boot', 'ok', `${name} ${unit.for}`);
+  const state = installed ? 'is not enabled' : 'is not installed';
+  return finding('boot', unit.level, `${name} ${state}: ${unit.otherwise}`, [
+    ...(installed ? [] : [['bofh', 'boot', 'install']]),
+    ['systemctl', 'enable', name],
+  ]);
+}
+
+async function isIn(host: ReadHost, directories: readonly string[], name: string): Promise<boolean> {
+  for (const directory of directories)
+    if ((await host.stat(`${directory}/${name}`)) !== undefined) return true;
+  return false;
+}

@@ -1,0 +1,39 @@
+import type { Store } from '../atomic/store.ts';
+import { bootUnits } from './boot.ts';
+import { type Finding, finding, looking } from './finding.ts';
+import { journals, type KnownJournal } from './journals.ts';
+import { kernel } from './kernel.ts';
+import { leftovers, type Scene as KnownScene } from './leftovers.ts';
+import { programs } from './programs.ts';
+import { stateDirectory } from './state-dir.ts';
+
+export { type Finding, finding, looking } from './finding.ts';
+export { type KnownJournal, reasonOf } from './journals.ts';
+export { siteFile } from './site.ts';
+
+type Scene = Omit<KnownScene, 'journals'> & {
+  /** Undefined: they cannot be read, which the caller says. */
+  readonly journals: readonly KnownJournal[] | undefined;
+  readonly store: Pick<Store, 'directory' | 'names' | 'freeBytes'>;
+};
+
+/** Everything that the doctor looks at on a host, the journals first. It reads, and changes nothing. */
+export async function examine(scene: Scene): Promise<readonly Finding[]> {
+  const { host, store, root } = scene;
+  const found = await Promise.all([
+    ofSequences(scene),
+    stateDirectory(host, store, root),
+    programs(host, root),
+    kernel(host, root),
+    looking({ check: 'boot', what: 'the units of systemd', root }, () => bootUnits(host)),
+  ]);
+  return found.flat();
+}
+
+async function ofSequences({ journals: known, ...scene }: Scene): Promise<readonly Finding[]> {
+  if (known === undefined)
+    return [finding('leftover', 'warning', 'what sequences have left cannot be told without their journals')];
+  const at = { check: 'journal', what: 'the journals', root: scene.root };
+  const found = await looking(at, async () => journals(scene.store, known));
+  return [...found, ...(await leftovers({ ...scene, journals: known }))];
+}

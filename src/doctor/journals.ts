@@ -1,0 +1,92 @@
+import type { Line } from '../atomic/lines.ts';
+import type { State } from '../atomic/state.ts';
+import type { Store } from '../atomic/store.ts';
+import { type Finding, finding } from './finding.ts';
+
+/** A journal as the doctor is told of it. */
+export interface KnownJournal {
+  readonly id: string;
+  readonly is:
+    | 'running'
+    | 'orphan'
+    | 'interrupted'
+    | 'committed'
+    | 'rolled-back'
+    | 'abandoned'
+    | 'unreadable';
+  /** Undefined for one that is unreadable. */
+  readonly state?: State;
+  /** Why it is unreadable, or was abandoned. */
+  readonly because?: string;
+}
+
+/** The reason in the last line of a journal that was abandoned. */
+export function reasonOf(lines: readonly Line[]): string | undefined {
+  const last = lines.at(-1);
+  return last?.t === 'closed' ? last.because : undefined;
+}
+
+/** Sequences that have not ended, and what lies about in the state directory. */
+export function journals(store: Pick<Store, 'names'>, all: readonly KnownJournal[]): readonly Finding[] {
+  const found = [...all.flatMap(unfinished), ...litter(store)];
+  if (found.length > 0) return found;
+  const says = `nothing is unfinished; ${String(all.length)} sequences have ended`;
+  return [finding('journal', 'ok', says)];
+}
+
+function unfinished({ id, is, state, because }: KnownJournal): readonly Finding[] {
+  const name = state === undefined ? id : `${id} "${state.begin.name}"`;
+  const show = ['bofh', 'journal', 'show', id];
+  switch (is) {
+    case 'committed':
+    case 'rolled-back':
+    case 'abandoned':
+      return [];
+    case 'running':
+      return [
+        finding('journal', 'ok', `the sequence ${name} is at work (process ${String(state?.owner.pid)})`),
+      ];
+    case 'orphan':
+      return [
+        finding(
+          'journal',
+          'warning',
+          `the sequence ${name} was interrupted, and a program of it is still running: recovery waits for it`,
+          [show, ['bofh', 'recover', id]],
+        ),
+      ];
+    case 'interrupted': {
+      const which =
+        state?.committed === true
+          ? 'is committed, but work after the commit is left'
+          : 'was interrupted and is not undone';
+      return [
+        finding('journal', 'problem', `the sequence ${name} ${which}`, [show, ['bofh', 'recover', id]]),
+      ];
+    }
+    case 'unreadable':
+      return [
+        finding(
+          'journal',
+          'problem',
+          `the journal ${id} cannot be read, and until it can nothing is changed on this host: ${because ?? ''}`,
+          // Whether it is the last line that is bad, which alone could be cut off, that shows.
+          [show],
+        ),
+      ];
+  }
+}
+
+/** What a birth, or a move to the history, that was cut short left behind. */
+function litter(store: Pick<Store, 'names'>): readonly Finding[] {
+  const names = store.names('.');
+  const open = new Set(names.flatMap((name) => /^(?<id>.+)\.(?:journal|new)$/.exec(name)?.groups?.id ?? []));
+  const left = names.filter((name) => {
+    const groups = /^(?<id>.+)\.(?<part>new|d|ballast)$/.exec(name)?.groups;
+    if (groups?.id === undefined) return false;
+    return groups.part === 'new' || !open.has(groups.id);
+  });
+  if (left.length === 0) return [];
+  const says = `a crash left ${left.join(', ')} in the state directory, which nobody needs`;
+  return [finding('journal', 'warning', says, [['bofh', 'recover']])];
+}

@@ -1,0 +1,95 @@
+import { posix } from 'node:path';
+import { mountEntries } from '../blockdevice/index.ts';
+import type { ReadHost } from '../command/index.ts';
+import { lvs } from '../lvm/index.ts';
+import { namesIn } from './finding.ts';
+
+/** Something on the host that bears the mark of a step. */
+export interface Marked {
+  readonly id: string;
+  readonly n: number;
+  readonly what: string;
+  /** `stays`: a mark that is there after the commit, too. `passing`: it ought to go with the end of its sequence. */
+  readonly kind: 'stays' | 'passing';
+  readonly look: readonly (readonly string[])[];
+  readonly clear: readonly (readonly string[])[];
+}
+
+const mark = /bofh\.(?<id>[0-9a-z]+)\.(?<n>\d+)/;
+
+/** Logical volumes that bear a step's tag, or the name under which one waits to be removed. */
+export async function markedVolumes(host: ReadHost): Promise<readonly Marked[]> {
+  return (await lvs(host)).flatMap((lv) => {
+    const show = ['lvs', '--all', '--options', '+lv_uuid,lv_tags', lv.fullName];
+    const found: Marked[] = [];
+    const tombstone = /^bofh_gone_(?<id>[0-9a-z]+)_(?<n>\d+)$/.exec(lv.name)?.groups;
+    if (tombstone !== undefined)
+      found.push({
+        ...of(tombstone),
+        what: `the logical volume ${lv.fullName}, which waits to be removed`,
+        kind: 'passing',
+        look: [show],
+        clear: [['lvremove', lv.fullName]],
+      });
+    for (const tag of lv.tags) {
+      const groups = fullMark(tag);
+      if (groups === undefined) continue;
+      const what = `the logical volume ${lv.fullName} (tag ${tag})`;
+      found.push({ ...of(groups), what, kind: 'stays', look: [show], clear: [['lvremove', lv.fullName]] });
+    }
+    return found;
+  });
+}
+
+/** Private names of files: second names of new ones, and removed ones that can still be put back. */
+export async function markedFiles(
+  host: ReadHost,
+  directories: readonly string[],
+): Promise<readonly Marked[]> {
+  const found: Marked[] = [];
+  for (const directory of [...new Set(directories)].toSorted())
+    for (const name of await namesIn(host, directory)) {
+      if (!name.startsWith('.bofh-')) continue;
+      const groups = mark.exec(name)?.groups;
+      if (groups === undefined) continue;
+      const path = posix.join(directory, name);
+      const what = name.startsWith('.bofh-gone-')
+        ? `${path}, a file that waits to be removed`
+        : `${path}, the private name of a new file`;
+      const look = [['ls', '-li', directory]];
+      found.push({ ...of(groups), what, kind: 'passing', look, clear: [['rm', path]] });
+    }
+  return found;
+}
+
+/** What stands on /run: private mounts, and the markers of guests that are being shut down. */
+export async function markedOnRun(host: ReadHost): Promise<readonly Marked[]> {
+  const mounted = new Set((await mountEntries(host)).map(({ path }) => path));
+  const found: Marked[] = [];
+  for (const directory of ['/run/bofh', '/run/bofh/mnt'])
+    for (const name of await namesIn(host, directory)) {
+      const groups = mark.exec(name)?.groups;
+      if (groups === undefined) continue;
+      const path = posix.join(directory, name);
+      const isMount = mounted.has(path);
+      const isDirectory = isMount || (await host.stat(path))?.kind === 'directory';
+      const clear = [...(isMount ? [['umount', path]] : []), [isDirectory ? 'rmdir' : 'rm', path]];
+      found.push({
+        ...of(groups),
+        what: isMount ? `the private mount on ${path}` : path,
+        kind: directory === '/run/bofh/mnt' ? 'stays' : 'passing',
+        look: isMount ? [['findmnt', path]] : [['ls', '-ld', path]],
+        clear,
+      });
+    }
+  return found;
+}
+
+function fullMark(tag: string): Readonly<Record<string, string>> | undefined {
+  const groups = mark.exec(tag);
+  return groups?.[0] === tag ? groups.groups : undefined;
+}
+
+function of({ id = '', n = '' }: Readonly<Record<string, string>>): Pick<Marked, 'id' | 'n'> {
+  return { id, n: Number(n) };
+}

@@ -1,0 +1,22 @@
+import type { ReadHost } from '../command/index.ts';
+import { UsageError } from '../errors.ts';
+import { findSite } from '../site.ts';
+import { type Finding, finding } from './finding.ts';
+
+/** The site file: may only those write it who may run code as us? It gives the path where it may be loaded. */
+export async function siteFile(
+  host: ReadHost,
+  named: string | undefined,
+  uid: number,
+): Promise<{ readonly path?: string; readonly found: readonly Finding[] }> {
+  try {
+    const path = await findSite(host, named, uid);
+    if (path === undefined)
+      return { found: [finding('site file', 'ok', 'there is none: the defaults hold')] };
+    return { path, found: [finding('site file', 'ok', `${path} can be written by its owner alone`)] };
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    const run = error.remedy === undefined ? [] : [error.remedy];
+    return { found: [{ check: 'site file', level: 'problem', says: error.message, run }] };
+  }
+}

@@ -1,0 +1,106 @@
+import { posix } from 'node:path';
+import type { Store } from '../atomic/store.ts';
+import { type MountEntry, mountEntries } from '../blockdevice/index.ts';
+import type { ReadHost } from '../command/index.ts';
+import { formatSize } from '../units.ts';
+import { type Finding, finding, looking } from './finding.ts';
+
+const mib = 1024 * 1024;
+/** A sequence takes 64 KiB for the journal's own emergency, and some for its lines and the outputs of programs. */
+const least = mib;
+const comfortable = 64 * mib;
+
+const volatile: ReadonlySet<string> = new Set(['tmpfs', 'ramfs', 'rootfs']);
+/** flock(2) and fdatasync(2) mean something else there, or nothing. */
+const remote: ReadonlySet<string> = new Set(['nfs', 'nfs4', 'cifs', 'smb3', '9p', 'ceph', 'fuse.sshfs']);
+
+/** The directory of the journals: whose it is, and whether a journal can be written there that outlives a power cut. */
+export async function stateDirectory(
+  host: ReadHost,
+  store: Pick<Store, 'directory' | 'freeBytes'>,
+  root: boolean,
+): Promise<readonly Finding[]> {
+  const at = { check: 'state directory', what: store.directory, root };
+  const found = await Promise.all([
+    looking(at, () => owners(host, store.directory)),
+    looking(at, () => filesystem(host, store)),
+  ]);
+  return found.flat();
+}
+
+async function owners(host: ReadHost, directory: string): Promise<readonly Finding[]> {
+  const found: Finding[] = [];
+  for (const path of [posix.dirname(directory), directory]) {
+    const stat = await host.stat(path);
+    if (stat === undefined) continue;
+    const repair = [
+      ['chown', 'root:root', path],
+      ['chmod', '700', path],
+    ];
+    const say = (level: Finding['level'], says: string): void =>
+      void found.push(finding('state directory', level, `${path} ${says}`, repair));
+    if (stat.kind !== 'directory')
+      say('problem', `is no directory but a ${stat.kind}: nothing can be changed`);
+    else if (stat.uid !== 0) say('problem', `belongs to user ${String(stat.uid)} and not to root`);
+    else if ((stat.mode & 0o022) !== 0)
+      say('problem', `can be written by others (mode ${stat.mode.toString(8)}): nothing can be changed`);
+    else if ((stat.mode & 0o077) !== 0 && path === directory)
+      say('warning', `can be read by others (mode ${stat.mode.toString(8)})`);
+  }
+  if (found.length > 0) return found;
+  const there = (await host.stat(directory)) !== undefined;
+  const says = there ? `${directory} is root's alone` : `${directory} will be made by the first change`;
+  return [finding('state directory', 'ok', says)];
+}
+
+async function filesystem(
+  host: ReadHost,
+  store: Pick<Store, 'directory' | 'freeBytes'>,
+): Promise<readonly Finding[]> {
+  const { directory } = store;
+  const mount = mountOf(await mountEntries(host), await resolved(host, directory));
+  if (mount === undefined) return [finding('state directory', 'problem', `${directory} is on no filesystem`)];
+  const { path, type, options, superOptions } = mount;
+  const found: Finding[] = [];
+  const say = (level: Finding['level'], says: string, run: readonly (readonly string[])[] = []): void =>
+    void found.push(finding('state directory', level, says, run));
+  const on = `${directory} is on the ${type} of ${path}`;
+  if (volatile.has(type)) say('problem', `${on}: a reboot takes the journals along`);
+  if (remote.has(type)) say('problem', `${on}: its locks do not hold against other hosts`);
+  const readOnly = `${options},${superOptions}`.split(',').includes('ro');
+  if (readOnly)
+    say('problem', `${on}, which is read-only: every change is refused`, [
+      ['mount', '-o', 'remount,rw', path],
+    ]);
+  const free = store.freeBytes();
+  if (!readOnly && free !== undefined && free < comfortable) {
+    const says = `${on}, which has only ${formatSize(free)} left`;
+    say(free < least ? 'problem' : 'warning', free < least ? `${says}: changes are refused` : says, [
+      ['bofh', 'journal', 'prune', '--keep', '30d'],
+      ['df', path],
+    ]);
+  }
+  const room = free === undefined ? '' : `, ${formatSize(free)} free`;
+  return found.length > 0 ? found : [finding('state directory', 'ok', `${on}${room}`)];
+}
+
+/** The deepest mount above a path; of several at one place the last, which hides the others. */
+export function mountOf(entries: readonly MountEntry[], path: string): MountEntry | undefined {
+  const above = entries.filter(
+    (entry) => entry.path === '/' || path === entry.path || path.startsWith(`${entry.path}/`),
+  );
+  return above.reduce<MountEntry | undefined>(
+    (best, entry) => (best === undefined || entry.path.length >= best.path.length ? entry : best),
+    undefined,
+  );
+}
+
+/** The path with symbolic links followed, as far as it is there. */
+async function resolved(host: ReadHost, path: string, links = 0): Promise<string> {
+  if (path === '/') return path;
+  const parent = await resolved(host, posix.dirname(path), links);
+  const at = posix.join(parent, posix.basename(path));
+  const stat = await host.stat(at);
+  if (stat?.kind !== 'symlink' || links > 40) return at;
+  return await resolved(host, posix.resolve(parent, await host.readLink(at)), links + 1);
+}

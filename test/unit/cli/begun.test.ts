@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import { type Begun, begunIn, withBegun } from '../../../src/cli/begun.ts';
+import { asText, explain } from '../../../src/cli/explain.ts';
+import { InterruptedError, RolledBackError, StuckError, UsageError } from '../../../src/errors.ts';
+import { memoryStore } from '../../../src/testing/store.ts';
+
+const one: Begun = { id: 'aa', name: 'one', end: 'committed', left: [] };
+const two: Begun = { id: 'bb', name: 'two', end: 'undone', left: [] };
+const half: Begun = { id: 'cc', name: 'half', end: 'open', left: ['left: step 1 bare: no'] };
+
+const told = (error: unknown, ...begun: readonly Begun[]) =>
+  explain(error, { root: true, sequences: { begun: () => begun } });
+
+describe('what a process has done before it failed', () => {
+  it.each([
+    ['nothing', new UsageError('no'), [], 'untouched; nothing was changed', 2],
+    ['what is undone', new UsageError('no'), [two], 'untouched; nothing was changed', 2],
+    ['a commit', new UsageError('no'), [one], 'changed: "one" (aa) is committed and stays', 2],
+    [
+      'a commit',
+      new InterruptedError('stopped'),
+      [one, two],
+      'changed: "one" (aa) is committed and stays; "two" (bb) is undone',
+      130,
+    ],
+    [
+      'two commits',
+      new RolledBackError('"two" failed', { id: 'bb', cause: new Error('x') }),
+      [one, { ...one, id: 'ab' }, two],
+      'changed: "one" (aa), "one" (ab) are committed and stay; "two" (bb) is undone',
+      5,
+    ],
+    [
+      'one that is stuck',
+      new TypeError('oops'),
+      [half],
+      'changed: "half" (cc) could not be brought to an end, and the journal stays open',
+      3,
+    ],
+  ])('%s is told with the failure', (_what, error, begun, host, exitCode) => {
+    expect(told(error, ...begun)).toMatchObject({ host, exitCode });
+  });
+
+  it('that is stuck is named, with its steps and the next command', () => {
+    const { details, next, class: name } = told(new TypeError('oops'), half);
+
+    expect(name).toBe('StuckError');
+    expect(details).toEqual(['not brought to an end: "half" (cc)', '  left: step 1 bare: no']);
+    expect(next).toBe('bofh journal show cc; bofh recover');
+  });
+
+  it('is not told twice when the error itself is the one that tells it', () => {
+    const blocked = [{ n: 1, kind: 'bare', objects: [], why: 'no' }];
+    const error = new StuckError('"half" could not be undone', { id: 'cc', committed: false, blocked });
+
+    expect(asText(told(error, half))).toBe(asText(explain(error, { root: true })));
+    expect(told(error, one, half).host).toMatch(
+      /journal cc stays open; "one" \(aa\) is committed and stays$/,
+    );
+  });
+
+  it('does not make a failure stuck whose undo is whole, though its journal could not be closed', () => {
+    const error = new RolledBackError('"half" failed and is undone; …', { id: 'cc', cause: new Error('x') });
+
+    expect(told(error, half).exitCode).toBe(5);
+  });
+
+  it('is counted when there is too much of it for a sentence, and listed below it', () => {
+    const many = Array.from({ length: 30 }, (_, n) => ({ ...one, id: `id${n}` }));
+    const { host, details } = told(new UsageError('no'), ...many);
+
+    expect(host).toBe('changed: 30 sequences are committed and stay');
+    expect(details).toHaveLength(21);
+    expect(details.at(-1)).toContain('10 more');
+  });
+});
+
+describe('a journal', () => {
+  it('that is not there changed nothing', () => {
+    expect(begunIn(memoryStore(), 'aa')).toBeUndefined();
+  });
+
+  it('that cannot be read is never told as a good end', () => {
+    const store = memoryStore();
+    store.create('aa.journal').write(new TextEncoder().encode('nonsense\n'), 0);
+
+    const begun = begunIn(store, 'aa');
+
+    expect(begun).toMatchObject({ id: 'aa', end: 'open' });
+    expect(begun?.left[0]).toContain('cannot be read');
+    expect(withBegun(explain(new Error('x'), { root: true }), undefined, [begun ?? one]).exitCode).toBe(3);
+  });
+});

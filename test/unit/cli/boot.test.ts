@@ -1,0 +1,342 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import * as answers from '../../../src/cli/answers.ts';
+import { install, type Program, remove, status } from '../../../src/cli/boot.ts';
+import { bootUnits } from '../../../src/cli/boot-units.ts';
+import { recover } from '../../../src/cli/recover.ts';
+import {
+  ProcessKilled,
+  simulatedBofh,
+  simulatedHost,
+  type SimulatedHost,
+} from '../../../src/testing/index.ts';
+import { bofhOn, hostWithSource, vmCreate } from '../testing/support.ts';
+import { testRuntime } from './support/runtime.ts';
+
+const program: Program = ['/usr/bin/node', '/usr/local/lib/node_modules/bofh/dist/bofh.js'];
+const units = ['bofh-recover.service', 'bofh-recover.timer', 'bofh-start-all.service'];
+const pathOf = (unit: string): string => `/etc/systemd/system/${unit}`;
+
+let host: SimulatedHost;
+beforeEach(() => {
+  host = simulatedHost();
+  host.admin.mkdir('/etc/systemd/system/multi-user.target.wants');
+  for (const path of program) host.admin.writeFile(path, 'a program', 0o755);
+});
+
+const at = (said: Parameters<typeof testRuntime>[1] = {}) => testRuntime(simulatedBofh({ host }), said);
+
+const enable = (unit: string): void =>
+  host.admin.symlink(`/etc/systemd/system/multi-user.target.wants/${unit}`, pathOf(unit));
+
+async function statusOf(said: Parameters<typeof testRuntime>[1] = {}): Promise<answers.BootUnits> {
+  const { runtime, stdout } = at({ ...said, json: true });
+  expect(await status(runtime, program)).toBe(0);
+  return answers.bootUnits.parse(JSON.parse(stdout()));
+}
+
+const statesOf = async (): Promise<readonly string[]> => (await statusOf()).map(({ state }) => state);
+
+describe('bofh boot install', () => {
+  it('writes the units with the absolute paths of node and bofh, and says what systemctl has to do', async () => {
+    const { runtime, stderr } = at();
+
+    expect(await install(runtime, program)).toBe(0);
+
+    expect(host.admin.readFile(pathOf('bofh-recover.service'))).toContain(
+      `\nExecStart=${program.join(' ')} recover --boot\n`,
+    );
+    expect(host.admin.readFile(pathOf('bofh-start-all.service'))).toContain(
+      `\nExecStart=${program.join(' ')} xen start-all\n`,
+    );
+    expect(stderr()).toBe('next: systemctl enable bofh-recover.service bofh-start-all.service');
+    expect(await statusOf()).toEqual([
+      { unit: units[0], file: pathOf('bofh-recover.service'), state: 'installed', atBoot: 'disabled' },
+      { unit: units[1], file: pathOf('bofh-recover.timer'), state: 'installed', atBoot: 'on-failure' },
+      { unit: units[2], file: pathOf('bofh-start-all.service'), state: 'installed', atBoot: 'disabled' },
+    ]);
+  });
+
+  it('gives the units the state directory and the site file that it was itself given', async () => {
+    await install(at({ stateDir: '/srv/bofh', site: '/srv/site.json' }).runtime, program);
+
+    const text = host.admin.readFile(pathOf('bofh-recover.service'));
+    expect(text).toContain(
+      `ExecStart=${program.join(' ')} --state-dir /srv/bofh --site /srv/site.json recover --boot`,
+    );
+    expect(text).toContain('RequiresMountsFor=/srv/bofh\n');
+  });
+
+  it('leaves nothing of a placeholder behind', async () => {
+    for (const { content } of bootUnits(program, '/var/lib/bofh')) expect(content).not.toMatch(/@[A-Z_]+@/);
+  });
+
+  it('changes nothing the second time', async () => {
+    await install(at().runtime, program);
+    const before = host.snapshot();
+
+    await install(at().runtime, program);
+
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it('replaces its own units when bofh has moved, and then asks for a reload alone', async () => {
+    await install(at().runtime, ['/opt/node/bin/node', program[1]].map(grown) as unknown as Program);
+    for (const unit of units) if (unit.endsWith('.service')) enable(unit);
+    expect((await statesOf()).slice(0, 1)).toEqual(['outdated']);
+    const { runtime, stderr } = at();
+
+    await install(runtime, program);
+
+    expect(await statesOf()).toEqual(['installed', 'installed', 'installed']);
+    expect(stderr()).toBe('next: systemctl daemon-reload');
+  });
+
+  it.each([
+    ['was edited', () => edit('bofh-recover.service'), 'bofh-recover.service'],
+    ['is of somebody else', () => host.admin.writeFile(pathOf(units[2] ?? ''), '[Unit]\n'), units[2]],
+    ['is masked', () => host.admin.symlink(pathOf(units[1] ?? ''), '/dev/null'), units[1]],
+  ])('touches nothing when a unit %s', async (_how, act, name) => {
+    if (_how === 'was edited') await install(at().runtime, program);
+    act();
+    const before = host.snapshot();
+
+    await expect(install(at().runtime, program)).rejects.toThrow(
+      `not as "bofh boot install" has made it: ${pathOf(name ?? '')}`,
+    );
+    if (_how === 'was edited')
+      await expect(remove(at().runtime, program)).rejects.toThrow('bofh-recover.service');
+
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it('refuses a program that others than root can write', async () => {
+    host.admin.writeFile('/home/me/bofh.js', 'x', 0o777);
+
+    await expect(install(at().runtime, [program[0], '/home/me/bofh.js'])).rejects.toThrow(
+      'others than root can write /home/me/bofh.js',
+    );
+    expect(await statesOf()).toEqual(['absent', 'absent', 'absent']);
+  });
+
+  it('refuses a path that systemd would take apart', async () => {
+    host.admin.writeFile('/opt/a b%c/bofh.js', 'x', 0o755);
+
+    await expect(install(at().runtime, [program[0], '/opt/a b%c/bofh.js'])).rejects.toThrow(
+      'cannot stand in a unit',
+    );
+  });
+
+  it('writes all units or none: killed at any change, recovery takes them away again', async () => {
+    const begun = host.points.length;
+    const before = host.snapshot();
+    await install(at().runtime, program);
+    const count = host.points.slice(begun).filter(({ tool }) => tool !== 'store').length;
+    await remove(at().runtime, program);
+    expect(host.snapshot()).toBe(before);
+    expect(count).toBeGreaterThan(5);
+
+    for (let nth = 1; nth <= count; nth += 1) {
+      host.clearFaults();
+      host.fault({ nth, mode: 'acts then crash' });
+      await install(at().runtime, program).catch((error: unknown) => expect(error).toBeInstanceOf(Error));
+      host.clearFaults();
+      host = host.powerCut({ keep: 'all' });
+      await recover(at().runtime, undefined, { boot: true });
+      const states = await statesOf();
+      expect(new Set(states).size).toBe(1);
+      if (states[0] === 'installed') await remove(at().runtime, program);
+    }
+  });
+
+  it('writes nothing in a dry run', async () => {
+    const before = host.snapshot();
+    const { runtime, stdout } = at({ dryRun: true });
+
+    await install(runtime, program);
+
+    expect(host.snapshot()).toBe(before);
+    for (const unit of units) expect(stdout()).toContain(pathOf(unit));
+  });
+});
+
+describe('bofh boot remove', () => {
+  it('leaves the host as it was before install', async () => {
+    const before = host.snapshot();
+    await install(at().runtime, program);
+
+    expect(await remove(at().runtime, program)).toBe(0);
+
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it('refuses while a unit is enabled, and names the command', async () => {
+    await install(at().runtime, program);
+    enable('bofh-start-all.service');
+    const before = host.snapshot();
+
+    await expect(remove(at().runtime, program)).rejects.toThrow('enabled: bofh-start-all.service');
+    await expect(remove(at().runtime, program)).rejects.toMatchObject({
+      remedy: 'systemctl disable bofh-start-all.service',
+    });
+
+    expect(host.snapshot()).toBe(before);
+    expect((await statusOf())[2]).toMatchObject({ atBoot: 'enabled' });
+  });
+});
+
+describe('the units', () => {
+  const analyze = '/usr/bin/systemd-analyze';
+
+  it.skipIf(!existsSync(analyze) && process.env['BOFH_REQUIRE'] !== 'all')(
+    'are sound to systemd-analyze',
+    () => {
+      const dir = mkdtempSync(join(tmpdir(), 'bofh-units-'));
+      try {
+        // What they start must be there: this node stands for it.
+        const made = bootUnits([process.execPath], '/var/lib/bofh');
+        for (const { name, content } of made) writeFileSync(join(dir, name), content);
+
+        const said = execFileSync(analyze, ['verify', ...made.map(({ name }) => join(dir, name))], {
+          encoding: 'utf8',
+          stdio: 'pipe',
+        });
+
+        expect(said).toBe('');
+      } finally {
+        rmSync(dir, { recursive: true });
+      }
+    },
+  );
+
+  const service = (name: string): string =>
+    bootUnits(program, '/var/lib/bofh').find((unit) => unit.name === name)?.content ?? '';
+  const words = (text: string, key: string): readonly string[] =>
+    [...text.matchAll(new RegExp(`^${key}=(.*)$`, 'gm'))].flatMap(([, value = '']) => value.split(' '));
+
+  it('recover before everybody who starts guests or takes their devices', () => {
+    const text = service('bofh-recover.service');
+
+    for (const other of ['drbd', 'xendomains', 'libvirtd', 'libvirt-guests', 'bofh-start-all'])
+      expect(words(text, 'Before')).toContain(`${other}.service`);
+    expect(words(text, 'After')).toContain('xen.service');
+    expect(words(text, 'RequiresMountsFor')).toEqual(['/var/lib/bofh']);
+  });
+
+  it.each(['bofh-recover.service', 'bofh-start-all.service'])(
+    '%s: stopping it kills no running change',
+    (name) => {
+      const text = service(name);
+
+      expect(words(text, 'KillMode')).toEqual(['process']);
+      expect(words(text, 'SendSIGKILL')).toEqual(['no']);
+      expect(words(text, 'TimeoutStartSec')).toEqual(['infinity']);
+    },
+  );
+
+  it('are never a success with exit code 3, 4 or 6', () => {
+    for (const name of ['bofh-recover.service', 'bofh-start-all.service'])
+      expect(words(service(name), 'SuccessExitStatus')).toEqual(['130']);
+  });
+});
+
+describe('bofh recover --boot', () => {
+  const interrupted = async (): Promise<void> => {
+    host.fault({ tool: 'lvcreate', mode: 'acts then crash' });
+    const work = withBofh(simulatedBofh({ host }), () =>
+      atomic('a volume', (tx) => tx.lvm.createLv({ vg: 'vg0', name: 'data', size: '16m' })),
+    );
+    await expect(work).rejects.toThrow();
+    host.clearFaults();
+  };
+  const volumes = (): boolean => host.snapshot().includes('lv vg0/data');
+
+  it('undoes what an earlier boot has left', async () => {
+    await interrupted();
+    host = host.reboot();
+    const { runtime, stdout } = at();
+
+    expect(await recover(runtime, undefined, { boot: true })).toBe(0);
+
+    expect(volumes()).toBe(false);
+    expect(stdout()).toContain('undone');
+  });
+
+  it('leaves what this boot has left to those who were there', async () => {
+    await interrupted();
+    host = host.restart();
+    const { runtime, stderr } = at();
+
+    expect(await recover(runtime, undefined, { boot: true })).toBe(0);
+
+    expect(volumes()).toBe(true);
+    expect(stderr()).toBe('nothing is unfinished');
+    expect(await recover(at().runtime, undefined, {})).toBe(0);
+    expect(volumes()).toBe(false);
+  });
+
+  it('never asks, on a terminal neither, and leaves alone what is in use: exit 3', async () => {
+    await interrupted();
+    host = host.reboot();
+    const uuid = '0c0ffee0-0000-4000-8000-000000000001';
+    host.admin.format('/dev/vg0/data', { type: 'ext4', usage: 'filesystem', uuid, version: '1.0' });
+    host.admin.mkdir('/mnt/data');
+    host.admin.mount('/dev/vg0/data', '/mnt/data');
+    const { runtime, stderr } = at();
+    const asked: string[] = [];
+    const ask = async (question: string): Promise<string> => {
+      asked.push(question);
+      return 'y';
+    };
+    const terminal = { ...runtime.terminal, interactive: true, ask };
+
+    expect(await recover({ ...runtime, terminal }, undefined, { boot: true })).toBe(3);
+
+    expect(volumes()).toBe(true);
+    expect(stderr()).toContain('what it made is in use by now');
+    expect(asked).toEqual([]);
+  });
+
+  it('leaves alone a guest that was started and never committed: it may have worked until the reboot', async () => {
+    host = hostWithSource();
+    const unwatch = host.faults.watch(({ tool }) => {
+      if (tool !== 'store' || !host.world.domains.some(({ name }) => name === 'web1')) return;
+      host.kill();
+      throw new ProcessKilled();
+    });
+    await expect(vmCreate(bofhOn(host))).rejects.toThrow();
+    unwatch();
+    expect(host.snapshot()).toContain('domain web1');
+    host = host.powerCut({ keep: 'all' });
+    const { runtime, stderr, stdout } = at();
+
+    expect(await recover(runtime, undefined, { boot: true })).toBe(3);
+
+    expect(host.snapshot()).toContain('lv vg0/web1-root');
+    expect(stderr()).toContain('it had started dom:web1, which may have worked until the reboot');
+    expect(stdout()).toContain('stays open');
+    expect(await recover(at({ yes: true }).runtime, undefined, {})).toBe(0);
+    expect(host.snapshot()).not.toContain('lv vg0/web1-root ');
+  });
+
+  it.each([
+    ['--yes', { yes: true }, undefined],
+    ['an id', {}, 'abc'],
+  ])('is refused together with %s', async (_what, said, id) => {
+    await expect(recover(at(said).runtime, id, { boot: true })).rejects.toThrow('--boot takes every journal');
+  });
+});
+
+function edit(unit: string): void {
+  host.admin.writeFile(pathOf(unit), `${host.admin.readFile(pathOf(unit))}# mine\n`);
+}
+
+/** A program that is there. */
+function grown(path: string): string {
+  host.admin.writeFile(path, 'a program', 0o755);
+  return path;
+}

@@ -1,0 +1,52 @@
+import { expect, it } from 'vitest';
+import { StuckError } from '../../../src/errors.ts';
+import type { Fault } from '../../../src/testing/index.ts';
+import { typed } from '../plan/support.ts';
+import { hostWithSource } from '../testing/support.ts';
+import { countOf, create, does, withGuest } from './support.ts';
+
+const destroy = 'vm destroy web1 --force-off';
+
+/** Every change of the removal, failing; and each of its programs that says "done" and has done nothing. */
+async function faults(): Promise<readonly Fault[]> {
+  const changes = await countOf(withGuest, destroy);
+  const points = Array.from({ length: changes }, (_, index) => index + 1);
+  const failing = (['fails before', 'acts then fails'] as const).flatMap((mode) =>
+    points.map((nth): Fault => ({ nth, mode })),
+  );
+  const silent = (['xl', 'lvchange', 'lvrename', 'lvremove'] as const).flatMap((tool) =>
+    [1, 2, 3].map((nth): Fault => ({ tool, nth, mode: 'no effect, exit 0' })),
+  );
+  return [...failing, ...silent];
+}
+
+it('stuck half-deleted objects: however a step of vm destroy fails, the guest is whole or gone, and the same command works again', async () => {
+  const gone = hostWithSource().snapshot();
+  let stuck = 0;
+  let back = 0;
+
+  for (const fault of await faults()) {
+    const host = await withGuest();
+    const words = JSON.stringify(fault);
+    host.fault(fault);
+    const error = await typed(host, ['--yes', ...destroy.split(' ')]).then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    host.clearFaults();
+
+    if (error instanceof StuckError) {
+      stuck += 1;
+      await does(host.restart(), 'recover');
+    } else if (error !== undefined) {
+      back += 1;
+      await does(host, destroy);
+    }
+    expect(host.snapshot(), words).toBe(gone);
+    await does(host, create);
+  }
+
+  // Both must have come up: what is undone, and what is brought to its end after the commit.
+  expect(stuck).toBeGreaterThan(0);
+  expect(back).toBeGreaterThan(0);
+}, 120_000);

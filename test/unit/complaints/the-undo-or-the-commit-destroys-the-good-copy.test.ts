@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import { openJournals, recover } from '../../../src/atomic/recover.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
+import { hostWithSource, site } from '../testing/support.ts';
+
+const good = '0c0ffee0-0000-4000-8000-0000000000aa';
+
+/** The volume that must not be lost, and a file that must not be. */
+function hostWithData(): SimulatedHost {
+  const host = hostWithSource();
+  host.admin.lvcreate({ vg: 'vg0', name: 'data', extents: 4 });
+  host.admin.format('/dev/vg0/data', { type: 'ext4', usage: 'filesystem', uuid: good, version: '1.0' });
+  host.admin.writeFile('/etc/good.conf', 'the good one\n');
+  return host;
+}
+
+/** A new volume and a new file take the place of the old ones. */
+async function replace(host: SimulatedHost): Promise<void> {
+  await withBofh(simulatedBofh({ host, site }), () =>
+    atomic('replace', async (tx) => {
+      await tx.lvm.removeLv({ vg: 'vg0', name: 'data' });
+      const { path } = await tx.lvm.createLv({ vg: 'vg0', name: 'data', size: '16m' });
+      await tx.filesystem.create({ device: path, type: 'ext4' });
+      await tx.file.remove({ path: '/etc/good.conf' });
+      await tx.file.create({ path: '/etc/good.conf', content: 'the new one\n', mode: 0o644 });
+    }),
+  );
+}
+
+async function recoverAll(host: SimulatedHost): Promise<void> {
+  const { engine } = simulatedBofh({ host, site });
+  for (const { id } of await openJournals(engine)) await recover(id, { engine, yes: true });
+}
+
+/** Is a whole copy on the host, by any name: the old one, or the new one? */
+function copies(host: SimulatedHost): { readonly old: boolean; readonly fresh: boolean } {
+  const lines = host.snapshot().split('\n');
+  const formatted = lines.filter(
+    (line) => / holds ext4 /.test(line) && !line.includes('web1') && !line.includes('vda'),
+  );
+  return {
+    old: formatted.some((line) => line.startsWith('now ') && line.includes(good)),
+    fresh: formatted.some((line) => line.startsWith('now ') && !line.includes(good)),
+  };
+}
+
+async function pointsOf(): Promise<number> {
+  const host = hostWithData();
+  const begun = host.points.length;
+  await replace(host);
+  return host.points.slice(begun).filter(({ tool }) => tool !== 'store').length;
+}
+
+describe('the undo or the commit destroys the good copy', () => {
+  it('not the undo: whichever change fails, the old volume and the old file are what they were', async () => {
+    const points = await pointsOf();
+    let undone = 0;
+    for (let nth = 1; nth <= points; nth += 1) {
+      const host = hostWithData();
+      const before = host.snapshot();
+      host.fault({ nth, mode: 'acts then fails' });
+
+      const failed = await replace(host).then(
+        () => false,
+        () => true,
+      );
+
+      const isBefore = host.snapshot() === before;
+      const { old, fresh } = copies(host);
+      expect(isBefore || (!failed && fresh) || fresh, `change ${String(nth)}`).toBe(true);
+      expect(old || fresh, `change ${String(nth)}`).toBe(true);
+      if (isBefore) undone += 1;
+    }
+    expect(undone).toBeGreaterThan(5);
+  }, 60_000);
+
+  it('not the commit: killed at any change, there is always a whole copy, and recovery never takes the last one', async () => {
+    const points = await pointsOf();
+    const ends = new Set<string>();
+    for (let nth = 1; nth <= points; nth += 1)
+      for (const keep of ['all', 'none'] as const) {
+        const host = hostWithData();
+        host.fault({ nth, mode: 'acts then crash' });
+        await replace(host).catch(() => undefined);
+        host.clearFaults();
+
+        const again = host.powerCut({ keep });
+        const { old, fresh } = copies(again);
+        expect(old || fresh, `killed at change ${String(nth)}, ${keep}`).toBe(true);
+        await recoverAll(again);
+
+        const after = copies(again);
+        expect(after.old !== after.fresh, `recovered from change ${String(nth)}, ${keep}`).toBe(true);
+        expect(again.admin.readFile('/etc/good.conf')).toBe(after.old ? 'the good one\n' : 'the new one\n');
+        ends.add(after.old ? 'old' : 'new');
+      }
+    expect([...ends].toSorted()).toEqual(['new', 'old']);
+  }, 60_000);
+});

@@ -1,0 +1,264 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { abandon } from '../../../src/atomic/recover.ts';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import { doctor as answer } from '../../../src/cli/answers.ts';
+import { doctor } from '../../../src/cli/doctor.ts';
+import { CommandError } from '../../../src/errors.ts';
+import {
+  ProcessKilled,
+  simulatedBofh,
+  simulatedHost,
+  type SimulatedHost,
+} from '../../../src/testing/index.ts';
+import { testRuntime } from '../cli/support/runtime.ts';
+import { type Ailing, bofhOf } from './support.ts';
+
+let host: SimulatedHost;
+beforeEach(() => {
+  host = simulatedHost();
+});
+
+/** What `bofh doctor --json` says, and how it ends. */
+async function examined(at: SimulatedHost, ailing: Ailing = {}, root = true) {
+  const { runtime, stdout } = testRuntime(bofhOf(at, ailing), { json: true });
+  const exitCode = await doctor({ ...runtime, root });
+  const found = answer.parse(JSON.parse(stdout()));
+  return {
+    exitCode,
+    found,
+    wrong: found.filter(({ level }) => level !== 'ok'),
+    of: (check: string) => found.filter((each) => each.check === check),
+  };
+}
+
+/** A sequence that is killed after its volume and its file are made. */
+async function killedHalfWay(): Promise<{ readonly host: SimulatedHost; readonly id: string }> {
+  const bofh = simulatedBofh({ host });
+  host.fault({ tool: 'mkswap', mode: 'crash here' });
+  const work = withBofh(bofh, () =>
+    atomic('half a guest', async (tx) => {
+      const lv = await tx.lvm.createLv({ vg: 'vg0', name: 'web1', size: '64m' });
+      await tx.file.create({ path: '/etc/xen/web1.cfg', content: 'x', mode: 0o644 });
+      await tx.filesystem.create({ device: lv.path, type: 'swap' });
+    }),
+  );
+  await expect(work).rejects.toThrow();
+  host.clearFaults();
+  const after = host.restart();
+  const id = /^(?<id>.+)\.journal$/.exec(
+    simulatedBofh({ host: after })
+      .engine.store.names('.')
+      .find((name) => name.endsWith('.journal')) ?? '',
+  )?.groups?.id;
+  return { host: after, id: id ?? '' };
+}
+
+describe('bofh doctor', () => {
+  it('finds nothing on a host that is well, exits 0, and changes nothing', async () => {
+    const before = host.snapshot();
+
+    const { exitCode, wrong, found } = await examined(host);
+
+    expect(wrong).toEqual([]);
+    expect(exitCode).toBe(0);
+    expect(found.map(({ check }) => check)).toEqual(
+      expect.arrayContaining([
+        'journal',
+        'leftover',
+        'state directory',
+        'programs',
+        'kernel',
+        'udev',
+        'xen',
+        'boot',
+      ]),
+    );
+    expect(host.snapshot()).toBe(before);
+    expect(host.changes).toEqual([]);
+  });
+
+  it('says in words what is wrong, and below it the command to run', async () => {
+    const { runtime, stdout } = testRuntime(bofhOf(host, { missing: ['tar'] }));
+
+    expect(await doctor(runtime)).toBe(6);
+
+    expect(stdout()).toContain(
+      'problem  programs: not installed: tar (of the package tar)\n         run: apt-get install tar\n',
+    );
+    expect(stdout()).toMatch(/\n1 problem; 0 warnings, \d+ ok\n$/);
+  });
+
+  it('names an interrupted sequence and what it has left, with the command that brings it to its end', async () => {
+    const { host: after, id } = await killedHalfWay();
+
+    const { exitCode, of } = await examined(after);
+
+    expect(exitCode).toBe(6);
+    expect(of('journal')).toMatchObject([
+      { level: 'problem', run: [`bofh journal show ${id}`, `bofh recover ${id}`] },
+    ]);
+    expect(of('leftover').map(({ level, says }) => [level, says.split(':')[0]])).toEqual([
+      ['problem', `the logical volume in vg0 that bears the tag bofh.${id}.1`],
+      ['problem', expect.stringContaining('the file /etc/xen/web1.cfg (sha256')],
+    ]);
+  });
+
+  it('lists what an abandoned sequence has left, with its reason and the commands to clear it, as no problem', async () => {
+    const { host: after, id } = await killedHalfWay();
+    await abandon(simulatedBofh({ host: after }).engine, id, 'I need the volume');
+
+    const { exitCode, of } = await examined(after);
+
+    expect(exitCode).toBe(0);
+    const [lv, file] = of('leftover');
+    expect(lv).toMatchObject({
+      level: 'warning',
+      says: expect.stringContaining('which was abandoned: I need the volume') as unknown,
+      run: expect.arrayContaining([
+        `lvremove --select 'lv_tags={bofh.${id}.1} && !(lv_role={thickorigin} || lv_role={extorigin})' vg0`,
+      ]) as unknown,
+    });
+    expect(file?.run).toContain(`find /etc/xen -maxdepth 1 -samefile /etc/xen/.bofh-bofh.${id}.2 -delete`);
+  });
+
+  it('takes the marks of a committed sequence for what they are', async () => {
+    await withBofh(simulatedBofh({ host }), () =>
+      atomic('a disk', (tx) => tx.lvm.createLv({ vg: 'vg0', name: 'web1', size: '64m' })),
+    );
+
+    expect((await examined(host)).wrong).toEqual([]);
+  });
+
+  it('finds what bears the mark of a sequence that is undone', async () => {
+    const failing = withBofh(simulatedBofh({ host }), () =>
+      atomic('a disk', async (tx) => {
+        await tx.lvm.createLv({ vg: 'vg0', name: 'web1', size: '64m' });
+        throw new Error('later');
+      }),
+    );
+    await expect(failing).rejects.toThrow('later');
+    const id = simulatedBofh({ host }).engine.store.names('history')[0]?.replace('.journal', '') ?? '';
+    host.admin.lvcreate({ vg: 'vg0', name: 'restored', extents: 1, tags: [`bofh.${id}.1`] });
+
+    const { exitCode, of } = await examined(host);
+
+    expect(exitCode).toBe(6);
+    expect(of('leftover')).toMatchObject([
+      {
+        level: 'problem',
+        says: `the logical volume vg0/restored (tag bofh.${id}.1): left by the sequence ${id} "a disk", although that is undone`,
+        run: ['lvs --all --options +lv_uuid,lv_tags vg0/restored', 'lvremove vg0/restored'],
+      },
+    ]);
+  });
+
+  it('lists marks of sequences that it does not know apart: those that stay as no fault, tombstones as a warning', async () => {
+    host.admin.lvcreate({ vg: 'vg0', name: 'old', extents: 1, tags: ['bofh.00ff00ff00ff.1', 'bofh.site'] });
+    host.admin.lvcreate({ vg: 'vg0', name: 'other', extents: 1, tags: ['not.bofh.00ff00ff00ff.2'] });
+    host.admin.lvcreate({ vg: 'vg0', name: 'bofh_gone_00ff00ff00ff_3', extents: 1 });
+    host.admin.writeFile('/etc/xen/.bofh-gone-bofh.00ff00ff00ff.4', 'x');
+    host.admin.writeFile('/run/bofh/undo-bofh.00ff00ff00ff.5/x', 'x');
+
+    const { exitCode, of } = await examined(host);
+
+    expect(exitCode).toBe(0);
+    expect(of('unknown mark').map(({ level, says }) => [level, says])).toEqual([
+      ['warning', expect.stringContaining('vg0/bofh_gone_00ff00ff00ff_3, which waits to be removed')],
+      [
+        'ok',
+        expect.stringMatching(/: the logical volume vg0\/old \(tag bofh\.00ff00ff00ff\.1\) of 00ff00ff00ff$/),
+      ],
+      ['warning', expect.stringContaining('/etc/xen/.bofh-gone-bofh.00ff00ff00ff.4')],
+      ['warning', expect.stringContaining('/run/bofh/undo-bofh.00ff00ff00ff.5')],
+    ]);
+  });
+
+  it('leaves the objects of a sequence that is at work alone', async () => {
+    const seen: unknown[] = [];
+    await withBofh(simulatedBofh({ host }), () =>
+      atomic('at work', async (tx) => {
+        await tx.lvm.createLv({ vg: 'vg0', name: 'web1', size: '64m' });
+        const { found, exitCode } = await examined(host.restart());
+        seen.push(exitCode, ...found.filter(({ check }) => check === 'journal' || check === 'leftover'));
+      }),
+    );
+
+    expect(seen).toMatchObject([
+      0,
+      { check: 'journal', level: 'ok', says: expect.stringContaining('"at work" is at work') as unknown },
+      { check: 'leftover', level: 'ok' },
+    ]);
+  });
+
+  it('says what a crash has left in the state directory', async () => {
+    for (const name of ['aa11.new', 'bb22.d/1-1.out', 'cc33.ballast'])
+      host.admin.writeFile(`/var/lib/bofh/journal/${name}`, 'x', 0o600);
+
+    const { of } = await examined(host);
+
+    expect(of('journal')[0]).toMatchObject({
+      level: 'warning',
+      says: expect.stringContaining('aa11.new, bb22.d, cc33.ballast') as unknown,
+      run: ['bofh recover'],
+    });
+  });
+
+  it('names a journal that cannot be read as the problem that it is', async () => {
+    host.admin.writeFile('/var/lib/bofh/journal/aa11.journal', '00000000 {}\n', 0o600);
+
+    const { exitCode, of } = await examined(host);
+
+    expect(exitCode).toBe(6);
+    expect(of('journal')[0]).toMatchObject({
+      level: 'problem',
+      says: expect.stringMatching(/aa11 cannot be read.*line 1/) as unknown,
+    });
+  });
+
+  it('never takes "could not tell" for "nothing there"', async () => {
+    const broken = { ...host, run: failing('unknown') };
+
+    const { exitCode, of } = await examined(broken);
+
+    expect(exitCode).toBe(6);
+    expect(of('leftover')).toContainEqual(
+      expect.objectContaining({
+        level: 'problem',
+        says: expect.stringContaining('logical volumes could not be looked at') as unknown,
+      }),
+    );
+  });
+
+  it('says for what it needs root, and calls that no problem', async () => {
+    const denied = { ...host, run: failing('denied') };
+
+    const { exitCode, wrong } = await examined(denied, {}, false);
+
+    expect(exitCode).toBe(0);
+    expect(wrong.map(({ says }) => says)).toEqual(['needs root for logical volumes', 'needs root for xl']);
+  });
+
+  it('counts what is in reach of a guest that was started and forgotten: the domain of an interrupted sequence', async () => {
+    host.admin.writeFile('/boot/vmlinuz', 'x');
+    const config = "name = 'web1'\nmemory = 128\nkernel = '/boot/vmlinuz'\n";
+    host.admin.writeFile('/etc/xen/web1.cfg', config);
+    const work = withBofh(simulatedBofh({ host }), () =>
+      atomic('start it', async (tx) => {
+        await tx.xen.create({ config: '/etc/xen/web1.cfg', name: 'web1' });
+        host.kill();
+        throw new ProcessKilled();
+      }),
+    );
+    await expect(work).rejects.toThrow();
+
+    const { of } = await examined(host.restart());
+
+    expect(of('leftover')).toMatchObject([
+      { says: expect.stringContaining('the guest web1 (uuid ') as unknown },
+    ]);
+  });
+});
+
+function failing(reason: 'denied' | 'unknown'): SimulatedHost['run'] {
+  return ({ tool, argv }) => Promise.reject(new CommandError({ tool, argv, reason }));
+}

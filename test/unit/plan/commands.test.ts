@@ -1,0 +1,208 @@
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { journalPrune, plan } from '../../../src/cli/answers.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
+import { hostWithSource, site, vmCreate } from '../testing/support.ts';
+import { changingVerbs, madeLines, plannedLines, typed } from './support.ts';
+
+const work = mkdtempSync(join(tmpdir(), 'bofh-plan-'));
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+
+/** A line that is typed, and the host that it is typed on. */
+interface Scenario {
+  readonly line: string;
+  readonly on: () => Promise<SimulatedHost>;
+}
+
+const kernel = '--kernel /boot/vmlinuz-6.1.0-18-amd64 --ramdisk /boot/initrd.img-6.1.0-18-amd64';
+const create = `vm create web1 --source tar:/srv/debian.tar --size 64m ${kernel}`;
+
+async function withGuest(start: boolean): Promise<SimulatedHost> {
+  const host = hostWithSource();
+  await vmCreate(simulatedBofh({ host, site }), { start });
+  return host;
+}
+
+/** A host on which a process was killed at one of its changes. */
+async function killedAt(line: string, nth: number, host: SimulatedHost): Promise<SimulatedHost> {
+  host.fault({ nth, mode: 'acts then crash' });
+  await expect(typed(host, ['--yes', ...line.split(' ')])).rejects.toThrow();
+  host.clearFaults();
+  return host.restart();
+}
+
+/** The program itself lies on the host: the units name it. */
+function withProgram(): SimulatedHost {
+  const host = hostWithSource();
+  host.admin.mkdir('/etc/systemd/system');
+  for (const path of [process.execPath, realpathSync(process.argv[1] ?? '')])
+    host.admin.writeFile(path, '', 0o755);
+  return host;
+}
+
+const script = join(work, 'disks.ts');
+writeFileSync(
+  script,
+  `import { atomic, lvm } from 'bofh';
+   await atomic('a disk', async (tx) => {
+     const lv = await tx.lvm.createLv({ vg: 'vg0', name: 'one', size: '100mb' });
+     await tx.filesystem.create({ device: lv.path, type: 'ext4' });
+   });
+   await lvm.removeLv({ vg: 'vg0', name: 'one' });`,
+);
+
+/** At least one for each verb that changes the host. */
+const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
+  'vm create': [
+    { line: create, on: async () => hostWithSource() },
+    { line: `${create} --swap 16m --start`, on: async () => hostWithSource() },
+  ],
+  'vm destroy': [
+    { line: 'vm destroy web1', on: () => withGuest(false) },
+    { line: 'vm destroy web1 --stop', on: () => withGuest(true) },
+    { line: 'vm destroy web1 --force-off', on: () => withGuest(true) },
+  ],
+  'xen start': [{ line: 'xen start web1', on: () => withGuest(false) }],
+  'xen start-all': [
+    { line: 'xen start-all', on: () => withGuest(false) },
+    {
+      // One is refused, the other is started.
+      line: 'xen start-all',
+      on: async () => {
+        const host = await withGuest(false);
+        host.admin.setDomain('web10', 'crashed');
+        return host;
+      },
+    },
+  ],
+  recover: [
+    { line: 'recover', on: () => killedAt(`${create} --swap 16m --start`, 9, hostWithSource()) },
+    { line: 'recover', on: () => killedAt(`${create} --swap 16m --start`, 1, hostWithSource()) },
+    // Committed: it goes forward.
+    { line: 'recover', on: async () => killedAt('vm destroy web1 --force-off', 14, await withGuest(true)) },
+  ],
+  'boot install': [{ line: 'boot install', on: async () => withProgram() }],
+  'boot remove': [
+    {
+      line: 'boot remove',
+      on: async () => {
+        const host = withProgram();
+        await typed(host, ['boot', 'install']);
+        return host;
+      },
+    },
+  ],
+  run: [{ line: `run ${script}`, on: async () => hostWithSource() }],
+};
+
+/** It removes journals alone, and its dry run has the answer of the run. */
+const ofJournals = ['journal prune'];
+
+it('is there for every verb that changes the host', async () => {
+  expect([...Object.keys(scenarios), ...ofJournals].toSorted()).toEqual((await changingVerbs()).toSorted());
+});
+
+describe.each(Object.values(scenarios).flat())('the plan of $line', { timeout: 30_000 }, ({ line, on }) => {
+  it('has the changes of the run, each word of them and in their order', async () => {
+    const host = await on();
+
+    const planned = await plannedLines(host, line.split(' '));
+    const made = await madeLines(host, line.split(' '));
+
+    expect(made.length).toBeGreaterThan(0);
+    expect(planned.toSorted()).toEqual(made.toSorted());
+    expect(planned).toEqual(made);
+  });
+
+  it('changes nothing, neither on the host nor in the state directory', async () => {
+    const host = await on();
+    const [before, changes, points] = [host.snapshot(), host.changes.length, host.points.length];
+
+    await plannedLines(host, line.split(' '));
+
+    expect(host.snapshot()).toBe(before);
+    expect(host.changes.length).toBe(changes);
+    expect(host.points.length).toBe(points);
+  });
+});
+
+describe('the plan of a recovery', () => {
+  const half = () => killedAt(`${create} --swap 16m --start`, 9, hostWithSource());
+  const planOf = async (host: SimulatedHost, ...args: readonly string[]) =>
+    plan.parse(JSON.parse((await typed(host, ['--json', '--dry-run', 'recover', ...args])).stdout));
+  const idOf = async (host: SimulatedHost): Promise<string> => (await planOf(host)).journals[0]?.id ?? '';
+
+  it('says what becomes of each journal, and that its steps are undone', async () => {
+    const { journals, steps } = await planOf(await half());
+
+    expect(journals).toMatchObject([{ name: 'vm create web1', end: 'rolled-back' }]);
+    expect([...new Set(steps.map(({ when }) => when))]).toEqual(['undo']);
+  });
+
+  it('names what would stay open, and exits as the run does', async () => {
+    const host = await half();
+    host.admin.mount('/dev/vg0/web1-root', '/mnt');
+
+    const { exitCode, stdout } = await typed(host, ['--json', '--dry-run', 'recover']);
+    const run = await typed(host, ['recover']);
+
+    const { journals, refused } = plan.parse(JSON.parse(stdout));
+    expect(journals).toMatchObject([{ end: 'open' }]);
+    expect(refused[0]?.why).toContain('/mnt');
+    expect(exitCode).toBe(3);
+    expect(run.exitCode).toBe(3);
+  });
+
+  it('of giving a journal up closes none', async () => {
+    const host = await half();
+    const id = await idOf(host);
+
+    const given = await planOf(host, '--abandon', id, '--because', 'by hand');
+
+    expect(given).toMatchObject({ steps: [], journals: [{ id, end: 'abandoned' }] });
+    expect(await idOf(host)).toBe(id);
+  });
+
+  it('of cutting a line off shows the line, and cuts none', async () => {
+    const host = await half();
+    const id = await idOf(host);
+
+    const shown = await planOf(host, '--cut-last-line', id);
+
+    expect(shown).toMatchObject({ steps: [], journals: [{ id, end: 'cut' }] });
+    expect(shown.journals[0]?.line).toMatch(/^[0-9a-f]{8} \{/);
+    expect((await planOf(host, '--cut-last-line', id)).journals).toEqual(shown.journals);
+  });
+});
+
+it('the plan of start-all tells what would be refused beside what would be started: exit 6', async () => {
+  const host = await withGuest(false);
+  host.admin.setDomain('web10', 'crashed');
+
+  const { exitCode, stdout } = await typed(host, ['--json', '--dry-run', 'xen', 'start-all']);
+
+  const { refused, steps } = plan.parse(JSON.parse(stdout));
+  expect(refused).toMatchObject([{ what: 'web10' }]);
+  expect(steps.map(({ kind }) => kind)).toContain('xen.domain.create');
+  expect(exitCode).toBe(6);
+});
+
+it('the dry run of journal prune names the journals that the run removes, and removes none', async () => {
+  const host = await withGuest(false);
+  const { store } = simulatedBofh({ host, site }).engine;
+  const line = ['--json', 'journal', 'prune', '--keep-count', '0'];
+  const before = store.names('history');
+
+  const planned = (await typed(host, ['--dry-run', ...line])).stdout;
+
+  expect(before.length).toBeGreaterThan(0);
+  expect(store.names('history')).toEqual(before);
+  const ids = (text: string) => journalPrune.parse(JSON.parse(text)).map(({ id }) => id);
+  expect(ids(planned).map((id) => `${id}.journal`)).toEqual(
+    before.filter((name) => name.endsWith('.journal')),
+  );
+  expect(ids((await typed(host, line)).stdout)).toEqual(ids(planned));
+  expect(store.names('history')).toEqual([]);
+});

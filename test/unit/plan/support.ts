@@ -1,0 +1,115 @@
+import type { Command } from 'commander';
+import { withBofh, type Bofh } from '../../../src/bofh.ts';
+import { plan } from '../../../src/cli/answers.ts';
+import { planOf } from '../../../src/cli/plan.ts';
+import { program } from '../../../src/cli/program.ts';
+import { commandLine } from '../../../src/command/index.ts';
+import { loadScript } from '../../../src/script/load.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
+import { testRuntime } from '../cli/support/runtime.ts';
+import { site } from '../testing/support.ts';
+
+/** The verbs of the command line that change the host, by its own word. */
+export async function changingVerbs(): Promise<readonly string[]> {
+  const found: string[] = [];
+  const root = program(async ({ verb, changes }) => {
+    if (changes) found.push(verb);
+  });
+  for (const argv of leaves(root)) await root.parseAsync([...argv], { from: 'user' });
+  return found;
+}
+
+/** Every verb as the shortest line that its own description allows. */
+function leaves(command: Command, path: readonly string[] = []): readonly (readonly string[])[] {
+  if (command.commands.length > 0)
+    return command.commands.flatMap((inner) => leaves(inner, [...path, inner.name()]));
+  const needed = command.registeredArguments.filter(({ required }) => required).map(() => 'x');
+  const options = command.options
+    .filter(({ mandatory }) => mandatory)
+    .flatMap(({ long }) => [long ?? '', 'x']);
+  return [[...path, ...options, ...needed]];
+}
+
+/** `bofh ARGS…` on a simulated host, through the command line itself. */
+export async function typed(host: SimulatedHost, args: readonly string[]) {
+  let exitCode = -1;
+  let said = { stdout: (): string => '', stderr: (): string => '' };
+  const root = program(async (invocation) => {
+    const { runtime, ...outputs } = testRuntime(seen(host), invocation.options);
+    said = outputs;
+    exitCode = await invocation.action({ ...runtime, verb: invocation.verb });
+  });
+  await root.parseAsync([...args], { from: 'user' });
+  return { exitCode, stdout: said.stdout(), stderr: said.stderr() };
+}
+
+/** The model has no /proc/devices: it looks there on the host that it stands over. */
+function seen(host: SimulatedHost): Bofh {
+  const devices = new TextEncoder().encode('Block devices:\n253 device-mapper\n');
+  const bofh = simulatedBofh({ host, site });
+  return {
+    ...bofh,
+    host: { ...host, readFile: async (path) => (path === '/proc/devices' ? devices : host.readFile(path)) },
+  };
+}
+
+/** The changes that a dry run tells, in order. */
+export async function plannedLines(host: SimulatedHost, args: readonly string[]): Promise<readonly string[]> {
+  const [first] = args;
+  const steps = first === 'run' ? await plannedScript(host, args) : await plannedVerb(host, args);
+  return steps.flatMap(({ changes }) => changes.map(({ line }) => unnamed(line)));
+}
+
+async function plannedVerb(host: SimulatedHost, args: readonly string[]) {
+  return plan.parse(JSON.parse((await typed(host, ['--json', '--dry-run', ...args])).stdout)).steps;
+}
+
+/** A script is planned in a child with the real host: here, on the simulated one, by what that child does. */
+async function plannedScript(host: SimulatedHost, [, script = '']: readonly string[]) {
+  const bofh = seen(host);
+  const { steps } = await planOf(bofh, [], (simulated) => withBofh(simulated, () => load(script)));
+  return steps;
+}
+
+/** The changes that the run makes, in order. */
+export async function madeLines(host: SimulatedHost, args: readonly string[]): Promise<readonly string[]> {
+  const begun = host.changes.length;
+  const [first, script = ''] = args;
+  if (first === 'run') await withBofh(seen(host), () => load(script));
+  else await typed(host, ['--yes', ...args]);
+  return host.changes.slice(begun).map((change) => unnamed(lineOf(change)));
+}
+
+const load = (script: string) => loadScript(script, { cache: 'unused', warn: () => undefined });
+
+function lineOf(change: SimulatedHost['changes'][number]): string {
+  if (change.what === 'command') return commandLine(change.command);
+  const { verb, path, from = '', mode = 0, content } = change;
+  const of = (tool: string, ...argv: readonly string[]): string => commandLine({ tool, argv });
+  const octal = mode.toString(8);
+  switch (verb) {
+    case 'create':
+      return `cat > ${of(path)}  # ${String(content?.length)} bytes, mode ${octal}`;
+    case 'link':
+      return of('ln', '-T', from, path);
+    case 'rename':
+      return of('mv', '-T', from, path);
+    case 'remove':
+      return of('rm', path);
+    case 'mkdir':
+      return of('mkdir', `--mode=${octal}`, path);
+    case 'rmdir':
+      return of('rmdir', path);
+    case 'sync':
+      return of('sync', path);
+  }
+}
+
+/** Without what is drawn anew in each run, and whether missing parents are made too. */
+function unnamed(line: string): string {
+  return line
+    .replaceAll(/[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/g, 'UUID')
+    .replaceAll(/\b[0-9a-zA-Z]{6}(?:-[0-9a-zA-Z]{4}){5}-[0-9a-zA-Z]{6}\b/g, 'LVM-UUID')
+    .replaceAll(/[0-9a-f]{12}/g, 'ID')
+    .replaceAll(/^mkdir -p /g, 'mkdir ');
+}
