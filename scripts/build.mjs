@@ -16,6 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { rolldown } from 'rolldown';
+import { noticeOf, noticesInsideJiti, noticesText, packageFolders } from './lib/notices.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const { values: options } = parseArgs({
@@ -24,7 +25,8 @@ const { values: options } = parseArgs({
 });
 const dist = options.out ?? join(root, 'dist');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-const jiti = dirname(createRequire(import.meta.url).resolve('jiti/package.json'));
+const load = createRequire(import.meta.url);
+const jiti = dirname(load.resolve('jiti/package.json'));
 
 const entries = Object.fromEntries(
   Object.entries({
@@ -61,7 +63,18 @@ async function bundle() {
     minify: false,
   });
   await build.close();
-  return output.map((file) => file.fileName);
+  return {
+    files: output.map((file) => file.fileName),
+    modules: output.flatMap((file) => (file.type === 'chunk' ? file.moduleIds : [])),
+  };
+}
+
+/** Whose code is in dist/. Throws for a licence that asks for more than this. */
+function writeNotices(modules) {
+  const folders = [...packageFolders(modules), jiti];
+  const notices = [...folders.map(noticeOf), ...noticesInsideJiti(jiti, load('./lib/inside-jiti.json'))];
+  writeFileSync(join(dist, 'THIRD-PARTY-NOTICES.txt'), noticesText(notices));
+  return ['THIRD-PARTY-NOTICES.txt'];
 }
 
 /** Without "type" beside it Node looks at the code to tell what it is: 5 ms at each start. */
@@ -81,7 +94,7 @@ function sweep(kept) {
 const begun = performance.now();
 mkdirSync(dist, { recursive: true });
 const written = await bundle();
-sweep([...written, ...writeRest()]);
+sweep([...written.files, ...writeRest(), ...writeNotices(written.modules)]);
 const faults = options.types ? (await import('./types.mjs')).emitTypes(root, join(dist, 'types')) : '';
 process.stdout.write(faults);
 console.log(
