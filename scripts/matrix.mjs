@@ -1,6 +1,6 @@
 // `npm run test:matrix -- --shard i/n`: every fault of the table on a real Xen host. `--only TEXT` runs the trials whose
 // title has it; `--report` makes the table of docs/reliability.md from the outcomes of the last shards.
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cacheDirectory, ensureDependencies, ensurePackages, quiet, root, say } from './lib/setup.mjs';
@@ -19,8 +19,19 @@ const outcomes = cacheDirectory('matrix');
 
 if (values.report) {
   const { writeReport } = await jiti.import('../test/support/matrix/report.ts');
-  const all = readdirSync(outcomes).flatMap((name) => JSON.parse(readFileSync(join(outcomes, name), 'utf8')));
-  writeReport(all, join(root, 'docs', 'reliability.md'));
+  // Of a trial that was run again the last outcome counts.
+  const files = readdirSync(outcomes).map((name) => join(outcomes, name));
+  const byAge = files.sort((a, b) => statSync(a).mtimeMs - statSync(b).mtimeMs);
+  const known = byAge.flatMap((file) => JSON.parse(readFileSync(file, 'utf8')));
+  const all = [...new Map(known.map((each) => [`${each.group}: ${each.name}`, each])).values()];
+  const page = join(root, 'docs', 'reliability.md');
+  if (all.length > 0) await writeReport(all, page);
+  // Of the last whole `npm test -- unit`.
+  const undo = join(cacheDirectory('.'), 'undo-matrix.json');
+  if (existsSync(undo)) {
+    const { writeUndoReport } = await jiti.import('../test/support/undo/report.ts');
+    writeUndoReport(JSON.parse(readFileSync(undo, 'utf8')), page);
+  }
 } else {
   const match = /^(?<shard>\d+)\/(?<of>\d+)$/.exec(values.shard)?.groups;
   if (match === undefined) throw new Error(`--shard ${values.shard}: write for example 1/2`);
@@ -33,7 +44,7 @@ if (values.report) {
   const failed = await runMatrix({
     shard: Number(match.shard),
     of: Number(match.of),
-    out: join(outcomes, `shard-${match.shard}-of-${match.of}.json`),
+    out: join(outcomes, `shard-${match.shard}-of-${match.of}${values.only === undefined ? '' : '-only'}.json`),
     ...(values.only === undefined ? {} : { only: values.only }),
   });
   say(`${failed} failed`);

@@ -19,6 +19,7 @@ const order = [
   ['operations.ts'],
   ['site.ts'],
   ['vm'],
+  ['doctor'],
   ['bofh.ts'],
   ['api'],
   ['testing'],

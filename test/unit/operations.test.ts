@@ -15,6 +15,11 @@ describe('the registry of operations', () => {
     expect(await findOperation('toString.x', 1)).toBeUndefined();
   });
 
+  it('tells of each what a person can do by hand', async () => {
+    const silent = (await allOperations()).filter(({ describe: tell }) => tell === undefined);
+    expect(silent.map(({ kind }) => kind)).toEqual([]);
+  });
+
   it('has a row for each in the table of marks', async () => {
     const page = readFileSync(new URL('../../docs/journal.md', import.meta.url), 'utf8');
     const missing = (await allOperations()).filter(({ kind }) => !page.includes(`| \`${kind}\` |`));

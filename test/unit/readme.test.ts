@@ -27,12 +27,15 @@ function blocks(page: string, language: string): readonly string[] {
 }
 
 const examples = blocks(readme, 'ts');
+/** The journal's page has one, after those of the README. */
+const journalExamples = blocks(pageOf('docs/journal.md'), 'ts');
 const fileOf = (number: number): string => join(folder, `example-${number}.ts`);
 
 beforeAll(() => {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  for (const [index, text] of examples.entries()) writeFileSync(fileOf(index + 1), text);
+  for (const [index, text] of [...examples, ...journalExamples].entries())
+    writeFileSync(fileOf(index + 1), text);
 });
 
 /** Runs an example as `bofh run` does, but on a simulated host, and gives what it printed. */
@@ -119,6 +122,25 @@ describe('the TypeScript of the README', () => {
     } else {
       await expect(run(3, host)).rejects.toThrow(RolledBackError);
       expect(existsSync(note)).toBe(false);
+    }
+  });
+
+  test('calls functions with their inverses, as the page on the journal shows', async () => {
+    const made = '/run/bofh-names';
+    if (existsSync(made)) throw new Error(`${made} is there already; it is not ours to remove`);
+    onTestFinished(() => rmSync(made, { recursive: true, force: true }));
+    const host = simulatedHost();
+
+    expect(journalExamples).toHaveLength(1);
+    if (process.getuid?.() === 0) {
+      await run(5, host);
+      expect(readdirSync(made)).toEqual(['host']);
+      // A second time the directory is there, and it is not of this sequence.
+      await expect(run(5, host)).rejects.toThrow(RolledBackError);
+      expect(readdirSync(made)).toEqual(['host']);
+    } else {
+      await expect(run(5, host)).rejects.toThrow(RolledBackError);
+      expect(existsSync(made)).toBe(false);
     }
   });
 

@@ -1,5 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { concurrency, foreignTrials } from './foreign.ts';
+import { markTrials, unflushedTrials } from './marks.ts';
+import { operationTrials } from './operation-trials.ts';
 import { bootedStage, powerCutAfterSuccess, powerCutAt } from './power.ts';
 import { openStage, reset, type Stage } from './stage.ts';
 import { afterCommit, createFaults, destroyFaults, killAt, killsWhileRunning, type Trial } from './trials.ts';
@@ -28,10 +30,29 @@ const warm: readonly Trial[] = [
   ...range(destroyLines).map((n) => killAt('destroy', n)),
   ...foreignTrials,
 ];
-const cold: readonly Trial[] = [...[1, 3, 5, 7, 9, 11, 13].map(powerCutAt), powerCutAfterSuccess];
+const cold: readonly Trial[] = [...[1, 3, 5, 7, 9, 11, 13].map((n) => powerCutAt(n)), powerCutAfterSuccess];
+
+interface Sorted {
+  readonly warm: readonly Trial[];
+  readonly cold: readonly Trial[];
+  /** Those that need disks with a write cache of their own. */
+  readonly volatile: readonly Trial[];
+}
+
+/** The recipes, then each operation by itself. */
+async function sorted(): Promise<Sorted> {
+  return {
+    warm: [...warm, ...(await operationTrials())],
+    cold: [...cold, ...(await markTrials('kept'))],
+    volatile: await unflushedTrials(),
+  };
+}
 
 /** The whole matrix. */
-export const allTrials: readonly Trial[] = [...warm, ...cold];
+export async function allTrials(): Promise<readonly Trial[]> {
+  const all = await sorted();
+  return [...all.warm, ...all.cold, ...all.volatile];
+}
 
 /** One shard of the matrix: every `of`-th trial. Writes its outcomes as JSON and resolves to the number of failures. */
 export async function runMatrix(options: {
@@ -44,22 +65,35 @@ export async function runMatrix(options: {
     trials
       .filter(({ group, name }) => options.only === undefined || `${group}: ${name}`.includes(options.only))
       .filter((_trial, index) => index % options.of === options.shard - 1);
-  const stage = await openStage((text) => say(text));
   const outcomes: Outcome[] = [];
+  const trials = await sorted();
+  const each = async (stage: Stage, trial: Trial): Promise<void> => {
+    outcomes.push(await tryOne(stage, trial));
+    // After each, so that a run that is cut short still tells what it found.
+    writeFileSync(options.out, `${JSON.stringify(outcomes, null, 1)}\n`);
+  };
+  const [now, later, last] = [mine(trials.warm), mine(trials.cold), mine(trials.volatile)];
+  if (now.length + later.length > 0)
+    await withStage('kept', async (stage) => {
+      for (const trial of now) await each(stage, trial);
+      if (later.length > 0) await bootedStage(stage);
+      for (const trial of later) await each(stage, trial);
+    });
+  if (last.length > 0)
+    await withStage('volatile', async (stage) => {
+      await bootedStage(stage);
+      for (const trial of last) await each(stage, trial);
+    });
+  return outcomes.filter(({ ended }) => ended === 'failed').length;
+}
+
+async function withStage(writes: 'kept' | 'volatile', body: (stage: Stage) => Promise<void>): Promise<void> {
+  const stage = await openStage((text) => say(text), writes);
   try {
-    const each = async (trial: Trial): Promise<void> => {
-      outcomes.push(await tryOne(stage, trial));
-      // After each, so that a run that is cut short still tells what it found.
-      writeFileSync(options.out, `${JSON.stringify(outcomes, null, 1)}\n`);
-    };
-    for (const trial of mine(warm)) await each(trial);
-    const later = mine(cold);
-    if (later.length > 0) await bootedStage(stage);
-    for (const trial of later) await each(trial);
+    await body(stage);
   } finally {
     await stage.machine.close();
   }
-  return outcomes.filter(({ ended }) => ended === 'failed').length;
 }
 
 /** One trial, back to back with the last: the host as it was left is where it starts. After a failure it is reset. */

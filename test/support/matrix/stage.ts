@@ -28,8 +28,11 @@ export const destroyCommand = `bofh --yes vm destroy ${guest} --force-off`;
 const foreignVolumes = ['web1', 'web1-root2', 'xweb1-root', 'web1-swapper'];
 
 /** Boots, installs, and puts the foreign objects there: volumes, config files, and a guest that runs. */
-export async function openStage(progress: (text: string) => void): Promise<Stage> {
-  const machine = await bootMachine({ hypervisor: 'xen', name: 'dom0', progress });
+export async function openStage(
+  progress: (text: string) => void,
+  writes: 'kept' | 'volatile' = 'kept',
+): Promise<Stage> {
+  const machine = await bootMachine({ hypervisor: 'xen', name: 'dom0', progress, writes });
   try {
     await installBofh(machine);
     for (const name of foreignVolumes)

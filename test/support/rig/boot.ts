@@ -7,6 +7,7 @@ import type { Image } from './image.ts';
 import { until } from './process.ts';
 import { type Accel, bootArgv, diskArgv, type Hypervisor, monitorArgv, networkArgv } from './qemu-argv.ts';
 import { type Connection, connect } from './ssh.ts';
+import { loggedDiskArgv } from './volatile.ts';
 
 /** Everything that decides what a machine is, apart from what is on its disks. */
 export type Shape = {
@@ -15,6 +16,8 @@ export type Shape = {
   readonly accel: Accel;
   readonly memoryMiB: number;
   readonly disks: readonly DiskSpec[];
+  /** The disks have a write cache that a power cut can take. */
+  readonly volatile?: boolean;
 };
 
 /** A machine that runs in `dir`, under the name `name`. */
@@ -26,7 +29,7 @@ const bootTimeoutMs = 180_000;
 /** Boots the kernel from the disks in `dir` and returns when sshd is about to answer. */
 export async function coldBoot(shape: Shape, place: Place): Promise<Emulator> {
   const consoleFile = join(place.dir, 'console.log');
-  const words = ['root=/dev/vda', 'rw', 'init=/rig-init', `host=${place.name}`];
+  const words = kernelWords(shape, place.name);
   const emulator = await startEmulator([...machineArgv(shape, { ...place, consoleFile, words })]);
   try {
     await until({
@@ -48,7 +51,7 @@ export async function coldBoot(shape: Shape, place: Place): Promise<Emulator> {
 /** Starts a machine in the middle of its life, from a memory image made by `freeze`; its disks are those in `dir`. */
 export async function thaw(shape: Shape, place: Place & { readonly memoryImage: string }): Promise<Emulator> {
   const consoleFile = join(place.dir, 'console.log');
-  const words = ['root=/dev/vda', 'rw', 'init=/rig-init', 'host=rig'];
+  const words = kernelWords(shape, 'rig');
   const argv = machineArgv(shape, { ...place, consoleFile, words });
   const emulator = await startEmulator([...argv, '-incoming', `exec:cat '${place.memoryImage}'`]);
   try {
@@ -118,12 +121,19 @@ export async function consoleText(dir: string): Promise<string> {
   return await readFile(join(dir, 'console.log'), 'utf8').catch(() => '');
 }
 
+function kernelWords({ image }: Shape, name: string): readonly string[] {
+  const init = image.init === 'systemd' ? '/lib/systemd/systemd' : '/rig-init';
+  return ['root=/dev/vda', 'rw', `init=${init}`, `host=${name}`];
+}
+
 function machineArgv(
   shape: Shape,
   how: { readonly dir: string; readonly consoleFile: string; readonly words: readonly string[] },
 ): readonly string[] {
   const boot = bootArgv({ ...shape, consoleFile: how.consoleFile, kernelWords: how.words });
-  return [...boot, ...diskArgv(diskFiles(how.dir, shape.disks)), ...networkArgv, ...monitorArgv];
+  const files = diskFiles(how.dir, shape.disks);
+  if (shape.volatile === true) return [...boot, ...networkArgv, ...monitorArgv, ...loggedDiskArgv(files)];
+  return [...boot, ...diskArgv(files), ...networkArgv, ...monitorArgv];
 }
 
 async function status(emulator: Emulator, query: string): Promise<string> {

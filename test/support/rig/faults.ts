@@ -28,7 +28,7 @@ export type FaultMode =
 export type FaultOptions = {
   readonly tool: string;
   readonly mode: FaultMode;
-  /** The fault hits only calls in which every one of these is an argument; `*` and `?` stand for anything, as in the shell. */
+  /** The fault hits only calls in which every one of these is an argument, and none after a `!`; `*` and `?` stand for anything. */
   readonly words?: readonly string[];
   /** The first matching call that is hit, from 1, and how many are hit from there on; every one when nothing is said. */
   readonly nth?: number;

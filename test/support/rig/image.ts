@@ -2,12 +2,13 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cachedFolder, cacheDir } from './cache.ts';
 import { mustRun } from './process.ts';
-import { assetsDir, mmdebstrapArgv, recipeKey, type Suite } from './recipe.ts';
+import { assetsDir, type Init, mmdebstrapArgv, recipeKey, type Suite } from './recipe.ts';
 
 /** A built image: its files are shared by all machines and never written. */
 export type Image = {
   readonly dir: string;
   readonly suite: Suite;
+  readonly init: Init;
   /** ext4 root filesystem of the host, raw. */
   readonly system: string;
   /** The kernel as Debian packs it, and the ELF file inside it, which Xen starts faster. */
@@ -24,14 +25,14 @@ export type Progress = (text: string) => void;
 
 /** Returns the image of a Debian release, building it first (one to two minutes) when the cache has none of this recipe. */
 export async function buildImage(
-  options: { readonly suite?: Suite; readonly progress?: Progress } = {},
+  options: { readonly suite?: Suite; readonly init?: Init; readonly progress?: Progress } = {},
 ): Promise<Image> {
-  const suite = options.suite ?? 'bookworm';
+  const { suite = 'bookworm', init = 'rig' } = options;
   const progress = options.progress ?? (() => undefined);
   const dir = await cachedFolder({
-    path: join(cacheDir(), `image-${suite}-${await recipeKey(suite)}`),
+    path: join(cacheDir(), `image-${suite}-${await recipeKey({ suite, init })}`),
     build: async (partial) => {
-      await build({ suite, partial, progress });
+      await build({ suite, init, partial, progress });
     },
     onWait: () => {
       progress('another process is building this image: waiting for it');
@@ -40,6 +41,7 @@ export async function buildImage(
   return {
     dir,
     suite,
+    init,
     system: join(dir, 'system.raw'),
     kernel: join(dir, 'vmlinuz'),
     plainKernel: join(dir, 'vmlinux'),
@@ -51,15 +53,22 @@ export async function buildImage(
 
 async function build(options: {
   readonly suite: Suite;
+  readonly init: Init;
   readonly partial: string;
   readonly progress: Progress;
 }): Promise<void> {
-  const { suite, partial, progress } = options;
+  const { suite, init, partial, progress } = options;
   const root = join(partial, 'root');
   progress(`unpacking Debian ${suite}`);
   await mustRun({
     // A mount namespace of its own: whatever ends mmdebstrap, no mount of its stays in the tree.
-    argv: ['unshare', '--mount', '--propagation', await propagation(), ...mmdebstrapArgv({ suite, root })],
+    argv: [
+      'unshare',
+      '--mount',
+      '--propagation',
+      await propagation(),
+      ...mmdebstrapArgv({ suite, init, root }),
+    ],
     onLine: (line) => {
       if (line.startsWith('I: ')) progress(line.slice(3).trim());
     },
@@ -78,6 +87,8 @@ async function build(options: {
     ],
     timeoutMs: 120_000,
   });
+  if (init === 'systemd')
+    await mustRun({ argv: ['bash', join(assetsDir, 'systemd-image.sh'), root], timeoutMs: 120_000 });
   progress('writing the filesystem');
   const features = [
     '-q',

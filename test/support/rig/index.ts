@@ -5,7 +5,7 @@ export { available, hostPackages, missingPackages } from './packages.ts';
 export { until } from './process.ts';
 export type { DiskSpec } from './disks.ts';
 export type { Hypervisor } from './qemu-argv.ts';
-export type { Suite } from './recipe.ts';
+export type { Init, Suite } from './recipe.ts';
 export type { RunOptions, RunResult } from './ssh.ts';
 export type { FileEntry } from './transfer.ts';
 export { type Fault, type FaultMode, type FaultOptions, layFault, removeAllFaults } from './faults.ts';

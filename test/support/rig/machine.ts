@@ -8,16 +8,19 @@ import { RigError } from './errors.ts';
 import { buildImage, type Progress } from './image.ts';
 import type { Hypervisor } from './qemu-argv.ts';
 import { firstBoot, readySnapshot } from './ready.ts';
-import type { Suite } from './recipe.ts';
+import type { Init, Suite } from './recipe.ts';
 import { makeRunDir } from './run-dir.ts';
 import type { Connection, RunOptions, RunResult } from './ssh.ts';
 import { type FileEntry, getFile, putEntries, putPath } from './transfer.ts';
+import { layDisks, loseUnflushed } from './volatile.ts';
 
 /** What a machine is to be. */
 export type MachineOptions = {
   /** `xen`: a dom0 under Xen; `none`: the same Debian on the bare machine. */
   readonly hypervisor: Hypervisor;
   readonly suite?: Suite;
+  /** Process 1: `rig` (the default) is fast, `systemd` is what a real host has. */
+  readonly init?: Init;
   /** Host name; `rig` when nothing is said. */
   readonly name?: string;
   /** Disks beside the system's: /dev/vdb, /dev/vdc, … One of 8 GiB with the volume group `vg0` when nothing is said. */
@@ -26,6 +29,8 @@ export type MachineOptions = {
   readonly memoryMiB?: number;
   /** `ready` (the default) starts from a cached snapshot of a booted machine, `none` boots. */
   readonly snapshot?: 'ready' | 'none';
+  /** `volatile`: the disks have a write cache, and `powerCut` can take what was not flushed. Slower. */
+  readonly writes?: 'kept' | 'volatile';
   readonly progress?: Progress;
 };
 
@@ -33,13 +38,18 @@ export type MachineOptions = {
 export async function bootMachine(options: MachineOptions): Promise<Machine> {
   const progress = options.progress ?? (() => undefined);
   const { hypervisor } = options;
-  const image = await buildImage({ suite: options.suite ?? 'bookworm', progress });
+  const image = await buildImage({
+    suite: options.suite ?? 'bookworm',
+    init: options.init ?? 'rig',
+    progress,
+  });
   const shape: Shape = {
     image,
     hypervisor,
     accel: await chooseAccel({ image, hypervisor }),
     memoryMiB: options.memoryMiB ?? (hypervisor === 'xen' ? 3072 : 1536),
     disks: options.disks ?? defaultDisks,
+    ...(options.writes === 'volatile' ? { volatile: true } : {}),
   };
   const name = options.name ?? 'rig';
   if (!/^[a-z][a-z0-9-]*$/.test(name)) throw new RigError(`"${name}" is not a host name`);
@@ -76,6 +86,7 @@ export class Machine {
     const { disks, image } = this.shape;
     if (frozen === undefined) {
       await makeFreshDisks({ dir: this.#dir, image, disks });
+      await this.#layDisks();
       this.#emulator = await coldBoot(this.shape, this.#place());
       await firstBoot(await this.#connect(), this.shape);
       return;
@@ -122,16 +133,23 @@ export class Machine {
     return await consoleText(this.#dir);
   }
 
-  /** The power fails, now. Commands under way fail; `boot` comes next. */
-  async powerCut(): Promise<void> {
+  /**
+   * The power fails, now. Commands under way fail; `boot` comes next. `unflushed: 'lost'` (for a machine with `volatile`
+   * writes): nothing that was not flushed is on the disks.
+   */
+  async powerCut(options: { readonly unflushed?: 'kept' | 'lost' } = {}): Promise<void> {
     await this.#running().kill();
     await this.#disconnect();
     this.#emulator = undefined;
+    if (options.unflushed !== 'lost') return;
+    if (this.shape.volatile !== true) throw new RigError('this machine was not started with volatile writes');
+    await loseUnflushed({ dir: this.#dir, disks: this.shape.disks });
   }
 
   /** Boots from the disks as they are, after a power cut. */
   async boot(): Promise<void> {
     if (this.#emulator?.running() === true) throw new RigError('the machine runs already');
+    await this.#layDisks();
     this.#emulator = await coldBoot(this.shape, this.#place());
     await this.#connect();
   }
@@ -174,8 +192,13 @@ export class Machine {
    */
   async #thaw(frozen: string): Promise<void> {
     await overlayDisks({ from: frozen, dir: this.#dir, disks: this.shape.disks });
+    await this.#layDisks();
     this.#emulator = await thaw(this.shape, { ...this.#place(), memoryImage: join(frozen, 'memory') });
     await this.#connect();
+  }
+
+  async #layDisks(): Promise<void> {
+    if (this.shape.volatile === true) await layDisks({ dir: this.#dir, disks: this.shape.disks });
   }
 
   #place(): { readonly dir: string; readonly name: string } {

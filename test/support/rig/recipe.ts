@@ -5,6 +5,12 @@ import { fileURLToPath } from 'node:url';
 /** The Debian releases that the rig's host can be made of. */
 export type Suite = 'bookworm' | 'trixie';
 
+/** Process 1 of the rig's host: a script of ours that is fast, or systemd as on a real Debian. */
+export type Init = 'rig' | 'systemd';
+
+/** What an image is made from. */
+export type Recipe = { readonly suite: Suite; readonly init?: Init };
+
 /** Raise this when code, rather than a list or an asset, changes what an image holds. */
 const recipeVersion = 1;
 
@@ -79,13 +85,14 @@ const excluded: readonly string[] = [
 export const assetsDir: string = fileURLToPath(new URL('./assets/', import.meta.url));
 
 /** Debian packages of the rig's host. */
-export function guestPackages(suite: Suite): readonly string[] {
+export function guestPackages({ suite, init = 'rig' }: Recipe): readonly string[] {
   const xen = xenVersion[suite];
-  return [...everySuite, `xen-hypervisor-${xen}-amd64`, `xen-utils-${xen}`];
+  const first = init === 'systemd' ? ['systemd'] : [];
+  return [...everySuite, `xen-hypervisor-${xen}-amd64`, `xen-utils-${xen}`, ...first];
 }
 
 /** The `mmdebstrap` call that unpacks the host into `root`. It names no mirror: mmdebstrap takes this machine's, or its own default. */
-export function mmdebstrapArgv(options: { readonly suite: Suite; readonly root: string }): readonly string[] {
+export function mmdebstrapArgv(options: Recipe & { readonly root: string }): readonly string[] {
   return [
     'mmdebstrap',
     '--mode=root',
@@ -96,18 +103,18 @@ export function mmdebstrapArgv(options: { readonly suite: Suite; readonly root: 
     '--setup-hook=mkdir -p "$1/etc/initramfs-tools"; echo update_initramfs=no > "$1/etc/initramfs-tools/update-initramfs.conf"',
     '--dpkgopt=force-confold',
     ...excluded.map((pattern) => `--dpkgopt=path-exclude=${pattern}`),
-    `--include=${guestPackages(options.suite).join(',')}`,
+    `--include=${guestPackages(options).join(',')}`,
     options.suite,
     options.root,
   ];
 }
 
 /** Identifies an image by everything that goes into it. */
-export async function recipeKey(suite: Suite): Promise<string> {
+export async function recipeKey(recipe: Recipe): Promise<string> {
   const hash = createHash('sha256');
-  hash.update(JSON.stringify([recipeVersion, process.version, mmdebstrapArgv({ suite, root: '' })]));
+  hash.update(JSON.stringify([recipeVersion, process.version, mmdebstrapArgv({ ...recipe, root: '' })]));
+  const own = recipe.init === 'systemd' ? /^(boot|rig|guest|finish|systemd)-/ : /^(boot|rig|guest|finish)-/;
   for (const name of (await readdir(assetsDir)).sort())
-    if (/^(boot|rig|guest|finish)-/.test(name))
-      hash.update(`\0${name}\0`).update(await readFile(`${assetsDir}${name}`));
+    if (own.test(name)) hash.update(`\0${name}\0`).update(await readFile(`${assetsDir}${name}`));
   return hash.digest('hex').slice(0, 16);
 }

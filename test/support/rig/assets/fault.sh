@@ -11,17 +11,19 @@ act() { (exec -a "$0" "$file" "$@"); }
 
 value() { IFS= read -r "$2" < "$1/$2"; }
 
-# Every pattern of the rule must fit one of the arguments.
+# Every pattern of the rule must fit one of the arguments; one that begins with ! none of them.
 matches() {
-  local rule=$1 pattern argument found
+  local rule=$1 pattern argument found wanted
   shift
   while IFS= read -r pattern; do
     found=no
+    wanted=yes
+    if [[ $pattern == !* ]]; then wanted=no; fi
     for argument in "$@"; do
       # shellcheck disable=SC2053 # a pattern is wanted
-      if [[ $argument == $pattern ]]; then found=yes; fi
+      if [[ $argument == ${pattern#!} ]]; then found=yes; fi
     done
-    [ "$found" = yes ] || return 1
+    [ "$found" = "$wanted" ] || return 1
   done < "$rule/words"
 }
 

@@ -1,0 +1,23 @@
+// `npm run test:bite`: every deliberate bug against the whole of the matrix. `--report` makes the table of docs/bite.md
+// from what the last whole run kept.
+import { parseArgs } from 'node:util';
+import { ensureDependencies, show } from './lib/setup.mjs';
+
+const { values } = parseArgs({ options: { report: { type: 'boolean', default: false } } });
+if (!ensureDependencies()) process.exit(1);
+if (values.report) {
+  const { createJiti } = await import('jiti');
+  const jiti = createJiti(import.meta.url, { fsCache: false });
+  const { writeReport } = await jiti.import('../test/support/crash/bite-report.ts');
+  writeReport();
+} else {
+  const vitest = [
+    'node_modules/vitest/vitest.mjs',
+    'run',
+    '--project',
+    'unit',
+    'test/unit/atomic/bite.test.ts',
+  ];
+  const env = { ...process.env, BOFH_BITE: 'whole' };
+  process.exitCode = show(process.execPath, vitest, { env }) ? 0 : 1;
+}

@@ -1,0 +1,195 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import * as z from 'zod/mini';
+import { commandLine } from '../../src/command/index.ts';
+import { installBofh } from '../support/dom0/install.ts';
+import { available, bootMachine, guestConfig, guestUp, type Machine } from '../support/rig/index.ts';
+
+// A change that makes a volume, lets somebody take hold of it, and then fails: its undo meets the holder.
+const change = `import { execFileSync } from 'node:child_process';
+import { atomic } from 'bofh';
+
+try {
+  await atomic('a change', async (tx) => {
+    await tx.lvm.createLv({ vg: 'vg0', name: 'held', size: '64m' });
+    execFileSync('sh', ['-ec', process.env.STAGE ?? ''], { stdio: 'ignore' });
+    throw new Error('something else failed');
+  });
+} catch (error) {
+  console.log(JSON.stringify({ id: error.id, holders: error.holders, blocked: error.blocked }));
+  throw error;
+}
+`;
+
+const holder = z.looseObject({
+  kind: z.string(),
+  words: z.string(),
+  free: z.optional(z.array(z.string())),
+});
+const said = z.looseObject({
+  id: z.string(),
+  holders: z.array(holder),
+  blocked: z.array(z.looseObject({ why: z.string() })),
+});
+type Said = z.infer<typeof said>;
+
+const can = await available();
+const required = process.env['BOFH_REQUIRE_RIG'] === '1';
+const at = '/dev/vg0/held';
+
+describe.skipIf(!can.ok && !required)("'Logical volume in use' at an undo", () => {
+  let machine: Machine;
+
+  beforeAll(async () => {
+    if (!can.ok) throw new Error(can.reason);
+    machine = await bootMachine({ hypervisor: 'xen', init: 'systemd' });
+    await installBofh(machine);
+    await machine.putText('/root/change.ts', change);
+  });
+  afterAll(async () => {
+    await machine.close();
+  });
+
+  /** What the change says when its undo is stuck. */
+  async function stuckBy(stage: string): Promise<Said> {
+    await machine.putText('/root/stage.sh', stage);
+    const { exitCode, stdout, stderr } = await machine.run(
+      'STAGE="$(cat /root/stage.sh)" bofh run /root/change.ts',
+      { check: 'return' },
+    );
+    if (exitCode !== 3) throw new Error(`exit ${exitCode}: ${stdout}${stderr}`);
+    const answer = said.parse(JSON.parse(stdout.split('\n').find((line) => line.startsWith('{')) ?? ''));
+    // Who holds it is also in the text, for people.
+    for (const { words } of answer.holders) expect(stderr).toContain(words);
+    return answer;
+  }
+
+  /** Runs what the error says, in its order; then recovery must succeed, and leave nothing. */
+  async function freed({ id, holders }: Said): Promise<readonly string[]> {
+    const lines: string[] = [];
+    for (const { free } of holders) {
+      const [tool, ...argv] = free ?? [];
+      if (tool === undefined) continue;
+      lines.push(commandLine({ tool, argv }));
+      await machine.run([tool, ...argv], { stdin: 'y\n' });
+    }
+    await machine.run(`bofh --yes recover ${id}`);
+    expect((await machine.run('lvs --noheadings -o lv_name vg0')).stdout.trim()).toBe('');
+    return lines;
+  }
+
+  it('names the process that has the volume open', async () => {
+    const stuck = await stuckBy(`sleep 1000 < ${at} > /dev/null 2>&1 & sleep 0.5`);
+
+    expect(stuck.holders).toEqual([expect.objectContaining({ kind: 'process', command: 'sleep 1000' })]);
+    expect(await freed(stuck)).toEqual([expect.stringMatching(/^kill \d+$/)]);
+  });
+
+  it('names the mapping on it, and first what is mounted from that', async () => {
+    const stuck = await stuckBy(
+      `dmsetup create upper --table "0 131072 linear ${at} 0"; mkfs.ext4 -q /dev/mapper/upper; mount /dev/mapper/upper /mnt`,
+    );
+
+    expect(await freed(stuck)).toEqual(['umount /mnt', 'dmsetup remove upper']);
+  });
+
+  it('names the swap on it', async () => {
+    const stuck = await stuckBy(`mkswap ${at}; swapon ${at}`);
+
+    expect(stuck.holders).toEqual([expect.objectContaining({ kind: 'swap' })]);
+    expect(await freed(stuck)).toEqual([expect.stringMatching(/^swapoff \/dev\//)]);
+  });
+
+  it('names its snapshot', async () => {
+    const stuck = await stuckBy('lvcreate -s -n snap -L 16M vg0/held');
+
+    expect(stuck.holders).toEqual([expect.objectContaining({ kind: 'volume', volume: 'vg0/snap' })]);
+    expect(await freed(stuck)).toEqual(['lvremove vg0/snap']);
+  });
+
+  it('names the thin volume that has it as its origin', async () => {
+    const stuck = await stuckBy(
+      'lvcreate -L 32M --thinpool pool vg0; lvchange -an vg0/held; lvchange -pr vg0/held; lvcreate -s --thinpool vg0/pool -n thin vg0/held',
+    );
+
+    expect(stuck.holders).toEqual([expect.objectContaining({ kind: 'volume', volume: 'vg0/thin' })]);
+    await machine.run('echo y | lvremove vg0/thin && echo y | lvremove vg0/pool');
+    expect(await freed({ ...stuck, holders: [] })).toEqual([]);
+  });
+
+  it('names the array that it is a part of', async () => {
+    const stuck = await stuckBy(
+      `mdadm --create /dev/md7 --run --level=1 --raid-devices=2 ${at} missing < /dev/null`,
+    );
+
+    expect(stuck.holders).toEqual([expect.objectContaining({ kind: 'array', name: 'md7' })]);
+    expect(await freed(stuck)).toEqual(['mdadm --stop /dev/md7']);
+  });
+
+  it('names the DRBD resource that stores on it, and first what is mounted from that', async () => {
+    await machine.putText('/etc/drbd.d/r0.res', resource((await machine.run('hostname')).stdout.trim()));
+    const stuck = await stuckBy(
+      'modprobe drbd; drbdadm create-md --force r0; drbdadm up r0; drbdadm primary --force r0; mkfs.ext4 -q /dev/drbd0; mount /dev/drbd0 /mnt',
+    );
+
+    expect(await freed(stuck)).toEqual(['umount /mnt', 'drbdsetup down r0']);
+  });
+
+  it('names the guest that has it as a disk, with name and domain id', async () => {
+    await machine.putText('/root/guest.cfg', guestConfig({ name: 'tenant', lv: at }));
+    const stuck = await stuckBy(
+      `mkfs.ext4 -q ${at}; mount ${at} /mnt; tar -x -f /srv/guest.tar -C /mnt; umount /mnt; xl create /root/guest.cfg`,
+    );
+
+    expect(stuck.holders).toEqual([
+      expect.objectContaining({
+        kind: 'guest',
+        name: 'tenant',
+        words: expect.stringMatching(/^a disk of the guest tenant \(domid \d+\)$/) as unknown,
+      }),
+    ]);
+    // A guest hears the request only once it is up.
+    await guestUp(machine, { name: 'tenant' });
+    expect(await freed(stuck)).toEqual([expect.stringMatching(/^xl shutdown -w \d+$/)]);
+  });
+
+  it('names the unit by which systemd mounts it again, which a mere umount does not end', async () => {
+    await machine.run(
+      `echo '${at} /srv/data ext4 noauto,nofail,x-systemd.automount 0 0' >> /etc/fstab; mkdir -p /srv/data`,
+    );
+    await machine.run('systemctl daemon-reload; systemctl start srv-data.automount');
+    const stuck = await stuckBy(
+      `mkfs.ext4 -q ${at}; udevadm settle; ls /srv/data; umount /srv/data; ls /srv/data`,
+    );
+
+    expect(stuck.holders).toEqual([
+      expect.objectContaining({ kind: 'mount', path: '/srv/data', unit: 'srv-data.automount' }),
+    ]);
+    expect(await freed(stuck)).toEqual(['systemctl stop srv-data.automount srv-data.mount']);
+  });
+
+  it('names the service whose process works in it, and stops that', async () => {
+    const unit = '[Service]\nWorkingDirectory=/mnt\nExecStart=/bin/sleep 1000\nRestart=always\n';
+    await machine.putText('/etc/systemd/system/worker.service', unit);
+    await machine.run('systemctl daemon-reload');
+    const stuck = await stuckBy(`mkfs.ext4 -q ${at}; mount ${at} /mnt; systemctl start worker.service`);
+
+    expect(await freed(stuck)).toEqual(['systemctl stop worker.service', 'umount /mnt']);
+  });
+
+  it('names the service that has it mounted where nobody else sees it', async () => {
+    const unit = `[Service]\nPrivateMounts=yes\nExecStart=/bin/sh -c 'mount ${at} /mnt && exec sleep 1000'\n`;
+    await machine.putText('/etc/systemd/system/private.service', unit);
+    await machine.run('systemctl daemon-reload');
+    const stuck = await stuckBy(
+      `mkfs.ext4 -q ${at}; systemctl start private.service; sleep 1; ! grep -q vg0-held /proc/mounts`,
+    );
+
+    expect(await freed(stuck)).toEqual([expect.stringMatching(/^nsenter -t \d+ -m umount \/mnt$/)]);
+  });
+});
+
+function resource(hostname: string): string {
+  const on = (name: string, address: string): string =>
+    `on ${name} { device /dev/drbd0 minor 0; disk ${at}; meta-disk internal; address ${address}; }\n`;
+  return `resource r0 {\n${on(hostname, '127.0.0.1:7789')}${on('other', '127.0.0.2:7789')}}\n`;
+}

@@ -1,0 +1,178 @@
+import { loadOperations } from '../../../src/operations.ts';
+import { fingerprint, layFault, until } from '../rig/index.ts';
+import { type RigSpecimen, rigSpecimens, type Syscall } from './operations.ts';
+import { background, expectAsBefore, expectForeign, run, type Stage } from './stage.ts';
+import { expectWaiting, type ToolCall, type Trial } from './trials.ts';
+
+const script = '/root/one-operation.ts';
+export const runScript = `bofh run ${script}`;
+
+/** A kind of the registry with its specimen on the rig. */
+export interface RigRow {
+  readonly kind: string;
+  readonly specimen: RigSpecimen;
+}
+
+/** Every kind of the registry that is tried on the rig. */
+export async function rigRows(): Promise<readonly RigRow[]> {
+  const loaded: Readonly<Record<string, Readonly<Record<string, unknown>>>> = await loadOperations();
+  return Object.entries(rigSpecimens).flatMap(([driver, ofDriver]) =>
+    Object.entries(ofDriver).flatMap(([name, specimen]: [string, RigSpecimen | { notTried: string }]) => {
+      const code = loaded[driver]?.[name];
+      const kind = typeof code === 'object' && code !== null && 'kind' in code ? String(code.kind) : name;
+      return 'notTried' in specimen ? [] : [{ kind, specimen }];
+    }),
+  );
+}
+
+/** Each operation of the registry, alone in a sequence: its program acts and then fails; bofh is killed before `done`. */
+export async function operationTrials(): Promise<readonly Trial[]> {
+  return (await rigRows()).flatMap(({ kind, specimen }) => [
+    {
+      group: 'one operation, acts, then fails',
+      name: kind,
+      run: (stage: Stage) => within(stage, specimen, () => actsThenFails(stage, specimen)),
+    },
+    {
+      group: 'one operation, SIGKILL between act and done, then recover',
+      name: kind,
+      run: (stage: Stage) => within(stage, specimen, () => killed(stage, specimen)),
+    },
+  ]);
+}
+
+/** Sets up, runs, takes away again: the next trial starts where this one did. */
+async function within(
+  stage: Stage,
+  specimen: RigSpecimen,
+  act: () => Promise<'as before' | 'as after'>,
+): Promise<'as before' | 'as after'> {
+  await prepare(stage, specimen);
+  const ended = await act();
+  await stage.machine.run(specimen.clear, { check: 'return' });
+  await expectAsBefore(stage);
+  return ended;
+}
+
+/** What the operation works on is there, durable, and so is the script. */
+export async function prepare(stage: Stage, specimen: RigSpecimen): Promise<void> {
+  await stage.machine.putText(
+    script,
+    `import { atomic } from 'bofh';\nawait atomic('one operation', async (tx) => {\n  await ${specimen.call};\n});\n`,
+  );
+  await stage.machine.run(`${specimen.setUp} && udevadm settle && sync`);
+}
+
+async function actsThenFails(stage: Stage, specimen: RigSpecimen): Promise<'as before' | 'as after'> {
+  const before = await fingerprint(stage.machine);
+  const { act } = specimen;
+  if ('act' in act) {
+    const n = await syncAfter(stage, specimen, act);
+    await run(stage, tampered(`error=EIO:when=${n}`), 5);
+  } else {
+    const fault = await layFault(stage.machine, { ...act, times: 1, mode: 'act-then-fail' });
+    try {
+      await run(stage, runScript, specimen.believes === undefined ? 5 : 0);
+      if ((await fault.hits()) < 1) throw new Error(`the fault over ${act.tool} was never met`);
+    } finally {
+      await fault.remove();
+    }
+  }
+  const difference = before.diff(await fingerprint(stage.machine));
+  await expectForeign(stage);
+  if (specimen.believes === undefined && difference !== '')
+    throw new Error(`the host is not as before:\n${difference}`);
+  if (specimen.believes === undefined) return 'as before';
+  // All that it has done is to end something.
+  const more = difference.split('\n').filter((line) => line.startsWith('+'));
+  if (difference === '' || more.length > 0) throw new Error(`the host is not as after:\n${difference}`);
+  return 'as after';
+}
+
+async function killed(stage: Stage, specimen: RigSpecimen): Promise<'as before'> {
+  const before = await fingerprint(stage.machine);
+  const { act } = specimen;
+  if ('act' in act) {
+    const n = await syncAfter(stage, specimen, act);
+    await run(stage, tampered(`signal=SIGKILL:when=${n}`), 137);
+    await run(stage, 'bofh recover --yes', 0);
+  } else await killedAtTool(stage, act);
+  const difference = before.diff(await fingerprint(stage.machine));
+  if (difference !== '') throw new Error(`the host is not as before:\n${difference}`);
+  await expectForeign(stage);
+  return 'as before';
+}
+
+/** The program has acted and has not come back yet; bofh is killed, recovery waits for the program, then undoes. */
+async function killedAtTool(stage: Stage, act: ToolCall): Promise<void> {
+  const fault = await layFault(stage.machine, { ...act, times: 1, mode: 'act-then-hang' });
+  try {
+    const victim = await heldAfterAct(stage, act, fault);
+    await stage.machine.run(`kill -9 ${victim.pid}`);
+    await victim.ended;
+    const recovery = await background(stage, 'bofh recover --yes');
+    // tar may be ended half-way, and recovery does so; it waits for every other program.
+    if (act.tool !== 'tar') {
+      await expectWaiting(stage, recovery.pid);
+      await fault.release();
+    }
+    const { exitCode, output } = await recovery.ended;
+    if (exitCode !== 0) throw new Error(`recovery ended with ${exitCode}:\n${output}`);
+  } finally {
+    await fault.remove();
+  }
+}
+
+/** Runs the script until its program has been called; with `act-then-hang` it has then soon acted. */
+export async function heldAfterAct(
+  stage: Stage,
+  { tool }: ToolCall,
+  fault: Awaited<ReturnType<typeof layFault>>,
+): ReturnType<typeof background> {
+  const victim = await background(stage, runScript);
+  await until({
+    what: `${tool} has acted`,
+    timeoutMs: 120_000,
+    everyMs: 300,
+    probe: async () => ((await fault.hits()) >= 1 && (await hangs(stage)) ? true : undefined),
+  });
+  return victim;
+}
+
+/** A covered program that hangs does so in busybox, again and again. */
+async function hangs({ machine }: Stage): Promise<boolean> {
+  const { exitCode } = await machine.run("pgrep -f '[b]usybox usleep' >/dev/null", { check: 'return' });
+  return exitCode === 0;
+}
+
+// One thread for all file accesses, so that strace, which counts by thread, always counts alike.
+function tampered(what: string): string {
+  return `UV_THREADPOOL_SIZE=1 strace -f -o /dev/null -e trace=fsync -e inject=fsync:${what} ${runScript}`;
+}
+
+/** Which fsync of its thread is the first after the act: counted on a run that succeeds and is taken back by hand. */
+async function syncAfter(stage: Stage, specimen: RigSpecimen, { act, path }: Syscall): Promise<number> {
+  const log = '/run/rig-strace';
+  await run(stage, `UV_THREADPOOL_SIZE=1 strace -f -o ${log} -e trace=fsync,${act} ${runScript}`, 0);
+  const { stdout } = await stage.machine.run(`cat ${log}; rm ${log}`);
+  const n = countedIn(stdout, act, path);
+  await stage.machine.run(specimen.clear, { check: 'return' });
+  await prepare(stage, specimen);
+  return n;
+}
+
+/** In the log of strace: `123 link("a", "b") = 0`, `123 fsync(21) = 0`. */
+export function countedIn(log: string, act: string, path: string): number {
+  const syncs = new Map<string, number>();
+  let thread: string | undefined;
+  for (const line of log.split('\n')) {
+    const { pid, call, rest } = /^(?<pid>\d+) +(?<call>\w+)\((?<rest>.*)$/.exec(line)?.groups ?? {};
+    if (pid === undefined || rest === undefined) continue;
+    if (call === act && rest.includes(`"${path}"`) && thread === undefined) thread = pid;
+    if (call !== 'fsync') continue;
+    const n = (syncs.get(pid) ?? 0) + 1;
+    syncs.set(pid, n);
+    if (pid === thread) return n;
+  }
+  throw new Error(`no fsync follows ${act} of ${path}:\n${log}`);
+}

@@ -1,0 +1,56 @@
+import { processSignals } from '../../../src/host/process.ts';
+import type { Cell, Titled } from './cells.ts';
+import { type Point, pointsOf } from './points.ts';
+import { conclude, type Ending, run, type Subject } from './trial.ts';
+
+type Signal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
+
+/**
+ * A signal to our process, at each access. It comes as the watcher of the product hears it. The other two take the same way
+ * through the product, and come at each change and each write to the journal.
+ */
+export const signalCells: Readonly<Record<Signal, Cell>> = {
+  SIGINT: (subject) => signalled(subject, 'SIGINT', () => true),
+  SIGTERM: (subject) => signalled(subject, 'SIGTERM', isChangeOrLine),
+  SIGHUP: (subject) => signalled(subject, 'SIGHUP', isChangeOrLine),
+};
+
+function isChangeOrLine({ what, verb }: Point): boolean {
+  return what === 'journal' ? verb === 'write' : what !== 'question';
+}
+
+async function* signalled(
+  subject: Subject,
+  signal: Signal,
+  fits: (point: Point) => boolean,
+): AsyncIterable<Titled> {
+  for (const [index, point] of (await pointsOf(subject, 'well')).entries()) {
+    if (!fits(point)) continue;
+    const staged = subject.start();
+    let seen = 0;
+    const ending = await alone(signal, (deliver) => {
+      staged.host.faults.watch(({ access, tool }) => {
+        if (access === 'read' && tool === 'file') return;
+        if (seen === index) deliver();
+        seen += 1;
+      });
+      return run(staged, { ends: 'well', signals: 'watched' });
+    });
+    yield { title: `${signal} at ${point.title}`, tried: await conclude(subject, staged.host, ending) };
+  }
+}
+
+/** Others who watch for the signal in this process (the test runner) do not hear it meanwhile. */
+async function alone(signal: Signal, work: (deliver: () => void) => Promise<Ending>): Promise<Ending> {
+  const others = process.rawListeners(signal) as NodeJS.SignalsListener[];
+  for (const other of others) process.off(signal, other);
+  // The product's own watcher is added by the sequence; this one only shows that it takes itself off again.
+  processSignals().release();
+  try {
+    const ending = await work(() => process.emit(signal, signal));
+    if (process.listenerCount(signal) > 0) throw new Error(`somebody still listens to ${signal}`);
+    return ending;
+  } finally {
+    for (const other of others) process.on(signal, other);
+  }
+}

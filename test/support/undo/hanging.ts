@@ -1,0 +1,113 @@
+import { StuckError } from '../../../src/errors.ts';
+import { openJournals } from '../../../src/atomic/recover.ts';
+import { simulatedBofh } from '../../../src/testing/index.ts';
+import type { Titled } from './cells.ts';
+import { type Point, pointsOf } from './points.ts';
+import {
+  conclude,
+  endingOf,
+  fateOf,
+  judge,
+  leftovers,
+  next,
+  recoverAll,
+  run,
+  type Ending,
+  type Subject,
+  type Tried,
+  words,
+} from './trial.ts';
+
+/**
+ * A program hangs. The first signal ends it when it may be ended half-way, else it is waited for; a second one leaves the
+ * journal open. Recovery names its process, waits for its end, then undoes. The same after SIGKILL.
+ */
+export async function* hanging(subject: Subject, fits: (point: Point) => boolean): AsyncIterable<Titled> {
+  for (const point of (await pointsOf(subject, 'well')).filter(fits)) {
+    yield { title: `${point.title} hangs, two signals`, tried: await bySignals(subject, point) };
+    yield { title: `${point.title} hangs, SIGKILL`, tried: await byKill(subject, point) };
+  }
+}
+
+async function bySignals(subject: Subject, point: Point): Promise<Tried> {
+  const staged = subject.start();
+  const { host } = staged;
+  host.fault(point.fault('hangs'));
+  const [stop, abandon] = [new AbortController(), new AbortController()];
+  const running = run(staged, { ends: 'well', signals: { stop: stop.signal, abandon: abandon.signal } });
+  const orphan = await until(() => host.world.orphans[0], running);
+  if (orphan === undefined) return conclude(subject, host, await running);
+  stop.abort();
+  if (orphan.safe) return conclude(subject, host, await running);
+  const early = await Promise.race([running, ticks()]);
+  if (early !== undefined) return neither(`it did not wait for process ${orphan.pid}`);
+  abandon.abort();
+  const ending = await running;
+  if (!(ending.how === 'thrown' && ending.error instanceof StuckError))
+    return neither(`after a second signal it ended by ${ending.how}, not stuck`);
+  return afterOrphan(subject, host, orphan.pid, true);
+}
+
+async function byKill(subject: Subject, point: Point): Promise<Tried> {
+  const staged = subject.start();
+  const { host } = staged;
+  host.fault(point.fault('hangs'));
+  const running = run(staged, { ends: 'well' });
+  const orphan = await until(() => host.world.orphans[0], running);
+  if (orphan === undefined) return conclude(subject, host, await running);
+  host.kill();
+  await running;
+  return afterOrphan(subject, host, orphan.pid, false);
+}
+
+/** The process is gone, its program is not. */
+async function afterOrphan(
+  subject: Subject,
+  host: Parameters<typeof next>[0],
+  pid: number,
+  stuck: boolean,
+): Promise<Tried> {
+  const again = next(host, 'restart');
+  host.clearFaults();
+  const { engine } = simulatedBofh({ host: again });
+  const [seen] = await openJournals(engine);
+  if (seen?.owner !== 'orphan' || !seen.holders.some((holder) => holder.pid === pid))
+    return neither(`the open journal does not name process ${pid}`);
+  const named: number[] = [];
+  const recovered = await endingOf(again, async () => {
+    const ending = await recoverAll(again, {
+      onWait: (_id, holder) => {
+        named.push(holder.pid);
+        if (!holder.safe) again.letGo();
+      },
+    });
+    if (ending.how === 'thrown') throw ending.error;
+  });
+  if (recovered.how !== 'done')
+    return neither(
+      `recovery ended by ${recovered.how === 'thrown' ? words(recovered.error) : recovered.how}`,
+    );
+  if (!named.includes(pid)) return neither(`recovery did not name process ${pid}, for which it waited`);
+  if (leftovers(again).length > 0) return neither(`recovery left ${leftovers(again).join(', ')}`);
+  return { stuck, ...(await judge(subject, again, fateOf(again), 'restart')) };
+}
+
+function neither(why: string): Tried {
+  return { ended: 'neither', stuck: false, why };
+}
+
+/** Undefined when the run ends first. */
+async function until<T>(probe: () => T | undefined, running: Promise<Ending>): Promise<T | undefined> {
+  const run = { isOver: false };
+  void running.finally(() => (run.isOver = true));
+  for (;;) {
+    const found = probe();
+    if (found !== undefined || run.isOver) return found;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+async function ticks(): Promise<undefined> {
+  for (let n = 0; n < 5; n += 1) await new Promise((resolve) => setImmediate(resolve));
+  return undefined;
+}

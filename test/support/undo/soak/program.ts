@@ -1,0 +1,197 @@
+import * as fc from 'fast-check';
+import type { Then } from '../trial.ts';
+
+/** One call of a real operation, or of a recipe; `a` says on which of a few objects. */
+export interface Leaf {
+  readonly do: (typeof leaves)[number];
+  readonly a: number;
+  readonly b: number;
+}
+
+/** What a sequence of a soak does. */
+export type Action =
+  | Leaf
+  | { readonly do: 'together'; readonly all: readonly Leaf[] }
+  | {
+      readonly do: 'scope';
+      readonly fails: boolean;
+      readonly caught: boolean;
+      readonly body: readonly Action[];
+    };
+
+const leaves = [
+  'lv',
+  'format',
+  'fill',
+  'mount',
+  'mount for a while',
+  'remove lv',
+  'file',
+  'remove file',
+  'start',
+  'stop',
+  'vm create',
+  'vm destroy',
+] as const;
+
+/** What can go wrong with one access, each where it can. */
+export const modes = {
+  change: [
+    'fails before',
+    'acts then fails',
+    'acts then killed',
+    'no effect, exit 0',
+    'garbage answer',
+    'no space',
+    'hangs',
+  ],
+  question: ['fails before', 'garbage answer'],
+  journal: ['fails before', 'acts then fails', 'no space', 'no space from here on'],
+} as const;
+
+/** What befalls one process of bofh. */
+export interface Trouble {
+  readonly faults: readonly Struck[];
+  /** Killed, or signalled (and signalled again), at this change or write. */
+  readonly end: { readonly how: 'SIGKILL' | 'a signal' | 'two signals'; readonly at: number } | null;
+  /** What becomes of a process whose program hangs. */
+  readonly hung: 'goes on' | 'SIGKILL' | 'two signals';
+}
+
+export type Struck = {
+  readonly [K in keyof typeof modes]: {
+    readonly on: K;
+    readonly at: number;
+    readonly mode: (typeof modes)[K][number];
+  };
+}[keyof typeof modes];
+
+/** Somebody else takes a name that is free just then. */
+export interface Takeover {
+  readonly what: 'volume' | 'file' | 'domain';
+  readonly which: number;
+  readonly at: number;
+}
+
+/** One trial. */
+export interface Case {
+  readonly body: readonly Action[];
+  readonly fails: boolean;
+  readonly run: Trouble;
+  readonly takeover: Takeover | null;
+  readonly then: Then;
+  readonly recovery: Trouble | null;
+  readonly again: Then;
+}
+
+const leaf: fc.Arbitrary<Leaf> = fc.record({
+  do: fc.constantFrom(...leaves),
+  a: fc.nat(3),
+  b: fc.nat(3),
+});
+
+const action = fc.letrec<{ action: Action; scope: Action; together: Action }>((tie) => ({
+  action: fc.oneof(
+    { weight: 9, arbitrary: leaf },
+    { weight: 1, arbitrary: tie('together') },
+    { weight: 1, arbitrary: tie('scope') },
+  ),
+  together: fc.record({
+    do: fc.constant('together' as const),
+    all: fc.array(leaf, { minLength: 2, maxLength: 3 }),
+  }),
+  scope: fc.record({
+    do: fc.constant('scope' as const),
+    fails: fc.boolean(),
+    caught: fc.constantFrom(true, true, false),
+    body: fc.array(tie('action'), { maxLength: 3 }),
+  }),
+})).action;
+
+/** A volume from the bare group to its files: what most sequences are made of. */
+const chain: fc.Arbitrary<readonly Leaf[]> = fc
+  .record({ a: fc.nat(3), b: fc.nat(3), length: fc.integer({ min: 2, max: 4 }) })
+  .map(({ a, b, length }) =>
+    [
+      { do: 'lv', a, b } as const,
+      { do: 'format', a, b: 0 } as const,
+      { do: 'fill', a, b } as const,
+      { do: b % 2 === 0 ? 'mount' : 'mount for a while', a, b } as const,
+    ].slice(0, length),
+  );
+
+const body: fc.Arbitrary<readonly Action[]> = fc
+  .array(
+    fc.oneof(
+      { weight: 4, arbitrary: action.map((one): readonly Action[] => [one]) },
+      { weight: 1, arbitrary: chain },
+    ),
+    { minLength: 1, maxLength: 6 },
+  )
+  .map((parts) => parts.flat());
+
+const at = (max: number): fc.Arbitrary<number> => fc.integer({ min: 1, max });
+
+const struck: fc.Arbitrary<Struck> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      on: fc.constant('change' as const),
+      at: at(25),
+      mode: fc.constantFrom(...modes.change),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      on: fc.constant('question' as const),
+      at: at(80),
+      mode: fc.constantFrom(...modes.question),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      on: fc.constant('journal' as const),
+      at: at(25),
+      mode: fc.constantFrom(...modes.journal),
+    }),
+  },
+);
+
+const trouble: fc.Arbitrary<Trouble> = fc.record({
+  faults: fc.array(struck, { maxLength: 2 }),
+  end: fc.option(
+    fc.record({
+      how: fc.constantFrom('SIGKILL', 'SIGKILL', 'SIGKILL', 'a signal', 'two signals'),
+      at: at(50),
+    }),
+  ),
+  hung: fc.constantFrom('goes on', 'SIGKILL', 'two signals'),
+});
+
+const then: fc.Arbitrary<Then> = fc.constantFrom(
+  'restart',
+  'restart',
+  'reboot',
+  'power cut, none',
+  'power cut, all',
+);
+
+/** Sequences of real operations with scopes and parallel steps, and what befalls them. */
+export const anyCase: fc.Arbitrary<Case> = fc.record({
+  body,
+  fails: fc.constantFrom(true, false, false),
+  run: trouble,
+  takeover: fc.option(
+    fc.record({
+      what: fc.constantFrom('volume', 'volume', 'file', 'domain'),
+      which: fc.nat(5),
+      at: at(40),
+    }),
+    { freq: 3 },
+  ),
+  then,
+  recovery: fc.option(trouble),
+  again: then,
+});

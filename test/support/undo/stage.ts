@@ -1,0 +1,106 @@
+import type { Tx } from '../../../src/operations.ts';
+import { simulatedHost, type SimulatedHost, type TarMember } from '../../../src/testing/index.ts';
+
+const members: readonly TarMember[] = [
+  { path: './', type: 'directory' },
+  { path: './etc/', type: 'directory' },
+  { path: './etc/os-release', content: 'NAME=Debian\n' },
+  { path: './etc/mtab', type: 'symlink', target: '/proc/mounts' },
+  { path: './bin/', type: 'directory' },
+  { path: './bin/busybox', content: 'x'.repeat(3000), mode: 0o755 },
+  { path: './bin/sh', type: 'hardlink', target: './bin/busybox' },
+];
+
+/** The uuid of a thing that somebody else made. */
+export const foreignUuid = '0c0ffee0-0000-4000-8000-000000000001';
+
+/** What a specimen works with: the host, as it was set up, and what is done to it in a sequence. */
+export interface Staged {
+  readonly host: SimulatedHost;
+  readonly act: (tx: Tx) => Promise<unknown>;
+}
+
+/**
+ * A Xen host that is full of other people's things. Their names are like those that the specimens make (`web1…`), and like
+ * those that bofh itself makes; their marks are of other sequences.
+ */
+export function neighbourhood(): SimulatedHost {
+  const host = simulatedHost({ disks: [{ name: 'vdy', size: 64 * 1024 ** 2 }] });
+  const { admin } = host;
+  for (const [name, tags] of foreignVolumes) admin.lvcreate({ vg: 'vg0', name, extents: 3, tags });
+  admin.format('/dev/vg0/xweb1-root', {
+    type: 'ext4',
+    usage: 'filesystem',
+    uuid: foreignUuid,
+    label: 'web1-root',
+    version: '1.0',
+  });
+  admin.mkdir('/mnt/web10');
+  admin.mount('/dev/vg0/xweb1-root', '/mnt/web10');
+  admin.writeFile('/mnt/web10/hello', 'of somebody else\n');
+  admin.format('/dev/vg0/web1-swap2', { type: 'swap', usage: 'other', uuid: foreignSwap, version: '1' });
+  admin.swapon('/dev/vg0/web1-swap2');
+  admin.writeFile('/etc/xen/web1.cfg.bak', "name = 'web1'\nmemory = 64\n");
+  admin.writeFile('/etc/xen/web10.cfg', "name = 'web10'\nmemory = 128\nkernel = '/vmlinuz'\n");
+  admin.writeFile('/etc/xen/.bofh-bofh.000000000000.1', 'of another sequence\n');
+  admin.writeFile('/etc/xen/.bofh-gone-bofh.000000000000.1', 'of another sequence\n');
+  admin.startDomain({ name: 'web10', uuid: '0c0ffee0-0000-4000-8000-000000000003' });
+  host.addTar('/srv/debian.tar', members);
+  return host;
+}
+
+const foreignSwap = '0c0ffee0-0000-4000-8000-000000000002';
+
+const foreignVolumes: readonly (readonly [string, readonly string[]])[] = [
+  ['web1', []],
+  ['web1-root2', ['bofh.000000000000.1']],
+  ['xweb1-root', ['bofh.x']],
+  ['web1-swap2', []],
+  ['bofh_gone_000000000000_1', []],
+];
+
+/** A volume of ours from before, with a filesystem that has a file in it. */
+export function filledVolume(host: SimulatedHost, name: string, uuid: string): string {
+  const { admin } = host;
+  const device = emptyVolume(host, name);
+  admin.format(device, { type: 'ext4', usage: 'filesystem', uuid, version: '1.0' });
+  admin.mkdir('/mnt/fill');
+  admin.mount(device, '/mnt/fill');
+  admin.writeFile('/mnt/fill/kept', 'what was there before\n');
+  admin.umount('/mnt/fill');
+  return device;
+}
+
+/** A blank volume of ours from before. */
+export function emptyVolume(host: SimulatedHost, name: string): string {
+  host.admin.lvcreate({ vg: 'vg0', name, extents: 16 });
+  return `/dev/vg0/${name}`;
+}
+
+/** A guest of ours that is configured; its root is a volume. */
+export function configuredGuest(
+  host: SimulatedHost,
+  more = '',
+): { readonly config: string; readonly uuid: string } {
+  const [config, uuid] = ['/etc/xen/web1.cfg', '5e1f0000-0000-4000-8000-00000000000a'];
+  const root = filledVolume(host, 'web1-root', '5e1f0000-0000-4000-8000-00000000000b');
+  host.admin.writeFile(
+    config,
+    `name = "web1"\nuuid = "${uuid}"\nmemory = 128\nkernel = "/vmlinuz"\ndisk = ["phy:${root},xvda,w"]\nvif = ["mac=00:16:3e:00:00:01,bridge=xenbr0"]\n${more}`,
+  );
+  return { config, uuid };
+}
+
+/** The same guest, running (or paused). */
+export function runningGuest(
+  host: SimulatedHost,
+  state: 'blocked' | 'paused' = 'blocked',
+): ReturnType<typeof configuredGuest> {
+  const guest = configuredGuest(host);
+  const node = host.world.active.get(
+    host.world.lvm[0]?.lvs.find(({ name }) => name === 'web1-root')?.uuid ?? '',
+  );
+  const disks = [{ vdev: 'xvda', path: '/dev/vg0/web1-root', number: `${host.world.dmMajor}:${node ?? 0}` }];
+  host.admin.startDomain({ name: 'web1', uuid: guest.uuid, memoryMiB: 128, state, disks });
+  return guest;
+}
