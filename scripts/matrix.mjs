@@ -44,7 +44,10 @@ if (values.report) {
   const failed = await runMatrix({
     shard: Number(match.shard),
     of: Number(match.of),
-    out: join(outcomes, `shard-${match.shard}-of-${match.of}${values.only === undefined ? '' : '-only'}.json`),
+    out: join(
+      outcomes,
+      `shard-${match.shard}-of-${match.of}${values.only === undefined ? '' : '-only'}.json`,
+    ),
     ...(values.only === undefined ? {} : { only: values.only }),
   });
   say(`${failed} failed`);

@@ -8,20 +8,20 @@ export function ofEarlierBoots(journals: readonly ReadJournal[], boot: string): 
 }
 
 /**
- * Throws RefusedError for a sequence that had begun to start a guest and is not committed. At boot no guest runs, so
- * nothing shows that this one has not worked for days between the end of its bofh and the reboot: its disks stay.
+ * Why a sequence is left open that had begun to start a guest and is not committed. At boot no guest runs, so nothing
+ * shows that this one has not worked for days between the end of its bofh and the reboot: its disks stay.
  */
-export function refuseStartedGuest(journal: ReadJournal): void {
-  if (journal.is !== 'open' || journal.open.state.committed) return;
+export function startedGuest(journal: ReadJournal): RefusedError | undefined {
+  if (journal.is !== 'open' || journal.open.state.committed) return undefined;
   const { id } = journal;
   const started = journal.open.state.steps.filter(
     ({ intent, undone }) => intent.kind === 'xen.domain.create' && undone === undefined,
   );
-  if (started.length === 0) return;
+  if (started.length === 0) return undefined;
   const guests = started
     .flatMap(({ intent }) => intent.claims?.makes ?? [])
     .filter((key) => key.startsWith('dom:'));
-  throw new RefusedError(
+  return new RefusedError(
     `journal ${id} is left open: it had started ${printable(guests.join(', '))}, which may have worked until the reboot`,
     { remedy: `bofh recover ${id} undoes it all the same; bofh journal show ${id} shows what that is` },
   );

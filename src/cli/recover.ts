@@ -3,7 +3,7 @@ import type { Bofh } from '../bofh.ts';
 import { JournalError, RefusedError, StuckError, UsageError } from '../errors.ts';
 import { give } from './answer.ts';
 import type { RecoveredList } from './answers.ts';
-import { ofEarlierBoots, refuseStartedGuest } from './boot-journals.ts';
+import { ofEarlierBoots, startedGuest } from './boot-journals.ts';
 import { agrees, confirm } from './confirm.ts';
 import { asText, explain } from './explain.ts';
 import { planned, plannedOf } from './journal.ts';
@@ -39,15 +39,22 @@ async function recoverAtBoot(runtime: Runtime, id: string | undefined): Promise<
   const unattended = { ...runtime, terminal: { ...runtime.terminal, interactive: false } };
   const { bofh } = await openSession(unattended, { site: 'unused', root: 'needed' });
   const { boot } = await bofh.host.facts();
-  const earlier = ofEarlierBoots(await readOpen(bofh.engine), boot);
-  return await recoverAll(unattended, bofh, earlier, refuseStartedGuest);
+  const open = await readOpen(bofh.engine);
+  const earlier = ofEarlierBoots(open, boot);
+  if (earlier.length < open.length)
+    runtime.terminal.line('what was begun since this boot is left alone: bofh journal list');
+  if (runtime.settings.mode === 'act') return await recoverAll(unattended, bofh, earlier, startedGuest);
+  const left = earlier.flatMap((journal) => startedGuest(journal) ?? []);
+  for (const { message } of left) runtime.terminal.line(message);
+  const planned = earlier.filter((journal) => startedGuest(journal) === undefined);
+  return Math.max(await recoverAll(unattended, bofh, planned), left.length > 0 ? 3 : 0);
 }
 
 async function recoverAll(
   runtime: Runtime,
   bofh: Bofh,
   journals: readonly ReadJournal[],
-  guard: (journal: ReadJournal) => void = () => undefined,
+  guard: (journal: ReadJournal) => RefusedError | undefined = () => undefined,
 ): Promise<number> {
   const { engine } = bofh;
   const plans = await Promise.all(journals.map((journal) => planOf(bofh, journal)));
@@ -75,7 +82,7 @@ async function inTurn(
   runtime: Runtime,
   bofh: Bofh,
   journals: readonly ReadJournal[],
-  guard: (journal: ReadJournal) => void,
+  guard: (journal: ReadJournal) => RefusedError | undefined,
 ): Promise<readonly Ended[]> {
   const rows: Ended[] = [];
   for (const journal of journals)
@@ -92,13 +99,14 @@ async function bringToEnd(
   runtime: Runtime,
   bofh: Bofh,
   journal: ReadJournal,
-  guard: (journal: ReadJournal) => void,
+  guard: (journal: ReadJournal) => RefusedError | undefined,
 ): Promise<Ended> {
   const { id } = journal;
   const name = journal.is === 'open' ? journal.open.state.begin.name : '';
   try {
     if (journal.is === 'unreadable') throw journal.error;
-    guard(journal);
+    const refused = guard(journal);
+    if (refused !== undefined) throw refused;
     const { end, leftAlone } = await recoverAsking(runtime, bofh, id);
     return [{ id, name, end, leftAlone: [...leftAlone] }, 0];
   } catch (error) {

@@ -48,6 +48,13 @@ export function removedByHand({
   };
 }
 
+/** What to do about a name that is taken: whoever finds a volume of an interrupted sequence there is to hear of that. */
+export function takenRemedy(tags: readonly string[]): string {
+  const [id] = tags.flatMap((tag) => /^bofh\.(?<id>[0-9a-z]+)\.\d+$/.exec(tag)?.groups?.id ?? []);
+  if (id === undefined) return 'choose another name';
+  return `choose another name; or, if the sequence ${id} that made it is unfinished (bofh journal show ${id}): bofh recover ${id}`;
+}
+
 function show(select: string): Argv {
   const columns = 'vg_name,lv_name,lv_uuid,lv_active,lv_device_open,lv_autoactivation,origin,lv_tags';
   return ['lvs', '--all', '--options', columns, '--select', select];

@@ -3,7 +3,7 @@ import { type Look, operation } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { formatSize, parseSize } from '../../units.ts';
-import { madeByHand } from '../by-hand.ts';
+import { madeByHand, takenRemedy } from '../by-hand.ts';
 import { lvcreate, lvremove, lvs } from '../commands.ts';
 import { checkLvName, checkTag, dmName } from '../names.ts';
 import {
@@ -158,7 +158,7 @@ async function refuseTaken(host: ReadHost, vg: WholeGroup, name: string): Promis
   const there = vg.volumes.find((lv) => lv.name === name);
   if (there !== undefined) {
     const what = `uuid ${there.uuid}, ${formatSize(there.size)}`;
-    throw new RefusedError(`${there.fullName} exists already (${what})`, { remedy: 'choose another name' });
+    throw new RefusedError(`${there.fullName} exists already (${what})`, { remedy: takenRemedy(there.tags) });
   }
   // What lies in the way of the node: lvcreate 2.03.16 fails on the one and *replaces* the other.
   for (const path of [`/dev/mapper/${dmName(vg.name, name)}`, `/dev/${vg.name}/${name}`]) {
