@@ -40,14 +40,12 @@ if (values.report) {
   if (missing !== undefined) throw new Error(missing);
   say('building');
   if (!quiet(process.execPath, [join(root, 'scripts', 'build.mjs'), '--no-types']).ok) process.exit(1);
+  const slug = values.only === undefined ? '' : `-${values.only.replace(/\W+/g, '-')}`;
   const { runMatrix } = await jiti.import('../test/support/matrix/main.ts');
   const failed = await runMatrix({
     shard: Number(match.shard),
     of: Number(match.of),
-    out: join(
-      outcomes,
-      `shard-${match.shard}-of-${match.of}${values.only === undefined ? '' : '-only'}.json`,
-    ),
+    out: join(outcomes, `shard-${match.shard}-of-${match.of}${slug}.json`),
     ...(values.only === undefined ? {} : { only: values.only }),
   });
   say(`${failed} failed`);

@@ -1,7 +1,8 @@
 // `npm test`: sets up what the tests need, runs them all, and says what was skipped and why.
 // Only node: is imported, because it starts before the dependencies are there.
-import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import {
   cacheDirectory,
@@ -26,27 +27,39 @@ if (!ensureDependencies()) {
   finish(1);
 }
 
-stage('build', () => checked(show(process.execPath, [join(root, 'scripts', 'build.mjs')])));
-stage('types', () => checked(show(bin('tsc'), ['--noEmit'])));
-stage('lint', () =>
+await stage('build', () => checked(show(process.execPath, [join(root, 'scripts', 'build.mjs')])));
+await stage('types', () => checked(show(bin('tsc'), ['--noEmit'])));
+await stage('lint', () =>
   checked(show(bin('eslint'), ['.']) && show(bin('biome'), ['format', '.']) && show(bin('knip'), [])),
 );
-stage('unit', () => ensurePackages(['strace'], 'faults in system calls') ?? tests('unit', process.execPath));
-for (const version of ['20.19.0', '24'])
-  stage(`unit on Node ${version}`, () => {
-    const binary = otherNode(version);
-    return binary === undefined ? 'that Node could not be had' : tests('unit', binary);
-  });
-stage('loop', () => loopReason() ?? tests('loop', process.execPath));
-stage('rig', () => rigReason() ?? tests('rig', process.execPath));
+await stage(
+  'unit',
+  () => ensurePackages(['strace'], 'faults in system calls') ?? tests('unit', process.execPath),
+);
+await stage('loop', () => loopReason() ?? tests('loop', process.execPath));
+// The rig mostly waits for its machine, so the other Nodes have their turn beside it, at a lower priority and silently.
+const beside = otherNodes();
+await stage('rig', () => rigReason() ?? tests('rig', process.execPath));
+await beside;
 finish(totals.failed > 0 || rows.some((row) => row[1] === 'failed') ? 1 : 0);
 
+/** The unit tests on every other Node that bofh promises to run on, one after the other. */
+async function otherNodes() {
+  for (const version of ['20.19.0', '24'])
+    await stage(`unit on Node ${version}`, () => {
+      const binary = otherNode(version);
+      return binary === undefined
+        ? 'that Node could not be had'
+        : tests('unit', binary, { log: join(cacheDirectory('test'), `node-${version}.log`) });
+    });
+}
+
 /** Runs one stage; what it gives is true or false, or the reason why it was skipped. */
-function stage(name, run) {
+async function stage(name, run) {
   if (only.length > 0 && !only.some((word) => name === word || name.startsWith(`${word} `))) return;
   say(name);
   const start = performance.now();
-  const outcome = run();
+  const outcome = await run();
   const seconds = ((performance.now() - start) / 1000).toFixed(0);
   if (typeof outcome === 'string') {
     rows.push([name, requireAll ? 'failed' : 'skipped', seconds, outcome]);
@@ -62,9 +75,9 @@ function checked(ok) {
   return ok;
 }
 
-/** One vitest project, counted from its own report. */
-function tests(project, node) {
-  const report = join(cacheDirectory('test'), `${project}.json`);
+/** One vitest project, counted from its own report. With `log` it runs beside others, and is shown only when it fails. */
+async function tests(project, node, { log } = {}) {
+  const report = log === undefined ? join(cacheDirectory('test'), `${project}.json`) : `${log}.json`;
   rmSync(report, { force: true });
   const args = [
     vitest,
@@ -75,7 +88,7 @@ function tests(project, node) {
     '--reporter=json',
     `--outputFile.json=${report}`,
   ];
-  const ok = spawnSync(node, args, { cwd: root, stdio: 'inherit' }).status === 0;
+  const ok = log === undefined ? await started(node, args, 'inherit') : await quietly(node, args, log);
   if (!existsSync(report)) {
     totals.failed += 1;
     return false;
@@ -89,6 +102,24 @@ function tests(project, node) {
     totals.failed += 1;
     return false;
   }
+  return ok;
+}
+
+/** Not spawnSync, or nothing could run beside it. */
+function started(program, args, output) {
+  return new Promise((resolve) => {
+    const child = spawn(program, args, { cwd: root, stdio: ['ignore', output, output] });
+    child.on('error', () => resolve(false));
+    child.on('close', (code) => resolve(code === 0));
+    if (output !== 'inherit' && child.pid !== undefined) setPriority(child.pid, 10);
+  });
+}
+
+async function quietly(program, args, log) {
+  const file = openSync(log, 'w');
+  const ok = await started(program, args, file);
+  closeSync(file);
+  if (!ok) process.stdout.write(readFileSync(log, 'utf8'));
   return ok;
 }
 

@@ -97,7 +97,7 @@ describe.skipIf(!can.ok && !required)('a host that boots with systemd', () => {
     });
 
     it('has left alone the guest that may have worked for days, and says so with exit code 3', async () => {
-      const status = await text('systemctl status --no-pager --full bofh-recover.service');
+      const status = await text('systemctl status --no-pager --full --lines=100 bofh-recover.service');
 
       expect(status).toMatch(/Active: failed \(Result: exit-code\)/);
       expect(status).toMatch(/code=exited, status=3/);
@@ -109,7 +109,7 @@ describe.skipIf(!can.ok && !required)('a host that boots with systemd', () => {
 
     it('has started every other guest, and says with exit code 6 that one is missing', async () => {
       const domains = await text('xl list');
-      const status = await text('systemctl status --no-pager --full bofh-start-all.service');
+      const status = await text('systemctl status --no-pager --full --lines=100 bofh-start-all.service');
 
       expect(domains).toMatch(/^auto1 /m);
       expect(domains).toMatch(/^all1 /m);
@@ -133,7 +133,7 @@ describe.skipIf(!can.ok && !required)('a host that boots with systemd', () => {
   });
 
   it('keeps the monitors of its guests when bofh-start-all is stopped', async () => {
-    const monitor = await text("pgrep -f '^/.*xl create /etc/xen/all1.cfg'");
+    const monitor = await text("pgrep -f '[x]l create /etc/xen/all1.cfg'");
     expect(await text(`cat /proc/${monitor}/cgroup`)).toContain('bofh-start-all.service');
 
     await machine.run('systemctl stop bofh-start-all.service');
@@ -150,8 +150,7 @@ describe.skipIf(!can.ok && !required)('a host that boots with systemd', () => {
   it('lets a running change end when bofh-start-all is stopped, and bofh then undoes it', async () => {
     const fault = await layFault(machine, {
       tool: 'xl',
-      words: ['create', '/etc/xen/all1.cfg'],
-      nth: 3,
+      words: ['create', '/etc/xen/all1.cfg', '!-N'],
       times: 1,
       mode: 'hang',
     });
@@ -160,15 +159,15 @@ describe.skipIf(!can.ok && !required)('a host that boots with systemd', () => {
       what: 'xl create is called',
       timeoutMs: 120_000,
       everyMs: 200,
-      probe: async () => ((await fault.hits()) >= 3 ? true : undefined),
+      probe: async () => ((await fault.hits()) > 0 ? true : undefined),
     });
-    const changing = await text("pgrep -f 'xl create /etc/xen/all1.cfg' | sort -n | tr '\\n' ' '");
+    const changing = await text("pgrep -f '[x]l create /etc/xen/all1.cfg' | sort -n | tr '\\n' ' '");
 
     await machine.run('systemctl stop --no-block bofh-start-all.service');
     await text('sleep 5');
 
     expect(await property('bofh-start-all.service', 'SubState')).toBe('stop-sigterm');
-    expect(await text("pgrep -f 'xl create /etc/xen/all1.cfg' | sort -n | tr '\\n' ' '")).toBe(changing);
+    expect(await text("pgrep -f '[x]l create /etc/xen/all1.cfg' | sort -n | tr '\\n' ' '")).toBe(changing);
     await fault.release();
     await until({
       what: 'the unit has stopped',

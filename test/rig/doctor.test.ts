@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import * as answers from '../../src/cli/answers.ts';
 import { installBofh } from '../support/dom0/install.ts';
 import { available, bootMachine, fingerprint, type Machine } from '../support/rig/index.ts';
@@ -26,6 +26,11 @@ describe.skipIf(!can.ok && !required)('bofh doctor on a real Xen host', () => {
     machine = await bootMachine({ hypervisor: 'xen' });
     await installBofh(machine);
     await machine.run('install -d -m 711 /run/bofh; install -d -m 700 /run/bofh/mnt /run/bofh/locks');
+    await machine.saveSnapshot('installed');
+  });
+  // What one test leaves when it fails must not fail the next.
+  beforeEach(async () => {
+    await machine.loadSnapshot('installed');
   });
   afterAll(async () => {
     await machine.close();

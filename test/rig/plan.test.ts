@@ -35,7 +35,7 @@ const acts: readonly { readonly command: string; readonly before?: () => Promise
   { command: 'bofh run /root/disks.ts' },
   {
     command: 'bofh --yes recover',
-    before: () => run(stage, injected(createCommand, 'signal=SIGKILL:when=12'), 137),
+    before: () => run(stage, injected(createCommand, 'signal=SIGKILL:when=6'), 137),
   },
 ];
 

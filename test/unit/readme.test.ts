@@ -57,7 +57,8 @@ async function run(number: number, host: SimulatedHost, onPrint = (): void => un
 
 const myHost = (): SimulatedHost => simulatedHost({ volumeGroups: [{ name: 'my_vg', size: 1024 ** 3 }] });
 
-describe('the TypeScript of the README', () => {
+// The first example loads a whole bofh through jiti: on a busy machine that is more than the usual five seconds.
+describe('the TypeScript of the README', { timeout: 60_000 }, () => {
   test('is the four examples that it speaks of', () => {
     expect(examples).toHaveLength(4);
     expect(readme).toContain('compile and run the four examples above');

@@ -98,6 +98,11 @@ export const removeLv = operation({
     const { lv } = await mine(host, of);
     if (lv.active !== true && (await shallBeActive(host, of))) {
       await host.run(activate({ vg: lv.vg, name: lv.name, uuid: lv.uuid, ...(await udevOf(host)) }));
+      // After another boot `look` does not ask whether it is active, so this is the moment to see that it is not.
+      if ((await mine(host, of)).lv.active !== true)
+        throw new RefusedError(`lvchange did not activate ${lv.fullName} (uuid ${lv.uuid})`, {
+          remedy: `lvchange -ay ${lv.fullName} says why; then bofh recover`,
+        });
     }
     if (of.autoactivation) await setBoot(host, lv, 'y');
   },

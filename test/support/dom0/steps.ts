@@ -24,7 +24,7 @@ await atomic(name + ' in steps', async (tx) => {
   await gate('formatted');
   const mounted = await tx.temporary.mount.mount({ device: lv.path, type: 'ext4', mode: 'rw' });
   await gate('mounted');
-  const source = { type: 'tar', path: '/srv/guest.tar' };
+  const source = '/srv/guest.tar';
   const files = [{ path: 'etc/hostname', content: name + '\\n', mode: 0o644 }];
   await tx.copy.unpack({ source, root: mounted.path, device: lv.path, filesystem: uuid, files });
   await mounted.release();

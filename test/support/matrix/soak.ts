@@ -1,136 +1,8 @@
 import * as fc from 'fast-check';
-import { fingerprint, layFault, type FaultMode, until } from '../rig/index.ts';
+import { fingerprint, layFault, until } from '../rig/index.ts';
+import { clear, type Drawn, drawn, old, type Part, parts, setUp, toolOf, volumes } from './soak-draw.ts';
 import { background, expectForeign, openStage, reset, run, type Stage } from './stage.ts';
 import { injected } from './trials.ts';
-
-// The same idea as test/support/undo/soak, on real Xen and LVM: what a sequence does, and what befalls it, are drawn by a
-// seed. There are fewer sorts of both, for a trial takes seconds and not milliseconds.
-
-const volumes = ['web1-root', 'web1-data', 'web2-root'] as const;
-const old = 'web3-root';
-const note = '/etc/xen/web3.note';
-
-/** One part of a sequence, with what shows that it was done. */
-interface Part {
-  readonly call: string;
-  /** Shell; succeeds when the effect is there. */
-  readonly done: string;
-}
-
-const parts: Readonly<Record<string, (volume: string) => Part>> = {
-  volume: (volume) => ({
-    call: `await tx.lvm.createLv({ vg: 'vg0', name: '${volume}', size: '16m' });`,
-    done: `lvs vg0/${volume}`,
-  }),
-  filled: (volume) => ({
-    call: `{
-      const lv = await tx.lvm.createLv({ vg: 'vg0', name: '${volume}', size: '48m' });
-      const fs = await tx.filesystem.create({ device: lv.path, type: 'ext4' });
-      const at = await tx.temporary.mount.mount({ device: lv.path, type: 'ext4', mode: 'rw' });
-      await tx.copy.unpack({ source: '/srv/guest.tar', root: at.path, device: lv.path, filesystem: fs.uuid, files: [] });
-      await at.release();
-    }`,
-    done: `blkid -p -s TYPE -o value /dev/vg0/${volume} | grep -x ext4`,
-  }),
-  swap: (volume) => ({
-    call: `{
-      const lv = await tx.lvm.createLv({ vg: 'vg0', name: '${volume}', size: '16m' });
-      await tx.filesystem.create({ device: lv.path, type: 'swap' });
-    }`,
-    done: `blkid -p -s TYPE -o value /dev/vg0/${volume} | grep -x swap`,
-  }),
-  file: (volume) => ({
-    call: `await tx.file.create({ path: '/etc/xen/${volume}.note', content: 'ours\\n', mode: 0o600 });`,
-    done: `grep -x ours /etc/xen/${volume}.note`,
-  }),
-  'remove volume': () => ({
-    call: `await tx.lvm.removeLv({ vg: 'vg0', name: '${old}' });`,
-    done: `! lvs vg0/${old}`,
-  }),
-  'remove file': () => ({
-    call: `await tx.file.remove({ path: '${note}' });`,
-    done: `! test -e ${note}`,
-  }),
-};
-
-const setUp = `lvcreate --quiet -y -W y -L 48M -n ${old} vg0 && mkfs.ext4 -q /dev/vg0/${old} && echo kept > ${note} && udevadm settle && sync`;
-const clear = `for lv in ${[...volumes, old].join(' ')}; do lvs vg0/$lv >/dev/null 2>&1 && lvremove -q -y vg0/$lv; done; rm -f /etc/xen/web?-*.note ${note}; udevadm settle`;
-
-const tools = [
-  'lvcreate',
-  'mkfs.ext4',
-  'mkswap',
-  'mount',
-  'tar',
-  'umount',
-  'lvchange',
-  'lvrename',
-  'lvremove',
-] as const;
-const faults: readonly FaultMode[] = ['fail', 'act-then-fail', 'killed', 'act-then-killed', 'pretend'];
-
-interface Drawn {
-  readonly of: readonly { readonly part: string; readonly volume: (typeof volumes)[number] }[];
-  readonly ends: 'well' | 'badly';
-  readonly trouble:
-    | { readonly what: 'nothing' }
-    | {
-        readonly what: 'a tool';
-        readonly tool: (typeof tools)[number];
-        readonly mode: FaultMode;
-        readonly nth: number;
-      }
-    | { readonly what: 'SIGKILL at a line'; readonly line: number }
-    | {
-        readonly what: 'SIGKILL while a tool runs';
-        readonly tool: (typeof tools)[number];
-        readonly mode: 'hang' | 'act-then-hang';
-      };
-  /** After a crash, before the recovery, somebody takes a name that is free. */
-  readonly stranger: boolean;
-}
-
-const drawn: fc.Arbitrary<Drawn> = fc.record({
-  of: fc.uniqueArray(
-    fc.record({ part: fc.constantFrom(...Object.keys(parts)), volume: fc.constantFrom(...volumes) }),
-    {
-      minLength: 1,
-      maxLength: 4,
-      // Each name once; there is one thing of each sort to remove.
-      selector: ({ part, volume }) =>
-        part.startsWith('remove') ? part : part === 'file' ? `file ${volume}` : volume,
-    },
-  ),
-  ends: fc.constantFrom('well' as const, 'well' as const, 'badly' as const),
-  trouble: fc.oneof(
-    { weight: 1, arbitrary: fc.record({ what: fc.constant('nothing' as const) }) },
-    {
-      weight: 4,
-      arbitrary: fc.record({
-        what: fc.constant('a tool' as const),
-        tool: fc.constantFrom(...tools),
-        mode: fc.constantFrom(...faults),
-        nth: fc.integer({ min: 1, max: 2 }),
-      }),
-    },
-    {
-      weight: 4,
-      arbitrary: fc.record({
-        what: fc.constant('SIGKILL at a line' as const),
-        line: fc.integer({ min: 1, max: 14 }),
-      }),
-    },
-    {
-      weight: 2,
-      arbitrary: fc.record({
-        what: fc.constant('SIGKILL while a tool runs' as const),
-        tool: fc.constantFrom(...tools),
-        mode: fc.constantFrom('hang' as const, 'act-then-hang' as const),
-      }),
-    },
-  ),
-  stranger: fc.boolean(),
-});
 
 type Figures = Readonly<Record<'fired' | 'outcomes' | 'steps', Map<string, number>>>;
 
@@ -250,10 +122,11 @@ async function judge(
 
 async function disturbed(
   stage: Stage,
-  { trouble }: Drawn,
+  one: Drawn,
   figures: Figures,
 ): Promise<{ readonly exitCode: number; readonly output: string }> {
   const { machine } = stage;
+  const { trouble } = one;
   const command = `bofh run ${script}`;
   const ran = async (line: string) => {
     const { exitCode, stdout } = await machine.run(`${line} 2>&1`, { check: 'return', timeoutMs: 240_000 });
@@ -265,7 +138,7 @@ async function disturbed(
     if (said.exitCode === 137) count(figures.fired, trouble.what);
     return said;
   }
-  const { tool } = trouble;
+  const tool = toolOf(one);
   if (trouble.what === 'a tool') {
     const fault = await layFault(machine, {
       tool,
@@ -335,8 +208,9 @@ async function intrude({ machine }: Stage, figures: Figures) {
   };
 }
 
-function inWords({ of, ends, trouble }: Drawn): string {
-  const { what, ...more } = trouble;
+function inWords(one: Drawn): string {
+  const { of, ends, trouble } = one;
+  const { what, ...more } = 'pick' in trouble ? { ...trouble, pick: toolOf(one) } : trouble;
   return `${of.map(({ part, volume }) => `${part} ${volume}`).join(', ')}, ends ${ends}; ${what} ${Object.values(more).join(' ')}`.trim();
 }
 

@@ -42,16 +42,18 @@ describe('the tests of the project see each deliberate bug in the product', { ti
       expect(by).not.toEqual([]);
     });
 
-  test.runIf(depth === 'whole')('and see nothing in a copy that has none', async () => {
-    const folder = copyOfProject({ name: 'no bug in the product', patches: [] });
-    const tests = new Map(
-      productBugs.flatMap(({ seenBy }) => seenBy.map((each) => [JSON.stringify(each), each])),
-    );
+  // Not `runIf`: nothing is left out of the quick measure that it promises.
+  if (depth === 'whole')
+    test('and see nothing in a copy that has none', async () => {
+      const folder = copyOfProject({ name: 'no bug in the product', patches: [] });
+      const tests = new Map(
+        productBugs.flatMap(({ seenBy }) => seenBy.map((each) => [JSON.stringify(each), each])),
+      );
 
-    for (const each of tests.values())
-      expect(await runTests(folder, each)).toMatchObject({
-        failed: [],
-        passed: expect.any(Number) as number,
-      });
-  });
+      for (const each of tests.values())
+        expect(await runTests(folder, each)).toMatchObject({
+          failed: [],
+          passed: expect.any(Number) as number,
+        });
+    });
 });

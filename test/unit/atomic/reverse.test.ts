@@ -122,6 +122,22 @@ describe('a sequence with a `reverse`', () => {
     expect(reverse(nameless, [])).toBeUndefined();
   });
 
+  test('says why the inverse could not be made, and what else there is', async () => {
+    const cause = new Error('no such account');
+    const unmade: Reverse = () => {
+      throw cause;
+    };
+    const { add } = accounts();
+
+    expect(await failure(run(unmade, (tx) => tx.call(add, 'ann')))).toMatchObject({ cause });
+    expect(await failure(run(undefined, (tx) => tx.call(add, 'ann')))).toMatchObject({
+      remedy: 'give it one by withReverse(), or by the `reverse` of the sequence, or use tx.effect',
+    });
+    expect(await failure(run(undefined, (tx) => tx.call(() => 'done')))).toMatchObject({
+      message: 'a function without a name was not called: it has no inverse',
+    });
+  });
+
   test('does not call the inverse of a call that failed, and says so: what it met may be of others', async () => {
     const { there, calls, add, reverse } = accounts('bob');
     const body = async (tx: Steps): Promise<void> => {

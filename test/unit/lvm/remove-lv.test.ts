@@ -136,6 +136,24 @@ describe('a kill', () => {
     expect(state(web1)).toEqual({ name: 'web1', ...after });
     expect(await removeLv.look({ undo, host })).toEqual({ state: 'gone' });
   });
+
+  test('and another boot: an activation that exits 0 and does nothing is not believed', async () => {
+    const undo = await run();
+    lvm.boot = 'boot-2';
+    const lying: typeof host = {
+      ...host,
+      run: (command) =>
+        command.argv.includes('--activate')
+          ? Promise.resolve(command.parse({ exitCode: 0, stdout: '', stderr: '' }))
+          : host.run(command),
+    };
+
+    await expect(removeLv.revert({ undo, host: lying })).rejects.toThrow('did not activate vg0/web1');
+
+    expect(await removeLv.look({ undo, host })).toMatchObject({ state: 'ours' });
+    await removeLv.revert({ undo, host });
+    expect(state(web1)).toEqual(original);
+  });
 });
 
 describe('others', () => {

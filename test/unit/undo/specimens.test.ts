@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest';
+import { decode } from '../../../src/atomic/lines.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
+import { rows } from '../../support/undo/matrix.ts';
+import { run } from '../../support/undo/trial.ts';
+import { rigRows } from '../../support/matrix/operation-trials.ts';
+import { rigSpecimens } from '../../support/matrix/operations.ts';
+
+/** The kinds of the steps in the only journal of the history. */
+function journalled(host: SimulatedHost): readonly string[] {
+  const { store } = simulatedBofh({ host }).engine;
+  const [name = ''] = store.names('history');
+  const file = store.open(`history/${name}`);
+  const lines = file === undefined ? [] : decode(file.read(), name).lines;
+  file?.close();
+  return lines.flatMap((line) => (line.t === 'intent' ? [line.kind] : []));
+}
+
+describe('the specimens of the matrix', async () => {
+  for (const { kind, subjects } of await rows())
+    for (const subject of subjects)
+      it(`${kind} ${subject.specimen.title ?? ''}: tries just that kind, and changes the host`, async () => {
+        const staged = subject.start();
+        const before = staged.host.snapshot();
+
+        const ending = await run(staged, { ends: 'well' });
+
+        expect(ending).toEqual({ how: 'done' });
+        expect(journalled(staged.host)).toEqual([kind]);
+        expect(staged.host.snapshot()).not.toBe(before);
+      });
+
+  it('are the same operations on the rig', async () => {
+    const here = (await rows()).map(({ kind }) => kind).sort();
+    const untried = Object.values(rigSpecimens).flatMap((driver) =>
+      Object.values(driver).filter((specimen) => 'notTried' in specimen),
+    );
+    const onRig = (await rigRows()).map(({ kind }) => kind).sort();
+
+    expect(onRig.length + untried.length).toBe(here.length);
+    expect(here).toEqual(expect.arrayContaining(onRig));
+  });
+});
