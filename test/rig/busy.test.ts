@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
 import { commandLine } from '../../src/command/index.ts';
 import { installBofh } from '../support/dom0/install.ts';
@@ -44,6 +44,11 @@ describe.skipIf(!can.ok && !required)("'Logical volume in use' at an undo", () =
     machine = await bootMachine({ hypervisor: 'xen', init: 'systemd' });
     await installBofh(machine);
     await machine.putText('/root/change.ts', change);
+    await machine.saveSnapshot('start');
+  });
+  // What a test that failed has left is not to fail those after it.
+  afterEach(async ({ task }) => {
+    if (task.result?.state === 'fail') await machine.loadSnapshot('start');
   });
   afterAll(async () => {
     await machine.close();
@@ -137,7 +142,7 @@ describe.skipIf(!can.ok && !required)("'Logical volume in use' at an undo", () =
   it('names the guest that has it as a disk, with name and domain id', async () => {
     await machine.putText('/root/guest.cfg', guestConfig({ name: 'tenant', lv: at }));
     const stuck = await stuckBy(
-      `mkfs.ext4 -q ${at}; mount ${at} /mnt; tar -x -f /srv/guest.tar -C /mnt; umount /mnt; xl create /root/guest.cfg`,
+      `mkfs.ext4 -q ${at}; mount ${at} /mnt; tar -x -f /srv/guest.tar -C /mnt; echo tenant > /mnt/etc/hostname; umount /mnt; xl create /root/guest.cfg`,
     );
 
     expect(stuck.holders).toEqual([

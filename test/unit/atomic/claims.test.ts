@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { claim, withHost, type Claiming } from '../../../src/atomic/claims.ts';
 import { ownerLine, type Engine } from '../../../src/atomic/engine.ts';
+import type { Line } from '../../../src/atomic/lines.ts';
 import { bear } from '../../../src/atomic/journal.ts';
 import type { Claims } from '../../../src/atomic/operation.ts';
 import { JournalError, UsageError } from '../../../src/errors.ts';
@@ -30,17 +31,16 @@ function journal(
   id: string,
   claims: readonly (Claims | null)[],
   owner: 'living' | 'gone' = 'living',
+  more: readonly Line[] = [],
 ): { readonly close: () => void } {
   const gone = owner === 'gone' ? { boot: 'another' } : {};
   const argv = ['bofh', 'vm', 'create', id];
   const first = { ...begin, ...ownerLine(engine), ...gone, id, name: `about ${id}`, argv };
   const file = engine.store.create(`${id}.new`);
-  bear(
-    engine.store,
-    file,
-    first,
-    claims.map((each, index) => intent(index + 1, { claims: each })),
-  );
+  bear(engine.store, file, first, [
+    ...claims.map((each, index) => intent(index + 1, { claims: each })),
+    ...more,
+  ]);
   return file;
 }
 
@@ -151,6 +151,23 @@ describe('an object of a sequence that died', () => {
       message: 'a belongs to the unfinished sequence dead "about dead", step toy (a)',
       remedy: 'bofh recover, or look first with: bofh journal show dead',
     });
+  });
+
+  test.each<[string, Line]>([
+    ['its step is undone', { t: 'undone', n: 1 }],
+    ['it was abandoned, though a crash kept its journal from moving', { t: 'closed', outcome: 'abandoned' }],
+  ])('is free when %s', async (_, line) => {
+    const engine = start();
+    journal(engine, 'dead', [{ makes: ['a'] }], 'gone', [line]).close();
+
+    await expect(claim(claiming(engine), 'toy', 1, { changes: ['a'] })).resolves.toBeUndefined();
+  });
+
+  test('is not what a living one has in its journal: that is for the locks to say', async () => {
+    const engine = start();
+    journal(engine, 'living', [{ makes: ['a'] }]);
+
+    await expect(claim(claiming(engine), 'toy', 1, { changes: ['a'] })).resolves.toBeUndefined();
   });
 
   test('is free when that only needed it too, or names no objects', async () => {
