@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { closeSync, constants, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Host } from '../command/index.ts';
+import { JournalError } from '../errors.ts';
+import { messageOf } from './engine.ts';
 import type { Claims, Key } from './operation.ts';
 import { exclusive } from './state.ts';
 
@@ -56,7 +58,7 @@ async function takeAll(
     ([key, mode]) => held.get(key)?.mode !== 'exclusive' && held.get(key)?.mode !== mode,
   );
   if (wanted.length === 0) return undefined;
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeWritable(directory);
   const opened = wanted.map(([key, mode]) => {
     const had = held.get(key);
     const fd = had?.fd ?? openLock(join(directory, fileName(key)));
@@ -82,8 +84,27 @@ function modes(claims: Claims): ReadonlyMap<Key, Mode> {
   return new Map([...all].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
+function makeWritable(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw noLock(directory, error);
+  }
+}
+
 function openLock(path: string): number {
-  return openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+  try {
+    return openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+  } catch (error) {
+    throw noLock(path, error);
+  }
+}
+
+function noLock(path: string, cause: unknown): JournalError {
+  return new JournalError(`the lock ${path} cannot be made: ${messageOf(cause)}`, {
+    cause,
+    remedy: 'make /run writable for root, and see that it is not full',
+  });
 }
 
 /** A key as a file name: readable, and within the 255 bytes that a name may have. */

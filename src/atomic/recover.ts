@@ -13,7 +13,7 @@ import type { StoreFile } from './store.ts';
 import { unwind } from './unwind.ts';
 
 export { plan, type PlannedStep } from './plan.ts';
-export { abandon, cutLastLine, sweepUnborn } from './tend.ts';
+export { abandon, cutLastLine, damagedEnd, sweepUnborn } from './tend.ts';
 
 /** A journal that has not moved to the history, as it lies on the disk. */
 export interface OpenJournal {

@@ -20,28 +20,42 @@ export async function abandon(engine: Engine, id: string, because: string): Prom
 export async function cutLastLine(engine: Engine, id: string): Promise<string> {
   const file = await takeDead(engine, id);
   try {
-    const bytes = file.read();
-    refuseSound(bytes, id);
-    const cut = bytes.subarray(0, Math.max(0, bytes.length - 1)).lastIndexOf(0x0a) + 1;
-    if (cut === 0) throw new JournalError(`journal ${id} has no line but its first`);
-    file.truncate(cut);
+    const { from, text } = damagedEnd(file.read(), id);
+    file.truncate(from);
     file.datasync();
-    return bytes.subarray(cut).toString('utf8').trimEnd();
+    return text;
   } finally {
     file.close();
   }
 }
 
-/** A line that was written as it should be says what was done: without it recovery would go wrong. */
-function refuseSound(bytes: Buffer, id: string): void {
+/**
+ * Where the damaged last line of a journal begins, and what is there. JournalError when the last line is sound, for it
+ * says what was done and recovery would go wrong without it, and when an earlier one is damaged as well.
+ */
+export function damagedEnd(bytes: Buffer, id: string): { readonly from: number; readonly text: string } {
+  if (reads(bytes, id))
+    throw new JournalError(`every line of journal ${id} is whole: there is nothing to cut off`, {
+      remedy: 'bofh recover',
+    });
+  const whole = bytes.lastIndexOf(0x0a);
+  const from = bytes.subarray(0, Math.max(0, whole)).lastIndexOf(0x0a) + 1;
+  if (from === 0) throw new JournalError(`journal ${id} has no line but its first`);
+  if (!reads(bytes.subarray(0, from), id))
+    throw new JournalError(
+      `a line of journal ${id} before its last one is damaged: to cut off the last would not mend it`,
+      { remedy: `bofh journal show ${id} names the line; put the file back from a backup, or undo by hand` },
+    );
+  return { from, text: bytes.subarray(from).toString('utf8').trimEnd() };
+}
+
+function reads(bytes: Buffer, id: string): boolean {
   try {
     decode(bytes, `${id}.journal`);
+    return true;
   } catch {
-    return;
+    return false;
   }
-  throw new JournalError(`every line of journal ${id} is whole: there is nothing to cut off`, {
-    remedy: 'bofh recover',
-  });
 }
 
 /** Removes what a birth, or a move to the history, that was cut short left behind. */

@@ -41,16 +41,19 @@ export async function readById(engine: Engine, id: string): Promise<ReadJournal>
 
 /** The lines of a journal as they lie on the disk, for one that cannot be read. */
 export function rawLines(engine: Engine, id: string): readonly string[] {
+  return rawBytes(engine, id)
+    .toString('utf8')
+    .split('\n')
+    .filter((line) => line !== '');
+}
+
+/** A journal as it is on the disk; nothing for one that is not there. */
+export function rawBytes(engine: Engine, id: string): Buffer {
   const file = engine.store.open(`${id}.journal`) ?? engine.store.open(`history/${id}.journal`);
-  if (file === undefined) return [];
   try {
-    return file
-      .read()
-      .toString('utf8')
-      .split('\n')
-      .filter((line) => line !== '');
+    return file?.read() ?? Buffer.alloc(0);
   } finally {
-    file.close();
+    file?.close();
   }
 }
 

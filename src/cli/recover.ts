@@ -1,4 +1,4 @@
-import { abandon, cutLastLine, recover as recoverOne, sweepUnborn } from '../atomic/recover.ts';
+import { abandon, cutLastLine, damagedEnd, recover as recoverOne, sweepUnborn } from '../atomic/recover.ts';
 import type { Bofh } from '../bofh.ts';
 import { JournalError, RefusedError, StuckError, UsageError } from '../errors.ts';
 import { give } from './answer.ts';
@@ -8,7 +8,7 @@ import { agrees, confirm } from './confirm.ts';
 import { asText, explain } from './explain.ts';
 import { planned, plannedOf } from './journal.ts';
 import { plannedInWords } from './journal-words.ts';
-import { rawLines, readById, readOpen, type ReadJournal } from './read-journals.ts';
+import { rawBytes, readById, readOpen, type ReadJournal } from './read-journals.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';
@@ -200,7 +200,7 @@ async function abandonOne(
 async function cutOne(runtime: Runtime, bofh: Bofh, id: string): Promise<number> {
   const journal = await untilInterrupted(runtime, readById(bofh.engine, id));
   if (journal.is === 'closed') throw new JournalError(`the journal ${journal.id} is closed`);
-  const last = printable(rawLines(bofh.engine, journal.id).at(-1) ?? '');
+  const last = printable(damagedEnd(rawBytes(bofh.engine, journal.id), journal.id).text);
   if (runtime.settings.mode === 'plan')
     return (await import('./dry-recover.ts')).showTending(runtime, {
       ...{ id: journal.id, name: '', end: 'cut', waitsFor: [], line: last },

@@ -93,7 +93,9 @@ describe.skipIf(!can.ok && !required)('a host that boots with systemd', () => {
       expect(domains).toBeGreaterThanOrEqual(ended);
       expect(all).toBeGreaterThanOrEqual(up);
       expect(await lines('lvs --noheadings -o lv_name vg0 | tr -d " " | grep web1')).toEqual([]);
-      expect(await text('ls -A /etc/xen | grep -e web1 -e bofh; ls -A /run/bofh/mnt 2>/dev/null')).toBe('');
+      // The one private name is that of web2's config file: its journal is open.
+      expect(await text('ls /etc/xen | grep web1; ls -A /run/bofh/mnt 2>/dev/null')).toBe('');
+      expect(await text('ls -A /etc/xen | grep -c bofh')).toBe('1');
     });
 
     it('has left alone the guest that may have worked for days, and says so with exit code 3', async () => {

@@ -20,6 +20,11 @@ try {
 }
 `;
 
+const removal = `import { lvm } from 'bofh';
+
+await lvm.removeLv({ vg: 'vg0', name: 'lower' });
+`;
+
 const holder = z.looseObject({
   kind: z.string(),
   words: z.string(),
@@ -44,6 +49,7 @@ describe.skipIf(!can.ok && !required)("'Logical volume in use' at an undo", () =
     machine = await bootMachine({ hypervisor: 'xen', init: 'systemd' });
     await installBofh(machine);
     await machine.putText('/root/change.ts', change);
+    await machine.putText('/root/removal.ts', removal);
     await machine.saveSnapshot('start');
   });
   // What a test that failed has left is not to fail those after it.
@@ -179,6 +185,28 @@ describe.skipIf(!can.ok && !required)("'Logical volume in use' at an undo", () =
     const stuck = await stuckBy(`mkfs.ext4 -q ${at}; mount ${at} /mnt; systemctl start worker.service`);
 
     expect(await freed(stuck)).toEqual(['systemctl stop worker.service', 'umount /mnt']);
+  });
+
+  it('a layer is not removed in the wrong order: the refusal names what lies on it, and how to take that off first', async () => {
+    await machine.run(
+      `lvcreate --quiet -y -L 64M -n lower vg0; echo -n secret > /root/key
+      cryptsetup luksFormat -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 /dev/vg0/lower /root/key
+      cryptsetup open --key-file /root/key /dev/vg0/lower secret
+      mkfs.ext4 -q /dev/mapper/secret; mount /dev/mapper/secret /mnt`,
+    );
+    const remove = async (code: number): Promise<string> => {
+      const { exitCode, stderr } = await machine.run('bofh run /root/removal.ts', { check: 'return' });
+      expect([exitCode, stderr]).toEqual([code, stderr]);
+      return stderr;
+    };
+
+    const refusal = await remove(1);
+
+    expect(refusal).toContain('vg0/lower is in use: /dev/mapper/secret: mounted on /mnt');
+    expect(refusal).toContain('next: end that use first: umount /mnt; cryptsetup close secret');
+    await machine.run('umount /mnt; cryptsetup close secret');
+    await remove(0);
+    expect((await machine.run('lvs --noheadings -o lv_name vg0')).stdout.trim()).toBe('');
   });
 
   it('names the service that has it mounted where nobody else sees it', async () => {

@@ -1,8 +1,9 @@
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { lockTable } from '../../../src/atomic/lock.ts';
+import { JournalError } from '../../../src/errors.ts';
 import { hostProcesses } from '../../../src/atomic/processes.ts';
 import { localHost } from '../../../src/host/local.ts';
 
@@ -92,3 +93,16 @@ function openBy(inode: string): number {
     return stat !== undefined && `${stat.dev}:${stat.ino}` === inode;
   }).length;
 }
+
+test('a place where no lock can be made is told, with what was tried', async () => {
+  const { directory } = place();
+  writeFileSync(join(directory, 'file'), '');
+  const below = lockTable(join(directory, 'file', 'locks'), localHost()).open();
+  mkdirSync(join(directory, 'locks', encodeURIComponent('lv:vg/a')), { recursive: true });
+  const taken = lockTable(join(directory, 'locks'), localHost()).open();
+
+  await expect(below.take({ makes: ['lv:vg/a'] })).rejects.toThrow(JournalError);
+  await expect(taken.take({ makes: ['lv:vg/a'] })).rejects.toThrow(
+    /the lock .*lv%3Avg%2Fa cannot be made: EISDIR/,
+  );
+});

@@ -172,6 +172,31 @@ test('a sound journal is not cut: its last line says what was done', async () =>
   expect(readFileSync(join(journals, 'one.journal'), 'utf8')).toBe(before);
 });
 
+test('the last line is not cut off when an earlier one is damaged too: what remains would not be readable', async () => {
+  const { engine, journals } = place();
+  left(engine, 'one', [scope]);
+  const path = join(journals, 'one.journal');
+  appendFileSync(path, '00000000 {"t":"committed"}\n00000000 {"t":"committed"}\n');
+  const before = readFileSync(path, 'utf8');
+
+  await expect(cutLastLine(engine, 'one')).rejects.toThrow(/before its last one is damaged/);
+
+  expect(readFileSync(path, 'utf8')).toBe(before);
+});
+
+test('a torn write after a damaged last line goes with it', async () => {
+  const { engine, journals } = place();
+  left(engine, 'one', [scope]);
+  const path = join(journals, 'one.journal');
+  const good = readFileSync(path, 'utf8');
+  appendFileSync(path, '00000000 {"t":"committed"}\n1234abcd {"t":"fin');
+
+  const cut = await cutLastLine(engine, 'one');
+
+  expect(cut).toBe('00000000 {"t":"committed"}\n1234abcd {"t":"fin');
+  expect(readFileSync(path, 'utf8')).toBe(good);
+});
+
 test('a recovery whose last line cannot be written says that something is left, not that nothing was touched', async () => {
   const { engine } = place();
   left(engine, 'one', [scope]);
