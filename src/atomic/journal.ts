@@ -111,6 +111,8 @@ export function retire(store: Store, id: string): void {
   store.remove(`${id}.ballast`);
   store.remove(`${id}.d`);
   store.rename(`${id}.journal`, `history/${id}.journal`);
+  // Where a power cut can leave both names, rename(2) finds one file under them and does nothing.
+  store.remove(`${id}.journal`);
   store.syncDir('history');
   store.syncDir('.');
 }

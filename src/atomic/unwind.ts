@@ -127,7 +127,7 @@ async function lookOnly(unwinding: Unwinding, step: Step): Promise<Acted> {
   const { code, journalled } = await at(unwinding, step);
   const look = await code.look(journalled);
   if (look.state === 'gone') return acted([{ t: 'undone', n: step.n }]);
-  const found = look.found ?? `it is there again since the reboot${users(look)}`;
+  const found = look.found ?? `since the reboot it is again as the step had left it${users(look)}`;
   return leave(step, 'undone', { ...look, found });
 }
 

@@ -19,8 +19,6 @@ export function memoryStore(
   const { host = simulatedHost(), directory: top = '/var/lib/bofh/journal' } = options;
   const { world, process } = host;
   const path = (name: string): string => posix.join(top, name);
-  // A rename is one transaction of the filesystem (ext4, xfs, btrfs): to sync one of its directories is to sync both.
-  const together = new Set<string>();
   const doing = <T>(verb: string, name: string, act: () => T): T => suffer(host, verb, name, act);
   return {
     directory: top,
@@ -55,15 +53,9 @@ export function memoryStore(
       doing('rename', `${from} ${to}`, () => {
         makeDurable(host, posix.dirname(path(to)));
         files.renamePath(world, path(from), path(to));
-        for (const name of [from, to]) together.add(posix.dirname(path(name)));
       }),
     remove: (name) => doing('remove', name, () => removeAll(host, path(name))),
-    syncDir: (folder) =>
-      doing('syncdir', folder, () => {
-        const all = together.has(path(folder)) ? [...together] : [path(folder)];
-        together.clear();
-        for (const each of all) files.syncPath(world, each);
-      }),
+    syncDir: (folder) => doing('syncdir', folder, () => files.syncPath(world, path(folder))),
   };
 }
 

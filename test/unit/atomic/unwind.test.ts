@@ -186,9 +186,9 @@ describe('what ended with an earlier boot', () => {
     [
       'is there again: it is named, with who uses it',
       { state: 'ours', holders: [holder('a guest')] },
-      ['toy.thing (toy:a): it is there again since the reboot; used by a guest'],
+      ['toy.thing (toy:a): since the reboot it is again as the step had left it; used by a guest'],
     ],
-    ['is there again, unused', { state: 'ours' }, ['toy.thing (toy:a): it is there again since the reboot']],
+    ['is there again, unused', { state: 'ours' }, ['toy.thing (toy:a): since the reboot it is again as the step had left it']],
     [
       'is something else now: it is named as it was found',
       { state: 'not-ours', found: 'a foreign mount' },
