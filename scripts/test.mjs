@@ -34,7 +34,9 @@ await stage('lint', () =>
 );
 await stage(
   'unit',
-  () => ensurePackages(['strace'], 'faults in system calls') ?? tests('unit', process.execPath),
+  () =>
+    ensurePackages(['strace', 'mount'], 'faults in system calls, and a full disk') ??
+    tests('unit', process.execPath),
 );
 await stage('loop', () => loopReason() ?? tests('loop', process.execPath));
 // The rig mostly waits for its machine, so the other Nodes have their turn beside it, at a lower priority and silently.

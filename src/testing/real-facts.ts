@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { unescapeOctal, parseMountinfo } from '../blockdevice/mountinfo.ts';
+import { type MountEntry, unescapeOctal, parseMountinfo } from '../blockdevice/mountinfo.ts';
 import type { ReadHost } from '../command/index.ts';
 import { CommandError, ParseError, ToolError } from '../errors.ts';
 import { lvs, pvs, vgs } from '../lvm/commands.ts';
@@ -121,7 +121,8 @@ function stateOf(flags: string): Domain['state'] {
 }
 
 export async function mountsOf(real: ReadHost): Promise<readonly Mount[]> {
-  const entries = parseMountinfo(await textOf(real, '/proc/self/mountinfo'));
+  const seen = parseMountinfo(await textOf(real, '/proc/self/mountinfo'));
+  const entries = seen.some(({ path }) => path === '/') ? seen : [await unseenRoot(real, seen), ...seen];
   return entries.map((entry) => ({
     ...entry,
     optional: '',
@@ -129,6 +130,17 @@ export async function mountsOf(real: ReadHost): Promise<readonly Mount[]> {
     // The whole tree of the real host is one: what is mounted in it is asked of the host by path.
     storage: entry.path === '/' ? 'overlay' : undefined,
   }));
+}
+
+/** After chroot(2) to a directory that is no mount point, mountinfo has no line for the root (proc(5)): what the others lie in. */
+async function unseenRoot(real: ReadHost, seen: readonly MountEntry[]): Promise<MountEntry> {
+  const device = (await real.stat('/'))?.device;
+  if (device === undefined) throw new ParseError('there is no root directory');
+  const id = seen.find((entry) => !seen.some((other) => other.id === entry.parent))?.parent ?? 1;
+  return {
+    ...{ id, parent: id, device, root: '/', path: '/' },
+    ...{ options: 'rw,relatime', type: 'none', source: 'none', superOptions: 'rw' },
+  };
 }
 
 export async function swapsOf(real: ReadHost): Promise<readonly string[]> {

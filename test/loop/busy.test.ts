@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -47,6 +47,12 @@ async function somebody(
   return Object.assign(child, { pid });
 }
 
+/** Below a chroot whose root is no mount point, unshare(1) cannot change how mounts spread; they are private there. */
+function propagation(wanted: 'slave' | 'private'): string {
+  const tried = spawnSync('unshare', ['--mount', '--propagation', wanted, 'true']);
+  return tried.status === 0 ? wanted : 'unchanged';
+}
+
 const shell = (script: string, ...argv: readonly string[]) => somebody('sh', '-c', script, 'sh', ...argv);
 
 /** A change whose undo meets what `stage` puts in its way. */
@@ -69,7 +75,8 @@ async function freed(failure: StuckError): Promise<readonly string[]> {
     const [tool, ...argv] = free ?? [];
     if (tool === undefined) continue;
     ran.push(commandLine({ tool, argv }));
-    sh(tool, ...argv);
+    // As a person does: `kill` is the shell's own, and may be no program.
+    sh('sh', '-c', '"$@"', 'sh', tool, ...argv);
     if (tool === 'kill') await gone(Number(argv.at(-1)));
   }
   expect((await recover(failure.id ?? '', { engine, yes: true })).end).toBe('rolled-back');
@@ -241,7 +248,7 @@ describe("'target is busy' at the undo of a mount", () => {
       ({ path }) =>
         somebody(
           'unshare',
-          ...['--mount', '--propagation', 'slave', 'sh', '-c'],
+          ...['--mount', '--propagation', propagation('slave'), 'sh', '-c'],
           ...['cd "$1"; echo; exec sleep 1000', 'sh', path],
         ),
     );
@@ -279,7 +286,7 @@ describe("'device is busy' at the undo of a filesystem", () => {
       const path = disk.makeDir('mnt');
       ({ pid } = await somebody(
         'unshare',
-        ...['--mount', '--propagation', 'private', 'sh', '-c'],
+        ...['--mount', '--propagation', propagation('private'), 'sh', '-c'],
         ...['mount "$1" "$2"; echo; exec sleep 1000', 'sh', device, path],
       ));
     });

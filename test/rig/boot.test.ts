@@ -150,6 +150,8 @@ describe.skipIf(!can.ok && !required)('a host that boots with systemd', () => {
   });
 
   it('lets a running change end when bofh-start-all is stopped, and bofh then undoes it', async () => {
+    // Whatever the tests before have left: the unit is stopped, and all1 is to be started.
+    await text('xl destroy all1; systemctl stop bofh-start-all.service');
     const fault = await layFault(machine, {
       tool: 'xl',
       words: ['create', '/etc/xen/all1.cfg', '!-N'],

@@ -35,6 +35,27 @@ describe('a plan over a host', () => {
     expect(changesOf(plan)).toEqual(changesOf(real).slice(begun));
   });
 
+  test('is made also below a chroot, where the kernel tells of no mount at the root', async () => {
+    const real = hostWithSource();
+    const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+    const below = {
+      ...real,
+      readFile: async (path: string) => {
+        const bytes = await real.readFile(path);
+        if (path !== '/proc/self/mountinfo') return bytes;
+        const seen = text(bytes).split('\n');
+        return Buffer.from(seen.filter((line) => line.split(' ')[4] !== '/').join('\n'));
+      },
+    };
+    const plan = await simulate(below);
+
+    await vmCreate(bofhOn(plan));
+
+    expect(text(await below.readFile('/proc/self/mountinfo'))).not.toContain(' / / ');
+    await vmCreate(bofhOn(real));
+    expect(changesOf(plan)).toEqual(changesOf(real));
+  });
+
   test('refuses what the real run would refuse', async () => {
     const real = hostWithSource();
     await vmCreate(bofhOn(real));
