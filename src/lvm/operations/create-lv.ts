@@ -155,19 +155,23 @@ async function remove(
 }
 
 async function refuseTaken(host: ReadHost, vg: WholeGroup, name: string): Promise<void> {
-  const there = vg.volumes.find((lv) => lv.name === name);
-  if (there !== undefined) {
-    const what = `uuid ${there.uuid}, ${formatSize(there.size)}`;
-    throw new RefusedError(`${there.fullName} exists already (${what})`, { remedy: takenRemedy(there.tags) });
-  }
+  refuseExisting(vg.volumes, name);
   // What lies in the way of the node: lvcreate 2.03.16 fails on the one and *replaces* the other.
   for (const path of [`/dev/mapper/${dmName(vg.name, name)}`, `/dev/${vg.name}/${name}`]) {
-    if ((await host.stat(path)) !== undefined) {
-      throw new RefusedError(`${path} is there, though lvm has no ${vg.name}/${name}`, {
-        remedy: `see what it is (dmsetup info, ls -l) and remove it`,
-      });
-    }
+    if ((await host.stat(path)) === undefined) continue;
+    // Somebody may have made the volume since the group was listed: then nothing is astray.
+    refuseExisting((await volumesOf(host, vg.uuid)) ?? [], name);
+    throw new RefusedError(`${path} is there, though lvm has no ${vg.name}/${name}`, {
+      remedy: `see what it is (dmsetup info, ls -l) and remove it`,
+    });
   }
+}
+
+function refuseExisting(volumes: readonly LogicalVolume[], name: string): void {
+  const there = volumes.find((lv) => lv.name === name);
+  if (there === undefined) return;
+  const what = `uuid ${there.uuid}, ${formatSize(there.size)}`;
+  throw new RefusedError(`${there.fullName} exists already (${what})`, { remedy: takenRemedy(there.tags) });
 }
 
 function refuseFull(vg: VolumeGroup, { name, extents }: { name: string; extents: number }): void {

@@ -86,6 +86,20 @@ describe('createLv', () => {
     },
   );
 
+  test('names the volume that somebody makes between the listing and the look at its node', async () => {
+    const plain = lvm.host(dm0);
+    host = {
+      ...plain,
+      stat: async (path) => {
+        if (path !== '/dev/mapper/vg0-web1') return plain.stat(path);
+        lvm.add({ name: 'web1', extents: 2 });
+        return lvm.host({ [path]: 'something' }).stat(path);
+      },
+    };
+
+    await expect(prepare()).rejects.toThrow('vg0/web1 exists already');
+  });
+
   test('makes nothing in a group of that name that is another one by now', async () => {
     const undo = await prepare();
     Object.assign(lvm.vg, { uuid: 'zzzzzz-aaaa-bbbb-cccc-dddd-eeee-ffffff' });
