@@ -298,7 +298,7 @@ describe("'device is busy' at the undo of a filesystem", () => {
         namespaceOf: { pid, command: 'sleep 1000' },
       }),
     ]);
-    expect(await freed(failure)).toEqual([`nsenter -t ${pid} -m umount ${disk.path('mnt')}`]);
+    expect(await freed(failure)).toEqual([`nsenter -t ${pid} -m -r umount ${disk.path('mnt')}`]);
   });
 
   it('names the process that has the device itself open for itself alone', async () => {

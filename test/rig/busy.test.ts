@@ -217,7 +217,7 @@ describe.skipIf(!can.ok && !required)("'Logical volume in use' at an undo", () =
       `mkfs.ext4 -q ${at}; systemctl start private.service; sleep 1; ! grep -q vg0-held /proc/mounts`,
     );
 
-    expect(await freed(stuck)).toEqual([expect.stringMatching(/^nsenter -t \d+ -m umount \/mnt$/)]);
+    expect(await freed(stuck)).toEqual([expect.stringMatching(/^nsenter -t \d+ -m -r umount \/mnt$/)]);
   });
 });
 

@@ -118,7 +118,7 @@ export function mountsElsewhere(
           mountId: id,
           namespaceOf: { pid, command },
           words: `mounted on ${path} in the mount namespace of process ${pid} (${command})`,
-          free: ['nsenter', '-t', String(pid), '-m', 'umount', path],
+          free: ['nsenter', '-t', String(pid), '-m', '-r', 'umount', path],
         }),
       );
   });

@@ -168,11 +168,14 @@ describe('the plan of a recovery', () => {
   it('of cutting a line off shows the line, and cuts none', async () => {
     const host = await half();
     const id = await idOf(host);
+    const path = `/var/lib/bofh/journal/${id}.journal`;
+    const damaged = '00000000 {"t":"committed"}';
+    host.admin.writeFile(path, `${host.admin.readFile(path)}${damaged}\n`, 0o600);
 
     const shown = await planOf(host, '--cut-last-line', id);
 
-    expect(shown).toMatchObject({ steps: [], journals: [{ id, end: 'cut' }] });
-    expect(shown.journals[0]?.line).toMatch(/^[0-9a-f]{8} \{/);
+    expect(shown).toMatchObject({ steps: [], journals: [{ id, end: 'cut', line: damaged }] });
+    expect(host.admin.readFile(path)).toContain(damaged);
     expect((await planOf(host, '--cut-last-line', id)).journals).toEqual(shown.journals);
   });
 });

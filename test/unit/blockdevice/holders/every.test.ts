@@ -126,7 +126,7 @@ describe('everyHolder', () => {
     const there = process(8, 'nginx', { mountinfo: '90 80 253:1 / /srv rw - ext4 /dev/dm-1 rw\n' });
 
     expect(await of(there, scan)).toEqual([
-      ['mounted on /srv in the mount namespace of process 8 (nginx)', 'nsenter -t 8 -m umount /srv'],
+      ['mounted on /srv in the mount namespace of process 8 (nginx)', 'nsenter -t 8 -m -r umount /srv'],
     ]);
   });
 
