@@ -1,7 +1,16 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 const root = join(import.meta.dirname, '../../../..');
 
@@ -25,7 +34,7 @@ export function run(file: string, argv: readonly string[], start: Start = {}): P
   const { env = {}, cwd, uid } = start;
   return new Promise((resolve) => {
     const child = execFile(
-      file,
+      uid !== undefined && file === process.execPath ? nodeForAll() : file,
       argv,
       {
         env: { PATH: process.env.PATH, ...env },
@@ -41,6 +50,31 @@ export function run(file: string, argv: readonly string[], start: Start = {}): P
   });
 }
 
+let reachable: string | undefined;
+
+/** This node, where everybody can start it: root's own folder, in which a checkout may lie, is closed to others. */
+function nodeForAll(): string {
+  if (reachable !== undefined) return reachable;
+  const own = realpathSync(process.execPath);
+  if (isOpen(own)) return (reachable = own);
+  reachable = join(ownDirectory(), 'node');
+  copyFileSync(own, reachable);
+  chmodSync(reachable, 0o755);
+  return reachable;
+}
+
+function isOpen(path: string): boolean {
+  return (statSync(path).mode & 0o001) !== 0 && (path === '/' || isOpen(dirname(path)));
+}
+
+/** The tests that are not root must be able to read it. */
+function ownDirectory(): string {
+  const directory = join(tmpdir(), `bofh-test-${String(process.pid)}`);
+  mkdirSync(directory, { recursive: true });
+  chmodSync(directory, 0o755);
+  return directory;
+}
+
 let built: Promise<string> | undefined;
 
 /** The command line as it is published, built once for all tests of a worker. */
@@ -51,10 +85,7 @@ export function builtCommand(): Promise<string> {
 
 async function build(): Promise<string> {
   removeLeftovers();
-  const directory = join(tmpdir(), `bofh-test-${String(process.pid)}`);
-  mkdirSync(directory, { recursive: true });
-  // The tests that are not root must be able to read it.
-  chmodSync(directory, 0o755);
+  const directory = ownDirectory();
   const script = join(root, 'scripts/build.mjs');
   const { exitCode, stderr } = await run(process.execPath, [script, '--out', directory, '--no-types']);
   const command = join(directory, 'bofh.js');
