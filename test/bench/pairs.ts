@@ -82,10 +82,10 @@ function enginePairs(directory: string): readonly Pair[] {
       name: 'host.run of a read',
       bare: 'execFile',
       ours: async () => {
-        for (const _n of each) await host.run(command);
+        for (const _ of each) await host.run(command);
       },
       theirs: async () => {
-        for (const _n of each) await start('/usr/bin/sync', ['--version']);
+        for (const _ of each) await start('/usr/bin/sync', ['--version']);
       },
     },
     {

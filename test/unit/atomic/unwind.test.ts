@@ -188,7 +188,11 @@ describe('what ended with an earlier boot', () => {
       { state: 'ours', holders: [holder('a guest')] },
       ['toy.thing (toy:a): since the reboot it is again as the step had left it; used by a guest'],
     ],
-    ['is there again, unused', { state: 'ours' }, ['toy.thing (toy:a): since the reboot it is again as the step had left it']],
+    [
+      'is there again, unused',
+      { state: 'ours' },
+      ['toy.thing (toy:a): since the reboot it is again as the step had left it'],
+    ],
     [
       'is something else now: it is named as it was found',
       { state: 'not-ours', found: 'a foreign mount' },
