@@ -28,6 +28,8 @@ export interface Look {
   readonly holders?: readonly Holder[];
   /** What was found, for `not-ours`. */
   readonly found?: string;
+  /** Where it is now, for `ours` that somebody has renamed or moved: no step may reach for it by its old name. */
+  readonly moved?: string;
 }
 
 /** Whose way it is that a person is to go by hand: `back` before the commit, `forward` after it. */

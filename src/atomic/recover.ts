@@ -164,8 +164,9 @@ async function lockObjects(locks: ObjectLocks, state: State): Promise<void> {
 }
 
 /**
- * A kill between "domain started" and `committed` must not cost a guest that has worked for days. Only the newest
- * step on an object is asked: what older ones see in use is used by the newer ones.
+ * A kill between "domain started" and `committed` must not cost a guest that has worked for days, nor a volume that
+ * somebody has put aside under another name. Who uses an object only the newest step on it is asked: what older ones
+ * see in use is used by the newer ones.
  */
 async function refuseInUse(
   engine: Engine,
@@ -177,20 +178,18 @@ async function refuseInUse(
   const there = state.steps.filter(
     (step) => isLeft(state, step) && (step.intent.lives === 'disk' || step.intent.boot === boot),
   );
-  const isNewest = (step: Step, index: number): boolean =>
-    !there.slice(index + 1).some((newer) => blocks(newer.intent, step.intent));
+  const isNewest = (step: Step): boolean =>
+    !there.slice(there.indexOf(step) + 1).some((newer) => blocks(newer.intent, step.intent));
   const used: string[] = [];
-  for (const step of there.filter(isNewest)) {
+  for (const step of there) {
     const code = codes.get(step.n);
     if (code === undefined || code.deferred) continue;
     const result = step.done === undefined ? {} : { result: step.done.result };
-    const { state: is, holders = [] } = await code.look({
-      undo: step.intent.undo,
-      host: engine.host,
-      ...result,
-    });
-    if (is === 'ours' && holders.length > 0)
-      used.push(`${describe(step)}: ${holders.map(({ words }) => words).join(', ')}`);
+    const look = await code.look({ undo: step.intent.undo, host: engine.host, ...result });
+    if (look.state !== 'ours') continue;
+    const holders = isNewest(step) ? (look.holders ?? []).map(({ words }) => words) : [];
+    const found = [...(look.moved === undefined ? [] : [look.moved]), ...holders];
+    if (found.length > 0) used.push(`${describe(step)}: ${found.join(', ')}`);
   }
   if (used.length === 0) return;
   throw new RefusedError(`journal ${id} is left open: what it made is in use by now: ${used.join('; ')}`, {

@@ -4,6 +4,7 @@ import { changing } from './engine.ts';
 import { append, type Journal } from './journal.ts';
 import type { IntentLine } from './lines.ts';
 import { json, type AnyOperation, type Claims } from './operation.ts';
+import { expectStillOurs } from './still-ours.ts';
 import { undo } from './unwind.ts';
 
 /** What a step needs of its sequence. */
@@ -30,7 +31,7 @@ export async function takeStep(home: StepHome, code: AnyOperation, input: unknow
     try {
       const { undoData, claims } = await prepare(home, code, args, n);
       const journal = await home.announce(intentOf(home, code, { n, args, undoData, claims }));
-      return await act(home, code, journal, { n, args, undoData });
+      return await act(home, code, journal, { n, args, undoData, claims });
     } catch (error) {
       if (!(error instanceof IdentityTaken) || attempt === identityTries) throw error;
     } finally {
@@ -78,13 +79,10 @@ interface Prepared {
   readonly n: number;
   readonly args: unknown;
   readonly undoData: unknown;
+  readonly claims: Claims;
 }
 
-function intentOf(
-  home: StepHome,
-  code: AnyOperation,
-  { n, args, undoData, claims }: Prepared & { readonly claims: Claims },
-): IntentLine {
+function intentOf(home: StepHome, code: AnyOperation, { n, args, undoData, claims }: Prepared): IntentLine {
   const contains = code.contains({ args, undo: undoData });
   const within = code.within({ args, undo: undoData });
   return {
@@ -110,12 +108,13 @@ async function act(
   home: StepHome,
   code: AnyOperation,
   journal: Journal,
-  { n, args, undoData }: Prepared,
+  { n, args, undoData, claims }: Prepared,
 ): Promise<StepDone> {
   const host = changing(home.engine, journal, { n, kind: code.kind }, home.stop);
   let result: unknown = null;
   try {
     if (!code.deferred) {
+      await expectStillOurs(home.engine, journal, { n, kind: code.kind, claims });
       result = await code.run({ args, undo: json(undoData), host });
       await expectOurs(code, { undo: undoData, result, host });
     }

@@ -4,6 +4,7 @@ import { operation, type Look } from '../atomic/operation.ts';
 import {
   holders,
   identityOf,
+  keysOf,
   locate,
   namingHolders,
   probe,
@@ -100,7 +101,8 @@ async function find(host: ReadHost, undo: CreateUndo): Promise<{ path?: string; 
   const now = await probe(host, path);
   if (now === undefined) return { path, look: { state: 'gone' } };
   if (now.uuid === undo.uuid && now.type === undo.type) {
-    return { path, look: { state: 'ours', holders: await holders(host, path) } };
+    const moved = path === undo.device ? {} : { moved: `it is on ${(await keysOf(host, path)).key} by now` };
+    return { path, look: { state: 'ours', holders: await holders(host, path), ...moved } };
   }
   if (same(now, undo.before ?? undefined)) return { path, look: { state: 'gone' } };
   return { path, look: { state: 'not-ours', found: `${path} holds ${describe(now)}` } };

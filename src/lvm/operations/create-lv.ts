@@ -126,8 +126,10 @@ async function find(
       },
     );
   }
-  if (lv !== undefined)
-    return { look: { state: 'ours', holders: await holdersOf(host, { lv, all }) }, lv, all };
+  if (lv !== undefined) {
+    const moved = lv.vg === vg && lv.name === name ? {} : { moved: `it is called ${lv.fullName} by now` };
+    return { look: { state: 'ours', holders: await holdersOf(host, { lv, all }), ...moved }, lv, all };
+  }
   const foreign = all.find((other) => other.uuid === uuid || other.name === name);
   if (foreign === undefined) return { look: { state: 'gone' }, all };
   const found = `${foreign.fullName} (uuid ${foreign.uuid}) does not bear our mark`;

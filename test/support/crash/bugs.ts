@@ -127,6 +127,10 @@ export const bugs: readonly Bug[] = [
     ],
   },
   {
+    name: 'no look at what older steps made before the act',
+    patches: [{ file: 'step.ts', old: 'await expectStillOurs(', now: 'void (' }],
+  },
+  {
     name: 'no look after the act',
     patches: [step('await expectOurs(code,', 'void (code,')],
   },

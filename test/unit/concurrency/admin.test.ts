@@ -14,6 +14,8 @@ interface Meddling {
   readonly act: (host: SimulatedHost) => void;
   /** What is the administrator's from then on: lines of the snapshot that stay as they are. */
   readonly theirs?: RegExp;
+  /** bofh must not come to a good end on what is not its own. */
+  readonly spoils?: boolean;
   /** What bofh has to say when it undid the rest and left that alone, or is stuck by it. */
   readonly says?: RegExp;
   /** When it is stuck: what a person does before `bofh recover`. Without it there is no way back, and it has to be said. */
@@ -38,6 +40,7 @@ const withCreate: readonly Meddling[] = [
     name: 'lvremove',
     can: free,
     act: ({ admin }) => admin.lvremove('vg0', 'web1-root'),
+    spoils: true,
   },
   {
     name: 'lvremove, and lvcreate and mkfs of one of their own by that name',
@@ -53,6 +56,7 @@ const withCreate: readonly Meddling[] = [
       });
     },
     theirs: /^(?:lv|now|durable) vg0\/web1-root(?! holds UUID)/,
+    spoils: true,
     says: /vg0\/web1-root \(uuid \S+\) does not bear our mark/,
   },
   {
@@ -187,7 +191,7 @@ const bare = unnamed(hostWithSource().snapshot());
 /** What is not as it should be after one trial. */
 async function wrong(
   work: Work,
-  { act, theirs = /^$/, says, giveWay }: Meddling,
+  { act, theirs = /^$/, spoils, says, giveWay }: Meddling,
   at: { readonly then: Then; readonly nth: number; readonly before: string },
 ): Promise<readonly string[]> {
   let made = '';
@@ -197,6 +201,9 @@ async function wrong(
   };
   const first = await interfered(work, { ...at, act: acting });
   const bad = [
+    ...(spoils === true && first.end === 'done' && at.then === 'goes on'
+      ? ['done on what is not its own']
+      : []),
     ...linesOnlyIn(bare, unnamed(first.host.snapshot())).map((line) => `lost: ${line}`),
     ...(keptOf(first.host, theirs) === made ? [] : [`touched: ${made} is now ${keptOf(first.host, theirs)}`]),
     ...(first.end === 'done' || says === undefined || says.test(first.said)

@@ -283,8 +283,9 @@ describe('run and look of create', () => {
   test('is followed to the new name of its volume, and gone with it', async () => {
     const undo = await prepare();
     await create.run({ args, undo, host: host() });
+    expect(await look(undo)).not.toHaveProperty('moved');
     tree = { ...quiet, ...volume('one', 'renamed') };
-    expect(await look(undo)).toMatchObject({ state: 'ours' });
+    expect(await look(undo)).toMatchObject({ state: 'ours', moved: 'it is on lv:vg0/renamed by now' });
     tree = quiet;
     known = ['one'];
     await expect(look(undo)).rejects.toThrow(/not active/);

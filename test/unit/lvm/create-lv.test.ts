@@ -134,7 +134,10 @@ describe('look of createLv', () => {
     const { undo, result } = await made();
     Object.assign(lvm.lvs[0] ?? {}, { name: 'renamed' });
     lvm.add({ name: 'web1' });
-    expect(await createLv.look({ undo, result, host })).toMatchObject({ state: 'ours' });
+    expect(await createLv.look({ undo, result, host })).toMatchObject({
+      state: 'ours',
+      moved: 'it is called vg0/renamed by now',
+    });
     await createLv.revert({ undo, result, host });
     expect(lvm.names()).toEqual(['web1']);
   });

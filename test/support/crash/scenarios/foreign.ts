@@ -1,3 +1,5 @@
+import type { Steps } from '../../../../src/atomic/sequence.ts';
+import type { Toys } from '../toys.ts';
 import { meanwhile, removeThing, renameThing, trial, type Scenario } from './scenario.ts';
 
 /** What others do to the host while we work on it, or while our journal is open. */
@@ -12,6 +14,28 @@ export const foreignScenarios: readonly Scenario[] = [
       });
       const { ending } = await t.run(subject, (tx, o) => tx.step(o.make, { name: 'a' }), { plan });
       t.expectEnding(ending, /^RolledBackError.*vol:a exists/);
+      t.expectKept('vol:a', uid, { mark: 'bofh.else.1' });
+      t.expectBefore({ besides: ['vol:a'] });
+      return t.found;
+    },
+  },
+  {
+    name: 'a foreign object that takes the name between two steps is not worked on',
+    run: async (subject) => {
+      const t = trial();
+      let uid = 0;
+      // When the second step has been checked: only a look right before the act finds it.
+      const plan = meanwhile(/^fdatasync .*intent 2/, () => {
+        removeThing(t.world, 'vol:a');
+        uid = t.add('vol:a', { mark: 'bofh.else.1' });
+      });
+      const work = async (tx: Steps, o: Toys) => {
+        await tx.step(o.make, { name: 'a' });
+        await tx.step(o.open, { name: 'a' });
+      };
+      const { ending, process } = await t.run(subject, work, { plan });
+      t.expectEnding(ending, /^RolledBackError.*vol:a, which is not as this sequence has left it/);
+      t.expect(!process.events.some(({ label }) => label.startsWith('open ')), 'a foreign object was opened');
       t.expectKept('vol:a', uid, { mark: 'bofh.else.1' });
       t.expectBefore({ besides: ['vol:a'] });
       return t.found;

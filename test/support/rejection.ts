@@ -1,0 +1,9 @@
+/** What a promise is rejected with. Throws when it is not. */
+export async function rejectionOf(work: Promise<unknown>): Promise<unknown> {
+  try {
+    await work;
+  } catch (error) {
+    return error;
+  }
+  throw new Error('it succeeded');
+}
