@@ -9,6 +9,8 @@ import { unwind, type Unwinding, type Unwound } from './unwind.ts';
 /** What the end of a sequence needs of it. */
 export interface Ending {
   readonly unwinding: Unwinding;
+  /** What its scopes have left alone. */
+  readonly leftAlone: readonly string[];
   readonly stop: AbortSignal;
   /** Releases what is temporary, newest first. */
   readonly release: () => Promise<void>;
@@ -74,10 +76,10 @@ export async function rollBack(ending: Ending, cause: unknown): Promise<unknown>
   }
   if (unwound.adrift !== undefined) ending.leave(unwound.adrift);
   if (unwound.end === 'stuck') return await stuck(unwinding, { cause, errors: unwound.errors });
-  return rolledBack(unwinding, cause, unwound);
+  return rolledBack(unwinding, cause, [...ending.leftAlone, ...unwound.leftAlone]);
 }
 
-function rolledBack({ journal }: Unwinding, cause: unknown, { leftAlone }: Unwound): Error {
+function rolledBack({ journal }: Unwinding, cause: unknown, leftAlone: readonly string[]): Error {
   let left = '';
   try {
     if (journal.incomplete !== undefined) throw journal.incomplete;

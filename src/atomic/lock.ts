@@ -59,13 +59,14 @@ async function takeAll(
   );
   if (wanted.length === 0) return undefined;
   makeWritable(directory);
-  const opened = wanted.map(([key, mode]) => {
-    const had = held.get(key);
-    const fd = had?.fd ?? openLock(join(directory, fileName(key)));
-    return { key, fd, mode, ...(had === undefined ? {} : { from: had.mode }) };
-  });
+  const opened: Opened[] = [];
   let taken = false;
   try {
+    for (const [key, mode] of wanted) {
+      const had = held.get(key);
+      const fd = had?.fd ?? openLock(join(directory, fileName(key)));
+      opened.push({ key, fd, mode, ...(had === undefined ? {} : { from: had.mode }) });
+    }
     const refused = await host.flock(opened);
     taken = refused === undefined;
     if (refused !== undefined) return opened[refused]?.key;
@@ -74,6 +75,14 @@ async function takeAll(
   } finally {
     if (!taken) for (const { fd, from } of opened) if (from === undefined) closeSync(fd);
   }
+}
+
+interface Opened {
+  readonly key: Key;
+  readonly fd: number;
+  readonly mode: Mode;
+  /** What we had it in before. */
+  readonly from?: Mode;
 }
 
 /** Each key of a step with the stronger of its modes, in one order for everybody. */

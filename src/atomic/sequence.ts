@@ -43,6 +43,8 @@ export class AtomicOperationSequence {
   readonly #claims: StepHome['running'] = new Map();
   /** Acts that a second signal left to themselves: until they end, journal and locks are theirs. */
   readonly #adrift: Promise<unknown>[] = [];
+  /** What scopes that were undone had to leave alone: what they throw is the error of their body. */
+  readonly #leftAlone: string[] = [];
   #journal: Journal | undefined;
   #birth: Promise<Journal> | undefined;
   /** Lines that are written with the next intent: without one they say nothing. */
@@ -168,7 +170,8 @@ export class AtomicOperationSequence {
   async #undoScope(journal: Journal, s: number, error: unknown): Promise<void> {
     try {
       append(journal, [{ t: 'rollback', scope: s, because: messageOf(error) }]);
-      const { end, adrift } = await unwind({ ...this.#unwinding(journal), scope: s });
+      const { end, adrift, leftAlone } = await unwind({ ...this.#unwinding(journal), scope: s });
+      this.#leftAlone.push(...leftAlone);
       if (adrift !== undefined) this.#adrift.push(adrift);
       if (end === 'stuck' || journal.incomplete !== undefined) this.#root.failed ??= { error };
       append(journal, [{ t: 'scope-end', s }]);
@@ -211,6 +214,7 @@ export class AtomicOperationSequence {
   #ending(journal: Journal): Ending {
     return {
       unwinding: this.#unwinding(journal),
+      leftAlone: this.#leftAlone,
       stop: this.#stop,
       release: async () => {
         for (const n of this.#temporaries.toReversed()) await this.#release(n);

@@ -40,6 +40,18 @@ test('a refused sequence keeps what it had and nothing more', async () => {
   for (const locks of [first, second, third]) locks.release();
 });
 
+test('a lock that cannot be made is an error, and those before it are given back', async () => {
+  const { directory, table } = place();
+  const locks = table.open();
+  mkdirSync(join(directory, 'locks', 'b'), { recursive: true });
+  const before = readdirSync('/proc/self/fd').length;
+
+  await expect(locks.take({ changes: ['a', 'b'] })).rejects.toThrow(/lock .*\/b cannot be made/);
+
+  expect(readdirSync('/proc/self/fd')).toHaveLength(before);
+  expect(await table.open().take({ changes: ['a'] })).toBeUndefined();
+});
+
 test('steps side by side that share an object open its lock once, and release frees it', async () => {
   const { directory, table } = place();
   const locks = table.open();

@@ -113,6 +113,23 @@ describe('what the error of a sequence that is undone says was left alone', () =
     expect(error).toMatchObject({ leftAlone });
     expect(toy.asked).toEqual(asked);
   });
+
+  test('what a scope left alone is said too when the whole is undone', async () => {
+    const toy = puppet();
+    const sequence = new AtomicOperationSequence({ engine: engineOf(toy), name: 'toys' });
+
+    const error = await failure(
+      sequence.run((tx) =>
+        tx.scope('inner', async (inner) => {
+          await inner.step(toy.thing, { name: 'a' });
+          toy.looks.set('a', { state: 'not-ours', found: 'a foreign a' });
+          fail();
+        }),
+      ),
+    );
+
+    expect(error).toMatchObject({ leftAlone: ['toy.thing (toy:a): a foreign a'] });
+  });
 });
 
 describe('an undo that fails', () => {
