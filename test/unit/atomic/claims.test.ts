@@ -8,6 +8,7 @@ import { JournalError, UsageError } from '../../../src/errors.ts';
 import { begin, intent } from '../../support/crash/lines.ts';
 import { newMachine, spawn } from '../../support/crash/process.ts';
 import { newWorld } from '../../support/crash/world.ts';
+import { rejectionOf } from '../../support/rejection.ts';
 
 function start(more: Partial<Engine> = {}): Engine {
   return { ...spawn(newWorld(), newMachine(), { find: () => undefined }).engine, ...more };
@@ -15,14 +16,6 @@ function start(more: Partial<Engine> = {}): Engine {
 
 function claiming(engine: Engine, stop = new AbortController().signal): Claiming {
   return { engine, id: 'own', locks: engine.locks.open(), running: new Map(), stop };
-}
-
-/** What a promise is rejected with. */
-async function failure(work: Promise<unknown>): Promise<unknown> {
-  return work.then(
-    () => 'it succeeded',
-    (error: unknown) => error,
-  );
 }
 
 /** An open journal whose steps have these claims; its owner is this process, or one that is gone. */
@@ -70,7 +63,7 @@ describe('steps of one sequence', () => {
     const at = claiming(start());
     await claim(at, 'first', 1, { makes: ['a'] });
 
-    const error = await failure(claim(at, 'second', 2, { needs: ['a'] }));
+    const error = await rejectionOf(claim(at, 'second', 2, { needs: ['a'] }));
 
     expect(error).toBeInstanceOf(UsageError);
     expect(error).toMatchObject({ message: 'second and first run side by side on a: await the first one' });
@@ -90,7 +83,7 @@ describe('an object that another sequence has', () => {
     journal(engine, 'own', [{ changes: ['a'] }]);
     journal(engine, 'zzz', [{ makes: ['c'] }, claims]);
 
-    const error = await failure(claim(claiming(engine), 'toy', 1, { changes: ['a'] }));
+    const error = await rejectionOf(claim(claiming(engine), 'toy', 1, { changes: ['a'] }));
 
     expect(error).toBeInstanceOf(JournalError);
     expect(error).toMatchObject({
@@ -144,7 +137,7 @@ describe('an object of a sequence that died', () => {
     const engine = start();
     journal(engine, 'dead', [{ makes: ['b'] }, { makes: ['a'] }], 'gone').close();
 
-    const error = await failure(claim(claiming(engine), 'toy', 1, { needs: ['a'] }));
+    const error = await rejectionOf(claim(claiming(engine), 'toy', 1, { needs: ['a'] }));
 
     expect(error).toBeInstanceOf(JournalError);
     expect(error).toMatchObject({

@@ -6,6 +6,7 @@ import { AtomicOperationSequence, type Steps } from '../../../src/atomic/sequenc
 import { RolledBackError, StuckError, UsageError } from '../../../src/errors.ts';
 import { newMachine, spawn, type Process } from '../../support/crash/process.ts';
 import { newWorld } from '../../support/crash/world.ts';
+import { rejectionOf } from '../../support/rejection.ts';
 
 /** A set of accounts, the functions that change it, and what was called, in its order. */
 function accounts(...others: readonly string[]) {
@@ -38,14 +39,6 @@ function run<T>(
   return new AtomicOperationSequence({ engine, name: 'accounts', ...given }).run(body);
 }
 
-/** What a promise is rejected with. */
-async function failure(work: Promise<unknown>): Promise<unknown> {
-  return work.then(
-    () => 'it succeeded',
-    (error: unknown) => error,
-  );
-}
-
 const fail = (): never => {
   throw new Error('the script failed');
 };
@@ -68,7 +61,7 @@ describe('a sequence with a `reverse`', () => {
       fail();
     };
 
-    const error = await failure(run(reverse, body));
+    const error = await rejectionOf(run(reverse, body));
 
     expect(error).toBeInstanceOf(RolledBackError);
     expect(error).toMatchObject({ cause: { message: 'the script failed' }, leftAlone: [] });
@@ -90,7 +83,7 @@ describe('a sequence with a `reverse`', () => {
       return () => names.push(...before);
     };
 
-    await failure(run(reverse, (tx) => tx.call(clear, names).then(fail)));
+    await rejectionOf(run(reverse, (tx) => tx.call(clear, names).then(fail)));
 
     expect(order).toEqual(['its inverse is made', 'the call']);
     expect(names).toEqual(['ann']);
@@ -107,8 +100,8 @@ describe('a sequence with a `reverse`', () => {
     const nameless = (): unknown => ran.push('nameless');
     const addWithInverse = withReverse(add, remove);
 
-    const alone = await failure(run(made, (tx) => tx.call(nameless)));
-    const after = await failure(
+    const alone = await rejectionOf(run(made, (tx) => tx.call(nameless)));
+    const after = await rejectionOf(
       run(made, (tx) => tx.call(addWithInverse, 'ann').then(() => tx.call(nameless))),
     );
 
@@ -129,11 +122,11 @@ describe('a sequence with a `reverse`', () => {
     };
     const { add } = accounts();
 
-    expect(await failure(run(unmade, (tx) => tx.call(add, 'ann')))).toMatchObject({ cause });
-    expect(await failure(run(undefined, (tx) => tx.call(add, 'ann')))).toMatchObject({
+    expect(await rejectionOf(run(unmade, (tx) => tx.call(add, 'ann')))).toMatchObject({ cause });
+    expect(await rejectionOf(run(undefined, (tx) => tx.call(add, 'ann')))).toMatchObject({
       remedy: 'give it one by withReverse(), or by the `reverse` of the sequence, or use tx.effect',
     });
-    expect(await failure(run(undefined, (tx) => tx.call(() => 'done')))).toMatchObject({
+    expect(await rejectionOf(run(undefined, (tx) => tx.call(() => 'done')))).toMatchObject({
       message: 'a function without a name was not called: it has no inverse',
     });
   });
@@ -145,7 +138,7 @@ describe('a sequence with a `reverse`', () => {
       await tx.call(add, 'bob');
     };
 
-    const error = await failure(run(reverse, body));
+    const error = await rejectionOf(run(reverse, body));
 
     expect(calls).toEqual(['add ann', 'add bob', 'remove ann']);
     expect([...there]).toEqual(['bob']);
@@ -164,7 +157,7 @@ describe('a sequence with a `reverse`', () => {
       fail();
     };
 
-    await failure(run(reverse, body));
+    await rejectionOf(run(reverse, body));
 
     expect(calls).toEqual(['add ann', 'add bob', 'add cy', 'remove cy', 'remove bob', 'remove ann']);
   });
@@ -173,7 +166,7 @@ describe('a sequence with a `reverse`', () => {
     const { there, calls, add, reverse } = accounts();
     const body = async (tx: Steps): Promise<void> => {
       await tx.call(add, 'ann');
-      await failure(tx.scope('inner', (inner) => inner.call(add, 'bob').then(fail)));
+      await rejectionOf(tx.scope('inner', (inner) => inner.call(add, 'bob').then(fail)));
       await tx.call(add, 'cy');
     };
 
@@ -197,7 +190,7 @@ describe('a sequence with a `reverse`', () => {
       fail();
     };
 
-    const error = await failure(run(failing, body));
+    const error = await rejectionOf(run(failing, body));
 
     expect(error).toBeInstanceOf(StuckError);
     const { cause, blocked } = error as StuckError;
@@ -221,11 +214,11 @@ describe('a sequence with a `reverse`', () => {
       await tx.call(add, 'ann');
       process.kill();
     };
-    await failure(run(reverse, body, process));
+    await rejectionOf(run(reverse, body, process));
     const { engine } = spawn(world, newMachine(), { find: () => undefined });
 
     const [open] = await openJournals(engine);
-    const error = await failure(recover(open?.id ?? '', { engine, yes: true }));
+    const error = await rejectionOf(recover(open?.id ?? '', { engine, yes: true }));
 
     expect(open?.state.steps.map(({ intent }) => [intent.kind, intent.args])).toEqual([
       ['bare', { name: 'add' }],
@@ -243,7 +236,7 @@ describe('a function with an inverse of its own', () => {
     const own = withReverse(add, remove);
     const other: Reverse = () => () => calls.push('the inverse of the sequence');
 
-    await failure(run(other, (tx) => tx.call(own, 'ann').then(fail)));
+    await rejectionOf(run(other, (tx) => tx.call(own, 'ann').then(fail)));
 
     expect(calls).toEqual(['add ann', 'remove ann']);
   });
@@ -254,7 +247,7 @@ describe('a function with an inverse of its own', () => {
     const resizeBack = (name: string, size: number): void => void sizes.set(name, size);
     const own = withReverse(resize, resizeBack, (name) => [name, sizes.get(name) ?? 0]);
 
-    await failure(run(undefined, (tx) => tx.call(own, 'web1', 2).then(fail)));
+    await rejectionOf(run(undefined, (tx) => tx.call(own, 'web1', 2).then(fail)));
 
     expect([...sizes]).toEqual([['web1', 1]]);
   });
@@ -278,7 +271,7 @@ describe('a bare pair', () => {
     const given: unknown[] = [];
     const inverse = (result: unknown): void => void given.push(result);
 
-    const error = await failure(run(undefined, (tx) => tx.effect('pair', forward, inverse).then(fail)));
+    const error = await rejectionOf(run(undefined, (tx) => tx.effect('pair', forward, inverse).then(fail)));
 
     expect(error).toBeInstanceOf(RolledBackError);
     expect(given).toEqual(wanted);

@@ -9,6 +9,7 @@ import { RefusedError, RolledBackError, StuckError, type Holder } from '../../..
 import { newMachine, spawn, type Plan } from '../../support/crash/process.ts';
 import { crash } from '../../support/crash/trial.ts';
 import { newWorld } from '../../support/crash/world.ts';
+import { rejectionOf } from '../../support/rejection.ts';
 
 const named = z.object({ name: z.string() });
 
@@ -64,13 +65,6 @@ function making(toy: Puppet, names: readonly string[], then: () => void) {
   };
 }
 
-async function failure(work: Promise<unknown>): Promise<unknown> {
-  return work.then(
-    () => 'it succeeded',
-    (error: unknown) => error,
-  );
-}
-
 const fail = (): never => {
   throw new Error('the script failed');
 };
@@ -82,7 +76,7 @@ async function failing(toy: Puppet, names: readonly string[], meanwhile: () => v
     return fail();
   };
   const sequence = new AtomicOperationSequence({ engine: engineOf(toy), name: 'toys' });
-  return failure(sequence.run(making(toy, names, then)));
+  return rejectionOf(sequence.run(making(toy, names, then)));
 }
 
 const holder = (words: string): Holder => ({ kind: 'unknown', words });
@@ -118,7 +112,7 @@ describe('what the error of a sequence that is undone says was left alone', () =
     const toy = puppet();
     const sequence = new AtomicOperationSequence({ engine: engineOf(toy), name: 'toys' });
 
-    const error = await failure(
+    const error = await rejectionOf(
       sequence.run((tx) =>
         tx.scope('inner', async (inner) => {
           await inner.step(toy.thing, { name: 'a' });
@@ -171,7 +165,7 @@ describe('an undo that fails', () => {
     const engine = engineOf(toy);
     const sequence = new AtomicOperationSequence({ engine, name: 'toys' });
 
-    await failure(sequence.run(making(toy, ['a', 'b', 'c'], fail)));
+    await rejectionOf(sequence.run(making(toy, ['a', 'b', 'c'], fail)));
 
     const [open] = await openJournals(engine);
     expect(open?.state.steps.map(({ blocked }) => blocked)).toEqual([
@@ -187,7 +181,9 @@ describe('what ended with an earlier boot', () => {
     const toy = puppet('boot');
     const at = world();
     const first = engineOf(toy, at, { crashBefore: ({ label }) => label.includes('rollback') });
-    await failure(new AtomicOperationSequence({ engine: first, name: 'toys' }).run(making(toy, ['a'], fail)));
+    await rejectionOf(
+      new AtomicOperationSequence({ engine: first, name: 'toys' }).run(making(toy, ['a'], fail)),
+    );
     crash(at, 'reboot');
     // The puppet does not see that its first process is dead.
     toy.asked.length = 0;
@@ -268,7 +264,7 @@ test('a second signal between two acts: the next one is not begun', async () => 
   const signals = { stop: stop.signal, abandon: abandon.signal };
   const sequence = new AtomicOperationSequence({ engine, name: 'toys', ...signals });
 
-  const error = await failure(sequence.run(making(toy, ['a', 'b'], fail)));
+  const error = await rejectionOf(sequence.run(making(toy, ['a', 'b'], fail)));
 
   expect(error).toBeInstanceOf(StuckError);
   expect(toy.asked).toEqual(['revert b']);
@@ -285,7 +281,9 @@ test('the progress of an undo is told with the step that it is of', async () => 
   };
   const watched = { ...engine, onProgress, host: { ...engine.host, during } };
 
-  await failure(new AtomicOperationSequence({ engine: watched, name: 'toys' }).run(making(toy, ['a'], fail)));
+  await rejectionOf(
+    new AtomicOperationSequence({ engine: watched, name: 'toys' }).run(making(toy, ['a'], fail)),
+  );
 
   expect(told).toEqual([
     { n: 1, kind: 'toy.thing' },
