@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import type { Steps } from '../../../src/atomic/sequence.ts';
+import { anyAction, interpret, type Action, type Taken } from './program.ts';
 import { newMachine, type Event, type Fault, type Plan } from './process.ts';
 import type { Toys } from './toys.ts';
 import {
@@ -34,16 +35,6 @@ interface Leaf {
   readonly b: number;
 }
 
-export type Action =
-  | Leaf
-  | { readonly do: 'together'; readonly all: readonly Leaf[] }
-  | {
-      readonly do: 'scope';
-      readonly fails: boolean;
-      readonly caught: boolean;
-      readonly body: readonly Action[];
-    };
-
 /** What goes wrong in one process: faults by event number, and its end. */
 interface Trouble {
   readonly faults: readonly { readonly at: number; readonly how: Fault }[];
@@ -51,7 +42,7 @@ interface Trouble {
 }
 
 export interface Case {
-  readonly body: readonly Action[];
+  readonly body: readonly Action<Leaf>[];
   readonly fails: boolean;
   readonly run: Trouble;
   readonly recovery: Trouble;
@@ -79,27 +70,13 @@ const leaf: fc.Arbitrary<Leaf> = fc.record({
   b: fc.nat(2),
 });
 
-const action = fc.letrec<{ action: Action; scope: Action; together: Action }>((tie) => ({
-  action: fc.oneof(
-    { weight: 8, arbitrary: leaf },
-    { weight: 1, arbitrary: tie('together') },
-    { weight: 2, arbitrary: tie('scope') },
-  ),
+const action = anyAction({
+  leaf,
   // Not `fill`: it is named by the volume, which a rename beside it may have moved by the time of the replay.
-  together: fc.record({
-    do: fc.constant('together' as const),
-    all: fc.array(
-      leaf.filter(({ do: what }) => what !== 'fill'),
-      { minLength: 2, maxLength: 3 },
-    ),
-  }),
-  scope: fc.record({
-    do: fc.constant('scope' as const),
-    fails: fc.boolean(),
-    caught: fc.constantFrom(true, true, false),
-    body: fc.array(tie('action'), { maxLength: 4 }),
-  }),
-})).action;
+  parallel: leaf.filter(({ do: what }) => what !== 'fill'),
+  weights: { leaf: 8, together: 1, scope: 2 },
+  longest: 4,
+});
 
 const kind: fc.Arbitrary<CrashKind> = fc.oneof(
   fc.constantFrom('kill' as const, 'reboot' as const, 'none' as const, 'half' as const, 'whole' as const),
@@ -126,23 +103,17 @@ export const anyCase: fc.Arbitrary<Case> = fc.record({
   kind,
 });
 
-/** One step that was taken and not undone with its scope. */
-interface Taken {
-  readonly leaf: Leaf;
-  readonly scopes: readonly object[];
-}
-
 /** Runs it, lets it crash, recovers; gives what is wrong. Here what holds is told by what was reported, as always. */
 export async function randomTrial(subject: Subject, one: Case): Promise<readonly string[]> {
   const start = startWorld();
   const foreign = uidsOf(start);
   const world = copyWorld(start);
-  const taken: Taken[] = [];
+  const taken: Taken<Leaf>[] = [];
   const body = { ended: false };
   const script: Script = {
     name: 'random',
     body: async (tx, toys) => {
-      await interpret({ tx, toys, world, taken, scopes: [] }, one.body);
+      await interpret({ tx, toys, world, taken, scopes: [] }, one.body, workOf);
       body.ended = true;
       if (one.fails) throw new Error('the script failed');
     },
@@ -196,43 +167,8 @@ interface At {
   readonly tx: Steps;
   readonly toys: Toys;
   readonly world: World;
-  readonly taken: Taken[];
+  readonly taken: Taken<Leaf>[];
   readonly scopes: readonly object[];
-}
-
-async function interpret(at: At, body: readonly Action[]): Promise<void> {
-  for (const one of body) {
-    if (one.do === 'together') await together(one.all.map((each) => () => takeLeaf(at, each)));
-    else if (one.do === 'scope') await takeScope(at, one);
-    else await takeLeaf(at, one);
-  }
-}
-
-async function together(works: readonly (() => Promise<void>)[]): Promise<void> {
-  const settled = works.map((work) => work());
-  await Promise.allSettled(settled);
-  await Promise.all(settled);
-}
-
-async function takeScope(at: At, one: Action & { readonly do: 'scope' }): Promise<void> {
-  const own = {};
-  try {
-    await at.tx.scope('inner', async (tx) => {
-      await interpret({ ...at, tx, scopes: [...at.scopes, own] }, one.body);
-      if (one.fails) throw new Error('the scope failed');
-    });
-  } catch (error) {
-    for (const each of at.taken.filter(({ scopes }) => scopes.includes(own)))
-      at.taken.splice(at.taken.indexOf(each), 1);
-    if (!one.caught) throw error;
-  }
-}
-
-async function takeLeaf(at: At, leafToTake: Leaf): Promise<void> {
-  const work = workOf(at, leafToTake);
-  if (work === undefined) return;
-  await work();
-  at.taken.push({ leaf: leafToTake, scopes: at.scopes });
 }
 
 /** Undefined where the world does not allow it now. */
@@ -278,7 +214,7 @@ function workOf({ tx, toys, world }: At, { do: what, a, b }: Leaf): (() => Promi
 async function replayed(
   subject: Subject,
   start: World,
-  taken: readonly Taken[],
+  taken: readonly Taken<Leaf>[],
 ): Promise<ReadonlyMap<string, string>> {
   const world = copyWorld(start);
   const script: Script = {

@@ -7,6 +7,7 @@ import { CommandError, ParseError, ToolError } from '../../../src/errors.ts';
 import { localHost } from '../../../src/host/local.ts';
 import { launch } from '../../../src/host/start.ts';
 import { stopping } from '../../../src/host/watch.ts';
+import { rejectionOf } from '../../support/rejection.ts';
 import {
   asProcess,
   processEnvironment,
@@ -17,7 +18,6 @@ import {
   reading,
   runs,
   textOf,
-  thrownBy,
   until,
 } from './support.ts';
 
@@ -124,7 +124,7 @@ describe('a change', () => {
   test('that fails is a CommandError with the end of what it wrote', async () => {
     const { change } = hostWith('head -c 3000000 /dev/zero | tr "\\0" x; echo last; echo why >&2; exit 5');
 
-    const error = await thrownBy(change.run(changing(['x'], { classify: () => 'no-space' })));
+    const error = await rejectionOf(change.run(changing(['x'], { classify: () => 'no-space' })));
 
     expect(error).toBeInstanceOf(CommandError);
     expect(error).toMatchObject({ exitCode: 5, reason: 'no-space', stderr: 'why\n' });
@@ -137,7 +137,7 @@ describe('a change', () => {
     const { change } = hostWith('head -c 70000000 /dev/zero; printf "\\377"');
 
     await expect(change.run({ ...changing(), parse: nothing })).resolves.toBeUndefined();
-    expect(String(await thrownBy(change.run(changing())))).toContain('more than 64 MiB');
+    expect(String(await rejectionOf(change.run(changing())))).toContain('more than 64 MiB');
   });
 
   test('whose answer is not understood is a ParseError', async () => {
@@ -146,14 +146,14 @@ describe('a change', () => {
       throw new Error('what is that');
     };
 
-    expect(await thrownBy(change.run(changing([], { parse })))).toBeInstanceOf(ParseError);
+    expect(await rejectionOf(change.run(changing([], { parse })))).toBeInstanceOf(ParseError);
   });
 
   test('that ends by a signal is "killed", by 128 and the number through the shell', async () => {
     const { change } = hostWith('kill -"$1" $$');
 
     for (const signal of ['KILL', 'TERM', 'SEGV']) {
-      const error = await thrownBy(change.run(changing([signal], { accepts: [0, 137, 143] })));
+      const error = await rejectionOf(change.run(changing([signal], { accepts: [0, 137, 143] })));
       expect(error).toMatchObject({ reason: 'killed', exitCode: undefined });
       expect(String(error)).toContain(`SIG${signal}`);
     }
@@ -162,14 +162,14 @@ describe('a change', () => {
   test('that exits 255, as xl does, was not ended by a signal', async () => {
     const { change } = hostWith('exit 255');
 
-    expect(await thrownBy(change.run(changing()))).toMatchObject({ reason: 'unknown', exitCode: 255 });
+    expect(await rejectionOf(change.run(changing()))).toMatchObject({ reason: 'unknown', exitCode: 255 });
   });
 
   test('that cannot be started is a ToolError: interpreter missing (127), not executable (126)', async () => {
     const { directory, step } = hostWith('true');
     for (const interpreter of ['/nowhere/interpreter', '/etc/passwd']) {
       const tar = program(directory, 'broken', `#!${interpreter}\n`);
-      const error = await thrownBy(localHost({ tools: { tar } }).during(step).run(changing()));
+      const error = await rejectionOf(localHost({ tools: { tar } }).during(step).run(changing()));
       expect(error).toBeInstanceOf(ToolError);
     }
   });
@@ -258,7 +258,9 @@ describe('a change that is busy', () => {
     const { change, directory } = hostWith('echo try >>"$1"; exit 1');
     const tries = join(directory, 'tries');
 
-    const error = await thrownBy(change.run(changing([tries], { repeatable: true, classify: () => 'busy' })));
+    const error = await rejectionOf(
+      change.run(changing([tries], { repeatable: true, classify: () => 'busy' })),
+    );
 
     expect(error).toMatchObject({ reason: 'busy', exitCode: 1 });
     expect(textOf(tries)).toBe('try\n'.repeat(5));
@@ -268,8 +270,8 @@ describe('a change that is busy', () => {
     const { change, directory } = hostWith('echo try >>"$1"; exit 1');
     const [once, other] = [join(directory, 'once'), join(directory, 'other')];
 
-    await thrownBy(change.run(changing([once], { classify: () => 'busy' })));
-    await thrownBy(change.run(changing([other], { repeatable: true, classify: () => 'exists' })));
+    await rejectionOf(change.run(changing([once], { classify: () => 'busy' })));
+    await rejectionOf(change.run(changing([other], { repeatable: true, classify: () => 'exists' })));
 
     expect([textOf(once), textOf(other)]).toEqual(['try\n', 'try\n']);
   });
@@ -292,7 +294,7 @@ describe('a change in an interrupted step', () => {
     const interrupt = new AbortController();
     const { change, directory } = hostWith(cleaningUp, { step: { signal: interrupt.signal } });
 
-    const running = thrownBy(change.run(changing([directory], { stop: 'safe' })));
+    const running = rejectionOf(change.run(changing([directory], { stop: 'safe' })));
     await until('it runs', () => textOf(join(directory, 'pid')) !== '');
     interrupt.abort();
     // While it cleans up, the shell keeps the lock, under the name by which recovery may end it.
@@ -325,7 +327,7 @@ describe('a change in an interrupted step', () => {
       step: { signal: AbortSignal.abort() },
     });
 
-    const error = await thrownBy(change.run(changing([directory], { stop: 'safe' })));
+    const error = await rejectionOf(change.run(changing([directory], { stop: 'safe' })));
 
     expect(error).toMatchObject({ reason: 'killed' });
     expect(readdirSync(directory)).not.toContain('made');
@@ -337,7 +339,7 @@ describe('a change in an interrupted step', () => {
       `if [ $# = 1 ]; then ${cleaningUp}; else sleep 0.5; echo done; fi`,
     );
 
-    const error = await thrownBy(change.run(changing([directory], { stop: 'safe', timeoutMs: 200 })));
+    const error = await rejectionOf(change.run(changing([directory], { stop: 'safe', timeoutMs: 200 })));
     const { stdout } = await change.run(changing([], { timeoutMs: 200 }));
 
     expect(error).toMatchObject({ reason: 'timeout' });

@@ -12,7 +12,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { CommandError } from '../../../src/errors.ts';
 import { localHost } from '../../../src/host/local.ts';
-import { runScript, temporaryDirectory, thrownBy } from './support.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+import { runScript, temporaryDirectory } from './support.ts';
 
 const host = localHost();
 const change = host.during({ outputs: '/nonexistent', lock: -1 });
@@ -50,8 +51,8 @@ describe('stat', () => {
     const directory = temporaryDirectory();
     symlinkSync('loop', join(directory, 'loop'));
 
-    const looping = await thrownBy(host.stat(join(directory, 'loop', 'x')));
-    const tooLong = await thrownBy(host.stat(join(directory, 'x'.repeat(300))));
+    const looping = await rejectionOf(host.stat(join(directory, 'loop', 'x')));
+    const tooLong = await rejectionOf(host.stat(join(directory, 'x'.repeat(300))));
 
     expect(looping).toBeInstanceOf(CommandError);
     expect(looping).toMatchObject({ tool: 'file', argv: ['stat', join(directory, 'loop', 'x')] });
@@ -92,12 +93,12 @@ describe('reading', () => {
     execFileSync('mkfifo', [fifo]);
 
     for (const path of [fifo, '/dev/zero', '/etc'])
-      expect(await thrownBy(host.readFile(path))).toBeInstanceOf(CommandError);
+      expect(await rejectionOf(host.readFile(path))).toBeInstanceOf(CommandError);
   });
 
   test('a missing file, directory or link is "not-found"', async () => {
     for (const verb of ['readFile', 'readDir', 'readLink'] as const)
-      expect(await thrownBy(host[verb]('/nowhere'))).toMatchObject({ tool: 'file', reason: 'not-found' });
+      expect(await rejectionOf(host[verb]('/nowhere'))).toMatchObject({ tool: 'file', reason: 'not-found' });
   });
 
   test('a directory gives its names in order, a link its target as it stands', async () => {
@@ -134,7 +135,7 @@ describe('writeNew', () => {
     symlinkSync(join(directory, 'target'), dangling);
 
     for (const path of [file, link, dangling])
-      expect(await thrownBy(change.writeNew(path, 'ours', { mode: 0o600 }))).toMatchObject({
+      expect(await rejectionOf(change.writeNew(path, 'ours', { mode: 0o600 }))).toMatchObject({
         reason: 'exists',
       });
 
@@ -152,7 +153,7 @@ describe('writeNew', () => {
     }
     try {
       const path = join(directory, 'file');
-      const error = await thrownBy(change.writeNew(path, Buffer.alloc(1024 * 1024), { mode: 0o600 }));
+      const error = await rejectionOf(change.writeNew(path, Buffer.alloc(1024 * 1024), { mode: 0o600 }));
 
       expect(error).toMatchObject({ reason: 'no-space' });
       expect(existsSync(path)).toBe(false);
@@ -178,7 +179,7 @@ describe('the other changes of files', () => {
 
     expect((await host.stat(ours))?.links).toBe(2);
     for (const path of [theirs, link])
-      expect(await thrownBy(change.link(ours, path))).toMatchObject({
+      expect(await rejectionOf(change.link(ours, path))).toMatchObject({
         reason: 'exists',
         argv: ['link', ours, path],
       });
@@ -197,7 +198,7 @@ describe('the other changes of files', () => {
 
     expect(await host.readDir(directory)).toEqual([]);
     for (const work of [() => change.rename(a, b), () => change.removeFile(b), () => change.sync(b)])
-      expect(await thrownBy(work())).toMatchObject({ tool: 'file', reason: 'not-found' });
+      expect(await rejectionOf(work())).toMatchObject({ tool: 'file', reason: 'not-found' });
   });
 
   test('makeDir makes one new directory with exactly the mode; with parents, those that are missing', async () => {
@@ -206,14 +207,14 @@ describe('the other changes of files', () => {
     const umask = process.umask(0o077);
     try {
       await change.makeDir(one, { mode: 0o755 });
-      expect(await thrownBy(change.makeDir(deep, { mode: 0o755 }))).toMatchObject({ reason: 'not-found' });
+      expect(await rejectionOf(change.makeDir(deep, { mode: 0o755 }))).toMatchObject({ reason: 'not-found' });
       await change.makeDir(deep, { mode: 0o750, parents: true });
       await change.makeDir(one, { mode: 0o700, parents: true });
     } finally {
       process.umask(umask);
     }
 
-    expect(await thrownBy(change.makeDir(one, { mode: 0o755 }))).toMatchObject({ reason: 'exists' });
+    expect(await rejectionOf(change.makeDir(one, { mode: 0o755 }))).toMatchObject({ reason: 'exists' });
     const modes = await Promise.all(
       [one, join(one, 'two'), deep].map(async (path) => (await host.stat(path))?.mode),
     );
@@ -225,10 +226,10 @@ describe('the other changes of files', () => {
     const file = join(temporaryDirectory(), 'file');
     writeFileSync(file, '');
 
-    expect(await thrownBy(change.makeDir(file, { mode: 0o755, parents: true }))).toMatchObject({
+    expect(await rejectionOf(change.makeDir(file, { mode: 0o755, parents: true }))).toMatchObject({
       reason: 'exists',
     });
-    expect(await thrownBy(change.makeDir(join(file, 'x'), { mode: 0o755, parents: true }))).toBeInstanceOf(
+    expect(await rejectionOf(change.makeDir(join(file, 'x'), { mode: 0o755, parents: true }))).toBeInstanceOf(
       CommandError,
     );
   });
@@ -239,7 +240,7 @@ describe('the other changes of files', () => {
     mkdirSync(path);
     writeFileSync(join(path, 'file'), '');
 
-    const full = await thrownBy(change.removeDir(path));
+    const full = await rejectionOf(change.removeDir(path));
     await change.removeFile(join(path, 'file'));
     await change.removeDir(path);
 

@@ -5,7 +5,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { CommandError, ToolError } from '../../../src/errors.ts';
 import { localHost } from '../../../src/host/local.ts';
 import { findProgram } from '../../../src/host/program.ts';
-import { openFile, temporaryDirectory, thrownBy } from './support.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+import { openFile, temporaryDirectory } from './support.ts';
 
 const host = localHost();
 
@@ -127,13 +128,13 @@ test('nothing wanted is had at once', async () => {
 });
 
 test('a descriptor that is not open is an error, not a refusal', async () => {
-  const error = await thrownBy(host.flock([{ fd: 987, mode: 'shared' }]));
+  const error = await rejectionOf(host.flock([{ fd: 987, mode: 'shared' }]));
 
   expect(error instanceof CommandError || error instanceof ToolError).toBe(true);
 });
 
 test('a missing perl is a ToolError that names perl-base', async () => {
-  const error = await thrownBy(findProgram('perl', 'perl-base', ['/nowhere/perl']));
+  const error = await rejectionOf(findProgram('perl', 'perl-base', ['/nowhere/perl']));
 
   expect(error).toBeInstanceOf(ToolError);
   expect((error as ToolError).remedy).toContain('perl-base');

@@ -4,7 +4,8 @@ import { expect, test } from 'vitest';
 import type { Answer, Command, Pipeline } from '../../../src/command/index.ts';
 import { CommandError, ToolError, UsageError } from '../../../src/errors.ts';
 import { pipelineScript } from '../../../src/host/shell.ts';
-import { changing, hostWith, textOf, thrownBy, until } from './support.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+import { changing, hostWith, textOf, until } from './support.ts';
 
 const whole = (answer: Answer): Answer => answer;
 
@@ -67,7 +68,7 @@ test('fails when any command fails, naming it, with what that one wrote', async 
     pipeline('true', failing),
     pipeline('true', failing, 'cat'),
   ]) {
-    const error = await thrownBy(change.pipe(work));
+    const error = await rejectionOf(change.pipe(work));
     expect(error).toBeInstanceOf(CommandError);
     expect(error).toMatchObject({ argv: [failing], exitCode: 3, stderr: 'it broke\n' });
   }
@@ -76,7 +77,7 @@ test('fails when any command fails, naming it, with what that one wrote', async 
 test('blames the later command when an earlier one lost its reader', async () => {
   const { change } = hostWith(running);
 
-  const error = await thrownBy(change.pipe(pipeline('exec yes', 'cat', 'echo full >&2; exit 28')));
+  const error = await rejectionOf(change.pipe(pipeline('exec yes', 'cat', 'echo full >&2; exit 28')));
 
   expect(error).toMatchObject({ argv: ['echo full >&2; exit 28'], exitCode: 28, stderr: 'full\n' });
 });
@@ -84,7 +85,7 @@ test('blames the later command when an earlier one lost its reader', async () =>
 test('is not a success when an earlier command lost its reader and no other failed', async () => {
   const { change } = hostWith(running);
 
-  const error = await thrownBy(change.pipe(pipeline('exec yes', 'head -n 1')));
+  const error = await rejectionOf(change.pipe(pipeline('exec yes', 'head -n 1')));
 
   expect(error).toMatchObject({ argv: ['exec yes'], reason: 'killed' });
 });
@@ -95,14 +96,14 @@ test('heeds what each command accepts, and why it says it failed', async () => {
   const last = changing(['cat; exit 2'], { classify: () => 'no-space' });
 
   expect((await change.pipe({ commands: [first, changing(['cat'])], parse: whole })).stdout).toBe('ok\n');
-  const error = await thrownBy(change.pipe({ commands: [first, last], parse: whole }));
+  const error = await rejectionOf(change.pipe({ commands: [first, last], parse: whole }));
   expect(error).toMatchObject({ exitCode: 2, reason: 'no-space' });
 });
 
 test('with a command that cannot be started is a ToolError', async () => {
   const { change } = hostWith(running, { tools: { sync: '/nowhere/sync' } });
 
-  const error = await thrownBy(
+  const error = await rejectionOf(
     change.pipe({ commands: [changing(['echo']), { ...changing(), tool: 'sync' }], parse: whole }),
   );
 
@@ -128,7 +129,7 @@ test('is ended whole, and its commands clean up, when all of them are "safe"', a
     `trap "sleep 0.2; echo cleaned >${directory}/${name}; exit 1" TERM; touch ${directory}/${name}; while [ -d ${directory} ]; do sleep 0.02; done`;
   const safe = (name: string): Command<unknown> => changing([script(name)], { stop: 'safe' });
 
-  const failing = thrownBy(change.pipe({ commands: [safe('a'), safe('b')], parse: whole }));
+  const failing = rejectionOf(change.pipe({ commands: [safe('a'), safe('b')], parse: whole }));
   await until('both run', () => ['a', 'b'].every((name) => readdirSync(directory).includes(name)));
   await new Promise((resolve) => setTimeout(resolve, 50));
   interrupt.abort();
@@ -159,8 +160,12 @@ test('refuses what it cannot do: more than six commands, standard input for a la
   const { change } = hostWith(running);
   const none = changing(['cat']);
 
-  const seven = thrownBy(change.pipe({ commands: [none, none, none, none, none, none, none], parse: whole }));
-  const late = thrownBy(change.pipe({ commands: [none, changing(['cat'], { stdin: 'x' })], parse: whole }));
+  const seven = rejectionOf(
+    change.pipe({ commands: [none, none, none, none, none, none, none], parse: whole }),
+  );
+  const late = rejectionOf(
+    change.pipe({ commands: [none, changing(['cat'], { stdin: 'x' })], parse: whole }),
+  );
   const six = change.pipe({
     commands: [none, none, none, none, none, changing(['cat; echo six >&2'])],
     parse: whole,

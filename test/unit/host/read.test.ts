@@ -6,7 +6,8 @@ import { Secret } from '../../../src/command/index.ts';
 import { CommandError, ParseError, ToolError, UsageError } from '../../../src/errors.ts';
 import { type LocalHostOptions, localHost } from '../../../src/host/local.ts';
 import type { HostEvent } from '../../../src/host/setting.ts';
-import { changing, hostWith, reading, runScript, runs, textOf, thrownBy, until } from './support.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+import { changing, hostWith, reading, runScript, runs, textOf, until } from './support.ts';
 
 describe('a read', () => {
   test('gives its exact output to parse', async () => {
@@ -72,7 +73,7 @@ describe('a read', () => {
     const classify = ({ stderr }: { readonly stderr: string }) =>
       stderr.includes('not there') ? ('not-found' as const) : ('unknown' as const);
 
-    const error = await thrownBy(host.run(reading(['x'], { classify })));
+    const error = await rejectionOf(host.run(reading(['x'], { classify })));
 
     expect(error).toBeInstanceOf(CommandError);
     expect(error).toMatchObject({
@@ -90,7 +91,7 @@ describe('a read', () => {
     const accepts = [2];
 
     const answer = await host.run(reading(['2'], { accepts }));
-    const error = await thrownBy(host.run(reading(['0'], { accepts })));
+    const error = await rejectionOf(host.run(reading(['0'], { accepts })));
 
     expect(answer.exitCode).toBe(2);
     expect(error).toMatchObject({ exitCode: 0, reason: 'unknown' });
@@ -99,7 +100,7 @@ describe('a read', () => {
   test('that is ended by a signal is "killed", also when its exit code would be accepted', async () => {
     const { host } = hostWith('kill -SEGV $$');
 
-    const error = await thrownBy(host.run(reading([], { accepts: [0, 139] })));
+    const error = await rejectionOf(host.run(reading([], { accepts: [0, 139] })));
 
     expect(error).toMatchObject({ reason: 'killed', exitCode: undefined });
     expect(String(error)).toContain('SIGSEGV');
@@ -109,7 +110,7 @@ describe('a read', () => {
     const { host, directory } = hostWith('sleep 60 & echo $! >"$1"; wait');
     const pidFile = join(directory, 'pid');
 
-    const error = await thrownBy(host.run(reading([pidFile], { timeoutMs: 300 })));
+    const error = await rejectionOf(host.run(reading([pidFile], { timeoutMs: 300 })));
 
     expect(error).toMatchObject({ reason: 'timeout' });
     expect(String(error)).toContain('proves nothing');
@@ -123,7 +124,7 @@ describe('a read', () => {
     const pidFile = join(directory, 'pid');
     const begun = performance.now();
 
-    const error = await thrownBy(host.run(reading([pidFile], { timeoutMs: 400 })));
+    const error = await rejectionOf(host.run(reading([pidFile], { timeoutMs: 400 })));
 
     process.kill(Number(textOf(pidFile)), 'SIGKILL');
     expect(error).toMatchObject({ reason: 'timeout' });
@@ -151,7 +152,7 @@ describe('a read', () => {
   test('of more than 64 MiB is an error', async () => {
     const { host } = hostWith('head -c 70000000 /dev/zero');
 
-    const error = await thrownBy(host.run(reading()));
+    const error = await rejectionOf(host.run(reading()));
 
     expect(error).toBeInstanceOf(CommandError);
     expect(String(error)).toContain('more than 64 MiB');
@@ -162,7 +163,7 @@ describe('a read', () => {
     const { host, directory } = hostWith('echo try >>"$1"; exit 1', { log: (event) => events.push(event) });
     const tries = join(directory, 'tries');
 
-    const error = await thrownBy(host.run(reading([tries], { classify: () => 'busy' })));
+    const error = await rejectionOf(host.run(reading([tries], { classify: () => 'busy' })));
 
     expect(error).toMatchObject({ reason: 'busy' });
     expect(textOf(tries)).toBe('try\n'.repeat(5));
@@ -174,7 +175,7 @@ describe('a read', () => {
     const [some, one] = [join(directory, 'some'), join(directory, 'one')];
 
     await host.run(reading([some, '3'], { classify: () => 'busy' }));
-    await thrownBy(host.run(reading([one, '3'], { classify: () => 'denied' })));
+    await rejectionOf(host.run(reading([one, '3'], { classify: () => 'denied' })));
 
     expect(textOf(some)).toBe('try\n'.repeat(3));
     expect(textOf(one)).toBe('try\n');
@@ -189,7 +190,7 @@ describe('an answer that is not understood', () => {
   test('is a ParseError with tool, version, arguments, why, and how it begins', async () => {
     const { host } = hostWith('[ "$1" = --version ] && echo "tar 9.9" || echo "odd answer"');
 
-    const error = await thrownBy(host.run(reading(['--list'], { parse: misread })));
+    const error = await rejectionOf(host.run(reading(['--list'], { parse: misread })));
 
     expect(error).toBeInstanceOf(ParseError);
     for (const part of ['tar --list', 'tar 9.9', 'column lv_name is missing', 'odd answer'])
@@ -202,7 +203,7 @@ describe('an answer that is not understood', () => {
       throw new UsageError('"10x" is not a size');
     };
 
-    const error = await thrownBy(host.run(reading([], { parse })));
+    const error = await rejectionOf(host.run(reading([], { parse })));
 
     expect(error).toBeInstanceOf(ParseError);
     expect(String(error)).toContain('version unknown');
@@ -211,7 +212,7 @@ describe('an answer that is not understood', () => {
   test('is one that is not UTF-8', async () => {
     const { host } = hostWith('printf "caf\\351\\n"');
 
-    const error = await thrownBy(host.run(reading()));
+    const error = await rejectionOf(host.run(reading()));
 
     expect(error).toBeInstanceOf(ParseError);
   });
@@ -221,7 +222,7 @@ describe('a program', () => {
   test('that is not installed is a ToolError that names its package', async () => {
     const host = localHost({ tools: { xl: '/nowhere/xl' } });
 
-    const error = await thrownBy(host.run({ ...reading(), tool: 'xl' }));
+    const error = await rejectionOf(host.run({ ...reading(), tool: 'xl' }));
 
     expect(error).toBeInstanceOf(ToolError);
     expect((error as ToolError).remedy).toContain('apt-get install xen-utils-common');
@@ -230,7 +231,7 @@ describe('a program', () => {
 
   test('that cannot be executed counts as not installed, a directory too', async () => {
     for (const path of ['/etc/passwd', '/usr'])
-      expect(String(await thrownBy(localHost({ tools: { tar: path } }).run(reading())))).toContain(
+      expect(String(await rejectionOf(localHost({ tools: { tar: path } }).run(reading())))).toContain(
         'ToolError: tar is not installed',
       );
   });
@@ -238,7 +239,7 @@ describe('a program', () => {
   test('whose interpreter is missing is a ToolError', async () => {
     const { host } = hostWith('#!/nowhere/interpreter\n');
 
-    expect(await thrownBy(host.run(reading()))).toBeInstanceOf(ToolError);
+    expect(await rejectionOf(host.run(reading()))).toBeInstanceOf(ToolError);
   });
 
   test('is found in the fixed directories, whatever PATH says', async () => {
@@ -267,7 +268,7 @@ describe('a program', () => {
   test('is refused a NUL byte in an argument, and a path that is not absolute', async () => {
     const options: LocalHostOptions = { tools: { tar: 'bin/tar' } };
 
-    expect(await thrownBy(localHost().run(reading(['a\0b'])))).toBeInstanceOf(UsageError);
+    expect(await rejectionOf(localHost().run(reading(['a\0b'])))).toBeInstanceOf(UsageError);
     expect(() => localHost(options)).toThrow(UsageError);
   });
 });
@@ -278,7 +279,7 @@ test('a change on the host itself, outside a step, is a UsageError and does not 
   // The types refuse it: what a script without types could do.
   const smuggled = changing([made]) as unknown as ReadCommand<unknown>;
 
-  expect(await thrownBy(host.run(smuggled))).toBeInstanceOf(UsageError);
+  expect(await rejectionOf(host.run(smuggled))).toBeInstanceOf(UsageError);
   expect(() => readFileSync(made)).toThrow();
 });
 

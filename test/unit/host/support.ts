@@ -78,16 +78,6 @@ export function changing(argv: readonly string[] = [], more: Partial<Command<Ans
   return { tool: 'tar', argv, access: 'change', parse: whole, ...more };
 }
 
-/** What was thrown; fails when nothing was. */
-export async function thrownBy(work: Promise<unknown>): Promise<unknown> {
-  try {
-    await work;
-  } catch (error) {
-    return error;
-  }
-  throw new Error('nothing was thrown');
-}
-
 /** Waits for a condition, ten seconds at most. */
 export async function until(what: string, condition: () => boolean): Promise<void> {
   const end = performance.now() + 10_000;

@@ -1,4 +1,5 @@
 import * as fc from 'fast-check';
+import { anyAction, type Action } from '../../crash/program.ts';
 import type { Then } from '../trial.ts';
 
 /** One call of a real operation, or of a recipe; `a` says on which of a few objects. */
@@ -7,17 +8,6 @@ export interface Leaf {
   readonly a: number;
   readonly b: number;
 }
-
-/** What a sequence of a soak does. */
-export type Action =
-  | Leaf
-  | { readonly do: 'together'; readonly all: readonly Leaf[] }
-  | {
-      readonly do: 'scope';
-      readonly fails: boolean;
-      readonly caught: boolean;
-      readonly body: readonly Action[];
-    };
 
 const leaves = [
   'lv',
@@ -75,7 +65,7 @@ export interface Takeover {
 
 /** One trial. */
 export interface Case {
-  readonly body: readonly Action[];
+  readonly body: readonly Action<Leaf>[];
   readonly fails: boolean;
   readonly run: Trouble;
   readonly takeover: Takeover | null;
@@ -90,23 +80,12 @@ const leaf: fc.Arbitrary<Leaf> = fc.record({
   b: fc.nat(3),
 });
 
-const action = fc.letrec<{ action: Action; scope: Action; together: Action }>((tie) => ({
-  action: fc.oneof(
-    { weight: 9, arbitrary: leaf },
-    { weight: 1, arbitrary: tie('together') },
-    { weight: 1, arbitrary: tie('scope') },
-  ),
-  together: fc.record({
-    do: fc.constant('together' as const),
-    all: fc.array(leaf, { minLength: 2, maxLength: 3 }),
-  }),
-  scope: fc.record({
-    do: fc.constant('scope' as const),
-    fails: fc.boolean(),
-    caught: fc.constantFrom(true, true, false),
-    body: fc.array(tie('action'), { maxLength: 3 }),
-  }),
-})).action;
+const action = anyAction({
+  leaf,
+  parallel: leaf,
+  weights: { leaf: 9, together: 1, scope: 1 },
+  longest: 3,
+});
 
 /** A volume from the bare group to its files: what most sequences are made of. */
 const chain: fc.Arbitrary<readonly Leaf[]> = fc
@@ -120,10 +99,10 @@ const chain: fc.Arbitrary<readonly Leaf[]> = fc
     ].slice(0, length),
   );
 
-const body: fc.Arbitrary<readonly Action[]> = fc
+const body: fc.Arbitrary<readonly Action<Leaf>[]> = fc
   .array(
     fc.oneof(
-      { weight: 4, arbitrary: action.map((one): readonly Action[] => [one]) },
+      { weight: 4, arbitrary: action.map((one): readonly Action<Leaf>[] => [one]) },
       { weight: 1, arbitrary: chain },
     ),
     { minLength: 1, maxLength: 6 },

@@ -6,7 +6,8 @@ import type { SimulatedHost } from '../../../../src/testing/index.ts';
 import { createVm, planCreate } from '../../../../src/vm/create.ts';
 import { destroyVm, planDestroy } from '../../../../src/vm/destroy.ts';
 import { filledVolume, neighbourhood } from '../stage.ts';
-import type { Action, Leaf } from './program.ts';
+import type { Taken } from '../../crash/program.ts';
+import type { Leaf } from './program.ts';
 
 const mib = 1024 ** 2;
 const site = parseSite({ volumeGroup: 'vg0' }, 'the soak');
@@ -41,53 +42,14 @@ export function startHost(): SimulatedHost {
   return host;
 }
 
-/** One step that was taken, and not undone with its scope. */
-export interface Taken {
-  readonly leaf: Leaf;
-  readonly scopes: readonly object[];
-}
-
 /** A sequence at work. */
 export interface At {
   readonly tx: Tx;
   readonly host: SimulatedHost;
-  readonly taken: Taken[];
+  readonly taken: Taken<Leaf>[];
   readonly scopes: readonly object[];
   /** Uuids and paths of what is somebody else's by now: a program has no business with it. */
   readonly foreign: ReadonlySet<string>;
-}
-
-/** Does what the program says, in order. */
-export async function interpret(at: At, body: readonly Action[]): Promise<void> {
-  for (const one of body) {
-    if (one.do === 'together') {
-      const settled = one.all.map((each) => takeLeaf(at, each));
-      await Promise.allSettled(settled);
-      await Promise.all(settled);
-    } else if (one.do === 'scope') await takeScope(at, one);
-    else await takeLeaf(at, one);
-  }
-}
-
-async function takeScope(at: At, one: Action & { readonly do: 'scope' }): Promise<void> {
-  const own = {};
-  try {
-    await at.tx.scope('inner', async (tx) => {
-      await interpret({ ...at, tx, scopes: [...at.scopes, own] }, one.body);
-      if (one.fails) throw new Error('the scope failed');
-    });
-  } catch (error) {
-    for (const each of at.taken.filter(({ scopes }) => scopes.includes(own)))
-      at.taken.splice(at.taken.indexOf(each), 1);
-    if (!one.caught) throw error;
-  }
-}
-
-async function takeLeaf(at: At, leaf: Leaf): Promise<void> {
-  const work = workOf(at, leaf);
-  if (work === undefined) return;
-  await work();
-  at.taken.push({ leaf, scopes: at.scopes });
 }
 
 /** Undefined where the host does not allow it now. */

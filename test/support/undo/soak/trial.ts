@@ -5,8 +5,9 @@ import { killProcess } from '../../../../src/testing/faults.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../../src/testing/index.ts';
 import { differences, notNamed, stateOf, uuidsIn } from '../judge.ts';
 import { type Ending, endingOf, fateOf, leftovers, next, recoverAll, type Then, words } from '../trial.ts';
-import type { Action, Case, Trouble } from './program.ts';
-import { type At, interpret, startHost, type Taken, workOf } from './steps.ts';
+import { interpret, type Action, type Taken } from '../../crash/program.ts';
+import type { Case, Leaf, Trouble } from './program.ts';
+import { type At, startHost, workOf } from './steps.ts';
 import { intrude, type Stranger } from './stranger.ts';
 import { strike } from './trouble.ts';
 
@@ -28,7 +29,7 @@ export function count(of: Map<string, number>, what: string): void {
 interface Run {
   readonly host: SimulatedHost;
   readonly ending: Ending;
-  readonly taken: readonly Taken[];
+  readonly taken: readonly Taken<Leaf>[];
   readonly stranger: Stranger | undefined;
 }
 
@@ -89,7 +90,7 @@ export async function soakTrial(one: Case, figures: Figures): Promise<readonly s
 
 async function disturbed(one: Case, figures: Figures): Promise<Run> {
   const host = startHost();
-  const taken: Taken[] = [];
+  const taken: Taken<Leaf>[] = [];
   const foreign = new Set<string>();
   const kept: { stranger?: Stranger } = {};
   const { takeover } = one;
@@ -114,13 +115,13 @@ async function disturbed(one: Case, figures: Figures): Promise<Run> {
 async function sequence(
   host: SimulatedHost,
   signals: Signals,
-  program: Pick<At, 'taken' | 'foreign'> & { readonly body: readonly Action[]; readonly fails: boolean },
+  program: Pick<At, 'taken' | 'foreign'> & { readonly body: readonly Action<Leaf>[]; readonly fails: boolean },
 ): Promise<Ending> {
   const { body, fails, ...rest } = program;
   return endingOf(host, () =>
     withBofh({ ...simulatedBofh({ host }), signals }, () =>
       atomic('soak', async (tx) => {
-        await interpret({ ...rest, tx, host, scopes: [] }, body);
+        await interpret({ ...rest, tx, host, scopes: [] }, body, workOf);
         if (fails) throw new Error('the script failed');
       }),
     ),
@@ -158,7 +159,7 @@ async function troubled(
 }
 
 /** The states before and after, each followed by what happened to the host; what was done is done again undisturbed. */
-function statesOf(taken: readonly Taken[], known: ReadonlySet<string>) {
+function statesOf(taken: readonly Taken<Leaf>[], known: ReadonlySet<string>) {
   return async (which: 'before' | 'after', thens: readonly Then[]): Promise<string> => {
     let host = startHost();
     if (which === 'after') {
@@ -170,7 +171,7 @@ function statesOf(taken: readonly Taken[], known: ReadonlySet<string>) {
   };
 }
 
-async function replayed(host: SimulatedHost, taken: readonly Taken[]): Promise<Ending> {
+async function replayed(host: SimulatedHost, taken: readonly Taken<Leaf>[]): Promise<Ending> {
   return endingOf(host, () =>
     withBofh(simulatedBofh({ host }), () =>
       atomic('replay', async (tx) => {
