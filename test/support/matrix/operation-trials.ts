@@ -2,7 +2,7 @@ import { loadOperations } from '../../../src/operations.ts';
 import { fingerprint, layFault, until } from '../rig/index.ts';
 import { type RigSpecimen, rigSpecimens, type Syscall } from './operations.ts';
 import { background, expectAsBefore, expectForeign, run, type Stage } from './stage.ts';
-import { expectWaiting, type ToolCall, type Trial } from './trials.ts';
+import { killedAndRecovered, type ToolCall, type Trial } from './trials.ts';
 
 const script = '/root/one-operation.ts';
 export const runScript = `bofh run ${script}`;
@@ -110,16 +110,7 @@ async function killedAtTool(stage: Stage, act: ToolCall): Promise<void> {
   const fault = await layFault(stage.machine, { ...act, times: 1, mode: 'act-then-hang' });
   try {
     const victim = await heldAfterAct(stage, act, fault);
-    await stage.machine.run(`kill -9 ${victim.pid}`);
-    await victim.ended;
-    const recovery = await background(stage, 'bofh recover --yes');
-    // tar may be ended half-way, and recovery does so; it waits for every other program.
-    if (act.tool !== 'tar') {
-      await expectWaiting(stage, recovery.pid);
-      await fault.release();
-    }
-    const { exitCode, output } = await recovery.ended;
-    if (exitCode !== 0) throw new Error(`recovery ended with ${exitCode}:\n${output}`);
+    await killedAndRecovered(stage, victim, { tool: act.tool, fault });
   } finally {
     await fault.remove();
   }

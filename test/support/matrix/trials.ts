@@ -126,16 +126,7 @@ export const killsWhileRunning: readonly Trial[] = createCalls
           everyMs: 200,
           probe: async () => ((await fault.hits()) >= (call.nth ?? 1) ? true : undefined),
         });
-        await stage.machine.run(`kill -9 ${victim.pid}`);
-        await victim.ended;
-        const recovery = await background(stage, 'bofh recover --yes');
-        // tar may be ended half-way, and recovery does so; it waits for every other tool.
-        if (call.tool !== 'tar') {
-          await expectWaiting(stage, recovery.pid);
-          await fault.release();
-        }
-        const { exitCode, output } = await recovery.ended;
-        if (exitCode !== 0) throw new Error(`recovery ended with ${exitCode}:\n${output}`);
+        await killedAndRecovered(stage, victim, { tool: call.tool, fault });
       } finally {
         await fault.remove();
       }
@@ -144,8 +135,26 @@ export const killsWhileRunning: readonly Trial[] = createCalls
     },
   }));
 
+/** bofh is killed while a program of its is held by a fault: recovery waits for the program, and ends well when that has ended. */
+export async function killedAndRecovered(
+  stage: Stage,
+  victim: Awaited<ReturnType<typeof background>>,
+  held: { readonly tool: string; readonly fault: Awaited<ReturnType<typeof layFault>> },
+): Promise<void> {
+  await stage.machine.run(`kill -9 ${victim.pid}`);
+  await victim.ended;
+  const recovery = await background(stage, 'bofh recover --yes');
+  // tar may be ended half-way, and recovery does so; it waits for every other program.
+  if (held.tool !== 'tar') {
+    await expectWaiting(stage, recovery.pid);
+    await held.fault.release();
+  }
+  const { exitCode, output } = await recovery.ended;
+  if (exitCode !== 0) throw new Error(`recovery ended with ${exitCode}:\n${output}`);
+}
+
 /** It has said for whom it waits, and does not end by itself. */
-export async function expectWaiting(stage: Stage, pid: number): Promise<void> {
+async function expectWaiting(stage: Stage, pid: number): Promise<void> {
   await until({
     what: 'recovery has looked at the journal',
     timeoutMs: 60_000,
