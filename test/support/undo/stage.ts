@@ -1,7 +1,8 @@
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedHost, type SimulatedHost, type TarMember } from '../../../src/testing/index.ts';
 
-const members: readonly TarMember[] = [
+/** A small system, with what a real one has: links, a hard link, directories. */
+export const smallSystem: readonly TarMember[] = [
   { path: './', type: 'directory' },
   { path: './etc/', type: 'directory' },
   { path: './etc/os-release', content: 'NAME=Debian\n' },
@@ -45,7 +46,7 @@ export function neighbourhood(): SimulatedHost {
   admin.writeFile('/etc/xen/.bofh-bofh.000000000000.1', 'of another sequence\n');
   admin.writeFile('/etc/xen/.bofh-gone-bofh.000000000000.1', 'of another sequence\n');
   admin.startDomain({ name: 'web10', uuid: '0c0ffee0-0000-4000-8000-000000000003' });
-  host.addTar('/srv/debian.tar', members);
+  host.addTar('/srv/debian.tar', smallSystem);
   return host;
 }
 

@@ -9,20 +9,11 @@ import {
   type TarMember,
 } from '../../../src/testing/index.ts';
 import { createVm, type CreateRequest, planCreate } from '../../../src/vm/create.ts';
+import { smallSystem } from '../../support/undo/stage.ts';
 
 const mib = 1024 ** 2;
 
-/** A small system, with what a real one has: links, a hard link, directories. */
-const members: readonly TarMember[] = [
-  { path: './', type: 'directory' },
-  { path: './etc/', type: 'directory' },
-  { path: './etc/os-release', content: 'NAME=Debian\n' },
-  { path: './etc/mtab', type: 'symlink', target: '/proc/mounts' },
-  { path: './bin/', type: 'directory' },
-  { path: './bin/busybox', content: 'x'.repeat(3000), mode: 0o755 },
-  { path: './bin/sh', type: 'hardlink', target: './bin/busybox' },
-  { path: './odd "name"\n', content: '' },
-];
+const members: readonly TarMember[] = [...smallSystem, { path: './odd "name"\n', content: '' }];
 
 export const site = parseSite({ volumeGroup: 'vg0' }, 'the test');
 
