@@ -2,7 +2,13 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { diskStore } from './atomic/store.ts';
 import { hostProcesses } from './atomic/processes.ts';
 import { lockTable } from './atomic/lock.ts';
-import { AtomicOperationSequence, type Engine, type Signals, type Steps } from './atomic/index.ts';
+import {
+  AtomicOperationSequence,
+  type Engine,
+  type SequenceOptions,
+  type Signals,
+  type Steps,
+} from './atomic/index.ts';
 import { keysOf } from './blockdevice/index.ts';
 import type { Host } from './command/index.ts';
 import { UsageError } from './errors.ts';
@@ -88,9 +94,14 @@ function guarded(bofh: Bofh): Bofh {
 /**
  * Runs a sequence: resolves to the body's value when all of it is committed. Throws RolledBackError when it failed
  * and everything is undone, newest first, StuckError when something is left, and the error itself when it failed
- * before anything was done. Inside another one that is open: UsageError.
+ * before anything was done. Inside another one that is open: UsageError. `reverse` is what undoes a function that
+ * `tx.call` calls and that has no inverse of its own.
  */
-export async function atomic<T>(name: string, body: (tx: Tx) => T | Promise<T>): Promise<T> {
+export async function atomic<T>(
+  name: string,
+  body: (tx: Tx) => T | Promise<T>,
+  options: Pick<SequenceOptions, 'reverse'> = {},
+): Promise<T> {
   refuseNested(`atomic('${name}')`);
   const bofh = currentBofh();
   const loaded = await loadOperations();
@@ -98,6 +109,7 @@ export async function atomic<T>(name: string, body: (tx: Tx) => T | Promise<T>):
   const sequence = new AtomicOperationSequence({
     engine: bofh.engine,
     name,
+    ...options,
     ...(bofh.signals ?? watched?.signals),
   });
   const typed = (steps: Steps): Tx => ({
@@ -107,7 +119,8 @@ export async function atomic<T>(name: string, body: (tx: Tx) => T | Promise<T>):
     }),
     signal: steps.signal,
     planning: bofh.planning,
-    effect: (title, forward, inverse, options) => steps.effect(title, forward, inverse, options),
+    effect: (title, forward, inverse, claims) => steps.effect(title, forward, inverse, claims),
+    call: (f, ...args) => steps.call(f, ...args),
     scope: (title, inner) => steps.scope(title, (own) => inner(typed(own))),
   });
   try {

@@ -40,6 +40,8 @@ export interface Tx extends OperationMethods {
   /** Things needed for a while only: released at the end at the latest. */
   readonly temporary: TemporaryMethods<Temporary>;
   readonly effect: Steps['effect'];
+  /** Calls a function whose inverse is known before. */
+  readonly call: Steps['call'];
   /** A savepoint: its failure undoes its own steps and is thrown; its success joins the sequence. */
   scope<T>(name: string, body: (tx: Tx) => T | Promise<T>): Promise<T>;
 }

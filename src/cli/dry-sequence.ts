@@ -5,16 +5,13 @@ import * as api from '../index.ts';
 const originals = new WeakMap<Callable, Callable>();
 
 /** `atomic` for a plan: the code of a bare pair is the script's own, so it is told and not called. */
-export const planningAtomic: typeof api.atomic = (name, body) =>
-  api.atomic(name, (tx) => body(withoutEffects(tx)));
+export const planningAtomic: typeof api.atomic = (name, body, options) =>
+  api.atomic(name, (tx) => body(withoutCode(tx)), ofOriginals(options ?? {}));
 
 /** The same for a sequence that a script opens itself. */
 export class PlanningSequence extends AtomicOperationSequence {
   constructor(options: SequenceOptions) {
-    const { reverse } = options;
-    const ofOriginal =
-      reverse && (((f, args) => reverse(originals.get(f) ?? f, args)) satisfies typeof reverse);
-    super({ ...options, ...(ofOriginal === undefined ? {} : { reverse: ofOriginal }) });
+    super(ofOriginals(options));
   }
 
   override run<T>(body: (tx: Steps) => T | Promise<T>): Promise<T> {
@@ -22,15 +19,17 @@ export class PlanningSequence extends AtomicOperationSequence {
   }
 }
 
-function withoutEffects(tx: api.Tx): api.Tx {
-  return {
-    ...tx,
-    effect: uncalled(tx),
-    scope: (title, body) => tx.scope(title, (inner) => body(withoutEffects(inner))),
-  };
+function ofOriginals<O extends Pick<SequenceOptions, 'reverse'>>(options: O): O {
+  const { reverse } = options;
+  if (reverse === undefined) return options;
+  return { ...options, reverse: (f, args) => reverse(originals.get(f) ?? f, args) };
 }
 
-function withoutCode(tx: Steps): Steps {
+interface Calling<T> extends Pick<Steps, 'effect' | 'call'> {
+  scope<R>(name: string, body: (tx: T) => R | Promise<R>): Promise<R>;
+}
+
+function withoutCode<T extends Calling<T>>(tx: T): T {
   return {
     ...tx,
     effect: uncalled(tx),

@@ -44,6 +44,44 @@ describe('atomic()', () => {
     expect(host.snapshot()).toBe(before);
   });
 
+  it('undoes what `tx.call` called, in the order of the steps around it, by the rule that it was given', async () => {
+    const did: string[] = [];
+    const ring = (bell: string): void => void did.push(`ring ${bell}`);
+    const volumes = (): number => host.world.lvm.flatMap(({ lvs }) => lvs).length;
+
+    const failed = on(() =>
+      atomic(
+        'bells',
+        async (tx) => {
+          await tx.lvm.createLv({ vg: 'vg0', name: 'a', size: '8m' });
+          await tx.call(ring, 'one');
+          await tx.scope('inner', (inner) => inner.call(ring, 'two'));
+          throw new Error('no more');
+        },
+        {
+          reverse: (f, args) =>
+            f === ring ? () => did.push(`${volumes()}: hush ${String(args[0])}`) : undefined,
+        },
+      ),
+    );
+
+    await expect(failed).rejects.toThrow(RolledBackError);
+    expect(did).toEqual(['ring one', 'ring two', '1: hush two', '1: hush one']);
+    expect(volumes()).toBe(0);
+  });
+
+  it('refuses a call of a function that has no inverse, and calls nothing', async () => {
+    const failed = on(() =>
+      atomic('bells', (tx) =>
+        tx.call(function ring() {
+          throw new Error('it rang');
+        }),
+      ),
+    );
+
+    await expect(failed).rejects.toThrow(/ring was not called: it has no inverse/);
+  });
+
   it('names a file of ours that somebody edited since, and leaves it alone', async () => {
     const failed = on(() =>
       atomic('file', async (tx) => {

@@ -205,6 +205,7 @@ describe('a script in a dry run', { timeout: 60_000 }, () => {
          await tx.effect('warn', say('warned'), say('unwarned'));
        });
        await atomic('one', (tx) => tx.scope('s', (inner) => inner.effect('light', say('lit'), say('put out'))));
+       await atomic('ambient', (tx) => tx.scope('s', (inner) => inner.call(ring, 'a')), { reverse });
        const two = new AtomicOperationSequence({ engine: currentBofh().engine, name: 'two', reverse });
        await two.run(async (tx) => {
          await tx.call(ring, 'b');
@@ -220,6 +221,7 @@ describe('a script in a dry run', { timeout: 60_000 }, () => {
     expect(pairs.map(({ sequence, kind, changes }) => [sequence, kind, changes[0]?.line])).toEqual([
       ['zero', 'bare', `# "warn": the script's own code, not called here`],
       ['one', 'bare', `# "light": the script's own code, not called here`],
+      ['ambient', 'bare', `# "ring": the script's own code, not called here`],
       ['two', 'bare', `# "ring": the script's own code, not called here`],
       ['two', 'bare', `# "knock": the script's own code, not called here`],
       ['two', 'bare', `# "heat": the script's own code, not called here`],
