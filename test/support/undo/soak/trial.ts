@@ -115,7 +115,10 @@ async function disturbed(one: Case, figures: Figures): Promise<Run> {
 async function sequence(
   host: SimulatedHost,
   signals: Signals,
-  program: Pick<At, 'taken' | 'foreign'> & { readonly body: readonly Action<Leaf>[]; readonly fails: boolean },
+  program: Pick<At, 'taken' | 'foreign'> & {
+    readonly body: readonly Action<Leaf>[];
+    readonly fails: boolean;
+  },
 ): Promise<Ending> {
   const { body, fails, ...rest } = program;
   return endingOf(host, () =>
