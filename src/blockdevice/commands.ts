@@ -1,7 +1,7 @@
 import type { Answer, Command, ReadCommand } from '../command/index.ts';
 import { nothing } from '../command/index.ts';
 import { ParseError, type Reason } from '../errors.ts';
-import { losetupSchema, type Signature, signatureSchema, volumesSchema } from './schema.ts';
+import { groupsSchema, losetupSchema, type Signature, signatureSchema, volumesSchema } from './schema.ts';
 
 /**
  * `blkid -p`: the device itself, never blkid's cache. Undefined: nothing recognised, which blkid also says (exit 2)
@@ -36,7 +36,32 @@ export function readsAsBlank(device: string): ReadCommand<void> {
   };
 }
 
-/** Uuids of every logical volume that lvm knows, active or not. */
+/** A volume group, by its uuid without hyphens. */
+export interface KnownGroup {
+  readonly uuid: string;
+  readonly name: string;
+  /** lvm shows nothing of what is in it. */
+  readonly exported: boolean;
+}
+
+/** Every volume group that lvm knows. */
+export function knownGroups(): ReadCommand<readonly KnownGroup[]> {
+  return {
+    tool: 'vgs',
+    argv: ['--reportformat', 'json', '--options', 'vg_uuid,vg_name,vg_exported'],
+    access: 'read',
+    parse: ({ stdout }) =>
+      groupsSchema.parse(JSON.parse(stdout)).report.flatMap(({ vg }) =>
+        vg.map((row) => ({
+          uuid: row.vg_uuid.replaceAll('-', ''),
+          name: row.vg_name,
+          exported: row.vg_exported === 'exported',
+        })),
+      ),
+  };
+}
+
+/** Uuids of every logical volume that lvm knows, active or not; those of exported groups it leaves out (2.03.16). */
 export function knownVolumes(): ReadCommand<readonly string[]> {
   return {
     tool: 'lvs',

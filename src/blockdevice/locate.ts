@@ -1,6 +1,6 @@
 import type { ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../errors.ts';
-import { knownVolumes } from './commands.ts';
+import { knownGroups, knownVolumes } from './commands.ts';
 import { identityOf, identityOfNumber } from './keys.ts';
 import { kernelNames, kernelText } from './node.ts';
 
@@ -13,8 +13,8 @@ export interface KnownDevice {
 
 /**
  * Where that very device is now: at its path, or elsewhere when the path leads to another one by now. Undefined when
- * it is gone for good, which lvm can tell of its volumes. Of all others a missing device may come back, with
- * everything that is on it, so RefusedError: it cannot be told.
+ * it is gone for good, which lvm can tell of the volumes of a group that is there. Of all others a missing device may
+ * come back, with everything that is on it, so RefusedError: it cannot be told.
  */
 export async function locate(host: ReadHost, device: KnownDevice): Promise<string | undefined> {
   if ((await identityAt(host, device.path)) === device.identity) return device.path;
@@ -23,6 +23,14 @@ export async function locate(host: ReadHost, device: KnownDevice): Promise<strin
   if (!device.identity.startsWith('LVM-')) {
     throw new RefusedError(`${device.path} is not there now: what it holds cannot be told`, {
       remedy: `attach ${device.path} again and repeat`,
+    });
+  }
+  const group = (await host.run(knownGroups())).find(({ uuid }) => device.identity.startsWith(`LVM-${uuid}`));
+  if (group === undefined || group.exported) {
+    const where = group === undefined ? 'its volume group is not there' : `${group.name} is exported`;
+    throw new RefusedError(`${device.path}: ${where}, and what the volume holds cannot be told`, {
+      remedy:
+        group === undefined ? 'attach the disks of its volume group and repeat' : `vgimport ${group.name}`,
     });
   }
   const known = await host.run(knownVolumes());

@@ -31,3 +31,14 @@ export const losetupSchema = z.object({
 export const volumesSchema = z.object({
   report: z.array(z.object({ lv: z.array(z.object({ vg_uuid: z.string(), lv_uuid: z.string() })) })),
 });
+
+/** `vgs` with what tells whether its volumes can be looked at. */
+export const groupsSchema = z.object({
+  report: z.array(
+    z.object({
+      vg: z.array(
+        z.object({ vg_uuid: z.string(), vg_name: z.string(), vg_exported: z.enum(['exported', '']) }),
+      ),
+    }),
+  ),
+});

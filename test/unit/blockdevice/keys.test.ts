@@ -124,19 +124,24 @@ describe('locate', () => {
     expect(await locate(host, { ...known, path: '/dev/dm-0' })).toBe('/dev/dm-1');
   });
 
+  /** A host that has no such device, whose lvm knows these. */
+  const without = (groups: readonly object[], volumes: readonly object[]) =>
+    treeHost({}, ({ tool }) =>
+      tool === 'vgs' ? JSON.stringify({ report: [{ vg: groups }] }) : listing(volumes),
+    );
+  const group = { vg_uuid: uuids.vg_uuid, vg_name: 'vg-one', vg_exported: '' };
+
   test('says that a volume is gone only when lvm does not know it', async () => {
-    expect(
-      await locate(
-        treeHost({}, () => listing([])),
-        known,
-      ),
-    ).toBeUndefined();
-    await expect(
-      locate(
-        treeHost({}, () => listing([uuids])),
-        known,
-      ),
-    ).rejects.toThrow(/not active/);
+    expect(await locate(without([group], []), known)).toBeUndefined();
+    await expect(locate(without([group], [uuids]), known)).rejects.toThrow(/not active/);
+  });
+
+  // lvs says nothing of the volumes of an exported group: test/fixtures/lvm/lvs-exported@2.03.16.json.
+  test.each([
+    ['is exported', [{ ...group, vg_exported: 'exported' }], /vg-one is exported/],
+    ['is away', [{ ...group, vg_uuid: 'other' }], /its volume group is not there/],
+  ])('cannot tell of a volume whose group %s', async (_, groups, said) => {
+    await expect(locate(without(groups, []), known)).rejects.toThrow(said);
   });
 
   test('cannot tell what is on another device that is missing', async () => {

@@ -41,6 +41,10 @@ function answer(
   argv: readonly string[],
 ): { stdout?: string; stderr?: string; exitCode?: number } {
   if (tool === 'debugfs') return { stderr: `debugfs: ${debugfs}\n` };
+  if (tool === 'vgs')
+    return {
+      stdout: JSON.stringify({ report: [{ vg: [{ vg_uuid: 'one', vg_name: 'vg0', vg_exported: '' }] }] }),
+    };
   if (tool === 'lvs') {
     const lv = known.map((id) => ({ vg_uuid: id, lv_uuid: '' }));
     return { stdout: JSON.stringify({ report: [{ lv }] }) };
