@@ -44,6 +44,8 @@ export function connect(
     readonly argv?: readonly string[];
     readonly waitMs?: number;
     readonly onProgress?: Engine['onProgress'];
+    /** Missing: a warning of the process (`process.on('warning', …)`). */
+    readonly onLeftAlone?: Engine['onLeftAlone'];
   } = {},
 ): Bofh {
   const host = options.host ?? localHost();
@@ -63,10 +65,15 @@ export function connect(
       who: { user: self.user, argv: options.argv ?? self.argv, bofh: version },
       find: findOperation,
       on: (path) => keysOf(host, path),
+      onLeftAlone: options.onLeftAlone ?? warn,
       ...(options.waitMs === undefined ? {} : { waitMs: options.waitMs }),
       ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
     },
   };
+}
+
+function warn(found: string): void {
+  process.emitWarning(`left alone, for it is not ours: ${found}`, 'BofhWarning');
 }
 
 let local: Bofh | undefined;

@@ -127,6 +127,23 @@ export class RolledBackError extends BofhError {
 /** Thrown by an operation whose chosen identity (a UUID, a loop number) somebody else took: the engine prepares it again. */
 export class IdentityTaken extends BofhError {}
 
+/**
+ * Thrown by an operation's `run` that knows that it has done nothing, though what it was to make is there, mark and all:
+ * somebody else was quicker. The engine does not undo the step.
+ */
+export class NotDone extends RefusedError {
+  /** What is there and is left alone. */
+  readonly found: string;
+
+  constructor(
+    message: string,
+    details: { readonly found: string; readonly remedy?: string | undefined; readonly cause?: unknown },
+  ) {
+    super(message, { cause: details.cause, remedy: details.remedy });
+    this.found = details.found;
+  }
+}
+
 /** A call on a `tx` whose sequence has failed or ended. */
 export class SequenceEnded extends BofhError {}
 
@@ -165,6 +182,8 @@ export class StuckError extends BofhError {
   readonly undone: readonly StuckStep[];
   readonly blocked: readonly StuckStep[];
   readonly remaining: readonly StuckStep[];
+  /** Objects that were no longer ours when the undo, or the work after the commit, came to them; they were not touched. */
+  readonly leftAlone: readonly string[];
 
   constructor(
     message: string,
@@ -176,6 +195,7 @@ export class StuckError extends BofhError {
       readonly undone?: readonly StuckStep[];
       readonly blocked?: readonly StuckStep[];
       readonly remaining?: readonly StuckStep[];
+      readonly leftAlone?: readonly string[];
       readonly cause?: unknown;
     },
   ) {
@@ -190,6 +210,7 @@ export class StuckError extends BofhError {
     this.undone = details.undone ?? [];
     this.blocked = details.blocked ?? [];
     this.remaining = details.remaining ?? [];
+    this.leftAlone = details.leftAlone ?? [];
   }
 }
 

@@ -68,6 +68,11 @@ function whoHas(engine: Engine, own: string, key: Key): string {
   return `sequence ${found.id} "${begin.name}" (pid ${owner.pid}: ${begin.argv.join(' ')})`;
 }
 
+/** A journal that cannot be read may claim anything: JournalError. */
+export function refuseDamaged(engine: Engine): void {
+  journals(engine);
+}
+
 /** A dead sequence blocks the objects that it makes or changes until it is recovered, and nothing else. */
 function refuseUnfinished({ engine, id: own }: Claiming, claims: Claims): void {
   for (const seen of journals(engine)) {

@@ -21,7 +21,8 @@ export interface Ending {
 /** Ends a sequence whose body succeeded: its value, once everything is committed and finished. */
 export async function commit<T>(ending: Ending, value: T): Promise<T> {
   const { unwinding, stop } = ending;
-  const { journal, abandon } = unwinding;
+  const { journal, abandon, engine } = unwinding;
+  const leftAlone = [...ending.leftAlone];
   try {
     const preparing = makeReady(ending);
     if ((await unless(abandon, preparing)) === undefined) ending.leave(preparing);
@@ -32,19 +33,22 @@ export async function commit<T>(ending: Ending, value: T): Promise<T> {
     throw await rollBack(ending, error);
   }
   try {
-    const { end, errors, adrift } = await unwind(unwinding);
+    const { end, errors, adrift, ...unwound } = await unwind(unwinding);
+    leftAlone.push(...unwound.leftAlone);
     if (adrift !== undefined) ending.leave(adrift);
     if (end === 'stuck' || journal.incomplete !== undefined)
       throw await stuck(unwinding, {
         cause: errors[0] ?? journal.incomplete,
         value,
         errors: errors.slice(1),
+        leftAlone,
       });
     close(journal, { t: 'closed', outcome: 'committed' });
   } catch (error) {
-    if (error instanceof AppendError) throw await stuck(unwinding, { cause: error, value });
+    if (error instanceof AppendError) throw await stuck(unwinding, { cause: error, value, leftAlone });
     throw error;
   }
+  for (const found of leftAlone) engine.onLeftAlone?.(found);
   return value;
 }
 
@@ -66,17 +70,19 @@ async function makeReady({ unwinding, release }: Ending): Promise<'ready'> {
 export async function rollBack(ending: Ending, cause: unknown): Promise<unknown> {
   const { unwinding } = ending;
   const { journal, abandon } = unwinding;
-  if (journal.dead?.at === 'sync' || abandon?.aborted === true) return await stuck(unwinding, { cause });
+  if (journal.dead?.at === 'sync' || abandon?.aborted === true)
+    return await stuck(unwinding, { cause, leftAlone: ending.leftAlone });
   let unwound: Unwound;
   try {
     note(journal, [{ t: 'rollback', because: messageOf(cause) }]);
     unwound = await unwind(unwinding);
   } catch (error) {
-    return await stuck(unwinding, { cause, errors: [error] });
+    return await stuck(unwinding, { cause, errors: [error], leftAlone: ending.leftAlone });
   }
   if (unwound.adrift !== undefined) ending.leave(unwound.adrift);
-  if (unwound.end === 'stuck') return await stuck(unwinding, { cause, errors: unwound.errors });
-  return rolledBack(unwinding, cause, [...ending.leftAlone, ...unwound.leftAlone]);
+  const leftAlone = [...ending.leftAlone, ...unwound.leftAlone];
+  if (unwound.end === 'stuck') return await stuck(unwinding, { cause, errors: unwound.errors, leftAlone });
+  return rolledBack(unwinding, cause, leftAlone);
 }
 
 function rolledBack({ journal }: Unwinding, cause: unknown, leftAlone: readonly string[]): Error {

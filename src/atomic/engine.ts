@@ -21,6 +21,8 @@ export interface Engine {
   /** Keys of a device path. */
   readonly on: (path: string) => Promise<DeviceKeys>;
   readonly onProgress?: (step: { readonly n: number; readonly kind: string }, progress: Progress) => void;
+  /** Told at a good end what was no longer ours when the work after the commit, or the undo of a scope, came to it. */
+  readonly onLeftAlone?: (found: string) => void;
   /** How long a step tries again for objects that another sequence has; 0: it is refused at once. */
   readonly waitMs?: number;
 }
@@ -71,7 +73,11 @@ export async function codeOf(
   );
 }
 
-/** The text of anything thrown. */
+/** The text of anything thrown. Never throws itself: an undo must not end because of what its error looks like. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  try {
+    return String(error instanceof Error ? error.message : error);
+  } catch {
+    return 'a value without a text was thrown';
+  }
 }

@@ -4,7 +4,7 @@ import { codeOf, ownerLine, type Engine, type Signals } from './engine.ts';
 import { AppendError, adopt, append, close, retire, type Journal } from './journal.ts';
 import type { Line } from './lines.ts';
 import type { ObjectLocks } from './lock.ts';
-import type { AnyOperation } from './operation.ts';
+import type { AnyOperation, Look } from './operation.ts';
 import type { LockHolder } from './processes.ts';
 import { describe, stuck } from './report.ts';
 import { isOwned, journalOf, journals, openLocked, see } from './scan.ts';
@@ -100,7 +100,7 @@ async function bringToEnd(
     if (end === 'stuck' || journal.incomplete !== undefined)
       throw await stuck(
         { engine, journal },
-        { cause: errors[0] ?? journal.incomplete, errors: errors.slice(1) },
+        { cause: errors[0] ?? journal.incomplete, errors: errors.slice(1), leftAlone },
       );
     close(journal, { t: 'closed', outcome: end });
     return { id: journal.id, name: journal.state.begin.name, end, leftAlone };
@@ -114,12 +114,16 @@ async function bringToEnd(
 async function takeJournal(id: string, options: RecoverOptions): Promise<StoreFile | 'running' | undefined> {
   const { engine } = options;
   const told = new Set<number>();
+  let isKnown = false;
   for (;;) {
     const file = await openLocked(engine, `${id}.journal`);
     if (file !== 'held') return file;
     const seen = journalOf(engine, id);
     if (seen === undefined) return undefined;
     if (isOwned(engine, seen)) return 'running';
+    // Before a program is ended, too: that is an act.
+    if (!isKnown) await codesOf(engine, id, seen.state);
+    isKnown = true;
     if (options.stop?.aborted === true)
       throw new JournalError(`journal ${id} is still locked by a running tool`);
     for (const holder of engine.processes.holders(seen.inode)) {
@@ -139,6 +143,13 @@ async function check(
   locks: ObjectLocks,
   { engine, yes }: RecoverOptions,
 ): Promise<void> {
+  const codes = await codesOf(engine, id, state);
+  await lockObjects(locks, state);
+  if (!yes && !state.committed) await refuseInUse(engine, id, state, codes);
+}
+
+/** The code of each step that is not undone. JournalError when one is unknown, or of another host. */
+async function codesOf(engine: Engine, id: string, state: State): Promise<ReadonlyMap<number, AnyOperation>> {
   if (state.begin.host !== engine.host.name)
     throw new JournalError(`journal ${id} is of the host "${state.begin.host}"; nothing was touched`, {
       remedy: 'recover it with the --host that it was begun with',
@@ -146,8 +157,7 @@ async function check(
   const codes = new Map<number, AnyOperation>();
   for (const { n, intent, undone } of state.steps)
     if (intent.kind !== 'bare' && undone === undefined) codes.set(n, await codeOf(engine, intent, id));
-  await lockObjects(locks, state);
-  if (!yes && !state.committed) await refuseInUse(engine, id, state, codes);
+  return codes;
 }
 
 async function lockObjects(locks: ObjectLocks, state: State): Promise<void> {
@@ -165,8 +175,8 @@ async function lockObjects(locks: ObjectLocks, state: State): Promise<void> {
 
 /**
  * A kill between "domain started" and `committed` must not cost a guest that has worked for days, nor a volume that
- * somebody has put aside under another name. Who uses an object only the newest step on it is asked: what older ones
- * see in use is used by the newer ones.
+ * somebody has put aside under another name. What our own mount or guest uses, a newer step of this boot, is not in use by
+ * others; that one is asked itself.
  */
 async function refuseInUse(
   engine: Engine,
@@ -178,16 +188,18 @@ async function refuseInUse(
   const there = state.steps.filter(
     (step) => isLeft(state, step) && (step.intent.lives === 'disk' || step.intent.boot === boot),
   );
-  const isNewest = (step: Step): boolean =>
-    !there.slice(there.indexOf(step) + 1).some((newer) => blocks(newer.intent, step.intent));
+  const isUsedByOurs = (step: Step): boolean =>
+    there
+      .slice(there.indexOf(step) + 1)
+      .some(({ intent }) => intent.lives === 'boot' && blocks(intent, step.intent));
   const used: string[] = [];
   for (const step of there) {
     const code = codes.get(step.n);
     if (code === undefined || code.deferred) continue;
     const result = step.done === undefined ? {} : { result: step.done.result };
-    const look = await code.look({ undo: step.intent.undo, host: engine.host, ...result });
-    if (look.state !== 'ours') continue;
-    const holders = isNewest(step) ? (look.holders ?? []).map(({ words }) => words) : [];
+    const look = await lookUnlessAway(code, { undo: step.intent.undo, host: engine.host, ...result });
+    if (look?.state !== 'ours') continue;
+    const holders = isUsedByOurs(step) ? [] : (look.holders ?? []).map(({ words }) => words);
     const found = [...(look.moved === undefined ? [] : [look.moved]), ...holders];
     if (found.length > 0) used.push(`${describe(step)}: ${found.join(', ')}`);
   }
@@ -195,4 +207,17 @@ async function refuseInUse(
   throw new RefusedError(`journal ${id} is left open: what it made is in use by now: ${used.join('; ')}`, {
     remedy: `bofh recover --yes undoes it all the same; bofh journal show ${id} shows what that is`,
   });
+}
+
+/** Undefined when it cannot be told, of what is away: nobody uses that, and its undo will ask again. */
+async function lookUnlessAway(
+  code: AnyOperation,
+  input: Parameters<AnyOperation['look']>[0],
+): Promise<Look | undefined> {
+  try {
+    return await code.look(input);
+  } catch (error) {
+    if (error instanceof RefusedError) return undefined;
+    throw error;
+  }
 }

@@ -23,7 +23,10 @@ async function stuckSteps(engine: Engine, state: State): Promise<Required<Steps>
     remaining.filter(({ step }) => is(step)).map(({ said }) => said);
   return {
     done: state.committed ? state.steps.filter((step) => stays(state, step)).map(inWords) : [],
-    undone: state.steps.filter((step) => step.undone !== undefined).map(inWords),
+    // What was found to be of others is not undone: it is left alone, and said so.
+    undone: state.steps
+      .filter(({ undone }) => undone !== undefined && undone.notOurs === undefined)
+      .map(inWords),
     blocked: of((step) => step.blocked !== undefined),
     remaining: of((step) => step.blocked === undefined),
   };
@@ -75,7 +78,12 @@ export function reason({ why, message }: NonNullable<Step['blocked']>): string {
 /** The error of a sequence that could not be brought to an end. */
 export async function stuck(
   { engine, journal }: { readonly engine: Engine; readonly journal: Journal },
-  details: { readonly cause: unknown; readonly value?: unknown; readonly errors?: readonly unknown[] },
+  details: {
+    readonly cause: unknown;
+    readonly value?: unknown;
+    readonly errors?: readonly unknown[];
+    readonly leftAlone?: readonly string[];
+  },
 ): Promise<StuckError> {
   const { state, id } = journal;
   // What only stands behind another step is not why.
@@ -86,6 +94,7 @@ export async function stuck(
     committed: state.committed,
     value: details.value,
     ...(await stuckSteps(engine, state)),
+    leftAlone: details.leftAlone ?? [],
     cause: joined(details.cause, details.errors ?? []),
   });
 }

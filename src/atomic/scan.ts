@@ -46,18 +46,21 @@ export async function openLocked(engine: Engine, name: string): Promise<StoreFil
   const file = engine.store.open(name);
   if (file === undefined) return undefined;
   const kept = await lock(engine, file, name);
-  if (kept !== 'locked') file.close();
   if (kept === 'locked') return file;
+  file.close();
   return kept === 'held' ? 'held' : openLocked(engine, name);
 }
 
-/** Locks a file, and makes sure that it still is what has this name. */
+/** Locks a file, and makes sure that it still is what has this name. Closes it when it cannot be told. */
 export async function lock(
   engine: Engine,
   file: StoreFile,
   name: string,
 ): Promise<'locked' | 'held' | 'moved'> {
-  const refused = await engine.host.flock([{ fd: file.fd, mode: 'exclusive' }]);
+  const refused = await engine.host.flock([{ fd: file.fd, mode: 'exclusive' }]).catch((error: unknown) => {
+    file.close();
+    throw error;
+  });
   if (refused !== undefined) return 'held';
   return engine.store.inode(name) === file.inode ? 'locked' : 'moved';
 }

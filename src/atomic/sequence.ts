@@ -56,7 +56,7 @@ export class AtomicOperationSequence {
 
   constructor(options: SequenceOptions) {
     this.#engine = options.engine;
-    this.#name = options.name;
+    this.#name = checkName('a sequence', options.name);
     this.#reverse = options.reverse;
     this.#root = frame(options.name);
     this.#stop = options.stop ?? new AbortController().signal;
@@ -111,9 +111,16 @@ export class AtomicOperationSequence {
         tracked(code.kind, async () => (await takeStep(this.#home(own), code, args)).value as never),
       temporary: (code, args) => tracked(code.kind, () => this.#temporary(own, code, args)),
       effect: (name, forward, inverse, options) =>
-        tracked(name, () => takeEffect(home(), { name, claims: options?.claims }, forward, inverse)),
+        tracked(textOf(name), () =>
+          takeEffect(
+            home(),
+            { name: checkName('a pair of functions', name), claims: options?.claims },
+            forward,
+            inverse,
+          ),
+        ),
       call: (f, ...args) => tracked(nameOf(f), () => takeCall(home(), f, args, this.#reverse)),
-      scope: (name, body) => tracked(`scope "${name}"`, () => this.#scope(own, name, body), 'scope'),
+      scope: (name, body) => tracked(`scope "${textOf(name)}"`, () => this.#scope(own, name, body), 'scope'),
     };
   }
 
@@ -155,6 +162,7 @@ export class AtomicOperationSequence {
   }
 
   async #scope<T>(parent: Frame, name: string, body: (tx: Steps) => T | Promise<T>): Promise<T> {
+    checkName('a scope', name);
     const s = (this.#scopes += 1);
     const own = frame(this.#name, s, parent);
     const around = parent.scope === undefined ? {} : { parent: parent.scope };
@@ -182,13 +190,21 @@ export class AtomicOperationSequence {
 
   async #announce(own: Frame, intent: IntentLine): Promise<Journal> {
     if (this.#birth === undefined) {
-      const lines = (): readonly Line[] => this.#allow(own, intent);
+      // When this fails there is no journal, and the sequence is over.
+      const lines = (): readonly Line[] => {
+        const all = this.#allow(own, intent);
+        this.#queued.length = 0;
+        return all;
+      };
       this.#birth = birth(this.#engine, { id: this.id, name: this.#name }, lines);
       this.#journal = await this.#birth;
       return this.#journal;
     }
     const journal = await this.#birth;
-    append(journal, this.#allow(own, intent));
+    const lines = this.#allow(own, intent);
+    append(journal, lines);
+    // Only now: with an intent that could not be written the scopes around it would be lost.
+    this.#queued.splice(0, lines.length - 1);
     return journal;
   }
 
@@ -197,7 +213,7 @@ export class AtomicOperationSequence {
     const refused = refusal(own, this.#stop);
     if (refused !== undefined) throw refused;
     const undoing = this.#journal === undefined ? undefined : beingUndone(this.#journal.state, intent);
-    if (undoing === undefined) return [...this.#queued.splice(0), intent];
+    if (undoing === undefined) return [...this.#queued, intent];
     throw new UsageError(
       `${intent.kind} works on what a scope that failed is undoing (${describe(undoing)}): await the scope first`,
     );
@@ -232,6 +248,18 @@ export class AtomicOperationSequence {
       abandon: this.#abandon,
     };
   }
+}
+
+function textOf(name: unknown): string {
+  return typeof name === 'string' ? name : 'without a name';
+}
+
+/** Scripts are not type-checked, and a journal without names could be shown to nobody. */
+function checkName(what: string, name: unknown): string {
+  if (typeof name === 'string' && name.trim() !== '') return name;
+  throw new UsageError(`${what} needs a name, a text that is not empty`, {
+    remedy: `name what it does: atomic('web1', …)`,
+  });
 }
 
 /** A step that a scope is undoing now, and that the new one would stand in the way of. */

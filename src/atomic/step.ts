@@ -1,5 +1,5 @@
-import { IdentityTaken, RefusedError } from '../errors.ts';
-import { claim, hostKey, withHost, type Claiming } from './claims.ts';
+import { IdentityTaken, NotDone, RefusedError } from '../errors.ts';
+import { claim, hostKey, refuseDamaged, withHost, type Claiming } from './claims.ts';
 import { changing } from './engine.ts';
 import { append, type Journal } from './journal.ts';
 import type { IntentLine } from './lines.ts';
@@ -49,7 +49,8 @@ export async function takePair<T>(
   const n = home.takeNumber();
   try {
     const claims = pair.claims === undefined ? null : withHost(home.engine, pair.claims);
-    if (claims !== null) await claim(home, pair.name, n, claims);
+    if (claims === null) refuseDamaged(home.engine);
+    else await claim(home, pair.name, n, claims);
     const what = { kind: 'bare', version: 1, args: { name: pair.name }, undo: null } as const;
     const journal = await home.announce({ ...head(home, n), ...what, claims, lives: 'disk', after: false });
     return await run(n, journal);
@@ -120,6 +121,7 @@ async function act(
     }
   } catch (error) {
     if (error instanceof IdentityTaken) await giveBack(home, journal, n);
+    if (error instanceof NotDone) append(journal, [{ t: 'undone', n, notOurs: error.found }]);
     throw error;
   }
   append(journal, [{ t: 'done', n, result }], 'wait');

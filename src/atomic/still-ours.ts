@@ -25,7 +25,7 @@ export async function expectStillOurs(
     const code = await codeOf(engine, step.intent, id);
     const result = step.done === undefined ? {} : { result: step.done.result };
     const look = await code.look({ undo: step.intent.undo, host: engine.host, ...result });
-    if (look.state === 'ours' && look.moved === undefined) continue;
+    if (look.state === 'ours' && look.moved === undefined && look.found === undefined) continue;
     const found = look.moved ?? look.found ?? 'there is no trace of it any more';
     throw new RefusedError(
       `${kind} works on ${key}, which is not as this sequence has left it: ${describe(step, found)}; nothing was done to it`,
@@ -34,7 +34,11 @@ export async function expectStillOurs(
   }
 }
 
-/** Of each object that older steps made and this one uses or changes: the newest step that made or changed it. */
+/**
+ * Of each object that older steps made and this one uses or changes: the newest step that made or changed it. What lives
+ * until a reboot only (a guest that ran on it, a mount) is asked last: it may have ended by itself, and tells nothing of
+ * the object then.
+ */
 function leanedOn(state: State, n: number, claims: Claims): ReadonlyMap<Step, Key> {
   // What a failed scope is undoing at this moment is refused by the sequence itself.
   const standing = state.steps.filter(
@@ -47,7 +51,8 @@ function leanedOn(state: State, n: number, claims: Claims): ReadonlyMap<Step, Ke
   const leaned = new Map<Step, Key>();
   for (const key of [...(claims.changes ?? []), ...(claims.needs ?? [])]) {
     if (!standing.some(({ intent }) => intent.claims?.makes?.includes(key) === true)) continue;
-    const newest = standing.findLast(({ intent }) => exclusive(intent.claims ?? {}).includes(key));
+    const touched = standing.filter(({ intent }) => exclusive(intent.claims ?? {}).includes(key));
+    const newest = touched.findLast(({ intent }) => intent.lives === 'disk') ?? touched.at(-1);
     // The code of a bare pair cannot look.
     if (newest !== undefined && newest.intent.kind !== 'bare') leaned.set(newest, key);
   }

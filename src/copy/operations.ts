@@ -1,12 +1,12 @@
 import * as z from 'zod/mini';
 import { operation } from '../atomic/operation.ts';
-import { deviceNode, mountEntries } from '../blockdevice/index.ts';
+import { deviceNode, identityOf, type MountEntry, mountEntries } from '../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { type ByHand, CommandError, RefusedError } from '../errors.ts';
 import { realPath } from '../mount/index.ts';
 import { complaints, emptyDirectory, syncFilesystem, tarExtract } from './commands.ts';
 import { insidePath, writeInside } from './inside.ts';
-import { empty, entriesOf, holding, isFilled, nodeOf, undoPath, visibleAt } from './root.ts';
+import { empty, entriesOf, holding, isFilled, nodeOf, othersOn, undoPath, visibleAt } from './root.ts';
 import { checkTar, sourceFile } from './source.ts';
 
 const count = z.int().check(z.nonnegative());
@@ -35,7 +35,13 @@ const undo = z.strictObject({
   mark: z.string(),
   root: z.string(),
   device: z.string(),
+  /** From `identityOf`. */
+  identity: z.string(),
+  /** What the device was called when it was filled. */
+  key: z.string(),
   filesystem: z.string(),
+  /** The mount in which it is filled, and the boot that the number is of. */
+  mounted: z.strictObject({ id: z.int(), boot: z.string() }),
   /** Where the undo mounts the filesystem, whatever has become of the root's own mount. */
   path: z.string(),
   source: z.strictObject({ inode: z.string(), size: count }),
@@ -61,14 +67,19 @@ export const unpack = operation({
   prepare: async ({ args: asked, mark, host, chosen }) => {
     const root = await realPath(host, asked.root);
     const { inode, size } = await sourceFile(host, asked.source);
-    await checkRoot(host, { ...asked, root });
+    const { identity, key } = await identityOf(host, asked.device);
+    const { id } = await checkRoot(host, { ...asked, root, identity });
+    const { boot } = await host.facts();
     // To read the archive takes as long as to unpack it, so the same file is not read again under the locks.
     const known = chosen?.source.inode === inode && chosen.source.size === size ? chosen.summary : undefined;
     return {
       mark,
       root,
       device: asked.device,
+      identity,
+      key,
       filesystem: asked.filesystem,
+      mounted: { id, boot },
       path: undoPath(mark),
       source: { inode, size },
       summary: known ?? { ...(await checkTar({ host, source: asked.source })) },
@@ -96,12 +107,16 @@ export const unpack = operation({
   value: ({ undo: { summary } }) => ({ members: summary.members, bytes: summary.bytes }),
   look: async ({ undo: made, host }) => {
     const undoing = (await host.stat(made.path)) !== undefined;
-    return { state: undoing || (await isFilled(host, made)) ? 'ours' : 'gone' };
+    const node = await holding(host, made);
+    if (node === undefined || !(await isFilled(host, node))) return { state: undoing ? 'ours' : 'gone' };
+    const { key } = await identityOf(host, node.path);
+    const moved = key === made.key ? {} : { moved: `it is on ${key} by now` };
+    return { state: 'ours', holders: await othersOn(host, node, made), ...moved };
   },
   revert: ({ undo: made, host }) => empty(host, made),
-  sync: async ({ undo: { device }, host }) => {
+  sync: async ({ undo: made, host }) => {
     // Whatever it holds by now: to sync what is somebody else's harms nothing.
-    const node = await nodeOf(host, device);
+    const node = await nodeOf(host, made);
     if (node === undefined) return;
     const [mounted] = await visibleAt(host, node.number);
     if (mounted !== undefined) await host.run(syncFilesystem(mounted.path));
@@ -134,8 +149,8 @@ async function expectUnpacked(host: ReadHost, source: string, { root, summary }:
 /** The root is where this filesystem is mounted, read-write, and nothing is in it yet. */
 async function checkRoot(
   host: ReadHost,
-  { root, device, filesystem }: Pick<Undo, 'root' | 'device' | 'filesystem'>,
-): Promise<void> {
+  { root, device, identity, filesystem }: Pick<Undo, 'root' | 'device' | 'identity' | 'filesystem'>,
+): Promise<MountEntry> {
   const { number, path } = await deviceNode(host, device);
   const at = (await mountEntries(host)).filter((entry) => entry.path === root);
   const [mounted, ...others] = at;
@@ -143,7 +158,7 @@ async function checkRoot(
     throw new RefusedError(`${root} is not where ${path} is mounted`, {
       remedy: `see what is mounted there: findmnt ${path}`,
     });
-  if ((await holding(host, { device, filesystem })) === undefined)
+  if ((await holding(host, { device, identity, filesystem })) === undefined)
     throw new RefusedError(`${path} does not hold the filesystem ${filesystem}`, {
       remedy: `see what is mounted there: findmnt ${path}`,
     });
@@ -155,6 +170,7 @@ async function checkRoot(
       `${root} is not empty (${names.slice(0, 3).join(', ')}): only a new filesystem is filled`,
       { remedy: 'make a new filesystem, or fill an empty one' },
     );
+  return mounted;
 }
 
 /** By the UUID and through a mount of its own: a path could by now lead to somebody's files. */

@@ -4,33 +4,44 @@ import {
   describeMount,
   deviceNode,
   type DeviceNode,
+  everyHolder,
+  holders,
+  inWords,
+  locate,
   type MountEntry,
   mountEntries,
   probe,
+  remedyFor,
 } from '../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
-import { CommandError, ParseError, RefusedError } from '../errors.ts';
+import { CommandError, type Holder, ParseError, RefusedError } from '../errors.ts';
 import { makePrivateMounts, mountCommand, unmount } from '../mount/index.ts';
 import { debugfsFeatures, debugfsRoot, emptyDirectory } from './commands.ts';
 import { isNotFound } from './inside.ts';
 
-/** A filesystem by its UUID, on the device where it was. */
+/** A filesystem by its UUID, and the device that holds it. */
 export interface Filesystem {
   readonly device: string;
+  /** From `identityOf`: the device may have another path by now, and its path another device. */
+  readonly identity: string;
   readonly filesystem: string;
 }
 
-/** The node of a device; undefined when it is gone. */
-export async function nodeOf(host: ReadHost, device: string): Promise<DeviceNode | undefined> {
-  return unlessGone(deviceNode(host, device));
+/** The node of that very device; undefined when it is gone for good. RefusedError while it is only away. */
+export async function nodeOf(
+  host: ReadHost,
+  { device, identity }: Pick<Filesystem, 'device' | 'identity'>,
+): Promise<DeviceNode | undefined> {
+  const path = await locate(host, { path: device, identity });
+  return path === undefined ? undefined : unlessGone(deviceNode(host, path));
 }
 
 /** The device while it still holds that filesystem; undefined when the one or the other is gone. */
 export async function holding(
   host: ReadHost,
-  { device, filesystem }: Filesystem,
+  { filesystem, ...of }: Filesystem,
 ): Promise<(DeviceNode & { readonly type: string }) | undefined> {
-  const node = await nodeOf(host, device);
+  const node = await nodeOf(host, of);
   const there = node === undefined ? undefined : await unlessGone(probe(host, node.path));
   return node !== undefined && there?.uuid === filesystem ? { ...node, type: there.type } : undefined;
 }
@@ -59,10 +70,11 @@ export async function entriesOf(host: ReadHost, path: string): Promise<readonly 
   return (await host.readDir(path)).filter((name) => name !== 'lost+found');
 }
 
-/** Is there anything in the root of this filesystem but `lost+found`? It need not be mounted. */
-export async function isFilled(host: ReadHost, wanted: Filesystem): Promise<boolean> {
-  const node = await holding(host, wanted);
-  if (node === undefined) return false;
+/** Is there anything in the root of the filesystem on this device but `lost+found`? It need not be mounted. */
+export async function isFilled(
+  host: ReadHost,
+  node: DeviceNode & { readonly type: string },
+): Promise<boolean> {
   const [mounted] = await visibleAt(host, node.number);
   if (mounted !== undefined) return (await entriesOf(host, mounted.path)).length > 0;
   if (!/^ext[234]$/.test(node.type))
@@ -83,10 +95,34 @@ export async function isFilled(host: ReadHost, wanted: Filesystem): Promise<bool
   }
 }
 
+/** Who else uses the device: the mount that it was filled in, and that of an undo, are the sequence's own. */
+export async function othersOn(
+  host: ReadHost,
+  node: DeviceNode,
+  own: { readonly mounted: { readonly id: number; readonly boot: string }; readonly path: string },
+): Promise<readonly Holder[]> {
+  const { boot } = await host.facts();
+  const isOwn = (each: Holder): boolean =>
+    each.kind === 'mount' &&
+    (each.path === own.path || (boot === own.mounted.boot && each.mountId === own.mounted.id));
+  return (await holders(host, node.path)).filter((each) => !isOwn(each));
+}
+
+// xen-blkback claims nothing, so the kernel would mount what a guest writes to, and both would ruin it.
+async function refuseUsed(host: ReadHost, { path }: DeviceNode): Promise<void> {
+  if ((await holders(host, path)).every(({ kind }) => kind === 'mount')) return;
+  const all = await everyHolder(host, path);
+  throw new RefusedError(`${path} is in use, and what was unpacked stays on it: ${inWords(all)}`, {
+    remedy: remedyFor(all),
+    holders: all,
+  });
+}
+
 /** Removes everything from the filesystem but `lost+found`, through a private mount, and makes that durable by the unmount. */
 export async function empty(host: ChangeHost, wanted: Filesystem & { readonly path: string }): Promise<void> {
   const node = await holding(host, wanted);
   if (node !== undefined) {
+    await refuseUsed(host, node);
     await mountPrivately(host, { node, path: wanted.path });
     await emptied(host, { node, path: wanted.path });
   }

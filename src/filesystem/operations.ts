@@ -35,9 +35,9 @@ export const create = operation({
     checkArgs(args);
     const when = chosen === undefined ? 'before the locks' : 'under the locks';
     const before = await checkDevice(host, { args, when });
-    const { identity, container } = await identityOf(host, args.device);
+    const { identity, container, key } = await identityOf(host, args.device);
     const uuid = chosen?.uuid ?? args.uuid ?? randomUUID();
-    return { device: args.device, identity, container, type: args.type, uuid, before: before ?? null };
+    return { device: args.device, identity, key, container, type: args.type, uuid, before: before ?? null };
   },
   claims: async ({ undo, on }) => {
     const { key, beneath } = await on(undo.device);
@@ -101,7 +101,9 @@ async function find(host: ReadHost, undo: CreateUndo): Promise<{ path?: string; 
   const now = await probe(host, path);
   if (now === undefined) return { path, look: { state: 'gone' } };
   if (now.uuid === undo.uuid && now.type === undo.type) {
-    const moved = path === undo.device ? {} : { moved: `it is on ${(await keysOf(host, path)).key} by now` };
+    // A device may have another number after a reboot, and is still called the same.
+    const { key } = await keysOf(host, path);
+    const moved = key === undo.key ? {} : { moved: `it is on ${key} by now` };
     return { path, look: { state: 'ours', holders: await holders(host, path), ...moved } };
   }
   if (same(now, undo.before ?? undefined)) return { path, look: { state: 'gone' } };

@@ -27,6 +27,8 @@ export const createUndo = z.strictObject({
   device: z.string(),
   /** Which device it was, whatever bears its path later. */
   identity: z.string(),
+  /** What it was called. */
+  key: z.string(),
   /** Key of that whose destruction takes the filesystem along. */
   container: z.string(),
   type: z.enum(['ext4', 'swap']),

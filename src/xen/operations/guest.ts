@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import type { Claims, DeviceKeys, Key } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { busyWith, everyHolder, inWords } from '../../blockdevice/index.ts';
-import { CommandError, type Holder, UsageError } from '../../errors.ts';
+import { CommandError, type Holder, NotDone, UsageError } from '../../errors.ts';
 import { createComplaint, xlCheck, xlCreate, xlDestroy } from '../commands.ts';
 import type { GuestConfig } from '../config/guest.ts';
 import { describe, type Domain, survey } from '../domains.ts';
@@ -198,8 +198,27 @@ async function createOf(host: ChangeHost, guest: JournalledGuest): Promise<void>
     const { tool, argv, reason, exitCode } = error;
     const what = `exit ${exitCode ?? '?'}: ${complaint}`;
     const told = new CommandError({ tool, argv, reason, exitCode, what, cause: error });
+    if (reason === 'exists') throw await startedByOthers(host, guest, told);
     throw reason === 'busy' ? await busyDisks(host, guest, told) : told;
   }
+}
+
+// Whoever starts it from its config file gives it the same uuid and name, so by them nobody can tell it from ours. xl has
+// taken its own, which never had a name, away again; when it has not, that has to be undone.
+async function startedByOthers(
+  host: ReadHost,
+  guest: JournalledGuest,
+  error: CommandError,
+): Promise<CommandError | NotDone> {
+  const { ours } = await findGuest(host, { guest, ids: [] });
+  const [theirs, ...more] = ours;
+  if (theirs?.name === undefined || more.length > 0) return error;
+  const found = `the guest ${theirs.name} was started by somebody else meanwhile: ${describe(theirs)}`;
+  return new NotDone(`${error.message}; ${found}, and is left alone`, {
+    found,
+    cause: error,
+    remedy: `xl list ${theirs.name} shows it`,
+  });
 }
 
 /** xl has found a disk in use: it tells which, but not by whom. */

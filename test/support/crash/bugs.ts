@@ -113,12 +113,12 @@ export const bugs: readonly Bug[] = [
   },
   {
     name: 'an act before its intent is durable',
-    patches: [
-      sequence(
-        'append(journal, this.#allow(own, intent));',
-        "append(journal, this.#allow(own, intent), 'wait');",
-      ),
-    ],
+    patches: [sequence(
+        'append(journal, lines);
+    // Only now',
+        "append(journal, lines, 'wait');
+    // Only now",
+      )],
   },
   {
     name: 'success before `committed` is durable',
