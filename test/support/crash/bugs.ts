@@ -113,12 +113,12 @@ export const bugs: readonly Bug[] = [
   },
   {
     name: 'an act before its intent is durable',
-    patches: [sequence(
-        'append(journal, lines);
-    // Only now',
-        "append(journal, lines, 'wait');
-    // Only now",
-      )],
+    patches: [
+      sequence(
+        'append(journal, lines);\n    // Only now',
+        "append(journal, lines, 'wait');\n    // Only now",
+      ),
+    ],
   },
   {
     name: 'success before `committed` is durable',
