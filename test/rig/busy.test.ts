@@ -91,7 +91,7 @@ describe.skipIf(!can.ok && !required)("'Logical volume in use' at an undo", () =
   it('names the process that has the volume open', async () => {
     const stuck = await stuckBy(`sleep 1000 < ${at} > /dev/null 2>&1 & sleep 0.5`);
 
-    expect(stuck.holders).toEqual([expect.objectContaining({ kind: 'process', command: 'sleep 1000' })]);
+    expect(stuck.holders).toEqual([expect.objectContaining({ kind: 'process', command: 'sleep' })]);
     expect(await freed(stuck)).toEqual([expect.stringMatching(/^kill \d+$/)]);
   });
 

@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import type { ReadHost } from '../../command/index.ts';
 import { CommandError, type Holder } from '../../errors.ts';
 import { kernelText } from '../node.ts';
@@ -31,14 +32,22 @@ export function unseenOf({ unseen, hidden }: Scan): readonly Holder[] {
   return words.map((each) => ({ kind: 'unknown', words: each }));
 }
 
-/** The command line of a process, cut; undefined when the process has ended. */
+const interpreters = /^(?:(?:ba|da|z|k)?sh|python[\d.]*|perl[\d.]*|ruby[\d.]*|node|php[\d.]*|java)$/;
+
+/**
+ * What a process runs: its program, and the script of an interpreter; undefined when it has ended. Never more of its
+ * command line: that may hold a password, and an error is kept in the journal and the system log.
+ */
 export async function commandOf(host: ReadHost, pid: number): Promise<string | undefined> {
   const line = await textOf(host, `/proc/${pid}/cmdline`);
-  const words = line?.split('\0').filter((word) => word !== '') ?? [];
+  const [first, second = ''] = line?.split('\0').filter((word) => word !== '') ?? [];
   // A process that overwrites its own command line, or a zombie, has none; its name it has always.
-  if (words.length === 0) return textOf(host, `/proc/${pid}/comm`);
-  const text = words.join(' ').replace(/[^\x20-\x7e\u00a0-\uffff]/g, '?');
-  return text.length > 80 ? `${text.slice(0, 79)}…` : text;
+  if (first === undefined) return textOf(host, `/proc/${pid}/comm`);
+  // "postgres: web db [local] idle" is one word that the process has written itself.
+  const program = posix.basename(first.split(' ')[0] ?? '').replace(/:$/, '');
+  const isScript = interpreters.test(program) && !second.startsWith('-') && second !== '';
+  const text = isScript ? `${program} ${posix.basename(second)}` : program;
+  return text.replace(/[^\x20-\x7e\u00a0-\uffff]/g, '?').slice(0, 80);
 }
 
 interface Found {

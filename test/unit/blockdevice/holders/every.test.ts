@@ -43,14 +43,26 @@ describe('everyHolder', () => {
 
   test('names who has the device itself open', async () => {
     expect(await of(process(7, 'dd of=/dev/dm-1', { 'fd/3': '-> /dev/dm-1' }), open)).toEqual([
-      ['process 7 (dd of=/dev/dm-1) has open /dev/dm-1', 'kill 7'],
+      ['process 7 (dd) has open /dev/dm-1', 'kill 7'],
     ]);
   });
 
   test('names who works in its filesystem before the mount, so that the commands work in their order', async () => {
     expect(await of({ ...mounted, ...process(7, 'sleep 9', { cwd: '-> /mnt/deep' }) }, works)).toEqual([
-      ['process 7 (sleep 9) works in /mnt/deep', 'kill 7'],
+      ['process 7 (sleep) works in /mnt/deep', 'kill 7'],
       ['mounted on /mnt (mount 40)', 'umount /mnt'],
+    ]);
+  });
+
+  // An error is kept in the journal and in the system log, and a command line may hold a password.
+  test.each([
+    ['mysqldump -uroot -phunter2 --all', 'mysqldump'],
+    ['/usr/bin/python3.11 /srv/backup.py --token hunter2', 'python3.11 backup.py'],
+    ['sh -c hunter2', 'sh'],
+    ['/usr/sbin/nginx: master', 'nginx'],
+  ])('names the program of a process and not its arguments: %s', async (command, name) => {
+    expect(await of(process(7, command, { 'fd/3': '-> /dev/dm-1' }), open)).toEqual([
+      [`process 7 (${name}) has open /dev/dm-1`, 'kill 7'],
     ]);
   });
 
@@ -93,7 +105,7 @@ describe('everyHolder', () => {
 
     expect(await of(qemu, open)).toEqual([
       [
-        'process 7 (qemu-system-i386 -xen-domid 4 -name web1), for the guest with domid 4, has open /dev/dm-1',
+        'process 7 (qemu-system-i386), for the guest with domid 4, has open /dev/dm-1',
         'xl shutdown -w 4',
       ],
     ]);
@@ -287,7 +299,7 @@ describe('mountHolders', () => {
     };
     const scan = `${works}/proc/8/cwd ${device} 2 41ed 0:0\n`;
 
-    expect(await on(two, scan)).toEqual([['process 7 (sleep 9) works in /mnt/deep', 'kill 7']]);
+    expect(await on(two, scan)).toEqual([['process 7 (sleep) works in /mnt/deep', 'kill 7']]);
   });
 
   test('names who has a socket in it', async () => {
