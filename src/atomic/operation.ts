@@ -43,6 +43,8 @@ interface Common<A, U> {
   readonly args: Schema<A>;
   /** What undo needs: all of it known before the act, and plain JSON. */
   readonly undo: Schema<U>;
+  /** What the journal keeps of the args, for people alone. Missing: all. Contents and secrets do not belong there. */
+  readonly journalled?: (args: A) => unknown;
   /**
    * Reads only: checks, captures the old state, chooses identities. `mark` (`bofh.<id>.<n>`) is unique to the step.
    * Called again under the locks with `chosen`, the first answer, whose identities it keeps.
@@ -121,6 +123,7 @@ export interface Operation<A = never, V = unknown> {
   /** It has work to do after the commit. */
   readonly after: boolean;
   readonly parseArgs: (args: unknown) => unknown;
+  readonly journalled: (args: unknown) => unknown;
   readonly prepare: (input: {
     readonly args: unknown;
     readonly mark: string;
@@ -224,7 +227,16 @@ export function json(value: unknown): unknown {
 
 type Head = Pick<
   Operation,
-  'kind' | 'version' | 'lives' | 'restores' | 'deferred' | 'after' | 'parseArgs' | 'prepare' | 'claims'
+  | 'kind'
+  | 'version'
+  | 'lives'
+  | 'restores'
+  | 'deferred'
+  | 'after'
+  | 'parseArgs'
+  | 'journalled'
+  | 'prepare'
+  | 'claims'
 >;
 
 function head<A, U>(
@@ -243,6 +255,7 @@ function head<A, U>(
     deferred: isDeferred,
     after,
     parseArgs: (args) => json(check(spec.args, args, (issues) => new UsageError(`${spec.kind}: ${issues}`))),
+    journalled: (args) => json(spec.journalled?.(parse.args(args)) ?? args),
     prepare: async ({ args, mark, host, chosen }) =>
       json(
         await spec.prepare({

@@ -90,7 +90,7 @@ function intentOf(home: StepHome, code: AnyOperation, { n, args, undoData, claim
     ...head(home, n),
     kind: code.kind,
     version: code.version,
-    args,
+    args: code.journalled(args),
     undo: undoData,
     claims,
     ...(contains === undefined ? {} : { contains: hostKey(home.engine, contains) }),

@@ -61,6 +61,10 @@ export const unpack = operation({
   version: 1,
   args,
   undo,
+  journalled: ({ files, ...rest }) => ({
+    ...rest,
+    files: files.map(({ path, mode, content }) => ({ path, mode, bytes: Buffer.byteLength(content) })),
+  }),
   result: z.null(),
   lives: 'disk',
   restores: 'state',

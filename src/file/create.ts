@@ -32,6 +32,8 @@ export const create = operation({
   version: 1,
   args,
   undo,
+  // A config file may hold a password, and the journal outlives the file.
+  journalled: ({ content, ...rest }) => ({ ...rest, bytes: Buffer.byteLength(content) }),
   result: z.null(),
   lives: 'disk',
   restores: 'state',

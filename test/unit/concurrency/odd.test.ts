@@ -162,3 +162,28 @@ test('a pair of functions is not called either while a journal cannot be read', 
   expect(String(error)).toMatch(/^JournalError.*0123456789ab/);
   expect(called).toBe(false);
 });
+
+test('what is in a file that is made stays out of the journal', async () => {
+  const host = hostWithSource();
+  const bofh = bofhOn(host);
+  const secret = 'vncpasswd = "hunter2"\n';
+  await vmCreate(bofh, { start: false });
+  await run(host, async (tx) => {
+    await tx.file.create({ path: '/etc/xen/secret.cfg', content: secret, mode: 0o600 });
+    const lv = await tx.lvm.createLv({ vg: 'vg0', name: 'data', size: '64m' });
+    const { uuid } = await tx.filesystem.create({ device: lv.path, type: 'ext4' });
+    const mounted = await tx.temporary.mount.mount({ device: lv.path, mode: 'rw' });
+    await tx.copy.unpack({
+      source: '/srv/debian.tar',
+      root: mounted.path,
+      device: lv.path,
+      filesystem: uuid,
+      files: [{ path: 'etc/shadow', content: secret, mode: 0o600 }],
+    });
+  });
+
+  const { store } = bofh.engine;
+  const texts = store.names('history').map((name) => store.open(`history/${name}`)?.read().toString() ?? '');
+  expect(texts.join()).toContain('/etc/xen/secret.cfg');
+  expect(texts.join()).not.toContain('hunter2');
+});
