@@ -1,7 +1,12 @@
 import { posix } from 'node:path';
+import en from 'zod/v4/locales/en.js';
 import * as z from 'zod/mini';
 import type { ReadHost } from './command/index.ts';
 import { UsageError } from './errors.ts';
+
+// Without words of a language every issue reads "Invalid input". Here, because every part that asks a person for a value
+// comes after the site's policy.
+z.config(en());
 
 const directory = z.string().check(z.regex(/^\//, 'must be an absolute path'));
 const lvPattern = z.string().check(z.regex(/^[^{}/]*\{name\}[^{}/]*$/, 'must hold {name} once and no "/"'));

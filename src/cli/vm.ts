@@ -2,8 +2,9 @@ import { resolve } from 'node:path';
 import { atomic, type Bofh, withBofh } from '../bofh.ts';
 import { RefusedError, UsageError } from '../errors.ts';
 import { formatSize, parseSize } from '../units.ts';
-import { createVm, type CreateRequest, planCreate } from '../vm/create.ts';
+import { createVm, planCreate } from '../vm/create.ts';
 import { type DestroyPlan, destroyVm, planDestroy, type Running } from '../vm/destroy.ts';
+import { checkCreate, type CheckedCreate } from '../vm/request.ts';
 import { give } from './answer.ts';
 import type { VmCreate, VmDestroy } from './answers.ts';
 import { confirm } from './confirm.ts';
@@ -35,7 +36,7 @@ export async function create(runtime: Runtime, name: string, options: Options): 
 }
 
 /** What was typed, as a request. Throws UsageError for what cannot be meant. */
-export function requestOf(name: string, options: Options): CreateRequest {
+export function requestOf(name: string, options: Options): CheckedCreate {
   const said = (key: string): string | undefined => {
     const value = options[key];
     return typeof value === 'string' ? value : undefined;
@@ -46,7 +47,7 @@ export function requestOf(name: string, options: Options): CreateRequest {
   const vcpus = said('vcpus') ?? '1';
   if (!/^\d+$/.test(vcpus)) throw new UsageError(`--vcpus ${vcpus}: a whole number is meant`);
   const [swap, kernel, ramdisk] = [said('swap'), said('kernel'), said('ramdisk')];
-  return {
+  return checkCreate({
     name,
     source: { type: 'tar', path: resolve(source) },
     size: sizeOf('--size', said('size') ?? ''),
@@ -59,7 +60,7 @@ export function requestOf(name: string, options: Options): CreateRequest {
     ...optional('kernel', kernel === undefined ? undefined : resolve(kernel)),
     ...optional('ramdisk', ramdisk === undefined ? undefined : resolve(ramdisk)),
     start: options.start === true,
-  };
+  });
 }
 
 function sizeOf(option: string, text: string): number {
@@ -75,7 +76,7 @@ function optional<K extends string>(key: K, value: string | undefined): { [P in 
   return value === undefined ? {} : ({ [key]: value } as { [P in K]: string });
 }
 
-function createdInWords(made: VmCreate, request: CreateRequest): readonly string[] {
+function createdInWords(made: VmCreate, request: CheckedCreate): readonly string[] {
   const swap = made.swap === null ? '' : `, swap ${made.swap} (${formatSize(request.swap)})`;
   return [
     `${made.name} is made: root ${made.root} (${formatSize(request.size)})${swap}, configuration ${made.config}`,

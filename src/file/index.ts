@@ -1,2 +1,3 @@
 export * from './operations.ts';
+export { checkRemovable } from './remove.ts';
 export { sha256 } from './path.ts';

@@ -38,8 +38,7 @@ export const remove = operation({
   lives: 'disk',
   restores: 'state',
   prepare: async ({ args: { path, sha256: expected }, mark, host }) => {
-    await realParent(host, path);
-    const stat = await regular(host, path);
+    const stat = await checkRemovable(host, path);
     const hash = sha256(await host.readFile(path));
     if (expected !== undefined && hash !== expected) {
       throw new RefusedError(`${path} is not what it was: its content has changed`, {
@@ -98,7 +97,9 @@ export const remove = operation({
   }),
 });
 
-async function regular(host: ReadHost, path: string): Promise<FileStat> {
+/** A regular file in a real directory, which is all that `file.remove` takes. RefusedError for anything else. */
+export async function checkRemovable(host: ReadHost, path: string): Promise<FileStat> {
+  await realParent(host, path);
   const stat = await host.stat(path);
   if (stat === undefined)
     throw new RefusedError(`there is no file ${path}`, {

@@ -1,7 +1,8 @@
 import { posix } from 'node:path';
-import type { ReadHost } from '../command/index.ts';
-import { RefusedError, UsageError } from '../errors.ts';
+import type { FileStat, ReadHost } from '../command/index.ts';
+import { CommandError, RefusedError, UsageError } from '../errors.ts';
 import { checkVgName, usableVg } from '../lvm/index.ts';
+import { realPath } from '../mount/index.ts';
 import type { Site } from '../site.ts';
 import { type Bytes, formatSize } from '../units.ts';
 import { domains, guestConfigs, memoryRefusal, type GuestConfig } from '../xen/index.ts';
@@ -63,18 +64,24 @@ export async function checkSpace(options: {
   );
 }
 
-/** The configuration's directory is there, and nothing has its name. */
-export async function checkConfigPath(host: ReadHost, path: string): Promise<void> {
-  const directory = posix.dirname(path);
-  if ((await host.stat(directory))?.kind !== 'directory')
-    throw new RefusedError(`there is no directory ${directory}`, {
-      remedy: 'make it, or name another in the site file: guestConfigDirs',
-    });
+/** The configuration's directory is there, and nothing has its name. Gives its path without links. */
+export async function checkConfigPath(host: ReadHost, configured: string): Promise<string> {
+  const directory = posix.dirname(configured);
+  const kind = await kindOf(host, directory);
+  if (kind !== 'directory')
+    throw new RefusedError(
+      kind === undefined
+        ? `there is no directory ${directory}`
+        : `${directory} is no directory but a ${kind}`,
+      { remedy: 'make it, or name another in the site file: guestConfigDirs' },
+    );
+  const path = posix.join(await realPath(host, directory), posix.basename(configured));
   const there = await host.stat(path);
   if (there !== undefined)
     throw new RefusedError(`${path} exists already: there is a ${there.kind} of that name`, {
       remedy: 'choose another name, or move it away',
     });
+  return path;
 }
 
 /** No other guest, configured or running, has the name or the address. A config that cannot be read could: refused. */
@@ -131,6 +138,16 @@ export async function checkFreeMemory(
   const refusal = await memoryRefusal(host, guest);
   if (refusal !== undefined)
     throw new RefusedError(refusal, { remedy: 'give it less with --memory, or end a guest' });
+}
+
+/** What a path leads to, links followed. */
+async function kindOf(host: ReadHost, path: string): Promise<FileStat['kind'] | undefined> {
+  try {
+    return (await host.stat(await realPath(host, path)))?.kind;
+  } catch (error) {
+    if (error instanceof CommandError && error.reason === 'not-found') return undefined;
+    throw error;
+  }
 }
 
 /** The regular file that a path leads to, links followed. */

@@ -8,6 +8,7 @@ import type { Site } from '../site.ts';
 import { type Bytes, formatSize } from '../units.ts';
 import { writeConfig } from '../xen/index.ts';
 import { refusals } from './refusals.ts';
+import { checkCreate, type CheckedCreate, type CreateRequest } from './request.ts';
 import {
   checkBridge,
   checkClashes,
@@ -17,23 +18,6 @@ import {
   checkSpace,
 } from './checks.ts';
 import { checkGuestName, configPath, diskNames } from './names.ts';
-
-/** What a guest is to be. */
-export interface CreateRequest {
-  readonly name: string;
-  readonly source: { readonly type: 'tar'; readonly path: string };
-  readonly size: Bytes;
-  /** 0: no swap. */
-  readonly swap: Bytes;
-  readonly memory: Bytes;
-  readonly vcpus: number;
-  readonly vg?: string;
-  readonly bridge?: string;
-  readonly mac?: string;
-  readonly kernel?: string;
-  readonly ramdisk?: string;
-  readonly start: boolean;
-}
 
 /** A request that has been checked, with all that it left open decided. */
 export interface CreatePlan {
@@ -64,13 +48,13 @@ export async function planCreate(options: {
   readonly site: Site;
   readonly request: CreateRequest;
 }): Promise<CreatePlan> {
-  const { host, site, request } = options;
+  const { host, site } = options;
+  const request = checkCreate(options.request);
   const { name } = request;
   // Nothing else can be asked about a name that is none.
   checkGuestName(name);
   const names = diskNames(site, name);
   const vg = request.vg ?? site.volumeGroup;
-  const path = configPath(site, name);
   const mac = request.mac?.toLowerCase() ?? randomMac();
   const bridge = request.bridge ?? site.bridge;
   const found = refusals();
@@ -80,7 +64,7 @@ export async function planCreate(options: {
   for (const each of request.swap > 0 ? [names.root, names.swap] : [names.root])
     await found.try(() => checkLvName(vg ?? '', each));
   await found.try(() => checkSpace({ host, vg, wanted: lvs(names, request) }));
-  await found.try(() => checkConfigPath(host, path));
+  const path = await found.try(() => checkConfigPath(host, configPath(site, name)));
   await found.try(() => checkClashes({ host, site, name, mac: bridge === undefined ? undefined : mac }));
   await found.try(() => checkBridge(host, bridge));
   await found.try(async () => {
@@ -96,7 +80,7 @@ export async function planCreate(options: {
     );
   found.throwAll();
   const [root, swap] = lvs(names, request);
-  if (root === undefined || vg === undefined || kernel === undefined)
+  if (root === undefined || vg === undefined || kernel === undefined || path === undefined)
     throw new TypeError('a refused request was planned');
   return {
     name,
@@ -139,12 +123,12 @@ export async function createVm(tx: Tx, plan: CreatePlan): Promise<CreatedVm> {
   return { name, config: plan.config.path, root: root.path, swap: swap?.path, domid: domain?.domid };
 }
 
-function lvs(names: { readonly root: string; readonly swap: string }, request: CreateRequest) {
+function lvs(names: { readonly root: string; readonly swap: string }, request: CheckedCreate) {
   const root = { name: names.root, size: request.size };
   return request.swap > 0 ? [root, { name: names.swap, size: request.swap }] : [root];
 }
 
-function checkNumbers({ vcpus, memory, size }: CreateRequest): void {
+function checkNumbers({ vcpus, memory, size }: CheckedCreate): void {
   if (!Number.isInteger(vcpus) || vcpus < 1 || vcpus > 512)
     throw new UsageError(`--vcpus ${vcpus}: a whole number from 1 to 512`);
   if (memory < 16 * 1024 ** 2)
@@ -175,7 +159,7 @@ function randomMac(): string {
 }
 
 function configText(options: {
-  readonly request: CreateRequest;
+  readonly request: CheckedCreate;
   readonly kernel: { readonly kernel: string; readonly ramdisk: string };
   readonly mac: string;
   readonly bridge: string | undefined;

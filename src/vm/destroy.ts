@@ -1,16 +1,19 @@
+import { posix } from 'node:path';
 import { keysOf } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../errors.ts';
-import { sha256 } from '../file/index.ts';
+import { checkRemovable, sha256 } from '../file/index.ts';
 import { type LogicalVolume, lvs } from '../lvm/index.ts';
+import { realPath } from '../mount/index.ts';
 import { refuseRemoval } from '../lvm/operations/remove-lv.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
 import { type Domain, domains, type GuestConfig, guestConfigs, remedyFor } from '../xen/index.ts';
 import { refusals } from './refusals.ts';
+import { checkDestroy, type DestroyRequest } from './request.ts';
 
 /** What becomes of a domain that runs. */
-export type Running = 'refuse' | 'shutdown' | 'destroy';
+export type Running = DestroyRequest['running'];
 
 /** A guest as it will be taken apart. */
 export interface DestroyPlan {
@@ -34,7 +37,12 @@ export async function planDestroy(options: {
   /** How long a shutdown may take. */
   readonly timeoutMs?: number;
 }): Promise<DestroyPlan> {
-  const { host, site, name, running } = options;
+  const { host, site } = options;
+  const { name, running, timeoutMs } = checkDestroy({
+    name: options.name,
+    running: options.running,
+    ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+  });
   const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
   const guest = guests.find((each) => each.name === name);
   if (guest === undefined)
@@ -48,15 +56,17 @@ export async function planDestroy(options: {
   // What stands in the way of a volume must be known before the domain is ended for it.
   for (const { lv, all } of disks?.found ?? [])
     await found.try(() => refuseRemoval(host, { lv, all }, there?.[0]?.id));
+  const config = await found.try(() => removableConfig(host, guest.file));
   found.throwAll();
+  if (config === undefined) throw new TypeError('a refused request was planned');
   return {
     name,
-    config: guest.file,
-    sha256: sha256(await host.readFile(guest.file)),
+    config,
+    sha256: sha256(await host.readFile(config)),
     domain: domain ?? undefined,
     volumes: disks?.volumes ?? [],
     kept: disks?.kept ?? [],
-    timeoutMs: options.timeoutMs ?? 120_000,
+    timeoutMs,
   };
 }
 
@@ -67,6 +77,20 @@ export async function destroyVm(tx: Tx, plan: DestroyPlan): Promise<void> {
     await tx.xen.shutdown({ name, uuid: domain.uuid, config, how: domain.how, timeoutMs: plan.timeoutMs });
   await tx.file.remove({ path: config, sha256: plan.sha256 });
   for (const volume of plan.volumes) await tx.lvm.removeLv(volume);
+}
+
+/** The config file's path without links in it. A link for a file is refused: who made it has more than this guest in mind. */
+async function removableConfig(host: ReadHost, file: string): Promise<string> {
+  const path = posix.join(await realPath(host, posix.dirname(file)), posix.basename(file));
+  if ((await host.stat(path))?.kind === 'symlink')
+    throw new RefusedError(
+      `${file} is a symbolic link to ${await host.readLink(path)}: bofh removes no links`,
+      {
+        remedy: `put the file itself in its place, or take guest, volumes and both files away by hand`,
+      },
+    );
+  await checkRemovable(host, path);
+  return path;
 }
 
 async function unknown(
@@ -149,7 +173,8 @@ async function disksOf(
         remedy: 'take the disk out of one of the two configurations',
       });
     if (volume === undefined) kept.push(path);
-    else {
+    // One volume by two of its paths is one disk to remove.
+    else if (!volumes.some(({ uuid }) => uuid === volume.uuid)) {
       volumes.push({ vg: volume.vg, name: volume.name, uuid: volume.uuid });
       found.push({ lv: volume, all: known.filter(({ vgUuid }) => vgUuid === volume.vgUuid) });
     }

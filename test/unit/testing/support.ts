@@ -8,7 +8,8 @@ import {
   type SimulatedHost,
   type TarMember,
 } from '../../../src/testing/index.ts';
-import { createVm, type CreateRequest, planCreate } from '../../../src/vm/create.ts';
+import { createVm, planCreate } from '../../../src/vm/create.ts';
+import type { CreateRequest } from '../../../src/vm/request.ts';
 import { smallSystem } from '../../support/undo/stage.ts';
 
 const mib = 1024 ** 2;

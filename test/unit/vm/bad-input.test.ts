@@ -3,7 +3,8 @@ import { BofhError, RefusedError, UsageError } from '../../../src/errors.ts';
 import { parseSite } from '../../../src/site.ts';
 import { simulatedHost, type SimulatedHost, type TarMember } from '../../../src/testing/index.ts';
 import { parseSize } from '../../../src/units.ts';
-import { type CreateRequest, planCreate } from '../../../src/vm/create.ts';
+import { planCreate } from '../../../src/vm/create.ts';
+import type { CreateRequest } from '../../../src/vm/request.ts';
 import { planDestroy } from '../../../src/vm/destroy.ts';
 
 const mib = 1024 ** 2;

@@ -75,4 +75,43 @@ describe('vm destroy', () => {
     await expect(failed).rejects.toThrow(UsageError);
     expect(await names()).toEqual(['web1-root']);
   });
+
+  it('takes a volume once that stands twice in the config, by two of its paths', async () => {
+    host.admin.writeFile(
+      '/etc/xen/web1.cfg',
+      "name = 'web1'\nmemory = 64\ndisk = ['phy:/dev/vg0/web1-root,xvda,w', 'phy:/dev/mapper/vg0-web1--root,xvdb,r']\n",
+    );
+
+    expect((await plan()).volumes).toHaveLength(1);
+  });
+
+  it('refuses a config that is a link before the guest is stopped for it, and says so', async () => {
+    const text = host.admin.readFile('/etc/xen/web1.cfg');
+    host.admin.removeFile('/etc/xen/web1.cfg');
+    host.admin.mkdir('/srv/guests');
+    host.admin.writeFile('/srv/guests/web1.cfg', text);
+    host.admin.symlink('/etc/xen/web1.cfg', '/srv/guests/web1.cfg');
+    host.admin.startDomain({ name: 'web1' });
+    const before = host.snapshot();
+
+    const failed = on(() => vm.destroy({ name: 'web1', running: 'shutdown' }));
+
+    await expect(failed).rejects.toThrow(/web1\.cfg is a symbolic link to \/srv\/guests\/web1\.cfg/);
+    expect(host.snapshot()).toBe(before);
+    expect(host.world.domains).toMatchObject([{ name: 'web1', domid: 1 }]);
+  });
+
+  it('takes a config in a directory that the site names by a link', async () => {
+    const text = host.admin.readFile('/etc/xen/web1.cfg');
+    host.admin.removeFile('/etc/xen/web1.cfg');
+    host.admin.mkdir('/srv/guests');
+    host.admin.writeFile('/srv/guests/web1.cfg', text);
+    host.admin.symlink('/etc/guests', '/srv/guests');
+    const site = { ...defaultSite, guestConfigDirs: ['/etc/guests'] };
+
+    await withBofh(simulatedBofh({ host, site }), () => vm.destroy({ name: 'web1', running: 'refuse' }));
+
+    expect(await host.stat('/srv/guests/web1.cfg')).toBeUndefined();
+    expect(await names()).toEqual([]);
+  });
 });

@@ -1,0 +1,76 @@
+import * as z from 'zod/mini';
+import { UsageError } from '../errors.ts';
+import { type Bytes, parseSize } from '../units.ts';
+
+const text = z.string().check(z.minLength(1));
+const size = z.union([z.string(), z.number()]);
+
+const createSchema = z.strictObject({
+  name: z.string(),
+  source: z.strictObject({ type: z.literal('tar'), path: text }),
+  /** Of the root. Sizes are bytes, or text: `2g`. */
+  size,
+  /** Missing or 0: no swap. */
+  swap: z.exactOptional(size),
+  memory: size,
+  vcpus: z._default(z.number(), 1),
+  vg: z.exactOptional(text),
+  bridge: z.exactOptional(text),
+  mac: z.exactOptional(text),
+  kernel: z.exactOptional(text),
+  ramdisk: z.exactOptional(text),
+  start: z._default(z.boolean(), false),
+});
+
+const destroySchema = z.strictObject({
+  name: z.string(),
+  /** What becomes of a domain that runs. */
+  running: z.enum(['refuse', 'shutdown', 'destroy']),
+  /** How long a shutdown may take. */
+  timeoutMs: z._default(z.number().check(z.int(), z.positive()), 120_000),
+});
+
+/** What a guest is to be. */
+export type CreateRequest = z.input<typeof createSchema>;
+
+/** Which guest is to go, and how. */
+export type DestroyRequest = z.input<typeof destroySchema>;
+
+/** The same with every size in bytes. */
+export interface CheckedCreate extends Omit<z.output<typeof createSchema>, 'size' | 'swap' | 'memory'> {
+  readonly size: Bytes;
+  readonly swap: Bytes;
+  readonly memory: Bytes;
+}
+
+/** Scripts are not type-checked: what a request does not say as it should is refused, and never guessed. Throws UsageError. */
+export function checkCreate(request: unknown): CheckedCreate {
+  const { swap = 0, ...rest } = parsed('vm.create', createSchema, request);
+  return {
+    ...rest,
+    size: sizeOf('size', rest.size),
+    swap: swap === 0 || swap === '0' ? 0 : sizeOf('swap', swap),
+    memory: sizeOf('memory', rest.memory),
+  };
+}
+
+/** The same of what is to be taken apart. */
+export function checkDestroy(request: unknown): z.output<typeof destroySchema> {
+  return parsed('vm.destroy', destroySchema, request);
+}
+
+function parsed<S extends z.ZodMiniType>(what: string, schema: S, value: unknown): z.output<S> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issues = result.error.issues.map(({ path, message }) => [...path.map(String), message].join(': '));
+  throw new UsageError(`${what}: ${issues.join('; ')}`);
+}
+
+function sizeOf(key: string, value: string | number): Bytes {
+  try {
+    return parseSize(value);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    throw new UsageError(`${key}: ${error.message}`, { cause: error });
+  }
+}

@@ -1,0 +1,61 @@
+import { describe, expect, test } from 'vitest';
+import * as vm from '../../../src/api/vm.ts';
+import { withBofh } from '../../../src/bofh.ts';
+import { UsageError } from '../../../src/errors.ts';
+import { checkCreate, type CreateRequest, type DestroyRequest } from '../../../src/vm/request.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+import { bofhOn, hostWithSource } from '../testing/support.ts';
+
+const good = {
+  name: 'web1',
+  source: { type: 'tar', path: '/srv/debian.tar' },
+  size: '64m',
+  memory: '128m',
+} as const;
+
+describe('a request for a guest', () => {
+  test('may give its sizes as text or in bytes, and leave out what has a default', () => {
+    expect(checkCreate({ ...good, swap: 16 * 1024 ** 2 })).toEqual({
+      ...good,
+      size: 64 * 1024 ** 2,
+      swap: 16 * 1024 ** 2,
+      memory: 128 * 1024 ** 2,
+      vcpus: 1,
+      start: false,
+    });
+    expect(checkCreate(good).swap).toBe(0);
+    expect(checkCreate({ ...good, swap: 0 }).swap).toBe(0);
+  });
+
+  // Scripts are not type-checked, and a guest without the swap that was asked for is another guest.
+  test.each<[string, object, RegExp]>([
+    ['nothing', {}, /name: .*string/],
+    ['swap that is no number', { ...good, swap: Number.NaN }, /swap/],
+    ['swap that is negative', { ...good, swap: -5 }, /swap: "-5" is not a size/],
+    ['swap that is not given after all', { ...good, swap: undefined }, /swap/],
+    ['a size in no known unit', { ...good, size: '10x' }, /size: "10x" is not a size/],
+    ['a start that is a word', { ...good, start: 'no' }, /start: .*expected boolean/],
+    ['a key that is none', { ...good, swapp: '16m' }, /swapp/],
+    ['another sort of source', { ...good, source: { type: 'iso', path: '/x' } }, /source: type: .*"tar"/],
+  ])('is refused with %s, and nothing is done', async (_, request, said) => {
+    const host = hostWithSource();
+    const before = host.snapshot();
+
+    const error = await rejectionOf(
+      withBofh(bofhOn(host), () => vm.create(request as unknown as CreateRequest)),
+    );
+
+    expect(error).toBeInstanceOf(UsageError);
+    expect(String(error)).toMatch(said);
+    expect(host.snapshot()).toBe(before);
+  });
+});
+
+test('a request to destroy says what becomes of a running guest in one of three words', async () => {
+  const host = hostWithSource();
+  const request = { name: 'web10', running: 'stop' } as unknown as DestroyRequest;
+
+  const error = await rejectionOf(withBofh(bofhOn(host), () => vm.destroy(request)));
+
+  expect(String(error)).toMatch(/^UsageError: vm\.destroy: running: .*"shutdown"/);
+});
