@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { loadOperations } from '../../../src/operations.ts';
 import { fingerprint, layFault, until } from '../rig/index.ts';
 import { type RigSpecimen, rigSpecimens, type Syscall } from './operations.ts';
@@ -70,7 +71,7 @@ async function actsThenFails(stage: Stage, specimen: RigSpecimen): Promise<'as b
   const { act } = specimen;
   if ('act' in act) {
     const n = await syncAfter(stage, specimen, act);
-    await run(stage, tampered(`error=EIO:when=${n}`), 5);
+    await run(stage, tampered(act, `error=EIO:when=${n}`), 5);
   } else {
     const fault = await layFault(stage.machine, { ...act, times: 1, mode: 'act-then-fail' });
     try {
@@ -96,7 +97,7 @@ async function killed(stage: Stage, specimen: RigSpecimen): Promise<'as before'>
   const { act } = specimen;
   if ('act' in act) {
     const n = await syncAfter(stage, specimen, act);
-    await run(stage, tampered(`signal=SIGKILL:when=${n}`), 137);
+    await run(stage, tampered(act, `signal=SIGKILL:when=${n}`), 137);
     await run(stage, 'bofh recover --yes', 0);
   } else await killedAtTool(stage, act);
   const difference = before.diff(await fingerprint(stage.machine));
@@ -138,15 +139,24 @@ async function hangs({ machine }: Stage): Promise<boolean> {
   return exitCode === 0;
 }
 
-// One thread for all file accesses, so that strace, which counts by thread, always counts alike.
-function tampered(what: string): string {
-  return `UV_THREADPOOL_SIZE=1 strace -f -o /dev/null -e trace=fsync -e inject=fsync:${what} ${runScript}`;
+// strace counts by thread, so one thread for all file accesses always counts alike; and only where the act is, or the first
+// fsync of the journal, in a thread of its own, would be met.
+function tampered({ path }: Syscall, what: string): string {
+  return `UV_THREADPOOL_SIZE=1 strace -f -o /dev/null ${at(path)} -e trace=fsync -e inject=fsync:${what} ${runScript}`;
+}
+
+function at(path: string): string {
+  return `-P ${path} -P ${posix.dirname(path)}`;
 }
 
 /** Which fsync of its thread is the first after the act: counted on a run that succeeds and is taken back by hand. */
 async function syncAfter(stage: Stage, specimen: RigSpecimen, { act, path }: Syscall): Promise<number> {
   const log = '/run/rig-strace';
-  await run(stage, `UV_THREADPOOL_SIZE=1 strace -f -o ${log} -e trace=fsync,${act} ${runScript}`, 0);
+  await run(
+    stage,
+    `UV_THREADPOOL_SIZE=1 strace -f -o ${log} ${at(path)} -e trace=fsync,${act} ${runScript}`,
+    0,
+  );
   const { stdout } = await stage.machine.run(`cat ${log}; rm ${log}`);
   const n = countedIn(stdout, act, path);
   await stage.machine.run(specimen.clear, { check: 'return' });
