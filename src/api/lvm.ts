@@ -30,3 +30,10 @@ export async function removeLv(
 ): ReturnType<Tx['lvm']['removeLv']> {
   return single('lvm.removeLv', (tx) => tx.lvm.removeLv(args));
 }
+
+/** Gives a logical volume another name: a sequence of one. */
+export async function renameLv(
+  args: Parameters<Tx['lvm']['renameLv']>[0],
+): ReturnType<Tx['lvm']['renameLv']> {
+  return single('lvm.renameLv', (tx) => tx.lvm.renameLv(args));
+}

@@ -28,8 +28,11 @@ export interface Look {
   readonly holders?: readonly Holder[];
   /** What was found, for `not-ours`. */
   readonly found?: string;
-  /** Where it is now, for `ours` that somebody has renamed or moved: no step may reach for it by its old name. */
-  readonly moved?: string;
+  /**
+   * The key that it has now, for `ours` that was renamed or moved: no step may reach for it by its old name. When a newer
+   * step of the sequence made that key, it is the sequence itself that has moved it.
+   */
+  readonly movedTo?: Key;
 }
 
 /** Whose way it is that a person is to go by hand: `back` before the commit, `forward` after it. */

@@ -9,6 +9,7 @@ import type { LockHolder } from './processes.ts';
 import { describe, stuck } from './report.ts';
 import { isOwned, journalOf, journals, openLocked, see } from './scan.ts';
 import { blocks, exclusive, isLeft, type State, type Step } from './state.ts';
+import { movedByOthers } from './still-ours.ts';
 import type { StoreFile } from './store.ts';
 import { unwind } from './unwind.ts';
 
@@ -192,15 +193,19 @@ async function refuseInUse(
     there
       .slice(there.indexOf(step) + 1)
       .some(({ intent }) => intent.lives === 'boot' && blocks(intent, step.intent));
+  const lookAt = async (step: Step): Promise<Look | undefined> => {
+    const code = codes.get(step.n);
+    if (code === undefined || code.deferred) return undefined;
+    const result = step.done === undefined ? {} : { result: step.done.result };
+    return lookUnlessAway(code, { undo: step.intent.undo, host: engine.host, ...result });
+  };
   const used: string[] = [];
   for (const step of there) {
-    const code = codes.get(step.n);
-    if (code === undefined || code.deferred) continue;
-    const result = step.done === undefined ? {} : { result: step.done.result };
-    const look = await lookUnlessAway(code, { undo: step.intent.undo, host: engine.host, ...result });
+    const look = await lookAt(step);
     if (look?.state !== 'ours') continue;
+    const movedTo = await movedByOthers(engine, there, { step, look, lookAt });
     const holders = isUsedByOurs(step) ? [] : (look.holders ?? []).map(({ words }) => words);
-    const found = [...(look.moved === undefined ? [] : [look.moved]), ...holders];
+    const found = [...(movedTo === undefined ? [] : [`it is ${movedTo} by now`]), ...holders];
     if (found.length > 0) used.push(`${describe(step)}: ${found.join(', ')}`);
   }
   if (used.length === 0) return;

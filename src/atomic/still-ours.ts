@@ -1,7 +1,8 @@
 import { RefusedError } from '../errors.ts';
+import { hostKey } from './claims.ts';
 import { codeOf, type Engine } from './engine.ts';
 import type { Journal } from './journal.ts';
-import type { Claims, Key } from './operation.ts';
+import type { Claims, Key, Look } from './operation.ts';
 import { describe } from './report.ts';
 import { exclusive, inScope, type State, type Step } from './state.ts';
 
@@ -21,12 +22,18 @@ export async function expectStillOurs(
   { state, id }: Pick<Journal, 'state' | 'id'>,
   { n, kind, claims }: Reaching,
 ): Promise<void> {
-  for (const [step, key] of leanedOn(state, n, claims)) {
+  const older = standing(state, n);
+  const lookAt = async (step: Step): Promise<Look> => {
     const code = await codeOf(engine, step.intent, id);
     const result = step.done === undefined ? {} : { result: step.done.result };
-    const look = await code.look({ undo: step.intent.undo, host: engine.host, ...result });
-    if (look.state === 'ours' && look.moved === undefined && look.found === undefined) continue;
-    const found = look.moved ?? look.found ?? 'there is no trace of it any more';
+    return code.look({ undo: step.intent.undo, host: engine.host, ...result });
+  };
+  for (const [step, key] of leanedOn(older, claims)) {
+    const look = await lookAt(step);
+    const movedTo = await movedByOthers(engine, older, { step, look, lookAt });
+    if (look.state === 'ours' && movedTo === undefined && look.found === undefined) continue;
+    const found =
+      movedTo === undefined ? (look.found ?? 'there is no trace of it any more') : `it is ${movedTo} by now`;
     throw new RefusedError(
       `${kind} works on ${key}, which is not as this sequence has left it: ${describe(step, found)}; nothing was done to it`,
       { remedy: 'find out who else works on it, then give the command again' },
@@ -39,22 +46,48 @@ export async function expectStillOurs(
  * until a reboot only (a guest that ran on it, a mount) is asked last: it may have ended by itself, and tells nothing of
  * the object then.
  */
-function leanedOn(state: State, n: number, claims: Claims): ReadonlyMap<Step, Key> {
-  // What a failed scope is undoing at this moment is refused by the sequence itself.
-  const standing = state.steps.filter(
+function leanedOn(older: readonly Step[], claims: Claims): ReadonlyMap<Step, Key> {
+  const leaned = new Map<Step, Key>();
+  for (const key of [...(claims.changes ?? []), ...(claims.needs ?? [])]) {
+    if (!older.some(({ intent }) => intent.claims?.makes?.includes(key) === true)) continue;
+    const touched = older.filter(({ intent }) => exclusive(intent.claims ?? {}).includes(key));
+    const newest = touched.findLast(({ intent }) => intent.lives === 'disk') ?? touched.at(-1);
+    // The code of a bare pair cannot look.
+    if (newest !== undefined && newest.intent.kind !== 'bare') leaned.set(newest, key);
+  }
+  return leaned;
+}
+
+/** Without what a failed scope is undoing at this moment, which the sequence itself refuses. */
+function standing(state: State, n: number): readonly Step[] {
+  return state.steps.filter(
     ({ n: other, undone, intent }) =>
       other !== n &&
       undone === undefined &&
       intent.claims !== null &&
       !state.unwinding.some((scope) => inScope(state, intent.scope, scope)),
   );
-  const leaned = new Map<Step, Key>();
-  for (const key of [...(claims.changes ?? []), ...(claims.needs ?? [])]) {
-    if (!standing.some(({ intent }) => intent.claims?.makes?.includes(key) === true)) continue;
-    const touched = standing.filter(({ intent }) => exclusive(intent.claims ?? {}).includes(key));
-    const newest = touched.findLast(({ intent }) => intent.lives === 'disk') ?? touched.at(-1);
-    // The code of a bare pair cannot look.
-    if (newest !== undefined && newest.intent.kind !== 'bare') leaned.set(newest, key);
-  }
-  return leaned;
+}
+
+/** The key that an object has now, if it was moved, and not by a newer step of the sequence, which then made that key. */
+export async function movedByOthers(
+  engine: Engine,
+  steps: readonly Step[],
+  {
+    step,
+    look: { movedTo },
+    lookAt,
+  }: {
+    readonly step: Step;
+    readonly look: Look;
+    readonly lookAt: (step: Step) => Promise<Look | undefined>;
+  },
+): Promise<Key | undefined> {
+  if (movedTo === undefined) return undefined;
+  const key = hostKey(engine, movedTo);
+  const mover = steps
+    .slice(steps.indexOf(step) + 1)
+    .findLast(({ intent }) => intent.kind !== 'bare' && intent.claims?.makes?.includes(key));
+  const look = mover === undefined ? undefined : await lookAt(mover);
+  return look?.state === 'ours' && look.movedTo === undefined ? undefined : movedTo;
 }

@@ -115,6 +115,19 @@ export const lvmList = z.array(
   }),
 );
 
+/** `bofh lvm rename VG/NAME TO` */
+export const lvmRename = z.strictObject({
+  /** As it is called now. */
+  volume: text,
+  was: text,
+  uuid: text,
+  path: text,
+  /** Files that still name the old path, and may have to be edited; `guest`: whose configuration it is. */
+  namedIn: z.readonly(z.array(z.strictObject({ file: text, path: text, guest: z.nullable(text) }))),
+  /** Guest configurations that could not be read: whether they name it is not known. */
+  unread: z.readonly(z.array(text)),
+});
+
 const mib = count;
 
 /** `bofh xen list` */
@@ -200,6 +213,7 @@ export type JournalPrune = z.infer<typeof journalPrune>;
 export type Doctor = z.infer<typeof doctor>;
 export type RecoveredList = z.infer<typeof recovered>;
 export type LvmList = z.infer<typeof lvmList>;
+export type LvmRename = z.infer<typeof lvmRename>;
 export type XenList = z.infer<typeof xenList>;
 export type XenStart = z.infer<typeof xenStart>;
 export type XenStartAll = z.infer<typeof xenStartAll>;

@@ -124,7 +124,7 @@ async function undoOf({ intent }: Step): Promise<string> {
   const code = await findOperation(intent.kind, intent.version);
   const { makes = [], changes = [] } = intent.claims ?? {};
   const said: string[] = [];
-  if (makes.length > 0) said.push(`${makes.join(', ')} is removed again`);
+  if (makes.length > 0) said.push(`${makes.join(', ')} is gone again`);
   if (changes.length > 0)
     said.push(
       code?.restores === 'existence'

@@ -9,6 +9,8 @@ export interface Invocation {
   /** It may change the host, so signals unwind it. */
   readonly changes: boolean;
   readonly options: GlobalOptions;
+  /** How many of the last words are a script's own arguments. */
+  readonly scriptArgs: number;
   readonly action: (runtime: Runtime) => Promise<number>;
 }
 
@@ -59,6 +61,7 @@ function verbs(invoke: Invoke): Verb {
         verb: nameOf(command),
         changes: kind === 'changes',
         options: command.optsWithGlobals(),
+        scriptArgs: command.name() === 'run' ? Math.max(0, command.args.length - 1) : 0,
         action: (runtime) => action(runtime, command.args, command.opts()),
       });
     });
@@ -120,6 +123,14 @@ function addLvm(lvm: Command, verb: Verb): void {
   verb(lvm.command('list').description('every logical volume'), 'reads', async (runtime) =>
     (await import('./lvm.ts')).list(runtime),
   );
+  const rename = lvm
+    .command('rename')
+    .description('give a logical volume that nobody uses another name')
+    .argument('<vg/name>')
+    .argument('<to>');
+  verb(rename, 'changes', async (runtime, [volume = '', to = '']) =>
+    (await import('./lvm-rename.ts')).rename(runtime, volume, to),
+  );
 }
 
 function addJournal(journal: Command, verb: Verb): void {
@@ -136,8 +147,8 @@ function addJournal(journal: Command, verb: Verb): void {
   const prune = journal
     .command('prune')
     .description('remove the journals of sequences that ended long ago')
-    .option('--keep <DAYS>', 'nothing that is older is kept', '400d')
-    .option('--keep-count <NUMBER>', 'no more than so many are kept', '5000');
+    .option('--keep <DAYS>', 'nothing that is older is kept (default: 400d, but always the newest hundred)')
+    .option('--keep-count <NUMBER>', 'no more than so many are kept (default: 5000)');
   verb(prune, 'changes', async (runtime, _args, options) =>
     (await import('./prune.ts')).prune(runtime, options),
   );

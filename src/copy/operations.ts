@@ -114,7 +114,7 @@ export const unpack = operation({
     const node = await holding(host, made);
     if (node === undefined || !(await isFilled(host, node))) return { state: undoing ? 'ours' : 'gone' };
     const { key } = await identityOf(host, node.path);
-    const moved = key === made.key ? {} : { moved: `it is on ${key} by now` };
+    const moved = key === made.key ? {} : { movedTo: key };
     return { state: 'ours', holders: await othersOn(host, node, made), ...moved };
   },
   revert: ({ undo: made, host }) => empty(host, made),

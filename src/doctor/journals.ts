@@ -18,6 +18,8 @@ export interface KnownJournal {
   readonly state?: State;
   /** Why it is unreadable, or was abandoned. */
   readonly because?: string;
+  /** What helps, when it is unreadable. */
+  readonly remedy?: string;
 }
 
 /** The reason in the last line of a journal that was abandoned. */
@@ -34,7 +36,7 @@ export function journals(store: Pick<Store, 'names'>, all: readonly KnownJournal
   return [finding('journal', 'ok', says)];
 }
 
-function unfinished({ id, is, state, because }: KnownJournal): readonly Finding[] {
+function unfinished({ id, is, state, because, remedy }: KnownJournal): readonly Finding[] {
   const name = state === undefined ? id : `${id} "${state.begin.name}"`;
   const show = ['bofh', 'journal', 'show', id];
   switch (is) {
@@ -70,8 +72,10 @@ function unfinished({ id, is, state, because }: KnownJournal): readonly Finding[
           'journal',
           'problem',
           `the journal ${id} cannot be read, and until it can nothing is changed on this host: ${because ?? ''}`,
-          // Whether it is the last line that is bad, which alone could be cut off, that shows.
-          [show],
+          // Only a bad last line can be cut off.
+          remedy?.startsWith('bofh recover --cut-last-line') === true
+            ? [['bofh', 'recover', '--cut-last-line', id]]
+            : [show],
         ),
       ];
   }

@@ -6,7 +6,7 @@ import type { ReadHost } from '../command/index.ts';
 import { BofhError } from '../errors.ts';
 import { type Finding, finding, looking } from './finding.ts';
 import type { KnownJournal } from './journals.ts';
-import { type Marked, markedFiles, markedOnRun, markedVolumes } from './marks.ts';
+import { hiddenGroups, type Marked, markedFiles, markedOnRun, markedVolumes } from './marks.ts';
 
 type Find = Pick<Engine, 'find'>;
 
@@ -28,16 +28,35 @@ export async function leftovers(scene: Scene): Promise<readonly Finding[]> {
   const { host, root } = scene;
   const known = await Promise.all(scene.journals.map((journal) => stillThere(scene, journal)));
   const told = new Set(known.flat().map(({ key }) => key));
-  const search = (what: string, look: () => Promise<readonly Marked[]>) =>
-    looking({ check: 'leftover', what, root }, async () => judge(await look(), scene.journals, told));
+  const search = (
+    what: string,
+    look: () => Promise<readonly Marked[]>,
+    beside: () => Promise<readonly Finding[]> = () => Promise.resolve([]),
+  ) =>
+    looking({ check: 'leftover', what, root }, async () => [
+      ...judge(await look(), scene.journals, told),
+      ...(await beside()),
+    ]);
   const found = [
     ...known.flat().map(({ said }) => said),
-    ...(await search('logical volumes', () => markedVolumes(host))),
+    ...(await search(
+      'logical volumes',
+      () => markedVolumes(host),
+      () => hidden(host),
+    )),
     ...(await search('private files', () => markedFiles(host, directoriesOf(scene)))),
     ...(await search('private mounts', () => markedOnRun(host))),
   ];
   if (found.some(({ level }) => level !== 'ok')) return found;
   return [finding('leftover', 'ok', 'no sequence has left anything behind'), ...found];
+}
+
+async function hidden(host: ReadHost): Promise<readonly Finding[]> {
+  return (await hiddenGroups(host)).map((name) =>
+    finding('leftover', 'warning', `the volume group ${name} is exported: what is in it cannot be told`, [
+      ['vgimport', name],
+    ]),
+  );
 }
 
 /** Guest configs, and every directory in which a sequence that is known made or removed a file. */

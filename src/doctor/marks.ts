@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { mountEntries } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { lvs } from '../lvm/index.ts';
+import { lvs, removeByHand, vgs } from '../lvm/index.ts';
 import { namesIn } from './finding.ts';
 
 /** Something on the host that bears the mark of a step. */
@@ -20,7 +20,7 @@ const mark = /bofh\.(?<id>[0-9a-z]+)\.(?<n>\d+)/;
 /** Logical volumes that bear a step's tag, or the name under which one waits to be removed. */
 export async function markedVolumes(host: ReadHost): Promise<readonly Marked[]> {
   return (await lvs(host)).flatMap((lv) => {
-    const show = ['lvs', '--all', '--options', '+lv_uuid,lv_tags', lv.fullName];
+    const byHand = removeByHand(lv);
     const found: Marked[] = [];
     const tombstone = /^bofh_gone_(?<id>[0-9a-z]+)_(?<n>\d+)$/.exec(lv.name)?.groups;
     if (tombstone !== undefined)
@@ -28,17 +28,21 @@ export async function markedVolumes(host: ReadHost): Promise<readonly Marked[]> 
         ...of(tombstone),
         what: `the logical volume ${lv.fullName}, which waits to be removed`,
         kind: 'passing',
-        look: [show],
-        clear: [['lvremove', lv.fullName]],
+        ...byHand,
       });
     for (const tag of lv.tags) {
       const groups = fullMark(tag);
       if (groups === undefined) continue;
       const what = `the logical volume ${lv.fullName} (tag ${tag})`;
-      found.push({ ...of(groups), what, kind: 'stays', look: [show], clear: [['lvremove', lv.fullName]] });
+      found.push({ ...of(groups), what, kind: 'stays', ...byHand });
     }
     return found;
   });
+}
+
+/** Volume groups whose volumes lvm does not show: what is in them nobody can tell. */
+export async function hiddenGroups(host: ReadHost): Promise<readonly string[]> {
+  return (await vgs(host)).filter(({ exported }) => exported).map(({ name }) => name);
 }
 
 /** Private names of files: second names of new ones, and removed ones that can still be put back. */

@@ -103,7 +103,7 @@ async function find(host: ReadHost, undo: CreateUndo): Promise<{ path?: string; 
   if (now.uuid === undo.uuid && now.type === undo.type) {
     // A device may have another number after a reboot, and is still called the same.
     const { key } = await keysOf(host, path);
-    const moved = key === undo.key ? {} : { moved: `it is on ${key} by now` };
+    const moved = key === undo.key ? {} : { movedTo: key };
     return { path, look: { state: 'ours', holders: await holders(host, path), ...moved } };
   }
   if (same(now, undo.before ?? undefined)) return { path, look: { state: 'gone' } };

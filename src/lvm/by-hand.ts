@@ -48,11 +48,38 @@ export function removedByHand({
   };
 }
 
+/** What a person can do about a volume that was renamed: give it back its name. lvrename takes no selection. */
+export function renamedByHand({
+  undo: { vg, lvUuid, name, to },
+}: {
+  readonly undo: {
+    readonly vg: string;
+    readonly lvUuid: string;
+    readonly name: string;
+    readonly to: string;
+  };
+}): ByHand {
+  return {
+    what: `the logical volume of uuid ${lvUuid}: ${vg}/${name}, renamed to ${vg}/${to}`,
+    look: [show(`lv_uuid=${lvUuid}`)],
+    clear: [['lvrename', vg, to, name]],
+  };
+}
+
 /** What to do about a name that is taken: whoever finds a volume of an interrupted sequence there is to hear of that. */
 export function takenRemedy(tags: readonly string[]): string {
   const [id] = tags.flatMap((tag) => /^bofh\.(?<id>[0-9a-z]+)\.\d+$/.exec(tag)?.groups?.id ?? []);
   if (id === undefined) return 'choose another name';
   return `choose another name; or, if the sequence ${id} that made it is unfinished (bofh journal show ${id}): bofh recover ${id}`;
+}
+
+/** Commands that show and remove one volume, by its uuid: nothing else goes along, whatever has its name by then. */
+export function removeByHand({ vg, uuid }: { readonly vg: string; readonly uuid: string }): {
+  readonly look: readonly Argv[];
+  readonly clear: readonly Argv[];
+} {
+  const itself = `lv_uuid=${uuid}`;
+  return { look: [show(itself)], clear: removal(vg, itself) };
 }
 
 function show(select: string): Argv {

@@ -2,6 +2,7 @@ import type { ReadHost } from '../command/index.ts';
 import * as commands from './commands.ts';
 import type { LogicalVolume, PhysicalVolume, VolumeGroup } from './schema.ts';
 
+export { removeByHand } from './by-hand.ts';
 export { checkLvName, checkVgName } from './names.ts';
 export { usableVg } from './reads.ts';
 export type { LogicalVolume, PhysicalVolume, VolumeGroup } from './schema.ts';

@@ -1,4 +1,4 @@
-import { busyWith, everyHolder, holders as deviceHolders } from '../blockdevice/index.ts';
+import { busyWith, everyHolder, holders as deviceHolders, inWords, remedyFor } from '../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { CommandError, type Holder, RefusedError } from '../errors.ts';
 import { deactivate, fullreport, pvs, type Udev } from './commands.ts';
@@ -89,6 +89,22 @@ export async function everyHolderOf(host: ReadHost, of: VolumeAmong): Promise<re
   const found = lv.active === false ? [] : await everyHolder(host, lv.dmPath);
   const nobody = lv.open === true && found.every(({ kind }) => kind === 'unknown');
   return [...dependentHolders(of), ...found, ...(nobody ? [opened(lv)] : [])];
+}
+
+/** The refusal of a volume that somebody has. */
+export function inUse({ fullName }: LogicalVolume, holders: readonly Holder[]): RefusedError {
+  return new RefusedError(`${fullName} is in use: ${inWords(holders)}`, {
+    remedy: remedyFor(holders),
+    holders,
+  });
+}
+
+/** RefusedError when lvm cannot tell whether a volume is active: then nobody can tell who has it. */
+export function refuseUntold({ active, fullName }: LogicalVolume): void {
+  if (active === 'unknown')
+    throw new RefusedError(`lvm cannot tell whether ${fullName} is active`, {
+      remedy: `look at it: lvs -o +lv_active ${fullName}; dmsetup info`,
+    });
 }
 
 function opened({ dmPath }: LogicalVolume): Holder {

@@ -144,6 +144,35 @@ export const lvmScenarios: readonly Scenario[] = [
       () => remove(host, change, { vg, name: 'contract-2', udev }),
     );
   }),
+  volume('a rename moves both paths', async ({ host, change, vg, lv, udev }) => {
+    const to = 'contract-3';
+    const dmPath = lv.dmPath.replace('contract--1', 'contract--3');
+    const there = async (): Promise<readonly boolean[]> => {
+      const paths = [lv.path ?? '', lv.dmPath, `/dev/${vg}/${to}`, dmPath];
+      return (await Promise.all(paths.map((path) => host.stat(path)))).map((stat) => stat !== undefined);
+    };
+    await change.run(lvrename({ vg, name, to, udev }));
+    assert.deepEqual(await there(), [false, false, true, true]);
+    await change.run(lvrename({ vg, name: to, to: name, udev }));
+    assert.deepEqual(await there(), [true, true, false, false]);
+  }),
+  volume('a mounted one is renamed all the same, and stays mounted', async (made) => {
+    const { host, change, vg, lv, udev, directory } = made;
+    const to = 'contract-3';
+    await change.run(mkfsExt4({ device: lv.dmPath, uuid: '33333333-2222-4333-8444-555555555555' }));
+    await change.run(mount({ device: lv.dmPath, path: directory, mode: 'rw' }));
+    await andThen(
+      async () => {
+        await change.run(lvrename({ vg, name, to, udev }));
+        const renamed = (await host.run(lvs({ vg }))).find(({ uuid }) => uuid === lv.uuid);
+        assert.deepEqual([renamed?.name, renamed?.active, renamed?.open], [to, true, true]);
+        const [holder, ...more] = await holders(host, `/dev/${vg}/${to}`);
+        assert.ok(holder?.kind === 'mount' && holder.path === directory && more.length === 0);
+        await change.run(lvrename({ vg, name: to, to: name, udev }));
+      },
+      () => change.run(umount(directory)),
+    );
+  }),
 ];
 
 /** A scenario on a volume of 16 MiB that is made before and removed after it. */

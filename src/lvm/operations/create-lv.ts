@@ -3,9 +3,9 @@ import { type Look, operation } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { formatSize, parseSize } from '../../units.ts';
-import { madeByHand, takenRemedy } from '../by-hand.ts';
+import { madeByHand } from '../by-hand.ts';
 import { lvcreate, lvremove, lvs } from '../commands.ts';
-import { checkLvName, checkTag, dmName } from '../names.ts';
+import { checkLvName, checkTag } from '../names.ts';
 import {
   deactivateOrTell,
   dependentHolders,
@@ -15,7 +15,8 @@ import {
   usableVg,
   volumesOf,
 } from '../reads.ts';
-import type { LogicalVolume, VolumeGroup, WholeGroup } from '../schema.ts';
+import type { LogicalVolume, VolumeGroup } from '../schema.ts';
+import { refuseTaken } from './taken.ts';
 
 const args = z.strictObject({
   vg: z.string(),
@@ -54,7 +55,7 @@ export const createLv = operation({
     tags.forEach(checkTag);
     const bytes = parseSize(size);
     const vg = await usableVg(host, group);
-    await refuseTaken(host, vg, name);
+    await refuseTaken(host, vg, { name });
     const extents = Math.ceil(bytes / vg.extentSize);
     refuseFull(vg, { name, extents });
     return { vg: group, vgUuid: vg.uuid, name, tag: mark, extents, size: extents * vg.extentSize };
@@ -127,7 +128,7 @@ async function find(
     );
   }
   if (lv !== undefined) {
-    const moved = lv.vg === vg && lv.name === name ? {} : { moved: `it is called ${lv.fullName} by now` };
+    const moved = lv.vg === vg && lv.name === name ? {} : { movedTo: `lv:${lv.fullName}` };
     return { look: { state: 'ours', holders: await holdersOf(host, { lv, all }), ...moved }, lv, all };
   }
   const foreign = all.find((other) => other.uuid === uuid || other.name === name);
@@ -154,26 +155,6 @@ async function remove(
   }
   await deactivateOrTell(host, { lv, all });
   await host.run(lvremove({ vg: lv.vg, name: lv.name, uuid: lv.uuid, tag, ...(await udevOf(host)) }));
-}
-
-async function refuseTaken(host: ReadHost, vg: WholeGroup, name: string): Promise<void> {
-  refuseExisting(vg.volumes, name);
-  // What lies in the way of the node: lvcreate 2.03.16 fails on the one and *replaces* the other.
-  for (const path of [`/dev/mapper/${dmName(vg.name, name)}`, `/dev/${vg.name}/${name}`]) {
-    if ((await host.stat(path)) === undefined) continue;
-    // Somebody may have made the volume since the group was listed: then nothing is astray.
-    refuseExisting((await volumesOf(host, vg.uuid)) ?? [], name);
-    throw new RefusedError(`${path} is there, though lvm has no ${vg.name}/${name}`, {
-      remedy: `see what it is (dmsetup info, ls -l) and remove it`,
-    });
-  }
-}
-
-function refuseExisting(volumes: readonly LogicalVolume[], name: string): void {
-  const there = volumes.find((lv) => lv.name === name);
-  if (there === undefined) return;
-  const what = `uuid ${there.uuid}, ${formatSize(there.size)}`;
-  throw new RefusedError(`${there.fullName} exists already (${what})`, { remedy: takenRemedy(there.tags) });
 }
 
 function refuseFull(vg: VolumeGroup, { name, extents }: { name: string; extents: number }): void {

@@ -1,22 +1,24 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { inWords, remedyFor } from '../../blockdevice/index.ts';
 import { type Holder, RefusedError } from '../../errors.ts';
 import { removedByHand } from '../by-hand.ts';
-import { activate, lvremove, lvrename, setAutoactivation } from '../commands.ts';
+import { activate, lvremove, setAutoactivation } from '../commands.ts';
 import { checkLvName, checkVgName } from '../names.ts';
 import {
   deactivateOrTell,
   dependentHolders,
   everyHolderOf,
   holdersOf,
+  inUse,
+  refuseUntold,
   syncGroup,
   udevOf,
   usableVg,
-  volumesOf,
+  type VolumeAmong,
 } from '../reads.ts';
 import type { LogicalVolume } from '../schema.ts';
+import { findKnown, known, rename, volumeNamed } from './known.ts';
 
 const args = z.strictObject({
   vg: z.string(),
@@ -56,16 +58,7 @@ export const removeLv = operation({
     checkVgName(group);
     const vg = await usableVg(host, group);
     const all = vg.volumes;
-    const lv = all.find((one) => one.name === name);
-    if (lv === undefined)
-      throw new RefusedError(`there is no logical volume ${group}/${name}`, {
-        remedy: 'bofh lvm list shows every logical volume',
-      });
-    if (uuid !== undefined && lv.uuid !== uuid)
-      throw new RefusedError(
-        `${group}/${name} is another volume by now: its uuid is ${lv.uuid}, not ${uuid}`,
-        { remedy: 'look at it (bofh lvm list), and name the volume that is meant' },
-      );
+    const lv = volumeNamed(vg, { name, ...(uuid === undefined ? {} : { uuid }) });
     await refuseRemoval(host, { lv, all });
     const gone = `bofh_gone_${mark.replace(/^bofh\./, '').replaceAll('.', '_')}`;
     checkLvName(group, gone);
@@ -74,14 +67,15 @@ export const removeLv = operation({
     const wasActive = lv.active === true;
     return { vg: group, vgUuid: vg.uuid, lvUuid, name, gone, wasActive, autoactivation, boot };
   },
-  claims: async ({ undo: { vg, name, wasActive }, on }) => {
+  claims: async ({ undo: { vg, name, gone, wasActive }, on }) => {
     const keys = [`lv:${vg}/${name}`];
-    if (!wasActive) return { changes: keys, needs: [`vg:${vg}`] };
+    const makes = [`lv:${vg}/${gone}`];
+    if (!wasActive) return { makes, changes: keys, needs: [`vg:${vg}`] };
     const { key, beneath } = await on(`/dev/${vg}/${name}`);
-    return { changes: [...new Set([...keys, key])], needs: [...new Set([`vg:${vg}`, ...beneath])] };
+    return { makes, changes: [...new Set([...keys, key])], needs: [...new Set([`vg:${vg}`, ...beneath])] };
   },
   run: async ({ undo: of, host }) => {
-    const { lv, all } = await mine(host, of);
+    const { lv, all } = await known(host, of);
     await refuseRemoval(host, { lv, all });
     await deactivateOrTell(host, { lv, all });
     await setBoot(host, lv, 'n');
@@ -89,17 +83,17 @@ export const removeLv = operation({
     return null;
   },
   value: () => undefined,
-  look: async ({ undo: of, host }) => lookAt(host, of, await find(host, of)),
+  look: async ({ undo: of, host }) => lookAt(host, of, await findKnown(host, of)),
   // The name first: the flag for the boot is the evidence that something is left to do, and goes last.
   revert: async ({ undo: of, host }) => {
-    const found = await find(host, of);
+    const found = await findKnown(host, of);
     if (found === undefined || (await lookAt(host, of, found)).state !== 'ours') return;
     await rename(host, of, of.name);
-    const { lv } = await mine(host, of);
+    const { lv } = await known(host, of);
     if (lv.active !== true && (await shallBeActive(host, of))) {
       await host.run(activate({ vg: lv.vg, name: lv.name, uuid: lv.uuid, ...(await udevOf(host)) }));
       // After another boot `look` does not ask whether it is active, so this is the moment to see that it is not.
-      if ((await mine(host, of)).lv.active !== true)
+      if ((await known(host, of)).lv.active !== true)
         throw new RefusedError(`lvchange did not activate ${lv.fullName} (uuid ${lv.uuid})`, {
           remedy: `lvchange -ay ${lv.fullName} says why; then bofh recover`,
         });
@@ -108,7 +102,7 @@ export const removeLv = operation({
   },
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
   afterCommit: async ({ undo: of, host }) => {
-    const found = await find(host, of);
+    const found = await findKnown(host, of);
     if (found === undefined) return;
     const { lv, all } = found;
     if (lv.name !== of.gone) {
@@ -124,35 +118,7 @@ export const removeLv = operation({
   describe: removedByHand,
 });
 
-interface Found {
-  readonly lv: LogicalVolume;
-  readonly all: readonly LogicalVolume[];
-}
-
-// Without the volume group nobody can tell what became of the volume: its disks may be back tomorrow, with the
-// renamed volume on them.
-async function find(host: ReadHost, { vg, vgUuid, lvUuid }: Undo): Promise<Found | undefined> {
-  const all = await volumesOf(host, vgUuid);
-  if (all === undefined) {
-    throw new RefusedError(
-      `the volume group "${vg}" (uuid ${vgUuid}) is not there: what is in it cannot be told`,
-      { remedy: 'attach its devices (pvscan), then bofh recover' },
-    );
-  }
-  const lv = all.find(({ uuid }) => uuid === lvUuid);
-  return lv === undefined ? undefined : { lv, all };
-}
-
-async function mine(host: ReadHost, of: Undo): Promise<Found> {
-  const found = await find(host, of);
-  if (found === undefined)
-    throw new RefusedError(`${of.vg}/${of.name} (uuid ${of.lvUuid}) is gone`, {
-      remedy: 'somebody else removed or replaced it: bofh lvm list',
-    });
-  return found;
-}
-
-async function lookAt(host: ReadHost, of: Undo, found: Found | undefined): Promise<Look> {
+async function lookAt(host: ReadHost, of: Undo, found: VolumeAmong | undefined): Promise<Look> {
   if (found === undefined) return { state: 'gone' };
   const { lv } = found;
   if (lv.name !== of.gone && lv.name !== of.name) {
@@ -175,7 +141,11 @@ async function shallBeActive(host: ReadHost, of: Undo): Promise<boolean> {
 }
 
 /** Why a volume cannot be removed, as RefusedError. `ending`: the domain that will be gone by then. */
-export async function refuseRemoval(host: ReadHost, { lv, all }: Found, ending?: number): Promise<void> {
+export async function refuseRemoval(
+  host: ReadHost,
+  { lv, all }: VolumeAmong,
+  ending?: number,
+): Promise<void> {
   if (lv.role.includes('private')) {
     throw new RefusedError(`${lv.fullName} is part of another volume, or a pool (${lv.layout.join(', ')})`, {
       remedy: 'remove the volume that it is part of: lvs -a -o +devices',
@@ -189,18 +159,10 @@ export async function refuseRemoval(host: ReadHost, { lv, all }: Found, ending?:
     );
   }
   refuseDependents(lv, all);
-  if (lv.active === 'unknown')
-    throw new RefusedError(`lvm cannot tell whether ${lv.fullName} is active`, {
-      remedy: `look at it: lvs -o +lv_active ${lv.fullName}; dmsetup info`,
-    });
+  refuseUntold(lv);
   const stays = (holder: Holder): boolean => holder.kind !== 'guest' || holder.domid !== ending;
-  if ((await holdersOf(host, { lv, all })).some(stays)) {
-    const who = (await everyHolderOf(host, { lv, all })).filter(stays);
-    throw new RefusedError(`${lv.fullName} is in use: ${inWords(who)}`, {
-      remedy: remedyFor(who),
-      holders: who,
-    });
-  }
+  if ((await holdersOf(host, { lv, all })).some(stays))
+    throw inUse(lv, (await everyHolderOf(host, { lv, all })).filter(stays));
 }
 
 function refuseDependents(lv: LogicalVolume, all: readonly LogicalVolume[]): void {
@@ -218,23 +180,4 @@ async function setBoot(host: ChangeHost, lv: LogicalVolume, value: 'y' | 'n'): P
   await host.run(
     setAutoactivation({ vg: lv.vg, name: lv.name, uuid: lv.uuid, value, ...(await udevOf(host)) }),
   );
-}
-
-// lvrename takes no --select: the uuid is compared just before and just after.
-async function rename(host: ChangeHost, of: Undo, to: string): Promise<void> {
-  const { lv, all } = await mine(host, of);
-  if (lv.name === to) return;
-  const taken = all.find(({ name }) => name === to);
-  if (taken !== undefined) {
-    throw new RefusedError(
-      `${lv.fullName} (uuid ${lv.uuid}) cannot be called ${to}: a volume with uuid ${taken.uuid} has that name`,
-      { remedy: `rename ${taken.fullName} (lvrename) and repeat` },
-    );
-  }
-  await host.run(lvrename({ vg: lv.vg, name: lv.name, to, ...(await udevOf(host)) }));
-  const after = await mine(host, of);
-  if (after.lv.name !== to)
-    throw new RefusedError(`lvrename did not rename ${lv.fullName} (uuid ${lv.uuid}) to ${to}`, {
-      remedy: `look at both names (lvs -o lv_name,lv_uuid ${lv.vg}), then give the command again`,
-    });
 }

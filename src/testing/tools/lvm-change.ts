@@ -90,11 +90,15 @@ function lvchange(call: ToolCall): ReturnType<ToolModel> {
 function lvrename(call: ToolCall): ReturnType<ToolModel> {
   const [vgName = '', from = '', to = '', ...more] = readOptions(call, { values: ['--config'] }).words;
   if (to === '' || more.length > 0) throw unmodelled(call, 'it takes a group, the old name and the new one');
+  const bad = badName(to)?.replace(
+    /^Logical volume name (?<name>.*) is invalid\.$/s,
+    'New logical volume name $<name> is invalid',
+  );
+  const wrong = bad ?? (to === from ? 'Old and new logical volume names must differ' : undefined);
+  if (wrong !== undefined) return failed(3, `  ${wrong}\n  Run \`lvrename --help' for more information.`);
   const vg = call.world.lvm.find(({ name }) => name === vgName);
   if (vg === undefined)
     return failed(5, `  Volume group "${vgName}" not found\n  Cannot process volume group ${vgName}`);
-  const bad = badName(to);
-  if (bad !== undefined) return failed(3, `  ${bad}`);
   const lv = findLv(call.world, vgName, from)?.lv;
   if (findLv(call.world, vgName, to) !== undefined)
     return failed(5, `  Logical Volume "${to}" already exists in volume group "${vgName}"`);

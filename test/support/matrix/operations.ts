@@ -54,6 +54,12 @@ export const rigSpecimens: RigSpecimens = {
       act: { tool: 'lvrename', words: [`*${guest}-root*`] },
       clear: removeVolume,
     },
+    renameLv: {
+      setUp: makeFilled,
+      call: `tx.lvm.renameLv({ vg: 'vg0', name: '${guest}-root', to: '${guest}-new' })`,
+      act: { tool: 'lvrename', words: [`${guest}-root`, `${guest}-new`] },
+      clear: removeVolume,
+    },
   },
   filesystem: {
     create: {

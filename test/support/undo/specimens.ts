@@ -46,6 +46,23 @@ export const specimens: Specimens = {
         },
       },
     ],
+    renameLv: [
+      {
+        title: 'active, with a filesystem',
+        stage: (host) => {
+          filledVolume(host, 'web1-root', ownUuid);
+          return (tx) => tx.lvm.renameLv({ vg: 'vg0', name: 'web1-root', to: 'web2-root' });
+        },
+      },
+      {
+        title: 'with a snapshot',
+        stage: (host) => {
+          emptyVolume(host, 'web1-root');
+          host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'web1-root', extents: 2 });
+          return (tx) => tx.lvm.renameLv({ vg: 'vg0', name: 'web1-root', to: 'web2-root' });
+        },
+      },
+    ],
   },
   filesystem: {
     create: [

@@ -94,10 +94,10 @@ describe('a step that works on what an older step of its sequence made', () => {
     const { run, step, looks, ran } = toy();
     const work = run(async (tx) => {
       await step(tx, 'make', { makes: ['lv:a'] });
-      looks.set('make', { state: 'ours', moved: 'it is called vg0/b by now' });
+      looks.set('make', { state: 'ours', movedTo: 'lv:vg0/b' });
       await step(tx, 'use', { needs: ['lv:a'] });
     });
-    await expect(work).rejects.toThrow(/it is called vg0\/b by now/);
+    await expect(work).rejects.toThrow(/it is lv:vg0\/b by now/);
     expect(ran).toEqual(['make']);
   });
 
@@ -152,13 +152,13 @@ describe('recovery, when somebody has put what we made aside under another name'
     };
     await rejectionOf(run(body));
     looks.set('format', { state: 'ours' });
-    looks.set('make', { state: 'ours', moved: 'it is called vg0/keep by now' });
+    looks.set('make', { state: 'ours', movedTo: 'lv:vg0/keep' });
     return { looks, recovered };
   }
 
   test('leaves the journal open and says so', async () => {
     const { looks, recovered } = await killed();
-    await expect(recovered({ yes: false })).rejects.toThrow(/lv:a\): it is called vg0\/keep by now/);
+    await expect(recovered({ yes: false })).rejects.toThrow(/lv:a\): it is lv:vg0\/keep by now/);
     expect(looks.get('make')).toMatchObject({ state: 'ours' });
   });
 

@@ -93,7 +93,7 @@ describe('a filesystem that was there before, filled by a sequence that was kill
     const after = host.reboot();
     after.admin.lvrename('vg0', 'data', 'kept');
 
-    await expect(recovered(after, false)).rejects.toThrow(/it is on lv:vg0\/kept by now/);
+    await expect(recovered(after, false)).rejects.toThrow(/it is lv:vg0\/kept by now/);
     expect(await recovered(after, true)).toMatchObject({ end: 'rolled-back' });
     after.admin.mount('/dev/vg0/kept', '/srv/new');
     expect(await after.readDir('/srv/new')).toEqual([]);
@@ -215,7 +215,7 @@ describe('a step on what an older one made', () => {
       }),
     );
 
-    expect(String(error)).toContain('it is called vg0/old by now');
+    expect(String(error)).toContain('it is lv:vg0/old by now');
     expect(foreign()).toBe(before);
   });
 

@@ -1,16 +1,25 @@
 import { describe, expect, it } from 'vitest';
+import type { ReadHost } from '../../../src/command/index.ts';
 import { parseMountinfo } from '../../../src/blockdevice/index.ts';
 import { bootUnits } from '../../../src/doctor/boot.ts';
 import { kernel } from '../../../src/doctor/kernel.ts';
+import { hiddenGroups } from '../../../src/doctor/marks.ts';
 import { isOlder, programs } from '../../../src/doctor/programs.ts';
 import { siteFile } from '../../../src/doctor/site.ts';
 import { mountOf, stateDirectory } from '../../../src/doctor/state-dir.ts';
 import { simulatedHost } from '../../../src/testing/index.ts';
+import { recorded } from '../blockdevice/fixtures.ts';
 import { type Ailing, patient } from './support.ts';
 
 const at = (ailing: Ailing) => patient(simulatedHost(), ailing);
 const wrong = <T extends { readonly level: string }>(found: readonly T[]): readonly T[] =>
   found.filter(({ level }) => level !== 'ok');
+
+it('names the volume groups whose volumes lvm does not show', async () => {
+  const run: ReadHost['run'] = async ({ parse }) => parse(recorded('lvm/vgs-exported@2.03.16'));
+
+  expect(await hiddenGroups({ ...simulatedHost(), run })).toEqual(['vg-one']);
+});
 
 describe('the programs', () => {
   it('are compared number by number', () => {

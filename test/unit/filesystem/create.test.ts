@@ -287,9 +287,9 @@ describe('run and look of create', () => {
   test('is followed to the new name of its volume, and gone with it', async () => {
     const undo = await prepare();
     await create.run({ args, undo, host: host() });
-    expect(await look(undo)).not.toHaveProperty('moved');
+    expect(await look(undo)).not.toHaveProperty('movedTo');
     tree = { ...quiet, ...volume('one', 'renamed') };
-    expect(await look(undo)).toMatchObject({ state: 'ours', moved: 'it is on lv:vg0/renamed by now' });
+    expect(await look(undo)).toMatchObject({ state: 'ours', movedTo: 'lv:vg0/renamed' });
     tree = quiet;
     known = ['one'];
     await expect(look(undo)).rejects.toThrow(/not active/);

@@ -136,7 +136,7 @@ describe('look of createLv', () => {
     lvm.add({ name: 'web1' });
     expect(await createLv.look({ undo, result, host })).toMatchObject({
       state: 'ours',
-      moved: 'it is called vg0/renamed by now',
+      movedTo: 'lv:vg0/renamed',
     });
     await createLv.revert({ undo, result, host });
     expect(lvm.names()).toEqual(['web1']);

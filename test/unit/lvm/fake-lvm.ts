@@ -8,9 +8,12 @@ export interface FakeLv {
   name: string;
   tags: string[];
   extents: number;
-  active: boolean;
+  /** `unknown`: there is no device-mapper to ask. */
+  active: boolean | 'unknown';
   auto: boolean;
   open?: boolean;
+  /** `/dev/dm-0` when it is not said. */
+  dmPath?: string;
   origin?: string;
   role?: string;
 }
@@ -128,7 +131,7 @@ export class FakeLvm {
   }
 
   #remove(lv: FakeLv): Answer {
-    if (lv.active) return fail('Do you really want to remove active logical volume? [y/n]: [n]');
+    if (lv.active === true) return fail('Do you really want to remove active logical volume? [y/n]: [n]');
     // As lvm 2.03.16 does with an inactive origin.
     this.lvs = this.lvs.filter((one) => one !== lv && one.origin !== lv.uuid);
     return done;
@@ -168,11 +171,11 @@ export class FakeLvm {
     lv_name: lv.name,
     lv_full_name: `vg0/${lv.name}`,
     lv_path: `/dev/vg0/${lv.name}`,
-    lv_dm_path: '/dev/dm-0',
+    lv_dm_path: lv.dmPath ?? '/dev/dm-0',
     lv_size: String(lv.extents * extent),
     lv_tags: lv.tags.join(','),
-    lv_active: lv.active ? 'active' : '',
-    lv_device_open: lv.active ? (lv.open === true ? 'open' : '') : 'unknown',
+    lv_active: lv.active === 'unknown' ? 'unknown' : lv.active ? 'active' : '',
+    lv_device_open: lv.active === true ? (lv.open === true ? 'open' : '') : 'unknown',
     lv_autoactivation: lv.auto ? 'enabled' : '',
     lv_layout: 'linear',
     lv_role: lv.role ?? (this.#snapshots(lv).length > 0 ? 'public,origin,thickorigin' : 'public'),

@@ -51,15 +51,17 @@ describe('removeLv', () => {
     expect(await removeLv.look({ undo, host })).toEqual({ state: 'gone' });
   });
 
-  test('changes the volume and needs its group and what lies beneath', async () => {
+  test('makes the name that it waits under, changes the volume and needs its group and what lies beneath', async () => {
     const on = async () => ({ key: 'lv:vg0/web1', beneath: ['vg:vg0', 'dev:vdb'] });
     expect(await removeLv.claims({ args, undo: await prepare(), on })).toEqual({
+      makes: [expect.stringMatching(/^lv:vg0\/bofh_gone_/)],
       changes: ['lv:vg0/web1'],
       needs: ['vg:vg0', 'dev:vdb'],
     });
     web1.active = false;
     const nowhere = async (): Promise<never> => Promise.reject(new Error('no such device'));
     expect(await removeLv.claims({ args, undo: await prepare(), on: nowhere })).toEqual({
+      makes: [expect.stringMatching(/^lv:vg0\/bofh_gone_/)],
       changes: ['lv:vg0/web1'],
       needs: ['vg:vg0'],
     });

@@ -77,6 +77,7 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
       },
     },
   ],
+  'lvm rename': [{ line: 'lvm rename vg0/web1-root web2-root', on: () => withGuest(false) }],
   recover: [
     { line: 'recover', on: () => killedAt(`${create} --swap 16m --start`, 9, hostWithSource()) },
     { line: 'recover', on: () => killedAt(`${create} --swap 16m --start`, 1, hostWithSource()) },
@@ -97,7 +98,7 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
   run: [{ line: `run ${script}`, on: async () => hostWithSource() }],
 };
 
-/** It removes journals alone, and its dry run has the answer of the run. */
+/** It removes journals alone, and its plan names them. */
 const ofJournals = ['journal prune'];
 
 it('is there for every verb that changes the host', async () => {
@@ -202,10 +203,9 @@ it('the dry run of journal prune names the journals that the run removes, and re
 
   expect(before.length).toBeGreaterThan(0);
   expect(store.names('history')).toEqual(before);
-  const ids = (text: string) => journalPrune.parse(JSON.parse(text)).map(({ id }) => id);
-  expect(ids(planned).map((id) => `${id}.journal`)).toEqual(
-    before.filter((name) => name.endsWith('.journal')),
-  );
-  expect(ids((await typed(host, line)).stdout)).toEqual(ids(planned));
+  const ids = plan.parse(JSON.parse(planned)).journals.map(({ id }) => id);
+  expect(ids.map((id) => `${id}.journal`)).toEqual(before.filter((name) => name.endsWith('.journal')));
+  const { stdout } = await typed(host, ['--yes', ...line]);
+  expect(journalPrune.parse(JSON.parse(stdout)).map(({ id }) => id)).toEqual(ids);
   expect(store.names('history')).toEqual([]);
 });

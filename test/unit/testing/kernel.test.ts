@@ -129,14 +129,14 @@ describe('a power cut', () => {
 
     const inMount = [
       [`process ${shell.pid} (bash) works in /mnt`, `kill ${shell.pid}`],
-      [`process ${tail.pid} (tail -f log) has open /mnt/log`, `kill ${tail.pid}`],
+      [`process ${tail.pid} (tail) has open /mnt/log`, `kill ${tail.pid}`],
     ];
     const inWords = (holders: Awaited<ReturnType<typeof everyHolder>>) =>
       holders.map(({ words, free }) => [words, free?.join(' ')]);
     expect(inWords(await mountHolders(host, mount))).toEqual(inMount);
     expect(inWords(await everyHolder(host, '/dev/vdz'))).toEqual([
       ...inMount,
-      [`process ${dd.pid} (dd of=/dev/vdz) has open /dev/vdz`, `kill ${dd.pid}`],
+      [`process ${dd.pid} (dd) has open /dev/vdz`, `kill ${dd.pid}`],
       [`mounted on /mnt (mount ${mount.id})`, 'umount /mnt'],
     ]);
   });

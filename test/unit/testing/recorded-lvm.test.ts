@@ -57,6 +57,19 @@ describe('the model says to the letter what the real tool said', () => {
       },
     ],
     ['lvm/lvrename-missing@2.03.16'],
+    ['lvm/lvrename-missing-vg@2.03.16'],
+    ['lvm/lvrename-same-name@2.03.16', (host) => web1(host)],
+    ['lvm/lvrename-reserved@2.03.16', (host) => web1(host)],
+    ['lvm/lvrename-invalid@2.03.16', (host) => web1(host)],
+    [
+      'lvm/lvrename-mounted@2.03.16',
+      (host) => {
+        const called = web1(host);
+        host.admin.format('/dev/vg0/web1', { type: 'ext4', usage: 'filesystem', uuid });
+        host.admin.mount('/dev/vg0/web1', '/mnt');
+        return called;
+      },
+    ],
     ['lvm/lvs-missing-vg@2.03.16'],
     ['lvm/vgs-missing-vg@2.03.16'],
     ['blkid/blank@2.38.1', () => vdz],

@@ -1,0 +1,78 @@
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { lvrename } from '../commands.ts';
+import { udevOf, type VolumeAmong, volumesOf } from '../reads.ts';
+import type { LogicalVolume, WholeGroup } from '../schema.ts';
+
+/** A volume as it was when it was journalled. Both uuids tell it; the names are for people. */
+export interface KnownVolume {
+  readonly vg: string;
+  readonly vgUuid: string;
+  readonly lvUuid: string;
+  readonly name: string;
+}
+
+/** The volume of a name in a group, with its uuid when that was said. RefusedError when there is none, or another one. */
+export function volumeNamed(
+  { name: group, volumes }: WholeGroup,
+  { name, uuid }: { readonly name: string; readonly uuid?: string },
+): LogicalVolume {
+  const lv = volumes.find((one) => one.name === name);
+  if (lv === undefined)
+    throw new RefusedError(`there is no logical volume ${group}/${name}`, {
+      remedy: 'bofh lvm list shows every logical volume',
+    });
+  if (uuid !== undefined && lv.uuid !== uuid)
+    throw new RefusedError(`${group}/${name} is another volume by now: its uuid is ${lv.uuid}, not ${uuid}`, {
+      remedy: 'look at it (bofh lvm list), and name the volume that is meant',
+    });
+  return lv;
+}
+
+/**
+ * Where that volume is now, under whatever name; undefined when it is gone. Without the volume group nobody can tell
+ * what became of it (RefusedError): its disks may be back tomorrow, with the renamed volume on them.
+ */
+export async function findKnown(
+  host: ReadHost,
+  { vg, vgUuid, lvUuid }: KnownVolume,
+): Promise<VolumeAmong | undefined> {
+  const all = await volumesOf(host, vgUuid);
+  if (all === undefined) {
+    throw new RefusedError(
+      `the volume group "${vg}" (uuid ${vgUuid}) is not there: what is in it cannot be told`,
+      { remedy: 'attach its devices (pvscan), then bofh recover' },
+    );
+  }
+  const lv = all.find(({ uuid }) => uuid === lvUuid);
+  return lv === undefined ? undefined : { lv, all };
+}
+
+/** The same of a volume that must be there. */
+export async function known(host: ReadHost, of: KnownVolume): Promise<VolumeAmong> {
+  const found = await findKnown(host, of);
+  if (found === undefined)
+    throw new RefusedError(`${of.vg}/${of.name} (uuid ${of.lvUuid}) is gone`, {
+      remedy: 'somebody else removed or replaced it: bofh lvm list',
+    });
+  return found;
+}
+
+/** Gives it a name that is free. lvrename takes no --select: the uuid is compared just before and just after. */
+export async function rename(host: ChangeHost, of: KnownVolume, to: string): Promise<void> {
+  const { lv, all } = await known(host, of);
+  if (lv.name === to) return;
+  const taken = all.find(({ name }) => name === to);
+  if (taken !== undefined) {
+    throw new RefusedError(
+      `${lv.fullName} (uuid ${lv.uuid}) cannot be called ${to}: a volume with uuid ${taken.uuid} has that name`,
+      { remedy: `rename ${taken.fullName} (lvrename) and repeat` },
+    );
+  }
+  await host.run(lvrename({ vg: lv.vg, name: lv.name, to, ...(await udevOf(host)) }));
+  const after = await known(host, of);
+  if (after.lv.name !== to)
+    throw new RefusedError(`lvrename did not rename ${lv.fullName} (uuid ${lv.uuid}) to ${to}`, {
+      remedy: `look at both names (lvs -o lv_name,lv_uuid ${lv.vg}), then give the command again`,
+    });
+}

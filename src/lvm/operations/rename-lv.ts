@@ -1,0 +1,141 @@
+import * as z from 'zod/mini';
+import { type DeviceKeys, operation } from '../../atomic/operation.ts';
+import { everyHolder, holders, locate } from '../../blockdevice/index.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { CommandError, type Holder, RefusedError, UsageError } from '../../errors.ts';
+import { renamedByHand } from '../by-hand.ts';
+import { checkLvName, checkVgName } from '../names.ts';
+import { inUse, refuseUntold, syncGroup, usableVg, type VolumeAmong } from '../reads.ts';
+import type { LogicalVolume } from '../schema.ts';
+import { findKnown, known, rename, volumeNamed } from './known.ts';
+import { identityOfVolume, refuseTaken } from './taken.ts';
+
+const args = z.strictObject({
+  vg: z.string(),
+  name: z.string(),
+  to: z.string(),
+  /** Refused when the volume of that name is another one by now. */
+  uuid: z.exactOptional(z.string()),
+});
+
+const undo = z.strictObject({
+  vg: z.string(),
+  vgUuid: z.string(),
+  lvUuid: z.string(),
+  name: z.string(),
+  to: z.string(),
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * Gives a logical volume another name, which nobody has. One that is in use is refused, there and back: lvm would do it,
+ * and what uses it would be left with a path that is gone. Its snapshots are no hindrance.
+ */
+export const renameLv = operation({
+  kind: 'lvm.lv.rename',
+  version: 1,
+  args,
+  undo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { vg: group, name, to, uuid }, host }) => {
+    checkVgName(group);
+    checkLvName(group, to);
+    if (to === name) throw new UsageError(`${group}/${name} cannot be renamed to the name that it has`);
+    const vg = await usableVg(host, group);
+    const lv = volumeNamed(vg, { name, ...(uuid === undefined ? {} : { uuid }) });
+    refusePart(lv);
+    await refuseUsed(host, lv);
+    await refuseTaken(host, vg, { name: to, own: lv });
+    return { vg: group, vgUuid: vg.uuid, lvUuid: lv.uuid, name, to };
+  },
+  claims: async ({ undo: { vg, name, to }, on }) => {
+    const old = `lv:${vg}/${name}`;
+    const device = await deviceKeys(on, `/dev/${vg}/${name}`);
+    return {
+      makes: [`lv:${vg}/${to}`],
+      changes: [...new Set([old, ...(device === undefined ? [] : [device.key])])],
+      needs: [...new Set([`vg:${vg}`, ...(device?.beneath ?? [])])],
+    };
+  },
+  run: async ({ undo: of, host }) => {
+    const found = await known(host, of);
+    if (found.lv.name !== of.name)
+      throw new RefusedError(
+        `${of.vg}/${of.name} (uuid ${of.lvUuid}) is called ${found.lv.fullName} by now; nothing was done`,
+        { remedy: 'find out who else works on it, then give the command again' },
+      );
+    await change(host, of, { found, to: of.to });
+    return null;
+  },
+  value: ({ undo: { vg, to, lvUuid } }) => ({ vg, name: to, path: `/dev/${vg}/${to}`, uuid: lvUuid }),
+  look: async ({ undo: of, host }) => {
+    const lv = (await findKnown(host, of))?.lv;
+    if (lv === undefined || lv.name === of.name) return { state: 'gone' };
+    if (lv.name !== of.to)
+      return { state: 'not-ours', found: `it was renamed to ${lv.fullName} (uuid ${lv.uuid})` };
+    // Its group may have been renamed.
+    const moved = lv.vg === of.vg ? {} : { movedTo: `lv:${lv.fullName}` };
+    return { state: 'ours', holders: await usersOf(host, lv), ...moved };
+  },
+  revert: async ({ undo: of, host }) => {
+    const found = await findKnown(host, of);
+    if (found?.lv.name === of.to) await change(host, of, { found, to: of.name });
+  },
+  sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
+  describe: renamedByHand,
+});
+
+/** There or back; whoever has the volume, or the name that it is to have, is named. */
+async function change(
+  host: ChangeHost,
+  of: Undo,
+  { found: { lv, all }, to }: { readonly found: VolumeAmong; readonly to: string },
+): Promise<void> {
+  await refuseUsed(host, lv);
+  await refuseTaken(host, { name: lv.vg, uuid: of.vgUuid, volumes: all }, { name: to, own: lv });
+  await rename(host, of, to);
+}
+
+/** What is not active has no device. That an active one has, `prepare` has seen: it asked the kernel who uses it. */
+async function deviceKeys(
+  on: (path: string) => Promise<DeviceKeys>,
+  path: string,
+): Promise<DeviceKeys | undefined> {
+  try {
+    return await on(path);
+  } catch (error) {
+    if (error instanceof CommandError && error.reason === 'not-found') return undefined;
+    throw error;
+  }
+}
+
+function refusePart(lv: LogicalVolume): void {
+  if (!lv.role.includes('private')) return;
+  throw new RefusedError(
+    `${lv.fullName} is part of another volume, or a pool (${lv.layout.join(', ')}): bofh renames neither`,
+    { remedy: 'a part takes its name from the volume that it belongs to: rename that one; lvs -a shows it' },
+  );
+}
+
+// lvrename 2.03.16 does it to a volume in use, exit 0, and everybody keeps the device; but a guest that reboots is made
+// again from the path that it was started with, and is gone; `umount` knows the new path not; and systemd unmounts what
+// /etc/fstab names by a path that goes away (systemd issue 29543). A process that merely has it open has nothing to lose,
+// and udev does after every mkfs.
+async function refuseUsed(host: ReadHost, lv: LogicalVolume): Promise<void> {
+  refuseUntold(lv);
+  const users = await usersOf(host, lv);
+  if (users.length > 0) throw inUse(lv, await everyHolder(host, await deviceOf(host, lv)));
+}
+
+async function usersOf(host: ReadHost, lv: LogicalVolume): Promise<readonly Holder[]> {
+  return lv.active === false ? [] : await holders(host, await deviceOf(host, lv));
+}
+
+// By its uuid: when the new name is another's in the kernel, lvrename fails with its metadata written, and the device
+// keeps the old name (test/fixtures/lvm/lvrename-dm-name-taken@2.03.16.json). What lvs then calls its path is the other's.
+async function deviceOf(host: ReadHost, lv: LogicalVolume): Promise<string> {
+  return (await locate(host, { path: lv.dmPath, identity: identityOfVolume(lv) })) ?? lv.dmPath;
+}

@@ -1,0 +1,129 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import * as answers from '../../../src/cli/answers.ts';
+import { rename } from '../../../src/cli/lvm-rename.ts';
+import { RefusedError, UsageError } from '../../../src/errors.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { typed } from '../plan/support.ts';
+import { testRuntime } from './support/runtime.ts';
+
+const config = (disk: string): string =>
+  `name = "web1"\nmemory = 128\nkernel = "/vmlinuz"\ndisk = ["${disk}"]\n`;
+
+let host: SimulatedHost;
+beforeEach(() => {
+  host = simulatedHost();
+  host.admin.lvcreate({ vg: 'vg0', name: 'web-1', extents: 4 });
+});
+
+const at = (said: Parameters<typeof testRuntime>[1] = {}) => testRuntime(simulatedBofh({ host }), said);
+const names = (): readonly string[] => host.world.lvm.flatMap(({ lvs }) => lvs.map(({ name }) => name));
+
+async function answered(): Promise<answers.LvmRename> {
+  const { runtime, stdout } = at({ json: true });
+  expect(await rename(runtime, 'vg0/web-1', 'web2')).toBe(0);
+  return answers.lvmRename.parse(JSON.parse(stdout()));
+}
+
+describe('bofh lvm rename', () => {
+  it('gives the volume its new name, and says where it is', async () => {
+    const { uuid = '' } = host.world.lvm[0]?.lvs[0] ?? {};
+
+    expect(await answered()).toEqual({
+      ...{ volume: 'vg0/web2', was: 'vg0/web-1', uuid, path: '/dev/vg0/web2' },
+      ...{ namedIn: [], unread: [] },
+    });
+    expect(names()).toEqual(['web2']);
+  });
+
+  it('says it in words', async () => {
+    const { runtime, stdout } = at();
+
+    await rename(runtime, 'vg0/web-1', 'web2');
+
+    expect(stdout()).toBe('vg0/web-1 is called vg0/web2 now\n');
+  });
+
+  it('leaves a line in the system log, also when it is refused', async () => {
+    const { runtime } = at();
+    const lines: string[] = [];
+    host.faults.watch(({ tool, argv }) => {
+      if (tool === 'logger') lines.push(argv.at(-1) ?? '');
+    });
+
+    await rename(runtime, 'vg0/web-1', 'web2');
+    await expect(rename(runtime, 'vg0/web-1', 'web2')).rejects.toBeInstanceOf(RefusedError);
+
+    expect(lines).toHaveLength(2);
+    expect(lines[0]).toMatch(/: done$/);
+    expect(lines[1]).toMatch(/exit 1: .*no logical volume vg0\/web-1/);
+  });
+
+  it.each([
+    ['/dev/vg0/web-1', 'phy:/dev/vg0/web-1,xvda,w'],
+    ['/dev/mapper/vg0-web--1', '/dev/mapper/vg0-web--1,,xvda'],
+    ['/dev/vg0/web-1', 'vdev=xvda, target=vg0/web-1'],
+  ])('names the guest whose configuration has %s for a disk: %s', async (path, disk) => {
+    host.admin.writeFile('/etc/xen/web1.cfg', config(disk));
+    host.admin.writeFile('/etc/xen/web9.cfg', config('phy:/dev/vg0/web-10,xvda,w').replace('web1', 'web9'));
+
+    expect((await answered()).namedIn).toEqual([{ file: '/etc/xen/web1.cfg', path, guest: 'web1' }]);
+  });
+
+  it('names /etc/fstab where it has the old path for a device, and no comment of it', async () => {
+    host.admin.writeFile(
+      '/etc/fstab',
+      '# /dev/vg0/web-1 was here\n\nUUID=x / ext4 defaults 0 1\n  /dev/mapper/vg0-web--1\t/srv ext4 nofail 0 2\n',
+    );
+
+    expect((await answered()).namedIn).toEqual([
+      { file: '/etc/fstab', path: '/dev/mapper/vg0-web--1', guest: null },
+    ]);
+  });
+
+  it('says that a configuration which cannot be read may name it', async () => {
+    host.admin.writeFile('/etc/xen/web1.cfg', 'name = \n');
+
+    const { unread } = await answered();
+
+    expect(unread).toHaveLength(1);
+    expect(unread[0]).toContain('/etc/xen/web1.cfg');
+  });
+
+  it('says all that in words too, in the run and in the plan; the plan changes nothing', async () => {
+    host.admin.writeFile('/etc/xen/web1.cfg', config('phy:/dev/vg0/web-1,xvda,w'));
+    host.admin.writeFile('/etc/fstab', '/dev/vg0/web-1 /srv ext4 defaults 0 2\n');
+    host.admin.writeFile('/etc/xen/web2.cfg', 'name = \n');
+    const before = host.snapshot();
+    const said = [
+      /web1 does not start until \/etc\/xen\/web1\.cfg, which names \/dev\/vg0\/web-1, names \/dev\/vg0\/web2$/m,
+      /\/etc\/fstab names/,
+      /web2\.cfg.*cannot be told/,
+    ];
+
+    const planned = await typed(host, ['--dry-run', 'lvm', 'rename', 'vg0/web-1', 'web2']);
+    expect(host.snapshot()).toBe(before);
+    const done = await typed(host, ['lvm', 'rename', 'vg0/web-1', 'web2']);
+
+    expect(planned.stdout).toContain('lvrename');
+    for (const words of said) {
+      expect(planned.stderr).toMatch(words);
+      expect(done.stdout).toMatch(words);
+    }
+    expect(names()).toEqual(['web2']);
+  });
+
+  it.each(['web-1', 'vg0/', '/dev/vg0/web-1', 'vg0/web-1/x', ''])(
+    'takes no "%s" for a volume',
+    async (volume) => {
+      await expect(rename(at().runtime, volume, 'web2')).rejects.toBeInstanceOf(UsageError);
+    },
+  );
+
+  it('is a change that only root may make', async () => {
+    const { runtime } = at();
+
+    await expect(rename({ ...runtime, root: false }, 'vg0/web-1', 'web2')).rejects.toThrow(/only root/);
+
+    expect(names()).toEqual(['web-1']);
+  });
+});
