@@ -16,6 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { rolldown } from 'rolldown';
+import { generations, parseNote } from './lib/generations.mjs';
 import { noticeOf, noticesInsideJiti, noticesText, packageFolders } from './lib/notices.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -27,6 +28,7 @@ const dist = options.out ?? join(root, 'dist');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const load = createRequire(import.meta.url);
 const jiti = dirname(load.resolve('jiti/package.json'));
+const noteName = 'generations.json';
 
 const entries = Object.fromEntries(
   Object.entries({
@@ -85,16 +87,23 @@ function writeRest() {
   return ['package.json', 'jiti.cjs', 'babel.cjs', 'types'];
 }
 
-/** Chunks of an earlier build. They go last: a bofh that runs now may still load them. */
-function sweep(kept) {
+/** Chunks of earlier builds go, but not those of the last one: a bofh that runs now may still load them. */
+function sweep(written, others) {
+  const path = join(dist, noteName);
+  const noted = existsSync(path) ? parseNote(readFileSync(path, 'utf8')) : undefined;
+  // Of a build that noted nothing all chunks may be the last one's.
+  const chunks = readdirSync(dist).filter((name) => /^chunk-.*\.js$/.test(name));
+  const { kept, note } = generations(written, noted ?? { now: chunks, previous: [] });
   for (const name of readdirSync(dist))
-    if (!kept.includes(name)) rmSync(join(dist, name), { recursive: true, force: true });
+    if (![...kept, ...others, noteName].includes(name))
+      rmSync(join(dist, name), { recursive: true, force: true });
+  writeFileSync(path, `${JSON.stringify(note)}\n`);
 }
 
 const begun = performance.now();
 mkdirSync(dist, { recursive: true });
 const written = await bundle();
-sweep([...written.files, ...writeRest(), ...writeNotices(written.modules)]);
+sweep(written.files, [...writeRest(), ...writeNotices(written.modules)]);
 const faults = options.types ? (await import('./types.mjs')).emitTypes(root, join(dist, 'types')) : '';
 process.stdout.write(faults);
 console.log(

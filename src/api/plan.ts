@@ -59,12 +59,17 @@ export const plan = z.strictObject({
           'cut',
           'open',
           'unreadable',
+          'removed',
         ]),
         waitsFor: z.array(text).check(z.describe('Programs whose end would be waited for.')),
         line: z.exactOptional(said('What would be cut off.')),
       }),
     )
-    .check(z.describe('What would become of unfinished sequences: of bofh recover alone.')),
+    .check(
+      z.describe(
+        'What would become of journals: of unfinished ones by bofh recover, of closed ones by bofh journal prune.',
+      ),
+    ),
 });
 
 /** The answer of `bofh --dry-run --json`: the changes of a verb in the order in which they would be made. */

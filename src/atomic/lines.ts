@@ -113,27 +113,54 @@ export function decode(bytes: Buffer, name: string): Decoded {
   let crc = 0;
   const texts = bytes.subarray(0, length).toString('utf8').split('\n').slice(0, -1);
   for (const [index, text] of texts.entries()) {
+    const at: Place = { name, number: index + 1, of: texts.length };
     const body = text.slice(9);
     crc = crc32(body, crc);
     const sum = crc.toString(16).padStart(8, '0');
-    if (text.slice(0, 9) !== `${sum} `) throw damaged(name, index + 1, 'its checksum is wrong');
-    lines.push(parseLine(body, name, index + 1));
+    if (text.slice(0, 9) !== `${sum} `) throw damaged(at, 'its checksum is wrong', mending(at));
+    lines.push(parseLine(body, at));
   }
-  if (lines[0]?.t !== 'begin') throw damaged(name, 1, 'it does not begin a sequence');
+  const first: Place = { name, number: 1, of: texts.length };
+  if (lines[0]?.t !== 'begin') throw damaged(first, 'it does not begin a sequence', mending(first));
   return { lines, length, crc };
 }
 
-function parseLine(body: string, name: string, number: number): Line {
-  const line = JSON.parse(body) as Line;
-  if (!known.has(line.t)) throw damaged(name, number, `"${line.t}" is no line that this bofh knows`);
+function parseLine(body: string, at: Place): Line {
+  const line = jsonOf(body);
+  if (line === undefined) throw damaged(at, 'it is whole, but no line of a journal', mending(at));
+  if (!known.has(line.t)) throw damaged(at, `"${line.t}" is no line that this bofh knows`, newer);
   // Whoever reads the number may one day read a newer format than this code was written for.
   if (line.t === 'begin' && (line.format as number) !== 1)
-    throw damaged(name, number, `format ${line.format as number} is newer than this bofh`);
+    throw damaged(at, `format ${line.format as number} is newer than this bofh`, newer);
   return line;
 }
 
-function damaged(name: string, number: number, what: string): JournalError {
-  return new JournalError(`${name}, line ${number}: ${what}; nothing was touched`, {
-    remedy: `look at it with: bofh journal show ${name.replace(/\.journal$/, '')}`,
-  });
+function jsonOf(body: string): Line | undefined {
+  try {
+    const line: unknown = JSON.parse(body);
+    return typeof line === 'object' && line !== null && 't' in line ? (line as Line) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A line of a journal: the which of how many. */
+interface Place {
+  readonly name: string;
+  readonly number: number;
+  readonly of: number;
+}
+
+const newer = 'recover it with the version of bofh that wrote it';
+
+/** A line in the middle says what was done, and nothing can stand in for it; the last one may be cut off. */
+function mending({ name, number, of }: Place): string {
+  const id = name.replace(/^.*\//, '').replace(/\.journal$/, '');
+  if (number === of && number > 1)
+    return `bofh recover --cut-last-line ${id} shows the line and cuts it off; what it reported is looked at again`;
+  return `bofh journal show ${id} shows what can be read: clear that by hand, then move ${id}.journal out of the state directory`;
+}
+
+function damaged({ name, number }: Place, what: string, remedy: string): JournalError {
+  return new JournalError(`${name}, line ${number}: ${what}; nothing was touched`, { remedy });
 }

@@ -1,16 +1,14 @@
 import type { Store } from './store.ts';
 
-/** How much of the history is kept: nothing older than this, and no more than so many. */
+/** How much of the history is kept: nothing older than this but so many of the newest, and no more than so many in all. */
 export interface Keep {
   readonly days: number;
+  readonly newest: number;
   readonly count: number;
 }
 
-/** What is kept by itself. */
-export const usualKeep: Keep = { days: 400, count: 5000 };
-
-/** So many of the newest stay whatever their age: a clock that jumps must not take the whole history along. */
-const always = 100;
+/** What is kept by itself: a clock that jumps must not take the whole history along. */
+export const usualKeep: Keep = { days: 400, newest: 100, count: 5000 };
 
 const dayMs = 86_400_000;
 
@@ -18,7 +16,10 @@ const dayMs = 86_400_000;
 export function surplus(store: Store, keep: Keep): readonly string[] {
   const oldest = Date.now() - keep.days * dayMs;
   return byAge(store)
-    .filter(({ changed }, index, { length }) => length - index > keep.count || changed < oldest)
+    .filter(({ changed }, index, { length }) => {
+      const rank = length - index;
+      return rank > keep.count || (rank > keep.newest && changed < oldest);
+    })
     .map(({ id }) => id);
 }
 
@@ -36,16 +37,8 @@ export function removeClosed(store: Store, ids: readonly string[]): void {
  */
 export function limitHistory(store: Store, id: string): void {
   const { length } = store.names('history');
-  if (length <= always || (!id.startsWith('0') && length < 2 * usualKeep.count)) return;
-  const newest = new Set(
-    byAge(store)
-      .slice(-always)
-      .map((each) => each.id),
-  );
-  removeClosed(
-    store,
-    surplus(store, usualKeep).filter((each) => !newest.has(each)),
-  );
+  if (length <= usualKeep.newest || (!id.startsWith('0') && length < 2 * usualKeep.count)) return;
+  removeClosed(store, surplus(store, usualKeep));
 }
 
 interface Closed {

@@ -152,15 +152,16 @@ function readWhole(fd: number): Buffer {
  * Makes a folder whose name, and those of the new folders above it, are on the disk when this returns. One by one:
  * node's `recursive` says ENOENT where the disk is read-only (20.20).
  */
-function makeDurable(directory: string): void {
+function makeDurable(directory: string, above: 'there' | 'unknown' = 'unknown'): void {
   try {
     mkdirSync(directory, { mode: 0o700 });
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error;
     if (error.code === 'EEXIST') return;
-    if (error.code !== 'ENOENT' || dirname(directory) === directory) throw error;
+    // With a folder above it that is there, ENOENT says something else: nothing can be made in /proc, nor below a link to nowhere.
+    if (error.code !== 'ENOENT' || above === 'there') throw error;
     makeDurable(dirname(directory));
-    makeDurable(directory);
+    makeDurable(directory, 'there');
     return;
   }
   syncDirectory(dirname(directory));

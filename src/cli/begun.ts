@@ -3,8 +3,8 @@ import { describe } from '../atomic/report.ts';
 import { fold, isLeft, type State } from '../atomic/state.ts';
 import type { Store } from '../atomic/store.ts';
 import { RolledBackError, StuckError } from '../errors.ts';
-import type { Explanation } from './explain.ts';
-import { oneLine, printable } from './text.ts';
+import type { Explanation } from './explanation.ts';
+import { messageOf, oneLine, printable } from './text.ts';
 
 /** A sequence that this process began, as its journal tells it. */
 export interface Begun {
@@ -23,8 +23,7 @@ export function begunIn(store: Store, id: string): Begun | undefined {
     return state === undefined ? undefined : toldBy(state);
   } catch (error) {
     // What cannot be told is not told as good.
-    const why = error instanceof Error ? error.message : String(error);
-    return { id, name: '?', end: 'open', left: [`its journal cannot be read: ${oneLine(why)}`] };
+    return { id, name: '?', end: 'open', left: [`its journal cannot be read: ${oneLine(messageOf(error))}`] };
   }
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import type { ReadHost } from '../command/index.ts';
-import { UsageError } from '../errors.ts';
+import { RefusedError, UsageError } from '../errors.ts';
 import { version } from '../version.ts';
 
 /** Where an administrator's own units are (systemd.unit(5)). */
@@ -58,6 +58,40 @@ export async function findUnit(host: ReadHost, unit: Unit): Promise<FoundUnit> {
   const text = new TextDecoder().decode(bytes);
   const state = text === unit.content ? 'installed' : isOurs(text) ? 'outdated' : 'foreign';
   return { unit, state, enabled, sha256: sha256(bytes) };
+}
+
+/** What an installed unit of ours gives to every call of bofh. */
+export interface UnitOptions {
+  readonly stateDir?: string;
+  readonly site?: string;
+}
+
+/**
+ * What the installed units give to bofh; undefined when none of them is ours. RefusedError when one of ours cannot be
+ * understood: to take it for one without options would turn recovery to another directory.
+ */
+export async function installedOptions(host: ReadHost): Promise<UnitOptions | undefined> {
+  for (const name of names) {
+    const path = `${unitDir}/${name}`;
+    if ((await host.stat(path))?.kind !== 'file') continue;
+    const text = new TextDecoder().decode(await host.readFile(path));
+    const line = /^ExecStart=(?<words>.*)$/m.exec(text)?.groups?.words;
+    if (!isOurs(text) || line === undefined) continue;
+    const { stateDir, site } = wordsOf(line, path);
+    return { ...(stateDir === undefined ? {} : { stateDir }), ...(site === undefined ? {} : { site }) };
+  }
+  return undefined;
+}
+
+function wordsOf(line: string, path: string): { readonly [key: string]: string | undefined } {
+  const groups =
+    /^\S+ \S+(?: --state-dir (?<stateDir>\S+))?(?: --site (?<site>\S+))? (?:recover --boot|xen start-all)$/.exec(
+      line,
+    )?.groups;
+  if (groups !== undefined) return groups;
+  throw new RefusedError(`what ${path} gives to bofh is not understood: ${line}`, {
+    remedy: 'bofh boot remove, then bofh boot install with the options that the units are to have',
+  });
 }
 
 /** Beside `dist/` in the package, and two above this file in the source. */

@@ -5,19 +5,27 @@ import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../errors.ts';
 import { give } from './answer.ts';
 import type { BootUnits } from './answers.ts';
-import { bootUnits, findUnit, type FoundUnit, type Unit } from './boot-units.ts';
+import {
+  bootUnits,
+  findUnit,
+  type FoundUnit,
+  installedOptions,
+  type Unit,
+  type UnitOptions,
+} from './boot-units.ts';
+import { type Program, refuseUnsafe } from './boot-safety.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
+import { defaultStateDir } from './settings.ts';
 import { logged } from './system-log.ts';
-
-/** What the units start: node and this program, by absolute paths without links. */
-export type Program = readonly [node: string, bofh: string];
 
 /** `bofh boot install`: writes the units, all or none. Enabling them is left to systemctl, as for every other unit. */
 export async function install(runtime: Runtime, program: Program = thisProgram()): Promise<number> {
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
-  const units = unitsFor(runtime, program);
-  for (const path of program) await refuseUnsafe(bofh.host, path);
+  const had = await installedOptions(bofh.host);
+  const gets = optionsFor(runtime, had);
+  const units = unitsFor(program, gets);
+  await refuseUnsafe(bofh.host, program);
   const change = () =>
     atomic('boot install', async (tx) => {
       const due = (await findAll(currentBofh().host, units)).filter(({ state }) => state !== 'installed');
@@ -35,6 +43,7 @@ export async function install(runtime: Runtime, program: Program = thisProgram()
   await logged(runtime, bofh.host, () => withBofh(bofh, change));
   const found = await findAll(bofh.host, units);
   tell(runtime, found);
+  for (const line of inherited(runtime, had, gets)) runtime.terminal.line(line);
   const off = found.filter(({ unit, enabled }) => unit.atBoot && !enabled);
   const verb = off.length === 0 ? 'daemon-reload' : `enable ${off.map(({ unit }) => unit.name).join(' ')}`;
   runtime.terminal.line(`next: systemctl ${verb}`);
@@ -44,7 +53,7 @@ export async function install(runtime: Runtime, program: Program = thisProgram()
 /** `bofh boot remove`: the units go, all or none; refused while one of them is enabled. */
 export async function remove(runtime: Runtime, program: Program = thisProgram()): Promise<number> {
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
-  const units = unitsFor(runtime, program);
+  const units = unitsFor(program, {});
   const change = () =>
     atomic('boot remove', async (tx) => {
       for (const { unit, state, sha256 } of await findAll(currentBofh().host, units))
@@ -67,15 +76,44 @@ export async function remove(runtime: Runtime, program: Program = thisProgram())
 /** `bofh boot status`: what stands at the places of the units. Whether they have run, and how it ended, systemctl tells. */
 export async function status(runtime: Runtime, program: Program = thisProgram()): Promise<number> {
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
-  tell(runtime, await findAll(bofh.host, unitsFor(runtime, program)));
+  const gets = optionsFor(runtime, await installedOptions(bofh.host));
+  tell(runtime, await findAll(bofh.host, unitsFor(program, gets)));
   return 0;
 }
 
-/** What is not the default now is what the units get at boot. */
-function unitsFor({ settings }: Runtime, program: Program): readonly Unit[] {
-  const stateDir = settings.stateDir === '/var/lib/bofh' ? [] : ['--state-dir', settings.stateDir];
-  const site = settings.site === undefined ? [] : ['--site', resolve(settings.site)];
-  return bootUnits([...program, ...stateDir, ...site], settings.stateDir);
+/** What is named now, else what the installed units have: without a word they never turn to another directory. */
+function optionsFor({ settings }: Runtime, had: UnitOptions | undefined): UnitOptions {
+  const stateDir = settings.stateDirBy === 'named' ? settings.stateDir : had?.stateDir;
+  const site = settings.site === undefined ? had?.site : resolve(settings.site);
+  return {
+    ...(stateDir === undefined || stateDir === defaultStateDir ? {} : { stateDir }),
+    ...(site === undefined ? {} : { site }),
+  };
+}
+
+function unitsFor(program: Program, { stateDir, site }: UnitOptions): readonly Unit[] {
+  const words = [
+    ...(stateDir === undefined ? [] : ['--state-dir', stateDir]),
+    ...(site === undefined ? [] : ['--site', site]),
+  ];
+  return bootUnits([...program, ...words], stateDir ?? defaultStateDir);
+}
+
+/** What the units have from before, and what they had and have no more. */
+function inherited(
+  { settings }: Runtime,
+  had: UnitOptions | undefined,
+  gets: UnitOptions,
+): readonly string[] {
+  const from = had?.stateDir ?? defaultStateDir;
+  const moved = had !== undefined && from !== (gets.stateDir ?? defaultStateDir);
+  return [
+    ...(settings.stateDirBy === 'default' && gets.stateDir !== undefined
+      ? [`the units keep --state-dir ${gets.stateDir}`]
+      : []),
+    ...(settings.site === undefined && gets.site !== undefined ? [`the units keep --site ${gets.site}`] : []),
+    ...(moved ? [`what is unfinished in ${from} is no longer recovered at boot`] : []),
+  ];
 }
 
 function thisProgram(): Program {
@@ -100,23 +138,6 @@ function refuseEnabled(found: readonly FoundUnit[]): void {
   throw new RefusedError(`enabled: ${on.join(', ')}; without the files the links would lead nowhere`, {
     remedy: `systemctl disable ${on.join(' ')}`,
   });
-}
-
-/** What root runs at each boot must be root's alone, with every folder above it. The path has no links. */
-async function refuseUnsafe(host: ReadHost, path: string): Promise<void> {
-  const parts = path.split('/').slice(1);
-  for (const at of ['/', ...parts.map((_, index) => `/${parts.slice(0, index + 1).join('/')}`)]) {
-    const stat = await host.stat(at);
-    if (stat === undefined)
-      throw new RefusedError(`there is no ${at}, which ${path} needs`, {
-        remedy: 'install bofh at that place, or run boot install from where it is',
-      });
-    const sticky = stat.kind === 'directory' && (stat.mode & 0o1000) !== 0;
-    if (stat.uid === 0 && (sticky || (stat.mode & 0o022) === 0)) continue;
-    throw new RefusedError(`others than root can write ${at}, and root would run ${path} at each boot`, {
-      remedy: 'install bofh for the whole host, as root: npm install --global bofh',
-    });
-  }
 }
 
 function tell(runtime: Runtime, found: readonly FoundUnit[]): void {

@@ -16,7 +16,7 @@ import { give } from './answer.ts';
 import type { Doctor } from './answers.ts';
 import { readHistory, readOpen, type ReadJournal } from './read-journals.ts';
 import type { Runtime } from './runtime.ts';
-import { openSession } from './session.ts';
+import { openSession, siteGiven } from './session.ts';
 import { printable } from './text.ts';
 
 /** `bofh doctor`: exit 6 when something is wrong, 0 when nothing is, or only may be. */
@@ -59,9 +59,10 @@ function inWords(found: readonly Finding[]): readonly string[] {
 }
 
 async function siteOf(
-  { settings, root }: Runtime,
+  runtime: Runtime,
   { host }: Bofh,
 ): Promise<{ readonly site: Site; readonly found: readonly Finding[] }> {
+  const { settings, root } = runtime;
   const named = settings.site === undefined ? undefined : resolve(settings.site);
   let path: string | undefined;
   const found = await looking({ check: 'site file', what: 'the site file', root }, async () => {
@@ -73,7 +74,8 @@ async function siteOf(
   try {
     // Nothing is kept of its translation: the doctor writes nothing.
     const cache = root ? 'read' : 'unused';
-    return { site: await loadSite(path, { cache, warn: () => undefined }), found };
+    const load = loadSite(path, { cache, warn: () => undefined });
+    return { site: await siteGiven(runtime, path, load), found };
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     return { site: defaultSite, found: [...found, finding('site file', 'problem', error.message)] };
@@ -94,7 +96,10 @@ async function journalsOf(
 
 function known(journal: ReadJournal): KnownJournal {
   const { id } = journal;
-  if (journal.is === 'unreadable') return { id, is: 'unreadable', because: journal.error.message };
+  if (journal.is === 'unreadable') {
+    const { message, remedy } = journal.error;
+    return { id, is: 'unreadable', because: message, ...(remedy === undefined ? {} : { remedy }) };
+  }
   const { state, lines } = journal.is === 'open' ? journal.open : journal;
   const because = reasonOf(lines);
   const owner = journal.is === 'open' ? journal.open.owner : 'dead';

@@ -3,13 +3,14 @@ import * as api from '../index.ts';
 import * as engine from '../atomic/index.ts';
 import * as testing from '../testing/index.ts';
 import type { Host, ReadCommand } from '../command/index.ts';
-import { BofhError, CommandError, RefusedError, ToolError } from '../errors.ts';
+import { BofhError, CommandError, RefusedError, ToolError, UsageError } from '../errors.ts';
 import { type Attempt, watchAttempts } from '../script/attempts.ts';
 import { loadScript, placeOf } from '../script/load.ts';
 import type { DryEnd, DryQuestion, DryReply, DryTask } from './dry-protocol.ts';
 import { planningAtomic, PlanningSequence } from './dry-sequence.ts';
 import { explain } from './explain.ts';
 import { planOf } from './plan.ts';
+import { neverOver } from './text.ts';
 
 /** The process in which a script is planned: `bofh run SCRIPT --dry-run` starts it with the right to read, and no other. */
 process.once('message', (message) => {
@@ -38,11 +39,18 @@ async function plan(task: DryTask): Promise<DryEnd> {
     const real = { host: askingHost(), site, stateDir: task.stateDir };
     const ended = planOf(real, journals, (bofh) =>
       withBofh(bofh, async () => {
-        await loadScript(script, { cache: root ? 'read' : 'unused', warn: () => undefined, modules });
-        await drained();
+        const over = drained().then(() => 'drained' as const);
+        const loading = loadScript(script, {
+          cache: root ? 'read' : 'unused',
+          warn: () => undefined,
+          modules,
+        });
+        if ((await Promise.race([loading, over])) === 'drained') throw new UsageError(neverOver);
+        await over;
       }),
     );
-    return { plan: await Promise.race([ended, stopped, crash()]) };
+    const plan = await Promise.race([ended, stopped, crash()]);
+    return { plan, exitCode: Number(process.exitCode ?? 0) };
   } catch (error) {
     const why = attempts.length > 0 ? tried(attempts, script) : error;
     const explanation = explain(why, why === error ? { root, script } : { root });

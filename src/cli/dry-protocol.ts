@@ -1,6 +1,6 @@
 import type { Answer } from '../command/index.ts';
 import type { Site } from '../site.ts';
-import type { Explanation } from './explain.ts';
+import type { Explanation } from './explanation.ts';
 import type { CopiedJournal, Planned } from './plan.ts';
 
 /** What the process that plans a script is told. */
@@ -26,5 +26,7 @@ export type DryReply =
   | { readonly to: number; readonly missing: string; readonly remedy?: string }
   | { readonly to: number; readonly failed: string };
 
-/** How it ended. */
-export type DryEnd = { readonly plan: Planned } | { readonly explanation: Explanation };
+/** How it ended; the exit code is the script's own. */
+export type DryEnd =
+  | { readonly plan: Planned; readonly exitCode: number }
+  | { readonly explanation: Explanation };

@@ -4,10 +4,11 @@ import { BofhError, JournalError, RefusedError, StuckError } from '../errors.ts'
 import { type Findings, planOf, readJournals, showPlan } from './plan.ts';
 import type { ReadJournal } from './read-journals.ts';
 import type { Runtime } from './runtime.ts';
+import { textOf } from './text.ts';
 
 /**
  * `bofh recover --dry-run`: the very recovery, of copies of the journals on a simulated host. The exit code is that of
- * the run: 3 when something would stay open, 4 when a journal cannot be read.
+ * the run: 3 when something would stay open, 4 when a journal cannot be read or taken.
  */
 export async function planRecovery(
   runtime: Runtime,
@@ -15,12 +16,12 @@ export async function planRecovery(
   journals: readonly ReadJournal[],
   head: readonly string[],
 ): Promise<number> {
+  const codes = new Set<number>();
   const planned = await planOf(real, readJournals(real.engine.store), async (bofh, found) => {
-    for (const journal of journals) await recoverOne(runtime, bofh, journal, found);
+    for (const journal of journals) codes.add(await recoverOne(runtime, bofh, journal, found));
   });
   showPlan(runtime, planned, { head });
-  if (planned.journals.some(({ end }) => end === 'unreadable')) return 4;
-  return planned.journals.some(({ end }) => end === 'open') ? 3 : 0;
+  return [3, 4].find((code) => codes.has(code)) ?? 0;
 }
 
 /** What `--abandon` and `--cut-last-line` would do: nothing on the host. */
@@ -38,27 +39,31 @@ async function recoverOne(
   { engine }: Bofh,
   journal: ReadJournal,
   found: Findings,
-): Promise<void> {
+): Promise<number> {
   const { id } = journal;
   if (journal.is === 'unreadable') {
     found.journals.push({ id, name: '', end: 'unreadable', waitsFor: [] });
     found.refused.push(refusalOf(id, journal.error));
-    return;
+    return 4;
   }
-  const { name } = (journal.is === 'open' ? journal.open : journal).state.begin;
+  const name = textOf((journal.is === 'open' ? journal.open : journal).state.begin.name);
   const holders = journal.is === 'open' ? journal.open.holders : [];
   const waitsFor = holders.map(({ pid, command }) => `process ${String(pid)}: ${command}`);
   // Who has it on the real host the simulated one cannot tell.
-  if (journal.is === 'open' && journal.open.owner === 'running')
-    return void found.journals.push({ id, name, end: 'running', waitsFor: [] });
+  if (journal.is === 'open' && journal.open.owner === 'running') {
+    found.journals.push({ id, name, end: 'running', waitsFor: [] });
+    return 0;
+  }
   try {
     const { end } = await recover(id, { engine, yes: settings.consent === 'given' });
     found.journals.push({ id, name, end, waitsFor });
+    return 0;
   } catch (error) {
     if (!(error instanceof StuckError || error instanceof RefusedError || error instanceof JournalError))
       throw error;
     found.journals.push({ id, name, end: 'open', waitsFor });
     found.refused.push(refusalOf(id, error));
+    return error instanceof JournalError ? 4 : 3;
   }
 }
 

@@ -3,10 +3,11 @@ import { type Answer, type Host, type Tool, tools } from '../command/index.ts';
 import { ToolError } from '../errors.ts';
 import { inReadOnlyChild } from '../script/child.ts';
 import type { DryEnd, DryQuestion, DryReply, DryTask } from './dry-protocol.ts';
-import { Explained } from './explain.ts';
+import { Explained } from './explanation.ts';
 import { readJournals, showPlan } from './plan.ts';
 import type { Runtime } from './runtime.ts';
 import { untilInterrupted } from './session.ts';
+import { messageOf } from './text.ts';
 
 /** `bofh run SCRIPT --dry-run`: the script itself runs, on a simulated host and without the right to write or start. */
 export async function dryRunScript(
@@ -35,7 +36,7 @@ export async function dryRunScript(
   const end = await untilInterrupted(runtime, planning);
   if ('explanation' in end) throw new Explained(end.explanation);
   showPlan(runtime, end.plan, { script });
-  return 0;
+  return end.exitCode;
 }
 
 const anyExit = Array.from({ length: 256 }, (_, code) => code);
@@ -49,7 +50,7 @@ async function answerTo(host: Host, { ask, tool, argv, timeoutMs }: DryQuestion)
     const answer = await host.run({ tool, argv, access: 'read', accepts: anyExit, parse, ...limit });
     return { to: ask, answer };
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     if (!(error instanceof ToolError)) return { to: ask, failed: message };
     return { to: ask, missing: message, ...(error.remedy === undefined ? {} : { remedy: error.remedy }) };
   }

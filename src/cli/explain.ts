@@ -9,43 +9,14 @@ import {
   RolledBackError,
   SequenceEnded,
   StuckError,
-  type StuckStep,
   ToolError,
   UsageError,
 } from '../errors.ts';
-import { type Begun, withBegun } from './begun.ts';
-import { byHandInWords, holdersInWords } from './by-hand.ts';
-import { oneLine, printable } from './text.ts';
-
-/** An error for people: what failed, what state the host is in, what to do next. */
-export interface Explanation {
-  readonly class: string;
-  readonly failed: string;
-  readonly host: string;
-  readonly next: string | undefined;
-  /** One a line: refusals, steps, what was left alone. */
-  readonly details: readonly string[];
-  readonly exitCode: number;
-}
-
-/** An error that another process of ours has explained already. */
-export class Explained extends Error {
-  readonly explanation: Explanation;
-
-  constructor(explanation: Explanation) {
-    super(explanation.failed);
-    this.explanation = explanation;
-  }
-}
-
-/** What the one who explains knows besides the error. */
-export interface Circumstances {
-  /** The user script that threw it. */
-  readonly script?: string | undefined;
-  readonly root: boolean;
-  /** What this process has begun. */
-  readonly sequences?: { readonly begun: () => readonly Begun[] };
-}
+import { withBegun } from './begun.ts';
+import { scriptFailed, scriptLines } from './explain-script.ts';
+import { stuck } from './explain-stuck.ts';
+import { type Circumstances, Explained, type Explanation } from './explanation.ts';
+import { messageOf, oneLine, printable, textOf } from './text.ts';
 
 const untouched = 'untouched; nothing was changed';
 
@@ -58,19 +29,16 @@ export function explain(error: unknown, circumstances: Circumstances): Explanati
   return withBegun(told, error, circumstances.sequences?.begun() ?? []);
 }
 
-/** The explanation as it stands on stderr. */
-export function asText({ failed, details, host, next }: Explanation): string {
-  return [
-    `bofh: ${failed}`,
-    ...details.map((line) => `  ${line}`),
-    `  host: ${host}`,
-    ...(next === undefined ? [] : [`  next: ${next}`]),
-  ].join('\n');
-}
-
-function known(error: unknown, circumstances: Circumstances): Explanation {
+/** `around`: the errors that this one was found in. One that is its own cause is told as if it had none. */
+function known(
+  error: unknown,
+  circumstances: Circumstances,
+  around: ReadonlySet<unknown> = new Set(),
+): Explanation {
+  if (around.has(error)) return unexpected(error, circumstances);
+  const within = new Set([...around, error]);
   if (error instanceof StuckError) return stuck(error);
-  if (error instanceof RolledBackError) return rolledBack(error, circumstances);
+  if (error instanceof RolledBackError) return rolledBack(error, circumstances, within);
   if (error instanceof InterruptedError)
     return say(error, { host: 'restored; all that was done is undone', exitCode: 130 });
   if (error instanceof UsageError) return say(error, { host: untouched, exitCode: 2 });
@@ -88,8 +56,13 @@ function known(error: unknown, circumstances: Circumstances): Explanation {
     return say(error, { host: 'as its sequence says', next: 'bofh journal list', exitCode: 5 });
   if (error instanceof CommandError) return failedCommand(error, circumstances);
   if (isUsageOfCommander(error)) return usage(error);
-  if (error instanceof AggregateError && error.errors.length > 0) return several(error, circumstances);
-  if (circumstances.script !== undefined) return scriptFailed(error, circumstances.script);
+  if (error instanceof AggregateError && error.errors.length > 0)
+    return several(error, circumstances, within);
+  return unexpected(error, circumstances);
+}
+
+function unexpected(error: unknown, { script }: Circumstances): Explanation {
+  if (script !== undefined) return scriptFailed(error, script);
   return bug(error, 'untouched, as far as bofh knows: no change had been begun, or all of it is undone');
 }
 
@@ -112,11 +85,15 @@ function say(
 /** A check that found several faults has them all in its cause. */
 function refusals(cause: unknown): readonly string[] {
   if (!(cause instanceof AggregateError) || cause.errors.length < 2) return [];
-  return cause.errors.map((each: unknown) => `- ${messageOf(each)}${remedyOf(each)}`);
+  return cause.errors.map((each: unknown) => `- ${oneLine(messageOf(each))}${remedyOf(each)}`);
 }
 
-function several(error: AggregateError, circumstances: Circumstances): Explanation {
-  const all = error.errors.map((each: unknown) => known(each, circumstances));
+function several(
+  error: AggregateError,
+  circumstances: Circumstances,
+  around: ReadonlySet<unknown>,
+): Explanation {
+  const all = error.errors.map((each: unknown) => known(each, circumstances, around));
   // What is left half-done outweighs everything, whatever its number.
   const weight = ({ exitCode }: Explanation): number => (exitCode === 3 ? 1000 : exitCode);
   const worst = all.reduce((a, b) => (weight(b) > weight(a) ? b : a));
@@ -129,9 +106,13 @@ function several(error: AggregateError, circumstances: Circumstances): Explanati
   };
 }
 
-function rolledBack(error: RolledBackError, circumstances: Circumstances): Explanation {
+function rolledBack(
+  error: RolledBackError,
+  circumstances: Circumstances,
+  around: ReadonlySet<unknown>,
+): Explanation {
   const { cause } = error;
-  const why = known(cause, circumstances);
+  const why = known(cause, circumstances, around);
   const left = error.leftAlone.map((each) => `left alone, for it is not ours: ${printable(each)}`);
   return {
     class: error.name,
@@ -146,45 +127,6 @@ function rolledBack(error: RolledBackError, circumstances: Circumstances): Expla
   };
 }
 
-function stuck(error: StuckError): Explanation {
-  const done = error.committed
-    ? 'changed: the work itself is done and stays, but its cleaning up is not finished'
-    : 'changed: a part of the work could not be undone';
-  return {
-    class: error.name,
-    failed: oneLine(error.message),
-    host: `${done}; the journal${error.id === undefined ? '' : ` ${error.id}`} stays open`,
-    next: error.remedy,
-    details: [
-      ...error.done.map((step) => stepLine('done', step)),
-      ...error.undone.map((step) => stepLine('undone', step)),
-      ...inOrder(error).flatMap(({ word, step }) => [stepLine(word, step), ...byHandLines(step)]),
-      ...(error.cause === undefined ? [] : [`because: ${messageOf(error.cause)}`]),
-    ],
-    exitCode: 3,
-  };
-}
-
-function stepLine(word: string, { n, kind, objects, why }: StuckStep): string {
-  const of = objects.length === 0 ? '' : ` (${objects.join(', ')})`;
-  return printable(`${word}: step ${String(n)} ${kind}${of}${why === undefined ? '' : `: ${why}`}`);
-}
-
-/** What is left, in the order in which a person would clear it: the newest first, after the commit the oldest. */
-function inOrder({ blocked, remaining, committed }: StuckError) {
-  const left = [
-    ...blocked.map((step) => ({ word: 'blocked', step })),
-    ...remaining.map((step) => ({ word: 'remaining', step })),
-  ].toSorted((a, b) => a.step.n - b.step.n);
-  return committed ? left : left.toReversed();
-}
-
-/** What a person needs about a step that is left: who holds it, what it is, how to see it and how to clear it. */
-function byHandLines(step: StuckStep): readonly string[] {
-  const lines = [...holdersInWords(step), ...(step.byHand === undefined ? [] : byHandInWords(step.byHand))];
-  return lines.map((line) => `  ${line}`);
-}
-
 function failedCommand(error: CommandError, { root }: Circumstances): Explanation {
   const denied =
     error.reason === 'denied' || /permission denied|operation not permitted|must be root/i.test(error.stderr);
@@ -197,7 +139,9 @@ function isUsageOfCommander(error: unknown): error is Error & { readonly code: s
 }
 
 function usage(error: Error & { readonly code: string }): Explanation {
-  const said = error.message.replaceAll('\n', ' ').replace(/^error: /, '');
+  const said = messageOf(error)
+    .replaceAll('\n', ' ')
+    .replace(/^error: /, '');
   return {
     class: 'UsageError',
     failed:
@@ -209,47 +153,17 @@ function usage(error: Error & { readonly code: string }): Explanation {
   };
 }
 
-function scriptFailed(error: unknown, script: string): Explanation {
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : `it threw ${String(error)}`;
-  return {
-    class: error instanceof Error ? error.name : 'Error',
-    failed: oneLine(`the script ${script} failed: ${text}`),
-    host: 'as the script left it; whatever it began in atomic() is committed or undone',
-    next: 'bofh journal list shows whether anything is unfinished',
-    details: [],
-    exitCode: 1,
-  };
-}
-
-/** Where in the user's own files it happened: the innermost error tells it best. */
-function scriptLines(error: unknown, script: string): readonly string[] {
-  if (!(error instanceof Error)) return [];
-  const inner = scriptLines(error.cause, script);
-  if (inner.length > 0) return inner;
-  const folder = script.slice(0, script.lastIndexOf('/') + 1);
-  return (error.stack ?? '')
-    .split('\n')
-    .filter(
-      (line) => line.trim().startsWith('at ') && line.includes(folder) && !line.includes('/node_modules/'),
-    )
-    .map((line) => printable(line.trim()));
-}
-
 const bugReport = 'report it to the authors of bofh; --log-level debug shows the details';
 
 function bug(error: unknown, host: string): Explanation {
   return {
-    class: error instanceof Error ? error.name : typeof error,
-    failed: `this is a bug in bofh: ${messageOf(error)}${error instanceof IdentityTaken ? ' (a taken identity)' : ''}`,
+    class: error instanceof Error ? textOf(error.name) : typeof error,
+    failed: `this is a bug in bofh: ${oneLine(messageOf(error))}${error instanceof IdentityTaken ? ' (a taken identity)' : ''}`,
     host,
     next: bugReport,
     details: [],
     exitCode: 70,
   };
-}
-
-function messageOf(error: unknown): string {
-  return oneLine(error instanceof Error ? error.message : String(error));
 }
 
 function remedyOf(error: unknown): string {

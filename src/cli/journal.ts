@@ -9,7 +9,7 @@ import { showInWords } from './journal-words.ts';
 import { readById, readHistory, readOpen, type ReadJournal, rawLines } from './read-journals.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
-import { printable, typed } from './text.ts';
+import { printable, textOf, typed } from './text.ts';
 
 type Closed = 'committed' | 'rolled-back' | 'abandoned';
 
@@ -34,7 +34,8 @@ function rowOf(journal: ReadJournal): JournalList[number] {
   if (journal.is === 'unreadable') return { id, name: '', user: '', state: 'unreadable', at, steps: 0 };
   const state = journal.is === 'open' ? journal.open.state : journal.state;
   const { begin, steps } = state;
-  return { id, name: begin.name, user: begin.user, state: stateOf(journal), at, steps: steps.length };
+  const [name, user] = [textOf(begin.name), textOf(begin.user)];
+  return { id, name, user, state: stateOf(journal), at, steps: steps.length };
 }
 
 /** `bofh journal show ID` */
@@ -42,8 +43,13 @@ export async function show(runtime: Runtime, id: string): Promise<number> {
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
   const journal = await readById(bofh.engine, id);
   if (journal.is === 'unreadable') {
-    for (const [index, line] of rawLines(bofh.engine, journal.id).entries())
-      runtime.terminal.answer(`${String(index + 1).padStart(4)}  ${printable(line)}\n`);
+    // The answer as JSON is the error, which is one value.
+    const { terminal, settings } = runtime;
+    for (const [index, line] of rawLines(bofh.engine, journal.id).entries()) {
+      const text = `${String(index + 1).padStart(4)}  ${printable(line)}`;
+      if (settings.answer === 'json') terminal.line(text);
+      else terminal.answer(`${text}\n`);
+    }
     throw journal.error;
   }
   const data = await shown(bofh.engine, journal);
@@ -59,8 +65,8 @@ async function shown(engine: Engine, journal: ReadJournal & { is: 'open' | 'clos
   const owned = journal.is === 'open' && journal.open.owner !== 'dead';
   return {
     id: journal.id,
-    name: begin.name,
-    user: begin.user,
+    name: textOf(begin.name),
+    user: textOf(begin.user),
     command: [...begin.argv],
     bofh: begin.bofh,
     state: stateOf(journal),

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { LogLevel } from './settings.ts';
 import type { Terminal } from './terminal.ts';
+import { messageOf, printable } from './text.ts';
 
 type Facts = Readonly<Record<string, unknown>>;
 
@@ -20,11 +21,20 @@ const order: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent'];
 export function openLog(level: LogLevel, terminal: Terminal): Log {
   let logger: Logger | undefined;
   let loading: Promise<void> = Promise.resolve();
+  let failed = false;
   const load = async (): Promise<Logger> => (logger ??= await openPino(level, terminal));
+  // A log that cannot be loaded must not end what it would tell of.
+  const lost = (error: unknown): void => {
+    if (!failed) terminal.line(printable(`bofh: the log cannot be written: ${messageOf(error)}`));
+    failed = true;
+  };
   const write = (at: Exclude<LogLevel, 'silent'>, message: string, facts: Facts = {}): void => {
     if (order.indexOf(at) < order.indexOf(level)) return;
     if (logger !== undefined) logger[at](facts, message);
-    else loading = loading.then(async () => (await load())[at](facts, message));
+    else
+      loading = loading
+        .then(async () => (await load())[at](facts, message))
+        .catch((error: unknown) => lost(error));
   };
   return {
     debug: (message, facts) => write('debug', message, facts),

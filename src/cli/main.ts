@@ -1,19 +1,12 @@
 import { CommanderError } from 'commander';
+import { asText, type Explanation } from './explanation.ts';
+import { plainly, type Run, watchExit } from './last-words.ts';
 import { openLog } from './log.ts';
 import { program, type Invocation } from './program.ts';
 import { openSequences, type Runtime } from './runtime.ts';
 import { settingsOf } from './settings.ts';
-import { openTerminal, type Terminal } from './terminal.ts';
-
-/** Everything of a run that the one who explains its end needs. */
-interface Run {
-  readonly args: readonly string[];
-  readonly terminal: Terminal;
-  readonly sequences: Runtime['sequences'];
-  /** The verb may change the host, and is meant to. */
-  changes: boolean;
-  runtime: Runtime | undefined;
-}
+import { openTerminal } from './terminal.ts';
+import { printable, stackTextOf, textOf } from './text.ts';
 
 /** Runs the command line and ends the process with its exit code. */
 export async function main(args: readonly string[]): Promise<void> {
@@ -24,20 +17,24 @@ export async function main(args: readonly string[]): Promise<void> {
     sequences: openSequences(),
     changes: false,
     runtime: undefined,
+    told: false,
   };
+  watchExit(run);
   let exitCode: number;
-  // What ends before its time, with nothing left to wait for, is no success.
-  process.exitCode = 70;
   try {
     exitCode = await Promise.race([parse(run), crash()]);
   } catch (error) {
     // An error that nobody waited for must not cut off a sequence that runs beside it, nor hide that it is stuck.
     await run.sequences.unwind();
-    exitCode = await fail(run, error);
+    exitCode = tell(run, error, await explained(run, error));
+    run.told = true;
   }
+  // What ends before its answer is written is no success.
+  process.exitCode = exitCode === 0 ? 70 : exitCode;
   terminal.draw(undefined);
   await run.runtime?.log.flush();
   exitCode = await checkAnswer(run, exitCode);
+  run.told = true;
   // A tool that runs on after a second signal, or a timer of a script, does not keep us.
   process.exit(exitCode);
 }
@@ -58,7 +55,7 @@ async function parse(run: Run): Promise<number> {
   return exitCode;
 }
 
-async function invoke(run: Run, { verb, changes, options, action }: Invocation): Promise<number> {
+async function invoke(run: Run, { verb, changes, options, scriptArgs, action }: Invocation): Promise<number> {
   const settings = settingsOf(options, process.env);
   const { processSignals } = await import('../host/process.ts');
   // A read has nothing to undo: a signal simply ends it.
@@ -68,6 +65,7 @@ async function invoke(run: Run, { verb, changes, options, action }: Invocation):
     log: openLog(settings.logLevel, run.terminal),
     settings,
     commandLine: ['bofh', ...run.args],
+    recorded: ['bofh', ...withoutLast(run.args, scriptArgs)],
     verb,
     root: process.getuid?.() === 0,
     signals: { ...heard, stop: AbortSignal.any([heard.stop, run.sequences.stop]) },
@@ -76,20 +74,34 @@ async function invoke(run: Run, { verb, changes, options, action }: Invocation):
   };
   run.runtime = runtime;
   run.changes = changes && settings.mode === 'act';
+  // Before anything is changed: an upgrade may take away what has not been loaded by the time when it fails.
+  if (run.changes) await import('./explain.ts');
   return await action(runtime);
+}
+
+function withoutLast(args: readonly string[], count: number): readonly string[] {
+  return count === 0 ? args : [...args.slice(0, -count), '…'];
 }
 
 function idleSignals() {
   return { stop: new AbortController().signal, abandon: new AbortController().signal };
 }
 
-async function fail({ args, runtime, sequences, terminal }: Run, error: unknown): Promise<number> {
-  const { asText, explain } = await import('./explain.ts');
-  const explanation = explain(error, {
-    root: process.getuid?.() === 0,
-    sequences,
-    ...(runtime?.script === undefined ? {} : { script: runtime.script }),
-  });
+/** No error is so odd that it ends without a word, and no upgrade beneath us so far on. */
+async function explained({ runtime, sequences }: Run, error: unknown): Promise<Explanation> {
+  try {
+    const { explain } = await import('./explain.ts');
+    return explain(error, {
+      root: process.getuid?.() === 0,
+      sequences,
+      ...(runtime?.script === undefined ? {} : { script: runtime.script }),
+    });
+  } catch (why) {
+    return plainly(error, why, sequences.begun());
+  }
+}
+
+function tell({ args, runtime, terminal }: Run, error: unknown, explanation: Explanation): number {
   terminal.draw(undefined);
   terminal.line(asText(explanation));
   runtime?.log.debug('the command failed', { stack: stackOf(error) });
@@ -99,11 +111,14 @@ async function fail({ args, runtime, sequences, terminal }: Run, error: unknown)
 }
 
 /** The stacks of an error and of everything that it was caused by. */
-function stackOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
+function stackOf(error: unknown, seen = new Set<unknown>()): string {
+  if (!(error instanceof Error)) return textOf(error);
+  seen.add(error);
   const inner: readonly unknown[] = error instanceof AggregateError ? error.errors : [];
-  const causes = [...(error.cause === undefined ? [] : [error.cause]), ...inner];
-  return [error.stack ?? error.message, ...causes.map((each) => `caused by ${stackOf(each)}`)].join('\n');
+  const causes = [...(error.cause === undefined ? [] : [error.cause]), ...inner].filter(
+    (each) => !seen.has(each),
+  );
+  return [stackTextOf(error), ...causes.map((each) => `caused by ${stackOf(each, seen)}`)].join('\n');
 }
 
 /** Rejects at the first error that nobody waits for. */
@@ -134,7 +149,6 @@ async function checkAnswer(run: Run, exitCode: number): Promise<number> {
   const made =
     committed.length > 0 ? 'the change was made' : `"${runtime?.verb ?? ''}" did what it had to do`;
   terminal.line(`bofh: ${made}; only its answer ${failed}`);
-  const { printable } = await import('./text.ts');
   for (const { id, name } of committed) terminal.line(printable(`  committed: "${name}" (${id})`));
   return answerLost;
 }

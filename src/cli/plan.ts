@@ -13,7 +13,7 @@ import { telling, type Told } from './dry-host.ts';
 import { type PlannedChange, stepsOf } from './plan-steps.ts';
 import { planInWords } from './plan-words.ts';
 import type { Runtime } from './runtime.ts';
-import { oneLine } from './text.ts';
+import { messageOf, oneLine } from './text.ts';
 
 /** What a dry run finds besides the steps; its body adds to it. */
 export type Findings = Pick<Plan, 'refused' | 'journals'>;
@@ -150,5 +150,5 @@ function wouldFail(error: unknown): unknown {
   if (!(error instanceof RolledBackError || error instanceof StuckError)) return error;
   const cause = error.cause instanceof Error ? error.cause : error;
   const remedy = cause instanceof BofhError && cause.remedy !== undefined ? { remedy: cause.remedy } : {};
-  return new RefusedError(`it would fail, and be undone: ${cause.message}`, { cause: error, ...remedy });
+  return new RefusedError(`it would fail, and be undone: ${messageOf(cause)}`, { cause: error, ...remedy });
 }

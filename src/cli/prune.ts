@@ -2,9 +2,11 @@ import { type Keep, removeClosed, surplus, usualKeep } from '../atomic/prune.ts'
 import { JournalError, UsageError } from '../errors.ts';
 import { give } from './answer.ts';
 import type { JournalPrune } from './answers.ts';
+import { confirm } from './confirm.ts';
 import { changedAt } from './read-journals.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
+import { logged } from './system-log.ts';
 
 type Options = Readonly<Record<string, string | boolean | undefined>>;
 
@@ -13,25 +15,48 @@ export async function prune(runtime: Runtime, options: Options): Promise<number>
   const keep = keepOf(options);
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
   const { engine } = bofh;
-  const ids = accessing(engine.store.directory, () => surplus(engine.store, keep));
+  const { directory } = engine.store;
+  const ids = accessing(directory, () => surplus(engine.store, keep));
   const data: JournalPrune = ids.map((id) => ({ id, at: changedAt(engine, `history/${id}.journal`) }));
-  const plans = runtime.settings.mode === 'plan';
-  if (!plans && ids.length > 0) accessing(engine.store.directory, () => removeClosed(engine.store, ids));
-  if (plans) runtime.terminal.line('dry run: these would be removed');
-  give(runtime, {
+  if (runtime.settings.mode === 'plan') return await plan(runtime, data);
+  await confirmUnusual(
+    runtime,
     data,
-    head: ['ID', 'LAST CHANGE'],
-    rows: data.map(({ id, at }) => [id, at]),
-    none: `nothing to remove: no closed journal is older than ${String(keep.days)} days, and there are no more than ${String(keep.count)}`,
-  });
+    accessing(directory, () => surplus(engine.store, alwaysGone)),
+  );
+  const remove = async (): Promise<void> => accessing(directory, () => removeClosed(engine.store, ids));
+  if (ids.length > 0) await logged(runtime, bofh.host, remove, () => `${String(ids.length)} removed`);
+  give(runtime, { data, head: ['ID', 'LAST CHANGE'], rows: data.map(({ id, at }) => [id, at]), none });
   return 0;
 }
 
+const none = 'nothing to remove: no closed journal is older than is kept, and there are not too many';
+
+/** Whatever their age, these are not of the newest, which nothing but a person's word removes. */
+const alwaysGone: Keep = { ...usualKeep, count: usualKeep.newest };
+
+/** A person may have mistaken the age, and the clock may have jumped: the newest go only when that is confirmed. */
+async function confirmUnusual(runtime: Runtime, data: JournalPrune, old: readonly string[]): Promise<void> {
+  const recent = data.filter(({ id }) => !old.includes(id)).length;
+  if (recent === 0) return;
+  await confirm(runtime, [
+    `These closed journals are removed, ${String(recent)} of the newest hundred among them:`,
+    ...data.map(({ id, at }) => `  ${id}  ${at}`),
+  ]);
+}
+
+async function plan(runtime: Runtime, data: JournalPrune): Promise<number> {
+  const journals = data.map(({ id }) => ({ id, name: '', end: 'removed' as const, waitsFor: [] }));
+  const lines = data.map(({ id, at }) => `  ${id}  ${at}`);
+  const head = lines.length === 0 ? [none] : ['dry run: these closed journals would be removed:', ...lines];
+  (await import('./plan.ts')).showPlan(runtime, { steps: [], refused: [], journals }, { head });
+  return 0;
+}
+
+/** What is said holds to the letter; unsaid, it is what bofh keeps by itself. */
 function keepOf({ keep, keepCount }: Options): Keep {
-  return {
-    days: typeof keep === 'string' ? daysOf(keep) : usualKeep.days,
-    count: typeof keepCount === 'string' ? countOf(keepCount) : usualKeep.count,
-  };
+  const count = typeof keepCount === 'string' ? countOf(keepCount) : usualKeep.count;
+  return typeof keep === 'string' ? { days: daysOf(keep), newest: 0, count } : { ...usualKeep, count };
 }
 
 function daysOf(text: string): number {

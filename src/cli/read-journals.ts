@@ -3,6 +3,7 @@ import { decode, type Line } from '../atomic/lines.ts';
 import { type OpenJournal, openJournals } from '../atomic/recover.ts';
 import { fold, type State } from '../atomic/state.ts';
 import { JournalError, RefusedError } from '../errors.ts';
+import { messageOf } from './text.ts';
 
 /** A journal that was read, or why it could not be. */
 export type ReadJournal = { readonly id: string; readonly at: string } & (
@@ -65,9 +66,18 @@ async function readOne(engine: Engine, id: string): Promise<readonly ReadJournal
     const found = await openJournals(only);
     return found.map((open) => ({ id, at, is: 'open', open }));
   } catch (error) {
-    if (error instanceof JournalError) return [{ id, at, is: 'unreadable', error }];
-    throw error;
+    return [{ id, at, is: 'unreadable', error: unreadable(error, id) }];
   }
+}
+
+/** Lines that are whole and yet make no sense are of this journal alone; what the system says of the directory is not. */
+function unreadable(error: unknown, id: string): JournalError {
+  if (error instanceof JournalError) return error;
+  if (error instanceof Error && 'code' in error) throw error;
+  return new JournalError(`the journal ${id} is not understood: ${messageOf(error)}; nothing was touched`, {
+    cause: error,
+    remedy: `bofh journal show ${id} shows its lines`,
+  });
 }
 
 function readClosed(engine: Engine, id: string): ReadJournal | undefined {
@@ -79,8 +89,7 @@ function readClosed(engine: Engine, id: string): ReadJournal | undefined {
     const { lines } = decode(file.read(), `${id}.journal`);
     return { id, at, is: 'closed', lines, state: fold(lines) };
   } catch (error) {
-    if (error instanceof JournalError) return { id, at, is: 'unreadable', error };
-    throw error;
+    return { id, at, is: 'unreadable', error: unreadable(error, id) };
   } finally {
     file.close();
   }

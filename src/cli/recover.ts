@@ -1,18 +1,19 @@
 import { abandon, cutLastLine, damagedEnd, recover as recoverOne, sweepUnborn } from '../atomic/recover.ts';
 import type { Bofh } from '../bofh.ts';
-import { JournalError, RefusedError, StuckError, UsageError } from '../errors.ts';
+import { InterruptedError, JournalError, RefusedError, StuckError, UsageError } from '../errors.ts';
 import { give } from './answer.ts';
 import type { RecoveredList } from './answers.ts';
 import { ofEarlierBoots, startedGuest } from './boot-journals.ts';
 import { agrees, confirm } from './confirm.ts';
-import { asText, explain } from './explain.ts';
+import { explain } from './explain.ts';
+import { asText } from './explanation.ts';
 import { planned, plannedOf } from './journal.ts';
 import { plannedInWords } from './journal-words.ts';
 import { rawBytes, readById, readOpen, type ReadJournal } from './read-journals.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';
-import { oneLine, printable } from './text.ts';
+import { messageOf, oneLine, printable, textOf } from './text.ts';
 
 type Options = Readonly<Record<string, string | boolean | undefined>>;
 type Row = RecoveredList[number];
@@ -53,11 +54,13 @@ async function recoverAtBoot(runtime: Runtime, id: string | undefined): Promise<
 async function recoverAll(
   runtime: Runtime,
   bofh: Bofh,
-  journals: readonly ReadJournal[],
+  found: readonly ReadJournal[],
   guard: (journal: ReadJournal) => RefusedError | undefined = () => undefined,
 ): Promise<number> {
   const { engine } = bofh;
-  const plans = await Promise.all(journals.map((journal) => planOf(bofh, journal)));
+  const told = await Promise.all(found.map((journal) => withPlan(bofh, journal)));
+  const journals = told.map(({ journal }) => journal);
+  const plans = told.map(({ plan }) => plan);
   if (runtime.settings.mode === 'plan') {
     if (plans.flat().length === 0) runtime.terminal.line('nothing is unfinished');
     return await (await import('./dry-recover.ts')).planRecovery(runtime, bofh, journals, plans.flat());
@@ -102,7 +105,7 @@ async function bringToEnd(
   guard: (journal: ReadJournal) => RefusedError | undefined,
 ): Promise<Ended> {
   const { id } = journal;
-  const name = journal.is === 'open' ? journal.open.state.begin.name : '';
+  const name = journal.is === 'open' ? textOf(journal.open.state.begin.name) : '';
   try {
     if (journal.is === 'unreadable') throw journal.error;
     const refused = guard(journal);
@@ -110,14 +113,20 @@ async function bringToEnd(
     const { end, leftAlone } = await recoverAsking(runtime, bofh, id);
     return [{ id, name, end, leftAlone: [...leftAlone] }, 0];
   } catch (error) {
-    if (!(error instanceof StuckError || error instanceof RefusedError || error instanceof JournalError))
-      throw error;
+    if (error instanceof InterruptedError) throw error;
     const explanation = explain(error, runtime);
-    const host = error instanceof RefusedError ? `as it was; the journal ${id} stays open` : explanation.host;
-    runtime.terminal.line(asText({ ...explanation, host }));
-    const because = oneLine(error.message);
+    runtime.terminal.line(asText({ ...explanation, host: hostAfter(error, id, explanation.host) }));
+    const because = oneLine(messageOf(error));
     return [{ id, name, end: 'open', leftAlone: [], because }, error instanceof JournalError ? 4 : 3];
   }
+}
+
+/** What none of ours has said may have happened between any two changes. */
+function hostAfter(error: unknown, id: string, host: string): string {
+  if (error instanceof RefusedError) return `as it was; the journal ${id} stays open`;
+  return error instanceof StuckError || error instanceof JournalError
+    ? host
+    : `not known; the journal ${id} stays open`;
 }
 
 /** What is in use by now is undone only by `--yes`, or by a yes on a terminal. */
@@ -137,6 +146,18 @@ async function recoverAsking(runtime: Runtime, bofh: Bofh, id: string) {
     if (!(error instanceof RefusedError) || !terminal.interactive) throw error;
     if (!(await agrees(runtime, [printable(error.message), 'Undo it all the same?']))) throw error;
     return await recoverOne(id, { ...options, yes: true });
+  }
+}
+
+/** A journal of which nobody can tell what would be done is left alone, as one that cannot be read; no other is kept. */
+async function withPlan(bofh: Bofh, journal: ReadJournal) {
+  try {
+    return { journal, plan: await planOf(bofh, journal) };
+  } catch (cause) {
+    const { id, at } = journal;
+    const why = `what would be done with journal ${id} cannot be told: ${oneLine(messageOf(cause))}`;
+    const error = new JournalError(`${why}; it is left alone`, { cause });
+    return { journal: { id, at, is: 'unreadable', error } as const, plan: [`${id}: ${error.message}`] };
   }
 }
 
@@ -187,7 +208,7 @@ async function abandonOne(
   const plan = await planOf(bofh, journal);
   runtime.terminal.line('This stays as it is on the host, and bofh forgets it:');
   for (const line of plan) runtime.terminal.line(line);
-  const name = journal.is === 'open' ? journal.open.state.begin.name : '';
+  const name = journal.is === 'open' ? textOf(journal.open.state.begin.name) : '';
   if (runtime.settings.mode === 'plan')
     return (await import('./dry-recover.ts')).showTending(runtime, {
       ...{ id: journal.id, name, end: 'abandoned', waitsFor: [] },

@@ -7,6 +7,7 @@ import { type Begun, inWords } from './begun.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 import { logged } from './system-log.ts';
+import { neverOver } from './text.ts';
 
 /** `bofh run SCRIPT [args…]`: the script's own end is the end of the command, whatever it left running included. */
 export async function run(runtime: Runtime, script: string, args: readonly string[]): Promise<number> {
@@ -16,20 +17,25 @@ export async function run(runtime: Runtime, script: string, args: readonly strin
     return await (await import('./dry-script.ts')).dryRunScript(runtime, bofh, path, args);
   process.argv.splice(1, Number.POSITIVE_INFINITY, path, ...args);
   const over = watchExit(runtime);
+  const before = process.exitCode;
+  let exitCode = 0;
   await logged(runtime, bofh.host, async () => {
     runtime.script = path;
-    await toItsEnd(runtime, async () => {
-      await withBofh(changesNeedRoot(bofh, runtime), () =>
-        loadScript(path, {
-          cache: runtime.root ? 'used' : 'unused',
-          warn: (message, facts) => runtime.log.warn(message, { ...facts }),
-          ...(runtime.cacheDirectory === undefined ? {} : { cacheDirectory: runtime.cacheDirectory }),
-        }),
-      );
-    });
+    exitCode = await ownExitCode(() =>
+      toItsEnd(runtime, async () => {
+        await withBofh(changesNeedRoot(bofh, runtime), () =>
+          loadScript(path, {
+            cache: runtime.root ? 'used' : 'unused',
+            warn: (message, facts) => runtime.log.warn(message, { ...facts }),
+            ...(runtime.cacheDirectory === undefined ? {} : { cacheDirectory: runtime.cacheDirectory }),
+          }),
+        );
+      }),
+    );
     refuseHalfDone(runtime);
   }).finally(over);
-  return ownExitCode();
+  process.exitCode = before;
+  return exitCode;
 }
 
 /** A script may have caught the error of a sequence that is stuck: its end is no good end all the same. */
@@ -43,10 +49,23 @@ function refuseHalfDone({ sequences }: Runtime): void {
   });
 }
 
-/** A script says that it failed by process.exitCode too; 70 stands there until the command has an end of its own. */
-function ownExitCode(): number {
-  const { exitCode } = process;
-  return typeof exitCode === 'number' && exitCode !== 70 ? exitCode : 0;
+/**
+ * A script says that it failed by process.exitCode too, as a number or as its text. Afterwards 70 stands there until the
+ * command has an end of its own: what ends before that is no success.
+ */
+async function ownExitCode(script: () => Promise<void>): Promise<number> {
+  process.exitCode = undefined;
+  try {
+    await script();
+    return exitCodeNow();
+  } finally {
+    process.exitCode = 70;
+  }
+}
+
+/** Said as Node itself takes it. */
+function exitCodeNow(): number {
+  return Number(process.exitCode ?? 0);
 }
 
 /** A sequence of somebody who is not root is refused when it is opened; reads work where the kernel allows. */
@@ -78,8 +97,7 @@ async function toItsEnd(runtime: Runtime, script: () => Promise<void>): Promise<
     throw new InterruptedError('the script was interrupted; its sequences have ended');
   });
   const top = await Promise.race([script(), drained, stopped, left]);
-  if (top === 'drained')
-    throw new UsageError('the script waits, at its top level, for something that can never come');
+  if (top === 'drained') throw new UsageError(neverOver);
   await Promise.race([drained, stopped, left]);
   if (signals.stop.aborted) throw new InterruptedError('the script was interrupted');
 }

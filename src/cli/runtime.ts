@@ -12,6 +12,8 @@ export interface Runtime {
   readonly settings: Settings;
   /** As the user typed it: `bofh vm create …`. */
   readonly commandLine: readonly string[];
+  /** The same as the journal and the system log keep it: a script's own arguments may be secrets. */
+  readonly recorded: readonly string[];
   /** Noun and verb, for sentences. */
   readonly verb: string;
   readonly root: boolean;
@@ -23,6 +25,8 @@ export interface Runtime {
   readonly cacheDirectory?: string;
   /** The user's script, from the moment when it is given control: what fails then is first of all its failure. */
   script: string | undefined;
+  /** The site file, while it has control. */
+  site?: string | undefined;
 }
 
 /** The sequences of this process: those that are open, by their locks, and those that it began, by their journals. */

@@ -2,13 +2,13 @@ import { resolve } from 'node:path';
 import { connect, type Bofh } from '../bofh.ts';
 import type { Engine } from '../atomic/index.ts';
 import type { Host } from '../command/index.ts';
-import { InterruptedError, RefusedError } from '../errors.ts';
+import { InterruptedError, RefusedError, UsageError } from '../errors.ts';
 import { localHost } from '../host/local.ts';
 import { loadSite } from '../script/site.ts';
 import { defaultSite, findSite, type Site } from '../site.ts';
 import { begunIn } from './begun.ts';
 import { readOnlyStore } from './dry-store.ts';
-import { typed } from './text.ts';
+import { printable, typed } from './text.ts';
 import { reportProgress, type ProgressReport } from './progress.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -40,8 +40,9 @@ export async function openSession(
     site,
     stateDir: settings.stateDir,
     signals: runtime.signals,
-    argv: runtime.commandLine,
+    argv: runtime.recorded,
     waitMs: settings.waitMs,
+    onLeftAlone: (found) => runtime.terminal.line(`left alone, for it is not ours: ${printable(found)}`),
     ...(settings.answer === 'json' && !runtime.terminal.live ? {} : { onProgress: progress.onProgress }),
   });
   const engine = counted(bofh.engine, runtime);
@@ -72,15 +73,36 @@ function refuseUnlessRoot({ root, verb, commandLine }: Runtime): void {
   });
 }
 
-async function siteOf({ settings, root, log }: Runtime, host: Host): Promise<Site> {
+async function siteOf(runtime: Runtime, host: Host): Promise<Site> {
+  const { settings, root, log } = runtime;
   const named = settings.site === undefined ? undefined : resolve(settings.site);
   const path = await findSite(host, named, process.getuid?.() ?? 0);
   if (path === undefined) return defaultSite;
   log.debug('site file', { path });
-  return await loadSite(path, {
+  const load = loadSite(path, {
     cache: !root ? 'unused' : settings.mode === 'plan' ? 'read' : 'used',
     warn: (message, facts) => log.warn(message, { ...facts }),
   });
+  return await siteGiven(runtime, path, load);
+}
+
+/** The site file has control until it has given what it exports: it is code, and may wait for what never comes. */
+export async function siteGiven(runtime: Runtime, path: string, load: Promise<Site>): Promise<Site> {
+  let drained = (): void => undefined;
+  const never = new Promise<never>((_resolve, reject) => {
+    drained = () =>
+      reject(
+        new UsageError(`the site file ${path} waits, at its top level, for something that can never come`),
+      );
+  });
+  runtime.site = path;
+  process.once('beforeExit', drained);
+  try {
+    return await Promise.race([load, never]);
+  } finally {
+    process.off('beforeExit', drained);
+    runtime.site = undefined;
+  }
 }
 
 /** Tells the runtime of every sequence that opens and closes, and of its journal. */

@@ -15,8 +15,13 @@ export interface Settings {
   readonly waitMs: number;
   readonly site: string | undefined;
   readonly stateDir: string;
+  /** `default`: neither an option nor the environment named the state directory. */
+  readonly stateDirBy: 'named' | 'default';
   readonly logLevel: LogLevel;
 }
+
+/** Where journals are unless something else is said. */
+export const defaultStateDir = '/var/lib/bofh';
 
 /** The options as commander gives them; one that was not said is not there. */
 export interface GlobalOptions {
@@ -34,7 +39,8 @@ export function settingsOf(
   options: GlobalOptions,
   env: Readonly<Record<string, string | undefined>>,
 ): Settings {
-  const stateDir = options.stateDir ?? named(env.BOFH_STATE_DIR) ?? '/var/lib/bofh';
+  const namedDir = options.stateDir ?? named(env.BOFH_STATE_DIR);
+  const stateDir = namedDir ?? defaultStateDir;
   if (!stateDir.startsWith('/'))
     throw new UsageError(`the state directory must be an absolute path, not "${stateDir}"`);
   return {
@@ -44,6 +50,7 @@ export function settingsOf(
     waitMs: options.wait === undefined ? 0 : parseDuration(options.wait),
     site: options.site ?? named(env.BOFH_SITE),
     stateDir,
+    stateDirBy: namedDir === undefined ? 'default' : 'named',
     logLevel: parseLogLevel(options.logLevel ?? 'warn'),
   };
 }

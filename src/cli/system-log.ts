@@ -2,7 +2,7 @@ import { type Command, type Host, nothing } from '../command/index.ts';
 import { thisUser } from '../host/process.ts';
 import { explain } from './explain.ts';
 import type { Runtime } from './runtime.ts';
-import { oneLine, typed } from './text.ts';
+import { oneLine, textOf, typed } from './text.ts';
 
 /**
  * Runs a change and leaves one line in the system log: who did what, and how it ended. A log that cannot be written
@@ -27,12 +27,12 @@ export async function logged<T>(
   }
 }
 
-async function tell({ commandLine, log }: Runtime, host: Host, outcome: string): Promise<void> {
-  const message = oneLine(`${thisUser().user}: ${typed(commandLine)}: ${outcome}`);
+async function tell({ recorded, log }: Runtime, host: Host, outcome: string): Promise<void> {
+  const message = oneLine(`${thisUser().user}: ${typed(recorded)}: ${outcome}`);
   try {
     await host.run(logger(message));
   } catch (error) {
-    log.warn('the system log could not be written', { because: String(error) });
+    log.warn('the system log could not be written', { because: textOf(error) });
   }
 }
 

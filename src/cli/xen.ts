@@ -1,7 +1,8 @@
 import * as xen from '../api/xen.ts';
 import { type Bofh, withBofh } from '../bofh.ts';
 import { give } from './answer.ts';
-import { asText, explain } from './explain.ts';
+import { explain } from './explain.ts';
+import { asText } from './explanation.ts';
 import type { XenList, XenStart, XenStartAll } from './answers.ts';
 import type { Findings } from './plan.ts';
 import type { Runtime } from './runtime.ts';

@@ -7,7 +7,8 @@ export function thisUser(): { readonly user: string; readonly argv: readonly str
   const name = userName();
   return {
     user: sudo === undefined || sudo === name ? name : `${name} (sudo by ${sudo})`,
-    argv: process.argv.slice(1),
+    // The program alone: what was said to it may be secret, and the journal keeps it.
+    argv: process.argv.slice(1, 2),
   };
 }
 

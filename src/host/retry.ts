@@ -1,3 +1,4 @@
+import pRetry from 'p-retry';
 import { CommandError } from '../errors.ts';
 
 /**
@@ -13,7 +14,6 @@ export async function retryingBusy<T>(
   },
 ): Promise<T> {
   if (!options.allowed) return await attempt();
-  const { default: pRetry } = await import('p-retry');
   return await pRetry(attempt, {
     retries: 4,
     minTimeout: 100,

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
+import { messageOf } from '../atomic/engine.ts';
 import { UsageError } from '../errors.ts';
 import { parseSite, type Site } from '../site.ts';
 import { type LoadOptions, loadScript, placeOf } from './load.ts';
@@ -36,8 +37,4 @@ async function fromScript(path: string, options: LoadOptions): Promise<unknown> 
   throw new UsageError(`the site file ${path} has no default export`, {
     remedy: 'export default defineSite({ … })',
   });
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -37,11 +37,11 @@ export type CreateRequest = z.input<typeof createSchema>;
 export type DestroyRequest = z.input<typeof destroySchema>;
 
 /** The same with every size in bytes. */
-export interface CheckedCreate extends Omit<z.output<typeof createSchema>, 'size' | 'swap' | 'memory'> {
+export type CheckedCreate = Omit<z.output<typeof createSchema>, 'size' | 'swap' | 'memory'> & {
   readonly size: Bytes;
   readonly swap: Bytes;
   readonly memory: Bytes;
-}
+};
 
 /** Scripts are not type-checked: what a request does not say as it should is refused, and never guessed. Throws UsageError. */
 export function checkCreate(request: unknown): CheckedCreate {

@@ -253,9 +253,7 @@ describe("'target is busy' at the undo of a mount", () => {
         ),
     );
 
-    expect(found(failure).map(({ words }) => words)).toEqual([
-      expect.stringMatching(/ \(sleep\) works in /),
-    ]);
+    expect(found(failure).map(({ words }) => words)).toEqual([expect.stringMatching(/ \(sleep\) works in /)]);
     await freed(failure);
   });
 });

@@ -1,4 +1,5 @@
-import { explain, asText } from '../../../src/cli/explain.ts';
+import { explain } from '../../../src/cli/explain.ts';
+import { asText } from '../../../src/cli/explanation.ts';
 import { openLog } from '../../../src/cli/log.ts';
 import { program, type Invocation } from '../../../src/cli/program.ts';
 import { reportProgress } from '../../../src/cli/progress.ts';
@@ -73,6 +74,7 @@ function runtimeOf({ verb, options }: Invocation, words: readonly string[], term
     log: openLog('silent', terminal),
     settings: settingsOf(options, {}),
     commandLine: ['bofh', ...words],
+    recorded: ['bofh', ...words],
     verb,
     root: true,
     signals: { stop: new AbortController().signal, abandon: new AbortController().signal },

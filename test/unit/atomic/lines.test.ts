@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { decode, encode, type Line } from '../../../src/atomic/lines.ts';
 import { JournalError } from '../../../src/errors.ts';
@@ -50,13 +51,47 @@ test('any byte that is changed in a whole line is an error that names it', () =>
   }
 });
 
-test('the error of a damaged line says how to look at the journal', () => {
+/** The bytes with one of a line changed. */
+function spoiled(line: number): Buffer {
   const changed = Buffer.from(bytes);
-  changed.writeUInt8(changed.readUInt8(0) ^ 4, 0);
+  const at = line < 0 ? bytes.lastIndexOf(0x0a, bytes.length - 2) + 1 : 0;
+  changed.writeUInt8(changed.readUInt8(at) ^ 4, at);
+  return changed;
+}
 
-  expect(() => decode(changed, 'a1.journal')).toThrow(
-    expect.objectContaining({ remedy: 'look at it with: bofh journal show a1' }),
-  );
+const remedyOf = (of: Buffer): unknown => {
+  try {
+    return decode(of, 'a1.journal');
+  } catch (error) {
+    return error instanceof JournalError ? error.remedy : error;
+  }
+};
+
+test('the error of a damaged line says what can be done: the last one can be cut off, no other', () => {
+  expect(remedyOf(spoiled(-1))).toMatch(/^bofh recover --cut-last-line a1 /);
+  expect(remedyOf(spoiled(0))).toMatch(/^bofh journal show a1 shows what can be read: clear that by hand/);
+});
+
+test('the only line of a journal cannot be cut off', () => {
+  const only = Buffer.from(bytes.subarray(0, bytes.indexOf(0x0a) + 1));
+  only.writeUInt8(only.readUInt8(0) ^ 4, 0);
+
+  expect(remedyOf(only)).toMatch(/^bofh journal show a1 /);
+});
+
+test('a last line that a newer bofh wrote is not to be cut off', () => {
+  const { crc } = decode(bytes, 'x');
+  const newer = encode([{ t: 'of-tomorrow' } as unknown as Line], crc).bytes;
+
+  expect(remedyOf(Buffer.concat([bytes, newer]))).toBe('recover it with the version of bofh that wrote it');
+});
+
+test('a line with a right checksum that is no JSON is an error that names it', () => {
+  const body = '{"t":';
+  const { crc } = decode(bytes, 'x');
+  const line = `${crc32(body, crc).toString(16).padStart(8, '0')} ${body}\n`;
+
+  expect(() => decode(Buffer.concat([bytes, Buffer.from(line)]), 'x')).toThrow(JournalError);
 });
 
 test('a line that is missing, and two in the wrong order, are errors', () => {

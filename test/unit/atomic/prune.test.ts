@@ -34,10 +34,23 @@ describe('the history', () => {
     ] as const)
       lay(id, days);
 
-    expect(surplus(store, { days: 400, count: 5000 })).toEqual(['older', 'old']);
-    expect(surplus(store, { days: 1000, count: 3 })).toEqual(['older']);
-    expect(surplus(store, { days: 400, count: 1 })).toEqual(['older', 'old', 'week']);
-    expect(surplus(store, { days: 400, count: 0 })).toHaveLength(4);
+    expect(surplus(store, { days: 400, newest: 0, count: 5000 })).toEqual(['older', 'old']);
+    expect(surplus(store, { days: 1000, newest: 0, count: 3 })).toEqual(['older']);
+    expect(surplus(store, { days: 400, newest: 0, count: 1 })).toEqual(['older', 'old', 'week']);
+    expect(surplus(store, { days: 400, newest: 0, count: 0 })).toHaveLength(4);
+  });
+
+  it('keeps so many of the newest whatever their age, unless no more than fewer are kept', () => {
+    for (const [id, days] of [
+      ['old', 500],
+      ['older', 600],
+      ['oldest', 700],
+    ] as const)
+      lay(id, days);
+
+    expect(surplus(store, { days: 400, newest: 2, count: 5000 })).toEqual(['oldest']);
+    expect(surplus(store, { days: 400, newest: 100, count: 5000 })).toEqual([]);
+    expect(surplus(store, { days: 400, newest: 100, count: 1 })).toEqual(['oldest', 'older']);
   });
 
   it('loses a journal with all that is kept beside it, and nothing else', () => {

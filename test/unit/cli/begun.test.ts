@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Begun, begunIn, withBegun } from '../../../src/cli/begun.ts';
-import { asText, explain } from '../../../src/cli/explain.ts';
+import { explain } from '../../../src/cli/explain.ts';
+import { asText } from '../../../src/cli/explanation.ts';
 import { InterruptedError, RolledBackError, StuckError, UsageError } from '../../../src/errors.ts';
 import { memoryStore } from '../../../src/testing/store.ts';
 

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/answers.ts';
-import { install, type Program, remove, status } from '../../../src/cli/boot.ts';
+import { install, remove, status } from '../../../src/cli/boot.ts';
+import type { Program } from '../../../src/cli/boot-safety.ts';
 import { bootUnits } from '../../../src/cli/boot-units.ts';
 import { recover } from '../../../src/cli/recover.ts';
 import {
@@ -15,9 +16,11 @@ import {
   type SimulatedHost,
 } from '../../../src/testing/index.ts';
 import { bofhOn, hostWithSource, vmCreate } from '../testing/support.ts';
+import { containing } from './support/containing.ts';
 import { testRuntime } from './support/runtime.ts';
 
 const program: Program = ['/usr/bin/node', '/usr/local/lib/node_modules/bofh/dist/bofh.js'];
+const chunk = '/usr/local/lib/node_modules/bofh/dist/chunk-x-1.js';
 const units = ['bofh-recover.service', 'bofh-recover.timer', 'bofh-start-all.service'];
 const pathOf = (unit: string): string => `/etc/systemd/system/${unit}`;
 
@@ -71,6 +74,52 @@ describe('bofh boot install', () => {
     expect(text).toContain('RequiresMountsFor=/srv/bofh\n');
   });
 
+  it('keeps the options that the units have when it is given none, and says so', async () => {
+    await install(at({ stateDir: '/srv/bofh', site: '/srv/site.json' }).runtime, program);
+    const before = host.snapshot();
+    const { runtime, stderr } = at();
+
+    expect(await statesOf()).toEqual(['installed', 'installed', 'installed']);
+    expect(await install(runtime, program)).toBe(0);
+
+    expect(host.snapshot()).toBe(before);
+    expect(stderr()).toContain(
+      'the units keep --state-dir /srv/bofh\nthe units keep --site /srv/site.json\n',
+    );
+  });
+
+  it('keeps them when bofh has moved', async () => {
+    await install(at({ stateDir: '/srv/bofh' }).runtime, [grown('/opt/node/bin/node'), program[1]]);
+    expect((await statesOf()).slice(0, 1)).toEqual(['outdated']);
+
+    await install(at().runtime, program);
+
+    expect(host.admin.readFile(pathOf('bofh-recover.service'))).toContain(
+      `ExecStart=${program.join(' ')} --state-dir /srv/bofh recover --boot`,
+    );
+  });
+
+  it.each([
+    ['/srv/other', '--state-dir /srv/other recover'],
+    ['/var/lib/bofh', `${program[1]} recover`],
+  ])('turns the units to %s when that is said, and warns of the old place', async (stateDir, says) => {
+    await install(at({ stateDir: '/srv/bofh' }).runtime, program);
+    const { runtime, stderr } = at({ stateDir });
+
+    await install(runtime, program);
+
+    expect(host.admin.readFile(pathOf('bofh-recover.service'))).toContain(says);
+    expect(stderr()).toContain('what is unfinished in /srv/bofh is no longer recovered at boot');
+  });
+
+  it('says nothing of another place on a host that never had units', async () => {
+    const { runtime, stderr } = at({ stateDir: '/srv/bofh' });
+
+    await install(runtime, program);
+
+    expect(stderr()).not.toContain('no longer recovered');
+  });
+
   it('leaves nothing of a placeholder behind', async () => {
     for (const { content } of bootUnits(program, '/var/lib/bofh')) expect(content).not.toMatch(/@[A-Z_]+@/);
   });
@@ -120,6 +169,19 @@ describe('bofh boot install', () => {
     await expect(install(at().runtime, [program[0], '/home/me/bofh.js'])).rejects.toThrow(
       'others than root can write /home/me/bofh.js',
     );
+    expect(await statesOf()).toEqual(['absent', 'absent', 'absent']);
+  });
+
+  it.each([
+    ['can be written by others', () => host.admin.writeFile(chunk, 'x', 0o666)],
+    ['is a link', () => host.admin.symlink(chunk, '/tmp/x.js')],
+  ])('refuses a bofh of which a part beside it %s', async (_how, make) => {
+    make();
+
+    const refused = install(at().runtime, program);
+
+    await expect(refused).rejects.toThrow(`others than root can write ${chunk}`);
+    await expect(refused).rejects.toMatchObject({ remedy: containing('npm ci && npm run build') });
     expect(await statesOf()).toEqual(['absent', 'absent', 'absent']);
   });
 

@@ -37,6 +37,17 @@ describe('help and version', () => {
       expect(stdout).toContain(word);
   });
 
+  it.each([
+    [['help'], 'Usage: bofh [options]'],
+    [['help', 'vm'], 'Usage: bofh vm [options]'],
+    [['vm', 'help', 'create'], 'Usage: bofh vm create [options]'],
+  ])('%j is an answer too: exit 0', async (args, says) => {
+    const { exitCode, stdout, stderr } = await bofh(args);
+
+    expect([exitCode, stderr]).toEqual([0, '']);
+    expect(stdout).toContain(says);
+  });
+
   it.each([[[]], [['xen']], [['vm', '--json']]])(
     '%j without a verb shows the help on stderr: exit 2',
     async (args) => {

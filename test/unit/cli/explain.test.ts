@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { failure } from '../../../src/cli/answers.ts';
-import { asText, explain } from '../../../src/cli/explain.ts';
+import { explain } from '../../../src/cli/explain.ts';
+import { asText } from '../../../src/cli/explanation.ts';
 import {
   CommandError,
   IdentityTaken,
@@ -181,5 +182,64 @@ describe('an explanation', () => {
     expect(failed).toBe('the script /home/me/scripts/a.ts failed: Error: disk gone');
     expect(details).toEqual(['at f (/home/me/scripts/lib.ts:3:7)', 'at async /home/me/scripts/a.ts:9:1']);
     expect(exitCode).toBe(1);
+  });
+});
+
+describe('an error of an odd shape', () => {
+  const ring = (...names: readonly string[]): Error => {
+    const errors = names.map((name) => new Error(name));
+    for (const [index, error] of errors.entries()) error.cause = errors[(index + 1) % errors.length];
+    return errors[0] ?? new Error('none');
+  };
+  const itself = (error: Error): Error => Object.assign(error, { cause: error });
+  const within = (): AggregateError => {
+    const all = new AggregateError([new Error('a'), new Error('b')], 'all');
+    all.errors.push(all);
+    return all;
+  };
+
+  it.each([
+    ['its own cause', itself(new Error('x'))],
+    ['one of a ring of causes', ring('a', 'b', 'c')],
+    ['rolled back because of itself', itself(new RolledBackError('x', { cause: new Error('y') }))],
+    ['one of its own errors', within()],
+    ['without a text', Object.create(null) as unknown],
+    [
+      'with a message that is no text',
+      Object.assign(new Error('x'), { message: Object.create(null) as unknown }),
+    ],
+    ['with a name that is no text', Object.assign(new Error('x'), { name: Object.create(null) as unknown })],
+    ['caused by what has no text', new RolledBackError('x', { cause: Object.create(null) as unknown })],
+    [
+      'stuck by what has no text',
+      new StuckError('x', { committed: false, cause: Object.create(null) as unknown }),
+    ],
+    ['a symbol', Symbol('x')],
+    ['nothing', undefined],
+  ])('is explained all the same: %s', (_how, error) => {
+    for (const circumstances of [root, { ...root, script: '/srv/a.ts' }]) {
+      const explanation = explain(error, circumstances);
+
+      expect(explanation.failed).not.toBe('');
+      expect(() => failure.parse(JSON.parse(JSON.stringify({ error: explanation })))).not.toThrow();
+      expect(asText(explanation)).toContain('host: ');
+    }
+  });
+
+  it('without a text is said to be one', () => {
+    expect(explain(Object.create(null), root).failed).toContain('a value without a text');
+    expect(explain(Object.create(null), { ...root, script: '/srv/a.ts' }).failed).toContain(
+      'it threw a value without a text',
+    );
+  });
+
+  it('names the lines of the script once, of the innermost error that has some', () => {
+    const inner = new Error('inner');
+    inner.stack = 'Error: inner\n    at f (/srv/lib.ts:2:3)';
+    const outer = new Error('outer', { cause: inner });
+    outer.stack = 'Error: outer\n    at g (/srv/a.ts:9:1)';
+    inner.cause = outer;
+
+    expect(explain(outer, { ...root, script: '/srv/a.ts' }).details).toEqual(['at f (/srv/lib.ts:2:3)']);
   });
 });

@@ -2,7 +2,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { journalList, journalShow, recovered } from '../../../src/cli/answers.ts';
+import type { Line } from '../../../src/atomic/lines.ts';
+import { failure, journalList, journalShow, recovered } from '../../../src/cli/answers.ts';
 import { bofh, type Ended, type Start } from './support/built.ts';
 import { bare, begin, layJournal } from './support/journals.ts';
 import { containing } from './support/containing.ts';
@@ -119,6 +120,95 @@ describe('bofh journal show', () => {
     expect(exitCode).toBe(4);
     expect(stdout).toMatch(/^ +2 {2}[0-9a-f]{8} .*"bear"/m);
     expect(stderr).toContain('line 2');
+  });
+});
+
+describe('a damaged journal', () => {
+  /** Its line of this number is not as it was written. */
+  const spoiled = (id: string, ...lines: readonly Line[]): void => {
+    const path = layJournal(stateDir, id, [begin(id, 'first'), ...lines]);
+    writeFileSync(path, readFileSync(path, 'utf8').replace('"bare"', '"bear"'));
+  };
+  const after = { t: 'rollback', because: 'x' } as const;
+
+  it('whose last line is bad is mended as its remedy says, whoever names it', async () => {
+    spoiled('aa11', bare(1));
+    const cut = 'bofh recover --cut-last-line aa11';
+
+    expect((await at(['journal', 'show', 'aa11'])).stderr).toContain(`next: ${cut}`);
+    if (!root) return;
+    expect((await at(['doctor'])).stdout).toContain(`run: ${cut}\n`);
+    expect((await at(['recover', '--yes'])).stderr).toContain(`next: ${cut}`);
+    expect((await at([...cut.split(' ').slice(1), '--yes'])).exitCode).toBe(0);
+    expect((await at(['recover', '--yes'])).exitCode).toBe(0);
+  });
+
+  it('of which an earlier line is bad says what is left to a person, and leads not back to itself', async () => {
+    spoiled('aa11', bare(1), after);
+
+    const { stderr } = await at(['journal', 'show', 'aa11']);
+
+    expect(stderr).toContain('clear that by hand, then move aa11.journal out of the state directory');
+    expect(stderr).not.toContain('--cut-last-line');
+    if (root) expect((await at(['doctor'])).stdout).toContain('run: bofh journal show aa11\n');
+  });
+
+  it('is one JSON value to journal show --json; its lines are on stderr', async () => {
+    spoiled('aa11', bare(1));
+
+    const { exitCode, stdout, stderr } = await at(['--json', 'journal', 'show', 'aa11']);
+
+    expect(exitCode).toBe(4);
+    expect(failure.parse(JSON.parse(stdout)).error.failed).toContain('line 2');
+    expect(stderr).toMatch(/^ +2 {2}[0-9a-f]{8} .*"bear"/m);
+  });
+});
+
+describe.skipIf(!root)('a journal that makes no sense', () => {
+  const closable = (): string => layJournal(stateDir, 'bb22', [begin('bb22', 'good')]);
+  const odd = (over: object): Line => ({ ...bare(1), ...over });
+
+  it.each([
+    ['claims that are none', [begin('aa11', 'odd'), odd({ claims: { makes: 5 } })]],
+    ['a kind that is not known', [begin('aa11', 'odd'), odd({ kind: 'moon.landing' })]],
+    [
+      'an owner that is none',
+      [{ ...begin('aa11', 'odd'), argv: 5, pid: {} } as unknown as Line, odd({ claims: { changes: 5 } })],
+    ],
+  ])('keeps no other from its end, and is left as it is: %s', async (_what, lines) => {
+    const path = layJournal(stateDir, 'aa11', lines);
+    const before = readFileSync(path);
+    closable();
+
+    const planned = await at(['recover', '--dry-run']);
+    const { exitCode, stdout, stderr } = await at(['recover', '--json', '--yes']);
+
+    expect(planned.exitCode).toBe(4);
+    expect(exitCode).toBe(4);
+    expect(recovered.parse(JSON.parse(stdout))).toMatchObject([
+      { id: 'aa11', end: 'open' },
+      { id: 'bb22', end: 'rolled-back' },
+    ]);
+    expect(stderr).toContain('aa11');
+    expect(readFileSync(path)).toEqual(before);
+  });
+
+  it.each([
+    ['no name', { name: undefined }],
+    ['a number for a name', { name: 5 }],
+    ['an object for a name', { name: { a: 1 } }],
+  ])('but for its begin line is recovered, and shown: %s', async (_what, over) => {
+    layJournal(stateDir, 'aa11', [{ ...begin('aa11', ''), ...over } as Line, bare(1)]);
+    closable();
+
+    expect((await at(['journal', 'show', 'aa11'])).exitCode).toBe(0);
+    expect((await at(['journal', 'list'])).exitCode).toBe(0);
+    const { exitCode, stdout } = await at(['recover', '--yes']);
+
+    // Its step is a pair of functions, whose code is gone.
+    expect(exitCode).toBe(3);
+    expect(stdout).toMatch(/aa11 +stays open/);
+    expect(stdout).toMatch(/bb22 +undone/);
   });
 });
 

@@ -51,6 +51,7 @@ describe('reads and changes', () => {
   it.each([
     ['xen list', false],
     ['lvm list', false],
+    ['lvm rename vg0/a b', true],
     ['journal list', false],
     ['journal show x', false],
     ['xen start x', true],
@@ -71,6 +72,7 @@ describe('wrong input', () => {
     ['an unknown noun', ['xne']],
     ['a missing name', ['vm', 'destroy']],
     ['a name too many', ['vm', 'destroy', 'a', 'b']],
+    ['a volume without its new name', ['lvm', 'rename', 'vg0/a']],
     ['a name that begins with -', ['xen', 'start', '-web1']],
     ['a missing value', ['xen', 'list', '--site']],
     ['two ways to end a guest', ['vm', 'destroy', 'a', '--stop', '--force-off']],

@@ -2,10 +2,14 @@ import { mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { journalPrune } from '../../../src/cli/answers.ts';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import { journalPrune, plan } from '../../../src/cli/answers.ts';
+import { prune as pruneVerb } from '../../../src/cli/prune.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 import { bofh, type Ended } from './support/built.ts';
 import { containing } from './support/containing.ts';
 import { bare, begin, layJournal } from './support/journals.ts';
+import { testRuntime } from './support/runtime.ts';
 
 let stateDir = '';
 beforeEach(() => {
@@ -15,14 +19,18 @@ beforeEach(() => {
     ['bb22', 500],
     ['cc33', 20],
     ['dd44', 10],
-  ] as const) {
-    const closed = { t: 'closed', outcome: 'committed' } as const;
-    const path = layJournal(stateDir, id, [begin(id, 'x'), { t: 'committed' }, closed], 'history');
-    const at = Date.now() / 1000 - days * 86_400;
-    utimesSync(path, at, at);
-  }
+  ] as const)
+    lay(id, days);
 });
 afterEach(() => rmSync(stateDir, { recursive: true, force: true }));
+
+/** A closed journal, so many days old. */
+function lay(id: string, days: number): void {
+  const closed = { t: 'closed', outcome: 'committed' } as const;
+  const path = layJournal(stateDir, id, [begin(id, 'x'), { t: 'committed' }, closed], 'history');
+  const at = Date.now() / 1000 - days * 86_400;
+  utimesSync(path, at, at);
+}
 
 const prune = (...args: readonly string[]): Promise<Ended> =>
   bofh(['journal', 'prune', '--state-dir', stateDir, '--json', ...args]);
@@ -30,23 +38,51 @@ const left = () => readdirSync(join(stateDir, 'journal', 'history')).map((name) 
 const ids = ({ stdout }: Ended) => journalPrune.parse(JSON.parse(stdout)).map(({ id }) => id);
 
 describe.skipIf(process.getuid?.() !== 0)('bofh journal prune', () => {
-  it('removes what is older than 400 days, and no open journal', async () => {
+  it('leaves the newest hundred whatever their age, and takes what is older than 400 days of the rest', async () => {
+    expect(ids(await prune())).toEqual([]);
+    for (let n = 0; n < 98; n += 1) lay(`ee${String(n)}`, 5);
+
     const ended = await prune();
 
     expect(ended.exitCode).toBe(0);
     expect(ids(ended)).toEqual(['bb22']);
-    expect(left()).toEqual(['cc33', 'dd44']);
+    expect(left()).toHaveLength(100);
     expect(readdirSync(join(stateDir, 'journal'))).toContain('aa11.journal');
   });
 
-  it('removes by age and by number as it is told', async () => {
-    expect(ids(await prune('--keep', '15d'))).toEqual(['bb22', 'cc33']);
-    expect(ids(await prune('--keep-count', '0'))).toEqual(['dd44']);
-    expect(ids(await prune('--keep-count', '0'))).toEqual([]);
+  it('loses nothing of a small history when the clock has jumped years ahead', async () => {
+    for (const id of ['cc33', 'dd44']) lay(id, 2000);
+
+    expect(ids(await prune('--yes'))).toEqual([]);
+    expect(left()).toHaveLength(3);
   });
 
-  it('with --dry-run only tells', async () => {
-    expect(ids(await prune('--dry-run', '--keep', '1d'))).toEqual(['bb22', 'cc33', 'dd44']);
+  it('removes by age and by number as it is told', async () => {
+    expect(ids(await prune('--yes', '--keep', '15d'))).toEqual(['bb22', 'cc33']);
+    expect(ids(await prune('--yes', '--keep-count', '0'))).toEqual(['dd44']);
+    expect(ids(await prune('--yes', '--keep-count', '0'))).toEqual([]);
+  });
+
+  it('takes of the newest hundred only what somebody says yes to', async () => {
+    const { exitCode, stderr } = await prune('--keep', '15d');
+
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('here is no terminal to ask on');
+    expect(left()).toHaveLength(3);
+  });
+
+  it('with --dry-run only tells: a plan', async () => {
+    const { exitCode, stdout } = await prune('--dry-run', '--keep', '1d');
+    const text = await bofh(['journal', 'prune', '--state-dir', stateDir, '--dry-run', '--keep', '1d']);
+
+    const { verb, journals } = plan.parse(JSON.parse(stdout));
+    expect([exitCode, verb]).toEqual([0, 'journal prune']);
+    expect(journals.map(({ id, end }) => `${id} ${end}`)).toEqual([
+      'bb22 removed',
+      'cc33 removed',
+      'dd44 removed',
+    ]);
+    expect(text.stdout).toMatch(/^dry run: these closed journals would be removed:\n {2}bb22 {2}20/);
     expect(left()).toEqual(['bb22', 'cc33', 'dd44']);
   });
 
@@ -57,5 +93,46 @@ describe.skipIf(process.getuid?.() !== 0)('bofh journal prune', () => {
   ])('refuses %s %s', async (option, value, says) => {
     expect(await prune(`${option}=${value}`)).toMatchObject({ exitCode: 2, stderr: containing(says) });
     expect(left()).toHaveLength(3);
+  });
+});
+
+describe('bofh journal prune on a terminal', () => {
+  /** A host with one sequence in its history. */
+  const used = async (): Promise<SimulatedHost> => {
+    const host = simulatedHost();
+    await withBofh(simulatedBofh({ host }), () =>
+      atomic('x', (tx) => tx.file.create({ path: '/root/x', content: 'x', mode: 0o600 })),
+    );
+    return host;
+  };
+  const history = (host: SimulatedHost): number =>
+    simulatedBofh({ host })
+      .engine.store.names('history')
+      .filter((name) => name.endsWith('.journal')).length;
+
+  it('asks before the newest go, naming them, and takes no for an answer', async () => {
+    const host = await used();
+    const { runtime, stderr } = testRuntime(simulatedBofh({ host }), {}, ['n']);
+
+    await expect(pruneVerb(runtime, { keepCount: '0' })).rejects.toThrow('was not confirmed');
+
+    expect(stderr()).toMatch(/are removed, 1 of the newest hundred among them:\n {2}[0-9a-f]{12} {2}/);
+    expect(history(host)).toBe(1);
+  });
+
+  it('leaves a line in the system log when it has removed some', async () => {
+    const host = await used();
+    const lines: string[] = [];
+    host.faults.watch(({ tool, argv }) => {
+      if (tool === 'logger') lines.push(argv.at(-1) ?? '');
+    });
+
+    expect(await pruneVerb(testRuntime(simulatedBofh({ host })).runtime, {})).toBe(0);
+    expect([history(host), lines]).toEqual([1, []]);
+    const { runtime } = testRuntime(simulatedBofh({ host }), {}, ['y']);
+    expect(await pruneVerb(runtime, { keepCount: '0' })).toBe(0);
+
+    expect(history(host)).toBe(0);
+    expect(lines).toEqual([expect.stringMatching(/: 1 removed$/)]);
   });
 });

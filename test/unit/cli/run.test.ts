@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -264,6 +272,16 @@ describe.skipIf(!root)('a script with a sequence', () => {
     expect(exitCode).toBe(1);
     expect(stderr).toContain('elsewhere');
     expect(existsSync(join(work, 'made'))).toBe(false);
+  });
+
+  it('has its own arguments kept out of the journal, for they may be secret', async () => {
+    const { exitCode } = await run([write('a.ts', making('')), '--token', 'hunter2']);
+
+    const history = join(work, 'state', 'journal', 'history');
+    const texts = readdirSync(history).map((name) => readFileSync(join(history, name), 'utf8'));
+    expect(exitCode).toBe(0);
+    expect(texts.join()).toContain(`"${join(work, 'a.ts')}","…"]`);
+    expect(texts.join()).not.toMatch(/hunter2|--token/);
   });
 
   it('that calls process.exit leaves its journal open, and says so: exit 3', async () => {

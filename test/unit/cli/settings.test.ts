@@ -28,6 +28,7 @@ describe('the settings of a command', () => {
       waitMs: 0,
       site: undefined,
       stateDir: '/var/lib/bofh',
+      stateDirBy: 'default',
       logLevel: 'warn',
     });
   });

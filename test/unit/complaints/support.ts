@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
-import { explain, type Explanation } from '../../../src/cli/explain.ts';
+import { explain } from '../../../src/cli/explain.ts';
+import type { Explanation } from '../../../src/cli/explanation.ts';
 import type { SimulatedHost } from '../../../src/testing/index.ts';
 import { hostWithSource } from '../testing/support.ts';
 import { typed } from '../plan/support.ts';

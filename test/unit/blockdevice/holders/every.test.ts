@@ -104,10 +104,7 @@ describe('everyHolder', () => {
     const qemu = process(7, 'qemu-system-i386 -xen-domid 4 -name web1', { 'fd/3': '-> /dev/dm-1' });
 
     expect(await of(qemu, open)).toEqual([
-      [
-        'process 7 (qemu-system-i386), for the guest with domid 4, has open /dev/dm-1',
-        'xl shutdown -w 4',
-      ],
+      ['process 7 (qemu-system-i386), for the guest with domid 4, has open /dev/dm-1', 'xl shutdown -w 4'],
     ]);
   });
 

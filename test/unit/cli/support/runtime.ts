@@ -25,6 +25,7 @@ export function testRuntime(bofh: Bofh, options: GlobalOptions = {}, answers: re
     log: openLog('silent', terminal),
     settings,
     commandLine: ['bofh', 'test'],
+    recorded: ['bofh', 'test'],
     verb: 'test',
     root: true,
     signals: { stop: new AbortController().signal, abandon: new AbortController().signal },

@@ -1,0 +1,84 @@
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Ended, run } from '../cli/support/built.ts';
+
+const root = join(import.meta.dirname, '../../..');
+
+let checkout = '';
+beforeEach(() => {
+  checkout = mkdtempSync(join(tmpdir(), 'bofh-npm-test-'));
+  cpSync(join(root, 'scripts'), join(checkout, 'scripts'), { recursive: true });
+  lay('package-lock.json', '{}');
+  lay('node_modules/.bofh-lock', createHash('sha256').update('{}').digest('hex'));
+});
+afterEach(() => rmSync(checkout, { recursive: true, force: true }));
+
+function lay(name: string, text: string): void {
+  mkdirSync(dirname(join(checkout, name)), { recursive: true });
+  writeFileSync(join(checkout, name), text);
+}
+
+/** A test runner that reports so many tests. */
+function runner(counts: { readonly passed: number; readonly skipped: number }): void {
+  const report = {
+    numPassedTests: counts.passed,
+    numFailedTests: 0,
+    numPendingTests: counts.skipped,
+    numTodoTests: 0,
+  };
+  lay(
+    'node_modules/vitest/vitest.mjs',
+    `import { writeFileSync } from 'node:fs';
+     const [, path] = /^--outputFile.json=(.*)$/.exec(process.argv.find((word) => word.startsWith('--outputFile'))) ?? [];
+     writeFileSync(path, ${JSON.stringify(JSON.stringify(report))});`,
+  );
+}
+
+/** `npm test -- WORDS` where no program but Node can be found: no dpkg, no strace, no npm. */
+const npmTest = (...words: readonly string[]): Promise<Ended> =>
+  run(process.execPath, [join(checkout, 'scripts/test.mjs'), ...words], { env: { PATH: '/nowhere' } });
+
+describe('npm test', () => {
+  it.each([['nosuch'], ['unit', 'loops'], ['--coverage']])(
+    'refuses %s, and names the stages',
+    async (...words) => {
+      const { exitCode, stdout } = await npmTest(...words);
+
+      expect(exitCode).toBe(2);
+      expect(stdout).toContain(`no such stage: ${words.at(-1) ?? ''}`);
+      for (const stage of ['"build"', '"unit"', '"rig"', '"unit on Node 24"'])
+        expect(stdout).toContain(stage);
+    },
+  );
+
+  it('runs the unit tests where there is neither dpkg nor strace', async () => {
+    runner({ passed: 7, skipped: 2 });
+
+    const { exitCode, stdout } = await npmTest('unit');
+
+    expect(stdout).toMatch(/^unit +passed/m);
+    expect(stdout).toContain('may be skipped: this is not Debian');
+    expect(stdout).toMatch(/^7 passed, 0 failed, \d+ skipped$/m);
+    expect(exitCode).toBe(0);
+  });
+
+  it('is no success when nothing was tested', async () => {
+    runner({ passed: 0, skipped: 3 });
+
+    const { exitCode, stdout } = await npmTest('unit');
+
+    expect(stdout).toContain('nothing was tested');
+    expect(exitCode).toBe(1);
+  });
+
+  it('is no success when the only stage was skipped', async () => {
+    const { exitCode, stdout } = await npmTest('loop');
+
+    expect(stdout).toMatch(/^loop +skipped/m);
+    expect(stdout).toContain('nothing was tested');
+    expect(exitCode).toBe(1);
+  });
+});
