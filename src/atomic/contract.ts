@@ -1,0 +1,115 @@
+import type { ChangeHost, ReadHost } from '../command/index.ts';
+import type { ByHand, Holder } from '../errors.ts';
+import type { Schema } from './schema.ts';
+
+/** Names one object of a host: `lv:vg0/web1`, `fs:UUID`, `file:/etc/xen/web1.cfg`. */
+export type Key = string;
+
+/** What a step does to which objects. `makes` and `changes` are exclusive, `needs` is shared. */
+export interface Claims {
+  readonly makes?: readonly Key[];
+  readonly changes?: readonly Key[];
+  readonly needs?: readonly Key[];
+}
+
+/** A device's own key, and those of every device beneath it. */
+export interface DeviceKeys {
+  readonly key: Key;
+  readonly beneath: readonly Key[];
+}
+
+/**
+ * What there is of a step's effect now. `ours`: it is there and bears our mark (for a deferred act: still to do).
+ * `gone`: no trace of it. `not-ours`: something else is in its place, which will not be touched.
+ */
+export interface Look {
+  readonly state: 'ours' | 'gone' | 'not-ours';
+  /** Who uses the object now, as far as the kernel tells at a glance. */
+  readonly holders?: readonly Holder[];
+  /** What was found, for `not-ours`. */
+  readonly found?: string;
+  /**
+   * The key that it has now, for `ours` that was renamed or moved: no step may reach for it by its old name. When a newer
+   * step of the sequence made that key, it is the sequence itself that has moved it.
+   */
+  readonly movedTo?: Key;
+}
+
+/** Whose way it is that a person is to go by hand: `back` before the commit, `forward` after it. */
+export type Way = 'back' | 'forward';
+
+/** What every kind of step says of itself. */
+export interface Common<A, U> {
+  /** Dotted: `lvm.lv.create`. Its first part is the driver. */
+  readonly kind: string;
+  readonly version: number;
+  /** What is asked. */
+  readonly args: Schema<A>;
+  /** What undo needs: all of it known before the act, and plain JSON. */
+  readonly undo: Schema<U>;
+  /** What the journal keeps of the args, for people alone. Missing: all. Contents and secrets do not belong there. */
+  readonly journalled?: (args: A) => unknown;
+  /**
+   * Reads only: checks, captures the old state, chooses identities. `mark` (`bofh.<id>.<n>`) is unique to the step.
+   * Called again under the locks with `chosen`, the first answer, whose identities it keeps.
+   */
+  readonly prepare: (input: {
+    readonly args: A;
+    readonly mark: string;
+    readonly host: ReadHost;
+    readonly chosen?: U;
+  }) => Promise<U>;
+  /** `on(path)` gives a device's key and those beneath it: never write a device's key by hand. */
+  readonly claims: (input: {
+    readonly args: A;
+    readonly undo: U;
+    readonly on: (path: string) => Promise<DeviceKeys>;
+  }) => Claims | Promise<Claims>;
+}
+
+/** An operation that acts in its turn and has an inverse. */
+export interface OperationSpec<A, U, R, V> extends Common<A, U> {
+  /** What only the act tells. */
+  readonly result: Schema<R>;
+  /** Does its effect outlast a reboot? */
+  readonly lives: 'disk' | 'boot';
+  /** Does undo bring back the very state, or only the thing (a restarted guest, a blanked device)? */
+  readonly restores: 'state' | 'existence';
+  /** The key of that whose whole content `revert` destroys. */
+  readonly contains?: (input: { readonly args: A; readonly undo: U }) => Key;
+  /** The key of the container whose destruction takes this along. */
+  readonly within?: (input: { readonly args: A; readonly undo: U }) => Key | undefined;
+  readonly run: (input: { readonly args: A; readonly undo: U; readonly host: ChangeHost }) => Promise<R>;
+  /** What the caller gets. */
+  readonly value: (input: { readonly args: A; readonly undo: U; readonly result: R }) => V;
+  readonly look: (input: { readonly undo: U; readonly result?: R; readonly host: ReadHost }) => Promise<Look>;
+  /** Idempotent; called only where `look` said `ours`, and checks the mark itself in the very act where the tool can. */
+  readonly revert: (input: {
+    readonly undo: U;
+    readonly result?: R;
+    readonly host: ChangeHost;
+  }) => Promise<void>;
+  /** Makes durable what run, revert or afterCommit did. */
+  readonly sync?: (input: {
+    readonly undo: U;
+    readonly result?: R;
+    readonly host: ChangeHost;
+  }) => Promise<void>;
+  /** The irreversible part, idempotent. Afterwards `look` says `gone`. */
+  readonly afterCommit?: (input: {
+    readonly undo: U;
+    readonly result?: R;
+    readonly host: ChangeHost;
+  }) => Promise<void>;
+  /** For a person before a stuck journal: what it is and how to see and clear it by hand. Pure: it asks nobody. */
+  readonly describe?: (input: { readonly undo: U; readonly result?: R; readonly way: Way }) => ByHand;
+}
+
+/** An act that has no inverse: it is checked in its turn and done after the commit. */
+export interface DeferredSpec<A, U> extends Common<A, U> {
+  readonly look: (input: { readonly undo: U; readonly host: ReadHost }) => Promise<Look>;
+  readonly afterCommit: (input: { readonly undo: U; readonly host: ChangeHost }) => Promise<void>;
+  readonly sync?: (input: { readonly undo: U; readonly host: ChangeHost }) => Promise<void>;
+  /** As that of an operation; its `way` is `back` while the act must not be done any more. */
+  readonly describe?: (input: { readonly undo: U; readonly way: Way }) => ByHand;
+}
