@@ -24,7 +24,7 @@ export interface ToolCall {
   readonly words: readonly string[];
   /** Which of the matching calls; the ones before it are reads. */
   readonly nth?: number;
-  /** The kernel is asked whether it worked, whatever its exit code: when it acts and then fails, nothing has failed. */
+  /** The kernel, or Xen, is asked whether it worked, whatever its exit code: when it acts and then fails, nothing has failed. */
   readonly askedAfter?: true;
 }
 
@@ -43,7 +43,7 @@ export const createCalls: readonly ToolCall[] = [
 
 /** Those of `vm destroy` before its commit. */
 export const destroyCalls: readonly ToolCall[] = [
-  { tool: 'xl', words: ['destroy'] },
+  { tool: 'xl', words: ['destroy'], askedAfter: true },
   { tool: 'lvchange', words: ['*-root*'], nth: 1 },
   { tool: 'lvchange', words: ['*-root*'], nth: 2 },
   { tool: 'lvrename', words: ['*-root*'] },
@@ -66,12 +66,17 @@ export const createFaults: readonly Trial[] = createCalls.flatMap((call) =>
   })),
 );
 
-/** A tool of `vm destroy` fails: the guest is as it was, started again when it ran. */
+/** A tool of `vm destroy` fails: the guest is as it was, started again when it ran; or, as above, it is gone. */
 export const destroyFaults: readonly Trial[] = destroyCalls.flatMap((call) =>
   modes.map((mode) => ({
     group: 'vm destroy, a tool fails',
     name: `${title(call)}: ${modeName(mode)}`,
     run: async (stage: Stage) => {
+      if (mode === 'act-then-fail' && call.askedAfter === true) {
+        await run(stage, createCommand, 0);
+        await withFault(stage, call, mode, () => run(stage, destroyCommand, 0));
+        return settle(stage, 'destroy', 'as after');
+      }
       await withGuest(stage, async () => {
         await withFault(stage, call, mode, () => run(stage, destroyCommand, 5));
       });
