@@ -16,6 +16,7 @@ const leaves = [
   'mount',
   'mount for a while',
   'remove lv',
+  'rename lv',
   'file',
   'remove file',
   'start',

@@ -56,6 +56,7 @@ export interface At {
 export function workOf(at: At, { do: what, a, b }: Leaf): (() => Promise<unknown>) | undefined {
   const { tx, host } = at;
   const name = volumes[a] ?? volumes[0];
+  const other = volumes[b] ?? volumes[0];
   const device = `/dev/vg0/${name}`;
   const lv = lvOf(host, name);
   const isOurs = lv !== undefined && !at.foreign.has(lv.uuid);
@@ -69,6 +70,10 @@ export function workOf(at: At, { do: what, a, b }: Leaf): (() => Promise<unknown
       return lv === undefined ? () => tx.lvm.createLv({ vg: 'vg0', name, size: '32m' }) : undefined;
     case 'remove lv':
       return isFree ? () => tx.lvm.removeLv({ vg: 'vg0', name, uuid: lv.uuid }) : undefined;
+    case 'rename lv':
+      return isFree && lvOf(host, other) === undefined
+        ? () => tx.lvm.renameLv({ vg: 'vg0', name, to: other, uuid: lv.uuid })
+        : undefined;
     case 'format':
       // What is overwritten is not brought back, and says so: the matrix has that, where before is a blank device.
       return isFree && holds === undefined
