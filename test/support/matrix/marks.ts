@@ -78,13 +78,14 @@ async function cutAfterDone(stage: Stage, { specimen }: RigRow, probe: string): 
 
 /** As a plain reboot leaves it, with all that is written now on the disks. */
 async function afterReboot(stage: Stage): Promise<Fingerprint> {
-  await stage.machine.run('sync');
+  await stage.machine.run('sync; sync /dev/vdb');
   await cut(stage);
   await stage.machine.run('udevadm settle');
   return fingerprint(stage.machine);
 }
 
 async function takeAway(stage: Stage, clear: string): Promise<void> {
-  await stage.machine.run(`${clear}; udevadm settle; sync`, { check: 'return' });
+  // lvm writes past the page cache, so `sync` alone finds nothing to flush, and the next power cut would bring it back.
+  await stage.machine.run(`${clear}; udevadm settle; sync; sync /dev/vdb`, { check: 'return' });
   await expectForeign(stage);
 }
