@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { allOperations, findOperation } from '../../src/operations.ts';
+// What is wrong with a value is said in words once this is loaded.
+import '../../src/site.ts';
 
 describe('the registry of operations', () => {
   it('finds each again by kind and version, as recovery does', async () => {
@@ -18,6 +20,11 @@ describe('the registry of operations', () => {
   it('tells of each what a person can do by hand', async () => {
     const silent = (await allOperations()).filter(({ describe: tell }) => tell === undefined);
     expect(silent.map(({ kind }) => kind)).toEqual([]);
+  });
+
+  it('takes no argument that none of them knows: a misspelt one must not be passed over', async () => {
+    for (const code of await allOperations())
+      expect(() => code.parseArgs({ uuuid: 'x' }), code.kind).toThrow(/Unrecognized key: "uuuid"/);
   });
 
   it('has a row for each in the table of marks', async () => {

@@ -1,16 +1,27 @@
+import * as z from 'zod/mini';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { lvrename } from '../commands.ts';
 import { udevOf, type VolumeAmong, volumesOf } from '../reads.ts';
 import type { LogicalVolume, WholeGroup } from '../schema.ts';
 
+/** A volume that is there, as a caller names it. */
+export const askedVolume = z.strictObject({
+  vg: z.string(),
+  name: z.string(),
+  /** Refused when the volume of that name is another one by now. */
+  uuid: z.exactOptional(z.string()),
+});
+
 /** A volume as it was when it was journalled. Both uuids tell it; the names are for people. */
-export interface KnownVolume {
-  readonly vg: string;
-  readonly vgUuid: string;
-  readonly lvUuid: string;
-  readonly name: string;
-}
+export const knownVolume = z.strictObject({
+  vg: z.string(),
+  vgUuid: z.string(),
+  lvUuid: z.string(),
+  name: z.string(),
+});
+
+export type KnownVolume = z.infer<typeof knownVolume>;
 
 /** The volume of a name in a group, with its uuid when that was said. RefusedError when there is none, or another one. */
 export function volumeNamed(

@@ -18,20 +18,9 @@ import {
   type VolumeAmong,
 } from '../reads.ts';
 import type { LogicalVolume } from '../schema.ts';
-import { findKnown, known, rename, volumeNamed } from './known.ts';
+import { askedVolume, findKnown, known, knownVolume, rename, volumeNamed } from './known.ts';
 
-const args = z.strictObject({
-  vg: z.string(),
-  name: z.string(),
-  /** Refused when the volume of that name is another one by now. */
-  uuid: z.exactOptional(z.string()),
-});
-
-const undo = z.strictObject({
-  vg: z.string(),
-  vgUuid: z.string(),
-  lvUuid: z.string(),
-  name: z.string(),
+const undo = z.extend(knownVolume, {
   /** Its name until the commit. */
   gone: z.string(),
   wasActive: z.boolean(),
@@ -49,7 +38,7 @@ type Undo = z.infer<typeof undo>;
 export const removeLv = operation({
   kind: 'lvm.lv.remove',
   version: 1,
-  args,
+  args: askedVolume,
   undo,
   result: z.null(),
   lives: 'disk',

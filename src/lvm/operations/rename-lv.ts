@@ -7,24 +7,12 @@ import { renamedByHand } from '../by-hand.ts';
 import { checkLvName, checkVgName } from '../names.ts';
 import { inUse, refuseUntold, syncGroup, usableVg, type VolumeAmong } from '../reads.ts';
 import type { LogicalVolume } from '../schema.ts';
-import { findKnown, known, rename, volumeNamed } from './known.ts';
+import { askedVolume, findKnown, known, knownVolume, rename, volumeNamed } from './known.ts';
 import { identityOfVolume, refuseTaken } from './taken.ts';
 
-const args = z.strictObject({
-  vg: z.string(),
-  name: z.string(),
-  to: z.string(),
-  /** Refused when the volume of that name is another one by now. */
-  uuid: z.exactOptional(z.string()),
-});
+const args = z.extend(askedVolume, { to: z.string() });
 
-const undo = z.strictObject({
-  vg: z.string(),
-  vgUuid: z.string(),
-  lvUuid: z.string(),
-  name: z.string(),
-  to: z.string(),
-});
+const undo = z.extend(knownVolume, { to: z.string() });
 
 type Undo = z.infer<typeof undo>;
 
