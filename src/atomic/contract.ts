@@ -26,7 +26,7 @@ export interface Look {
   readonly state: 'ours' | 'gone' | 'not-ours';
   /** Who uses the object now, as far as the kernel tells at a glance. */
   readonly holders?: readonly Holder[];
-  /** What was found, for `not-ours`. */
+  /** What was found, for `not-ours`; with `ours`, what stands in its place beside it and is of others. */
   readonly found?: string;
   /**
    * The key that it has now, for `ours` that was renamed or moved: no step may reach for it by its old name. When a newer

@@ -8,10 +8,11 @@ import type { IntentLine, Line } from './lines.ts';
 import type { ObjectLocks } from './lock.ts';
 import type { Operation } from './operation.ts';
 import { ridersOf } from './next.ts';
+import { checkName, textOf } from './name.ts';
 import { takeCall, takeEffect } from './pair.ts';
 import { describe } from './report.ts';
 import { nameOf, type Reverse } from './reverse.ts';
-import { blocks, inScope, type State, type Step } from './state.ts';
+import { beingUndone } from './state.ts';
 import { takeStep, type StepHome } from './step.ts';
 import type { Steps, Temporary } from './steps.ts';
 import { undo, unwind, type Unwinding } from './unwind.ts';
@@ -248,26 +249,4 @@ export class AtomicOperationSequence {
       abandon: this.#abandon,
     };
   }
-}
-
-function textOf(name: unknown): string {
-  return typeof name === 'string' ? name : 'without a name';
-}
-
-/** Scripts are not type-checked, and a journal without names could be shown to nobody. */
-function checkName(what: string, name: unknown): string {
-  if (typeof name === 'string' && name.trim() !== '') return name;
-  throw new UsageError(`${what} needs a name, a text that is not empty`, {
-    remedy: `name what it does: atomic('web1', …)`,
-  });
-}
-
-/** A step that a scope is undoing now, and that the new one would stand in the way of. */
-function beingUndone(state: State, intent: IntentLine): Step | undefined {
-  return state.steps.find(
-    (step) =>
-      step.undone === undefined &&
-      state.unwinding.some((scope) => inScope(state, step.intent.scope, scope)) &&
-      blocks(intent, step.intent),
-  );
 }

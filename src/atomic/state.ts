@@ -126,3 +126,13 @@ export function blocks(newer: Pick<IntentLine, 'claims'>, older: Pick<IntentLine
   if (newer.claims === null) return true;
   return older.claims !== null && conflicting(newer.claims, older.claims) !== undefined;
 }
+
+/** A step that a scope is undoing now, and that the new one would stand in the way of. */
+export function beingUndone(state: State, intent: IntentLine): Step | undefined {
+  return state.steps.find(
+    (step) =>
+      step.undone === undefined &&
+      state.unwinding.some((scope) => inScope(state, step.intent.scope, scope)) &&
+      blocks(intent, step.intent),
+  );
+}
