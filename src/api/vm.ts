@@ -7,17 +7,15 @@ import { checkCreate, checkDestroy, type CreateRequest, type DestroyRequest } fr
 export async function create(request: CreateRequest): Promise<CreatedVm> {
   refuseInside('vm.create');
   const { host, site } = currentBofh();
-  const { name } = checkCreate(request);
-  const plan = await planCreate({ host, site, request });
-  return single(`vm create ${name}`, (tx) => createVm(tx, plan));
+  const plan = await planCreate({ host, site, request: checkCreate(request) });
+  return single(`vm create ${plan.name}`, (tx) => createVm(tx, plan));
 }
 
 /** Takes a guest apart: its domain, its configuration, its logical volumes. */
 export async function destroy(request: DestroyRequest): Promise<DestroyPlan> {
   refuseInside('vm.destroy');
   const { host, site } = currentBofh();
-  const checked = checkDestroy(request);
-  const plan = await planDestroy({ host, site, ...checked });
-  await single(`vm destroy ${checked.name}`, (tx) => destroyVm(tx, plan));
+  const plan = await planDestroy({ host, site, ...checkDestroy(request) });
+  await single(`vm destroy ${plan.name}`, (tx) => destroyVm(tx, plan));
   return plan;
 }

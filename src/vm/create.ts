@@ -8,7 +8,7 @@ import type { Site } from '../site.ts';
 import { type Bytes, formatSize } from '../units.ts';
 import { writeConfig } from '../xen/index.ts';
 import { refusals } from './refusals.ts';
-import { checkCreate, type CheckedCreate, type CreateRequest } from './request.ts';
+import type { CheckedCreate } from './request.ts';
 import {
   checkBridge,
   checkClashes,
@@ -46,10 +46,9 @@ export interface CreatedVm {
 export async function planCreate(options: {
   readonly host: ReadHost;
   readonly site: Site;
-  readonly request: CreateRequest;
+  readonly request: CheckedCreate;
 }): Promise<CreatePlan> {
-  const { host, site } = options;
-  const request = checkCreate(options.request);
+  const { host, site, request } = options;
   const { name } = request;
   // Nothing else can be asked about a name that is none.
   checkGuestName(name);

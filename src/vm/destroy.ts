@@ -10,7 +10,7 @@ import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
 import { type Domain, domains, type GuestConfig, guestConfigs, remedyFor } from '../xen/index.ts';
 import { refusals } from './refusals.ts';
-import { checkDestroy, type DestroyRequest } from './request.ts';
+import type { DestroyRequest } from './request.ts';
 
 /** What becomes of a domain that runs. */
 export type Running = DestroyRequest['running'];
@@ -37,12 +37,7 @@ export async function planDestroy(options: {
   /** How long a shutdown may take. */
   readonly timeoutMs?: number;
 }): Promise<DestroyPlan> {
-  const { host, site } = options;
-  const { name, running, timeoutMs } = checkDestroy({
-    name: options.name,
-    running: options.running,
-    ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
-  });
+  const { host, site, name, running, timeoutMs = 120_000 } = options;
   const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
   const guest = guests.find((each) => each.name === name);
   if (guest === undefined)

@@ -27,7 +27,7 @@ const destroySchema = z.strictObject({
   /** What becomes of a domain that runs. */
   running: z.enum(['refuse', 'shutdown', 'destroy']),
   /** How long a shutdown may take. */
-  timeoutMs: z._default(z.number().check(z.int(), z.positive()), 120_000),
+  timeoutMs: z.exactOptional(z.number().check(z.int(), z.positive())),
 });
 
 /** What a guest is to be. */

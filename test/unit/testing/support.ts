@@ -9,7 +9,7 @@ import {
   type TarMember,
 } from '../../../src/testing/index.ts';
 import { createVm, planCreate } from '../../../src/vm/create.ts';
-import type { CreateRequest } from '../../../src/vm/request.ts';
+import type { CheckedCreate } from '../../../src/vm/request.ts';
 import { smallSystem } from '../../support/undo/stage.ts';
 
 const mib = 1024 ** 2;
@@ -34,7 +34,7 @@ export function hostWithSource(): SimulatedHost {
   return host;
 }
 
-function request(changes: Partial<CreateRequest> = {}): CreateRequest {
+function request(changes: Partial<CheckedCreate> = {}): CheckedCreate {
   return {
     name: 'web1',
     source: { type: 'tar', path: '/srv/debian.tar' },
@@ -48,7 +48,7 @@ function request(changes: Partial<CreateRequest> = {}): CreateRequest {
 }
 
 /** `bofh vm create` on a simulated host. */
-export async function vmCreate(bofh: Bofh, changes: Partial<CreateRequest> = {}): Promise<void> {
+export async function vmCreate(bofh: Bofh, changes: Partial<CheckedCreate> = {}): Promise<void> {
   const plan = await planCreate({ host: bofh.host, site: bofh.site, request: request(changes) });
   await withBofh(bofh, () => atomic('vm create', (tx) => createVm(tx, plan)));
 }

@@ -4,7 +4,7 @@ import { parseSite } from '../../../src/site.ts';
 import { simulatedHost, type SimulatedHost, type TarMember } from '../../../src/testing/index.ts';
 import { parseSize } from '../../../src/units.ts';
 import { planCreate } from '../../../src/vm/create.ts';
-import type { CreateRequest } from '../../../src/vm/request.ts';
+import type { CheckedCreate } from '../../../src/vm/request.ts';
 import { planDestroy } from '../../../src/vm/destroy.ts';
 
 const mib = 1024 ** 2;
@@ -21,7 +21,7 @@ beforeEach(() => {
 });
 
 /** What a request is refused with; the host must be as before. */
-async function refusal(changes: Partial<CreateRequest>): Promise<BofhError> {
+async function refusal(changes: Partial<CheckedCreate>): Promise<BofhError> {
   const before = host.snapshot();
   const error = await planCreate({
     host,
