@@ -47,7 +47,7 @@ export const createLv = operation({
   version: 1,
   args,
   undo,
-  result: z.object({ uuid: z.string() }),
+  result: z.strictObject({ uuid: z.string() }),
   lives: 'disk',
   restores: 'state',
   prepare: async ({ args: { vg: group, name, size, tags = [] }, mark, host }) => {

@@ -23,13 +23,13 @@ import {
   startGuest,
 } from './guest.ts';
 
-const args = z.object({
+const args = z.strictObject({
   /** Absolute path of the config file. */
   config: z.string().check(z.regex(/^\//)),
   name: z.string().check(z.minLength(1)),
   initially: z.exactOptional(z.enum(['running', 'paused'])),
 });
-const result = z.object({ domid: z.int().check(z.positive()) });
+const result = z.strictObject({ domid: z.int().check(z.positive()) });
 
 /** Starts a guest from its config file, under a uuid chosen before. Undone by destroying it. */
 export const create = operation({

@@ -11,14 +11,14 @@ import { readGuestConfig } from '../guests.ts';
 import { backends, until } from '../wait.ts';
 
 /** What is journalled of a guest: enough to find, end and start it. */
-export const guestSchema = z.object({
+export const guestSchema = z.strictObject({
   name: z.string(),
   /** Chosen before the act. With the name it is the mark: alone it is none, xl starts two domains with one uuid. */
   uuid: z.string(),
   config: z.string(),
   initially: z.enum(['running', 'paused']),
   disks: z.array(
-    z.object({ path: z.string(), access: z.enum(['ro', 'rw']), kind: z.enum(['block', 'file', 'missing']) }),
+    z.strictObject({ path: z.string(), access: z.enum(['ro', 'rw']), kind: z.enum(['block', 'file', 'missing']) }),
   ),
   macs: z.array(z.string()),
 });

@@ -17,7 +17,7 @@ import {
   startGuest,
 } from './guest.ts';
 
-const args = z.object({
+const args = z.strictObject({
   name: z.string().check(z.minLength(1)),
   uuid: z.string().check(z.minLength(1)),
   /** Absolute path of the config file that it is started again from. */
@@ -53,7 +53,7 @@ export const shutdown = operation({
   version: 1,
   args,
   undo: undoSchema,
-  result: z.object({ domid: z.int() }),
+  result: z.strictObject({ domid: z.int() }),
   lives: 'boot',
   restores: 'existence',
   prepare: async ({ args: asked, mark, host, chosen }): Promise<Undo> => {
