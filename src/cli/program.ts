@@ -1,5 +1,14 @@
 import { Command, Option } from 'commander';
 import { version } from '../version.ts';
+import { addBoot } from './grammar/boot.ts';
+import { addDoctor } from './grammar/doctor.ts';
+import { addJournal } from './grammar/journal.ts';
+import { addLvm } from './grammar/lvm.ts';
+import { addRecover } from './grammar/recover.ts';
+import { addRun } from './grammar/run.ts';
+import type { Verb } from './grammar/verb.ts';
+import { addVm } from './grammar/vm.ts';
+import { addXen } from './grammar/xen.ts';
 import type { Runtime } from './runtime.ts';
 import type { GlobalOptions } from './settings.ts';
 
@@ -15,10 +24,6 @@ export interface Invocation {
 }
 
 type Invoke = (invocation: Invocation) => Promise<void>;
-
-/** A verb's own part: given its arguments and options it loads its code and runs. */
-type Action = (runtime: Runtime, args: readonly string[], options: Options) => Promise<number>;
-type Options = Readonly<Record<string, string | boolean | undefined>>;
 
 const exitCodes = `
 Exit codes: 0 done · 1 refused, or a program failed: nothing changed · 2 wrong input · 3 stuck: see "bofh journal list"
@@ -52,8 +57,6 @@ export function program(invoke: Invoke): Command {
   return root;
 }
 
-type Verb = (command: Command, kind: 'reads' | 'changes', action: Action) => void;
-
 function verbs(invoke: Invoke): Verb {
   return (command, kind, action) =>
     command.action(async () => {
@@ -69,154 +72,6 @@ function verbs(invoke: Invoke): Verb {
 
 function noun(root: Command, name: string, description: string): Command {
   return root.command(name).description(description);
-}
-
-function addXen(xen: Command, verb: Verb): void {
-  verb(
-    xen.command('list').description('every configured guest and every domain, and its state'),
-    'reads',
-    async (runtime) => (await import('./xen.ts')).list(runtime),
-  );
-  verb(
-    xen.command('start').description('start a configured guest').argument('<name>'),
-    'changes',
-    async (runtime, [name = '']) => (await import('./xen.ts')).start(runtime, name),
-  );
-  verb(
-    xen.command('start-all').description('start every configured guest that is not running'),
-    'changes',
-    async (runtime) => (await import('./xen.ts')).startAll(runtime),
-  );
-}
-
-function addVm(vm: Command, verb: Verb): void {
-  const create = vm
-    .command('create')
-    .description('make a guest: all of it, or nothing')
-    .argument('<name>')
-    .requiredOption('--source <tar:FILE>', 'what its root filesystem is filled with')
-    .requiredOption('--size <SIZE>', 'size of its root, for example 2g')
-    .option('--swap <SIZE>', 'size of its swap; without it the guest has none')
-    .option('--memory <SIZE>', 'its memory', '256m')
-    .option('--vcpus <NUMBER>', 'its virtual processors', '1')
-    .option('--vg <VG>', 'volume group of its disks (site file: volumeGroup)')
-    .option('--bridge <BRIDGE>', 'bridge of its network interface (site file: bridge)')
-    .option('--mac <MAC>', 'address of its network interface')
-    .option('--kernel <FILE>', 'its kernel, with --ramdisk (site file: guestKernel)')
-    .option('--ramdisk <FILE>', 'its ramdisk (site file: guestRamdisk)')
-    .option('--start', 'start it');
-  verb(create, 'changes', async (runtime, [name = ''], options) =>
-    (await import('./vm.ts')).create(runtime, name, options),
-  );
-  const destroy = vm
-    .command('destroy')
-    .description('remove a guest: its domain, its configuration, its disks')
-    .argument('<name>')
-    .option('--stop', 'shut it down first if it runs')
-    .addOption(new Option('--force-off', 'destroy its domain first if it runs').conflicts('stop'));
-  verb(destroy, 'changes', async (runtime, [name = ''], options) =>
-    (await import('./vm.ts')).destroy(runtime, name, options),
-  );
-}
-
-function addLvm(lvm: Command, verb: Verb): void {
-  verb(lvm.command('list').description('every logical volume'), 'reads', async (runtime) =>
-    (await import('./lvm.ts')).list(runtime),
-  );
-  const rename = lvm
-    .command('rename')
-    .description('give a logical volume that nobody uses another name')
-    .argument('<vg/name>')
-    .argument('<to>');
-  verb(rename, 'changes', async (runtime, [volume = '', to = '']) =>
-    (await import('./lvm-rename.ts')).rename(runtime, volume, to),
-  );
-}
-
-function addJournal(journal: Command, verb: Verb): void {
-  verb(
-    journal.command('list').description('unfinished sequences, and those that have ended'),
-    'reads',
-    async (runtime) => (await import('./journal.ts')).list(runtime),
-  );
-  verb(
-    journal.command('show').description('what a sequence did, and what recovery would do').argument('<id>'),
-    'reads',
-    async (runtime, [id = '']) => (await import('./journal.ts')).show(runtime, id),
-  );
-  const prune = journal
-    .command('prune')
-    .description('remove the journals of sequences that ended long ago')
-    .option('--keep <DAYS>', 'nothing that is older is kept (default: 400d, but always the newest hundred)')
-    .option('--keep-count <NUMBER>', 'no more than so many are kept (default: 5000)');
-  verb(prune, 'changes', async (runtime, _args, options) =>
-    (await import('./prune.ts')).prune(runtime, options),
-  );
-}
-
-function addDoctor(root: Command, verb: Verb): void {
-  verb(
-    root
-      .command('doctor')
-      .description(
-        'what is left over or unfinished, and what this host lacks; exit 6 when there is a problem',
-      ),
-    'reads',
-    async (runtime) => (await import('./doctor.ts')).doctor(runtime),
-  );
-}
-
-function addRecover(root: Command, verb: Verb): void {
-  const recover = root
-    .command('recover')
-    .description('bring unfinished sequences to their end: back, or forward once committed')
-    .argument('[id]', 'only this one')
-    .addOption(
-      new Option('--abandon <ID>', 'close this journal without touching the host; with --because').conflicts(
-        'cutLastLine',
-      ),
-    )
-    .addOption(
-      new Option(
-        '--boot',
-        'as the unit does at boot: only what an earlier boot has left; never asks, and leaves alone what is in use',
-      ).conflicts(['abandon', 'cutLastLine']),
-    )
-    .option('--because <TEXT>', 'the reason, which is written into the journal')
-    .option('--cut-last-line <ID>', 'show the damaged last line of this journal and cut it off');
-  verb(recover, 'changes', async (runtime, [id], options) =>
-    (await import('./recover.ts')).recover(runtime, id, options),
-  );
-}
-
-function addBoot(boot: Command, verb: Verb): void {
-  verb(
-    boot.command('install').description('write the units for this bofh; systemctl enables them'),
-    'changes',
-    async (runtime) => (await import('./boot.ts')).install(runtime),
-  );
-  verb(
-    boot.command('remove').description('remove the units; systemctl has disabled them'),
-    'changes',
-    async (runtime) => (await import('./boot.ts')).remove(runtime),
-  );
-  verb(
-    boot.command('status').description('which units are there, and whether they are enabled'),
-    'reads',
-    async (runtime) => (await import('./boot.ts')).status(runtime),
-  );
-}
-
-function addRun(root: Command, verb: Verb): void {
-  const run = root
-    .command('run')
-    .description('run a script (.ts, .js, .mjs) that imports bofh; options of bofh stand before SCRIPT')
-    .argument('<script>')
-    .argument('[args...]', 'what the script finds in process.argv')
-    .passThroughOptions();
-  verb(run, 'changes', async (runtime, [script = '', ...args]) =>
-    (await import('./run.ts')).run(runtime, script, args),
-  );
 }
 
 /** The options of every verb; they are taken before and after noun and verb. */

@@ -1,0 +1,16 @@
+import type { Command } from 'commander';
+import type { Verb } from './verb.ts';
+
+export function addLvm(lvm: Command, verb: Verb): void {
+  verb(lvm.command('list').description('every logical volume'), 'reads', async (runtime) =>
+    (await import('../lvm.ts')).list(runtime),
+  );
+  const rename = lvm
+    .command('rename')
+    .description('give a logical volume that nobody uses another name')
+    .argument('<vg/name>')
+    .argument('<to>');
+  verb(rename, 'changes', async (runtime, [volume = '', to = '']) =>
+    (await import('../lvm-rename.ts')).rename(runtime, volume, to),
+  );
+}

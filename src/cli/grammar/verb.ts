@@ -1,0 +1,9 @@
+import type { Command } from 'commander';
+import type { Runtime } from '../runtime.ts';
+
+/** A verb's own part: given its arguments and options it loads its code and runs. The answer is the exit code. */
+type Action = (runtime: Runtime, args: readonly string[], options: Options) => Promise<number>;
+type Options = Readonly<Record<string, string | boolean | undefined>>;
+
+/** Binds the words of a verb to what it does. */
+export type Verb = (command: Command, kind: 'reads' | 'changes', action: Action) => void;
