@@ -12,6 +12,9 @@ export const smallSystem: readonly TarMember[] = [
   { path: './bin/sh', type: 'hardlink', target: './bin/busybox' },
 ];
 
+/** The uuid of what a specimen finds when it begins. */
+export const ownUuid = '5e1f0000-0000-4000-8000-000000000001';
+
 /** The uuid of a thing that somebody else made. */
 export const foreignUuid = '0c0ffee0-0000-4000-8000-000000000001';
 

@@ -1,0 +1,12 @@
+import { guest } from '../stage.ts';
+import type { RigSpecimens } from '../operations.ts';
+import { makeFilled, removeVolume, root, uuid } from './shell.ts';
+
+export const copy: RigSpecimens['copy'] = {
+  unpack: {
+    setUp: `${makeFilled} && mkdir -p /mnt/${guest} && mount ${root} /mnt/${guest}`,
+    call: `tx.copy.unpack({ source: '/srv/guest.tar', root: '/mnt/${guest}', device: '${root}', filesystem: '${uuid}', files: [{ path: 'etc/hostname', content: '${guest}\\n', mode: 0o644 }] })`,
+    act: { tool: 'tar', words: ['--extract'] },
+    clear: `umount /mnt/${guest}; rmdir /mnt/${guest}; ${removeVolume}`,
+  },
+};

@@ -1,0 +1,18 @@
+import { guest } from '../stage.ts';
+import type { RigSpecimens } from '../operations.ts';
+import { config } from './shell.ts';
+
+export const file: RigSpecimens['file'] = {
+  create: {
+    setUp: 'true',
+    call: `tx.file.create({ path: '${config}', content: 'name = "${guest}"\\n', mode: 0o644 })`,
+    act: { act: 'link', path: config },
+    clear: `rm -f ${config}`,
+  },
+  remove: {
+    setUp: `echo 'name = "${guest}"' > ${config}`,
+    call: `tx.file.remove({ path: '${config}' })`,
+    act: { act: 'unlink', path: config },
+    clear: `rm -f ${config}`,
+  },
+};

@@ -1,0 +1,24 @@
+import { emptyVolume, ownUuid } from '../stage.ts';
+import type { Specimens } from '../specimens.ts';
+
+export const copy: Specimens['copy'] = {
+  unpack: [
+    {
+      stage: (host) => {
+        const device = emptyVolume(host, 'web1-root');
+        const { admin } = host;
+        admin.format(device, { type: 'ext4', usage: 'filesystem', uuid: ownUuid, version: '1.0' });
+        admin.mkdir('/mnt/web1');
+        admin.mount(device, '/mnt/web1');
+        return (tx) =>
+          tx.copy.unpack({
+            source: '/srv/debian.tar',
+            root: '/mnt/web1',
+            device,
+            filesystem: ownUuid,
+            files: [{ path: 'etc/hostname', content: 'web1\n', mode: 0o644 }],
+          });
+      },
+    },
+  ],
+};

@@ -1,0 +1,29 @@
+import { configuredGuest, runningGuest } from '../stage.ts';
+import type { Specimens } from '../specimens.ts';
+
+export const xen: Specimens['xen'] = {
+  create: [
+    {
+      stage: (host) => {
+        const { config } = configuredGuest(host);
+        return (tx) => tx.xen.create({ config, name: 'web1' });
+      },
+    },
+  ],
+  shutdown: [
+    {
+      title: 'asked',
+      stage: (host) => {
+        const { config, uuid } = runningGuest(host);
+        return (tx) => tx.xen.shutdown({ name: 'web1', uuid, config, how: 'shutdown', timeoutMs: 5_000 });
+      },
+    },
+    {
+      title: 'ended at once, paused',
+      stage: (host) => {
+        const { config, uuid } = runningGuest(host, 'paused');
+        return (tx) => tx.xen.shutdown({ name: 'web1', uuid, config, how: 'destroy' });
+      },
+    },
+  ],
+};
