@@ -18,7 +18,11 @@ export const guestSchema = z.strictObject({
   config: z.string(),
   initially: z.enum(['running', 'paused']),
   disks: z.array(
-    z.strictObject({ path: z.string(), access: z.enum(['ro', 'rw']), kind: z.enum(['block', 'file', 'missing']) }),
+    z.strictObject({
+      path: z.string(),
+      access: z.enum(['ro', 'rw']),
+      kind: z.enum(['block', 'file', 'missing']),
+    }),
   ),
   macs: z.array(z.string()),
 });
