@@ -1,0 +1,83 @@
+import { readFileSync } from 'node:fs';
+import { allOperations } from '../../src/operations.ts';
+import type { SimulatedHost } from '../../src/testing/index.ts';
+import { rows } from './undo/matrix.ts';
+import { run, type Subject } from './undo/trial.ts';
+
+/** Where the page lies. */
+export const operationsPath: URL = new URL('../../docs/operations.md', import.meta.url);
+
+const head = `# The operations
+
+Every kind of step that a sequence can take: what it runs, what its undo runs, by what it knows its own, and how long it lives. **State** means
+that undo brings back the very state, *existence* that it brings back the thing (a restarted guest, a blanked device). What cannot
+be undone is done after the commit. The marks are explained in [the journal](journal.md).
+
+Made by \`npm run docs\`: each operation is run on the simulated host as its specimens say (\`test/support/undo/specimens\`), and undone there.
+`;
+
+/** The page of every operation, from what each does on the simulated host. */
+export async function operationsPage(): Promise<string> {
+  const codes = new Map((await allOperations()).map((code) => [code.kind, code]));
+  const marks = sortsOfMarks();
+  const table = [
+    '| kind | it runs | undo runs | after the commit | mark | lives | undo brings back |',
+    '|---|---|---|---|---|---|---|',
+  ];
+  for (const { kind, subjects } of await rows()) {
+    const code = codes.get(kind);
+    if (code === undefined) throw new Error(`${kind} is not registered`);
+    const ran = await Promise.all(subjects.map(ranBy));
+    const cell = (part: keyof Ran): string =>
+      [...new Set(ran.flatMap((each) => each[part]))].filter((name) => !name.startsWith('sync')).join(', ') ||
+      '–';
+    const back = code.deferred ? '–' : code.restores === 'state' ? '**state**' : '*existence*';
+    const lives = code.deferred ? '–' : code.lives;
+    table.push(
+      `| \`${kind}\` | ${cell('act')} | ${cell('undo')} | ${cell('after')} | ${marks(kind)} | ${lives} | ${back} |`,
+    );
+  }
+  return `${head}\n${table.join('\n')}\n`;
+}
+
+interface Ran {
+  readonly act: readonly string[];
+  readonly undo: readonly string[];
+  readonly after: readonly string[];
+}
+
+/** What a specimen's call changes, what its undo does, and what its commit does. */
+async function ranBy(subject: Subject): Promise<Ran> {
+  const ends = async (how: 'well' | 'badly'): Promise<readonly [readonly string[], readonly string[]]> => {
+    const staged = subject.start();
+    let acts = 0;
+    await run(staged, { ends: how, onBodyEnds: () => (acts = staged.host.changes.length) });
+    const names = staged.host.changes.map(nameOf);
+    return [names.slice(0, acts), names.slice(acts)];
+  };
+  const [act, after] = await ends('well');
+  const [, undo] = await ends('badly');
+  return { act, undo, after };
+}
+
+/** Programs that do many things, and say which by their first word. */
+const manySided: ReadonlySet<string> = new Set(['xl', 'cryptsetup', 'btrfs']);
+
+/** A program, or what bofh itself asks of the kernel for a file. */
+function nameOf(change: SimulatedHost['changes'][number]): string {
+  if (change.what !== 'command') return `${change.verb}()`;
+  const { tool, argv } = change.command;
+  return manySided.has(tool) ? `${tool} ${argv.find((word) => !word.startsWith('-')) ?? ''}` : tool;
+}
+
+/** The sort of each kind's mark, from the table of the page on the journal. */
+function sortsOfMarks(): (kind: string) => string {
+  const page = readFileSync(new URL('../../docs/journal.md', import.meta.url), 'utf8');
+  const row = /^\| `(?<kind>[a-z.]+)` \| (?<sort>[a-z, ]+) \|/gm;
+  const sorts = new Map([...page.matchAll(row)].map(({ groups }) => [groups?.['kind'], groups?.['sort']]));
+  return (kind) => {
+    const sort = sorts.get(kind);
+    if (sort === undefined) throw new Error(`docs/journal.md has no row for ${kind}`);
+    return sort;
+  };
+}
