@@ -215,7 +215,18 @@ export class StuckError extends BofhError {
 }
 
 /** A journal is unreadable, not writable or locked, or an object belongs to an unfinished sequence. The host is untouched. */
-export class JournalError extends BofhError {}
+export class JournalError extends BofhError {
+  /** It is the last line that is damaged: the only one that may be cut off. */
+  readonly lastLine: boolean;
+
+  constructor(
+    message: string,
+    options: ConstructorParameters<typeof BofhError>[1] & { readonly lastLine?: boolean } = {},
+  ) {
+    super(message, options);
+    this.lastLine = options.lastLine ?? false;
+  }
+}
 
 /** A signal ended the work; all of it is undone. */
 export class InterruptedError extends BofhError {}

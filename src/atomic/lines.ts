@@ -117,21 +117,21 @@ export function decode(bytes: Buffer, name: string): Decoded {
     const body = text.slice(9);
     crc = crc32(body, crc);
     const sum = crc.toString(16).padStart(8, '0');
-    if (text.slice(0, 9) !== `${sum} `) throw damaged(at, 'its checksum is wrong', mending(at));
+    if (text.slice(0, 9) !== `${sum} `) throw damaged(at, 'its checksum is wrong');
     lines.push(parseLine(body, at));
   }
   const first: Place = { name, number: 1, of: texts.length };
-  if (lines[0]?.t !== 'begin') throw damaged(first, 'it does not begin a sequence', mending(first));
+  if (lines[0]?.t !== 'begin') throw damaged(first, 'it does not begin a sequence');
   return { lines, length, crc };
 }
 
 function parseLine(body: string, at: Place): Line {
   const line = jsonOf(body);
-  if (line === undefined) throw damaged(at, 'it is whole, but no line of a journal', mending(at));
-  if (!known.has(line.t)) throw damaged(at, `"${line.t}" is no line that this bofh knows`, newer);
+  if (line === undefined) throw damaged(at, 'it is whole, but no line of a journal');
+  if (!known.has(line.t)) throw refused(at, `"${line.t}" is no line that this bofh knows`, { remedy: newer });
   // Whoever reads the number may one day read a newer format than this code was written for.
   if (line.t === 'begin' && (line.format as number) !== 1)
-    throw damaged(at, `format ${line.format as number} is newer than this bofh`, newer);
+    throw refused(at, `format ${line.format as number} is newer than this bofh`, { remedy: newer });
   return line;
 }
 
@@ -154,13 +154,19 @@ interface Place {
 const newer = 'recover it with the version of bofh that wrote it';
 
 /** A line in the middle says what was done, and nothing can stand in for it; the last one may be cut off. */
-function mending({ name, number, of }: Place): string {
-  const id = name.replace(/^.*\//, '').replace(/\.journal$/, '');
-  if (number === of && number > 1)
-    return `bofh recover --cut-last-line ${id} shows the line and cuts it off; what it reported is looked at again`;
-  return `bofh journal show ${id} shows what can be read: clear that by hand, then move ${id}.journal out of the state directory`;
+function damaged(at: Place, what: string): JournalError {
+  const id = at.name.replace(/^.*\//, '').replace(/\.journal$/, '');
+  const lastLine = at.number === at.of && at.number > 1;
+  const remedy = lastLine
+    ? `bofh recover --cut-last-line ${id} shows the line and cuts it off; what it reported is looked at again`
+    : `bofh journal show ${id} shows what can be read: clear that by hand, then move ${id}.journal out of the state directory`;
+  return refused(at, what, { remedy, lastLine });
 }
 
-function damaged({ name, number }: Place, what: string, remedy: string): JournalError {
-  return new JournalError(`${name}, line ${number}: ${what}; nothing was touched`, { remedy });
+function refused(
+  { name, number }: Place,
+  what: string,
+  options: { readonly remedy: string; readonly lastLine?: boolean },
+): JournalError {
+  return new JournalError(`${name}, line ${number}: ${what}; nothing was touched`, options);
 }

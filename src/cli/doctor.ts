@@ -97,8 +97,8 @@ async function journalsOf(
 function known(journal: ReadJournal): KnownJournal {
   const { id } = journal;
   if (journal.is === 'unreadable') {
-    const { message, remedy } = journal.error;
-    return { id, is: 'unreadable', because: message, ...(remedy === undefined ? {} : { remedy }) };
+    const { message, lastLine } = journal.error;
+    return { id, is: 'unreadable', because: message, lastLine };
   }
   const { state, lines } = journal.is === 'open' ? journal.open : journal;
   const because = reasonOf(lines);

@@ -18,8 +18,8 @@ export interface KnownJournal {
   readonly state?: State;
   /** Why it is unreadable, or was abandoned. */
   readonly because?: string;
-  /** What helps, when it is unreadable. */
-  readonly remedy?: string;
+  /** It is unreadable by its last line alone, which can be cut off. */
+  readonly lastLine?: boolean;
 }
 
 /** The reason in the last line of a journal that was abandoned. */
@@ -36,7 +36,7 @@ export function journals(store: Pick<Store, 'names'>, all: readonly KnownJournal
   return [finding('journal', 'ok', says)];
 }
 
-function unfinished({ id, is, state, because, remedy }: KnownJournal): readonly Finding[] {
+function unfinished({ id, is, state, because, lastLine }: KnownJournal): readonly Finding[] {
   const name = state === undefined ? id : `${id} "${state.begin.name}"`;
   const show = ['bofh', 'journal', 'show', id];
   switch (is) {
@@ -72,10 +72,7 @@ function unfinished({ id, is, state, because, remedy }: KnownJournal): readonly 
           'journal',
           'problem',
           `the journal ${id} cannot be read, and until it can nothing is changed on this host: ${because ?? ''}`,
-          // Only a bad last line can be cut off.
-          remedy?.startsWith('bofh recover --cut-last-line') === true
-            ? [['bofh', 'recover', '--cut-last-line', id]]
-            : [show],
+          lastLine === true ? [['bofh', 'recover', '--cut-last-line', id]] : [show],
         ),
       ];
   }
