@@ -1,5 +1,6 @@
 /** The public API: re-exports, nothing else. */
 export { AtomicOperationSequence } from './atomic/index.ts';
+export * as block from './api/block.ts';
 export * as filesystem from './api/filesystem.ts';
 export * as lvm from './api/lvm.ts';
 export * as mount from './api/mount.ts';

@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { version } from '../version.ts';
+import { addBlock } from './grammar/block.ts';
 import { addBoot } from './grammar/boot.ts';
 import { addDoctor } from './grammar/doctor.ts';
 import { addJournal } from './grammar/journal.ts';
@@ -48,6 +49,7 @@ export function program(invoke: Invoke): Command {
   addXen(noun(root, 'xen', 'domains of this host'), verb);
   addVm(noun(root, 'vm', 'a guest as a whole: its disks, its configuration, its domain'), verb);
   addLvm(noun(root, 'lvm', 'logical volumes'), verb);
+  addBlock(noun(root, 'block', 'block devices and what lies on them'), verb);
   addJournal(noun(root, 'journal', 'what bofh has done, and what is unfinished'), verb);
   addRecover(root, verb);
   addDoctor(root, verb);

@@ -44,7 +44,7 @@ function other(name: string): Holder {
 }
 
 // Parts of a volume cannot be deactivated by themselves (lvm2 lib/misc/lvm-string.c has their suffixes).
-const partOfVolume =
+export const partOfVolume =
   /_(?:tdata|tmeta|cdata|cmeta|cvol|corig|wcorig|vdata|mlog|mimage_\d+|rimage_\d+|rmeta_\d+)$/;
 
 /** A device-mapper device, by whose uuid device-mapper's own users know theirs. */

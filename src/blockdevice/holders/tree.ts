@@ -20,32 +20,44 @@ export interface Node {
   }[];
 }
 
-/** The devices over a device, through filesystems that carry loop files too. */
-export async function treeOver(
+/** A device that lies on another one, as `uppersOf` finds it. */
+export interface Over {
+  /** Undefined for a partition, which is a part and no user. */
+  readonly holder: Holder | undefined;
+  readonly device: Device;
+}
+
+/** What lies directly on a device: its mounts, and the devices over it, through filesystems that carry loop files too. */
+export async function uppersOf(
   facts: Facts,
   device: Device,
-  seen: ReadonlySet<string> = new Set(),
-): Promise<Node> {
+): Promise<Pick<Node, 'mounts' | 'numbers'> & { readonly over: readonly Over[] }> {
   const mounts = await mountsOf(facts, device);
   const numbers = await numbersOf(facts, [device.number], mounts);
-  const below = new Set([...seen, device.number]);
-  const above: Node['above'][number][] = [];
-  for (const part of await partitions(facts, device))
-    above.push({
-      holder: undefined,
-      label: `its partition ${part.name}`,
-      node: await treeOver(facts, part, below),
-    });
+  const over: Over[] = (await partitions(facts, device)).map((part) => ({ holder: undefined, device: part }));
   const uppers = [
     ...(await builtWithResources(facts, device)),
     ...(await loopsOver(facts, device)),
     ...(await within(facts, numbers)),
   ];
-  for (const { holder, device: find } of uppers) {
-    const upper = await find();
+  for (const { holder, device: find } of uppers) over.push({ holder, device: await find() });
+  return { mounts, numbers, over };
+}
+
+/** The devices over a device and over those, to the top. */
+export async function treeOver(
+  facts: Facts,
+  device: Device,
+  seen: ReadonlySet<string> = new Set(),
+): Promise<Node> {
+  const { mounts, numbers, over } = await uppersOf(facts, device);
+  const below = new Set([...seen, device.number]);
+  const above: Node['above'][number][] = [];
+  for (const { holder, device: upper } of over) {
     // A loop device over a file of what lies on it cannot be, but a wrong answer must not go round for ever.
-    if (!below.has(upper.number))
-      above.push({ holder, label: labelOf(holder, upper), node: await treeOver(facts, upper, below) });
+    if (below.has(upper.number)) continue;
+    const label = holder === undefined ? `its partition ${upper.name}` : labelOf(holder, upper);
+    above.push({ holder, label, node: await treeOver(facts, upper, below) });
   }
   return { device, mounts, numbers, above };
 }

@@ -3,7 +3,7 @@ import { one, readOptions, unmodelled } from '../options.ts';
 import type { VolumeGroup } from '../parts.ts';
 import type { World } from '../world.ts';
 import { ok, type ToolCall, type ToolModel } from './answer.ts';
-import { known, lvRow, pvRow, type Row, rowText, vgRow } from './lvm-rows.ts';
+import { known, lvRow, pvRow, pvsegRows, type Row, rowText, segRows, vgRow } from './lvm-rows.ts';
 
 /** lvs, vgs, pvs and fullreport with `--reportformat json` (lvm2 2.03.16): every value a string, unset ones empty. */
 export const lvmReports: Readonly<Record<string, ToolModel>> = {
@@ -80,8 +80,7 @@ function fullreport(call: ToolCall): Answer {
       world.lvm.map((vg) => {
         const lvs = byName(vg.lvs).map((lv) => lvRow(world, vg, lv));
         const pvs = vg.pvs.map((pv) => pvRow(vg, pv));
-        // A segment for each volume, and all on the first device: where they lie nobody asks.
-        const rows = { vg: [vgRow(vg)], pv: pvs, lv: lvs, pvseg: pvs, seg: lvs };
+        const rows = { vg: [vgRow(vg)], pv: pvs, lv: lvs, pvseg: pvsegRows(vg), seg: segRows(vg) };
         return Object.entries(rows).map(([item, of]) => part(item, of, columns.get(item) ?? []));
       }),
     ),

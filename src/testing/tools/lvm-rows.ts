@@ -95,3 +95,40 @@ export function pvRow(vg: VolumeGroup, pv: PhysicalVolume): Row {
     ['pv_tags', ''],
   ]);
 }
+
+/** Rows of pvseg: which run of extents is whose. The model fills the first device first, in the order of the volumes. */
+export function pvsegRows(vg: VolumeGroup): readonly Row[] {
+  const rest = vg.lvs.map(({ uuid, extents }) => ({ uuid, extents }));
+  return vg.pvs.flatMap(({ uuid: pvUuid, extents }) => {
+    const rows: Row[] = [];
+    let free = extents;
+    for (const lv of rest) {
+      const here = Math.min(free, lv.extents);
+      if (here === 0) continue;
+      rows.push(pvsegRow(pvUuid, here, lv.uuid));
+      lv.extents -= here;
+      free -= here;
+    }
+    return free === 0 ? rows : [...rows, pvsegRow(pvUuid, free, '')];
+  });
+}
+
+function pvsegRow(pvUuid: string, extents: number, lvUuid: string): Row {
+  return new Map([
+    ['pv_uuid', pvUuid],
+    ['pvseg_size', String(extents)],
+    ['lv_uuid', lvUuid],
+  ]);
+}
+
+/** Rows of seg: one for each volume. */
+export function segRows(vg: VolumeGroup): readonly Row[] {
+  return vg.lvs.map(
+    ({ uuid, layout }) =>
+      new Map([
+        ['lv_uuid', uuid],
+        ['segtype', layout?.split(',')[0] ?? 'linear'],
+        ['stripes', '1'],
+      ]),
+  );
+}

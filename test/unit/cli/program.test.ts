@@ -52,6 +52,8 @@ describe('reads and changes', () => {
     ['xen list', false],
     ['lvm list', false],
     ['lvm rename vg0/a b', true],
+    ['block tree', false],
+    ['block tree /dev/vg0/web1', false],
     ['journal list', false],
     ['journal show x', false],
     ['xen start x', true],

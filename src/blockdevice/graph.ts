@@ -1,0 +1,186 @@
+import { posix } from 'node:path';
+import type { Key } from '../atomic/operation.ts';
+import type { ReadHost } from '../command/index.ts';
+import { ParseError } from '../errors.ts';
+import type { Bytes } from '../units.ts';
+import { partOfVolume } from './holders/above.ts';
+import { deviceByNumber, type Device } from './holders/device.ts';
+import { type Facts, factsOf } from './holders/facts.ts';
+import { uppersOf } from './holders/tree.ts';
+import { identityOfNumber, splitLvmName } from './keys.ts';
+import type { MountEntry } from './mountinfo.ts';
+import { deviceNode, kernelNames, kernelText, sizeOf } from './node.ts';
+import { whyUntold } from './untold.ts';
+
+/** What made a device, as the kernel has it. `volume-part`: a leg, pool or copy that lvm made for one of its volumes. */
+export type DeviceKind =
+  | 'disk'
+  | 'partition'
+  | 'loop'
+  | 'array'
+  | 'volume'
+  | 'volume-part'
+  | 'crypt'
+  | 'drbd'
+  | 'multipath'
+  | 'mapping';
+
+/** A block device, what it is made of and what is made of it. */
+export interface GraphDevice {
+  /** The kernel's name: `vda2`, `dm-3`. Unique on the host, until it is gone. */
+  readonly name: string;
+  /** `major:minor` */
+  readonly number: string;
+  /** Below /dev, by the name that people know: `/dev/mapper/vg0-web1`. */
+  readonly path: string;
+  readonly key: Key;
+  readonly kind: DeviceKind;
+  readonly size: Bytes;
+  readonly readOnly: boolean;
+  /** Of device-mapper: its name there. */
+  readonly mapping?: string;
+  /** Of device-mapper: by this its users know theirs. */
+  readonly uuid?: string;
+  readonly volume?: { readonly vg: string; readonly lv: string };
+  readonly array?: ArrayFacts;
+  readonly file?: string;
+  /** Names of the devices that it is made of, or whose filesystem its file lies in. */
+  readonly below: readonly string[];
+  readonly above: readonly string[];
+  readonly mounts: readonly MountEntry[];
+  /** It is in use as swap. */
+  readonly swap: boolean;
+  /** Domains that have it as a disk. */
+  readonly guests: readonly number[];
+  /** What could not be told of it, in words. */
+  readonly untold: readonly string[];
+}
+
+/** An md array, from sysfs (Documentation/admin-guide/md.rst). */
+export interface ArrayFacts {
+  readonly level: string;
+  readonly members: number;
+  /** `clean`, `active`, `readonly` … */
+  readonly state: string;
+  /** Members that are missing; null: the level has no such thing. */
+  readonly degraded: number | null;
+  /** What each member gives; the rest of it is the array's own. */
+  readonly componentSize: Bytes;
+}
+
+/** Every block device that has a size or is made of others, with what lies on what, from the kernel's facts alone. */
+export async function deviceGraph(host: ReadHost): Promise<ReadonlyMap<string, GraphDevice>> {
+  const facts = factsOf(host);
+  const all = new Map<string, Found>();
+  for (const name of await kernelNames(host, '/sys/block')) await add(facts, all, await byName(host, name));
+  const below = new Map<string, string[]>();
+  for (const [name, { above }] of all)
+    for (const upper of above) below.set(upper, [...(below.get(upper) ?? []), name]);
+  const wanted = [...all].filter(
+    ([name, { size, above }]) => size > 0 || above.length > 0 || below.has(name),
+  );
+  return new Map(wanted.map(([name, found]) => [name, { ...found, below: below.get(name) ?? [] }]));
+}
+
+/** Name of the device that a path, link or `UUID=…` leads to. */
+export async function graphName(host: ReadHost, device: string): Promise<string> {
+  return (await deviceByNumber(host, (await deviceNode(host, device)).number)).name;
+}
+
+type Found = Omit<GraphDevice, 'below'>;
+
+async function byName(host: ReadHost, name: string): Promise<Device> {
+  const number = await kernelText(host, `/sys/block/${name}/dev`);
+  if (number === undefined) throw new ParseError(`/sys/block/${name} has no device number`);
+  return deviceByNumber(host, number);
+}
+
+async function add(facts: Facts, all: Map<string, Found>, device: Device): Promise<void> {
+  if (all.has(device.name)) return;
+  const { mounts, over } = await uppersOf(facts, device);
+  const above = [...new Set(over.map(({ device: upper }) => upper.name))];
+  all.set(device.name, { ...(await describe(facts, device)), mounts, above });
+  // Partitions stand below their disk alone, and not in /sys/block.
+  for (const { device: upper } of over) await add(facts, all, upper);
+}
+
+async function describe(facts: Facts, device: Device): Promise<Omit<Found, 'mounts' | 'above'>> {
+  const { host } = facts;
+  const { name, number, sys } = device;
+  const untold: string[] = [];
+  const mapping = await kernelText(host, `${sys}/dm/name`);
+  const path = mapping === undefined ? `/dev/${name.replaceAll('!', '/')}` : `/dev/mapper/${mapping}`;
+  const { drbd } = facts;
+  const { failure } = name.startsWith('drbd') ? await drbd() : {};
+  if (failure !== undefined) untold.push(failure);
+  return {
+    ...{ name, number, path, untold },
+    key: await keyOf(host, device, untold),
+    size: await sizeOf(host, { path, number }),
+    readOnly: (await kernelText(host, `${sys}/ro`)) === '1',
+    swap: await isSwap(facts, device),
+    guests: (await facts.guestDisks()).filter((disk) => disk.device === number).map(({ domid }) => domid),
+    ...(await madeOf(host, device, mapping)),
+  };
+}
+
+/** Who may not open a loop device is not told which file's it is; then the kernel's name must do. */
+async function keyOf(host: ReadHost, { name, number }: Device, untold: string[]): Promise<Key> {
+  try {
+    return (await identityOfNumber(host, number)).key;
+  } catch (error) {
+    untold.push(`what it is called for good: ${whyUntold(error)}`);
+    return `dev:${name}`;
+  }
+}
+
+async function madeOf(
+  host: ReadHost,
+  { name, sys }: Device,
+  mapping: string | undefined,
+): Promise<Pick<GraphDevice, 'kind' | 'mapping' | 'uuid' | 'volume' | 'array' | 'file'>> {
+  if (mapping !== undefined) return mapped(mapping, (await kernelText(host, `${sys}/dm/uuid`)) ?? '');
+  if ((await kernelText(host, `${sys}/partition`)) !== undefined) return { kind: 'partition' };
+  const file = await kernelText(host, `${sys}/loop/backing_file`);
+  if (file !== undefined) return { kind: 'loop', file };
+  const level = await kernelText(host, `${sys}/md/level`);
+  if (level !== undefined) return { kind: 'array', array: await arrayFacts(host, sys, level) };
+  return { kind: /^drbd\d+$/.test(name) ? 'drbd' : 'disk' };
+}
+
+function mapped(mapping: string, uuid: string): Pick<GraphDevice, 'kind' | 'mapping' | 'uuid' | 'volume'> {
+  if (uuid.startsWith('LVM-')) {
+    const volume = splitLvmName(mapping);
+    // A layer of a volume has the volume's uuid and a suffix (lib/activate/dev_manager.c, build_dm_uuid).
+    const isPart = partOfVolume.test(volume.lv) || /^LVM-[A-Za-z0-9]{64}-/.test(uuid);
+    return { kind: isPart ? 'volume-part' : 'volume', mapping, uuid, volume };
+  }
+  const kind = uuid.startsWith('CRYPT-') ? 'crypt' : uuid.startsWith('mpath-') ? 'multipath' : 'mapping';
+  return { kind, mapping, uuid };
+}
+
+async function arrayFacts(host: ReadHost, sys: string, level: string): Promise<ArrayFacts> {
+  const number = async (file: string): Promise<number> => {
+    const text = await kernelText(host, `${sys}/md/${file}`);
+    // While it is reshaped the old number stands behind the new one, in parentheses.
+    const count = /^(?<now>\d+)(?: \(\d+\))?$/.exec(text ?? '')?.groups?.now;
+    if (count === undefined)
+      throw new ParseError(`${posix.join(sys, 'md', file)}: no number in ${JSON.stringify(text)}`);
+    return Number(count);
+  };
+  const hasDegraded = (await host.stat(`${sys}/md/degraded`)) !== undefined;
+  return {
+    level,
+    members: await number('raid_disks'),
+    state: (await kernelText(host, `${sys}/md/array_state`)) ?? 'unknown',
+    degraded: hasDegraded ? await number('degraded') : null,
+    componentSize: (await number('component_size')) * 1024,
+  };
+}
+
+async function isSwap(facts: Facts, { name, number }: Device): Promise<boolean> {
+  return (await facts.swaps()).some(({ type, path, stat }) => {
+    const same = stat?.node === undefined ? posix.basename(path) === name : stat.node === number;
+    return type === 'partition' && same;
+  });
+}

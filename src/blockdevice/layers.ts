@@ -1,0 +1,99 @@
+import type { Layer } from './layer.ts';
+
+/** A disk, whole. */
+export const disk: Layer = {
+  name: 'disk',
+  of: 'device',
+  recognises: ({ device }) => device.kind === 'disk',
+  tell: async ({ device }) => ({ size: device.size }),
+};
+
+/** A partition, whatever the kind of its table. */
+export const partition: Layer = {
+  name: 'partition',
+  of: 'device',
+  recognises: ({ device }) => device.kind === 'partition',
+  tell: async ({ device }) => ({ size: device.size }),
+};
+
+/** A file, or a part of one, as a device. */
+export const loop: Layer = {
+  name: 'loop',
+  of: 'device',
+  recognises: ({ device }) => device.kind === 'loop',
+  title: () => 'loop device',
+  tell: async ({ device }) => ({ size: device.size, facts: [['file', device.file ?? '']] }),
+};
+
+/** An md array; what its members keep for themselves is told of each of them. */
+export const array: Layer = {
+  name: 'md',
+  of: 'device',
+  recognises: ({ device }) => device.kind === 'array',
+  title: ({ device }) => `md ${device.array?.level ?? 'array'}`,
+  tell: async ({ device: { size, array: facts } }) => {
+    if (facts === undefined) return { size };
+    const { members, state, degraded } = facts;
+    return {
+      size,
+      facts: [
+        ['members', String(members)],
+        ['state', state],
+        ...(degraded === null || degraded === 0 ? [] : [['missing', String(degraded)] as const]),
+      ],
+    };
+  },
+};
+
+/** What lies on a device that belongs to an md array. */
+export const arrayMember: Layer = {
+  name: 'md-member',
+  of: 'content',
+  recognises: ({ content }) => content?.type === 'linux_raid_member',
+  title: () => 'md member',
+  tell: async ({ device, above }) => {
+    const own = above.find(({ kind }) => kind === 'array')?.array;
+    if (own === undefined) return { untold: ['its array is not assembled'] };
+    if (own.componentSize === 0) return {};
+    return { size: own.componentSize, overhead: device.size - own.componentSize };
+  },
+};
+
+/** A table of partitions; what no partition has is its overhead, gaps and free space included. */
+export const partitionTable: Layer = {
+  name: 'partition-table',
+  of: 'content',
+  recognises: ({ content }) => content?.usage === 'partition-table',
+  title: ({ content }) => `${content?.type ?? ''} partition table`,
+  tell: async ({ device, above }) => {
+    const parts = above.filter(({ kind }) => kind === 'partition');
+    const used = parts.reduce((sum, { size }) => sum + size, 0);
+    return { size: used, overhead: Math.max(0, device.size - used) };
+  },
+};
+
+/** A volume of DRBD, or a device that DRBD stores one on: shown, and no more than that. */
+export const drbdDevice: Layer = {
+  name: 'drbd',
+  of: 'device',
+  recognises: ({ device }) => device.kind === 'drbd',
+  title: () => 'DRBD device',
+  tell: async ({ device }) => ({
+    size: device.size,
+    untold: ['bofh has no driver for DRBD: its peers and its state are not looked at'],
+  }),
+};
+
+/** What DRBD writes on the device beneath. */
+export const drbdBacking: Layer = {
+  name: 'drbd-backing',
+  of: 'content',
+  recognises: ({ content }) => content?.type === 'drbd',
+  title: () => 'DRBD backing device',
+  tell: async ({ device, above }) => {
+    const own = above.find(({ kind }) => kind === 'drbd');
+    return own === undefined
+      ? { untold: ['no resource of it is up'] }
+      : { size: own.size, overhead: device.size - own.size };
+  },
+};

@@ -1,0 +1,102 @@
+import { formatSize } from '../units.ts';
+import type { Layer, LayerAt, Told } from '../blockdevice/layer.ts';
+import { type LaidOutGroup, type Layout, layout } from './layout.ts';
+import type { LogicalVolume, PhysicalVolume } from './schema.ts';
+
+/** All that lvm knows, asked once for all layers of a look. */
+export async function layoutOf({ host, once }: Pick<LayerAt, 'host' | 'once'>): Promise<Layout> {
+  return once('lvm fullreport', () => host.run(layout()));
+}
+
+/** What lies on a device that is a physical volume, whether in a group or in none. */
+export const physicalVolume: Layer = {
+  name: 'lvm-pv',
+  of: 'content',
+  recognises: ({ content }) => content?.type === 'LVM2_member',
+  title: () => 'LVM physical volume',
+  tell: async (at) => {
+    const { group, pv } = findPv(await layoutOf(at), at.content?.uuid);
+    if (pv === undefined)
+      return { untold: ['lvm does not know this physical volume: it is filtered out, or incomplete'] };
+    if (group === undefined) return { facts: [['group', 'none']] };
+    const free = formatSize(pv.free);
+    return {
+      size: pv.size,
+      overhead: at.device.size - pv.size,
+      facts: [
+        ['group', group.name],
+        ['free', free],
+        ...(pv.allocatable ? [] : [['allocatable', 'no'] as const]),
+        ...(group.exported ? [['exported', 'yes'] as const] : []),
+        ...(group.partial ? [['complete', 'no'] as const] : []),
+      ],
+    };
+  },
+};
+
+/** A logical volume that is in the kernel. */
+export const logicalVolume: Layer = {
+  name: 'lvm-lv',
+  of: 'device',
+  recognises: ({ device }) => device.kind === 'volume',
+  title: () => 'logical volume',
+  tell: async (at) => tellVolume(await layoutOf(at), at.device.uuid),
+};
+
+function tellVolume(known: Layout, dmUuid: string | undefined): Told {
+  const found = findVolume(known, dmUuid);
+  if (found === undefined) return { untold: ['lvm does not know this volume'] };
+  const { lv, group } = found;
+  const plain = lv.layout.join() === 'linear' && lv.role.join() === 'public';
+  return {
+    size: lv.size,
+    facts: [
+      ['extent', formatSize(group.extentSize)],
+      ...(plain
+        ? []
+        : [['layout', [...lv.layout, ...lv.role.filter((role) => role !== 'public')].join(' ')] as const]),
+      ...(lv.origin === undefined ? [] : [['snapshot of', lv.origin.name] as const]),
+      ...(lv.pool === undefined ? [] : [['pool', lv.pool.name] as const]),
+    ],
+  };
+}
+
+/** By device-mapper's uuid of it: `LVM-` and both uuids without their hyphens. */
+export function findVolume(
+  { groups }: Layout,
+  dmUuid: string | undefined,
+): { readonly lv: LogicalVolume; readonly group: LaidOutGroup } | undefined {
+  for (const group of groups)
+    for (const lv of group.volumes)
+      if (`LVM-${group.uuid}${lv.uuid}`.replaceAll('-', '') === dmUuid?.replaceAll('-', ''))
+        return { lv, group };
+  return undefined;
+}
+
+function findPv(
+  { groups, alone }: Layout,
+  uuid: string | undefined,
+): { readonly group: LaidOutGroup | undefined; readonly pv: PhysicalVolume | undefined } {
+  for (const group of groups) {
+    const pv = group.devices.find((device) => device.uuid === uuid);
+    if (pv !== undefined) return { group, pv };
+  }
+  return { group: undefined, pv: alone.find((device) => device.uuid === uuid) };
+}
+
+/** Volumes without a device in the kernel, each with the uuids of the physical volumes that have extents of it. */
+export function inactiveVolumes({ groups }: Layout): readonly {
+  readonly lv: LogicalVolume;
+  readonly group: LaidOutGroup;
+  /** Empty: it has none of its own (a thin volume, a raid whose legs have them). */
+  readonly on: readonly string[];
+}[] {
+  return groups.flatMap((group) =>
+    group.volumes
+      .filter(({ active, path }) => active !== true && path !== undefined)
+      .map((lv) => {
+        const own = group.runs.filter(({ lvUuid }) => lvUuid === lv.uuid).map(({ pvUuid }) => pvUuid);
+        return { lv, group, on: [...new Set(own)] };
+      }),
+  );
+}

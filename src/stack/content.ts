@@ -1,0 +1,77 @@
+import type { GraphDevice } from '../blockdevice/graph.ts';
+import { probe } from '../blockdevice/index.ts';
+import type { Layer, LayerAt, Told } from '../blockdevice/layer.ts';
+import type { Signature } from '../blockdevice/schema.ts';
+import { whyUntold } from '../blockdevice/untold.ts';
+import type { ReadHost } from '../command/index.ts';
+import { layerFor } from '../layers.ts';
+import type { Tx } from '../operations.ts';
+import type { StackContent } from './schema.ts';
+
+/** What a device holds, or why that cannot be told. */
+export type Probed =
+  | { readonly state: 'probed'; readonly content: Signature | undefined }
+  | { readonly state: 'part' }
+  | { readonly state: 'untold'; readonly why: string };
+
+/** Looks at a device without changing it. What lies on a part of a volume is never asked: it is a piece of a whole. */
+export async function probed(host: ReadHost, device: GraphDevice): Promise<Probed> {
+  if (device.kind === 'volume-part') return { state: 'part' };
+  if (device.size === 0) return { state: 'untold', why: 'it has no size' };
+  try {
+    return { state: 'probed', content: await probe(host, device.path) };
+  } catch (error) {
+    return { state: 'untold', why: whyUntold(error) };
+  }
+}
+
+/** What a layer tells; a layer that fails has told nothing, and that is said. */
+export async function toldBy(layer: Layer<Tx> | undefined, at: LayerAt): Promise<Told> {
+  if (layer === undefined) return {};
+  try {
+    return await layer.tell(at);
+  } catch (error) {
+    return { untold: [`${layer.name}: ${whyUntold(error)}`] };
+  }
+}
+
+/** The content of a device for the tree, and what could not be told of it. */
+export async function contentOf(
+  layers: readonly Layer<Tx>[],
+  at: LayerAt,
+  found: Probed,
+): Promise<{ readonly content: StackContent; readonly untold: readonly string[] }> {
+  const none = { layer: null, facts: [] };
+  if (found.state === 'part') return { content: { state: 'part', title: '', ...none }, untold: [] };
+  if (found.state === 'untold') {
+    // Who may not read the device still sees what the kernel has mounted it as.
+    const [mount] = at.device.mounts;
+    const type = mount === undefined ? {} : { type: mount.type };
+    const content = { state: 'untold', title: mount?.type ?? '', ...none, ...type } as const;
+    return { content, untold: [`what lies on it: ${found.why}`] };
+  }
+  const { content } = found;
+  if (content === undefined) return { content: { state: 'blank', title: 'blank', ...none }, untold: [] };
+  const layer = layerFor(layers, 'content', at);
+  const { size, overhead, facts = [], untold = [] } = await toldBy(layer, at);
+  const beside = content.ptType === undefined ? [] : [`a ${content.ptType} partition table lies beside it`];
+  return {
+    content: {
+      state: layer === undefined ? 'unknown' : 'known',
+      layer: layer?.name ?? null,
+      title: layer === undefined ? content.type : (layer.title?.(at) ?? layer.name),
+      type: content.type,
+      ...(content.uuid === undefined ? {} : { uuid: content.uuid }),
+      ...(content.label === undefined ? {} : { label: content.label }),
+      ...(size === undefined ? {} : { size }),
+      ...(overhead === undefined ? {} : { overhead }),
+      facts: named(facts),
+    },
+    untold: [...untold, ...beside],
+  };
+}
+
+/** Facts as objects, which is how JSON has them. */
+export function named(facts: NonNullable<Told['facts']>): StackContent['facts'] {
+  return facts.map(([name, value]) => ({ name, value }));
+}

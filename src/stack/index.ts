@@ -1,0 +1,2 @@
+export { tree } from './tree.ts';
+export { type StackContent, type StackDevice, type StackTree, stackTree, type StackUse } from './schema.ts';

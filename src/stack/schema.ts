@@ -1,0 +1,83 @@
+import * as z from 'zod/mini';
+
+const text = z.string();
+const bytes = z.int().check(z.minimum(0));
+const list = z.readonly(z.array(text));
+const facts = z.readonly(z.array(z.strictObject({ name: text, value: text })));
+
+/** Who uses a device, beside the devices over it. */
+export const stackUse = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('mount'),
+    path: text,
+    mountId: z.int(),
+    type: text,
+    /** Which directory of the filesystem is mounted: a subvolume, a bind mount; `/` is the whole. */
+    root: text,
+    mode: z.enum(['ro', 'rw']),
+  }),
+  z.strictObject({ kind: z.literal('swap') }),
+  /** A domain has it as a disk; null: its name could not be told. */
+  z.strictObject({ kind: z.literal('guest'), domid: z.int(), name: z.nullable(text) }),
+  /** The configuration of a guest, running or not, names it. */
+  z.strictObject({ kind: z.literal('configured-guest'), name: text, file: text }),
+]);
+
+/** What lies on a device. */
+export const stackContent = z.strictObject({
+  /**
+   * `known`: a layer of bofh knows it. `unknown`: recognised by blkid, and nobody knows more. `blank`: it was looked at.
+   * `part`: it belongs to the volume over it and means nothing by itself. `untold`: it could not be looked at.
+   */
+  state: z.enum(['known', 'unknown', 'blank', 'part', 'untold']),
+  layer: z.nullable(text),
+  title: text,
+  type: z.exactOptional(text),
+  uuid: z.exactOptional(text),
+  label: z.exactOptional(text),
+  /** Its own size, and how much of the device is not for what lies in it. */
+  size: z.exactOptional(bytes),
+  overhead: z.exactOptional(z.int()),
+  facts,
+});
+
+/** One device with what lies on it. */
+export const stackDevice = z.strictObject({
+  /** The kernel's name (`dm-3`), or the key of what has no device now. It names the node in `above`, `below` and `roots`. */
+  id: text,
+  key: text,
+  /** As people call it: `vda2`, `vg0/web1`. */
+  name: text,
+  kind: z.enum([
+    ...['disk', 'partition', 'loop', 'array', 'volume', 'volume-part', 'crypt', 'drbd', 'multipath'],
+    'mapping',
+  ] as const),
+  title: text,
+  /** null: it is not active, so that it has no device. */
+  path: z.nullable(text),
+  size: bytes,
+  readOnly: z.boolean(),
+  facts,
+  content: stackContent,
+  uses: z.readonly(z.array(stackUse)),
+  below: list,
+  above: list,
+  /** What could not be told of it, and why. */
+  untold: list,
+});
+
+/** `bofh block tree [DEVICE]`; sizes in bytes. A device stands in it once, however many others it lies on. */
+export const stackTree = z.strictObject({
+  /** The ids of those that lie on nothing. */
+  roots: list,
+  /** The id of the device that was asked for; null: all. */
+  asked: z.nullable(text),
+  devices: z.readonly(z.array(stackDevice)),
+  /** What could not be told of the host as a whole. */
+  untold: list,
+});
+
+export type StackTree = z.infer<typeof stackTree>;
+export type StackDevice = z.infer<typeof stackDevice>;
+export type StackContent = z.infer<typeof stackContent>;
+export type StackUse = z.infer<typeof stackUse>;

@@ -1,0 +1,254 @@
+import { deviceGraph, type GraphDevice, graphName } from '../blockdevice/graph.ts';
+import { deviceNode } from '../blockdevice/index.ts';
+import type { LayerAt } from '../blockdevice/layer.ts';
+import { domainName } from '../blockdevice/holders/commands.ts';
+import type { ReadHost } from '../command/index.ts';
+import { BofhError } from '../errors.ts';
+import { allLayers, layerFor } from '../layers.ts';
+import { inactiveVolumes, layoutOf } from '../lvm/layer.ts';
+import { guestConfigs } from '../xen/index.ts';
+import { whyUntold } from '../blockdevice/untold.ts';
+import { contentOf, named, probed, toldBy } from './content.ts';
+import type { StackDevice, StackTree, StackUse } from './schema.ts';
+
+/** What to look at. */
+export interface TreeRequest {
+  readonly host: ReadHost;
+  /** Everything that it lies on and that lies on it; missing: all of the host. */
+  readonly device?: string;
+  /** Where guests are configured. */
+  readonly configDirs?: readonly string[];
+}
+
+/** What lies on what, from the disks up, as it is now. Nothing is opened, activated or changed by it. */
+export async function tree({ host, device, configDirs = [] }: TreeRequest): Promise<StackTree> {
+  const graph = await deviceGraph(host);
+  const asked = device === undefined ? undefined : await graphName(host, device);
+  const shown = asked === undefined ? graph : around(graph, asked);
+  const untold: string[] = [];
+  const once = memory();
+  const look: Look = { host, graph, shown, once, configured: await configured(host, configDirs, untold) };
+  const devices: StackDevice[] = [];
+  for (const each of shown.values()) devices.push(await describe(look, each));
+  const idle = await inactive(look, devices, untold, asked);
+  const all = inOrder([...devices.map((one) => withInactive(one, idle)), ...idle]);
+  return {
+    roots: rootsOf(all),
+    asked: asked ?? null,
+    devices: all,
+    untold,
+  };
+}
+
+function rootsOf(devices: readonly StackDevice[]): readonly string[] {
+  return devices.filter(({ below }) => below.length === 0).map(({ id }) => id);
+}
+
+/** As they are drawn: each after the first that it lies on. */
+function inOrder(devices: readonly StackDevice[]): readonly StackDevice[] {
+  const byId = new Map(devices.map((one) => [one.id, one]));
+  const found = new Set<StackDevice>();
+  const walk = (id: string): void => {
+    const one = byId.get(id);
+    if (one === undefined || found.has(one)) return;
+    found.add(one);
+    one.above.forEach(walk);
+  };
+  rootsOf(devices).forEach(walk);
+  return [...found];
+}
+
+interface Look {
+  readonly host: ReadHost;
+  readonly graph: ReadonlyMap<string, GraphDevice>;
+  readonly shown: ReadonlyMap<string, GraphDevice>;
+  readonly once: LayerAt['once'];
+  readonly configured: ReadonlyMap<string, readonly StackUse[]>;
+}
+
+/** Remembers answers, failures too. */
+export function memory(): LayerAt['once'] {
+  const answers = new Map<string, Promise<unknown>>();
+  return <T>(what: string, ask: () => Promise<T>): Promise<T> => {
+    const answer = answers.get(what) ?? ask();
+    answers.set(what, answer);
+    return answer as Promise<T>;
+  };
+}
+
+/** A device, all that it lies on and all that lies on it. */
+export function around(
+  graph: ReadonlyMap<string, GraphDevice>,
+  name: string,
+): ReadonlyMap<string, GraphDevice> {
+  const found = new Set<string>([name]);
+  const walk = (from: string, way: 'above' | 'below'): void => {
+    for (const next of graph.get(from)?.[way] ?? []) {
+      if (found.has(next)) continue;
+      found.add(next);
+      walk(next, way);
+    }
+  };
+  walk(name, 'below');
+  walk(name, 'above');
+  return new Map([...graph].filter(([each]) => found.has(each)));
+}
+
+async function describe(look: Look, device: GraphDevice): Promise<StackDevice> {
+  const { host, graph, shown, once } = look;
+  const layers = await allLayers();
+  const found = await probed(host, device);
+  const content = found.state === 'probed' ? found.content : undefined;
+  const above = device.above.flatMap((name) => graph.get(name) ?? []);
+  const at: LayerAt = { host, device, content, above, once };
+  const layer = layerFor(layers, 'device', at);
+  const told = await toldBy(layer, at);
+  const { content: on, untold } = await contentOf(layers, at, found);
+  return {
+    id: device.name,
+    key: device.key,
+    name: nameOf(device),
+    kind: device.kind,
+    title: layer === undefined ? device.kind : (layer.title?.(at) ?? layer.name),
+    path: device.path,
+    size: device.size,
+    readOnly: device.readOnly,
+    facts: named(told.facts ?? []),
+    content: on,
+    uses: await usesOf(look, device),
+    below: device.below.filter((name) => shown.has(name)),
+    above: device.above.filter((name) => shown.has(name)),
+    untold: [...device.untold, ...(told.untold ?? []), ...untold],
+  };
+}
+
+/** As people call it. */
+export function nameOf({ name, mapping, volume, kind }: GraphDevice): string {
+  if (kind === 'volume' && volume !== undefined) return `${volume.vg}/${volume.lv}`;
+  return mapping ?? name;
+}
+
+async function usesOf({ host, once, configured: byName }: Look, device: GraphDevice): Promise<StackUse[]> {
+  const mounts = device.mounts.map(
+    (entry): StackUse => ({
+      kind: 'mount',
+      path: entry.path,
+      mountId: entry.id,
+      type: entry.type,
+      root: entry.root,
+      mode: entry.options.split(',').includes('ro') ? 'ro' : 'rw',
+    }),
+  );
+  const guests: StackUse[] = [];
+  for (const domid of device.guests) {
+    const name = await once(`domain ${domid}`, () => nameOfDomain(host, domid));
+    guests.push({ kind: 'guest', domid, name: name ?? null });
+  }
+  const running = new Set(guests.flatMap((use) => (use.kind === 'guest' ? [use.name] : [])));
+  const off = (byName.get(device.name) ?? []).filter(
+    (use) => use.kind !== 'configured-guest' || !running.has(use.name),
+  );
+  return [...mounts, ...(device.swap ? [{ kind: 'swap' } as const] : []), ...guests, ...off];
+}
+
+async function nameOfDomain(host: ReadHost, domid: number): Promise<string | undefined> {
+  try {
+    return await host.run(domainName(domid));
+  } catch (error) {
+    if (error instanceof BofhError) return undefined;
+    throw error;
+  }
+}
+
+/** Which guests' configurations name a device, by the device that the path in them leads to. */
+async function configured(
+  host: ReadHost,
+  configDirs: readonly string[],
+  untold: string[],
+): Promise<ReadonlyMap<string, readonly StackUse[]>> {
+  const found = new Map<string, readonly StackUse[]>();
+  const dirs: string[] = [];
+  // A host without guests lacks the directory.
+  for (const dir of configDirs) if ((await host.stat(dir)) !== undefined) dirs.push(dir);
+  const { guests, problems } = await guestConfigs(host, dirs);
+  untold.push(...problems.map(({ message }) => `which disks a guest has: ${message}`));
+  for (const { name, file, disks } of guests)
+    for (const { path } of disks) {
+      const at = path?.startsWith('/dev/') === true ? await whereTo(host, path) : undefined;
+      if (at !== undefined)
+        found.set(at, [...(found.get(at) ?? []), { kind: 'configured-guest', name, file }]);
+    }
+  return found;
+}
+
+/** Undefined: the path leads to no device now, such as that of an inactive volume. */
+async function whereTo(host: ReadHost, path: string): Promise<string | undefined> {
+  try {
+    await deviceNode(host, path);
+  } catch (error) {
+    if (error instanceof BofhError) return undefined;
+    throw error;
+  }
+  return graphName(host, path);
+}
+
+/** Volumes that are not active have no device; what lvm knows of them is shown over the devices that have their extents. */
+async function inactive(
+  { host, once }: Look,
+  shown: readonly StackDevice[],
+  untold: string[],
+  asked: string | undefined,
+): Promise<readonly StackDevice[]> {
+  const pvs = shown.filter(({ content }) => content.type === 'LVM2_member');
+  if (pvs.length === 0) return [];
+  try {
+    const known = inactiveVolumes(await layoutOf({ host, once }));
+    return known.flatMap(({ lv, group, on }) => {
+      const uuids = on.length === 0 ? group.devices.map(({ uuid }) => uuid) : on;
+      const below = pvs.filter(({ content }) => uuids.includes(content.uuid ?? '')).map(({ id }) => id);
+      // Of one device its neighbours on the disks beneath are not asked for.
+      const wanted = below.length > 0 && (asked === undefined || onto(shown, asked, below));
+      const facts = [
+        { name: 'uuid', value: lv.uuid },
+        ...(lv.active === 'unknown' ? [{ name: 'active', value: 'unknown' }] : []),
+      ];
+      const untoldOfIt = [
+        'what lies on it: it is not active',
+        ...(on.length === 0 ? [`which devices of ${group.name} it lies on`] : []),
+      ];
+      return wanted ? [idleVolume({ ...lv, below, facts, untold: untoldOfIt })] : [];
+    });
+  } catch (error) {
+    untold.push(`volumes that are not active: ${whyUntold(error)}`);
+    return [];
+  }
+}
+
+/** Does one of these devices lie on the one that was asked for, or is it that itself? */
+function onto(shown: readonly StackDevice[], asked: string, below: readonly string[]): boolean {
+  const byId = new Map(shown.map((one) => [one.id, one]));
+  const lies = (id: string): boolean => id === asked || (byId.get(id)?.below ?? []).some(lies);
+  return below.some(lies);
+}
+
+function idleVolume(of: {
+  readonly vg: string;
+  readonly name: string;
+  readonly size: number;
+  readonly below: readonly string[];
+  readonly facts: StackDevice['facts'];
+  readonly untold: readonly string[];
+}): StackDevice {
+  const key = `lv:${of.vg}/${of.name}`;
+  return {
+    ...{ id: key, key, name: `${of.vg}/${of.name}`, kind: 'volume', title: 'inactive logical volume' },
+    ...{ path: null, size: of.size, readOnly: false, facts: of.facts },
+    content: { state: 'untold', layer: null, title: '', facts: [] },
+    ...{ uses: [], below: of.below, above: [], untold: of.untold },
+  };
+}
+
+function withInactive(device: StackDevice, idle: readonly StackDevice[]): StackDevice {
+  const more = idle.filter(({ below }) => below.includes(device.id)).map(({ id }) => id);
+  return more.length === 0 ? device : { ...device, above: [...device.above, ...more] };
+}

@@ -1,0 +1,204 @@
+import { describe, expect, it } from 'vitest';
+import { registerLayer } from '../../../src/layers.ts';
+import { UsageError } from '../../../src/errors.ts';
+import { type StackTree, stackTree, tree } from '../../../src/stack/index.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+
+const mib = 1024 ** 2;
+const ext4 = {
+  type: 'ext4',
+  usage: 'filesystem',
+  version: '1.0',
+  uuid: '0c0ffee0-0000-4000-8000-000000000001',
+} as const;
+
+/** A volume with an ext4, beside others. */
+function host(): SimulatedHost {
+  const made = simulatedHost({
+    volumeGroups: [
+      { name: 'vg0', size: 1024 * mib },
+      { name: 'vg1', size: 512 * mib },
+    ],
+    disks: [{ name: 'vdd', size: 64 * mib }],
+  });
+  made.admin.lvcreate({ vg: 'vg0', name: 'web1', extents: 4 });
+  made.admin.lvcreate({ vg: 'vg1', name: 'web1', extents: 2 });
+  made.admin.format('/dev/vg0/web1', { ...ext4, label: 'root' });
+  return made;
+}
+
+function find({ devices }: StackTree, name: string): StackTree['devices'][number] {
+  const found = devices.find((one) => one.name === name);
+  if (found === undefined) throw new Error(`no ${name} among ${devices.map((one) => one.name).join()}`);
+  return found;
+}
+
+describe('the tree of a host', () => {
+  it('has what lies on what, with sizes and overheads, by its documented type', async () => {
+    const made = await tree({ host: host() });
+
+    expect(stackTree.parse(made)).toEqual(made);
+    const disk = find(made, 'vdb');
+    expect(disk.content).toMatchObject({ layer: 'lvm-pv', size: 1020 * mib, overhead: 4 * mib });
+    expect(disk.content.facts).toContainEqual({ name: 'group', value: 'vg0' });
+    expect(disk.above).toEqual([find(made, 'vg0/web1').id]);
+    expect(find(made, 'vg0/web1')).toMatchObject({
+      ...{ key: 'lv:vg0/web1', kind: 'volume', path: '/dev/mapper/vg0-web1', size: 16 * mib, below: ['vdb'] },
+      content: { state: 'known', type: 'ext4', label: 'root', uuid: ext4.uuid },
+    });
+    expect(find(made, 'vdd').content.state).toBe('blank');
+  });
+
+  it('keeps apart what has the same name in two volume groups', async () => {
+    const made = await tree({ host: host() });
+
+    expect(find(made, 'vg1/web1')).toMatchObject({ below: ['vdc'], content: { state: 'blank' } });
+  });
+
+  it('names the mounts, the swap and the guests that use a device', async () => {
+    const there = host();
+    there.admin.mkdir('/mnt/odd place');
+    there.admin.mount('/dev/vg0/web1', '/mnt/odd place');
+    there.admin.format('/dev/vg1/web1', { type: 'swap', usage: 'other', version: '1' });
+    there.admin.swapon('/dev/vg1/web1');
+    const number = (await there.stat('/dev/vdd'))?.node ?? '';
+    there.admin.startDomain({ name: 'mail', disks: [{ vdev: 'xvda', path: '/dev/vdd', number }] });
+
+    const made = await tree({ host: there });
+
+    expect(find(made, 'vg0/web1').uses).toMatchObject([
+      { kind: 'mount', path: '/mnt/odd place', mode: 'rw' },
+    ]);
+    expect(find(made, 'vg1/web1').uses).toEqual([{ kind: 'swap' }]);
+    expect(find(made, 'vdd').uses).toEqual([{ kind: 'guest', domid: 1, name: 'mail' }]);
+  });
+
+  it('names a guest that is off by its configuration, whatever path that has for the device', async () => {
+    const there = host();
+    const config = (path: string): string =>
+      `name = 'web1'\nmemory = 128\nkernel = '/vmlinuz'\ndisk = ['phy:${path},xvda,w']\n`;
+    there.admin.writeFile('/etc/xen/web1.cfg', config('/dev/mapper/vg0-web1'));
+
+    const made = await tree({ host: there, configDirs: ['/etc/xen', '/etc/none'] });
+
+    expect(find(made, 'vg0/web1').uses).toEqual([
+      { kind: 'configured-guest', name: 'web1', file: '/etc/xen/web1.cfg' },
+    ]);
+    expect(made.untold).toEqual([]);
+  });
+
+  it('says of a guest whose configuration it cannot read that its disks are not known', async () => {
+    const there = host();
+    there.admin.writeFile('/etc/xen/bad.cfg', 'name = \n');
+
+    expect((await tree({ host: there, configDirs: ['/etc/xen'] })).untold).toEqual([
+      expect.stringContaining('/etc/xen/bad.cfg'),
+    ]);
+  });
+
+  it('of one device has what it lies on and what lies on it, and no neighbours', async () => {
+    const there = host();
+
+    const ofVolume = await tree({ host: there, device: '/dev/vg0/web1' });
+    const ofDisk = await tree({ host: there, device: '/dev/vdb' });
+
+    expect(ofVolume.devices.map(({ name }) => name)).toEqual(['vdb', 'vg0/web1']);
+    expect(ofVolume.asked).toBe(find(ofVolume, 'vg0/web1').id);
+    expect(ofVolume.roots).toEqual(['vdb']);
+    expect(ofDisk.devices.map(({ name }) => name)).toEqual(['vdb', 'vg0/web1']);
+  });
+
+  it('is not misled by the name of a device', async () => {
+    const there = host();
+    there.admin.lvcreate({ vg: 'vg0', name: 'LUKS-ext4-swap', extents: 1 });
+
+    expect(find(await tree({ host: there }), 'vg0/LUKS-ext4-swap').content).toMatchObject({
+      ...{ state: 'blank', layer: null },
+    });
+  });
+
+  it('shows what it has no layer for as what it is', async () => {
+    const there = host();
+    there.admin.format('/dev/vdd', { type: 'bcache', usage: 'other', uuid: 'abc' });
+
+    expect(find(await tree({ host: there }), 'vdd').content).toMatchObject({
+      ...{ state: 'unknown', layer: null, title: 'bcache', uuid: 'abc' },
+    });
+  });
+
+  it('changes nothing, and says of a closed container that it cannot look into it', async () => {
+    const there = host();
+    there.admin.format('/dev/vdd', { type: 'crypto_LUKS', usage: 'crypto', uuid: ext4.uuid, version: '2' });
+    const before = there.snapshot();
+
+    const made = await tree({ host: there });
+
+    expect(find(made, 'vdd').untold.join()).toMatch(/closed/);
+    expect(there.snapshot()).toEqual(before);
+  });
+
+  it('fails for a device that is not there, and for a path that is none', async () => {
+    await expect(tree({ host: host(), device: '/dev/vg0/none' })).rejects.toThrow(/no such device/);
+    await expect(tree({ host: host(), device: 'vg0/web1' })).rejects.toThrow(UsageError);
+  });
+});
+
+describe('registerLayer', () => {
+  it('teaches the tree a new sort of layer, until it is taken out again', async () => {
+    const there = host();
+    there.admin.format('/dev/vdd', { type: 'bcache', usage: 'other', uuid: 'abc' });
+    const forget = registerLayer({
+      ...{ name: 'bcache', of: 'content', title: () => 'bcache backing device' },
+      recognises: ({ content }) => content?.type === 'bcache',
+      tell: async ({ device }) => ({
+        size: device.size - 8192,
+        overhead: 8192,
+        facts: [['mode', 'writeback']],
+      }),
+    });
+
+    const known = find(await tree({ host: there }), 'vdd').content;
+    forget();
+    const after = find(await tree({ host: there }), 'vdd').content;
+
+    expect(known).toMatchObject({ state: 'known', layer: 'bcache', overhead: 8192 });
+    expect(known.facts).toEqual([{ name: 'mode', value: 'writeback' }]);
+    expect(after.state).toBe('unknown');
+  });
+
+  it('is asked before the built-in ones, and refuses a second one of the same name', async () => {
+    const layer = {
+      name: 'mine',
+      of: 'content',
+      recognises: () => true,
+      tell: async () => ({ untold: ['everything'] }),
+    } as const;
+    const forget = registerLayer(layer);
+
+    const made = await tree({ host: host() });
+
+    expect(() => registerLayer(layer)).toThrow(UsageError);
+    forget();
+    expect(find(made, 'vg0/web1').content.layer).toBe('mine');
+    expect(find(made, 'vg0/web1').untold).toEqual(['everything']);
+  });
+
+  it('a layer that fails has told nothing, and that is said', async () => {
+    const forget = registerLayer({
+      ...{ name: 'broken', of: 'content' },
+      recognises: ({ content }) => content?.type === 'ext4',
+      tell: async ({ host: at }) =>
+        at.run({
+          tool: 'blkid',
+          argv: ['-p', '-o', 'export', '/dev/none'],
+          access: 'read',
+          parse: () => ({}),
+        }),
+    });
+
+    const made = await tree({ host: host() });
+
+    forget();
+    expect(find(made, 'vg0/web1').untold).toEqual([expect.stringContaining('broken: blkid')]);
+  });
+});
