@@ -1,0 +1,218 @@
+import type { Limits } from '../blockdevice/layer.ts';
+import { RefusedError } from '../errors.ts';
+import { type Bytes, formatSize } from '../units.ts';
+
+/** A layer of a chain as the plan needs it. */
+export interface ChainLayer {
+  /** For people: `the logical volume vg0/web1`. */
+  readonly title: string;
+  readonly limits: Limits;
+}
+
+/** What is asked. */
+export interface ResizeRequest {
+  /** From the lowest layer up; each lies in the one before it. */
+  readonly chain: readonly ChainLayer[];
+  /** Which of them is to have the size. */
+  readonly asked: number;
+  readonly to: { readonly size: Bytes } | { readonly by: Bytes } | 'min' | 'max';
+  /** So much smaller than its place the uppermost layer is made for the time in which that is cut. */
+  readonly margin: Bytes;
+}
+
+/** One layer becomes another size. */
+export interface ResizeStep {
+  readonly layer: number;
+  readonly from: Bytes;
+  readonly to: Bytes;
+  readonly direction: 'grow' | 'shrink';
+  /** It takes all that it can of the layer beneath. */
+  readonly fill: boolean;
+}
+
+/** What is to be done, in this order. */
+export interface ResizePlan {
+  readonly steps: readonly ResizeStep[];
+  /** Size of each layer at the end. */
+  readonly sizes: readonly Bytes[];
+  /** Sizes of the lowest layer are multiples of it, so that all layers can follow. */
+  readonly granularity: Bytes;
+  /** The size that was asked for, when what comes out is another one. */
+  readonly roundedFrom?: Bytes;
+}
+
+/**
+ * The steps that bring a chain of layers to a size: growing from the lowest layer up, shrinking from the uppermost down
+ * and then filling up again, so that after each step every layer fits in the one beneath, on the way back too. Pure.
+ * RefusedError, with every reason there is, when it cannot be done.
+ */
+export function planResize(request: ResizeRequest): ResizePlan {
+  const { chain, asked } = request;
+  refuseMisfits(chain);
+  const granularity = chain.reduce((all, { limits }) => leastCommonMultiple(all, limits.granularity), 1);
+  const lowest = lowestSize(request, granularity);
+  const now = chain.map(({ limits }) => limits.size);
+  const sizes = finalSizes(chain, lowest);
+  const empty = sizes.findIndex((size) => size <= 0);
+  if (empty >= 0) throw new RefusedError(`${chain[empty]?.title ?? ''} would have no bytes left`);
+  const steps = lowest < (now[0] ?? 0) ? shrinking(request, sizes) : growing(now, sizes);
+  refuseForbidden(chain, steps);
+  const { to } = request;
+  const wanted = typeof to === 'string' ? undefined : 'size' in to ? to.size : (now[asked] ?? 0) + to.by;
+  return {
+    ...{ steps, sizes, granularity },
+    ...(wanted === undefined || wanted === sizes[asked] ? {} : { roundedFrom: wanted }),
+  };
+}
+
+/** What the chain needs at its bottom for the layer that is asked about to have its size. */
+function lowestSize({ chain, asked, to, margin }: ResizeRequest, granularity: Bytes): Bytes {
+  const bottom = chain[0]?.limits;
+  if (bottom === undefined) throw new RefusedError('there is nothing to resize');
+  if (to === 'max') return roundDown(Math.min(...largestBottoms(chain)), granularity, bottom.size);
+  if (to === 'min') {
+    const room = chain.at(-1)?.limits.grow.may === true && chain.length > 1 ? margin : 0;
+    const needs = chain.map(({ limits }, at) => {
+      const top = at === chain.length - 1 ? room : 0;
+      return bottomFor(
+        chain,
+        at,
+        roundUp(limits.smallest.size, limits.granularity) + roundUp(top, limits.granularity),
+      );
+    });
+    // What is smaller already is not made larger by it.
+    return Math.min(roundUp(Math.max(...needs), granularity), bottom.size);
+  }
+  const size = 'size' in to ? to.size : (chain[asked]?.limits.size ?? 0) + to.by;
+  // As large as it is already needs no rounding, whatever the size of the disk beneath is a multiple of.
+  if (finalSizes(chain, bottom.size)[asked] === size) return bottom.size;
+  return roundUp(bottomFor(chain, asked, size), granularity);
+}
+
+function largestBottoms(chain: readonly ChainLayer[]): readonly Bytes[] {
+  const known = chain.flatMap(({ limits: { largest } }, at) =>
+    largest === undefined ? [] : [overheadTo(chain, at) + largest.size],
+  );
+  if (chain[0]?.limits.largest === undefined)
+    throw new RefusedError(`${chain[0]?.title ?? ''} has no largest size`, { remedy: 'name a size' });
+  return known;
+}
+
+/** The size of the lowest layer with which that layer has at least this size, whatever is lost to rounding in between. */
+function bottomFor(chain: readonly ChainLayer[], at: number, size: Bytes): Bytes {
+  let needed = size;
+  for (let layer = at; layer >= 0; layer -= 1) {
+    const limits = chain[layer]?.limits;
+    if (limits === undefined) continue;
+    needed = roundUp(needed, limits.granularity) + (layer === 0 ? 0 : limits.overhead);
+  }
+  return needed;
+}
+
+function overheadTo(chain: readonly ChainLayer[], at: number): Bytes {
+  return chain.slice(1, at + 1).reduce((sum, { limits }) => sum + limits.overhead, 0);
+}
+
+function finalSizes(chain: readonly ChainLayer[], lowest: Bytes): readonly Bytes[] {
+  const sizes: Bytes[] = [];
+  const grows = lowest >= (chain[0]?.limits.size ?? 0);
+  for (const { limits } of chain) {
+    const beneath = sizes.at(-1);
+    const room = beneath === undefined ? lowest : beneath - limits.overhead;
+    const fitting =
+      beneath === undefined ? lowest : Math.floor(room / limits.granularity) * limits.granularity;
+    // One whose size is no multiple, made by somebody else, is not cut when all the others grow.
+    sizes.push(grows ? Math.max(fitting, limits.size) : fitting);
+  }
+  return sizes;
+}
+
+function growing(now: readonly Bytes[], sizes: readonly Bytes[]): readonly ResizeStep[] {
+  return sizes.flatMap((to, layer): readonly ResizeStep[] => {
+    const from = now[layer] ?? to;
+    return to > from ? [{ layer, from, to, direction: 'grow', fill: layer > 0 }] : [];
+  });
+}
+
+function shrinking({ chain, margin }: ResizeRequest, sizes: readonly Bytes[]): readonly ResizeStep[] {
+  const now = chain.map(({ limits }) => limits.size);
+  const top = chain.length - 1;
+  const steps: ResizeStep[] = [];
+  for (let layer = top; layer >= 0; layer -= 1) {
+    const limits = chain[layer]?.limits;
+    const [from, target] = [now[layer], sizes[layer]];
+    if (limits === undefined || from === undefined || target === undefined) continue;
+    const to = layer === top && top > 0 ? withMargin(limits, target, margin) : target;
+    if (to >= from) continue;
+    steps.push({ layer, from, to, direction: 'shrink', fill: false });
+    now[layer] = to;
+  }
+  return [...steps, ...growing(now, sizes).filter(({ layer }) => chain[layer]?.limits.grow.may === true)];
+}
+
+/** Never below what the layer needs; none for one that could not fill up again. */
+function withMargin({ grow, smallest, granularity, size }: Limits, target: Bytes, margin: Bytes): Bytes {
+  if (!grow.may || target >= size) return target;
+  const wanted = target - roundUp(margin, granularity);
+  return Math.min(target, Math.max(wanted, roundUp(smallest.size, granularity)));
+}
+
+/** A chain whose layers do not agree already is not touched. */
+function refuseMisfits(chain: readonly ChainLayer[]): void {
+  const wrong = chain.flatMap(({ title, limits: { size, overhead } }, at) => {
+    const beneath = chain[at - 1];
+    if (beneath === undefined || size <= beneath.limits.size - overhead) return [];
+    const needs = `${title} needs ${formatSize(size + overhead)}`;
+    return [`${needs}, and ${beneath.title} has ${formatSize(beneath.limits.size)}`];
+  });
+  if (wrong.length > 0)
+    throw new RefusedError(`the layers do not fit in each other: ${wrong.join('; ')}`, {
+      remedy: 'look what was cut: bofh block tree',
+    });
+}
+
+function refuseForbidden(chain: readonly ChainLayer[], steps: readonly ResizeStep[]): void {
+  const reasons = steps.flatMap((step) => {
+    const layer = chain[step.layer];
+    return layer === undefined ? [] : forbidden(layer, step);
+  });
+  if (reasons.length === 0) return;
+  const remedies = [...new Set(reasons.flatMap(({ remedy }) => (remedy === undefined ? [] : [remedy])))];
+  throw new RefusedError([...new Set(reasons.map(({ why }) => why))].join('; '), {
+    ...(remedies.length === 0 ? {} : { remedy: remedies.join('; ') }),
+  });
+}
+
+function forbidden(
+  { title, limits }: ChainLayer,
+  { direction, from, to }: ResizeStep,
+): readonly { readonly why: string; readonly remedy?: string }[] {
+  const { smallest, largest } = limits;
+  const may = limits[direction];
+  const verb = direction === 'grow' ? 'grown' : 'shrunk';
+  const change = `${title} cannot be ${verb} from ${formatSize(from)} to ${formatSize(to)}`;
+  if (!may.may)
+    return [{ why: `${change}: ${may.why}`, ...(may.remedy === undefined ? {} : { remedy: may.remedy }) }];
+  if (direction === 'shrink' && to < smallest.size)
+    return [{ why: `${change}: it needs ${formatSize(smallest.size)}, ${smallest.why}` }];
+  if (direction === 'grow' && largest !== undefined && to > largest.size)
+    return [{ why: `${change}: it can have at most ${formatSize(largest.size)}, ${largest.why}` }];
+  return [];
+}
+
+function leastCommonMultiple(one: Bytes, other: Bytes): Bytes {
+  let [a, b] = [one, other];
+  while (b > 0) [a, b] = [b, a % b];
+  const all = (one / a) * other;
+  // Sizes that have next to nothing in common: what is above is rounded down at its own layer anyway.
+  return Number.isSafeInteger(all) ? all : Math.max(one, other);
+}
+
+function roundUp(size: Bytes, granularity: Bytes): Bytes {
+  return Math.ceil(size / granularity) * granularity;
+}
+
+/** To a multiple, but never below what is there already. */
+function roundDown(size: Bytes, granularity: Bytes, now: Bytes): Bytes {
+  return Math.max(size - (size % granularity), Math.min(now, size));
+}
