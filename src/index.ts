@@ -4,7 +4,7 @@ export * as block from './api/block.ts';
 export * as filesystem from './api/filesystem.ts';
 export * as lvm from './api/lvm.ts';
 export * as mount from './api/mount.ts';
-export { MountPool } from './api/mount.ts';
+export { Mounted, MountPool, NestedMounted } from './api/mount.ts';
 export { parsePlan, type Plan } from './api/plan.ts';
 export * as vm from './api/vm.ts';
 export * as xen from './api/xen.ts';

@@ -31,6 +31,19 @@ export function mount({ device, path, mode, type, options }: MountRequest): Comm
 }
 
 /**
+ * `mount --bind` of a directory, read-only too: libmount binds it and then takes away the right to write, which is a second
+ * call (mount(8)). The filesystem's own options stay as they are.
+ */
+export function bindMount({
+  source,
+  path,
+  mode,
+  options,
+}: Pick<MountRequest, 'path' | 'mode' | 'options'> & { readonly source: string }): Command<void, 'change'> {
+  return mount({ device: source, path, mode, options: ['bind', ...(options ?? [])] });
+}
+
+/**
  * `umount` of the topmost mount at a path. Never lazy: a filesystem that is only hidden keeps its device busy. The path
  * is the kernel's own, so that a symbolic link put there meanwhile leads nowhere else.
  */

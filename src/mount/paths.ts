@@ -12,6 +12,7 @@ export const privateMounts = '/run/bofh/mnt';
 export async function realPath(host: ReadHost, path: string): Promise<string> {
   if (!path.startsWith('/') || path.includes('\0'))
     throw new UsageError(`"${path}" is not a whole path from /`);
+  refuseOddBytes(path);
   let left = path.split('/');
   let done = '/';
   for (let links = 0; ; ) {
@@ -31,9 +32,38 @@ export async function realPath(host: ReadHost, path: string): Promise<string> {
         remedy: `see where it leads: namei ${path}`,
       });
     const target = await host.readLink(next);
+    refuseOddBytes(target);
     left = [...target.split('/'), ...rest];
     if (target.startsWith('/')) done = '/';
   }
+}
+
+/**
+ * A directory in a tree that is not this host's: every part of the path must be a real directory, because a symbolic link
+ * of the tree would lead out of it, into this host. RefusedError for anything else.
+ */
+export async function directoryBeneath(host: ReadHost, root: string, path: string): Promise<string> {
+  let at = root;
+  for (const part of path.split('/').filter((word) => word !== '')) {
+    at = posix.join(at, part);
+    const kind = (await host.stat(at))?.kind;
+    if (kind !== 'directory' || part === '..')
+      throw new RefusedError(
+        `${path} is no place to mount on in ${root}: ${at} is ${kind === undefined ? 'not there' : `a ${kind}`}`,
+        {
+          remedy: 'make a directory there, without symbolic links on the way',
+        },
+      );
+  }
+  return at;
+}
+
+/** Node gives a name that is no UTF-8 with U+FFFD in the place of its bytes, so that it leads nowhere, or to another file. */
+function refuseOddBytes(path: string): void {
+  if (!path.includes('\ufffd')) return;
+  throw new UsageError(`"${path}" holds bytes that are not UTF-8, and bofh cannot name such a path`, {
+    remedy: 'give it a name in UTF-8, or bind it to one: mount --bind',
+  });
 }
 
 /** An existing empty directory, by its real path; RefusedError for anything else. */

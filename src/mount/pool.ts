@@ -1,8 +1,16 @@
 import { RefusedError, UsageError } from '../errors.ts';
 import type { MountRequest } from './commands.ts';
+import type { MountOptions } from './options.ts';
+import { type HeldMount, untilReleased } from './scoped.ts';
 
 /** What is to be mounted; the pool chooses where. */
-export type PoolRequest = Omit<MountRequest, 'path' | 'mode'> & { readonly mode?: MountRequest['mode'] };
+export type PoolRequest = Pick<MountRequest, 'device' | 'type'> & {
+  readonly mode?: MountRequest['mode'];
+  readonly options?: MountOptions | undefined;
+};
+
+/** The same, with the place and the mode. */
+export type PlacedRequest = PoolRequest & Pick<MountRequest, 'path' | 'mode'>;
 
 /** What a pool needs of the world; `bofh.ts` binds both to the ambient host. */
 export interface Mounter {
@@ -10,15 +18,8 @@ export interface Mounter {
    * Mounts, calls the body with the path, and unmounts at its end, whatever that is: a sequence of its own with a
    * temporary mount, so that a crash in between is recovered.
    */
-  readonly run: <T>(request: MountRequest, body: (path: string) => Promise<T>) => Promise<T>;
+  readonly run: <T>(request: PlacedRequest, body: (path: string) => Promise<T>) => Promise<T>;
   readonly isMountpoint: (path: string) => Promise<boolean>;
-}
-
-/** A mount that lasts until it is released, or until the end of an `await using` block. */
-export interface PooledMount extends AsyncDisposable {
-  readonly path: string;
-  /** Unmounts; calling it again waits for the same end. */
-  readonly release: () => Promise<void>;
 }
 
 /** Directories to mount on, each handed out to one user at a time. */
@@ -48,23 +49,8 @@ export class MountPool {
   }
 
   /** The same, until `release()`: `await using m = await pool.mount('/dev/sda1')`. */
-  async mount(request: string | PoolRequest): Promise<PooledMount> {
-    let letGo = (): void => undefined;
-    const released = new Promise<void>((resolve) => (letGo = resolve));
-    let ended: Promise<void> | undefined;
-    const path = await new Promise<string>((opened, failed) => {
-      ended = this.with(request, async (at) => {
-        opened(at);
-        await released;
-      });
-      // Before it is open a failure is this call's; afterwards it belongs to whoever releases.
-      ended.catch(failed);
-    });
-    const release = async (): Promise<void> => {
-      letGo();
-      await ended;
-    };
-    return { path, release, [Symbol.asyncDispose]: release };
+  async mount(request: string | PoolRequest): Promise<HeldMount> {
+    return untilReleased((body) => this.with(request, body));
   }
 
   async #take(): Promise<string> {

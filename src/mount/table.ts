@@ -7,6 +7,11 @@ export function markOption(mark: string): string {
   return `x-bofh.mark=${mark}`;
 }
 
+/** The option that says that bofh has mounted it again, when it undid an unmount: its number is a new one then. */
+export function againOption(mark: string): string {
+  return `x-bofh.again=${mark}`;
+}
+
 /** One line of libmount's own table: the options that the kernel does not keep. */
 export interface UserEntry {
   readonly path: string;
@@ -37,6 +42,30 @@ export function mountsAt(entries: readonly MountEntry[], path: string): readonly
 /** What stands on a mount: in directories of it, or over it at the same path. While it does, the mount is busy. */
 export function mountsOn(entries: readonly MountEntry[], below: MountEntry): readonly MountEntry[] {
   return entries.filter((entry) => entry.parent === below.id && entry.id !== below.id);
+}
+
+/**
+ * The mount that a path leads into: from the root down, by who stands on whom, so that what another mount hides is not
+ * taken for it. A mount that stands beside a longer path on the same one came later and hides that.
+ */
+export function mountOver(entries: readonly MountEntry[], path: string): MountEntry | undefined {
+  const ids = new Set(entries.map(({ id }) => id));
+  const isTop = ({ id, parent }: MountEntry): boolean => parent === id || !ids.has(parent);
+  let at: MountEntry | undefined;
+  for (;;) {
+    const below = at;
+    const inside = entries
+      .filter((each) => (below === undefined ? isTop(each) : each.parent === below.id && each !== below))
+      .filter((each) => isWithin(path, each.path))
+      .toSorted((one, other) => one.path.length - other.path.length)[0];
+    if (inside === undefined) return at;
+    at = inside;
+  }
+}
+
+/** Is this path that directory, or something in it? */
+export function isWithin(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(directory === '/' ? '/' : `${directory}/`);
 }
 
 /** A mount in words. */

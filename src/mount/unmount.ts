@@ -8,7 +8,7 @@ import {
 import type { ChangeHost } from '../command/index.ts';
 import { CommandError, type Holder } from '../errors.ts';
 import { umount } from './commands.ts';
-import { describe, mountsAt, mountsOn } from './table.ts';
+import { describe, mountOver, mountsAt, mountsOn } from './table.ts';
 
 /**
  * Unmounts exactly this mount, or finds it gone. umount(2) takes a path and hits whatever is topmost there, so it is
@@ -18,7 +18,8 @@ export async function unmount(host: ChangeHost, mount: MountEntry): Promise<void
   const before = await mountEntries(host);
   if (!before.some(is(mount))) return;
   if (mountsOn(before, mount).length > 0) throw await busy(host, mount);
-  if ((await host.stat(mount.path))?.device !== mount.device)
+  // By the table: the numbers that stat(2) gives for a subvolume of btrfs are in no table.
+  if (mountOver(before, mount.path)?.id !== mount.id)
     throw busyWith(failed(mount), { what: describe(mount), holders: hiding(before, mount) });
   let failure: unknown;
   try {

@@ -175,13 +175,21 @@ function free(
   if (there.parent === undefined || there.name === undefined || there.last !== true)
     throw fileError(there.code, verb, path, more);
   if (there.parent.storage.startsWith('virtual:')) throw fileError('EPERM', verb, path, more);
-  if (isReadOnly(world, there.parent.storage)) throw fileError('EROFS', verb, path, more);
+  if (isReadOnly(world, there.parent)) throw fileError('EROFS', verb, path, more);
   return { parent: there.parent, name: there.name };
 }
 
-function isReadOnly(world: World, storage: string): boolean {
-  const mount = world.mounts.findLast((each) => each.storage === storage);
-  return mount?.superOptions.split(',').includes('ro') ?? false;
+/** The filesystem may be read-only, or this one way to it. */
+function isReadOnly(world: World, { storage, path }: Found): boolean {
+  const mounts = world.mounts.filter((each) => each.storage === storage && covers(each.path, path));
+  const over = mounts.toSorted((one, other) => one.path.length - other.path.length).at(-1);
+  return (
+    over !== undefined && [over.options, over.superOptions].some((words) => words.split(',').includes('ro'))
+  );
+}
+
+function covers(directory: string, path: string): boolean {
+  return path === directory || path.startsWith(directory === '/' ? '/' : `${directory}/`);
 }
 
 export function reached(world: World, verb: string, path: string, last: 'follow' | 'keep' = 'follow'): Found {

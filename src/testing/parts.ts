@@ -76,6 +76,8 @@ export interface Mount {
   readonly superOptions: string;
   /** Where the files are; undefined for a mount of a real host, whose files are asked of it. */
   readonly storage: string | undefined;
+  /** The inode of the directory that a bind mount shows; the top of the storage when it is left out. */
+  readonly top?: number;
   /** What libmount keeps of the options for itself. */
   readonly userOptions: readonly string[];
 }

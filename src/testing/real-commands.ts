@@ -42,7 +42,11 @@ export async function prepareReal<T>(
     case 'tar':
       return prepareTar(overlay, world, command, paths[0] ?? '');
     case 'mount':
+      await pageIn(world, userTable, 'content');
       await prepareMount(overlay, world, command);
+      return undefined;
+    case 'umount':
+      await pageIn(world, userTable, 'content');
       return undefined;
     case 'xl':
       return prepareXl(overlay, world, command);
@@ -50,6 +54,9 @@ export async function prepareReal<T>(
       return undefined;
   }
 }
+
+/** What libmount has written so far: a mount with options for itself adds to it. */
+const userTable = '/run/mount/utab';
 
 /** Makes a path known, and the block device, if it leads to one. */
 async function nameDevice(overlay: Overlay, world: World, path: string): Promise<void> {

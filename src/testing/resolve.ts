@@ -87,7 +87,9 @@ export function treeOf(world: World, storage: string): Tree {
 function start(world: World, path: string): Found {
   const storage = storageAt(world, path) ?? 'none';
   const tree = treeOf(world, storage);
-  return { found: true, path, storage, tree, ino: tree.root, inode: inodeOf(tree, tree.root) };
+  const ino = world.mounts.findLast((each) => each.path === path && each.storage !== undefined)?.top;
+  const top = ino ?? tree.root;
+  return { found: true, path, storage, tree, ino: top, inode: inodeOf(tree, top) };
 }
 
 function step(world: World, at: Found, name: string): Found | undefined {

@@ -3,7 +3,7 @@ import { wipeSignatures } from '../../src/blockdevice/commands.ts';
 import { deviceNode, holders, mountEntries } from '../../src/blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../src/command/index.ts';
 import { mkfsExt4, mkswap } from '../../src/filesystem/commands.ts';
-import { mount, umount } from '../../src/mount/commands.ts';
+import { bindMount, mount, umount } from '../../src/mount/commands.ts';
 import { markOption, userEntries } from '../../src/mount/table.ts';
 import { andThen, fails, type Scenario } from './scenario.ts';
 
@@ -86,6 +86,40 @@ export const mountScenarios: readonly Scenario[] = [
       );
       await change.run(wipeSignatures(device));
     },
+  },
+  {
+    name: 'a directory is shown at another place: the same filesystem, its path in it, and read-only where that is asked',
+    needs: ['device'],
+    run: (context) =>
+      mounted(context, async ({ host, change, path }) => {
+        const [source, shown] = [`${path}/from`, `${path}/shown`];
+        await change.makeDir(source, { mode: 0o755 });
+        await change.makeDir(shown, { mode: 0o755 });
+        await change.writeNew(`${source}/file`, 'x', { mode: 0o644 });
+        const mark = markOption('bofh.0123456789ab.1');
+        await change.run(bindMount({ source, path: shown, mode: 'ro', options: ['nodev', mark] }));
+        await andThen(
+          async () => {
+            const [over, bound] = (await mountEntries(host)).filter((each) => each.path.startsWith(path));
+            assert.deepEqual([bound?.device, bound?.source], [over?.device, over?.source]);
+            assert.deepEqual([bound?.root, bound?.options], ['/from', 'ro,nodev,relatime']);
+            assert.deepEqual(bound?.superOptions, over?.superOptions);
+            assert.deepEqual(await host.readDir(shown), ['file']);
+            await fails(change.writeNew(`${shown}/x`, '', { mode: 0o600 }), 'denied');
+            assert.equal(
+              (await userEntries(host)).find((each) => each.path === shown)?.options.includes(mark),
+              true,
+            );
+            await fails(change.run(umount(path)), 'busy');
+            await fails(
+              change.run(bindMount({ source: `${path}/none`, path: shown, mode: 'rw' })),
+              'not-found',
+            );
+          },
+          () => change.run(umount(shown)),
+        );
+        await change.writeNew(`${source}/more`, '', { mode: 0o600 });
+      }),
   },
   {
     name: 'what cannot be mounted or unmounted fails, for a reason that is known where it can be',

@@ -13,12 +13,14 @@ import { unpack } from '../../src/copy/operations.ts';
 import { create, remove } from '../../src/file/index.ts';
 import { create as createFilesystem } from '../../src/filesystem/operations.ts';
 import { localHost } from '../../src/host/local.ts';
-import { mount } from '../../src/mount/operations.ts';
+import { bind, mount, unmount } from '../../src/mount/operations.ts';
 
 const operations = [
   create,
   remove,
   mount,
+  bind,
+  unmount,
   unpack,
   createFilesystem,
 ] as readonly unknown[] as readonly AnyOperation[];

@@ -24,6 +24,8 @@ function mount(call: ToolCall): ReturnType<ToolModel> {
   const there = resolve(world, target, 'follow');
   if (!there.found || there.inode.kind !== 'directory')
     return failed(32, `mount: ${target}: mount point does not exist.${hint}`);
+  const words = (one(options, '--options') ?? 'rw').split(',');
+  if (words.includes('bind')) return bind(world, { source, target, path: there.path, words });
   const device = deviceAt(world, source);
   if (device === undefined)
     return failed(32, `mount: ${target}: special device ${source} does not exist.${hint}`);
@@ -39,36 +41,73 @@ function mount(call: ToolCall): ReturnType<ToolModel> {
     );
   if (world.mounts.some((each) => each.path === there.path && each.device === device.number))
     return failed(32, `mount: ${target}: ${source} already mounted on ${target}.${hint}`);
-  const words = (one(options, '--options') ?? 'rw').split(',');
   addMount(world, { device: device.number, storage: device.storage, path: there.path, type, source, words });
   return ok();
 }
 
+/** `mount --bind`: another view of a directory. The flags that are given are all that it has; without any, those of the source. */
+function bind(
+  world: World,
+  {
+    source,
+    target,
+    path,
+    words,
+  }: {
+    readonly source: string;
+    readonly target: string;
+    readonly path: string;
+    readonly words: readonly string[];
+  },
+): ReturnType<ToolModel> {
+  const shown = resolve(world, source, 'follow');
+  if (!shown.found) return failed(32, `mount: ${target}: special device ${source} does not exist.${hint}`);
+  if (shown.inode.kind !== 'directory')
+    return failed(32, `mount: ${target}: mount(2) system call failed: Not a directory.${hint}`);
+  const over = world.mounts.find(({ id }) => id === parentOf(world, shown.path));
+  if (over === undefined) throw new TypeError(`nothing is mounted where ${source} is`);
+  const top = over.path === shown.path ? over.top : shown.ino;
+  addMount(world, {
+    ...{ device: over.device, path, type: over.type, source: over.source, storage: shown.storage },
+    words:
+      words.some((word) => flags.includes(word)) || words.includes('ro')
+        ? words
+        : [...words, ...over.options.split(',').filter((word) => flags.includes(word))],
+    root: posix.join(over.root, posix.relative(over.path, shown.path)),
+    superOptions: over.superOptions,
+    ...(top === undefined ? {} : { top }),
+  });
+  return ok();
+}
+
+const flags = ['nosuid', 'nodev', 'noexec', 'noatime'];
+
 /** What mount(2) and libmount do; also at boot, and by an administrator. */
 export function addMount(
   world: World,
-  make: Pick<Mount, 'device' | 'path' | 'type' | 'source'> & {
-    readonly storage: string;
-    readonly words: readonly string[];
-  },
+  make: Pick<Mount, 'device' | 'path' | 'type' | 'source'> &
+    Partial<Pick<Mount, 'root' | 'superOptions' | 'top'>> & {
+      readonly storage: string;
+      readonly words: readonly string[];
+    },
 ): Mount {
   const { words, ...rest } = make;
   const userOptions = words.filter((word) => /^[xX]-/.test(word));
   const mode = words.includes('ro') ? 'ro' : 'rw';
-  const own = words.filter((word) => ['nosuid', 'nodev', 'noexec', 'noatime'].includes(word));
+  const own = flags.filter((word) => words.includes(word));
   const options = [mode, ...own, ...(own.includes('noatime') ? [] : ['relatime'])].join(',');
   const mounted: Mount = {
+    root: '/',
+    superOptions: mode,
     ...rest,
     id: freeId(world),
     parent: parentOf(world, make.path),
-    root: '/',
     options,
     optional: '',
-    superOptions: mode,
     userOptions,
   };
   world.mounts = [...world.mounts, mounted];
-  if (mode === 'rw') recovery(world, make.storage, true);
+  if (mounted.superOptions === 'rw') recovery(world, make.storage, true);
   if (userOptions.length > 0) writeUtab(world, mounted);
   return mounted;
 }

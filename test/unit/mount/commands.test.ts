@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { classify, mount, umount } from '../../../src/mount/commands.ts';
+import { bindMount, classify, mount, umount } from '../../../src/mount/commands.ts';
 
 describe('mount', () => {
   it('names source and target, so that fstab is not asked', () => {
@@ -26,6 +26,14 @@ describe('mount', () => {
 
   it('says read-only where that is asked', () => {
     expect(mount({ device: '/dev/a', path: '/b', mode: 'ro' }).argv).toContain('ro');
+  });
+});
+
+describe('a bind mount', () => {
+  it('is one of a directory, with its own flags', () => {
+    const { argv, access } = bindMount({ source: '/srv/a b', path: '/mnt', mode: 'ro', options: ['nodev'] });
+    expect(argv).toEqual(['--options', 'ro,bind,nodev', '--source', '/srv/a b', '--target', '/mnt']);
+    expect(access).toBe('change');
   });
 });
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseMountinfo } from '../../../src/blockdevice/index.ts';
 import { ParseError } from '../../../src/errors.ts';
-import { describe as inWords, mountsAt, mountsOn, parseUtab } from '../../../src/mount/table.ts';
+import { describe as inWords, mountOver, mountsAt, mountsOn, parseUtab } from '../../../src/mount/table.ts';
 
 const recorded = readFileSync(new URL('../../fixtures/utab/two@2.38.1.txt', import.meta.url), 'utf8');
 
@@ -69,5 +69,43 @@ describe('mounts that stand on each other', () => {
   it('a mount that is its own parent, as the first of a namespace may be, stands not on itself', () => {
     const [own] = parseMountinfo('1 1 0:1 / / rw - rootfs none rw\n');
     expect(own === undefined ? [] : mountsOn([own], own)).toEqual([]);
+  });
+});
+
+describe('the mount that a path leads into', () => {
+  const entries = parseMountinfo(
+    [
+      '1 1 0:1 / / rw - rootfs none rw',
+      '20 1 254:0 / / rw - ext4 /dev/vda rw',
+      '30 20 7:0 / /srv/data rw - ext4 /dev/loop0 rw',
+      '31 30 7:1 / /srv/data/deep rw - ext4 /dev/loop1 rw',
+      // Over what carries the others: they are hidden, though their paths are longer.
+      '40 20 7:2 / /srv rw - ext4 /dev/loop2 rw',
+      '41 20 7:3 / /srvs rw - ext4 /dev/loop3 rw',
+      '',
+    ].join('\n'),
+  );
+
+  it.each([
+    ['/', 20],
+    ['/etc/x', 20],
+    ['/srv', 40],
+    ['/srv/data/deep/x', 40],
+    ['/srvs/x', 41],
+    ['/srvsx', 20],
+  ])('of %s is that of number %i', (path, id) => {
+    expect(mountOver(entries, path)?.id).toBe(id);
+  });
+
+  it('is that which carries another one, when nothing hides it', () => {
+    const open = entries.filter(({ id }) => id !== 40);
+    expect(mountOver(open, '/srv/data/deep/x')?.id).toBe(31);
+    expect(mountOver(open, '/srv/data/x')?.id).toBe(30);
+  });
+
+  it('is not told where the table has no root, as after chroot, and nothing else is over the path', () => {
+    const inChroot = entries.filter(({ id }) => id >= 40);
+    expect(mountOver(inChroot, '/srv/x')?.id).toBe(40);
+    expect(mountOver(inChroot, '/etc')).toBeUndefined();
   });
 });

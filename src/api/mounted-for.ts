@@ -1,0 +1,42 @@
+import { apart, atomic, currentBofh, outsideSequence, withBofh } from '../bofh.ts';
+import { InterruptedError, RolledBackError } from '../errors.ts';
+import { processSignals } from '../host/process.ts';
+import type { Tx } from '../operations.ts';
+
+/**
+ * Opens something for as long as a body runs: a sequence of its own, of temporary steps alone, which is undone at its end
+ * whatever that is.
+ *
+ * The body's own failure is thrown as it is: it is no failure of the mount, which is undone either way. The first signal
+ * waits for the body, which would go on writing into the bare directory if the mount were taken from under it.
+ */
+export async function mountedFor<T>(
+  name: string,
+  open: (tx: Tx) => Promise<string>,
+  body: (path: string) => Promise<T>,
+): Promise<T> {
+  const outer = currentBofh();
+  const outside = outsideSequence();
+  const watched = outer.signals === undefined ? processSignals() : undefined;
+  const { stop, abandon } = outer.signals ?? watched?.signals ?? {};
+  const patient = { ...outer, signals: abandon === undefined ? {} : { stop: abandon, abandon } };
+  let failed: { readonly error: unknown } | undefined;
+  const within = (path: string): Promise<T> =>
+    outside(() => withBofh(outer, () => body(path))).catch((error: unknown) => {
+      failed = { error };
+      throw error;
+    });
+  try {
+    const value = await apart(() =>
+      withBofh(patient, () => atomic(name, async (tx) => within(await open(tx)))),
+    );
+    if (stop?.aborted !== true) return value;
+    throw new InterruptedError(`a signal came during "${name}"`);
+  } catch (error) {
+    if (failed !== undefined && error instanceof RolledBackError && error.leftAlone.length === 0)
+      throw failed.error;
+    throw error;
+  } finally {
+    watched?.release();
+  }
+}

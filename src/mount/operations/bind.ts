@@ -1,0 +1,124 @@
+import { posix } from 'node:path';
+import * as z from 'zod/mini';
+import { operation } from '../../atomic/operation.ts';
+import { mountEntries } from '../../blockdevice/index.ts';
+import type { ReadHost } from '../../command/index.ts';
+import { ParseError, RefusedError } from '../../errors.ts';
+import { mountedByHand } from '../by-hand.ts';
+import { bindMount } from '../commands.ts';
+import { mountOptions, wordsOf } from '../options.ts';
+import { chooseDirectory, isOf, lookForMount, makeMount, numberOf, takeAway } from '../ours.ts';
+import { realPath } from '../paths.ts';
+import { isWithin, markOption, mountOver } from '../table.ts';
+
+const args = z.strictObject({
+  /** An existing directory; what is mounted below it is not taken along. */
+  source: z.string(),
+  /** An existing empty directory; without it a private one is made, and removed by the undo. */
+  path: z.exactOptional(z.string()),
+  options: z.exactOptional(mountOptions),
+  mode: z.enum(['ro', 'rw']),
+});
+
+const undo = z.strictObject({
+  path: z.string(),
+  private: z.boolean(),
+  /** The directory, by its real path. */
+  device: z.string(),
+  /** `major:minor` of its filesystem, as the table of mounts has it. */
+  number: z.string(),
+  /** Its path within that filesystem. */
+  root: z.string(),
+  mark: z.string(),
+  /** Where that filesystem is mounted, and the device that it is on, where it is on one. */
+  over: z.string(),
+  on: z.exactOptional(z.string()),
+  /** How that mount is restricted, which the new one is too unless something else was asked for. */
+  inherits: z.readonly(z.array(z.string())),
+});
+
+/**
+ * `tx.mount.bind`: shows a directory at another place too, read-only if asked. The mark is that of `tx.mount.mount`. Of the
+ * filesystem nothing is changed, so its own mount and its device are needed, not claimed.
+ */
+export const bind = operation({
+  kind: 'mount.bind',
+  version: 1,
+  args,
+  undo,
+  result: z.strictObject({ mountId: z.int() }),
+  lives: 'boot',
+  restores: 'state',
+  prepare: async ({ args: { source, path }, mark, host }) => {
+    const from = await directoryOf(host, source);
+    const where = await chooseDirectory(host, path, mark);
+    if (isWithin(where.path, from.device))
+      throw new RefusedError(`${where.path} lies in ${from.device}, which would be shown within itself`, {
+        remedy: 'choose a place outside of it',
+      });
+    return { ...where, ...from, mark };
+  },
+  claims: async ({ undo: { path, over, on: device }, on }) => {
+    const keys = device === undefined ? undefined : await on(device);
+    const needs = keys === undefined ? [] : [keys.key, ...keys.beneath];
+    return { changes: [`mnt:${path}`], needs: [`mnt:${over}`, ...needs] };
+  },
+  run: async ({ args: { mode, options }, undo: wanted, host }) => {
+    const { path, device, mark } = wanted;
+    const words = [...inherited(wanted.inherits, wordsOf(options)), markOption(mark)];
+    const command = bindMount({ source: device, path, mode, options: words });
+    const made = await makeMount(host, wanted, () => host.run(command));
+    const isReadOnly = [...made.options.split(','), ...made.superOptions.split(',')].includes('ro');
+    if (mode === 'rw' && isReadOnly)
+      throw new RefusedError(`${device} is mounted read-only, and so is what shows it`, {
+        remedy: `bind it read-only, mode ro, or mount ${wanted.over} for writing`,
+      });
+    if (mode === 'ro' && !isReadOnly)
+      throw new RefusedError(`${device} could not be shown read-only at ${path}`, {
+        remedy: `see how it is mounted: findmnt ${path}`,
+      });
+    return { mountId: made.id };
+  },
+  value: ({ undo: { path } }) => ({ path }),
+  look: ({ undo: made, result: known, host }) => lookForMount(host, made, known),
+  revert: ({ undo: made, result: known, host }) => takeAway(host, made, known),
+  describe: mountedByHand,
+});
+
+/** A directory, and what it is to the kernel: a filesystem, and a path in it. */
+async function directoryOf(host: ReadHost, source: string) {
+  const device = await realPath(host, source);
+  const stat = await host.stat(device);
+  if (stat?.kind !== 'directory')
+    throw new RefusedError(`${source} is not a directory but a ${stat?.kind ?? 'name of nothing'}`, {
+      remedy: 'name a directory',
+    });
+  const over = mountOver(await mountEntries(host), device);
+  if (over === undefined) throw new ParseError(`cannot tell what ${device} is mounted on`);
+  const node = over.source.startsWith('/') ? await numberOf(host, over.source) : undefined;
+  const isOn = node !== undefined && (await isOf(host, over, node));
+  return {
+    device,
+    number: over.device,
+    root: posix.join(over.root, posix.relative(over.path, device)),
+    over: over.path,
+    inherits: over.options.split(',').filter((word) => !['ro', 'rw'].includes(word)),
+    ...(isOn ? { on: over.source } : {}),
+  };
+}
+
+const opposites = [
+  /^(?:no)?dev$/,
+  /^(?:no)?suid$/,
+  /^(?:no)?exec$/,
+  /^(?:no|rel|strict)?atime$/,
+  /^(?:no)?diratime$/,
+];
+
+// libmount 2.38 binds, and then sets the flags that it was given: without nodev among them that of the source is gone.
+function inherited(flags: readonly string[], asked: readonly string[]): readonly string[] {
+  const kept = flags.filter(
+    (flag) => !opposites.some((pair) => pair.test(flag) && asked.some((word) => pair.test(word))),
+  );
+  return [...kept, ...asked.filter((word) => !kept.includes(word))];
+}

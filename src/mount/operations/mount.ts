@@ -1,0 +1,67 @@
+import * as z from 'zod/mini';
+import { operation } from '../../atomic/operation.ts';
+import { deviceNode } from '../../blockdevice/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { mountedByHand } from '../by-hand.ts';
+import { mount as mountCommand } from '../commands.ts';
+import { mountOptions, wordsOf } from '../options.ts';
+import { chooseDirectory, lookForMount, makeMount, takeAway } from '../ours.ts';
+import { markOption } from '../table.ts';
+
+const args = z.strictObject({
+  /** A device, a link to one, or `UUID=…`. */
+  device: z.string(),
+  /** An existing empty directory; without it a private one is made, and removed by the undo. */
+  path: z.exactOptional(z.string()),
+  type: z.exactOptional(z.string().check(z.regex(/^[a-z0-9][a-z0-9_-]*$/))),
+  options: z.exactOptional(mountOptions),
+  mode: z.enum(['ro', 'rw']),
+});
+
+const undo = z.strictObject({
+  path: z.string(),
+  private: z.boolean(),
+  device: z.string(),
+  number: z.string(),
+  mark: z.string(),
+});
+
+/**
+ * `tx.mount.mount`: mounts a filesystem on a private directory, or on an empty one of the administrator's.
+ *
+ * The mark: a private directory bears it in its name. On another's directory device, path and (once known) mount id
+ * prove nothing, as anybody can mount that device there; so the mount carries `x-bofh.mark=MARK`, which libmount
+ * keeps beside the kernel's table and drops at the umount.
+ */
+export const mount = operation({
+  kind: 'mount.mount',
+  version: 1,
+  args,
+  undo,
+  result: z.strictObject({ mountId: z.int() }),
+  lives: 'boot',
+  restores: 'state',
+  prepare: async ({ args: { device, path }, mark, host }) => {
+    const node = await deviceNode(host, device);
+    const where = await chooseDirectory(host, path, mark);
+    return { ...where, device: node.path, number: node.number, mark };
+  },
+  claims: async ({ undo: { path, device }, on }) => {
+    const { key, beneath } = await on(device);
+    return { changes: [`mnt:${path}`, key], needs: beneath };
+  },
+  run: async ({ args: asked, undo: wanted, host }) => {
+    const options = [...wordsOf(asked.options), markOption(wanted.mark)];
+    const command = mountCommand({ ...asked, device: wanted.device, path: wanted.path, options });
+    const made = await makeMount(host, wanted, () => host.run(command));
+    if (asked.mode === 'rw' && made.superOptions.split(',').includes('ro'))
+      throw new RefusedError(`${wanted.device} is write-protected: it could be mounted read-only alone`, {
+        remedy: `mount it read-only, mode ro, or take the protection off: blockdev --setrw ${wanted.device}`,
+      });
+    return { mountId: made.id };
+  },
+  value: ({ undo: { path } }) => ({ path }),
+  look: ({ undo: made, result: known, host }) => lookForMount(host, made, known),
+  revert: ({ undo: made, result: known, host }) => takeAway(host, made, known),
+  describe: mountedByHand,
+});

@@ -1,0 +1,236 @@
+import * as z from 'zod/mini';
+import { type Look, operation } from '../../atomic/operation.ts';
+import {
+  identityOf,
+  inWords,
+  locate,
+  type MountEntry,
+  mountEntries,
+  mountHolders,
+  remedyFor,
+} from '../../blockdevice/index.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { bindMount, mount as mountCommand } from '../commands.ts';
+import { isOf, numberOf } from '../ours.ts';
+import { realPath } from '../paths.ts';
+import { deviceBehind, shownBy } from '../source.ts';
+import { againOption, describe, mountOver, mountsAt, userEntries } from '../table.ts';
+import { unmount as unmountIt } from '../unmount.ts';
+
+const args = z.strictObject({
+  /** Where it is mounted; of several at one place the topmost. */
+  path: z.string(),
+  /** Refused when it is another one, as /proc/self/mountinfo numbers them. */
+  mountId: z.exactOptional(z.int()),
+});
+
+const undo = z.strictObject({
+  path: z.string(),
+  mountId: z.int(),
+  /** The boot: mounts and their numbers mean nothing in another one. */
+  boot: z.string(),
+  mark: z.string(),
+  /** `major:minor` of the filesystem, and the directory of it that was mounted. */
+  number: z.string(),
+  root: z.string(),
+  /** The mount that it stood on. */
+  parent: z.int(),
+  type: z.string(),
+  source: z.string(),
+  mode: z.enum(['ro', 'rw']),
+  /** What mount(8) takes to mount it so again. */
+  options: z.readonly(z.array(z.string())),
+  /** The device that it is mounted from; undefined: another mount of the filesystem shows it. */
+  device: z.exactOptional(z.strictObject({ path: z.string(), identity: z.string() })),
+  /** Where that other mount showed it. */
+  shown: z.exactOptional(z.string()),
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * `tx.mount.unmount`: takes one mount away, never lazily, and only what can be mounted again: a filesystem on a device, or a
+ * directory of one that is mounted elsewhere too.
+ *
+ * The mark is the state: the mount of that number is gone and nothing is in its place. Its undo mounts the same source, root and
+ * options there; the number is a new one, so a mount of ours says `x-bofh.again` then, by which an older step knows it.
+ */
+export const unmount = operation({
+  kind: 'mount.unmount',
+  version: 1,
+  args,
+  undo,
+  result: z.null(),
+  lives: 'boot',
+  restores: 'state',
+  prepare: async ({ args: { path, mountId }, mark, host }) => {
+    const entries = await mountEntries(host);
+    const entry = await topmost(host, entries, path);
+    if (mountId !== undefined && mountId !== entry.id)
+      throw new RefusedError(`${path} has another mount by now: ${describe(entry)}, not mount ${mountId}`, {
+        remedy: `see what is mounted there: findmnt ${path}`,
+      });
+    refuseRoot(entry);
+    await refuseHeld(host, entry);
+    const { boot } = await host.facts();
+    return { mark, boot, ...(await wayBack(host, entries, entry)) };
+  },
+  claims: async ({ undo: { path, device }, on }) => {
+    if (device === undefined) return { changes: [`mnt:${path}`] };
+    const { key, beneath } = await on(device.path);
+    return { changes: [`mnt:${path}`, key], needs: beneath };
+  },
+  run: async ({ undo: of, host }) => {
+    const entry = (await mountEntries(host)).find((each) => isIt(each, of));
+    if (entry === undefined)
+      throw new RefusedError(`${of.source} is not mounted on ${of.path} any more; nothing was done`, {
+        remedy: 'find out who else works on it, then give the command again',
+      });
+    await unmountIt(host, entry);
+    return null;
+  },
+  value: ({ undo: { path, source } }) => ({ path, source }),
+  look: ({ undo: of, host }) => look(host, of),
+  revert: ({ undo: of, host }) => mountAgain(host, of),
+  describe: ({ undo: of }) => ({
+    what: `the mount of ${of.source} on ${of.path} (it was mount ${of.mountId}), which is unmounted`,
+    look: [
+      ['findmnt', '--output', 'ID,TARGET,SOURCE,OPTIONS', '--mountpoint', of.path],
+      ['findmnt', '--source', of.source],
+    ],
+    clear: [byHand(of)],
+  }),
+});
+
+async function topmost(host: ReadHost, entries: readonly MountEntry[], path: string): Promise<MountEntry> {
+  const real = await realPath(host, path);
+  const there = mountsAt(entries, real);
+  const over = mountOver(entries, real);
+  const entry = there.find(({ id }) => id === over?.id);
+  if (entry !== undefined) return entry;
+  throw new RefusedError(
+    there.length === 0 ? `nothing is mounted on ${path}` : `the mount on ${path} is hidden by another one`,
+    { remedy: 'bofh mount list shows every mount' },
+  );
+}
+
+function refuseRoot({ path }: MountEntry): void {
+  if (path === '/')
+    throw new RefusedError('the root of this host cannot be unmounted', {
+      remedy: 'name another mount: bofh mount list',
+    });
+}
+
+/** Whoever uses it is named before anything is done; what nobody could look into is left to umount(2) itself. */
+async function refuseHeld(host: ReadHost, entry: MountEntry): Promise<void> {
+  const held = (await mountHolders(host, entry)).filter(({ kind }) => kind !== 'unknown');
+  if (held.length > 0)
+    throw new RefusedError(`${describe(entry)} is in use: ${inWords(held)}`, {
+      holders: held,
+      remedy: remedyFor(held),
+    });
+}
+
+/** All that mounting it again needs. RefusedError when it could not be. */
+async function wayBack(
+  host: ReadHost,
+  entries: readonly MountEntry[],
+  entry: MountEntry,
+): Promise<Omit<Undo, 'mark' | 'boot'>> {
+  const { id, path, parent, device: number, root, type, source } = entry;
+  const mode = modeOf(entry);
+  const isReadOnly = mode === 'ro';
+  const known = { path, mountId: id, number, root, parent, type, source, mode };
+  const own = (await userEntries(host)).findLast((each) => each.path === path)?.options ?? [];
+  const user = own.filter((option) => !option.startsWith('x-bofh.again='));
+  const device = await deviceBehind(host, entry);
+  const flags = entry.options.split(',').filter((word) => word !== 'ro' && word !== 'rw');
+  if (device !== undefined && isReadOnly === entry.superOptions.split(',').includes('ro')) {
+    await refuseLeaving(host, entry);
+    const { identity } = await identityOf(host, device);
+    // SELinux shows this word and does not take it.
+    const ofFilesystem = entry.superOptions
+      .split(',')
+      .filter((word) => !['ro', 'rw', 'seclabel'].includes(word) && !flags.includes(word));
+    return { ...known, options: [...flags, ...ofFilesystem, ...user], device: { path: device, identity } };
+  }
+  const others = entries.filter((each) => each.id !== id);
+  const shown = shownBy(others, { number, root });
+  if (shown === undefined)
+    throw new RefusedError(
+      `${describe(entry)} (${type}) could not be mounted again: bofh unmounts filesystems on devices, and directories of such as are mounted elsewhere too`,
+      { remedy: `without a way back: umount ${path}` },
+    );
+  return { ...known, options: [...flags, ...user], shown };
+}
+
+/** A loop device that mount(8) made goes with its mount. */
+async function refuseLeaving(host: ReadHost, { device, source, path }: MountEntry): Promise<void> {
+  const file = `/sys/dev/block/${device}/loop/autoclear`;
+  if ((await host.stat(file)) === undefined) return;
+  if (new TextDecoder().decode(await host.readFile(file)).trim() !== '1') return;
+  throw new RefusedError(
+    `${source} on ${path} is a loop device that goes with its mount, and could not be mounted again`,
+    { remedy: `without a way back: umount ${path}` },
+  );
+}
+
+function isIt({ id, path, device, root }: MountEntry, of: Undo): boolean {
+  return id === of.mountId && path === of.path && device === of.number && root === of.root;
+}
+
+/** What is mounted there: itself, or the same again, whoever mounted it; something else; or nothing, which is our doing. */
+async function look(host: ReadHost, of: Undo): Promise<Look> {
+  if ((await host.facts()).boot !== of.boot) return { state: 'gone' };
+  const entries = await mountEntries(host);
+  const there = entries.find((entry) => isIt(entry, of)) ?? mountsAt(entries, of.path).at(-1);
+  // What it stood on, where it was the second at its place, was there before.
+  if (there === undefined || there.id === of.parent) return { state: 'ours' };
+  if (!isIt(there, of) && !(await isSameAgain(host, there, of)))
+    return { state: 'not-ours', found: `${describe(there)} is in its place` };
+  if (modeOf(there) === of.mode) return { state: 'gone' };
+  return { state: 'not-ours', found: `${describe(there)} is there again, but ${modeOf(there)}` };
+}
+
+async function isSameAgain(host: ReadHost, there: MountEntry, of: Undo): Promise<boolean> {
+  if (there.root !== of.root) return false;
+  if (there.device === of.number) return true;
+  // A filesystem of btrfs has another number each time.
+  const device = of.device === undefined ? undefined : await locate(host, of.device);
+  const number = device === undefined ? undefined : await numberOf(host, device);
+  return number !== undefined && isOf(host, there, number);
+}
+
+async function mountAgain(host: ChangeHost, of: Undo): Promise<void> {
+  if ((await look(host, of)).state !== 'ours') return;
+  const { path, mode, type } = of;
+  // The number of the mount is another now, by which an older step of ours would know it.
+  const isOurs = of.options.some((option) => option.startsWith('x-bofh.mark='));
+  const options = [...of.options, ...(isOurs ? [againOption(of.mark)] : [])];
+  if (of.device !== undefined) {
+    const device = await locate(host, of.device);
+    if (device === undefined)
+      throw new RefusedError(`${of.device.path}, which was mounted on ${path}, is gone`, {
+        remedy: `bofh recover --abandon closes the journal: there is nothing to mount`,
+      });
+    await host.run(mountCommand({ device, path, mode, type, options }));
+    return;
+  }
+  const shown = shownBy(await mountEntries(host), { number: of.number, root: of.root });
+  if (shown === undefined)
+    throw new RefusedError(`${of.source} is mounted nowhere any more, and so cannot be shown on ${path}`, {
+      remedy: `mount ${of.source}, then bofh recover`,
+    });
+  await host.run(bindMount({ source: shown, path, mode, options }));
+}
+
+function byHand({ path, mode, type, options, device, shown }: Undo): readonly string[] {
+  const words = [mode, ...(device === undefined ? ['bind'] : []), ...options].join(',');
+  const types = device === undefined ? [] : ['--types', type];
+  return ['mount', ...types, '--options', words, '--source', device?.path ?? shown ?? '', '--target', path];
+}
+
+function modeOf({ options }: MountEntry): 'ro' | 'rw' {
+  return options.split(',').includes('ro') ? 'ro' : 'rw';
+}

@@ -1,0 +1,78 @@
+import * as z from 'zod/mini';
+import { UsageError } from '../errors.ts';
+
+/**
+ * Options of a mount, in either form: `['nodev', 'commit=5']`, one option each, or `{ nodev: true, commit: 5 }`. What
+ * mount(8) takes between two commas; read-only or not is said by `mode`.
+ */
+export type MountOptions = readonly string[] | Readonly<Record<string, true | string | number>>;
+
+// These are no options of a filesystem: they make another thing of the mount than the one that is undone.
+const refused =
+  /^(?:ro|rw|remount|r?bind|move|loop|offset|sizelimit|r?(?:shared|slave|private|unbindable)|[xX]-.*)(?:=.*)?$/s;
+
+// mount.cifs(8), mount.ceph(8), mount.ecryptfs(8), mount.davfs(8): what names a file is no secret.
+const secret = /^(?:[\w.-]*(?:pass|pwd|secret)[\w.-]*|key)=(?!\s*$)/i;
+const secretFile = /^[\w.-]*(?:file|_fd|fnek_sig|credentials)[\w.-]*=/i;
+const userWithPassword = /^user(?:name)?=.*%/is;
+
+const oneOption = /^[^\s,"\\]+$/;
+
+/** Does this option hold a password? It would stand in the journal, in /proc/PID/cmdline and in the system log. */
+export function holdsSecret(option: string): boolean {
+  return (secret.test(option) && !secretFile.test(option)) || userWithPassword.test(option);
+}
+
+/** What to do instead: without the option itself, which is the secret. */
+export const secretRemedy =
+  'write the password into a file that only root may read, and name that: credentials=FILE (cifs), secretfile=FILE (ceph)';
+
+const option = z.string().check(
+  z.regex(oneOption, 'one option each, without commas, quotes or spaces'),
+  z.refine((text) => !refused.test(text), 'not an option that a mount of ours may have'),
+  z.refine((text) => !holdsSecret(text), `it holds a password; ${secretRemedy}`),
+);
+
+const named = z
+  .record(z.string(), z.union([z.literal(true), z.string(), z.number()]))
+  .check(
+    z.refine(
+      (options) => wordsOf(options).every((word) => option.safeParse(word).success),
+      `each must be an option that a mount of ours may have, without commas, quotes, spaces or a password; ${secretRemedy}`,
+    ),
+  );
+
+/** The options of a mount of ours, in the form in which they were given. */
+export const mountOptions = z
+  .union([z.readonly(z.array(option)), z.readonly(named)])
+  .check(z.refine((options) => repeated(wordsOf(options)) === undefined, 'an option is given twice'));
+
+/** The words that mount(8) takes, in their order. */
+export function wordsOf(options: MountOptions | undefined): readonly string[] {
+  if (options === undefined) return [];
+  if (isList(options)) return options;
+  return Object.entries(options).map(([name, value]) => (value === true ? name : `${name}=${String(value)}`));
+}
+
+/**
+ * Refuses what holds a password before anything is done with it: a verb is written to the system log with its arguments,
+ * and to the journal. UsageError, without the option.
+ */
+export function refuseSecrets(options: readonly string[]): void {
+  for (const [index, word] of options.entries())
+    if (word.split(',').some(holdsSecret))
+      throw new UsageError(
+        `option ${String(index + 1)} holds a password, which would stand in the journal and be seen in the list of processes`,
+        { remedy: secretRemedy },
+      );
+}
+
+function isList(options: MountOptions): options is readonly string[] {
+  return Array.isArray(options);
+}
+
+/** An option that is there twice, its value aside: mount(8) takes the last, and nobody can say which was meant. */
+function repeated(words: readonly string[]): string | undefined {
+  const names = words.map((word) => word.replace(/=.*$/s, ''));
+  return names.find((name, index) => names.indexOf(name) !== index);
+}

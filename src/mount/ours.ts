@@ -1,0 +1,197 @@
+import { posix } from 'node:path';
+import type { Look } from '../atomic/operation.ts';
+import { deviceNode, describeMount, type MountEntry, mountEntries } from '../blockdevice/index.ts';
+import type { ChangeHost, ReadHost } from '../command/index.ts';
+import { CommandError, type Holder, RefusedError } from '../errors.ts';
+import { emptyDirectory, makePrivateMounts, privateMounts, realPath } from './paths.ts';
+import { describe, markOption, mountsAt, mountsOn, userEntries } from './table.ts';
+import { unmount } from './unmount.ts';
+
+/** A mount of ours, as it was journalled before it was made. */
+export interface Made {
+  /** As the kernel names it. */
+  readonly path: string;
+  /** The directory is ours too; its name bears the mark. */
+  readonly private: boolean;
+  /** What is mounted: a device, or a directory. */
+  readonly device: string;
+  /** `major:minor` of the device: of no meaning after a reboot, but neither is the mount. */
+  readonly number: string;
+  readonly mark: string;
+  /** The directory of the filesystem that is mounted; undefined: its top, or what btrfs takes for it. */
+  readonly root?: string | undefined;
+}
+
+interface Known {
+  readonly mountId: number;
+}
+
+interface Survey {
+  readonly entries: readonly MountEntry[];
+  readonly mine: MountEntry | undefined;
+}
+
+/** Where a mount of ours is to be: an empty directory of the administrator's, or a private one that is not there yet. */
+export async function chooseDirectory(
+  host: ReadHost,
+  path: string | undefined,
+  mark: string,
+): Promise<Pick<Made, 'path' | 'private'>> {
+  if (path !== undefined) return { path: await freeDirectory(host, path), private: false };
+  const own = posix.join(privateMounts, mark);
+  if ((await host.stat(own)) !== undefined)
+    throw new RefusedError(`${own} exists already`, {
+      remedy: `see what is mounted there (findmnt ${own}), and remove it`,
+    });
+  return { path: own, private: true };
+}
+
+/** Makes the private directory, does the act, and gives the mount that it made: an exit code of 0 is not believed. */
+export async function makeMount(
+  host: ChangeHost,
+  wanted: Made,
+  act: () => Promise<void>,
+): Promise<MountEntry> {
+  if (wanted.private) {
+    await makePrivateMounts(host);
+    await host.makeDir(wanted.path, { mode: 0o700 });
+  }
+  const before = new Set((await mountEntries(host)).map(({ id }) => id));
+  await act();
+  return confirm(host, wanted, before);
+}
+
+/** Of all mounts the one that is ours, if it is there. RefusedError when it cannot be told from others. */
+async function survey(host: ReadHost, made: Made, known: Known | undefined): Promise<Survey> {
+  const entries = await mountEntries(host);
+  const there = await candidatesOf(host, entries, made);
+  // A newer step that unmounted it, and was undone, has mounted it again.
+  const again = there.some(({ id }) => id === known?.mountId) ? undefined : await mountedAgain(host, made);
+  const candidates = there.filter(
+    ({ id }) => known === undefined || id === known.mountId || again !== undefined,
+  );
+  const ids = new Set(candidates.map(({ id }) => id));
+  const [mine, ...others] = made.private
+    ? // Who has stacked the same device on our private directory did it after us.
+      candidates.filter(({ parent }) => !ids.has(parent))
+    : candidates;
+  if (mine === undefined || !(made.private || (await isMarked(host, made))))
+    return { entries, mine: undefined };
+  if (others.length === 0) return { entries, mine };
+  throw new RefusedError(
+    `${made.device} is mounted on ${made.path} more than once (mounts ${[...ids].join(', ')}): cannot tell which is ours`,
+    { remedy: `unmount ${made.path} yourself, then bofh recover` },
+  );
+}
+
+async function candidatesOf(
+  host: ReadHost,
+  entries: readonly MountEntry[],
+  { path, root, number }: Made,
+): Promise<readonly MountEntry[]> {
+  const found: MountEntry[] = [];
+  for (const entry of mountsAt(entries, path)) {
+    // btrfs mounts its default subvolume, whichever that is, or the one that its options name.
+    const isRoot = root === undefined ? entry.root === '/' || entry.type === 'btrfs' : entry.root === root;
+    if (isRoot && (await isOf(host, entry, number))) found.push(entry);
+  }
+  return found;
+}
+
+/**
+ * Is this a mount of the device of that number? btrfs gives its filesystem a number of its own (0:45), and shows one
+ * of its devices as the source, not always the one that was given.
+ */
+export async function isOf(host: ReadHost, entry: MountEntry, number: string): Promise<boolean> {
+  if (entry.device === number) return true;
+  if (entry.type !== 'btrfs') return false;
+  const source = await numberOf(host, entry.source);
+  if (source === undefined || source === number) return source === number;
+  const names = [await kernelName(host, source), await kernelName(host, number)];
+  const top = '/sys/fs/btrfs';
+  for (const uuid of (await host.stat(top)) === undefined ? [] : await host.readDir(top)) {
+    const members = `${top}/${uuid}/devices`;
+    if ((await host.stat(members)) === undefined) continue;
+    const devices = await host.readDir(members);
+    if (names.every((name) => name !== undefined && devices.includes(name))) return true;
+  }
+  return false;
+}
+
+/** `major:minor` of a device node; undefined when there is none of that name (any more). */
+export async function numberOf(host: ReadHost, device: string): Promise<string | undefined> {
+  try {
+    return (await deviceNode(host, device)).number;
+  } catch (error) {
+    if (error instanceof RefusedError) return undefined;
+    if (error instanceof CommandError && error.reason === 'not-found') return undefined;
+    throw error;
+  }
+}
+
+async function kernelName(host: ReadHost, number: string): Promise<string | undefined> {
+  const link = `/sys/dev/block/${number}`;
+  return (await host.stat(link)) === undefined ? undefined : posix.basename(await host.readLink(link));
+}
+
+async function isMarked(host: ReadHost, { path, mark }: Made): Promise<boolean> {
+  const entries = await userEntries(host);
+  return entries.some((entry) => entry.path === path && entry.options.includes(markOption(mark)));
+}
+
+async function mountedAgain(host: ReadHost, { path, mark }: Made): Promise<true | undefined> {
+  const entries = await userEntries(host);
+  const found = entries.some(
+    (entry) =>
+      entry.path === path &&
+      entry.options.includes(markOption(mark)) &&
+      entry.options.some((option) => option.startsWith('x-bofh.again=')),
+  );
+  return found ? true : undefined;
+}
+
+/** What there is of a mount of ours. */
+export async function lookForMount(host: ReadHost, made: Made, known: Known | undefined): Promise<Look> {
+  const { entries, mine } = await survey(host, made, known);
+  if (mine !== undefined) return { state: 'ours', holders: mountsOn(entries, mine).map(carried) };
+  const there = mountsAt(entries, made.path).at(-1);
+  if (there !== undefined) return { state: 'not-ours', found: `${describe(there)} is not our mount` };
+  const left = made.private && (await host.stat(made.path)) !== undefined;
+  return { state: left ? 'ours' : 'gone' };
+}
+
+/** Unmounts what is ours, and removes its directory where that is ours too. */
+export async function takeAway(host: ChangeHost, made: Made, known: Known | undefined): Promise<void> {
+  const { mine } = await survey(host, made, known);
+  if (mine !== undefined) await unmount(host, mine);
+  // Removed last, because its name is the mark. rmdir fails, as it should, when something else lies in it.
+  if (made.private && (await host.stat(made.path)) !== undefined) await host.removeDir(made.path);
+}
+
+function carried(entry: MountEntry): Holder {
+  return { ...describeMount(entry), words: describe(entry) };
+}
+
+/** The new mount must be in the kernel's table, with the device, and marked. */
+async function confirm(host: ChangeHost, wanted: Made, before: ReadonlySet<number>): Promise<MountEntry> {
+  const isNew = ({ id }: MountEntry): boolean => !before.has(id);
+  const entries = await mountEntries(host);
+  const [made, ...others] = mountsAt(entries, wanted.path).filter(isNew);
+  const candidates = await candidatesOf(host, entries, wanted);
+  const found = made !== undefined && others.length === 0 && candidates.includes(made);
+  if (found && (wanted.private || (await isMarked(host, wanted)))) return made;
+  // The undo would not know it again, so it is taken back here, where we know that it is ours.
+  if (made !== undefined && others.length === 0) await unmount(host, made);
+  const argv = [wanted.device, wanted.path];
+  const what = 'reported success, but the mount is not there, or not with our mark';
+  throw new CommandError({ tool: 'mount', argv, reason: 'unknown', what });
+}
+
+async function freeDirectory(host: ReadHost, path: string): Promise<string> {
+  const real = await realPath(host, path);
+  const there = mountsAt(await mountEntries(host), real).at(-1);
+  if (there === undefined) return emptyDirectory(host, real);
+  throw new RefusedError(`${path} is in use: ${describe(there)}`, {
+    remedy: 'unmount it, or choose another place',
+  });
+}

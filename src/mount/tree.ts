@@ -1,0 +1,130 @@
+import { posix } from 'node:path';
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError, UsageError } from '../errors.ts';
+import { mountOptions, type MountOptions } from './options.ts';
+import { directoryBeneath } from './paths.ts';
+import { type FstabLine, parseFstab } from './tab/fstab.ts';
+
+/** One mount of a tree. */
+export interface TreeMount {
+  /** A device, a link to one, or `UUID=…`. */
+  readonly device: string;
+  readonly path: string;
+  /** For writing unless said otherwise. */
+  readonly mode?: 'ro' | 'rw';
+  readonly type?: string;
+  readonly options?: MountOptions;
+}
+
+/** A root filesystem whose own fstab says what belongs to it. */
+export interface RootTree {
+  readonly device: string;
+  /** Where its root is mounted; without it a private directory is made. */
+  readonly path?: string;
+  /** All of it is mounted for writing unless said otherwise; a line that says `ro` is read-only either way. */
+  readonly mode?: 'ro' | 'rw';
+  /** In the tree; /etc/fstab unless said otherwise. */
+  readonly fstab?: string;
+  /** What a device that the fstab names is called on this host: `{ '/dev/xvda2': '/dev/vg0/web1-home' }`. */
+  readonly devices?: Readonly<Record<string, string>>;
+}
+
+/** The order to mount in: what is deeper comes later. UsageError for two at one place, none, or a path that is not whole. */
+export function inOrder(mounts: readonly TreeMount[]): readonly TreeMount[] {
+  if (mounts.length === 0) throw new UsageError('a tree of mounts needs at least one');
+  const whole = mounts.map((mount) => ({ ...mount, path: normal(mount.path) }));
+  const twice = whole.find(({ path }, at) => whole.findIndex((other) => other.path === path) !== at);
+  if (twice !== undefined) throw new UsageError(`two mounts of the tree are to be on ${twice.path}`);
+  return whole.toSorted((one, other) => depth(one.path) - depth(other.path));
+}
+
+/**
+ * What the fstab of a mounted root says belongs to it, in order: filesystems on devices, but not those that are not
+ * mounted by themselves (`noauto`), nor shares and the kernel's own, nor what is missing and may be (`nofail`).
+ */
+export async function mountsOfRoot(
+  host: ReadHost,
+  tree: RootTree,
+  root: string,
+): Promise<readonly TreeMount[]> {
+  const name = tree.fstab ?? '/etc/fstab';
+  const file = posix.join(await directoryBeneath(host, root, posix.dirname(name)), posix.basename(name));
+  const kind = (await host.stat(file))?.kind;
+  if (kind !== 'file')
+    throw new RefusedError(
+      `${file} is ${kind === undefined ? 'not there' : `a ${kind}`}: what belongs to this root is not known`,
+      {
+        remedy: 'name the fstab of the tree, or list its mounts yourself',
+      },
+    );
+  const content = Buffer.from(await host.readFile(file)).toString('latin1');
+  const found: TreeMount[] = [];
+  for (const line of parseFstab(content, file)) {
+    if (!isOfTree(line)) continue;
+    const { [line.source]: named } = tree.devices ?? {};
+    if (named === undefined && line.options.includes('nofail') && !(await isThere(host, line.source)))
+      continue;
+    refuseOdd(line, file);
+    found.push({
+      device: named ?? line.source,
+      path: normal(line.target),
+      mode: tree.mode === 'ro' || line.options.includes('ro') ? 'ro' : 'rw',
+      ...(line.type === 'auto' ? {} : { type: line.type }),
+      options: line.options.filter(isForKernel),
+    });
+  }
+  return found.length === 0 ? [] : inOrder(found);
+}
+
+const reference = /^(?:\/dev\/|UUID=|LABEL=|PARTUUID=|PARTLABEL=)/;
+
+/** The root itself is mounted already, by whoever knows what it is called here. */
+function isOfTree({ source, target, type, options }: FstabLine): boolean {
+  return (
+    target.startsWith('/') &&
+    normal(target) !== '/' &&
+    type !== 'swap' &&
+    reference.test(source) &&
+    !options.includes('noauto')
+  );
+}
+
+async function isThere(host: ReadHost, source: string): Promise<boolean> {
+  const { tag = '', value = '' } = /^(?<tag>[A-Z]+)=(?<value>.*)$/.exec(source)?.groups ?? {};
+  const path = tag === '' ? source : `/dev/disk/by-${tag.toLowerCase()}/${value}`;
+  return (await host.stat(path)) !== undefined;
+}
+
+// For libmount, systemd and mount(8) itself; read-only or not is said apart.
+const forUserSpace =
+  /^(?:defaults|auto|noauto|nofail|user|nouser|users|owner|group|_netdev|rw|ro|comment=.*|[xX]-.*)$/;
+
+function isForKernel(option: string): boolean {
+  if (forUserSpace.test(option)) return false;
+  const { success } = mountOptions.safeParse([option]);
+  if (!success)
+    throw new RefusedError('the fstab of the tree has an option that a mount of ours may not have', {
+      remedy: 'list the mounts of the tree yourself',
+    });
+  return true;
+}
+
+function refuseOdd({ odd, number }: FstabLine, file: string): void {
+  if (odd)
+    throw new RefusedError(
+      `${file}: line ${String(number)} holds bytes that are not UTF-8, and bofh cannot name such a path`,
+      {
+        remedy: 'list the mounts of the tree yourself',
+      },
+    );
+}
+
+function normal(path: string): string {
+  if (!path.startsWith('/')) throw new UsageError(`"${path}" is not a whole path from /`);
+  const short = posix.normalize(path).replace(/\/$/, '');
+  return short === '' ? '/' : short;
+}
+
+function depth(path: string): number {
+  return path.split('/').filter((part) => part !== '').length;
+}

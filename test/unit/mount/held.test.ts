@@ -1,0 +1,227 @@
+import { describe, expect, it } from 'vitest';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import { BofhError, RefusedError, RolledBackError, UsageError } from '../../../src/errors.ts';
+import { Mounted, NestedMounted } from '../../../src/api/mount.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+
+/** Three volumes with a filesystem: `root` with a system of directories, `home` and `boot`. */
+function stage(fstab = ''): SimulatedHost {
+  const host = simulatedHost();
+  const { admin } = host;
+  for (const [index, name] of ['root', 'home', 'boot'].entries()) {
+    admin.lvcreate({ vg: 'vg0', name, extents: 4 });
+    const uuid = `5e1f0000-0000-4000-8000-00000000000${String(index)}`;
+    admin.format(`/dev/vg0/${name}`, { type: 'ext4', usage: 'filesystem', uuid, version: '1.0' });
+  }
+  admin.mkdir('/mnt/fill');
+  admin.mount('/dev/vg0/root', '/mnt/fill');
+  for (const path of ['home', 'boot', 'data', 'etc']) admin.mkdir(`/mnt/fill/${path}`);
+  admin.writeFile('/mnt/fill/etc/fstab', fstab);
+  admin.umount('/mnt/fill');
+  admin.mkdir('/mnt/tree');
+  return host;
+}
+
+const on = <T>(host: SimulatedHost, work: () => Promise<T>): Promise<T> =>
+  withBofh(simulatedBofh({ host }), work);
+const places = (host: SimulatedHost): readonly string[] =>
+  host.world.mounts
+    .filter(({ source }) => source.startsWith('/dev/') && source !== '/dev/vda')
+    .map(({ source, path, options }) => `${source} ${path} ${options.split(',')[0] ?? ''}`);
+
+describe('a mount for a while', () => {
+  it('is there while the body runs, on a directory of its own, and gives its value', async () => {
+    const host = stage();
+    const value = await on(host, () =>
+      new Mounted('/dev/vg0/root').with(async (path) => {
+        expect(places(host)).toEqual([`/dev/dm-0 ${path} rw`]);
+        expect(path).toMatch(/^\/run\/bofh\/mnt\//);
+        return 5;
+      }),
+    );
+    expect(value).toBe(5);
+    expect(places(host)).toEqual([]);
+  });
+
+  it('is as asked, and gone when the body fails, whose error it is', async () => {
+    const host = stage();
+    const request = {
+      device: '/dev/vg0/root',
+      path: '/mnt/tree',
+      mode: 'ro',
+      options: { nodev: true },
+    } as const;
+    const failure = on(host, () =>
+      new Mounted(request).with(async () => {
+        expect(host.world.mounts.at(-1)?.options).toBe('ro,nodev,relatime');
+        throw new TypeError('of the body');
+      }),
+    );
+    await expect(failure).rejects.toThrow(new TypeError('of the body'));
+    expect(places(host)).toEqual([]);
+  });
+
+  it('lasts until it is released, once, or disposed', async () => {
+    const host = stage();
+    await on(host, async () => {
+      const held = await new Mounted({ bind: '/etc', path: '/mnt/tree', mode: 'ro' }).mount();
+      expect(host.world.mounts.at(-1)).toMatchObject({ path: '/mnt/tree', root: '/etc' });
+      await held.release();
+      await held[Symbol.asyncDispose]();
+    });
+    expect(host.world.mounts.some(({ path }) => path === '/mnt/tree')).toBe(false);
+  });
+
+  it('fails at the call when it cannot be mounted', async () => {
+    const host = stage();
+    await expect(on(host, () => new Mounted('/dev/vg0/none').mount())).rejects.toThrow(BofhError);
+  });
+
+  it('may be used inside of a sequence, and is no part of it', async () => {
+    const host = stage();
+    await on(host, () =>
+      atomic('outer', () =>
+        new Mounted('/dev/vg0/root').with(async () => expect(places(host)).toHaveLength(1)),
+      ),
+    );
+    expect(places(host)).toEqual([]);
+  });
+
+  it('that a killed process left is taken away by recovery', async () => {
+    const host = stage();
+    void on(host, () => new Mounted('/dev/vg0/root').with(() => new Promise(() => undefined)));
+    await expect.poll(() => places(host).length).toBe(1);
+    host.kill();
+    const next = host.restart();
+    const { engine } = simulatedBofh({ host: next });
+    const { recover } = await import('../../../src/atomic/recover.ts');
+    const [id = ''] = engine.store
+      .names('.')
+      .flatMap((name) => /^(?<id>.+)\.journal$/.exec(name)?.groups?.id ?? []);
+    expect((await recover(id, { engine, yes: true })).end).toBe('rolled-back');
+    expect(places(next)).toEqual([]);
+  });
+});
+
+describe('a tree of mounts from a list', () => {
+  const tree = [
+    { device: '/dev/vg0/boot', path: '/mnt/tree/boot', mode: 'ro' },
+    { device: '/dev/vg0/root', path: '/mnt/tree' },
+    { device: '/dev/vg0/home', path: '/mnt/tree/home/' },
+  ] as const;
+
+  it('is mounted with shorter paths first, and taken away whole', async () => {
+    const host = stage();
+    await on(host, () =>
+      new NestedMounted(tree).with(async (root) => {
+        expect(root).toBe('/mnt/tree');
+        expect(places(host)).toEqual([
+          '/dev/dm-0 /mnt/tree rw',
+          '/dev/dm-2 /mnt/tree/boot ro',
+          '/dev/dm-1 /mnt/tree/home rw',
+        ]);
+      }),
+    );
+    expect(places(host)).toEqual([]);
+  });
+
+  it('of which one part cannot be mounted is taken away, its error thrown, and the body never run', async () => {
+    const host = stage();
+    const bad = [...tree, { device: '/dev/vg0/none', path: '/mnt/tree/data' }];
+    let ran = false;
+    const failure = on(host, () =>
+      new NestedMounted(bad).with(async () => {
+        ran = true;
+      }),
+    );
+    await expect(failure).rejects.toThrow(RolledBackError);
+    await expect(failure).rejects.toThrow('/dev/vg0/none');
+    expect(ran).toBe(false);
+    expect(places(host)).toEqual([]);
+  });
+
+  it('follows no symbolic link of the tree, which would lead into this host', async () => {
+    const host = stage();
+    host.admin.mount('/dev/vg0/root', '/mnt/fill');
+    host.admin.symlink('/mnt/fill/srv', '/srv');
+    host.admin.umount('/mnt/fill');
+    const bad = [...tree, { device: '/dev/vg0/boot', path: '/mnt/tree/srv' }].slice(1);
+    await expect(on(host, () => new NestedMounted(bad).mount())).rejects.toThrow(
+      '/mnt/tree/srv is a symlink',
+    );
+    expect(places(host)).toEqual([]);
+  });
+
+  it.each([
+    ['nothing', []],
+    ['two at one place', [...tree, { device: '/dev/vg0/home', path: '/mnt//tree' }]],
+    ['a path that is not whole', [{ device: '/dev/vg0/home', path: 'mnt' }]],
+  ])('cannot be of %s', (_, list) => {
+    expect(() => new NestedMounted(list)).toThrow(UsageError);
+  });
+});
+
+describe('a tree of mounts from the fstab of a root', () => {
+  const fstab = `# of a guest
+/dev/xvda1 / ext4 errors=remount-ro 0 1
+/dev/xvda2 none swap sw 0 0
+/dev/xvda3\t/home ext4 defaults,noatime,nofail 0 2
+/dev/xvda4 /data ext4 nofail,ro 0 2
+UUID=5e1f0000-0000-4000-8000-000000000002 /boot ext4 ro,nodev,x-systemd.automount 0 2
+/dev/sdz1 /backup ext4 noauto 0 0
+tmpfs /tmp tmpfs defaults 0 0
+nas:/export /srv nfs defaults 0 0
+`;
+  const root = { device: '/dev/vg0/root', path: '/mnt/tree', devices: { '/dev/xvda3': '/dev/vg0/home' } };
+
+  it('has what is on devices, by their names here, and leaves out what may be missing', async () => {
+    const host = stage(fstab);
+    await on(host, () =>
+      new NestedMounted(root).with(async () => {
+        expect(places(host)).toEqual([
+          '/dev/dm-0 /mnt/tree rw',
+          '/dev/dm-1 /mnt/tree/home rw',
+          '/dev/dm-2 /mnt/tree/boot ro',
+        ]);
+        expect(host.world.mounts.at(-1)?.options).toBe('ro,nodev,relatime');
+        expect(host.world.mounts.at(-2)?.options).toBe('rw,noatime');
+      }),
+    );
+    expect(places(host)).toEqual([]);
+  });
+
+  it('is read-only as a whole when that is asked', async () => {
+    const host = stage(fstab);
+    await on(host, () =>
+      new NestedMounted({ ...root, mode: 'ro' }).with(async () => {
+        expect(places(host).every((place) => place.endsWith(' ro'))).toBe(true);
+      }),
+    );
+  });
+
+  it('is not mounted in part when a device is missing that must be there', async () => {
+    const host = stage('/dev/xvda9 /home ext4 defaults 0 2\n');
+    const failure = on(host, () => new NestedMounted(root).mount());
+    await expect(failure).rejects.toThrow('/dev/xvda9');
+    expect(places(host)).toEqual([]);
+  });
+
+  it('is not guessed when a line is not understood, or the fstab is not there or a link', async () => {
+    const host = stage('/dev/xvda9 /home\n');
+    await expect(on(host, () => new NestedMounted(root).mount())).rejects.toThrow(
+      '/mnt/tree/etc/fstab: line 1 is not understood',
+    );
+    await expect(on(host, () => new NestedMounted({ ...root, fstab: '/etc/none' }).mount())).rejects.toThrow(
+      'what belongs to this root is not known',
+    );
+    host.admin.mount('/dev/vg0/root', '/mnt/fill');
+    host.admin.symlink('/mnt/fill/etc/link', '/etc/fstab');
+    host.admin.umount('/mnt/fill');
+    const linked = on(host, () => new NestedMounted({ ...root, fstab: '/etc/link' }).mount());
+    await expect(linked).rejects.toThrow(RolledBackError);
+    await expect(linked.catch((error: unknown) => (error as Error).cause)).resolves.toBeInstanceOf(
+      RefusedError,
+    );
+    expect(places(host)).toEqual([]);
+  });
+});
