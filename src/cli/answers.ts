@@ -129,6 +129,27 @@ export const lvmRename = z.strictObject({
   unread: z.readonly(z.array(text)),
 });
 
+/** `bofh mount list`: mounts of the namespace that bofh is in, in the kernel's order. */
+export const mountList = z.array(
+  z.strictObject({
+    id: count,
+    path: text,
+    /** A device, a share, or a word. */
+    source: text,
+    /** The directory of the filesystem that is shown. */
+    root: text,
+    type: text,
+    options: z.readonly(z.array(text)),
+    filesystemOptions: z.readonly(z.array(text)),
+  }),
+);
+
+/** `bofh mount add DEVICE [PATH]` */
+export const mountAdd = z.strictObject({ source: text, path: text });
+
+/** `bofh mount remove PATH` */
+export const mountRemove = z.strictObject({ source: text, path: text });
+
 const mib = count;
 
 /** `bofh xen list` */
@@ -215,6 +236,9 @@ export type Doctor = z.infer<typeof doctor>;
 export type RecoveredList = z.infer<typeof recovered>;
 export type LvmList = z.infer<typeof lvmList>;
 export type LvmRename = z.infer<typeof lvmRename>;
+export type MountList = z.infer<typeof mountList>;
+export type MountAdd = z.infer<typeof mountAdd>;
+export type MountRemove = z.infer<typeof mountRemove>;
 export type XenList = z.infer<typeof xenList>;
 export type XenStart = z.infer<typeof xenStart>;
 export type XenStartAll = z.infer<typeof xenStartAll>;

@@ -5,6 +5,7 @@ import { addBoot } from './grammar/boot.ts';
 import { addDoctor } from './grammar/doctor.ts';
 import { addJournal } from './grammar/journal.ts';
 import { addLvm } from './grammar/lvm.ts';
+import { addMount } from './grammar/mount.ts';
 import { addRecover } from './grammar/recover.ts';
 import { addRun } from './grammar/run.ts';
 import type { Verb } from './grammar/verb.ts';
@@ -50,6 +51,7 @@ export function program(invoke: Invoke): Command {
   addVm(noun(root, 'vm', 'a guest as a whole: its disks, its configuration, its domain'), verb);
   addLvm(noun(root, 'lvm', 'logical volumes'), verb);
   addBlock(noun(root, 'block', 'block devices and what lies on them'), verb);
+  addMount(noun(root, 'mount', 'what is mounted where, now and at every boot'), verb);
   addJournal(noun(root, 'journal', 'what bofh has done, and what is unfinished'), verb);
   addRecover(root, verb);
   addDoctor(root, verb);

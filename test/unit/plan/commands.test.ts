@@ -78,6 +78,21 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     },
   ],
   'lvm rename': [{ line: 'lvm rename vg0/web1-root web2-root', on: () => withGuest(false) }],
+  'mount add': [
+    { line: 'mount add /dev/vg0/web1-root', on: () => withGuest(false) },
+    { line: 'mount add /dev/vg0/web1-root /mnt -o nodev,noatime --read-only', on: () => withGuest(false) },
+    { line: 'mount add --bind /etc /mnt --read-only', on: async () => hostWithSource() },
+  ],
+  'mount remove': [
+    {
+      line: 'mount remove /mnt',
+      on: async () => {
+        const host = await withGuest(false);
+        host.admin.mount('/dev/vg0/web1-root', '/mnt');
+        return host;
+      },
+    },
+  ],
   recover: [
     { line: 'recover', on: () => killedAt(`${create} --swap 16m --start`, 9, hostWithSource()) },
     { line: 'recover', on: () => killedAt(`${create} --swap 16m --start`, 1, hostWithSource()) },

@@ -1,0 +1,90 @@
+import { resolve } from 'node:path';
+import * as mount from '../api/mount.ts';
+import { withBofh } from '../bofh.ts';
+import { UsageError } from '../errors.ts';
+import { refuseSecrets } from '../mount/index.ts';
+import { give } from './answer.ts';
+import type { MountAdd, MountList, MountRemove } from './answers.ts';
+import type { Runtime } from './runtime.ts';
+import { openSession } from './session.ts';
+import { logged } from './system-log.ts';
+
+type Options = Readonly<Record<string, string | boolean | undefined>>;
+
+/** `bofh mount list`: without `--all` only what has a device, a share or a directory for a source. */
+export async function list(runtime: Runtime, options: Options): Promise<number> {
+  const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
+  const all = await withBofh(bofh, () => mount.mounts());
+  const shown = options.all === true ? all : all.filter(({ source }) => /[/:]/.test(source));
+  const data: MountList = shown.map(({ id, path, source, root, type, options: flags, superOptions }) => ({
+    ...{ id, path, source, root, type },
+    options: flags.split(','),
+    filesystemOptions: superOptions.split(','),
+  }));
+  give(runtime, {
+    data,
+    head: ['ID', 'PATH', 'SOURCE', 'TYPE', 'OPTIONS'],
+    rows: data.map((each) => [
+      String(each.id),
+      each.path,
+      each.root === '/' ? each.source : `${each.source}[${each.root}]`,
+      each.type,
+      [...new Set([...each.options, ...each.filesystemOptions])].join(','),
+    ]),
+    none: "nothing but what is the kernel's own is mounted; --all shows that",
+  });
+  return 0;
+}
+
+/** `bofh mount add DEVICE [PATH]`: to stay until it is unmounted, or the host boots. */
+export async function add(
+  runtime: Runtime,
+  { device, path }: { readonly device: string; readonly path: string | undefined },
+  options: Options,
+): Promise<number> {
+  const words = typeof options.options === 'string' ? options.options.split(',') : [];
+  // Before anything is logged: the line that was typed is.
+  refuseSecrets(words);
+  const common = {
+    mode: options.readOnly === true ? 'ro' : 'rw',
+    ...(path === undefined ? {} : { path: resolve(path) }),
+    ...(words.length === 0 ? {} : { options: words }),
+  } as const;
+  const type = typeof options.type === 'string' ? { type: options.type } : {};
+  const act = () =>
+    options.bind === true
+      ? mount.bind({ source: resolve(device), ...common })
+      : mount.mount({ device, ...type, ...common });
+  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
+  if (runtime.settings.mode === 'plan') {
+    const { dryRun } = await import('./plan.ts');
+    return dryRun(runtime, bofh, act);
+  }
+  const made = await logged(runtime, bofh.host, () => withBofh(bofh, act));
+  progress.end();
+  const data: MountAdd = { source: device, path: made.path };
+  give(runtime, { data, lines: [`${device} is mounted on ${made.path}`] });
+  return 0;
+}
+
+/** `bofh mount remove PATH`. */
+export async function remove(runtime: Runtime, path: string, options: Options): Promise<number> {
+  const { mountId } = options;
+  if (typeof mountId === 'string' && !/^\d+$/.test(mountId))
+    throw new UsageError(`"${mountId}" is no number of a mount`, { remedy: 'bofh mount list shows them' });
+  const asked = {
+    path: resolve(path),
+    ...(typeof mountId === 'string' ? { mountId: Number(mountId) } : {}),
+  };
+  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
+  const act = () => mount.unmount(asked);
+  if (runtime.settings.mode === 'plan') {
+    const { dryRun } = await import('./plan.ts');
+    return dryRun(runtime, bofh, act);
+  }
+  const gone = await logged(runtime, bofh.host, () => withBofh(bofh, act));
+  progress.end();
+  const data: MountRemove = { source: gone.source, path: gone.path };
+  give(runtime, { data, lines: [`${gone.source} is not mounted on ${gone.path} any more`] });
+  return 0;
+}

@@ -1,0 +1,81 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import * as answers from '../../../src/cli/answers.ts';
+import { add, list, remove } from '../../../src/cli/mount.ts';
+import { RefusedError, UsageError } from '../../../src/errors.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { testRuntime } from './support/runtime.ts';
+
+const device = '/dev/vg0/web1';
+let host: SimulatedHost;
+beforeEach(() => {
+  host = simulatedHost();
+  host.admin.lvcreate({ vg: 'vg0', name: 'web1', extents: 4 });
+  const uuid = '5e1f0000-0000-4000-8000-000000000001';
+  host.admin.format(device, { type: 'ext4', usage: 'filesystem', uuid, version: '1.0' });
+});
+
+const at = (said: Parameters<typeof testRuntime>[1] = {}) => testRuntime(simulatedBofh({ host }), said);
+
+describe('bofh mount list', () => {
+  it('shows what has a device or a directory for a source, and with --all everything', async () => {
+    host.admin.mount(device, '/mnt');
+    const some = at({ json: true });
+    await list(some.runtime, {});
+    const all = at({ json: true });
+    await list(all.runtime, { all: true });
+
+    const shown = answers.mountList.parse(JSON.parse(some.stdout()));
+    expect(shown.map(({ source, path }) => [source, path])).toEqual([
+      ['/dev/vda', '/'],
+      [device, '/mnt'],
+    ]);
+    expect(answers.mountList.parse(JSON.parse(all.stdout())).map(({ path }) => path)).toContain('/proc');
+  });
+
+  it('is a table for people, with the directory of what is bound', async () => {
+    await add(at().runtime, { device: '/etc', path: '/mnt' }, { bind: true });
+    const { runtime, stdout } = at();
+    await list(runtime, {});
+    expect(stdout()).toMatch(/^ID +PATH +SOURCE +TYPE +OPTIONS\n/);
+    expect(stdout()).toMatch(/^\d+ +\/mnt +\/dev\/vda\[\/etc\] +ext4 +rw,relatime$/m);
+  });
+});
+
+describe('bofh mount add and remove', () => {
+  it('mounts with the options that were typed, and says where', async () => {
+    const { runtime, stdout } = at({ json: true });
+    expect(await add(runtime, { device, path: '/mnt' }, { options: 'nodev,noatime', readOnly: true })).toBe(
+      0,
+    );
+    expect(answers.mountAdd.parse(JSON.parse(stdout()))).toEqual({ source: device, path: '/mnt' });
+    expect(host.world.mounts.at(-1)).toMatchObject({ path: '/mnt', options: 'ro,nodev,noatime' });
+  });
+
+  it('makes a directory when none is named', async () => {
+    const { runtime, stdout } = at();
+    await add(runtime, { device, path: undefined }, {});
+    expect(stdout()).toMatch(/^\/dev\/vg0\/web1 is mounted on \/run\/bofh\/mnt\/bofh\./);
+  });
+
+  it('unmounts again, only the mount that was meant', async () => {
+    const { id } = host.admin.mount(device, '/mnt');
+    await expect(remove(at().runtime, '/mnt', { mountId: String(id + 1) })).rejects.toThrow(RefusedError);
+    await expect(remove(at().runtime, '/mnt', { mountId: '4x' })).rejects.toThrow(UsageError);
+    const { runtime, stdout } = at({ json: true });
+    expect(await remove(runtime, '/mnt', { mountId: String(id) })).toBe(0);
+    expect(answers.mountRemove.parse(JSON.parse(stdout()))).toEqual({ source: device, path: '/mnt' });
+    expect(host.world.mounts.some(({ path }) => path === '/mnt')).toBe(false);
+  });
+
+  it('refuses a password before it is logged anywhere', async () => {
+    const lines: string[] = [];
+    host.faults.watch(({ tool, argv }) => {
+      if (tool === 'logger') lines.push(argv.at(-1) ?? '');
+    });
+    const typed = add(at().runtime, { device, path: '/mnt' }, { options: 'nodev,password=geheim' });
+    await expect(typed).rejects.toThrow(UsageError);
+    await expect(typed).rejects.not.toThrow(/geheim/);
+    expect(lines).toEqual([]);
+    expect(host.changes).toEqual([]);
+  });
+});
