@@ -79,6 +79,12 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
   readonly contains?: (input: { readonly args: A; readonly undo: U }) => Key;
   /** The key of the container whose destruction takes this along. */
   readonly within?: (input: { readonly args: A; readonly undo: U }) => Key | undefined;
+  /**
+   * On this host the act has no inverse, so it is done after the commit, by `afterCommit`: `run` and `revert` are not
+   * called, `result` is null, and `look` means what it means for a deferred act. Missing: never. Where it is there, a step
+   * that does not defer has nothing to do after the commit.
+   */
+  readonly defers?: (input: { readonly undo: U }) => boolean;
   readonly run: (input: { readonly args: A; readonly undo: U; readonly host: ChangeHost }) => Promise<R>;
   /** What the caller gets. */
   readonly value: (input: { readonly args: A; readonly undo: U; readonly result: R }) => V;

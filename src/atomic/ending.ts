@@ -59,7 +59,7 @@ async function makeReady({ unwinding, release }: Ending): Promise<'ready'> {
   for (const step of journal.state.steps) {
     if (step.undone !== undefined || step.intent.kind === 'bare') continue;
     const code = await codeOf(engine, step.intent, journal.id);
-    if (code.deferred) continue;
+    if (code.defers(step.intent.undo)) continue;
     const host = changing(engine, journal, { n: step.n, kind: code.kind });
     await code.sync({ undo: step.intent.undo, result: json(step.done?.result ?? null), host });
   }

@@ -14,9 +14,12 @@ export interface Operation<A = never, V = unknown> {
   readonly version: number;
   readonly lives: 'disk' | 'boot';
   readonly restores: 'state' | 'existence';
+  /** No step of this kind is done in its turn: all wait for the commit. */
   readonly deferred: boolean;
-  /** It has work to do after the commit. */
-  readonly after: boolean;
+  /** Does this step? */
+  readonly defers: (undo: unknown) => boolean;
+  /** This step has work to do after the commit. */
+  readonly after: (undo: unknown) => boolean;
   readonly parseArgs: (args: unknown) => unknown;
   readonly journalled: (args: unknown) => unknown;
   readonly prepare: (input: {
@@ -74,9 +77,15 @@ export function operation<A, U, R, V>(spec: OperationSpec<A, U, R, V>): Operatio
     ...(input.result === undefined ? {} : { result: result(input.result) }),
   });
   const journalled = <H>(input: Journalled<H>) => ({ ...known(input), host: input.host });
-  const { describe } = spec;
+  const { defers, describe } = spec;
+  const doesDefer = (undo: unknown): boolean => defers?.({ undo: parse.undo(undo) }) ?? false;
+  const after = (undo: unknown): boolean =>
+    spec.afterCommit !== undefined && (defers === undefined || doesDefer(undo));
   return {
-    ...head(spec, spec.lives, spec.restores, false, spec.afterCommit !== undefined),
+    ...head(spec, spec.lives, spec.restores),
+    deferred: false,
+    defers: doesDefer,
+    after,
     contains: (input) => spec.contains?.(parse.both(input)),
     within: (input) => spec.within?.(parse.both(input)),
     run: async (input) => json((await spec.run({ ...parse.both(input), host: input.host })) ?? null),
@@ -98,7 +107,10 @@ export function deferred<A, U>(spec: DeferredSpec<A, U>): Operation<A, void> {
   });
   const { describe } = spec;
   return {
-    ...head(spec, 'disk', 'state', true, true),
+    ...head(spec, 'disk', 'state'),
+    deferred: true,
+    defers: () => true,
+    after: () => true,
     contains: () => undefined,
     within: () => undefined,
     run: () => Promise.resolve(null),
@@ -122,33 +134,16 @@ export function json(value: unknown): unknown {
 
 type Head = Pick<
   Operation,
-  | 'kind'
-  | 'version'
-  | 'lives'
-  | 'restores'
-  | 'deferred'
-  | 'after'
-  | 'parseArgs'
-  | 'journalled'
-  | 'prepare'
-  | 'claims'
+  'kind' | 'version' | 'lives' | 'restores' | 'parseArgs' | 'journalled' | 'prepare' | 'claims'
 >;
 
-function head<A, U>(
-  spec: Common<A, U>,
-  lives: 'disk' | 'boot',
-  restores: 'state' | 'existence',
-  isDeferred: boolean,
-  after: boolean,
-): Head {
+function head<A, U>(spec: Common<A, U>, lives: 'disk' | 'boot', restores: 'state' | 'existence'): Head {
   const parse = parsers(spec);
   return {
     kind: spec.kind,
     version: spec.version,
     lives,
     restores,
-    deferred: isDeferred,
-    after,
     parseArgs: (args) => json(check(spec.args, args, (issues) => new UsageError(`${spec.kind}: ${issues}`))),
     journalled: (args) => json(spec.journalled?.(parse.args(args)) ?? args),
     prepare: async ({ args, mark, host, chosen }) =>

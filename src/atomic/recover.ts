@@ -195,7 +195,7 @@ async function refuseInUse(
       .some(({ intent }) => intent.lives === 'boot' && blocks(intent, step.intent));
   const lookAt = async (step: Step): Promise<Look | undefined> => {
     const code = codes.get(step.n);
-    if (code === undefined || code.deferred) return undefined;
+    if (code === undefined || code.defers(step.intent.undo)) return undefined;
     const result = step.done === undefined ? {} : { result: step.done.result };
     return lookUnlessAway(code, { undo: step.intent.undo, host: engine.host, ...result });
   };

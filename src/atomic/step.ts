@@ -96,7 +96,7 @@ function intentOf(home: StepHome, code: AnyOperation, { n, args, undoData, claim
     ...(contains === undefined ? {} : { contains: hostKey(home.engine, contains) }),
     ...(within === undefined ? {} : { within: hostKey(home.engine, within) }),
     lives: code.lives,
-    after: code.after,
+    after: code.after(undoData),
   };
 }
 
@@ -114,7 +114,7 @@ async function act(
   const host = changing(home.engine, journal, { n, kind: code.kind }, home.stop);
   let result: unknown = null;
   try {
-    if (!code.deferred) {
+    if (!code.defers(undoData)) {
       await expectStillOurs(home.engine, journal, { n, kind: code.kind, claims });
       result = await code.run({ args, undo: json(undoData), host });
       await expectOurs(code, { undo: undoData, result, host });

@@ -105,7 +105,7 @@ export async function undo(unwinding: Unwinding, step: Step, riders: readonly St
     return found === undefined ? acted(lines) : leave(step, 'undone', { state: 'not-ours', found });
   }
   const { code, journalled } = await at(unwinding, step);
-  if (code.deferred) return acted(lines);
+  if (code.defers(step.intent.undo)) return acted(lines);
   const before = await code.look(journalled);
   if (before.state === 'ours')
     await actAndLook(
