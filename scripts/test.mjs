@@ -145,7 +145,10 @@ function loopReason() {
   if (process.getuid?.() !== 0) return 'not root';
   if (!existsSync('/dev/loop-control')) return 'there are no loop devices';
   return ensurePackages(
-    ['e2fsprogs', 'util-linux', 'mount', 'tar', 'xz-utils', 'fdisk', 'lvm2'],
+    [
+      ...['e2fsprogs', 'xfsprogs', 'btrfs-progs', 'dosfstools', 'util-linux', 'mount', 'tar', 'xz-utils'],
+      ...['fdisk', 'lvm2'],
+    ],
     'tests on loop devices',
   );
 }

@@ -1,5 +1,6 @@
 import { currentBofh, single } from '../bofh.ts';
 import { probe as probeDevice, type Signature } from '../blockdevice/index.ts';
+import * as driver from '../filesystem/index.ts';
 import type { Tx } from '../operations.ts';
 
 /** What a device holds; undefined when it was looked at and is blank. */
@@ -7,9 +8,24 @@ export async function probe(device: string): Promise<Signature | undefined> {
   return probeDevice(currentBofh().host, device);
 }
 
+/** A filesystem, or swap area: its size, what is used and free of it, what it can be shrunk to, where it is mounted. */
+export async function info(device: string): Promise<driver.FilesystemInfo> {
+  return driver.info(currentBofh().host, device);
+}
+
 /** Makes a filesystem or swap area on a device: a sequence of one. */
 export async function create(
   args: Parameters<Tx['filesystem']['create']>[0],
 ): ReturnType<Tx['filesystem']['create']> {
   return single('filesystem.create', (tx) => tx.filesystem.create(args));
+}
+
+/**
+ * Sets the size of a filesystem, in bytes or `max`: a sequence of one. An xfs, and an ext4 that is mounted, has its new size
+ * only once the sequence is committed, because that cannot be undone.
+ */
+export async function resize(
+  args: Parameters<Tx['filesystem']['resize']>[0],
+): ReturnType<Tx['filesystem']['resize']> {
+  return single('filesystem.resize', (tx) => tx.filesystem.resize(args));
 }

@@ -150,6 +150,34 @@ export const mountAdd = z.strictObject({ source: text, path: text });
 /** `bofh mount remove PATH` */
 export const mountRemove = z.strictObject({ source: text, path: text });
 
+const filesystemType = z.enum(['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'vfat', 'swap']);
+
+/** `bofh filesystem info DEVICE`; sizes in bytes, null: it cannot be told. */
+export const filesystemInfo = z.strictObject({
+  device: text,
+  type: filesystemType,
+  uuid: text,
+  label: z.nullable(text),
+  /** Of the filesystem; its device may be larger. */
+  size: count,
+  used: z.nullable(count),
+  free: z.nullable(count),
+  /** What it can be made as small as; its size, where it cannot be shrunk. */
+  minimumSize: z.nullable(count),
+  blockSize: count,
+  mountedOn: z.readonly(z.array(text)),
+});
+
+/** `bofh filesystem resize DEVICE SIZE|max`; sizes in bytes. */
+export const filesystemResize = z.strictObject({
+  device: text,
+  type: filesystemType,
+  uuid: text,
+  was: count,
+  /** What it has now: what was asked, rounded down to whole blocks. */
+  size: count,
+});
+
 const mib = count;
 
 /** `bofh xen list` */
@@ -239,6 +267,8 @@ export type LvmRename = z.infer<typeof lvmRename>;
 export type MountList = z.infer<typeof mountList>;
 export type MountAdd = z.infer<typeof mountAdd>;
 export type MountRemove = z.infer<typeof mountRemove>;
+export type FilesystemInfo = z.infer<typeof filesystemInfo>;
+export type FilesystemResize = z.infer<typeof filesystemResize>;
 export type XenList = z.infer<typeof xenList>;
 export type XenStart = z.infer<typeof xenStart>;
 export type XenStartAll = z.infer<typeof xenStartAll>;

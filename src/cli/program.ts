@@ -3,6 +3,7 @@ import { version } from '../version.ts';
 import { addBlock } from './grammar/block.ts';
 import { addBoot } from './grammar/boot.ts';
 import { addDoctor } from './grammar/doctor.ts';
+import { addFilesystem } from './grammar/filesystem.ts';
 import { addJournal } from './grammar/journal.ts';
 import { addLvm } from './grammar/lvm.ts';
 import { addMount } from './grammar/mount.ts';
@@ -52,6 +53,7 @@ export function program(invoke: Invoke): Command {
   addLvm(noun(root, 'lvm', 'logical volumes'), verb);
   addBlock(noun(root, 'block', 'block devices and what lies on them'), verb);
   addMount(noun(root, 'mount', 'what is mounted where, now and at every boot'), verb);
+  addFilesystem(noun(root, 'filesystem', 'filesystems and swap areas, each by its device'), verb);
   addJournal(noun(root, 'journal', 'what bofh has done, and what is unfinished'), verb);
   addRecover(root, verb);
   addDoctor(root, verb);

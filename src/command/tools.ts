@@ -1,10 +1,14 @@
 /** Every program that bofh may start, with the Debian package to name when it is missing. */
 export const tools = {
   blkid: { package: 'util-linux' },
+  btrfs: { package: 'btrfs-progs' },
   debugfs: { package: 'e2fsprogs' },
   dmsetup: { package: 'dmsetup' },
   drbdsetup: { package: 'drbd-utils' },
+  dumpe2fs: { package: 'e2fsprogs' },
+  e2fsck: { package: 'e2fsprogs' },
   find: { package: 'findutils' },
+  'fsck.vfat': { package: 'dosfstools' },
   logger: { package: 'bsdutils' },
   losetup: { package: 'mount' },
   lvchange: { package: 'lvm2' },
@@ -16,13 +20,18 @@ export const tools = {
   'mkfs.ext4': { package: 'e2fsprogs' },
   mkswap: { package: 'util-linux' },
   mount: { package: 'mount' },
+  od: { package: 'coreutils' },
   pvs: { package: 'lvm2' },
+  resize2fs: { package: 'e2fsprogs' },
+  stat: { package: 'coreutils' },
   sync: { package: 'coreutils' },
   tar: { package: 'tar' },
   udevadm: { package: 'udev' },
   umount: { package: 'mount' },
   vgs: { package: 'lvm2' },
   wipefs: { package: 'util-linux' },
+  xfs_db: { package: 'xfsprogs' },
+  xfs_growfs: { package: 'xfsprogs' },
   xl: { package: 'xen-utils-common' },
 } as const satisfies Record<string, { readonly package: string }>;
 

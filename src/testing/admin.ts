@@ -3,6 +3,7 @@ import { findLv, devices } from './devices.ts';
 import * as files from './files.ts';
 import { resolve } from './resolve.ts';
 import { addInode, emptyTree, file, inodeOf, type Inode, symlink } from './tree.ts';
+import { sizeOf } from './tools/sizes.ts';
 import { createLv, removeLv } from './tools/volumes.ts';
 import { addMount, removeMount } from './tools/mounts.ts';
 import { addDomain } from './tools/domains.ts';
@@ -128,9 +129,11 @@ export function admin(world: World): Admin {
   };
 }
 
-function format(world: World, path: string, superblock: Superblock | undefined): void {
-  const { storage } = deviceOf(world, path);
-  const isFilesystem = superblock?.usage === 'filesystem';
+function format(world: World, path: string, asked: Superblock | undefined): void {
+  const { storage, size } = deviceOf(world, path);
+  const isFilesystem = asked?.usage === 'filesystem';
+  const superblock =
+    asked === undefined || !(isFilesystem || asked.type === 'swap') ? asked : sizeOf(size, asked);
   const tree = emptyTree();
   world.live.set(
     storage,

@@ -8,6 +8,10 @@ export interface Superblock {
   readonly label?: string;
   readonly version?: string;
   readonly blockSize?: number;
+  /** Its size in its own blocks; what a test plants without it is as large as its device. */
+  readonly blocks?: number;
+  /** e2fsck would have to be asked by a person. */
+  readonly errors?: boolean;
 }
 
 /** What is on a device, or in a filesystem without one. */

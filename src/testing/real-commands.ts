@@ -1,10 +1,14 @@
 import { posix } from 'node:path';
 import type { Command } from '../command/index.ts';
+import { recognise } from '../blockdevice/index.ts';
+import { BofhError } from '../errors.ts';
+import { measure } from '../filesystem/measure.ts';
 import { readArchive } from './archive.ts';
-import { deviceByNumber } from './devices.ts';
+import { type Device, deviceByNumber } from './devices.ts';
 import { unmodelled } from './options.ts';
 import { resolve } from './resolve.ts';
 import { emptyTree } from './tree.ts';
+import { mountedDevice } from './tools/sizes.ts';
 import { freeMemoryMiB } from './tools/xl-list.ts';
 import type { Overlay, World } from './world.ts';
 
@@ -27,7 +31,18 @@ export async function prepareReal<T>(
   switch (command.tool) {
     case 'blkid':
     case 'debugfs':
+    case 'dumpe2fs':
+    case 'e2fsck':
+    case 'fsck.vfat':
+    case 'od':
+    case 'resize2fs':
+    case 'xfs_db':
+      if (command.access !== 'read') await importAt(overlay, world, paths.at(0) ?? '');
       return command.access === 'read' ? askDevice(overlay, world, command) : undefined;
+    case 'btrfs':
+    case 'stat':
+    case 'xfs_growfs':
+      return await prepareMounted(overlay, world, command);
     case 'drbdsetup':
     case 'losetup':
       return ask(overlay, command);
@@ -88,6 +103,60 @@ function askDevice<T>(overlay: Overlay, world: World, command: Command<T>): (() 
   return ask(overlay, command, [...command.argv.slice(0, -1), node]);
 }
 
+/** What is told and changed by the path of a device, or by that of a mount. */
+async function prepareMounted<T>(
+  overlay: Overlay,
+  world: World,
+  command: Command<T>,
+): Promise<(() => Promise<T>) | undefined> {
+  const path = command.argv.at(-1) ?? '';
+  const mount = world.mounts.findLast((each) => each.path === path);
+  if (mount === undefined) return command.access === 'read' ? askDevice(overlay, world, command) : undefined;
+  if (mount.storage === undefined) await nameDevice(overlay, world, mount.source);
+  const device = mountedDevice(world, mount);
+  if (device !== undefined && world.live.has(device.storage)) return undefined;
+  if (command.access === 'read') return ask(overlay, command);
+  if (device !== undefined) await importDevice(overlay, world, device);
+  return undefined;
+}
+
+async function importAt(overlay: Overlay, world: World, path: string): Promise<void> {
+  const there = resolve(world, path, 'follow');
+  const device = there.found ? deviceByNumber(world, there.inode.node) : undefined;
+  if (device !== undefined) await importDevice(overlay, world, device);
+}
+
+/** Takes over the filesystem of a real device, with its size but without its files: nobody can tell what is in it. */
+async function importDevice(overlay: Overlay, world: World, device: Device): Promise<void> {
+  if (world.live.has(device.storage)) return;
+  const node = `/dev/${device.name}`;
+  const found = await recognise(overlay.real, node);
+  if (found === undefined || found.usage === 'partition-table' || found.usage === 'ambivalent') return;
+  const { type, usage, uuid, label } = found;
+  const superblock = {
+    ...{ type, usage },
+    ...(uuid === undefined ? {} : { uuid }),
+    ...(label === undefined ? {} : { label }),
+    ...(await sizesOf(overlay, node)),
+  };
+  const files = usage === 'filesystem' ? { tree: emptyTree(), unread: true } : {};
+  world.live.set(device.storage, { superblock, ...files });
+}
+
+/** Without them where the tools for it are not there: then it is as large as its device. */
+async function sizesOf(
+  { real }: Overlay,
+  node: string,
+): Promise<{ readonly blocks?: number; readonly blockSize?: number }> {
+  try {
+    const { blocks, blockSize } = await measure(real, node);
+    return { blocks, blockSize };
+  } catch (error) {
+    if (error instanceof BofhError) return {};
+    throw error;
+  }
+}
+
 async function prepareTar<T>(
   overlay: Overlay,
   world: World,
@@ -121,16 +190,8 @@ async function prepareMount(overlay: Overlay, world: World, command: Command<unk
   const there = resolve(world, source, 'follow');
   const device = there.found ? deviceByNumber(world, there.inode.node) : undefined;
   if (device === undefined || world.live.has(device.storage)) return;
-  const text = await overlay.real.run({
-    ...textOf('blkid', ['-p', '-o', 'export', `/dev/${device.name}`]),
-    accepts: [0, 2, 8],
-  });
-  const field = (name: string): string | undefined =>
-    new RegExp(`^${name}=(?<value>.*)$`, 'm').exec(text)?.groups?.value;
-  const [type, uuid] = [field('TYPE'), field('UUID')];
-  if (type === undefined || field('USAGE') !== 'filesystem') return;
-  const superblock = { type, usage: 'filesystem', ...(uuid === undefined ? {} : { uuid }) } as const;
-  world.live.set(device.storage, { superblock, tree: emptyTree(), unread: true });
+  const found = await recognise(overlay.real, `/dev/${device.name}`);
+  if (found?.usage === 'filesystem') await importDevice(overlay, world, device);
 }
 
 async function prepareXl<T>(

@@ -9,6 +9,7 @@ import { fillTools } from './tools/fill.ts';
 import { lvmChanges } from './tools/lvm-change.ts';
 import { lvmReports } from './tools/lvm-report.ts';
 import { mountTools } from './tools/mounts.ts';
+import { sizeTools } from './tools/sizes.ts';
 import { xlTools } from './tools/xl.ts';
 import type { SimulatedProcess, World } from './world.ts';
 
@@ -18,6 +19,7 @@ const models: Readonly<Record<string, ToolModel>> = {
   ...lvmChanges,
   ...lvmReports,
   ...mountTools,
+  ...sizeTools,
   ...xlTools,
   udevadm: (call) => sayNothing(call, call.argv[0] === 'settle'),
   logger: (call) => sayNothing(call, call.argv[0] === '--tag'),

@@ -45,9 +45,12 @@ function contents(
 ): readonly string[] {
   return [...all].flatMap(([storage, { superblock, tree }]) => {
     const where = `${when} ${nameOf(world, storage)}`;
-    const { type, uuid, label } = superblock ?? {};
+    const { type, uuid, label, blocks, blockSize } = superblock ?? {};
+    const size = blocks === undefined ? undefined : `${blocks}x${blockSize ?? 4096}`;
     const signature =
-      superblock === undefined ? 'blank' : [type, uuid, label].filter((word) => word !== undefined).join(' ');
+      superblock === undefined
+        ? 'blank'
+        : [type, uuid, label, size].filter((word) => word !== undefined).join(' ');
     const first = storage.startsWith('tmpfs:') ? [] : [`${where} holds ${signature}`];
     return tree === undefined ? first : [...first, ...files(tree, storage, where, rewrite)];
   });

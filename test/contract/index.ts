@@ -1,6 +1,7 @@
 import { blockScenarios } from './block.ts';
 import { copyScenarios } from './copy.ts';
 import { fileScenarios } from './files.ts';
+import { filesystemScenarios } from './filesystem.ts';
 import { lvmScenarios } from './lvm.ts';
 import { mountScenarios } from './mount.ts';
 import type { Scenario } from './scenario.ts';
@@ -12,6 +13,7 @@ export { archiveMembers, type ContractContext, runScenario, type Scenario } from
 export const scenarios: readonly Scenario[] = [
   ...fileScenarios,
   ...blockScenarios,
+  ...filesystemScenarios,
   ...mountScenarios,
   ...copyScenarios,
   ...lvmScenarios,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
-import { operation, type Look } from '../atomic/operation.ts';
+import { operation, type Look } from '../../atomic/operation.ts';
 import {
   holders,
   identityOf,
@@ -11,12 +11,12 @@ import {
   recognise,
   type Signature,
   wipeSignatures,
-} from '../blockdevice/index.ts';
-import type { ChangeHost, ReadHost } from '../command/index.ts';
-import { RefusedError } from '../errors.ts';
-import { checkArgs, checkDevice, describe, refuseHeld } from './checks.ts';
-import { mkfsExt4, mkswap } from './commands.ts';
-import { type CreateUndo, createArgs, createUndo } from './schema.ts';
+} from '../../blockdevice/index.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { checkArgs, checkDevice, describe, refuseHeld } from '../checks.ts';
+import { mkfsExt4, mkswap } from '../commands.ts';
+import { type CreateUndo, createArgs, createUndo } from '../schema.ts';
 
 /**
  * Makes an ext4 filesystem or swap on a device, with a uuid that is chosen before. A device that is in use, or holds

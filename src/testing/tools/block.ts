@@ -117,8 +117,8 @@ function mkfsExt4(call: ToolCall): ReturnType<ToolModel> {
   } as const;
   const tree = emptyTree();
   addInode(tree, tree.root, 'lost+found', directory(0o700));
-  write(call.world, device, { superblock, tree });
   const blocks = Math.floor(device.size / blockSize);
+  write(call.world, device, { superblock: { ...superblock, blocks }, tree });
   return ok(
     `Creating filesystem with ${blocks} ${blockSize / 1024}k blocks\nFilesystem UUID: ${superblock.uuid}\n\nAllocating group tables: done\nWriting inode tables: done\nCreating journal: done\nWriting superblocks and filesystem accounting information: done\n\n`,
     'mke2fs 1.47.0 (5-Feb-2023)\n',
@@ -134,7 +134,8 @@ function mkswap(call: ToolCall): ReturnType<ToolModel> {
     return failed(1, `mkswap: error: ${path} is mounted; will not make swapspace`);
   const old = call.world.live.get(device.storage)?.superblock;
   const superblock = { type: 'swap', usage: 'other', version: '1', ...identity(call, options) } as const;
-  write(call.world, device, { superblock });
+  const blocks = Math.floor(device.size / 4096);
+  write(call.world, device, { superblock: { ...superblock, blocks } });
   const said = `Setting up swapspace version 1, size = ${Math.floor(device.size / 1024 ** 2)} MiB (${device.size - 4096} bytes)\nno label, UUID=${superblock.uuid}\n`;
   return ok(said, old === undefined ? '' : `mkswap: ${path}: warning: wiping old ${old.type} signature.\n`);
 }

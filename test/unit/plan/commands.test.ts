@@ -25,6 +25,21 @@ async function withGuest(start: boolean): Promise<SimulatedHost> {
   return host;
 }
 
+/** A volume with a filesystem of half its size, which is mounted. */
+async function withMounted(type: 'ext4' | 'xfs'): Promise<SimulatedHost> {
+  const host = hostWithSource();
+  const device = '/dev/vg0/web1-root';
+  host.admin.lvcreate({ vg: 'vg0', name: 'web1-root', extents: 16 });
+  host.admin.format(device, {
+    type,
+    usage: 'filesystem',
+    uuid: '5e1f0000-0000-4000-8000-000000000001',
+    blocks: 8192,
+  });
+  host.admin.mount(device, '/mnt');
+  return host;
+}
+
 /** A host on which a process was killed at one of its changes. */
 async function killedAt(line: string, nth: number, host: SimulatedHost): Promise<SimulatedHost> {
   host.fault({ nth, mode: 'acts then crash' });
@@ -76,6 +91,11 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
         return host;
       },
     },
+  ],
+  'filesystem resize': [
+    { line: 'filesystem resize /dev/vg0/web1-root 40m', on: () => withGuest(false) },
+    { line: 'filesystem resize /dev/vg0/web1-root max', on: () => withMounted('ext4') },
+    { line: 'filesystem resize /dev/vg0/web1-root max', on: () => withMounted('xfs') },
   ],
   'lvm rename': [{ line: 'lvm rename vg0/web1-root web2-root', on: () => withGuest(false) }],
   'mount add': [

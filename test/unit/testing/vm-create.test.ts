@@ -34,8 +34,8 @@ describe('a guest made on the simulated host', { timeout: 120_000 }, () => {
       'now vg0/web1-root "/etc/os-release" file 0644 links=1 12 4a29f99aeb5c3b56',
       'now vg0/web1-root "/lost+found" directory 0700',
       'now vg0/web1-root "/odd \\"name\\"\\n" file 0644 links=1 0 e3b0c44298fc1c14',
-      'now vg0/web1-root holds ext4 UUID',
-      'now vg0/web1-swap holds swap UUID',
+      'now vg0/web1-root holds ext4 UUID 65536x1024',
+      'now vg0/web1-swap holds swap UUID 4096x4096',
     ]);
     expect(host.admin.readFile('/etc/xen/web1.cfg')).toContain('name = "web1"');
   });

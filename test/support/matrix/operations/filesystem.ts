@@ -1,11 +1,17 @@
 import type { RigSpecimens } from '../operations.ts';
-import { makeVolume, removeVolume, root } from './shell.ts';
+import { makeFilled, makeVolume, removeVolume, root } from './shell.ts';
 
 export const filesystem: RigSpecimens['filesystem'] = {
   create: {
     setUp: makeVolume,
     call: `tx.filesystem.create({ device: '${root}', type: 'ext4' })`,
     act: { tool: 'mkfs.ext4', words: [root] },
+    clear: removeVolume,
+  },
+  resize: {
+    setUp: `${makeFilled} && resize2fs ${root} 32M`,
+    call: `tx.filesystem.resize({ device: '${root}', size: 'max' })`,
+    act: { tool: 'resize2fs', words: [root] },
     clear: removeVolume,
   },
 };

@@ -1,3 +1,4 @@
+import type { SimulatedHost } from '../../../../src/testing/index.ts';
 import { emptyVolume, filledVolume, ownUuid } from '../stage.ts';
 import type { Specimens } from '../specimens.ts';
 
@@ -26,4 +27,66 @@ export const filesystem: Specimens['filesystem'] = {
       restored: (host) => host.admin.format('/dev/vg0/web1-root', undefined),
     },
   ],
+  resize: [
+    {
+      title: 'ext4, larger',
+      stage: (host) => {
+        const device = sized(host, { type: 'ext4', mebibytes: 32 });
+        return (tx) => tx.filesystem.resize({ device, size: 'max' });
+      },
+    },
+    {
+      title: 'ext4, smaller',
+      stage: (host) => {
+        const device = sized(host, { type: 'ext4', mebibytes: 64 });
+        return (tx) => tx.filesystem.resize({ device, size: 32 * mebibyte });
+      },
+    },
+    {
+      title: 'ext4, mounted: after the commit',
+      stage: (host) => {
+        const device = sized(host, { type: 'ext4', mebibytes: 32 });
+        host.admin.mkdir('/mnt/web1');
+        host.admin.mount(device, '/mnt/web1');
+        return (tx) => tx.filesystem.resize({ device, size: 'max' });
+      },
+    },
+    {
+      title: 'xfs, not mounted: after the commit',
+      stage: (host) => {
+        const device = sized(host, { type: 'xfs', mebibytes: 32 });
+        return (tx) => tx.filesystem.resize({ device, size: 'max' });
+      },
+    },
+    {
+      title: 'btrfs, mounted, smaller',
+      stage: (host) => {
+        const device = sized(host, { type: 'btrfs', mebibytes: 320 });
+        host.admin.mkdir('/mnt/web1');
+        host.admin.mount(device, '/mnt/web1');
+        return (tx) => tx.filesystem.resize({ device, size: 256 * mebibyte });
+      },
+    },
+    {
+      title: 'btrfs, not mounted, larger',
+      stage: (host) => {
+        const device = sized(host, { type: 'btrfs', mebibytes: 256 });
+        return (tx) => tx.filesystem.resize({ device, size: 'max' });
+      },
+    },
+  ],
 };
+
+const mebibyte = 1024 ** 2;
+
+/** A volume of 64 MiB (320 for a btrfs, which has 256 at least), with a filesystem of this size. */
+function sized(
+  host: SimulatedHost,
+  of: { readonly type: 'ext4' | 'xfs' | 'btrfs'; readonly mebibytes: number },
+): string {
+  host.admin.lvcreate({ vg: 'vg0', name: 'web1-root', extents: of.type === 'btrfs' ? 80 : 16 });
+  const device = '/dev/vg0/web1-root';
+  const blocks = (of.mebibytes * mebibyte) / 4096;
+  host.admin.format(device, { type: of.type, usage: 'filesystem', uuid: ownUuid, blocks });
+  return device;
+}

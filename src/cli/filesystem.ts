@@ -1,0 +1,63 @@
+import * as filesystem from '../api/filesystem.ts';
+import { withBofh } from '../bofh.ts';
+import { formatSize, parseSize } from '../units.ts';
+import { give } from './answer.ts';
+import type { FilesystemInfo, FilesystemResize } from './answers.ts';
+import type { Runtime } from './runtime.ts';
+import { openSession, untilInterrupted } from './session.ts';
+import { logged } from './system-log.ts';
+import { printable } from './text.ts';
+
+/** `bofh filesystem info DEVICE` */
+export async function info(runtime: Runtime, device: string): Promise<number> {
+  const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
+  const data: FilesystemInfo = await withBofh(bofh, () => filesystem.info(device));
+  give(runtime, { data, lines: infoInWords(data) });
+  return 0;
+}
+
+function infoInWords(of: FilesystemInfo): readonly string[] {
+  const rows: readonly (readonly [string, string])[] = [
+    ['device', printable(of.device)],
+    ['type', of.type],
+    ['uuid', of.uuid],
+    ['label', of.label === null ? '-' : printable(of.label)],
+    ['size', sizeInWords(of.size)],
+    ['used', sizeInWords(of.used)],
+    ['free', sizeInWords(of.free)],
+    ['minimum', of.minimumSize === of.size ? 'its size: it cannot be shrunk' : sizeInWords(of.minimumSize)],
+    ['block', `${String(of.blockSize)} B`],
+    ['mounted', of.mountedOn.length === 0 ? 'no' : of.mountedOn.map(printable).join(', ')],
+  ];
+  return rows.map(([name, value]) => `${name.padEnd(8)} ${value}`);
+}
+
+function sizeInWords(bytes: number | null): string {
+  return bytes === null ? 'cannot be told' : `${formatSize(bytes)} (${String(bytes)} bytes)`;
+}
+
+/** `bofh filesystem resize DEVICE SIZE|max` */
+export async function resize(runtime: Runtime, device: string, size: string): Promise<number> {
+  const asked = { device, size: size === 'max' ? size : parseSize(size) } as const;
+  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
+  if (runtime.settings.mode === 'plan') {
+    const { dryRun } = await import('./plan.ts');
+    return await dryRun(runtime, bofh, () => filesystem.resize(asked));
+  }
+  const before = await untilInterrupted(
+    runtime,
+    withBofh(bofh, () => filesystem.info(device)),
+  );
+  const made = await logged(runtime, bofh.host, () => withBofh(bofh, () => filesystem.resize(asked)));
+  progress.end();
+  const { type, uuid, size: was } = before;
+  const data: FilesystemResize = { device, type, uuid, was, size: made.size };
+  give(runtime, { data, lines: [resizedInWords(data)] });
+  return 0;
+}
+
+function resizedInWords({ device, type, was, size }: FilesystemResize): string {
+  const of = `the ${type} on ${printable(device)}`;
+  if (was === size) return `${of} has that size already: ${sizeInWords(size)}`;
+  return `${of} has ${sizeInWords(size)} now; it had ${sizeInWords(was)}`;
+}

@@ -1,0 +1,55 @@
+import type { Way } from '../atomic/operation.ts';
+import type { ByHand } from '../errors.ts';
+import type { ResizeUndo } from './operations/resize.ts';
+
+/** How a person sees, and brings to its end, what a resize has left. */
+export function resizedByHand(of: ResizeUndo, way: Way): ByHand {
+  const { device, type, uuid, blockSize, from, to, when } = of;
+  const isBack = way === 'back';
+  const blocks = isBack ? from : to;
+  const bytes = String(blocks * blockSize);
+  const still = when === 'now' ? '' : ', which is done after the commit';
+  const what = `the ${type} of UUID ${uuid} on ${device}: from ${String(from)} to ${String(to)} blocks of ${String(blockSize)} bytes${still}`;
+  // Nothing was done to it before the commit.
+  const nothing = isBack && when !== 'now';
+  switch (type) {
+    case 'xfs':
+      return {
+        what,
+        look: [
+          ['findmnt', '--source', device],
+          ['xfs_info', device],
+        ],
+        clear: nothing
+          ? []
+          : [
+              ['mount', device, '/mnt'],
+              ['xfs_growfs', '-D', String(blocks), '/mnt'],
+              ['umount', '/mnt'],
+            ],
+      };
+    case 'btrfs':
+      return {
+        what,
+        look: [['btrfs', 'inspect-internal', 'dump-super', device]],
+        clear: [
+          ['mount', device, '/mnt'],
+          ['btrfs', 'filesystem', 'resize', bytes, '/mnt'],
+          ['umount', '/mnt'],
+        ],
+      };
+    case 'ext2':
+    case 'ext3':
+    case 'ext4':
+      return {
+        what,
+        look: [['dumpe2fs', '-h', device]],
+        clear: nothing
+          ? []
+          : [
+              ['e2fsck', '-f', device],
+              ['resize2fs', device, String(blocks)],
+            ],
+      };
+  }
+}

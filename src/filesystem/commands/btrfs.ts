@@ -1,0 +1,127 @@
+import { type Answer, type Command, nothing, type ReadCommand } from '../../command/index.ts';
+import { ParseError, type Reason } from '../../errors.ts';
+import type { Bytes } from '../../units.ts';
+
+/** What the superblock on one device of a btrfs tells. */
+export interface BtrfsSuperblock {
+  readonly uuid: string;
+  readonly sectorSize: Bytes;
+  /** Devices of the whole filesystem. */
+  readonly devices: number;
+  /** Of this device. */
+  readonly devid: number;
+  /** What the filesystem has of this device. */
+  readonly size: Bytes;
+  /** By data and metadata, each counted once. */
+  readonly used: Bytes;
+}
+
+/** The superblock on a device, as of the last commit; a resize ends with one, so it is right at once (6.2, Linux 6.18). */
+export function btrfsSuperblock(device: string): ReadCommand<BtrfsSuperblock> {
+  return {
+    tool: 'btrfs',
+    argv: ['inspect-internal', 'dump-super', device],
+    access: 'read',
+    parse: ({ stdout }) => parseSuperblock(stdout),
+    classify,
+  };
+}
+
+/** A mounted btrfs, by the path that it is mounted on: its UUID, so that no other one is changed by that path. */
+export function btrfsAt(path: string): ReadCommand<string> {
+  return {
+    tool: 'btrfs',
+    argv: ['filesystem', 'show', '--raw', path],
+    access: 'read',
+    parse: ({ stdout }) => {
+      const uuid = /^Label: .*  uuid: (?<uuid>[0-9a-f-]{36})\n\tTotal devices \d+ FS bytes used \d+\n/s.exec(
+        stdout,
+      )?.groups?.uuid;
+      if (uuid === undefined) throw new ParseError(`no filesystem in ${JSON.stringify(stdout)}`);
+      return uuid;
+    },
+    classify,
+  };
+}
+
+/** The least size of a device of a mounted btrfs without its data being moved; the kernel takes no less than 256 MiB. */
+export function btrfsMinimum({
+  path,
+  devid,
+}: {
+  readonly path: string;
+  readonly devid: number;
+}): ReadCommand<Bytes> {
+  return {
+    tool: 'btrfs',
+    argv: ['inspect-internal', 'min-dev-size', '--id', String(devid), path],
+    access: 'read',
+    parse: ({ stdout }) => {
+      const bytes = /^(?<bytes>\d+) bytes \(.*\)\n$/.exec(stdout)?.groups?.bytes;
+      if (bytes === undefined) throw new ParseError(`no size in ${JSON.stringify(stdout)}`);
+      return Number(bytes);
+    },
+    classify,
+  };
+}
+
+/** Below this the kernel answers EINVAL (btrfs_ioctl_resize, SZ_256M). */
+export const btrfsSmallest: Bytes = 256 * 1024 ** 2;
+
+/** Sets what a mounted btrfs has of one of its devices, in bytes; it may be less or more. The same again exits 0 (6.2). */
+export function btrfsResize({
+  path,
+  devid,
+  size,
+}: {
+  readonly path: string;
+  readonly devid: number;
+  readonly size: Bytes;
+}): Command<void, 'change'> {
+  return {
+    tool: 'btrfs',
+    argv: ['filesystem', 'resize', `${devid}:${size}`, path],
+    access: 'change',
+    parse: nothing,
+    classify,
+  };
+}
+
+/** Why a program of btrfs-progs failed. */
+export function classify({ stderr }: Answer): Reason {
+  if (/No such (?:file or directory|device)/.test(stderr)) return 'not-found';
+  if (/No space left|no enough free space/.test(stderr)) return 'no-space';
+  if (/Device or resource busy|is mounted|in progress/.test(stderr)) return 'busy';
+  if (/Permission denied|Operation not permitted/.test(stderr)) return 'denied';
+  return 'unknown';
+}
+
+const field = /^(?<key>[a-z_.]+)(?: \(deprecated\))?\t+(?<value>.*)$/;
+// The head, its rule, and the names of flags, which go on below their field: "\t\t\t( WRITTEN )".
+const other = /^(?:superblock: bytenr=\d+, device=.*|-+|\t+(?:\( | {2})[A-Z0-9_]+ (?:\||\)))$/;
+
+function parseSuperblock(text: string): BtrfsSuperblock {
+  const values = new Map<string, string>();
+  for (const line of text.trimEnd().split('\n')) {
+    const { key, value } = field.exec(line)?.groups ?? {};
+    if (key !== undefined && value !== undefined) values.set(key, value);
+    else if (!other.test(line))
+      throw new ParseError(`dump-super: cannot read the line ${JSON.stringify(line)}`);
+  }
+  const count = (key: string): number => {
+    const value = values.get(key) ?? '';
+    if (!/^\d+$/.test(value)) throw new ParseError(`dump-super: "${key}" is "${value}"`);
+    return Number(value);
+  };
+  const uuid = values.get('fsid') ?? '';
+  if (!/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(uuid))
+    throw new ParseError(`dump-super: "fsid" is "${uuid}"`);
+  return {
+    uuid,
+    sectorSize: count('sectorsize'),
+    devices: count('num_devices'),
+    devid: count('dev_item.devid'),
+    size: count('dev_item.total_bytes'),
+    used: count('bytes_used'),
+  };
+}

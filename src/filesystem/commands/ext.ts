@@ -1,0 +1,123 @@
+import { classifyDevice } from '../../blockdevice/index.ts';
+import { type Command, nothing, type ReadCommand } from '../../command/index.ts';
+import { ParseError } from '../../errors.ts';
+import type { Bytes } from '../../units.ts';
+
+/** What the superblock of an ext2, ext3 or ext4 tells; counts are in its own blocks. */
+export interface ExtSuperblock {
+  readonly blockSize: Bytes;
+  readonly blocks: number;
+  readonly free: number;
+  readonly firstBlock: number;
+  readonly blocksPerGroup: number;
+  readonly inodeBlocksPerGroup: number;
+  /** Blocks that are kept for the group descriptors of a larger filesystem. */
+  readonly reservedGdt: number;
+  readonly descriptorSize: Bytes;
+  readonly features: readonly string[];
+  /** `errors`: the kernel has met one, or resize2fs was killed half-way: e2fsck has to look at all of it. */
+  readonly state: 'clean' | 'not clean' | 'errors';
+}
+
+/** The superblock of a device, also of one that is mounted; its free blocks are then those of the last write-back. */
+export function dumpe2fs(device: string): ReadCommand<ExtSuperblock> {
+  return {
+    tool: 'dumpe2fs',
+    argv: ['-h', device],
+    access: 'read',
+    parse: ({ stdout }) => parseSuperblock(stdout),
+    classify: classifyDevice,
+  };
+}
+
+/**
+ * The fewest blocks that resize2fs would make of it (an estimate of its own, which it keeps to). Of one that is mounted it
+ * knows only what was written back.
+ */
+export function extMinimum(device: string): ReadCommand<number> {
+  return {
+    tool: 'resize2fs',
+    argv: ['-P', device],
+    access: 'read',
+    // It reads the bitmaps of the whole filesystem.
+    timeoutMs: 600_000,
+    parse: ({ stdout }) => {
+      const blocks = /^Estimated minimum size of the filesystem: (?<blocks>\d+)\n$/.exec(stdout)?.groups
+        ?.blocks;
+      if (blocks === undefined) throw new ParseError(`no minimum in ${JSON.stringify(stdout)}`);
+      return Number(blocks);
+    },
+    classify: classifyDevice,
+  };
+}
+
+/**
+ * Checks all of an unmounted filesystem and mends what can be mended without a question; resize2fs wants it before.
+ * Exit 1 says that something was mended (e2fsck(8)): no failure. 4: a person has to decide.
+ */
+export function e2fsckPreen(device: string): Command<void, 'change'> {
+  return {
+    tool: 'e2fsck',
+    argv: ['-f', '-p', device],
+    access: 'change',
+    accepts: [0, 1],
+    parse: nothing,
+    classify: classifyDevice,
+  };
+}
+
+/**
+ * Sets the size in its own blocks; one that is mounted it can only enlarge. Never with `-f`. For the size that it has,
+ * it says "Nothing to do" and exits 0 (e2fsprogs 1.47).
+ */
+export function resize2fs(device: string, blocks: number): Command<void, 'change'> {
+  return {
+    tool: 'resize2fs',
+    argv: [device, String(blocks)],
+    access: 'change',
+    parse: nothing,
+    // It says of each mounted one that it is, also where that is not what keeps it from its work.
+    classify: (answer) => (/Permission denied/.test(answer.stderr) ? 'denied' : classifyDevice(answer)),
+  };
+}
+
+const line = /^\s*(?<key>[^:]+):(?:\s+(?<value>.*))?$/;
+
+function parseSuperblock(text: string): ExtSuperblock {
+  const values = new Map<string, string>();
+  for (const each of text.trimEnd().split('\n')) {
+    const { key, value = '' } = line.exec(each)?.groups ?? {};
+    if (key === undefined) throw new ParseError(`dumpe2fs: cannot read the line ${JSON.stringify(each)}`);
+    if (!values.has(key)) values.set(key, value.trim());
+  }
+  const word = (key: string): string => {
+    const value = values.get(key);
+    if (value === undefined) throw new ParseError(`dumpe2fs tells no "${key}"`);
+    return value;
+  };
+  const count = (key: string, without?: number): number => {
+    if (without !== undefined && !values.has(key)) return without;
+    if (!/^\d+$/.test(word(key))) throw new ParseError(`dumpe2fs: "${key}" is "${word(key)}"`);
+    return Number(word(key));
+  };
+  return {
+    blockSize: count('Block size'),
+    blocks: count('Block count'),
+    free: count('Free blocks'),
+    firstBlock: count('First block'),
+    blocksPerGroup: count('Blocks per group'),
+    inodeBlocksPerGroup: count('Inode blocks per group'),
+    // Neither is told where there is none, or where it is as it always was.
+    reservedGdt: count('Reserved GDT blocks', 0),
+    descriptorSize: count('Group descriptor size', 32),
+    features: word('Filesystem features').split(/\s+/),
+    state: stateOf(word('Filesystem state')),
+  };
+}
+
+function stateOf(text: string): ExtSuperblock['state'] {
+  const groups = /^(?<clean>clean|not clean)(?<errors> with errors)?$/.exec(text)?.groups;
+  if (groups?.clean === undefined) throw new ParseError(`dumpe2fs: the filesystem's state is "${text}"`);
+  if (groups.errors !== undefined) return 'errors';
+  return groups.clean === 'clean' ? 'clean' : 'not clean';
+}

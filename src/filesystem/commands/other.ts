@@ -1,0 +1,106 @@
+import { classifyDevice } from '../../blockdevice/index.ts';
+import { type Command, nothing, type ReadCommand } from '../../command/index.ts';
+import { ParseError } from '../../errors.ts';
+import type { Bytes } from '../../units.ts';
+
+/** What is free of a mounted filesystem, as statfs(2) tells it. */
+export function freeAt(path: string): ReadCommand<Bytes> {
+  return {
+    tool: 'stat',
+    argv: ['--file-system', '--format=%S %f', path],
+    access: 'read',
+    parse: ({ stdout }) => {
+      const { size, free } = /^(?<size>\d+) (?<free>\d+)\n$/.exec(stdout)?.groups ?? {};
+      if (size === undefined || free === undefined)
+        throw new ParseError(`no sizes in ${JSON.stringify(stdout)}`);
+      return Number(size) * Number(free);
+    },
+    classify: classifyDevice,
+  };
+}
+
+/** Sizes of a FAT filesystem. */
+export interface FatGeometry {
+  readonly sectorSize: Bytes;
+  readonly sectors: number;
+  readonly clusterSize: Bytes;
+  readonly usedClusters: number;
+  readonly clusters: number;
+}
+
+/** Reads a FAT filesystem without changing it. Exit 1 tells that it found something to mend (fsck.fat(8)). */
+export function fatGeometry(device: string): ReadCommand<FatGeometry> {
+  return {
+    tool: 'fsck.vfat',
+    argv: ['-n', '-v', device],
+    access: 'read',
+    accepts: [0, 1],
+    timeoutMs: 600_000,
+    parse: ({ stdout }) => {
+      const number = (pattern: RegExp): number => {
+        const found = pattern.exec(stdout)?.groups?.number;
+        if (found === undefined) throw new ParseError(`no geometry in ${JSON.stringify(stdout)}`);
+        return Number(found);
+      };
+      return {
+        sectorSize: number(/^ +(?<number>\d+) bytes per logical sector$/m),
+        sectors: number(/^ +(?<number>\d+) sectors total$/m),
+        clusterSize: number(/^ +(?<number>\d+) bytes per cluster$/m),
+        usedClusters: number(/: \d+ files, (?<number>\d+)\/\d+ clusters\n$/),
+        clusters: number(/: \d+ files, \d+\/(?<number>\d+) clusters\n$/),
+      };
+    },
+    classify: classifyDevice,
+  };
+}
+
+/** The last page of a swap area, from its header: after the 1024 bytes of a boot block and the version (linux/swap.h). */
+export function swapLastPage(device: string): ReadCommand<number> {
+  return {
+    tool: 'od',
+    argv: ['--address-radix=n', '--format=u4', '--skip-bytes=1028', '--read-bytes=4', device],
+    access: 'read',
+    parse: ({ stdout }) => {
+      const page = /^ *(?<page>\d+)\n$/.exec(stdout)?.groups?.page;
+      if (page === undefined) throw new ParseError(`no number in ${JSON.stringify(stdout)}`);
+      return Number(page);
+    },
+    classify: classifyDevice,
+  };
+}
+
+/**
+ * Mounts a filesystem where nobody else looks, for what its tools do to a mounted one only. The options keep what lies on
+ * it from being of any effect.
+ */
+export function mountPrivately({
+  device,
+  path,
+  type,
+}: {
+  readonly device: string;
+  readonly path: string;
+  readonly type: 'xfs' | 'btrfs';
+}): Command<void, 'change'> {
+  // Its default subvolume may be gone; the top level is always there.
+  const options = ['rw', 'nosuid', 'nodev', 'noexec', ...(type === 'btrfs' ? ['subvolid=5'] : [])];
+  return {
+    tool: 'mount',
+    argv: ['--types', type, '--options', options.join(','), '--source', device, '--target', path],
+    access: 'change',
+    parse: nothing,
+    classify: classifyDevice,
+  };
+}
+
+/** Ends such a mount. */
+export function umountPrivate(path: string): Command<void, 'change'> {
+  return {
+    tool: 'umount',
+    argv: ['--no-canonicalize', path],
+    access: 'change',
+    repeatable: true,
+    parse: nothing,
+    classify: ({ stderr }) => (/target is busy/.test(stderr) ? 'busy' : 'unknown'),
+  };
+}

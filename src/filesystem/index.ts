@@ -1,0 +1,1 @@
+export { info, type FilesystemInfo } from './info.ts';

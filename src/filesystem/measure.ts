@@ -1,0 +1,151 @@
+import { type MountEntry, recognise, type Signature } from '../blockdevice/index.ts';
+import type { ReadHost } from '../command/index.ts';
+import { ParseError, RefusedError } from '../errors.ts';
+import type { Bytes } from '../units.ts';
+import { btrfsMinimum, btrfsSmallest, btrfsSuperblock } from './commands/btrfs.ts';
+import { dumpe2fs, extMinimum, type ExtSuperblock } from './commands/ext.ts';
+import { fatGeometry, freeAt, swapLastPage } from './commands/other.ts';
+import { xfsGeometry, xfsSuperblock } from './commands/xfs.ts';
+import { describe } from './checks.ts';
+import { mountsOf, visible } from './mounted.ts';
+
+/** The types whose size bofh can tell. */
+export type Measurable = 'ext2' | 'ext3' | 'ext4' | 'xfs' | 'btrfs' | 'vfat' | 'swap';
+
+/** A filesystem as it is now; counts are in its own blocks. */
+export interface Measured {
+  readonly type: Measurable;
+  readonly uuid: string;
+  readonly label: string | undefined;
+  readonly blockSize: Bytes;
+  readonly blocks: number;
+  /** Undefined: it cannot be told. */
+  readonly used: Bytes | undefined;
+  readonly mounts: readonly MountEntry[];
+  readonly ext?: ExtSuperblock;
+  readonly btrfs?: { readonly devid: number; readonly devices: number };
+  /** Of an xfs. */
+  readonly groupBlocks?: number;
+}
+
+const measurable: ReadonlySet<string> = new Set(['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'vfat', 'swap']);
+
+/** Measures what a device holds. RefusedError when that is no filesystem, or one whose size bofh cannot tell. */
+export async function measure(host: ReadHost, device: string): Promise<Measured> {
+  return measureFound(host, device, await recognise(host, device));
+}
+
+/** The same, where it is known what the device holds. */
+export async function measureFound(
+  host: ReadHost,
+  device: string,
+  found: Signature | undefined,
+): Promise<Measured> {
+  if (found === undefined || !isMeasurable(found.type) || found.uuid === undefined)
+    throw new RefusedError(`${device} holds ${describe(found)}: no filesystem that bofh can measure`, {
+      remedy: `see what it is: blkid -p ${device}; lsblk ${device}`,
+    });
+  const { type, uuid, label } = found;
+  const mounts = await mountsOf(host, device);
+  const at = { device, path: (await visible(host, mounts))?.path, isMounted: mounts.length > 0 };
+  return { type, uuid, label, mounts, ...(await sizesOf(host, type, at)) };
+}
+
+function isMeasurable(type: string): type is Measurable {
+  return measurable.has(type);
+}
+
+interface At {
+  readonly device: string;
+  /** Where it is mounted, and can be reached. */
+  readonly path: string | undefined;
+  readonly isMounted: boolean;
+}
+
+type Sizes = Omit<Measured, 'type' | 'uuid' | 'label' | 'mounts'>;
+
+async function sizesOf(host: ReadHost, type: Measurable, at: At): Promise<Sizes> {
+  switch (type) {
+    case 'ext2':
+    case 'ext3':
+    case 'ext4':
+      return await extSizes(host, at);
+    case 'xfs':
+      return await xfsSizes(host, at);
+    case 'btrfs':
+      return await btrfsSizes(host, at);
+    case 'vfat':
+      return await fatSizes(host, at);
+    case 'swap':
+      return await swapSizes(host, at);
+  }
+}
+
+async function extSizes(host: ReadHost, { device, path }: At): Promise<Sizes> {
+  const ext = await host.run(dumpe2fs(device));
+  const { blockSize, blocks } = ext;
+  // What the kernel has not written back yet stands in no superblock.
+  const free = path === undefined ? ext.free * blockSize : await host.run(freeAt(path));
+  return { blockSize, blocks, used: blocks * blockSize - free, ext };
+}
+
+async function xfsSizes(host: ReadHost, { device, path, isMounted }: At): Promise<Sizes> {
+  if (path === undefined && isMounted)
+    throw new RefusedError(`${device} is mounted where another mount hides it: its size cannot be told`, {
+      remedy: 'unmount what lies over it; findmnt shows it',
+    });
+  const geometry = await host.run(path === undefined ? xfsSuperblock(device) : xfsGeometry(path));
+  const { blockSize, blocks, groupBlocks } = geometry;
+  const free =
+    path !== undefined
+      ? await host.run(freeAt(path))
+      : 'free' in geometry
+        ? Number(geometry.free) * blockSize
+        : 0;
+  return { blockSize, blocks, used: blocks * blockSize - free, groupBlocks };
+}
+
+async function btrfsSizes(host: ReadHost, { device }: At): Promise<Sizes> {
+  const { sectorSize, size, used, devid, devices } = await host.run(btrfsSuperblock(device));
+  if (size % sectorSize !== 0) throw new ParseError(`${device}: ${size} bytes are no whole sectors`);
+  return { blockSize: sectorSize, blocks: size / sectorSize, used, btrfs: { devid, devices } };
+}
+
+async function fatSizes(host: ReadHost, { device, path }: At): Promise<Sizes> {
+  const { sectorSize, sectors, clusterSize, clusters, usedClusters } = await host.run(fatGeometry(device));
+  const free = path === undefined ? (clusters - usedClusters) * clusterSize : await host.run(freeAt(path));
+  return { blockSize: sectorSize, blocks: sectors, used: sectors * sectorSize - free };
+}
+
+// mkswap writes for the page size of the host that it runs on; 4 KiB on every one that has Xen.
+const pageSize = 4096;
+
+async function swapSizes(host: ReadHost, { device }: At): Promise<Sizes> {
+  const blocks = (await host.run(swapLastPage(device))) + 1;
+  return { blockSize: pageSize, blocks, used: undefined };
+}
+
+/** The fewest blocks that it can be made of now; undefined: that cannot be told as it is. */
+export async function minimumOf(
+  host: ReadHost,
+  device: string,
+  { type, blocks, blockSize, mounts, btrfs }: Measured,
+): Promise<number | undefined> {
+  switch (type) {
+    case 'ext2':
+    case 'ext3':
+    case 'ext4':
+      return Math.min(blocks, await host.run(extMinimum(device)));
+    case 'btrfs': {
+      const path = (await visible(host, mounts))?.path;
+      if (path === undefined || btrfs === undefined || btrfs.devices !== 1) return undefined;
+      const bytes = await host.run(btrfsMinimum({ path, devid: btrfs.devid }));
+      return Math.min(blocks, Math.ceil(Math.max(bytes, btrfsSmallest) / blockSize));
+    }
+    case 'swap':
+      return 10;
+    case 'xfs':
+    case 'vfat':
+      return blocks;
+  }
+}

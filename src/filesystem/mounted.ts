@@ -1,0 +1,141 @@
+import { posix } from 'node:path';
+import { deviceNode, type MountEntry, mountEntries } from '../blockdevice/index.ts';
+import type { ChangeHost, ReadHost } from '../command/index.ts';
+import { CommandError, RefusedError } from '../errors.ts';
+import { mountPrivately, umountPrivate } from './commands/other.ts';
+
+/** Where the filesystem of a device is mounted, in our mount namespace. */
+export async function mountsOf(host: ReadHost, device: string): Promise<readonly MountEntry[]> {
+  const { number } = await deviceNode(host, device);
+  const found: MountEntry[] = [];
+  for (const entry of await mountEntries(host))
+    if (entry.device === number || (entry.type === 'btrfs' && (await isOn(host, entry, number))))
+      found.push(entry);
+  return found;
+}
+
+/** btrfs shows a number of its own in mountinfo; the source is the device that it was mounted by. */
+async function isOn(host: ReadHost, { source }: MountEntry, number: string): Promise<boolean> {
+  try {
+    return (await deviceNode(host, source)).number === number;
+  } catch (error) {
+    // The name that it was mounted by may be gone.
+    if (error instanceof RefusedError) return false;
+    if (error instanceof CommandError && error.reason === 'not-found') return false;
+    throw error;
+  }
+}
+
+/** One of them that its path leads to: no other mount lies over it, or over a directory above it. */
+export async function visible(
+  host: ReadHost,
+  mounts: readonly MountEntry[],
+): Promise<MountEntry | undefined> {
+  const all = await mountEntries(host);
+  return mounts.find((mount) => {
+    const below = ancestors(all, mount);
+    return !all.some((other) => !below.has(other.id) && isBelow(mount.path, other.path));
+  });
+}
+
+/** A mount, and those that it lies in. */
+function ancestors(all: readonly MountEntry[], mount: MountEntry): ReadonlySet<number> {
+  const parents = new Map(all.map(({ id, parent }) => [id, parent]));
+  const found = new Set<number>();
+  for (let id: number | undefined = mount.id; id !== undefined && !found.has(id); id = parents.get(id))
+    found.add(id);
+  return found;
+}
+
+function isBelow(path: string, top: string): boolean {
+  return path === top || path.startsWith(top === '/' ? '/' : `${top}/`);
+}
+
+/** Is one of these mounts for writing? */
+export function isWritable({ options, superOptions }: MountEntry): boolean {
+  const has = (words: string): boolean => words.split(',').includes('rw');
+  return has(options) && has(superOptions);
+}
+
+/** Where bofh mounts what only it needs: 0700, on a filesystem that a reboot empties. */
+const privateMounts = '/run/bofh/mnt';
+
+/** The private directory of a step. */
+export function privatePath(mark: string): string {
+  return posix.join(privateMounts, mark);
+}
+
+/** A mounted filesystem of these types, and the step in whose name it is mounted where it is not. */
+interface Reached {
+  readonly device: string;
+  readonly type: 'xfs' | 'btrfs';
+  readonly mark: string;
+}
+
+/**
+ * Does what only a mounted filesystem lets one do: where it is mounted already, else on a private directory, which is gone
+ * afterwards, however it ends. One that a killed run has left there is used, and cleared away.
+ */
+export async function whereMounted(
+  host: ChangeHost,
+  of: Reached,
+  act: (path: string) => Promise<void>,
+): Promise<void> {
+  const own = privatePath(of.mark);
+  const mounts = (await mountsOf(host, of.device)).filter(({ path }) => path !== own);
+  const writable = await visible(host, mounts.filter(isWritable));
+  if (writable !== undefined) {
+    await clearPrivate(host, of.mark);
+    await act(writable.path);
+    return;
+  }
+  if (mounts.length > 0) throw readOnly(of.device, mounts);
+  await makePrivate(host, of);
+  try {
+    await act(own);
+  } finally {
+    await clearPrivate(host, of.mark);
+  }
+}
+
+/** Nothing can be done with one that is mounted, but nowhere for writing. */
+export function readOnly(device: string, mounts: readonly MountEntry[]): RefusedError {
+  const path = mounts[0]?.path ?? '';
+  return new RefusedError(`${device} is mounted read-only, or where another mount hides it (${path})`, {
+    remedy: `mount -o remount,rw ${path}, or unmount it`,
+  });
+}
+
+async function makePrivate(host: ChangeHost, { device, type, mark }: Reached): Promise<void> {
+  const path = privatePath(mark);
+  for (const [directory, mode] of [
+    [posix.dirname(privateMounts), 0o711],
+    [privateMounts, 0o700],
+    [path, 0o700],
+  ] as const)
+    if ((await host.stat(directory)) === undefined) await makeDirectory(host, directory, mode);
+  if ((await mountEntries(host)).some((entry) => entry.path === path)) return;
+  await host.run(mountPrivately({ device, path, type }));
+}
+
+async function makeDirectory(host: ChangeHost, path: string, mode: number): Promise<void> {
+  try {
+    await host.makeDir(path, { mode });
+  } catch (error) {
+    // Another bofh was quicker.
+    if (!(error instanceof CommandError && error.reason === 'exists')) throw error;
+  }
+}
+
+/** What a step has mounted for itself goes, and the directory with it. */
+export async function clearPrivate(host: ChangeHost, mark: string): Promise<void> {
+  const path = privatePath(mark);
+  if ((await host.stat(path)) === undefined) return;
+  if ((await mountEntries(host)).some((entry) => entry.path === path)) await host.run(umountPrivate(path));
+  await host.removeDir(path);
+}
+
+/** Is anything left of it? */
+export async function hasPrivate(host: ReadHost, mark: string): Promise<boolean> {
+  return (await host.stat(privatePath(mark))) !== undefined;
+}

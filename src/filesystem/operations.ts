@@ -1,0 +1,2 @@
+export { create } from './operations/create.ts';
+export { resize } from './operations/resize.ts';

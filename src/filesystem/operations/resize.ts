@@ -1,0 +1,225 @@
+import * as z from 'zod/mini';
+import { type Look, operation } from '../../atomic/operation.ts';
+import {
+  holders,
+  identityOf,
+  keysOf,
+  locate,
+  namingHolders,
+  probe,
+  recognise,
+} from '../../blockdevice/index.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { CommandError, type Holder, NotDone, RefusedError } from '../../errors.ts';
+import { describe, refuseHeld } from '../checks.ts';
+import { btrfsAt, btrfsResize } from '../commands/btrfs.ts';
+import { e2fsckPreen, resize2fs } from '../commands/ext.ts';
+import { xfsGrow } from '../commands/xfs.ts';
+import { type Measured, measure, measureFound } from '../measure.ts';
+import { hasPrivate, whereMounted } from '../mounted.ts';
+import { resizedByHand } from '../by-hand.ts';
+import { planResize, resizable, theirs } from '../resizing.ts';
+
+const args = z.strictObject({
+  /** A device, a link to one, or `UUID=…`. */
+  device: z.string().check(z.minLength(1)),
+  /** In bytes; `max`: all of the device. It is rounded down to what the filesystem can have. */
+  size: z.union([z.int().check(z.minimum(1)), z.literal('max')]),
+});
+
+const count = z.int().check(z.minimum(1));
+
+const undo = z.strictObject({
+  /** Its node. */
+  device: z.string(),
+  /** Which device it was, whatever bears its path later. */
+  identity: z.string(),
+  key: z.string(),
+  /** Key of that whose destruction takes the filesystem along. */
+  container: z.string(),
+  type: z.enum(resizable),
+  uuid: z.string(),
+  blockSize: count,
+  /** In its own blocks. */
+  from: count,
+  to: count,
+  /** Whether it has an inverse: if not, it is done after the commit. */
+  when: z.enum(['now', 'after the commit']),
+  /** In whose name it is mounted for a while, where it has to be. */
+  mark: z.string(),
+});
+
+export type ResizeUndo = z.infer<typeof undo>;
+
+/**
+ * Sets the size of a filesystem. What cannot be undone (an xfs never shrinks, and an ext4 not while it is mounted) is done
+ * after the commit: `when` tells. `size` is what it has then.
+ */
+export const resize = operation({
+  kind: 'filesystem.resize',
+  version: 1,
+  args,
+  undo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { device: path, size }, mark, host }) => {
+    const { key, container, identity } = await identityOf(host, path);
+    const plan = await planResize(host, { path, size });
+    return { ...plan, key, container, identity, mark };
+  },
+  claims: async ({ undo: { device, uuid, from, to }, on }) => {
+    const { key, beneath } = await on(device);
+    if (from === to) return { needs: [key, ...beneath] };
+    return { changes: [`fs:${uuid}`, key], needs: beneath };
+  },
+  within: ({ undo: { container } }) => container,
+  defers: ({ undo: { when } }) => when === 'after the commit',
+  run: async ({ undo: of, host }) => {
+    const found = await expectSame(host, of);
+    if (found.blocks !== of.from)
+      throw new RefusedError(`${of.device} has another size by now; nothing was done`, {
+        remedy: 'find out who else works on it, then give the command again',
+      });
+    await change(host, of, { path: of.device, blocks: of.to, found });
+    return null;
+  },
+  value: ({ undo: { to, blockSize, when } }) => ({ size: to * blockSize, when }),
+  look: async ({ undo: of, host }) => (await find(host, of)).look,
+  revert: async ({ undo: of, host }) => {
+    const { path, found, look } = await find(host, of);
+    if (look.state !== 'ours' || path === undefined || found === undefined) return;
+    await change(host, of, { path, blocks: of.from, found });
+  },
+  afterCommit: async ({ undo: of, host }) => {
+    const { path, found, look } = await find(host, of);
+    if (look.state !== 'ours' || path === undefined || found === undefined) return;
+    await change(host, of, { path, blocks: of.to, found });
+  },
+  sync: async ({ undo: of, host }) => {
+    const path = await locate(host, { path: of.device, identity: of.identity });
+    if (path !== undefined) await host.sync(path);
+  },
+  describe: ({ undo: of, way }) => resizedByHand(of, way),
+});
+
+/** The very filesystem, on the very device, and nobody has come to use it who would be hurt. */
+async function expectSame(host: ReadHost, of: ResizeUndo): Promise<Measured> {
+  const { identity } = await identityOf(host, of.device);
+  const found = await measure(host, of.device);
+  if (identity === of.identity && found.uuid === of.uuid && found.type === of.type) return found;
+  throw new RefusedError(
+    `${of.device} is another device, or holds another filesystem by now; nothing was done`,
+    {
+      remedy: `look what it is (lsblk --fs ${of.device}), then give the command again`,
+    },
+  );
+}
+
+/** What a person has to mend was there before: it is no trace of ours. */
+async function preen(host: ChangeHost, device: string): Promise<void> {
+  try {
+    await namingHolders(host, device, () => host.run(e2fsckPreen(device)));
+  } catch (error) {
+    if (!(error instanceof CommandError) || error.exitCode !== 4) throw error;
+    throw new NotDone(`${device} has errors that e2fsck does not mend by itself; its size was not changed`, {
+      found: `${device} has errors`,
+      remedy: `e2fsck -f ${device}`,
+      cause: error,
+    });
+  }
+}
+
+interface Change {
+  /** Where its device is now. */
+  readonly path: string;
+  readonly blocks: number;
+  readonly found: Measured;
+}
+
+/** There, back, and after the commit. Whoever else has the device is named, and nothing is done to them. */
+async function change(host: ChangeHost, of: ResizeUndo, { path, blocks, found }: Change): Promise<void> {
+  await refuseHeld(host, path, await theirs(host, path));
+  const { type, mark } = of;
+  if (type !== 'xfs' && type !== 'btrfs') {
+    await changeExt(host, { path, blocks, found });
+    return;
+  }
+  // A growth may stand in the log of an xfs alone until it is mounted: it is asked again there.
+  await whereMounted(host, { device: path, type, mark }, async (at) => {
+    const now = await measure(host, path);
+    if (now.blocks === blocks) return;
+    if (type === 'xfs' && now.blocks < blocks) await host.run(xfsGrow({ path: at, blocks }));
+    if (type === 'btrfs') await changeBtrfs(host, of, { path: at, blocks, found: now });
+  });
+}
+
+async function changeExt(host: ChangeHost, { path, blocks, found }: Change): Promise<void> {
+  const shrinks = blocks < found.blocks;
+  if (shrinks) await refuseHeld(host, path, await holders(host, path));
+  if (found.mounts.length === 0) await preen(host, path);
+  if (blocks !== found.blocks) await namingHolders(host, path, () => host.run(resize2fs(path, blocks)));
+}
+
+async function changeBtrfs(host: ChangeHost, of: ResizeUndo, { path, blocks, found }: Change): Promise<void> {
+  const uuid = await host.run(btrfsAt(path));
+  if (uuid !== of.uuid || found.btrfs === undefined)
+    throw new RefusedError(`${path} is the btrfs ${uuid} by now; nothing was done`, {
+      remedy: 'find out who else works on it, then give the command again',
+    });
+  await host.run(btrfsResize({ path, devid: found.btrfs.devid, size: blocks * of.blockSize }));
+}
+
+interface Found {
+  readonly path?: string;
+  readonly found?: Measured;
+  readonly look: Look;
+}
+
+/** What there is of the change, by the filesystem's UUID and its size in its own blocks. */
+async function find(host: ReadHost, of: ResizeUndo): Promise<Found> {
+  const path = await locate(host, { path: of.device, identity: of.identity });
+  if (path === undefined) return { look: { state: 'gone' } };
+  const signature = await recognise(host, path);
+  if (signature === undefined) {
+    // Also what gives nothing but I/O errors looks blank.
+    await probe(host, path);
+    return { path, look: { state: 'gone' } };
+  }
+  if (signature.uuid !== of.uuid || signature.type !== of.type)
+    return { path, look: { state: 'not-ours', found: `${path} holds ${describe(signature)}` } };
+  const found = await measureFound(host, path, signature);
+  const state = stateOf(of, found, await hasPrivate(host, of.mark));
+  if (state === 'not-ours')
+    return {
+      path,
+      look: { state, found: `${path} has ${String(found.blocks)} blocks of ${of.blockSize} bytes` },
+    };
+  if (state === 'gone') return { path, found, look: { state } };
+  const { key } = await keysOf(host, path);
+  const moved = key === of.key ? {} : { movedTo: key };
+  return { path, found, look: { state, holders: await hurt(host, of, path), ...moved } };
+}
+
+/**
+ * Of a step that is done in its turn: has it been done, whole or in part? Of one that waits for the commit: is it still to
+ * do? resize2fs marks a filesystem as one with errors while it works on it, so a killed one shows (1.47); an ext4 that
+ * grows while it is mounted grows group by group.
+ */
+function stateOf(of: ResizeUndo, found: Measured, isMountedByUs: boolean): Look['state'] {
+  const { from, to, when } = of;
+  const { blocks, ext } = found;
+  if (when === 'now') {
+    if (blocks === to) return 'ours';
+    if (blocks !== from) return 'not-ours';
+    return ext?.state === 'errors' || isMountedByUs ? 'ours' : 'gone';
+  }
+  if (blocks === to) return isMountedByUs ? 'ours' : 'gone';
+  if (blocks === from) return 'ours';
+  return ext !== undefined && from < blocks && blocks < to ? 'ours' : 'not-ours';
+}
+
+/** Who stands in the way of the undo: of an ext4 everybody, of what is changed while it is mounted only who has the device. */
+async function hurt(host: ReadHost, of: ResizeUndo, path: string): Promise<readonly Holder[]> {
+  return of.type === 'btrfs' || of.when !== 'now' ? theirs(host, path) : holders(host, path);
+}

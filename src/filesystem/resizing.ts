@@ -1,0 +1,159 @@
+import { deviceNode, holders, inWords, remedyFor, size as deviceSize } from '../blockdevice/index.ts';
+import type { ReadHost } from '../command/index.ts';
+import { type Holder, RefusedError } from '../errors.ts';
+import { type Bytes, formatSize } from '../units.ts';
+import { refuseHeld } from './checks.ts';
+import { btrfsSmallest } from './commands/btrfs.ts';
+import type { ExtSuperblock } from './commands/ext.ts';
+import { type Measured, measure, minimumOf } from './measure.ts';
+import { isWritable, readOnly, visible } from './mounted.ts';
+
+/** The types whose size can be changed. */
+export const resizable = ['ext2', 'ext3', 'ext4', 'xfs', 'btrfs'] as const;
+
+type Resizable = (typeof resizable)[number];
+
+/** What is to be done to which filesystem, and when. */
+export interface ResizePlan {
+  readonly device: string;
+  readonly type: Resizable;
+  readonly uuid: string;
+  readonly blockSize: Bytes;
+  readonly from: number;
+  readonly to: number;
+  readonly when: 'now' | 'after the commit';
+}
+
+/** Everything that can be refused is refused here, before anything is done. */
+export async function planResize(
+  host: ReadHost,
+  { path, size }: { readonly path: string; readonly size: Bytes | 'max' },
+): Promise<ResizePlan> {
+  // A name of its own outlasts a reboot, the kernel's may not.
+  const device = path.startsWith('/') ? path : (await deviceNode(host, path)).path;
+  const found = await measure(host, device);
+  const type = resizableType(device, found);
+  await refuseHeld(host, device, await theirs(host, device));
+  const to = await targetOf(host, device, { found, size });
+  const { uuid, blockSize, blocks: from } = found;
+  if (to !== from) await refuseUnmade(host, device, { found, to });
+  const isNow = to !== from && type !== 'xfs' && (type === 'btrfs' || found.mounts.length === 0);
+  return { device, type, uuid, blockSize, from, to, when: isNow ? 'now' : 'after the commit' };
+}
+
+/** Who uses the device, but for those who merely have its filesystem mounted. */
+export async function theirs(host: ReadHost, device: string): Promise<readonly Holder[]> {
+  return (await holders(host, device)).filter(({ kind }) => kind !== 'mount' && kind !== 'btrfs');
+}
+
+function resizableType(device: string, { type, btrfs }: Measured): Resizable {
+  const known = resizable.find((each) => each === type);
+  if (known === undefined)
+    throw new RefusedError(`${device} holds ${type}: bofh cannot change its size`, {
+      remedy:
+        type === 'swap'
+          ? 'a swap area has no content to keep: swapoff, and make it anew'
+          : 'make a new filesystem of the right size, and copy the files',
+    });
+  if (btrfs !== undefined && btrfs.devices !== 1)
+    throw new RefusedError(
+      `${device} is one of ${String(btrfs.devices)} devices of a btrfs: bofh resizes those on one device only`,
+      { remedy: 'btrfs filesystem resize DEVID:SIZE PATH' },
+    );
+  return known;
+}
+
+interface Wanted {
+  readonly found: Measured;
+  readonly size: Bytes | 'max';
+}
+
+/** In blocks, as many as the tool would really make of it, so that the result is known before. */
+async function targetOf(host: ReadHost, device: string, { found, size }: Wanted): Promise<number> {
+  const room = await deviceSize(host, device);
+  const { blockSize, blocks } = found;
+  const most = Math.floor(room / blockSize);
+  const asked = size === 'max' ? most : Math.floor(size / blockSize);
+  if (asked > most)
+    throw new RefusedError(
+      `${device} has ${formatSize(room)}, and ${formatSize(asked * blockSize)} are asked for`,
+      {
+        remedy: 'enlarge the device first, or take max',
+      },
+    );
+  if (size === 'max' && most < blocks)
+    throw new RefusedError(
+      `${device} has ${formatSize(room)}, and the filesystem on it ${formatSize(blocks * blockSize)}: a part of it is missing`,
+      { remedy: 'give the device the size back that it had' },
+    );
+  const rounded = found.ext === undefined ? wholeGroup(found, asked) : lastGroup(found.ext, asked);
+  // Too little to be worth a group of its own.
+  return asked >= blocks ? Math.max(rounded, blocks) : rounded;
+}
+
+/**
+ * resize2fs leaves out a last group that has no room for its tables and 50 blocks more (adjust_fs_info in resize2fs.c):
+ * ours leaves it out wherever it might.
+ */
+export function lastGroup(of: ExtSuperblock, blocks: number): number {
+  const { firstBlock, blocksPerGroup, inodeBlocksPerGroup, reservedGdt, descriptorSize, blockSize } = of;
+  const rest = (blocks - firstBlock) % blocksPerGroup;
+  const groups = Math.ceil((blocks - firstBlock) / blocksPerGroup);
+  const descriptors = Math.ceil((groups * descriptorSize) / blockSize);
+  const tables = 3 + inodeBlocksPerGroup + descriptors + reservedGdt;
+  return groups > 1 && rest < tables + 50 ? blocks - rest : blocks;
+}
+
+/** xfs makes no allocation group of fewer than 64 blocks (XFS_MIN_AG_BLOCKS). */
+function wholeGroup({ groupBlocks }: Measured, blocks: number): number {
+  const rest = groupBlocks === undefined ? 0 : blocks % groupBlocks;
+  return rest < 64 ? blocks - rest : blocks;
+}
+
+async function refuseUnmade(
+  host: ReadHost,
+  device: string,
+  { found, to }: { readonly found: Measured; readonly to: number },
+): Promise<void> {
+  const { type, mounts, blocks, ext } = found;
+  if (mounts.length > 0 && (await visible(host, mounts.filter(isWritable))) === undefined)
+    throw readOnly(device, mounts);
+  if (ext?.state === 'errors')
+    throw new RefusedError(
+      `${device} holds an ${type} with errors: its size is not changed before it is mended`,
+      {
+        remedy: `unmount it, then: e2fsck -f ${device}`,
+      },
+    );
+  if (to < blocks) await refuseShrink(host, device, { found, to });
+  else if (ext !== undefined && to >= 2 ** 32 && !ext.features.includes('64bit'))
+    throw new RefusedError(`${device}: an ${type} without the feature 64bit has no more than 2^32 blocks`, {
+      remedy: `unmount it, then: resize2fs -b ${device}`,
+    });
+}
+
+async function refuseShrink(
+  host: ReadHost,
+  device: string,
+  { found, to }: { readonly found: Measured; readonly to: number },
+): Promise<void> {
+  const { type, blockSize, used = 0, ext } = found;
+  if (type === 'xfs')
+    throw new RefusedError(`${device} holds an xfs, which cannot be shrunk`, {
+      remedy: 'make a new, smaller filesystem and copy the files; or keep its size',
+    });
+  if (ext !== undefined && found.mounts.length > 0) {
+    const all = await holders(host, device);
+    throw new RefusedError(`an ${type} cannot be shrunk while it is mounted; ${device} is ${inWords(all)}`, {
+      remedy: remedyFor(all),
+      holders: all,
+    });
+  }
+  const fewest = await minimumOf(host, device, found);
+  const least = fewest ?? Math.ceil(Math.max(used, btrfsSmallest) / blockSize);
+  if (to >= least) return;
+  throw new RefusedError(
+    `${device}: ${formatSize(to * blockSize)} is too small for what is on it: it needs ${formatSize(least * blockSize)} (${String(least * blockSize)} bytes)`,
+    { remedy: 'remove files, or take a larger size' },
+  );
+}

@@ -1,0 +1,269 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { AnyOperation, Steps } from '../../src/atomic/index.ts';
+import { RefusedError, RolledBackError, StuckError } from '../../src/errors.ts';
+import { info } from '../../src/filesystem/index.ts';
+import { resize } from '../../src/filesystem/operations.ts';
+import { localHost } from '../../src/host/local.ts';
+import { rejectionOf } from '../support/rejection.ts';
+import { mark, scratch, take } from '../unit/file/support.ts';
+import { mountedPaths, sequence, sh, storage, testEngine } from './sequence.ts';
+
+const mebibyte = 1024 ** 2;
+const host = localHost();
+let disk: ReturnType<typeof storage>;
+let device = '';
+let path = '';
+
+beforeEach(() => {
+  disk = storage();
+  device = disk.ext4('image', { mebibytes: 400 }).device;
+  sh('wipefs', '--all', device);
+  path = disk.makeDir('mnt');
+});
+
+afterEach(() => {
+  disk.clean();
+});
+
+type Type = 'ext2' | 'ext3' | 'ext4' | 'xfs' | 'btrfs';
+
+/** 320 MiB on a device of 400, with a file whose content is known. */
+function make(type: Type): string {
+  const size = `${320 * 1024}k`;
+  if (type === 'xfs') sh('mkfs.xfs', '-q', '-d', `size=${size}`, device);
+  else if (type === 'btrfs') sh('mkfs.btrfs', '-q', '-b', size, device);
+  else sh(`mkfs.${type}`, '-q', device, size);
+  const content = randomBytes(20 * mebibyte);
+  sh('mount', device, path);
+  writeFileSync(join(path, 'file'), content);
+  sh('umount', path);
+  return createHash('sha256').update(content).digest('hex');
+}
+
+/** Mounts it to look: the kernel and its checker must both agree with it. */
+function contentNow(type: Type): string {
+  if (type.startsWith('ext')) sh('e2fsck', '-f', '-n', device);
+  if (type === 'xfs') sh('xfs_repair', '-n', device);
+  if (type === 'btrfs') sh('btrfs', 'check', device);
+  const isMounted = mountedPaths(device).includes(path);
+  if (!isMounted) sh('mount', device, path);
+  const hash = createHash('sha256')
+    .update(readFileSync(join(path, 'file')))
+    .digest('hex');
+  if (!isMounted) sh('umount', path);
+  return hash;
+}
+
+const codes = [resize] as readonly unknown[] as readonly AnyOperation[];
+const run = <T>(body: (tx: Steps) => Promise<T>): Promise<T> =>
+  sequence(
+    { ...testEngine(disk.path('state')), find: async (kind) => codes.find((one) => one.kind === kind) },
+    body,
+  );
+const sizeNow = async (): Promise<number> => (await info(host, device)).size / mebibyte;
+const fail = async (): Promise<never> => Promise.reject(new Error('a later step fails'));
+const offline = ['ext2', 'ext3', 'ext4'] as const;
+
+describe.each(offline)('%s, not mounted', (type) => {
+  test.each([
+    ['grows', 'max', 400],
+    ['shrinks', 300 * mebibyte, 300],
+  ] as const)('%s, and is set back when a later step fails', async (_, size, mebibytes) => {
+    const content = make(type);
+    let between = 0;
+
+    const error = await rejectionOf(
+      run(async (tx) => {
+        expect(await tx.step(resize, { device, size })).toEqual({ size: mebibytes * mebibyte, when: 'now' });
+        between = await sizeNow();
+        await fail();
+      }),
+    );
+
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(between).toBe(mebibytes);
+    expect(await sizeNow()).toBe(320);
+    expect(contentNow(type)).toBe(content);
+  });
+
+  test('has its new size after the commit, with its files', async () => {
+    const content = make(type);
+    await run((tx) => tx.step(resize, { device, size: 'max' }));
+    expect(await sizeNow()).toBe(400);
+    expect(contentNow(type)).toBe(content);
+  });
+});
+
+describe.each(['mounted', 'not mounted'] as const)('btrfs, %s', (where) => {
+  test.each([
+    ['grows', 'max', 400],
+    ['shrinks', 280 * mebibyte, 280],
+  ] as const)('%s, and is set back when a later step fails', async (_, size, mebibytes) => {
+    const content = make('btrfs');
+    if (where === 'mounted') sh('mount', device, path);
+    let between = 0;
+
+    const error = await rejectionOf(
+      run(async (tx) => {
+        expect(await tx.step(resize, { device, size })).toEqual({ size: mebibytes * mebibyte, when: 'now' });
+        between = await sizeNow();
+        await fail();
+      }),
+    );
+
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(between).toBe(mebibytes);
+    expect(await sizeNow()).toBe(320);
+    expect(mountedPaths(device)).toEqual(where === 'mounted' ? [path] : []);
+    if (where === 'mounted') sh('umount', path);
+    expect(contentNow('btrfs')).toBe(content);
+  });
+});
+
+describe.each(['mounted', 'not mounted'] as const)('xfs, %s', (where) => {
+  beforeEach(() => {
+    make('xfs');
+    if (where === 'mounted') sh('mount', device, path);
+  });
+
+  test('grows after the commit', async () => {
+    let between = 0;
+
+    const value = await run(async (tx) => {
+      const done = await tx.step(resize, { device, size: 'max' });
+      between = await sizeNow();
+      return done;
+    });
+
+    expect(value).toEqual({ size: 400 * mebibyte, when: 'after the commit' });
+    expect(between).toBe(320);
+    expect(await sizeNow()).toBe(400);
+    expect(mountedPaths(device)).toEqual(where === 'mounted' ? [path] : []);
+  });
+
+  test('is as it was when a later step fails', async () => {
+    const error = await rejectionOf(
+      run(async (tx) => {
+        await tx.step(resize, { device, size: 'max' });
+        await fail();
+      }),
+    );
+
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(await sizeNow()).toBe(320);
+  });
+
+  test('does not shrink, and says so before anything is done', async () => {
+    const error = await rejectionOf(run((tx) => tx.step(resize, { device, size: 310 * mebibyte })));
+    expect(error).toBeInstanceOf(RefusedError);
+    expect(String(error)).toContain('xfs, which cannot be shrunk');
+  });
+});
+
+test('an xfs that was unmounted between the step and the commit is mounted for a while', async () => {
+  make('xfs');
+  sh('mount', device, path);
+
+  await run(async (tx) => {
+    await tx.step(resize, { device, size: 'max' });
+    sh('umount', path);
+  });
+
+  expect(await sizeNow()).toBe(400);
+  expect(mountedPaths(device)).toEqual([]);
+});
+
+test('an ext4 that is mounted waits for the commit; this machine may lack the right to grow it, and then it is stuck, not lost', async () => {
+  const content = make('ext4');
+  sh('mount', device, path);
+
+  const ended = await run((tx) => tx.step(resize, { device, size: 'max' })).catch((error: unknown) => error);
+
+  if (ended instanceof StuckError) {
+    // CAP_SYS_RESOURCE, which a container may not have.
+    expect(String(ended)).toMatch(/Permission denied/);
+    expect(ended.committed).toBe(true);
+    expect(await sizeNow()).toBe(320);
+  } else expect(await sizeNow()).toBe(400);
+  sh('umount', path);
+  expect(contentNow('ext4')).toBe(content);
+});
+
+test('an ext4 that is mounted is not shrunk, and the mount is named', async () => {
+  make('ext4');
+  sh('mount', device, path);
+  const error = await rejectionOf(run((tx) => tx.step(resize, { device, size: 300 * mebibyte })));
+  expect(error).toBeInstanceOf(RefusedError);
+  expect(String(error)).toContain(`mounted on ${path}`);
+});
+
+test('what is below the minimum is refused, and the minimum is taken', async () => {
+  const content = make('ext4');
+  const { minimumSize } = await info(host, device);
+  if (minimumSize === null) throw new Error('no minimum');
+
+  const error = await rejectionOf(run((tx) => tx.step(resize, { device, size: minimumSize - 4 * mebibyte })));
+  expect(error).toBeInstanceOf(RefusedError);
+  await run((tx) => tx.step(resize, { device, size: minimumSize }));
+
+  expect(contentNow('ext4')).toBe(content);
+});
+
+test('a resize2fs that was killed is seen by its flag, and e2fsck has the next word', async () => {
+  make('ext4');
+  const step = scratch();
+  const taken = await take(resize, { device, size: 64 * mebibyte }, step.host, mark);
+  // As resize2fs leaves it: the old size, and the flag.
+  sh('debugfs', '-w', '-R', 'set_super_value state 3', device);
+
+  expect(await taken.look('without result')).toMatchObject({ state: 'ours' });
+  await taken.goBack('without result');
+
+  expect(await taken.look('without result')).toEqual({ state: 'gone' });
+  step.remove();
+});
+
+test('a btrfs that a killed run has left on a private directory is unmounted by the way back', async () => {
+  make('btrfs');
+  const step = scratch();
+  const taken = await take(resize, { device, size: 'max' }, step.host, mark);
+  const own = `/run/bofh/mnt/${mark}`;
+  sh('mkdir', '-p', own);
+  sh('mount', device, own);
+
+  expect(await taken.look('without result')).toMatchObject({ state: 'ours' });
+  await taken.goBack('without result');
+
+  expect(existsSync(own)).toBe(false);
+  expect(await taken.look('without result')).toEqual({ state: 'gone' });
+  step.remove();
+});
+
+describe('info', () => {
+  test.each([
+    ['vfat', ['mkfs.vfat'], 400],
+    ['swap', ['mkswap'], 400],
+  ] as const)('of %s', async (type, [tool], mebibytes) => {
+    sh(tool, device);
+    const found = await info(host, device);
+    expect(found).toMatchObject({ type, mountedOn: [] });
+    // mkfs.vfat leaves out the last sectors, which are no whole track.
+    expect(Math.round(found.size / mebibyte)).toBe(mebibytes);
+  });
+
+  test.each(['ext4', 'xfs', 'btrfs'] as const)(
+    'of a mounted %s tells its mounts, and what is used of it',
+    async (type) => {
+      make(type);
+      sh('mount', device, path);
+      const { used, free, size, mountedOn, minimumSize } = await info(host, device);
+      expect(mountedOn).toEqual([path]);
+      expect(used).toBeGreaterThan(20 * mebibyte);
+      expect((used ?? 0) + (free ?? 0)).toBe(size);
+      expect(minimumSize).toBeLessThanOrEqual(size);
+    },
+  );
+});
