@@ -103,8 +103,9 @@ function askingHost(): Host {
     });
   };
   const run = async <T>(command: ReadCommand<T>): Promise<T> => {
-    const { tool, argv, timeoutMs } = command;
-    const reply = await ask({ tool, argv, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+    const { tool, argv, timeoutMs, encoding } = command;
+    const limit = timeoutMs === undefined ? {} : { timeoutMs };
+    const reply = await ask({ tool, argv, ...limit, ...(encoding === undefined ? {} : { encoding }) });
     return answered(command, reply);
   };
   return { ...local, run };

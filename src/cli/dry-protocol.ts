@@ -19,6 +19,7 @@ export interface DryQuestion {
   readonly tool: string;
   readonly argv: readonly string[];
   readonly timeoutMs?: number;
+  readonly encoding?: 'latin1';
 }
 
 export type DryReply =

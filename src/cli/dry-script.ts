@@ -42,12 +42,18 @@ export async function dryRunScript(
 const anyExit = Array.from({ length: 256 }, (_, code) => code);
 
 /** The child has the parser; it is given what the program said, whatever it exited with. */
-async function answerTo(host: Host, { ask, tool, argv, timeoutMs }: DryQuestion): Promise<DryReply> {
+async function answerTo(
+  host: Host,
+  { ask, tool, argv, timeoutMs, encoding }: DryQuestion,
+): Promise<DryReply> {
   try {
     if (!isTool(tool)) return { to: ask, failed: 'bofh runs no such program' };
-    const limit = timeoutMs === undefined ? {} : { timeoutMs };
+    const how = {
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      ...(encoding === undefined ? {} : { encoding }),
+    };
     const parse = (answer: Answer): Answer => answer;
-    const answer = await host.run({ tool, argv, access: 'read', accepts: anyExit, parse, ...limit });
+    const answer = await host.run({ tool, argv, access: 'read', accepts: anyExit, parse, ...how });
     return { to: ask, answer };
   } catch (error) {
     const message = messageOf(error);

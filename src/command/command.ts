@@ -23,6 +23,11 @@ export interface Command<T, A extends Access = Access> {
   readonly accepts?: readonly number[];
   /** Why it failed, from the answer. It never decides whether it failed. */
   readonly classify?: (answer: Answer) => Reason;
+  /**
+   * `latin1`: stdout comes with a character for each byte. For output with names in it that need not be UTF-8, of which
+   * `parse` decodes each by itself. Without it, output that is no UTF-8 is an error.
+   */
+  readonly encoding?: 'latin1';
   readonly stdin?: Secret | string;
   /** May be tried again when it fails as `busy` (reads always may). */
   readonly repeatable?: boolean;

@@ -21,6 +21,7 @@ export const tools = {
   mkswap: { package: 'util-linux' },
   mount: { package: 'mount' },
   od: { package: 'coreutils' },
+  mv: { package: 'coreutils' },
   pvs: { package: 'lvm2' },
   resize2fs: { package: 'e2fsprogs' },
   stat: { package: 'coreutils' },

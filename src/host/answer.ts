@@ -20,7 +20,7 @@ export interface Output {
   readonly tail: () => Uint8Array;
 }
 
-type Question<T> = Pick<Command<T>, 'accepts' | 'parse' | 'classify'>;
+type Question<T> = Pick<Command<T>, 'accepts' | 'parse' | 'classify' | 'encoding'>;
 
 /** Did it end with an exit code that is an answer? */
 export function isAnswer(ran: Ran, { accepts }: Pick<Command<unknown>, 'accepts'>): boolean {
@@ -38,7 +38,8 @@ export async function answerOf<T>(ran: Ran, question: Question<T>, setting: Sett
   const stderr = ran.stderr.whole();
   if (stdout === undefined || stderr === undefined) throw tooLong(ran.program);
   try {
-    return question.parse({ exitCode, stdout: strictText(stdout), stderr: text(stderr) });
+    const said = question.encoding === 'latin1' ? Buffer.from(stdout).toString('latin1') : strictText(stdout);
+    return question.parse({ exitCode, stdout: said, stderr: text(stderr) });
   } catch (error) {
     throw await misunderstood(ran, text(stdout), error, setting);
   }
