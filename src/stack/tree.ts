@@ -3,7 +3,7 @@ import { deviceNode } from '../blockdevice/index.ts';
 import type { LayerAt } from '../blockdevice/layer.ts';
 import { domainName } from '../blockdevice/holders/commands.ts';
 import type { ReadHost } from '../command/index.ts';
-import { BofhError } from '../errors.ts';
+import { BofhError, RefusedError } from '../errors.ts';
 import { allLayers, layerFor } from '../layers.ts';
 import { inactiveVolumes, layoutOf } from '../lvm/layer.ts';
 import { guestConfigs } from '../xen/index.ts';
@@ -24,6 +24,10 @@ export interface TreeRequest {
 export async function tree({ host, device, configDirs = [] }: TreeRequest): Promise<StackTree> {
   const graph = await deviceGraph(host);
   const asked = device === undefined ? undefined : await graphName(host, device);
+  if (asked !== undefined && !graph.has(asked))
+    throw new RefusedError(`${device ?? ''} has no size: nothing is attached to it, or in it`, {
+      remedy: 'bofh block tree shows what is there',
+    });
   const shown = asked === undefined ? graph : around(graph, asked);
   const untold: string[] = [];
   const once = memory();
@@ -136,7 +140,9 @@ async function usesOf({ host, once, configured: byName }: Look, device: GraphDev
       mountId: entry.id,
       type: entry.type,
       root: entry.root,
-      mode: entry.options.split(',').includes('ro') ? 'ro' : 'rw',
+      mode: [entry.options, entry.superOptions].some((words) => words.split(',').includes('ro'))
+        ? 'ro'
+        : 'rw',
     }),
   );
   const guests: StackUse[] = [];

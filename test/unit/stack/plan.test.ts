@@ -60,6 +60,31 @@ describe('a plan to resize a stack', () => {
     expect(shortly(plan)).toEqual(['2 shrink 8172', '1 shrink 8176', '0 shrink 8192', '2 grow 8176 fill']);
   });
 
+  it('takes less of a margin where the filesystem has no room for more', () => {
+    const plan = planResize({ chain: encrypted({ used: 8175 * mib }), ...plain, to: { size: 8 * gib } });
+
+    expect(shortly(plan)[0]).toBe('2 shrink 8175');
+  });
+
+  it('takes none where the filesystem could not be filled up again', () => {
+    const chain = encrypted({ fs: { grow: { may: false, why: 'of the test' } } });
+
+    expect(shortly(planResize({ chain, ...plain, to: { size: 8 * gib } }))).toEqual([
+      '2 shrink 8176',
+      '1 shrink 8176',
+      '0 shrink 8192',
+    ]);
+  });
+
+  it('cuts nothing off a layer of an odd size while the others grow', () => {
+    const chain = encrypted({ lv: { size: 10 * gib + 512, granularity: 512 } });
+    chain.splice(2);
+    const odd = limits({ size: 10 * gib + 512, granularity: 4 * kib });
+    chain[1] = { title: 'the ext4', limits: odd };
+
+    expect(planResize({ chain, ...plain, to: { size: 10 * gib + 512 } }).sizes).toEqual([odd.size, odd.size]);
+  });
+
   it('gives the layer that is asked about the size, and the others what that comes to', () => {
     const plan = planResize({ chain: encrypted(), ...plain, asked: 1, to: { size: 12 * gib } });
 

@@ -4,6 +4,8 @@ import { UsageError } from '../../../src/errors.ts';
 import { type StackTree, stackTree, tree } from '../../../src/stack/index.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 
+import { quiet, treeHost, virtual } from '../blockdevice/tree-host.ts';
+
 const mib = 1024 ** 2;
 const ext4 = {
   type: 'ext4',
@@ -135,6 +137,18 @@ describe('the tree of a host', () => {
 
     expect(find(made, 'vdd').untold.join()).toMatch(/closed/);
     expect(there.snapshot()).toEqual(before);
+  });
+
+  it('fails for a device that nothing is attached to, which it does not show either', async () => {
+    const empty = {
+      ...quiet,
+      ...virtual('loop0', '7:0', { size: '0\n', ro: '0\n' }),
+      ...virtual('ram0', '1:0', { size: '2048\n', ro: '0\n' }),
+    };
+    const there = treeHost(empty, () => '');
+
+    await expect(tree({ host: there, device: '/dev/loop0' })).rejects.toThrow(/has no size/);
+    expect((await tree({ host: there })).devices.map(({ name }) => name)).toEqual(['ram0']);
   });
 
   it('fails for a device that is not there, and for a path that is none', async () => {
