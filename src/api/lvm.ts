@@ -37,3 +37,31 @@ export async function renameLv(
 ): ReturnType<Tx['lvm']['renameLv']> {
   return single('lvm.renameLv', (tx) => tx.lvm.renameLv(args));
 }
+
+/** Makes a device a physical volume: a sequence of one. */
+export async function createPv(
+  args: Parameters<Tx['lvm']['createPv']>[0],
+): ReturnType<Tx['lvm']['createPv']> {
+  return single('lvm.createPv', (tx) => tx.lvm.createPv(args));
+}
+
+/** Makes a volume group of physical volumes: a sequence of one. */
+export async function createVg(
+  args: Parameters<Tx['lvm']['createVg']>[0],
+): ReturnType<Tx['lvm']['createVg']> {
+  return single('lvm.createVg', (tx) => tx.lvm.createVg(args));
+}
+
+/** Puts free physical volumes into a volume group: a sequence of one. */
+export async function extendVg(
+  args: Parameters<Tx['lvm']['extendVg']>[0],
+): ReturnType<Tx['lvm']['extendVg']> {
+  return single('lvm.extendVg', (tx) => tx.lvm.extendVg(args));
+}
+
+/** Takes physical volumes out of a volume group: a sequence of one. */
+export async function reduceVg(
+  args: Parameters<Tx['lvm']['reduceVg']>[0],
+): ReturnType<Tx['lvm']['reduceVg']> {
+  return single('lvm.reduceVg', (tx) => tx.lvm.reduceVg(args));
+}

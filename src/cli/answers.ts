@@ -177,6 +177,55 @@ export const filesystemResize = z.strictObject({
   /** What it has now: what was asked, rounded down to whole blocks. */
   size: count,
 });
+/** `bofh lvm pv list`; sizes in bytes. */
+export const lvmPvList = z.array(
+  z.strictObject({
+    /** null: it is missing. */
+    device: z.nullable(text),
+    uuid: text,
+    /** null: it is in no volume group. */
+    group: z.nullable(text),
+    size: count,
+    free: count,
+    allocatable: z.boolean(),
+    tags: z.readonly(z.array(text)),
+  }),
+);
+
+/** `bofh lvm pv create DEVICE` */
+export const lvmPvCreate = z.strictObject({ device: text, uuid: text });
+
+/** `bofh lvm vg list`; sizes in bytes. */
+export const lvmVgList = z.array(
+  z.strictObject({
+    group: text,
+    uuid: text,
+    size: count,
+    free: count,
+    extentSize: count,
+    writable: z.boolean(),
+    exported: z.boolean(),
+    /** A device of it is missing. */
+    partial: z.boolean(),
+    tags: z.readonly(z.array(text)),
+  }),
+);
+
+/** `bofh lvm vg create NAME DEVICE…` */
+export const lvmVgCreate = z.strictObject({
+  group: text,
+  uuid: text,
+  extentSize: count,
+  devices: z.readonly(z.array(text)),
+});
+
+/** `bofh lvm vg extend NAME DEVICE…` and `reduce` */
+export const lvmVgDevices = z.strictObject({
+  group: text,
+  uuid: text,
+  /** Those that were put in or taken out. */
+  devices: z.readonly(z.array(text)),
+});
 
 const mib = count;
 
@@ -269,6 +318,11 @@ export type MountAdd = z.infer<typeof mountAdd>;
 export type MountRemove = z.infer<typeof mountRemove>;
 export type FilesystemInfo = z.infer<typeof filesystemInfo>;
 export type FilesystemResize = z.infer<typeof filesystemResize>;
+export type LvmPvList = z.infer<typeof lvmPvList>;
+export type LvmPvCreate = z.infer<typeof lvmPvCreate>;
+export type LvmVgList = z.infer<typeof lvmVgList>;
+export type LvmVgCreate = z.infer<typeof lvmVgCreate>;
+export type LvmVgDevices = z.infer<typeof lvmVgDevices>;
 export type XenList = z.infer<typeof xenList>;
 export type XenStart = z.infer<typeof xenStart>;
 export type XenStartAll = z.infer<typeof xenStartAll>;

@@ -66,6 +66,46 @@ export function renamedByHand({
   };
 }
 
+/** What a person can do about a volume group that was made: by the tag, and only while it has no volume. */
+export function groupMadeByHand({
+  undo: { name, tag },
+  result,
+}: {
+  readonly undo: { readonly name: string; readonly tag: string };
+  readonly result?: { readonly uuid: string };
+}): ByHand {
+  const marked = `vg_tags={${tag}}`;
+  const uuid = result === undefined ? '' : ` (uuid ${result.uuid})`;
+  return {
+    what: `the volume group that bears the tag ${tag}: made as ${name}${uuid}`,
+    look: [['vgs', '--options', 'vg_name,vg_uuid,lv_count,pv_count,vg_tags', '--select', marked]],
+    clear: [['vgremove', '--select', `${marked} && lv_count=0`]],
+  };
+}
+
+/** What a person can do about devices that were put into a group, or taken out of it: the opposite, once they are looked at. */
+export function devicesByHand({
+  vg,
+  vgUuid,
+  pvs,
+  verb,
+  done,
+}: {
+  readonly vg: string;
+  readonly vgUuid: string;
+  readonly pvs: readonly { readonly device: string; readonly uuid: string }[];
+  readonly verb: 'vgextend' | 'vgreduce';
+  readonly done: string;
+}): ByHand {
+  const named = pvs.map(({ device, uuid }) => `${device} (uuid ${uuid})`);
+  const select = pvs.map(({ uuid }) => `pv_uuid=${uuid}`).join(' || ');
+  return {
+    what: `${named.join(' and ')}, ${done} the volume group ${vg} (uuid ${vgUuid})`,
+    look: [['pvs', '--options', 'pv_name,pv_uuid,vg_name,vg_uuid,pv_used,pv_tags', '--select', select]],
+    clear: [[verb, vg, ...pvs.map(({ device }) => device)]],
+  };
+}
+
 /** What to do about a name that is taken: whoever finds a volume of an interrupted sequence there is to hear of that. */
 export function takenRemedy(tags: readonly string[]): string {
   const [id] = tags.flatMap((tag) => /^bofh\.(?<id>[0-9a-z]+)\.\d+$/.exec(tag)?.groups?.id ?? []);

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { type Answer, type Command, nothing, type ReadCommand } from '../command/index.ts';
+import { type Answer, type Command, nothing, type ReadCommand, type Tool } from '../command/index.ts';
 import { ParseError, type Reason } from '../errors.ts';
 import {
   fullReport,
@@ -130,23 +130,28 @@ export function lvremove(lv: Guarded & { readonly tag?: string }): Command<void,
  * (fixtures in test/fixtures/lvm).
  */
 export function classifyLvm({ stderr }: Answer): Reason {
-  if (/not found|Failed to find|[Cc]annot process volume group/.test(stderr)) return 'not-found';
+  if (/not found|Failed to find|No device found|[Cc]annot process volume group/.test(stderr))
+    return 'not-found';
   if (/already exists|already in use/i.test(stderr)) return 'exists';
   if (/insufficient (?:free|suitable)|Insufficient|not enough free/i.test(stderr)) return 'no-space';
-  if (/in use|is used by|Device or resource busy|Can't get lock/i.test(stderr)) return 'busy';
+  if (
+    /in use|is used by|already in volume group|exclusively|Device or resource busy|Can't get lock/i.test(
+      stderr,
+    )
+  )
+    return 'busy';
   if (/Permission denied|need to be root|must be root/i.test(stderr)) return 'denied';
   return 'unknown';
 }
+
+type LvmTool = Extract<Tool, `${'lv' | 'pv' | 'vg'}${string}`>;
 
 function fullName({ vg, name }: { readonly vg: string; readonly name: string }): string {
   return `${vg}/${name}`;
 }
 
-function change(
-  tool: 'lvchange' | 'lvcreate' | 'lvremove' | 'lvrename',
-  argv: readonly string[],
-  { udev }: Udev,
-): Command<void, 'change'> {
+/** A program of lvm that changes something, and does not wait for a udevd that is not there. */
+export function change(tool: LvmTool, argv: readonly string[], { udev }: Udev): Command<void, 'change'> {
   const config = udev === 'running' ? [] : ['--config', 'activation{udev_sync=0 udev_rules=0}'];
   return { tool, argv: [...config, ...argv], access: 'change', parse: nothing, classify: classifyLvm };
 }

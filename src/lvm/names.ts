@@ -33,6 +33,12 @@ export function checkVgName(vg: string): void {
   checkCharacters(vg, (why) => new UsageError(`"${vg}" cannot be a volume group's name: ${why}`));
 }
 
+/** UsageError for a name that lvm would not give a new volume group: "Name length exceeds maximum limit of 127" (2.03.16). */
+export function checkNewVgName(vg: string): void {
+  checkVgName(vg);
+  if (vg.length > 127) throw new UsageError(`"${vg}" cannot be a volume group's name: it is longer than 127`);
+}
+
 /** UsageError for a tag that lvm would not take, or that is taken for one of bofh's own marks. */
 export function checkTag(tag: string): void {
   const not = (why: string): UsageError => new UsageError(`"${tag}" cannot be a tag: ${why}`);

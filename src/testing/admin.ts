@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { findLv, devices } from './devices.ts';
+import { devices, findLv, freePvs } from './devices.ts';
 import * as files from './files.ts';
 import { resolve } from './resolve.ts';
 import { addInode, emptyTree, file, inodeOf, type Inode, symlink } from './tree.ts';
@@ -7,7 +7,7 @@ import { sizeOf } from './tools/sizes.ts';
 import { createLv, removeLv } from './tools/volumes.ts';
 import { addMount, removeMount } from './tools/mounts.ts';
 import { addDomain } from './tools/domains.ts';
-import type { Domain, LogicalVolume, Mount, Superblock } from './parts.ts';
+import type { Domain, LogicalVolume, Mount, PhysicalVolume, Superblock } from './parts.ts';
 import { settle, type World } from './world.ts';
 
 /** What somebody else does on the host, at once and without bofh. All of it is durable. */
@@ -26,6 +26,9 @@ export interface Admin {
   }): LogicalVolume;
   lvremove(vg: string, name: string): void;
   lvrename(vg: string, from: string, to: string): void;
+  /** Puts a device that holds a free physical volume into a group. */
+  vgextend(vg: string, device: string, more?: Pick<PhysicalVolume, 'tags' | 'allocatable'>): void;
+  vgreduce(vg: string, device: string): void;
   /** Overwrites a device: with nothing, to make it blank. A filesystem is an empty one. */
   format(device: string, superblock: Superblock | undefined): void;
   writeFile(path: string, content: Uint8Array | string, mode?: number): void;
@@ -81,6 +84,23 @@ export function admin(world: World): Admin {
     lvrename: does((vg, from, to) => {
       lvOf(vg, from).lv.name = to;
       groupOf(vg).seqno += 1;
+    }),
+    vgextend: does((vg, device, more = {}) => {
+      const { number, size } = deviceOf(world, device);
+      const pv = must(
+        freePvs(world).find((each) => each.number === number),
+        `physical volume ${device}`,
+      );
+      const group = groupOf(vg);
+      const extents = Math.floor((size - 1024 ** 2) / group.extentSize);
+      group.pvs = [...group.pvs, { ...pv, extents, ...more }];
+      group.seqno += 1;
+    }),
+    vgreduce: does((vg, device) => {
+      const { number } = deviceOf(world, device);
+      const group = groupOf(vg);
+      group.pvs = group.pvs.filter((pv) => pv.number !== number);
+      group.seqno += 1;
     }),
     format: does((device, superblock) => format(world, device, superblock)),
     writeFile: does((path, content, mode = 0o644) => put(path, () => write(world, path, content, mode))),

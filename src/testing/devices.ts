@@ -1,4 +1,4 @@
-import type { LogicalVolume, VolumeGroup } from './parts.ts';
+import type { LogicalVolume, PhysicalVolume, VolumeGroup } from './parts.ts';
 import type { World } from './world.ts';
 
 /** A block device of the simulated kernel. */
@@ -91,7 +91,24 @@ export function freeExtents(vg: VolumeGroup): number {
   return all - vg.otherExtents - vg.lvs.reduce((sum, { extents }) => sum + extents, 0);
 }
 
+/** Extents in use on a device of a group. The model fills the first device first; with one, the usual case, that is exact. */
+export function usedOn(vg: VolumeGroup, pv: PhysicalVolume): number {
+  const before = vg.pvs.slice(0, vg.pvs.indexOf(pv)).reduce((sum, { extents }) => sum + extents, 0);
+  const all = vg.pvs.reduce((sum, { extents }) => sum + extents, 0);
+  return Math.min(pv.extents, Math.max(0, all - freeExtents(vg) - before));
+}
+
 /** The device in the way that a program given this path finds it. */
 export function deviceByNumber(world: World, number: string | undefined): Device | undefined {
   return devices(world).find((device) => device.number === number);
+}
+
+/** The physical volumes that are in no group: every device with such a label that no group knows. */
+export function freePvs(world: World): readonly PhysicalVolume[] {
+  const members = new Set(world.lvm.flatMap(({ pvs }) => pvs.map(({ uuid }) => uuid)));
+  return devices(world).flatMap(({ name, number, size, storage }) => {
+    const { type, uuid } = world.live.get(storage)?.superblock ?? {};
+    if (type !== 'LVM2_member' || uuid === undefined || members.has(uuid)) return [];
+    return [{ uuid, path: `/dev/${name}`, deviceSize: size, extents: 0, number }];
+  });
 }

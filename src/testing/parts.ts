@@ -39,6 +39,10 @@ export interface PhysicalVolume {
   readonly deviceSize: number;
   readonly extents: number;
   readonly number: string;
+  /** Of one in a group; what is left out has none. */
+  readonly tags?: readonly string[];
+  /** `no`: no extents are given out on it. */
+  readonly allocatable?: 'no';
 }
 
 export interface LogicalVolume {
@@ -56,11 +60,11 @@ export interface LogicalVolume {
 
 export interface VolumeGroup {
   readonly uuid: string;
-  readonly name: string;
+  name: string;
   readonly extentSize: number;
   seqno: number;
   readonly tags: readonly string[];
-  readonly pvs: readonly PhysicalVolume[];
+  pvs: readonly PhysicalVolume[];
   lvs: LogicalVolume[];
   /** Extents that are in use by what the model does not know; 0 for a group that it made. */
   readonly otherExtents: number;

@@ -21,6 +21,8 @@ export async function minors(
 interface Lvm {
   readonly groups: readonly VolumeGroup[];
   readonly volumes: Overlay['volumes'];
+  /** Physical volumes that are in no group. */
+  readonly free: readonly PhysicalVolume[];
 }
 
 export async function lvmOf(real: ReadHost): Promise<Lvm | undefined> {
@@ -38,7 +40,7 @@ export async function lvmOf(real: ReadHost): Promise<Lvm | undefined> {
   const groups: VolumeGroup[] = [];
   for (const group of reports.groups) {
     const pvsOf: PhysicalVolume[] = [];
-    for (const { uuid, path, vg, deviceSize, size } of reports.devices)
+    for (const { uuid, path, vg, deviceSize, size, tags, allocatable } of reports.devices)
       if (vg?.uuid === group.uuid && path !== undefined)
         pvsOf.push({
           uuid,
@@ -46,6 +48,8 @@ export async function lvmOf(real: ReadHost): Promise<Lvm | undefined> {
           deviceSize,
           extents: Math.floor(size / group.extentSize),
           number: (await numberOf(real, path)) ?? '0:0',
+          tags,
+          ...(allocatable ? {} : { allocatable: 'no' as const }),
         });
     const own = reports.logical.filter(({ vgUuid, path }) => vgUuid === group.uuid && path !== undefined);
     const members = own.map(({ uuid, name, size, tags, autoactivation, origin, layout, role }) => ({
@@ -58,7 +62,12 @@ export async function lvmOf(real: ReadHost): Promise<Lvm | undefined> {
     const { uuid, name, extentSize, seqno, tags } = group;
     groups.push({ uuid, name, extentSize, seqno, tags, pvs: pvsOf, lvs: members, otherExtents });
   }
-  return { groups, volumes };
+  const free: PhysicalVolume[] = [];
+  for (const { uuid, path, vg, deviceSize } of reports.devices) {
+    const number = vg === undefined && path !== undefined ? await numberOf(real, path) : undefined;
+    if (number !== undefined && path !== undefined) free.push({ uuid, path, deviceSize, extents: 0, number });
+  }
+  return { groups, volumes, free };
 }
 
 export async function xenOf(

@@ -10,6 +10,8 @@ import { lvmChanges } from './tools/lvm-change.ts';
 import { lvmReports } from './tools/lvm-report.ts';
 import { mountTools } from './tools/mounts.ts';
 import { sizeTools } from './tools/sizes.ts';
+import { pvChanges } from './tools/pv-change.ts';
+import { vgChanges } from './tools/vg-change.ts';
 import { xlTools } from './tools/xl.ts';
 import type { SimulatedProcess, World } from './world.ts';
 
@@ -20,6 +22,8 @@ const models: Readonly<Record<string, ToolModel>> = {
   ...lvmReports,
   ...mountTools,
   ...sizeTools,
+  ...pvChanges,
+  ...vgChanges,
   ...xlTools,
   udevadm: (call) => sayNothing(call, call.argv[0] === 'settle'),
   logger: (call) => sayNothing(call, call.argv[0] === '--tag'),

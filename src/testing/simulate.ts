@@ -2,6 +2,7 @@ import type { ReadHost } from '../command/index.ts';
 import { newFaults } from './faults.ts';
 import { hostOf, type SimulatedHost } from './host.ts';
 import { pageIn } from './overlay.ts';
+import { release } from './tools/vg-change.ts';
 import { emptyTree } from './tree.ts';
 import { bareWorld, type Overlay } from './world.ts';
 
@@ -39,6 +40,7 @@ export async function simulate(real: ReadHost): Promise<SimulatedHost> {
   });
   world.lvm = [...(lvm?.groups ?? [])];
   for (const [uuid, { number }] of overlay.volumes) world.active.set(uuid, Number(number.split(':')[1]));
+  for (const pv of lvm?.free ?? []) release(world, pv);
   world.live.set('overlay', { tree: emptyTree() });
   world.mounts = [...(await mountsOf(real))];
   world.swaps = [...(await swapsOf(real))];

@@ -18,6 +18,10 @@ export function snapshot(world: World, rewrite: Rewrite = (content) => content):
   const lines = [
     ...world.lvm.flatMap((vg) => [
       `vg ${vg.name} ${vg.uuid}`,
+      ...vg.pvs.map((pv) => {
+        const flags = [`tags=${(pv.tags ?? []).join(',')}`, pv.allocatable === 'no' ? 'closed' : 'open'];
+        return `pv ${pv.path} ${pv.uuid} in ${vg.name} extents=${pv.extents} ${flags.join(' ')}`;
+      }),
       ...vg.lvs.map((lv) => {
         const state = world.active.has(lv.uuid) ? 'active' : 'inactive';
         const flags = [`tags=${lv.tags.join(',')}`, lv.autoactivation ? 'auto' : 'manual', state];

@@ -2,6 +2,7 @@ import { blockScenarios } from './block.ts';
 import { copyScenarios } from './copy.ts';
 import { fileScenarios } from './files.ts';
 import { filesystemScenarios } from './filesystem.ts';
+import { groupScenarios } from './lvm-groups.ts';
 import { lvmScenarios } from './lvm.ts';
 import { mountScenarios } from './mount.ts';
 import type { Scenario } from './scenario.ts';
@@ -17,5 +18,6 @@ export const scenarios: readonly Scenario[] = [
   ...mountScenarios,
   ...copyScenarios,
   ...lvmScenarios,
+  ...groupScenarios,
   ...xenScenarios,
 ];

@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { addLvmPv } from './lvm-pv.ts';
+import { addLvmVg } from './lvm-vg.ts';
 import type { Verb } from './verb.ts';
 
 export function addLvm(lvm: Command, verb: Verb): void {
@@ -13,4 +15,9 @@ export function addLvm(lvm: Command, verb: Verb): void {
   verb(rename, 'changes', async (runtime, [volume = '', to = '']) =>
     (await import('../lvm-rename.ts')).rename(runtime, volume, to),
   );
+  addLvmPv(
+    lvm.command('pv').description('physical volumes: the devices that volume groups are made of'),
+    verb,
+  );
+  addLvmVg(lvm.command('vg').description('volume groups'), verb);
 }

@@ -1,9 +1,21 @@
 import type { Answer } from '../../command/index.ts';
+import { freePvs } from '../devices.ts';
 import { one, readOptions, unmodelled } from '../options.ts';
 import type { VolumeGroup } from '../parts.ts';
 import type { World } from '../world.ts';
 import { ok, type ToolCall, type ToolModel } from './answer.ts';
-import { known, lvRow, pvRow, pvsegRows, type Row, rowText, segRows, vgRow } from './lvm-rows.ts';
+import {
+  freePvRow,
+  known,
+  lvRow,
+  pvRow,
+  pvsegRow,
+  pvsegRows,
+  type Row,
+  rowText,
+  segRows,
+  vgRow,
+} from './lvm-rows.ts';
 
 /** lvs, vgs, pvs and fullreport with `--reportformat json` (lvm2 2.03.16): every value a string, unset ones empty. */
 export const lvmReports: Readonly<Record<string, ToolModel>> = {
@@ -13,8 +25,15 @@ export const lvmReports: Readonly<Record<string, ToolModel>> = {
     ),
   vgs: (call) => report(call, 'vg', (world, vg) => vgsOf(world, vg).map(vgRow)),
   lvm: fullreport,
-  pvs: (call) => report(call, 'pv', (world) => world.lvm.flatMap((vg) => vg.pvs.map((pv) => pvRow(vg, pv)))),
+  pvs: (call) => report(call, 'pv', allPvRows),
 };
+
+/** As lvm sorts them: by device. */
+function allPvRows(world: World): readonly Row[] {
+  const members = world.lvm.flatMap((vg) => vg.pvs.map((pv) => pvRow(vg, pv)));
+  const device = (row: Row): string => row.get('pv_name') ?? '';
+  return [...members, ...freePvs(world).map(freePvRow)].toSorted((a, b) => (device(a) < device(b) ? -1 : 1));
+}
 
 function vgsOf(world: World, name: string | undefined): readonly VolumeGroup[] {
   return byName(world.lvm.filter((vg) => name === undefined || vg.name === name));
@@ -53,7 +72,7 @@ function report(
   return { exitCode: 5, stdout, stderr };
 }
 
-/** One report for each volume group, as lvm comes across them; the model knows no physical volume without a group. */
+/** One report for each volume group, as lvm comes across them, and one for the physical volumes that are in none. */
 function fullreport(call: ToolCall): Answer {
   const [command, ...argv] = call.argv;
   const options = readOptions({ tool: call.tool, argv }, readBy);
@@ -75,16 +94,17 @@ function fullreport(call: ToolCall): Answer {
       'it answers for JSON, sizes in bytes, of all volume groups, in columns that it knows',
     );
   const { world } = call;
-  return ok(
-    whole(
-      world.lvm.map((vg) => {
-        const lvs = byName(vg.lvs).map((lv) => lvRow(world, vg, lv));
-        const pvs = vg.pvs.map((pv) => pvRow(vg, pv));
-        const rows = { vg: [vgRow(vg)], pv: pvs, lv: lvs, pvseg: pvsegRows(vg), seg: segRows(vg) };
-        return Object.entries(rows).map(([item, of]) => part(item, of, columns.get(item) ?? []));
-      }),
-    ),
-  );
+  const groups = world.lvm.map((vg) => {
+    const lvs = byName(vg.lvs).map((lv) => lvRow(world, vg, lv));
+    const pvs = vg.pvs.map((pv) => pvRow(vg, pv));
+    return { vg: [vgRow(vg)], pv: pvs, lv: lvs, pvseg: pvsegRows(vg), seg: segRows(vg) };
+  });
+  const free = freePvs(world);
+  const alone = { pv: free.map(freePvRow), pvseg: free.map(({ uuid }) => pvsegRow(uuid, 0, '')) };
+  const reports = free.length === 0 ? groups : [...groups, alone];
+  const parts = (rows: Readonly<Record<string, readonly Row[]>>): readonly string[] =>
+    Object.entries(rows).map(([item, of]) => part(item, of, columns.get(item) ?? []));
+  return ok(whole(reports.map(parts)));
 }
 
 /** One list of rows, under its name. */

@@ -1,4 +1,4 @@
-import { dmName, freeExtents, openers } from '../devices.ts';
+import { dmName, freeExtents, openers, usedOn } from '../devices.ts';
 import type { LogicalVolume, PhysicalVolume, VolumeGroup } from '../parts.ts';
 import { bareWorld, type World } from '../world.ts';
 
@@ -78,10 +78,7 @@ export function vgRow(vg: VolumeGroup): Row {
 
 /** A row of pvs. */
 export function pvRow(vg: VolumeGroup, pv: PhysicalVolume): Row {
-  // The model fills the first PV first; with one PV, the usual case, that is exact.
-  const before = vg.pvs.slice(0, vg.pvs.indexOf(pv)).reduce((sum, { extents }) => sum + extents, 0);
-  const all = vg.pvs.reduce((sum, { extents }) => sum + extents, 0);
-  const used = Math.min(pv.extents, Math.max(0, all - freeExtents(vg) - before));
+  const used = usedOn(vg, pv);
   return new Map([
     ['pv_uuid', pv.uuid],
     ['pv_name', pv.path],
@@ -90,7 +87,23 @@ export function pvRow(vg: VolumeGroup, pv: PhysicalVolume): Row {
     ['dev_size', String(pv.deviceSize)],
     ['pv_size', String(pv.extents * vg.extentSize)],
     ['pv_free', String((pv.extents - used) * vg.extentSize)],
-    ['pv_allocatable', 'allocatable'],
+    ['pv_allocatable', pv.allocatable === 'no' ? '' : 'allocatable'],
+    ['pv_missing', ''],
+    ['pv_tags', (pv.tags ?? []).join(',')],
+  ]);
+}
+
+/** A row of pvs for one that is in no group. */
+export function freePvRow(pv: PhysicalVolume): Row {
+  return new Map([
+    ['pv_uuid', pv.uuid],
+    ['pv_name', pv.path],
+    ['vg_uuid', ''],
+    ['vg_name', ''],
+    ['dev_size', String(pv.deviceSize)],
+    ['pv_size', String(pv.deviceSize)],
+    ['pv_free', String(pv.deviceSize)],
+    ['pv_allocatable', ''],
     ['pv_missing', ''],
     ['pv_tags', ''],
   ]);
@@ -113,7 +126,8 @@ export function pvsegRows(vg: VolumeGroup): readonly Row[] {
   });
 }
 
-function pvsegRow(pvUuid: string, extents: number, lvUuid: string): Row {
+/** A run of extents of a physical volume; one that is in no group has one of none. */
+export function pvsegRow(pvUuid: string, extents: number, lvUuid: string): Row {
   return new Map([
     ['pv_uuid', pvUuid],
     ['pvseg_size', String(extents)],

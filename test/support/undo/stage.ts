@@ -29,7 +29,8 @@ export interface Staged {
  * those that bofh itself makes; their marks are of other sequences.
  */
 export function neighbourhood(): SimulatedHost {
-  const host = simulatedHost({ disks: [{ name: 'vdy', size: 64 * 1024 ** 2 }] });
+  const disks = ['vdw', 'vdx', 'vdy'].map((name) => ({ name, size: 64 * 1024 ** 2 }));
+  const host = simulatedHost({ disks });
   const { admin } = host;
   for (const [name, tags] of foreignVolumes) admin.lvcreate({ vg: 'vg0', name, extents: 3, tags });
   admin.format('/dev/vg0/xweb1-root', {
@@ -79,6 +80,13 @@ export function filledVolume(host: SimulatedHost, name: string, uuid: string): s
 export function emptyVolume(host: SimulatedHost, name: string): string {
   host.admin.lvcreate({ vg: 'vg0', name, extents: 16 });
   return `/dev/vg0/${name}`;
+}
+
+/** A physical volume of ours from before, in no group. */
+export function freePv(host: SimulatedHost, device: string): string {
+  const uuid = `web100-0000-0000-0000-0000-0000-${device.slice(-3)}000`;
+  host.admin.format(device, { type: 'LVM2_member', usage: 'raid', uuid, version: 'LVM2 001' });
+  return device;
 }
 
 /** A guest of ours that is configured; its root is a volume. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { journalPrune, plan } from '../../../src/cli/answers.ts';
-import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 import { hostWithSource, site, vmCreate } from '../testing/support.ts';
 import { changingVerbs, madeLines, plannedLines, typed } from './support.ts';
 
@@ -57,6 +57,15 @@ function withProgram(): SimulatedHost {
   return host;
 }
 
+/** A host with a second disk; labelled: it is a free physical volume. */
+function withDisk(content: 'blank' | 'labelled' = 'blank'): SimulatedHost {
+  const host = simulatedHost({ disks: [{ name: 'vdz', size: 64 * 1024 ** 2 }] });
+  const uuid = 'free00-0000-0000-0000-0000-0000-000001';
+  const label = { type: 'LVM2_member', usage: 'raid', uuid, version: 'LVM2 001' } as const;
+  if (content === 'labelled') host.admin.format('/dev/vdz', label);
+  return host;
+}
+
 const script = join(work, 'disks.ts');
 writeFileSync(
   script,
@@ -96,6 +105,32 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     { line: 'filesystem resize /dev/vg0/web1-root 40m', on: () => withGuest(false) },
     { line: 'filesystem resize /dev/vg0/web1-root max', on: () => withMounted('ext4') },
     { line: 'filesystem resize /dev/vg0/web1-root max', on: () => withMounted('xfs') },
+  ],
+  'lvm pv create': [
+    { line: 'lvm pv create /dev/vdz', on: async () => withDisk() },
+    {
+      line: 'lvm pv create /dev/vdz --overwrite 5e1f0000-0000-4000-8000-000000000001',
+      on: async () => {
+        const host = withDisk();
+        const uuid = '5e1f0000-0000-4000-8000-000000000001';
+        host.admin.format('/dev/vdz', { type: 'ext4', usage: 'filesystem', uuid });
+        return host;
+      },
+    },
+  ],
+  'lvm vg create': [
+    { line: 'lvm vg create vg1 /dev/vdz --extent-size 1m', on: async () => withDisk('labelled') },
+  ],
+  'lvm vg extend': [{ line: 'lvm vg extend vg0 /dev/vdz', on: async () => withDisk('labelled') }],
+  'lvm vg reduce': [
+    {
+      line: 'lvm vg reduce vg0 /dev/vdz',
+      on: async () => {
+        const host = withDisk('labelled');
+        host.admin.vgextend('vg0', '/dev/vdz');
+        return host;
+      },
+    },
   ],
   'lvm rename': [{ line: 'lvm rename vg0/web1-root web2-root', on: () => withGuest(false) }],
   'mount add': [

@@ -2,12 +2,41 @@ import { guest } from '../stage.ts';
 import type { RigSpecimens } from '../operations.ts';
 import { makeFilled, removeVolume } from './shell.ts';
 
+// A disk of its own, as far as lvm can tell: the rig's one beside the system's is vg0.
+const disk = '/dev/loop5';
+const makeDisk = `truncate -s 64M /run/${guest}.img && losetup ${disk} /run/${guest}.img`;
+const removeDisk = `losetup -d ${disk}; rm /run/${guest}.img`;
+
 export const lvm: RigSpecimens['lvm'] = {
+  createPv: {
+    setUp: makeDisk,
+    call: `tx.lvm.createPv({ device: '${disk}' })`,
+    act: { tool: 'pvcreate', words: [disk] },
+    clear: removeDisk,
+  },
   createLv: {
     setUp: 'true',
     call: `tx.lvm.createLv({ vg: 'vg0', name: '${guest}-root', size: '64m' })`,
     act: { tool: 'lvcreate', words: [`${guest}-root`] },
     clear: 'true',
+  },
+  createVg: {
+    setUp: `${makeDisk} && pvcreate -q ${disk}`,
+    call: `tx.lvm.createVg({ name: '${guest}vg', devices: ['${disk}'] })`,
+    act: { tool: 'vgcreate', words: [`${guest}vg`] },
+    clear: removeDisk,
+  },
+  extendVg: {
+    setUp: `${makeDisk} && pvcreate -q ${disk}`,
+    call: `tx.lvm.extendVg({ vg: 'vg0', devices: ['${disk}'] })`,
+    act: { tool: 'vgextend', words: [disk] },
+    clear: removeDisk,
+  },
+  reduceVg: {
+    setUp: `${makeDisk} && pvcreate -q ${disk} && vgextend -q vg0 ${disk} && pvchange -q --addtag slow -x n ${disk}`,
+    call: `tx.lvm.reduceVg({ vg: 'vg0', devices: ['${disk}'] })`,
+    act: { tool: 'vgreduce', words: [disk] },
+    clear: `vgreduce -q vg0 ${disk}; ${removeDisk}`,
   },
   removeLv: {
     setUp: makeFilled,

@@ -1,9 +1,48 @@
-import { emptyVolume, filledVolume, ownUuid } from '../stage.ts';
+import { emptyVolume, filledVolume, freePv, ownUuid } from '../stage.ts';
 import type { Specimens } from '../specimens.ts';
 
 export const lvm: Specimens['lvm'] = {
+  createPv: [
+    { title: 'a blank disk', stage: () => (tx) => tx.lvm.createPv({ device: '/dev/vdx' }) },
+    {
+      title: 'over a filesystem',
+      stage: (host) => {
+        host.admin.format('/dev/vdx', { type: 'ext4', usage: 'filesystem', uuid: ownUuid, version: '1.0' });
+        return (tx) => tx.lvm.createPv({ device: '/dev/vdx', overwrite: { uuid: ownUuid } });
+      },
+      restored: (host) => host.admin.format('/dev/vdx', undefined),
+    },
+  ],
   createLv: [
     { stage: () => (tx) => tx.lvm.createLv({ vg: 'vg0', name: 'web1-root', size: '64m', tags: ['site'] }) },
+  ],
+  createVg: [
+    {
+      title: 'of two disks',
+      stage: (host) => {
+        const devices = [freePv(host, '/dev/vdw'), freePv(host, '/dev/vdx')];
+        return (tx) => tx.lvm.createVg({ name: 'web1', devices, extentSize: '1m', tags: ['site'] });
+      },
+    },
+  ],
+  extendVg: [
+    {
+      title: 'by two disks',
+      stage: (host) => {
+        const devices = [freePv(host, '/dev/vdw'), freePv(host, '/dev/vdx')];
+        return (tx) => tx.lvm.extendVg({ vg: 'vg0', devices });
+      },
+    },
+  ],
+  reduceVg: [
+    {
+      title: 'by a disk with a tag, on which nothing more is to be put',
+      stage: (host) => {
+        const more = { tags: ['slow'], allocatable: 'no' } as const;
+        host.admin.vgextend('vg0', freePv(host, '/dev/vdx'), more);
+        return (tx) => tx.lvm.reduceVg({ vg: 'vg0', devices: ['/dev/vdx'] });
+      },
+    },
   ],
   removeLv: [
     {

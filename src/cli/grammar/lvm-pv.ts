@@ -1,0 +1,22 @@
+import type { Command } from 'commander';
+import type { Verb } from './verb.ts';
+
+export function addLvmPv(pv: Command, verb: Verb): void {
+  verb(
+    pv.command('list').description('every physical volume, and the group that it is in'),
+    'reads',
+    async (runtime) => (await import('../lvm-pv.ts')).list(runtime),
+  );
+  const create = pv
+    .command('create')
+    .description('make a blank device a physical volume')
+    .argument('<device>')
+    .option('--overwrite <UUID>', 'what is on it and may be lost, by its UUID');
+  verb(create, 'changes', async (runtime, [device = ''], { overwrite }) =>
+    (await import('../lvm-pv.ts')).create(
+      runtime,
+      device,
+      typeof overwrite === 'string' ? { overwrite } : {},
+    ),
+  );
+}

@@ -1,0 +1,58 @@
+import * as lvm from '../api/lvm.ts';
+import { withBofh } from '../bofh.ts';
+import { pvs } from '../lvm/commands.ts';
+import { formatSize } from '../units.ts';
+import { give } from './answer.ts';
+import type { LvmPvCreate, LvmPvList } from './answers.ts';
+import { confirm } from './confirm.ts';
+import type { Runtime } from './runtime.ts';
+import { openSession } from './session.ts';
+import { logged } from './system-log.ts';
+
+/** `bofh lvm pv list`: also those in no group, and those whose device is missing. */
+export async function list(runtime: Runtime): Promise<number> {
+  const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
+  const data: LvmPvList = (await bofh.host.run(pvs())).map((pv) => ({
+    device: pv.path ?? null,
+    uuid: pv.uuid,
+    group: pv.vg?.name ?? null,
+    size: pv.size,
+    free: pv.free,
+    allocatable: pv.allocatable,
+    tags: [...pv.tags],
+  }));
+  give(runtime, {
+    data,
+    head: ['DEVICE', 'GROUP', 'SIZE', 'FREE', 'UUID', 'TAGS'],
+    rows: data.map((pv) => [
+      pv.device ?? 'missing',
+      pv.group ?? '',
+      formatSize(pv.size),
+      formatSize(pv.free),
+      pv.uuid,
+      pv.tags.join(','),
+    ]),
+    none: 'there is no physical volume on this host',
+  });
+  return 0;
+}
+
+/** `bofh lvm pv create DEVICE`: asks when it overwrites what was named. */
+export async function create(
+  runtime: Runtime,
+  device: string,
+  { overwrite }: { readonly overwrite?: string },
+): Promise<number> {
+  const asked = { device, ...(overwrite === undefined ? {} : { overwrite: { uuid: overwrite } }) };
+  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
+  if (runtime.settings.mode === 'plan') {
+    const { dryRun } = await import('./plan.ts');
+    return await dryRun(runtime, bofh, () => lvm.createPv(asked));
+  }
+  if (overwrite !== undefined)
+    await confirm(runtime, [`What has the UUID ${overwrite} on ${device} is lost for good.`]);
+  const data: LvmPvCreate = await logged(runtime, bofh.host, () => withBofh(bofh, () => lvm.createPv(asked)));
+  progress.end();
+  give(runtime, { data, lines: [`${data.device} is a physical volume now, uuid ${data.uuid}`] });
+  return 0;
+}

@@ -1,0 +1,95 @@
+import * as lvm from '../api/lvm.ts';
+import { withBofh } from '../bofh.ts';
+import { vgs } from '../lvm/commands.ts';
+import { formatSize } from '../units.ts';
+import { give } from './answer.ts';
+import type { LvmVgCreate, LvmVgDevices, LvmVgList } from './answers.ts';
+import type { Runtime } from './runtime.ts';
+import { openSession } from './session.ts';
+import { logged } from './system-log.ts';
+
+/** `bofh lvm vg list`: every volume group, also one that cannot be used. */
+export async function list(runtime: Runtime): Promise<number> {
+  const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
+  const data: LvmVgList = (await bofh.host.run(vgs())).map((vg) => ({
+    ...{ group: vg.name, uuid: vg.uuid, size: vg.size, free: vg.free, extentSize: vg.extentSize },
+    ...{ writable: vg.writable, exported: vg.exported, partial: vg.partial, tags: [...vg.tags] },
+  }));
+  give(runtime, {
+    data,
+    head: ['GROUP', 'SIZE', 'FREE', 'EXTENT', 'STATE', 'TAGS'],
+    rows: data.map((vg) => [
+      vg.group,
+      formatSize(vg.size),
+      formatSize(vg.free),
+      formatSize(vg.extentSize),
+      stateOf(vg),
+      vg.tags.join(','),
+    ]),
+    none: 'there is no volume group on this host',
+  });
+  return 0;
+}
+
+/** `bofh lvm vg create NAME DEVICE…` */
+export async function create(
+  runtime: Runtime,
+  {
+    name,
+    devices,
+    extentSize,
+  }: { readonly name: string; readonly devices: readonly string[]; readonly extentSize: string },
+): Promise<number> {
+  const asked = { name, devices: [...devices], extentSize };
+  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
+  if (runtime.settings.mode === 'plan') {
+    const { dryRun } = await import('./plan.ts');
+    return await dryRun(runtime, bofh, () => lvm.createVg(asked));
+  }
+  const made = await logged(runtime, bofh.host, () => withBofh(bofh, () => lvm.createVg(asked)));
+  progress.end();
+  const data: LvmVgCreate = { group: made.name, uuid: made.uuid, extentSize: made.extentSize, devices };
+  give(runtime, { data, lines: [`the volume group ${made.name} is there, uuid ${made.uuid}`] });
+  return 0;
+}
+
+interface Devices {
+  readonly vg: string;
+  readonly devices: string[];
+}
+
+/** `bofh lvm vg extend NAME DEVICE…` */
+export async function extend(runtime: Runtime, asked: Devices): Promise<number> {
+  return await change(runtime, asked, { act: () => lvm.extendVg(asked), done: 'put into' });
+}
+
+/** `bofh lvm vg reduce NAME DEVICE…`: the devices are free physical volumes then. */
+export async function reduce(runtime: Runtime, asked: Devices): Promise<number> {
+  return await change(runtime, asked, { act: () => lvm.reduceVg(asked), done: 'taken out of' });
+}
+
+async function change(
+  runtime: Runtime,
+  { vg, devices }: Devices,
+  how: { readonly act: () => ReturnType<typeof lvm.extendVg>; readonly done: string },
+): Promise<number> {
+  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
+  if (runtime.settings.mode === 'plan') {
+    const { dryRun } = await import('./plan.ts');
+    return await dryRun(runtime, bofh, how.act);
+  }
+  const { uuid } = await logged(runtime, bofh.host, () => withBofh(bofh, how.act));
+  progress.end();
+  const data: LvmVgDevices = { group: vg, uuid, devices };
+  give(runtime, { data, lines: [`${devices.join(' and ')}: ${how.done} the volume group ${vg}`] });
+  return 0;
+}
+
+function stateOf(vg: LvmVgList[number]): string {
+  const words = [
+    vg.exported ? 'exported' : '',
+    vg.partial ? 'a device is missing' : '',
+    vg.writable ? '' : 'read-only',
+  ].filter((word) => word !== '');
+  return words.join(', ') || 'ok';
+}

@@ -1,0 +1,136 @@
+import * as z from 'zod/mini';
+import { type Look, operation } from '../../atomic/operation.ts';
+import {
+  deviceNode,
+  identityOf,
+  keysOf,
+  locate,
+  probe,
+  recognise,
+  signatureSchema,
+  wipeSignatures,
+} from '../../blockdevice/index.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { pvcreate, pvremove } from '../pv-commands.ts';
+import { udevOf } from '../reads.ts';
+import { newLvmUuid } from '../uuid.ts';
+import { checkNewPv, refuseHeld } from './new-pv.ts';
+import { inWords, pvOf, pvUuidIn, sameContent } from './physical.ts';
+
+const args = z.strictObject({
+  device: z.string().check(z.minLength(1)),
+  /** Exactly what is there and may be lost: its uuid, or, when it has none, its type. */
+  overwrite: z.exactOptional(
+    z.strictObject({ uuid: z.exactOptional(z.string()), type: z.exactOptional(z.string()) }),
+  ),
+});
+
+const undo = z.strictObject({
+  device: z.string(),
+  /** Which device it was, whatever bears its path later. */
+  identity: z.string(),
+  /** What it was called. */
+  key: z.string(),
+  /** Key of that whose destruction takes the label along. */
+  container: z.string(),
+  /** Our mark: chosen before the act. */
+  uuid: z.string(),
+  /** What it held; null: it was blank. */
+  before: z.nullable(signatureSchema),
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * Makes a device a physical volume, with a uuid that is chosen before. A device that is in use, has a partition table, or
+ * holds anything that `overwrite` does not name, is refused. Its undo leaves the device blank, also where something was
+ * overwritten; it is refused while the physical volume is in a group.
+ */
+export const createPv = operation({
+  kind: 'lvm.pv.create',
+  version: 1,
+  args,
+  undo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'existence',
+  prepare: async ({ args: asked, host, chosen }) => {
+    const when = chosen === undefined ? 'before the locks' : 'under the locks';
+    const before = await checkNewPv(host, { ...asked, when });
+    const { identity, container, key } = await identityOf(host, asked.device);
+    const uuid = chosen?.uuid ?? newLvmUuid();
+    return { device: asked.device, identity, key, container, uuid, before: before ?? null };
+  },
+  claims: async ({ undo: { device, uuid }, on }) => {
+    const { key, beneath } = await on(device);
+    return { makes: [`pv:${uuid}`], changes: [key], needs: beneath };
+  },
+  within: ({ undo: { container } }) => container,
+  run: async ({ undo: of, host }) => {
+    await recheck(host, of);
+    const { path: device } = await deviceNode(host, of.device);
+    if (of.before !== null) await host.run(wipeSignatures(device));
+    await host.run(pvcreate({ device, uuid: of.uuid, ...(await udevOf(host)) }));
+    return null;
+  },
+  value: ({ undo: { device, uuid } }) => ({ device, uuid }),
+  look: async ({ undo: of, host }) => (await find(host, of)).look,
+  revert: async ({ undo: of, host }) => {
+    const { path, look } = await find(host, of);
+    if (look.state !== 'ours' || path === undefined) return;
+    await refuseMember(host, of, path);
+    const { path: device } = await deviceNode(host, path);
+    await host.run(pvremove({ device, ...(await udevOf(host)) }));
+  },
+  sync: async ({ undo: { device, identity }, host }) => {
+    const path = await locate(host, { path: device, identity });
+    if (path !== undefined) await host.sync(path);
+  },
+  describe: ({ undo: { device, uuid } }) => ({
+    what: `the physical volume of uuid ${uuid} on ${device}`,
+    look: [['pvs', '--options', 'pv_name,pv_uuid,vg_name', '--select', `pv_uuid=${uuid}`]],
+    clear: [['pvremove', device]],
+  }),
+});
+
+// Between the check and the act somebody else may have been quicker, and pvcreate asks nobody before it writes over another
+// free physical volume. That the device can be read was seen under the locks.
+async function recheck(host: ChangeHost, of: Undo): Promise<void> {
+  const again = (what: string): RefusedError =>
+    new RefusedError(`${of.device} ${what} by now; nothing was written`, {
+      remedy: `look what it is (lsblk ${of.device}; blkid -p ${of.device}), then give the command again`,
+    });
+  if ((await identityOf(host, of.device)).identity !== of.identity) throw again('is another device');
+  await refuseHeld(host, of.device);
+  const now = await recognise(host, of.device);
+  if (!sameContent(now, of.before ?? undefined)) throw again(`holds ${inWords(now)}`);
+}
+
+// lvm writes the label last: a device without one, or with what it held before, has no effect of ours.
+async function find(host: ReadHost, of: Undo): Promise<{ readonly path?: string; readonly look: Look }> {
+  const path = await locate(host, { path: of.device, identity: of.identity });
+  if (path === undefined) return { look: { state: 'gone' } };
+  const now = await probe(host, path);
+  if (now === undefined) return { path, look: { state: 'gone' } };
+  if (pvUuidIn(now) === of.uuid) {
+    // A device may have another number after a reboot, and is still called the same.
+    const { key } = await keysOf(host, path);
+    // Nobody is hurt by its undo: while the physical volume is in a group, that is refused.
+    return { path, look: { state: 'ours', ...(key === of.key ? {} : { movedTo: key }) } };
+  }
+  if (sameContent(now, of.before ?? undefined)) return { path, look: { state: 'gone' } };
+  return { path, look: { state: 'not-ours', found: `${path} holds ${inWords(now)}` } };
+}
+
+async function refuseMember(host: ReadHost, { uuid }: Undo, path: string): Promise<void> {
+  const pv = await pvOf(host, uuid);
+  if (pv === undefined)
+    throw new RefusedError(`lvm does not see the physical volume ${uuid} on ${path}`, {
+      remedy: `see what lvm leaves out, and why: pvs --all; lvmconfig devices`,
+    });
+  if (pv.vg === undefined) return refuseHeld(host, path);
+  throw new RefusedError(`${path} (uuid ${uuid}) is in the volume group ${pv.vg.name} by now`, {
+    remedy: `take it out (vgreduce ${pv.vg.name} ${path}; vgremove ${pv.vg.name} when it is its last), then bofh recover`,
+  });
+}

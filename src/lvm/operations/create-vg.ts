@@ -1,0 +1,128 @@
+import * as z from 'zod/mini';
+import { type Look, operation } from '../../atomic/operation.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { RefusedError, UsageError } from '../../errors.ts';
+import { formatSize, parseSize } from '../../units.ts';
+import { groupMadeByHand } from '../by-hand.ts';
+import { checkNewVgName, checkTag } from '../names.ts';
+import { udevOf } from '../reads.ts';
+import type { WholeGroup } from '../schema.ts';
+import { vgcreate, vgremove } from '../vg-commands.ts';
+import { groupWhere, refuseGroupName, refuseStrangers, refuseTooSmall, refuseVolumes } from './groups.ts';
+import {
+  accountedFor,
+  claimsOn,
+  freePvsOn,
+  knownPv,
+  nodesOf,
+  stillFree,
+  syncPvs,
+  toKnown,
+} from './known-pvs.ts';
+
+const args = z.strictObject({
+  name: z.string(),
+  /** Physical volumes that are in no group: `createPv` makes them. */
+  devices: z.array(z.string().check(z.minLength(1))).check(z.minLength(1)),
+  /** Default: 4 MiB, as vgcreate has it. */
+  extentSize: z.exactOptional(z.union([z.string(), z.number()])),
+  tags: z.exactOptional(z.array(z.string())),
+});
+
+const undo = z.strictObject({
+  name: z.string(),
+  /** Our mark: given in the metadata commit that makes the group. */
+  tag: z.string(),
+  extentSize: z.number().check(z.int(), z.positive()),
+  pvs: z.array(knownPv),
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * Makes a volume group of free physical volumes, which bears a tag of its own step from its first moment. Undo removes the
+ * group that bears the tag, also when an administrator has renamed it, but only while it has no volume and no device of
+ * others; its physical volumes are free again then.
+ */
+export const createVg = operation({
+  kind: 'lvm.vg.create',
+  version: 1,
+  args,
+  undo,
+  result: z.strictObject({ uuid: z.string() }),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { name, devices, extentSize = '4m', tags = [] }, mark, host }) => {
+    checkNewVgName(name);
+    tags.forEach(checkTag);
+    const extent = extentOf(extentSize);
+    await refuseGroupName(host, name);
+    const found = await freePvsOn(host, devices);
+    for (const pv of found) refuseTooSmall(pv, extent);
+    return { name, tag: mark, extentSize: extent, pvs: await toKnown(host, devices, found) };
+  },
+  claims: async ({ undo: { name, pvs }, on }) => ({ makes: [`vg:${name}`], ...(await claimsOn(pvs, on)) }),
+  run: async ({ args: { tags = [] }, undo: { name, tag, extentSize, pvs }, host }) => {
+    await refuseGroupName(host, name);
+    await stillFree(host, pvs);
+    const devices = await nodesOf(host, pvs);
+    await host.run(vgcreate({ name, devices, extentSize, tags: [tag, ...tags], ...(await udevOf(host)) }));
+    const made = await groupWhere(host, (vg) => vg.tags.includes(tag));
+    if (made?.name !== name)
+      throw new RefusedError(`vgcreate made no volume group ${name} that bears our mark`, {
+        remedy: 'look what is there: vgs -o vg_name,vg_uuid,vg_tags',
+      });
+    return { uuid: made.uuid };
+  },
+  value: ({ undo: { name, extentSize }, result: { uuid } }) => ({ name, uuid, extentSize }),
+  look: async ({ undo: of, result, host }) => (await find(host, of, result?.uuid)).look,
+  revert: async ({ undo: of, result, host }) => {
+    const { vg } = await find(host, of, result?.uuid);
+    if (vg !== undefined) await remove(host, of, vg);
+  },
+  // By the uuids of its devices: once it is removed, no group leads to them.
+  sync: async ({ undo: { pvs }, host }) => syncPvs(host, pvs),
+  describe: groupMadeByHand,
+});
+
+interface Found {
+  readonly look: Look;
+  readonly vg?: WholeGroup;
+}
+
+// By the tag: names are anybody's. With a result the uuid must agree as well, for a tag can be copied.
+async function find(host: ReadHost, { name, tag, pvs }: Undo, uuid: string | undefined): Promise<Found> {
+  const vg = await groupWhere(
+    host,
+    (one) => one.tags.includes(tag) && (uuid === undefined || one.uuid === uuid),
+  );
+  if (vg !== undefined) {
+    const moved = vg.name === name ? {} : { movedTo: `vg:${vg.name}` };
+    // Nobody is hurt by its undo: while it has a volume, or a device of others, that is refused.
+    return { look: { state: 'ours', ...moved }, vg };
+  }
+  await accountedFor(host, { what: `the volume group ${name}`, pvs });
+  const foreign = await groupWhere(host, (one) => one.name === name || one.uuid === uuid);
+  if (foreign === undefined) return { look: { state: 'gone' } };
+  return {
+    look: { state: 'not-ours', found: `${foreign.name} (uuid ${foreign.uuid}) does not bear our mark` },
+  };
+}
+
+async function remove(host: ChangeHost, { pvs, tag }: Undo, vg: WholeGroup): Promise<void> {
+  refuseVolumes(vg);
+  await refuseStrangers(host, { vg, own: pvs.map(({ uuid }) => uuid) });
+  await host.run(vgremove({ name: vg.name, uuid: vg.uuid, tag, ...(await udevOf(host)) }));
+}
+
+const kib = 1024;
+
+// vgcreate(8), --physicalextentsize: a power of 2 of at least one sector, or a multiple of 128 KiB.
+function extentOf(size: string | number): number {
+  const bytes = parseSize(size);
+  const isPower = Number.isInteger(Math.log2(bytes)) && bytes >= 4 * kib;
+  if (isPower || (bytes > 0 && bytes % (128 * kib) === 0)) return bytes;
+  throw new UsageError(
+    `extents of ${formatSize(bytes)} cannot be: a power of 2 from 4 KiB on, or a multiple of 128 KiB`,
+  );
+}

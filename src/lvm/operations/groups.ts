@@ -1,0 +1,84 @@
+import type { ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { type Bytes, formatSize } from '../../units.ts';
+import { fullreport, pvs } from '../commands.ts';
+import type { PhysicalVolume, WholeGroup } from '../schema.ts';
+
+/** The physical volumes of a group, also those whose device is missing. */
+export async function membersOf(host: ReadHost, vgUuid: string): Promise<readonly PhysicalVolume[]> {
+  return (await host.run(pvs())).filter(({ vg }) => vg?.uuid === vgUuid);
+}
+
+/**
+ * The group that fits, whatever it is called by now; undefined when none does. RefusedError while it is exported: it is on
+ * its way to another host, and nobody can tell what is in it.
+ */
+export async function groupWhere(
+  host: ReadHost,
+  fits: (vg: WholeGroup) => boolean,
+): Promise<WholeGroup | undefined> {
+  const found = (await host.run(fullreport())).filter(fits);
+  const [vg, ...more] = found;
+  if (more.length > 0)
+    throw new RefusedError(
+      `${found.map(({ name, uuid }) => `${name} (${uuid})`).join(' and ')} cannot be told apart`,
+      { remedy: 'look at them: vgs -o vg_name,vg_uuid,vg_tags' },
+    );
+  if (vg?.exported !== true) return vg;
+  throw new RefusedError(`the volume group "${vg.name}" is exported: what is in it cannot be told`, {
+    remedy: `vgimport ${vg.name}`,
+  });
+}
+
+/** RefusedError when somebody has the name of a new group: another group, or a file or directory below /dev. */
+export async function refuseGroupName(host: ReadHost, name: string): Promise<void> {
+  const there = (await host.run(fullreport())).find((vg) => vg.name === name);
+  if (there !== undefined)
+    throw new RefusedError(`there is a volume group "${name}" already (uuid ${there.uuid})`, {
+      remedy: 'choose another name',
+    });
+  // "/dev/null: already exists in filesystem" (vgcreate 2.03.16, exit 3).
+  const path = `/dev/${name}`;
+  if ((await host.stat(path)) === undefined) return;
+  throw new RefusedError(`${path} is there, though lvm has no volume group "${name}"`, {
+    remedy: `choose another name; or see what it is (ls -ld ${path}) and remove it`,
+  });
+}
+
+/** RefusedError when a group has volumes: they would go along with it. */
+export function refuseVolumes({ name, volumes }: WholeGroup): void {
+  const names = volumes.map(({ fullName }) => fullName);
+  if (names.length === 0) return;
+  throw new RefusedError(`the volume group ${name} has volumes: ${names.join(', ')}`, {
+    remedy: `remove them first: ${volumes
+      .filter(({ path }) => path !== undefined)
+      .map(({ fullName }) => `lvremove ${fullName}`)
+      .join('; ')}`,
+    holders: names.map((volume) => ({ kind: 'volume', volume, words: `it has the volume ${volume}` })),
+  });
+}
+
+/** RefusedError when a group has got a device that is not among its own: it is somebody else's. */
+export async function refuseStrangers(
+  host: ReadHost,
+  { vg, own }: { readonly vg: WholeGroup; readonly own: readonly string[] },
+): Promise<void> {
+  const strangers = (await membersOf(host, vg.uuid)).filter(({ uuid }) => !own.includes(uuid));
+  if (strangers.length === 0) return;
+  const devices = strangers.map(({ path, uuid }) => path ?? uuid);
+  throw new RefusedError(`somebody has added ${devices.join(' and ')} to the volume group ${vg.name}`, {
+    remedy: `if it is to go: vgreduce ${vg.name} ${devices.join(' ')}`,
+  });
+}
+
+/** RefusedError when no extent has room: lvm would take it all the same, for nothing, exit 0. The first MiB is lvm's own. */
+export function refuseTooSmall(
+  { path, deviceSize }: { readonly path: string; readonly deviceSize: Bytes },
+  extentSize: Bytes,
+): void {
+  if (deviceSize - 1024 ** 2 >= extentSize) return;
+  throw new RefusedError(
+    `${path} has ${formatSize(deviceSize)}: no extent of ${formatSize(extentSize)} has room on it`,
+    { remedy: 'ask for smaller extents, or take a larger device' },
+  );
+}

@@ -1,0 +1,118 @@
+import * as z from 'zod/mini';
+import type { Claims, DeviceKeys } from '../../atomic/operation.ts';
+import { deviceNode, identityOf, locate, recognise } from '../../blockdevice/index.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { RefusedError, UsageError } from '../../errors.ts';
+import { pvs } from '../commands.ts';
+import type { PhysicalVolume } from '../schema.ts';
+import { pvOn, pvUuidIn } from './physical.ts';
+
+/** A physical volume whose device is there. */
+export type PresentPv = PhysicalVolume & { readonly path: string };
+
+/** A physical volume as it was when it was journalled: its uuid tells it, the path is for people. */
+export const knownPv = z.strictObject({
+  device: z.string(),
+  /** Which device it was, whatever bears its path later. */
+  identity: z.string(),
+  uuid: z.string(),
+});
+
+export type KnownPv = z.infer<typeof knownPv>;
+
+/** What a step keeps of the physical volumes on these devices. */
+export async function toKnown(
+  host: ReadHost,
+  devices: readonly string[],
+  found: readonly PresentPv[],
+): Promise<KnownPv[]> {
+  const known: KnownPv[] = [];
+  for (const [index, { uuid, path }] of found.entries()) {
+    const device = devices[index] ?? path;
+    known.push({ device, identity: (await identityOf(host, device)).identity, uuid });
+  }
+  return known;
+}
+
+/** What a step claims that takes physical volumes into a group, or out of it. */
+export async function claimsOn(
+  known: readonly KnownPv[],
+  on: (path: string) => Promise<DeviceKeys>,
+): Promise<Required<Pick<Claims, 'changes' | 'needs'>>> {
+  const changes = known.map(({ uuid }) => `pv:${uuid}`);
+  const needs: string[] = [];
+  for (const { device } of known) {
+    const { key, beneath } = await on(device);
+    changes.push(key);
+    needs.push(...beneath);
+  }
+  return {
+    changes: [...new Set(changes)],
+    needs: [...new Set(needs)].filter((key) => !changes.includes(key)),
+  };
+}
+
+/** The physical volumes on these devices, which must be in no group. UsageError when one is named twice. */
+export async function freePvsOn(host: ReadHost, devices: readonly string[]): Promise<readonly PresentPv[]> {
+  const found: PresentPv[] = [];
+  for (const device of devices) {
+    const pv = await pvOn(host, device);
+    if (found.some(({ uuid }) => uuid === pv.uuid))
+      throw new UsageError(`${device} is named twice: it is the physical volume ${pv.uuid}`);
+    if (pv.vg !== undefined)
+      throw new RefusedError(`${device} is in the volume group ${pv.vg.name} already (uuid ${pv.uuid})`, {
+        remedy: `name another device; bofh lvm pv list shows those that are in no group`,
+      });
+    found.push(pv);
+  }
+  return found;
+}
+
+/** Are they still free, each on the device that was named? The last look before lvm takes them by these names. */
+export async function stillFree(host: ReadHost, known: readonly KnownPv[]): Promise<void> {
+  const now = await freePvsOn(
+    host,
+    known.map(({ device }) => device),
+  );
+  for (const [index, { device, uuid }] of known.entries())
+    if (now[index]?.uuid !== uuid)
+      throw new RefusedError(
+        `${device} is another physical volume by now (${now[index]?.uuid ?? 'none'}, not ${uuid}); nothing was done`,
+        { remedy: 'look what it is (bofh lvm pv list), then give the command again' },
+      );
+}
+
+/** The paths that lvm is told: without symbolic links, as it lists them itself. */
+export async function nodesOf(host: ReadHost, known: readonly KnownPv[]): Promise<readonly string[]> {
+  const paths: string[] = [];
+  for (const { device } of known) paths.push((await deviceNode(host, device)).path);
+  return paths;
+}
+
+/**
+ * RefusedError unless it can be told what is on these devices: a group of which no device is there may be back tomorrow.
+ * One that lvm sees is enough, for the metadata of a group is on each; one whose label is gone is in no group any more.
+ */
+export async function accountedFor(
+  host: ReadHost,
+  { what, pvs: known }: { readonly what: string; readonly pvs: readonly KnownPv[] },
+): Promise<void> {
+  const all = await host.run(pvs());
+  if (known.some(({ uuid }) => all.some((pv) => pv.uuid === uuid && pv.path !== undefined))) return;
+  for (const { device, identity, uuid } of known) {
+    const path = await locate(host, { path: device, identity });
+    if (path === undefined || pvUuidIn(await recognise(host, path)) !== uuid) continue;
+    throw new RefusedError(
+      `lvm does not see the physical volume ${uuid} on ${path}: whether ${what} is there cannot be told`,
+      {
+        remedy: `see what lvm leaves out, and why: pvs --all; lvmconfig devices`,
+      },
+    );
+  }
+}
+
+/** Makes the metadata on these durable, as far as they are there: lvm writes past the page cache, but not past the disks' own. */
+export async function syncPvs(host: ChangeHost, known: readonly KnownPv[]): Promise<void> {
+  for (const { uuid, path } of await host.run(pvs()))
+    if (path !== undefined && known.some((each) => each.uuid === uuid)) await host.sync(path);
+}

@@ -1,0 +1,99 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import * as answers from '../../../src/cli/answers.ts';
+import { RefusedError } from '../../../src/errors.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { typed } from '../plan/support.ts';
+
+const uuid = '5e1f0000-0000-4000-8000-000000000001';
+
+let host: SimulatedHost;
+beforeEach(() => {
+  host = simulatedHost({ disks: ['vdy', 'vdz'].map((name) => ({ name, size: 64 * 1024 ** 2 })) });
+});
+
+const said = async (...args: readonly string[]): Promise<unknown> => {
+  const { exitCode, stdout } = await typed(host, ['--json', ...args]);
+  expect(exitCode).toBe(0);
+  return JSON.parse(stdout);
+};
+const holds = () => host.world.live.get('disk:vdz')?.superblock;
+
+describe('bofh lvm pv', () => {
+  it('creates a physical volume, and lists it without a group', async () => {
+    const made = answers.lvmPvCreate.parse(await said('lvm', 'pv', 'create', '/dev/vdz'));
+
+    const [member, free] = answers.lvmPvList.parse(await said('lvm', 'pv', 'list'));
+
+    expect(made.device).toBe('/dev/vdz');
+    expect(member).toMatchObject({ device: '/dev/vdb', group: 'vg0', allocatable: true });
+    expect(free).toEqual({
+      ...{ device: '/dev/vdz', uuid: made.uuid, group: null, size: 64 * 1024 ** 2, free: 64 * 1024 ** 2 },
+      ...{ allocatable: false, tags: [] },
+    });
+  });
+
+  it('lists them as a table', async () => {
+    const { stdout } = await typed(host, ['lvm', 'pv', 'list']);
+
+    expect(stdout).toMatch(/^DEVICE +GROUP +SIZE/);
+    expect(stdout).toMatch(/\/dev\/vdb +vg0 +8 GiB +8 GiB/);
+  });
+
+  it('overwrites what is named only when it is told so twice', async () => {
+    host.admin.format('/dev/vdz', { type: 'ext4', usage: 'filesystem', uuid });
+    const line = ['lvm', 'pv', 'create', '/dev/vdz', '--overwrite', uuid];
+
+    await expect(typed(host, line)).rejects.toBeInstanceOf(RefusedError);
+    expect(holds()?.type).toBe('ext4');
+    await typed(host, ['--yes', ...line]);
+
+    expect(holds()?.type).toBe('LVM2_member');
+  });
+
+  it('asks nothing when nothing is lost, and refuses what was not named', async () => {
+    host.admin.format('/dev/vdz', { type: 'ext4', usage: 'filesystem', uuid });
+
+    await expect(typed(host, ['--yes', 'lvm', 'pv', 'create', '/dev/vdz'])).rejects.toThrow(/holds ext4/);
+  });
+});
+
+describe('bofh lvm vg', () => {
+  beforeEach(async () => {
+    for (const device of ['/dev/vdy', '/dev/vdz']) await typed(host, ['lvm', 'pv', 'create', device]);
+  });
+
+  it('creates a group, extends and reduces it, and lists it', async () => {
+    const made = answers.lvmVgCreate.parse(
+      await said('lvm', 'vg', 'create', 'vg1', '/dev/vdz', '--extent-size', '1m'),
+    );
+    expect(made).toMatchObject({ group: 'vg1', extentSize: 1024 ** 2, devices: ['/dev/vdz'] });
+
+    const extended = answers.lvmVgDevices.parse(await said('lvm', 'vg', 'extend', 'vg1', '/dev/vdy'));
+    expect(extended).toEqual({ group: 'vg1', uuid: made.uuid, devices: ['/dev/vdy'] });
+    const listed = answers.lvmVgList.parse(await said('lvm', 'vg', 'list'));
+    expect(listed.find(({ group }) => group === 'vg1')).toMatchObject({
+      ...{ uuid: made.uuid, size: 126 * 1024 ** 2, free: 126 * 1024 ** 2 },
+      ...{ writable: true, exported: false, partial: false },
+    });
+
+    answers.lvmVgDevices.parse(await said('lvm', 'vg', 'reduce', 'vg1', '/dev/vdz'));
+    expect(host.world.lvm.find(({ name }) => name === 'vg1')?.pvs.map(({ path }) => path)).toEqual([
+      '/dev/vdy',
+    ]);
+  });
+
+  it('says it in words', async () => {
+    expect((await typed(host, ['lvm', 'vg', 'create', 'vg1', '/dev/vdz'])).stdout).toMatch(
+      /^the volume group vg1 is there, uuid \S+\n$/,
+    );
+    expect((await typed(host, ['lvm', 'vg', 'extend', 'vg1', '/dev/vdy'])).stdout).toBe(
+      '/dev/vdy: put into the volume group vg1\n',
+    );
+    expect((await typed(host, ['lvm', 'vg', 'reduce', 'vg1', '/dev/vdy'])).stdout).toBe(
+      '/dev/vdy: taken out of the volume group vg1\n',
+    );
+    expect((await typed(host, ['lvm', 'vg', 'list'])).stdout).toMatch(
+      /vg1 +60 MiB +60 MiB +4 MiB +ok +bofh\./,
+    );
+  });
+});

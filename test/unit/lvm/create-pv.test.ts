@@ -1,0 +1,196 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import { RefusedError, RolledBackError, StuckError, UsageError } from '../../../src/errors.ts';
+import { createPv } from '../../../src/lvm/operations.ts';
+import { newLvmUuid } from '../../../src/lvm/uuid.ts';
+import type { Tx } from '../../../src/operations.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { failureOf } from '../concurrency/support.ts';
+import { bofhOn, recoverAll } from '../testing/support.ts';
+
+const disk = '/dev/vdy';
+const ext4 = {
+  type: 'ext4',
+  usage: 'filesystem',
+  version: '1.0',
+  uuid: '0c0ffee0-0000-4000-8000-00000000000f',
+} as const;
+const foreignPv = 'fore1g-0000-0000-0000-0000-0000-000001';
+
+let host: SimulatedHost;
+beforeEach(() => {
+  host = simulatedHost({
+    disks: [
+      { name: 'vdy', size: 64 * 1024 ** 2 },
+      { name: 'vdz', size: 1024 ** 2 },
+    ],
+  });
+});
+
+const does = (body: (tx: Tx) => Promise<unknown>, on = host): Promise<unknown> =>
+  withBofh(bofhOn(on), () => atomic('physical volumes', body));
+const create = (more: Partial<Parameters<Tx['lvm']['createPv']>[0]> = {}): Promise<unknown> =>
+  does((tx) => tx.lvm.createPv({ device: disk, ...more }));
+const holds = (on = host) => on.world.live.get('disk:vdy')?.superblock;
+const free = (uuid: string): void =>
+  host.admin.format(disk, { type: 'LVM2_member', usage: 'raid', uuid, version: 'LVM2 001' });
+const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
+
+async function refused(work: Promise<unknown>): Promise<string> {
+  const before = host.snapshot();
+  const error = await failureOf(work);
+  expect(error).toBeInstanceOf(RefusedError);
+  expect(host.snapshot()).toBe(before);
+  return `${String(error)} ${error instanceof RefusedError ? String(error.remedy) : ''}`;
+}
+
+test('a blank disk is a physical volume of the uuid that was chosen, in no group', async () => {
+  const made = await create();
+
+  expect(holds()).toMatchObject({ type: 'LVM2_member' });
+  expect(made).toEqual({ device: disk, uuid: holds()?.uuid });
+  expect(host.world.lvm[0]?.pvs).toHaveLength(1);
+});
+
+test('uuids are in the form of lvm, and never the same', () => {
+  const drawn = Array.from({ length: 50 }, newLvmUuid);
+
+  expect(drawn.every((uuid) => /^[0-9A-Za-z]{6}(?:-[0-9A-Za-z]{4}){5}-[0-9A-Za-z]{6}$/.test(uuid))).toBe(
+    true,
+  );
+  expect(new Set(drawn).size).toBe(50);
+});
+
+describe('is refused, and nothing is changed', () => {
+  test('for a disk that is mounted; whoever has it is named', async () => {
+    host.admin.format(disk, ext4);
+    host.admin.mount(disk, '/mnt');
+
+    expect(await refused(create({ overwrite: { uuid: ext4.uuid } }))).toMatch(/in use: mounted on \/mnt/);
+  });
+
+  test('for what holds anything that is not named', async () => {
+    host.admin.format(disk, ext4);
+
+    expect(await refused(create())).toContain(`overwrite {"uuid":"${ext4.uuid}"}`);
+    expect(await refused(create({ overwrite: { uuid: 'other' } }))).toContain('names something else');
+    expect(await refused(create({ overwrite: { uuid: ext4.uuid, type: 'xfs' } }))).toContain(
+      'names something else',
+    );
+  });
+
+  test('for a free physical volume of others, which pvcreate itself would overwrite without a question', async () => {
+    free(foreignPv);
+
+    expect(await refused(create())).toContain(`holds LVM2_member, uuid ${foreignPv}`);
+  });
+
+  test('for a device of a volume group, whatever is named', async () => {
+    const uuid = host.world.lvm[0]?.pvs[0]?.uuid ?? '';
+
+    expect(await refused(create({ device: '/dev/vdb', overwrite: { uuid } }))).toMatch(
+      /physical volume of the volume group vg0 .*bofh lvm vg reduce vg0 \/dev\/vdb/,
+    );
+  });
+
+  test('for a logical volume', async () => {
+    host.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 4 });
+
+    expect(await refused(create({ device: '/dev/vg0/a' }))).toContain('is itself a logical volume');
+  });
+
+  test('for a device that is too small', async () => {
+    expect(await refused(create({ device: '/dev/vdz' }))).toMatch(/has 1 MiB; a physical volume needs 2 MiB/);
+  });
+
+  test('for a blank disk, when something on it is named', async () => {
+    expect(await refused(create({ overwrite: { uuid: ext4.uuid } }))).toContain('is blank');
+  });
+
+  test('without a name of what may be lost', async () => {
+    await expect(create({ overwrite: {} })).rejects.toBeInstanceOf(UsageError);
+  });
+
+  test('for a disk with a partition table, also when that is named', async () => {
+    // The model has no partition tables: what blkid says of one.
+    host.admin.format(disk, { ...ext4, type: 'gpt', usage: 'partition-table' as never });
+
+    expect(await refused(create({ overwrite: { uuid: ext4.uuid, type: 'gpt' } }))).toContain(
+      'name one of its partitions',
+    );
+  });
+});
+
+describe('undone', () => {
+  test('the disk is blank again, also where something was overwritten', async () => {
+    host.admin.format(disk, ext4);
+
+    const error = await failureOf(
+      does(async (tx) => {
+        await tx.lvm.createPv({ device: disk, overwrite: { uuid: ext4.uuid } });
+        await failNow();
+      }),
+    );
+
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(holds()).toBeUndefined();
+  });
+
+  test('a physical volume that others made in its place is left alone', async () => {
+    const error = await failureOf(
+      does(async (tx) => {
+        await tx.lvm.createPv({ device: disk });
+        free(foreignPv);
+        await failNow();
+      }),
+    );
+
+    expect((error as RolledBackError).leftAlone.join()).toContain(`holds LVM2_member, uuid ${foreignPv}`);
+    expect(holds()?.uuid).toBe(foreignPv);
+  });
+
+  test('in a group of others by then: stuck, the group is named, and undone once it is out of it', async () => {
+    const before = host.snapshot();
+    const error = await failureOf(
+      does(async (tx) => {
+        await tx.lvm.createPv({ device: disk });
+        host.admin.vgextend('vg0', disk);
+        await failNow();
+      }),
+    );
+    expect(error).toBeInstanceOf(StuckError);
+    expect(JSON.stringify((error as StuckError).blocked)).toMatch(/in the volume group vg0 by now/);
+    expect(holds()).toBeDefined();
+
+    host.admin.vgreduce('vg0', disk);
+    await recoverAll(host.restart());
+
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('twice does no more than once', async () => {
+    const undo = await createPv.prepare({ args: { device: disk }, mark: 'bofh.0a.1', host });
+    const change = host.during({ outputs: '/nowhere', lock: -1 });
+    await createPv.run({ args: { device: disk }, undo, host: change });
+    expect((await createPv.look({ undo, host })).state).toBe('ours');
+
+    await createPv.revert({ undo, host: change });
+    await createPv.revert({ undo, host: change });
+
+    expect((await createPv.look({ undo, host })).state).toBe('gone');
+    expect(host.changes.filter(({ what }) => what === 'command')).toHaveLength(2);
+  });
+});
+
+test('somebody else is quicker between the check and the act: nothing of theirs is overwritten', async () => {
+  const args = { device: disk };
+  const undo = await createPv.prepare({ args, mark: 'bofh.0a.1', host });
+  free(foreignPv);
+
+  const error = await failureOf(
+    createPv.run({ args, undo, host: host.during({ outputs: '/nowhere', lock: -1 }) }),
+  );
+
+  expect(String(error)).toContain('by now; nothing was written');
+  expect(holds()?.uuid).toBe(foreignPv);
+});

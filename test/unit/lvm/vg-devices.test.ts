@@ -1,0 +1,267 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { openJournals } from '../../../src/atomic/recover.ts';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import { RefusedError, RolledBackError, StuckError } from '../../../src/errors.ts';
+import { extendVg, reduceVg } from '../../../src/lvm/operations.ts';
+import type { Tx } from '../../../src/operations.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { unnamed } from '../../support/undo/judge.ts';
+import { failureOf } from '../concurrency/support.ts';
+import { bofhOn, recoverAll } from '../testing/support.ts';
+
+const mib = 1024 ** 2;
+const [one, two] = ['/dev/vdw', '/dev/vdx'];
+
+function hostWithPvs(): SimulatedHost {
+  const made = simulatedHost({ disks: ['vdw', 'vdx', 'vdy'].map((name) => ({ name, size: 64 * mib })) });
+  for (const device of [one, two]) {
+    const uuid = `free00-0000-0000-0000-0000-0000-${device.slice(-3)}000`;
+    made.admin.format(device, { type: 'LVM2_member', usage: 'raid', uuid, version: 'LVM2 001' });
+  }
+  return made;
+}
+
+let host: SimulatedHost;
+beforeEach(() => {
+  host = hostWithPvs();
+});
+
+const does = (body: (tx: Tx) => Promise<unknown>, on = host): Promise<unknown> =>
+  withBofh(bofhOn(on), () => atomic('devices', body));
+const extend = (tx: Tx, ...devices: string[]) => tx.lvm.extendVg({ vg: 'vg0', devices });
+const reduce = (tx: Tx, ...devices: string[]) => tx.lvm.reduceVg({ vg: 'vg0', devices });
+const group = (on = host) => on.world.lvm.find(({ name }) => name === 'vg0');
+const members = (on = host) => group(on)?.pvs.map(({ path }) => path);
+const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
+/** All that is left of the first device, and one extent of the next. */
+const fill = (): void => void host.admin.lvcreate({ vg: 'vg0', name: 'big', extents: 2048 });
+
+async function refused(work: Promise<unknown>): Promise<string> {
+  const before = host.snapshot();
+  const error = await failureOf(work);
+  expect(error).toBeInstanceOf(RefusedError);
+  expect(host.snapshot()).toBe(before);
+  return `${String(error)} ${error instanceof RefusedError ? String(error.remedy) : ''}`;
+}
+
+describe('extending a group', () => {
+  test('puts the devices in', async () => {
+    expect(await does((tx) => extend(tx, one, two))).toEqual({ vg: 'vg0', uuid: group()?.uuid });
+    expect(members()).toEqual(['/dev/vdb', one, two]);
+  });
+
+  test('is refused for a device of a group, a blank one, one that is too small, and a group that is not there', async () => {
+    await does((tx) => tx.lvm.createVg({ name: 'vg1', devices: [one], extentSize: '32m' }));
+
+    expect(await refused(does((tx) => extend(tx, one)))).toContain('in the volume group vg1 already');
+    expect(await refused(does((tx) => extend(tx, '/dev/vdy')))).toContain('is no physical volume');
+    expect(await refused(does((tx) => tx.lvm.extendVg({ vg: 'nope', devices: [two] })))).toContain(
+      'no volume group',
+    );
+    const uuid = 'aaaaaa-0000-0000-0000-0000-0000-000000';
+    expect(await refused(does((tx) => tx.lvm.extendVg({ vg: 'vg0', uuid, devices: [two] })))).toContain(
+      'is another volume group by now',
+    );
+    host = simulatedHost({
+      disks: [{ name: 'vdw', size: 64 * mib }],
+      volumeGroups: [{ name: 'vg0', size: 1024 ** 3, extentSize: 64 * mib }],
+    });
+    await does((tx) => tx.lvm.createPv({ device: one }));
+    expect(await refused(does((tx) => extend(tx, one)))).toContain('no extent of 64 MiB has room');
+  });
+
+  test('is undone, also when the group has got another name', async () => {
+    const before = host.snapshot();
+
+    const error = await failureOf(
+      does(async (tx) => {
+        await extend(tx, one, two);
+        const vg = group();
+        if (vg !== undefined) vg.name = 'vg9';
+        await failNow();
+      }),
+    );
+
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(host.snapshot()).toBe(before.replaceAll('vg0', 'vg9'));
+  });
+
+  test('is not undone under a volume of others: stuck, the device is named, and undone once it is gone', async () => {
+    const before = host.snapshot();
+    const error = await failureOf(
+      does(async (tx) => {
+        await extend(tx, one);
+        fill();
+        await failNow();
+      }),
+    );
+    expect(error).toBeInstanceOf(StuckError);
+    expect(JSON.stringify((error as StuckError).blocked)).toMatch(
+      /volumes of vg0 have extents on \/dev\/vdw.*pvmove/,
+    );
+    expect(members()).toContain(one);
+
+    host.admin.lvremove('vg0', 'big');
+    await recoverAll(host.restart());
+
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('leaves a device alone that others have put into a group of theirs', async () => {
+    const error = await failureOf(
+      does(async (tx) => {
+        await extend(tx, one);
+        host.admin.vgreduce('vg0', one);
+        await tx.effect(
+          'theirs',
+          async () => {
+            const [vg] = host.world.lvm;
+            if (vg === undefined) return;
+            const uuid = 'theirs-0000-0000-0000-0000-0000-000000';
+            host.world.lvm = [...host.world.lvm, { ...vg, name: 'theirs', uuid, pvs: [], lvs: [] }];
+            host.admin.vgextend('theirs', one);
+          },
+          async () => undefined,
+          { claims: {} },
+        );
+        await failNow();
+      }),
+    );
+
+    expect((error as RolledBackError).leftAlone.join()).toContain('/dev/vdw is in the volume group theirs');
+  });
+
+  test('by a device that somebody takes between the check and the act does nothing', async () => {
+    const args = { vg: 'vg0', devices: [one] };
+    const undo = await extendVg.prepare({ args, mark: 'bofh.0a.1', host });
+    host.admin.format(one, undefined);
+    const change = host.during({ outputs: '/nowhere', lock: -1 });
+
+    expect(String(await failureOf(extendVg.run({ args, undo, host: change })))).toContain(
+      'is no physical volume',
+    );
+    expect(host.changes).toEqual([]);
+  });
+});
+
+describe('reducing a group', () => {
+  beforeEach(() => {
+    host.admin.vgextend('vg0', one, { tags: ['slow', 'old'], allocatable: 'no' });
+    host.admin.vgextend('vg0', two);
+  });
+
+  test('takes the devices out: they are free then', async () => {
+    await does((tx) => reduce(tx, one, two));
+
+    expect(members()).toEqual(['/dev/vdb']);
+    await does((tx) => tx.lvm.createVg({ name: 'vg1', devices: [one, two] }));
+  });
+
+  test('is refused where volumes lie, for all devices, and for one of no or another group', async () => {
+    expect(await refused(does((tx) => reduce(tx, '/dev/vdb', one, two)))).toContain(
+      'nothing would be left of it',
+    );
+    expect(await refused(does((tx) => reduce(tx, '/dev/vdy')))).toContain('is no physical volume');
+    fill();
+    expect(await refused(does((tx) => reduce(tx, one)))).toMatch(
+      /have extents on \/dev\/vdw .*pvmove \/dev\/vdw/,
+    );
+    await does((tx) => reduce(tx, two));
+    expect(await refused(does((tx) => reduce(tx, two)))).toContain(
+      'is not in the volume group vg0 (in none)',
+    );
+  });
+
+  test('is undone with the tags of the devices, and whether extents are given out on them', async () => {
+    const before = host.snapshot();
+
+    const error = await failureOf(does(async (tx) => [await reduce(tx, one, two), await failNow()]));
+
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(host.snapshot()).toBe(before);
+    expect(group()?.pvs[1]).toMatchObject({ tags: ['slow', 'old'], allocatable: 'no' });
+  });
+
+  test('is undone whole when the undo is killed before the tags are back', async () => {
+    const before = host.snapshot();
+    host.fault({ tool: 'pvchange', mode: 'crash here' });
+    await failureOf(does(async (tx) => [await reduce(tx, one), await failNow()]));
+    host.clearFaults();
+    expect(group()?.pvs.at(-1)).toMatchObject({ path: one });
+
+    await recoverAll(host.restart());
+
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('leaves a device alone that others use for something else by then', async () => {
+    const error = await failureOf(
+      does(async (tx) => {
+        await reduce(tx, one);
+        host.admin.format(one, undefined);
+        await failNow();
+      }),
+    );
+
+    expect((error as RolledBackError).leftAlone.join()).toContain('is no physical volume any more');
+    expect(members()).toEqual(['/dev/vdb', two]);
+  });
+
+  test('under a volume that somebody makes between the check and the act does nothing', async () => {
+    const args = { vg: 'vg0', devices: [one] };
+    const undo = await reduceVg.prepare({ args, mark: 'bofh.0a.1', host });
+    fill();
+    const change = host.during({ outputs: '/nowhere', lock: -1 });
+
+    expect(String(await failureOf(reduceVg.run({ args, undo, host: change })))).toContain('have extents on');
+    expect(host.changes).toEqual([]);
+  });
+});
+
+describe('a disk exchanged in one sequence', () => {
+  const exchange = async (tx: Tx): Promise<void> => {
+    await extend(tx, (await tx.lvm.createPv({ device: '/dev/vdy' })).device);
+    await reduce(tx, one);
+    await tx.lvm.createVg({ name: 'vg1', devices: [one, two] });
+  };
+  const start = (): SimulatedHost => {
+    const made = hostWithPvs();
+    made.admin.vgextend('vg0', one, { tags: ['slow'] });
+    return made;
+  };
+
+  test('is all undone when it fails afterwards', async () => {
+    host = start();
+    const before = host.snapshot();
+
+    await failureOf(
+      does(async (tx) => {
+        await exchange(tx);
+        await failNow();
+      }),
+    );
+
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('is all undone, or all done, by recovery, wherever it is killed', async () => {
+    const plain = (on: SimulatedHost): string => unnamed(on.snapshot(), new Set());
+    host = start();
+    const before = plain(host);
+    await does(exchange);
+    const [after, all] = [plain(host), host.changes.length];
+    expect(all).toBeGreaterThan(3);
+    for (let nth = 1; nth <= all; nth += 1) {
+      const victim = start();
+      victim.fault({ nth, mode: 'acts then crash' });
+      await failureOf(does(exchange, victim));
+      victim.clearFaults();
+      const next = victim.restart();
+
+      await recoverAll(next);
+
+      expect([before, after]).toContain(plain(next));
+      expect(await openJournals(bofhOn(next).engine)).toEqual([]);
+    }
+  });
+});
