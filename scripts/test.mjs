@@ -147,7 +147,7 @@ function loopReason() {
   return ensurePackages(
     [
       ...['e2fsprogs', 'xfsprogs', 'btrfs-progs', 'dosfstools', 'util-linux', 'mount', 'tar', 'xz-utils'],
-      ...['fdisk', 'lvm2'],
+      ...['fdisk', 'lvm2', 'cryptsetup-bin'],
     ],
     'tests on loop devices',
   );

@@ -48,12 +48,13 @@ export function connect(
     readonly onLeftAlone?: Engine['onLeftAlone'];
   } = {},
 ): Bofh {
-  const host = options.host ?? localHost();
+  const { site = defaultSite } = options;
+  const host = options.host ?? localHost({ siteKeys: () => site.keys });
   const stateDir = options.stateDir ?? '/var/lib/bofh';
   const self = thisUser();
   return {
     host,
-    site: options.site ?? defaultSite,
+    site,
     stateDir,
     planning: false,
     ...(options.signals === undefined ? {} : { signals: options.signals }),

@@ -7,6 +7,7 @@ const drivers = {
   file: () => import('./file/operations.ts'),
   mount: () => import('./mount/operations.ts'),
   copy: () => import('./copy/operations.ts'),
+  crypt: () => import('./crypt/operations.ts'),
   xen: () => import('./xen/operations.ts'),
 } as const;
 

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import en from 'zod/v4/locales/en.js';
 import * as z from 'zod/mini';
-import type { ReadHost } from './command/index.ts';
+import { keyRef, type ReadHost } from './command/index.ts';
 import { UsageError } from './errors.ts';
 
 // Without words of a language every issue reads "Invalid input". Here, because every part that asks a person for a value
@@ -28,6 +28,10 @@ const siteSchema = z.strictObject({
   guestRamdisk: z.exactOptional(directory),
   /** Bridge of a guest's network interface, when the command does not name one; without it a guest has none. */
   bridge: z.exactOptional(z.string().check(z.minLength(1))),
+  /** How an opened encrypted device is named, after device-mapper's own name of the device: without it `{name}-luks`. */
+  luksNaming: z.exactOptional(lvPattern),
+  /** Where the keys of encrypted devices come from, by a name of the site's own: never a key itself. */
+  keys: z._default(z.record(z.string().check(z.regex(/^[\w.:@-]+$/)), keyRef), {}),
 });
 
 /** A site's policy, every default filled in. */

@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 
 export { type Plan, plan } from '../api/plan.ts';
 export { stackTree as blockTree } from '../stack/schema.ts';
+export * from './crypt-answers.ts';
 
 /** The JSON answers of the command line: one schema for each, and the types of the code that gives them. */
 

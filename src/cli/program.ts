@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import { version } from '../version.ts';
 import { addBlock } from './grammar/block.ts';
 import { addBoot } from './grammar/boot.ts';
+import { addCrypt } from './grammar/crypt.ts';
 import { addDoctor } from './grammar/doctor.ts';
 import { addFilesystem } from './grammar/filesystem.ts';
 import { addJournal } from './grammar/journal.ts';
@@ -54,6 +55,7 @@ export function program(invoke: Invoke): Command {
   addBlock(noun(root, 'block', 'block devices and what lies on them'), verb);
   addMount(noun(root, 'mount', 'what is mounted where, now and at every boot'), verb);
   addFilesystem(noun(root, 'filesystem', 'filesystems and swap areas, each by its device'), verb);
+  addCrypt(noun(root, 'crypt', 'encrypted devices (LUKS)'), verb);
   addJournal(noun(root, 'journal', 'what bofh has done, and what is unfinished'), verb);
   addRecover(root, verb);
   addDoctor(root, verb);

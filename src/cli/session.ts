@@ -6,6 +6,7 @@ import { InterruptedError, RefusedError, UsageError } from '../errors.ts';
 import { localHost } from '../host/local.ts';
 import { loadSite } from '../script/site.ts';
 import { defaultSite, findSite, type Site } from '../site.ts';
+import { askKey } from './ask-key.ts';
 import { begunIn } from './begun.ts';
 import { readOnlyStore } from './dry-store.ts';
 import { printable, typed } from './text.ts';
@@ -33,8 +34,13 @@ export async function openSession(
     const { bofh } = runtime;
     return { bofh: { ...bofh, engine: counted(bofh.engine, runtime) }, progress };
   }
-  const host = localHost({ log: ({ event, ...facts }) => log.debug(event, facts) });
-  const site = needs.site === 'used' ? await siteOf(runtime, host) : defaultSite;
+  let site = defaultSite;
+  const host = localHost({
+    log: ({ event, ...facts }) => log.debug(event, facts),
+    siteKeys: () => site.keys,
+    askKey: (question) => askKey(runtime.terminal, question),
+  });
+  if (needs.site === 'used') site = await siteOf(runtime, host);
   const bofh = connect({
     host,
     site,

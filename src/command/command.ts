@@ -1,4 +1,5 @@
 import type { Reason } from '../errors.ts';
+import type { KeyInput } from './key-ref.ts';
 import type { Secret } from './secret.ts';
 import type { Tool } from './tools.ts';
 
@@ -28,7 +29,10 @@ export interface Command<T, A extends Access = Access> {
    * `parse` decodes each by itself. Without it, output that is no UTF-8 is an error.
    */
   readonly encoding?: 'latin1';
-  readonly stdin?: Secret | string;
+  /** What it reads from its standard input; a key is fetched by the host, right before the program starts. */
+  readonly stdin?: Secret | KeyInput | string;
+  /** A second key, for a change that needs two: the program finds it at `secondKeyPath`. */
+  readonly secondKey?: Secret | KeyInput;
   /** May be tried again when it fails as `busy` (reads always may). */
   readonly repeatable?: boolean;
   /** Reads: 30 s unless it says otherwise. Changes have no limit, unless `stop` is `safe`. */
@@ -46,6 +50,9 @@ export interface Pipeline<T> {
   readonly commands: readonly [Command<unknown>, ...Command<unknown>[]];
   readonly parse: (answer: Answer) => T;
 }
+
+/** Where a program finds its `secondKey`: an open file without a name, whose whole content it is. */
+export const secondKeyPath = '/proc/self/fd/4';
 
 /** For commands whose answer is only "it worked". */
 export const nothing = (): void => undefined;

@@ -1,4 +1,5 @@
 export * from './command.ts';
 export * from './host.ts';
+export * from './key-ref.ts';
 export * from './secret.ts';
 export * from './tools.ts';

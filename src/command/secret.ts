@@ -25,11 +25,3 @@ export class Secret {
     return '[secret]';
   }
 }
-
-/** Where a key comes from; this, and never the key, is journalled. */
-export type KeyRef =
-  | { readonly from: 'site'; readonly name: string }
-  | { readonly from: 'file'; readonly path: string }
-  | { readonly from: 'command'; readonly argv: readonly string[] }
-  | { readonly from: 'credential'; readonly name: string }
-  | { readonly from: 'ask' };

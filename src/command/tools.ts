@@ -2,6 +2,7 @@
 export const tools = {
   blkid: { package: 'util-linux' },
   btrfs: { package: 'btrfs-progs' },
+  cryptsetup: { package: 'cryptsetup-bin' },
   debugfs: { package: 'e2fsprogs' },
   dmsetup: { package: 'dmsetup' },
   drbdsetup: { package: 'drbd-utils' },

@@ -1,11 +1,11 @@
 import { closeSync } from 'node:fs';
-import type { Answer, StepContext } from '../command/index.ts';
+import type { Answer, Command, StepContext } from '../command/index.ts';
 import { CommandError } from '../errors.ts';
 import { answerOf, type Ran } from './answer.ts';
 import { type End, endInWords, type Program } from './program.ts';
 import { retryingBusy } from './retry.ts';
 import type { OutputFiles, Setting } from './setting.ts';
-import { pipelineScript, singleScript } from './shell.ts';
+import { pipelineScript, secondKeyScript, singleScript } from './shell.ts';
 import { checkStages, ransOf, type Stages, throwFailure } from './stages.ts';
 import { launch, type Started } from './start.ts';
 import { filledDescriptor } from './stdin.ts';
@@ -81,20 +81,48 @@ async function start(
   setting: Setting,
 ): Promise<Started> {
   const words = stages.map(({ program }) => [program.file, ...program.argv]);
-  const { stdin: content } = stages[0].command;
-  const stdin = content === undefined ? undefined : filledDescriptor(content);
-  const stdio = [stdin, files.out, files.errs[0], step.lock < 0 ? undefined : step.lock];
-  const more = stages.length === 1 ? [] : [files.status, ...files.errs.slice(1)];
+  const { stdin, secondKey, close } = await inputsOf(stages[0].command, setting);
   try {
+    const stdio = [stdin, files.out, files.errs[0], step.lock < 0 ? undefined : step.lock];
+    const more = stages.length === 1 ? [secondKey] : [files.status, ...files.errs.slice(1)];
     return await launch({
-      script: stages.length === 1 ? singleScript : pipelineScript(words.map((each) => each.length)),
+      script: scriptOf(words, secondKey),
       name: safe ? 'bofh-safe' : 'bofh-wait',
       words: words.flat(),
       stdio: [...stdio, ...more],
       env: setting.env,
     });
   } finally {
-    if (stdin !== undefined) closeSync(stdin);
+    close();
+  }
+}
+
+function scriptOf(words: readonly (readonly string[])[], secondKey: number | undefined): string {
+  if (words.length > 1) return pipelineScript(words.map((each) => each.length));
+  return secondKey === undefined ? singleScript : secondKeyScript;
+}
+
+/** Both are completely written before the program starts; the caller closes them. */
+async function inputsOf({ stdin, secondKey }: Command<unknown>, setting: Setting) {
+  const contents = [
+    stdin === undefined ? undefined : await setting.fetchInput(stdin),
+    secondKey === undefined ? undefined : await setting.fetchInput(secondKey),
+  ];
+  const open: number[] = [];
+  const close = (): void => {
+    for (const descriptor of open.splice(0)) closeSync(descriptor);
+  };
+  try {
+    const filled = contents.map((content) => {
+      if (content === undefined) return undefined;
+      const descriptor = filledDescriptor(content);
+      open.push(descriptor);
+      return descriptor;
+    });
+    return { stdin: filled[0], secondKey: filled[1], close };
+  } catch (error) {
+    close();
+    throw error;
   }
 }
 

@@ -4,6 +4,7 @@ import { answerOf, text } from './answer.ts';
 import { runChange } from './change.ts';
 import { fileChanges, fileReads } from './files.ts';
 import { locker } from './flock.ts';
+import { keyFetcher, type KeyOptions } from './keys.ts';
 import { outputOpener } from './outputs.ts';
 import { endInWords, type Program, type ProgramOptions, programs } from './program.ts';
 import { retryingBusy } from './retry.ts';
@@ -15,7 +16,7 @@ import { collect } from './start.ts';
  * Options of the local host. `tools`, `env` and `lvmConfig` are the seam for tests on loop devices, which without
  * their own LVM_SYSTEM_DIR and `--driverloaded n` would run LVM on the developer's real disks.
  */
-export interface LocalHostOptions extends ProgramOptions {
+export interface LocalHostOptions extends ProgramOptions, KeyOptions {
   /** What programs find in their environment beyond LC_ALL, PATH, HOME and LVM_SUPPRESS_FD_WARNINGS. */
   readonly env?: Readonly<Record<string, string>>;
   readonly log?: (event: HostEvent) => void;
@@ -67,6 +68,7 @@ function settingOf(options: LocalHostOptions, programFor: ReturnType<typeof prog
   const env = { ...baseEnvironment, ...options.env };
   return {
     env,
+    fetchInput: keyFetcher(options, env),
     log: (event) => {
       try {
         options.log?.(event);
@@ -82,12 +84,13 @@ function settingOf(options: LocalHostOptions, programFor: ReturnType<typeof prog
 
 async function runRead<T>(program: Program, command: Command<T>, setting: Setting): Promise<T> {
   const { tool, argv } = program;
+  const stdin = command.stdin === undefined ? undefined : await setting.fetchInput(command.stdin);
   const attempt = async (): Promise<T> => {
     const begun = performance.now();
     const { end, stdout, stderr } = await collect(program, {
       env: setting.env,
       timeoutMs: command.timeoutMs ?? readLimitMs,
-      stdin: command.stdin,
+      stdin,
       started: (pid) => setting.log({ event: 'program started', tool, argv, pid }),
     });
     const durationMs = Math.round(performance.now() - begun);

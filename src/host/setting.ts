@@ -1,3 +1,4 @@
+import type { FetchInput } from './keys.ts';
 import type { Program } from './program.ts';
 
 /** What the local host tells its log about programs: a constant sentence and its facts. */
@@ -19,6 +20,8 @@ export interface HostEvent {
 export interface Setting {
   readonly env: Readonly<Record<string, string>>;
   readonly log: (event: HostEvent) => void;
+  /** Keys are fetched here, and nowhere else. */
+  readonly fetchInput: FetchInput;
   /** First line of `TOOL --version`, where it has that; asked once. */
   readonly version: (program: Program) => Promise<string | undefined>;
   /** Opens the files that a change writes its output to. */

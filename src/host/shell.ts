@@ -4,7 +4,8 @@
  * keeps the shell while a tool that is signalled with its group cleans up. 4 to 9, which bofh may have inherited,
  * are closed too; dash knows no descriptors of two digits.
  */
-const closed = '3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-';
+const closedButFourth = '3>&- 5>&- 6>&- 7>&- 8>&- 9>&-';
+const closed = `${closedButFourth} 4>&-`;
 const trap = 'trap : HUP INT TERM';
 
 /** Stages that a pipeline can have: one descriptor each, 5 to 9, for their stderr, and the first has the shell's own. */
@@ -12,6 +13,9 @@ export const stageLimit = 6;
 
 /** Runs its words as one command. */
 export const singleScript = `${trap}; "$@" ${closed}; exit $?`;
+
+/** The same with a second key, which is descriptor 4 (`secondKeyPath`). */
+export const secondKeyScript = `${trap}; "$@" ${closedButFourth}; exit $?`;
 
 /** The descriptor that the exit codes of a pipeline's stages are written to. */
 const statusDescriptor = 4;

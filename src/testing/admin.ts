@@ -6,6 +6,7 @@ import { addInode, emptyTree, file, inodeOf, type Inode, symlink } from './tree.
 import { sizeOf } from './tools/sizes.ts';
 import { createLv, removeLv } from './tools/volumes.ts';
 import { addMount, removeMount } from './tools/mounts.ts';
+import { newSlot, openMapping } from './tools/crypt.ts';
 import { addDomain } from './tools/domains.ts';
 import type { Domain, LogicalVolume, Mount, PhysicalVolume, Superblock } from './parts.ts';
 import { settle, type World } from './world.ts';
@@ -31,6 +32,17 @@ export interface Admin {
   vgreduce(vg: string, device: string): void;
   /** Overwrites a device: with nothing, to make it blank. A filesystem is an empty one. */
   format(device: string, superblock: Superblock | undefined): void;
+  /** A LUKS device with one key, which is text. */
+  luksFormat(make: {
+    readonly device: string;
+    readonly uuid: string;
+    readonly key: string;
+    readonly version?: 1 | 2;
+    readonly label?: string;
+  }): void;
+  /** Opens one: cryptsetup's own uuid of the mapping has its name in it, or the one that it was opened under at first. */
+  luksOpen(device: string, name: string): void;
+  luksClose(name: string): void;
   writeFile(path: string, content: Uint8Array | string, mode?: number): void;
   symlink(path: string, target: string): void;
   removeFile(path: string): void;
@@ -103,6 +115,24 @@ export function admin(world: World): Admin {
       group.seqno += 1;
     }),
     format: does((device, superblock) => format(world, device, superblock)),
+    luksFormat: does(({ device, key, version = 2, ...rest }) => {
+      const superblock = { type: 'crypto_LUKS', usage: 'crypto', version: String(version), ...rest } as const;
+      format(world, device, superblock);
+      const { storage } = deviceOf(world, device);
+      const slots = [newSlot(world, { slot: 0, kdf: 'pbkdf2', memory: 0, key })];
+      world.live.set(storage, { superblock, luks: { slots } });
+      settle(world, storage);
+    }),
+    luksOpen: does((device, name) => {
+      const lower = deviceOf(world, device);
+      const { uuid = '', version } = world.live.get(lower.storage)?.superblock ?? {};
+      const mapping = { name, mode: 'rw' } as const;
+      const made = openMapping(world, { device: lower, uuid, version: version === '1' ? 1 : 2 }, mapping);
+      settle(world, made.storage);
+    }),
+    luksClose: does((name) => {
+      world.mappings = world.mappings.filter((each) => each.name !== name);
+    }),
     writeFile: does((path, content, mode = 0o644) => put(path, () => write(world, path, content, mode))),
     symlink: does((path, target) => put(path, () => plantAt(world, path, symlink(target)))),
     removeFile: does((path) => put(path, () => files.removeFile(world, path))),

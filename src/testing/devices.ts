@@ -1,4 +1,4 @@
-import type { LogicalVolume, PhysicalVolume, VolumeGroup } from './parts.ts';
+import type { CryptMapping, LogicalVolume, PhysicalVolume, VolumeGroup } from './parts.ts';
 import type { World } from './world.ts';
 
 /** A block device of the simulated kernel. */
@@ -10,6 +10,7 @@ export interface Device {
   /** Where its content is. */
   readonly storage: string;
   readonly lv?: { readonly vg: VolumeGroup; readonly lv: LogicalVolume };
+  readonly mapping?: CryptMapping;
 }
 
 const loopMajor = 7;
@@ -44,11 +45,15 @@ export function devices(world: World): readonly Device[] {
     size,
     storage: `file:${storage}:${inode}`,
   }));
+  const mappings = world.mappings.map((mapping) => {
+    const { number, size, storage } = mapping;
+    return { number, name: `dm-${number.split(':')[1] ?? ''}`, size, storage, mapping };
+  });
   const others = [...(world.overlay?.devices ?? [])].map(([number, { name, size }]) => ({
     ...{ number, name, size },
     storage: `real:${number}`,
   }));
-  return [...disks, ...volumes, ...loops, ...others];
+  return [...disks, ...volumes, ...loops, ...mappings, ...others];
 }
 
 /** As device-mapper names it: a hyphen in either part is doubled. */
@@ -71,7 +76,8 @@ export function openers(world: World, number: string): readonly string[] {
     .filter(({ disks }) => disks.some((disk) => disk.number === number))
     .map(({ name }) => `guest ${name}`);
   const held = [...world.held.keys()].filter((each) => each === number).map(() => 'held open');
-  return [...mounts, ...swaps, ...guests, ...held];
+  const mapped = world.mappings.filter(({ lower }) => lower === number).map(({ name }) => `open as ${name}`);
+  return [...mounts, ...swaps, ...mapped, ...guests, ...held];
 }
 
 /** Finds a logical volume by `VG/LV`. */
@@ -111,4 +117,15 @@ export function freePvs(world: World): readonly PhysicalVolume[] {
     if (type !== 'LVM2_member' || uuid === undefined || members.has(uuid)) return [];
     return [{ uuid, path: `/dev/${name}`, deviceSize: size, extents: 0, number }];
   });
+}
+
+/** The lowest minor number of device-mapper that nobody has. */
+export function freeMinor(world: World): number {
+  const taken = new Set([
+    ...world.active.values(),
+    ...world.mappings.map(({ number }) => Number(number.split(':')[1])),
+  ]);
+  let minor = world.firstMinor;
+  while (taken.has(minor)) minor += 1;
+  return minor;
 }

@@ -113,7 +113,7 @@ function isRealPath(storage: string): boolean {
 }
 
 /** What the real host still has and the model has not: guests that it ended, volumes that it removed, took out of the kernel or renamed. */
-function gone({ volumes, backends }: Overlay, world: World): readonly string[] {
+function gone({ volumes, backends, mappings }: Overlay, world: World): readonly string[] {
   const ended = [...backends].filter(([, id]) => !world.domains.some(({ domid }) => domid === id));
   const removed = [...volumes].flatMap(([uuid, { number, vg, name }]) => {
     const lv = world.lvm.flatMap(({ lvs }) => lvs).find((each) => each.uuid === uuid);
@@ -123,5 +123,11 @@ function gone({ volumes, backends }: Overlay, world: World): readonly string[] {
     const nodes = [`/dev/${dm}`, `/sys/dev/block/${number}`, `/sys/block/${dm}`];
     return [...(isActive && lv?.name === name ? [] : names), ...(isActive ? [] : nodes)];
   });
-  return [...removed, ...ended.map(([path]) => path)];
+  const closed = [...mappings].flatMap(([number, name]) => {
+    const now = world.mappings.find((mapping) => mapping.number === number)?.name;
+    const dm = `dm-${number.split(':')[1] ?? ''}`;
+    const nodes = [`/dev/${dm}`, `/sys/dev/block/${number}`, `/sys/block/${dm}`];
+    return [...(now === name ? [] : [`/dev/mapper/${name}`]), ...(now === undefined ? nodes : [])];
+  });
+  return [...removed, ...closed, ...ended.map(([path]) => path)];
 }

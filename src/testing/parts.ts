@@ -14,10 +14,37 @@ export interface Superblock {
   readonly errors?: boolean;
 }
 
+/** A key slot of a LUKS header. */
+export interface LuksSlot {
+  readonly slot: number;
+  /** Drawn anew whenever the slot is written. */
+  readonly salt: string;
+  /** Fingerprint of the key that opens it. */
+  readonly key: string;
+  readonly kdf: 'pbkdf2' | 'argon2id';
+  /** KiB */
+  readonly memory: number;
+}
+
+/** A device that cryptsetup has opened. It ends with the boot. */
+export interface CryptMapping {
+  readonly number: string;
+  name: string;
+  readonly dmUuid: string;
+  /** The number of the device beneath. */
+  readonly lower: string;
+  size: number;
+  readonly mode: 'ro' | 'rw';
+  /** Where its content is. */
+  readonly storage: string;
+}
+
 /** What is on a device, or in a filesystem without one. */
 export interface Content {
   readonly superblock?: Superblock;
   readonly tree?: Tree;
+  /** Beside the superblock of a LUKS device. */
+  readonly luks?: { readonly slots: readonly LuksSlot[] };
   /** Mounted for writing, or was when the power failed: its journal holds what only a mount brings out. */
   readonly needsRecovery?: boolean;
   /** A filesystem of a real host, which a plan does not mount: nobody can tell what is in it. */

@@ -43,6 +43,8 @@ export async function prepareReal<T>(
     case 'stat':
     case 'xfs_growfs':
       return await prepareMounted(overlay, world, command);
+    case 'cryptsetup':
+      return prepareCrypt(overlay, world, command);
     case 'drbdsetup':
     case 'losetup':
       return ask(overlay, command);
@@ -181,6 +183,30 @@ async function prepareTar<T>(
   ];
   const listing = overlay.listings.get(source) ?? (await overlay.real.run(textOf('tar', argv)));
   overlay.listings.set(source, listing);
+  return undefined;
+}
+
+/** Headers are read on the real host, but nothing that needs a key: what is to be opened is only known by its header. */
+async function prepareCrypt<T>(
+  overlay: Overlay,
+  world: World,
+  command: Command<T>,
+): Promise<(() => Promise<T>) | undefined> {
+  const [verb] = command.argv;
+  if (verb === 'isLuks' || verb === 'luksDump') return askDevice(overlay, world, command);
+  const path = command.argv.find((word) => word.startsWith('/'));
+  const there = path === undefined ? undefined : resolve(world, path, 'follow');
+  const device = there?.found === true ? deviceByNumber(world, there.inode.node) : undefined;
+  if (device === undefined || world.live.has(device.storage)) return undefined;
+  const text = await overlay.real.run({
+    ...textOf('blkid', ['-p', '-o', 'export', `/dev/${device.name}`]),
+    accepts: [0, 2, 8],
+  });
+  const field = (name: string): string | undefined =>
+    new RegExp(`^${name}=(?<value>.*)$`, 'm').exec(text)?.groups?.value;
+  const [uuid, version] = [field('UUID'), field('VERSION')];
+  if (field('TYPE') === 'crypto_LUKS' && uuid !== undefined)
+    overlay.luks.set(device.number, { uuid, version: version === '1' ? 1 : 2 });
   return undefined;
 }
 

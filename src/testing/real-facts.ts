@@ -2,9 +2,10 @@ import { posix } from 'node:path';
 import { type MountEntry, unescapeOctal, parseMountinfo } from '../blockdevice/mountinfo.ts';
 import type { ReadHost } from '../command/index.ts';
 import { CommandError, ParseError, ToolError } from '../errors.ts';
+import { mappings } from '../crypt/reads.ts';
 import { lvs, pvs, vgs } from '../lvm/commands.ts';
 import { xlInfo, xlList } from '../xen/commands.ts';
-import type { Domain, Mount, PhysicalVolume, VolumeGroup } from './parts.ts';
+import type { CryptMapping, Domain, Mount, PhysicalVolume, VolumeGroup } from './parts.ts';
 import { type Overlay } from './world.ts';
 
 /** dm's major number, and the first minor that no device of the host has. */
@@ -94,6 +95,20 @@ export async function xenOf(
     });
   }
   return { domains, freeMiB: listed.info.freeMemoryMiB };
+}
+
+/** What cryptsetup has opened. */
+export async function mappingsOf(real: ReadHost): Promise<readonly CryptMapping[]> {
+  const found: CryptMapping[] = [];
+  for (const { name, number, dmUuid, size, mode, beneath } of await mappings(real)) {
+    const [lower] = beneath;
+    const at =
+      lower === undefined
+        ? ''
+        : await textOf(real, `/sys/block/dm-${number.split(':')[1] ?? ''}/slaves/${lower}/dev`);
+    found.push({ name, number, dmUuid, size, mode, lower: at.trim(), storage: `real:${number}` });
+  }
+  return found;
 }
 
 export async function backendsOf(real: ReadHost): Promise<ReadonlyMap<string, number>> {

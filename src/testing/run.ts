@@ -3,8 +3,10 @@ import { CommandError, ParseError, UsageError } from '../errors.ts';
 import { checkAlive, type Fault, type Faults, killProcess, ProcessKilled } from './faults.ts';
 import { prepareReal } from './real-commands.ts';
 import { unmodelled } from './options.ts';
+import { inputText } from './keys.ts';
 import { ok, type ToolCall, type ToolModel } from './tools/answer.ts';
 import { blockTools } from './tools/block.ts';
+import { cryptTools } from './tools/crypt.ts';
 import { fillTools } from './tools/fill.ts';
 import { lvmChanges } from './tools/lvm-change.ts';
 import { lvmReports } from './tools/lvm-report.ts';
@@ -17,6 +19,7 @@ import type { SimulatedProcess, World } from './world.ts';
 
 const models: Readonly<Record<string, ToolModel>> = {
   ...blockTools,
+  ...cryptTools,
   ...fillTools,
   ...lvmChanges,
   ...lvmReports,
@@ -75,8 +78,12 @@ async function attemptCommand<T>(
 function answerOf({ world }: Running, command: Command<unknown>): Answer {
   const model = models[command.tool];
   if (model === undefined) throw unmodelled(command, 'the program is new to it');
-  const stdin = typeof command.stdin === 'string' ? { stdin: command.stdin } : {};
-  const answer = model({ world, tool: command.tool, argv: command.argv, ...stdin });
+  const { stdin, secondKey } = command;
+  const answer = model({
+    ...{ world, tool: command.tool, argv: command.argv },
+    ...(stdin === undefined ? {} : { stdin: inputText(world, stdin) }),
+    ...(secondKey === undefined ? {} : { secondKey: inputText(world, secondKey) }),
+  });
   if (command.access !== 'read') world.revision += 1;
   return answer;
 }

@@ -6,7 +6,7 @@ import { release } from './tools/vg-change.ts';
 import { emptyTree } from './tree.ts';
 import { bareWorld, type Overlay } from './world.ts';
 
-import { backendsOf, lvmOf, minors, mountsOf, swapsOf, xenOf } from './real-facts.ts';
+import { backendsOf, lvmOf, mappingsOf, minors, mountsOf, swapsOf, xenOf } from './real-facts.ts';
 
 /**
  * A simulated host that stands over a real one: what it is asked about it looks up there, by reads alone, and what is
@@ -15,6 +15,7 @@ import { backendsOf, lvmOf, minors, mountsOf, swapsOf, xenOf } from './real-fact
 export async function simulate(real: ReadHost): Promise<SimulatedHost> {
   const { boot, hostname } = await real.facts();
   const [lvm, xen] = [await lvmOf(real), await xenOf(real)];
+  const open = await mappingsOf(real);
   const missing = new Set<'lvm' | 'xen'>();
   if (lvm === undefined) missing.add('lvm');
   if (xen === undefined) missing.add('xen');
@@ -23,7 +24,8 @@ export async function simulate(real: ReadHost): Promise<SimulatedHost> {
     uncovered: new Set(),
     volumes: lvm?.volumes ?? new Map<string, never>(),
     backends: await backendsOf(real),
-    devices: new Map(),
+    mappings: new Map(open.map(({ number, name }) => [number, name])),
+    ...{ devices: new Map(), luks: new Map() },
   };
   const udev = (await real.stat('/run/udev/control')) === undefined ? 'absent' : 'running';
   const guests = xen?.domains ?? [];
@@ -41,6 +43,7 @@ export async function simulate(real: ReadHost): Promise<SimulatedHost> {
   world.lvm = [...(lvm?.groups ?? [])];
   for (const [uuid, { number }] of overlay.volumes) world.active.set(uuid, Number(number.split(':')[1]));
   for (const pv of lvm?.free ?? []) release(world, pv);
+  world.mappings = [...open];
   world.live.set('overlay', { tree: emptyTree() });
   world.mounts = [...(await mountsOf(real))];
   world.swaps = [...(await swapsOf(real))];

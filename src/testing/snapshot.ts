@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { devices } from './devices.ts';
+import { deviceByNumber, devices } from './devices.ts';
 import { type Inode, inodeOf, linksOf, type Tree, walk } from './tree.ts';
 import type { Content } from './parts.ts';
 import type { World } from './world.ts';
@@ -31,6 +31,11 @@ export function snapshot(world: World, rewrite: Rewrite = (content) => content):
     ...world.mounts.map(({ source, path, type, options }) => `mount ${source} on ${path} ${type} ${options}`),
     ...world.swaps.map((number) => `swap ${number}`),
     ...[...world.loops.values()].map(({ minor, path }) => `loop${minor} ${path}`),
+    ...world.mappings.map(({ name, dmUuid, lower, size, mode }) => {
+      const device = deviceByNumber(world, lower);
+      const on = device === undefined ? lower : nameOf(world, device.storage);
+      return `mapping ${name} ${dmUuid} on ${on} ${size} ${mode}`;
+    }),
     ...world.domains.map(({ name, uuid, state, memoryMiB, disks }) => {
       const paths = disks.map(({ vdev, path }) => `${vdev}=${path}`).join(',');
       return `domain ${name} ${uuid} ${state === 'blocked' ? 'running' : state} ${memoryMiB}MiB ${paths}`;
@@ -47,7 +52,8 @@ function contents(
   when: 'now' | 'durable',
   rewrite: Rewrite,
 ): readonly string[] {
-  return [...all].flatMap(([storage, { superblock, tree }]) => {
+  return [...all].flatMap(([storage, { superblock, tree, luks }]) => {
+    if (isUnreachable(all, storage)) return [];
     const where = `${when} ${nameOf(world, storage)}`;
     const { type, uuid, label, blocks, blockSize } = superblock ?? {};
     const size = blocks === undefined ? undefined : `${blocks}x${blockSize ?? 4096}`;
@@ -55,7 +61,8 @@ function contents(
       superblock === undefined
         ? 'blank'
         : [type, uuid, label, size].filter((word) => word !== undefined).join(' ');
-    const first = storage.startsWith('tmpfs:') ? [] : [`${where} holds ${signature}`];
+    const slots = luks?.slots.map(({ slot, key, kdf }) => `${where} key slot ${slot} ${kdf} ${key}`) ?? [];
+    const first = storage.startsWith('tmpfs:') ? [] : [`${where} holds ${signature}`, ...slots];
     return tree === undefined ? first : [...first, ...files(tree, storage, where, rewrite)];
   });
 }
@@ -79,6 +86,13 @@ function describe(tree: Tree, ino: number, rewrite: Rewrite): string {
   const content = rewrite(inode.content ?? new Uint8Array());
   const hash = createHash('sha256').update(content).digest('hex').slice(0, 16);
   return `${inode.kind} ${mode} links=${linksOf(tree, ino)} ${content.length} ${hash}`;
+}
+
+/** What was in an encrypted device whose header is gone, or where nothing was written yet. */
+function isUnreachable(all: ReadonlyMap<string, Content>, storage: string): boolean {
+  const { uuid, lower } = /^crypt:(?<uuid>[^:]*):(?<lower>.*)$/s.exec(storage)?.groups ?? {};
+  if (lower === undefined) return false;
+  return all.get(lower)?.superblock?.uuid !== uuid || all.get(storage)?.superblock === undefined;
 }
 
 /** A volume by its names, so that two runs can be compared; what nobody has a name for stands by its storage. */

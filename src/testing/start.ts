@@ -26,6 +26,7 @@ export function demoWorld(options: WorldOptions): World {
 /** What the kernel, udev and the boot scripts set up: nothing of it outlasts the boot. */
 export function boot(world: World): void {
   world.active = new Map();
+  world.mappings = [];
   world.mounts = [];
   world.loops = new Map();
   world.swaps = [];

@@ -42,12 +42,13 @@ function build(world: World, storage: string): Tree {
 
 function* dev(world: World): Generator<readonly [string, Inode]> {
   if (world.overlay === undefined) yield* basics();
-  for (const { name, number, lv, storage } of devices(world)) {
+  for (const { name, number, lv, mapping, storage } of devices(world)) {
     yield [`/${name}`, blockNode(number)];
     if (lv !== undefined) {
       yield [`/mapper/${dmName(lv.vg.name, lv.lv.name)}`, symlink(`../${name}`)];
       yield [`/${lv.vg.name}/${lv.lv.name}`, symlink(`../${name}`)];
     }
+    if (mapping !== undefined) yield [`/mapper/${mapping.name}`, symlink(`../${name}`)];
     const { uuid, label } = world.live.get(storage)?.superblock ?? {};
     if (world.udev === 'absent') continue;
     if (uuid !== undefined) yield [`/disk/by-uuid/${uuid}`, symlink(`../../${name}`)];
@@ -80,22 +81,27 @@ function* sys(world: World): Generator<readonly [string, Inode]> {
 }
 
 /** What a real host shows of its own devices is asked there; the name is the one thing that the model may change. */
-function* renamed(world: World, { name, lv }: Device): Generator<readonly [string, Inode]> {
+function* renamed(world: World, { name, number, lv, mapping }: Device): Generator<readonly [string, Inode]> {
+  if (mapping !== undefined && world.overlay?.mappings.get(number) !== mapping.name)
+    yield [`/devices/virtual/block/${name}/dm/name`, file(`${mapping.name}\n`, 0o444)];
   if (lv === undefined || world.overlay?.volumes.get(lv.lv.uuid)?.name === lv.lv.name) return;
   yield [`/devices/virtual/block/${name}/dm/name`, file(`${dmName(lv.vg.name, lv.lv.name)}\n`, 0o444)];
 }
 
-function isReal(world: World, { lv }: Device): boolean {
-  return world.overlay !== undefined && (lv === undefined || world.overlay.volumes.has(lv.lv.uuid));
+function isReal({ overlay }: World, { lv, mapping }: Device): boolean {
+  if (overlay === undefined) return false;
+  if (mapping !== undefined) return overlay.mappings.has(mapping.number);
+  return lv === undefined || overlay.volumes.has(lv.lv.uuid);
 }
 
 function* block(world: World, device: Device): Generator<readonly [string, Inode]> {
-  const { name, number, size, lv } = device;
+  const { name, number, size, lv, mapping } = device;
   const home = sysHome(world, device);
   yield [`/dev/block/${number}`, symlink(`../..${home}`)];
   yield [`/block/${name}`, symlink(`..${home}`)];
   yield [`${home}/dev`, file(`${number}\n`, 0o444)];
   yield [`${home}/size`, file(`${Math.floor(size / 512)}\n`, 0o444)];
+  yield [`${home}/ro`, file(`${mapping?.mode === 'ro' ? 1 : 0}\n`, 0o444)];
   yield [`${home}/slaves`, directory()];
   yield [`${home}/holders`, directory()];
   for (const lower of slavesOf(world, device))
@@ -106,6 +112,10 @@ function* block(world: World, device: Device): Generator<readonly [string, Inode
   if (lv !== undefined) {
     yield [`${home}/dm/name`, file(`${dmName(lv.vg.name, lv.lv.name)}\n`, 0o444)];
     yield [`${home}/dm/uuid`, file(`${dmUuid(lv.vg, lv.lv)}\n`, 0o444)];
+  }
+  if (mapping !== undefined) {
+    yield [`${home}/dm/name`, file(`${mapping.name}\n`, 0o444)];
+    yield [`${home}/dm/uuid`, file(`${mapping.dmUuid}\n`, 0o444)];
   }
   const disk = world.disks.find((each) => each.number === number);
   if (disk !== undefined) yield [`${home}/serial`, file(disk.serial, 0o444)];
@@ -126,7 +136,8 @@ function sysHome(world: World, device: Device): string {
   return disk < 0 ? `/devices/virtual/block/${name}` : `/devices/pci0000:00/virtio${disk}/block/${name}`;
 }
 
-function slavesOf(world: World, { lv }: Device): readonly Device[] {
+function slavesOf(world: World, { lv, mapping }: Device): readonly Device[] {
+  if (mapping !== undefined) return [deviceByNumber(world, mapping.lower) ?? []].flat();
   return (lv?.vg.pvs ?? []).flatMap(({ number }) => deviceByNumber(world, number) ?? []);
 }
 
@@ -153,6 +164,12 @@ function* proc(world: World): Generator<readonly [string, Inode]> {
   yield ['/sys/kernel/random/boot_id', file(`${world.boot}\n`, 0o444)];
   yield ['/sys/kernel/hostname', file(`${world.hostname}\n`)];
   if (world.overlay === undefined) yield ['/sys/kernel/osrelease', file('6.1.0-18-amd64\n', 0o444)];
+  // The model reckons 1 GiB for dom0.
+  if (world.overlay === undefined)
+    yield [
+      '/meminfo',
+      file('MemTotal:        1048576 kB\nMemFree:          524288 kB\nMemAvailable:     786432 kB\n', 0o444),
+    ];
   if (world.overlay === undefined) yield ['/xen/capabilities', file('control_d\n', 0o444)];
 }
 

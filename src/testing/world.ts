@@ -1,6 +1,6 @@
 import type { Command, ReadHost } from '../command/index.ts';
 import { seededIds, type Ids } from './ids.ts';
-import type { Content, Disk, VolumeGroup, Mount, Loop, Domain } from './parts.ts';
+import type { Content, CryptMapping, Disk, VolumeGroup, Mount, Loop, Domain } from './parts.ts';
 import { copyTree, emptyTree, type Inode } from './tree.ts';
 
 /** A change, in the order in which they were asked for. */
@@ -54,6 +54,7 @@ export interface World {
   readonly firstMinor: number;
   /** dm minors by LV uuid. */
   active: Map<string, number>;
+  mappings: CryptMapping[];
   loops: Map<number, Loop>;
   /** Replaced at each change, never changed. */
   mounts: readonly Mount[];
@@ -99,6 +100,10 @@ export interface Overlay {
   readonly devices: Map<string, { readonly name: string; readonly size: number }>;
   /** Back ends of the guests of the real host, by path, each with its domid. */
   readonly backends: ReadonlyMap<string, number>;
+  /** What is open on the real host, by `major:minor`: its name at first. */
+  readonly mappings: ReadonlyMap<string, string>;
+  /** LUKS devices of the real host, by `major:minor`, as far as one was to be opened. */
+  readonly luks: Map<string, { readonly uuid: string; readonly version: 1 | 2 }>;
   /** Programs that this host does not have. */
   readonly missing: ReadonlySet<'lvm' | 'xen'>;
 }
@@ -144,6 +149,7 @@ export function bareWorld(
     dmMajor: options.dmMajor ?? 253,
     firstMinor: options.firstMinor ?? 0,
     active: new Map(),
+    mappings: [],
     loops: new Map(),
     mounts: [],
     nextMount: 21,

@@ -1,5 +1,6 @@
 import { blockScenarios } from './block.ts';
 import { copyScenarios } from './copy.ts';
+import { cryptScenarios } from './crypt.ts';
 import { fileScenarios } from './files.ts';
 import { filesystemScenarios } from './filesystem.ts';
 import { groupScenarios } from './lvm-groups.ts';
@@ -19,5 +20,6 @@ export const scenarios: readonly Scenario[] = [
   ...copyScenarios,
   ...lvmScenarios,
   ...groupScenarios,
+  ...cryptScenarios,
   ...xenScenarios,
 ];

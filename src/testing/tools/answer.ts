@@ -6,6 +6,7 @@ import type { World } from '../world.ts';
 export interface ToolCall extends Call {
   readonly world: World;
   readonly stdin?: string;
+  readonly secondKey?: string;
 }
 
 export type ToolModel = (call: ToolCall) => Answer;

@@ -74,19 +74,21 @@ function losetup(call: ToolCall): ReturnType<ToolModel> {
 }
 
 function wipefs(call: ToolCall): ReturnType<ToolModel> {
-  const { flags, words } = readOptions(call, { flags: ['--all'] });
+  const { flags, words, values } = readOptions(call, { flags: ['--all'], values: ['--types'] });
   const [path = '', ...more] = words;
   if (!flags.has('--all') || more.length > 0) throw unmodelled(call, 'it wipes all of one device');
+  const types = values.get('--types') ?? [];
   const device = deviceAt(call.world, path);
   if (device === undefined)
     return failed(1, `wipefs: error: ${path}: probing initialization failed: No such file or directory`);
   if (openers(call.world, device.number).length > 0)
     return failed(1, `wipefs: error: ${path}: probing initialization failed: Device or resource busy`);
   const superblock = call.world.live.get(device.storage)?.superblock;
-  if (superblock === undefined) return ok();
+  if (superblock === undefined || (types.length > 0 && !types.includes(superblock.type))) return ok();
   write(call.world, device, {});
   const said: Readonly<Record<string, string>> = {
     ext4: '2 bytes were erased at offset 0x00000438 (ext4): 53 ef',
+    crypto_LUKS: '6 bytes were erased at offset 0x00000000 (crypto_LUKS): 4c 55 4b 53 ba be',
     swap: '10 bytes were erased at offset 0x00000ff6 (swap): 53 57 41 50 53 50 41 43 45 32',
   };
   return ok(

@@ -1,3 +1,4 @@
+import { freeMinor } from '../devices.ts';
 import type { LogicalVolume, VolumeGroup } from '../parts.ts';
 import type { World } from '../world.ts';
 
@@ -24,10 +25,7 @@ export function createLv(
 /** Into the kernel, with the lowest free minor number. */
 export function activateLv(world: World, lv: LogicalVolume): void {
   if (world.active.has(lv.uuid)) return;
-  const taken = new Set(world.active.values());
-  let minor = world.firstMinor;
-  while (taken.has(minor)) minor += 1;
-  world.active.set(lv.uuid, minor);
+  world.active.set(lv.uuid, freeMinor(world));
 }
 
 /** What lvremove does; also an administrator's. */

@@ -1,5 +1,6 @@
 import type { OperationMethods } from '../../../src/operations.ts';
 import { copy } from './operations/copy.ts';
+import { crypt } from './operations/crypt.ts';
 import { file } from './operations/file.ts';
 import { filesystem } from './operations/filesystem.ts';
 import { lvm } from './operations/lvm.ts';
@@ -34,4 +35,4 @@ export type RigSpecimens = {
 };
 
 /** The registry, as it is tried on the rig. */
-export const rigSpecimens: RigSpecimens = { lvm, filesystem, file, mount, copy, xen };
+export const rigSpecimens: RigSpecimens = { lvm, filesystem, file, mount, copy, crypt, xen };

@@ -2,6 +2,7 @@ import type { OperationMethods, Tx } from '../../../src/operations.ts';
 import type { SimulatedHost } from '../../../src/testing/index.ts';
 import type { FaultName } from './fault-names.ts';
 import { copy } from './specimens/copy.ts';
+import { crypt } from './specimens/crypt.ts';
 import { file } from './specimens/file.ts';
 import { filesystem } from './specimens/filesystem.ts';
 import { lvm } from './specimens/lvm.ts';
@@ -27,4 +28,4 @@ export type Specimens = {
   };
 };
 
-export const specimens: Specimens = { lvm, filesystem, file, mount, copy, xen };
+export const specimens: Specimens = { lvm, filesystem, file, mount, copy, crypt, xen };

@@ -65,6 +65,16 @@ function withDisk(content: 'blank' | 'labelled' = 'blank'): SimulatedHost {
   if (content === 'labelled') host.admin.format('/dev/vdz', label);
   return host;
 }
+const luksUuid = '5e1f0000-0000-4000-8000-0000000000cc';
+
+/** An encrypted disk, a blank one, and the key in a file. */
+function withEncrypted(): SimulatedHost {
+  const disks = ['vdy', 'vdz'].map((name) => ({ name, size: 64 * 1024 ** 2 }));
+  const host = simulatedHost({ disks });
+  host.admin.writeFile('/etc/key', 'geheim', 0o600);
+  host.admin.luksFormat({ device: '/dev/vdz', uuid: luksUuid, key: 'geheim' });
+  return host;
+}
 
 const script = join(work, 'disks.ts');
 writeFileSync(
@@ -146,6 +156,20 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
         host.admin.mount('/dev/vg0/web1-root', '/mnt');
         return host;
       },
+    },
+  ],
+  'crypt format': [
+    { line: 'crypt format /dev/vdy --key file:/etc/key', on: async () => withEncrypted() },
+    {
+      line: `crypt format /dev/vdz --type luks1 --key file:/etc/key --overwrite ${luksUuid}`,
+      on: async () => withEncrypted(),
+    },
+  ],
+  'crypt open': [
+    { line: 'crypt open /dev/vdz --key file:/etc/key', on: async () => withEncrypted() },
+    {
+      line: 'crypt open /dev/vdz --key file:/etc/key --readonly --name web1',
+      on: async () => withEncrypted(),
     },
   ],
   recover: [

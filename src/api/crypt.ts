@@ -1,0 +1,45 @@
+import { currentBofh, single } from '../bofh.ts';
+import * as driver from '../crypt/index.ts';
+import type { Tx } from '../operations.ts';
+
+/** Every encrypted (LUKS) device, open or not. */
+export async function devices(): Promise<readonly driver.LuksDevice[]> {
+  return driver.luksDevices(currentBofh().host);
+}
+
+/** Everything that cryptsetup has open. */
+export async function mappings(): Promise<readonly driver.Mapping[]> {
+  return driver.mappings(currentBofh().host);
+}
+
+/** The header of an encrypted device. RefusedError when it is none. */
+export async function dump(device: string): Promise<driver.LuksHeader> {
+  return driver.headerOf(currentBofh().host, device);
+}
+
+/** What is open under a name, or a path below /dev/mapper. RefusedError when nothing is. */
+export async function status(name: string): Promise<driver.OpenDevice> {
+  return driver.openDevice(currentBofh().host, name);
+}
+
+/** Makes an encrypted device: a sequence of one. */
+export async function format(args: Parameters<Tx['crypt']['format']>[0]): ReturnType<Tx['crypt']['format']> {
+  return single('crypt.format', (tx) => tx.crypt.format(args));
+}
+
+/** Opens an encrypted device, to stay: a sequence of one. Without a name it gets the one that the site file says. */
+export async function open(args: Parameters<Tx['crypt']['open']>[0]): ReturnType<Tx['crypt']['open']> {
+  const name = args.name ?? (await nameBySite(args.device));
+  return single('crypt.open', (tx) => tx.crypt.open({ ...args, ...(name === undefined ? {} : { name }) }));
+}
+
+/**
+ * The name that the site file (`luksNaming`) has for a device once it is open, to be handed to `tx.crypt.open`. Undefined:
+ * it says nothing of it, and bofh chooses. What is open already keeps its name.
+ */
+export async function nameBySite(device: string): Promise<string | undefined> {
+  const { host, site } = currentBofh();
+  const { luksNaming: pattern } = site;
+  if (pattern === undefined || (await driver.mappingOn(host, device)) !== undefined) return undefined;
+  return driver.patternName(host, { device, pattern });
+}

@@ -1,0 +1,88 @@
+import * as z from 'zod/mini';
+
+/** The JSON answers of `bofh crypt`. No key is in any of them. */
+
+const text = z.string();
+const count = z.int().check(z.minimum(0));
+const mode = z.enum(['ro', 'rw']);
+
+/** `bofh crypt list`: encrypted devices, and what else cryptsetup has open; sizes in bytes. */
+export const cryptList = z.array(
+  z.strictObject({
+    /** null: it is open, and no header of its own lies beneath (plain, or a header elsewhere). */
+    device: z.nullable(text),
+    /** Of the header. */
+    uuid: z.nullable(text),
+    label: z.nullable(text),
+    /** Where it is open: `/dev/mapper/NAME`; null: it is closed. */
+    open: z.nullable(text),
+    size: z.nullable(count),
+    mode: z.nullable(mode),
+  }),
+);
+
+/** `bofh crypt dump DEVICE`: its header. */
+export const cryptDump = z.strictObject({
+  version: z.union([z.literal(1), z.literal(2)]),
+  uuid: text,
+  label: z.nullable(text),
+  cipher: text,
+  sectorSize: count,
+  /** Where the encrypted data begins, in bytes. */
+  dataOffset: count,
+  keySlots: z.readonly(
+    z.array(
+      z.strictObject({
+        slot: count,
+        kdf: text,
+        /** Bytes; null: opening it takes none worth the word. */
+        memory: z.nullable(count),
+        rounds: count,
+      }),
+    ),
+  ),
+  tokens: z.readonly(z.array(z.strictObject({ type: text, slots: z.readonly(z.array(count)) }))),
+  /** What a program must know before it may open it. */
+  requirements: z.readonly(z.array(text)),
+});
+
+/** `bofh crypt status NAME`: what is open under a name; sizes in bytes. */
+export const cryptStatus = z.strictObject({
+  name: text,
+  path: text,
+  type: text,
+  uuid: z.nullable(text),
+  device: z.nullable(text),
+  cipher: z.nullable(text),
+  keyLocation: z.nullable(text),
+  offset: z.nullable(count),
+  size: count,
+  mode,
+  inUse: z.boolean(),
+  flags: z.readonly(z.array(text)),
+});
+
+/** `bofh crypt format DEVICE` */
+export const cryptFormat = z.strictObject({
+  device: text,
+  type: z.enum(['luks1', 'luks2']),
+  uuid: text,
+  pbkdf: text,
+  /** Bytes that opening it may take; null: pbkdf2 takes none. */
+  pbkdfMemory: z.nullable(count),
+});
+
+/** `bofh crypt open DEVICE` */
+export const cryptOpen = z.strictObject({
+  device: text,
+  name: text,
+  path: text,
+  /** It was open already. */
+  adopted: z.boolean(),
+});
+
+export type CryptList = z.infer<typeof cryptList>;
+export type CryptDump = z.infer<typeof cryptDump>;
+export type CryptStatus = z.infer<typeof cryptStatus>;
+export type CryptFormat = z.infer<typeof cryptFormat>;
+export type CryptOpen = z.infer<typeof cryptOpen>;

@@ -1,0 +1,102 @@
+import * as crypt from '../api/crypt.ts';
+import { type Bofh, withBofh } from '../bofh.ts';
+import { parseKeyRef } from '../command/index.ts';
+import { UsageError } from '../errors.ts';
+import { formatSize } from '../units.ts';
+import { type Answer, give } from './answer.ts';
+import { confirm } from './confirm.ts';
+import type { CryptFormat, CryptOpen } from './crypt-answers.ts';
+import type { Runtime } from './runtime.ts';
+import { openSession } from './session.ts';
+import { logged } from './system-log.ts';
+
+type Options = Readonly<Record<string, string | boolean | undefined>>;
+
+/** `bofh crypt format DEVICE` */
+export async function format(runtime: Runtime, device: string, options: Options): Promise<number> {
+  const text = textOf(options);
+  const [type, overwrite, label, uuid] = [text('type'), text('overwrite'), text('label'), text('uuid')];
+  const [pbkdf, memory] = [text('pbkdf'), text('pbkdfMemory')];
+  const asked = {
+    ...{ device, key: keyOf(options) },
+    ...(type === undefined ? {} : { type: oneOf(type, ['luks1', 'luks2']) }),
+    ...(label === undefined ? {} : { label }),
+    ...(uuid === undefined ? {} : { uuid }),
+    ...(overwrite === undefined ? {} : { overwrite: { uuid: overwrite } }),
+    ...(pbkdf === undefined ? {} : { pbkdf: oneOf(pbkdf, ['pbkdf2', 'argon2id']) }),
+    ...(memory === undefined ? {} : { pbkdfMemory: memory }),
+  };
+  return change(runtime, {
+    ...(overwrite === undefined
+      ? {}
+      : { destroys: [`${device} holds ${overwrite}: all of it will be lost`] }),
+    act: () => crypt.format(asked),
+    answer: (made): Answer<CryptFormat> => {
+      const takes =
+        made.pbkdfMemory === undefined
+          ? ''
+          : `, which may take ${formatSize(made.pbkdfMemory)} of memory each time it is opened`;
+      return {
+        data: { device, ...made, pbkdfMemory: made.pbkdfMemory ?? null },
+        lines: [`${device} is encrypted now: ${made.type} ${made.uuid}, by ${made.pbkdf}${takes}`],
+      };
+    },
+  });
+}
+
+/** `bofh crypt open DEVICE` */
+export async function open(runtime: Runtime, device: string, options: Options): Promise<number> {
+  const name = textOf(options)('name');
+  const asked = {
+    ...{ device, key: keyOf(options) },
+    ...(name === undefined ? {} : { name }),
+    ...(options['readonly'] === true ? ({ mode: 'ro' } as const) : {}),
+  };
+  return change(runtime, {
+    act: () => crypt.open(asked),
+    answer: (made): Answer<CryptOpen> => ({
+      data: { device, ...made },
+      lines: [`${device} ${made.adopted ? 'was open already' : 'is open'}: ${made.path}`],
+    }),
+  });
+}
+
+/** A change of a verb: asked about when it destroys something, planned or done, and answered. */
+async function change<T>(
+  runtime: Runtime,
+  verb: {
+    readonly destroys?: readonly string[];
+    readonly act: () => Promise<T>;
+    readonly answer: (made: T) => Answer<unknown>;
+  },
+): Promise<number> {
+  const { bofh, progress } = await openSession(runtime, { site: 'used', root: 'needed' });
+  if (runtime.settings.mode === 'plan') return plan(runtime, bofh, verb.act);
+  if (verb.destroys !== undefined) await confirm(runtime, verb.destroys);
+  const made = await logged(runtime, bofh.host, () => withBofh(bofh, verb.act));
+  progress.end();
+  give(runtime, verb.answer(made));
+  return 0;
+}
+
+async function plan(runtime: Runtime, bofh: Bofh, act: () => Promise<unknown>): Promise<number> {
+  const { dryRun } = await import('./plan.ts');
+  return await dryRun(runtime, bofh, act);
+}
+
+function keyOf(options: Options, name = 'key') {
+  return parseKeyRef(textOf(options)(name) ?? 'ask');
+}
+
+function textOf(options: Options): (name: string) => string | undefined {
+  return (name) => {
+    const value = options[name];
+    return typeof value === 'string' ? value : undefined;
+  };
+}
+
+function oneOf<const W extends string>(text: string, words: readonly W[]): W {
+  const found = words.find((word) => word === text);
+  if (found === undefined) throw new UsageError(`"${text}" is none of ${words.join(', ')}`);
+  return found;
+}

@@ -1,0 +1,98 @@
+import * as crypt from '../api/crypt.ts';
+import { withBofh } from '../bofh.ts';
+import { formatSize } from '../units.ts';
+import { give } from './answer.ts';
+import type { CryptDump, CryptList, CryptStatus } from './crypt-answers.ts';
+import type { Runtime } from './runtime.ts';
+import { openSession } from './session.ts';
+
+/** `bofh crypt list` */
+export async function list(runtime: Runtime): Promise<number> {
+  const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
+  const { devices, mappings } = await withBofh(bofh, async () => ({
+    devices: await crypt.devices(),
+    mappings: await crypt.mappings(),
+  }));
+  const listed = devices.map(({ device, uuid, label, mapping }) => ({
+    ...{ device, uuid, label: label ?? null, open: mapping?.path ?? null },
+    ...{ size: mapping?.size ?? null, mode: mapping?.mode ?? null },
+  }));
+  const others = mappings
+    .filter(({ number }) => !devices.some(({ mapping }) => mapping?.number === number))
+    .map(({ path, luksUuid, size, mode }) => ({
+      ...{ device: null, uuid: luksUuid ?? null, label: null },
+      ...{ open: path, size, mode },
+    }));
+  const data: CryptList = [...listed, ...others];
+  give(runtime, {
+    data,
+    head: ['DEVICE', 'UUID', 'LABEL', 'OPEN', 'SIZE', 'MODE'],
+    rows: data.map(({ device, uuid, label, open, size, mode }) => [
+      device ?? '-',
+      uuid ?? '-',
+      label ?? '',
+      open ?? 'closed',
+      size === null ? '' : formatSize(size),
+      mode ?? '',
+    ]),
+    none: 'there is no encrypted device on this host',
+  });
+  return 0;
+}
+
+/** `bofh crypt dump DEVICE` */
+export async function dump(runtime: Runtime, device: string): Promise<number> {
+  const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
+  const header = await withBofh(bofh, () => crypt.dump(device));
+  const { label, tokens, requirements, ...rest } = header;
+  const data: CryptDump = {
+    ...rest,
+    label: label ?? null,
+    keySlots: header.keySlots.map(({ slot, kdf, memory, rounds }) => ({
+      slot,
+      kdf,
+      memory: memory ?? null,
+      rounds,
+    })),
+    tokens: tokens.map(({ type, slots }) => ({ type, slots: [...slots] })),
+    requirements: [...requirements],
+  };
+  give(runtime, { data, lines: inWords(data) });
+  return 0;
+}
+
+function inWords({ version, uuid, label, cipher, dataOffset, keySlots, tokens, requirements }: CryptDump) {
+  return [
+    `LUKS${version} ${uuid}${label === null ? '' : ` "${label}"`}`,
+    `cipher ${cipher}, data from ${formatSize(dataOffset)}`,
+    ...keySlots.map(({ slot, kdf, memory, rounds }) => {
+      const takes = memory === null ? '' : `, ${formatSize(memory)} of memory`;
+      return `key slot ${slot}: ${kdf}, ${rounds} rounds${takes}`;
+    }),
+    ...(keySlots.length === 0 ? ['no key slot: nothing opens it'] : []),
+    ...tokens.map(({ type, slots }) => `token ${type} for slot ${slots.join(', ')}`),
+    ...requirements.map((name) => `requires ${name}`),
+  ];
+}
+
+/** `bofh crypt status NAME` */
+export async function status(runtime: Runtime, name: string): Promise<number> {
+  const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
+  const { status: said, ...open } = await withBofh(bofh, () => crypt.status(name));
+  const data: CryptStatus = {
+    ...{ name: open.name, path: open.path, type: open.type, uuid: open.luksUuid ?? null },
+    ...{ device: said.device ?? null, cipher: said.cipher ?? null, keyLocation: said.keyLocation ?? null },
+    ...{ offset: said.offset ?? null, size: open.size, mode: open.mode },
+    ...{ inUse: said.inUse, flags: [...said.flags] },
+  };
+  give(runtime, {
+    data,
+    lines: [
+      `${data.path}: ${data.type}, ${formatSize(data.size)}, ${data.mode}${data.inUse ? ', in use' : ''}`,
+      `on ${data.device ?? 'no device'}${data.uuid === null ? '' : `, uuid ${data.uuid}`}`,
+      `cipher ${data.cipher ?? 'unknown'}, its key lies in ${data.keyLocation ?? 'a place that is not told'}`,
+      ...(data.flags.length === 0 ? [] : [`flags: ${data.flags.join(', ')}`]),
+    ],
+  });
+  return 0;
+}

@@ -1,0 +1,55 @@
+import type { Command } from 'commander';
+import type { Verb } from './verb.ts';
+
+const keyOption = [
+  '--key <KEY>',
+  'where its key comes from: file:/PATH, command:/PROGRAM ARG…, credential:NAME, site:NAME or ask (the default)',
+] as const;
+
+export function addCrypt(crypt: Command, verb: Verb): void {
+  verb(
+    crypt.command('list').description('every encrypted device, and where it is open'),
+    'reads',
+    async (runtime) => (await import('../crypt.ts')).list(runtime),
+  );
+  verb(
+    crypt.command('dump').description('the header of an encrypted device').argument('<device>'),
+    'reads',
+    async (runtime, [device = '']) => (await import('../crypt.ts')).dump(runtime, device),
+  );
+  verb(
+    crypt.command('status').description('what is open under a name').argument('<name>'),
+    'reads',
+    async (runtime, [name = '']) => (await import('../crypt.ts')).status(runtime, name),
+  );
+  const format = crypt
+    .command('format')
+    .description('make an encrypted device of one that is blank')
+    .argument('<device>')
+    .option(...keyOption)
+    .option('--type <TYPE>', 'luks2 (the default) or luks1')
+    .option('--label <LABEL>', 'a label, in luks2')
+    .option('--uuid <UUID>', 'its uuid; without it bofh draws one')
+    .option('--overwrite <UUID>', 'the uuid of what is on the device and may be lost')
+    .option('--pbkdf <KDF>', 'argon2id (the default of luks2) or pbkdf2')
+    .option(
+      '--pbkdf-memory <SIZE>',
+      'memory that opening it may take (default: what a small host can spare, 1g at most)',
+    );
+  verb(format, 'changes', async (runtime, [device = ''], options) =>
+    (await import('../crypt-change.ts')).format(runtime, device, options),
+  );
+  const open = crypt
+    .command('open')
+    .description('open an encrypted device; one that is open already is left as it is')
+    .argument('<device>')
+    .option(...keyOption)
+    .option(
+      '--name <NAME>',
+      'its name below /dev/mapper (default: that of the device, and -luks; site file: luksNaming)',
+    )
+    .option('--readonly', 'for reading alone');
+  verb(open, 'changes', async (runtime, [device = ''], options) =>
+    (await import('../crypt-change.ts')).open(runtime, device, options),
+  );
+}

@@ -1,0 +1,72 @@
+import * as z from 'zod/mini';
+import { UsageError } from '../errors.ts';
+
+/** Where a key comes from; this, and never the key, is journalled. */
+export type KeyRef =
+  /** Named in the site file. */
+  | { readonly from: 'site'; readonly name: string }
+  /** Every byte of a file, as cryptsetup's own `--key-file` and crypttab(5) take it. */
+  | { readonly from: 'file'; readonly path: string }
+  /** What a program prints, without one newline at its end. */
+  | { readonly from: 'command'; readonly argv: readonly string[] }
+  /** Every byte of a credential that systemd has handed to this service (systemd.exec(5), `LoadCredential=`). */
+  | { readonly from: 'credential'; readonly name: string }
+  /** What a person types, without the newline. */
+  | { readonly from: 'ask' };
+
+const absolute = z.string().check(z.regex(/^\/[^\0]+$/, 'an absolute path'));
+const name = z.string().check(z.regex(/^[\w.:@-]+$/, 'a name of letters, digits and . : @ _ -'));
+
+/** A `KeyRef`, checked. */
+export const keyRef = z.discriminatedUnion('from', [
+  z.strictObject({ from: z.literal('site'), name }),
+  z.strictObject({ from: z.literal('file'), path: absolute }),
+  z.strictObject({
+    from: z.literal('command'),
+    argv: z
+      .readonly(z.array(z.string()))
+      .check(z.refine(([program]) => program?.startsWith('/') === true, 'a program by its absolute path')),
+  }),
+  z.strictObject({ from: z.literal('credential'), name: name.check(z.regex(/^(?!\.\.?$)/)) }),
+  z.strictObject({ from: z.literal('ask') }),
+]);
+
+/** A key that a program is to be given: the host fetches it when the program starts, and nobody else ever has it. */
+export interface KeyInput {
+  readonly key: KeyRef;
+  /** `new`: asked for twice, because nobody could tell that it was mistyped. */
+  readonly use: 'present' | 'new';
+  /** What it is the key of, for the one who is asked. */
+  readonly of: string;
+}
+
+/** Reads `file:/PATH`, `command:/PROGRAM ARG…` (divided at blanks), `credential:NAME`, `site:NAME` or `ask`. Throws UsageError. */
+export function parseKeyRef(text: string): KeyRef {
+  const { from, rest = '' } = /^(?<from>file|command|credential|site):(?<rest>.+)$/s.exec(text)?.groups ?? {};
+  const parsed = keyRef.safeParse(text === 'ask' ? { from: 'ask' } : { from, ...ofSort(from, rest) });
+  if (parsed.success) return parsed.data;
+  throw new UsageError(
+    `"${text}" does not say where a key comes from: write file:/PATH, command:/PROGRAM ARG…, credential:NAME, site:NAME or ask`,
+  );
+}
+
+/** The same in words: `the file /root/key`. */
+export function keyInWords(key: KeyRef): string {
+  switch (key.from) {
+    case 'site':
+      return `the site's key ${key.name}`;
+    case 'file':
+      return `the file ${key.path}`;
+    case 'command':
+      return `the command ${key.argv[0] ?? ''}`;
+    case 'credential':
+      return `the credential ${key.name}`;
+    case 'ask':
+      return 'a person';
+  }
+}
+
+function ofSort(from: string | undefined, rest: string) {
+  if (from === 'file') return { path: rest };
+  return from === 'command' ? { argv: rest.split(' ').filter((word) => word !== '') } : { name: rest };
+}

@@ -1,0 +1,24 @@
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError } from '../errors.ts';
+import { cryptStatus } from './commands.ts';
+import { mappingNamed } from './reads.ts';
+import type { Mapping, MappingStatus } from './schema.ts';
+
+export { patternName } from './names.ts';
+export { headerOf, type LuksDevice, luksDevices, mappingOn, mappings } from './reads.ts';
+export type { LuksHeader, Mapping, MappingStatus } from './schema.ts';
+
+/** An open device: the kernel's facts, and what cryptsetup makes of them. */
+export interface OpenDevice extends Mapping {
+  readonly status: MappingStatus;
+}
+
+/** What is open under a name, or a path below /dev/mapper. RefusedError when nothing of cryptsetup's is. */
+export async function openDevice(host: ReadHost, name: string): Promise<OpenDevice> {
+  const mapping = await mappingNamed(host, name);
+  const status = mapping === undefined ? undefined : await host.run(cryptStatus(mapping.name));
+  if (mapping !== undefined && status !== undefined) return { ...mapping, status };
+  throw new RefusedError(`no encrypted device is open as ${name}`, {
+    remedy: 'bofh crypt list shows what is open',
+  });
+}

@@ -1,0 +1,78 @@
+import { posix } from 'node:path';
+import { deviceNode } from '../blockdevice/index.ts';
+import { kernelNames, kernelText } from '../blockdevice/node.ts';
+import type { ReadHost } from '../command/index.ts';
+import { IdentityTaken, RefusedError, UsageError } from '../errors.ts';
+
+/** Letters that udev and device-mapper leave as they are in a name (libdevmapper.h, DM_STRING_MANGLING_AUTO). */
+const plain = /^[\w#+.:=@][\w#+.:=@-]*$/;
+/** DM_NAME_LEN is 128 with the NUL at its end (linux/dm-ioctl.h). */
+const longest = 127;
+/** Names that a device may get by itself when the first one is taken: `-2` to `-9`. */
+const choices = ['', '-2', '-3', '-4', '-5', '-6', '-7', '-8', '-9'] as const;
+
+/** Throws UsageError for what cannot be the name of an open device. */
+export function checkName(name: string): void {
+  const why = plain.test(name)
+    ? name.length > longest
+      ? `has more than ${longest} characters`
+      : name === 'control' || name === '.' || name === '..' || name.startsWith('bofh.')
+        ? 'is reserved'
+        : undefined
+    : 'has characters other than letters, digits and # + . : = @ _ -';
+  if (why !== undefined) throw new UsageError(`the name "${name}" of an open device ${why}`);
+}
+
+/**
+ * A name for an open device that nobody has: device-mapper's own name of the device with `-luks` behind it, or of what is
+ * no device of device-mapper `luks-` and its uuid, for the kernel's names change from boot to boot.
+ */
+export async function freeName(
+  host: ReadHost,
+  { device, uuid }: { readonly device: string; readonly uuid: string },
+): Promise<string> {
+  const { number } = await deviceNode(host, device);
+  const lower = await kernelText(host, `/sys/dev/block/${number}/dm/name`);
+  const own = lower === undefined ? undefined : `${lower}-luks`;
+  const base = own !== undefined && plain.test(own) && own.length < longest - 1 ? own : `luks-${uuid}`;
+  const taken = await Promise.all(choices.map((more) => whoHas(host, `${base}${more}`)));
+  const free = choices.find((_, index) => taken[index] === undefined);
+  if (free !== undefined) return `${base}${free}`;
+  throw new RefusedError(`${base} and all names up to ${base}-9 are taken`, {
+    remedy: 'give it another name',
+  });
+}
+
+/** The name that a site's pattern (`{name}-crypt`) gives to a device of device-mapper; undefined of any other device. */
+export async function patternName(
+  host: ReadHost,
+  { device, pattern }: { readonly device: string; readonly pattern: string },
+): Promise<string | undefined> {
+  const { number } = await deviceNode(host, device);
+  const lower = await kernelText(host, `/sys/dev/block/${number}/dm/name`);
+  return lower === undefined ? undefined : pattern.replace('{name}', () => lower);
+}
+
+/** RefusedError when somebody has the name, or IdentityTaken when we had chosen it ourselves. */
+export async function refuseTaken(
+  host: ReadHost,
+  { name, chosenBy }: { readonly name: string; readonly chosenBy: 'caller' | 'us' },
+): Promise<void> {
+  const who = await whoHas(host, name);
+  if (who === undefined) return;
+  const message = `/dev/mapper/${name} is taken: ${who}`;
+  if (chosenBy === 'us') throw new IdentityTaken(message);
+  throw new RefusedError(message, { remedy: 'give it another name' });
+}
+
+/** Also a file that lies where the node would be: neither udev nor device-mapper would replace it. */
+async function whoHas(host: ReadHost, name: string): Promise<string | undefined> {
+  for (const block of await kernelNames(host, '/sys/block')) {
+    if ((await kernelText(host, `/sys/block/${block}/dm/name`)) !== name) continue;
+    const uuid = await kernelText(host, `/sys/block/${block}/dm/uuid`);
+    return `the device ${block} has that name${uuid === undefined || uuid === '' ? '' : ` (${uuid})`}`;
+  }
+  const path = posix.join('/dev/mapper', name);
+  const kind = (await host.stat(path))?.kind;
+  return kind === undefined ? undefined : `a ${kind} is there`;
+}

@@ -1,0 +1,2 @@
+export { format } from './operations/format.ts';
+export { open } from './operations/open.ts';

@@ -1,0 +1,184 @@
+import * as z from 'zod/mini';
+import { type Look, operation } from '../../atomic/operation.ts';
+import { deviceNode, holders, identityOf, namingHolders, recognise } from '../../blockdevice/index.ts';
+import { type ChangeHost, keyRef, type ReadHost } from '../../command/index.ts';
+import { CommandError, IdentityTaken, RefusedError } from '../../errors.ts';
+import { openedByHand } from '../by-hand.ts';
+import { luksClose, luksOpen, renameMapping } from '../commands.ts';
+import { checkKey, contentInWords, refuseHeld } from '../content.ts';
+import { checkName, freeName, refuseTaken } from '../names.ts';
+import { isLuksSignature, mappingOn, mappings } from '../reads.ts';
+import { luksUuid, type Mapping } from '../schema.ts';
+
+const args = z.strictObject({
+  device: z.string().check(z.minLength(1)),
+  key: keyRef,
+  /** Below /dev/mapper. Without it the name that lvm has for the device, and `-luks`. */
+  name: z.exactOptional(z.string()),
+  /** Default: rw. */
+  mode: z.exactOptional(z.enum(['ro', 'rw'])),
+});
+
+type Args = z.infer<typeof args>;
+
+const undo = z.strictObject({
+  device: z.string(),
+  /** Which device it is, whatever bears its path later. */
+  identity: z.string(),
+  luksUuid,
+  name: z.string(),
+  mode: z.enum(['ro', 'rw']),
+  /** The name that it is opened under at first: cryptsetup makes it part of the mapping's uuid, which no rename changes. */
+  mark: z.string(),
+  /** It was open already: the uuid of that mapping. A file on /run is then all that we make. */
+  adopted: z.nullable(z.string()),
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * Opens an encrypted device; one that is open already is adopted, and not closed by the undo (value: `adopted`).
+ *
+ * The mark: anybody who opens the device under a name gives the mapping the same uuid, CRYPT-LUKS2-UUID-NAME. So it is opened
+ * under the mark for a name, and renamed: the kernel keeps the uuid with the mark in it, and refuses a name that is taken.
+ */
+export const open = operation({
+  kind: 'crypt.open',
+  version: 1,
+  args,
+  undo,
+  result: z.null(),
+  lives: 'boot',
+  restores: 'state',
+  prepare: async ({ args: asked, mark, host, chosen }): Promise<Undo> => {
+    if (asked.name !== undefined) checkName(asked.name);
+    const { path } = await deviceNode(host, asked.device);
+    const device = asked.device.startsWith('/') ? asked.device : path;
+    const { identity } = await identityOf(host, device);
+    const uuid = await uuidOn(host, device);
+    const common = { device, identity, luksUuid: uuid, mark, mode: asked.mode ?? 'rw' } as const;
+    const there = await mappingOn(host, device);
+    if (there !== undefined) return { ...common, name: adopt(asked, there), adopted: there.dmUuid };
+    await checkKey(host, asked.key);
+    await refuseHeld(host, device, await holders(host, device));
+    const name = asked.name ?? chosen?.name ?? (await freeName(host, { device, uuid }));
+    await refuseTaken(host, { name, chosenBy: 'caller' });
+    return { ...common, name, adopted: null };
+  },
+  claims: async ({ undo: { device, name, luksUuid: uuid, adopted }, on }) => {
+    const { key, beneath } = await on(device);
+    const needs = [key, ...beneath, `luks:${uuid}`];
+    return adopted === null ? { makes: [`map:${name}`], needs } : { needs: [`map:${name}`, ...needs] };
+  },
+  run: async ({ args: asked, undo: wanted, host }) => {
+    await recheck(host, wanted);
+    if (wanted.adopted !== null) {
+      await host.makeDir('/run/bofh', { mode: 0o700, parents: true });
+      await host.writeNew(markerOf(wanted), '', { mode: 0o600 });
+      return null;
+    }
+    await openAs(host, wanted, asked);
+    return null;
+  },
+  value: ({ undo: { name, adopted } }) => ({ name, path: `/dev/mapper/${name}`, adopted: adopted !== null }),
+  look: async ({ undo: made, host }) => look(host, made),
+  revert: async ({ undo: made, host }) => {
+    if (made.adopted !== null) {
+      if ((await host.stat(markerOf(made))) !== undefined) await host.removeFile(markerOf(made));
+      return;
+    }
+    const mapping = await marked(host, made);
+    if (mapping === undefined) return;
+    await refuseHeld(host, mapping.path, await holders(host, mapping.path));
+    await namingHolders(host, mapping.path, () => host.run(luksClose(mapping.name)));
+  },
+  describe: openedByHand,
+});
+
+/** What stands in for a change where there was none to make: nobody else makes a file of this name. */
+function markerOf({ mark }: Undo): string {
+  return `/run/bofh/${mark}.adopted`;
+}
+
+async function uuidOn(host: ReadHost, device: string): Promise<string> {
+  const found = await recognise(host, device);
+  if (isLuksSignature(found)) return found.uuid;
+  throw new RefusedError(`${device} is no LUKS device: it holds ${contentInWords(found)}`, {
+    remedy: 'bofh crypt list shows the encrypted devices',
+  });
+}
+
+/** The name of what is open already, if it is what was asked for. */
+function adopt({ name, mode = 'rw', device }: Args, there: Mapping): string {
+  const refuse = (why: string): RefusedError =>
+    new RefusedError(`${device} is open already as ${there.path}, ${why}`, {
+      remedy: `use it as it is, or close it first: cryptsetup close ${there.name}`,
+    });
+  if (name !== undefined && name !== there.name) throw refuse(`and not as ${name}`);
+  if (mode !== there.mode) throw refuse(there.mode === 'ro' ? 'for reading alone' : 'for writing too');
+  return there.name;
+}
+
+async function recheck(host: ChangeHost, { device, identity, luksUuid: uuid, adopted }: Undo): Promise<void> {
+  const again = { remedy: 'look at it (bofh crypt list), then give the command again' };
+  const same =
+    (await identityOf(host, device)).identity === identity && (await uuidOn(host, device)) === uuid;
+  if (!same) throw new RefusedError(`${device} is another device by now; nothing was done`, again);
+  const there = await mappingOn(host, device);
+  if (there?.dmUuid === adopted || (there === undefined && adopted === null)) return;
+  const now = there === undefined ? 'closed' : `open as ${there.path}`;
+  throw new RefusedError(`${device} is ${now} by now; nothing was done`, again);
+}
+
+async function openAs(host: ChangeHost, wanted: Undo, { key, name: asked }: Args): Promise<void> {
+  const { device, name, mark, mode, luksUuid: uuid } = wanted;
+  await refuseTaken(host, { name, chosenBy: asked === undefined ? 'us' : 'caller' });
+  await host.run(
+    luksOpen({ device, name: mark, mode, key: { key, use: 'present', of: `${device} (LUKS ${uuid})` } }),
+  );
+  if ((await marked(host, wanted)) === undefined)
+    throw new RefusedError(`cryptsetup reported success, but ${device} is not open under our mark`, {
+      remedy: 'look what is there: dmsetup info -c -o name,uuid',
+    });
+  try {
+    await host.run(renameMapping(mark, name));
+  } catch (error) {
+    if (!(error instanceof CommandError) || error.reason !== 'exists' || asked !== undefined) throw error;
+    throw new IdentityTaken(`/dev/mapper/${name} was taken meanwhile`, { cause: error });
+  }
+  const now = (await marked(host, wanted))?.name;
+  if (now !== name)
+    throw new RefusedError(
+      `dmsetup reported success, but ${device} is open as ${now ?? 'nothing'}, not as ${name}`,
+      {
+        remedy: 'look what is there: dmsetup info -c -o name,uuid',
+      },
+    );
+}
+
+/** The mapping that bears our mark, under whatever name. */
+async function marked(host: ReadHost, { luksUuid: uuid, mark }: Undo): Promise<Mapping | undefined> {
+  const all = await mappings(host);
+  return all.find((mapping) => mapping.luksUuid === uuid && mapping.dmUuid.endsWith(`-${mark}`));
+}
+
+async function look(host: ReadHost, made: Undo): Promise<Look> {
+  if (made.adopted !== null) return lookAdopted(host, made);
+  const mapping = await marked(host, made);
+  if (mapping !== undefined) {
+    // Under the mark for a name it is half-way: nobody was told of it yet.
+    const moved = [made.name, made.mark].includes(mapping.name) ? {} : { movedTo: `map:${mapping.name}` };
+    return { state: 'ours', holders: await holders(host, mapping.path), ...moved };
+  }
+  const other = (await mappings(host)).find(({ name }) => name === made.name);
+  if (other === undefined) return { state: 'gone' };
+  return { state: 'not-ours', found: `${other.path} was opened by somebody else (${other.dmUuid})` };
+}
+
+async function lookAdopted(host: ReadHost, made: Undo): Promise<Look> {
+  if ((await host.stat(markerOf(made))) === undefined) return { state: 'gone' };
+  const now = (await mappings(host)).find(({ dmUuid }) => dmUuid === made.adopted);
+  return now === undefined || now.name === made.name
+    ? { state: 'ours' }
+    : { state: 'ours', movedTo: `map:${now.name}` };
+}

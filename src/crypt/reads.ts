@@ -1,0 +1,144 @@
+import { posix } from 'node:path';
+import { deviceNode, identityOf, recognise, type Signature } from '../blockdevice/index.ts';
+import { kernelNames, kernelText } from '../blockdevice/node.ts';
+import type { ReadHost } from '../command/index.ts';
+import { ParseError, RefusedError, UsageError } from '../errors.ts';
+import { isLuks, luksDump1, luksDump2 } from './commands.ts';
+import type { LuksHeader, Mapping } from './schema.ts';
+
+/** An encrypted device, open or not. */
+export interface LuksDevice {
+  /** `/dev/dm-3`, `/dev/sdb1` */
+  readonly device: string;
+  /** What everybody calls it: `lv:vg0/web1`. */
+  readonly key: string;
+  readonly uuid: string;
+  readonly label?: string;
+  /** The mapping that it is open as. */
+  readonly mapping?: Mapping;
+}
+
+/** Is it an encrypted device of LUKS? */
+export function isLuksSignature(
+  found: Signature | undefined,
+): found is Signature & { readonly uuid: string } {
+  return found?.type === 'crypto_LUKS' && found.uuid !== undefined;
+}
+
+/** The header of an encrypted device. RefusedError when it is none, CommandError `not-found` when there is no device. */
+export async function headerOf(host: ReadHost, device: string): Promise<LuksHeader> {
+  const found = await recognise(host, device);
+  if (!isLuksSignature(found))
+    throw new RefusedError(
+      `${device} is no LUKS device: ${found === undefined ? 'nothing is on it' : `it holds ${found.type}`}`,
+      { remedy: 'bofh crypt list shows the encrypted devices' },
+    );
+  const { path } = await deviceNode(host, device);
+  const header = (await host.run(isLuks(path, 2)))
+    ? await host.run(luksDump2(path))
+    : await host.run(luksDump1(path));
+  const { uuid, label } = found;
+  if ((header.uuid ?? uuid) !== uuid)
+    throw new ParseError(`${device} has the uuid ${uuid} for blkid, and ${header.uuid ?? ''} for cryptsetup`);
+  return { ...header, uuid, ...(label === undefined ? {} : { label }) };
+}
+
+/** Every open encrypted device, and what else cryptsetup has opened, by name: the kernel's facts alone. */
+export async function mappings(host: ReadHost): Promise<readonly Mapping[]> {
+  const found: Mapping[] = [];
+  for (const block of await kernelNames(host, '/sys/block')) {
+    const sys = `/sys/block/${block}`;
+    const dmUuid = await kernelText(host, `${sys}/dm/uuid`);
+    if (dmUuid?.startsWith('CRYPT-') === true) found.push(await mappingAt(host, sys, dmUuid));
+  }
+  return found.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** The mapping of a name, or of a path that leads to one. Undefined: there is none. */
+export async function mappingNamed(host: ReadHost, name: string): Promise<Mapping | undefined> {
+  const wanted = nameIn(name);
+  return (await mappings(host)).find((mapping) => mapping.name === wanted);
+}
+
+/** `/dev/mapper/NAME` or NAME. */
+function nameIn(text: string): string {
+  const name = text.startsWith('/dev/mapper/') ? text.slice('/dev/mapper/'.length) : text;
+  if (name === '' || name.includes('/'))
+    throw new UsageError(`"${text}" is no name of an open device`, { remedy: 'bofh crypt list shows them' });
+  return name;
+}
+
+// The format of dm/uuid is that of cryptsetup 2.6 (lib/libdevmapper.c, dm_prepare_uuid): CRYPT-TYPE-[UUID-]NAME.
+const uuidOfMapping = /^CRYPT-(?<type>[A-Z0-9]+)-(?:(?<hex>[0-9a-f]{32})-)?.*$/s;
+const hyphens = /^(?<a>.{8})(?<b>.{4})(?<c>.{4})(?<d>.{4})(?<e>.{12})$/;
+
+async function mappingAt(host: ReadHost, sys: string, dmUuid: string): Promise<Mapping> {
+  const text = async (file: string): Promise<string> => {
+    const value = await kernelText(host, `${sys}/${file}`);
+    if (value === undefined) throw new ParseError(`${sys} has no ${file}`);
+    return value;
+  };
+  const name = await text('dm/name');
+  const { type, hex } = uuidOfMapping.exec(dmUuid)?.groups ?? {};
+  if (type === undefined) throw new ParseError(`the mapping ${name} has the uuid "${dmUuid}"`);
+  const size = Number(await text('size')) * 512;
+  if (!Number.isSafeInteger(size)) throw new ParseError(`the mapping ${name} has no size`);
+  const uuid = hex?.replace(hyphens, '$<a>-$<b>-$<c>-$<d>-$<e>');
+  return {
+    ...{ name, path: `/dev/mapper/${name}`, number: await text('dev'), dmUuid, type },
+    ...(uuid === undefined ? {} : { luksUuid: uuid }),
+    ...{ size, mode: (await text('ro')) === '0' ? 'rw' : 'ro' },
+    beneath: await kernelNames(host, `${sys}/slaves`),
+  };
+}
+
+/** The mapping that this very device is open as: by the kernel's list of what lies on it, not by a uuid, which a copy has too. */
+export async function mappingOn(host: ReadHost, device: string): Promise<Mapping | undefined> {
+  const { number } = await deviceNode(host, device);
+  const name = posix.basename(await host.readLink(`/sys/dev/block/${number}`));
+  return (await mappings(host)).find(
+    ({ luksUuid, beneath }) => luksUuid !== undefined && beneath.includes(name),
+  );
+}
+
+/** Every encrypted device of this host. Each device is probed, for no cache knows them all. */
+export async function luksDevices(host: ReadHost): Promise<readonly LuksDevice[]> {
+  const open = await mappings(host);
+  const found: LuksDevice[] = [];
+  for (const block of await blockNames(host)) {
+    // The kernel writes a slash in a name as an exclamation mark (cciss!c0d0).
+    const device = `/dev/${block.replaceAll('!', '/')}`;
+    const signature = await signatureOf(host, device);
+    if (!isLuksSignature(signature)) continue;
+    const mapping = open.find(({ beneath }) => beneath.includes(block));
+    const { uuid, label } = signature;
+    const { key } = await identityOf(host, device);
+    found.push({
+      ...{ device, key, uuid },
+      ...(label === undefined ? {} : { label }),
+      ...(mapping === undefined ? {} : { mapping }),
+    });
+  }
+  return found;
+}
+
+/** A drive without a medium, or a loop device without a file, has no size and holds nothing. */
+async function signatureOf(host: ReadHost, device: string): Promise<Signature | undefined> {
+  const { number } = await deviceNode(host, device);
+  if ((await kernelText(host, `/sys/dev/block/${number}/size`)) === '0') return undefined;
+  return recognise(host, device);
+}
+
+async function blockNames(host: ReadHost): Promise<readonly string[]> {
+  const names: string[] = [];
+  for (const disk of await kernelNames(host, '/sys/block')) {
+    names.push(disk);
+    for (const entry of await kernelNames(host, `/sys/block/${disk}`))
+      if (
+        entry.startsWith(disk) &&
+        (await kernelText(host, `/sys/block/${disk}/${entry}/partition`)) !== undefined
+      )
+        names.push(entry);
+  }
+  return names;
+}

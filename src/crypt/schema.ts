@@ -1,0 +1,110 @@
+import * as z from 'zod/mini';
+import type { Bytes } from '../units.ts';
+
+/** A UUID as LUKS and blkid write it. */
+export const luksUuid = z
+  .string()
+  .check(z.regex(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'a UUID in lower case'));
+
+const count = z.int().check(z.minimum(0));
+// Offsets and sizes are strings in the metadata of LUKS2: JSON numbers have no 64 bits (LUKS2 on-disk format, 3.).
+const bytes = z.pipe(
+  z.string().check(z.regex(/^\d+$/)),
+  z.pipe(
+    z.transform((text: string) => Number(text)),
+    z.int(),
+  ),
+);
+const kdf = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('pbkdf2'), iterations: count, salt: z.string() }),
+  z.object({ type: z.enum(['argon2i', 'argon2id']), time: count, memory: count, salt: z.string() }),
+]);
+const slotNumber = z.string().check(z.regex(/^\d+$/));
+
+/** `cryptsetup luksDump --dump-json-metadata`, as far as we use it (LUKS2 on-disk format specification). */
+export const luks2Metadata = z.object({
+  keyslots: z.record(
+    slotNumber,
+    z.discriminatedUnion('type', [
+      z.object({ type: z.literal('luks2'), priority: z.exactOptional(z.int()), kdf }),
+      // Of a reencryption that is under way.
+      z.object({ type: z.literal('reencrypt') }),
+    ]),
+  ),
+  tokens: z.record(slotNumber, z.object({ type: z.string(), keyslots: z.array(slotNumber) })),
+  segments: z.record(
+    slotNumber,
+    z.object({
+      type: z.string(),
+      offset: bytes,
+      size: z.string().check(z.regex(/^(?:dynamic|\d+)$/)),
+      encryption: z.exactOptional(z.string()),
+      sector_size: z.exactOptional(count),
+    }),
+  ),
+  config: z.object({
+    requirements: z.exactOptional(z.object({ mandatory: z.exactOptional(z.array(z.string())) })),
+  }),
+});
+
+/** A slot in which the volume's key lies, locked by one key of a person's. */
+export interface KeySlot {
+  readonly slot: number;
+  readonly kdf: 'pbkdf2' | 'argon2i' | 'argon2id';
+  /** Memory that it takes to open it; pbkdf2 takes none. */
+  readonly memory?: Bytes;
+  /** Rounds: iterations of pbkdf2, passes of argon2. */
+  readonly rounds: number;
+  /** Drawn anew whenever a slot is written, so it tells one content of a slot from another. Base64 or hex. */
+  readonly salt: string;
+}
+
+/** The header of an encrypted device. No key is in it that opens anything. */
+export interface LuksHeader {
+  readonly version: 1 | 2;
+  readonly uuid: string;
+  readonly label?: string;
+  /** `aes-xts-plain64` */
+  readonly cipher: string;
+  readonly sectorSize: Bytes;
+  /** Where the encrypted data begins. */
+  readonly dataOffset: Bytes;
+  readonly keySlots: readonly KeySlot[];
+  /** What else may open it: `systemd-tpm2`, `clevis`. */
+  readonly tokens: readonly { readonly type: string; readonly slots: readonly number[] }[];
+  /** What a program must know before it may open it, as `online-reencrypt`: there is more to it than stands here. */
+  readonly requirements: readonly string[];
+}
+
+/** An open device, from the kernel's own facts. */
+export interface Mapping {
+  readonly name: string;
+  /** `/dev/mapper/NAME` */
+  readonly path: string;
+  /** `major:minor` */
+  readonly number: string;
+  /** What cryptsetup has set when it opened it: `CRYPT-LUKS2-<uuid without hyphens>-<the name then>`. */
+  readonly dmUuid: string;
+  /** `LUKS1`, `LUKS2`, `PLAIN`, `VERITY` … */
+  readonly type: string;
+  /** Of the header that it was opened by; undefined of what has none. */
+  readonly luksUuid?: string;
+  readonly size: Bytes;
+  readonly mode: 'ro' | 'rw';
+  /** Kernel names of the devices beneath, as `dm-3`. */
+  readonly beneath: readonly string[];
+}
+
+/** What `cryptsetup status` says of a mapping. */
+export interface MappingStatus {
+  readonly inUse: boolean;
+  readonly type: string;
+  /** Undefined: cryptsetup could not read its header, or it has none. */
+  readonly cipher?: string;
+  readonly keyLocation?: string;
+  readonly device?: string;
+  readonly offset?: Bytes;
+  readonly size: Bytes;
+  readonly mode: 'ro' | 'rw';
+  readonly flags: readonly string[];
+}

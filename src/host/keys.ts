@@ -1,0 +1,111 @@
+import { posix } from 'node:path';
+import { type KeyInput, keyInWords, type KeyRef, Secret } from '../command/index.ts';
+import { CommandError, RefusedError, UsageError } from '../errors.ts';
+import { fileReads } from './files.ts';
+import { endInWords } from './program.ts';
+import { collect } from './start.ts';
+
+/** Where the local host gets keys from that are neither in a file nor a program's answer. */
+export interface KeyOptions {
+  /** The keys that the site file names. */
+  readonly siteKeys?: () => Readonly<Record<string, KeyRef>>;
+  /** Asks a person, without an echo. Missing: there is nobody to ask, and such a key is refused. */
+  readonly askKey?: (question: string) => Promise<string>;
+}
+
+/** Gives the bytes that a program is to read: a key is fetched, everything else is given back. */
+export type FetchInput = <T extends Secret | string>(input: T | KeyInput) => Promise<T | Secret>;
+
+/** cryptsetup reads no more of a key (`cryptsetup --help`: "Maximum keyfile size: 8192kB"). */
+const longest = 8 * 1024 * 1024;
+const commandLimitMs = 120_000;
+
+/** A key that a person has typed is asked for once in the life of a host; all others are fetched again each time. */
+export function keyFetcher(options: KeyOptions, env: Readonly<Record<string, string>>): FetchInput {
+  const typed = new Map<string, Promise<Secret>>();
+  const fetch = async (input: KeyInput, key: KeyRef = input.key, depth = 0): Promise<Secret> => {
+    switch (key.from) {
+      case 'site':
+        return fetch(input, siteKey(options, key.name, depth), depth + 1);
+      case 'file':
+        return checked(await fileReads.readFile(key.path), key);
+      case 'credential':
+        return checked(await fileReads.readFile(posix.join(credentials(), key.name)), key);
+      case 'command':
+        return checked(await printed(key.argv, env), key);
+      case 'ask': {
+        const asked = typed.get(labelOf(input)) ?? ask(input, options.askKey);
+        typed.set(labelOf(input), asked);
+        return asked;
+      }
+    }
+  };
+  return (input) => (isKey(input) ? fetch(input) : Promise.resolve(input));
+}
+
+function isKey(input: Secret | string | KeyInput): input is KeyInput {
+  return typeof input !== 'string' && !(input instanceof Secret);
+}
+
+function labelOf({ use, of }: KeyInput): string {
+  return `${use === 'new' ? 'New key' : 'Key'} of ${of}`;
+}
+
+function siteKey({ siteKeys }: KeyOptions, name: string, depth: number): KeyRef {
+  const keys = siteKeys?.() ?? {};
+  const key = Object.hasOwn(keys, name) ? keys[name] : undefined;
+  if (key === undefined || depth > 8)
+    throw new UsageError(`the site file names no key "${name}"${depth > 8 ? ' that leads anywhere' : ''}`, {
+      remedy: 'write it into keys of the site file, or say where the key comes from',
+    });
+  return key;
+}
+
+function credentials(): string {
+  const directory = process.env['CREDENTIALS_DIRECTORY'];
+  if (directory?.startsWith('/') === true) return directory;
+  throw new RefusedError('systemd has handed no credentials to this process', {
+    remedy: 'run it as a service with LoadCredential= (systemd.exec(5)), or take the key from elsewhere',
+  });
+}
+
+function checked(bytes: Uint8Array, key: KeyRef): Secret {
+  const from = keyInWords(key);
+  if (bytes.length === 0)
+    throw new RefusedError(`the key from ${from} is empty`, { remedy: 'see what should have been there' });
+  if (bytes.length > longest)
+    throw new RefusedError(
+      `the key from ${from} has more than 8 MiB, of which cryptsetup would read a part`,
+      {
+        remedy: 'take a shorter key',
+      },
+    );
+  return new Secret(bytes);
+}
+
+/** What it prints must never get into an error, so a failure is told without it. */
+async function printed(
+  [file = '', ...argv]: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<Uint8Array> {
+  const program = { tool: file, file, argv };
+  const { end, stdout } = await collect(program, { env, timeoutMs: commandLimitMs });
+  if (end.how !== 'exit' || end.exitCode !== 0)
+    throw new CommandError({
+      ...{ tool: file, argv: [], reason: 'unknown' },
+      what: `it was to print a key, and ended by ${endInWords(end)}`,
+    });
+  return stdout.at(-1) === 0x0a ? stdout.subarray(0, -1) : stdout;
+}
+
+async function ask(input: KeyInput, askKey: KeyOptions['askKey']): Promise<Secret> {
+  const question = labelOf(input);
+  if (askKey === undefined)
+    throw new RefusedError(`${question} is to be asked for, and there is nobody to ask`, {
+      remedy: 'give the command on a terminal, or say where the key comes from (file:/PATH)',
+    });
+  const text = await askKey(`${question}: `);
+  if (input.use === 'new' && (await askKey(`${question}, once more: `)) !== text)
+    throw new RefusedError(`${question}: the two are not the same`, { remedy: 'give the command again' });
+  return checked(Buffer.from(text), { from: 'ask' });
+}

@@ -1,0 +1,239 @@
+import { fingerprintOf } from '../keys.ts';
+import { type Device, deviceByNumber, devices, dmName, freeMinor, openers } from '../devices.ts';
+import { one, type Options, readOptions, unmodelled } from '../options.ts';
+import type { CryptMapping, LuksSlot } from '../parts.ts';
+import type { World } from '../world.ts';
+import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
+import { deviceAt } from './block.ts';
+import { luks1Text, luks2Json } from './crypt-text.ts';
+
+const mib = 1024 ** 2;
+
+/** Where the data of a LUKS device begins: what cryptsetup 2.6 takes by itself. */
+export const luksOffset = { 1: 2 * mib, 2: 16 * mib } as const;
+
+const known: Readonly<Record<string, ToolModel>> = {
+  isLuks,
+  luksDump,
+  luksFormat,
+  open,
+  close,
+  status,
+};
+
+/** cryptsetup 2.6 and dmsetup 1.02, as far as bofh asks them. */
+export const cryptTools: Readonly<Record<string, ToolModel>> = {
+  cryptsetup: (call) => {
+    const [verb = '', ...argv] = call.argv;
+    const model = known[verb];
+    if (model === undefined) throw unmodelled(call, 'the verb is new to it');
+    return model({ ...call, argv });
+  },
+  dmsetup: (call) => {
+    const [verb = '', from = '', to = '', ...more] = call.argv;
+    if (verb !== 'rename' || to === '' || more.length > 0) throw unmodelled(call, 'it renames');
+    return dmsetupRename(call.world, from, to);
+  },
+};
+
+/** A LUKS device, and what its header says. */
+interface Luks {
+  readonly device: Device;
+  readonly version: 1 | 2;
+  readonly uuid: string;
+  readonly slots: readonly LuksSlot[];
+}
+
+function luksAt(world: World, path: string): Luks | 'missing' | 'none' {
+  const device = deviceAt(world, path);
+  if (device === undefined) return 'missing';
+  const { superblock, luks } = world.live.get(device.storage) ?? {};
+  if (superblock?.type !== 'crypto_LUKS') return 'none';
+  const { uuid = '', version } = superblock;
+  return { device, uuid, version: version === '1' ? 1 : 2, slots: luks?.slots ?? [] };
+}
+
+function missing(path: string): ReturnType<ToolModel> {
+  return failed(4, `Device ${path} does not exist or access denied.`);
+}
+
+function only(call: ToolCall, options: Options): string {
+  const [word = '', ...more] = options.words;
+  if (word === '' || more.length > 0) throw unmodelled(call, 'it takes one thing');
+  return word;
+}
+
+function isLuks(call: ToolCall): ReturnType<ToolModel> {
+  const options = readOptions(call, { values: ['--type'] });
+  const found = luksAt(call.world, only(call, options));
+  if (found === 'missing') return missing(only(call, options));
+  const same = found !== 'none' && one(options, '--type') === `luks${found.version}`;
+  return { exitCode: same ? 0 : 1, stdout: '', stderr: '' };
+}
+
+function luksDump(call: ToolCall): ReturnType<ToolModel> {
+  const options = readOptions(call, { flags: ['--dump-json-metadata'] });
+  const path = only(call, options);
+  const found = luksAt(call.world, path);
+  if (found === 'missing') return missing(path);
+  if (found === 'none') return failed(1, `Device ${path} is not a valid LUKS device.`);
+  const asJson = options.flags.size > 0;
+  if (asJson && found.version === 1)
+    return failed(1, 'Dump operation is not supported for this device type.');
+  if (!asJson && found.version === 2) throw unmodelled(call, 'of LUKS2 it knows the metadata alone');
+  return ok(asJson ? luks2Json(found.slots) : luks1Text(path, found));
+}
+
+function luksFormat(call: ToolCall): ReturnType<ToolModel> {
+  const options = readOptions(call, {
+    flags: ['--batch-mode'],
+    values: ['--type', '--uuid', '--label', '--pbkdf', '--pbkdf-memory', '--iter-time', '--key-file'],
+  });
+  const path = only(call, options);
+  const { world, stdin } = call;
+  const [uuid, kdf, label] = [one(options, '--uuid'), one(options, '--pbkdf'), one(options, '--label')];
+  if (stdin === undefined || one(options, '--key-file') !== '-' || uuid === undefined || !isKdf(kdf))
+    throw unmodelled(call, 'it needs its key on stdin, --uuid and --pbkdf');
+  const device = deviceAt(world, path);
+  if (device === undefined) return missing(path);
+  if (openers(world, device.number).length > 0)
+    return failed(5, `Cannot exclusively open ${path}, device in use.`);
+  const version = one(options, '--type') === 'luks1' ? '1' : '2';
+  const memory = Number(one(options, '--pbkdf-memory') ?? 0);
+  world.live.set(device.storage, {
+    superblock: {
+      type: 'crypto_LUKS',
+      usage: 'crypto',
+      uuid,
+      version,
+      ...(label === undefined ? {} : { label }),
+    },
+    luks: { slots: [newSlot(world, { slot: 0, kdf, memory, key: stdin })] },
+  });
+  return ok();
+}
+
+function isKdf(kdf: string | undefined): kdf is LuksSlot['kdf'] {
+  return kdf === 'pbkdf2' || kdf === 'argon2id';
+}
+
+/** A slot of a header, with a salt of its own. */
+export function newSlot(world: World, make: Omit<LuksSlot, 'salt'>): LuksSlot {
+  const salt = Buffer.from(world.ids.uuid().replaceAll('-', '').repeat(2), 'hex').toString('base64');
+  return { ...make, key: fingerprintOf(make.key), salt };
+}
+
+/** The slot that a key opens. Of a real device a plan cannot tell: there every key does. */
+function slotFor(world: World, { slots, device }: Luks, key: string, wanted?: string): boolean {
+  if (world.overlay !== undefined && !world.live.has(device.storage)) return true;
+  return slots.some(
+    (slot) => slot.key === fingerprintOf(key) && (wanted === undefined || String(slot.slot) === wanted),
+  );
+}
+
+function open(call: ToolCall): ReturnType<ToolModel> {
+  const options = readOptions(call, {
+    flags: ['--test-passphrase', '--readonly'],
+    values: ['--type', '--key-file', '--key-slot'],
+  });
+  const { world, stdin } = call;
+  const [path = '', name = '', ...more] = options.words;
+  const test = options.flags.has('--test-passphrase');
+  if (stdin === undefined || one(options, '--key-file') !== '-' || more.length > 0 || (name === '') !== test)
+    throw unmodelled(call, 'it needs its key on stdin, a device, and a name unless it only tests');
+  if (!test && dmNames(world).includes(name)) return failed(5, `Device ${name} already exists.`);
+  const found = realLuks(world, path);
+  if (found === 'missing') return missing(path);
+  if (found === 'none') return failed(1, `Device ${path} is not a valid LUKS device.`);
+  if (!slotFor(world, found, stdin, one(options, '--key-slot')))
+    return failed(2, 'No key available with this passphrase.');
+  if (test) return ok();
+  if (openers(world, found.device.number).length > 0)
+    return failed(5, `Cannot use device ${path} which is in use (already mapped or mounted).`);
+  openMapping(world, found, { name, mode: options.flags.has('--readonly') ? 'ro' : 'rw' });
+  return ok();
+}
+
+/** In a plan the header of a real device was not read by the model: its prober has named what is there. */
+function realLuks(world: World, path: string): Luks | 'missing' | 'none' {
+  const found = luksAt(world, path);
+  if (found !== 'none' || world.overlay === undefined) return found;
+  const device = deviceAt(world, path);
+  const known = world.overlay.luks.get(device?.number ?? '');
+  return device === undefined || known === undefined || world.live.has(device.storage)
+    ? found
+    : { device, ...known, slots: [] };
+}
+
+/** What the kernel does when it opens one; also an administrator's. */
+export function openMapping(
+  world: World,
+  { device, uuid, version }: Pick<Luks, 'device' | 'uuid' | 'version'>,
+  { name, mode }: Pick<CryptMapping, 'name' | 'mode'>,
+): CryptMapping {
+  const storage = `crypt:${uuid}:${device.storage}`;
+  if (!world.live.has(storage)) world.live.set(storage, {});
+  const made: CryptMapping = {
+    ...{ number: `${world.dmMajor}:${freeMinor(world)}`, name, lower: device.number, mode, storage },
+    dmUuid: `CRYPT-LUKS${version}-${uuid.replaceAll('-', '')}-${name}`,
+    size: device.size - luksOffset[version],
+  };
+  world.mappings = [...world.mappings, made];
+  return made;
+}
+
+function close(call: ToolCall): ReturnType<ToolModel> {
+  const name = only(call, readOptions(call, {}));
+  const { world } = call;
+  const mapping = world.mappings.find((each) => each.name === name);
+  if (mapping === undefined) return failed(4, `Device ${name} is not active.`);
+  if (openers(world, mapping.number).length > 0) return failed(5, `Device ${name} is still in use.`);
+  world.mappings = world.mappings.filter((each) => each !== mapping);
+  return ok();
+}
+
+function status(call: ToolCall): ReturnType<ToolModel> {
+  const name = only(call, readOptions(call, {}));
+  const mapping = call.world.mappings.find((each) => each.name === name);
+  if (mapping === undefined) return { exitCode: 4, stdout: `/dev/mapper/${name} is inactive.\n`, stderr: '' };
+  const { dmUuid, lower, size, mode } = mapping;
+  const [, type = ''] = dmUuid.split('-');
+  const device = deviceByNumber(call.world, lower);
+  const isUsed = openers(call.world, mapping.number).length > 0;
+  const path =
+    device?.lv === undefined
+      ? `/dev/${device?.name ?? ''}`
+      : `/dev/mapper/${dmName(device.lv.vg.name, device.lv.lv.name)}`;
+  return ok(
+    [
+      `/dev/mapper/${name} is active${isUsed ? ' and is in use' : ''}.`,
+      `  type:    ${type}`,
+      '  cipher:  aes-xts-plain64',
+      '  keysize: 512 bits',
+      `  key location: ${type === 'LUKS2' ? 'keyring' : 'dm-crypt'}`,
+      `  device:  ${path}`,
+      '  sector size:  512',
+      `  offset:  ${luksOffset[type === 'LUKS1' ? 1 : 2] / 512} sectors`,
+      `  size:    ${size / 512} sectors`,
+      `  mode:    ${mode === 'ro' ? 'readonly' : 'read/write'}`,
+      '',
+    ].join('\n'),
+  );
+}
+
+/** Every name of device-mapper. */
+function dmNames(world: World): readonly string[] {
+  return devices(world).flatMap(({ lv, mapping }) =>
+    lv === undefined ? (mapping?.name ?? []) : dmName(lv.vg.name, lv.lv.name),
+  );
+}
+
+/** The kernel refuses a name that another mapping or volume has. */
+function dmsetupRename(world: World, from: string, to: string): ReturnType<ToolModel> {
+  const mapping = world.mappings.find(({ name }) => name === from);
+  const refused = `device-mapper: rename ioctl on ${from}  failed: `;
+  if (mapping === undefined) return failed(1, `${refused}No such device or address\nCommand failed.`);
+  if (dmNames(world).includes(to)) return failed(1, `${refused}Device or resource busy\nCommand failed.`);
+  mapping.name = to;
+  return ok();
+}

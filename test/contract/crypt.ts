@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { holders, identityOf, probe } from '../../src/blockdevice/index.ts';
+import type { ChangeHost, KeyInput } from '../../src/command/index.ts';
+import {
+  isLuks,
+  luksClose,
+  luksDump1,
+  luksFormat,
+  luksOpen,
+  renameMapping,
+  testKey,
+  wipeLuks,
+} from '../../src/crypt/commands.ts';
+import { headerOf, mappingOn, mappings, openDevice } from '../../src/crypt/index.ts';
+import { deactivate, lvcreate, lvremove, lvs } from '../../src/lvm/commands.ts';
+import { dmName } from '../../src/lvm/names.ts';
+import { udevOf } from '../../src/lvm/reads.ts';
+import { andThen, fails, type Scenario } from './scenario.ts';
+
+const uuid = '5e1f0000-0000-4000-8000-0000000000c2';
+const tag = 'bofh.0123456789ab.2';
+const name = 'contract-2';
+const pbkdf = { kdf: 'pbkdf2', timeMs: 10 } as const;
+
+/** Two keys in files, for as long as the work lasts. */
+async function withKeys(
+  change: ChangeHost,
+  directory: string,
+  work: (keys: { readonly key: KeyInput; readonly wrong: KeyInput }) => Promise<void>,
+): Promise<void> {
+  const paths = [`${directory}/key`, `${directory}/wrong`];
+  for (const path of paths) await change.writeNew(path, `secret of ${path}`, { mode: 0o600 });
+  const input = (path = ''): KeyInput => ({ key: { from: 'file', path }, use: 'present', of: 'the test' });
+  await andThen(
+    () => work({ key: input(paths[0]), wrong: input(paths[1]) }),
+    async () => {
+      for (const path of paths) await change.removeFile(path);
+    },
+  );
+}
+
+/** cryptsetup and device-mapper, as far as the driver relies on them. */
+export const cryptScenarios: readonly Scenario[] = [
+  {
+    name: 'luksFormat writes the uuid that was chosen, and its header and key can be read; wipefs takes both headers',
+    needs: ['device'],
+    run: async ({ host, change, device, directory }) =>
+      withKeys(change, directory, async ({ key, wrong }) => {
+        for (const version of [1, 2] as const)
+          await andThen(
+            async () => {
+              await change.run(luksFormat({ device, version, uuid, key, pbkdf }));
+              assert.deepEqual(await probe(host, device), { type: 'crypto_LUKS', usage: 'crypto', uuid });
+              assert.equal(await host.run(isLuks(device, version)), true);
+              assert.equal(await host.run(isLuks(device, version === 1 ? 2 : 1)), false);
+              const header = await headerOf(host, device);
+              assert.equal(header.version, version);
+              assert.equal(header.dataOffset, (version === 1 ? 2 : 16) * 1024 ** 2);
+              assert.deepEqual(
+                header.keySlots.map(({ slot, kdf }) => [slot, kdf]),
+                [[0, 'pbkdf2']],
+              );
+              assert.equal(await host.run(testKey({ device, key })), true);
+              assert.equal(await host.run(testKey({ device, key: wrong })), false);
+            },
+            () => change.run(wipeLuks(device)),
+          );
+        assert.equal(await probe(host, device), undefined);
+      }),
+  },
+  {
+    name: 'what is no LUKS device: isLuks says so, the others fail; what is not there is not found',
+    needs: ['device'],
+    run: async ({ host, change, device, directory }) =>
+      withKeys(change, directory, async ({ key }) => {
+        const missing = '/dev/bofh-no-such-device';
+        assert.equal(await host.run(isLuks(device, 2)), false);
+        await fails(host.run(luksDump1(device)), 'unknown');
+        await fails(host.run(isLuks(missing, 2)), 'not-found');
+        await fails(host.run(luksDump1(missing)), 'not-found');
+        await fails(change.run(luksFormat({ device: missing, version: 2, uuid, key, pbkdf })), 'not-found');
+      }),
+  },
+  {
+    name: 'an open device keeps the uuid of its first name when it is renamed, and the kernel refuses a name that is taken',
+    needs: ['vg'],
+    run: async ({ host, change, vg, directory }) =>
+      withKeys(change, directory, async ({ key, wrong }) => {
+        const udev = await udevOf(host);
+        await change.run(lvcreate({ vg, name, extents: 16, tags: [tag], ...udev }));
+        const lv = (await host.run(lvs())).find(({ tags }) => tags.includes(tag));
+        assert.ok(lv !== undefined);
+        const device = lv.dmPath;
+        const remove = async (): Promise<void> => {
+          for (const mapping of await mappings(host)) await change.run(luksClose(mapping.name));
+          await change.run(wipeLuks(device));
+          await change.run(deactivate({ vg, name, uuid: lv.uuid, ...udev }));
+          await change.run(lvremove({ vg, name, uuid: lv.uuid, tag, ...udev }));
+        };
+        await andThen(async () => {
+          await change.run(luksFormat({ device, version: 2, uuid, key, pbkdf }));
+          await fails(change.run(luksOpen({ device, name: 'first', mode: 'rw', key: wrong })), 'denied');
+          assert.deepEqual(await mappings(host), []);
+
+          await change.run(luksOpen({ device, name: 'first', mode: 'rw', key }));
+          await change.run(renameMapping('first', 'second'));
+          const mapping = await mappingOn(host, device);
+          assert.equal(mapping?.name, 'second');
+          assert.equal(mapping.dmUuid, `CRYPT-LUKS2-${uuid.replaceAll('-', '')}-first`);
+          assert.equal(mapping.size, 48 * 1024 ** 2);
+          assert.equal(mapping.mode, 'rw');
+          assert.deepEqual(
+            (await holders(host, device)).map(({ kind }) => kind),
+            ['mapping'],
+          );
+          assert.equal((await identityOf(host, mapping.path)).container, `luks:${uuid}`);
+          const { status } = await openDevice(host, 'second');
+          assert.deepEqual([status.type, status.mode, status.inUse], ['LUKS2', 'rw', false]);
+
+          await fails(change.run(luksOpen({ device, name: 'third', mode: 'rw', key })), 'busy');
+          await fails(change.run(luksOpen({ device, name: 'second', mode: 'rw', key })), 'exists');
+          await fails(change.run(luksFormat({ device, version: 2, uuid, key, pbkdf })), 'busy');
+          await fails(change.run(renameMapping('first', 'fourth')), 'not-found');
+          await fails(change.run(renameMapping('second', dmName(vg, name))), 'exists');
+          await change.run(luksClose('second'));
+          assert.equal(await mappingOn(host, device), undefined);
+          await fails(change.run(luksClose('second')), 'not-found');
+        }, remove);
+      }),
+  },
+];

@@ -1,0 +1,23 @@
+import type { RigSpecimens } from '../operations.ts';
+import { makeVolume, removeVolume, root, uuid } from './shell.ts';
+
+const key = '/run/rig-key';
+const makeKey = `printf geheim > ${key}`;
+const makeLuks = `cryptsetup luksFormat -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --uuid ${uuid} --key-file=- ${root} < ${key}`;
+/** As fast as it gets: what is tried here is not the key. */
+const quick = `type: 'luks2', pbkdf: 'pbkdf2', pbkdfTimeMs: 10`;
+
+export const crypt: RigSpecimens['crypt'] = {
+  format: {
+    setUp: `${makeVolume} && ${makeKey}`,
+    call: `tx.crypt.format({ device: '${root}', key: { from: 'file', path: '${key}' }, ${quick} })`,
+    act: { tool: 'cryptsetup', words: ['luksFormat'] },
+    clear: `${removeVolume}; rm -f ${key}`,
+  },
+  open: {
+    setUp: `${makeVolume} && ${makeKey} && ${makeLuks}`,
+    call: `tx.crypt.open({ device: '${root}', key: { from: 'file', path: '${key}' } })`,
+    act: { tool: 'cryptsetup', words: ['open'] },
+    clear: `${removeVolume}; rm -f ${key}`,
+  },
+};

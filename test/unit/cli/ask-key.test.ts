@@ -1,0 +1,64 @@
+import { EventEmitter } from 'node:events';
+import { describe, expect, it } from 'vitest';
+import { askKey, type KeyInputStream } from '../../../src/cli/ask-key.ts';
+import { InterruptedError, RefusedError } from '../../../src/errors.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+
+/** A terminal on which these bytes are typed, one chunk after the other, as soon as somebody listens. */
+function typing(...chunks: readonly string[]) {
+  const events = new EventEmitter();
+  const modes: boolean[] = [];
+  const lines: string[] = [];
+  const input = Object.assign(events, {
+    isTTY: true,
+    setRawMode: (raw: boolean) => {
+      modes.push(raw);
+      return input;
+    },
+    resume: () => {
+      setImmediate(() => {
+        for (const chunk of chunks) events.emit('data', Buffer.from(chunk));
+      });
+      return input;
+    },
+    pause: () => input,
+  }) as unknown as KeyInputStream;
+  const terminal = {
+    interactive: true,
+    draw: () => undefined,
+    line: (text: string) => void lines.push(text),
+  };
+  return { asked: () => askKey(terminal, 'Key of /dev/x: ', input), modes, lines, events };
+}
+
+describe('the question for a key', () => {
+  it('takes what is typed up to the end of the line, and shows nothing of it', async () => {
+    const { asked, modes, lines, events } = typing('ge', 'heim\r', 'later');
+
+    expect(await asked()).toBe('geheim');
+    expect(lines).toEqual(['Key of /dev/x:']);
+    expect(modes).toEqual([true, false]);
+    expect(events.listenerCount('data')).toBe(0);
+  });
+
+  it('lets the last letter be taken back, whatever its length in UTF-8', async () => {
+    expect(await typing('gä€\u007f\u007fo\bx\u007f\n').asked()).toBe('g');
+    expect(await typing('\u007f\n').asked()).toBe('');
+  });
+
+  it('ends at Ctrl-C with nothing, and gives the terminal back', async () => {
+    const { asked, modes } = typing('ge\u0003');
+
+    expect(await rejectionOf(asked())).toBeInstanceOf(InterruptedError);
+    expect(modes).toEqual([true, false]);
+  });
+
+  it('is refused where there is no terminal, with what to do', async () => {
+    const terminal = { interactive: false, draw: () => undefined, line: () => undefined };
+
+    const error = await rejectionOf(askKey(terminal, 'Key of /dev/x: '));
+
+    expect(error).toBeInstanceOf(RefusedError);
+    expect(error).toMatchObject({ remedy: 'say where the key comes from: --key file:/PATH' });
+  });
+});

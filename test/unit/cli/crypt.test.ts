@@ -1,0 +1,115 @@
+import { describe, expect, it } from 'vitest';
+import * as answers from '../../../src/cli/answers.ts';
+import { RefusedError, UsageError } from '../../../src/errors.ts';
+import type { SimulatedHost } from '../../../src/testing/index.ts';
+import { typed } from '../plan/support.ts';
+import { blankVolume, device, encrypted, programsOf, uuid } from '../crypt/support.ts';
+
+const said = async (host: SimulatedHost, line: string): Promise<string> =>
+  (await typed(host, ['--json', ...line.split(' ')])).stdout;
+const inWords = async (host: SimulatedHost, line: string): Promise<string> =>
+  (await typed(host, line.split(' '))).stdout;
+
+describe('bofh crypt list', () => {
+  it('has every encrypted device, open or closed', async () => {
+    const host = encrypted();
+    host.admin.lvcreate({ vg: 'vg0', name: 'other', extents: 16 });
+    const other = uuid.replace('5', '6');
+    host.admin.luksFormat({ device: '/dev/vg0/other', uuid: other, key: 'x', label: 'backup' });
+    host.admin.luksOpen('/dev/vg0/other', 'backup');
+
+    const list = answers.cryptList.parse(JSON.parse(await said(host, 'crypt list')));
+
+    expect(list).toEqual([
+      { device: '/dev/dm-0', uuid, label: null, open: null, size: null, mode: null },
+      {
+        ...{ device: '/dev/dm-1', uuid: other, label: 'backup', open: '/dev/mapper/backup' },
+        ...{ size: 48 * 1024 ** 2, mode: 'rw' },
+      },
+    ]);
+    expect(await inWords(host, 'crypt list')).toMatch(/\/dev\/dm-0 +5e1f\S+ +closed\b/);
+  });
+
+  it('is empty where there is none', async () => {
+    expect(JSON.parse(await said(blankVolume(), 'crypt list'))).toEqual([]);
+    expect((await typed(blankVolume(), ['crypt', 'list'])).stderr).toContain('no encrypted device');
+  });
+});
+
+describe('bofh crypt dump and status', () => {
+  it.each([1, 2] as const)('tell of a LUKS%d device', async (version) => {
+    const host = encrypted(version);
+    host.admin.luksOpen(device, 'mine');
+
+    const dump = answers.cryptDump.parse(JSON.parse(await said(host, `crypt dump ${device}`)));
+    const status = answers.cryptStatus.parse(JSON.parse(await said(host, 'crypt status mine')));
+
+    expect(dump).toMatchObject({ version, uuid, keySlots: [{ slot: 0, kdf: 'pbkdf2', memory: null }] });
+    expect(status).toMatchObject({
+      path: '/dev/mapper/mine',
+      type: `LUKS${version}`,
+      uuid,
+      mode: 'rw',
+      inUse: false,
+    });
+    expect(await inWords(host, `crypt dump ${device}`)).toContain(`LUKS${version} ${uuid}\n`);
+    expect(await inWords(host, 'crypt status /dev/mapper/mine')).toContain('/dev/mapper/mine: LUKS');
+  });
+
+  it('are refused of what is neither', async () => {
+    await expect(said(blankVolume(), `crypt dump ${device}`)).rejects.toThrow(
+      /no LUKS device: nothing is on it/,
+    );
+    await expect(said(blankVolume(), 'crypt status mine')).rejects.toThrow(
+      /no encrypted device is open as mine/,
+    );
+  });
+});
+
+describe('bofh crypt format and open', () => {
+  it('make a device and open it, and say how it was made', async () => {
+    const host = blankVolume();
+
+    const format = answers.cryptFormat.parse(
+      JSON.parse(
+        await said(host, `crypt format ${device} --key file:/etc/key --pbkdf-memory 32m --uuid ${uuid}`),
+      ),
+    );
+    const open = answers.cryptOpen.parse(
+      JSON.parse(await said(host, `crypt open ${device} --key file:/etc/key`)),
+    );
+
+    expect(format).toEqual({ device, uuid, type: 'luks2', pbkdf: 'argon2id', pbkdfMemory: 32 * 1024 ** 2 });
+    expect(open).toEqual({
+      device,
+      name: 'vg0-web1-luks',
+      path: '/dev/mapper/vg0-web1-luks',
+      adopted: false,
+    });
+    expect(await inWords(host, `crypt open ${device} --key file:/etc/key`)).toBe(
+      `${device} was open already: /dev/mapper/vg0-web1-luks\n`,
+    );
+  });
+
+  it('ask before something is lost, and do nothing without a yes', async () => {
+    const host = encrypted();
+
+    await expect(
+      said(host, `crypt format ${device} --key file:/etc/key --overwrite ${uuid}`),
+    ).rejects.toThrow(RefusedError);
+    expect(programsOf(host)).toEqual([]);
+    await said(host, `--yes crypt format ${device} --key file:/etc/key --overwrite ${uuid}`);
+    expect(programsOf(host)).toHaveLength(2);
+  });
+
+  it.each([
+    [`crypt format ${device} --key geheim`, 'does not say where a key comes from'],
+    [`crypt format ${device} --key file:/etc/key --type luks3`, 'none of luks1, luks2'],
+    [`crypt format ${device} --key file:/etc/key --pbkdf argon2i`, 'none of pbkdf2, argon2id'],
+  ])('do not understand "%s"', async (line, words) => {
+    const error: unknown = await said(blankVolume(), line).catch((thrown: unknown) => thrown);
+
+    expect(error).toBeInstanceOf(UsageError);
+    expect(String(error)).toContain(words);
+  });
+});

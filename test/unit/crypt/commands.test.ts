@@ -1,0 +1,222 @@
+import { describe, expect, it } from 'vitest';
+import {
+  classifyCryptsetup,
+  cryptStatus,
+  isLuks,
+  luksClose,
+  luksDump1,
+  luksDump2,
+  luksFormat,
+  luksOpen,
+  renameMapping,
+  testKey,
+  wipeLuks,
+} from '../../../src/crypt/commands.ts';
+import type { KeyInput } from '../../../src/command/index.ts';
+import { recorded } from '../blockdevice/fixtures.ts';
+
+const device = '/dev/loop1';
+const uuid = '5e1f0000-0000-4000-8000-0000000000c2';
+const key: KeyInput = { key: { from: 'file', path: '/etc/key' }, use: 'present', of: device };
+const fixture = (situation: string) => recorded(`cryptsetup/${situation}@2.6.1`);
+
+describe('what cryptsetup is told', () => {
+  it('is the recorded question, for everything that is only read', () => {
+    expect(['cryptsetup', ...isLuks(device, 2).argv]).toEqual(fixture('isLuks-luks2').argv);
+    expect(['cryptsetup', ...luksDump2(device).argv]).toEqual(fixture('luksDump-luks2').argv);
+    expect(['cryptsetup', ...luksDump1(device).argv]).toEqual(fixture('luksDump-luks1').argv);
+    expect(['cryptsetup', ...testKey({ device, key }).argv]).toEqual(fixture('open-test').argv);
+    expect(['cryptsetup', ...testKey({ device, key, slot: 7 }).argv]).toEqual(
+      fixture('open-test-blank-slot').argv,
+    );
+    expect(['cryptsetup', ...cryptStatus('vg0-rig--luks1-luks').argv]).toEqual(fixture('status').argv);
+    expect(['wipefs', ...wipeLuks(device).argv]).toEqual(recorded('wipefs/wipefs-luks2@2.38.1').argv);
+  });
+
+  it('takes the key from stdin, without a newline, and has it in no argument', () => {
+    const commands = [
+      testKey({ device, key }),
+      luksFormat({ device, version: 2, uuid, key, pbkdf: { kdf: 'argon2id' } }),
+      luksOpen({ device, name: 'web1', mode: 'rw', key }),
+    ];
+    for (const command of commands) {
+      expect(command.argv).toContain('--key-file=-');
+      expect(command.stdin).toEqual(key);
+      expect(JSON.stringify(command.argv)).not.toContain('/etc/key');
+    }
+  });
+
+  it('of a new device is all that bofh has chosen', () => {
+    const pbkdf = { kdf: 'argon2id', memory: 64 * 1024 ** 2 + 1, timeMs: 100 } as const;
+
+    expect(luksFormat({ device, version: 2, uuid, label: 'web root', key, pbkdf }).argv).toEqual([
+      ...['luksFormat', '--batch-mode', '--type', 'luks2', '--uuid', uuid, '--label', 'web root'],
+      ...['--pbkdf', 'argon2id', '--pbkdf-memory', '65536', '--iter-time', '100', '--key-file=-', device],
+    ]);
+    expect(luksFormat({ device, version: 1, uuid, key, pbkdf: { kdf: 'pbkdf2' } }).argv).toEqual([
+      ...[
+        'luksFormat',
+        '--batch-mode',
+        '--type',
+        'luks1',
+        '--uuid',
+        uuid,
+        '--pbkdf',
+        'pbkdf2',
+        '--key-file=-',
+        device,
+      ],
+    ]);
+  });
+
+  it('of an open one is its name; never a force', () => {
+    expect(luksOpen({ device, name: 'web1', mode: 'ro', key }).argv).toEqual([
+      ...['open', '--type', 'luks', '--readonly', '--key-file=-', device, 'web1'],
+    ]);
+    expect(luksClose('web1').argv).toEqual(['close', 'web1']);
+    expect(renameMapping('a', 'b')).toMatchObject({ tool: 'dmsetup', argv: ['rename', 'a', 'b'] });
+  });
+});
+
+describe('the answers of cryptsetup', () => {
+  it('isLuks: yes, no, the other version; a wrong parameter is no answer', () => {
+    const parse = isLuks(device, 2).parse;
+
+    expect(parse(fixture('isLuks-luks2'))).toBe(true);
+    expect(parse(fixture('isLuks-blank'))).toBe(false);
+    expect(parse(fixture('isLuks-other-version'))).toBe(false);
+    expect(() => parse({ exitCode: 1, stdout: '', stderr: 'cryptsetup: --type: unknown option\n' })).toThrow(
+      'unknown option',
+    );
+  });
+
+  it('the metadata of LUKS2: slots with what it takes to open them, and tokens', () => {
+    expect(luksDump2(device).parse(fixture('luksDump-luks2'))).toMatchObject({
+      version: 2,
+      cipher: 'aes-xts-plain64',
+      sectorSize: 512,
+      dataOffset: 16 * 1024 ** 2,
+      keySlots: [
+        { slot: 0, kdf: 'argon2id', memory: 64 * 1024 ** 2, rounds: 4 },
+        { slot: 3, kdf: 'pbkdf2', rounds: 1000 },
+      ],
+      tokens: [{ type: 'clevis', slots: [3] }],
+      requirements: [],
+    });
+  });
+
+  it('a killed luksFormat, and an erased device, have no key slot', () => {
+    for (const situation of ['luksDump-killed-luks2', 'luksDump-erased'])
+      expect(luksDump2(device).parse(fixture(situation)).keySlots).toEqual([]);
+    expect(luksDump1(device).parse(fixture('luksDump-killed-luks1')).keySlots).toEqual([]);
+  });
+
+  it.each(['keyslots', 'segments', 'tokens', 'config'])(
+    'the metadata without its %s are an error',
+    (part) => {
+      const whole = JSON.parse(fixture('luksDump-luks2').stdout) as Record<string, unknown>;
+      const { [part]: dropped, ...rest } = whole;
+
+      expect(dropped).toBeDefined();
+      expect(() =>
+        luksDump2(device).parse({ exitCode: 0, stdout: JSON.stringify(rest), stderr: '' }),
+      ).toThrow();
+    },
+  );
+
+  it.each([
+    ['"kdf":', '"kdfs":'],
+    ['"argon2id"', '"argon3"'],
+    ['"time":4', '"time":"4"'],
+    ['"type":"luks2"', '"type":"luks9"'],
+    ['"offset":"16777216"', '"offset":"16M"'],
+    ['"offset":"16777216"', '"offset":"9007199254740993"'],
+    ['"encryption":"aes-xts-plain64",\n      "sector_size"', '"encrypt":"","sector_size"'],
+  ])('the metadata with %s spoiled to %s are an error', (from, to) => {
+    const { stdout } = fixture('luksDump-luks2');
+    expect(stdout).toContain(from);
+
+    expect(() =>
+      luksDump2(device).parse({ exitCode: 0, stdout: stdout.replace(from, to), stderr: '' }),
+    ).toThrow();
+  });
+
+  it('the text of LUKS1: its uuid, where the data begins, and the slots that are in use', () => {
+    expect(luksDump1(device).parse(fixture('luksDump-luks1'))).toMatchObject({
+      version: 1,
+      uuid: '5e1f0000-0000-4000-8000-0000000000c1',
+      cipher: 'aes-xts-plain64',
+      dataOffset: 2 * 1024 ** 2,
+      keySlots: [
+        { slot: 0, kdf: 'pbkdf2', rounds: 1000, salt: expect.stringMatching(/^[0-9a-f]{64}$/) as string },
+        { slot: 3, kdf: 'pbkdf2' },
+      ],
+    });
+  });
+
+  it('the text of LUKS1 with any line dropped, doubled or spoiled is an error', () => {
+    const { stdout } = fixture('luksDump-luks1');
+    const lines = stdout.split('\n').slice(0, -1);
+    for (const [index, line] of lines.entries())
+      for (const instead of [[], [line, line], [`x${line}`]]) {
+        const text = `${lines.toSpliced(index, 1, ...instead).join('\n')}\n`;
+        expect(
+          () => luksDump1(device).parse({ exitCode: 0, stdout: text, stderr: '' }),
+          `${index}: ${line}`,
+        ).toThrow();
+      }
+  });
+
+  it('the status of an open device, and that there is none', () => {
+    const { parse } = cryptStatus('x');
+
+    expect(parse(fixture('status'))).toEqual({
+      ...{ inUse: false, type: 'LUKS2', cipher: 'aes-xts-plain64', keyLocation: 'keyring' },
+      ...{ device: '/dev/mapper/vg0-rig--luks1', offset: 16 * 1024 ** 2, size: 48 * 1024 ** 2 },
+      ...{ mode: 'rw', flags: [] },
+    });
+    expect(parse(fixture('status-inactive'))).toBeUndefined();
+  });
+
+  it('the status with a line spoiled, doubled or, of those that every open device has, dropped is an error', () => {
+    const { parse } = cryptStatus('x');
+    const { stdout } = fixture('status');
+    const lines = stdout.split('\n').slice(0, -1);
+    const may = /^ {2}(?:cipher|keysize|key location|sector size):/;
+    for (const [index, line] of lines.entries()) {
+      const variants = [
+        [line, line],
+        [line.replace(': ', '? ').replace(/\.$/, '')],
+        ...(may.test(line) ? [] : [[]]),
+      ];
+      for (const instead of variants) {
+        const text = `${lines.toSpliced(index, 1, ...instead).join('\n')}\n`;
+        expect(() => parse({ exitCode: 0, stdout: text, stderr: '' }), `${index}: ${line}`).toThrow();
+      }
+    }
+    expect(() => parse({ exitCode: 4, stdout, stderr: '' })).toThrow();
+    expect(() => parse({ exitCode: 0, stdout: fixture('status-inactive').stdout, stderr: '' })).toThrow();
+  });
+
+  it('a key that fits, and one that does not', () => {
+    const { parse, accepts } = testKey({ device, key });
+
+    expect(accepts).toEqual([0, 2]);
+    expect(parse(fixture('open-test'))).toBe(true);
+    expect(parse(fixture('open-test-wrong-key'))).toBe(false);
+  });
+
+  it.each([
+    ['isLuks-missing', 'not-found'],
+    ['luksDump-missing', 'not-found'],
+    ['luksFormat-missing', 'not-found'],
+    ['luksFormat-mounted', 'busy'],
+    ['luksAddKey-wrong-key', 'denied'],
+    ['luksKillSlot-inactive', 'not-found'],
+    ['luksDump-blank', 'unknown'],
+    ['luksFormat-no-memory', 'unknown'],
+    ['open-no-device-mapper', 'unknown'],
+  ])('%s failed because: %s', (situation, reason) => {
+    expect(classifyCryptsetup(fixture(situation))).toBe(reason);
+  });
+});

@@ -1,0 +1,128 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { type KeyInput, type KeyRef, Secret, secondKeyPath } from '../../../src/command/index.ts';
+import type { LocalHostOptions } from '../../../src/host/local.ts';
+import { RefusedError, UsageError } from '../../../src/errors.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+import { changing, hostWith, program, reading, temporaryDirectory } from './support.ts';
+
+const of = (key: KeyRef, use: KeyInput['use'] = 'present'): KeyInput => ({ key, use, of: '/dev/x' });
+
+/** What a program reads of a key, with the length that shows a newline too many. */
+async function read(key: KeyInput, options: LocalHostOptions = {}): Promise<string> {
+  const { host } = hostWith('cat', options);
+  return (await host.run(reading([], { stdin: key }))).stdout;
+}
+
+describe('a key', () => {
+  test('from a file is every byte of it, the newline at its end too', async () => {
+    const path = join(temporaryDirectory(), 'key');
+    writeFileSync(path, 'a\nkey\n');
+
+    expect(await read(of({ from: 'file', path }))).toBe('a\nkey\n');
+  });
+
+  test('from a command is what it prints without one newline, and its failure does not tell it', async () => {
+    const directory = temporaryDirectory();
+    const good = program(directory, 'good', 'printf "%s\\n\\n" "$1"');
+    const bad = program(directory, 'bad', 'echo geheim; echo geheim >&2; exit 3');
+
+    expect(await read(of({ from: 'command', argv: [good, 'geheim'] }))).toBe('geheim\n');
+    const error = await rejectionOf(read(of({ from: 'command', argv: [bad, 'geheim'] })));
+    expect(String(error)).toContain('exit 3');
+    expect(JSON.stringify(error) + String(error)).not.toContain('geheim');
+  });
+
+  test("from a credential is what lies in systemd's directory for it", async () => {
+    const directory = temporaryDirectory();
+    writeFileSync(join(directory, 'web1'), 'credential');
+    const before = process.env['CREDENTIALS_DIRECTORY'];
+    onTestFinished(() => {
+      if (before === undefined) delete process.env['CREDENTIALS_DIRECTORY'];
+      else process.env['CREDENTIALS_DIRECTORY'] = before;
+    });
+
+    delete process.env['CREDENTIALS_DIRECTORY'];
+    expect(await rejectionOf(read(of({ from: 'credential', name: 'web1' })))).toBeInstanceOf(RefusedError);
+    process.env['CREDENTIALS_DIRECTORY'] = directory;
+    expect(await read(of({ from: 'credential', name: 'web1' }))).toBe('credential');
+  });
+
+  test('of the site leads to where the site says, and nowhere else', async () => {
+    const siteKeys = (): Record<string, KeyRef> => ({
+      web: { from: 'site', name: 'real' },
+      real: { from: 'ask' },
+      loop: { from: 'site', name: 'loop' },
+    });
+    const askKey = async (): Promise<string> => 'typed';
+
+    expect(await read(of({ from: 'site', name: 'web' }), { siteKeys, askKey })).toBe('typed');
+    for (const name of ['loop', 'none', 'toString'])
+      expect(await rejectionOf(read(of({ from: 'site', name }), { siteKeys, askKey }))).toBeInstanceOf(
+        UsageError,
+      );
+  });
+
+  test('that a person types is asked for once, and a new one twice', async () => {
+    const asked: string[] = [];
+    const askKey = async (question: string): Promise<string> => {
+      asked.push(question);
+      return 'typed';
+    };
+    const { host } = hostWith('cat', { askKey });
+    const typed = async (use: KeyInput['use']) =>
+      (await host.run(reading([], { stdin: of({ from: 'ask' }, use) }))).stdout;
+
+    expect([await typed('present'), await typed('present'), await typed('new')]).toEqual([
+      'typed',
+      'typed',
+      'typed',
+    ]);
+    expect(asked).toEqual(['Key of /dev/x: ', 'New key of /dev/x: ', 'New key of /dev/x, once more: ']);
+  });
+
+  test('that is typed in two ways is refused, and so is one that nobody is there to type', async () => {
+    let typed = 0;
+    const askKey = async (): Promise<string> => String((typed += 1));
+
+    expect(String(await rejectionOf(read(of({ from: 'ask' }, 'new'), { askKey })))).toContain('not the same');
+    expect(await rejectionOf(read(of({ from: 'ask' })))).toBeInstanceOf(RefusedError);
+  });
+
+  test('that is empty is refused: cryptsetup would take it', async () => {
+    const path = join(temporaryDirectory(), 'key');
+    writeFileSync(path, '');
+
+    expect(String(await rejectionOf(read(of({ from: 'file', path }))))).toContain('is empty');
+    expect(String(await rejectionOf(read(of({ from: 'ask' }), { askKey: async () => '' })))).toContain(
+      'is empty',
+    );
+  });
+});
+
+describe('a change with two keys', () => {
+  test('has both, each in its own place and in no argument, and they are whole before it starts', async () => {
+    const { change } = hostWith(
+      `cat; echo; cat ${secondKeyPath}; echo; cat /proc/$$/cmdline /proc/$$/environ`,
+    );
+
+    const { stdout } = await change.run(
+      changing([], { stdin: new Secret('first'), secondKey: new Secret('second'.repeat(5000)) }),
+    );
+
+    expect(stdout.startsWith(`first\n${'second'.repeat(5000)}\n`)).toBe(true);
+    expect(stdout.split('first')).toHaveLength(2);
+    expect(stdout.split('second')).toHaveLength(5001);
+  });
+
+  test('still does not have the lock, and a change with one key has no fourth descriptor', async () => {
+    const { change } = hostWith('for fd in 3 4; do [ -e /proc/$$/fd/$fd ] && echo "has $fd"; done; true');
+
+    const two = await change.run(changing([], { stdin: new Secret('a'), secondKey: new Secret('b') }));
+    const one = await change.run(changing([], { stdin: new Secret('a') }));
+
+    expect(two.stdout).toBe('has 4\n');
+    expect(one.stdout).toBe('');
+  });
+});
