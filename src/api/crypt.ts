@@ -43,3 +43,23 @@ export async function nameBySite(device: string): Promise<string | undefined> {
   if (pattern === undefined || (await driver.mappingOn(host, device)) !== undefined) return undefined;
   return driver.patternName(host, { device, pattern });
 }
+
+/**
+ * Closes what is open: a sequence of one. With a key it can be undone by itself; without one it is done after everything that
+ * can fail, and nobody else's failure can take it back.
+ */
+export async function close(args: {
+  readonly name: string;
+  readonly key?: Parameters<Tx['crypt']['close']>[0]['key'];
+}): Promise<void> {
+  const { name, key } = args;
+  await single('crypt.close', async (tx) => {
+    if (key === undefined) await tx.crypt.closeAfterCommit({ name });
+    else await tx.crypt.close({ name, key });
+  });
+}
+
+/** Makes what is open smaller or larger: a sequence of one. Bytes; without a size all of the device beneath. */
+export async function resize(args: Parameters<Tx['crypt']['resize']>[0]): ReturnType<Tx['crypt']['resize']> {
+  return single('crypt.resize', (tx) => tx.crypt.resize(args));
+}

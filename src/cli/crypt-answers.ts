@@ -81,8 +81,16 @@ export const cryptOpen = z.strictObject({
   adopted: z.boolean(),
 });
 
+/** `bofh crypt close NAME` */
+export const cryptClose = z.strictObject({ name: text });
+
+/** `bofh crypt resize NAME`; sizes in bytes. */
+export const cryptResize = z.strictObject({ name: text, path: text, was: count, size: count });
+
 export type CryptList = z.infer<typeof cryptList>;
 export type CryptDump = z.infer<typeof cryptDump>;
 export type CryptStatus = z.infer<typeof cryptStatus>;
 export type CryptFormat = z.infer<typeof cryptFormat>;
 export type CryptOpen = z.infer<typeof cryptOpen>;
+export type CryptClose = z.infer<typeof cryptClose>;
+export type CryptResize = z.infer<typeof cryptResize>;

@@ -2,10 +2,10 @@ import * as crypt from '../api/crypt.ts';
 import { type Bofh, withBofh } from '../bofh.ts';
 import { parseKeyRef } from '../command/index.ts';
 import { UsageError } from '../errors.ts';
-import { formatSize } from '../units.ts';
+import { formatSize, parseSize } from '../units.ts';
 import { type Answer, give } from './answer.ts';
 import { confirm } from './confirm.ts';
-import type { CryptFormat, CryptOpen } from './crypt-answers.ts';
+import type { CryptClose, CryptFormat, CryptOpen, CryptResize } from './crypt-answers.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 import { logged } from './system-log.ts';
@@ -57,6 +57,38 @@ export async function open(runtime: Runtime, device: string, options: Options): 
     answer: (made): Answer<CryptOpen> => ({
       data: { device, ...made },
       lines: [`${device} ${made.adopted ? 'was open already' : 'is open'}: ${made.path}`],
+    }),
+  });
+}
+
+/** `bofh crypt close NAME` */
+export async function close(runtime: Runtime, name: string): Promise<number> {
+  return change(runtime, {
+    act: () => crypt.close({ name }),
+    answer: (): Answer<CryptClose> => ({ data: { name }, lines: [`${name} is closed`] }),
+  });
+}
+
+/** `bofh crypt resize NAME [SIZE]` */
+export async function resize(
+  runtime: Runtime,
+  name: string,
+  size: string,
+  options: Options,
+): Promise<number> {
+  const asked = {
+    ...{ name, key: keyOf(options) },
+    ...(size === '' ? {} : { size: parseSize(size) }),
+  };
+  return change(runtime, {
+    act: () => crypt.resize(asked),
+    answer: (made): Answer<CryptResize> => ({
+      data: made,
+      lines: [
+        made.was === made.size
+          ? `${made.path} has ${formatSize(made.size)} already`
+          : `${made.path} has ${formatSize(made.size)} now, and had ${formatSize(made.was)}`,
+      ],
     }),
   });
 }

@@ -164,15 +164,54 @@ export interface Opening {
   readonly name: string;
   readonly mode: 'ro' | 'rw';
   readonly key: KeyInput;
+  readonly flags?: readonly ActivationFlag[];
+}
+
+/** What a device can be opened with that `cryptsetup status` tells of afterwards. */
+export const activationFlags = [
+  'discards',
+  'same_cpu_crypt',
+  'submit_from_crypt_cpus',
+  'no_read_workqueue',
+  'no_write_workqueue',
+] as const;
+
+type ActivationFlag = (typeof activationFlags)[number];
+
+/** Is it a flag that a device can be opened with? */
+export function isActivationFlag(text: string): text is ActivationFlag {
+  return activationFlags.some((flag) => flag === text);
 }
 
 /** Opens a device. The kernel refuses a name that is taken, and cryptsetup a device that is open already: both exit 5. */
-export function luksOpen({ device, name, mode, key }: Opening): Command<void, 'change'> {
+export function luksOpen({ device, name, mode, key, flags = [] }: Opening): Command<void, 'change'> {
   return {
     tool: 'cryptsetup',
-    argv: ['open', '--type', 'luks', ...(mode === 'ro' ? ['--readonly'] : []), '--key-file=-', device, name],
+    argv: [
+      ...['open', '--type', 'luks'],
+      ...(mode === 'ro' ? ['--readonly'] : []),
+      ...flags.map((flag) => (flag === 'discards' ? '--allow-discards' : `--perf-${flag}`)),
+      ...['--key-file=-', device, name],
+    ],
     access: 'change',
     stdin: key,
+    parse: nothing,
+    classify: classifyCryptsetup,
+  };
+}
+
+/** Makes an open device smaller or larger. LUKS2 keeps its key where cryptsetup cannot read it, and asks for one. */
+export function luksResize(resize: {
+  readonly name: string;
+  readonly size: Bytes;
+  readonly key?: KeyInput | undefined;
+}): Command<void, 'change'> {
+  const { name, size, key } = resize;
+  return {
+    tool: 'cryptsetup',
+    argv: ['resize', '--device-size', String(size), ...(key === undefined ? [] : ['--key-file=-']), name],
+    access: 'change',
+    ...(key === undefined ? {} : { stdin: key }),
     parse: nothing,
     classify: classifyCryptsetup,
   };

@@ -53,6 +53,15 @@ export async function patternName(
   return lower === undefined ? undefined : pattern.replace('{name}', () => lower);
 }
 
+/** The name that a mapping was opened under: the last part of the uuid that cryptsetup gave it. */
+export function openedAs(dmUuid: string): string {
+  const name = /^CRYPT-LUKS[12]-[0-9a-f]{32}-(?<name>.+)$/s.exec(dmUuid)?.groups?.name;
+  if (name !== undefined && plain.test(name) && name.length <= longest) return name;
+  throw new RefusedError(`"${dmUuid}" is no uuid that bofh could give a mapping again`, {
+    remedy: 'close it with cryptsetup',
+  });
+}
+
 /** RefusedError when somebody has the name, or IdentityTaken when we had chosen it ourselves. */
 export async function refuseTaken(
   host: ReadHost,

@@ -101,13 +101,31 @@ export async function mappingOn(host: ReadHost, device: string): Promise<Mapping
   );
 }
 
+/** The one device beneath a mapping: by a path that a person knows it by, and by the kernel's name. */
+export async function lowerPath(
+  host: ReadHost,
+  { path, beneath }: Mapping,
+): Promise<{ readonly device: string; readonly lower: string }> {
+  const [lower, ...more] = beneath;
+  if (lower === undefined || more.length > 0)
+    throw new RefusedError(`${path} lies on ${beneath.length} devices: bofh knows those that lie on one`, {
+      remedy: `look at it: dmsetup table ${path}`,
+    });
+  const name = await kernelText(host, `/sys/block/${lower}/dm/name`);
+  return { device: name === undefined ? devicePath(lower) : `/dev/mapper/${name}`, lower };
+}
+
+/** The kernel writes a slash in a name as an exclamation mark (cciss!c0d0). */
+function devicePath(block: string): string {
+  return `/dev/${block.replaceAll('!', '/')}`;
+}
+
 /** Every encrypted device of this host. Each device is probed, for no cache knows them all. */
 export async function luksDevices(host: ReadHost): Promise<readonly LuksDevice[]> {
   const open = await mappings(host);
   const found: LuksDevice[] = [];
   for (const block of await blockNames(host)) {
-    // The kernel writes a slash in a name as an exclamation mark (cciss!c0d0).
-    const device = `/dev/${block.replaceAll('!', '/')}`;
+    const device = devicePath(block);
     const signature = await signatureOf(host, device);
     if (!isLuksSignature(signature)) continue;
     const mapping = open.find(({ beneath }) => beneath.includes(block));

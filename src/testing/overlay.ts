@@ -31,12 +31,7 @@ async function fetchNode(overlay: Overlay, world: World, parent: Found, name: st
   if (isUncovered(overlay, path)) return false;
   if (world.live.get(parent.storage)?.unread === true)
     throw new ParseError(`cannot tell what is at ${path}: a plan does not really mount that filesystem`);
-  if (
-    !isRealPath(parent.storage) ||
-    overlay.absent.has(path) ||
-    gone(overlay, world).some((each) => each === path)
-  )
-    return false;
+  if (!isRealPath(parent.storage) || overlay.absent.has(path) || isGone(overlay, world)(path)) return false;
   const stat = await overlay.real.stat(path);
   if (stat === undefined) {
     overlay.absent.add(path);
@@ -112,6 +107,16 @@ function isRealPath(storage: string): boolean {
   return storage === 'overlay' || storage.startsWith('virtual:');
 }
 
+/** Does the model not have any more what stands at this path on the real host? */
+export function isGone(overlay: Overlay, world: World): (path: string) => boolean {
+  const paths = new Set(gone(overlay, world));
+  // What a closed device lay on is listed there as held by it.
+  const held = [...overlay.mappings.keys()]
+    .filter((number) => !world.mappings.some((mapping) => mapping.number === number))
+    .map((number) => `/holders/dm-${number.split(':')[1] ?? ''}`);
+  return (path) => paths.has(path) || held.some((end) => path.endsWith(end));
+}
+
 /** What the real host still has and the model has not: guests that it ended, volumes that it removed, took out of the kernel or renamed. */
 function gone({ volumes, backends, mappings }: Overlay, world: World): readonly string[] {
   const ended = [...backends].filter(([, id]) => !world.domains.some(({ domid }) => domid === id));
@@ -123,7 +128,7 @@ function gone({ volumes, backends, mappings }: Overlay, world: World): readonly 
     const nodes = [`/dev/${dm}`, `/sys/dev/block/${number}`, `/sys/block/${dm}`];
     return [...(isActive && lv?.name === name ? [] : names), ...(isActive ? [] : nodes)];
   });
-  const closed = [...mappings].flatMap(([number, name]) => {
+  const closed = [...mappings].flatMap(([number, { name }]) => {
     const now = world.mappings.find((mapping) => mapping.number === number)?.name;
     const dm = `dm-${number.split(':')[1] ?? ''}`;
     const nodes = [`/dev/${dm}`, `/sys/dev/block/${number}`, `/sys/block/${dm}`];

@@ -194,6 +194,8 @@ async function prepareCrypt<T>(
 ): Promise<(() => Promise<T>) | undefined> {
   const [verb] = command.argv;
   if (verb === 'isLuks' || verb === 'luksDump') return askDevice(overlay, world, command);
+  if (verb === 'status' && [...overlay.mappings.values()].some(({ name }) => name === command.argv[1]))
+    return ask(overlay, command);
   const path = command.argv.find((word) => word.startsWith('/'));
   const there = path === undefined ? undefined : resolve(world, path, 'follow');
   const device = there?.found === true ? deviceByNumber(world, there.inode.node) : undefined;

@@ -24,7 +24,7 @@ export async function simulate(real: ReadHost): Promise<SimulatedHost> {
     uncovered: new Set(),
     volumes: lvm?.volumes ?? new Map<string, never>(),
     backends: await backendsOf(real),
-    mappings: new Map(open.map(({ number, name }) => [number, name])),
+    mappings: new Map(open.map(({ number, name, size }) => [number, { name, size }])),
     ...{ devices: new Map(), luks: new Map() },
   };
   const udev = (await real.stat('/run/udev/control')) === undefined ? 'absent' : 'running';

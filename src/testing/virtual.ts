@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { isGone } from './overlay.ts';
 import { type Device, deviceByNumber, devices, dmName, dmUuid } from './devices.ts';
 import { blockNode, directory, emptyTree, file, type Inode, plant, symlink, type Tree } from './tree.ts';
 import type { Mount } from './parts.ts';
@@ -33,9 +34,10 @@ function generated(world: World, storage: string): Iterable<readonly [string, In
 function build(world: World, storage: string): Tree {
   const top = `/${storage.slice('virtual:'.length)}`;
   const tree = emptyTree();
+  const gone = world.overlay === undefined ? () => false : isGone(world.overlay, world);
   // What a real host showed comes first: the model's own stands above it.
   for (const [path, inode] of world.overlay?.imported ?? [])
-    if (path.startsWith(`${top}/`)) plant(tree, path.slice(top.length), inode);
+    if (path.startsWith(`${top}/`) && !gone(path)) plant(tree, path.slice(top.length), inode);
   for (const [path, inode] of generated(world, storage)) plant(tree, path, inode);
   return tree;
 }
@@ -82,8 +84,12 @@ function* sys(world: World): Generator<readonly [string, Inode]> {
 
 /** What a real host shows of its own devices is asked there; the name is the one thing that the model may change. */
 function* renamed(world: World, { name, number, lv, mapping }: Device): Generator<readonly [string, Inode]> {
-  if (mapping !== undefined && world.overlay?.mappings.get(number) !== mapping.name)
-    yield [`/devices/virtual/block/${name}/dm/name`, file(`${mapping.name}\n`, 0o444)];
+  const known = world.overlay?.mappings.get(number);
+  const at = `/devices/virtual/block/${name}`;
+  if (mapping !== undefined && known?.name !== mapping.name)
+    yield [`${at}/dm/name`, file(`${mapping.name}\n`, 0o444)];
+  if (mapping !== undefined && known?.size !== mapping.size)
+    yield [`${at}/size`, file(`${mapping.size / 512}\n`, 0o444)];
   if (lv === undefined || world.overlay?.volumes.get(lv.lv.uuid)?.name === lv.lv.name) return;
   yield [`/devices/virtual/block/${name}/dm/name`, file(`${dmName(lv.vg.name, lv.lv.name)}\n`, 0o444)];
 }

@@ -100,8 +100,8 @@ export interface Overlay {
   readonly devices: Map<string, { readonly name: string; readonly size: number }>;
   /** Back ends of the guests of the real host, by path, each with its domid. */
   readonly backends: ReadonlyMap<string, number>;
-  /** What is open on the real host, by `major:minor`: its name at first. */
-  readonly mappings: ReadonlyMap<string, string>;
+  /** What is open on the real host, by `major:minor`, as it was at first. */
+  readonly mappings: ReadonlyMap<string, { readonly name: string; readonly size: number }>;
   /** LUKS devices of the real host, by `major:minor`, as far as one was to be opened. */
   readonly luks: Map<string, { readonly uuid: string; readonly version: 1 | 2 }>;
   /** Programs that this host does not have. */

@@ -52,4 +52,20 @@ export function addCrypt(crypt: Command, verb: Verb): void {
   verb(open, 'changes', async (runtime, [device = ''], options) =>
     (await import('../crypt-change.ts')).open(runtime, device, options),
   );
+  verb(
+    crypt.command('close').description('close an open device that nobody uses').argument('<name>'),
+    'changes',
+    async (runtime, [name = '']) => (await import('../crypt-change.ts')).close(runtime, name),
+  );
+  const resize = crypt
+    .command('resize')
+    .description(
+      'make an open device smaller or larger, and nothing that is on it; it lasts until it is closed',
+    )
+    .argument('<name>')
+    .argument('[size]', 'for example 10g; without it all of the device beneath')
+    .option(...keyOption);
+  verb(resize, 'changes', async (runtime, [name = '', size = ''], options) =>
+    (await import('../crypt-change.ts')).resize(runtime, name, size, options),
+  );
 }

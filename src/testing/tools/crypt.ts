@@ -18,6 +18,7 @@ const known: Readonly<Record<string, ToolModel>> = {
   luksFormat,
   open,
   close,
+  resize,
   status,
 };
 
@@ -133,7 +134,7 @@ function slotFor(world: World, { slots, device }: Luks, key: string, wanted?: st
 
 function open(call: ToolCall): ReturnType<ToolModel> {
   const options = readOptions(call, {
-    flags: ['--test-passphrase', '--readonly'],
+    flags: ['--test-passphrase', '--readonly', '--allow-discards'],
     values: ['--type', '--key-file', '--key-slot'],
   });
   const { world, stdin } = call;
@@ -189,6 +190,27 @@ function close(call: ToolCall): ReturnType<ToolModel> {
   if (mapping === undefined) return failed(4, `Device ${name} is not active.`);
   if (openers(world, mapping.number).length > 0) return failed(5, `Device ${name} is still in use.`);
   world.mappings = world.mappings.filter((each) => each !== mapping);
+  return ok();
+}
+
+function resize(call: ToolCall): ReturnType<ToolModel> {
+  const options = readOptions(call, { values: ['--device-size', '--key-file'] });
+  const name = only(call, options);
+  const { world, stdin } = call;
+  const mapping = world.mappings.find((each) => each.name === name);
+  if (mapping === undefined) return failed(4, `Device ${name} is not active.`);
+  const lower = deviceByNumber(world, mapping.lower);
+  const size = Number(one(options, '--device-size'));
+  if (!Number.isSafeInteger(size)) throw unmodelled(call, 'it needs --device-size');
+  const version = mapping.dmUuid.startsWith('CRYPT-LUKS1-') ? 1 : 2;
+  if (version === 2 && stdin === undefined) return failed(1, 'Nothing to read on input.');
+  const luks = lower === undefined ? 'missing' : luksAt(world, `/dev/${lower.name}`);
+  // A plan knows no real header: there every key opens it.
+  if (typeof luks === 'object' && version === 2 && !slotFor(world, luks, stdin ?? ''))
+    return failed(2, 'No key available with this passphrase.');
+  if (lower !== undefined && size > lower.size - luksOffset[version])
+    return failed(4, `Device ${name} is too small.`);
+  mapping.size = size;
   return ok();
 }
 

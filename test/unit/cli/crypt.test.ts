@@ -113,3 +113,24 @@ describe('bofh crypt format and open', () => {
     expect(String(error)).toContain(words);
   });
 });
+
+describe('bofh crypt close and resize', () => {
+  it('make it smaller, say when there is nothing to do, and close it', async () => {
+    const host = encrypted();
+    host.admin.luksOpen(device, 'mine');
+    const resize = async (words: string) =>
+      answers.cryptResize.parse(JSON.parse(await said(host, `crypt resize ${words} --key file:/etc/key`)));
+
+    expect(await resize('mine 16m')).toEqual({
+      ...{ name: 'mine', path: '/dev/mapper/mine', was: 48 * 1024 ** 2, size: 16 * 1024 ** 2 },
+    });
+    expect(await inWords(host, 'crypt resize mine 16m --key file:/etc/key')).toBe(
+      '/dev/mapper/mine has 16 MiB already\n',
+    );
+    expect(await resize('mine')).toMatchObject({ size: 48 * 1024 ** 2 });
+    expect(answers.cryptClose.parse(JSON.parse(await said(host, 'crypt close mine')))).toEqual({
+      name: 'mine',
+    });
+    expect(host.world.mappings).toEqual([]);
+  });
+});

@@ -76,6 +76,14 @@ function withEncrypted(): SimulatedHost {
   return host;
 }
 
+/** The same, open as web1. */
+function withOpen(size?: number): SimulatedHost {
+  const host = withEncrypted();
+  host.admin.luksOpen('/dev/vdz', 'web1');
+  for (const mapping of host.world.mappings) mapping.size = size ?? mapping.size;
+  return host;
+}
+
 const script = join(work, 'disks.ts');
 writeFileSync(
   script,
@@ -164,6 +172,11 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
       line: `crypt format /dev/vdz --type luks1 --key file:/etc/key --overwrite ${luksUuid}`,
       on: async () => withEncrypted(),
     },
+  ],
+  'crypt close': [{ line: 'crypt close web1', on: async () => withOpen() }],
+  'crypt resize': [
+    { line: 'crypt resize web1 16m --key file:/etc/key', on: async () => withOpen() },
+    { line: 'crypt resize web1 --key file:/etc/key', on: async () => withOpen(16 * 1024 ** 2) },
   ],
   'crypt open': [
     { line: 'crypt open /dev/vdz --key file:/etc/key', on: async () => withEncrypted() },

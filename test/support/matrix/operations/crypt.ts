@@ -1,9 +1,11 @@
+import { guest } from '../stage.ts';
 import type { RigSpecimens } from '../operations.ts';
 import { makeVolume, removeVolume, root, uuid } from './shell.ts';
 
 const key = '/run/rig-key';
 const makeKey = `printf geheim > ${key}`;
 const makeLuks = `cryptsetup luksFormat -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --uuid ${uuid} --key-file=- ${root} < ${key}`;
+const openLuks = `cryptsetup open --type luks --key-file=- ${root} ${guest} < ${key}`;
 /** As fast as it gets: what is tried here is not the key. */
 const quick = `type: 'luks2', pbkdf: 'pbkdf2', pbkdfTimeMs: 10`;
 
@@ -19,5 +21,18 @@ export const crypt: RigSpecimens['crypt'] = {
     call: `tx.crypt.open({ device: '${root}', key: { from: 'file', path: '${key}' } })`,
     act: { tool: 'cryptsetup', words: ['open'] },
     clear: `${removeVolume}; rm -f ${key}`,
+  },
+  close: {
+    setUp: `${makeVolume} && ${makeKey} && ${makeLuks} && ${openLuks}`,
+    call: `tx.crypt.close({ name: '${guest}', key: { from: 'file', path: '${key}' } })`,
+    act: { tool: 'cryptsetup', words: ['close'] },
+    clear: `cryptsetup close ${guest}; ${removeVolume}; rm -f ${key}`,
+  },
+  closeAfterCommit: { notTried: 'its act comes after the commit, and is that of crypt.close' },
+  resize: {
+    setUp: `${makeVolume} && ${makeKey} && ${makeLuks} && ${openLuks}`,
+    call: `tx.crypt.resize({ name: '${guest}', size: 16777216, key: { from: 'file', path: '${key}' } })`,
+    act: { tool: 'cryptsetup', words: ['resize'] },
+    clear: `cryptsetup close ${guest}; ${removeVolume}; rm -f ${key}`,
   },
 };

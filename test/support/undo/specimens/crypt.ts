@@ -11,11 +11,22 @@ function keyFile(host: SimulatedHost, name = 'web1', text = 'geheim'): KeyRef {
   return { from: 'file', path };
 }
 
+const noInverse = 'its act comes after the commit, and going back is no act';
+
 /** A volume of ours from before, encrypted, and its key. */
 function encryptedVolume(host: SimulatedHost): { readonly device: string; readonly key: KeyRef } {
   const device = emptyVolume(host, 'web1-root');
   host.admin.luksFormat({ device, uuid: ownUuid, key: 'geheim' });
   return { device, key: keyFile(host) };
+}
+
+/** The same, open as web1; it was opened under another name at first. */
+function openVolume(host: SimulatedHost, first: string, size?: number): { readonly key: KeyRef } {
+  const { device, key } = encryptedVolume(host);
+  host.admin.luksOpen(device, first);
+  const mapping = host.world.mappings.find(({ name }) => name === first);
+  if (mapping !== undefined) Object.assign(mapping, { name: 'web1', size: size ?? mapping.size });
+  return { key };
 }
 
 export const crypt: Specimens['crypt'] = {
@@ -59,6 +70,55 @@ export const crypt: Specimens['crypt'] = {
         const { device, key } = encryptedVolume(host);
         host.admin.luksOpen(device, 'by-hand');
         return (tx) => tx.crypt.open({ device, key });
+      },
+      notApplicable: noProgram,
+    },
+  ],
+  close: [
+    {
+      title: 'opened by bofh',
+      stage: (host) => {
+        const { key } = openVolume(host, 'bofh.00000000abcd.1');
+        return (tx) => tx.crypt.close({ name: 'web1', key });
+      },
+    },
+    {
+      title: 'opened by hand, and smaller than its device',
+      stage: (host) => {
+        const { key } = openVolume(host, 'web1', 32 * 1024 ** 2);
+        return (tx) => tx.crypt.close({ name: '/dev/mapper/web1', key });
+      },
+    },
+  ],
+  closeAfterCommit: [
+    {
+      stage: (host) => {
+        openVolume(host, 'web1');
+        return (tx) => tx.crypt.closeAfterCommit({ name: 'web1' });
+      },
+      notApplicable: { 'inverse fails once': noInverse, 'inverse fails always': noInverse },
+    },
+  ],
+  resize: [
+    {
+      title: 'smaller',
+      stage: (host) => {
+        const { key } = openVolume(host, 'web1');
+        return (tx) => tx.crypt.resize({ name: 'web1', size: 16 * 1024 ** 2, key });
+      },
+    },
+    {
+      title: 'to all of the device',
+      stage: (host) => {
+        const { key } = openVolume(host, 'web1', 16 * 1024 ** 2);
+        return (tx) => tx.crypt.resize({ device: '/dev/vg0/web1-root', key });
+      },
+    },
+    {
+      title: 'to the size that it has',
+      stage: (host) => {
+        const { key } = openVolume(host, 'web1', 16 * 1024 ** 2);
+        return (tx) => tx.crypt.resize({ name: 'web1', size: 16 * 1024 ** 2, key });
       },
       notApplicable: noProgram,
     },

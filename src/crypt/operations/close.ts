@@ -1,0 +1,220 @@
+import * as z from 'zod/mini';
+import { deferred, type Look, operation } from '../../atomic/operation.ts';
+import { holders, identityOf, locate, namingHolders, recognise } from '../../blockdevice/index.ts';
+import { type ChangeHost, type KeyInput, keyRef, type ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { closedByHand, toCloseByHand } from '../by-hand.ts';
+import {
+  activationFlags,
+  cryptStatus,
+  isActivationFlag,
+  luksClose,
+  luksOpen,
+  luksResize,
+  renameMapping,
+} from '../commands.ts';
+import { checkKey, refuseHeld } from '../content.ts';
+import { openedAs, refuseTaken } from '../names.ts';
+import { isLuksSignature, lowerPath, mappingNamed, mappings } from '../reads.ts';
+import { luksUuid, type Mapping } from '../schema.ts';
+
+const named = {
+  /** NAME, or /dev/mapper/NAME. */
+  name: z.string().check(z.minLength(1)),
+};
+
+const args = z.strictObject({ ...named, key: keyRef });
+
+const undo = z.strictObject({
+  name: z.string(),
+  /** It tells the mapping from any other of its name; the name that it was opened under is its last part. */
+  dmUuid: z.string(),
+  luksUuid,
+  /** Where it lies: what to open again. */
+  device: z.string(),
+  identity: z.string(),
+  lower: z.string(),
+  mode: z.enum(['ro', 'rw']),
+  size: z.int(),
+  flags: z.array(z.enum(activationFlags)),
+  /** Where the key comes from that opens it again. */
+  key: keyRef,
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * Closes an encrypted device that nobody uses. Undone by opening it again, as it was: its name, its size, its flags, and the
+ * name that stands in device-mapper's uuid of it. That takes a key; without one, `closeAfterCommit`.
+ */
+export const close = operation({
+  kind: 'crypt.close',
+  version: 1,
+  args,
+  undo,
+  result: z.null(),
+  lives: 'boot',
+  restores: 'state',
+  prepare: async ({ args: { name, key }, host }): Promise<Undo> => {
+    const mapping = await openLuks(host, name);
+    await checkKey(host, key);
+    await refuseHeld(host, mapping.path, await holders(host, mapping.path));
+    const { device, lower } = await lowerPath(host, mapping);
+    await refuseHeaderElsewhere(host, device, mapping);
+    const { identity } = await identityOf(host, device);
+    const { dmUuid, luksUuid: uuid, mode, size } = mapping;
+    const at = { device, identity, lower };
+    openedAs(dmUuid);
+    return {
+      name: mapping.name,
+      dmUuid,
+      luksUuid: uuid,
+      ...at,
+      mode,
+      size,
+      flags: await flagsOf(host, mapping),
+      key,
+    };
+  },
+  claims: async ({ undo: { name }, on }) => {
+    const { key, beneath } = await on(`/dev/mapper/${name}`);
+    return { changes: [key], needs: beneath };
+  },
+  run: async ({ undo: of, host }) => {
+    await closeNow(host, of);
+    return null;
+  },
+  value: () => undefined,
+  look: async ({ undo: of, host }) => look(host, of),
+  revert: async ({ undo: of, host }) => reopen(host, of),
+  describe: closedByHand,
+});
+
+const laterUndo = z.strictObject({
+  name: z.string(),
+  dmUuid: z.string(),
+  /** After a reboot there is nothing to close: what is open then, the boot has opened. */
+  boot: z.string(),
+});
+
+/** Closes what cryptsetup has open once the sequence is committed: without its key it could not be opened again. */
+export const closeAfterCommit = deferred({
+  kind: 'crypt.close.deferred',
+  version: 1,
+  args: z.strictObject(named),
+  undo: laterUndo,
+  prepare: async ({ args: { name }, host }) => {
+    const mapping = await openNamed(host, name);
+    await refuseHeld(host, mapping.path, await holders(host, mapping.path));
+    return { name: mapping.name, dmUuid: mapping.dmUuid, boot: (await host.facts()).boot };
+  },
+  claims: async ({ undo: { name }, on }) => {
+    const { key, beneath } = await on(`/dev/mapper/${name}`);
+    return { changes: [key], needs: beneath };
+  },
+  look: async ({ undo: of, host }) => {
+    if ((await host.facts()).boot !== of.boot) return { state: 'gone' };
+    const mapping = await same(host, of);
+    if (mapping === undefined) return { state: 'gone' };
+    return { state: 'ours', holders: await holders(host, mapping.path) };
+  },
+  afterCommit: async ({ undo: of, host }) => {
+    const mapping = await same(host, of);
+    if (mapping !== undefined) await closeNow(host, { ...of, name: mapping.name });
+  },
+  describe: toCloseByHand,
+});
+
+async function openNamed(host: ReadHost, name: string): Promise<Mapping> {
+  const mapping = await mappingNamed(host, name);
+  if (mapping !== undefined) return mapping;
+  throw new RefusedError(`no encrypted device is open as ${name}`, {
+    remedy: 'bofh crypt list shows what is open',
+  });
+}
+
+async function openLuks(host: ReadHost, name: string): Promise<Mapping & { readonly luksUuid: string }> {
+  const mapping = await openNamed(host, name);
+  const { luksUuid: uuid } = mapping;
+  if (uuid !== undefined && /^LUKS[12]$/.test(mapping.type)) return { ...mapping, luksUuid: uuid };
+  throw new RefusedError(
+    `${mapping.path} is no LUKS device but ${mapping.type}: bofh could not open it again`,
+    {
+      remedy: `cryptsetup close ${mapping.name}`,
+    },
+  );
+}
+
+async function refuseHeaderElsewhere(host: ReadHost, device: string, mapping: Mapping): Promise<void> {
+  const found = await recognise(host, device);
+  if (isLuksSignature(found) && found.uuid === mapping.luksUuid) return;
+  throw new RefusedError(`the header of ${mapping.path} is not on ${device}: bofh could not open it again`, {
+    remedy: `cryptsetup close ${mapping.name}`,
+  });
+}
+
+async function flagsOf(host: ReadHost, { name, path }: Mapping): Promise<Undo['flags']> {
+  const flags = (await host.run(cryptStatus(name)))?.flags ?? [];
+  return flags.map((flag) => {
+    if (isActivationFlag(flag)) return flag;
+    throw new RefusedError(`${path} was opened with "${flag}": bofh could not open it again like that`, {
+      remedy: `cryptsetup close ${name}`,
+    });
+  });
+}
+
+/** The kernel refuses while it is in use, which is the one check without a race; whoever has it is named. */
+async function closeNow(
+  host: ChangeHost,
+  of: { readonly name: string; readonly dmUuid: string },
+): Promise<void> {
+  const mapping = await same(host, of);
+  if (mapping?.name !== of.name)
+    throw new RefusedError(
+      `what was open as ${of.name} is ${mapping === undefined ? 'closed' : `open as ${mapping.name}`} by now`,
+      {
+        remedy: 'look at it (bofh crypt list), then give the command again',
+      },
+    );
+  await refuseHeld(host, mapping.path, await holders(host, mapping.path));
+  await namingHolders(host, mapping.path, () => host.run(luksClose(mapping.name)));
+}
+
+async function same(host: ReadHost, { dmUuid }: { readonly dmUuid: string }): Promise<Mapping | undefined> {
+  return (await mappings(host)).find((mapping) => mapping.dmUuid === dmUuid);
+}
+
+async function look(host: ReadHost, of: Undo): Promise<Look> {
+  const there = await same(host, of);
+  if (there !== undefined) return { state: isHalfOpen(of, there) ? 'ours' : 'gone' };
+  const other = (await mappings(host)).find(
+    ({ name, luksUuid: uuid, beneath }) =>
+      name === of.name || (uuid === of.luksUuid && beneath.includes(of.lower)),
+  );
+  if (other === undefined) return { state: 'ours' };
+  return { state: 'not-ours', found: `${other.path} was opened by somebody else (${other.dmUuid})` };
+}
+
+/** Opened again under its first name, but not yet of its old size, or not yet renamed. */
+function isHalfOpen({ dmUuid, name, size }: Undo, there: Mapping): boolean {
+  const first = openedAs(dmUuid);
+  return there.name === first && (first !== name || there.size !== size);
+}
+
+async function reopen(host: ChangeHost, of: Undo): Promise<void> {
+  const first = openedAs(of.dmUuid);
+  const key: KeyInput = { key: of.key, use: 'present', of: `${of.device} (LUKS ${of.luksUuid})` };
+  if ((await same(host, of)) === undefined) {
+    const device = await locate(host, { path: of.device, identity: of.identity });
+    if (device === undefined)
+      throw new RefusedError(`${of.device} is gone: what lay on it cannot be opened again`, {
+        remedy: 'find out who removed it',
+      });
+    await refuseTaken(host, { name: of.name, chosenBy: 'caller' });
+    await host.run(luksOpen({ device, name: first, mode: of.mode, key, flags: of.flags }));
+  }
+  const now = await same(host, of);
+  if (now === undefined || !isHalfOpen(of, now)) return;
+  if (now.size !== of.size) await host.run(luksResize({ name: now.name, size: of.size, key }));
+  if (now.name !== of.name) await host.run(renameMapping(now.name, of.name));
+}

@@ -1,0 +1,144 @@
+import { describe, expect, it } from 'vitest';
+import { crypt } from '../../../src/index.ts';
+import { withBofh } from '../../../src/bofh.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+import { recoverAll } from '../../support/undo/trial.ts';
+import { device, encrypted, key, on, otherKey, programsOf, undone } from './support.ts';
+
+const names = (host: SimulatedHost): readonly string[] => host.world.mappings.map(({ name }) => name);
+
+/** The device open as `mine`, by hand. */
+function opened(): SimulatedHost {
+  const host = encrypted();
+  host.admin.luksOpen(device, 'mine');
+  return host;
+}
+
+describe('crypt.close', () => {
+  it('closes what nobody uses, by its name or its path', async () => {
+    for (const name of ['mine', '/dev/mapper/mine']) {
+      const host = opened();
+      await on(host, (tx) => tx.crypt.close({ name, key }));
+      expect(names(host)).toEqual([]);
+    }
+  });
+
+  it('is undone by opening it as it was: name, first name, size', async () => {
+    const host = opened();
+    const [mapping] = host.world.mappings;
+    if (mapping !== undefined) Object.assign(mapping, { name: 'yours', size: 16 * 1024 ** 2 });
+    host.world.revision += 1;
+    const before = host.snapshot();
+
+    await undone(host, (tx) => tx.crypt.close({ name: 'yours', key }));
+
+    expect(host.snapshot()).toBe(before);
+    expect(programsOf(host).slice(1)).toEqual([
+      'cryptsetup open --type luks --key-file=- /dev/mapper/vg0-web1 mine',
+      'cryptsetup resize --device-size 16777216 --key-file=- mine',
+      'dmsetup rename mine yours',
+    ]);
+  });
+
+  it('is undone before the opening that it followed, whose mark it brings back', async () => {
+    const host = encrypted();
+    const before = host.snapshot();
+
+    await undone(host, async (tx) => {
+      const { name } = await tx.crypt.open({ device, key });
+      await tx.crypt.close({ name, key });
+    });
+
+    expect(host.snapshot()).toBe(before);
+    expect(programsOf(host).map((line) => line.split(' ').slice(0, 2).join(' '))).toEqual([
+      ...['cryptsetup open', 'dmsetup rename', 'cryptsetup close'],
+      ...['cryptsetup open', 'dmsetup rename', 'cryptsetup close'],
+    ]);
+  });
+
+  it('names who uses it, and does nothing', async () => {
+    const host = opened();
+    host.admin.format('/dev/mapper/mine', { type: 'ext4', usage: 'filesystem', version: '1.0' });
+    host.admin.mkdir('/mnt/x');
+    host.admin.mount('/dev/mapper/mine', '/mnt/x');
+
+    for (const run of [
+      () => on(host, (tx) => tx.crypt.close({ name: 'mine', key })),
+      () => on(host, (tx) => tx.crypt.closeAfterCommit({ name: 'mine' })),
+    ])
+      expect(String(await rejectionOf(run()))).toContain('is in use: mounted on /mnt/x');
+    expect(programsOf(host)).toEqual([]);
+  });
+
+  it('is stuck when the key does not open it any more, and recovered once it does', async () => {
+    const host = opened();
+    const before = host.snapshot();
+
+    const error = await rejectionOf(undone(host, (tx) => tx.crypt.close({ name: 'mine', key: otherKey })));
+    expect(String(error)).toContain('StuckError');
+    host.admin.writeFile('/etc/other-key', 'geheim', 0o600);
+    host.kill();
+    expect(await recoverAll(host.restart())).toEqual({ how: 'done' });
+    host.admin.writeFile('/etc/other-key', 'anders', 0o600);
+
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it('leaves alone what somebody else has opened since', async () => {
+    const host = opened();
+
+    await undone(host, async (tx) => {
+      await tx.crypt.close({ name: 'mine', key });
+      host.admin.luksOpen(device, 'theirs');
+    });
+
+    expect(names(host)).toEqual(['theirs']);
+  });
+
+  it('is refused for what is not open, and for a name that is none', async () => {
+    const host = encrypted();
+
+    expect(String(await rejectionOf(on(host, (tx) => tx.crypt.close({ name: 'mine', key }))))).toContain(
+      'no encrypted device is open as mine',
+    );
+    await expect(on(host, (tx) => tx.crypt.close({ name: '/dev/dm-0', key }))).rejects.toThrow(
+      'is no name of an open',
+    );
+  });
+});
+
+describe('crypt.closeAfterCommit', () => {
+  it('closes once everything has succeeded, and not when something fails', async () => {
+    const failed = opened();
+    await undone(failed, (tx) => tx.crypt.closeAfterCommit({ name: 'mine' }));
+    expect(names(failed)).toEqual(['mine']);
+    expect(programsOf(failed)).toEqual([]);
+
+    const host = opened();
+    await on(host, async (tx) => {
+      await tx.crypt.closeAfterCommit({ name: 'mine' });
+      expect(names(host)).toEqual(['mine']);
+    });
+    expect(names(host)).toEqual([]);
+  });
+
+  it('does not close what a later boot has opened under the same name', async () => {
+    const host = opened();
+    host.fault({ tool: 'cryptsetup', mode: 'crash here' });
+    await rejectionOf(on(host, (tx) => tx.crypt.closeAfterCommit({ name: 'mine' })));
+    host.clearFaults();
+    const booted = host.reboot();
+    booted.admin.luksOpen(device, 'mine');
+
+    expect(await recoverAll(booted)).toEqual({ how: 'done' });
+
+    expect(names(booted)).toEqual(['mine']);
+  });
+
+  it('is what the module does without a key', async () => {
+    const host = opened();
+    await withBofh({ ...simulatedBofh({ host }), signals: {} }, () => crypt.close({ name: 'mine' }));
+    expect(names(host)).toEqual([]);
+  });
+});

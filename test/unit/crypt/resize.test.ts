@@ -1,0 +1,101 @@
+import { describe, expect, it } from 'vitest';
+import { UsageError } from '../../../src/errors.ts';
+import type { SimulatedHost } from '../../../src/testing/index.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+import { device, encrypted, key, on, otherKey, programsOf, undone } from './support.ts';
+
+const mib = 1024 ** 2;
+const sizes = (host: SimulatedHost): readonly number[] => host.world.mappings.map(({ size }) => size);
+
+function opened(version: 1 | 2 = 2): SimulatedHost {
+  const host = encrypted(version);
+  host.admin.luksOpen(device, 'mine');
+  return host;
+}
+
+async function refused(host: SimulatedHost, args: object): Promise<unknown> {
+  const before = host.snapshot();
+  const error = await rejectionOf(on(host, (tx) => tx.crypt.resize({ name: 'mine', key, ...args })));
+  expect(host.snapshot()).toBe(before);
+  return error;
+}
+
+describe('crypt.resize', () => {
+  it('makes it as large as it is told, and as all of the device when it is told nothing', async () => {
+    const host = opened();
+
+    expect(await on(host, (tx) => tx.crypt.resize({ name: 'mine', size: 16 * mib, key }))).toEqual({
+      ...{ name: 'mine', path: '/dev/mapper/mine', was: 48 * mib, size: 16 * mib },
+    });
+    expect(await on(host, (tx) => tx.crypt.resize({ device, key }))).toMatchObject({
+      was: 16 * mib,
+      size: 48 * mib,
+    });
+    expect(programsOf(host)).toEqual([
+      'cryptsetup resize --device-size 16777216 --key-file=- mine',
+      'cryptsetup resize --device-size 50331648 --key-file=- mine',
+    ]);
+  });
+
+  it('needs no key for LUKS1, and for LUKS2 says that it does', async () => {
+    const host = opened(1);
+
+    await on(host, (tx) => tx.crypt.resize({ name: 'mine', size: 16 * mib }));
+
+    expect(programsOf(host)).toEqual(['cryptsetup resize --device-size 16777216 mine']);
+    const error = await rejectionOf(on(opened(), (tx) => tx.crypt.resize({ name: 'mine', size: 16 * mib })));
+    expect(String(error)).toContain('only with a key');
+  });
+
+  it.each([16, 48])('is undone, from 32 MiB to %d', async (to) => {
+    const host = opened();
+    await on(host, (tx) => tx.crypt.resize({ name: 'mine', size: 32 * mib, key }));
+    const before = host.snapshot();
+
+    await undone(host, (tx) => tx.crypt.resize({ name: 'mine', size: to * mib, key }));
+
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it('leaves alone a third size, which somebody else gave it', async () => {
+    const host = opened();
+
+    await undone(host, async (tx) => {
+      await tx.crypt.resize({ name: 'mine', size: 32 * mib, key });
+      for (const mapping of host.world.mappings) mapping.size = 24 * mib;
+      host.world.revision += 1;
+    });
+
+    expect(sizes(host)).toEqual([24 * mib]);
+  });
+
+  it('of the size that it has runs nothing, there and back', async () => {
+    const host = opened();
+
+    expect(await on(host, (tx) => tx.crypt.resize({ name: 'mine', key }))).toMatchObject({
+      was: 48 * mib,
+      size: 48 * mib,
+    });
+    await undone(host, (tx) => tx.crypt.resize({ name: 'mine', size: 48 * mib, key }));
+
+    expect(programsOf(host)).toEqual([]);
+    expect(sizes(host)).toEqual([48 * mib]);
+  });
+
+  it('refuses what the device has no room for, and what are no whole sectors', async () => {
+    expect(String(await refused(opened(), { size: 49 * mib }))).toContain('has room for 48 MiB');
+    expect(await refused(opened(), { size: 16 * mib + 100 })).toBeInstanceOf(UsageError);
+    expect(await refused(opened(), { size: 0 })).toBeInstanceOf(UsageError);
+    expect(await refused(opened(), { device })).toBeInstanceOf(UsageError);
+  });
+
+  it('refuses what is closed', async () => {
+    expect(String(await refused(encrypted(), {}))).toContain('is not open as a LUKS device');
+  });
+
+  it('with a key that does not fit leaves it as it was', async () => {
+    const error = await refused(opened(), { size: 16 * mib, key: otherKey });
+
+    expect(String((error as Error).cause)).toContain('No key available');
+  });
+});
