@@ -14,7 +14,7 @@ async function builtIn(): Promise<readonly Layer<Tx>[]> {
     ...[lvm.logicalVolume, lvm.physicalVolume, crypt.luks, crypt.luksMapping],
     ...[block.partition, block.loop, block.array, block.arrayMember, block.partitionTable],
     ...[block.drbdDevice, block.drbdBacking, block.disk],
-    ...[filesystem.swap, filesystem.anyFilesystem],
+    ...[filesystem.swap, filesystem.filesystem],
   ];
 }
 

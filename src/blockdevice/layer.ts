@@ -53,6 +53,14 @@ export interface ResizeTo {
   readonly fill: boolean;
 }
 
+/** What has become of it. */
+export interface Resized {
+  /** Looked up again afterwards; of what is still to be done, what it will be. */
+  readonly size: Bytes;
+  /** What has no inverse is done after the commit. */
+  readonly when: 'now' | 'after the commit';
+}
+
 /**
  * One sort of layer. `device`: how a device was made (a logical volume, a partition). `content`: what lies on a device,
  * and may offer another one (LUKS) or be the end (a filesystem). `Tx` is the part of `tx` that its resizing uses.
@@ -66,8 +74,21 @@ export interface Layer<Tx = unknown> {
   /** In two or three words for this one: `LUKS2`, `LVM physical volume`. */
   readonly title?: (at: Pick<LayerAt, 'device' | 'content'>) => string;
   readonly tell: (at: LayerAt) => Promise<Told>;
+  /** The one device that it offers, on which the stack goes on; `closed`: it has to be opened first. */
+  readonly offers?: (at: LayerAt) => GraphDevice | 'closed';
   /** Missing: bofh cannot resize it. Throws RefusedError when that cannot be told. */
   readonly limits?: (at: LayerAt) => Promise<Limits>;
   /** One step of a sequence, undone with it. */
-  readonly resize?: (tx: Tx, at: LayerAt, to: ResizeTo) => Promise<void>;
+  readonly resize?: (tx: Tx, at: LayerAt, to: ResizeTo) => Promise<Resized>;
+}
+
+/** The limits of what stays as large as it is, whatever happens to the layers over it. */
+export function fixed(size: Bytes, why: string): Limits {
+  const no: May = { may: false, why };
+  return {
+    ...{ size, granularity: 512, overhead: 0 },
+    smallest: { size, why },
+    largest: { size, why },
+    ...{ grow: no, shrink: no },
+  };
 }

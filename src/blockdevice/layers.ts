@@ -1,4 +1,4 @@
-import type { Layer } from './layer.ts';
+import { fixed, type Layer } from './layer.ts';
 
 /** A disk, whole. */
 export const disk: Layer = {
@@ -6,6 +6,7 @@ export const disk: Layer = {
   of: 'device',
   recognises: ({ device }) => device.kind === 'disk',
   tell: async ({ device }) => ({ size: device.size }),
+  limits: async ({ device }) => fixed(device.size, 'a disk has the size that it has'),
 };
 
 /** A partition, whatever the kind of its table. */
@@ -14,6 +15,7 @@ export const partition: Layer = {
   of: 'device',
   recognises: ({ device }) => device.kind === 'partition',
   tell: async ({ device }) => ({ size: device.size }),
+  limits: async ({ device }) => fixed(device.size, 'bofh changes no partition here'),
 };
 
 /** A file, or a part of one, as a device. */
@@ -23,6 +25,7 @@ export const loop: Layer = {
   recognises: ({ device }) => device.kind === 'loop',
   title: () => 'loop device',
   tell: async ({ device }) => ({ size: device.size, facts: [['file', device.file ?? '']] }),
+  limits: async ({ device }) => fixed(device.size, 'bofh changes no file behind a loop device here'),
 };
 
 /** An md array; what its members keep for themselves is told of each of them. */
@@ -43,6 +46,7 @@ export const array: Layer = {
       ],
     };
   },
+  limits: async ({ device }) => fixed(device.size, 'bofh changes the size of no md array'),
 };
 
 /** What lies on a device that belongs to an md array. */
@@ -82,6 +86,7 @@ export const drbdDevice: Layer = {
     size: device.size,
     untold: ['bofh has no driver for DRBD: its peers and its state are not looked at'],
   }),
+  limits: async ({ device }) => fixed(device.size, 'bofh has no driver for DRBD'),
 };
 
 /** What DRBD writes on the device beneath. */

@@ -103,6 +103,27 @@ export const recovered = z.array(
   }),
 );
 
+/** `bofh block resize DEVICE SIZE`; sizes in bytes. */
+export const blockResize = z.strictObject({
+  device: text,
+  /** Sizes of the lowest layer are multiples of it. */
+  granularity: count,
+  /** What was asked for, where the layers could not have that very size. */
+  roundedFrom: z.exactOptional(count),
+  /** Place of the device that was named among the layers. */
+  asked: count,
+  /** From the lowest up. `after the commit`: it could not have been undone, so it was done last. */
+  layers: z.array(
+    z.strictObject({
+      title: text,
+      path: text,
+      from: count,
+      to: count,
+      when: z.enum(['unchanged', 'now', 'after the commit']),
+    }),
+  ),
+});
+
 /** `bofh lvm list`; sizes in bytes. */
 export const lvmList = z.array(
   z.strictObject({
@@ -312,6 +333,7 @@ export type ShownStep = z.infer<typeof step>;
 export type JournalPrune = z.infer<typeof journalPrune>;
 export type Doctor = z.infer<typeof doctor>;
 export type RecoveredList = z.infer<typeof recovered>;
+export type BlockResize = z.infer<typeof blockResize>;
 export type LvmList = z.infer<typeof lvmList>;
 export type LvmRename = z.infer<typeof lvmRename>;
 export type MountList = z.infer<typeof mountList>;

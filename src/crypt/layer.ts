@@ -1,4 +1,6 @@
-import type { Layer } from '../blockdevice/layer.ts';
+import { fixed, type Layer, type LayerAt } from '../blockdevice/layer.ts';
+import type { GraphDevice } from '../blockdevice/graph.ts';
+import { headerOf } from './reads.ts';
 
 /** A LUKS container; the device that it offers while it is open is the next layer. */
 export const luks: Layer = {
@@ -6,16 +8,32 @@ export const luks: Layer = {
   of: 'content',
   recognises: ({ content }) => content?.type === 'crypto_LUKS',
   title: () => 'LUKS',
-  tell: async ({ device, above }) => {
-    const inner = above.find(({ kind }) => kind === 'crypt');
-    if (inner === undefined) return { untold: ['it is closed: what lies in it cannot be told'] };
+  offers: ({ above }) => innerOf(above) ?? 'closed',
+  tell: async ({ host, device, above }) => {
+    const inner = innerOf(above);
+    const { version, cipher, dataOffset } = await headerOf(host, device.path);
+    const facts = [
+      ['version', String(version)],
+      ['cipher', cipher],
+    ] as const;
+    if (inner !== undefined)
+      return {
+        size: inner.size,
+        overhead: device.size - inner.size,
+        facts: [...facts, ['open as', inner.mapping ?? '']],
+      };
     return {
-      size: inner.size,
-      overhead: device.size - inner.size,
-      facts: [['open as', inner.mapping ?? '']],
+      ...{ size: device.size - dataOffset, overhead: dataOffset, facts },
+      untold: ['it is closed: what lies in it cannot be told'],
     };
   },
+  limits: async ({ device, above }) =>
+    fixed(innerOf(above)?.size ?? device.size, 'bofh resizes no open container yet'),
 };
+
+function innerOf(above: LayerAt['above']): GraphDevice | undefined {
+  return above.find(({ kind }) => kind === 'crypt');
+}
 
 /** The open side of one. */
 export const luksMapping: Layer = {

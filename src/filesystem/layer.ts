@@ -1,18 +1,102 @@
-import type { Layer } from '../blockdevice/layer.ts';
+import { holders, inWords, remedyFor } from '../blockdevice/index.ts';
+import { type Layer, type LayerAt, type Limits, type May, fixed } from '../blockdevice/layer.ts';
+import type { Bytes } from '../units.ts';
+import { formatSize } from '../units.ts';
+import { type Measured, measureFound, minimumOf } from './measure.ts';
+import { isWritable, visible } from './mounted.ts';
+import { resizable, theirs } from './resizing.ts';
 
-/** Any filesystem. */
-export const anyFilesystem: Layer = {
+/** The part of `tx` that resizes a filesystem. */
+interface Resizing {
+  readonly filesystem: {
+    readonly resize: (args: { readonly device: string; readonly size: Bytes | 'max' }) => Promise<{
+      readonly size: Bytes;
+      readonly when: 'now' | 'after the commit';
+    }>;
+  };
+}
+
+/** A filesystem: the end of a stack. */
+export const filesystem: Layer<Resizing> = {
   name: 'filesystem',
   of: 'content',
   recognises: ({ content }) => content?.usage === 'filesystem',
   title: ({ content }) => content?.type ?? '',
-  tell: async () => ({}),
+  tell: async ({ host, device, content }) => {
+    const { blocks, blockSize, used } = await measureFound(host, device.path, content);
+    return {
+      size: blocks * blockSize,
+      facts: used === undefined ? [] : [['used', formatSize(used)]],
+    };
+  },
+  limits: async (at) => {
+    const found = await measureFound(at.host, at.device.path, at.content);
+    return limitsOf(at, found);
+  },
+  resize: async (tx, { host, device, content }, { size, fill }) => {
+    const made = await tx.filesystem.resize({ device: device.path, size: fill ? 'max' : size });
+    if (made.when === 'after the commit') return made;
+    const { blocks, blockSize } = await measureFound(host, device.path, content);
+    return { size: blocks * blockSize, when: made.when };
+  },
 };
 
-/** A swap area. */
+/** A swap area: it has no content to keep, so it is made anew and not resized. */
 export const swap: Layer = {
   name: 'swap',
   of: 'content',
   recognises: ({ content }) => content?.type === 'swap',
-  tell: async ({ device }) => ({ size: device.size }),
+  tell: async ({ host, device, content }) => {
+    const { blocks, blockSize } = await measureFound(host, device.path, content);
+    return { size: blocks * blockSize };
+  },
 };
+
+async function limitsOf({ host, device }: LayerAt, found: Measured): Promise<Limits> {
+  const { type, blocks, blockSize, used = 0 } = found;
+  const size = blocks * blockSize;
+  if (!resizable.some((each) => each === type))
+    return fixed(size, `bofh cannot change the size of a ${type}`);
+  const grow = await mayGrow(host, device.path, found);
+  const least = await minimumOf(host, device.path, found);
+  return {
+    ...{ size, granularity: blockSize, overhead: 0 },
+    // Of a btrfs that is not mounted the kernel has the last word.
+    smallest: { size: least === undefined ? used : least * blockSize, why: 'for what is on it' },
+    grow,
+    shrink: grow.may ? await mayShrink(host, device.path, found) : grow,
+  };
+}
+
+async function mayGrow(host: LayerAt['host'], path: string, found: Measured): Promise<May> {
+  const { type, mounts, ext, btrfs } = found;
+  const who = await theirs(host, path);
+  const remedy = remedyFor(who);
+  if (who.length > 0)
+    return { may: false, why: `it is in use: ${inWords(who)}`, ...(remedy === undefined ? {} : { remedy }) };
+  if (btrfs !== undefined && btrfs.devices !== 1)
+    return { may: false, why: `it is on ${String(btrfs.devices)} devices, and bofh resizes those on one` };
+  if (ext?.state === 'errors')
+    return { may: false, why: `the ${type} has errors`, remedy: `unmount it, then: e2fsck -f ${path}` };
+  if (mounts.length > 0 && (await visible(host, mounts.filter(isWritable))) === undefined)
+    return {
+      ...{ may: false, why: 'it is mounted read-only, or where another mount hides it' },
+      remedy: 'mount it for writing, or unmount it',
+    };
+  return { may: true };
+}
+
+async function mayShrink(host: LayerAt['host'], path: string, { type, mounts, ext }: Measured): Promise<May> {
+  if (type === 'xfs')
+    return {
+      ...{ may: false, why: 'an xfs cannot be shrunk' },
+      remedy: 'make a new, smaller filesystem and copy the files; or keep its size',
+    };
+  if (ext === undefined || mounts.length === 0) return { may: true };
+  const all = await holders(host, path);
+  const remedy = remedyFor(all);
+  return {
+    ...{ may: false, why: `an ${type} cannot be shrunk while it is ${inWords(all)}` },
+    ...(remedy === undefined ? {} : { remedy }),
+  };
+}

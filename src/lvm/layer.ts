@@ -1,5 +1,5 @@
 import { formatSize } from '../units.ts';
-import type { Layer, LayerAt, Told } from '../blockdevice/layer.ts';
+import { fixed, type Layer, type LayerAt, type Limits, type May, type Told } from '../blockdevice/layer.ts';
 import { type LaidOutGroup, type Layout, layout } from './layout.ts';
 import type { LogicalVolume, PhysicalVolume } from './schema.ts';
 
@@ -41,7 +41,51 @@ export const logicalVolume: Layer = {
   recognises: ({ device }) => device.kind === 'volume',
   title: () => 'logical volume',
   tell: async (at) => tellVolume(await layoutOf(at), at.device.uuid),
+  limits: async (at) => {
+    const found = findVolume(await layoutOf(at), at.device.uuid);
+    return found === undefined ? fixed(at.device.size, 'lvm does not know it') : limitsOf(found);
+  },
 };
+
+function limitsOf({ lv, group }: { readonly lv: LogicalVolume; readonly group: LaidOutGroup }): Limits {
+  const segments = group.segments.filter(({ lvUuid }) => lvUuid === lv.uuid);
+  const stripes = Math.max(1, ...segments.map((segment) => segment.stripes));
+  const granularity = group.extentSize * stripes;
+  const free = group.devices
+    .filter(({ allocatable, path }) => allocatable && path !== undefined)
+    .reduce((sum, pv) => sum + pv.free, 0);
+  const may = mayResize(lv, group);
+  return {
+    ...{ size: lv.size, granularity, overhead: 0 },
+    smallest: { size: granularity, why: 'which is one extent' },
+    largest: { size: lv.size + free - (free % granularity), why: `all that is free in ${group.name}` },
+    ...{ grow: may, shrink: may },
+  };
+}
+
+/** What has copies, parts or dependents is resized by lvm's own tools. */
+function mayResize(lv: LogicalVolume, group: LaidOutGroup): May {
+  if (group.exported || group.partial || !group.writable)
+    return { may: false, why: `the volume group ${group.name} is exported, read-only or not complete` };
+  if (lv.origin !== undefined && lv.pool === undefined)
+    return {
+      may: false,
+      why: `it is a snapshot of ${lv.origin.name}: its size is the room for what changes`,
+    };
+  const copies = group.volumes.filter(({ origin, pool }) => origin?.uuid === lv.uuid && pool === undefined);
+  if (copies.length > 0)
+    return {
+      ...{ may: false, why: `it has snapshots (${copies.map(({ name }) => name).join(', ')})` },
+      remedy: `remove or merge them: ${copies.map(({ fullName }) => `lvremove ${fullName}`).join('; ')}`,
+    };
+  const odd = lv.layout.filter((word) => word !== 'linear' && word !== 'striped');
+  if (odd.length > 0)
+    return {
+      may: false,
+      why: `it is a ${lv.layout.join(' ')} volume, and bofh resizes linear and striped ones`,
+    };
+  return { may: true };
+}
 
 function tellVolume(known: Layout, dmUuid: string | undefined): Told {
   const found = findVolume(known, dmUuid);

@@ -212,7 +212,7 @@ function roundUp(size: Bytes, granularity: Bytes): Bytes {
   return Math.ceil(size / granularity) * granularity;
 }
 
-/** To a multiple, but never below what is there already. */
+/** To a multiple, but never below what is there already: what cannot follow says so at its own step. */
 function roundDown(size: Bytes, granularity: Bytes, now: Bytes): Bytes {
-  return Math.max(size - (size % granularity), Math.min(now, size));
+  return Math.max(size - (size % granularity), now);
 }

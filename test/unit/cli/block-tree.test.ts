@@ -22,7 +22,7 @@ describe('bofh block tree', () => {
 
     expect(stdout().split('\n')).toEqual([
       'vdb  8 GiB ◀  disk, LVM physical volume, overhead 4 MiB, group vg0, free 8 GiB',
-      '└─ vg0/web1  16 MiB  logical volume, ext4 "root"',
+      '└─ vg0/web1  16 MiB  logical volume, ext4 "root", used 4 MiB',
       '      → mounted on /mnt/web1',
       '',
     ]);

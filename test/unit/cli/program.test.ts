@@ -65,6 +65,8 @@ describe('reads and changes', () => {
     ['lvm vg extend vg0 /dev/x /dev/y', true],
     ['lvm vg reduce vg0 /dev/x', true],
     ['lvm vg create vg1 /dev/x /dev/y --extent-size 1m', true],
+    ['block resize /dev/vg0/web1 -1g', true],
+    ['block resize /dev/vg0/web1 +5g --bare', true],
     ['journal list', false],
     ['journal show x', false],
     ['xen start x', true],

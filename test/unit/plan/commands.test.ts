@@ -84,6 +84,14 @@ function withOpen(size?: number): SimulatedHost {
   return host;
 }
 
+/** A disk that has been made larger than the filesystem on it. */
+function halfFilled(): SimulatedHost {
+  const host = simulatedHost({ disks: [{ name: 'vdd', size: 256 * 1024 ** 2 }] });
+  const uuid = '0c0ffee0-0000-4000-8000-000000000002';
+  host.admin.format('/dev/vdd', { type: 'ext4', usage: 'filesystem', uuid, version: '1.0', blocks: 32768 });
+  return host;
+}
+
 const script = join(work, 'disks.ts');
 writeFileSync(
   script,
@@ -150,6 +158,7 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
       },
     },
   ],
+  'block resize': [{ line: 'block resize /dev/vdd max', on: async () => halfFilled() }],
   'lvm rename': [{ line: 'lvm rename vg0/web1-root web2-root', on: () => withGuest(false) }],
   'mount add': [
     { line: 'mount add /dev/vg0/web1-root', on: () => withGuest(false) },

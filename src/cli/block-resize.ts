@@ -1,0 +1,69 @@
+import * as block from '../api/block.ts';
+import { size as deviceSize } from '../blockdevice/index.ts';
+import { withBofh } from '../bofh.ts';
+import type { ReadHost } from '../command/index.ts';
+import { UsageError } from '../errors.ts';
+import { formatSize, parseSize } from '../units.ts';
+import { give } from './answer.ts';
+import type { BlockResize } from './answers.ts';
+import { confirm } from './confirm.ts';
+import type { Runtime } from './runtime.ts';
+import { openSession } from './session.ts';
+import { logged } from './system-log.ts';
+import { printable } from './text.ts';
+
+type Options = Readonly<Record<string, string | boolean | undefined>>;
+
+/** `bofh block resize DEVICE +5g|-1g|20g|min|max` */
+export async function resize(
+  runtime: Runtime,
+  [device = '', size = '']: readonly string[],
+  options: Options,
+): Promise<number> {
+  const to = sizeOf(size);
+  const alone = options['bare'] === true;
+  const request: block.ResizeRequest = { device, to, what: alone ? 'device' : 'stack' };
+  const { bofh, progress } = await openSession(runtime, { site: 'used', root: 'needed' });
+  if (runtime.settings.mode === 'plan') {
+    const { dryRun } = await import('./plan.ts');
+    return await dryRun(runtime, bofh, () => block.resize(request));
+  }
+  if (alone && (await cuts(bofh.host, device, to)))
+    await confirm(runtime, [`${printable(device)} is cut by itself: what lies behind its new end is lost.`]);
+  const made = await logged(runtime, bofh.host, () => withBofh(bofh, () => block.resize(request)));
+  progress.end();
+  const data: BlockResize = { device, ...made, layers: [...made.layers] };
+  give(runtime, { data, lines: inWords(data) });
+  return 0;
+}
+
+/** Throws UsageError for what is none of `+5g`, `-1g`, `20g`, `min` and `max`. */
+function sizeOf(text: string): block.ResizeRequest['to'] {
+  if (text === 'min' || text === 'max') return text;
+  const { sign, size } = /^(?<sign>[+-]?)(?<size>[^+-].*)$/.exec(text)?.groups ?? {};
+  if (size === undefined)
+    throw new UsageError(`"${text}" is no size; write for example +5g, -1g, 20g, min or max`);
+  const bytes = parseSize(size);
+  if (sign === '') return { size: bytes };
+  return { by: sign === '-' ? -bytes : bytes };
+}
+
+async function cuts(host: ReadHost, device: string, to: block.ResizeRequest['to']): Promise<boolean> {
+  if (typeof to === 'string') return to === 'min';
+  return 'by' in to ? to.by < 0 : to.size < (await deviceSize(host, device));
+}
+
+function inWords({ layers, roundedFrom, granularity }: BlockResize): readonly string[] {
+  const changed = layers.filter(({ when }) => when !== 'unchanged');
+  if (changed.length === 0) return ['nothing to do: all layers have that size already'];
+  const rounded =
+    roundedFrom === undefined
+      ? []
+      : [
+          `rounded up from ${formatSize(roundedFrom)} to a multiple of ${formatSize(granularity)}, for all layers to fit`,
+        ];
+  return [
+    ...changed.map(({ title, from, to }) => `${printable(title)}: ${formatSize(from)} → ${formatSize(to)}`),
+    ...rounded,
+  ];
+}

@@ -1,0 +1,151 @@
+import { deviceGraph, type GraphDevice, graphName } from '../blockdevice/graph.ts';
+import { fixed, type Layer, type LayerAt, type Limits } from '../blockdevice/layer.ts';
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError } from '../errors.ts';
+import { allLayers, layerFor } from '../layers.ts';
+import type { Tx } from '../operations.ts';
+import { probed } from './content.ts';
+import { memory, nameOf } from './tree.ts';
+
+/** One layer of a chain, where it lies and within what limits it can be resized. */
+export interface Link {
+  readonly layer: Layer<Tx>;
+  readonly at: LayerAt;
+  /** `the logical volume vg0/web1` */
+  readonly title: string;
+  readonly limits: Limits;
+}
+
+/** A device with all that lies on it, from the lowest layer that has a size of its own. */
+export interface Chain {
+  readonly links: readonly Link[];
+  /** Which of them the device is that was named. */
+  readonly asked: number;
+  /** A container that must be opened before it can be told what is above; missing: the chain is whole. */
+  readonly closed?: GraphDevice;
+}
+
+/** What is looked at. `bare`: the device alone, whatever lies on it. */
+export interface ChainRequest {
+  readonly host: ReadHost;
+  readonly device: string;
+  readonly bare: boolean;
+}
+
+/** Finds the chain of a device: a disk, partition, array or volume beneath, containers, and what is in the innermost. */
+export async function chainOf({ host, device, bare }: ChainRequest): Promise<Chain> {
+  const graph = await deviceGraph(host);
+  const name = await graphName(host, device);
+  const look: Look = { host, graph, layers: await allLayers(), once: memory() };
+  const lowest = bottomOf(look, deviceNamed(look, name));
+  if (bare && lowest.name !== name)
+    throw new RefusedError(`${device} lies in ${lowest.path}: its size is what that gives it`, {
+      remedy: `resize ${lowest.path}, or leave bare out`,
+    });
+  const links = [await deviceLink(look, lowest)];
+  if (bare) return { links, asked: 0 };
+  let current = lowest;
+  let asked = 0;
+  for (;;) {
+    const { link, offers } = await contentLink(look, current);
+    if (offers === 'closed') return { links, asked, closed: current };
+    links.push(link);
+    if (offers === undefined) return { links, asked };
+    current = offers;
+    if (current.name === name) asked = links.length - 1;
+  }
+}
+
+interface Look {
+  readonly host: ReadHost;
+  readonly graph: ReadonlyMap<string, GraphDevice>;
+  readonly layers: readonly Layer<Tx>[];
+  readonly once: LayerAt['once'];
+}
+
+function deviceNamed({ graph }: Look, name: string): GraphDevice {
+  const device = graph.get(name);
+  if (device === undefined) throw new RefusedError(`/dev/${name} has no size: it cannot be resized`);
+  return device;
+}
+
+/** Down through what merely opens the device beneath: that has no size of its own. */
+function bottomOf(look: Look, device: GraphDevice): GraphDevice {
+  if (device.kind !== 'crypt') return device;
+  const [beneath, ...more] = device.below;
+  if (beneath === undefined || more.length > 0)
+    throw new RefusedError(`${device.path} does not lie on one device`, {
+      remedy: `see what it is made of: bofh block tree ${device.path}`,
+    });
+  return bottomOf(look, deviceNamed(look, beneath));
+}
+
+function atOf({ host, graph, once }: Look, device: GraphDevice, content: LayerAt['content']): LayerAt {
+  const above = device.above.flatMap((name) => graph.get(name) ?? []);
+  return { host, device, content, above, once };
+}
+
+async function deviceLink(look: Look, device: GraphDevice): Promise<Link> {
+  const at = atOf(look, device, undefined);
+  const layer = layerFor(look.layers, 'device', at);
+  const title = layer?.title?.(at) ?? layer?.name ?? device.kind;
+  if (layer?.limits === undefined)
+    throw new RefusedError(`${device.path} is a ${title}: bofh cannot change its size`);
+  return { layer, at, title: `the ${title} ${nameOf(device)}`, limits: await limitsOf(layer, at) };
+}
+
+/** Nobody is promised what no code does: a layer that cannot be resized stays as large as it is. */
+async function limitsOf({ limits, resize }: Layer<Tx>, at: LayerAt): Promise<Limits> {
+  const found = await limits?.(at);
+  if (found === undefined) return fixed(at.device.size, 'bofh does not know its limits');
+  if (resize !== undefined || !(found.grow.may || found.shrink.may)) return found;
+  const { size, overhead } = found;
+  return { ...fixed(size, 'bofh can tell its limits, but not resize it'), overhead };
+}
+
+async function contentLink(
+  look: Look,
+  device: GraphDevice,
+): Promise<{ readonly link: Link; readonly offers?: GraphDevice | 'closed' }> {
+  const found = await probed(look.host, device);
+  if (found.state !== 'probed')
+    throw new RefusedError(
+      found.state === 'part'
+        ? `${device.path} is a part of another volume`
+        : `what lies on ${device.path} could not be told: ${found.why}`,
+      { remedy: `see what it is: bofh block tree ${device.path}` },
+    );
+  const { content } = found;
+  if (content === undefined)
+    throw new RefusedError(
+      `nothing that is known lies on ${device.path}, and whether it matters nobody can tell`,
+      {
+        remedy: 'to resize the device alone: --bare',
+      },
+    );
+  const at = atOf(look, device, content);
+  const layer = layerFor(look.layers, 'content', at);
+  const title = layer?.title?.(at) ?? layer?.name ?? content.type;
+  const offers = layer?.offers?.(at);
+  if (content.ptType !== undefined)
+    throw new RefusedError(
+      `${device.path} holds ${title} and a partition table (${content.ptType}) beside it`,
+      {
+        remedy: `look which of them counts: wipefs ${device.path}`,
+      },
+    );
+  if (layer?.limits === undefined)
+    throw new RefusedError(`${device.path} holds ${title}, which bofh cannot resize with it`, {
+      remedy: 'to resize the device alone, and see to what lies on it yourself: --bare',
+    });
+  // Of what is closed nothing above can be told yet.
+  const limits = offers === 'closed' ? noLimits : await limitsOf(layer, at);
+  const link = { layer, at, title: `the ${title} on ${device.path}`, limits };
+  return offers === undefined ? { link } : { link, offers };
+}
+
+const noLimits: Limits = {
+  ...{ size: 0, granularity: 1, overhead: 0, smallest: { size: 0, why: '' } },
+  grow: { may: true },
+  shrink: { may: true },
+};

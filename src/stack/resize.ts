@@ -1,0 +1,144 @@
+import type { GraphDevice } from '../blockdevice/graph.ts';
+import type { ReadHost } from '../command/index.ts';
+import { BofhError, RefusedError } from '../errors.ts';
+import type { Tx } from '../operations.ts';
+import { type Bytes, formatSize } from '../units.ts';
+import { type Chain, chainOf, type Link } from './chain.ts';
+import { planResize, type ResizePlan, type ResizeRequest, type ResizeStep } from './plan.ts';
+
+/** What a resize is asked. */
+export interface StackResize {
+  readonly host: ReadHost;
+  /** Any device of the stack; it is the one that has the size afterwards. */
+  readonly device: string;
+  readonly to: ResizeRequest['to'];
+  /** `device`: it alone, whatever lies on it. */
+  readonly what: 'stack' | 'device';
+  /** Opens a container that is closed, for as long as it is needed. Missing: one that is closed is refused. */
+  readonly open?: (tx: Tx, closed: GraphDevice) => Promise<{ readonly release: () => Promise<void> }>;
+}
+
+/** What has become of each layer, from the lowest up. */
+export interface StackResized {
+  readonly granularity: Bytes;
+  readonly roundedFrom?: Bytes;
+  readonly asked: number;
+  readonly layers: readonly {
+    readonly title: string;
+    readonly path: string;
+    readonly from: Bytes;
+    readonly to: Bytes;
+    /** `after the commit`: it has no inverse, so it is the last thing that is done. */
+    readonly when: 'unchanged' | 'now' | 'after the commit';
+  }[];
+}
+
+/** What the uppermost layer is made smaller than its place, while that is cut: more than any tool rounds. */
+const margin = 4 * 1024 ** 2;
+
+/**
+ * Brings a stack to a size, as steps of a sequence: all that can be refused is refused before the first, each layer is
+ * looked at after its step, and when one fails all of it goes back.
+ */
+export async function resizeStack(tx: Tx, request: StackResize): Promise<StackResized> {
+  const opened: { readonly release: () => Promise<void> }[] = [];
+  let chain = await look(request);
+  while (chain.closed !== undefined) {
+    opened.push(await openFor(tx, request, chain.closed));
+    const next = await look(request);
+    if (next.closed?.name === chain.closed.name)
+      throw new RefusedError(`${chain.closed.path} was opened, and still is closed`);
+    chain = next;
+  }
+  const { links, asked } = chain;
+  const plan = planResize({
+    ...{ asked, to: request.to, margin },
+    chain: links.map(({ title, limits }) => ({ title, limits })),
+  });
+  await refuseLoss(request, links, plan);
+  const when = await act(tx, links, plan.steps, opened.length > 0);
+  for (const one of opened.toReversed()) await one.release();
+  return {
+    granularity: plan.granularity,
+    ...(plan.roundedFrom === undefined ? {} : { roundedFrom: plan.roundedFrom }),
+    asked,
+    layers: links.map(({ title, at, limits }, layer) => {
+      const done = when.get(layer);
+      const from = limits.size;
+      return { title, path: at.device.path, from, to: done?.size ?? from, when: done?.when ?? 'unchanged' };
+    }),
+  };
+}
+
+function look({ host, device, what }: StackResize): Promise<Chain> {
+  return chainOf({ host, device, bare: what === 'device' });
+}
+
+async function openFor(
+  tx: Tx,
+  { open }: StackResize,
+  closed: GraphDevice,
+): Promise<{ readonly release: () => Promise<void> }> {
+  if (open !== undefined) return open(tx, closed);
+  throw new RefusedError(`${closed.path} is closed: what lies in it cannot be told, and not be resized`, {
+    remedy: 'open it, or name its key: --key',
+  });
+}
+
+/** A device alone is never cut where it is known that something lies on it. */
+async function refuseLoss(request: StackResize, links: readonly Link[], plan: ResizePlan): Promise<void> {
+  const cuts = plan.steps.some(({ direction }) => direction === 'shrink');
+  if (request.what === 'stack' || !cuts) return;
+  const [bottom] = links;
+  if (bottom === undefined) return;
+  const { probed } = await import('./content.ts');
+  const found = await probed(request.host, bottom.at.device);
+  if (found.state === 'probed' && found.content === undefined && bottom.at.above.length === 0) return;
+  const type = found.state === 'probed' ? found.content?.type : undefined;
+  const { device } = request;
+  const above = bottom.at.above.map(({ path }) => path);
+  const what = type ?? (above.length > 0 ? `carries ${above.join(', ')}` : 'could not be looked at');
+  throw new RefusedError(
+    `${device} ${type === undefined ? what : `holds ${type}`}: cut by itself, it would be lost`,
+    { remedy: 'leave --bare out; or wipe what lies on it first' },
+  );
+}
+
+type Done = Awaited<ReturnType<NonNullable<Link['layer']['resize']>>>;
+
+async function act(
+  tx: Tx,
+  links: readonly Link[],
+  steps: readonly ResizeStep[],
+  isOpened: boolean,
+): Promise<ReadonlyMap<number, Done>> {
+  const done = new Map<number, Done>();
+  for (const step of steps) {
+    const link = links[step.layer];
+    if (link?.layer.resize === undefined)
+      throw new RefusedError(`${link?.title ?? ''}: bofh can tell its limits, but not resize it`);
+    const { direction, fill, to: size } = step;
+    const after = await link.layer.resize(tx, link.at, { direction, fill, size });
+    // A later step of the same layer fills it up again; whether it ends now or after the commit, that one says.
+    done.set(step.layer, after);
+    verify(link, step, after);
+    if (isOpened && after.when === 'after the commit')
+      throw new RefusedError(
+        `${link.title} can only be resized at the end, when its container is closed again`,
+        {
+          remedy: 'open the container first, and leave it open until this is done',
+        },
+      );
+  }
+  return done;
+}
+
+/** Containers and devices have the very size; a filesystem may leave out a rest that is too small for it. */
+function verify({ layer, title }: Link, { to }: ResizeStep, { size }: Done): void {
+  const exact = layer.of === 'device' || layer.offers !== undefined;
+  if (exact ? size === to : size <= to) return;
+  throw new WrongSize(`${title} has ${formatSize(size)} after its step (${size} bytes), and not ${to} bytes`);
+}
+
+/** A tool has ended well, and made another size than it was told. */
+class WrongSize extends BofhError {}
