@@ -65,3 +65,18 @@ export async function reduceVg(
 ): ReturnType<Tx['lvm']['reduceVg']> {
   return single('lvm.reduceVg', (tx) => tx.lvm.reduceVg(args));
 }
+
+/** Gives a volume group another name: a sequence of one. */
+export async function renameVg(
+  args: Parameters<Tx['lvm']['renameVg']>[0],
+): ReturnType<Tx['lvm']['renameVg']> {
+  return single('lvm.renameVg', (tx) => tx.lvm.renameVg(args));
+}
+
+/** Makes a physical volume as large as its device, or as it is told: a sequence of one; of none when it has that size. */
+export async function resizePv(
+  args: Parameters<Tx['lvm']['resizePv']>[0],
+): ReturnType<Tx['lvm']['resizePv']> {
+  const same = await driver.alreadySized(currentBofh().host, args);
+  return same ?? single('lvm.resizePv', (tx) => tx.lvm.resizePv(args));
+}

@@ -217,6 +217,21 @@ export const lvmPvList = z.array(
 /** `bofh lvm pv create DEVICE` */
 export const lvmPvCreate = z.strictObject({ device: text, uuid: text });
 
+/** `bofh lvm pv resize DEVICE`; the size in bytes is that of its extents. */
+export const lvmPvResize = z.strictObject({ device: text, uuid: text, size: count });
+
+/** `bofh lvm vg rename NAME TO` */
+export const lvmVgRename = z.strictObject({
+  /** As it is called now. */
+  group: text,
+  was: text,
+  uuid: text,
+  /** Files that still name a volume of it by its old path, and may have to be edited. */
+  namedIn: z.readonly(z.array(z.strictObject({ file: text, path: text, guest: z.nullable(text) }))),
+  /** Guest configurations that could not be read. */
+  unread: z.readonly(z.array(text)),
+});
+
 /** `bofh lvm vg list`; sizes in bytes. */
 export const lvmVgList = z.array(
   z.strictObject({
@@ -343,6 +358,8 @@ export type FilesystemInfo = z.infer<typeof filesystemInfo>;
 export type FilesystemResize = z.infer<typeof filesystemResize>;
 export type LvmPvList = z.infer<typeof lvmPvList>;
 export type LvmPvCreate = z.infer<typeof lvmPvCreate>;
+export type LvmPvResize = z.infer<typeof lvmPvResize>;
+export type LvmVgRename = z.infer<typeof lvmVgRename>;
 export type LvmVgList = z.infer<typeof lvmVgList>;
 export type LvmVgCreate = z.infer<typeof lvmVgCreate>;
 export type LvmVgDevices = z.infer<typeof lvmVgDevices>;

@@ -3,7 +3,7 @@ import { withBofh } from '../bofh.ts';
 import { pvs } from '../lvm/commands.ts';
 import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
-import type { LvmPvCreate, LvmPvList } from './answers.ts';
+import type { LvmPvCreate, LvmPvList, LvmPvResize } from './answers.ts';
 import { confirm } from './confirm.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
@@ -54,5 +54,21 @@ export async function create(
   const data: LvmPvCreate = await logged(runtime, bofh.host, () => withBofh(bofh, () => lvm.createPv(asked)));
   progress.end();
   give(runtime, { data, lines: [`${data.device} is a physical volume now, uuid ${data.uuid}`] });
+  return 0;
+}
+
+/** `bofh lvm pv resize DEVICE`: to have that size already is success. */
+export async function resize(
+  runtime: Runtime,
+  asked: { readonly device: string; readonly size?: string },
+): Promise<number> {
+  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
+  if (runtime.settings.mode === 'plan') {
+    const { dryRun } = await import('./plan.ts');
+    return await dryRun(runtime, bofh, () => lvm.resizePv(asked));
+  }
+  const data: LvmPvResize = await logged(runtime, bofh.host, () => withBofh(bofh, () => lvm.resizePv(asked)));
+  progress.end();
+  give(runtime, { data, lines: [`the physical volume ${data.device} has ${formatSize(data.size)} now`] });
   return 0;
 }

@@ -51,7 +51,7 @@ export function program(invoke: Invoke): Command {
   const verb = verbs(invoke);
   addXen(noun(root, 'xen', 'domains of this host'), verb);
   addVm(noun(root, 'vm', 'a guest as a whole: its disks, its configuration, its domain'), verb);
-  addLvm(noun(root, 'lvm', 'logical volumes'), verb);
+  addLvm(noun(root, 'lvm', 'logical volumes, the groups that they lie in, and physical volumes'), verb);
   addBlock(noun(root, 'block', 'block devices and what lies on them'), verb);
   addMount(noun(root, 'mount', 'what is mounted where, now and at every boot'), verb);
   addFilesystem(noun(root, 'filesystem', 'filesystems and swap areas, each by its device'), verb);

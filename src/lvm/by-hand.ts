@@ -1,5 +1,6 @@
 import type { Way } from '../atomic/operation.ts';
 import type { ByHand } from '../errors.ts';
+import type { Bytes } from '../units.ts';
 
 type Argv = readonly string[];
 
@@ -103,6 +104,42 @@ export function devicesByHand({
     what: `${named.join(' and ')}, ${done} the volume group ${vg} (uuid ${vgUuid})`,
     look: [['pvs', '--options', 'pv_name,pv_uuid,vg_name,vg_uuid,pv_used,pv_tags', '--select', select]],
     clear: [[verb, vg, ...pvs.map(({ device }) => device)]],
+  };
+}
+
+/** What a person can do about a group that was renamed: give it back its name, by its uuid. */
+export function groupRenamedByHand({
+  undo: { vg, vgUuid, to },
+}: {
+  readonly undo: { readonly vg: string; readonly vgUuid: string; readonly to: string };
+}): ByHand {
+  return {
+    what: `the volume group of uuid ${vgUuid}: ${vg}, renamed to ${to}`,
+    look: [['vgs', '--options', 'vg_name,vg_uuid,lv_count', '--select', `vg_uuid=${vgUuid}`]],
+    clear: [['vgrename', vgUuid, vg]],
+  };
+}
+
+/** What a person can do about a physical volume that was resized: give it back its size. lvm asks, and names both sizes. */
+export function resizedByHand({
+  undo: { pv, vg, start, extentSize, was, now },
+}: {
+  readonly undo: {
+    readonly pv: { readonly device: string; readonly uuid: string };
+    readonly vg: string;
+    readonly start: Bytes;
+    readonly extentSize: Bytes;
+    readonly was: number;
+    readonly now: number;
+  };
+}): ByHand {
+  const old = `${String(start + was * extentSize)}b`;
+  return {
+    what: `the physical volume of uuid ${pv.uuid} on ${pv.device}, in ${vg}: ${String(was)} extents, resized to ${String(now)}`,
+    look: [
+      ['pvs', '--options', 'pv_name,pv_uuid,pv_size,pv_pe_count,dev_size', '--select', `pv_uuid=${pv.uuid}`],
+    ],
+    clear: [['pvresize', '--setphysicalvolumesize', old, pv.device]],
   };
 }
 

@@ -4,6 +4,7 @@ import type { LogicalVolume, PhysicalVolume, VolumeGroup } from './schema.ts';
 
 export { removeByHand } from './by-hand.ts';
 export { checkLvName, checkVgName } from './names.ts';
+export { alreadySized } from './operations/resize-pv.ts';
 export { usableVg } from './reads.ts';
 export type { LogicalVolume, PhysicalVolume, VolumeGroup } from './schema.ts';
 

@@ -1,5 +1,7 @@
-import type { Command } from '../command/index.ts';
-import { change, type Udev } from './commands.ts';
+import * as z from 'zod/mini';
+import type { Command, ReadCommand } from '../command/index.ts';
+import type { Bytes } from '../units.ts';
+import { change, classifyLvm, type Udev } from './commands.ts';
 
 /**
  * Makes a device a physical volume of a uuid that was chosen before. It asks before it wipes a signature, which with stdin
@@ -23,4 +25,37 @@ export function pvchange(
 ): Command<void, 'change'> {
   const tags = pv.tags.flatMap((tag) => ['--addtag', tag]);
   return change('pvchange', [...tags, '--allocatable', pv.allocatable ? 'y' : 'n', pv.device], pv);
+}
+
+/**
+ * Makes a physical volume of a group so large. `--yes` answers the question that it asks of every size but the device's
+ * own; extents that a volume has it cuts off with no answer (2.03.16: "as later ones are allocated", exit 5). A size
+ * beyond the device it takes with a mere warning, exit 0: look first.
+ */
+export function pvresize(
+  pv: Udev & { readonly device: string; readonly size: Bytes },
+): Command<void, 'change'> {
+  return change('pvresize', ['--yes', '--setphysicalvolumesize', `${pv.size}b`, pv.device], pv);
+}
+
+const starts = z.object({
+  report: z.tuple([
+    z.object({
+      pv: z.array(z.object({ pv_uuid: z.string(), pe_start: z.string().check(z.regex(/^\d+$/)) })),
+    }),
+  ]),
+});
+
+/** Where the first extent of each physical volume begins, in bytes, by its uuid. */
+export function pvStarts(): ReadCommand<ReadonlyMap<string, Bytes>> {
+  return {
+    tool: 'pvs',
+    argv: ['--reportformat', 'json', '--units', 'b', '--nosuffix', '--options', 'pv_uuid,pe_start'],
+    access: 'read',
+    parse: ({ stdout }) =>
+      new Map(
+        starts.parse(JSON.parse(stdout)).report[0].pv.map((row) => [row.pv_uuid, Number(row.pe_start)]),
+      ),
+    classify: classifyLvm,
+  };
 }

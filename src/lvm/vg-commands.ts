@@ -47,3 +47,8 @@ export function vgextend(of: OfGroup): Command<void, 'change'> {
 export function vgreduce(of: OfGroup): Command<void, 'change'> {
   return change('vgreduce', [of.name, ...of.devices], of);
 }
+
+/** Gives a group another name, by its uuid; active volumes get new names in the kernel, also those in use. */
+export function vgrename(of: Udev & { readonly uuid: string; readonly to: string }): Command<void, 'change'> {
+  return change('vgrename', [of.uuid, of.to], of);
+}

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { devices, findLv, freePvs } from './devices.ts';
+import { devices, findLv, freePvs, pvStart } from './devices.ts';
 import * as files from './files.ts';
 import { resolve } from './resolve.ts';
 import { addInode, emptyTree, file, inodeOf, type Inode, symlink } from './tree.ts';
@@ -27,9 +27,16 @@ export interface Admin {
   }): LogicalVolume;
   lvremove(vg: string, name: string): void;
   lvrename(vg: string, from: string, to: string): void;
+  /** A group of devices that hold free physical volumes, with extents of 4 MiB. */
+  vgcreate(name: string, devices: readonly string[]): void;
   /** Puts a device that holds a free physical volume into a group. */
-  vgextend(vg: string, device: string, more?: Pick<PhysicalVolume, 'tags' | 'allocatable'>): void;
+  vgextend(
+    vg: string,
+    device: string,
+    more?: Partial<Pick<PhysicalVolume, 'tags' | 'allocatable' | 'extents'>>,
+  ): void;
   vgreduce(vg: string, device: string): void;
+  vgrename(from: string, to: string): void;
   /** Overwrites a device: with nothing, to make it blank. A filesystem is an empty one. */
   format(device: string, superblock: Superblock | undefined): void;
   /** A LUKS device with one key, which is text. */
@@ -97,21 +104,25 @@ export function admin(world: World): Admin {
       lvOf(vg, from).lv.name = to;
       groupOf(vg).seqno += 1;
     }),
+    vgcreate: does((name, devices) => {
+      const group = { uuid: world.ids.lvmUuid(), name, extentSize: 4 * 1024 ** 2, seqno: 1, tags: [] };
+      const pvs = devices.map((device) => pvOf(world, device, group.extentSize));
+      world.lvm = [...world.lvm, { ...group, pvs, lvs: [], otherExtents: 0 }];
+    }),
     vgextend: does((vg, device, more = {}) => {
-      const { number, size } = deviceOf(world, device);
-      const pv = must(
-        freePvs(world).find((each) => each.number === number),
-        `physical volume ${device}`,
-      );
       const group = groupOf(vg);
-      const extents = Math.floor((size - 1024 ** 2) / group.extentSize);
-      group.pvs = [...group.pvs, { ...pv, extents, ...more }];
+      group.pvs = [...group.pvs, { ...pvOf(world, device, group.extentSize), ...more }];
       group.seqno += 1;
     }),
     vgreduce: does((vg, device) => {
       const { number } = deviceOf(world, device);
       const group = groupOf(vg);
       group.pvs = group.pvs.filter((pv) => pv.number !== number);
+      group.seqno += 1;
+    }),
+    vgrename: does((from, to) => {
+      const group = groupOf(from);
+      group.name = to;
       group.seqno += 1;
     }),
     format: does((device, superblock) => format(world, device, superblock)),
@@ -177,6 +188,16 @@ export function admin(world: World): Admin {
     setDomain: does((name, state) => void (domainOf(name).state = state)),
     readFile: (path) => new TextDecoder().decode(files.readFile(world, path)),
   };
+}
+
+/** The free physical volume on a device, as a member of a group. */
+function pvOf(world: World, device: string, extentSize: number): PhysicalVolume {
+  const { number, size } = deviceOf(world, device);
+  const pv = must(
+    freePvs(world).find((each) => each.number === number),
+    `physical volume ${device}`,
+  );
+  return { ...pv, extents: Math.floor((size - pvStart) / extentSize) };
 }
 
 function format(world: World, path: string, asked: Superblock | undefined): void {

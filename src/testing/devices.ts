@@ -97,6 +97,9 @@ export function freeExtents(vg: VolumeGroup): number {
   return all - vg.otherExtents - vg.lvs.reduce((sum, { extents }) => sum + extents, 0);
 }
 
+/** Where extents begin: the first MiB is LVM's own. */
+export const pvStart: number = 1024 ** 2;
+
 /** Extents in use on a device of a group. The model fills the first device first; with one, the usual case, that is exact. */
 export function usedOn(vg: VolumeGroup, pv: PhysicalVolume): number {
   const before = vg.pvs.slice(0, vg.pvs.indexOf(pv)).reduce((sum, { extents }) => sum + extents, 0);

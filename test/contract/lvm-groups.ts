@@ -3,10 +3,11 @@ import { probe, recognise, wipeSignatures } from '../../src/blockdevice/index.ts
 import type { ChangeHost, ReadHost } from '../../src/command/index.ts';
 import { mkfsExt4 } from '../../src/filesystem/commands.ts';
 import { deactivate, lvcreate, lvremove, lvs, pvs, type Udev, vgs } from '../../src/lvm/commands.ts';
-import { pvchange, pvcreate, pvremove } from '../../src/lvm/pv-commands.ts';
+import { layout } from '../../src/lvm/layout.ts';
+import { pvchange, pvcreate, pvremove, pvresize, pvStarts } from '../../src/lvm/pv-commands.ts';
 import { udevOf } from '../../src/lvm/reads.ts';
 import type { PhysicalVolume, VolumeGroup } from '../../src/lvm/schema.ts';
-import { vgcreate, vgextend, vgreduce, vgremove } from '../../src/lvm/vg-commands.ts';
+import { vgcreate, vgextend, vgreduce, vgremove, vgrename } from '../../src/lvm/vg-commands.ts';
 import { andThen, fails, type Scenario } from './scenario.ts';
 
 const uuid = 'c0ntra-ct00-0000-0000-0000-0000-000001';
@@ -121,6 +122,51 @@ export const groupScenarios: readonly Scenario[] = [
       },
       () => removeVolume(made),
     );
+  }),
+  group('it is renamed by its uuid, never to a name that is taken, and its volumes with it', async (made) => {
+    const { host, change, vg } = made;
+    const { uuid: id } = (await onlyGroup(host)).vg;
+    await fails(change.run(vgrename({ ...made, uuid: otherUuid, to: `${name}2` })), 'not-found');
+    await fails(change.run(vgrename({ ...made, uuid: id, to: vg })), 'exists');
+    await fails(change.run(vgrename({ ...made, uuid: id, to: 'null' })), 'exists');
+    await change.run(lvcreate({ ...made, vg: name, name: 'a', extents: 4, tags: [] }));
+    const there = async (): Promise<readonly boolean[]> => {
+      const paths = [`/dev/${name}/a`, `/dev/${name}2/a`];
+      return (await Promise.all(paths.map((path) => host.stat(path)))).map((stat) => stat !== undefined);
+    };
+    await andThen(
+      async () => {
+        await change.run(vgrename({ ...made, uuid: id, to: `${name}2` }));
+        assert.deepEqual(await there(), [false, true]);
+        await change.run(vgrename({ ...made, uuid: id, to: name }));
+        assert.deepEqual(await there(), [true, false]);
+      },
+      () => removeVolume(made),
+    );
+  }),
+  group('its device is resized to whole extents, but never under a volume', async (made) => {
+    const { host, change, device } = made;
+    const { pv } = await onlyGroup(host);
+    const start = (await host.run(pvStarts())).get(uuid) ?? 0;
+    const resize = (extents: number) =>
+      change.run(pvresize({ ...made, device, size: start + extents * mib }));
+    await resize(10);
+    assert.equal((await onlyPv(host)).size, 10 * mib);
+    await change.run(lvcreate({ ...made, vg: name, name: 'a', extents: 6, tags: [] }));
+    await andThen(
+      async () => {
+        await fails(resize(5), 'unknown');
+        await resize(6);
+        const [found] = (await host.run(layout())).groups.filter((one) => one.name === name);
+        assert.deepEqual(
+          found?.runs.map(({ pvUuid, extents }) => [pvUuid, extents]),
+          [[uuid, 6]],
+        );
+      },
+      () => removeVolume(made),
+    );
+    await resize(pv.size / mib);
+    assert.equal((await onlyPv(host)).size, pv.size);
   }),
   group('it is not removed with another uuid or tag, nor with a volume in it, exit 0', async (made) => {
     const { host, change } = made;

@@ -19,4 +19,14 @@ export function addLvmPv(pv: Command, verb: Verb): void {
       typeof overwrite === 'string' ? { overwrite } : {},
     ),
   );
+  const resize = pv
+    .command('resize')
+    .description(
+      'make a physical volume as large as its device, which has grown; or smaller, before the device shrinks',
+    )
+    .argument('<device>')
+    .option('--size <SIZE>', 'how large (default: all of the device)');
+  verb(resize, 'changes', async (runtime, [device = ''], { size }) =>
+    (await import('../lvm-pv.ts')).resize(runtime, { device, ...(typeof size === 'string' ? { size } : {}) }),
+  );
 }

@@ -35,4 +35,12 @@ export function addLvmVg(vg: Command, verb: Verb): void {
   verb(reduce, 'changes', async (runtime, [name = '', ...devices]) =>
     (await import('../lvm-vg.ts')).reduce(runtime, { vg: name, devices }),
   );
+  const rename = vg
+    .command('rename')
+    .description('give a volume group whose volumes nobody uses another name')
+    .argument('<name>')
+    .argument('<to>');
+  verb(rename, 'changes', async (runtime, [name = '', to = '']) =>
+    (await import('../lvm-vg-rename.ts')).rename(runtime, name, to),
+  );
 }

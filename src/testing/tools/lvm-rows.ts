@@ -1,4 +1,4 @@
-import { dmName, freeExtents, openers, usedOn } from '../devices.ts';
+import { dmName, freeExtents, openers, pvStart, usedOn } from '../devices.ts';
 import type { LogicalVolume, PhysicalVolume, VolumeGroup } from '../parts.ts';
 import { bareWorld, type World } from '../world.ts';
 
@@ -90,6 +90,7 @@ export function pvRow(vg: VolumeGroup, pv: PhysicalVolume): Row {
     ['pv_allocatable', pv.allocatable === 'no' ? '' : 'allocatable'],
     ['pv_missing', ''],
     ['pv_tags', (pv.tags ?? []).join(',')],
+    ['pe_start', String(pvStart)],
   ]);
 }
 
@@ -106,6 +107,7 @@ export function freePvRow(pv: PhysicalVolume): Row {
     ['pv_allocatable', ''],
     ['pv_missing', ''],
     ['pv_tags', ''],
+    ['pe_start', String(pvStart)],
   ]);
 }
 

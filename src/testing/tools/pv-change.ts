@@ -1,4 +1,4 @@
-import { type Device, freePvs, openers } from '../devices.ts';
+import { type Device, freePvs, openers, pvStart, usedOn } from '../devices.ts';
 import { one, readOptions, unmodelled } from '../options.ts';
 import type { PhysicalVolume, VolumeGroup } from '../parts.ts';
 import type { World } from '../world.ts';
@@ -6,8 +6,8 @@ import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { deviceAt } from './block.ts';
 import { commit } from './volumes.ts';
 
-/** pvcreate, pvchange and pvremove (lvm2 2.03.16). Standard input is closed: every question is answered with no. */
-export const pvChanges: Readonly<Record<string, ToolModel>> = { pvchange, pvcreate, pvremove };
+/** pvcreate, pvchange, pvresize and pvremove (lvm2 2.03.16). Standard input is closed: every question is answered with no. */
+export const pvChanges: Readonly<Record<string, ToolModel>> = { pvchange, pvcreate, pvremove, pvresize };
 
 const uuidForm = /^[0-9a-zA-Z]{6}(?:-[0-9a-zA-Z]{4}){5}-[0-9a-zA-Z]{6}$/;
 
@@ -85,6 +85,37 @@ function pvchange(call: ToolCall): ReturnType<ToolModel> {
   return ok(
     `  Physical volume "${path}" changed\n  1 physical volume changed / 0 physical volumes not changed\n`,
   );
+}
+
+function pvresize(call: ToolCall): ReturnType<ToolModel> {
+  const { world } = call;
+  const options = readOptions(call, { flags: ['--yes'], values: ['--setphysicalvolumesize', '--config'] });
+  const [path = '', ...more] = options.words;
+  const size = Number(/^(?<bytes>\d+)b$/.exec(one(options, '--setphysicalvolumesize') ?? '')?.groups?.bytes);
+  if (more.length > 0 || !options.flags.has('--yes') || !(size > 0))
+    throw unmodelled(call, 'it gives one device a size in bytes, and asks nothing');
+  const [done, not] = ['resized or updated', 'not resized'];
+  const count = (good: number, bad: number): string =>
+    `  ${good} physical volume(s) ${done} / ${bad} physical volume(s) ${not}\n`;
+  const device = deviceAt(world, path);
+  if (device === undefined) return failed(5, `  Cannot use ${path}: device not found`, count(0, 0));
+  const vg = groupOn(world, device);
+  const pv = vg?.pvs.find(({ number }) => number === device.number);
+  if (vg === undefined || pv === undefined)
+    return failed(5, `  Failed to find physical volume "${path}".`, count(0, 0));
+  const sectors = (bytes: number): number => Math.floor(bytes / 512);
+  const warning =
+    size === device.size
+      ? ''
+      : `  WARNING: ${path}: Pretending size is ${sectors(size)} not ${sectors(device.size)} sectors.`;
+  const extents = Math.floor((size - pvStart) / vg.extentSize);
+  if (extents < usedOn(vg, pv)) {
+    const why = `  ${path}: cannot resize to ${extents} extents as later ones are allocated.`;
+    return failed(5, warning === '' ? why : `${warning}\n${why}`, count(0, 1));
+  }
+  vg.pvs = vg.pvs.map((each) => (each === pv ? { ...pv, extents, deviceSize: device.size } : each));
+  commit(vg);
+  return ok(`  Physical volume "${path}" changed\n${count(1, 0)}`, warning === '' ? '' : `${warning}\n`);
 }
 
 function allPvs(world: World): readonly PhysicalVolume[] {

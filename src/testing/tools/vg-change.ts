@@ -1,4 +1,4 @@
-import { freePvs, usedOn } from '../devices.ts';
+import { freePvs, pvStart, usedOn } from '../devices.ts';
 import { one, readOptions, unmodelled } from '../options.ts';
 import { resolve } from '../resolve.ts';
 import type { PhysicalVolume, VolumeGroup } from '../parts.ts';
@@ -7,8 +7,14 @@ import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { deviceAt } from './block.ts';
 import { commit } from './volumes.ts';
 
-/** vgcreate, vgextend, vgreduce and vgremove (lvm2 2.03.16). Standard input is closed: every question is answered with no. */
-export const vgChanges: Readonly<Record<string, ToolModel>> = { vgcreate, vgextend, vgreduce, vgremove };
+/** vgcreate, vgextend, vgreduce, vgremove and vgrename (lvm2 2.03.16). Standard input is closed: every question is answered with no. */
+export const vgChanges: Readonly<Record<string, ToolModel>> = {
+  vgcreate,
+  vgextend,
+  vgreduce,
+  vgremove,
+  vgrename,
+};
 
 type Answer = ReturnType<ToolModel>;
 
@@ -61,8 +67,8 @@ function freeOn(call: ToolCall, path: string, extentSize: number): PhysicalVolum
     );
   const pv = freePvs(world).find(({ number }) => number === device.number);
   if (pv === undefined) throw unmodelled(call, 'it would make a physical volume by itself');
-  // The first MiB is LVM's own, and what is no whole extent stays unused.
-  return { ...pv, extents: Math.max(0, Math.floor((pv.deviceSize - 1024 ** 2) / extentSize)) };
+  // What is no whole extent stays unused.
+  return { ...pv, extents: Math.max(0, Math.floor((pv.deviceSize - pvStart) / extentSize)) };
 }
 
 function vgextend(call: ToolCall): Answer {
@@ -102,6 +108,27 @@ function vgreduce(call: ToolCall): Answer {
     said.push(`  Removed "${path}" from volume group "${name}"\n`);
   }
   return ok(said.join(''));
+}
+
+function vgrename(call: ToolCall): Answer {
+  const { world } = call;
+  const [uuid = '', to = '', ...more] = readOptions(call, { values: ['--config'] }).words;
+  if (to === '' || more.length > 0) throw unmodelled(call, 'it takes the uuid of a group and a name');
+  const vg = world.lvm.find((each) => each.uuid === uuid);
+  if (vg === undefined) return noGroup(uuid);
+  const found = `  Processing VG ${vg.name} because of matching UUID ${uuid}\n`;
+  const wrong =
+    vg.name === to
+      ? 'New VG name must differ from the old VG name.'
+      : world.lvm.some(({ name }) => name === to)
+        ? `New VG name "${to}" already exists`
+        : resolve(world, `/dev/${to}`, 'keep').found
+          ? `/dev/${to}: already exists in filesystem`
+          : undefined;
+  if (wrong !== undefined) return failed(5, `  ${wrong}`, found);
+  vg.name = to;
+  commit(vg);
+  return ok(`${found}  Volume group "${uuid}" successfully renamed to "${to}"\n`);
 }
 
 function noGroup(name: string): Answer {

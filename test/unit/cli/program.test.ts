@@ -62,6 +62,8 @@ describe('reads and changes', () => {
     ['lvm pv list', false],
     ['lvm pv create /dev/x --overwrite UUID', true],
     ['lvm vg list', false],
+    ['lvm vg rename vg0 vg1', true],
+    ['lvm pv resize /dev/x --size 1g', true],
     ['lvm vg extend vg0 /dev/x /dev/y', true],
     ['lvm vg reduce vg0 /dev/x', true],
     ['lvm vg create vg1 /dev/x /dev/y --extent-size 1m', true],

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { pvchange, pvcreate, pvremove } from '../../../src/lvm/pv-commands.ts';
-import { vgcreate, vgextend, vgreduce, vgremove } from '../../../src/lvm/vg-commands.ts';
+import { vgcreate, vgextend, vgreduce, vgremove, vgrename } from '../../../src/lvm/vg-commands.ts';
 
 const udev = { udev: 'running' } as const;
 const uuid = 'gVyEh7-Gy1s-Mlc3-eoOX-crPm-43uQ-WMibEw';
@@ -18,6 +18,7 @@ const commands = {
   vgextend: vgextend({ name: 'vg1', devices: [device], ...udev }),
   vgreduce: vgreduce({ name: 'vg1', devices: [device], ...udev }),
   vgremove: vgremove({ name: 'vg1', uuid, tag, ...udev }),
+  vgrename: vgrename({ uuid, to: 'vg2', ...udev }),
 };
 
 describe('the commands of devices and groups', () => {
@@ -34,6 +35,7 @@ describe('the commands of devices and groups', () => {
     ],
     ['vgextend', ['vg1', device]],
     ['vgreduce', ['vg1', device]],
+    ['vgrename', [uuid, 'vg2']],
     ['vgremove', ['--select', `vg_uuid=${uuid} && vg_tags={${tag}} && lv_count=0`, 'vg1']],
   ])('%s', (tool, argv) => {
     expect(commands[tool]).toMatchObject({ tool, argv });

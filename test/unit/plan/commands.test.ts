@@ -147,6 +147,17 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
   'lvm vg create': [
     { line: 'lvm vg create vg1 /dev/vdz --extent-size 1m', on: async () => withDisk('labelled') },
   ],
+  'lvm vg rename': [{ line: 'lvm vg rename vg0 vg9', on: async () => withDisk() }],
+  'lvm pv resize': [
+    {
+      line: 'lvm pv resize /dev/vdz --size 32m',
+      on: async () => {
+        const host = withDisk('labelled');
+        host.admin.vgextend('vg0', '/dev/vdz');
+        return host;
+      },
+    },
+  ],
   'lvm vg extend': [{ line: 'lvm vg extend vg0 /dev/vdz', on: async () => withDisk('labelled') }],
   'lvm vg reduce': [
     {

@@ -38,6 +38,18 @@ export const lvm: RigSpecimens['lvm'] = {
     act: { tool: 'vgreduce', words: [disk] },
     clear: `vgreduce -q vg0 ${disk}; ${removeDisk}`,
   },
+  renameVg: {
+    setUp: `${makeDisk} && pvcreate -q ${disk} && vgcreate -q ${guest}vg ${disk} && lvcreate -q -y -W y -l 2 -n a ${guest}vg`,
+    call: `tx.lvm.renameVg({ vg: '${guest}vg', to: '${guest}new' })`,
+    act: { tool: 'vgrename', words: [`${guest}new`] },
+    clear: `lvremove -q -y ${guest}vg/a; vgremove -q ${guest}vg; ${removeDisk}`,
+  },
+  resizePv: {
+    setUp: `${makeDisk} && pvcreate -q ${disk} && vgextend -q vg0 ${disk}`,
+    call: `tx.lvm.resizePv({ device: '${disk}', size: '32m' })`,
+    act: { tool: 'pvresize', words: [disk] },
+    clear: `vgreduce -q vg0 ${disk}; ${removeDisk}`,
+  },
   removeLv: {
     setUp: makeFilled,
     call: `tx.lvm.removeLv({ vg: 'vg0', name: '${guest}-root' })`,

@@ -44,6 +44,33 @@ export const lvm: Specimens['lvm'] = {
       },
     },
   ],
+  renameVg: [
+    {
+      title: 'with a volume, by a group of one disk',
+      stage: (host) => {
+        const pvs = [freePv(host, '/dev/vdw')];
+        host.admin.vgcreate('web1', pvs);
+        host.admin.lvcreate({ vg: 'web1', name: 'root', extents: 2 });
+        return (tx) => tx.lvm.renameVg({ vg: 'web1', to: 'web2' });
+      },
+    },
+  ],
+  resizePv: [
+    {
+      title: 'larger',
+      stage: (host) => {
+        host.admin.vgextend('vg0', freePv(host, '/dev/vdx'), { extents: 4 });
+        return (tx) => tx.lvm.resizePv({ device: '/dev/vdx' });
+      },
+    },
+    {
+      title: 'smaller',
+      stage: (host) => {
+        host.admin.vgextend('vg0', freePv(host, '/dev/vdx'));
+        return (tx) => tx.lvm.resizePv({ device: '/dev/vdx', size: '32m' });
+      },
+    },
+  ],
   removeLv: [
     {
       title: 'active, with a filesystem',

@@ -1,0 +1,116 @@
+import * as z from 'zod/mini';
+import { operation } from '../../atomic/operation.ts';
+import { everyHolder, holders } from '../../blockdevice/index.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { type Holder, RefusedError, UsageError } from '../../errors.ts';
+import { groupRenamedByHand } from '../by-hand.ts';
+import { checkNewVgName, checkVgName, dmName } from '../names.ts';
+import { inUse, refuseUntold, udevOf } from '../reads.ts';
+import type { LogicalVolume, WholeGroup } from '../schema.ts';
+import { vgrename } from '../vg-commands.ts';
+import { membersOf, refuseGroupName } from './groups.ts';
+import { askedGroup, findGroup, groupNamed, knownGroup, sameGroup } from './known-group.ts';
+import { accountedFor, knownPv, syncPvs, toKnown } from './known-pvs.ts';
+
+const args = z.extend(askedGroup, { to: z.string() });
+
+const undo = z.extend(knownGroup, {
+  to: z.string(),
+  /** What is in it: their keys have the group's name in them. */
+  volumes: z.array(z.string()),
+  /** Its devices: by them it can be told whether it is there. */
+  pvs: z.array(knownPv),
+});
+
+/**
+ * Gives a volume group another name, which nobody has. Its volumes stay active under their new paths; while one of them is
+ * in use it is refused, there and back: lvm would do it, and what uses the volume would be left with a path that is gone.
+ */
+export const renameVg = operation({
+  kind: 'lvm.vg.rename',
+  version: 1,
+  args,
+  undo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { to, ...asked }, host }) => {
+    checkVgName(asked.vg);
+    checkNewVgName(to);
+    if (to === asked.vg) throw new UsageError(`${to} cannot be renamed to the name that it has`);
+    const vg = await groupNamed(host, asked);
+    await refuseRename(host, vg, to);
+    const present = (await membersOf(host, vg.uuid)).flatMap(({ path, ...pv }) =>
+      path === undefined ? [] : [{ ...pv, path }],
+    );
+    const devices = present.map(({ path }) => path);
+    const pvs = await toKnown(host, devices, present);
+    return { vg: vg.name, vgUuid: vg.uuid, to, volumes: vg.volumes.map(({ name }) => name), pvs };
+  },
+  claims: ({ undo: { vg, to, volumes } }) => ({
+    makes: [`vg:${to}`, ...volumes.map((name) => `lv:${to}/${name}`)],
+    changes: [`vg:${vg}`, ...volumes.map((name) => `lv:${vg}/${name}`)],
+  }),
+  run: async ({ undo: of, host }) => {
+    await rename(host, { vg: await sameGroup(host, of), to: of.to });
+    return null;
+  },
+  value: ({ undo: { to, vgUuid } }) => ({ name: to, uuid: vgUuid }),
+  look: async ({ undo: of, host }) => {
+    const vg = await findGroup(host, of);
+    if (vg === undefined) await accountedFor(host, { what: `the volume group ${of.vg}`, pvs: of.pvs });
+    if (vg === undefined || vg.name === of.vg) return { state: 'gone' };
+    if (vg.name !== of.to)
+      return { state: 'not-ours', found: `it was renamed to ${vg.name} (uuid ${vg.uuid})` };
+    return { state: 'ours', holders: await usersIn(host, vg) };
+  },
+  revert: async ({ undo: of, host }) => {
+    const vg = await findGroup(host, of);
+    if (vg?.name === of.to) await rename(host, { vg, to: of.vg });
+  },
+  sync: ({ undo: of, host }) => syncPvs(host, of.pvs),
+  describe: groupRenamedByHand,
+});
+
+/** There or back; whoever uses a volume of it, or has the name that it is to have, is named. */
+async function rename(
+  host: ChangeHost,
+  { vg, to }: { readonly vg: WholeGroup; readonly to: string },
+): Promise<void> {
+  await refuseRename(host, vg, to);
+  await host.run(vgrename({ uuid: vg.uuid, to, ...(await udevOf(host)) }));
+}
+
+async function refuseRename(host: ReadHost, vg: WholeGroup, to: string): Promise<void> {
+  await refuseGroupName(host, to);
+  for (const lv of vg.volumes) {
+    if (dmName(to, lv.name).length > 127)
+      throw new UsageError(`with "${to}" the name of ${lv.fullName} is too long for device-mapper`);
+    const path = `/dev/mapper/${dmName(to, lv.name)}`;
+    if ((await host.stat(path)) !== undefined)
+      throw new RefusedError(`${path} is there: ${lv.fullName} cannot have that name`, {
+        remedy: 'see what it is (dmsetup info, ls -l) and remove it',
+      });
+    if ((await usersOf(host, vg, lv)).length > 0) throw inUse(lv, await everyHolder(host, lv.dmPath));
+  }
+}
+
+async function usersIn(host: ReadHost, vg: WholeGroup): Promise<readonly Holder[]> {
+  const found: Holder[] = [];
+  for (const lv of vg.volumes) {
+    const users = await usersOf(host, vg, lv);
+    found.push(...users.map((holder) => ({ ...holder, words: `${lv.fullName}: ${holder.words}` })));
+  }
+  return found;
+}
+
+// A part of another volume, and what snapshots and pools are built of, is renamed along with the group.
+async function usersOf(host: ReadHost, { name }: WholeGroup, lv: LogicalVolume): Promise<readonly Holder[]> {
+  if (lv.path === undefined) return [];
+  refuseUntold(lv);
+  if (lv.active === false) return [];
+  const own = `${name.replaceAll('-', '--')}-`;
+  const isOwn = (holder: Holder): boolean =>
+    holder.kind === 'mapping' && holder.name.startsWith(own) && holder.name.charAt(own.length) !== '-';
+  return (await holders(host, lv.dmPath)).filter((holder) => !isOwn(holder));
+}

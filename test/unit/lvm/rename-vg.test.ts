@@ -1,0 +1,198 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { openJournals, recover } from '../../../src/atomic/recover.ts';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import { RefusedError, RolledBackError, StuckError, UsageError } from '../../../src/errors.ts';
+import type { Tx } from '../../../src/operations.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { unnamed } from '../../support/undo/judge.ts';
+import { failureOf } from '../concurrency/support.ts';
+import { bofhOn, recoverAll } from '../testing/support.ts';
+
+const start = (): SimulatedHost => {
+  const made = simulatedHost({ disks: [{ name: 'vdz', size: 64 * 1024 ** 2 }] });
+  made.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 4 });
+  made.admin.format('/dev/vg0/a', { type: 'ext4', usage: 'filesystem', uuid, version: '1.0' });
+  return made;
+};
+const uuid = '0c0ffee0-0000-4000-8000-00000000000f';
+
+let host: SimulatedHost;
+beforeEach(() => {
+  host = start();
+});
+
+const does = (body: (tx: Tx) => Promise<unknown>, on = host): Promise<unknown> =>
+  withBofh(bofhOn(on), () => atomic('group names', body));
+const rename = (tx: Tx, vg: string, to: string) => tx.lvm.renameVg({ vg, to });
+const groups = (on = host): readonly string[] => on.world.lvm.map(({ name }) => name);
+const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
+
+async function refused(work: Promise<unknown>): Promise<string> {
+  const before = host.snapshot();
+  const error = await failureOf(work);
+  expect(error).toBeInstanceOf(RefusedError);
+  expect(host.snapshot()).toBe(before);
+  return String(error);
+}
+
+test('a group gets its new name; its volumes stay active, and are there by their new paths', async () => {
+  const { uuid: id } = host.world.lvm[0] ?? {};
+
+  expect(await does((tx) => rename(tx, 'vg0', 'vg9'))).toEqual({ name: 'vg9', uuid: id });
+
+  expect(groups()).toEqual(['vg9']);
+  expect(await host.stat('/dev/vg9/a')).toBeDefined();
+  expect(await host.stat('/dev/vg0/a')).toBeUndefined();
+});
+
+describe('is refused, and nothing is changed', () => {
+  test.each([
+    ['mounted', () => void host.admin.mount('/dev/vg0/a', '/mnt'), /vg0\/a is in use: mounted on \/mnt/],
+    ['in use as swap', () => host.admin.swapon('/dev/vg0/a'), /vg0\/a is in use: .*swap/],
+  ])('while a volume of it is %s', async (_, use, words) => {
+    use();
+    expect(await refused(does((tx) => rename(tx, 'vg0', 'vg9')))).toMatch(words);
+  });
+
+  test('for a name that another group or something below /dev has', async () => {
+    host.admin.format('/dev/vdz', {
+      ...{ type: 'LVM2_member', usage: 'raid', version: 'LVM2 001' },
+      uuid: 'free00-0000-0000-0000-0000-0000-000001',
+    } as const);
+    host.admin.vgcreate('vg1', ['/dev/vdz']);
+
+    expect(await refused(does((tx) => rename(tx, 'vg0', 'vg1')))).toContain(
+      'there is a volume group "vg1" already',
+    );
+    expect(await refused(does((tx) => rename(tx, 'vg0', 'null')))).toContain('/dev/null is there');
+    expect(await refused(does((tx) => rename(tx, 'nope', 'vg9')))).toContain('no volume group "nope"');
+    const other = 'aaaaaa-0000-0000-0000-0000-0000-000000';
+    expect(await refused(does((tx) => tx.lvm.renameVg({ vg: 'vg0', uuid: other, to: 'vg9' })))).toContain(
+      'is another volume group by now',
+    );
+  });
+
+  test.each(['vg0', 'a/b', '', '-x', 'v'.repeat(128), 'v'.repeat(126)])('for the name "%s"', async (to) => {
+    await expect(does((tx) => rename(tx, 'vg0', to))).rejects.toBeInstanceOf(UsageError);
+  });
+});
+
+describe('undone', () => {
+  test('it has its old name again', async () => {
+    const before = host.snapshot();
+
+    const error = await failureOf(
+      does(async (tx) => {
+        await rename(tx, 'vg0', 'vg9');
+        await failNow();
+      }),
+    );
+
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('not under somebody who uses a volume by then: stuck, named, and undone once it is free', async () => {
+    const before = host.snapshot();
+    const error = await failureOf(
+      does(async (tx) => {
+        await rename(tx, 'vg0', 'vg9');
+        host.admin.mount('/dev/vg9/a', '/mnt');
+        await failNow();
+      }),
+    );
+    expect(error).toBeInstanceOf(StuckError);
+    expect(JSON.stringify((error as StuckError).blocked)).toContain('mounted on /mnt');
+    expect(groups()).toEqual(['vg9']);
+
+    host.admin.umount('/mnt');
+    await recoverAll(host.restart());
+
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('a third name is of others, and left alone', async () => {
+    const error = await failureOf(
+      does(async (tx) => {
+        await rename(tx, 'vg0', 'vg9');
+        host.admin.vgrename('vg9', 'theirs');
+        await failNow();
+      }),
+    );
+
+    expect((error as RolledBackError).leftAlone.join()).toContain('renamed to theirs');
+    expect(groups()).toEqual(['theirs']);
+  });
+
+  test('by recovery it asks first when a volume is used by its new path', async () => {
+    host.fault({ tool: 'vgrename', mode: 'acts then crash' });
+    await failureOf(does((tx) => rename(tx, 'vg0', 'vg9')));
+    host.clearFaults();
+    const next = host.restart();
+    next.admin.mount('/dev/vg9/a', '/mnt');
+    const { engine } = bofhOn(next);
+    const [open] = await openJournals(engine);
+
+    const error = await failureOf(recover(open?.id ?? '', { engine, yes: false }));
+
+    expect(String(error)).toContain('vg9/a: mounted on /mnt');
+    expect(groups(next)).toEqual(['vg9']);
+  });
+});
+
+/** What a sequence may do around it. */
+const bodies: readonly (readonly [string, (tx: Tx) => Promise<unknown>])[] = [
+  [
+    'a volume made and formatted, the group renamed, and a second one made under its new name',
+    async (tx) => {
+      const { path } = await tx.lvm.createLv({ vg: 'vg0', name: 'b', size: '16m' });
+      await tx.filesystem.create({ device: path, type: 'ext4' });
+      await rename(tx, 'vg0', 'vg9');
+      await tx.lvm.createLv({ vg: 'vg9', name: 'c', size: '16m' });
+    },
+  ],
+  [
+    'a group made, renamed, and another one made under its old name',
+    async (tx) => {
+      const { device } = await tx.lvm.createPv({ device: '/dev/vdz' });
+      await tx.lvm.createVg({ name: 'vg1', devices: [device] });
+      await rename(tx, 'vg1', 'vg2');
+      await rename(tx, 'vg0', 'vg1');
+    },
+  ],
+];
+
+describe.each(bodies)('%s', (_title, body) => {
+  test('is all undone when the sequence fails afterwards', async () => {
+    const before = host.snapshot();
+
+    const error = await failureOf(
+      does(async (tx) => {
+        await body(tx);
+        await failNow();
+      }),
+    );
+
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('is all undone, or all done, by recovery, wherever it is killed', async () => {
+    const plain = (on: SimulatedHost): string => unnamed(on.snapshot(), new Set());
+    const before = plain(host);
+    await does(body);
+    const [after, all] = [plain(host), host.changes.length];
+    for (let nth = 1; nth <= all; nth += 1) {
+      const victim = start();
+      victim.fault({ nth, mode: 'acts then crash' });
+      await failureOf(does(body, victim));
+      victim.clearFaults();
+      const next = victim.restart();
+
+      await recoverAll(next);
+
+      expect([before, after]).toContain(plain(next));
+      expect(await openJournals(bofhOn(next).engine)).toEqual([]);
+    }
+  });
+});
