@@ -31,6 +31,58 @@ export async function unmount(
   return single('mount.unmount', (tx) => tx.mount.unmount(args));
 }
 
+/** The lines of /etc/fstab, or of the one of another system. */
+export async function fstab(path?: string): Promise<readonly driver.FstabLine[]> {
+  return driver.fstab(currentBofh().host, path);
+}
+
+/** The lines of /etc/crypttab, or of the one of another system; none when it is not there. */
+export async function crypttab(path?: string): Promise<readonly driver.CrypttabLine[]> {
+  return driver.crypttab(currentBofh().host, path);
+}
+
+/** Adds a line to /etc/fstab: a sequence of one. */
+export async function addFstab(
+  args: Parameters<Tx['mount']['addFstab']>[0],
+): ReturnType<Tx['mount']['addFstab']> {
+  return single('mount.addFstab', (tx) => tx.mount.addFstab(args));
+}
+
+/** Changes the line of a place in /etc/fstab: a sequence of one. */
+export async function changeFstab(
+  args: Parameters<Tx['mount']['changeFstab']>[0],
+): ReturnType<Tx['mount']['changeFstab']> {
+  return single('mount.changeFstab', (tx) => tx.mount.changeFstab(args));
+}
+
+/** Takes the line of a place out of /etc/fstab: a sequence of one. */
+export async function removeFstab(
+  args: Parameters<Tx['mount']['removeFstab']>[0],
+): ReturnType<Tx['mount']['removeFstab']> {
+  return single('mount.removeFstab', (tx) => tx.mount.removeFstab(args));
+}
+
+/** Adds a line to /etc/crypttab: a sequence of one. */
+export async function addCrypttab(
+  args: Parameters<Tx['mount']['addCrypttab']>[0],
+): ReturnType<Tx['mount']['addCrypttab']> {
+  return single('mount.addCrypttab', (tx) => tx.mount.addCrypttab(args));
+}
+
+/** Changes the line of a mapping in /etc/crypttab: a sequence of one. */
+export async function changeCrypttab(
+  args: Parameters<Tx['mount']['changeCrypttab']>[0],
+): ReturnType<Tx['mount']['changeCrypttab']> {
+  return single('mount.changeCrypttab', (tx) => tx.mount.changeCrypttab(args));
+}
+
+/** Takes the line of a mapping out of /etc/crypttab: a sequence of one. */
+export async function removeCrypttab(
+  args: Parameters<Tx['mount']['removeCrypttab']>[0],
+): ReturnType<Tx['mount']['removeCrypttab']> {
+  return single('mount.removeCrypttab', (tx) => tx.mount.removeCrypttab(args));
+}
+
 /** What is mounted for a while: a filesystem, or a directory that is shown at another place; for writing unless said otherwise. */
 export type MountedRequest =
   | (Omit<Parameters<Tx['mount']['mount']>[0], 'mode'> & { readonly mode?: 'ro' | 'rw' })

@@ -10,6 +10,8 @@ export const tools = {
   e2fsck: { package: 'e2fsprogs' },
   find: { package: 'findutils' },
   'fsck.vfat': { package: 'dosfstools' },
+  cp: { package: 'coreutils' },
+  findmnt: { package: 'util-linux' },
   logger: { package: 'bsdutils' },
   losetup: { package: 'mount' },
   lvchange: { package: 'lvm2' },

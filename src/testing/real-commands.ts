@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { unescapeOctal } from '../blockdevice/mountinfo.ts';
 import type { Command } from '../command/index.ts';
 import { recognise } from '../blockdevice/index.ts';
 import { BofhError } from '../errors.ts';
@@ -61,6 +62,9 @@ export async function prepareReal<T>(
     case 'mount':
       await pageIn(world, userTable, 'content');
       await prepareMount(overlay, world, command);
+      return undefined;
+    case 'findmnt':
+      await prepareTable(overlay, world, paths[0] ?? '');
       return undefined;
     case 'umount':
       await pageIn(world, userTable, 'content');
@@ -220,6 +224,19 @@ async function prepareMount(overlay: Overlay, world: World, command: Command<unk
   if (device === undefined || world.live.has(device.storage)) return;
   const found = await recognise(overlay.real, `/dev/${device.name}`);
   if (found?.usage === 'filesystem') await importDevice(overlay, world, device);
+}
+
+/** Places and devices that a table names. */
+async function prepareTable(overlay: Overlay, world: World, path: string): Promise<void> {
+  await pageIn(world, path, 'content');
+  const there = resolve(world, path, 'follow');
+  if (!there.found) return;
+  const words = new TextDecoder().decode(there.inode.content).split(/\s+/);
+  for (const word of words) {
+    const { tag, value = '' } = /^(?<tag>UUID|LABEL)=(?<value>.*)$/.exec(word)?.groups ?? {};
+    const named = tag === undefined ? word : `/dev/disk/by-${tag.toLowerCase()}/${value}`;
+    if (named.startsWith('/')) await nameDevice(overlay, world, unescapeOctal(named));
+  }
 }
 
 async function prepareXl<T>(

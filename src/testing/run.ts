@@ -14,6 +14,7 @@ import { mountTools } from './tools/mounts.ts';
 import { sizeTools } from './tools/sizes.ts';
 import { pvChanges } from './tools/pv-change.ts';
 import { vgChanges } from './tools/vg-change.ts';
+import { tableTools } from './tools/tables.ts';
 import { xlTools } from './tools/xl.ts';
 import type { SimulatedProcess, World } from './world.ts';
 
@@ -27,6 +28,7 @@ const models: Readonly<Record<string, ToolModel>> = {
   ...sizeTools,
   ...pvChanges,
   ...vgChanges,
+  ...tableTools,
   ...xlTools,
   udevadm: (call) => sayNothing(call, call.argv[0] === 'settle'),
   logger: (call) => sayNothing(call, call.argv[0] === '--tag'),

@@ -13,7 +13,7 @@ import { unpack } from '../../src/copy/operations.ts';
 import { create, remove } from '../../src/file/index.ts';
 import { create as createFilesystem } from '../../src/filesystem/operations.ts';
 import { localHost } from '../../src/host/local.ts';
-import { bind, mount, unmount } from '../../src/mount/operations.ts';
+import { addFstab, bind, mount, unmount } from '../../src/mount/operations.ts';
 
 const operations = [
   create,
@@ -21,6 +21,7 @@ const operations = [
   mount,
   bind,
   unmount,
+  addFstab,
   unpack,
   createFilesystem,
 ] as readonly unknown[] as readonly AnyOperation[];

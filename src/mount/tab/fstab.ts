@@ -1,6 +1,6 @@
 import { ParseError } from '../../errors.ts';
 import { holdsSecret } from '../options.ts';
-import { decodeField } from './fields.ts';
+import { decodeField, encodeField } from './fields.ts';
 
 /** A line of fstab(5). */
 export interface FstabEntry {
@@ -57,6 +57,13 @@ export function parseFstab(content: string, file = '/etc/fstab'): readonly Fstab
       },
     ];
   });
+}
+
+/** A line, one character a byte, as an administrator would write it. */
+export function formatFstab({ source, target, type, options, dump, pass }: FstabEntry): string {
+  const words = options.length === 0 ? 'defaults' : options.join(',');
+  const fields = [source, target, type, words].map(encodeField);
+  return [...fields, String(dump), String(pass)].join(' ');
 }
 
 /** The lines of a text without their ends; the last may lack one. */

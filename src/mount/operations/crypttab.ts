@@ -1,0 +1,119 @@
+import * as z from 'zod/mini';
+import { deviceNode } from '../../blockdevice/index.ts';
+import type { ReadHost } from '../../command/index.ts';
+import { CommandError, RefusedError, UsageError } from '../../errors.ts';
+import { absolutePath } from '../../file/path.ts';
+import { lineBytes, lineText } from '../tab/fields.ts';
+import { type CrypttabEntry, formatCrypttab, parseCrypttab } from '../tab/crypttab.ts';
+import { tableOperation } from './table.ts';
+
+const word = z.string().check(
+  z.minLength(1),
+  z.refine((text) => !/[\0\ufffd]/.test(text), 'it has bytes that are not UTF-8'),
+);
+
+const fields = {
+  /** A device, or `UUID=…`. */
+  device: word,
+  /** A file with the key, or `none`: it is asked for. */
+  key: z.string().check(z.regex(/^(?:none$|\/)/, 'a file, or none: the key itself stands in no table')),
+  options: z.readonly(
+    z.array(z.string().check(z.regex(/^[^,\0\ufffd]+$/, 'one option each, without commas'))),
+  ),
+};
+
+const name = word.check(z.regex(/^[^\s/#][^\s/]*$/, 'a name of a mapping, without blanks and slashes'));
+/** /etc/crypttab unless said otherwise. */
+const file = z.exactOptional(absolutePath);
+
+/** Adds a line to /etc/crypttab, at its end; the file is made if there is none. */
+export const addCrypttab = tableOperation({
+  kind: 'mount.crypttab.add',
+  table: 'crypttab',
+  args: z.strictObject({ file, name, ...fields, options: z.exactOptional(fields.options) }),
+  plan: async ({ args: { name: mapping, device, key, options = [] }, host, refuseKnown }) => {
+    refuseKnown(mapping);
+    const entry = { name: mapping, device, key, options };
+    await check(host, entry);
+    return { becomes: textOf(entry), key: mapping };
+  },
+});
+
+/** Takes the line of a mapping out of /etc/crypttab. */
+export const removeCrypttab = tableOperation({
+  kind: 'mount.crypttab.remove',
+  table: 'crypttab',
+  args: z.strictObject({ file, name }),
+  plan: async ({ args: { name: mapping }, find }) => ({ was: find(mapping), key: mapping }),
+});
+
+/** Changes fields of the line of a mapping in /etc/crypttab. */
+export const changeCrypttab = tableOperation({
+  kind: 'mount.crypttab.change',
+  table: 'crypttab',
+  args: z.strictObject({
+    file,
+    name,
+    to: z
+      .partial(z.strictObject({ name, ...fields }))
+      .check(
+        z.refine((to) => Object.values(to).some((each) => each !== undefined), 'name a field to change'),
+      ),
+  }),
+  plan: async ({ args: { name: mapping, to }, host, find, refuseKnown, content, file: path }) => {
+    const was = find(mapping);
+    const old = parseCrypttab(content, path).find(({ number }) => number === was.number);
+    if (old === undefined) throw new TypeError('the line that was found is not there');
+    const entry = {
+      name: to.name ?? old.name,
+      device: to.device ?? old.device,
+      key: to.key ?? old.key,
+      options: to.options ?? old.options,
+    };
+    refuseKnown(entry.name, was);
+    await check(host, entry);
+    const becomes = textOf(entry);
+    if (becomes === was.text)
+      throw new UsageError(`the line of ${mapping} is as it should be already: nothing would change`);
+    return { was, becomes, key: mapping };
+  },
+});
+
+function textOf(entry: CrypttabEntry): string {
+  const bytes = formatCrypttab(entry);
+  const text = lineText(bytes);
+  const [read] = parseCrypttab(bytes);
+  const isSame = read?.name === entry.name && read.device === entry.device && read.key === entry.key;
+  if (text === undefined || !isSame || lineBytes(text) !== bytes)
+    throw new UsageError(`no line of a crypttab can say this of ${entry.name}`);
+  return text;
+}
+
+/** There is no validator for a crypttab: what would stop the boot is looked at here. */
+async function check(host: ReadHost, { device, key, options }: CrypttabEntry): Promise<void> {
+  if (!options.some((each) => ['nofail', 'noauto'].includes(each))) await refuseMissing(host, device);
+  // `/key:UUID=…` is a file on another device, and /dev/urandom makes a new key at each boot.
+  if (key === 'none' || key.includes(':') || key.startsWith('/dev/')) return;
+  const stat = await host.stat(key);
+  if (stat === undefined)
+    throw new RefusedError(`there is no key file ${key}`, { remedy: 'make it first, for root alone' });
+  if (stat.kind === 'file' && (stat.mode & 0o077) !== 0)
+    throw new RefusedError(`the key file ${key} can be read by others (mode ${stat.mode.toString(8)})`, {
+      remedy: `chmod go= ${key}`,
+    });
+}
+
+async function refuseMissing(host: ReadHost, device: string): Promise<void> {
+  try {
+    await deviceNode(host, device);
+  } catch (error) {
+    if (!(error instanceof CommandError && error.reason === 'not-found')) throw error;
+    throw new RefusedError(
+      `there is no device ${device}: without the option nofail the boot would wait for it`,
+      {
+        cause: error,
+        remedy: 'attach it first, or add the option nofail',
+      },
+    );
+  }
+}

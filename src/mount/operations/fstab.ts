@@ -1,0 +1,188 @@
+import * as z from 'zod/mini';
+import type { ReadHost } from '../../command/index.ts';
+import { RefusedError, UsageError } from '../../errors.ts';
+import { absolutePath } from '../../file/path.ts';
+import { holdsSecret, secretRemedy } from '../options.ts';
+import { type Complaint, findmntVerify } from '../tab/commands.ts';
+import { lineBytes, lineText } from '../tab/fields.ts';
+import { type FstabEntry, type FstabLine, formatFstab, parseFstab } from '../tab/fstab.ts';
+import { keyOfFstab } from '../tab/tables.ts';
+import { isWithin } from '../table.ts';
+import { type TableFiles, tableOperation } from './table.ts';
+
+const word = z.string().check(
+  z.minLength(1),
+  z.refine((text) => !/[\0\ufffd]/.test(text), 'it has bytes that are not UTF-8'),
+);
+const option = z.string().check(
+  z.regex(/^[^,\0\ufffd]+$/, 'one option each, without commas'),
+  z.refine((text) => !holdsSecret(text), `it holds a password; ${secretRemedy}`),
+);
+
+const fields = {
+  /** A device, `UUID=…`, a share, a word such as `tmpfs`. */
+  source: word,
+  /** Where: a whole path, or `none` for swap. */
+  target: word.check(z.regex(/^(?:\/|none$|swap$)/, 'a whole path from /, or none')),
+  type: word.check(z.regex(/^[^\s,]+$/, 'the name of a filesystem')),
+  options: z.readonly(z.array(option)),
+  /** For dump(8). */
+  dump: z.int().check(z.minimum(0), z.maximum(9)),
+  /** In which order fsck(8) checks it at boot; 0: not at all. */
+  pass: z.int().check(z.minimum(0), z.maximum(9)),
+};
+
+const common = {
+  /** /etc/fstab unless said otherwise. */
+  file: z.exactOptional(absolutePath),
+  /** `host`, unless said otherwise: places and devices must be there. `syntax`: for the fstab of another system. */
+  verify: z.exactOptional(z.enum(['host', 'syntax'])),
+};
+
+interface Common {
+  readonly file?: string;
+  readonly verify?: 'host' | 'syntax';
+}
+
+/** Adds a line to /etc/fstab, at its end. */
+export const addFstab = tableOperation({
+  kind: 'mount.fstab.add',
+  table: 'fstab',
+  args: z.strictObject({
+    ...common,
+    ...fields,
+    options: z.exactOptional(fields.options),
+    dump: z.exactOptional(fields.dump),
+    pass: z.exactOptional(fields.pass),
+  }),
+  plan: async ({ args, refuseKnown, content, file }) => {
+    const { source, target, type, options = [], dump = 0, pass = 0 } = args;
+    const entry = { source, target, type, options, dump, pass };
+    const key = keyOfFstab(entry);
+    refuseKnown(key);
+    return { becomes: textOf(entry), key, ...placeFor(parseFstab(content, file), key) };
+  },
+  validate: verify,
+});
+
+/** Takes the line of a place (of swap: of a device) out of /etc/fstab. */
+export const removeFstab = tableOperation({
+  kind: 'mount.fstab.remove',
+  table: 'fstab',
+  args: z.strictObject({ ...common, of: word }),
+  plan: async ({ args: { of }, find }) => {
+    const key = keyOf(of);
+    if (key === '/')
+      throw new RefusedError('the line of the root filesystem stays: without it the host may not boot', {
+        remedy: 'change it (bofh mount fstab change), or edit it yourself',
+      });
+    return { was: find(key), key };
+  },
+  validate: verify,
+});
+
+/** Changes fields of the line of a place (of swap: of a device) in /etc/fstab; a comment behind it goes. */
+export const changeFstab = tableOperation({
+  kind: 'mount.fstab.change',
+  table: 'fstab',
+  args: z.strictObject({
+    ...common,
+    of: word,
+    to: z
+      .partial(z.strictObject(fields))
+      .check(
+        z.refine((to) => Object.values(to).some((each) => each !== undefined), 'name a field to change'),
+      ),
+  }),
+  plan: async ({ args: { of, to }, find, refuseKnown, content, file }) => {
+    const key = keyOf(of);
+    const was = find(key);
+    const old = parseFstab(content, file).find(({ number }) => number === was.number);
+    if (old === undefined) throw new TypeError('the line that was found is not there');
+    const entry = changed(old, to);
+    refuseKnown(keyOfFstab(entry), was);
+    const becomes = textOf(entry);
+    if (becomes === was.text)
+      throw new UsageError(`the line of ${key} is as it should be already: nothing would change`);
+    return { was, becomes, key };
+  },
+  validate: verify,
+});
+
+/** mount(8) goes through the lines in their order: what is to be mounted in the new place comes after it. */
+function placeFor(lines: readonly FstabLine[], key: string): { readonly index?: number } {
+  const inside = lines.find(({ target }) => key !== target && key.startsWith('/') && isWithin(target, key));
+  return inside === undefined ? {} : { index: inside.number - 1 };
+}
+
+function keyOf(of: string): string {
+  return keyOfFstab({ source: of, target: of });
+}
+
+function changed(
+  old: FstabLine,
+  to: { readonly [K in keyof FstabEntry]?: FstabEntry[K] | undefined },
+): FstabEntry {
+  return {
+    source: to.source ?? old.source,
+    target: to.target ?? old.target,
+    type: to.type ?? old.type,
+    options: to.options ?? old.options,
+    dump: to.dump ?? old.dump,
+    pass: to.pass ?? old.pass,
+  };
+}
+
+/** The line must come out as it went in. */
+function textOf(entry: FstabEntry): string {
+  const bytes = formatFstab(entry);
+  const text = lineText(bytes);
+  const [read] = parseFstab(bytes);
+  const isSame =
+    read !== undefined &&
+    keyOfFstab(read) === keyOfFstab(entry) &&
+    read.source === entry.source &&
+    read.type === entry.type &&
+    read.options.join(',') === (entry.options.join(',') || 'defaults');
+  if (text === undefined || !isSame || lineBytes(text) !== bytes)
+    throw new UsageError(`no line of an fstab can say this of ${entry.target}`);
+  return text;
+}
+
+/**
+ * What findmnt has against the new table and had not against the old one; lines of others may be wrong since long. That a device
+ * is missing is a warning to it, but the boot would wait for it; that with `nofail` it would not, it does not know.
+ */
+async function verify(
+  {
+    args: { verify: how = 'host' },
+    host,
+    line,
+  }: { readonly args: Common; readonly host: ReadHost; readonly line: string | null },
+  { old, made }: TableFiles,
+): Promise<void> {
+  const before = old === undefined ? { complaints: [], unreadable: 0 } : await host.run(findmntVerify(old));
+  const after = await host.run(findmntVerify(made));
+  const said = new Set(before.complaints.map(asText));
+  const [own] = line === null ? [] : parseFstab(lineBytes(line));
+  const mayBeMissing = own?.options.some((each) => ['nofail', 'noauto'].includes(each)) === true;
+  const isExcused = ({ target, says }: Complaint): boolean =>
+    mayBeMissing && target === own.target && says.startsWith('unreachable ');
+  const worse = after.complaints.filter(
+    (each) =>
+      (each.level === 'error' || each.says.startsWith('unreachable source')) &&
+      !said.has(asText(each)) &&
+      !isExcused(each),
+  );
+  const counts = how === 'syntax' ? [] : worse;
+  if (after.unreadable <= before.unreadable && counts.length === 0) return;
+  const words = counts.map(({ target, says }) => `${target}: ${says}`).join('; ');
+  throw new RefusedError(`findmnt --verify has something against it: ${words || 'the line cannot be read'}`, {
+    remedy:
+      'make the directory and attach the device first, or add the option nofail for a device that may be missing',
+  });
+}
+
+function asText({ target, says }: Complaint): string {
+  return `${target}\0${says}`;
+}

@@ -1,0 +1,143 @@
+import { type Operation, operation } from '../../atomic/operation.ts';
+import type { Schema } from '../../atomic/schema.ts';
+import * as z from 'zod/mini';
+import type { ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { secretRemedy } from '../options.ts';
+import { lineBytes, lineText } from '../tab/fields.ts';
+import { linesOf } from '../tab/fstab.ts';
+import {
+  editByHand,
+  lookAtEdit,
+  makeEdit,
+  planEdit,
+  readTable,
+  refusePrivate,
+  revertTable,
+  syncTable,
+  tableUndo,
+} from '../tab/table-file.ts';
+import { type TableLine, tables } from '../tab/tables.ts';
+
+/** A line that is to be edited, in its table. */
+export interface Row {
+  readonly number: number;
+  readonly text: string;
+}
+
+/** The table as it was, if there was one, and as it is to be. */
+export interface TableFiles {
+  readonly old: string | undefined;
+  readonly made: string;
+}
+
+interface Spec<A extends { readonly file?: string }> {
+  readonly kind: string;
+  readonly table: keyof typeof tables;
+  readonly args: Schema<A>;
+  /** Checks, and says what becomes of which line; each text as it stands in the file. Undefined: a new one, or none any more. */
+  readonly plan: (input: {
+    readonly args: A;
+    readonly host: ReadHost;
+    readonly file: string;
+    readonly content: string;
+    readonly find: (key: string) => Row;
+    readonly refuseKnown: (key: string, but?: Row) => void;
+  }) => Promise<{
+    readonly was?: Row;
+    readonly becomes?: string;
+    readonly key: string;
+    /** Where a new line comes, from 0; at the end when it is left out. */
+    readonly index?: number;
+  }>;
+  readonly validate?: (
+    input: { readonly args: A; readonly host: ReadHost; readonly line: string | null },
+    files: TableFiles,
+  ) => Promise<void>;
+}
+
+/**
+ * An edit of one line of a table. The mark is the state: our line is there as we wrote it, or is not where we took it
+ * out; a line that others have edited since is theirs. Their edits of other lines survive the undo, which is byte for byte
+ * when there are none.
+ */
+export function tableOperation<A extends { readonly file?: string }>(
+  spec: Spec<A>,
+): Operation<A, { readonly file: string; readonly line: string | null }> {
+  const { table } = spec;
+  return operation({
+    kind: spec.kind,
+    version: 1,
+    args: spec.args,
+    undo: tableUndo,
+    result: z.null(),
+    lives: 'disk',
+    restores: 'state',
+    prepare: async ({ args, mark, host }) => {
+      const { file, content = '' } = await readTable(host, args.file ?? tables[table].path);
+      const known = tables[table].parse(content, file);
+      const {
+        was,
+        becomes,
+        key,
+        index = linesOf(content).length,
+      } = await spec.plan({
+        ...{ args, host, file, content },
+        find: (wanted) => rowOf(file, known, wanted),
+        refuseKnown: (wanted, but) => refuseKnown(file, known, wanted, but),
+      });
+      const undo = planEdit(await readTable(host, file), {
+        ...{ mark, table },
+        about: `${key} in ${file}`,
+        index: was === undefined ? index : was.number - 1,
+        before: was?.text ?? null,
+        after: becomes ?? null,
+      });
+      await refusePrivate(host, undo);
+      return undo;
+    },
+    claims: ({ undo: { file } }) => ({ changes: [`file:${file}`] }),
+    run: async ({ args, undo, host }) => {
+      await makeEdit(host, undo, async (reads, files) =>
+        spec.validate?.({ args, host: reads, line: undo.edit.after }, files),
+      );
+      return null;
+    },
+    value: ({ undo: { file, edit } }) => ({ file, line: edit.after }),
+    look: ({ undo, host }) => lookAtEdit(host, undo),
+    revert: ({ undo, host }) => revertTable(host, undo),
+    sync: ({ undo, host }) => syncTable(host, undo),
+    describe: ({ undo }) => editByHand(undo),
+  });
+}
+
+/** The one line that is about something. RefusedError when there is none, or more than one, or it cannot be journalled. */
+function rowOf(file: string, known: readonly TableLine[], key: string): Row {
+  const [line, ...more] = known.filter((each) => each.key === key);
+  const look = `grep --line-number . ${file}`;
+  if (line === undefined) throw new RefusedError(`${file} has no line for ${key}`, { remedy: look });
+  if (more.length > 0)
+    throw new RefusedError(
+      `${file} has more than one line for ${key}: ${[line, ...more].map(({ number }) => String(number)).join(', ')}`,
+      { remedy: `take one out yourself: ${look}` },
+    );
+  if (line.secret)
+    throw new RefusedError(
+      `line ${String(line.number)} of ${file} holds a password, which would stand in the journal`,
+      { remedy: secretRemedy },
+    );
+  const text = lineText(line.bytes);
+  if (text === undefined || lineBytes(text) !== line.bytes)
+    throw new RefusedError(`line ${String(line.number)} of ${file} holds bytes that are not UTF-8`, {
+      remedy: 'edit it yourself: bofh could not keep it in its journal as it is',
+    });
+  return { number: line.number, text };
+}
+
+function refuseKnown(file: string, known: readonly TableLine[], key: string, but?: Row): void {
+  const line = known.find((each) => each.key === key && each.number !== but?.number);
+  if (line !== undefined)
+    throw new RefusedError(`${file} has a line for ${key} already: line ${String(line.number)}`, {
+      remedy: `see it: sed -n ${String(line.number)}p ${file}`,
+    });
+}

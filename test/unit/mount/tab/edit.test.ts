@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import { applyEdit, editAt, revertEdit, stateOf } from '../../../../src/mount/tab/edit.ts';
+
+const table = '# head\na\nb\nc\n';
+const adding = editAt(table, { index: 4, before: null, after: 'new' });
+const taking = editAt(table, { index: 2, before: 'b', after: null });
+const changing = editAt(table, { index: 2, before: 'b', after: 'B' });
+
+describe('an edit of one line', () => {
+  it.each([
+    ['adds', adding, '# head\na\nb\nc\nnew\n'],
+    ['takes out', taking, '# head\na\nc\n'],
+    ['changes', changing, '# head\na\nB\nc\n'],
+    [
+      'adds in front of another',
+      editAt(table, { index: 1, before: null, after: 'new' }),
+      '# head\nnew\na\nb\nc\n',
+    ],
+  ])('%s it, and is taken back byte for byte', (_, edit, after) => {
+    expect(applyEdit(table, edit)).toBe(after);
+    expect(stateOf(table, edit)).toBe('not made');
+    expect(stateOf(after, edit)).toBe('made');
+    expect(revertEdit(after, edit)).toBe(table);
+  });
+
+  it('leaves bytes that are no UTF-8, odd ends and blank lines of others as they are', () => {
+    const odd = '\xff\xfe /x\r\n\n\t \nlast without end';
+    const edit = editAt(odd, { index: 4, before: null, after: 'ü /y' });
+    const after = applyEdit(odd, edit);
+    expect(after).toBe(`${odd}\n\xc3\xbc /y\n`);
+    expect(revertEdit(after, edit)).toBe(`${odd}\n`);
+    const change = editAt(odd, { index: 3, before: 'last without end', after: 'x' });
+    expect(applyEdit(odd, change)).toBe('\xff\xfe /x\r\n\n\t \nx');
+  });
+
+  it('refuses to be made where its line is not', () => {
+    expect(() => applyEdit('# head\na\nx\nc\n', taking)).toThrow('not where the edit has it');
+  });
+});
+
+describe('taken back after others have edited the table', () => {
+  it('takes out our line alone, wherever it stands', () => {
+    expect(revertEdit('x\nnew\n# head\nb\n', adding)).toBe('x\n# head\nb\n');
+  });
+
+  it.each([
+    ['beneath its old neighbour', 'x\n# head\na\ny\nc\n', 'x\n# head\na\nb\ny\nc\n'],
+    ['above the other one, when that is gone', 'x\n# head\nc\n', 'x\n# head\nb\nc\n'],
+    ['above the other one, when that is there twice', 'a\na\nc\n', 'a\na\nb\nc\n'],
+    ['where it was by number, when both are gone', '1\n2\n3\n4\n', '1\n2\nb\n3\n4\n'],
+    ['at the end, when there are fewer', '1', '1\nb\n'],
+    ['into an empty table', '', 'b\n'],
+  ])('puts our line back %s', (_, now, then) => {
+    expect(revertEdit(now, taking)).toBe(then);
+  });
+
+  it('changes our line back, wherever it stands', () => {
+    expect(revertEdit('c\n\nB\nx\n', changing)).toBe('c\n\nb\nx\n');
+  });
+
+  it.each([
+    ['an added line that is gone', adding, 'a\n', 'not made'],
+    ['a line that was put back', taking, 'b\na\n', 'not made'],
+    ['a changed line that is gone in both forms', changing, 'a\nbb\n', 'neither'],
+    ['a changed line that is there in both', changing, 'B\nb\n', 'neither'],
+    ['a changed line that was changed back', changing, 'b\n', 'not made'],
+  ])('is told from %s', (_, edit, now, state) => {
+    expect(stateOf(now, edit)).toBe(state);
+  });
+});

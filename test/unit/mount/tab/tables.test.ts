@@ -1,0 +1,149 @@
+import { describe, expect, it } from 'vitest';
+import { ParseError } from '../../../../src/errors.ts';
+import { copyAttributes, findmntVerify } from '../../../../src/mount/tab/commands.ts';
+import { formatCrypttab, parseCrypttab } from '../../../../src/mount/tab/crypttab.ts';
+import { formatFstab, parseFstab } from '../../../../src/mount/tab/fstab.ts';
+import { keyOfFstab } from '../../../../src/mount/tab/tables.ts';
+import { recorded } from '../../blockdevice/fixtures.ts';
+
+const latin1 = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
+
+describe('an fstab', () => {
+  it('is read with all that an administrator may have written', () => {
+    const lines = parseFstab(
+      latin1(
+        '# comment\n\n  \t\nUUID=1 / ext4 errors=remount-ro 0 1\n\t/dev/a\t/ü\\040x\\134  xfs\n' +
+          'nas:/x /srv nfs defaults,nofail 0 0 # of the nas\n/dev/b none swap sw\n//s/x /cifs cifs user=a%geheim',
+      ),
+    );
+    expect(
+      lines.map(({ number, target, type, options, pass }) => [number, target, type, options, pass]),
+    ).toEqual([
+      [4, '/', 'ext4', ['errors=remount-ro'], 1],
+      [5, '/ü x\\', 'xfs', ['defaults'], 0],
+      [6, '/srv', 'nfs', ['defaults', 'nofail'], 0],
+      [7, 'none', 'swap', ['sw'], 0],
+      [8, '/cifs', 'cifs', ['user=a%geheim'], 0],
+    ]);
+    expect(lines.map(({ secret }) => secret)).toEqual([false, false, false, false, true]);
+  });
+
+  it('shows bytes that are no UTF-8 in octal, and says that they are there', () => {
+    expect(parseFstab('/dev/a /\xff\\377x ext4 defaults 0 0\n')[0]).toMatchObject({
+      target: '/\\377\\377x',
+      odd: true,
+    });
+  });
+
+  it.each([
+    ['two fields', '/dev/a /x'],
+    ['a word for a number', '/dev/a /x ext4 defaults zero 0'],
+    ['something behind the last field', '/dev/a /x ext4 defaults 0 0 more'],
+    ['an end of another system', '/dev/a /x ext4 defaults 0 0\r'],
+  ])('is not understood with %s, and the line is named without its words', (_, line) => {
+    const read = (): unknown => parseFstab(`# one\n${line}\n`);
+    expect(read).toThrow(ParseError);
+    expect(read).toThrow('/etc/fstab: line 2 is not understood');
+  });
+
+  it('has lines that come out as they went in', () => {
+    const entry = {
+      ...{ source: '#LABEL=a b', target: '/ü\tx\n\\y', type: 'ext4', options: ['nodev', 'subvol=a b'] },
+      ...{ dump: 0, pass: 2 },
+    };
+    const bytes = formatFstab(entry);
+    expect(Buffer.from(bytes, 'latin1').toString('utf8')).toBe(
+      '\\043LABEL=a\\040b /ü\\011x\\012\\134y ext4 nodev,subvol=a\\040b 0 2',
+    );
+    expect(parseFstab(bytes)[0]).toMatchObject(entry);
+    expect(formatFstab({ ...entry, source: 'x', target: '/y', options: [], pass: 0 })).toBe(
+      'x /y ext4 defaults 0 0',
+    );
+  });
+
+  it('knows a line by its place, and swap by its device', () => {
+    expect(keyOfFstab({ source: '/dev/a', target: '/x//' })).toBe('/x');
+    expect(keyOfFstab({ source: '/dev/a', target: '/' })).toBe('/');
+    expect(keyOfFstab({ source: '/dev/a', target: 'none' })).toBe('/dev/a');
+  });
+});
+
+describe('a crypttab', () => {
+  it('is read with all that an administrator may have written', () => {
+    expect(
+      parseCrypttab(
+        '# c\nroot UUID=1 none luks,discard\n home\t/dev/b /etc/k\\040ey\ndata /dev/c -\nx /dev/d',
+      ).map(({ name, device, key, options }) => [name, device, key, options]),
+    ).toEqual([
+      ['root', 'UUID=1', 'none', ['luks', 'discard']],
+      ['home', '/dev/b', '/etc/k ey', []],
+      ['data', '/dev/c', 'none', []],
+      ['x', '/dev/d', 'none', []],
+    ]);
+  });
+
+  it.each(['one', 'a b c d e', 'a b c d # e'])('is not understood with the line "%s"', (line) => {
+    expect(() => parseCrypttab(`${line}\n`)).toThrow('/etc/crypttab: line 1 is not understood');
+  });
+
+  it('has lines that come out as they went in', () => {
+    const entry = { name: 'a', device: 'LABEL=x y', key: '/k ü', options: ['luks', 'nofail'] };
+    expect(parseCrypttab(formatCrypttab(entry))[0]).toMatchObject(entry);
+  });
+});
+
+describe('findmnt --verify', () => {
+  const { parse, accepts, argv } = findmntVerify('/tmp/fstab');
+
+  it('asks about one file', () => {
+    expect(argv).toEqual(['--verify', '--tab-file', '/tmp/fstab']);
+    expect(accepts).toEqual([0, 1]);
+  });
+
+  it.each(['verify-success', 'verify-empty'])('has nothing to say: %s', (name) => {
+    expect(parse(recorded(`findmnt/${name}@2.38.1`))).toEqual({ complaints: [], unreadable: 0 });
+  });
+
+  it('says what is wrong with which place', () => {
+    const { complaints, unreadable } = parse(recorded('findmnt/verify-wrong@2.38.1'));
+    expect(unreadable).toBe(0);
+    expect(
+      complaints.filter(({ level }) => level === 'error').map(({ target, says }) => `${target}: ${says}`),
+    ).toEqual([
+      '/srv: unreachable on boot required source: UUID=5e1f0000-0000-4000-8000-0000000000ff',
+      '/srv: unreachable on boot required source: UUID=5e1f0000-0000-4000-8000-0000000000fe',
+      '/srv/a b: wrong order: /srv/a b specified before /srv',
+      '/srv/a b: wrong order: /srv/a b specified before /srv',
+      '/srv/a b: wrong order: /srv/a b specified before /srv',
+      '/srv: xfs does not match with on-disk ext4',
+      '/srv/none: unreachable on boot required target: No such file or directory',
+      'none: swap does not match with on-disk ext4',
+    ]);
+    expect(complaints).toHaveLength(29);
+  });
+
+  it('counts the lines that it leaves out, and takes a place with a newline in it for one', () => {
+    expect(parse(recorded('findmnt/verify-unreadable@2.38.1'))).toMatchObject({ unreadable: 2 });
+    const { complaints } = parse(recorded('findmnt/verify-newline@2.38.1'));
+    expect(complaints.map(({ target }) => target)).toEqual(['/srv/a\nb', '/srv/a\nb']);
+  });
+
+  it('is not believed when it says nothing, as of a file that it cannot read, or does not add up', () => {
+    expect(() => parse(recorded('findmnt/verify-missing@2.38.1'))).toThrow(ParseError);
+    const wrong = recorded('findmnt/verify-wrong@2.38.1');
+    const [, ...lines] = wrong.stdout.split('\n');
+    expect(() => parse({ ...wrong, stdout: lines.slice(1).join('\n') })).toThrow(ParseError);
+    expect(() => parse({ ...wrong, stdout: wrong.stdout.replace('[E]', '[X]') })).toThrow(ParseError);
+    expect(() => parse({ ...wrong, stderr: '' })).toThrow(ParseError);
+  });
+});
+
+it('attributes are copied without content and times', () => {
+  const { argv, classify } = copyAttributes('/a', '/b');
+  expect(argv).toEqual([
+    ...['--attributes-only', '--preserve=mode,ownership,xattr', '--no-target-directory', '--', '/a', '/b'],
+  ]);
+  expect(
+    classify?.({ exitCode: 1, stdout: '', stderr: "cp: cannot stat '/a': No such file or directory\n" }),
+  ).toBe('not-found');
+});
