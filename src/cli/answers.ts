@@ -264,6 +264,33 @@ export const lvmVgDevices = z.strictObject({
   devices: z.readonly(z.array(text)),
 });
 
+/** `bofh mount fstab list`; of a line that holds a password no option shows its value. */
+export const fstabList = z.array(
+  z.strictObject({
+    line: count,
+    device: text,
+    path: text,
+    type: text,
+    options: z.readonly(z.array(text)),
+    dump: count,
+    pass: count,
+  }),
+);
+
+/** `bofh mount crypttab list` */
+export const crypttabList = z.array(
+  z.strictObject({ line: count, name: text, device: text, key: text, options: z.readonly(z.array(text)) }),
+);
+
+/** `bofh mount fstab` and `crypttab`, `add`, `change` and `remove` */
+export const tableEdit = z.strictObject({
+  file: text,
+  /** As it stands there now; null: it is taken out. */
+  line: z.nullable(text),
+  /** What makes systemd read it before the next boot. */
+  next: text,
+});
+
 const mib = count;
 
 /** `bofh xen list` */
@@ -363,6 +390,9 @@ export type LvmVgRename = z.infer<typeof lvmVgRename>;
 export type LvmVgList = z.infer<typeof lvmVgList>;
 export type LvmVgCreate = z.infer<typeof lvmVgCreate>;
 export type LvmVgDevices = z.infer<typeof lvmVgDevices>;
+export type FstabList = z.infer<typeof fstabList>;
+export type CrypttabList = z.infer<typeof crypttabList>;
+export type TableEdit = z.infer<typeof tableEdit>;
 export type XenList = z.infer<typeof xenList>;
 export type XenStart = z.infer<typeof xenStart>;
 export type XenStartAll = z.infer<typeof xenStartAll>;

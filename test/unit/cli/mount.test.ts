@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as answers from '../../../src/cli/answers.ts';
 import { add, list, remove } from '../../../src/cli/mount.ts';
+import * as tables from '../../../src/cli/mount-tables.ts';
 import { RefusedError, UsageError } from '../../../src/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 import { testRuntime } from './support/runtime.ts';
@@ -76,6 +77,73 @@ describe('bofh mount add and remove', () => {
     await expect(typed).rejects.toThrow(UsageError);
     await expect(typed).rejects.not.toThrow(/geheim/);
     expect(lines).toEqual([]);
+    expect(host.changes).toEqual([]);
+  });
+});
+
+describe('bofh mount fstab and crypttab', () => {
+  it('list every line, and no password', async () => {
+    host.admin.writeFile(
+      '/etc/fstab',
+      '# c\n/dev/a / ext4 defaults 0 1\n//s/x /c cifs user=a,password=geheim\n',
+    );
+    const { runtime, stdout } = at({ json: true });
+    await tables.listFstab(runtime);
+    expect(stdout()).not.toContain('geheim');
+    expect(answers.fstabList.parse(JSON.parse(stdout()))).toEqual([
+      { line: 2, device: '/dev/a', path: '/', type: 'ext4', options: ['defaults'], dump: 0, pass: 1 },
+      {
+        line: 3,
+        device: '//s/x',
+        path: '/c',
+        type: 'cifs',
+        options: ['user=…', 'password=…'],
+        dump: 0,
+        pass: 0,
+      },
+    ]);
+  });
+
+  it('list nothing where there is no crypttab, and say so', async () => {
+    const { runtime, stdout, stderr } = at();
+    await tables.listCrypttab(runtime);
+    expect([stdout(), stderr()]).toEqual(['', '/etc/crypttab has no line, or is not there']);
+  });
+
+  it('add, change and remove a line, and say what makes systemd read it', async () => {
+    const said = at({ json: true });
+    await tables.addFstab(
+      said.runtime,
+      { device, path: '/mnt' },
+      { type: 'ext4', options: 'nodev', pass: '2', dump: '0' },
+    );
+    expect(answers.tableEdit.parse(JSON.parse(said.stdout()))).toEqual({
+      ...{ file: '/etc/fstab', line: `${device} /mnt ext4 nodev 0 2`, next: 'systemctl daemon-reload' },
+    });
+    await tables.changeFstab(at().runtime, '/mnt', { options: 'ro', path: '/srv' });
+    expect(host.admin.readFile('/etc/fstab')).toContain(`${device} /srv ext4 ro 0 2\n`);
+    const gone = at();
+    await tables.removeFstab(gone.runtime, '/srv');
+    expect(gone.stdout()).toContain('the line is out of /etc/fstab');
+    expect(host.admin.readFile('/etc/fstab')).toBe('/dev/vda / ext4 defaults 0 1\n');
+
+    await tables.addCrypttab(at().runtime, { name: 'web1', device }, { options: 'luks' });
+    await tables.changeCrypttab(at().runtime, 'web1', { name: 'web2', keyFile: '/dev/urandom' });
+    const listed = at({ json: true });
+    await tables.listCrypttab(listed.runtime);
+    expect(answers.crypttabList.parse(JSON.parse(listed.stdout()))).toEqual([
+      { line: 1, name: 'web2', device, key: '/dev/urandom', options: ['luks'] },
+    ]);
+    await tables.removeCrypttab(at().runtime, 'web2');
+    expect(host.admin.readFile('/etc/crypttab')).toBe('');
+  });
+
+  it('refuse a password and a number that is none, before anything is logged', async () => {
+    const asked = { device: '//s/x', path: '/mnt' };
+    const add = (options: Record<string, string>) =>
+      tables.addFstab(at().runtime, asked, { type: 'cifs', ...options });
+    await expect(add({ options: 'user=a%geheim' })).rejects.toThrow(UsageError);
+    await expect(add({ pass: 'two' })).rejects.toThrow(UsageError);
     expect(host.changes).toEqual([]);
   });
 });

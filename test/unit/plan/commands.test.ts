@@ -48,6 +48,13 @@ async function killedAt(line: string, nth: number, host: SimulatedHost): Promise
   return host.restart();
 }
 
+function withTables(): SimulatedHost {
+  const host = hostWithSource();
+  host.admin.writeFile('/etc/fstab', '/dev/vda / ext4 defaults 0 1\n/dev/vda /srv ext4 bind 0 0\n');
+  host.admin.writeFile('/etc/crypttab', 'old UUID=x none\n');
+  return host;
+}
+
 /** The program itself lies on the host: the units name it. */
 function withProgram(): SimulatedHost {
   const host = hostWithSource();
@@ -176,6 +183,23 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     { line: 'mount add /dev/vg0/web1-root /mnt -o nodev,noatime --read-only', on: () => withGuest(false) },
     { line: 'mount add --bind /etc /mnt --read-only', on: async () => hostWithSource() },
   ],
+  'mount fstab add': [
+    {
+      line: 'mount fstab add /dev/vg0/web1-root /mnt --type ext4 -o nodev,nofail --pass 2',
+      on: () => withGuest(false),
+    },
+  ],
+  'mount fstab change': [
+    { line: 'mount fstab change / --type auto -o noatime', on: async () => hostWithSource() },
+  ],
+  'mount fstab remove': [{ line: 'mount fstab remove /srv', on: async () => withTables() }],
+  'mount crypttab add': [
+    { line: 'mount crypttab add web1 /dev/vg0/web1-root -o luks', on: () => withGuest(false) },
+  ],
+  'mount crypttab change': [
+    { line: 'mount crypttab change old --device UUID=y -o nofail', on: async () => withTables() },
+  ],
+  'mount crypttab remove': [{ line: 'mount crypttab remove old', on: async () => withTables() }],
   'mount remove': [
     {
       line: 'mount remove /mnt',

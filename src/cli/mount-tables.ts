@@ -1,0 +1,154 @@
+import * as mount from '../api/mount.ts';
+import { withBofh } from '../bofh.ts';
+import { UsageError } from '../errors.ts';
+import { refuseSecrets } from '../mount/index.ts';
+import { give } from './answer.ts';
+import type { CrypttabList, FstabList, TableEdit } from './answers.ts';
+import type { Runtime } from './runtime.ts';
+import { openSession } from './session.ts';
+import { logged } from './system-log.ts';
+
+type Options = Readonly<Record<string, string | boolean | undefined>>;
+
+/** `bofh mount fstab list` */
+export async function listFstab(runtime: Runtime): Promise<number> {
+  const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
+  const lines = await withBofh(bofh, () => mount.fstab());
+  const data: FstabList = lines.map(({ number, source, target, type, options, dump, pass, secret }) => ({
+    ...{ line: number, device: source, path: target, type, dump, pass },
+    options: secret ? options.map(withoutValue) : [...options],
+  }));
+  give(runtime, {
+    data,
+    head: ['LINE', 'DEVICE', 'PATH', 'TYPE', 'OPTIONS', 'DUMP', 'PASS'],
+    rows: data.map((each) => [
+      String(each.line),
+      each.device,
+      each.path,
+      each.type,
+      each.options.join(','),
+      String(each.dump),
+      String(each.pass),
+    ]),
+    none: '/etc/fstab has no line',
+  });
+  return 0;
+}
+
+/** `bofh mount crypttab list` */
+export async function listCrypttab(runtime: Runtime): Promise<number> {
+  const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
+  const lines = await withBofh(bofh, () => mount.crypttab());
+  const data: CrypttabList = lines.map(({ number, name, device, key, options }) => ({
+    ...{ line: number, name, device, key },
+    options: [...options],
+  }));
+  give(runtime, {
+    data,
+    head: ['LINE', 'NAME', 'DEVICE', 'KEY', 'OPTIONS'],
+    rows: data.map((each) => [String(each.line), each.name, each.device, each.key, each.options.join(',')]),
+    none: '/etc/crypttab has no line, or is not there',
+  });
+  return 0;
+}
+
+/** `bofh mount fstab add DEVICE PATH` */
+export async function addFstab(
+  runtime: Runtime,
+  { device, path }: { readonly device: string; readonly path: string },
+  options: Options,
+): Promise<number> {
+  const to = fstabFields(options);
+  const { type = '', ...more } = to;
+  return edit(runtime, () => mount.addFstab({ source: device, target: path, type, ...more }));
+}
+
+/** `bofh mount fstab change PATH` */
+export async function changeFstab(runtime: Runtime, path: string, options: Options): Promise<number> {
+  const to = {
+    ...fstabFields(options),
+    ...(typeof options.device === 'string' ? { source: options.device } : {}),
+    ...(typeof options.path === 'string' ? { target: options.path } : {}),
+  };
+  return edit(runtime, () => mount.changeFstab({ of: path, to }));
+}
+
+/** `bofh mount fstab remove PATH` */
+export async function removeFstab(runtime: Runtime, path: string): Promise<number> {
+  return edit(runtime, () => mount.removeFstab({ of: path }));
+}
+
+/** `bofh mount crypttab add NAME DEVICE` */
+export async function addCrypttab(
+  runtime: Runtime,
+  asked: { readonly name: string; readonly device: string },
+  options: Options,
+): Promise<number> {
+  const { key = 'none', ...more } = crypttabFields(options);
+  return edit(runtime, () => mount.addCrypttab({ ...asked, key, ...more }));
+}
+
+/** `bofh mount crypttab change NAME` */
+export async function changeCrypttab(runtime: Runtime, name: string, options: Options): Promise<number> {
+  const to = {
+    ...crypttabFields(options),
+    ...(typeof options.device === 'string' ? { device: options.device } : {}),
+    ...(typeof options.name === 'string' ? { name: options.name } : {}),
+  };
+  return edit(runtime, () => mount.changeCrypttab({ name, to }));
+}
+
+/** `bofh mount crypttab remove NAME` */
+export async function removeCrypttab(runtime: Runtime, name: string): Promise<number> {
+  return edit(runtime, () => mount.removeCrypttab({ name }));
+}
+
+async function edit(
+  runtime: Runtime,
+  act: () => Promise<{ readonly file: string; readonly line: string | null }>,
+): Promise<number> {
+  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
+  if (runtime.settings.mode === 'plan') {
+    const { dryRun } = await import('./plan.ts');
+    return dryRun(runtime, bofh, act);
+  }
+  const { file, line } = await logged(runtime, bofh.host, () => withBofh(bofh, act));
+  progress.end();
+  const next = 'systemctl daemon-reload';
+  const data: TableEdit = { file, line, next };
+  const said = line === null ? `the line is out of ${file}` : `${file} has the line: ${line}`;
+  give(runtime, { data, lines: [said, `systemd reads it at the next boot, or after: ${next}`] });
+  return 0;
+}
+
+function fstabFields(options: Options) {
+  const { type, dump, pass } = options;
+  return {
+    ...listed(options),
+    ...(typeof type === 'string' ? { type } : {}),
+    ...(typeof dump === 'string' ? { dump: numberOf(dump) } : {}),
+    ...(typeof pass === 'string' ? { pass: numberOf(pass) } : {}),
+  };
+}
+
+function crypttabFields(options: Options) {
+  return { ...listed(options), ...(typeof options.keyFile === 'string' ? { key: options.keyFile } : {}) };
+}
+
+/** Before anything is logged: the line that was typed is. */
+function listed({ options }: Options): { readonly options?: readonly string[] } {
+  if (typeof options !== 'string') return {};
+  const words = options.split(',').filter((word) => word !== '');
+  refuseSecrets(words);
+  return { options: words };
+}
+
+function numberOf(text: string): number {
+  if (!/^\d$/.test(text)) throw new UsageError(`"${text}" is no number from 0 to 9`);
+  return Number(text);
+}
+
+/** A list is shown on screens, and the line holds a password. */
+function withoutValue(option: string): string {
+  return option.replace(/=.*$/s, '=…');
+}
