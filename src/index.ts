@@ -6,6 +6,7 @@ export * as filesystem from './api/filesystem.ts';
 export * as lvm from './api/lvm.ts';
 export * as mount from './api/mount.ts';
 export { Mounted, MountPool, NestedMounted } from './api/mount.ts';
+export * as network from './api/network.ts';
 export { parsePlan, type Plan } from './api/plan.ts';
 export * as vm from './api/vm.ts';
 export * as xen from './api/xen.ts';

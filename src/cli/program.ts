@@ -8,6 +8,7 @@ import { addFilesystem } from './grammar/filesystem.ts';
 import { addJournal } from './grammar/journal.ts';
 import { addLvm } from './grammar/lvm.ts';
 import { addMount } from './grammar/mount.ts';
+import { addNetwork } from './grammar/network.ts';
 import { addRecover } from './grammar/recover.ts';
 import { addRun } from './grammar/run.ts';
 import type { Verb } from './grammar/verb.ts';
@@ -56,6 +57,7 @@ export function program(invoke: Invoke): Command {
   addMount(noun(root, 'mount', 'what is mounted where, now and at every boot'), verb);
   addFilesystem(noun(root, 'filesystem', 'filesystems and swap areas, each by its device'), verb);
   addCrypt(noun(root, 'crypt', 'encrypted devices (LUKS)'), verb);
+  addNetwork(noun(root, 'network', 'interfaces and bridges of this host'), verb);
   addJournal(noun(root, 'journal', 'what bofh has done, and what is unfinished'), verb);
   addRecover(root, verb);
   addDoctor(root, verb);

@@ -12,6 +12,7 @@ export const tools = {
   'fsck.vfat': { package: 'dosfstools' },
   cp: { package: 'coreutils' },
   findmnt: { package: 'util-linux' },
+  ip: { package: 'iproute2' },
   logger: { package: 'bsdutils' },
   losetup: { package: 'mount' },
   lvchange: { package: 'lvm2' },

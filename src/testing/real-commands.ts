@@ -47,6 +47,7 @@ export async function prepareReal<T>(
     case 'cryptsetup':
       return prepareCrypt(overlay, world, command);
     case 'drbdsetup':
+    case 'ip':
     case 'losetup':
       return ask(overlay, command);
     case 'find':

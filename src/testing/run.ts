@@ -11,6 +11,7 @@ import { fillTools } from './tools/fill.ts';
 import { lvmChanges } from './tools/lvm-change.ts';
 import { lvmReports } from './tools/lvm-report.ts';
 import { mountTools } from './tools/mounts.ts';
+import { networkTools } from './tools/network.ts';
 import { sizeTools } from './tools/sizes.ts';
 import { pvChanges } from './tools/pv-change.ts';
 import { vgChanges } from './tools/vg-change.ts';
@@ -25,6 +26,7 @@ const models: Readonly<Record<string, ToolModel>> = {
   ...lvmChanges,
   ...lvmReports,
   ...mountTools,
+  ...networkTools,
   ...sizeTools,
   ...pvChanges,
   ...vgChanges,

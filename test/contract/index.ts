@@ -6,6 +6,7 @@ import { filesystemScenarios } from './filesystem.ts';
 import { groupScenarios } from './lvm-groups.ts';
 import { lvmScenarios } from './lvm.ts';
 import { mountScenarios } from './mount.ts';
+import { networkScenarios } from './network.ts';
 import type { Scenario } from './scenario.ts';
 import { xenScenarios } from './xen.ts';
 
@@ -22,4 +23,5 @@ export const scenarios: readonly Scenario[] = [
   ...groupScenarios,
   ...cryptScenarios,
   ...xenScenarios,
+  ...networkScenarios,
 ];

@@ -14,7 +14,7 @@ const order = [
   ['file'],
   ['filesystem'],
   ['mount'],
-  ['lvm', 'crypt', 'xen'],
+  ['lvm', 'crypt', 'xen', 'network'],
   ['copy'],
   ['operations.ts'],
   ['layers.ts'],

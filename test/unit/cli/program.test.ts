@@ -54,6 +54,8 @@ describe('reads and changes', () => {
     ['lvm rename vg0/a b', true],
     ['block tree', false],
     ['block tree /dev/vg0/web1', false],
+    ['network list', false],
+    ['network show eth0', false],
     ['mount list --all', false],
     ['mount add /dev/vg0/a /mnt -o nodev --read-only', true],
     ['mount remove /mnt', true],

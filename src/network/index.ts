@@ -1,0 +1,31 @@
+import type { ReadHost } from '../command/index.ts';
+import { CommandError } from '../errors.ts';
+import { type Interface, ipAddresses } from './commands.ts';
+
+export type { Interface } from './commands.ts';
+
+/** Every network interface of the namespace that bofh is in. */
+export async function interfaces(host: ReadHost): Promise<readonly Interface[]> {
+  return host.run(ipAddresses());
+}
+
+/** One by its name, or another name of it. CommandError `not-found`, which names those that are there. */
+export async function interfaceNamed(host: ReadHost, name: string): Promise<Interface> {
+  const all = await interfaces(host);
+  const found =
+    all.find((each) => each.name === name) ??
+    all.find(({ alternativeNames }) => alternativeNames.includes(name));
+  if (found !== undefined) return found;
+  const { tool, argv } = ipAddresses();
+  throw new CommandError({
+    ...{ tool, argv, reason: 'not-found' },
+    what: `there is no network interface ${name}`,
+    remedy: `there are ${all.map((each) => each.name).join(', ')}`,
+  });
+}
+
+/** The domain whose back end an interface is, by the name that Xen's scripts give it: vif3.0, and vif3.0-emu for an emulated one. */
+export function domidOf(name: string): number | undefined {
+  const { domid } = /^vif(?<domid>\d+)\.\d+(?:-emu)?$/.exec(name)?.groups ?? {};
+  return domid === undefined ? undefined : Number(domid);
+}

@@ -1,0 +1,58 @@
+import { expect, it } from 'vitest';
+import * as answers from '../../../src/cli/answers.ts';
+import { list, show } from '../../../src/cli/network.ts';
+import { simulatedBofh, simulatedHost } from '../../../src/testing/index.ts';
+import { testRuntime } from './support/runtime.ts';
+
+function stage() {
+  const host = simulatedHost();
+  const { domid } = host.admin.startDomain({ name: 'web1' });
+  const at = (said: Parameters<typeof testRuntime>[1] = {}) => testRuntime(simulatedBofh({ host }), said);
+  return { host, at, vif: `vif${String(domid)}.0`, domid };
+}
+
+it('bofh network list shows bridges with what hangs on them, and whose it is', async () => {
+  const { at, vif, domid } = stage();
+  const { runtime, stdout } = at({ json: true });
+  expect(await list(runtime)).toBe(0);
+  const all = answers.networkList.parse(JSON.parse(stdout()));
+  expect(all.map(({ name, ports, master, domid: of, guest }) => [name, ports, master, of, guest])).toEqual([
+    ['lo', [], null, null, null],
+    ['xenbr0', [vif], null, null, null],
+    [vif, [], 'xenbr0', domid, 'web1'],
+  ]);
+});
+
+it('bofh network list is a table for people', async () => {
+  const { at, vif } = stage();
+  const { runtime, stdout } = at();
+  await list(runtime);
+  expect(stdout()).toMatch(/^INTERFACE +KIND +STATE +MAC +MTU +ADDRESSES +ON +GUEST\n/);
+  expect(stdout()).toMatch(new RegExp(`^${vif} +vif +UP .* xenbr0 +web1$`, 'm'));
+  expect(stdout()).toMatch(/^lo .* 127\.0\.0\.1\/8 /m);
+});
+
+it('bofh network list does without Xen: the number of the domain stays', async () => {
+  const { at, vif, host, domid } = stage();
+  host.fault({ tool: 'xl', access: 'read', mode: 'fails before', times: 9 });
+  const { runtime, stdout } = at({ json: true });
+  expect(await list(runtime)).toBe(0);
+  const one = answers.networkList.parse(JSON.parse(stdout())).find(({ name }) => name === vif);
+  expect(one).toMatchObject({ domid, guest: null });
+});
+
+it('bofh network show has one with its counters, and an error for one that is not there', async () => {
+  const { at, vif } = stage();
+  const { runtime, stdout } = at();
+  await show(runtime, vif);
+  expect(stdout()).toContain('hangs on   xenbr0 (forwarding)\n');
+  expect(stdout()).toContain('guest      web1\n');
+  expect(stdout()).toContain('received   0 B in 0 packets, 0 errors, 0 dropped\n');
+  const json = at({ json: true });
+  await show(json.runtime, 'xenbr0');
+  expect(answers.networkShow.parse(JSON.parse(json.stdout()))).toMatchObject({
+    kind: 'bridge',
+    ports: [vif],
+  });
+  await expect(show(at().runtime, 'eth9')).rejects.toThrow('there is no network interface eth9');
+});
