@@ -37,6 +37,7 @@ describe.skipIf(!can.ok && !required)('contract, on a real Xen host', () => {
 
     const { stdout } = await machine.run(
       'node /root/contract.mjs /dev/loop7 /boot/guest-vmlinuz /boot/guest-initrd',
+      { timeoutMs: 560_000 },
     );
 
     const outcomes = JSON.parse(stdout) as readonly Outcome[];
