@@ -1,4 +1,6 @@
-import { currentBofh, single } from '../bofh.ts';
+import { atomic, type Bofh, currentBofh, refuseInside, withBofh } from '../bofh.ts';
+import type { KeyRef } from '../command/index.ts';
+import { BofhError, RefusedError } from '../errors.ts';
 import * as stack from '../stack/index.ts';
 import type { Bytes } from '../units.ts';
 
@@ -31,14 +33,55 @@ export interface ResizeRequest {
   readonly to: { readonly size: Bytes } | { readonly by: Bytes } | 'min' | 'max';
   /** `device`: it alone, whatever lies on it. Left out: all that lies on it too. */
   readonly what?: 'stack' | 'device';
+  /** Of an encrypted device in it: one that is closed is opened with it, and closed again. */
+  readonly key?: KeyRef;
 }
 
 /**
  * Resizes a device with all that lies on it: growing from the lowest layer up, shrinking from the filesystem down. What
- * cannot be is refused before anything is done; when a step fails all of it goes back.
+ * cannot be is refused before anything is done; when a step fails all of it goes back. A container that is closed is
+ * opened before, when its key is named, and closed when all that is over: a process that is killed leaves it open.
  */
-export async function resize({ device, to, what = 'stack' }: ResizeRequest): Promise<stack.StackResized> {
-  return single('block.resize', (tx) =>
-    stack.resizeStack(tx, { host: currentBofh().host, device, to, what }),
-  );
+export async function resize({ what = 'stack', ...request }: ResizeRequest): Promise<stack.StackResized> {
+  refuseInside('block.resize');
+  const bofh = currentBofh();
+  const asked = { host: bofh.host, what, ...request };
+  const opened: string[] = [];
+  try {
+    await openAll(bofh, asked, opened);
+    const made = await atomic('block.resize', (tx) => stack.resizeStack(tx, asked));
+    await closeAll(bofh, asked, opened.splice(0));
+    return made;
+  } finally {
+    // What has failed is what is told; that a container is open yet, too, everybody sees.
+    await closeAll(bofh, asked, opened).catch((error: unknown) => {
+      if (!(error instanceof BofhError)) throw error;
+    });
+  }
+}
+
+async function closeAll(bofh: Bofh, { key }: Asked, opened: readonly string[]): Promise<void> {
+  // The first signal has ended what was done in them; it must not keep them open.
+  const { stop, abandon } = bofh.signals ?? {};
+  const isWatched = stop !== undefined && abandon !== undefined;
+  const patient = isWatched ? { ...bofh, signals: { stop: abandon, abandon } } : bofh;
+  for (const name of opened.toReversed())
+    if (key !== undefined)
+      await withBofh(patient, () => atomic('crypt.close', (tx) => tx.crypt.close({ name, key })));
+}
+
+type Asked = Parameters<typeof stack.closedIn>[0];
+
+async function openAll(bofh: Bofh, asked: Asked, opened: string[]): Promise<void> {
+  const { key } = asked;
+  for (;;) {
+    const device = await stack.closedIn(asked);
+    if (device === undefined || key === undefined) return;
+    if (bofh.planning)
+      throw new RefusedError(`${device} is closed, and a plan opens nothing`, {
+        remedy: `bofh crypt open ${device}; then ask for the plan again`,
+      });
+    const { path, adopted } = await atomic('crypt.open', (tx) => tx.crypt.open({ device, key }));
+    if (!adopted) opened.push(path);
+  }
 }

@@ -1,4 +1,4 @@
-import type { ReadHost } from '../command/index.ts';
+import type { KeyRef, ReadHost } from '../command/index.ts';
 import type { Bytes } from '../units.ts';
 import type { GraphDevice } from './graph.ts';
 import type { Signature } from './schema.ts';
@@ -43,6 +43,8 @@ export interface Limits {
   readonly largest?: { readonly size: Bytes; readonly why: string };
   readonly grow: May;
   readonly shrink: May;
+  /** Its tool wants to be shown a key. */
+  readonly needsKey?: boolean;
 }
 
 /** What a layer is told to become. */
@@ -51,6 +53,8 @@ export interface ResizeTo {
   readonly direction: 'grow' | 'shrink';
   /** It is to take all that the device beneath it has; `size` is what that comes to. */
   readonly fill: boolean;
+  /** Of a container, where it is known. */
+  readonly key?: KeyRef;
 }
 
 /** What has become of it. */

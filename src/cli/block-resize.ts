@@ -1,7 +1,7 @@
 import * as block from '../api/block.ts';
 import { size as deviceSize } from '../blockdevice/index.ts';
 import { withBofh } from '../bofh.ts';
-import type { ReadHost } from '../command/index.ts';
+import { parseKeyRef, type ReadHost } from '../command/index.ts';
 import { UsageError } from '../errors.ts';
 import { formatSize, parseSize } from '../units.ts';
 import { give } from './answer.ts';
@@ -22,7 +22,8 @@ export async function resize(
 ): Promise<number> {
   const to = sizeOf(size);
   const alone = options['bare'] === true;
-  const request: block.ResizeRequest = { device, to, what: alone ? 'device' : 'stack' };
+  const key = typeof options['key'] === 'string' ? { key: parseKeyRef(options['key']) } : {};
+  const request: block.ResizeRequest = { device, to, what: alone ? 'device' : 'stack', ...key };
   const { bofh, progress } = await openSession(runtime, { site: 'used', root: 'needed' });
   if (runtime.settings.mode === 'plan') {
     const { dryRun } = await import('./plan.ts');

@@ -1,9 +1,24 @@
-import { fixed, type Layer, type LayerAt } from '../blockdevice/layer.ts';
 import type { GraphDevice } from '../blockdevice/graph.ts';
-import { headerOf } from './reads.ts';
+import { size as deviceSize } from '../blockdevice/index.ts';
+import { fixed, type Layer, type LayerAt, type Limits, type May } from '../blockdevice/layer.ts';
+import type { KeyRef } from '../command/index.ts';
+import { ParseError } from '../errors.ts';
+import type { Bytes } from '../units.ts';
+import { headerOf, openDevice } from './index.ts';
+
+/** The part of `tx` that resizes an open container. */
+interface Resizing {
+  readonly crypt: {
+    readonly resize: (args: {
+      readonly name: string;
+      readonly size: Bytes;
+      readonly key?: KeyRef;
+    }) => Promise<unknown>;
+  };
+}
 
 /** A LUKS container; the device that it offers while it is open is the next layer. */
-export const luks: Layer = {
+export const luks: Layer<Resizing> = {
   name: 'luks',
   of: 'content',
   recognises: ({ content }) => content?.type === 'crypto_LUKS',
@@ -16,20 +31,43 @@ export const luks: Layer = {
       ['version', String(version)],
       ['cipher', cipher],
     ] as const;
-    if (inner !== undefined)
+    if (inner === undefined)
       return {
-        size: inner.size,
-        overhead: device.size - inner.size,
-        facts: [...facts, ['open as', inner.mapping ?? '']],
+        ...{ size: device.size - dataOffset, overhead: dataOffset, facts },
+        untold: ['it is closed: what lies in it cannot be told'],
       };
-    return {
-      ...{ size: device.size - dataOffset, overhead: dataOffset, facts },
-      untold: ['it is closed: what lies in it cannot be told'],
-    };
+    const { size, mapping = '' } = inner;
+    return { size, overhead: device.size - size, facts: [...facts, ['open as', mapping]] };
   },
-  limits: async ({ device, above }) =>
-    fixed(innerOf(above)?.size ?? device.size, 'bofh resizes no open container yet'),
+  limits: async (at) => {
+    const inner = innerOf(at.above);
+    return inner === undefined ? fixed(at.device.size, 'it is closed') : limitsOf(at, inner);
+  },
+  resize: async (tx, { host, above }, { size, key }) => {
+    const inner = innerOf(above);
+    if (inner?.mapping === undefined) throw new ParseError('a closed container cannot be resized');
+    await tx.crypt.resize({ name: inner.mapping, size, ...(key === undefined ? {} : { key }) });
+    return { size: await deviceSize(host, inner.path), when: 'now' };
+  },
 };
+
+async function limitsOf({ host, device }: LayerAt, inner: GraphDevice): Promise<Limits> {
+  const { dataOffset, sectorSize, requirements } = await headerOf(host, device.path);
+  const { status } = await openDevice(host, inner.path);
+  const may: May =
+    requirements.length > 0
+      ? { may: false, why: `it is under ${requirements.join(', ')}` }
+      : inner.readOnly
+        ? { may: false, why: 'it is open for reading alone' }
+        : { may: true };
+  return {
+    ...{ size: inner.size, granularity: Math.max(512, sectorSize), overhead: dataOffset },
+    smallest: { size: Math.max(512, sectorSize), why: 'which is one sector' },
+    ...{ grow: may, shrink: may },
+    // LUKS2 keeps the volume's key where nobody can read it, not even cryptsetup.
+    needsKey: status.type === 'LUKS2' && status.keyLocation === 'keyring',
+  };
+}
 
 function innerOf(above: LayerAt['above']): GraphDevice | undefined {
   return above.find(({ kind }) => kind === 'crypt');

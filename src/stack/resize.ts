@@ -1,9 +1,9 @@
-import type { GraphDevice } from '../blockdevice/graph.ts';
-import type { ReadHost } from '../command/index.ts';
+import type { KeyRef, ReadHost } from '../command/index.ts';
 import { BofhError, RefusedError } from '../errors.ts';
 import type { Tx } from '../operations.ts';
 import { type Bytes, formatSize } from '../units.ts';
-import { type Chain, chainOf, type Link } from './chain.ts';
+import { chainOf, type Link } from './chain.ts';
+import { probed } from './content.ts';
 import { planResize, type ResizePlan, type ResizeRequest, type ResizeStep } from './plan.ts';
 
 /** What a resize is asked. */
@@ -14,8 +14,8 @@ export interface StackResize {
   readonly to: ResizeRequest['to'];
   /** `device`: it alone, whatever lies on it. */
   readonly what: 'stack' | 'device';
-  /** Opens a container that is closed, for as long as it is needed. Missing: one that is closed is refused. */
-  readonly open?: (tx: Tx, closed: GraphDevice) => Promise<{ readonly release: () => Promise<void> }>;
+  /** Of the containers in it, which may want to be shown it. */
+  readonly key?: KeyRef;
 }
 
 /** What has become of each layer, from the lowest up. */
@@ -41,23 +41,23 @@ const margin = 4 * 1024 ** 2;
  * looked at after its step, and when one fails all of it goes back.
  */
 export async function resizeStack(tx: Tx, request: StackResize): Promise<StackResized> {
-  const opened: { readonly release: () => Promise<void> }[] = [];
-  let chain = await look(request);
-  while (chain.closed !== undefined) {
-    opened.push(await openFor(tx, request, chain.closed));
-    const next = await look(request);
-    if (next.closed?.name === chain.closed.name)
-      throw new RefusedError(`${chain.closed.path} was opened, and still is closed`);
-    chain = next;
-  }
+  const { device, what } = request;
+  const chain = await chainOf({ host: request.host, device, bare: what === 'device' });
+  if (chain.closed !== undefined)
+    throw new RefusedError(
+      `${chain.closed.path} is closed: what lies in it cannot be told, and not be resized`,
+      {
+        remedy: 'open it (bofh crypt open), or name its key: --key',
+      },
+    );
   const { links, asked } = chain;
   const plan = planResize({
     ...{ asked, to: request.to, margin },
     chain: links.map(({ title, limits }) => ({ title, limits })),
   });
   await refuseLoss(request, links, plan);
-  const when = await act(tx, links, plan.steps, opened.length > 0);
-  for (const one of opened.toReversed()) await one.release();
+  refuseKeyless(request, links, plan.steps);
+  const when = await act(tx, { request, links }, plan.steps);
   return {
     granularity: plan.granularity,
     ...(plan.roundedFrom === undefined ? {} : { roundedFrom: plan.roundedFrom }),
@@ -70,18 +70,23 @@ export async function resizeStack(tx: Tx, request: StackResize): Promise<StackRe
   };
 }
 
-function look({ host, device, what }: StackResize): Promise<Chain> {
-  return chainOf({ host, device, bare: what === 'device' });
+/**
+ * The container in a stack that has to be opened before more can be told, if there is one. Not a part of the sequence: what
+ * is done in it has to be within reach until all of that is committed, or undone.
+ */
+export async function closedIn({ host, device, what }: StackResize): Promise<string | undefined> {
+  const { closed } = await chainOf({ host, device, bare: what === 'device' });
+  return closed?.path;
 }
 
-async function openFor(
-  tx: Tx,
-  { open }: StackResize,
-  closed: GraphDevice,
-): Promise<{ readonly release: () => Promise<void> }> {
-  if (open !== undefined) return open(tx, closed);
-  throw new RefusedError(`${closed.path} is closed: what lies in it cannot be told, and not be resized`, {
-    remedy: 'open it, or name its key: --key',
+/** Which layers want to be shown a key is known before the first step. */
+function refuseKeyless({ key }: StackResize, links: readonly Link[], steps: readonly ResizeStep[]): void {
+  const [needy] = steps.flatMap(({ layer }) =>
+    links[layer]?.limits.needsKey === true ? [links[layer]] : [],
+  );
+  if (key !== undefined || needy === undefined) return;
+  throw new RefusedError(`${needy.title} can be resized only with its key`, {
+    remedy: 'say where its key comes from: --key file:/PATH',
   });
 }
 
@@ -91,7 +96,6 @@ async function refuseLoss(request: StackResize, links: readonly Link[], plan: Re
   if (request.what === 'stack' || !cuts) return;
   const [bottom] = links;
   if (bottom === undefined) return;
-  const { probed } = await import('./content.ts');
   const found = await probed(request.host, bottom.at.device);
   if (found.state === 'probed' && found.content === undefined && bottom.at.above.length === 0) return;
   const type = found.state === 'probed' ? found.content?.type : undefined;
@@ -108,27 +112,22 @@ type Done = Awaited<ReturnType<NonNullable<Link['layer']['resize']>>>;
 
 async function act(
   tx: Tx,
-  links: readonly Link[],
+  of: { readonly request: StackResize; readonly links: readonly Link[] },
   steps: readonly ResizeStep[],
-  isOpened: boolean,
 ): Promise<ReadonlyMap<number, Done>> {
+  const { links, request } = of;
+  const { key } = request;
   const done = new Map<number, Done>();
   for (const step of steps) {
     const link = links[step.layer];
     if (link?.layer.resize === undefined)
       throw new RefusedError(`${link?.title ?? ''}: bofh can tell its limits, but not resize it`);
     const { direction, fill, to: size } = step;
-    const after = await link.layer.resize(tx, link.at, { direction, fill, size });
+    const known = key === undefined ? {} : { key };
+    const after = await link.layer.resize(tx, link.at, { direction, fill, size, ...known });
     // A later step of the same layer fills it up again; whether it ends now or after the commit, that one says.
     done.set(step.layer, after);
     verify(link, step, after);
-    if (isOpened && after.when === 'after the commit')
-      throw new RefusedError(
-        `${link.title} can only be resized at the end, when its container is closed again`,
-        {
-          remedy: 'open the container first, and leave it open until this is done',
-        },
-      );
   }
   return done;
 }

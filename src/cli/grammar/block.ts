@@ -15,6 +15,10 @@ export function addBlock(block: Command, verb: Verb): void {
     .argument('<device>')
     .argument('<size>')
     .option('--bare', 'the device alone: nobody looks at what lies on it')
+    .option(
+      '--key <KEY>',
+      'of an encrypted device in it: file:/PATH, command:/PROGRAM ARG…, credential:NAME, site:NAME or ask',
+    )
     // -1g looks like an option; what is none and no size is refused as a size.
     .allowUnknownOption();
   verb(resize, 'changes', async (runtime, args, options) =>

@@ -1,0 +1,147 @@
+import { describe, expect, it } from 'vitest';
+import * as block from '../../../src/api/block.ts';
+import { withBofh } from '../../../src/bofh.ts';
+import { RefusedError, RolledBackError } from '../../../src/errors.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+
+const mib = 1024 ** 2;
+const uuid = '0c0ffee0-0000-4000-8000-000000000001';
+const device = '/dev/vdz';
+const key = { from: 'file', path: '/etc/key' } as const;
+
+/** An ext4 of 64 MiB in a container of which 64 MiB are open, on a disk of 256. */
+function host(inside: 'ext4' | 'xfs' = 'ext4'): SimulatedHost {
+  const there = simulatedHost({ disks: [{ name: 'vdz', size: 256 * mib }] });
+  there.admin.writeFile('/etc/key', 'geheim', 0o600);
+  there.admin.luksFormat({ device, uuid: '0c0ffee0-0000-4000-8000-00000000000f', key: 'geheim' });
+  there.admin.luksOpen(device, 'web1');
+  for (const mapping of there.world.mappings) mapping.size = 64 * mib;
+  there.world.revision += 1;
+  there.admin.format('/dev/mapper/web1', { type: inside, usage: 'filesystem', uuid, version: '1.0' });
+  return there;
+}
+
+function resize(there: SimulatedHost, request: Partial<block.ResizeRequest>): Promise<block.StackResized> {
+  const whole = { device, to: 'max', ...request } as const;
+  return withBofh(simulatedBofh({ host: there }), () => block.resize(whole));
+}
+
+function tree(there: SimulatedHost): Promise<block.StackTree> {
+  return withBofh(simulatedBofh({ host: there }), () => block.tree({ device }));
+}
+
+describe('a stack with an open container', () => {
+  it('is shown with what each layer keeps for itself', async () => {
+    const { devices } = await tree(host());
+
+    expect(devices.map(({ name }) => name)).toEqual(['vdz', 'web1']);
+    expect(devices[0]?.content).toMatchObject({ layer: 'luks', size: 64 * mib, overhead: 192 * mib });
+    expect(devices[1]?.content).toMatchObject({ type: 'ext4', size: 64 * mib });
+  });
+
+  it('grows through the container, whose size the header takes off', async () => {
+    const there = host();
+
+    const { layers, asked } = await resize(there, { key });
+
+    expect(layers.map(({ to }) => to / mib)).toEqual([256, 240, 240]);
+    expect(asked).toBe(0);
+    expect((await tree(there)).devices.map(({ content }) => (content.size ?? 0) / mib)).toEqual([240, 240]);
+  });
+
+  it('gives the mapping the size, when that is the device that is named', async () => {
+    const there = host();
+    await resize(there, { key });
+
+    const { layers, asked } = await resize(there, {
+      device: '/dev/mapper/web1',
+      to: { size: 240 * mib },
+      key,
+    });
+
+    expect(asked).toBe(1);
+    expect(layers.every(({ when }) => when === 'unchanged')).toBe(true);
+  });
+
+  it('is refused before anything is done when the container wants a key and none is named', async () => {
+    const there = host();
+
+    await expect(resize(there, {})).rejects.toThrow(/only with its key/);
+
+    expect(there.changes).toEqual([]);
+  });
+
+  it('goes back when the filesystem cannot follow: the container has the size that it had', async () => {
+    const there = host();
+    there.fault({ tool: 'resize2fs', mode: 'fails before' });
+
+    await expect(resize(there, { key })).rejects.toThrow(RolledBackError);
+
+    expect((await tree(there)).devices.map(({ content }) => (content.size ?? 0) / mib)).toEqual([64, 64]);
+  });
+});
+
+describe('a stack with a closed container', () => {
+  it('is opened for as long as it takes, and closed again', async () => {
+    const there = host();
+    there.admin.luksClose('web1');
+
+    const { layers } = await resize(there, { key });
+
+    // Opened, it has all that its device has; the filesystem has what it had.
+    expect(layers.map(({ from, to }) => [from / mib, to / mib])).toEqual([
+      [256, 256],
+      [240, 240],
+      [64, 240],
+    ]);
+    expect((await tree(there)).devices.map(({ name }) => name)).toEqual(['vdz']);
+  });
+
+  it('is refused without a key', async () => {
+    const there = host();
+    there.admin.luksClose('web1');
+
+    await expect(resize(there, {})).rejects.toThrow(/is closed/);
+
+    expect(there.changes).toEqual([]);
+  });
+
+  it('is closed when also that is done which has no way back, and so comes after the commit', async () => {
+    const there = host('xfs');
+    there.admin.luksClose('web1');
+
+    const { layers } = await resize(there, { key });
+
+    expect(layers.at(-1)).toMatchObject({ to: 240 * mib, when: 'after the commit' });
+    expect((await tree(there)).devices.map(({ name }) => name)).toEqual(['vdz']);
+  });
+
+  it('is closed again when a step fails and all of it went back', async () => {
+    const there = host();
+    there.admin.luksClose('web1');
+    there.fault({ tool: 'resize2fs', mode: 'fails before' });
+
+    await expect(resize(there, { key })).rejects.toThrow(RolledBackError);
+
+    expect((await tree(there)).devices.map(({ name }) => name)).toEqual(['vdz']);
+  });
+
+  it('is closed again when what is asked cannot be', async () => {
+    const there = host();
+    there.admin.luksClose('web1');
+
+    await expect(resize(there, { key, to: { by: -64 * mib } })).rejects.toThrow(/a disk has the size/);
+
+    expect((await tree(there)).devices.map(({ name }) => name)).toEqual(['vdz']);
+  });
+
+  it('tells of a wrong key that it is wrong, and changes nothing', async () => {
+    const there = host();
+    there.admin.luksClose('web1');
+    there.admin.writeFile('/etc/key', 'other', 0o600);
+
+    await expect(resize(there, { key })).rejects.not.toThrow(RefusedError);
+
+    expect((await tree(there)).devices.map(({ name }) => name)).toEqual(['vdz']);
+  });
+});
