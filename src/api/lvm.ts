@@ -80,3 +80,22 @@ export async function resizePv(
   const same = await driver.alreadySized(currentBofh().host, args);
   return same ?? single('lvm.resizePv', (tx) => tx.lvm.resizePv(args));
 }
+
+/** Removes a volume group that has no volume: a sequence of one. */
+export async function removeVg(
+  args: Parameters<Tx['lvm']['removeVg']>[0],
+): ReturnType<Tx['lvm']['removeVg']> {
+  return single('lvm.removeVg', (tx) => tx.lvm.removeVg(args));
+}
+
+/** Takes the label off a physical volume that is in no group: a sequence of one. */
+export async function removePv(
+  args: Parameters<Tx['lvm']['removePv']>[0],
+): ReturnType<Tx['lvm']['removePv']> {
+  return single('lvm.removePv', (tx) => tx.lvm.removePv(args));
+}
+
+/** The newest metadata of a volume group, as `vgcfgrestore --file` takes it; RefusedError where lvm keeps none, or an older one. */
+export async function metadataBackup(vg: string): Promise<driver.MetadataBackup> {
+  return driver.metadataBackup(currentBofh().host, vg);
+}

@@ -232,6 +232,26 @@ export const lvmVgRename = z.strictObject({
   unread: z.readonly(z.array(text)),
 });
 
+/** `bofh lvm pv remove DEVICE` */
+export const lvmPvRemove = z.strictObject({ device: text });
+
+/** `bofh lvm vg backup NAME FILE` */
+export const lvmVgBackup = z.strictObject({
+  group: text,
+  uuid: text,
+  /** How many changes of the metadata there were before. */
+  seqno: count,
+  file: text,
+});
+
+/** `bofh lvm vg remove NAME` */
+export const lvmVgRemove = z.strictObject({
+  group: text,
+  /** Those that were in it. */
+  devices: z.readonly(z.array(text)),
+  labels: z.enum(['kept', 'removed']),
+});
+
 /** `bofh lvm vg list`; sizes in bytes. */
 export const lvmVgList = z.array(
   z.strictObject({
@@ -427,6 +447,9 @@ export type LvmPvList = z.infer<typeof lvmPvList>;
 export type LvmPvCreate = z.infer<typeof lvmPvCreate>;
 export type LvmPvResize = z.infer<typeof lvmPvResize>;
 export type LvmVgRename = z.infer<typeof lvmVgRename>;
+export type LvmPvRemove = z.infer<typeof lvmPvRemove>;
+export type LvmVgRemove = z.infer<typeof lvmVgRemove>;
+export type LvmVgBackup = z.infer<typeof lvmVgBackup>;
 export type LvmVgList = z.infer<typeof lvmVgList>;
 export type LvmVgCreate = z.infer<typeof lvmVgCreate>;
 export type LvmVgDevices = z.infer<typeof lvmVgDevices>;

@@ -6,7 +6,7 @@ import type { ReadHost } from '../command/index.ts';
 import { BofhError } from '../errors.ts';
 import { type Finding, finding, looking } from './finding.ts';
 import type { KnownJournal } from './journals.ts';
-import { hiddenGroups, type Marked, markedFiles, markedOnRun, markedVolumes } from './marks.ts';
+import { hiddenGroups, type Marked, markedFiles, markedGroups, markedOnRun, markedVolumes } from './marks.ts';
 
 type Find = Pick<Engine, 'find'>;
 
@@ -41,7 +41,7 @@ export async function leftovers(scene: Scene): Promise<readonly Finding[]> {
     ...known.flat().map(({ said }) => said),
     ...(await search(
       'logical volumes',
-      () => markedVolumes(host),
+      async () => [...(await markedVolumes(host)), ...(await markedGroups(host))],
       () => hidden(host),
     )),
     ...(await search('private files', () => markedFiles(host, directoriesOf(scene)))),

@@ -40,6 +40,33 @@ export async function markedVolumes(host: ReadHost): Promise<readonly Marked[]> 
   });
 }
 
+/** Volume groups that bear a step's tag, or the name under which one waits to be removed. */
+export async function markedGroups(host: ReadHost): Promise<readonly Marked[]> {
+  return (await vgs(host)).flatMap(({ name, uuid, tags }) => {
+    const itself = `vg_uuid=${uuid}`;
+    const look = [['vgs', '--options', 'vg_name,vg_uuid,lv_count,pv_count,vg_tags', '--select', itself]];
+    const clear = [['vgremove', '--select', `${itself} && lv_count=0`]];
+    const found: Marked[] = [];
+    const tombstone = /^bofh_gone_(?<id>[0-9a-z]+)_(?<n>\d+)$/.exec(name)?.groups;
+    if (tombstone !== undefined) {
+      const what = `the volume group ${name}, which waits to be removed`;
+      found.push({ ...of(tombstone), what, kind: 'passing', look, clear });
+    }
+    for (const tag of tags) {
+      const groups = fullMark(tag);
+      if (groups === undefined) continue;
+      found.push({
+        ...of(groups),
+        what: `the volume group ${name} (tag ${tag})`,
+        kind: 'stays',
+        look,
+        clear,
+      });
+    }
+    return found;
+  });
+}
+
 /** Volume groups whose volumes lvm does not show: what is in them nobody can tell. */
 export async function hiddenGroups(host: ReadHost): Promise<readonly string[]> {
   return (await vgs(host)).filter(({ exported }) => exported).map(({ name }) => name);

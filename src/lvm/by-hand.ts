@@ -120,6 +120,22 @@ export function groupRenamedByHand({
   };
 }
 
+/** What a person can do about a group on its way to be removed: give it back its name, or remove it for good. */
+export function groupRemovedByHand({
+  undo: { vg, vgUuid, gone },
+  way,
+}: {
+  readonly undo: { readonly vg: string; readonly vgUuid: string; readonly gone: string };
+  readonly way: Way;
+}): ByHand {
+  const itself = `vg_uuid=${vgUuid}`;
+  return {
+    what: `the volume group of uuid ${vgUuid}: ${vg}, called ${gone} until it is removed`,
+    look: [['vgs', '--options', 'vg_name,vg_uuid,lv_count', '--select', itself]],
+    clear: [way === 'back' ? ['vgrename', vgUuid, vg] : ['vgremove', '--select', `${itself} && lv_count=0`]],
+  };
+}
+
 /** What a person can do about a physical volume that was resized: give it back its size. lvm asks, and names both sizes. */
 export function resizedByHand({
   undo: { pv, vg, start, extentSize, was, now },

@@ -2,6 +2,7 @@ import type { ReadHost } from '../command/index.ts';
 import * as commands from './commands.ts';
 import type { LogicalVolume, PhysicalVolume, VolumeGroup } from './schema.ts';
 
+export { type MetadataBackup, metadataBackup } from './backup.ts';
 export { removeByHand } from './by-hand.ts';
 export { checkLvName, checkVgName } from './names.ts';
 export { alreadySized } from './operations/resize-pv.ts';

@@ -29,4 +29,11 @@ export function addLvmPv(pv: Command, verb: Verb): void {
   verb(resize, 'changes', async (runtime, [device = ''], { size }) =>
     (await import('../lvm-pv.ts')).resize(runtime, { device, ...(typeof size === 'string' ? { size } : {}) }),
   );
+  const remove = pv
+    .command('remove')
+    .description('take the label off a physical volume that is in no group')
+    .argument('<device>');
+  verb(remove, 'changes', async (runtime, [device = '']) =>
+    (await import('../lvm-remove.ts')).removeDevice(runtime, device),
+  );
 }

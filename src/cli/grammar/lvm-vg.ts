@@ -43,4 +43,24 @@ export function addLvmVg(vg: Command, verb: Verb): void {
   verb(rename, 'changes', async (runtime, [name = '', to = '']) =>
     (await import('../lvm-vg-rename.ts')).rename(runtime, name, to),
   );
+  const remove = vg
+    .command('remove')
+    .description('remove a volume group that has no volume; its devices stay physical volumes')
+    .argument('<name>')
+    .option('--devices', 'take the labels off its devices, too');
+  verb(remove, 'changes', async (runtime, [name = ''], { devices }) =>
+    (await import('../lvm-remove.ts')).removeGroup(
+      runtime,
+      name,
+      devices === true ? 'with its devices' : 'alone',
+    ),
+  );
+  const backup = vg
+    .command('backup')
+    .description('write the metadata of a volume group into a new file, as vgcfgrestore takes it')
+    .argument('<name>')
+    .argument('<file>');
+  verb(backup, 'changes', async (runtime, [name = '', file = '']) =>
+    (await import('../lvm-backup.ts')).backup(runtime, name, file),
+  );
 }

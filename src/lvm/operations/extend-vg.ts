@@ -69,7 +69,7 @@ export const extendVg = operation({
   revert: async ({ undo: of, host }) => {
     const { vg, members } = await find(host, of);
     if (vg === undefined || members.length === 0) return;
-    refuseUsed(vg, members);
+    await refuseUsed(host, vg, members);
     await refuseAll(host, { vg, leaving: members.map(({ uuid }) => uuid) });
     const devices = members.flatMap(({ path }) => path ?? []);
     await host.run(vgreduce({ name: vg.name, devices, ...(await udevOf(host)) }));

@@ -82,3 +82,14 @@ export function refuseTooSmall(
     { remedy: 'ask for smaller extents, or take a larger device' },
   );
 }
+
+/** The first words of the names under which what a sequence removes waits for its commit. */
+export function tombstonePrefix(mark: string): string {
+  const id = /^bofh\.(?<id>[0-9a-z]+)\./.exec(mark)?.groups?.id ?? mark;
+  return `bofh_gone_${id}_`;
+}
+
+/** The name under which what this step removes waits for the commit. */
+export function tombstone(mark: string): string {
+  return `${tombstonePrefix(mark)}${mark.split('.').at(-1) ?? ''}`;
+}

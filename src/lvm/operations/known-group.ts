@@ -1,11 +1,12 @@
 import * as z from 'zod/mini';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
+import { layout } from '../layout.ts';
 import { usableVg } from '../reads.ts';
 import type { PhysicalVolume, WholeGroup } from '../schema.ts';
 import { groupWhere, membersOf } from './groups.ts';
 import { pvOn } from './physical.ts';
-import type { PresentPv } from './known-pvs.ts';
+import { type KnownPv, type PresentPv, toKnown } from './known-pvs.ts';
 
 /** A volume group that is there, as a caller names it. */
 export const askedGroup = z.strictObject({
@@ -62,21 +63,40 @@ export async function idleMembersOn(
       );
     found.push(pv);
   }
-  refuseUsed(vg, found);
+  await refuseUsed(host, vg, found);
   await refuseAll(host, { vg, leaving: found.map(({ uuid }) => uuid) });
   return found;
 }
 
-/** RefusedError when volumes of the group have extents on one of these. */
-export function refuseUsed({ name }: WholeGroup, leaving: readonly PhysicalVolume[]): void {
+/** RefusedError when volumes have extents on one of these; they are named. */
+export async function refuseUsed(
+  host: ReadHost,
+  { uuid: vgUuid }: WholeGroup,
+  leaving: readonly PhysicalVolume[],
+): Promise<void> {
   const used = leaving.filter(({ size, free }) => free < size);
   if (used.length === 0) return;
+  const vg = (await host.run(layout())).groups.find(({ uuid }) => uuid === vgUuid);
+  const names = used.flatMap((pv) =>
+    (vg?.runs ?? []).flatMap(({ pvUuid, lvUuid }) =>
+      pvUuid === pv.uuid && lvUuid !== undefined
+        ? (vg?.volumes.find(({ uuid }) => uuid === lvUuid)?.fullName ?? lvUuid)
+        : [],
+    ),
+  );
+  const volumes = [...new Set(names)];
   const devices = used.map(({ path, uuid }) => path ?? uuid);
-  throw new RefusedError(`volumes of ${name} have extents on ${devices.join(' and ')}`, {
-    remedy: `see which (pvs --segments -o +lv_name ${devices.join(' ')}), and move them: ${devices
-      .map((device) => `pvmove ${device}`)
-      .join('; ')}`,
-  });
+  throw new RefusedError(
+    `volumes have extents on ${devices.join(' and ')}: ${volumes.join(', ') || 'lvm does not say which'}`,
+    {
+      remedy: `move them: ${devices.map((device) => `pvmove ${device}`).join('; ')}; or remove them`,
+      holders: volumes.map((volume) => ({
+        kind: 'volume',
+        volume,
+        words: `it has extents of ${volume}`,
+      })),
+    },
+  );
 }
 
 /** RefusedError when nothing would be left of the group: lvm takes its last device out of no group. */
@@ -89,4 +109,13 @@ export async function refuseAll(
   throw new RefusedError(`${vg.name} has no other device: nothing would be left of it`, {
     remedy: `a group without volumes is removed as a whole: vgremove ${vg.name}`,
   });
+}
+
+/** What a step keeps of the devices of a group, as far as they are there. */
+export async function presentMembers(host: ReadHost, { uuid }: WholeGroup): Promise<KnownPv[]> {
+  const present = (await membersOf(host, uuid)).flatMap(({ path, ...pv }) =>
+    path === undefined ? [] : [{ ...pv, path }],
+  );
+  const devices = present.map(({ path }) => path);
+  return toKnown(host, devices, present);
 }

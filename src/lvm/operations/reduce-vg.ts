@@ -8,8 +8,15 @@ import { pvchange } from '../pv-commands.ts';
 import { udevOf } from '../reads.ts';
 import type { PhysicalVolume, WholeGroup } from '../schema.ts';
 import { vgextend, vgreduce } from '../vg-commands.ts';
-import { membersOf } from './groups.ts';
-import { askedGroup, findGroup, groupNamed, idleMembersOn, knownGroup, sameGroup } from './known-group.ts';
+import {
+  askedGroup,
+  findGroup,
+  groupNamed,
+  idleMembersOn,
+  knownGroup,
+  presentMembers,
+  sameGroup,
+} from './known-group.ts';
 import { accountedFor, claimsOn, knownPv, nodesOf, syncPvs, toKnown } from './known-pvs.ts';
 
 const args = z.extend(askedGroup, {
@@ -48,14 +55,7 @@ export const reduceVg = operation({
       tags: [...(found[index]?.tags ?? [])],
       allocatable: found[index]?.allocatable ?? true,
     }));
-    const staying = (await membersOf(host, vg.uuid)).flatMap(({ path, ...pv }) =>
-      path === undefined || found.some(({ uuid }) => uuid === pv.uuid) ? [] : [{ ...pv, path }],
-    );
-    const rest = await toKnown(
-      host,
-      staying.map(({ path }) => path),
-      staying,
-    );
+    const rest = (await presentMembers(host, vg)).filter((pv) => !found.some(({ uuid }) => uuid === pv.uuid));
     return { vg: vg.name, vgUuid: vg.uuid, pvs: leaving, rest };
   },
   claims: async ({ undo: { vg, pvs: known }, on }) => {

@@ -8,9 +8,9 @@ import { checkNewVgName, checkVgName, dmName } from '../names.ts';
 import { inUse, refuseUntold, udevOf } from '../reads.ts';
 import type { LogicalVolume, WholeGroup } from '../schema.ts';
 import { vgrename } from '../vg-commands.ts';
-import { membersOf, refuseGroupName } from './groups.ts';
-import { askedGroup, findGroup, groupNamed, knownGroup, sameGroup } from './known-group.ts';
-import { accountedFor, knownPv, syncPvs, toKnown } from './known-pvs.ts';
+import { refuseGroupName } from './groups.ts';
+import { askedGroup, findGroup, groupNamed, knownGroup, presentMembers, sameGroup } from './known-group.ts';
+import { accountedFor, knownPv, syncPvs } from './known-pvs.ts';
 
 const args = z.extend(askedGroup, { to: z.string() });
 
@@ -40,11 +40,7 @@ export const renameVg = operation({
     if (to === asked.vg) throw new UsageError(`${to} cannot be renamed to the name that it has`);
     const vg = await groupNamed(host, asked);
     await refuseRename(host, vg, to);
-    const present = (await membersOf(host, vg.uuid)).flatMap(({ path, ...pv }) =>
-      path === undefined ? [] : [{ ...pv, path }],
-    );
-    const devices = present.map(({ path }) => path);
-    const pvs = await toKnown(host, devices, present);
+    const pvs = await presentMembers(host, vg);
     return { vg: vg.name, vgUuid: vg.uuid, to, volumes: vg.volumes.map(({ name }) => name), pvs };
   },
   claims: ({ undo: { vg, to, volumes } }) => ({

@@ -97,3 +97,84 @@ describe('bofh lvm vg', () => {
     );
   });
 });
+
+describe('bofh lvm vg remove and pv remove', () => {
+  beforeEach(async () => {
+    await typed(host, ['lvm', 'pv', 'create', '/dev/vdz']);
+    await typed(host, ['lvm', 'vg', 'create', 'vg1', '/dev/vdz']);
+  });
+
+  it('ask first, and name what is lost', async () => {
+    const before = host.snapshot();
+
+    await expect(typed(host, ['lvm', 'vg', 'remove', 'vg1'])).rejects.toThrow(/asks before it destroys/);
+    await expect(typed(host, ['lvm', 'pv', 'remove', '/dev/vdz'])).rejects.toThrow(/asks before it destroys/);
+
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it('remove the group, and then the label of its device', async () => {
+    const group = await said('--yes', 'lvm', 'vg', 'remove', 'vg1');
+    expect(answers.lvmVgRemove.parse(group)).toEqual({ group: 'vg1', devices: ['/dev/vdz'], labels: 'kept' });
+    expect(holds()?.type).toBe('LVM2_member');
+
+    const device = await said('--yes', 'lvm', 'pv', 'remove', '/dev/vdz');
+    expect(answers.lvmPvRemove.parse(device)).toEqual({ device: '/dev/vdz' });
+    expect(holds()).toBeUndefined();
+  });
+
+  it('remove both at once', async () => {
+    const { stdout } = await typed(host, ['--yes', 'lvm', 'vg', 'remove', 'vg1', '--devices']);
+
+    expect(stdout).toBe('the volume group vg1 is removed; its devices lose their labels: /dev/vdz\n');
+    expect(holds()).toBeUndefined();
+    expect(host.world.lvm.map(({ name }) => name)).toEqual(['vg0']);
+  });
+
+  it('say that there is no such group', async () => {
+    await expect(typed(host, ['--yes', 'lvm', 'vg', 'remove', 'nope'])).rejects.toThrow(
+      /no volume group "nope"/,
+    );
+  });
+});
+
+describe('bofh lvm vg rename and pv resize', () => {
+  it('name the files that still have the old path of a volume, with the new one', async () => {
+    host.admin.lvcreate({ vg: 'vg0', name: 'web-1', extents: 1 });
+    host.admin.writeFile(
+      '/etc/fstab',
+      '/dev/vg0/web-1 /srv ext4 nofail 0 2\n/dev/vg01/x /x ext4 nofail 0 2\n',
+    );
+    const config =
+      'name = "web1"\nmemory = 128\nkernel = "/vmlinuz"\ndisk = ["phy:/dev/mapper/vg0-web--1,xvda,w"]\n';
+    host.admin.writeFile('/etc/xen/web1.cfg', config);
+
+    const planned = await typed(host, ['--dry-run', 'lvm', 'vg', 'rename', 'vg0', 'a-b']);
+    const { stdout } = await typed(host, ['lvm', 'vg', 'rename', 'vg0', 'a-b']);
+
+    for (const text of [planned.stderr, stdout]) {
+      expect(text).toContain('unless /dev/a-b/web-1 is written there');
+      expect(text).toMatch(/web1 does not start until .*names \/dev\/mapper\/a--b-web--1$/m);
+      expect(text).not.toContain('vg01');
+    }
+    expect(host.world.lvm.map(({ name }) => name)).toEqual(['a-b']);
+  });
+
+  it('answer with the group, and with the size in bytes', async () => {
+    await typed(host, ['lvm', 'pv', 'create', '/dev/vdz']);
+    await typed(host, ['lvm', 'vg', 'extend', 'vg0', '/dev/vdz']);
+
+    const size = await said('lvm', 'pv', 'resize', '/dev/vdz', '--size', '32m');
+    const same = await said('lvm', 'pv', 'resize', '/dev/vdz', '--size', '32m');
+    const group = await said('lvm', 'vg', 'rename', 'vg0', 'vg9');
+
+    expect(answers.lvmPvResize.parse(size)).toMatchObject({ device: '/dev/vdz', size: 28 * 1024 ** 2 });
+    expect(same).toEqual(size);
+    expect(answers.lvmVgRename.parse(group)).toMatchObject({
+      group: 'vg9',
+      was: 'vg0',
+      namedIn: [],
+      unread: [],
+    });
+  });
+});

@@ -121,6 +121,38 @@ describe('bofh doctor', () => {
     expect(file?.run).toContain(`find /etc/xen -maxdepth 1 -samefile /etc/xen/.bofh-bofh.${id}.2 -delete`);
   });
 
+  it('finds a volume group by its mark, and one that waits to be removed, of sequences that nobody knows', async () => {
+    host.world.lvm = host.world.lvm.flatMap((vg) => [
+      vg,
+      {
+        ...vg,
+        name: 'made',
+        uuid: 'aaaaaa-0000-0000-0000-0000-0000-000001',
+        tags: ['bofh.0123456789ab.1'],
+        pvs: [],
+        lvs: [],
+      },
+      {
+        ...vg,
+        name: 'bofh_gone_0123456789ab_2',
+        uuid: 'aaaaaa-0000-0000-0000-0000-0000-000002',
+        pvs: [],
+        lvs: [],
+      },
+    ]);
+
+    const { of } = await examined(host);
+
+    expect(of('unknown mark').map(({ level, says }) => [level, says])).toEqual([
+      [
+        'warning',
+        expect.stringMatching(/^the volume group bofh_gone_0123456789ab_2, which waits to be removed/),
+      ],
+      ['ok', expect.stringContaining('the volume group made (tag bofh.0123456789ab.1)')],
+    ]);
+    expect(of('unknown mark')[0]?.run.join()).toContain('vg_uuid=aaaaaa-0000-0000-0000-0000-0000-000002');
+  });
+
   it('takes the marks of a committed sequence for what they are', async () => {
     await withBofh(simulatedBofh({ host }), () =>
       atomic('a disk', (tx) => tx.lvm.createLv({ vg: 'vg0', name: 'web1', size: '64m' })),

@@ -97,7 +97,7 @@ describe('extending a group', () => {
     );
     expect(error).toBeInstanceOf(StuckError);
     expect(JSON.stringify((error as StuckError).blocked)).toMatch(
-      /volumes of vg0 have extents on \/dev\/vdw.*pvmove/,
+      /volumes have extents on \/dev\/vdw: vg0\/big.*pvmove/,
     );
     expect(members()).toContain(one);
 
@@ -164,7 +164,7 @@ describe('reducing a group', () => {
     expect(await refused(does((tx) => reduce(tx, '/dev/vdy')))).toContain('is no physical volume');
     fill();
     expect(await refused(does((tx) => reduce(tx, one)))).toMatch(
-      /have extents on \/dev\/vdw .*pvmove \/dev\/vdw/,
+      /have extents on \/dev\/vdw: vg0\/big .*pvmove \/dev\/vdw/,
     );
     await does((tx) => reduce(tx, two));
     expect(await refused(does((tx) => reduce(tx, two)))).toContain(

@@ -99,6 +99,12 @@ function halfFilled(): SimulatedHost {
   return host;
 }
 
+function withGroup(): SimulatedHost {
+  const host = withDisk('labelled');
+  host.admin.vgcreate('vg1', ['/dev/vdz']);
+  return host;
+}
+
 const script = join(work, 'disks.ts');
 writeFileSync(
   script,
@@ -165,6 +171,21 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
       },
     },
   ],
+  'lvm vg backup': [
+    {
+      line: 'lvm vg backup vg0 /root/vg0.backup',
+      on: async () => {
+        const host = withDisk();
+        host.admin.backup('vg0');
+        return host;
+      },
+    },
+  ],
+  'lvm vg remove': [
+    { line: 'lvm vg remove vg1', on: async () => withGroup() },
+    { line: 'lvm vg remove vg1 --devices', on: async () => withGroup() },
+  ],
+  'lvm pv remove': [{ line: 'lvm pv remove /dev/vdz', on: async () => withDisk('labelled') }],
   'lvm vg extend': [{ line: 'lvm vg extend vg0 /dev/vdz', on: async () => withDisk('labelled') }],
   'lvm vg reduce': [
     {

@@ -50,6 +50,13 @@ export const lvm: RigSpecimens['lvm'] = {
     act: { tool: 'pvresize', words: [disk] },
     clear: `vgreduce -q vg0 ${disk}; ${removeDisk}`,
   },
+  removeVg: {
+    setUp: `${makeDisk} && pvcreate -q ${disk} && vgcreate -q ${guest}vg ${disk}`,
+    call: `tx.lvm.removeVg({ vg: '${guest}vg' })`,
+    act: { tool: 'vgrename', words: ['bofh_gone_*'] },
+    clear: `vgremove -q ${guest}vg; ${removeDisk}`,
+  },
+  removePv: { notTried: 'a deferred act: it has no way back that could be tried' },
   removeLv: {
     setUp: makeFilled,
     call: `tx.lvm.removeLv({ vg: 'vg0', name: '${guest}-root' })`,

@@ -1,6 +1,8 @@
 import { emptyVolume, filledVolume, freePv, ownUuid } from '../stage.ts';
 import type { Specimens } from '../specimens.ts';
 
+const noInverse = 'it is done after the commit, and has no inverse';
+
 export const lvm: Specimens['lvm'] = {
   createPv: [
     { title: 'a blank disk', stage: () => (tx) => tx.lvm.createPv({ device: '/dev/vdx' }) },
@@ -69,6 +71,24 @@ export const lvm: Specimens['lvm'] = {
         host.admin.vgextend('vg0', freePv(host, '/dev/vdx'));
         return (tx) => tx.lvm.resizePv({ device: '/dev/vdx', size: '32m' });
       },
+    },
+  ],
+  removeVg: [
+    {
+      title: 'of one disk',
+      stage: (host) => {
+        host.admin.vgcreate('web1', [freePv(host, '/dev/vdw')]);
+        return (tx) => tx.lvm.removeVg({ vg: 'web1' });
+      },
+    },
+  ],
+  removePv: [
+    {
+      stage: (host) => {
+        const device = freePv(host, '/dev/vdw');
+        return (tx) => tx.lvm.removePv({ device });
+      },
+      notApplicable: { 'inverse fails once': noInverse, 'inverse fails always': noInverse },
     },
   ],
   removeLv: [

@@ -1,0 +1,81 @@
+import * as z from 'zod/mini';
+import { deferred } from '../../atomic/operation.ts';
+import { deviceNode, locate, probe } from '../../blockdevice/index.ts';
+import type { ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { pvremove } from '../pv-commands.ts';
+import { udevOf } from '../reads.ts';
+import { tombstonePrefix } from './groups.ts';
+import { claimsOn, type KnownPv, knownPv, type PresentPv, toKnown } from './known-pvs.ts';
+import { refuseHeld } from './new-pv.ts';
+import { pvOf, pvOn, pvUuidIn } from './physical.ts';
+
+const args = z.strictObject({
+  device: z.string().check(z.minLength(1)),
+  /** Refused when the physical volume there is another one by now. */
+  uuid: z.exactOptional(z.string()),
+});
+
+/**
+ * Takes the label off a physical volume that is in no group, after the commit: where its areas were, and their sizes, lvm
+ * does not give back exactly. One whose group the same sequence removes may be named, too.
+ */
+export const removePv = deferred({
+  kind: 'lvm.pv.remove',
+  version: 1,
+  args,
+  undo: knownPv,
+  prepare: async ({ args: { device, uuid }, mark, host }) => {
+    const pv = await pvOn(host, device);
+    if (uuid !== undefined && pv.uuid !== uuid)
+      throw new RefusedError(
+        `${device} is another physical volume by now: its uuid is ${pv.uuid}, not ${uuid}`,
+        {
+          remedy: 'look at it (bofh lvm pv list), and name the one that is meant',
+        },
+      );
+    if (pv.vg?.name.startsWith(tombstonePrefix(mark)) !== true) refuseMember(pv);
+    await refuseHeld(host, device);
+    const [known] = await toKnown(host, [device], [pv]);
+    if (known === undefined) throw new TypeError('one device gives one physical volume');
+    return known;
+  },
+  claims: ({ undo: of, on }) => claimsOn([of], on),
+  look: async ({ undo: of, host }) =>
+    (await labelled(host, of)) === undefined ? { state: 'gone' } : { state: 'ours' },
+  afterCommit: async ({ undo: of, host }) => {
+    const path = await labelled(host, of);
+    if (path === undefined) return;
+    const pv = await pvOf(host, of.uuid);
+    if (pv?.path === undefined)
+      throw new RefusedError(`lvm does not see the physical volume ${of.uuid} on ${path}`, {
+        remedy: 'see what lvm leaves out, and why: pvs --all; lvmconfig devices',
+      });
+    refuseMember({ ...pv, path: pv.path });
+    await refuseHeld(host, path);
+    const { path: device } = await deviceNode(host, path);
+    await host.run(pvremove({ device, ...(await udevOf(host)) }));
+  },
+  sync: async ({ undo: { device, identity }, host }) => {
+    const path = await locate(host, { path: device, identity });
+    if (path !== undefined) await host.sync(path);
+  },
+  describe: ({ undo: { device, uuid } }) => ({
+    what: `the physical volume of uuid ${uuid} on ${device}, which is to lose its label`,
+    look: [['pvs', '--options', 'pv_name,pv_uuid,vg_name', '--select', `pv_uuid=${uuid}`]],
+    clear: [['pvremove', device]],
+  }),
+});
+
+/** The device, as long as it is that physical volume. */
+async function labelled(host: ReadHost, { device, identity, uuid }: KnownPv): Promise<string | undefined> {
+  const path = await locate(host, { path: device, identity });
+  return path !== undefined && pvUuidIn(await probe(host, path)) === uuid ? path : undefined;
+}
+
+function refuseMember({ path, uuid, vg }: PresentPv): void {
+  if (vg === undefined) return;
+  throw new RefusedError(`${path} is in the volume group ${vg.name} (uuid ${uuid})`, {
+    remedy: `take it out of the group first: bofh lvm vg reduce ${vg.name} ${path}; or remove the group: bofh lvm vg remove ${vg.name}`,
+  });
+}
