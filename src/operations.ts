@@ -2,6 +2,7 @@ import type { AnyOperation, Operation, Steps, Temporary } from './atomic/index.t
 
 /** Every driver's operations, loaded when the first sequence begins. The name of a driver begins its kinds. */
 const drivers = {
+  block: () => import('./blockdevice/operations.ts'),
   lvm: () => import('./lvm/operations.ts'),
   filesystem: () => import('./filesystem/operations.ts'),
   file: () => import('./file/operations.ts'),

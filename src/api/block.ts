@@ -1,6 +1,8 @@
-import { atomic, type Bofh, currentBofh, refuseInside, withBofh } from '../bofh.ts';
+import { atomic, type Bofh, currentBofh, refuseInside, single, withBofh } from '../bofh.ts';
 import type { KeyRef } from '../command/index.ts';
 import { BofhError, RefusedError } from '../errors.ts';
+import { loopDevices, type LoopDevice, loopShowing } from '../blockdevice/index.ts';
+import type { Tx } from '../operations.ts';
 import * as stack from '../stack/index.ts';
 import type { Bytes } from '../units.ts';
 
@@ -13,6 +15,7 @@ export {
   type ResizeTo,
   type Told,
 } from '../blockdevice/layer.ts';
+export type { LoopDevice } from '../blockdevice/index.ts';
 export { registerLayer } from '../layers.ts';
 export type { StackContent, StackDevice, StackResized, StackTree, StackUse } from '../stack/index.ts';
 
@@ -84,4 +87,33 @@ async function openAll(bofh: Bofh, asked: Asked, opened: string[]): Promise<void
     const { path, adopted } = await atomic('crypt.open', (tx) => tx.crypt.open({ device, key }));
     if (!adopted) opened.push(path);
   }
+}
+
+/** Every loop device that has a file behind it; only root is told. */
+export async function loops(): Promise<readonly LoopDevice[]> {
+  return loopDevices(currentBofh().host);
+}
+
+/**
+ * The loop device that shows this part of a file in just this way already, and is not about to go. Who uses it has
+ * nothing to undo: it is whoever has attached it that detaches it.
+ */
+export async function loopOver(
+  of: Pick<LoopDevice, 'file' | 'offset' | 'limit' | 'mode' | 'partitions'>,
+): Promise<LoopDevice | undefined> {
+  return loopShowing(currentBofh().host, of);
+}
+
+/** Makes a block device of a file, until it is detached or the host boots: a sequence of one. */
+export async function attachLoop(
+  args: Parameters<Tx['block']['attachLoop']>[0],
+): ReturnType<Tx['block']['attachLoop']> {
+  return single('block.attachLoop', (tx) => tx.block.attachLoop(args));
+}
+
+/** Takes the file away from a loop device that nobody uses: a sequence of one. */
+export async function detachLoop(
+  args: Parameters<Tx['block']['detachLoop']>[0],
+): ReturnType<Tx['block']['detachLoop']> {
+  return single('block.detachLoop', (tx) => tx.block.detachLoop(args));
 }

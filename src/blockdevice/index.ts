@@ -19,9 +19,12 @@ export {
 } from './holders/index.ts';
 export { identityOf, keysOf, splitLvmName } from './keys.ts';
 export { locate } from './locate.ts';
+export { loopDevices, loopShowing } from './loop/reads.ts';
+export type { LoopDevice } from './loop/schema.ts';
 export { type MountEntry, mountEntries, parseMountinfo } from './mountinfo.ts';
 export { type DeviceNode, deviceNode } from './node.ts';
 export { type Signature, signatureSchema } from './schema.ts';
+export { until } from './wait.ts';
 
 /**
  * What a device holds: a filesystem, swap, a partition table, a member of a volume group or an array. Undefined: it

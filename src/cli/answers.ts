@@ -124,6 +124,34 @@ export const blockResize = z.strictObject({
   ),
 });
 
+/** `bofh block loop list`; sizes in bytes. */
+export const blockLoopList = z.array(
+  z.strictObject({
+    device: text,
+    /** As the kernel has it: ends in ` (deleted)` when the file has no name any more. */
+    file: text,
+    inode: text,
+    offset: count,
+    /** How much of the file it shows at most; null: all up to the end. */
+    size: z.nullable(count),
+    mode: z.enum(['ro', 'rw']),
+    partitions: z.enum(['scanned', 'ignored']),
+    /** It goes by itself when nobody has it open any more. */
+    autoclear: z.boolean(),
+  }),
+);
+
+/** `bofh block loop attach FILE` */
+export const blockLoopAttach = z.strictObject({
+  device: text,
+  file: text,
+  /** `adopted`: it was there already, and nothing was done. */
+  was: z.enum(['attached', 'adopted']),
+});
+
+/** `bofh block loop detach DEVICE` */
+export const blockLoopDetach = z.strictObject({ device: text, file: text });
+
 /** `bofh lvm list`; sizes in bytes. */
 export const lvmList = z.array(
   z.strictObject({
@@ -436,6 +464,9 @@ export type JournalPrune = z.infer<typeof journalPrune>;
 export type Doctor = z.infer<typeof doctor>;
 export type RecoveredList = z.infer<typeof recovered>;
 export type BlockResize = z.infer<typeof blockResize>;
+export type BlockLoopList = z.infer<typeof blockLoopList>;
+export type BlockLoopAttach = z.infer<typeof blockLoopAttach>;
+export type BlockLoopDetach = z.infer<typeof blockLoopDetach>;
 export type LvmList = z.infer<typeof lvmList>;
 export type LvmRename = z.infer<typeof lvmRename>;
 export type MountList = z.infer<typeof mountList>;

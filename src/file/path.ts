@@ -4,16 +4,7 @@ import * as z from 'zod/mini';
 import type { FileStat, ReadHost } from '../command/index.ts';
 import { RefusedError } from '../errors.ts';
 
-/** A path from the root, written in one way only: no `.`, `..`, double or trailing slash, no NUL. */
-export const absolutePath = z
-  .string()
-  .check(
-    z.refine(
-      (path) =>
-        path.startsWith('/') && path !== '/' && posix.normalize(path) === path && !/\/$|\0/.test(path),
-      'must be a whole path from /, without "..", "." or a slash too many',
-    ),
-  );
+export { absolutePath } from '../blockdevice/path.ts';
 
 /** Permission bits of a new file. */
 export const fileMode = z.int().check(z.minimum(0), z.maximum(0o7777));

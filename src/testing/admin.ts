@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { devices, findLv, freePvs, pvStart } from './devices.ts';
+import { devices, dropReleased, findLv, freePvs, pvStart } from './devices.ts';
 import * as files from './files.ts';
 import { resolve } from './resolve.ts';
 import { addInode, emptyTree, file, inodeOf, type Inode, symlink } from './tree.ts';
@@ -7,6 +7,7 @@ import { sizeOf } from './tools/sizes.ts';
 import { createLv, removeLv } from './tools/volumes.ts';
 import { addMount, removeMount } from './tools/mounts.ts';
 import { newSlot, openMapping } from './tools/crypt.ts';
+import { attachLoop, type LoopOptions } from './tools/loop.ts';
 import { addDomain } from './tools/domains.ts';
 import type { Domain, LogicalVolume, Mount, PhysicalVolume, Superblock } from './parts.ts';
 import { settle, type World } from './world.ts';
@@ -62,7 +63,9 @@ export interface Admin {
   /** A process works in a directory, has a file of it open, or a device by its `major:minor`; until `letGo`. */
   hold(path: string, command?: string): { readonly pid: number };
   letGo(path: string): void;
-  losetup(path: string): string;
+  /** At the lowest free number, unless it is told; the device. */
+  losetup(path: string, how?: LoopOptions): string;
+  detachLoop(device: string): void;
   startDomain(
     make: Pick<Domain, 'name'> &
       Partial<Pick<Domain, 'uuid' | 'memoryMiB' | 'vcpus' | 'state' | 'built' | 'disks'>>,
@@ -77,6 +80,7 @@ export function admin(world: World): Admin {
     <A extends readonly unknown[], R>(act: (...args: A) => R) =>
     (...args: A): R => {
       const result = act(...args);
+      dropReleased(world);
       world.revision += 1;
       return result;
     };
@@ -180,7 +184,8 @@ export function admin(world: World): Admin {
       return { pid };
     }),
     letGo: does((path) => void world.held.delete(path)),
-    losetup: does((path) => losetup(world, path)),
+    losetup: does((path, how = {}) => `/dev/loop${attachLoop(world, path, how).minor}`),
+    detachLoop: does((device) => void world.loops.delete(Number(device.slice('/dev/loop'.length)))),
     startDomain: does((make) =>
       addDomain(world, {
         uuid: world.ids.uuid(),
@@ -235,14 +240,6 @@ function plantAt(world: World, path: string, inode: Inode): void {
   files.makeDir(world, posix.dirname(path), 0o755, true);
   const parent = files.reached(world, 'create', posix.dirname(path));
   addInode(parent.tree, parent.ino, posix.basename(path), inode);
-}
-
-function losetup(world: World, path: string): string {
-  const { storage, ino, inode } = files.reached(world, 'open', path);
-  let minor = 0;
-  while (world.loops.has(minor)) minor += 1;
-  world.loops.set(minor, { minor, path, storage, inode: ino, size: inode.content?.length ?? 0 });
-  return `/dev/loop${minor}`;
 }
 
 function deviceOf(world: World, path: string) {

@@ -1,4 +1,4 @@
-import type { CryptMapping, LogicalVolume, PhysicalVolume, VolumeGroup } from './parts.ts';
+import type { CryptMapping, LogicalVolume, Loop, PhysicalVolume, VolumeGroup } from './parts.ts';
 import type { World } from './world.ts';
 
 /** A block device of the simulated kernel. */
@@ -39,20 +39,20 @@ export function devices(world: World): readonly Device[] {
       ];
     }),
   );
-  const loops = [...world.loops.values()].map(({ minor, size, storage, inode }) => ({
+  const loops = [...world.loops.values()].map(({ minor, size, storage }) => ({
     number: `${loopMajor}:${minor}`,
     name: `loop${minor}`,
     size,
-    storage: `file:${storage}:${inode}`,
+    storage,
   }));
   const mappings = world.mappings.map((mapping) => {
     const { number, size, storage } = mapping;
     return { number, name: `dm-${number.split(':')[1] ?? ''}`, size, storage, mapping };
   });
-  const others = [...(world.overlay?.devices ?? [])].map(([number, { name, size }]) => ({
-    ...{ number, name, size },
-    storage: `real:${number}`,
-  }));
+  const known = new Set(loops.map(({ number }) => number));
+  const others = [...(world.overlay?.devices ?? [])]
+    .filter(([number]) => !known.has(number))
+    .map(([number, { name, size }]) => ({ ...{ number, name, size }, storage: `real:${number}` }));
   return [...disks, ...volumes, ...loops, ...mappings, ...others];
 }
 
@@ -78,6 +78,17 @@ export function openers(world: World, number: string): readonly string[] {
   const held = [...world.held.keys()].filter((each) => each === number).map(() => 'held open');
   const mapped = world.mappings.filter(({ lower }) => lower === number).map(({ name }) => `open as ${name}`);
   return [...mounts, ...swaps, ...mapped, ...guests, ...held];
+}
+
+/** The loop device of that number, while a file is behind it. */
+export function loopOf(world: World, number: string): Loop | undefined {
+  return [...world.loops.values()].find(({ minor }) => `${loopMajor}:${minor}` === number);
+}
+
+/** What the kernel does by itself when nobody has a loop device open any more that is to go then. */
+export function dropReleased(world: World): void {
+  for (const { minor, autoclear } of world.loops.values())
+    if (autoclear && openers(world, `${loopMajor}:${minor}`).length === 0) world.loops.delete(minor);
 }
 
 /** Finds a logical volume by `VG/LV`. */

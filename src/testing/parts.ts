@@ -121,9 +121,24 @@ export interface Mount {
 export interface Loop {
   readonly minor: number;
   readonly path: string;
+  /** Where its content is. */
   readonly storage: string;
-  readonly inode: number;
+  /** As stat(2) has them of the file. */
+  readonly inode: string;
+  readonly filesystem: string;
   readonly size: number;
+  readonly offset: number;
+  readonly limit: number;
+  readonly mode: 'ro' | 'rw';
+  readonly partitions: 'scanned' | 'ignored';
+  readonly sectorSize: number;
+  readonly direct: boolean;
+  /** It goes with the last who has it open. */
+  readonly autoclear: boolean;
+  /** The kernel's count of attachments. */
+  readonly sequence: number;
+  /** Of a real host, under a plan. */
+  readonly real?: true;
 }
 
 export interface DomainDisk {

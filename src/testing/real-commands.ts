@@ -13,6 +13,7 @@ import { mountedDevice } from './tools/sizes.ts';
 import { freeMemoryMiB } from './tools/xl-list.ts';
 import type { Overlay, World } from './world.ts';
 
+import { loopsOf } from './real-facts.ts';
 import { pageIn } from './overlay.ts';
 
 /**
@@ -48,8 +49,10 @@ export async function prepareReal<T>(
       return prepareCrypt(overlay, world, command);
     case 'drbdsetup':
     case 'ip':
-    case 'losetup':
       return ask(overlay, command);
+    case 'losetup':
+      await knowLoops(overlay, world);
+      return undefined;
     case 'find':
       // Which processes there are, the model does not change.
       return command.argv[0] === '/proc' ? ask(overlay, command) : undefined;
@@ -79,6 +82,14 @@ export async function prepareReal<T>(
 
 /** What libmount has written so far: a mount with options for itself adds to it. */
 const userTable = '/run/mount/utab';
+
+/** Its loop devices, at the first word of one: from then on they are the model's to detach and to add to. */
+async function knowLoops(overlay: Overlay, world: World): Promise<void> {
+  if (overlay.loopsAreKnown) return;
+  for (const loop of await loopsOf(overlay.real)) world.loops.set(loop.minor, loop);
+  overlay.loopsAreKnown = true;
+  world.revision += 1;
+}
 
 /** Makes a path known, and the block device, if it leads to one. */
 async function nameDevice(overlay: Overlay, world: World, path: string): Promise<void> {

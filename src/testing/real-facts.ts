@@ -1,11 +1,13 @@
 import { posix } from 'node:path';
+import { attachedLoops } from '../blockdevice/loop/commands.ts';
+import { diskSequence } from '../blockdevice/loop/reads.ts';
 import { type MountEntry, unescapeOctal, parseMountinfo } from '../blockdevice/mountinfo.ts';
 import type { ReadHost } from '../command/index.ts';
 import { CommandError, ParseError, ToolError } from '../errors.ts';
 import { mappings } from '../crypt/reads.ts';
 import { lvs, pvs, vgs } from '../lvm/commands.ts';
 import { xlInfo, xlList } from '../xen/commands.ts';
-import type { CryptMapping, Domain, Mount, PhysicalVolume, VolumeGroup } from './parts.ts';
+import type { CryptMapping, Domain, Loop, Mount, PhysicalVolume, VolumeGroup } from './parts.ts';
 import { type Overlay } from './world.ts';
 
 /** dm's major number, and the first minor that no device of the host has. */
@@ -190,6 +192,20 @@ async function numberOf(real: ReadHost, path: string): Promise<string | undefine
 
 async function textOf(real: ReadHost, path: string): Promise<string> {
   return new TextDecoder().decode(await real.readFile(path));
+}
+
+/** Its loop devices, with the files behind them. */
+export async function loopsOf(real: ReadHost): Promise<readonly Loop[]> {
+  const found: Loop[] = [];
+  for (const { number: minor, file: path, device, ...how } of await real.run(attachedLoops())) {
+    const sectors = Number(await textOf(real, `/sys/block/loop${minor}/size`));
+    const sequence = Number((await diskSequence(real, minor)) ?? 0);
+    found.push({
+      ...how,
+      ...{ minor, path, sequence, size: sectors * 512, storage: `real:7:${minor}`, real: true },
+    });
+  }
+  return found;
 }
 
 /** Undefined when the programs are not installed, or fail: then whoever needs them is told so by the real host. */

@@ -1,5 +1,6 @@
 import { type Answer, type Command, commandLine, type StepContext } from '../command/index.ts';
 import { CommandError, ParseError, UsageError } from '../errors.ts';
+import { dropReleased } from './devices.ts';
 import { checkAlive, type Fault, type Faults, killProcess, ProcessKilled } from './faults.ts';
 import { prepareReal } from './real-commands.ts';
 import { unmodelled } from './options.ts';
@@ -8,6 +9,7 @@ import { ok, type ToolCall, type ToolModel } from './tools/answer.ts';
 import { blockTools } from './tools/block.ts';
 import { cryptTools } from './tools/crypt.ts';
 import { fillTools } from './tools/fill.ts';
+import { loopTools } from './tools/loop.ts';
 import { lvmChanges } from './tools/lvm-change.ts';
 import { lvmReports } from './tools/lvm-report.ts';
 import { mountTools } from './tools/mounts.ts';
@@ -23,6 +25,7 @@ const models: Readonly<Record<string, ToolModel>> = {
   ...blockTools,
   ...cryptTools,
   ...fillTools,
+  ...loopTools,
   ...lvmChanges,
   ...lvmReports,
   ...mountTools,
@@ -88,7 +91,10 @@ function answerOf({ world }: Running, command: Command<unknown>): Answer {
     ...(stdin === undefined ? {} : { stdin: inputText(world, stdin) }),
     ...(secondKey === undefined ? {} : { secondKey: inputText(world, secondKey) }),
   });
-  if (command.access !== 'read') world.revision += 1;
+  if (command.access !== 'read') {
+    dropReleased(world);
+    world.revision += 1;
+  }
   return answer;
 }
 

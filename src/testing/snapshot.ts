@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { deviceByNumber, devices } from './devices.ts';
 import { type Inode, inodeOf, linksOf, type Tree, walk } from './tree.ts';
-import type { Content } from './parts.ts';
+import type { Content, Loop } from './parts.ts';
 import type { World } from './world.ts';
 
 /** What bofh keeps for itself is no state of the host, and neither are the empty places that it and libmount leave on /run. */
@@ -30,7 +30,7 @@ export function snapshot(world: World, rewrite: Rewrite = (content) => content):
     ]),
     ...world.mounts.map(({ source, path, type, options }) => `mount ${source} on ${path} ${type} ${options}`),
     ...world.swaps.map((number) => `swap ${number}`),
-    ...[...world.loops.values()].map(({ minor, path }) => `loop${minor} ${path}`),
+    ...[...world.loops.values()].map(loopLine),
     ...world.mappings.map(({ name, dmUuid, lower, size, mode }) => {
       const device = deviceByNumber(world, lower);
       const on = device === undefined ? lower : nameOf(world, device.storage);
@@ -44,6 +44,21 @@ export function snapshot(world: World, rewrite: Rewrite = (content) => content):
     ...contents(world, world.durable, 'durable', rewrite),
   ];
   return `${lines.sort().join('\n')}\n`;
+}
+
+function loopLine({
+  minor,
+  path,
+  offset,
+  limit,
+  mode,
+  partitions,
+  sectorSize,
+  direct,
+  autoclear,
+}: Loop): string {
+  const how = [mode, partitions, sectorSize, direct ? 'direct' : 'cached', autoclear ? 'autoclear' : 'stays'];
+  return `loop${minor} ${path} ${offset}+${limit} ${how.join(' ')}`;
 }
 
 function contents(

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { isGone } from './overlay.ts';
-import { type Device, deviceByNumber, devices, dmName, dmUuid } from './devices.ts';
+import { type Device, deviceByNumber, devices, dmName, dmUuid, loopOf } from './devices.ts';
 import { blockNode, directory, emptyTree, file, type Inode, plant, symlink, type Tree } from './tree.ts';
 import type { Mount } from './parts.ts';
 import type { World } from './world.ts';
@@ -94,9 +94,12 @@ function* renamed(world: World, { name, number, lv, mapping }: Device): Generato
   yield [`/devices/virtual/block/${name}/dm/name`, file(`${dmName(lv.vg.name, lv.lv.name)}\n`, 0o444)];
 }
 
-function isReal({ overlay }: World, { lv, mapping }: Device): boolean {
+function isReal(world: World, { lv, mapping, number }: Device): boolean {
+  const { overlay } = world;
   if (overlay === undefined) return false;
   if (mapping !== undefined) return overlay.mappings.has(mapping.number);
+  const loop = loopOf(world, number);
+  if (loop !== undefined) return loop.real === true;
   return lv === undefined || overlay.volumes.has(lv.lv.uuid);
 }
 
@@ -125,10 +128,11 @@ function* block(world: World, device: Device): Generator<readonly [string, Inode
   }
   const disk = world.disks.find((each) => each.number === number);
   if (disk !== undefined) yield [`${home}/serial`, file(disk.serial, 0o444)];
-  const loop = [...world.loops.values()].find(({ minor }) => `7:${minor}` === number);
+  const loop = loopOf(world, number);
   if (loop === undefined) return;
+  yield [`${home}/diskseq`, file(`${loop.sequence}\n`, 0o444)];
   yield [`${home}/loop/backing_file`, file(`${loop.path}\n`, 0o444)];
-  yield [`${home}/loop/offset`, file('0\n', 0o444)];
+  yield [`${home}/loop/offset`, file(`${loop.offset}\n`, 0o444)];
 }
 
 function link(world: World, from: string, to: Device): Inode {

@@ -56,6 +56,7 @@ export interface World {
   active: Map<string, number>;
   mappings: CryptMapping[];
   loops: Map<number, Loop>;
+  nextSequence: number;
   /** Replaced at each change, never changed. */
   mounts: readonly Mount[];
   nextMount: number;
@@ -98,6 +99,8 @@ export interface Overlay {
   readonly volumes: Map<string, { readonly number: string; readonly vg: string; readonly name: string }>;
   /** Its other block devices, by `major:minor`, as far as a command has named them. */
   readonly devices: Map<string, { readonly name: string; readonly size: number }>;
+  /** Its loop devices are in the model. */
+  loopsAreKnown: boolean;
   /** Back ends of the guests of the real host, by path, each with its domid. */
   readonly backends: ReadonlyMap<string, number>;
   /** What is open on the real host, by `major:minor`, as it was at first. */
@@ -151,6 +154,7 @@ export function bareWorld(
     active: new Map(),
     mappings: [],
     loops: new Map(),
+    nextSequence: 1,
     mounts: [],
     nextMount: 21,
     held: new Map(),

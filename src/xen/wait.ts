@@ -1,18 +1,6 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { ReadHost } from '../command/index.ts';
 
-/** Looks again and again until `check` says yes, or the time is over: then the answer is false. */
-export async function until(wait: {
-  readonly check: () => Promise<boolean>;
-  readonly limitMs: number;
-}): Promise<boolean> {
-  const start = performance.now();
-  for (let everyMs = 100; ; everyMs = Math.min(everyMs * 2, 1000)) {
-    if (await wait.check()) return true;
-    if (performance.now() - start >= wait.limitMs) return false;
-    await pause(everyMs);
-  }
-}
+export { until } from '../blockdevice/index.ts';
 
 const devices = '/sys/bus/xen-backend/devices';
 const backend = /^(?:vbd|vif)-(?<domid>\d+)-\d+$/;

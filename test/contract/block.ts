@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { blkidProbe, wipeSignatures } from '../../src/blockdevice/commands.ts';
+import { attach, detach } from '../../src/blockdevice/loop/commands.ts';
+import { diskSequence, loopNumbered } from '../../src/blockdevice/loop/reads.ts';
+import type { Attachment } from '../../src/blockdevice/loop/schema.ts';
 import { holders, keysOf, probe, size } from '../../src/blockdevice/index.ts';
 import { mkfsExt4, mkswap } from '../../src/filesystem/commands.ts';
 import { andThen, fails, type Scenario } from './scenario.ts';
@@ -61,6 +64,64 @@ export const blockScenarios: readonly Scenario[] = [
       await fails(change.run(wipeSignatures(missing)), 'not-found');
       await fails(change.run(mkfsExt4({ device: missing, uuid })), 'not-found');
       await fails(change.run(mkswap({ device: missing, uuid })), 'not-found');
+    },
+  },
+];
+
+const minor = 61;
+const wholeFile: Omit<Attachment, 'file' | 'inode' | 'filesystem'> = {
+  ...{ number: minor, offset: 0, limit: 0, mode: 'rw', partitions: 'ignored', sectorSize: 512 },
+  direct: false,
+};
+
+/** Files as devices. The number is one that nobody is likely to have. */
+export const loopScenarios: readonly Scenario[] = [
+  {
+    name: 'losetup attaches a part of a file at a number, tells so, and refuses the number to another',
+    needs: [],
+    run: async ({ host, change, directory }) => {
+      const [file, other] = [`${directory}/web 1.img`, `${directory}/other.img`];
+      for (const path of [file, other]) await change.writeNew(path, 'x'.repeat(16 * 1024), { mode: 0o600 });
+      const { inode = '', device: filesystem = '' } = (await host.stat(file)) ?? {};
+      const wanted = {
+        ...wholeFile,
+        file,
+        inode,
+        filesystem,
+        offset: 4096,
+        limit: 8192,
+        mode: 'ro',
+      } as const;
+      await andThen(
+        async () => {
+          await change.run(attach(wanted));
+          const { autoclear, device, ...found } = (await loopNumbered(host, minor)) ?? {};
+          assert.deepEqual({ autoclear, device }, { autoclear: false, device: `/dev/loop${minor}` });
+          assert.deepEqual(found, wanted);
+          assert.equal(await size(host, `/dev/loop${minor}`), 8192);
+          assert.equal((await keysOf(host, `/dev/loop${minor}`)).key, `dev:loop:${filesystem}:${inode}`);
+          await fails(change.run(attach({ ...wanted, file: other })), 'busy');
+          const first = await diskSequence(host, minor);
+          await change.run(detach(`/dev/loop${minor}`));
+          assert.equal(await loopNumbered(host, minor), undefined);
+          await change.run(attach(wanted));
+          assert.notEqual(await diskSequence(host, minor), first);
+          await change.run(detach(`/dev/loop${minor}`));
+        },
+        async () => {
+          if ((await loopNumbered(host, minor)) !== undefined) await change.run(detach(`/dev/loop${minor}`));
+          for (const path of [file, other]) await change.removeFile(path);
+        },
+      );
+    },
+  },
+  {
+    name: 'losetup fails for a file, and for a device, that is not there',
+    needs: [],
+    run: async ({ change, directory }) => {
+      const missing = { ...wholeFile, file: `${directory}/none`, inode: '1', filesystem: '0:1' };
+      await fails(change.run(attach(missing)), 'not-found');
+      await fails(change.run(detach(`/dev/loop${minor}`)), 'not-found');
     },
   },
 ];

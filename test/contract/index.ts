@@ -1,4 +1,4 @@
-import { blockScenarios } from './block.ts';
+import { blockScenarios, loopScenarios } from './block.ts';
 import { copyScenarios } from './copy.ts';
 import { cryptScenarios } from './crypt.ts';
 import { fileScenarios } from './files.ts';
@@ -16,6 +16,7 @@ export { archiveMembers, type ContractContext, runScenario, type Scenario } from
 export const scenarios: readonly Scenario[] = [
   ...fileScenarios,
   ...blockScenarios,
+  ...loopScenarios,
   ...filesystemScenarios,
   ...mountScenarios,
   ...copyScenarios,

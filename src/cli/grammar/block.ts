@@ -24,4 +24,32 @@ export function addBlock(block: Command, verb: Verb): void {
   verb(resize, 'changes', async (runtime, args, options) =>
     (await import('../block-resize.ts')).resize(runtime, args, options),
   );
+  addLoop(block.command('loop').description('block devices that are files'), verb);
+}
+
+function addLoop(loop: Command, verb: Verb): void {
+  verb(
+    loop.command('list').description('every loop device, and the file behind it'),
+    'reads',
+    async (runtime) => (await import('../block-loop.ts')).list(runtime),
+  );
+  const attach = loop
+    .command('attach')
+    .description('make a block device of a file, until it is detached or the host boots')
+    .argument('<file>')
+    .option('--read-only', 'nothing can be written to it')
+    .option('--offset <SIZE>', 'where in the file it begins')
+    .option('--size <SIZE>', 'how much of the file it shows (default: all up to the end)')
+    .option('--partitions', 'make devices of its partitions too, /dev/loop3p1')
+    .option('--adopt', 'if the very part is attached already, the same way, that device will do');
+  verb(attach, 'changes', async (runtime, [file = ''], options) =>
+    (await import('../block-loop.ts')).attach(runtime, file, options),
+  );
+  const detach = loop
+    .command('detach')
+    .description('take the file away from a loop device that nobody uses')
+    .argument('<device>');
+  verb(detach, 'changes', async (runtime, [device = '']) =>
+    (await import('../block-loop.ts')).detach(runtime, device),
+  );
 }

@@ -6,10 +6,9 @@ import type { Superblock } from '../parts.ts';
 import type { World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 
-/** blkid, losetup, wipefs, mkfs.ext4, mkswap (util-linux 2.38, e2fsprogs 1.47). */
+/** blkid, wipefs, mkfs.ext4, mkswap (util-linux 2.38, e2fsprogs 1.47). */
 export const blockTools: Readonly<Record<string, ToolModel>> = {
   blkid,
-  losetup,
   wipefs,
   'mkfs.ext4': mkfsExt4,
   mkswap,
@@ -54,23 +53,6 @@ function escaped(value: string): string {
 function contentOf(world: World, path: string): Superblock | undefined {
   const device = deviceAt(world, path);
   return device === undefined ? undefined : world.live.get(device.storage)?.superblock;
-}
-
-function losetup(call: ToolCall): ReturnType<ToolModel> {
-  const options = readOptions(call, { flags: ['--json', '--list'], values: ['--output'] });
-  const [path = '', ...more] = options.words;
-  if (
-    one(options, '--output') !== 'NAME,BACK-INO,BACK-MAJ:MIN' ||
-    more.length > 0 ||
-    options.flags.size !== 2
-  )
-    throw unmodelled(call, 'it lists the inode behind one device');
-  const loop = [...call.world.loops.values()].find(({ minor }) => path === `/dev/loop${minor}`);
-  if (loop === undefined) return failed(1, `losetup: ${path}: failed to use device: No such device`);
-  const number = call.world.mounts.find(({ storage }) => storage === loop.storage)?.device ?? '0:0';
-  const [major = '', minor = ''] = number.split(':');
-  const row = `      {\n         "name": "${path}",\n         "back-ino": ${loop.inode},\n         "back-maj:min": "${major.padStart(8)}:${minor.padEnd(3)}"\n      }`;
-  return ok(`{\n   "loopdevices": [\n${row}\n   ]\n}\n`);
 }
 
 function wipefs(call: ToolCall): ReturnType<ToolModel> {

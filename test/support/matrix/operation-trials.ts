@@ -8,6 +8,9 @@ import { killedAndRecovered, type ToolCall, type Trial } from './trials.ts';
 const script = '/root/one-operation.ts';
 export const runScript = `bofh run ${script}`;
 
+/** Where a driver's operations are, when it is not called as its room. */
+const rooms: Readonly<Record<string, string>> = { block: 'blockdevice' };
+
 /** A kind of the registry with its specimen on the rig. */
 export interface RigRow {
   readonly kind: string;
@@ -17,7 +20,8 @@ export interface RigRow {
 /** Every kind of the registry that is tried on the rig. */
 export async function rigRows(): Promise<readonly RigRow[]> {
   // One after the other: the transpiler that runs the matrix gives half a module to the second of two that load it at once.
-  for (const driver of Object.keys(rigSpecimens)) await import(`../../../src/${driver}/operations.ts`);
+  for (const driver of Object.keys(rigSpecimens))
+    await import(`../../../src/${rooms[driver] ?? driver}/operations.ts`);
   const loaded: Readonly<Record<string, Readonly<Record<string, unknown>>>> = await loadOperations();
   return Object.entries(rigSpecimens).flatMap(([driver, ofDriver]) =>
     Object.entries(ofDriver).flatMap(([name, specimen]: [string, RigSpecimen | { notTried: string }]) => {

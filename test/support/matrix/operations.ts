@@ -1,4 +1,5 @@
 import type { OperationMethods } from '../../../src/operations.ts';
+import { block } from './operations/block.ts';
 import { copy } from './operations/copy.ts';
 import { crypt } from './operations/crypt.ts';
 import { file } from './operations/file.ts';
@@ -35,4 +36,4 @@ export type RigSpecimens = {
 };
 
 /** The registry, as it is tried on the rig. */
-export const rigSpecimens: RigSpecimens = { lvm, filesystem, file, mount, copy, crypt, xen };
+export const rigSpecimens: RigSpecimens = { block, lvm, filesystem, file, mount, copy, crypt, xen };

@@ -40,6 +40,15 @@ async function withMounted(type: 'ext4' | 'xfs'): Promise<SimulatedHost> {
   return host;
 }
 
+/** An image, and beside it one of somebody else that is attached. */
+function withImage(): SimulatedHost {
+  const host = hostWithSource();
+  host.admin.writeFile('/srv/web1.img', 'x'.repeat(4096));
+  host.admin.writeFile('/srv/other.img', 'y'.repeat(4096));
+  host.admin.losetup('/srv/other.img');
+  return host;
+}
+
 /** A host on which a process was killed at one of its changes. */
 async function killedAt(line: string, nth: number, host: SimulatedHost): Promise<SimulatedHost> {
   host.fault({ nth, mode: 'acts then crash' });
@@ -198,6 +207,22 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     },
   ],
   'block resize': [{ line: 'block resize /dev/vdd max', on: async () => halfFilled() }],
+  'block loop attach': [
+    {
+      line: 'block loop attach /srv/web1.img --read-only --offset 512 --size 1k',
+      on: async () => withImage(),
+    },
+  ],
+  'block loop detach': [
+    {
+      line: 'block loop detach /dev/loop3',
+      on: async () => {
+        const host = withImage();
+        host.admin.losetup('/srv/web1.img', { minor: 3, partitions: 'scanned' });
+        return host;
+      },
+    },
+  ],
   'lvm rename': [{ line: 'lvm rename vg0/web1-root web2-root', on: () => withGuest(false) }],
   'mount add': [
     { line: 'mount add /dev/vg0/web1-root', on: () => withGuest(false) },

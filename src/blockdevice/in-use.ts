@@ -1,0 +1,17 @@
+import type { ReadHost } from '../command/index.ts';
+import { type Holder, RefusedError } from '../errors.ts';
+import { everyHolder, inWords, remedyFor } from './holders/index.ts';
+
+/** RefusedError that names everybody who uses the device, once somebody is known to. */
+export async function refuseHeld(host: ReadHost, device: string, who: readonly Holder[]): Promise<void> {
+  if (who.length === 0) return;
+  throw inUse(device, await everyHolder(host, device));
+}
+
+/** RefusedError that names these. */
+export function inUse(device: string, who: readonly Holder[]): RefusedError {
+  return new RefusedError(`${device} is in use: ${inWords(who)}`, {
+    remedy: remedyFor(who),
+    holders: who,
+  });
+}

@@ -1,0 +1,182 @@
+import * as z from 'zod/mini';
+import { type Look, operation } from '../../atomic/operation.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { CommandError, IdentityTaken, NotDone, RefusedError, UsageError } from '../../errors.ts';
+import { formatSize, parseSize } from '../../units.ts';
+import { fileHolders, holders, inWords as holdersInWords, remedyFor } from '../holders/index.ts';
+import { refuseHeld } from '../in-use.ts';
+import { absolutePath } from '../path.ts';
+import { inWords, lookAt } from './by-hand.ts';
+import { attach } from './commands.ts';
+import { detachAndWait, diskSequence, loopDevices, loopNumbered, showsSame } from './reads.ts';
+import { type Attachment, attachment, type LoopDevice } from './schema.ts';
+
+const size = z.union([z.string(), z.number()]);
+
+const args = z.strictObject({
+  /** A regular file; a symbolic link to one is refused. */
+  file: absolutePath,
+  /** `rw` unless said otherwise. */
+  mode: z.exactOptional(z.enum(['ro', 'rw'])),
+  /** Where in the file it begins. */
+  offset: z.exactOptional(size),
+  /** How much of the file it shows; without it all up to the end. */
+  size: z.exactOptional(size),
+  /** `scanned`: its partitions become devices, `/dev/loop3p1`. */
+  partitions: z.exactOptional(z.enum(['scanned', 'ignored'])),
+  /** Size of its sectors, in bytes; 512 unless said otherwise. */
+  sectorSize: z.exactOptional(z.union([z.literal(512), z.literal(1024), z.literal(2048), z.literal(4096)])),
+});
+
+/** Null: this kernel does not count. */
+const result = z.strictObject({ diskSequence: z.nullable(z.string()) });
+
+type Args = z.infer<typeof args>;
+type Result = z.infer<typeof result>;
+
+/**
+ * `tx.block.attachLoop`: makes a block device of a file, or of a part of it. Its number is chosen before, and is another
+ * one when somebody takes it meanwhile. A file that is attached already, with something of the same part, is refused,
+ * unless both are for reading only: who wants to use that device asks for it with `loopDevices`, and has nothing to undo.
+ *
+ * The mark: number, inode and offset, and once it has acted the kernel's own count of attachments, which tells it from a
+ * later one of the same file at the same number.
+ */
+export const attachLoop = operation({
+  kind: 'block.loop.attach',
+  version: 1,
+  args,
+  undo: attachment,
+  result,
+  lives: 'boot',
+  restores: 'state',
+  prepare: async ({ args: asked, host, chosen }) => {
+    const wanted = await partOf(host, asked);
+    const loops = await loopDevices(host);
+    refuseAttached(loops, wanted);
+    await refuseUsedFile(host, wanted.file);
+    const taken = new Set(loops.map(({ number }) => number));
+    return { ...wanted, number: chosen?.number ?? lowestFree(taken) };
+  },
+  claims: ({ undo: { file, inode, filesystem } }) => ({
+    makes: [`dev:loop:${filesystem}:${inode}`],
+    needs: [`file:${file}`],
+  }),
+  run: async ({ undo: wanted, host }) => {
+    try {
+      await host.run(attach(wanted));
+    } catch (error) {
+      if (!(error instanceof CommandError) || error.reason !== 'busy') throw error;
+      await refuseTaken(host, wanted, error);
+    }
+    const made = await loopNumbered(host, wanted.number);
+    // losetup falls back to reading only where the file may not be written to, exit 0.
+    if (made !== undefined && made.mode !== wanted.mode)
+      throw new RefusedError(`${wanted.file} could be attached for reading only`, {
+        remedy: `ask for that (mode ro), or see why it cannot be written to: lsattr ${wanted.file}`,
+      });
+    return { diskSequence: await diskSequence(host, wanted.number) };
+  },
+  value: ({ undo: { number } }) => ({ device: `/dev/loop${number}`, number }),
+  look: async ({ undo: made, result: known, host }) => (await find(host, made, known)).look,
+  revert: async ({ undo: made, result: known, host }) => {
+    const { loop, look } = await find(host, made, known);
+    if (loop === undefined) return;
+    await refuseHeld(host, loop.device, look.holders ?? []);
+    await detachAndWait(host, loop);
+  },
+  describe: ({ undo: made }) => ({
+    what: inWords(made),
+    look: lookAt(made),
+    clear: [['losetup', '--detach', `/dev/loop${made.number}`]],
+  }),
+});
+
+async function find(
+  host: ReadHost,
+  made: Attachment,
+  known: Result | undefined,
+): Promise<{ readonly loop?: LoopDevice; readonly look: Look }> {
+  const loop = await loopNumbered(host, made.number);
+  if (loop === undefined) return { look: { state: 'gone' } };
+  const found = `${loop.device} is attached to ${loop.file} (inode ${loop.inode}) by somebody else`;
+  if (!showsSame(loop, made)) return { look: { state: 'not-ours', found } };
+  const now = await diskSequence(host, made.number);
+  if (known !== undefined && known.diskSequence !== now) return { look: { state: 'not-ours', found } };
+  return { loop, look: { state: 'ours', holders: await holders(host, loop.device) } };
+}
+
+async function partOf(host: ReadHost, asked: Args): Promise<Omit<Attachment, 'number'>> {
+  const { file } = asked;
+  const stat = await host.stat(file);
+  if (stat === undefined)
+    throw new RefusedError(`there is no file ${file}`, { remedy: 'make it: bofh block image create' });
+  if (stat.kind !== 'file')
+    throw new RefusedError(`${file} is not a regular file but a ${stat.kind}`, {
+      remedy: stat.kind === 'symlink' ? `name the file that it leads to: readlink -f ${file}` : undefined,
+    });
+  const offset = asked.offset === undefined || asked.offset === 0 ? 0 : parseSize(asked.offset);
+  const limit = asked.size === undefined ? 0 : parseSize(asked.size);
+  const sectorSize = asked.sectorSize ?? 512;
+  const left = stat.size - offset;
+  if (limit > left)
+    throw new UsageError(
+      `${file} has ${formatSize(stat.size)}: there are no ${formatSize(limit)} from byte ${offset} on`,
+    );
+  if ((limit === 0 ? left : limit) < sectorSize)
+    throw new UsageError(`${file} has ${stat.size} bytes: from byte ${offset} on there is not one sector`);
+  return {
+    ...{ file, inode: stat.inode, filesystem: stat.device, offset, limit, sectorSize, direct: false },
+    mode: asked.mode ?? 'rw',
+    partitions: asked.partitions ?? 'ignored',
+  };
+}
+
+// Two devices over the same bytes have a page cache each: what is written by one the other never sees.
+function refuseAttached(loops: readonly LoopDevice[], wanted: Omit<Attachment, 'number'>): void {
+  const other = loops.find(
+    (loop) =>
+      loop.inode === wanted.inode &&
+      loop.filesystem === wanted.filesystem &&
+      (loop.mode === 'rw' || wanted.mode === 'rw') &&
+      overlap(loop, wanted),
+  );
+  if (other === undefined) return;
+  throw new RefusedError(`${wanted.file} is attached already, as ${other.device} (${other.mode})`, {
+    remedy: `use ${other.device}, or detach it first: bofh block loop detach ${other.device}`,
+  });
+}
+
+type Part = Pick<Attachment, 'offset' | 'limit'>;
+
+function overlap(one: Part, other: Part): boolean {
+  const end = ({ offset, limit }: Part): number => (limit === 0 ? Number.POSITIVE_INFINITY : offset + limit);
+  return one.offset < end(other) && other.offset < end(one);
+}
+
+async function refuseUsedFile(host: ReadHost, file: string): Promise<void> {
+  const who = await fileHolders(host, file);
+  if (who.length === 0) return;
+  throw new RefusedError(`${file} is in use: ${holdersInWords(who)}`, {
+    remedy: remedyFor(who),
+    holders: who,
+  });
+}
+
+function lowestFree(taken: ReadonlySet<number>): number {
+  let number = 0;
+  while (taken.has(number)) number += 1;
+  return number;
+}
+
+/** The kernel gave the number to somebody else first. Theirs over the same file would look like ours. */
+async function refuseTaken(host: ChangeHost, wanted: Attachment, cause: unknown): Promise<never> {
+  const there = await loopNumbered(host, wanted.number);
+  if (there === undefined || !showsSame(there, wanted))
+    throw new IdentityTaken(`/dev/loop${wanted.number} was taken meanwhile`, { cause });
+  const found = `${there.device}, which somebody else has attached to ${wanted.file}`;
+  throw new NotDone(`${wanted.file} was attached by somebody else at the same moment, as ${there.device}`, {
+    ...{ found, cause },
+    remedy: `use ${there.device}, or detach it first`,
+  });
+}

@@ -1,0 +1,23 @@
+import type { ByHand } from '../../errors.ts';
+import { attach } from './commands.ts';
+import type { Attachment } from './schema.ts';
+
+/** The commands that show who has what of a file. */
+export function lookAt(at: Attachment): ByHand['look'] {
+  return [
+    ['losetup', '--list', '--associated', at.file],
+    ['lsblk', `/dev/loop${at.number}`],
+  ];
+}
+
+/** How a person attaches it. */
+export function attachByHand(at: Attachment): readonly string[] {
+  const { tool, argv } = attach(at);
+  return [tool, ...argv];
+}
+
+/** `/dev/loop3 over /srv/web1.img (inode 17), from byte 1048576 on`. */
+export function inWords({ number, file, inode, offset }: Attachment): string {
+  const from = offset === 0 ? '' : `, from byte ${offset} on`;
+  return `/dev/loop${number} over ${file} (inode ${inode})${from}`;
+}

@@ -1,0 +1,74 @@
+import { type Command, nothing, type ReadCommand } from '../../command/index.ts';
+import { ParseError } from '../../errors.ts';
+import { classifyDevice } from '../commands.ts';
+import { type Attachment, loopColumns, type LoopDevice, loopListSchema } from './schema.ts';
+
+/**
+ * Every loop device that has a file behind it. Never `--list DEVICE`: of a detached one it prints a row as well. The
+ * inode comes from the kernel by an ioctl, for which one must be root.
+ */
+export function attachedLoops(): ReadCommand<readonly LoopDevice[]> {
+  return {
+    tool: 'losetup',
+    argv: ['--json', '--list', '--output', loopColumns.join(',')],
+    access: 'read',
+    parse: ({ stdout }) => loopListSchema.parse(JSON.parse(stdout)).loopdevices.flatMap(toLoop),
+    classify: classifyDevice,
+  };
+}
+
+/** Attaches a file at a number that is free: one that is not fails as `busy`. Makes the node where there is none. */
+export function attach(make: Attachment): Command<void, 'change'> {
+  return {
+    tool: 'losetup',
+    argv: [
+      ...(make.mode === 'ro' ? ['--read-only'] : []),
+      ...(make.partitions === 'scanned' ? ['--partscan'] : []),
+      ...(make.offset === 0 ? [] : ['--offset', String(make.offset)]),
+      ...(make.limit === 0 ? [] : ['--sizelimit', String(make.limit)]),
+      ...(make.sectorSize === 512 ? [] : ['--sector-size', String(make.sectorSize)]),
+      ...(make.direct ? ['--direct-io=on'] : []),
+      `/dev/loop${make.number}`,
+      make.file,
+    ],
+    access: 'change',
+    parse: nothing,
+    classify: classifyDevice,
+  };
+}
+
+/** Detaches. Of a busy device it exits 0 and has only set `autoclear`, which no program takes back: look, and wait. */
+export function detach(device: string): Command<void, 'change'> {
+  return {
+    tool: 'losetup',
+    argv: ['--detach', device],
+    access: 'change',
+    parse: nothing,
+    classify: classifyDevice,
+  };
+}
+
+type Row = ReturnType<typeof loopListSchema.parse>['loopdevices'][number];
+
+function toLoop(row: Row): readonly LoopDevice[] {
+  const { name, offset, sizelimit, 'back-file': file, 'back-ino': inode, 'back-maj:min': filesystem } = row;
+  if (file === null && inode === null && filesystem === null) return [];
+  if (file === null || inode === null || filesystem === null || offset === null || sizelimit === null)
+    throw new ParseError(`${name}: what is behind it cannot be told (only root is told the inode)`);
+  return [
+    {
+      device: name,
+      number: Number(name.slice('/dev/loop'.length)),
+      file,
+      inode: String(inode),
+      filesystem: filesystem.trim(),
+      offset,
+      limit: sizelimit,
+      mode: row.ro ? 'ro' : 'rw',
+      partitions: row.partscan ? 'scanned' : 'ignored',
+      sectorSize: row['log-sec'],
+      direct: row.dio,
+      autoclear: row.autoclear,
+    },
+  ];
+}

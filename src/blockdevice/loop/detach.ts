@@ -1,0 +1,120 @@
+import * as z from 'zod/mini';
+import { type Look, operation } from '../../atomic/operation.ts';
+import type { ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { everyHolder, holders } from '../holders/index.ts';
+import { inUse } from '../in-use.ts';
+import { deviceNode } from '../node.ts';
+import { attachByHand, inWords, lookAt } from './by-hand.ts';
+import { attach } from './commands.ts';
+import { detachAndWait, loopDevices, loopNumbered, showsSame } from './reads.ts';
+import { attachment, type LoopDevice } from './schema.ts';
+
+const args = z.strictObject({
+  /** `/dev/loop3`, or a link to it. */
+  device: z.string().check(z.minLength(1)),
+});
+
+/** How it was attached, and in which boot: after another one nobody misses it. */
+const undo = z.extend(attachment, { boot: z.string() });
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * `tx.block.detachLoop`: takes the file away from a loop device that nobody uses. Its undo attaches the same file again
+ * at the same number. Refused where that could not be done: the file has no name any more, or another one has its name.
+ */
+export const detachLoop = operation({
+  kind: 'block.loop.detach',
+  version: 1,
+  args,
+  undo,
+  result: z.null(),
+  lives: 'boot',
+  restores: 'state',
+  prepare: async ({ args: { device }, host }) => {
+    const loop = await loopAt(host, device);
+    const { autoclear, device: path, ...was } = loop;
+    await refuseUsed(host, path);
+    if (autoclear)
+      throw new RefusedError(`${path} is being detached already: it goes when nobody uses it any more`, {
+        remedy: `see who has it open: fuser --verbose ${path}`,
+      });
+    await refuseLost(host, loop);
+    return { ...was, boot: (await host.facts()).boot };
+  },
+  claims: async ({ undo: { number }, on }) => {
+    const { key, beneath } = await on(`/dev/loop${number}`);
+    return { changes: [key], needs: beneath };
+  },
+  run: async ({ undo: was, host }) => {
+    const loop = await loopNumbered(host, was.number);
+    if (loop === undefined || !showsSame(loop, was))
+      throw new RefusedError(`/dev/loop${was.number} is not attached to ${was.file} any more`, {
+        remedy: 'see who else works on it (losetup --list), then give the command again',
+      });
+    await refuseUsed(host, loop.device);
+    await detachAndWait(host, loop);
+    return null;
+  },
+  value: ({ undo: { number, file } }) => ({ device: `/dev/loop${number}`, file }),
+  look: ({ undo: was, host }) => look(host, was),
+  revert: async ({ undo: was, host }) => {
+    const here = await loopNumbered(host, was.number);
+    if (here !== undefined && showsSame(here, was)) {
+      if (!here.autoclear) return;
+      // Half-way: that it is to go nobody can take back, so it goes and comes again.
+      await detachAndWait(host, here);
+    } else if (here !== undefined) throw taken(was, here);
+    await refuseLost(host, was);
+    await host.run(attach(was));
+  },
+  describe: ({ undo: was }) => ({ what: inWords(was), look: lookAt(was), clear: [attachByHand(was)] }),
+});
+
+async function look(host: ReadHost, was: Undo): Promise<Look> {
+  if ((await host.facts()).boot !== was.boot) return { state: 'gone' };
+  const loops = await loopDevices(host);
+  const here = loops.find(({ number }) => number === was.number);
+  if (here !== undefined && showsSame(here, was))
+    return here.autoclear ? { state: 'ours', holders: await holders(host, here.device) } : { state: 'gone' };
+  const elsewhere = loops.find((loop) => showsSame(loop, was));
+  if (elsewhere !== undefined)
+    return { state: 'not-ours', found: `${was.file} is attached as ${elsewhere.device} by now` };
+  return { state: 'ours' };
+}
+
+async function loopAt(host: ReadHost, device: string): Promise<LoopDevice> {
+  const { path, number } = await deviceNode(host, device);
+  const loop = (await loopDevices(host)).find((each) => number === `7:${each.number}`);
+  if (loop !== undefined) return loop;
+  throw new RefusedError(`${path} is no loop device with a file behind it`, {
+    remedy: 'those that there are: bofh block loop list',
+  });
+}
+
+// Also of one that a process merely has open: losetup would say nothing, and it could not be taken back. That some
+// process could not be looked into (there are always some) proves no use; what comes of it the kernel tells afterwards.
+async function refuseUsed(host: ReadHost, device: string): Promise<void> {
+  const who = await everyHolder(host, device);
+  if (who.some(({ kind }) => kind !== 'unknown')) throw inUse(device, who);
+}
+
+async function refuseLost(
+  host: ReadHost,
+  { file, inode, filesystem, number }: Pick<LoopDevice, 'file' | 'inode' | 'filesystem' | 'number'>,
+): Promise<void> {
+  const stat = await host.stat(file);
+  if (stat?.kind === 'file' && stat.inode === inode && stat.device === filesystem) return;
+  const what = stat === undefined ? 'has no such name any more' : 'is another one by now';
+  throw new RefusedError(`/dev/loop${number}: the file ${file} ${what}, and could not be attached again`, {
+    remedy: `if nothing in it is needed: losetup --detach /dev/loop${number}`,
+  });
+}
+
+function taken({ number, file }: Undo, here: LoopDevice): RefusedError {
+  return new RefusedError(
+    `${here.device} is attached to ${here.file} by now: ${file} cannot be attached there again`,
+    { remedy: `detach it (losetup --detach /dev/loop${number}), then bofh recover` },
+  );
+}

@@ -1,0 +1,63 @@
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { everyHolder, inWords, remedyFor } from '../holders/index.ts';
+import { kernelText } from '../node.ts';
+import { until } from '../wait.ts';
+import { attachedLoops, detach } from './commands.ts';
+import type { Attachment, LoopDevice } from './schema.ts';
+
+/** Every loop device that has a file behind it, by number. CommandError or ParseError for who is not root. */
+export async function loopDevices(host: ReadHost): Promise<readonly LoopDevice[]> {
+  return [...(await host.run(attachedLoops()))].sort((one, other) => one.number - other.number);
+}
+
+/** The device of that number, when a file is behind it. */
+export async function loopNumbered(host: ReadHost, number: number): Promise<LoopDevice | undefined> {
+  return (await loopDevices(host)).find((loop) => loop.number === number);
+}
+
+/** The loop device that shows this part of a file in just this way, and is not about to go. */
+export async function loopShowing(
+  host: ReadHost,
+  { file, ...how }: Pick<LoopDevice, 'file' | 'offset' | 'limit' | 'mode' | 'partitions'>,
+): Promise<LoopDevice | undefined> {
+  const stat = await host.stat(file);
+  if (stat === undefined) return undefined;
+  const asked = { ...how, inode: stat.inode, filesystem: stat.device, autoclear: false };
+  const keys = ['inode', 'filesystem', 'offset', 'limit', 'mode', 'partitions', 'autoclear'] as const;
+  return (await loopDevices(host)).find((loop) => keys.every((key) => loop[key] === asked[key]));
+}
+
+/** Does it show this very part of this very file? How it shows it (for reading only, its sectors) is left aside. */
+export function showsSame(loop: LoopDevice, of: Omit<Attachment, 'number'>): boolean {
+  const keys = ['inode', 'filesystem', 'offset', 'limit'] as const;
+  return keys.every((key) => loop[key] === of[key]);
+}
+
+/**
+ * What tells one attachment from the next at the same number (Linux 5.15 and newer count every one of the boot);
+ * null where the kernel does not count.
+ */
+export async function diskSequence(host: ReadHost, number: number): Promise<string | null> {
+  return (await kernelText(host, `/sys/block/loop${number}/diskseq`)) ?? null;
+}
+
+/**
+ * Detaches and waits until it is so: of a device that somebody has open, losetup 2.38 has only said that it is to go
+ * with the last one, and the kernel does that by itself. RefusedError with whoever has it open.
+ */
+export async function detachAndWait(host: ChangeHost, loop: LoopDevice): Promise<void> {
+  const { device, number } = loop;
+  const isGone = async (): Promise<boolean> => {
+    const now = await loopNumbered(host, number);
+    return now === undefined || !showsSame(now, loop);
+  };
+  if (!loop.autoclear) await host.run(detach(device));
+  if (await until({ check: isGone, limitMs: 5_000 })) return;
+  const who = await everyHolder(host, device);
+  const why = who.length === 0 ? 'somebody that could not be found has it open' : inWords(who);
+  throw new RefusedError(`${device} is to be detached, and the kernel does so when nobody uses it: ${why}`, {
+    remedy: remedyFor(who),
+    holders: who,
+  });
+}

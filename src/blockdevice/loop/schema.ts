@@ -1,0 +1,69 @@
+import * as z from 'zod/mini';
+import { absolutePath } from '../path.ts';
+
+const count = z.number().check(z.int(), z.nonnegative());
+
+/** Columns of `losetup --list`: the keys of a row of `--json` in capitals (util-linux 2.38 to 2.41). */
+export const loopColumns = [
+  'NAME',
+  'AUTOCLEAR',
+  'RO',
+  'OFFSET',
+  'SIZELIMIT',
+  'BACK-INO',
+  'BACK-MAJ:MIN',
+  'BACK-FILE',
+  'DIO',
+  'PARTSCAN',
+  'LOG-SEC',
+] as const;
+
+/** `losetup --json --list`. Of a device that was detached meanwhile all that is behind it is null. */
+export const loopListSchema = z.object({
+  loopdevices: z.array(
+    z.object({
+      name: z.string().check(z.regex(/^\/dev\/loop\d+$/)),
+      autoclear: z.boolean(),
+      ro: z.boolean(),
+      offset: z.nullable(count),
+      sizelimit: z.nullable(count),
+      'back-ino': z.nullable(count),
+      'back-maj:min': z.nullable(z.string().check(z.regex(/^\s*\d+:\d+\s*$/))),
+      'back-file': z.nullable(z.string()),
+      dio: z.boolean(),
+      partscan: z.boolean(),
+      'log-sec': count,
+    }),
+  ),
+});
+
+/** How a loop device is attached, and to what. Plain JSON, so that it can be journalled. */
+export const attachment = z.strictObject({
+  /** Of `/dev/loop3`: 3. */
+  number: count,
+  /** Its path; what it leads to is told by the inode. */
+  file: absolutePath,
+  inode: z.string().check(z.regex(/^[0-9]+$/)),
+  /** `major:minor` of the filesystem that the file lies in. */
+  filesystem: z.string().check(z.regex(/^[0-9]+:[0-9]+$/)),
+  offset: count,
+  /** How much of the file it shows at most; 0: all of it. */
+  limit: count,
+  mode: z.enum(['ro', 'rw']),
+  partitions: z.enum(['scanned', 'ignored']),
+  sectorSize: count,
+  /** Past the page cache of the file. */
+  direct: z.boolean(),
+});
+
+export type Attachment = z.infer<typeof attachment>;
+
+/** A loop device with a file behind it, as the kernel has it. */
+export interface LoopDevice extends Omit<Attachment, 'file'> {
+  /** `/dev/loop3` */
+  readonly device: string;
+  /** As the kernel shows it: ends in ` (deleted)` when the file has no name any more, and is cut off at 4096 bytes. */
+  readonly file: string;
+  /** It goes by itself when nobody has it open any more. */
+  readonly autoclear: boolean;
+}

@@ -1,0 +1,2 @@
+export { attachLoop } from './loop/attach.ts';
+export { detachLoop } from './loop/detach.ts';

@@ -1,0 +1,13 @@
+import { posix } from 'node:path';
+import * as z from 'zod/mini';
+
+/** A path from the root, written in one way only: no `.`, `..`, double or trailing slash, no NUL. */
+export const absolutePath = z
+  .string()
+  .check(
+    z.refine(
+      (path) =>
+        path.startsWith('/') && path !== '/' && posix.normalize(path) === path && !/\/$|\0/.test(path),
+      'must be a whole path from /, without "..", "." or a slash too many',
+    ),
+  );

@@ -1,0 +1,115 @@
+import { closeSync, openSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { AnyOperation, Steps } from '../../src/atomic/index.ts';
+import { loopDevices } from '../../src/blockdevice/index.ts';
+import { attachLoop, detachLoop } from '../../src/blockdevice/operations.ts';
+import { RefusedError, RolledBackError, StuckError } from '../../src/errors.ts';
+import { localHost } from '../../src/host/local.ts';
+import { sequence, sh, storage, testEngine } from './sequence.ts';
+
+const host = localHost();
+const codes = [attachLoop, detachLoop] as readonly unknown[] as readonly AnyOperation[];
+let disk: ReturnType<typeof storage>;
+let file = '';
+let sequences = 0;
+let states = 0;
+
+beforeAll(() => {
+  disk = storage();
+});
+
+afterAll(() => {
+  disk.clean();
+});
+
+beforeEach(() => {
+  sequences += 1;
+  file = disk.path(`web ${sequences}.img`);
+  writeFileSync(file, '');
+  truncateSync(file, 8 * 1024 ** 2);
+});
+
+const run = <T>(body: (tx: Steps) => Promise<T>): Promise<T> => {
+  states += 1;
+  const engine = testEngine(disk.makeDir(`state-${states}`));
+  return sequence({ ...engine, find: async (kind) => codes.find((one) => one.kind === kind) }, body);
+};
+const failed = (body: (tx: Steps) => Promise<unknown>): Promise<unknown> =>
+  run(async (tx) => {
+    await body(tx);
+    throw new Error('a later step fails');
+  }).catch((error: unknown) => error);
+/** Of the file of this test alone: other loop devices of this machine come and go. */
+const mine = async () => (await loopDevices(host)).filter((loop) => loop.file.startsWith(file));
+
+describe('attachLoop', () => {
+  test('makes a device of a part of a file, and its undo takes it away again', async () => {
+    let between: unknown;
+    const error = await failed(async (tx) => {
+      await tx.step(attachLoop, { file, offset: '1m', size: '2m', mode: 'ro', sectorSize: 4096 });
+      between = await mine();
+    });
+
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(between).toMatchObject([{ offset: 1048576, limit: 2097152, mode: 'ro', sectorSize: 4096 }]);
+    expect(await mine()).toEqual([]);
+  });
+
+  test('is refused for a file that is attached already', async () => {
+    const device = sh('losetup', '--find', '--show', file).trim();
+    const error = await run((tx) => tx.step(attachLoop, { file })).catch((one: unknown) => one);
+    sh('losetup', '--detach', device);
+
+    expect(error).toBeInstanceOf(RefusedError);
+    expect(String(error)).toContain(device);
+  });
+
+  test('its undo is stuck while a process has the device open, and names that process', async () => {
+    let open = -1;
+    const error = await failed(async (tx) => {
+      const { device } = await tx.step(attachLoop, { file });
+      open = openSync(device, 'r');
+    });
+    const left = await mine();
+    closeSync(open);
+
+    expect(error).toBeInstanceOf(StuckError);
+    expect(String(error)).toContain(`process ${process.pid} (`);
+    expect(left).toMatchObject([{ autoclear: true }]);
+    expect(await mine()).toEqual([]);
+  }, 30_000);
+});
+
+describe('detachLoop', () => {
+  test('takes the file away, and its undo gives it back at the same number', async () => {
+    const device = sh('losetup', '--find', '--show', '--partscan', '--offset', '4096', file).trim();
+    const before = await mine();
+    let between: unknown;
+    const error = await failed(async (tx) => {
+      await tx.step(detachLoop, { device });
+      between = await mine();
+    });
+    const after = await mine();
+    sh('losetup', '--detach', device);
+
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(between).toEqual([]);
+    expect(before).toHaveLength(1);
+    expect(after).toEqual(before);
+  });
+
+  test('is refused while a process has it open, and while the file has no name', async () => {
+    const device = sh('losetup', '--find', '--show', file).trim();
+    const open = openSync(device, 'r');
+    const held = await run((tx) => tx.step(detachLoop, { device })).catch((one: unknown) => one);
+    closeSync(open);
+    rmSync(file);
+    const lost = await run((tx) => tx.step(detachLoop, { device })).catch((one: unknown) => one);
+    const after = await mine();
+    sh('losetup', '--detach', device);
+
+    expect(String(held)).toContain(`process ${process.pid} (`);
+    expect(String(lost)).toContain('could not be attached again');
+    expect(after).toMatchObject([{ autoclear: false, device }]);
+  });
+});

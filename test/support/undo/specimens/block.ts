@@ -1,0 +1,46 @@
+import type { SimulatedHost } from '../../../../src/testing/index.ts';
+import type { Specimens } from '../specimens.ts';
+
+/** An image that another one, of somebody else, lies beside: that one is attached. */
+function image(host: SimulatedHost): string {
+  host.admin.writeFile('/srv/web10.img', '0'.repeat(8192));
+  host.admin.losetup('/srv/web10.img');
+  host.admin.writeFile('/srv/web1.img', '1'.repeat(8192));
+  return '/srv/web1.img';
+}
+
+export const block: Specimens['block'] = {
+  attachLoop: [
+    {
+      stage: (host) => {
+        const file = image(host);
+        return (tx) => tx.block.attachLoop({ file });
+      },
+    },
+    {
+      title: 'a part, for reading only',
+      stage: (host) => {
+        const file = image(host);
+        host.admin.losetup(file, { mode: 'ro' });
+        const part = { offset: 4096, size: 2048, mode: 'ro', partitions: 'scanned' } as const;
+        return (tx) => tx.block.attachLoop({ file, ...part });
+      },
+    },
+  ],
+  detachLoop: [
+    {
+      stage: (host) => {
+        const device = host.admin.losetup(image(host), { minor: 7 });
+        return (tx) => tx.block.detachLoop({ device });
+      },
+    },
+    {
+      title: 'a part, with sectors of 4 KiB',
+      stage: (host) => {
+        const how = { offset: 4096, limit: 4096, mode: 'ro', sectorSize: 4096, direct: true } as const;
+        const device = host.admin.losetup(image(host), how);
+        return (tx) => tx.block.detachLoop({ device });
+      },
+    },
+  ],
+};

@@ -1,0 +1,96 @@
+import { describe, expect, test } from 'vitest';
+import { attach, attachedLoops, detach } from '../../../../src/blockdevice/loop/commands.ts';
+import type { Attachment } from '../../../../src/blockdevice/loop/schema.ts';
+import { recorded } from '../fixtures.ts';
+
+const plain: Attachment = {
+  ...{ number: 3, file: '/srv/web1.img', inode: '17', filesystem: '254:0', offset: 0, limit: 0 },
+  ...{ mode: 'rw', partitions: 'ignored', sectorSize: 512, direct: false },
+};
+const listed = (stdout: string) => attachedLoops().parse({ exitCode: 0, stdout, stderr: '' });
+
+describe('argv', () => {
+  test('a file at the number that was chosen, and nothing that is not asked for', () => {
+    expect(attach(plain)).toMatchObject({
+      argv: ['/dev/loop3', '/srv/web1.img'],
+      access: 'change',
+    });
+  });
+
+  test('a part of it, with all that can be asked', () => {
+    const part = { offset: 4096, limit: 8192, mode: 'ro', partitions: 'scanned' } as const;
+
+    expect(attach({ ...plain, ...part, sectorSize: 4096, direct: true }).argv).toEqual([
+      ...['--read-only', '--partscan', '--offset', '4096', '--sizelimit', '8192'],
+      ...['--sector-size', '4096', '--direct-io=on', '/dev/loop3', '/srv/web1.img'],
+    ]);
+  });
+
+  test('one device is detached, never all', () => {
+    expect(detach('/dev/loop3').argv).toEqual(['--detach', '/dev/loop3']);
+  });
+
+  test('the list is of all: of one that is detached losetup prints a row as well', () => {
+    expect(attachedLoops().argv.join(' ')).not.toContain('/dev/');
+  });
+});
+
+describe('attachedLoops', () => {
+  test('tells what is behind each, and how', () => {
+    const found = listed(recorded('losetup/list-many@2.38.1').stdout);
+
+    expect(found.find(({ number }) => number === 62)).toEqual({
+      ...{ device: '/dev/loop62', number: 62, file: '/srv/blk/web 2.img', filesystem: '254:0' },
+      ...{ inode: expect.stringMatching(/^\d+$/), offset: 1048576, limit: 4194304 },
+      ...{ mode: 'ro', partitions: 'scanned', sectorSize: 4096, direct: false, autoclear: false },
+    });
+    expect(found.find(({ number }) => number === 63)).toMatchObject({
+      file: '/srv/blk/gone.img (deleted)',
+      autoclear: true,
+    });
+    expect(found).toHaveLength(3);
+  });
+
+  test('finds none where there are none, and where the only one was detached meanwhile', () => {
+    expect(listed(recorded('losetup/list-none@2.38.1').stdout)).toEqual([]);
+    expect(listed(recorded('losetup/list-detached@2.38.1').stdout)).toEqual([]);
+  });
+
+  test('does not take what only root is told for nothing', () => {
+    expect(() => listed(recorded('losetup/list-not-root@2.38.1').stdout)).toThrow(/cannot be told/);
+  });
+
+  test('refuses an answer without the list, and nothing at all', () => {
+    expect(() => listed('{}')).toThrow();
+    expect(() => listed('')).toThrow();
+  });
+
+  const [row = {}] = JSON.parse(recorded('losetup/list-many@2.38.1').stdout).loopdevices as readonly Record<
+    string,
+    unknown
+  >[];
+  test.each(Object.keys(row))('refuses a row whose "%s" is missing or of another sort', (key) => {
+    const { [key]: _, ...rest } = row;
+
+    expect(() => listed(JSON.stringify({ loopdevices: [rest] }))).toThrow();
+    expect(() => listed(JSON.stringify({ loopdevices: [{ ...row, [key]: [] }] }))).toThrow();
+  });
+});
+
+describe('why it failed', () => {
+  test.each([
+    ['attach-busy', 'busy'],
+    ['attach-missing-file', 'not-found'],
+    ['detach-detached', 'not-found'],
+    ['detach-missing', 'not-found'],
+  ] as const)('%s: %s', (name, reason) => {
+    const answer = recorded(`losetup/${name}@2.38.1`);
+
+    expect(answer.exitCode).toBe(1);
+    expect(attach(plain).classify?.(answer)).toBe(reason);
+  });
+
+  test('of a device that is open losetup says nothing, and exits 0', () => {
+    expect(recorded('losetup/detach-open@2.38.1')).toMatchObject({ exitCode: 0, stdout: '', stderr: '' });
+  });
+});

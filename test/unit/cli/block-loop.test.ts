@@ -1,0 +1,71 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import * as answers from '../../../src/cli/answers.ts';
+import { RefusedError } from '../../../src/errors.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { failureOf } from '../concurrency/support.ts';
+import { typed } from '../plan/support.ts';
+
+const file = '/srv/web1.img';
+let host: SimulatedHost;
+beforeEach(() => {
+  host = simulatedHost();
+  host.admin.writeFile(file, 'x'.repeat(8192));
+});
+
+const json = async (...line: readonly string[]): Promise<unknown> =>
+  JSON.parse((await typed(host, ['--json', 'block', 'loop', ...line])).stdout);
+
+describe('bofh block loop', () => {
+  it('attach makes the device and says which it is', async () => {
+    expect(answers.blockLoopAttach.parse(await json('attach', file))).toEqual({
+      ...{ device: '/dev/loop0', file, was: 'attached' },
+    });
+    expect(host.world.loops.get(0)).toMatchObject({ mode: 'rw', partitions: 'ignored', offset: 0, limit: 0 });
+  });
+
+  it('attach takes a part, for reading only, with its partitions', async () => {
+    await json('attach', file, '--offset', '1k', '--size', '4k', '--read-only', '--partitions');
+
+    const part = { offset: 1024, limit: 4096, mode: 'ro', partitions: 'scanned' };
+    expect(host.world.loops.get(0)).toMatchObject(part);
+  });
+
+  it('attach is refused for a file that is attached; with --adopt that device will do', async () => {
+    host.admin.losetup(file, { minor: 4 });
+    const before = host.changes.length;
+
+    expect(await failureOf(json('attach', file))).toBeInstanceOf(RefusedError);
+    expect(await json('attach', file, '--adopt')).toEqual({ device: '/dev/loop4', file, was: 'adopted' });
+    expect(
+      host.changes
+        .slice(before)
+        .filter((change) => change.what === 'command' && change.command.tool === 'losetup'),
+    ).toEqual([]);
+  });
+
+  it('does not adopt what shows another part, or in another way, or is about to go', async () => {
+    host.admin.losetup(file, { mode: 'ro' });
+
+    expect(await failureOf(json('attach', file, '--adopt'))).toBeInstanceOf(RefusedError);
+    expect(await failureOf(json('attach', file, '--adopt', '--offset', '1k'))).toBeInstanceOf(RefusedError);
+  });
+
+  it('list tells each with its file; there may be none', async () => {
+    expect(answers.blockLoopList.parse(await json('list'))).toEqual([]);
+    host.admin.losetup(file, { minor: 2, limit: 4096 });
+
+    expect(answers.blockLoopList.parse(await json('list'))).toEqual([
+      expect.objectContaining({ device: '/dev/loop2', file, offset: 0, size: 4096, mode: 'rw' }),
+    ]);
+    expect((await typed(host, ['block', 'loop', 'list'])).stdout).toMatch(/\/dev\/loop2 +\/srv\/web1.img/);
+  });
+
+  it('detach takes the file away', async () => {
+    host.admin.losetup(file);
+
+    expect(answers.blockLoopDetach.parse(await json('detach', '/dev/loop0'))).toEqual({
+      ...{ device: '/dev/loop0', file },
+    });
+    expect(host.world.loops.size).toBe(0);
+  });
+});
