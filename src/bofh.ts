@@ -15,7 +15,8 @@ import { UsageError } from './errors.ts';
 import { localHost } from './host/local.ts';
 import { processSignals, thisUser } from './host/process.ts';
 import { bindOperations, findOperation, loadOperations, type Tx } from './operations.ts';
-import { defaultSite, type Site } from './site.ts';
+import { defaultSite, overrideSite, type Site, type SiteSettings } from './site.ts';
+import { siteSettings, type SiteSetting } from './site-settings.ts';
 import { version } from './version.ts';
 
 /** What every call of the public API works with: a host, its site's policy, and where its journals are. */
@@ -87,6 +88,21 @@ export function currentBofh(): Bofh {
 /** Runs a body with another ambient `Bofh`. */
 export function withBofh<T>(bofh: Bofh, body: () => T): T {
   return ambient.run(guarded(bofh), body);
+}
+
+/**
+ * Runs a body with some settings of the site replaced, each as a whole: `await withSite({ volumeGroup: 'vg1' }, async () =>
+ * …)`. It may stand in another one, and inside `atomic()`; what runs beside it keeps its own, and when the body has
+ * ended, in whatever way, all is as before. Throws UsageError for what is no setting, before the body runs.
+ */
+export function withSite<T>(overrides: SiteSettings, body: () => T): T {
+  const bofh = currentBofh();
+  return ambient.run({ ...bofh, site: overrideSite(bofh.site, overrides) }, body);
+}
+
+/** Every setting of the site as it is here, with its description and who has said what it is. */
+export function settings(): readonly SiteSetting[] {
+  return siteSettings(currentBofh().site);
 }
 
 /** Its engine begins no sequence inside an open one: `new AtomicOperationSequence({ engine })` asks it for locks. */

@@ -48,13 +48,62 @@ export function defineSite(settings: SiteSettings): SiteSettings {
 /** The settings with their defaults. Throws UsageError that names each bad key, and the nearest known one. */
 export function parseSite(value: unknown, source: string): Site {
   const parsed = siteSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return known(parsed.data, fromAll(value, { by: 'site file', where: source }));
   const issues = parsed.error.issues.map((issue) => {
     const path = issue.path.join('.');
     if (issue.code === 'unrecognized_keys') return issue.keys.map(unknownKey).join('; ');
     return path === '' ? issue.message : `${path}: ${issue.message}`;
   });
   throw new UsageError(`${source}: ${issues.join('; ')}`);
+}
+
+/** Who has said what a setting is. */
+export interface Origin {
+  readonly by: 'default' | 'site file' | 'override' | 'program';
+  /** The file. */
+  readonly where?: string;
+}
+
+type Origins = ReadonlyMap<string, Origin>;
+
+// Beside the policy, which is plain data that people make and compare; a copy of it is one that a program has made.
+const origins = new WeakMap<Site, Origins>();
+
+/** Who has said what this setting of a policy is. */
+export function originOf(site: Site, setting: keyof Site): Origin {
+  return origins.get(site)?.get(setting) ?? { by: origins.has(site) ? 'default' : 'program' };
+}
+
+/**
+ * A policy with some of its settings replaced, each as a whole. It is another value: neither can be changed. Throws
+ * UsageError, as for a site file.
+ */
+export function overrideSite(site: Site, overrides: SiteSettings): Site {
+  const own = fromAll(overrides, { by: 'override' });
+  const parsed = parseSite({ ...site, ...overrides }, 'the overrides of the site');
+  const settings = Object.keys(parsed).filter(isSetting);
+  return known(parsed, new Map([...settings.map((key) => [key, originOf(site, key)] as const), ...own]));
+}
+
+function isSetting(key: string): key is keyof Site {
+  return Object.hasOwn(siteSchema.shape, key);
+}
+
+function fromAll(value: unknown, origin: Origin): Origins {
+  const keys = typeof value === 'object' && value !== null ? Object.keys(value) : [];
+  return new Map(keys.map((key) => [key, origin]));
+}
+
+function known(site: Site, from: Origins): Site {
+  const frozen = deeplyFrozen(site);
+  origins.set(frozen, from);
+  return frozen;
+}
+
+function deeplyFrozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  for (const inner of Object.values(value)) deeplyFrozen(inner);
+  return Object.freeze(value);
 }
 
 /** The policy of a site that says nothing. */

@@ -91,6 +91,20 @@ export const doctor = z.array(
   }),
 );
 
+/** `bofh doctor --settings` */
+export const doctorSettings = z.array(
+  z.strictObject({
+    name: text,
+    /** null: nobody has set it, and it has no default. */
+    value: z.unknown(),
+    /** `override` is withSite() in a script, `program` a value that a program has made itself. */
+    from: z.enum(['default', 'site file', 'environment', 'option', 'override', 'program']),
+    /** The file, the variable or the option. */
+    where: z.nullable(text),
+    description: text,
+  }),
+);
+
 /** `bofh recover` */
 export const recovered = z.array(
   z.strictObject({
@@ -462,6 +476,7 @@ export type JournalShow = z.infer<typeof journalShow>;
 export type ShownStep = z.infer<typeof step>;
 export type JournalPrune = z.infer<typeof journalPrune>;
 export type Doctor = z.infer<typeof doctor>;
+export type DoctorSettings = z.infer<typeof doctorSettings>;
 export type RecoveredList = z.infer<typeof recovered>;
 export type BlockResize = z.infer<typeof blockResize>;
 export type BlockLoopList = z.infer<typeof blockLoopList>;

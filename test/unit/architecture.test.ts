@@ -20,6 +20,7 @@ const order = [
   ['layers.ts'],
   ['stack'],
   ['site.ts'],
+  ['site-settings.ts'],
   ['vm'],
   ['doctor'],
   ['bofh.ts'],
