@@ -9,6 +9,7 @@ const drivers = {
   mount: () => import('./mount/operations.ts'),
   copy: () => import('./copy/operations.ts'),
   crypt: () => import('./crypt/operations.ts'),
+  btrfs: () => import('./btrfs/operations.ts'),
   xen: () => import('./xen/operations.ts'),
 } as const;
 

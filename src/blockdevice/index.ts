@@ -14,6 +14,7 @@ export {
   holders,
   inWords,
   mountHolders,
+  mountsElsewhere,
   namingHolders,
   remedyFor,
 } from './holders/index.ts';

@@ -395,6 +395,58 @@ export const networkList = z.array(networkShow);
 
 const mib = count;
 
+const subvolume = {
+  id: count,
+  /** From the top level of the filesystem; null when it is no UTF-8. */
+  path: z.nullable(text),
+  /** For people. */
+  shown: text,
+  uuid: z.nullable(text),
+  /** What it is a snapshot of. */
+  parentUuid: z.nullable(text),
+  /** What it was received from. */
+  receivedUuid: z.nullable(text),
+};
+
+/** `bofh btrfs list PATH` */
+export const btrfsList = z.array(z.strictObject({ ...subvolume, default: z.boolean() }));
+
+/** `bofh btrfs show PATH` */
+export const btrfsShow = z.strictObject({
+  ...subvolume,
+  /** ISO 8601. */
+  made: z.nullable(text),
+  mode: z.enum(['ro', 'rw']),
+  generation: count,
+  snapshots: z.array(text),
+});
+
+const share = z.strictObject({ device: text, bytes: count });
+
+/** `bofh btrfs usage PATH`: bytes. */
+export const btrfsUsage = z.strictObject({
+  size: count,
+  allocated: count,
+  unallocated: count,
+  missing: count,
+  used: count,
+  free: count,
+  freeAtLeast: count,
+  spaces: z.array(
+    z.strictObject({ kind: text, profile: text, size: count, used: count, devices: z.array(share) }),
+  ),
+  unallocatedOn: z.array(share),
+});
+
+/** `bofh btrfs create`, `bofh btrfs snapshot create` */
+export const btrfsMade = z.strictObject({ path: text, id: count, uuid: text });
+
+/** `bofh btrfs delete` */
+export const btrfsRemoved = z.strictObject({ path: text, id: count, uuid: z.nullable(text) });
+
+/** `bofh btrfs set-default`, `bofh btrfs set-mode` */
+export const btrfsSet = z.strictObject({ path: text, now: text, was: text });
+
 /** `bofh xen list` */
 export const xenList = z.array(
   z.strictObject({
@@ -482,6 +534,12 @@ export type BlockResize = z.infer<typeof blockResize>;
 export type BlockLoopList = z.infer<typeof blockLoopList>;
 export type BlockLoopAttach = z.infer<typeof blockLoopAttach>;
 export type BlockLoopDetach = z.infer<typeof blockLoopDetach>;
+export type BtrfsList = z.infer<typeof btrfsList>;
+export type BtrfsShow = z.infer<typeof btrfsShow>;
+export type BtrfsUsage = z.infer<typeof btrfsUsage>;
+export type BtrfsMade = z.infer<typeof btrfsMade>;
+export type BtrfsRemoved = z.infer<typeof btrfsRemoved>;
+export type BtrfsSet = z.infer<typeof btrfsSet>;
 export type LvmList = z.infer<typeof lvmList>;
 export type LvmRename = z.infer<typeof lvmRename>;
 export type MountList = z.infer<typeof mountList>;

@@ -3,6 +3,7 @@ import { version } from '../version.ts';
 import { addBlock } from './grammar/block.ts';
 import { addBoot } from './grammar/boot.ts';
 import { addCrypt } from './grammar/crypt.ts';
+import { addBtrfs } from './grammar/btrfs.ts';
 import { addDoctor } from './grammar/doctor.ts';
 import { addFilesystem } from './grammar/filesystem.ts';
 import { addJournal } from './grammar/journal.ts';
@@ -58,6 +59,7 @@ export function program(invoke: Invoke): Command {
   addFilesystem(noun(root, 'filesystem', 'filesystems and swap areas, each by its device'), verb);
   addCrypt(noun(root, 'crypt', 'encrypted devices (LUKS)'), verb);
   addNetwork(noun(root, 'network', 'interfaces and bridges of this host'), verb);
+  addBtrfs(noun(root, 'btrfs', 'subvolumes and snapshots of a mounted btrfs'), verb);
   addJournal(noun(root, 'journal', 'what bofh has done, and what is unfinished'), verb);
   addRecover(root, verb);
   addDoctor(root, verb);

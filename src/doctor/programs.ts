@@ -33,6 +33,12 @@ const known: Readonly<Partial<Record<string, Known>>> = {
     tested: '1.47.0',
   },
   tar: { tool: 'tar', argv: ['--version'], line: /\(GNU tar\) (?<version>\d+(?:\.\d+)+)/, tested: '1.34' },
+  'btrfs-progs': {
+    tool: 'btrfs',
+    argv: ['--version'],
+    line: /^btrfs-progs v(?<version>\d+(?:\.\d+)+)/m,
+    tested: '6.2',
+  },
   coreutils: {
     tool: 'sync',
     argv: ['--version'],

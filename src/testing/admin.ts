@@ -1,10 +1,12 @@
 import { posix } from 'node:path';
 import { devices, dropReleased, findLv, freePvs, pvStart } from './devices.ts';
+import { movedInside } from './btrfs.ts';
 import * as files from './files.ts';
 import { resolve } from './resolve.ts';
 import { addInode, emptyTree, file, inodeOf, type Inode, symlink } from './tree.ts';
 import { sizeOf } from './tools/sizes.ts';
 import { createLv, removeLv } from './tools/volumes.ts';
+import { btrfsTools } from './tools/btrfs.ts';
 import { addMount, removeMount } from './tools/mounts.ts';
 import { newSlot, openMapping } from './tools/crypt.ts';
 import { attachLoop, type LoopOptions } from './tools/loop.ts';
@@ -72,6 +74,10 @@ export interface Admin {
   ): Domain;
   destroyDomain(name: string): void;
   setDomain(name: string, state: Domain['state']): void;
+  /** A btrfs command, as the model knows it. */
+  btrfs(...argv: readonly string[]): void;
+  /** Over nothing, in the same filesystem. */
+  rename(from: string, to: string): void;
   readFile(path: string): string;
 }
 
@@ -201,6 +207,13 @@ export function admin(world: World): Admin {
       world.domains = world.domains.filter((each) => each !== domain);
     }),
     setDomain: does((name, state) => void (domainOf(name).state = state)),
+    btrfs: does((...argv) => {
+      const { exitCode, stderr } = must(btrfsTools.btrfs, 'btrfs')({ world, tool: 'btrfs', argv });
+      if (exitCode !== 0) throw new TypeError(`the administrator's btrfs failed: ${stderr}`);
+      for (const { type, storage } of world.mounts)
+        if (type === 'btrfs' && storage !== undefined) settle(world, storage);
+    }),
+    rename: does((from, to) => put(to, () => move(world, from, to))),
     readFile: (path) => new TextDecoder().decode(files.readFile(world, path)),
   };
 }
@@ -240,6 +253,11 @@ function plantAt(world: World, path: string, inode: Inode): void {
   files.makeDir(world, posix.dirname(path), 0o755, true);
   const parent = files.reached(world, 'create', posix.dirname(path));
   addInode(parent.tree, parent.ino, posix.basename(path), inode);
+}
+
+function move(world: World, from: string, to: string): void {
+  movedInside(world, from, to);
+  files.renamePath(world, from, to);
 }
 
 function deviceOf(world: World, path: string) {

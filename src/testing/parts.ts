@@ -1,3 +1,4 @@
+import type { Btrfs } from './btrfs.ts';
 import type { Tree } from './tree.ts';
 
 /** What blkid(8) tells of a device's content. */
@@ -45,6 +46,8 @@ export interface Content {
   readonly tree?: Tree;
   /** Beside the superblock of a LUKS device. */
   readonly luks?: { readonly slots: readonly LuksSlot[] };
+  /** Of a btrfs; missing: as mkfs left it. */
+  readonly btrfs?: Btrfs;
   /** Mounted for writing, or was when the power failed: its journal holds what only a mount brings out. */
   readonly needsRecovery?: boolean;
   /** A filesystem of a real host, which a plan does not mount: nobody can tell what is in it. */

@@ -15,6 +15,7 @@ import type { Overlay, World } from './world.ts';
 
 import { loopsOf } from './real-facts.ts';
 import { pageIn } from './overlay.ts';
+import { prepareBtrfs } from './real-btrfs.ts';
 
 /**
  * Makes ready what a command needs of the real host. Gives a way to ask the real host itself, for a read about what
@@ -42,6 +43,12 @@ export async function prepareReal<T>(
       if (command.access !== 'read') await importAt(overlay, world, paths.at(0) ?? '');
       return command.access === 'read' ? askDevice(overlay, world, command) : undefined;
     case 'btrfs':
+      if (isOfSpace(command)) return ask(overlay, command);
+      if (isOfSubvolumes(command)) {
+        await prepareBtrfs(overlay, world, command);
+        return undefined;
+      }
+      return await prepareMounted(overlay, world, command);
     case 'stat':
     case 'xfs_growfs':
       return await prepareMounted(overlay, world, command);
@@ -89,6 +96,15 @@ async function knowLoops(overlay: Overlay, world: World): Promise<void> {
   for (const loop of await loopsOf(overlay.real)) world.loops.set(loop.minor, loop);
   overlay.loopsAreKnown = true;
   world.revision += 1;
+}
+
+/** What the model does not change of a btrfs: its space and its quota groups. */
+function isOfSpace({ argv: [group, verb] }: Command<unknown>): boolean {
+  return (group === 'filesystem' && verb === 'usage') || group === 'qgroup';
+}
+
+function isOfSubvolumes({ argv: [group, verb] }: Command<unknown>): boolean {
+  return group === 'subvolume' || group === 'property' || verb === 'rootid' || verb === 'sync';
 }
 
 /** Makes a path known, and the block device, if it leads to one. */

@@ -7,6 +7,7 @@ import { unmodelled } from './options.ts';
 import { inputText } from './keys.ts';
 import { ok, type ToolCall, type ToolModel } from './tools/answer.ts';
 import { blockTools } from './tools/block.ts';
+import { btrfsTools } from './tools/btrfs.ts';
 import { cryptTools } from './tools/crypt.ts';
 import { fillTools } from './tools/fill.ts';
 import { loopTools } from './tools/loop.ts';
@@ -18,6 +19,7 @@ import { sizeTools } from './tools/sizes.ts';
 import { pvChanges } from './tools/pv-change.ts';
 import { vgChanges } from './tools/vg-change.ts';
 import { tableTools } from './tools/tables.ts';
+import { moveTools } from './tools/move.ts';
 import { xlTools } from './tools/xl.ts';
 import type { SimulatedProcess, World } from './world.ts';
 
@@ -31,9 +33,12 @@ const models: Readonly<Record<string, ToolModel>> = {
   ...mountTools,
   ...networkTools,
   ...sizeTools,
+  // What it does not know of btrfs it hands on to that of the sizes.
+  ...btrfsTools,
   ...pvChanges,
   ...vgChanges,
   ...tableTools,
+  ...moveTools,
   ...xlTools,
   udevadm: (call) => sayNothing(call, call.argv[0] === 'settle'),
   logger: (call) => sayNothing(call, call.argv[0] === '--tag'),
@@ -190,7 +195,9 @@ function understood<T>(command: Command<T>, answer: Answer): T {
   if (!(command.accepts ?? [0]).includes(answer.exitCode))
     throw new CommandError({ tool, argv, reason: command.classify?.(answer) ?? 'unknown', ...answer });
   try {
-    return command.parse(answer);
+    const bytes =
+      command.encoding === 'latin1' ? Buffer.from(answer.stdout).toString('latin1') : answer.stdout;
+    return command.parse({ ...answer, stdout: bytes });
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new ParseError(`the answer of ${commandLine(command)} was not understood: ${why}`, { cause });

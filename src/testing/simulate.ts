@@ -21,6 +21,7 @@ export async function simulate(real: ReadHost): Promise<SimulatedHost> {
   if (xen === undefined) missing.add('xen');
   const overlay: Overlay = {
     ...{ real, imported: new Map(), absent: new Set(), listed: new Set(), listings: new Map(), missing },
+    btrfs: new Map(),
     uncovered: new Set(),
     volumes: lvm?.volumes ?? new Map<string, never>(),
     backends: await backendsOf(real),

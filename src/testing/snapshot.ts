@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { describeBtrfs } from './btrfs.ts';
 import { deviceByNumber, devices } from './devices.ts';
 import { type Inode, inodeOf, linksOf, type Tree, walk } from './tree.ts';
 import type { Content, Loop } from './parts.ts';
@@ -67,7 +68,7 @@ function contents(
   when: 'now' | 'durable',
   rewrite: Rewrite,
 ): readonly string[] {
-  return [...all].flatMap(([storage, { superblock, tree, luks }]) => {
+  return [...all].flatMap(([storage, { superblock, tree, luks, btrfs }]) => {
     if (isUnreachable(all, storage)) return [];
     const where = `${when} ${nameOf(world, storage)}`;
     const { type, uuid, label, blocks, blockSize } = superblock ?? {};
@@ -77,7 +78,8 @@ function contents(
         ? 'blank'
         : [type, uuid, label, size].filter((word) => word !== undefined).join(' ');
     const slots = luks?.slots.map(({ slot, key, kdf }) => `${where} key slot ${slot} ${kdf} ${key}`) ?? [];
-    const first = storage.startsWith('tmpfs:') ? [] : [`${where} holds ${signature}`, ...slots];
+    const more = btrfs === undefined ? [] : describeBtrfs(btrfs).map((line) => `${where} ${line}`);
+    const first = storage.startsWith('tmpfs:') ? [] : [`${where} holds ${signature}`, ...slots, ...more];
     return tree === undefined ? first : [...first, ...files(tree, storage, where, rewrite)];
   });
 }

@@ -1,3 +1,5 @@
+import { devices } from './devices.ts';
+import { resolve } from './resolve.ts';
 import { addMount } from './tools/mounts.ts';
 import { directory, emptyTree, file, plant, symlink, type Inode } from './tree.ts';
 import type { Disk, VolumeGroup } from './parts.ts';
@@ -54,6 +56,7 @@ export function boot(world: World): void {
   const control: Inode = { kind: 'other', mode: 0o600, uid: 0, gid: 0 };
   if (run !== undefined && world.udev === 'running') plant(run, '/udev/control', control);
   activateAtBoot(world);
+  mountAtBoot(world);
 }
 
 function activateAtBoot(world: World): void {
@@ -64,6 +67,18 @@ function activateAtBoot(world: World): void {
         world.active.set(uuid, minor);
         minor += 1;
       }
+}
+
+/** What /etc/fstab names by its UUID, as systemd does it. */
+function mountAtBoot(world: World): void {
+  const fstab = resolve(world, '/etc/fstab', 'follow');
+  const text = fstab.found ? new TextDecoder().decode(fstab.inode.content) : '';
+  for (const [, uuid, path = '', type = ''] of text.matchAll(/^UUID=(\S+) (\S+) (\S+) /gm)) {
+    const device = devices(world).find(({ storage }) => world.live.get(storage)?.superblock?.uuid === uuid);
+    if (device === undefined) continue;
+    const { number, storage, name } = device;
+    addMount(world, { device: number, path, type, source: `/dev/${name}`, storage, words: ['rw'] });
+  }
 }
 
 function makeSystem(world: World): void {

@@ -75,6 +75,12 @@ function* sys(world: World): Generator<readonly [string, Inode]> {
   for (const device of devices(world))
     if (isReal(world, device)) yield* renamed(world, device);
     else yield* block(world, device);
+  for (const { type, storage, device } of world.mounts) {
+    const uuid = storage === undefined ? undefined : world.live.get(storage)?.superblock?.uuid;
+    const name = deviceByNumber(world, device)?.name;
+    if (type === 'btrfs' && uuid !== undefined && name !== undefined)
+      yield [`/fs/btrfs/${uuid}/devices/${name}`, symlink(`../../../../block/${name}`)];
+  }
   for (const { domid, disks } of world.domains)
     for (const { vdev, number } of disks) {
       const at = `/bus/xen-backend/devices/vbd-${domid}-${vdevNumber(vdev)}`;

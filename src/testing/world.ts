@@ -1,4 +1,5 @@
 import type { Command, ReadHost } from '../command/index.ts';
+import type { Btrfs } from './btrfs.ts';
 import { seededIds, type Ids } from './ids.ts';
 import type { Content, CryptMapping, Disk, VolumeGroup, Mount, Loop, Domain } from './parts.ts';
 import { copyTree, emptyTree, type Inode } from './tree.ts';
@@ -93,6 +94,8 @@ export interface Overlay {
   readonly listed: Set<string>;
   /** Where the model unmounted what the real host has mounted: what lies there is under that mount. */
   readonly uncovered: Set<string>;
+  /** What is known of each mounted btrfs of the real host, by the number in its mounts. */
+  readonly btrfs: Map<string, Btrfs>;
   /** Listings of the real host's archives, by path. */
   readonly listings: Map<string, string>;
   /** Logical volumes of the real host by uuid: what they were at first. */

@@ -1,4 +1,5 @@
 import { blockScenarios, loopScenarios } from './block.ts';
+import { btrfsScenarios } from './btrfs.ts';
 import { copyScenarios } from './copy.ts';
 import { cryptScenarios } from './crypt.ts';
 import { fileScenarios } from './files.ts';
@@ -19,6 +20,7 @@ export const scenarios: readonly Scenario[] = [
   ...loopScenarios,
   ...filesystemScenarios,
   ...mountScenarios,
+  ...btrfsScenarios,
   ...copyScenarios,
   ...lvmScenarios,
   ...groupScenarios,

@@ -11,6 +11,8 @@ export interface ContractContext {
   readonly directory: string;
   /** A blank block device of 64 MiB or more. */
   readonly device?: string;
+  /** Where a btrfs of 64 MiB or more is mounted, with nothing in it. */
+  readonly btrfs?: string;
   /** A volume group with at least 64 MiB free, on a host that has device-mapper. */
   readonly vg?: string;
   /** An archive of `archiveMembers`. */
@@ -19,7 +21,7 @@ export interface ContractContext {
   readonly guest?: { readonly kernel: string; readonly ramdisk: string };
 }
 
-type Optional = 'device' | 'vg' | 'tar' | 'guest';
+type Optional = 'btrfs' | 'device' | 'vg' | 'tar' | 'guest';
 
 /** One behaviour that the simulated host and the real tools must share. */
 export interface Scenario {
@@ -43,7 +45,7 @@ export async function runScenario(scenario: Scenario, context: ContractContext):
   const lacking = scenario.needs.find((part) => context[part] === undefined);
   if (lacking !== undefined) return lacking;
   // What it does not need it does not touch.
-  const none = { device: '', vg: '', tar: '', guest: { kernel: '', ramdisk: '' } };
+  const none = { btrfs: '', device: '', vg: '', tar: '', guest: { kernel: '', ramdisk: '' } };
   await scenario.run({ ...none, ...context });
   return 'ran';
 }

@@ -10,6 +10,7 @@ const here = scenarios.filter(({ needs }) => !needs.includes('vg') && !needs.inc
 
 let disk: ReturnType<typeof storage>;
 let device = '';
+let btrfs = '';
 let tar = '';
 let lock = -1;
 
@@ -18,6 +19,8 @@ beforeAll(() => {
   device = disk.ext4('image', { mebibytes: 64 }).device;
   sh('wipefs', '--all', device);
   tar = archive();
+  btrfs = disk.makeDir('btrfs');
+  sh('mount', disk.btrfs('pool'), btrfs);
   lock = openSync(disk.path('lock'), 'w', 0o600);
 });
 
@@ -51,7 +54,7 @@ function archive(): string {
 function context(name: string): ContractContext {
   const outputs = disk.makeDir(`${name}-outputs`);
   const host = localHost();
-  return { host, change: host.during({ outputs, lock }), directory: disk.makeDir(name), device, tar };
+  return { host, change: host.during({ outputs, lock }), directory: disk.makeDir(name), device, btrfs, tar };
 }
 
 describe('contract, on a loop device', () => {

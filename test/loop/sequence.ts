@@ -8,6 +8,7 @@ import { lockTable } from '../../src/atomic/lock.ts';
 import type { AnyOperation } from '../../src/atomic/operation.ts';
 import { hostProcesses } from '../../src/atomic/processes.ts';
 import { diskStore } from '../../src/atomic/store.ts';
+import * as btrfs from '../../src/btrfs/operations.ts';
 import { keysOf } from '../../src/blockdevice/index.ts';
 import { unpack } from '../../src/copy/operations.ts';
 import { create, remove } from '../../src/file/index.ts';
@@ -24,6 +25,7 @@ const operations = [
   addFstab,
   unpack,
   createFilesystem,
+  ...Object.values(btrfs),
 ] as readonly unknown[] as readonly AnyOperation[];
 
 /** The engine on this machine, with its state in a directory of the test's own. */
@@ -70,6 +72,16 @@ export function storage() {
       const device = sh('losetup', '--find', '--show', ...attach, image).trim();
       loops.push(device);
       return { device, filesystem: sh('blkid', '-p', '-o', 'value', '-s', 'UUID', device).trim() };
+    },
+    /** A loop device with a btrfs of 128 MiB, which is not mounted. */
+    btrfs: (name: string): string => {
+      const image = join(dir, name);
+      writeFileSync(image, '');
+      truncateSync(image, 128 * 1024 * 1024);
+      sh('mkfs.btrfs', '-q', image);
+      const device = sh('losetup', '--find', '--show', image).trim();
+      loops.push(device);
+      return device;
     },
     /** Everything below the directory is unmounted, newest first, and its devices go. */
     clean: (): void => {

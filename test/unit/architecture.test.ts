@@ -14,7 +14,7 @@ const order = [
   ['file'],
   ['filesystem'],
   ['mount'],
-  ['lvm', 'crypt', 'xen', 'network'],
+  ['lvm', 'crypt', 'btrfs', 'xen', 'network'],
   ['copy'],
   ['operations.ts'],
   ['layers.ts'],

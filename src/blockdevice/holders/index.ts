@@ -8,6 +8,8 @@ import { holdersEverywhere, mountHoldersEverywhere } from './every.ts';
 import { type Device, deviceByNumber } from './device.ts';
 import { type Facts, factsOf } from './facts.ts';
 import { describeMount } from './mounts.ts';
+import { type OtherMounts, otherNamespaces } from './namespaces.ts';
+import { processUses } from './scan.ts';
 import { inWords, remedyFor } from './words.ts';
 
 export { describeMount } from './mounts.ts';
@@ -53,6 +55,11 @@ export async function mountHolders(host: ReadHost, mount: MountEntry): Promise<r
         .filter(({ parent, id }) => parent === mount.id && id !== mount.id)
         .map((entry) => describeMount(entry)),
   );
+}
+
+/** The mounts of every other mount namespace that a process is in, those that it shares with ours included. */
+export async function mountsElsewhere(host: ReadHost): Promise<OtherMounts> {
+  return otherNamespaces(host, await host.run(processUses([])));
 }
 
 /** What keeps a file's name from being removed: mounts on it, and swap, whose files the kernel lets nobody remove. */

@@ -98,7 +98,7 @@ export function addMount(
   const options = [mode, ...own, ...(own.includes('noatime') ? [] : ['relatime'])].join(',');
   const mounted: Mount = {
     root: '/',
-    superOptions: mode,
+    superOptions: make.type === 'btrfs' ? `${mode},subvolid=5,subvol=/` : mode,
     ...rest,
     id: freeId(world),
     parent: parentOf(world, make.path),
@@ -107,7 +107,7 @@ export function addMount(
     userOptions,
   };
   world.mounts = [...world.mounts, mounted];
-  if (mounted.superOptions === 'rw') recovery(world, make.storage, true);
+  if (mounted.superOptions.split(',').includes('rw')) recovery(world, make.storage, true);
   if (userOptions.length > 0) writeUtab(world, mounted);
   return mounted;
 }

@@ -1,5 +1,6 @@
 import type { OperationMethods } from '../../../src/operations.ts';
 import { block } from './operations/block.ts';
+import { btrfs } from './operations/btrfs.ts';
 import { copy } from './operations/copy.ts';
 import { crypt } from './operations/crypt.ts';
 import { file } from './operations/file.ts';
@@ -36,4 +37,4 @@ export type RigSpecimens = {
 };
 
 /** The registry, as it is tried on the rig. */
-export const rigSpecimens: RigSpecimens = { block, lvm, filesystem, file, mount, copy, crypt, xen };
+export const rigSpecimens: RigSpecimens = { block, lvm, filesystem, file, mount, copy, crypt, btrfs, xen };

@@ -56,7 +56,8 @@ export function notNamed(
 ): readonly string[] {
   const steps = [...error.blocked, ...error.remaining];
   const keys = steps.flatMap(({ objects }) => objects.map((key) => unnamed(key, known)));
-  const names = keys.map((key) => key.slice(key.indexOf(':') + 1));
+  // A subvolume's key is the UUID of its filesystem and its path there.
+  const names = keys.map((key) => key.replace(/^(?:subvol:[^/]*|[^:]*:)/, ''));
   const devices = names.flatMap((name) => holding(`${states.base}\n${states.now}`, name));
   const marks = steps.length === 0 ? [] : ['bofh.ID.N', 'bofh_gone_ID_N'];
   const patterns = [

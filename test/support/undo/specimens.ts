@@ -2,6 +2,7 @@ import type { OperationMethods, Tx } from '../../../src/operations.ts';
 import type { SimulatedHost } from '../../../src/testing/index.ts';
 import type { FaultName } from './fault-names.ts';
 import { block } from './specimens/block.ts';
+import { btrfs } from './specimens/btrfs.ts';
 import { copy } from './specimens/copy.ts';
 import { crypt } from './specimens/crypt.ts';
 import { file } from './specimens/file.ts';
@@ -29,4 +30,4 @@ export type Specimens = {
   };
 };
 
-export const specimens: Specimens = { block, lvm, filesystem, file, mount, copy, crypt, xen };
+export const specimens: Specimens = { block, lvm, filesystem, file, mount, copy, crypt, btrfs, xen };

@@ -5,6 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { journalPrune, plan } from '../../../src/cli/answers.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 import { hostWithSource, site, vmCreate } from '../testing/support.ts';
+import { pool } from '../../support/undo/specimens/btrfs.ts';
 import { changingVerbs, madeLines, plannedLines, typed } from './support.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'bofh-plan-'));
@@ -70,6 +71,12 @@ function withProgram(): SimulatedHost {
   host.admin.mkdir('/etc/systemd/system');
   for (const path of [process.execPath, realpathSync(process.argv[1] ?? '')])
     host.admin.writeFile(path, '', 0o755);
+  return host;
+}
+
+function withPool(): SimulatedHost {
+  const host = hostWithSource();
+  pool(host);
   return host;
 }
 
@@ -274,6 +281,14 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
       line: 'crypt open /dev/vdz --key file:/etc/key --readonly --name web1',
       on: async () => withEncrypted(),
     },
+  ],
+  'btrfs create': [{ line: 'btrfs create /srv/pool/new', on: async () => withPool() }],
+  'btrfs delete': [{ line: 'btrfs delete /srv/pool/snapshots/home.foreign', on: async () => withPool() }],
+  'btrfs set-default': [{ line: 'btrfs set-default /srv/pool/home', on: async () => withPool() }],
+  'btrfs set-mode': [{ line: 'btrfs set-mode /srv/pool/home ro', on: async () => withPool() }],
+  'btrfs snapshot create': [
+    { line: 'btrfs snapshot create /srv/pool/home /srv/pool/snapshots/new', on: async () => withPool() },
+    { line: 'btrfs snapshot create /srv/pool/home /srv/pool/new --rw', on: async () => withPool() },
   ],
   recover: [
     { line: 'recover', on: () => killedAt(`${create} --swap 16m --start`, 9, hostWithSource()) },

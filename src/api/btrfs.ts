@@ -1,0 +1,63 @@
+import { currentBofh, single } from '../bofh.ts';
+import * as driver from '../btrfs/index.ts';
+import type { Tx } from '../operations.ts';
+
+/** Every subvolume of the filesystem of a path, but its top level; paths are whole, from there. Needs root. */
+export async function subvolumes(path: string): Promise<readonly driver.SubvolumeRow[]> {
+  return driver.subvolumes(currentBofh().host, path);
+}
+
+/** The subvolume at a path; RefusedError when what is there is none. */
+export async function subvolume(path: string): Promise<driver.Subvolume> {
+  return driver.subvolume(currentBofh().host, path);
+}
+
+/** The id of the subvolume that is mounted when none is named; 5 is the top level. */
+export async function defaultSubvolume(path: string): Promise<number> {
+  return driver.defaultSubvolume(currentBofh().host, path);
+}
+
+/** The space of the filesystem of a path. */
+export async function usage(path: string): Promise<driver.Usage> {
+  return driver.usage(currentBofh().host, path);
+}
+
+/** Its quota groups; CommandError while quotas are off. */
+export async function qgroups(path: string): Promise<readonly driver.Qgroup[]> {
+  return driver.qgroups(currentBofh().host, path);
+}
+
+/** Makes an empty subvolume: a sequence of one. */
+export async function createSubvolume(
+  args: Parameters<Tx['btrfs']['createSubvolume']>[0],
+): ReturnType<Tx['btrfs']['createSubvolume']> {
+  return single('btrfs.createSubvolume', (tx) => tx.btrfs.createSubvolume(args));
+}
+
+/** Takes a snapshot: a sequence of one. */
+export async function snapshot(
+  args: Parameters<Tx['btrfs']['snapshot']>[0],
+): ReturnType<Tx['btrfs']['snapshot']> {
+  return single('btrfs.snapshot', (tx) => tx.btrfs.snapshot(args));
+}
+
+/** Deletes a subvolume: a sequence of one. */
+export async function deleteSubvolume(
+  args: Parameters<Tx['btrfs']['deleteSubvolume']>[0],
+): ReturnType<Tx['btrfs']['deleteSubvolume']> {
+  return single('btrfs.deleteSubvolume', (tx) => tx.btrfs.deleteSubvolume(args));
+}
+
+/** Chooses the subvolume that is mounted when none is named: a sequence of one. */
+export async function setDefaultSubvolume(
+  args: Parameters<Tx['btrfs']['setDefaultSubvolume']>[0],
+): ReturnType<Tx['btrfs']['setDefaultSubvolume']> {
+  return single('btrfs.setDefaultSubvolume', (tx) => tx.btrfs.setDefaultSubvolume(args));
+}
+
+/** Makes a subvolume read-only or writable: a sequence of one. */
+export async function setProperty(
+  args: Parameters<Tx['btrfs']['setProperty']>[0],
+): ReturnType<Tx['btrfs']['setProperty']> {
+  return single('btrfs.setProperty', (tx) => tx.btrfs.setProperty(args));
+}

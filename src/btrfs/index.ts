@@ -1,0 +1,42 @@
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError } from '../errors.ts';
+import { filesystemUsage, qgroupShow } from './read-commands.ts';
+import { placeOf } from './place.ts';
+import * as reads from './reads.ts';
+import type { Qgroup, Subvolume, SubvolumeRow, Usage } from './schema.ts';
+
+export type { Qgroup, Subvolume, SubvolumeRow, Usage } from './schema.ts';
+export { type NewSubvolume } from './operations/planted.ts';
+
+/**
+ * Every subvolume of the filesystem of a path, but its top level. Paths are whole, from there; that of one whose name is no
+ * UTF-8 is missing, and `shown` has it for people.
+ */
+export async function subvolumes(host: ReadHost, path: string): Promise<readonly SubvolumeRow[]> {
+  return reads.subvolumes(host, (await placeOf(host, path)).path);
+}
+
+/** The subvolume at a path. RefusedError when what is there is none. */
+export async function subvolume(host: ReadHost, path: string): Promise<Subvolume> {
+  const place = await placeOf(host, path);
+  const found = await reads.subvolumeAt(host, place.path);
+  if (found !== undefined) return found;
+  throw new RefusedError(`${path} is no subvolume`, {
+    remedy: `the subvolumes of its filesystem: bofh btrfs list ${place.mount.path}`,
+  });
+}
+
+/** The id of the subvolume that is mounted when none is named. */
+export async function defaultSubvolume(host: ReadHost, path: string): Promise<number> {
+  return reads.defaultOf(host, (await placeOf(host, path)).fs);
+}
+
+/** The space of the filesystem of a path. */
+export async function usage(host: ReadHost, path: string): Promise<Usage> {
+  return host.run(filesystemUsage((await placeOf(host, path)).path));
+}
+
+/** Its quota groups; CommandError while quotas are off. */
+export async function qgroups(host: ReadHost, path: string): Promise<readonly Qgroup[]> {
+  return host.run(qgroupShow((await placeOf(host, path)).path));
+}

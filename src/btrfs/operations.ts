@@ -1,0 +1,5 @@
+export { createSubvolume } from './operations/create.ts';
+export { setDefaultSubvolume } from './operations/default.ts';
+export { deleteSubvolume } from './operations/delete.ts';
+export { setProperty } from './operations/property.ts';
+export { snapshot } from './operations/snapshot.ts';

@@ -1,0 +1,42 @@
+import * as z from 'zod/mini';
+import { operation } from '../../atomic/operation.ts';
+import { subvolumeCreate } from '../commands.ts';
+import { subvolumeKey } from '../place.ts';
+import {
+  forget,
+  lookPlanted,
+  type NewSubvolume,
+  plant,
+  plantedByHand,
+  plantedClaims,
+  plantedResult,
+  plantedUndo,
+  planFor,
+  syncPlanted,
+  uproot,
+} from './planted.ts';
+
+/**
+ * `tx.btrfs.createSubvolume`: a new, empty subvolume. It appears in its place whole or not at all, and replaces nothing.
+ * Undo deletes it by its id, with what was put into it; never with a subvolume in it, or while it is mounted.
+ */
+export const createSubvolume = operation({
+  kind: 'btrfs.subvolume.create',
+  version: 1,
+  args: z.strictObject({ path: z.string() }),
+  undo: plantedUndo,
+  result: plantedResult,
+  lives: 'disk',
+  restores: 'state',
+  prepare: ({ args: { path }, mark, host }) => planFor(host, path, mark),
+  claims: ({ undo, on }) => plantedClaims(undo, on),
+  contains: ({ undo }) => subvolumeKey(undo),
+  within: ({ undo: { fs } }) => `fs:${fs}`,
+  run: ({ undo, host }) => plant(host, undo, { make: (path) => host.run(subvolumeCreate(path)) }),
+  value: ({ undo: { fs, path }, result }): NewSubvolume => ({ ...result, path, filesystem: fs }),
+  look: ({ undo, host }) => lookPlanted(host, undo),
+  revert: ({ undo, host }) => uproot(host, undo),
+  sync: ({ undo, host }) => syncPlanted(host, undo),
+  afterCommit: ({ undo, host }) => forget(host, undo),
+  describe: ({ way, ...of }) => plantedByHand('the subvolume', of, way),
+});

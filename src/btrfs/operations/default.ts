@@ -1,0 +1,109 @@
+import * as z from 'zod/mini';
+import { operation } from '../../atomic/operation.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { setDefault } from '../commands.ts';
+import { anyRoot, keysAround, placeOf, subvolumeKey } from '../place.ts';
+import { defaultOf, subvolumeAt, subvolumeById } from '../reads.ts';
+import { topLevelId, uuid } from '../schema.ts';
+import { askedSubvolume } from './known.ts';
+import { syncPlanted } from './planted.ts';
+
+const undo = z.strictObject({
+  fs: uuid,
+  device: z.string(),
+  mounted: z.string(),
+  /** The one that is to be the default: its place and its id. */
+  inside: z.string(),
+  id: z.int(),
+  /** The one that was. */
+  was: z.int(),
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * `tx.btrfs.setDefault`: which subvolume is mounted when none is named. The top level is given by its own path. What is mounted
+ * stays; the next mount is another one.
+ */
+export const setDefaultSubvolume = operation({
+  kind: 'btrfs.default.set',
+  version: 1,
+  args: askedSubvolume,
+  undo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { path, uuid: expected }, host }) => {
+    const { fs, inside, mount, path: real } = await placeOf(host, path);
+    const subvolume = await subvolumeAt(host, real);
+    if (subvolume === undefined)
+      throw new RefusedError(`${path} is no subvolume`, {
+        remedy: `the subvolumes of its filesystem: bofh btrfs list ${mount.path}`,
+      });
+    if (expected !== undefined && subvolume.uuid !== expected)
+      throw new RefusedError(`${path} is another subvolume by now: its uuid is ${subvolume.uuid ?? 'none'}`, {
+        remedy: 'look at it (bofh btrfs show), and name the one that is meant',
+      });
+    const was = await defaultOf(host, fs);
+    if (was === subvolume.id)
+      throw new RefusedError(`${path} is the default of its filesystem already`, {
+        remedy: 'there is nothing to do',
+      });
+    return { fs, device: mount.source, mounted: mount.path, inside, id: subvolume.id, was };
+  },
+  claims: async ({ undo: of, on }) => {
+    const { key, beneath } = await on(of.device);
+    const own = of.inside === '/' ? [] : [subvolumeKey(of)];
+    return {
+      changes: [`subvol-default:${of.fs}`],
+      needs: [...new Set([...keysAround(of), ...own, key, ...beneath])],
+    };
+  },
+  run: async ({ undo: of, host }) => {
+    const now = await defaultOf(host, of.fs);
+    if (now !== of.was) throw changed(of, now);
+    await set(host, of, of.id);
+    return null;
+  },
+  value: ({ undo: { fs, id, was } }) => ({ filesystem: fs, id, was }),
+  look: async ({ undo: of, host }) => {
+    const now = await defaultOf(host, of.fs);
+    if (now === of.was) return { state: 'gone' };
+    if (now === of.id) return { state: 'ours' };
+    return { state: 'not-ours', found: `the default of ${of.fs} is the subvolume ${now}` };
+  },
+  revert: async ({ undo: of, host }) => {
+    if ((await defaultOf(host, of.fs)) === of.id) await set(host, of, of.was);
+  },
+  sync: ({ undo: of, host }) => syncPlanted(host, of),
+  describe: ({ undo: of }) => ({
+    what: `the default subvolume of the btrfs ${of.fs}: ${of.was} before, ${of.id} now`,
+    look: [['btrfs', 'subvolume', 'get-default', of.mounted]],
+    clear: [['btrfs', 'subvolume', 'set-default', String(of.was), of.mounted]],
+  }),
+});
+
+async function set(host: ChangeHost, { fs }: Undo, id: number): Promise<void> {
+  await refuseGone(host, fs, id);
+  await host.run(setDefault({ id, path: await anyRoot(host, fs) }));
+  const now = await defaultOf(host, fs);
+  if (now !== id)
+    throw new RefusedError(`btrfs did not make the subvolume ${id} the default: it is ${now}`, {
+      remedy: 'btrfs subvolume set-default says why',
+    });
+}
+
+async function refuseGone(host: ReadHost, fs: string, id: number): Promise<void> {
+  if (id === topLevelId || (await subvolumeById(host, { fs, id })) !== undefined) return;
+  throw new RefusedError(`the subvolume ${id} of ${fs} is gone: it cannot be the default`, {
+    remedy: 'choose another one with bofh btrfs set-default',
+  });
+}
+
+function changed({ fs, was }: Undo, now: number): RefusedError {
+  return new RefusedError(
+    `the default of ${fs} is the subvolume ${now} by now, not ${was}; nothing was done`,
+    { remedy: 'find out who else works on it, then give the command again' },
+  );
+}

@@ -1,0 +1,122 @@
+import { posix } from 'node:path';
+import * as z from 'zod/mini';
+import { type Look, operation } from '../../atomic/operation.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { moveNew } from '../commands.ts';
+import { reach, subvolumeKey } from '../place.ts';
+import { beside, called, holdersOf } from '../reads.ts';
+import type { Subvolume } from '../schema.ts';
+import {
+  askedSubvolume,
+  findKnown,
+  knownClaims,
+  knownSubvolume,
+  stillKnown,
+  subvolumeNamed,
+} from './known.ts';
+import { syncPlanted } from './planted.ts';
+import { refuseHeld, removeSubvolume } from './remove-subvolume.ts';
+
+const undo = z.extend(knownSubvolume, {
+  /** Its path from the top level until the commit. In the same directory: a read-only one cannot be moved to another. */
+  gone: z.string(),
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * `tx.btrfs.deleteSubvolume`: a subvolume leaves its name at once, and goes for good after the commit, by its id. Refused while
+ * another one lies in it, while it is mounted in any mount namespace, and of the default one.
+ */
+export const deleteSubvolume = operation({
+  kind: 'btrfs.subvolume.delete',
+  version: 1,
+  args: askedSubvolume,
+  undo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args, mark, host }) => {
+    const { place, subvolume, known } = await subvolumeNamed(host, args);
+    await refuseHeld(host, { fs: place.fs, subvolume });
+    const gone = beside(place.inside, `gone-${mark}`);
+    const at = posix.join(posix.dirname(place.path), posix.basename(gone));
+    if ((await host.stat(at)) !== undefined)
+      throw new RefusedError(`${at} exists already`, { remedy: 'see what it is, and move it away' });
+    return { ...known, gone };
+  },
+  claims: async ({ undo: of, on }) => ({
+    ...(await knownClaims(of, on)),
+    makes: [subvolumeKey({ fs: of.fs, inside: of.gone })],
+  }),
+  run: async ({ undo: of, host }) => {
+    const subvolume = await stillKnown(host, of);
+    if (at(subvolume) !== of.inside)
+      throw new RefusedError(`${called(subvolume)} is not at ${of.path} any more; nothing was done`, {
+        remedy: 'find out who else works on it, then give the command again',
+      });
+    await refuseHeld(host, { fs: of.fs, subvolume });
+    await move(host, of, of.gone);
+    return null;
+  },
+  value: () => undefined,
+  look: async ({ undo: of, host }) => lookAt(host, of, await findKnown(host, of)),
+  revert: async ({ undo: of, host }) => {
+    const subvolume = await findKnown(host, of);
+    if (subvolume !== undefined && at(subvolume) === of.gone) await move(host, of, of.inside);
+  },
+  sync: ({ undo: of, host }) => syncPlanted(host, of),
+  afterCommit: async ({ undo: of, host }) => {
+    const subvolume = await findKnown(host, of);
+    if (subvolume === undefined) return;
+    if (at(subvolume) !== of.gone)
+      throw new RefusedError(`${called(subvolume)} was moved meanwhile: it is not deleted`, {
+        remedy: 'if it is to go: btrfs subvolume delete; then bofh recover',
+      });
+    await removeSubvolume(host, { fs: of.fs, subvolume });
+  },
+  describe: ({ undo: of, way }) => {
+    const gone = posix.join(posix.dirname(of.path), posix.basename(of.gone));
+    const removal = [
+      'btrfs',
+      'subvolume',
+      'delete',
+      '--commit-each',
+      '--subvolid',
+      String(of.id),
+      of.mounted,
+    ];
+    return {
+      what: `the subvolume ${of.path} (id ${of.id}, uuid ${of.uuid}) of the btrfs ${of.fs}, called ${gone} until it is deleted`,
+      look: [['btrfs', 'subvolume', 'show', '--rootid', String(of.id), of.mounted]],
+      clear: [way === 'back' ? ['mv', '--no-clobber', '--no-target-directory', gone, of.path] : removal],
+    };
+  },
+});
+
+async function lookAt(host: ReadHost, of: Undo, subvolume: Subvolume | undefined): Promise<Look> {
+  if (subvolume === undefined || at(subvolume) === of.inside) return { state: 'gone' };
+  if (at(subvolume) !== of.gone) return { state: 'not-ours', found: `it was moved: ${called(subvolume)}` };
+  return { state: 'ours', holders: await holdersOf(host, { fs: of.fs, subvolume }) };
+}
+
+/** There or back. mv exits 0 when it refuses, so it is looked at; whatever it is that was moved, it is known by its id. */
+async function move(host: ChangeHost, of: Undo, to: string): Promise<void> {
+  const from = to === of.gone ? of.inside : of.gone;
+  const [old, wanted] = [
+    await reach(host, { ...of, inside: from }),
+    await reach(host, { ...of, inside: to }),
+  ];
+  await host.run(moveNew(old, wanted));
+  const after = await stillKnown(host, of);
+  if (at(after) === to) return;
+  throw new RefusedError(
+    `${called(after)} cannot be called ${wanted}: that name was taken meanwhile, or ${old} is something else by now`,
+    { remedy: `look at both (ls -ld ${old} ${wanted}), move one of them away, then bofh recover` },
+  );
+}
+
+function at({ path }: Subvolume): string {
+  return `/${path ?? ''}`;
+}

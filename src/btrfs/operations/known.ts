@@ -1,0 +1,83 @@
+import * as z from 'zod/mini';
+import type { Claims, DeviceKeys } from '../../atomic/operation.ts';
+import type { ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { keysAround, type Place, placeOf, subvolumeKey } from '../place.ts';
+import { called, refuseTopLevel, subvolumeAt, subvolumeById } from '../reads.ts';
+import { type Subvolume, uuid } from '../schema.ts';
+
+/** A subvolume that is there, as a caller names it. */
+export const askedSubvolume = z.strictObject({
+  path: z.string(),
+  /** Refused when the subvolume at that path is another one by now. */
+  uuid: z.exactOptional(uuid),
+});
+
+/** A subvolume as it was when it was journalled: by its filesystem and id, which no other one ever has, and its uuid. */
+export const knownSubvolume = z.strictObject({
+  fs: uuid,
+  /** A device of the filesystem, as it is mounted. */
+  device: z.string(),
+  id: z.int(),
+  uuid,
+  /** From the top level. */
+  inside: z.string(),
+  /** Where the host saw it, and a mount of the filesystem. For people. */
+  path: z.string(),
+  mounted: z.string(),
+});
+
+export type KnownSubvolume = z.infer<typeof knownSubvolume>;
+
+/** The subvolume at a path, with its uuid when that was said. RefusedError when there is none, another one, or the top level. */
+export async function subvolumeNamed(
+  host: ReadHost,
+  { path, uuid: expected }: z.infer<typeof askedSubvolume>,
+): Promise<{ readonly place: Place; readonly subvolume: Subvolume; readonly known: KnownSubvolume }> {
+  const place = await placeOf(host, path);
+  const subvolume = await subvolumeAt(host, place.path);
+  if (subvolume === undefined)
+    throw new RefusedError(`${path} is no subvolume`, {
+      remedy: `the subvolumes of its filesystem: bofh btrfs list ${place.mount.path}`,
+    });
+  refuseTopLevel(subvolume, path);
+  if (subvolume.uuid === undefined)
+    throw new RefusedError(`${called(subvolume)} has no uuid: a kernel older than 3.6 has made it`, {
+      remedy: 'take a snapshot of it by hand and go on with that',
+    });
+  if (expected !== undefined && subvolume.uuid !== expected)
+    throw new RefusedError(
+      `${path} is another subvolume by now: its uuid is ${subvolume.uuid}, not ${expected}`,
+      { remedy: 'look at it (bofh btrfs show), and name the one that is meant' },
+    );
+  const { fs, inside, mount } = place;
+  const known = { fs, device: mount.source, id: subvolume.id, uuid: subvolume.uuid, inside };
+  return { place, subvolume, known: { ...known, path: place.path, mounted: mount.path } };
+}
+
+/** That subvolume, wherever it is now; undefined when it is gone. After a power cut another one may have got its id. */
+export async function findKnown(host: ReadHost, of: KnownSubvolume): Promise<Subvolume | undefined> {
+  const found = await subvolumeById(host, of);
+  return found?.uuid === of.uuid ? found : undefined;
+}
+
+/** The same of one that must be there. */
+export async function stillKnown(host: ReadHost, of: KnownSubvolume): Promise<Subvolume> {
+  const found = await findKnown(host, of);
+  if (found !== undefined) return found;
+  throw new RefusedError(`the subvolume ${of.path} (id ${of.id}, uuid ${of.uuid}) is gone`, {
+    remedy: `somebody else deleted it: bofh btrfs list ${of.mounted}`,
+  });
+}
+
+/** It changes the subvolume, and needs all that this lies in. */
+export async function knownClaims(
+  of: KnownSubvolume,
+  on: (path: string) => Promise<DeviceKeys>,
+): Promise<Required<Pick<Claims, 'changes' | 'needs'>>> {
+  const { key, beneath } = await on(of.device);
+  return {
+    changes: [subvolumeKey(of)],
+    needs: [...new Set([...keysAround(of), key, ...beneath])],
+  };
+}

@@ -1,0 +1,222 @@
+import { posix } from 'node:path';
+import * as z from 'zod/mini';
+import type { Claims, DeviceKeys, Look } from '../../atomic/operation.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { type ByHand, ParseError, RefusedError, UsageError } from '../../errors.ts';
+import { filesystemSync, moveNew } from '../commands.ts';
+import { anyRoot, keysAround, mountsOf, placeFor, reach, subvolumeKey } from '../place.ts';
+import { beside, holdersOf, subvolumeAt, subvolumeById } from '../reads.ts';
+import { type Subvolume, uuid } from '../schema.ts';
+import { removeSubvolume } from './remove-subvolume.ts';
+
+/** Undo of what puts a new subvolume into a filesystem. */
+export const plantedUndo = z.strictObject({
+  fs: uuid,
+  /** A device of the filesystem, as it is mounted. */
+  device: z.string(),
+  /** Paths from the top level of the filesystem: that of the new subvolume … */
+  inside: z.string(),
+  /** … the name under which it is made … */
+  private: z.string(),
+  /** … and the file that says which subvolume that was, until the commit: the mark. */
+  record: z.string(),
+  /** Where the host saw it, and a mount of the filesystem. For people. */
+  path: z.string(),
+  mounted: z.string(),
+});
+
+export type PlantedUndo = z.infer<typeof plantedUndo>;
+
+/** What only the act tells: the kernel chooses both. */
+export const plantedResult = z.strictObject({ id: z.int(), uuid });
+
+export type PlantedResult = z.infer<typeof plantedResult>;
+
+/** What the caller of such an operation gets. */
+export interface NewSubvolume extends PlantedResult {
+  readonly path: string;
+  readonly filesystem: string;
+}
+
+/** Names that are free, for a new subvolume at this path. */
+export async function planFor(host: ReadHost, path: string, mark: string): Promise<PlantedUndo> {
+  refuseName(path);
+  const { fs, inside, mount, path: real } = await placeFor(host, path);
+  if (mount.superOptions.split(',').includes('ro') || mount.options.split(',').includes('ro'))
+    throw new RefusedError(`${real} is on a filesystem that is mounted read-only`, {
+      remedy: `mount -o remount,rw ${mount.path}`,
+    });
+  const [own, record] = [beside(inside, mark), beside(inside, `uuid-${mark}`)];
+  const wanted = { fs, device: mount.source, inside, private: own, record, path: real, mounted: mount.path };
+  for (const name of [inside, own, record]) {
+    const at = posix.join(posix.dirname(real), posix.basename(name));
+    const stat = await host.stat(at);
+    if (stat !== undefined) throw taken(at, `there is a ${stat.kind} of that name`);
+  }
+  return wanted;
+}
+
+function refuseName(path: string): void {
+  const name = posix.basename(path);
+  if (!path.startsWith('/') || path.includes('\0'))
+    throw new UsageError(`"${path}" is not a whole path from /`);
+  if (['', '.', '..'].includes(name) || Buffer.byteLength(name) > 255)
+    throw new UsageError(`"${name}" cannot be the name of a subvolume`);
+  if (name.startsWith('.bofh-')) throw new UsageError(`names that begin with .bofh- are bofh's own`);
+}
+
+/** It makes the name, and needs all that this lies in. `on` gives the keys of the device. */
+export async function plantedClaims(
+  undo: PlantedUndo,
+  on: (path: string) => Promise<DeviceKeys>,
+): Promise<Required<Pick<Claims, 'makes' | 'needs'>>> {
+  const { key, beneath } = await on(undo.device);
+  const needs = [...keysAround(undo), key, ...beneath];
+  return { makes: [subvolumeKey(undo)], needs: [...new Set(needs)] };
+}
+
+/**
+ * Makes a subvolume and puts it into its place: it is made under the private name, recorded (for the kernel chooses its
+ * uuid), and renamed, over nothing. `make` gets the path to make it at; `check` says what is wrong with what it made.
+ */
+export async function plant(
+  host: ChangeHost,
+  wanted: PlantedUndo,
+  how: {
+    readonly make: (path: string) => Promise<void>;
+    readonly check?: (made: Subvolume) => string | undefined;
+  },
+): Promise<PlantedResult> {
+  const [path, own, record] = await pathsOf(host, wanted);
+  if ((await host.stat(path)) !== undefined) throw taken(path, 'it appeared meanwhile');
+  await how.make(own);
+  const made = await subvolumeAt(host, own);
+  const wrong = made === undefined ? 'there is no subvolume of that name' : how.check?.(made);
+  if (made?.uuid === undefined || wrong !== undefined)
+    throw new RefusedError(`btrfs has not made ${own}: ${wrong ?? 'it has no uuid'}`, {
+      remedy: `look what is there: btrfs subvolume show ${own}`,
+    });
+  await host.writeNew(record, `${made.id} ${made.uuid}\n`, { mode: 0o600 });
+  await host.run(moveNew(own, path));
+  const placed = await subvolumeAt(host, path);
+  if (placed?.id !== made.id || placed.uuid !== made.uuid) throw taken(path, 'it appeared meanwhile');
+  return { id: made.id, uuid: made.uuid };
+}
+
+async function pathsOf(
+  host: ReadHost,
+  wanted: PlantedUndo,
+): Promise<readonly [path: string, own: string, record: string]> {
+  const directory = await reach(host, { fs: wanted.fs, inside: posix.dirname(wanted.inside) });
+  const at = (inside: string): string => posix.join(directory, posix.basename(inside));
+  return [at(wanted.inside), at(wanted.private), at(wanted.record)];
+}
+
+interface Survey {
+  /** Our subvolume, wherever it is. */
+  readonly own: Subvolume | undefined;
+  /** The record is there. */
+  readonly recorded: string | undefined;
+  /** What is in the place of one of our names and is none of ours. */
+  readonly found: string | undefined;
+}
+
+/**
+ * The private name and the record are what there is of us. Once it is recorded the subvolume is known by id and uuid, and
+ * found wherever somebody has moved it; the two names only lead to it as long as nobody has.
+ */
+async function survey(host: ReadHost, wanted: PlantedUndo): Promise<Survey> {
+  const [path, own, record] = await pathsOf(host, wanted);
+  const recordStat = await host.stat(record);
+  const ownStat = await host.stat(own);
+  if (recordStat !== undefined && recordStat.kind !== 'file')
+    return { own: undefined, recorded: undefined, found: `${record} is a ${recordStat.kind}` };
+  if (recordStat === undefined) {
+    const made = ownStat === undefined ? undefined : await subvolumeAt(host, own);
+    const foreign = ownStat !== undefined && made === undefined;
+    return { own: made, recorded: undefined, found: foreign ? `${own} is no subvolume` : undefined };
+  }
+  const known = recordOf(await host.readFile(record), record);
+  // A record that a power cut has emptied names nothing: what it was to name then still has the private name.
+  const made =
+    known === undefined
+      ? await subvolumeAt(host, own)
+      : await subvolumeById(host, { fs: wanted.fs, id: known.id });
+  const mine = known === undefined || made?.uuid === known.uuid ? made : undefined;
+  const there = await host.stat(path);
+  const isOurs = there !== undefined && mine !== undefined && (await subvolumeAt(host, path))?.id === mine.id;
+  const other = there === undefined || isOurs ? undefined : `${path} is not ours and stays`;
+  return { own: mine, recorded: record, found: other };
+}
+
+function recordOf(content: Uint8Array, path: string): PlantedResult | undefined {
+  if (content.length === 0) return undefined;
+  const text = new TextDecoder().decode(content);
+  const parts = /^(?<id>\d+) (?<uuid>[0-9a-f-]{36})\n$/.exec(text)?.groups;
+  if (parts?.uuid === undefined) throw new ParseError(`${path}: ${JSON.stringify(text)} names no subvolume`);
+  return { id: Number(parts.id), uuid: parts.uuid };
+}
+
+export async function lookPlanted(host: ReadHost, wanted: PlantedUndo): Promise<Look> {
+  const { own, recorded, found } = await survey(host, wanted);
+  if (own === undefined && recorded === undefined)
+    return found === undefined ? { state: 'gone' } : { state: 'not-ours', found };
+  if (own === undefined) return { state: 'ours', ...(found === undefined ? {} : { found }) };
+  const at = own.path === undefined ? undefined : `/${own.path}`;
+  const known = [wanted.inside, wanted.private];
+  const moved =
+    at === undefined || known.includes(at) ? {} : { movedTo: subvolumeKey({ ...wanted, inside: at }) };
+  const holders = await holdersOf(host, { fs: wanted.fs, subvolume: own });
+  return { state: 'ours', holders, ...(found === undefined ? {} : { found }), ...moved };
+}
+
+/** The subvolume by its id, and the record last: it is the evidence. */
+export async function uproot(host: ChangeHost, wanted: PlantedUndo): Promise<void> {
+  const { own, recorded } = await survey(host, wanted);
+  if (own !== undefined) await removeSubvolume(host, { fs: wanted.fs, subvolume: own });
+  if (recorded !== undefined) await host.removeFile(recorded);
+}
+
+/** After the commit the record goes. */
+export async function forget(host: ChangeHost, wanted: PlantedUndo): Promise<void> {
+  const record = await reach(host, { ...wanted, inside: wanted.record });
+  if ((await host.stat(record))?.kind === 'file') await host.removeFile(record);
+  await host.sync(posix.dirname(record));
+}
+
+/** All of the filesystem, for a new subvolume is in no file; nothing where it is not mounted, for that has written it. */
+export async function syncPlanted(host: ChangeHost, { fs }: { readonly fs: string }): Promise<void> {
+  const [mount] = await mountsOf(host, fs);
+  if (mount !== undefined) await host.run(filesystemSync(await anyRoot(host, fs)));
+}
+
+/** For a person: by id and uuid where they are known. */
+export function plantedByHand(
+  what: string,
+  { undo, result }: { readonly undo: PlantedUndo; readonly result?: PlantedResult },
+  way: 'back' | 'forward',
+): ByHand {
+  const directory = posix.dirname(undo.path);
+  const [own, record] = [undo.private, undo.record].map((each) =>
+    posix.join(directory, posix.basename(each)),
+  );
+  const known = result === undefined ? '' : ` (id ${result.id}, uuid ${result.uuid})`;
+  const removal =
+    result === undefined
+      ? ['btrfs', 'subvolume', 'delete', '--commit-each', own ?? '']
+      : ['btrfs', 'subvolume', 'delete', '--commit-each', '--subvolid', String(result.id), undo.mounted];
+  return {
+    what: `${what} ${undo.path}${known} of the btrfs ${undo.fs}, made as ${own ?? ''}; ${record ?? ''} has its id and uuid`,
+    look: [
+      ['btrfs', 'subvolume', 'list', '-a', '-u', directory],
+      ['cat', record ?? ''],
+    ],
+    clear: way === 'back' ? [removal, ['rm', record ?? '']] : [['rm', record ?? '']],
+  };
+}
+
+function taken(path: string, how: string): RefusedError {
+  return new RefusedError(`${path} exists already: ${how}`, {
+    remedy: 'move it away, or choose another name',
+  });
+}

@@ -1,0 +1,99 @@
+import * as z from 'zod/mini';
+import { operation } from '../../atomic/operation.ts';
+import type { ChangeHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { setReadOnly } from '../commands.ts';
+import { reach } from '../place.ts';
+import { called, subvolumeAt } from '../reads.ts';
+import type { Subvolume } from '../schema.ts';
+import {
+  askedSubvolume,
+  findKnown,
+  knownClaims,
+  knownSubvolume,
+  stillKnown,
+  subvolumeNamed,
+} from './known.ts';
+import { syncPlanted } from './planted.ts';
+
+const mode = z.enum(['ro', 'rw']);
+
+const undo = z.extend(knownSubvolume, { was: mode, mode });
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * `tx.btrfs.setProperty`: makes a subvolume read-only or writable. A received one is never made writable: it would lose the uuid
+ * by which the next incremental stream finds it. Its undo sets the old value back.
+ */
+export const setProperty = operation({
+  kind: 'btrfs.property.set',
+  version: 1,
+  args: z.extend(askedSubvolume, { mode }),
+  undo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { mode: wanted, ...asked }, host }) => {
+    const { subvolume, known } = await subvolumeNamed(host, asked);
+    if (subvolume.mode === wanted)
+      throw new RefusedError(`${called(subvolume)} is ${wanted} already`, {
+        remedy: 'there is nothing to do',
+      });
+    refuseReceived(subvolume, wanted);
+    return { ...known, was: subvolume.mode, mode: wanted };
+  },
+  claims: ({ undo: of, on }) => knownClaims(of, on),
+  run: async ({ undo: of, host }) => {
+    const subvolume = await stillKnown(host, of);
+    refuseReceived(subvolume, of.mode);
+    if (subvolume.mode !== of.was)
+      throw new RefusedError(`${called(subvolume)} is ${subvolume.mode} by now; nothing was done`, {
+        remedy: 'find out who else works on it, then give the command again',
+      });
+    await set(host, of, of.mode);
+    return null;
+  },
+  value: ({ undo: { path, mode: now, was } }) => ({ path, mode: now, was }),
+  look: async ({ undo: of, host }) => {
+    const subvolume = await findKnown(host, of);
+    return { state: subvolume === undefined || subvolume.mode === of.was ? 'gone' : 'ours' };
+  },
+  revert: async ({ undo: of, host }) => {
+    const subvolume = await findKnown(host, of);
+    if (subvolume === undefined) return;
+    refuseReceived(subvolume, of.was);
+    await set(host, of, of.was);
+  },
+  sync: ({ undo: of, host }) => syncPlanted(host, of),
+  describe: ({ undo: of }) => ({
+    what: `the property ro of the subvolume ${of.path} (id ${of.id}, uuid ${of.uuid}): ${of.was} before, ${of.mode} now`,
+    look: [['btrfs', 'subvolume', 'show', '--rootid', String(of.id), of.mounted]],
+    clear: [['btrfs', 'property', 'set', '-t', 'subvol', of.path, 'ro', of.was === 'ro' ? 'true' : 'false']],
+  }),
+});
+
+function refuseReceived(subvolume: Subvolume, wanted: 'ro' | 'rw'): void {
+  if (wanted === 'ro' || subvolume.mode === 'rw' || subvolume.receivedUuid === undefined) return;
+  throw new RefusedError(
+    `${called(subvolume)} was received: written to, it could be the parent of no incremental stream any more`,
+    { remedy: 'take a writable snapshot of it: bofh btrfs snapshot create --rw' },
+  );
+}
+
+/** The property has no selection by id: what is at the path is looked at just before and just after. */
+async function set(host: ChangeHost, of: Undo, wanted: 'ro' | 'rw'): Promise<void> {
+  const now = await stillKnown(host, of);
+  if (now.mode === wanted) return;
+  const path = await reach(host, { fs: of.fs, inside: `/${now.path ?? ''}` });
+  if ((await subvolumeAt(host, path))?.id !== of.id)
+    throw new RefusedError(`${path} is another subvolume by now; nothing was done`, {
+      remedy: 'find out who else works on it, then give the command again',
+    });
+  await host.run(setReadOnly(path, wanted));
+  const after = await stillKnown(host, of);
+  if (after.mode !== wanted)
+    throw new RefusedError(`btrfs did not make ${called(after)} ${wanted}`, {
+      remedy: `look at it: btrfs subvolume show ${path}`,
+    });
+}

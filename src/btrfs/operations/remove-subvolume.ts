@@ -1,0 +1,43 @@
+import { inWords, remedyFor } from '../../blockdevice/index.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { subvolumeDelete } from '../commands.ts';
+import { anyRoot } from '../place.ts';
+import { called, defaultOf, everyHolderOf, subvolumeById } from '../reads.ts';
+import type { Subvolume } from '../schema.ts';
+
+interface Of {
+  readonly fs: string;
+  readonly subvolume: Subvolume;
+}
+
+/**
+ * RefusedError when a subvolume cannot go: something lies in it, it is mounted anywhere (which btrfs does not mind: 6.2
+ * deletes it under its users), or it is what is mounted by default.
+ */
+export async function refuseHeld(host: ReadHost, of: Of): Promise<void> {
+  const who = await everyHolderOf(host, of);
+  if (who.length > 0)
+    throw new RefusedError(`${called(of.subvolume)} is in use: ${inWords(who)}`, {
+      remedy: remedyFor(who) ?? 'delete what lies in it first',
+      holders: who,
+    });
+  if ((await defaultOf(host, of.fs)) === of.subvolume.id)
+    throw new RefusedError(
+      `${called(of.subvolume)} is the default of its filesystem: it is mounted when none is named`,
+      {
+        remedy: 'make another one the default first: bofh btrfs set-default',
+      },
+    );
+}
+
+/** Deletes a subvolume by its id, and sees that it is gone. */
+export async function removeSubvolume(host: ChangeHost, of: Of): Promise<void> {
+  await refuseHeld(host, of);
+  const { fs, subvolume } = of;
+  await host.run(subvolumeDelete({ root: await anyRoot(host, fs), id: subvolume.id }));
+  if ((await subvolumeById(host, { fs, id: subvolume.id })) !== undefined)
+    throw new RefusedError(`btrfs did not delete ${called(subvolume)}`, {
+      remedy: 'btrfs subvolume delete says why; then bofh recover',
+    });
+}

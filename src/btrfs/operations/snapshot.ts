@@ -1,0 +1,109 @@
+import * as z from 'zod/mini';
+import { operation } from '../../atomic/operation.ts';
+import type { ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { subvolumeSnapshot } from '../commands.ts';
+import { placeOf, reach, subvolumeKey } from '../place.ts';
+import { called, subvolumeAt } from '../reads.ts';
+import { type Subvolume, uuid } from '../schema.ts';
+import {
+  forget,
+  lookPlanted,
+  type NewSubvolume,
+  plant,
+  plantedByHand,
+  plantedClaims,
+  plantedResult,
+  plantedUndo,
+  planFor,
+  syncPlanted,
+  uproot,
+} from './planted.ts';
+
+const args = z.strictObject({
+  source: z.string(),
+  path: z.string(),
+  mode: z.enum(['ro', 'rw']),
+  /** Refused when the source is another subvolume by now. */
+  uuid: z.exactOptional(uuid),
+});
+
+const undo = z.extend(plantedUndo, {
+  /** The source: where it was, and which it was. */
+  source: z.string(),
+  sourceId: z.int(),
+  sourceUuid: uuid,
+  mode: z.enum(['ro', 'rw']),
+});
+
+/**
+ * `tx.btrfs.snapshot`: a snapshot of a subvolume in the same filesystem, read-only or writable. What lies in the source as a
+ * subvolume of its own is an empty directory in it. Undo deletes it by its id.
+ */
+export const snapshot = operation({
+  kind: 'btrfs.snapshot',
+  version: 1,
+  args,
+  undo,
+  result: plantedResult,
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { source, path, mode, uuid: expected }, mark, host }) => {
+    const from = await placeOf(host, source);
+    const subvolume = await theSource(host, from.path, expected);
+    const wanted = await planFor(host, path, mark);
+    if (wanted.fs !== from.fs)
+      throw new RefusedError(`${path} is on another filesystem than ${source}: a snapshot cannot be`, {
+        remedy: 'choose a place on the same filesystem, or send it there',
+      });
+    return { ...wanted, source: from.inside, sourceId: subvolume.id, sourceUuid: subvolume.uuid, mode };
+  },
+  claims: async ({ undo: of, on }) => {
+    const { makes, needs } = await plantedClaims(of, on);
+    const source = subvolumeKey({ fs: of.fs, inside: of.source });
+    return { makes, needs: [...new Set([...needs, ...(of.source === '/' ? [] : [source])])] };
+  },
+  contains: ({ undo: of }) => subvolumeKey(of),
+  within: ({ undo: { fs } }) => `fs:${fs}`,
+  run: async ({ undo: of, host }) => {
+    const source = await reach(host, { fs: of.fs, inside: of.source });
+    await theSource(host, source, of.sourceUuid);
+    return plant(host, of, {
+      make: (path) => host.run(subvolumeSnapshot({ source, path, mode: of.mode })),
+      check: (made) => {
+        if (made.parentUuid !== of.sourceUuid) return 'it is a snapshot of another subvolume';
+        return made.mode === of.mode ? undefined : `it is ${made.mode}`;
+      },
+    });
+  },
+  value: ({ undo: { fs, path }, result }): NewSubvolume => ({ ...result, path, filesystem: fs }),
+  look: ({ undo: of, host }) => lookPlanted(host, of),
+  revert: ({ undo: of, host }) => uproot(host, of),
+  sync: ({ undo: of, host }) => syncPlanted(host, of),
+  afterCommit: ({ undo: of, host }) => forget(host, of),
+  describe: ({ way, ...of }) => plantedByHand(`the snapshot of ${of.undo.source}`, of, way),
+});
+
+async function theSource(
+  host: ReadHost,
+  path: string,
+  expected: string | undefined,
+): Promise<Subvolume & { readonly uuid: string }> {
+  const found = await subvolumeAt(host, path);
+  if (found === undefined)
+    throw new RefusedError(`${path} is no subvolume: only a whole one can be taken a snapshot of`, {
+      remedy: 'bofh btrfs list shows the subvolumes of a filesystem',
+    });
+  if (found.uuid === undefined)
+    throw new RefusedError(`${called(found)} has no uuid: a kernel older than 3.6 has made it`, {
+      remedy: 'take a snapshot of it by hand and go on with that',
+    });
+  if (expected !== undefined && found.uuid !== expected)
+    throw new RefusedError(
+      `${path} is another subvolume by now: its uuid is ${found.uuid}, not ${expected}`,
+      {
+        remedy: 'look at it (bofh btrfs show), and name the one that is meant',
+      },
+    );
+  return { ...found, uuid: found.uuid };
+}

@@ -1,0 +1,154 @@
+import { posix } from 'node:path';
+import { deviceNode, type MountEntry, mountEntries } from '../blockdevice/index.ts';
+import type { ReadHost } from '../command/index.ts';
+import { ParseError, RefusedError } from '../errors.ts';
+import { realPath } from '../mount/index.ts';
+
+/** Where something is: in which filesystem, and by which path from its top level, whatever is mounted where. */
+export interface Place {
+  /** The UUID of the filesystem. */
+  readonly fs: string;
+  /** From the top level: `/` is that itself. */
+  readonly inside: string;
+  /** As this host sees it now. */
+  readonly path: string;
+  readonly mount: MountEntry;
+}
+
+/** Key of a subvolume, or of the name that one is to have. */
+export function subvolumeKey({ fs, inside }: Pick<Place, 'fs' | 'inside'>): string {
+  return `subvol:${fs}${inside}`;
+}
+
+/** Keys of the filesystem and of all that a place lies in. */
+export function keysAround({ fs, inside }: Pick<Place, 'fs' | 'inside'>): readonly string[] {
+  const keys = [`fs:${fs}`];
+  for (let at = posix.dirname(inside); at !== '/'; at = posix.dirname(at))
+    keys.push(subvolumeKey({ fs, inside: at }));
+  return keys;
+}
+
+/**
+ * The place of something that is there. Symbolic links are followed. CommandError `not-found` when it is missing,
+ * RefusedError when it is on another kind of filesystem.
+ */
+export async function placeOf(host: ReadHost, path: string): Promise<Place> {
+  const real = await realPath(host, path);
+  const mount = mountOver(await mountEntries(host), real);
+  if (mount.type !== 'btrfs')
+    throw new RefusedError(`${path} is not on btrfs but on ${mount.type} (${mount.source})`, {
+      remedy: 'name a path on a mounted btrfs: findmnt --types btrfs lists them',
+    });
+  return { fs: await filesystemOf(host, mount), inside: within(mount, real), path: real, mount };
+}
+
+/** The place of a name that may be free: its directory must be there. */
+export async function placeFor(host: ReadHost, path: string): Promise<Place> {
+  const name = posix.basename(path);
+  const directory = await placeOf(host, posix.dirname(path));
+  const stat = await host.stat(directory.path);
+  if (stat?.kind !== 'directory')
+    throw new RefusedError(`${directory.path} is not a directory but a ${stat?.kind ?? 'name of nothing'}`, {
+      remedy: 'name the directory itself',
+    });
+  const real = posix.join(directory.path, name);
+  // What is mounted at the very name is in the way of it.
+  const mount = mountOver(await mountEntries(host), real);
+  if (mount.id !== directory.mount.id)
+    throw new RefusedError(`${real} is a mount point (${mount.source})`, { remedy: `umount ${real}` });
+  return { ...directory, inside: posix.join(directory.inside, name), path: real };
+}
+
+/** The mounts of a filesystem in our mount namespace. */
+export async function mountsOf(host: ReadHost, fs: string): Promise<readonly MountEntry[]> {
+  const found: MountEntry[] = [];
+  const known = new Map<string, string>();
+  for (const entry of await mountEntries(host)) {
+    if (entry.type !== 'btrfs') continue;
+    const uuid = known.get(entry.device) ?? (await filesystemOf(host, entry));
+    known.set(entry.device, uuid);
+    if (uuid === fs) found.push(entry);
+  }
+  return found;
+}
+
+/** Where a path from the top level is seen on this host now; undefined when no mount shows it. */
+export async function seenAt(
+  host: ReadHost,
+  { fs, inside }: Pick<Place, 'fs' | 'inside'>,
+): Promise<string | undefined> {
+  const entries = await mountEntries(host);
+  for (const mount of await mountsOf(host, fs)) {
+    const { root } = mount;
+    if (inside !== root && root !== '/' && !inside.startsWith(`${root}/`)) continue;
+    const path = posix.join(mount.path, root === '/' ? inside : inside.slice(root.length));
+    if (mountOver(entries, path).id === mount.id) return path;
+  }
+  return undefined;
+}
+
+/** The same of what must be seen. RefusedError: what is there cannot be told, and it says what to mount. */
+export async function reach(host: ReadHost, place: Pick<Place, 'fs' | 'inside'>): Promise<string> {
+  const path = await seenAt(host, place);
+  if (path !== undefined) return path;
+  throw notMounted(place.fs, place.inside);
+}
+
+/** The root of some mounted subvolume of a filesystem: what btrfs takes for a question about all of it. */
+export async function anyRoot(host: ReadHost, fs: string): Promise<string> {
+  const entries = await mountEntries(host);
+  // Of a directory that is mounted by itself (a bind mount) the two differ.
+  const whole = (await mountsOf(host, fs)).find(
+    (mount) => subvolumeOf(mount)?.path === mount.root && mountOver(entries, mount.path).id === mount.id,
+  );
+  if (whole === undefined) throw notMounted(fs, '/');
+  return whole.path;
+}
+
+/** The subvolume that a mount shows, or part of which it shows (`subvolid=256,subvol=/a b`). */
+export function subvolumeOf({
+  superOptions,
+}: MountEntry): { readonly id: number; readonly path?: string } | undefined {
+  const { id, path } =
+    /(?:^|,)subvolid=(?<id>\d+)(?:,subvol=(?<path>\/.*))?$/s.exec(superOptions)?.groups ?? {};
+  if (id === undefined) return undefined;
+  return { id: Number(id), ...(path === undefined ? {} : { path }) };
+}
+
+function notMounted(fs: string, inside: string): RefusedError {
+  return new RefusedError(
+    `the btrfs ${fs} is not mounted so that ${inside} can be seen: what is there cannot be told`,
+    {
+      remedy: `mount it (mount UUID=${fs} /mnt, with subvolid=5 for all of it), then repeat; or bofh recover`,
+    },
+  );
+}
+
+/** The mount that a path is seen through: that of the longest path, and of several there the last one. */
+function mountOver(entries: readonly MountEntry[], path: string): MountEntry {
+  let best: MountEntry | undefined;
+  for (const entry of entries) {
+    const covers = entry.path === '/' || path === entry.path || path.startsWith(`${entry.path}/`);
+    if (covers && entry.path.length >= (best?.path.length ?? 0)) best = entry;
+  }
+  if (best === undefined) throw new ParseError(`/proc/self/mountinfo has no mount over ${path}`);
+  return best;
+}
+
+function within({ root, path }: MountEntry, real: string): string {
+  const rest = path === '/' ? real : real.slice(path.length);
+  return posix.join(root, rest === '' ? '/' : rest).replace(/(?<=.)\/$/, '');
+}
+
+const uuidName = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** The UUID of a mounted btrfs: the kernel lists its devices in sysfs, and what is mounted is one of them. */
+async function filesystemOf(host: ReadHost, { source, path }: MountEntry): Promise<string> {
+  const { number } = await deviceNode(host, source);
+  const name = posix.basename(await host.readLink(`/sys/dev/block/${number}`));
+  for (const uuid of await host.readDir('/sys/fs/btrfs')) {
+    if (!uuidName.test(uuid)) continue;
+    if ((await host.readDir(`/sys/fs/btrfs/${uuid}/devices`)).includes(name)) return uuid;
+  }
+  throw new ParseError(`the kernel names no btrfs for ${source}, which is mounted on ${path}`);
+}

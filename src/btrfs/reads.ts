@@ -1,0 +1,190 @@
+import { posix } from 'node:path';
+import { describeMount, mountsElsewhere } from '../blockdevice/index.ts';
+import type { ReadHost } from '../command/index.ts';
+import { CommandError, type Holder, ParseError, RefusedError } from '../errors.ts';
+import { getDefault, isNoSubvolume, rootId } from './commands.ts';
+import { anyRoot, mountsOf, subvolumeOf } from './place.ts';
+import { type RawRow, subvolumeList, subvolumeShow } from './read-commands.ts';
+import { type Subvolume, type SubvolumeRow, topLevelId } from './schema.ts';
+import { digits, printedPath, uuidOr } from './text.ts';
+
+/**
+ * Every subvolume of the filesystem of a path but its top level, by their whole paths from there. The list is asked for in
+ * two forms, and what is not in both is none: a name may hold a newline and then all the words of a line.
+ */
+export async function subvolumes(host: ReadHost, path: string): Promise<readonly SubvolumeRow[]> {
+  const own = await host.run(rootId(path));
+  // They are two moments: what was made or removed in between is asked for again.
+  for (let tries = 3; ; tries -= 1) {
+    const plain = await host.run(subvolumeList(path, 'plain'));
+    const withCgen = await host.run(subvolumeList(path, 'with cgen'));
+    const both = inBoth(plain, withCgen);
+    if (both !== undefined) return both.map((row) => toRow(row, own));
+    if (tries === 1)
+      throw new ParseError('btrfs: two lists of the subvolumes, one right after the other, do not agree');
+  }
+}
+
+/** Undefined when they do not agree. */
+function inBoth(plain: readonly RawRow[], withCgen: readonly RawRow[]): readonly RawRow[] | undefined {
+  const [one, other] = [genuine(plain, withCgen), genuine(withCgen, plain)];
+  const agree =
+    one.length === other.length &&
+    one.every(({ id, path }, index) => other[index]?.id === id && other[index].path === path);
+  return agree && isAscending(other) ? other : undefined;
+}
+
+/** What the other form has no record of is the end of the name before it. */
+function genuine(all: readonly RawRow[], among: readonly RawRow[]): readonly RawRow[] {
+  const ids = new Set(among.map(({ id }) => id));
+  const kept: RawRow[] = [];
+  for (const row of all) {
+    const last = kept.at(-1);
+    if (ids.has(row.id)) kept.push({ ...row });
+    else if (last !== undefined) last.path += `\n${row.text}`;
+  }
+  return kept;
+}
+
+function isAscending(rows: readonly RawRow[]): boolean {
+  return rows.every(({ id }, index) => index === 0 || id > (rows[index - 1]?.id ?? id));
+}
+
+function toRow({ id, fields, path }: RawRow, own: number): SubvolumeRow {
+  const prefix = '<FS_TREE>/';
+  const isElsewhere = Number(fields.top) !== own;
+  if (isElsewhere && !path.startsWith(prefix))
+    throw new ParseError(`btrfs: the path of the subvolume ${id} does not begin with ${prefix}`);
+  return {
+    id,
+    generation: digits(fields.generation, 'a generation'),
+    madeIn: digits(fields.madeIn, 'the first generation'),
+    parentId: digits(fields.parent, 'the id of a parent'),
+    parentUuid: uuidOr(fields.parentUuid),
+    receivedUuid: uuidOr(fields.receivedUuid),
+    uuid: uuidOr(fields.uuid),
+    ...printedPath(isElsewhere ? path.slice(prefix.length) : path),
+  };
+}
+
+/** The subvolume at a path; undefined when there is nothing, or something else. Its id comes from the kernel itself. */
+export async function subvolumeAt(host: ReadHost, path: string): Promise<Subvolume | undefined> {
+  if ((await host.stat(path))?.kind !== 'directory') return undefined;
+  const found = await orUndefined(host.run(subvolumeShow(path)), isNoSubvolume);
+  if (found === undefined) return undefined;
+  const id = await host.run(rootId(path));
+  if (id === found.id) return found;
+  throw new ParseError(
+    `btrfs shows the subvolume ${found.id} at ${path}, and the kernel says that it is ${id}`,
+  );
+}
+
+/** The subvolume of an id in a filesystem, wherever it is by now; undefined when it is gone. Ids are never given twice. */
+export async function subvolumeById(
+  host: ReadHost,
+  { fs, id }: { readonly fs: string; readonly id: number },
+): Promise<Subvolume | undefined> {
+  const root = await anyRoot(host, fs);
+  const found = await orUndefined(host.run(subvolumeShow(root, { id })), ({ stderr }) =>
+    stderr.includes('Subvolume not found'),
+  );
+  if (found === undefined || found.id === id) return found;
+  throw new ParseError(`btrfs shows the subvolume ${found.id} when it is asked for ${id}`);
+}
+
+async function orUndefined<T>(
+  asking: Promise<T>,
+  isNone: (answer: { readonly stderr: string }) => boolean,
+): Promise<T | undefined> {
+  try {
+    return await asking;
+  } catch (error) {
+    if (error instanceof CommandError && error.exitCode === 1 && isNone(error)) return undefined;
+    throw error;
+  }
+}
+
+/** The id of the default subvolume of a filesystem. */
+export async function defaultOf(host: ReadHost, fs: string): Promise<number> {
+  return host.run(getDefault(await anyRoot(host, fs)));
+}
+
+/** What to call a subvolume in a sentence. */
+export function called({ shown, id, uuid }: Pick<Subvolume, 'shown' | 'id' | 'uuid'>): string {
+  return `the subvolume ${shown} (id ${id}, uuid ${uuid ?? 'none'})`;
+}
+
+/** The subvolumes inside of one, at any depth. */
+export async function nestedIn(
+  host: ReadHost,
+  { fs, subvolume }: { readonly fs: string; readonly subvolume: Subvolume },
+): Promise<readonly SubvolumeRow[]> {
+  const all = await subvolumes(host, await anyRoot(host, fs));
+  const inner = new Set([subvolume.id]);
+  // A subvolume can only be made in one that is there, but moved into one that is newer than itself.
+  for (let before = 0; before !== inner.size; ) {
+    before = inner.size;
+    for (const { id, parentId } of all) if (inner.has(parentId)) inner.add(id);
+  }
+  return all.filter(({ id }) => inner.has(id) && id !== subvolume.id);
+}
+
+/** Who would be hurt if a subvolume went: what lies in it, and where our mount namespace has it mounted. */
+export async function holdersOf(
+  host: ReadHost,
+  { fs, subvolume }: { readonly fs: string; readonly subvolume: Subvolume },
+): Promise<readonly Holder[]> {
+  const mounts = (await mountsOf(host, fs)).filter((mount) => subvolumeOf(mount)?.id === subvolume.id);
+  const nested = await nestedIn(host, { fs, subvolume });
+  return [
+    ...mounts.map((mount) => describeMount(mount)),
+    ...nested.map(
+      ({ shown, id }): Holder => ({
+        kind: 'btrfs',
+        filesystem: fs,
+        words: `the subvolume ${shown} (id ${id}) lies in it`,
+      }),
+    ),
+  ];
+}
+
+/**
+ * The same, with the mounts that only other mount namespaces have: the kernel deletes a mounted subvolume without a word, and
+ * all that is open in it is lost (6.18).
+ */
+export async function everyHolderOf(
+  host: ReadHost,
+  of: { readonly fs: string; readonly subvolume: Subvolume },
+): Promise<readonly Holder[]> {
+  const here = await holdersOf(host, of);
+  const numbers = new Set((await mountsOf(host, of.fs)).map(({ device }) => device));
+  const { namespaces, unseen } = await mountsElsewhere(host);
+  const there = namespaces.flatMap(({ pid, command, mounts }) =>
+    mounts
+      .filter((mount) => numbers.has(mount.device) && subvolumeOf(mount)?.id === of.subvolume.id)
+      .map(
+        (mount): Holder => ({
+          ...describeMount(mount),
+          words: `mounted on ${mount.path} in the mount namespace of ${command} (process ${pid})`,
+          free: ['nsenter', '-t', String(pid), '-m', 'umount', mount.path],
+          namespaceOf: { pid, command },
+        }),
+      ),
+  );
+  // The mounts that such a namespace shares with ours are the same again.
+  const shared = new Set(here.map(({ words }) => words));
+  return [...here, ...there.filter(({ words }) => !shared.has(words)), ...unseen];
+}
+
+/** RefusedError for the top level, which is no subvolume that could go or move. */
+export function refuseTopLevel({ id }: Subvolume, path: string): void {
+  if (id !== topLevelId) return;
+  throw new RefusedError(`${path} is the top level of its filesystem`, {
+    remedy: 'name a subvolume in it: bofh btrfs list',
+  });
+}
+
+/** A name of ours beside another one. It begins with a dot and ends in a number: nothing that reads `*.x` takes it. */
+export function beside(inside: string, word: string): string {
+  return posix.join(posix.dirname(inside), `.bofh-${word}`);
+}

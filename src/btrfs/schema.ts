@@ -1,0 +1,78 @@
+import * as z from 'zod/mini';
+import type { Bytes } from '../units.ts';
+import type { PrintedPath } from './text.ts';
+
+/** The root of the whole filesystem is a subvolume too, and can be neither snapshotted away nor deleted. */
+export const topLevelId = 5;
+
+/** A subvolume as `btrfs subvolume list` has it. */
+export interface SubvolumeRow extends PrintedPath {
+  readonly id: number;
+  readonly generation: number;
+  /** The generation in which it was made. */
+  readonly madeIn: number;
+  /** Id of the subvolume that it lies in. */
+  readonly parentId: number;
+  /** What it is a snapshot of, if that is known. */
+  readonly parentUuid: string | undefined;
+  /** What it was received from. */
+  readonly receivedUuid: string | undefined;
+  /** Missing of a subvolume that a kernel before 3.6 has made. */
+  readonly uuid: string | undefined;
+}
+
+/** A subvolume as `btrfs subvolume show` has it. */
+export interface Subvolume extends SubvolumeRow {
+  readonly name: PrintedPath;
+  /** When it was made, ISO 8601 in UTC; by this host's clock, or for a received one when it was received. */
+  readonly made: string | undefined;
+  readonly mode: 'ro' | 'rw';
+  /** Paths of its snapshots within the filesystem. */
+  readonly snapshots: readonly PrintedPath[];
+}
+
+/** The space of one kind of block group: `Data,single`. */
+export interface SpaceOf {
+  readonly kind: string;
+  readonly profile: string;
+  readonly size: Bytes;
+  readonly used: Bytes;
+  readonly devices: readonly DeviceShare[];
+}
+
+/** How much of a device a kind has, or nobody. */
+export interface DeviceShare {
+  readonly device: string;
+  readonly bytes: Bytes;
+}
+
+/** The space of a filesystem, as `btrfs filesystem usage` tells it. */
+export interface Usage {
+  readonly size: Bytes;
+  readonly allocated: Bytes;
+  readonly unallocated: Bytes;
+  /** Of devices that are not there. */
+  readonly missing: Bytes;
+  readonly used: Bytes;
+  /** What can still be written, at best and at worst. */
+  readonly free: Bytes;
+  readonly freeAtLeast: Bytes;
+  readonly spaces: readonly SpaceOf[];
+  readonly unallocatedOn: readonly DeviceShare[];
+}
+
+/** A quota group; `0/ID` is that of the subvolume of this id. Undefined limits: none. */
+export interface Qgroup {
+  readonly id: string;
+  readonly referenced: Bytes;
+  readonly exclusive: Bytes;
+  readonly maxReferenced: Bytes | undefined;
+  readonly maxExclusive: Bytes | undefined;
+  readonly parents: readonly string[];
+  readonly children: readonly string[];
+}
+
+/** A filesystem, or subvolume, by its UUID as btrfs-progs writes one. */
+export const uuid = z
+  .string()
+  .check(z.regex(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'a UUID in lower case'));

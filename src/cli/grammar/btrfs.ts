@@ -1,0 +1,59 @@
+import type { Command } from 'commander';
+import type { Verb } from './verb.ts';
+
+export function addBtrfs(btrfs: Command, verb: Verb): void {
+  addReads(btrfs, verb);
+  addChanges(btrfs, verb);
+  const snapshot = btrfs.command('snapshot').description('snapshots of subvolumes');
+  const create = snapshot
+    .command('create')
+    .description('take a snapshot of a subvolume, read-only unless told otherwise')
+    .argument('<source>')
+    .argument('<path>')
+    .option('--rw', 'a writable one');
+  verb(create, 'changes', async (runtime, [source = '', path = ''], { rw }) =>
+    (await import('../btrfs-change.ts')).snapshot(runtime, {
+      source,
+      path,
+      mode: rw === true ? 'rw' : 'ro',
+    }),
+  );
+}
+
+function addReads(btrfs: Command, verb: Verb): void {
+  const reading = (name: string, description: string) =>
+    btrfs.command(name).description(description).argument('<path>');
+  verb(
+    reading('list', 'every subvolume of the filesystem of a path'),
+    'reads',
+    async (runtime, [path = '']) => (await import('../btrfs.ts')).list(runtime, path),
+  );
+  verb(reading('show', 'one subvolume'), 'reads', async (runtime, [path = '']) =>
+    (await import('../btrfs.ts')).show(runtime, path),
+  );
+  verb(reading('usage', 'the space of a filesystem'), 'reads', async (runtime, [path = '']) =>
+    (await import('../btrfs.ts')).usage(runtime, path),
+  );
+}
+
+function addChanges(btrfs: Command, verb: Verb): void {
+  const changing = (name: string, description: string) =>
+    btrfs.command(name).description(description).argument('<path>');
+  verb(changing('create', 'make an empty subvolume'), 'changes', async (runtime, [path = '']) =>
+    (await import('../btrfs-change.ts')).create(runtime, path),
+  );
+  verb(changing('delete', 'delete a subvolume that nobody uses'), 'changes', async (runtime, [path = '']) =>
+    (await import('../btrfs-change.ts')).remove(runtime, path),
+  );
+  verb(
+    changing('set-default', 'choose the subvolume that is mounted when none is named'),
+    'changes',
+    async (runtime, [path = '']) => (await import('../btrfs-change.ts')).setDefault(runtime, path),
+  );
+  verb(
+    changing('set-mode', 'make a subvolume read-only or writable').argument('<ro|rw>'),
+    'changes',
+    async (runtime, [path = '', mode = '']) =>
+      (await import('../btrfs-change.ts')).setMode(runtime, path, mode),
+  );
+}

@@ -1,0 +1,133 @@
+import { posix } from 'node:path';
+import type { Mount } from './parts.ts';
+import { resolve } from './resolve.ts';
+import type { World } from './world.ts';
+
+/** A subvolume of the model. A value that is never changed. */
+export interface ModelSubvolume {
+  readonly id: number;
+  /** Its path from the top level. */
+  readonly inside: string;
+  readonly uuid: string;
+  readonly parentUuid?: string;
+  readonly receivedUuid?: string;
+  readonly generation: number;
+  readonly madeIn: number;
+  /** As `btrfs subvolume show` prints it. Missing: of a real one that was not asked for yet. */
+  readonly made?: string;
+  readonly mode: 'ro' | 'rw';
+}
+
+/** What a btrfs holds beside its files: which of its directories are subvolumes. Never changed, but replaced. */
+export interface Btrfs {
+  readonly nextId: number;
+  readonly generation: number;
+  readonly defaultId: number;
+  readonly subvolumes: readonly ModelSubvolume[];
+}
+
+/** A place on a mounted btrfs of the model, or of the real host beneath it. */
+export interface OnBtrfs {
+  readonly mount: Mount;
+  readonly inside: string;
+  readonly state: Btrfs;
+}
+
+/** When the model makes things: one moment, so that two runs can be compared. */
+export const modelTime = '2026-11-20 12:00:00 +0000';
+
+/** A btrfs as mkfs leaves it. */
+export function newBtrfs(uuid: string): Btrfs {
+  const top = { id: 5, inside: '/', uuid, generation: 7, madeIn: 0, made: modelTime, mode: 'rw' } as const;
+  return { nextId: 256, generation: 8, defaultId: 5, subvolumes: [top] };
+}
+
+/** Where a path is, on a btrfs; undefined on anything else. The path must be one without links. */
+export function onBtrfs(world: World, path: string): OnBtrfs | undefined {
+  const mount = mountOver(world, path);
+  if (mount?.type !== 'btrfs') return undefined;
+  const state = stateOf(world, mount);
+  const rest = mount.path === '/' ? path : path.slice(mount.path.length);
+  return { mount, state, inside: posix.join(mount.root, rest === '' ? '/' : rest).replace(/(?<=.)\/$/, '') };
+}
+
+/** The mount that a path is seen through. */
+export function mountOver(world: World, path: string): Mount | undefined {
+  let best: Mount | undefined;
+  for (const mount of world.mounts) {
+    const covers = mount.path === '/' || path === mount.path || path.startsWith(`${mount.path}/`);
+    if (covers && mount.path.length >= (best?.path.length ?? 0)) best = mount;
+  }
+  return best;
+}
+
+function stateOf(world: World, mount: Mount): Btrfs {
+  const known = mount.storage === undefined ? undefined : world.live.get(mount.storage);
+  const state = mount.storage === undefined ? world.overlay?.btrfs.get(mount.device) : known?.btrfs;
+  return state ?? newBtrfs(known?.superblock?.uuid ?? '');
+}
+
+/** Puts another state in the place of the one that there is. */
+export function putState(world: World, mount: Mount, state: Btrfs): void {
+  if (mount.storage === undefined) world.overlay?.btrfs.set(mount.device, state);
+  else {
+    const content = world.live.get(mount.storage) ?? {};
+    world.live.set(mount.storage, { ...content, btrfs: state });
+  }
+}
+
+/** The subvolume of which a path is the root. */
+export function rootAt({ state, inside }: OnBtrfs): ModelSubvolume | undefined {
+  return state.subvolumes.find((each) => each.inside === inside);
+}
+
+/** The subvolume that a path is in. */
+export function around({ state, inside }: Pick<OnBtrfs, 'state' | 'inside'>): ModelSubvolume {
+  const [nearest] = state.subvolumes
+    .filter((each) => each.inside === '/' || inside === each.inside || inside.startsWith(`${each.inside}/`))
+    .toSorted((a, b) => b.inside.length - a.inside.length);
+  if (nearest === undefined) throw new TypeError('a btrfs of the model has no top level');
+  return nearest;
+}
+
+/** The one that a subvolume lies in. */
+export function parentOf(state: Btrfs, { id, inside }: ModelSubvolume): number {
+  return id === 5 ? 0 : around({ state, inside: posix.dirname(inside) }).id;
+}
+
+/** What a path from the top level is called on the host, if this mount shows it. */
+export function seenBy({ root, path }: Mount, inside: string): string | undefined {
+  if (root === '/') return posix.join(path, inside).replace(/(?<=.)\/$/, '');
+  if (inside === root) return path;
+  return inside.startsWith(`${root}/`) ? posix.join(path, inside.slice(root.length)) : undefined;
+}
+
+/** A directory was renamed: what lies in it has other paths now. */
+export function movedInside(world: World, from: string, to: string): void {
+  const [at, there] = [onBtrfs(world, from), onBtrfs(world, to)];
+  if (at === undefined || there === undefined) return;
+  const subvolumes = at.state.subvolumes.map((each) => {
+    if (each.inside !== at.inside && !each.inside.startsWith(`${at.inside}/`)) return each;
+    return { ...each, inside: there.inside + each.inside.slice(at.inside.length) };
+  });
+  putState(world, at.mount, { ...at.state, subvolumes });
+}
+
+/** Lines for the text of a host's state: what is not as mkfs left it. */
+export function describeBtrfs({ defaultId, subvolumes }: Btrfs): readonly string[] {
+  const made = subvolumes.filter(({ id }) => id !== 5);
+  const chosen = made.find(({ id }) => id === defaultId);
+  return [
+    ...made.map(
+      ({ inside, uuid, parentUuid = '-', receivedUuid = '-', mode }) =>
+        `subvolume ${JSON.stringify(inside)} ${uuid} of ${parentUuid} from ${receivedUuid} ${mode}`,
+    ),
+    ...(chosen === undefined ? [] : [`default ${JSON.stringify(chosen.inside)}`]),
+  ];
+}
+
+/** Is this directory of the host there, and no link? */
+export function isDirectory(world: World, path: string): boolean {
+  const there = resolve(world, path, 'follow');
+  return there.found && there.inode.kind === 'directory';
+}

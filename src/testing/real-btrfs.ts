@@ -1,0 +1,70 @@
+import { rootId } from '../btrfs/commands.ts';
+import { placeOf } from '../btrfs/place.ts';
+import { subvolumeShow } from '../btrfs/read-commands.ts';
+import { defaultOf, subvolumes } from '../btrfs/reads.ts';
+import type { Command, ReadHost } from '../command/index.ts';
+import { type Btrfs, type ModelSubvolume, mountOver, onBtrfs, putState, rootAt } from './btrfs.ts';
+import { pageIn } from './overlay.ts';
+import type { Mount } from './parts.ts';
+import type { Overlay, World } from './world.ts';
+
+/** Makes known what a command asks of a mounted btrfs of the real host. */
+export async function prepareBtrfs(overlay: Overlay, world: World, command: Command<unknown>): Promise<void> {
+  for (const path of command.argv.filter((word) => word.startsWith('/'))) {
+    await pageIn(world, path, 'stat');
+    const mount = mountOver(world, path);
+    if (mount?.type !== 'btrfs' || mount.storage !== undefined) continue;
+    if (!overlay.btrfs.has(mount.device)) overlay.btrfs.set(mount.device, await stateOf(overlay.real, mount));
+    await tellMore(overlay.real, world, command, path);
+  }
+}
+
+async function stateOf(real: ReadHost, mount: Mount): Promise<Btrfs> {
+  const { fs } = await placeOf(real, mount.path);
+  const found = await subvolumes(real, mount.path);
+  const own = found.map(
+    ({ id, shown, uuid = '', parentUuid, receivedUuid, generation, madeIn }): ModelSubvolume => ({
+      ...{ id, inside: `/${shown}`, uuid, generation, madeIn, mode: 'rw' },
+      ...(parentUuid === undefined ? {} : { parentUuid }),
+      ...(receivedUuid === undefined ? {} : { receivedUuid }),
+    }),
+  );
+  const top: ModelSubvolume = { id: 5, inside: '/', uuid: '', generation: 0, madeIn: 0, mode: 'rw' };
+  return {
+    nextId: Math.max(255, ...own.map(({ id }) => id)) + 1,
+    generation: Math.max(8, ...own.map(({ generation }) => generation)) + 1,
+    defaultId: await defaultOf(real, fs),
+    subvolumes: [top, ...own],
+  };
+}
+
+/** What the list does not have of a subvolume is asked for when the subvolume itself is. */
+async function tellMore(
+  real: ReadHost,
+  world: World,
+  { argv }: Command<unknown>,
+  path: string,
+): Promise<void> {
+  const at = onBtrfs(world, path);
+  if (at === undefined) return;
+  const id = Number(argv[argv.indexOf('--rootid') + 1]);
+  const one = argv.includes('--rootid') ? at.state.subvolumes.find((each) => each.id === id) : rootAt(at);
+  if (one === undefined || one.made !== undefined) return;
+  const isTop = one.id === 5;
+  if (isTop && (await real.run(rootId(path))) !== 5) return;
+  const {
+    uuid = '',
+    mode,
+    made,
+    generation,
+    madeIn,
+  } = await real.run(isTop ? subvolumeShow(path) : subvolumeShow(at.mount.path, { id: one.id }));
+  const known: ModelSubvolume = { ...one, uuid, mode, generation, madeIn, made: printed(made) };
+  const subvolumesNow = at.state.subvolumes.map((each) => (each === one ? known : each));
+  putState(world, at.mount, { ...at.state, subvolumes: subvolumesNow });
+}
+
+/** As btrfs prints a time. */
+function printed(iso: string | undefined): string {
+  return iso === undefined ? '-' : iso.replace(/T(?<time>[\d:]+)\.\d+Z$/, ' $<time> +0000');
+}

@@ -1,0 +1,46 @@
+import { guest } from '../stage.ts';
+import type { RigSpecimens } from '../operations.ts';
+import { uuid } from './shell.ts';
+
+const disk = `/dev/vg0/${guest}-pool`;
+const pool = `/srv/${guest}-pool`;
+
+/** A btrfs of 256 MiB with a filled subvolume in it. */
+const makePool =
+  `lvcreate --quiet -y -W y -L 256M -n ${guest}-pool vg0 && mkfs.btrfs -q -U ${uuid} ${disk} && mkdir -p ${pool} && ` +
+  `mount ${disk} ${pool} && btrfs subvolume create ${pool}/home && echo kept > ${pool}/home/kept && ` +
+  `echo 'UUID=${uuid} ${pool} btrfs nofail 0 0' >> /etc/fstab`;
+const removePool = `sed -i '/^UUID=${uuid} /d' /etc/fstab; umount ${pool}; rmdir ${pool}; lvremove -q -y vg0/${guest}-pool`;
+
+export const btrfs: RigSpecimens['btrfs'] = {
+  createSubvolume: {
+    setUp: makePool,
+    call: `tx.btrfs.createSubvolume({ path: '${pool}/new' })`,
+    act: { tool: 'btrfs', words: ['subvolume', 'create'] },
+    clear: removePool,
+  },
+  snapshot: {
+    setUp: makePool,
+    call: `tx.btrfs.snapshot({ source: '${pool}/home', path: '${pool}/snap', mode: 'ro' })`,
+    act: { tool: 'btrfs', words: ['subvolume', 'snapshot'] },
+    clear: removePool,
+  },
+  deleteSubvolume: {
+    setUp: makePool,
+    call: `tx.btrfs.deleteSubvolume({ path: '${pool}/home' })`,
+    act: { tool: 'mv', words: [`${pool}/home`] },
+    clear: removePool,
+  },
+  setDefaultSubvolume: {
+    setUp: makePool,
+    call: `tx.btrfs.setDefaultSubvolume({ path: '${pool}/home' })`,
+    act: { tool: 'btrfs', words: ['subvolume', 'set-default'] },
+    clear: removePool,
+  },
+  setProperty: {
+    setUp: makePool,
+    call: `tx.btrfs.setProperty({ path: '${pool}/home', mode: 'ro' })`,
+    act: { tool: 'btrfs', words: ['property', 'set'] },
+    clear: removePool,
+  },
+};

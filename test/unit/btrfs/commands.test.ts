@@ -1,0 +1,182 @@
+import { describe, expect, test } from 'vitest';
+import * as commands from '../../../src/btrfs/commands.ts';
+import {
+  filesystemUsage,
+  qgroupShow,
+  subvolumeList,
+  subvolumeShow,
+} from '../../../src/btrfs/read-commands.ts';
+import type { Command } from '../../../src/command/index.ts';
+import { recorded } from '../blockdevice/fixtures.ts';
+
+const versions = ['6.2', '6.14'] as const;
+const at = (name: string, version: string) => recorded(`btrfs/${name}@${version}`);
+const lab = '/mnt/btl';
+
+describe.each(versions)('btrfs-progs %s', (version) => {
+  test.each<readonly [string, Command<unknown>]>([
+    ['subvolume-list', subvolumeList(lab, 'plain')],
+    ['subvolume-list-cgen', subvolumeList(lab, 'with cgen')],
+    ['show-plain', subvolumeShow(`${lab}/a b`)],
+    ['show-by-id', subvolumeShow(lab, { id: 261 })],
+    ['get-default', commands.getDefault(lab)],
+    ['usage', filesystemUsage(lab)],
+    ['qgroups', qgroupShow(lab)],
+    ['rootid', commands.rootId(`${lab}/dir/in`)],
+    ['create', commands.subvolumeCreate(`${lab}/c1`)],
+    ['snapshot', commands.subvolumeSnapshot({ source: `${lab}/c1`, path: `${lab}/c2`, mode: 'rw' })],
+    ['snapshot-readonly', commands.subvolumeSnapshot({ source: `${lab}/c1`, path: `${lab}/c3`, mode: 'ro' })],
+    ['property-set', commands.setReadOnly(`${lab}/c3`, 'rw')],
+  ])('%s is what was recorded', (name, command) => {
+    const { argv } = at(name, version);
+    expect([command.tool, ...command.argv]).toEqual(argv);
+  });
+
+  test('lists every subvolume, with newlines in a name, bytes that are no UTF-8, and words of a line', () => {
+    const plain = subvolumeList(lab, 'plain').parse(at('subvolume-list', version));
+    expect(plain.map(({ id }) => id)).toEqual([256, 257, 258, 259, 260, 261, 262, 263, 264, 265, 266, 267]);
+    expect(plain[1]?.path).toBe('new\nline');
+    expect(plain[3]?.path).toBe('bad\u00ff');
+    expect(plain[7]?.path).toBe('<FS_TREE>/a b/nest');
+    // What a name pretends is a record of the other form alone.
+    const other = subvolumeList(lab, 'with cgen').parse(at('subvolume-list-cgen', version));
+    expect(other.map(({ id }) => id)).toContain(999);
+  });
+
+  test('a list that is cut off, or a line in it that begins nothing, is an error', () => {
+    const said = at('subvolume-list', version);
+    const { parse } = subvolumeList(lab, 'plain');
+    expect(() => parse({ ...said, stdout: said.stdout.slice(0, -1) })).toThrow('cut off');
+    expect(() => parse({ ...said, stdout: said.stdout.replace('ID 256', 'Id 256') })).toThrow('cannot read');
+    expect(parse({ ...said, stdout: '' })).toEqual([]);
+  });
+
+  test('shows a subvolume', () => {
+    expect(subvolumeShow('').parse(at('show-plain', version))).toMatchObject({
+      id: 256,
+      path: 'a b',
+      name: { path: 'a b' },
+      made: '2026-11-20T19:02:02.000Z',
+      mode: 'rw',
+      parentId: 5,
+      parentUuid: undefined,
+      receivedUuid: undefined,
+    });
+    expect(subvolumeShow('').parse(at('show-readonly', version))).toMatchObject({ id: 261, mode: 'ro' });
+    expect(subvolumeShow('').parse(at('show-newline', version)).path).toBe('new\nline');
+    expect(subvolumeShow('').parse(at('show-received', version)).receivedUuid).toMatch(/^69cb365a/);
+    expect(subvolumeShow('').parse(at('show-top', version))).toMatchObject({ id: 5, path: '/' });
+    expect(subvolumeShow('').parse(at('show-nested', version)).parentId).toBe(256);
+  });
+
+  test('shows it with quotas and limits, too', () => {
+    for (const name of ['show-quota', 'show-limit'])
+      expect(subvolumeShow('').parse(at(name, version))).toMatchObject({ id: 262, snapshots: [] });
+  });
+
+  test('tells its snapshots, whatever they are called', () => {
+    const { snapshots } = subvolumeShow('').parse(at('show-plain', version));
+    expect(snapshots.map(({ path }) => path?.slice(0, 8))).toEqual(['snap', 'odd\nID 9', 'forsend']);
+  });
+
+  test('a show without any one of its lines, or with one spoiled, is an error', () => {
+    const said = at('show-readonly', version);
+    const lines = said.stdout.split('\n');
+    // After the heading of the snapshots come those, and the quota group, which need not be there.
+    const last = lines.findIndex((line) => line.includes('Snapshot(s):'));
+    for (let index = 0; index <= last; index += 1) {
+      const without = lines.filter((_, each) => each !== index).join('\n');
+      expect(() => subvolumeShow('').parse({ ...said, stdout: without }), lines[index]).toThrow();
+      const spoiled = lines.map((line, each) => (each === index ? `${line}?` : line)).join('\n');
+      expect(() => subvolumeShow('').parse({ ...said, stdout: spoiled }), lines[index]).toThrow();
+    }
+  });
+
+  test('tells the default subvolume', () => {
+    expect(commands.getDefault('').parse(at('get-default', version))).toBe(5);
+    const other = at('get-default-other', version);
+    expect(commands.getDefault('').parse(other)).toBe(version === '6.2' ? 270 : 274);
+    expect(() => commands.getDefault('').parse({ ...other, stdout: '' })).toThrow('names no subvolume');
+  });
+
+  test('tells the space, which is what its JSON says where it has some', () => {
+    const usage = filesystemUsage('').parse(at('usage', version));
+    expect(usage).toMatchObject({ size: 536870912, missing: 0, free: 452984832, freeAtLeast: 230686720 });
+    expect(usage.unallocatedOn).toEqual([{ device: '/dev/loop0', bytes: 444596224 }]);
+    const df: unknown = JSON.parse(at('df-json', version).stdout);
+    for (const { kind, profile, size } of usage.spaces)
+      expect(JSON.stringify(df).replaceAll(/:"(?<n>\d+)"/g, ':$<n>')).toContain(
+        `"bg-type":"${kind}","bg-profile":"${profile}","total":${size}`,
+      );
+  });
+
+  test('the space without any one of the lines that count is an error', () => {
+    const said = at('usage', version);
+    for (const label of [
+      'Device size',
+      'Device allocated',
+      'Device unallocated',
+      'Device missing',
+      'Used',
+      'Free (estimated)',
+    ]) {
+      const stdout = said.stdout
+        .split('\n')
+        .filter((line) => !line.startsWith(`    ${label}:`))
+        .join('\n');
+      expect(() => filesystemUsage('').parse({ ...said, stdout }), label).toThrow();
+    }
+    expect(() =>
+      filesystemUsage('').parse({ ...said, stdout: said.stdout.replace('Size:', 'size:') }),
+    ).toThrow();
+  });
+
+  test('tells the quota groups, with limits, parents and children', () => {
+    const groups = qgroupShow('').parse(at('qgroups', version));
+    expect(groups.find(({ id }) => id === '0/262')).toMatchObject({
+      maxReferenced: 104857600,
+      maxExclusive: 52428800,
+    });
+    expect(groups.find(({ id }) => id === '0/256')).toMatchObject({
+      maxReferenced: undefined,
+      parents: ['1/1'],
+    });
+    expect(groups.find(({ id }) => id === '1/1')?.children).toEqual(['0/256', '0/257']);
+  });
+
+  test.each([
+    ['show-missing', 'not-found'],
+    ['show-by-id-missing', 'not-found'],
+    ['show-directory', 'unknown'],
+    ['create-exists', 'exists'],
+    ['create-missing', 'not-found'],
+    ['snapshot-no-source', 'not-found'],
+    ['delete-nested', 'busy'],
+    ['delete-default', 'busy'],
+    ['delete-missing', 'not-found'],
+    ['set-default-missing', 'not-found'],
+    ['rootid-missing', 'not-found'],
+    ['qgroup-off', 'unknown'],
+  ] as const)('%s fails because %s', (name, reason) => {
+    const said = at(name, version);
+    expect(said.exitCode).toBe(1);
+    expect(commands.classify(said)).toBe(reason);
+  });
+
+  test('tells a plain directory, and another filesystem, from what is not there', () => {
+    expect(commands.isNoSubvolume(at('show-directory', version))).toBe(true);
+    expect(commands.isNoSubvolume(at('subvolume-show-not-btrfs', version))).toBe(true);
+    expect(commands.isNoSubvolume(at('show-missing', version))).toBe(false);
+  });
+});
+
+test('deletes by id, waits for the disk, and never by a name', () => {
+  expect(commands.subvolumeDelete({ root: '/mnt', id: 300 })).toMatchObject({
+    argv: ['subvolume', 'delete', '--commit-each', '--subvolid', '300', '/mnt'],
+    access: 'destroy',
+  });
+});
+
+test('renames over nothing', () => {
+  expect(commands.moveNew('/a', '/b').argv).toEqual(['--no-clobber', '--no-target-directory', '/a', '/b']);
+});
