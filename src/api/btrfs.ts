@@ -61,3 +61,5 @@ export async function setProperty(
 ): ReturnType<Tx['btrfs']['setProperty']> {
   return single('btrfs.setProperty', (tx) => tx.btrfs.setProperty(args));
 }
+
+export { rotateSnapshots, type Rotated } from './btrfs-rotation.ts';

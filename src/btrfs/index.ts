@@ -6,7 +6,6 @@ import * as reads from './reads.ts';
 import type { Qgroup, Subvolume, SubvolumeRow, Usage } from './schema.ts';
 
 export type { Qgroup, Subvolume, SubvolumeRow, Usage } from './schema.ts';
-export { type NewSubvolume } from './operations/planted.ts';
 
 /**
  * Every subvolume of the filesystem of a path, but its top level. Paths are whole, from there; that of one whose name is no

@@ -441,6 +441,15 @@ export const btrfsUsage = z.strictObject({
 /** `bofh btrfs create`, `bofh btrfs snapshot create` */
 export const btrfsMade = z.strictObject({ path: text, id: count, uuid: text });
 
+/** `bofh btrfs snapshot rotate` */
+export const btrfsRotated = z.strictObject({
+  made: btrfsMade,
+  /** The oldest first. */
+  deleted: z.array(btrfsMade),
+  /** What is called like one of them and is none, or cannot go now. */
+  stays: z.array(z.strictObject({ path: text, why: text })),
+});
+
 /** `bofh btrfs delete` */
 export const btrfsRemoved = z.strictObject({ path: text, id: count, uuid: z.nullable(text) });
 
@@ -538,6 +547,7 @@ export type BtrfsList = z.infer<typeof btrfsList>;
 export type BtrfsShow = z.infer<typeof btrfsShow>;
 export type BtrfsUsage = z.infer<typeof btrfsUsage>;
 export type BtrfsMade = z.infer<typeof btrfsMade>;
+export type BtrfsRotated = z.infer<typeof btrfsRotated>;
 export type BtrfsRemoved = z.infer<typeof btrfsRemoved>;
 export type BtrfsSet = z.infer<typeof btrfsSet>;
 export type LvmList = z.infer<typeof lvmList>;

@@ -67,8 +67,8 @@ export async function setMode(runtime: Runtime, path: string, mode: string): Pro
   });
 }
 
-/** What all of them have in common: the session, the plan, the system log, the answer. */
-async function changed<V, D>(
+/** What all of these verbs have in common: the session, the plan, the system log, the answer. */
+export async function changed<V, D>(
   runtime: Runtime,
   verb: {
     readonly before?: (bofh: Bofh) => Promise<void>;

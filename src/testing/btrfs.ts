@@ -33,12 +33,22 @@ export interface OnBtrfs {
   readonly state: Btrfs;
 }
 
-/** When the model makes things: one moment, so that two runs can be compared. */
-export const modelTime = '2026-11-20 12:00:00 +0000';
+/** The time as btrfs prints it. The text of a host's state does not have it. */
+export function printedTime(at: Date): string {
+  return at.toISOString().replace(/T(?<time>[\d:]+)\.\d+Z$/, ' $<time> +0000');
+}
 
 /** A btrfs as mkfs leaves it. */
 export function newBtrfs(uuid: string): Btrfs {
-  const top = { id: 5, inside: '/', uuid, generation: 7, madeIn: 0, made: modelTime, mode: 'rw' } as const;
+  const top = {
+    id: 5,
+    inside: '/',
+    uuid,
+    generation: 7,
+    madeIn: 0,
+    made: printedTime(new Date()),
+    mode: 'rw',
+  } as const;
   return { nextId: 256, generation: 8, defaultId: 5, subvolumes: [top] };
 }
 

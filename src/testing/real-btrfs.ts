@@ -3,7 +3,15 @@ import { placeOf } from '../btrfs/place.ts';
 import { subvolumeShow } from '../btrfs/read-commands.ts';
 import { defaultOf, subvolumes } from '../btrfs/reads.ts';
 import type { Command, ReadHost } from '../command/index.ts';
-import { type Btrfs, type ModelSubvolume, mountOver, onBtrfs, putState, rootAt } from './btrfs.ts';
+import {
+  type Btrfs,
+  type ModelSubvolume,
+  mountOver,
+  onBtrfs,
+  printedTime,
+  putState,
+  rootAt,
+} from './btrfs.ts';
 import { pageIn } from './overlay.ts';
 import type { Mount } from './parts.ts';
 import type { Overlay, World } from './world.ts';
@@ -59,12 +67,14 @@ async function tellMore(
     generation,
     madeIn,
   } = await real.run(isTop ? subvolumeShow(path) : subvolumeShow(at.mount.path, { id: one.id }));
-  const known: ModelSubvolume = { ...one, uuid, mode, generation, madeIn, made: printed(made) };
+  const known: ModelSubvolume = {
+    ...one,
+    uuid,
+    mode,
+    generation,
+    madeIn,
+    made: made === undefined ? '-' : printedTime(new Date(made)),
+  };
   const subvolumesNow = at.state.subvolumes.map((each) => (each === one ? known : each));
   putState(world, at.mount, { ...at.state, subvolumes: subvolumesNow });
-}
-
-/** As btrfs prints a time. */
-function printed(iso: string | undefined): string {
-  return iso === undefined ? '-' : iso.replace(/T(?<time>[\d:]+)\.\d+Z$/, ' $<time> +0000');
 }

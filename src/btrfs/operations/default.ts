@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
-import { setDefault } from '../commands.ts';
+import { filesystemSync, setDefault } from '../commands.ts';
 import { anyRoot, keysAround, placeOf, subvolumeKey } from '../place.ts';
 import { defaultOf, subvolumeAt, subvolumeById } from '../reads.ts';
 import { topLevelId, uuid } from '../schema.ts';
@@ -86,7 +86,10 @@ export const setDefaultSubvolume = operation({
 
 async function set(host: ChangeHost, { fs }: Undo, id: number): Promise<void> {
   await refuseGone(host, fs, id);
-  await host.run(setDefault({ id, path: await anyRoot(host, fs) }));
+  const root = await anyRoot(host, fs);
+  await host.run(setDefault({ id, path: root }));
+  // The kernel commits at once what makes a subvolume or its flags, but not this (fs/btrfs/ioctl.c).
+  await host.run(filesystemSync(root));
   const now = await defaultOf(host, fs);
   if (now !== id)
     throw new RefusedError(`btrfs did not make the subvolume ${id} the default: it is ${now}`, {

@@ -18,6 +18,21 @@ export function addBtrfs(btrfs: Command, verb: Verb): void {
       mode: rw === true ? 'rw' : 'ro',
     }),
   );
+  const rotate = snapshot
+    .command('rotate')
+    .description('take a read-only snapshot TARGET/LABEL.TIME, and delete the oldest of that label')
+    .argument('<source>')
+    .argument('<target>')
+    .requiredOption('--label <LABEL>', 'daily, weekly, monthly, yearly, or a word of your own')
+    .option('--keep <NUMBER>', 'how many are left (daily 21, weekly 12, monthly 36, yearly 10)');
+  verb(rotate, 'changes', async (runtime, [source = '', target = ''], { label, keep }) =>
+    (await import('../btrfs-rotate.ts')).rotate(runtime, {
+      source,
+      target,
+      label: String(label),
+      ...(keep === undefined ? {} : { keep: String(keep) }),
+    }),
+  );
 }
 
 function addReads(btrfs: Command, verb: Verb): void {

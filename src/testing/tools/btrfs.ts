@@ -4,7 +4,7 @@ import {
   type Btrfs,
   isDirectory,
   type ModelSubvolume,
-  modelTime,
+  printedTime,
   onBtrfs,
   type OnBtrfs,
   parentOf,
@@ -116,7 +116,7 @@ function add(
   made: Pick<ModelSubvolume, 'generation' | 'madeIn' | 'mode' | 'parentUuid'>,
 ): void {
   const { nextId: id, generation, subvolumes } = state;
-  const one: ModelSubvolume = { id, inside, uuid: world.ids.uuid(), made: modelTime, ...made };
+  const one: ModelSubvolume = { id, inside, uuid: world.ids.uuid(), made: printedTime(new Date()), ...made };
   putState(world, mount, {
     ...state,
     nextId: id + 1,
@@ -180,7 +180,7 @@ function shown(state: Btrfs, one: ModelSubvolume): string {
     `\tUUID: \t\t\t${one.uuid}`,
     `\tParent UUID: \t\t${one.parentUuid ?? '-'}`,
     `\tReceived UUID: \t\t${one.receivedUuid ?? '-'}`,
-    `\tCreation time: \t\t${one.made ?? modelTime}`,
+    `\tCreation time: \t\t${one.made ?? '-'}`,
     `\tSubvolume ID: \t\t${one.id}`,
     `\tGeneration: \t\t${one.generation}`,
     `\tGen at creation: \t${one.madeIn}`,
@@ -188,7 +188,7 @@ function shown(state: Btrfs, one: ModelSubvolume): string {
     `\tTop level ID: \t\t${parent}`,
     `\tFlags: \t\t\t${one.mode === 'ro' ? 'readonly' : '-'}`,
     '\tSend transid: \t\t0',
-    `\tSend time: \t\t${one.made ?? modelTime}`,
+    `\tSend time: \t\t${one.made ?? '-'}`,
     '\tReceive transid: \t0',
     '\tReceive time: \t\t-',
     '\tSnapshot(s):',
@@ -249,6 +249,8 @@ function setProperty(call: ToolCall, [path = '', name, value]: readonly string[]
   const now: ModelSubvolume = { ...one, mode: value === 'true' ? 'ro' : 'rw' };
   const subvolumes = at.state.subvolumes.map((each) => (each === one ? now : each));
   putState(world, at.mount, { ...at.state, subvolumes });
+  // The kernel commits it at once (btrfs_ioctl_subvol_setflags).
+  commit(world, at);
   return ok();
 }
 

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { journalPrune, plan } from '../../../src/cli/answers.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 import { hostWithSource, site, vmCreate } from '../testing/support.ts';
-import { pool } from '../../support/undo/specimens/btrfs.ts';
+import { changeSubvolume, pool } from '../../support/undo/specimens/btrfs.ts';
 import { changingVerbs, madeLines, plannedLines, typed } from './support.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'bofh-plan-'));
@@ -289,6 +289,18 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
   'btrfs snapshot create': [
     { line: 'btrfs snapshot create /srv/pool/home /srv/pool/snapshots/new', on: async () => withPool() },
     { line: 'btrfs snapshot create /srv/pool/home /srv/pool/new --rw', on: async () => withPool() },
+  ],
+  'btrfs snapshot rotate': [
+    {
+      line: 'btrfs snapshot rotate /srv/pool/home /srv/pool/snapshots --label daily --keep 1',
+      on: async () => {
+        const host = withPool();
+        const old = '/srv/pool/snapshots/daily.20261101T000000Z';
+        host.admin.btrfs('subvolume', 'snapshot', '-r', '/srv/pool/home', old);
+        changeSubvolume(host, old, { made: '2026-11-01 00:00:01 +0000' });
+        return host;
+      },
+    },
   ],
   recover: [
     { line: 'recover', on: () => killedAt(`${create} --swap 16m --start`, 9, hostWithSource()) },

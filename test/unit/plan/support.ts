@@ -105,11 +105,12 @@ function lineOf(change: SimulatedHost['changes'][number]): string {
   }
 }
 
-/** Without what is drawn anew in each run, and whether missing parents are made too. */
+/** Without what is drawn anew in each run, the time of it, and whether missing parents are made too. */
 function unnamed(line: string): string {
   return line
     .replaceAll(/[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/g, 'UUID')
     .replaceAll(/\b[0-9a-zA-Z]{6}(?:-[0-9a-zA-Z]{4}){5}-[0-9a-zA-Z]{6}\b/g, 'LVM-UUID')
+    .replaceAll(/\b\d{8}T\d{6}Z\b/g, 'TIME')
     .replaceAll(/[0-9a-f]{12}/g, 'ID')
     .replaceAll(/^mkdir -p /g, 'mkdir ');
 }

@@ -1,3 +1,4 @@
+import { type ModelSubvolume, onBtrfs, putState, rootAt } from '../../../../src/testing/btrfs.ts';
 import type { SimulatedHost } from '../../../../src/testing/index.ts';
 import { emptyVolume, ownUuid } from '../stage.ts';
 import type { Specimens } from '../specimens.ts';
@@ -81,3 +82,17 @@ export const btrfs: Specimens['btrfs'] = {
     },
   ],
 };
+
+/** Makes of a subvolume one that has another past; its id. */
+export function changeSubvolume(
+  { world }: SimulatedHost,
+  path: string,
+  change: Partial<Omit<ModelSubvolume, 'id' | 'inside'>>,
+): number {
+  const at = onBtrfs(world, path);
+  const one = at === undefined ? undefined : rootAt(at);
+  if (at === undefined || one === undefined) throw new TypeError(`${path} is no subvolume`);
+  const subvolumes = at.state.subvolumes.map((each) => (each === one ? { ...one, ...change } : each));
+  putState(world, at.mount, { ...at.state, subvolumes });
+  return one.id;
+}

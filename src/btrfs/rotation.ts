@@ -1,0 +1,141 @@
+import { posix } from 'node:path';
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError, UsageError } from '../errors.ts';
+import { anyRoot, type Place, placeOf } from './place.ts';
+import { called, defaultOf, everyHolderOf, subvolumeAt, subvolumeById, subvolumes } from './reads.ts';
+import type { Subvolume } from './schema.ts';
+
+/** How many snapshots of a label are kept when nothing is said. */
+export const retention: Readonly<Record<string, number>> = { daily: 21, weekly: 12, monthly: 36, yearly: 10 };
+
+/** What a rotation is asked. */
+export interface RotationRequest {
+  /** The subvolume that snapshots are taken of. */
+  readonly source: string;
+  /** The directory that they are in, on the same filesystem. */
+  readonly target: string;
+  readonly label: string;
+  /** How many of the label are left afterwards, the new one with them. */
+  readonly keep: number;
+}
+
+/** A snapshot that a rotation of this label and source has made. */
+export interface RotatedSnapshot {
+  readonly path: string;
+  readonly id: number;
+  readonly uuid: string;
+  readonly made: string;
+}
+
+/** What a rotation is to do. */
+export interface Rotation {
+  readonly source: { readonly path: string; readonly uuid: string };
+  /** The path of the new one. */
+  readonly path: string;
+  /** Those beyond what is kept, the oldest first. */
+  readonly surplus: readonly RotatedSnapshot[];
+  /** What is called like one and is none, or is one and cannot go now: it stays. */
+  readonly stays: readonly { readonly path: string; readonly why: string }[];
+}
+
+/** The checked words of a request. UsageError for a label or number that cannot be. */
+export function rotationRequest(asked: {
+  readonly source: string;
+  readonly target: string;
+  readonly label: string;
+  readonly keep?: number | undefined;
+}): RotationRequest {
+  const { source, target, label } = asked;
+  if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(label))
+    throw new UsageError(`"${label}" is no label: letters, digits, _ and -, at most 64 of them`);
+  const keep = asked.keep ?? (Object.hasOwn(retention, label) ? retention[label] : undefined);
+  if (keep === undefined)
+    throw new UsageError(`how many snapshots of the label "${label}" are to be kept? --keep says it`, {
+      remedy: `only ${Object.keys(retention).join(', ')} have a number of their own`,
+    });
+  if (!Number.isSafeInteger(keep) || keep < 1)
+    throw new UsageError(`${keep} snapshots cannot be kept: the new one is one already`);
+  return { source, target, label, keep };
+}
+
+/** `daily.20261120T185749Z`, in UTC: in the order of the alphabet they are in that of time. */
+export function snapshotName(label: string, at: Date): string {
+  return `${label}.${at.toISOString().replaceAll(/[-:]|\.\d+(?=Z)/g, '')}`;
+}
+
+const named = /^(?<label>[A-Za-z0-9][A-Za-z0-9_-]{0,63})\.(?<date>\d{8})T(?<time>\d{6})Z$/;
+
+/**
+ * Which snapshots a rotation has made, and which of them go. A name proves nothing: it must be exactly of this label, bear the
+ * very time at which the kernel says that it was made, be read-only, not received, and a snapshot of this very source, by its
+ * uuid. What is called so and is not all that stays, and is told.
+ */
+export async function rotationOf(
+  host: ReadHost,
+  { source, target, label, keep }: RotationRequest,
+  now: Date,
+): Promise<Rotation> {
+  const [from, into] = [await placeOf(host, source), await placeOf(host, target)];
+  if (from.fs !== into.fs)
+    throw new RefusedError(`${target} is on another filesystem than ${source}: a snapshot cannot be`, {
+      remedy: 'choose a directory on the same filesystem',
+    });
+  const original = await subvolumeAt(host, from.path);
+  if (original?.uuid === undefined)
+    throw new RefusedError(`${source} is no subvolume that snapshots can be taken of`, {
+      remedy: 'bofh btrfs list shows the subvolumes of a filesystem',
+    });
+  const { uuid } = original;
+  const called = (await labelled(host, into, label)).map((one) => ({ ...one, why: whyNot(one, uuid) }));
+  const own = called.filter(({ why }) => why === undefined).map(({ subvolume }) => subvolume);
+  const stays = called.flatMap(({ path, why }) => (why === undefined ? [] : [{ path, why }]));
+  // By their ids, which ascend whatever the clock does.
+  const oldest = own.toSorted((a, b) => a.id - b.id).slice(0, Math.max(0, own.length - (keep - 1)));
+  const surplus: RotatedSnapshot[] = [];
+  for (const subvolume of oldest) {
+    const path = posix.join(into.path, subvolume.name.path ?? '');
+    const why = await whyHeld(host, from.fs, subvolume);
+    if (why !== undefined) stays.push({ path, why });
+    else surplus.push({ path, id: subvolume.id, uuid: subvolume.uuid ?? '', made: subvolume.made ?? '' });
+  }
+  const path = posix.join(into.path, snapshotName(label, now));
+  return { source: { path: from.path, uuid }, path, surplus, stays };
+}
+
+interface Labelled {
+  readonly path: string;
+  readonly name: string;
+  readonly subvolume: Subvolume;
+}
+
+/** The subvolumes right in that directory whose names are of the label. */
+async function labelled(host: ReadHost, into: Place, label: string): Promise<readonly Labelled[]> {
+  const found: Labelled[] = [];
+  for (const row of await subvolumes(host, await anyRoot(host, into.fs))) {
+    if (row.path === undefined || posix.dirname(`/${row.path}`) !== into.inside) continue;
+    const name = posix.basename(row.path);
+    if (named.exec(name)?.groups?.label !== label) continue;
+    const subvolume = await subvolumeById(host, { fs: into.fs, id: row.id });
+    // Deleted since the list was read.
+    if (subvolume !== undefined) found.push({ path: posix.join(into.path, name), name, subvolume });
+  }
+  return found;
+}
+
+function whyNot({ name, subvolume }: Labelled, sourceUuid: string): string | undefined {
+  const { parentUuid, receivedUuid, mode, made } = subvolume;
+  if (parentUuid !== sourceUuid) return 'it is no snapshot of this source';
+  if (receivedUuid !== undefined) return 'it was received';
+  if (mode !== 'ro') return 'it is writable: somebody works on it';
+  const { date = '', time = '' } = named.exec(name)?.groups ?? {};
+  const said = Date.parse(`${date}T${time}Z`.replace(/^(....)(..)(..)T(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6Z'));
+  // The name is chosen first; a busy host may take its time.
+  const later = made === undefined ? Number.NaN : Date.parse(made) - said;
+  return later >= -1_000 && later <= 600_000 ? undefined : 'it was made at another time than its name says';
+}
+
+async function whyHeld(host: ReadHost, fs: string, subvolume: Subvolume): Promise<string | undefined> {
+  const [holder] = await everyHolderOf(host, { fs, subvolume });
+  if (holder !== undefined) return holder.words;
+  return (await defaultOf(host, fs)) === subvolume.id ? `${called(subvolume)} is the default` : undefined;
+}

@@ -1,0 +1,49 @@
+import * as api from '../api/btrfs.ts';
+import { rotationOf, rotationRequest } from '../btrfs/rotation.ts';
+import { UsageError } from '../errors.ts';
+import type { BtrfsRotated } from './answers.ts';
+import { changed } from './btrfs-change.ts';
+import { confirm } from './confirm.ts';
+import type { Runtime } from './runtime.ts';
+import { untilInterrupted } from './session.ts';
+import { printable } from './text.ts';
+
+/** `bofh btrfs snapshot rotate SOURCE TARGET --label LABEL`: asks only when something is to be deleted. */
+export async function rotate(
+  runtime: Runtime,
+  asked: {
+    readonly source: string;
+    readonly target: string;
+    readonly label: string;
+    readonly keep?: string;
+  },
+): Promise<number> {
+  const { keep, ...rest } = asked;
+  const request = rotationRequest({ ...rest, ...(keep === undefined ? {} : { keep: counted(keep) }) });
+  return changed(runtime, {
+    before: async ({ host }) => {
+      const { surplus } = await untilInterrupted(runtime, rotationOf(host, request, new Date()));
+      if (surplus.length === 0 || runtime.settings.mode === 'plan') return;
+      await confirm(runtime, [
+        `this deletes ${surplus.length} of the snapshots of the label ${request.label}:`,
+        ...surplus.map(({ path }) => `  ${printable(path)}`),
+      ]);
+    },
+    act: () => api.rotateSnapshots(request),
+    data: ({ made, deleted, stays }): BtrfsRotated => ({
+      made: { path: made.path, id: made.id, uuid: made.uuid },
+      deleted: deleted.map(({ path, id, uuid }) => ({ path, id, uuid })),
+      stays: stays.map((one) => ({ ...one })),
+    }),
+    lines: ({ made, deleted, stays }) => [
+      `${printable(made.path)} is made`,
+      ...deleted.map(({ path }) => `${printable(path)} is deleted`),
+      ...stays.map(({ path, why }) => `${printable(path)} stays: ${printable(why)}`),
+    ],
+  });
+}
+
+function counted(text: string): number {
+  if (/^\d{1,6}$/.test(text)) return Number(text);
+  throw new UsageError(`"${text}" is no number of snapshots`);
+}

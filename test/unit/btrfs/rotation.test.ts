@@ -1,0 +1,145 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { rotateSnapshots } from '../../../src/api/btrfs.ts';
+import { withBofh } from '../../../src/bofh.ts';
+import { rotationOf, rotationRequest, snapshotName } from '../../../src/btrfs/rotation.ts';
+import { UsageError } from '../../../src/errors.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { changeSubvolume, pool } from '../../support/undo/specimens/btrfs.ts';
+
+let host: SimulatedHost;
+beforeEach(() => {
+  host = simulatedHost();
+  pool(host);
+});
+
+const [source, target] = ['/srv/pool/home', '/srv/pool/snapshots'];
+const day = 86_400_000;
+const now = Date.parse('2026-11-20T18:57:49Z');
+const at = (daysAgo: number): Date => new Date(now - daysAgo * day);
+const request = (keep: number) => ({ source, target, label: 'daily', keep });
+
+/** A snapshot as a rotation has made it, some days ago. */
+function old(daysAgo: number, change: Parameters<typeof changeSubvolume>[2] = {}): string {
+  const path = `${target}/${snapshotName('daily', at(daysAgo))}`;
+  host.admin.btrfs('subvolume', 'snapshot', '-r', source, path);
+  changeSubvolume(host, path, {
+    made: at(daysAgo).toISOString().replace('T', ' ').replace(/\..*/, ' +0000'),
+    ...change,
+  });
+  return path;
+}
+
+const surplusOf = async (keep: number): Promise<readonly string[]> =>
+  (await rotationOf(host, request(keep), at(0))).surplus.map(({ path }) => path);
+
+describe('a rotation', () => {
+  it('keeps as many as it is told, the new one with them, and takes the oldest first', async () => {
+    const paths = [4, 3, 2, 1].map((days) => old(days));
+
+    expect(await surplusOf(5)).toEqual([]);
+    expect(await surplusOf(4)).toEqual(paths.slice(0, 1));
+    expect(await surplusOf(1)).toEqual(paths);
+  });
+
+  it('names the new one by label and time', async () => {
+    expect((await rotationOf(host, request(3), at(0))).path).toBe(`${target}/daily.20261120T185749Z`);
+  });
+
+  it('goes by the order in which they were made, not by a clock that was wrong', async () => {
+    const [first, second] = [old(-400), old(1)];
+    expect(await surplusOf(2)).toEqual([first]);
+    expect(await surplusOf(1)).toEqual([first, second]);
+  });
+
+  it.each<readonly [string, Parameters<typeof changeSubvolume>[2], string]>([
+    [
+      'of another source',
+      { parentUuid: '0c0ffee0-0000-4000-8000-000000000001' },
+      'no snapshot of this source',
+    ],
+    ['writable', { mode: 'rw' }, 'writable'],
+    ['received', { receivedUuid: '0c0ffee0-0000-4000-8000-000000000001' }, 'received'],
+    ['made at another time than its name says', { made: '2020-01-01 00:00:00 +0000' }, 'another time'],
+  ])('leaves alone what is called like one of its own and is %s', async (_, change, why) => {
+    const path = old(9, change);
+    const { surplus, stays } = await rotationOf(host, request(1), at(0));
+
+    expect(surplus).toEqual([]);
+    expect(stays.map((one) => one.path)).toEqual([path]);
+    expect(stays[0]?.why).toContain(why);
+  });
+
+  it.each([
+    'daily.20261101T000000Z.old',
+    'xdaily.20261101T000000Z',
+    'daily.20261101',
+    'daily-2.20261101T000000Z',
+    'weekly.20261101T000000Z',
+  ])('does not even look at %s', async (name) => {
+    host.admin.btrfs('subvolume', 'snapshot', '-r', source, `${target}/${name}`);
+    expect(await rotationOf(host, request(1), at(0))).toMatchObject({ surplus: [], stays: [] });
+  });
+
+  it('looks right in its directory, and in none below', async () => {
+    host.admin.mkdir(`${target}/below`);
+    const path = old(5);
+    host.admin.rename(path, `${target}/below/${path.split('/').at(-1) ?? ''}`);
+    expect(await surplusOf(1)).toEqual([]);
+  });
+
+  it('does not take one that is the default of the filesystem, and says so', async () => {
+    const path = old(5);
+    const id = changeSubvolume(host, path, {});
+    host.admin.btrfs('subvolume', 'set-default', String(id), '/srv/pool');
+    const { surplus, stays } = await rotationOf(host, request(1), at(0));
+    expect(surplus).toEqual([]);
+    expect(stays.map((one) => one.path)).toEqual([path]);
+    expect(stays[0]?.why).toContain('default');
+  });
+
+  it('makes the new one and deletes the old ones in one sequence', async () => {
+    const paths = [3, 2].map((days) => old(days));
+    const made = await withBofh(simulatedBofh({ host }), () =>
+      rotateSnapshots({ source, target, label: 'daily', keep: 2 }),
+    );
+
+    expect(made.deleted.map(({ path }) => path)).toEqual(paths.slice(0, 1));
+    expect(await host.readDir(target)).toEqual(
+      [paths[1], made.made.path, `${target}/home.foreign`].map((path) => path?.split('/').at(-1)).sort(),
+    );
+  });
+
+  it('deletes nothing when the new one cannot be made', async () => {
+    old(3);
+    const before = await host.readDir(target);
+    host.fault({ tool: 'btrfs', argvIncludes: 'snapshot', mode: 'fails before' });
+
+    await expect(
+      withBofh(simulatedBofh({ host }), () => rotateSnapshots({ source, target, label: 'daily', keep: 1 })),
+    ).rejects.toThrow();
+    expect(await host.readDir(target)).toEqual(before);
+  });
+});
+
+describe('what is asked of a rotation', () => {
+  it.each([
+    ['daily', 21],
+    ['weekly', 12],
+    ['monthly', 36],
+    ['yearly', 10],
+  ])('keeps of %s %i', (label, keep) => {
+    expect(rotationRequest({ source, target, label }).keep).toBe(keep);
+  });
+
+  it.each([
+    [{ label: 'hourly' }, /--keep/],
+    [{ label: 'a.b', keep: 1 }, /no label/],
+    [{ label: '', keep: 1 }, /no label/],
+    [{ label: 'daily', keep: 0 }, /cannot be kept/],
+    [{ label: 'daily', keep: 1.5 }, /cannot be kept/],
+  ])('is refused with %j', (asked, words) => {
+    const refused = () => rotationRequest({ source, target, ...asked });
+    expect(refused).toThrow(UsageError);
+    expect(refused).toThrow(words);
+  });
+});

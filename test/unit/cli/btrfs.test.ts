@@ -1,0 +1,92 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import * as answers from '../../../src/cli/answers.ts';
+import { create, remove, setDefault, setMode, snapshot } from '../../../src/cli/btrfs-change.ts';
+import { rotate } from '../../../src/cli/btrfs-rotate.ts';
+import { list, show } from '../../../src/cli/btrfs.ts';
+import { RefusedError, UsageError } from '../../../src/errors.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { pool } from '../../support/undo/specimens/btrfs.ts';
+import { testRuntime } from './support/runtime.ts';
+
+let host: SimulatedHost;
+beforeEach(() => {
+  host = simulatedHost();
+  pool(host);
+});
+
+type Said = Parameters<typeof testRuntime>[1];
+const at = (said: Said = {}) => testRuntime(simulatedBofh({ host }), said);
+
+async function json(act: (runtime: ReturnType<typeof at>['runtime']) => Promise<number>): Promise<unknown> {
+  const { runtime, stdout } = at({ json: true, yes: true });
+  expect(await act(runtime)).toBe(0);
+  return JSON.parse(stdout());
+}
+
+describe('bofh btrfs', () => {
+  it('lists every subvolume with what it is a snapshot of, and which is the default', async () => {
+    host.admin.btrfs('subvolume', 'set-default', '256', '/srv/pool');
+    const rows = answers.btrfsList.parse(await json((runtime) => list(runtime, '/srv/pool/snapshots')));
+
+    expect(rows.map(({ path }) => path)).toEqual([
+      ...['home', 'web10', 'home/inner', 'one with spaces', 'snapshots/home.foreign'],
+    ]);
+    expect(rows.filter((row) => row.default).map(({ path }) => path)).toEqual(['home']);
+    expect(rows.at(-1)?.parentUuid).toBe(rows[0]?.uuid);
+  });
+
+  it('shows one, and says of a plain directory that it is none', async () => {
+    const shown = answers.btrfsShow.parse(await json((runtime) => show(runtime, '/srv/pool/home')));
+
+    expect(shown).toMatchObject({ path: 'home', mode: 'rw', snapshots: ['snapshots/home.foreign'] });
+    await expect(show(at().runtime, '/srv/pool/snapshots')).rejects.toThrow(RefusedError);
+    await expect(show(at().runtime, '/etc')).rejects.toThrow(/not on btrfs but on ext4/);
+  });
+
+  it('makes, takes a snapshot, chooses the default and the mode, and says what it did', async () => {
+    const made = answers.btrfsMade.parse(await json((runtime) => create(runtime, '/srv/pool/new')));
+    expect(made.path).toBe('/srv/pool/new');
+    const taken = answers.btrfsMade.parse(
+      await json((runtime) =>
+        snapshot(runtime, { source: '/srv/pool/new', path: '/srv/pool/snapshots/new', mode: 'ro' }),
+      ),
+    );
+    expect(taken.uuid).not.toBe(made.uuid);
+    expect(answers.btrfsSet.parse(await json((runtime) => setMode(runtime, '/srv/pool/new', 'ro')))).toEqual({
+      ...{ path: '/srv/pool/new', now: 'ro', was: 'rw' },
+    });
+    expect(
+      answers.btrfsSet.parse(await json((runtime) => setDefault(runtime, '/srv/pool/new'))),
+    ).toMatchObject({ now: String(made.id), was: '5' });
+    await expect(setMode(at().runtime, '/srv/pool/new', 'rx')).rejects.toThrow(UsageError);
+  });
+
+  it('asks before it deletes, and deletes what it has asked about', async () => {
+    await expect(remove(at().runtime, '/srv/pool/web10')).rejects.toThrow(/asks before it destroys/);
+    expect(await host.readDir('/srv/pool')).toContain('web10');
+
+    const gone = answers.btrfsRemoved.parse(await json((runtime) => remove(runtime, '/srv/pool/web10')));
+    expect(gone.path).toBe('/srv/pool/web10');
+    expect(await host.readDir('/srv/pool')).not.toContain('web10');
+  });
+
+  it.each([
+    ['/srv/pool/home', /home\/inner \(id \d+\) lies in it/],
+    ['/srv/pool', /is the top level/],
+    ['/srv/pool/snapshots', /is no subvolume/],
+  ])('does not delete %s', async (path, why) => {
+    const before = host.snapshot();
+    await expect(remove(at({ yes: true }).runtime, path)).rejects.toThrow(why);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it('rotates, and asks only when something would be deleted', async () => {
+    const asked = { source: '/srv/pool/home', target: '/srv/pool/snapshots', label: 'daily' };
+    const { runtime, stdout } = at();
+    expect(await rotate(runtime, { ...asked, keep: '1' })).toBe(0);
+    expect(stdout()).toMatch(/^\/srv\/pool\/snapshots\/daily\.\d{8}T\d{6}Z is made\n$/);
+
+    await expect(rotate(at().runtime, { ...asked, keep: '1' })).rejects.toThrow(/asks before it destroys/);
+    await expect(rotate(at().runtime, { ...asked, keep: 'many' })).rejects.toThrow(UsageError);
+  });
+});
