@@ -18,6 +18,7 @@ export {
   namingHolders,
   remedyFor,
 } from './holders/index.ts';
+export { escapePath } from './holders/units.ts';
 export { identityOf, keysOf, splitLvmName } from './keys.ts';
 export { locate } from './locate.ts';
 export { loopDevices, loopShowing } from './loop/reads.ts';

@@ -450,6 +450,18 @@ export const btrfsRotated = z.strictObject({
   stays: z.array(z.strictObject({ path: text, why: text })),
 });
 
+/** `bofh btrfs rotation install`, `remove`, `status`: every rotation that has units on this host. */
+export const btrfsRotations = z.array(
+  z.strictObject({
+    timer: text,
+    enabled: z.boolean(),
+    /** null: its units were edited, or are not both there. */
+    rotation: z.nullable(
+      z.strictObject({ label: text, source: text, target: text, keep: count, calendar: text }),
+    ),
+  }),
+);
+
 /** `bofh btrfs delete` */
 export const btrfsRemoved = z.strictObject({ path: text, id: count, uuid: z.nullable(text) });
 
@@ -548,6 +560,7 @@ export type BtrfsShow = z.infer<typeof btrfsShow>;
 export type BtrfsUsage = z.infer<typeof btrfsUsage>;
 export type BtrfsMade = z.infer<typeof btrfsMade>;
 export type BtrfsRotated = z.infer<typeof btrfsRotated>;
+export type BtrfsRotations = z.infer<typeof btrfsRotations>;
 export type BtrfsRemoved = z.infer<typeof btrfsRemoved>;
 export type BtrfsSet = z.infer<typeof btrfsSet>;
 export type LvmList = z.infer<typeof lvmList>;

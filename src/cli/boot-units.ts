@@ -35,20 +35,24 @@ export interface FoundUnit {
 export function bootUnits(words: readonly string[], stateDir: string): readonly Unit[] {
   for (const word of [...words, stateDir]) refuseUnquotable(word);
   return names.map((name) => {
-    const template = readFileSync(new URL(name, templates()), 'utf8');
+    const template = templateOf(name);
     const body = template.replaceAll('@BOFH@', words.join(' ')).replaceAll('@STATE_DIR@', stateDir);
     return {
       name,
       path: `${unitDir}/${name}`,
-      content: headed(name, body),
+      content: headed(name, body, 'bofh boot install'),
       atBoot: /^\[Install\]$/m.test(body),
     };
   });
 }
 
 /** What stands at a unit's place. A unit is enabled by a link that systemctl makes. */
-export async function findUnit(host: ReadHost, unit: Unit): Promise<FoundUnit> {
-  const link = await host.stat(`${unitDir}/multi-user.target.wants/${unit.name}`);
+export async function findUnit(
+  host: ReadHost,
+  unit: Unit,
+  target: 'multi-user.target' | 'timers.target' = 'multi-user.target',
+): Promise<FoundUnit> {
+  const link = await host.stat(`${unitDir}/${target}.wants/${unit.name}`);
   const enabled = link !== undefined;
   const stat = await host.stat(unit.path);
   if (stat === undefined) return { unit, state: 'absent', enabled };
@@ -94,7 +98,11 @@ function wordsOf(line: string, path: string): { readonly [key: string]: string |
   });
 }
 
-/** Beside `dist/` in the package, and two above this file in the source. */
+/** The text of a template: beside `dist/` in the package, and two above this file in the source. */
+export function templateOf(name: string): string {
+  return readFileSync(new URL(name, templates()), 'utf8');
+}
+
 function templates(): URL {
   const places = ['../systemd/', '../../systemd/'].map((place) => new URL(place, import.meta.url));
   const found = places.find((place) => existsSync(new URL(names[0], place)));
@@ -103,20 +111,25 @@ function templates(): URL {
 }
 
 /** The checksum tells a unit of ours from one that was edited since: that one is never touched. */
-function headed(name: string, body: string): string {
-  return `# Made by "bofh boot install" of bofh ${version}. To change it: systemctl edit ${name}\n# sha256 of the rest: ${sha256(body)}\n${body}`;
+export function headed(
+  name: string,
+  body: string,
+  by: 'bofh boot install' | 'bofh btrfs rotation install',
+): string {
+  return `# Made by "${by}" of bofh ${version}. To change it: systemctl edit ${name}\n# sha256 of the rest: ${sha256(body)}\n${body}`;
 }
 
-function isOurs(text: string): boolean {
+/** A unit that bofh has made, and nobody has edited since. */
+export function isOurs(text: string): boolean {
   const groups =
-    /^# Made by "bofh boot install" of bofh [^\n]*\n# sha256 of the rest: (?<hash>[0-9a-f]{64})\n(?<body>.*)$/s.exec(
+    /^# Made by "bofh (?:boot|btrfs rotation) install" of bofh [^\n]*\n# sha256 of the rest: (?<hash>[0-9a-f]{64})\n(?<body>.*)$/s.exec(
       text,
     )?.groups;
   return groups?.body !== undefined && groups.hash === sha256(groups.body);
 }
 
 /** systemd has quoting rules of its own, with `%` and `$` in them; who needs them has an odd path. */
-function refuseUnquotable(word: string): void {
+export function refuseUnquotable(word: string): void {
   if (/^[\w@+=:,./-]+$/.test(word)) return;
   throw new UsageError(`"${word}" cannot stand in a unit of systemd`, {
     remedy: 'use a path of letters, digits and _ . , : + = @ / -',

@@ -116,7 +116,8 @@ function inherited(
   ];
 }
 
-function thisProgram(): Program {
+/** Node and this program, as a unit names them. */
+export function thisProgram(): Program {
   return [process.execPath, realpathSync(process.argv[1] ?? '')];
 }
 

@@ -1,9 +1,9 @@
 import * as api from '../api/btrfs.ts';
 import { rotationOf, rotationRequest } from '../btrfs/rotation.ts';
-import { UsageError } from '../errors.ts';
 import type { BtrfsRotated } from './answers.ts';
 import { changed } from './btrfs-change.ts';
 import { confirm } from './confirm.ts';
+import { counted } from './rotation.ts';
 import type { Runtime } from './runtime.ts';
 import { untilInterrupted } from './session.ts';
 import { printable } from './text.ts';
@@ -41,9 +41,4 @@ export async function rotate(
       ...stays.map(({ path, why }) => `${printable(path)} stays: ${printable(why)}`),
     ],
   });
-}
-
-function counted(text: string): number {
-  if (/^\d{1,6}$/.test(text)) return Number(text);
-  throw new UsageError(`"${text}" is no number of snapshots`);
 }

@@ -4,6 +4,7 @@ import type { Verb } from './verb.ts';
 export function addBtrfs(btrfs: Command, verb: Verb): void {
   addReads(btrfs, verb);
   addChanges(btrfs, verb);
+  addRotation(btrfs, verb);
   const snapshot = btrfs.command('snapshot').description('snapshots of subvolumes');
   const create = snapshot
     .command('create')
@@ -70,5 +71,40 @@ function addChanges(btrfs: Command, verb: Verb): void {
     'changes',
     async (runtime, [path = '', mode = '']) =>
       (await import('../btrfs-change.ts')).setMode(runtime, path, mode),
+  );
+}
+
+function addRotation(btrfs: Command, verb: Verb): void {
+  const rotation = btrfs.command('rotation').description('snapshots that systemd has rotated by itself');
+  const install = rotation
+    .command('install')
+    .description('write the service and the timer of a rotation; systemctl enables it')
+    .argument('<source>')
+    .argument('<target>')
+    .requiredOption('--label <LABEL>', 'daily, weekly, monthly, yearly, or a word of your own')
+    .option('--keep <NUMBER>', 'how many are left (daily 21, weekly 12, monthly 36, yearly 10)')
+    .option('--calendar <EVENT>', 'when, as OnCalendar= has it (daily, weekly, monthly, yearly: their own)');
+  verb(install, 'changes', async (runtime, [source = '', target = ''], { label, keep, calendar }) => {
+    const code = await import('../rotation.ts');
+    return code.install(runtime, {
+      source,
+      target,
+      label: String(label),
+      ...(keep === undefined ? {} : { keep: code.counted(String(keep)) }),
+      ...(calendar === undefined ? {} : { calendar: String(calendar) }),
+    });
+  });
+  const remove = rotation
+    .command('remove')
+    .description('remove both units, which systemctl has disabled; the snapshots stay')
+    .argument('<source>')
+    .requiredOption('--label <LABEL>', 'of the rotation');
+  verb(remove, 'changes', async (runtime, [source = ''], { label }) =>
+    (await import('../rotation.ts')).remove(runtime, { source, label: String(label) }),
+  );
+  verb(
+    rotation.command('status').description('which rotations are installed, and whether they are enabled'),
+    'reads',
+    async (runtime) => (await import('../rotation.ts')).status(runtime),
   );
 }

@@ -66,11 +66,12 @@ function withTables(): SimulatedHost {
 }
 
 /** The program itself lies on the host: the units name it. */
-function withProgram(): SimulatedHost {
+function withProgram(more?: 'and a pool'): SimulatedHost {
   const host = hostWithSource();
   host.admin.mkdir('/etc/systemd/system');
   for (const path of [process.execPath, realpathSync(process.argv[1] ?? '')])
     host.admin.writeFile(path, '', 0o755);
+  if (more !== undefined) pool(host);
   return host;
 }
 
@@ -289,6 +290,23 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
   'btrfs snapshot create': [
     { line: 'btrfs snapshot create /srv/pool/home /srv/pool/snapshots/new', on: async () => withPool() },
     { line: 'btrfs snapshot create /srv/pool/home /srv/pool/new --rw', on: async () => withPool() },
+  ],
+  'btrfs rotation install': [
+    {
+      line: 'btrfs rotation install /srv/pool/home /srv/pool/snapshots --label daily',
+      on: async () => withProgram('and a pool'),
+    },
+  ],
+  'btrfs rotation remove': [
+    {
+      line: 'btrfs rotation remove /srv/pool/home --label daily',
+      on: async () => {
+        const host = withProgram('and a pool');
+        const install = 'btrfs rotation install /srv/pool/home /srv/pool/snapshots --label daily';
+        await typed(host, install.split(' '));
+        return host;
+      },
+    },
   ],
   'btrfs snapshot rotate': [
     {
