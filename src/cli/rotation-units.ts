@@ -99,7 +99,7 @@ export interface SeenRotation {
 }
 
 const command =
-  / --yes --wait 10min btrfs snapshot rotate (?<source>\S+) (?<target>\S+) --label (?<label>\S+) --keep (?<keep>\d+)$/m;
+  / --yes --wait 10m btrfs snapshot rotate (?<source>\S+) (?<target>\S+) --label (?<label>\S+) --keep (?<keep>\d+)$/m;
 
 /** Every rotation that has a unit on this host. */
 export async function seenRotations(host: ReadHost): Promise<readonly SeenRotation[]> {

@@ -2,6 +2,8 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import * as answers from '../../../src/cli/answers.ts';
 import type { Program } from '../../../src/cli/boot-safety.ts';
 import { install, remove, status } from '../../../src/cli/rotation.ts';
+import { program as commandLine } from '../../../src/cli/program.ts';
+import { settingsOf } from '../../../src/cli/settings.ts';
 import { RefusedError, UsageError } from '../../../src/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 import { pool } from '../../support/undo/specimens/btrfs.ts';
@@ -39,7 +41,7 @@ describe('bofh btrfs rotation', () => {
 
     const service = host.admin.readFile(`${unit}.service`);
     expect(service).toContain(
-      `\nExecStart=${program.join(' ')} --yes --wait 10min btrfs snapshot rotate /srv/pool/home /srv/pool/snapshots --label daily --keep 21\n`,
+      `\nExecStart=${program.join(' ')} --yes --wait 10m btrfs snapshot rotate /srv/pool/home /srv/pool/snapshots --label daily --keep 21\n`,
     );
     expect(service).toContain('\nRequiresMountsFor=/var/lib/bofh /srv/pool/home /srv/pool/snapshots\n');
     expect(host.admin.readFile(`${unit}.timer`)).toContain('\nOnCalendar=daily\n');
@@ -52,6 +54,18 @@ describe('bofh btrfs rotation', () => {
         rotation: { ...daily, keep: 21, calendar: 'daily' },
       },
     ]);
+  });
+
+  it('gives the service words that the command line understands', async () => {
+    await install(at().runtime, daily, program);
+    const line =
+      /^ExecStart=(?<words>.*)$/m.exec(host.admin.readFile(`${unit}.service`))?.groups?.words ?? '';
+    const seen: string[] = [];
+    const commands = commandLine(async ({ verb, options }) => {
+      seen.push(verb, String(settingsOf(options, {}).waitMs), settingsOf(options, {}).consent);
+    });
+    await commands.parseAsync(line.split(' ').slice(program.length), { from: 'user' });
+    expect(seen).toEqual(['btrfs snapshot rotate', '600000', 'given']);
   });
 
   it('takes another number and another time the next time, and leaves one that was edited alone', async () => {
