@@ -1,7 +1,8 @@
+import { posix } from 'node:path';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../errors.ts';
 import { filesystemUsage, qgroupShow } from './read-commands.ts';
-import { placeOf } from './place.ts';
+import { mountedFilesystems, placeOf } from './place.ts';
 import * as reads from './reads.ts';
 import type { Qgroup, Subvolume, SubvolumeRow, Usage } from './schema.ts';
 
@@ -28,6 +29,21 @@ export async function subvolume(host: ReadHost, path: string): Promise<Subvolume
 /** The id of the subvolume that is mounted when none is named. */
 export async function defaultSubvolume(host: ReadHost, path: string): Promise<number> {
   return reads.defaultOf(host, (await placeOf(host, path)).fs);
+}
+
+/** Subvolumes of any mounted btrfs whose names are bofh's own, by the root of a subvolume of the same filesystem. */
+export async function privateSubvolumes(
+  host: ReadHost,
+): Promise<readonly { readonly root: string; readonly name: string; readonly row: SubvolumeRow }[]> {
+  const found = [];
+  for (const root of (await mountedFilesystems(host)).values()) {
+    if (root === undefined) continue;
+    for (const row of await reads.subvolumes(host, root)) {
+      const name = posix.basename(row.shown);
+      if (name.startsWith('.bofh-')) found.push({ root, name, row });
+    }
+  }
+  return found;
 }
 
 /** The space of the filesystem of a path. */

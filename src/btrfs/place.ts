@@ -105,6 +105,18 @@ export async function anyRoot(host: ReadHost, fs: string): Promise<string> {
   return whole.path;
 }
 
+/** Every mounted btrfs by its UUID, with the root of a subvolume of it; those of which only a directory is mounted have none. */
+export async function mountedFilesystems(host: ReadHost): Promise<ReadonlyMap<string, string | undefined>> {
+  const entries = await mountEntries(host);
+  const found = new Map<string, string | undefined>();
+  for (const mount of entries.filter(({ type }) => type === 'btrfs')) {
+    const isWhole = subvolumeOf(mount)?.path === mount.root && mountOver(entries, mount.path).id === mount.id;
+    const fs = await filesystemOf(host, mount);
+    found.set(fs, found.get(fs) ?? (isWhole ? mount.path : undefined));
+  }
+  return found;
+}
+
 /** The subvolume that a mount shows, or part of which it shows (`subvolid=256,subvol=/a b`). */
 export function subvolumeOf({
   superOptions,

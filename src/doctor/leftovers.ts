@@ -6,7 +6,15 @@ import type { ReadHost } from '../command/index.ts';
 import { BofhError } from '../errors.ts';
 import { type Finding, finding, looking } from './finding.ts';
 import type { KnownJournal } from './journals.ts';
-import { hiddenGroups, type Marked, markedFiles, markedGroups, markedOnRun, markedVolumes } from './marks.ts';
+import {
+  hiddenGroups,
+  type Marked,
+  markedFiles,
+  markedGroups,
+  markedOnRun,
+  markedSubvolumes,
+  markedVolumes,
+} from './marks.ts';
 
 type Find = Pick<Engine, 'find'>;
 
@@ -45,6 +53,7 @@ export async function leftovers(scene: Scene): Promise<readonly Finding[]> {
       () => hidden(host),
     )),
     ...(await search('private files', () => markedFiles(host, directoriesOf(scene)))),
+    ...(await search('btrfs subvolumes', () => markedSubvolumes(host))),
     ...(await search('private mounts', () => markedOnRun(host))),
   ];
   if (found.some(({ level }) => level !== 'ok')) return found;

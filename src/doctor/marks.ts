@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { mountEntries } from '../blockdevice/index.ts';
+import { privateSubvolumes } from '../btrfs/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { lvs, removeByHand, vgs } from '../lvm/index.ts';
 import { namesIn } from './finding.ts';
@@ -91,6 +92,27 @@ export async function markedFiles(
       found.push({ ...of(groups), what, kind: 'passing', look, clear: [['rm', path]] });
     }
   return found;
+}
+
+/** Private names of btrfs subvolumes: new ones that have not got their own yet, and deleted ones that can still be put back. */
+export async function markedSubvolumes(host: ReadHost): Promise<readonly Marked[]> {
+  return (await privateSubvolumes(host)).flatMap(({ root, name, row }) => {
+    const groups = mark.exec(name)?.groups;
+    if (groups === undefined) return [];
+    const itself = ['--subvolid', String(row.id), root];
+    const why = name.startsWith('.bofh-gone-')
+      ? 'which waits to be deleted'
+      : 'the private name of a new one';
+    return [
+      {
+        ...of(groups),
+        what: `the btrfs subvolume ${row.shown} of ${root}, ${why}`,
+        kind: 'passing' as const,
+        look: [['btrfs', 'subvolume', 'show', '--rootid', String(row.id), root]],
+        clear: [['btrfs', 'subvolume', 'delete', '--commit-each', ...itself]],
+      },
+    ];
+  });
 }
 
 /** What stands on /run: private mounts, and the markers of guests that are being shut down. */

@@ -10,6 +10,8 @@ import {
   simulatedHost,
   type SimulatedHost,
 } from '../../../src/testing/index.ts';
+import { pool } from '../../support/undo/specimens/btrfs.ts';
+import { containing } from '../cli/support/containing.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { type Ailing, bofhOf } from './support.ts';
 
@@ -54,6 +56,21 @@ async function killedHalfWay(): Promise<{ readonly host: SimulatedHost; readonly
 }
 
 describe('bofh doctor', () => {
+  it('names btrfs subvolumes that bear the mark of a sequence that nobody knows, each by its id', async () => {
+    pool(host);
+    host.admin.btrfs('subvolume', 'create', '/srv/pool/snapshots/.bofh-gone-bofh.5e1f5e1f5e1f.2');
+    host.admin.btrfs('subvolume', 'create', '/srv/pool/.bofh-of-somebody');
+
+    const { wrong } = await examined(host);
+
+    expect(wrong.map(({ says }) => says)).toEqual([
+      containing(
+        'the btrfs subvolume snapshots/.bofh-gone-bofh.5e1f5e1f5e1f.2 of /srv/pool, which waits to be deleted',
+      ),
+    ]);
+    expect(wrong[0]?.run).toContain('btrfs subvolume show --rootid 261 /srv/pool');
+  });
+
   it('finds nothing on a host that is well, exits 0, and changes nothing', async () => {
     const before = host.snapshot();
 

@@ -15,6 +15,7 @@ const versions: Readonly<Record<string, Partial<Answer>>> = {
     stdout:
       'mount from util-linux 2.38.1 (libmount 2.38.1: selinux, smack, btrfs, verity, namespaces, assert, debug)\n',
   },
+  'btrfs --version': { stdout: 'btrfs-progs v6.2\n' },
   'mkfs.ext4 -V': { stderr: 'mke2fs 1.47.0 (5-Feb-2023)\n\tUsing EXT2FS Library version 1.47.0\n' },
   'tar --version': { stdout: 'tar (GNU tar) 1.34\nCopyright (C) 2021 Free Software Foundation, Inc.\n' },
   'sync --version': { stdout: 'sync (GNU coreutils) 9.1\n' },
