@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Command } from '../../src/command/index.ts';
 import { RolledBackError, UsageError } from '../../src/errors.ts';
 import {
   addCrypttab,
@@ -133,6 +134,24 @@ describe('a line that is added', () => {
     expect(await taken.look('without result')).toEqual({ state: 'gone' });
   });
 
+  it('is not put over what others write while findmnt looks at the new table', async () => {
+    const taken = await take(addFstab, line(), step.host);
+    const during = {
+      ...step.host,
+      run: async <T>(command: Command<T>): Promise<T> => {
+        const answer = await step.host.run(command);
+        if (command.argv.some((word) => word.includes('.bofh-')) && command.tool === 'findmnt')
+          writeFileSync(file, '# another\n');
+        return answer;
+      },
+    };
+    await expect(taken.run(during)).rejects.toThrow('edited by somebody else meanwhile');
+    expect(now()).toBe('# another\n');
+    await taken.goBack('without result');
+    expect(now()).toBe('# another\n');
+    expect(privates()).toEqual([]);
+  });
+
   it('leaves nothing when it is killed before the new file has its place', async () => {
     const taken = await take(addFstab, line(), step.host);
     const killed = { ...step.host, rename: () => Promise.reject(new Error('killed')) };
@@ -241,6 +260,17 @@ describe('a line that is taken out or changed', () => {
     await expect(of('/cifs')).rejects.not.toThrow('geheim');
     await expect(of('/c')).rejects.toThrow('not UTF-8');
     await expect(of('/')).rejects.toThrow('the line of the root filesystem stays');
+  });
+
+  it('is not put back when others took it out themselves, before it had come to that', async () => {
+    write(`/dev/a ${srv.replace(' ', '\\040')} ext4 defaults 0 0\n# kept\n`);
+    const taken = await take(removeFstab, { file, of: srv }, step.host);
+    const killed = { ...step.host, rename: () => Promise.reject(new Error('killed')) };
+    await expect(taken.run(killed)).rejects.toThrow('killed');
+    write('# of others\n# kept\n');
+    await taken.goBack('without result');
+    expect(now()).toBe('# of others\n# kept\n');
+    expect(privates()).toEqual([]);
   });
 
   it('and that others have written anew since is theirs', async () => {

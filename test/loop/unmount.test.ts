@@ -236,6 +236,8 @@ describe('in a sequence', () => {
       await tx.step(mount, { device, path, mode: 'rw', options: { nodev: true, commit: 11 } });
       writeFileSync(join(path, 'x'), 'x');
       await tx.step(unmount, { path });
+      // It takes the number that the mount had, so that this comes back under another one.
+      sh('mount', '-t', 'tmpfs', 'between', disk.makeDir('between'));
       await tx.step(mount, { device, path, mode: 'ro' });
       await tx.step(unmount, { path });
       throw new Error('at the end');

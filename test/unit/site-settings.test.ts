@@ -68,9 +68,9 @@ describe('withSite', () => {
 
   it('may be nested, and each ends with its own body, on an error too', async () => {
     await on(async () => {
-      await withSite({ volumeGroup: 'vg1', startOrder: [] }, async () => {
+      await withSite({ volumeGroup: 'vg1', startOrder: ['x'] }, async () => {
         const failed = withSite({ volumeGroup: 'vg2' }, async () => {
-          expect([group(), currentBofh().site.startOrder]).toEqual(['vg2', []]);
+          expect([group(), currentBofh().site.startOrder]).toEqual(['vg2', ['x']]);
           await Promise.resolve();
           throw new Error('in the body');
         });
