@@ -1,0 +1,187 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { openJournals } from '../../../src/atomic/recover.ts';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import { RolledBackError } from '../../../src/errors.ts';
+import type { Tx } from '../../../src/operations.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { failureOf } from '../concurrency/support.ts';
+import { bofhOn, recoverAll } from '../testing/support.ts';
+import { unnamed } from '../testing/sweep.ts';
+
+const device = '/dev/vg0/web1';
+const uuid = '5e1f0000-0000-4000-8000-000000000001';
+
+function start(): SimulatedHost {
+  const host = simulatedHost();
+  const { admin } = host;
+  admin.lvcreate({ vg: 'vg0', name: 'web1', extents: 4 });
+  admin.format(device, { type: 'ext4', usage: 'filesystem', uuid, version: '1.0' });
+  for (const path of ['/mnt/web1', '/mnt/shown', '/mnt/there']) admin.mkdir(path);
+  admin.lvcreate({ vg: 'vg0', name: 'old', extents: 4 });
+  admin.format('/dev/vg0/old', {
+    type: 'ext4',
+    usage: 'filesystem',
+    uuid: uuid.replace(/1$/, '2'),
+    version: '1.0',
+  });
+  admin.mount('/dev/vg0/old', '/mnt/there');
+  return host;
+}
+
+let host: SimulatedHost;
+beforeEach(() => {
+  host = start();
+});
+
+const does = (body: (tx: Tx) => Promise<unknown>, on = host): Promise<unknown> =>
+  withBofh(bofhOn(on), () => atomic('mounts', body));
+const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
+const line = { source: `UUID=${uuid}`, target: '/mnt/web1', type: 'ext4', options: ['nodev'] } as const;
+
+/** What a sequence may do around mounts and tables, each to its end. */
+const bodies: readonly (readonly [string, (tx: Tx) => Promise<unknown>])[] = [
+  [
+    'what it has mounted itself, unmounted and mounted anew',
+    async (tx) => {
+      await tx.mount.mount({ device, path: '/mnt/web1', mode: 'rw' });
+      await tx.mount.unmount({ path: '/mnt/web1' });
+      await tx.mount.mount({ device, path: '/mnt/web1', mode: 'ro' });
+    },
+  ],
+  [
+    'a volume made, formatted, mounted, shown elsewhere, and in the table',
+    async (tx) => {
+      const lv = await tx.lvm.createLv({ vg: 'vg0', name: 'new', size: '16m' });
+      await tx.filesystem.create({ device: lv.path, type: 'ext4' });
+      const { path } = await tx.mount.mount({ device: lv.path, path: '/mnt/web1', mode: 'rw' });
+      await tx.mount.bind({ source: path, path: '/mnt/shown', mode: 'ro' });
+      await tx.mount.addFstab({ source: lv.path, target: '/mnt/web1', type: 'ext4' });
+    },
+  ],
+  [
+    "the administrator's mount moved to another place, with its line",
+    async (tx) => {
+      await tx.mount.addFstab({ source: '/dev/vg0/old', target: '/mnt/there', type: 'ext4' });
+      await tx.mount.unmount({ path: '/mnt/there' });
+      await tx.mount.changeFstab({ of: '/mnt/there', to: { target: '/mnt/shown' } });
+      await tx.mount.mount({ device: '/dev/vg0/old', path: '/mnt/shown', mode: 'rw' });
+    },
+  ],
+  [
+    'a line added, changed twice and taken out again',
+    async (tx) => {
+      await tx.mount.addFstab(line);
+      await tx.mount.changeFstab({ of: '/mnt/web1', to: { pass: 2 } });
+      await tx.mount.changeFstab({ of: '/mnt/web1', to: { options: ['nofail'] } });
+      await tx.mount.removeFstab({ of: '/mnt/web1' });
+    },
+  ],
+  [
+    'a table that is new, with two lines, of which the first goes',
+    async (tx) => {
+      await tx.mount.addCrypttab({ name: 'a', device, key: 'none' });
+      await tx.mount.addCrypttab({ name: 'b', device, key: 'none' });
+      await tx.mount.removeCrypttab({ name: 'a' });
+    },
+  ],
+];
+
+describe.each(bodies)('%s', (_title, body) => {
+  test('is all undone when the sequence fails afterwards, and nothing is left alone', async () => {
+    const before = host.snapshot();
+
+    const error = await failureOf(does(async (tx) => [await body(tx), await failNow()]));
+
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect((error as RolledBackError).leftAlone).toEqual([]);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('is all undone, or all done, by recovery, wherever it is killed', async () => {
+    const before = unnamed(host.snapshot());
+    await does(body);
+    const after = unnamed(host.snapshot());
+    const all = host.changes.length;
+    expect(all).toBeGreaterThan(2);
+    for (let nth = 1; nth <= all; nth += 1) {
+      const victim = start();
+      victim.fault({ nth, mode: 'acts then crash' });
+      await failureOf(does(body, victim));
+      victim.clearFaults();
+      const next = victim.restart();
+
+      await recoverAll(next);
+
+      expect([before, after]).toContain(unnamed(next.snapshot()));
+      expect(await openJournals(bofhOn(next).engine)).toEqual([]);
+    }
+  });
+});
+
+test('what others mounted in the place of what was unmounted stays, and is told', async () => {
+  const error = await failureOf(
+    does(async (tx) => {
+      await tx.mount.unmount({ path: '/mnt/there' });
+      host.admin.mount(device, '/mnt/there');
+      await failNow();
+    }),
+  );
+
+  expect(error).toBeInstanceOf(RolledBackError);
+  expect((error as RolledBackError).leftAlone.join()).toContain('is in its place');
+  expect(host.world.mounts.filter(({ path }) => path === '/mnt/there').map(({ source }) => source)).toEqual([
+    device,
+  ]);
+});
+
+test("others' lines that came in between survive the undo of all ours", async () => {
+  await failureOf(
+    does(async (tx) => {
+      await tx.mount.addFstab(line);
+      host.admin.writeFile(
+        '/etc/fstab',
+        `# mine\n${host.admin.readFile('/etc/fstab')}tmpfs /tmp tmpfs defaults 0 0\n`,
+      );
+      await tx.mount.changeFstab({ of: '/mnt/web1', to: { pass: 2 } });
+      await failNow();
+    }),
+  );
+
+  expect(host.admin.readFile('/etc/fstab')).toBe(
+    '# mine\n/dev/vda / ext4 defaults 0 1\ntmpfs /tmp tmpfs defaults 0 0\n',
+  );
+});
+
+test('a reboot takes an unmount along: recovery mounts nothing then', async () => {
+  host.fault({ tool: 'umount', mode: 'acts then crash' });
+  await failureOf(does((tx) => tx.mount.unmount({ path: '/mnt/there' })));
+  host.clearFaults();
+  const next = host.reboot();
+
+  await recoverAll(next);
+
+  expect(next.world.mounts.some(({ path }) => path === '/mnt/there')).toBe(false);
+  expect(await openJournals(bofhOn(next).engine)).toEqual([]);
+});
+
+test('no password of a table comes into the journal', async () => {
+  host.admin.writeFile(
+    '/etc/fstab',
+    '//nas/x /srv cifs password=geheim 0 0\n/dev/vg0/old /mnt/there ext4 defaults 0 2\n//nas/y /y cifs pass=geheim 0 0\n',
+  );
+  const { store } = bofhOn(host).engine;
+  await failureOf(
+    does(async (tx) => {
+      await tx.mount.removeFstab({ of: '/mnt/there' });
+      const open = store.names('.').filter((name) => name.endsWith('.journal'));
+      for (const name of open) {
+        const file = store.open(name);
+        expect(new TextDecoder().decode(file?.read())).not.toContain('geheim');
+        file?.close();
+      }
+      expect(open).toHaveLength(1);
+      await failNow();
+    }),
+  );
+  expect(host.admin.readFile('/etc/fstab')).toContain('/dev/vg0/old /mnt/there ext4 defaults 0 2\n//nas/y');
+});
