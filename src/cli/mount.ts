@@ -29,11 +29,17 @@ export async function list(runtime: Runtime, options: Options): Promise<number> 
       each.path,
       each.root === '/' ? each.source : `${each.source}[${each.root}]`,
       each.type,
-      [...new Set([...each.options, ...each.filesystemOptions])].join(','),
+      shownOptions(each),
     ]),
     none: "nothing but what is the kernel's own is mounted; --all shows that",
   });
   return 0;
+}
+
+/** What is read-only is so by the mount or by the filesystem: `rw` of the other one would only confuse. */
+function shownOptions({ options, filesystemOptions }: MountList[number]): string {
+  const all = [...new Set([...options, ...filesystemOptions])];
+  return all.filter((word) => word !== 'rw' || !all.includes('ro')).join(',');
 }
 
 /** `bofh mount add DEVICE [PATH]`: to stay until it is unmounted, or the host boots. */

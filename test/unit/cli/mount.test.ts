@@ -42,6 +42,14 @@ describe('bofh mount list', () => {
   });
 });
 
+it('bofh mount list calls read-only what is so by its mount alone', async () => {
+  host.admin.mount(device, '/mnt');
+  await add(at().runtime, { device: '/mnt', path: '/srv' }, { bind: true, readOnly: true });
+  const { runtime, stdout } = at();
+  await list(runtime, {});
+  expect(stdout()).toMatch(/ \/srv +\S+ +ext4 +ro,relatime$/m);
+});
+
 describe('bofh mount add and remove', () => {
   it('mounts with the options that were typed, and says where', async () => {
     const { runtime, stdout } = at({ json: true });
