@@ -3,7 +3,7 @@ import type { ReadHost } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../errors.ts';
 import { absolutePath } from '../../file/path.ts';
 import { holdsSecret, secretRemedy } from '../options.ts';
-import { type Complaint, findmntVerify } from '../tab/commands.ts';
+import { findmntVerify, hindrances } from '../tab/commands.ts';
 import { lineBytes, lineText } from '../tab/fields.ts';
 import { type FstabEntry, type FstabLine, formatFstab, parseFstab } from '../tab/fstab.ts';
 import { keyOfFstab } from '../tab/tables.ts';
@@ -149,10 +149,7 @@ function textOf(entry: FstabEntry): string {
   return text;
 }
 
-/**
- * What findmnt has against the new table and had not against the old one; lines of others may be wrong since long. That a device
- * is missing is a warning to it, but the boot would wait for it; that with `nofail` it would not, it does not know.
- */
+/** What findmnt has against the new table, of which nothing is put in place then. */
 async function verify(
   {
     args: { verify: how = 'host' },
@@ -163,26 +160,12 @@ async function verify(
 ): Promise<void> {
   const before = old === undefined ? { complaints: [], unreadable: 0 } : await host.run(findmntVerify(old));
   const after = await host.run(findmntVerify(made));
-  const said = new Set(before.complaints.map(asText));
   const [own] = line === null ? [] : parseFstab(lineBytes(line));
-  const mayBeMissing = own?.options.some((each) => ['nofail', 'noauto'].includes(each)) === true;
-  const isExcused = ({ target, says }: Complaint): boolean =>
-    mayBeMissing && target === own.target && says.startsWith('unreachable ');
-  const worse = after.complaints.filter(
-    (each) =>
-      (each.level === 'error' || each.says.startsWith('unreachable source')) &&
-      !said.has(asText(each)) &&
-      !isExcused(each),
-  );
-  const counts = how === 'syntax' ? [] : worse;
-  if (after.unreadable <= before.unreadable && counts.length === 0) return;
-  const words = counts.map(({ target, says }) => `${target}: ${says}`).join('; ');
+  const found = how === 'syntax' ? [] : hindrances(before, after, own);
+  if (after.unreadable <= before.unreadable && found.length === 0) return;
+  const words = found.map(({ target, says }) => `${target}: ${says}`).join('; ');
   throw new RefusedError(`findmnt --verify has something against it: ${words || 'the line cannot be read'}`, {
     remedy:
       'make the directory and attach the device first, or add the option nofail for a device that may be missing',
   });
-}
-
-function asText({ target, says }: Complaint): string {
-  return `${target}\0${says}`;
 }

@@ -73,6 +73,28 @@ function isHalf({ says }: Complaint): boolean {
   return says.startsWith('wrong order: ') && !says.includes(' specified before ');
 }
 
+// Warnings that stop a boot: it waits for the device, or fails to mount it. The second is an error in 2.38 and a warning in 2.41.
+const stopsTheBoot = /^unreachable source|^\S+ does not match with on-disk /;
+
+/**
+ * What speaks against a new table and did not against the old one; lines of others may be wrong since long. That a device may be
+ * missing with `nofail`, findmnt does not know.
+ */
+export function hindrances(
+  before: Verified,
+  after: Verified,
+  own: { readonly target: string; readonly options: readonly string[] } | undefined,
+): readonly Complaint[] {
+  const asText = ({ target, says }: Complaint): string => `${target}\0${says}`;
+  const known = new Set(before.complaints.map(asText));
+  const mayBeMissing = own?.options.some((each) => ['nofail', 'noauto'].includes(each)) === true;
+  return after.complaints.filter((each) => {
+    if (each.level === 'warning' && !stopsTheBoot.test(each.says)) return false;
+    if (known.has(asText(each))) return false;
+    return !(mayBeMissing && each.target === own.target && each.says.startsWith('unreachable '));
+  });
+}
+
 /**
  * `cp --attributes-only`: gives a file mode, owner and extended attributes (access lists and SELinux labels are such) of
  * another, but not its content nor its times.

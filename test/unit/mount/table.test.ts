@@ -20,6 +20,14 @@ describe("libmount's table", () => {
     ]);
   });
 
+  it('tells of a bind mount, and of version 2.41, the same', () => {
+    const newer = readFileSync(new URL('../../fixtures/utab/bind@2.41.5.txt', import.meta.url), 'utf8');
+    expect(parseUtab(newer)).toEqual([
+      { path: '/srv/m', options: ['x-bofh.mark=bofh.0123456789ab.1'] },
+      { path: '/srv/sh', options: ['x-bofh.mark=bofh.0123456789ab.2'] },
+    ]);
+  });
+
   it('is empty when the file is', () => {
     expect(parseUtab('')).toEqual([]);
   });

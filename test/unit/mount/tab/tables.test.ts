@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ParseError } from '../../../../src/errors.ts';
-import { copyAttributes, findmntVerify } from '../../../../src/mount/tab/commands.ts';
+import { copyAttributes, findmntVerify, hindrances } from '../../../../src/mount/tab/commands.ts';
 import { formatCrypttab, parseCrypttab } from '../../../../src/mount/tab/crypttab.ts';
 import { formatFstab, parseFstab } from '../../../../src/mount/tab/fstab.ts';
 import { keyOfFstab } from '../../../../src/mount/tab/tables.ts';
@@ -100,9 +100,12 @@ describe('findmnt --verify', () => {
     expect(accepts).toEqual([0, 1]);
   });
 
-  it.each(['verify-success', 'verify-empty'])('has nothing to say: %s', (name) => {
-    expect(parse(recorded(`findmnt/${name}@2.38.1`))).toEqual({ complaints: [], unreadable: 0 });
-  });
+  it.each(['verify-success@2.38.1', 'verify-empty@2.38.1', 'verify-success@2.41.5', 'verify-empty@2.41.5'])(
+    'has nothing to say: %s',
+    (name) => {
+      expect(parse(recorded(`findmnt/${name}`))).toEqual({ complaints: [], unreadable: 0 });
+    },
+  );
 
   it('says what is wrong with which place', () => {
     const { complaints, unreadable } = parse(recorded('findmnt/verify-wrong@2.38.1'));
@@ -122,14 +125,50 @@ describe('findmnt --verify', () => {
     expect(complaints).toHaveLength(29);
   });
 
+  it.each(['2.38.1', '2.41.5'])(
+    'has the same against a table in version %s, by its error or its warning',
+    (version) => {
+      const found = hindrances(
+        { complaints: [], unreadable: 0 },
+        parse(recorded(`findmnt/verify-wrong@${version}`)),
+        undefined,
+      );
+      expect([...new Set(found.map(({ target, says }) => `${target}: ${says}`))]).toEqual([
+        '/srv: unreachable on boot required source: UUID=5e1f0000-0000-4000-8000-0000000000ff',
+        '/srv: unreachable on boot required source: UUID=5e1f0000-0000-4000-8000-0000000000fe',
+        '/srv: unreachable source: /dev/loop77: No such file or directory',
+        '/srv/a b: wrong order: /srv/a b specified before /srv',
+        '/srv: xfs does not match with on-disk ext4',
+        '/srv/none: unreachable on boot required target: No such file or directory',
+        'none: swap does not match with on-disk ext4',
+        'none: unreachable source: /swapfile: No such file or directory',
+      ]);
+    },
+  );
+
+  it('is heard only in what is new, and not about what may be missing', () => {
+    const wrong = parse(recorded('findmnt/verify-wrong@2.38.1'));
+    const none = { complaints: [], unreadable: 0 };
+    expect(hindrances(wrong, wrong, undefined)).toEqual([]);
+    const excused = hindrances(none, wrong, { target: '/srv/none', options: ['nofail'] });
+    expect(excused.some(({ target }) => target === '/srv/none')).toBe(false);
+    const needed = hindrances(none, wrong, { target: '/srv/none', options: ['nodev'] });
+    expect(needed.some(({ target }) => target === '/srv/none')).toBe(true);
+    const other = hindrances(none, wrong, { target: '/srv', options: ['noauto'] });
+    expect(other.map(({ says }) => says)).toContain('xfs does not match with on-disk ext4');
+  });
+
   it('counts the lines that it leaves out, and takes a place with a newline in it for one', () => {
     expect(parse(recorded('findmnt/verify-unreadable@2.38.1'))).toMatchObject({ unreadable: 2 });
-    const { complaints } = parse(recorded('findmnt/verify-newline@2.38.1'));
-    expect(complaints.map(({ target }) => target)).toEqual(['/srv/a\nb', '/srv/a\nb']);
+    for (const version of ['2.38.1', '2.41.5']) {
+      const { complaints } = parse(recorded(`findmnt/verify-newline@${version}`));
+      expect(complaints.map(({ target }) => target)).toEqual(['/srv/a\nb', '/srv/a\nb']);
+    }
   });
 
   it('is not believed when it says nothing, as of a file that it cannot read, or does not add up', () => {
     expect(() => parse(recorded('findmnt/verify-missing@2.38.1'))).toThrow(ParseError);
+    expect(() => parse(recorded('findmnt/verify-missing@2.41.5'))).toThrow(ParseError);
     const wrong = recorded('findmnt/verify-wrong@2.38.1');
     const [, ...lines] = wrong.stdout.split('\n');
     expect(() => parse({ ...wrong, stdout: lines.slice(1).join('\n') })).toThrow(ParseError);
