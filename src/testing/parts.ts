@@ -73,6 +73,8 @@ export interface PhysicalVolume {
   readonly tags?: readonly string[];
   /** `no`: no extents are given out on it. */
   readonly allocatable?: 'no';
+  /** Where its extents begin, on a real host: an array has them aligned to its stripes. */
+  readonly start?: number;
 }
 
 export interface LogicalVolume {

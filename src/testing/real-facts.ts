@@ -6,6 +6,7 @@ import type { ReadHost } from '../command/index.ts';
 import { CommandError, ParseError, ToolError } from '../errors.ts';
 import { mappings } from '../crypt/reads.ts';
 import { lvs, pvs, vgs } from '../lvm/commands.ts';
+import { pvStarts } from '../lvm/pv-commands.ts';
 import { xlInfo, xlList } from '../xen/commands.ts';
 import type { CryptMapping, Domain, Loop, Mount, PhysicalVolume, VolumeGroup } from './parts.ts';
 import { type Overlay } from './world.ts';
@@ -32,6 +33,7 @@ export async function lvmOf(real: ReadHost): Promise<Lvm | undefined> {
   const reports = await unlessMissing(async () => ({
     groups: await real.run(vgs()),
     devices: await real.run(pvs()),
+    starts: await real.run(pvStarts()),
     logical: await real.run(lvs()),
   }));
   if (reports === undefined) return undefined;
@@ -52,6 +54,7 @@ export async function lvmOf(real: ReadHost): Promise<Lvm | undefined> {
           extents: Math.floor(size / group.extentSize),
           number: (await numberOf(real, path)) ?? '0:0',
           tags,
+          ...startOf(reports.starts, uuid),
           ...(allocatable ? {} : { allocatable: 'no' as const }),
         });
     const own = reports.logical.filter(({ vgUuid, path }) => vgUuid === group.uuid && path !== undefined);
@@ -71,6 +74,11 @@ export async function lvmOf(real: ReadHost): Promise<Lvm | undefined> {
     if (number !== undefined && path !== undefined) free.push({ uuid, path, deviceSize, extents: 0, number });
   }
   return { groups, volumes, free };
+}
+
+function startOf(starts: ReadonlyMap<string, number>, uuid: string): Pick<PhysicalVolume, 'start'> {
+  const start = starts.get(uuid);
+  return start === undefined ? {} : { start };
 }
 
 export async function xenOf(

@@ -90,7 +90,7 @@ export function pvRow(vg: VolumeGroup, pv: PhysicalVolume): Row {
     ['pv_allocatable', pv.allocatable === 'no' ? '' : 'allocatable'],
     ['pv_missing', ''],
     ['pv_tags', (pv.tags ?? []).join(',')],
-    ['pe_start', String(pvStart)],
+    ['pe_start', String(pv.start ?? pvStart)],
   ]);
 }
 

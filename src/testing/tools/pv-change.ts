@@ -108,7 +108,7 @@ function pvresize(call: ToolCall): ReturnType<ToolModel> {
     size === device.size
       ? ''
       : `  WARNING: ${path}: Pretending size is ${sectors(size)} not ${sectors(device.size)} sectors.`;
-  const extents = Math.floor((size - pvStart) / vg.extentSize);
+  const extents = Math.floor((size - (pv.start ?? pvStart)) / vg.extentSize);
   if (extents < usedOn(vg, pv)) {
     const why = `  ${path}: cannot resize to ${extents} extents as later ones are allocated.`;
     return failed(5, warning === '' ? why : `${warning}\n${why}`, count(0, 1));

@@ -174,6 +174,20 @@ test('somebody makes a group of one of the devices between the check and the act
   expect(groups()).toEqual(['vg0', 'theirs']);
 });
 
+test('somebody makes one of the devices another physical volume meanwhile: nothing is done', async () => {
+  const args = { name: 'vg1', devices: [one, two] };
+  const undo = await createVg.prepare({ args, mark: 'bofh.0a.1', host });
+  const uuid = 'theirs-0000-0000-0000-0000-0000-000001';
+  host.admin.format(two, { type: 'LVM2_member', usage: 'raid', uuid, version: 'LVM2 001' });
+  const change = host.during({ outputs: '/nowhere', lock: -1 });
+
+  const error = await failureOf(createVg.run({ args, undo, host: change }));
+
+  expect(error).toBeInstanceOf(RefusedError);
+  expect(String(error)).toContain(`/dev/vdx is another physical volume by now (${uuid}`);
+  expect(groups()).toEqual(['vg0']);
+});
+
 test('with all its devices away, nobody can tell whether it is there', async () => {
   const args = { name: 'vg1', devices: [one, two] };
   const undo = await createVg.prepare({ args, mark: 'bofh.0a.1', host });

@@ -4,7 +4,7 @@ import { atomic, withBofh } from '../../../src/bofh.ts';
 import { RefusedError, RolledBackError, StuckError } from '../../../src/errors.ts';
 import { pvresize, pvStarts } from '../../../src/lvm/pv-commands.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulate, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../testing/support.ts';
 
@@ -141,6 +141,20 @@ test('a volume that an older step made on it goes along when all is undone', asy
   );
 
   expect(host.snapshot()).toBe(before);
+});
+
+test('its plan has the change of the run, also where extents begin elsewhere, as on an array', async () => {
+  const pvs = host.world.lvm[0]?.pvs.map((pv) => ({ ...pv, start: 4 * mib })) ?? [];
+  host.world.lvm = host.world.lvm.map((vg) => ({ ...vg, pvs }));
+  const plan = await simulate(host);
+  const argv = (on: SimulatedHost): unknown =>
+    on.changes.flatMap((change) => (change.what === 'command' ? [change.command.argv] : []));
+
+  await withBofh(bofhOn(plan), () => lvm.resizePv({ device, size: '30m' }));
+  await withBofh(bofhOn(host), () => lvm.resizePv({ device, size: '30m' }));
+
+  expect(argv(plan)).toEqual([['--yes', '--setphysicalvolumesize', `${(4 + 6 * 4) * mib}b`, device]]);
+  expect(argv(host)).toEqual(argv(plan));
 });
 
 describe('the commands', () => {

@@ -1,10 +1,11 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { openJournals } from '../../../src/atomic/recover.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
+import { commandLine } from '../../../src/command/index.ts';
 import { RefusedError, RolledBackError, StuckError } from '../../../src/errors.ts';
 import { extendVg, reduceVg } from '../../../src/lvm/operations.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulate, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 import { unnamed } from '../../support/undo/judge.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../testing/support.ts';
@@ -242,6 +243,22 @@ describe('a disk exchanged in one sequence', () => {
     );
 
     expect(host.snapshot()).toBe(before);
+  });
+
+  test('has a plan with the very changes of the run, though the plan only reads of the host', async () => {
+    host = start();
+    const plan = await simulate(host);
+    const lines = (on: SimulatedHost): readonly string[] =>
+      on.changes.flatMap((change) =>
+        change.what === 'command' ? [unnamed(commandLine(change.command), new Set())] : [],
+      );
+
+    await does(exchange, plan);
+    expect(host.changes).toEqual([]);
+    await does(exchange);
+
+    expect(lines(plan)).toHaveLength(4);
+    expect(lines(plan)).toEqual(lines(host));
   });
 
   test('is all undone, or all done, by recovery, wherever it is killed', async () => {
