@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
-import { everyHolder, holders } from '../../blockdevice/index.ts';
+import { everyHolder, holders, locate } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError, UsageError } from '../../errors.ts';
 import { groupRenamedByHand } from '../by-hand.ts';
@@ -11,6 +11,7 @@ import { vgrename } from '../vg-commands.ts';
 import { refuseGroupName } from './groups.ts';
 import { askedGroup, findGroup, groupNamed, knownGroup, presentMembers, sameGroup } from './known-group.ts';
 import { accountedFor, knownPv, syncPvs } from './known-pvs.ts';
+import { identityOfVolume, leadsTo } from './taken.ts';
 
 const args = z.extend(askedGroup, { to: z.string() });
 
@@ -58,7 +59,7 @@ export const renameVg = operation({
     if (vg === undefined || vg.name === of.vg) return { state: 'gone' };
     if (vg.name !== of.to)
       return { state: 'not-ours', found: `it was renamed to ${vg.name} (uuid ${vg.uuid})` };
-    return { state: 'ours', holders: await usersIn(host, vg) };
+    return { state: 'ours', holders: await usersIn(host, vg, [of.vg, of.to]) };
   },
   revert: async ({ undo: of, host }) => {
     const vg = await findGroup(host, of);
@@ -78,35 +79,60 @@ async function rename(
 }
 
 async function refuseRename(host: ReadHost, vg: WholeGroup, to: string): Promise<void> {
-  await refuseGroupName(host, to);
+  if (!(await keptName(host, vg, to))) await refuseGroupName(host, to);
   for (const lv of vg.volumes) {
     if (dmName(to, lv.name).length > 127)
       throw new UsageError(`with "${to}" the name of ${lv.fullName} is too long for device-mapper`);
-    const path = `/dev/mapper/${dmName(to, lv.name)}`;
-    if ((await host.stat(path)) !== undefined)
+    const path = pathIn(to, lv);
+    if ((await host.stat(path)) !== undefined && !(await leadsTo(host, path, identityOfVolume(lv))))
       throw new RefusedError(`${path} is there: ${lv.fullName} cannot have that name`, {
         remedy: 'see what it is (dmsetup info, ls -l) and remove it',
       });
-    if ((await usersOf(host, vg, lv)).length > 0) throw inUse(lv, await everyHolder(host, lv.dmPath));
+    if ((await usersOf(host, [vg.name, to], lv)).length > 0)
+      throw inUse(lv, await everyHolder(host, await deviceOf(host, lv)));
   }
 }
 
-async function usersIn(host: ReadHost, vg: WholeGroup): Promise<readonly Holder[]> {
+// When a rename was cut short, the metadata have the new name and devices the old one: that name is nobody else's then.
+async function keptName(host: ReadHost, { volumes }: WholeGroup, to: string): Promise<boolean> {
+  for (const lv of volumes) if (await leadsTo(host, pathIn(to, lv), identityOfVolume(lv))) return true;
+  return false;
+}
+
+function pathIn(vg: string, { name }: LogicalVolume): string {
+  return `/dev/mapper/${dmName(vg, name)}`;
+}
+
+/** By its uuid: what lvm calls its path may not be there yet, or be another's. */
+async function deviceOf(host: ReadHost, lv: LogicalVolume): Promise<string> {
+  return (await locate(host, { path: lv.dmPath, identity: identityOfVolume(lv) })) ?? lv.dmPath;
+}
+
+async function usersIn(host: ReadHost, vg: WholeGroup, names: readonly string[]): Promise<readonly Holder[]> {
   const found: Holder[] = [];
   for (const lv of vg.volumes) {
-    const users = await usersOf(host, vg, lv);
+    const users = await usersOf(host, names, lv);
     found.push(...users.map((holder) => ({ ...holder, words: `${lv.fullName}: ${holder.words}` })));
   }
   return found;
 }
 
 // A part of another volume, and what snapshots and pools are built of, is renamed along with the group.
-async function usersOf(host: ReadHost, { name }: WholeGroup, lv: LogicalVolume): Promise<readonly Holder[]> {
+async function usersOf(
+  host: ReadHost,
+  names: readonly string[],
+  lv: LogicalVolume,
+): Promise<readonly Holder[]> {
   if (lv.path === undefined) return [];
   refuseUntold(lv);
   if (lv.active === false) return [];
-  const own = `${name.replaceAll('-', '--')}-`;
   const isOwn = (holder: Holder): boolean =>
-    holder.kind === 'mapping' && holder.name.startsWith(own) && holder.name.charAt(own.length) !== '-';
-  return (await holders(host, lv.dmPath)).filter((holder) => !isOwn(holder));
+    holder.kind === 'mapping' && names.some((name) => isIn(name, holder.name));
+  return (await holders(host, await deviceOf(host, lv))).filter((holder) => !isOwn(holder));
+}
+
+/** Is this the device-mapper name of a volume of the group? A doubled hyphen belongs to a longer name. */
+function isIn(vg: string, mapping: string): boolean {
+  const own = `${vg.replaceAll('-', '--')}-`;
+  return mapping.startsWith(own) && mapping.charAt(own.length) !== '-';
 }

@@ -35,7 +35,8 @@ export function identityOfVolume({ vgUuid, uuid }: LogicalVolume): string {
   return `LVM-${vgUuid}${uuid}`.replaceAll('-', '').replace(/^LVM/, 'LVM-');
 }
 
-async function leadsTo(host: ReadHost, path: string, identity: string): Promise<boolean> {
+/** Does a path lead to the very device of this identity? */
+export async function leadsTo(host: ReadHost, path: string, identity: string): Promise<boolean> {
   try {
     return (await identityOf(host, path)).identity === identity;
   } catch (error) {
