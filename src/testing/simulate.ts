@@ -43,8 +43,8 @@ export async function simulate(real: ReadHost): Promise<SimulatedHost> {
   });
   world.lvm = [...(lvm?.groups ?? [])];
   for (const [uuid, { number }] of overlay.volumes) world.active.set(uuid, Number(number.split(':')[1]));
-  for (const pv of lvm?.free ?? []) release(world, pv);
   world.mappings = [...open];
+  for (const pv of lvm?.free ?? []) release(world, pv);
   world.live.set('overlay', { tree: emptyTree() });
   world.mounts = [...(await mountsOf(real))];
   world.swaps = [...(await swapsOf(real))];

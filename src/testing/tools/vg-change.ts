@@ -1,4 +1,4 @@
-import { freePvs, pvStart, usedOn } from '../devices.ts';
+import { deviceByNumber, freePvs, pvStart, usedOn } from '../devices.ts';
 import { one, readOptions, unmodelled } from '../options.ts';
 import { resolve } from '../resolve.ts';
 import type { PhysicalVolume, VolumeGroup } from '../parts.ts';
@@ -160,7 +160,8 @@ function vgremove(call: ToolCall): Answer {
 export function release(world: World, { uuid, number, path, deviceSize }: PhysicalVolume): void {
   if (world.overlay === undefined) return;
   const superblock = { type: 'LVM2_member', usage: 'raid', uuid, version: 'LVM2 001' } as const;
-  const name = path.replace(/^\/dev\//, '');
-  if (!world.overlay.devices.has(number)) world.overlay.devices.set(number, { name, size: deviceSize });
-  world.live.set(`real:${number}`, { superblock });
+  const known = deviceByNumber(world, number);
+  if (known === undefined)
+    world.overlay.devices.set(number, { name: path.replace(/^\/dev\//, ''), size: deviceSize });
+  world.live.set(known?.storage ?? `real:${number}`, { superblock });
 }
