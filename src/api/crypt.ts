@@ -63,3 +63,20 @@ export async function close(args: {
 export async function resize(args: Parameters<Tx['crypt']['resize']>[0]): ReturnType<Tx['crypt']['resize']> {
   return single('crypt.resize', (tx) => tx.crypt.resize(args));
 }
+
+/** Adds a key: a sequence of one. */
+export async function addKey(args: Parameters<Tx['crypt']['addKey']>[0]): ReturnType<Tx['crypt']['addKey']> {
+  return single('crypt.addKey', (tx) => tx.crypt.addKey(args));
+}
+
+/** Replaces a key: a sequence of one. Until its end both open the device. */
+export async function changeKey(
+  args: Parameters<Tx['crypt']['changeKey']>[0],
+): ReturnType<Tx['crypt']['changeKey']> {
+  return single('crypt.changeKey', (tx) => tx.crypt.changeKey(args));
+}
+
+/** Destroys a key, never the last one: a sequence of one. */
+export async function removeKey(args: Parameters<Tx['crypt']['removeKey']>[0]): Promise<void> {
+  await single('crypt.removeKey', (tx) => tx.crypt.removeKey(args));
+}

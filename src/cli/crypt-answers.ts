@@ -87,10 +87,14 @@ export const cryptClose = z.strictObject({ name: text });
 /** `bofh crypt resize NAME`; sizes in bytes. */
 export const cryptResize = z.strictObject({ name: text, path: text, was: count, size: count });
 
+/** `bofh crypt add-key`, `change-key` and `remove-key DEVICE`: the slot of the key that was added, or removed. */
+export const cryptKey = z.strictObject({ device: text, slot: count });
+
 export type CryptList = z.infer<typeof cryptList>;
 export type CryptDump = z.infer<typeof cryptDump>;
 export type CryptStatus = z.infer<typeof cryptStatus>;
 export type CryptFormat = z.infer<typeof cryptFormat>;
 export type CryptOpen = z.infer<typeof cryptOpen>;
+export type CryptKey = z.infer<typeof cryptKey>;
 export type CryptClose = z.infer<typeof cryptClose>;
 export type CryptResize = z.infer<typeof cryptResize>;

@@ -5,7 +5,7 @@ import { UsageError } from '../errors.ts';
 import { formatSize, parseSize } from '../units.ts';
 import { type Answer, give } from './answer.ts';
 import { confirm } from './confirm.ts';
-import type { CryptClose, CryptFormat, CryptOpen, CryptResize } from './crypt-answers.ts';
+import type { CryptClose, CryptFormat, CryptKey, CryptOpen, CryptResize } from './crypt-answers.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 import { logged } from './system-log.ts';
@@ -91,6 +91,54 @@ export async function resize(
       ],
     }),
   });
+}
+
+/** `bofh crypt add-key DEVICE` */
+export async function addKey(runtime: Runtime, device: string, options: Options): Promise<number> {
+  return change(runtime, {
+    act: () => crypt.addKey(keysOf(device, options)),
+    answer: ({ slot }): Answer<CryptKey> => ({
+      data: { device, slot },
+      lines: [`${device} has another key, in slot ${slot}`],
+    }),
+  });
+}
+
+/** `bofh crypt change-key DEVICE` */
+export async function changeKey(runtime: Runtime, device: string, options: Options): Promise<number> {
+  return change(runtime, {
+    act: () => crypt.changeKey(keysOf(device, options)),
+    answer: ({ slot }): Answer<CryptKey> => ({
+      data: { device, slot },
+      lines: [`${device} has the new key, in slot ${slot}; the old one opens it no more`],
+    }),
+  });
+}
+
+/** `bofh crypt remove-key DEVICE SLOT` */
+export async function removeKey(runtime: Runtime, device: string, slot: string): Promise<number> {
+  const number = slotOf(slot);
+  return change(runtime, {
+    destroys: [`the key in slot ${number} of ${device} will never open it again`],
+    act: () => crypt.removeKey({ device, slot: number }),
+    answer: (): Answer<CryptKey> => ({
+      data: { device, slot: number },
+      lines: [`${device} has no key in slot ${number} any more`],
+    }),
+  });
+}
+
+function keysOf(device: string, options: Options) {
+  const slot = textOf(options)('slot');
+  return {
+    ...{ device, key: keyOf(options), newKey: keyOf(options, 'newKey') },
+    ...(slot === undefined ? {} : { slot: slotOf(slot) }),
+  };
+}
+
+function slotOf(text: string): number {
+  if (/^\d{1,2}$/.test(text)) return Number(text);
+  throw new UsageError(`"${text}" is no number of a key slot`);
 }
 
 /** A change of a verb: asked about when it destroys something, planned or done, and answered. */

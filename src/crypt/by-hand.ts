@@ -1,3 +1,4 @@
+import type { Way } from '../atomic/operation.ts';
 import type { ByHand } from '../errors.ts';
 
 /** Of `crypt.format`. */
@@ -100,5 +101,41 @@ export function resizedByHand({
       ['dmsetup', 'info', '-c', '-o', 'name,uuid,open', name],
     ],
     clear: [['cryptsetup', 'resize', '--device-size', String(from), name]],
+  };
+}
+
+/** Of `crypt.key.add` and `crypt.key.change`. */
+export function addedByHand({
+  undo,
+  way,
+}: {
+  readonly undo: {
+    readonly device: string;
+    readonly luksUuid: string;
+    readonly slot: number;
+    readonly old?: { readonly slot: number };
+  };
+  readonly way: Way;
+}): ByHand {
+  const { device, luksUuid, slot, old } = undo;
+  // After the commit it is the old key that goes.
+  const going = way === 'forward' && old !== undefined ? old.slot : slot;
+  return {
+    what: `the key in slot ${going} of ${device} (LUKS ${luksUuid})`,
+    look: [['cryptsetup', 'luksDump', device]],
+    clear: [['cryptsetup', 'luksKillSlot', device, String(going)]],
+  };
+}
+
+/** Of `crypt.key.remove`. */
+export function toRemoveByHand({
+  undo: { device, luksUuid, slot },
+}: {
+  readonly undo: { readonly device: string; readonly luksUuid: string; readonly slot: number };
+}): ByHand {
+  return {
+    what: `the key in slot ${slot} of ${device} (LUKS ${luksUuid}), which is to be removed`,
+    look: [['cryptsetup', 'luksDump', device]],
+    clear: [['cryptsetup', 'luksKillSlot', device, String(slot)]],
   };
 }

@@ -1,5 +1,12 @@
 import { classifyDevice } from '../blockdevice/index.ts';
-import { type Answer, type Command, type KeyInput, nothing, type ReadCommand } from '../command/index.ts';
+import {
+  type Answer,
+  type Command,
+  type KeyInput,
+  nothing,
+  type ReadCommand,
+  secondKeyPath,
+} from '../command/index.ts';
 import { ParseError, type Reason } from '../errors.ts';
 import type { Bytes } from '../units.ts';
 import { luks1Header } from './luks1.ts';
@@ -146,6 +153,41 @@ function pbkdfOptions({ kdf, memory, timeMs }: Pbkdf): readonly string[] {
   ];
 }
 
+/** Puts a second key into a slot that is free: a slot that is not is refused. `key` opens the device already. */
+export function luksAddKey(add: {
+  readonly device: string;
+  readonly slot: number;
+  readonly key: KeyInput;
+  readonly newKey: KeyInput;
+  readonly pbkdf: Pbkdf;
+}): Command<void, 'change'> {
+  const { device, slot, key, newKey, pbkdf } = add;
+  return {
+    tool: 'cryptsetup',
+    argv: [
+      ...['luksAddKey', '--batch-mode', '--key-slot', String(slot)],
+      ...pbkdfOptions(pbkdf),
+      ...['--key-file=-', device, secondKeyPath],
+    ],
+    access: 'change',
+    stdin: key,
+    secondKey: newKey,
+    parse: nothing,
+    classify: classifyCryptsetup,
+  };
+}
+
+/** Destroys a key slot, also the last one: without a key on stdin nothing is asked (cryptsetup-luksKillSlot(8), NOTE). */
+export function luksKillSlot(device: string, slot: number): Command<void, 'destroy'> {
+  return {
+    tool: 'cryptsetup',
+    argv: ['luksKillSlot', '--batch-mode', device, String(slot)],
+    access: 'destroy',
+    parse: nothing,
+    classify: classifyCryptsetup,
+  };
+}
+
 /** Erases both headers of a LUKS device, and nothing else. Never with `-f`: the kernel refuses a device that is in use. */
 export function wipeLuks(device: string): Command<void, 'destroy'> {
   return {
@@ -253,6 +295,7 @@ export function classifyCryptsetup({ exitCode, stderr, stdout }: Answer): Reason
   if (exitCode === 2) return 'denied';
   // Without device-mapper it goes on, and says that the name "is invalid or still in use".
   if (/Cannot initialize device-mapper/.test(said)) return 'unknown';
+  if (/^Key slot \d+ is full/m.test(said)) return 'exists';
   if (exitCode === 5) return /already exists/.test(said) ? 'exists' : 'busy';
   if (/is still in use|Device or resource busy|in use|Cannot exclusively open/.test(said)) return 'busy';
   if (/does not exist or access denied|is not active|No such file/.test(said)) return 'not-found';

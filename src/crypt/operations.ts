@@ -2,3 +2,4 @@ export { close, closeAfterCommit } from './operations/close.ts';
 export { format } from './operations/format.ts';
 export { open } from './operations/open.ts';
 export { resize } from './operations/resize.ts';
+export { addKey, changeKey, removeKey } from './operations/keys.ts';

@@ -49,6 +49,8 @@ export interface Admin {
     readonly device: string;
     readonly uuid: string;
     readonly key: string;
+    /** By slot; the first one lies in slot 0. */
+    readonly moreKeys?: Readonly<Record<number, string>>;
     readonly version?: 1 | 2;
     readonly label?: string;
   }): void;
@@ -146,11 +148,13 @@ export function admin(world: World): Admin {
       put(path, () => write(world, path, `${head}\n${kind}\n${own}`, 0o600));
     }),
     format: does((device, superblock) => format(world, device, superblock)),
-    luksFormat: does(({ device, key, version = 2, ...rest }) => {
+    luksFormat: does(({ device, key, moreKeys = {}, version = 2, ...rest }) => {
       const superblock = { type: 'crypto_LUKS', usage: 'crypto', version: String(version), ...rest } as const;
       format(world, device, superblock);
       const { storage } = deviceOf(world, device);
-      const slots = [newSlot(world, { slot: 0, kdf: 'pbkdf2', memory: 0, key })];
+      const slots = Object.entries({ 0: key, ...moreKeys }).map(([slot, each]) =>
+        newSlot(world, { slot: Number(slot), kdf: 'pbkdf2', memory: 0, key: each }),
+      );
       world.live.set(storage, { superblock, luks: { slots } });
       settle(world, storage);
     }),

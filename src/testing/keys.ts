@@ -22,6 +22,9 @@ export function inputText(world: World, input: Secret | KeyInput | string): stri
   return Buffer.from(bytes).toString('latin1');
 }
 
+/** Of a key slot of a real host: a plan is given no key, so every one opens it. */
+export const anyKey = 'any';
+
 /** What the model remembers of a key: the snapshot of a host shows it. */
 export function fingerprintOf(key: string): string {
   return createHash('sha256').update(key, 'latin1').digest('hex').slice(0, 16);

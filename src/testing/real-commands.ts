@@ -1,6 +1,8 @@
 import { posix } from 'node:path';
 import { unescapeOctal } from '../blockdevice/mountinfo.ts';
 import type { Command } from '../command/index.ts';
+import { headerOf, isLuksSignature } from '../crypt/reads.ts';
+import { anyKey } from './keys.ts';
 import { recognise } from '../blockdevice/index.ts';
 import { BofhError } from '../errors.ts';
 import { measure } from '../filesystem/measure.ts';
@@ -218,29 +220,30 @@ async function prepareTar<T>(
   return undefined;
 }
 
-/** Headers are read on the real host, but nothing that needs a key: what is to be opened is only known by its header. */
+/** Headers are read on the real host. What is to be opened or changed becomes the model's, which is asked for no key. */
 async function prepareCrypt<T>(
   overlay: Overlay,
   world: World,
   command: Command<T>,
 ): Promise<(() => Promise<T>) | undefined> {
-  const [verb] = command.argv;
+  const [verb, name] = command.argv;
   if (verb === 'isLuks' || verb === 'luksDump') return askDevice(overlay, world, command);
-  if (verb === 'status' && [...overlay.mappings.values()].some(({ name }) => name === command.argv[1]))
+  if (verb === 'status' && [...overlay.mappings.values()].some((mapping) => mapping.name === name))
     return ask(overlay, command);
   const path = command.argv.find((word) => word.startsWith('/'));
   const there = path === undefined ? undefined : resolve(world, path, 'follow');
   const device = there?.found === true ? deviceByNumber(world, there.inode.node) : undefined;
   if (device === undefined || world.live.has(device.storage)) return undefined;
-  const text = await overlay.real.run({
-    ...textOf('blkid', ['-p', '-o', 'export', `/dev/${device.name}`]),
-    accepts: [0, 2, 8],
-  });
-  const field = (name: string): string | undefined =>
-    new RegExp(`^${name}=(?<value>.*)$`, 'm').exec(text)?.groups?.value;
-  const [uuid, version] = [field('UUID'), field('VERSION')];
-  if (field('TYPE') === 'crypto_LUKS' && uuid !== undefined)
-    overlay.luks.set(device.number, { uuid, version: version === '1' ? 1 : 2 });
+  const node = `/dev/${device.name}`;
+  if (!isLuksSignature(await recognise(overlay.real, node))) return undefined;
+  const { version, uuid, label, keySlots } = await headerOf(overlay.real, node);
+  const superblock = { type: 'crypto_LUKS', usage: 'crypto', uuid, version: String(version) } as const;
+  const slots = keySlots.map(({ slot, salt, kdf, memory = 0 }) => ({
+    ...{ slot, salt, key: anyKey, memory: memory / 1024 },
+    kdf: kdf === 'pbkdf2' ? kdf : ('argon2id' as const),
+  }));
+  const labelled = label === undefined ? superblock : { ...superblock, label };
+  world.live.set(device.storage, { superblock: labelled, luks: { slots } });
   return undefined;
 }
 

@@ -26,7 +26,7 @@ export async function simulate(real: ReadHost): Promise<SimulatedHost> {
     volumes: lvm?.volumes ?? new Map<string, never>(),
     backends: await backendsOf(real),
     mappings: new Map(open.map(({ number, name, size }) => [number, { name, size }])),
-    ...{ devices: new Map(), luks: new Map(), loopsAreKnown: false },
+    ...{ devices: new Map(), loopsAreKnown: false },
   };
   const udev = (await real.stat('/run/udev/control')) === undefined ? 'absent' : 'running';
   const guests = xen?.domains ?? [];

@@ -108,8 +108,6 @@ export interface Overlay {
   readonly backends: ReadonlyMap<string, number>;
   /** What is open on the real host, by `major:minor`, as it was at first. */
   readonly mappings: ReadonlyMap<string, { readonly name: string; readonly size: number }>;
-  /** LUKS devices of the real host, by `major:minor`, as far as one was to be opened. */
-  readonly luks: Map<string, { readonly uuid: string; readonly version: 1 | 2 }>;
   /** Programs that this host does not have. */
   readonly missing: ReadonlySet<'lvm' | 'xen'>;
 }

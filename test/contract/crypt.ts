@@ -3,9 +3,11 @@ import { holders, identityOf, probe } from '../../src/blockdevice/index.ts';
 import type { ChangeHost, KeyInput } from '../../src/command/index.ts';
 import {
   isLuks,
+  luksAddKey,
   luksClose,
   luksDump1,
   luksFormat,
+  luksKillSlot,
   luksOpen,
   renameMapping,
   testKey,
@@ -66,6 +68,37 @@ export const cryptScenarios: readonly Scenario[] = [
             () => change.run(wipeLuks(device)),
           );
         assert.equal(await probe(host, device), undefined);
+      }),
+  },
+  {
+    name: 'a second key has a slot and a salt of its own, and a slot is destroyed without a key, the last one too',
+    needs: ['device'],
+    run: async ({ host, change, device, directory }) =>
+      withKeys(change, directory, async ({ key, wrong }) => {
+        for (const version of [1, 2] as const)
+          await andThen(
+            async () => {
+              await change.run(luksFormat({ device, version, uuid, key, pbkdf }));
+              await fails(
+                change.run(luksAddKey({ device, slot: 3, key: wrong, newKey: key, pbkdf })),
+                'denied',
+              );
+              await change.run(luksAddKey({ device, slot: 3, key, newKey: wrong, pbkdf }));
+              const { keySlots } = await headerOf(host, device);
+              assert.deepEqual(
+                keySlots.map(({ slot }) => slot),
+                [0, 3],
+              );
+              assert.notEqual(keySlots[0]?.salt, keySlots[1]?.salt);
+              assert.equal(await host.run(testKey({ device, key: wrong, slot: 3 })), true);
+              assert.equal(await host.run(testKey({ device, key: wrong, slot: 0 })), false);
+              await fails(change.run(luksAddKey({ device, slot: 3, key, newKey: wrong, pbkdf })), 'exists');
+              for (const slot of [0, 3]) await change.run(luksKillSlot(device, slot));
+              assert.deepEqual((await headerOf(host, device)).keySlots, []);
+              await fails(change.run(luksKillSlot(device, 3)), 'not-found');
+            },
+            () => change.run(wipeLuks(device)),
+          );
       }),
   },
   {

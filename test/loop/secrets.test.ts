@@ -117,6 +117,30 @@ describe('a secret is found nowhere', () => {
     expect(hunted.finds).toEqual([]);
   });
 
+  test('while keys are added, changed and removed, and one of them does not fit', async () => {
+    await step(crypt.format, { device, key: file('key'), type: 'luks1', ...quick });
+
+    await step(crypt.addKey, { device, key: file('key'), newKey: file('wrong') });
+    await step(crypt.changeKey, { device, key: file('wrong'), newKey: file('key') });
+    await step(crypt.removeKey, { device, slot: 0 });
+    await rejectionOf(step(crypt.addKey, { device, key: file('wrong'), newKey: file('key') }));
+    await rejectionOf(
+      run(async (tx) => {
+        await tx.step(crypt.changeKey, { device, key: file('key'), newKey: file('wrong') });
+        throw new Error('a later step fails');
+      }),
+    );
+
+    const fits = (name: string) => ({
+      device,
+      key: { key: file(name), use: 'present', of: device } as const,
+    });
+    expect(await hostOf().run(testKey(fits('key')))).toBe(true);
+    expect(await hostOf().run(testKey(fits('wrong')))).toBe(false);
+    expect(hunted.stops()).toBeGreaterThan(20);
+    expect(hunted.finds).toEqual([]);
+  });
+
   test('while a device is not opened: by a key that does not fit, or for want of device-mapper', async () => {
     await step(crypt.format, { device, key: file('key'), type: 'luks1', ...quick });
 

@@ -68,4 +68,30 @@ export function addCrypt(crypt: Command, verb: Verb): void {
   verb(resize, 'changes', async (runtime, [name = '', size = ''], options) =>
     (await import('../crypt-change.ts')).resize(runtime, name, size, options),
   );
+  for (const [word, description] of [
+    ['add-key', 'let another key open an encrypted device too'],
+    ['change-key', 'replace a key by another one'],
+  ] as const) {
+    const keys = crypt
+      .command(word)
+      .description(description)
+      .argument('<device>')
+      .option(...keyOption)
+      .option('--new-key <KEY>', 'where the new key comes from, in the same words')
+      .option('--slot <NUMBER>', 'its key slot (default: the lowest that is free)');
+    verb(keys, 'changes', async (runtime, [device = ''], options) => {
+      const { addKey, changeKey } = await import('../crypt-change.ts');
+      return (word === 'add-key' ? addKey : changeKey)(runtime, device, options);
+    });
+  }
+  verb(
+    crypt
+      .command('remove-key')
+      .description('destroy a key of an encrypted device, but never the last one')
+      .argument('<device>')
+      .argument('<slot>'),
+    'changes',
+    async (runtime, [device = '', slot = '']) =>
+      (await import('../crypt-change.ts')).removeKey(runtime, device, slot),
+  );
 }

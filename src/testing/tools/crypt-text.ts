@@ -68,7 +68,10 @@ export function luks1Text(
 
 function slotLines(number: number, slot: LuksSlot | undefined): readonly string[] {
   if (slot === undefined) return [`Key Slot ${number}: DISABLED`];
-  const [first, second] = hexLines(slot.salt, 32);
+  // The salt of a real header is in hex already.
+  const [first, second] = /^[0-9a-f]{64}$/.test(slot.salt)
+    ? inLines(Buffer.from(slot.salt, 'hex'))
+    : hexLines(slot.salt, 32);
   return [
     `Key Slot ${number}: ENABLED`,
     '\tIterations:         \t1000',
@@ -81,8 +84,14 @@ function slotLines(number: number, slot: LuksSlot | undefined): readonly string[
 
 /** Bytes drawn from a word, sixteen to a line; a digest's twenty stand in one. */
 function hexLines(word: string, count: number): readonly string[] {
-  const bytes = [...createHash('sha256').update(word).digest().subarray(0, count)].map((byte) =>
-    byte.toString(16).padStart(2, '0'),
-  );
-  return count === 20 ? [bytes.join(' ')] : [bytes.slice(0, 16).join(' '), bytes.slice(16).join(' ')];
+  const bytes = createHash('sha256').update(word).digest().subarray(0, count);
+  return count === 20 ? [inHex(bytes)] : inLines(bytes);
+}
+
+function inLines(bytes: Uint8Array): readonly string[] {
+  return [inHex(bytes.subarray(0, 16)), inHex(bytes.subarray(16))];
+}
+
+function inHex(bytes: Uint8Array): string {
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
 }

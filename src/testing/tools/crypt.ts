@@ -1,8 +1,9 @@
-import { fingerprintOf } from '../keys.ts';
+import { anyKey, fingerprintOf } from '../keys.ts';
 import { type Device, deviceByNumber, devices, dmName, freeMinor, openers } from '../devices.ts';
 import { one, type Options, readOptions, unmodelled } from '../options.ts';
 import type { CryptMapping, LuksSlot } from '../parts.ts';
 import type { World } from '../world.ts';
+import { secondKeyPath } from '../../command/index.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { deviceAt } from './block.ts';
 import { luks1Text, luks2Json } from './crypt-text.ts';
@@ -14,8 +15,10 @@ export const luksOffset = { 1: 2 * mib, 2: 16 * mib } as const;
 
 const known: Readonly<Record<string, ToolModel>> = {
   isLuks,
+  luksAddKey,
   luksDump,
   luksFormat,
+  luksKillSlot,
   open,
   close,
   resize,
@@ -114,6 +117,59 @@ function luksFormat(call: ToolCall): ReturnType<ToolModel> {
   return ok();
 }
 
+function luksAddKey(call: ToolCall): ReturnType<ToolModel> {
+  const options = readOptions(call, {
+    flags: ['--batch-mode'],
+    values: ['--key-slot', '--pbkdf', '--pbkdf-memory', '--iter-time', '--key-file'],
+  });
+  const { world, stdin, secondKey } = call;
+  const [path = '', from, ...more] = options.words;
+  const [kdf, number] = [one(options, '--pbkdf'), Number(one(options, '--key-slot'))];
+  if (
+    stdin === undefined ||
+    secondKey === undefined ||
+    from !== secondKeyPath ||
+    more.length > 0 ||
+    !isKdf(kdf)
+  )
+    throw unmodelled(call, 'it needs one key on stdin, and another one beside');
+  const found = luksAt(world, path);
+  if (found === 'missing') return missing(path);
+  if (found === 'none') return failed(1, `Device ${path} is not a valid LUKS device.`);
+  if (found.slots.some(({ slot }) => slot === number))
+    return failed(1, `Key slot ${number} is full, please select another one.`);
+  if (!slotFor(found, stdin)) return failed(2, 'No key available with this passphrase.');
+  const memory = Number(one(options, '--pbkdf-memory') ?? 0);
+  setSlots(world, found, [...found.slots, newSlot(world, { slot: number, kdf, memory, key: secondKey })]);
+  return ok();
+}
+
+/** Without a key on stdin it asks nothing, and takes the last one too. */
+function luksKillSlot(call: ToolCall): ReturnType<ToolModel> {
+  const { words } = readOptions(call, { flags: ['--batch-mode'] });
+  const [path = '', slot, ...more] = words;
+  if (slot === undefined || more.length > 0 || call.stdin !== undefined)
+    throw unmodelled(call, 'it takes a device and a slot, and no key');
+  const found = luksAt(call.world, path);
+  if (found === 'missing') return missing(path);
+  if (found === 'none') return failed(1, `Device ${path} is not a valid LUKS device.`);
+  if (!found.slots.some((each) => String(each.slot) === slot))
+    return failed(1, `Keyslot ${slot} is not active.`);
+  setSlots(
+    call.world,
+    found,
+    found.slots.filter((each) => String(each.slot) !== slot),
+  );
+  return ok('', 'Nothing to read on input.\n');
+}
+
+/** In the page cache alone, as anything that is written to a device. */
+function setSlots(world: World, { device }: Luks, slots: readonly LuksSlot[]): void {
+  const content = world.live.get(device.storage);
+  const sorted = slots.toSorted((a, b) => a.slot - b.slot);
+  world.live.set(device.storage, { ...content, luks: { slots: sorted } });
+}
+
 function isKdf(kdf: string | undefined): kdf is LuksSlot['kdf'] {
   return kdf === 'pbkdf2' || kdf === 'argon2id';
 }
@@ -124,11 +180,12 @@ export function newSlot(world: World, make: Omit<LuksSlot, 'salt'>): LuksSlot {
   return { ...make, key: fingerprintOf(make.key), salt };
 }
 
-/** The slot that a key opens. Of a real device a plan cannot tell: there every key does. */
-function slotFor(world: World, { slots, device }: Luks, key: string, wanted?: string): boolean {
-  if (world.overlay !== undefined && !world.live.has(device.storage)) return true;
+/** Does the key open it, or that slot of it? */
+function slotFor({ slots }: Luks, key: string, wanted?: string): boolean {
   return slots.some(
-    (slot) => slot.key === fingerprintOf(key) && (wanted === undefined || String(slot.slot) === wanted),
+    (slot) =>
+      [anyKey, fingerprintOf(key)].includes(slot.key) &&
+      (wanted === undefined || String(slot.slot) === wanted),
   );
 }
 
@@ -143,27 +200,16 @@ function open(call: ToolCall): ReturnType<ToolModel> {
   if (stdin === undefined || one(options, '--key-file') !== '-' || more.length > 0 || (name === '') !== test)
     throw unmodelled(call, 'it needs its key on stdin, a device, and a name unless it only tests');
   if (!test && dmNames(world).includes(name)) return failed(5, `Device ${name} already exists.`);
-  const found = realLuks(world, path);
+  const found = luksAt(world, path);
   if (found === 'missing') return missing(path);
   if (found === 'none') return failed(1, `Device ${path} is not a valid LUKS device.`);
-  if (!slotFor(world, found, stdin, one(options, '--key-slot')))
+  if (!slotFor(found, stdin, one(options, '--key-slot')))
     return failed(2, 'No key available with this passphrase.');
   if (test) return ok();
   if (openers(world, found.device.number).length > 0)
     return failed(5, `Cannot use device ${path} which is in use (already mapped or mounted).`);
   openMapping(world, found, { name, mode: options.flags.has('--readonly') ? 'ro' : 'rw' });
   return ok();
-}
-
-/** In a plan the header of a real device was not read by the model: its prober has named what is there. */
-function realLuks(world: World, path: string): Luks | 'missing' | 'none' {
-  const found = luksAt(world, path);
-  if (found !== 'none' || world.overlay === undefined) return found;
-  const device = deviceAt(world, path);
-  const known = world.overlay.luks.get(device?.number ?? '');
-  return device === undefined || known === undefined || world.live.has(device.storage)
-    ? found
-    : { device, ...known, slots: [] };
 }
 
 /** What the kernel does when it opens one; also an administrator's. */
@@ -206,7 +252,7 @@ function resize(call: ToolCall): ReturnType<ToolModel> {
   if (version === 2 && stdin === undefined) return failed(1, 'Nothing to read on input.');
   const luks = lower === undefined ? 'missing' : luksAt(world, `/dev/${lower.name}`);
   // A plan knows no real header: there every key opens it.
-  if (typeof luks === 'object' && version === 2 && !slotFor(world, luks, stdin ?? ''))
+  if (typeof luks === 'object' && version === 2 && !slotFor(luks, stdin ?? ''))
     return failed(2, 'No key available with this passphrase.');
   if (lower !== undefined && size > lower.size - luksOffset[version])
     return failed(4, `Device ${name} is too small.`);

@@ -134,3 +134,21 @@ describe('bofh crypt close and resize', () => {
     expect(host.world.mappings).toEqual([]);
   });
 });
+
+describe('bofh crypt add-key, change-key and remove-key', () => {
+  it('say which slot the key has, and ask before one is destroyed', async () => {
+    const host = encrypted();
+    const answer = async (line: string) => answers.cryptKey.parse(JSON.parse(await said(host, line)));
+    const keys = '--key file:/etc/key --new-key file:/etc/other-key';
+
+    expect(await answer(`crypt add-key ${device} ${keys} --slot 4`)).toEqual({ device, slot: 4 });
+    await expect(said(host, `crypt remove-key ${device} 0`)).rejects.toThrow(RefusedError);
+    expect(await answer(`--yes crypt remove-key ${device} 0`)).toEqual({ device, slot: 0 });
+    expect(
+      await answer(`crypt change-key ${device} --key file:/etc/other-key --new-key file:/etc/key`),
+    ).toEqual({
+      ...{ device, slot: 0 },
+    });
+    await expect(said(host, `--yes crypt remove-key ${device} zero`)).rejects.toThrow(UsageError);
+  });
+});

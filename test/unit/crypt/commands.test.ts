@@ -3,16 +3,18 @@ import {
   classifyCryptsetup,
   cryptStatus,
   isLuks,
+  luksAddKey,
   luksClose,
   luksDump1,
   luksDump2,
   luksFormat,
+  luksKillSlot,
   luksOpen,
   renameMapping,
   testKey,
   wipeLuks,
 } from '../../../src/crypt/commands.ts';
-import type { KeyInput } from '../../../src/command/index.ts';
+import { type KeyInput, secondKeyPath } from '../../../src/command/index.ts';
 import { recorded } from '../blockdevice/fixtures.ts';
 
 const device = '/dev/loop1';
@@ -67,6 +69,27 @@ describe('what cryptsetup is told', () => {
         device,
       ],
     ]);
+  });
+
+  it('of a key is its slot, and where the second one lies', () => {
+    const add = luksAddKey({
+      device,
+      slot: 3,
+      key,
+      newKey: { ...key, use: 'new' },
+      pbkdf: { kdf: 'pbkdf2' },
+    });
+
+    expect(add.argv).toEqual([
+      ...['luksAddKey', '--batch-mode', '--key-slot', '3', '--pbkdf', 'pbkdf2', '--key-file=-', device],
+      secondKeyPath,
+    ]);
+    expect([add.stdin, add.secondKey]).toEqual([key, { ...key, use: 'new' }]);
+    expect(luksKillSlot(device, 3)).toMatchObject({
+      access: 'destroy',
+      argv: ['luksKillSlot', '--batch-mode', device, '3'],
+    });
+    expect(luksKillSlot(device, 3).stdin).toBeUndefined();
   });
 
   it('of an open one is its name; never a force', () => {
@@ -213,6 +236,7 @@ describe('the answers of cryptsetup', () => {
     ['luksFormat-mounted', 'busy'],
     ['luksAddKey-wrong-key', 'denied'],
     ['luksKillSlot-inactive', 'not-found'],
+    ['luksAddKey-slot-taken', 'exists'],
     ['luksDump-blank', 'unknown'],
     ['luksFormat-no-memory', 'unknown'],
     ['open-no-device-mapper', 'unknown'],

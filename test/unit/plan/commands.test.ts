@@ -96,7 +96,7 @@ function withEncrypted(): SimulatedHost {
   const disks = ['vdy', 'vdz'].map((name) => ({ name, size: 64 * 1024 ** 2 }));
   const host = simulatedHost({ disks });
   host.admin.writeFile('/etc/key', 'geheim', 0o600);
-  host.admin.luksFormat({ device: '/dev/vdz', uuid: luksUuid, key: 'geheim' });
+  host.admin.luksFormat({ device: '/dev/vdz', uuid: luksUuid, key: 'geheim', moreKeys: { 3: 'anders' } });
   return host;
 }
 
@@ -271,6 +271,19 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
       on: async () => withEncrypted(),
     },
   ],
+  'crypt add-key': [
+    {
+      line: 'crypt add-key /dev/vdz --key file:/etc/key --new-key file:/etc/hostname',
+      on: async () => withEncrypted(),
+    },
+  ],
+  'crypt change-key': [
+    {
+      line: 'crypt change-key /dev/vdz --key file:/etc/key --new-key file:/etc/hostname --slot 5',
+      on: async () => withEncrypted(),
+    },
+  ],
+  'crypt remove-key': [{ line: 'crypt remove-key /dev/vdz 0', on: async () => withEncrypted() }],
   'crypt close': [{ line: 'crypt close web1', on: async () => withOpen() }],
   'crypt resize': [
     { line: 'crypt resize web1 16m --key file:/etc/key', on: async () => withOpen() },

@@ -35,4 +35,17 @@ export const crypt: RigSpecimens['crypt'] = {
     act: { tool: 'cryptsetup', words: ['resize'] },
     clear: `cryptsetup close ${guest}; ${removeVolume}; rm -f ${key}`,
   },
+  addKey: {
+    setUp: `${makeVolume} && ${makeKey} && ${makeLuks}`,
+    call: `tx.crypt.addKey({ device: '${root}', key: { from: 'file', path: '${key}' }, newKey: { from: 'file', path: '/etc/hostname' } })`,
+    act: { tool: 'cryptsetup', words: ['luksAddKey'] },
+    clear: `${removeVolume}; rm -f ${key}`,
+  },
+  changeKey: {
+    setUp: `${makeVolume} && ${makeKey} && ${makeLuks}`,
+    call: `tx.crypt.changeKey({ device: '${root}', key: { from: 'file', path: '${key}' }, newKey: { from: 'file', path: '/etc/hostname' } })`,
+    act: { tool: 'cryptsetup', words: ['luksAddKey'] },
+    clear: `${removeVolume}; rm -f ${key}`,
+  },
+  removeKey: { notTried: 'its act comes after the commit, and is that of crypt.key.change there' },
 };

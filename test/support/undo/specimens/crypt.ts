@@ -14,9 +14,13 @@ function keyFile(host: SimulatedHost, name = 'web1', text = 'geheim'): KeyRef {
 const noInverse = 'its act comes after the commit, and going back is no act';
 
 /** A volume of ours from before, encrypted, and its key. */
-function encryptedVolume(host: SimulatedHost): { readonly device: string; readonly key: KeyRef } {
+function encryptedVolume(
+  host: SimulatedHost,
+  version: 1 | 2 = 2,
+  moreKeys: Readonly<Record<number, string>> = {},
+): { readonly device: string; readonly key: KeyRef } {
   const device = emptyVolume(host, 'web1-root');
-  host.admin.luksFormat({ device, uuid: ownUuid, key: 'geheim' });
+  host.admin.luksFormat({ device, uuid: ownUuid, key: 'geheim', version, moreKeys });
   return { device, key: keyFile(host) };
 }
 
@@ -121,6 +125,42 @@ export const crypt: Specimens['crypt'] = {
         return (tx) => tx.crypt.resize({ name: 'web1', size: 16 * 1024 ** 2, key });
       },
       notApplicable: noProgram,
+    },
+  ],
+  addKey: [
+    {
+      title: 'to LUKS2',
+      stage: (host) => {
+        const { device, key } = encryptedVolume(host);
+        const newKey = keyFile(host, 'other', 'anders');
+        return (tx) => tx.crypt.addKey({ device, key, newKey });
+      },
+    },
+    {
+      title: 'to LUKS1, in a slot of its own',
+      stage: (host) => {
+        const { device, key } = encryptedVolume(host, 1);
+        const newKey = keyFile(host, 'other', 'anders');
+        return (tx) => tx.crypt.addKey({ device, key, newKey, slot: 5 });
+      },
+    },
+  ],
+  changeKey: [
+    {
+      stage: (host) => {
+        const { device, key } = encryptedVolume(host);
+        const newKey = keyFile(host, 'other', 'anders');
+        return (tx) => tx.crypt.changeKey({ device, key, newKey });
+      },
+    },
+  ],
+  removeKey: [
+    {
+      stage: (host) => {
+        const { device } = encryptedVolume(host, 2, { 3: 'anders' });
+        return (tx) => tx.crypt.removeKey({ device, slot: 0 });
+      },
+      notApplicable: { 'inverse fails once': noInverse, 'inverse fails always': noInverse },
     },
   ],
 };

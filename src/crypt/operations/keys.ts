@@ -1,0 +1,208 @@
+import * as z from 'zod/mini';
+import { deferred, type DeviceKeys, type Look, operation } from '../../atomic/operation.ts';
+import { type KeyRef, keyRef, type ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { addedByHand, toRemoveByHand } from '../by-hand.ts';
+import { testKey } from '../commands.ts';
+import { checkKey } from '../content.ts';
+import { pbkdfMemory } from '../memory.ts';
+import type { LuksHeader } from '../schema.ts';
+import {
+  emptySlot,
+  fillSlot,
+  findKnown,
+  freeSlot,
+  keyOf,
+  type KnownDevice,
+  knownDevice,
+  luksDevice,
+  newSlot,
+  refuseLast,
+  whoseSlot,
+} from '../slots.ts';
+
+const slotNumber = z.int().check(z.minimum(0));
+const addArgs = z.strictObject({
+  device: z.string().check(z.minLength(1)),
+  /** One that opens the device now. */
+  key: keyRef,
+  newKey: keyRef,
+  /** Without it the lowest that is free. */
+  slot: z.exactOptional(slotNumber),
+});
+
+const addUndo = z.extend(newSlot, { newKey: keyRef });
+const result = z.strictObject({ salt: z.string() });
+type AddUndo = z.infer<typeof addUndo>;
+
+/**
+ * Adds a key in a slot that is free. The slot is ours by the salt that was drawn when it was written, or by our key, which
+ * opens it; undo destroys the slot, but never the last one.
+ */
+export const addKey = operation({
+  kind: 'crypt.key.add',
+  version: 1,
+  args: addArgs,
+  undo: addUndo,
+  result,
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args, host, chosen }): Promise<AddUndo> => {
+    const { key, newKey } = args;
+    for (const each of [key, newKey]) await checkKey(host, each);
+    const { known, header } = await luksDevice(host, args.device);
+    const slot = freeSlot(header, chosen?.slot ?? args.slot);
+    return { ...known, slot, ...(await costOf(host, header, chosen)), newKey };
+  },
+  claims: ({ undo, on }) => claimsOf(undo, on),
+  within: ({ undo: { luksUuid } }) => `luks:${luksUuid}`,
+  run: async ({ args, undo, host }) => ({ salt: (await fillSlot(host, undo, args)).salt }),
+  value: ({ undo: { slot } }) => ({ slot }),
+  look: async ({ undo, result: known, host }): Promise<Look> => {
+    const found = await findKnown(host, undo);
+    if (found === undefined) return { state: 'gone' };
+    const whose = await whoseSlot(host, found, { ...undo, salt: known?.salt });
+    if (whose === 'empty') return { state: 'gone' };
+    return whose === 'ours' ? { state: 'ours' } : inSlot(undo);
+  },
+  revert: async ({ undo, result: known, host }) => {
+    const salt = known?.salt ?? (await saltIn(host, undo));
+    if (salt !== undefined) await emptySlot(host, { ...undo, salt });
+  },
+  sync: async ({ undo, host }) => syncOf(host, undo),
+  describe: addedByHand,
+});
+
+const changeArgs = addArgs;
+const changeUndo = z.extend(addUndo, {
+  /** The slot of the old key, and its content. */
+  old: z.strictObject({ slot: slotNumber, salt: z.string() }),
+});
+type ChangeUndo = z.infer<typeof changeUndo>;
+
+/**
+ * Replaces a key: the new one gets a slot of its own in its turn, and the slot of the old one is destroyed after the commit.
+ * Until then both open the device, so that going back loses nothing.
+ */
+export const changeKey = operation({
+  kind: 'crypt.key.change',
+  version: 1,
+  args: changeArgs,
+  undo: changeUndo,
+  result,
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args, host, chosen }): Promise<ChangeUndo> => {
+    const { key, newKey } = args;
+    for (const each of [key, newKey]) await checkKey(host, each);
+    const { known, header } = await luksDevice(host, args.device);
+    const old = await slotOf(host, { known, header, key }, chosen?.old.slot);
+    const slot = freeSlot(header, chosen?.slot ?? args.slot);
+    return { ...known, slot, ...(await costOf(host, header, chosen)), newKey, old };
+  },
+  claims: ({ undo, on }) => claimsOf(undo, on),
+  within: ({ undo: { luksUuid } }) => `luks:${luksUuid}`,
+  run: async ({ args, undo, host }) => ({ salt: (await fillSlot(host, undo, args)).salt }),
+  value: ({ undo: { slot } }) => ({ slot }),
+  // Once the old key is gone there is nothing left to do, and nothing to go back to: the new one is the only one then.
+  look: async ({ undo, result: known, host }): Promise<Look> => {
+    const found = await findKnown(host, undo);
+    if (found === undefined) return { state: 'gone' };
+    const { slot, salt } = undo.old;
+    if (!found.header.keySlots.some((each) => each.slot === slot && each.salt === salt))
+      return { state: 'gone' };
+    const whose = await whoseSlot(host, found, { ...undo, salt: known?.salt });
+    if (whose === 'empty') return { state: 'gone' };
+    return whose === 'ours' ? { state: 'ours' } : inSlot(undo);
+  },
+  revert: async ({ undo, result: known, host }) => {
+    const salt = known?.salt ?? (await saltIn(host, undo));
+    if (salt !== undefined) await emptySlot(host, { ...undo, salt });
+  },
+  afterCommit: async ({ undo, host }) => emptySlot(host, { ...undo, ...undo.old }),
+  sync: async ({ undo, host }) => syncOf(host, undo),
+  describe: addedByHand,
+});
+
+const removeUndo = z.extend(knownDevice, { slot: slotNumber, salt: z.string() });
+
+/** Destroys a key, after the commit: what lay in the slot cannot be brought back. The last key is never removed. */
+export const removeKey = deferred({
+  kind: 'crypt.key.remove',
+  version: 1,
+  args: z.strictObject({ device: z.string().check(z.minLength(1)), slot: slotNumber }),
+  undo: removeUndo,
+  prepare: async ({ args: { device, slot }, host }) => {
+    const { known, header } = await luksDevice(host, device);
+    const there = header.keySlots.find((each) => each.slot === slot);
+    if (there === undefined)
+      throw new RefusedError(`there is no key in slot ${slot} of ${device}`, {
+        remedy: `look at its slots: bofh crypt dump ${device}`,
+      });
+    refuseLast(device, header.keySlots);
+    return { ...known, slot, salt: there.salt };
+  },
+  claims: ({ undo, on }) => claimsOf(undo, on),
+  look: async ({ undo, host }) => {
+    const found = await findKnown(host, undo);
+    const there = found?.header.keySlots.some(({ slot, salt }) => slot === undo.slot && salt === undo.salt);
+    return { state: there === true ? 'ours' : 'gone' };
+  },
+  afterCommit: async ({ undo, host }) => emptySlot(host, undo),
+  sync: async ({ undo, host }) => syncOf(host, undo),
+  describe: toRemoveByHand,
+});
+
+async function claimsOf({ device, luksUuid }: KnownDevice, on: (path: string) => Promise<DeviceKeys>) {
+  const { key, beneath } = await on(device);
+  return { changes: [`luks:${luksUuid}`], needs: [key, ...beneath] };
+}
+
+async function costOf(
+  host: ReadHost,
+  { version }: LuksHeader,
+  chosen: Pick<AddUndo, 'kdf' | 'memory'> | undefined,
+): Promise<Pick<AddUndo, 'kdf' | 'memory'>> {
+  if (chosen !== undefined) return { kdf: chosen.kdf, memory: chosen.memory };
+  return version === 1
+    ? { kdf: 'pbkdf2', memory: null }
+    : { kdf: 'argon2id', memory: await pbkdfMemory(host, undefined) };
+}
+
+/** Which slot a key opens. A person who must type it, or a program that prints it, is asked once. */
+async function slotOf(
+  host: ReadHost,
+  { known, header, key }: { readonly known: KnownDevice; readonly header: LuksHeader; readonly key: KeyRef },
+  chosen: number | undefined,
+): Promise<ChangeUndo['old']> {
+  for (const { slot, salt } of header.keySlots) {
+    if (chosen !== undefined && slot !== chosen) continue;
+    if (chosen === slot || (await host.run(testKey({ device: known.device, slot, key: keyOf(key, known) }))))
+      return { slot, salt };
+  }
+  throw new RefusedError(`the key that is to be replaced opens no slot of ${known.device}`, {
+    remedy: 'say where the right one comes from',
+  });
+}
+
+async function saltIn(host: ReadHost, undo: AddUndo): Promise<string | undefined> {
+  const found = await findKnown(host, undo);
+  if (found === undefined || (await whoseSlot(host, found, { ...undo, salt: undefined })) !== 'ours')
+    return undefined;
+  return found.header.keySlots.find(({ slot }) => slot === undo.slot)?.salt;
+}
+
+async function syncOf(
+  host: ReadHost & { readonly sync: (path: string) => Promise<void> },
+  of: KnownDevice,
+): Promise<void> {
+  const found = await findKnown(host, of);
+  if (found !== undefined) await host.sync(found.path);
+}
+
+function inSlot({ device, slot }: AddUndo): Look {
+  return {
+    state: 'not-ours',
+    found: `key slot ${slot} of ${device} holds a key that somebody else has put there`,
+  };
+}

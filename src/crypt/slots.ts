@@ -1,0 +1,149 @@
+import * as z from 'zod/mini';
+import { identityOf, locate, recognise } from '../blockdevice/index.ts';
+import type { ChangeHost, KeyInput, KeyRef, ReadHost } from '../command/index.ts';
+import { IdentityTaken, RefusedError } from '../errors.ts';
+import type { Bytes } from '../units.ts';
+import { luksAddKey, luksKillSlot, testKey } from './commands.ts';
+import { headerOf, isLuksSignature } from './reads.ts';
+import { type KeySlot, luksUuid, type LuksHeader } from './schema.ts';
+
+/** A LUKS device as it was when it was journalled. */
+export const knownDevice = z.strictObject({
+  device: z.string(),
+  /** Which device it was, whatever bears its path later. */
+  identity: z.string(),
+  luksUuid,
+});
+
+export type KnownDevice = z.infer<typeof knownDevice>;
+
+/** A slot that a key is put into. */
+export const newSlot = z.extend(knownDevice, {
+  slot: z.int().check(z.minimum(0)),
+  kdf: z.enum(['pbkdf2', 'argon2id']),
+  /** Bytes; null: pbkdf2 takes none. */
+  memory: z.nullable(z.int()),
+});
+
+/** Slots that a header has room for (LUKS1 and LUKS2 on-disk formats). */
+const slots = { 1: 8, 2: 32 } as const;
+
+/** The device and its header. RefusedError when there is more to it than bofh knows. */
+export async function luksDevice(
+  host: ReadHost,
+  device: string,
+): Promise<{ readonly known: KnownDevice; readonly header: LuksHeader }> {
+  const header = await headerOf(host, device);
+  if (header.requirements.length > 0)
+    throw new RefusedError(
+      `${device} is under ${header.requirements.join(', ')}: its keys stay as they are`,
+      {
+        remedy: 'let that come to its end first',
+      },
+    );
+  const { identity } = await identityOf(host, device);
+  return { known: { device, identity, luksUuid: header.uuid }, header };
+}
+
+/** Where it is now and its header; undefined when the device is gone, blank, or another one. */
+export async function findKnown(
+  host: ReadHost,
+  { device, identity, luksUuid: uuid }: KnownDevice,
+): Promise<{ readonly path: string; readonly header: LuksHeader } | undefined> {
+  const path = await locate(host, { path: device, identity });
+  if (path === undefined) return undefined;
+  const found = await recognise(host, path);
+  if (!isLuksSignature(found) || found.uuid !== uuid) return undefined;
+  return { path, header: await headerOf(host, path) };
+}
+
+/** The lowest slot that no key lies in, or the one that was asked for. */
+export function freeSlot({ version, keySlots, uuid }: LuksHeader, asked: number | undefined): number {
+  const taken = new Set(keySlots.map(({ slot }) => slot));
+  const all = Array.from({ length: slots[version] }, (_, slot) => slot);
+  const free = asked ?? all.find((slot) => !taken.has(slot));
+  if (free !== undefined && all.includes(free) && !taken.has(free)) return free;
+  throw new RefusedError(
+    asked === undefined
+      ? `all ${slots[version]} key slots of the LUKS device ${uuid} are taken`
+      : `key slot ${asked} of the LUKS device ${uuid} is ${all.includes(asked) ? 'taken' : 'none that it has'}`,
+    { remedy: 'look at them: bofh crypt dump DEVICE' },
+  );
+}
+
+/** How a person is asked for a key of the device. */
+export function keyOf(
+  key: KeyRef,
+  { device, luksUuid: uuid }: KnownDevice,
+  use: KeyInput['use'] = 'present',
+): KeyInput {
+  return { key, use, of: `${device} (LUKS ${uuid})` };
+}
+
+/** Puts the new key into the slot that was chosen, and answers what the slot holds then. */
+export async function fillSlot(
+  host: ChangeHost,
+  of: KnownDevice & {
+    readonly slot: number;
+    readonly kdf: 'pbkdf2' | 'argon2id';
+    readonly memory: Bytes | null;
+  },
+  { key, newKey }: { readonly key: KeyRef; readonly newKey: KeyRef },
+): Promise<KeySlot> {
+  const { slot, kdf, memory } = of;
+  const found = await findKnown(host, of);
+  if (found === undefined) throw changed(of);
+  if (found.header.keySlots.some((each) => each.slot === slot))
+    throw new IdentityTaken(`key slot ${slot} of ${of.device} was taken meanwhile`);
+  const pbkdf = { kdf, memory: memory ?? undefined };
+  const keys = { key: keyOf(key, of), newKey: keyOf(newKey, of, 'new') };
+  await host.run(luksAddKey({ device: found.path, slot, pbkdf, ...keys }));
+  const made = (await findKnown(host, of))?.header.keySlots.find((each) => each.slot === slot);
+  if (made !== undefined) return made;
+  throw new RefusedError(`cryptsetup reported success, but key slot ${slot} of ${of.device} is empty`, {
+    remedy: `look at it: cryptsetup luksDump ${of.device}`,
+  });
+}
+
+/**
+ * What lies in the slot: our key by its salt, or, when the step did not come so far as to know it, by the key itself,
+ * which nobody else has put there.
+ */
+export async function whoseSlot(
+  host: ReadHost,
+  { path, header }: { readonly path: string; readonly header: LuksHeader },
+  of: KnownDevice & { readonly slot: number; readonly newKey: KeyRef; readonly salt: string | undefined },
+): Promise<'empty' | 'ours' | 'other'> {
+  const there = header.keySlots.find(({ slot }) => slot === of.slot);
+  if (there === undefined) return 'empty';
+  if (of.salt !== undefined) return there.salt === of.salt ? 'ours' : 'other';
+  const opens = await host.run(testKey({ device: path, slot: of.slot, key: keyOf(of.newKey, of) }));
+  return opens ? 'ours' : 'other';
+}
+
+/** Destroys a slot of that very content, never the last one: nothing would open the device then. */
+export async function emptySlot(
+  host: ChangeHost,
+  of: KnownDevice & { readonly slot: number; readonly salt: string },
+): Promise<void> {
+  const found = await findKnown(host, of);
+  if (found === undefined) throw changed(of);
+  const { keySlots } = found.header;
+  if (!keySlots.some(({ slot, salt }) => slot === of.slot && salt === of.salt)) return;
+  refuseLast(of.device, keySlots);
+  await host.run(luksKillSlot(found.path, of.slot));
+}
+
+/** RefusedError when there is one key alone. */
+export function refuseLast(device: string, keySlots: readonly KeySlot[]): void {
+  if (keySlots.length > 1) return;
+  throw new RefusedError(`that is the last key of ${device}: nothing would ever open it again`, {
+    remedy: 'add another key first; or, if all of it is to be lost, cryptsetup luksErase',
+  });
+}
+
+function changed({ device, luksUuid: uuid }: KnownDevice): RefusedError {
+  return new RefusedError(`${device} is not the LUKS device ${uuid} any more; nothing was done`, {
+    remedy: 'look what it is: bofh crypt list',
+  });
+}

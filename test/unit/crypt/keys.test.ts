@@ -1,0 +1,251 @@
+import { describe, expect, it } from 'vitest';
+import type { SimulatedHost } from '../../../src/testing/index.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+import { recoverAll } from '../../support/undo/trial.ts';
+import {
+  blankVolume,
+  contentOf,
+  device,
+  encrypted,
+  key,
+  on,
+  otherKey,
+  programsOf,
+  undone,
+  uuid,
+} from './support.ts';
+
+const slots = (host: SimulatedHost): readonly number[] =>
+  contentOf(host)?.luks?.slots.map(({ slot }) => slot) ?? [];
+
+/** Two keys, in slots 0 and 3. */
+function twoKeys(): SimulatedHost {
+  const host = blankVolume();
+  host.admin.luksFormat({ device, uuid, key: 'geheim', moreKeys: { 3: 'anders' } });
+  return host;
+}
+
+async function refused(host: SimulatedHost, work: () => Promise<unknown>): Promise<string> {
+  const before = host.snapshot();
+  const error = await rejectionOf(work());
+  expect(host.snapshot()).toBe(before);
+  const { cause } = error as Error;
+  return `${String(error)} ${cause instanceof Error ? cause.message : ''}`;
+}
+
+describe('crypt.addKey', () => {
+  it.each([1, 2] as const)(
+    'adds one to LUKS%d in the lowest free slot, or in the one that is said',
+    async (version) => {
+      const host = encrypted(version);
+
+      expect(await on(host, (tx) => tx.crypt.addKey({ device, key, newKey: otherKey }))).toEqual({ slot: 1 });
+      expect(
+        await on(host, (tx) => tx.crypt.addKey({ device, key: otherKey, newKey: key, slot: 7 })),
+      ).toEqual({ slot: 7 });
+
+      expect(slots(host)).toEqual([0, 1, 7]);
+      const cost = version === 1 ? '--pbkdf pbkdf2' : '--pbkdf argon2id --pbkdf-memory 262144';
+      expect(programsOf(host)[0]).toBe(
+        `cryptsetup luksAddKey --batch-mode --key-slot 1 ${cost} --key-file=- ${device} /proc/self/fd/4`,
+      );
+    },
+  );
+
+  it('is undone by destroying its slot, and no other', async () => {
+    const host = twoKeys();
+    const before = host.snapshot();
+
+    await undone(host, (tx) => tx.crypt.addKey({ device, key, newKey: otherKey }));
+
+    expect(host.snapshot()).toBe(before);
+    expect(programsOf(host).at(-1)).toBe(`cryptsetup luksKillSlot --batch-mode ${device} 1`);
+  });
+
+  it('killed before it was known is found by its key', async () => {
+    const host = encrypted();
+    const before = host.snapshot();
+    host.fault({ tool: 'cryptsetup', argvIncludes: 'luksAddKey', mode: 'acts then crash' });
+    await rejectionOf(on(host, (tx) => tx.crypt.addKey({ device, key, newKey: otherKey })));
+    expect(slots(host)).toEqual([0, 1]);
+    host.clearFaults();
+    const after = host.restart();
+
+    expect(await recoverAll(after)).toEqual({ how: 'done' });
+
+    expect(after.snapshot()).toBe(before);
+  });
+
+  it('leaves alone a slot that holds a key of somebody else by now', async () => {
+    const host = encrypted();
+
+    await undone(host, async (tx) => {
+      await tx.crypt.addKey({ device, key, newKey: otherKey });
+      host.admin.luksFormat({ device, uuid, key: 'geheim', moreKeys: { 1: 'of others' } });
+    });
+
+    expect(slots(host)).toEqual([0, 1]);
+  });
+
+  it('does not destroy the only key that is left, though it added it', async () => {
+    const host = encrypted();
+
+    const error = await rejectionOf(
+      undone(host, async (tx) => {
+        await tx.crypt.addKey({ device, key, newKey: otherKey });
+        const [storage, content] = [...host.world.live].find(([, { luks }]) => luks !== undefined) ?? [];
+        const left = content?.luks?.slots.filter(({ slot }) => slot === 1) ?? [];
+        if (storage !== undefined) host.world.live.set(storage, { ...content, luks: { slots: left } });
+      }),
+    );
+
+    expect(String(error)).toContain('StuckError');
+    expect(slots(host)).toEqual([1]);
+  });
+
+  it('goes along with the device that the same sequence made', async () => {
+    const host = blankVolume();
+    const before = host.snapshot();
+
+    await undone(host, async (tx) => {
+      await tx.crypt.format({ device, key });
+      await tx.crypt.addKey({ device, key, newKey: otherKey });
+    });
+
+    expect(host.snapshot()).toBe(before);
+    expect(programsOf(host).filter((line) => line.includes('luksKillSlot'))).toEqual([]);
+  });
+
+  it('refuses a slot that is taken, or none, a full header, and a key that does not fit', async () => {
+    const add = (host: SimulatedHost, more: object) => () =>
+      on(host, (tx) => tx.crypt.addKey({ device, key, newKey: otherKey, ...more }));
+    const host = twoKeys();
+    const full = blankVolume();
+    const seven = Object.fromEntries([1, 2, 3, 4, 5, 6, 7].map((slot) => [slot, 'x']));
+    full.admin.luksFormat({ device, uuid, key: 'geheim', version: 1, moreKeys: seven });
+
+    expect(await refused(host, add(host, { slot: 3 }))).toContain('key slot 3 of the LUKS device');
+    expect(await refused(host, add(host, { slot: 32 }))).toContain('none that it has');
+    expect(await refused(full, add(full, {}))).toContain('all 8 key slots');
+    expect(await refused(host, add(host, { key: { from: 'file', path: '/etc/hostname' } }))).toContain(
+      'No key available',
+    );
+  });
+
+  it('takes another slot when its own is taken at the last moment', async () => {
+    const host = encrypted();
+    let dumps = 0;
+    host.faults.watch(({ tool, argv }) => {
+      // Twice it is prepared; the third look is the one right before the act.
+      if (tool === 'cryptsetup' && argv[0] === 'isLuks' && (dumps += 1) === 3)
+        host.admin.luksFormat({ device, uuid, key: 'geheim', moreKeys: { 1: 'of others' } });
+    });
+
+    expect(await on(host, (tx) => tx.crypt.addKey({ device, key, newKey: otherKey }))).toEqual({ slot: 2 });
+    expect(slots(host)).toEqual([0, 1, 2]);
+  });
+});
+
+describe('crypt.changeKey', () => {
+  it('has the new key in a slot of its own, and destroys the old one once all is well', async () => {
+    const host = encrypted();
+
+    const { slot } = await on(host, async (tx) => {
+      const made = await tx.crypt.changeKey({ device, key, newKey: otherKey });
+      expect(slots(host)).toEqual([0, 1]);
+      return made;
+    });
+
+    expect(slot).toBe(1);
+    expect(slots(host)).toEqual([1]);
+  });
+
+  it('finds the slot that the old key opens', async () => {
+    const host = twoKeys();
+
+    await on(host, (tx) =>
+      tx.crypt.changeKey({ device, key: otherKey, newKey: { from: 'file', path: '/etc/hostname' } }),
+    );
+
+    expect(slots(host)).toEqual([0, 1]);
+  });
+
+  it('is undone with both keys as they were', async () => {
+    const host = twoKeys();
+    const before = host.snapshot();
+
+    await undone(host, (tx) => tx.crypt.changeKey({ device, key, newKey: otherKey }));
+
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it('is brought to its end after a kill between the commit and the end of the old key', async () => {
+    const host = encrypted();
+    host.fault({ tool: 'cryptsetup', argvIncludes: 'luksKillSlot', mode: 'crash here' });
+    await rejectionOf(on(host, (tx) => tx.crypt.changeKey({ device, key, newKey: otherKey })));
+    host.clearFaults();
+    const after = host.restart();
+
+    expect(await recoverAll(after)).toEqual({ how: 'done' });
+
+    expect(slots(after)).toEqual([1]);
+  });
+
+  it('refuses an old key that opens nothing', async () => {
+    const host = encrypted();
+
+    expect(
+      await refused(host, () => on(host, (tx) => tx.crypt.changeKey({ device, key: otherKey, newKey: key }))),
+    ).toContain('opens no slot');
+  });
+});
+
+describe('crypt.removeKey', () => {
+  it('destroys the slot after the commit', async () => {
+    const host = twoKeys();
+
+    await on(host, async (tx) => {
+      await tx.crypt.removeKey({ device, slot: 0 });
+      expect(slots(host)).toEqual([0, 3]);
+    });
+
+    expect(slots(host)).toEqual([3]);
+  });
+
+  it('refuses the last key, and a slot without one', async () => {
+    const one = encrypted();
+    const two = twoKeys();
+
+    expect(await refused(one, () => on(one, (tx) => tx.crypt.removeKey({ device, slot: 0 })))).toContain(
+      'the last key',
+    );
+    expect(await refused(two, () => on(two, (tx) => tx.crypt.removeKey({ device, slot: 1 })))).toContain(
+      'no key in slot 1',
+    );
+  });
+
+  it('never takes the last key, when others have gone in between', async () => {
+    const host = twoKeys();
+
+    const error = await rejectionOf(
+      on(host, async (tx) => {
+        await tx.crypt.removeKey({ device, slot: 0 });
+        await tx.crypt.removeKey({ device, slot: 3 });
+      }),
+    );
+
+    expect(String(error)).toContain('StuckError');
+    expect(slots(host)).toEqual([3]);
+  });
+
+  it('does not destroy a key that others have put into that slot since', async () => {
+    const host = twoKeys();
+
+    await on(host, async (tx) => {
+      await tx.crypt.removeKey({ device, slot: 3 });
+      host.admin.luksFormat({ device, uuid, key: 'geheim', moreKeys: { 3: 'of others' } });
+    });
+
+    expect(slots(host)).toEqual([0, 3]);
+  });
+});
