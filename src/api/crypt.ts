@@ -80,3 +80,8 @@ export async function changeKey(
 export async function removeKey(args: Parameters<Tx['crypt']['removeKey']>[0]): Promise<void> {
   await single('crypt.removeKey', (tx) => tx.crypt.removeKey(args));
 }
+
+/** Destroys every key of a device, so that nobody can ever read what is on it: a sequence of one. */
+export async function erase(args: Parameters<Tx['crypt']['erase']>[0]): Promise<void> {
+  await single('crypt.erase', (tx) => tx.crypt.erase(args));
+}

@@ -90,11 +90,15 @@ export const cryptResize = z.strictObject({ name: text, path: text, was: count, 
 /** `bofh crypt add-key`, `change-key` and `remove-key DEVICE`: the slot of the key that was added, or removed. */
 export const cryptKey = z.strictObject({ device: text, slot: count });
 
+/** `bofh crypt erase DEVICE UUID` */
+export const cryptErase = z.strictObject({ device: text, uuid: text });
+
 export type CryptList = z.infer<typeof cryptList>;
 export type CryptDump = z.infer<typeof cryptDump>;
 export type CryptStatus = z.infer<typeof cryptStatus>;
 export type CryptFormat = z.infer<typeof cryptFormat>;
 export type CryptOpen = z.infer<typeof cryptOpen>;
+export type CryptErase = z.infer<typeof cryptErase>;
 export type CryptKey = z.infer<typeof cryptKey>;
 export type CryptClose = z.infer<typeof cryptClose>;
 export type CryptResize = z.infer<typeof cryptResize>;

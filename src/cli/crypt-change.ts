@@ -5,7 +5,14 @@ import { UsageError } from '../errors.ts';
 import { formatSize, parseSize } from '../units.ts';
 import { type Answer, give } from './answer.ts';
 import { confirm } from './confirm.ts';
-import type { CryptClose, CryptFormat, CryptKey, CryptOpen, CryptResize } from './crypt-answers.ts';
+import type {
+  CryptClose,
+  CryptErase,
+  CryptFormat,
+  CryptKey,
+  CryptOpen,
+  CryptResize,
+} from './crypt-answers.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 import { logged } from './system-log.ts';
@@ -124,6 +131,18 @@ export async function removeKey(runtime: Runtime, device: string, slot: string):
     answer: (): Answer<CryptKey> => ({
       data: { device, slot: number },
       lines: [`${device} has no key in slot ${number} any more`],
+    }),
+  });
+}
+
+/** `bofh crypt erase DEVICE UUID` */
+export async function erase(runtime: Runtime, device: string, uuid: string): Promise<number> {
+  return change(runtime, {
+    destroys: [`what is on ${device} (LUKS ${uuid}) can never be read again, by no key`],
+    act: () => crypt.erase({ device, uuid }),
+    answer: (): Answer<CryptErase> => ({
+      data: { device, uuid },
+      lines: [`${device} has no key any more: what is on it is lost`],
     }),
   });
 }

@@ -139,3 +139,16 @@ export function toRemoveByHand({
     clear: [['cryptsetup', 'luksKillSlot', device, String(slot)]],
   };
 }
+
+/** Of `crypt.erase`. */
+export function toEraseByHand({
+  undo: { device, luksUuid },
+}: {
+  readonly undo: { readonly device: string; readonly luksUuid: string };
+}): ByHand {
+  return {
+    what: `every key of ${device} (LUKS ${luksUuid}), which are to be destroyed`,
+    look: [['cryptsetup', 'luksDump', device]],
+    clear: [['cryptsetup', 'luksErase', device]],
+  };
+}

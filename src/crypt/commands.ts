@@ -188,6 +188,17 @@ export function luksKillSlot(device: string, slot: number): Command<void, 'destr
   };
 }
 
+/** Destroys every key slot. The header stays, and is still one of LUKS. */
+export function luksErase(device: string): Command<void, 'destroy'> {
+  return {
+    tool: 'cryptsetup',
+    argv: ['luksErase', '--batch-mode', device],
+    access: 'destroy',
+    parse: nothing,
+    classify: classifyCryptsetup,
+  };
+}
+
 /** Erases both headers of a LUKS device, and nothing else. Never with `-f`: the kernel refuses a device that is in use. */
 export function wipeLuks(device: string): Command<void, 'destroy'> {
   return {

@@ -1,4 +1,5 @@
 export { close, closeAfterCommit } from './operations/close.ts';
+export { erase } from './operations/erase.ts';
 export { format } from './operations/format.ts';
 export { open } from './operations/open.ts';
 export { resize } from './operations/resize.ts';

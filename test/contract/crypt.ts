@@ -6,6 +6,7 @@ import {
   luksAddKey,
   luksClose,
   luksDump1,
+  luksErase,
   luksFormat,
   luksKillSlot,
   luksOpen,
@@ -95,6 +96,8 @@ export const cryptScenarios: readonly Scenario[] = [
               await fails(change.run(luksAddKey({ device, slot: 3, key, newKey: wrong, pbkdf })), 'exists');
               for (const slot of [0, 3]) await change.run(luksKillSlot(device, slot));
               assert.deepEqual((await headerOf(host, device)).keySlots, []);
+              await change.run(luksErase(device));
+              assert.equal(await host.run(isLuks(device, version)), true);
               await fails(change.run(luksKillSlot(device, 3)), 'not-found');
             },
             () => change.run(wipeLuks(device)),

@@ -137,6 +137,8 @@ describe('a secret is found nowhere', () => {
     });
     expect(await hostOf().run(testKey(fits('key')))).toBe(true);
     expect(await hostOf().run(testKey(fits('wrong')))).toBe(false);
+    const { uuid = '' } = (await probe(localHost(), device)) ?? {};
+    await step(crypt.erase, { device, uuid });
     expect(hunted.stops()).toBeGreaterThan(20);
     expect(hunted.finds).toEqual([]);
   });

@@ -94,4 +94,14 @@ export function addCrypt(crypt: Command, verb: Verb): void {
     async (runtime, [device = '', slot = '']) =>
       (await import('../crypt-change.ts')).removeKey(runtime, device, slot),
   );
+  verb(
+    crypt
+      .command('erase')
+      .description('destroy every key of an encrypted device that is closed: what is on it is lost')
+      .argument('<device>')
+      .argument('<uuid>', 'its uuid, so that no other one is meant'),
+    'changes',
+    async (runtime, [device = '', uuid = '']) =>
+      (await import('../crypt-change.ts')).erase(runtime, device, uuid),
+  );
 }

@@ -17,6 +17,7 @@ const known: Readonly<Record<string, ToolModel>> = {
   isLuks,
   luksAddKey,
   luksDump,
+  luksErase,
   luksFormat,
   luksKillSlot,
   open,
@@ -161,6 +162,15 @@ function luksKillSlot(call: ToolCall): ReturnType<ToolModel> {
     found.slots.filter((each) => String(each.slot) !== slot),
   );
   return ok('', 'Nothing to read on input.\n');
+}
+
+function luksErase(call: ToolCall): ReturnType<ToolModel> {
+  const path = only(call, readOptions(call, { flags: ['--batch-mode'] }));
+  const found = luksAt(call.world, path);
+  if (found === 'missing') return missing(path);
+  if (found === 'none') return failed(1, `Device ${path} is not a valid LUKS device.`);
+  setSlots(call.world, found, []);
+  return ok();
 }
 
 /** In the page cache alone, as anything that is written to a device. */

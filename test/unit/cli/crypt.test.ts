@@ -152,3 +152,15 @@ describe('bofh crypt add-key, change-key and remove-key', () => {
     await expect(said(host, `--yes crypt remove-key ${device} zero`)).rejects.toThrow(UsageError);
   });
 });
+
+describe('bofh crypt erase', () => {
+  it('asks, and then destroys every key of the device that is named twice', async () => {
+    const host = encrypted();
+    const line = `crypt erase ${device} ${uuid}`;
+
+    await expect(said(host, line)).rejects.toThrow(RefusedError);
+    expect(programsOf(host)).toEqual([]);
+    expect(answers.cryptErase.parse(JSON.parse(await said(host, `--yes ${line}`)))).toEqual({ device, uuid });
+    expect(await inWords(host, `crypt dump ${device}`)).toContain('no key slot: nothing opens it');
+  });
+});

@@ -48,4 +48,5 @@ export const crypt: RigSpecimens['crypt'] = {
     clear: `${removeVolume}; rm -f ${key}`,
   },
   removeKey: { notTried: 'its act comes after the commit, and is that of crypt.key.change there' },
+  erase: { notTried: 'its act comes after the commit, where the rig has no faults for it yet' },
 };

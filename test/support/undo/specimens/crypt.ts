@@ -163,4 +163,13 @@ export const crypt: Specimens['crypt'] = {
       notApplicable: { 'inverse fails once': noInverse, 'inverse fails always': noInverse },
     },
   ],
+  erase: [
+    {
+      stage: (host) => {
+        const { device } = encryptedVolume(host, 2, { 3: 'anders' });
+        return (tx) => tx.crypt.erase({ device, uuid: ownUuid });
+      },
+      notApplicable: { 'inverse fails once': noInverse, 'inverse fails always': noInverse },
+    },
+  ],
 };

@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import type { SimulatedHost } from '../../../src/testing/index.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+import { blankVolume, contentOf, device, encrypted, on, programsOf, undone, uuid } from './support.ts';
+
+const slots = (host: SimulatedHost): number | undefined => contentOf(host)?.luks?.slots.length;
+
+async function refused(host: SimulatedHost, named = uuid): Promise<string> {
+  const before = host.snapshot();
+  const error = await rejectionOf(on(host, (tx) => tx.crypt.erase({ device, uuid: named })));
+  expect(host.snapshot()).toBe(before);
+  expect(programsOf(host)).toEqual([]);
+  return String(error);
+}
+
+describe('crypt.erase', () => {
+  it.each([1, 2] as const)(
+    'destroys every key of a LUKS%d device after the commit, and leaves its header',
+    async (version) => {
+      const host = encrypted(version);
+
+      await on(host, async (tx) => {
+        await tx.crypt.erase({ device, uuid });
+        expect(slots(host)).toBe(1);
+      });
+
+      expect(slots(host)).toBe(0);
+      expect(contentOf(host)?.superblock).toMatchObject({ type: 'crypto_LUKS', uuid });
+      expect(programsOf(host)).toEqual([`cryptsetup luksErase --batch-mode ${device}`]);
+    },
+  );
+
+  it('is not done when something else fails', async () => {
+    const host = encrypted();
+
+    await undone(host, (tx) => tx.crypt.erase({ device, uuid }));
+
+    expect(slots(host)).toBe(1);
+  });
+
+  it('refuses another device than the one that is named, one that is open, one without keys, and none', async () => {
+    const open = encrypted();
+    open.admin.luksOpen(device, 'mine');
+    const erased = encrypted();
+    await on(erased, (tx) => tx.crypt.erase({ device, uuid }));
+    const again = await rejectionOf(on(erased, (tx) => tx.crypt.erase({ device, uuid })));
+
+    expect(await refused(encrypted(), uuid.replace('5', '6'))).toContain(`is the LUKS device ${uuid}`);
+    expect(await refused(open)).toContain('is in use: beneath /dev/mapper/mine');
+    expect(String(again)).toContain('erased already');
+    expect(await refused(blankVolume())).toContain('is no LUKS device');
+  });
+
+  it('is stuck when somebody has opened it since: nothing is destroyed under them', async () => {
+    const host = encrypted();
+
+    const error = await rejectionOf(
+      on(host, async (tx) => {
+        await tx.crypt.erase({ device, uuid });
+        host.admin.luksOpen(device, 'theirs');
+      }),
+    );
+
+    expect(String(error)).toContain('StuckError');
+    expect(slots(host)).toBe(1);
+  });
+});
