@@ -1,5 +1,6 @@
 import type { Way } from '../atomic/operation.ts';
 import type { ByHand } from '../errors.ts';
+import { noteOf } from './notes.ts';
 
 /** Of `crypt.format`. */
 export function formattedByHand({
@@ -30,7 +31,7 @@ export function openedByHand({
   };
 }): ByHand {
   if (adopted !== null) {
-    const marker = `/run/bofh/${mark}.adopted`;
+    const marker = noteOf(mark);
     return {
       what: `the note that ${device} was open already as /dev/mapper/${name}`,
       look: [['ls', marker]],

@@ -7,6 +7,7 @@ import { openedByHand } from '../by-hand.ts';
 import { luksClose, luksOpen, renameMapping } from '../commands.ts';
 import { checkKey, contentInWords, refuseHeld } from '../content.ts';
 import { checkName, freeName, refuseTaken } from '../names.ts';
+import { noteOf, removeNote, writeNote } from '../notes.ts';
 import { isLuksSignature, mappingOn, mappings } from '../reads.ts';
 import { luksUuid, type Mapping } from '../schema.ts';
 
@@ -73,8 +74,7 @@ export const open = operation({
   run: async ({ args: asked, undo: wanted, host }) => {
     await recheck(host, wanted);
     if (wanted.adopted !== null) {
-      await host.makeDir('/run/bofh', { mode: 0o700, parents: true });
-      await host.writeNew(markerOf(wanted), '', { mode: 0o600 });
+      await writeNote(host, noteOf(wanted.mark));
       return null;
     }
     await openAs(host, wanted, asked);
@@ -84,7 +84,7 @@ export const open = operation({
   look: async ({ undo: made, host }) => look(host, made),
   revert: async ({ undo: made, host }) => {
     if (made.adopted !== null) {
-      if ((await host.stat(markerOf(made))) !== undefined) await host.removeFile(markerOf(made));
+      await removeNote(host, noteOf(made.mark));
       return;
     }
     const mapping = await marked(host, made);
@@ -94,11 +94,6 @@ export const open = operation({
   },
   describe: openedByHand,
 });
-
-/** What stands in for a change where there was none to make: nobody else makes a file of this name. */
-function markerOf({ mark }: Undo): string {
-  return `/run/bofh/${mark}.adopted`;
-}
 
 async function uuidOn(host: ReadHost, device: string): Promise<string> {
   const found = await recognise(host, device);
@@ -176,7 +171,7 @@ async function look(host: ReadHost, made: Undo): Promise<Look> {
 }
 
 async function lookAdopted(host: ReadHost, made: Undo): Promise<Look> {
-  if ((await host.stat(markerOf(made))) === undefined) return { state: 'gone' };
+  if ((await host.stat(noteOf(made.mark))) === undefined) return { state: 'gone' };
   const now = (await mappings(host)).find(({ dmUuid }) => dmUuid === made.adopted);
   return now === undefined || now.name === made.name
     ? { state: 'ours' }

@@ -7,6 +7,7 @@ import { type Bytes, formatSize } from '../../units.ts';
 import { resizedByHand } from '../by-hand.ts';
 import { cryptStatus, luksResize } from '../commands.ts';
 import { checkKey } from '../content.ts';
+import { noteOf, removeNote, writeNote } from '../notes.ts';
 import { headerOf, lowerPath, mappingNamed, mappingOn, mappings } from '../reads.ts';
 import { luksUuid, type Mapping } from '../schema.ts';
 
@@ -57,7 +58,7 @@ export const resize = operation({
     const key = (await needsKey(host, mapping)) ? givenKey(asked, mapping) : null;
     if (key !== null) await checkKey(host, key);
     const { name, dmUuid, luksUuid: uuid, size: from } = mapping;
-    const note = from === to ? `/run/bofh/${mark}.resize` : null;
+    const note = from === to ? noteOf(mark) : null;
     return { name, dmUuid, luksUuid: uuid, device, from, to, key, note };
   },
   claims: async ({ undo: { name }, on }) => {
@@ -72,8 +73,7 @@ export const resize = operation({
       });
     if (of.note === null) await change(host, of, { mapping: now, to: of.to });
     else {
-      await host.makeDir('/run/bofh', { mode: 0o700, parents: true });
-      await host.writeNew(of.note, '', { mode: 0o600 });
+      await writeNote(host, of.note);
     }
     return null;
   },
@@ -81,7 +81,7 @@ export const resize = operation({
   look: async ({ undo: of, host }) => look(host, of),
   revert: async ({ undo: of, host }) => {
     if (of.note !== null) {
-      if ((await host.stat(of.note)) !== undefined) await host.removeFile(of.note);
+      await removeNote(host, of.note);
       return;
     }
     const now = await same(host, of);
