@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import { type StackTree, stackTree, tree } from '../../../src/stack/index.ts';
+import { recordedHost, recording } from './recorded.ts';
+
+const mib = 1024 ** 2;
+
+function find({ devices }: StackTree, name: string): StackTree['devices'][number] {
+  const found = devices.find((one) => one.name === name);
+  if (found === undefined) throw new Error(`no ${name} among ${devices.map((one) => one.name).join()}`);
+  return found;
+}
+
+// Debian 12 in the rig: Linux 6.1, lvm2 2.03.16, util-linux 2.38.1, mdadm 4.2. Of lvm's report the columns that are asked for; what losetup and
+// debugfs say of these devices is in the words of their own fixtures.
+describe('the tree of a host with an array and a partitioned disk', () => {
+  const there = () => recordedHost(recording('stack/array-and-partitions@6.1'));
+
+  it('has the array once, over both of its members', async () => {
+    const made = await tree({ host: there() });
+
+    expect(stackTree.parse(made)).toEqual(made);
+    expect(made.devices.filter(({ name }) => name === 'md0')).toHaveLength(1);
+    expect(find(made, 'md0')).toMatchObject({
+      ...{ kind: 'array', title: 'md raid1', size: 15 * mib, below: ['loop1', 'loop2'] },
+      content: { type: 'ext4', label: 'onmd' },
+    });
+    for (const member of ['loop1', 'loop2'])
+      expect(find(made, member)).toMatchObject({
+        above: ['md0'],
+        content: { layer: 'md-member', size: 15 * mib, overhead: mib },
+      });
+    expect(find(made, 'md0').facts).toContainEqual({ name: 'members', value: '2' });
+  });
+
+  it('has the partitions with what is in them, and what the table takes', async () => {
+    const made = await tree({ host: there() });
+
+    expect(find(made, 'loop3')).toMatchObject({
+      above: ['loop3p1', 'loop3p2'],
+      content: { layer: 'partition-table', title: 'gpt partition table', size: 12 * mib, overhead: 4 * mib },
+    });
+    expect(find(made, 'loop3p1').content.state).toBe('blank');
+    expect(find(made, 'loop3p2')).toMatchObject({ uses: [{ kind: 'swap' }], content: { type: 'swap' } });
+  });
+
+  it('has the files that loop devices are made of in the filesystem that they lie in', async () => {
+    const made = await tree({ host: there() });
+
+    expect(find(made, 'vda').above).toEqual(['loop1', 'loop2', 'loop3']);
+    expect(made.roots).toEqual(['vda', 'vdb']);
+  });
+
+  it('of one member has the array and the disk beneath, and not the other member', async () => {
+    const made = await tree({ host: there(), device: '/dev/loop1' });
+
+    expect(made.devices.map(({ name }) => name)).toEqual(['vda', 'loop1', 'md0']);
+    expect(find(made, 'md0').below).toEqual(['loop1']);
+  });
+
+  it('shows who is not root what the kernel tells, and says what needs root', async () => {
+    const made = await tree({
+      host: recordedHost(recording('stack/array-and-partitions@6.1'), { root: false }),
+    });
+
+    expect(find(made, 'md0').size).toBe(15 * mib);
+    expect(find(made, 'md0').facts).toContainEqual({ name: 'members', value: '2' });
+    expect(find(made, 'md0').untold.join()).toMatch(/what lies on it: needs root/);
+    expect(find(made, 'vda').content).toMatchObject({ state: 'untold', title: 'ext4' });
+    expect(find(made, 'loop1').untold.join()).toMatch(/needs root/);
+  });
+});
