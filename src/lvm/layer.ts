@@ -1,6 +1,8 @@
-import { formatSize } from '../units.ts';
+import { ParseError } from '../errors.ts';
+import { type Bytes, formatSize } from '../units.ts';
 import { fixed, type Layer, type LayerAt, type Limits, type May, type Told } from '../blockdevice/layer.ts';
 import { type LaidOutGroup, type Layout, layout } from './layout.ts';
+import { pvStarts } from './pv-commands.ts';
 import type { LogicalVolume, PhysicalVolume } from './schema.ts';
 
 /** All that lvm knows, asked once for all layers of a look. */
@@ -8,8 +10,15 @@ export async function layoutOf({ host, once }: Pick<LayerAt, 'host' | 'once'>): 
   return once('lvm fullreport', () => host.run(layout()));
 }
 
-/** What lies on a device that is a physical volume, whether in a group or in none. */
-export const physicalVolume: Layer = {
+/** The part of `tx` that resizes a physical volume; its size there begins at the start of the device. */
+interface ResizingPv {
+  readonly lvm: {
+    readonly resizePv: (args: { readonly device: string; readonly size: Bytes }) => Promise<unknown>;
+  };
+}
+
+/** What lies on a device that is a physical volume, whether in a group or in none. What lies on that is not resized with it. */
+export const physicalVolume: Layer<ResizingPv> = {
   name: 'lvm-pv',
   of: 'content',
   recognises: ({ content }) => content?.type === 'LVM2_member',
@@ -32,7 +41,51 @@ export const physicalVolume: Layer = {
       ],
     };
   },
+  limits: async (at) => {
+    const { group, pv } = findPv(await layoutOf(at), at.content?.uuid);
+    if (pv === undefined || group === undefined)
+      return fixed(at.device.size, 'it is in no volume group that lvm knows, and has no extents yet');
+    const start = await startOf(at, pv.uuid);
+    const may = mayChange(group);
+    return {
+      ...{ size: pv.size, granularity: group.extentSize, overhead: start },
+      smallest: { size: usedEnd(group, pv.uuid), why: 'for the volumes that have extents on it' },
+      ...{ grow: may, shrink: may },
+    };
+  },
+  resize: async (tx, at, { size }) => {
+    const uuid = at.content?.uuid ?? '';
+    await tx.lvm.resizePv({ device: at.device.path, size: (await startOf(at, uuid)) + size });
+    const { pv } = findPv(await at.host.run(layout()), uuid);
+    if (pv === undefined)
+      throw new ParseError(`lvm no longer knows the physical volume on ${at.device.path}`);
+    return { size: pv.size, when: 'now' };
+  },
 };
+
+/** Where its first extent begins. */
+async function startOf({ host, once }: Pick<LayerAt, 'host' | 'once'>, uuid: string): Promise<Bytes> {
+  const start = (await once('pvs pe_start', () => host.run(pvStarts()))).get(uuid);
+  if (start === undefined) throw new ParseError(`lvm does not say where the extents of ${uuid} begin`);
+  return start;
+}
+
+/** Where the last extent ends that a volume has; lvm lists the runs of a device in their order. */
+function usedEnd({ runs, extentSize }: LaidOutGroup, pvUuid: string): Bytes {
+  let [end, used] = [0, 0];
+  for (const run of runs) {
+    if (run.pvUuid !== pvUuid) continue;
+    end += run.extents;
+    if (run.lvUuid !== undefined) used = end;
+  }
+  return Math.max(1, used) * extentSize;
+}
+
+function mayChange({ exported, partial, writable, name }: LaidOutGroup): May {
+  return exported || partial || !writable
+    ? { may: false, why: `the volume group ${name} is exported, read-only or not complete` }
+    : { may: true };
+}
 
 /** A logical volume that is in the kernel. */
 export const logicalVolume: Layer = {
@@ -65,8 +118,8 @@ function limitsOf({ lv, group }: { readonly lv: LogicalVolume; readonly group: L
 
 /** What has copies, parts or dependents is resized by lvm's own tools. */
 function mayResize(lv: LogicalVolume, group: LaidOutGroup): May {
-  if (group.exported || group.partial || !group.writable)
-    return { may: false, why: `the volume group ${group.name} is exported, read-only or not complete` };
+  const ofGroup = mayChange(group);
+  if (!ofGroup.may) return ofGroup;
   if (lv.origin !== undefined && lv.pool === undefined)
     return {
       may: false,
