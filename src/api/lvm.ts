@@ -1,4 +1,4 @@
-import { currentBofh, single } from '../bofh.ts';
+import { currentBofh, refuseInside, single } from '../bofh.ts';
 import * as driver from '../lvm/index.ts';
 import type { Tx } from '../operations.ts';
 
@@ -98,4 +98,18 @@ export async function removePv(
 /** The newest metadata of a volume group, as `vgcfgrestore --file` takes it; RefusedError where lvm keeps none, or an older one. */
 export async function metadataBackup(vg: string): Promise<driver.MetadataBackup> {
   return driver.metadataBackup(currentBofh().host, vg);
+}
+
+/** Changes the tags of a logical volume: a sequence of one. */
+export async function tagLv(args: Parameters<Tx['lvm']['tagLv']>[0]): ReturnType<Tx['lvm']['tagLv']> {
+  return single('lvm.tagLv', (tx) => tx.lvm.tagLv(args));
+}
+
+/** Gives a logical volume another size: a sequence of one, and none at all when it has that size already. */
+export async function resizeLv(
+  args: Parameters<Tx['lvm']['resizeLv']>[0],
+): ReturnType<Tx['lvm']['resizeLv']> {
+  refuseInside('lvm.resizeLv');
+  const there = await driver.ofThatSize(currentBofh().host, args);
+  return there ?? (await single('lvm.resizeLv', (tx) => tx.lvm.resizeLv(args)));
 }

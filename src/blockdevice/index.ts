@@ -25,6 +25,7 @@ export { loopDevices, loopShowing } from './loop/reads.ts';
 export type { LoopDevice } from './loop/schema.ts';
 export { type MountEntry, mountEntries, parseMountinfo } from './mountinfo.ts';
 export { type DeviceNode, deviceNode } from './node.ts';
+export { reachOf, usersBeyond } from './reach.ts';
 export { type Signature, signatureSchema } from './schema.ts';
 export { until } from './wait.ts';
 

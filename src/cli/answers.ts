@@ -176,6 +176,10 @@ export const lvmList = z.array(
     active: z.union([z.boolean(), z.literal('unknown')]),
     open: z.union([z.boolean(), z.literal('unknown')]),
     layout: z.readonly(z.array(text)),
+    /** What it is a snapshot of. */
+    origin: z.nullable(text),
+    /** The thin or cache pool that it lies in. */
+    pool: z.nullable(text),
     tags: z.readonly(z.array(text)),
   }),
 );
@@ -393,6 +397,18 @@ export const networkShow = z.strictObject({
 /** `bofh network list` */
 export const networkList = z.array(networkShow);
 
+/** `bofh lvm create VG/NAME`; size in bytes. */
+export const lvmCreate = z.strictObject({ volume: text, uuid: text, path: text, size: count });
+
+/** `bofh lvm resize VG/NAME SIZE`; sizes in bytes. */
+export const lvmResize = z.strictObject({ volume: text, uuid: text, path: text, size: count, was: count });
+
+/** `bofh lvm tag VG/NAME`; the tags that it has now. */
+export const lvmTag = z.strictObject({ volume: text, uuid: text, tags: z.readonly(z.array(text)) });
+
+/** `bofh lvm remove VG/NAME`; size in bytes. */
+export const lvmRemove = z.strictObject({ volume: text, uuid: text, size: count });
+
 const mib = count;
 
 const subvolume = {
@@ -585,6 +601,10 @@ export type CrypttabList = z.infer<typeof crypttabList>;
 export type TableEdit = z.infer<typeof tableEdit>;
 export type NetworkShow = z.infer<typeof networkShow>;
 export type NetworkList = z.infer<typeof networkList>;
+export type LvmCreate = z.infer<typeof lvmCreate>;
+export type LvmResize = z.infer<typeof lvmResize>;
+export type LvmTag = z.infer<typeof lvmTag>;
+export type LvmRemove = z.infer<typeof lvmRemove>;
 export type XenList = z.infer<typeof xenList>;
 export type XenStart = z.infer<typeof xenStart>;
 export type XenStartAll = z.infer<typeof xenStartAll>;

@@ -1,6 +1,5 @@
 import * as lvm from '../api/lvm.ts';
 import { withBofh } from '../bofh.ts';
-import { UsageError } from '../errors.ts';
 import { dmName } from '../lvm/names.ts';
 import { give } from './answer.ts';
 import type { LvmRename } from './answers.ts';
@@ -8,6 +7,7 @@ import { type Naming, namingInWords, whoNames } from './lvm-naming.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';
+import { type Volume, volumeOf } from './volume.ts';
 
 /** `bofh lvm rename VG/NAME TO`: says which files still name the old path; it edits none. */
 export async function rename(runtime: Runtime, volume: string, to: string): Promise<number> {
@@ -26,18 +26,6 @@ export async function rename(runtime: Runtime, volume: string, to: string): Prom
   const data: LvmRename = { volume: `${made.vg}/${made.name}`, was: volume, uuid, path, ...found };
   give(runtime, { data, lines: [`${volume} is called ${data.volume} now`, ...inWords(found, asked)] });
   return 0;
-}
-
-interface Volume {
-  readonly vg: string;
-  readonly name: string;
-}
-
-function volumeOf(text: string): Volume {
-  const { vg, name } = /^(?<vg>[^/]+)\/(?<name>[^/]+)$/.exec(text)?.groups ?? {};
-  if (vg === undefined || name === undefined)
-    throw new UsageError(`"${text}" names no logical volume: write VG/NAME`);
-  return { vg, name };
 }
 
 /** By both its paths. */

@@ -17,17 +17,21 @@ export async function list(runtime: Runtime): Promise<number> {
     active: lv.active,
     open: lv.open,
     layout: [...lv.layout],
+    origin: lv.origin?.name ?? null,
+    pool: lv.pool?.name ?? null,
     tags: [...lv.tags],
   }));
   give(runtime, {
     data,
-    head: ['VOLUME', 'SIZE', 'ACTIVE', 'OPEN', 'LAYOUT', 'TAGS'],
+    head: ['VOLUME', 'SIZE', 'ACTIVE', 'OPEN', 'LAYOUT', 'ORIGIN', 'POOL', 'TAGS'],
     rows: data.map((lv) => [
       lv.volume,
       formatSize(lv.size),
       word(lv.active),
       word(lv.open),
       lv.layout.join(','),
+      lv.origin ?? '',
+      lv.pool ?? '',
       lv.tags.join(','),
     ]),
     none: 'there is no logical volume on this host',

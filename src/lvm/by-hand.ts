@@ -159,6 +159,65 @@ export function resizedByHand({
   };
 }
 
+/** What a person can do about a volume that got another size. Neither program takes a selection: look first. */
+export function volumeResizedByHand({
+  undo: { vg, lvUuid, name, from, to, cut, tag },
+}: {
+  readonly undo: {
+    readonly vg: string;
+    readonly lvUuid: string;
+    readonly name: string;
+    readonly from: number;
+    readonly to: number;
+    readonly cut: readonly { readonly device: string; readonly start: number; readonly count: number }[];
+    readonly tag: string;
+  };
+}): ByHand {
+  const itself = `the logical volume of uuid ${lvUuid}: ${vg}/${name}`;
+  const full = `${vg}/${name}`;
+  const look = [show(`lv_uuid=${lvUuid}`)];
+  if (to === from)
+    return {
+      what: `${itself}, which had its ${from} bytes already and bears the tag ${tag}`,
+      look,
+      clear: [['lvchange', '--deltag', tag, '--select', `lv_uuid=${lvUuid}`, vg]],
+    };
+  if (to > from)
+    return {
+      what: `${itself}, grown from ${from} to ${to} bytes; what lies on it must not reach beyond the old size`,
+      look,
+      clear: [['lvreduce', '--size', `${from}b`, full]],
+    };
+  const places = cut.map(({ device, start, count }) => `${device}:${start}-${start + count - 1}`);
+  return {
+    what: `${itself}, cut from ${from} to ${to} bytes; its end lay on ${places.join(', then ')}`,
+    look: [...look, ['pvs', '--segments', '--options', 'pv_name,pv_uuid,pvseg_start,pvseg_size,lv_name']],
+    clear: [['lvextend', '--size', `${from}b`, full, ...places]],
+  };
+}
+
+/** What a person can do about a volume whose tags were changed. */
+export function taggedByHand({
+  undo: { vg, lvUuid, name, add, remove },
+}: {
+  readonly undo: {
+    readonly vg: string;
+    readonly lvUuid: string;
+    readonly name: string;
+    readonly add: readonly string[];
+    readonly remove: readonly string[];
+  };
+}): ByHand {
+  const itself = `lv_uuid=${lvUuid}`;
+  const said = [...add.map((tag) => `${tag} put on`), ...remove.map((tag) => `${tag} taken off`)];
+  const back = [...add.flatMap((tag) => ['--deltag', tag]), ...remove.flatMap((tag) => ['--addtag', tag])];
+  return {
+    what: `the logical volume of uuid ${lvUuid}: ${vg}/${name}, the tags ${said.join(', ')}`,
+    look: [show(itself)],
+    clear: [['lvchange', ...back, '--select', itself, vg]],
+  };
+}
+
 /** What to do about a name that is taken: whoever finds a volume of an interrupted sequence there is to hear of that. */
 export function takenRemedy(tags: readonly string[]): string {
   const [id] = tags.flatMap((tag) => /^bofh\.(?<id>[0-9a-z]+)\.\d+$/.exec(tag)?.groups?.id ?? []);

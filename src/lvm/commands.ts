@@ -7,6 +7,7 @@ import {
   lvRow,
   type PhysicalVolume,
   pvRow,
+  pvSegmentRow,
   toLv,
   toPv,
   toVg,
@@ -61,6 +62,42 @@ export function pvs(): ReadCommand<readonly PhysicalVolume[]> {
   return report({ tool: 'pvs', item: 'pv', row: pvRow, convert: toPv, flags: [], scope: {} });
 }
 
+/** A run of extents of a physical volume: in the group of `vgUuid`, of that volume from its `lvStart`-th extent on. */
+export interface PvSegment {
+  readonly pvUuid: string;
+  readonly start: number;
+  readonly extents: number;
+  /** Undefined: they are free. Of a raid or a pool it is the hidden volume that has the extents. */
+  readonly of: { readonly lvUuid: string; readonly lvStart: number } | undefined;
+}
+
+/** Every run of extents of every physical volume that is in a group: whose it is, or that it is free. */
+export function pvSegments(): ReadCommand<readonly PvSegment[]> {
+  const columns = Object.keys(pvSegmentRow.shape).join(',');
+  return {
+    tool: 'pvs',
+    argv: [...inBytes, '--segments', '--options', columns],
+    access: 'read',
+    parse: ({ stdout }) => rows(stdout, 'pvseg', pvSegmentRow).flatMap(toPvSegment),
+    classify: classifyLvm,
+  };
+}
+
+/** The version of lvm2: `2.03.16`. */
+export function lvmVersion(): ReadCommand<string> {
+  return {
+    tool: 'lvm',
+    argv: ['version'],
+    access: 'read',
+    parse: ({ stdout }) => {
+      const version = /^ *LVM version: +(?<version>\d+(?:\.\d+)+)/m.exec(stdout)?.groups?.version;
+      if (version === undefined) throw new ParseError('it names no version');
+      return version;
+    },
+    classify: classifyLvm,
+  };
+}
+
 /** Is a udevd there to answer lvm? Without one lvm would wait for it for ever. */
 export interface Udev {
   readonly udev: 'running' | 'absent';
@@ -108,6 +145,45 @@ export function setAutoactivation(lv: Guarded & { readonly value: 'y' | 'n' }): 
   return change('lvchange', ['--setautoactivation', lv.value, ...select, fullName(lv)], lv);
 }
 
+/** Puts tags on a volume, or takes them off. One that it has already, or has not, is no failure (2.03.16). */
+export function changeTags(
+  lv: Guarded & { readonly add?: readonly string[]; readonly remove?: readonly string[] },
+): Command<void, 'change'> {
+  const add = (lv.add ?? []).flatMap((tag) => ['--addtag', tag]);
+  const remove = (lv.remove ?? []).flatMap((tag) => ['--deltag', tag]);
+  return change('lvchange', [...add, ...remove, '--select', `lv_uuid=${lv.uuid}`, fullName(lv)], lv);
+}
+
+/** A volume and the extents that it is to have. Neither program takes `--select`: compare the uuid before and after. */
+export interface Resized extends Udev {
+  readonly vg: string;
+  readonly name: string;
+  readonly extents: number;
+}
+
+/** Makes a volume larger, on the very extents of one physical volume when they are said; refused when it would be smaller. */
+export function lvextend(
+  lv: Resized & { readonly onto?: { readonly path: string; readonly start: number; readonly count: number } },
+): Command<void, 'change'> {
+  const { onto } = lv;
+  const place = onto === undefined ? [] : [`${onto.path}:${onto.start}-${onto.start + onto.count - 1}`];
+  return change('lvextend', ['--extents', String(lv.extents), fullName(lv), ...place], lv);
+}
+
+/**
+ * Makes a volume smaller; refused when it would be larger. `--yes` answers the question about an active one, and there is
+ * no other. What was in the extents must stay in them, so they are not discarded, whatever lvm.conf says: going back
+ * takes them again. From 2.03.17 on lvm looks for a filesystem itself, in the kernel's words, and refuses an inactive
+ * volume: `fs: 'ignore'` has it not look.
+ */
+export function lvreduce(
+  lv: Resized & { readonly fs: 'ignore' | 'unknown to it' },
+): Command<void, 'destroy'> {
+  const fs = lv.fs === 'ignore' ? ['--fs', 'ignore'] : [];
+  const argv = ['--extents', String(lv.extents), ...fs, '--yes', fullName(lv)];
+  return { ...change('lvreduce', argv, lv, 'devices{issue_discards=0}'), access: 'destroy' };
+}
+
 /** Gives a volume another name. lvrename takes no `--select`: compare the uuid before and after. */
 export function lvrename(lv: Omit<Guarded, 'uuid'> & { readonly to: string }): Command<void, 'change'> {
   return change('lvrename', [lv.vg, lv.name, lv.to], lv);
@@ -151,9 +227,25 @@ function fullName({ vg, name }: { readonly vg: string; readonly name: string }):
 }
 
 /** A program of lvm that changes something, and does not wait for a udevd that is not there. */
-export function change(tool: LvmTool, argv: readonly string[], { udev }: Udev): Command<void, 'change'> {
-  const config = udev === 'running' ? [] : ['--config', 'activation{udev_sync=0 udev_rules=0}'];
+export function change(
+  tool: LvmTool,
+  argv: readonly string[],
+  { udev }: Udev,
+  settings?: string,
+): Command<void, 'change'> {
+  const all = [
+    ...(udev === 'running' ? [] : ['activation{udev_sync=0 udev_rules=0}']),
+    ...(settings === undefined ? [] : [settings]),
+  ];
+  const config = all.length === 0 ? [] : ['--config', all.join(' ')];
   return { tool, argv: [...config, ...argv], access: 'change', parse: nothing, classify: classifyLvm };
+}
+
+function toPvSegment(row: z.infer<typeof pvSegmentRow>): readonly PvSegment[] {
+  // The space of one that is in no group.
+  if (row.vg_uuid === '') return [];
+  const of = row.lv_uuid === '' ? undefined : { lvUuid: row.lv_uuid, lvStart: row.seg_start_pe };
+  return [{ pvUuid: row.pv_uuid, start: row.pvseg_start, extents: row.pvseg_size, of }];
 }
 
 const inBytes = ['--reportformat', 'json', '--units', 'b', '--nosuffix'];

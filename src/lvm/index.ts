@@ -1,11 +1,15 @@
 import type { ReadHost } from '../command/index.ts';
+import { type Bytes, parseSize } from '../units.ts';
 import * as commands from './commands.ts';
+import { volumeNamed } from './operations/known.ts';
+import { usableVg } from './reads.ts';
 import type { LogicalVolume, PhysicalVolume, VolumeGroup } from './schema.ts';
 
 export { type MetadataBackup, metadataBackup } from './backup.ts';
 export { removeByHand } from './by-hand.ts';
 export { checkLvName, checkVgName } from './names.ts';
 export { alreadySized } from './operations/resize-pv.ts';
+export { volumeNamed } from './operations/known.ts';
 export { usableVg } from './reads.ts';
 export type { LogicalVolume, PhysicalVolume, VolumeGroup } from './schema.ts';
 
@@ -25,4 +29,21 @@ export async function vgs(host: ReadHost, scope: commands.ReportScope = {}): Pro
 /** Every physical volume. */
 export async function pvs(host: ReadHost): Promise<readonly PhysicalVolume[]> {
   return host.run(commands.pvs());
+}
+
+/** The volume of a name when it has that size already, rounded up to whole extents: then there is nothing to do. */
+export async function ofThatSize(
+  host: ReadHost,
+  asked: {
+    readonly vg: string;
+    readonly name: string;
+    readonly uuid?: string;
+    readonly size: string | number;
+  },
+): Promise<{ readonly path: string; readonly size: Bytes } | undefined> {
+  const size = parseSize(asked.size);
+  const vg = await usableVg(host, asked.vg);
+  const lv = volumeNamed(vg, asked);
+  const same = Math.ceil(size / vg.extentSize) * vg.extentSize === lv.size;
+  return same ? { path: `/dev/${asked.vg}/${asked.name}`, size: lv.size } : undefined;
 }

@@ -1,4 +1,4 @@
-import { ParseError } from '../errors.ts';
+import { ParseError, RefusedError } from '../errors.ts';
 import { type Bytes, formatSize } from '../units.ts';
 import { fixed, type Layer, type LayerAt, type Limits, type May, type Told } from '../blockdevice/layer.ts';
 import { type LaidOutGroup, type Layout, layout } from './layout.ts';
@@ -87,8 +87,21 @@ function mayChange({ exported, partial, writable, name }: LaidOutGroup): May {
     : { may: true };
 }
 
+/** The part of `tx` that resizes a volume. */
+interface Resizing {
+  readonly lvm: {
+    readonly resizeLv: (args: {
+      readonly vg: string;
+      readonly name: string;
+      readonly uuid: string;
+      readonly size: Bytes;
+      readonly shrink?: 'lose what lies beyond';
+    }) => Promise<{ readonly size: Bytes }>;
+  };
+}
+
 /** A logical volume that is in the kernel. */
-export const logicalVolume: Layer = {
+export const logicalVolume: Layer<Resizing> = {
   name: 'lvm-lv',
   of: 'device',
   recognises: ({ device }) => device.kind === 'volume',
@@ -97,6 +110,18 @@ export const logicalVolume: Layer = {
   limits: async (at) => {
     const found = findVolume(await layoutOf(at), at.device.uuid);
     return found === undefined ? fixed(at.device.size, 'lvm does not know it') : limitsOf(found);
+  },
+  // What lies on it is smaller by then; that nothing reaches beyond the new size, the step sees for itself.
+  resize: async (tx, at, { size, direction }) => {
+    const found = findVolume(await layoutOf(at), at.device.uuid);
+    if (found === undefined)
+      throw new RefusedError(`lvm does not know ${at.device.path}`, {
+        remedy: 'look at it: lvs; dmsetup info',
+      });
+    const { vg, name, uuid } = found.lv;
+    const consent = direction === 'shrink' ? ({ shrink: 'lose what lies beyond' } as const) : {};
+    const made = await tx.lvm.resizeLv({ vg, name, uuid, size, ...consent });
+    return { size: made.size, when: 'now' };
   },
 };
 
@@ -131,11 +156,11 @@ function mayResize(lv: LogicalVolume, group: LaidOutGroup): May {
       ...{ may: false, why: `it has snapshots (${copies.map(({ name }) => name).join(', ')})` },
       remedy: `remove or merge them: ${copies.map(({ fullName }) => `lvremove ${fullName}`).join('; ')}`,
     };
-  const odd = lv.layout.filter((word) => word !== 'linear' && word !== 'striped');
+  const odd = lv.layout.filter((word) => word !== 'linear');
   if (odd.length > 0)
     return {
       may: false,
-      why: `it is a ${lv.layout.join(' ')} volume, and bofh resizes linear and striped ones`,
+      why: `it is a ${lv.layout.join(' ')} volume, and bofh resizes linear ones`,
     };
   return { may: true };
 }

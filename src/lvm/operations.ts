@@ -9,3 +9,5 @@ export { removePv } from './operations/remove-pv.ts';
 export { removeVg } from './operations/remove-vg.ts';
 export { removeLv } from './operations/remove-lv.ts';
 export { renameLv } from './operations/rename-lv.ts';
+export { tagLv } from './operations/tag-lv.ts';
+export { resizeLv } from './operations/resize-lv.ts';

@@ -90,6 +90,16 @@ export const pvRow = z.object({
   pv_tags: list,
 });
 
+/** One row of `pvs --segments`: a run of extents. `lv_uuid` is empty of a free one, and `seg_start_pe` says 0. */
+export const pvSegmentRow = z.object({
+  pv_uuid: uuid,
+  vg_uuid: uuidOrNone,
+  pvseg_start: number,
+  pvseg_size: number,
+  lv_uuid: uuidOrNone,
+  seg_start_pe: number,
+});
+
 /** One volume group in `lvm fullreport`, or (the second) the physical volumes that are in none. */
 export const fullReport = z.object({
   report: z.array(

@@ -5,8 +5,8 @@ import * as files from './files.ts';
 import { resolve } from './resolve.ts';
 import { addInode, emptyTree, file, inodeOf, type Inode, symlink } from './tree.ts';
 import { sizeOf } from './tools/sizes.ts';
-import { createLv, removeLv } from './tools/volumes.ts';
 import { btrfsTools } from './tools/btrfs.ts';
+import { allocate, createLv, joined, removeLv } from './tools/volumes.ts';
 import { addMount, removeMount } from './tools/mounts.ts';
 import { newSlot, openMapping } from './tools/crypt.ts';
 import { attachLoop, type LoopOptions } from './tools/loop.ts';
@@ -28,6 +28,8 @@ export interface Admin {
     readonly origin: string;
     readonly extents: number;
   }): LogicalVolume;
+  /** To so many extents. */
+  lvextend(vg: string, name: string, extents: number): void;
   lvremove(vg: string, name: string): void;
   lvrename(vg: string, from: string, to: string): void;
   /** A group of devices that hold free physical volumes, with extents of 4 MiB. */
@@ -113,6 +115,12 @@ export function admin(world: World): Admin {
     snapshot: does(({ vg, origin, ...make }) =>
       createLv(world, groupOf(vg), { ...make, tags: [], origin: lvOf(vg, origin).lv.uuid }),
     ),
+    lvextend: does((group, name, extents) => {
+      const { vg, lv } = lvOf(group, name);
+      lv.runs = joined([...(lv.runs ?? []), ...allocate(vg, extents - lv.extents)]);
+      lv.extents = extents;
+      vg.seqno += 1;
+    }),
     lvremove: does((vg, name) => removeLv(world, groupOf(vg), lvOf(vg, name).lv)),
     lvrename: does((vg, from, to) => {
       lvOf(vg, from).lv.name = to;
@@ -238,9 +246,12 @@ function format(world: World, path: string, asked: Superblock | undefined): void
   const superblock =
     asked === undefined || !(isFilesystem || asked.type === 'swap') ? asked : sizeOf(size, asked);
   const tree = emptyTree();
+  // As large as the device is now, unless told otherwise.
+  const blocks = superblock?.blocks ?? Math.floor(size / (superblock?.blockSize ?? 4096));
+  const sized = superblock === undefined ? undefined : { ...superblock, blocks };
   world.live.set(
     storage,
-    superblock === undefined ? {} : isFilesystem ? { superblock, tree } : { superblock },
+    sized === undefined ? {} : isFilesystem ? { superblock: sized, tree } : { superblock: sized },
   );
   settle(world, storage);
 }

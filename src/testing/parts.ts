@@ -77,10 +77,20 @@ export interface PhysicalVolume {
   readonly start?: number;
 }
 
+/** A run of extents of a physical volume. */
+export interface ExtentRun {
+  /** The uuid of the physical volume. */
+  readonly pv: string;
+  readonly start: number;
+  readonly count: number;
+}
+
 export interface LogicalVolume {
   readonly uuid: string;
   name: string;
-  readonly extents: number;
+  extents: number;
+  /** Where they lie, in its own order. */
+  runs?: readonly ExtentRun[];
   tags: readonly string[];
   autoactivation: boolean;
   /** The uuid of what it is a snapshot of. */
@@ -100,6 +110,8 @@ export interface VolumeGroup {
   lvs: LogicalVolume[];
   /** Extents that are in use by what the model does not know; 0 for a group that it made. */
   readonly otherExtents: number;
+  /** Where these are. */
+  readonly otherRuns?: readonly ExtentRun[];
 }
 
 export interface Mount {

@@ -56,6 +56,11 @@ export async function prepareReal<T>(
       return await prepareMounted(overlay, world, command);
     case 'cryptsetup':
       return prepareCrypt(overlay, world, command);
+    case 'dmsetup':
+      // What is open, also in the plan alone, the model knows; other mappings it does not.
+      return command.access !== 'read' || world.mappings.some(({ name }) => name === command.argv[1])
+        ? undefined
+        : ask(overlay, command);
     case 'drbdsetup':
     case 'ip':
       return ask(overlay, command);

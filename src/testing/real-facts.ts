@@ -5,10 +5,10 @@ import { type MountEntry, unescapeOctal, parseMountinfo } from '../blockdevice/m
 import type { ReadHost } from '../command/index.ts';
 import { CommandError, ParseError, ToolError } from '../errors.ts';
 import { mappings } from '../crypt/reads.ts';
-import { lvs, pvs, vgs } from '../lvm/commands.ts';
 import { pvStarts } from '../lvm/pv-commands.ts';
+import { lvs, pvs, pvSegments, type PvSegment, vgs } from '../lvm/commands.ts';
 import { xlInfo, xlList } from '../xen/commands.ts';
-import type { CryptMapping, Domain, Loop, Mount, PhysicalVolume, VolumeGroup } from './parts.ts';
+import type { CryptMapping, Domain, ExtentRun, Loop, Mount, PhysicalVolume, VolumeGroup } from './parts.ts';
 import { type Overlay } from './world.ts';
 
 /** dm's major number, and the first minor that no device of the host has. */
@@ -35,6 +35,7 @@ export async function lvmOf(real: ReadHost): Promise<Lvm | undefined> {
     devices: await real.run(pvs()),
     starts: await real.run(pvStarts()),
     logical: await real.run(lvs()),
+    segments: await real.run(pvSegments()),
   }));
   if (reports === undefined) return undefined;
   const volumes: Overlay['volumes'] = new Map();
@@ -62,11 +63,17 @@ export async function lvmOf(real: ReadHost): Promise<Lvm | undefined> {
       ...{ uuid, name, tags, autoactivation, layout: layout.join(','), role: role.join(',') },
       extents: Math.ceil(size / group.extentSize),
       ...(origin === undefined ? {} : { origin: origin.uuid }),
+      runs: runsOf(reports.segments, uuid),
     }));
+    const known = new Set(own.map(({ uuid }) => uuid));
+    const devices = new Set(pvsOf.map(({ uuid }) => uuid));
+    const otherRuns = reports.segments
+      .filter(({ of, pvUuid }) => of !== undefined && !known.has(of.lvUuid) && devices.has(pvUuid))
+      .map(({ pvUuid, start, extents }) => ({ pv: pvUuid, start, count: extents }));
     const all = pvsOf.reduce((sum, { extents }) => sum + extents, 0);
     const otherExtents = all - group.freeExtents - members.reduce((sum, { extents }) => sum + extents, 0);
     const { uuid, name, extentSize, seqno, tags } = group;
-    groups.push({ uuid, name, extentSize, seqno, tags, pvs: pvsOf, lvs: members, otherExtents });
+    groups.push({ uuid, name, extentSize, seqno, tags, pvs: pvsOf, lvs: members, otherExtents, otherRuns });
   }
   const free: PhysicalVolume[] = [];
   for (const { uuid, path, vg, deviceSize } of reports.devices) {
@@ -79,6 +86,14 @@ export async function lvmOf(real: ReadHost): Promise<Lvm | undefined> {
 function startOf(starts: ReadonlyMap<string, number>, uuid: string): Pick<PhysicalVolume, 'start'> {
   const start = starts.get(uuid);
   return start === undefined ? {} : { start };
+}
+
+/** Where a volume lies, in its own order. */
+function runsOf(segments: readonly PvSegment[], lvUuid: string): readonly ExtentRun[] {
+  return segments
+    .flatMap(({ of, ...run }) => (of?.lvUuid === lvUuid ? [{ ...run, lvStart: of.lvStart }] : []))
+    .toSorted((a, b) => a.lvStart - b.lvStart)
+    .map(({ pvUuid, start, extents }) => ({ pv: pvUuid, start, count: extents }));
 }
 
 export async function xenOf(

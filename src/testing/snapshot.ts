@@ -25,8 +25,11 @@ export function snapshot(world: World, rewrite: Rewrite = (content) => content):
       }),
       ...vg.lvs.map((lv) => {
         const state = world.active.has(lv.uuid) ? 'active' : 'inactive';
-        const flags = [`tags=${lv.tags.join(',')}`, lv.autoactivation ? 'auto' : 'manual', state];
-        return `lv ${vg.name}/${lv.name} ${lv.uuid} extents=${lv.extents} ${flags.join(' ')}`;
+        const flags = [`tags=${lv.tags.toSorted().join(',')}`, lv.autoactivation ? 'auto' : 'manual', state];
+        // One in a single run is as good anywhere.
+        const runs = (lv.runs ?? []).map(({ start, count }) => `${start}+${count}`);
+        const where = runs.length > 1 ? ` at=${runs.join(',')}` : '';
+        return `lv ${vg.name}/${lv.name} ${lv.uuid} extents=${lv.extents}${where} ${flags.join(' ')}`;
       }),
     ]),
     ...world.mounts.map(({ source, path, type, options }) => `mount ${source} on ${path} ${type} ${options}`),

@@ -4,12 +4,17 @@ import type { ChangeHost, ReadHost } from '../../src/command/index.ts';
 import { mkfsExt4 } from '../../src/filesystem/commands.ts';
 import {
   activate,
+  changeTags,
   deactivate,
   lvcreate,
+  lvextend,
+  lvmVersion,
+  lvreduce,
   lvremove,
   lvrename,
   lvs,
   pvs,
+  pvSegments,
   setAutoactivation,
   vgs,
 } from '../../src/lvm/commands.ts';
@@ -155,6 +160,37 @@ export const lvmScenarios: readonly Scenario[] = [
     assert.deepEqual(await there(), [false, false, true, true]);
     await change.run(lvrename({ vg, name: to, to: name, udev }));
     assert.deepEqual(await there(), [true, true, false, false]);
+  }),
+  volume('it grows and shrinks by extents, and takes the very ones back', async (made) => {
+    const { host, change, vg, lv, udev } = made;
+    const extentSize = (await host.run(vgs({ vg })))[0]?.extentSize ?? 1;
+    const extents = lv.size / extentSize;
+    const at = { vg, name, udev };
+    const runs = async () => (await host.run(pvSegments())).filter(({ of }) => of?.lvUuid === lv.uuid);
+    await change.run(lvextend({ ...at, extents: extents + 3 }));
+    const whole = await runs();
+    assert.equal((await only(host, vg)).size, lv.size + 3 * extentSize);
+    assert.equal((await fails(change.run(lvextend({ ...at, extents: extents + 3 })), 'unknown')).exitCode, 5);
+    await fails(change.run(lvextend({ ...at, extents })), 'unknown');
+    await fails(change.run(lvextend({ ...at, extents: 10_000_000 })), 'no-space');
+    const fs = (await host.run(lvmVersion())).startsWith('2.03.16') ? 'unknown to it' : 'ignore';
+    await change.run(lvreduce({ ...at, extents: extents + 1, fs }));
+    await fails(change.run(lvreduce({ ...at, extents: extents + 1, fs })), 'unknown');
+    const last = whole.at(-1);
+    const path = (await host.run(pvs())).find(({ uuid }) => uuid === last?.pvUuid)?.path ?? '';
+    const start = (last?.start ?? 0) + (last?.extents ?? 0) - 2;
+    await change.run(lvextend({ ...at, extents: extents + 3, onto: { path, start, count: 2 } }));
+    assert.deepEqual(await runs(), whole);
+  }),
+  volume('tags come and go, and only on the volume of that uuid', async ({ host, change, vg, lv, udev }) => {
+    const guard = { vg, name, uuid: lv.uuid, udev };
+    await change.run(changeTags({ ...guard, add: ['one', 'two'] }));
+    await change.run(changeTags({ ...guard, add: ['one'], remove: ['two', 'never-there'] }));
+    assert.deepEqual([...(await only(host, vg)).tags].sort(), [tag, 'one'].sort());
+    await change.run(
+      changeTags({ ...guard, uuid: 'aaaaaa-bbbb-cccc-dddd-eeee-ffff-gggggg', add: ['three'] }),
+    );
+    assert.equal((await only(host, vg)).tags.includes('three'), false);
   }),
   volume('a mounted one is renamed all the same, and stays mounted', async (made) => {
     const { host, change, vg, lv, udev, directory } = made;

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { addLvmPv } from './lvm-pv.ts';
 import { addLvmVg } from './lvm-vg.ts';
 import type { Verb } from './verb.ts';
@@ -20,4 +20,37 @@ export function addLvm(lvm: Command, verb: Verb): void {
     verb,
   );
   addLvmVg(lvm.command('vg').description('volume groups'), verb);
+  const create = lvm
+    .command('create')
+    .description('make a logical volume')
+    .argument('<vg/name>')
+    .addOption(new Option('--size <SIZE>', 'its size, for example 10g').conflicts('extents'))
+    .option('--extents <N>', 'so many extents, or a share: 50%FREE, 10%VG')
+    .option('--tag <TAG,…>', 'tags to put on it');
+  verb(create, 'changes', async (runtime, [volume = ''], options) =>
+    (await import('../lvm-volumes.ts')).create(runtime, volume, options),
+  );
+  const resize = lvm
+    .command('resize')
+    .description('give a logical volume another size, and not what lies on it: see bofh block resize')
+    .argument('<vg/name>')
+    .argument('<size>', '20g, +5g or -5g')
+    // "-5g" looks like an option; whatever else does is no size.
+    .allowUnknownOption();
+  verb(resize, 'changes', async (runtime, [volume = '', size = '']) =>
+    (await import('../lvm-resize.ts')).resize(runtime, volume, size),
+  );
+  const tag = lvm
+    .command('tag')
+    .description('put tags on a logical volume, or take them off')
+    .argument('<vg/name>')
+    .option('--add <TAG,…>', 'tags that it is to have')
+    .option('--remove <TAG,…>', 'tags that it is not to have');
+  verb(tag, 'changes', async (runtime, [volume = ''], options) =>
+    (await import('../lvm-volumes.ts')).tag(runtime, volume, options),
+  );
+  const remove = lvm.command('remove').description('remove a logical volume').argument('<vg/name>');
+  verb(remove, 'changes', async (runtime, [volume = '']) =>
+    (await import('../lvm-volumes.ts')).remove(runtime, volume),
+  );
 }

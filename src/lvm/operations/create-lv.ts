@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError, UsageError } from '../../errors.ts';
 import { formatSize, parseSize } from '../../units.ts';
 import { madeByHand } from '../by-hand.ts';
 import { lvcreate, lvremove, lvs } from '../commands.ts';
@@ -21,8 +21,10 @@ import { refuseTaken } from './taken.ts';
 const args = z.strictObject({
   vg: z.string(),
   name: z.string(),
-  /** Rounded up to whole extents. */
-  size: z.union([z.string(), z.number()]),
+  /** Rounded up to whole extents; or `extents` instead. */
+  size: z.exactOptional(z.union([z.string(), z.number()])),
+  /** So many, or a share of what is free or of the whole group, rounded down: `50%FREE`, `10%VG`. */
+  extents: z.exactOptional(z.union([z.string(), z.number()])),
   tags: z.exactOptional(z.array(z.string())),
 });
 
@@ -50,13 +52,13 @@ export const createLv = operation({
   result: z.strictObject({ uuid: z.string() }),
   lives: 'disk',
   restores: 'state',
-  prepare: async ({ args: { vg: group, name, size, tags = [] }, mark, host }) => {
+  prepare: async ({ args: { vg: group, name, size, extents: count, tags = [] }, mark, host }) => {
     checkLvName(group, name);
     tags.forEach(checkTag);
-    const bytes = parseSize(size);
+    const extentsIn = wanted(`${group}/${name}`, { size, count });
     const vg = await usableVg(host, group);
     await refuseTaken(host, vg, { name });
-    const extents = Math.ceil(bytes / vg.extentSize);
+    const extents = extentsIn(vg);
     refuseFull(vg, { name, extents });
     return { vg: group, vgUuid: vg.uuid, name, tag: mark, extents, size: extents * vg.extentSize };
   },
@@ -155,6 +157,33 @@ async function remove(
   }
   await deactivateOrTell(host, { lv, all });
   await host.run(lvremove({ vg: lv.vg, name: lv.name, uuid: lv.uuid, tag, ...(await udevOf(host)) }));
+}
+
+/** How many extents are asked for, of a group that is known only later. UsageError for what is no count. */
+function wanted(
+  what: string,
+  {
+    size,
+    count,
+  }: { readonly size: string | number | undefined; readonly count: string | number | undefined },
+): (vg: VolumeGroup) => number {
+  if ((size === undefined) === (count === undefined))
+    throw new UsageError(`${what}: say either its size or its extents`);
+  if (size !== undefined) {
+    const bytes = parseSize(size);
+    return ({ extentSize }) => Math.ceil(bytes / extentSize);
+  }
+  const { number, of } = /^(?<number>[1-9]\d{0,8})(?:%(?<of>FREE|VG))?$/.exec(String(count))?.groups ?? {};
+  if (number === undefined || (of !== undefined && Number(number) > 100))
+    throw new UsageError(`"${count}" is no count of extents: write for example 25, 50%FREE or 10%VG`);
+  if (of === undefined) return () => Number(number);
+  return (vg) => {
+    const extents = Math.floor(((of === 'FREE' ? vg.freeExtents : vg.extents) * Number(number)) / 100);
+    if (extents > 0) return extents;
+    throw new RefusedError(`${count} of ${vg.name} is less than one extent of ${formatSize(vg.extentSize)}`, {
+      remedy: 'ask for more, or add a device with vgextend',
+    });
+  };
 }
 
 function refuseFull(vg: VolumeGroup, { name, extents }: { name: string; extents: number }): void {

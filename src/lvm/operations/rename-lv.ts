@@ -1,12 +1,13 @@
 import * as z from 'zod/mini';
-import { type DeviceKeys, operation } from '../../atomic/operation.ts';
+import { operation } from '../../atomic/operation.ts';
 import { everyHolder, holders, locate } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { CommandError, type Holder, RefusedError, UsageError } from '../../errors.ts';
+import { type Holder, RefusedError, UsageError } from '../../errors.ts';
 import { renamedByHand } from '../by-hand.ts';
 import { checkLvName, checkVgName } from '../names.ts';
 import { inUse, refuseUntold, syncGroup, usableVg, type VolumeAmong } from '../reads.ts';
 import type { LogicalVolume } from '../schema.ts';
+import { deviceKeys } from './device-keys.ts';
 import { askedVolume, findKnown, known, knownVolume, rename, volumeNamed } from './known.ts';
 import { identityOfVolume, refuseTaken } from './taken.ts';
 
@@ -41,6 +42,7 @@ export const renameLv = operation({
   },
   claims: async ({ undo: { vg, name, to }, on }) => {
     const old = `lv:${vg}/${name}`;
+    // That an active one has a device, `prepare` has seen: it asked the kernel who uses it.
     const device = await deviceKeys(on, `/dev/${vg}/${name}`);
     return {
       makes: [`lv:${vg}/${to}`],
@@ -85,19 +87,6 @@ async function change(
   await refuseUsed(host, lv);
   await refuseTaken(host, { name: lv.vg, uuid: of.vgUuid, volumes: all }, { name: to, own: lv });
   await rename(host, of, to);
-}
-
-/** What is not active has no device. That an active one has, `prepare` has seen: it asked the kernel who uses it. */
-async function deviceKeys(
-  on: (path: string) => Promise<DeviceKeys>,
-  path: string,
-): Promise<DeviceKeys | undefined> {
-  try {
-    return await on(path);
-  } catch (error) {
-    if (error instanceof CommandError && error.reason === 'not-found') return undefined;
-    throw error;
-  }
 }
 
 function refusePart(lv: LogicalVolume): void {

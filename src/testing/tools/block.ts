@@ -124,6 +124,33 @@ function mkswap(call: ToolCall): ReturnType<ToolModel> {
   return ok(said, old === undefined ? '' : `mkswap: ${path}: warning: wiping old ${old.type} signature.\n`);
 }
 
+/** Where a superblock is, and how large it says that its filesystem is, as far as bofh reads them. */
+export function superblockBytes(call: ToolCall): ReturnType<ToolModel> {
+  const options = readOptions(call, {
+    flags: ['--output-duplicates'],
+    values: ['--address-radix', '--format', '--skip-bytes', '--read-bytes'],
+  });
+  const [path = '', ...more] = options.words;
+  const device = deviceAt(call.world, path);
+  const plain = one(options, '--address-radix') === 'n' && one(options, '--format') === 'x1';
+  if (!plain || more.length > 0 || device === undefined) throw unmodelled(call, 'it shows bytes of a device');
+  const from = Number(one(options, '--skip-bytes'));
+  const bytes = new DataView(new ArrayBuffer(Number(one(options, '--read-bytes'))));
+  const superblock = call.world.live.get(device.storage)?.superblock;
+  if (superblock?.type === 'ext4' && from === 1024) {
+    const blockSize = superblock.blockSize ?? 4096;
+    bytes.setUint32(0x4, superblock.blocks ?? Math.floor(device.size / blockSize), true);
+    bytes.setUint32(0x18, Math.log2(blockSize / 1024), true);
+  } else if (superblock?.type === 'swap' && from === 1024) {
+    bytes.setUint32(4, (superblock.blocks ?? Math.floor(device.size / 4096)) - 1, true);
+  } else throw unmodelled(call, 'it knows where ext4 and swap have their sizes');
+  const hex = [...new Uint8Array(bytes.buffer)].map((byte) => byte.toString(16).padStart(2, '0'));
+  const lines = Array.from({ length: Math.ceil(hex.length / 16) }, (_, at) =>
+    hex.slice(at * 16, at * 16 + 16),
+  );
+  return ok(lines.map((line) => ` ${line.join(' ')}\n`).join(''));
+}
+
 function identity(
   call: ToolCall,
   options: ReturnType<typeof readOptions>,

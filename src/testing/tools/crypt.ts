@@ -36,6 +36,7 @@ export const cryptTools: Readonly<Record<string, ToolModel>> = {
   },
   dmsetup: (call) => {
     const [verb = '', from = '', to = '', ...more] = call.argv;
+    if (verb === 'table' && to === '') return dmsetupTable(call.world, from);
     if (verb !== 'rename' || to === '' || more.length > 0) throw unmodelled(call, 'it renames');
     return dmsetupRename(call.world, from, to);
   },
@@ -307,6 +308,15 @@ function dmNames(world: World): readonly string[] {
 }
 
 /** The kernel refuses a name that another mapping or volume has. */
+/** Where an open device lies; its key is in the kernel's keyring (cryptsetup 2.6 with LUKS2). */
+function dmsetupTable(world: World, name: string): ReturnType<ToolModel> {
+  const mapping = world.mappings.find((each) => each.name === name);
+  if (mapping === undefined) return failed(1, `Device ${name} not found\nCommand failed.`);
+  const version = mapping.dmUuid.startsWith('CRYPT-LUKS1') ? 1 : 2;
+  const place = `${mapping.lower} ${luksOffset[version] / 512}`;
+  return ok(`0 ${mapping.size / 512} crypt aes-xts-plain64 :64:logon:cryptsetup:key 0 ${place}\n`);
+}
+
 function dmsetupRename(world: World, from: string, to: string): ReturnType<ToolModel> {
   const mapping = world.mappings.find(({ name }) => name === from);
   const refused = `device-mapper: rename ioctl on ${from}  failed: `;

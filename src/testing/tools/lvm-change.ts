@@ -1,14 +1,21 @@
 import { dmName, findLv, freeExtents, openers } from '../devices.ts';
 import { one, type Options, readOptions, unmodelled } from '../options.ts';
 import { resolve } from '../resolve.ts';
-import type { LogicalVolume, VolumeGroup } from '../parts.ts';
+import type { ExtentRun, LogicalVolume, VolumeGroup } from '../parts.ts';
 import type { World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 
-import { activateLv, commit, createLv, removeLv } from './volumes.ts';
+import { activateLv, allocate, commit, createLv, cutRuns, joined, removeLv } from './volumes.ts';
 
-/** lvcreate, lvchange, lvrename and lvremove (lvm2 2.03.16). A failure is exit 5, a bad command line exit 3. */
-export const lvmChanges: Readonly<Record<string, ToolModel>> = { lvcreate, lvchange, lvrename, lvremove };
+/** lvcreate, lvchange, lvextend, lvreduce, lvrename and lvremove (lvm2 2.03.16). A failure is exit 5, a bad command line exit 3. */
+export const lvmChanges: Readonly<Record<string, ToolModel>> = {
+  lvcreate,
+  lvchange,
+  lvrename,
+  lvremove,
+  lvextend,
+  lvreduce,
+};
 
 function lvcreate(call: ToolCall): ReturnType<ToolModel> {
   const { world } = call;
@@ -55,15 +62,22 @@ function lvcreate(call: ToolCall): ReturnType<ToolModel> {
 
 function lvchange(call: ToolCall): ReturnType<ToolModel> {
   const options = readOptions(call, {
-    values: ['--activate', '--setautoactivation', '--select', '--config'],
+    values: ['--activate', '--setautoactivation', '--addtag', '--deltag', '--select', '--config'],
   });
   const [activate, autoactivation] = [one(options, '--activate'), one(options, '--setautoactivation')];
-  if ((activate === undefined) === (autoactivation === undefined))
+  const [added, removed] = ['--addtag', '--deltag'].map((each) => options.values.get(each) ?? []);
+  const tags = [...(added ?? []), ...(removed ?? [])].length > 0;
+  if ([activate !== undefined, autoactivation !== undefined, tags].filter(Boolean).length !== 1)
     throw unmodelled(call, 'it changes one thing at a time');
   const target = targetOf(call, options);
   if ('exitCode' in target) return target;
   const { vg, lv, selected } = target;
   if (!selected) return ok();
+  if (tags) {
+    lv.tags = [...new Set([...lv.tags, ...(added ?? [])])].filter((tag) => removed?.includes(tag) !== true);
+    commit(vg);
+    return ok(`  Logical volume ${vg.name}/${lv.name} changed.\n`);
+  }
   if (autoactivation !== undefined) {
     lv.autoactivation = autoactivation === 'y';
     commit(vg);
@@ -85,6 +99,88 @@ function lvchange(call: ToolCall): ReturnType<ToolModel> {
     );
   call.world.active.delete(lv.uuid);
   return ok();
+}
+
+/** To so many extents, on free ones or on a run of one device. */
+function lvextend(call: ToolCall): ReturnType<ToolModel> {
+  const options = readOptions(call, { values: ['--extents', '--config'] });
+  const [full = '', place, ...more] = options.words;
+  const target = targetOf(call, { ...options, words: [full] });
+  if ('exitCode' in target) return target;
+  const { vg, lv } = target;
+  const onto = place === undefined ? undefined : placeOf(vg, place);
+  const extents = Number(one(options, '--extents'));
+  if (!Number.isInteger(extents) || more.length > 0 || (place !== undefined && onto === undefined))
+    throw unmodelled(call, 'it takes a count of extents and one run of them');
+  const refused = resizeRefusal(call, vg, lv, extents) ?? tooSmall(lv, extents);
+  if (refused !== undefined) return refused;
+  const wanted = extents - lv.extents;
+  const found = allocate(vg, wanted, onto);
+  const free = found.reduce((sum, { count }) => sum + count, 0);
+  if (free < wanted)
+    return failed(5, `  Insufficient free space: ${wanted} extents needed, but only ${free} available`);
+  const said = changedSize(vg, lv, extents);
+  lv.runs = joined([...(lv.runs ?? []), ...found]);
+  lv.extents = extents;
+  commit(vg);
+  return ok(said);
+}
+
+/** To so many extents; the question about an active volume is answered by `--yes`, which bofh always says. */
+function lvreduce(call: ToolCall): ReturnType<ToolModel> {
+  const options = readOptions(call, { flags: ['--yes'], values: ['--extents', '--config'] });
+  const target = targetOf(call, options);
+  if ('exitCode' in target) return target;
+  const { vg, lv } = target;
+  const extents = Number(one(options, '--extents'));
+  const keeps = one(options, '--config')?.includes('devices{issue_discards=0}') === true;
+  if (!Number.isInteger(extents) || !options.flags.has('--yes') || !keeps)
+    throw unmodelled(call, 'it takes a count of extents, --yes, and discards nothing');
+  const refused = resizeRefusal(call, vg, lv, extents) ?? tooLarge(lv, extents);
+  if (refused !== undefined) return refused;
+  const said = changedSize(vg, lv, extents);
+  lv.runs = cutRuns(lv.runs ?? [], extents);
+  lv.extents = extents;
+  commit(vg);
+  return ok(said);
+}
+
+/** `/dev/vdb:10-12` */
+function placeOf(vg: VolumeGroup, place: string): ExtentRun | undefined {
+  const { path, first, last } = /^(?<path>[^:]+):(?<first>\d+)-(?<last>\d+)$/.exec(place)?.groups ?? {};
+  const pv = vg.pvs.find((each) => each.path === path);
+  if (pv === undefined) return undefined;
+  return { pv: pv.uuid, start: Number(first), count: Number(last) - Number(first) + 1 };
+}
+
+function resizeRefusal(call: ToolCall, vg: VolumeGroup, lv: LogicalVolume, extents: number) {
+  if (extents === lv.extents)
+    return failed(5, `  New size (${extents} extents) matches existing size (${extents} extents).`);
+  if (snapshotsOf(vg, lv).length > 0) throw unmodelled(call, 'it resizes no origin');
+  return undefined;
+}
+
+function tooSmall(lv: LogicalVolume, extents: number) {
+  return extents > lv.extents
+    ? undefined
+    : failed(
+        5,
+        `  New size given (${extents} extents) not larger than existing size (${lv.extents} extents)`,
+      );
+}
+
+function tooLarge(lv: LogicalVolume, extents: number) {
+  return extents < lv.extents
+    ? undefined
+    : failed(5, `  New size given (${extents} extents) not less than existing size (${lv.extents} extents)`);
+}
+
+function changedSize(vg: VolumeGroup, lv: LogicalVolume, extents: number): string {
+  const size = (count: number): string => {
+    const mib = (count * vg.extentSize) / 1024 ** 2;
+    return `${mib < 1024 ? `${mib.toFixed(2)} MiB` : `${(mib / 1024).toFixed(2)} GiB`} (${count} extents)`;
+  };
+  return `  Size of logical volume ${vg.name}/${lv.name} changed from ${size(lv.extents)} to ${size(extents)}.\n  Logical volume ${vg.name}/${lv.name} successfully resized.\n`;
 }
 
 function lvrename(call: ToolCall): ReturnType<ToolModel> {

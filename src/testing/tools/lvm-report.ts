@@ -1,7 +1,7 @@
 import type { Answer } from '../../command/index.ts';
 import { freePvs } from '../devices.ts';
 import { one, readOptions, unmodelled } from '../options.ts';
-import type { VolumeGroup } from '../parts.ts';
+import type { PhysicalVolume, VolumeGroup } from '../parts.ts';
 import type { World } from '../world.ts';
 import { ok, type ToolCall, type ToolModel } from './answer.ts';
 import {
@@ -24,8 +24,8 @@ export const lvmReports: Readonly<Record<string, ToolModel>> = {
       vgsOf(world, vg).flatMap((each) => byName(each.lvs).map((lv) => lvRow(world, each, lv))),
     ),
   vgs: (call) => report(call, 'vg', (world, vg) => vgsOf(world, vg).map(vgRow)),
-  lvm: fullreport,
-  pvs: (call) => report(call, 'pv', allPvRows),
+  lvm: (call) => (call.argv.join() === 'version' ? version() : fullreport(call)),
+  pvs: (call) => (call.argv.includes('--segments') ? segments(call) : report(call, 'pv', allPvRows)),
 };
 
 /** As lvm sorts them: by device. */
@@ -33,6 +33,28 @@ function allPvRows(world: World): readonly Row[] {
   const members = world.lvm.flatMap((vg) => vg.pvs.map((pv) => pvRow(vg, pv)));
   const device = (row: Row): string => row.get('pv_name') ?? '';
   return [...members, ...freePvs(world).map(freePvRow)].toSorted((a, b) => (device(a) < device(b) ? -1 : 1));
+}
+
+/** `pvs --segments`: every run of extents, by the devices. */
+function segments(call: ToolCall): Answer {
+  const argv = call.argv.filter((word) => word !== '--segments');
+  const columns = (one(readOptions({ tool: call.tool, argv }, readBy), '--options') ?? '').split(',');
+  const rows = [...call.world.lvm.flatMap(pvsegRows), ...freePvs(call.world).map(freeSegment)];
+  if (columns.some((column) => rows[0]?.has(column) === false))
+    throw unmodelled(call, 'it knows where extents are, and whose');
+  return ok(whole([[part('pvseg', rows, columns)]]));
+}
+
+/** One that is in no group has one run, of none. */
+function freeSegment({ uuid: pv }: PhysicalVolume): Row {
+  return pvsegRow({ uuid: '' }, { pv, start: 0, count: 0 });
+}
+
+/** test/fixtures/lvm/lvm-version@2.03.16.json */
+function version(): Answer {
+  return ok(
+    '  LVM version:     2.03.16(2) (2022-05-18)\n  Library version: 1.02.185 (2022-05-18)\n  Driver version:  4.47.0\n',
+  );
 }
 
 function vgsOf(world: World, name: string | undefined): readonly VolumeGroup[] {
@@ -100,7 +122,7 @@ function fullreport(call: ToolCall): Answer {
     return { vg: [vgRow(vg)], pv: pvs, lv: lvs, pvseg: pvsegRows(vg), seg: segRows(vg) };
   });
   const free = freePvs(world);
-  const alone = { pv: free.map(freePvRow), pvseg: free.map(({ uuid }) => pvsegRow(uuid, 0, '')) };
+  const alone = { pv: free.map(freePvRow), pvseg: free.map(freeSegment) };
   const reports = free.length === 0 ? groups : [...groups, alone];
   const parts = (rows: Readonly<Record<string, readonly Row[]>>): readonly string[] =>
     Object.entries(rows).map(([item, of]) => part(item, of, columns.get(item) ?? []));

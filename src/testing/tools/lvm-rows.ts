@@ -1,6 +1,7 @@
 import { dmName, freeExtents, openers, pvStart, usedOn } from '../devices.ts';
-import type { LogicalVolume, PhysicalVolume, VolumeGroup } from '../parts.ts';
+import type { ExtentRun, LogicalVolume, PhysicalVolume, VolumeGroup } from '../parts.ts';
 import { bareWorld, type World } from '../world.ts';
+import { freeRuns, usedRuns } from './volumes.ts';
 
 /** One row of a report of lvm: text by column, unset ones empty. */
 export type Row = ReadonlyMap<string, string>;
@@ -111,29 +112,30 @@ export function freePvRow(pv: PhysicalVolume): Row {
   ]);
 }
 
-/** Rows of pvseg: which run of extents is whose. The model fills the first device first, in the order of the volumes. */
+/** Rows of pvseg: which run of extents is whose. */
 export function pvsegRows(vg: VolumeGroup): readonly Row[] {
-  const rest = vg.lvs.map(({ uuid, extents }) => ({ uuid, extents }));
-  return vg.pvs.flatMap(({ uuid: pvUuid, extents }) => {
-    const rows: Row[] = [];
-    let free = extents;
-    for (const lv of rest) {
-      const here = Math.min(free, lv.extents);
-      if (here === 0) continue;
-      rows.push(pvsegRow(pvUuid, here, lv.uuid));
-      lv.extents -= here;
-      free -= here;
-    }
-    return free === 0 ? rows : [...rows, pvsegRow(pvUuid, free, '')];
+  return vg.pvs.flatMap(({ uuid: pv }) => {
+    const used = usedRuns(vg, pv).map((run) => pvsegRow(vg, run));
+    const free = freeRuns(vg)
+      .filter((run) => run.pv === pv)
+      .map((run) => pvsegRow(vg, run));
+    const start = (row: Row): number => Number(row.get('pvseg_start'));
+    return [...used, ...free].toSorted((a, b) => start(a) - start(b));
   });
 }
 
 /** A run of extents of a physical volume; one that is in no group has one of none. */
-export function pvsegRow(pvUuid: string, extents: number, lvUuid: string): Row {
+export function pvsegRow(
+  vg: Pick<VolumeGroup, 'uuid'>,
+  run: ExtentRun & { readonly lv?: string; readonly lvStart?: number },
+): Row {
   return new Map([
-    ['pv_uuid', pvUuid],
-    ['pvseg_size', String(extents)],
-    ['lv_uuid', lvUuid],
+    ['pv_uuid', run.pv],
+    ['vg_uuid', vg.uuid],
+    ['pvseg_start', String(run.start)],
+    ['pvseg_size', String(run.count)],
+    ['lv_uuid', run.lv ?? ''],
+    ['seg_start_pe', String(run.lvStart ?? 0)],
   ]);
 }
 

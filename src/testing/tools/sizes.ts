@@ -3,7 +3,7 @@ import type { Mount, Superblock } from '../parts.ts';
 import { resolve } from '../resolve.ts';
 import type { World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
-import { deviceAt } from './block.ts';
+import { deviceAt, superblockBytes } from './block.ts';
 import { one, readOptions, unmodelled } from '../options.ts';
 
 /** What tells and changes the size of a filesystem (e2fsprogs 1.47, xfsprogs 6.1, btrfs-progs 6.2). */
@@ -308,11 +308,11 @@ function stat(call: ToolCall): ReturnType<ToolModel> {
   return ok(`${held.blockSize} ${held.blocks - usedOf(call.world, held)}\n`);
 }
 
-/** The last page of a swap area. */
+/** The last page of a swap area; or the bytes of a superblock. */
 function od(call: ToolCall): ReturnType<ToolModel> {
   const path = call.argv.at(-1) ?? '';
   const known = ['--address-radix=n', '--format=u4', '--skip-bytes=1028', '--read-bytes=4'];
-  if (call.argv.slice(0, -1).join() !== known.join()) throw unmodelled(call, 'it reads one number');
+  if (call.argv.slice(0, -1).join() !== known.join()) return superblockBytes(call);
   const held = heldBy(call.world, path, /^swap$/);
   if (held === undefined)
     return deviceAt(call.world, path) === undefined

@@ -1,5 +1,5 @@
 import { freeMinor } from '../devices.ts';
-import type { LogicalVolume, VolumeGroup } from '../parts.ts';
+import type { ExtentRun, LogicalVolume, VolumeGroup } from '../parts.ts';
 import type { World } from '../world.ts';
 
 /** What lvcreate does; also an administrator's. */
@@ -8,7 +8,8 @@ export function createLv(
   vg: VolumeGroup,
   make: Pick<LogicalVolume, 'name' | 'extents' | 'tags'> & { readonly origin?: string },
 ): LogicalVolume {
-  const lv: LogicalVolume = { uuid: world.ids.lvmUuid(), autoactivation: true, ...make };
+  const runs = allocate(vg, make.extents);
+  const lv: LogicalVolume = { uuid: world.ids.lvmUuid(), autoactivation: true, ...make, runs };
   vg.lvs = [...vg.lvs, lv];
   commit(vg);
   // Its extents are wiped of signatures as it is made.
@@ -20,6 +21,75 @@ export function createLv(
   }
   activateLv(world, lv);
   return lv;
+}
+
+/** Free extents, the first ones first; on the very run if one is said. Fewer than asked for when there are no more. */
+export function allocate(vg: VolumeGroup, count: number, onto?: ExtentRun): readonly ExtentRun[] {
+  const found: ExtentRun[] = [];
+  let missing = count;
+  for (const free of freeRuns(vg)) {
+    if (onto !== undefined && onto.pv !== free.pv) continue;
+    if (vg.pvs.find(({ uuid }) => uuid === free.pv)?.allocatable === 'no') continue;
+    const start = Math.max(free.start, onto?.start ?? 0);
+    const end = Math.min(free.start + free.count, onto === undefined ? Infinity : onto.start + onto.count);
+    const here = Math.min(missing, end - start);
+    if (here <= 0) continue;
+    found.push({ pv: free.pv, start, count: here });
+    missing -= here;
+  }
+  return found;
+}
+
+/** Runs of extents that nobody has. */
+export function freeRuns(vg: VolumeGroup): readonly ExtentRun[] {
+  return vg.pvs.flatMap((pv) => {
+    const found: ExtentRun[] = [];
+    let start = 0;
+    for (const run of usedRuns(vg, pv.uuid)) {
+      if (run.start > start) found.push({ pv: pv.uuid, start, count: run.start - start });
+      start = run.start + run.count;
+    }
+    return start < pv.extents ? [...found, { pv: pv.uuid, start, count: pv.extents - start }] : found;
+  });
+}
+
+/** Runs that are in use on a physical volume, in their order; `lv` is missing where the model does not know whose they are. */
+export function usedRuns(
+  vg: VolumeGroup,
+  pv: string,
+): readonly (ExtentRun & { readonly lv?: string; readonly lvStart: number })[] {
+  const own = vg.lvs.flatMap(({ uuid, runs = [] }) => {
+    let next = 0;
+    return runs.map((run) => {
+      const lvStart = next;
+      next += run.count;
+      return { ...run, lv: uuid, lvStart };
+    });
+  });
+  const others = (vg.otherRuns ?? []).map((run) => ({ ...run, lvStart: 0 }));
+  return [...own, ...others].filter((run) => run.pv === pv).toSorted((a, b) => a.start - b.start);
+}
+
+/** Takes extents off the end of a volume. */
+export function cutRuns(runs: readonly ExtentRun[], extents: number): readonly ExtentRun[] {
+  let left = extents;
+  return runs.flatMap((run) => {
+    const count = Math.min(run.count, left);
+    left -= count;
+    return count === 0 ? [] : [{ ...run, count }];
+  });
+}
+
+/** Neighbours as one run. */
+export function joined(runs: readonly ExtentRun[]): readonly ExtentRun[] {
+  const all: ExtentRun[] = [];
+  for (const run of runs) {
+    const last = all.at(-1);
+    if (last?.pv === run.pv && last.start + last.count === run.start)
+      all.splice(-1, 1, { ...last, count: last.count + run.count });
+    else all.push(run);
+  }
+  return all;
 }
 
 /** Into the kernel, with the lowest free minor number. */

@@ -18,6 +18,17 @@ describe('argv', () => {
     ['fullreport-many', commands.fullreport()],
     ['lvchange-mounted', commands.deactivate(web1)],
     ['lvrename-exists', commands.lvrename({ ...web1, to: 'idle' })],
+    ['pvs-segments', commands.pvSegments()],
+    ['lvm-version', commands.lvmVersion()],
+    ['lvextend', commands.lvextend({ vg: 'vg0', name: 'web1', extents: 8, ...udev })],
+    [
+      'lvextend-onto',
+      commands.lvextend({
+        ...{ vg: 'vg0', name: 'web1', extents: 6, ...udev },
+        onto: { path: '/dev/loop8', start: 100, count: 2 },
+      }),
+    ],
+    ['lvreduce', commands.lvreduce({ vg: 'vg0', name: 'web1', extents: 4, fs: 'unknown to it', ...udev })],
     ['lvremove-guarded-origin', commands.lvremove({ ...web1, tag: 'bofh.0a1b2c3d4e5f.1' })],
   ])('is what was recorded as %s', (name, command) => {
     const { argv } = recorded(`lvm/${name}@2.03.16`);
@@ -35,6 +46,23 @@ describe('argv', () => {
     expect(command.argv).toEqual([
       ...['--name', 'web1', '--extents', '10', '--addtag', 'bofh.0a.1', '--addtag', 'x'],
       ...['--zero', 'y', '--wipesignatures', 'y', '--yes', 'vg0'],
+    ]);
+  });
+
+  test('has lvm look for no filesystem itself where it would, and discards nothing with or without udevd', () => {
+    const reduce = { vg: 'vg0', name: 'web1', extents: 4, fs: 'ignore', udev: 'absent' } as const;
+    expect(commands.lvreduce(reduce)).toMatchObject({
+      access: 'destroy',
+      argv: [
+        ...['--config', 'activation{udev_sync=0 udev_rules=0} devices{issue_discards=0}'],
+        ...['--extents', '4', '--fs', 'ignore', '--yes', 'vg0/web1'],
+      ],
+    });
+  });
+
+  test('changes the tags of the volume of that uuid alone', () => {
+    expect(commands.changeTags({ ...web1, add: ['a', 'b'], remove: ['c'] }).argv).toEqual([
+      ...['--addtag', 'a', '--addtag', 'b', '--deltag', 'c', '--select', `lv_uuid=${uuid}`, 'vg0/web1'],
     ]);
   });
 
@@ -121,6 +149,54 @@ describe('vgs and pvs', () => {
       .replace('"/dev/vdb"', '"[unknown]"')
       .replace('"pv_missing":""', '"pv_missing":"missing"');
     expect(commands.pvs().parse({ exitCode: 0, stdout: missing, stderr: '' })[0]?.path).toBeUndefined();
+  });
+});
+
+describe('pvs --segments', () => {
+  const answer = recorded('lvm/pvs-segments@2.03.16');
+  const parse = (stdout: string) => commands.pvSegments().parse({ ...answer, stdout });
+
+  test('says of each run of extents whose it is and which part of that, and nothing of a device in no group', () => {
+    const web = { lvUuid: 'telaMm-nCBb-T0tG-xwiL-brvh-kO69-jllE9l' };
+    expect(parse(answer.stdout).map(({ start, extents, of }) => [start, extents, of])).toEqual([
+      [0, 4, { ...web, lvStart: 0 }],
+      [4, 4, { lvUuid: '07RsO8-r2dl-LQ2R-OtMZ-FQyF-8hga-hpPkUR', lvStart: 0 }],
+      [8, 92, undefined],
+      [100, 2, { ...web, lvStart: 4 }],
+      [102, 172, undefined],
+    ]);
+  });
+
+  test.each(['pv_uuid', 'vg_uuid', 'pvseg_start', 'pvseg_size', 'lv_uuid', 'seg_start_pe'])(
+    'is an error without %s, or with nonsense in it',
+    (key) => {
+      const column = new RegExp(`"${key}":"[^"]*"`);
+      expect(() => parse(answer.stdout.replace(column, '"other":"1"'))).toThrow();
+      expect(() => parse(answer.stdout.replace(column, `"${key}":"?"`))).toThrow();
+    },
+  );
+});
+
+describe('lvm version', () => {
+  const answer = recorded('lvm/lvm-version@2.03.16');
+  test('is read, and must be there', () => {
+    expect(commands.lvmVersion().parse(answer)).toBe('2.03.16');
+    expect(() =>
+      commands.lvmVersion().parse({ ...answer, stdout: answer.stdout.replace(/^.*LVM version.*\n/, '') }),
+    ).toThrow();
+  });
+});
+
+describe('why a resize failed', () => {
+  test.each([
+    ['lvextend-full', 'no-space'],
+    ['lvextend-onto-taken', 'no-space'],
+    ['lvextend-missing-lv', 'not-found'],
+    ['lvextend-onto-gone', 'not-found'],
+    ['lvextend-same-size', 'unknown'],
+    ['lvreduce-larger', 'unknown'],
+  ])('%s: %s', (name, reason) => {
+    expect(commands.classifyLvm(recorded(`lvm/${name}@2.03.16`))).toBe(reason);
   });
 });
 

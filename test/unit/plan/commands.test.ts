@@ -65,6 +65,12 @@ function withTables(): SimulatedHost {
   return host;
 }
 
+function withBlank(): SimulatedHost {
+  const host = hostWithSource();
+  host.admin.lvcreate({ vg: 'vg0', name: 'blank', extents: 8 });
+  return host;
+}
+
 /** The program itself lies on the host: the units name it. */
 function withProgram(more?: 'and a pool'): SimulatedHost {
   const host = hostWithSource();
@@ -334,6 +340,15 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
       },
     },
   ],
+  'lvm create': [
+    { line: 'lvm create vg0/new --extents 50%FREE --tag a,b', on: async () => hostWithSource() },
+  ],
+  'lvm resize': [
+    { line: 'lvm resize vg0/web1-root +64m', on: () => withGuest(false) },
+    { line: 'lvm resize vg0/blank -8m --yes', on: async () => withBlank() },
+  ],
+  'lvm tag': [{ line: 'lvm tag vg0/web1-root --add one,two', on: () => withGuest(false) }],
+  'lvm remove': [{ line: 'lvm remove vg0/web1-root --yes', on: () => withGuest(false) }],
   recover: [
     { line: 'recover', on: () => killedAt(`${create} --swap 16m --start`, 9, hostWithSource()) },
     { line: 'recover', on: () => killedAt(`${create} --swap 16m --start`, 1, hostWithSource()) },

@@ -70,6 +70,26 @@ describe('the model says to the letter what the real tool said', () => {
         return called;
       },
     ],
+    ['lvm/lvextend@2.03.16', (host) => sized(host, 4)],
+    ['lvm/lvextend-same-size@2.03.16', (host) => sized(host, 8)],
+    ['lvm/lvextend-smaller@2.03.16', (host) => sized(host, 8)],
+    [
+      'lvm/lvextend-full@2.03.16',
+      (host) => ({ ...sized(host, 8), 'only 266 available': 'only 247 available' }),
+    ],
+    ['lvm/lvextend-onto@2.03.16', (host) => sized(host, 4)],
+    [
+      'lvm/lvextend-onto-taken@2.03.16',
+      (host) => {
+        const called = sized(host, 6);
+        host.admin.lvcreate({ vg: 'vg0', name: 'web2', extents: 4 });
+        return { ...called, ':4-5': ':6-7' };
+      },
+    ],
+    ['lvm/lvreduce@2.03.16', (host) => sized(host, 8)],
+    ['lvm/lvreduce-same-size@2.03.16', (host) => sized(host, 4)],
+    ['lvm/lvreduce-larger@2.03.16', (host) => sized(host, 4)],
+    ['lvm/lvchange-addtag@2.03.16', (host) => sized(host, 4)],
     ['lvm/lvs-missing-vg@2.03.16'],
     ['lvm/vgs-missing-vg@2.03.16'],
     ['blkid/blank@2.38.1', () => vdz],
@@ -152,6 +172,11 @@ function web1(host: SimulatedHost, vg = 'vg0'): Called {
     '2TjDxf-IzZl-zGPj-stwa-sAQM-1KOf-0SQYVU': lv.uuid,
     'DGiTht-3v1m-DxvC-nNvn-lIRy-ZZ5L-814mru': lv.uuid,
   };
+}
+
+function sized(host: SimulatedHost, extents: number): Called {
+  host.admin.lvcreate({ vg: 'vg0', name: 'web1', extents });
+  return { '/dev/loop8': host.world.lvm[0]?.pvs[0]?.path ?? '' };
 }
 
 function without(_: Called): Called {

@@ -69,4 +69,16 @@ export const lvm: RigSpecimens['lvm'] = {
     act: { tool: 'lvrename', words: [`${guest}-root`, `${guest}-new`] },
     clear: removeVolume,
   },
+  tagLv: {
+    setUp: makeFilled,
+    call: `tx.lvm.tagLv({ vg: 'vg0', name: '${guest}-root', add: ['rig'] })`,
+    act: { tool: 'lvchange', words: ['--addtag', 'rig'] },
+    clear: removeVolume,
+  },
+  resizeLv: {
+    setUp: makeFilled,
+    call: `tx.lvm.resizeLv({ vg: 'vg0', name: '${guest}-root', size: '96m' })`,
+    act: { tool: 'lvextend', words: [`vg0/${guest}-root`] },
+    clear: removeVolume,
+  },
 };

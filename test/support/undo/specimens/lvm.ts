@@ -117,4 +117,46 @@ export const lvm: Specimens['lvm'] = {
       },
     },
   ],
+  tagLv: [
+    {
+      title: 'one on, one off',
+      stage: (host) => {
+        host.admin.lvcreate({ vg: 'vg0', name: 'web1-root', extents: 2, tags: ['old', 'kept'] });
+        return (tx) => tx.lvm.tagLv({ vg: 'vg0', name: 'web1-root', add: ['new', 'kept'], remove: ['old'] });
+      },
+    },
+    {
+      title: 'that it has already',
+      stage: (host) => {
+        host.admin.lvcreate({ vg: 'vg0', name: 'web1-root', extents: 2, tags: ['kept'] });
+        return (tx) => tx.lvm.tagLv({ vg: 'vg0', name: 'web1-root', add: ['kept'] });
+      },
+    },
+  ],
+  resizeLv: [
+    {
+      title: 'larger, with a filesystem',
+      stage: (host) => {
+        filledVolume(host, 'web1-root', ownUuid);
+        return (tx) => tx.lvm.resizeLv({ vg: 'vg0', name: 'web1-root', size: '128m' });
+      },
+    },
+    {
+      title: 'smaller, in two pieces, with others in between',
+      stage: (host) => {
+        emptyVolume(host, 'web1-root');
+        host.admin.lvcreate({ vg: 'vg0', name: 'between', extents: 2 });
+        host.admin.lvextend('vg0', 'web1-root', 20);
+        return (tx) =>
+          tx.lvm.resizeLv({ vg: 'vg0', name: 'web1-root', size: '40m', shrink: 'lose what lies beyond' });
+      },
+    },
+    {
+      title: 'to the size that it has',
+      stage: (host) => {
+        emptyVolume(host, 'web1-root');
+        return (tx) => tx.lvm.resizeLv({ vg: 'vg0', name: 'web1-root', size: '64m' });
+      },
+    },
+  ],
 };

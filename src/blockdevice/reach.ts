@@ -1,0 +1,135 @@
+import type { ReadCommand, ReadHost } from '../command/index.ts';
+import type { Holder } from '../errors.ts';
+import { ParseError } from '../errors.ts';
+import { type Bytes, formatSize } from '../units.ts';
+import { blkidProbe, classifyDevice } from './commands.ts';
+import { holders } from './holders/index.ts';
+import { deviceNode } from './node.ts';
+
+/** Where a sort of content says how large it is: so many bytes of it, and how to read them. */
+interface SuperblockPlace {
+  readonly from: number;
+  readonly count: number;
+  readonly size: (bytes: DataView) => Bytes;
+}
+
+// ext2_super_block: s_blocks_count_lo, s_log_block_size, s_feature_incompat, s_blocks_count_hi (Documentation/filesystems/ext4).
+const ext: SuperblockPlace = {
+  from: 1024,
+  count: 1024,
+  size: (bytes) => {
+    const has64Bit = (bytes.getUint32(0x60, true) & 0x80) !== 0;
+    const high = has64Bit ? bytes.getUint32(0x150, true) : 0;
+    return (high * 2 ** 32 + bytes.getUint32(0x4, true)) * (1024 << bytes.getUint32(0x18, true));
+  },
+};
+
+const places: Readonly<Record<string, SuperblockPlace>> = {
+  ext2: ext,
+  ext3: ext,
+  ext4: ext,
+  // xfs_dsb: sb_blocksize, sb_dblocks (fs/xfs/libxfs/xfs_format.h).
+  xfs: { from: 0, count: 16, size: (bytes) => bytes.getUint32(4) * Number(bytes.getBigUint64(8)) },
+  // btrfs_super_block: dev_item.total_bytes, this device's own part (include/uapi/linux/btrfs_tree.h).
+  btrfs: { from: 65536, count: 256, size: (bytes) => Number(bytes.getBigUint64(0xd1, true)) },
+  // swap_header: last_page (include/linux/swap.h); pages of 4 KiB, as x86 has them and mkswap makes them there.
+  swap: { from: 1024, count: 16, size: (bytes) => (bytes.getUint32(4, true) + 1) * 4096 },
+};
+
+/** What is on a device, and to which byte from its start it reaches; `unknown`: it does not say. */
+interface Reach {
+  readonly type: string;
+  readonly bytes: Bytes | 'unknown';
+}
+
+/** How far what lies on a device reaches, by its own words; undefined: it is blank. A device in the kernel only. */
+export async function reachOf(host: ReadHost, device: string): Promise<Reach | undefined> {
+  const node = await deviceNode(host, device);
+  const found = await host.run(blkidProbe(node.path));
+  if (found === undefined) return undefined;
+  const { type } = found;
+  const place = Object.hasOwn(places, type) ? places[type] : undefined;
+  if (place === undefined) return { type, bytes: 'unknown' };
+  const bytes = place.size(await host.run(superblock(node.path, place)));
+  if (!Number.isSafeInteger(bytes) || bytes <= 0)
+    throw new ParseError(`${device}: its ${type} says that it has ${bytes} bytes`);
+  return { type, bytes };
+}
+
+/** What users of a device are there, of whom it is not known that they stay below `size`; its content too, if that goes beyond. */
+export async function usersBeyond(host: ReadHost, device: string, size: Bytes): Promise<readonly Holder[]> {
+  const reach = await reachOf(host, device);
+  const fits = reach !== undefined && reach.bytes !== 'unknown' && reach.bytes <= size;
+  const found: Holder[] = [];
+  if (reach !== undefined && reach.bytes !== 'unknown' && reach.bytes > size)
+    found.push({
+      kind: 'unknown',
+      words: `its ${reach.type} reaches to ${formatSize(reach.bytes)} (${reach.bytes} bytes)`,
+    });
+  const { number } = await deviceNode(host, device);
+  for (const holder of await holders(host, device)) {
+    const own = holder.kind === 'mount' || holder.kind === 'btrfs' || holder.kind === 'swap';
+    if (own && fits) continue;
+    if (holder.kind === 'mapping' && (await mappedTo(host, holder.name, number)) <= size) continue;
+    found.push(holder);
+  }
+  return found;
+}
+
+/** To which byte of the device of that number a mapping reaches; infinite when its kind does not tell. */
+async function mappedTo(host: ReadHost, name: string, number: string): Promise<Bytes> {
+  return Math.max(...(await host.run(mappingEnds(name, number))));
+}
+
+/** The bytes of a superblock, read through the page cache, in which the kernel's filesystems keep their own. */
+export function superblock(
+  device: string,
+  { from, count }: { readonly from: number; readonly count: number },
+): ReadCommand<DataView> {
+  const range = [`--skip-bytes=${from}`, `--read-bytes=${count}`];
+  return {
+    tool: 'od',
+    argv: ['--address-radix=n', '--format=x1', '--output-duplicates', ...range, device],
+    access: 'read',
+    parse: ({ stdout }) => {
+      const bytes = stdout.split('\n').flatMap((line, at, all) => {
+        if (line === '' && at === all.length - 1) return [];
+        if (!/^(?: [0-9a-f]{2})+$/.test(line))
+          throw new ParseError(`cannot read the line ${JSON.stringify(line)}`);
+        return line.trim().split(' ');
+      });
+      if (bytes.length !== count) throw new ParseError(`${bytes.length} bytes instead of ${count}`);
+      return new DataView(Uint8Array.from(bytes, (byte) => Number.parseInt(byte, 16)).buffer);
+    },
+    classify: classifyDevice,
+  };
+}
+
+const tableLine = /^(?<start>\d+) (?<length>\d+) (?<target>\S+) (?<rest>.*)$/;
+
+/** Where each part of a mapping that lies on the device of that number ends on it, in bytes: sectors in the table (dmsetup(8)). */
+export function mappingEnds(name: string, number: string): ReadCommand<readonly Bytes[]> {
+  return {
+    tool: 'dmsetup',
+    argv: ['table', name],
+    access: 'read',
+    parse: ({ stdout }) =>
+      stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => {
+          const parts = tableLine.exec(line)?.groups;
+          if (parts === undefined) throw new ParseError(`cannot read the line ${JSON.stringify(line)}`);
+          // linear: DEVICE OFFSET; crypt: CIPHER KEY IV_OFFSET DEVICE OFFSET …
+          if (parts.target !== 'linear' && parts.target !== 'crypt') return Number.POSITIVE_INFINITY;
+          const words = parts.rest?.split(' ') ?? [];
+          const at = words.indexOf(number, parts.target === 'crypt' ? 3 : 0);
+          if (at === -1) return 0;
+          const end = (Number(words[at + 1]) + Number(parts.length)) * 512;
+          if (!Number.isSafeInteger(end))
+            throw new ParseError(`cannot read the line ${JSON.stringify(line)}`);
+          return end;
+        }),
+    classify: classifyDevice,
+  };
+}

@@ -1,0 +1,79 @@
+import * as lvm from '../api/lvm.ts';
+import { withBofh } from '../bofh.ts';
+import { reachOf } from '../blockdevice/index.ts';
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError, UsageError } from '../errors.ts';
+import { usableVg, volumeNamed } from '../lvm/index.ts';
+import { type Bytes, formatSize, parseSize } from '../units.ts';
+import { give } from './answer.ts';
+import type { LvmResize } from './answers.ts';
+import { confirm } from './confirm.ts';
+import type { Runtime } from './runtime.ts';
+import { openSession, untilInterrupted } from './session.ts';
+import { logged } from './system-log.ts';
+import { type Volume, volumeOf } from './volume.ts';
+
+/** `bofh lvm resize VG/NAME SIZE|+SIZE|-SIZE`: the volume alone, and never smaller under what can be recognised on it. */
+export async function resize(runtime: Runtime, volume: string, wanted: string): Promise<number> {
+  const { vg, name } = volumeOf(volume);
+  const change = changeOf(wanted);
+  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
+  const found = await untilInterrupted(runtime, plan(bofh.host, { vg, name }, change));
+  const { uuid, from, to } = found;
+  const consent = to < from ? ({ shrink: 'lose what lies beyond' } as const) : {};
+  const act = () => lvm.resizeLv({ vg, name, uuid, size: to, ...consent });
+  if (runtime.settings.mode === 'plan') {
+    const { dryRun } = await import('./plan.ts');
+    return await dryRun(runtime, bofh, act);
+  }
+  if (to < from)
+    await confirm(runtime, [
+      `${volume} is cut from ${formatSize(from)} to ${formatSize(to)}: what lies beyond is lost`,
+    ]);
+  const { path, size } = await logged(runtime, bofh.host, () => withBofh(bofh, act));
+  progress.end();
+  const data: LvmResize = { volume, uuid, path, size, was: from };
+  const line =
+    size === from
+      ? `${volume} has ${formatSize(size)} already`
+      : `${volume} has ${formatSize(size)} now (${formatSize(from)} before)`;
+  give(runtime, { data, lines: [line] });
+  return 0;
+}
+
+interface Change {
+  readonly sign: '' | '+' | '-';
+  readonly bytes: Bytes;
+}
+
+function changeOf(text: string): Change {
+  const { sign, size = '' } = /^(?<sign>[+-]?)(?<size>.*)$/s.exec(text)?.groups ?? {};
+  return { sign: sign === '+' || sign === '-' ? sign : '', bytes: parseSize(size) };
+}
+
+interface Found {
+  readonly uuid: string;
+  readonly from: Bytes;
+  readonly to: Bytes;
+}
+
+async function plan(host: ReadHost, { vg: group, name }: Volume, { sign, bytes }: Change): Promise<Found> {
+  const vg = await usableVg(host, group);
+  const lv = volumeNamed(vg, { name });
+  const from = lv.size;
+  const wanted = sign === '' ? bytes : sign === '+' ? from + bytes : from - bytes;
+  if (wanted <= 0)
+    throw new UsageError(`${group}/${name} has ${formatSize(from)}: nothing of it would be left`);
+  const to = Math.ceil(wanted / vg.extentSize) * vg.extentSize;
+  if (to >= from) return { uuid: lv.uuid, from, to };
+  if (lv.active !== true)
+    throw new RefusedError(`${group}/${name} is not active: what lies on it cannot be told`, {
+      remedy: `lvchange -ay ${group}/${name}; then give the command again`,
+    });
+  const on = await reachOf(host, lv.dmPath);
+  if (on !== undefined)
+    throw new RefusedError(`there is ${on.type} on ${group}/${name}, which does not become smaller by this`, {
+      remedy: `bofh block resize /dev/${group}/${name} ${to} makes all layers smaller, in their order`,
+    });
+  return { uuid: lv.uuid, from, to };
+}

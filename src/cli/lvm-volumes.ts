@@ -1,0 +1,86 @@
+import * as lvm from '../api/lvm.ts';
+import { withBofh } from '../bofh.ts';
+import { usableVg, volumeNamed } from '../lvm/index.ts';
+import { formatSize } from '../units.ts';
+import { give } from './answer.ts';
+import type { LvmCreate, LvmRemove, LvmTag } from './answers.ts';
+import { confirm } from './confirm.ts';
+import type { Runtime } from './runtime.ts';
+import { openSession, untilInterrupted } from './session.ts';
+import { logged } from './system-log.ts';
+import { volumeOf } from './volume.ts';
+
+type Options = Readonly<Record<string, string | boolean | undefined>>;
+
+/** `bofh lvm create VG/NAME --size SIZE`, or `--extents 25`, `50%FREE`, `10%VG` */
+export async function create(runtime: Runtime, volume: string, options: Options): Promise<number> {
+  const asked = { ...volumeOf(volume), ...given(options) };
+  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
+  if (runtime.settings.mode === 'plan') {
+    const { dryRun } = await import('./plan.ts');
+    return await dryRun(runtime, bofh, () => lvm.createLv(asked));
+  }
+  const made = await logged(runtime, bofh.host, () => withBofh(bofh, () => lvm.createLv(asked)));
+  progress.end();
+  const { path, size, uuid } = made;
+  const data: LvmCreate = { volume, uuid, path, size };
+  give(runtime, { data, lines: [`${path} is there, ${formatSize(size)}`] });
+  return 0;
+}
+
+function given({ size, extents, tag }: Options) {
+  return {
+    ...(typeof size === 'string' ? { size } : {}),
+    ...(typeof extents === 'string' ? { extents } : {}),
+    ...(typeof tag === 'string' ? { tags: tag.split(',') } : {}),
+  };
+}
+
+/** `bofh lvm tag VG/NAME --add TAG,… --remove TAG,…` */
+export async function tag(runtime: Runtime, volume: string, options: Options): Promise<number> {
+  const { vg, name } = volumeOf(volume);
+  const listed = (key: string): readonly string[] => {
+    const text = options[key];
+    return typeof text === 'string' ? text.split(',') : [];
+  };
+  const asked = { vg, name, add: [...listed('add')], remove: [...listed('remove')] };
+  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
+  if (runtime.settings.mode === 'plan') {
+    const { dryRun } = await import('./plan.ts');
+    return await dryRun(runtime, bofh, () => lvm.tagLv(asked));
+  }
+  const lv = async () => volumeNamed(await usableVg(bofh.host, vg), { name });
+  const { uuid, tags: before } = await untilInterrupted(runtime, lv());
+  const isSo =
+    asked.add.every((each) => before.includes(each)) && !asked.remove.some((each) => before.includes(each));
+  if (!isSo || asked.add.length + asked.remove.length === 0) {
+    await logged(runtime, bofh.host, () => withBofh(bofh, () => lvm.tagLv({ ...asked, uuid })));
+    progress.end();
+  }
+  const { tags } = await lv();
+  const data: LvmTag = { volume, uuid, tags };
+  give(runtime, { data, lines: [`${volume} has the tags ${tags.join(', ') || 'none'}`] });
+  return 0;
+}
+
+/** `bofh lvm remove VG/NAME` */
+export async function remove(runtime: Runtime, volume: string): Promise<number> {
+  const { vg, name } = volumeOf(volume);
+  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
+  if (runtime.settings.mode === 'plan') {
+    const { dryRun } = await import('./plan.ts');
+    return await dryRun(runtime, bofh, () => lvm.removeLv({ vg, name }));
+  }
+  const { uuid, size } = await untilInterrupted(
+    runtime,
+    usableVg(bofh.host, vg).then((group) => volumeNamed(group, { name })),
+  );
+  await confirm(runtime, [
+    `${volume} (${formatSize(size)}, uuid ${uuid}) is removed, with all that is on it`,
+  ]);
+  await logged(runtime, bofh.host, () => withBofh(bofh, () => lvm.removeLv({ vg, name, uuid })));
+  progress.end();
+  const data: LvmRemove = { volume, uuid, size };
+  give(runtime, { data, lines: [`${volume} is removed`] });
+  return 0;
+}

@@ -1,0 +1,15 @@
+import type { DeviceKeys } from '../../atomic/operation.ts';
+import { CommandError } from '../../errors.ts';
+
+/** The keys of a volume's device; undefined where it has none, because it is not active. */
+export async function deviceKeys(
+  on: (path: string) => Promise<DeviceKeys>,
+  path: string,
+): Promise<DeviceKeys | undefined> {
+  try {
+    return await on(path);
+  } catch (error) {
+    if (error instanceof CommandError && error.reason === 'not-found') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,130 @@
+import * as z from 'zod/mini';
+import { type Look, operation } from '../../atomic/operation.ts';
+import { RefusedError, UsageError } from '../../errors.ts';
+import { formatSize, parseSize } from '../../units.ts';
+import { volumeResizedByHand } from '../by-hand.ts';
+import { checkVgName } from '../names.ts';
+import { refuseUntold, syncGroup, usableVg } from '../reads.ts';
+import type { WholeGroup } from '../schema.ts';
+import { deviceKeys } from './device-keys.ts';
+import { askedVolume, findKnown, known, volumeNamed } from './known.ts';
+import {
+  beyond,
+  grow,
+  growBack,
+  mark,
+  refuseHeldBeyond,
+  refuseKind,
+  type ResizeUndo,
+  resizeUndo,
+  shrink,
+  tailOf,
+  unmark,
+} from './resized.ts';
+
+const args = z.extend(askedVolume, {
+  /** What it is to have, rounded up to whole extents; as `createLv` takes it. */
+  size: z.union([z.string(), z.number()]),
+  /** Without these words nothing is made smaller. */
+  shrink: z.exactOptional(z.literal('lose what lies beyond')),
+});
+
+/**
+ * Gives a linear logical volume another size. Its undo makes it smaller again, but never while what lies on it reaches
+ * beyond the old size; or gives it the very extents back that it had, with what nobody has written to them since: it is
+ * stuck, and names who has them, when they were taken. A volume that has the size already keeps it, and bears the
+ * step's tag from then on.
+ */
+export const resizeLv = operation({
+  kind: 'lvm.lv.resize',
+  version: 1,
+  args,
+  undo: resizeUndo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { vg: group, name, uuid, size, shrink: words }, mark: tag, host }) => {
+    checkVgName(group);
+    const wanted = parseSize(size);
+    const vg = await usableVg(host, group);
+    const lv = volumeNamed(vg, { name, ...(uuid === undefined ? {} : { uuid }) });
+    const to = Math.ceil(wanted / vg.extentSize) * vg.extentSize;
+    const { vgUuid, uuid: lvUuid, size: from } = lv;
+    const known = { vg: group, vgUuid, lvUuid, name, from, to, extentSize: vg.extentSize, tag };
+    if (to === from) return { ...known, cut: [] };
+    refuseKind({ lv, all: vg.volumes });
+    refuseUntold(lv);
+    if (to > from) {
+      refuseFull(vg, { name, more: to - from });
+      return { ...known, cut: [] };
+    }
+    if (words === undefined)
+      throw new UsageError(
+        `${group}/${name} has ${formatSize(from)}, and what lies beyond ${formatSize(to)} would be lost`,
+        { remedy: `make what is on it smaller first; then resizeLv({ …, shrink: 'lose what lies beyond' })` },
+      );
+    await refuseHeldBeyond(host, { lv, all: vg.volumes }, to);
+    return { ...known, cut: [...(await tailOf(host, lv, { from: to, extentSize: vg.extentSize }))] };
+  },
+  claims: async ({ undo: { vg, name }, on }) => {
+    const device = await deviceKeys(on, `/dev/${vg}/${name}`);
+    return {
+      changes: [...new Set([`lv:${vg}/${name}`, ...(device === undefined ? [] : [device.key])])],
+      needs: [...new Set([`vg:${vg}`, ...(device?.beneath ?? [])])],
+    };
+  },
+  // What was made in the same sequence goes as a whole, and with it what lies on it, to its new end.
+  within: ({ undo: { vg, name } }) => `lv:${vg}/${name}`,
+  run: async ({ undo: of, host }) => {
+    const { lv, all } = await known(host, of);
+    if (lv.name !== of.name || lv.size !== of.from)
+      throw new RefusedError(
+        `${of.vg}/${of.name} (uuid ${of.lvUuid}) is called ${lv.fullName} and has ${lv.size} bytes by now, not ${of.from}; nothing was done`,
+        { remedy: 'find out who else works on it, then give the command again' },
+      );
+    if (of.to === of.from) await mark(host, of);
+    else if (of.to > of.from) await grow(host, of, of.to);
+    else {
+      await refuseHeldBeyond(host, { lv, all }, of.to);
+      await shrink(host, of, of.to);
+    }
+    return null;
+  },
+  value: ({ undo: { vg, name, to } }) => ({ path: `/dev/${vg}/${name}`, size: to }),
+  look: async ({ undo: of, host }): Promise<Look> => {
+    const lv = (await findKnown(host, of))?.lv;
+    if (lv === undefined) return { state: 'gone' };
+    const moved = lv.vg === of.vg && lv.name === of.name ? {} : { movedTo: `lv:${lv.fullName}` };
+    if (of.to === of.from) return lv.tags.includes(of.tag) ? { state: 'ours', ...moved } : { state: 'gone' };
+    if (lv.size === of.from) return { state: 'gone' };
+    if (!between(of).includes(lv.size))
+      return {
+        state: 'not-ours',
+        found: `${lv.fullName} (uuid ${lv.uuid}) has ${lv.size} bytes, neither ${of.from} nor ${of.to}`,
+      };
+    return { state: 'ours', holders: of.to > of.from ? await beyond(host, lv, of.from) : [], ...moved };
+  },
+  revert: async ({ undo: of, host }) => {
+    const found = await findKnown(host, of);
+    if (found === undefined) return;
+    if (of.to === of.from) await unmark(host, of);
+    else if (of.to < of.from) await growBack(host, of);
+    else if (found.lv.size === of.to) await shrink(host, of, of.from, 'back');
+  },
+  sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
+  describe: volumeResizedByHand,
+});
+
+/** The sizes that a run or its undo leaves: the new one, and each at which growing back may have stopped. */
+function between({ to, cut, extentSize }: ResizeUndo): readonly number[] {
+  let size = to;
+  return [to, ...cut.slice(0, -1).map(({ count }) => (size += count * extentSize))];
+}
+
+function refuseFull(vg: WholeGroup, { name, more }: { readonly name: string; readonly more: number }): void {
+  if (more <= vg.free) return;
+  throw new RefusedError(
+    `${vg.name}/${name} needs ${formatSize(more)} more; ${vg.name} has ${formatSize(vg.free)} free`,
+    { remedy: 'ask for less, or add a device with vgextend' },
+  );
+}

@@ -1,0 +1,207 @@
+import * as z from 'zod/mini';
+import { inWords, remedyFor, usersBeyond } from '../../blockdevice/index.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { type Holder, RefusedError } from '../../errors.ts';
+import { type Bytes, formatSize } from '../../units.ts';
+import { changeTags, lvextend, lvmVersion, lvreduce, pvSegments, pvs, type PvSegment } from '../commands.ts';
+import { dependentHolders, everyHolderOf, holdersOf, udevOf, type VolumeAmong } from '../reads.ts';
+import type { LogicalVolume } from '../schema.ts';
+import { known, type KnownVolume, knownVolume } from './known.ts';
+
+const bytes = z.number().check(z.int(), z.positive());
+
+/** What is journalled of a volume that gets another size. */
+export const resizeUndo = z.extend(knownVolume, {
+  from: bytes,
+  to: bytes,
+  extentSize: bytes,
+  /** Of one that is made smaller: where its end lies now, in its own order. Going back takes these very extents. */
+  cut: z.array(
+    z.strictObject({
+      pvUuid: z.string(),
+      /** As it was called then: for people. */
+      device: z.string(),
+      start: z.int(),
+      count: z.int(),
+    }),
+  ),
+  /** Put on a volume that has the size already: then nothing else tells that the step was taken. */
+  tag: z.string(),
+});
+
+export type ResizeUndo = z.infer<typeof resizeUndo>;
+
+/** RefusedError for a volume whose size is more than a count of its own extents, or which others depend on. */
+export function refuseKind(of: VolumeAmong): void {
+  const { lv } = of;
+  if (lv.layout.join() !== 'linear' || lv.role.includes('private') || lv.role.includes('snapshot'))
+    throw new RefusedError(
+      `${lv.fullName} is no plain linear volume (${[...lv.layout, ...lv.role].join(', ')}): bofh does not resize it`,
+      { remedy: `lvresize knows how: man lvresize` },
+    );
+  refuseDependents(of);
+}
+
+// lvm2 2.03.16 refuses an active origin, and of an inactive one its snapshots would be of another size.
+function refuseDependents(of: VolumeAmong): void {
+  const holders = dependentHolders(of);
+  if (holders.length === 0) return;
+  throw new RefusedError(`${of.lv.fullName} has snapshots: ${inWords(holders)}`, {
+    remedy: remedyFor(holders),
+    holders,
+  });
+}
+
+/** RefusedError when somebody has the volume who is not known to stay below that size. */
+export async function refuseHeldBeyond(host: ReadHost, of: VolumeAmong, size: Bytes): Promise<void> {
+  const held = await holdersOf(host, of);
+  if (held.length === 0) return;
+  // Open, but by nobody whom the kernel lists: a process that reads or writes the device itself.
+  const beyondIt = held.every(({ kind }) => kind === 'unknown') ? held : await beyond(host, of.lv, size);
+  if (beyondIt.length === 0) return;
+  const listed = new Set(held.map(({ words }) => words));
+  const content = beyondIt.filter(({ words }) => !listed.has(words));
+  throw cutUnder(of.lv, size, [...content, ...(await everyHolderOf(host, of))]);
+}
+
+function cutUnder({ fullName }: LogicalVolume, size: Bytes, holders: readonly Holder[]): RefusedError {
+  return new RefusedError(
+    `${fullName} would be cut to ${formatSize(size)} under what uses it: ${inWords(holders)}`,
+    {
+      remedy:
+        remedyFor(holders) ??
+        'make what lies on it smaller first: bofh block resize does all of it, in its order',
+      holders,
+    },
+  );
+}
+
+/** Who may use what lies beyond a size of it; of one that is not in the kernel nobody does. */
+export async function beyond(host: ReadHost, lv: LogicalVolume, size: Bytes): Promise<readonly Holder[]> {
+  return lv.active === false ? [] : usersBeyond(host, lv.dmPath, size);
+}
+
+/** Where a volume's end lies, from that byte on and in its own order. RefusedError when that cannot be told. */
+export async function tailOf(
+  host: ReadHost,
+  lv: LogicalVolume,
+  { from, extentSize }: { readonly from: Bytes; readonly extentSize: Bytes },
+): Promise<ResizeUndo['cut']> {
+  const first = from / extentSize;
+  const own = (await host.run(pvSegments()))
+    .flatMap(({ of, ...run }) => (of?.lvUuid === lv.uuid ? [{ ...run, lvStart: of.lvStart }] : []))
+    .toSorted((a, b) => a.lvStart - b.lvStart);
+  const paths = new Map((await host.run(pvs())).map(({ uuid, path }) => [uuid, path]));
+  const cut = own.flatMap(({ pvUuid, start, extents, lvStart }) => {
+    const skipped = Math.max(0, first - lvStart);
+    const device = paths.get(pvUuid) ?? 'a missing device';
+    return skipped >= extents ? [] : [{ pvUuid, device, start: start + skipped, count: extents - skipped }];
+  });
+  if (cut.reduce((sum, { count }) => sum + count, 0) * extentSize !== lv.size - from)
+    throw new RefusedError(`where the end of ${lv.fullName} lies cannot be told`, {
+      remedy: `look at it: pvs --segments -o +lv_name,seg_start_pe; then give the command again`,
+    });
+  return cut;
+}
+
+/** Makes it larger. */
+export async function grow(
+  host: ChangeHost,
+  of: ResizeUndo,
+  to: Bytes,
+  onto?: { readonly path: string; readonly start: number; readonly count: number },
+): Promise<void> {
+  const { lv } = await known(host, of);
+  const extents = to / of.extentSize;
+  const place = onto === undefined ? {} : { onto };
+  await host.run(lvextend({ vg: lv.vg, name: lv.name, extents, ...place, ...(await udevOf(host)) }));
+  await expectSize(host, of, to);
+}
+
+/** Makes it smaller; on the way `back` only if nobody may have begun to use what it had got. */
+export async function shrink(
+  host: ChangeHost,
+  of: ResizeUndo,
+  to: Bytes,
+  way: 'forth' | 'back' = 'forth',
+): Promise<void> {
+  const among = await known(host, of);
+  refuseDependents(among);
+  const { lv } = among;
+  if (way === 'back') {
+    const users = await beyond(host, lv, to);
+    if (users.length > 0) throw cutUnder(lv, to, users);
+  }
+  const fs = await fsOption(host);
+  const extents = to / of.extentSize;
+  await host.run(lvreduce({ vg: lv.vg, name: lv.name, extents, fs, ...(await udevOf(host)) }));
+  await expectSize(host, of, to);
+}
+
+/** Gives the very extents back, one run of them after the other: more at once lvm puts into an order of its own. */
+export async function growBack(host: ChangeHost, of: ResizeUndo): Promise<void> {
+  let to = of.to;
+  for (const run of of.cut) {
+    to += run.count * of.extentSize;
+    const { lv } = await known(host, of);
+    if (lv.size >= to) continue;
+    await refuseTakenExtents(host, of, run);
+    const path = (await host.run(pvs())).find(({ uuid }) => uuid === run.pvUuid)?.path;
+    if (path === undefined)
+      throw new RefusedError(
+        `the physical volume of uuid ${run.pvUuid}, where ${lv.fullName} ended, is away`,
+        {
+          remedy: 'attach its device (pvscan), then bofh recover',
+        },
+      );
+    await grow(host, of, to, { path, start: run.start, count: run.count });
+  }
+}
+
+async function refuseTakenExtents(
+  host: ReadHost,
+  { vg, name }: KnownVolume,
+  { pvUuid, start, count }: ResizeUndo['cut'][number],
+): Promise<void> {
+  const inside = (run: PvSegment): boolean =>
+    run.pvUuid === pvUuid && run.start < start + count && start < run.start + run.extents;
+  const takers = (await host.run(pvSegments())).filter(inside).flatMap(({ of }) => of?.lvUuid ?? []);
+  if (takers.length === 0) return;
+  throw new RefusedError(
+    `the extents ${start} to ${start + count - 1} of the physical volume ${pvUuid}, where ${vg}/${name} ended, belong to the volume of uuid ${takers.join(' and ')} by now`,
+    { remedy: 'move them out of the way (pvmove), or remove that volume; then bofh recover' },
+  );
+}
+
+/** For a volume that has its size already: that the step was taken. */
+export async function mark(host: ChangeHost, of: ResizeUndo): Promise<void> {
+  const { lv } = await known(host, of);
+  await host.run(
+    changeTags({ vg: lv.vg, name: lv.name, uuid: lv.uuid, add: [of.tag], ...(await udevOf(host)) }),
+  );
+}
+
+/** Takes the tag off again. */
+export async function unmark(host: ChangeHost, of: ResizeUndo): Promise<void> {
+  const { lv } = await known(host, of);
+  if (!lv.tags.includes(of.tag)) return;
+  await host.run(
+    changeTags({ vg: lv.vg, name: lv.name, uuid: lv.uuid, remove: [of.tag], ...(await udevOf(host)) }),
+  );
+}
+
+// lvresize takes no --select: so the uuid is looked for afterwards, too.
+async function expectSize(host: ReadHost, of: ResizeUndo, size: Bytes): Promise<void> {
+  const { lv } = await known(host, of);
+  if (lv.size === size) return;
+  throw new RefusedError(`${lv.fullName} (uuid ${lv.uuid}) has ${lv.size} bytes instead of ${size}`, {
+    remedy: `look at it (lvs --units b -o +lv_uuid ${lv.vg}), then give the command again`,
+  });
+}
+
+/** `--fs` came with 2.03.17 (WHATS_NEW); before, lvreduce looked for no filesystem. */
+async function fsOption(host: ReadHost): Promise<'ignore' | 'unknown to it'> {
+  const [major = 0, minor = 0, patch = 0] = (await host.run(lvmVersion())).split('.').map(Number);
+  const isNew = major > 2 || (major === 2 && (minor > 3 || (minor === 3 && patch >= 17)));
+  return isNew ? 'ignore' : 'unknown to it';
+}

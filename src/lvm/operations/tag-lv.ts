@@ -1,0 +1,111 @@
+import * as z from 'zod/mini';
+import { type Look, operation } from '../../atomic/operation.ts';
+import type { ChangeHost } from '../../command/index.ts';
+import { RefusedError, UsageError } from '../../errors.ts';
+import { taggedByHand } from '../by-hand.ts';
+import { changeTags } from '../commands.ts';
+import { checkTag, checkVgName } from '../names.ts';
+import { syncGroup, udevOf, usableVg } from '../reads.ts';
+import type { LogicalVolume } from '../schema.ts';
+import { deviceKeys } from './device-keys.ts';
+import { askedVolume, findKnown, known, knownVolume, volumeNamed } from './known.ts';
+
+const args = z.extend(askedVolume, {
+  add: z.exactOptional(z.array(z.string())),
+  remove: z.exactOptional(z.array(z.string())),
+});
+
+const undo = z.extend(knownVolume, {
+  /** Of those that were asked for, the ones that it did not have. */
+  add: z.array(z.string()),
+  /** The ones that it had. */
+  remove: z.array(z.string()),
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * Puts tags on a logical volume and takes others off, in one change of its group. What it has already, or has not, is no
+ * failure and stays as it is; when that is so of all of them, it bears the step's tag from then on. Tags that begin with
+ * "bofh." are refused: they are marks.
+ */
+export const tagLv = operation({
+  kind: 'lvm.lv.tag',
+  version: 1,
+  args,
+  undo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { vg: group, name, uuid, add = [], remove = [] }, mark, host }) => {
+    checkVgName(group);
+    [...add, ...remove].forEach(checkTag);
+    const both = add.find((tag) => remove.includes(tag));
+    if (both !== undefined)
+      throw new UsageError(`${group}/${name}: the tag ${both} can be put on or taken off, not both`);
+    if (add.length + remove.length === 0)
+      throw new UsageError(`${group}/${name}: name the tags that are to be put on or taken off`);
+    const vg = await usableVg(host, group);
+    const lv = volumeNamed(vg, { name, ...(uuid === undefined ? {} : { uuid }) });
+    const missing = [...new Set(add)].filter((tag) => !lv.tags.includes(tag));
+    const there = [...new Set(remove)].filter((tag) => lv.tags.includes(tag));
+    const isSo = missing.length + there.length === 0;
+    const of = { vg: group, vgUuid: vg.uuid, lvUuid: lv.uuid, name };
+    return { ...of, add: isSo ? [mark] : missing, remove: there };
+  },
+  claims: async ({ undo: { vg, name }, on }) => {
+    const device = await deviceKeys(on, `/dev/${vg}/${name}`);
+    return {
+      changes: [...new Set([`lv:${vg}/${name}`, ...(device === undefined ? [] : [device.key])])],
+      needs: [...new Set([`vg:${vg}`, ...(device?.beneath ?? [])])],
+    };
+  },
+  within: ({ undo: { vg, name } }) => `lv:${vg}/${name}`,
+  run: async ({ undo: of, host }) => {
+    const { lv } = await known(host, of);
+    if (lv.name !== of.name || stateOf(of, lv) !== 'before')
+      throw new RefusedError(
+        `${of.vg}/${of.name} (uuid ${of.lvUuid}) is called ${lv.fullName} and has the tags ${lv.tags.join(', ') || 'none'} by now; nothing was done`,
+        { remedy: 'find out who else works on it, then give the command again' },
+      );
+    await change(host, of, of);
+    return null;
+  },
+  value: ({ undo: { vg, name } }) => ({ path: `/dev/${vg}/${name}` }),
+  look: async ({ undo: of, host }): Promise<Look> => {
+    const lv = (await findKnown(host, of))?.lv;
+    if (lv === undefined) return { state: 'gone' };
+    const moved = lv.vg === of.vg && lv.name === of.name ? {} : { movedTo: `lv:${lv.fullName}` };
+    const state = stateOf(of, lv);
+    if (state === 'after') return { state: 'ours', ...moved };
+    if (state === 'before') return { state: 'gone' };
+    return {
+      state: 'not-ours',
+      found: `${lv.fullName} (uuid ${lv.uuid}) has the tags ${lv.tags.join(', ') || 'none'}`,
+    };
+  },
+  revert: async ({ undo: of, host }) => {
+    const found = await findKnown(host, of);
+    if (found !== undefined && stateOf(of, found.lv) === 'after')
+      await change(host, of, { add: of.remove, remove: of.add });
+  },
+  sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
+  describe: taggedByHand,
+});
+
+/** Of the tags that the step changes; the others are other people's. */
+function stateOf({ add, remove }: Undo, { tags }: LogicalVolume): 'before' | 'after' | 'mixed' {
+  const changed = [...add.map((tag) => tags.includes(tag)), ...remove.map((tag) => !tags.includes(tag))];
+  if (changed.every((is) => is)) return 'after';
+  return changed.some((is) => is) ? 'mixed' : 'before';
+}
+
+async function change(
+  host: ChangeHost,
+  of: Undo,
+  { add, remove }: { readonly add: readonly string[]; readonly remove: readonly string[] },
+): Promise<void> {
+  const { lv } = await known(host, of);
+  const { vg, name, uuid } = lv;
+  await host.run(changeTags({ vg, name, uuid, add, remove, ...(await udevOf(host)) }));
+}

@@ -1,0 +1,123 @@
+import { describe, expect, test } from 'vitest';
+import { mappingEnds, reachOf, superblock, usersBeyond } from '../../../src/blockdevice/reach.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import type { Answer } from '../../../src/command/index.ts';
+import { recorded } from './fixtures.ts';
+
+const mib = 1024 ** 2;
+
+/** A host with one volume of 64 MiB, whose content is what was recorded of a device. */
+function withRecorded(type: string): SimulatedHost {
+  const host = simulatedHost();
+  host.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 16 });
+  host.admin.format('/dev/vg0/a', {
+    type,
+    usage: 'filesystem',
+    uuid: '0c0ffee0-0000-4000-8000-00000000000f',
+  });
+  return answering(host, recorded(`od/superblock-${type}@9.1`));
+}
+
+/** The same host, but for what od says. */
+function answering(host: SimulatedHost, answer: Answer): SimulatedHost {
+  const run: SimulatedHost['run'] = async (command) =>
+    command.tool === 'od' ? command.parse(answer) : host.run(command);
+  return { ...host, run };
+}
+
+describe('how far a filesystem reaches', () => {
+  // What mkfs was given: an ext4 of 64 MiB on a file of 100 MiB, the others as large as their files.
+  test.each([
+    ['ext4', 64 * mib],
+    ['xfs', 320 * mib],
+    ['btrfs', 128 * mib],
+    ['swap', 40 * mib],
+  ])('%s says itself', async (type, bytes) => {
+    expect(await reachOf(withRecorded(type), '/dev/vg0/a')).toEqual({ type, bytes });
+  });
+
+  test.each(['ext4', 'xfs', 'btrfs', 'swap'])(
+    '%s is asked for in the place that was recorded',
+    async (type) => {
+      const asked: (readonly string[])[] = [];
+      const host = withRecorded(type);
+      const run: SimulatedHost['run'] = async (command) => {
+        if (command.tool === 'od') asked.push(command.argv.slice(0, -1));
+        return host.run(command);
+      };
+      await reachOf({ ...host, run }, '/dev/vg0/a');
+      expect(asked).toEqual([recorded(`od/superblock-${type}@9.1`).argv.slice(1, -1)]);
+    },
+  );
+
+  test('is not known of what has no size of its own, and nothing of a blank device', async () => {
+    const host = simulatedHost();
+    host.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 16 });
+    expect(await reachOf(host, '/dev/vg0/a')).toBeUndefined();
+    host.admin.format('/dev/vg0/a', { type: 'crypto_LUKS', usage: 'crypto', uuid: 'x' });
+    expect(await reachOf(host, '/dev/vg0/a')).toEqual({ type: 'crypto_LUKS', bytes: 'unknown' });
+  });
+
+  test('of more blocks than 32 bits count is counted in 64 bits', async () => {
+    const answer = recorded('od/superblock-ext4@9.1');
+    const lines = answer.stdout.split('\n');
+    // s_feature_incompat gets 64bit, s_blocks_count_hi becomes 1; the block size is 1 KiB.
+    const at = (offset: number): number => Math.floor(offset / 16);
+    lines[at(0x60)] = ` 82${(lines[at(0x60)] ?? '').slice(3)}`;
+    lines[at(0x150)] = ` 01${(lines[at(0x150)] ?? '').slice(3)}`;
+    const large = answering(withRecorded('ext4'), { ...answer, stdout: lines.join('\n') });
+    expect((await reachOf(large, '/dev/vg0/a'))?.bytes).toBe(2 ** 32 * 1024 + 64 * mib);
+  });
+
+  test('is an error when a line of the answer is missing or spoiled', () => {
+    const { parse } = superblock('/dev/x', { from: 1024, count: 1024 });
+    const answer = recorded('od/superblock-ext4@9.1');
+    const lines = answer.stdout.split('\n');
+    for (const spoiled of [lines.slice(1), lines.map((line) => line.replace('00', '0')), ['', ...lines]])
+      expect(() => parse({ ...answer, stdout: spoiled.join('\n') })).toThrow();
+  });
+});
+
+describe('where a mapping ends on a device', () => {
+  const ends = (stdout: string) =>
+    mappingEnds('x', '253:1').parse({ exitCode: 0, stdout: `${stdout}\n`, stderr: '' });
+
+  test.each([
+    ['linear', '0 98304 linear 253:1 2048', [(98304 + 2048) * 512]],
+    [
+      'crypt, with its key left out',
+      '0 98304 crypt aes-xts-plain64 :64:logon:cryptsetup:5e1f-d0 0 253:1 32768',
+      [(98304 + 32768) * 512],
+    ],
+    ['of another device', '0 98304 linear 253:7 2048', [0]],
+    ['of a kind that does not tell', '0 98304 snapshot 253:1 253:2 P 8', [Number.POSITIVE_INFINITY]],
+    ['in two parts', '0 8 linear 253:1 8\n8 8 linear 253:1 0', [16 * 512, 8 * 512]],
+  ])('%s', (_, table, expected) => {
+    expect(ends(table)).toEqual(expected);
+  });
+
+  test.each(['', '0 98304', 'x 1 linear 253:1 0', '0 98304 linear 253:1'])(
+    '"%s" is not understood',
+    (table) => {
+      expect(() => ends(table)).toThrow();
+    },
+  );
+});
+
+describe('who may use what lies beyond', () => {
+  test('is the content itself, and whoever has a device whose content does not tell', async () => {
+    const host = simulatedHost();
+    host.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 16 });
+    host.admin.format('/dev/vg0/a', { type: 'ext4', usage: 'filesystem', uuid: 'x', blocks: 8192 });
+    host.admin.mount('/dev/vg0/a', '/mnt');
+
+    const words = async (size: number) =>
+      (await usersBeyond(host, '/dev/vg0/a', size)).map((holder) => holder.words);
+
+    expect(await words(32 * mib)).toEqual([]);
+    expect(await words(32 * mib - 1)).toEqual([
+      'its ext4 reaches to 32 MiB (33554432 bytes)',
+      expect.stringMatching(/^mounted on \/mnt \(/),
+    ]);
+  });
+});

@@ -1,0 +1,189 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import * as answers from '../../../src/cli/answers.ts';
+import { list } from '../../../src/cli/lvm.ts';
+import { resize } from '../../../src/cli/lvm-resize.ts';
+import { create, remove } from '../../../src/cli/lvm-volumes.ts';
+import { RefusedError, UsageError } from '../../../src/errors.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { typed } from '../plan/support.ts';
+import { testRuntime } from './support/runtime.ts';
+
+const mib = 1024 ** 2;
+const ext4 = { type: 'ext4', usage: 'filesystem', uuid: '0c0ffee0-0000-4000-8000-00000000000f' } as const;
+
+let host: SimulatedHost;
+beforeEach(() => {
+  host = simulatedHost();
+  host.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 8 });
+});
+
+type Said = Parameters<typeof testRuntime>[1];
+const at = (said: Said = {}, asked: readonly string[] = []) =>
+  testRuntime(simulatedBofh({ host }), said, asked);
+const volumes = (): readonly (readonly [string, number])[] =>
+  host.world.lvm.flatMap(({ lvs }) => lvs.map(({ name, extents }) => [name, extents] as const));
+const uuid = (): string => host.world.lvm[0]?.lvs[0]?.uuid ?? '';
+
+describe('bofh lvm resize', () => {
+  it.each([
+    ['48m', 48],
+    ['+1m', 36],
+    ['+8m', 40],
+    ['-8m', 24],
+    ['-9m', 24],
+    ['8m', 8],
+    ['31m', 32],
+  ])('%s of 32 MiB, in extents of 4 MiB', async (wanted, size) => {
+    const { runtime, stdout } = at({ json: true, yes: true });
+
+    expect(await resize(runtime, 'vg0/a', wanted)).toBe(0);
+
+    expect(answers.lvmResize.parse(JSON.parse(stdout()))).toEqual({
+      ...{ volume: 'vg0/a', uuid: uuid(), path: '/dev/vg0/a', size: size * mib, was: 32 * mib },
+    });
+    expect(volumes()).toEqual([['a', size / 4]]);
+  });
+
+  it('to the size that it has changes nothing, and says so', async () => {
+    const { runtime, stdout } = at();
+    const before = host.snapshot();
+
+    expect(await resize(runtime, 'vg0/a', '32m')).toBe(0);
+
+    expect(stdout()).toBe('vg0/a has 32 MiB already\n');
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it('asks before it loses something, and takes no for an answer', async () => {
+    const { runtime, stderr } = at({}, ['n']);
+    await expect(resize(runtime, 'vg0/a', '-8m')).rejects.toBeInstanceOf(RefusedError);
+    expect(stderr()).toContain('vg0/a is cut from 32 MiB to 24 MiB: what lies beyond is lost');
+    expect(volumes()).toEqual([['a', 8]]);
+
+    await resize(at({}, ['y']).runtime, 'vg0/a', '-8m');
+    expect(volumes()).toEqual([['a', 6]]);
+  });
+
+  it.each([
+    ['ext4', ext4],
+    ['crypto_LUKS', { type: 'crypto_LUKS', usage: 'crypto', uuid: 'x' } as const],
+  ])('does not make it smaller under %s, and names what does', async (type, superblock) => {
+    host.admin.format('/dev/vg0/a', superblock);
+    const error = await resize(at({ yes: true }).runtime, 'vg0/a', '16m').catch((cause: unknown) => cause);
+    expect(error).toMatchObject({
+      message: expect.stringContaining(type) as string,
+      remedy: expect.stringContaining('bofh block resize /dev/vg0/a 16777216') as string,
+    });
+    expect(volumes()).toEqual([['a', 8]]);
+  });
+
+  it('does not make one smaller of which nobody can tell what is on it', async () => {
+    host.world.active.clear();
+    await expect(resize(at({ yes: true }).runtime, 'vg0/a', '16m')).rejects.toThrow(/cannot be told/);
+  });
+
+  it.each(['-32m', '-1t', '0', '5x', '+', '--help2'])('refuses the size "%s"', async (wanted) => {
+    await expect(resize(at({ yes: true }).runtime, 'vg0/a', wanted)).rejects.toBeInstanceOf(UsageError);
+    expect(volumes()).toEqual([['a', 8]]);
+  });
+
+  it('takes a size that looks like an option, and the options around it', async () => {
+    expect(await typed(host, ['lvm', 'resize', 'vg0/a', '-8m', '--yes'])).toMatchObject({ exitCode: 0 });
+    expect(volumes()).toEqual([['a', 6]]);
+  });
+});
+
+describe('bofh lvm create', () => {
+  it.each([
+    [{ size: '10m' }, 3],
+    [{ extents: '5' }, 5],
+    [{ extents: '50%FREE' }, Math.floor((2047 - 8) / 2)],
+    [{ extents: '10%VG' }, 204],
+    [{ extents: '100%FREE' }, 2047 - 8],
+  ])('%o', async (options, extents) => {
+    const { runtime, stdout } = at({ json: true });
+
+    expect(await create(runtime, 'vg0/b', options)).toBe(0);
+
+    const data = answers.lvmCreate.parse(JSON.parse(stdout()));
+    expect(data).toMatchObject({ volume: 'vg0/b', path: '/dev/vg0/b', size: extents * 4 * mib });
+    expect(volumes()).toContainEqual(['b', extents]);
+  });
+
+  it('puts tags on it, and its mark', async () => {
+    await create(at().runtime, 'vg0/b', { size: '4m', tag: 'one,two' });
+    const made = host.world.lvm[0]?.lvs.find(({ name }) => name === 'b');
+    expect(made?.tags.slice(-2)).toEqual(['one', 'two']);
+  });
+
+  it.each([
+    [{}, /either its size or its extents/],
+    [{ size: '1m', extents: '5' }, /either its size or its extents/],
+    [{ extents: '101%FREE' }, /no count of extents/],
+    [{ extents: '5%PVS' }, /no count of extents/],
+    [{ extents: '0' }, /no count of extents/],
+    [{ extents: '-5' }, /no count of extents/],
+  ])('refuses %o', async (options, message) => {
+    await expect(create(at().runtime, 'vg0/b', options)).rejects.toThrow(message);
+    expect(volumes()).toEqual([['a', 8]]);
+  });
+
+  it('refuses a share that is no extent', async () => {
+    host.admin.lvcreate({ vg: 'vg0', name: 'rest', extents: 2047 - 8 });
+    await expect(create(at().runtime, 'vg0/b', { extents: '50%FREE' })).rejects.toThrow(
+      /less than one extent/,
+    );
+  });
+});
+
+describe('bofh lvm remove', () => {
+  it('asks, removes, and says what', async () => {
+    const gone = uuid();
+    const { runtime, stdout, stderr } = at({ json: true }, ['y']);
+
+    expect(await remove(runtime, 'vg0/a')).toBe(0);
+
+    expect(stderr()).toContain(`vg0/a (32 MiB, uuid ${gone}) is removed, with all that is on it`);
+    expect(answers.lvmRemove.parse(JSON.parse(stdout()))).toEqual({
+      ...{ volume: 'vg0/a', uuid: gone, size: 32 * mib },
+    });
+    expect(volumes()).toEqual([]);
+  });
+
+  it.each([
+    ['nobody says yes', () => undefined, {}],
+    ['it is mounted', () => void host.admin.mount('/dev/vg0/a', '/mnt'), { yes: true }],
+  ])('removes nothing when %s', async (_, use, said) => {
+    host.admin.format('/dev/vg0/a', ext4);
+    use();
+    await expect(remove(at(said).runtime, 'vg0/a')).rejects.toBeInstanceOf(RefusedError);
+    expect(volumes()).toEqual([['a', 8]]);
+  });
+});
+
+describe('bofh lvm list', () => {
+  it('says what a volume is a snapshot of', async () => {
+    host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'a', extents: 1 });
+    const { runtime, stdout } = at({ json: true });
+    await list(runtime);
+    expect(
+      answers.lvmList.parse(JSON.parse(stdout())).map(({ volume, origin, pool }) => [volume, origin, pool]),
+    ).toEqual([
+      ['vg0/a', null, null],
+      ['vg0/monday', 'a', null],
+    ]);
+  });
+
+  it('reads a thousand volumes by one lvs and nothing else', async () => {
+    host = simulatedHost();
+    for (let n = 0; n < 1000; n += 1) host.admin.lvcreate({ vg: 'vg0', name: `v${n}`, extents: 1 });
+    const ran: string[] = [];
+    host.faults.watch(({ tool }) => ran.push(tool));
+    const { runtime, stdout } = at({ json: true });
+
+    await list(runtime);
+
+    expect(answers.lvmList.parse(JSON.parse(stdout()))).toHaveLength(1000);
+    expect(ran).toEqual(['lvs']);
+  });
+});

@@ -1,0 +1,362 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { openJournals } from '../../../src/atomic/recover.ts';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import { RefusedError, RolledBackError, StuckError, UsageError } from '../../../src/errors.ts';
+import type { Tx } from '../../../src/operations.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { failureOf } from '../concurrency/support.ts';
+import { bofhOn, recoverAll } from '../testing/support.ts';
+import { unnamed } from '../testing/sweep.ts';
+
+const mib = 1024 ** 2;
+const consent = 'lose what lies beyond';
+const ext4 = {
+  type: 'ext4',
+  usage: 'filesystem',
+  uuid: '0c0ffee0-0000-4000-8000-00000000000f',
+  version: '1.0',
+} as const;
+
+let host: SimulatedHost;
+beforeEach(() => {
+  host = simulatedHost();
+  host.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 8 });
+});
+
+const does = (body: (tx: Tx) => Promise<unknown>, on = host): Promise<unknown> =>
+  withBofh(bofhOn(on), () => atomic('sizes', body));
+const resize = (tx: Tx, size: string | number, shrink?: typeof consent) =>
+  tx.lvm.resizeLv({ vg: 'vg0', name: 'a', size, ...(shrink === undefined ? {} : { shrink }) });
+const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
+const volume = (name = 'a', on = host) => {
+  const lv = on.world.lvm.flatMap(({ lvs }) => lvs).find((each) => each.name === name);
+  if (lv === undefined) throw new Error(`no volume ${name}`);
+  return lv;
+};
+const runs = (name = 'a') => volume(name).runs?.map(({ start, count }) => [start, count]);
+const commands = (): readonly string[] =>
+  host.changes.flatMap((each) =>
+    each.what === 'command' && each.command.tool.startsWith('lv')
+      ? [[each.command.tool, ...each.command.argv].join(' ')]
+      : [],
+  );
+
+/** `a` in three pieces: extents 0 to 7, 10 to 12 and 15 to 16. */
+function inPieces(): void {
+  host.admin.lvcreate({ vg: 'vg0', name: 'b', extents: 2 });
+  host.admin.lvextend('vg0', 'a', 11);
+  host.admin.lvcreate({ vg: 'vg0', name: 'c', extents: 2 });
+  host.admin.lvextend('vg0', 'a', 13);
+}
+
+describe('resizeLv', () => {
+  test.each([
+    ['larger', 40 * mib, undefined, 40],
+    ['to whole extents', 40 * mib + 1, undefined, 44],
+    ['smaller', '8m', consent, 8],
+    ['to the size that it has', '32m', undefined, 32],
+    ['to the size that it has, in other words', 29 * mib, undefined, 32],
+  ] as const)('%s: tells the path and the size in bytes', async (_, size, shrink, expected) => {
+    const value = await does((tx) => resize(tx, size, shrink));
+
+    expect(value).toEqual({ path: '/dev/vg0/a', size: expected * mib });
+    expect(volume().extents).toBe(expected / 4);
+  });
+
+  test('to the size that it has runs no program that would exit 5, and goes back without a trace', async () => {
+    const before = host.snapshot();
+    const error = await failureOf(does(async (tx) => [await resize(tx, '32m'), await failNow()]));
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(commands().filter((line) => /^lv(?:extend|reduce)/.test(line))).toEqual([]);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('gives the very extents back, run by run and in their order', async () => {
+    inPieces();
+    const before = host.snapshot();
+    expect(runs()).toEqual([
+      [0, 8],
+      [10, 3],
+      [15, 2],
+    ]);
+
+    const error = await failureOf(does(async (tx) => [await resize(tx, '24m', consent), await failNow()]));
+
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(host.snapshot()).toBe(before);
+    const path = host.world.lvm[0]?.pvs[0]?.path ?? '';
+    expect(commands().slice(-3)).toEqual([
+      `lvextend --extents 8 vg0/a ${path}:6-7`,
+      `lvextend --extents 11 vg0/a ${path}:10-12`,
+      `lvextend --extents 13 vg0/a ${path}:15-16`,
+    ]);
+  });
+
+  test('keeps what was in the extents that it gives up: they are not discarded', async () => {
+    await does((tx) => resize(tx, '8m', consent));
+    expect(commands()).toEqual(['lvreduce --config devices{issue_discards=0} --extents 2 --yes vg0/a']);
+  });
+});
+
+const bodies: readonly (readonly [string, (tx: Tx) => Promise<unknown>])[] = [
+  ['grown', (tx) => resize(tx, '64m')],
+  ['cut', (tx) => resize(tx, '24m', consent)],
+  ['grown and cut', async (tx) => [await resize(tx, '80m'), await resize(tx, '16m', consent)]],
+  [
+    'cut, its extents given to a new volume',
+    async (tx) => [
+      await resize(tx, '24m', consent),
+      await tx.lvm.createLv({ vg: 'vg0', name: 'new', size: '28m' }),
+    ],
+  ],
+  [
+    'renamed in between',
+    async (tx) => {
+      await resize(tx, '64m');
+      await tx.lvm.renameLv({ vg: 'vg0', name: 'a', to: 'z' });
+      await tx.lvm.resizeLv({ vg: 'vg0', name: 'z', size: '16m', shrink: consent });
+    },
+  ],
+  [
+    'made, grown and formatted',
+    async (tx) => {
+      const { path } = await tx.lvm.createLv({ vg: 'vg0', name: 'new', size: '16m' });
+      await tx.lvm.resizeLv({ vg: 'vg0', name: 'new', size: '64m' });
+      await tx.filesystem.create({ device: path, type: 'ext4' });
+    },
+  ],
+];
+
+describe.each(bodies)('a volume that is %s', (_, body) => {
+  beforeEach(inPieces);
+
+  test('is as it was when the sequence fails afterwards', async () => {
+    const before = host.snapshot();
+    const error = await failureOf(does(async (tx) => [await body(tx), await failNow()]));
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('is as before or as after by recovery, wherever it is killed', async () => {
+    const before = unnamed(host.snapshot());
+    const fresh = (): SimulatedHost => {
+      host = simulatedHost();
+      host.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 8 });
+      inPieces();
+      return host;
+    };
+    await does(body, fresh());
+    const after = unnamed(host.snapshot());
+    const all = host.changes.length;
+    for (let nth = 1; nth <= all; nth += 1) {
+      const victim = fresh();
+      victim.fault({ nth, mode: 'acts then crash' });
+      await failureOf(does(body, victim));
+      victim.clearFaults();
+      const next = victim.restart();
+      await recoverAll(next);
+      expect([before, after]).toContain(unnamed(next.snapshot()));
+      expect(await openJournals(bofhOn(next).engine)).toEqual([]);
+    }
+  });
+});
+
+describe('resizeLv is refused, and changes nothing,', () => {
+  const refused = async (body: (tx: Tx) => Promise<unknown>): Promise<string> => {
+    const before = host.snapshot();
+    const error = await failureOf(does(body));
+    expect(host.snapshot()).toBe(before);
+    expect([RefusedError, UsageError]).toContain((error as Error).constructor);
+    return String(error);
+  };
+
+  test('when it would lose something without being told so', async () => {
+    expect(await refused((tx) => resize(tx, '28m'))).toMatch(/what lies beyond 28 MiB would be lost/);
+  });
+
+  test('when the group has too little left', async () => {
+    expect(await refused((tx) => resize(tx, '9g'))).toMatch(/vg0\/a needs .* more; vg0 has/);
+  });
+
+  test('for no size at all', async () => {
+    expect(await refused((tx) => resize(tx, 0, consent))).toMatch(/size/);
+  });
+
+  test('for an origin, whose snapshots are named', async () => {
+    host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'a', extents: 1 });
+    expect(await refused((tx) => resize(tx, '64m'))).toMatch(/has snapshots: .*vg0\/monday/);
+  });
+
+  test('for a snapshot and for what is not linear', async () => {
+    host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'a', extents: 1 });
+    expect(await refused((tx) => tx.lvm.resizeLv({ vg: 'vg0', name: 'monday', size: '64m' }))).toMatch(
+      /no plain linear volume/,
+    );
+  });
+
+  test.each([
+    [
+      'mounted, its filesystem too large',
+      () => host.admin.mount('/dev/vg0/a', '/mnt'),
+      /ext4 reaches to 32 MiB/,
+    ],
+    [
+      'the disk of a running guest',
+      () => startGuest(),
+      /under what uses it: .*ext4 reaches to 32 MiB.*guest web1/,
+    ],
+    [
+      'open',
+      () => host.admin.hold(`${host.world.dmMajor}:${host.world.firstMinor}`),
+      /under what uses it: .*process 1001/,
+    ],
+  ])('smaller, while it is %s', async (_, use, message) => {
+    host.admin.format('/dev/vg0/a', ext4);
+    use();
+    expect(await refused((tx) => resize(tx, '16m', consent))).toMatch(message);
+  });
+});
+
+describe('a filesystem on it', () => {
+  test('that is small enough already is no hindrance, mounted or not', async () => {
+    host.admin.format('/dev/vg0/a', { ...ext4, blocks: (16 * mib) / 4096 });
+    host.admin.mount('/dev/vg0/a', '/mnt');
+    await does((tx) => resize(tx, '16m', consent));
+    expect(volume().extents).toBe(4);
+  });
+
+  test('does not keep the volume under it from going back, mounted, as long as it has not grown', async () => {
+    host.admin.format('/dev/vg0/a', ext4);
+    host.admin.mount('/dev/vg0/a', '/mnt');
+    const before = host.snapshot();
+    const error = await failureOf(does(async (tx) => [await resize(tx, '64m'), await failNow()]));
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('that has grown into the new space keeps it: stuck, and undone once it is smaller again', async () => {
+    host.admin.format('/dev/vg0/a', ext4);
+    const error = await failureOf(
+      does(async (tx) => {
+        await resize(tx, '64m');
+        host.admin.format('/dev/vg0/a', ext4);
+        await failNow();
+      }),
+    );
+    expect(error).toBeInstanceOf(StuckError);
+    expect(JSON.stringify((error as StuckError).blocked)).toContain('ext4 reaches to 64 MiB');
+    expect(volume().extents).toBe(16);
+
+    host.admin.format('/dev/vg0/a', { ...ext4, blocks: 4096 });
+    await recoverAll(host.restart());
+    expect(volume().extents).toBe(8);
+  });
+});
+
+describe('an open LUKS on it', () => {
+  const mapping = () => {
+    const [only] = host.world.mappings;
+    if (only === undefined) throw new Error('nothing is open');
+    return only;
+  };
+  beforeEach(() => {
+    host.admin.lvextend('vg0', 'a', 16);
+    host.admin.luksFormat({ device: '/dev/vg0/a', uuid: '5e1f0000-0000-4000-8000-0000000000cc', key: 'k' });
+    host.admin.luksOpen('/dev/vg0/a', 'inner');
+  });
+
+  test('is a hindrance while it reaches beyond the new size, and none once it ends before', async () => {
+    expect(String(await failureOf(does((tx) => resize(tx, '48m', consent))))).toMatch(
+      /would be cut to 48 MiB under what uses it: .*inner/,
+    );
+    expect(volume().extents).toBe(16);
+
+    // Its data begins after 16 MiB of header.
+    mapping().size = 32 * mib + 512;
+    await failureOf(does((tx) => resize(tx, '48m', consent)));
+    expect(volume().extents).toBe(16);
+    mapping().size = 32 * mib;
+    await does((tx) => resize(tx, '48m', consent));
+    expect(volume().extents).toBe(12);
+  });
+
+  test('does not keep the volume under it from going back, unless it has grown', async () => {
+    const before = host.snapshot();
+    expect(await failureOf(does(async (tx) => [await resize(tx, '80m'), await failNow()]))).toBeInstanceOf(
+      RolledBackError,
+    );
+    expect(host.snapshot()).toBe(before);
+
+    const error = await failureOf(
+      does(async (tx) => {
+        await resize(tx, '80m');
+        mapping().size += 4 * mib;
+        await failNow();
+      }),
+    );
+    expect(error).toBeInstanceOf(StuckError);
+    expect(volume().extents).toBe(20);
+  });
+});
+
+describe('others', () => {
+  test('who took the extents of a cut volume keep them: stuck, named, and undone once they are free', async () => {
+    inPieces();
+    const before = host.snapshot();
+    const error = await failureOf(
+      does(async (tx) => {
+        await resize(tx, '24m', consent);
+        host.admin.lvcreate({ vg: 'vg0', name: 'theirs', extents: 1 });
+        await failNow();
+      }),
+    );
+    expect(error).toBeInstanceOf(StuckError);
+    expect(JSON.stringify((error as StuckError).blocked)).toContain(volume('theirs').uuid);
+
+    host.admin.lvremove('vg0', 'theirs');
+    await recoverAll(host.restart());
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('who gave it a third size have it', async () => {
+    const error = await failureOf(
+      does(async (tx) => {
+        await resize(tx, '64m');
+        host.admin.lvextend('vg0', 'a', 20);
+        await failNow();
+      }),
+    );
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(volume().extents).toBe(20);
+    expect(String((error as RolledBackError).leftAlone)).toContain('neither');
+  });
+
+  test('who took a snapshot of it meanwhile are named, and keep it', async () => {
+    const error = await failureOf(
+      does(async (tx) => {
+        await resize(tx, '64m');
+        host.admin.snapshot({ vg: 'vg0', name: 'theirs', origin: 'a', extents: 1 });
+        await failNow();
+      }),
+    );
+    expect(error).toBeInstanceOf(StuckError);
+    expect(JSON.stringify((error as StuckError).blocked)).toContain('vg0/theirs');
+  });
+});
+
+describe('a tool that exits 0 and does nothing is not believed', () => {
+  test.each(['lvextend', 'lvreduce'] as const)('%s', async (tool) => {
+    const before = host.snapshot();
+    host.fault({ tool, mode: 'no effect, exit 0' });
+    const error = await failureOf(
+      does((tx) => (tool === 'lvextend' ? resize(tx, '64m') : resize(tx, '16m', consent))),
+    );
+    expect(String(error)).toMatch(/has 33554432 bytes instead of/);
+    expect(host.snapshot()).toBe(before);
+  });
+});
+
+function startGuest(): void {
+  const number = `${host.world.dmMajor}:${host.world.firstMinor}`;
+  host.admin.startDomain({ name: 'web1', disks: [{ vdev: 'xvda', path: '/dev/vg0/a', number }] });
+}

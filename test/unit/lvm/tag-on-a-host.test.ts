@@ -1,0 +1,107 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import * as answers from '../../../src/cli/answers.ts';
+import { tag } from '../../../src/cli/lvm-volumes.ts';
+import { RefusedError, RolledBackError, UsageError } from '../../../src/errors.ts';
+import type { Tx } from '../../../src/operations.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { testRuntime } from '../cli/support/runtime.ts';
+import { failureOf } from '../concurrency/support.ts';
+import { bofhOn } from '../testing/support.ts';
+
+let host: SimulatedHost;
+beforeEach(() => {
+  host = simulatedHost();
+  host.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 8, tags: ['one', 'two'] });
+});
+
+type Asked = Omit<Parameters<Tx['lvm']['tagLv']>[0], 'vg' | 'name'>;
+const does = (body: (tx: Tx) => Promise<unknown>): Promise<unknown> =>
+  withBofh(bofhOn(host), () => atomic('tags', body));
+const change = (tx: Tx, asked: Asked) => tx.lvm.tagLv({ vg: 'vg0', name: 'a', ...asked });
+const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
+const volume = () => {
+  const lv = host.world.lvm[0]?.lvs[0];
+  if (lv === undefined) throw new Error('no volume');
+  return lv;
+};
+const ran = (): readonly string[] =>
+  host.changes.flatMap((each) =>
+    each.what === 'command' && each.command.tool === 'lvchange' ? [each.command.argv.join(' ')] : [],
+  );
+
+describe('tagLv', () => {
+  test('changes all of them at once, and only what is not so already', async () => {
+    await does((tx) => change(tx, { add: ['one', 'new'], remove: ['two', 'never'] }));
+
+    expect(volume().tags).toEqual(['one', 'new']);
+    expect(ran()).toEqual([`--addtag new --deltag two --select lv_uuid=${volume().uuid} vg0/a`]);
+  });
+
+  test.each([
+    ['some', { add: ['new', 'one'], remove: ['two'] }],
+    ['what it has', { add: ['one'] }],
+    ['what it has not', { remove: ['new'] }],
+  ])('of %s is undone with the sequence', async (_, asked) => {
+    const before = [...volume().tags].sort();
+    const error = await failureOf(does(async (tx) => [await change(tx, asked), await failNow()]));
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect([...volume().tags].sort()).toEqual(before);
+  });
+
+  test('leaves the tags alone that others put on meanwhile, and a mixture of its own', async () => {
+    const error = await failureOf(
+      does(async (tx) => {
+        await change(tx, { add: ['new'] });
+        volume().tags = [...volume().tags, 'theirs'];
+        await change(tx, { add: ['three', 'four'] });
+        volume().tags = volume().tags.filter((each) => each !== 'four');
+        await failNow();
+      }),
+    );
+    expect(volume().tags).toEqual(['one', 'two', 'theirs', 'three']);
+    expect(String((error as RolledBackError).leftAlone)).toContain('has the tags');
+  });
+
+  test.each([
+    ['a mark', { remove: ['bofh.0a.1'] }, /marks of bofh/],
+    ['what is no tag', { add: ['a b'] }, /cannot be a tag/],
+    ['a tag on and off at once', { add: ['x'], remove: ['x'] }, /not both/],
+    ['no tag', {}, /name the tags/],
+  ])('refuses %s', async (_, asked, message) => {
+    const error = await failureOf(does((tx) => change(tx, asked)));
+    expect(error).toBeInstanceOf(UsageError);
+    expect(String(error)).toMatch(message);
+    expect(ran()).toEqual([]);
+  });
+
+  test('refuses another volume than the one that was meant', async () => {
+    const uuid = '000000-aaaa-bbbb-cccc-dddd-eeee-ffffff';
+    expect(await failureOf(does((tx) => change(tx, { add: ['x'], uuid })))).toBeInstanceOf(RefusedError);
+  });
+
+  test('is not believed when its tool exits 0 and does nothing', async () => {
+    host.fault({ tool: 'lvchange', mode: 'no effect, exit 0' });
+    const error = await failureOf(does((tx) => change(tx, { add: ['new'] })));
+    expect(String(error)).toMatch(/no trace/);
+    expect(volume().tags).toEqual(['one', 'two']);
+  });
+});
+
+describe('bofh lvm tag', () => {
+  test.each([
+    ['changes', { add: 'new,one', remove: 'two' }, ['one', 'new'], 1],
+    ['has nothing to do', { add: 'one' }, ['one', 'two'], 0],
+  ])('%s, and says what it has then', async (_, options, tags, commands) => {
+    const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { json: true });
+
+    expect(await tag(runtime, 'vg0/a', options)).toBe(0);
+
+    expect(answers.lvmTag.parse(JSON.parse(stdout()))).toEqual({
+      volume: 'vg0/a',
+      uuid: volume().uuid,
+      tags,
+    });
+    expect(ran()).toHaveLength(commands);
+  });
+});
