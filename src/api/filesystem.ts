@@ -29,3 +29,10 @@ export async function resize(
 ): ReturnType<Tx['filesystem']['resize']> {
   return single('filesystem.resize', (tx) => tx.filesystem.resize(args));
 }
+
+/** Gives a filesystem or swap area another label, or (null) none: a sequence of one. */
+export async function label(
+  args: Parameters<Tx['filesystem']['label']>[0],
+): ReturnType<Tx['filesystem']['label']> {
+  return single('filesystem.label', (tx) => tx.filesystem.label(args));
+}

@@ -236,6 +236,17 @@ export const filesystemInfo = z.strictObject({
   mountedOn: z.readonly(z.array(text)),
 });
 
+/** `bofh filesystem create DEVICE --type TYPE` */
+export const filesystemCreate = z.strictObject({
+  device: text,
+  type: filesystemType,
+  uuid: text,
+  label: z.nullable(text),
+});
+
+/** `bofh filesystem label DEVICE [LABEL]` */
+export const filesystemLabel = z.strictObject({ device: text, uuid: text, label: z.nullable(text) });
+
 /** `bofh filesystem resize DEVICE SIZE|max`; sizes in bytes. */
 export const filesystemResize = z.strictObject({
   device: text,
@@ -585,6 +596,8 @@ export type MountList = z.infer<typeof mountList>;
 export type MountAdd = z.infer<typeof mountAdd>;
 export type MountRemove = z.infer<typeof mountRemove>;
 export type FilesystemInfo = z.infer<typeof filesystemInfo>;
+export type FilesystemCreate = z.infer<typeof filesystemCreate>;
+export type FilesystemLabel = z.infer<typeof filesystemLabel>;
 export type FilesystemResize = z.infer<typeof filesystemResize>;
 export type LvmPvList = z.infer<typeof lvmPvList>;
 export type LvmPvCreate = z.infer<typeof lvmPvCreate>;

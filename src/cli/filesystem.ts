@@ -2,7 +2,7 @@ import * as filesystem from '../api/filesystem.ts';
 import { withBofh } from '../bofh.ts';
 import { formatSize, parseSize } from '../units.ts';
 import { give } from './answer.ts';
-import type { FilesystemInfo, FilesystemResize } from './answers.ts';
+import type { FilesystemInfo, FilesystemLabel, FilesystemResize } from './answers.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';
@@ -60,4 +60,20 @@ function resizedInWords({ device, type, was, size }: FilesystemResize): string {
   const of = `the ${type} on ${printable(device)}`;
   if (was === size) return `${of} has that size already: ${sizeInWords(size)}`;
   return `${of} has ${sizeInWords(size)} now; it had ${sizeInWords(was)}`;
+}
+
+/** `bofh filesystem label DEVICE [LABEL]` */
+export async function label(runtime: Runtime, device: string, text: string | undefined): Promise<number> {
+  const asked = { device, label: text === undefined || text === '' ? null : text };
+  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
+  if (runtime.settings.mode === 'plan') {
+    const { dryRun } = await import('./plan.ts');
+    return await dryRun(runtime, bofh, () => filesystem.label(asked));
+  }
+  const made = await logged(runtime, bofh.host, () => withBofh(bofh, () => filesystem.label(asked)));
+  progress.end();
+  const data: FilesystemLabel = { device, ...made };
+  const named = made.label === null ? 'no label' : `the label ${JSON.stringify(printable(made.label))}`;
+  give(runtime, { data, lines: [`${printable(device)} has ${named} now`] });
+  return 0;
 }

@@ -1,5 +1,7 @@
 import type { Way } from '../atomic/operation.ts';
 import type { ByHand } from '../errors.ts';
+import { labelOf, relabel } from './commands/label.ts';
+import type { LabelUndo } from './operations/label.ts';
 import type { ResizeUndo } from './operations/resize.ts';
 
 /** How a person sees, and brings to its end, what a resize has left. */
@@ -52,4 +54,15 @@ export function resizedByHand(of: ResizeUndo, way: Way): ByHand {
             ],
       };
   }
+}
+
+/** How a person sees, and sets back, a label. */
+export function relabelledByHand({ device, type, uuid, from, to }: LabelUndo): ByHand {
+  const what = `the label of the ${type} of UUID ${uuid} on ${device}: ${JSON.stringify(to)}, which was ${JSON.stringify(from)}`;
+  const at = { type, device, path: undefined };
+  const words = ({ tool, argv }: { readonly tool: string; readonly argv: readonly string[] }) => [
+    tool,
+    ...argv,
+  ];
+  return { what, look: [words(labelOf(at))], clear: [words(relabel(at, from))] };
 }

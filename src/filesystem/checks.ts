@@ -11,17 +11,14 @@ import {
 import type { ReadHost } from '../command/index.ts';
 import { type Holder, RefusedError, UsageError } from '../errors.ts';
 import { formatSize } from '../units.ts';
-import { limits } from './commands.ts';
 import type { CreateArgs } from './schema.ts';
+import { checkLabel, checkOptions, checkUuid, rules } from './types.ts';
 
 /** What can be refused without looking at the host. */
 export function checkArgs(args: CreateArgs): void {
-  const { labelBytes } = limits[args.type];
-  if (Buffer.byteLength(args.label ?? '') > labelBytes) {
-    throw new UsageError(
-      `the label "${args.label ?? ''}" is too long: ${args.type} has room for ${labelBytes} bytes`,
-    );
-  }
+  if (args.label !== undefined) checkLabel(args.type, args.label);
+  if (args.uuid !== undefined) checkUuid(args.type, args.uuid);
+  checkOptions(args.type, args.options ?? {});
   const { overwrite } = args;
   if (overwrite !== undefined && overwrite.uuid === undefined && overwrite.type === undefined) {
     throw new UsageError('overwrite must name what may be lost, by its uuid or its type');
@@ -42,7 +39,7 @@ export async function checkDevice(
   const { device, type } = args;
   await refuseHeld(host, device, await holders(host, device));
   const bytes = await size(host, device);
-  const { smallest, why } = limits[type];
+  const { smallest, why } = rules[type];
   if (bytes < smallest) {
     throw new RefusedError(
       `${device} has ${formatSize(bytes)}; ${type} needs ${formatSize(smallest)}: ${why}`,

@@ -1,53 +1,123 @@
 import { classifyDevice } from '../blockdevice/index.ts';
-import { type Command, nothing } from '../command/index.ts';
-import { type Bytes, formatSize } from '../units.ts';
+import { type Answer, type Command, nothing, type Tool } from '../command/index.ts';
+import type { Reason } from '../errors.ts';
+import type { Bytes } from '../units.ts';
 
-/** What mkfs.ext4 and mkswap are given. */
+/** What every mkfs is given. */
 export interface NewFilesystem {
   readonly device: string;
   readonly uuid: string;
   readonly label?: string;
 }
 
+/** What can be chosen beside: each belongs to some types only. */
+export interface MkfsOptions {
+  /** Of ext2/3/4 and xfs, in bytes. */
+  readonly blockSize?: Bytes;
+  /** Of ext2/3/4: one inode for so many bytes. */
+  readonly bytesPerInode?: Bytes;
+  /** Of ext2/3/4: blocks that only root may fill, in hundredths. */
+  readonly reservedPercent?: number;
+  /** Of btrfs, in bytes. */
+  readonly nodeSize?: Bytes;
+  /** Of btrfs. */
+  readonly checksum?: 'crc32c' | 'xxhash' | 'sha256' | 'blake2';
+  /** Of vfat. */
+  readonly fatBits?: 12 | 16 | 32;
+}
+
+type Made = NewFilesystem & { readonly options?: MkfsOptions | undefined };
+type Mkfs = Command<void, 'change'>;
+
 /**
  * Makes an ext4 filesystem. It overwrites whatever there is and asks only on a terminal (mkfs.ext4 1.47), so probe
  * first. Without `-F`, so that it refuses a device that is in use. Not `-q`: what it prints is its progress.
  */
-export function mkfsExt4(make: NewFilesystem): Command<void, 'change'> {
-  return {
-    tool: 'mkfs.ext4',
-    argv: ['-U', make.uuid, ...labelled(make), make.device],
-    access: 'change',
-    parse: nothing,
-    classify: classifyDevice,
-    progress: inodeTables,
-  };
+export function mkfsExt4(make: Made): Mkfs {
+  return mkfsExt('mkfs.ext4', make);
+}
+
+/** The same of ext2, ext3 and ext4: one program by three names. */
+function mkfsExt(tool: 'mkfs.ext2' | 'mkfs.ext3' | 'mkfs.ext4', { options = {}, ...make }: Made): Mkfs {
+  const { blockSize, bytesPerInode, reservedPercent } = options;
+  const words = [
+    ...given('-b', blockSize),
+    ...given('-i', bytesPerInode),
+    ...given('-m', reservedPercent),
+    ...['-U', make.uuid],
+    ...given('-L', make.label),
+  ];
+  return { ...command(tool, [...words, make.device], classifyDevice), progress: inodeTables };
 }
 
 /** Makes a swap area. It overwrites a filesystem with a warning (mkswap 2.38), so probe first. Never with `-f`. */
-export function mkswap(make: NewFilesystem): Command<void, 'change'> {
-  return {
-    tool: 'mkswap',
-    argv: ['-U', make.uuid, ...labelled(make), make.device],
-    access: 'change',
-    parse: nothing,
-    classify: classifyDevice,
-  };
+export function mkswap(make: NewFilesystem): Mkfs {
+  return command('mkswap', ['-U', make.uuid, ...given('-L', make.label), make.device], classifyDevice);
 }
 
-/** Limits of the two, from what the tools do at them (e2fsprogs 1.47, util-linux 2.38). */
-export const limits: Readonly<Record<'ext4' | 'swap', { smallest: Bytes; labelBytes: number; why: string }>> =
-  {
-    ext4: {
-      smallest: 2 * 1024 ** 2,
-      labelBytes: 16,
-      why: `below ${formatSize(2 * 1024 ** 2)} it has no journal`,
-    },
-    swap: { smallest: 40 * 1024, labelBytes: 15, why: 'mkswap makes none that is smaller' },
-  };
+/** Makes an xfs. Without `-f` it refuses a device on which it sees anything (6.1). */
+export function mkfsXfs({ options = {}, ...make }: Made): Mkfs {
+  const { blockSize } = options;
+  const words = [
+    ...(blockSize === undefined ? [] : ['-b', `size=${blockSize}`]),
+    ...['-m', `uuid=${make.uuid}`],
+    ...given('-L', make.label),
+  ];
+  return command('mkfs.xfs', [...words, make.device], classifyMade);
+}
 
-function labelled({ label }: NewFilesystem): readonly string[] {
-  return label === undefined ? [] : ['-L', label];
+/**
+ * Makes a btrfs on one device. Without `-f` it refuses a device on which it sees anything; a UUID that any device bears it
+ * refuses as well, whatever is said (6.2).
+ */
+export function mkfsBtrfs({ options = {}, ...make }: Made): Mkfs {
+  const { nodeSize, checksum } = options;
+  const words = [
+    ...given('--nodesize', nodeSize),
+    ...given('--csum', checksum),
+    ...['-U', make.uuid],
+    ...given('-L', make.label),
+  ];
+  return command('mkfs.btrfs', [...words, make.device], classifyMade);
+}
+
+/** Makes a FAT filesystem; `uuid` is its volume number as blkid shows it, `ABCD-1234`. It overwrites anything (4.2). */
+export function mkfsVfat({ options = {}, ...make }: Made): Mkfs {
+  const words = [
+    ...given('-F', options.fatBits),
+    ...['-i', make.uuid.replace('-', '').toLowerCase()],
+    ...given('-n', make.label),
+  ];
+  return command('mkfs.vfat', [...words, make.device], classifyMade);
+}
+
+/** The program for each type. */
+export const mkfs: Readonly<
+  Record<'ext2' | 'ext3' | 'ext4' | 'xfs' | 'btrfs' | 'vfat' | 'swap', (make: Made) => Mkfs>
+> = {
+  ext2: (make) => mkfsExt('mkfs.ext2', make),
+  ext3: (make) => mkfsExt('mkfs.ext3', make),
+  ext4: mkfsExt4,
+  xfs: mkfsXfs,
+  btrfs: mkfsBtrfs,
+  vfat: mkfsVfat,
+  swap: mkswap,
+};
+
+function command(tool: Tool, argv: readonly string[], classify: (answer: Answer) => Reason): Mkfs {
+  return { tool, argv, access: 'change', parse: nothing, classify };
+}
+
+function given(option: string, value: string | number | undefined): readonly string[] {
+  return value === undefined ? [] : [option, String(value)];
+}
+
+/** Why mkfs.xfs, mkfs.btrfs or mkfs.vfat failed. */
+function classifyMade(answer: Answer): Reason {
+  const { stderr } = answer;
+  if (/contains a mounted filesystem|is mounted/.test(stderr)) return 'busy';
+  if (/appears to contain an existing|non-unique UUID/.test(stderr)) return 'exists';
+  return classifyDevice(answer);
 }
 
 // "Writing inode tables:  3/16\b\b\b\b\b", then "done": the one part that takes long on a large device.

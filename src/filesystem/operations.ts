@@ -1,2 +1,3 @@
 export { create } from './operations/create.ts';
+export { label } from './operations/label.ts';
 export { resize } from './operations/resize.ts';

@@ -1,17 +1,37 @@
 import * as z from 'zod/mini';
 import { signatureSchema } from '../blockdevice/index.ts';
+import { makeable } from './types.ts';
 
 const uuid = z
   .string()
-  .check(z.regex(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'a UUID in lower case'));
+  .check(
+    z.regex(
+      /^(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9A-F]{4}-[0-9A-F]{4})$/,
+      'a UUID in lower case, or for vfat ABCD-1234',
+    ),
+  );
+const power = z
+  .int()
+  .check(z.refine((value) => value > 0 && Number.isInteger(Math.log2(value)), 'a power of two'));
 // Control characters would only ever be a mistake, and blkid shows them in caret notation.
 const label = z.string().check(z.minLength(1), z.regex(/^\P{Cc}+$/u, 'a label without control characters'));
 
 /** What `create` is asked. */
 export const createArgs = z.strictObject({
   device: z.string().check(z.minLength(1)),
-  type: z.enum(['ext4', 'swap']),
+  type: z.enum(makeable),
   label: z.exactOptional(label),
+  /** What this type lets one choose. */
+  options: z.exactOptional(
+    z.strictObject({
+      blockSize: z.exactOptional(power),
+      bytesPerInode: z.exactOptional(z.int().check(z.minimum(1024))),
+      reservedPercent: z.exactOptional(z.int().check(z.minimum(0), z.maximum(50))),
+      nodeSize: z.exactOptional(power),
+      checksum: z.exactOptional(z.enum(['crc32c', 'xxhash', 'sha256', 'blake2'])),
+      fatBits: z.exactOptional(z.union([z.literal(12), z.literal(16), z.literal(32)])),
+    }),
+  ),
   /** Chosen by bofh when it is left out. */
   uuid: z.exactOptional(uuid),
   /** Exactly what is there and may be lost: its uuid, or, when it has none, its type. */
@@ -31,8 +51,10 @@ export const createUndo = z.strictObject({
   key: z.string(),
   /** Key of that whose destruction takes the filesystem along. */
   container: z.string(),
-  type: z.enum(['ext4', 'swap']),
+  type: z.enum(makeable),
   uuid,
+  /** Of vfat, whose number of 32 bits is too short to be a mark alone; missing: it has none. */
+  label: z.exactOptional(z.string()),
   /** What it held; null: it was blank. */
   before: z.nullable(signatureSchema),
 });

@@ -4,7 +4,7 @@ import { movedInside } from './btrfs.ts';
 import * as files from './files.ts';
 import { resolve } from './resolve.ts';
 import { addInode, emptyTree, file, inodeOf, type Inode, symlink } from './tree.ts';
-import { sizeOf } from './tools/sizes.ts';
+import { sizeOf } from './tools/held.ts';
 import { btrfsTools } from './tools/btrfs.ts';
 import { allocate, createLv, joined, removeLv } from './tools/volumes.ts';
 import { addMount, removeMount } from './tools/mounts.ts';

@@ -11,7 +11,7 @@ import { type Device, deviceByNumber } from './devices.ts';
 import { unmodelled } from './options.ts';
 import { resolve } from './resolve.ts';
 import { emptyTree } from './tree.ts';
-import { mountedDevice } from './tools/sizes.ts';
+import { mountedDevice } from './tools/held.ts';
 import { freeMemoryMiB } from './tools/xl-list.ts';
 import type { Overlay, World } from './world.ts';
 
@@ -38,9 +38,12 @@ export async function prepareReal<T>(
     case 'debugfs':
     case 'dumpe2fs':
     case 'e2fsck':
+    case 'e2label':
+    case 'fatlabel':
     case 'fsck.vfat':
     case 'od':
     case 'resize2fs':
+    case 'swaplabel':
     case 'xfs_db':
       if (command.access !== 'read') await importAt(overlay, world, paths.at(0) ?? '');
       return command.access === 'read' ? askDevice(overlay, world, command) : undefined;
@@ -53,6 +56,7 @@ export async function prepareReal<T>(
       return await prepareMounted(overlay, world, command);
     case 'stat':
     case 'xfs_growfs':
+    case 'xfs_io':
       return await prepareMounted(overlay, world, command);
     case 'cryptsetup':
       return prepareCrypt(overlay, world, command);

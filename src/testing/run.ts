@@ -11,6 +11,7 @@ import { btrfsTools } from './tools/btrfs.ts';
 import { cryptTools } from './tools/crypt.ts';
 import { fillTools } from './tools/fill.ts';
 import { loopTools } from './tools/loop.ts';
+import { labelTools } from './tools/labels.ts';
 import { lvmChanges } from './tools/lvm-change.ts';
 import { lvmReports } from './tools/lvm-report.ts';
 import { mountTools } from './tools/mounts.ts';
@@ -32,6 +33,7 @@ const models: Readonly<Record<string, ToolModel>> = {
   ...lvmReports,
   ...mountTools,
   ...networkTools,
+  ...labelTools,
   ...sizeTools,
   // What it does not know of btrfs it hands on to that of the sizes.
   ...btrfsTools,

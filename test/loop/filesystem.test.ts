@@ -4,6 +4,7 @@ import type { AnyOperation, Steps } from '../../src/atomic/index.ts';
 import { holders, identityOf, probe } from '../../src/blockdevice/index.ts';
 import { RefusedError, RolledBackError } from '../../src/errors.ts';
 import { create } from '../../src/filesystem/operations.ts';
+import { makeable } from '../../src/filesystem/types.ts';
 import { localHost } from '../../src/host/local.ts';
 import { sequence, sh, storage, testEngine } from './sequence.ts';
 
@@ -15,7 +16,7 @@ let device = '';
 
 beforeAll(() => {
   disk = storage();
-  device = disk.ext4('image', { mebibytes: 32 }).device;
+  device = disk.ext4('image', { mebibytes: 320 }).device;
 });
 
 afterAll(() => {
@@ -46,9 +47,32 @@ async function undone(args: Parameters<typeof run>[0]): Promise<unknown> {
 }
 
 describe('create', () => {
-  test.each(['ext4', 'swap'] as const)('makes %s with the uuid and label that were chosen', async (type) => {
-    expect(await run((tx) => tx.step(create, { device, type, uuid, label: 'a b' }))).toEqual({ uuid });
-    expect(await now()).toMatchObject({ type, uuid, label: 'a b' });
+  test.each([
+    ['ext2', 'a b', {}],
+    ['ext3', 'a b', { reservedPercent: 0 }],
+    ['ext4', 'a b', { blockSize: 2048, bytesPerInode: 8192 }],
+    ['xfs', 'data-1', { blockSize: 1024 }],
+    ['btrfs', 'a b', { nodeSize: 4096, checksum: 'xxhash' }],
+    ['vfat', 'DATA 1', { fatBits: 32 }],
+    ['swap', 'a b', {}],
+  ] as const)('makes %s with the uuid, label and options that were chosen', async (type, label, options) => {
+    const chosen = type === 'vfat' ? 'ABCD-1234' : uuid;
+    expect(await run((tx) => tx.step(create, { device, type, uuid: chosen, label, options }))).toEqual({
+      uuid: chosen,
+    });
+    expect(await now()).toMatchObject({ type, uuid: chosen, label });
+  });
+
+  test.each([
+    ['ext2', 16],
+    ['xfs', 12],
+    ['btrfs', 254],
+    ['vfat', 11],
+    ['swap', 15],
+  ] as const)('a label of %s may be as long as bofh says: %i bytes', async (type, length) => {
+    const label = 'X'.repeat(length);
+    await run((tx) => tx.step(create, { device, type, label }));
+    expect(await now()).toMatchObject({ label });
   });
 
   test('chooses a uuid itself', async () => {
@@ -56,7 +80,7 @@ describe('create', () => {
     expect(await now()).toMatchObject({ uuid: made.uuid });
   });
 
-  test.each(['ext4', 'swap'] as const)('is undone: a device with %s is blank again', async (type) => {
+  test.each(makeable)('is undone: a device with %s is blank again', async (type) => {
     let between: unknown;
     const error = await undone(async (tx) => {
       await tx.step(create, { device, type });
@@ -94,7 +118,7 @@ describe('create', () => {
     const undo = await create.prepare({ args: { device, type: 'ext4' }, mark: 'bofh.0.1', host });
     const { identity } = await identityOf(host, device);
     writeFileSync(path, '');
-    truncateSync(path, 32 * mebibyte);
+    truncateSync(path, 320 * mebibyte);
     sh('losetup', '--detach', device);
     sh('losetup', device, path);
     try {
@@ -112,6 +136,9 @@ const contents: readonly [string, () => void, { uuid?: string; type?: string }][
   ['swap', () => sh('mkswap', '-U', uuid, device), { uuid }],
   ['a GPT', () => partition('label: gpt'), { type: 'gpt' }],
   ['an MBR', () => partition('label: dos\n,10M'), { type: 'dos' }],
+  ['xfs', () => sh('mkfs.xfs', '-q', '-m', `uuid=${uuid}`, device), { uuid }],
+  ['btrfs', () => sh('mkfs.btrfs', '-q', '-U', uuid, device), { uuid }],
+  ['vfat', () => sh('mkfs.vfat', '-i', 'abcd1234', device), { uuid: 'ABCD-1234' }],
   ['an LVM physical volume', physicalVolume, { type: 'LVM2_member' }],
 ];
 
@@ -128,13 +155,24 @@ describe.each(contents)('a device with %s', (_, prepare, wrong) => {
 
   test('is refused when something else is named, also when it is only half right', async () => {
     prepare();
-    for (const overwrite of [{ uuid: 'other' }, { type: 'xfs' }, { ...wrong, type: 'xfs' }]) {
+    for (const overwrite of [{ uuid: 'other' }, { type: 'ntfs' }, { ...wrong, type: 'ntfs' }]) {
       await expect(run((tx) => tx.step(create, { device, type: 'swap', overwrite }))).rejects.toThrow(
         RefusedError,
       );
     }
     expect(await now()).not.toBe('blank');
   });
+
+  test.each(['xfs', 'btrfs'] as const)(
+    'is overwritten by %s as well, which would refuse by itself',
+    async (type) => {
+      prepare();
+      const found = await probe(host, device);
+      const overwrite = found?.uuid === undefined ? { type: found?.type ?? '' } : { uuid: found.uuid };
+      await run((tx) => tx.step(create, { device, type, overwrite }));
+      expect(await now()).toMatchObject({ type });
+    },
+  );
 
   test('is overwritten when it is named, completely, and blank after the undo', async () => {
     prepare();

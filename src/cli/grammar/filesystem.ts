@@ -9,6 +9,31 @@ export function addFilesystem(filesystem: Command, verb: Verb): void {
   verb(info, 'reads', async (runtime, [device = '']) =>
     (await import('../filesystem.ts')).info(runtime, device),
   );
+  const create = filesystem
+    .command('create')
+    .description('make a filesystem or swap area on a device; never over what is not named')
+    .argument('<device>')
+    .requiredOption('--type <TYPE>', 'ext2, ext3, ext4, xfs, btrfs, vfat or swap')
+    .option('--label <LABEL>', 'its name')
+    .option('--uuid <UUID>', 'chosen by bofh when it is left out; of vfat ABCD-1234')
+    .option('--overwrite <UUID|TYPE>', 'exactly what is there and may be lost')
+    .option('--block-size <BYTES>', 'of ext2/3/4 and xfs')
+    .option('--bytes-per-inode <BYTES>', 'of ext2/3/4')
+    .option('--reserved-percent <PERCENT>', 'of ext2/3/4: for root alone')
+    .option('--node-size <BYTES>', 'of btrfs')
+    .option('--checksum <NAME>', 'of btrfs: crc32c, xxhash, sha256 or blake2')
+    .option('--fat-bits <BITS>', 'of vfat: 12, 16 or 32');
+  verb(create, 'changes', async (runtime, [device = ''], options) =>
+    (await import('../filesystem-create.ts')).create(runtime, device, options),
+  );
+  const label = filesystem
+    .command('label')
+    .description('give a filesystem or swap area another label; without one it has none any more')
+    .argument('<device>')
+    .argument('[label]');
+  verb(label, 'changes', async (runtime, [device = '', text]) =>
+    (await import('../filesystem.ts')).label(runtime, device, text),
+  );
   const resize = filesystem
     .command('resize')
     .description('set the size of a filesystem alone; "max" fills its device')

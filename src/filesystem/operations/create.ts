@@ -15,11 +15,11 @@ import {
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { checkArgs, checkDevice, describe, refuseHeld } from '../checks.ts';
-import { mkfsExt4, mkswap } from '../commands.ts';
+import { mkfs } from '../commands.ts';
 import { type CreateUndo, createArgs, createUndo } from '../schema.ts';
 
 /**
- * Makes an ext4 filesystem or swap on a device, with a uuid that is chosen before. A device that is in use, or holds
+ * Makes a filesystem or swap on a device, with a uuid that is chosen before. A device that is in use, or holds
  * anything that `overwrite` does not name, is refused. Its undo leaves the device blank, also where something was
  * overwritten: `restores: 'existence'`.
  */
@@ -36,8 +36,11 @@ export const create = operation({
     const when = chosen === undefined ? 'before the locks' : 'under the locks';
     const before = await checkDevice(host, { args, when });
     const { identity, container, key } = await identityOf(host, args.device);
-    const uuid = chosen?.uuid ?? args.uuid ?? randomUUID();
-    return { device: args.device, identity, key, container, type: args.type, uuid, before: before ?? null };
+    const { device, type } = args;
+    const uuid = chosen?.uuid ?? args.uuid ?? newUuid(type);
+    // The number of a vfat is too short to be a mark by itself.
+    const more = type === 'vfat' && args.label !== undefined ? { label: args.label } : {};
+    return { device, identity, key, container, type, uuid, ...more, before: before ?? null };
   },
   claims: async ({ undo, on }) => {
     const { key, beneath } = await on(undo.device);
@@ -52,8 +55,9 @@ export const create = operation({
       device: undo.device,
       uuid: undo.uuid,
       ...(args.label === undefined ? {} : { label: args.label }),
+      options: args.options,
     };
-    await host.run(undo.type === 'ext4' ? mkfsExt4(make) : mkswap(make));
+    await host.run(mkfs[undo.type](make));
     return null;
   },
   value: ({ undo }) => ({ uuid: undo.uuid }),
@@ -75,6 +79,12 @@ export const create = operation({
   }),
 });
 
+/** As blkid shows it. */
+function newUuid(type: CreateUndo['type']): string {
+  if (type !== 'vfat') return randomUUID();
+  return randomUUID().slice(0, 8).toUpperCase().replace(/^.{4}/, '$&-');
+}
+
 // Between the check and the act somebody else may have been quicker: this is the last look before data is lost. That
 // the device can be read was seen under the locks.
 async function recheck(host: ChangeHost, undo: CreateUndo): Promise<void> {
@@ -93,14 +103,14 @@ async function recheck(host: ChangeHost, undo: CreateUndo): Promise<void> {
   }
 }
 
-// A killed mkfs.ext4 or mkswap leaves no signature, it comes last: so a blank device is one without our effect, and
+// A killed mkfs leaves no signature, which comes last, or its own uuid (xfs): so a blank device is one without our effect, and
 // one that still holds what it did is too. What lies on another device is never asked for its uuid.
 async function find(host: ReadHost, undo: CreateUndo): Promise<{ path?: string; look: Look }> {
   const path = await locate(host, known(undo));
   if (path === undefined) return { look: { state: 'gone' } };
   const now = await probe(host, path);
   if (now === undefined) return { path, look: { state: 'gone' } };
-  if (now.uuid === undo.uuid && now.type === undo.type) {
+  if (isOurs(now, undo)) {
     // A device may have another number after a reboot, and is still called the same.
     const { key } = await keysOf(host, path);
     const moved = key === undo.key ? {} : { movedTo: key };
@@ -108,6 +118,11 @@ async function find(host: ReadHost, undo: CreateUndo): Promise<{ path?: string; 
   }
   if (same(now, undo.before ?? undefined)) return { path, look: { state: 'gone' } };
   return { path, look: { state: 'not-ours', found: `${path} holds ${describe(now)}` } };
+}
+
+/** The number of a vfat has 32 bits: it is ours with our label only. */
+function isOurs(now: Signature, { uuid, type, label }: CreateUndo): boolean {
+  return now.uuid === uuid && now.type === type && (type !== 'vfat' || now.label === label);
 }
 
 function known(undo: CreateUndo): { path: string; identity: string } {

@@ -1,9 +1,9 @@
-import { type Device, deviceByNumber } from '../devices.ts';
-import type { Mount, Superblock } from '../parts.ts';
 import { resolve } from '../resolve.ts';
 import type { World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { deviceAt, superblockBytes } from './block.ts';
+import { type Held, heldBy, mountedAt } from './held.ts';
+import { btrfsLabel, xfsLabel } from './labels.ts';
 import { one, readOptions, unmodelled } from '../options.ts';
 
 /** What tells and changes the size of a filesystem (e2fsprogs 1.47, xfsprogs 6.1, btrfs-progs 6.2). */
@@ -18,46 +18,6 @@ export const sizeTools: Readonly<Record<string, ToolModel>> = {
   od,
   'fsck.vfat': fsckVfat,
 };
-
-/** A filesystem, where it is and how large. */
-interface Held {
-  readonly superblock: Superblock;
-  readonly blockSize: number;
-  readonly blocks: number;
-  /** Blocks of its device. */
-  readonly room: number;
-  readonly storage: string;
-  readonly mounts: readonly Mount[];
-}
-
-/** What an administrator's mkfs makes: as large as its device. */
-export function sizeOf(deviceSize: number, superblock: Superblock): Superblock {
-  const { blockSize = 4096, blocks = Math.floor(deviceSize / blockSize) } = superblock;
-  return { ...superblock, blocks };
-}
-
-function heldBy(world: World, path: string, types: RegExp): Held | undefined {
-  const device = deviceAt(world, path);
-  const superblock = device === undefined ? undefined : world.live.get(device.storage)?.superblock;
-  if (device === undefined || superblock === undefined || !types.test(superblock.type)) return undefined;
-  const { blockSize = 4096 } = superblock;
-  const { blocks = 0 } = sizeOf(device.size, superblock);
-  const { storage, size } = device;
-  const mounts = world.mounts.filter((each) => mountedDevice(world, each)?.storage === storage);
-  return { superblock, blockSize, blocks, room: Math.floor(size / blockSize), storage, mounts };
-}
-
-/** By the directory that it is mounted on. */
-function mountedAt(world: World, path: string, types: RegExp): Held | undefined {
-  const mount = world.mounts.findLast((each) => each.path === path);
-  const name = mount === undefined ? undefined : mountedDevice(world, mount)?.name;
-  return name === undefined ? undefined : heldBy(world, `/dev/${name}`, types);
-}
-
-/** The device of a mount; a real btrfs shows a number of its own, and is found by its source. */
-export function mountedDevice(world: World, { device, type, source }: Mount): Device | undefined {
-  return type === 'btrfs' ? deviceAt(world, source) : deviceByNumber(world, device);
-}
 
 /** What a superblock has stands in the page cache of the device, until somebody syncs it; a mounted one writes by itself. */
 function setBlocks(world: World, { storage, mounts }: Held, blocks: number): void {
@@ -182,6 +142,7 @@ const groupBlocks = 4096;
 
 function xfsDb(call: ToolCall): ReturnType<ToolModel> {
   const { world, argv } = call;
+  if (argv.some((word) => /^label/.test(word))) return xfsLabel(call);
   const path = argv.at(-1) ?? '';
   const known = ['-r', '-c', 'sb 0', '-c', 'print blocksize dblocks agblocks fdblocks'];
   if (argv.slice(0, -1).join('\0') !== known.join('\0')) throw unmodelled(call, 'it prints four sizes');
@@ -243,6 +204,7 @@ function btrfs(call: ToolCall): ReturnType<ToolModel> {
         );
       });
     default:
+      if (group === 'filesystem' && verb === 'label') return btrfsLabel(call);
       return btrfsResize(call, path, `${group ?? ''} ${verb ?? ''}`);
   }
 }

@@ -2,7 +2,8 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { Signature } from '../../../src/blockdevice/index.ts';
 import type { ChangeHost } from '../../../src/command/index.ts';
 import { CommandError, ParseError, RefusedError, UsageError } from '../../../src/errors.ts';
-import { limits, mkfsExt4, mkswap } from '../../../src/filesystem/commands.ts';
+import { mkfs, mkfsExt4, mkswap } from '../../../src/filesystem/commands.ts';
+import { makeable, rules } from '../../../src/filesystem/types.ts';
 import { create } from '../../../src/filesystem/operations.ts';
 import { recorded } from '../blockdevice/fixtures.ts';
 import { mapped, quiet, type Tree, treeHost } from '../blockdevice/tree-host.ts';
@@ -63,7 +64,10 @@ function probed(): { stdout?: string; exitCode?: number } {
   const is = usage === 'partition-table' ? [`PTTYPE=${type}`] : [`TYPE=${type}`, `USAGE=${usage}`];
   const has =
     content.uuid === undefined ? [] : [`${usage === 'partition-table' ? 'PTUUID' : 'UUID'}=${content.uuid}`];
-  const beside = ptType === undefined ? [] : [`PTTYPE=${ptType}`];
+  const beside = [
+    ...(ptType === undefined ? [] : [`PTTYPE=${ptType}`]),
+    ...(content.label === undefined ? [] : [`LABEL=${content.label}`]),
+  ];
   return { stdout: `${['DEVNAME=/dev/x', ...is, ...has, ...beside].join('\n')}\n` };
 }
 
@@ -107,6 +111,42 @@ describe('the commands', () => {
     const make = { device, uuid, label: '-x' };
     expect(mkfsExt4(make).argv).toEqual(['-U', uuid, '-L', '-x', device]);
     expect(mkswap({ device, uuid }).argv).toEqual(['-U', uuid, device]);
+    const named = { device, uuid, label: 'A' };
+    const argv = { xfs: ['-m', `uuid=${uuid}`, '-L', 'A', device], btrfs: ['-U', uuid, '-L', 'A', device] };
+    for (const type of ['xfs', 'btrfs'] as const)
+      expect(mkfs[type](named)).toMatchObject({ argv: argv[type] });
+    expect(mkfs.ext3(named)).toMatchObject({ tool: 'mkfs.ext3', argv: ['-U', uuid, '-L', 'A', device] });
+    expect(mkfs.vfat({ ...named, uuid: 'ABCD-1234' }).argv).toEqual(['-i', 'abcd1234', '-n', 'A', device]);
+  });
+
+  test('take the options of their type', () => {
+    const ext = { blockSize: 1024, bytesPerInode: 4096, reservedPercent: 0 };
+    const words = (type: 'ext2' | 'xfs' | 'btrfs' | 'vfat', options: object) =>
+      mkfs[type]({ device, uuid, options }).argv.slice(0, -3);
+    expect(words('ext2', ext)).toEqual(['-b', '1024', '-i', '4096', '-m', '0']);
+    expect(words('xfs', { blockSize: 1024 })).toEqual(['-b', 'size=1024']);
+    expect(words('btrfs', { nodeSize: 4096, checksum: 'xxhash' })).toEqual([
+      '--nodesize',
+      '4096',
+      '--csum',
+      'xxhash',
+    ]);
+    expect(words('vfat', { fatBits: 32 })).toEqual(['-F', '32']);
+  });
+
+  test.each([
+    ['mkfs.xfs/exists@6.1.0', 'xfs', 'exists'],
+    ['mkfs.xfs/mounted@6.1.0', 'xfs', 'busy'],
+    ['mkfs.xfs/missing@6.1.0', 'xfs', 'not-found'],
+    ['mkfs.xfs/small@6.1.0', 'xfs', 'unknown'],
+    ['mkfs.btrfs/exists@6.2', 'btrfs', 'exists'],
+    ['mkfs.btrfs/non-unique@6.2', 'btrfs', 'exists'],
+    ['mkfs.btrfs/small@6.2', 'btrfs', 'unknown'],
+    ['mkfs.vfat/missing@4.2', 'vfat', 'not-found'],
+  ] as const)('say why they failed: %s', (name, type, reason) => {
+    const answer = recorded(name);
+    expect(answer.exitCode).toBe(1);
+    expect(mkfs[type]({ device, uuid }).classify?.(answer)).toBe(reason);
   });
 
   test('tell how far mkfs.ext4 is', () => {
@@ -145,8 +185,25 @@ describe('prepare of create', () => {
     [{ uuid: 'ABC' }],
     [{ label: '' }],
     [{ label: 'a\nb' }],
-    [{ type: 'xfs' }],
+    [{ type: 'ntfs' }],
     [{ label: 'é'.repeat(9) }],
+    [{ type: 'xfs', label: 'x'.repeat(13) }],
+    [{ type: 'xfs', label: 'a b' }],
+    [{ type: 'xfs', label: 'é' }],
+    [{ type: 'btrfs', label: 'x'.repeat(255) }],
+    [{ type: 'vfat', uuid: 'ABCD-1234', label: 'small' }],
+    [{ type: 'vfat', uuid: 'ABCD-1234', label: 'TWELVE BYTES' }],
+    [{ type: 'vfat', uuid: 'ABCD-1234', label: 'A.B' }],
+    [{ type: 'vfat', uuid: 'ABCD-1234', label: 'NO NAME' }],
+    [{ type: 'vfat', uuid: 'ABCD-1234', label: ' A' }],
+    [{ type: 'vfat' }],
+    [{ type: 'vfat', uuid: 'abcd-1234' }],
+    [{ uuid: 'ABCD-1234' }],
+    [{ options: { nodeSize: 4096 } }],
+    [{ type: 'swap', options: { blockSize: 4096 } }],
+    [{ type: 'vfat', uuid: 'ABCD-1234', options: { fatBits: 8 } }],
+    [{ options: { blockSize: 3000 } }],
+    [{ options: { reservedPercent: 51 } }],
     [{ type: 'swap', label: 'x'.repeat(16) }],
     [{ overwrite: {} }],
     [{ overwrite: { uuid } }],
@@ -155,15 +212,13 @@ describe('prepare of create', () => {
     await expect((async () => prepare(more))()).rejects.toThrow(UsageError);
   });
 
-  test.each(['ext4', 'swap'] as const)(
-    'refuses a device that is too small for %s, and takes the smallest',
-    async (type) => {
-      size = limits[type].smallest - 512;
-      await expect(prepare({ type })).rejects.toThrow(/needs/);
-      size += 512;
-      await expect(prepare({ type })).resolves.toBeDefined();
-    },
-  );
+  test.each(makeable)('refuses a device that is too small for %s, and takes the smallest', async (type) => {
+    size = rules[type].smallest - 512;
+    const asked = type === 'vfat' ? { type, uuid: 'ABCD-1234' } : { type };
+    await expect(prepare(asked)).rejects.toThrow(/needs/);
+    size += 512;
+    await expect(prepare(asked)).resolves.toBeDefined();
+  });
 
   test('does not take a device that cannot be read for a blank one, when it is under the locks and after', async () => {
     const undo = await prepare();
@@ -253,9 +308,20 @@ describe('run and look of create', () => {
     const undo = await prepare();
     await create.run({ args, undo, host: host() });
     content = { ...foreign, label: 'x' };
-    expect(await look(undo)).toMatchObject({ state: 'not-ours', found: `${device} holds xfs, uuid f0` });
+    expect(await look(undo)).toMatchObject({ state: 'not-ours', found: `${device} holds xfs "x", uuid f0` });
     await create.revert({ undo, host: host() });
     expect(ran).not.toContain('wipefs');
+  });
+
+  test('a vfat of our number is ours with our label only: 32 bits are no mark', async () => {
+    const number = 'ABCD-1234';
+    const undo = await prepare({ type: 'vfat', uuid: number, label: 'DATA' });
+    content = { type: 'vfat', usage: 'filesystem', uuid: number, label: 'DATA' };
+    expect(await look(undo)).toMatchObject({ state: 'ours' });
+    for (const other of [{}, { label: 'OTHER' }]) {
+      content = { type: 'vfat', usage: 'filesystem', uuid: number, ...other };
+      expect(await look(undo)).toMatchObject({ state: 'not-ours' });
+    }
   });
 
   test('a swap area of our uuid is not our ext4', async () => {

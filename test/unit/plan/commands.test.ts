@@ -26,6 +26,14 @@ async function withGuest(start: boolean): Promise<SimulatedHost> {
   return host;
 }
 
+/** A volume with nothing on it, or with what has no uuid. */
+function withBlank(type?: string): SimulatedHost {
+  const host = hostWithSource();
+  host.admin.lvcreate({ vg: 'vg0', name: 'web1-root', extents: 80 });
+  if (type !== undefined) host.admin.format('/dev/vg0/web1-root', { type, usage: 'filesystem' });
+  return host;
+}
+
 /** A volume with a filesystem of half its size, which is mounted. */
 async function withMounted(type: 'ext4' | 'xfs'): Promise<SimulatedHost> {
   const host = hostWithSource();
@@ -62,12 +70,6 @@ function withTables(): SimulatedHost {
   const host = hostWithSource();
   host.admin.writeFile('/etc/fstab', '/dev/vda / ext4 defaults 0 1\n/dev/vda /srv ext4 bind 0 0\n');
   host.admin.writeFile('/etc/crypttab', 'old UUID=x none\n');
-  return host;
-}
-
-function withBlank(): SimulatedHost {
-  const host = hostWithSource();
-  host.admin.lvcreate({ vg: 'vg0', name: 'blank', extents: 8 });
   return host;
 }
 
@@ -162,6 +164,24 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
         return host;
       },
     },
+  ],
+  'filesystem create': [
+    {
+      line: 'filesystem create /dev/vg0/web1-root --type vfat --uuid ABCD-1234',
+      on: async () => withBlank(),
+    },
+    {
+      line: 'filesystem create /dev/vg0/web1-root --type btrfs --node-size 4096',
+      on: async () => withBlank(),
+    },
+    {
+      line: 'filesystem create /dev/vg0/web1-root --type xfs --overwrite ext4',
+      on: async () => withBlank('ext4'),
+    },
+  ],
+  'filesystem label': [
+    { line: 'filesystem label /dev/vg0/web1-root root', on: () => withGuest(false) },
+    { line: 'filesystem label /dev/vg0/web1-root data', on: () => withMounted('xfs') },
   ],
   'filesystem resize': [
     { line: 'filesystem resize /dev/vg0/web1-root 40m', on: () => withGuest(false) },
@@ -345,7 +365,7 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
   ],
   'lvm resize': [
     { line: 'lvm resize vg0/web1-root +64m', on: () => withGuest(false) },
-    { line: 'lvm resize vg0/blank -8m --yes', on: async () => withBlank() },
+    { line: 'lvm resize vg0/web1-root -8m --yes', on: async () => withBlank() },
   ],
   'lvm tag': [{ line: 'lvm tag vg0/web1-root --add one,two', on: () => withGuest(false) }],
   'lvm remove': [{ line: 'lvm remove vg0/web1-root --yes', on: () => withGuest(false) }],

@@ -8,6 +8,12 @@ export const filesystem: RigSpecimens['filesystem'] = {
     act: { tool: 'mkfs.ext4', words: [root] },
     clear: removeVolume,
   },
+  label: {
+    setUp: makeFilled,
+    call: `tx.filesystem.label({ device: '${root}', label: 'new' })`,
+    act: { tool: 'e2label', words: [root, 'new'] },
+    clear: removeVolume,
+  },
   resize: {
     setUp: `${makeFilled} && resize2fs ${root} 32M`,
     call: `tx.filesystem.resize({ device: '${root}', size: 'max' })`,

@@ -1,6 +1,6 @@
 import type { SimulatedHost } from '../../../../src/testing/index.ts';
 import { emptyVolume, filledVolume, ownUuid } from '../stage.ts';
-import type { Specimens } from '../specimens.ts';
+import type { Specimen, Specimens } from '../specimens.ts';
 
 export const filesystem: Specimens['filesystem'] = {
   create: [
@@ -18,6 +18,15 @@ export const filesystem: Specimens['filesystem'] = {
         return (tx) => tx.filesystem.create({ device, type: 'swap' });
       },
     },
+    ...(['ext3', 'xfs', 'btrfs', 'vfat'] as const).map((type) => ({
+      title: type,
+      stage: (host: SimulatedHost): ReturnType<Specimen['stage']> => {
+        host.admin.lvcreate({ vg: 'vg0', name: 'web1-root', extents: 80 });
+        // Its number is drawn by chance otherwise, and no two runs could be compared.
+        const uuid = type === 'vfat' ? { uuid: 'ABCD-1234' } : {};
+        return (tx) => tx.filesystem.create({ device: '/dev/vg0/web1-root', type, label: 'WEB1', ...uuid });
+      },
+    })),
     {
       title: 'over another one',
       stage: (host) => {
@@ -26,6 +35,31 @@ export const filesystem: Specimens['filesystem'] = {
       },
       restored: (host) => host.admin.format('/dev/vg0/web1-root', undefined),
     },
+  ],
+  label: [
+    {
+      title: 'ext4',
+      stage: (host) => {
+        const device = labelled(host, 'ext4');
+        return (tx) => tx.filesystem.label({ device, label: 'NEW' });
+      },
+    },
+    ...(['vfat', 'swap'] as const).map((type) => ({
+      title: type,
+      stage: (host: SimulatedHost): ReturnType<Specimen['stage']> => {
+        const device = labelled(host, type);
+        return (tx) => tx.filesystem.label({ device, label: 'NEW' });
+      },
+    })),
+    ...(['xfs', 'btrfs'] as const).map((type) => ({
+      title: `${type}, mounted, none any more`,
+      stage: (host: SimulatedHost): ReturnType<Specimen['stage']> => {
+        const device = labelled(host, type);
+        host.admin.mkdir('/mnt/web1');
+        host.admin.mount(device, '/mnt/web1');
+        return (tx) => tx.filesystem.label({ device, label: null });
+      },
+    })),
   ],
   resize: [
     {
@@ -88,5 +122,14 @@ function sized(
   const device = '/dev/vg0/web1-root';
   const blocks = (of.mebibytes * mebibyte) / 4096;
   host.admin.format(device, { type: of.type, usage: 'filesystem', uuid: ownUuid, blocks });
+  return device;
+}
+
+function labelled(host: SimulatedHost, type: 'ext4' | 'xfs' | 'btrfs' | 'vfat' | 'swap'): string {
+  const device = emptyVolume(host, 'web1-root');
+  host.admin.format(device, {
+    ...{ type, usage: type === 'swap' ? 'other' : 'filesystem' },
+    ...{ uuid: type === 'vfat' ? 'ABCD-1234' : ownUuid, label: 'OLD' },
+  });
   return device;
 }

@@ -1,0 +1,158 @@
+import * as z from 'zod/mini';
+import { type Look, operation } from '../../atomic/operation.ts';
+import {
+  deviceNode,
+  holders,
+  identityOf,
+  keysOf,
+  locate,
+  probe,
+  recognise,
+} from '../../blockdevice/index.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { type Holder, RefusedError } from '../../errors.ts';
+import { relabelledByHand } from '../by-hand.ts';
+import { describe, refuseHeld } from '../checks.ts';
+import { type LabelAt, labelOf, relabel } from '../commands/label.ts';
+import { isWritable, mountsOf, readOnly, visible } from '../mounted.ts';
+import { theirs } from '../resizing.ts';
+import { checkLabel, makeable } from '../types.ts';
+
+const args = z.strictObject({
+  /** A device, a link to one, or `UUID=…`. */
+  device: z.string().check(z.minLength(1)),
+  /** null: none. */
+  label: z.nullable(
+    z
+      .string()
+      .check(
+        z.minLength(1),
+        z.regex(/^(?!-)\P{Cc}+$/u, 'a label without control characters, or - before it'),
+      ),
+  ),
+});
+
+const undo = z.strictObject({
+  device: z.string(),
+  /** Which device it was, whatever bears its path later. */
+  identity: z.string(),
+  key: z.string(),
+  /** Key of that whose destruction takes the filesystem along. */
+  container: z.string(),
+  type: z.enum(makeable),
+  uuid: z.string(),
+  from: z.nullable(z.string()),
+  to: z.nullable(z.string()),
+});
+
+export type LabelUndo = z.infer<typeof undo>;
+
+/**
+ * Gives a filesystem or swap area another label, or none: of ext2/3/4, xfs and btrfs also while it is mounted. The one that
+ * it has already is no change.
+ */
+export const label = operation({
+  kind: 'filesystem.label',
+  version: 1,
+  args,
+  undo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { device: path, label: to }, host }) => {
+    const device = path.startsWith('/') ? path : (await deviceNode(host, path)).path;
+    const { key, container, identity } = await identityOf(host, device);
+    const { at, uuid } = await labelled(host, device);
+    if (to !== null) checkLabel(at.type, to);
+    const from = await host.run(labelOf(at));
+    if (from !== to) await refuseUsed(host, at);
+    return { device, identity, key, container, type: at.type, uuid, from, to };
+  },
+  claims: async ({ undo: { device, uuid, from, to }, on }) => {
+    const { key, beneath } = await on(device);
+    if (from === to) return { needs: [key, ...beneath] };
+    return { changes: [`fs:${uuid}`, key], needs: beneath };
+  },
+  within: ({ undo: { container } }) => container,
+  // There is nothing to do for it, in its turn or later.
+  defers: ({ undo: { from, to } }) => from === to,
+  run: async ({ undo: of, host }) => {
+    const { look, at } = await find(host, of);
+    if (look.state !== 'gone' || at === undefined)
+      throw new RefusedError(
+        `${of.device} holds another filesystem, or it has another label by now; nothing was done`,
+        { remedy: 'find out who else works on it, then give the command again' },
+      );
+    await change(host, at, of.to);
+    return null;
+  },
+  value: ({ undo: { uuid, to } }) => ({ uuid, label: to }),
+  look: async ({ undo: of, host }) => (await find(host, of)).look,
+  revert: async ({ undo: of, host }) => {
+    const { look, at } = await find(host, of);
+    if (look.state === 'ours' && at !== undefined) await change(host, at, of.from);
+  },
+  sync: async ({ undo: of, host }) => {
+    const path = await locate(host, { path: of.device, identity: of.identity });
+    if (path !== undefined) await host.sync(path);
+  },
+  describe: ({ undo: of }) => relabelledByHand(of),
+});
+
+async function labelled(
+  host: ReadHost,
+  device: string,
+): Promise<{ readonly at: LabelAt; readonly uuid: string }> {
+  const found = await probe(host, device);
+  const type = makeable.find((each) => each === found?.type);
+  if (type === undefined || found?.uuid === undefined)
+    throw new RefusedError(`${device} holds ${describe(found)}: nothing whose label bofh knows`, {
+      remedy: `see what it is: blkid -p ${device}; lsblk ${device}`,
+    });
+  return { at: await placeOf(host, { device, type }), uuid: found.uuid };
+}
+
+async function placeOf(host: ReadHost, of: Pick<LabelAt, 'device' | 'type'>): Promise<LabelAt> {
+  return { ...of, path: (await visible(host, await mountsOf(host, of.device)))?.path };
+}
+
+async function change(host: ChangeHost, at: LabelAt, to: string | null): Promise<void> {
+  await refuseUsed(host, at);
+  await host.run(relabel(at, to));
+}
+
+// The kernel has the superblock of a mounted vfat, and the header of swap in use, in memory.
+async function hurt(
+  host: ReadHost,
+  { type, device }: Pick<LabelAt, 'type' | 'device'>,
+): Promise<readonly Holder[]> {
+  return type === 'vfat' || type === 'swap' ? holders(host, device) : theirs(host, device);
+}
+
+async function refuseUsed(host: ReadHost, at: LabelAt): Promise<void> {
+  await refuseHeld(host, at.device, await hurt(host, at));
+  const mounts = await mountsOf(host, at.device);
+  if (mounts.length > 0 && (await visible(host, mounts.filter(isWritable))) === undefined)
+    throw readOnly(at.device, mounts);
+}
+
+async function find(host: ReadHost, of: LabelUndo): Promise<{ readonly look: Look; readonly at?: LabelAt }> {
+  const device = await locate(host, { path: of.device, identity: of.identity });
+  if (device === undefined) return { look: { state: 'gone' } };
+  const found = await recognise(host, device);
+  if (found === undefined) {
+    // Also what gives nothing but I/O errors looks blank.
+    await probe(host, device);
+    return { look: { state: 'gone' } };
+  }
+  if (found.uuid !== of.uuid || found.type !== of.type)
+    return { look: { state: 'not-ours', found: `${device} holds ${describe(found)}` } };
+  const at = await placeOf(host, { device, type: of.type });
+  const now = await host.run(labelOf(at));
+  if (now === of.from && now !== of.to) return { at, look: { state: 'gone' } };
+  if (now !== of.to)
+    return { at, look: { state: 'not-ours', found: `${device} has the label ${JSON.stringify(now)}` } };
+  const { key } = await keysOf(host, device);
+  const moved = key === of.key ? {} : { movedTo: key };
+  return { at, look: { state: 'ours', holders: await hurt(host, at), ...moved } };
+}

@@ -1,0 +1,89 @@
+import { UsageError } from '../errors.ts';
+import { type Bytes, formatSize } from '../units.ts';
+import type { MkfsOptions } from './commands.ts';
+
+/** The types that bofh makes. */
+export const makeable = ['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'vfat', 'swap'] as const;
+
+export type Makeable = (typeof makeable)[number];
+
+interface TypeRules {
+  readonly smallest: Bytes;
+  readonly why: string;
+  /** In UTF-8. */
+  readonly labelBytes: number;
+  /** What a label must fit beside, and that in words. */
+  readonly label?: { readonly fits: RegExp; readonly words: string };
+  /** Options that it has. */
+  readonly options: readonly (keyof MkfsOptions)[];
+}
+
+const mebibyte = 1024 ** 2;
+const ext = { labelBytes: 16, options: ['blockSize', 'bytesPerInode', 'reservedPercent'] } as const;
+const noJournal = `below ${formatSize(2 * mebibyte)} it has no journal`;
+
+/**
+ * Limits of each, from what the tools do at them (e2fsprogs 1.47, xfsprogs 6.1, btrfs-progs 6.2, dosfstools 4.2, util-linux
+ * 2.38).
+ */
+export const rules: Readonly<Record<Makeable, TypeRules>> = {
+  ext2: { ...ext, smallest: 128 * 1024, why: 'its own tables need so much' },
+  ext3: { ...ext, smallest: 2 * mebibyte, why: noJournal },
+  ext4: { ...ext, smallest: 2 * mebibyte, why: noJournal },
+  xfs: {
+    smallest: 300 * mebibyte,
+    why: 'mkfs.xfs makes none that is smaller',
+    labelBytes: 12,
+    // Its programs take the label within a command of their own.
+    label: { fits: /^[\w.+@=][\w.+:@%=,/-]*$/, words: 'letters, digits and . + @ = _ : % , / - of ASCII' },
+    options: ['blockSize'],
+  },
+  btrfs: {
+    smallest: 114_294_784,
+    why: 'mkfs.btrfs makes none that is smaller',
+    // mkfs.btrfs takes 255, and keeps 254.
+    labelBytes: 254,
+    options: ['nodeSize', 'checksum'],
+  },
+  vfat: {
+    smallest: 64 * 1024,
+    why: 'mkfs.vfat makes none that is smaller',
+    labelBytes: 11,
+    // Small letters are not shown by every system, and "NO NAME" is what stands there without a label.
+    label: {
+      fits: /^(?!NO NAME$)(?! )[\x20-\x29\x2d\x30-\x39\x40-\x5a\x5e-\x60\x7b\x7d\x7e]+(?<! )$/,
+      words: 'capitals, digits and some signs of ASCII, not NO NAME',
+    },
+    options: ['fatBits'],
+  },
+  swap: { smallest: 40 * 1024, why: 'mkswap makes none that is smaller', labelBytes: 15, options: [] },
+};
+
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const volumeNumber = /^[0-9A-F]{4}-[0-9A-F]{4}$/;
+
+/** UsageError for a label that this type cannot have. */
+export function checkLabel(type: Makeable, label: string): void {
+  const { labelBytes, label: beside } = rules[type];
+  if (Buffer.byteLength(label) > labelBytes)
+    throw new UsageError(`the label "${label}" is too long: ${type} has room for ${labelBytes} bytes`);
+  if (beside?.fits.test(label) === false)
+    throw new UsageError(`the label "${label}" is none for ${type}: it takes ${beside.words}`);
+}
+
+/** UsageError for a uuid of another form than this type's. */
+export function checkUuid(type: Makeable, text: string): void {
+  const fits = type === 'vfat' ? volumeNumber : uuid;
+  if (fits.test(text)) return;
+  const form = type === 'vfat' ? 'eight hexadecimal digits, ABCD-1234' : 'a UUID in lower case';
+  throw new UsageError(`"${text}" is no uuid of ${type}: that is ${form}`);
+}
+
+/** UsageError for an option that this type does not have. */
+export function checkOptions(type: Makeable, options: MkfsOptions): void {
+  const known: readonly string[] = rules[type].options;
+  const foreign = Object.keys(options).find((name) => !known.includes(name));
+  if (foreign === undefined) return;
+  const has = known.length === 0 ? 'none' : known.join(', ');
+  throw new UsageError(`${type} has no option ${foreign}; it has ${has}`);
+}
