@@ -13,6 +13,11 @@ export async function info(device: string): Promise<driver.FilesystemInfo> {
   return driver.info(currentBofh().host, device);
 }
 
+/** Reads a filesystem that is not mounted through, and changes nothing; a large one takes hours. */
+export async function check(device: string): Promise<driver.FilesystemCheck> {
+  return driver.check(currentBofh().host, device);
+}
+
 /** Makes a filesystem or swap area on a device: a sequence of one. */
 export async function create(
   args: Parameters<Tx['filesystem']['create']>[0],

@@ -236,6 +236,16 @@ export const filesystemInfo = z.strictObject({
   mountedOn: z.readonly(z.array(text)),
 });
 
+/** `bofh filesystem check DEVICE` */
+export const filesystemCheck = z.strictObject({
+  device: text,
+  type: filesystemType,
+  uuid: z.nullable(text),
+  state: z.enum(['clean', 'errors']),
+  /** What the checker wrote. */
+  said: z.readonly(z.array(text)),
+});
+
 /** `bofh filesystem create DEVICE --type TYPE` */
 export const filesystemCreate = z.strictObject({
   device: text,
@@ -596,6 +606,7 @@ export type MountList = z.infer<typeof mountList>;
 export type MountAdd = z.infer<typeof mountAdd>;
 export type MountRemove = z.infer<typeof mountRemove>;
 export type FilesystemInfo = z.infer<typeof filesystemInfo>;
+export type FilesystemCheck = z.infer<typeof filesystemCheck>;
 export type FilesystemCreate = z.infer<typeof filesystemCreate>;
 export type FilesystemLabel = z.infer<typeof filesystemLabel>;
 export type FilesystemResize = z.infer<typeof filesystemResize>;

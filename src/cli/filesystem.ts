@@ -2,7 +2,7 @@ import * as filesystem from '../api/filesystem.ts';
 import { withBofh } from '../bofh.ts';
 import { formatSize, parseSize } from '../units.ts';
 import { give } from './answer.ts';
-import type { FilesystemInfo, FilesystemLabel, FilesystemResize } from './answers.ts';
+import type { FilesystemCheck, FilesystemInfo, FilesystemLabel, FilesystemResize } from './answers.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';
@@ -76,4 +76,19 @@ export async function label(runtime: Runtime, device: string, text: string | und
   const named = made.label === null ? 'no label' : `the label ${JSON.stringify(printable(made.label))}`;
   give(runtime, { data, lines: [`${printable(device)} has ${named} now`] });
   return 0;
+}
+
+/** `bofh filesystem check DEVICE`: exit 6 when it has errors. */
+export async function check(runtime: Runtime, device: string): Promise<number> {
+  const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
+  const { said, ...found } = await untilInterrupted(
+    runtime,
+    withBofh(bofh, () => filesystem.check(device)),
+  );
+  const data: FilesystemCheck = { ...found, said: [...said] };
+  const errors = data.state === 'errors';
+  const of = `the ${data.type} on ${printable(device)}`;
+  const lines = errors ? [...said.map(printable), `${of} has errors`] : [`${of} is clean`];
+  give(runtime, { data, lines });
+  return errors ? 6 : 0;
 }

@@ -57,6 +57,7 @@ export const tools = {
   xfs_db: { package: 'xfsprogs' },
   xfs_growfs: { package: 'xfsprogs' },
   xfs_io: { package: 'xfsprogs' },
+  xfs_repair: { package: 'xfsprogs' },
   xl: { package: 'xen-utils-common' },
 } as const satisfies Record<string, { readonly package: string }>;
 

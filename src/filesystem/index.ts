@@ -1,1 +1,2 @@
+export { check, type FilesystemCheck } from './check.ts';
 export { info, type FilesystemInfo } from './info.ts';

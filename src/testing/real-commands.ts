@@ -45,6 +45,7 @@ export async function prepareReal<T>(
     case 'resize2fs':
     case 'swaplabel':
     case 'xfs_db':
+    case 'xfs_repair':
       if (command.access !== 'read') await importAt(overlay, world, paths.at(0) ?? '');
       return command.access === 'read' ? askDevice(overlay, world, command) : undefined;
     case 'btrfs':

@@ -9,6 +9,13 @@ export function addFilesystem(filesystem: Command, verb: Verb): void {
   verb(info, 'reads', async (runtime, [device = '']) =>
     (await import('../filesystem.ts')).info(runtime, device),
   );
+  const check = filesystem
+    .command('check')
+    .description('read a filesystem that is not mounted through, and change nothing (exit 6: it has errors)')
+    .argument('<device>');
+  verb(check, 'reads', async (runtime, [device = '']) =>
+    (await import('../filesystem.ts')).check(runtime, device),
+  );
   const create = filesystem
     .command('create')
     .description('make a filesystem or swap area on a device; never over what is not named')

@@ -13,6 +13,7 @@ export const sizeTools: Readonly<Record<string, ToolModel>> = {
   resize2fs,
   xfs_db: xfsDb,
   xfs_growfs: xfsGrowfs,
+  xfs_repair: xfsRepair,
   btrfs,
   stat,
   od,
@@ -81,9 +82,10 @@ function dumpe2fs(call: ToolCall): ReturnType<ToolModel> {
 }
 
 function e2fsck(call: ToolCall): ReturnType<ToolModel> {
-  const { flags, words } = readOptions(call, { flags: ['-f', '-p'] });
+  const { flags, words } = readOptions(call, { flags: ['-f', '-p', '-n'] });
   const [path = '', ...more] = words;
-  if (flags.size !== 2 || more.length > 0) throw unmodelled(call, 'it answers `e2fsck -f -p DEVICE`');
+  if (flags.size !== 2 || !flags.has('-f') || more.length > 0)
+    throw unmodelled(call, 'it answers `e2fsck -f -p DEVICE`, and with -n');
   const held = heldBy(call.world, path, ext);
   if (held === undefined)
     return failed(
@@ -92,6 +94,7 @@ function e2fsck(call: ToolCall): ReturnType<ToolModel> {
     );
   if (held.mounts.length > 0)
     return failed(8, 'e2fsck: Cannot continue, aborting.\n\n', `${path} is mounted.\n`);
+  if (flags.has('-n')) return checkedExt(call.world, path, held);
   if (held.superblock.errors === true)
     return failed(
       4,
@@ -102,6 +105,19 @@ function e2fsck(call: ToolCall): ReturnType<ToolModel> {
   if (content !== undefined) call.world.live.set(held.storage, { ...content, needsRecovery: false });
   return ok(
     `${path}: 11/16384 files (0.0% non-contiguous), ${usedOf(call.world, held)}/${held.blocks} blocks\n`,
+  );
+}
+
+/** `e2fsck -f -n`: a journal that is not played back it passes over. */
+function checkedExt(world: World, path: string, { storage, superblock }: Held): ReturnType<ToolModel> {
+  const unplayed = 'Warning: skipping journal recovery because doing a read-only filesystem check.\n';
+  const head = world.live.get(storage)?.needsRecovery === true ? unplayed : '';
+  const said = `${head}Pass 1: Checking inodes, blocks, and sizes\n`;
+  if (superblock.errors !== true) return ok(said, e2banner('e2fsck'));
+  return failed(
+    4,
+    e2banner('e2fsck'),
+    `${said}${path}: ********** WARNING: Filesystem still has errors **********\n`,
   );
 }
 
@@ -157,6 +173,17 @@ function xfsDb(call: ToolCall): ReturnType<ToolModel> {
   const { blockSize, blocks } = held;
   const free = blocks - usedOf(world, held);
   return ok(`blocksize = ${blockSize}\ndblocks = ${blocks}\nagblocks = ${groupBlocks}\nfdblocks = ${free}\n`);
+}
+
+function xfsRepair(call: ToolCall): ReturnType<ToolModel> {
+  const { flags, words } = readOptions(call, { flags: ['-n'] });
+  const [path = '', ...more] = words;
+  if (!flags.has('-n') || more.length > 0) throw unmodelled(call, 'it answers `xfs_repair -n DEVICE`');
+  const held = heldBy(call.world, path, /^xfs$/);
+  if (held === undefined)
+    return failed(1, `${path}: No such file or directory\n\nfatal error -- couldn't initialize XFS library`);
+  const said = 'Phase 1 - find and verify superblock...\n';
+  return held.superblock.errors === true ? failed(1, said) : ok('', said);
 }
 
 function xfsGrowfs(call: ToolCall): ReturnType<ToolModel> {

@@ -64,6 +64,7 @@ describe('reads and changes', () => {
     ['mount list --all', false],
     ['mount add /dev/vg0/a /mnt -o nodev --read-only', true],
     ['mount remove /mnt', true],
+    ['filesystem check /dev/vg0/a', false],
     ['filesystem info /dev/vg0/a', false],
     ['filesystem create /dev/vg0/a --type xfs --label a', true],
     ['filesystem label /dev/vg0/a', true],

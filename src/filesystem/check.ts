@@ -1,0 +1,43 @@
+import { deviceNode, holders, probe } from '../blockdevice/index.ts';
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError } from '../errors.ts';
+import { describe, refuseHeld } from './checks.ts';
+import { type Checkable, checkOf } from './commands/check.ts';
+
+/** What a check that changes nothing has found. */
+export interface FilesystemCheck {
+  /** Its device node. */
+  readonly device: string;
+  readonly type: Checkable;
+  readonly uuid: string | null;
+  readonly state: 'clean' | 'errors';
+  /** What the checker wrote, line by line. */
+  readonly said: readonly string[];
+}
+
+const checkable = ['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'vfat'] as const;
+
+/**
+ * Reads a filesystem through and changes nothing. RefusedError when it is mounted or in use, or when its journal holds what
+ * such a check cannot see: an answer could be wrong then.
+ */
+export async function check(host: ReadHost, device: string): Promise<FilesystemCheck> {
+  const { path } = await deviceNode(host, device);
+  const found = await probe(host, path);
+  const type = checkable.find((each) => each === found?.type);
+  if (type === undefined)
+    throw new RefusedError(`${device} holds ${describe(found)}: nothing that bofh can check`, {
+      remedy: `see what it is: blkid -p ${device}; lsblk ${device}`,
+    });
+  await refuseHeld(host, path, await holders(host, path));
+  const { state, said } = await host.run(checkOf(type, path));
+  if (state === 'unplayed')
+    throw new RefusedError(`${device}: its journal holds changes, which a check that only reads cannot see`, {
+      remedy: `mount it and unmount it again, which writes them, and repeat`,
+    });
+  if (state === 'not checked')
+    throw new RefusedError(`${device} was not checked: ${said.at(-1) ?? ''}`, {
+      remedy: `see who uses it: lsblk ${device}`,
+    });
+  return { device: path, type, uuid: found?.uuid ?? null, state, said };
+}

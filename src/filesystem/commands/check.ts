@@ -1,0 +1,70 @@
+import { classifyDevice } from '../../blockdevice/index.ts';
+import type { ReadCommand, Tool } from '../../command/index.ts';
+
+/** What a check has found. */
+interface Checked {
+  /** `unplayed`: its journal holds changes, and it may be wrong in either direction. `not checked`: something else failed. */
+  readonly state: 'clean' | 'errors' | 'unplayed' | 'not checked';
+  /** What the checker wrote, line by line. */
+  readonly said: readonly string[];
+}
+
+/** The types that can be checked. */
+export type Checkable = 'ext2' | 'ext3' | 'ext4' | 'xfs' | 'btrfs' | 'vfat';
+
+interface Checker {
+  readonly tool: Tool;
+  readonly words: readonly string[];
+  /** The exit code of one that has errors. 4 of e2fsck, with 8 where it could not read on; 1 of the others. */
+  readonly errors: readonly number[];
+  /** Words of an answer with such a code that is no finding: it has not checked at all. */
+  readonly failed: RegExp;
+  /** It did not look at what stands in the journal, and so may be wrong in either direction. */
+  readonly unplayed: RegExp;
+}
+
+const never = /(?!)/;
+const e2fsck: Checker = {
+  tool: 'e2fsck',
+  words: ['-f', '-n'],
+  errors: [4, 12],
+  failed: never,
+  unplayed: /skipping journal recovery/,
+};
+
+const checkers: Readonly<Record<Checkable, Checker>> = {
+  ext2: e2fsck,
+  ext3: e2fsck,
+  ext4: e2fsck,
+  xfs: {
+    ...{ tool: 'xfs_repair', words: ['-n'], errors: [1] },
+    failed: /fatal error|contains a mounted/,
+    unplayed: /valuable metadata changes in a log/,
+  },
+  btrfs: {
+    ...{ tool: 'btrfs', words: ['check', '--readonly'], errors: [1] },
+    failed: /is currently mounted|cannot open|No valid Btrfs/,
+    unplayed: never,
+  },
+  vfat: { tool: 'fsck.vfat', words: ['-n', '-v'], errors: [1], failed: never, unplayed: never },
+};
+
+/** Reads a filesystem that is not mounted through, and changes nothing. A large one takes hours. */
+export function checkOf(type: Checkable, device: string): ReadCommand<Checked> {
+  const { tool, words, errors, failed, unplayed } = checkers[type];
+  return {
+    tool,
+    argv: [...words, device],
+    access: 'read',
+    accepts: [0, ...errors],
+    timeoutMs: 24 * 3_600_000,
+    parse: (answer) => {
+      const text = `${answer.stdout}\n${answer.stderr}`;
+      const said = text.split('\n').filter((line) => line.trim() !== '');
+      if (answer.exitCode !== 0 && failed.test(text)) return { state: 'not checked', said };
+      if (unplayed.test(text)) return { state: 'unplayed', said };
+      return { state: answer.exitCode === 0 ? 'clean' : 'errors', said };
+    },
+    classify: classifyDevice,
+  };
+}

@@ -1,0 +1,83 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import * as answers from '../../../src/cli/answers.ts';
+import { check as checkVerb } from '../../../src/cli/filesystem.ts';
+import { RefusedError } from '../../../src/errors.ts';
+import { checkOf } from '../../../src/filesystem/commands/check.ts';
+import { check } from '../../../src/filesystem/index.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { recorded } from '../blockdevice/fixtures.ts';
+import { testRuntime } from '../cli/support/runtime.ts';
+
+const device = '/dev/vg0/web1';
+
+describe('the commands', () => {
+  test.each([
+    ['e2fsck/checked@1.47.0', 'ext4', 'clean'],
+    ['e2fsck/checked-errors@1.47.0', 'ext4', 'errors'],
+    ['e2fsck/checked-dirty@1.47.0', 'ext4', 'unplayed'],
+    ['xfs_repair/clean@6.1.0', 'xfs', 'clean'],
+    ['xfs_repair/errors@6.1.0', 'xfs', 'errors'],
+    ['xfs_repair/dirty@6.1.0', 'xfs', 'unplayed'],
+    ['xfs_repair/mounted@6.1.0', 'xfs', 'not checked'],
+    ['xfs_repair/missing@6.1.0', 'xfs', 'not checked'],
+    ['btrfs/check@6.2', 'btrfs', 'clean'],
+    ['btrfs/check-errors@6.2', 'btrfs', 'errors'],
+    ['btrfs/check-mounted@6.2', 'btrfs', 'not checked'],
+    ['fsck.vfat/clean@4.2', 'vfat', 'clean'],
+    ['fsck.vfat/errors@4.2', 'vfat', 'errors'],
+  ] as const)('%s of %s: %s', (name, type, state) => {
+    const answer = recorded(name);
+    const { argv, access, accepts = [], parse } = checkOf(type, '/dev/x');
+    expect(argv.slice(0, -1)).toEqual(answer.argv.slice(1, -1));
+    expect(access).toBe('read');
+    expect(accepts).toContain(answer.exitCode);
+    expect(parse(answer).state).toBe(state);
+  });
+});
+
+describe('filesystem.check', () => {
+  let host: SimulatedHost;
+  beforeEach(() => {
+    host = simulatedHost();
+    host.admin.lvcreate({ vg: 'vg0', name: 'web1', extents: 16 });
+  });
+  const make = (type: string, more: object = {}): void =>
+    host.admin.format(device, { type, usage: 'filesystem', uuid: 'f0', ...more });
+
+  test.each(['ext4', 'xfs', 'vfat'] as const)(
+    'of %s tells that it is clean, and changes nothing',
+    async (type) => {
+      make(type);
+      const before = host.snapshot();
+      expect(await check(host, device)).toMatchObject({ type, uuid: 'f0', state: 'clean' });
+      expect(host.snapshot()).toBe(before);
+    },
+  );
+
+  test.each(['ext4', 'xfs'] as const)('of %s tells of errors: the verb exits 6', async (type) => {
+    make(type, { errors: true });
+    const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { json: true });
+
+    expect(await checkVerb(runtime, device)).toBe(6);
+
+    expect(answers.filesystemCheck.parse(JSON.parse(stdout()))).toMatchObject({ type, state: 'errors' });
+  });
+
+  test('is refused while it is mounted, and the mount is named', async () => {
+    make('ext4');
+    host.admin.mount(device, '/mnt');
+    await expect(check(host, device)).rejects.toThrow(/mounted on \/mnt/);
+  });
+
+  test('is refused where the journal was not played back', async () => {
+    make('ext4');
+    host.admin.mount(device, '/mnt');
+    const after = host.powerCut({ keep: 'all' });
+    await expect(check(after, device)).rejects.toThrow(/its journal holds changes/);
+  });
+
+  test('is refused of what is no filesystem', async () => {
+    make('swap');
+    await expect(check(host, device)).rejects.toBeInstanceOf(RefusedError);
+  });
+});
