@@ -1,7 +1,10 @@
 import { type Answer, type Command, nothing, type ReadCommand } from '../command/index.ts';
 import { ParseError, type Reason } from '../errors.ts';
 
-/** `btrfs inspect-internal rootid`: the id of the subvolume that a file or directory is in. A number and nothing else. */
+/**
+ * `btrfs inspect-internal rootid`: the id of the subvolume that a directory is in. A number and nothing else. A file is opened for
+ * writing, and so refused in a read-only one (6.2).
+ */
 export function rootId(path: string): ReadCommand<number> {
   return {
     tool: 'btrfs',

@@ -71,7 +71,10 @@ export const btrfsScenarios: readonly Scenario[] = [
         ['taken'],
       );
       assert.deepEqual(await change.readDir(taken), ['file', 'inner']);
-      assert.equal(await change.run(rootId(`${taken}/file`)), made.id);
+      assert.equal(await change.run(rootId(taken)), made.id);
+      assert.equal(await change.run(rootId(`${source}/file`)), of.id);
+      // It opens a file for writing.
+      await fails(change.run(rootId(`${taken}/file`)), 'denied');
       const rows = await change.run(subvolumeList(btrfs, 'with cgen'));
       assert.ok(rows.some(({ path }) => path === '<FS_TREE>/source/inner'));
       await fails(change.run(subvolumeDelete({ root: btrfs, id: of.id })), 'busy');

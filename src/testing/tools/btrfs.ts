@@ -255,11 +255,14 @@ function setProperty(call: ToolCall, [path = '', name, value]: readonly string[]
 }
 
 function rootid({ world }: ToolCall, [path = '']: readonly string[]): ReturnType<ToolModel> {
-  if (!resolve(world, path, 'follow').found)
-    return error(`cannot access '${path}': No such file or directory`);
+  const there = resolve(world, path, 'follow');
+  if (!there.found) return error(`cannot access '${path}': No such file or directory`);
   const at = onBtrfs(world, path);
   if (at === undefined) return error(`not a btrfs filesystem: ${path}`);
-  return ok(`${around(at).id}\n`);
+  const { id, mode } = around(at);
+  if (there.inode.kind === 'file' && mode === 'ro')
+    return error(`cannot access '${path}': Read-only file system`);
+  return ok(`${id}\n`);
 }
 
 function sync({ world }: ToolCall, [path = '']: readonly string[]): ReturnType<ToolModel> {
