@@ -69,11 +69,14 @@ function activateAtBoot(world: World): void {
       }
 }
 
-/** What /etc/fstab names by its UUID, as systemd does it. */
+/** What /etc/fstab names by its UUID, as systemd does it: but for `noauto`. */
 function mountAtBoot(world: World): void {
   const fstab = resolve(world, '/etc/fstab', 'follow');
   const text = fstab.found ? new TextDecoder().decode(fstab.inode.content) : '';
-  for (const [, uuid, path = '', type = ''] of text.matchAll(/^UUID=(\S+) (\S+) (\S+) /gm)) {
+  for (const [, uuid, path = '', type = '', options = ''] of text.matchAll(
+    /^UUID=(\S+) (\S+) (\S+) (\S+)/gm,
+  )) {
+    if (options.split(',').includes('noauto')) continue;
     const device = devices(world).find(({ storage }) => world.live.get(storage)?.superblock?.uuid === uuid);
     if (device === undefined) continue;
     const { number, storage, name } = device;

@@ -55,7 +55,7 @@ export const mount: Specimens['mount'] = {
             source: `UUID=${ownUuid}`,
             target: '/mnt/web1',
             type: 'ext4',
-            options: ['nodev'],
+            options: ['nodev', 'noauto'],
           });
       },
     },
@@ -63,7 +63,7 @@ export const mount: Specimens['mount'] = {
   removeFstab: [
     {
       stage: (host) => {
-        fstab(host, `UUID=${ownUuid} /mnt/web1 ext4 defaults 0 2\n`);
+        fstab(host, `UUID=${ownUuid} /mnt/web1 ext4 noauto 0 2\n`);
         return (tx) => tx.mount.removeFstab({ of: '/mnt/web1' });
       },
     },
@@ -72,12 +72,12 @@ export const mount: Specimens['mount'] = {
     {
       title: 'through a symbolic link',
       stage: (host) => {
-        fstab(host, `UUID=${ownUuid} /mnt/web1 ext4 defaults 0 2\n`);
+        fstab(host, `UUID=${ownUuid} /mnt/web1 ext4 noauto 0 2\n`);
         host.admin.writeFile('/srv/etc/fstab', host.admin.readFile('/etc/fstab'), 0o640);
         host.admin.removeFile('/etc/fstab');
         host.admin.symlink('/etc/fstab', '../srv/etc/fstab');
         return (tx) =>
-          tx.mount.changeFstab({ of: '/mnt/web1', to: { options: ['noatime', 'nofail'], pass: 0 } });
+          tx.mount.changeFstab({ of: '/mnt/web1', to: { options: ['noatime', 'noauto'], pass: 0 } });
       },
     },
   ],
@@ -116,7 +116,10 @@ export const mount: Specimens['mount'] = {
   ],
 };
 
-/** A table with lines of others, and a filesystem with a place for one of ours. */
+/**
+ * A table with lines of others, and a filesystem with a place for one of ours: `noauto`, or a boot in between would mount it,
+ * and the undo, which takes the line back, rightly leaves that mount.
+ */
 function fstab(host: SimulatedHost, line = ''): void {
   filledVolume(host, 'web1-root', ownUuid);
   host.admin.mkdir('/mnt/web1');
