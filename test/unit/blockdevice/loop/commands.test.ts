@@ -41,7 +41,7 @@ describe('attachedLoops', () => {
 
     expect(found.find(({ number }) => number === 62)).toEqual({
       ...{ device: '/dev/loop62', number: 62, file: '/srv/blk/web 2.img', filesystem: '254:0' },
-      ...{ inode: expect.stringMatching(/^\d+$/), offset: 1048576, limit: 4194304 },
+      ...{ inode: expect.stringMatching(/^\d+$/) as unknown, offset: 1048576, limit: 4194304 },
       ...{ mode: 'ro', partitions: 'scanned', sectorSize: 4096, direct: false, autoclear: false },
     });
     expect(found.find(({ number }) => number === 63)).toMatchObject({
@@ -65,10 +65,10 @@ describe('attachedLoops', () => {
     expect(() => listed('')).toThrow();
   });
 
-  const [row = {}] = JSON.parse(recorded('losetup/list-many@2.38.1').stdout).loopdevices as readonly Record<
-    string,
-    unknown
-  >[];
+  const { loopdevices } = JSON.parse(recorded('losetup/list-many@2.38.1').stdout) as {
+    readonly loopdevices: readonly Record<string, unknown>[];
+  };
+  const [row = {}] = loopdevices;
   test.each(Object.keys(row))('refuses a row whose "%s" is missing or of another sort', (key) => {
     const { [key]: _, ...rest } = row;
 
