@@ -104,6 +104,13 @@ export async function loopOver(
   return loopShowing(currentBofh().host, of);
 }
 
+/** Makes a new file of a size, to make a block device of: a sequence of one. */
+export async function createImage(
+  args: Parameters<Tx['block']['createImage']>[0],
+): ReturnType<Tx['block']['createImage']> {
+  return single('block.createImage', (tx) => tx.block.createImage(args));
+}
+
 /** Makes a block device of a file, until it is detached or the host boots: a sequence of one. */
 export async function attachLoop(
   args: Parameters<Tx['block']['attachLoop']>[0],

@@ -1,2 +1,3 @@
+export { createImage } from './image/create.ts';
 export { attachLoop } from './loop/attach.ts';
 export { detachLoop } from './loop/detach.ts';

@@ -138,6 +138,13 @@ export const blockResize = z.strictObject({
   ),
 });
 
+/** `bofh block image create FILE SIZE`; the size in bytes. */
+export const blockImageCreate = z.strictObject({
+  file: text,
+  size: count,
+  room: z.enum(['sparse', 'allocated']),
+});
+
 /** `bofh block loop list`; sizes in bytes. */
 export const blockLoopList = z.array(
   z.strictObject({
@@ -589,6 +596,7 @@ export type Doctor = z.infer<typeof doctor>;
 export type DoctorSettings = z.infer<typeof doctorSettings>;
 export type RecoveredList = z.infer<typeof recovered>;
 export type BlockResize = z.infer<typeof blockResize>;
+export type BlockImageCreate = z.infer<typeof blockImageCreate>;
 export type BlockLoopList = z.infer<typeof blockLoopList>;
 export type BlockLoopAttach = z.infer<typeof blockLoopAttach>;
 export type BlockLoopDetach = z.infer<typeof blockLoopDetach>;

@@ -28,6 +28,8 @@ export function readFile(world: World, path: string): Uint8Array {
   const { inode } = reached(world, 'read', path);
   if (inode.kind === 'directory') throw fileError('EISDIR', 'read', path);
   if (inode.kind !== 'file') throw fileError('EINVAL', 'read', path);
+  if ((inode.length ?? 0) > (inode.content?.length ?? 0))
+    throw new TypeError(`${path} has a hole: the simulated host does not read it`);
   if (inode.content === undefined) throw new TypeError(`the content of ${path} was not fetched`);
   return inode.content.slice();
 }
@@ -139,12 +141,15 @@ export function syncInode(world: World, storage: string, ino: number): void {
 
 function hollow(inode: Inode): Inode {
   if (inode.kind === 'directory') return { ...inode, entries: new Map() };
-  return inode.content === undefined ? inode : { ...inode, content: new Uint8Array() };
+  if (inode.content === undefined) return inode;
+  const { length: _, ...rest } = inode;
+  return { ...rest, content: new Uint8Array() };
 }
 
 function statOf(world: World, { tree, ino, inode, storage }: Found): FileStat {
   if (inode.real !== undefined) return inode.real;
-  const size = inode.content?.length ?? inode.target?.length ?? (inode.kind === 'directory' ? 4096 : 0);
+  const size =
+    inode.length ?? inode.content?.length ?? inode.target?.length ?? (inode.kind === 'directory' ? 4096 : 0);
   return {
     kind: inode.kind,
     inode: String(ino),

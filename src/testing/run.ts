@@ -10,6 +10,7 @@ import { blockTools } from './tools/block.ts';
 import { btrfsTools } from './tools/btrfs.ts';
 import { cryptTools } from './tools/crypt.ts';
 import { fillTools } from './tools/fill.ts';
+import { imageTools } from './tools/image.ts';
 import { loopTools } from './tools/loop.ts';
 import { labelTools } from './tools/labels.ts';
 import { lvmChanges } from './tools/lvm-change.ts';
@@ -28,6 +29,7 @@ const models: Readonly<Record<string, ToolModel>> = {
   ...blockTools,
   ...cryptTools,
   ...fillTools,
+  ...imageTools,
   ...loopTools,
   ...lvmChanges,
   ...lvmReports,

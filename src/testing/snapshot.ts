@@ -105,7 +105,7 @@ function describe(tree: Tree, ino: number, rewrite: Rewrite): string {
   if (inode.kind === 'directory') return `directory ${mode}`;
   const content = rewrite(inode.content ?? new Uint8Array());
   const hash = createHash('sha256').update(content).digest('hex').slice(0, 16);
-  return `${inode.kind} ${mode} links=${linksOf(tree, ino)} ${content.length} ${hash}`;
+  return `${inode.kind} ${mode} links=${linksOf(tree, ino)} ${inode.length ?? content.length} ${hash}`;
 }
 
 /** What was in an encrypted device whose header is gone, or where nothing was written yet. */

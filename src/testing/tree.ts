@@ -8,6 +8,8 @@ export interface Inode {
   readonly gid: number;
   /** Of a file. */
   readonly content?: Uint8Array;
+  /** Of a file that is longer than what was written to it: with a hole, or with room that nobody has used. */
+  readonly length?: number;
   /** Of a symbolic link. */
   readonly target?: string;
   /** Of a directory. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { blkidProbe, wipeSignatures } from '../../src/blockdevice/commands.ts';
+import { fallocate, truncate } from '../../src/blockdevice/image/commands.ts';
 import { attach, detach } from '../../src/blockdevice/loop/commands.ts';
 import { diskSequence, loopNumbered } from '../../src/blockdevice/loop/reads.ts';
 import type { Attachment } from '../../src/blockdevice/loop/schema.ts';
@@ -113,6 +114,22 @@ export const loopScenarios: readonly Scenario[] = [
           for (const path of [file, other]) await change.removeFile(path);
         },
       );
+    },
+  },
+  {
+    name: 'truncate and fallocate give a new file its size',
+    needs: [],
+    run: async ({ host, change, directory }) => {
+      const file = `${directory}/image`;
+      for (const grow of [truncate, fallocate]) {
+        await change.writeNew(file, '', { mode: 0o600 });
+        await change.run(grow(file, 1024 ** 2));
+        assert.equal((await host.stat(file))?.size, 1024 ** 2);
+        await change.removeFile(file);
+      }
+      // It says nothing of it: the size is looked at afterwards.
+      await change.run(truncate(`${directory}/none`, 4096));
+      assert.equal(await host.stat(`${directory}/none`), undefined);
     },
   },
   {

@@ -1,14 +1,14 @@
-import { closeSync, openSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { AnyOperation, Steps } from '../../src/atomic/index.ts';
 import { loopDevices } from '../../src/blockdevice/index.ts';
-import { attachLoop, detachLoop } from '../../src/blockdevice/operations.ts';
+import { attachLoop, createImage, detachLoop } from '../../src/blockdevice/operations.ts';
 import { RefusedError, RolledBackError, StuckError } from '../../src/errors.ts';
 import { localHost } from '../../src/host/local.ts';
 import { sequence, sh, storage, testEngine } from './sequence.ts';
 
 const host = localHost();
-const codes = [attachLoop, detachLoop] as readonly unknown[] as readonly AnyOperation[];
+const codes = [createImage, attachLoop, detachLoop] as readonly unknown[] as readonly AnyOperation[];
 let disk: ReturnType<typeof storage>;
 let file = '';
 let sequences = 0;
@@ -78,6 +78,36 @@ describe('attachLoop', () => {
     expect(left).toMatchObject([{ autoclear: true }]);
     expect(await mine()).toEqual([]);
   }, 30_000);
+});
+
+describe('createImage', () => {
+  test.each(['sparse', 'allocated'] as const)(
+    'makes a %s image, whose device is undone with it',
+    async (room) => {
+      const image = disk.path(`made ${room}.img`);
+      let between: unknown;
+      const error = await failed(async (tx) => {
+        await tx.step(createImage, { file: image, size: '8m', room });
+        await tx.step(attachLoop, { file: image });
+        const { size, blocks, nlink } = statSync(image);
+        between = { size, isSparse: blocks * 512 < size, nlink };
+      });
+
+      expect(error).toBeInstanceOf(RolledBackError);
+      expect(between).toEqual({ size: 8 * 1024 ** 2, isSparse: room === 'sparse', nlink: 2 });
+      expect(
+        readdirSync(disk.dir).filter((name) => name.includes('made') || name.startsWith('.bofh')),
+      ).toEqual([]);
+    },
+  );
+
+  test('stays after the commit under its own name alone', async () => {
+    const image = disk.path('kept.img');
+    await run((tx) => tx.step(createImage, { file: image, size: '1m' }));
+
+    expect(statSync(image)).toMatchObject({ size: 1024 ** 2, nlink: 1 });
+    expect(readdirSync(disk.dir).filter((name) => name.startsWith('.bofh'))).toEqual([]);
+  });
 });
 
 describe('detachLoop', () => {

@@ -24,6 +24,17 @@ export function addBlock(block: Command, verb: Verb): void {
   verb(resize, 'changes', async (runtime, args, options) =>
     (await import('../block-resize.ts')).resize(runtime, args, options),
   );
+  const image = block
+    .command('image')
+    .description('files that are to be block devices')
+    .command('create')
+    .description('make a file of a size; it takes room as it is written to')
+    .argument('<file>')
+    .argument('<size>')
+    .option('--allocate', 'it takes all of its room at once');
+  verb(image, 'changes', async (runtime, [file = '', size = ''], options) =>
+    (await import('../block-image.ts')).create(runtime, { file, size }, options),
+  );
   addLoop(block.command('loop').description('block devices that are files'), verb);
 }
 

@@ -241,6 +241,10 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     },
   ],
   'block resize': [{ line: 'block resize /dev/vdd max', on: async () => halfFilled() }],
+  'block image create': [
+    { line: 'block image create /srv/web1.img 20g', on: async () => hostWithSource() },
+    { line: 'block image create /srv/web1.img 2m --allocate', on: async () => hostWithSource() },
+  ],
   'block loop attach': [
     {
       line: 'block loop attach /srv/web1.img --read-only --offset 512 --size 1k',

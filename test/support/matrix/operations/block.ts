@@ -6,6 +6,12 @@ const makeImage = `truncate -s 8M ${image}`;
 const attached = `${makeImage} && losetup /dev/loop5 ${image}`;
 
 export const block: RigSpecimens['block'] = {
+  createImage: {
+    setUp: 'true',
+    call: `tx.block.createImage({ file: '${image}', size: '8m' })`,
+    act: { tool: 'truncate', words: ['--size=8388608'] },
+    clear: `rm -f ${image}`,
+  },
   attachLoop: {
     setUp: makeImage,
     call: `tx.block.attachLoop({ file: '${image}' })`,

@@ -10,6 +10,14 @@ function image(host: SimulatedHost): string {
 }
 
 export const block: Specimens['block'] = {
+  createImage: [
+    { stage: () => (tx) => tx.block.createImage({ file: '/srv/web1.img', size: '64k' }) },
+    {
+      title: 'with its room',
+      stage: () => (tx) =>
+        tx.block.createImage({ file: '/srv/web1.img', size: '64k', room: 'allocated', mode: 0o640 }),
+    },
+  ],
   attachLoop: [
     {
       stage: (host) => {

@@ -1,0 +1,155 @@
+import { posix } from 'node:path';
+import * as z from 'zod/mini';
+import { type Look, operation } from '../../atomic/operation.ts';
+import type { FileStat, ReadHost } from '../../command/index.ts';
+import { CommandError, type Holder, RefusedError } from '../../errors.ts';
+import { formatSize, parseSize } from '../../units.ts';
+import { fileHolders, inWords, remedyFor } from '../holders/index.ts';
+import { loopDevices } from '../loop/reads.ts';
+import { absolutePath } from '../path.ts';
+import { fallocate, truncate } from './commands.ts';
+
+const args = z.strictObject({
+  file: absolutePath,
+  size: z.union([z.string(), z.number()]),
+  /** `sparse` unless said otherwise: it takes room as it is written to. `allocated`: all of it at once. */
+  room: z.exactOptional(z.enum(['sparse', 'allocated'])),
+  /** Permission bits; 0600 unless said otherwise. */
+  mode: z.exactOptional(z.int().check(z.minimum(0), z.maximum(0o7777))),
+});
+
+const undo = z.strictObject({
+  file: absolutePath,
+  /** A second name of the new file, until the commit: the mark. */
+  private: absolutePath,
+  size: z.int().check(z.positive()),
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * `tx.block.createImage`: a new file of a size, to make a block device of. It appears at its full size or not at all, and
+ * never in the place of another one.
+ *
+ * As with `tx.file.create` the mark is a private second name, which stays until the commit; but what is in it by then was
+ * written by later steps, and goes with it. So what stands at the path is ours while it is the inode of the private name.
+ */
+export const createImage = operation({
+  kind: 'block.image.create',
+  version: 1,
+  args,
+  undo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { file, size }, mark, host }) => {
+    const own = posix.join(posix.dirname(file), `.bofh-${mark}`);
+    await refuseWithoutParent(host, file);
+    for (const path of [file, own]) if ((await host.stat(path)) !== undefined) throw taken(path);
+    return { file, private: own, size: parseSize(size) };
+  },
+  claims: ({ undo: { file } }) => ({ makes: [`file:${file}`] }),
+  contains: ({ undo: { file } }) => `file:${file}`,
+  run: async ({ args: { room, mode }, undo: wanted, host }) => {
+    await host.writeNew(wanted.private, '', { mode: mode ?? 0o600 });
+    const grow = room === 'allocated' ? fallocate : truncate;
+    await host.run(grow(wanted.private, wanted.size));
+    const made = await host.stat(wanted.private);
+    if (made?.size !== wanted.size)
+      throw new RefusedError(`${wanted.file} would have ${made?.size ?? 0} bytes, not ${wanted.size}`, {
+        remedy: 'look at the log of the kernel (dmesg), then give the command again',
+      });
+    await host.sync(wanted.private);
+    try {
+      await host.link(wanted.private, wanted.file);
+    } catch (error) {
+      if (!(error instanceof CommandError && error.reason === 'exists')) throw error;
+      throw taken(wanted.file, error);
+    }
+    await host.sync(posix.dirname(wanted.file));
+    return null;
+  },
+  value: ({ undo: { file, size } }) => ({ file, size }),
+  look: ({ undo: made, host }) => look(host, made),
+  revert: async ({ undo: made, host }) => {
+    const own = await host.stat(made.private);
+    if (own?.kind !== 'file') return;
+    await refuseUsed(made, await holdersOf(host, made.private, own));
+    if (isSame(own, await host.stat(made.file))) {
+      await host.removeFile(made.file);
+      await host.sync(posix.dirname(made.file));
+    }
+    await host.removeFile(made.private);
+  },
+  sync: async ({ undo: made, host }) => {
+    if ((await host.stat(made.private))?.kind === 'file') await host.sync(made.private);
+    const directory = posix.dirname(made.file);
+    if ((await host.stat(directory))?.kind === 'directory') await host.sync(directory);
+  },
+  afterCommit: async ({ undo: made, host }) => {
+    if ((await host.stat(made.private))?.kind === 'file') await host.removeFile(made.private);
+  },
+  describe: ({ undo: made, way }) => ({
+    what: `the image ${made.file} of ${formatSize(made.size)}, whose second name is ${made.private}`,
+    look: [
+      ['ls', '-li', made.file, made.private],
+      ['losetup', '--list', '--associated', made.private],
+    ],
+    // Before the commit both names of our inode go, and no other file that has the name by now.
+    clear: [
+      way === 'back'
+        ? ['find', posix.dirname(made.file), '-maxdepth', '1', '-samefile', made.private, '-delete']
+        : ['rm', made.private],
+    ],
+  }),
+});
+
+async function look(host: ReadHost, made: Undo): Promise<Look> {
+  const own = await host.stat(made.private);
+  if (own === undefined) return { state: 'gone' };
+  if (own.kind !== 'file') return { state: 'not-ours', found: `${made.private} is a ${own.kind}` };
+  const holders = await holdersOf(host, made.private, own);
+  const there = await host.stat(made.file);
+  if (there === undefined || isSame(own, there)) return { state: 'ours', holders };
+  return { state: 'ours', holders, found: `${made.file} is another file now and stays` };
+}
+
+/** Loop devices over it, by its inode; mounts on it, and swap. */
+async function holdersOf(host: ReadHost, path: string, own: FileStat): Promise<readonly Holder[]> {
+  const loops = (await loopDevices(host)).filter(
+    ({ inode, filesystem }) => inode === own.inode && filesystem === own.device,
+  );
+  return [
+    ...loops.map(
+      ({ device }): Holder => ({
+        ...{ kind: 'loop', device, words: `behind the loop device ${device}` },
+        free: ['losetup', '--detach', device],
+      }),
+    ),
+    ...(await fileHolders(host, path)),
+  ];
+}
+
+async function refuseUsed({ file }: Undo, who: readonly Holder[]): Promise<void> {
+  if (who.length === 0) return;
+  throw new RefusedError(`${file} is in use: ${inWords(who)}`, { remedy: remedyFor(who), holders: who });
+}
+
+async function refuseWithoutParent(host: ReadHost, file: string): Promise<void> {
+  const parent = posix.dirname(file);
+  if ((await host.stat(parent))?.kind === 'directory') return;
+  throw new RefusedError(`there is no directory ${parent} for ${posix.basename(file)}`, {
+    remedy: `create ${parent}, or name another place; a symbolic link is not followed`,
+  });
+}
+
+function isSame(own: FileStat, other: FileStat | undefined): boolean {
+  return other !== undefined && own.inode === other.inode && own.device === other.device;
+}
+
+function taken(path: string, cause?: unknown): RefusedError {
+  return new RefusedError(`${path} exists already`, {
+    cause,
+    remedy: 'move it away, or choose another name',
+  });
+}

@@ -1,0 +1,32 @@
+import { one, readOptions, unmodelled } from '../options.ts';
+import { resolve } from '../resolve.ts';
+import { ok, type ToolCall, type ToolModel } from './answer.ts';
+
+/** truncate (coreutils 9.1) and fallocate (util-linux 2.38): the size of a file, whose bytes nobody has written. */
+export const imageTools: Readonly<Record<string, ToolModel>> = {
+  truncate: (call) => {
+    const options = readOptions(call, { flags: ['--no-create'], values: ['--size'] });
+    if (!options.flags.has('--no-create')) throw unmodelled(call, 'it changes a file that is there');
+    return grow(call, options.words, one(options, '--size'), () => ok());
+  },
+  fallocate: (call) => {
+    const options = readOptions(call, { values: ['--length'] });
+    return grow(call, options.words, one(options, '--length'), () => {
+      throw unmodelled(call, 'it would make the file');
+    });
+  },
+};
+
+function grow(
+  call: ToolCall,
+  [path = '', ...more]: readonly string[],
+  size: string | undefined,
+  missing: () => ReturnType<ToolModel>,
+): ReturnType<ToolModel> {
+  if (more.length > 0 || size === undefined) throw unmodelled(call, 'it takes a size and one file');
+  const there = resolve(call.world, path, 'follow');
+  if (!there.found) return missing();
+  if ((there.inode.content?.length ?? 0) > 0) throw unmodelled(call, 'it knows new files alone');
+  there.tree.inodes.set(there.ino, { ...there.inode, length: Number(size) });
+  return ok();
+}
