@@ -65,7 +65,10 @@ interface Look {
 
 function deviceNamed({ graph }: Look, name: string): GraphDevice {
   const device = graph.get(name);
-  if (device === undefined) throw new RefusedError(`/dev/${name} has no size: it cannot be resized`);
+  if (device === undefined)
+    throw new RefusedError(`/dev/${name} has no size: it cannot be resized`, {
+      remedy: 'name a device that is there: bofh block tree',
+    });
   return device;
 }
 
@@ -90,7 +93,9 @@ async function deviceLink(look: Look, device: GraphDevice): Promise<Link> {
   const layer = layerFor(look.layers, 'device', at);
   const title = layer?.title?.(at) ?? layer?.name ?? device.kind;
   if (layer?.limits === undefined)
-    throw new RefusedError(`${device.path} is a ${title}: bofh cannot change its size`);
+    throw new RefusedError(`${device.path} is a ${title}: bofh cannot change its size`, {
+      remedy: 'change it by its own program; bofh block resize then makes what lies on it fit',
+    });
   return { layer, at, title: `the ${title} ${nameOf(device)}`, limits: await limitsOf(layer, at) };
 }
 

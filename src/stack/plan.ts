@@ -54,7 +54,10 @@ export function planResize(request: ResizeRequest): ResizePlan {
   const now = chain.map(({ limits }) => limits.size);
   const sizes = finalSizes(chain, lowest);
   const empty = sizes.findIndex((size) => size <= 0);
-  if (empty >= 0) throw new RefusedError(`${chain[empty]?.title ?? ''} would have no bytes left`);
+  if (empty >= 0)
+    throw new RefusedError(`${chain[empty]?.title ?? ''} would have no bytes left`, {
+      remedy: 'name a larger size, or min',
+    });
   const steps = lowest < (now[0] ?? 0) ? shrinking(request, sizes) : growing(now, sizes);
   refuseForbidden(chain, steps);
   const { to } = request;
@@ -68,7 +71,8 @@ export function planResize(request: ResizeRequest): ResizePlan {
 /** What the chain needs at its bottom for the layer that is asked about to have its size. */
 function lowestSize({ chain, asked, to, margin }: ResizeRequest, granularity: Bytes): Bytes {
   const bottom = chain[0]?.limits;
-  if (bottom === undefined) throw new RefusedError('there is nothing to resize');
+  if (bottom === undefined)
+    throw new RefusedError('there is nothing to resize', { remedy: 'see what is there: bofh block tree' });
   if (to === 'max') return roundDown(Math.min(...largestBottoms(chain)), granularity, bottom.size);
   if (to === 'min') {
     const room = chain.at(-1)?.limits.grow.may === true && chain.length > 1 ? margin : 0;
