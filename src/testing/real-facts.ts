@@ -39,9 +39,9 @@ export async function lvmOf(real: ReadHost): Promise<Lvm | undefined> {
   }));
   if (reports === undefined) return undefined;
   const volumes: Overlay['volumes'] = new Map();
-  for (const { uuid, dmPath, vg, name, active } of reports.logical) {
+  for (const { uuid, dmPath, vg, name, size, active } of reports.logical) {
     const number = active === true ? await numberOf(real, dmPath) : undefined;
-    if (number !== undefined) volumes.set(uuid, { number, vg, name });
+    if (number !== undefined) volumes.set(uuid, { number, vg, name, size });
   }
   const groups: VolumeGroup[] = [];
   for (const group of reports.groups) {

@@ -89,14 +89,19 @@ function* sys(world: World): Generator<readonly [string, Inode]> {
 }
 
 /** What a real host shows of its own devices is asked there; the name is the one thing that the model may change. */
-function* renamed(world: World, { name, number, lv, mapping }: Device): Generator<readonly [string, Inode]> {
+function* renamed(
+  world: World,
+  { name, number, size, lv, mapping }: Device,
+): Generator<readonly [string, Inode]> {
   const known = world.overlay?.mappings.get(number);
   const at = `/devices/virtual/block/${name}`;
   if (mapping !== undefined && known?.name !== mapping.name)
     yield [`${at}/dm/name`, file(`${mapping.name}\n`, 0o444)];
   if (mapping !== undefined && known?.size !== mapping.size)
     yield [`${at}/size`, file(`${mapping.size / 512}\n`, 0o444)];
-  if (lv === undefined || world.overlay?.volumes.get(lv.lv.uuid)?.name === lv.lv.name) return;
+  const volume = lv === undefined ? undefined : world.overlay?.volumes.get(lv.lv.uuid);
+  if (volume !== undefined && volume.size !== size) yield [`${at}/size`, file(`${size / 512}\n`, 0o444)];
+  if (lv === undefined || volume?.name === lv.lv.name) return;
   yield [`/devices/virtual/block/${name}/dm/name`, file(`${dmName(lv.vg.name, lv.lv.name)}\n`, 0o444)];
 }
 

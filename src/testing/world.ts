@@ -99,7 +99,10 @@ export interface Overlay {
   /** Listings of the real host's archives, by path. */
   readonly listings: Map<string, string>;
   /** Logical volumes of the real host by uuid: what they were at first. */
-  readonly volumes: Map<string, { readonly number: string; readonly vg: string; readonly name: string }>;
+  readonly volumes: Map<
+    string,
+    { readonly number: string; readonly vg: string; readonly name: string; readonly size: number }
+  >;
   /** Its other block devices, by `major:minor`, as far as a command has named them. */
   readonly devices: Map<string, { readonly name: string; readonly size: number }>;
   /** Its loop devices are in the model. */

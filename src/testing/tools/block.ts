@@ -228,7 +228,15 @@ export function superblockBytes(call: ToolCall): ReturnType<ToolModel> {
     bytes.setUint32(0x18, Math.log2(blockSize / 1024), true);
   } else if (superblock?.type === 'swap' && from === 1024) {
     bytes.setUint32(4, (superblock.blocks ?? Math.floor(device.size / 4096)) - 1, true);
-  } else throw unmodelled(call, 'it knows where ext4 and swap have their sizes');
+  } else if (superblock?.type === 'xfs' && from === 0) {
+    const blockSize = superblock.blockSize ?? 4096;
+    bytes.setUint32(4, blockSize);
+    bytes.setBigUint64(8, BigInt(superblock.blocks ?? Math.floor(device.size / blockSize)));
+  } else if (superblock?.type === 'btrfs' && from === 65536) {
+    const blockSize = superblock.blockSize ?? 4096;
+    const blocks = superblock.blocks ?? Math.floor(device.size / blockSize);
+    bytes.setBigUint64(0xd1, BigInt(blocks * blockSize), true);
+  } else throw unmodelled(call, 'it knows where ext4, xfs, btrfs and swap have their sizes');
   const hex = [...new Uint8Array(bytes.buffer)].map((byte) => byte.toString(16).padStart(2, '0'));
   const lines = Array.from({ length: Math.ceil(hex.length / 16) }, (_, at) =>
     hex.slice(at * 16, at * 16 + 16),

@@ -307,7 +307,6 @@ function dmNames(world: World): readonly string[] {
   );
 }
 
-/** The kernel refuses a name that another mapping or volume has. */
 /** Where an open device lies; its key is in the kernel's keyring (cryptsetup 2.6 with LUKS2). */
 function dmsetupTable(world: World, name: string): ReturnType<ToolModel> {
   const mapping = world.mappings.find((each) => each.name === name);
@@ -317,6 +316,7 @@ function dmsetupTable(world: World, name: string): ReturnType<ToolModel> {
   return ok(`0 ${mapping.size / 512} crypt aes-xts-plain64 :64:logon:cryptsetup:key 0 ${place}\n`);
 }
 
+/** The kernel refuses a name that another mapping or volume has. */
 function dmsetupRename(world: World, from: string, to: string): ReturnType<ToolModel> {
   const mapping = world.mappings.find(({ name }) => name === from);
   const refused = `device-mapper: rename ioctl on ${from}  failed: `;

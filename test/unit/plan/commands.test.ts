@@ -240,10 +240,14 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
       },
     },
   ],
-  'block resize': [{ line: 'block resize /dev/vdd max', on: async () => halfFilled() }],
   'block image create': [
     { line: 'block image create /srv/web1.img 20g', on: async () => hostWithSource() },
     { line: 'block image create /srv/web1.img 2m --allocate', on: async () => hostWithSource() },
+  ],
+  'block resize': [
+    { line: 'block resize /dev/vdd max', on: async () => halfFilled() },
+    { line: 'block resize /dev/vg0/web1-root +8m', on: () => withGuest(false) },
+    { line: 'block resize /dev/vg0/web1-root -8m', on: () => withGuest(false) },
   ],
   'block loop attach': [
     {

@@ -1,0 +1,156 @@
+import { describe, expect, it } from 'vitest';
+import * as block from '../../../src/api/block.ts';
+import { withBofh } from '../../../src/bofh.ts';
+import { RefusedError, RolledBackError } from '../../../src/errors.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { recoverAll } from '../testing/support.ts';
+
+const mib = 1024 ** 2;
+const uuid = '0c0ffee0-0000-4000-8000-000000000001';
+const device = '/dev/vg0/web1';
+const key = { from: 'file', path: '/etc/key' } as const;
+
+type Inside = 'ext4' | 'xfs' | 'btrfs' | 'ext4 in LUKS' | 'btrfs in LUKS';
+
+/** A volume of 512 MiB, with or without a container, full of a filesystem. */
+function host(inside: Inside): SimulatedHost {
+  const there = simulatedHost({ volumeGroups: [{ name: 'vg0', size: 1024 * mib }] });
+  there.admin.writeFile('/etc/key', 'geheim', 0o600);
+  there.admin.lvcreate({ vg: 'vg0', name: 'web1', extents: 128 });
+  const [type = '', , isEncrypted] = inside.split(' ');
+  if (isEncrypted !== undefined) {
+    there.admin.luksFormat({ device, uuid: '0c0ffee0-0000-4000-8000-00000000000f', key: 'geheim' });
+    there.admin.luksOpen(device, 'web1-luks');
+  }
+  const at = isEncrypted === undefined ? device : '/dev/mapper/web1-luks';
+  there.admin.format(at, { type, usage: 'filesystem', uuid, version: '1.0' });
+  there.admin.mkdir('/mnt/a');
+  return there;
+}
+
+function resize(there: SimulatedHost, to: block.ResizeRequest['to']): Promise<block.StackResized> {
+  return withBofh(simulatedBofh({ host: there }), () => block.resize({ device, to, key }));
+}
+
+/** In MiB: of each device with what lies on it. */
+async function sizesNow(there: SimulatedHost): Promise<readonly number[]> {
+  const { devices } = await withBofh(simulatedBofh({ host: there }), () => block.tree({ device }));
+  return devices.slice(1).flatMap(({ size, content }) => [size / mib, (content.size ?? 0) / mib]);
+}
+
+const through: Readonly<Record<Inside, (volume: number) => readonly number[]>> = {
+  ext4: (volume) => [volume, volume],
+  xfs: (volume) => [volume, volume],
+  btrfs: (volume) => [volume, volume],
+  'ext4 in LUKS': (volume) => [volume, volume - 16, volume - 16, volume - 16],
+  'btrfs in LUKS': (volume) => [volume, volume - 16, volume - 16, volume - 16],
+};
+
+const shrinking = ['ext4', 'btrfs', 'ext4 in LUKS', 'btrfs in LUKS'] as const;
+
+describe.each([...shrinking, 'xfs'] as const)('a volume with %s', (inside) => {
+  it('grows, to a size, by one, and to all that there is', async () => {
+    const there = host(inside);
+
+    await resize(there, { size: 600 * mib });
+    const to = await sizesNow(there);
+    await resize(there, { by: 41 * mib });
+    const by = await sizesNow(there);
+    await resize(there, 'max');
+
+    expect([to, by, await sizesNow(there)]).toEqual([600, 644, 1020].map(through[inside]));
+  });
+});
+
+describe.each(shrinking)('a volume with %s', (inside) => {
+  it('shrinks, and has its files beneath its new end', async () => {
+    const there = host(inside);
+
+    const { layers } = await resize(there, { by: -100 * mib });
+
+    expect(await sizesNow(there)).toEqual(through[inside](412));
+    expect(layers[0]).toMatchObject({ title: 'the logical volume vg0/web1', to: 412 * mib, when: 'now' });
+  });
+
+  it('is as before when a step of it fails, whichever', async () => {
+    const tools = ['resize2fs', 'btrfs', 'cryptsetup', 'lvreduce', 'e2fsck', 'lvextend'] as const;
+    for (const tool of tools)
+      for (const nth of [1, 2]) {
+        const there = host(inside);
+        const [before, sizes] = [there.snapshot(), await sizesNow(there)];
+        there.fault({ tool, nth, mode: 'fails before', access: 'change' });
+        const ended = await resize(there, { by: -100 * mib }).then(
+          () => 'resized',
+          (error: unknown) => error,
+        );
+        if (ended === 'resized') {
+          expect(await sizesNow(there)).toEqual(through[inside](412));
+          continue;
+        }
+        expect(ended).toBeInstanceOf(RolledBackError);
+        expect(await sizesNow(there)).toEqual(sizes);
+        expect(there.snapshot()).toBe(before);
+      }
+  });
+
+  it('is as before, or done, after a kill at any change and a recovery', async () => {
+    const undisturbed = host(inside);
+    await resize(undisturbed, { by: -100 * mib });
+    for (let nth = 1; nth <= undisturbed.changes.length; nth += 1) {
+      const there = host(inside);
+      const sizes = await sizesNow(there);
+      there.fault({ nth, mode: 'acts then crash' });
+      await expect(resize(there, { by: -100 * mib })).rejects.toThrow();
+      there.clearFaults();
+      const again = there.restart();
+      await recoverAll(again);
+      expect([sizes, through[inside](412)]).toContainEqual(await sizesNow(again));
+    }
+  });
+});
+
+describe('a volume', () => {
+  it('keeps its size when what is on it cannot be made smaller: refused before anything is done', async () => {
+    const there = host('xfs');
+
+    await expect(resize(there, { by: -100 * mib })).rejects.toThrow(/an xfs cannot be shrunk/);
+
+    expect(there.changes).toEqual([]);
+  });
+
+  it('is not cut under a mounted ext4, whose mount is named; but grown', async () => {
+    const there = host('ext4');
+    there.admin.mount(device, '/mnt/a');
+
+    await expect(resize(there, { by: -100 * mib })).rejects.toThrow(/mounted on \/mnt\/a/);
+    await resize(there, { by: 100 * mib });
+
+    expect(await sizesNow(there)).toEqual([612, 612]);
+  });
+
+  it('has no more than its group has free', async () => {
+    await expect(resize(host('ext4'), { size: 2048 * mib })).rejects.toThrow(/all that is free in vg0/);
+  });
+
+  it('that has a snapshot, and the snapshot, are left to lvm', async () => {
+    const there = host('ext4');
+    there.admin.snapshot({ vg: 'vg0', name: 'snap', origin: 'web1', extents: 4 });
+
+    await expect(resize(there, { by: 4 * mib })).rejects.toThrow(/it has snapshots \(snap\)/);
+    await expect(
+      withBofh(simulatedBofh({ host: there }), () =>
+        block.resize({ device: '/dev/vg0/snap', to: { by: 4 * mib }, what: 'device' }),
+      ),
+    ).rejects.toThrow(RefusedError);
+  });
+
+  it('that is bare is cut when it is blank', async () => {
+    const there = host('ext4');
+    there.admin.format(device, undefined);
+    const alone = { device, to: { by: -256 * mib }, what: 'device' } as const;
+
+    await withBofh(simulatedBofh({ host: there }), () => block.resize(alone));
+
+    expect((await sizesNow(there))[0]).toBe(256);
+  });
+});
