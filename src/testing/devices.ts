@@ -111,13 +111,6 @@ export function freeExtents(vg: VolumeGroup): number {
 /** Where extents begin: the first MiB is LVM's own. */
 export const pvStart: number = 1024 ** 2;
 
-/** Extents in use on a device of a group. The model fills the first device first; with one, the usual case, that is exact. */
-export function usedOn(vg: VolumeGroup, pv: PhysicalVolume): number {
-  const before = vg.pvs.slice(0, vg.pvs.indexOf(pv)).reduce((sum, { extents }) => sum + extents, 0);
-  const all = vg.pvs.reduce((sum, { extents }) => sum + extents, 0);
-  return Math.min(pv.extents, Math.max(0, all - freeExtents(vg) - before));
-}
-
 /** The device in the way that a program given this path finds it. */
 export function deviceByNumber(world: World, number: string | undefined): Device | undefined {
   return devices(world).find((device) => device.number === number);

@@ -1,7 +1,7 @@
-import { dmName, freeExtents, openers, pvStart, usedOn } from '../devices.ts';
+import { dmName, freeExtents, openers, pvStart } from '../devices.ts';
 import type { ExtentRun, LogicalVolume, PhysicalVolume, VolumeGroup } from '../parts.ts';
 import { bareWorld, type World } from '../world.ts';
-import { freeRuns, usedRuns } from './volumes.ts';
+import { freeRuns, usedOn, usedRuns } from './volumes.ts';
 
 /** One row of a report of lvm: text by column, unset ones empty. */
 export type Row = ReadonlyMap<string, string>;

@@ -1,10 +1,10 @@
-import { type Device, freePvs, openers, pvStart, usedOn } from '../devices.ts';
+import { type Device, freePvs, openers, pvStart } from '../devices.ts';
 import { one, readOptions, unmodelled } from '../options.ts';
 import type { PhysicalVolume, VolumeGroup } from '../parts.ts';
 import type { World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { deviceAt } from './block.ts';
-import { commit } from './volumes.ts';
+import { commit, usedOn } from './volumes.ts';
 
 /** pvcreate, pvchange, pvresize and pvremove (lvm2 2.03.16). Standard input is closed: every question is answered with no. */
 export const pvChanges: Readonly<Record<string, ToolModel>> = { pvchange, pvcreate, pvremove, pvresize };

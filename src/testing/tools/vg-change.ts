@@ -1,11 +1,11 @@
-import { deviceByNumber, freePvs, pvStart, usedOn } from '../devices.ts';
+import { deviceByNumber, freePvs, pvStart } from '../devices.ts';
 import { one, readOptions, unmodelled } from '../options.ts';
 import { resolve } from '../resolve.ts';
 import type { PhysicalVolume, VolumeGroup } from '../parts.ts';
 import type { World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { deviceAt } from './block.ts';
-import { commit } from './volumes.ts';
+import { commit, usedOn } from './volumes.ts';
 
 /** vgcreate, vgextend, vgreduce, vgremove and vgrename (lvm2 2.03.16). Standard input is closed: every question is answered with no. */
 export const vgChanges: Readonly<Record<string, ToolModel>> = {

@@ -1,5 +1,5 @@
 import { freeMinor } from '../devices.ts';
-import type { ExtentRun, LogicalVolume, VolumeGroup } from '../parts.ts';
+import type { ExtentRun, LogicalVolume, PhysicalVolume, VolumeGroup } from '../parts.ts';
 import type { World } from '../world.ts';
 
 /** What lvcreate does; also an administrator's. */
@@ -68,6 +68,11 @@ export function usedRuns(
   });
   const others = (vg.otherRuns ?? []).map((run) => ({ ...run, lvStart: 0 }));
   return [...own, ...others].filter((run) => run.pv === pv).toSorted((a, b) => a.start - b.start);
+}
+
+/** Extents in use on a physical volume. */
+export function usedOn(vg: VolumeGroup, pv: Pick<PhysicalVolume, 'uuid'>): number {
+  return usedRuns(vg, pv.uuid).reduce((sum, { count }) => sum + count, 0);
 }
 
 /** Takes extents off the end of a volume. */

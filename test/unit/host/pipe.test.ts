@@ -43,8 +43,8 @@ test('gives each command its arguments as they are', async () => {
 test('its shell text is made of numbers only', () => {
   expect(pipelineScript([2, 1])).toBe(
     'trap : HUP INT TERM; ' +
-      '{ trap : HUP INT TERM; "${1}" "${2}" 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; echo "0 $?" >&4; } | ' +
-      '{ trap : HUP INT TERM; "${3}" 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; echo "1 $?" >&4; } 2>&5; exit $?',
+      '{ trap : HUP INT TERM; "${1}" "${2}" 3>&- 5>&- 6>&- 7>&- 8>&- 9>&- 4>&-; echo "0 $?" >&4; } | ' +
+      '{ trap : HUP INT TERM; "${3}" 3>&- 5>&- 6>&- 7>&- 8>&- 9>&- 4>&-; echo "1 $?" >&4; } 2>&5; exit $?',
   );
 });
 
