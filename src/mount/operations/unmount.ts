@@ -71,7 +71,6 @@ export const unmount = operation({
       throw new RefusedError(`${path} has another mount by now: ${describe(entry)}, not mount ${mountId}`, {
         remedy: `see what is mounted there: findmnt ${path}`,
       });
-    refuseRoot(entry);
     await refuseHeld(host, entry);
     const { boot } = await host.facts();
     return { mark, boot, ...(await wayBack(host, entries, entry)) };
@@ -105,6 +104,8 @@ export const unmount = operation({
 
 async function topmost(host: ReadHost, entries: readonly MountEntry[], path: string): Promise<MountEntry> {
   const real = await realPath(host, path);
+  // Before anything is looked for: in a chroot nothing is mounted on it.
+  refuseRoot(real);
   const there = mountsAt(entries, real);
   const over = mountOver(entries, real);
   const entry = there.find(({ id }) => id === over?.id);
@@ -115,7 +116,7 @@ async function topmost(host: ReadHost, entries: readonly MountEntry[], path: str
   );
 }
 
-function refuseRoot({ path }: MountEntry): void {
+function refuseRoot(path: string): void {
   if (path === '/')
     throw new RefusedError('the root of this host cannot be unmounted', {
       remedy: 'name another mount: bofh mount list',
