@@ -147,7 +147,7 @@ function loopReason() {
   return ensurePackages(
     [
       ...['e2fsprogs', 'xfsprogs', 'btrfs-progs', 'dosfstools', 'util-linux', 'mount', 'tar', 'xz-utils'],
-      ...['fdisk', 'lvm2', 'cryptsetup-bin'],
+      ...['fdisk', 'lvm2', 'cryptsetup-bin', 'iproute2', 'locales'],
     ],
     'tests on loop devices',
   );
