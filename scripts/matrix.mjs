@@ -1,6 +1,7 @@
 // `npm run test:matrix -- --shard i/n`: every fault of the table on a real Xen host. `--only TEXT` runs the trials whose
-// title has it; `--report` makes the table of docs/reliability.md from the outcomes of the last shards.
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+// title has it, `--suite trixie` on Debian 13; `--report` adds their outcomes to those that are known, and makes the tables
+// of docs/reliability.md from all of them.
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cacheDirectory, ensureDependencies, ensurePackages, quiet, root, say } from './lib/setup.mjs';
@@ -9,6 +10,7 @@ const { values } = parseArgs({
   options: {
     shard: { type: 'string', default: '1/1' },
     only: { type: 'string' },
+    suite: { type: 'string', default: 'bookworm' },
     report: { type: 'boolean', default: false },
   },
 });
@@ -18,12 +20,14 @@ const jiti = createJiti(import.meta.url, { fsCache: false });
 const outcomes = cacheDirectory('matrix');
 
 if (values.report) {
-  const { writeReport } = await jiti.import('../test/support/matrix/report.ts');
+  const { lastOutcomes, writeReport } = await jiti.import('../test/support/matrix/report.ts');
+  const kept = join(root, 'test', 'support', 'matrix', 'outcomes.json');
   // Of a trial that was run again the last outcome counts.
   const files = readdirSync(outcomes).map((name) => join(outcomes, name));
   const byAge = files.sort((a, b) => statSync(a).mtimeMs - statSync(b).mtimeMs);
-  const known = byAge.flatMap((file) => JSON.parse(readFileSync(file, 'utf8')));
-  const all = [...new Map(known.map((each) => [`${each.group}: ${each.name}`, each])).values()];
+  const known = [kept, ...byAge].flatMap((file) => JSON.parse(readFileSync(file, 'utf8')));
+  const all = await lastOutcomes(known);
+  writeFileSync(kept, `[\n${all.map((each) => JSON.stringify(each)).join(',\n')}\n]\n`);
   const page = join(root, 'docs', 'reliability.md');
   if (all.length > 0) await writeReport(all, page);
   // Of the last whole `npm test -- unit`.
@@ -33,6 +37,8 @@ if (values.report) {
     writeUndoReport(JSON.parse(readFileSync(undo, 'utf8')), page);
   }
 } else {
+  if (!['bookworm', 'trixie'].includes(values.suite))
+    throw new Error(`--suite ${values.suite}: bookworm or trixie`);
   const match = /^(?<shard>\d+)\/(?<of>\d+)$/.exec(values.shard)?.groups;
   if (match === undefined) throw new Error(`--shard ${values.shard}: write for example 1/2`);
   const { hostPackages } = await jiti.import('../test/support/rig/packages.ts');
@@ -40,9 +46,10 @@ if (values.report) {
   if (missing !== undefined) throw new Error(missing);
   say('building');
   if (!quiet(process.execPath, [join(root, 'scripts', 'build.mjs'), '--no-types']).ok) process.exit(1);
-  const slug = values.only === undefined ? '' : `-${values.only.replace(/\W+/g, '-')}`;
+  const slug = `${values.suite === 'bookworm' ? '' : `-${values.suite}`}${values.only === undefined ? '' : `-${values.only.replace(/\W+/g, '-')}`}`;
   const { runMatrix } = await jiti.import('../test/support/matrix/main.ts');
   const failed = await runMatrix({
+    suite: values.suite,
     shard: Number(match.shard),
     of: Number(match.of),
     out: join(outcomes, `shard-${match.shard}-of-${match.of}${slug}.json`),

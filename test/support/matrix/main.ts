@@ -1,17 +1,21 @@
 import { writeFileSync } from 'node:fs';
+import type { Suite } from '../rig/index.ts';
 import { concurrency, foreignTrials } from './foreign.ts';
 import { markTrials, unflushedTrials } from './marks.ts';
-import { operationTrials } from './operation-trials.ts';
+import { operationTrials, stackTrials } from './operation-trials.ts';
 import { bootedStage, powerCutAfterSuccess, powerCutAt } from './power.ts';
-import { openStage, reset, type Stage } from './stage.ts';
+import { openStage, reset, type Stage, type StageOptions } from './stage.ts';
 import { afterCommit, createFaults, destroyFaults, killAt, killsWhileRunning, type Trial } from './trials.ts';
 
 /** How one trial ended. */
 export interface Outcome {
+  readonly suite: Suite;
   readonly group: string;
   readonly name: string;
   readonly ended: 'as before' | 'as after' | 'failed';
   readonly seconds: number;
+  /** Of the day, UTC: `2026-11-20`. */
+  readonly date: string;
   readonly why?: string;
 }
 
@@ -35,23 +39,27 @@ const cold: readonly Trial[] = [...[1, 3, 5, 7, 9, 11, 13].map((n) => powerCutAt
 interface Sorted {
   readonly warm: readonly Trial[];
   readonly cold: readonly Trial[];
+  /** Those that need no Xen. */
+  readonly plain: readonly Trial[];
   /** Those that need disks with a write cache of their own. */
   readonly volatile: readonly Trial[];
 }
 
 /** The recipes, then each operation by itself. */
 async function sorted(): Promise<Sorted> {
+  const operations = await operationTrials();
+  const isXen = ({ name }: Trial): boolean => name.startsWith('xen.');
   return {
-    warm: [...warm, ...(await operationTrials())],
+    warm: [...warm, ...operations.filter(isXen)],
     cold: [...cold, ...(await markTrials('kept'))],
+    plain: [...operations.filter((trial) => !isXen(trial)), ...stackTrials],
     volatile: await unflushedTrials(),
   };
 }
 
 /** The whole matrix. */
 export async function allTrials(): Promise<readonly Trial[]> {
-  const all = await sorted();
-  return [...all.warm, ...all.cold, ...all.volatile];
+  return Object.values(await sorted()).flat();
 }
 
 /** One shard of the matrix: every `of`-th trial. Writes its outcomes as JSON and resolves to the number of failures. */
@@ -59,8 +67,10 @@ export async function runMatrix(options: {
   readonly shard: number;
   readonly of: number;
   readonly only?: string;
+  readonly suite: Suite;
   readonly out: string;
 }): Promise<number> {
+  const { suite } = options;
   const mine = (trials: readonly Trial[]): readonly Trial[] =>
     trials
       .filter(({ group, name }) => options.only === undefined || `${group}: ${name}`.includes(options.only))
@@ -72,23 +82,28 @@ export async function runMatrix(options: {
     // After each, so that a run that is cut short still tells what it found.
     writeFileSync(options.out, `${JSON.stringify(outcomes, null, 1)}\n`);
   };
-  const [now, later, last] = [mine(trials.warm), mine(trials.cold), mine(trials.volatile)];
+  const [now, later] = [mine(trials.warm), mine(trials.cold)];
+  const [plain, last] = [mine(trials.plain), mine(trials.volatile)];
+  if (plain.length > 0)
+    await withStage({ suite, hypervisor: 'none' }, async (stage) => {
+      for (const trial of plain) await each(stage, trial);
+    });
   if (now.length + later.length > 0)
-    await withStage('kept', async (stage) => {
+    await withStage({ suite }, async (stage) => {
       for (const trial of now) await each(stage, trial);
       if (later.length > 0) await bootedStage(stage);
       for (const trial of later) await each(stage, trial);
     });
   if (last.length > 0)
-    await withStage('volatile', async (stage) => {
+    await withStage({ suite, writes: 'volatile' }, async (stage) => {
       await bootedStage(stage);
       for (const trial of last) await each(stage, trial);
     });
   return outcomes.filter(({ ended }) => ended === 'failed').length;
 }
 
-async function withStage(writes: 'kept' | 'volatile', body: (stage: Stage) => Promise<void>): Promise<void> {
-  const stage = await openStage((text) => say(text), writes);
+async function withStage(options: StageOptions, body: (stage: Stage) => Promise<void>): Promise<void> {
+  const stage = await openStage((text) => say(text), options);
   try {
     await body(stage);
   } finally {
@@ -97,19 +112,21 @@ async function withStage(writes: 'kept' | 'volatile', body: (stage: Stage) => Pr
 }
 
 /** One trial, back to back with the last: the host as it was left is where it starts. After a failure it is reset. */
-export async function tryOne(stage: Stage, trial: Trial): Promise<Outcome> {
-  const { group, name } = trial;
+async function tryOne(stage: Stage, { group, name, run }: Trial): Promise<Outcome> {
+  const { suite } = stage.machine.shape.image;
   const begun = performance.now();
-  const seconds = (): number => Math.round((performance.now() - begun) / 1000);
+  const outcome = (ended: Outcome['ended'], why?: string): Outcome => {
+    const seconds = Math.round((performance.now() - begun) / 1000);
+    say(`${group}: ${name}: ${ended} (${seconds} s)${why === undefined ? '' : `\n${why}`}`);
+    const date = new Date().toISOString().slice(0, 10);
+    return { suite, group, name, ended, seconds, date, ...(why === undefined ? {} : { why }) };
+  };
   try {
-    const ended = await trial.run(stage);
-    say(`${group}: ${name}: ${ended} (${seconds()} s)`);
-    return { group, name, ended, seconds: seconds() };
+    return outcome(await run(stage));
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    say(`${group}: ${name}: FAILED (${seconds()} s)\n${why}`);
+    const failed = outcome('failed', error instanceof Error ? error.message : String(error));
     await reset(stage);
-    return { group, name, ended: 'failed', seconds: seconds(), why };
+    return failed;
   }
 }
 

@@ -1,5 +1,5 @@
 import { type Fingerprint, fingerprint, layFault } from '../rig/index.ts';
-import { heldAfterAct, prepare, rigRows, runScript, type RigRow } from './operation-trials.ts';
+import { commandOf, heldAfterAct, prepare, rigRows, type RigRow } from './operation-trials.ts';
 import { cut, cutAfterSuccess, powerCutAt, unflushedLost } from './power.ts';
 import { expectForeign, guest, run, type Stage } from './stage.ts';
 import type { Trial } from './trials.ts';
@@ -55,7 +55,7 @@ async function cutAfterAct(
   await prepare(stage, specimen);
   const before = await afterReboot(stage);
   const fault = await layFault(stage.machine, { ...act, times: 1, mode: 'act-then-hang' });
-  const victim = await heldAfterAct(stage, act, fault);
+  const victim = await heldAfterAct(stage, specimen, fault);
   await cut(stage, unflushed);
   await victim.ended;
   await run(stage, 'bofh recover --yes', 0);
@@ -67,7 +67,7 @@ async function cutAfterAct(
 
 async function cutAfterDone(stage: Stage, { specimen }: RigRow, probe: string): Promise<'as after'> {
   await prepare(stage, specimen);
-  await run(stage, runScript, 0);
+  await run(stage, commandOf(specimen), 0);
   await cut(stage, 'lost');
   await run(stage, probe, 0);
   await run(stage, 'bofh recover --yes', 0);

@@ -1,17 +1,22 @@
 import { posix } from 'node:path';
 import { loadOperations } from '../../../src/operations.ts';
-import { fingerprint, layFault, until } from '../rig/index.ts';
-import { type RigSpecimen, rigSpecimens, type Syscall } from './operations.ts';
+import { type Fingerprint, fingerprint, fingerprintOf, layFault, until } from '../rig/index.ts';
+import { type OneOperation, type RigSpecimen, rigSpecimens, type Syscall } from './operations.ts';
+import { stackRows } from './stacks.ts';
 import { background, expectAsBefore, expectForeign, run, type Stage } from './stage.ts';
 import { killedAndRecovered, type ToolCall, type Trial } from './trials.ts';
 
 const script = '/root/one-operation.ts';
-export const runScript = `bofh run ${script}`;
+
+/** What is typed. */
+export function commandOf(specimen: RigSpecimen): string {
+  return 'command' in specimen ? specimen.command : `bofh run ${script}`;
+}
 
 /** Where a driver's operations are, when it is not called as its room. */
 const rooms: Readonly<Record<string, string>> = { block: 'blockdevice' };
 
-/** A kind of the registry with its specimen on the rig. */
+/** A kind of the registry, or a change of many layers, with its specimen on the rig. */
 export interface RigRow {
   readonly kind: string;
   readonly specimen: RigSpecimen;
@@ -24,28 +29,38 @@ export async function rigRows(): Promise<readonly RigRow[]> {
     await import(`../../../src/${rooms[driver] ?? driver}/operations.ts`);
   const loaded: Readonly<Record<string, Readonly<Record<string, unknown>>>> = await loadOperations();
   return Object.entries(rigSpecimens).flatMap(([driver, ofDriver]) =>
-    Object.entries(ofDriver).flatMap(([name, specimen]: [string, RigSpecimen | { notTried: string }]) => {
+    Object.entries(ofDriver).map(([name, specimen]: [string, OneOperation]) => {
       const code = loaded[driver]?.[name];
       const kind = typeof code === 'object' && code !== null && 'kind' in code ? String(code.kind) : name;
-      return 'notTried' in specimen ? [] : [{ kind, specimen }];
+      return { kind, specimen };
     }),
   );
 }
 
 /** Each operation of the registry, alone in a sequence: its program acts and then fails; bofh is killed before `done`. */
 export async function operationTrials(): Promise<readonly Trial[]> {
-  return (await rigRows()).flatMap(({ kind, specimen }) => [
+  return (await rigRows()).flatMap((row) => trialsOf('one operation', row));
+}
+
+/** A whole stack is resized, and the program of one of its layers acts and then fails; or bofh is killed then. */
+export const stackTrials: readonly Trial[] = stackRows.flatMap((row) => trialsOf('a stack resized', row));
+
+function trialsOf(what: string, { kind, specimen }: RigRow): readonly Trial[] {
+  return [
     {
-      group: 'one operation, acts, then fails',
+      group: `${what}, acts, then fails`,
       name: kind,
-      run: (stage: Stage) => within(stage, specimen, () => actsThenFails(stage, specimen)),
+      run: (stage: Stage) =>
+        within(stage, specimen, () =>
+          (specimen.deferred === undefined ? actsThenFails : deferredFails)(stage, specimen),
+        ),
     },
     {
-      group: 'one operation, SIGKILL between act and done, then recover',
+      group: `${what}, SIGKILL between act and done, then recover`,
       name: kind,
       run: (stage: Stage) => within(stage, specimen, () => killed(stage, specimen)),
     },
-  ]);
+  ];
 }
 
 /** Sets up, runs, takes away again: the next trial starts where this one did. */
@@ -63,29 +78,37 @@ async function within(
 
 /** What the operation works on is there, durable, and so is the script. */
 export async function prepare(stage: Stage, specimen: RigSpecimen): Promise<void> {
-  await stage.machine.putText(
-    script,
-    `import { atomic } from 'bofh';\nawait atomic('one operation', async (tx) => {\n  await ${specimen.call};\n});\n`,
-  );
+  if ('call' in specimen)
+    await stage.machine.putText(
+      script,
+      `import { atomic } from 'bofh';\nawait atomic('one operation', async (tx) => {\n  await ${specimen.call};\n});\n`,
+    );
   await stage.machine.run(`${specimen.setUp} && udevadm settle && sync`);
 }
 
+/** All that a trial compares: the host's own, and what its specimen adds. */
+async function stateOf({ machine }: Stage, { content }: RigSpecimen): Promise<Fingerprint> {
+  const host = await fingerprint(machine);
+  if (content === undefined) return host;
+  return fingerprintOf(`${host.text}== content\n${(await machine.run(content)).stdout}`);
+}
+
 async function actsThenFails(stage: Stage, specimen: RigSpecimen): Promise<'as before' | 'as after'> {
-  const before = await fingerprint(stage.machine);
+  const before = await stateOf(stage, specimen);
   const { act } = specimen;
   if ('act' in act) {
     const n = await syncAfter(stage, specimen, act);
-    await run(stage, tampered(act, `error=EIO:when=${n}`), 5);
+    await run(stage, tampered(specimen, act, `error=EIO:when=${n}`), 5);
   } else {
     const fault = await layFault(stage.machine, { ...act, times: 1, mode: 'act-then-fail' });
     try {
-      await run(stage, runScript, specimen.believes === undefined ? 5 : 0);
+      await run(stage, commandOf(specimen), specimen.believes === undefined ? 5 : 0);
       if ((await fault.hits()) < 1) throw new Error(`the fault over ${act.tool} was never met`);
     } finally {
       await fault.remove();
     }
   }
-  const difference = before.diff(await fingerprint(stage.machine));
+  const difference = before.diff(await stateOf(stage, specimen));
   await expectForeign(stage);
   if (specimen.believes === undefined && difference !== '')
     throw new Error(`the host is not as before:\n${difference}`);
@@ -96,40 +119,62 @@ async function actsThenFails(stage: Stage, specimen: RigSpecimen): Promise<'as b
   return 'as after';
 }
 
-async function killed(stage: Stage, specimen: RigSpecimen): Promise<'as before'> {
-  const before = await fingerprint(stage.machine);
+/** It is committed when its program fails, so it is brought to its end: at once, or by the next recovery. */
+async function deferredFails(stage: Stage, specimen: RigSpecimen): Promise<'as after'> {
+  const { act } = specimen;
+  if ('act' in act) throw new Error('a fault is laid over its program, so it must start one');
+  const fault = await layFault(stage.machine, { ...act, times: 1, mode: 'act-then-fail' });
+  try {
+    await run(stage, commandOf(specimen), 0, 3);
+    if ((await fault.hits()) < 1) throw new Error(`the fault over ${act.tool} was never met`);
+  } finally {
+    await fault.remove();
+  }
+  await run(stage, 'bofh recover --yes', 0);
+  return await expectDone(stage, specimen);
+}
+
+async function expectDone(stage: Stage, { deferred = 'false' }: RigSpecimen): Promise<'as after'> {
+  await run(stage, deferred, 0);
+  await expectForeign(stage);
+  return 'as after';
+}
+
+async function killed(stage: Stage, specimen: RigSpecimen): Promise<'as before' | 'as after'> {
+  const before = await stateOf(stage, specimen);
   const { act } = specimen;
   if ('act' in act) {
     const n = await syncAfter(stage, specimen, act);
-    await run(stage, tampered(act, `signal=SIGKILL:when=${n}`), 137);
+    await run(stage, tampered(specimen, act, `signal=SIGKILL:when=${n}`), 137);
     await run(stage, 'bofh recover --yes', 0);
-  } else await killedAtTool(stage, act);
-  const difference = before.diff(await fingerprint(stage.machine));
+  } else await killedAtTool(stage, specimen, act);
+  if (specimen.deferred !== undefined) return await expectDone(stage, specimen);
+  const difference = before.diff(await stateOf(stage, specimen));
   if (difference !== '') throw new Error(`the host is not as before:\n${difference}`);
   await expectForeign(stage);
   return 'as before';
 }
 
 /** The program has acted and has not come back yet; bofh is killed, recovery waits for the program, then undoes. */
-async function killedAtTool(stage: Stage, act: ToolCall): Promise<void> {
+async function killedAtTool(stage: Stage, specimen: RigSpecimen, act: ToolCall): Promise<void> {
   const fault = await layFault(stage.machine, { ...act, times: 1, mode: 'act-then-hang' });
   try {
-    const victim = await heldAfterAct(stage, act, fault);
+    const victim = await heldAfterAct(stage, specimen, fault);
     await killedAndRecovered(stage, victim, { tool: act.tool, fault });
   } finally {
     await fault.remove();
   }
 }
 
-/** Runs the script until its program has been called; with `act-then-hang` it has then soon acted. */
+/** Runs it until its program has been called; with `act-then-hang` it has then soon acted. */
 export async function heldAfterAct(
   stage: Stage,
-  { tool }: ToolCall,
+  specimen: RigSpecimen,
   fault: Awaited<ReturnType<typeof layFault>>,
 ): ReturnType<typeof background> {
-  const victim = await background(stage, runScript);
+  const victim = await background(stage, commandOf(specimen));
   await until({
-    what: `${tool} has acted`,
+    what: 'its program has acted',
     timeoutMs: 120_000,
     everyMs: 300,
     probe: async () => ((await fault.hits()) >= 1 && (await hangs(stage)) ? true : undefined),
@@ -145,8 +190,8 @@ async function hangs({ machine }: Stage): Promise<boolean> {
 
 // strace counts by thread, so one thread for all file accesses always counts alike; and only where the act is, or the first
 // fsync of the journal, in a thread of its own, would be met.
-function tampered({ path }: Syscall, what: string): string {
-  return `UV_THREADPOOL_SIZE=1 strace -f -o /dev/null ${at(path)} -e trace=fsync -e inject=fsync:${what} ${runScript}`;
+function tampered(specimen: RigSpecimen, { path }: Syscall, what: string): string {
+  return `UV_THREADPOOL_SIZE=1 strace -f -o /dev/null ${at(path)} -e trace=fsync -e inject=fsync:${what} ${commandOf(specimen)}`;
 }
 
 function at(path: string): string {
@@ -158,7 +203,7 @@ async function syncAfter(stage: Stage, specimen: RigSpecimen, { act, path }: Sys
   const log = '/run/rig-strace';
   await run(
     stage,
-    `UV_THREADPOOL_SIZE=1 strace -f -o ${log} ${at(path)} -e trace=fsync,${act} ${runScript}`,
+    `UV_THREADPOOL_SIZE=1 strace -f -o ${log} ${at(path)} -e trace=fsync,${act} ${commandOf(specimen)}`,
     0,
   );
   const { stdout } = await stage.machine.run(`cat ${log}; rm ${log}`);

@@ -16,24 +16,37 @@ export interface Syscall {
   readonly path: string;
 }
 
-/** One operation on the rig: what it works on, the call in a script, and the program that does the act. */
-export interface RigSpecimen {
+/** One change on the rig: what it works on, and the program that does the act. */
+interface Attempt {
   /** Shell, on a host as every trial starts with. */
   readonly setUp: string;
-  /** TypeScript, inside `atomic()`. */
-  readonly call: string;
   readonly act: ToolCall | Syscall;
   /** Shell: from what `setUp` left back to the start. */
   readonly clear: string;
   /** It looks whether its act has been done, whatever its program says: then "acts, then fails" is no failure. */
   readonly believes?: 'the host alone';
+  /** Shell: prints what the fingerprint of the host does not have. */
+  readonly content?: string;
+  /** Its act comes after the commit. Shell: succeeds once that is done. */
+  readonly deferred?: string;
 }
 
-/** Every operation of every driver: one that is missing here does not compile. A reason stands for one that cannot be tried. */
+/** An operation by itself. */
+export interface OneOperation extends Attempt {
+  /** TypeScript, inside `atomic()`. */
+  readonly call: string;
+}
+
+/** A command as it is typed. */
+export interface OneCommand extends Attempt {
+  readonly command: string;
+}
+
+export type RigSpecimen = OneOperation | OneCommand;
+
+/** Every operation of every driver: one that is missing here does not compile. */
 export type RigSpecimens = {
-  readonly [D in keyof OperationMethods]: {
-    readonly [K in keyof OperationMethods[D]]: RigSpecimen | { readonly notTried: string };
-  };
+  readonly [D in keyof OperationMethods]: { readonly [K in keyof OperationMethods[D]]: OneOperation };
 };
 
 /** The registry, as it is tried on the rig. */

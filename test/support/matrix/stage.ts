@@ -4,9 +4,11 @@ import {
   type Fingerprint,
   fingerprint,
   guestConfig,
+  type Hypervisor,
   makeGuest,
   type Machine,
   removeAllFaults,
+  type Suite,
   until,
 } from '../rig/index.ts';
 
@@ -27,21 +29,31 @@ export const destroyCommand = `bofh --yes vm destroy ${guest} --force-off`;
 
 const foreignVolumes = ['web1', 'web1-root2', 'xweb1-root', 'web1-swapper'];
 
-/** Boots, installs, and puts the foreign objects there: volumes, config files, and a guest that runs. */
+/** What a stage is. */
+export interface StageOptions {
+  readonly suite?: Suite;
+  /** `none`: without guests, for what needs no Xen. It is the same Debian, and faster under emulation. */
+  readonly hypervisor?: Hypervisor;
+  readonly writes?: 'kept' | 'volatile';
+}
+
+/** Boots, installs, and puts the foreign objects there: volumes, config files, and with Xen a guest that runs. */
 export async function openStage(
   progress: (text: string) => void,
-  writes: 'kept' | 'volatile' = 'kept',
+  { suite = 'bookworm', hypervisor = 'xen', writes = 'kept' }: StageOptions = {},
 ): Promise<Stage> {
-  const machine = await bootMachine({ hypervisor: 'xen', name: 'dom0', progress, writes });
+  const machine = await bootMachine({ suite, hypervisor, name: 'dom0', progress, writes });
   try {
     await installBofh(machine);
     for (const name of foreignVolumes)
       await machine.run(
         `lvcreate --quiet -y -W y -L 8M -n ${name} vg0 && yes ${name} | dd of=/dev/vg0/${name} bs=64k count=16 iflag=fullblock conv=fsync status=none`,
       );
-    await makeGuest(machine, { name: 'web10' });
     await machine.putText('/etc/xen/web1.cfg.bak', 'not a guest of ours\n');
-    await machine.run('xl create /etc/xen/web10.cfg');
+    if (hypervisor === 'xen') {
+      await makeGuest(machine, { name: 'web10' });
+      await machine.run('xl create /etc/xen/web10.cfg');
+    }
     const stage = { machine, start: await fingerprint(machine), foreign: await foreignContent(machine) };
     await machine.saveSnapshot('start');
     return stage;

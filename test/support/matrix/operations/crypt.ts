@@ -19,7 +19,7 @@ export const crypt: RigSpecimens['crypt'] = {
   open: {
     setUp: `${makeVolume} && ${makeKey} && ${makeLuks}`,
     call: `tx.crypt.open({ device: '${root}', key: { from: 'file', path: '${key}' } })`,
-    act: { tool: 'cryptsetup', words: ['open'] },
+    act: { tool: 'cryptsetup', words: ['open', '!--test-passphrase'] },
     clear: `${removeVolume}; rm -f ${key}`,
   },
   close: {
@@ -28,7 +28,13 @@ export const crypt: RigSpecimens['crypt'] = {
     act: { tool: 'cryptsetup', words: ['close'] },
     clear: `cryptsetup close ${guest}; ${removeVolume}; rm -f ${key}`,
   },
-  closeAfterCommit: { notTried: 'its act comes after the commit, and is that of crypt.close' },
+  closeAfterCommit: {
+    setUp: `${makeVolume} && ${makeKey} && ${makeLuks} && ${openLuks}`,
+    call: `tx.crypt.closeAfterCommit({ name: '${guest}' })`,
+    act: { tool: 'cryptsetup', words: ['close'] },
+    clear: `${removeVolume}; rm -f ${key}`,
+    deferred: `! test -e /dev/mapper/${guest}`,
+  },
   resize: {
     setUp: `${makeVolume} && ${makeKey} && ${makeLuks} && ${openLuks}`,
     call: `tx.crypt.resize({ name: '${guest}', size: 16777216, key: { from: 'file', path: '${key}' } })`,
@@ -47,6 +53,18 @@ export const crypt: RigSpecimens['crypt'] = {
     act: { tool: 'cryptsetup', words: ['luksAddKey'] },
     clear: `${removeVolume}; rm -f ${key}`,
   },
-  removeKey: { notTried: 'its act comes after the commit, and is that of crypt.key.change there' },
-  erase: { notTried: 'its act comes after the commit, where the rig has no faults for it yet' },
+  removeKey: {
+    setUp: `${makeVolume} && ${makeKey} && ${makeLuks} && cryptsetup luksAddKey -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file ${key} ${root} /etc/hostname`,
+    call: `tx.crypt.removeKey({ device: '${root}', slot: 0 })`,
+    act: { tool: 'cryptsetup', words: ['luksKillSlot'] },
+    clear: `${removeVolume}; rm -f ${key}`,
+    deferred: `cryptsetup open --test-passphrase --key-file /etc/hostname ${root} && ! cryptsetup open --test-passphrase --key-file ${key} ${root}`,
+  },
+  erase: {
+    setUp: `${makeVolume} && ${makeKey} && ${makeLuks}`,
+    call: `tx.crypt.erase({ device: '${root}', uuid: '${uuid}' })`,
+    act: { tool: 'cryptsetup', words: ['luksErase'] },
+    clear: `${removeVolume}; rm -f ${key}`,
+    deferred: `! cryptsetup open --test-passphrase --key-file ${key} ${root}`,
+  },
 };

@@ -17,7 +17,7 @@ export const filesystem: RigSpecimens['filesystem'] = {
   resize: {
     setUp: `${makeFilled} && resize2fs ${root} 32M`,
     call: `tx.filesystem.resize({ device: '${root}', size: 'max' })`,
-    act: { tool: 'resize2fs', words: [root] },
+    act: { tool: 'resize2fs', words: [root, '!-P'] },
     clear: removeVolume,
   },
 };

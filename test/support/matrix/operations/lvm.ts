@@ -56,7 +56,13 @@ export const lvm: RigSpecimens['lvm'] = {
     act: { tool: 'vgrename', words: ['bofh_gone_*'] },
     clear: `vgremove -q ${guest}vg; ${removeDisk}`,
   },
-  removePv: { notTried: 'a deferred act: it has no way back that could be tried' },
+  removePv: {
+    setUp: `${makeDisk} && pvcreate -q ${disk}`,
+    call: `tx.lvm.removePv({ device: '${disk}' })`,
+    act: { tool: 'pvremove', words: [disk] },
+    clear: removeDisk,
+    deferred: `! pvs ${disk}`,
+  },
   removeLv: {
     setUp: makeFilled,
     call: `tx.lvm.removeLv({ vg: 'vg0', name: '${guest}-root' })`,

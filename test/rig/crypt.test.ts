@@ -1,0 +1,182 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { cut } from '../support/matrix/power.ts';
+import { background, expectAsBefore, openStage, reset, run, type Stage } from '../support/matrix/stage.ts';
+import { available, fingerprint, until } from '../support/rig/index.ts';
+
+const can = await available();
+const required = process.env['BOFH_REQUIRE_RIG'] === '1';
+
+const device = '/dev/vg0/safe';
+const key = '/run/rig-key';
+
+// A volume, a container in it, a filesystem in that, mounted: at the gate the test decides how it goes on.
+const script = `import { existsSync, writeFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { atomic } from 'bofh';
+const key = { from: 'file', path: '${key}' } as const;
+await atomic('a safe', async (tx) => {
+  const { path: device } = await tx.lvm.createLv({ vg: 'vg0', name: 'safe', size: '64m' });
+  await tx.crypt.format({ device, key, type: 'luks2', pbkdf: 'pbkdf2', pbkdfTimeMs: 10 });
+  const opened = await tx.crypt.open({ device, key });
+  await tx.filesystem.create({ device: opened.path, type: 'ext4' });
+  await tx.mount.mount({ device: opened.path, mode: 'rw' });
+  writeFileSync('/run/gate', opened.path);
+  while (!existsSync('/run/go')) await delay(50);
+  if (process.argv[2] === 'badly') throw new Error('the script gives up');
+});
+`;
+
+const makeSafe = `lvcreate --quiet -y -W y -L 64M -n safe vg0 && cryptsetup luksFormat -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file=- ${device} < ${key} && udevadm settle`;
+const openSafe = `cryptsetup open --type luks --key-file=- ${device} safe < ${key} && udevadm settle`;
+
+describe.skipIf(!can.ok && !required)('encrypted volumes, on real device mapper', () => {
+  let stage: Stage;
+  beforeAll(async () => {
+    if (!can.ok) throw new Error(can.reason);
+    stage = await openStage(() => undefined, { hypervisor: 'none' });
+  });
+  beforeEach(async () => {
+    await reset(stage);
+    await stage.machine.putText('/root/safe.ts', script);
+    await stage.machine.run(`printf geheim > ${key}`);
+  });
+  afterAll(async () => {
+    await stage.machine.close();
+  });
+
+  const text = async (command: string): Promise<string> => (await stage.machine.run(command)).stdout.trim();
+
+  /** Runs the script up to its gate; resolves to the path of what it has opened. */
+  async function atGate(how: 'well' | 'badly'): Promise<{
+    readonly opened: string;
+    readonly victim: Awaited<ReturnType<typeof background>>;
+  }> {
+    const victim = await background(stage, `bofh run /root/safe.ts ${how}`);
+    const opened = await until({
+      what: 'the script is at its gate',
+      timeoutMs: 240_000,
+      everyMs: 300,
+      probe: async () =>
+        (await stage.machine.run('cat /run/gate', { check: 'return' })).stdout.trim() || undefined,
+    });
+    expect(opened).toBe('/dev/mapper/vg0-safe-luks');
+    expect(await text(`findmnt --noheadings --output SOURCE ${opened}`)).toBe(opened);
+    return { opened, victim };
+  }
+
+  it('a sequence that fails leaves no volume, no container and no mapping', async () => {
+    const { victim } = await atGate('badly');
+    await stage.machine.run('touch /run/go');
+
+    const { exitCode, output } = await victim.ended;
+    expect(output).toContain('host: restored');
+    expect(exitCode).toBe(1);
+    await expectAsBefore(stage);
+  });
+
+  it('one that is killed is undone by recovery', async () => {
+    const { victim } = await atGate('badly');
+    await stage.machine.run(`kill -9 ${victim.pid}`);
+    await victim.ended;
+
+    await run(stage, 'bofh recover --yes', 0);
+    await expectAsBefore(stage);
+  });
+
+  it('one that a power cut ends is undone by recovery, as a reboot would leave the host', async () => {
+    const { victim } = await atGate('badly');
+    await cut(stage);
+    await victim.ended;
+
+    await run(stage, 'bofh recover --yes', 0);
+    expect(await text('lvs --noheadings -o lv_name vg0')).not.toContain('safe');
+    expect(await text('ls /dev/mapper')).not.toContain('safe');
+    expect(await text('ls /var/lib/bofh/journal | grep -c "journal$" || true')).toBe('0');
+  });
+
+  it('one that ends well leaves an open container whose files are there after it was closed and opened', async () => {
+    const { opened, victim } = await atGate('well');
+    await stage.machine.run(
+      `echo kept > $(findmnt --noheadings --output TARGET ${opened})/kept && touch /run/go`,
+    );
+    expect((await victim.ended).exitCode).toBe(0);
+    await stage.machine.run(`umount ${opened}`);
+
+    await run(stage, 'bofh crypt close vg0-safe-luks', 0);
+    expect(await text('ls /dev/mapper')).not.toContain('safe-luks');
+    await run(stage, `bofh crypt open ${device} --key file:${key}`, 0);
+    expect(await text(`mount ${opened} /mnt && cat /mnt/kept; umount /mnt`)).toBe('kept');
+  });
+
+  it('what was open before is adopted, and not closed when the sequence fails', async () => {
+    await stage.machine.run(`${makeSafe} && ${openSafe}`);
+    const before = await fingerprint(stage.machine);
+    await stage.machine.putText(
+      '/root/adopt.ts',
+      `import { atomic } from 'bofh';
+await atomic('adopt', async (tx) => {
+  const { adopted, path } = await tx.crypt.open({ device: '${device}', key: { from: 'file', path: '${key}' } });
+  throw new Error(\`adopted \${adopted} at \${path}\`);
+});
+`,
+    );
+
+    expect(await run(stage, 'bofh run /root/adopt.ts', 1)).toContain('adopted true at /dev/mapper/safe');
+    expect(before.diff(await fingerprint(stage.machine))).toBe('');
+  });
+
+  it('what a failing sequence has closed is open again, with the name in its uuid', async () => {
+    await stage.machine.run(`${makeSafe} && ${openSafe}`);
+    const before = await fingerprint(stage.machine);
+    await stage.machine.putText(
+      '/root/close.ts',
+      `import { existsSync } from 'node:fs';
+import { atomic } from 'bofh';
+await atomic('close', async (tx) => {
+  await tx.crypt.close({ name: 'safe', key: { from: 'file', path: '${key}' } });
+  throw new Error(existsSync('/dev/mapper/safe') ? 'still open' : 'closed in between');
+});
+`,
+    );
+
+    expect(await run(stage, 'bofh run /root/close.ts', 1)).toContain('closed in between');
+    expect(before.diff(await fingerprint(stage.machine))).toBe('');
+  });
+
+  it('a close without a key is the last thing of a sequence: a failure before it leaves it open', async () => {
+    await stage.machine.run(`${makeSafe} && ${openSafe}`);
+    const before = await fingerprint(stage.machine);
+    await stage.machine.putText(
+      '/root/close.ts',
+      `import { existsSync } from 'node:fs';
+import { atomic } from 'bofh';
+await atomic('close', async (tx) => {
+  await tx.crypt.closeAfterCommit({ name: 'safe' });
+  if (process.argv[2] === 'badly') throw new Error(existsSync('/dev/mapper/safe') ? 'still open' : 'closed too early');
+});
+`,
+    );
+
+    expect(await run(stage, 'bofh run /root/close.ts badly', 1)).toContain('still open');
+    expect(before.diff(await fingerprint(stage.machine))).toBe('');
+    await run(stage, 'bofh run /root/close.ts', 0);
+    expect(await text('ls /dev/mapper')).not.toContain('safe');
+  });
+
+  it('what is in use is not closed, and the holder is named', async () => {
+    await stage.machine.run(
+      `${makeSafe} && ${openSafe} && mkfs.ext4 -q /dev/mapper/safe && mount /dev/mapper/safe /mnt`,
+    );
+
+    expect(await run(stage, 'bofh crypt close safe', 1, 4, 5)).toContain('/mnt');
+    expect(await text('findmnt --noheadings --output SOURCE /mnt')).toBe('/dev/mapper/safe');
+  });
+
+  it('a changed key opens it, the old one does not any more', async () => {
+    await stage.machine.run(`${makeSafe} && printf neu > /run/rig-new-key`);
+
+    await run(stage, `bofh crypt change-key ${device} --key file:${key} --new-key file:/run/rig-new-key`, 0);
+    await run(stage, `cryptsetup open --test-passphrase --key-file /run/rig-new-key ${device}`, 0);
+    await run(stage, `cryptsetup open --test-passphrase --key-file ${key} ${device}`, 2);
+  });
+});
