@@ -3,7 +3,7 @@ import * as block from '../api/block.ts';
 import { withBofh } from '../bofh.ts';
 import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
-import type { BlockImageCreate } from './answers.ts';
+import type { BlockImageCreate } from './answers/index.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 import { logged } from './system-log.ts';

@@ -5,7 +5,7 @@ import { parseKeyRef, type ReadHost } from '../command/index.ts';
 import { UsageError } from '../errors.ts';
 import { formatSize, parseSize } from '../units.ts';
 import { give } from './answer.ts';
-import type { BlockResize } from './answers.ts';
+import type { BlockResize } from './answers/index.ts';
 import { confirm } from './confirm.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';

@@ -4,7 +4,7 @@ import { atomic, currentBofh, withBofh } from '../bofh.ts';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../errors.ts';
 import { give } from './answer.ts';
-import type { BootUnits } from './answers.ts';
+import type { BootUnits } from './answers/index.ts';
 import {
   bootUnits,
   findUnit,

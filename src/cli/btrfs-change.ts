@@ -3,7 +3,7 @@ import { type Bofh, withBofh } from '../bofh.ts';
 import * as btrfs from '../btrfs/index.ts';
 import { UsageError } from '../errors.ts';
 import { give } from './answer.ts';
-import type { BtrfsMade, BtrfsRemoved, BtrfsSet } from './answers.ts';
+import type { BtrfsMade, BtrfsRemoved, BtrfsSet } from './answers/index.ts';
 import { confirm } from './confirm.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';

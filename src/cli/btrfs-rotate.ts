@@ -1,6 +1,6 @@
 import * as api from '../api/btrfs.ts';
 import { rotationOf, rotationRequest } from '../btrfs/rotation.ts';
-import type { BtrfsRotated } from './answers.ts';
+import type { BtrfsRotated } from './answers/index.ts';
 import { changed } from './btrfs-change.ts';
 import { confirm } from './confirm.ts';
 import { counted } from './rotation.ts';

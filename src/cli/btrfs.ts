@@ -1,7 +1,7 @@
 import * as btrfs from '../btrfs/index.ts';
 import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
-import type { BtrfsList, BtrfsShow, BtrfsUsage } from './answers.ts';
+import type { BtrfsList, BtrfsShow, BtrfsUsage } from './answers/index.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 import { printable } from './text.ts';

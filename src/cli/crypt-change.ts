@@ -12,7 +12,7 @@ import type {
   CryptKey,
   CryptOpen,
   CryptResize,
-} from './crypt-answers.ts';
+} from './answers/index.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 import { logged } from './system-log.ts';

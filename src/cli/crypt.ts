@@ -2,7 +2,7 @@ import * as crypt from '../api/crypt.ts';
 import { withBofh } from '../bofh.ts';
 import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
-import type { CryptDump, CryptList, CryptStatus } from './crypt-answers.ts';
+import type { CryptDump, CryptList, CryptStatus } from './answers/index.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 

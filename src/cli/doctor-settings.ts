@@ -1,7 +1,7 @@
 import { sitePaths } from '../site.ts';
 import { siteSettings } from '../site-settings.ts';
 import { give } from './answer.ts';
-import type { DoctorSettings } from './answers.ts';
+import type { DoctorSettings } from './answers/index.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 

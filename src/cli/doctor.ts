@@ -13,7 +13,7 @@ import { loadSite } from '../script/site.ts';
 import { defaultSite, type Site } from '../site.ts';
 import type { Bofh } from '../bofh.ts';
 import { give } from './answer.ts';
-import type { Doctor } from './answers.ts';
+import type { Doctor } from './answers/index.ts';
 import { readHistory, readOpen, type ReadJournal } from './read-journals.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, siteGiven } from './session.ts';

@@ -4,7 +4,7 @@ import { UsageError } from '../errors.ts';
 import { makeable } from '../filesystem/types.ts';
 import type { Tx } from '../operations.ts';
 import { give } from './answer.ts';
-import type { FilesystemCreate } from './answers.ts';
+import type { FilesystemCreate } from './answers/index.ts';
 import { confirm } from './confirm.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';

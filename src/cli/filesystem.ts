@@ -2,7 +2,7 @@ import * as filesystem from '../api/filesystem.ts';
 import { withBofh } from '../bofh.ts';
 import { formatSize, parseSize } from '../units.ts';
 import { give } from './answer.ts';
-import type { FilesystemCheck, FilesystemInfo, FilesystemLabel, FilesystemResize } from './answers.ts';
+import type { FilesystemCheck, FilesystemInfo, FilesystemLabel, FilesystemResize } from './answers/index.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';

@@ -1,4 +1,4 @@
-import type { JournalShow, ShownStep } from './answers.ts';
+import type { JournalShow, ShownStep } from './answers/index.ts';
 import { table } from './table.ts';
 import { printable } from './text.ts';
 

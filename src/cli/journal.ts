@@ -3,7 +3,7 @@ import { type OpenJournal, plan, type PlannedStep } from '../atomic/recover.ts';
 import { byHandOf, reason } from '../atomic/report.ts';
 import { exclusive, isLeft, type State, type Step } from '../atomic/state.ts';
 import { give } from './answer.ts';
-import type { JournalList, JournalShow, ShownStep } from './answers.ts';
+import type { JournalList, JournalShow, ShownStep } from './answers/index.ts';
 import { byHandAsData } from './by-hand.ts';
 import { showInWords } from './journal-words.ts';
 import { readById, readHistory, readOpen, type ReadJournal, rawLines } from './read-journals.ts';

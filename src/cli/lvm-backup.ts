@@ -3,7 +3,7 @@ import * as lvm from '../api/lvm.ts';
 import { atomic, withBofh } from '../bofh.ts';
 import type { Tx } from '../operations.ts';
 import { give } from './answer.ts';
-import type { LvmVgBackup } from './answers.ts';
+import type { LvmVgBackup } from './answers/index.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';

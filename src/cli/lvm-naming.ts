@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import type { Bofh } from '../bofh.ts';
 import type { ReadHost } from '../command/index.ts';
 import { guestConfigs } from '../xen/index.ts';
-import type { LvmRename } from './answers.ts';
+import type { LvmRename } from './answers/index.ts';
 import { printable } from './text.ts';
 
 export type Naming = Pick<LvmRename, 'namedIn' | 'unread'>;

@@ -3,7 +3,7 @@ import { withBofh } from '../bofh.ts';
 import { pvs } from '../lvm/commands.ts';
 import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
-import type { LvmPvCreate, LvmPvList, LvmPvResize } from './answers.ts';
+import type { LvmPvCreate, LvmPvList, LvmPvResize } from './answers/index.ts';
 import { confirm } from './confirm.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';

@@ -3,7 +3,7 @@ import type { ReadHost } from '../command/index.ts';
 import { pvs } from '../lvm/commands.ts';
 import type { Tx } from '../operations.ts';
 import { give } from './answer.ts';
-import type { LvmPvRemove, LvmVgRemove } from './answers.ts';
+import type { LvmPvRemove, LvmVgRemove } from './answers/index.ts';
 import { confirm } from './confirm.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';

@@ -2,7 +2,7 @@ import * as lvm from '../api/lvm.ts';
 import { withBofh } from '../bofh.ts';
 import { dmName } from '../lvm/names.ts';
 import { give } from './answer.ts';
-import type { LvmRename } from './answers.ts';
+import type { LvmRename } from './answers/index.ts';
 import { type Naming, namingInWords, whoNames } from './lvm-naming.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';

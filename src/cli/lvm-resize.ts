@@ -6,7 +6,7 @@ import { RefusedError, UsageError } from '../errors.ts';
 import { usableVg, volumeNamed } from '../lvm/index.ts';
 import { type Bytes, formatSize, parseSize } from '../units.ts';
 import { give } from './answer.ts';
-import type { LvmResize } from './answers.ts';
+import type { LvmResize } from './answers/index.ts';
 import { confirm } from './confirm.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';

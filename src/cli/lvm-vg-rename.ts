@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import * as lvm from '../api/lvm.ts';
 import { withBofh } from '../bofh.ts';
 import { give } from './answer.ts';
-import type { LvmVgRename } from './answers.ts';
+import type { LvmVgRename } from './answers/index.ts';
 import { namingInWords, whoNames } from './lvm-naming.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';

@@ -3,7 +3,7 @@ import { withBofh } from '../bofh.ts';
 import { vgs } from '../lvm/commands.ts';
 import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
-import type { LvmVgCreate, LvmVgDevices, LvmVgList } from './answers.ts';
+import type { LvmVgCreate, LvmVgDevices, LvmVgList } from './answers/index.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 import { logged } from './system-log.ts';

@@ -3,7 +3,7 @@ import { withBofh } from '../bofh.ts';
 import { usableVg, volumeNamed } from '../lvm/index.ts';
 import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
-import type { LvmCreate, LvmRemove, LvmTag } from './answers.ts';
+import type { LvmCreate, LvmRemove, LvmTag } from './answers/index.ts';
 import { confirm } from './confirm.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';

@@ -1,7 +1,7 @@
 import { lvs } from '../lvm/commands.ts';
 import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
-import type { LvmList } from './answers.ts';
+import type { LvmList } from './answers/index.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 

@@ -3,7 +3,7 @@ import { withBofh } from '../bofh.ts';
 import { UsageError } from '../errors.ts';
 import { refuseSecrets } from '../mount/index.ts';
 import { give } from './answer.ts';
-import type { CrypttabList, FstabList, TableEdit } from './answers.ts';
+import type { CrypttabList, FstabList, TableEdit } from './answers/index.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 import { logged } from './system-log.ts';

@@ -4,7 +4,7 @@ import { withBofh } from '../bofh.ts';
 import { UsageError } from '../errors.ts';
 import { refuseSecrets } from '../mount/index.ts';
 import { give } from './answer.ts';
-import type { MountAdd, MountList, MountRemove } from './answers.ts';
+import type { MountAdd, MountList, MountRemove } from './answers/index.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 import { logged } from './system-log.ts';

@@ -6,7 +6,7 @@ import { domidOf, type Interface } from '../network/index.ts';
 import { formatSize } from '../units.ts';
 import { xlList } from '../xen/commands.ts';
 import { give } from './answer.ts';
-import type { NetworkList, NetworkShow } from './answers.ts';
+import type { NetworkList, NetworkShow } from './answers/index.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 

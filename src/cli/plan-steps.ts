@@ -2,7 +2,7 @@ import { decode } from '../atomic/lines.ts';
 import { exclusive, fold, type Step } from '../atomic/state.ts';
 import type { Store } from '../atomic/store.ts';
 import { findOperation } from '../operations.ts';
-import type { Plan } from './answers.ts';
+import type { Plan } from './answers/index.ts';
 import type { Told } from './dry-host.ts';
 
 type Steps = Plan['steps'];

@@ -1,4 +1,4 @@
-import type { Plan } from './answers.ts';
+import type { Plan } from './answers/index.ts';
 import { oneLine, printable } from './text.ts';
 
 const parts = [

@@ -8,7 +8,7 @@ import { findOperation } from '../operations.ts';
 import { simulatedBofh } from '../testing/bofh.ts';
 import { simulate } from '../testing/simulate.ts';
 import { give } from './answer.ts';
-import type { Plan } from './answers.ts';
+import type { Plan } from './answers/index.ts';
 import { telling, type Told } from './dry-host.ts';
 import { type PlannedChange, stepsOf } from './plan-steps.ts';
 import { planInWords } from './plan-words.ts';

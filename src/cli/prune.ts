@@ -1,7 +1,7 @@
 import { type Keep, removeClosed, surplus, usualKeep } from '../atomic/prune.ts';
 import { JournalError, UsageError } from '../errors.ts';
 import { give } from './answer.ts';
-import type { JournalPrune } from './answers.ts';
+import type { JournalPrune } from './answers/index.ts';
 import { confirm } from './confirm.ts';
 import { changedAt } from './read-journals.ts';
 import type { Runtime } from './runtime.ts';

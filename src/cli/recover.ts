@@ -2,7 +2,7 @@ import { abandon, cutLastLine, damagedEnd, recover as recoverOne, sweepUnborn } 
 import type { Bofh } from '../bofh.ts';
 import { InterruptedError, JournalError, RefusedError, StuckError, UsageError } from '../errors.ts';
 import { give } from './answer.ts';
-import type { RecoveredList } from './answers.ts';
+import type { RecoveredList } from './answers/index.ts';
 import { ofEarlierBoots, startedGuest } from './boot-journals.ts';
 import { agrees, confirm } from './confirm.ts';
 import { explain } from './explain.ts';

@@ -6,7 +6,7 @@ import { commandLine, type ReadHost } from '../command/index.ts';
 import { RefusedError, UsageError } from '../errors.ts';
 import { realPath } from '../mount/index.ts';
 import { give } from './answer.ts';
-import type { BtrfsRotations } from './answers.ts';
+import type { BtrfsRotations } from './answers/index.ts';
 import { thisProgram } from './boot.ts';
 import { type Program, refuseUnsafe } from './boot-safety.ts';
 import { type FoundUnit, installedOptions, unitDir } from './boot-units.ts';

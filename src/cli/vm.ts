@@ -6,7 +6,7 @@ import { createVm, planCreate } from '../vm/create.ts';
 import { type DestroyPlan, destroyVm, planDestroy, type Running } from '../vm/destroy.ts';
 import { checkCreate, type CheckedCreate } from '../vm/request.ts';
 import { give } from './answer.ts';
-import type { VmCreate, VmDestroy } from './answers.ts';
+import type { VmCreate, VmDestroy } from './answers/index.ts';
 import { confirm } from './confirm.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';

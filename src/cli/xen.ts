@@ -3,7 +3,7 @@ import { type Bofh, withBofh } from '../bofh.ts';
 import { give } from './answer.ts';
 import { explain } from './explain.ts';
 import { asText } from './explanation.ts';
-import type { XenList, XenStart, XenStartAll } from './answers.ts';
+import type { XenList, XenStart, XenStartAll } from './answers/index.ts';
 import type { Findings } from './plan.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';

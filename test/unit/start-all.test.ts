@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { startAll } from '../../src/api/xen.ts';
 import { withBofh } from '../../src/bofh.ts';
-import { xenStartAll } from '../../src/cli/answers.ts';
+import { xenStartAll } from '../../src/cli/answers/index.ts';
 import { startAll as startAllVerb } from '../../src/cli/xen.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../src/testing/index.ts';
 import { containing } from './cli/support/containing.ts';

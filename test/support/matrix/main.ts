@@ -59,7 +59,8 @@ async function sorted(): Promise<Sorted> {
 
 /** The whole matrix. */
 export async function allTrials(): Promise<readonly Trial[]> {
-  return Object.values(await sorted()).flat();
+  const { warm: now, cold: later, plain, volatile: last } = await sorted();
+  return [...plain, ...now, ...later, ...last];
 }
 
 /** One shard of the matrix: every `of`-th trial. Writes its outcomes as JSON and resolves to the number of failures. */

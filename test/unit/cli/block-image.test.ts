@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import * as answers from '../../../src/cli/answers.ts';
+import * as answers from '../../../src/cli/answers/index.ts';
 import { simulatedHost } from '../../../src/testing/index.ts';
 import { typed } from '../plan/support.ts';
 

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import * as answers from '../../../src/cli/answers.ts';
+import * as answers from '../../../src/cli/answers/index.ts';
 import { RefusedError } from '../../../src/errors.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 import { failureOf } from '../concurrency/support.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import * as answers from '../../../src/cli/answers.ts';
+import * as answers from '../../../src/cli/answers/index.ts';
 import { drawTree, tree } from '../../../src/cli/block-tree.ts';
 import type { StackDevice } from '../../../src/stack/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import * as answers from '../../../src/cli/answers.ts';
+import * as answers from '../../../src/cli/answers/index.ts';
 import { install, remove, status } from '../../../src/cli/boot.ts';
 import type { Program } from '../../../src/cli/boot-safety.ts';
 import { bootUnits } from '../../../src/cli/boot-units.ts';

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import * as answers from '../../../src/cli/answers.ts';
+import * as answers from '../../../src/cli/answers/index.ts';
 import { create, remove, setDefault, setMode, snapshot } from '../../../src/cli/btrfs-change.ts';
 import { rotate } from '../../../src/cli/btrfs-rotate.ts';
 import { list, show } from '../../../src/cli/btrfs.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import * as answers from '../../../src/cli/answers.ts';
+import * as answers from '../../../src/cli/answers/index.ts';
 import { RefusedError, UsageError } from '../../../src/errors.ts';
 import type { SimulatedHost } from '../../../src/testing/index.ts';
 import { typed } from '../plan/support.ts';

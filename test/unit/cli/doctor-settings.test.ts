@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
-import * as answers from '../../../src/cli/answers.ts';
+import * as answers from '../../../src/cli/answers/index.ts';
 import { doctorSettings } from '../../../src/cli/doctor-settings.ts';
 import { parseSite } from '../../../src/site.ts';
 import { simulatedBofh } from '../../../src/testing/index.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { failure } from '../../../src/cli/answers.ts';
+import { failure } from '../../../src/cli/answers/index.ts';
 import { explain } from '../../../src/cli/explain.ts';
 import { asText } from '../../../src/cli/explanation.ts';
 import {

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import * as answers from '../../../src/cli/answers.ts';
+import * as answers from '../../../src/cli/answers/index.ts';
 import { create } from '../../../src/cli/filesystem-create.ts';
 import { info, label, resize } from '../../../src/cli/filesystem.ts';
 import { RefusedError, UsageError } from '../../../src/errors.ts';

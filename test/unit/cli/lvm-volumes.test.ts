@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import * as answers from '../../../src/cli/answers.ts';
+import * as answers from '../../../src/cli/answers/index.ts';
 import { list } from '../../../src/cli/lvm.ts';
 import { resize } from '../../../src/cli/lvm-resize.ts';
 import { create, remove } from '../../../src/cli/lvm-volumes.ts';

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import * as answers from '../../../src/cli/answers.ts';
+import * as answers from '../../../src/cli/answers/index.ts';
 import { add, list, remove } from '../../../src/cli/mount.ts';
 import * as tables from '../../../src/cli/mount-tables.ts';
 import { RefusedError, UsageError } from '../../../src/errors.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import * as answers from '../../../src/cli/answers.ts';
+import * as answers from '../../../src/cli/answers/index.ts';
 import { list, show } from '../../../src/cli/network.ts';
 import { simulatedBofh, simulatedHost } from '../../../src/testing/index.ts';
 import { testRuntime } from './support/runtime.ts';

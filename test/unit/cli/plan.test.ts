@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { atomic, type Bofh, withBofh } from '../../../src/bofh.ts';
-import { plan } from '../../../src/cli/answers.ts';
+import { plan } from '../../../src/cli/answers/index.ts';
 import { planOf } from '../../../src/cli/plan.ts';
 import type { Host } from '../../../src/command/index.ts';
 import { RefusedError } from '../../../src/errors.ts';

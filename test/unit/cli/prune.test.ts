@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { journalPrune, plan } from '../../../src/cli/answers.ts';
+import { journalPrune, plan } from '../../../src/cli/answers/index.ts';
 import { prune as pruneVerb } from '../../../src/cli/prune.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 import { bofh, type Ended } from './support/built.ts';

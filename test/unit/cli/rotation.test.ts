@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import * as answers from '../../../src/cli/answers.ts';
+import * as answers from '../../../src/cli/answers/index.ts';
 import type { Program } from '../../../src/cli/boot-safety.ts';
 import { install, remove, status } from '../../../src/cli/rotation.ts';
 import { program as commandLine } from '../../../src/cli/program.ts';

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import * as answers from '../../../src/cli/answers.ts';
+import * as answers from '../../../src/cli/answers/index.ts';
 import { list as lvmList } from '../../../src/cli/lvm.ts';
 import { create, destroy } from '../../../src/cli/vm.ts';
 import { list, start, startAll } from '../../../src/cli/xen.ts';

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { abandon, openJournals, recover } from '../../../src/atomic/recover.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { journalShow } from '../../../src/cli/answers.ts';
+import { journalShow } from '../../../src/cli/answers/index.ts';
 import { explain } from '../../../src/cli/explain.ts';
 import { asText } from '../../../src/cli/explanation.ts';
 import { show } from '../../../src/cli/journal.ts';

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { abandon } from '../../../src/atomic/recover.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { doctor as answer } from '../../../src/cli/answers.ts';
+import { doctor as answer } from '../../../src/cli/answers/index.ts';
 import { doctor } from '../../../src/cli/doctor.ts';
 import { CommandError } from '../../../src/errors.ts';
 import {

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import * as answers from '../../../src/cli/answers.ts';
+import * as answers from '../../../src/cli/answers/index.ts';
 import { check as checkVerb } from '../../../src/cli/filesystem.ts';
 import { RefusedError } from '../../../src/errors.ts';
 import { checkOf } from '../../../src/filesystem/commands/check.ts';

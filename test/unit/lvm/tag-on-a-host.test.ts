@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import * as answers from '../../../src/cli/answers.ts';
+import * as answers from '../../../src/cli/answers/index.ts';
 import { tag } from '../../../src/cli/lvm-volumes.ts';
 import { RefusedError, RolledBackError, UsageError } from '../../../src/errors.ts';
 import type { Tx } from '../../../src/operations.ts';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { withBofh, type Bofh } from '../../../src/bofh.ts';
-import { plan } from '../../../src/cli/answers.ts';
+import { plan } from '../../../src/cli/answers/index.ts';
 import { planOf } from '../../../src/cli/plan.ts';
 import { program } from '../../../src/cli/program.ts';
 import { commandLine } from '../../../src/command/index.ts';

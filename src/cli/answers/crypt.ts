@@ -1,9 +1,8 @@
 import * as z from 'zod/mini';
+import { count, text } from './parts.ts';
 
 /** The JSON answers of `bofh crypt`. No key is in any of them. */
 
-const text = z.string();
-const count = z.int().check(z.minimum(0));
 const mode = z.enum(['ro', 'rw']);
 
 /** `bofh crypt list`: encrypted devices, and what else cryptsetup has open; sizes in bytes. */

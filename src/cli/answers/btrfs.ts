@@ -1,0 +1,84 @@
+import * as z from 'zod/mini';
+import { count, text } from './parts.ts';
+
+const subvolume = {
+  id: count,
+  /** From the top level of the filesystem; null when it is no UTF-8. */
+  path: z.nullable(text),
+  /** For people. */
+  shown: text,
+  uuid: z.nullable(text),
+  /** What it is a snapshot of. */
+  parentUuid: z.nullable(text),
+  /** What it was received from. */
+  receivedUuid: z.nullable(text),
+};
+
+/** `bofh btrfs list PATH` */
+export const btrfsList = z.array(z.strictObject({ ...subvolume, default: z.boolean() }));
+
+/** `bofh btrfs show PATH` */
+export const btrfsShow = z.strictObject({
+  ...subvolume,
+  /** ISO 8601. */
+  made: z.nullable(text),
+  mode: z.enum(['ro', 'rw']),
+  generation: count,
+  snapshots: z.array(text),
+});
+
+const share = z.strictObject({ device: text, bytes: count });
+
+/** `bofh btrfs usage PATH`: bytes. */
+export const btrfsUsage = z.strictObject({
+  size: count,
+  allocated: count,
+  unallocated: count,
+  missing: count,
+  used: count,
+  free: count,
+  freeAtLeast: count,
+  spaces: z.array(
+    z.strictObject({ kind: text, profile: text, size: count, used: count, devices: z.array(share) }),
+  ),
+  unallocatedOn: z.array(share),
+});
+
+/** `bofh btrfs create`, `bofh btrfs snapshot create` */
+export const btrfsMade = z.strictObject({ path: text, id: count, uuid: text });
+
+/** `bofh btrfs snapshot rotate` */
+export const btrfsRotated = z.strictObject({
+  made: btrfsMade,
+  /** The oldest first. */
+  deleted: z.array(btrfsMade),
+  /** What is called like one of them and is none, or cannot go now. */
+  stays: z.array(z.strictObject({ path: text, why: text })),
+});
+
+/** `bofh btrfs rotation install`, `remove`, `status`: every rotation that has units on this host. */
+export const btrfsRotations = z.array(
+  z.strictObject({
+    timer: text,
+    enabled: z.boolean(),
+    /** null: its units were edited, or are not both there. */
+    rotation: z.nullable(
+      z.strictObject({ label: text, source: text, target: text, keep: count, calendar: text }),
+    ),
+  }),
+);
+
+/** `bofh btrfs delete` */
+export const btrfsRemoved = z.strictObject({ path: text, id: count, uuid: z.nullable(text) });
+
+/** `bofh btrfs set-default`, `bofh btrfs set-mode` */
+export const btrfsSet = z.strictObject({ path: text, now: text, was: text });
+
+export type BtrfsList = z.infer<typeof btrfsList>;
+export type BtrfsShow = z.infer<typeof btrfsShow>;
+export type BtrfsUsage = z.infer<typeof btrfsUsage>;
+export type BtrfsMade = z.infer<typeof btrfsMade>;
+export type BtrfsRotated = z.infer<typeof btrfsRotated>;
+export type BtrfsRotations = z.infer<typeof btrfsRotations>;
+export type BtrfsRemoved = z.infer<typeof btrfsRemoved>;
+export type BtrfsSet = z.infer<typeof btrfsSet>;

@@ -1,0 +1,32 @@
+import * as z from 'zod/mini';
+import { text } from './parts.ts';
+
+/** `bofh doctor` */
+export const doctor = z.array(
+  z.strictObject({
+    /** What was looked at: `journal`, `leftover`, `programs` … */
+    check: text,
+    level: z.enum(['ok', 'warning', 'problem']),
+    /** One sentence. */
+    says: text,
+    /** The commands that show or mend it, in their order. */
+    run: z.readonly(z.array(text)),
+  }),
+);
+
+/** `bofh doctor --settings` */
+export const doctorSettings = z.array(
+  z.strictObject({
+    name: text,
+    /** null: nobody has set it, and it has no default. */
+    value: z.unknown(),
+    /** `override` is withSite() in a script, `program` a value that a program has made itself. */
+    from: z.enum(['default', 'site file', 'environment', 'option', 'override', 'program']),
+    /** The file, the variable or the option. */
+    where: z.nullable(text),
+    description: text,
+  }),
+);
+
+export type Doctor = z.infer<typeof doctor>;
+export type DoctorSettings = z.infer<typeof doctorSettings>;

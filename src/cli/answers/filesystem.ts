@@ -1,0 +1,57 @@
+import * as z from 'zod/mini';
+import { count, text } from './parts.ts';
+
+const filesystemType = z.enum(['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'vfat', 'swap']);
+
+/** `bofh filesystem info DEVICE`; sizes in bytes, null: it cannot be told. */
+export const filesystemInfo = z.strictObject({
+  device: text,
+  type: filesystemType,
+  uuid: text,
+  label: z.nullable(text),
+  /** Of the filesystem; its device may be larger. */
+  size: count,
+  used: z.nullable(count),
+  free: z.nullable(count),
+  /** What it can be made as small as; its size, where it cannot be shrunk. */
+  minimumSize: z.nullable(count),
+  blockSize: count,
+  mountedOn: z.readonly(z.array(text)),
+});
+
+/** `bofh filesystem check DEVICE` */
+export const filesystemCheck = z.strictObject({
+  device: text,
+  type: filesystemType,
+  uuid: z.nullable(text),
+  state: z.enum(['clean', 'errors']),
+  /** What the checker wrote. */
+  said: z.readonly(z.array(text)),
+});
+
+/** `bofh filesystem create DEVICE --type TYPE` */
+export const filesystemCreate = z.strictObject({
+  device: text,
+  type: filesystemType,
+  uuid: text,
+  label: z.nullable(text),
+});
+
+/** `bofh filesystem label DEVICE [LABEL]` */
+export const filesystemLabel = z.strictObject({ device: text, uuid: text, label: z.nullable(text) });
+
+/** `bofh filesystem resize DEVICE SIZE|max`; sizes in bytes. */
+export const filesystemResize = z.strictObject({
+  device: text,
+  type: filesystemType,
+  uuid: text,
+  was: count,
+  /** What it has now: what was asked, rounded down to whole blocks. */
+  size: count,
+});
+
+export type FilesystemInfo = z.infer<typeof filesystemInfo>;
+export type FilesystemCheck = z.infer<typeof filesystemCheck>;
+export type FilesystemCreate = z.infer<typeof filesystemCreate>;
+export type FilesystemLabel = z.infer<typeof filesystemLabel>;
+export type FilesystemResize = z.infer<typeof filesystemResize>;

@@ -1,0 +1,147 @@
+import * as z from 'zod/mini';
+import { count, text } from './parts.ts';
+
+/** `bofh lvm list`; sizes in bytes. */
+export const lvmList = z.array(
+  z.strictObject({
+    volume: text,
+    uuid: text,
+    path: z.nullable(text),
+    size: count,
+    active: z.union([z.boolean(), z.literal('unknown')]),
+    open: z.union([z.boolean(), z.literal('unknown')]),
+    layout: z.readonly(z.array(text)),
+    /** What it is a snapshot of. */
+    origin: z.nullable(text),
+    /** The thin or cache pool that it lies in. */
+    pool: z.nullable(text),
+    tags: z.readonly(z.array(text)),
+  }),
+);
+
+/** `bofh lvm rename VG/NAME TO` */
+export const lvmRename = z.strictObject({
+  /** As it is called now. */
+  volume: text,
+  was: text,
+  uuid: text,
+  path: text,
+  /** Files that still name the old path, and may have to be edited; `guest`: whose configuration it is. */
+  namedIn: z.readonly(z.array(z.strictObject({ file: text, path: text, guest: z.nullable(text) }))),
+  /** Guest configurations that could not be read: whether they name it is not known. */
+  unread: z.readonly(z.array(text)),
+});
+
+/** `bofh lvm pv list`; sizes in bytes. */
+export const lvmPvList = z.array(
+  z.strictObject({
+    /** null: it is missing. */
+    device: z.nullable(text),
+    uuid: text,
+    /** null: it is in no volume group. */
+    group: z.nullable(text),
+    size: count,
+    free: count,
+    allocatable: z.boolean(),
+    tags: z.readonly(z.array(text)),
+  }),
+);
+
+/** `bofh lvm pv create DEVICE` */
+export const lvmPvCreate = z.strictObject({ device: text, uuid: text });
+
+/** `bofh lvm pv resize DEVICE`; the size in bytes is that of its extents. */
+export const lvmPvResize = z.strictObject({ device: text, uuid: text, size: count });
+
+/** `bofh lvm vg rename NAME TO` */
+export const lvmVgRename = z.strictObject({
+  /** As it is called now. */
+  group: text,
+  was: text,
+  uuid: text,
+  /** Files that still name a volume of it by its old path, and may have to be edited. */
+  namedIn: z.readonly(z.array(z.strictObject({ file: text, path: text, guest: z.nullable(text) }))),
+  /** Guest configurations that could not be read. */
+  unread: z.readonly(z.array(text)),
+});
+
+/** `bofh lvm pv remove DEVICE` */
+export const lvmPvRemove = z.strictObject({ device: text });
+
+/** `bofh lvm vg backup NAME FILE` */
+export const lvmVgBackup = z.strictObject({
+  group: text,
+  uuid: text,
+  /** How many changes of the metadata there were before. */
+  seqno: count,
+  file: text,
+});
+
+/** `bofh lvm vg remove NAME` */
+export const lvmVgRemove = z.strictObject({
+  group: text,
+  /** Those that were in it. */
+  devices: z.readonly(z.array(text)),
+  labels: z.enum(['kept', 'removed']),
+});
+
+/** `bofh lvm vg list`; sizes in bytes. */
+export const lvmVgList = z.array(
+  z.strictObject({
+    group: text,
+    uuid: text,
+    size: count,
+    free: count,
+    extentSize: count,
+    writable: z.boolean(),
+    exported: z.boolean(),
+    /** A device of it is missing. */
+    partial: z.boolean(),
+    tags: z.readonly(z.array(text)),
+  }),
+);
+
+/** `bofh lvm vg create NAME DEVICE…` */
+export const lvmVgCreate = z.strictObject({
+  group: text,
+  uuid: text,
+  extentSize: count,
+  devices: z.readonly(z.array(text)),
+});
+
+/** `bofh lvm vg extend NAME DEVICE…` and `reduce` */
+export const lvmVgDevices = z.strictObject({
+  group: text,
+  uuid: text,
+  /** Those that were put in or taken out. */
+  devices: z.readonly(z.array(text)),
+});
+
+/** `bofh lvm create VG/NAME`; size in bytes. */
+export const lvmCreate = z.strictObject({ volume: text, uuid: text, path: text, size: count });
+
+/** `bofh lvm resize VG/NAME SIZE`; sizes in bytes. */
+export const lvmResize = z.strictObject({ volume: text, uuid: text, path: text, size: count, was: count });
+
+/** `bofh lvm tag VG/NAME`; the tags that it has now. */
+export const lvmTag = z.strictObject({ volume: text, uuid: text, tags: z.readonly(z.array(text)) });
+
+/** `bofh lvm remove VG/NAME`; size in bytes. */
+export const lvmRemove = z.strictObject({ volume: text, uuid: text, size: count });
+
+export type LvmList = z.infer<typeof lvmList>;
+export type LvmRename = z.infer<typeof lvmRename>;
+export type LvmPvList = z.infer<typeof lvmPvList>;
+export type LvmPvCreate = z.infer<typeof lvmPvCreate>;
+export type LvmPvResize = z.infer<typeof lvmPvResize>;
+export type LvmVgRename = z.infer<typeof lvmVgRename>;
+export type LvmPvRemove = z.infer<typeof lvmPvRemove>;
+export type LvmVgRemove = z.infer<typeof lvmVgRemove>;
+export type LvmVgBackup = z.infer<typeof lvmVgBackup>;
+export type LvmVgList = z.infer<typeof lvmVgList>;
+export type LvmVgCreate = z.infer<typeof lvmVgCreate>;
+export type LvmVgDevices = z.infer<typeof lvmVgDevices>;
+export type LvmCreate = z.infer<typeof lvmCreate>;
+export type LvmResize = z.infer<typeof lvmResize>;
+export type LvmTag = z.infer<typeof lvmTag>;
+export type LvmRemove = z.infer<typeof lvmRemove>;

@@ -1,0 +1,57 @@
+import * as z from 'zod/mini';
+import { count, text } from './parts.ts';
+
+/** `bofh mount list`: mounts of the namespace that bofh is in, in the kernel's order. */
+export const mountList = z.array(
+  z.strictObject({
+    id: count,
+    path: text,
+    /** A device, a share, or a word. */
+    source: text,
+    /** The directory of the filesystem that is shown. */
+    root: text,
+    type: text,
+    options: z.readonly(z.array(text)),
+    filesystemOptions: z.readonly(z.array(text)),
+  }),
+);
+
+/** `bofh mount add DEVICE [PATH]` */
+export const mountAdd = z.strictObject({ source: text, path: text });
+
+/** `bofh mount remove PATH` */
+export const mountRemove = z.strictObject({ source: text, path: text });
+
+/** `bofh mount fstab list`; of a line that holds a password no option shows its value. */
+export const fstabList = z.array(
+  z.strictObject({
+    line: count,
+    device: text,
+    path: text,
+    type: text,
+    options: z.readonly(z.array(text)),
+    dump: count,
+    pass: count,
+  }),
+);
+
+/** `bofh mount crypttab list` */
+export const crypttabList = z.array(
+  z.strictObject({ line: count, name: text, device: text, key: text, options: z.readonly(z.array(text)) }),
+);
+
+/** `bofh mount fstab` and `crypttab`, `add`, `change` and `remove` */
+export const tableEdit = z.strictObject({
+  file: text,
+  /** As it stands there now; null: it is taken out. */
+  line: z.nullable(text),
+  /** What makes systemd read it before the next boot. */
+  next: text,
+});
+
+export type MountList = z.infer<typeof mountList>;
+export type MountAdd = z.infer<typeof mountAdd>;
+export type MountRemove = z.infer<typeof mountRemove>;
+export type FstabList = z.infer<typeof fstabList>;
+export type CrypttabList = z.infer<typeof crypttabList>;
+export type TableEdit = z.infer<typeof tableEdit>;

@@ -1,0 +1,4 @@
+import * as z from 'zod/mini';
+
+export const text = z.string();
+export const count = z.int().check(z.minimum(0));
