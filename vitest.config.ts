@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 // `npm test` sets BOFH_RIG=sample: it has 25 minutes for everything, and these take twenty on two cores. `npm run test:rig` runs all.
@@ -10,7 +11,14 @@ export default defineConfig({
     projects: [
       {
         // A limit against hanging, not for speed: these machines may be busy with other things.
-        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false, testTimeout: 60_000 },
+        // On two cores vitest would take one of them.
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          isolate: false,
+          testTimeout: 60_000,
+          maxWorkers: Math.max(2, availableParallelism() - 1),
+        },
       },
       {
         test: {

@@ -26,6 +26,11 @@ export interface Row {
   readonly specimens: readonly Specimen[];
 }
 
+/** `lvm` of `lvm.lv.create`. */
+export function driverOf({ kind }: Pick<Row, 'kind'>): string {
+  return kind.split('.')[0] ?? '';
+}
+
 /** Every specimen under the kind that the registry has for it. */
 export async function rows(): Promise<readonly Row[]> {
   const loaded: Readonly<Record<string, Readonly<Record<string, unknown>>>> = await loadOperations();

@@ -3,7 +3,7 @@ import { version } from '../../../src/version.ts';
 import { faultNames } from './fault-names.ts';
 import type { Counts } from './matrix.ts';
 
-/** What a whole run of the matrix leaves in .cache/undo-matrix.json. */
+/** What the tests of a driver's operations leave in .cache/undo-matrix/. */
 export interface MatrixRun {
   readonly date: string;
   readonly node: string;
@@ -13,7 +13,10 @@ export interface MatrixRun {
 const [begin, end] = ['<!-- undo: begin -->', '<!-- undo: end -->'];
 
 /** Writes the tables into the page, between their two marks. */
-export function writeUndoReport(run: MatrixRun, page: string): void {
+export function writeUndoReport(runs: readonly MatrixRun[], page: string): void {
+  const [oldest] = [...runs].sort((a, b) => a.date.localeCompare(b.date));
+  if (oldest === undefined) return;
+  const run = { ...oldest, counts: runs.flatMap(({ counts }) => counts) };
   const text = readFileSync(page, 'utf8');
   const [from, to] = [text.indexOf(begin), text.indexOf(end)];
   if (from < 0 || to < from) throw new Error(`${page} has no place for the table of operations and faults`);
