@@ -86,7 +86,7 @@ export async function runMatrix(options: {
   const [now, later] = [mine(trials.warm), mine(trials.cold)];
   const [plain, last] = [mine(trials.plain), mine(trials.volatile)];
   if (plain.length > 0)
-    await withStage({ suite, hypervisor: 'none' }, async (stage) => {
+    await withStage({ suite, hypervisor: 'none', cpus: 1 }, async (stage) => {
       for (const trial of plain) await each(stage, trial);
     });
   if (now.length + later.length > 0)

@@ -35,14 +35,15 @@ export interface StageOptions {
   /** `none`: without guests, for what needs no Xen. It is the same Debian, and faster under emulation. */
   readonly hypervisor?: Hypervisor;
   readonly writes?: 'kept' | 'volatile';
+  readonly cpus?: number;
 }
 
 /** Boots, installs, and puts the foreign objects there: volumes, config files, and with Xen a guest that runs. */
 export async function openStage(
   progress: (text: string) => void,
-  { suite = 'bookworm', hypervisor = 'xen', writes = 'kept' }: StageOptions = {},
+  { suite = 'bookworm', hypervisor = 'xen', writes = 'kept', cpus = 2 }: StageOptions = {},
 ): Promise<Stage> {
-  const machine = await bootMachine({ suite, hypervisor, name: 'dom0', progress, writes });
+  const machine = await bootMachine({ suite, hypervisor, name: 'dom0', progress, writes, cpus });
   try {
     await installBofh(machine);
     for (const name of foreignVolumes)

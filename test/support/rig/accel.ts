@@ -58,6 +58,7 @@ async function kvmBoots(options: {
       ...options,
       accel: 'kvm',
       memoryMiB: 1024,
+      cpus: 2,
       consoleFile,
       kernelWords: ['rig-probe'],
     });

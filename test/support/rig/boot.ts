@@ -15,6 +15,7 @@ export type Shape = {
   readonly hypervisor: Hypervisor;
   readonly accel: Accel;
   readonly memoryMiB: number;
+  readonly cpus: number;
   readonly disks: readonly DiskSpec[];
   /** The disks have a write cache that a power cut can take. */
   readonly volatile?: boolean;

@@ -27,6 +27,8 @@ export type MachineOptions = {
   readonly disks?: readonly DiskSpec[];
   /** 3072 with Xen (half of it dom0's), else 1536. */
   readonly memoryMiB?: number;
+  /** Processors; 2 when nothing is said. With 1, two machines go side by side where there are two. */
+  readonly cpus?: number;
   /** `ready` (the default) starts from a cached snapshot of a booted machine, `none` boots. */
   readonly snapshot?: 'ready' | 'none';
   /** `volatile`: the disks have a write cache, and `powerCut` can take what was not flushed. Slower. */
@@ -48,6 +50,7 @@ export async function bootMachine(options: MachineOptions): Promise<Machine> {
     hypervisor,
     accel: await chooseAccel({ image, hypervisor }),
     memoryMiB: options.memoryMiB ?? (hypervisor === 'xen' ? 3072 : 1536),
+    cpus: options.cpus ?? 2,
     disks: options.disks ?? defaultDisks,
     ...(options.writes === 'volatile' ? { volatile: true } : {}),
   };

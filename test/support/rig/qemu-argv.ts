@@ -18,6 +18,7 @@ export type BootOptions = {
   readonly hypervisor: Hypervisor;
   readonly accel: Accel;
   readonly memoryMiB: number;
+  readonly cpus: number;
   readonly consoleFile: string;
   /** Added to the command line of the host's kernel. */
   readonly kernelWords: readonly string[];
@@ -25,7 +26,7 @@ export type BootOptions = {
 
 /** The command line of a machine that boots the image's kernel; it has no disk and no network yet. */
 export function bootArgv(options: BootOptions): readonly string[] {
-  const { image, hypervisor, accel, memoryMiB, consoleFile } = options;
+  const { image, hypervisor, accel, memoryMiB, cpus, consoleFile } = options;
   const words = ['panic=-1', 'quiet', 'net.ifnames=0', ...options.kernelWords].join(' ');
   const dom0MiB = Math.min(1536, Math.floor(memoryMiB / 2));
   const boot =
@@ -53,7 +54,7 @@ export function bootArgv(options: BootOptions): readonly string[] {
     '-M',
     'q35',
     '-smp',
-    '2',
+    String(cpus),
     '-m',
     `${String(memoryMiB)}M`,
     '-serial',
