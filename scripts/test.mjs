@@ -64,8 +64,12 @@ async function unitOnOtherNodes() {
         ? 'that Node could not be had'
         : tests('unit', binary, {
             log: join(cacheDirectory('test'), `node-${version}.log`),
-            // One tests the tests, on copies, the other operations on the simulated host: no other Node would see more.
-            without: ['test/unit/atomic/bite.test.ts', 'test/unit/undo/matrix/**'],
+            // The long ones among those on the simulated host alone, and the test of the tests: no other Node would see more.
+            without: [
+              ...['bite', 'random', 'sweep'].map((name) => `test/unit/atomic/${name}.test.ts`),
+              ...['complaints', 'concurrency', 'undo/matrix'].map((name) => `test/unit/${name}/**`),
+              'test/unit/testing/vm-*.test.ts',
+            ],
           });
     });
 }
