@@ -23,6 +23,5 @@ export const block: RigSpecimens['block'] = {
     call: `tx.block.detachLoop({ device: '/dev/loop5' })`,
     act: { tool: 'losetup', words: ['--detach', '/dev/loop5'] },
     clear: `losetup --detach /dev/loop5; rm ${image}`,
-    believes: 'the host alone',
   },
 };
