@@ -1,14 +1,21 @@
+import { UsageError } from '../errors.ts';
 import { lvs } from '../lvm/commands.ts';
+import { filledInWords, fillingOf, isThinPool, nearLimit } from '../lvm/filling.ts';
+import type { LogicalVolume } from '../lvm/schema.ts';
 import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
 import type { LvmList } from './answers/index.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 
-/** `bofh lvm list`: the volumes that a person made; parts of others (mirror legs, pool metadata) are left out. */
-export async function list(runtime: Runtime): Promise<number> {
+/**
+ * `bofh lvm list`: the volumes that a person made, pools too; parts of others (mirror legs, pool metadata) are left out.
+ * `near`: from so many percent on a pool or a snapshot is said to be near its limit.
+ */
+export async function list(runtime: Runtime, asked: { readonly near?: string } = {}): Promise<number> {
+  const near = percentOf(asked.near);
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
-  const found = (await bofh.host.run(lvs())).filter(({ path }) => path !== undefined);
+  const found = (await bofh.host.run(lvs())).filter((lv) => lv.path !== undefined || isThinPool(lv));
   const data: LvmList = found.map((lv) => ({
     volume: lv.fullName,
     uuid: lv.uuid,
@@ -19,24 +26,54 @@ export async function list(runtime: Runtime): Promise<number> {
     layout: [...lv.layout],
     origin: lv.origin?.name ?? null,
     pool: lv.pool?.name ?? null,
+    dataPercent: lv.data ?? null,
+    metadataPercent: lv.metadata ?? null,
+    syncPercent: lv.synced ?? null,
+    filling: fillingOf(lv, near) ?? null,
+    health: lv.health ?? null,
+    merging: lv.merging,
     tags: [...lv.tags],
   }));
   give(runtime, {
     data,
-    head: ['VOLUME', 'SIZE', 'ACTIVE', 'OPEN', 'LAYOUT', 'ORIGIN', 'POOL', 'TAGS'],
-    rows: data.map((lv) => [
-      lv.volume,
+    head: ['VOLUME', 'SIZE', 'ACTIVE', 'OPEN', 'LAYOUT', 'ORIGIN', 'POOL', ...percents, 'STATE', 'TAGS'],
+    rows: found.map((lv) => [
+      lv.fullName,
       formatSize(lv.size),
       word(lv.active),
       word(lv.open),
       lv.layout.join(','),
-      lv.origin ?? '',
-      lv.pool ?? '',
+      lv.origin?.name ?? '',
+      lv.pool?.name ?? '',
+      ...[lv.data, lv.metadata, lv.synced].map((percent) => percent?.toFixed(2) ?? ''),
+      stateOf(lv, near),
       lv.tags.join(','),
     ]),
     none: 'there is no logical volume on this host',
   });
   return 0;
+}
+
+const percents = ['DATA%', 'META%', 'SYNC%'] as const;
+
+function stateOf(lv: LogicalVolume, near: number): string {
+  const filling = fillingOf(lv, near);
+  const words = [
+    ...(filling === 'full' ? [`full: ${filledInWords(lv)}`] : []),
+    ...(filling === 'near' ? [`near its limit: ${filledInWords(lv)}`] : []),
+    ...(filling === 'untold' && lv.active === true ? ['how full it is cannot be told'] : []),
+    ...(lv.merging ? ['merging'] : []),
+    ...(lv.health === undefined ? [] : [lv.health]),
+    ...(lv.synced === undefined || lv.synced >= 100 ? [] : ['not in sync yet']),
+  ];
+  return words.join('; ') || 'ok';
+}
+
+function percentOf(text: string | undefined): number {
+  if (text === undefined) return nearLimit;
+  const percent = /^\d{1,3}$/.test(text) ? Number(text) : Number.NaN;
+  if (percent >= 1 && percent <= 100) return percent;
+  throw new UsageError(`--near ${text} is no share in percent: write a number from 1 to 100`);
 }
 
 function word(flag: boolean | 'unknown'): string {

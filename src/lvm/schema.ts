@@ -30,6 +30,11 @@ const kernelFlag = (word: string) =>
     z.enum([word, '', 'unknown']),
     z.transform((text): boolean | 'unknown' => (text === 'unknown' ? text : text === word)),
   );
+/** Two digits after the point; nothing of what is not active, or is not counted (libdm dm_report_field_percent). */
+const percent = z.pipe(
+  z.string().check(z.regex(/^(?:\d{1,3}\.\d{2})?$/)),
+  z.transform((text: string) => (text === '' ? undefined : Number(text))),
+);
 /** Names of hidden volumes stand in brackets (report/mark_hidden_devices). */
 const bracketed = (pattern: RegExp) =>
   z.pipe(
@@ -57,6 +62,12 @@ export const lvRow = z.object({
   origin_uuid: uuidOrNone,
   pool_lv: bracketed(/^(?:[A-Za-z0-9+_.-]*|\[[A-Za-z0-9+_.-]+\])$/),
   pool_lv_uuid: uuidOrNone,
+  data_percent: percent,
+  metadata_percent: percent,
+  copy_percent: percent,
+  /** `partial`, `refresh needed`, `out_of_data`, … (lib/report/report.c _lvhealthstatus_disp) */
+  lv_health_status: z.string().check(z.regex(/^[a-z_ ]*$/)),
+  lv_merging: flag('merging'),
 });
 
 /** One row of `vgs`. */
@@ -135,6 +146,18 @@ export interface LogicalVolume {
   readonly origin: { readonly name: string; readonly uuid: string } | undefined;
   /** The thin or cache pool that it lies in. */
   readonly pool: { readonly name: string; readonly uuid: string } | undefined;
+  /**
+   * How full it is, in percent: a snapshot of its room for changes (100 when it is invalid), a pool of its data and of its
+   * metadata, a thin volume of its virtual size. Undefined of what is not active, and where there is nothing to count.
+   */
+  readonly data: number | undefined;
+  readonly metadata: number | undefined;
+  /** How much of its copies agrees, in percent: of a raid, and while extents are moved. */
+  readonly synced: number | undefined;
+  /** What lvm finds wrong with it, in lvm's word. */
+  readonly health: string | undefined;
+  /** Its snapshot is being merged into it, or it is that snapshot. */
+  readonly merging: boolean;
 }
 
 export interface VolumeGroup {
@@ -191,6 +214,11 @@ export function toLv(row: z.infer<typeof lvRow>): LogicalVolume {
     role: row.lv_role,
     origin: named(row.origin, row.origin_uuid),
     pool: named(row.pool_lv, row.pool_lv_uuid),
+    data: row.data_percent,
+    metadata: row.metadata_percent,
+    synced: row.copy_percent,
+    health: row.lv_health_status === '' ? undefined : row.lv_health_status,
+    merging: row.lv_merging,
   };
 }
 

@@ -28,6 +28,17 @@ export interface Admin {
     readonly origin: string;
     readonly extents: number;
   }): LogicalVolume;
+  thinPool(make: { readonly vg: string; readonly name: string; readonly extents: number }): LogicalVolume;
+  /** `extents`: its virtual size. */
+  thinVolume(make: {
+    readonly vg: string;
+    readonly name: string;
+    readonly pool: string;
+    readonly extents: number;
+    readonly origin?: string;
+  }): LogicalVolume;
+  /** How full it is, in percent. */
+  fill(vg: string, name: string, of: { readonly data: number; readonly metadata?: number }): void;
   /** To so many extents. */
   lvextend(vg: string, name: string, extents: number): void;
   lvremove(vg: string, name: string): void;
@@ -115,6 +126,18 @@ export function admin(world: World): Admin {
     snapshot: does(({ vg, origin, ...make }) =>
       createLv(world, groupOf(vg), { ...make, tags: [], origin: lvOf(vg, origin).lv.uuid }),
     ),
+    thinPool: does(({ vg, ...make }) =>
+      createLv(world, groupOf(vg), {
+        ...{ ...make, tags: [], layout: 'thin,pool', role: 'private', data: 0, metadata: 10 },
+      }),
+    ),
+    thinVolume: does(({ vg, pool, origin, ...make }) =>
+      createLv(world, groupOf(vg), {
+        ...{ ...make, tags: [], pool: lvOf(vg, pool).lv.uuid },
+        ...(origin === undefined ? {} : { origin: lvOf(vg, origin).lv.uuid }),
+      }),
+    ),
+    fill: does((vg, name, of) => void Object.assign(lvOf(vg, name).lv, of)),
     lvextend: does((group, name, extents) => {
       const { vg, lv } = lvOf(group, name);
       lv.runs = joined([...(lv.runs ?? []), ...allocate(vg, extents - lv.extents)]);

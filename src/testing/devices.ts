@@ -105,7 +105,12 @@ export function findLv(
 /** Extents of a volume group that no volume has. */
 export function freeExtents(vg: VolumeGroup): number {
   const all = vg.pvs.reduce((sum, { extents }) => sum + extents, 0);
-  return all - vg.otherExtents - vg.lvs.reduce((sum, { extents }) => sum + extents, 0);
+  return all - vg.otherExtents - vg.lvs.reduce((sum, lv) => sum + ownExtents(lv), 0);
+}
+
+/** Extents of the group that a volume takes: what lies in a pool takes none. */
+export function ownExtents({ extents, pool }: Pick<LogicalVolume, 'extents' | 'pool'>): number {
+  return pool === undefined ? extents : 0;
 }
 
 /** Where extents begin: the first MiB is LVM's own. */

@@ -95,9 +95,16 @@ export interface LogicalVolume {
   autoactivation: boolean;
   /** The uuid of what it is a snapshot of. */
   readonly origin?: string;
-  /** Of a volume that is not plain, on a real host. */
+  /** Of a volume that is not plain: as lvs says it. */
   readonly layout?: string;
   readonly role?: string;
+  /** The uuid of the thin pool that it lies in: it has no extents of the group. */
+  readonly pool?: string;
+  /** How full it is while it is active, in percent; of a snapshot or a thin volume that nobody has filled, 0. */
+  data?: number;
+  metadata?: number;
+  synced?: number;
+  health?: string;
 }
 
 export interface VolumeGroup {

@@ -5,10 +5,12 @@ import { type MountEntry, unescapeOctal, parseMountinfo } from '../blockdevice/m
 import type { ReadHost } from '../command/index.ts';
 import { CommandError, ParseError, ToolError } from '../errors.ts';
 import { mappings } from '../crypt/reads.ts';
+import { isThinPool } from '../lvm/filling.ts';
 import { pvStarts } from '../lvm/pv-commands.ts';
 import { lvs, pvs, pvSegments, type PvSegment, vgs } from '../lvm/commands.ts';
 import { xlInfo, xlList } from '../xen/commands.ts';
 import type { CryptMapping, Domain, ExtentRun, Loop, Mount, PhysicalVolume, VolumeGroup } from './parts.ts';
+import { ownExtents } from './devices.ts';
 import { type Overlay } from './world.ts';
 
 /** dm's major number, and the first minor that no device of the host has. */
@@ -58,12 +60,20 @@ export async function lvmOf(real: ReadHost): Promise<Lvm | undefined> {
           ...startOf(reports.starts, uuid),
           ...(allocatable ? {} : { allocatable: 'no' as const }),
         });
-    const own = reports.logical.filter(({ vgUuid, path }) => vgUuid === group.uuid && path !== undefined);
-    const members = own.map(({ uuid, name, size, tags, autoactivation, origin, layout, role }) => ({
-      ...{ uuid, name, tags, autoactivation, layout: layout.join(','), role: role.join(',') },
-      extents: Math.ceil(size / group.extentSize),
-      ...(origin === undefined ? {} : { origin: origin.uuid }),
-      runs: runsOf(reports.segments, uuid),
+    const own = reports.logical.filter(
+      (lv) => lv.vgUuid === group.uuid && (lv.path !== undefined || isThinPool(lv)),
+    );
+    const members = own.map((lv) => ({
+      ...{ uuid: lv.uuid, name: lv.name, tags: lv.tags, autoactivation: lv.autoactivation },
+      ...{ layout: lv.layout.join(','), role: lv.role.join(',') },
+      extents: Math.ceil(lv.size / group.extentSize),
+      ...(lv.origin === undefined ? {} : { origin: lv.origin.uuid }),
+      ...(lv.pool === undefined ? {} : { pool: lv.pool.uuid }),
+      ...(lv.data === undefined ? {} : { data: lv.data }),
+      ...(lv.metadata === undefined ? {} : { metadata: lv.metadata }),
+      ...(lv.synced === undefined ? {} : { synced: lv.synced }),
+      ...(lv.health === undefined ? {} : { health: lv.health }),
+      runs: runsOf(reports.segments, lv.uuid),
     }));
     const known = new Set(own.map(({ uuid }) => uuid));
     const devices = new Set(pvsOf.map(({ uuid }) => uuid));
@@ -71,7 +81,7 @@ export async function lvmOf(real: ReadHost): Promise<Lvm | undefined> {
       .filter(({ of, pvUuid }) => of !== undefined && !known.has(of.lvUuid) && devices.has(pvUuid))
       .map(({ pvUuid, start, extents }) => ({ pv: pvUuid, start, count: extents }));
     const all = pvsOf.reduce((sum, { extents }) => sum + extents, 0);
-    const otherExtents = all - group.freeExtents - members.reduce((sum, { extents }) => sum + extents, 0);
+    const otherExtents = all - group.freeExtents - members.reduce((sum, lv) => sum + ownExtents(lv), 0);
     const { uuid, name, extentSize, seqno, tags } = group;
     groups.push({ uuid, name, extentSize, seqno, tags, pvs: pvsOf, lvs: members, otherExtents, otherRuns });
   }

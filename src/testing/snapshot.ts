@@ -29,7 +29,13 @@ export function snapshot(world: World, rewrite: Rewrite = (content) => content):
         // One in a single run is as good anywhere.
         const runs = (lv.runs ?? []).map(({ start, count }) => `${start}+${count}`);
         const where = runs.length > 1 ? ` at=${runs.join(',')}` : '';
-        return `lv ${vg.name}/${lv.name} ${lv.uuid} extents=${lv.extents}${where} ${flags.join(' ')}`;
+        const named = (uuid: string): string => vg.lvs.find((other) => other.uuid === uuid)?.name ?? uuid;
+        const kind = [
+          ...(lv.layout === undefined ? [] : [` ${lv.layout}`]),
+          ...(lv.origin === undefined ? [] : [` of=${named(lv.origin)}`]),
+          ...(lv.pool === undefined ? [] : [` in=${named(lv.pool)}`]),
+        ];
+        return `lv ${vg.name}/${lv.name} ${lv.uuid} extents=${lv.extents}${kind.join('')}${where} ${flags.join(' ')}`;
       }),
     ]),
     ...world.mounts.map(({ source, path, type, options }) => `mount ${source} on ${path} ${type} ${options}`),

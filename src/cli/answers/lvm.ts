@@ -15,6 +15,17 @@ export const lvmList = z.array(
     origin: z.nullable(text),
     /** The thin or cache pool that it lies in. */
     pool: z.nullable(text),
+    /** Of a snapshot, a pool and a thin volume; null: it is not active, or there is nothing to count. */
+    dataPercent: z.nullable(z.number()),
+    metadataPercent: z.nullable(z.number()),
+    /** Of a raid: how much of its copies agrees. */
+    syncPercent: z.nullable(z.number()),
+    /** Of a thin pool and a classic snapshot: how near it is to its limit; null of all others. */
+    filling: z.nullable(z.enum(['ok', 'near', 'full', 'untold'])),
+    /** What lvm finds wrong with it, in lvm's word. */
+    health: z.nullable(text),
+    /** Its snapshot is being merged into it, or it is that snapshot. */
+    merging: z.boolean(),
     tags: z.readonly(z.array(text)),
   }),
 );

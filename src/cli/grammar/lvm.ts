@@ -4,8 +4,12 @@ import { addLvmVg } from './lvm-vg.ts';
 import type { Verb } from './verb.ts';
 
 export function addLvm(lvm: Command, verb: Verb): void {
-  verb(lvm.command('list').description('every logical volume'), 'reads', async (runtime) =>
-    (await import('../lvm.ts')).list(runtime),
+  const list = lvm
+    .command('list')
+    .description('every logical volume, and how full pools and snapshots are')
+    .option('--near <PERCENT>', 'from where on one is said to be near its limit (80)');
+  verb(list, 'reads', async (runtime, _, { near }) =>
+    (await import('../lvm.ts')).list(runtime, typeof near === 'string' ? { near } : {}),
   );
   const rename = lvm
     .command('rename')

@@ -28,19 +28,24 @@ export function lvRow(world: World, vg: VolumeGroup, lv: LogicalVolume): Row {
   const isOpen = minor !== undefined && openers(world, `${world.dmMajor}:${minor}`).length > 0;
   const origin = vg.lvs.find(({ uuid }) => uuid === lv.origin);
   const isOrigin = vg.lvs.some((other) => other.origin === lv.uuid);
+  const thickness = lv.pool === undefined ? 'thick' : 'thin';
   const role =
     origin !== undefined
-      ? 'public,snapshot,thicksnapshot'
+      ? `public,snapshot,${thickness}snapshot`
       : isOrigin
-        ? 'public,origin,thickorigin'
+        ? `public,origin,${thickness}origin`
         : 'public';
+  const pool = vg.lvs.find(({ uuid }) => uuid === lv.pool);
+  const percent = (number: number | undefined): string =>
+    minor === undefined || number === undefined ? '' : number.toFixed(2);
   return new Map([
     ['lv_uuid', lv.uuid],
     ['vg_uuid', vg.uuid],
     ['vg_name', vg.name],
     ['lv_name', lv.name],
     ['lv_full_name', `${vg.name}/${lv.name}`],
-    ['lv_path', `/dev/${vg.name}/${lv.name}`],
+    // A thin pool has no link of its own (lib/metadata/lv.c lv_path_dup).
+    ['lv_path', isPool(lv) ? '' : `/dev/${vg.name}/${lv.name}`],
     ['lv_dm_path', `/dev/mapper/${dmName(vg.name, lv.name)}`],
     ['lv_size', String(lv.extents * vg.extentSize)],
     ['lv_tags', lv.tags.join(',')],
@@ -48,13 +53,22 @@ export function lvRow(world: World, vg: VolumeGroup, lv: LogicalVolume): Row {
     // Of what is not active lvm cannot tell (seen on 2.03.16).
     ['lv_device_open', minor === undefined ? 'unknown' : isOpen ? 'open' : ''],
     ['lv_autoactivation', lv.autoactivation ? 'enabled' : ''],
-    ['lv_layout', lv.layout ?? 'linear'],
+    ['lv_layout', lv.layout ?? (lv.pool === undefined ? 'linear' : 'thin,sparse')],
     ['lv_role', lv.role ?? role],
     ['origin', origin?.name ?? ''],
     ['origin_uuid', origin?.uuid ?? ''],
-    ['pool_lv', ''],
-    ['pool_lv_uuid', ''],
+    ['pool_lv', pool?.name ?? ''],
+    ['pool_lv_uuid', pool?.uuid ?? ''],
+    ['data_percent', percent(lv.data ?? (origin === undefined && lv.pool === undefined ? undefined : 0))],
+    ['metadata_percent', percent(lv.metadata)],
+    ['copy_percent', percent(lv.synced)],
+    ['lv_health_status', lv.health ?? ''],
+    ['lv_merging', ''],
   ]);
+}
+
+function isPool({ layout }: LogicalVolume): boolean {
+  return layout === 'thin,pool';
 }
 
 /** A row of vgs. */

@@ -1,4 +1,4 @@
-import { freeMinor } from '../devices.ts';
+import { freeMinor, ownExtents } from '../devices.ts';
 import type { ExtentRun, LogicalVolume, PhysicalVolume, VolumeGroup } from '../parts.ts';
 import type { World } from '../world.ts';
 
@@ -6,9 +6,12 @@ import type { World } from '../world.ts';
 export function createLv(
   world: World,
   vg: VolumeGroup,
-  make: Pick<LogicalVolume, 'name' | 'extents' | 'tags'> & { readonly origin?: string },
+  make: Pick<
+    LogicalVolume,
+    'name' | 'extents' | 'tags' | 'layout' | 'role' | 'pool' | 'data' | 'metadata' | 'synced'
+  > & { readonly origin?: string },
 ): LogicalVolume {
-  const runs = allocate(vg, make.extents);
+  const runs = allocate(vg, ownExtents(make));
   const lv: LogicalVolume = { uuid: world.ids.lvmUuid(), autoactivation: true, ...make, runs };
   vg.lvs = [...vg.lvs, lv];
   commit(vg);

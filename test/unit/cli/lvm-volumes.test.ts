@@ -174,6 +174,80 @@ describe('bofh lvm list', () => {
     ]);
   });
 
+  const thin = () => {
+    host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 16 });
+    host.admin.thinVolume({ vg: 'vg0', name: 'thin', pool: 'pool', extents: 32 });
+  };
+  const rows = async (near?: string) => {
+    const { runtime, stdout } = at({ json: true });
+    await list(runtime, near === undefined ? {} : { near });
+    return answers.lvmList.parse(JSON.parse(stdout()));
+  };
+
+  it('shows pools, what lies in them, and how full they and snapshots are', async () => {
+    thin();
+    host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'a', extents: 1 });
+    host.admin.fill('vg0', 'pool', { data: 12.34, metadata: 80 });
+    host.admin.fill('vg0', 'monday', { data: 96.5 });
+    host.admin.fill('vg0', 'thin', { data: 99 });
+
+    const told = (await rows()).map((lv) => [
+      lv.volume,
+      lv.pool,
+      lv.dataPercent,
+      lv.metadataPercent,
+      lv.filling,
+    ]);
+
+    expect(told).toEqual([
+      ['vg0/a', null, null, null, null],
+      ['vg0/monday', null, 96.5, null, 'full'],
+      ['vg0/pool', null, 12.34, 80, 'near'],
+      ['vg0/thin', 'pool', 99, null, null],
+    ]);
+  });
+
+  it.each([
+    [79.99, 'ok'],
+    [80, 'near'],
+    [94.99, 'near'],
+    [95, 'full'],
+  ])('calls a pool with %d %% of its data %s', async (data, filling) => {
+    thin();
+    host.admin.fill('vg0', 'pool', { data });
+    expect((await rows()).find(({ volume }) => volume === 'vg0/pool')?.filling).toBe(filling);
+  });
+
+  it('takes another share for near, and no nonsense', async () => {
+    thin();
+    host.admin.fill('vg0', 'pool', { data: 60 });
+    expect((await rows('60')).find(({ volume }) => volume === 'vg0/pool')?.filling).toBe('near');
+    for (const near of ['0', '101', 'x', '5.5', ''])
+      await expect(list(at().runtime, { near })).rejects.toBeInstanceOf(UsageError);
+  });
+
+  it('cannot tell of a pool that is not active', async () => {
+    thin();
+    host.world.active.clear();
+    expect((await rows()).find(({ volume }) => volume === 'vg0/pool')).toMatchObject({
+      ...{ dataPercent: null, filling: 'untold' },
+    });
+  });
+
+  it('names in the table what is near its limit, full, out of sync or ill', async () => {
+    thin();
+    host.admin.fill('vg0', 'pool', { data: 97, metadata: 12 });
+    const [lv] = host.world.lvm[0]?.lvs ?? [];
+    Object.assign(lv ?? {}, { synced: 40, health: 'refresh needed', layout: 'raid,raid1' });
+    const { runtime, stdout } = at();
+
+    await list(runtime);
+
+    expect(stdout()).toMatch(/^VOLUME +SIZE .*DATA% +META% +SYNC% +STATE +TAGS$/m);
+    expect(stdout()).toMatch(/^vg0\/pool .* 97\.00 +12\.00 +full: data 97 %, metadata 12 %$/m);
+    expect(stdout()).toMatch(/^vg0\/a .* raid,raid1 .* 40\.00 +refresh needed; not in sync yet$/m);
+  });
+
   it('reads a thousand volumes by one lvs and nothing else', async () => {
     host = simulatedHost();
     for (let n = 0; n < 1000; n += 1) host.admin.lvcreate({ vg: 'vg0', name: `v${n}`, extents: 1 });

@@ -2,7 +2,10 @@ import { describe, expect, test } from 'vitest';
 import type { ReadCommand } from '../../../src/command/index.ts';
 import * as commands from '../../../src/lvm/commands.ts';
 import { lvRow, pvRow, vgRow } from '../../../src/lvm/schema.ts';
-import { recorded } from '../blockdevice/fixtures.ts';
+import { recorded as asRecorded } from '../blockdevice/fixtures.ts';
+import { withLaterColumns } from './later-columns.ts';
+
+const recorded = (name: string) => withLaterColumns(asRecorded(name));
 
 const udev = { udev: 'running' } as const;
 const uuid = '2TjDxf-IzZl-zGPj-stwa-sAQM-1KOf-0SQYVU';
@@ -123,6 +126,37 @@ describe('lvs', () => {
     expect(named('vg0/snap1')?.origin).toEqual({ name: 'web1', uuid });
     expect(named('vg0/thin1')?.pool).toEqual({ name: 'pool', uuid: named('vg0/pool')?.uuid });
     expect(named('vg0/pool_tdata')).toMatchObject({ name: 'pool_tdata', path: undefined });
+  });
+});
+
+describe('how full a volume is', () => {
+  const answer = recorded('lvm/lvs-many@2.03.16');
+  const whole = JSON.parse(answer.stdout) as { report: [{ lv: Record<string, string>[] }] };
+  const parse = (columns: Record<string, string>) => {
+    const stdout = JSON.stringify({ report: [{ lv: [{ ...whole.report[0].lv[0], ...columns }] }] });
+    return commands.lvs().parse({ ...answer, stdout })[0];
+  };
+
+  test('is read in percent, with what is wrong with it', () => {
+    expect(
+      parse({
+        ...{ data_percent: '97.31', metadata_percent: '0.05', copy_percent: '100.00' },
+        ...{ lv_health_status: 'refresh needed', lv_merging: 'merging' },
+      }),
+    ).toMatchObject({ data: 97.31, metadata: 0.05, synced: 100, health: 'refresh needed', merging: true });
+  });
+
+  test('is undefined where lvm says nothing', () => {
+    expect(parse({})).toMatchObject({
+      data: undefined,
+      metadata: undefined,
+      synced: undefined,
+      health: undefined,
+    });
+  });
+
+  test.each(['97', '97.3', '97,31', '-1.00', '1e2', '1000.00', '97.31%'])('is no "%s"', (data_percent) => {
+    expect(() => parse({ data_percent })).toThrow();
   });
 });
 

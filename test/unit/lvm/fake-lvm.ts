@@ -1,6 +1,7 @@
 import type { Answer, ChangeHost, Command } from '../../../src/command/index.ts';
 import { CommandError } from '../../../src/errors.ts';
 import { quiet, treeHost } from '../blockdevice/tree-host.ts';
+import { laterColumns } from './later-columns.ts';
 
 export interface FakeLv {
   uuid: string;
@@ -16,6 +17,8 @@ export interface FakeLv {
   dmPath?: string;
   origin?: string;
   role?: string;
+  /** Columns of lvs, as it writes them. */
+  columns?: Readonly<Record<string, string>>;
 }
 
 const extent = 4 * 1024 ** 2;
@@ -183,6 +186,8 @@ export class FakeLvm {
     origin_uuid: lv.origin ?? '',
     pool_lv: '',
     pool_lv_uuid: '',
+    ...laterColumns,
+    ...lv.columns,
   });
 
   #group() {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Answer, FileStat, ReadCommand, ReadHost } from '../../../src/command/index.ts';
 import { CommandError, ToolError } from '../../../src/errors.ts';
 import { type Tree, treeHost } from '../blockdevice/tree-host.ts';
+import { withLaterColumns } from '../lvm/later-columns.ts';
 
 /** A whole host as it was recorded: what its kernel showed, and what each program said. */
 interface Recording {
@@ -12,9 +13,10 @@ interface Recording {
 
 /** `stack/rig@6.1` of test/fixtures. */
 export function recording(name: string): Recording {
-  return JSON.parse(
+  const read = JSON.parse(
     readFileSync(new URL(`../../fixtures/${name}.json`, import.meta.url), 'utf8'),
   ) as Recording;
+  return { ...read, commands: read.commands.map(withLaterColumns) };
 }
 
 /** That host again. What was not asked there is not installed; those who are not root are denied. */

@@ -1,0 +1,76 @@
+import { RefusedError } from '../errors.ts';
+import type { LogicalVolume } from './schema.ts';
+
+/** From so many percent on a pool or a snapshot is named in listings. */
+export const nearLimit = 80;
+/** From so many percent on nothing more is put into it. */
+export const fullLimit = 95;
+
+/** How near a pool or a snapshot is to the end of its room; undefined of a volume that has no such end. */
+export type Filling = 'ok' | 'near' | 'full' | 'untold';
+
+/**
+ * Of a thin pool and of a classic snapshot: the fuller of data and metadata. `untold`: it is not active, or the kernel does
+ * not count any more. A pool that is full fails the writes of all its volumes, a snapshot that is full is lost.
+ */
+export function fillingOf(lv: LogicalVolume, near: number = nearLimit): Filling | undefined {
+  const isPool = isThinPool(lv);
+  if (!isPool && !isClassicSnapshot(lv)) return undefined;
+  if (lv.data === undefined || (isPool && lv.metadata === undefined)) return 'untold';
+  const most = Math.max(lv.data, lv.metadata ?? 0);
+  if (most >= fullLimit) return 'full';
+  return most >= near ? 'near' : 'ok';
+}
+
+/** `data 97 %, metadata 12 %` */
+export function filledInWords({ data, metadata }: LogicalVolume): string {
+  const words = [
+    ...(data === undefined ? [] : [`data ${data} %`]),
+    ...(metadata === undefined ? [] : [`metadata ${metadata} %`]),
+  ];
+  return words.join(', ') || 'not told';
+}
+
+export function isThinPool({ layout }: LogicalVolume): boolean {
+  return layout.includes('thin') && layout.includes('pool');
+}
+
+/** A copy-on-write snapshot, with room of its own for what changes. */
+export function isClassicSnapshot({ role }: LogicalVolume): boolean {
+  return role.includes('thicksnapshot');
+}
+
+/** A volume that lies in a thin pool, a snapshot or not. */
+export function isThin({ layout, pool }: LogicalVolume): boolean {
+  return layout.includes('thin') && pool !== undefined;
+}
+
+/** RefusedError when nothing may be put into a thin pool: it is full, or nobody can tell. `what` is not done. */
+export function refuseFullPool(pool: LogicalVolume, what: string): void {
+  const filling = fillingOf(pool);
+  if (filling === 'untold')
+    throw new RefusedError(`how full the pool ${pool.fullName} is cannot be told: ${what} is not begun`, {
+      remedy:
+        pool.active === true
+          ? `look at it: lvs -a -o +lv_health_status ${pool.fullName}; man lvmthin`
+          : `lvchange --activate y ${pool.fullName}; then give the command again`,
+    });
+  if (filling === 'full')
+    throw new RefusedError(
+      `the pool ${pool.fullName} is full (${filledInWords(pool)}): ${what} is not begun`,
+      {
+        remedy:
+          (pool.data ?? 0) >= fullLimit
+            ? `give it room: lvextend --size +10G ${pool.fullName}; or remove what lies in it`
+            : `give it room: lvextend --poolmetadatasize +1G ${pool.fullName}`,
+      },
+    );
+}
+
+/** RefusedError when a classic snapshot has no room left: the next writes to it or to its origin lose it. */
+export function refuseFullSnapshot(lv: LogicalVolume, what: string): void {
+  if (fillingOf(lv) !== 'full') return;
+  throw new RefusedError(`the snapshot ${lv.fullName} is full (${filledInWords(lv)}): ${what} is not begun`, {
+    remedy: `give it room while it is below 100 %: lvextend --size +1G ${lv.fullName}; at 100 % it is lost: bofh lvm remove ${lv.fullName}`,
+  });
+}
