@@ -24,6 +24,13 @@ export async function createLv(
   return single('lvm.createLv', (tx) => tx.lvm.createLv(args));
 }
 
+/** Makes a snapshot of a logical volume: a sequence of one. */
+export async function createSnapshot(
+  args: Parameters<Tx['lvm']['createSnapshot']>[0],
+): ReturnType<Tx['lvm']['createSnapshot']> {
+  return single('lvm.createSnapshot', (tx) => tx.lvm.createSnapshot(args));
+}
+
 /** Removes a logical volume: a sequence of one. */
 export async function removeLv(
   args: Parameters<Tx['lvm']['removeLv']>[0],

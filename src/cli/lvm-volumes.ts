@@ -10,7 +10,8 @@ import { openSession, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';
 import { volumeOf } from './volume.ts';
 
-type Options = Readonly<Record<string, string | boolean | undefined>>;
+/** The options of a verb, as they were typed. */
+export type Options = Readonly<Record<string, string | boolean | undefined>>;
 
 /** `bofh lvm create VG/NAME --size SIZE`, or `--extents 25`, `50%FREE`, `10%VG` */
 export async function create(runtime: Runtime, volume: string, options: Options): Promise<number> {
@@ -28,7 +29,8 @@ export async function create(runtime: Runtime, volume: string, options: Options)
   return 0;
 }
 
-function given({ size, extents, tag }: Options) {
+/** A size or a count of extents, and tags. */
+export function given({ size, extents, tag }: Options) {
   return {
     ...(typeof size === 'string' ? { size } : {}),
     ...(typeof extents === 'string' ? { extents } : {}),

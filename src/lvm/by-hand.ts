@@ -23,7 +23,7 @@ export function madeByHand({
 
 /** What a person can do about a volume on its way to be removed: give it back its name, or remove it for good. */
 export function removedByHand({
-  undo: { vg, lvUuid, name, gone, wasActive, autoactivation },
+  undo: { vg, lvUuid, name, gone, wasActive, autoactivation, sort },
   way,
 }: {
   readonly undo: {
@@ -33,10 +33,12 @@ export function removedByHand({
     readonly gone: string;
     readonly wasActive: boolean;
     readonly autoactivation: boolean;
+    readonly sort?: 'classic snapshot';
   };
   readonly way: Way;
 }): ByHand {
   const itself = `lv_uuid=${lvUuid}`;
+  const forward = sort === undefined ? removal : snapshotRemoval;
   const back: readonly Argv[] = [
     ['lvrename', vg, gone, name],
     ...(wasActive ? [['lvchange', '--activate', 'y', '--select', itself, vg]] : []),
@@ -45,7 +47,7 @@ export function removedByHand({
   return {
     what: `the logical volume of uuid ${lvUuid}: ${vg}/${name}, called ${vg}/${gone} until it is removed`,
     look: [show(itself)],
-    clear: way === 'back' ? back : removal(vg, itself),
+    clear: way === 'back' ? back : forward(vg, itself),
   };
 }
 
@@ -226,15 +228,25 @@ export function takenRemedy(tags: readonly string[]): string {
 }
 
 /** Commands that show and remove one volume, by its uuid: nothing else goes along, whatever has its name by then. */
-export function removeByHand({ vg, uuid }: { readonly vg: string; readonly uuid: string }): {
+export function removeByHand({
+  vg,
+  uuid,
+  role,
+}: {
+  readonly vg: string;
+  readonly uuid: string;
+  readonly role: readonly string[];
+}): {
   readonly look: readonly Argv[];
   readonly clear: readonly Argv[];
 } {
   const itself = `lv_uuid=${uuid}`;
-  return { look: [show(itself)], clear: removal(vg, itself) };
+  const clear = role.includes('thicksnapshot') ? snapshotRemoval : removal;
+  return { look: [show(itself)], clear: clear(vg, itself) };
 }
 
-function show(select: string): Argv {
+/** The volumes that a selection takes. */
+export function show(select: string): Argv {
   const columns = 'vg_name,lv_name,lv_uuid,lv_active,lv_device_open,lv_autoactivation,origin,lv_tags';
   return ['lvs', '--all', '--options', columns, '--select', select];
 }
@@ -247,4 +259,9 @@ function removal(vg: string, select: string): readonly Argv[] {
     ['lvchange', '--activate', 'n', '--select', select, vg],
     ['lvremove', '--select', `${select} && ${alone}`, vg],
   ];
+}
+
+/** Of a classic snapshot: lvchange would deactivate its origin with it. It asks, because it is active. */
+export function snapshotRemoval(vg: string, select: string): readonly Argv[] {
+  return [['lvremove', '--select', `${select} && lv_role={thicksnapshot}`, vg]];
 }

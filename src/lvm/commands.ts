@@ -122,6 +122,30 @@ export function lvcreate(
   return change('lvcreate', argv, make);
 }
 
+/**
+ * Makes a snapshot of a volume: with `extents` a classic one, which has so many for what changes (lvm cuts them to what it
+ * can need), without them a thin one of a thin volume. A thin one is not activated, now or at boot, which is lvm's own
+ * default said aloud. lvcreate takes no `--select`: compare the uuid of the origin afterwards.
+ */
+export function lvsnapshot(
+  make: Udev & {
+    readonly vg: string;
+    readonly origin: string;
+    readonly name: string;
+    readonly extents: number | undefined;
+    readonly tags: readonly string[];
+  },
+): Command<void, 'change'> {
+  const tags = make.tags.flatMap((tag) => ['--addtag', tag]);
+  const room =
+    make.extents === undefined ? ['--setactivationskip', 'y'] : ['--extents', String(make.extents)];
+  return change(
+    'lvcreate',
+    ['--snapshot', '--name', make.name, ...room, ...tags, `${make.vg}/${make.origin}`],
+    make,
+  );
+}
+
 /** One logical volume: by its name, and guarded by its uuid in the very command. */
 export interface Guarded extends Udev {
   readonly vg: string;
@@ -134,9 +158,14 @@ export function deactivate(lv: Guarded): Command<void, 'change'> {
   return change('lvchange', ['--activate', 'n', '--select', `lv_uuid=${lv.uuid}`, fullName(lv)], lv);
 }
 
-/** Puts a volume into the kernel. */
-export function activate(lv: Guarded): Command<void, 'change'> {
-  return change('lvchange', ['--activate', 'y', '--select', `lv_uuid=${lv.uuid}`, fullName(lv)], lv);
+/** Puts a volume into the kernel. Of one that is skipped nothing happens, exit 0, unless `skipped` says that it is meant. */
+export function activate(lv: Guarded & { readonly skipped?: boolean }): Command<void, 'change'> {
+  const meant = lv.skipped === true ? ['--ignoreactivationskip'] : [];
+  return change(
+    'lvchange',
+    ['--activate', 'y', ...meant, '--select', `lv_uuid=${lv.uuid}`, fullName(lv)],
+    lv,
+  );
 }
 
 /** Shall the volume be activated at boot? (lvm2 2.03.12 and newer) */
@@ -198,6 +227,17 @@ export function lvremove(lv: Guarded & { readonly tag?: string }): Command<void,
   const tag = lv.tag === undefined ? '' : ` && lv_tags={${lv.tag}}`;
   const alone = ' && !(lv_role={thickorigin} || lv_role={extorigin})';
   const argv = ['--select', `lv_uuid=${lv.uuid}${tag}${alone}`, fullName(lv)];
+  return { ...change('lvremove', argv, lv), access: 'destroy' };
+}
+
+/**
+ * Removes a classic snapshot if it still is the one meant; else it exits 0 and removes nothing. It stays active as long as
+ * its origin is, so `--yes` answers the only question, whether an active volume is to go: no volume has a snapshot as its
+ * origin, and one that is open is refused all the same (_lv_remove_check_in_use of 2.03.16).
+ */
+export function removeSnapshot(lv: Guarded & { readonly tag?: string }): Command<void, 'destroy'> {
+  const tag = lv.tag === undefined ? '' : ` && lv_tags={${lv.tag}}`;
+  const argv = ['--yes', '--select', `lv_uuid=${lv.uuid}${tag} && lv_role={thicksnapshot}`, fullName(lv)];
   return { ...change('lvremove', argv, lv), access: 'destroy' };
 }
 

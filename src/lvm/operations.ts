@@ -11,3 +11,4 @@ export { removeLv } from './operations/remove-lv.ts';
 export { renameLv } from './operations/rename-lv.ts';
 export { tagLv } from './operations/tag-lv.ts';
 export { resizeLv } from './operations/resize-lv.ts';
+export { createSnapshot } from './operations/create-snapshot.ts';

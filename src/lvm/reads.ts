@@ -1,7 +1,8 @@
 import { busyWith, everyHolder, holders as deviceHolders, inWords, remedyFor } from '../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { CommandError, type Holder, RefusedError } from '../errors.ts';
-import { deactivate, fullreport, pvs, type Udev } from './commands.ts';
+import { deactivate, fullreport, lvremove, pvs, removeSnapshot, type Udev } from './commands.ts';
+import { isClassicSnapshot } from './filling.ts';
 import type { LogicalVolume, WholeGroup } from './schema.ts';
 
 /** Does udevd answer lvm here? libudev asks the same question (`/run/udev/control`). */
@@ -120,6 +121,26 @@ export async function deactivateOrTell(host: ChangeHost, of: VolumeAmong): Promi
   const { vg, name, uuid } = of.lv;
   try {
     await host.run(deactivate({ vg, name, uuid, ...(await udevOf(host)) }));
+  } catch (error) {
+    if (!(error instanceof CommandError) || error.reason !== 'busy') throw error;
+    throw busyWith(error, { what: `${vg}/${name}`, holders: await everyHolderOf(host, of) });
+  }
+}
+
+/**
+ * Removes a volume that has no dependents, by its uuid, and by a tag as well where one is said: out of the kernel first, but
+ * for a classic snapshot, which lvm deactivates together with its origin only. Who has it is named.
+ */
+export async function removeOrTell(host: ChangeHost, of: VolumeAmong, tag?: string): Promise<void> {
+  const { vg, name, uuid } = of.lv;
+  const meant = { vg, name, uuid, ...(tag === undefined ? {} : { tag }), ...(await udevOf(host)) };
+  if (!isClassicSnapshot(of.lv)) {
+    await deactivateOrTell(host, of);
+    await host.run(lvremove(meant));
+    return;
+  }
+  try {
+    await host.run(removeSnapshot(meant));
   } catch (error) {
     if (!(error instanceof CommandError) || error.reason !== 'busy') throw error;
     throw busyWith(error, { what: `${vg}/${name}`, holders: await everyHolderOf(host, of) });

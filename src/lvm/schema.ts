@@ -68,6 +68,7 @@ export const lvRow = z.object({
   /** `partial`, `refresh needed`, `out_of_data`, … (lib/report/report.c _lvhealthstatus_disp) */
   lv_health_status: z.string().check(z.regex(/^[a-z_ ]*$/)),
   lv_merging: flag('merging'),
+  lv_skip_activation: flag('skip activation'),
 });
 
 /** One row of `vgs`. */
@@ -158,6 +159,8 @@ export interface LogicalVolume {
   readonly health: string | undefined;
   /** Its snapshot is being merged into it, or it is that snapshot. */
   readonly merging: boolean;
+  /** Nothing activates it that does not say so, as lvm makes thin snapshots: at boot it stays inactive. */
+  readonly skipped: boolean;
 }
 
 export interface VolumeGroup {
@@ -219,6 +222,7 @@ export function toLv(row: z.infer<typeof lvRow>): LogicalVolume {
     synced: row.copy_percent,
     health: row.lv_health_status === '' ? undefined : row.lv_health_status,
     merging: row.lv_merging,
+    skipped: row.lv_skip_activation,
   };
 }
 

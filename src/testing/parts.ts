@@ -100,6 +100,8 @@ export interface LogicalVolume {
   readonly role?: string;
   /** The uuid of the thin pool that it lies in: it has no extents of the group. */
   readonly pool?: string;
+  /** Activated only by who says so. */
+  readonly skipped?: boolean;
   /** How full it is while it is active, in percent; of a snapshot or a thin volume that nobody has filled, 0. */
   data?: number;
   metadata?: number;

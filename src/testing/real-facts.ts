@@ -69,6 +69,7 @@ export async function lvmOf(real: ReadHost): Promise<Lvm | undefined> {
       extents: Math.ceil(lv.size / group.extentSize),
       ...(lv.origin === undefined ? {} : { origin: lv.origin.uuid }),
       ...(lv.pool === undefined ? {} : { pool: lv.pool.uuid }),
+      ...(lv.skipped ? { skipped: true } : {}),
       ...(lv.data === undefined ? {} : { data: lv.data }),
       ...(lv.metadata === undefined ? {} : { metadata: lv.metadata }),
       ...(lv.synced === undefined ? {} : { synced: lv.synced }),

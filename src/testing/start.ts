@@ -62,8 +62,8 @@ export function boot(world: World): void {
 function activateAtBoot(world: World): void {
   let minor = 0;
   for (const { lvs } of world.lvm)
-    for (const { uuid, autoactivation } of lvs)
-      if (autoactivation) {
+    for (const { uuid, autoactivation, skipped } of lvs)
+      if (autoactivation && skipped !== true) {
         world.active.set(uuid, minor);
         minor += 1;
       }

@@ -131,6 +131,17 @@ export const lvmVgDevices = z.strictObject({
 /** `bofh lvm create VG/NAME`; size in bytes. */
 export const lvmCreate = z.strictObject({ volume: text, uuid: text, path: text, size: count });
 
+/** `bofh lvm snapshot create VG/ORIGIN NAME`; size in bytes: of a classic one its room for what changes. */
+export const lvmSnapshotCreate = z.strictObject({
+  volume: text,
+  uuid: text,
+  path: text,
+  origin: text,
+  size: count,
+  /** A thin one is not activated. */
+  active: z.boolean(),
+});
+
 /** `bofh lvm resize VG/NAME SIZE`; sizes in bytes. */
 export const lvmResize = z.strictObject({ volume: text, uuid: text, path: text, size: count, was: count });
 
@@ -153,6 +164,7 @@ export type LvmVgList = z.infer<typeof lvmVgList>;
 export type LvmVgCreate = z.infer<typeof lvmVgCreate>;
 export type LvmVgDevices = z.infer<typeof lvmVgDevices>;
 export type LvmCreate = z.infer<typeof lvmCreate>;
+export type LvmSnapshotCreate = z.infer<typeof lvmSnapshotCreate>;
 export type LvmResize = z.infer<typeof lvmResize>;
 export type LvmTag = z.infer<typeof lvmTag>;
 export type LvmRemove = z.infer<typeof lvmRemove>;

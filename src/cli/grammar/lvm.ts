@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { addLvmPv } from './lvm-pv.ts';
+import { addLvmSnapshot } from './lvm-snapshot.ts';
 import { addLvmVg } from './lvm-vg.ts';
 import type { Verb } from './verb.ts';
 
@@ -44,6 +45,7 @@ export function addLvm(lvm: Command, verb: Verb): void {
   verb(resize, 'changes', async (runtime, [volume = '', size = '']) =>
     (await import('../lvm-resize.ts')).resize(runtime, volume, size),
   );
+  addLvmSnapshot(lvm.command('snapshot').description('snapshots of logical volumes'), verb);
   const tag = lvm
     .command('tag')
     .description('put tags on a logical volume, or take them off')

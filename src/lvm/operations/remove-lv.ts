@@ -3,7 +3,8 @@ import { type Look, operation } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError } from '../../errors.ts';
 import { removedByHand } from '../by-hand.ts';
-import { activate, lvremove, setAutoactivation } from '../commands.ts';
+import { activate, setAutoactivation } from '../commands.ts';
+import { isClassicSnapshot } from '../filling.ts';
 import { checkLvName, checkVgName } from '../names.ts';
 import {
   deactivateOrTell,
@@ -12,6 +13,7 @@ import {
   holdersOf,
   inUse,
   refuseUntold,
+  removeOrTell,
   syncGroup,
   udevOf,
   usableVg,
@@ -27,13 +29,16 @@ const undo = z.extend(knownVolume, {
   autoactivation: z.boolean(),
   /** The boot in which it was active or not: another boot has decided that anew. */
   boot: z.string(),
+  /** It is active as its origin is, so it keeps that, and its flag, until it is removed. */
+  sort: z.exactOptional(z.literal('classic snapshot')),
 });
 
 type Undo = z.infer<typeof undo>;
 
 /**
  * Removes a logical volume: before the commit it is only taken out of the kernel, kept from coming back at boot, and
- * renamed; after the commit it is removed. Its space comes back then.
+ * renamed; after the commit it is removed. Its space comes back then. A classic snapshot is only renamed until then: lvm
+ * deactivates it with its origin alone.
  */
 export const removeLv = operation({
   kind: 'lvm.lv.remove',
@@ -54,7 +59,8 @@ export const removeLv = operation({
     const { boot } = await host.facts();
     const { uuid: lvUuid, autoactivation } = lv;
     const wasActive = lv.active === true;
-    return { vg: group, vgUuid: vg.uuid, lvUuid, name, gone, wasActive, autoactivation, boot };
+    const sort = isClassicSnapshot(lv) ? ({ sort: 'classic snapshot' } as const) : {};
+    return { vg: group, vgUuid: vg.uuid, lvUuid, name, gone, wasActive, autoactivation, boot, ...sort };
   },
   claims: async ({ undo: { vg, name, gone, wasActive }, on }) => {
     const keys = [`lv:${vg}/${name}`];
@@ -66,8 +72,10 @@ export const removeLv = operation({
   run: async ({ undo: of, host }) => {
     const { lv, all } = await known(host, of);
     await refuseRemoval(host, { lv, all });
-    await deactivateOrTell(host, { lv, all });
-    await setBoot(host, lv, 'n');
+    if (of.sort === undefined) {
+      await deactivateOrTell(host, { lv, all });
+      await setBoot(host, lv, 'n');
+    }
     await rename(host, of, of.gone);
     return null;
   },
@@ -78,9 +86,11 @@ export const removeLv = operation({
     const found = await findKnown(host, of);
     if (found === undefined || (await lookAt(host, of, found)).state !== 'ours') return;
     await rename(host, of, of.name);
+    if (of.sort !== undefined) return;
     const { lv } = await known(host, of);
-    if (lv.active !== true && (await shallBeActive(host, of))) {
-      await host.run(activate({ vg: lv.vg, name: lv.name, uuid: lv.uuid, ...(await udevOf(host)) }));
+    if (lv.active !== true && (await shallBeActive(host, of, lv))) {
+      const { vg, name, uuid, skipped } = lv;
+      await host.run(activate({ vg, name, uuid, skipped, ...(await udevOf(host)) }));
       // After another boot `look` does not ask whether it is active, so this is the moment to see that it is not.
       if ((await known(host, of)).lv.active !== true)
         throw new RefusedError(`lvchange did not activate ${lv.fullName} (uuid ${lv.uuid})`, {
@@ -101,8 +111,7 @@ export const removeLv = operation({
       );
     }
     refuseDependents(lv, all);
-    await deactivateOrTell(host, { lv, all });
-    await host.run(lvremove({ vg: lv.vg, name: lv.name, uuid: lv.uuid, ...(await udevOf(host)) }));
+    await removeOrTell(host, { lv, all });
   },
   describe: removedByHand,
 });
@@ -115,8 +124,9 @@ async function lookAt(host: ReadHost, of: Undo, found: VolumeAmong | undefined):
   }
   const deviates =
     lv.name === of.gone ||
-    (of.autoactivation && !lv.autoactivation) ||
-    ((await sameBoot(host, of)) && of.wasActive && lv.active !== true);
+    (of.sort === undefined &&
+      ((of.autoactivation && !lv.autoactivation) ||
+        ((await sameBoot(host, of)) && of.wasActive && lv.active !== true)));
   return deviates ? { state: 'ours', holders: await holdersOf(host, found) } : { state: 'gone' };
 }
 
@@ -125,8 +135,8 @@ async function sameBoot(host: ReadHost, { boot }: Undo): Promise<boolean> {
 }
 
 // After another boot: as that boot would have left it, had nothing been begun.
-async function shallBeActive(host: ReadHost, of: Undo): Promise<boolean> {
-  return (await sameBoot(host, of)) ? of.wasActive : of.autoactivation;
+async function shallBeActive(host: ReadHost, of: Undo, { skipped }: LogicalVolume): Promise<boolean> {
+  return (await sameBoot(host, of)) ? of.wasActive : of.autoactivation && !skipped;
 }
 
 /** Why a volume cannot be removed, as RefusedError. `ending`: the domain that will be gone by then. */
@@ -140,13 +150,10 @@ export async function refuseRemoval(
       remedy: 'remove the volume that it is part of: lvs -a -o +devices',
     });
   }
-  if (lv.role.includes('thicksnapshot')) {
-    // lvm2 2.03.16 deactivates a snapshot with its origin only.
-    throw new RefusedError(
-      `${lv.fullName} is a snapshot of ${lv.origin?.name ?? ''}: bofh removes no snapshots`,
-      { remedy: `lvremove ${lv.fullName}` },
-    );
-  }
+  if (lv.merging)
+    throw new RefusedError(`${lv.fullName} is being merged, or merged into`, {
+      remedy: `wait for its end: lvs -a -o +lv_merging,copy_percent ${lv.vg}`,
+    });
   refuseDependents(lv, all);
   refuseUntold(lv);
   const stays = (holder: Holder): boolean => holder.kind !== 'guest' || holder.domid !== ending;
@@ -158,8 +165,10 @@ function refuseDependents(lv: LogicalVolume, all: readonly LogicalVolume[]): voi
   const holders = dependentHolders({ lv, all });
   const lost = holders.flatMap((each) => (each.kind === 'volume' ? [each.volume] : []));
   if (lost.length === 0) return;
-  throw new RefusedError(`${lv.fullName} would take others along: ${lost.join(', ')}`, {
-    remedy: `remove them first: lvremove ${lost.join(' ')}`,
+  const snapshots = all.filter(({ origin }) => origin?.uuid === lv.uuid);
+  const what = snapshots.length > 0 ? 'has snapshots, and would take them along' : 'would take others along';
+  throw new RefusedError(`${lv.fullName} ${what}: ${lost.join(', ')}`, {
+    remedy: `remove them first: ${lost.map((volume) => `bofh lvm remove ${volume}`).join('; ')}`,
     holders,
   });
 }

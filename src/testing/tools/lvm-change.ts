@@ -5,7 +5,19 @@ import type { ExtentRun, LogicalVolume, VolumeGroup } from '../parts.ts';
 import type { World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 
-import { activateLv, allocate, commit, createLv, cutRuns, joined, removeLv } from './volumes.ts';
+import { lvsnapshot } from './lvm-snapshot.ts';
+import { badName } from './lvm-names.ts';
+import {
+  activateWith,
+  allocate,
+  commit,
+  cutRuns,
+  createLv,
+  deactivateWith,
+  isClassicSnapshot,
+  joined,
+  removeLv,
+} from './volumes.ts';
 
 /** lvcreate, lvchange, lvextend, lvreduce, lvrename and lvremove (lvm2 2.03.16). A failure is exit 5, a bad command line exit 3. */
 export const lvmChanges: Readonly<Record<string, ToolModel>> = {
@@ -19,6 +31,7 @@ export const lvmChanges: Readonly<Record<string, ToolModel>> = {
 
 function lvcreate(call: ToolCall): ReturnType<ToolModel> {
   const { world } = call;
+  if (call.argv.includes('--snapshot')) return lvsnapshot(call);
   const options = readOptions(call, {
     flags: ['--yes'],
     values: [
@@ -62,6 +75,7 @@ function lvcreate(call: ToolCall): ReturnType<ToolModel> {
 
 function lvchange(call: ToolCall): ReturnType<ToolModel> {
   const options = readOptions(call, {
+    flags: ['--ignoreactivationskip'],
     values: ['--activate', '--setautoactivation', '--addtag', '--deltag', '--select', '--config'],
   });
   const [activate, autoactivation] = [one(options, '--activate'), one(options, '--setautoactivation')];
@@ -84,7 +98,7 @@ function lvchange(call: ToolCall): ReturnType<ToolModel> {
     return ok(`  Logical volume ${vg.name}/${lv.name} changed.\n`);
   }
   if (activate === 'y') {
-    activateLv(call.world, lv);
+    if (lv.skipped !== true || options.flags.has('--ignoreactivationskip')) activateWith(call.world, vg, lv);
     return ok();
   }
   if (activate !== 'n') throw unmodelled(call, `it does not know --activate ${activate ?? ''}`);
@@ -92,12 +106,12 @@ function lvchange(call: ToolCall): ReturnType<ToolModel> {
   if (isMounted(call.world, lv)) return failed(5, `  Logical volume ${name} contains a filesystem in use.`);
   if (isOpen(call.world, lv)) return failed(5, `  Logical volume ${name} in use.`);
   const origin = vg.lvs.find(({ uuid }) => uuid === lv.origin);
-  if (origin !== undefined)
+  if (origin !== undefined && isClassicSnapshot(lv))
     return failed(
       5,
       `Change of snapshot ${name} will also change its origin ${vg.name}/${origin.name}. Proceed? [y/n]: [n]\n  Logical volume ${name} not changed.`,
     );
-  call.world.active.delete(lv.uuid);
+  deactivateWith(call.world, vg, lv);
   return ok();
 }
 
@@ -228,7 +242,7 @@ function lvremove(call: ToolCall): ReturnType<ToolModel> {
 }
 
 function snapshotsOf(vg: VolumeGroup, { uuid }: LogicalVolume): readonly LogicalVolume[] {
-  return vg.lvs.filter(({ origin }) => origin === uuid);
+  return vg.lvs.filter((lv) => lv.origin === uuid && isClassicSnapshot(lv));
 }
 
 function isMounted(world: World, { uuid }: LogicalVolume): boolean {
@@ -241,7 +255,7 @@ function isOpen(world: World, lv: LogicalVolume): boolean {
 }
 
 const condition =
-  /^lv_uuid=(?<uuid>[\w-]+)(?: && lv_tags=\{(?<tag>[^{}]+)\})?(?<noOrigin> && !\(lv_role=\{thickorigin\} \|\| lv_role=\{extorigin\}\))?$/;
+  /^lv_uuid=(?<uuid>[\w-]+)(?: && lv_tags=\{(?<tag>[^{}]+)\})?(?:(?<noOrigin> && !\(lv_role=\{thickorigin\} \|\| lv_role=\{extorigin\}\))|(?<classic> && lv_role=\{thicksnapshot\}))?$/;
 
 /** The volume that is named, and whether `--select` takes it too: if not, lvm exits 0 and does nothing. */
 function targetOf(call: ToolCall, options: Options) {
@@ -258,19 +272,7 @@ function targetOf(call: ToolCall, options: Options) {
   const selected =
     (wanted?.uuid ?? found.lv.uuid) === found.lv.uuid &&
     (wanted?.tag === undefined || found.lv.tags.includes(wanted.tag)) &&
-    (wanted?.noOrigin === undefined || snapshotsOf(found.vg, found.lv).length === 0);
+    (wanted?.noOrigin === undefined || snapshotsOf(found.vg, found.lv).length === 0) &&
+    (wanted?.classic === undefined || isClassicSnapshot(found.lv));
   return { ...found, selected };
-}
-
-// lib/misc/lvm-string.c and lvm(8), "Valid names".
-function badName(name: string): string | undefined {
-  if (name.startsWith('-') || !/^[a-zA-Z0-9+_.-]+$/.test(name) || name === '.' || name === '..')
-    return `Logical volume name "${name}" is invalid.`;
-  const part =
-    /^(?:snapshot|pvmove)|_(?:cdata|cmeta|corig|mlog|mimage|pmspare|rimage|rmeta|tdata|tmeta|vorigin|vdata)/.exec(
-      name,
-    )?.[0];
-  if (part === undefined) return undefined;
-  const how = part.startsWith('_') ? 'including' : 'starting';
-  return `Names ${how} "${part}" are reserved. Please choose a different LV name.`;
 }

@@ -64,6 +64,7 @@ export function lvRow(world: World, vg: VolumeGroup, lv: LogicalVolume): Row {
     ['copy_percent', percent(lv.synced)],
     ['lv_health_status', lv.health ?? ''],
     ['lv_merging', ''],
+    ['lv_skip_activation', lv.skipped === true ? 'skip activation' : ''],
   ]);
 }
 

@@ -106,6 +106,24 @@ export function activateLv(world: World, lv: LogicalVolume): void {
   world.active.set(lv.uuid, freeMinor(world));
 }
 
+/** With its room for what changes; a thin snapshot has none. */
+export function isClassicSnapshot({ origin, pool }: LogicalVolume): boolean {
+  return origin !== undefined && pool === undefined;
+}
+
+/** A volume with its classic snapshots: lvm activates them together. */
+export function activateWith(world: World, vg: VolumeGroup, lv: LogicalVolume): void {
+  for (const each of [lv, ...classicSnapshots(vg, lv)]) activateLv(world, each);
+}
+
+export function deactivateWith(world: World, vg: VolumeGroup, lv: LogicalVolume): void {
+  for (const each of [lv, ...classicSnapshots(vg, lv)]) world.active.delete(each.uuid);
+}
+
+function classicSnapshots(vg: VolumeGroup, { uuid }: LogicalVolume): readonly LogicalVolume[] {
+  return vg.lvs.filter((each) => each.origin === uuid && isClassicSnapshot(each));
+}
+
 /** What lvremove does; also an administrator's. */
 export function removeLv(world: World, vg: VolumeGroup, lv: LogicalVolume): void {
   vg.lvs = vg.lvs.filter((other) => other !== lv);

@@ -82,6 +82,12 @@ export function emptyVolume(host: SimulatedHost, name: string): string {
   return `/dev/vg0/${name}`;
 }
 
+/** A thin volume of ours from before, in a pool of its own. */
+export function thinVolume(host: SimulatedHost, name: string): void {
+  host.admin.thinPool({ vg: 'vg0', name: 'web1-pool', extents: 16 });
+  host.admin.thinVolume({ vg: 'vg0', name, pool: 'web1-pool', extents: 16 });
+}
+
 /** A physical volume of ours from before, in no group. */
 export function freePv(host: SimulatedHost, device: string): string {
   const uuid = `web100-0000-0000-0000-0000-0000-${device.slice(-3)}000`;

@@ -32,6 +32,12 @@ describe('argv', () => {
       }),
     ],
     ['lvreduce', commands.lvreduce({ vg: 'vg0', name: 'web1', extents: 4, fs: 'unknown to it', ...udev })],
+    [
+      'lvcreate-snapshot-missing-origin',
+      commands.lvsnapshot({
+        ...{ vg: 'vg0', origin: 'nope', name: 'monday', extents: 2, tags: ['bofh.0a1b2c3d4e5f.1'], ...udev },
+      }),
+    ],
     ['lvremove-guarded-origin', commands.lvremove({ ...web1, tag: 'bofh.0a1b2c3d4e5f.1' })],
   ])('is what was recorded as %s', (name, command) => {
     const { argv } = recorded(`lvm/${name}@2.03.16`);
@@ -72,6 +78,16 @@ describe('argv', () => {
   test('never answers a question of lvremove', () => {
     expect(commands.lvremove(web1).argv).not.toEqual(expect.arrayContaining(['--yes']));
     expect(commands.lvremove(web1)).toMatchObject({ access: 'destroy' });
+  });
+
+  test('removes a snapshot by its uuid and tag, and only if it is one', () => {
+    expect(commands.removeSnapshot({ ...web1, tag: 'bofh.0a.1' })).toMatchObject({
+      access: 'destroy',
+      argv: [
+        ...['--yes', '--select', `lv_uuid=${uuid} && lv_tags={bofh.0a.1} && lv_role={thicksnapshot}`],
+        'vg0/web1',
+      ],
+    });
   });
 
   test('does not wait for a udevd that is not there', () => {
@@ -338,6 +354,7 @@ describe('classifyLvm', () => {
     ['vgs-missing-vg', 'not-found'],
     ['lvchange-missing-lv', 'not-found'],
     ['lvcreate-missing-vg', 'not-found'],
+    ['lvcreate-snapshot-missing-origin', 'not-found'],
     ['lvrename-missing', 'not-found'],
     ['lvrename-missing-vg', 'not-found'],
     ['lvrename-same-name', 'unknown'],

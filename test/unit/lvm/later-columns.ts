@@ -5,6 +5,7 @@ export const laterColumns = {
   copy_percent: '',
   lv_health_status: '',
   lv_merging: '',
+  lv_skip_activation: '',
 } as const;
 
 /** A recorded report of volumes as it would be with the later columns, all of them empty. */

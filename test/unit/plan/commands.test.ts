@@ -130,6 +130,13 @@ function withGroup(): SimulatedHost {
   return host;
 }
 
+function withThin(): SimulatedHost {
+  const host = hostWithSource();
+  host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 16 });
+  host.admin.thinVolume({ vg: 'vg0', name: 'thin', pool: 'pool', extents: 32 });
+  return host;
+}
+
 const script = join(work, 'disks.ts');
 writeFileSync(
   script,
@@ -370,6 +377,13 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
   ],
   'lvm create': [
     { line: 'lvm create vg0/new --extents 50%FREE --tag a,b', on: async () => hostWithSource() },
+  ],
+  'lvm snapshot create': [
+    {
+      line: 'lvm snapshot create vg0/web1-root monday --extents 20%ORIGIN --tag a',
+      on: () => withGuest(false),
+    },
+    { line: 'lvm snapshot create vg0/thin monday', on: async () => withThin() },
   ],
   'lvm resize': [
     { line: 'lvm resize vg0/web1-root +64m', on: () => withGuest(false) },

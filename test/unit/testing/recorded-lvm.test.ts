@@ -46,6 +46,7 @@ describe('the model says to the letter what the real tool said', () => {
         return { 'nKGSvh-18ra-JN9k-PiPu-cfJZ-rI3c-UTuKcR': snapshot };
       },
     ],
+    ['lvm/lvcreate-snapshot-missing-origin@2.03.16'],
     ['lvm/lvremove-active@2.03.16', (host) => web1(host, 'vg-one')],
     ['lvm/lvremove-other-uuid@2.03.16', (host) => without(web1(host, 'vg-one'))],
     ['lvm/lvremove-guarded-origin@2.03.16', (host) => inactiveOrigin(host)],

@@ -69,6 +69,12 @@ export const lvm: RigSpecimens['lvm'] = {
     act: { tool: 'lvrename', words: [`*${guest}-root*`] },
     clear: removeVolume,
   },
+  createSnapshot: {
+    setUp: makeFilled,
+    call: `tx.lvm.createSnapshot({ vg: 'vg0', origin: '${guest}-root', name: '${guest}-snap', size: '16m' })`,
+    act: { tool: 'lvcreate', words: ['--snapshot', `${guest}-snap`] },
+    clear: removeVolume,
+  },
   renameLv: {
     setUp: makeFilled,
     call: `tx.lvm.renameLv({ vg: 'vg0', name: '${guest}-root', to: '${guest}-new' })`,

@@ -1,4 +1,4 @@
-import { emptyVolume, filledVolume, freePv, ownUuid } from '../stage.ts';
+import { emptyVolume, filledVolume, freePv, ownUuid, thinVolume } from '../stage.ts';
 import type { Specimens } from '../specimens.ts';
 
 const noInverse = 'it is done after the commit, and has no inverse';
@@ -97,6 +97,46 @@ export const lvm: Specimens['lvm'] = {
       stage: (host) => {
         filledVolume(host, 'web1-root', ownUuid);
         return (tx) => tx.lvm.removeLv({ vg: 'vg0', name: 'web1-root' });
+      },
+    },
+    {
+      title: 'a classic snapshot',
+      stage: (host) => {
+        filledVolume(host, 'web1-root', ownUuid);
+        host.admin.snapshot({ vg: 'vg0', name: 'web1-monday', origin: 'web1-root', extents: 2 });
+        return (tx) => tx.lvm.removeLv({ vg: 'vg0', name: 'web1-monday' });
+      },
+    },
+    {
+      title: 'a thin snapshot that is active',
+      stage: (host) => {
+        thinVolume(host, 'web1-root');
+        const make = { vg: 'vg0', name: 'web1-monday', pool: 'web1-pool', extents: 16, origin: 'web1-root' };
+        Object.assign(host.admin.thinVolume(make), { skipped: true });
+        return (tx) => tx.lvm.removeLv({ vg: 'vg0', name: 'web1-monday' });
+      },
+    },
+  ],
+  createSnapshot: [
+    {
+      title: 'classic, of a volume with a filesystem',
+      stage: (host) => {
+        filledVolume(host, 'web1-root', ownUuid);
+        return (tx) =>
+          tx.lvm.createSnapshot({
+            vg: 'vg0',
+            origin: 'web1-root',
+            name: 'web1-monday',
+            size: '8m',
+            tags: ['site'],
+          });
+      },
+    },
+    {
+      title: 'thin',
+      stage: (host) => {
+        thinVolume(host, 'web1-root');
+        return (tx) => tx.lvm.createSnapshot({ vg: 'vg0', origin: 'web1-root', name: 'web1-monday' });
       },
     },
   ],

@@ -1,0 +1,41 @@
+import type { ByHand } from '../errors.ts';
+import { madeByHand, show, snapshotRemoval } from './by-hand.ts';
+
+/** What a person can do about a snapshot that was made: remove it, by the tag, and never its origin. */
+export function snapshotByHand(of: {
+  readonly undo: {
+    readonly vg: string;
+    readonly name: string;
+    readonly tag: string;
+    readonly origin: { readonly name: string; readonly uuid: string };
+    readonly sort: 'classic' | 'thin';
+  };
+  readonly result?: { readonly uuid: string };
+}): ByHand {
+  const { vg, name, tag, origin, sort } = of.undo;
+  const made = madeByHand(of);
+  const marked = `lv_tags={${tag}}`;
+  return {
+    what: `${made.what}, a ${sort} snapshot of ${vg}/${origin.name} (uuid ${origin.uuid}), called ${name}`,
+    look: [show(marked)],
+    clear: sort === 'classic' ? snapshotRemoval(vg, marked) : made.clear,
+  };
+}
+
+/** What a person can do about a snapshot that is to be merged: do it, or leave it as it is. */
+export function mergedByHand({
+  undo: { vg, name, lvUuid, origin },
+}: {
+  readonly undo: {
+    readonly vg: string;
+    readonly name: string;
+    readonly lvUuid: string;
+    readonly origin: { readonly name: string; readonly uuid: string };
+  };
+}): ByHand {
+  return {
+    what: `the snapshot of uuid ${lvUuid}, ${vg}/${name}, which is to be merged into ${vg}/${origin.name} (uuid ${origin.uuid})`,
+    look: [show(`lv_uuid=${lvUuid} || lv_uuid=${origin.uuid}`)],
+    clear: [['lvconvert', '--merge', `${vg}/${name}`]],
+  };
+}

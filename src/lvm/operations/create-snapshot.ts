@@ -1,0 +1,160 @@
+import * as z from 'zod/mini';
+import { operation } from '../../atomic/operation.ts';
+import type { ReadHost } from '../../command/index.ts';
+import { RefusedError, UsageError } from '../../errors.ts';
+import { snapshotByHand } from '../by-hand-snapshot.ts';
+import { lvs, lvsnapshot } from '../commands.ts';
+import { isClassicSnapshot, isThin, refuseFullPool } from '../filling.ts';
+import { checkLvName, checkTag } from '../names.ts';
+import { syncGroup, udevOf, usableVg } from '../reads.ts';
+import type { LogicalVolume, WholeGroup } from '../schema.ts';
+import { refuseFull, wantedExtents } from './extents.ts';
+import { volumeNamed } from './known.ts';
+import { findMade, madeVolume, removeMade } from './made.ts';
+import { refuseTaken } from './taken.ts';
+
+const args = z.strictObject({
+  vg: z.string(),
+  /** The volume that it is to be of. */
+  origin: z.string(),
+  /** Refused when the origin of that name is another volume by now. */
+  originUuid: z.exactOptional(z.string()),
+  name: z.string(),
+  /** The room of a classic snapshot for what changes; or `extents`. Neither: a thin snapshot of a thin volume. */
+  size: z.exactOptional(z.union([z.string(), z.number()])),
+  /** As `createLv` takes them; or a share of the origin, rounded up: `20%ORIGIN`. */
+  extents: z.exactOptional(z.union([z.string(), z.number()])),
+  tags: z.exactOptional(z.array(z.string())),
+});
+
+const undo = z.extend(madeVolume, {
+  origin: z.strictObject({ name: z.string(), uuid: z.string() }),
+  sort: z.enum(['classic', 'thin']),
+  /** Of a classic one: asked for; lvm gives no more than it can need. */
+  extents: z.exactOptional(z.number().check(z.int(), z.positive())),
+  /** Of a thin one. */
+  pool: z.exactOptional(z.string()),
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * Makes a snapshot of a logical volume: a classic one, with room of its own for what changes, or a thin one of a thin
+ * volume. It bears the tag of its step from its first moment, and undo removes the volume that bears it and nothing else. A
+ * thin one is not activated, now or at boot.
+ */
+export const createSnapshot = operation({
+  kind: 'lvm.snapshot.create',
+  version: 1,
+  args,
+  undo,
+  result: z.strictObject({ uuid: z.string(), size: z.number(), active: z.boolean() }),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({
+    args: { vg: group, origin, originUuid, name, size, extents, tags = [] },
+    mark,
+    host,
+  }) => {
+    checkLvName(group, name);
+    tags.forEach(checkTag);
+    const roomIn = roomOf(`${group}/${name}`, { size, extents });
+    const vg = await usableVg(host, group);
+    const of = volumeNamed(vg, { name: origin, ...(originUuid === undefined ? {} : { uuid: originUuid }) });
+    refuseOrigin(of);
+    await refuseTaken(host, vg, { name });
+    const made = { vg: group, vgUuid: vg.uuid, name, tag: mark, origin: { name: origin, uuid: of.uuid } };
+    if (roomIn === undefined) {
+      const pool = poolOf(vg, of);
+      refuseFullPool(pool, `the snapshot ${group}/${name}`);
+      return { ...made, sort: 'thin' as const, pool: pool.name };
+    }
+    const room = roomIn(vg, of);
+    refuseFull(vg, { name, extents: room });
+    return { ...made, sort: 'classic' as const, extents: room };
+  },
+  claims: ({ undo: { vg, name, origin, pool } }) => ({
+    makes: [`lv:${vg}/${name}`],
+    needs: [`vg:${vg}`, `lv:${vg}/${origin.name}`, ...(pool === undefined ? [] : [`lv:${vg}/${pool}`])],
+  }),
+  contains: ({ undo: { vg, name } }) => `lv:${vg}/${name}`,
+  run: async ({ args: { tags = [] }, undo: of, host }) => {
+    await refuseOther(host, of);
+    const { vg, vgUuid, name, tag, origin, extents } = of;
+    const asked = { vg, origin: origin.name, name, extents, tags: [tag, ...tags] };
+    await host.run(lvsnapshot({ ...asked, ...(await udevOf(host)) }));
+    const made = (await host.run(lvs())).find((lv) => lv.vgUuid === vgUuid && lv.tags.includes(tag));
+    if (made?.name !== name)
+      throw new RefusedError(`lvcreate made no ${vg}/${name} that bears our mark`, {
+        remedy: `look what is there: lvs -o lv_name,lv_uuid,lv_tags ${vg}`,
+      });
+    if (made.origin?.uuid !== origin.uuid)
+      throw new RefusedError(
+        `${vg}/${name} is a snapshot of ${made.origin?.name ?? 'nothing'}, not of the volume of uuid ${origin.uuid}`,
+        { remedy: `look at it: lvs -o +origin,origin_uuid ${vg}/${name}` },
+      );
+    return { uuid: made.uuid, size: made.size, active: made.active === true };
+  },
+  value: ({ undo: { vg, name }, result }) => ({ vg, name, path: `/dev/${vg}/${name}`, ...result }),
+  look: async ({ undo: of, result, host }) => (await findMade(host, of, result?.uuid)).look,
+  revert: async ({ undo: of, result, host }) => removeMade(host, of, result?.uuid),
+  sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
+  describe: snapshotByHand,
+});
+
+/** The room of a classic snapshot in extents, of a group and an origin that are known only later; undefined: a thin one is meant. */
+function roomOf(
+  what: string,
+  {
+    size,
+    extents,
+  }: { readonly size?: string | number | undefined; readonly extents?: string | number | undefined },
+): ((vg: WholeGroup, origin: LogicalVolume) => number) | undefined {
+  if (size === undefined && extents === undefined) return undefined;
+  const share = /^(?<percent>[1-9]\d{0,2})%ORIGIN$/.exec(String(extents ?? ''))?.groups?.percent;
+  if (share === undefined || size !== undefined) return wantedExtents(what, { size, count: extents });
+  if (Number(share) > 100) throw new UsageError(`${what}: a snapshot needs no more than 100%ORIGIN`);
+  return ({ extentSize }, origin) => {
+    // All of it can change, and what changed is listed: 16 bytes for each chunk of 4 KiB, and some chunks more.
+    const whole = Number(share) === 100 ? origin.size + origin.size / 256 + 64 * 1024 : undefined;
+    return Math.ceil((whole ?? (origin.size * Number(share)) / 100) / extentSize);
+  };
+}
+
+/** RefusedError for what lvm makes no snapshot of. */
+function refuseOrigin(lv: LogicalVolume): void {
+  if (lv.role.includes('private'))
+    throw new RefusedError(`${lv.fullName} is part of another volume, or a pool (${lv.layout.join(', ')})`, {
+      remedy: 'name the volume that it is part of, or one that lies in the pool: bofh lvm list',
+    });
+  if (isClassicSnapshot(lv))
+    throw new RefusedError(`${lv.fullName} is a classic snapshot: lvm makes no snapshot of one`, {
+      remedy: `take another one of its origin, ${lv.vg}/${lv.origin?.name ?? ''}`,
+    });
+  if (lv.merging)
+    throw new RefusedError(`a snapshot is being merged into ${lv.fullName}`, {
+      remedy: `wait for its end: lvs -a -o +lv_merging,copy_percent ${lv.vg}`,
+    });
+}
+
+function poolOf({ name, volumes }: WholeGroup, lv: LogicalVolume): LogicalVolume {
+  if (!isThin(lv))
+    throw new UsageError(`${lv.fullName} is no thin volume: say how much room its snapshot is to have`, {
+      remedy: 'say its size, or a share of the origin: 20%ORIGIN',
+    });
+  const pool = volumes.find(({ uuid }) => uuid === lv.pool?.uuid);
+  if (pool !== undefined) return pool;
+  throw new RefusedError(`the pool of ${lv.fullName} is not in the group ${name}`, {
+    remedy: `look at it: lvs -a -o +pool_lv_uuid ${name}`,
+  });
+}
+
+async function refuseOther(host: ReadHost, { vg, vgUuid, origin, pool, name }: Undo): Promise<void> {
+  const now = await usableVg(host, vg);
+  const lv = now.volumes.find((one) => one.name === origin.name);
+  if (now.uuid !== vgUuid || lv?.uuid !== origin.uuid)
+    throw new RefusedError(`${vg}/${origin.name} is another volume by now; nothing was made`, {
+      remedy: 'look at it (bofh lvm list), then give the command again',
+    });
+  if (pool !== undefined) refuseFullPool(poolOf(now, lv), `the snapshot ${vg}/${name}`);
+}

@@ -1,0 +1,40 @@
+import { RefusedError, UsageError } from '../../errors.ts';
+import { formatSize, parseSize } from '../../units.ts';
+import type { VolumeGroup } from '../schema.ts';
+
+/** How many extents are asked for, of a group that is known only later. UsageError for what is no count. */
+export function wantedExtents(
+  what: string,
+  {
+    size,
+    count,
+  }: { readonly size: string | number | undefined; readonly count: string | number | undefined },
+): (vg: VolumeGroup) => number {
+  if ((size === undefined) === (count === undefined))
+    throw new UsageError(`${what}: say either its size or its extents`);
+  if (size !== undefined) {
+    const bytes = parseSize(size);
+    return ({ extentSize }) => Math.ceil(bytes / extentSize);
+  }
+  const { number, of } = /^(?<number>[1-9]\d{0,8})(?:%(?<of>FREE|VG))?$/.exec(String(count))?.groups ?? {};
+  if (number === undefined || (of !== undefined && Number(number) > 100))
+    throw new UsageError(`"${count}" is no count of extents: write for example 25, 50%FREE or 10%VG`);
+  if (of === undefined) return () => Number(number);
+  return (vg) => {
+    const extents = Math.floor(((of === 'FREE' ? vg.freeExtents : vg.extents) * Number(number)) / 100);
+    if (extents > 0) return extents;
+    throw new RefusedError(`${count} of ${vg.name} is less than one extent of ${formatSize(vg.extentSize)}`, {
+      remedy: 'ask for more, or add a device with vgextend',
+    });
+  };
+}
+
+/** RefusedError when a group has not that many extents free. */
+export function refuseFull(vg: VolumeGroup, { name, extents }: { name: string; extents: number }): void {
+  if (extents <= vg.freeExtents) return;
+  const count = (number: number): string => `${formatSize(number * vg.extentSize)} (${number} extents)`;
+  throw new RefusedError(
+    `${vg.name}/${name} needs ${count(extents)}; ${vg.name} has ${count(vg.freeExtents)} free`,
+    { remedy: 'ask for less, or add a device with vgextend' },
+  );
+}

@@ -1,0 +1,75 @@
+import * as z from 'zod/mini';
+import type { Look } from '../../atomic/operation.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { dependentHolders, holdersOf, removeOrTell, volumesOf } from '../reads.ts';
+import type { LogicalVolume } from '../schema.ts';
+
+/** What is journalled of a volume that a step makes. */
+export const madeVolume = z.strictObject({
+  vg: z.string(),
+  vgUuid: z.string(),
+  name: z.string(),
+  /** Our mark: given in the metadata commit that makes the volume. */
+  tag: z.string(),
+});
+
+export type MadeVolume = z.infer<typeof madeVolume>;
+
+interface Found {
+  readonly look: Look;
+  readonly lv?: LogicalVolume;
+  readonly all: readonly LogicalVolume[];
+}
+
+/**
+ * The volume that a step made: by the tag, in the volume group of the uuid, for names are anybody's. With a result the uuid
+ * must agree as well, for a tag can be copied; without one, two volumes with the tag cannot be told apart (RefusedError).
+ */
+export async function findMade(
+  host: ReadHost,
+  { vg, vgUuid, name, tag }: MadeVolume,
+  uuid: string | undefined,
+): Promise<Found> {
+  const all = await volumesOf(host, vgUuid);
+  // Its disks may be back tomorrow, with our volume on them.
+  if (all === undefined) {
+    throw new RefusedError(
+      `the volume group "${vg}" (uuid ${vgUuid}) is not there: what is in it cannot be told`,
+      { remedy: 'bofh recover when it is back, or --abandon the journal when it was removed on purpose' },
+    );
+  }
+  const marked = all.filter((lv) => lv.tags.includes(tag) && (uuid === undefined || lv.uuid === uuid));
+  const [lv, ...more] = marked;
+  if (more.length > 0) {
+    throw new RefusedError(
+      `${marked.map(({ fullName }) => fullName).join(' and ')} both bear the tag ${tag}`,
+      {
+        remedy: `take the tag off the one that is not ours: lvchange --deltag ${tag} VG/LV; then bofh recover`,
+      },
+    );
+  }
+  if (lv !== undefined) {
+    const moved = lv.vg === vg && lv.name === name ? {} : { movedTo: `lv:${lv.fullName}` };
+    return { look: { state: 'ours', holders: await holdersOf(host, { lv, all }), ...moved }, lv, all };
+  }
+  const foreign = all.find((other) => other.uuid === uuid || other.name === name);
+  if (foreign === undefined) return { look: { state: 'gone' }, all };
+  const found = `${foreign.fullName} (uuid ${foreign.uuid}) does not bear our mark`;
+  return { look: { state: 'not-ours', found }, all };
+}
+
+/** Removes the volume that bears the tag; RefusedError when others would go along. */
+export async function removeMade(host: ChangeHost, of: MadeVolume, uuid: string | undefined): Promise<void> {
+  const { lv, all } = await findMade(host, of, uuid);
+  if (lv === undefined) return;
+  const holders = dependentHolders({ lv, all });
+  if (holders.length > 0) {
+    const names = holders.flatMap((each) => (each.kind === 'volume' ? [each.volume] : []));
+    throw new RefusedError(`${lv.fullName} would take its snapshots along: ${names.join(', ')}`, {
+      remedy: `lvremove ${names.join(' ')}`,
+      holders,
+    });
+  }
+  await removeOrTell(host, { lv, all }, of.tag);
+}

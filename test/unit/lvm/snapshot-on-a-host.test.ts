@@ -1,0 +1,229 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import * as answers from '../../../src/cli/answers/index.ts';
+import { create } from '../../../src/cli/lvm-snapshot.ts';
+import { RefusedError, RolledBackError, StuckError, UsageError } from '../../../src/errors.ts';
+import type { Tx } from '../../../src/operations.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { testRuntime } from '../cli/support/runtime.ts';
+import { failureOf } from '../concurrency/support.ts';
+import { bofhOn } from '../testing/support.ts';
+
+const mib = 1024 ** 2;
+let host: SimulatedHost;
+beforeEach(() => {
+  host = simulatedHost();
+  host.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 8 });
+  host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 16 });
+  host.admin.thinVolume({ vg: 'vg0', name: 'thin', pool: 'pool', extents: 32 });
+});
+
+type Asked = Partial<Parameters<Tx['lvm']['createSnapshot']>[0]>;
+const does = (body: (tx: Tx) => Promise<unknown>): Promise<unknown> =>
+  withBofh(bofhOn(host), () => atomic('snapshots', body));
+const snapshot = (tx: Tx, asked: Asked = {}) =>
+  tx.lvm.createSnapshot({ vg: 'vg0', origin: 'a', name: 'monday', size: '8m', ...asked });
+const thin = (tx: Tx) => tx.lvm.createSnapshot({ vg: 'vg0', origin: 'thin', name: 'monday' });
+const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
+const volume = (name: string) => host.world.lvm[0]?.lvs.find((lv) => lv.name === name);
+const names = () => (host.world.lvm[0]?.lvs ?? []).map(({ name }) => name).sort();
+const there = ['a', 'pool', 'thin'];
+const ran = (tool: string): readonly string[] =>
+  host.changes.flatMap((each) =>
+    each.what === 'command' && each.command.tool === tool ? [each.command.argv.join(' ')] : [],
+  );
+
+describe('createSnapshot', () => {
+  test('makes a classic one, active as its origin is, with its mark', async () => {
+    const made = await does((tx) => snapshot(tx, { tags: ['site'] }));
+
+    expect(made).toEqual({
+      ...{ vg: 'vg0', name: 'monday', path: '/dev/vg0/monday', size: 8 * mib, active: true },
+      uuid: volume('monday')?.uuid,
+    });
+    expect(volume('monday')).toMatchObject({
+      origin: volume('a')?.uuid,
+      tags: [expect.stringMatching(/^bofh\./), 'site'],
+    });
+    expect(ran('lvcreate')).toEqual([
+      expect.stringMatching(/^--snapshot --name monday --extents 2 --addtag bofh\.\S+ --addtag site vg0\/a$/),
+    ]);
+  });
+
+  test('makes a thin one of a thin volume, which is not activated', async () => {
+    expect(await does(thin)).toMatchObject({ active: false, size: 128 * mib });
+    expect(volume('monday')).toMatchObject({ pool: volume('pool')?.uuid, skipped: true });
+    expect(host.world.active.has(volume('monday')?.uuid ?? '')).toBe(false);
+    expect(ran('lvcreate')[0]).toMatch(
+      /^--snapshot --name monday --setactivationskip y --addtag \S+ vg0\/thin$/,
+    );
+  });
+
+  test.each([
+    ['20%ORIGIN', 2],
+    ['100%ORIGIN', 9],
+    ['3', 3],
+    ['1000', 9],
+  ])('gives it %s of 8 extents: %i', async (extents, count) => {
+    await does((tx) => tx.lvm.createSnapshot({ vg: 'vg0', origin: 'a', name: 'monday', extents }));
+    expect(volume('monday')?.extents).toBe(count);
+  });
+
+  test.each([
+    ['classic', snapshot],
+    ['thin', thin],
+  ])('of a %s one is undone with the sequence, and its origin stays', async (_, make) => {
+    const before = host.snapshot();
+    const error = await failureOf(does(async (tx) => [await make(tx), await failNow()]));
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('is undone under another name, and one of its name that is not its own is left alone', async () => {
+    await failureOf(
+      does(async (tx) => {
+        await snapshot(tx);
+        host.admin.lvrename('vg0', 'monday', 'theirs');
+        host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'a', extents: 1 });
+        await failNow();
+      }),
+    );
+    expect(names()).toEqual([...there, 'monday'].sort());
+    expect(volume('monday')?.tags).toEqual([]);
+  });
+
+  test('is stuck when somebody has the snapshot, who is named', async () => {
+    const error = await failureOf(
+      does(async (tx) => {
+        await snapshot(tx);
+        host.admin.format('/dev/vg0/monday', { type: 'ext4', usage: 'filesystem', uuid: 'u' });
+        host.admin.mount('/dev/vg0/monday', '/mnt');
+        await failNow();
+      }),
+    );
+    expect(error).toBeInstanceOf(StuckError);
+    expect((error as StuckError).message).toContain('/mnt');
+    expect(names()).toContain('monday');
+  });
+
+  test.each([
+    ['no size for a plain volume', { size: undefined }, UsageError, /is no thin volume/],
+    ['size and extents', { extents: 5 }, UsageError, /either its size or its extents/],
+    [
+      'more than the origin',
+      { size: undefined, extents: '101%ORIGIN' },
+      UsageError,
+      /no more than 100%ORIGIN/,
+    ],
+    ['a bad name', { name: 'x_tdata' }, UsageError, /reserved/],
+    ['a name that is taken', { name: 'thin' }, RefusedError, /exists already/],
+    ['an origin that is not there', { origin: 'nope' }, RefusedError, /no logical volume vg0\/nope/],
+    ['a pool as origin', { origin: 'pool' }, RefusedError, /or a pool/],
+    [
+      'another origin than meant',
+      { originUuid: '000000-aaaa-bbbb-cccc-dddd-eeee-ffffff' },
+      RefusedError,
+      /another volume/,
+    ],
+    ['no room', { size: '1t' }, RefusedError, /vg0 has .* free/],
+  ] as const)('refuses %s, and changes nothing', async (_, asked, kind, message) => {
+    const all = { vg: 'vg0', origin: 'a', name: 'monday', size: '8m' as string | undefined, ...asked };
+    const given = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+    const error = await failureOf(
+      does((tx) => tx.lvm.createSnapshot(given as typeof all & { size: string })),
+    );
+    expect(error).toBeInstanceOf(kind);
+    expect(String(error)).toMatch(message);
+    expect(ran('lvcreate')).toEqual([]);
+  });
+
+  test('refuses a snapshot of a classic snapshot', async () => {
+    host.admin.snapshot({ vg: 'vg0', name: 'sunday', origin: 'a', extents: 1 });
+    expect(String(await failureOf(does((tx) => snapshot(tx, { origin: 'sunday' }))))).toMatch(
+      /no snapshot of one/,
+    );
+  });
+
+  test.each([
+    ['data', { data: 95, metadata: 1 }],
+    ['metadata', { data: 1, metadata: 99.5 }],
+  ])('refuses a thin one in a pool whose %s is full', async (what, of) => {
+    host.admin.fill('vg0', 'pool', of);
+    const error = await failureOf(does(thin));
+    expect(error).toMatchObject({
+      message: expect.stringContaining(what) as string,
+      remedy: expect.stringContaining('lvextend') as string,
+    });
+    expect(ran('lvcreate')).toEqual([]);
+  });
+
+  test('refuses a thin one in a pool of which nobody can tell', async () => {
+    host.world.active.clear();
+    expect(await failureOf(does(thin))).toMatchObject({
+      message: expect.stringContaining('cannot be told') as string,
+      remedy: expect.stringContaining('lvchange --activate y vg0/pool') as string,
+    });
+  });
+
+  test('is not believed when its tool exits 0 and does nothing', async () => {
+    host.fault({ tool: 'lvcreate', mode: 'no effect, exit 0' });
+    expect(String(await failureOf(does((tx) => snapshot(tx))))).toMatch(/made no vg0\/monday/);
+  });
+});
+
+describe('removeLv of a snapshot', () => {
+  const remove = (tx: Tx, name = 'monday') => tx.lvm.removeLv({ vg: 'vg0', name });
+  beforeEach(() => {
+    host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'a', extents: 2 });
+  });
+
+  test('renames it, and removes it after the commit; its origin stays active', async () => {
+    await does(async (tx) => {
+      await remove(tx);
+      expect(names()).toContainEqual(expect.stringMatching(/^bofh_gone_/));
+      expect(ran('lvchange')).toEqual([]);
+    });
+    expect(names()).toEqual(there);
+    expect(host.world.active.has(volume('a')?.uuid ?? '')).toBe(true);
+    expect(ran('lvremove')).toEqual([
+      expect.stringMatching(/^--yes --select lv_uuid=\S+ && lv_role=\{thicksnapshot\} vg0\/bofh_gone_/),
+    ]);
+  });
+
+  test('is undone with the sequence', async () => {
+    const before = host.snapshot();
+    expect(await failureOf(does(async (tx) => [await remove(tx), await failNow()]))).toBeInstanceOf(
+      RolledBackError,
+    );
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('is refused while it is mounted, and that of its origin while it has it, naming both', async () => {
+    host.admin.format('/dev/vg0/monday', { type: 'ext4', usage: 'filesystem', uuid: 'u' });
+    host.admin.mount('/dev/vg0/monday', '/mnt');
+    expect(String(await failureOf(does((tx) => remove(tx))))).toMatch(/in use: mounted on \/mnt/);
+    const origin = await failureOf(does((tx) => remove(tx, 'a')));
+    expect(origin).toMatchObject({
+      message: expect.stringContaining('has snapshots, and would take them along: vg0/monday') as string,
+      remedy: expect.stringContaining('bofh lvm remove vg0/monday') as string,
+    });
+    expect(names()).toEqual([...there, 'monday'].sort());
+  });
+});
+
+describe('bofh lvm snapshot create', () => {
+  test('says what it made', async () => {
+    const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { json: true });
+    expect(await create(runtime, { origin: 'vg0/a', name: 'monday' }, { size: '8m', tag: 'x' })).toBe(0);
+    expect(answers.lvmSnapshotCreate.parse(JSON.parse(stdout()))).toEqual({
+      ...{ volume: 'vg0/monday', path: '/dev/vg0/monday', origin: 'vg0/a', size: 8 * mib, active: true },
+      uuid: volume('monday')?.uuid,
+    });
+  });
+
+  test('says that a thin one is not active', async () => {
+    const { runtime, stdout } = testRuntime(simulatedBofh({ host }));
+    await create(runtime, { origin: 'vg0/thin', name: 'monday' }, {});
+    expect(stdout()).toBe('vg0/monday is there, a snapshot of vg0/thin (128 MiB, not active)\n');
+  });
+});
