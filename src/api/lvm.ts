@@ -24,11 +24,25 @@ export async function createLv(
   return single('lvm.createLv', (tx) => tx.lvm.createLv(args));
 }
 
+/** Makes a thin pool: a sequence of one. */
+export async function createThinPool(
+  args: Parameters<Tx['lvm']['createThinPool']>[0],
+): ReturnType<Tx['lvm']['createThinPool']> {
+  return single('lvm.createThinPool', (tx) => tx.lvm.createThinPool(args));
+}
+
 /** Makes a snapshot of a logical volume: a sequence of one. */
 export async function createSnapshot(
   args: Parameters<Tx['lvm']['createSnapshot']>[0],
 ): ReturnType<Tx['lvm']['createSnapshot']> {
   return single('lvm.createSnapshot', (tx) => tx.lvm.createSnapshot(args));
+}
+
+/** Puts the content of a snapshot back into its origin, and waits for the end: a sequence of one. */
+export async function mergeSnapshot(
+  args: Parameters<Tx['lvm']['mergeSnapshot']>[0],
+): ReturnType<Tx['lvm']['mergeSnapshot']> {
+  return single('lvm.mergeSnapshot', (tx) => tx.lvm.mergeSnapshot(args));
 }
 
 /** Removes a logical volume: a sequence of one. */

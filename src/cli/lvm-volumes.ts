@@ -15,7 +15,8 @@ export type Options = Readonly<Record<string, string | boolean | undefined>>;
 
 /** `bofh lvm create VG/NAME --size SIZE`, or `--extents 25`, `50%FREE`, `10%VG` */
 export async function create(runtime: Runtime, volume: string, options: Options): Promise<number> {
-  const asked = { ...volumeOf(volume), ...given(options) };
+  const pool = typeof options.pool === 'string' ? { pool: options.pool } : {};
+  const asked = { ...volumeOf(volume), ...pool, ...given(options) };
   const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
   if (runtime.settings.mode === 'plan') {
     const { dryRun } = await import('./plan.ts');
@@ -24,9 +25,17 @@ export async function create(runtime: Runtime, volume: string, options: Options)
   const made = await logged(runtime, bofh.host, () => withBofh(bofh, () => lvm.createLv(asked)));
   progress.end();
   const { path, size, uuid } = made;
-  const data: LvmCreate = { volume, uuid, path, size };
-  give(runtime, { data, lines: [`${path} is there, ${formatSize(size)}`] });
+  const data: LvmCreate = { volume, uuid, path, size, pool: made.pool ?? null };
+  give(runtime, { data, lines: [`${path} is there, ${formatSize(size)}`, ...promisedInWords(made.pool)] });
   return 0;
+}
+
+/** What a pool has promised, when that is more than it has. */
+function promisedInWords(pool: LvmCreate['pool'] | undefined): readonly string[] {
+  if (pool === null || pool === undefined || pool.promised <= pool.size) return [];
+  return [
+    `the pool ${pool.name} has promised ${formatSize(pool.promised)} and has ${formatSize(pool.size)}: watch how full it is (bofh lvm list)`,
+  ];
 }
 
 /** A size or a count of extents, and tags. */

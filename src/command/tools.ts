@@ -19,6 +19,7 @@ export const tools = {
   logger: { package: 'bsdutils' },
   losetup: { package: 'mount' },
   lvchange: { package: 'lvm2' },
+  lvconvert: { package: 'lvm2' },
   lvcreate: { package: 'lvm2' },
   lvextend: { package: 'lvm2' },
   lvm: { package: 'lvm2' },

@@ -12,3 +12,5 @@ export { renameLv } from './operations/rename-lv.ts';
 export { tagLv } from './operations/tag-lv.ts';
 export { resizeLv } from './operations/resize-lv.ts';
 export { createSnapshot } from './operations/create-snapshot.ts';
+export { mergeSnapshot } from './operations/merge-snapshot.ts';
+export { createThinPool } from './operations/create-thin-pool.ts';

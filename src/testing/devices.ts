@@ -109,8 +109,12 @@ export function freeExtents(vg: VolumeGroup): number {
 }
 
 /** Extents of the group that a volume takes: what lies in a pool takes none. */
-export function ownExtents({ extents, pool }: Pick<LogicalVolume, 'extents' | 'pool'>): number {
-  return pool === undefined ? extents : 0;
+export function ownExtents({
+  extents,
+  pool,
+  metadataExtents = 0,
+}: Pick<LogicalVolume, 'extents' | 'pool' | 'metadataExtents'>): number {
+  return pool === undefined ? extents + metadataExtents : 0;
 }
 
 /** Where extents begin: the first MiB is LVM's own. */

@@ -100,8 +100,12 @@ export interface LogicalVolume {
   readonly role?: string;
   /** The uuid of the thin pool that it lies in: it has no extents of the group. */
   readonly pool?: string;
+  /** Extents of a thin pool's metadata. */
+  readonly metadataExtents?: number;
   /** Activated only by who says so. */
   readonly skipped?: boolean;
+  /** Its content is to be put back into its origin; lvm has noted it, and does it at the next activation. */
+  merging?: boolean;
   /** How full it is while it is active, in percent; of a snapshot or a thin volume that nobody has filled, 0. */
   data?: number;
   metadata?: number;

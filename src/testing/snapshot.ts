@@ -33,6 +33,7 @@ export function snapshot(world: World, rewrite: Rewrite = (content) => content):
         const kind = [
           ...(lv.layout === undefined ? [] : [` ${lv.layout}`]),
           ...(lv.origin === undefined ? [] : [` of=${named(lv.origin)}`]),
+          ...(lv.merging === true ? [' merging'] : []),
           ...(lv.pool === undefined ? [] : [` in=${named(lv.pool)}`]),
         ];
         return `lv ${vg.name}/${lv.name} ${lv.uuid} extents=${lv.extents}${kind.join('')}${where} ${flags.join(' ')}`;

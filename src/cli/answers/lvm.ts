@@ -128,8 +128,24 @@ export const lvmVgDevices = z.strictObject({
   devices: z.readonly(z.array(text)),
 });
 
-/** `bofh lvm create VG/NAME`; size in bytes. */
-export const lvmCreate = z.strictObject({ volume: text, uuid: text, path: text, size: count });
+/** `bofh lvm create VG/NAME`; sizes in bytes. */
+export const lvmCreate = z.strictObject({
+  volume: text,
+  uuid: text,
+  path: text,
+  size: count,
+  /** Of a thin volume: the pool that it lies in, and the virtual sizes of all that lies there. */
+  pool: z.nullable(z.strictObject({ name: text, size: count, promised: count })),
+});
+
+/** `bofh lvm pool create VG/NAME`; sizes in bytes. */
+export const lvmPoolCreate = z.strictObject({
+  pool: text,
+  uuid: text,
+  size: count,
+  metadataSize: count,
+  chunkSize: count,
+});
 
 /** `bofh lvm snapshot create VG/ORIGIN NAME`; size in bytes: of a classic one its room for what changes. */
 export const lvmSnapshotCreate = z.strictObject({
@@ -141,6 +157,9 @@ export const lvmSnapshotCreate = z.strictObject({
   /** A thin one is not activated. */
   active: z.boolean(),
 });
+
+/** `bofh lvm snapshot merge VG/NAME`; the volume that has the content of the snapshot now. */
+export const lvmSnapshotMerge = z.strictObject({ volume: text, uuid: text, path: text, merged: text });
 
 /** `bofh lvm resize VG/NAME SIZE`; sizes in bytes. */
 export const lvmResize = z.strictObject({ volume: text, uuid: text, path: text, size: count, was: count });
@@ -165,6 +184,8 @@ export type LvmVgCreate = z.infer<typeof lvmVgCreate>;
 export type LvmVgDevices = z.infer<typeof lvmVgDevices>;
 export type LvmCreate = z.infer<typeof lvmCreate>;
 export type LvmSnapshotCreate = z.infer<typeof lvmSnapshotCreate>;
+export type LvmSnapshotMerge = z.infer<typeof lvmSnapshotMerge>;
+export type LvmPoolCreate = z.infer<typeof lvmPoolCreate>;
 export type LvmResize = z.infer<typeof lvmResize>;
 export type LvmTag = z.infer<typeof lvmTag>;
 export type LvmRemove = z.infer<typeof lvmRemove>;

@@ -13,4 +13,26 @@ export function addLvmSnapshot(snapshot: Command, verb: Verb): void {
   verb(create, 'changes', async (runtime, [origin = '', name = ''], options) =>
     (await import('../lvm-snapshot.ts')).create(runtime, { origin, name }, options),
   );
+  const merge = snapshot
+    .command('merge')
+    .description('put the content of a snapshot back into its origin; the snapshot is gone then')
+    .argument('<vg/name>');
+  verb(merge, 'changes', async (runtime, [volume = '']) =>
+    (await import('../lvm-snapshot.ts')).merge(runtime, volume),
+  );
+}
+
+export function addLvmPool(pool: Command, verb: Verb): void {
+  const create = pool
+    .command('create')
+    .description('make a thin pool')
+    .argument('<vg/name>')
+    .addOption(new Option('--size <SIZE>', 'of its data, for example 100g').conflicts('extents'))
+    .option('--extents <N>', 'so many extents, or a share: 50%FREE, 10%VG')
+    .option('--metadata-size <SIZE>', 'of its metadata; left out: what lvm reckons with')
+    .option('--chunk-size <SIZE>', 'what is given out at a time: a multiple of 64k')
+    .option('--tag <TAG,…>', 'tags to put on it');
+  verb(create, 'changes', async (runtime, [volume = ''], options) =>
+    (await import('../lvm-pool.ts')).create(runtime, volume, options),
+  );
 }

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { addLvmPv } from './lvm-pv.ts';
-import { addLvmSnapshot } from './lvm-snapshot.ts';
+import { addLvmPool, addLvmSnapshot } from './lvm-snapshot.ts';
 import { addLvmVg } from './lvm-vg.ts';
 import type { Verb } from './verb.ts';
 
@@ -31,6 +31,7 @@ export function addLvm(lvm: Command, verb: Verb): void {
     .argument('<vg/name>')
     .addOption(new Option('--size <SIZE>', 'its size, for example 10g').conflicts('extents'))
     .option('--extents <N>', 'so many extents, or a share: 50%FREE, 10%VG')
+    .option('--pool <NAME>', 'the thin pool that it is to lie in: its size is virtual then')
     .option('--tag <TAG,…>', 'tags to put on it');
   verb(create, 'changes', async (runtime, [volume = ''], options) =>
     (await import('../lvm-volumes.ts')).create(runtime, volume, options),
@@ -46,6 +47,7 @@ export function addLvm(lvm: Command, verb: Verb): void {
     (await import('../lvm-resize.ts')).resize(runtime, volume, size),
   );
   addLvmSnapshot(lvm.command('snapshot').description('snapshots of logical volumes'), verb);
+  addLvmPool(lvm.command('pool').description('thin pools'), verb);
   const tag = lvm
     .command('tag')
     .description('put tags on a logical volume, or take them off')

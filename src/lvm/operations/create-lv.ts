@@ -3,10 +3,14 @@ import { operation } from '../../atomic/operation.ts';
 import { RefusedError } from '../../errors.ts';
 import { madeByHand } from '../by-hand.ts';
 import { lvcreate, lvs } from '../commands.ts';
+import { isThinPool, refuseFullPool } from '../filling.ts';
 import { checkLvName, checkTag } from '../names.ts';
 import { syncGroup, udevOf, usableVg } from '../reads.ts';
+import type { LogicalVolume, WholeGroup } from '../schema.ts';
+import { lvcreateThin } from '../thin-commands.ts';
 import { refuseFull, wantedExtents } from './extents.ts';
-import { findMade, madeVolume, removeMade } from './made.ts';
+import { volumeNamed } from './known.ts';
+import { findMade, madeVolume, refuseOtherGroup, removeMade } from './made.ts';
 import { refuseTaken } from './taken.ts';
 
 const args = z.strictObject({
@@ -16,16 +20,27 @@ const args = z.strictObject({
   size: z.exactOptional(z.union([z.string(), z.number()])),
   /** So many, or a share of what is free or of the whole group, rounded down: `50%FREE`, `10%VG`. */
   extents: z.exactOptional(z.union([z.string(), z.number()])),
+  /** The thin pool that it is to lie in: then its size is virtual, and may be more than there is. */
+  pool: z.exactOptional(z.string()),
   tags: z.exactOptional(z.array(z.string())),
 });
 
 const undo = z.extend(madeVolume, {
   extents: z.number().check(z.int(), z.positive()),
   size: z.number().check(z.int(), z.positive()),
+  pool: z.exactOptional(
+    z.strictObject({
+      name: z.string(),
+      uuid: z.string(),
+      size: z.number(),
+      /** The virtual sizes of all that lies in it, this one too. */
+      promised: z.number(),
+    }),
+  ),
 });
 
 /**
- * Makes a linear logical volume, which bears a tag of its own step from its first moment. Undo removes the volume that
+ * Makes a linear logical volume, or a thin one in a pool, which bears a tag of its own step from its first moment. Undo removes the volume that
  * bears the tag, also when an administrator has renamed it; one whose tag was taken away is left alone.
  */
 export const createLv = operation({
@@ -36,25 +51,37 @@ export const createLv = operation({
   result: z.strictObject({ uuid: z.string() }),
   lives: 'disk',
   restores: 'state',
-  prepare: async ({ args: { vg: group, name, size, extents: count, tags = [] }, mark, host }) => {
+  prepare: async ({ args: { vg: group, name, size, extents: count, pool, tags = [] }, mark, host }) => {
     checkLvName(group, name);
     tags.forEach(checkTag);
     const extentsIn = wantedExtents(`${group}/${name}`, { size, count });
     const vg = await usableVg(host, group);
     await refuseTaken(host, vg, { name });
     const extents = extentsIn(vg);
-    refuseFull(vg, { name, extents });
-    return { vg: group, vgUuid: vg.uuid, name, tag: mark, extents, size: extents * vg.extentSize };
+    const made = { vg: group, vgUuid: vg.uuid, name, tag: mark, extents, size: extents * vg.extentSize };
+    if (pool === undefined) {
+      refuseFull(vg, { name, extents });
+      return made;
+    }
+    const found = poolNamed(vg, { name: pool });
+    refuseFullPool(found, `the thin volume ${group}/${name}`);
+    const inside = vg.volumes.filter((lv) => lv.pool?.uuid === found.uuid);
+    const promised = inside.reduce((sum, lv) => sum + lv.size, made.size);
+    return { ...made, pool: { name: pool, uuid: found.uuid, size: found.size, promised } };
   },
-  claims: ({ undo: { vg, name } }) => ({ makes: [`lv:${vg}/${name}`], needs: [`vg:${vg}`] }),
+  claims: ({ undo: { vg, name, pool } }) => ({
+    makes: [`lv:${vg}/${name}`],
+    needs: [`vg:${vg}`, ...(pool === undefined ? [] : [`lv:${vg}/${pool.name}`])],
+  }),
   contains: ({ undo: { vg, name } }) => `lv:${vg}/${name}`,
-  run: async ({ args: { tags = [] }, undo: { vg, vgUuid, name, extents, size, tag }, host }) => {
-    const now = await usableVg(host, vg);
-    if (now.uuid !== vgUuid)
-      throw new RefusedError(`"${vg}" is another volume group by now; nothing was made`, {
-        remedy: 'look at it (vgs -o vg_name,vg_uuid), then give the command again',
-      });
-    await host.run(lvcreate({ vg, name, extents, tags: [tag, ...tags], ...(await udevOf(host)) }));
+  run: async ({ args: { tags = [] }, undo: { vg, vgUuid, name, extents, size, tag, pool }, host }) => {
+    const now = await refuseOtherGroup(host, { vg, vgUuid });
+    const all = { vg, name, tags: [tag, ...tags], ...(await udevOf(host)) };
+    if (pool === undefined) await host.run(lvcreate({ ...all, extents }));
+    else {
+      refuseFullPool(poolNamed(now, pool), `the thin volume ${vg}/${name}`);
+      await host.run(lvcreateThin({ ...all, pool: pool.name, size }));
+    }
     const made = (await host.run(lvs())).find((lv) => lv.vgUuid === vgUuid && lv.tags.includes(tag));
     if (made?.name !== name)
       throw new RefusedError(`lvcreate made no ${vg}/${name} that bears our mark`, {
@@ -66,7 +93,8 @@ export const createLv = operation({
       });
     return { uuid: made.uuid };
   },
-  value: ({ undo: { vg, name, size }, result: { uuid } }) => ({
+  value: ({ undo: { vg, name, size, pool }, result: { uuid } }) => ({
+    ...(pool === undefined ? {} : { pool: { name: pool.name, size: pool.size, promised: pool.promised } }),
     vg,
     name,
     path: `/dev/${vg}/${name}`,
@@ -78,3 +106,11 @@ export const createLv = operation({
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
   describe: madeByHand,
 });
+
+function poolNamed(vg: WholeGroup, of: { readonly name: string; readonly uuid?: string }): LogicalVolume {
+  const lv = volumeNamed(vg, of);
+  if (isThinPool(lv)) return lv;
+  throw new RefusedError(`${lv.fullName} is no thin pool (${lv.layout.join(', ')})`, {
+    remedy: 'bofh lvm list shows the pools; bofh lvm pool create makes one',
+  });
+}

@@ -2,8 +2,8 @@ import * as z from 'zod/mini';
 import type { Look } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
-import { dependentHolders, holdersOf, removeOrTell, volumesOf } from '../reads.ts';
-import type { LogicalVolume } from '../schema.ts';
+import { dependentHolders, holdersOf, removeOrTell, usableVg, volumesOf } from '../reads.ts';
+import type { LogicalVolume, WholeGroup } from '../schema.ts';
 
 /** What is journalled of a volume that a step makes. */
 export const madeVolume = z.strictObject({
@@ -15,6 +15,18 @@ export const madeVolume = z.strictObject({
 });
 
 export type MadeVolume = z.infer<typeof madeVolume>;
+
+/** RefusedError when the group of that name is another one by now. */
+export async function refuseOtherGroup(
+  host: ReadHost,
+  { vg, vgUuid }: Pick<MadeVolume, 'vg' | 'vgUuid'>,
+): Promise<WholeGroup> {
+  const now = await usableVg(host, vg);
+  if (now.uuid === vgUuid) return now;
+  throw new RefusedError(`"${vg}" is another volume group by now; nothing was made`, {
+    remedy: 'look at it (vgs -o vg_name,vg_uuid), then give the command again',
+  });
+}
 
 interface Found {
   readonly look: Look;

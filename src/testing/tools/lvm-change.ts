@@ -1,11 +1,11 @@
-import { dmName, findLv, freeExtents, openers } from '../devices.ts';
+import { dmName, findLv, freeExtents } from '../devices.ts';
 import { one, type Options, readOptions, unmodelled } from '../options.ts';
 import { resolve } from '../resolve.ts';
 import type { ExtentRun, LogicalVolume, VolumeGroup } from '../parts.ts';
-import type { World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 
-import { lvsnapshot } from './lvm-snapshot.ts';
+import { lvmerge, lvsnapshot } from './lvm-snapshot.ts';
+import { lvcreatePool, lvcreateThin } from './lvm-thin.ts';
 import { badName } from './lvm-names.ts';
 import {
   activateWith,
@@ -15,12 +15,15 @@ import {
   createLv,
   deactivateWith,
   isClassicSnapshot,
+  isMounted,
+  isOpen,
   joined,
   removeLv,
 } from './volumes.ts';
 
 /** lvcreate, lvchange, lvextend, lvreduce, lvrename and lvremove (lvm2 2.03.16). A failure is exit 5, a bad command line exit 3. */
 export const lvmChanges: Readonly<Record<string, ToolModel>> = {
+  lvconvert: lvmerge,
   lvcreate,
   lvchange,
   lvrename,
@@ -32,6 +35,8 @@ export const lvmChanges: Readonly<Record<string, ToolModel>> = {
 function lvcreate(call: ToolCall): ReturnType<ToolModel> {
   const { world } = call;
   if (call.argv.includes('--snapshot')) return lvsnapshot(call);
+  if (call.argv.includes('thin-pool')) return lvcreatePool(call);
+  if (call.argv.includes('--virtualsize')) return lvcreateThin(call);
   const options = readOptions(call, {
     flags: ['--yes'],
     values: [
@@ -75,12 +80,16 @@ function lvcreate(call: ToolCall): ReturnType<ToolModel> {
 
 function lvchange(call: ToolCall): ReturnType<ToolModel> {
   const options = readOptions(call, {
-    flags: ['--ignoreactivationskip'],
-    values: ['--activate', '--setautoactivation', '--addtag', '--deltag', '--select', '--config'],
+    flags: ['--ignoreactivationskip', '--refresh'],
+    values: ['--activate', '--poll', '--setautoactivation', '--addtag', '--deltag', '--select', '--config'],
   });
   const [activate, autoactivation] = [one(options, '--activate'), one(options, '--setautoactivation')];
   const [added, removed] = ['--addtag', '--deltag'].map((each) => options.values.get(each) ?? []);
   const tags = [...(added ?? []), ...(removed ?? [])].length > 0;
+  if (options.flags.has('--refresh')) {
+    const target = targetOf(call, options);
+    return 'exitCode' in target ? target : ok();
+  }
   if ([activate !== undefined, autoactivation !== undefined, tags].filter(Boolean).length !== 1)
     throw unmodelled(call, 'it changes one thing at a time');
   const target = targetOf(call, options);
@@ -243,15 +252,6 @@ function lvremove(call: ToolCall): ReturnType<ToolModel> {
 
 function snapshotsOf(vg: VolumeGroup, { uuid }: LogicalVolume): readonly LogicalVolume[] {
   return vg.lvs.filter((lv) => lv.origin === uuid && isClassicSnapshot(lv));
-}
-
-function isMounted(world: World, { uuid }: LogicalVolume): boolean {
-  return world.mounts.some(({ storage }) => storage === `lv:${uuid}`);
-}
-
-function isOpen(world: World, lv: LogicalVolume): boolean {
-  const minor = world.active.get(lv.uuid);
-  return minor !== undefined && openers(world, `${world.dmMajor}:${minor}`).length > 0;
 }
 
 const condition =

@@ -4,6 +4,7 @@ import { one, readOptions, unmodelled } from '../options.ts';
 import type { PhysicalVolume, VolumeGroup } from '../parts.ts';
 import type { World } from '../world.ts';
 import { ok, type ToolCall, type ToolModel } from './answer.ts';
+import { lvpoll } from './lvm-snapshot.ts';
 import {
   freePvRow,
   known,
@@ -24,7 +25,8 @@ export const lvmReports: Readonly<Record<string, ToolModel>> = {
       vgsOf(world, vg).flatMap((each) => byName(each.lvs).map((lv) => lvRow(world, each, lv))),
     ),
   vgs: (call) => report(call, 'vg', (world, vg) => vgsOf(world, vg).map(vgRow)),
-  lvm: (call) => (call.argv.join() === 'version' ? version() : fullreport(call)),
+  lvm: (call) =>
+    call.argv.join() === 'version' ? version() : call.argv[0] === 'lvpoll' ? lvpoll(call) : fullreport(call),
   pvs: (call) => (call.argv.includes('--segments') ? segments(call) : report(call, 'pv', allPvRows)),
 };
 

@@ -63,9 +63,14 @@ export function lvRow(world: World, vg: VolumeGroup, lv: LogicalVolume): Row {
     ['metadata_percent', percent(lv.metadata)],
     ['copy_percent', percent(lv.synced)],
     ['lv_health_status', lv.health ?? ''],
-    ['lv_merging', ''],
+    ['lv_merging', isMerging(vg, lv) ? 'merging' : ''],
     ['lv_skip_activation', lv.skipped === true ? 'skip activation' : ''],
   ]);
+}
+
+/** Both are, the snapshot and its origin. */
+function isMerging(vg: VolumeGroup, lv: LogicalVolume): boolean {
+  return lv.merging === true || vg.lvs.some(({ origin, merging }) => origin === lv.uuid && merging === true);
 }
 
 function isPool({ layout }: LogicalVolume): boolean {

@@ -1,9 +1,11 @@
 import { dmName, findLv, freeExtents } from '../devices.ts';
 import { one, readOptions, unmodelled } from '../options.ts';
 import { resolve } from '../resolve.ts';
+import type { LogicalVolume, VolumeGroup } from '../parts.ts';
+import type { World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { badName } from './lvm-names.ts';
-import { createLv } from './volumes.ts';
+import { createLv, isClassicSnapshot, isMounted, isOpen, removeLv } from './volumes.ts';
 
 /** `lvcreate --snapshot`: classic with room of its own, thin without (lvm2 2.03.16). */
 export function lvsnapshot(call: ToolCall): ReturnType<ToolModel> {
@@ -52,4 +54,61 @@ export function lvsnapshot(call: ToolCall): ReturnType<ToolModel> {
   const made = createLv(world, vg, { name, extents, tags, origin: origin.uuid });
   if (!was) world.active.delete(made.uuid);
   return ok(`  Logical volume "${name}" created.\n`);
+}
+
+/** `lvconvert --mergesnapshot` and `--mergethin`, to the end. While one of both is open it is only noted, exit 0. */
+export function lvmerge(call: ToolCall): ReturnType<ToolModel> {
+  const { world } = call;
+  const options = readOptions(call, {
+    flags: ['--mergesnapshot', '--mergethin'],
+    values: ['--interval', '--config'],
+  });
+  const [full = '', ...more] = options.words;
+  const [vgName = '', name = ''] = full.split('/');
+  if (more.length > 0 || options.flags.size !== 1) throw unmodelled(call, 'it merges one snapshot');
+  const found = findLv(world, vgName, name);
+  if (found === undefined) return failed(5, `  Failed to find logical volume "${full}"`);
+  const { vg, lv } = found;
+  const origin = vg.lvs.find(({ uuid }) => uuid === lv.origin);
+  if (origin === undefined || isClassicSnapshot(lv) !== options.flags.has('--mergesnapshot'))
+    throw unmodelled(call, 'it is no snapshot of that sort');
+  const used = [origin, lv].find((each) => isMounted(world, each) || isOpen(world, each));
+  if (used === undefined && (world.active.has(origin.uuid) || !isClassicSnapshot(lv))) {
+    mergeLv(world, vg, { lv, origin });
+    return ok(`  Merging of volume ${full} started.\n  ${vgName}/${origin.name}: Merged: 100.00%\n`);
+  }
+  lv.merging = true;
+  vg.seqno += 1;
+  return ok(
+    `  Delaying merge since ${used === lv ? 'snapshot' : 'origin'} is open.\n  Merging of snapshot ${full} will occur on next activation of ${vgName}/${origin.name}.\n`,
+  );
+}
+
+/** `lvm lvpoll --polloperation merge`: exit 0 as well when the origin is not active, or nothing is merged into it. */
+export function lvpoll(call: ToolCall): ReturnType<ToolModel> {
+  const { world } = call;
+  const options = readOptions(call, { values: ['--polloperation', '--interval', '--config'] });
+  const [, full = '', ...more] = options.words;
+  const [vgName = '', name = ''] = full.split('/');
+  if (more.length > 0 || one(options, '--polloperation') !== 'merge')
+    throw unmodelled(call, 'it waits for the end of one merge');
+  const found = findLv(world, vgName, name);
+  const lv = found?.vg.lvs.find(({ origin, merging }) => origin === found.lv.uuid && merging === true);
+  if (found === undefined || lv === undefined) return ok(`  Can't find LV in ${vgName} for ${full}.\n`);
+  if (!world.active.has(found.lv.uuid)) return ok(`  ${full}: Interrupted: No longer active.\n`);
+  if (isMounted(world, found.lv) || isOpen(world, found.lv)) throw unmodelled(call, 'the origin is in use');
+  mergeLv(world, found.vg, { lv, origin: found.lv });
+  return ok(`  ${full}: Merged: 100.00%\n  Merge of snapshot into logical volume ${full} has finished.\n`);
+}
+
+function mergeLv(
+  world: World,
+  vg: VolumeGroup,
+  { lv, origin }: { readonly lv: LogicalVolume; readonly origin: LogicalVolume },
+): void {
+  for (const contents of [world.live, world.durable]) {
+    const content = contents.get(`lv:${lv.uuid}`);
+    if (content !== undefined) contents.set(`lv:${origin.uuid}`, content);
+  }
+  removeLv(world, vg, lv);
 }

@@ -1,4 +1,4 @@
-import { freeMinor, ownExtents } from '../devices.ts';
+import { freeMinor, openers, ownExtents } from '../devices.ts';
 import type { ExtentRun, LogicalVolume, PhysicalVolume, VolumeGroup } from '../parts.ts';
 import type { World } from '../world.ts';
 
@@ -8,7 +8,16 @@ export function createLv(
   vg: VolumeGroup,
   make: Pick<
     LogicalVolume,
-    'name' | 'extents' | 'tags' | 'layout' | 'role' | 'pool' | 'data' | 'metadata' | 'synced'
+    | 'name'
+    | 'extents'
+    | 'tags'
+    | 'layout'
+    | 'role'
+    | 'pool'
+    | 'data'
+    | 'metadata'
+    | 'synced'
+    | 'metadataExtents'
   > & { readonly origin?: string },
 ): LogicalVolume {
   const runs = allocate(vg, ownExtents(make));
@@ -135,4 +144,15 @@ export function removeLv(world: World, vg: VolumeGroup, lv: LogicalVolume): void
 /** A change of the group's metadata. */
 export function commit(vg: VolumeGroup): void {
   vg.seqno += 1;
+}
+
+/** A filesystem of it is mounted. */
+export function isMounted(world: World, { uuid }: LogicalVolume): boolean {
+  return world.mounts.some(({ storage }) => storage === `lv:${uuid}`);
+}
+
+/** Somebody has its device. */
+export function isOpen(world: World, lv: LogicalVolume): boolean {
+  const minor = world.active.get(lv.uuid);
+  return minor !== undefined && openers(world, `${world.dmMajor}:${minor}`).length > 0;
 }

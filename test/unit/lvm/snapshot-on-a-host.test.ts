@@ -192,9 +192,14 @@ describe('removeLv of a snapshot', () => {
 
   test('is undone with the sequence', async () => {
     const before = host.snapshot();
-    expect(await failureOf(does(async (tx) => [await remove(tx), await failNow()]))).toBeInstanceOf(
-      RolledBackError,
-    );
+    expect(
+      await failureOf(
+        does(async (tx) => {
+          await remove(tx);
+          await failNow();
+        }),
+      ),
+    ).toBeInstanceOf(RolledBackError);
     expect(host.snapshot()).toBe(before);
   });
 

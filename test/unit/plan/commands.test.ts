@@ -377,6 +377,7 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
   ],
   'lvm create': [
     { line: 'lvm create vg0/new --extents 50%FREE --tag a,b', on: async () => hostWithSource() },
+    { line: 'lvm create vg0/new --size 1g --pool pool', on: async () => withThin() },
   ],
   'lvm snapshot create': [
     {
@@ -384,6 +385,22 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
       on: () => withGuest(false),
     },
     { line: 'lvm snapshot create vg0/thin monday', on: async () => withThin() },
+  ],
+  'lvm pool create': [
+    {
+      line: 'lvm pool create vg0/pool --extents 10%FREE --chunk-size 128k',
+      on: async () => hostWithSource(),
+    },
+  ],
+  'lvm snapshot merge': [
+    {
+      line: 'lvm snapshot merge vg0/monday --yes',
+      on: async () => {
+        const host = await withGuest(false);
+        host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'web1-root', extents: 2 });
+        return host;
+      },
+    },
   ],
   'lvm resize': [
     { line: 'lvm resize vg0/web1-root +64m', on: () => withGuest(false) },

@@ -69,11 +69,24 @@ export const lvm: RigSpecimens['lvm'] = {
     act: { tool: 'lvrename', words: [`*${guest}-root*`] },
     clear: removeVolume,
   },
+  createThinPool: {
+    setUp: 'true',
+    call: `tx.lvm.createThinPool({ vg: 'vg0', name: '${guest}-pool', size: '64m', metadataSize: '4m' })`,
+    act: { tool: 'lvcreate', words: ['thin-pool', `${guest}-pool`] },
+    clear: 'true',
+  },
   createSnapshot: {
     setUp: makeFilled,
     call: `tx.lvm.createSnapshot({ vg: 'vg0', origin: '${guest}-root', name: '${guest}-snap', size: '16m' })`,
     act: { tool: 'lvcreate', words: ['--snapshot', `${guest}-snap`] },
     clear: removeVolume,
+  },
+  mergeSnapshot: {
+    setUp: `${makeFilled} && lvcreate -q -s -L 16M -n ${guest}-snap vg0/${guest}-root`,
+    call: `tx.lvm.mergeSnapshot({ vg: 'vg0', name: '${guest}-snap' })`,
+    act: { tool: 'lvconvert', words: [`vg0/${guest}-snap`] },
+    clear: `lvremove -q -y vg0/${guest}-snap; ${removeVolume}`,
+    deferred: `! lvs vg0/${guest}-snap`,
   },
   renameLv: {
     setUp: makeFilled,

@@ -17,6 +17,26 @@ export const lvm: Specimens['lvm'] = {
   ],
   createLv: [
     { stage: () => (tx) => tx.lvm.createLv({ vg: 'vg0', name: 'web1-root', size: '64m', tags: ['site'] }) },
+    {
+      title: 'thin, larger than its pool',
+      stage: (host) => {
+        host.admin.thinPool({ vg: 'vg0', name: 'web1-pool', extents: 16 });
+        return (tx) => tx.lvm.createLv({ vg: 'vg0', name: 'web1-root', pool: 'web1-pool', size: '1g' });
+      },
+    },
+  ],
+  createThinPool: [
+    {
+      title: 'with a size of its metadata',
+      stage: () => (tx) =>
+        tx.lvm.createThinPool({
+          vg: 'vg0',
+          name: 'web1-pool',
+          size: '64m',
+          metadataSize: '4m',
+          tags: ['site'],
+        }),
+    },
   ],
   createVg: [
     {
@@ -138,6 +158,28 @@ export const lvm: Specimens['lvm'] = {
         thinVolume(host, 'web1-root');
         return (tx) => tx.lvm.createSnapshot({ vg: 'vg0', origin: 'web1-root', name: 'web1-monday' });
       },
+    },
+  ],
+  mergeSnapshot: [
+    {
+      title: 'classic',
+      stage: (host) => {
+        filledVolume(host, 'web1-root', ownUuid);
+        host.admin.snapshot({ vg: 'vg0', name: 'web1-monday', origin: 'web1-root', extents: 2 });
+        host.admin.format('/dev/vg0/web1-root', undefined);
+        return (tx) => tx.lvm.mergeSnapshot({ vg: 'vg0', name: 'web1-monday' });
+      },
+      notApplicable: { 'inverse fails once': noInverse, 'inverse fails always': noInverse },
+    },
+    {
+      title: 'thin',
+      stage: (host) => {
+        thinVolume(host, 'web1-root');
+        const make = { vg: 'vg0', name: 'web1-monday', pool: 'web1-pool', extents: 16, origin: 'web1-root' };
+        host.admin.thinVolume(make);
+        return (tx) => tx.lvm.mergeSnapshot({ vg: 'vg0', name: 'web1-monday' });
+      },
+      notApplicable: { 'inverse fails once': noInverse, 'inverse fails always': noInverse },
     },
   ],
   renameLv: [

@@ -1,0 +1,133 @@
+import * as z from 'zod/mini';
+import { operation } from '../../atomic/operation.ts';
+import { RefusedError, UsageError } from '../../errors.ts';
+import { type Bytes, formatSize, parseSize } from '../../units.ts';
+import { madeByHand } from '../by-hand.ts';
+import { lvs } from '../commands.ts';
+import { isThinPool } from '../filling.ts';
+import { checkLvName, checkTag } from '../names.ts';
+import { syncGroup, udevOf, usableVg } from '../reads.ts';
+import { lvcreatePool } from '../thin-commands.ts';
+import { refuseFull, wantedExtents } from './extents.ts';
+import { findMade, madeVolume, refuseOtherGroup, removeMade } from './made.ts';
+import { refuseTaken } from './taken.ts';
+
+const size = z.union([z.string(), z.number()]);
+const bytes = z.number().check(z.int(), z.positive());
+
+const args = z.strictObject({
+  vg: z.string(),
+  name: z.string(),
+  /** Of its data, rounded up to whole extents; or `extents`, as `createLv` takes them. */
+  size: z.exactOptional(size),
+  extents: z.exactOptional(size),
+  /** Room for the list of what lies where; what is left out is what lvm reckons with: 64 bytes for each chunk. */
+  metadataSize: z.exactOptional(size),
+  /** What is given out at a time: a multiple of 64 KiB. Left out: 64 KiB, or more in a large pool. */
+  chunkSize: z.exactOptional(size),
+  tags: z.exactOptional(z.array(z.string())),
+});
+
+const undo = z.extend(madeVolume, { extents: bytes, size: bytes, metadataSize: bytes, chunkSize: bytes });
+
+/**
+ * Makes a thin pool, which bears the tag of its step from its first moment. Undo removes the pool that bears it, and never
+ * while a volume lies in it. It has no spare for its metadata.
+ */
+export const createThinPool = operation({
+  kind: 'lvm.thinpool.create',
+  version: 1,
+  args,
+  undo,
+  result: z.strictObject({ uuid: z.string() }),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { vg: group, name, size, extents: count, tags = [], ...asked }, mark, host }) => {
+    checkLvName(group, name);
+    // Its parts are called NAME_tdata and NAME_tmeta.
+    checkLvName(group, `${name}-tdata`);
+    tags.forEach(checkTag);
+    const extentsIn = wantedExtents(`${group}/${name}`, { size, count });
+    const [metadata, chunk] = [asked.metadataSize, asked.chunkSize].map((each) =>
+      each === undefined ? undefined : parseSize(each),
+    );
+    const vg = await usableVg(host, group);
+    await refuseTaken(host, vg, { name });
+    const extents = extentsIn(vg);
+    const data = extents * vg.extentSize;
+    const chunkSize = chunk ?? usualChunk(data);
+    refuseChunk(`${group}/${name}`, { chunkSize, data });
+    const metadataExtents = Math.ceil(metadataIn({ metadata, data, chunkSize }) / vg.extentSize);
+    refuseFull(vg, { name, extents: extents + metadataExtents });
+    const sizes = { extents, size: data, metadataSize: metadataExtents * vg.extentSize, chunkSize };
+    return { vg: group, vgUuid: vg.uuid, name, tag: mark, ...sizes };
+  },
+  claims: ({ undo: { vg, name } }) => ({ makes: [`lv:${vg}/${name}`], needs: [`vg:${vg}`] }),
+  contains: ({ undo: { vg, name } }) => `lv:${vg}/${name}`,
+  run: async ({ args: { tags = [] }, undo: of, host }) => {
+    await refuseOtherGroup(host, of);
+    const { vg, vgUuid, name, extents, size: data, metadataSize, chunkSize, tag } = of;
+    const all = { vg, name, extents, metadataSize, chunkSize, tags: [tag, ...tags] };
+    await host.run(lvcreatePool({ ...all, ...(await udevOf(host)) }));
+    const made = (await host.run(lvs())).find((lv) => lv.vgUuid === vgUuid && lv.tags.includes(tag));
+    if (made?.name !== name || !isThinPool(made) || made.size !== data)
+      throw new RefusedError(
+        `lvcreate made no thin pool ${vg}/${name} of ${data} bytes that bears our mark`,
+        {
+          remedy: `look what is there: lvs -a --units b -o lv_name,lv_uuid,lv_layout,lv_size,lv_tags ${vg}`,
+        },
+      );
+    return { uuid: made.uuid };
+  },
+  value: ({ undo: { vg, name, size: data, metadataSize, chunkSize }, result: { uuid } }) => ({
+    ...{ vg, name, size: data, metadataSize, chunkSize, uuid },
+  }),
+  look: async ({ undo: of, result, host }) => (await findMade(host, of, result?.uuid)).look,
+  revert: async ({ undo: of, result, host }) => removeMade(host, of, result?.uuid),
+  sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
+  describe: madeByHand,
+});
+
+const kib = 1024;
+// lib/config/defaults.h and libdevmapper.h of 2.03.16.
+const chunks = { least: 64 * kib, most: 1024 ** 3 } as const;
+const metadatas = {
+  least: 2 * 1024 ** 2,
+  usual: 256 * 1024 ** 2,
+  most: 255 * (16384 - 64) * 4 * kib,
+} as const;
+
+/** As lvm chooses it: doubled until its list is of a reasonable size (update_thin_pool_params). */
+function usualChunk(data: Bytes): Bytes {
+  let chunk: Bytes = chunks.least;
+  while ((data / chunk) * 64 > metadatas.usual && chunk < chunks.most) chunk *= 2;
+  return chunk;
+}
+
+function refuseChunk(
+  what: string,
+  { chunkSize, data }: { readonly chunkSize: Bytes; readonly data: Bytes },
+): void {
+  if (chunkSize % chunks.least !== 0 || chunkSize > chunks.most)
+    throw new UsageError(`${what}: chunks of ${formatSize(chunkSize)} are not possible`, {
+      remedy: 'say a multiple of 64 KiB, 1 GiB at most',
+    });
+  if (chunkSize > data)
+    throw new UsageError(`${what}: a chunk of ${formatSize(chunkSize)} is larger than the pool`);
+  if ((data / chunkSize) * 64 > metadatas.most)
+    throw new UsageError(`${what}: chunks of ${formatSize(chunkSize)} are too small for so large a pool`, {
+      remedy: 'say larger chunks, or leave them to bofh',
+    });
+}
+
+function metadataIn(of: {
+  readonly metadata: Bytes | undefined;
+  readonly data: Bytes;
+  readonly chunkSize: Bytes;
+}): Bytes {
+  if (of.metadata === undefined) return Math.max(metadatas.least, (of.data / of.chunkSize) * 64);
+  if (of.metadata >= metadatas.least && of.metadata <= metadatas.most) return of.metadata;
+  throw new UsageError(`metadata of ${formatSize(of.metadata)} is not possible`, {
+    remedy: 'say 2 MiB at least, 15.8 GiB at most',
+  });
+}

@@ -1,0 +1,174 @@
+import * as z from 'zod/mini';
+import { deferred, type Look } from '../../atomic/operation.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { inWords, remedyFor } from '../../blockdevice/index.ts';
+import { type Holder, RefusedError, UsageError } from '../../errors.ts';
+import { mergedByHand } from '../by-hand-snapshot.ts';
+import { isClassicSnapshot, isThin, refuseFullPool, refuseFullSnapshot } from '../filling.ts';
+import { lvmerge, refresh, waitMerged } from '../merge-commands.ts';
+import { checkVgName } from '../names.ts';
+import { everyHolderOf, holdersOf, refuseUntold, syncGroup, udevOf, usableVg } from '../reads.ts';
+import type { LogicalVolume } from '../schema.ts';
+import { deviceKeys } from './device-keys.ts';
+import { askedVolume, findKnown, knownVolume, volumeNamed } from './known.ts';
+
+const undo = z.extend(knownVolume, {
+  origin: z.strictObject({ name: z.string(), uuid: z.string() }),
+  sort: z.enum(['classic', 'thin']),
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * Puts the content of a snapshot back into its origin, after the commit, and waits for the end: what was written to the origin
+ * since is lost, and so is the snapshot. The origin keeps its name, uuid and tags. Refused while one of both is in use: lvm
+ * would only note it and merge at the next activation.
+ */
+export const mergeSnapshot = deferred({
+  kind: 'lvm.snapshot.merge',
+  version: 1,
+  args: askedVolume,
+  undo,
+  prepare: async ({ args: { vg: group, name, uuid }, host }) => {
+    checkVgName(group);
+    const vg = await usableVg(host, group);
+    const lv = volumeNamed(vg, { name, ...(uuid === undefined ? {} : { uuid }) });
+    const found = pairOf(lv, vg.volumes);
+    await refuseUnmergeable(host, found);
+    const { origin, sort } = found;
+    const of = { vg: group, vgUuid: vg.uuid, lvUuid: lv.uuid, name };
+    return { ...of, origin: { name: origin.name, uuid: origin.uuid }, sort };
+  },
+  claims: async ({ undo: { vg, name, origin }, on }) => {
+    const both = [name, origin.name];
+    const devices = await Promise.all(both.map((each) => deviceKeys(on, `/dev/${vg}/${each}`)));
+    const changes = new Set([
+      ...both.map((each) => `lv:${vg}/${each}`),
+      ...devices.flatMap((device) => device?.key ?? []),
+    ]);
+    const beneath = devices.flatMap((device) => device?.beneath ?? []);
+    return {
+      changes: [...changes],
+      needs: [...new Set([`vg:${vg}`, ...beneath])].filter((key) => !changes.has(key)),
+    };
+  },
+  look: async ({ undo: of, host }): Promise<Look> => {
+    const found = await findKnown(host, of);
+    if (found === undefined) return { state: 'gone' };
+    const { lv, all } = found;
+    const origin = all.find(({ uuid }) => uuid === of.origin.uuid);
+    if (origin === undefined || (lv.origin?.uuid !== origin.uuid && !lv.merging))
+      return {
+        state: 'not-ours',
+        found: `${lv.fullName} (uuid ${lv.uuid}) is no snapshot of ${of.origin.uuid} any more`,
+      };
+    const moved = lv.vg === of.vg && lv.name === of.name ? {} : { movedTo: `lv:${lv.fullName}` };
+    return { state: 'ours', holders: await usersOf(host, [lv, origin]), ...moved };
+  },
+  afterCommit: async ({ undo: of, host }) => {
+    const found = await findKnown(host, of);
+    if (found === undefined) return;
+    if (found.lv.merging) return goOn(host, of, found.all);
+    const pair = pairOf(found.lv, found.all);
+    if (pair.origin.uuid !== of.origin.uuid)
+      throw new RefusedError(
+        `${found.lv.fullName} is a snapshot of ${pair.origin.fullName} by now: it is not merged`,
+        {
+          remedy: `if it is to be merged: bofh lvm snapshot merge ${found.lv.fullName}; give this one up: bofh recover --abandon`,
+        },
+      );
+    await refuseUnmergeable(host, pair);
+    const { vg, name } = found.lv;
+    await host.run(lvmerge({ vg, name, sort: of.sort, ...(await udevOf(host)) }));
+    await refuseUndone(host, of);
+  },
+  sync: async ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
+  describe: mergedByHand,
+});
+
+interface Pair {
+  readonly lv: LogicalVolume;
+  readonly origin: LogicalVolume;
+  readonly sort: Undo['sort'];
+  /** Other classic snapshots of the origin: what is merged into it is a change to them. */
+  readonly others: readonly LogicalVolume[];
+  readonly pool: LogicalVolume | undefined;
+}
+
+/** A snapshot and its origin. UsageError for what is no snapshot. */
+function pairOf(lv: LogicalVolume, all: readonly LogicalVolume[]): Pair {
+  const origin = all.find(({ uuid }) => uuid === lv.origin?.uuid);
+  const isThinOne = isThin(lv) && origin?.pool?.uuid === lv.pool?.uuid;
+  if (origin === undefined || !(isClassicSnapshot(lv) || isThinOne))
+    throw new UsageError(`${lv.fullName} is no snapshot of a volume that is there: it cannot be merged`, {
+      remedy: 'bofh lvm list shows what is a snapshot of what',
+    });
+  const others = all.filter(
+    (other) => other.uuid !== lv.uuid && other.origin?.uuid === origin.uuid && isClassicSnapshot(other),
+  );
+  const pool = all.find(({ uuid }) => uuid === lv.pool?.uuid);
+  return { lv, origin, sort: isThinOne ? 'thin' : 'classic', others, pool: isThinOne ? pool : undefined };
+}
+
+async function refuseUnmergeable(host: ReadHost, { lv, origin, sort, others, pool }: Pair): Promise<void> {
+  for (const each of [lv, origin]) refuseUntold(each);
+  if (lv.merging || origin.merging)
+    throw new RefusedError(`a snapshot is being merged into ${origin.fullName} already`, {
+      remedy: `wait for its end: lvs -a -o +lv_merging,data_percent ${lv.vg}`,
+    });
+  await refuseUsed(host, { lv, origin });
+  const what = `merging ${lv.fullName} into ${origin.fullName}`;
+  if (pool !== undefined) refuseFullPool(pool, what);
+  for (const each of sort === 'classic' ? [lv, ...others] : []) refuseFullSnapshot(each, what);
+  if (sort === 'thin' && others.length > 0)
+    throw new RefusedError(`${origin.fullName} has classic snapshots too: lvm merges no thin one into it`, {
+      remedy: `remove them first: ${others.map(({ fullName }) => `bofh lvm remove ${fullName}`).join('; ')}`,
+    });
+  if (sort === 'classic' && origin.active !== true)
+    throw new RefusedError(
+      `${origin.fullName} is not active: lvm would postpone the merge to its next activation`,
+      {
+        remedy: `lvchange --activate y ${origin.fullName}; then give the command again`,
+      },
+    );
+}
+
+async function refuseUsed(host: ReadHost, { lv, origin }: Pick<Pair, 'lv' | 'origin'>): Promise<void> {
+  for (const each of [origin, lv]) {
+    if ((await usersOf(host, [each])).length === 0) continue;
+    const holders = await everyHolderOf(host, { lv: each, all: [] });
+    throw new RefusedError(
+      `${each.fullName} is in use: ${inWords(holders)}; lvm would postpone the merge to the next activation`,
+      { remedy: remedyFor(holders), holders },
+    );
+  }
+}
+
+/** Not that the one is a snapshot of the other. */
+async function usersOf(host: ReadHost, volumes: readonly LogicalVolume[]): Promise<readonly Holder[]> {
+  return (await Promise.all(volumes.map((lv) => holdersOf(host, { lv, all: [] })))).flat();
+}
+
+/** lvm has noted it: it was interrupted, or postponed because somebody had one of both open. */
+async function goOn(host: ChangeHost, of: Undo, all: readonly LogicalVolume[]): Promise<void> {
+  const origin = all.find(({ uuid }) => uuid === of.origin.uuid);
+  if (origin?.active !== true || of.sort === 'thin') throw postponed(of);
+  const { vg, name, uuid } = origin;
+  const udev = await udevOf(host);
+  await host.run(refresh({ vg, name, uuid, ...udev }));
+  await host.run(waitMerged({ vg, name, ...udev }));
+  await refuseUndone(host, of);
+}
+
+async function refuseUndone(host: ReadHost, of: Undo): Promise<void> {
+  if ((await findKnown(host, of))?.lv.merging === true) throw postponed(of);
+}
+
+function postponed({ vg, name, origin }: Undo): RefusedError {
+  return new RefusedError(
+    `lvm has postponed the merge of ${vg}/${name} into ${vg}/${origin.name} to the next activation: somebody had one of both open, or it is not active`,
+    {
+      remedy: `free it, then: lvchange -an ${vg}/${origin.name}; lvchange -ay ${vg}/${origin.name}; bofh recover`,
+    },
+  );
+}
