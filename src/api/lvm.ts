@@ -134,3 +134,21 @@ export async function resizeLv(
   const there = await driver.ofThatSize(currentBofh().host, args);
   return there ?? (await single('lvm.resizeLv', (tx) => tx.lvm.resizeLv(args)));
 }
+
+/** Puts a logical volume into the kernel: a sequence of one, and none at all when it is there. */
+export async function activateLv(
+  args: Parameters<Tx['lvm']['activateLv']>[0],
+): ReturnType<Tx['lvm']['activateLv']> {
+  refuseInside('lvm.activateLv');
+  const there = await driver.alreadyIn(currentBofh().host, args, 'active');
+  return there ?? (await single('lvm.activateLv', (tx) => tx.lvm.activateLv(args)));
+}
+
+/** Takes a logical volume out of the kernel: a sequence of one, and none at all when it is not there. */
+export async function deactivateLv(
+  args: Parameters<Tx['lvm']['deactivateLv']>[0],
+): ReturnType<Tx['lvm']['deactivateLv']> {
+  refuseInside('lvm.deactivateLv');
+  const there = await driver.alreadyIn(currentBofh().host, args, 'inactive');
+  return there ?? (await single('lvm.deactivateLv', (tx) => tx.lvm.deactivateLv(args)));
+}

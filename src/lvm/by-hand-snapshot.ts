@@ -39,3 +39,23 @@ export function mergedByHand({
     clear: [['lvconvert', '--merge', `${vg}/${name}`]],
   };
 }
+
+/** What a person can do about a volume that was put into the kernel or taken out of it: the opposite. */
+export function activationByHand({
+  undo: { vg, name, lvUuid, to },
+}: {
+  readonly undo: {
+    readonly vg: string;
+    readonly name: string;
+    readonly lvUuid: string;
+    readonly to: 'active' | 'inactive';
+  };
+}): ByHand {
+  const itself = `lv_uuid=${lvUuid}`;
+  const back = to === 'active' ? ['n'] : ['y', '--ignoreactivationskip'];
+  return {
+    what: `the logical volume of uuid ${lvUuid}: ${vg}/${name}, which was made ${to}`,
+    look: [show(itself)],
+    clear: [['lvchange', '--activate', ...back, '--select', itself, vg]],
+  };
+}

@@ -53,7 +53,7 @@ export function refuseFullPool(pool: LogicalVolume, what: string): void {
       remedy:
         pool.active === true
           ? `look at it: lvs -a -o +lv_health_status ${pool.fullName}; man lvmthin`
-          : `lvchange --activate y ${pool.fullName}; then give the command again`,
+          : `bofh lvm activate ${pool.fullName}; then give the command again`,
     });
   if (filling === 'full')
     throw new RefusedError(

@@ -8,6 +8,7 @@ import type { LogicalVolume, PhysicalVolume, VolumeGroup } from './schema.ts';
 export { type MetadataBackup, metadataBackup } from './backup.ts';
 export { removeByHand } from './by-hand.ts';
 export { checkLvName, checkVgName } from './names.ts';
+export { alreadyIn } from './operations/activation.ts';
 export { alreadySized } from './operations/resize-pv.ts';
 export { volumeNamed } from './operations/known.ts';
 export { usableVg } from './reads.ts';

@@ -161,6 +161,15 @@ export const lvmSnapshotCreate = z.strictObject({
 /** `bofh lvm snapshot merge VG/NAME`; the volume that has the content of the snapshot now. */
 export const lvmSnapshotMerge = z.strictObject({ volume: text, uuid: text, path: text, merged: text });
 
+/** `bofh lvm activate VG/NAME` and `deactivate` */
+export const lvmActivation = z.strictObject({
+  volume: text,
+  uuid: text,
+  active: z.boolean(),
+  /** Will the next boot activate it? */
+  atBoot: z.boolean(),
+});
+
 /** `bofh lvm resize VG/NAME SIZE`; sizes in bytes. */
 export const lvmResize = z.strictObject({ volume: text, uuid: text, path: text, size: count, was: count });
 
@@ -186,6 +195,7 @@ export type LvmCreate = z.infer<typeof lvmCreate>;
 export type LvmSnapshotCreate = z.infer<typeof lvmSnapshotCreate>;
 export type LvmSnapshotMerge = z.infer<typeof lvmSnapshotMerge>;
 export type LvmPoolCreate = z.infer<typeof lvmPoolCreate>;
+export type LvmActivation = z.infer<typeof lvmActivation>;
 export type LvmResize = z.infer<typeof lvmResize>;
 export type LvmTag = z.infer<typeof lvmTag>;
 export type LvmRemove = z.infer<typeof lvmRemove>;

@@ -36,3 +36,20 @@ export function addLvmPool(pool: Command, verb: Verb): void {
     (await import('../lvm-pool.ts')).create(runtime, volume, options),
   );
 }
+
+export function addLvmActivation(lvm: Command, verb: Verb): void {
+  const activate = lvm
+    .command('activate')
+    .description('put a logical volume into the kernel, until the next boot')
+    .argument('<vg/name>');
+  verb(activate, 'changes', async (runtime, [volume = '']) =>
+    (await import('../lvm-activation.ts')).change(runtime, volume, 'active'),
+  );
+  const deactivate = lvm
+    .command('deactivate')
+    .description('take a logical volume that nobody uses out of the kernel, until the next boot')
+    .argument('<vg/name>');
+  verb(deactivate, 'changes', async (runtime, [volume = '']) =>
+    (await import('../lvm-activation.ts')).change(runtime, volume, 'inactive'),
+  );
+}

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { addLvmPv } from './lvm-pv.ts';
-import { addLvmPool, addLvmSnapshot } from './lvm-snapshot.ts';
+import { addLvmActivation, addLvmPool, addLvmSnapshot } from './lvm-snapshot.ts';
 import { addLvmVg } from './lvm-vg.ts';
 import type { Verb } from './verb.ts';
 
@@ -47,6 +47,7 @@ export function addLvm(lvm: Command, verb: Verb): void {
     (await import('../lvm-resize.ts')).resize(runtime, volume, size),
   );
   addLvmSnapshot(lvm.command('snapshot').description('snapshots of logical volumes'), verb);
+  addLvmActivation(lvm, verb);
   addLvmPool(lvm.command('pool').description('thin pools'), verb);
   const tag = lvm
     .command('tag')

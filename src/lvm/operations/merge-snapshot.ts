@@ -128,7 +128,7 @@ async function refuseUnmergeable(host: ReadHost, { lv, origin, sort, others, poo
     throw new RefusedError(
       `${origin.fullName} is not active: lvm would postpone the merge to its next activation`,
       {
-        remedy: `lvchange --activate y ${origin.fullName}; then give the command again`,
+        remedy: `bofh lvm activate ${origin.fullName}; then give the command again`,
       },
     );
 }

@@ -161,7 +161,7 @@ describe('createSnapshot', () => {
     host.world.active.clear();
     expect(await failureOf(does(thin))).toMatchObject({
       message: expect.stringContaining('cannot be told') as string,
-      remedy: expect.stringContaining('lvchange --activate y vg0/pool') as string,
+      remedy: expect.stringContaining('bofh lvm activate vg0/pool') as string,
     });
   });
 

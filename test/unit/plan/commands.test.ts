@@ -386,6 +386,17 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     },
     { line: 'lvm snapshot create vg0/thin monday', on: async () => withThin() },
   ],
+  'lvm deactivate': [{ line: 'lvm deactivate vg0/web1-root', on: () => withGuest(false) }],
+  'lvm activate': [
+    {
+      line: 'lvm activate vg0/web1-root',
+      on: async () => {
+        const host = await withGuest(false);
+        host.world.active.clear();
+        return host;
+      },
+    },
+  ],
   'lvm pool create': [
     {
       line: 'lvm pool create vg0/pool --extents 10%FREE --chunk-size 128k',

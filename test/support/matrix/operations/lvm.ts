@@ -1,6 +1,6 @@
 import { guest } from '../stage.ts';
 import type { RigSpecimens } from '../operations.ts';
-import { makeFilled, removeVolume } from './shell.ts';
+import { makeFilled, makeVolume, removeVolume } from './shell.ts';
 
 // A disk of its own, as far as lvm can tell: the rig's one beside the system's is vg0.
 const disk = '/dev/loop5';
@@ -74,6 +74,18 @@ export const lvm: RigSpecimens['lvm'] = {
     call: `tx.lvm.createThinPool({ vg: 'vg0', name: '${guest}-pool', size: '64m', metadataSize: '4m' })`,
     act: { tool: 'lvcreate', words: ['thin-pool', `${guest}-pool`] },
     clear: 'true',
+  },
+  activateLv: {
+    setUp: `${makeVolume} && lvchange -q -an vg0/${guest}-root && lvchange -q --setautoactivation n vg0/${guest}-root`,
+    call: `tx.lvm.activateLv({ vg: 'vg0', name: '${guest}-root' })`,
+    act: { tool: 'lvchange', words: ['--activate', 'y', `vg0/${guest}-root`] },
+    clear: removeVolume,
+  },
+  deactivateLv: {
+    setUp: makeFilled,
+    call: `tx.lvm.deactivateLv({ vg: 'vg0', name: '${guest}-root' })`,
+    act: { tool: 'lvchange', words: ['--activate', 'n', `vg0/${guest}-root`] },
+    clear: removeVolume,
   },
   createSnapshot: {
     setUp: makeFilled,

@@ -137,6 +137,29 @@ export const lvm: Specimens['lvm'] = {
       },
     },
   ],
+  activateLv: [
+    {
+      title: 'a thin snapshot, which is skipped at boot',
+      stage: (host) => {
+        thinVolume(host, 'web1-root');
+        const make = { vg: 'vg0', name: 'web1-monday', pool: 'web1-pool', extents: 16, origin: 'web1-root' };
+        const lv = host.admin.thinVolume(make);
+        Object.assign(lv, { skipped: true });
+        host.world.active.delete(lv.uuid);
+        return (tx) => tx.lvm.activateLv({ vg: 'vg0', name: 'web1-monday' });
+      },
+    },
+  ],
+  deactivateLv: [
+    {
+      title: 'with a snapshot',
+      stage: (host) => {
+        filledVolume(host, 'web1-root', ownUuid);
+        host.admin.snapshot({ vg: 'vg0', name: 'web1-monday', origin: 'web1-root', extents: 2 });
+        return (tx) => tx.lvm.deactivateLv({ vg: 'vg0', name: 'web1-root' });
+      },
+    },
+  ],
   createSnapshot: [
     {
       title: 'classic, of a volume with a filesystem',

@@ -1,0 +1,150 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import * as answers from '../../../src/cli/answers/index.ts';
+import { change } from '../../../src/cli/lvm-activation.ts';
+import { RefusedError, RolledBackError, StuckError } from '../../../src/errors.ts';
+import type { Tx } from '../../../src/operations.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { testRuntime } from '../cli/support/runtime.ts';
+import { failureOf } from '../concurrency/support.ts';
+import { bofhOn } from '../testing/support.ts';
+
+let host: SimulatedHost;
+beforeEach(() => {
+  host = simulatedHost();
+  host.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 8 });
+  host.admin.format('/dev/vg0/a', { type: 'ext4', usage: 'filesystem', uuid: 'u', version: '1.0' });
+  host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'a', extents: 2 });
+});
+
+const does = (body: (tx: Tx) => Promise<unknown>): Promise<unknown> =>
+  withBofh(bofhOn(host), () => atomic('activation', body));
+const off = (tx: Tx, name = 'a') => tx.lvm.deactivateLv({ vg: 'vg0', name });
+const up = (tx: Tx, name = 'a') => tx.lvm.activateLv({ vg: 'vg0', name });
+const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
+const volume = (name: string) => host.world.lvm[0]?.lvs.find((lv) => lv.name === name);
+const active = () =>
+  (host.world.lvm[0]?.lvs ?? []).filter(({ uuid }) => host.world.active.has(uuid)).map(({ name }) => name);
+const ran = (): readonly string[] =>
+  host.changes.flatMap((each) =>
+    each.what === 'command' && each.command.tool === 'lvchange' ? [each.command.argv.join(' ')] : [],
+  );
+function thinSnapshot(): void {
+  host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 4 });
+  host.admin.thinVolume({ vg: 'vg0', name: 'thin', pool: 'pool', extents: 8 });
+  const lv = host.admin.thinVolume({ vg: 'vg0', name: 'friday', pool: 'pool', extents: 8, origin: 'thin' });
+  Object.assign(lv, { skipped: true });
+  host.world.active.delete(lv.uuid);
+}
+
+describe('activateLv and deactivateLv', () => {
+  test('take a volume out with its snapshots, and put it in again', async () => {
+    await does((tx) => off(tx));
+    expect(active()).toEqual([]);
+    await does((tx) => up(tx));
+    expect(active()).toEqual(['a', 'monday']);
+    const uuid = volume('a')?.uuid ?? '';
+    expect(ran()).toEqual(['n', 'y'].map((to) => `--activate ${to} --select lv_uuid=${uuid} vg0/a`));
+  });
+
+  test('are each undone by the other', async () => {
+    expect(await failureOf(does(async (tx) => [await off(tx), await failNow()]))).toBeInstanceOf(
+      RolledBackError,
+    );
+    expect(active()).toEqual(['a', 'monday']);
+    host.world.active.clear();
+    expect(await failureOf(does(async (tx) => [await up(tx), await failNow()]))).toBeInstanceOf(
+      RolledBackError,
+    );
+    expect(active()).toEqual([]);
+  });
+
+  test('know a thin snapshot that is skipped', async () => {
+    thinSnapshot();
+    await does((tx) => up(tx, 'friday'));
+    expect(active()).toContain('friday');
+    expect(ran()[0]).toContain('--activate y --ignoreactivationskip');
+    await failureOf(does(async (tx) => [await off(tx, 'friday'), await failNow()]));
+    expect(active()).toContain('friday');
+  });
+
+  test('refuse what somebody has, itself or its snapshot, and name who', async () => {
+    for (const name of ['a', 'monday']) {
+      host.admin.mount(`/dev/vg0/${name}`, '/mnt');
+      const error = await failureOf(does((tx) => off(tx)));
+      expect(error).toBeInstanceOf(RefusedError);
+      expect(error).toMatchObject({ message: expect.stringContaining('mounted on /mnt') as string });
+      host.admin.umount('/mnt');
+    }
+    expect(ran()).toEqual([]);
+  });
+
+  test.each([
+    ['a classic snapshot', (tx: Tx) => off(tx, 'monday'), /is active as its origin is/],
+    ['a pool with an active volume in it', (tx: Tx) => off(tx, 'pool'), /vg0\/thin in it, and active/],
+    ['what is active', (tx: Tx) => up(tx), /is active already/],
+    ['what is not active', (tx: Tx) => off(tx, 'friday'), /is not active already/],
+    ['what is not there', (tx: Tx) => off(tx, 'nope'), /no logical volume/],
+  ])('refuse %s', async (_, act, message) => {
+    thinSnapshot();
+    const error = await failureOf(does(act));
+    expect(error).toBeInstanceOf(RefusedError);
+    expect(String(error)).toMatch(message);
+    expect(ran()).toEqual([]);
+  });
+
+  test('are stuck when the way back would take it from somebody, who is named', async () => {
+    host.world.active.clear();
+    const error = await failureOf(
+      does(async (tx) => {
+        await up(tx);
+        host.admin.mount('/dev/vg0/a', '/mnt');
+        await failNow();
+      }),
+    );
+    expect(error).toBeInstanceOf(StuckError);
+    expect((error as StuckError).message).toContain('/mnt');
+    expect(active()).toContain('a');
+  });
+
+  test('leave alone what somebody has set back already', async () => {
+    const error = await failureOf(
+      does(async (tx) => {
+        await off(tx);
+        host.world.active.set(volume('a')?.uuid ?? '', 7);
+        await failNow();
+      }),
+    );
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(ran()).toHaveLength(1);
+  });
+
+  test('are not believed when lvchange exits 0 and does nothing', async () => {
+    host.fault({ tool: 'lvchange', mode: 'no effect, exit 0' });
+    expect(String(await failureOf(does((tx) => off(tx))))).toMatch(/did not make vg0\/a .* inactive/);
+  });
+});
+
+describe('bofh lvm activate and deactivate', () => {
+  const typed = async (name: string, to: 'active' | 'inactive') => {
+    const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { json: true });
+    expect(await change(runtime, `vg0/${name}`, to)).toBe(0);
+    return answers.lvmActivation.parse(JSON.parse(stdout()));
+  };
+
+  test('say what the next boot does, and do nothing where nothing is to do', async () => {
+    const { uuid } = volume('a') ?? {};
+    expect(await typed('a', 'inactive')).toEqual({ volume: 'vg0/a', uuid, active: false, atBoot: true });
+    expect(await typed('a', 'inactive')).toMatchObject({ active: false });
+    expect(ran()).toHaveLength(1);
+    expect(await typed('a', 'active')).toMatchObject({ active: true });
+    thinSnapshot();
+    expect(await typed('friday', 'active')).toMatchObject({ active: true, atBoot: false });
+  });
+
+  test('in words', async () => {
+    const { runtime, stdout } = testRuntime(simulatedBofh({ host }));
+    await change(runtime, 'vg0/a', 'inactive');
+    expect(stdout()).toBe('vg0/a is not active; the next boot activates it\n');
+  });
+});
