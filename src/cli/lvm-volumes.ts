@@ -1,5 +1,6 @@
 import * as lvm from '../api/lvm.ts';
 import { withBofh } from '../bofh.ts';
+import { UsageError } from '../errors.ts';
 import { usableVg, volumeNamed } from '../lvm/index.ts';
 import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
@@ -15,8 +16,7 @@ export type Options = Readonly<Record<string, string | boolean | undefined>>;
 
 /** `bofh lvm create VG/NAME --size SIZE`, or `--extents 25`, `50%FREE`, `10%VG` */
 export async function create(runtime: Runtime, volume: string, options: Options): Promise<number> {
-  const pool = typeof options.pool === 'string' ? { pool: options.pool } : {};
-  const asked = { ...volumeOf(volume), ...pool, ...given(options) };
+  const asked = { ...volumeOf(volume), ...shape(options), ...given(options) };
   const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
   if (runtime.settings.mode === 'plan') {
     const { dryRun } = await import('./plan.ts');
@@ -28,6 +28,27 @@ export async function create(runtime: Runtime, volume: string, options: Options)
   const data: LvmCreate = { volume, uuid, path, size, pool: made.pool ?? null };
   give(runtime, { data, lines: [`${path} is there, ${formatSize(size)}`, ...promisedInWords(made.pool)] });
   return 0;
+}
+
+const types = ['linear', 'striped', 'raid1'] as const;
+
+/** Where and how it is to lie. */
+function shape({ pool, type: word, stripes, stripeSize, mirrors }: Options) {
+  const type = types.find((each) => each === word);
+  if (type === undefined && word !== undefined)
+    throw new UsageError(`--type ${String(word)}: it is linear, striped or raid1`);
+  return {
+    ...(typeof pool === 'string' ? { pool } : {}),
+    ...(type === undefined ? {} : { type }),
+    ...(typeof stripes === 'string' ? { stripes: countOf('--stripes', stripes) } : {}),
+    ...(typeof stripeSize === 'string' ? { stripeSize } : {}),
+    ...(typeof mirrors === 'string' ? { mirrors: countOf('--mirrors', mirrors) } : {}),
+  };
+}
+
+function countOf(option: string, text: string): number {
+  if (/^\d{1,3}$/.test(text)) return Number(text);
+  throw new UsageError(`${option} ${text} is no count`);
 }
 
 /** What a pool has promised, when that is more than it has. */

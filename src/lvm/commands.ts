@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { type Answer, type Command, nothing, type ReadCommand, type Tool } from '../command/index.ts';
 import { ParseError, type Reason } from '../errors.ts';
+import type { Bytes } from '../units.ts';
 import {
   fullReport,
   type LogicalVolume,
@@ -103,8 +104,13 @@ export interface Udev {
   readonly udev: 'running' | 'absent';
 }
 
+/** How a volume that is not linear lies on its devices. */
+export type LvLayout =
+  | { readonly type: 'striped'; readonly stripes: number; readonly stripeSize?: Bytes }
+  | { readonly type: 'raid1'; readonly mirrors: number };
+
 /**
- * Makes a linear volume. An old signature in its extents must neither stop nor prompt, and must not show through:
+ * Makes a linear volume, or one of another layout; a raid1 is in use while its copies are still made. An old signature in its extents must neither stop nor prompt, and must not show through:
  * they were free, so it is wiped (`--wipesignatures y`) without a question, which is all that `--yes` answers here
  * (lvcreate 2.03.16 without it: "[y/n]: [n]", exit 5).
  */
@@ -114,12 +120,22 @@ export function lvcreate(
     readonly name: string;
     readonly extents: number;
     readonly tags: readonly string[];
+    readonly layout?: LvLayout | undefined;
   },
 ): Command<void, 'change'> {
   const tags = make.tags.flatMap((tag) => ['--addtag', tag]);
   const clean = ['--zero', 'y', '--wipesignatures', 'y', '--yes'];
-  const argv = ['--name', make.name, '--extents', String(make.extents), ...tags, ...clean, make.vg];
+  const extents = ['--extents', String(make.extents)];
+  const argv = [...layoutWords(make.layout), '--name', make.name, ...extents, ...tags, ...clean, make.vg];
   return change('lvcreate', argv, make);
+}
+
+function layoutWords(layout: LvLayout | undefined): readonly string[] {
+  if (layout === undefined) return [];
+  if (layout.type === 'raid1') return ['--type', 'raid1', '--mirrors', String(layout.mirrors)];
+  const { stripes, stripeSize } = layout;
+  const size = stripeSize === undefined ? [] : ['--stripesize', `${stripeSize}b`];
+  return ['--type', 'striped', '--stripes', String(stripes), ...size];
 }
 
 /**
@@ -238,7 +254,8 @@ export function lvremove(lv: Guarded & { readonly tag?: string }): Command<void,
 export function removeSnapshot(lv: Guarded & { readonly tag?: string }): Command<void, 'destroy'> {
   const tag = lv.tag === undefined ? '' : ` && lv_tags={${lv.tag}}`;
   const argv = ['--yes', '--select', `lv_uuid=${lv.uuid}${tag} && lv_role={thicksnapshot}`, fullName(lv)];
-  return { ...change('lvremove', argv, lv), access: 'destroy' };
+  const command = change('lvremove', argv, lv);
+  return { ...command, access: 'destroy' };
 }
 
 /**

@@ -112,9 +112,9 @@ export function freeExtents(vg: VolumeGroup): number {
 export function ownExtents({
   extents,
   pool,
-  metadataExtents = 0,
-}: Pick<LogicalVolume, 'extents' | 'pool' | 'metadataExtents'>): number {
-  return pool === undefined ? extents + metadataExtents : 0;
+  moreExtents = 0,
+}: Pick<LogicalVolume, 'extents' | 'pool' | 'moreExtents'>): number {
+  return pool === undefined ? extents + moreExtents : 0;
 }
 
 /** Where extents begin: the first MiB is LVM's own. */

@@ -31,6 +31,10 @@ export function addLvm(lvm: Command, verb: Verb): void {
     .argument('<vg/name>')
     .addOption(new Option('--size <SIZE>', 'its size, for example 10g').conflicts('extents'))
     .option('--extents <N>', 'so many extents, or a share: 50%FREE, 10%VG')
+    .option('--type <TYPE>', 'linear (the default), striped or raid1')
+    .option('--stripes <N>', 'of a striped one: over how many devices (2)')
+    .option('--stripe-size <SIZE>', 'of a striped one, for example 64k')
+    .option('--mirrors <N>', 'of a raid1: how many copies beside the first (1)')
     .option('--pool <NAME>', 'the thin pool that it is to lie in: its size is virtual then')
     .option('--tag <TAG,…>', 'tags to put on it');
   verb(create, 'changes', async (runtime, [volume = ''], options) =>

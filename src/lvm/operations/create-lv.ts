@@ -10,6 +10,7 @@ import type { LogicalVolume, WholeGroup } from '../schema.ts';
 import { lvcreateThin } from '../thin-commands.ts';
 import { refuseFull, wantedExtents } from './extents.ts';
 import { volumeNamed } from './known.ts';
+import { askedLayout, knownLayout, layoutOf, ownExtents, refuseFewDevices, takenExtents } from './layouts.ts';
 import { findMade, madeVolume, refuseOtherGroup, removeMade } from './made.ts';
 import { refuseTaken } from './taken.ts';
 
@@ -22,12 +23,14 @@ const args = z.strictObject({
   extents: z.exactOptional(z.union([z.string(), z.number()])),
   /** The thin pool that it is to lie in: then its size is virtual, and may be more than there is. */
   pool: z.exactOptional(z.string()),
+  ...askedLayout,
   tags: z.exactOptional(z.array(z.string())),
 });
 
 const undo = z.extend(madeVolume, {
   extents: z.number().check(z.int(), z.positive()),
   size: z.number().check(z.int(), z.positive()),
+  layout: z.exactOptional(knownLayout),
   pool: z.exactOptional(
     z.strictObject({
       name: z.string(),
@@ -40,7 +43,7 @@ const undo = z.extend(madeVolume, {
 });
 
 /**
- * Makes a linear logical volume, or a thin one in a pool, which bears a tag of its own step from its first moment. Undo removes the volume that
+ * Makes a linear logical volume, or a striped or mirrored one, or a thin one in a pool, which bears a tag of its own step from its first moment. Undo removes the volume that
  * bears the tag, also when an administrator has renamed it; one whose tag was taken away is left alone.
  */
 export const createLv = operation({
@@ -51,17 +54,23 @@ export const createLv = operation({
   result: z.strictObject({ uuid: z.string() }),
   lives: 'disk',
   restores: 'state',
-  prepare: async ({ args: { vg: group, name, size, extents: count, pool, tags = [] }, mark, host }) => {
+  prepare: async ({
+    args: { vg: group, name, size, extents: count, pool, tags = [], ...asked },
+    mark,
+    host,
+  }) => {
     checkLvName(group, name);
     tags.forEach(checkTag);
     const extentsIn = wantedExtents(`${group}/${name}`, { size, count });
+    const layout = layoutOf(`${group}/${name}`, { ...asked, pool });
     const vg = await usableVg(host, group);
     await refuseTaken(host, vg, { name });
-    const extents = extentsIn(vg);
+    const extents = ownExtents(layout, extentsIn(vg), String(count).includes('%') ? 'share' : 'count');
     const made = { vg: group, vgUuid: vg.uuid, name, tag: mark, extents, size: extents * vg.extentSize };
     if (pool === undefined) {
-      refuseFull(vg, { name, extents });
-      return made;
+      await refuseFewDevices(host, vg, layout);
+      refuseFull(vg, { name, extents: takenExtents(layout, extents) });
+      return layout === undefined ? made : { ...made, layout };
     }
     const found = poolNamed(vg, { name: pool });
     refuseFullPool(found, `the thin volume ${group}/${name}`);
@@ -74,10 +83,14 @@ export const createLv = operation({
     needs: [`vg:${vg}`, ...(pool === undefined ? [] : [`lv:${vg}/${pool.name}`])],
   }),
   contains: ({ undo: { vg, name } }) => `lv:${vg}/${name}`,
-  run: async ({ args: { tags = [] }, undo: { vg, vgUuid, name, extents, size, tag, pool }, host }) => {
+  run: async ({
+    args: { tags = [] },
+    undo: { vg, vgUuid, name, extents, size, tag, pool, layout },
+    host,
+  }) => {
     const now = await refuseOtherGroup(host, { vg, vgUuid });
     const all = { vg, name, tags: [tag, ...tags], ...(await udevOf(host)) };
-    if (pool === undefined) await host.run(lvcreate({ ...all, extents }));
+    if (pool === undefined) await host.run(lvcreate({ ...all, extents, layout }));
     else {
       refuseFullPool(poolNamed(now, pool), `the thin volume ${vg}/${name}`);
       await host.run(lvcreateThin({ ...all, pool: pool.name, size }));

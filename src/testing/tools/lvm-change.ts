@@ -47,6 +47,7 @@ function lvcreate(call: ToolCall): ReturnType<ToolModel> {
       '--wipesignatures',
       '--setautoactivation',
       '--config',
+      ...['--type', '--stripes', '--stripesize', '--mirrors'],
     ],
   });
   const [name, [vgName, ...more]] = [one(options, '--name') ?? '', options.words];
@@ -68,14 +69,36 @@ function lvcreate(call: ToolCall): ReturnType<ToolModel> {
       5,
       `  device-mapper: create ioctl on ${node} failed: Device or resource busy\n  Failed to activate new LV ${vgName}/${name}.`,
     );
+  const shape = shapeOf(call, options, extents);
   const free = freeExtents(vg);
-  if (extents > free)
+  if (shape.extents + shape.moreExtents > free)
     return failed(
       5,
-      `  Volume group "${vgName}" has insufficient free space (${free} extents): ${extents} required.`,
+      `  Volume group "${vgName}" has insufficient free space (${free} extents): ${shape.extents + shape.moreExtents} required.`,
     );
-  createLv(world, vg, { name, extents, tags: options.values.get('--addtag') ?? [] });
+  if (vg.pvs.length < shape.devices)
+    return failed(5, `  Insufficient suitable allocatable extents for logical volume ${name}`);
+  const { devices: _, ...kind } = shape;
+  createLv(world, vg, { name, ...kind, tags: options.values.get('--addtag') ?? [] });
   return ok(`  Logical volume "${name}" created.\n`);
+}
+
+/** Stripes are whole; each further copy of a raid1 takes as many extents again, and each one an extent for its list. */
+function shapeOf(call: ToolCall, options: Options, extents: number) {
+  const type = one(options, '--type');
+  const [stripes, mirrors] = [Number(one(options, '--stripes')), Number(one(options, '--mirrors'))];
+  if (type === undefined) return { extents, moreExtents: 0, devices: 1 };
+  if (type === 'striped' && stripes > 1)
+    return {
+      ...{ extents: Math.ceil(extents / stripes) * stripes, moreExtents: 0 },
+      ...{ devices: stripes, layout: 'striped' },
+    };
+  if (type === 'raid1' && mirrors > 0)
+    return {
+      ...{ extents, moreExtents: mirrors * extents + mirrors + 1 },
+      ...{ devices: mirrors + 1, layout: 'raid,raid1', synced: 100 },
+    };
+  throw unmodelled(call, 'it makes linear, striped and raid1 volumes');
 }
 
 function lvchange(call: ToolCall): ReturnType<ToolModel> {

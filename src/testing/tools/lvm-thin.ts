@@ -32,7 +32,7 @@ export function lvcreatePool(call: ToolCall): Answer {
       `  Volume group "${vg.name}" has insufficient free space (${free} extents): ${extents + metadataExtents} required.`,
     );
   const kind = { layout: 'thin,pool', role: 'private', data: 0, metadata: 10 };
-  createLv(call.world, vg, { name, extents, metadataExtents, tags, ...kind });
+  createLv(call.world, vg, { name, extents, moreExtents: metadataExtents, tags, ...kind });
   return ok(`  Logical volume "${name}" created.\n`);
 }
 

@@ -8,16 +8,7 @@ export function createLv(
   vg: VolumeGroup,
   make: Pick<
     LogicalVolume,
-    | 'name'
-    | 'extents'
-    | 'tags'
-    | 'layout'
-    | 'role'
-    | 'pool'
-    | 'data'
-    | 'metadata'
-    | 'synced'
-    | 'metadataExtents'
+    'name' | 'extents' | 'tags' | 'layout' | 'role' | 'pool' | 'data' | 'metadata' | 'synced' | 'moreExtents'
   > & { readonly origin?: string },
 ): LogicalVolume {
   const runs = allocate(vg, ownExtents(make));

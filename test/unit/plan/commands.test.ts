@@ -378,6 +378,14 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
   'lvm create': [
     { line: 'lvm create vg0/new --extents 50%FREE --tag a,b', on: async () => hostWithSource() },
     { line: 'lvm create vg0/new --size 1g --pool pool', on: async () => withThin() },
+    {
+      line: 'lvm create vg0/new --size 8m --type striped --stripes 2 --stripe-size 64k',
+      on: async () => {
+        const host = withDisk('labelled');
+        host.admin.vgextend('vg0', '/dev/vdz');
+        return host;
+      },
+    },
   ],
   'lvm snapshot create': [
     {

@@ -18,6 +18,13 @@ export const lvm: Specimens['lvm'] = {
   createLv: [
     { stage: () => (tx) => tx.lvm.createLv({ vg: 'vg0', name: 'web1-root', size: '64m', tags: ['site'] }) },
     {
+      title: 'raid1 on two disks',
+      stage: (host) => {
+        host.admin.vgextend('vg0', freePv(host, '/dev/vdx'));
+        return (tx) => tx.lvm.createLv({ vg: 'vg0', name: 'web1-root', size: '32m', type: 'raid1' });
+      },
+    },
+    {
       title: 'thin, larger than its pool',
       stage: (host) => {
         host.admin.thinPool({ vg: 'vg0', name: 'web1-pool', extents: 16 });

@@ -1,0 +1,100 @@
+import * as z from 'zod/mini';
+import type { ReadHost } from '../../command/index.ts';
+import { RefusedError, UsageError } from '../../errors.ts';
+import { formatSize, parseSize } from '../../units.ts';
+import type { LvLayout } from '../commands.ts';
+import type { WholeGroup } from '../schema.ts';
+import { membersOf } from './groups.ts';
+
+/** How a new volume is to lie on its devices, as a caller says it. */
+export const askedLayout = {
+  /** `linear` when it is left out. */
+  type: z.exactOptional(z.enum(['linear', 'striped', 'raid1'])),
+  /** Of a striped one: over how many devices. 2 when it is left out. */
+  stripes: z.exactOptional(z.number().check(z.int(), z.minimum(2), z.maximum(128))),
+  /** Of a striped one: a power of 2 from 4 KiB on. What lvm.conf says when it is left out. */
+  stripeSize: z.exactOptional(z.union([z.string(), z.number()])),
+  /** Of a raid1: how many copies beside the first. 1 when it is left out. */
+  mirrors: z.exactOptional(z.number().check(z.int(), z.minimum(1), z.maximum(9))),
+};
+
+/** The same as it is journalled. */
+export const knownLayout = z.union([
+  z.strictObject({
+    type: z.literal('striped'),
+    stripes: z.number(),
+    stripeSize: z.exactOptional(z.number()),
+  }),
+  z.strictObject({ type: z.literal('raid1'), mirrors: z.number() }),
+]);
+
+/** What was asked for; undefined: linear. UsageError for words that do not go together. */
+export function layoutOf(
+  what: string,
+  asked: {
+    readonly type?: 'linear' | 'striped' | 'raid1' | undefined;
+    readonly stripes?: number | undefined;
+    readonly stripeSize?: string | number | undefined;
+    readonly mirrors?: number | undefined;
+    readonly pool?: string | undefined;
+  },
+): LvLayout | undefined {
+  const { type = 'linear', stripes, stripeSize, mirrors, pool } = asked;
+  if (pool !== undefined && type !== 'linear')
+    throw new UsageError(`${what}: what lies in a pool lies as its pool does: say its size alone`);
+  if (type !== 'striped' && (stripes !== undefined || stripeSize !== undefined))
+    throw new UsageError(`${what}: only a volume of the type striped has stripes`);
+  if (type !== 'raid1' && mirrors !== undefined)
+    throw new UsageError(`${what}: only a volume of the type raid1 has mirrors`);
+  if (type === 'raid1') return { type, mirrors: mirrors ?? 1 };
+  if (type === 'linear') return undefined;
+  if (stripeSize === undefined) return { type, stripes: stripes ?? 2 };
+  const size = parseSize(stripeSize);
+  if (size < 4096 || !Number.isInteger(Math.log2(size)))
+    throw new UsageError(`${what}: stripes of ${formatSize(size)} are not possible`, {
+      remedy: 'say a power of 2 from 4 KiB on, for example 64k',
+    });
+  return { type, stripes: stripes ?? 2, stripeSize: size };
+}
+
+/**
+ * Extents of its own that a volume has when so many were asked for: whole stripes; of a share (`50%FREE`) what is left when
+ * the copies and their lists, of an extent each, are taken off. RefusedError when nothing is left.
+ */
+export function ownExtents(layout: LvLayout | undefined, asked: number, by: 'count' | 'share'): number {
+  if (layout === undefined) return asked;
+  const own =
+    layout.type === 'striped'
+      ? layout.stripes *
+        (by === 'share' ? Math.floor(asked / layout.stripes) : Math.ceil(asked / layout.stripes))
+      : by === 'share'
+        ? Math.floor(asked / (layout.mirrors + 1)) - 1
+        : asked;
+  if (own > 0) return own;
+  throw new RefusedError('that share of the group has no room for a volume of so many devices', {
+    remedy: 'ask for more, or add a device with vgextend',
+  });
+}
+
+/** Extents of the group that it takes in all. */
+export function takenExtents(layout: LvLayout | undefined, own: number): number {
+  return layout?.type === 'raid1' ? (layout.mirrors + 1) * (own + 1) : own;
+}
+
+/** RefusedError when the group has too few devices with free extents: each copy and each stripe lies on one of its own. */
+export async function refuseFewDevices(
+  host: ReadHost,
+  { name, uuid }: Pick<WholeGroup, 'name' | 'uuid'>,
+  layout: LvLayout | undefined,
+): Promise<void> {
+  if (layout === undefined) return;
+  const needed = layout.type === 'raid1' ? layout.mirrors + 1 : layout.stripes;
+  const usable = (await membersOf(host, uuid)).filter(
+    ({ path, allocatable, free }) => path !== undefined && allocatable && free > 0,
+  );
+  if (usable.length >= needed) return;
+  throw new RefusedError(
+    `a ${layout.type} volume of that shape needs ${needed} devices; ${name} has ${usable.length} with free extents`,
+    { remedy: 'ask for fewer, or add a device with vgextend' },
+  );
+}
