@@ -124,3 +124,8 @@ export async function detachLoop(
 ): ReturnType<Tx['block']['detachLoop']> {
   return single('block.detachLoop', (tx) => tx.block.detachLoop(args));
 }
+
+/** Erases every signature on a device that nobody uses, all of them named: a sequence of one. */
+export async function wipe(args: Parameters<Tx['block']['wipe']>[0]): ReturnType<Tx['block']['wipe']> {
+  return single('block.wipe', (tx) => tx.block.wipe(args));
+}

@@ -1,7 +1,14 @@
 import type { Answer, Command, ReadCommand } from '../command/index.ts';
 import { nothing } from '../command/index.ts';
 import { ParseError, type Reason } from '../errors.ts';
-import { groupsSchema, losetupSchema, type Signature, signatureSchema, volumesSchema } from './schema.ts';
+import {
+  groupsSchema,
+  losetupSchema,
+  memberSchema,
+  type Signature,
+  signatureSchema,
+  volumesSchema,
+} from './schema.ts';
 
 /**
  * `blkid -p`: the device itself, never blkid's cache. Undefined: nothing recognised, which blkid also says (exit 2)
@@ -57,6 +64,21 @@ export function knownGroups(): ReadCommand<readonly KnownGroup[]> {
           name: row.vg_name,
           exported: row.vg_exported === 'exported',
         })),
+      ),
+  };
+}
+
+/** The volume group of each physical volume, by the latter's uuid; empty: it is in none. */
+export function groupsOfPvs(): ReadCommand<ReadonlyMap<string, string>> {
+  return {
+    tool: 'pvs',
+    argv: ['--reportformat', 'json', '--options', 'pv_uuid,vg_name'],
+    access: 'read',
+    parse: ({ stdout }) =>
+      new Map(
+        memberSchema
+          .parse(JSON.parse(stdout))
+          .report.flatMap(({ pv }) => pv.map((row) => [row.pv_uuid, row.vg_name] as const)),
       ),
   };
 }

@@ -42,3 +42,8 @@ export const groupsSchema = z.object({
     }),
   ),
 });
+
+/** `pvs` with the group of each. */
+export const memberSchema = z.object({
+  report: z.array(z.object({ pv: z.array(z.object({ pv_uuid: z.string(), vg_name: z.string() })) })),
+});

@@ -30,7 +30,7 @@ export interface Command<T, A extends Access = Access> {
    */
   readonly encoding?: 'latin1';
   /** What it reads from its standard input; a key is fetched by the host, right before the program starts. */
-  readonly stdin?: Secret | KeyInput | string;
+  readonly stdin?: Secret | KeyInput | Uint8Array | string;
   /** A second key, for a change that needs two: the program finds it at `secondKeyPath`. */
   readonly secondKey?: Secret | KeyInput;
   /** May be tried again when it fails as `busy` (reads always may). */

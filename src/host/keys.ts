@@ -14,7 +14,7 @@ export interface KeyOptions {
 }
 
 /** Gives the bytes that a program is to read: a key is fetched, everything else is given back. */
-export type FetchInput = <T extends Secret | string>(input: T | KeyInput) => Promise<T | Secret>;
+export type FetchInput = <T extends Secret | Uint8Array | string>(input: T | KeyInput) => Promise<T | Secret>;
 
 /** cryptsetup reads no more of a key (`cryptsetup --help`: "Maximum keyfile size: 8192kB"). */
 const longest = 8 * 1024 * 1024;
@@ -43,8 +43,8 @@ export function keyFetcher(options: KeyOptions, env: Readonly<Record<string, str
   return (input) => (isKey(input) ? fetch(input) : Promise.resolve(input));
 }
 
-function isKey(input: Secret | string | KeyInput): input is KeyInput {
-  return typeof input !== 'string' && !(input instanceof Secret);
+function isKey(input: Secret | Uint8Array | string | KeyInput): input is KeyInput {
+  return typeof input === 'object' && 'key' in input;
 }
 
 function labelOf({ use, of }: KeyInput): string {

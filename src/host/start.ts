@@ -47,7 +47,7 @@ export async function collect(
   options: {
     readonly env: Readonly<Record<string, string>>;
     readonly timeoutMs: number;
-    readonly stdin?: Secret | string | undefined;
+    readonly stdin?: Secret | Uint8Array | string | undefined;
     /** Handed over as 3, 4 and so on. */
     readonly descriptors?: readonly number[];
     readonly started?: (pid: number | undefined) => void;

@@ -11,7 +11,7 @@ import { fileError } from './files.ts';
  * in the temporary directory, and has lost its name before the first byte is in it, so that no crash leaves a key
  * behind. The caller closes it.
  */
-export function filledDescriptor(content: Secret | string): number {
+export function filledDescriptor(content: Secret | Uint8Array | string): number {
   const file = nameless();
   try {
     writeFileSync(file, content instanceof Secret ? content.reveal() : content);

@@ -8,8 +8,9 @@ import type { World } from './world.ts';
  * What a program of the simulated host reads. A key from a file is that file; what a person types, a program prints or
  * systemd hands over is not there: the reference stands for it, so that the same one is the same key.
  */
-export function inputText(world: World, input: Secret | KeyInput | string): string {
+export function inputText(world: World, input: Secret | KeyInput | Uint8Array | string): string {
   if (typeof input === 'string') return input;
+  if (input instanceof Uint8Array) return Buffer.from(input).toString('latin1');
   if (input instanceof Secret) return Buffer.from(input.reveal()).toString('latin1');
   const { key } = input;
   // A plan asks for no key, and reads none.

@@ -52,6 +52,23 @@ export interface Content {
   readonly needsRecovery?: boolean;
   /** A filesystem of a real host, which a plan does not mount: nobody can tell what is in it. */
   readonly unread?: boolean;
+  /** What it was before some of the bytes by which it is known, at these offsets, were erased. */
+  readonly erased?: { readonly content: Content; readonly offsets: readonly number[] };
+  /** Of a real device: its signatures, and the blocks of 4 KiB that they lie in, by offset. */
+  readonly real?: {
+    readonly magics: readonly Magic[];
+    readonly blocks: ReadonlyMap<number, Uint8Array>;
+  };
+}
+
+/** Bytes by which a content is known. */
+export interface Magic {
+  readonly offset: number;
+  /** In hexadecimal digits. */
+  readonly bytes: string;
+  readonly type: string;
+  readonly usage: string;
+  readonly uuid: string | null;
 }
 
 /** A whole disk. Its content is stored as `disk:NAME`. */

@@ -4,8 +4,11 @@ import type { Command } from '../command/index.ts';
 import { headerOf, isLuksSignature } from '../crypt/reads.ts';
 import { anyKey } from './keys.ts';
 import { recognise } from '../blockdevice/index.ts';
+import { superblock } from '../blockdevice/reach.ts';
+import { magicsOn } from '../blockdevice/wipe/commands.ts';
 import { BofhError } from '../errors.ts';
 import { measure } from '../filesystem/measure.ts';
+import type { Magic } from './parts.ts';
 import { readArchive } from './archive.ts';
 import { type Device, deviceByNumber } from './devices.ts';
 import { unmodelled } from './options.ts';
@@ -42,12 +45,17 @@ export async function prepareReal<T>(
     case 'fatlabel':
     case 'fsck.vfat':
     case 'od':
+    case 'sfdisk':
     case 'resize2fs':
     case 'swaplabel':
     case 'xfs_db':
     case 'xfs_repair':
       if (command.access !== 'read') await importAt(overlay, world, paths.at(0) ?? '');
       return command.access === 'read' ? askDevice(overlay, world, command) : undefined;
+    case 'wipefs':
+      if (command.access === 'read') return askDevice(overlay, world, command);
+      await importMagics(overlay, world, command.argv.at(-1) ?? '');
+      return undefined;
     case 'btrfs':
       if (isOfSpace(command)) return ask(overlay, command);
       if (isOfSubvolumes(command)) {
@@ -170,6 +178,25 @@ async function importAt(overlay: Overlay, world: World, path: string): Promise<v
   const there = resolve(world, path, 'follow');
   const device = there.found ? deviceByNumber(world, there.inode.node) : undefined;
   if (device !== undefined) await importDevice(overlay, world, device);
+}
+
+/** Takes over the bytes by which a real device's contents are known: what else there is, they do not change. */
+async function importMagics(overlay: Overlay, world: World, path: string): Promise<void> {
+  const there = resolve(world, path, 'follow');
+  const device = there.found ? deviceByNumber(world, there.inode.node) : undefined;
+  if (device === undefined || world.live.has(device.storage)) return;
+  const node = `/dev/${device.name}`;
+  const magics: Magic[] = [];
+  const blocks = new Map<number, Uint8Array>();
+  for (const { offset, length, ...rest } of await overlay.real.run(magicsOn(node))) {
+    const from = Math.floor(offset / 4096) * 4096;
+    const count = Math.min(device.size, Math.ceil((offset + length) / 4096) * 4096) - from;
+    const view = await overlay.real.run(superblock(node, { from, count }));
+    const block = Buffer.from(view.buffer, view.byteOffset, view.byteLength);
+    blocks.set(from, block);
+    magics.push({ ...rest, offset, bytes: block.toString('hex', offset - from, offset - from + length) });
+  }
+  if (magics.length > 0) world.live.set(device.storage, { real: { magics, blocks } });
 }
 
 /** Takes over the filesystem of a real device, with its size but without its files: nobody can tell what is in it. */

@@ -15,6 +15,7 @@ import { loopTools } from './tools/loop.ts';
 import { labelTools } from './tools/labels.ts';
 import { lvmChanges } from './tools/lvm-change.ts';
 import { lvmReports } from './tools/lvm-report.ts';
+import { magicTools } from './tools/magics.ts';
 import { mountTools } from './tools/mounts.ts';
 import { networkTools } from './tools/network.ts';
 import { sizeTools } from './tools/sizes.ts';
@@ -33,6 +34,7 @@ const models: Readonly<Record<string, ToolModel>> = {
   ...loopTools,
   ...lvmChanges,
   ...lvmReports,
+  ...magicTools,
   ...mountTools,
   ...networkTools,
   ...labelTools,

@@ -184,8 +184,12 @@ export function settle(world: World, storage: string): void {
   else world.durable.set(storage, copyContent(content));
 }
 
-export function copyContent({ tree, ...rest }: Content): Content {
-  return tree === undefined ? rest : { ...rest, tree: copyTree(tree) };
+export function copyContent({ tree, erased, ...rest }: Content): Content {
+  return {
+    ...rest,
+    ...(tree === undefined ? {} : { tree: copyTree(tree) }),
+    ...(erased === undefined ? {} : { erased: { ...erased, content: copyContent(erased.content) } }),
+  };
 }
 
 /** A filesystem that ends with the boot. */

@@ -5,6 +5,8 @@ import { attach, detach } from '../../src/blockdevice/loop/commands.ts';
 import { diskSequence, loopNumbered } from '../../src/blockdevice/loop/reads.ts';
 import type { Attachment } from '../../src/blockdevice/loop/schema.ts';
 import { holders, keysOf, probe, size } from '../../src/blockdevice/index.ts';
+import { superblock } from '../../src/blockdevice/reach.ts';
+import { magicsOn, writeBytes } from '../../src/blockdevice/wipe/commands.ts';
 import { mkfsExt4, mkswap } from '../../src/filesystem/commands.ts';
 import { andThen, fails, type Scenario } from './scenario.ts';
 
@@ -54,6 +56,31 @@ export const blockScenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'wipefs lists what it would erase; those bytes alone are gone then, and bring it back',
+    needs: ['device'],
+    run: async ({ host, change, device }) =>
+      andThen(
+        async () => {
+          await change.run(mkfsExt4({ device, uuid }));
+          const [magic, ...more] = await host.run(magicsOn(device));
+          assert.deepEqual(magic, { offset: 0x438, length: 2, type: 'ext4', usage: 'filesystem', uuid });
+          assert.deepEqual(more, []);
+          const block = async (): Promise<string> => {
+            const { buffer } = await host.run(superblock(device, { from: 0, count: 4096 }));
+            return Buffer.from(buffer).toString('hex');
+          };
+          const before = await block();
+          await change.run(wipeSignatures(device));
+          assert.equal(await block(), `${before.slice(0, 0x438 * 2)}0000${before.slice(0x43a * 2)}`);
+          assert.deepEqual(await host.run(magicsOn(device)), []);
+          await change.run(writeBytes(device, { offset: 0x438, bytes: Buffer.from('53ef', 'hex') }));
+          assert.equal(await block(), before);
+          assert.equal((await probe(host, device))?.uuid, uuid);
+        },
+        () => change.run(wipeSignatures(device)),
+      ),
+  },
+  {
     name: 'a device that is not there: blkid says nothing of it, the others fail',
     needs: ['device'],
     run: async ({ host, change }) => {
@@ -63,6 +90,11 @@ export const blockScenarios: readonly Scenario[] = [
       await fails(probe(host, missing), 'not-found');
       await fails(size(host, missing), 'not-found');
       await fails(change.run(wipeSignatures(missing)), 'not-found');
+      await fails(host.run(magicsOn(missing)), 'not-found');
+      await fails(
+        change.run(writeBytes(missing, { offset: 0, bytes: Buffer.from('eb', 'hex') })),
+        'not-found',
+      );
       await fails(change.run(mkfsExt4({ device: missing, uuid })), 'not-found');
       await fails(change.run(mkswap({ device: missing, uuid })), 'not-found');
     },

@@ -57,8 +57,15 @@ export const blockLoopAttach = z.strictObject({
 /** `bofh block loop detach DEVICE` */
 export const blockLoopDetach = z.strictObject({ device: text, file: text });
 
+/** `bofh block wipe DEVICE`; offsets and lengths in bytes. */
+export const blockWipe = z.strictObject({
+  device: text,
+  erased: z.array(z.strictObject({ offset: count, length: count, type: text, uuid: z.nullable(text) })),
+});
+
 export type BlockResize = z.infer<typeof blockResize>;
 export type BlockImageCreate = z.infer<typeof blockImageCreate>;
 export type BlockLoopList = z.infer<typeof blockLoopList>;
 export type BlockLoopAttach = z.infer<typeof blockLoopAttach>;
 export type BlockLoopDetach = z.infer<typeof blockLoopDetach>;
+export type BlockWipe = z.infer<typeof blockWipe>;

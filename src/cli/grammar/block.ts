@@ -24,6 +24,19 @@ export function addBlock(block: Command, verb: Verb): void {
   verb(resize, 'changes', async (runtime, args, options) =>
     (await import('../block-resize.ts')).resize(runtime, args, options),
   );
+  const wipe = block
+    .command('wipe')
+    .description(
+      'erase the signatures on a device that nobody uses, so that it is blank; never what is not named',
+    )
+    .argument('<device>')
+    .option(
+      '--overwrite <UUID|TYPE,…>',
+      'all that is there: the uuid of each content, or its type if it has none',
+    );
+  verb(wipe, 'changes', async (runtime, [device = ''], options) =>
+    (await import('../block-wipe.ts')).wipe(runtime, device, options),
+  );
   const image = block
     .command('image')
     .description('files that are to be block devices')

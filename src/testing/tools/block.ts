@@ -4,12 +4,12 @@ import { resolve } from '../resolve.ts';
 import { addInode, directory, emptyTree } from '../tree.ts';
 import type { Superblock } from '../parts.ts';
 import type { World } from '../world.ts';
+import { blocksOf } from './magics.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 
-/** blkid, wipefs, mkfs.ext4, mkswap (util-linux 2.38, e2fsprogs 1.47). */
+/** blkid, mkfs.ext4, mkswap (util-linux 2.38, e2fsprogs 1.47). */
 export const blockTools: Readonly<Record<string, ToolModel>> = {
   blkid,
-  wipefs,
   'mkfs.btrfs': mkfsBtrfs,
   'mkfs.ext2': mkfsExt,
   'mkfs.ext3': mkfsExt,
@@ -58,29 +58,6 @@ function escaped(value: string): string {
 function contentOf(world: World, path: string): Superblock | undefined {
   const device = deviceAt(world, path);
   return device === undefined ? undefined : world.live.get(device.storage)?.superblock;
-}
-
-function wipefs(call: ToolCall): ReturnType<ToolModel> {
-  const { flags, words, values } = readOptions(call, { flags: ['--all'], values: ['--types'] });
-  const [path = '', ...more] = words;
-  if (!flags.has('--all') || more.length > 0) throw unmodelled(call, 'it wipes all of one device');
-  const types = values.get('--types') ?? [];
-  const device = deviceAt(call.world, path);
-  if (device === undefined)
-    return failed(1, `wipefs: error: ${path}: probing initialization failed: No such file or directory`);
-  if (openers(call.world, device.number).length > 0)
-    return failed(1, `wipefs: error: ${path}: probing initialization failed: Device or resource busy`);
-  const superblock = call.world.live.get(device.storage)?.superblock;
-  if (superblock === undefined || (types.length > 0 && !types.includes(superblock.type))) return ok();
-  write(call.world, device, {});
-  const said: Readonly<Record<string, string>> = {
-    ext4: '2 bytes were erased at offset 0x00000438 (ext4): 53 ef',
-    crypto_LUKS: '6 bytes were erased at offset 0x00000000 (crypto_LUKS): 4c 55 4b 53 ba be',
-    swap: '10 bytes were erased at offset 0x00000ff6 (swap): 53 57 41 50 53 50 41 43 45 32',
-  };
-  return ok(
-    `${path}: ${said[superblock.type] ?? `8 bytes were erased at offset 0x00000000 (${superblock.type})`}\n`,
-  );
 }
 
 /** Overwrites whatever there is without a question, because it is not on a terminal. */
@@ -209,7 +186,7 @@ function mkswap(call: ToolCall): ReturnType<ToolModel> {
   return ok(said, old === undefined ? '' : `mkswap: ${path}: warning: wiping old ${old.type} signature.\n`);
 }
 
-/** Where a superblock is, and how large it says that its filesystem is, as far as bofh reads them. */
+/** Bytes of a device: whole blocks; or where a superblock says how large its filesystem is, as far as bofh reads them. */
 export function superblockBytes(call: ToolCall): ReturnType<ToolModel> {
   const options = readOptions(call, {
     flags: ['--output-duplicates'],
@@ -220,7 +197,25 @@ export function superblockBytes(call: ToolCall): ReturnType<ToolModel> {
   const plain = one(options, '--address-radix') === 'n' && one(options, '--format') === 'x1';
   if (!plain || more.length > 0 || device === undefined) throw unmodelled(call, 'it shows bytes of a device');
   const from = Number(one(options, '--skip-bytes'));
-  const bytes = new DataView(new ArrayBuffer(Number(one(options, '--read-bytes'))));
+  const count = Number(one(options, '--read-bytes'));
+  const isBlocks = from % 4096 === 0 && count % 4096 === 0;
+  const content = call.world.live.get(device.storage);
+  const bytes = isBlocks
+    ? new DataView(blocksOf(content, from, count).buffer)
+    : sizeIn(call, device, { from, count });
+  const hex = [...new Uint8Array(bytes.buffer)].map((byte) => byte.toString(16).padStart(2, '0'));
+  const lines = Array.from({ length: Math.ceil(hex.length / 16) }, (_, at) =>
+    hex.slice(at * 16, at * 16 + 16),
+  );
+  return ok(lines.map((line) => ` ${line.join(' ')}\n`).join(''));
+}
+
+function sizeIn(
+  call: ToolCall,
+  device: Device,
+  { from, count }: { readonly from: number; readonly count: number },
+): DataView<ArrayBuffer> {
+  const bytes = new DataView(new ArrayBuffer(count));
   const superblock = call.world.live.get(device.storage)?.superblock;
   if (superblock?.type === 'ext4' && from === 1024) {
     const blockSize = superblock.blockSize ?? 4096;
@@ -237,11 +232,7 @@ export function superblockBytes(call: ToolCall): ReturnType<ToolModel> {
     const blocks = superblock.blocks ?? Math.floor(device.size / blockSize);
     bytes.setBigUint64(0xd1, BigInt(blocks * blockSize), true);
   } else throw unmodelled(call, 'it knows where ext4, xfs, btrfs and swap have their sizes');
-  const hex = [...new Uint8Array(bytes.buffer)].map((byte) => byte.toString(16).padStart(2, '0'));
-  const lines = Array.from({ length: Math.ceil(hex.length / 16) }, (_, at) =>
-    hex.slice(at * 16, at * 16 + 16),
-  );
-  return ok(lines.map((line) => ` ${line.join(' ')}\n`).join(''));
+  return bytes;
 }
 
 function identity(

@@ -256,6 +256,12 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     { line: 'block resize /dev/vg0/web1-root +8m', on: () => withGuest(false) },
     { line: 'block resize /dev/vg0/web1-root -8m', on: () => withGuest(false) },
   ],
+  'block wipe': [
+    {
+      line: `block wipe /dev/vdz --overwrite ${luksUuid}`,
+      on: async () => withEncrypted(),
+    },
+  ],
   'block loop attach': [
     {
       line: 'block loop attach /srv/web1.img --read-only --offset 512 --size 1k',

@@ -1,5 +1,6 @@
 import { guest } from '../stage.ts';
 import type { RigSpecimens } from '../operations.ts';
+import { makeFilled, removeVolume, root, uuid } from './shell.ts';
 
 const image = `/srv/${guest}.img`;
 const makeImage = `truncate -s 8M ${image}`;
@@ -23,5 +24,12 @@ export const block: RigSpecimens['block'] = {
     call: `tx.block.detachLoop({ device: '/dev/loop5' })`,
     act: { tool: 'losetup', words: ['--detach', '/dev/loop5'] },
     clear: `losetup --detach /dev/loop5; rm ${image}`,
+  },
+  wipe: {
+    setUp: makeFilled,
+    call: `tx.block.wipe({ device: '${root}', overwrite: ['${uuid}'] })`,
+    act: { tool: 'wipefs', words: ['--all'] },
+    clear: removeVolume,
+    content: `sha256sum ${root}`,
   },
 };

@@ -1,4 +1,5 @@
 import type { SimulatedHost } from '../../../../src/testing/index.ts';
+import { filledVolume, freePv, ownUuid } from '../stage.ts';
 import type { Specimens } from '../specimens.ts';
 
 /** An image that another one, of somebody else, lies beside: that one is attached. */
@@ -48,6 +49,29 @@ export const block: Specimens['block'] = {
         const how = { offset: 4096, limit: 4096, mode: 'ro', sectorSize: 4096, direct: true } as const;
         const device = host.admin.losetup(image(host), how);
         return (tx) => tx.block.detachLoop({ device });
+      },
+    },
+  ],
+  wipe: [
+    {
+      stage: (host) => {
+        const device = filledVolume(host, 'web1-root', ownUuid);
+        return (tx) => tx.block.wipe({ device, overwrite: [ownUuid] });
+      },
+    },
+    {
+      title: 'LUKS, which has two of them',
+      stage: (host) => {
+        host.admin.luksFormat({ device: '/dev/vdx', uuid: ownUuid, key: 'geheim' });
+        return (tx) => tx.block.wipe({ device: '/dev/vdx', overwrite: [ownUuid] });
+      },
+    },
+    {
+      title: 'a physical volume of no group',
+      stage: (host) => {
+        const device = freePv(host, '/dev/vdx');
+        const uuid = 'web100-0000-0000-0000-0000-0000-vdx000';
+        return (tx) => tx.block.wipe({ device, overwrite: [uuid] });
       },
     },
   ],

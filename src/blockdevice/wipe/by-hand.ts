@@ -1,0 +1,29 @@
+import type { ByHand } from '../../errors.ts';
+import type { WipeUndo } from './wipe.ts';
+
+/** How a person sees what was erased, and puts it back: in octal, which every printf takes. */
+export function wipedByHand({ device, magics }: WipeUndo): ByHand {
+  const what = magics.map(({ type, uuid }) => (uuid === null ? type : `${type}, uuid ${uuid}`));
+  return {
+    what: `the signatures that were erased from ${device}: ${[...new Set(what)].join('; ')}`,
+    look: [
+      ['wipefs', device],
+      ...magics.map(({ offset, bytes }) => [
+        ...['od', '--address-radix=d', '--format=x1', `--skip-bytes=${String(offset)}`],
+        ...[`--read-bytes=${String(bytes.length / 2)}`, device],
+      ]),
+    ],
+    clear: magics.map(({ offset, bytes }) => [
+      ...[
+        'sh',
+        '-c',
+        `printf '${octal(bytes)}' | dd "of=$1" oflag=seek_bytes "seek=$2" conv=nocreat,notrunc,fsync`,
+      ],
+      ...['sh', device, String(offset)],
+    ]),
+  };
+}
+
+function octal(hex: string): string {
+  return [...Buffer.from(hex, 'hex')].map((byte) => `\\${byte.toString(8).padStart(3, '0')}`).join('');
+}

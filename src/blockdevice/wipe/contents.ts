@@ -1,0 +1,67 @@
+import type { ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { groupsOfPvs } from '../commands.ts';
+import { hasTable, tableInWords, tableOf } from '../partitions/reads.ts';
+import type { Signature } from '../schema.ts';
+import type { Magic } from './commands.ts';
+
+/** What must be named before it is erased: a uuid, or the type of what has none. */
+export function namesOf(found: Signature | undefined, magics: readonly Magic[]): readonly string[] {
+  const names = magics.map(({ type, usage, uuid }) => {
+    if (usage !== 'partition-table') return uuid ?? type;
+    if (found?.usage === 'partition-table' && found.uuid !== undefined) return found.uuid;
+    // The protective MBR of a gpt.
+    return type === 'PMBR' ? 'gpt' : type;
+  });
+  return [...new Set(names)];
+}
+
+/** RefusedError unless `overwrite` names all that is there, and nothing else. */
+export function refuseUnnamed(
+  device: string,
+  { names, overwrite }: { readonly names: readonly string[]; readonly overwrite: readonly string[] },
+): void {
+  if (names.length === 0)
+    throw new RefusedError(`${device} is blank: there is nothing to erase`, {
+      remedy: `see for yourself: wipefs ${device}`,
+    });
+  const missing = names.filter((name) => !overwrite.includes(name));
+  const wrong = overwrite.filter((name) => !names.includes(name));
+  if (missing.length === 0 && wrong.length === 0) return;
+  const why =
+    missing.length > 0 ? `${missing.join(' and ')} was not named` : `${wrong.join(' and ')} is not there`;
+  throw new RefusedError(`${device} holds ${names.join(' and ')}, and ${why}; nothing was erased`, {
+    remedy: `to erase it, name all of it: --overwrite ${names.join(',')}`,
+  });
+}
+
+/** RefusedError for a table with partitions, and for a physical volume of a group. */
+export async function refuseNeeded(
+  host: ReadHost,
+  { device, found }: { readonly device: string; readonly found: Signature | undefined },
+): Promise<void> {
+  const table = await tableOf(host, { device, found });
+  if (table !== undefined && table.partitions.length > 0)
+    throw new RefusedError(`${device} has a partition table (${tableInWords(table)}); nothing was erased`, {
+      remedy: `look what is on them (bofh block tree ${device}), and delete those that nobody needs: sfdisk --delete ${device} NUMBER`,
+    });
+  if (found?.type !== 'LVM2_member' || found.uuid === undefined) return;
+  const group = (await host.run(groupsOfPvs())).get(found.uuid);
+  if (group === undefined || group === '') return;
+  throw new RefusedError(
+    `${device} is a physical volume of the volume group ${group} (uuid ${found.uuid}); nothing was erased`,
+    { remedy: `take it out of the group first: bofh lvm vg reduce ${group} ${device}` },
+  );
+}
+
+/** RefusedError for a table that wipefs leaves alone: one inside of what is no whole disk. */
+export function refuseLeft(
+  device: string,
+  { found, magics }: { readonly found: Signature | undefined; readonly magics: readonly Magic[] },
+): void {
+  const type = found?.usage === 'partition-table' ? found.type : found?.ptType;
+  if (!hasTable(found) || type === undefined || magics.some((magic) => magic.type === type)) return;
+  throw new RefusedError(`${device} has a partition table (${type}) that wipefs leaves alone there`, {
+    remedy: `see it (wipefs ${device}), and erase it by hand: wipefs --all --force ${device}`,
+  });
+}

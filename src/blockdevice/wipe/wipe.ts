@@ -1,0 +1,150 @@
+import * as z from 'zod/mini';
+import { type Key, type Look, operation } from '../../atomic/operation.ts';
+import type { ReadHost } from '../../command/index.ts';
+import { type Holder, RefusedError } from '../../errors.ts';
+import { wipeSignatures } from '../commands.ts';
+import { holders, namingHolders } from '../holders/index.ts';
+import { refuseHeld } from '../in-use.ts';
+import { identityOf, keysOf } from '../keys.ts';
+import { locate } from '../locate.ts';
+import { deviceNode, sizeOf } from '../node.ts';
+import { probe, recognise } from '../probe.ts';
+import { wipedByHand } from './by-hand.ts';
+import { type Magic, magicsOn, writeBytes } from './commands.ts';
+import { namesOf, refuseLeft, refuseNeeded, refuseUnnamed } from './contents.ts';
+import { magicsNow, type MagicNow, savedMagic, saveMagics } from './magics.ts';
+
+const args = z.strictObject({
+  device: z.string().check(z.minLength(1)),
+  /** All that is there and may go: the uuid of each content, or the type of one that has none. */
+  overwrite: z.array(z.string().check(z.minLength(1))),
+});
+
+const undo = z.strictObject({
+  device: z.string(),
+  /** Which device it was, whatever bears its path later. */
+  identity: z.string(),
+  key: z.string(),
+  /** Key of that whose destruction takes all of it along. */
+  container: z.string(),
+  size: z.int().check(z.positive()),
+  /** Keys of what cannot be found afterwards: filesystems, encrypted devices, physical volumes. */
+  contents: z.array(z.string()),
+  magics: z.array(savedMagic).check(z.minLength(1)),
+});
+
+export type WipeUndo = z.infer<typeof undo>;
+
+/**
+ * Erases every signature on a device that nobody uses, as wipefs does: by so few bytes that nothing else is lost. They are
+ * journalled before, and put back by its undo as long as nobody has written around them since.
+ */
+export const wipe = operation({
+  kind: 'block.wipe',
+  version: 1,
+  args,
+  undo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { device, overwrite }, host, chosen }) => {
+    const { key, container, identity } = await identityOf(host, device);
+    await refuseHeld(host, device, await holders(host, device));
+    // Also what gives nothing but I/O errors looks blank.
+    const found = await (chosen === undefined ? recognise : probe)(host, device);
+    const node = await deviceNode(host, device);
+    const magics = await host.run(magicsOn(node.path));
+    refuseUnnamed(device, { names: namesOf(found, magics), overwrite });
+    refuseLeft(device, { found, magics });
+    await refuseNeeded(host, { device, found });
+    const size = await sizeOf(host, node);
+    const saved = await saveMagics(host, { device: node.path, size, magics });
+    const contents = new Set(magics.flatMap((magic) => contentKey(magic) ?? []));
+    return { device, identity, key, container, size, contents: [...contents], magics: [...saved] };
+  },
+  claims: async ({ undo: { device, contents }, on }) => {
+    const { key, beneath } = await on(device);
+    return { changes: [key, ...contents], needs: beneath };
+  },
+  within: ({ undo: { container } }) => container,
+  run: async ({ undo: of, host }) => {
+    const found = await find(host, of);
+    // A link by uuid goes with the signature.
+    const path = found === undefined ? of.device : (await deviceNode(host, found.path)).path;
+    const offsets = found === undefined ? [] : (await host.run(magicsOn(path))).map(({ offset }) => offset);
+    const isSame = offsets.join() === of.magics.map(({ offset }) => offset).join();
+    if (found?.path !== of.device || !isSame || !isUntouched(found.now))
+      throw new RefusedError(`${of.device} is not as it was by now; nothing was erased`, {
+        remedy: `look what it holds (wipefs ${of.device}), then give the command again`,
+      });
+    await refuseHeld(host, path, await holders(host, path));
+    await namingHolders(host, path, () => host.run(wipeSignatures(path)));
+    const left = await recognise(host, path);
+    if (left !== undefined)
+      throw new RefusedError(`wipefs has left ${left.type} on ${of.device}`, {
+        remedy: `see what it is: wipefs ${of.device}; blkid -p ${of.device}`,
+      });
+    return null;
+  },
+  value: ({ undo: { device, magics } }) => ({
+    device,
+    erased: magics.map(({ offset, bytes, type, uuid }) => ({ offset, length: bytes.length / 2, type, uuid })),
+  }),
+  look: async ({ undo: of, host }) => {
+    const found = await find(host, of);
+    return found === undefined ? { state: 'gone' } : lookOf(host, of, found);
+  },
+  revert: async ({ undo: of, host }) => {
+    const found = await find(host, of);
+    if (found === undefined) return;
+    const look = await lookOf(host, of, found);
+    if (look.state !== 'ours') return;
+    await refuseHeld(host, found.path, look.holders ?? []);
+    const { path } = await deviceNode(host, found.path);
+    for (const [at, { offset, bytes }] of of.magics.entries())
+      if (found.now[at]?.state === 'erased')
+        await host.run(writeBytes(path, { offset, bytes: Buffer.from(bytes, 'hex') }));
+  },
+  sync: async ({ undo: { device, identity }, host }) => {
+    const path = await locate(host, { path: device, identity });
+    if (path !== undefined) await host.sync(path);
+  },
+  describe: ({ undo: of }) => wipedByHand(of),
+});
+
+/** As those claim it who made it. */
+function contentKey({ type, usage, uuid }: Magic): Key | undefined {
+  if (uuid === null) return undefined;
+  if (type === 'crypto_LUKS') return `luks:${uuid}`;
+  if (type === 'LVM2_member') return `pv:${uuid}`;
+  return usage === 'filesystem' || usage === 'other' ? `fs:${uuid}` : undefined;
+}
+
+interface Found {
+  readonly path: string;
+  /** Of each run, in the order of the undo. */
+  readonly now: readonly MagicNow[];
+}
+
+async function find(host: ReadHost, of: WipeUndo): Promise<Found | undefined> {
+  const path = await locate(host, { path: of.device, identity: of.identity });
+  if (path === undefined) return undefined;
+  const node = await deviceNode(host, path);
+  const size = await sizeOf(host, node);
+  if (of.magics.some(({ offset, bytes }) => offset + bytes.length / 2 > size))
+    return { path, now: of.magics.map(() => ({ state: 'something else', around: 'written to' })) };
+  return { path, now: await magicsNow(host, { device: node.path, size, saved: of.magics }) };
+}
+
+function isUntouched(now: readonly MagicNow[]): boolean {
+  return now.every(({ state, around }) => state === 'as it was' && around === 'as it was');
+}
+
+async function lookOf(host: ReadHost, of: WipeUndo, { path, now }: Found): Promise<Look> {
+  if (now.every(({ state }) => state === 'as it was')) return { state: 'gone' };
+  if (now.some(({ state, around }) => state === 'something else' || around === 'written to'))
+    return { state: 'not-ours', found: `${path} was written to where its signatures were` };
+  const { key } = await keysOf(host, path);
+  const who: readonly Holder[] = await holders(host, path);
+  return { state: 'ours', holders: who, ...(key === of.key ? {} : { movedTo: key }) };
+}

@@ -1,0 +1,32 @@
+import * as block from '../api/block.ts';
+import { withBofh } from '../bofh.ts';
+import { give } from './answer.ts';
+import type { BlockWipe } from './answers/index.ts';
+import { confirm } from './confirm.ts';
+import type { Runtime } from './runtime.ts';
+import { openSession } from './session.ts';
+import { logged } from './system-log.ts';
+import { printable } from './text.ts';
+
+type Options = Readonly<Record<string, string | boolean | undefined>>;
+
+/** `bofh block wipe DEVICE --overwrite UUID|TYPE` */
+export async function wipe(runtime: Runtime, device: string, options: Options): Promise<number> {
+  const overwrite = typeof options.overwrite === 'string' ? options.overwrite.split(',') : [];
+  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
+  const act = () => block.wipe({ device, overwrite });
+  if (runtime.settings.mode === 'plan') {
+    const { dryRun } = await import('./plan.ts');
+    return dryRun(runtime, bofh, act);
+  }
+  if (overwrite.length > 0)
+    await confirm(runtime, [
+      `${printable(device)} is blank afterwards, and what is on it now is not found any more: ${overwrite.map(printable).join(', ')}`,
+    ]);
+  const made = await logged(runtime, bofh.host, () => withBofh(bofh, act));
+  progress.end();
+  const data: BlockWipe = { device, erased: [...made.erased] };
+  const types = [...new Set(made.erased.map(({ type }) => type))];
+  give(runtime, { data, lines: [`${printable(device)} is blank now; erased: ${types.join(', ')}`] });
+  return 0;
+}

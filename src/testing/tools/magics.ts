@@ -1,0 +1,141 @@
+import { createHash } from 'node:crypto';
+import { type Device, openers } from '../devices.ts';
+import { one, readOptions, unmodelled } from '../options.ts';
+import type { Content, Magic } from '../parts.ts';
+import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
+import { deviceAt } from './block.ts';
+
+/** wipefs (util-linux 2.38) and dd, as far as bytes of signatures go. */
+export const magicTools: Readonly<Record<string, ToolModel>> = { dd, wipefs };
+
+/** Where each type has the bytes by which it is known, as wipefs erases them. */
+const places: Readonly<Record<string, readonly (readonly [offset: number, bytes: string])[]>> = {
+  ext2: [[0x438, '53ef']],
+  ext3: [[0x438, '53ef']],
+  ext4: [[0x438, '53ef']],
+  xfs: [[0, '58465342']],
+  btrfs: [[0x10040, '5f42485266535f4d']],
+  vfat: [
+    [0, 'eb'],
+    [0x36, '4641543136202020'],
+    [0x1fe, '55aa'],
+  ],
+  swap: [[0xff6, '53574150535041434532']],
+  LVM2_member: [[0x218, '4c564d3220303031']],
+  crypto_LUKS: [
+    [0, '4c554b53babe'],
+    [0x4000, '534b554cbabe'],
+  ],
+};
+
+/** What wipefs finds. */
+export function magicsOf(content: Content | undefined): readonly Magic[] {
+  if (content === undefined) return [];
+  const { superblock, real, erased } = content;
+  if (real !== undefined) return real.magics;
+  if (erased !== undefined)
+    return magicsOf(erased.content).filter(({ offset }) => !erased.offsets.includes(offset));
+  if (superblock === undefined) return [];
+  const { type, usage, uuid = null, version } = superblock;
+  const all = places[type] ?? [[0, '0102030405060708']];
+  const here = type === 'crypto_LUKS' && version === '1' ? all.slice(0, 1) : all;
+  return here.map(([offset, bytes]) => ({ offset, bytes, type, usage, uuid }));
+}
+
+/** Whole blocks of 4 KiB: the magics, and between them what no two contents have in common. */
+export function blocksOf(content: Content | undefined, from: number, count: number): Uint8Array {
+  const bytes = new Uint8Array(count);
+  if (content === undefined) return bytes;
+  const { superblock, real, erased } = content;
+  if (erased !== undefined) {
+    bytes.set(blocksOf(erased.content, from, count));
+    for (const { offset, bytes: hex } of magicsOf(erased.content))
+      if (erased.offsets.includes(offset)) lay(bytes, offset - from, new Uint8Array(hex.length / 2));
+    return bytes;
+  }
+  if (real !== undefined) {
+    for (const [offset, block] of real.blocks) lay(bytes, offset - from, block);
+    return bytes;
+  }
+  if (superblock === undefined) return bytes;
+  const { type, uuid, label } = superblock;
+  const own = createHash('sha256')
+    .update(JSON.stringify([type, uuid, label]))
+    .digest();
+  for (let at = 0; at < count; at += 4096) bytes.set(own, at + 0x800);
+  for (const { offset, bytes: hex } of magicsOf(content)) lay(bytes, offset - from, Buffer.from(hex, 'hex'));
+  return bytes;
+}
+
+function lay(onto: Uint8Array, at: number, bytes: Uint8Array): void {
+  if (at >= 0 && at + bytes.length <= onto.length) onto.set(bytes, at);
+}
+
+function wipefs(call: ToolCall): ReturnType<ToolModel> {
+  const options = readOptions(call, { flags: ['--all', '--json'], values: ['--types', '--output'] });
+  const [path = '', ...more] = options.words;
+  const isList = options.flags.has('--json') && !options.flags.has('--all');
+  if (more.length > 0 || !(isList || options.flags.has('--all')))
+    throw unmodelled(call, 'it lists, or wipes, all of one device');
+  const device = deviceAt(call.world, path);
+  if (device === undefined)
+    return failed(1, `wipefs: error: ${path}: probing initialization failed: No such file or directory`);
+  const content = call.world.live.get(device.storage);
+  if (isList) return list(call, magicsOf(content), one(options, '--output') ?? '');
+  if (openers(call.world, device.number).length > 0)
+    return failed(1, `wipefs: error: ${path}: probing initialization failed: Device or resource busy`);
+  const types = options.values.get('--types') ?? [];
+  const magics = magicsOf(content).filter(({ type }) => types.length === 0 || types.includes(type));
+  if (magics.length === 0 || content === undefined) return ok();
+  erase(call, device, content, magics);
+  return ok(
+    magics
+      .map(({ offset, bytes, type }) => {
+        const pairs = bytes.match(/../g) ?? [];
+        const count = pairs.length === 1 ? '1 byte was' : `${pairs.length} bytes were`;
+        const at = `0x${offset.toString(16).padStart(8, '0')}`;
+        return `${path}: ${count} erased at offset ${at} (${type}): ${pairs.join(' ')}\n`;
+      })
+      .join(''),
+  );
+}
+
+function list(call: ToolCall, magics: readonly Magic[], output: string): ReturnType<ToolModel> {
+  if (output !== 'OFFSET,LENGTH,TYPE,USAGE,UUID') throw unmodelled(call, 'it knows these columns alone');
+  const rows = magics.map(({ offset, bytes, type, usage, uuid }) => {
+    const row = { offset: `0x${offset.toString(16)}`, length: bytes.length / 2, type, usage, uuid };
+    const lines = Object.entries(row).map(([key, value]) => `         "${key}": ${JSON.stringify(value)}`);
+    return `      {\n${lines.join(',\n')}\n      }`;
+  });
+  return ok(`{\n   "signatures": [\n${rows.join(',')}\n   ]\n}\n`);
+}
+
+/** It stays in the page cache until somebody syncs it. */
+function erase({ world }: ToolCall, { storage }: Device, content: Content, magics: readonly Magic[]): void {
+  const old = content.erased?.content ?? content;
+  const offsets = [...(content.erased?.offsets ?? []), ...magics.map(({ offset }) => offset)];
+  world.live.set(storage, { erased: { content: old, offsets } });
+}
+
+/** What was erased, and is written back where it was; `conv=fsync`: durable. */
+function dd(call: ToolCall): ReturnType<ToolModel> {
+  const words = new Map(
+    call.argv.map((word) => [word.split('=')[0] ?? '', word.slice(word.indexOf('=') + 1)]),
+  );
+  const known = ['of', 'oflag', 'seek', 'conv', 'status'];
+  const [path = '', stdin] = [words.get('of'), call.stdin];
+  const isKnown = [...words.keys()].every((word) => known.includes(word)) && words.size === known.length;
+  if (!isKnown || words.get('oflag') !== 'seek_bytes' || stdin === undefined)
+    throw unmodelled(call, 'it writes its standard input into a device, at a byte');
+  const device = deviceAt(call.world, path);
+  if (device === undefined) return failed(1, `dd: failed to open '${path}': No such file or directory`);
+  const { erased } = call.world.live.get(device.storage) ?? {};
+  const offset = Number(words.get('seek'));
+  const written = Buffer.from(stdin, 'latin1').toString('hex');
+  const magic = magicsOf(erased?.content).find((each) => each.offset === offset && each.bytes === written);
+  if (erased === undefined || magic === undefined) throw unmodelled(call, 'it puts back what was erased');
+  const offsets = erased.offsets.filter((each) => each !== offset);
+  const content = offsets.length === 0 ? erased.content : { erased: { ...erased, offsets } };
+  for (const contents of [call.world.live, call.world.durable]) contents.set(device.storage, content);
+  return ok();
+}
