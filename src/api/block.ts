@@ -1,7 +1,13 @@
 import { atomic, type Bofh, currentBofh, refuseInside, single, withBofh } from '../bofh.ts';
 import type { KeyRef } from '../command/index.ts';
 import { BofhError, RefusedError } from '../errors.ts';
-import { loopDevices, type LoopDevice, loopShowing } from '../blockdevice/index.ts';
+import {
+  loopDevices,
+  type LoopDevice,
+  loopShowing,
+  partitionsOf,
+  type PartitionsOf,
+} from '../blockdevice/index.ts';
 import type { Tx } from '../operations.ts';
 import * as stack from '../stack/index.ts';
 import type { Bytes } from '../units.ts';
@@ -15,7 +21,7 @@ export {
   type ResizeTo,
   type Told,
 } from '../blockdevice/layer.ts';
-export type { LoopDevice } from '../blockdevice/index.ts';
+export type { LoopDevice, PartitionsOf } from '../blockdevice/index.ts';
 export { registerLayer } from '../layers.ts';
 export type { StackContent, StackDevice, StackResized, StackTree, StackUse } from '../stack/index.ts';
 
@@ -128,4 +134,30 @@ export async function detachLoop(
 /** Erases every signature on a device that nobody uses, all of them named: a sequence of one. */
 export async function wipe(args: Parameters<Tx['block']['wipe']>[0]): ReturnType<Tx['block']['wipe']> {
   return single('block.wipe', (tx) => tx.block.wipe(args));
+}
+
+/** The partition table of a device as it is written there, and which of its partitions the kernel has; RefusedError without one. */
+export async function partitions(device: string): Promise<PartitionsOf> {
+  return partitionsOf(currentBofh().host, device);
+}
+
+/** Writes an empty partition table on a blank disk: a sequence of one. */
+export async function createPartitionTable(
+  args: Parameters<Tx['block']['createPartitionTable']>[0],
+): ReturnType<Tx['block']['createPartitionTable']> {
+  return single('block.createPartitionTable', (tx) => tx.block.createPartitionTable(args));
+}
+
+/** Adds a partition to a disk: a sequence of one. */
+export async function addPartition(
+  args: Parameters<Tx['block']['addPartition']>[0],
+): ReturnType<Tx['block']['addPartition']> {
+  return single('block.addPartition', (tx) => tx.block.addPartition(args));
+}
+
+/** Makes a partition larger where it is: a sequence of one. */
+export async function growPartition(
+  args: Parameters<Tx['block']['growPartition']>[0],
+): ReturnType<Tx['block']['growPartition']> {
+  return single('block.growPartition', (tx) => tx.block.growPartition(args));
 }

@@ -9,6 +9,7 @@ export {
   everyHolder,
   fileHolders,
   holders,
+  holdersOfWhole,
   inWords,
   mountHolders,
   mountsElsewhere,
@@ -22,6 +23,7 @@ export { loopDevices, loopShowing } from './loop/reads.ts';
 export type { LoopDevice } from './loop/schema.ts';
 export { type MountEntry, mountEntries, parseMountinfo } from './mountinfo.ts';
 export { type DeviceNode, deviceNode } from './node.ts';
+export { partitionsOf, type PartitionsOf, refusePartitioned } from './partitions/reads.ts';
 export { probe, recognise } from './probe.ts';
 export { reachOf, usersBeyond } from './reach.ts';
 export { type Signature, signatureSchema } from './schema.ts';

@@ -38,6 +38,7 @@ export const tools = {
   mount: { package: 'mount' },
   od: { package: 'coreutils' },
   mv: { package: 'coreutils' },
+  partx: { package: 'util-linux' },
   pvchange: { package: 'lvm2' },
   pvcreate: { package: 'lvm2' },
   pvremove: { package: 'lvm2' },

@@ -10,6 +10,8 @@ import { allocate, createLv, joined, removeLv } from './tools/volumes.ts';
 import { addMount, removeMount } from './tools/mounts.ts';
 import { newSlot, openMapping } from './tools/crypt.ts';
 import { attachLoop, type LoopOptions } from './tools/loop.ts';
+import { nodeOf } from './tools/partitions.ts';
+import { type Table, withTable } from './tools/sectors.ts';
 import { addDomain } from './tools/domains.ts';
 import type { Domain, LogicalVolume, Mount, PhysicalVolume, Superblock } from './parts.ts';
 import { settle, type World } from './world.ts';
@@ -57,6 +59,8 @@ export interface Admin {
   backup(vg: string): void;
   /** Overwrites a device: with nothing, to make it blank. A filesystem is an empty one. */
   format(device: string, superblock: Superblock | undefined): void;
+  /** Writes a partition table, in sectors, and has the kernel read it. */
+  partition(device: string, table: Table): void;
   /** A LUKS device with one key, which is text. */
   luksFormat(make: {
     readonly device: string;
@@ -179,6 +183,15 @@ export function admin(world: World): Admin {
       put(path, () => write(world, path, `${head}\n${kind}\n${own}`, 0o600));
     }),
     format: does((device, superblock) => format(world, device, superblock)),
+    partition: does((path, table) => {
+      const device = deviceOf(world, path);
+      world.live.set(device.storage, withTable({}, device.size, table));
+      settle(world, device.storage);
+      const parts = table.partitions.map(({ number, start, size }) => ({
+        ...{ number, start: start * 512, size: size * 512, node: nodeOf(device, number), real: false },
+      }));
+      world.partitions.set(device.number, parts);
+    }),
     luksFormat: does(({ device, key, moreKeys = {}, version = 2, ...rest }) => {
       const superblock = { type: 'crypto_LUKS', usage: 'crypto', version: String(version), ...rest } as const;
       format(world, device, superblock);

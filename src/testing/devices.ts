@@ -1,4 +1,4 @@
-import type { CryptMapping, LogicalVolume, Loop, PhysicalVolume, VolumeGroup } from './parts.ts';
+import type { CryptMapping, KernelPart, LogicalVolume, Loop, PhysicalVolume, VolumeGroup } from './parts.ts';
 import type { World } from './world.ts';
 
 /** A block device of the simulated kernel. */
@@ -11,6 +11,8 @@ export interface Device {
   readonly storage: string;
   readonly lv?: { readonly vg: VolumeGroup; readonly lv: LogicalVolume };
   readonly mapping?: CryptMapping;
+  /** The number of its disk, and what the kernel knows of it. */
+  readonly part?: KernelPart & { readonly disk: string };
 }
 
 const loopMajor = 7;
@@ -53,7 +55,18 @@ export function devices(world: World): readonly Device[] {
   const others = [...(world.overlay?.devices ?? [])]
     .filter(([number]) => !known.has(number))
     .map(([number, { name, size }]) => ({ ...{ number, name, size }, storage: `real:${number}` }));
-  return [...disks, ...volumes, ...loops, ...mappings, ...others];
+  const whole = [...disks, ...volumes, ...loops, ...mappings, ...others];
+  const parts = whole.flatMap(({ number: disk, name, storage }) =>
+    (world.partitions.get(disk) ?? []).map((part) => ({
+      number: part.node,
+      name: `${name}${/\d$/.test(name) ? 'p' : ''}${part.number}`,
+      size: part.size,
+      storage: part.real ? `real:${part.node}` : `part:${storage}@${part.start}`,
+      part: { ...part, disk },
+    })),
+  );
+  const own = new Set(parts.map(({ number }) => number));
+  return [...whole.filter(({ number }) => !own.has(number)), ...parts];
 }
 
 /** As device-mapper names it: a hyphen in either part is doubled. */

@@ -54,11 +54,23 @@ export interface Content {
   readonly unread?: boolean;
   /** What it was before some of the bytes by which it is known, at these offsets, were erased. */
   readonly erased?: { readonly content: Content; readonly offsets: readonly number[] };
+  /** What was written beside all that, by sectors of 512 bytes: partition tables. */
+  readonly sectors?: ReadonlyMap<number, Uint8Array>;
   /** Of a real device: its signatures, and the blocks of 4 KiB that they lie in, by offset. */
   readonly real?: {
     readonly magics: readonly Magic[];
     readonly blocks: ReadonlyMap<number, Uint8Array>;
   };
+}
+
+/** A partition that the kernel has made a device of, in bytes; `real`: of a real host. */
+export interface KernelPart {
+  readonly number: number;
+  readonly start: number;
+  readonly size: number;
+  /** `major:minor` */
+  readonly node: string;
+  readonly real: boolean;
 }
 
 /** Bytes by which a content is known. */

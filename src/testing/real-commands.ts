@@ -4,9 +4,12 @@ import type { Command } from '../command/index.ts';
 import { headerOf, isLuksSignature } from '../crypt/reads.ts';
 import { anyKey } from './keys.ts';
 import { recognise } from '../blockdevice/index.ts';
+import { kernelText } from '../blockdevice/node.ts';
+import { readTable } from '../blockdevice/partitions/commands.ts';
+import { kernelPartitions } from '../blockdevice/partitions/kernel.ts';
 import { superblock } from '../blockdevice/reach.ts';
 import { magicsOn } from '../blockdevice/wipe/commands.ts';
-import { BofhError } from '../errors.ts';
+import { BofhError, ParseError } from '../errors.ts';
 import { measure } from '../filesystem/measure.ts';
 import type { Magic } from './parts.ts';
 import { readArchive } from './archive.ts';
@@ -14,6 +17,7 @@ import { type Device, deviceByNumber } from './devices.ts';
 import { unmodelled } from './options.ts';
 import { resolve } from './resolve.ts';
 import { emptyTree } from './tree.ts';
+import { withTable } from './tools/sectors.ts';
 import { mountedDevice } from './tools/held.ts';
 import { freeMemoryMiB } from './tools/xl-list.ts';
 import type { Overlay, World } from './world.ts';
@@ -45,13 +49,16 @@ export async function prepareReal<T>(
     case 'fatlabel':
     case 'fsck.vfat':
     case 'od':
-    case 'sfdisk':
     case 'resize2fs':
     case 'swaplabel':
     case 'xfs_db':
     case 'xfs_repair':
       if (command.access !== 'read') await importAt(overlay, world, paths.at(0) ?? '');
       return command.access === 'read' ? askDevice(overlay, world, command) : undefined;
+    case 'sfdisk':
+      if (command.access === 'read') return askDevice(overlay, world, command);
+      await importTable(overlay, world, command.argv.at(-1) ?? '');
+      return undefined;
     case 'wipefs':
       if (command.access === 'read') return askDevice(overlay, world, command);
       await importMagics(overlay, world, command.argv.at(-1) ?? '');
@@ -178,6 +185,42 @@ async function importAt(overlay: Overlay, world: World, path: string): Promise<v
   const there = resolve(world, path, 'follow');
   const device = there.found ? deviceByNumber(world, there.inode.node) : undefined;
   if (device !== undefined) await importDevice(overlay, world, device);
+}
+
+/** Takes over the table of a real disk, and what the kernel has of it. */
+async function importTable(overlay: Overlay, world: World, path: string): Promise<void> {
+  const there = resolve(world, path, 'follow');
+  const device = there.found ? deviceByNumber(world, there.inode.node) : undefined;
+  if (device === undefined || world.live.has(device.storage)) return;
+  const node = { path: `/dev/${device.name}`, number: device.number };
+  const table = await overlay.real.run(readTable(node.path));
+  if (table !== undefined && table.type !== 'gpt' && table.type !== 'dos')
+    throw new ParseError(`${path}: a plan knows no ${table.type} table`);
+  const parts = await kernelPartitions(overlay.real, node);
+  const known = await Promise.all(
+    parts.map(async (part) => {
+      const sys = `/sys/dev/block/${node.number}`;
+      const name = `${device.name}${/\d$/.test(device.name) ? 'p' : ''}${part.number}`;
+      const number = await kernelText(overlay.real, `${sys}/${name}/dev`);
+      if (number === undefined) throw new ParseError(`${sys}/${name} has no device number`);
+      return { ...part, node: number, real: true };
+    }),
+  );
+  world.partitions.set(device.number, known);
+  const entries = (table?.partitions ?? []).map(({ number, start, size, type, uuid, name, bootable }) => ({
+    ...{ number, start: start / 512, size: size / 512, type },
+    ...(uuid === null ? {} : { uuid }),
+    ...(name === null ? {} : { name }),
+    ...(bootable ? { bootable } : {}),
+  }));
+  const content =
+    table === undefined
+      ? {}
+      : withTable({}, device.size, {
+          ...{ type: table.type === 'dos' ? 'dos' : 'gpt', id: table.id },
+          partitions: entries,
+        });
+  world.live.set(device.storage, content);
 }
 
 /** Takes over the bytes by which a real device's contents are known: what else there is, they do not change. */

@@ -18,6 +18,7 @@ import { lvmReports } from './tools/lvm-report.ts';
 import { magicTools } from './tools/magics.ts';
 import { mountTools } from './tools/mounts.ts';
 import { networkTools } from './tools/network.ts';
+import { partitionTools } from './tools/partitions.ts';
 import { sizeTools } from './tools/sizes.ts';
 import { pvChanges } from './tools/pv-change.ts';
 import { vgChanges } from './tools/vg-change.ts';
@@ -38,6 +39,7 @@ const models: Readonly<Record<string, ToolModel>> = {
   ...mountTools,
   ...networkTools,
   ...labelTools,
+  ...partitionTools,
   ...sizeTools,
   // What it does not know of btrfs it hands on to that of the sizes.
   ...btrfsTools,

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describeBtrfs } from './btrfs.ts';
 import { deviceByNumber, devices } from './devices.ts';
+import { tableIn } from './tools/sectors.ts';
 import { type Inode, inodeOf, linksOf, type Tree, walk } from './tree.ts';
 import type { Content, Loop } from './parts.ts';
 import type { World } from './world.ts';
@@ -40,6 +41,12 @@ export function snapshot(world: World, rewrite: Rewrite = (content) => content):
       }),
     ]),
     ...world.mounts.map(({ source, path, type, options }) => `mount ${source} on ${path} ${type} ${options}`),
+    ...[...world.partitions].flatMap(([disk, parts]) =>
+      parts.map(({ number, start, size }) => {
+        const name = deviceByNumber(world, disk)?.name ?? disk;
+        return `partition ${number} of ${name} ${start}+${size}`;
+      }),
+    ),
     ...world.swaps.map((number) => `swap ${number}`),
     ...[...world.loops.values()].map(loopLine),
     ...world.mappings.map(({ name, dmUuid, lower, size, mode }) => {
@@ -79,13 +86,19 @@ function contents(
   rewrite: Rewrite,
 ): readonly string[] {
   return [...all].flatMap(([storage, { superblock, tree, luks, btrfs }]) => {
-    if (isUnreachable(all, storage)) return [];
+    if (isUnreachable(all, storage) || isNoPartition(world, storage)) return [];
+    const table = tableIn(
+      all.get(storage),
+      devices(world).find((each) => each.storage === storage)?.size ?? 0,
+    );
     const where = `${when} ${nameOf(world, storage)}`;
     const { type, uuid, label, blocks, blockSize } = superblock ?? {};
     const size = blocks === undefined ? undefined : `${blocks}x${blockSize ?? 4096}`;
     const signature =
       superblock === undefined
-        ? 'blank'
+        ? table === undefined
+          ? 'blank'
+          : `${table.type} ${table.id} ${JSON.stringify(table.partitions)}`
         : [type, uuid, label, size].filter((word) => word !== undefined).join(' ');
     const slots = luks?.slots.map(({ slot, key, kdf }) => `${where} key slot ${slot} ${kdf} ${key}`) ?? [];
     const more = btrfs === undefined ? [] : describeBtrfs(btrfs).map((line) => `${where} ${line}`);
@@ -113,6 +126,11 @@ function describe(tree: Tree, ino: number, rewrite: Rewrite): string {
   const content = rewrite(inode.content ?? new Uint8Array());
   const hash = createHash('sha256').update(content).digest('hex').slice(0, 16);
   return `${inode.kind} ${mode} links=${linksOf(tree, ino)} ${inode.length ?? content.length} ${hash}`;
+}
+
+/** What lay in a partition that the kernel does not have any more. */
+function isNoPartition(world: World, storage: string): boolean {
+  return storage.startsWith('part:') && !devices(world).some((device) => device.storage === storage);
 }
 
 /** What was in an encrypted device whose header is gone, or where nothing was written yet. */

@@ -1,6 +1,8 @@
 import { devices } from './devices.ts';
 import { resolve } from './resolve.ts';
 import { addMount } from './tools/mounts.ts';
+import { nodeOf } from './tools/partitions.ts';
+import { tableIn } from './tools/sectors.ts';
 import { directory, emptyTree, file, plant, symlink, type Inode } from './tree.ts';
 import type { Disk, VolumeGroup } from './parts.ts';
 import { bareWorld, settle, tmpfs, type World, type WorldOptions } from './world.ts';
@@ -29,6 +31,7 @@ export function demoWorld(options: WorldOptions): World {
 export function boot(world: World): void {
   world.active = new Map();
   world.mappings = [];
+  world.partitions = partitionsOf(world);
   world.mounts = [];
   world.loops = new Map();
   world.swaps = [];
@@ -57,6 +60,21 @@ export function boot(world: World): void {
   if (run !== undefined && world.udev === 'running') plant(run, '/udev/control', control);
   activateAtBoot(world);
   mountAtBoot(world);
+}
+
+/** What the kernel reads from the tables of its disks. */
+function partitionsOf(world: World): World['partitions'] {
+  return new Map(
+    world.disks.flatMap(({ name, number, size }) => {
+      const table = tableIn(world.live.get(`disk:${name}`), size);
+      if (table === undefined) return [];
+      const parts = table.partitions.map((each) => ({
+        ...{ number: each.number, start: each.start * 512, size: each.size * 512 },
+        ...{ node: nodeOf({ number }, each.number), real: false },
+      }));
+      return [[number, parts] as const];
+    }),
+  );
 }
 
 function activateAtBoot(world: World): void {

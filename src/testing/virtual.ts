@@ -89,25 +89,26 @@ function* sys(world: World): Generator<readonly [string, Inode]> {
 }
 
 /** What a real host shows of its own devices is asked there; the name is the one thing that the model may change. */
-function* renamed(
-  world: World,
-  { name, number, size, lv, mapping }: Device,
-): Generator<readonly [string, Inode]> {
+function* renamed(world: World, device: Device): Generator<readonly [string, Inode]> {
+  const { name, number, size, lv, mapping, part } = device;
   const known = world.overlay?.mappings.get(number);
   const at = `/devices/virtual/block/${name}`;
   if (mapping !== undefined && known?.name !== mapping.name)
     yield [`${at}/dm/name`, file(`${mapping.name}\n`, 0o444)];
   if (mapping !== undefined && known?.size !== mapping.size)
     yield [`${at}/size`, file(`${mapping.size / 512}\n`, 0o444)];
+  // A table that was changed may have another size for it.
+  if (part?.real === true) yield [`${sysHome(world, device)}/size`, file(`${size / 512}\n`, 0o444)];
   const volume = lv === undefined ? undefined : world.overlay?.volumes.get(lv.lv.uuid);
   if (volume !== undefined && volume.size !== size) yield [`${at}/size`, file(`${size / 512}\n`, 0o444)];
   if (lv === undefined || volume?.name === lv.lv.name) return;
   yield [`/devices/virtual/block/${name}/dm/name`, file(`${dmName(lv.vg.name, lv.lv.name)}\n`, 0o444)];
 }
 
-function isReal(world: World, { lv, mapping, number }: Device): boolean {
+function isReal(world: World, { lv, mapping, number, part }: Device): boolean {
   const { overlay } = world;
   if (overlay === undefined) return false;
+  if (part !== undefined) return part.real;
   if (mapping !== undefined) return overlay.mappings.has(mapping.number);
   const loop = loopOf(world, number);
   if (loop !== undefined) return loop.real === true;
@@ -115,10 +116,14 @@ function isReal(world: World, { lv, mapping, number }: Device): boolean {
 }
 
 function* block(world: World, device: Device): Generator<readonly [string, Inode]> {
-  const { name, number, size, lv, mapping } = device;
+  const { name, number, size, lv, mapping, part } = device;
   const home = sysHome(world, device);
   yield [`/dev/block/${number}`, symlink(`../..${home}`)];
-  yield [`/block/${name}`, symlink(`..${home}`)];
+  if (part === undefined) yield [`/block/${name}`, symlink(`..${home}`)];
+  else {
+    yield [`${home}/partition`, file(`${part.number}\n`, 0o444)];
+    yield [`${home}/start`, file(`${part.start / 512}\n`, 0o444)];
+  }
   yield [`${home}/dev`, file(`${number}\n`, 0o444)];
   yield [`${home}/size`, file(`${Math.floor(size / 512)}\n`, 0o444)];
   yield [`${home}/ro`, file(`${mapping?.mode === 'ro' ? 1 : 0}\n`, 0o444)];
@@ -151,7 +156,13 @@ function link(world: World, from: string, to: Device): Inode {
 }
 
 function sysHome(world: World, device: Device): string {
-  const { name, number } = device;
+  const { name, number, part } = device;
+  if (part !== undefined) {
+    const disk = deviceByNumber(world, part.disk);
+    const known = world.overlay?.imported.get(`/sys/dev/block/${part.disk}`)?.target;
+    if (known !== undefined) return `${posix.resolve('/dev/block', known)}/${name}`;
+    if (disk !== undefined) return `${sysHome(world, disk)}/${name}`;
+  }
   if (isReal(world, device)) return `/dev/block/${number}`;
   const disk = world.disks.findIndex((each) => each.number === number);
   return disk < 0 ? `/devices/virtual/block/${name}` : `/devices/pci0000:00/virtio${disk}/block/${name}`;

@@ -1,7 +1,7 @@
 import type { Command, ReadHost } from '../command/index.ts';
 import type { Btrfs } from './btrfs.ts';
 import { seededIds, type Ids } from './ids.ts';
-import type { Content, CryptMapping, Disk, VolumeGroup, Mount, Loop, Domain } from './parts.ts';
+import type { Content, CryptMapping, Disk, KernelPart, VolumeGroup, Mount, Loop, Domain } from './parts.ts';
 import { copyTree, emptyTree, type Inode } from './tree.ts';
 
 /** A change, in the order in which they were asked for. */
@@ -56,6 +56,8 @@ export interface World {
   /** dm minors by LV uuid. */
   active: Map<string, number>;
   mappings: CryptMapping[];
+  /** Those that the kernel knows, by the number of their disk. */
+  partitions: Map<string, readonly KernelPart[]>;
   loops: Map<number, Loop>;
   nextSequence: number;
   /** Replaced at each change, never changed. */
@@ -157,6 +159,7 @@ export function bareWorld(
     firstMinor: options.firstMinor ?? 0,
     active: new Map(),
     mappings: [],
+    partitions: new Map(),
     loops: new Map(),
     nextSequence: 1,
     mounts: [],

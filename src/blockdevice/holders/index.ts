@@ -24,10 +24,19 @@ export async function holders(host: ReadHost, device: string): Promise<readonly 
   return holdersOf(factsOf(host), await deviceByNumber(host, (await deviceNode(host, device)).number));
 }
 
-async function holdersOf(facts: Facts, device: Device): Promise<readonly Holder[]> {
+/** Who uses a disk as a whole: its partitions are left aside. */
+export async function holdersOfWhole(host: ReadHost, device: string): Promise<readonly Holder[]> {
+  return wholeOf(factsOf(host), await deviceByNumber(host, (await deviceNode(host, device)).number));
+}
+
+async function wholeOf(facts: Facts, device: Device): Promise<readonly Holder[]> {
   const { mounts, swaps, guests } = await directly(facts, device);
   const above = [...(await built(facts, device)), ...(await loopsOver(facts, device))];
-  const found = [...mounts, ...swaps, ...above.map(({ holder }) => holder), ...guests];
+  return [...mounts, ...swaps, ...above.map(({ holder }) => holder), ...guests];
+}
+
+async function holdersOf(facts: Facts, device: Device): Promise<readonly Holder[]> {
+  const found = [...(await wholeOf(facts, device))];
   for (const part of await partitions(facts, device))
     for (const each of await holdersOf(facts, part))
       found.push({ ...each, words: `its partition ${part.name}: ${each.words}` });

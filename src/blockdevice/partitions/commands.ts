@@ -1,39 +1,10 @@
-import type { ReadCommand } from '../../command/index.ts';
-import { ParseError } from '../../errors.ts';
+import { type Answer, type Command, nothing, type ReadCommand } from '../../command/index.ts';
+import { ParseError, type Reason } from '../../errors.ts';
 import type { Bytes } from '../../units.ts';
 import { classifyDevice } from '../commands.ts';
-import { sfdiskSchema } from './schema.ts';
+import { type Partition, type PartitionTable, sfdiskSchema } from './schema.ts';
 
-/** An entry of a partition table. */
-export interface Partition {
-  readonly number: number;
-  /** `/dev/vda1`; whether the kernel has such a device is another matter. */
-  readonly path: string;
-  readonly start: Bytes;
-  readonly size: Bytes;
-  /** Of gpt a GUID in capitals; of dos a number in hexadecimal digits. */
-  readonly type: string;
-  /** Of gpt, in lower case, as udev's links have it. */
-  readonly uuid: string | null;
-  /** Of gpt. */
-  readonly name: string | null;
-  /** Of dos: the flag `bootable`. */
-  readonly bootable: boolean;
-  /** Of gpt, as sfdisk writes them. */
-  readonly attributes: string | null;
-}
-
-/** A partition table, as it is written on a device. */
-export interface PartitionTable {
-  /** `gpt`, `dos`, or another one that sfdisk knows. */
-  readonly type: string;
-  /** Of gpt a UUID in lower case, of dos `0x` and eight digits. */
-  readonly id: string;
-  readonly sectorSize: Bytes;
-  /** What gpt has for partitions, from its first byte to the one after its last; null: it does not say. */
-  readonly usable: { readonly from: Bytes; readonly to: Bytes } | null;
-  readonly partitions: readonly Partition[];
-}
+export type { Partition, PartitionTable } from './schema.ts';
 
 /** The table on a device. Of one without a table sfdisk exits 1, as for every other failure. */
 export function readTable(device: string): ReadCommand<PartitionTable | undefined> {
@@ -92,4 +63,59 @@ function numberOf(device: string, node: string): number {
   const number = /^(?:p|-part)?(?<number>\d+)$/.exec(rest)?.groups?.number;
   if (number === undefined) throw new ParseError(`${node} is no partition of ${device}`);
   return Number(number);
+}
+
+// Only the table is written: what the kernel is to know of it partx tells it, one partition at a time, which it takes also
+// while others are in use. Nothing is wiped.
+const write = ['--quiet', '--no-reread', '--no-tell-kernel', '--wipe', 'never', '--wipe-partitions', 'never'];
+
+/** Writes an empty table. */
+export function createTable(
+  device: string,
+  { type, id }: { readonly type: 'gpt' | 'dos'; readonly id: string },
+): Command<void> {
+  return sfdisk([...write, device], `label: ${type}\nlabel-id: ${id}\n`);
+}
+
+/** Adds an entry, with the lowest number that is free. */
+export function appendPartition(
+  device: string,
+  sectorSize: Bytes,
+  { start, size, type, uuid, name }: Partition,
+): Command<void> {
+  const words = [
+    ...[`start=${start / sectorSize}`, `size=${size / sectorSize}`, `type=${type}`],
+    ...(uuid === null ? [] : [`uuid=${uuid}`]),
+    ...(name === null ? [] : [`name="${name}"`]),
+  ];
+  return sfdisk([...write, '--append', device], `${words.join(', ')}\n`);
+}
+
+/** Changes the size of an entry alone. */
+export function setPartitionSize(
+  device: string,
+  sectorSize: Bytes,
+  { number, size }: Pick<Partition, 'number' | 'size'>,
+): Command<void> {
+  return sfdisk([...write, '--partno', String(number), device], `size=${size / sectorSize}\n`);
+}
+
+function sfdisk(argv: readonly string[], stdin: string): Command<void> {
+  return { tool: 'sfdisk', argv, access: 'change', stdin, parse: nothing, classify: classifyDevice };
+}
+
+/** Tells the kernel of a partition that is new in the table, or has another size there. */
+export function tellKernel(device: string, number: number): Command<void> {
+  return partx(['--update', '--nr', String(number), device]);
+}
+
+/** Has the kernel forget a partition; it refuses one that is in use, and has none of that number exit 0 (2.38). */
+export function forgetPartition(device: string, number: number): Command<void> {
+  return { ...partx(['--delete', '--nr', String(number), device]), repeatable: true };
+}
+
+function partx(argv: readonly string[]): Command<void> {
+  const classify = (answer: Answer): Reason =>
+    /error deleting partition/.test(answer.stderr) ? 'busy' : classifyDevice(answer);
+  return { tool: 'partx', argv, access: 'change', parse: nothing, classify };
 }

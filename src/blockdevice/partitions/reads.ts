@@ -1,8 +1,12 @@
 import type { ReadHost } from '../../command/index.ts';
-import { formatSize } from '../../units.ts';
-import { deviceNode } from '../node.ts';
+import { RefusedError } from '../../errors.ts';
+import { type Bytes, formatSize } from '../../units.ts';
+import { deviceNode, sizeOf } from '../node.ts';
+import { probe } from '../probe.ts';
 import type { Signature } from '../schema.ts';
-import { type PartitionTable, readTable } from './commands.ts';
+import { type Partition, type PartitionTable, readTable } from './commands.ts';
+import { isSameView, kernelPartitions } from './kernel.ts';
+import { freeRooms } from './layout.ts';
 
 /** Does blkid see a partition table there, alone or beside a filesystem? */
 export function hasTable(found: Signature | undefined): boolean {
@@ -21,6 +25,46 @@ export async function tableOf(
   return host.run(readTable((await deviceNode(host, device)).path));
 }
 
+/** A table, and for each of its partitions whether the kernel has it just so. */
+export interface PartitionsOf extends Omit<PartitionTable, 'partitions' | 'usable'> {
+  readonly device: string;
+  readonly partitions: readonly (Partition & {
+    /** `other`: with another start or size. */
+    readonly kernel: 'same' | 'other' | 'missing';
+  })[];
+  /** Numbers of those that the kernel has and the table has not. */
+  readonly stale: readonly number[];
+  /** Runs of whole MiB that no partition has; null for a type that bofh does not change. */
+  readonly free: readonly { readonly start: Bytes; readonly size: Bytes }[] | null;
+}
+
+/** What is written on a device, and what the kernel has of it. RefusedError when it has no table. */
+export async function partitionsOf(host: ReadHost, device: string): Promise<PartitionsOf> {
+  const node = await deviceNode(host, device);
+  const found = await probe(host, device);
+  const table = await tableOf(host, { device, found });
+  if (table === undefined)
+    throw new RefusedError(`${device} has no partition table`, {
+      remedy: `see what it holds: bofh block tree ${device}`,
+    });
+  const kernel = await kernelPartitions(host, node);
+  const { type, id, sectorSize, partitions } = table;
+  const isChanged = type === 'gpt' || type === 'dos';
+  const rooms = isChanged ? freeRooms(table, await sizeOf(host, node)) : null;
+  return {
+    ...{ device, type, id, sectorSize },
+    partitions: partitions.map((each) => {
+      const now = kernel.find(({ number }) => number === each.number);
+      const state = now === undefined ? 'missing' : isSameView([now], [each]) ? 'same' : 'other';
+      return { ...each, kernel: state };
+    }),
+    stale: kernel
+      .filter(({ number }) => !partitions.some((each) => each.number === number))
+      .map(({ number }) => number),
+    free: rooms?.map(({ from, to }) => ({ start: from, size: to - from })) ?? null,
+  };
+}
+
 /** In words: `gpt, with the partitions /dev/vdb1 (16 MiB) and /dev/vdb2 (8 MiB)`. */
 export function tableInWords({ type, partitions }: PartitionTable): string {
   if (partitions.length === 0) return `${type}, without a partition`;
@@ -28,4 +72,16 @@ export function tableInWords({ type, partitions }: PartitionTable): string {
   const last = each.at(-1) ?? '';
   if (each.length === 1) return `${type}, with the partition ${last}`;
   return `${type}, with the partitions ${each.slice(0, -1).join(', ')} and ${last}`;
+}
+
+/** RefusedError for a device whose table has partitions, with them: whatever may be overwritten, they are not. */
+export async function refusePartitioned(
+  host: ReadHost,
+  { device, found }: { readonly device: string; readonly found: Signature | undefined },
+): Promise<void> {
+  const table = await tableOf(host, { device, found });
+  if (table === undefined || table.partitions.length === 0) return;
+  throw new RefusedError(`${device} has a partition table (${tableInWords(table)}); nothing was written`, {
+    remedy: `name one of its partitions; or look what is on them (bofh block tree ${device}), and delete those that nobody needs: sfdisk --delete ${device} NUMBER`,
+  });
 }

@@ -28,3 +28,47 @@ export const sfdiskSchema = z.object({
     ),
   }),
 });
+
+/** An entry of a partition table; offsets and sizes in bytes. */
+export const partitionSchema = z.strictObject({
+  number: z.int().check(z.positive()),
+  /** `/dev/vda1`; whether the kernel has such a device is another matter. */
+  path: z.string(),
+  start: count,
+  size: count,
+  /** Of gpt a GUID in capitals; of dos a number in hexadecimal digits. */
+  type: z.string(),
+  /** Of gpt, in lower case, as udev's links have it. */
+  uuid: z.nullable(z.string()),
+  /** Of gpt. */
+  name: z.nullable(z.string()),
+  /** Of dos: the flag `bootable`. */
+  bootable: z.boolean(),
+  /** Of gpt, as sfdisk writes them. */
+  attributes: z.nullable(z.string()),
+});
+
+export type Partition = z.infer<typeof partitionSchema>;
+
+/** A partition table, as it is written on a device. Plain JSON, so that it can be journalled. */
+export const tableSchema = z.strictObject({
+  /** `gpt`, `dos`, or another one that sfdisk knows. */
+  type: z.string(),
+  /** Of gpt a UUID in lower case, of dos `0x` and eight digits. */
+  id: z.string(),
+  sectorSize: z.int().check(z.positive()),
+  /** What gpt has for partitions, from its first byte to the one after its last; null: it does not say. */
+  usable: z.nullable(z.strictObject({ from: count, to: count })),
+  partitions: z.array(partitionSchema),
+});
+
+export type PartitionTable = z.infer<typeof tableSchema>;
+
+/** Is it the same table? Where gpt begins and ends its room is left aside: sfdisk corrects it as it writes. */
+export function isSameTable(one: PartitionTable | undefined, other: PartitionTable | null): boolean {
+  if (one === undefined || other === null) return false;
+  const line = ({ number, start, size, type, uuid, name, bootable, attributes }: Partition): string =>
+    JSON.stringify([number, start, size, type.toLowerCase(), uuid, name, bootable, attributes]);
+  const lines = (table: PartitionTable): string => table.partitions.map(line).sort().join('\n');
+  return one.type === other.type && one.id === other.id && lines(one) === lines(other);
+}

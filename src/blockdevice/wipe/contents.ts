@@ -1,7 +1,7 @@
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { groupsOfPvs } from '../commands.ts';
-import { hasTable, tableInWords, tableOf } from '../partitions/reads.ts';
+import { hasTable, refusePartitioned } from '../partitions/reads.ts';
 import type { Signature } from '../schema.ts';
 import type { Magic } from './commands.ts';
 
@@ -40,11 +40,7 @@ export async function refuseNeeded(
   host: ReadHost,
   { device, found }: { readonly device: string; readonly found: Signature | undefined },
 ): Promise<void> {
-  const table = await tableOf(host, { device, found });
-  if (table !== undefined && table.partitions.length > 0)
-    throw new RefusedError(`${device} has a partition table (${tableInWords(table)}); nothing was erased`, {
-      remedy: `look what is on them (bofh block tree ${device}), and delete those that nobody needs: sfdisk --delete ${device} NUMBER`,
-    });
+  await refusePartitioned(host, { device, found });
   if (found?.type !== 'LVM2_member' || found.uuid === undefined) return;
   const group = (await host.run(groupsOfPvs())).get(found.uuid);
   if (group === undefined || group === '') return;

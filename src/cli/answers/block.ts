@@ -63,9 +63,57 @@ export const blockWipe = z.strictObject({
   erased: z.array(z.strictObject({ offset: count, length: count, type: text, uuid: z.nullable(text) })),
 });
 
+/** `bofh block partitions DEVICE`; in bytes. */
+export const blockPartitions = z.strictObject({
+  device: text,
+  type: text,
+  id: text,
+  sectorSize: count,
+  partitions: z.readonly(
+    z.array(
+      z.strictObject({
+        number: count,
+        path: text,
+        start: count,
+        size: count,
+        type: text,
+        uuid: z.nullable(text),
+        name: z.nullable(text),
+        bootable: z.boolean(),
+        attributes: z.nullable(text),
+        /** What the kernel has under that number. */
+        kernel: z.enum(['same', 'other', 'missing']),
+      }),
+    ),
+  ),
+  /** Numbers of those that the kernel has and the table has not. */
+  stale: z.readonly(z.array(count)),
+  /** Runs of whole MiB that no partition has; null: of such a table bofh cannot tell. */
+  free: z.nullable(z.readonly(z.array(z.strictObject({ start: count, size: count })))),
+});
+
+/** `bofh block partition-table create DEVICE` */
+export const blockPartitionTableCreate = z.strictObject({ device: text, type: text, id: text });
+
+/** `bofh block partition add DEVICE SIZE|max`; in bytes. */
+export const blockPartitionAdd = z.strictObject({
+  number: count,
+  path: text,
+  start: count,
+  size: count,
+  uuid: z.nullable(text),
+});
+
+/** `bofh block partition grow DEVICE NUMBER SIZE|max`; in bytes. */
+export const blockPartitionGrow = z.strictObject({ number: count, path: text, was: count, size: count });
+
 export type BlockResize = z.infer<typeof blockResize>;
 export type BlockImageCreate = z.infer<typeof blockImageCreate>;
 export type BlockLoopList = z.infer<typeof blockLoopList>;
 export type BlockLoopAttach = z.infer<typeof blockLoopAttach>;
 export type BlockLoopDetach = z.infer<typeof blockLoopDetach>;
 export type BlockWipe = z.infer<typeof blockWipe>;
+export type BlockPartitions = z.infer<typeof blockPartitions>;
+export type BlockPartitionTableCreate = z.infer<typeof blockPartitionTableCreate>;
+export type BlockPartitionAdd = z.infer<typeof blockPartitionAdd>;
+export type BlockPartitionGrow = z.infer<typeof blockPartitionGrow>;

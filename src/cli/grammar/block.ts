@@ -37,6 +37,7 @@ export function addBlock(block: Command, verb: Verb): void {
   verb(wipe, 'changes', async (runtime, [device = ''], options) =>
     (await import('../block-wipe.ts')).wipe(runtime, device, options),
   );
+  addPartitions(block, verb);
   const image = block
     .command('image')
     .description('files that are to be block devices')
@@ -75,5 +76,54 @@ function addLoop(loop: Command, verb: Verb): void {
     .argument('<device>');
   verb(detach, 'changes', async (runtime, [device = '']) =>
     (await import('../block-loop.ts')).detach(runtime, device),
+  );
+}
+
+function addPartitions(block: Command, verb: Verb): void {
+  const list = block
+    .command('partitions')
+    .description(
+      'the partition table of a disk, what the kernel has of it, and what is free; it changes nothing',
+    )
+    .argument('<device>');
+  verb(list, 'reads', async (runtime, [device = '']) =>
+    (await import('../block-partitions.ts')).list(runtime, device),
+  );
+  const create = block
+    .command('partition-table')
+    .description('partition tables')
+    .command('create')
+    .description('write an empty partition table on a blank disk')
+    .argument('<device>')
+    .option('--type <TYPE>', 'gpt (the default) or dos')
+    .option('--id <ID>', 'of gpt a UUID, of dos 0x and eight digits; chosen by bofh when it is left out');
+  verb(create, 'changes', async (runtime, [device = ''], options) =>
+    (await import('../block-partitions.ts')).createTable(runtime, device, options),
+  );
+  const partition = block.command('partition').description('partitions of a disk');
+  const add = partition
+    .command('add')
+    .description(
+      'add a partition where there is room, also while others are in use; "max" takes the largest free run',
+    )
+    .argument('<device>')
+    .argument('<size|max>')
+    .option(
+      '--type <TYPE>',
+      'linux (the default), swap, lvm, raid, esp, bios-boot, a GUID, or of dos a number',
+    )
+    .option('--name <NAME>', 'of gpt')
+    .option('--uuid <UUID>', 'of gpt; chosen by bofh when it is left out');
+  verb(add, 'changes', async (runtime, args, options) =>
+    (await import('../block-partitions.ts')).add(runtime, args, options),
+  );
+  const grow = partition
+    .command('grow')
+    .description('make a partition larger where it is; what lies on it keeps its size')
+    .argument('<device>')
+    .argument('<number>')
+    .argument('<size|max>');
+  verb(grow, 'changes', async (runtime, args) =>
+    (await import('../block-partitions.ts')).grow(runtime, args),
   );
 }

@@ -5,6 +5,7 @@ import { addInode, directory, emptyTree } from '../tree.ts';
 import type { Superblock } from '../parts.ts';
 import type { World } from '../world.ts';
 import { blocksOf } from './magics.ts';
+import { tableIn } from './sectors.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 
 /** blkid, mkfs.ext4, mkswap (util-linux 2.38, e2fsprogs 1.47). */
@@ -31,6 +32,9 @@ function blkid(call: ToolCall): ReturnType<ToolModel> {
   if (!flags.has('-p') || values.get('-o')?.join() !== 'export' || more.length > 0)
     throw unmodelled(call, 'it answers `blkid -p -o export DEVICE`');
   const superblock = contentOf(call.world, path);
+  const device = deviceAt(call.world, path);
+  const table = device === undefined ? undefined : tableIn(call.world.live.get(device.storage), device.size);
+  if (table !== undefined) return ok(`DEVNAME=${path}\nPTUUID=${table.id}\nPTTYPE=${table.type}\n`);
   // Nothing found, and no such device, look the same.
   return superblock === undefined ? { exitCode: 2, stdout: '', stderr: '' } : ok(exported(path, superblock));
 }
@@ -198,7 +202,7 @@ export function superblockBytes(call: ToolCall): ReturnType<ToolModel> {
   if (!plain || more.length > 0 || device === undefined) throw unmodelled(call, 'it shows bytes of a device');
   const from = Number(one(options, '--skip-bytes'));
   const count = Number(one(options, '--read-bytes'));
-  const isBlocks = from % 4096 === 0 && count % 4096 === 0;
+  const isBlocks = count >= 4096 || (from === 0 && count === 512);
   const content = call.world.live.get(device.storage);
   const bytes = isBlocks
     ? new DataView(blocksOf(content, from, count).buffer)

@@ -4,6 +4,7 @@ import { one, readOptions, unmodelled } from '../options.ts';
 import type { Content, Magic } from '../parts.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { deviceAt } from './block.ts';
+import { laySectors, tableIn, withBytes } from './sectors.ts';
 
 /** wipefs (util-linux 2.38) and dd, as far as bytes of signatures go. */
 export const magicTools: Readonly<Record<string, ToolModel>> = { dd, wipefs };
@@ -29,9 +30,19 @@ const places: Readonly<Record<string, readonly (readonly [offset: number, bytes:
 };
 
 /** What wipefs finds. */
-export function magicsOf(content: Content | undefined): readonly Magic[] {
+export function magicsOf(content: Content | undefined, size = 0): readonly Magic[] {
   if (content === undefined) return [];
   const { superblock, real, erased } = content;
+  const table = tableIn(content, size);
+  if (table !== undefined) {
+    const of = (type: string, offset: number, bytes: string): Magic => ({
+      ...{ offset, bytes, type },
+      ...{ usage: 'partition-table', uuid: null },
+    });
+    if (table.type === 'dos') return [of('dos', 0x1fe, '55aa')];
+    const header = '4546492050415254';
+    return [of('PMBR', 0x1fe, '55aa'), of('gpt', 0x200, header), of('gpt', size - 512, header)];
+  }
   if (real !== undefined) return real.magics;
   if (erased !== undefined)
     return magicsOf(erased.content).filter(({ offset }) => !erased.offsets.includes(offset));
@@ -43,7 +54,13 @@ export function magicsOf(content: Content | undefined): readonly Magic[] {
 }
 
 /** Whole blocks of 4 KiB: the magics, and between them what no two contents have in common. */
-export function blocksOf(content: Content | undefined, from: number, count: number): Uint8Array {
+export function blocksOf(content: Content | undefined, from: number, count: number): Uint8Array<ArrayBuffer> {
+  const bytes = beneath(content, from, count);
+  if (content !== undefined) laySectors(content, bytes, from);
+  return bytes;
+}
+
+function beneath(content: Content | undefined, from: number, count: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(count);
   if (content === undefined) return bytes;
   const { superblock, real, erased } = content;
@@ -62,7 +79,7 @@ export function blocksOf(content: Content | undefined, from: number, count: numb
   const own = createHash('sha256')
     .update(JSON.stringify([type, uuid, label]))
     .digest();
-  for (let at = 0; at < count; at += 4096) bytes.set(own, at + 0x800);
+  for (let at = 0; at + 0x820 <= count; at += 4096) bytes.set(own, at + 0x800);
   for (const { offset, bytes: hex } of magicsOf(content)) lay(bytes, offset - from, Buffer.from(hex, 'hex'));
   return bytes;
 }
@@ -81,11 +98,13 @@ function wipefs(call: ToolCall): ReturnType<ToolModel> {
   if (device === undefined)
     return failed(1, `wipefs: error: ${path}: probing initialization failed: No such file or directory`);
   const content = call.world.live.get(device.storage);
-  if (isList) return list(call, magicsOf(content), one(options, '--output') ?? '');
+  if (isList) return list(call, magicsOf(content, device.size), one(options, '--output') ?? '');
   if (openers(call.world, device.number).length > 0)
     return failed(1, `wipefs: error: ${path}: probing initialization failed: Device or resource busy`);
   const types = options.values.get('--types') ?? [];
-  const magics = magicsOf(content).filter(({ type }) => types.length === 0 || types.includes(type));
+  const magics = magicsOf(content, device.size).filter(
+    ({ type }) => types.length === 0 || types.includes(type),
+  );
   if (magics.length === 0 || content === undefined) return ok();
   erase(call, device, content, magics);
   return ok(
@@ -112,6 +131,14 @@ function list(call: ToolCall, magics: readonly Magic[], output: string): ReturnT
 
 /** It stays in the page cache until somebody syncs it. */
 function erase({ world }: ToolCall, { storage }: Device, content: Content, magics: readonly Magic[]): void {
+  if (content.sectors !== undefined) {
+    const zeros = ({ bytes }: Magic): Uint8Array => new Uint8Array(bytes.length / 2);
+    world.live.set(
+      storage,
+      magics.reduce((now, magic) => withBytes(now, magic.offset, zeros(magic)), content),
+    );
+    return;
+  }
   const old = content.erased?.content ?? content;
   const offsets = [...(content.erased?.offsets ?? []), ...magics.map(({ offset }) => offset)];
   world.live.set(storage, { erased: { content: old, offsets } });
@@ -129,11 +156,20 @@ function dd(call: ToolCall): ReturnType<ToolModel> {
     throw unmodelled(call, 'it writes its standard input into a device, at a byte');
   const device = deviceAt(call.world, path);
   if (device === undefined) return failed(1, `dd: failed to open '${path}': No such file or directory`);
-  const { erased } = call.world.live.get(device.storage) ?? {};
+  const now = call.world.live.get(device.storage) ?? {};
+  const { erased } = now;
   const offset = Number(words.get('seek'));
   const written = Buffer.from(stdin, 'latin1').toString('hex');
   const magic = magicsOf(erased?.content).find((each) => each.offset === offset && each.bytes === written);
-  if (erased === undefined || magic === undefined) throw unmodelled(call, 'it puts back what was erased');
+  if (now.superblock !== undefined) throw unmodelled(call, 'it writes into no filesystem');
+  if (erased === undefined || magic === undefined || now.sectors !== undefined) {
+    for (const contents of [call.world.live, call.world.durable])
+      contents.set(
+        device.storage,
+        withBytes(contents.get(device.storage) ?? {}, offset, Buffer.from(stdin, 'latin1')),
+      );
+    return ok();
+  }
   const offsets = erased.offsets.filter((each) => each !== offset);
   const content = offsets.length === 0 ? erased.content : { erased: { ...erased, offsets } };
   for (const contents of [call.world.live, call.world.durable]) contents.set(device.storage, content);

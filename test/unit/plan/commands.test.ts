@@ -5,6 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { journalPrune, plan } from '../../../src/cli/answers/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 import { hostWithSource, site, vmCreate } from '../testing/support.ts';
+import { partitionedDisk } from '../../support/undo/specimens/block.ts';
 import { changeSubvolume, pool } from '../../support/undo/specimens/btrfs.ts';
 import { changingVerbs, madeLines, plannedLines, typed } from './support.ts';
 
@@ -121,6 +122,12 @@ function halfFilled(): SimulatedHost {
   const host = simulatedHost({ disks: [{ name: 'vdd', size: 256 * 1024 ** 2 }] });
   const uuid = '0c0ffee0-0000-4000-8000-000000000002';
   host.admin.format('/dev/vdd', { type: 'ext4', usage: 'filesystem', uuid, version: '1.0', blocks: 32768 });
+  return host;
+}
+
+function withPartition(): SimulatedHost {
+  const host = simulatedHost({ disks: [{ name: 'vdx', size: 64 * 1024 ** 2 }] });
+  partitionedDisk(host, 'gpt');
   return host;
 }
 
@@ -262,6 +269,17 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
       on: async () => withEncrypted(),
     },
   ],
+  'block partition-table create': [
+    { line: 'block partition-table create /dev/vdz', on: async () => withDisk() },
+    { line: 'block partition-table create /dev/vdz --type dos', on: async () => withDisk() },
+  ],
+  'block partition add': [
+    {
+      line: 'block partition add /dev/vdx 8m --type lvm --name data --uuid 5e1f0000-0000-4000-8000-00000000000e',
+      on: async () => withPartition(),
+    },
+  ],
+  'block partition grow': [{ line: 'block partition grow /dev/vdx 1 max', on: async () => withPartition() }],
   'block loop attach': [
     {
       line: 'block loop attach /srv/web1.img --read-only --offset 512 --size 1k',

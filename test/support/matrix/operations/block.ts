@@ -6,6 +6,9 @@ const image = `/srv/${guest}.img`;
 const makeImage = `truncate -s 8M ${image}`;
 const attached = `${makeImage} && losetup /dev/loop5 ${image}`;
 
+const partitioned = `${attached} && printf 'label: gpt\\nsize=1MiB\\n' | sfdisk --quiet --no-reread --no-tell-kernel /dev/loop5 && partx --update /dev/loop5`;
+const partitionContent = `sync; sha256sum ${image}; grep -H . /sys/block/loop5/loop5p*/start /sys/block/loop5/loop5p*/size`;
+
 export const block: RigSpecimens['block'] = {
   createImage: {
     setUp: 'true',
@@ -31,5 +34,26 @@ export const block: RigSpecimens['block'] = {
     act: { tool: 'wipefs', words: ['--all'] },
     clear: removeVolume,
     content: `sha256sum ${root}`,
+  },
+  createPartitionTable: {
+    setUp: attached,
+    call: `tx.block.createPartitionTable({ device: '/dev/loop5' })`,
+    act: { tool: 'sfdisk', words: ['/dev/loop5', '!--json'] },
+    clear: `losetup --detach /dev/loop5; rm ${image}`,
+    content: `sync; sha256sum ${image}`,
+  },
+  addPartition: {
+    setUp: partitioned,
+    call: `tx.block.addPartition({ device: '/dev/loop5', size: 2 * 1024 ** 2 })`,
+    act: { tool: 'sfdisk', words: ['--append', '/dev/loop5'] },
+    clear: `partx --delete /dev/loop5; losetup --detach /dev/loop5; rm ${image}`,
+    content: partitionContent,
+  },
+  growPartition: {
+    setUp: partitioned,
+    call: `tx.block.growPartition({ device: '/dev/loop5', number: 1, size: 'max' })`,
+    act: { tool: 'sfdisk', words: ['--partno', '/dev/loop5'] },
+    clear: `partx --delete /dev/loop5; losetup --detach /dev/loop5; rm ${image}`,
+    content: partitionContent,
   },
 };

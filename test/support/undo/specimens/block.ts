@@ -75,4 +75,67 @@ export const block: Specimens['block'] = {
       },
     },
   ],
+  createPartitionTable: [
+    { stage: () => (tx) => tx.block.createPartitionTable({ device: '/dev/vdx', id: ownUuid }) },
+    {
+      title: 'dos',
+      stage: () => (tx) =>
+        tx.block.createPartitionTable({ device: '/dev/vdx', type: 'dos', id: '0x5e1f0001' }),
+    },
+  ],
+  addPartition: [
+    {
+      stage: (host) => {
+        partitionedDisk(host, 'gpt');
+        const named = { name: 'root', uuid: '5e1f0000-0000-4000-8000-00000000000c' };
+        return (tx) => tx.block.addPartition({ device: '/dev/vdx', size: 8 * mebibyte, ...named });
+      },
+    },
+    {
+      title: 'dos',
+      stage: (host) => {
+        partitionedDisk(host, 'dos');
+        return (tx) => tx.block.addPartition({ device: '/dev/vdx', size: 'max', type: 'swap' });
+      },
+    },
+  ],
+  growPartition: [
+    {
+      stage: (host) => {
+        partitionedDisk(host, 'gpt');
+        return (tx) => tx.block.growPartition({ device: '/dev/vdx', number: 1, size: 'max' });
+      },
+    },
+    {
+      title: 'mounted',
+      stage: (host) => {
+        partitionedDisk(host, 'dos');
+        host.admin.format('/dev/vdx1', { type: 'ext4', usage: 'filesystem', uuid: ownUuid });
+        host.admin.mkdir('/mnt/web1');
+        host.admin.mount('/dev/vdx1', '/mnt/web1');
+        return (tx) => tx.block.growPartition({ device: '/dev/vdx', number: 1, size: 32 * mebibyte });
+      },
+    },
+  ],
 };
+
+const mebibyte = 1024 ** 2;
+
+/** /dev/vdx with a partition of 16 MiB at its start. */
+export function partitionedDisk(host: SimulatedHost, type: 'gpt' | 'dos'): void {
+  const first = { number: 1, start: 2048, size: 32768 };
+  host.admin.partition(
+    '/dev/vdx',
+    type === 'dos'
+      ? { type, id: '0x5e1f0001', partitions: [{ ...first, type: '83' }] }
+      : {
+          ...{ type, id: ownUuid },
+          partitions: [
+            {
+              ...{ ...first, type: '0FC63DAF-8483-4772-8E79-3D69D8477DE4' },
+              uuid: '5e1f0000-0000-4000-8000-00000000000d',
+            },
+          ],
+        },
+  );
+}

@@ -1,0 +1,153 @@
+import { randomUUID } from 'node:crypto';
+import * as z from 'zod/mini';
+import { operation } from '../../atomic/operation.ts';
+import { RefusedError, UsageError } from '../../errors.ts';
+import { holders, holdersOfWhole, namingHolders } from '../holders/index.ts';
+import { refuseHeld } from '../in-use.ts';
+import { locate } from '../locate.ts';
+import { changedByHand } from './by-hand.ts';
+import {
+  type ChangeUndo,
+  changeUndo,
+  entryOf,
+  findChange,
+  type Found,
+  kernelHas,
+  lookAt,
+  pathOf,
+  undoOf,
+  untilKernelHas,
+} from './change.ts';
+import { partitioned } from './disk.ts';
+import { appendPartition, forgetPartition, tellKernel } from './commands.ts';
+import { placeFor } from './layout.ts';
+import { restoreRegions } from './regions.ts';
+import type { Partition, PartitionTable } from './schema.ts';
+import { typeIn } from './types.ts';
+
+const args = z.strictObject({
+  device: z.string().check(z.minLength(1)),
+  /** In bytes, rounded up to whole MiB; `max`: the largest free run. */
+  size: z.union([z.int().check(z.positive()), z.literal('max')]),
+  /** `linux` (when it is left out), `swap`, `lvm`, `raid`, `esp`, `bios-boot`, a GUID, or of dos a number. */
+  type: z.exactOptional(z.string()),
+  /** Of gpt. */
+  name: z.exactOptional(
+    z.string().check(z.regex(/^[\w .+:@=-]{1,36}$/, 'a name of letters, digits and . + : @ = _ -, up to 36')),
+  ),
+  /** Of gpt, in lower case; chosen by bofh when it is left out. */
+  uuid: z.exactOptional(
+    z.string().check(z.regex(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'a UUID in lower case')),
+  ),
+});
+
+/** Adds a partition to a disk, and tells the kernel of it; others of the disk may be in use. */
+export const addPartition = operation({
+  kind: 'block.partition.add',
+  version: 1,
+  args,
+  undo: changeUndo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: asked, host, chosen }) => {
+    const { device } = asked;
+    const disk = await partitioned(host, device);
+    await refuseHeld(host, device, await holdersOfWhole(host, device));
+    const { type, table, node, size: room } = disk;
+    if (type === 'dos' && (asked.name ?? asked.uuid) !== undefined)
+      throw new UsageError('a partition of a dos table has neither a name nor a uuid');
+    const number = freeNumber(device, table);
+    const known = entryOf(chosen?.table ?? null, number)?.uuid;
+    const entry: Partition = {
+      ...{ number, path: pathOf(node.path, number) },
+      ...placeFor(table, { device, room, size: asked.size }),
+      type: typeIn(type, asked.type ?? 'linux'),
+      uuid: type === 'dos' ? null : (known ?? asked.uuid ?? randomUUID()),
+      ...{ name: asked.name ?? null, bootable: false, attributes: null },
+    };
+    if (table.partitions.some(({ uuid }) => uuid !== null && uuid === entry.uuid))
+      throw new RefusedError(`${device} has a partition of the uuid ${entry.uuid ?? ''} already`, {
+        remedy: 'leave uuid out: bofh chooses one',
+      });
+    const next = { ...table, partitions: [...table.partitions, entry] };
+    return undoOf(host, { device, old: table, table: next, number });
+  },
+  claims: async ({ undo: { device, number }, on }) => {
+    const { key, beneath } = await on(device);
+    return { makes: [partKey(key, number)], changes: [key], needs: beneath };
+  },
+  contains: ({ undo: { key, number } }) => partKey(key, number),
+  within: ({ undo: { container } }) => container,
+  run: async ({ undo: of, host }) => {
+    const [found, entry] = [await findChange(host, of), entryOf(of.table, of.number)];
+    if (found?.bytes !== 'as they were' || entry === undefined || !kernelHas(found.kernel, of, undefined))
+      throw new RefusedError(`${of.device} is not as it was by now; nothing was written`, {
+        remedy: `look what it has (bofh block partitions ${of.device}), then give the command again`,
+      });
+    const { path } = found.node;
+    await host.run(appendPartition(path, of.table.sectorSize, entry));
+    await host.run(tellKernel(path, entry.number));
+    await untilKernelHas(host, found.node, of, entry);
+    return null;
+  },
+  value: ({ undo: { table, number } }) => valueOf(entryOf(table, number)),
+  look: async ({ undo: of, host }) => {
+    const found = await findChange(host, of);
+    if (found === undefined) return { state: 'gone' };
+    return lookAt(host, of, {
+      found,
+      hurt: async () => (hasPart(found, of) ? holders(host, partOf(found, of)) : []),
+    });
+  },
+  revert: async ({ undo: of, host }) => {
+    const found = await findChange(host, of);
+    if (found === undefined || (found.bytes !== 'as they were' && found.table === 'not ours')) return;
+    const { path } = found.node;
+    if (hasPart(found, of)) {
+      const part = partOf(found, of);
+      await refuseHeld(host, part, await holders(host, part));
+      await namingHolders(host, part, () => host.run(forgetPartition(path, of.number ?? 0)));
+      await untilKernelHas(host, found.node, of, undefined);
+    }
+    await restoreRegions(host, path, of.saved);
+  },
+  sync: async ({ undo: { device, identity }, host }) => {
+    const path = await locate(host, { path: device, identity });
+    if (path !== undefined) await host.sync(path);
+  },
+  describe: ({ undo: of }) => changedByHand(of),
+});
+
+/** sfdisk takes the lowest one that nobody has. */
+function freeNumber(device: string, { type, partitions }: PartitionTable): number {
+  const taken = partitions.map(({ number }) => number);
+  const most = type === 'gpt' ? 128 : 4;
+  const free = Array.from({ length: most }, (_, at) => at + 1).find((number) => !taken.includes(number));
+  if (free !== undefined) return free;
+  throw new RefusedError(
+    `${device} has ${String(most)} partitions, and a ${type} table has no room for more`,
+    {
+      remedy: 'enlarge one of them, or take another disk',
+    },
+  );
+}
+
+/** As `keysOf` calls it. */
+function partKey(disk: string, number: number | null): string {
+  return `${disk}-part${String(number)}`;
+}
+
+function hasPart({ kernel }: Found, of: ChangeUndo): boolean {
+  return kernel.some(({ number }) => number === of.number);
+}
+
+function partOf({ node }: Found, of: ChangeUndo): string {
+  return pathOf(node.path, of.number ?? 0);
+}
+
+function valueOf(entry: Partition | undefined) {
+  if (entry === undefined) throw new TypeError('the partition that is added is in the new table');
+  const { number, path, start, size, uuid } = entry;
+  return { number, path, start, size, uuid };
+}

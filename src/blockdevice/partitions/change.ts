@@ -1,0 +1,135 @@
+import * as z from 'zod/mini';
+import type { Look } from '../../atomic/operation.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { type Holder, RefusedError } from '../../errors.ts';
+import { identityOf, keysOf } from '../keys.ts';
+import { locate } from '../locate.ts';
+import { type DeviceNode, deviceNode, sizeOf } from '../node.ts';
+import { until } from '../wait.ts';
+import { readTable } from './commands.ts';
+import { isSameView, type KernelPartition, kernelPartitions } from './kernel.ts';
+import { guidBytes, readRegions, regionsOf, savedRegion, saveRegions } from './regions.ts';
+import { isSameTable, type Partition, type PartitionTable, tableSchema } from './schema.ts';
+
+/** What the undo of every change of a table needs. */
+export const changeUndo = z.strictObject({
+  device: z.string(),
+  /** Which device it was, whatever bears its path later. */
+  identity: z.string(),
+  key: z.string(),
+  /** Key of that whose destruction takes all of it along. */
+  container: z.string(),
+  size: z.int().check(z.positive()),
+  /** The table that it had; null: it was blank. */
+  old: z.nullable(tableSchema),
+  /** The one that it gets: all of it is chosen before. */
+  table: tableSchema,
+  /** The number of the partition that is added or grown. */
+  number: z.nullable(z.int().check(z.positive())),
+  /** The bytes of the old table, and of where the new one goes. */
+  saved: z.array(savedRegion).check(z.minLength(1)),
+});
+
+export type ChangeUndo = z.infer<typeof changeUndo>;
+
+/** All that the undo needs. */
+export async function undoOf(
+  host: ReadHost,
+  of: {
+    readonly device: string;
+    readonly old: PartitionTable | null;
+    readonly table: PartitionTable;
+    readonly number: number | null;
+  },
+): Promise<ChangeUndo> {
+  const { device, old, table, number } = of;
+  const node = await deviceNode(host, device);
+  const size = await sizeOf(host, node);
+  const { key, container, identity } = await identityOf(host, device);
+  const type = table.type === 'dos' ? 'dos' : 'gpt';
+  const regions = regionsOf({ type, sectorSize: table.sectorSize, size, old: old ?? undefined });
+  const saved = await saveRegions(host, node.path, regions);
+  return { device, identity, key, container, size, old, table, number, saved: [...saved] };
+}
+
+/** What there is of a change. */
+export interface Found {
+  readonly node: DeviceNode;
+  readonly bytes: 'as they were' | 'others';
+  /** `begun`: it can be read, but is not yet, or not any more, the one copy and the other. */
+  readonly table: 'new' | 'begun' | 'not ours';
+  readonly kernel: readonly KernelPartition[];
+}
+
+/** Undefined: the device is gone for good. */
+export async function findChange(host: ReadHost, of: ChangeUndo): Promise<Found | undefined> {
+  const path = await locate(host, { path: of.device, identity: of.identity });
+  if (path === undefined) return undefined;
+  const node = await deviceNode(host, path);
+  const kernel = await kernelPartitions(host, node);
+  if ((await sizeOf(host, node)) !== of.size) return { node, kernel, bytes: 'others', table: 'not ours' };
+  const regions = await readRegions(host, node.path, of.saved);
+  const bytes = regions.every(({ now, was }) => now.equals(was)) ? 'as they were' : 'others';
+  const now = await host.run(readTable(node.path));
+  if (isSameTable(now, of.table)) return { node, kernel, bytes, table: 'new' };
+  // One copy is written after the other. Of a new table the first can be told by the id that only we could know.
+  const isBegun =
+    of.old === null
+      ? now === undefined && regions.some((each) => each.now.includes(guidBytes(of.table.id)))
+      : isSameTable(now, of.old);
+  return { node, kernel, bytes, table: isBegun ? 'begun' : 'not ours' };
+}
+
+/** The entry of the partition that is changed, as it was and as it is to be. */
+export function entryOf(table: PartitionTable | null, number: number | null): Partition | undefined {
+  return table?.partitions.find((each) => each.number === number);
+}
+
+/** As the kernel calls it: with a `p` where the disk's own name ends in a digit. */
+export function pathOf(disk: string, number: number): string {
+  return `${disk}${/\d$/.test(disk) ? 'p' : ''}${String(number)}`;
+}
+
+/** Has the kernel that very partition, or, when there is none, none of that number? */
+export function kernelHas(
+  kernel: readonly KernelPartition[],
+  of: ChangeUndo,
+  entry: Partition | undefined,
+): boolean {
+  const now = kernel.filter(({ number }) => number === of.number);
+  return isSameView(now, entry === undefined ? [] : [entry]);
+}
+
+/** `hurt`: whom the way back would take something from. */
+export async function lookAt(
+  host: ReadHost,
+  of: ChangeUndo,
+  { found, hurt }: { readonly found: Found; readonly hurt: () => Promise<readonly Holder[]> },
+): Promise<Look> {
+  const { node, bytes, table, kernel } = found;
+  if (bytes === 'as they were' && kernelHas(kernel, of, entryOf(of.old, of.number))) return { state: 'gone' };
+  if (bytes !== 'as they were' && table === 'not ours')
+    return { state: 'not-ours', found: `${node.path} has another partition table by now` };
+  const { key } = await keysOf(host, node.path);
+  return { state: 'ours', holders: await hurt(), ...(key === of.key ? {} : { movedTo: key }) };
+}
+
+/** Waits until the kernel has it so, with its node: both come at once, udev later. RefusedError when it does not come to that. */
+export async function untilKernelHas(
+  host: ChangeHost,
+  node: DeviceNode,
+  of: ChangeUndo,
+  entry: Partition | undefined,
+): Promise<void> {
+  const check = async (): Promise<boolean> => {
+    if (!kernelHas(await kernelPartitions(host, node), of, entry)) return false;
+    return entry === undefined || (await host.stat(pathOf(node.path, entry.number))) !== undefined;
+  };
+  if (await until({ check, limitMs: 2_000 })) return;
+  throw new RefusedError(
+    `the kernel does not have the partition ${String(of.number)} of ${node.path} as its table has it`,
+    {
+      remedy: `compare them: lsblk ${node.path}; sfdisk --list ${node.path}`,
+    },
+  );
+}

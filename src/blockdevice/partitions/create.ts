@@ -1,0 +1,109 @@
+import { randomUUID } from 'node:crypto';
+import * as z from 'zod/mini';
+import { operation } from '../../atomic/operation.ts';
+import { RefusedError, UsageError } from '../../errors.ts';
+import { formatSize } from '../../units.ts';
+import { holders } from '../holders/index.ts';
+import { refuseHeld } from '../in-use.ts';
+import { locate } from '../locate.ts';
+import { deviceNode, kernelText, sizeOf } from '../node.ts';
+import { probe, recognise } from '../probe.ts';
+import { changedByHand } from './by-hand.ts';
+import { changeUndo, findChange, lookAt, undoOf } from './change.ts';
+import { refusePartless } from './disk.ts';
+import { createTable } from './commands.ts';
+import { kernelPartitions } from './kernel.ts';
+import { restoreRegions } from './regions.ts';
+
+const args = z.strictObject({
+  device: z.string().check(z.minLength(1)),
+  /** Left out: gpt. */
+  type: z.exactOptional(z.enum(['gpt', 'dos'])),
+  /** Of gpt a UUID in lower case, of dos `0x` and eight digits; chosen by bofh when it is left out. */
+  id: z.exactOptional(z.string()),
+});
+
+const forms = {
+  gpt: /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
+  dos: /^0x[0-9a-f]{8}$/,
+} as const;
+
+const smallest = 4 * 1024 ** 2;
+
+/** Writes an empty partition table on a blank disk. Its undo puts back every byte that it has written. */
+export const createPartitionTable = operation({
+  kind: 'block.partition.table.create',
+  version: 1,
+  args,
+  undo: changeUndo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { device, type = 'gpt', id }, host, chosen }) => {
+    if (id !== undefined && !forms[type].test(id))
+      throw new UsageError(
+        `"${id}" is no id of a ${type} table: ${type === 'gpt' ? 'a UUID in lower case' : '0x and eight digits'}`,
+      );
+    const node = await deviceNode(host, device);
+    await refusePartless(host, node);
+    await refuseHeld(host, device, await holders(host, device));
+    const found = await (chosen === undefined ? recognise : probe)(host, device);
+    if (found !== undefined)
+      throw new RefusedError(
+        `${device} is not blank: it holds ${found.type}${found.uuid === undefined ? '' : `, uuid ${found.uuid}`}`,
+        {
+          remedy: `to lose it: bofh block wipe ${device} --overwrite ${found.uuid ?? found.type}`,
+        },
+      );
+    if ((await kernelPartitions(host, node)).length > 0)
+      throw new RefusedError(`the kernel has partitions of ${device}, which is blank`, {
+        remedy: `have it forget them: partx --delete ${device}`,
+      });
+    const size = await sizeOf(host, node);
+    if (size < smallest)
+      throw new RefusedError(`${device} has ${formatSize(size)}, too little to be divided`, {
+        remedy: `take a disk of ${formatSize(smallest)} or more`,
+      });
+    const sectorSize = Number(
+      (await kernelText(host, `/sys/dev/block/${node.number}/queue/logical_block_size`)) ?? 512,
+    );
+    const newId = type === 'gpt' ? randomUUID() : `0x${randomUUID().slice(0, 8)}`;
+    const table = { type, id: chosen?.table.id ?? id ?? newId, sectorSize, usable: null, partitions: [] };
+    return undoOf(host, { device, old: null, table, number: null });
+  },
+  claims: async ({ undo: { device }, on }) => {
+    const { key, beneath } = await on(device);
+    return { changes: [key], needs: beneath };
+  },
+  within: ({ undo: { container } }) => container,
+  run: async ({ undo: of, host }) => {
+    const found = await findChange(host, of);
+    if (found?.bytes !== 'as they were')
+      throw new RefusedError(`${of.device} is not as it was by now; nothing was written`, {
+        remedy: `look what it holds (wipefs ${of.device}), then give the command again`,
+      });
+    const { path } = found.node;
+    await refuseHeld(host, path, await holders(host, path));
+    const { id, type } = of.table;
+    await host.run(createTable(path, { type: type === 'dos' ? 'dos' : 'gpt', id }));
+    return null;
+  },
+  value: ({ undo: { device, table } }) => ({ device, type: table.type, id: table.id }),
+  look: async ({ undo: of, host }) => {
+    const found = await findChange(host, of);
+    if (found === undefined) return { state: 'gone' };
+    return lookAt(host, of, { found, hurt: () => holders(host, found.node.path) });
+  },
+  revert: async ({ undo: of, host }) => {
+    const found = await findChange(host, of);
+    if (found === undefined || found.table === 'not ours') return;
+    const { path } = found.node;
+    await refuseHeld(host, path, await holders(host, path));
+    await restoreRegions(host, path, of.saved);
+  },
+  sync: async ({ undo: { device, identity }, host }) => {
+    const path = await locate(host, { path: device, identity });
+    if (path !== undefined) await host.sync(path);
+  },
+  describe: ({ undo: of }) => changedByHand(of),
+});

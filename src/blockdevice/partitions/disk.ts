@@ -1,0 +1,66 @@
+import type { ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { type DeviceNode, deviceNode, kernelText, sizeOf } from '../node.ts';
+import { readTable } from './commands.ts';
+import { isSameView, kernelPartitions } from './kernel.ts';
+import type { PartitionTable } from './schema.ts';
+import { isExtended } from './types.ts';
+
+/** A disk with a table that bofh changes; the kernel has the same partitions. */
+export interface Partitioned {
+  readonly node: DeviceNode;
+  readonly size: number;
+  readonly type: 'gpt' | 'dos';
+  readonly table: PartitionTable;
+}
+
+/** RefusedError for a device that the kernel makes no partitions on. */
+export async function refusePartless(host: ReadHost, { path, number }: DeviceNode): Promise<void> {
+  const sys = `/sys/dev/block/${number}`;
+  const why =
+    (await kernelText(host, `${sys}/partition`)) !== undefined
+      ? 'is itself a partition'
+      : (await kernelText(host, `${sys}/dm/name`)) === undefined
+        ? undefined
+        : 'is a mapping, on which the kernel makes no partitions';
+  if (why !== undefined)
+    throw new RefusedError(`${path} ${why}`, { remedy: 'name a whole disk; lsblk lists them' });
+}
+
+/** The table of a disk, as long as it can be changed; the kernel must know what is written there. */
+export async function partitioned(host: ReadHost, device: string): Promise<Partitioned> {
+  const node = await deviceNode(host, device);
+  await refusePartless(host, node);
+  const table = await host.run(readTable(node.path));
+  if (table === undefined)
+    throw new RefusedError(`${device} has no partition table`, {
+      remedy: `make one first: bofh block partition-table create ${device}`,
+    });
+  const { type } = table;
+  if (
+    (type !== 'gpt' && type !== 'dos') ||
+    table.partitions.some((each) => type === 'dos' && isExtended(each.type))
+  )
+    throw new RefusedError(
+      `${device} has a ${type} table that bofh does not change: it takes gpt, and dos without an extended partition`,
+      {
+        remedy: `change it by hand: sfdisk ${device}`,
+      },
+    );
+  if (table.usable !== null && table.usable.from < 2 * table.sectorSize + 128 * 128)
+    throw new RefusedError(
+      `${device} has a gpt with room for less than 128 partitions, which bofh does not change`,
+      {
+        remedy: `change it by hand: sfdisk ${device}`,
+      },
+    );
+  const kernel = await kernelPartitions(host, node);
+  if (!isSameView(kernel, table.partitions))
+    throw new RefusedError(
+      `the kernel has other partitions of ${device} than its table; nothing was changed`,
+      {
+        remedy: `compare them (lsblk ${device}; sfdisk --list ${device}), and tell the kernel: partx --update ${device}`,
+      },
+    );
+  return { node, size: await sizeOf(host, node), type, table };
+}

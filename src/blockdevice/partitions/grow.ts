@@ -1,0 +1,129 @@
+import * as z from 'zod/mini';
+import { operation } from '../../atomic/operation.ts';
+import type { ReadHost } from '../../command/index.ts';
+import { type Holder, RefusedError } from '../../errors.ts';
+import { formatSize } from '../../units.ts';
+import { holdersOfWhole } from '../holders/index.ts';
+import { inUse, refuseHeld } from '../in-use.ts';
+import { locate } from '../locate.ts';
+import { usersBeyond } from '../reach.ts';
+import { changedByHand } from './by-hand.ts';
+import {
+  type ChangeUndo,
+  changeUndo,
+  entryOf,
+  findChange,
+  type Found,
+  kernelHas,
+  lookAt,
+  pathOf,
+  undoOf,
+  untilKernelHas,
+} from './change.ts';
+import { partitioned } from './disk.ts';
+import { setPartitionSize, tellKernel } from './commands.ts';
+import { mostOf } from './layout.ts';
+import { restoreRegions } from './regions.ts';
+import type { Partition } from './schema.ts';
+
+const args = z.strictObject({
+  /** The whole disk. */
+  device: z.string().check(z.minLength(1)),
+  number: z.int().check(z.positive()),
+  /** In bytes, rounded up to whole MiB; `max`: up to the next partition, or the end of the disk. */
+  size: z.union([z.int().check(z.positive()), z.literal('max')]),
+});
+
+/** Makes a partition larger where it is, also while it is in use. What lies on it keeps its size. */
+export const growPartition = operation({
+  kind: 'block.partition.grow',
+  version: 1,
+  args,
+  undo: changeUndo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { device, number, size: asked }, host }) => {
+    const { table, size: room } = await partitioned(host, device);
+    await refuseHeld(host, device, await holdersOfWhole(host, device));
+    const old = entryOf(table, number);
+    if (old === undefined)
+      throw new RefusedError(`${device} has no partition ${String(number)}`, {
+        remedy: `see which it has: bofh block partitions ${device}`,
+      });
+    const most = mostOf(table, number, room);
+    const size = asked === 'max' ? most : Math.ceil(asked / 1024 ** 2) * 1024 ** 2;
+    if (size <= old.size)
+      throw new RefusedError(
+        asked === 'max'
+          ? `there is no free space behind ${old.path}: it has ${formatSize(old.size)}`
+          : `${old.path} has ${formatSize(old.size)} already: bofh makes a partition larger, never smaller`,
+        { remedy: `see what is free: sfdisk --list-free ${device}` },
+      );
+    if (size > most)
+      throw new RefusedError(
+        `${old.path} can have ${formatSize(most)} at most, and ${formatSize(size)} are asked for`,
+        {
+          remedy: 'take a smaller size, or max',
+        },
+      );
+    const partitions = table.partitions.map((each) => (each === old ? { ...old, size } : each));
+    return undoOf(host, { device, old: table, table: { ...table, partitions }, number });
+  },
+  claims: async ({ undo: { device, number }, on }) => {
+    const { key, beneath } = await on(device);
+    return { changes: [key, `${key}-part${String(number)}`], needs: beneath };
+  },
+  within: ({ undo: { container } }) => container,
+  run: async ({ undo: of, host }) => {
+    const [found, [old, entry]] = [await findChange(host, of), entriesOf(of)];
+    if (found?.bytes !== 'as they were' || !kernelHas(found.kernel, of, old))
+      throw new RefusedError(`${of.device} is not as it was by now; nothing was written`, {
+        remedy: `look what it has (bofh block partitions ${of.device}), then give the command again`,
+      });
+    const { path } = found.node;
+    await host.run(setPartitionSize(path, of.table.sectorSize, entry));
+    await host.run(tellKernel(path, entry.number));
+    await untilKernelHas(host, found.node, of, entry);
+    return null;
+  },
+  value: ({ undo: of }) => {
+    const [old, { number, path, size }] = entriesOf(of);
+    return { number, path, was: old.size, size };
+  },
+  look: async ({ undo: of, host }) => {
+    const found = await findChange(host, of);
+    if (found === undefined) return { state: 'gone' };
+    return lookAt(host, of, { found, hurt: () => beyond(host, found, of) });
+  },
+  revert: async ({ undo: of, host }) => {
+    const found = await findChange(host, of);
+    if (found === undefined || (found.bytes !== 'as they were' && found.table === 'not ours')) return;
+    const who = await beyond(host, found, of);
+    const part = pathOf(found.node.path, of.number ?? 0);
+    if (who.length > 0) throw inUse(part, who);
+    await restoreRegions(host, found.node.path, of.saved);
+    const [old] = entriesOf(of);
+    if (!kernelHas(found.kernel, of, old)) await host.run(tellKernel(found.node.path, old.number));
+    await untilKernelHas(host, found.node, of, old);
+  },
+  sync: async ({ undo: { device, identity }, host }) => {
+    const path = await locate(host, { path: device, identity });
+    if (path !== undefined) await host.sync(path);
+  },
+  describe: ({ undo: of }) => changedByHand(of),
+});
+
+/** Who uses what the way back takes away; nobody, as long as the kernel has it as it was. */
+async function beyond(host: ReadHost, { kernel, node }: Found, of: ChangeUndo): Promise<readonly Holder[]> {
+  const [old] = entriesOf(of);
+  const now = kernel.find(({ number }) => number === of.number);
+  if (now === undefined || now.size <= old.size) return [];
+  return usersBeyond(host, pathOf(node.path, old.number), old.size);
+}
+
+function entriesOf(of: ChangeUndo): readonly [old: Partition, entry: Partition] {
+  const [old, entry] = [entryOf(of.old, of.number), entryOf(of.table, of.number)];
+  if (old === undefined || entry === undefined) throw new TypeError('the partition is in both tables');
+  return [old, entry];
+}

@@ -1,0 +1,44 @@
+import type { ReadHost } from '../../command/index.ts';
+import { ParseError } from '../../errors.ts';
+import type { Bytes } from '../../units.ts';
+import { kernelNames, kernelText, type DeviceNode } from '../node.ts';
+import type { Partition } from './commands.ts';
+
+/** A partition as the kernel has it. */
+export interface KernelPartition {
+  readonly number: number;
+  readonly start: Bytes;
+  readonly size: Bytes;
+}
+
+/** The partitions of a disk that the kernel has made devices of, by their number; sysfs counts in 512 bytes. */
+export async function kernelPartitions(
+  host: ReadHost,
+  { number: node }: DeviceNode,
+): Promise<readonly KernelPartition[]> {
+  const found: KernelPartition[] = [];
+  const sys = `/sys/dev/block/${node}`;
+  for (const name of await kernelNames(host, sys)) {
+    const number = await kernelText(host, `${sys}/${name}/partition`);
+    if (number === undefined) continue;
+    const [start, size] = [
+      await sectors(host, `${sys}/${name}/start`),
+      await sectors(host, `${sys}/${name}/size`),
+    ];
+    found.push({ number: Number(number), start, size });
+  }
+  return found.toSorted((one, other) => one.number - other.number);
+}
+
+/** Has the kernel just the partitions that the table has? */
+export function isSameView(kernel: readonly KernelPartition[], table: readonly Partition[]): boolean {
+  const line = ({ number, start, size }: KernelPartition): string => `${number} ${start} ${size}`;
+  return kernel.map(line).sort().join() === table.map(line).sort().join();
+}
+
+async function sectors(host: ReadHost, file: string): Promise<Bytes> {
+  const text = await kernelText(host, file);
+  if (text === undefined || !/^\d+$/.test(text))
+    throw new ParseError(`${file}: no number of sectors in ${JSON.stringify(text)}`);
+  return Number(text) * 512;
+}

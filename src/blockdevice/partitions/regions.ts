@@ -1,0 +1,99 @@
+import { deflateSync, inflateSync } from 'node:zlib';
+import * as z from 'zod/mini';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import type { Bytes } from '../../units.ts';
+import { superblock } from '../reach.ts';
+import { writeBytes } from '../wipe/commands.ts';
+import type { PartitionTable } from './commands.ts';
+
+const count = z.int().check(z.nonnegative());
+
+/** A part of a device where a partition table lies, as it was. */
+export const savedRegion = z.strictObject({
+  offset: count,
+  length: z.int().check(z.positive()),
+  /** zlib and base64: nearly all of it is zeros. */
+  content: z.string(),
+});
+
+export type SavedRegion = z.infer<typeof savedRegion>;
+
+/** 128 entries of 128 bytes each, as every tool makes them (UEFI 2.10, 5.3.1). */
+const entries: Bytes = 128 * 128;
+
+/**
+ * Where a table of that type has its bytes, its second copy first: as long as one copy is whole, the table can be read. Of
+ * a gpt on a device that has grown since, the second copy lies elsewhere than the new one will.
+ */
+export function regionsOf(of: {
+  readonly type: 'gpt' | 'dos';
+  readonly sectorSize: Bytes;
+  readonly size: Bytes;
+  readonly old: PartitionTable | undefined;
+}): readonly { readonly offset: Bytes; readonly length: Bytes }[] {
+  const { type, sectorSize, size, old } = of;
+  const first = { offset: 0, length: sectorSize };
+  if (type === 'dos') return [first];
+  const last = { offset: size - entries - sectorSize, length: entries + sectorSize };
+  const before = old?.usable?.to ?? last.offset;
+  const moved = before === last.offset ? [] : [{ offset: before, length: last.length }];
+  return [...moved, last, { offset: 0, length: 2 * sectorSize + entries }];
+}
+
+/** Reads them, to be put back. */
+export async function saveRegions(
+  host: ReadHost,
+  device: string,
+  regions: ReturnType<typeof regionsOf>,
+): Promise<readonly SavedRegion[]> {
+  const saved: SavedRegion[] = [];
+  for (const region of regions)
+    saved.push({ ...region, content: deflateSync(await read(host, device, region)).toString('base64') });
+  return saved;
+}
+
+/** What they hold now. */
+export async function readRegions(
+  host: ReadHost,
+  device: string,
+  saved: readonly SavedRegion[],
+): Promise<readonly { readonly now: Buffer; readonly was: Buffer }[]> {
+  const found: { readonly now: Buffer; readonly was: Buffer }[] = [];
+  for (const region of saved) found.push({ now: await read(host, device, region), was: contentOf(region) });
+  return found;
+}
+
+/** Puts those back that are not as they were, one after the other, each durable before the next. */
+export async function restoreRegions(
+  host: ChangeHost,
+  device: string,
+  saved: readonly SavedRegion[],
+): Promise<void> {
+  for (const region of saved) {
+    const bytes = contentOf(region);
+    if (bytes.equals(await read(host, device, region))) continue;
+    await host.run(writeBytes(device, { offset: region.offset, bytes }));
+  }
+}
+
+function contentOf({ content }: SavedRegion): Buffer {
+  return inflateSync(Buffer.from(content, 'base64'));
+}
+
+async function read(
+  host: ReadHost,
+  device: string,
+  { offset, length }: { readonly offset: Bytes; readonly length: Bytes },
+): Promise<Buffer> {
+  const view = await host.run(superblock(device, { from: offset, count: length }));
+  return Buffer.from(view.buffer, view.byteOffset, view.byteLength);
+}
+
+/** A GUID as gpt has it on disk: its first three parts little-endian (UEFI 2.10, appendix A). */
+export function guidBytes(uuid: string): Buffer {
+  const bytes = Buffer.from(uuid.replaceAll('-', ''), 'hex');
+  bytes.subarray(0, 4).reverse();
+  bytes.subarray(4, 6).reverse();
+  bytes.subarray(6, 8).reverse();
+  return bytes;
+}
