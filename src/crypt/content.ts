@@ -4,6 +4,7 @@ import {
   inWords,
   probe,
   recognise,
+  refusePartitioned,
   remedyFor,
   type Signature,
 } from '../blockdevice/index.ts';
@@ -50,6 +51,7 @@ export async function replaceable(
 ): Promise<Signature | undefined> {
   await refuseHeld(host, device, await holders(host, device));
   const found = await (when === 'under the locks' ? probe : recognise)(host, device);
+  await refusePartitioned(host, { device, found });
   refuseOther(device, found, overwrite);
   return found;
 }

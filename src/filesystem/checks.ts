@@ -4,6 +4,7 @@ import {
   inWords,
   probe,
   recognise,
+  refusePartitioned,
   remedyFor,
   type Signature,
   size,
@@ -47,6 +48,7 @@ export async function checkDevice(
     );
   }
   const found = await (when === 'under the locks' ? probe : recognise)(host, device);
+  await refusePartitioned(host, { device, found });
   refuseContent(args, found);
   return found;
 }

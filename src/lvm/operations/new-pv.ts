@@ -3,6 +3,7 @@ import {
   holders,
   identityOf,
   inWords as holdersInWords,
+  refusePartitioned,
   remedyFor,
   type Signature,
   size,
@@ -41,6 +42,7 @@ export async function checkNewPv(host: ReadHost, asked: Asked): Promise<Signatur
     );
   const found = await contentOf(host, asked);
   await refuseMemberOf(host, device, found);
+  await refusePartitioned(host, { device, found });
   refuseContent(asked, found);
   return found;
 }
