@@ -46,7 +46,12 @@ export const array: Layer = {
       ],
     };
   },
-  limits: async ({ device }) => fixed(device.size, 'bofh changes the size of no md array'),
+  limits: async ({ device }) => {
+    const why = 'bofh changes the size of no md array';
+    const remedy = `change it by its own program (mdadm --grow ${device.path} --size=SIZE); what lies on it: bofh block resize`;
+    const no = { may: false, why, remedy } as const;
+    return { ...fixed(device.size, why), grow: no, shrink: no };
+  },
 };
 
 /** What lies on a device that belongs to an md array. */

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { type StackTree, stackTree, tree } from '../../../src/stack/index.ts';
+import type { Tx } from '../../../src/operations.ts';
+import { RefusedError } from '../../../src/errors.ts';
+import { resizeStack, type StackTree, stackTree, tree } from '../../../src/stack/index.ts';
 import { recordedHost, recording } from './recorded.ts';
 
 const mib = 1024 ** 2;
@@ -67,5 +69,19 @@ describe('the tree of a host with an array and a partitioned disk', () => {
     expect(find(made, 'md0').untold.join()).toMatch(/what lies on it: needs root/);
     expect(find(made, 'vda').content).toMatchObject({ state: 'untold', title: 'ext4' });
     expect(find(made, 'loop1').untold.join()).toMatch(/needs root/);
+  });
+
+  it.each([
+    ['the array', '/dev/md0', 64],
+    ['the array, smaller', '/dev/md0', 8],
+  ])('does not resize %s, and says why and what does', async (_, device, size) => {
+    const nothing = new Proxy({}, { get: () => expect.fail('nothing is to be done') }) as Tx;
+    const asked = { host: there(), device, to: { size: size * mib }, what: 'device' } as const;
+
+    const error = await resizeStack(nothing, asked).catch((cause: unknown) => cause);
+
+    expect(error).toBeInstanceOf(RefusedError);
+    expect(String(error)).toMatch(/bofh changes the size of no md array/);
+    expect(error).toHaveProperty('remedy', expect.stringMatching(/mdadm --grow \/dev\/md0/));
   });
 });
