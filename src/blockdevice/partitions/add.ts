@@ -19,7 +19,7 @@ import {
   untilKernelHas,
 } from './change.ts';
 import { partitioned } from './disk.ts';
-import { appendPartition, forgetPartition, tellKernel } from './commands.ts';
+import { appendPartition, deletePartition, forgetPartition, tellKernel } from './commands.ts';
 import { placeFor } from './layout.ts';
 import { restoreRegions } from './regions.ts';
 import type { Partition, PartitionTable } from './schema.ts';
@@ -73,9 +73,9 @@ export const addPartition = operation({
     const next = { ...table, partitions: [...table.partitions, entry] };
     return undoOf(host, { device, old: table, table: next, number });
   },
-  claims: async ({ undo: { device, number }, on }) => {
+  claims: async ({ undo: { device, number, table }, on }) => {
     const { key, beneath } = await on(device);
-    return { makes: [partKey(key, number)], changes: [key], needs: beneath };
+    return { makes: [partKey(key, number)], changes: [key, `table:${table.id}`], needs: beneath };
   },
   contains: ({ undo: { key, number } }) => partKey(key, number),
   within: ({ undo: { container } }) => container,
@@ -110,7 +110,9 @@ export const addPartition = operation({
       await namingHolders(host, part, () => host.run(forgetPartition(path, of.number ?? 0)));
       await untilKernelHas(host, found.node, of, undefined);
     }
-    await restoreRegions(host, path, of.saved);
+    // What others have changed since stays.
+    if (found.table === 'beside others') await host.run(deletePartition(path, of.number ?? 0));
+    else if (found.table !== 'without') await restoreRegions(host, path, of.saved);
   },
   sync: async ({ undo: { device, identity }, host }) => {
     const path = await locate(host, { path: device, identity });

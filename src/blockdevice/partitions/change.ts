@@ -56,8 +56,11 @@ export async function undoOf(
 export interface Found {
   readonly node: DeviceNode;
   readonly bytes: 'as they were' | 'others';
-  /** `begun`: it can be read, but is not yet, or not any more, the one copy and the other. */
-  readonly table: 'new' | 'begun' | 'not ours';
+  /**
+   * `begun`: it can be read, but is not yet, or not any more, the one copy and the other. `beside others`: our entry is as
+   * it is to be, in a table that has been changed elsewhere since; `without`: such a one has our entry as it was before.
+   */
+  readonly table: 'new' | 'begun' | 'beside others' | 'without' | 'not ours';
   readonly kernel: readonly KernelPartition[];
 }
 
@@ -77,7 +80,19 @@ export async function findChange(host: ReadHost, of: ChangeUndo): Promise<Found 
     of.old === null
       ? now === undefined && regions.some((each) => each.now.includes(guidBytes(of.table.id)))
       : isSameTable(now, of.old);
-  return { node, kernel, bytes, table: isBegun ? 'begun' : 'not ours' };
+  return { node, kernel, bytes, table: isBegun ? 'begun' : besideOthers(now, of) };
+}
+
+function besideOthers(now: PartitionTable | undefined, of: ChangeUndo): Found['table'] {
+  if (of.number === null || now === undefined || now.type !== of.table.type || now.id !== of.table.id)
+    return 'not ours';
+  const isAs = (table: PartitionTable | null): boolean => {
+    const alone = (entry: Partition | undefined) => (entry === undefined ? [] : [entry]);
+    const [one, other] = [entryOf(now, of.number), entryOf(table, of.number)];
+    return isSameTable({ ...now, partitions: alone(one) }, { ...now, partitions: alone(other) });
+  };
+  if (isAs(of.table)) return 'beside others';
+  return isAs(of.old) ? 'without' : 'not ours';
 }
 
 /** The entry of the partition that is changed, as it was and as it is to be. */
@@ -107,7 +122,8 @@ export async function lookAt(
   { found, hurt }: { readonly found: Found; readonly hurt: () => Promise<readonly Holder[]> },
 ): Promise<Look> {
   const { node, bytes, table, kernel } = found;
-  if (bytes === 'as they were' && kernelHas(kernel, of, entryOf(of.old, of.number))) return { state: 'gone' };
+  const isBack = bytes === 'as they were' || table === 'without';
+  if (isBack && kernelHas(kernel, of, entryOf(of.old, of.number))) return { state: 'gone' };
   if (bytes !== 'as they were' && table === 'not ours')
     return { state: 'not-ours', found: `${node.path} has another partition table by now` };
   const { key } = await keysOf(host, node.path);

@@ -100,6 +100,11 @@ export function setPartitionSize(
   return sfdisk([...write, '--partno', String(number), device], `size=${size / sectorSize}\n`);
 }
 
+/** Takes an entry out. */
+export function deletePartition(device: string, number: number): Command<void> {
+  return sfdisk([...write, '--delete', device, String(number)], '');
+}
+
 function sfdisk(argv: readonly string[], stdin: string): Command<void> {
   return { tool: 'sfdisk', argv, access: 'change', stdin, parse: nothing, classify: classifyDevice };
 }

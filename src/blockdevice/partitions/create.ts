@@ -71,9 +71,9 @@ export const createPartitionTable = operation({
     const table = { type, id: chosen?.table.id ?? id ?? newId, sectorSize, usable: null, partitions: [] };
     return undoOf(host, { device, old: null, table, number: null });
   },
-  claims: async ({ undo: { device }, on }) => {
+  claims: async ({ undo: { device, table }, on }) => {
     const { key, beneath } = await on(device);
-    return { changes: [key], needs: beneath };
+    return { makes: [`table:${table.id}`], changes: [key], needs: beneath };
   },
   within: ({ undo: { container } }) => container,
   run: async ({ undo: of, host }) => {

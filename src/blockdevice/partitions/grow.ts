@@ -70,9 +70,9 @@ export const growPartition = operation({
     const partitions = table.partitions.map((each) => (each === old ? { ...old, size } : each));
     return undoOf(host, { device, old: table, table: { ...table, partitions }, number });
   },
-  claims: async ({ undo: { device, number }, on }) => {
+  claims: async ({ undo: { device, number, table }, on }) => {
     const { key, beneath } = await on(device);
-    return { changes: [key, `${key}-part${String(number)}`], needs: beneath };
+    return { changes: [key, `${key}-part${String(number)}`, `table:${table.id}`], needs: beneath };
   },
   within: ({ undo: { container } }) => container,
   run: async ({ undo: of, host }) => {
@@ -102,8 +102,11 @@ export const growPartition = operation({
     const who = await beyond(host, found, of);
     const part = pathOf(found.node.path, of.number ?? 0);
     if (who.length > 0) throw inUse(part, who);
-    await restoreRegions(host, found.node.path, of.saved);
+    const { path } = found.node;
     const [old] = entriesOf(of);
+    // What others have changed since stays.
+    if (found.table === 'beside others') await host.run(setPartitionSize(path, of.table.sectorSize, old));
+    else if (found.table !== 'without') await restoreRegions(host, path, of.saved);
     if (!kernelHas(found.kernel, of, old)) await host.run(tellKernel(found.node.path, old.number));
     await untilKernelHas(host, found.node, of, old);
   },

@@ -9,11 +9,12 @@ export const partitionTools: Readonly<Record<string, ToolModel>> = { partx, sfdi
 
 function sfdisk(call: ToolCall): ReturnType<ToolModel> {
   const options = readOptions(call, {
-    flags: ['--json', '--quiet', '--no-reread', '--no-tell-kernel', '--append'],
+    flags: ['--json', '--quiet', '--no-reread', '--no-tell-kernel', '--append', '--delete'],
     values: ['--wipe', '--wipe-partitions', '--partno'],
   });
-  const [path = '', ...more] = options.words;
-  if (more.length > 0) throw unmodelled(call, 'it takes one device');
+  const [path = '', deleted, ...more] = options.words;
+  if (more.length > 0 || options.flags.has('--delete') !== (deleted !== undefined))
+    throw unmodelled(call, 'it takes one device');
   const device = deviceAt(call.world, path);
   if (device === undefined) return failed(1, `sfdisk: cannot open ${path}: No such file or directory`);
   const content = call.world.live.get(device.storage) ?? {};
@@ -27,10 +28,16 @@ function sfdisk(call: ToolCall): ReturnType<ToolModel> {
   if (!isQuiet || one(options, '--wipe') !== 'never' || call.stdin === undefined)
     throw unmodelled(call, 'it writes the table alone');
   const number = one(options, '--partno');
-  const isNew = number === undefined && !options.flags.has('--append');
+  const isNew = number === undefined && deleted === undefined && !options.flags.has('--append');
   if (!isNew && table === undefined)
     return failed(1, `sfdisk: ${path}: does not contain a recognized partition table`);
-  const next = isNew ? emptyTable(call) : changed(call, table ?? emptyTable(call), number);
+  const old = isNew ? emptyTable(call) : (table ?? emptyTable(call));
+  const left = old.partitions.filter((each) => each.number !== Number(deleted));
+  const next = isNew
+    ? old
+    : deleted === undefined
+      ? changed(call, old, number)
+      : { ...old, partitions: left };
   // It syncs what it has written.
   for (const contents of [call.world.live, call.world.durable])
     contents.set(device.storage, withTable(contents.get(device.storage) ?? {}, device.size, next));

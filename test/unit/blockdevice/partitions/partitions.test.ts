@@ -16,6 +16,7 @@ import * as answers from '../../../../src/cli/answers/index.ts';
 import { RefusedError, RolledBackError, StuckError, UsageError } from '../../../../src/errors.ts';
 import type { Tx } from '../../../../src/operations.ts';
 import { simulatedHost, type SimulatedHost } from '../../../../src/testing/index.ts';
+import { tableIn } from '../../../../src/testing/tools/sectors.ts';
 import { rejectionOf } from '../../../support/rejection.ts';
 import { partitionedDisk } from '../../../support/undo/specimens/block.ts';
 import { ownUuid } from '../../../support/undo/stage.ts';
@@ -185,6 +186,44 @@ describe('a partition', () => {
     );
     expect(error).toBeInstanceOf(StuckError);
     expect((await kernel()).length).toBe(2);
+  });
+
+  test('made first can be worked on when a second one is there, and goes back', async () => {
+    const before = host.snapshot();
+    const error = await rejectionOf(
+      does(async (tx) => {
+        await tx.block.createPartitionTable({ device });
+        const { path } = await tx.block.addPartition({ device, size: 8 * mebibyte });
+        await tx.block.addPartition({ device, size: 8 * mebibyte });
+        await tx.filesystem.create({ device: path, type: 'ext4' });
+        await tx.block.growPartition({ device, number: 2, size: 'max' });
+        await fails();
+      }),
+    );
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(String(error)).toMatch(/a later step fails/);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test.each(['add', 'grow'] as const)('of others, made since, stays when an %s goes back', async (verb) => {
+    partitionedDisk(host, 'gpt');
+    const type = '0FC63DAF-8483-4772-8E79-3D69D8477DE4';
+    await rejectionOf(
+      does(async (tx) => {
+        if (verb === 'add') await tx.block.addPartition({ device, size: 8 * mebibyte });
+        else await tx.block.growPartition({ device, number: 1, size: 24 * mebibyte });
+        const table = tableIn(host.world.live.get('disk:vdx'), 64 * mebibyte);
+        const theirs = { number: 7, start: 102400, size: 2048, type };
+        if (table !== undefined)
+          host.admin.partition(device, { ...table, partitions: [...table.partitions, theirs] });
+        await fails();
+      }),
+    );
+    expect(await kernel()).toEqual([
+      { number: 1, start: mebibyte, size: 16 * mebibyte },
+      { number: 7, start: 50 * mebibyte, size: mebibyte },
+    ]);
+    expect(tableIn(host.world.live.get('disk:vdx'), 64 * mebibyte)?.partitions.length).toBe(2);
   });
 
   test('does not shrink again under a filesystem that has been enlarged', async () => {
