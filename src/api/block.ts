@@ -161,3 +161,13 @@ export async function growPartition(
 ): ReturnType<Tx['block']['growPartition']> {
   return single('block.growPartition', (tx) => tx.block.growPartition(args));
 }
+
+/** Discards all that is on a device, once the sequence is committed: a sequence of one. */
+export async function discard(args: Parameters<Tx['block']['discard']>[0]): Promise<void> {
+  await single('block.discard', (tx) => tx.block.discard(args));
+}
+
+/** Fills a device with zeros, once the sequence is committed: a sequence of one; a large one takes hours. */
+export async function zero(args: Parameters<Tx['block']['zero']>[0]): Promise<void> {
+  await single('block.zero', (tx) => tx.block.zero(args));
+}

@@ -1,5 +1,6 @@
 /** Every program that bofh may start, with the Debian package to name when it is missing. */
 export const tools = {
+  blkdiscard: { package: 'util-linux' },
   blkid: { package: 'util-linux' },
   btrfs: { package: 'btrfs-progs' },
   cryptsetup: { package: 'cryptsetup-bin' },

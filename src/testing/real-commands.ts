@@ -59,6 +59,7 @@ export async function prepareReal<T>(
       if (command.access === 'read') return askDevice(overlay, world, command);
       await importTable(overlay, world, command.argv.at(-1) ?? '');
       return undefined;
+    case 'blkdiscard':
     case 'wipefs':
       if (command.access === 'read') return askDevice(overlay, world, command);
       await importMagics(overlay, world, command.argv.at(-1) ?? '');

@@ -1,9 +1,18 @@
+import type { Key } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { groupsOfPvs } from '../commands.ts';
 import { hasTable, refusePartitioned } from '../partitions/reads.ts';
 import type { Signature } from '../schema.ts';
 import type { Magic } from './commands.ts';
+
+/** Its key, as those claim it who made it. */
+export function contentKey({ type, usage, uuid }: Magic): Key | undefined {
+  if (uuid === null) return undefined;
+  if (type === 'crypto_LUKS') return `luks:${uuid}`;
+  if (type === 'LVM2_member') return `pv:${uuid}`;
+  return usage === 'filesystem' || usage === 'other' ? `fs:${uuid}` : undefined;
+}
 
 /** What must be named before it is erased: a uuid, or the type of what has none. */
 export function namesOf(found: Signature | undefined, magics: readonly Magic[]): readonly string[] {

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { type Key, type Look, operation } from '../../atomic/operation.ts';
+import { type Look, operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError } from '../../errors.ts';
 import { wipeSignatures } from '../commands.ts';
@@ -10,8 +10,8 @@ import { locate } from '../locate.ts';
 import { deviceNode, sizeOf } from '../node.ts';
 import { probe, recognise } from '../probe.ts';
 import { wipedByHand } from './by-hand.ts';
-import { type Magic, magicsOn, writeBytes } from './commands.ts';
-import { namesOf, refuseLeft, refuseNeeded, refuseUnnamed } from './contents.ts';
+import { magicsOn, writeBytes } from './commands.ts';
+import { contentKey, namesOf, refuseLeft, refuseNeeded, refuseUnnamed } from './contents.ts';
 import { magicsNow, type MagicNow, savedMagic, saveMagics } from './magics.ts';
 
 const args = z.strictObject({
@@ -111,14 +111,6 @@ export const wipe = operation({
   },
   describe: ({ undo: of }) => wipedByHand(of),
 });
-
-/** As those claim it who made it. */
-function contentKey({ type, usage, uuid }: Magic): Key | undefined {
-  if (uuid === null) return undefined;
-  if (type === 'crypto_LUKS') return `luks:${uuid}`;
-  if (type === 'LVM2_member') return `pv:${uuid}`;
-  return usage === 'filesystem' || usage === 'other' ? `fs:${uuid}` : undefined;
-}
 
 interface Found {
   readonly path: string;

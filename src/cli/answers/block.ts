@@ -107,6 +107,9 @@ export const blockPartitionAdd = z.strictObject({
 /** `bofh block partition grow DEVICE NUMBER SIZE|max`; in bytes. */
 export const blockPartitionGrow = z.strictObject({ number: count, path: text, was: count, size: count });
 
+/** `bofh block discard DEVICE` and `bofh block zero DEVICE`; what was lost, by uuid or type. */
+export const blockDestroy = z.strictObject({ device: text, lost: z.readonly(z.array(text)) });
+
 export type BlockResize = z.infer<typeof blockResize>;
 export type BlockImageCreate = z.infer<typeof blockImageCreate>;
 export type BlockLoopList = z.infer<typeof blockLoopList>;
@@ -117,3 +120,4 @@ export type BlockPartitions = z.infer<typeof blockPartitions>;
 export type BlockPartitionTableCreate = z.infer<typeof blockPartitionTableCreate>;
 export type BlockPartitionAdd = z.infer<typeof blockPartitionAdd>;
 export type BlockPartitionGrow = z.infer<typeof blockPartitionGrow>;
+export type BlockDestroy = z.infer<typeof blockDestroy>;

@@ -37,6 +37,20 @@ export function addBlock(block: Command, verb: Verb): void {
   verb(wipe, 'changes', async (runtime, [device = ''], options) =>
     (await import('../block-wipe.ts')).wipe(runtime, device, options),
   );
+  for (const how of ['discard', 'zero'] as const) {
+    const what = how === 'zero' ? 'fill a device with zeros' : 'discard all that is on a device';
+    const destroy = block
+      .command(how)
+      .description(`${what} that nobody uses; what is on it is lost, and must be named`)
+      .argument('<device>')
+      .option(
+        '--overwrite <UUID|TYPE,…>',
+        'all that is there: the uuid of each content, or its type if it has none',
+      );
+    verb(destroy, 'changes', async (runtime, [device = ''], options) =>
+      (await import('../block-wipe.ts')).destroy(runtime, { device, how }, options),
+    );
+  }
   addPartitions(block, verb);
   const image = block
     .command('image')

@@ -6,8 +6,8 @@ import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { deviceAt } from './block.ts';
 import { laySectors, tableIn, withBytes } from './sectors.ts';
 
-/** wipefs (util-linux 2.38) and dd, as far as bytes of signatures go. */
-export const magicTools: Readonly<Record<string, ToolModel>> = { dd, wipefs };
+/** wipefs, blkdiscard (util-linux 2.38) and dd, as far as bytes of signatures go. */
+export const magicTools: Readonly<Record<string, ToolModel>> = { blkdiscard, dd, wipefs };
 
 /** Where each type has the bytes by which it is known, as wipefs erases them. */
 const places: Readonly<Record<string, readonly (readonly [offset: number, bytes: string])[]>> = {
@@ -174,4 +174,23 @@ function dd(call: ToolCall): ReturnType<ToolModel> {
   const content = offsets.length === 0 ? erased.content : { erased: { ...erased, offsets } };
   for (const contents of [call.world.live, call.world.durable]) contents.set(device.storage, content);
   return ok();
+}
+
+/** What lies behind the head is files, which nobody reads once that is gone. It is written past the page cache. */
+function blkdiscard(call: ToolCall): ReturnType<ToolModel> {
+  const { world } = call;
+  const options = readOptions(call, {
+    flags: ['--zeroout', '--verbose'],
+    values: ['--offset', '--length', '--step'],
+  });
+  const [path = '', ...more] = options.words;
+  if (more.length > 0) throw unmodelled(call, 'it takes one device');
+  const device = deviceAt(world, path);
+  if (device === undefined) return failed(1, `blkdiscard: cannot open ${path}: No such file or directory`);
+  if (openers(world, device.number).length > 0)
+    return failed(1, `blkdiscard: ${path}: is in use: Device or resource busy`);
+  const [offset, length] = [one(options, '--offset') ?? '0', one(options, '--length') ?? String(device.size)];
+  if (offset === '0') for (const contents of [world.live, world.durable]) contents.set(device.storage, {});
+  const verb = options.flags.has('--zeroout') ? 'Zero-filled' : 'Discarded';
+  return ok(`${path}: ${verb} ${length} bytes from the offset ${offset}\n`);
 }

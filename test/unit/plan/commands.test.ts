@@ -269,6 +269,10 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
       on: async () => withEncrypted(),
     },
   ],
+  'block discard': [
+    { line: `block discard /dev/vdz --overwrite ${luksUuid}`, on: async () => withEncrypted() },
+  ],
+  'block zero': [{ line: `block zero /dev/vdz --overwrite ${luksUuid}`, on: async () => withEncrypted() }],
   'block partition-table create': [
     { line: 'block partition-table create /dev/vdz', on: async () => withDisk() },
     { line: 'block partition-table create /dev/vdz --type dos', on: async () => withDisk() },

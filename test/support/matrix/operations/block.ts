@@ -35,6 +35,20 @@ export const block: RigSpecimens['block'] = {
     clear: removeVolume,
     content: `sha256sum ${root}`,
   },
+  discard: {
+    setUp: makeFilled,
+    call: `tx.block.discard({ device: '${root}', overwrite: ['${uuid}'] })`,
+    act: { tool: 'blkdiscard', words: ['--offset', '0', root] },
+    clear: removeVolume,
+    deferred: `test -z "$(wipefs ${root})"`,
+  },
+  zero: {
+    setUp: makeFilled,
+    call: `tx.block.zero({ device: '${root}', overwrite: ['${uuid}'] })`,
+    act: { tool: 'blkdiscard', words: ['--offset', '0', root] },
+    clear: removeVolume,
+    deferred: `test "$(head -c 1048576 ${root} | tr -d '\\0' | wc -c)" = 0`,
+  },
   createPartitionTable: {
     setUp: attached,
     call: `tx.block.createPartitionTable({ device: '/dev/loop5' })`,

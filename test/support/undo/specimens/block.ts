@@ -75,6 +75,29 @@ export const block: Specimens['block'] = {
       },
     },
   ],
+  discard: [
+    {
+      stage: (host) => {
+        const device = filledVolume(host, 'web1-root', ownUuid);
+        return (tx) => tx.block.discard({ device, overwrite: [ownUuid] });
+      },
+    },
+  ],
+  zero: [
+    {
+      stage: (host) => {
+        const device = filledVolume(host, 'web1-root', ownUuid);
+        return (tx) => tx.block.zero({ device, overwrite: [ownUuid] });
+      },
+    },
+    {
+      title: 'LUKS',
+      stage: (host) => {
+        host.admin.luksFormat({ device: '/dev/vdx', uuid: ownUuid, key: 'geheim' });
+        return (tx) => tx.block.zero({ device: '/dev/vdx', overwrite: [ownUuid] });
+      },
+    },
+  ],
   createPartitionTable: [
     { stage: () => (tx) => tx.block.createPartitionTable({ device: '/dev/vdx', id: ownUuid }) },
     {

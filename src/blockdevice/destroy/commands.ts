@@ -1,0 +1,40 @@
+import { type Command, nothing } from '../../command/index.ts';
+import type { Bytes } from '../../units.ts';
+import { classifyDevice } from '../commands.ts';
+
+/** A part of a device, of which `size` bytes are to be destroyed in all. */
+interface Part {
+  readonly offset: Bytes;
+  readonly length: Bytes;
+  readonly size: Bytes;
+}
+
+/**
+ * Discards a part of a device, or fills it with zeros. Never with `--force`: the device is opened exclusively, and the
+ * kernel refuses one that is in use. A signature on it is but a warning, where nobody can be asked (2.38).
+ */
+export function blkdiscard(
+  device: string,
+  how: 'discard' | 'zero',
+  { offset, length, size }: Part,
+): Command<void, 'destroy'> {
+  const range = ['--offset', String(offset), '--length', String(length)];
+  const step = ['--step', String(64 * 1024 ** 2), '--verbose'];
+  return {
+    tool: 'blkdiscard',
+    argv: [...(how === 'zero' ? ['--zeroout'] : []), ...range, ...step, device],
+    access: 'destroy',
+    parse: nothing,
+    classify: classifyDevice,
+    progress: (output) => done(output, { offset, size }),
+  };
+}
+
+/** "/dev/vdb: Zero-filled 67108864 bytes from the offset 1048576", once a second: what it has done since the last. */
+function done(output: string, { offset, size }: Omit<Part, 'length'>): number | undefined {
+  const last = [...output.matchAll(/ (?<bytes>\d+) bytes from the offset (?<from>\d+)$/gm)].at(-1)?.groups;
+  if (last === undefined) return undefined;
+  // The head, which is the last part, is done at the end of all.
+  const fraction = offset === 0 ? 1 : (Number(last.bytes) + Number(last.from)) / size;
+  return fraction >= 0 && fraction <= 1 ? fraction : undefined;
+}

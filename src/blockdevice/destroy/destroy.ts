@@ -1,0 +1,133 @@
+import * as z from 'zod/mini';
+import { deferred } from '../../atomic/operation.ts';
+import type { ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { wipeSignatures } from '../commands.ts';
+import { holders, namingHolders } from '../holders/index.ts';
+import { refuseHeld } from '../in-use.ts';
+import { identityOf } from '../keys.ts';
+import { locate } from '../locate.ts';
+import { deviceNode, sizeOf } from '../node.ts';
+import { probe, recognise } from '../probe.ts';
+import { magicsOn } from '../wipe/commands.ts';
+import { contentKey, namesOf, refuseNeeded, refuseUnnamed } from '../wipe/contents.ts';
+import { magicsNow, savedMagic, saveMagics } from '../wipe/magics.ts';
+import { blkdiscard } from './commands.ts';
+
+const args = z.strictObject({
+  device: z.string().check(z.minLength(1)),
+  /** All that is there and is lost: the uuid of each content, or the type of one that has none. */
+  overwrite: z.array(z.string().check(z.minLength(1))),
+});
+
+const undo = z.strictObject({
+  device: z.string(),
+  /** Which device it was, whatever bears its path later. */
+  identity: z.string(),
+  size: z.int().check(z.positive()),
+  /** Keys of what is lost. */
+  contents: z.array(z.string()),
+  /** By what its contents are known: as long as one of these is there, the act is still to be done. */
+  magics: z.array(savedMagic).check(z.minLength(1)),
+});
+
+type Undo = z.infer<typeof undo>;
+
+const mebibyte = 1024 ** 2;
+
+/**
+ * Destroys all that is on a device that nobody uses, after the commit. The head, in which its first signature lies, goes
+ * last: a device without it is one that is done.
+ */
+function destroying(how: 'discard' | 'zero') {
+  return deferred({
+    kind: `block.${how}`,
+    version: 1,
+    args,
+    undo,
+    prepare: async ({ args: { device, overwrite }, host, chosen }) => {
+      const { identity } = await identityOf(host, device);
+      await refuseHeld(host, device, await holders(host, device));
+      const found = await (chosen === undefined ? recognise : probe)(host, device);
+      const node = await deviceNode(host, device);
+      const magics = await host.run(magicsOn(node.path));
+      refuseUnnamed(device, { names: namesOf(found, magics), overwrite });
+      await refuseNeeded(host, { device, found });
+      const size = await sizeOf(host, node);
+      const saved = await saveMagics(host, { device: node.path, size, magics });
+      const contents = new Set(magics.flatMap((magic) => contentKey(magic) ?? []));
+      return { device, identity, size, contents: [...contents], magics: [...saved] };
+    },
+    claims: async ({ undo: { device, contents }, on }) => {
+      const { key, beneath } = await on(device);
+      return { changes: [key, ...contents], needs: beneath };
+    },
+    look: async ({ undo: of, host }) => {
+      const found = await find(host, of);
+      if (found === undefined || found.state === 'done') return { state: 'gone' };
+      if (found.state === 'others')
+        return { state: 'not-ours', found: `${found.path} holds something else by now` };
+      return { state: 'ours', holders: await holders(host, found.path) };
+    },
+    afterCommit: async ({ undo: of, host }) => {
+      const found = await find(host, of);
+      if (found === undefined || found.state === 'done') return;
+      const { path } = found;
+      if (found.state === 'others')
+        throw new RefusedError(`${path} holds something else by now; nothing was destroyed`, {
+          remedy: `look what it is (wipefs ${path}), and abandon what is left to do: bofh recover --abandon`,
+        });
+      await refuseHeld(host, path, await holders(host, path));
+      const { size } = of;
+      const head = Math.min(size, headOf(of));
+      if (head < size)
+        await namingHolders(host, path, () =>
+          host.run(blkdiscard(path, how, { offset: head, length: size - head, size })),
+        );
+      await namingHolders(host, path, () =>
+        host.run(blkdiscard(path, how, { offset: 0, length: head, size })),
+      );
+      // What is discarded need not read as zeros.
+      if (how === 'discard') await host.run(wipeSignatures(path));
+    },
+    sync: async ({ undo: { device, identity }, host }) => {
+      const path = await locate(host, { path: device, identity });
+      if (path !== undefined) await host.sync(path);
+    },
+    describe: ({ undo: { device } }) => ({
+      what: `all that is on ${device}, which is to be ${how === 'zero' ? 'filled with zeros' : 'discarded'}`,
+      look: [
+        ['wipefs', device],
+        ['lsblk', device],
+      ],
+      clear: [['blkdiscard', ...(how === 'zero' ? ['--zeroout'] : []), device]],
+    }),
+  });
+}
+
+/** Tells a device that it needs none of its content any more: of a thin volume, an SSD or a file the room comes back. */
+export const discard = destroying('discard');
+
+/** Fills a device with zeros, so that nothing of its content is left; the device may do so by itself, and at once. */
+export const zero = destroying('zero');
+
+/** Whole MiB, with the whole of the first signature. */
+function headOf({ magics }: Undo): number {
+  const [first] = magics;
+  const end = first === undefined ? 0 : first.offset + first.bytes.length / 2;
+  return Math.max(1, Math.ceil(end / mebibyte)) * mebibyte;
+}
+
+async function find(
+  host: ReadHost,
+  of: Undo,
+): Promise<{ readonly path: string; readonly state: 'to do' | 'done' | 'others' } | undefined> {
+  const known = await locate(host, { path: of.device, identity: of.identity });
+  if (known === undefined) return undefined;
+  const { path, number } = await deviceNode(host, known);
+  if ((await sizeOf(host, { path, number })) !== of.size) return { path, state: 'others' };
+  const now = await magicsNow(host, { device: path, size: of.size, saved: of.magics });
+  const [first] = now;
+  if (first?.state !== 'as it was') return { path, state: 'done' };
+  return { path, state: first.around === 'as it was' ? 'to do' : 'others' };
+}

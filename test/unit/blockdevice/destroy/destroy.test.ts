@@ -1,0 +1,105 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { atomic, withBofh } from '../../../../src/bofh.ts';
+import { blkdiscard } from '../../../../src/blockdevice/destroy/commands.ts';
+import { probe } from '../../../../src/blockdevice/index.ts';
+import * as answers from '../../../../src/cli/answers/index.ts';
+import { RefusedError, RolledBackError } from '../../../../src/errors.ts';
+import type { Tx } from '../../../../src/operations.ts';
+import { simulatedHost, type SimulatedHost } from '../../../../src/testing/index.ts';
+import { rejectionOf } from '../../../support/rejection.ts';
+import { typed } from '../../plan/support.ts';
+import { bofhOn } from '../../testing/support.ts';
+
+const device = '/dev/vdz';
+const uuid = '5e1f0000-0000-4000-8000-000000000001';
+const mebibyte = 1024 ** 2;
+let host: SimulatedHost;
+beforeEach(() => {
+  host = simulatedHost({ disks: [{ name: 'vdz', size: 64 * mebibyte }] });
+  host.admin.format(device, { type: 'ext4', usage: 'filesystem', uuid });
+});
+
+const does = <T>(body: (tx: Tx) => Promise<T>): Promise<T> =>
+  withBofh(bofhOn(host), () => atomic('destroys', body));
+const acts = (): readonly string[] =>
+  host.changes.flatMap((change) =>
+    change.what === 'command' && change.command.tool === 'blkdiscard' ? [change.command.argv.join(' ')] : [],
+  );
+
+test('the command is never forced, and tells how far it is', () => {
+  const part = { offset: mebibyte, length: 63 * mebibyte, size: 64 * mebibyte };
+  const { argv, progress } = blkdiscard(device, 'zero', part);
+  expect(argv).toEqual([
+    ...[
+      '--zeroout',
+      '--offset',
+      '1048576',
+      '--length',
+      '66060288',
+      '--step',
+      '67108864',
+      '--verbose',
+      device,
+    ],
+  ]);
+  expect(progress?.('')).toBeUndefined();
+  expect(progress?.(`${device}: Zero-filled ${31 * mebibyte} bytes from the offset ${mebibyte}\n`)).toBe(0.5);
+  expect(blkdiscard(device, 'discard', part).argv).not.toContain('--zeroout');
+});
+
+describe.each(['discard', 'zero'] as const)('block.%s', (how) => {
+  test('comes after the commit, the head last', async () => {
+    await does(async (tx) => {
+      await tx.block[how]({ device, overwrite: [uuid] });
+      expect(acts()).toEqual([]);
+    });
+    expect(acts().map((line) => /--offset (\d+)/.exec(line)?.[1])).toEqual([String(mebibyte), '0']);
+    expect(await probe(host, device)).toBeUndefined();
+  });
+
+  test('is not done when a later step fails', async () => {
+    const before = host.snapshot();
+    const error = await rejectionOf(
+      does(async (tx) => {
+        await tx.block[how]({ device, overwrite: [uuid] });
+        throw new Error('a later step fails');
+      }),
+    );
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect([acts(), host.snapshot()]).toEqual([[], before]);
+  });
+
+  test('is refused for what was not named, what is blank, and what is in use', async () => {
+    const refused = async (overwrite: readonly string[]): Promise<string> => {
+      const error = await rejectionOf(does((tx) => tx.block[how]({ device, overwrite: [...overwrite] })));
+      expect(error).toBeInstanceOf(RefusedError);
+      return String(error);
+    };
+    expect(await refused([])).toMatch(/was not named/);
+    expect(await refused(['ext4'])).toMatch(/was not named/);
+    host.admin.mkdir('/mnt/a');
+    host.admin.mount(device, '/mnt/a');
+    expect(await refused([uuid])).toMatch(/is in use/);
+    host.admin.umount('/mnt/a');
+    host.admin.format(device, undefined);
+    expect(await refused([uuid])).toMatch(/is blank/);
+    expect(acts()).toEqual([]);
+  });
+
+  test('is not done to what somebody has made there since', async () => {
+    const other = '0c0ffee0-0000-4000-8000-000000000002';
+    await does(async (tx) => {
+      await tx.block[how]({ device, overwrite: [uuid] });
+      host.admin.format(device, { type: 'ext4', usage: 'filesystem', uuid: other });
+    });
+    expect(acts()).toEqual([]);
+    expect(await probe(host, device)).toMatchObject({ uuid: other });
+  });
+
+  test('on the command line asks first, and answers what was lost', async () => {
+    const line = ['block', how, device, '--overwrite', uuid];
+    expect(await rejectionOf(typed(host, line))).toBeInstanceOf(RefusedError);
+    const { stdout } = await typed(host, ['--json', '--yes', ...line]);
+    expect(answers.blockDestroy.parse(JSON.parse(stdout))).toEqual({ device, lost: [uuid] });
+  });
+});
