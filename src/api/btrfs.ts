@@ -41,6 +41,27 @@ export async function snapshot(
   return single('btrfs.snapshot', (tx) => tx.btrfs.snapshot(args));
 }
 
+/** Sends a read-only subvolume into a directory of this or another btrfs: a sequence of one. */
+export async function copySubvolume(
+  args: Parameters<Tx['btrfs']['copySubvolume']>[0],
+): ReturnType<Tx['btrfs']['copySubvolume']> {
+  return single('btrfs.copySubvolume', (tx) => tx.btrfs.copySubvolume(args));
+}
+
+/** Writes the stream of a read-only subvolume into a new file: a sequence of one. */
+export async function sendToFile(
+  args: Parameters<Tx['btrfs']['sendToFile']>[0],
+): ReturnType<Tx['btrfs']['sendToFile']> {
+  return single('btrfs.sendToFile', (tx) => tx.btrfs.sendToFile(args));
+}
+
+/** Receives the stream in a file into a directory of a btrfs: a sequence of one. */
+export async function receiveSubvolume(
+  args: Parameters<Tx['btrfs']['receiveSubvolume']>[0],
+): ReturnType<Tx['btrfs']['receiveSubvolume']> {
+  return single('btrfs.receiveSubvolume', (tx) => tx.btrfs.receiveSubvolume(args));
+}
+
 /** Deletes a subvolume: a sequence of one. */
 export async function deleteSubvolume(
   args: Parameters<Tx['btrfs']['deleteSubvolume']>[0],

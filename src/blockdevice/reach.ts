@@ -50,7 +50,7 @@ export async function reachOf(host: ReadHost, device: string): Promise<Reach | u
   const { type } = found;
   const place = Object.hasOwn(places, type) ? places[type] : undefined;
   if (place === undefined) return { type, bytes: 'unknown' };
-  const bytes = place.size(await host.run(superblock(node.path, place)));
+  const bytes = place.size(await host.run(bytesAt(node.path, place)));
   if (!Number.isSafeInteger(bytes) || bytes <= 0)
     throw new ParseError(`${device}: its ${type} says that it has ${bytes} bytes`);
   return { type, bytes };
@@ -81,8 +81,8 @@ async function mappedTo(host: ReadHost, name: string, number: string): Promise<B
   return Math.max(...(await host.run(mappingEnds(name, number))));
 }
 
-/** The bytes of a superblock, read through the page cache, in which the kernel's filesystems keep their own. */
-export function superblock(
+/** Bytes of a device, or of a file that has them: through the page cache, in which the kernel's filesystems keep their superblocks. */
+export function bytesAt(
   device: string,
   { from, count }: { readonly from: number; readonly count: number },
 ): ReadCommand<DataView> {

@@ -101,7 +101,10 @@ export function moveNew(from: string, to: string): Command<void, 'change'> {
  * "Not a subvolume" and "no btrfs" are said of what is there and is something else.
  */
 export function classify({ stderr }: Answer): Reason {
-  if (/No such file or directory|can't find uuid|Subvolume not found/.test(stderr)) return 'not-found';
+  if (
+    /No such file or directory|can't find uuid|Subvolume not found|cannot find parent subvolume/.test(stderr)
+  )
+    return 'not-found';
   if (/already exists|File exists/.test(stderr)) return 'exists';
   if (/Directory not empty|Device or resource busy|Text file busy|not deleting default/.test(stderr))
     return 'busy';

@@ -5,7 +5,7 @@ import { fileError } from './file-errors.ts';
 import { checkAlive, killProcess, ProcessKilled } from './faults.ts';
 import * as files from './files.ts';
 import { pageIn } from './overlay.ts';
-import { runCommand, type Running } from './run.ts';
+import { runCommand, type Running, runPipeline } from './run.ts';
 import { bytesOf } from './tree.ts';
 import type { Change } from './world.ts';
 
@@ -75,9 +75,9 @@ export function changeHost(
       if (command.access !== 'read') at.changes.push({ what: 'command', command });
       return runCommand(at, command, step);
     },
-    pipe: ({ commands }) => {
-      const line = commands.map(({ tool }) => tool).join(' | ');
-      return Promise.reject(new UsageError(`the simulated host knows no pipelines: ${line}`));
+    pipe: (pipeline) => {
+      at.changes.push({ what: 'pipeline', commands: pipeline.commands });
+      return runPipeline(at, pipeline, step);
     },
     writeNew: (path, content, { mode }) =>
       change({ what: 'file', verb: 'create', path, content: bytesOf(content), mode }, () =>

@@ -3,11 +3,10 @@ import { unescapeOctal } from '../blockdevice/mountinfo.ts';
 import type { Command } from '../command/index.ts';
 import { headerOf, isLuksSignature } from '../crypt/reads.ts';
 import { anyKey } from './keys.ts';
-import { recognise } from '../blockdevice/index.ts';
+import { bytesAt, recognise } from '../blockdevice/index.ts';
 import { kernelText } from '../blockdevice/node.ts';
 import { readTable } from '../blockdevice/partitions/commands.ts';
 import { kernelPartitions } from '../blockdevice/partitions/kernel.ts';
-import { superblock } from '../blockdevice/reach.ts';
 import { magicsOn } from '../blockdevice/wipe/commands.ts';
 import { BofhError, ParseError } from '../errors.ts';
 import { measure } from '../filesystem/measure.ts';
@@ -68,6 +67,7 @@ export async function prepareReal<T>(
       if (isOfSpace(command)) return ask(overlay, command);
       if (isOfSubvolumes(command)) {
         await prepareBtrfs(overlay, world, command);
+        if (command.argv[0] === 'receive') await knowStream(overlay, world, command);
         return undefined;
       }
       return await prepareMounted(overlay, world, command);
@@ -132,7 +132,19 @@ function isOfSpace({ argv: [group, verb] }: Command<unknown>): boolean {
 }
 
 function isOfSubvolumes({ argv: [group, verb] }: Command<unknown>): boolean {
-  return group === 'subvolume' || group === 'property' || verb === 'rootid' || verb === 'sync';
+  const groups = ['subvolume', 'property', 'send', 'receive'];
+  return groups.includes(group ?? '') || verb === 'rootid' || verb === 'sync';
+}
+
+/** The beginning of a stream in a file of the real host; what the model has written it knows. */
+async function knowStream(overlay: Overlay, world: World, { argv }: Command<unknown>): Promise<void> {
+  const path = argv[argv.indexOf('-f') + 1] ?? '';
+  const there = resolve(world, path, 'follow');
+  if (!argv.includes('-f') || !there.found || there.inode.real === undefined || overlay.streams.has(path))
+    return;
+  const count = Math.min(there.inode.real.size, 512);
+  const { buffer } = await overlay.real.run(bytesAt(path, { from: 0, count }));
+  overlay.streams.set(path, new Uint8Array(buffer));
 }
 
 /** Makes a path known, and the block device, if it leads to one. */
@@ -158,7 +170,7 @@ function ask<T>({ real }: Overlay, command: Command<T>, argv = command.argv): ()
 function askDevice<T>(overlay: Overlay, world: World, command: Command<T>): (() => Promise<T>) | undefined {
   const path = command.argv.at(-1) ?? '';
   const there = resolve(world, path, 'follow');
-  if (!there.found) return undefined;
+  if (!there.found || (there.inode.kind === 'file' && there.inode.real === undefined)) return undefined;
   const device = deviceByNumber(world, there.inode.node);
   if (device !== undefined && world.live.has(device.storage)) return undefined;
   const node = device === undefined ? there.path : `/dev/${device.name}`;
@@ -235,7 +247,7 @@ async function importMagics(overlay: Overlay, world: World, path: string): Promi
   for (const { offset, length, ...rest } of await overlay.real.run(magicsOn(node))) {
     const from = Math.floor(offset / 4096) * 4096;
     const count = Math.min(device.size, Math.ceil((offset + length) / 4096) * 4096) - from;
-    const view = await overlay.real.run(superblock(node, { from, count }));
+    const view = await overlay.real.run(bytesAt(node, { from, count }));
     const block = Buffer.from(view.buffer, view.byteOffset, view.byteLength);
     blocks.set(from, block);
     magics.push({ ...rest, offset, bytes: block.toString('hex', offset - from, offset - from + length) });

@@ -1,4 +1,4 @@
-import { type Answer, type Command, commandLine, type StepContext } from '../command/index.ts';
+import { type Answer, type Command, commandLine, type Pipeline, type StepContext } from '../command/index.ts';
 import { CommandError, ParseError, UsageError } from '../errors.ts';
 import { dropReleased } from './devices.ts';
 import { checkAlive, type Fault, type Faults, killProcess, ProcessKilled } from './faults.ts';
@@ -77,6 +77,37 @@ export async function runCommand<T>(at: Running, command: Command<T>, step?: Ste
   }
 }
 
+/**
+ * Commands joined by pipes, as one change: a fault meets all of them. The first that fails gives the error, as it does on the
+ * local host, and what came before it has happened.
+ */
+export async function runPipeline<T>(at: Running, pipeline: Pipeline<T>, step: StepContext): Promise<T> {
+  const { commands, parse } = pipeline;
+  const [first] = commands;
+  let failing: Command<unknown> = first;
+  const joined: Command<T> = {
+    tool: first.tool,
+    argv: commands.flatMap(({ tool, argv }, nth) => (nth === 0 ? argv : ['|', tool, ...argv])),
+    access: 'change',
+    parse,
+    classify: (answer) => failing.classify?.(answer) ?? 'unknown',
+    ...(commands.every(({ stop }) => stop === 'safe') ? { stop: 'safe' as const } : {}),
+  };
+  checkAlive(at.process);
+  for (const command of commands) await prepareReal(at.world, command);
+  const act = (): Answer => {
+    let answer: Answer | undefined;
+    for (const command of commands) {
+      const { stdout } = answer ?? {};
+      failing = command;
+      answer = answerOf(at, stdout === undefined ? command : { ...command, stdin: stdout });
+      if (answer.exitCode !== 0) return answer;
+    }
+    return answer ?? ok();
+  };
+  return await answered(at, joined, { step, act });
+}
+
 async function attemptCommand<T>(
   at: Running,
   command: Command<T>,
@@ -85,10 +116,17 @@ async function attemptCommand<T>(
   checkAlive(at.process);
   const real = await prepareReal(at.world, command);
   if (real !== undefined) return await real();
+  return await answered(at, command, { step, act: () => answerOf(at, command) });
+}
+
+async function answered<T>(
+  at: Running,
+  command: Command<T>,
+  { step, act }: { readonly step: StepContext | undefined; readonly act: () => Answer },
+): Promise<T> {
   checkAlive(at.process);
   const access = command.access === 'read' ? 'read' : 'change';
   const fault = at.faults.at({ tool: command.tool, argv: command.argv, access });
-  const act = (): Answer => answerOf(at, command);
   const answer = await suffer(at, command, { fault, act, step });
   const fraction = command.progress?.(answer.stdout + answer.stderr);
   if (fraction !== undefined) step?.onProgress?.({ command, fraction });

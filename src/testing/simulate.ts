@@ -20,7 +20,15 @@ export async function simulate(real: ReadHost): Promise<SimulatedHost> {
   if (lvm === undefined) missing.add('lvm');
   if (xen === undefined) missing.add('xen');
   const overlay: Overlay = {
-    ...{ real, imported: new Map(), absent: new Set(), listed: new Set(), listings: new Map(), missing },
+    ...{
+      real,
+      imported: new Map(),
+      absent: new Set(),
+      listed: new Set(),
+      listings: new Map(),
+      streams: new Map(),
+      missing,
+    },
     btrfs: new Map(),
     uncovered: new Set(),
     volumes: lvm?.volumes ?? new Map<string, never>(),

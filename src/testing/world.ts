@@ -7,6 +7,8 @@ import { copyTree, emptyTree, type Inode } from './tree.ts';
 /** A change, in the order in which they were asked for. */
 export type Change =
   | { readonly what: 'command'; readonly command: Command<unknown> }
+  /** Joined by pipes. */
+  | { readonly what: 'pipeline'; readonly commands: readonly Command<unknown>[] }
   | {
       readonly what: 'file';
       readonly verb: 'create' | 'link' | 'rename' | 'remove' | 'mkdir' | 'rmdir' | 'sync';
@@ -100,6 +102,8 @@ export interface Overlay {
   readonly btrfs: Map<string, Btrfs>;
   /** Listings of the real host's archives, by path. */
   readonly listings: Map<string, string>;
+  /** The first bytes of streams of btrfs that the real host has, by path. */
+  readonly streams: Map<string, Uint8Array>;
   /** Logical volumes of the real host by uuid: what they were at first. */
   readonly volumes: Map<
     string,

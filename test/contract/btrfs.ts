@@ -14,6 +14,8 @@ import {
 import { placeOf } from '../../src/btrfs/place.ts';
 import { subvolumeList, subvolumeShow } from '../../src/btrfs/read-commands.ts';
 import { subvolumeAt, subvolumeById, subvolumes } from '../../src/btrfs/reads.ts';
+import { receive, send } from '../../src/btrfs/send-commands.ts';
+import { streamIn } from '../../src/btrfs/stream.ts';
 import type { ChangeHost } from '../../src/command/index.ts';
 import { andThen, fails, type Scenario } from './scenario.ts';
 
@@ -100,6 +102,48 @@ export const btrfsScenarios: readonly Scenario[] = [
       assert.equal(await change.stat(one), undefined);
       await fails(change.run(moveNew(one, two)), 'not-found');
       await remove(change, btrfs, two);
+    },
+  },
+  {
+    name: 'a stream is received once, read-only and by the uuid of its source, and an increment upon a snapshot of that',
+    needs: ['btrfs'],
+    run: async ({ change, btrfs }) => {
+      const [source, one, two, into] = ['source', 'one', 'two', 'into'].map((name) => `${btrfs}/${name}`);
+      assert.ok(source !== undefined && one !== undefined && two !== undefined && into !== undefined);
+      const file = `${btrfs}/stream`;
+      await change.run(subvolumeCreate(source));
+      await fails(change.run(send({ source, file: `${btrfs}/none` })), 'unknown');
+      if ((await change.stat(`${btrfs}/none`)) !== undefined) await change.removeFile(`${btrfs}/none`);
+      await change.run(subvolumeSnapshot({ source, path: one, mode: 'ro' }));
+      await change.writeNew(`${source}/file`, 'x', { mode: 0o600 });
+      await change.run(subvolumeSnapshot({ source, path: two, mode: 'ro' }));
+      await change.makeDir(into, { mode: 0o755 });
+      await change.writeNew(file, '', { mode: 0o600 });
+      await change.run(send({ source: one, file }));
+      const { size = 0 } = (await change.stat(file)) ?? {};
+      const { uuid } = await change.run(subvolumeShow(one));
+      assert.deepEqual(await streamIn(change, { path: file, size }), {
+        ...{ name: 'one', uuid, parentUuid: undefined },
+      });
+      await change.run(receive({ directory: into, file }));
+      await fails(change.run(receive({ directory: into, file })), 'exists');
+      await change.run(subvolumeSnapshot({ source: `${into}/one`, path: `${into}/kept`, mode: 'ro' }));
+      await change.run(subvolumeSnapshot({ source: `${into}/one`, path: `${into}/rw`, mode: 'rw' }));
+      assert.equal((await change.run(subvolumeShow(`${into}/kept`))).receivedUuid, uuid);
+      assert.equal((await change.run(subvolumeShow(`${into}/rw`))).receivedUuid, undefined);
+      await remove(change, btrfs, `${into}/one`);
+      await change.pipe({
+        commands: [send({ source: two, parent: one }), receive({ directory: into })],
+        parse: () => undefined,
+      });
+      const got = await change.run(subvolumeShow(`${into}/two`));
+      assert.equal(got.receivedUuid, (await change.run(subvolumeShow(two))).uuid);
+      assert.equal(got.parentUuid, (await change.run(subvolumeShow(`${into}/kept`))).uuid);
+      assert.deepEqual(await change.readDir(`${into}/two`), ['file']);
+      for (const path of [`${into}/two`, `${into}/kept`, `${into}/rw`, two, one, source])
+        await remove(change, btrfs, path);
+      await change.removeDir(into);
+      await change.removeFile(file);
     },
   },
   {

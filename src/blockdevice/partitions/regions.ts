@@ -2,7 +2,7 @@ import { deflateSync, inflateSync } from 'node:zlib';
 import * as z from 'zod/mini';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import type { Bytes } from '../../units.ts';
-import { superblock } from '../reach.ts';
+import { bytesAt } from '../reach.ts';
 import { writeBytes } from '../wipe/commands.ts';
 import type { PartitionTable } from './commands.ts';
 
@@ -85,7 +85,7 @@ async function read(
   device: string,
   { offset, length }: { readonly offset: Bytes; readonly length: Bytes },
 ): Promise<Buffer> {
-  const view = await host.run(superblock(device, { from: offset, count: length }));
+  const view = await host.run(bytesAt(device, { from: offset, count: length }));
   return Buffer.from(view.buffer, view.byteOffset, view.byteLength);
 }
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import * as z from 'zod/mini';
 import type { ReadHost } from '../../command/index.ts';
 import type { Bytes } from '../../units.ts';
-import { superblock } from '../reach.ts';
+import { bytesAt } from '../reach.ts';
 import type { Magic } from './commands.ts';
 
 const hex = z.string().check(z.regex(/^(?:[0-9a-f]{2})+$/));
@@ -81,7 +81,7 @@ async function readAround(
   const { device, size, run, all } = of;
   const from = Math.floor(run.offset / block) * block;
   const end = Math.min(size, Math.ceil((run.offset + run.length) / block) * block);
-  const view = await host.run(superblock(device, { from, count: end - from }));
+  const view = await host.run(bytesAt(device, { from, count: end - from }));
   const read = Buffer.from(view.buffer, view.byteOffset, view.byteLength);
   const bytes = Buffer.from(read.subarray(run.offset - from, run.offset - from + run.length));
   for (const { offset, length } of all)

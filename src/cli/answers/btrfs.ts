@@ -47,6 +47,12 @@ export const btrfsUsage = z.strictObject({
 /** `bofh btrfs create`, `bofh btrfs snapshot create` */
 export const btrfsMade = z.strictObject({ path: text, id: count, uuid: text });
 
+/** `bofh btrfs send --to`, `bofh btrfs receive`: by its received UUID the next increment finds it. */
+export const btrfsReceived = z.strictObject({ path: text, id: count, uuid: text, receivedUuid: text });
+
+/** `bofh btrfs send --to-file`: the UUID is that by which the stream's receiver will know it; bytes. */
+export const btrfsSentToFile = z.strictObject({ file: text, uuid: text, size: count });
+
 /** `bofh btrfs snapshot rotate` */
 export const btrfsRotated = z.strictObject({
   made: btrfsMade,
@@ -78,6 +84,8 @@ export type BtrfsList = z.infer<typeof btrfsList>;
 export type BtrfsShow = z.infer<typeof btrfsShow>;
 export type BtrfsUsage = z.infer<typeof btrfsUsage>;
 export type BtrfsMade = z.infer<typeof btrfsMade>;
+export type BtrfsReceived = z.infer<typeof btrfsReceived>;
+export type BtrfsSentToFile = z.infer<typeof btrfsSentToFile>;
 export type BtrfsRotated = z.infer<typeof btrfsRotated>;
 export type BtrfsRotations = z.infer<typeof btrfsRotations>;
 export type BtrfsRemoved = z.infer<typeof btrfsRemoved>;

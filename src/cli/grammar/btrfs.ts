@@ -1,10 +1,11 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Verb } from './verb.ts';
 
 export function addBtrfs(btrfs: Command, verb: Verb): void {
   addReads(btrfs, verb);
   addChanges(btrfs, verb);
   addRotation(btrfs, verb);
+  addSend(btrfs, verb);
   const snapshot = btrfs.command('snapshot').description('snapshots of subvolumes');
   const create = snapshot
     .command('create')
@@ -71,6 +72,38 @@ function addChanges(btrfs: Command, verb: Verb): void {
     'changes',
     async (runtime, [path = '', mode = '']) =>
       (await import('../btrfs-change.ts')).setMode(runtime, path, mode),
+  );
+}
+
+function addSend(btrfs: Command, verb: Verb): void {
+  const send = btrfs
+    .command('send')
+    .description('send a read-only snapshot into a directory of a btrfs, or into a new file')
+    .argument('<snapshot>')
+    .addOption(new Option('--to <DIR>', 'a directory of this or another btrfs').conflicts('toFile'))
+    .addOption(new Option('--to-file <FILE>', 'a new file, for bofh btrfs receive').conflicts('name'))
+    .option('--parent <SNAPSHOT>', 'send only what differs from this one, which the receiver has')
+    .option('--name <NAME>', 'what it is called there; with --to');
+  verb(send, 'changes', async (runtime, [source = ''], { to, toFile, parent, name }) =>
+    (await import('../btrfs-send.ts')).send(runtime, {
+      source,
+      ...(to === undefined ? {} : { to: String(to) }),
+      ...(toFile === undefined ? {} : { toFile: String(toFile) }),
+      ...(parent === undefined ? {} : { parent: String(parent) }),
+      ...(name === undefined ? {} : { name: String(name) }),
+    }),
+  );
+  const receive = btrfs
+    .command('receive')
+    .description('receive the stream in a file: a read-only subvolume, whole or not at all')
+    .argument('<file>')
+    .requiredOption('--into <DIR>', 'a directory of a btrfs')
+    .option('--name <NAME>', 'what it is called there; what the stream calls it unless said otherwise');
+  verb(receive, 'changes', async (runtime, [file = ''], { into, name }) =>
+    (await import('../btrfs-send.ts')).receive(runtime, {
+      ...{ file, into: String(into) },
+      ...(name === undefined ? {} : { name: String(name) }),
+    }),
   );
 }
 

@@ -197,28 +197,24 @@ export function superblockBytes(call: ToolCall): ReturnType<ToolModel> {
     values: ['--address-radix', '--format', '--skip-bytes', '--read-bytes'],
   });
   const [path = '', ...more] = options.words;
+  const there = resolve(call.world, path, 'follow');
   const device = deviceAt(call.world, path);
   const plain = one(options, '--address-radix') === 'n' && one(options, '--format') === 'x1';
-  if (!plain || more.length > 0 || device === undefined) throw unmodelled(call, 'it shows bytes of a device');
   const from = Number(one(options, '--skip-bytes'));
   const count = Number(one(options, '--read-bytes'));
+  const content = there.found ? there.inode.content : undefined;
+  if (plain && content !== undefined) return ok(hexOf(content.subarray(from, from + count)));
+  if (!plain || more.length > 0 || device === undefined) throw unmodelled(call, 'it shows bytes of a device');
   const isBlocks = count >= 4096 || (from === 0 && count === 512);
-  const content = call.world.live.get(device.storage);
-  const bytes = isBlocks
-    ? new DataView(blocksOf(content, from, count).buffer)
-    : sizeIn(call, device, { from, count });
-  const hex = [...new Uint8Array(bytes.buffer)].map((byte) => byte.toString(16).padStart(2, '0'));
-  const lines = Array.from({ length: Math.ceil(hex.length / 16) }, (_, at) =>
-    hex.slice(at * 16, at * 16 + 16),
-  );
-  return ok(lines.map((line) => ` ${line.join(' ')}\n`).join(''));
+  const live = call.world.live.get(device.storage);
+  return ok(hexOf(isBlocks ? blocksOf(live, from, count) : sizeIn(call, device, { from, count })));
 }
 
 function sizeIn(
   call: ToolCall,
   device: Device,
   { from, count }: { readonly from: number; readonly count: number },
-): DataView<ArrayBuffer> {
+): Uint8Array {
   const bytes = new DataView(new ArrayBuffer(count));
   const superblock = call.world.live.get(device.storage)?.superblock;
   if (superblock?.type === 'ext4' && from === 1024) {
@@ -236,7 +232,15 @@ function sizeIn(
     const blocks = superblock.blocks ?? Math.floor(device.size / blockSize);
     bytes.setBigUint64(0xd1, BigInt(blocks * blockSize), true);
   } else throw unmodelled(call, 'it knows where ext4, xfs, btrfs and swap have their sizes');
-  return bytes;
+  return new Uint8Array(bytes.buffer);
+}
+
+function hexOf(bytes: Uint8Array): string {
+  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, '0'));
+  const lines = Array.from({ length: Math.ceil(hex.length / 16) }, (_, at) =>
+    hex.slice(at * 16, at * 16 + 16),
+  );
+  return lines.map((line) => ` ${line.join(' ')}\n`).join('');
 }
 
 function identity(

@@ -17,6 +17,7 @@ import type { Mount } from '../parts.ts';
 import { resolve } from '../resolve.ts';
 import { addEntry, addInode, directory, inodeOf, removeEntry, type Tree } from '../tree.ts';
 import { settle, type World } from '../world.ts';
+import { receive, send } from './btrfs-stream.ts';
 import { sizeTools } from './sizes.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { reached } from '../files.ts';
@@ -43,6 +44,8 @@ const verbs: readonly (readonly [words: readonly string[], verb: Verb])[] = [
   [['property', 'set', '-t', 'subvol'], setProperty],
   [['inspect-internal', 'rootid'], rootid],
   [['filesystem', 'sync'], sync],
+  [['send'], send],
+  [['receive'], receive],
 ];
 
 function btrfs(call: ToolCall): ReturnType<ToolModel> {
@@ -82,7 +85,10 @@ function snapshot(
   const at = onBtrfs(world, path);
   if (at?.mount.device !== from.mount.device) return error('cannot snapshot: Invalid cross-device link');
   const { generation } = at.state;
-  add(world, at, { generation, madeIn: generation, mode, parentUuid: original.uuid });
+  // A read-only snapshot of a received one counts as received itself; a writable one does not (6.18).
+  const { receivedUuid } = original;
+  const received = mode === 'ro' && receivedUuid !== undefined ? { receivedUuid } : {};
+  add(world, at, { generation, madeIn: generation, mode, parentUuid: original.uuid, ...received });
   const there = reached(world, 'snapshot', parent);
   addEntry(there.tree, there.ino, posix.basename(path), copied(world, from));
   return ok(`Create a ${mode === 'ro' ? 'readonly ' : ''}snapshot of '${source}' in '${path}'\n`);
@@ -113,7 +119,7 @@ function copied(world: World, { mount, inside, state }: OnBtrfs): number {
 function add(
   world: World,
   { mount, inside, state }: OnBtrfs,
-  made: Pick<ModelSubvolume, 'generation' | 'madeIn' | 'mode' | 'parentUuid'>,
+  made: Pick<ModelSubvolume, 'generation' | 'madeIn' | 'mode' | 'parentUuid' | 'receivedUuid'>,
 ): void {
   const { nextId: id, generation, subvolumes } = state;
   const one: ModelSubvolume = { id, inside, uuid: world.ids.uuid(), made: printedTime(new Date()), ...made };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { mappingEnds, reachOf, superblock, usersBeyond } from '../../../src/blockdevice/reach.ts';
+import { mappingEnds, reachOf, bytesAt, usersBeyond } from '../../../src/blockdevice/reach.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 import type { Answer } from '../../../src/command/index.ts';
 import { recorded } from './fixtures.ts';
@@ -70,7 +70,7 @@ describe('how far a filesystem reaches', () => {
   });
 
   test('is an error when a line of the answer is missing or spoiled', () => {
-    const { parse } = superblock('/dev/x', { from: 1024, count: 1024 });
+    const { parse } = bytesAt('/dev/x', { from: 1024, count: 1024 });
     const answer = recorded('od/superblock-ext4@9.1');
     const lines = answer.stdout.split('\n');
     for (const spoiled of [lines.slice(1), lines.map((line) => line.replace('00', '0')), ['', ...lines]])

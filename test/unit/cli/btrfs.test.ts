@@ -2,10 +2,11 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import * as answers from '../../../src/cli/answers/index.ts';
 import { create, remove, setDefault, setMode, snapshot } from '../../../src/cli/btrfs-change.ts';
 import { rotate } from '../../../src/cli/btrfs-rotate.ts';
+import { receive, send } from '../../../src/cli/btrfs-send.ts';
 import { list, show } from '../../../src/cli/btrfs.ts';
 import { RefusedError, UsageError } from '../../../src/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
-import { pool } from '../../support/undo/specimens/btrfs.ts';
+import { pool, secondPool } from '../../support/undo/specimens/btrfs.ts';
 import { testRuntime } from './support/runtime.ts';
 
 let host: SimulatedHost;
@@ -88,5 +89,23 @@ describe('bofh btrfs', () => {
 
     await expect(rotate(at().runtime, { ...asked, keep: '1' })).rejects.toThrow(/asks before it destroys/);
     await expect(rotate(at().runtime, { ...asked, keep: 'many' })).rejects.toThrow(UsageError);
+  });
+
+  it('sends to another filesystem or into a file, and receives it', async () => {
+    secondPool(host);
+    const source = '/srv/pool/snapshots/home.foreign';
+    const copied = answers.btrfsReceived.parse(
+      await json((runtime) => send(runtime, { source, to: '/srv/second' })),
+    );
+    expect(copied.path).toBe('/srv/second/home.foreign');
+    const sent = answers.btrfsSentToFile.parse(
+      await json((runtime) => send(runtime, { source, toFile: '/srv/home.stream' })),
+    );
+    expect(sent).toMatchObject({ file: '/srv/home.stream', uuid: copied.receivedUuid });
+    const received = answers.btrfsReceived.parse(
+      await json((runtime) => receive(runtime, { file: sent.file, into: '/srv/second', name: 'new' })),
+    );
+    expect(received).toMatchObject({ path: '/srv/second/new', receivedUuid: copied.receivedUuid });
+    await expect(send(at().runtime, { source })).rejects.toThrow(/--to DIR, or --to-file FILE/);
   });
 });

@@ -6,7 +6,7 @@ import { journalPrune, plan } from '../../../src/cli/answers/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 import { hostWithSource, site, vmCreate } from '../testing/support.ts';
 import { partitionedDisk } from '../../support/undo/specimens/block.ts';
-import { changeSubvolume, pool } from '../../support/undo/specimens/btrfs.ts';
+import { changeSubvolume, pool, secondPool } from '../../support/undo/specimens/btrfs.ts';
 import { changingVerbs, madeLines, plannedLines, typed } from './support.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'bofh-plan-'));
@@ -84,9 +84,10 @@ function withProgram(more?: 'and a pool'): SimulatedHost {
   return host;
 }
 
-function withPool(): SimulatedHost {
+function withPool(more?: 'and a second one'): SimulatedHost {
   const host = hostWithSource();
   pool(host);
+  if (more !== undefined) secondPool(host);
   return host;
 }
 
@@ -373,6 +374,27 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
   'btrfs snapshot create': [
     { line: 'btrfs snapshot create /srv/pool/home /srv/pool/snapshots/new', on: async () => withPool() },
     { line: 'btrfs snapshot create /srv/pool/home /srv/pool/new --rw', on: async () => withPool() },
+  ],
+  'btrfs send': [
+    {
+      line: 'btrfs send /srv/pool/snapshots/home.foreign --to /srv/second',
+      on: async () => withPool('and a second one'),
+    },
+    {
+      line: 'btrfs send /srv/pool/snapshots/home.foreign --to-file /srv/home.stream',
+      on: async () => withPool(),
+    },
+  ],
+  'btrfs receive': [
+    {
+      line: 'btrfs receive /srv/pool/one --into /srv/second --name new',
+      on: async () => {
+        const host = withPool('and a second one');
+        host.admin.writeFile('/srv/pool/one', '');
+        host.admin.btrfs('send', '-f', '/srv/pool/one', '/srv/pool/snapshots/home.foreign');
+        return host;
+      },
+    },
   ],
   'btrfs rotation install': [
     {

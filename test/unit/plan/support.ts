@@ -84,6 +84,7 @@ const load = (script: string) => loadScript(script, { cache: 'unused', warn: () 
 
 function lineOf(change: SimulatedHost['changes'][number]): string {
   if (change.what === 'command') return commandLine(change.command);
+  if (change.what === 'pipeline') return change.commands.map(commandLine).join(' | ');
   const { verb, path, from = '', mode = 0, content } = change;
   const of = (tool: string, ...argv: readonly string[]): string => commandLine({ tool, argv });
   const octal = mode.toString(8);

@@ -130,7 +130,9 @@ function changesOf(host: SimulatedHost): readonly string[] {
     const text =
       change.what === 'command'
         ? commandLine(change.command)
-        : `${change.verb} ${change.from ?? ''} ${change.path} ${change.mode ?? ''}`;
+        : change.what === 'pipeline'
+          ? change.commands.map(commandLine).join(' | ')
+          : `${change.verb} ${change.from ?? ''} ${change.path} ${change.mode ?? ''}`;
     return text
       .replace(/bofh([._])(?<word>gone_)?[0-9a-f]{12}/g, 'bofh$1ID')
       .replace(/[0-9a-zA-Z]{6}(?:-[0-9a-zA-Z]{4}){5}-[0-9a-zA-Z]{6}/g, 'LVM-UUID')

@@ -12,6 +12,19 @@ const makePool =
   `echo 'UUID=${uuid} ${pool} btrfs nofail 0 0' >> /etc/fstab`;
 const removePool = `sed -i '/^UUID=${uuid} /d' /etc/fstab; umount ${pool}; rmdir ${pool}; lvremove -q -y vg0/${guest}-pool`;
 
+const [secondDisk, second] = [`/dev/vg0/${guest}-second`, `/srv/${guest}-second`];
+const secondUuid = uuid.replace(/.$/, '7');
+
+/** The same with a read-only snapshot in it, and a second btrfs to send it to. */
+const makeSent =
+  `${makePool} && btrfs subvolume snapshot -r ${pool}/home ${pool}/sent && ` +
+  `lvcreate --quiet -y -W y -L 256M -n ${guest}-second vg0 && mkfs.btrfs -q -U ${secondUuid} ${secondDisk} && ` +
+  `mkdir -p ${second} && mount ${secondDisk} ${second} && ` +
+  `echo 'UUID=${secondUuid} ${second} btrfs nofail 0 0' >> /etc/fstab`;
+const removeSecond =
+  `sed -i '/^UUID=${secondUuid} /d' /etc/fstab; umount ${second}; rmdir ${second}; ` +
+  `lvremove -q -y vg0/${guest}-second; ${removePool}`;
+
 export const btrfs: RigSpecimens['btrfs'] = {
   createSubvolume: {
     setUp: makePool,
@@ -24,6 +37,24 @@ export const btrfs: RigSpecimens['btrfs'] = {
     call: `tx.btrfs.snapshot({ source: '${pool}/home', path: '${pool}/snap', mode: 'ro' })`,
     act: { tool: 'btrfs', words: ['subvolume', 'snapshot'] },
     clear: removePool,
+  },
+  copySubvolume: {
+    setUp: makeSent,
+    call: `tx.btrfs.copySubvolume({ source: '${pool}/sent', into: '${second}' })`,
+    act: { tool: 'btrfs', words: ['receive'] },
+    clear: removeSecond,
+  },
+  receiveSubvolume: {
+    setUp: `${makeSent} && btrfs send -q -f /srv/${guest}.stream ${pool}/sent`,
+    call: `tx.btrfs.receiveSubvolume({ file: '/srv/${guest}.stream', into: '${second}' })`,
+    act: { tool: 'btrfs', words: ['receive', '-f'] },
+    clear: `rm -f /srv/${guest}.stream; ${removeSecond}`,
+  },
+  sendToFile: {
+    setUp: `${makePool} && btrfs subvolume snapshot -r ${pool}/home ${pool}/sent`,
+    call: `tx.btrfs.sendToFile({ source: '${pool}/sent', file: '/srv/${guest}.stream' })`,
+    act: { tool: 'btrfs', words: ['send', '-f'] },
+    clear: `rm -f /srv/${guest}.stream; ${removePool}`,
   },
   deleteSubvolume: {
     setUp: makePool,

@@ -3,22 +3,43 @@ import type { SimulatedHost } from '../../../../src/testing/index.ts';
 import { emptyVolume, ownUuid } from '../stage.ts';
 import type { Specimens } from '../specimens.ts';
 
+const fstab = `/dev/vda / ext4 defaults 0 1\nUUID=${ownUuid} /srv/pool btrfs defaults 0 0\n`;
+
 /** A btrfs that is mounted at every boot, with subvolumes of us and of others, one of them almost called as ours. */
 export function pool(host: SimulatedHost): void {
   const { admin } = host;
   const device = emptyVolume(host, 'pool');
   admin.format(device, { type: 'btrfs', usage: 'filesystem', uuid: ownUuid });
   admin.mkdir('/srv/pool');
-  admin.writeFile(
-    '/etc/fstab',
-    `/dev/vda / ext4 defaults 0 1\nUUID=${ownUuid} /srv/pool btrfs defaults 0 0\n`,
-  );
+  admin.writeFile('/etc/fstab', fstab);
   admin.mount(device, '/srv/pool');
   for (const name of ['home', 'web10', 'home/inner', 'one with spaces'])
     admin.btrfs('subvolume', 'create', `/srv/pool/${name}`);
   admin.writeFile('/srv/pool/home/kept', 'what was there before\n');
   admin.mkdir('/srv/pool/snapshots');
   admin.btrfs('subvolume', 'snapshot', '-r', '/srv/pool/home', '/srv/pool/snapshots/home.foreign');
+}
+
+/** What a stream says of its source is in the file, byte for byte. */
+const sentUuid = '5e1f0000-0000-4000-8000-0000000000c1';
+
+/** Another btrfs, with a subvolume of others. */
+export function secondPool(host: SimulatedHost): void {
+  const { admin } = host;
+  const device = emptyVolume(host, 'second');
+  admin.format(device, { type: 'btrfs', usage: 'filesystem', uuid: secondUuid });
+  admin.mkdir('/srv/second');
+  admin.writeFile('/etc/fstab', `${fstab}UUID=${secondUuid} /srv/second btrfs defaults 0 0\n`);
+  admin.mount(device, '/srv/second');
+  admin.btrfs('subvolume', 'create', '/srv/second/web10');
+}
+
+const secondUuid = '5e1f0000-0000-4000-8000-0000000000c2';
+
+/** The stream of a snapshot, in a file. */
+function sendForeign({ admin }: SimulatedHost): void {
+  admin.writeFile('/srv/pool/one', '');
+  admin.btrfs('send', '-f', '/srv/pool/one', '/srv/pool/snapshots/home.foreign');
 }
 
 export const btrfs: Specimens['btrfs'] = {
@@ -45,6 +66,54 @@ export const btrfs: Specimens['btrfs'] = {
         pool(host);
         return (tx) =>
           tx.btrfs.snapshot({ source: '/srv/pool/one with spaces', path: '/srv/pool/web1', mode: 'rw' });
+      },
+    },
+  ],
+  copySubvolume: [
+    {
+      title: 'all of it, to another filesystem',
+      stage: (host) => {
+        pool(host);
+        secondPool(host);
+        return (tx) =>
+          tx.btrfs.copySubvolume({ source: '/srv/pool/snapshots/home.foreign', into: '/srv/second' });
+      },
+    },
+    {
+      title: 'an increment, under another name',
+      stage: (host) => {
+        pool(host);
+        secondPool(host);
+        host.admin.btrfs('subvolume', 'snapshot', '-r', '/srv/pool/home', '/srv/pool/snapshots/home.2');
+        sendForeign(host);
+        host.admin.btrfs('receive', '-f', '/srv/pool/one', '/srv/second');
+        return (tx) =>
+          tx.btrfs.copySubvolume({
+            source: '/srv/pool/snapshots/home.2',
+            parent: '/srv/pool/snapshots/home.foreign',
+            into: '/srv/second',
+            name: 'web1',
+          });
+      },
+    },
+  ],
+  receiveSubvolume: [
+    {
+      stage: (host) => {
+        pool(host);
+        secondPool(host);
+        sendForeign(host);
+        return (tx) => tx.btrfs.receiveSubvolume({ file: '/srv/pool/one', into: '/srv/second' });
+      },
+    },
+  ],
+  sendToFile: [
+    {
+      stage: (host) => {
+        pool(host);
+        changeSubvolume(host, '/srv/pool/snapshots/home.foreign', { uuid: sentUuid });
+        return (tx) =>
+          tx.btrfs.sendToFile({ source: '/srv/pool/snapshots/home.foreign', file: '/srv/web1.stream' });
       },
     },
   ],

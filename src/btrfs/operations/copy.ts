@@ -1,0 +1,65 @@
+import * as z from 'zod/mini';
+import { operation } from '../../atomic/operation.ts';
+import { nothing } from '../../command/index.ts';
+import { subvolumeKey } from '../place.ts';
+import { receive, send } from '../send-commands.ts';
+import { forget, plantedResult, syncPlanted } from './planted.ts';
+import {
+  lookReceived,
+  planReceived,
+  type Received,
+  receivedByHand,
+  receivedClaims,
+  receivedUndo,
+  receiveInto,
+  revertReceived,
+} from './received.ts';
+import { askedSource, planSent, sentNeeds, sentPaths, sentUndo } from './sent.ts';
+
+const undo = z.extend(receivedUndo, sentUndo);
+
+/**
+ * `tx.btrfs.copySubvolume`: sends a read-only subvolume into a directory of this or another btrfs (`btrfs send | btrfs
+ * receive`), whole or, with a parent that was received there before, only what differs from that. It appears in its place
+ * complete and read-only, or not at all. Undo deletes it by its id, and what came of it so far.
+ */
+export const copySubvolume = operation({
+  kind: 'btrfs.subvolume.copy',
+  version: 1,
+  args: z.strictObject({
+    ...askedSource,
+    /** A directory. */
+    into: z.string(),
+    /** Its name there; that of the source unless said otherwise. */
+    name: z.exactOptional(z.string()),
+  }),
+  undo,
+  result: plantedResult,
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { into, name, ...asked }, mark, host }) => {
+    const { stream, ...sent } = await planSent(host, asked);
+    return { ...(await planReceived(host, { into, as: name, mark }, stream)), ...sent };
+  },
+  claims: async ({ undo: of, on }) => {
+    const { makes, needs } = await receivedClaims(of, on);
+    return { makes, needs: [...new Set([...needs, ...(await sentNeeds(of, on))])] };
+  },
+  contains: ({ undo: of }) => subvolumeKey(of),
+  within: ({ undo: { fs } }) => `fs:${fs}`,
+  run: async ({ undo: of, host }) => {
+    const sent = await sentPaths(host, of);
+    return receiveInto(host, of, (directory) =>
+      host.pipe({ commands: [send(sent), receive({ directory })], parse: nothing }),
+    );
+  },
+  value: ({ undo: { fs, path, streamUuid }, result }): Received => ({
+    ...{ ...result, path, filesystem: fs },
+    receivedUuid: streamUuid,
+  }),
+  look: ({ undo: of, host }) => lookReceived(host, of),
+  revert: ({ undo: of, host }) => revertReceived(host, of),
+  sync: ({ undo: of, host }) => syncPlanted(host, of),
+  afterCommit: ({ undo: of, host }) => forget(host, of),
+  describe: ({ way, ...of }) => receivedByHand(`the copy of ${of.undo.source.path}`, of, way),
+});

@@ -1,0 +1,183 @@
+import { posix } from 'node:path';
+import * as z from 'zod/mini';
+import type { Claims, DeviceKeys, Look } from '../../atomic/operation.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { type ByHand, RefusedError, UsageError } from '../../errors.ts';
+import { subvolumeSnapshot } from '../commands.ts';
+import { placeOf, reach, subvolumeKey } from '../place.ts';
+import { beside, called, subvolumeAt, subvolumes } from '../reads.ts';
+import { uuid } from '../schema.ts';
+import type { StreamHead } from '../stream.ts';
+import {
+  lookPlanted,
+  type NewSubvolume,
+  plant,
+  plantedByHand,
+  plantedClaims,
+  type PlantedResult,
+  plantedUndo,
+  planFor,
+  uproot,
+} from './planted.ts';
+import { removeSubvolume } from './remove-subvolume.ts';
+
+/** Undo of what receives a subvolume. */
+export const receivedUndo = z.extend(plantedUndo, {
+  /** The directory in which it is received, from the top level: all that lies in it is ours. */
+  inbox: z.string(),
+  /** What the stream calls it. */
+  name: z.string(),
+  /** What its received UUID is to be. */
+  streamUuid: uuid,
+  /** From the top level: the subvolume that an incremental stream builds upon. */
+  base: z.nullable(z.string()),
+});
+
+export type ReceivedUndo = z.infer<typeof receivedUndo>;
+
+/** What the caller gets. */
+export interface Received extends NewSubvolume {
+  /** By this the next incremental stream finds it. */
+  readonly receivedUuid: string;
+}
+
+/** Where a stream is to go: names that are free, and what it builds upon, which must be there. */
+export async function planReceived(
+  host: ReadHost,
+  asked: { readonly into: string; readonly as: string | undefined; readonly mark: string },
+  stream: StreamHead,
+): Promise<ReceivedUndo> {
+  const newName = asked.as ?? stream.name;
+  if (['', '.', '..'].includes(newName) || newName.includes('/'))
+    throw new UsageError(`"${newName}" cannot be the name of a subvolume`);
+  const path = posix.join(asked.into, newName);
+  const planned = await planFor(host, path, asked.mark);
+  const inbox = beside(planned.inside, `in-${asked.mark}`);
+  const at = posix.join(posix.dirname(planned.path), posix.basename(inbox));
+  if ((await host.stat(at)) !== undefined)
+    throw new RefusedError(`${at} exists already`, { remedy: 'see what it is, and move it away' });
+  const { name, uuid: streamUuid, parentUuid } = stream;
+  const base = parentUuid === undefined ? null : await baseFor(host, asked.into, parentUuid);
+  return { ...planned, inbox, name, streamUuid, base };
+}
+
+/** The subvolume that an incremental stream builds upon: btrfs looks for it by this UUID, too. */
+async function baseFor(host: ReadHost, into: string, parentUuid: string): Promise<string> {
+  const { path } = await placeOf(host, into);
+  const rows = await subvolumes(host, path);
+  const base =
+    rows.find(({ receivedUuid }) => receivedUuid === parentUuid) ??
+    rows.find(({ uuid: own }) => own === parentUuid);
+  if (base === undefined)
+    throw new RefusedError(
+      `the parent of this incremental stream (uuid ${parentUuid}) was not received on the filesystem of ${into}`,
+      { remedy: 'send the parent there first, or send all of it: without --parent' },
+    );
+  if (base.path !== undefined) return `/${base.path}`;
+  throw new RefusedError(`${called(base)} is the parent of this stream, and its name is no UTF-8`, {
+    remedy: 'rename it: a subvolume is known by its uuid, which stays',
+  });
+}
+
+/** Claims of a new subvolume, and of what it builds upon. */
+export async function receivedClaims(
+  undo: ReceivedUndo,
+  on: (path: string) => Promise<DeviceKeys>,
+): Promise<Required<Pick<Claims, 'makes' | 'needs'>>> {
+  const { makes, needs } = await plantedClaims(undo, on);
+  const base = undo.base === null ? [] : [subvolumeKey({ fs: undo.fs, inside: undo.base })];
+  return { makes, needs: [...new Set([...needs, ...base])] };
+}
+
+/**
+ * Receives into a directory of its own, sees that what came is whole, and puts a read-only snapshot of it into its place:
+ * that keeps the received UUID, and a read-only subvolume cannot be moved out of the directory (EROFS).
+ */
+export async function receiveInto(
+  host: ChangeHost,
+  wanted: ReceivedUndo,
+  act: (directory: string) => Promise<void>,
+): Promise<PlantedResult> {
+  const directory = await reach(host, { fs: wanted.fs, inside: posix.dirname(wanted.inside) });
+  const inbox = posix.join(directory, posix.basename(wanted.inbox));
+  const made = await plant(host, wanted, {
+    make: async (path) => {
+      await host.makeDir(inbox, { mode: 0o700 });
+      await act(inbox);
+      await expectWhole(host, inbox, wanted);
+      await host.run(subvolumeSnapshot({ source: posix.join(inbox, wanted.name), path, mode: 'ro' }));
+    },
+    check: ({ mode, receivedUuid }) => {
+      if (mode !== 'ro') return 'it is writable';
+      return receivedUuid === wanted.streamUuid ? undefined : 'it has another received uuid';
+    },
+  });
+  await clearInbox(host, wanted);
+  return made;
+}
+
+/** btrfs makes it read-only and gives it the received UUID as the last thing of all. */
+async function expectWhole(host: ReadHost, inbox: string, wanted: ReceivedUndo): Promise<void> {
+  const names = await host.readDir(inbox);
+  const found =
+    names.length === 1 && names[0] === wanted.name
+      ? await subvolumeAt(host, posix.join(inbox, wanted.name))
+      : undefined;
+  if (found?.mode === 'ro' && found.receivedUuid === wanted.streamUuid) return;
+  const what = found === undefined ? `there is ${names.join(', ') || 'nothing'}` : called(found);
+  throw new RefusedError(
+    `what was received is not the one subvolume ${wanted.name} of the stream ${wanted.streamUuid}: ${what}`,
+    { remedy: 'send it again; a file must hold one stream' },
+  );
+}
+
+export async function lookReceived(host: ReadHost, wanted: ReceivedUndo): Promise<Look> {
+  const planted = await lookPlanted(host, wanted);
+  const inbox = await host.stat(await inboxOf(host, wanted));
+  if (inbox === undefined || planted.state === 'ours') return planted;
+  if (inbox.kind === 'directory') return { ...planted, state: 'ours' };
+  return { state: 'not-ours', found: `${wanted.inbox} is a ${inbox.kind}` };
+}
+
+/** What was received goes first: the place and its record are the evidence. */
+export async function revertReceived(host: ChangeHost, wanted: ReceivedUndo): Promise<void> {
+  await clearInbox(host, wanted);
+  await uproot(host, wanted);
+}
+
+async function clearInbox(host: ChangeHost, wanted: ReceivedUndo): Promise<void> {
+  const inbox = await inboxOf(host, wanted);
+  if ((await host.stat(inbox))?.kind !== 'directory') return;
+  for (const name of await host.readDir(inbox)) {
+    const path = posix.join(inbox, name);
+    const subvolume = await subvolumeAt(host, path);
+    if (subvolume === undefined)
+      throw new RefusedError(`${path} is no subvolume: it was not received, and stays`, {
+        remedy: 'see what it is, and move it away; then bofh recover',
+      });
+    await removeSubvolume(host, { fs: wanted.fs, subvolume });
+  }
+  await host.removeDir(inbox);
+}
+
+async function inboxOf(host: ReadHost, { fs, inside, inbox }: ReceivedUndo): Promise<string> {
+  const directory = await reach(host, { fs, inside: posix.dirname(inside) });
+  return posix.join(directory, posix.basename(inbox));
+}
+
+/** For a person: what was received so far goes as well. */
+export function receivedByHand(
+  what: string,
+  of: { readonly undo: ReceivedUndo; readonly result?: PlantedResult },
+  way: 'back' | 'forward',
+): ByHand {
+  const planted = plantedByHand(what, of, way);
+  if (way === 'forward') return planted;
+  const inbox = posix.join(posix.dirname(of.undo.path), posix.basename(of.undo.inbox));
+  const inner = posix.join(inbox, of.undo.name);
+  return {
+    what: `${planted.what}; it was received as ${inner}`,
+    look: [['btrfs', 'subvolume', 'show', inner], ...planted.look],
+    clear: [['btrfs', 'subvolume', 'delete', '--commit-each', inner], ['rmdir', inbox], ...planted.clear],
+  };
+}

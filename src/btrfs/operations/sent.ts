@@ -1,0 +1,95 @@
+import * as z from 'zod/mini';
+import type { DeviceKeys } from '../../atomic/operation.ts';
+import type { ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { keysAround, reach, subvolumeKey } from '../place.ts';
+import { called, subvolumeAt } from '../reads.ts';
+import { type Subvolume, uuid } from '../schema.ts';
+import type { StreamHead } from '../stream.ts';
+import { type KnownSubvolume, knownSubvolume, subvolumeNamed } from './known.ts';
+
+/** What is sent, as a caller names it. */
+export const askedSource = {
+  /** A read-only subvolume. */
+  source: z.string(),
+  /** Refused when the source is another subvolume by now. */
+  uuid: z.exactOptional(uuid),
+  /** A read-only subvolume of the same filesystem, which the receiver has already. */
+  parent: z.exactOptional(z.string()),
+};
+
+/** The same as it is journalled. */
+export const sentUndo = { source: knownSubvolume, parent: z.nullable(knownSubvolume) };
+
+interface Sent {
+  readonly source: KnownSubvolume;
+  readonly parent: KnownSubvolume | null;
+}
+
+/** What is to be sent, and what the stream will say of it. */
+export async function planSent(
+  host: ReadHost,
+  asked: {
+    readonly source: string;
+    readonly uuid?: string | undefined;
+    readonly parent?: string | undefined;
+  },
+): Promise<Sent & { readonly stream: StreamHead }> {
+  const expected = asked.uuid === undefined ? {} : { uuid: asked.uuid };
+  const { subvolume, known: source } = await subvolumeNamed(host, { path: asked.source, ...expected });
+  refuseWritable(subvolume);
+  const name = subvolume.name.path;
+  if (name === undefined)
+    throw new RefusedError(`${called(subvolume)} has a name that is no UTF-8`, { remedy: 'rename it' });
+  const own = subvolume.receivedUuid ?? source.uuid;
+  if (asked.parent === undefined)
+    return { source, parent: null, stream: { name, uuid: own, parentUuid: undefined } };
+  const base = await subvolumeNamed(host, { path: asked.parent });
+  refuseWritable(base.subvolume);
+  if (base.known.fs !== source.fs || base.known.id === source.id)
+    throw new RefusedError(
+      `${asked.parent} cannot be the parent: it is ${base.known.fs === source.fs ? 'the very subvolume that is sent' : 'on another filesystem'}`,
+      { remedy: 'name an older snapshot of the same subvolume, which the receiver has' },
+    );
+  const parentUuid = base.subvolume.receivedUuid ?? base.known.uuid;
+  return { source, parent: base.known, stream: { name, uuid: own, parentUuid } };
+}
+
+/** Where both are seen now; they must still be what they were. */
+export async function sentPaths(
+  host: ReadHost,
+  { source, parent }: Sent,
+): Promise<{ readonly source: string; readonly parent: string | undefined }> {
+  return {
+    source: await pathOf(host, source),
+    parent: parent === null ? undefined : await pathOf(host, parent),
+  };
+}
+
+async function pathOf(host: ReadHost, known: KnownSubvolume): Promise<string> {
+  const path = await reach(host, known);
+  const found = await subvolumeAt(host, path);
+  if (found?.id !== known.id || found.uuid !== known.uuid)
+    throw new RefusedError(`${path} is another subvolume by now; nothing was done`, {
+      remedy: 'find out who else works on it, then give the command again',
+    });
+  refuseWritable(found);
+  return path;
+}
+
+/** Keys of what is read; nobody may delete it meanwhile. */
+export async function sentNeeds(
+  { source, parent }: Sent,
+  on: (path: string) => Promise<DeviceKeys>,
+): Promise<readonly string[]> {
+  const { key, beneath } = await on(source.device);
+  const all = parent === null ? [source] : [source, parent];
+  return [...all.flatMap((each) => [subvolumeKey(each), ...keysAround(each)]), key, ...beneath];
+}
+
+function refuseWritable(subvolume: Subvolume): void {
+  if (subvolume.mode === 'ro') return;
+  throw new RefusedError(`${called(subvolume)} is writable: only what cannot change can be sent`, {
+    remedy: 'take a read-only snapshot of it (bofh btrfs snapshot create), and send that',
+  });
+}

@@ -1,0 +1,61 @@
+import { resolve } from 'node:path';
+import * as api from '../api/btrfs.ts';
+import { UsageError } from '../errors.ts';
+import { formatSize } from '../units.ts';
+import type { BtrfsReceived, BtrfsSentToFile } from './answers/index.ts';
+import { changed } from './btrfs-change.ts';
+import type { Runtime } from './runtime.ts';
+import { printable } from './text.ts';
+
+/** `bofh btrfs send SNAPSHOT --to DIR [--name NAME] | --to-file FILE` */
+export async function send(
+  runtime: Runtime,
+  asked: {
+    readonly source: string;
+    readonly parent?: string;
+    readonly to?: string;
+    readonly name?: string;
+    readonly toFile?: string;
+  },
+): Promise<number> {
+  const { source, parent, to, name, toFile } = asked;
+  const sent = { source: resolve(source), ...(parent === undefined ? {} : { parent: resolve(parent) }) };
+  if (to !== undefined)
+    return changed(runtime, {
+      act: () => api.copySubvolume({ ...sent, into: resolve(to), ...(name === undefined ? {} : { name }) }),
+      data: received,
+      lines: receivedLines,
+    });
+  if (toFile === undefined) throw new UsageError('say where to: --to DIR, or --to-file FILE');
+  return changed(runtime, {
+    act: () => api.sendToFile({ ...sent, file: resolve(toFile) }),
+    data: (made): BtrfsSentToFile => made,
+    lines: ({ file, size }) => [`${printable(file)} holds all of the stream: ${formatSize(size)}`],
+  });
+}
+
+/** `bofh btrfs receive FILE --into DIR` */
+export async function receive(
+  runtime: Runtime,
+  { file, into, name }: { readonly file: string; readonly into: string; readonly name?: string },
+): Promise<number> {
+  return changed(runtime, {
+    act: () =>
+      api.receiveSubvolume({
+        ...{ file: resolve(file), into: resolve(into) },
+        ...(name === undefined ? {} : { name }),
+      }),
+    data: received,
+    lines: receivedLines,
+  });
+}
+
+function received({ path, id, uuid, receivedUuid }: BtrfsReceived): BtrfsReceived {
+  return { path, id, uuid, receivedUuid };
+}
+
+function receivedLines(made: BtrfsReceived): readonly string[] {
+  return [
+    `${printable(made.path)} is received: id ${made.id}, uuid ${made.uuid}, received uuid ${made.receivedUuid}`,
+  ];
+}

@@ -1,0 +1,246 @@
+import { spawn } from 'node:child_process';
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  statfsSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import * as btrfs from '../../src/btrfs/index.ts';
+import { copySubvolume, receiveSubvolume, sendToFile } from '../../src/btrfs/operations.ts';
+import { recover, openJournals } from '../../src/atomic/recover.ts';
+import { RolledBackError } from '../../src/errors.ts';
+import { sequence, sh, storage, testEngine } from './sequence.ts';
+
+let disk: ReturnType<typeof storage>;
+let here: string;
+let there: string;
+
+beforeEach(() => {
+  disk = storage();
+  [here, there] = [disk.makeDir('here'), disk.makeDir('there')];
+  sh('mount', disk.btrfs('a.img'), here);
+  sh('mount', disk.btrfs('b.img'), there);
+  sh('btrfs', 'subvolume', 'create', join(here, 'home'));
+  take('s1', 'one');
+});
+
+afterEach(() => disk.clean());
+
+const engine = () => testEngine(disk.path('state'));
+const show = (path: string) => btrfs.subvolume(engine().host, path);
+const text = (path: string): string => readFileSync(path, 'utf8');
+
+/** A read-only snapshot with another content than the last. */
+function take(name: string, content: string): void {
+  writeFileSync(join(here, 'home/file'), content);
+  writeFileSync(join(here, `home/${name}.bin`), Buffer.alloc(2 * 1024 ** 2, content));
+  sh('btrfs', 'subvolume', 'snapshot', '-r', join(here, 'home'), join(here, name));
+}
+
+/** A file that leaves about this much of its filesystem. */
+function fill(path: string, left: number): void {
+  const { bavail, bsize } = statfsSync(join(path, '..'));
+  writeFileSync(path, Buffer.alloc(bavail * bsize - left, 'y'));
+  sh('sync', '--file-system', path);
+}
+
+const copy = (name: string, parent?: string) =>
+  sequence(engine(), (tx) =>
+    tx.step(copySubvolume, {
+      source: join(here, name),
+      into: there,
+      ...(parent === undefined ? {} : { parent: join(here, parent) }),
+    }),
+  );
+
+describe('a copy on another btrfs', () => {
+  it('is whole, read-only, and bears the uuid of its source', async () => {
+    const made = await copy('s1');
+
+    const source = await show(join(here, 's1'));
+    expect(made).toMatchObject({ path: join(there, 's1'), receivedUuid: source.uuid });
+    expect(await show(join(there, 's1'))).toMatchObject({
+      ...{ uuid: made.uuid, mode: 'ro', receivedUuid: source.uuid },
+    });
+    expect(text(join(there, 's1/file'))).toBe('one');
+    expect(readdirSync(there)).toEqual(['s1']);
+    expect(await btrfs.subvolumes(engine().host, there)).toHaveLength(1);
+  });
+
+  it('is what the next increment builds upon, and that of the third host upon it', async () => {
+    await copy('s1');
+    take('s2', 'two');
+    await copy('s2', 's1');
+    take('s3', 'three');
+    await copy('s3', 's2');
+    expect(readdirSync(there)).toEqual(['s1', 's2', 's3']);
+    expect(text(join(there, 's3/file'))).toBe('three');
+    expect(readdirSync(join(there, 's3')).sort()).toEqual(['file', 's1.bin', 's2.bin', 's3.bin']);
+
+    const third = disk.makeDir('third');
+    sh('mount', disk.btrfs('c.img'), third);
+    for (const [source, parent] of [['s1'], ['s2', 's1'], ['s3', 's2']])
+      await sequence(engine(), (tx) =>
+        tx.step(copySubvolume, {
+          source: join(there, source ?? ''),
+          into: third,
+          ...(parent === undefined ? {} : { parent: join(there, parent) }),
+        }),
+      );
+    // It is known by the first of all, so that one sent from there fits as well.
+    expect((await show(join(third, 's3'))).receivedUuid).toBe((await show(join(here, 's3'))).uuid);
+    take('s4', 'four');
+    await sequence(engine(), (tx) =>
+      tx.step(copySubvolume, {
+        ...{ source: join(here, 's4'), parent: join(here, 's3'), into: third, name: 'another name' },
+      }),
+    );
+    expect(text(join(third, 'another name/file'))).toBe('four');
+  });
+
+  it('is gone when the sequence fails afterwards', async () => {
+    const failure = sequence(engine(), async (tx) => {
+      await tx.step(copySubvolume, { source: join(here, 's1'), into: there });
+      throw new Error('later');
+    });
+    await expect(failure).rejects.toThrow(RolledBackError);
+    expect(readdirSync(there)).toEqual([]);
+    expect(await btrfs.subvolumes(engine().host, there)).toEqual([]);
+  });
+
+  it('leaves nothing when the disk is full half-way, and does not block the next', async () => {
+    writeFileSync(join(here, 'home/large'), Buffer.alloc(20 * 1024 ** 2, 'x'));
+    take('s2', 'two');
+    fill(join(there, 'ballast'), 12 * 1024 ** 2);
+    await expect(copy('s2')).rejects.toThrow(/No space left/);
+    expect(readdirSync(there)).toEqual(['ballast']);
+    expect(await btrfs.subvolumes(engine().host, there)).toEqual([]);
+
+    await copy('s1');
+    expect(readdirSync(there)).toEqual(['ballast', 's1']);
+  });
+
+  it('that is killed half-way is undone by recovery, which ends both programs, and does not block the next', async () => {
+    for (let nth = 0; nth < 40; nth += 1)
+      writeFileSync(join(here, `home/${nth}`), Buffer.alloc(1024 ** 2, String(nth)));
+    take('s2', 'two');
+    const script = disk.path('child.ts');
+    const at = (path: string): string => JSON.stringify(new URL(path, import.meta.url).pathname);
+    const args = { source: join(here, 's2'), into: there };
+    writeFileSync(
+      script,
+      `import { sequence, testEngine } from ${at('./sequence.ts')};
+       import { copySubvolume } from ${at('../../src/btrfs/operations.ts')};
+       await sequence(testEngine(${JSON.stringify(disk.path('state'))}), (tx) => tx.step(copySubvolume, ${JSON.stringify(args)}));`,
+    );
+    const child = spawn(process.execPath, ['--import', 'jiti/register', script], {
+      stdio: 'ignore',
+      env: { ...process.env, JITI_FS_CACHE: 'false' },
+    });
+    const ended = new Promise((done) => child.on('exit', (code, signal) => done(signal ?? code)));
+    const inbox = (): string => readdirSync(there).find((name) => name.startsWith('.bofh-in-')) ?? 'none';
+    const begun = (): boolean => existsSync(join(there, inbox(), 's2', '3'));
+    await expect.poll(begun, { timeout: 60_000, interval: 2 }).toBe(true);
+    child.kill('SIGKILL');
+    expect(await ended).toBe('SIGKILL');
+    expect(existsSync(join(there, 's2'))).toBe(false);
+
+    const own = engine();
+    const [open] = await openJournals(own);
+    expect((await recover(open?.id ?? '', { engine: own, yes: true })).end).toBe('rolled-back');
+
+    expect(readdirSync(there)).toEqual([]);
+    expect(await btrfs.subvolumes(own.host, there)).toEqual([]);
+    await copy('s2');
+    expect(readdirSync(there)).toEqual(['s2']);
+  });
+
+  it('is refused without its parent there, of what is writable, and in a name that is taken', async () => {
+    take('s2', 'two');
+    await expect(copy('s2', 's1')).rejects.toThrow(/was not received on the filesystem/);
+    await expect(copy('home')).rejects.toThrow(/is writable/);
+    await expect(copy('s1', 's1')).rejects.toThrow(/the very subvolume/);
+    writeFileSync(join(there, 's1'), 'foreign');
+    await expect(copy('s1')).rejects.toThrow(/exists already/);
+    expect(readdirSync(there)).toEqual(['s1']);
+  });
+});
+
+describe('a stream in a file', () => {
+  const send = (name: string, parent?: string) =>
+    sequence(engine(), (tx) =>
+      tx.step(sendToFile, {
+        ...{ source: join(here, name), file: disk.path(`${name}.stream`) },
+        ...(parent === undefined ? {} : { parent: join(here, parent) }),
+      }),
+    );
+  const receive = (name: string) =>
+    sequence(engine(), (tx) => tx.step(receiveSubvolume, { file: disk.path(`${name}.stream`), into: there }));
+
+  it('is received, with an increment upon it', async () => {
+    take('s2', 'two');
+    const sent = await send('s1');
+    await send('s2', 's1');
+    expect(sent).toMatchObject({ size: statSync(disk.path('s1.stream')).size });
+    expect(statSync(disk.path('s1.stream')).mode & 0o777).toBe(0o600);
+    await expect(receive('s2')).rejects.toThrow(/was not received/);
+
+    await receive('s1');
+    const made = await receive('s2');
+
+    expect(made.receivedUuid).toBe((await show(join(here, 's2'))).uuid);
+    expect(text(join(there, 's2/file'))).toBe('two');
+    expect(readdirSync(there)).toEqual(['s1', 's2']);
+    expect(readdirSync(disk.dir).filter((name) => name.startsWith('.bofh'))).toEqual([]);
+  });
+
+  it('is gone when the sequence fails afterwards', async () => {
+    const failure = sequence(engine(), async (tx) => {
+      await tx.step(sendToFile, { source: join(here, 's1'), file: disk.path('s1.stream') });
+      await tx.step(receiveSubvolume, { file: disk.path('s1.stream'), into: there });
+      throw new Error('later');
+    });
+    await expect(failure).rejects.toThrow(RolledBackError);
+    expect(existsSync(disk.path('s1.stream'))).toBe(false);
+    expect(readdirSync(there)).toEqual([]);
+  });
+
+  it('is refused when it is cut off, wherever, or is none', async () => {
+    const { size } = await send('s1');
+    for (const less of [1, 10, 11, 5000, size - 40, size]) {
+      sh('cp', disk.path('s1.stream'), disk.path('cut.stream'));
+      truncateSync(disk.path('cut.stream'), size - less);
+      await expect(receive('cut')).rejects.toThrow(/cut off|no stream/);
+    }
+    writeFileSync(disk.path('none.stream'), 'x'.repeat(1000));
+    await expect(receive('none')).rejects.toThrow(/no stream/);
+    expect(readdirSync(there)).toEqual([]);
+  });
+
+  it('that is spoiled in the middle leaves nothing', async () => {
+    const { size } = await send('s1');
+    const bytes = readFileSync(disk.path('s1.stream'));
+    bytes.writeUInt8((bytes[size - 3000] ?? 0) ^ 0xff, size - 3000);
+    writeFileSync(disk.path('s1.stream'), bytes);
+    await expect(receive('s1')).rejects.toThrow(/crc32 mismatch|mismatch/);
+    expect(readdirSync(there)).toEqual([]);
+    expect(await btrfs.subvolumes(engine().host, there)).toEqual([]);
+  });
+
+  it('that holds two streams is refused, and leaves nothing', async () => {
+    take('s2', 'two');
+    await send('s1');
+    await send('s2');
+    writeFileSync(
+      disk.path('both.stream'),
+      Buffer.concat(['s1', 's2'].map((name) => readFileSync(disk.path(`${name}.stream`)))),
+    );
+    await expect(receive('both')).rejects.toThrow(/there is s1, s2/);
+    expect(readdirSync(there)).toEqual([]);
+  });
+});
