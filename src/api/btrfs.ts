@@ -22,6 +22,47 @@ export async function usage(path: string): Promise<driver.Usage> {
   return driver.usage(currentBofh().host, path);
 }
 
+/** The last scrub of the filesystem of a path, or the one that runs. Needs root. */
+export async function scrubStatus(path: string): Promise<driver.Scrub> {
+  return driver.scrub(currentBofh().host, path);
+}
+
+/** The balance that runs on the filesystem of a path, or waits. Needs root. */
+export async function balanceStatus(path: string): Promise<driver.Balance> {
+  return driver.balance(currentBofh().host, path);
+}
+
+/** Reads all of a filesystem, and waits for the end: a sequence of one. It fails with the numbers when it finds errors. */
+export async function scrub(args: Parameters<Tx['btrfs']['scrub']>[0]): ReturnType<Tx['btrfs']['scrub']> {
+  return single('btrfs.scrub', (tx) => tx.btrfs.scrub(args));
+}
+
+/** Writes block groups anew, and waits for the end: a sequence of one. */
+export async function balance(
+  args: Parameters<Tx['btrfs']['balance']>[0],
+): ReturnType<Tx['btrfs']['balance']> {
+  return single('btrfs.balance', (tx) => tx.btrfs.balance(args));
+}
+
+/** Whether the filesystem of a path counts what its subvolumes take, and its quota groups; bytes. Needs root. */
+export async function quota(path: string): Promise<driver.Quota> {
+  return driver.quota(currentBofh().host, path);
+}
+
+/** Turns quotas on or off: a sequence of one. */
+export async function setQuota(
+  args: Parameters<Tx['btrfs']['setQuota']>[0],
+): ReturnType<Tx['btrfs']['setQuota']> {
+  return single('btrfs.setQuota', (tx) => tx.btrfs.setQuota(args));
+}
+
+/** Sets the limit of a subvolume, in bytes, or takes it away: a sequence of one. */
+export async function limitSubvolume(
+  args: Parameters<Tx['btrfs']['limitSubvolume']>[0],
+): ReturnType<Tx['btrfs']['limitSubvolume']> {
+  return single('btrfs.limitSubvolume', (tx) => tx.btrfs.limitSubvolume(args));
+}
+
 /** Its quota groups; CommandError while quotas are off. */
 export async function qgroups(path: string): Promise<readonly driver.Qgroup[]> {
   return driver.qgroups(currentBofh().host, path);

@@ -3,10 +3,14 @@ import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../errors.ts';
 import { filesystemUsage, qgroupShow } from './read-commands.ts';
 import { mountedFilesystems, placeOf } from './place.ts';
+import { type Quota, quotaOf } from './quota.ts';
 import * as reads from './reads.ts';
-import type { Qgroup, Subvolume, SubvolumeRow, Usage } from './schema.ts';
+import { balanceStatus, scrubStatus } from './maintenance-commands.ts';
+import type { Balance, Qgroup, Scrub, Subvolume, SubvolumeRow, Usage } from './schema.ts';
 
-export type { Qgroup, Subvolume, SubvolumeRow, Usage } from './schema.ts';
+export type { Balance, Qgroup, Scrub, Subvolume, SubvolumeRow, Usage } from './schema.ts';
+export type { Quota } from './quota.ts';
+export { errorsIn } from './operations/scrub.ts';
 
 /**
  * Every subvolume of the filesystem of a path, but its top level. Paths are whole, from there; that of one whose name is no
@@ -49,6 +53,21 @@ export async function privateSubvolumes(
 /** The space of the filesystem of a path. */
 export async function usage(host: ReadHost, path: string): Promise<Usage> {
   return host.run(filesystemUsage((await placeOf(host, path)).path));
+}
+
+/** The last scrub of the filesystem of a path, or the one that runs. */
+export async function scrub(host: ReadHost, path: string): Promise<Scrub> {
+  return host.run(scrubStatus((await placeOf(host, path)).mount.path));
+}
+
+/** The balance that runs on the filesystem of a path, or waits. */
+export async function balance(host: ReadHost, path: string): Promise<Balance> {
+  return host.run(balanceStatus((await placeOf(host, path)).mount.path));
+}
+
+/** Whether the filesystem of a path counts what its subvolumes take, and its quota groups. */
+export async function quota(host: ReadHost, path: string): Promise<Quota> {
+  return quotaOf(host, (await placeOf(host, path)).path);
 }
 
 /** Its quota groups; CommandError while quotas are off. */

@@ -1,8 +1,12 @@
+export { balance } from './operations/balance.ts';
 export { copySubvolume } from './operations/copy.ts';
 export { createSubvolume } from './operations/create.ts';
 export { setDefaultSubvolume } from './operations/default.ts';
 export { deleteSubvolume } from './operations/delete.ts';
+export { limitSubvolume } from './operations/limit.ts';
 export { setProperty } from './operations/property.ts';
+export { setQuota } from './operations/quota.ts';
 export { receiveSubvolume } from './operations/receive.ts';
+export { scrub } from './operations/scrub.ts';
 export { sendToFile } from './operations/send.ts';
 export { snapshot } from './operations/snapshot.ts';

@@ -76,3 +76,46 @@ export interface Qgroup {
 export const uuid = z
   .string()
   .check(z.regex(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'a UUID in lower case'));
+
+/** What a scrub has read and found. */
+export interface ScrubCounts {
+  /** Read, every copy of it. */
+  readonly dataBytes: Bytes;
+  readonly metadataBytes: Bytes;
+  readonly readErrors: number;
+  readonly checksumErrors: number;
+  /** Of metadata, whose header is not what it should be. */
+  readonly headerErrors: number;
+  readonly superblockErrors: number;
+  /** The kernel had no memory to look. */
+  readonly memoryErrors: number;
+  readonly uncorrectable: number;
+  /** A second look found them well. */
+  readonly unverified: number;
+  /** Written anew from a good copy. */
+  readonly corrected: number;
+}
+
+/** The last scrub of a filesystem, or the one that runs. */
+export interface Scrub extends ScrubCounts {
+  readonly state: 'never' | 'running' | 'finished' | 'aborted' | 'interrupted';
+  /** As btrfs prints it, in this host's time. */
+  readonly started: string | undefined;
+}
+
+/** What a balance did. */
+export interface Balanced {
+  /** Block groups that were written anew, of those that there were. */
+  readonly relocated: number;
+  readonly chunks: number;
+}
+
+/** The balance that runs or waits. */
+export type Balance =
+  | { readonly state: 'none' }
+  | {
+      readonly state: 'running' | 'paused' | 'cancelling';
+      readonly relocated: number;
+      readonly expected: number;
+      readonly leftPercent: number;
+    };

@@ -1,6 +1,6 @@
 import type { Way } from '../atomic/operation.ts';
 import type { ByHand } from '../errors.ts';
-import { noteOf } from './notes.ts';
+import { noteOf } from '../file/notes.ts';
 
 /** Of `crypt.format`. */
 export function formattedByHand({

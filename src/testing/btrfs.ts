@@ -24,6 +24,14 @@ export interface Btrfs {
   readonly generation: number;
   readonly defaultId: number;
   readonly subvolumes: readonly ModelSubvolume[];
+  /** Quotas are on: the limits of groups, by their id, as btrfs prints them. */
+  readonly limits?: Readonly<Record<string, { readonly referenced?: string; readonly exclusive?: string }>>;
+  /** Errors that a scrub finds, and cannot correct. */
+  readonly errors?: number;
+  /** Of a balance that somebody else runs. */
+  readonly balance?: 'running' | 'paused';
+  /** The last scrub. */
+  readonly scrubbed?: 'finished' | 'running';
 }
 
 /** A place on a mounted btrfs of the model, or of the real host beneath it. */
@@ -124,7 +132,7 @@ export function movedInside(world: World, from: string, to: string): void {
 }
 
 /** Lines for the text of a host's state: what is not as mkfs left it. */
-export function describeBtrfs({ defaultId, subvolumes }: Btrfs): readonly string[] {
+export function describeBtrfs({ defaultId, subvolumes, limits }: Btrfs): readonly string[] {
   const made = subvolumes.filter(({ id }) => id !== 5);
   const chosen = made.find(({ id }) => id === defaultId);
   return [
@@ -133,7 +141,19 @@ export function describeBtrfs({ defaultId, subvolumes }: Btrfs): readonly string
         `subvolume ${JSON.stringify(inside)} ${uuid} of ${parentUuid} from ${receivedUuid} ${mode}`,
     ),
     ...(chosen === undefined ? [] : [`default ${JSON.stringify(chosen.inside)}`]),
+    ...(limits === undefined ? [] : ['quotas are on', ...describeLimits(limits, subvolumes)]),
   ];
+}
+
+function describeLimits(
+  limits: Btrfs['limits'] & object,
+  subvolumes: Btrfs['subvolumes'],
+): readonly string[] {
+  return subvolumes.flatMap(({ id, inside }) => {
+    const { referenced = 'none', exclusive = 'none' } = limits[`0/${id}`] ?? {};
+    const isNone = referenced === 'none' && exclusive === 'none';
+    return isNone ? [] : [`limit of ${JSON.stringify(inside)}: ${referenced}, ${exclusive}`];
+  });
 }
 
 /** Is this directory of the host there, and no link? */

@@ -1,5 +1,6 @@
 import { rootId } from '../btrfs/commands.ts';
 import { placeOf } from '../btrfs/place.ts';
+import { quotaOf } from '../btrfs/quota.ts';
 import { subvolumeShow } from '../btrfs/read-commands.ts';
 import { defaultOf, subvolumes } from '../btrfs/reads.ts';
 import type { Command, ReadHost } from '../command/index.ts';
@@ -42,8 +43,22 @@ async function stateOf(real: ReadHost, mount: Mount): Promise<Btrfs> {
     nextId: Math.max(255, ...own.map(({ id }) => id)) + 1,
     generation: Math.max(8, ...own.map(({ generation }) => generation)) + 1,
     defaultId: await defaultOf(real, fs),
+    ...(await limitsOf(real, mount)),
     subvolumes: [top, ...own],
   };
+}
+
+async function limitsOf(real: ReadHost, mount: Mount): Promise<Pick<Btrfs, 'limits'>> {
+  const quota = await quotaOf(real, mount.path);
+  if (quota.mode === 'off') return {};
+  const limits = quota.groups.map(({ id, maxReferenced, maxExclusive }) => [
+    id,
+    {
+      ...(maxReferenced === undefined ? {} : { referenced: String(maxReferenced) }),
+      ...(maxExclusive === undefined ? {} : { exclusive: String(maxExclusive) }),
+    },
+  ]);
+  return { limits: Object.fromEntries(limits) as Btrfs['limits'] & object };
 }
 
 /** What the list does not have of a subvolume is asked for when the subvolume itself is. */

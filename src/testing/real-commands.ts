@@ -126,13 +126,14 @@ async function knowLoops(overlay: Overlay, world: World): Promise<void> {
   world.revision += 1;
 }
 
-/** What the model does not change of a btrfs: its space and its quota groups. */
+/** What the model does not change of a btrfs: its space, and what goes on in it. */
 function isOfSpace({ argv: [group, verb] }: Command<unknown>): boolean {
-  return (group === 'filesystem' && verb === 'usage') || group === 'qgroup';
+  const isStatus = verb === 'status' && (group === 'scrub' || group === 'balance');
+  return (group === 'filesystem' && verb === 'usage') || isStatus;
 }
 
 function isOfSubvolumes({ argv: [group, verb] }: Command<unknown>): boolean {
-  const groups = ['subvolume', 'property', 'send', 'receive'];
+  const groups = ['subvolume', 'property', 'send', 'receive', 'scrub', 'balance', 'quota', 'qgroup'];
   return groups.includes(group ?? '') || verb === 'rootid' || verb === 'sync';
 }
 

@@ -53,6 +53,65 @@ export const btrfsReceived = z.strictObject({ path: text, id: count, uuid: text,
 /** `bofh btrfs send --to-file`: the UUID is that by which the stream's receiver will know it; bytes. */
 export const btrfsSentToFile = z.strictObject({ file: text, uuid: text, size: count });
 
+/** `bofh btrfs scrub start`: bytes that were read, without any error. */
+export const btrfsScrubbed = z.strictObject({ filesystem: text, dataBytes: count, metadataBytes: count });
+
+/** `bofh btrfs scrub status`: bytes, and numbers of errors. */
+export const btrfsScrub = z.strictObject({
+  state: z.enum(['never', 'running', 'finished', 'aborted', 'interrupted']),
+  /** As btrfs prints it. */
+  started: z.nullable(text),
+  dataBytes: count,
+  metadataBytes: count,
+  readErrors: count,
+  checksumErrors: count,
+  headerErrors: count,
+  superblockErrors: count,
+  memoryErrors: count,
+  uncorrectable: count,
+  unverified: count,
+  corrected: count,
+});
+
+/** `bofh btrfs balance start`: block groups. */
+export const btrfsBalanced = z.strictObject({ filesystem: text, relocated: count, chunks: count });
+
+/** `bofh btrfs balance status` */
+export const btrfsBalance = z.union([
+  z.strictObject({ state: z.literal('none') }),
+  z.strictObject({
+    state: z.enum(['running', 'paused', 'cancelling']),
+    relocated: count,
+    expected: count,
+    leftPercent: count,
+  }),
+]);
+
+/** `bofh btrfs quota show`: bytes; null: no limit. `0/ID` is the group of the subvolume of that id. */
+export const btrfsQuota = z.strictObject({
+  mode: z.enum(['on', 'off']),
+  groups: z.array(
+    z.strictObject({
+      id: text,
+      referenced: count,
+      exclusive: count,
+      maxReferenced: z.nullable(count),
+      maxExclusive: z.nullable(count),
+    }),
+  ),
+});
+
+/** `bofh btrfs quota enable`, `disable` */
+export const btrfsQuotaSet = z.strictObject({ filesystem: text, mode: z.enum(['on', 'off']) });
+
+/** `bofh btrfs quota limit`: bytes; null: none. */
+export const btrfsLimited = z.strictObject({
+  path: text,
+  what: z.enum(['referenced', 'exclusive']),
+  limit: z.nullable(count),
+  was: z.nullable(count),
+});
+
 /** `bofh btrfs snapshot rotate` */
 export const btrfsRotated = z.strictObject({
   made: btrfsMade,
@@ -86,6 +145,13 @@ export type BtrfsUsage = z.infer<typeof btrfsUsage>;
 export type BtrfsMade = z.infer<typeof btrfsMade>;
 export type BtrfsReceived = z.infer<typeof btrfsReceived>;
 export type BtrfsSentToFile = z.infer<typeof btrfsSentToFile>;
+export type BtrfsScrubbed = z.infer<typeof btrfsScrubbed>;
+export type BtrfsScrub = z.infer<typeof btrfsScrub>;
+export type BtrfsBalanced = z.infer<typeof btrfsBalanced>;
+export type BtrfsBalance = z.infer<typeof btrfsBalance>;
+export type BtrfsQuota = z.infer<typeof btrfsQuota>;
+export type BtrfsQuotaSet = z.infer<typeof btrfsQuotaSet>;
+export type BtrfsLimited = z.infer<typeof btrfsLimited>;
 export type BtrfsRotated = z.infer<typeof btrfsRotated>;
 export type BtrfsRotations = z.infer<typeof btrfsRotations>;
 export type BtrfsRemoved = z.infer<typeof btrfsRemoved>;

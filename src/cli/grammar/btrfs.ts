@@ -1,4 +1,6 @@
 import { type Command, Option } from 'commander';
+import { addMaintenance } from './btrfs-maintenance.ts';
+import { addQuota } from './btrfs-quota.ts';
 import type { Verb } from './verb.ts';
 
 export function addBtrfs(btrfs: Command, verb: Verb): void {
@@ -6,6 +8,8 @@ export function addBtrfs(btrfs: Command, verb: Verb): void {
   addChanges(btrfs, verb);
   addRotation(btrfs, verb);
   addSend(btrfs, verb);
+  addMaintenance(btrfs, verb);
+  addQuota(btrfs, verb);
   const snapshot = btrfs.command('snapshot').description('snapshots of subvolumes');
   const create = snapshot
     .command('create')

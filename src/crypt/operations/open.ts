@@ -7,7 +7,7 @@ import { openedByHand } from '../by-hand.ts';
 import { luksClose, luksOpen, renameMapping } from '../commands.ts';
 import { checkKey, contentInWords, refuseHeld } from '../content.ts';
 import { checkName, freeName, refuseTaken } from '../names.ts';
-import { noteOf, removeNote, writeNote } from '../notes.ts';
+import { noteOf, removeNote, writeNote } from '../../file/notes.ts';
 import { isLuksSignature, mappingOn, mappings } from '../reads.ts';
 import { luksUuid, type Mapping } from '../schema.ts';
 

@@ -7,7 +7,7 @@ import { type Bytes, formatSize } from '../../units.ts';
 import { resizedByHand } from '../by-hand.ts';
 import { cryptStatus, luksResize } from '../commands.ts';
 import { checkKey } from '../content.ts';
-import { noteOf, removeNote, writeNote } from '../notes.ts';
+import { noteOf, removeNote, writeNote } from '../../file/notes.ts';
 import { headerOf, lowerPath, mappingNamed, mappingOn, mappings } from '../reads.ts';
 import { luksUuid, type Mapping } from '../schema.ts';
 

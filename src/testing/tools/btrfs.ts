@@ -17,6 +17,8 @@ import type { Mount } from '../parts.ts';
 import { resolve } from '../resolve.ts';
 import { addEntry, addInode, directory, inodeOf, removeEntry, type Tree } from '../tree.ts';
 import { settle, type World } from '../world.ts';
+import { balance, balanceStatus, scrub, scrubStatus } from './btrfs-maintenance.ts';
+import { groups, limit, quota } from './btrfs-quota.ts';
 import { receive, send } from './btrfs-stream.ts';
 import { sizeTools } from './sizes.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
@@ -45,6 +47,13 @@ const verbs: readonly (readonly [words: readonly string[], verb: Verb])[] = [
   [['inspect-internal', 'rootid'], rootid],
   [['filesystem', 'sync'], sync],
   [['send'], send],
+  [['quota'], quota],
+  [['qgroup', 'limit'], limit],
+  [['qgroup', 'show', '--raw', '-pcre'], groups],
+  [['scrub', 'start', '-B', '-R'], scrub],
+  [['scrub', 'status', '-R'], scrubStatus],
+  [['balance', 'start'], balance],
+  [['balance', 'status'], balanceStatus],
   [['receive'], receive],
 ];
 

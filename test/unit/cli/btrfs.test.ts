@@ -2,11 +2,13 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import * as answers from '../../../src/cli/answers/index.ts';
 import { create, remove, setDefault, setMode, snapshot } from '../../../src/cli/btrfs-change.ts';
 import { rotate } from '../../../src/cli/btrfs-rotate.ts';
+import { balance, balanceStatus, scrub, scrubStatus } from '../../../src/cli/btrfs-maintenance.ts';
+import { limit, setQuota, showQuota } from '../../../src/cli/btrfs-quota.ts';
 import { receive, send } from '../../../src/cli/btrfs-send.ts';
 import { list, show } from '../../../src/cli/btrfs.ts';
 import { RefusedError, UsageError } from '../../../src/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
-import { pool, secondPool } from '../../support/undo/specimens/btrfs.ts';
+import { afflict, pool, secondPool } from '../../support/undo/specimens/btrfs.ts';
 import { testRuntime } from './support/runtime.ts';
 
 let host: SimulatedHost;
@@ -107,5 +109,48 @@ describe('bofh btrfs', () => {
     );
     expect(received).toMatchObject({ path: '/srv/second/new', receivedUuid: copied.receivedUuid });
     await expect(send(at().runtime, { source })).rejects.toThrow(/--to DIR, or --to-file FILE/);
+  });
+
+  it('scrubs and balances, and says how far either is', async () => {
+    const path = '/srv/pool';
+    expect(answers.btrfsScrub.parse(await json((runtime) => scrubStatus(runtime, path))).state).toBe('never');
+    expect(answers.btrfsScrubbed.parse(await json((runtime) => scrub(runtime, path))).dataBytes).toBe(
+      3145728,
+    );
+    expect(
+      answers.btrfsBalanced.parse(await json((runtime) => balance(runtime, { path, dataUsage: '50' }))),
+    ).toMatchObject({ relocated: 1, chunks: 3 });
+    await expect(balance(at().runtime, { path, dataUsage: '101' })).rejects.toThrow(UsageError);
+    afflict(host, path, { errors: 1, balance: 'running' });
+    expect(answers.btrfsBalance.parse(await json((runtime) => balanceStatus(runtime, path)))).toEqual({
+      ...{ state: 'running', relocated: 3, expected: 4, leftPercent: 25 },
+    });
+    const { runtime, stdout } = at();
+    await expect(scrub(at().runtime, path)).rejects.toThrow(/1 uncorrectable/);
+    expect(await scrubStatus(runtime, path)).toBe(0);
+    expect(stdout()).toContain('errors: 1 wrong checksums, 1 uncorrectable');
+  });
+
+  it('turns quotas on, limits a subvolume, shows it, and does not turn them off over a limit', async () => {
+    const path = '/srv/pool';
+    expect(answers.btrfsQuota.parse(await json((runtime) => showQuota(runtime, path)))).toEqual({
+      ...{ mode: 'off', groups: [] },
+    });
+    const on = answers.btrfsQuotaSet.parse(await json((runtime) => setQuota(runtime, path, 'on')));
+    expect(on.mode).toBe('on');
+    const asked = { path: '/srv/pool/home', size: '10m', what: 'exclusive' } as const;
+    expect(answers.btrfsLimited.parse(await json((runtime) => limit(runtime, asked)))).toEqual({
+      ...{ path: '/srv/pool/home', what: 'exclusive', limit: 10485760, was: null },
+    });
+    const { groups } = answers.btrfsQuota.parse(await json((runtime) => showQuota(runtime, path)));
+    expect(groups.find(({ id }) => id === '0/256')).toMatchObject({
+      maxExclusive: 10485760,
+      maxReferenced: null,
+    });
+    await expect(setQuota(at().runtime, path, 'off')).rejects.toThrow(/would be lost: 0\/256/);
+    await json((runtime) => limit(runtime, { ...asked, size: 'none' }));
+    expect(await setQuota(at().runtime, path, 'off')).toBe(0);
+    await expect(limit(at().runtime, asked)).rejects.toThrow(/quotas are off/);
+    await expect(limit(at().runtime, { ...asked, size: 'much' })).rejects.toThrow(UsageError);
   });
 });

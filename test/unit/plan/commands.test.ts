@@ -91,6 +91,13 @@ function withPool(more?: 'and a second one'): SimulatedHost {
   return host;
 }
 
+/** The same, which counts what its subvolumes take. */
+function withQuota(): SimulatedHost {
+  const host = withPool();
+  host.admin.btrfs('quota', 'enable', '/srv/pool');
+  return host;
+}
+
 /** A host with a second disk; labelled: it is a free physical volume. */
 function withDisk(content: 'blank' | 'labelled' = 'blank'): SimulatedHost {
   const host = simulatedHost({ disks: [{ name: 'vdz', size: 64 * 1024 ** 2 }] });
@@ -395,6 +402,17 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
         return host;
       },
     },
+  ],
+  'btrfs scrub start': [{ line: 'btrfs scrub start /srv/pool', on: async () => withPool() }],
+  'btrfs balance start': [
+    { line: 'btrfs balance start /srv/pool --data-usage 50', on: async () => withPool() },
+    { line: 'btrfs balance start /srv/pool --data-usage 5 --metadata-usage 0', on: async () => withPool() },
+  ],
+  'btrfs quota enable': [{ line: 'btrfs quota enable /srv/pool', on: async () => withPool() }],
+  'btrfs quota disable': [{ line: 'btrfs quota disable /srv/pool', on: async () => withQuota() }],
+  'btrfs quota limit': [
+    { line: 'btrfs quota limit /srv/pool/home 10m', on: async () => withQuota() },
+    { line: 'btrfs quota limit /srv/pool/home 5m --exclusive', on: async () => withQuota() },
   ],
   'btrfs rotation install': [
     {

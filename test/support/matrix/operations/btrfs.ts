@@ -62,6 +62,30 @@ export const btrfs: RigSpecimens['btrfs'] = {
     act: { tool: 'mv', words: [`${pool}/home`] },
     clear: removePool,
   },
+  scrub: {
+    setUp: makePool,
+    call: `tx.btrfs.scrub({ path: '${pool}' })`,
+    act: { tool: 'btrfs', words: ['scrub', 'start'] },
+    clear: removePool,
+  },
+  balance: {
+    setUp: makePool,
+    call: `tx.btrfs.balance({ path: '${pool}', dataUsage: 50 })`,
+    act: { tool: 'btrfs', words: ['balance', 'start'] },
+    clear: removePool,
+  },
+  setQuota: {
+    setUp: makePool,
+    call: `tx.btrfs.setQuota({ path: '${pool}', mode: 'on' })`,
+    act: { tool: 'btrfs', words: ['quota', 'enable'] },
+    clear: removePool,
+  },
+  limitSubvolume: {
+    setUp: `${makePool} && btrfs quota enable ${pool} && btrfs quota rescan -w ${pool}`,
+    call: `tx.btrfs.limitSubvolume({ path: '${pool}/home', what: 'referenced', limit: 67108864 })`,
+    act: { tool: 'btrfs', words: ['qgroup', 'limit'] },
+    clear: removePool,
+  },
   setDefaultSubvolume: {
     setUp: makePool,
     call: `tx.btrfs.setDefaultSubvolume({ path: '${pool}/home' })`,

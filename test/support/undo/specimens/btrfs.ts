@@ -1,4 +1,4 @@
-import { type ModelSubvolume, onBtrfs, putState, rootAt } from '../../../../src/testing/btrfs.ts';
+import { type Btrfs, type ModelSubvolume, onBtrfs, putState, rootAt } from '../../../../src/testing/btrfs.ts';
 import type { SimulatedHost } from '../../../../src/testing/index.ts';
 import { emptyVolume, ownUuid } from '../stage.ts';
 import type { Specimens } from '../specimens.ts';
@@ -126,6 +126,50 @@ export const btrfs: Specimens['btrfs'] = {
       },
     },
   ],
+  scrub: [
+    {
+      stage: (host) => {
+        pool(host);
+        return (tx) => tx.btrfs.scrub({ path: '/srv/pool' });
+      },
+    },
+  ],
+  balance: [
+    {
+      stage: (host) => {
+        pool(host);
+        return (tx) => tx.btrfs.balance({ path: '/srv/pool', dataUsage: 50, metadataUsage: 30 });
+      },
+    },
+  ],
+  setQuota: [
+    {
+      title: 'on',
+      stage: (host) => {
+        pool(host);
+        return (tx) => tx.btrfs.setQuota({ path: '/srv/pool', mode: 'on' });
+      },
+    },
+    {
+      title: 'off',
+      stage: (host) => {
+        pool(host);
+        host.admin.btrfs('quota', 'enable', '/srv/pool');
+        return (tx) => tx.btrfs.setQuota({ path: '/srv/pool', mode: 'off' });
+      },
+    },
+  ],
+  limitSubvolume: [
+    {
+      stage: (host) => {
+        pool(host);
+        host.admin.btrfs('quota', 'enable', '/srv/pool');
+        host.admin.btrfs('qgroup', 'limit', '4096000', '0/256', '/srv/pool');
+        return (tx) =>
+          tx.btrfs.limitSubvolume({ path: '/srv/pool/home', what: 'referenced', limit: 8192000 });
+      },
+    },
+  ],
   setDefaultSubvolume: [
     {
       stage: (host) => {
@@ -151,6 +195,17 @@ export const btrfs: Specimens['btrfs'] = {
     },
   ],
 };
+
+/** Something goes on in a filesystem, or is wrong in it, by the doing of others. */
+export function afflict(
+  { world }: SimulatedHost,
+  path: string,
+  change: Pick<Btrfs, 'errors' | 'balance' | 'scrubbed'>,
+): void {
+  const at = onBtrfs(world, path);
+  if (at === undefined) throw new TypeError(`${path} is on no btrfs`);
+  putState(world, at.mount, { ...at.state, ...change });
+}
 
 /** Makes of a subvolume one that has another past; its id. */
 export function changeSubvolume(

@@ -1,0 +1,157 @@
+import { type Answer, type Command, type ReadCommand } from '../command/index.ts';
+import { ParseError } from '../errors.ts';
+import { classify } from './commands.ts';
+import type { Balance, Balanced, Scrub } from './schema.ts';
+import { digits } from './text.ts';
+
+/**
+ * `btrfs scrub start`, to its end. It exits 3 when errors are left that it cannot correct (6.2). Ended by SIGTERM it leaves
+ * nothing undone: it only reads, and writes again what a good copy is there of.
+ */
+export function scrubStart(path: string): Command<Scrub> {
+  return {
+    tool: 'btrfs',
+    argv: ['scrub', 'start', '-B', '-R', path],
+    access: 'change',
+    stop: 'safe',
+    accepts: [0, 3],
+    parse: ({ stdout }) => {
+      const head = /^scrub done for (?<fs>[0-9a-f-]{36})\n/.exec(stdout);
+      if (head === null) throw new ParseError('btrfs: the scrub does not say that it is done');
+      const scrub = parseScrub(stdout.slice(head[0].length));
+      if (scrub.state !== 'finished') throw new ParseError(`btrfs: the scrub is ${scrub.state}`);
+      return scrub;
+    },
+    classify: classifyMaintenance,
+  };
+}
+
+/** `btrfs scrub status`: of the last scrub, or the one that runs. What is known is in /var/lib/btrfs. */
+export function scrubStatus(path: string): ReadCommand<Scrub> {
+  return {
+    tool: 'btrfs',
+    argv: ['scrub', 'status', '-R', path],
+    access: 'read',
+    parse: ({ stdout }) => {
+      const head = /^UUID: {13}[0-9a-f-]{36}\n/.exec(stdout);
+      if (head === null) throw new ParseError('btrfs: the status of the scrub does not begin as it should');
+      return parseScrub(stdout.slice(head[0].length));
+    },
+    classify: classifyMaintenance,
+  };
+}
+
+const counters = [
+  ...([
+    'data_extents_scrubbed',
+    'tree_extents_scrubbed',
+    'data_bytes_scrubbed',
+    'tree_bytes_scrubbed',
+  ] as const),
+  ...(['read_errors', 'csum_errors', 'verify_errors', 'no_csum', 'csum_discards', 'super_errors'] as const),
+  ...([
+    'malloc_errors',
+    'uncorrectable_errors',
+    'unverified_errors',
+    'corrected_errors',
+    'last_physical',
+  ] as const),
+];
+
+const states: Readonly<Record<string, Scrub['state']>> = {
+  finished: 'finished',
+  running: 'running',
+  aborted: 'aborted',
+  interrupted: 'interrupted',
+};
+const scrubHead =
+  /^(?:\tno stats available\n|Scrub (?:started|resumed): {4}(?<started>.+)\nStatus: {11}(?<state>\w+)\nDuration: {9}\d+:\d\d:\d\d\n)/;
+
+function parseScrub(text: string): Scrub {
+  const head = scrubHead.exec(text);
+  if (head === null) throw new ParseError('btrfs: cannot read how the scrub is');
+  const lines = text.slice(head[0].length).split('\n');
+  const found = new Map(
+    lines.slice(0, -1).map((line) => {
+      const { name = '', value } = /^\t(?<name>\w+): (?<value>\d+)$/.exec(line)?.groups ?? {};
+      return [name, digits(value, `what btrfs counts in ${JSON.stringify(line)}`)] as const;
+    }),
+  );
+  if (lines.at(-1) !== '' || found.size !== counters.length || counters.some((name) => !found.has(name)))
+    throw new ParseError('btrfs: the counters of the scrub are not those that are known');
+  const count = (name: (typeof counters)[number]): number => found.get(name) ?? 0;
+  const { started, state } = head.groups ?? {};
+  const known = state === undefined ? 'never' : states[state];
+  if (known === undefined) throw new ParseError(`btrfs: a scrub is ${state ?? ''}`);
+  return {
+    state: known,
+    started,
+    dataBytes: count('data_bytes_scrubbed'),
+    metadataBytes: count('tree_bytes_scrubbed'),
+    readErrors: count('read_errors'),
+    checksumErrors: count('csum_errors'),
+    headerErrors: count('verify_errors'),
+    superblockErrors: count('super_errors'),
+    memoryErrors: count('malloc_errors'),
+    uncorrectable: count('uncorrectable_errors'),
+    unverified: count('unverified_errors'),
+    corrected: count('corrected_errors'),
+  };
+}
+
+/**
+ * `btrfs balance start` with filters: block groups that are at most so full are written anew. Ended by a signal it is
+ * cancelled (Linux 6.18: "balance: canceled"), and nothing is undone: what was moved is as good where it is.
+ */
+export function balanceStart(of: {
+  readonly path: string;
+  readonly data: number | undefined;
+  readonly metadata: number | undefined;
+}): Command<Balanced> {
+  const filters = [
+    ...(of.data === undefined ? [] : [`-dusage=${of.data}`]),
+    ...(of.metadata === undefined ? [] : [`-musage=${of.metadata}`]),
+  ];
+  return {
+    tool: 'btrfs',
+    argv: ['balance', 'start', ...filters, of.path],
+    access: 'change',
+    stop: 'safe',
+    parse: ({ stdout }) => {
+      const { moved, all } =
+        /^Done, had to relocate (?<moved>\d+) out of (?<all>\d+) chunks\n$/.exec(stdout)?.groups ?? {};
+      return { relocated: digits(moved, 'what was moved'), chunks: digits(all, 'what there is') };
+    },
+    classify: classifyMaintenance,
+  };
+}
+
+/** `btrfs balance status`, which exits 1 while there is one (6.2). */
+export function balanceStatus(path: string): ReadCommand<Balance> {
+  return {
+    tool: 'btrfs',
+    argv: ['balance', 'status', path],
+    access: 'read',
+    accepts: [0, 1],
+    parse: ({ stdout, exitCode }) => {
+      if (exitCode === 0 && /^No balance found on '.*'\n$/s.test(stdout)) return { state: 'none' };
+      const { state, done, all, left } = balancing.exec(stdout)?.groups ?? {};
+      if (exitCode !== 1 || state === undefined)
+        throw new ParseError(`btrfs: ${JSON.stringify(stdout)} is no balance`);
+      return {
+        state: state === 'paused' ? 'paused' : state === 'running' ? 'running' : 'cancelling',
+        relocated: digits(done, 'what was moved'),
+        expected: digits(all, 'what is to be moved'),
+        leftPercent: digits(left, 'what is left'),
+      };
+    },
+    classify: classifyMaintenance,
+  };
+}
+
+const balancing =
+  /^Balance on '.*' is (?<state>running|running, cancel requested|running, pause requested|paused)\n(?<done>\d+) out of about (?<all>\d+) chunks balanced \(\d+ considered\), +(?<left>\d+)% left\n$/s;
+
+function classifyMaintenance(answer: Answer): ReturnType<typeof classify> {
+  return /in progress|already running|is running/.test(answer.stderr) ? 'busy' : classify(answer);
+}

@@ -1,0 +1,61 @@
+import * as z from 'zod/mini';
+import { operation } from '../../atomic/operation.ts';
+import { RefusedError, UsageError } from '../../errors.ts';
+import { balanceStart, balanceStatus } from '../maintenance-commands.ts';
+import {
+  lookMaintained,
+  maintain,
+  maintainedClaims,
+  maintainedUndo,
+  planMaintained,
+  revertMaintained,
+} from './maintained.ts';
+
+const percent = z.exactOptional(z.int().check(z.minimum(0), z.maximum(100)));
+
+/**
+ * `tx.btrfs.balance`: writes anew the block groups that are at most so full, in percent, so that what they do not need is free
+ * for others; without a filter it is refused. It waits for the end. There is nothing to undo: an interrupted one is
+ * cancelled, and what it has moved stays where it is. After a power cut the kernel goes on with it at the next mount.
+ */
+export const balance = operation({
+  kind: 'btrfs.balance',
+  version: 1,
+  args: z.strictObject({ path: z.string(), dataUsage: percent, metadataUsage: percent }),
+  undo: maintainedUndo,
+  result: z.strictObject({ relocated: z.int(), chunks: z.int() }),
+  lives: 'boot',
+  restores: 'state',
+  prepare: async ({ args: { path, dataUsage, metadataUsage }, mark, host }) => {
+    if (dataUsage === undefined && metadataUsage === undefined)
+      throw new UsageError('a balance needs a filter: say how full a block group is at most', {
+        remedy: '--data-usage 50 is a good beginning; it takes the longer, the more you say',
+      });
+    const planned = await planMaintained(host, path, mark);
+    const { state } = await host.run(balanceStatus(planned.mounted));
+    if (state !== 'none')
+      throw new RefusedError(`${planned.mounted} has a balance already, which is ${state}`, {
+        remedy:
+          state === 'paused'
+            ? `btrfs balance resume ${planned.mounted}, or btrfs balance cancel`
+            : `wait for its end: bofh btrfs balance status ${planned.mounted}`,
+      });
+    return planned;
+  },
+  claims: ({ undo, on }) => maintainedClaims('balance', undo, on),
+  run: ({ args: { dataUsage, metadataUsage }, undo, host }) =>
+    maintain(host, undo, (path) =>
+      host.run(balanceStart({ path, data: dataUsage, metadata: metadataUsage })),
+    ),
+  value: ({ undo: { fs }, result }) => ({ filesystem: fs, ...result }),
+  look: ({ undo, host }) => lookMaintained(host, undo),
+  revert: ({ undo, host }) => revertMaintained(host, undo),
+  describe: ({ undo: { fs, mounted, note } }) => ({
+    what: `the balance of the btrfs ${fs} on ${mounted}; what it has moved may stay; ${note} says that it was begun`,
+    look: [['btrfs', 'balance', 'status', mounted]],
+    clear: [
+      ['btrfs', 'balance', 'cancel', mounted],
+      ['rm', '-f', note],
+    ],
+  }),
+});

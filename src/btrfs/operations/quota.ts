@@ -1,0 +1,92 @@
+import * as z from 'zod/mini';
+import { operation } from '../../atomic/operation.ts';
+import type { ChangeHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { filesystemSync } from '../commands.ts';
+import { anyRoot, placeOf } from '../place.ts';
+import { type Quota, quotaOf, quotaSet } from '../quota.ts';
+import { uuid } from '../schema.ts';
+import { syncPlanted } from './planted.ts';
+
+const mode = z.enum(['on', 'off']);
+
+const undo = z.strictObject({
+  fs: uuid,
+  /** A device of the filesystem, as it is mounted. */
+  device: z.string(),
+  /** A mount of it. For people. */
+  mounted: z.string(),
+  mode,
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * `tx.btrfs.setQuota`: turns the counting of what subvolumes take on or off. To turn it off is refused while there are limits,
+ * or groups that somebody made: btrfs forgets them. Its undo turns it back, and the kernel counts anew.
+ */
+export const setQuota = operation({
+  kind: 'btrfs.quota.set',
+  version: 1,
+  args: z.strictObject({ path: z.string(), mode }),
+  undo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { path, mode: wanted }, host }) => {
+    const { fs, mount } = await placeOf(host, path);
+    const now = await quotaOf(host, mount.path);
+    if (now.mode === wanted)
+      throw new RefusedError(`quotas of ${mount.path} are ${wanted} already`, {
+        remedy: 'there is nothing to do',
+      });
+    refuseLimits(mount.path, now);
+    return { fs, device: mount.source, mounted: mount.path, mode: wanted };
+  },
+  claims: async ({ undo: of, on }) => {
+    const { key, beneath } = await on(of.device);
+    return { changes: [`btrfs-quota:${of.fs}`], needs: [...new Set([`fs:${of.fs}`, key, ...beneath])] };
+  },
+  run: async ({ undo: of, host }) => {
+    await set(host, of, of.mode);
+    return null;
+  },
+  value: ({ undo: { fs, mode: now } }) => ({ filesystem: fs, mode: now }),
+  look: async ({ undo: of, host }) => {
+    const now = await quotaOf(host, await anyRoot(host, of.fs));
+    return { state: now.mode === of.mode ? 'ours' : 'gone' };
+  },
+  revert: ({ undo: of, host }) => set(host, of, of.mode === 'on' ? 'off' : 'on'),
+  sync: ({ undo: of, host }) => syncPlanted(host, of),
+  describe: ({ undo: of }) => ({
+    what: `the quotas of the btrfs ${of.fs} on ${of.mounted}, which are ${of.mode} now`,
+    look: [['btrfs', 'qgroup', 'show', '-re', of.mounted]],
+    clear: [['btrfs', 'quota', of.mode === 'on' ? 'disable' : 'enable', of.mounted]],
+  }),
+});
+
+async function set(host: ChangeHost, of: Undo, wanted: 'on' | 'off'): Promise<void> {
+  const root = await anyRoot(host, of.fs);
+  const now = await quotaOf(host, root);
+  if (now.mode === wanted) return;
+  refuseLimits(root, now);
+  await host.run(quotaSet(root, wanted));
+  await host.run(filesystemSync(root));
+  if ((await quotaOf(host, root)).mode !== wanted)
+    throw new RefusedError(`btrfs did not turn the quotas of ${root} ${wanted}`, {
+      remedy: `look at them: btrfs qgroup show ${root}`,
+    });
+}
+
+function refuseLimits(path: string, quota: Quota): void {
+  if (quota.mode === 'off') return;
+  const kept = quota.groups.filter(
+    ({ id, maxReferenced, maxExclusive }) =>
+      !id.startsWith('0/') || maxReferenced !== undefined || maxExclusive !== undefined,
+  );
+  if (kept.length === 0) return;
+  throw new RefusedError(
+    `the quotas of ${path} have limits or groups that would be lost: ${kept.map(({ id }) => id).join(', ')}`,
+    { remedy: 'take the limits away first: bofh btrfs quota limit SUBVOLUME none; btrfs qgroup destroy' },
+  );
+}

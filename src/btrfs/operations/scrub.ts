@@ -1,0 +1,81 @@
+import * as z from 'zod/mini';
+import { operation } from '../../atomic/operation.ts';
+import { RefusedError } from '../../errors.ts';
+import { scrubStart, scrubStatus } from '../maintenance-commands.ts';
+import type { ScrubCounts } from '../schema.ts';
+import {
+  lookMaintained,
+  maintain,
+  maintainedClaims,
+  maintainedUndo,
+  planMaintained,
+  revertMaintained,
+} from './maintained.ts';
+
+const count = z.int();
+
+/**
+ * `tx.btrfs.scrub`: reads every copy of everything in a filesystem, and writes anew what has a good copy. It waits for the end.
+ * Any error that was found fails the step, with the numbers: also when all were corrected, for the device is ailing then.
+ * There is nothing to undo.
+ */
+export const scrub = operation({
+  kind: 'btrfs.scrub',
+  version: 1,
+  args: z.strictObject({ path: z.string() }),
+  undo: maintainedUndo,
+  result: z.strictObject({ dataBytes: count, metadataBytes: count }),
+  lives: 'boot',
+  restores: 'state',
+  prepare: async ({ args: { path }, mark, host }) => {
+    const planned = await planMaintained(host, path, mark);
+    if ((await host.run(scrubStatus(planned.mounted))).state === 'running')
+      throw new RefusedError(`${planned.mounted} is being scrubbed already`, {
+        remedy: `wait for its end: bofh btrfs scrub status ${planned.mounted}`,
+      });
+    return planned;
+  },
+  claims: ({ undo, on }) => maintainedClaims('scrub', undo, on),
+  run: async ({ undo, host }) => {
+    const found = await maintain(host, undo, (root) => host.run(scrubStart(root)));
+    refuseErrors(undo.mounted, found);
+    return { dataBytes: found.dataBytes, metadataBytes: found.metadataBytes };
+  },
+  value: ({ undo: { fs }, result }) => ({ filesystem: fs, ...result }),
+  look: ({ undo, host }) => lookMaintained(host, undo),
+  revert: ({ undo, host }) => revertMaintained(host, undo),
+  describe: ({ undo: { fs, mounted, note } }) => ({
+    what: `the scrub of the btrfs ${fs} on ${mounted}, which changes nothing; ${note} says that it was begun`,
+    look: [['btrfs', 'scrub', 'status', mounted]],
+    clear: [
+      ['btrfs', 'scrub', 'cancel', mounted],
+      ['rm', '-f', note],
+    ],
+  }),
+});
+
+/** What is wrong, in the words of a person; nothing when all is well. */
+export function errorsIn(found: ScrubCounts): readonly string[] {
+  const sorts = [
+    ['read errors', found.readErrors],
+    ['wrong checksums', found.checksumErrors],
+    ['wrong headers of metadata', found.headerErrors],
+    ['superblocks with errors', found.superblockErrors],
+    ['times without memory to look', found.memoryErrors],
+    ['uncorrectable', found.uncorrectable],
+    ['unverified', found.unverified],
+    ['corrected', found.corrected],
+  ] as const;
+  return sorts.flatMap(([what, number]) => (number === 0 ? [] : [`${number} ${what}`]));
+}
+
+function refuseErrors(path: string, found: ScrubCounts): void {
+  const errors = errorsIn(found);
+  if (errors.length === 0) return;
+  const isLost = found.uncorrectable > 0;
+  throw new RefusedError(`the scrub of ${path} found errors: ${errors.join(', ')}`, {
+    remedy: isLost
+      ? `dmesg names the files: restore them; then see which device it is: btrfs device stats ${path}`
+      : `see which device it is, before there is no good copy left: btrfs device stats ${path}`,
+  });
+}

@@ -1,0 +1,44 @@
+import { type Command, nothing, type ReadHost } from '../command/index.ts';
+import { CommandError } from '../errors.ts';
+import type { Bytes } from '../units.ts';
+import { classify } from './commands.ts';
+import { qgroupShow } from './read-commands.ts';
+import type { Qgroup } from './schema.ts';
+
+/** Whether a filesystem counts what its subvolumes take, and what it counts. */
+export type Quota = { readonly mode: 'off' } | { readonly mode: 'on'; readonly groups: readonly Qgroup[] };
+
+/** The quota groups of the filesystem of a path, or that quotas are off. */
+export async function quotaOf(host: ReadHost, path: string): Promise<Quota> {
+  try {
+    return { mode: 'on', groups: await host.run(qgroupShow(path)) };
+  } catch (error) {
+    if (error instanceof CommandError && isOff(error)) return { mode: 'off' };
+    throw error;
+  }
+}
+
+function isOff({ exitCode, stderr }: CommandError): boolean {
+  return exitCode === 1 && stderr === "ERROR: can't list qgroups: quotas not enabled\n";
+}
+
+/** `btrfs quota enable` or `disable`: exit 0 also when it is so already. To disable forgets every limit and every group. */
+export function quotaSet(path: string, mode: 'on' | 'off'): Command<void, 'change'> {
+  return change(['quota', mode === 'on' ? 'enable' : 'disable', path]);
+}
+
+/** `btrfs qgroup limit` of the group of a subvolume; null takes the limit away. */
+export function qgroupLimit(of: {
+  readonly path: string;
+  readonly id: number;
+  readonly what: 'referenced' | 'exclusive';
+  readonly limit: Bytes | null;
+}): Command<void, 'change'> {
+  const exclusive = of.what === 'exclusive' ? ['-e'] : [];
+  const limit = of.limit === null ? 'none' : String(of.limit);
+  return change(['qgroup', 'limit', ...exclusive, limit, `0/${of.id}`, of.path]);
+}
+
+function change(argv: readonly string[]): Command<void, 'change'> {
+  return { tool: 'btrfs', argv, access: 'change', parse: nothing, classify };
+}

@@ -1,0 +1,78 @@
+import * as api from '../api/btrfs.ts';
+import * as btrfs from '../btrfs/index.ts';
+import { UsageError } from '../errors.ts';
+import { formatSize } from '../units.ts';
+import { give } from './answer.ts';
+import type { BtrfsBalance, BtrfsBalanced, BtrfsScrub, BtrfsScrubbed } from './answers/index.ts';
+import { changed } from './btrfs-change.ts';
+import type { Runtime } from './runtime.ts';
+import { openSession } from './session.ts';
+import { printable } from './text.ts';
+
+/** `bofh btrfs scrub start PATH` */
+export async function scrub(runtime: Runtime, path: string): Promise<number> {
+  return changed(runtime, {
+    act: () => api.scrub({ path }),
+    data: (found): BtrfsScrubbed => found,
+    lines: ({ dataBytes, metadataBytes }) => [
+      `no errors in ${formatSize(dataBytes)} of data and ${formatSize(metadataBytes)} of metadata of ${printable(path)}`,
+    ],
+  });
+}
+
+/** `bofh btrfs scrub status PATH` */
+export async function scrubStatus(runtime: Runtime, path: string): Promise<number> {
+  const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
+  const { started, ...found } = await btrfs.scrub(bofh.host, path);
+  const data: BtrfsScrub = { ...found, started: started ?? null };
+  const errors = btrfs.errorsIn(found);
+  const read = `${formatSize(data.dataBytes)} of data and ${formatSize(data.metadataBytes)} of metadata read`;
+  give(runtime, {
+    data,
+    lines:
+      data.state === 'never'
+        ? [`${printable(path)} was never scrubbed on this host`]
+        : [
+            `the scrub that began at ${data.started ?? '?'} is ${data.state}: ${read}`,
+            errors.length === 0 ? 'no errors' : `errors: ${errors.join(', ')}`,
+          ],
+  });
+  return 0;
+}
+
+/** `bofh btrfs balance start PATH` */
+export async function balance(
+  runtime: Runtime,
+  asked: { readonly path: string; readonly dataUsage?: string; readonly metadataUsage?: string },
+): Promise<number> {
+  const { path, dataUsage, metadataUsage } = asked;
+  const args = {
+    path,
+    ...(dataUsage === undefined ? {} : { dataUsage: percent(dataUsage) }),
+    ...(metadataUsage === undefined ? {} : { metadataUsage: percent(metadataUsage) }),
+  };
+  return changed(runtime, {
+    act: () => api.balance(args),
+    data: (done): BtrfsBalanced => done,
+    lines: ({ relocated, chunks }) => [`${relocated} of ${chunks} block groups were written anew`],
+  });
+}
+
+/** `bofh btrfs balance status PATH` */
+export async function balanceStatus(runtime: Runtime, path: string): Promise<number> {
+  const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
+  const data: BtrfsBalance = await btrfs.balance(bofh.host, path);
+  const lines =
+    data.state === 'none'
+      ? [`${printable(path)} has no balance`]
+      : [
+          `the balance is ${data.state}: ${data.relocated} of about ${data.expected} block groups, ${data.leftPercent} % are left`,
+        ];
+  give(runtime, { data, lines });
+  return 0;
+}
+
+function percent(text: string): number {
+  if (/^(?:100|\d{1,2})$/.test(text)) return Number(text);
+  throw new UsageError(`"${text}" is no number of percent: write 0 to 100`);
+}

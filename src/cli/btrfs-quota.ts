@@ -1,0 +1,66 @@
+import * as api from '../api/btrfs.ts';
+import * as btrfs from '../btrfs/index.ts';
+import { formatSize, parseSize } from '../units.ts';
+import { give } from './answer.ts';
+import type { BtrfsLimited, BtrfsQuota, BtrfsQuotaSet } from './answers/index.ts';
+import { changed } from './btrfs-change.ts';
+import type { Runtime } from './runtime.ts';
+import { openSession } from './session.ts';
+import { printable } from './text.ts';
+
+/** `bofh btrfs quota show PATH` */
+export async function showQuota(runtime: Runtime, path: string): Promise<number> {
+  const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
+  const found = await btrfs.quota(bofh.host, path);
+  const groups = found.mode === 'off' ? [] : found.groups;
+  const data: BtrfsQuota = {
+    mode: found.mode,
+    groups: groups.map(({ id, referenced, exclusive, maxReferenced, maxExclusive }) => ({
+      ...{ id, referenced, exclusive },
+      maxReferenced: maxReferenced ?? null,
+      maxExclusive: maxExclusive ?? null,
+    })),
+  };
+  give(runtime, {
+    data,
+    head: ['GROUP', 'REFERENCED', 'LIMIT', 'EXCLUSIVE', 'LIMIT'],
+    rows: data.groups.map((each) => [
+      each.id,
+      formatSize(each.referenced),
+      limitInWords(each.maxReferenced),
+      formatSize(each.exclusive),
+      limitInWords(each.maxExclusive),
+    ]),
+    none: 'quotas are off',
+  });
+  return 0;
+}
+
+/** `bofh btrfs quota enable PATH`, `bofh btrfs quota disable PATH` */
+export async function setQuota(runtime: Runtime, path: string, mode: 'on' | 'off'): Promise<number> {
+  return changed(runtime, {
+    act: () => api.setQuota({ path, mode }),
+    data: (set): BtrfsQuotaSet => set,
+    lines: (set) => [`the quotas of ${printable(path)} are ${set.mode} now`],
+  });
+}
+
+/** `bofh btrfs quota limit SUBVOLUME SIZE|none` */
+export async function limit(
+  runtime: Runtime,
+  asked: { readonly path: string; readonly size: string; readonly what: 'referenced' | 'exclusive' },
+): Promise<number> {
+  const { path, size, what } = asked;
+  const bytes = size === 'none' ? null : parseSize(size);
+  return changed(runtime, {
+    act: () => api.limitSubvolume({ path, what, limit: bytes }),
+    data: (set): BtrfsLimited => set,
+    lines: ({ limit: now, was }) => [
+      `the limit of ${printable(path)} is ${limitInWords(now)} now; it was ${limitInWords(was)}`,
+    ],
+  });
+}
+
+function limitInWords(bytes: number | null): string {
+  return bytes === null ? 'none' : formatSize(bytes);
+}

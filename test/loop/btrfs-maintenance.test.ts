@@ -1,0 +1,76 @@
+import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import * as btrfs from '../../src/btrfs/index.ts';
+import { balance, scrub } from '../../src/btrfs/operations.ts';
+import { sequence, sh, storage, testEngine } from './sequence.ts';
+
+let disk: ReturnType<typeof storage>;
+let root: string;
+let device: string;
+
+beforeEach(() => {
+  disk = storage();
+  root = disk.makeDir('root');
+  device = disk.btrfs('a.img');
+  sh('mount', device, root);
+  writeFileSync(join(root, 'file'), Buffer.alloc(4 * 1024 ** 2, 'bofh'));
+  sh('sync', '--file-system', root);
+});
+
+afterEach(() => disk.clean());
+
+const engine = () => testEngine(disk.path('state'));
+
+describe('a scrub of a real btrfs', () => {
+  it('tells what it has read, and leaves its status', async () => {
+    expect((await btrfs.scrub(engine().host, root)).state).toBe('never');
+    const read = await sequence(engine(), (tx) => tx.step(scrub, { path: root }));
+    expect(read.dataBytes).toBe(4 * 1024 ** 2);
+    expect(read.metadataBytes).toBeGreaterThan(0);
+    expect(await btrfs.scrub(engine().host, root)).toMatchObject({ state: 'finished', uncorrectable: 0 });
+  });
+
+  it('fails with the numbers when something is spoiled', async () => {
+    sh('umount', root);
+    const image = readFileSync(disk.path('a.img'));
+    const at = image.indexOf(Buffer.alloc(4096, 'bofh'));
+    expect(at).toBeGreaterThan(0);
+    sh('bash', '-c', `printf spoiled | dd of=${device} bs=1 seek=${at + 20_000} conv=notrunc status=none`);
+    sh('sync', device);
+    sh('mount', device, root);
+    const failure = sequence(engine(), (tx) => tx.step(scrub, { path: root }));
+    await expect(failure).rejects.toThrow(/found errors: 1 wrong checksums, 1 uncorrectable/);
+    expect(await btrfs.scrub(engine().host, root)).toMatchObject({ checksumErrors: 1, uncorrectable: 1 });
+  });
+});
+
+describe('a balance of a real btrfs', () => {
+  beforeEach(() => {
+    sh('umount', root);
+    truncateSync(disk.path('a.img'), 1024 ** 3);
+    sh('losetup', '--set-capacity', device);
+    sh('mount', device, root);
+    sh('btrfs', 'filesystem', 'resize', 'max', root);
+  });
+
+  it('gives back block groups that are nearly empty', async () => {
+    for (let nth = 0; nth < 30; nth += 1)
+      writeFileSync(join(root, `large${nth}`), Buffer.alloc(10 * 1024 ** 2, `${nth}`));
+    sh('sync', '--file-system', root);
+    for (let nth = 0; nth < 30; nth += 1) if (nth % 10 !== 0) sh('rm', join(root, `large${nth}`));
+    sh('sync', '--file-system', root);
+    const before = await btrfs.usage(engine().host, root);
+
+    const done = await sequence(engine(), (tx) => tx.step(balance, { path: root, dataUsage: 60 }));
+
+    expect(done.relocated).toBeGreaterThan(0);
+    expect((await btrfs.usage(engine().host, root)).allocated).toBeLessThan(before.allocated);
+    expect(await btrfs.balance(engine().host, root)).toEqual({ state: 'none' });
+    expect(readFileSync(join(root, 'large10')).length).toBe(10 * 1024 ** 2);
+  });
+
+  it('is refused without a filter', async () => {
+    await expect(sequence(engine(), (tx) => tx.step(balance, { path: root }))).rejects.toThrow(/a filter/);
+  });
+});

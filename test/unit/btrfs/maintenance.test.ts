@@ -1,0 +1,130 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import {
+  balanceStart,
+  balanceStatus,
+  scrubStart,
+  scrubStatus,
+} from '../../../src/btrfs/maintenance-commands.ts';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import { RefusedError, RolledBackError } from '../../../src/errors.ts';
+import type { Tx } from '../../../src/operations.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { afflict, pool } from '../../support/undo/specimens/btrfs.ts';
+import { recorded } from '../blockdevice/fixtures.ts';
+import { failureOf } from '../concurrency/support.ts';
+import { bofhOn } from '../testing/support.ts';
+
+const at = (name: string) => recorded(`btrfs/${name}@6.2`);
+
+describe('what btrfs-progs 6.2 says', () => {
+  test.each([
+    ['scrub', scrubStart('/mnt/d')],
+    ['scrub-status', scrubStatus('/mnt/d')],
+    ['balance', balanceStart({ path: '/mnt/d', data: 80, metadata: 80 })],
+    ['balance-status-none', balanceStatus('/mnt/d')],
+  ])('%s is asked as it was recorded', (name, command) => {
+    expect([command.tool, ...command.argv]).toEqual(at(name).argv);
+  });
+
+  test('of a scrub: the counters, and whether it is over', () => {
+    expect(scrubStart('').parse(at('scrub'))).toMatchObject({ state: 'finished', uncorrectable: 0 });
+    expect(scrubStart('').parse(at('scrub-errors'))).toMatchObject({ checksumErrors: 1, uncorrectable: 1 });
+    expect(at('scrub-errors').exitCode).toBe(3);
+    expect(scrubStatus('').parse(at('scrub-status')).dataBytes).toBeGreaterThan(0);
+    expect(scrubStatus('').parse(at('scrub-status-never'))).toMatchObject({ state: 'never', dataBytes: 0 });
+    expect(scrubStatus('').parse(at('scrub-status-running')).state).toBe('running');
+  });
+
+  test('of a balance: what was moved, and how far it is', () => {
+    expect(balanceStart({ path: '', data: 1, metadata: 1 }).parse(at('balance'))).toEqual({
+      ...{ relocated: 3, chunks: 5 },
+    });
+    expect(balanceStatus('').parse(at('balance-status-none'))).toEqual({ state: 'none' });
+    expect(balanceStatus('').parse(at('balance-status-running'))).toEqual({
+      ...{ state: 'running', relocated: 3, expected: 8, leftPercent: 62 },
+    });
+    expect(balanceStatus('').parse(at('balance-status-paused')).state).toBe('paused');
+    const busy = at('balance-busy');
+    expect(balanceStart({ path: '', data: 1, metadata: 1 }).classify?.(busy)).toBe('busy');
+    expect(balanceStart({ path: '', data: 1, metadata: 1 }).classify?.(at('balance-full'))).toBe('no-space');
+  });
+
+  test.each(['scrub', 'scrub-errors', 'scrub-status', 'scrub-status-never'])(
+    '%s without any one line is an error, and so is a counter that is none',
+    (name) => {
+      const said = at(name);
+      const { parse } = name.startsWith('scrub-status') ? scrubStatus('') : scrubStart('');
+      const lines = said.stdout.split('\n');
+      for (let nth = 0; nth < lines.length; nth += 1)
+        expect(() => parse({ ...said, stdout: lines.toSpliced(nth, 1).join('\n') })).toThrow();
+      expect(() => parse({ ...said, stdout: said.stdout.replace(': 0', ': x') })).toThrow();
+    },
+  );
+
+  test('other words are an error', () => {
+    expect(() => balanceStart({ path: '', data: 1, metadata: 1 }).parse(at('scrub'))).toThrow();
+    expect(() => balanceStatus('').parse({ ...at('balance-status-none'), exitCode: 1 })).toThrow();
+    const unfinished = at('scrub').stdout.replace('finished', 'aborted');
+    expect(() => scrubStart('').parse({ ...at('scrub'), stdout: unfinished })).toThrow(/aborted/);
+  });
+});
+
+describe('on a host', () => {
+  let host: SimulatedHost;
+  beforeEach(() => {
+    host = simulatedHost();
+    pool(host);
+  });
+  const does = (body: (tx: Tx) => Promise<unknown>): Promise<unknown> =>
+    withBofh(bofhOn(host), () => atomic('maintains', body));
+
+  test('a scrub tells what it has read; errors fail it and undo what was before it', async () => {
+    expect(await does((tx) => tx.btrfs.scrub({ path: '/srv/pool' }))).toMatchObject({ dataBytes: 3145728 });
+    afflict(host, '/srv/pool', { errors: 2 });
+    const error = await failureOf(
+      does(async (tx) => {
+        await tx.btrfs.createSubvolume({ path: '/srv/pool/new' });
+        await tx.btrfs.scrub({ path: '/srv/pool/home' });
+      }),
+    );
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(String(error)).toMatch(/found errors: 2 wrong checksums, 2 uncorrectable/);
+    expect(await host.readDir('/srv/pool')).not.toContain('new');
+  });
+
+  test.each<readonly [string, Parameters<typeof afflict>[2], (tx: Tx) => Promise<unknown>, RegExp]>([
+    ['a second scrub', { scrubbed: 'running' }, (tx) => tx.btrfs.scrub({ path: '/srv/pool' }), /already/],
+    [
+      'a second balance',
+      { balance: 'running' },
+      (tx) => tx.btrfs.balance({ path: '/srv/pool', dataUsage: 5 }),
+      /is running/,
+    ],
+    [
+      'one beside a paused one',
+      { balance: 'paused' },
+      (tx) => tx.btrfs.balance({ path: '/srv/pool', dataUsage: 5 }),
+      /is paused/,
+    ],
+    ['a balance without a filter', {}, (tx) => tx.btrfs.balance({ path: '/srv/pool' }), /needs a filter/],
+    ['another filesystem', {}, (tx) => tx.btrfs.scrub({ path: '/etc' }), /not on btrfs/],
+  ])('%s is refused', async (_what, state, body, words) => {
+    afflict(host, '/srv/pool', state);
+    const before = host.snapshot();
+    const error = await failureOf(does(body));
+    expect(String(error)).toMatch(words);
+    expect(error).not.toBeInstanceOf(RolledBackError);
+    expect(host.snapshot()).toBe(before);
+    if (error instanceof RefusedError) expect(error.remedy).not.toBe('');
+  });
+
+  test('a balance goes on beside other steps at the filesystem, and not beside another one', async () => {
+    const both = does(async (tx) => {
+      await Promise.all([
+        tx.btrfs.balance({ path: '/srv/pool', dataUsage: 5 }),
+        tx.btrfs.createSubvolume({ path: '/srv/pool/new' }),
+      ]);
+    });
+    await expect(both).resolves.toBeUndefined();
+  });
+});

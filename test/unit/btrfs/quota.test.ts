@@ -1,0 +1,100 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { qgroupLimit, quotaSet } from '../../../src/btrfs/quota.ts';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import { RolledBackError, StuckError } from '../../../src/errors.ts';
+import type { Tx } from '../../../src/operations.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { pool } from '../../support/undo/specimens/btrfs.ts';
+import { failureOf } from '../concurrency/support.ts';
+import { bofhOn, recoverAll } from '../testing/support.ts';
+
+let host: SimulatedHost;
+beforeEach(() => {
+  host = simulatedHost();
+  pool(host);
+});
+const does = (body: (tx: Tx) => Promise<unknown>): Promise<unknown> =>
+  withBofh(bofhOn(host), () => atomic('quotas', body));
+const limited = (tx: Tx, limit: number | null) =>
+  tx.btrfs.limitSubvolume({ path: '/srv/pool/home', what: 'referenced', limit });
+const failNow = async (): Promise<never> => Promise.reject(new Error('later'));
+
+test('what is asked of btrfs-progs 6.2', () => {
+  expect(quotaSet('/p', 'on').argv).toEqual(['quota', 'enable', '/p']);
+  expect(quotaSet('/p', 'off').argv).toEqual(['quota', 'disable', '/p']);
+  const of = { path: '/p', id: 256 };
+  expect(qgroupLimit({ ...of, what: 'referenced', limit: 5 }).argv).toEqual([
+    ...['qgroup', 'limit', '5', '0/256', '/p'],
+  ]);
+  expect(qgroupLimit({ ...of, what: 'exclusive', limit: null }).argv).toEqual([
+    ...['qgroup', 'limit', '-e', 'none', '0/256', '/p'],
+  ]);
+});
+
+describe('quotas', () => {
+  test('that are turned on, with a limit, are all undone', async () => {
+    const before = host.snapshot();
+    const error = await failureOf(
+      does(async (tx) => {
+        await tx.btrfs.setQuota({ path: '/srv/pool', mode: 'on' });
+        await limited(tx, 4096);
+        await limited(tx, 8192);
+        expect(host.snapshot()).toContain('limit of "/home": 8192, none');
+        await failNow();
+      }),
+    );
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('on which somebody has set a limit meanwhile stay on: stuck, until it is away', async () => {
+    const error = await failureOf(
+      does(async (tx) => {
+        await tx.btrfs.setQuota({ path: '/srv/pool', mode: 'on' });
+        host.admin.btrfs('qgroup', 'limit', '77', '0/257', '/srv/pool');
+        await failNow();
+      }),
+    );
+    expect(error).toBeInstanceOf(StuckError);
+    expect(host.snapshot()).toContain('limit of "/web10": 77, none');
+    host.admin.btrfs('qgroup', 'limit', 'none', '0/257', '/srv/pool');
+    await recoverAll(host);
+    expect(host.snapshot()).not.toContain('quotas are on');
+  });
+
+  test('whose limit somebody has changed meanwhile keep theirs', async () => {
+    host.admin.btrfs('quota', 'enable', '/srv/pool');
+    await failureOf(
+      does(async (tx) => {
+        await limited(tx, 4096);
+        host.admin.btrfs('qgroup', 'limit', '77', '0/256', '/srv/pool');
+        await failNow();
+      }),
+    );
+    expect(host.snapshot()).toContain('limit of "/home": 77, none');
+  });
+
+  test.each<readonly [string, (tx: Tx) => Promise<unknown>, RegExp]>([
+    ['that are off already', (tx) => tx.btrfs.setQuota({ path: '/srv/pool', mode: 'off' }), /already/],
+    ['a limit while they are off', (tx) => limited(tx, 5), /quotas are off/],
+    [
+      'a limit of what is no subvolume',
+      (tx) => tx.btrfs.limitSubvolume({ path: '/srv/pool/snapshots', what: 'exclusive', limit: 5 }),
+      /no subvolume/,
+    ],
+    ['of no btrfs', (tx) => tx.btrfs.setQuota({ path: '/etc', mode: 'on' }), /not on btrfs/],
+  ])('%s: refused', async (_what, body, words) => {
+    const before = host.snapshot();
+    expect(String(await failureOf(does(body)))).toMatch(words);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('with a limit that it has already, or to be turned off over one: refused', async () => {
+    host.admin.btrfs('quota', 'enable', '/srv/pool');
+    await expect(does((tx) => limited(tx, null))).rejects.toThrow(/that limit already/);
+    host.admin.btrfs('qgroup', 'limit', '77', '0/257', '/srv/pool');
+    await expect(does((tx) => tx.btrfs.setQuota({ path: '/srv/pool', mode: 'off' }))).rejects.toThrow(
+      /would be lost: 0\/257/,
+    );
+  });
+});
