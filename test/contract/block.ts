@@ -5,7 +5,7 @@ import { attach, detach } from '../../src/blockdevice/loop/commands.ts';
 import { diskSequence, loopNumbered } from '../../src/blockdevice/loop/reads.ts';
 import type { Attachment } from '../../src/blockdevice/loop/schema.ts';
 import { holders, keysOf, probe, size } from '../../src/blockdevice/index.ts';
-import { superblock } from '../../src/blockdevice/reach.ts';
+import { bytesAt } from '../../src/blockdevice/reach.ts';
 import { magicsOn, writeBytes } from '../../src/blockdevice/wipe/commands.ts';
 import { mkfsExt4, mkswap } from '../../src/filesystem/commands.ts';
 import { andThen, fails, type Scenario } from './scenario.ts';
@@ -66,7 +66,7 @@ export const blockScenarios: readonly Scenario[] = [
           assert.deepEqual(magic, { offset: 0x438, length: 2, type: 'ext4', usage: 'filesystem', uuid });
           assert.deepEqual(more, []);
           const block = async (): Promise<string> => {
-            const { buffer } = await host.run(superblock(device, { from: 0, count: 4096 }));
+            const { buffer } = await host.run(bytesAt(device, { from: 0, count: 4096 }));
             return Buffer.from(buffer).toString('hex');
           };
           const before = await block();
