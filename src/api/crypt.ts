@@ -12,7 +12,7 @@ export async function mappings(): Promise<readonly driver.Mapping[]> {
   return driver.mappings(currentBofh().host);
 }
 
-/** The header of an encrypted device. RefusedError when it is none. */
+/** The header of an encrypted device, or of a file that holds one. RefusedError when there is none. */
 export async function dump(device: string): Promise<driver.LuksHeader> {
   return driver.headerOf(currentBofh().host, device);
 }
@@ -84,4 +84,14 @@ export async function removeKey(args: Parameters<Tx['crypt']['removeKey']>[0]): 
 /** Destroys every key of a device, so that nobody can ever read what is on it: a sequence of one. */
 export async function erase(args: Parameters<Tx['crypt']['erase']>[0]): Promise<void> {
   await single('crypt.erase', (tx) => tx.crypt.erase(args));
+}
+
+/**
+ * Saves the header of a device in a new file: a sequence of one. The file holds key material: with it, every key of today opens
+ * the device for ever, also one that is removed from it later.
+ */
+export async function backupHeader(
+  args: Parameters<Tx['crypt']['backupHeader']>[0],
+): ReturnType<Tx['crypt']['backupHeader']> {
+  return single('crypt.backupHeader', (tx) => tx.crypt.backupHeader(args));
 }

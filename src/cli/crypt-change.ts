@@ -1,10 +1,7 @@
 import * as crypt from '../api/crypt.ts';
-import { type Bofh, withBofh } from '../bofh.ts';
-import { parseKeyRef } from '../command/index.ts';
 import { UsageError } from '../errors.ts';
 import { formatSize, parseSize } from '../units.ts';
-import { type Answer, give } from './answer.ts';
-import { confirm } from './confirm.ts';
+import type { Answer } from './answer.ts';
 import type {
   CryptClose,
   CryptErase,
@@ -13,11 +10,8 @@ import type {
   CryptOpen,
   CryptResize,
 } from './answers/index.ts';
+import { change, keyOf, type Options, textOf } from './crypt-verb.ts';
 import type { Runtime } from './runtime.ts';
-import { openSession } from './session.ts';
-import { logged } from './system-log.ts';
-
-type Options = Readonly<Record<string, string | boolean | undefined>>;
 
 /** `bofh crypt format DEVICE` */
 export async function format(runtime: Runtime, device: string, options: Options): Promise<number> {
@@ -158,40 +152,6 @@ function keysOf(device: string, options: Options) {
 function slotOf(text: string): number {
   if (/^\d{1,2}$/.test(text)) return Number(text);
   throw new UsageError(`"${text}" is no number of a key slot`);
-}
-
-/** A change of a verb: asked about when it destroys something, planned or done, and answered. */
-async function change<T>(
-  runtime: Runtime,
-  verb: {
-    readonly destroys?: readonly string[];
-    readonly act: () => Promise<T>;
-    readonly answer: (made: T) => Answer<unknown>;
-  },
-): Promise<number> {
-  const { bofh, progress } = await openSession(runtime, { site: 'used', root: 'needed' });
-  if (runtime.settings.mode === 'plan') return plan(runtime, bofh, verb.act);
-  if (verb.destroys !== undefined) await confirm(runtime, verb.destroys);
-  const made = await logged(runtime, bofh.host, () => withBofh(bofh, verb.act));
-  progress.end();
-  give(runtime, verb.answer(made));
-  return 0;
-}
-
-async function plan(runtime: Runtime, bofh: Bofh, act: () => Promise<unknown>): Promise<number> {
-  const { dryRun } = await import('./plan.ts');
-  return await dryRun(runtime, bofh, act);
-}
-
-function keyOf(options: Options, name = 'key') {
-  return parseKeyRef(textOf(options)(name) ?? 'ask');
-}
-
-function textOf(options: Options): (name: string) => string | undefined {
-  return (name) => {
-    const value = options[name];
-    return typeof value === 'string' ? value : undefined;
-  };
 }
 
 function oneOf<const W extends string>(text: string, words: readonly W[]): W {

@@ -3,6 +3,7 @@ export const tools = {
   blkdiscard: { package: 'util-linux' },
   blkid: { package: 'util-linux' },
   btrfs: { package: 'btrfs-progs' },
+  chmod: { package: 'coreutils' },
   cryptsetup: { package: 'cryptsetup-bin' },
   dd: { package: 'coreutils' },
   debugfs: { package: 'e2fsprogs' },

@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import type { Way } from '../atomic/operation.ts';
 import type { ByHand } from '../errors.ts';
 import { noteOf } from '../file/notes.ts';
@@ -151,5 +152,34 @@ export function toEraseByHand({
     what: `every key of ${device} (LUKS ${luksUuid}), which are to be destroyed`,
     look: [['cryptsetup', 'luksDump', device]],
     clear: [['cryptsetup', 'luksErase', device]],
+  };
+}
+
+/** Of `crypt.header.backup`. */
+export function savedByHand({
+  undo,
+  way,
+}: {
+  readonly undo: {
+    readonly device: string;
+    readonly luksUuid: string;
+    readonly file: string;
+    readonly private: string;
+  };
+  readonly way: Way;
+}): ByHand {
+  const { device, luksUuid, file, private: own } = undo;
+  return {
+    what: `the backup ${file} of the header of ${device} (LUKS ${luksUuid}), whose second name is ${own}`,
+    look: [
+      ['ls', '-li', file, own],
+      ['cryptsetup', 'luksDump', own],
+    ],
+    // Before the commit both names of our inode go, and no other file that has the name by now.
+    clear: [
+      way === 'back'
+        ? ['find', posix.dirname(file), '-maxdepth', '1', '-samefile', own, '-delete']
+        : ['rm', own],
+    ],
   };
 }

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { deviceNode, identityOf, recognise, type Signature } from '../blockdevice/index.ts';
+import { blkidProbe } from '../blockdevice/commands.ts';
 import { kernelNames, kernelText } from '../blockdevice/node.ts';
 import type { ReadHost } from '../command/index.ts';
 import { ParseError, RefusedError, UsageError } from '../errors.ts';
@@ -25,15 +26,17 @@ export function isLuksSignature(
   return found?.type === 'crypto_LUKS' && found.uuid !== undefined;
 }
 
-/** The header of an encrypted device. RefusedError when it is none, CommandError `not-found` when there is no device. */
+/**
+ * The header of an encrypted device, or of a file that holds one. RefusedError when there is none, CommandError `not-found`
+ * when there is no device.
+ */
 export async function headerOf(host: ReadHost, device: string): Promise<LuksHeader> {
-  const found = await recognise(host, device);
+  const { path, found } = await contentOf(host, device);
   if (!isLuksSignature(found))
     throw new RefusedError(
       `${device} is no LUKS device: ${found === undefined ? 'nothing is on it' : `it holds ${found.type}`}`,
       { remedy: 'bofh crypt list shows the encrypted devices' },
     );
-  const { path } = await deviceNode(host, device);
   const header = (await host.run(isLuks(path, 2)))
     ? await host.run(luksDump2(path))
     : await host.run(luksDump1(path));
@@ -41,6 +44,17 @@ export async function headerOf(host: ReadHost, device: string): Promise<LuksHead
   if ((header.uuid ?? uuid) !== uuid)
     throw new ParseError(`${device} has the uuid ${uuid} for blkid, and ${header.uuid ?? ''} for cryptsetup`);
   return { ...header, uuid, ...(label === undefined ? {} : { label }) };
+}
+
+/** What a device holds, or a file: blkid looks at both alike. */
+async function contentOf(
+  host: ReadHost,
+  path: string,
+): Promise<{ readonly path: string; readonly found: Signature | undefined }> {
+  if (path.startsWith('/') && (await host.stat(path))?.kind === 'file')
+    return { path, found: await host.run(blkidProbe(path)) };
+  const found = await recognise(host, path);
+  return { path: (await deviceNode(host, path)).path, found };
 }
 
 /** Every open encrypted device, and what else cryptsetup has opened, by name: the kernel's facts alone. */

@@ -36,7 +36,7 @@ export async function luksDevice(
   const header = await headerOf(host, device);
   if (header.requirements.length > 0)
     throw new RefusedError(
-      `${device} is under ${header.requirements.join(', ')}: its keys stay as they are`,
+      `${device} is under ${header.requirements.join(', ')}: its header stays as it is`,
       {
         remedy: 'let that come to its end first',
       },

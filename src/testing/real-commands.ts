@@ -13,6 +13,7 @@ import { measure } from '../filesystem/measure.ts';
 import type { Magic } from './parts.ts';
 import { readArchive } from './archive.ts';
 import { type Device, deviceByNumber } from './devices.ts';
+import type { Header } from './header-file.ts';
 import { unmodelled } from './options.ts';
 import { resolve } from './resolve.ts';
 import { emptyTree } from './tree.ts';
@@ -171,7 +172,9 @@ function ask<T>({ real }: Overlay, command: Command<T>, argv = command.argv): ()
 function askDevice<T>(overlay: Overlay, world: World, command: Command<T>): (() => Promise<T>) | undefined {
   const path = command.argv.at(-1) ?? '';
   const there = resolve(world, path, 'follow');
-  if (!there.found || (there.inode.kind === 'file' && there.inode.real === undefined)) return undefined;
+  if (!there.found) return undefined;
+  // A file that the plan itself has made.
+  if (there.inode.kind === 'file' && there.inode.real === undefined) return undefined;
   const device = deviceByNumber(world, there.inode.node);
   if (device !== undefined && world.live.has(device.storage)) return undefined;
   const node = device === undefined ? there.path : `/dev/${device.name}`;
@@ -330,15 +333,19 @@ async function prepareCrypt<T>(
   if (device === undefined || world.live.has(device.storage)) return undefined;
   const node = `/dev/${device.name}`;
   if (!isLuksSignature(await recognise(overlay.real, node))) return undefined;
-  const { version, uuid, label, keySlots } = await headerOf(overlay.real, node);
+  const { superblock, slots } = await realHeader(overlay, node);
+  world.live.set(device.storage, { superblock, luks: { slots } });
+  return undefined;
+}
+
+async function realHeader({ real }: Overlay, path: string): Promise<Header> {
+  const { version, uuid, label, keySlots } = await headerOf(real, path);
   const superblock = { type: 'crypto_LUKS', usage: 'crypto', uuid, version: String(version) } as const;
   const slots = keySlots.map(({ slot, salt, kdf, memory = 0 }) => ({
     ...{ slot, salt, key: anyKey, memory: memory / 1024 },
     kdf: kdf === 'pbkdf2' ? kdf : ('argon2id' as const),
   }));
-  const labelled = label === undefined ? superblock : { ...superblock, label };
-  world.live.set(device.storage, { superblock: labelled, luks: { slots } });
-  return undefined;
+  return { superblock: label === undefined ? superblock : { ...superblock, label }, slots };
 }
 
 /** A filesystem of the real host is not really mounted: its type is known, what is in it is not. */

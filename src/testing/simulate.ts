@@ -27,6 +27,7 @@ export async function simulate(real: ReadHost): Promise<SimulatedHost> {
       listed: new Set(),
       listings: new Map(),
       streams: new Map(),
+      headers: new Map(),
       missing,
     },
     btrfs: new Map(),

@@ -1,5 +1,6 @@
 import type { Command, ReadHost } from '../command/index.ts';
 import type { Btrfs } from './btrfs.ts';
+import type { Header } from './header-file.ts';
 import { seededIds, type Ids } from './ids.ts';
 import type { Content, CryptMapping, Disk, KernelPart, VolumeGroup, Mount, Loop, Domain } from './parts.ts';
 import { copyTree, emptyTree, type Inode } from './tree.ts';
@@ -100,6 +101,8 @@ export interface Overlay {
   readonly uncovered: Set<string>;
   /** What is known of each mounted btrfs of the real host, by the number in its mounts. */
   readonly btrfs: Map<string, Btrfs>;
+  /** LUKS headers in files of the real host, by path, as far as they are to be written to a device. */
+  readonly headers: Map<string, Header>;
   /** Listings of the real host's archives, by path. */
   readonly listings: Map<string, string>;
   /** The first bytes of streams of btrfs that the real host has, by path. */

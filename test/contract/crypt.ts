@@ -14,6 +14,7 @@ import {
   testKey,
   wipeLuks,
 } from '../../src/crypt/commands.ts';
+import { luksHeaderBackup } from '../../src/crypt/header-commands.ts';
 import { headerOf, mappingOn, mappings, openDevice } from '../../src/crypt/index.ts';
 import { deactivate, lvcreate, lvremove, lvs } from '../../src/lvm/commands.ts';
 import { dmName } from '../../src/lvm/names.ts';
@@ -69,6 +70,29 @@ export const cryptScenarios: readonly Scenario[] = [
             () => change.run(wipeLuks(device)),
           );
         assert.equal(await probe(host, device), undefined);
+      }),
+  },
+  {
+    name: 'luksHeaderBackup makes a new file with the header, over none that is there, and of no device without one',
+    needs: ['device'],
+    run: async ({ host, change, device, directory }) =>
+      withKeys(change, directory, async ({ key, wrong }) => {
+        const file = `${directory}/header`;
+        await fails(change.run(luksHeaderBackup(device, file)), 'unknown');
+        for (const version of [1, 2] as const)
+          await andThen(
+            async () => {
+              await change.run(luksFormat({ device, version, uuid, key, pbkdf }));
+              await change.run(luksHeaderBackup(device, file));
+              assert.equal((await host.stat(file))?.mode, 0o400);
+              assert.deepEqual(await headerOf(host, file), await headerOf(host, device));
+              assert.equal(await host.run(testKey({ device: file, key })), true);
+              assert.equal(await host.run(testKey({ device: file, key: wrong })), false);
+              await fails(change.run(luksHeaderBackup(device, file)), 'unknown');
+              await change.removeFile(file);
+            },
+            () => change.run(wipeLuks(device)),
+          );
       }),
   },
   {

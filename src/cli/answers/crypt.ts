@@ -92,6 +92,9 @@ export const cryptKey = z.strictObject({ device: text, slot: count });
 /** `bofh crypt erase DEVICE UUID` */
 export const cryptErase = z.strictObject({ device: text, uuid: text });
 
+/** `bofh crypt header backup DEVICE FILE`; the size of the file in bytes. */
+export const cryptHeaderBackup = z.strictObject({ device: text, file: text, uuid: text, size: count });
+
 export type CryptList = z.infer<typeof cryptList>;
 export type CryptDump = z.infer<typeof cryptDump>;
 export type CryptStatus = z.infer<typeof cryptStatus>;
@@ -101,3 +104,4 @@ export type CryptErase = z.infer<typeof cryptErase>;
 export type CryptKey = z.infer<typeof cryptKey>;
 export type CryptClose = z.infer<typeof cryptClose>;
 export type CryptResize = z.infer<typeof cryptResize>;
+export type CryptHeaderBackup = z.infer<typeof cryptHeaderBackup>;

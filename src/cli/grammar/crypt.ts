@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { addCryptHeader } from './crypt-header.ts';
 import type { Verb } from './verb.ts';
 
 const keyOption = [
@@ -13,7 +14,10 @@ export function addCrypt(crypt: Command, verb: Verb): void {
     async (runtime) => (await import('../crypt.ts')).list(runtime),
   );
   verb(
-    crypt.command('dump').description('the header of an encrypted device').argument('<device>'),
+    crypt
+      .command('dump')
+      .description('the header of an encrypted device')
+      .argument('<device>', 'or the whole path of a file with a header'),
     'reads',
     async (runtime, [device = '']) => (await import('../crypt.ts')).dump(runtime, device),
   );
@@ -104,4 +108,5 @@ export function addCrypt(crypt: Command, verb: Verb): void {
     async (runtime, [device = '', uuid = '']) =>
       (await import('../crypt-change.ts')).erase(runtime, device, uuid),
   );
+  addCryptHeader(crypt, verb);
 }

@@ -1,4 +1,5 @@
 import { type Device, deviceByNumber, openers } from '../devices.ts';
+import { headerInFile } from '../header-file.ts';
 import { one, readOptions, unmodelled } from '../options.ts';
 import { resolve } from '../resolve.ts';
 import { addInode, directory, emptyTree } from '../tree.ts';
@@ -61,7 +62,9 @@ function escaped(value: string): string {
 
 function contentOf(world: World, path: string): Superblock | undefined {
   const device = deviceAt(world, path);
-  return device === undefined ? undefined : world.live.get(device.storage)?.superblock;
+  if (device !== undefined) return world.live.get(device.storage)?.superblock;
+  const header = headerInFile(world, path);
+  return header === 'torn' ? undefined : header?.superblock;
 }
 
 /** Overwrites whatever there is without a question, because it is not on a terminal. */

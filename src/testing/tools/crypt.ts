@@ -1,17 +1,13 @@
-import { anyKey, fingerprintOf } from '../keys.ts';
 import { type Device, deviceByNumber, devices, dmName, freeMinor, openers } from '../devices.ts';
-import { one, type Options, readOptions, unmodelled } from '../options.ts';
-import type { CryptMapping, LuksSlot } from '../parts.ts';
+import { one, readOptions, unmodelled } from '../options.ts';
+import type { CryptMapping } from '../parts.ts';
 import type { World } from '../world.ts';
 import { secondKeyPath } from '../../command/index.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { deviceAt } from './block.ts';
+import { luksHeaderBackup } from './crypt-header.ts';
 import { luks1Text, luks2Json } from './crypt-text.ts';
-
-const mib = 1024 ** 2;
-
-/** Where the data of a LUKS device begins: what cryptsetup 2.6 takes by itself. */
-export const luksOffset = { 1: 2 * mib, 2: 16 * mib } as const;
+import { isKdf, type Luks, luksAt, luksOffset, newSlot, noLuks, only, putHeader, slotFor } from './luks.ts';
 
 const known: Readonly<Record<string, ToolModel>> = {
   isLuks,
@@ -19,6 +15,7 @@ const known: Readonly<Record<string, ToolModel>> = {
   luksDump,
   luksErase,
   luksFormat,
+  luksHeaderBackup,
   luksKillSlot,
   open,
   close,
@@ -42,37 +39,10 @@ export const cryptTools: Readonly<Record<string, ToolModel>> = {
   },
 };
 
-/** A LUKS device, and what its header says. */
-interface Luks {
-  readonly device: Device;
-  readonly version: 1 | 2;
-  readonly uuid: string;
-  readonly slots: readonly LuksSlot[];
-}
-
-function luksAt(world: World, path: string): Luks | 'missing' | 'none' {
-  const device = deviceAt(world, path);
-  if (device === undefined) return 'missing';
-  const { superblock, luks } = world.live.get(device.storage) ?? {};
-  if (superblock?.type !== 'crypto_LUKS') return 'none';
-  const { uuid = '', version } = superblock;
-  return { device, uuid, version: version === '1' ? 1 : 2, slots: luks?.slots ?? [] };
-}
-
-function missing(path: string): ReturnType<ToolModel> {
-  return failed(4, `Device ${path} does not exist or access denied.`);
-}
-
-function only(call: ToolCall, options: Options): string {
-  const [word = '', ...more] = options.words;
-  if (word === '' || more.length > 0) throw unmodelled(call, 'it takes one thing');
-  return word;
-}
-
 function isLuks(call: ToolCall): ReturnType<ToolModel> {
   const options = readOptions(call, { values: ['--type'] });
   const found = luksAt(call.world, only(call, options));
-  if (found === 'missing') return missing(only(call, options));
+  if (found === 'missing') return noLuks(only(call, options), found);
   const same = found !== 'none' && one(options, '--type') === `luks${found.version}`;
   return { exitCode: same ? 0 : 1, stdout: '', stderr: '' };
 }
@@ -81,8 +51,7 @@ function luksDump(call: ToolCall): ReturnType<ToolModel> {
   const options = readOptions(call, { flags: ['--dump-json-metadata'] });
   const path = only(call, options);
   const found = luksAt(call.world, path);
-  if (found === 'missing') return missing(path);
-  if (found === 'none') return failed(1, `Device ${path} is not a valid LUKS device.`);
+  if (typeof found === 'string') return noLuks(path, found);
   const asJson = options.flags.size > 0;
   if (asJson && found.version === 1)
     return failed(1, 'Dump operation is not supported for this device type.');
@@ -101,7 +70,7 @@ function luksFormat(call: ToolCall): ReturnType<ToolModel> {
   if (stdin === undefined || one(options, '--key-file') !== '-' || uuid === undefined || !isKdf(kdf))
     throw unmodelled(call, 'it needs its key on stdin, --uuid and --pbkdf');
   const device = deviceAt(world, path);
-  if (device === undefined) return missing(path);
+  if (device === undefined) return noLuks(path, 'missing');
   if (openers(world, device.number).length > 0)
     return failed(5, `Cannot exclusively open ${path}, device in use.`);
   const version = one(options, '--type') === 'luks1' ? '1' : '2';
@@ -136,13 +105,13 @@ function luksAddKey(call: ToolCall): ReturnType<ToolModel> {
   )
     throw unmodelled(call, 'it needs one key on stdin, and another one beside');
   const found = luksAt(world, path);
-  if (found === 'missing') return missing(path);
-  if (found === 'none') return failed(1, `Device ${path} is not a valid LUKS device.`);
+  if (typeof found === 'string') return noLuks(path, found);
   if (found.slots.some(({ slot }) => slot === number))
     return failed(1, `Key slot ${number} is full, please select another one.`);
   if (!slotFor(found, stdin)) return failed(2, 'No key available with this passphrase.');
   const memory = Number(one(options, '--pbkdf-memory') ?? 0);
-  setSlots(world, found, [...found.slots, newSlot(world, { slot: number, kdf, memory, key: secondKey })]);
+  const added = newSlot(world, { slot: number, kdf, memory, key: secondKey });
+  putHeader(world, found, { ...found, slots: [...found.slots, added] });
   return ok();
 }
 
@@ -153,51 +122,20 @@ function luksKillSlot(call: ToolCall): ReturnType<ToolModel> {
   if (slot === undefined || more.length > 0 || call.stdin !== undefined)
     throw unmodelled(call, 'it takes a device and a slot, and no key');
   const found = luksAt(call.world, path);
-  if (found === 'missing') return missing(path);
-  if (found === 'none') return failed(1, `Device ${path} is not a valid LUKS device.`);
+  if (typeof found === 'string') return noLuks(path, found);
   if (!found.slots.some((each) => String(each.slot) === slot))
     return failed(1, `Keyslot ${slot} is not active.`);
-  setSlots(
-    call.world,
-    found,
-    found.slots.filter((each) => String(each.slot) !== slot),
-  );
+  const slots = found.slots.filter((each) => String(each.slot) !== slot);
+  putHeader(call.world, found, { ...found, slots });
   return ok('', 'Nothing to read on input.\n');
 }
 
 function luksErase(call: ToolCall): ReturnType<ToolModel> {
   const path = only(call, readOptions(call, { flags: ['--batch-mode'] }));
   const found = luksAt(call.world, path);
-  if (found === 'missing') return missing(path);
-  if (found === 'none') return failed(1, `Device ${path} is not a valid LUKS device.`);
-  setSlots(call.world, found, []);
+  if (typeof found === 'string') return noLuks(path, found);
+  putHeader(call.world, found, { ...found, slots: [] });
   return ok();
-}
-
-/** In the page cache alone, as anything that is written to a device. */
-function setSlots(world: World, { device }: Luks, slots: readonly LuksSlot[]): void {
-  const content = world.live.get(device.storage);
-  const sorted = slots.toSorted((a, b) => a.slot - b.slot);
-  world.live.set(device.storage, { ...content, luks: { slots: sorted } });
-}
-
-function isKdf(kdf: string | undefined): kdf is LuksSlot['kdf'] {
-  return kdf === 'pbkdf2' || kdf === 'argon2id';
-}
-
-/** A slot of a header, with a salt of its own. */
-export function newSlot(world: World, make: Omit<LuksSlot, 'salt'>): LuksSlot {
-  const salt = Buffer.from(world.ids.uuid().replaceAll('-', '').repeat(2), 'hex').toString('base64');
-  return { ...make, key: fingerprintOf(make.key), salt };
-}
-
-/** Does the key open it, or that slot of it? */
-function slotFor({ slots }: Luks, key: string, wanted?: string): boolean {
-  return slots.some(
-    (slot) =>
-      [anyKey, fingerprintOf(key)].includes(slot.key) &&
-      (wanted === undefined || String(slot.slot) === wanted),
-  );
 }
 
 function open(call: ToolCall): ReturnType<ToolModel> {
@@ -212,21 +150,26 @@ function open(call: ToolCall): ReturnType<ToolModel> {
     throw unmodelled(call, 'it needs its key on stdin, a device, and a name unless it only tests');
   if (!test && dmNames(world).includes(name)) return failed(5, `Device ${name} already exists.`);
   const found = luksAt(world, path);
-  if (found === 'missing') return missing(path);
-  if (found === 'none') return failed(1, `Device ${path} is not a valid LUKS device.`);
+  if (typeof found === 'string') return noLuks(path, found);
   if (!slotFor(found, stdin, one(options, '--key-slot')))
     return failed(2, 'No key available with this passphrase.');
   if (test) return ok();
-  if (openers(world, found.device.number).length > 0)
+  const { device, uuid, version } = found;
+  if (device === undefined) throw unmodelled(call, 'a file is no device to open');
+  if (openers(world, device.number).length > 0)
     return failed(5, `Cannot use device ${path} which is in use (already mapped or mounted).`);
-  openMapping(world, found, { name, mode: options.flags.has('--readonly') ? 'ro' : 'rw' });
+  openMapping(
+    world,
+    { device, uuid, version },
+    { name, mode: options.flags.has('--readonly') ? 'ro' : 'rw' },
+  );
   return ok();
 }
 
 /** What the kernel does when it opens one; also an administrator's. */
 export function openMapping(
   world: World,
-  { device, uuid, version }: Pick<Luks, 'device' | 'uuid' | 'version'>,
+  { device, uuid, version }: Pick<Luks, 'uuid' | 'version'> & { readonly device: Device },
   { name, mode }: Pick<CryptMapping, 'name' | 'mode'>,
 ): CryptMapping {
   const storage = `crypt:${uuid}:${device.storage}`;

@@ -164,3 +164,18 @@ describe('bofh crypt erase', () => {
     expect(await inWords(host, `crypt dump ${device}`)).toContain('no key slot: nothing opens it');
   });
 });
+
+describe('bofh crypt header', () => {
+  it('saves a header, which can be dumped, and says what the file is', async () => {
+    const host = encrypted();
+    const line = `crypt header backup ${device} /srv/header`;
+
+    const made = answers.cryptHeaderBackup.parse(JSON.parse(await said(host, line)));
+
+    expect(made).toMatchObject({ device, file: '/srv/header', uuid });
+    expect(await said(host, 'crypt dump /srv/header')).toBe(await said(host, `crypt dump ${device}`));
+    await expect(said(host, line)).rejects.toThrow(/exists already/);
+    host.admin.removeFile('/srv/header');
+    expect(await inWords(host, line)).toContain('keep it as you keep a key');
+  });
+});

@@ -14,6 +14,7 @@ import {
   testKey,
   wipeLuks,
 } from '../../../src/crypt/commands.ts';
+import { luksHeaderBackup } from '../../../src/crypt/header-commands.ts';
 import { type KeyInput, secondKeyPath } from '../../../src/command/index.ts';
 import { recorded } from '../blockdevice/fixtures.ts';
 
@@ -32,6 +33,9 @@ describe('what cryptsetup is told', () => {
       fixture('open-test-blank-slot').argv,
     );
     expect(['cryptsetup', ...cryptStatus('vg0-rig--luks1-luks').argv]).toEqual(fixture('status').argv);
+    expect(['cryptsetup', ...luksHeaderBackup(device, '/tmp/bofh-header').argv]).toEqual(
+      fixture('luksHeaderBackup').argv,
+    );
     expect(['wipefs', ...wipeLuks(device).argv]).toEqual(recorded('wipefs/wipefs-luks2@2.38.1').argv);
   });
 

@@ -362,6 +362,9 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
   ],
   'crypt remove-key': [{ line: 'crypt remove-key /dev/vdz 0', on: async () => withEncrypted() }],
   'crypt erase': [{ line: `crypt erase /dev/vdz ${luksUuid}`, on: async () => withEncrypted() }],
+  'crypt header backup': [
+    { line: 'crypt header backup /dev/vdz /srv/header', on: async () => withEncrypted() },
+  ],
   'crypt close': [{ line: 'crypt close web1', on: async () => withOpen() }],
   'crypt resize': [
     { line: 'crypt resize web1 16m --key file:/etc/key', on: async () => withOpen() },

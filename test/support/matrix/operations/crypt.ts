@@ -6,10 +6,17 @@ const key = '/run/rig-key';
 const makeKey = `printf geheim > ${key}`;
 const makeLuks = `cryptsetup luksFormat -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --uuid ${uuid} --key-file=- ${root} < ${key}`;
 const openLuks = `cryptsetup open --type luks --key-file=- ${root} ${guest} < ${key}`;
+const backup = `/srv/${guest}.header`;
 /** As fast as it gets: what is tried here is not the key. */
 const quick = `type: 'luks2', pbkdf: 'pbkdf2', pbkdfTimeMs: 10`;
 
 export const crypt: RigSpecimens['crypt'] = {
+  backupHeader: {
+    setUp: `${makeVolume} && ${makeKey} && ${makeLuks}`,
+    call: `tx.crypt.backupHeader({ device: '${root}', file: '${backup}' })`,
+    act: { tool: 'cryptsetup', words: ['luksHeaderBackup'] },
+    clear: `${removeVolume}; rm -f ${key} ${backup}`,
+  },
   format: {
     setUp: `${makeVolume} && ${makeKey}`,
     call: `tx.crypt.format({ device: '${root}', key: { from: 'file', path: '${key}' }, ${quick} })`,

@@ -34,6 +34,14 @@ function openVolume(host: SimulatedHost, first: string, size?: number): { readon
 }
 
 export const crypt: Specimens['crypt'] = {
+  backupHeader: [
+    {
+      stage: (host) => {
+        const { device } = encryptedVolume(host);
+        return (tx) => tx.crypt.backupHeader({ device, file: '/srv/web1.header' });
+      },
+    },
+  ],
   format: [
     {
       title: 'luks2',

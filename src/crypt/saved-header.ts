@@ -1,0 +1,47 @@
+import { posix } from 'node:path';
+import { type Command, nothing, type ChangeHost, type ReadHost } from '../command/index.ts';
+import { RefusedError } from '../errors.ts';
+import { headerOf } from './reads.ts';
+import { luksHeaderBackup } from './header-commands.ts';
+import { findKnown, type KnownDevice } from './slots.ts';
+
+/** Only its owner may read it, and write to it. */
+const mode = 0o600;
+
+/**
+ * Writes the header of that very device into a new file, and makes it durable. The file holds key material: whoever has it and
+ * one of the keys that it was made with can read the device, also once that key was removed from it.
+ */
+export async function saveHeader(host: ChangeHost, known: KnownDevice, file: string): Promise<void> {
+  const { device, luksUuid: uuid } = known;
+  const found = await findKnown(host, known);
+  if (found === undefined)
+    throw new RefusedError(`${device} is not the LUKS device ${uuid} any more; nothing was saved`, {
+      remedy: 'look what it is: bofh crypt list',
+    });
+  await host.run(luksHeaderBackup(found.path, file));
+  await host.run(setMode(file));
+  await host.sync(file);
+  await host.sync(posix.dirname(file));
+  await checkSaved(host, known, file);
+}
+
+async function checkSaved(
+  host: ReadHost,
+  { device, luksUuid: uuid }: KnownDevice,
+  file: string,
+): Promise<void> {
+  const stat = await host.stat(file);
+  const failed = (tool: string, why: string): RefusedError =>
+    new RefusedError(`${tool} reported success, but ${why}`, {
+      remedy: `look at the device (cryptsetup luksDump ${device}) and at the directory of ${file}`,
+    });
+  if (stat?.kind !== 'file') throw failed('cryptsetup', `${file} is not there`);
+  if ((await headerOf(host, file)).uuid !== uuid)
+    throw failed('cryptsetup', `the header of ${device} is not in ${file}`);
+  if (stat.mode !== mode) throw failed('chmod', `the mode of ${file} is 0${stat.mode.toString(8)}`);
+}
+
+function setMode(file: string): Command<void, 'change'> {
+  return { tool: 'chmod', argv: [`0${mode.toString(8)}`, file], access: 'change', parse: nothing };
+}

@@ -1,0 +1,28 @@
+import { posix } from 'node:path';
+import { encodeHeader } from '../header-file.ts';
+import { one, readOptions, unmodelled } from '../options.ts';
+import { resolve } from '../resolve.ts';
+import { addInode, file as newFile } from '../tree.ts';
+import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
+import { luksAt, noLuks, only } from './luks.ts';
+
+/** Writes a new file, whose content is not synced. */
+export function luksHeaderBackup(call: ToolCall): ReturnType<ToolModel> {
+  const { path, file } = wordsOf(call);
+  const { world } = call;
+  const found = luksAt(world, path);
+  if (typeof found === 'string') return noLuks(path, found);
+  if (resolve(world, file, 'keep').found)
+    return failed(1, `Requested header backup file ${file} already exists.`);
+  const parent = resolve(world, posix.dirname(file), 'follow');
+  if (!parent.found) return failed(1, `Cannot create header backup file ${file}.`);
+  addInode(parent.tree, parent.ino, posix.basename(file), newFile(encodeHeader(found), 0o400));
+  return ok();
+}
+
+function wordsOf(call: ToolCall): { readonly path: string; readonly file: string } {
+  const options = readOptions(call, { values: ['--header-backup-file'] });
+  const file = one(options, '--header-backup-file');
+  if (file === undefined) throw unmodelled(call, 'it takes a device and --header-backup-file');
+  return { path: only(call, options), file };
+}
