@@ -95,3 +95,13 @@ export async function backupHeader(
 ): ReturnType<Tx['crypt']['backupHeader']> {
   return single('crypt.backupHeader', (tx) => tx.crypt.backupHeader(args));
 }
+
+/**
+ * Replaces the header of a closed device by that of a backup: a sequence of one. Keys that were added since the backup open it
+ * no more, and those that were removed do again.
+ */
+export async function restoreHeader(
+  args: Parameters<Tx['crypt']['restoreHeader']>[0],
+): ReturnType<Tx['crypt']['restoreHeader']> {
+  return single('crypt.restoreHeader', (tx) => tx.crypt.restoreHeader(args));
+}

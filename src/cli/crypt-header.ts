@@ -2,8 +2,8 @@ import { resolve } from 'node:path';
 import * as crypt from '../api/crypt.ts';
 import { formatSize } from '../units.ts';
 import type { Answer } from './answer.ts';
-import type { CryptHeaderBackup } from './answers/index.ts';
-import { change } from './crypt-verb.ts';
+import type { CryptHeaderBackup, CryptHeaderRestore } from './answers/index.ts';
+import { change, type Options, textOf } from './crypt-verb.ts';
 import type { Runtime } from './runtime.ts';
 
 /** `bofh crypt header backup DEVICE FILE`: never over a file that is there. */
@@ -17,6 +17,28 @@ export async function backup(runtime: Runtime, device: string, path: string): Pr
         `${made.file} has the header of ${device} (LUKS ${made.uuid}), ${formatSize(made.size)}`,
         'with it, a key of today opens the device for ever, also once that key was removed: keep it as you keep a key',
       ],
+    }),
+  });
+}
+
+/** `bofh crypt header restore DEVICE FILE` */
+export async function restore(
+  runtime: Runtime,
+  device: string,
+  path: string,
+  options: Options,
+): Promise<number> {
+  const file = resolve(path);
+  const overwrite = textOf(options)('overwrite');
+  return change(runtime, {
+    destroys: [
+      `${device} gets the header of ${file}: keys that were added since it was saved will not open the device`,
+      ...(overwrite === undefined ? [] : [`its header of now, ${overwrite}, will be lost`]),
+    ],
+    act: () => crypt.restoreHeader({ device, file, ...(overwrite === undefined ? {} : { overwrite }) }),
+    answer: (made): Answer<CryptHeaderRestore> => ({
+      data: { device, ...made },
+      lines: [`${device} has the header of ${made.file}: LUKS ${made.uuid}`],
     }),
   });
 }

@@ -44,7 +44,7 @@ export async function list(runtime: Runtime): Promise<number> {
 export async function dump(runtime: Runtime, device: string): Promise<number> {
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
   const header = await withBofh(bofh, () => crypt.dump(device));
-  const { label, tokens, requirements, ...rest } = header;
+  const { label, tokens, requirements, volumeKeyDigest: _, ...rest } = header;
   const data: CryptDump = {
     ...rest,
     label: label ?? null,

@@ -183,3 +183,25 @@ export function savedByHand({
     ],
   };
 }
+
+/** Of `crypt.header.restore`. */
+export function restoredByHand({
+  undo: { device, luksUuid, saved },
+  way,
+}: {
+  readonly undo: { readonly device: string; readonly luksUuid: string; readonly saved: string };
+  readonly way: Way;
+}): ByHand {
+  return {
+    what: `the header that ${device} (LUKS ${luksUuid}) had before, which lies in ${saved}`,
+    look: [
+      ['ls', '-l', posix.dirname(saved)],
+      ['cryptsetup', 'luksDump', saved],
+      ['cryptsetup', 'luksDump', device],
+    ],
+    clear: [
+      ...(way === 'back' ? [['cryptsetup', 'luksHeaderRestore', device, '--header-backup-file', saved]] : []),
+      ['rm', saved],
+    ],
+  };
+}

@@ -48,7 +48,7 @@ function dump(device: string, options: readonly string[]) {
 }
 
 function luks2Header(json: string): HeaderPart {
-  const { keyslots, tokens, segments, config } = luks2Metadata.parse(JSON.parse(json));
+  const { keyslots, tokens, segments, digests, config } = luks2Metadata.parse(JSON.parse(json));
   const { '0': data } = segments;
   if (data?.encryption === undefined || data.sector_size === undefined)
     throw new ParseError('its first segment is not encrypted');
@@ -57,6 +57,10 @@ function luks2Header(json: string): HeaderPart {
     cipher: data.encryption,
     sectorSize: data.sector_size,
     dataOffset: data.offset,
+    volumeKeyDigest: Object.values(digests)
+      .filter((each) => each.segments.length > 0)
+      .map(({ salt, digest }) => `${salt} ${digest}`)
+      .join(' '),
     keySlots: Object.entries(keyslots).flatMap(([slot, keyslot]) => {
       if (keyslot.type !== 'luks2') return [];
       const { kdf } = keyslot;

@@ -11,3 +11,17 @@ export function luksHeaderBackup(device: string, file: string): Command<void, 'c
     classify: classifyCryptsetup,
   };
 }
+
+/**
+ * Writes the header of a file over that of a device. It asks nobody who uses the device: of a mounted one too, exit 0; and it
+ * takes a header of the other version, or of another device (2.6.1). So look before.
+ */
+export function luksHeaderRestore(device: string, file: string): Command<void, 'destroy'> {
+  return {
+    tool: 'cryptsetup',
+    argv: ['luksHeaderRestore', '--batch-mode', device, '--header-backup-file', file],
+    access: 'destroy',
+    parse: nothing,
+    classify: classifyCryptsetup,
+  };
+}

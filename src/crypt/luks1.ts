@@ -13,7 +13,7 @@ const head = [
   /^Hash spec: +\t\S+$/,
   /^Payload offset:\t(?<payload>\d+)$/,
   /^MK bits: +\t\d+$/,
-  new RegExp(`^MK digest: +\\t${hex}$`),
+  new RegExp(`^MK digest: +\\t(?<digest>${hex})$`),
   new RegExp(`^MK salt: +\\t${hex}$`),
   new RegExp(`^ +\\t${hex}$`),
   /^MK iterations: +\t\d+$/,
@@ -33,7 +33,7 @@ const sector = 512;
 /** Reads the text that cryptsetup prints for a LUKS1 header: every line of it, or ParseError. */
 export function luks1Header(text: string): HeaderPart & { readonly uuid: string } {
   const lines = text.replace(/\n$/, '').split('\n');
-  const { cipherName = '', cipherMode = '', payload = '', uuid = '' } = take(lines, head);
+  const { cipherName = '', cipherMode = '', payload = '', uuid = '', digest = '' } = take(lines, head);
   const keySlots: KeySlot[] = [];
   for (let expected = 0; expected < 8; expected += 1) {
     const { slot, state } = take(lines, [slotHead]);
@@ -47,7 +47,13 @@ export function luks1Header(text: string): HeaderPart & { readonly uuid: string 
     throw new ParseError(`there is more than eight key slots: ${JSON.stringify(lines[0])}`);
   return {
     ...{ version: 1, uuid, cipher: `${cipherName}-${cipherMode}`, sectorSize: sector },
-    ...{ dataOffset: Number(payload) * sector, keySlots, tokens: [], requirements: [] },
+    ...{
+      dataOffset: Number(payload) * sector,
+      volumeKeyDigest: digest.replaceAll(' ', ''),
+      keySlots,
+      tokens: [],
+      requirements: [],
+    },
   };
 }
 

@@ -45,3 +45,12 @@ async function checkSaved(
 function setMode(file: string): Command<void, 'change'> {
   return { tool: 'chmod', argv: [`0${mode.toString(8)}`, file], access: 'change', parse: nothing };
 }
+
+/** Headers that a sequence has saved for itself lie here: it is on a disk, and outlasts a power cut. */
+export const savedHeaders = '/var/lib/bofh/headers';
+
+/** Makes that directory, for its owner alone, and its names durable. */
+export async function makeSavedHeaders(host: ChangeHost): Promise<void> {
+  await host.makeDir(savedHeaders, { mode: 0o700, parents: true });
+  for (let path: string = savedHeaders; path !== '/'; path = posix.dirname(path)) await host.sync(path);
+}

@@ -42,6 +42,10 @@ export const luks2Metadata = z.object({
       sector_size: z.exactOptional(count),
     }),
   ),
+  digests: z.record(
+    slotNumber,
+    z.object({ segments: z.array(slotNumber), salt: z.string(), digest: z.string() }),
+  ),
   config: z.object({
     requirements: z.exactOptional(z.object({ mandatory: z.exactOptional(z.array(z.string())) })),
   }),
@@ -69,6 +73,8 @@ export interface LuksHeader {
   readonly sectorSize: Bytes;
   /** Where the encrypted data begins. */
   readonly dataOffset: Bytes;
+  /** By which the volume's key is known: another one is of another key. Base64 or hex; no key can be told from it. */
+  readonly volumeKeyDigest: string;
   readonly keySlots: readonly KeySlot[];
   /** What else may open it: `systemd-tpm2`, `clevis`. */
   readonly tokens: readonly { readonly type: string; readonly slots: readonly number[] }[];

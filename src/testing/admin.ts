@@ -9,7 +9,8 @@ import { btrfsTools } from './tools/btrfs.ts';
 import { allocate, createLv, joined, removeLv } from './tools/volumes.ts';
 import { addMount, removeMount } from './tools/mounts.ts';
 import { openMapping } from './tools/crypt.ts';
-import { newSlot } from './tools/luks.ts';
+import { encodeHeader } from './header-file.ts';
+import { luksAt, newSlot } from './tools/luks.ts';
 import { attachLoop, type LoopOptions } from './tools/loop.ts';
 import { nodeOf } from './tools/partitions.ts';
 import { type Table, withTable } from './tools/sectors.ts';
@@ -71,7 +72,11 @@ export interface Admin {
     readonly moreKeys?: Readonly<Record<number, string>>;
     readonly version?: 1 | 2;
     readonly label?: string;
+    /** Another one than usual: a header of the same uuid from before does not open the data. */
+    readonly volumeKey?: string;
   }): void;
+  /** Saves the header of one in a file. */
+  luksHeaderBackup(device: string, file: string): void;
   /** Opens one: cryptsetup's own uuid of the mapping has its name in it, or the one that it was opened under at first. */
   luksOpen(device: string, name: string): void;
   luksClose(name: string): void;
@@ -193,15 +198,21 @@ export function admin(world: World): Admin {
       }));
       world.partitions.set(device.number, parts);
     }),
-    luksFormat: does(({ device, key, moreKeys = {}, version = 2, ...rest }) => {
+    luksFormat: does(({ device, key, moreKeys = {}, version = 2, volumeKey, ...rest }) => {
       const superblock = { type: 'crypto_LUKS', usage: 'crypto', version: String(version), ...rest } as const;
       format(world, device, superblock);
       const { storage } = deviceOf(world, device);
       const slots = Object.entries({ 0: key, ...moreKeys }).map(([slot, each]) =>
         newSlot(world, { slot: Number(slot), kdf: 'pbkdf2', memory: 0, key: each }),
       );
-      world.live.set(storage, { superblock, luks: { slots } });
+      const volume = volumeKey === undefined ? {} : { volumeKey };
+      world.live.set(storage, { superblock, luks: { slots, ...volume } });
       settle(world, storage);
+    }),
+    luksHeaderBackup: does((device, path) => {
+      const found = luksAt(world, device);
+      if (typeof found === 'string') throw new TypeError(`${device} has no header`);
+      put(path, () => write(world, path, encodeHeader(found), 0o600));
     }),
     luksOpen: does((device, name) => {
       const lower = deviceOf(world, device);

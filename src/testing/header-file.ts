@@ -6,18 +6,20 @@ import type { World } from './world.ts';
 export interface Header {
   readonly superblock: Superblock;
   readonly slots: readonly LuksSlot[];
+  /** Another one: the data are encrypted by another key. */
+  readonly volumeKey?: string;
 }
 
 const magic = 'LUKS header ';
 const end = '\n';
 
 /** The content of a file that holds a header: a backup, or a header that lies apart from its data. */
-export function encodeHeader({ superblock, slots }: Header): Uint8Array {
-  return new TextEncoder().encode(`${magic}${JSON.stringify({ superblock, slots })}${end}`);
+export function encodeHeader({ superblock, slots, volumeKey }: Header): Uint8Array {
+  return new TextEncoder().encode(`${magic}${JSON.stringify({ superblock, slots, volumeKey })}${end}`);
 }
 
-/** The header that a file holds. `torn`: there is the beginning of one. */
-export function headerInFile(world: World, path: string): Header | 'torn' | undefined {
+/** The header that a file holds; of the beginning of one, what blkid finds in that. */
+export function headerInFile(world: World, path: string): Header | { readonly torn: Superblock } | undefined {
   const there = resolve(world, path, 'follow');
   if (!there.found || there.inode.kind !== 'file') return undefined;
   // What lies in a file of a real host was read there.
@@ -25,6 +27,13 @@ export function headerInFile(world: World, path: string): Header | 'torn' | unde
   if (read !== undefined && there.inode.real !== undefined) return read;
   const text = new TextDecoder().decode(there.inode.content);
   if (!text.startsWith(magic)) return undefined;
-  if (!text.endsWith(end)) return 'torn';
+  if (!text.endsWith(end)) return torn(text);
   return JSON.parse(text.slice(magic.length)) as Header;
+}
+
+function torn(text: string): { readonly torn: Superblock } | undefined {
+  const uuid = /"uuid":"(?<uuid>[^"]*)"/.exec(text)?.groups?.uuid;
+  const version = /"version":"(?<version>\d)"/.exec(text)?.groups?.version;
+  if (uuid === undefined || version === undefined) return undefined;
+  return { torn: { type: 'crypto_LUKS', usage: 'crypto', uuid, version } };
 }

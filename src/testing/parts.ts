@@ -45,7 +45,7 @@ export interface Content {
   readonly superblock?: Superblock;
   readonly tree?: Tree;
   /** Beside the superblock of a LUKS device. */
-  readonly luks?: { readonly slots: readonly LuksSlot[] };
+  readonly luks?: { readonly slots: readonly LuksSlot[]; readonly volumeKey?: string };
   /** Of a btrfs; missing: as mkfs left it. */
   readonly btrfs?: Btrfs;
   /** Mounted for writing, or was when the power failed: its journal holds what only a mount brings out. */

@@ -327,6 +327,7 @@ async function prepareCrypt<T>(
   if (verb === 'isLuks' || verb === 'luksDump') return askDevice(overlay, world, command);
   if (verb === 'status' && [...overlay.mappings.values()].some((mapping) => mapping.name === name))
     return ask(overlay, command);
+  if (verb === 'luksHeaderRestore') await readHeader(overlay, world, command.argv.at(-1) ?? '');
   const path = command.argv.find((word) => word.startsWith('/'));
   const there = path === undefined ? undefined : resolve(world, path, 'follow');
   const device = there?.found === true ? deviceByNumber(world, there.inode.node) : undefined;
@@ -336,6 +337,13 @@ async function prepareCrypt<T>(
   const { superblock, slots } = await realHeader(overlay, node);
   world.live.set(device.storage, { superblock, luks: { slots } });
   return undefined;
+}
+
+/** The header in a file of the real host, which the model cannot read by itself. */
+async function readHeader(overlay: Overlay, world: World, path: string): Promise<void> {
+  const there = resolve(world, path, 'follow');
+  if (there.found && there.inode.real !== undefined)
+    overlay.headers.set(there.path, await realHeader(overlay, there.path));
 }
 
 async function realHeader({ real }: Overlay, path: string): Promise<Header> {

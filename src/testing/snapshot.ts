@@ -7,7 +7,8 @@ import type { Content, Loop } from './parts.ts';
 import type { World } from './world.ts';
 
 /** What bofh keeps for itself is no state of the host, and neither are the empty places that it and libmount leave on /run. */
-const own = /^\/(?:var\/lib\/bofh|run\/bofh\/locks)(?:\/|$)|^\/run\/(?:bofh|bofh\/mnt|bofh\/notes|mount)$/;
+const own =
+  /^\/(?:var\/lib\/bofh(?!\/headers\/.)|run\/bofh\/locks)(?:\/|$)|^\/run\/(?:bofh|bofh\/mnt|bofh\/notes|mount)$/;
 
 /** What a file is taken to hold: without what is drawn at random, for one who compares two runs. */
 export type Rewrite = (content: Uint8Array) => Uint8Array;

@@ -14,7 +14,7 @@ import {
   testKey,
   wipeLuks,
 } from '../../src/crypt/commands.ts';
-import { luksHeaderBackup } from '../../src/crypt/header-commands.ts';
+import { luksHeaderBackup, luksHeaderRestore } from '../../src/crypt/header-commands.ts';
 import { headerOf, mappingOn, mappings, openDevice } from '../../src/crypt/index.ts';
 import { deactivate, lvcreate, lvremove, lvs } from '../../src/lvm/commands.ts';
 import { dmName } from '../../src/lvm/names.ts';
@@ -93,6 +93,35 @@ export const cryptScenarios: readonly Scenario[] = [
             },
             () => change.run(wipeLuks(device)),
           );
+      }),
+  },
+  {
+    name: 'luksHeaderRestore brings back the slots of a header; it takes one of the other version, and none that is torn',
+    needs: ['device'],
+    run: async ({ host, change, device, directory }) =>
+      withKeys(change, directory, async ({ key, wrong }) => {
+        const [file, torn] = [`${directory}/header`, `${directory}/torn`];
+        await andThen(
+          async () => {
+            await change.run(luksFormat({ device, version: 1, uuid, key, pbkdf }));
+            await change.run(luksHeaderBackup(device, file));
+            const before = await headerOf(host, device);
+            await change.run(wipeLuks(device));
+            await change.run(luksFormat({ device, version: 2, uuid, key: wrong, pbkdf }));
+            await change.run(luksHeaderRestore(device, file));
+            assert.deepEqual(await headerOf(host, device), before);
+            assert.equal(await host.run(testKey({ device, key })), true);
+            assert.equal(await host.run(testKey({ device, key: wrong })), false);
+            const whole = await host.readFile(file);
+            await change.writeNew(torn, whole.subarray(0, Math.ceil(whole.length / 2)), { mode: 0o600 });
+            await fails(change.run(luksHeaderRestore(device, torn)), 'unknown');
+            await fails(change.run(luksHeaderRestore(device, `${directory}/none`)), 'not-found');
+          },
+          async () => {
+            await change.run(wipeLuks(device));
+            for (const path of [file, torn]) await change.removeFile(path);
+          },
+        );
       }),
   },
   {

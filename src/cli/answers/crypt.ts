@@ -95,6 +95,9 @@ export const cryptErase = z.strictObject({ device: text, uuid: text });
 /** `bofh crypt header backup DEVICE FILE`; the size of the file in bytes. */
 export const cryptHeaderBackup = z.strictObject({ device: text, file: text, uuid: text, size: count });
 
+/** `bofh crypt header restore DEVICE FILE`: the uuid of the header that the device has now, and that of the one before. */
+export const cryptHeaderRestore = z.strictObject({ device: text, file: text, uuid: text, was: text });
+
 export type CryptList = z.infer<typeof cryptList>;
 export type CryptDump = z.infer<typeof cryptDump>;
 export type CryptStatus = z.infer<typeof cryptStatus>;
@@ -105,3 +108,4 @@ export type CryptKey = z.infer<typeof cryptKey>;
 export type CryptClose = z.infer<typeof cryptClose>;
 export type CryptResize = z.infer<typeof cryptResize>;
 export type CryptHeaderBackup = z.infer<typeof cryptHeaderBackup>;
+export type CryptHeaderRestore = z.infer<typeof cryptHeaderRestore>;

@@ -14,4 +14,18 @@ export function addCryptHeader(crypt: Command, verb: Verb): void {
     async (runtime, [device = '', file = '']) =>
       (await import('../crypt-header.ts')).backup(runtime, device, file),
   );
+  verb(
+    header
+      .command('restore')
+      .description('replace that of a closed device, and all its keys, by a backup')
+      .argument('<device>')
+      .argument('<file>', 'the backup')
+      .option(
+        '--overwrite <UUID>',
+        'the uuid that the device has now, if the backup is of another one or of another volume key',
+      ),
+    'changes',
+    async (runtime, [device = '', file = ''], options) =>
+      (await import('../crypt-header.ts')).restore(runtime, device, file, options),
+  );
 }

@@ -64,7 +64,7 @@ function contentOf(world: World, path: string): Superblock | undefined {
   const device = deviceAt(world, path);
   if (device !== undefined) return world.live.get(device.storage)?.superblock;
   const header = headerInFile(world, path);
-  return header === 'torn' ? undefined : header?.superblock;
+  return header !== undefined && 'torn' in header ? header.torn : header?.superblock;
 }
 
 /** Overwrites whatever there is without a question, because it is not on a terminal. */

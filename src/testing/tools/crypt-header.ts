@@ -4,7 +4,8 @@ import { one, readOptions, unmodelled } from '../options.ts';
 import { resolve } from '../resolve.ts';
 import { addInode, file as newFile } from '../tree.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
-import { luksAt, noLuks, only } from './luks.ts';
+import { deviceAt } from './block.ts';
+import { luksAt, noLuks, only, putHeader } from './luks.ts';
 
 /** Writes a new file, whose content is not synced. */
 export function luksHeaderBackup(call: ToolCall): ReturnType<ToolModel> {
@@ -20,8 +21,25 @@ export function luksHeaderBackup(call: ToolCall): ReturnType<ToolModel> {
   return ok();
 }
 
+/** Over whatever is on the device, in use or not. */
+export function luksHeaderRestore(call: ToolCall): ReturnType<ToolModel> {
+  const { path, file } = wordsOf(call);
+  const { world } = call;
+  const device = deviceAt(world, path);
+  if (device === undefined) return noLuks(path, 'missing');
+  if (!resolve(world, file, 'follow').found)
+    return failed(
+      1,
+      `Device ${file} does not exist or access denied.\nHeader backup file does not contain compatible LUKS header.`,
+    );
+  const header = luksAt(world, file);
+  if (typeof header === 'string') return failed(1, 'Backup file does not contain valid LUKS header.');
+  putHeader(world, { device, path }, header);
+  return ok();
+}
+
 function wordsOf(call: ToolCall): { readonly path: string; readonly file: string } {
-  const options = readOptions(call, { values: ['--header-backup-file'] });
+  const options = readOptions(call, { flags: ['--batch-mode'], values: ['--header-backup-file'] });
   const file = one(options, '--header-backup-file');
   if (file === undefined) throw unmodelled(call, 'it takes a device and --header-backup-file');
   return { path: only(call, options), file };

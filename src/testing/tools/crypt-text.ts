@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
+import type { Header } from '../header-file.ts';
 import type { LuksSlot } from '../parts.ts';
 
 /** `cryptsetup luksDump --dump-json-metadata`, as cryptsetup 2.6.1 prints it: tabs are two blanks, and no newline ends it. */
-export function luks2Json(slots: readonly LuksSlot[]): string {
+export function luks2Json({ slots, volumeKey = 'digest' }: Pick<Header, 'slots' | 'volumeKey'>): string {
   const area = { type: 'raw', offset: '32768', size: '258048', encryption: 'aes-xts-plain64', key_size: 64 };
   const af = { type: 'luks1', stripes: 4000, hash: 'sha256' };
   const keyslots = slots.map((slot) => [
@@ -12,7 +13,7 @@ export function luks2Json(slots: readonly LuksSlot[]): string {
   const crypt = { type: 'crypt', offset: '16777216', size: 'dynamic', iv_tweak: '0' };
   const digest = {
     ...{ type: 'pbkdf2', keyslots: slots.map(({ slot }) => String(slot)), segments: ['0'], hash: 'sha256' },
-    ...{ iterations: 1000, salt: digestOf('salt'), digest: digestOf('digest') },
+    ...{ iterations: 1000, salt: digestOf('salt'), digest: digestOf(volumeKey) },
   };
   const metadata = {
     keyslots: Object.fromEntries(keyslots) as Record<string, unknown>,
@@ -37,9 +38,9 @@ function digestOf(word: string): string {
 /** `cryptsetup luksDump` of a LUKS1 device, as cryptsetup 2.6.1 prints it. */
 export function luks1Text(
   path: string,
-  { uuid, slots }: { readonly uuid: string; readonly slots: readonly LuksSlot[] },
+  { uuid, slots, volumeKey = 'digest' }: Pick<Header, 'slots' | 'volumeKey'> & { readonly uuid: string },
 ): string {
-  const digest = hexLines('digest', 20).join(' ');
+  const digest = hexLines(volumeKey, 20).join(' ');
   const [first, second] = hexLines('salt', 32);
   const head = [
     `LUKS header information for ${path}`,

@@ -5,7 +5,7 @@ import type { World } from '../world.ts';
 import { secondKeyPath } from '../../command/index.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { deviceAt } from './block.ts';
-import { luksHeaderBackup } from './crypt-header.ts';
+import { luksHeaderBackup, luksHeaderRestore } from './crypt-header.ts';
 import { luks1Text, luks2Json } from './crypt-text.ts';
 import { isKdf, type Luks, luksAt, luksOffset, newSlot, noLuks, only, putHeader, slotFor } from './luks.ts';
 
@@ -16,6 +16,7 @@ const known: Readonly<Record<string, ToolModel>> = {
   luksErase,
   luksFormat,
   luksHeaderBackup,
+  luksHeaderRestore,
   luksKillSlot,
   open,
   close,
@@ -56,7 +57,7 @@ function luksDump(call: ToolCall): ReturnType<ToolModel> {
   if (asJson && found.version === 1)
     return failed(1, 'Dump operation is not supported for this device type.');
   if (!asJson && found.version === 2) throw unmodelled(call, 'of LUKS2 it knows the metadata alone');
-  return ok(asJson ? luks2Json(found.slots) : luks1Text(path, found));
+  return ok(asJson ? luks2Json(found) : luks1Text(path, found));
 }
 
 function luksFormat(call: ToolCall): ReturnType<ToolModel> {

@@ -26,14 +26,14 @@ export function luksAt(world: World, path: string): Luks | 'missing' | 'none' {
   const device = deviceAt(world, path);
   const header = device === undefined ? headerInFile(world, path) : headerOn(world, device);
   if (header === undefined && device === undefined && !resolve(world, path, 'follow').found) return 'missing';
-  if (header === undefined || header === 'torn' || header.superblock.type !== 'crypto_LUKS') return 'none';
+  if (header === undefined || 'torn' in header || header.superblock.type !== 'crypto_LUKS') return 'none';
   const { uuid = '', version } = header.superblock;
   return { ...header, device, path, uuid, version: version === '1' ? 1 : 2 };
 }
 
 function headerOn(world: World, { storage }: Device): Header | undefined {
   const { superblock, luks } = world.live.get(storage) ?? {};
-  return superblock === undefined ? undefined : { superblock, slots: luks?.slots ?? [] };
+  return superblock === undefined ? undefined : { superblock, slots: [], ...luks };
 }
 
 /** What cryptsetup says of a path that leads to no LUKS header. */
@@ -54,16 +54,17 @@ export function only(call: ToolCall, options: Options): string {
 export function putHeader(
   world: World,
   { device, path }: Pick<Luks, 'device' | 'path'>,
-  { superblock, slots }: Header,
+  { superblock, slots, volumeKey }: Header,
 ): void {
   const sorted = slots.toSorted((a, b) => a.slot - b.slot);
+  const luks = { slots: sorted, ...(volumeKey === undefined ? {} : { volumeKey }) };
   if (device !== undefined) {
-    world.live.set(device.storage, { superblock, luks: { slots: sorted } });
+    world.live.set(device.storage, { superblock, luks });
     return;
   }
   const there = resolve(world, path, 'follow');
   if (!there.found) throw new TypeError(`${path} is gone`);
-  const content = encodeHeader({ superblock, slots: sorted });
+  const content = encodeHeader({ superblock, ...luks });
   const { real: _, ...inode } = there.inode;
   there.tree.inodes.set(there.ino, { ...inode, content });
 }

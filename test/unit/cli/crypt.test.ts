@@ -178,4 +178,18 @@ describe('bofh crypt header', () => {
     host.admin.removeFile('/srv/header');
     expect(await inWords(host, line)).toContain('keep it as you keep a key');
   });
+
+  it('puts one back after it has asked, and names what it replaces', async () => {
+    const host = encrypted();
+    await said(host, `crypt header backup ${device} /srv/header`);
+    host.admin.luksFormat({ device, uuid, key: 'anders' });
+    const line = `crypt header restore ${device} /srv/header`;
+
+    await expect(said(host, line)).rejects.toThrow(RefusedError);
+    const made = answers.cryptHeaderRestore.parse(JSON.parse(await said(host, `--yes ${line}`)));
+
+    expect(made).toEqual({ device, file: '/srv/header', uuid, was: uuid });
+    expect(await said(host, 'crypt dump /srv/header')).toBe(await said(host, `crypt dump ${device}`));
+    expect(await inWords(host, `--yes ${line} --overwrite ${uuid}`)).toContain(`LUKS ${uuid}`);
+  });
 });

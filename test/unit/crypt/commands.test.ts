@@ -14,7 +14,7 @@ import {
   testKey,
   wipeLuks,
 } from '../../../src/crypt/commands.ts';
-import { luksHeaderBackup } from '../../../src/crypt/header-commands.ts';
+import { luksHeaderBackup, luksHeaderRestore } from '../../../src/crypt/header-commands.ts';
 import { type KeyInput, secondKeyPath } from '../../../src/command/index.ts';
 import { recorded } from '../blockdevice/fixtures.ts';
 
@@ -35,6 +35,9 @@ describe('what cryptsetup is told', () => {
     expect(['cryptsetup', ...cryptStatus('vg0-rig--luks1-luks').argv]).toEqual(fixture('status').argv);
     expect(['cryptsetup', ...luksHeaderBackup(device, '/tmp/bofh-header').argv]).toEqual(
       fixture('luksHeaderBackup').argv,
+    );
+    expect(['cryptsetup', ...luksHeaderRestore(device, '/tmp/bofh-header').argv]).toEqual(
+      fixture('luksHeaderRestore').argv,
     );
     expect(['wipefs', ...wipeLuks(device).argv]).toEqual(recorded('wipefs/wipefs-luks2@2.38.1').argv);
   });

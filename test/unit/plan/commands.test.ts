@@ -365,6 +365,17 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
   'crypt header backup': [
     { line: 'crypt header backup /dev/vdz /srv/header', on: async () => withEncrypted() },
   ],
+  'crypt header restore': [
+    {
+      line: 'crypt header restore /dev/vdz /srv/header',
+      on: async () => {
+        const host = withEncrypted();
+        host.admin.luksHeaderBackup('/dev/vdz', '/srv/header');
+        host.admin.luksFormat({ device: '/dev/vdz', uuid: luksUuid, key: 'neu' });
+        return host;
+      },
+    },
+  ],
   'crypt close': [{ line: 'crypt close web1', on: async () => withOpen() }],
   'crypt resize': [
     { line: 'crypt resize web1 16m --key file:/etc/key', on: async () => withOpen() },

@@ -23,6 +23,13 @@ export const crypt: RigSpecimens['crypt'] = {
     act: { tool: 'cryptsetup', words: ['luksFormat'] },
     clear: `${removeVolume}; rm -f ${key}`,
   },
+  restoreHeader: {
+    setUp: `${makeVolume} && ${makeKey} && ${makeLuks} && cryptsetup luksHeaderBackup ${root} --header-backup-file ${backup} && cryptsetup luksAddKey -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file ${key} ${root} /etc/hostname`,
+    call: `tx.crypt.restoreHeader({ device: '${root}', file: '${backup}' })`,
+    act: { tool: 'cryptsetup', words: ['luksHeaderRestore'] },
+    clear: `${removeVolume}; rm -f ${key} ${backup}`,
+    content: `cryptsetup luksDump --dump-json-metadata ${root}; ls -A /var/lib/bofh/headers 2>/dev/null`,
+  },
   open: {
     setUp: `${makeVolume} && ${makeKey} && ${makeLuks}`,
     call: `tx.crypt.open({ device: '${root}', key: { from: 'file', path: '${key}' } })`,

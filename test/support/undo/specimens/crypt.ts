@@ -11,6 +11,7 @@ function keyFile(host: SimulatedHost, name = 'web1', text = 'geheim'): KeyRef {
   return { from: 'file', path };
 }
 
+const otherUuid = '5e1f0000-0000-4000-8000-00000000000f';
 const noInverse = 'its act comes after the commit, and going back is no act';
 
 /** A volume of ours from before, encrypted, and its key. */
@@ -59,6 +60,26 @@ export const crypt: Specimens['crypt'] = {
         return (tx) => tx.crypt.format({ device, key, type: 'luks1', overwrite: { uuid: ownUuid } });
       },
       restored: (host) => host.admin.format('/dev/vg0/web1-root', undefined),
+    },
+  ],
+  restoreHeader: [
+    {
+      title: 'with other keys',
+      stage: (host) => {
+        const { device } = encryptedVolume(host);
+        host.admin.luksHeaderBackup(device, '/srv/web1.header');
+        host.admin.luksFormat({ device, uuid: ownUuid, key: 'neu', moreKeys: { 3: 'anders' } });
+        return (tx) => tx.crypt.restoreHeader({ device, file: '/srv/web1.header' });
+      },
+    },
+    {
+      title: 'of LUKS1, in the place of another one',
+      stage: (host) => {
+        const { device } = encryptedVolume(host, 1);
+        host.admin.luksHeaderBackup(device, '/srv/web1.header');
+        host.admin.luksFormat({ device, uuid: otherUuid, key: 'neu', version: 1 });
+        return (tx) => tx.crypt.restoreHeader({ device, file: '/srv/web1.header', overwrite: otherUuid });
+      },
     },
   ],
   open: [

@@ -1,0 +1,42 @@
+import { recognise } from '../blockdevice/index.ts';
+import type { ReadHost } from '../command/index.ts';
+import { CommandError, RefusedError } from '../errors.ts';
+import { sha256 } from '../file/path.ts';
+import { headerOf } from './reads.ts';
+import type { LuksHeader } from './schema.ts';
+
+/** The header in a file. RefusedError where there is none, or a part of one. */
+export async function backupIn(host: ReadHost, file: string): Promise<LuksHeader> {
+  if ((await host.stat(file))?.kind !== 'file')
+    throw new RefusedError(`${file} is no file with a backup of a header`, {
+      remedy: `look what is there: ls -l ${file}`,
+    });
+  try {
+    return await headerOf(host, file);
+  } catch (error) {
+    if (!(error instanceof CommandError) || error.reason !== 'unknown') throw error;
+    throw new RefusedError(`the backup ${file} is not whole: cryptsetup finds no header in it`, {
+      cause: error,
+      remedy: `look at it (cryptsetup luksDump ${file}), and take another backup`,
+    });
+  }
+}
+
+/** Every slot that is written gets a new salt: so the slots tell one content of a header from another. */
+export function sumOf({ version, uuid, label, keySlots }: LuksHeader): string {
+  const slots = keySlots.map(({ slot, salt }) => [slot, salt]);
+  return sha256(JSON.stringify([version, uuid, label ?? null, slots]));
+}
+
+/** What a device holds: the sum of its header; or `none`, `unreadable`, or `other` of what is no header. */
+export async function sumOn(host: ReadHost, path: string): Promise<string> {
+  const found = await recognise(host, path);
+  if (found === undefined) return 'none';
+  if (found.type !== 'crypto_LUKS') return 'other';
+  try {
+    return sumOf(await headerOf(host, path));
+  } catch (error) {
+    if (error instanceof CommandError && error.reason === 'unknown') return 'unreadable';
+    throw error;
+  }
+}

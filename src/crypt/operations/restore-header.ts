@@ -1,0 +1,157 @@
+import { posix } from 'node:path';
+import * as z from 'zod/mini';
+import { type Look, operation } from '../../atomic/operation.ts';
+import { holders, locate, recognise } from '../../blockdevice/index.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { absolutePath, sha256, sha256Hex } from '../../file/path.ts';
+import { restoredByHand } from '../by-hand.ts';
+import { contentInWords, refuseHeld } from '../content.ts';
+import { luksHeaderRestore } from '../header-commands.ts';
+import { backupIn, sumOf, sumOn } from '../header-sum.ts';
+import { makeSavedHeaders, savedHeaders, saveHeader } from '../saved-header.ts';
+import { luksUuid } from '../schema.ts';
+import { knownDevice, luksDevice } from '../slots.ts';
+import { refuseUnfit } from '../unfit-header.ts';
+
+const args = z.strictObject({
+  device: z.string().check(z.minLength(1)),
+  /** A backup of a header. */
+  file: absolutePath,
+  /** The uuid of the header that is there now, and may be replaced by one of another uuid, or of another volume key. */
+  overwrite: z.exactOptional(luksUuid),
+});
+
+const undo = z.extend(knownDevice, {
+  /** The header that is there before, as a checksum of what cryptsetup says of it. */
+  before: sha256Hex,
+  /** The uuid of the backup, and the same of its header. */
+  uuid: luksUuid,
+  after: sha256Hex,
+  file: absolutePath,
+  /** Of the whole file. */
+  sha256: sha256Hex,
+  /** Where the header from before is kept until the commit: the mark. */
+  saved: absolutePath,
+  /** The same while it is being written. */
+  part: absolutePath,
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * Replaces the header of a closed encrypted device, with all its key slots, by that of a backup. The one that is there is saved
+ * first, in a file for its owner alone which goes after the commit; the undo writes that back.
+ *
+ * cryptsetup itself would replace any header by any other, and asks nobody who uses the device: so all of that is refused here.
+ */
+export const restoreHeader = operation({
+  kind: 'crypt.header.restore',
+  version: 1,
+  args,
+  undo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { device, file, overwrite }, mark, host }): Promise<Undo> => {
+    const { known, header } = await luksDevice(host, device);
+    const backup = await backupIn(host, file);
+    refuseUnfit({ device, header, file, backup, overwrite });
+    await refuseHeld(host, device, await holders(host, device));
+    return {
+      ...known,
+      before: sumOf(header),
+      ...{ uuid: backup.uuid, after: sumOf(backup) },
+      ...{ file, sha256: sha256(await host.readFile(file)) },
+      ...{ saved: posix.join(savedHeaders, mark), part: posix.join(savedHeaders, `${mark}.part`) },
+    };
+  },
+  claims: async ({ undo: { device, luksUuid: before, uuid, file }, on }) => {
+    const { key, beneath } = await on(device);
+    return {
+      ...(uuid === before ? {} : { makes: [`luks:${uuid}`] }),
+      changes: [`luks:${before}`, key],
+      needs: [`file:${file}`, ...beneath],
+    };
+  },
+  run: async ({ undo: wanted, host }) => {
+    const path = await recheck(host, wanted);
+    await makeSavedHeaders(host);
+    await saveHeader(host, wanted, wanted.part);
+    await host.rename(wanted.part, wanted.saved);
+    await host.sync(savedHeaders);
+    await replace(host, { path, file: wanted.file, expected: wanted.after });
+    return null;
+  },
+  value: ({ undo: { file, uuid, luksUuid: was } }) => ({ file, uuid, was }),
+  look: ({ undo: made, host }) => look(host, made),
+  revert: async ({ undo: made, host }) => {
+    if ((await host.stat(made.saved)) !== undefined) await putBack(host, made);
+    await removeSaved(host, made);
+  },
+  sync: async ({ undo: made, host }) => {
+    const path = await locate(host, { path: made.device, identity: made.identity });
+    if (path !== undefined) await host.sync(path);
+    if ((await host.stat(savedHeaders)) !== undefined) await host.sync(savedHeaders);
+  },
+  afterCommit: ({ undo: made, host }) => removeSaved(host, made),
+  describe: restoredByHand,
+});
+
+// cryptsetup asks nobody: this is the last look before the header is lost.
+async function recheck(host: ChangeHost, wanted: Undo): Promise<string> {
+  const { device, file } = wanted;
+  const again = { remedy: 'look at both (bofh crypt dump), then give the command again' };
+  const path = await locate(host, { path: device, identity: wanted.identity });
+  if (path === undefined || (await sumOn(host, path)) !== wanted.before)
+    throw new RefusedError(`${device} has another header by now; nothing was written`, again);
+  if (sha256(await host.readFile(file)) !== wanted.sha256)
+    throw new RefusedError(`${file} has changed meanwhile; nothing was written`, again);
+  await refuseHeld(host, path, await holders(host, path));
+  return path;
+}
+
+async function replace(
+  host: ChangeHost,
+  { path, file, expected }: { readonly path: string; readonly file: string; readonly expected: string },
+): Promise<void> {
+  await host.run(luksHeaderRestore(path, file));
+  if ((await sumOn(host, path)) === expected) return;
+  throw new RefusedError(`cryptsetup reported success, but ${path} has not the header of ${file}`, {
+    remedy: `look at it: cryptsetup luksDump ${path}`,
+  });
+}
+
+async function look(host: ReadHost, made: Undo): Promise<Look> {
+  if ((await host.stat(made.saved)) === undefined)
+    return { state: (await host.stat(made.part)) === undefined ? 'gone' : 'ours' };
+  const path = await locate(host, { path: made.device, identity: made.identity });
+  return { state: 'ours', ...(path === undefined ? {} : { holders: await holders(host, path) }) };
+}
+
+/**
+ * Also where the header seems to be the one from before: a kill in the midst of writing it back leaves the first part of it. A
+ * header that somebody has changed since, or another content, stays as it is.
+ */
+async function putBack(host: ChangeHost, made: Undo): Promise<void> {
+  const path = await locate(host, { path: made.device, identity: made.identity });
+  // A volume that was removed has no header to put back.
+  if (path === undefined) return;
+  const now = await sumOn(host, path);
+  if (![made.before, made.after, 'none', 'unreadable'].includes(now)) {
+    const found = await recognise(host, path);
+    const holds = now === 'other' ? `holds ${contentInWords(found)}` : 'has a header with other keys';
+    throw new RefusedError(
+      `${path} ${holds} by now, which somebody else has written; the header from before lies in ${made.saved}`,
+      { remedy: `if it is not needed: rm ${made.saved}; then bofh recover` },
+    );
+  }
+  await refuseHeld(host, path, await holders(host, path));
+  await replace(host, { path, file: made.saved, expected: made.before });
+  // Its file goes next.
+  await host.sync(path);
+}
+
+async function removeSaved(host: ChangeHost, { saved, part }: Undo): Promise<void> {
+  for (const file of [part, saved]) if ((await host.stat(file)) !== undefined) await host.removeFile(file);
+}

@@ -1,0 +1,41 @@
+import { RefusedError } from '../errors.ts';
+import { formatSize } from '../units.ts';
+import type { LuksHeader } from './schema.ts';
+
+/** RefusedError where a header of a backup must not, or cannot, replace that of a device. */
+export function refuseUnfit(of: {
+  readonly device: string;
+  readonly header: LuksHeader;
+  readonly file: string;
+  readonly backup: LuksHeader;
+  /** The uuid of the header that may be lost. */
+  readonly overwrite: string | undefined;
+}): void {
+  const { device, header, file, backup, overwrite } = of;
+  const refuse = (why: string, remedy: string): RefusedError =>
+    new RefusedError(`${why}; nothing was written`, { remedy });
+  const look = `look at both: bofh crypt dump ${device}; bofh crypt dump ${file}`;
+  if (backup.requirements.length > 0)
+    throw refuse(`the backup ${file} is of a device under ${backup.requirements.join(', ')}`, look);
+  if (backup.version !== header.version)
+    throw refuse(
+      `${file} is a backup of LUKS${backup.version}, and ${device} is LUKS${header.version}`,
+      look,
+    );
+  if (backup.dataOffset !== header.dataOffset)
+    throw refuse(
+      `the data begin at ${formatSize(backup.dataOffset)} for ${file}, and at ${formatSize(header.dataOffset)} on ${device}`,
+      look,
+    );
+  if (overwrite !== undefined && overwrite !== header.uuid)
+    throw refuse(`${device} is the LUKS device ${header.uuid}, not ${overwrite}`, look);
+  if (overwrite !== undefined) return;
+  const name = `to lose the header that is there, name it: overwrite ${header.uuid}`;
+  if (backup.uuid !== header.uuid)
+    throw refuse(`${file} is of the LUKS device ${backup.uuid}, and ${device} is ${header.uuid}`, name);
+  if (backup.volumeKeyDigest !== header.volumeKeyDigest)
+    throw refuse(
+      `${file} is of the same device with another volume key: what is on ${device} could not be read with it`,
+      name,
+    );
+}
