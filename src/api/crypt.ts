@@ -27,6 +27,13 @@ export async function format(args: Parameters<Tx['crypt']['format']>[0]): Return
   return single('crypt.format', (tx) => tx.crypt.format(args));
 }
 
+/** Makes an encrypted device whose header lies in a new file, and writes nothing to the device: a sequence of one. */
+export async function formatDetached(
+  args: Parameters<Tx['crypt']['formatDetached']>[0],
+): ReturnType<Tx['crypt']['formatDetached']> {
+  return single('crypt.formatDetached', (tx) => tx.crypt.formatDetached(args));
+}
+
 /** Opens an encrypted device, to stay: a sequence of one. Without a name it gets the one that the site file says. */
 export async function open(args: Parameters<Tx['crypt']['open']>[0]): ReturnType<Tx['crypt']['open']> {
   const name = args.name ?? (await nameBySite(args.device));

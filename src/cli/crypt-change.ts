@@ -1,3 +1,4 @@
+import { resolve as resolvePath } from 'node:path';
 import * as crypt from '../api/crypt.ts';
 import { UsageError } from '../errors.ts';
 import { formatSize, parseSize } from '../units.ts';
@@ -15,6 +16,35 @@ import type { Runtime } from './runtime.ts';
 
 /** `bofh crypt format DEVICE` */
 export async function format(runtime: Runtime, device: string, options: Options): Promise<number> {
+  const { asked, overwrite } = newLuksOf(device, options);
+  const header = headerOf(options);
+  return change(runtime, {
+    ...(overwrite === undefined
+      ? {}
+      : { destroys: [`${device} holds ${overwrite}: all of it will be lost`] }),
+    act: async () =>
+      header === undefined
+        ? { ...(await crypt.format(asked)), header: null }
+        : crypt.formatDetached({ ...asked, header }),
+    answer: (made): Answer<CryptFormat> => {
+      const takes =
+        made.pbkdfMemory === undefined
+          ? ''
+          : `, which may take ${formatSize(made.pbkdfMemory)} of memory each time it is opened`;
+      return {
+        data: { device, ...made, pbkdfMemory: made.pbkdfMemory ?? null },
+        lines: [
+          `${device} is encrypted now: ${made.type} ${made.uuid}, by ${made.pbkdf}${takes}`,
+          ...(made.header === null
+            ? []
+            : [`its header is ${made.header}: nothing opens the device without it`]),
+        ],
+      };
+    },
+  });
+}
+
+function newLuksOf(device: string, options: Options) {
   const text = textOf(options);
   const [type, overwrite, label, uuid] = [text('type'), text('overwrite'), text('label'), text('uuid')];
   const [pbkdf, memory] = [text('pbkdf'), text('pbkdfMemory')];
@@ -27,29 +57,22 @@ export async function format(runtime: Runtime, device: string, options: Options)
     ...(pbkdf === undefined ? {} : { pbkdf: oneOf(pbkdf, ['pbkdf2', 'argon2id']) }),
     ...(memory === undefined ? {} : { pbkdfMemory: memory }),
   };
-  return change(runtime, {
-    ...(overwrite === undefined
-      ? {}
-      : { destroys: [`${device} holds ${overwrite}: all of it will be lost`] }),
-    act: () => crypt.format(asked),
-    answer: (made): Answer<CryptFormat> => {
-      const takes =
-        made.pbkdfMemory === undefined
-          ? ''
-          : `, which may take ${formatSize(made.pbkdfMemory)} of memory each time it is opened`;
-      return {
-        data: { device, ...made, pbkdfMemory: made.pbkdfMemory ?? null },
-        lines: [`${device} is encrypted now: ${made.type} ${made.uuid}, by ${made.pbkdf}${takes}`],
-      };
-    },
-  });
+  return { asked, overwrite };
+}
+
+/** The file that the header lies in, when it is not on the device. */
+function headerOf(options: Options): string | undefined {
+  const path = textOf(options)('header');
+  return path === undefined ? undefined : resolvePath(path);
 }
 
 /** `bofh crypt open DEVICE` */
 export async function open(runtime: Runtime, device: string, options: Options): Promise<number> {
   const name = textOf(options)('name');
+  const header = headerOf(options);
   const asked = {
     ...{ device, key: keyOf(options) },
+    ...(header === undefined ? {} : { header }),
     ...(name === undefined ? {} : { name }),
     ...(options['readonly'] === true ? ({ mode: 'ro' } as const) : {}),
   };
@@ -117,11 +140,16 @@ export async function changeKey(runtime: Runtime, device: string, options: Optio
 }
 
 /** `bofh crypt remove-key DEVICE SLOT` */
-export async function removeKey(runtime: Runtime, device: string, slot: string): Promise<number> {
+export async function removeKey(
+  runtime: Runtime,
+  device: string,
+  slot: string,
+  options: Options,
+): Promise<number> {
   const number = slotOf(slot);
   return change(runtime, {
     destroys: [`the key in slot ${number} of ${device} will never open it again`],
-    act: () => crypt.removeKey({ device, slot: number }),
+    act: () => crypt.removeKey({ device: headerOf(options) ?? device, slot: number }),
     answer: (): Answer<CryptKey> => ({
       data: { device, slot: number },
       lines: [`${device} has no key in slot ${number} any more`],
@@ -144,7 +172,7 @@ export async function erase(runtime: Runtime, device: string, uuid: string): Pro
 function keysOf(device: string, options: Options) {
   const slot = textOf(options)('slot');
   return {
-    ...{ device, key: keyOf(options), newKey: keyOf(options, 'newKey') },
+    ...{ device: headerOf(options) ?? device, key: keyOf(options), newKey: keyOf(options, 'newKey') },
     ...(slot === undefined ? {} : { slot: slotOf(slot) }),
   };
 }

@@ -1,8 +1,10 @@
+import { resolve } from 'node:path';
 import * as crypt from '../api/crypt.ts';
 import { withBofh } from '../bofh.ts';
 import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
 import type { CryptDump, CryptList, CryptStatus } from './answers/index.ts';
+import { type Options, textOf } from './crypt-verb.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 
@@ -41,9 +43,10 @@ export async function list(runtime: Runtime): Promise<number> {
 }
 
 /** `bofh crypt dump DEVICE` */
-export async function dump(runtime: Runtime, device: string): Promise<number> {
+export async function dump(runtime: Runtime, device: string, options: Options): Promise<number> {
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
-  const header = await withBofh(bofh, () => crypt.dump(device));
+  const file = textOf(options)('header');
+  const header = await withBofh(bofh, () => crypt.dump(file === undefined ? device : resolve(file)));
   const { label, tokens, requirements, volumeKeyDigest: _, ...rest } = header;
   const data: CryptDump = {
     ...rest,

@@ -205,3 +205,30 @@ export function restoredByHand({
     ],
   };
 }
+
+/** Of `crypt.format.detached`. */
+export function detachedByHand({
+  undo: { device, uuid, header, private: own },
+  way,
+}: {
+  readonly undo: {
+    readonly device: string;
+    readonly uuid: string;
+    readonly header: string;
+    readonly private: string;
+  };
+  readonly way: Way;
+}): ByHand {
+  return {
+    what: `the header ${header} of UUID ${uuid} for ${device}, whose second name is ${own}`,
+    look: [
+      ['ls', '-li', header, own],
+      ['cryptsetup', 'luksDump', own],
+    ],
+    clear: [
+      way === 'back'
+        ? ['find', posix.dirname(header), '-maxdepth', '1', '-samefile', own, '-delete']
+        : ['rm', own],
+    ],
+  };
+}

@@ -113,6 +113,8 @@ export interface NewLuks {
   readonly label?: string | undefined;
   readonly key: KeyInput;
   readonly pbkdf: Pbkdf;
+  /** A new file for the header; nothing is written to the device then. One that is there would be overwritten. */
+  readonly header?: string | undefined;
 }
 
 /** How hard it is made to guess a key. */
@@ -129,7 +131,15 @@ export interface Pbkdf {
  * Writes the header. Without a terminal it overwrites anything (2.6), so probe first. `--batch-mode` alone keeps it from
  * asking on one. A device too small for data it formats all the same, exit 0.
  */
-export function luksFormat({ device, version, uuid, label, key, pbkdf }: NewLuks): Command<void, 'destroy'> {
+export function luksFormat({
+  device,
+  version,
+  uuid,
+  label,
+  key,
+  pbkdf,
+  header,
+}: NewLuks): Command<void, 'destroy'> {
   return {
     tool: 'cryptsetup',
     argv: [
@@ -139,6 +149,7 @@ export function luksFormat({ device, version, uuid, label, key, pbkdf }: NewLuks
       ...['--uuid', uuid],
       ...(label === undefined ? [] : ['--label', label]),
       ...pbkdfOptions(pbkdf),
+      ...headerOption(header),
       '--key-file=-',
       device,
     ],
@@ -147,6 +158,10 @@ export function luksFormat({ device, version, uuid, label, key, pbkdf }: NewLuks
     parse: nothing,
     classify: classifyCryptsetup,
   };
+}
+
+function headerOption(header: string | undefined): readonly string[] {
+  return header === undefined ? [] : ['--header', header];
 }
 
 function pbkdfOptions({ kdf, memory, timeMs }: Pbkdf): readonly string[] {
@@ -222,6 +237,8 @@ export interface Opening {
   readonly mode: 'ro' | 'rw';
   readonly key: KeyInput;
   readonly flags?: readonly ActivationFlag[];
+  /** The file that its header lies in. */
+  readonly header?: string | undefined;
 }
 
 /** What a device can be opened with that `cryptsetup status` tells of afterwards. */
@@ -241,13 +258,14 @@ export function isActivationFlag(text: string): text is ActivationFlag {
 }
 
 /** Opens a device. The kernel refuses a name that is taken, and cryptsetup a device that is open already: both exit 5. */
-export function luksOpen({ device, name, mode, key, flags = [] }: Opening): Command<void, 'change'> {
+export function luksOpen({ device, name, mode, key, flags = [], header }: Opening): Command<void, 'change'> {
   return {
     tool: 'cryptsetup',
     argv: [
       ...['open', '--type', 'luks'],
       ...(mode === 'ro' ? ['--readonly'] : []),
       ...flags.map((flag) => (flag === 'discards' ? '--allow-discards' : `--perf-${flag}`)),
+      ...headerOption(header),
       ...['--key-file=-', device, name],
     ],
     access: 'change',

@@ -47,7 +47,7 @@ export async function headerOf(host: ReadHost, device: string): Promise<LuksHead
 }
 
 /** What a device holds, or a file: blkid looks at both alike. */
-async function contentOf(
+export async function contentOf(
   host: ReadHost,
   path: string,
 ): Promise<{ readonly path: string; readonly found: Signature | undefined }> {

@@ -1,16 +1,17 @@
 import * as z from 'zod/mini';
-import { identityOf, locate, recognise } from '../blockdevice/index.ts';
+import type { Claims, DeviceKeys } from '../atomic/operation.ts';
+import { identityOf, locate } from '../blockdevice/index.ts';
 import type { ChangeHost, KeyInput, KeyRef, ReadHost } from '../command/index.ts';
 import { IdentityTaken, RefusedError } from '../errors.ts';
 import type { Bytes } from '../units.ts';
 import { luksAddKey, luksKillSlot, testKey } from './commands.ts';
-import { headerOf, isLuksSignature } from './reads.ts';
+import { contentOf, headerOf, isLuksSignature } from './reads.ts';
 import { type KeySlot, luksUuid, type LuksHeader } from './schema.ts';
 
-/** A LUKS device as it was when it was journalled. */
+/** A LUKS device, or the file that its header lies in, as it was when it was journalled. */
 export const knownDevice = z.strictObject({
   device: z.string(),
-  /** Which device it was, whatever bears its path later. */
+  /** Which device it was, whatever bears its path later; of a file its inode. */
   identity: z.string(),
   luksUuid,
 });
@@ -41,8 +42,15 @@ export async function luksDevice(
         remedy: 'let that come to its end first',
       },
     );
-  const { identity } = await identityOf(host, device);
+  const file = await headerFileAt(host, device);
+  const identity = file ?? (await identityOf(host, device)).identity;
   return { known: { device, identity, luksUuid: header.uuid }, header };
+}
+
+/** The identity of a file that a header lies in; undefined of anything else. */
+async function headerFileAt(host: ReadHost, path: string): Promise<string | undefined> {
+  const stat = path.startsWith('/') ? await host.stat(path) : undefined;
+  return stat?.kind === 'file' ? `file:${stat.inode}` : undefined;
 }
 
 /** Where it is now and its header; undefined when the device is gone, blank, or another one. */
@@ -50,11 +58,30 @@ export async function findKnown(
   host: ReadHost,
   { device, identity, luksUuid: uuid }: KnownDevice,
 ): Promise<{ readonly path: string; readonly header: LuksHeader } | undefined> {
-  const path = await locate(host, { path: device, identity });
+  const path = identity.startsWith('file:')
+    ? await sameFileAt(host, { device, identity })
+    : await locate(host, { path: device, identity });
   if (path === undefined) return undefined;
-  const found = await recognise(host, path);
+  const { found } = await contentOf(host, path);
   if (!isLuksSignature(found) || found.uuid !== uuid) return undefined;
   return { path, header: await headerOf(host, path) };
+}
+
+async function sameFileAt(
+  host: ReadHost,
+  { device, identity }: Pick<KnownDevice, 'device' | 'identity'>,
+): Promise<string | undefined> {
+  return (await headerFileAt(host, device)) === identity ? device : undefined;
+}
+
+/** What a change of its keys claims. */
+export async function claimsOnKeys(
+  { device, identity, luksUuid: uuid }: KnownDevice,
+  on: (path: string) => Promise<DeviceKeys>,
+): Promise<Claims> {
+  if (identity.startsWith('file:')) return { changes: [`luks:${uuid}`, `file:${device}`] };
+  const { key, beneath } = await on(device);
+  return { changes: [`luks:${uuid}`], needs: [key, ...beneath] };
 }
 
 /** The lowest slot that no key lies in, or the one that was asked for. */

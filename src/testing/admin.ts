@@ -10,7 +10,7 @@ import { allocate, createLv, joined, removeLv } from './tools/volumes.ts';
 import { addMount, removeMount } from './tools/mounts.ts';
 import { openMapping } from './tools/crypt.ts';
 import { encodeHeader } from './header-file.ts';
-import { luksAt, newSlot } from './tools/luks.ts';
+import { luksAt, luksOffset, newSlot } from './tools/luks.ts';
 import { attachLoop, type LoopOptions } from './tools/loop.ts';
 import { nodeOf } from './tools/partitions.ts';
 import { type Table, withTable } from './tools/sectors.ts';
@@ -218,7 +218,9 @@ export function admin(world: World): Admin {
       const lower = deviceOf(world, device);
       const { uuid = '', version } = world.live.get(lower.storage)?.superblock ?? {};
       const mapping = { name, mode: 'rw' } as const;
-      const made = openMapping(world, { device: lower, uuid, version: version === '1' ? 1 : 2 }, mapping);
+      const luks = version === '1' ? 1 : 2;
+      const at = { device: lower, uuid, version: luks, offset: luksOffset[luks] } as const;
+      const made = openMapping(world, at, mapping);
       settle(world, made.storage);
     }),
     luksClose: does((name) => {

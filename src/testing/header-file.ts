@@ -1,5 +1,6 @@
 import type { LuksSlot, Superblock } from './parts.ts';
 import { resolve } from './resolve.ts';
+import type { Inode } from './tree.ts';
 import type { World } from './world.ts';
 
 /** What a LUKS header says, on a device or in a file. */
@@ -22,13 +23,17 @@ export function encodeHeader({ superblock, slots, volumeKey }: Header): Uint8Arr
 export function headerInFile(world: World, path: string): Header | { readonly torn: Superblock } | undefined {
   const there = resolve(world, path, 'follow');
   if (!there.found || there.inode.kind !== 'file') return undefined;
-  // What lies in a file of a real host was read there.
-  const read = world.overlay?.headers.get(there.path);
-  if (read !== undefined && there.inode.real !== undefined) return read;
   const text = new TextDecoder().decode(there.inode.content);
-  if (!text.startsWith(magic)) return undefined;
+  // What lies in a file of a real host was read there.
+  if (!text.startsWith(magic)) return world.overlay?.headers.get(there.path);
   if (!text.endsWith(end)) return torn(text);
   return JSON.parse(text.slice(magic.length)) as Header;
+}
+
+/** Does the model answer for what is in this file? Not for one of a real host that it has not written to. */
+export function isModelled({ kind, real, content }: Inode): boolean {
+  if (kind !== 'file') return false;
+  return real === undefined || new TextDecoder().decode(content?.subarray(0, magic.length)) === magic;
 }
 
 function torn(text: string): { readonly torn: Superblock } | undefined {

@@ -34,6 +34,8 @@ export interface CryptMapping {
   readonly dmUuid: string;
   /** The number of the device beneath. */
   readonly lower: string;
+  /** Where its data begin there. */
+  readonly offset: number;
   size: number;
   readonly mode: 'ro' | 'rw';
   /** Where its content is. */

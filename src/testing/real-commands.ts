@@ -13,7 +13,7 @@ import { measure } from '../filesystem/measure.ts';
 import type { Magic } from './parts.ts';
 import { readArchive } from './archive.ts';
 import { type Device, deviceByNumber } from './devices.ts';
-import type { Header } from './header-file.ts';
+import { type Header, isModelled } from './header-file.ts';
 import { unmodelled } from './options.ts';
 import { resolve } from './resolve.ts';
 import { emptyTree } from './tree.ts';
@@ -173,8 +173,7 @@ function askDevice<T>(overlay: Overlay, world: World, command: Command<T>): (() 
   const path = command.argv.at(-1) ?? '';
   const there = resolve(world, path, 'follow');
   if (!there.found) return undefined;
-  // A file that the plan itself has made.
-  if (there.inode.kind === 'file' && there.inode.real === undefined) return undefined;
+  if (isModelled(there.inode)) return undefined;
   const device = deviceByNumber(world, there.inode.node);
   if (device !== undefined && world.live.has(device.storage)) return undefined;
   const node = device === undefined ? there.path : `/dev/${device.name}`;
@@ -327,8 +326,9 @@ async function prepareCrypt<T>(
   if (verb === 'isLuks' || verb === 'luksDump') return askDevice(overlay, world, command);
   if (verb === 'status' && [...overlay.mappings.values()].some((mapping) => mapping.name === name))
     return ask(overlay, command);
-  if (verb === 'luksHeaderRestore') await readHeader(overlay, world, command.argv.at(-1) ?? '');
   const path = command.argv.find((word) => word.startsWith('/'));
+  if (verb !== 'luksHeaderBackup')
+    for (const file of [headerFileOf(command), path]) await readHeader(overlay, world, file);
   const there = path === undefined ? undefined : resolve(world, path, 'follow');
   const device = there?.found === true ? deviceByNumber(world, there.inode.node) : undefined;
   if (device === undefined || world.live.has(device.storage)) return undefined;
@@ -339,10 +339,15 @@ async function prepareCrypt<T>(
   return undefined;
 }
 
+function headerFileOf({ argv }: Command<unknown>): string | undefined {
+  const option = argv.findIndex((word) => word === '--header' || word === '--header-backup-file');
+  return option < 0 ? undefined : argv[option + 1];
+}
+
 /** The header in a file of the real host, which the model cannot read by itself. */
-async function readHeader(overlay: Overlay, world: World, path: string): Promise<void> {
-  const there = resolve(world, path, 'follow');
-  if (there.found && there.inode.real !== undefined)
+async function readHeader(overlay: Overlay, world: World, path: string | undefined): Promise<void> {
+  const there = path === undefined ? undefined : resolve(world, path, 'follow');
+  if (there?.found === true && there.inode.kind === 'file' && there.inode.real !== undefined)
     overlay.headers.set(there.path, await realHeader(overlay, there.path));
 }
 

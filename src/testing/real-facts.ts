@@ -9,6 +9,7 @@ import { isThinPool } from '../lvm/filling.ts';
 import { pvStarts } from '../lvm/pv-commands.ts';
 import { lvs, pvs, pvSegments, type PvSegment, vgs } from '../lvm/commands.ts';
 import { xlInfo, xlList } from '../xen/commands.ts';
+import { luksOffset } from './tools/luks.ts';
 import type { CryptMapping, Domain, ExtentRun, Loop, Mount, PhysicalVolume, VolumeGroup } from './parts.ts';
 import { ownExtents } from './devices.ts';
 import { type Overlay } from './world.ts';
@@ -142,7 +143,9 @@ export async function mappingsOf(real: ReadHost): Promise<readonly CryptMapping[
       lower === undefined
         ? ''
         : await textOf(real, `/sys/block/dm-${number.split(':')[1] ?? ''}/slaves/${lower}/dev`);
-    found.push({ name, number, dmUuid, size, mode, lower: at.trim(), storage: `real:${number}` });
+    const offset = luksOffset[dmUuid.startsWith('CRYPT-LUKS1-') ? 1 : 2];
+    const storage = `real:${number}`;
+    found.push({ name, number, dmUuid, size, mode, lower: at.trim(), offset, storage });
   }
   return found;
 }

@@ -125,6 +125,33 @@ export const cryptScenarios: readonly Scenario[] = [
       }),
   },
   {
+    name: 'a header in a file of its own: luksFormat makes the file and writes nothing to the device, and its keys change there',
+    needs: ['device'],
+    run: async ({ host, change, device, directory }) =>
+      withKeys(change, directory, async ({ key, wrong }) => {
+        const header = `${directory}/detached`;
+        for (const version of [1, 2] as const)
+          await andThen(
+            async () => {
+              await change.run(luksFormat({ device, version, uuid, key, pbkdf, header }));
+              assert.equal(await probe(host, device), undefined);
+              assert.equal((await host.stat(header))?.mode, 0o600);
+              const made = await headerOf(host, header);
+              assert.deepEqual([made.uuid, made.version], [uuid, version]);
+              assert.equal(await host.run(testKey({ device: header, key })), true);
+              await change.run(luksAddKey({ device: header, slot: 3, key, newKey: wrong, pbkdf }));
+              await change.run(luksKillSlot(header, 0));
+              assert.deepEqual(
+                (await headerOf(host, header)).keySlots.map(({ slot }) => slot),
+                [3],
+              );
+              assert.equal(await host.run(testKey({ device: header, key })), false);
+            },
+            () => change.removeFile(header),
+          );
+      }),
+  },
+  {
     name: 'a second key has a slot and a salt of its own, and a slot is destroyed without a key, the last one too',
     needs: ['device'],
     run: async ({ host, change, device, directory }) =>

@@ -69,6 +69,8 @@ export const cryptFormat = z.strictObject({
   pbkdf: text,
   /** Bytes that opening it may take; null: pbkdf2 takes none. */
   pbkdfMemory: z.nullable(count),
+  /** The file that its header lies in; null: on the device. */
+  header: z.nullable(text),
 });
 
 /** `bofh crypt open DEVICE` */

@@ -7,6 +7,11 @@ const keyOption = [
   'where its key comes from: file:/PATH, command:/PROGRAM ARG…, credential:NAME, site:NAME or ask (the default)',
 ] as const;
 
+const headerOption = [
+  '--header <FILE>',
+  'the file that its header lies in, when that is not on the device',
+] as const;
+
 export function addCrypt(crypt: Command, verb: Verb): void {
   verb(
     crypt.command('list').description('every encrypted device, and where it is open'),
@@ -17,9 +22,10 @@ export function addCrypt(crypt: Command, verb: Verb): void {
     crypt
       .command('dump')
       .description('the header of an encrypted device')
-      .argument('<device>', 'or the whole path of a file with a header'),
+      .argument('<device>', 'or the whole path of a file with a header')
+      .option(...headerOption),
     'reads',
-    async (runtime, [device = '']) => (await import('../crypt.ts')).dump(runtime, device),
+    async (runtime, [device = ''], options) => (await import('../crypt.ts')).dump(runtime, device, options),
   );
   verb(
     crypt.command('status').description('what is open under a name').argument('<name>'),
@@ -34,6 +40,7 @@ export function addCrypt(crypt: Command, verb: Verb): void {
     .option('--type <TYPE>', 'luks2 (the default) or luks1')
     .option('--label <LABEL>', 'a label, in luks2')
     .option('--uuid <UUID>', 'its uuid; without it bofh draws one')
+    .option('--header <FILE>', 'a new file for its header: nothing is written to the device')
     .option('--overwrite <UUID>', 'the uuid of what is on the device and may be lost')
     .option('--pbkdf <KDF>', 'argon2id (the default of luks2) or pbkdf2')
     .option(
@@ -52,6 +59,7 @@ export function addCrypt(crypt: Command, verb: Verb): void {
       '--name <NAME>',
       'its name below /dev/mapper (default: that of the device, and -luks; site file: luksNaming)',
     )
+    .option(...headerOption)
     .option('--readonly', 'for reading alone');
   verb(open, 'changes', async (runtime, [device = ''], options) =>
     (await import('../crypt-change.ts')).open(runtime, device, options),
@@ -82,6 +90,7 @@ export function addCrypt(crypt: Command, verb: Verb): void {
       .argument('<device>')
       .option(...keyOption)
       .option('--new-key <KEY>', 'where the new key comes from, in the same words')
+      .option(...headerOption)
       .option('--slot <NUMBER>', 'its key slot (default: the lowest that is free)');
     verb(keys, 'changes', async (runtime, [device = ''], options) => {
       const { addKey, changeKey } = await import('../crypt-change.ts');
@@ -93,10 +102,11 @@ export function addCrypt(crypt: Command, verb: Verb): void {
       .command('remove-key')
       .description('destroy a key of an encrypted device, but never the last one')
       .argument('<device>')
-      .argument('<slot>'),
+      .argument('<slot>')
+      .option(...headerOption),
     'changes',
-    async (runtime, [device = '', slot = '']) =>
-      (await import('../crypt-change.ts')).removeKey(runtime, device, slot),
+    async (runtime, [device = '', slot = ''], options) =>
+      (await import('../crypt-change.ts')).removeKey(runtime, device, slot, options),
   );
   verb(
     crypt

@@ -1,10 +1,9 @@
-import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
-import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { CommandError, RefusedError } from '../../errors.ts';
-import { absolutePath, besideWith, realParent, sameFile, sha256, sha256Hex } from '../../file/path.ts';
+import type { ReadHost } from '../../command/index.ts';
+import { absolutePath, sameFile, sha256, sha256Hex } from '../../file/path.ts';
 import { savedByHand } from '../by-hand.ts';
+import { freeNames, linkNew, removeNames, syncDirectoryOf } from '../private-name.ts';
 import { saveHeader } from '../saved-header.ts';
 import { knownDevice, luksDevice } from '../slots.ts';
 
@@ -43,10 +42,7 @@ export const backupHeader = operation({
   restores: 'state',
   prepare: async ({ args: { device, file }, mark, host }): Promise<Undo> => {
     const { known } = await luksDevice(host, device);
-    await realParent(host, file);
-    const own = besideWith(file, mark);
-    for (const path of [file, own]) if ((await host.stat(path)) !== undefined) throw taken(path);
-    return { ...known, file, private: own };
+    return { ...known, file, private: await freeNames(host, file, mark) };
   },
   claims: async ({ undo: { device, luksUuid, file }, on }) => {
     const { key, beneath } = await on(device);
@@ -54,8 +50,7 @@ export const backupHeader = operation({
   },
   run: async ({ undo: wanted, host }): Promise<Result> => {
     await saveHeader(host, wanted, wanted.private);
-    await linkTo(host, wanted);
-    await host.sync(posix.dirname(wanted.file));
+    await linkNew(host, wanted);
     const content = await host.readFile(wanted.private);
     return { sha256: sha256(content), size: content.length };
   },
@@ -64,30 +59,14 @@ export const backupHeader = operation({
   revert: async ({ undo: made, result: known, host }) => {
     const { own, atPath } = await survey(host, made, known);
     if (own?.kind !== 'file') return;
-    if (atPath === 'ours') {
-      await host.removeFile(made.file);
-      await host.sync(posix.dirname(made.file));
-    }
-    await host.removeFile(made.private);
+    await removeNames(host, made, atPath === 'ours');
   },
-  sync: async ({ undo: made, host }) => {
-    const directory = posix.dirname(made.file);
-    if ((await host.stat(directory))?.kind === 'directory') await host.sync(directory);
-  },
+  sync: ({ undo: made, host }) => syncDirectoryOf(host, made.file),
   afterCommit: async ({ undo: made, host }) => {
     if ((await host.stat(made.private))?.kind === 'file') await host.removeFile(made.private);
   },
   describe: savedByHand,
 });
-
-async function linkTo(host: ChangeHost, { private: own, file }: Undo): Promise<void> {
-  try {
-    await host.link(own, file);
-  } catch (error) {
-    if (!(error instanceof CommandError && error.reason === 'exists')) throw error;
-    throw taken(file, error);
-  }
-}
 
 async function survey(host: ReadHost, made: Undo, known: Result | undefined) {
   const [own, there] = [await host.stat(made.private), await host.stat(made.file)];
@@ -108,11 +87,4 @@ async function look(host: ReadHost, made: Undo, known: Result | undefined): Prom
   if (atPath === 'edited') return { state: 'ours', found: `${made.file} was written to since and stays` };
   if (atPath === 'another') return { state: 'ours', found: `${made.file} is another file now and stays` };
   return { state: 'ours' };
-}
-
-function taken(path: string, cause?: unknown): RefusedError {
-  return new RefusedError(`${path} exists already: a backup never replaces anything`, {
-    cause,
-    remedy: 'move it away, or choose another name',
-  });
 }

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { deferred, type DeviceKeys, type Look, operation } from '../../atomic/operation.ts';
+import { deferred, type Look, operation } from '../../atomic/operation.ts';
 import { type KeyRef, keyRef, type ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { addedByHand, toRemoveByHand } from '../by-hand.ts';
@@ -8,6 +8,7 @@ import { checkKey } from '../content.ts';
 import { pbkdfMemory } from '../memory.ts';
 import type { LuksHeader } from '../schema.ts';
 import {
+  claimsOnKeys,
   emptySlot,
   fillSlot,
   findKnown,
@@ -23,6 +24,7 @@ import {
 
 const slotNumber = z.int().check(z.minimum(0));
 const addArgs = z.strictObject({
+  /** Or the file that its header lies in. */
   device: z.string().check(z.minLength(1)),
   /** One that opens the device now. */
   key: keyRef,
@@ -54,7 +56,7 @@ export const addKey = operation({
     const slot = freeSlot(header, chosen?.slot ?? args.slot);
     return { ...known, slot, ...(await costOf(host, header, chosen)), newKey };
   },
-  claims: ({ undo, on }) => claimsOf(undo, on),
+  claims: ({ undo, on }) => claimsOnKeys(undo, on),
   within: ({ undo: { luksUuid } }) => `luks:${luksUuid}`,
   run: async ({ args, undo, host }) => ({ salt: (await fillSlot(host, undo, args)).salt }),
   value: ({ undo: { slot } }) => ({ slot }),
@@ -100,7 +102,7 @@ export const changeKey = operation({
     const slot = freeSlot(header, chosen?.slot ?? args.slot);
     return { ...known, slot, ...(await costOf(host, header, chosen)), newKey, old };
   },
-  claims: ({ undo, on }) => claimsOf(undo, on),
+  claims: ({ undo, on }) => claimsOnKeys(undo, on),
   within: ({ undo: { luksUuid } }) => `luks:${luksUuid}`,
   run: async ({ args, undo, host }) => ({ salt: (await fillSlot(host, undo, args)).salt }),
   value: ({ undo: { slot } }) => ({ slot }),
@@ -142,7 +144,7 @@ export const removeKey = deferred({
     refuseLast(device, header.keySlots);
     return { ...known, slot, salt: there.salt };
   },
-  claims: ({ undo, on }) => claimsOf(undo, on),
+  claims: ({ undo, on }) => claimsOnKeys(undo, on),
   look: async ({ undo, host }) => {
     const found = await findKnown(host, undo);
     const there = found?.header.keySlots.some(({ slot, salt }) => slot === undo.slot && salt === undo.salt);
@@ -152,11 +154,6 @@ export const removeKey = deferred({
   sync: async ({ undo, host }) => syncOf(host, undo),
   describe: toRemoveByHand,
 });
-
-async function claimsOf({ device, luksUuid }: KnownDevice, on: (path: string) => Promise<DeviceKeys>) {
-  const { key, beneath } = await on(device);
-  return { changes: [`luks:${luksUuid}`], needs: [key, ...beneath] };
-}
 
 async function costOf(
   host: ReadHost,

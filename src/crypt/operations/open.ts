@@ -3,12 +3,13 @@ import { type Look, operation } from '../../atomic/operation.ts';
 import { deviceNode, holders, identityOf, namingHolders, recognise } from '../../blockdevice/index.ts';
 import { type ChangeHost, keyRef, type ReadHost } from '../../command/index.ts';
 import { CommandError, IdentityTaken, RefusedError } from '../../errors.ts';
+import { absolutePath } from '../../file/path.ts';
 import { openedByHand } from '../by-hand.ts';
 import { luksClose, luksOpen, renameMapping } from '../commands.ts';
 import { checkKey, contentInWords, refuseHeld } from '../content.ts';
 import { checkName, freeName, refuseTaken } from '../names.ts';
 import { noteOf, removeNote, writeNote } from '../../file/notes.ts';
-import { isLuksSignature, mappingOn, mappings } from '../reads.ts';
+import { headerOf, isLuksSignature, mappingOn, mappings } from '../reads.ts';
 import { luksUuid, type Mapping } from '../schema.ts';
 
 const args = z.strictObject({
@@ -18,6 +19,8 @@ const args = z.strictObject({
   name: z.exactOptional(z.string()),
   /** Default: rw. */
   mode: z.exactOptional(z.enum(['ro', 'rw'])),
+  /** The file that its header lies in, when that is not on the device. */
+  header: z.exactOptional(absolutePath),
 });
 
 type Args = z.infer<typeof args>;
@@ -33,6 +36,7 @@ const undo = z.strictObject({
   mark: z.string(),
   /** It was open already: the uuid of that mapping. A file on /run is then all that we make. */
   adopted: z.nullable(z.string()),
+  header: z.exactOptional(absolutePath),
 });
 
 type Undo = z.infer<typeof undo>;
@@ -56,19 +60,20 @@ export const open = operation({
     const { path } = await deviceNode(host, asked.device);
     const device = asked.device.startsWith('/') ? asked.device : path;
     const { identity } = await identityOf(host, device);
-    const uuid = await uuidOn(host, device);
-    const common = { device, identity, luksUuid: uuid, mark, mode: asked.mode ?? 'rw' } as const;
+    const header = asked.header === undefined ? {} : { header: asked.header };
+    const uuid = await uuidOn(host, { device, ...header });
+    const common = { device, identity, luksUuid: uuid, mark, mode: asked.mode ?? 'rw', ...header } as const;
     const there = await mappingOn(host, device);
-    if (there !== undefined) return { ...common, name: adopt(asked, there), adopted: there.dmUuid };
+    if (there !== undefined) return { ...common, name: adopt(asked, there, uuid), adopted: there.dmUuid };
     await checkKey(host, asked.key);
     await refuseHeld(host, device, await holders(host, device));
     const name = asked.name ?? chosen?.name ?? (await freeName(host, { device, uuid }));
     await refuseTaken(host, { name, chosenBy: 'caller' });
     return { ...common, name, adopted: null };
   },
-  claims: async ({ undo: { device, name, luksUuid: uuid, adopted }, on }) => {
+  claims: async ({ undo: { device, name, luksUuid: uuid, adopted, header }, on }) => {
     const { key, beneath } = await on(device);
-    const needs = [key, ...beneath, `luks:${uuid}`];
+    const needs = [key, ...beneath, `luks:${uuid}`, ...(header === undefined ? [] : [`file:${header}`])];
     return adopted === null ? { makes: [`map:${name}`], needs } : { needs: [`map:${name}`, ...needs] };
   },
   run: async ({ args: asked, undo: wanted, host }) => {
@@ -95,7 +100,11 @@ export const open = operation({
   describe: openedByHand,
 });
 
-async function uuidOn(host: ReadHost, device: string): Promise<string> {
+async function uuidOn(
+  host: ReadHost,
+  { device, header }: { readonly device: string; readonly header?: string },
+): Promise<string> {
+  if (header !== undefined) return (await headerOf(host, header)).uuid;
   const found = await recognise(host, device);
   if (isLuksSignature(found)) return found.uuid;
   throw new RefusedError(`${device} is no LUKS device: it holds ${contentInWords(found)}`, {
@@ -104,20 +113,22 @@ async function uuidOn(host: ReadHost, device: string): Promise<string> {
 }
 
 /** The name of what is open already, if it is what was asked for. */
-function adopt({ name, mode = 'rw', device }: Args, there: Mapping): string {
+function adopt({ name, mode = 'rw', device }: Args, there: Mapping, uuid: string): string {
   const refuse = (why: string): RefusedError =>
     new RefusedError(`${device} is open already as ${there.path}, ${why}`, {
       remedy: `use it as it is, or close it first: cryptsetup close ${there.name}`,
     });
+  if (there.luksUuid !== uuid) throw refuse('by another header');
   if (name !== undefined && name !== there.name) throw refuse(`and not as ${name}`);
   if (mode !== there.mode) throw refuse(there.mode === 'ro' ? 'for reading alone' : 'for writing too');
   return there.name;
 }
 
-async function recheck(host: ChangeHost, { device, identity, luksUuid: uuid, adopted }: Undo): Promise<void> {
+async function recheck(host: ChangeHost, wanted: Undo): Promise<void> {
+  const { device, identity, luksUuid: uuid, adopted } = wanted;
   const again = { remedy: 'look at it (bofh crypt list), then give the command again' };
   const same =
-    (await identityOf(host, device)).identity === identity && (await uuidOn(host, device)) === uuid;
+    (await identityOf(host, device)).identity === identity && (await uuidOn(host, wanted)) === uuid;
   if (!same) throw new RefusedError(`${device} is another device by now; nothing was done`, again);
   const there = await mappingOn(host, device);
   if (there?.dmUuid === adopted || (there === undefined && adopted === null)) return;
@@ -126,10 +137,16 @@ async function recheck(host: ChangeHost, { device, identity, luksUuid: uuid, ado
 }
 
 async function openAs(host: ChangeHost, wanted: Undo, { key, name: asked }: Args): Promise<void> {
-  const { device, name, mark, mode, luksUuid: uuid } = wanted;
+  const { device, name, mark, mode, luksUuid: uuid, header } = wanted;
   await refuseTaken(host, { name, chosenBy: asked === undefined ? 'us' : 'caller' });
   await host.run(
-    luksOpen({ device, name: mark, mode, key: { key, use: 'present', of: `${device} (LUKS ${uuid})` } }),
+    luksOpen({
+      device,
+      name: mark,
+      mode,
+      header,
+      key: { key, use: 'present', of: `${device} (LUKS ${uuid})` },
+    }),
   );
   if ((await marked(host, wanted)) === undefined)
     throw new RefusedError(`cryptsetup reported success, but ${device} is not open under our mark`, {

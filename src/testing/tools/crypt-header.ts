@@ -1,8 +1,9 @@
 import { posix } from 'node:path';
-import { encodeHeader } from '../header-file.ts';
+import { encodeHeader, type Header } from '../header-file.ts';
 import { one, readOptions, unmodelled } from '../options.ts';
 import { resolve } from '../resolve.ts';
 import { addInode, file as newFile } from '../tree.ts';
+import type { World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { deviceAt } from './block.ts';
 import { luksAt, noLuks, only, putHeader } from './luks.ts';
@@ -15,10 +16,16 @@ export function luksHeaderBackup(call: ToolCall): ReturnType<ToolModel> {
   if (typeof found === 'string') return noLuks(path, found);
   if (resolve(world, file, 'keep').found)
     return failed(1, `Requested header backup file ${file} already exists.`);
-  const parent = resolve(world, posix.dirname(file), 'follow');
-  if (!parent.found) return failed(1, `Cannot create header backup file ${file}.`);
-  addInode(parent.tree, parent.ino, posix.basename(file), newFile(encodeHeader(found), 0o400));
-  return ok();
+  const isMade = newHeaderFile(world, file, found, 0o400);
+  return isMade ? ok() : failed(1, `Cannot create header backup file ${file}.`);
+}
+
+/** A new file with a header, which is not synced. False: there is no directory for it. */
+export function newHeaderFile(world: World, path: string, header: Header, mode: number): boolean {
+  const parent = resolve(world, posix.dirname(path), 'follow');
+  if (!parent.found) return false;
+  addInode(parent.tree, parent.ino, posix.basename(path), newFile(encodeHeader(header), mode));
+  return true;
 }
 
 /** Over whatever is on the device, in use or not. */

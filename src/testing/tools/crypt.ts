@@ -1,11 +1,12 @@
 import { type Device, deviceByNumber, devices, dmName, freeMinor, openers } from '../devices.ts';
 import { one, readOptions, unmodelled } from '../options.ts';
 import type { CryptMapping } from '../parts.ts';
+import { resolve } from '../resolve.ts';
 import type { World } from '../world.ts';
 import { secondKeyPath } from '../../command/index.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { deviceAt } from './block.ts';
-import { luksHeaderBackup, luksHeaderRestore } from './crypt-header.ts';
+import { luksHeaderBackup, luksHeaderRestore, newHeaderFile } from './crypt-header.ts';
 import { luks1Text, luks2Json } from './crypt-text.ts';
 import { isKdf, type Luks, luksAt, luksOffset, newSlot, noLuks, only, putHeader, slotFor } from './luks.ts';
 
@@ -63,7 +64,10 @@ function luksDump(call: ToolCall): ReturnType<ToolModel> {
 function luksFormat(call: ToolCall): ReturnType<ToolModel> {
   const options = readOptions(call, {
     flags: ['--batch-mode'],
-    values: ['--type', '--uuid', '--label', '--pbkdf', '--pbkdf-memory', '--iter-time', '--key-file'],
+    values: [
+      ...['--type', '--uuid', '--label', '--pbkdf', '--pbkdf-memory', '--iter-time', '--key-file'],
+      '--header',
+    ],
   });
   const path = only(call, options);
   const { world, stdin } = call;
@@ -71,21 +75,19 @@ function luksFormat(call: ToolCall): ReturnType<ToolModel> {
   if (stdin === undefined || one(options, '--key-file') !== '-' || uuid === undefined || !isKdf(kdf))
     throw unmodelled(call, 'it needs its key on stdin, --uuid and --pbkdf');
   const device = deviceAt(world, path);
+  const header = one(options, '--header');
   if (device === undefined) return noLuks(path, 'missing');
-  if (openers(world, device.number).length > 0)
+  // With its header elsewhere a device that is in use is formatted, exit 0.
+  if (header === undefined && openers(world, device.number).length > 0)
     return failed(5, `Cannot exclusively open ${path}, device in use.`);
   const version = one(options, '--type') === 'luks1' ? '1' : '2';
   const memory = Number(one(options, '--pbkdf-memory') ?? 0);
-  world.live.set(device.storage, {
-    superblock: {
-      type: 'crypto_LUKS',
-      usage: 'crypto',
-      uuid,
-      version,
-      ...(label === undefined ? {} : { label }),
-    },
-    luks: { slots: [newSlot(world, { slot: 0, kdf, memory, key: stdin })] },
-  });
+  const superblock = { type: 'crypto_LUKS', usage: 'crypto', uuid, version } as const;
+  const labelled = label === undefined ? superblock : { ...superblock, label };
+  const made = { superblock: labelled, slots: [newSlot(world, { slot: 0, kdf, memory, key: stdin })] };
+  if (header !== undefined && !resolve(world, header, 'follow').found)
+    newHeaderFile(world, header, made, 0o600);
+  else putHeader(world, header === undefined ? { device, path } : { device: undefined, path: header }, made);
   return ok();
 }
 
@@ -142,7 +144,7 @@ function luksErase(call: ToolCall): ReturnType<ToolModel> {
 function open(call: ToolCall): ReturnType<ToolModel> {
   const options = readOptions(call, {
     flags: ['--test-passphrase', '--readonly', '--allow-discards'],
-    values: ['--type', '--key-file', '--key-slot'],
+    values: ['--type', '--key-file', '--key-slot', '--header'],
   });
   const { world, stdin } = call;
   const [path = '', name = '', ...more] = options.words;
@@ -150,18 +152,21 @@ function open(call: ToolCall): ReturnType<ToolModel> {
   if (stdin === undefined || one(options, '--key-file') !== '-' || more.length > 0 || (name === '') !== test)
     throw unmodelled(call, 'it needs its key on stdin, a device, and a name unless it only tests');
   if (!test && dmNames(world).includes(name)) return failed(5, `Device ${name} already exists.`);
-  const found = luksAt(world, path);
+  const header = one(options, '--header');
+  const found = luksAt(world, header ?? path);
   if (typeof found === 'string') return noLuks(path, found);
   if (!slotFor(found, stdin, one(options, '--key-slot')))
     return failed(2, 'No key available with this passphrase.');
   if (test) return ok();
-  const { device, uuid, version } = found;
+  const device = deviceAt(world, path);
+  const { uuid, version } = found;
+  const offset = header === undefined ? luksOffset[version] : 0;
   if (device === undefined) throw unmodelled(call, 'a file is no device to open');
   if (openers(world, device.number).length > 0)
     return failed(5, `Cannot use device ${path} which is in use (already mapped or mounted).`);
   openMapping(
     world,
-    { device, uuid, version },
+    { device, uuid, version, offset },
     { name, mode: options.flags.has('--readonly') ? 'ro' : 'rw' },
   );
   return ok();
@@ -170,15 +175,20 @@ function open(call: ToolCall): ReturnType<ToolModel> {
 /** What the kernel does when it opens one; also an administrator's. */
 export function openMapping(
   world: World,
-  { device, uuid, version }: Pick<Luks, 'uuid' | 'version'> & { readonly device: Device },
+  {
+    device,
+    uuid,
+    version,
+    offset,
+  }: Pick<Luks, 'uuid' | 'version'> & { readonly device: Device; readonly offset: number },
   { name, mode }: Pick<CryptMapping, 'name' | 'mode'>,
 ): CryptMapping {
   const storage = `crypt:${uuid}:${device.storage}`;
   if (!world.live.has(storage)) world.live.set(storage, {});
   const made: CryptMapping = {
-    ...{ number: `${world.dmMajor}:${freeMinor(world)}`, name, lower: device.number, mode, storage },
+    ...{ number: `${world.dmMajor}:${freeMinor(world)}`, name, lower: device.number, offset, mode, storage },
     dmUuid: `CRYPT-LUKS${version}-${uuid.replaceAll('-', '')}-${name}`,
-    size: device.size - luksOffset[version],
+    size: device.size - offset,
   };
   world.mappings = [...world.mappings, made];
   return made;
@@ -209,7 +219,7 @@ function resize(call: ToolCall): ReturnType<ToolModel> {
   // A plan knows no real header: there every key opens it.
   if (typeof luks === 'object' && version === 2 && !slotFor(luks, stdin ?? ''))
     return failed(2, 'No key available with this passphrase.');
-  if (lower !== undefined && size > lower.size - luksOffset[version])
+  if (lower !== undefined && size > lower.size - mapping.offset)
     return failed(4, `Device ${name} is too small.`);
   mapping.size = size;
   return ok();
@@ -219,7 +229,7 @@ function status(call: ToolCall): ReturnType<ToolModel> {
   const name = only(call, readOptions(call, {}));
   const mapping = call.world.mappings.find((each) => each.name === name);
   if (mapping === undefined) return { exitCode: 4, stdout: `/dev/mapper/${name} is inactive.\n`, stderr: '' };
-  const { dmUuid, lower, size, mode } = mapping;
+  const { dmUuid, lower, size, mode, offset } = mapping;
   const [, type = ''] = dmUuid.split('-');
   const device = deviceByNumber(call.world, lower);
   const isUsed = openers(call.world, mapping.number).length > 0;
@@ -236,7 +246,7 @@ function status(call: ToolCall): ReturnType<ToolModel> {
       `  key location: ${type === 'LUKS2' ? 'keyring' : 'dm-crypt'}`,
       `  device:  ${path}`,
       '  sector size:  512',
-      `  offset:  ${luksOffset[type === 'LUKS1' ? 1 : 2] / 512} sectors`,
+      `  offset:  ${offset / 512} sectors`,
       `  size:    ${size / 512} sectors`,
       `  mode:    ${mode === 'ro' ? 'readonly' : 'read/write'}`,
       '',
@@ -255,8 +265,7 @@ function dmNames(world: World): readonly string[] {
 function dmsetupTable(world: World, name: string): ReturnType<ToolModel> {
   const mapping = world.mappings.find((each) => each.name === name);
   if (mapping === undefined) return failed(1, `Device ${name} not found\nCommand failed.`);
-  const version = mapping.dmUuid.startsWith('CRYPT-LUKS1') ? 1 : 2;
-  const place = `${mapping.lower} ${luksOffset[version] / 512}`;
+  const place = `${mapping.lower} ${mapping.offset / 512}`;
   return ok(`0 ${mapping.size / 512} crypt aes-xts-plain64 :64:logon:cryptsetup:key 0 ${place}\n`);
 }
 

@@ -65,8 +65,7 @@ export function putHeader(
   const there = resolve(world, path, 'follow');
   if (!there.found) throw new TypeError(`${path} is gone`);
   const content = encodeHeader({ superblock, ...luks });
-  const { real: _, ...inode } = there.inode;
-  there.tree.inodes.set(there.ino, { ...inode, content });
+  there.tree.inodes.set(there.ino, { ...there.inode, content });
 }
 
 export function isKdf(kdf: string | undefined): kdf is LuksSlot['kdf'] {

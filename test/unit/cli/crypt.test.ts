@@ -79,7 +79,14 @@ describe('bofh crypt format and open', () => {
       JSON.parse(await said(host, `crypt open ${device} --key file:/etc/key`)),
     );
 
-    expect(format).toEqual({ device, uuid, type: 'luks2', pbkdf: 'argon2id', pbkdfMemory: 32 * 1024 ** 2 });
+    expect(format).toEqual({
+      device,
+      uuid,
+      type: 'luks2',
+      pbkdf: 'argon2id',
+      pbkdfMemory: 32 * 1024 ** 2,
+      header: null,
+    });
     expect(open).toEqual({
       device,
       name: 'vg0-web1-luks',
@@ -191,5 +198,26 @@ describe('bofh crypt header', () => {
     expect(made).toEqual({ device, file: '/srv/header', uuid, was: uuid });
     expect(await said(host, 'crypt dump /srv/header')).toBe(await said(host, `crypt dump ${device}`));
     expect(await inWords(host, `--yes ${line} --overwrite ${uuid}`)).toContain(`LUKS ${uuid}`);
+  });
+});
+
+describe('bofh crypt with --header', () => {
+  it('makes a device whose header lies in a file, opens it, and changes its keys there', async () => {
+    const host = blankVolume();
+    const header = '--header /srv/header --key file:/etc/key';
+
+    const made = JSON.parse(await said(host, `crypt format ${device} ${header} --uuid ${uuid}`)) as unknown;
+    await said(host, `crypt add-key ${device} ${header} --new-key file:/etc/other-key`);
+    await said(host, `--yes crypt remove-key ${device} 0 --header /srv/header`);
+    const dump = answers.cryptDump.parse(
+      JSON.parse(await said(host, `crypt dump ${device} --header /srv/header`)),
+    );
+    await said(host, `crypt open ${device} --header /srv/header --key file:/etc/other-key --name mine`);
+
+    expect(answers.cryptFormat.parse(made)).toMatchObject({ device, uuid, header: '/srv/header' });
+    expect(dump).toMatchObject({ uuid, keySlots: [{ slot: 1 }] });
+    expect(JSON.parse(await said(host, 'crypt status mine'))).toMatchObject({ uuid, offset: 0 });
+    await said(host, 'crypt close mine');
+    expect(host.world.mappings).toEqual([]);
   });
 });

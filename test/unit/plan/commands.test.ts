@@ -117,7 +117,15 @@ function withEncrypted(): SimulatedHost {
   return host;
 }
 
-/** The same, open as web1. */
+/** The same, with the header of the encrypted disk in a file. */
+function withDetached(): SimulatedHost {
+  const host = withEncrypted();
+  host.admin.luksHeaderBackup('/dev/vdz', '/srv/header');
+  host.admin.format('/dev/vdz', undefined);
+  return host;
+}
+
+/** The encrypted disk, open as web1. */
 function withOpen(size?: number): SimulatedHost {
   const host = withEncrypted();
   host.admin.luksOpen('/dev/vdz', 'web1');
@@ -342,6 +350,10 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     },
   ],
   'crypt format': [
+    {
+      line: 'crypt format /dev/vdy --header /srv/header --key file:/etc/key',
+      on: async () => withEncrypted(),
+    },
     { line: 'crypt format /dev/vdy --key file:/etc/key', on: async () => withEncrypted() },
     {
       line: `crypt format /dev/vdz --type luks1 --key file:/etc/key --overwrite ${luksUuid}`,
@@ -349,6 +361,10 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     },
   ],
   'crypt add-key': [
+    {
+      line: 'crypt add-key /dev/vdz --header /srv/header --key file:/etc/key --new-key file:/etc/hostname',
+      on: async () => withDetached(),
+    },
     {
       line: 'crypt add-key /dev/vdz --key file:/etc/key --new-key file:/etc/hostname',
       on: async () => withEncrypted(),
@@ -382,6 +398,10 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     { line: 'crypt resize web1 --key file:/etc/key', on: async () => withOpen(16 * 1024 ** 2) },
   ],
   'crypt open': [
+    {
+      line: 'crypt open /dev/vdz --header /srv/header --key file:/etc/key --name web1',
+      on: async () => withDetached(),
+    },
     { line: 'crypt open /dev/vdz --key file:/etc/key', on: async () => withEncrypted() },
     {
       line: 'crypt open /dev/vdz --key file:/etc/key --readonly --name web1',

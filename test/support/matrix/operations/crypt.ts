@@ -23,6 +23,12 @@ export const crypt: RigSpecimens['crypt'] = {
     act: { tool: 'cryptsetup', words: ['luksFormat'] },
     clear: `${removeVolume}; rm -f ${key}`,
   },
+  formatDetached: {
+    setUp: `${makeVolume} && ${makeKey}`,
+    call: `tx.crypt.formatDetached({ device: '${root}', header: '${backup}', key: { from: 'file', path: '${key}' }, ${quick} })`,
+    act: { tool: 'cryptsetup', words: ['luksFormat'] },
+    clear: `${removeVolume}; rm -f ${key} ${backup}`,
+  },
   restoreHeader: {
     setUp: `${makeVolume} && ${makeKey} && ${makeLuks} && cryptsetup luksHeaderBackup ${root} --header-backup-file ${backup} && cryptsetup luksAddKey -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file ${key} ${root} /etc/hostname`,
     call: `tx.crypt.restoreHeader({ device: '${root}', file: '${backup}' })`,

@@ -25,7 +25,16 @@ function encryptedVolume(
   return { device, key: keyFile(host) };
 }
 
-/** The same, open as web1; it was opened under another name at first. */
+/** A volume whose header lies in a file, and its key. */
+function detachedVolume(host: SimulatedHost): { readonly header: string; readonly key: KeyRef } {
+  const { device, key } = encryptedVolume(host);
+  const header = '/srv/web1.header';
+  host.admin.luksHeaderBackup(device, header);
+  host.admin.format(device, undefined);
+  return { header, key };
+}
+
+/** An encrypted one, open as web1; it was opened under another name at first. */
 function openVolume(host: SimulatedHost, first: string, size?: number): { readonly key: KeyRef } {
   const { device, key } = encryptedVolume(host);
   host.admin.luksOpen(device, first);
@@ -62,6 +71,25 @@ export const crypt: Specimens['crypt'] = {
       restored: (host) => host.admin.format('/dev/vg0/web1-root', undefined),
     },
   ],
+  formatDetached: [
+    {
+      title: 'luks2, of a blank one',
+      stage: (host) => {
+        const device = emptyVolume(host, 'web1-root');
+        const key = keyFile(host);
+        return (tx) => tx.crypt.formatDetached({ device, key, header: '/srv/web1.header', label: 'web1' });
+      },
+    },
+    {
+      title: 'luks1, of one that holds something',
+      stage: (host) => {
+        const device = filledVolume(host, 'web1-root', ownUuid);
+        const key = keyFile(host);
+        const asked = { device, key, type: 'luks1', overwrite: { uuid: ownUuid } } as const;
+        return (tx) => tx.crypt.formatDetached({ ...asked, header: '/srv/web1.header' });
+      },
+    },
+  ],
   restoreHeader: [
     {
       title: 'with other keys',
@@ -95,6 +123,13 @@ export const crypt: Specimens['crypt'] = {
       stage: (host) => {
         const { device, key } = encryptedVolume(host);
         return (tx) => tx.crypt.open({ device, key, name: 'web1', mode: 'ro' });
+      },
+    },
+    {
+      title: 'by a header of its own',
+      stage: (host) => {
+        const { header, key } = detachedVolume(host);
+        return (tx) => tx.crypt.open({ device: '/dev/vg0/web1-root', key, header });
       },
     },
     {
@@ -166,6 +201,14 @@ export const crypt: Specimens['crypt'] = {
       },
     },
     {
+      title: 'to a file with a header',
+      stage: (host) => {
+        const { header, key } = detachedVolume(host);
+        const newKey = keyFile(host, 'other', 'anders');
+        return (tx) => tx.crypt.addKey({ device: header, key, newKey });
+      },
+    },
+    {
       title: 'to LUKS1, in a slot of its own',
       stage: (host) => {
         const { device, key } = encryptedVolume(host, 1);
@@ -176,6 +219,15 @@ export const crypt: Specimens['crypt'] = {
   ],
   changeKey: [
     {
+      title: 'in a file with a header',
+      stage: (host) => {
+        const { header, key } = detachedVolume(host);
+        const newKey = keyFile(host, 'other', 'anders');
+        return (tx) => tx.crypt.changeKey({ device: header, key, newKey });
+      },
+    },
+    {
+      title: 'on the device',
       stage: (host) => {
         const { device, key } = encryptedVolume(host);
         const newKey = keyFile(host, 'other', 'anders');

@@ -1,0 +1,106 @@
+import * as z from 'zod/mini';
+import { holders, identityOf, recognise, type Signature } from '../blockdevice/index.ts';
+import { type ChangeHost, keyRef, type ReadHost } from '../command/index.ts';
+import { RefusedError, UsageError } from '../errors.ts';
+import { type Bytes, formatSize, parseSize } from '../units.ts';
+import { contentInWords, refuseHeld, sameContent } from './content.ts';
+import { pbkdfMemory } from './memory.ts';
+import { luksUuid } from './schema.ts';
+
+const mib = 1024 ** 2;
+/** Where cryptsetup 2.6 lets the data begin, on a device of this size or a larger one. */
+const dataOffsets: Readonly<Record<'luks1' | 'luks2', Bytes>> = { luks1: 2 * mib, luks2: 16 * mib };
+/** Less data than this is no device, but a mistake in its size: luksFormat itself formats without any room for data. */
+const leastData = mib;
+
+/** What a new encrypted device is asked for. */
+export const newLuksArgs = z.strictObject({
+  device: z.string().check(z.minLength(1)),
+  key: keyRef,
+  /** Default: luks2. */
+  type: z.exactOptional(z.enum(['luks1', 'luks2'])),
+  /** Chosen by bofh when it is left out. */
+  uuid: z.exactOptional(luksUuid),
+  /** LUKS2 alone has one; 47 bytes at most (LUKS2 on-disk format, `label[48]`). */
+  label: z.exactOptional(z.string().check(z.regex(/^\P{Cc}+$/u, 'a label without control characters'))),
+  /** Exactly what is there and may be lost: its uuid, or, when it has none, its type. */
+  overwrite: z.exactOptional(
+    z.strictObject({ uuid: z.exactOptional(z.string()), type: z.exactOptional(z.string()) }),
+  ),
+  /** How hard it is made to guess the key. LUKS1 has pbkdf2 alone; the default of LUKS2 is argon2id. */
+  pbkdf: z.exactOptional(z.enum(['pbkdf2', 'argon2id'])),
+  /** What argon2id may take; without it as much as a small host can spare, 1 GiB at most. */
+  pbkdfMemory: z.exactOptional(z.union([z.string(), z.number()])),
+  /** How long opening may take on this host: 2 s unless said otherwise. */
+  pbkdfTimeMs: z.exactOptional(z.int().check(z.minimum(10))),
+});
+
+export type NewLuksArgs = z.infer<typeof newLuksArgs>;
+
+/** What can be refused without looking at the host. */
+export function checkArgs({
+  type = 'luks2',
+  pbkdf,
+  pbkdfMemory: memory,
+  label,
+  uuid,
+  overwrite,
+}: NewLuksArgs) {
+  const kdf = pbkdf ?? (type === 'luks1' ? 'pbkdf2' : 'argon2id');
+  if (type === 'luks1' && kdf !== 'pbkdf2') throw new UsageError('LUKS1 knows pbkdf2 alone: leave pbkdf out');
+  if (kdf === 'pbkdf2' && memory !== undefined)
+    throw new UsageError('pbkdf2 takes no memory: leave pbkdfMemory out');
+  if (type === 'luks1' && label !== undefined)
+    throw new UsageError('LUKS1 has no label: leave it out, or take luks2');
+  if (Buffer.byteLength(label ?? '') > 47) throw new UsageError('a label of LUKS2 has 47 bytes at most');
+  if (overwrite !== undefined && overwrite.uuid === undefined && overwrite.type === undefined)
+    throw new UsageError('overwrite must name what may be lost, by its uuid or its type');
+  if (uuid !== undefined && uuid === overwrite?.uuid)
+    throw new UsageError('the new device must not have the uuid of what it overwrites');
+  return { type, kdf };
+}
+
+/** Bytes that opening it may take. */
+export async function memoryFor(host: ReadHost, { pbkdfMemory: asked }: NewLuksArgs): Promise<Bytes> {
+  return pbkdfMemory(host, asked === undefined ? undefined : parseSize(asked));
+}
+
+/** RefusedError where there would be no room for data. */
+export function refuseSmall(device: string, type: 'luks1' | 'luks2', bytes: Bytes): void {
+  const least = dataOffsets[type] + leastData;
+  if (bytes >= least) return;
+  throw new RefusedError(
+    `${device} has ${formatSize(bytes)}; ${type} needs ${formatSize(least)}: its header alone takes ${formatSize(dataOffsets[type])}`,
+    { remedy: type === 'luks2' ? 'take a larger device, or luks1' : 'take a larger device' },
+  );
+}
+
+/** Between the check and the act somebody else may have been quicker: this is the last look before data is lost. */
+export async function recheck(
+  host: ChangeHost,
+  {
+    device,
+    identity: known,
+    before,
+  }: { readonly device: string; readonly identity: string; readonly before: Signature | null },
+): Promise<void> {
+  const { identity } = await identityOf(host, device);
+  if (identity !== known)
+    throw new RefusedError(`${device} is another device by now; nothing was written`, {
+      remedy: `look what it is (lsblk ${device}), then give the command again`,
+    });
+  await refuseHeld(host, device, await holders(host, device));
+  const now = await recognise(host, device);
+  if (!sameContent(now, before ?? undefined))
+    throw new RefusedError(`${device} holds ${contentInWords(now)} by now; nothing was written`, {
+      remedy: `look what it is (blkid -p ${device}), then give the command again`,
+    });
+}
+
+/** The same of a device whose header lies elsewhere. */
+export function refuseSmallData(device: string, bytes: Bytes): void {
+  if (bytes >= leastData) return;
+  throw new RefusedError(`${device} has ${formatSize(bytes)}: that is no room for data`, {
+    remedy: `take a device of ${formatSize(leastData)} at least`,
+  });
+}

@@ -1,0 +1,128 @@
+import { randomUUID } from 'node:crypto';
+import * as z from 'zod/mini';
+import { type Look, operation } from '../../atomic/operation.ts';
+import { holders, identityOf, locate, signatureSchema, size } from '../../blockdevice/index.ts';
+import type { ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { absolutePath, sameFile } from '../../file/path.ts';
+import { detachedByHand } from '../by-hand.ts';
+import { luksFormat } from '../commands.ts';
+import { checkKey, refuseHeld, replaceable } from '../content.ts';
+import { checkArgs, memoryFor, newLuksArgs, recheck, refuseSmallData } from '../new-luks.ts';
+import { freeNames, linkNew, removeNames, syncDirectoryOf } from '../private-name.ts';
+import { headerOf } from '../reads.ts';
+import { luksUuid } from '../schema.ts';
+
+const args = z.extend(newLuksArgs, {
+  /** The file that the header is to lie in: nothing is there yet. */
+  header: absolutePath,
+});
+
+const undo = z.strictObject({
+  device: z.string(),
+  /** Which device it was, whatever bears its path later. */
+  identity: z.string(),
+  header: absolutePath,
+  /** A second name of that file, until the commit: the mark. */
+  private: absolutePath,
+  type: z.enum(['luks1', 'luks2']),
+  uuid: luksUuid,
+  kdf: z.enum(['pbkdf2', 'argon2id']),
+  /** Bytes; null: pbkdf2 takes none. */
+  memory: z.nullable(z.int()),
+  /** What the device held; null: it was blank. */
+  before: z.nullable(signatureSchema),
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * Makes an encrypted device whose header lies in a file of its own: nothing at all is written to the device, and all of it is
+ * for data. The file appears whole or not at all, and never in the place of another one; the undo takes it away. What is on the
+ * device is lost once the opened device is written to, so `overwrite` must name it as it must for `format`.
+ */
+export const formatDetached = operation({
+  kind: 'crypt.format.detached',
+  version: 1,
+  args,
+  undo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { header, ...asked }, mark, host, chosen }): Promise<Undo> => {
+    const { type, kdf } = checkArgs(asked);
+    const { device, overwrite } = asked;
+    await checkKey(host, asked.key);
+    const when = chosen === undefined ? 'before the locks' : 'under the locks';
+    const before = (await replaceable(host, { device, overwrite, when })) ?? null;
+    refuseSmallData(device, await size(host, device));
+    const own = await freeNames(host, header, mark);
+    const memory = kdf === 'pbkdf2' ? null : await memoryFor(host, asked);
+    const { identity } = await identityOf(host, device);
+    const uuid = chosen?.uuid ?? asked.uuid ?? randomUUID();
+    const kept = chosen === undefined ? memory : chosen.memory;
+    return { ...{ device, identity, header, private: own, type, uuid, kdf }, memory: kept, before };
+  },
+  claims: async ({ undo: { device, uuid, header }, on }) => {
+    const { key, beneath } = await on(device);
+    return { makes: [`luks:${uuid}`, `file:${header}`], changes: [key], needs: beneath };
+  },
+  contains: ({ undo: { uuid } }) => `luks:${uuid}`,
+  run: async ({ args: asked, undo: wanted, host }) => {
+    const { device, uuid, private: own } = wanted;
+    await recheck(host, wanted);
+    await host.run(
+      luksFormat({
+        ...{ device, uuid, header: own, label: asked.label },
+        version: wanted.type === 'luks1' ? 1 : 2,
+        key: { key: asked.key, use: 'new', of: `${device} (LUKS ${uuid})` },
+        pbkdf: { kdf: wanted.kdf, memory: wanted.memory ?? undefined, timeMs: asked.pbkdfTimeMs },
+      }),
+    );
+    await expectHeader(host, wanted);
+    await host.sync(own);
+    await linkNew(host, { file: wanted.header, private: own });
+    return null;
+  },
+  value: ({ undo: { uuid, type, kdf, memory, header } }) => ({
+    ...{ uuid, type, pbkdf: kdf, header },
+    ...(memory === null ? {} : { pbkdfMemory: memory }),
+  }),
+  look: ({ undo: made, host }) => look(host, made),
+  revert: async ({ undo: made, host }) => {
+    const [own, there] = [await host.stat(made.private), await host.stat(made.header)];
+    if (own?.kind !== 'file') return;
+    const path = await locate(host, { path: made.device, identity: made.identity });
+    if (path !== undefined) await refuseHeld(host, path, await holders(host, path));
+    await removeNames(host, { file: made.header, private: made.private }, sameFile(own, there));
+  },
+  sync: async ({ undo: made, host }) => {
+    if ((await host.stat(made.private))?.kind === 'file') await host.sync(made.private);
+    await syncDirectoryOf(host, made.header);
+  },
+  afterCommit: async ({ undo: made, host }) => {
+    if ((await host.stat(made.private))?.kind === 'file') await host.removeFile(made.private);
+  },
+  describe: detachedByHand,
+});
+
+async function expectHeader(host: ReadHost, { device, uuid, private: own }: Undo): Promise<void> {
+  const stat = await host.stat(own);
+  const header = stat?.kind === 'file' ? await headerOf(host, own) : undefined;
+  if (header?.uuid === uuid && header.keySlots.length === 1) return;
+  throw new RefusedError(`luksFormat reported success, but the header of ${device} is not whole`, {
+    remedy: `look at the log of the kernel (dmesg), then give the command again`,
+  });
+}
+
+/** What is in the file by now may have been written by later steps, and goes with it. */
+async function look(host: ReadHost, made: Undo): Promise<Look> {
+  const own = await host.stat(made.private);
+  if (own === undefined) return { state: 'gone' };
+  if (own.kind !== 'file') return { state: 'not-ours', found: `${made.private} is a ${own.kind}` };
+  const path = await locate(host, { path: made.device, identity: made.identity });
+  const who = path === undefined ? [] : await holders(host, path);
+  const there = await host.stat(made.header);
+  if (there === undefined || sameFile(own, there)) return { state: 'ours', holders: who };
+  return { state: 'ours', holders: who, found: `${made.header} is another file now and stays` };
+}

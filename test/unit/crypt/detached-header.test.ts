@@ -1,0 +1,197 @@
+import { describe, expect, it } from 'vitest';
+import { StuckError } from '../../../src/errors.ts';
+import type { SimulatedHost } from '../../../src/testing/index.ts';
+import { headerOf, mappings } from '../../../src/crypt/index.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+import {
+  blankVolume,
+  contentOf,
+  device,
+  encrypted,
+  key,
+  on,
+  otherKey,
+  programsOf,
+  undone,
+  uuid,
+} from './support.ts';
+
+const header = '/srv/web1.header';
+const asked = { device, header, key, uuid } as const;
+
+const format = (host: SimulatedHost, more = {}) =>
+  on(host, (tx) => tx.crypt.formatDetached({ ...asked, ...more }));
+
+/** A blank volume, and a header for it in a file. */
+function detached(): SimulatedHost {
+  const host = encrypted();
+  host.admin.luksHeaderBackup(device, header);
+  host.admin.format(device, undefined);
+  return host;
+}
+
+async function refused(host: SimulatedHost, more = {}): Promise<string> {
+  const before = host.snapshot();
+  const error = await rejectionOf(format(host, more));
+  expect(host.snapshot()).toBe(before);
+  expect(programsOf(host)).toEqual([]);
+  return String(error);
+}
+
+describe('crypt.format.detached', () => {
+  it.each(['luks1', 'luks2'] as const)(
+    'makes a %s header in a file, and writes nothing to the device',
+    async (type) => {
+      const host = blankVolume();
+
+      const made = await format(host, { type });
+
+      expect(made).toMatchObject({ uuid, type, header });
+      expect(await host.stat(header)).toMatchObject({ mode: 0o600, links: 1 });
+      expect(await headerOf(host, header)).toMatchObject({ uuid, keySlots: [{ slot: 0 }] });
+      expect(contentOf(host)?.superblock).toBeUndefined();
+      expect(await host.readDir('/srv')).toEqual(['web1.header']);
+    },
+  );
+
+  it('is taken back with its file, also what later steps have done in it', async () => {
+    const host = blankVolume();
+    const before = host.snapshot();
+
+    await undone(host, async (tx) => {
+      await tx.crypt.formatDetached(asked);
+      await tx.crypt.addKey({ device: header, key, newKey: otherKey });
+      await tx.crypt.open({ device, header, key, name: 'web1' });
+    });
+
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it('goes on without its private name after the commit', async () => {
+    const host = blankVolume();
+
+    await on(host, async (tx) => {
+      await tx.crypt.formatDetached(asked);
+      await tx.crypt.changeKey({ device: header, key, newKey: otherKey });
+    });
+
+    expect((await headerOf(host, header)).keySlots).toHaveLength(1);
+    expect(await host.readDir('/srv')).toEqual(['web1.header']);
+  });
+
+  it('leaves a file alone that others have put in its place', async () => {
+    const host = blankVolume();
+
+    await undone(host, async (tx) => {
+      await tx.crypt.formatDetached(asked);
+      host.admin.removeFile(header);
+      host.admin.writeFile(header, 'theirs');
+    });
+
+    expect(host.admin.readFile(header)).toBe('theirs');
+    expect(await host.readDir('/srv')).toEqual(['web1.header']);
+  });
+
+  it('is stuck while somebody has the device open, who could never open it again', async () => {
+    const host = blankVolume();
+
+    const error = await rejectionOf(
+      undone(host, async (tx) => {
+        await tx.crypt.formatDetached(asked);
+        host.admin.format(device, { type: 'ext4', usage: 'filesystem', uuid });
+        host.admin.mkdir('/mnt/theirs');
+        host.admin.mount(device, '/mnt/theirs');
+      }),
+    );
+
+    expect(error).toBeInstanceOf(StuckError);
+    expect(await host.stat(header)).toBeDefined();
+  });
+
+  it('refuses a file that is there, a device that holds or does something, and one without room', async () => {
+    const taken = blankVolume();
+    taken.admin.writeFile(header, 'theirs');
+    const filled = blankVolume();
+    filled.admin.format(device, { type: 'ext4', usage: 'filesystem', uuid: uuid.replace('5', '6') });
+    const open = encrypted();
+    open.admin.luksOpen(device, 'mine');
+
+    expect(await refused(taken)).toContain(`${header} exists already`);
+    expect(await refused(filled)).toContain('holds ext4');
+    expect(await refused(open)).toContain('is in use: beneath /dev/mapper/mine');
+    expect(await refused(blankVolume(), { header: '/nowhere/header' })).toContain('there is no directory');
+    expect((await format(filled, { overwrite: { uuid: uuid.replace('5', '6') } })).uuid).toBe(uuid);
+    expect(contentOf(filled)?.superblock?.type).toBe('ext4');
+  });
+});
+
+describe('crypt.open by a header in a file', () => {
+  it('opens all of the device, is adopted, and undone', async () => {
+    const host = detached();
+    const before = host.snapshot();
+
+    await undone(host, (tx) => tx.crypt.open({ device, header, key, name: 'web1' }));
+    expect(host.snapshot()).toBe(before);
+    await on(host, (tx) => tx.crypt.open({ device, header, key, name: 'web1' }));
+    const again = await on(host, (tx) => tx.crypt.open({ device, header, key }));
+
+    expect(again).toMatchObject({ name: 'web1', adopted: true });
+    expect(await mappings(host)).toMatchObject([{ name: 'web1', luksUuid: uuid, size: 64 * 1024 ** 2 }]);
+  });
+
+  it('refuses a file without a header, and what is open by another one', async () => {
+    const none = detached();
+    none.admin.writeFile(header, 'a letter');
+    const other = detached();
+    await on(other, (tx) => tx.crypt.open({ device, header, key, name: 'web1' }));
+    other.admin.lvcreate({ vg: 'vg0', name: 'other', extents: 16 });
+    other.admin.luksFormat({ device: '/dev/vg0/other', uuid: uuid.replace('5', '6'), key: 'geheim' });
+    other.admin.luksHeaderBackup('/dev/vg0/other', '/srv/other.header');
+
+    const open = (host: SimulatedHost, file: string) =>
+      rejectionOf(on(host, (tx) => tx.crypt.open({ device, header: file, key })));
+
+    expect(String(await open(none, header))).toContain('is no LUKS device: nothing is on it');
+    expect(String(await open(other, '/srv/other.header'))).toContain('by another header');
+  });
+
+  it('is closed after the commit, but not by a step that would have to open it again', async () => {
+    const host = detached();
+    await on(host, (tx) => tx.crypt.open({ device, header, key, name: 'web1' }));
+
+    const error = await rejectionOf(on(host, (tx) => tx.crypt.close({ name: 'web1', key })));
+    await on(host, (tx) => tx.crypt.closeAfterCommit({ name: 'web1' }));
+
+    expect(String(error)).toContain('bofh could not open it again');
+    expect(host.world.mappings).toEqual([]);
+  });
+});
+
+describe('the keys of a header in a file', () => {
+  it('are added, changed and removed, and undone', async () => {
+    const host = detached();
+    const before = host.snapshot();
+
+    await undone(host, (tx) => tx.crypt.addKey({ device: header, key, newKey: otherKey }));
+    expect(host.snapshot()).toBe(before);
+    await on(host, (tx) => tx.crypt.addKey({ device: header, key, newKey: otherKey, slot: 4 }));
+    await on(host, (tx) => tx.crypt.removeKey({ device: header, slot: 0 }));
+
+    expect((await headerOf(host, header)).keySlots.map(({ slot }) => slot)).toEqual([4]);
+    expect(contentOf(host)?.superblock).toBeUndefined();
+  });
+
+  it('of another file under its name stay as they are', async () => {
+    const host = detached();
+
+    await undone(host, async (tx) => {
+      await tx.crypt.addKey({ device: header, key, newKey: otherKey });
+      const copy = host.admin.readFile(header);
+      host.admin.removeFile(header);
+      host.admin.writeFile('/srv/other', 'takes the inode');
+      host.admin.writeFile(header, copy);
+    });
+
+    expect((await headerOf(host, header)).keySlots).toHaveLength(2);
+  });
+});
