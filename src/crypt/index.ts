@@ -1,6 +1,6 @@
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../errors.ts';
-import { cryptStatus } from './commands.ts';
+import { cryptStatus } from './read-commands.ts';
 import { mappingNamed } from './reads.ts';
 import type { Mapping, MappingStatus } from './schema.ts';
 

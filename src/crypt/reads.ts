@@ -4,7 +4,7 @@ import { blkidProbe } from '../blockdevice/commands.ts';
 import { kernelNames, kernelText } from '../blockdevice/node.ts';
 import type { ReadHost } from '../command/index.ts';
 import { ParseError, RefusedError, UsageError } from '../errors.ts';
-import { isLuks, luksDump1, luksDump2 } from './commands.ts';
+import { isLuks, luksDump1, luksDump2 } from './read-commands.ts';
 import type { LuksHeader, Mapping } from './schema.ts';
 
 /** An encrypted device, open or not. */

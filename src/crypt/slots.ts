@@ -4,7 +4,8 @@ import { identityOf, locate } from '../blockdevice/index.ts';
 import type { ChangeHost, KeyInput, KeyRef, ReadHost } from '../command/index.ts';
 import { IdentityTaken, RefusedError } from '../errors.ts';
 import type { Bytes } from '../units.ts';
-import { luksAddKey, luksKillSlot, testKey } from './commands.ts';
+import { luksAddKey, luksKillSlot } from './key-commands.ts';
+import { testKey } from './read-commands.ts';
 import { contentOf, headerOf, isLuksSignature } from './reads.ts';
 import { type KeySlot, luksUuid, type LuksHeader } from './schema.ts';
 

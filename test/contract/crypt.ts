@@ -1,19 +1,10 @@
 import assert from 'node:assert/strict';
 import { holders, identityOf, probe } from '../../src/blockdevice/index.ts';
 import type { ChangeHost, KeyInput } from '../../src/command/index.ts';
-import {
-  isLuks,
-  luksAddKey,
-  luksClose,
-  luksDump1,
-  luksErase,
-  luksFormat,
-  luksKillSlot,
-  luksOpen,
-  renameMapping,
-  testKey,
-  wipeLuks,
-} from '../../src/crypt/commands.ts';
+import { luksFormat, wipeLuks } from '../../src/crypt/format-commands.ts';
+import { luksAddKey, luksErase, luksKillSlot } from '../../src/crypt/key-commands.ts';
+import { luksClose, luksOpen, renameMapping } from '../../src/crypt/open-commands.ts';
+import { isLuks, luksDump1, testKey } from '../../src/crypt/read-commands.ts';
 import { luksHeaderBackup, luksHeaderRestore } from '../../src/crypt/header-commands.ts';
 import { headerOf, mappingOn, mappings, openDevice } from '../../src/crypt/index.ts';
 import { deactivate, lvcreate, lvremove, lvs } from '../../src/lvm/commands.ts';

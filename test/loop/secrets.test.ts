@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { AnyOperation, Operation, Steps } from '../../src/atomic/index.ts';
 import { probe } from '../../src/blockdevice/index.ts';
 import { type KeyRef, Secret } from '../../src/command/index.ts';
-import { testKey } from '../../src/crypt/commands.ts';
+import { testKey } from '../../src/crypt/read-commands.ts';
 import * as crypt from '../../src/crypt/operations.ts';
 import { findProgram } from '../../src/host/program.ts';
 import { localHost, type LocalHostOptions } from '../../src/host/local.ts';

@@ -6,13 +6,13 @@ import { RefusedError } from '../../errors.ts';
 import { closedByHand, toCloseByHand } from '../by-hand.ts';
 import {
   activationFlags,
-  cryptStatus,
   isActivationFlag,
   luksClose,
   luksOpen,
   luksResize,
   renameMapping,
-} from '../commands.ts';
+} from '../open-commands.ts';
+import { cryptStatus } from '../read-commands.ts';
 import { checkKey, refuseHeld } from '../content.ts';
 import { openedAs, refuseTaken } from '../names.ts';
 import { isLuksSignature, lowerPath, mappingNamed, mappings } from '../reads.ts';

@@ -3,7 +3,7 @@ import { deferred } from '../../atomic/operation.ts';
 import { holders } from '../../blockdevice/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { toEraseByHand } from '../by-hand.ts';
-import { luksErase } from '../commands.ts';
+import { luksErase } from '../key-commands.ts';
 import { refuseHeld } from '../content.ts';
 import { findKnown, knownDevice, luksDevice } from '../slots.ts';
 

@@ -6,7 +6,7 @@ import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { absolutePath, sameFile } from '../../file/path.ts';
 import { detachedByHand } from '../by-hand.ts';
-import { luksFormat } from '../commands.ts';
+import { luksFormat } from '../format-commands.ts';
 import { checkKey, refuseHeld, replaceable } from '../content.ts';
 import { checkArgs, memoryFor, newLuksArgs, recheck, refuseSmallData } from '../new-luks.ts';
 import { freeNames, linkNew, removeNames, syncDirectoryOf } from '../private-name.ts';

@@ -15,7 +15,7 @@ import {
 import type { KeyInput, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { formattedByHand } from '../by-hand.ts';
-import { luksFormat, wipeLuks } from '../commands.ts';
+import { luksFormat, wipeLuks } from '../format-commands.ts';
 import { checkKey, contentInWords, refuseHeld, replaceable, sameContent } from '../content.ts';
 import { checkArgs, memoryFor, type NewLuksArgs, newLuksArgs, recheck, refuseSmall } from '../new-luks.ts';
 import { headerOf } from '../reads.ts';

@@ -3,7 +3,7 @@ import { deferred, type Look, operation } from '../../atomic/operation.ts';
 import { type KeyRef, keyRef, type ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { addedByHand, toRemoveByHand } from '../by-hand.ts';
-import { testKey } from '../commands.ts';
+import { testKey } from '../read-commands.ts';
 import { checkKey } from '../content.ts';
 import { pbkdfMemory } from '../memory.ts';
 import type { LuksHeader } from '../schema.ts';

@@ -5,7 +5,7 @@ import { type ChangeHost, keyRef, type ReadHost } from '../../command/index.ts';
 import { CommandError, IdentityTaken, RefusedError } from '../../errors.ts';
 import { absolutePath } from '../../file/path.ts';
 import { openedByHand } from '../by-hand.ts';
-import { luksClose, luksOpen, renameMapping } from '../commands.ts';
+import { luksClose, luksOpen, renameMapping } from '../open-commands.ts';
 import { checkKey, contentInWords, refuseHeld } from '../content.ts';
 import { checkName, freeName, refuseTaken } from '../names.ts';
 import { noteOf, removeNote, writeNote } from '../../file/notes.ts';

@@ -5,7 +5,8 @@ import { type ChangeHost, type KeyInput, keyRef, type ReadHost } from '../../com
 import { RefusedError, UsageError } from '../../errors.ts';
 import { type Bytes, formatSize } from '../../units.ts';
 import { resizedByHand } from '../by-hand.ts';
-import { cryptStatus, luksResize } from '../commands.ts';
+import { luksResize } from '../open-commands.ts';
+import { cryptStatus } from '../read-commands.ts';
 import { checkKey } from '../content.ts';
 import { noteOf, removeNote, writeNote } from '../../file/notes.ts';
 import { headerOf, lowerPath, mappingNamed, mappingOn, mappings } from '../reads.ts';

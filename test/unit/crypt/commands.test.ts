@@ -1,19 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import {
-  classifyCryptsetup,
-  cryptStatus,
-  isLuks,
-  luksAddKey,
-  luksClose,
-  luksDump1,
-  luksDump2,
-  luksFormat,
-  luksKillSlot,
-  luksOpen,
-  renameMapping,
-  testKey,
-  wipeLuks,
-} from '../../../src/crypt/commands.ts';
+import { classifyCryptsetup } from '../../../src/crypt/classify.ts';
+import { luksFormat, wipeLuks } from '../../../src/crypt/format-commands.ts';
+import { luksAddKey, luksKillSlot } from '../../../src/crypt/key-commands.ts';
+import { luksClose, luksOpen, renameMapping } from '../../../src/crypt/open-commands.ts';
+import { cryptStatus, isLuks, luksDump1, luksDump2, testKey } from '../../../src/crypt/read-commands.ts';
 import { luksHeaderBackup, luksHeaderRestore } from '../../../src/crypt/header-commands.ts';
 import { type KeyInput, secondKeyPath } from '../../../src/command/index.ts';
 import { recorded } from '../blockdevice/fixtures.ts';

@@ -1,0 +1,68 @@
+import { type Command, type KeyInput, nothing, secondKeyPath } from '../command/index.ts';
+import type { Bytes } from '../units.ts';
+import { classifyCryptsetup } from './classify.ts';
+
+/** How hard it is made to guess a key. */
+export interface Pbkdf {
+  /** LUKS1 knows pbkdf2 alone. */
+  readonly kdf: 'pbkdf2' | 'argon2id';
+  /** No more than this is used, whatever the benchmark would take. For argon2id alone. */
+  readonly memory?: Bytes | undefined;
+  /** How long opening it may take on this host: 2 s unless said otherwise. */
+  readonly timeMs?: number | undefined;
+}
+
+/** How cryptsetup is told of it. */
+export function pbkdfOptions({ kdf, memory, timeMs }: Pbkdf): readonly string[] {
+  return [
+    ...['--pbkdf', kdf],
+    ...(memory === undefined ? [] : ['--pbkdf-memory', String(Math.floor(memory / 1024))]),
+    ...(timeMs === undefined ? [] : ['--iter-time', String(timeMs)]),
+  ];
+}
+
+/** Puts a second key into a slot that is free: a slot that is not is refused. `key` opens the device already. */
+export function luksAddKey(add: {
+  readonly device: string;
+  readonly slot: number;
+  readonly key: KeyInput;
+  readonly newKey: KeyInput;
+  readonly pbkdf: Pbkdf;
+}): Command<void, 'change'> {
+  const { device, slot, key, newKey, pbkdf } = add;
+  return {
+    tool: 'cryptsetup',
+    argv: [
+      ...['luksAddKey', '--batch-mode', '--key-slot', String(slot)],
+      ...pbkdfOptions(pbkdf),
+      ...['--key-file=-', device, secondKeyPath],
+    ],
+    access: 'change',
+    stdin: key,
+    secondKey: newKey,
+    parse: nothing,
+    classify: classifyCryptsetup,
+  };
+}
+
+/** Destroys a key slot, also the last one: without a key on stdin nothing is asked (cryptsetup-luksKillSlot(8), NOTE). */
+export function luksKillSlot(device: string, slot: number): Command<void, 'destroy'> {
+  return {
+    tool: 'cryptsetup',
+    argv: ['luksKillSlot', '--batch-mode', device, String(slot)],
+    access: 'destroy',
+    parse: nothing,
+    classify: classifyCryptsetup,
+  };
+}
+
+/** Destroys every key slot. The header stays, and is still one of LUKS. */
+export function luksErase(device: string): Command<void, 'destroy'> {
+  return {
+    tool: 'cryptsetup',
+    argv: ['luksErase', '--batch-mode', device],
+    access: 'destroy',
+    parse: nothing,
+    classify: classifyCryptsetup,
+  };
+}

@@ -1,0 +1,101 @@
+import { type Answer, type Command, type KeyInput, nothing } from '../command/index.ts';
+import type { Reason } from '../errors.ts';
+import type { Bytes } from '../units.ts';
+import { classifyCryptsetup } from './classify.ts';
+
+/** What a device is opened as. */
+export interface Opening {
+  readonly device: string;
+  readonly name: string;
+  readonly mode: 'ro' | 'rw';
+  readonly key: KeyInput;
+  readonly flags?: readonly ActivationFlag[];
+  /** The file that its header lies in. */
+  readonly header?: string | undefined;
+}
+
+/** What a device can be opened with that `cryptsetup status` tells of afterwards. */
+export const activationFlags = [
+  'discards',
+  'same_cpu_crypt',
+  'submit_from_crypt_cpus',
+  'no_read_workqueue',
+  'no_write_workqueue',
+] as const;
+
+type ActivationFlag = (typeof activationFlags)[number];
+
+/** Is it a flag that a device can be opened with? */
+export function isActivationFlag(text: string): text is ActivationFlag {
+  return activationFlags.some((flag) => flag === text);
+}
+
+/** Opens a device. The kernel refuses a name that is taken, and cryptsetup a device that is open already: both exit 5. */
+export function luksOpen({ device, name, mode, key, flags = [], header }: Opening): Command<void, 'change'> {
+  return {
+    tool: 'cryptsetup',
+    argv: [
+      ...['open', '--type', 'luks'],
+      ...(mode === 'ro' ? ['--readonly'] : []),
+      ...flags.map((flag) => (flag === 'discards' ? '--allow-discards' : `--perf-${flag}`)),
+      ...headerOption(header),
+      ...['--key-file=-', device, name],
+    ],
+    access: 'change',
+    stdin: key,
+    parse: nothing,
+    classify: classifyCryptsetup,
+  };
+}
+
+/** How cryptsetup is told of a header that lies in a file. */
+export function headerOption(header: string | undefined): readonly string[] {
+  return header === undefined ? [] : ['--header', header];
+}
+
+/** Makes an open device smaller or larger. LUKS2 keeps its key where cryptsetup cannot read it, and asks for one. */
+export function luksResize(resize: {
+  readonly name: string;
+  readonly size: Bytes;
+  readonly key?: KeyInput | undefined;
+}): Command<void, 'change'> {
+  const { name, size, key } = resize;
+  return {
+    tool: 'cryptsetup',
+    argv: ['resize', '--device-size', String(size), ...(key === undefined ? [] : ['--key-file=-']), name],
+    access: 'change',
+    ...(key === undefined ? {} : { stdin: key }),
+    parse: nothing,
+    classify: classifyCryptsetup,
+  };
+}
+
+/** Closes one. While it is in use the kernel refuses; cryptsetup then tries for 5 s by itself. */
+export function luksClose(name: string): Command<void, 'change'> {
+  return {
+    tool: 'cryptsetup',
+    argv: ['close', name],
+    access: 'change',
+    parse: nothing,
+    classify: classifyCryptsetup,
+  };
+}
+
+/** Gives a mapping another name, which nobody has: the kernel refuses one that is taken. Its dm uuid stays. */
+export function renameMapping(from: string, to: string): Command<void, 'change'> {
+  return {
+    tool: 'dmsetup',
+    argv: ['rename', from, to],
+    access: 'change',
+    parse: nothing,
+    classify: classifyDmsetup,
+  };
+}
+
+/** Why dmsetup failed: it exits 1 whatever it was, and the kernel's word stands at the end. */
+export function classifyDmsetup({ stderr }: Answer): Reason {
+  if (/No such device or address/.test(stderr)) return 'not-found';
+  // Also what a taken name is refused with.
+  if (/Device or resource busy/.test(stderr)) return 'exists';
+  return 'unknown';
+}

@@ -1,0 +1,98 @@
+import type { KeyInput, ReadCommand } from '../command/index.ts';
+import { ParseError } from '../errors.ts';
+import { classifyCryptsetup } from './classify.ts';
+import { luks1Header } from './luks1.ts';
+import { luks2Metadata, type LuksHeader, type MappingStatus } from './schema.ts';
+import { parseStatus } from './status.ts';
+
+/** A header without what only a probe of the device tells. */
+export type HeaderPart = Omit<LuksHeader, 'uuid' | 'label'> & { readonly uuid?: string };
+
+/** Is it a LUKS device of this version? Of one that is not there: CommandError `not-found`. */
+export function isLuks(device: string, version: 1 | 2): ReadCommand<boolean> {
+  return {
+    tool: 'cryptsetup',
+    argv: ['isLuks', '--type', `luks${version}`, device],
+    access: 'read',
+    accepts: [0, 1],
+    parse: ({ exitCode, stdout, stderr }) => {
+      // 1 also stands for wrong parameters, which it explains.
+      if (exitCode === 0 || (stdout === '' && stderr === '')) return exitCode === 0;
+      throw new ParseError(`cryptsetup: ${stderr.trim() || stdout.trim()}`);
+    },
+    classify: classifyCryptsetup,
+  };
+}
+
+/** The header of a LUKS1 device, which is text. */
+export function luksDump1(device: string): ReadCommand<HeaderPart> {
+  return { ...dump(device, []), parse: ({ stdout }) => luks1Header(stdout) };
+}
+
+/** The metadata of a LUKS2 device. The uuid and the label are not in them. */
+export function luksDump2(device: string): ReadCommand<HeaderPart> {
+  return { ...dump(device, ['--dump-json-metadata']), parse: ({ stdout }) => luks2Header(stdout) };
+}
+
+function dump(device: string, options: readonly string[]) {
+  const argv = ['luksDump', ...options, device];
+  return { tool: 'cryptsetup', argv, access: 'read', classify: classifyCryptsetup } as const;
+}
+
+function luks2Header(json: string): HeaderPart {
+  const { keyslots, tokens, segments, digests, config } = luks2Metadata.parse(JSON.parse(json));
+  const { '0': data } = segments;
+  if (data?.encryption === undefined || data.sector_size === undefined)
+    throw new ParseError('its first segment is not encrypted');
+  return {
+    version: 2,
+    cipher: data.encryption,
+    sectorSize: data.sector_size,
+    dataOffset: data.offset,
+    volumeKeyDigest: Object.values(digests)
+      .filter((each) => each.segments.length > 0)
+      .map(({ salt, digest }) => `${salt} ${digest}`)
+      .join(' '),
+    keySlots: Object.entries(keyslots).flatMap(([slot, keyslot]) => {
+      if (keyslot.type !== 'luks2') return [];
+      const { kdf } = keyslot;
+      const cost =
+        kdf.type === 'pbkdf2' ? { rounds: kdf.iterations } : { rounds: kdf.time, memory: kdf.memory * 1024 };
+      return [{ slot: Number(slot), kdf: kdf.type, ...cost, salt: kdf.salt }];
+    }),
+    tokens: Object.values(tokens).map((token) => ({ type: token.type, slots: token.keyslots.map(Number) })),
+    requirements: config.requirements?.mandatory ?? [],
+  };
+}
+
+/** Does the key open the device, or one slot of it? False: no such key. It needs no device-mapper. */
+export function testKey(ask: {
+  readonly device: string;
+  readonly key: KeyInput;
+  readonly slot?: number;
+}): ReadCommand<boolean> {
+  const slot = ask.slot === undefined ? [] : ['--key-slot', String(ask.slot)];
+  return {
+    tool: 'cryptsetup',
+    argv: ['open', '--test-passphrase', '--type', 'luks', ...slot, '--key-file=-', ask.device],
+    access: 'read',
+    accepts: [0, 2],
+    stdin: ask.key,
+    // argon2 takes its time, and its memory.
+    timeoutMs: 120_000,
+    parse: ({ exitCode }) => exitCode === 0,
+    classify: classifyCryptsetup,
+  };
+}
+
+/** What the kernel and the header say of an open device; undefined: there is no mapping of this name. */
+export function cryptStatus(name: string): ReadCommand<MappingStatus | undefined> {
+  return {
+    tool: 'cryptsetup',
+    argv: ['status', name],
+    access: 'read',
+    accepts: [0, 4],
+    parse: parseStatus,
+    classify: classifyCryptsetup,
+  };
+}
