@@ -8,7 +8,7 @@ import { sizeOf } from './tools/held.ts';
 import { btrfsTools } from './tools/btrfs.ts';
 import { allocate, createLv, joined, removeLv } from './tools/volumes.ts';
 import { addMount, removeMount } from './tools/mounts.ts';
-import { openMapping } from './tools/crypt.ts';
+import { openMapping } from './tools/crypt-open.ts';
 import { encodeHeader } from './header-file.ts';
 import { luksAt, luksOffset, newSlot } from './tools/luks.ts';
 import { attachLoop, type LoopOptions } from './tools/loop.ts';
