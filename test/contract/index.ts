@@ -6,6 +6,7 @@ import { fileScenarios } from './files.ts';
 import { filesystemScenarios } from './filesystem.ts';
 import { groupScenarios } from './lvm-groups.ts';
 import { lvmScenarios } from './lvm.ts';
+import { snapshotScenarios } from './lvm-snapshots.ts';
 import { mountScenarios } from './mount.ts';
 import { networkScenarios } from './network.ts';
 import type { Scenario } from './scenario.ts';
@@ -23,6 +24,7 @@ export const scenarios: readonly Scenario[] = [
   ...btrfsScenarios,
   ...copyScenarios,
   ...lvmScenarios,
+  ...snapshotScenarios,
   ...groupScenarios,
   ...cryptScenarios,
   ...xenScenarios,

@@ -26,7 +26,8 @@ import { andThen, fails, type Scenario } from './scenario.ts';
 const tag = 'bofh.0123456789ab.1';
 const name = 'contract-1';
 
-interface Made {
+/** A volume that a scenario works on. */
+export interface Made {
   readonly host: ReadHost;
   readonly change: ChangeHost;
   readonly vg: string;
@@ -212,7 +213,7 @@ export const lvmScenarios: readonly Scenario[] = [
 ];
 
 /** A scenario on a volume of 16 MiB that is made before and removed after it. */
-function volume(title: string, work: (made: Made) => Promise<void>): Scenario {
+export function volume(title: string, work: (made: Made) => Promise<void>): Scenario {
   return {
     name: `lvm: ${title}`,
     needs: ['vg'],
