@@ -152,11 +152,11 @@ describe('createLv in a pool', () => {
     expect(ran()).toEqual([]);
   });
 
-  test('is refused when the pool fills between the check and the act', async () => {
+  test('is refused when the pool fills after both checks, just before the act', async () => {
     let asked = 0;
     host.faults.watch(({ tool }) => {
       asked += tool === 'lvm' ? 1 : 0;
-      if (asked === 2) host.admin.fill('vg0', 'pool', { data: 99 });
+      if (asked === 3) host.admin.fill('vg0', 'pool', { data: 99 });
     });
     expect(String(await failureOf(does((tx) => thin(tx))))).toMatch(/is full/);
     expect(names()).toEqual(['pool']);
