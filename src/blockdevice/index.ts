@@ -9,7 +9,6 @@ export {
   everyHolder,
   fileHolders,
   holders,
-  holdersOfWhole,
   inWords,
   mountHolders,
   mountsElsewhere,

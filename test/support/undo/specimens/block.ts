@@ -10,6 +10,9 @@ function image(host: SimulatedHost): string {
   return '/srv/web1.img';
 }
 
+const noInverse = 'its act comes after the commit, and going back is no act';
+const deferred = { 'inverse fails once': noInverse, 'inverse fails always': noInverse } as const;
+
 export const block: Specimens['block'] = {
   createImage: [
     { stage: () => (tx) => tx.block.createImage({ file: '/srv/web1.img', size: '64k' }) },
@@ -81,6 +84,7 @@ export const block: Specimens['block'] = {
         const device = filledVolume(host, 'web1-root', ownUuid);
         return (tx) => tx.block.discard({ device, overwrite: [ownUuid] });
       },
+      notApplicable: deferred,
     },
   ],
   zero: [
@@ -89,6 +93,7 @@ export const block: Specimens['block'] = {
         const device = filledVolume(host, 'web1-root', ownUuid);
         return (tx) => tx.block.zero({ device, overwrite: [ownUuid] });
       },
+      notApplicable: deferred,
     },
     {
       title: 'LUKS',
@@ -96,6 +101,7 @@ export const block: Specimens['block'] = {
         host.admin.luksFormat({ device: '/dev/vdx', uuid: ownUuid, key: 'geheim' });
         return (tx) => tx.block.zero({ device: '/dev/vdx', overwrite: [ownUuid] });
       },
+      notApplicable: deferred,
     },
   ],
   createPartitionTable: [
