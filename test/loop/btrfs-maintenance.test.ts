@@ -1,6 +1,8 @@
+import { spawn } from 'node:child_process';
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openJournals, recover } from '../../src/atomic/recover.ts';
 import * as btrfs from '../../src/btrfs/index.ts';
 import { balance, scrub } from '../../src/btrfs/operations.ts';
 import { sequence, sh, storage, testEngine } from './sequence.ts';
@@ -68,6 +70,38 @@ describe('a balance of a real btrfs', () => {
     expect((await btrfs.usage(engine().host, root)).allocated).toBeLessThan(before.allocated);
     expect(await btrfs.balance(engine().host, root)).toEqual({ state: 'none' });
     expect(readFileSync(join(root, 'large10')).length).toBe(10 * 1024 ** 2);
+  });
+
+  it('that is killed half-way is cancelled by recovery, and does not block the next', async () => {
+    for (let nth = 0; nth < 60; nth += 1)
+      writeFileSync(join(root, `large${nth}`), Buffer.alloc(10 * 1024 ** 2, `${nth}`));
+    sh('sync', '--file-system', root);
+    const script = disk.path('child.ts');
+    const at = (path: string): string => JSON.stringify(new URL(path, import.meta.url).pathname);
+    writeFileSync(
+      script,
+      `import { sequence, testEngine } from ${at('./sequence.ts')};
+       import { balance } from ${at('../../src/btrfs/operations.ts')};
+       await sequence(testEngine(${JSON.stringify(disk.path('state'))}), (tx) =>
+         tx.step(balance, { path: ${JSON.stringify(root)}, dataUsage: 100, metadataUsage: 100 }));`,
+    );
+    const child = spawn(process.execPath, ['--import', 'jiti/register', script], {
+      stdio: 'ignore',
+      env: { ...process.env, JITI_FS_CACHE: 'false' },
+    });
+    const ended = new Promise((done) => child.on('exit', (code, signal) => done(signal ?? code)));
+    const own = engine();
+    const state = async () => (await btrfs.balance(own.host, root)).state;
+    await expect.poll(state, { timeout: 60_000, interval: 1 }).toBe('running');
+    child.kill('SIGKILL');
+    expect(await ended).toBe('SIGKILL');
+
+    const [open] = await openJournals(own);
+    expect((await recover(open?.id ?? '', { engine: own, yes: true })).end).toBe('rolled-back');
+
+    expect(await state()).toBe('none');
+    await sequence(engine(), (tx) => tx.step(balance, { path: root, dataUsage: 5 }));
+    expect(readFileSync(join(root, 'large59')).equals(Buffer.alloc(10 * 1024 ** 2, '59'))).toBe(true);
   });
 
   it('is refused without a filter', async () => {
