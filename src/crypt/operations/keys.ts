@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { deferred, type Look, operation } from '../../atomic/operation.ts';
-import { type KeyRef, keyRef, type ReadHost } from '../../command/index.ts';
+import { type ChangeHost, type KeyRef, keyRef, type ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { addedByHand, toRemoveByHand } from '../by-hand.ts';
 import { testKey } from '../read-commands.ts';
@@ -50,11 +50,7 @@ export const addKey = operation({
   lives: 'disk',
   restores: 'state',
   prepare: async ({ args, host, chosen }): Promise<AddUndo> => {
-    const { key, newKey } = args;
-    for (const each of [key, newKey]) await checkKey(host, each);
-    const { known, header } = await luksDevice(host, args.device);
-    const slot = freeSlot(header, chosen?.slot ?? args.slot);
-    return { ...known, slot, ...(await costOf(host, header, chosen)), newKey };
+    return (await prepareSlot(host, args, chosen)).undo;
   },
   claims: ({ undo, on }) => claimsOnKeys(undo, on),
   within: ({ undo: { luksUuid } }) => `luks:${luksUuid}`,
@@ -63,19 +59,13 @@ export const addKey = operation({
   look: async ({ undo, result: known, host }): Promise<Look> => {
     const found = await findKnown(host, undo);
     if (found === undefined) return { state: 'gone' };
-    const whose = await whoseSlot(host, found, { ...undo, salt: known?.salt });
-    if (whose === 'empty') return { state: 'gone' };
-    return whose === 'ours' ? { state: 'ours' } : inSlot(undo);
+    return lookIn(host, found, { ...undo, salt: known?.salt });
   },
-  revert: async ({ undo, result: known, host }) => {
-    const salt = known?.salt ?? (await saltIn(host, undo));
-    if (salt !== undefined) await emptySlot(host, { ...undo, salt });
-  },
+  revert: ({ undo, result: known, host }) => takeOut(host, undo, known?.salt),
   sync: async ({ undo, host }) => syncOf(host, undo),
   describe: addedByHand,
 });
 
-const changeArgs = addArgs;
 const changeUndo = z.extend(addUndo, {
   /** The slot of the old key, and its content. */
   old: z.strictObject({ slot: slotNumber, salt: z.string() }),
@@ -89,18 +79,14 @@ type ChangeUndo = z.infer<typeof changeUndo>;
 export const changeKey = operation({
   kind: 'crypt.key.change',
   version: 1,
-  args: changeArgs,
+  args: addArgs,
   undo: changeUndo,
   result,
   lives: 'disk',
   restores: 'state',
   prepare: async ({ args, host, chosen }): Promise<ChangeUndo> => {
-    const { key, newKey } = args;
-    for (const each of [key, newKey]) await checkKey(host, each);
-    const { known, header } = await luksDevice(host, args.device);
-    const old = await slotOf(host, { known, header, key }, chosen?.old.slot);
-    const slot = freeSlot(header, chosen?.slot ?? args.slot);
-    return { ...known, slot, ...(await costOf(host, header, chosen)), newKey, old };
+    const { known, header, undo } = await prepareSlot(host, args, chosen);
+    return { ...undo, old: await slotOf(host, { known, header, key: args.key }, chosen?.old.slot) };
   },
   claims: ({ undo, on }) => claimsOnKeys(undo, on),
   within: ({ undo: { luksUuid } }) => `luks:${luksUuid}`,
@@ -113,14 +99,9 @@ export const changeKey = operation({
     const { slot, salt } = undo.old;
     if (!found.header.keySlots.some((each) => each.slot === slot && each.salt === salt))
       return { state: 'gone' };
-    const whose = await whoseSlot(host, found, { ...undo, salt: known?.salt });
-    if (whose === 'empty') return { state: 'gone' };
-    return whose === 'ours' ? { state: 'ours' } : inSlot(undo);
+    return lookIn(host, found, { ...undo, salt: known?.salt });
   },
-  revert: async ({ undo, result: known, host }) => {
-    const salt = known?.salt ?? (await saltIn(host, undo));
-    if (salt !== undefined) await emptySlot(host, { ...undo, salt });
-  },
+  revert: ({ undo, result: known, host }) => takeOut(host, undo, known?.salt),
   afterCommit: async ({ undo, host }) => emptySlot(host, { ...undo, ...undo.old }),
   sync: async ({ undo, host }) => syncOf(host, undo),
   describe: addedByHand,
@@ -154,6 +135,18 @@ export const removeKey = deferred({
   sync: async ({ undo, host }) => syncOf(host, undo),
   describe: toRemoveByHand,
 });
+
+/** What both of them look at first: the keys, the device, and a slot for the new one. */
+async function prepareSlot(
+  host: ReadHost,
+  { device, key, newKey, slot: asked }: z.infer<typeof addArgs>,
+  chosen: AddUndo | undefined,
+): Promise<{ readonly known: KnownDevice; readonly header: LuksHeader; readonly undo: AddUndo }> {
+  for (const each of [key, newKey]) await checkKey(host, each);
+  const { known, header } = await luksDevice(host, device);
+  const slot = freeSlot(header, chosen?.slot ?? asked);
+  return { known, header, undo: { ...known, slot, ...(await costOf(host, header, chosen)), newKey } };
+}
 
 async function costOf(
   host: ReadHost,
@@ -189,6 +182,12 @@ async function saltIn(host: ReadHost, undo: AddUndo): Promise<string | undefined
   return found.header.keySlots.find(({ slot }) => slot === undo.slot)?.salt;
 }
 
+/** Destroys the new key's slot: by its salt, or, where that was not learnt, by the key. */
+async function takeOut(host: ChangeHost, undo: AddUndo, known: string | undefined): Promise<void> {
+  const salt = known ?? (await saltIn(host, undo));
+  if (salt !== undefined) await emptySlot(host, { ...undo, salt });
+}
+
 async function syncOf(
   host: ReadHost & { readonly sync: (path: string) => Promise<void> },
   of: KnownDevice,
@@ -197,9 +196,15 @@ async function syncOf(
   if (found !== undefined) await host.sync(found.path);
 }
 
-function inSlot({ device, slot }: AddUndo): Look {
+async function lookIn(
+  host: ReadHost,
+  found: Parameters<typeof whoseSlot>[1],
+  of: AddUndo & { readonly salt: string | undefined },
+): Promise<Look> {
+  const whose = await whoseSlot(host, found, of);
+  if (whose !== 'other') return { state: whose === 'empty' ? 'gone' : 'ours' };
   return {
     state: 'not-ours',
-    found: `key slot ${slot} of ${device} holds a key that somebody else has put there`,
+    found: `key slot ${of.slot} of ${of.device} holds a key that somebody else has put there`,
   };
 }
