@@ -7,7 +7,7 @@ const makeImage = `truncate -s 8M ${image}`;
 const attached = `${makeImage} && losetup /dev/loop5 ${image}`;
 
 const partitioned = `${attached} && printf 'label: gpt\\nsize=1MiB\\n' | sfdisk --quiet --no-reread --no-tell-kernel /dev/loop5 && partx --update /dev/loop5`;
-const partitionContent = `sync; sha256sum ${image}; grep -H . /sys/block/loop5/loop5p*/start /sys/block/loop5/loop5p*/size`;
+const partitionContent = `sync; sha256sum ${image}; grep -H . /sys/block/loop5/loop5p*/start /sys/block/loop5/loop5p*/size 2>/dev/null || true`;
 
 export const block: RigSpecimens['block'] = {
   createImage: {

@@ -25,77 +25,103 @@ const removeSecond =
   `sed -i '/^UUID=${secondUuid} /d' /etc/fstab; umount ${second}; rmdir ${second}; ` +
   `lvremove -q -y vg0/${guest}-second; ${removePool}`;
 
+/** What the fingerprint of the host does not see: subvolumes with their ids and flags, files, limits. */
+function inside(at: string): string {
+  return [
+    `btrfs subvolume list -auqR ${at} | sed 's/ gen [0-9]* / /'`,
+    `btrfs subvolume get-default ${at} | sed 's/ gen [0-9]* / /'`,
+    `btrfs subvolume list -r ${at} | sed 's/ gen [0-9]* / /'`,
+    `find ${at} -printf '%P %y %m\\n' | sort`,
+    `btrfs qgroup show --raw -re ${at} 2>&1 | awk '{ print $1, $4, $5 }' | sort`,
+  ].join('; ');
+}
+
+const content = inside(pool);
+const contents = `${content}; ${inside(second)}`;
+
 export const btrfs: RigSpecimens['btrfs'] = {
   createSubvolume: {
     setUp: makePool,
     call: `tx.btrfs.createSubvolume({ path: '${pool}/new' })`,
     act: { tool: 'btrfs', words: ['subvolume', 'create'] },
     clear: removePool,
+    content,
   },
   snapshot: {
     setUp: makePool,
     call: `tx.btrfs.snapshot({ source: '${pool}/home', path: '${pool}/snap', mode: 'ro' })`,
     act: { tool: 'btrfs', words: ['subvolume', 'snapshot'] },
     clear: removePool,
+    content,
   },
   copySubvolume: {
     setUp: makeSent,
     call: `tx.btrfs.copySubvolume({ source: '${pool}/sent', into: '${second}' })`,
     act: { tool: 'btrfs', words: ['receive'] },
     clear: removeSecond,
+    content: contents,
   },
   receiveSubvolume: {
     setUp: `${makeSent} && btrfs send -q -f /srv/${guest}.stream ${pool}/sent`,
     call: `tx.btrfs.receiveSubvolume({ file: '/srv/${guest}.stream', into: '${second}' })`,
     act: { tool: 'btrfs', words: ['receive', '-f'] },
     clear: `rm -f /srv/${guest}.stream; ${removeSecond}`,
+    content: contents,
   },
   sendToFile: {
     setUp: `${makePool} && btrfs subvolume snapshot -r ${pool}/home ${pool}/sent`,
     call: `tx.btrfs.sendToFile({ source: '${pool}/sent', file: '/srv/${guest}.stream' })`,
     act: { tool: 'btrfs', words: ['send', '-f'] },
     clear: `rm -f /srv/${guest}.stream; ${removePool}`,
+    content,
   },
   deleteSubvolume: {
     setUp: makePool,
     call: `tx.btrfs.deleteSubvolume({ path: '${pool}/home' })`,
     act: { tool: 'mv', words: [`${pool}/home`] },
     clear: removePool,
+    content,
   },
   scrub: {
     setUp: makePool,
     call: `tx.btrfs.scrub({ path: '${pool}' })`,
     act: { tool: 'btrfs', words: ['scrub', 'start'] },
     clear: removePool,
+    content,
   },
   balance: {
     setUp: makePool,
     call: `tx.btrfs.balance({ path: '${pool}', dataUsage: 50 })`,
     act: { tool: 'btrfs', words: ['balance', 'start'] },
     clear: removePool,
+    content,
   },
   setQuota: {
     setUp: makePool,
     call: `tx.btrfs.setQuota({ path: '${pool}', mode: 'on' })`,
     act: { tool: 'btrfs', words: ['quota', 'enable'] },
     clear: removePool,
+    content,
   },
   limitSubvolume: {
     setUp: `${makePool} && btrfs quota enable ${pool} && btrfs quota rescan -w ${pool}`,
     call: `tx.btrfs.limitSubvolume({ path: '${pool}/home', what: 'referenced', limit: 67108864 })`,
     act: { tool: 'btrfs', words: ['qgroup', 'limit'] },
     clear: removePool,
+    content,
   },
   setDefaultSubvolume: {
     setUp: makePool,
     call: `tx.btrfs.setDefaultSubvolume({ path: '${pool}/home' })`,
     act: { tool: 'btrfs', words: ['subvolume', 'set-default'] },
     clear: removePool,
+    content,
   },
   setProperty: {
     setUp: makePool,
     call: `tx.btrfs.setProperty({ path: '${pool}/home', mode: 'ro' })`,
     act: { tool: 'btrfs', words: ['property', 'set'] },
     clear: removePool,
+    content,
   },
 };

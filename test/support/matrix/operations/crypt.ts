@@ -10,12 +10,17 @@ const backup = `/srv/${guest}.header`;
 /** As fast as it gets: what is tried here is not the key. */
 const quick = `type: 'luks2', pbkdf: 'pbkdf2', pbkdfTimeMs: 10`;
 
+/** Its keys, and that ours opens it; and how it is mapped where it is open. */
+const slots = `cryptsetup luksDump ${root} | grep -E '^ +[0-9]+: luks2'; cryptsetup open --test-passphrase --key-file ${key} ${root}; echo $?`;
+const table = `dmsetup table ${guest}`;
+
 export const crypt: RigSpecimens['crypt'] = {
   backupHeader: {
     setUp: `${makeVolume} && ${makeKey} && ${makeLuks}`,
     call: `tx.crypt.backupHeader({ device: '${root}', file: '${backup}' })`,
     act: { tool: 'cryptsetup', words: ['luksHeaderBackup'] },
     clear: `${removeVolume}; rm -f ${key} ${backup}`,
+    content: slots,
   },
   format: {
     setUp: `${makeVolume} && ${makeKey}`,
@@ -34,19 +39,21 @@ export const crypt: RigSpecimens['crypt'] = {
     call: `tx.crypt.restoreHeader({ device: '${root}', file: '${backup}' })`,
     act: { tool: 'cryptsetup', words: ['luksHeaderRestore'] },
     clear: `${removeVolume}; rm -f ${key} ${backup}`,
-    content: `cryptsetup luksDump --dump-json-metadata ${root}; ls -A /var/lib/bofh/headers 2>/dev/null`,
+    content: `cryptsetup luksDump --dump-json-metadata ${root}; ls -A /var/lib/bofh/headers 2>/dev/null || true`,
   },
   open: {
     setUp: `${makeVolume} && ${makeKey} && ${makeLuks}`,
     call: `tx.crypt.open({ device: '${root}', key: { from: 'file', path: '${key}' } })`,
     act: { tool: 'cryptsetup', words: ['open', '!--test-passphrase'] },
     clear: `${removeVolume}; rm -f ${key}`,
+    content: slots,
   },
   close: {
     setUp: `${makeVolume} && ${makeKey} && ${makeLuks} && ${openLuks}`,
     call: `tx.crypt.close({ name: '${guest}', key: { from: 'file', path: '${key}' } })`,
     act: { tool: 'cryptsetup', words: ['close'] },
     clear: `cryptsetup close ${guest}; ${removeVolume}; rm -f ${key}`,
+    content: table,
   },
   closeAfterCommit: {
     setUp: `${makeVolume} && ${makeKey} && ${makeLuks} && ${openLuks}`,
@@ -60,18 +67,21 @@ export const crypt: RigSpecimens['crypt'] = {
     call: `tx.crypt.resize({ name: '${guest}', size: 16777216, key: { from: 'file', path: '${key}' } })`,
     act: { tool: 'cryptsetup', words: ['resize'] },
     clear: `cryptsetup close ${guest}; ${removeVolume}; rm -f ${key}`,
+    content: table,
   },
   addKey: {
     setUp: `${makeVolume} && ${makeKey} && ${makeLuks}`,
     call: `tx.crypt.addKey({ device: '${root}', key: { from: 'file', path: '${key}' }, newKey: { from: 'file', path: '/etc/hostname' } })`,
     act: { tool: 'cryptsetup', words: ['luksAddKey'] },
     clear: `${removeVolume}; rm -f ${key}`,
+    content: slots,
   },
   changeKey: {
     setUp: `${makeVolume} && ${makeKey} && ${makeLuks}`,
     call: `tx.crypt.changeKey({ device: '${root}', key: { from: 'file', path: '${key}' }, newKey: { from: 'file', path: '/etc/hostname' } })`,
     act: { tool: 'cryptsetup', words: ['luksAddKey'] },
     clear: `${removeVolume}; rm -f ${key}`,
+    content: slots,
   },
   removeKey: {
     setUp: `${makeVolume} && ${makeKey} && ${makeLuks} && cryptsetup luksAddKey -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file ${key} ${root} /etc/hostname`,

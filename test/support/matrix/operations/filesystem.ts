@@ -19,5 +19,6 @@ export const filesystem: RigSpecimens['filesystem'] = {
     call: `tx.filesystem.resize({ device: '${root}', size: 'max' })`,
     act: { tool: 'resize2fs', words: [root, '!-P'] },
     clear: removeVolume,
+    content: `dumpe2fs -h ${root} 2>/dev/null | grep -E '^(Block count|Filesystem state)'`,
   },
 };

@@ -56,6 +56,11 @@ section 'files'
 files /etc/xen
 files /etc/fstab
 files /etc/crypttab
+# Images, streams, backups of headers: names and sizes; what their content is each trial knows itself.
+section '/srv'
+find /srv -xdev -type f -printf '%p %y %m %s\n' -o -printf '%p %y %m\n' | sort
+section 'saved headers'
+files /var/lib/bofh/headers -mindepth 1
 section '/run/bofh'
 # The folder of the private mounts is made with the first of them, and stays; what is in it counts.
 files /run/bofh -mindepth 1 -not -path '/run/bofh/locks' -not -path '/run/bofh/locks/*' -not -path '/run/bofh/mnt'
