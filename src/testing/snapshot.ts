@@ -31,12 +31,11 @@ export function snapshot(world: World, rewrite: Rewrite = (content) => content):
         // One in a single run is as good anywhere.
         const runs = (lv.runs ?? []).map(({ start, count }) => `${start}+${count}`);
         const where = runs.length > 1 ? ` at=${runs.join(',')}` : '';
-        const named = (uuid: string): string => vg.lvs.find((other) => other.uuid === uuid)?.name ?? uuid;
         const kind = [
           ...(lv.layout === undefined ? [] : [` ${lv.layout}`]),
-          ...(lv.origin === undefined ? [] : [` of=${named(lv.origin)}`]),
+          ...(lv.origin === undefined ? [] : [` of=${lv.origin}`]),
           ...(lv.merging === true ? [' merging'] : []),
-          ...(lv.pool === undefined ? [] : [` in=${named(lv.pool)}`]),
+          ...(lv.pool === undefined ? [] : [` in=${lv.pool}`]),
         ];
         return `lv ${vg.name}/${lv.name} ${lv.uuid} extents=${lv.extents}${kind.join('')}${where} ${flags.join(' ')}`;
       }),

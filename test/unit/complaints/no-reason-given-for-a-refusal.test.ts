@@ -76,7 +76,7 @@ const rows: readonly Row[] = [
     },
     line: 'vm destroy web1',
     says: [/vg0\/web1-root/, /nightly/],
-    next: /lvremove .*nightly/,
+    next: /bofh lvm remove vg0\/nightly/,
   },
   {
     when: 'the guest runs',

@@ -54,6 +54,10 @@ function answer(
   const made = argv[argv.indexOf('-U') + 1] ?? '';
   if (tool === 'mkfs.ext4') content = { type: 'ext4', usage: 'filesystem', uuid: made };
   if (tool === 'mkswap') content = { type: 'swap', usage: 'other', uuid: made };
+  if (tool === 'sfdisk') {
+    const partitiontable = { label: 'dos', id: '0x1', device, unit: 'sectors', sectorsize: 512 };
+    return { stdout: JSON.stringify({ partitiontable }) };
+  }
   return tool === 'blkid' ? probed() : {};
 }
 
