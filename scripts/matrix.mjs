@@ -1,5 +1,5 @@
-// `npm run test:matrix -- --shard i/n`: every fault of the table on a real Xen host. `--only TEXT` runs the trials whose
-// title has it, `--suite trixie` on Debian 13; `--report` adds their outcomes to those that are known, and makes the tables
+// `npm run test:matrix -- --shard i/n`: every fault of the table on a real Xen host. `--only PATTERN` runs the trials whose
+// title it matches (a regular expression), `--suite trixie` on Debian 13; `--report` adds their outcomes to those that are known, and makes the tables
 // of docs/reliability.md from all of them.
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

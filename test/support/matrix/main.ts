@@ -72,9 +72,10 @@ export async function runMatrix(options: {
   readonly out: string;
 }): Promise<number> {
   const { suite } = options;
+  const only = new RegExp(options.only ?? '');
   const mine = (trials: readonly Trial[]): readonly Trial[] =>
     trials
-      .filter(({ group, name }) => options.only === undefined || `${group}: ${name}`.includes(options.only))
+      .filter(({ group, name }) => only.test(`${group}: ${name}`))
       .filter((_trial, index) => index % options.of === options.shard - 1);
   const outcomes: Outcome[] = [];
   const trials = await sorted();
