@@ -38,14 +38,14 @@ export const block: RigSpecimens['block'] = {
   discard: {
     setUp: makeFilled,
     call: `tx.block.discard({ device: '${root}', overwrite: ['${uuid}'] })`,
-    act: { tool: 'blkdiscard', words: ['--offset', '0', root] },
+    act: { tool: 'blkdiscard', words: ['--offset', '0'] },
     clear: removeVolume,
     deferred: `test -z "$(wipefs ${root})"`,
   },
   zero: {
     setUp: makeFilled,
     call: `tx.block.zero({ device: '${root}', overwrite: ['${uuid}'] })`,
-    act: { tool: 'blkdiscard', words: ['--offset', '0', root] },
+    act: { tool: 'blkdiscard', words: ['--offset', '0'] },
     clear: removeVolume,
     deferred: `test "$(head -c 1048576 ${root} | tr -d '\\0' | wc -c)" = 0`,
   },
