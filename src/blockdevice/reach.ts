@@ -92,14 +92,14 @@ export function bytesAt(
     argv: ['--address-radix=n', '--format=x1', '--output-duplicates', ...range, device],
     access: 'read',
     parse: ({ stdout }) => {
-      const bytes = stdout.split('\n').flatMap((line, at, all) => {
-        if (line === '' && at === all.length - 1) return [];
+      const lines = stdout.split('\n');
+      if (lines.at(-1) === '') lines.pop();
+      for (const line of lines)
         if (!/^(?: [0-9a-f]{2})+$/.test(line))
           throw new ParseError(`cannot read the line ${JSON.stringify(line)}`);
-        return line.trim().split(' ');
-      });
+      const bytes = Uint8Array.from(Buffer.from(lines.join('').replaceAll(' ', ''), 'hex'));
       if (bytes.length !== count) throw new ParseError(`${bytes.length} bytes instead of ${count}`);
-      return new DataView(Uint8Array.from(bytes, (byte) => Number.parseInt(byte, 16)).buffer);
+      return new DataView(bytes.buffer);
     },
     classify: classifyDevice,
   };

@@ -239,11 +239,8 @@ function sizeIn(
 }
 
 function hexOf(bytes: Uint8Array): string {
-  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, '0'));
-  const lines = Array.from({ length: Math.ceil(hex.length / 16) }, (_, at) =>
-    hex.slice(at * 16, at * 16 + 16),
-  );
-  return lines.map((line) => ` ${line.join(' ')}\n`).join('');
+  const hex = Buffer.from(bytes).toString('hex').replace(/../g, ' $&');
+  return hex.replace(/.{1,48}/g, '$&\n');
 }
 
 function identity(

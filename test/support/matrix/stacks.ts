@@ -7,16 +7,19 @@ import type { ToolCall } from './trials.ts';
 /** A filesystem in a LUKS container on a logical volume, four fifths of it full of random files. */
 export type StackType = 'ext4' | 'btrfs' | 'xfs';
 
+/** Not that of the container: mkfs.btrfs refuses one that any device has. */
+const filesystemUuid = uuid.replace(/.$/, 'c');
 const key = '/run/rig-key';
 const at = '/run/rig-stack';
 const mapper = `/dev/mapper/${guest}`;
 
 /** MiB of the logical volume at the start; 16 of them are the header of LUKS. mkfs.xfs wants 300, the kernel 256 of a btrfs. */
 const startMiB: Readonly<Record<StackType, number>> = { ext4: 96, btrfs: 320, xfs: 320 };
+// Of one with blocks of 1 KiB, as so small an ext4 has by default, resize2fs thinks that it can hardly be shrunk.
 const mkfs: Readonly<Record<StackType, string>> = {
-  ext4: `mkfs.ext4 -q -U ${uuid}`,
-  btrfs: `mkfs.btrfs -q -U ${uuid}`,
-  xfs: `mkfs.xfs -q -m uuid=${uuid}`,
+  ext4: `mkfs.ext4 -q -b 4096 -U ${filesystemUuid}`,
+  btrfs: `mkfs.btrfs -q -U ${filesystemUuid}`,
+  xfs: `mkfs.xfs -q -m uuid=${filesystemUuid}`,
 };
 
 /** Shell: makes the stack, and leaves it open and not mounted. */
