@@ -33,7 +33,9 @@ export default defineConfig({
         test: {
           name: 'rig',
           include: ['test/rig/**/*.test.ts'],
-          exclude: sample ? ['test/rig/{boot,busy,concurrency,contract,crypt,faults,plan}.test.ts'] : [],
+          exclude: sample
+            ? ['test/rig/{boot,busy,concurrency,contract,crypt,doctor,faults,plan}.test.ts']
+            : [],
           fileParallelism: false,
           testTimeout: 600_000,
           hookTimeout: 600_000,
