@@ -135,7 +135,7 @@ const contents: readonly [string, () => void, { uuid?: string; type?: string }][
   ['ext4', () => sh('mkfs.ext4', '-q', '-U', uuid, device), { uuid }],
   ['swap', () => sh('mkswap', '-U', uuid, device), { uuid }],
   ['a GPT', () => partition('label: gpt'), { type: 'gpt' }],
-  ['an MBR', () => partition('label: dos\n,10M'), { type: 'dos' }],
+  ['an empty MBR', () => partition('label: dos'), { type: 'dos' }],
   ['xfs', () => sh('mkfs.xfs', '-q', '-m', `uuid=${uuid}`, device), { uuid }],
   ['btrfs', () => sh('mkfs.btrfs', '-q', '-U', uuid, device), { uuid }],
   ['vfat', () => sh('mkfs.vfat', '-i', 'abcd1234', device), { uuid: 'ABCD-1234' }],
@@ -196,7 +196,18 @@ test('a device that holds two things at once is refused, whatever is named', asy
   bootSector();
   expect(await now()).toMatchObject({ type: 'ext4', ptType: 'dos' });
   const make = run((tx) => tx.step(create, { device, type: 'swap', overwrite: { uuid } }));
-  await expect(make).rejects.toThrow(/and a partition table \(dos\)/);
+  await expect(make).rejects.toThrow(/partition table \(dos, with the partition /);
+});
+
+test('a disk with partitions is refused, whatever is named, and they are', async () => {
+  partition('label: dos\n,10M');
+  const before = await now();
+  for (const overwrite of [undefined, { type: 'dos' }, { uuid: (await probe(host, device))?.uuid ?? '' }]) {
+    const named = overwrite === undefined ? {} : { overwrite };
+    const make = run((tx) => tx.step(create, { device, type: 'ext4', ...named }));
+    await expect(make).rejects.toThrow(`with the partition ${device}p1 (10 MiB)`);
+  }
+  expect(await now()).toEqual(before);
 });
 
 test('a device that is in use is refused, though it is named', async () => {
