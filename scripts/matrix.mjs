@@ -27,7 +27,7 @@ if (values.report) {
   const byAge = files.sort((a, b) => statSync(a).mtimeMs - statSync(b).mtimeMs);
   const known = [kept, ...byAge].flatMap((file) => JSON.parse(readFileSync(file, 'utf8')));
   const all = await lastOutcomes(known);
-  writeFileSync(kept, `[\n${all.map((each) => JSON.stringify(each)).join(',\n')}\n]\n`);
+  writeFileSync(kept, `${JSON.stringify(all, undefined, 2)}\n`);
   const page = join(root, 'docs', 'reliability.md');
   if (all.length > 0) await writeReport(all, page);
   // Of the last whole `npm test -- unit`: a file for each driver, or the tables stay as they are.

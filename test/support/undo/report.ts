@@ -48,7 +48,7 @@ function perFault(counts: readonly Counts[]): readonly string[] {
   ];
 }
 
-/** Trials of each operation; what a cell does not have it says. */
+/** Trials of each operation, a row each; what a cell does not have it says. */
 function perKind(counts: readonly Counts[]): readonly string[] {
   const kinds = [...new Set(counts.map(({ kind }) => kind))];
   const reasons: string[] = [];
@@ -60,13 +60,10 @@ function perKind(counts: readonly Counts[]): readonly string[] {
     if (!reasons.includes(found.notApplicable)) reasons.push(found.notApplicable);
     return `– (${reasons.indexOf(found.notApplicable) + 1})`;
   };
-  const lines = faultNames.map(
-    (fault) => `| ${[fault, ...kinds.map((kind) => cell(kind, fault))].join(' | ')} |`,
-  );
   return [
-    `| trials | ${kinds.map((kind) => `\`${kind}\``).join(' | ')} |`,
-    `|---|${kinds.map(() => '---').join('|')}|`,
-    ...lines,
+    `| | ${faultNames.join(' | ')} |`,
+    `|---|${faultNames.map(() => '---').join('|')}|`,
+    ...kinds.map((kind) => `| \`${kind}\` | ${faultNames.map((fault) => cell(kind, fault)).join(' | ')} |`),
     '',
     ...reasons.map((reason, index) => `(${index + 1}) ${reason}.`),
   ];

@@ -3,6 +3,8 @@ import type { RigSpecimens } from '../operations.ts';
 import { makeVolume, removeVolume, root, uuid } from './shell.ts';
 
 const key = '/run/rig-key';
+/** A second key: any file that every Debian has. */
+const other = '/etc/debian_version';
 const makeKey = `printf geheim > ${key}`;
 const makeLuks = `cryptsetup luksFormat -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --uuid ${uuid} --key-file=- ${root} < ${key}`;
 const openLuks = `cryptsetup open --type luks --key-file=- ${root} ${guest} < ${key}`;
@@ -35,7 +37,7 @@ export const crypt: RigSpecimens['crypt'] = {
     clear: `${removeVolume}; rm -f ${key} ${backup}`,
   },
   restoreHeader: {
-    setUp: `${makeVolume} && ${makeKey} && ${makeLuks} && cryptsetup luksHeaderBackup ${root} --header-backup-file ${backup} && cryptsetup luksAddKey -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file ${key} ${root} /etc/hostname`,
+    setUp: `${makeVolume} && ${makeKey} && ${makeLuks} && cryptsetup luksHeaderBackup ${root} --header-backup-file ${backup} && cryptsetup luksAddKey -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file ${key} ${root} ${other}`,
     call: `tx.crypt.restoreHeader({ device: '${root}', file: '${backup}' })`,
     act: { tool: 'cryptsetup', words: ['luksHeaderRestore'] },
     clear: `${removeVolume}; rm -f ${key} ${backup}`,
@@ -71,24 +73,24 @@ export const crypt: RigSpecimens['crypt'] = {
   },
   addKey: {
     setUp: `${makeVolume} && ${makeKey} && ${makeLuks}`,
-    call: `tx.crypt.addKey({ device: '${root}', key: { from: 'file', path: '${key}' }, newKey: { from: 'file', path: '/etc/hostname' } })`,
+    call: `tx.crypt.addKey({ device: '${root}', key: { from: 'file', path: '${key}' }, newKey: { from: 'file', path: '${other}' } })`,
     act: { tool: 'cryptsetup', words: ['luksAddKey'] },
     clear: `${removeVolume}; rm -f ${key}`,
     content: slots,
   },
   changeKey: {
     setUp: `${makeVolume} && ${makeKey} && ${makeLuks}`,
-    call: `tx.crypt.changeKey({ device: '${root}', key: { from: 'file', path: '${key}' }, newKey: { from: 'file', path: '/etc/hostname' } })`,
+    call: `tx.crypt.changeKey({ device: '${root}', key: { from: 'file', path: '${key}' }, newKey: { from: 'file', path: '${other}' } })`,
     act: { tool: 'cryptsetup', words: ['luksAddKey'] },
     clear: `${removeVolume}; rm -f ${key}`,
     content: slots,
   },
   removeKey: {
-    setUp: `${makeVolume} && ${makeKey} && ${makeLuks} && cryptsetup luksAddKey -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file ${key} ${root} /etc/hostname`,
+    setUp: `${makeVolume} && ${makeKey} && ${makeLuks} && cryptsetup luksAddKey -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file ${key} ${root} ${other}`,
     call: `tx.crypt.removeKey({ device: '${root}', slot: 0 })`,
     act: { tool: 'cryptsetup', words: ['luksKillSlot'] },
     clear: `${removeVolume}; rm -f ${key}`,
-    deferred: `cryptsetup open --test-passphrase --key-file /etc/hostname ${root} && ! cryptsetup open --test-passphrase --key-file ${key} ${root}`,
+    deferred: `cryptsetup open --test-passphrase --key-file ${other} ${root} && ! cryptsetup open --test-passphrase --key-file ${key} ${root}`,
   },
   erase: {
     setUp: `${makeVolume} && ${makeKey} && ${makeLuks}`,

@@ -25,6 +25,7 @@ export const mount: RigSpecimens['mount'] = {
     call: `tx.mount.unmount({ path: '/mnt/${guest}' })`,
     act: { tool: 'umount', words: [`/mnt/${guest}`] },
     clear: `umount /mnt/${guest}; rmdir /mnt/${guest}; ${removeVolume}`,
+    believes: 'the host alone',
   },
   addFstab: {
     setUp: `${makeFilled} && mkdir -p /mnt/${guest} && ${saveTables}`,
