@@ -119,6 +119,23 @@ describe('activateLv and deactivateLv', () => {
     expect(ran()).toHaveLength(1);
   });
 
+  test.each([1, 2, 3])(
+    'do not undo what somebody did at the same moment, before our read %i',
+    async (moment) => {
+      host.world.active.clear();
+      let reads = 0;
+      host.faults.watch(({ tool }) => {
+        reads += tool === 'lvm' ? 1 : 0;
+        if (tool === 'lvm' && reads === moment) host.world.active.set(volume('a')?.uuid ?? '', 7);
+      });
+      const error = await failureOf(does((tx) => up(tx)));
+      expect(reads).toBeGreaterThanOrEqual(moment);
+      expect(String(error)).toMatch(/active already|by somebody else; nothing was done/);
+      expect(active()).toEqual(['a']);
+      expect(ran()).toEqual([]);
+    },
+  );
+
   test('are not believed when lvchange exits 0 and does nothing', async () => {
     host.fault({ tool: 'lvchange', mode: 'no effect, exit 0' });
     expect(String(await failureOf(does((tx) => off(tx))))).toMatch(/did not make vg0\/a .* inactive/);
