@@ -128,6 +128,7 @@ async function find(
   if ((await sizeOf(host, { path, number })) !== of.size) return { path, state: 'others' };
   const now = await magicsNow(host, { device: path, size: of.size, saved: of.magics });
   const [first] = now;
-  if (first?.state !== 'as it was') return { path, state: 'done' };
-  return { path, state: first.around === 'as it was' ? 'to do' : 'others' };
+  if (first?.state === 'erased') return { path, state: 'done' };
+  const isSame = first?.state === 'as it was' && first.around === 'as it was';
+  return { path, state: isSame ? 'to do' : 'others' };
 }

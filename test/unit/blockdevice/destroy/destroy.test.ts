@@ -96,6 +96,24 @@ describe.each(['discard', 'zero'] as const)('block.%s', (how) => {
     expect(await probe(host, device)).toMatchObject({ uuid: other });
   });
 
+  test('is not called done when another content stands where the first signature stood', async () => {
+    host.admin.format(device, { type: 'xfs', usage: 'filesystem', uuid });
+    const notices: string[] = [];
+    const own = bofhOn(host);
+    const bofh = {
+      ...own,
+      engine: { ...own.engine, onLeftAlone: (found: string) => void notices.push(found) },
+    };
+    await withBofh(bofh, () =>
+      atomic('destroys', async (tx) => {
+        await tx.block[how]({ device, overwrite: [uuid] });
+        host.admin.format(device, { type: 'crypto_LUKS', usage: 'crypto', uuid: 'another', version: '2' });
+      }),
+    );
+    expect(acts()).toEqual([]);
+    expect(notices).toEqual([expect.stringContaining(`${device} holds something else by now`)]);
+  });
+
   test('on the command line asks first, and answers what was lost', async () => {
     const line = ['block', how, device, '--overwrite', uuid];
     expect(await rejectionOf(typed(host, line))).toBeInstanceOf(RefusedError);
