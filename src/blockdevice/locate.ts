@@ -1,4 +1,4 @@
-import type { ReadHost } from '../command/index.ts';
+import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../errors.ts';
 import { knownGroups, knownVolumes } from './commands.ts';
 import { identityOf, identityOfNumber } from './keys.ts';
@@ -38,6 +38,15 @@ export async function locate(host: ReadHost, device: KnownDevice): Promise<strin
   throw new RefusedError(`${device.path} is not active: what it holds cannot be told`, {
     remedy: `activate it (lvchange -ay ${device.path}) and repeat`,
   });
+}
+
+/** What was written to that very device goes to its disk; of one that is gone for good there is nothing to write. */
+export async function syncDevice(
+  host: ChangeHost,
+  { device, identity }: { readonly device: string; readonly identity: string },
+): Promise<void> {
+  const path = await locate(host, { path: device, identity });
+  if (path !== undefined) await host.sync(path);
 }
 
 async function identityAt(host: ReadHost, path: string): Promise<string | undefined> {

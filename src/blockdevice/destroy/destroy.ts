@@ -1,37 +1,17 @@
-import * as z from 'zod/mini';
+import type * as z from 'zod/mini';
 import { deferred } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { wipeSignatures } from '../commands.ts';
 import { holders, namingHolders } from '../holders/index.ts';
 import { refuseHeld } from '../in-use.ts';
-import { identityOf } from '../keys.ts';
-import { locate } from '../locate.ts';
+import { locate, syncDevice } from '../locate.ts';
 import { deviceNode, sizeOf } from '../node.ts';
-import { probe, recognise } from '../probe.ts';
-import { magicsOn } from '../wipe/commands.ts';
-import { contentKey, namesOf, refuseNeeded, refuseUnnamed } from '../wipe/contents.ts';
-import { magicsNow, savedMagic, saveMagics } from '../wipe/magics.ts';
+import { magicsNow } from '../wipe/magics.ts';
+import { erased, eraseArgs, planErase } from '../wipe/plan.ts';
 import { blkdiscard } from './commands.ts';
 
-const args = z.strictObject({
-  device: z.string().check(z.minLength(1)),
-  /** All that is there and is lost: the uuid of each content, or the type of one that has none. */
-  overwrite: z.array(z.string().check(z.minLength(1))),
-});
-
-const undo = z.strictObject({
-  device: z.string(),
-  /** Which device it was, whatever bears its path later. */
-  identity: z.string(),
-  size: z.int().check(z.positive()),
-  /** Keys of what is lost. */
-  contents: z.array(z.string()),
-  /** By what its contents are known: as long as one of these is there, the act is still to be done. */
-  magics: z.array(savedMagic).check(z.minLength(1)),
-});
-
-type Undo = z.infer<typeof undo>;
+type Undo = z.infer<typeof erased>;
 
 const mebibyte = 1024 ** 2;
 
@@ -43,21 +23,11 @@ function destroying(how: 'discard' | 'zero') {
   return deferred({
     kind: `block.${how}`,
     version: 1,
-    args,
-    undo,
-    prepare: async ({ args: { device, overwrite }, host, chosen }) => {
-      const { identity } = await identityOf(host, device);
-      await refuseHeld(host, device, await holders(host, device));
-      const found = await (chosen === undefined ? recognise : probe)(host, device);
-      const node = await deviceNode(host, device);
-      const magics = await host.run(magicsOn(node.path));
-      refuseUnnamed(device, { names: namesOf(found, magics), overwrite });
-      await refuseNeeded(host, { device, found });
-      const size = await sizeOf(host, node);
-      const saved = await saveMagics(host, { device: node.path, size, magics });
-      const contents = new Set(magics.flatMap((magic) => contentKey(magic) ?? []));
-      return { device, identity, size, contents: [...contents], magics: [...saved] };
-    },
+    args: eraseArgs,
+    // As long as the first of its magics is there, the act is still to be done.
+    undo: erased,
+    prepare: async ({ args, host, chosen }) =>
+      (await planErase(host, { ...args, again: chosen !== undefined })).erase,
     claims: async ({ undo: { device, contents }, on }) => {
       const { key, beneath } = await on(device);
       return { changes: [key, ...contents], needs: beneath };
@@ -90,10 +60,7 @@ function destroying(how: 'discard' | 'zero') {
       // What is discarded need not read as zeros.
       if (how === 'discard') await host.run(wipeSignatures(path));
     },
-    sync: async ({ undo: { device, identity }, host }) => {
-      const path = await locate(host, { path: device, identity });
-      if (path !== undefined) await host.sync(path);
-    },
+    sync: ({ undo: of, host }) => syncDevice(host, of),
     describe: ({ undo: { device } }) => ({
       what: `all that is on ${device}, which is to be ${how === 'zero' ? 'filled with zeros' : 'discarded'}`,
       look: [

@@ -4,17 +4,15 @@ import { operation } from '../../atomic/operation.ts';
 import { RefusedError, UsageError } from '../../errors.ts';
 import { holders, holdersOfWhole, namingHolders } from '../holders/index.ts';
 import { refuseHeld } from '../in-use.ts';
-import { locate } from '../locate.ts';
-import { changedByHand } from './by-hand.ts';
 import {
   type ChangeUndo,
-  changeUndo,
   entryOf,
   findChange,
   type Found,
   kernelHas,
   lookAt,
   pathOf,
+  tableChange,
   undoOf,
   untilKernelHas,
 } from './change.ts';
@@ -43,13 +41,9 @@ const args = z.strictObject({
 
 /** Adds a partition to a disk, and tells the kernel of it; others of the disk may be in use. */
 export const addPartition = operation({
+  ...tableChange,
   kind: 'block.partition.add',
-  version: 1,
   args,
-  undo: changeUndo,
-  result: z.null(),
-  lives: 'disk',
-  restores: 'state',
   prepare: async ({ args: asked, host, chosen }) => {
     const { device } = asked;
     const disk = await partitioned(host, device);
@@ -78,7 +72,6 @@ export const addPartition = operation({
     return { makes: [partKey(key, number)], changes: [key, `table:${table.id}`], needs: beneath };
   },
   contains: ({ undo: { key, number } }) => partKey(key, number),
-  within: ({ undo: { container } }) => container,
   run: async ({ undo: of, host }) => {
     const [found, entry] = [await findChange(host, of), entryOf(of.table, of.number)];
     if (found?.bytes !== 'as they were' || entry === undefined || !kernelHas(found.kernel, of, undefined))
@@ -114,11 +107,6 @@ export const addPartition = operation({
     if (found.table === 'beside others') await host.run(deletePartition(path, of.number ?? 0));
     else if (found.table !== 'without') await restoreRegions(host, path, of.saved);
   },
-  sync: async ({ undo: { device, identity }, host }) => {
-    const path = await locate(host, { path: device, identity });
-    if (path !== undefined) await host.sync(path);
-  },
-  describe: ({ undo: of }) => changedByHand(of),
 });
 
 /** sfdisk takes the lowest one that nobody has. */

@@ -3,9 +3,10 @@ import type { Look } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError } from '../../errors.ts';
 import { identityOf, keysOf } from '../keys.ts';
-import { locate } from '../locate.ts';
+import { locate, syncDevice } from '../locate.ts';
 import { type DeviceNode, deviceNode, sizeOf } from '../node.ts';
 import { until } from '../wait.ts';
+import { changedByHand } from './by-hand.ts';
 import { readTable } from './commands.ts';
 import { isSameView, type KernelPartition, kernelPartitions } from './kernel.ts';
 import { guidBytes, readRegions, regionsOf, savedRegion, saveRegions } from './regions.ts';
@@ -31,6 +32,19 @@ export const changeUndo = z.strictObject({
 });
 
 export type ChangeUndo = z.infer<typeof changeUndo>;
+
+/** What every change of a table has in common. */
+export const tableChange = {
+  version: 1,
+  undo: changeUndo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  within: ({ undo: { container } }: { readonly undo: ChangeUndo }) => container,
+  sync: ({ undo: of, host }: { readonly undo: ChangeUndo; readonly host: ChangeHost }) =>
+    syncDevice(host, of),
+  describe: ({ undo: of }: { readonly undo: ChangeUndo }) => changedByHand(of),
+} as const;
 
 /** All that the undo needs. */
 export async function undoOf(

@@ -5,11 +5,9 @@ import { RefusedError, UsageError } from '../../errors.ts';
 import { formatSize } from '../../units.ts';
 import { holders } from '../holders/index.ts';
 import { refuseHeld } from '../in-use.ts';
-import { locate } from '../locate.ts';
 import { deviceNode, kernelText, sizeOf } from '../node.ts';
 import { probe, recognise } from '../probe.ts';
-import { changedByHand } from './by-hand.ts';
-import { changeUndo, findChange, lookAt, undoOf } from './change.ts';
+import { findChange, lookAt, tableChange, undoOf } from './change.ts';
 import { refusePartless } from './disk.ts';
 import { createTable } from './commands.ts';
 import { kernelPartitions } from './kernel.ts';
@@ -32,13 +30,9 @@ const smallest = 4 * 1024 ** 2;
 
 /** Writes an empty partition table on a blank disk. Its undo puts back every byte that it has written. */
 export const createPartitionTable = operation({
+  ...tableChange,
   kind: 'block.partition.table.create',
-  version: 1,
   args,
-  undo: changeUndo,
-  result: z.null(),
-  lives: 'disk',
-  restores: 'state',
   prepare: async ({ args: { device, type = 'gpt', id }, host, chosen }) => {
     if (id !== undefined && !forms[type].test(id))
       throw new UsageError(
@@ -75,7 +69,6 @@ export const createPartitionTable = operation({
     const { key, beneath } = await on(device);
     return { makes: [`table:${table.id}`], changes: [key], needs: beneath };
   },
-  within: ({ undo: { container } }) => container,
   run: async ({ undo: of, host }) => {
     const found = await findChange(host, of);
     if (found?.bytes !== 'as they were')
@@ -101,9 +94,4 @@ export const createPartitionTable = operation({
     await refuseHeld(host, path, await holders(host, path));
     await restoreRegions(host, path, of.saved);
   },
-  sync: async ({ undo: { device, identity }, host }) => {
-    const path = await locate(host, { path: device, identity });
-    if (path !== undefined) await host.sync(path);
-  },
-  describe: ({ undo: of }) => changedByHand(of),
 });

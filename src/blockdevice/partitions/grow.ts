@@ -5,18 +5,16 @@ import { type Holder, RefusedError } from '../../errors.ts';
 import { formatSize } from '../../units.ts';
 import { holdersOfWhole } from '../holders/index.ts';
 import { inUse, refuseHeld } from '../in-use.ts';
-import { locate } from '../locate.ts';
 import { usersBeyond } from '../reach.ts';
-import { changedByHand } from './by-hand.ts';
 import {
   type ChangeUndo,
-  changeUndo,
   entryOf,
   findChange,
   type Found,
   kernelHas,
   lookAt,
   pathOf,
+  tableChange,
   undoOf,
   untilKernelHas,
 } from './change.ts';
@@ -36,13 +34,9 @@ const args = z.strictObject({
 
 /** Makes a partition larger where it is, also while it is in use. What lies on it keeps its size. */
 export const growPartition = operation({
+  ...tableChange,
   kind: 'block.partition.grow',
-  version: 1,
   args,
-  undo: changeUndo,
-  result: z.null(),
-  lives: 'disk',
-  restores: 'state',
   prepare: async ({ args: { device, number, size: asked }, host }) => {
     const { table, size: room } = await partitioned(host, device);
     await refuseHeld(host, device, await holdersOfWhole(host, device));
@@ -74,7 +68,6 @@ export const growPartition = operation({
     const { key, beneath } = await on(device);
     return { changes: [key, `${key}-part${String(number)}`, `table:${table.id}`], needs: beneath };
   },
-  within: ({ undo: { container } }) => container,
   run: async ({ undo: of, host }) => {
     const [found, [old, entry]] = [await findChange(host, of), entriesOf(of)];
     if (found?.bytes !== 'as they were' || !kernelHas(found.kernel, of, old))
@@ -110,11 +103,6 @@ export const growPartition = operation({
     if (!kernelHas(found.kernel, of, old)) await host.run(tellKernel(found.node.path, old.number));
     await untilKernelHas(host, found.node, of, old);
   },
-  sync: async ({ undo: { device, identity }, host }) => {
-    const path = await locate(host, { path: device, identity });
-    if (path !== undefined) await host.sync(path);
-  },
-  describe: ({ undo: of }) => changedByHand(of),
 });
 
 /** Who uses what the way back takes away; nobody, as long as the kernel has it as it was. */

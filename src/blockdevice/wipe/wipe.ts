@@ -5,32 +5,20 @@ import { type Holder, RefusedError } from '../../errors.ts';
 import { wipeSignatures } from '../commands.ts';
 import { holders, namingHolders } from '../holders/index.ts';
 import { refuseHeld } from '../in-use.ts';
-import { identityOf, keysOf } from '../keys.ts';
-import { locate } from '../locate.ts';
+import { keysOf } from '../keys.ts';
+import { locate, syncDevice } from '../locate.ts';
 import { deviceNode, sizeOf } from '../node.ts';
-import { probe, recognise } from '../probe.ts';
+import { recognise } from '../probe.ts';
 import { wipedByHand } from './by-hand.ts';
 import { magicsOn, writeBytes } from './commands.ts';
-import { contentKey, namesOf, refuseLeft, refuseNeeded, refuseUnnamed } from './contents.ts';
-import { magicsNow, type MagicNow, savedMagic, saveMagics } from './magics.ts';
+import { refuseLeft } from './contents.ts';
+import { magicsNow, type MagicNow } from './magics.ts';
+import { eraseArgs, erased, planErase } from './plan.ts';
 
-const args = z.strictObject({
-  device: z.string().check(z.minLength(1)),
-  /** All that is there and may go: the uuid of each content, or the type of one that has none. */
-  overwrite: z.array(z.string().check(z.minLength(1))),
-});
-
-const undo = z.strictObject({
-  device: z.string(),
-  /** Which device it was, whatever bears its path later. */
-  identity: z.string(),
+const undo = z.extend(erased, {
   key: z.string(),
   /** Key of that whose destruction takes all of it along. */
   container: z.string(),
-  size: z.int().check(z.positive()),
-  /** Keys of what cannot be found afterwards: filesystems, encrypted devices, physical volumes. */
-  contents: z.array(z.string()),
-  magics: z.array(savedMagic).check(z.minLength(1)),
 });
 
 export type WipeUndo = z.infer<typeof undo>;
@@ -42,25 +30,18 @@ export type WipeUndo = z.infer<typeof undo>;
 export const wipe = operation({
   kind: 'block.wipe',
   version: 1,
-  args,
+  args: eraseArgs,
   undo,
   result: z.null(),
   lives: 'disk',
   restores: 'state',
-  prepare: async ({ args: { device, overwrite }, host, chosen }) => {
-    const { key, container, identity } = await identityOf(host, device);
-    await refuseHeld(host, device, await holders(host, device));
-    // Also what gives nothing but I/O errors looks blank.
-    const found = await (chosen === undefined ? recognise : probe)(host, device);
-    const node = await deviceNode(host, device);
-    const magics = await host.run(magicsOn(node.path));
-    refuseUnnamed(device, { names: namesOf(found, magics), overwrite });
-    refuseLeft(device, { found, magics });
-    await refuseNeeded(host, { device, found });
-    const size = await sizeOf(host, node);
-    const saved = await saveMagics(host, { device: node.path, size, magics });
-    const contents = new Set(magics.flatMap((magic) => contentKey(magic) ?? []));
-    return { device, identity, key, container, size, contents: [...contents], magics: [...saved] };
+  prepare: async ({ args, host, chosen }) => {
+    const { erase, key, container, found, magics } = await planErase(host, {
+      ...args,
+      again: chosen !== undefined,
+    });
+    refuseLeft(args.device, { found, magics });
+    return { ...erase, key, container };
   },
   claims: async ({ undo: { device, contents }, on }) => {
     const { key, beneath } = await on(device);
@@ -105,10 +86,7 @@ export const wipe = operation({
       if (found.now[at]?.state === 'erased')
         await host.run(writeBytes(path, { offset, bytes: Buffer.from(bytes, 'hex') }));
   },
-  sync: async ({ undo: { device, identity }, host }) => {
-    const path = await locate(host, { path: device, identity });
-    if (path !== undefined) await host.sync(path);
-  },
+  sync: ({ undo: of, host }) => syncDevice(host, of),
   describe: ({ undo: of }) => wipedByHand(of),
 });
 

@@ -6,6 +6,7 @@ import {
   identityOf,
   keysOf,
   locate,
+  syncDevice,
   namingHolders,
   probe,
   signatureSchema,
@@ -108,10 +109,7 @@ export const format = operation({
     await refuseHeld(host, path, look.holders ?? []);
     await namingHolders(host, path, () => host.run(wipeLuks(path)));
   },
-  sync: async ({ undo: { device, identity }, host }) => {
-    const path = await locate(host, { path: device, identity });
-    if (path !== undefined) await host.sync(path);
-  },
+  sync: ({ undo: of, host }) => syncDevice(host, of),
   describe: formattedByHand,
 });
 

@@ -5,6 +5,7 @@ import {
   identityOf,
   keysOf,
   locate,
+  syncDevice,
   probe,
   recognise,
   signatureSchema,
@@ -83,10 +84,7 @@ export const createPv = operation({
     const { path: device } = await deviceNode(host, path);
     await host.run(pvremove({ device, ...(await udevOf(host)) }));
   },
-  sync: async ({ undo: { device, identity }, host }) => {
-    const path = await locate(host, { path: device, identity });
-    if (path !== undefined) await host.sync(path);
-  },
+  sync: ({ undo: of, host }) => syncDevice(host, of),
   describe: ({ undo: { device, uuid } }) => ({
     what: `the physical volume of uuid ${uuid} on ${device}`,
     look: [['pvs', '--options', 'pv_name,pv_uuid,vg_name', '--select', `pv_uuid=${uuid}`]],

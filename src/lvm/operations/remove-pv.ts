@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { deferred } from '../../atomic/operation.ts';
-import { deviceNode, locate, probe } from '../../blockdevice/index.ts';
+import { deviceNode, locate, syncDevice, probe } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { pvremove } from '../pv-commands.ts';
@@ -56,10 +56,7 @@ export const removePv = deferred({
     const { path: device } = await deviceNode(host, path);
     await host.run(pvremove({ device, ...(await udevOf(host)) }));
   },
-  sync: async ({ undo: { device, identity }, host }) => {
-    const path = await locate(host, { path: device, identity });
-    if (path !== undefined) await host.sync(path);
-  },
+  sync: ({ undo: of, host }) => syncDevice(host, of),
   describe: ({ undo: { device, uuid } }) => ({
     what: `the physical volume of uuid ${uuid} on ${device}, which is to lose its label`,
     look: [['pvs', '--options', 'pv_name,pv_uuid,vg_name', '--select', `pv_uuid=${uuid}`]],

@@ -1,0 +1,64 @@
+import * as z from 'zod/mini';
+import type { ReadHost } from '../../command/index.ts';
+import { holders } from '../holders/index.ts';
+import { refuseHeld } from '../in-use.ts';
+import { identityOf } from '../keys.ts';
+import { deviceNode, sizeOf } from '../node.ts';
+import { probe, recognise } from '../probe.ts';
+import type { Signature } from '../schema.ts';
+import { type Magic, magicsOn } from './commands.ts';
+import { contentKey, namesOf, refuseNeeded, refuseUnnamed } from './contents.ts';
+import { savedMagic, saveMagics } from './magics.ts';
+
+export const eraseArgs = z.strictObject({
+  device: z.string().check(z.minLength(1)),
+  /** All that is there and may go: the uuid of each content, or the type of one that has none. */
+  overwrite: z.array(z.string().check(z.minLength(1))),
+});
+
+/** What is journalled of a device whose contents go. */
+export const erased = z.strictObject({
+  device: z.string(),
+  /** Which device it was, whatever bears its path later. */
+  identity: z.string(),
+  size: z.int().check(z.positive()),
+  /** Keys of what cannot be found afterwards: filesystems, encrypted devices, physical volumes. */
+  contents: z.array(z.string()),
+  /** The bytes by which its contents are known. */
+  magics: z.array(savedMagic).check(z.minLength(1)),
+});
+
+/** What is on a device that nobody uses and that is named whole; RefusedError for all others. */
+export async function planErase(
+  host: ReadHost,
+  {
+    device,
+    overwrite,
+    again,
+  }: z.infer<typeof eraseArgs> & {
+    /** Asked for the second time, under the locks. */
+    readonly again: boolean;
+  },
+): Promise<{
+  readonly erase: z.infer<typeof erased>;
+  readonly key: string;
+  readonly container: string;
+  readonly found: Signature | undefined;
+  readonly magics: readonly Magic[];
+}> {
+  const { key, container, identity } = await identityOf(host, device);
+  await refuseHeld(host, device, await holders(host, device));
+  // Also what gives nothing but I/O errors looks blank.
+  const found = await (again ? probe : recognise)(host, device);
+  const node = await deviceNode(host, device);
+  const magics = await host.run(magicsOn(node.path));
+  refuseUnnamed(device, { names: namesOf(found, magics), overwrite });
+  await refuseNeeded(host, { device, found });
+  const size = await sizeOf(host, node);
+  const saved = await saveMagics(host, { device: node.path, size, magics });
+  const contents = new Set(magics.flatMap((magic) => contentKey(magic) ?? []));
+  return {
+    erase: { device, identity, size, contents: [...contents], magics: [...saved] },
+    ...{ key, container, found, magics },
+  };
+}
