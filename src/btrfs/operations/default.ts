@@ -8,6 +8,7 @@ import { defaultOf, subvolumeAt, subvolumeById } from '../reads.ts';
 import { topLevelId, uuid } from '../schema.ts';
 import { askedSubvolume } from './known.ts';
 import { syncPlanted } from './planted.ts';
+import { raced } from './raced.ts';
 
 const undo = z.strictObject({
   fs: uuid,
@@ -62,7 +63,8 @@ export const setDefaultSubvolume = operation({
   },
   run: async ({ undo: of, host }) => {
     const now = await defaultOf(host, of.fs);
-    if (now !== of.was) throw changed(of, now);
+    if (now !== of.was)
+      throw raced(`the default of ${of.fs} is the subvolume ${now}`, { isWanted: now === of.id });
     await set(host, of, of.id);
     return null;
   },
@@ -102,11 +104,4 @@ async function refuseGone(host: ReadHost, fs: string, id: number): Promise<void>
   throw new RefusedError(`the subvolume ${id} of ${fs} is gone: it cannot be the default`, {
     remedy: 'choose another one with bofh btrfs set-default',
   });
-}
-
-function changed({ fs, was }: Undo, now: number): RefusedError {
-  return new RefusedError(
-    `the default of ${fs} is the subvolume ${now} by now, not ${was}; nothing was done`,
-    { remedy: 'find out who else works on it, then give the command again' },
-  );
 }

@@ -8,6 +8,7 @@ import { anyRoot } from '../place.ts';
 import { qgroupLimit, quotaOf } from '../quota.ts';
 import { askedSubvolume, findKnown, knownClaims, knownSubvolume, subvolumeNamed } from './known.ts';
 import { syncPlanted } from './planted.ts';
+import { raced } from './raced.ts';
 
 const what = z.enum(['referenced', 'exclusive']);
 /** Bytes; null: none. */
@@ -87,10 +88,7 @@ async function change(
   { from, to }: { readonly from: number | null; readonly to: number | null },
 ): Promise<void> {
   const now = await limitNow(host, of);
-  if (now !== from)
-    throw new RefusedError(`the limit of ${of.path} is not ${inWords(from)} any more; nothing was done`, {
-      remedy: 'find out who else works on it, then give the command again',
-    });
+  if (now !== from) throw raced(`the limit of ${of.path} is ${inWords(now)}`, { isWanted: now === to });
   const root = await anyRoot(host, of.fs);
   await host.run(qgroupLimit({ ...of, path: root, limit: to }));
   // The kernel does not commit it at once (fs/btrfs/ioctl.c).

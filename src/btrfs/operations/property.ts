@@ -15,6 +15,7 @@ import {
   subvolumeNamed,
 } from './known.ts';
 import { syncPlanted } from './planted.ts';
+import { raced } from './raced.ts';
 
 const mode = z.enum(['ro', 'rw']);
 
@@ -48,9 +49,7 @@ export const setProperty = operation({
     const subvolume = await stillKnown(host, of);
     refuseReceived(subvolume, of.mode);
     if (subvolume.mode !== of.was)
-      throw new RefusedError(`${called(subvolume)} is ${subvolume.mode} by now; nothing was done`, {
-        remedy: 'find out who else works on it, then give the command again',
-      });
+      throw raced(`${called(subvolume)} is ${subvolume.mode}`, { isWanted: true });
     await set(host, of, of.mode);
     return null;
   },

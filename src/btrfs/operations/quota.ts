@@ -7,6 +7,7 @@ import { anyRoot, placeOf } from '../place.ts';
 import { type Quota, quotaOf, quotaSet } from '../quota.ts';
 import { uuid } from '../schema.ts';
 import { syncPlanted } from './planted.ts';
+import { raced } from './raced.ts';
 
 const mode = z.enum(['on', 'off']);
 
@@ -18,8 +19,6 @@ const undo = z.strictObject({
   mounted: z.string(),
   mode,
 });
-
-type Undo = z.infer<typeof undo>;
 
 /**
  * `tx.btrfs.setQuota`: turns the counting of what subvolumes take on or off. To turn it off is refused while there are limits,
@@ -48,7 +47,10 @@ export const setQuota = operation({
     return { changes: [`btrfs-quota:${of.fs}`], needs: [...new Set([`fs:${of.fs}`, key, ...beneath])] };
   },
   run: async ({ undo: of, host }) => {
-    await set(host, of, of.mode);
+    const root = await anyRoot(host, of.fs);
+    const now = await quotaOf(host, root);
+    if (now.mode === of.mode) throw raced(`the quotas of ${root} are ${now.mode}`, { isWanted: true });
+    await set(host, { root, now, wanted: of.mode });
     return null;
   },
   value: ({ undo: { fs, mode: now } }) => ({ filesystem: fs, mode: now }),
@@ -56,7 +58,11 @@ export const setQuota = operation({
     const now = await quotaOf(host, await anyRoot(host, of.fs));
     return { state: now.mode === of.mode ? 'ours' : 'gone' };
   },
-  revert: ({ undo: of, host }) => set(host, of, of.mode === 'on' ? 'off' : 'on'),
+  revert: async ({ undo: of, host }) => {
+    const root = await anyRoot(host, of.fs);
+    const now = await quotaOf(host, root);
+    if (now.mode === of.mode) await set(host, { root, now, wanted: of.mode === 'on' ? 'off' : 'on' });
+  },
   sync: ({ undo: of, host }) => syncPlanted(host, of),
   describe: ({ undo: of }) => ({
     what: `the quotas of the btrfs ${of.fs} on ${of.mounted}, which are ${of.mode} now`,
@@ -65,10 +71,10 @@ export const setQuota = operation({
   }),
 });
 
-async function set(host: ChangeHost, of: Undo, wanted: 'on' | 'off'): Promise<void> {
-  const root = await anyRoot(host, of.fs);
-  const now = await quotaOf(host, root);
-  if (now.mode === wanted) return;
+async function set(
+  host: ChangeHost,
+  { root, now, wanted }: { readonly root: string; readonly now: Quota; readonly wanted: Quota['mode'] },
+): Promise<void> {
   refuseLimits(root, now);
   await host.run(quotaSet(root, wanted));
   await host.run(filesystemSync(root));
