@@ -1,18 +1,14 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import { nothing } from '../../command/index.ts';
-import { subvolumeKey } from '../place.ts';
 import { receive, send } from '../send-commands.ts';
-import { forget, plantedResult, syncPlanted } from './planted.ts';
 import {
-  lookReceived,
   planReceived,
-  type Received,
   receivedByHand,
   receivedClaims,
   receivedUndo,
   receiveInto,
-  revertReceived,
+  receives,
 } from './received.ts';
 import { askedSource, planSent, sentNeeds, sentPaths, sentUndo } from './sent.ts';
 
@@ -34,9 +30,7 @@ export const copySubvolume = operation({
     name: z.exactOptional(z.string()),
   }),
   undo,
-  result: plantedResult,
-  lives: 'disk',
-  restores: 'state',
+  ...receives,
   prepare: async ({ args: { into, name, ...asked }, mark, host }) => {
     const { stream, ...sent } = await planSent(host, asked);
     return { ...(await planReceived(host, { into, as: name, mark }, stream)), ...sent };
@@ -45,21 +39,11 @@ export const copySubvolume = operation({
     const { makes, needs } = await receivedClaims(of, on);
     return { makes, needs: [...new Set([...needs, ...(await sentNeeds(of, on))])] };
   },
-  contains: ({ undo: of }) => subvolumeKey(of),
-  within: ({ undo: { fs } }) => `fs:${fs}`,
   run: async ({ undo: of, host }) => {
     const sent = await sentPaths(host, of);
     return receiveInto(host, of, (directory) =>
       host.pipe({ commands: [send(sent), receive({ directory })], parse: nothing }),
     );
   },
-  value: ({ undo: { fs, path, streamUuid }, result }): Received => ({
-    ...{ ...result, path, filesystem: fs },
-    receivedUuid: streamUuid,
-  }),
-  look: ({ undo: of, host }) => lookReceived(host, of),
-  revert: ({ undo: of, host }) => revertReceived(host, of),
-  sync: ({ undo: of, host }) => syncPlanted(host, of),
-  afterCommit: ({ undo: of, host }) => forget(host, of),
   describe: ({ way, ...of }) => receivedByHand(`the copy of ${of.undo.source.path}`, of, way),
 });

@@ -3,19 +3,15 @@ import { operation } from '../../atomic/operation.ts';
 import type { FileStat, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { realPath } from '../../mount/index.ts';
-import { subvolumeKey } from '../place.ts';
 import { receive } from '../send-commands.ts';
 import { streamIn } from '../stream.ts';
-import { forget, plantedResult, syncPlanted } from './planted.ts';
 import {
-  lookReceived,
   planReceived,
-  type Received,
   receivedByHand,
   receivedClaims,
   receivedUndo,
   receiveInto,
-  revertReceived,
+  receives,
 } from './received.ts';
 
 const undo = z.extend(receivedUndo, {
@@ -40,9 +36,7 @@ export const receiveSubvolume = operation({
     name: z.exactOptional(z.string()),
   }),
   undo,
-  result: plantedResult,
-  lives: 'disk',
-  restores: 'state',
+  ...receives,
   prepare: async ({ args: { file: asked, into, name }, mark, host }) => {
     const file = await realPath(host, asked);
     const { inode, size } = await streamFile(host, file);
@@ -53,8 +47,6 @@ export const receiveSubvolume = operation({
     const { makes, needs } = await receivedClaims(of, on);
     return { makes, needs: [...needs, `file:${of.file}`] };
   },
-  contains: ({ undo: of }) => subvolumeKey(of),
-  within: ({ undo: { fs } }) => `fs:${fs}`,
   run: async ({ undo: of, host }) => {
     const { inode, size } = await streamFile(host, of.file);
     if (inode !== of.inode || size !== of.size)
@@ -63,14 +55,6 @@ export const receiveSubvolume = operation({
       });
     return receiveInto(host, of, (directory) => host.run(receive({ directory, file: of.file })));
   },
-  value: ({ undo: { fs, path, streamUuid }, result }): Received => ({
-    ...{ ...result, path, filesystem: fs },
-    receivedUuid: streamUuid,
-  }),
-  look: ({ undo: of, host }) => lookReceived(host, of),
-  revert: ({ undo: of, host }) => revertReceived(host, of),
-  sync: ({ undo: of, host }) => syncPlanted(host, of),
-  afterCommit: ({ undo: of, host }) => forget(host, of),
   describe: ({ way, ...of }) => receivedByHand(`what was received from ${of.undo.file} as`, of, way),
 });
 

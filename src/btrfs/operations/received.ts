@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
-import type { Claims, DeviceKeys, Look } from '../../atomic/operation.ts';
+import type { Claims, DeviceKeys, Look, OperationSpec } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { type ByHand, RefusedError, UsageError } from '../../errors.ts';
 import { subvolumeSnapshot } from '../commands.ts';
@@ -9,14 +9,17 @@ import { beside, called, subvolumeAt, subvolumes } from '../reads.ts';
 import { uuid } from '../schema.ts';
 import type { StreamHead } from '../stream.ts';
 import {
+  forget,
   lookPlanted,
   type NewSubvolume,
   plant,
   plantedByHand,
   plantedClaims,
+  plantedResult,
   type PlantedResult,
   plantedUndo,
   planFor,
+  syncPlanted,
   uproot,
 } from './planted.ts';
 import { removeSubvolume } from './remove-subvolume.ts';
@@ -33,13 +36,30 @@ export const receivedUndo = z.extend(plantedUndo, {
   base: z.nullable(z.string()),
 });
 
-export type ReceivedUndo = z.infer<typeof receivedUndo>;
+type ReceivedUndo = z.infer<typeof receivedUndo>;
 
 /** What the caller gets. */
-export interface Received extends NewSubvolume {
+interface Received extends NewSubvolume {
   /** By this the next incremental stream finds it. */
   readonly receivedUuid: string;
 }
+
+/** The parts of an operation that are the same wherever the stream comes from. */
+export const receives = {
+  result: plantedResult,
+  lives: 'disk',
+  restores: 'state',
+  contains: ({ undo }) => subvolumeKey(undo),
+  within: ({ undo: { fs } }) => `fs:${fs}`,
+  value: ({ undo: { fs, path, streamUuid }, result }) => ({
+    ...{ ...result, path, filesystem: fs },
+    receivedUuid: streamUuid,
+  }),
+  look: ({ undo, host }) => lookReceived(host, undo),
+  revert: ({ undo, host }) => revertReceived(host, undo),
+  sync: ({ undo, host }) => syncPlanted(host, undo),
+  afterCommit: ({ undo, host }) => forget(host, undo),
+} satisfies Partial<OperationSpec<unknown, ReceivedUndo, PlantedResult, Received>>;
 
 /** Where a stream is to go: names that are free, and what it builds upon, which must be there. */
 export async function planReceived(
@@ -131,7 +151,7 @@ async function expectWhole(host: ReadHost, inbox: string, wanted: ReceivedUndo):
   );
 }
 
-export async function lookReceived(host: ReadHost, wanted: ReceivedUndo): Promise<Look> {
+async function lookReceived(host: ReadHost, wanted: ReceivedUndo): Promise<Look> {
   const planted = await lookPlanted(host, wanted);
   const inbox = await host.stat(await inboxOf(host, wanted));
   if (inbox === undefined || planted.state === 'ours') return planted;
@@ -140,7 +160,7 @@ export async function lookReceived(host: ReadHost, wanted: ReceivedUndo): Promis
 }
 
 /** What was received goes first: the place and its record are the evidence. */
-export async function revertReceived(host: ChangeHost, wanted: ReceivedUndo): Promise<void> {
+async function revertReceived(host: ChangeHost, wanted: ReceivedUndo): Promise<void> {
   await clearInbox(host, wanted);
   await uproot(host, wanted);
 }
