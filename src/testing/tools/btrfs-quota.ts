@@ -12,6 +12,19 @@ export function quota(call: ToolCall, [verb, path = '']: readonly string[]): Ret
   return ok();
 }
 
+/** `btrfs qgroup create 1/0 PATH` */
+export function createGroup(
+  { world }: ToolCall,
+  [group = '', path = '']: readonly string[],
+): ReturnType<ToolModel> {
+  const at = onBtrfs(world, path);
+  if (at === undefined) return failed(1, `ERROR: not a btrfs filesystem: ${path}`);
+  const { limits } = at.state;
+  if (limits === undefined) return failed(1, 'ERROR: unable to create quota group: quota not enabled');
+  putState(world, at.mount, { ...at.state, limits: { ...limits, [group]: {} } });
+  return ok();
+}
+
 /** `btrfs qgroup limit [-e] SIZE|none 0/ID PATH` */
 export function limit(call: ToolCall, words: readonly string[]): ReturnType<ToolModel> {
   const [sort, rest] =
@@ -38,12 +51,16 @@ export function groups({ world }: ToolCall, [path = '']: readonly string[]): Ret
   const head =
     'Qgroupid    Referenced    Exclusive  Max referenced  Max exclusive Parent   Child   Path \n' +
     '--------    ----------    ---------  --------------  ------------- ------   -----   ---- \n';
-  const rows = subvolumes
-    .toSorted((a, b) => a.id - b.id)
-    .map(({ id, inside }) => {
-      const { referenced = 'none', exclusive = 'none' } = limits[`0/${id}`] ?? {};
-      const name = id === 5 ? '<toplevel>' : inside.slice(1);
-      return `0/${id}   16384   16384   ${referenced}   ${exclusive} -        -       ${name}\n`;
-    });
+  const row = (group: string, name: string): string => {
+    const { referenced = 'none', exclusive = 'none' } = limits[group] ?? {};
+    return `${group}   16384   16384   ${referenced}   ${exclusive} -        -       ${name}\n`;
+  };
+  const made = Object.keys(limits).filter((group) => !group.startsWith('0/'));
+  const rows = [
+    ...subvolumes
+      .toSorted((a, b) => a.id - b.id)
+      .map(({ id, inside }) => row(`0/${id}`, id === 5 ? '<toplevel>' : inside.slice(1))),
+    ...made.map((group) => row(group, '<0 member qgroups>')),
+  ];
   return ok(head + rows.join(''));
 }

@@ -18,7 +18,7 @@ import { resolve } from '../resolve.ts';
 import { addEntry, addInode, directory, inodeOf, removeEntry, type Tree } from '../tree.ts';
 import { settle, type World } from '../world.ts';
 import { balance, balanceStatus, scrub, scrubStatus } from './btrfs-maintenance.ts';
-import { groups, limit, quota } from './btrfs-quota.ts';
+import { createGroup, groups, limit, quota } from './btrfs-quota.ts';
 import { receive, send } from './btrfs-stream.ts';
 import { sizeTools } from './sizes.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
@@ -48,6 +48,7 @@ const verbs: readonly (readonly [words: readonly string[], verb: Verb])[] = [
   [['filesystem', 'sync'], sync],
   [['send'], send],
   [['quota'], quota],
+  [['qgroup', 'create'], createGroup],
   [['qgroup', 'limit'], limit],
   [['qgroup', 'show', '--raw', '-pcre'], groups],
   [['scrub', 'start', '-B', '-R'], scrub],

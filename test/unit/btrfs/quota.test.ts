@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { qgroupLimit, quotaSet } from '../../../src/btrfs/quota.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { RolledBackError, StuckError } from '../../../src/errors.ts';
+import { RefusedError, RolledBackError, StuckError } from '../../../src/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 import { pool } from '../../support/undo/specimens/btrfs.ts';
@@ -89,12 +89,24 @@ describe('quotas', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  test('with a limit that it has already, or to be turned off over one: refused', async () => {
+  test('with a limit that it has already: refused', async () => {
     host.admin.btrfs('quota', 'enable', '/srv/pool');
     await expect(does((tx) => limited(tx, null))).rejects.toThrow(/that limit already/);
-    host.admin.btrfs('qgroup', 'limit', '77', '0/257', '/srv/pool');
-    await expect(does((tx) => tx.btrfs.setQuota({ path: '/srv/pool', mode: 'off' }))).rejects.toThrow(
-      /would be lost: 0\/257/,
-    );
+  });
+
+  test.each([
+    ['a limit', ['qgroup', 'limit', '77', '0/257'], /would be lost: 0\/257$/],
+    ['a limit of what it has alone', ['qgroup', 'limit', '-e', '77', '0/257'], /would be lost: 0\/257$/],
+    ['a group that somebody made', ['qgroup', 'create', '1/7'], /would be lost: 1\/7$/],
+  ])('over %s are not turned off: refused before anything is done', async (_what, theirs, words) => {
+    host.admin.btrfs('quota', 'enable', '/srv/pool');
+    host.admin.btrfs(...theirs, '/srv/pool');
+    const before = host.snapshot();
+
+    const error = await failureOf(does((tx) => tx.btrfs.setQuota({ path: '/srv/pool', mode: 'off' })));
+
+    expect(error).toBeInstanceOf(RefusedError);
+    expect((error as RefusedError).message).toMatch(words);
+    expect(host.snapshot()).toBe(before);
   });
 });
