@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { concurrency, foreignTrials } from '../support/matrix/foreign.ts';
 import { bootedStage, powerCutAfterSuccess, powerCutAt } from '../support/matrix/power.ts';
-import { expectAsBefore, openStage, reset, run, type Stage } from '../support/matrix/stage.ts';
+import { dismissGuest, expectAsBefore, openStage, reset, run, type Stage } from '../support/matrix/stage.ts';
 import {
   createFaults,
   destroyFaults,
   killAt,
   killsWhileRunning,
   type Trial,
+  tryFrom,
 } from '../support/matrix/trials.ts';
 
 // A few trials of each sort; `npm run test:matrix` runs all of them. Each starts from the host that the one before has left.
@@ -43,6 +44,7 @@ describe('a guest on a real Xen host', () => {
   )('$group: $name', (trial) => tried(trial));
 
   it('loses no file that was reported as made, and is as a reboot leaves it when the power fails on the way', async () => {
+    await dismissGuest(stage);
     await bootedStage(stage);
     await tried(powerCutAt(7));
     await tried(powerCutAfterSuccess);
@@ -52,7 +54,7 @@ describe('a guest on a real Xen host', () => {
 /** A trial that fails must not fail those after it. */
 async function tried(trial: Trial): Promise<void> {
   try {
-    await trial.run(stage);
+    await tryFrom(stage, trial);
   } catch (error) {
     await reset(stage);
     throw error;

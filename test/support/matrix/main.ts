@@ -4,8 +4,16 @@ import { concurrency, foreignTrials } from './foreign.ts';
 import { markTrials, unflushedTrials } from './marks.ts';
 import { operationTrials, stackTrials } from './operation-trials.ts';
 import { bootedStage, powerCutAfterSuccess, powerCutAt } from './power.ts';
-import { openStage, reset, type Stage, type StageOptions } from './stage.ts';
-import { afterCommit, createFaults, destroyFaults, killAt, killsWhileRunning, type Trial } from './trials.ts';
+import { dismissGuest, openStage, reset, type Stage, type StageOptions } from './stage.ts';
+import {
+  afterCommit,
+  createFaults,
+  destroyFaults,
+  killAt,
+  killsWhileRunning,
+  type Trial,
+  tryFrom,
+} from './trials.ts';
 
 /** How one trial ended. */
 export interface Outcome {
@@ -93,6 +101,7 @@ export async function runMatrix(options: {
   if (now.length + later.length > 0)
     await withStage({ suite }, async (stage) => {
       for (const trial of now) await each(stage, trial);
+      await dismissGuest(stage);
       if (later.length > 0) await bootedStage(stage);
       for (const trial of later) await each(stage, trial);
     });
@@ -114,7 +123,8 @@ async function withStage(options: StageOptions, body: (stage: Stage) => Promise<
 }
 
 /** One trial, back to back with the last: the host as it was left is where it starts. After a failure it is reset. */
-async function tryOne(stage: Stage, { group, name, run }: Trial): Promise<Outcome> {
+async function tryOne(stage: Stage, trial: Trial): Promise<Outcome> {
+  const { group, name } = trial;
   const { suite } = stage.machine.shape.image;
   const begun = performance.now();
   const outcome = (ended: Outcome['ended'], why?: string): Outcome => {
@@ -124,7 +134,7 @@ async function tryOne(stage: Stage, { group, name, run }: Trial): Promise<Outcom
     return { suite, group, name, ended, seconds, date, ...(why === undefined ? {} : { why }) };
   };
   try {
-    return outcome(await run(stage));
+    return outcome(await tryFrom(stage, trial));
   } catch (error) {
     const failed = outcome('failed', error instanceof Error ? error.message : String(error));
     await reset(stage);

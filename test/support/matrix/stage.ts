@@ -19,6 +19,8 @@ export interface Stage {
   start: Fingerprint;
   /** Content of the foreign volumes. */
   readonly foreign: string;
+  /** The host with the guest on it, as long as it is there: what trials of `vm destroy` start from. */
+  made?: Fingerprint | undefined;
 }
 
 /** The guest of all trials. */
@@ -103,8 +105,30 @@ export async function destroyGuest(stage: Stage): Promise<void> {
   await expectAsBefore(stage);
 }
 
+/** The guest, made once for all trials that start from it and end as before. */
+export async function haveGuest(stage: Stage): Promise<void> {
+  if (stage.made !== undefined) return;
+  await run(stage, createCommand, 0);
+  stage.made = await fingerprint(stage.machine);
+}
+
+/** Throws what differs from the host with the guest on it. */
+export async function expectGuest(stage: Stage): Promise<void> {
+  const difference = stage.made?.diff(await fingerprint(stage.machine)) ?? 'it was not made by this trial';
+  if (difference !== '') throw new Error(`the guest is not as before:\n${difference}`);
+  await expectForeign(stage);
+}
+
+/** The host without the guest again, by bofh itself. */
+export async function dismissGuest(stage: Stage): Promise<void> {
+  if (stage.made === undefined) return;
+  stage.made = undefined;
+  await destroyGuest(stage);
+}
+
 /** From wherever a trial that failed has left it. */
 export async function reset(stage: Stage): Promise<void> {
+  stage.made = undefined;
   await stage.machine.loadSnapshot('start');
   await removeAllFaults(stage.machine);
 }

@@ -1,21 +1,35 @@
-import { type FaultMode, fingerprint, layFault, until } from '../rig/index.ts';
+import { type FaultMode, layFault, until } from '../rig/index.ts';
 import {
   background,
   createCommand,
   destroyCommand,
   destroyGuest,
+  dismissGuest,
   expectAsAfter,
   expectAsBefore,
+  expectGuest,
   guest,
+  haveGuest,
   run,
   type Stage,
 } from './stage.ts';
+
+/** How a trial ends. */
+export type Ended = 'as before' | 'as after';
 
 /** One trial: it throws when the promise was not kept. What it gives is how the host ended. */
 export interface Trial {
   readonly group: string;
   readonly name: string;
-  readonly run: (stage: Stage) => Promise<'as before' | 'as after'>;
+  readonly run: (stage: Stage) => Promise<Ended>;
+  /** What it starts from; left out: the host without our guest. */
+  readonly from?: 'guest';
+}
+
+/** Runs a trial from where it starts. */
+export async function tryFrom(stage: Stage, { from, run: tried }: Trial): Promise<Ended> {
+  await (from === 'guest' ? haveGuest(stage) : dismissGuest(stage));
+  return tried(stage);
 }
 
 export interface ToolCall {
@@ -61,7 +75,7 @@ export const createFaults: readonly Trial[] = createCalls.flatMap((call) =>
     run: async (stage: Stage) => {
       const worked = mode === 'act-then-fail' && call.askedAfter === true;
       await withFault(stage, call, mode, () => run(stage, createCommand, worked ? 0 : 5));
-      return settle(stage, 'create', worked ? 'as after' : 'as before');
+      return created(stage, worked ? 'as after' : 'as before');
     },
   })),
 );
@@ -71,16 +85,11 @@ export const destroyFaults: readonly Trial[] = destroyCalls.flatMap((call) =>
   modes.map((mode) => ({
     group: 'vm destroy, a tool fails',
     name: `${title(call)}: ${modeName(mode)}`,
+    from: 'guest',
     run: async (stage: Stage) => {
-      if (mode === 'act-then-fail' && call.askedAfter === true) {
-        await run(stage, createCommand, 0);
-        await withFault(stage, call, mode, () => run(stage, destroyCommand, 0));
-        return settle(stage, 'destroy', 'as after');
-      }
-      await withGuest(stage, async () => {
-        await withFault(stage, call, mode, () => run(stage, destroyCommand, 5));
-      });
-      return 'as before' as const;
+      const worked = mode === 'act-then-fail' && call.askedAfter === true;
+      await withFault(stage, call, mode, () => run(stage, destroyCommand, worked ? 0 : 5));
+      return destroyed(stage, worked ? 'as after' : 'as before');
     },
   })),
 );
@@ -89,14 +98,13 @@ export const destroyFaults: readonly Trial[] = destroyCalls.flatMap((call) =>
 export const afterCommit: readonly Trial[] = modes.map((mode) => ({
   group: 'vm destroy, the work after the commit fails',
   name: `lvremove: ${modeName(mode)}, then recover`,
+  from: 'guest',
   run: async (stage: Stage) => {
-    await run(stage, createCommand, 0);
     await withFault(stage, { tool: 'lvremove', words: ['*bofh_gone*'] }, mode, () =>
       run(stage, destroyCommand, 0, 3),
     );
     await run(stage, 'bofh recover --yes', 0);
-    await expectAsBefore(stage);
-    return 'as after' as const;
+    return destroyed(stage, 'as after');
   },
 }));
 
@@ -105,12 +113,12 @@ export function killAt(verb: 'create' | 'destroy', n: number): Trial {
   return {
     group: `vm ${verb}, SIGKILL at a line, then recover`,
     name: `line ${n}`,
+    ...(verb === 'destroy' ? { from: 'guest' } : {}),
     run: async (stage) => {
-      if (verb === 'destroy') await run(stage, createCommand, 0);
       const command = verb === 'create' ? createCommand : destroyCommand;
       await run(stage, injected(command, `signal=SIGKILL:when=${n}`), 137, 0);
       await run(stage, 'bofh recover --yes', 0);
-      return settle(stage, verb);
+      return verb === 'create' ? created(stage) : destroyed(stage);
     },
   };
 }
@@ -183,32 +191,35 @@ export function injected(command: string, what: string): string {
   return `strace -o /dev/null -e trace=fdatasync -e inject=fdatasync:${what} ${command}`;
 }
 
-/** Either exactly before or exactly after; from after, bofh itself leads back to the start. */
-async function settle(
-  stage: Stage,
-  verb: 'create' | 'destroy',
-  wanted?: 'as before' | 'as after',
-): Promise<'as before' | 'as after'> {
-  const { stdout } = await stage.machine.run(`test -e /etc/xen/${guest}.cfg && echo there`, {
-    check: 'return',
-  });
-  const there = stdout.trim() === 'there';
+/** After `vm create`: exactly before, or exactly after; from there bofh itself leads back to the start. */
+async function created(stage: Stage, wanted?: Ended): Promise<Ended> {
+  const there = await hasGuest(stage);
   if (there) {
     await expectAsAfter(stage);
     await destroyGuest(stage);
   } else await expectAsBefore(stage);
-  const ended = there === (verb === 'create') ? 'as after' : 'as before';
-  if (wanted !== undefined && ended !== wanted) throw new Error(`it ended ${ended}, not ${wanted}`);
-  return ended;
+  return expectEnded(there ? 'as after' : 'as before', wanted);
 }
 
-async function withGuest(stage: Stage, act: () => Promise<void>): Promise<void> {
-  await run(stage, createCommand, 0);
-  const before = await fingerprint(stage.machine);
-  await act();
-  const difference = before.diff(await fingerprint(stage.machine));
-  if (difference !== '') throw new Error(`the guest is not as before:\n${difference}`);
-  await destroyGuest(stage);
+/** After `vm destroy`: the guest exactly as it was, for the next trial to start from; or no trace of it. */
+async function destroyed(stage: Stage, wanted?: Ended): Promise<Ended> {
+  const there = await hasGuest(stage);
+  if (there) await expectGuest(stage);
+  else {
+    stage.made = undefined;
+    await expectAsBefore(stage);
+  }
+  return expectEnded(there ? 'as before' : 'as after', wanted);
+}
+
+async function hasGuest({ machine }: Stage): Promise<boolean> {
+  const { exitCode } = await machine.run(`test -e /etc/xen/${guest}.cfg`, { check: 'return' });
+  return exitCode === 0;
+}
+
+function expectEnded(ended: Ended, wanted: Ended = ended): Ended {
+  if (ended !== wanted) throw new Error(`it ended ${ended}, not ${wanted}`);
+  return ended;
 }
 
 async function withFault(
