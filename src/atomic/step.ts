@@ -4,6 +4,7 @@ import { changing } from './engine.ts';
 import { append, type Journal } from './journal.ts';
 import type { IntentLine } from './lines.ts';
 import { json, type AnyOperation, type Claims } from './operation.ts';
+import { noticing } from './noticing.ts';
 import { expectStillOurs } from './still-ours.ts';
 import { undo } from './unwind.ts';
 
@@ -111,7 +112,10 @@ async function act(
   journal: Journal,
   { n, args, undoData, claims }: Prepared,
 ): Promise<StepDone> {
-  const host = changing(home.engine, journal, { n, kind: code.kind }, home.stop);
+  let begun = false;
+  const host = noticing(changing(home.engine, journal, { n, kind: code.kind }, home.stop), () => {
+    begun = true;
+  });
   let result: unknown = null;
   try {
     if (!code.defers(undoData)) {
@@ -120,8 +124,10 @@ async function act(
       await expectOurs(code, { undo: undoData, result, host });
     }
   } catch (error) {
-    if (error instanceof IdentityTaken) await giveBack(home, journal, n);
     if (error instanceof NotDone) append(journal, [{ t: 'undone', n, notOurs: error.found }]);
+    // What is there is of somebody who was quicker, however much it looks like what we wanted.
+    else if (!begun) append(journal, [{ t: 'undone', n }]);
+    else if (error instanceof IdentityTaken) await giveBack(home, journal, n);
     throw error;
   }
   append(journal, [{ t: 'done', n, result }], 'wait');

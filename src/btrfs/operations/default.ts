@@ -63,8 +63,7 @@ export const setDefaultSubvolume = operation({
   },
   run: async ({ undo: of, host }) => {
     const now = await defaultOf(host, of.fs);
-    if (now !== of.was)
-      throw raced(`the default of ${of.fs} is the subvolume ${now}`, { isWanted: now === of.id });
+    if (now !== of.was) throw raced(`the default of ${of.fs} is the subvolume ${now}`);
     await set(host, of, of.id);
     return null;
   },

@@ -88,7 +88,7 @@ async function change(
   { from, to }: { readonly from: number | null; readonly to: number | null },
 ): Promise<void> {
   const now = await limitNow(host, of);
-  if (now !== from) throw raced(`the limit of ${of.path} is ${inWords(now)}`, { isWanted: now === to });
+  if (now !== from) throw raced(`the limit of ${of.path} is ${inWords(now)}`);
   const root = await anyRoot(host, of.fs);
   await host.run(qgroupLimit({ ...of, path: root, limit: to }));
   // The kernel does not commit it at once (fs/btrfs/ioctl.c).

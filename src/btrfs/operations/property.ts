@@ -48,8 +48,7 @@ export const setProperty = operation({
   run: async ({ undo: of, host }) => {
     const subvolume = await stillKnown(host, of);
     refuseReceived(subvolume, of.mode);
-    if (subvolume.mode !== of.was)
-      throw raced(`${called(subvolume)} is ${subvolume.mode}`, { isWanted: true });
+    if (subvolume.mode !== of.was) throw raced(`${called(subvolume)} is ${subvolume.mode}`);
     await set(host, of, of.mode);
     return null;
   },

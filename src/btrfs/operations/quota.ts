@@ -49,7 +49,7 @@ export const setQuota = operation({
   run: async ({ undo: of, host }) => {
     const root = await anyRoot(host, of.fs);
     const now = await quotaOf(host, root);
-    if (now.mode === of.mode) throw raced(`the quotas of ${root} are ${now.mode}`, { isWanted: true });
+    if (now.mode === of.mode) throw raced(`the quotas of ${root} are ${now.mode}`);
     await set(host, { root, now, wanted: of.mode });
     return null;
   },

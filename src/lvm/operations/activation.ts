@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import { busyWith } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { CommandError, type Holder, NotDone, RefusedError } from '../../errors.ts';
+import { CommandError, type Holder, RefusedError } from '../../errors.ts';
 import { activationByHand } from '../by-hand-snapshot.ts';
 import { activate, deactivate } from '../commands.ts';
 import { isClassicSnapshot, isThinPool } from '../filling.ts';
@@ -47,20 +47,11 @@ const common = (to: Undo['to']) =>
     },
     within: ({ undo: { vg, name } }) => `lv:${vg}/${name}`,
     run: async ({ undo: of, host }) => {
-      const { lv } = await known(host, of);
-      const remedy = 'find out who else works on it, then give the command again';
-      if (isActive(lv) === (to === 'active'))
-        throw new NotDone(
-          `${lv.fullName} (uuid ${of.lvUuid}) was made ${to} by somebody else; nothing was done`,
-          {
-            found: `${lv.fullName} is ${stateOf(lv)}`,
-            remedy,
-          },
-        );
-      if (lv.name !== of.name)
+      const found = await known(host, of);
+      if (found.lv.name !== of.name || isActive(found.lv) === (to === 'active'))
         throw new RefusedError(
-          `${of.vg}/${of.name} (uuid ${of.lvUuid}) is called ${lv.fullName} by now; nothing was done`,
-          { remedy },
+          `${of.vg}/${of.name} (uuid ${of.lvUuid}) is called ${found.lv.fullName} and is ${stateOf(found.lv)} by now; nothing was done`,
+          { remedy: 'find out who else works on it, then give the command again' },
         );
       await make(host, of, to);
       return null;

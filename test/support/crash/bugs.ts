@@ -62,6 +62,10 @@ export const bugs: readonly Bug[] = [
     ],
   },
   {
+    name: 'what a step that never began finds done is undone',
+    patches: [step('else if (!begun)', 'else if (begun && !begun)')],
+  },
+  {
     name: 'boot id ignored',
     patches: [next("step.intent.lives === 'boot' &&", "step.intent.lives !== 'boot' &&")],
   },

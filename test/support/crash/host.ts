@@ -66,7 +66,7 @@ export function memoryHost(process: Process): Host {
     removeFile: refuse,
     makeDir: refuse,
     removeDir: refuse,
-    sync: refuse,
+    sync: () => Promise.resolve(),
   };
   return {
     ...read,

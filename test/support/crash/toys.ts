@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import type { AnyOperation, Look } from '../../../src/atomic/operation.ts';
+import type { ChangeHost } from '../../../src/command/index.ts';
 import type { EngineModule } from './engine.ts';
 import type { Process } from './process.ts';
 import { flush, put, type Thing, type World } from './world.ts';
@@ -44,6 +45,8 @@ export function toys(modules: EngineModule, process: Process, bugs: ToyBugs = {}
   const effect = (label: string, act: () => void): void => {
     process.event('effect', label, act);
   };
+  /** Toys change the world, not their host, by which the engine sees that `run` begins to act. */
+  const begin = (host: ChangeHost): void => void host.sync('world');
   const syncs = async (label: string, ...keys: readonly string[]): Promise<void> => {
     process.event('sync', `sync ${label}`, () => keys.forEach((key) => flush(world, key)));
   };
@@ -98,7 +101,8 @@ export function toys(modules: EngineModule, process: Process, bugs: ToyBugs = {}
         },
         claims: ({ undo }) => ({ makes: [undo.key] }),
         contains: ({ undo }) => undo.key,
-        run: async ({ undo: { key, mark } }) => {
+        run: async ({ undo: { key, mark }, host }) => {
+          begin(host);
           effect(`make ${key}`, () => {
             if (world.disk.has(key)) throw new Error(`${key} exists`);
             put(world, key, { uid: (world.uids += 1), mark }, 'durable');
@@ -135,7 +139,8 @@ export function toys(modules: EngineModule, process: Process, bugs: ToyBugs = {}
         claims: ({ undo }) => ({ makes: [undo.key], changes: [undo.vol] }),
         contains: ({ undo }) => undo.key,
         within: ({ undo }) => undo.vol,
-        run: async ({ undo: { key, over, mark } }) => {
+        run: async ({ undo: { key, over, mark }, host }) => {
+          begin(host);
           const uid = (world.uids += 1);
           effect(`format ${key}: header`, () =>
             put(world, key, { uid, over, mark, value: 'half' }, 'cached'),
@@ -177,7 +182,8 @@ export function toys(modules: EngineModule, process: Process, bugs: ToyBugs = {}
           return { key: `map:${number}`, vol: `vol:${args.name}`, over: uid, mark };
         },
         claims: ({ undo }) => ({ makes: [undo.key], needs: [undo.vol] }),
-        run: async ({ undo: { key, over, mark } }) => {
+        run: async ({ undo: { key, over, mark }, host }) => {
+          begin(host);
           effect(`open ${key}`, () => {
             if (world.boot.has(key)) throw new IdentityTaken(`${key} is taken`);
             world.boot.set(key, { uid: (world.uids += 1), over, mark });
@@ -217,7 +223,8 @@ export function toys(modules: EngineModule, process: Process, bugs: ToyBugs = {}
           mark,
         }),
         claims: ({ undo }) => ({ makes: [undo.key], needs: [undo.vol] }),
-        run: async ({ undo: { key, over, mark } }) => {
+        run: async ({ undo: { key, over, mark }, host }) => {
+          begin(host);
           effect(`start ${key}`, () => world.boot.set(key, { uid: (world.uids += 1), over, mark }));
           return null;
         },
@@ -242,7 +249,8 @@ export function toys(modules: EngineModule, process: Process, bugs: ToyBugs = {}
         },
         claims: ({ args, undo }) => ({ makes: [`${undo.fs}/${args.name}`], needs: [undo.fs] }),
         within: ({ undo }) => undo.fs,
-        run: async ({ undo: { fs, names, mark } }) => {
+        run: async ({ undo: { fs, names, mark }, host }) => {
+          begin(host);
           for (const name of names) effect(`write ${fs}/${name}`, () => setFile(world, fs, name, mark));
           if (names.some((name) => see(fs)?.files?.[name] !== mark)) throw new Error(`${fs} is not filled`);
           return null;
@@ -276,7 +284,8 @@ export function toys(modules: EngineModule, process: Process, bugs: ToyBugs = {}
           return { uid: named(`vol:${args.from}`).uid, from: `vol:${args.from}`, to: `vol:${args.to}` };
         },
         claims: ({ undo }) => ({ makes: [undo.to], changes: [undo.from] }),
-        run: async ({ undo }) => {
+        run: async ({ undo, host }) => {
+          begin(host);
           effect(`rename ${undo.from} ${undo.to}`, () => move(undo.from, undo.to));
           return null;
         },
@@ -301,7 +310,10 @@ export function toys(modules: EngineModule, process: Process, bugs: ToyBugs = {}
           return { key: `prop:${args.name}`, old, now: args.value };
         },
         claims: ({ undo }) => ({ changes: [undo.key] }),
-        run: async ({ undo: { key, now } }) => {
+        run: async ({ undo: { key, old, now }, host }) => {
+          const found = see(key)?.value ?? '';
+          if (found !== old) throw new Error(`${key} is ${found} by now`);
+          begin(host);
           effect(`set ${key} ${now}`, () => setValue(world, key, now));
           return null;
         },
@@ -328,7 +340,8 @@ export function toys(modules: EngineModule, process: Process, bugs: ToyBugs = {}
           return { uid, from: `vol:${args.name}`, to: `vol:gone_${mark}` };
         },
         claims: ({ undo }) => ({ changes: [undo.from] }),
-        run: async ({ undo }) => {
+        run: async ({ undo, host }) => {
+          begin(host);
           effect(`hide ${undo.from}`, () => move(undo.from, undo.to));
           return null;
         },
@@ -370,7 +383,8 @@ export function toys(modules: EngineModule, process: Process, bugs: ToyBugs = {}
           return { key: `file:${path}`, own: `file:.${mark}`, text, mark };
         },
         claims: ({ undo }) => ({ makes: [undo.key] }),
-        run: async ({ undo: { key, own, text } }) => {
+        run: async ({ undo: { key, own, text }, host }) => {
+          begin(host);
           const uid = (world.uids += 1);
           effect(`write ${own}`, () => put(world, own, { uid, value: text }, 'cached'));
           effect(`link ${key}`, () => {

@@ -1,5 +1,6 @@
 import type { Steps } from '../../../../src/atomic/sequence.ts';
 import type { Toys } from '../toys.ts';
+import { put } from '../world.ts';
 import { meanwhile, removeThing, renameThing, trial, type Scenario } from './scenario.ts';
 
 /** What others do to the host while we work on it, or while our journal is open. */
@@ -204,6 +205,24 @@ export const foreignScenarios: readonly Scenario[] = [
       removeThing(t.world, 'vol:snapshot');
       t.expectEnding((await t.recover(subject)).ending, 'done');
       t.expectBefore({ rebooted: true });
+      return t.found;
+    },
+  },
+  {
+    name: 'what somebody else did right before our act is not undone, though it is just what we wanted',
+    run: async (subject) => {
+      const t = trial();
+      const plan = meanwhile(/^fdatasync .*intent 1/, () => {
+        put(t.world, 'prop:size', { uid: t.world.disk.get('prop:size')?.uid ?? 0, value: '2' }, 'durable');
+      });
+      const { ending, process } = await t.run(
+        subject,
+        (tx, o) => tx.step(o.setValue, { name: 'size', value: '2' }),
+        { plan },
+      );
+      t.expectEnding(ending, /^RolledBackError.*prop:size is 2 by now/);
+      t.expect(!process.events.some(({ label }) => label.startsWith('set ')), 'it was set');
+      t.expect(t.world.disk.get('prop:size')?.value === '2', 'what somebody else did was undone');
       return t.found;
     },
   },
