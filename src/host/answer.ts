@@ -28,7 +28,11 @@ export function isAnswer(ran: Ran, { accepts }: Pick<Command<unknown>, 'accepts'
 }
 
 /** The parsed answer; CommandError or ToolError when it failed, ParseError when it was not understood. */
-export async function answerOf<T>(ran: Ran, question: Question<T>, setting: Setting): Promise<T> {
+export async function answerOf<T>(
+  ran: Ran,
+  question: Question<T>,
+  setting: Pick<Setting, 'version'>,
+): Promise<T> {
   if (!isAnswer(ran, question) || ran.end.how !== 'exit') throw failureOf(ran, question);
   const { exitCode } = ran.end;
   // Nobody reads the output of a command whose answer is only "it worked": it may be long, and in any encoding.
@@ -75,7 +79,7 @@ async function misunderstood(
   ran: Ran,
   stdout: string,
   cause: unknown,
-  setting: Setting,
+  setting: Pick<Setting, 'version'>,
 ): Promise<ParseError> {
   const { program } = ran;
   const version = await setting.version(program);

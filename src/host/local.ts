@@ -1,13 +1,13 @@
-import type { ChangeHost, Command, Host, HostFacts, Pipeline, StepContext } from '../command/index.ts';
-import { CommandError, UsageError } from '../errors.ts';
-import { answerOf, text } from './answer.ts';
+import type { ChangeHost, Command, Host, Pipeline, StepContext } from '../command/index.ts';
+import { UsageError } from '../errors.ts';
 import { runChange } from './change.ts';
+import { factsOf } from './facts.ts';
 import { fileChanges, fileReads } from './files.ts';
 import { locker } from './flock.ts';
 import { keyFetcher, type KeyOptions } from './keys.ts';
 import { outputOpener } from './outputs.ts';
-import { endInWords, type Program, type ProgramOptions, programs } from './program.ts';
-import { retryingBusy } from './retry.ts';
+import { type ProgramOptions, programs } from './program.ts';
+import { type Collect, runRead, telling, versions } from './read.ts';
 import { baseEnvironment, type HostEvent, type Setting } from './setting.ts';
 import type { Stage } from './stages.ts';
 import { collect } from './start.ts';
@@ -22,8 +22,6 @@ export interface LocalHostOptions extends ProgramOptions, KeyOptions {
   readonly log?: (event: HostEvent) => void;
 }
 
-const readLimitMs = 30_000;
-
 /**
  * The machine that bofh runs on. Reads run at once; changes only through `during(step)`, on its own session with
  * their output in files, so that they end as they would have when bofh is killed.
@@ -31,10 +29,11 @@ const readLimitMs = 30_000;
 export function localHost(options: LocalHostOptions = {}): Host {
   const programFor = programs(options);
   const setting = settingOf(options, programFor);
-  const common = { name: '', ...fileReads, facts };
+  const reading = { ...setting, collect: collecting(setting.env) };
+  const common = { name: '', ...fileReads, facts: () => factsOf(fileReads) };
   const run = async <T>(command: Command<T>, step?: StepContext): Promise<T> => {
     const program = await programFor(command);
-    if (command.access === 'read') return await runRead(program, command, setting);
+    if (command.access === 'read') return await runRead(program, command, reading);
     if (step === undefined) throw outsideStep(command);
     return await runChange([{ command, program }], command.parse, step, setting);
   };
@@ -69,67 +68,21 @@ function settingOf(options: LocalHostOptions, programFor: ReturnType<typeof prog
   return {
     env,
     fetchInput: keyFetcher(options, env),
-    log: (event) => {
-      try {
-        options.log?.(event);
-      } catch {
-        // Whoever listens must not make us lose sight of a change that runs.
-      }
-    },
-    version: versions(env),
+    log: telling(options.log),
+    version: versions(collecting(env)),
     openOutputs: outputOpener(),
     settle: () => settle(env, programFor),
   };
 }
 
-async function runRead<T>(program: Program, command: Command<T>, setting: Setting): Promise<T> {
-  const { tool, argv } = program;
-  const stdin = command.stdin === undefined ? undefined : await setting.fetchInput(command.stdin);
-  const attempt = async (): Promise<T> => {
-    const begun = performance.now();
-    const { end, stdout, stderr } = await collect(program, {
-      env: setting.env,
-      timeoutMs: command.timeoutMs ?? readLimitMs,
-      stdin,
-      started: (pid) => setting.log({ event: 'program started', tool, argv, pid }),
-    });
-    const durationMs = Math.round(performance.now() - begun);
-    setting.log({ event: 'program ended', tool, argv, durationMs, ending: endInWords(end) });
-    return await answerOf({ program, end, stdout: held(stdout), stderr: held(stderr) }, command, setting);
-  };
-  return await retryingBusy(attempt, {
-    allowed: true,
-    log: () => setting.log({ event: 'program is tried again', tool, argv }),
-  });
-}
-
-function held(output: Uint8Array) {
-  return { whole: () => output, tail: () => output.subarray(-1024 * 1024) };
+function collecting(env: Setting['env']): Collect {
+  return (program, options) => collect(program, { env, ...options });
 }
 
 function outsideStep({ tool, argv }: Command<unknown>): UsageError {
   return new UsageError(
     `${[tool, ...argv].join(' ')} changes the host, and so runs only in a step of a sequence`,
   );
-}
-
-/** The first line of `TOOL --version`, asked once for each file. Not every tool has it: it is for error texts alone. */
-function versions(env: Readonly<Record<string, string>>): Setting['version'] {
-  const known = new Map<string, Promise<string | undefined>>();
-  const ask = async ({ tool, file }: Program): Promise<string | undefined> => {
-    try {
-      const { end, stdout } = await collect({ tool, file, argv: ['--version'] }, { env, timeoutMs: 5000 });
-      if (end.how !== 'exit' || end.exitCode !== 0) return undefined;
-      return text(stdout).split('\n')[0]?.trim() || undefined;
-    } catch {
-      return undefined;
-    }
-  };
-  return (program) => {
-    const answer = known.get(program.file) ?? ask(program);
-    known.set(program.file, answer);
-    return answer;
-  };
 }
 
 async function settle(
@@ -144,24 +97,4 @@ async function settle(
   } catch {
     // Whether the condition has come is for the next try to find out.
   }
-}
-
-async function facts(): Promise<HostFacts> {
-  const [boot, hostname] = await Promise.all([
-    oneLine('/proc/sys/kernel/random/boot_id'),
-    oneLine('/proc/sys/kernel/hostname'),
-  ]);
-  return { boot, hostname };
-}
-
-async function oneLine(path: string): Promise<string> {
-  const line = text(await fileReads.readFile(path)).trim();
-  if (line === '' || line.includes('\n'))
-    throw new CommandError({
-      tool: 'file',
-      argv: ['read', path],
-      reason: 'unknown',
-      what: 'it is not one line',
-    });
-  return line;
 }

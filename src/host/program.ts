@@ -52,12 +52,22 @@ export function programs(
 export async function findProgram(
   name: string,
   debianPackage: string,
-  paths: readonly string[] = toolDirectories.map((directory) => join(directory, name)),
+  paths: readonly string[] = placesOf(name),
 ): Promise<string> {
   for (const path of paths) if (await executable(path)) return path;
-  throw new ToolError(`${name} is not installed (looked for ${paths.join(', ')})`, {
+  throw notInstalled(name, debianPackage, paths);
+}
+
+/** The error for a program that is at none of these paths. */
+export function notInstalled(name: string, debianPackage: string, paths: readonly string[]): ToolError {
+  return new ToolError(`${name} is not installed (looked for ${paths.join(', ')})`, {
     remedy: installing(debianPackage),
   });
+}
+
+/** Where a program is looked for. */
+export function placesOf(name: string): readonly string[] {
+  return toolDirectories.map((directory) => join(directory, name));
 }
 
 /** One sentence on how to get a Debian package. */

@@ -15,6 +15,20 @@ export interface Collected {
   readonly stderr: Uint8Array;
 }
 
+/** How a program that changes nothing is run. */
+export interface CollectOptions {
+  readonly env: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+  readonly stdin?: Secret | Uint8Array | string | undefined;
+  /** Handed over as 3, 4 and so on. */
+  readonly descriptors?: readonly number[];
+  readonly started?: (pid: number | undefined) => void;
+  /** What is started in its place, and runs it elsewhere: the errors are about the program itself. */
+  readonly through?: Pick<Program, 'file' | 'argv'>;
+  /** `ours`: it may ask on the terminal of this process, and Ctrl-C is for it too. Default: a session of its own. */
+  readonly terminal?: 'ours';
+}
+
 /** A started shell: `ended` settles at its exit, whoever still has its files open. */
 export interface Started {
   readonly pid: number;
@@ -42,27 +56,19 @@ const always = {
  * Runs a program to its end and collects its output through pipes. For what changes nothing: it dies of SIGPIPE when
  * we die. After `timeoutMs` its process group is killed and a CommandError with reason `timeout` thrown.
  */
-export async function collect(
-  program: Program,
-  options: {
-    readonly env: Readonly<Record<string, string>>;
-    readonly timeoutMs: number;
-    readonly stdin?: Secret | Uint8Array | string | undefined;
-    /** Handed over as 3, 4 and so on. */
-    readonly descriptors?: readonly number[];
-    readonly started?: (pid: number | undefined) => void;
-  },
-): Promise<Collected> {
+export async function collect(program: Program, options: CollectOptions): Promise<Collected> {
   const execa = await starter();
   const stdin = options.stdin === undefined ? undefined : filledDescriptor(options.stdin);
   try {
-    const child = execa(program.file, program.argv, {
+    const { file, argv } = options.through ?? program;
+    const child = execa(file, argv, {
       ...always,
+      detached: options.terminal !== 'ours',
       env: { ...options.env },
       stdio: [given(stdin), 'pipe', 'pipe', ...(options.descriptors ?? []).map(given)],
     });
     options.started?.(child.pid);
-    return await outputOf(child, program, options.timeoutMs);
+    return await outputOf(child, program, options);
   } finally {
     if (stdin !== undefined) closeSync(stdin);
   }
@@ -71,11 +77,15 @@ export async function collect(
 type Child = PromiseLike<Result> &
   Group & { readonly stdout: Readable; readonly stderr: Readable; readonly unref: () => void };
 
-async function outputOf(child: Child, program: Program, timeoutMs: number): Promise<Collected> {
+async function outputOf(
+  child: Child,
+  program: Program,
+  { timeoutMs, terminal }: Pick<CollectOptions, 'timeoutMs' | 'terminal'>,
+): Promise<Collected> {
   return await new Promise<Collected>((resolve, reject) => {
     const fail = (error: Error): void => {
       clearTimeout(timer);
-      signalGroup(child, 'SIGKILL');
+      signalGroup(child, 'SIGKILL', terminal === 'ours' ? 'alone' : 'group');
       // A daemon that the program left may hold the pipes for ever, and one in an uninterruptible wait does not die.
       child.stdout.destroy();
       child.stderr.destroy();
@@ -181,10 +191,10 @@ function gather(stream: Readable, full: () => void): readonly Uint8Array[] {
   return chunks;
 }
 
-function signalGroup(child: Group, signal: 'SIGTERM' | 'SIGKILL'): void {
+function signalGroup(child: Group, signal: 'SIGTERM' | 'SIGKILL', whom: 'group' | 'alone' = 'group'): void {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   try {
-    process.kill(-child.pid, signal);
+    process.kill(whom === 'group' ? -child.pid : child.pid, signal);
   } catch {
     // ESRCH: the last of it has just ended, which is what was wanted.
   }

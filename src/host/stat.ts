@@ -1,9 +1,21 @@
-import type { BigIntStats } from 'node:fs';
+import { constants } from 'node:fs';
 import type { FileStat } from '../command/index.ts';
 
-/** What bofh wants to know of Node's answer. */
-export function statOf(stats: BigIntStats): FileStat {
-  const kind = kindOf(stats);
+/** Of the answer of lstat(2) what bofh wants to know; Node's BigIntStats are such. */
+export interface StatNumbers {
+  readonly mode: bigint;
+  readonly ino: bigint;
+  readonly dev: bigint;
+  readonly rdev: bigint;
+  readonly size: bigint;
+  readonly uid: bigint;
+  readonly gid: bigint;
+  readonly nlink: bigint;
+}
+
+/** The same in words. */
+export function statOf(stats: StatNumbers): FileStat {
+  const kind = kindOf(stats.mode);
   return {
     kind,
     inode: String(stats.ino),
@@ -17,13 +29,17 @@ export function statOf(stats: BigIntStats): FileStat {
   };
 }
 
-function kindOf(stats: BigIntStats): FileStat['kind'] {
-  if (stats.isFile()) return 'file';
-  if (stats.isDirectory()) return 'directory';
-  if (stats.isSymbolicLink()) return 'symlink';
-  if (stats.isBlockDevice()) return 'block';
-  if (stats.isCharacterDevice()) return 'character';
-  return 'other';
+const kinds = new Map<number, FileStat['kind']>([
+  [constants.S_IFREG, 'file'],
+  [constants.S_IFDIR, 'directory'],
+  [constants.S_IFLNK, 'symlink'],
+  [constants.S_IFBLK, 'block'],
+  [constants.S_IFCHR, 'character'],
+]);
+
+/** What sort of thing has this mode, of which the high bits tell it. */
+export function kindOf(mode: bigint): FileStat['kind'] {
+  return kinds.get(Number(mode) & constants.S_IFMT) ?? 'other';
 }
 
 /** glibc's gnu_dev_major and gnu_dev_minor (sys/sysmacros.h). */
