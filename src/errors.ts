@@ -102,6 +102,30 @@ export class CommandError extends BofhError {
   }
 }
 
+/**
+ * Another host could not be reached, or the connection was lost while something ran there: how that ended is not known,
+ * and only a look at the host can tell.
+ */
+export class ConnectionError extends BofhError {
+  readonly host: string;
+  /** `lost` says nothing about what ran; with `none` nothing was started. */
+  readonly connection: 'none' | 'lost';
+
+  constructor(
+    message: string,
+    details: {
+      readonly host: string;
+      readonly connection: 'none' | 'lost';
+      readonly remedy?: string | undefined;
+      readonly cause?: unknown;
+    },
+  ) {
+    super(message, { cause: details.cause, remedy: details.remedy });
+    this.host = details.host;
+    this.connection = details.connection;
+  }
+}
+
 /** A program is missing or too old. The host is untouched. */
 export class ToolError extends BofhError {}
 

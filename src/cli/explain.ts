@@ -1,6 +1,7 @@
 import {
   BofhError,
   CommandError,
+  ConnectionError,
   IdentityTaken,
   InterruptedError,
   JournalError,
@@ -54,6 +55,7 @@ function known(
     });
   if (error instanceof SequenceEnded)
     return say(error, { host: 'as its sequence says', next: 'bofh journal list', exitCode: 5 });
+  if (error instanceof ConnectionError) return say(error, { host: untouched, exitCode: 1 });
   if (error instanceof CommandError) return failedCommand(error, circumstances);
   if (isUsageOfCommander(error)) return usage(error);
   if (error instanceof AggregateError && error.errors.length > 0)

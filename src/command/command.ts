@@ -59,7 +59,12 @@ export const nothing = (): void => undefined;
 
 /** How a person would type it, quoted for a POSIX shell. Secrets are on stdin and so never in it. */
 export function commandLine(command: { readonly tool: string; readonly argv: readonly string[] }): string {
-  return [command.tool, ...command.argv].map(quote).join(' ');
+  return shellWords([command.tool, ...command.argv]);
+}
+
+/** Words as one line that a POSIX shell reads as these very words. */
+export function shellWords(words: readonly string[]): string {
+  return words.map(quote).join(' ');
 }
 
 function quote(word: string): string {

@@ -1,0 +1,50 @@
+import { UsageError } from '../../errors.ts';
+
+/** How ssh reaches a host. What is not said here, ssh has from its own configuration. */
+export interface SshDestination {
+  /** What `ssh` takes: a name of its configuration, `host`, `user@host` or `ssh://user@host:port`. */
+  readonly destination: string;
+  /** In place of ~/.ssh/config and /etc/ssh/ssh_config (`ssh -F`). */
+  readonly configFile?: string | undefined;
+  /** More options, as ssh_config(5) names them. */
+  readonly options?: Readonly<Record<string, string>> | undefined;
+  /** `login`: nobody becomes root there. Default: with `sudo -n`, where the login is not root. */
+  readonly become?: 'root' | 'login' | undefined;
+}
+
+/** What decides whose key is trusted stays in ssh's own files, where an administrator looks for it. */
+const ofHostKeys =
+  /^(?:stricthostkeychecking|userknownhostsfile|globalknownhostsfile|nohostauthenticationforlocalhost|knownhostscommand|verifyhostkeydns|hostkeyalias|checkhostip|updatehostkeys)$/i;
+/** What the shared connection stands on. */
+const ours =
+  /^(?:control(?:master|path|persist)|batchmode|remotecommand|sessiontype|forkafterauthentication)$/i;
+
+/** Throws UsageError for what ssh would take for something else than a destination and its options. */
+export function checkDestination(to: SshDestination): SshDestination {
+  const { destination, options = {} } = to;
+  if (!/^[^\s\0-][^\s\0]*$/.test(destination))
+    throw new UsageError(
+      `"${destination}" is no destination of ssh: it is empty, begins with "-" or has blanks`,
+    );
+  for (const [name, value] of Object.entries(options)) {
+    if (!/^[A-Za-z]+$/.test(name) || /[\0\n]/.test(value))
+      throw new UsageError(`"${name} ${value}" is no option of ssh`);
+    if (ofHostKeys.test(name))
+      throw new UsageError(`${name} says whose key is trusted: that is for ssh's own configuration`, {
+        remedy: `write it into ~/.ssh/config under "Host ${destination}"`,
+      });
+    if (ours.test(name))
+      throw new UsageError(`${name} is chosen by bofh`, {
+        remedy: 'take it out of the options of this host',
+      });
+  }
+  return to;
+}
+
+/** The words that stand for it on every command line of ssh. */
+export function wordsOf({ configFile, options = {} }: SshDestination): readonly string[] {
+  return [
+    ...(configFile === undefined ? [] : ['-F', configFile]),
+    ...Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]),
+  ];
+}

@@ -1,0 +1,76 @@
+import { ConnectionError } from '../../errors.ts';
+
+/** Why there is no connection: what ssh says (OpenSSH 8.4 to 9.9: sshconnect.c, sshconnect2.c, packet.c), and what that means. */
+interface Meaning {
+  readonly says: RegExp;
+  readonly means: (host: string, said: string) => string;
+  readonly remedy: (destination: string) => string;
+}
+
+const byHand = (destination: string): string => `ssh ${destination} shows more`;
+
+// In this order: a changed key is also one that was not verified.
+const meanings: readonly Meaning[] = [
+  {
+    says: /REMOTE HOST IDENTIFICATION HAS CHANGED/,
+    means: (host, said) =>
+      `the key of ${host} is not the one in ${/^Offending \S+ key in (?<where>.+)$/m.exec(said)?.groups?.where ?? 'known_hosts'}: it was installed anew, or somebody is in between`,
+    remedy: () =>
+      'compare its key on its own console; only when that is right, remove the old one (ssh-keygen -R)',
+  },
+  {
+    says: /Host key verification failed/,
+    means: (host) => `the key of ${host} is not in known_hosts`,
+    remedy: (destination) => `ssh ${destination} once by hand, and compare the fingerprint`,
+  },
+  {
+    says: /Could not resolve hostname/,
+    means: (host) => `there is no host ${host}: its name is not known`,
+    remedy: () => 'see hosts in the site file, ~/.ssh/config, /etc/hosts and DNS',
+  },
+  {
+    says: /Permission denied \((?<methods>[^)]*(?:password|keyboard-interactive)[^)]*)\)/,
+    means: (host) => `${host} takes no key of yours, and asks for a password that nobody was there to type`,
+    remedy: (destination) =>
+      `give it a key (ssh-copy-id ${destination}), or load yours into the agent (ssh-add)`,
+  },
+  {
+    says: /Permission denied|Too many authentication failures/,
+    means: (host) => `${host} takes no key of yours`,
+    remedy: (destination) =>
+      `see that yours is in its authorized_keys, and loaded (ssh-add -l): ssh -v ${destination}`,
+  },
+  {
+    says: /Connection refused|No route to host|Network is unreachable|Host is down|timed out|not responding/,
+    means: (host) => `${host} does not answer`,
+    remedy: (destination) => `see whether it runs, and sshd on it: ssh ${destination}`,
+  },
+];
+
+/** The error for a connection that could not be made; `said` is what ssh wrote. */
+export function notConnected(host: string, destination: string, said: string): ConnectionError {
+  for (const { says, means, remedy } of meanings) {
+    if (!says.test(said)) continue;
+    return new ConnectionError(`${means(host, said)}${quoted(said)}`, {
+      ...{ host, connection: 'none' },
+      remedy: remedy(destination),
+    });
+  }
+  return new ConnectionError(`no connection to ${host}${quoted(said)}`, {
+    ...{ host, connection: 'none' },
+    remedy: byHand(destination),
+  });
+}
+
+/** The error for a connection that broke while something ran. */
+export function lost(host: string, what: string): ConnectionError {
+  return new ConnectionError(
+    `the connection to ${host} was lost while ${what} ran there: how that ended is not known`,
+    { host, connection: 'lost', remedy: 'see whether the host runs, then give the command again' },
+  );
+}
+
+function quoted(said: string): string {
+  const last = said.trimEnd().split('\n').at(-1)?.trim() ?? '';
+  return last === '' ? '' : ` (ssh: ${last})`;
+}

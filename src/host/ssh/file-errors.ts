@@ -1,0 +1,43 @@
+import { constants } from 'node:os';
+import { getSystemErrorMap } from 'node:util';
+
+/** What glibc's strerror(3) says, by the name of the error. */
+const said = {
+  'Argument list too long': 'E2BIG',
+  'Bad file descriptor': 'EBADF',
+  'Device or resource busy': 'EBUSY',
+  'File name too long': 'ENAMETOOLONG',
+  'Function not implemented': 'ENOSYS',
+  'Input/output error': 'EIO',
+  'Invalid argument': 'EINVAL',
+  'Is a directory': 'EISDIR',
+  'No data available': 'ENODATA',
+  'No such device': 'ENODEV',
+  'No such device or address': 'ENXIO',
+  'No such file or directory': 'ENOENT',
+  'No such process': 'ESRCH',
+  'Not a directory': 'ENOTDIR',
+  'Operation not permitted': 'EPERM',
+  'Operation not supported': 'EOPNOTSUPP',
+  'Permission denied': 'EACCES',
+  'Resource temporarily unavailable': 'EAGAIN',
+  'Stale file handle': 'ESTALE',
+  'Too many levels of symbolic links': 'ELOOP',
+  'Transport endpoint is not connected': 'ENOTCONN',
+} as const satisfies Readonly<Record<string, keyof typeof constants.errno>>;
+
+/** The error that Node would have thrown for what a program of coreutils or findutils says in English. */
+export function asNodeError(message: string, syscall: string, path: string): Error {
+  const reason = /: (?<reason>[^:]+)\n*$/.exec(message)?.groups?.reason ?? '';
+  const code = Object.entries(said).find(([text]) => text === reason)?.[1];
+  if (code === undefined)
+    return new Error(message.trim() === '' ? 'it failed without a word' : message.trim());
+  // Node opens a directory, and cannot read it then.
+  if (code === 'EISDIR') return nodeError(code, 'EISDIR: illegal operation on a directory, read');
+  const words = getSystemErrorMap().get(-constants.errno[code])?.[1] ?? reason;
+  return nodeError(code, `${code}: ${words}, ${syscall} '${path}'`);
+}
+
+function nodeError(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code });
+}

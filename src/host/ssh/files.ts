@@ -1,0 +1,166 @@
+import { randomBytes } from 'node:crypto';
+import type { FileStat, ReadHost } from '../../command/index.ts';
+import { CommandError, ParseError } from '../../errors.ts';
+import { text } from '../answer.ts';
+import { fileError, hasCode } from '../files.ts';
+import { kindOf, statOf } from '../stat.ts';
+import { asNodeError } from './file-errors.ts';
+import type { Link } from './link.ts';
+
+type Verb = 'read' | 'list' | 'link' | 'stat';
+
+/**
+ * Pairs of a verb and a path, done one after the other. Before and after each answer stands the mark, which comes by
+ * stdin: in the arguments it would also stand in /proc/PID/cmdline, which may be one of the files. Like Node, `read`
+ * opens neither a FIFO nor a device, and `list` follows a link.
+ */
+const script = `IFS= read -r mark
+exec 3>&1 </dev/null
+while [ "$#" -gt 0 ]; do
+  case $1 in
+  read)
+    if [ -e "$2" ] && ! [ -f "$2" ] && ! [ -d "$2" ]; then said=$(stat -Lc 'kind %f' -- "$2" 2>&1); false
+    else said=$(cat -- "$2" 2>&1 >&3); fi ;;
+  list) said=$(find "$2/." -mindepth 1 -maxdepth 1 -printf '%f\\0' 2>&1 >&3) ;;
+  link) said=$(readlink -nv -- "$2" 2>&1 >&3) ;;
+  stat) said=$(stat -c '%f %i %d %r %s %u %g %h' -- "$2" 2>&1 >&3) ;;
+  esac
+  printf '%s%s %s%s' "$mark" "$?" "$said" "$mark" >&3
+  shift 2
+done
+exit 0`;
+
+interface Wanted {
+  readonly verb: Verb;
+  readonly path: string;
+  readonly tell: (answer: Answer) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+interface Answer {
+  readonly exitCode: number;
+  readonly content: Buffer;
+  readonly said: string;
+}
+
+const limitMs = 30_000;
+/** A command line may have 128 KiB (MAX_ARG_STRLEN, binfmts.h), and quoting may make a path longer. */
+const batchBytes = 16 * 1024;
+const batchCount = 200;
+
+/** File accesses over a link. Those that are asked for at the same time travel together. */
+export function remoteFiles(link: Link): Pick<ReadHost, 'readFile' | 'readDir' | 'readLink' | 'stat'> {
+  const ask = batching((wanted) => answer(link, wanted));
+  return {
+    readFile: async (path) => {
+      const { content, ...told } = await ask('read', path);
+      if (told.exitCode === 0) return content;
+      throw fileError('read', path, oddKind(told.said) ?? asNodeError(told.said, 'open', path));
+    },
+    readDir: async (path) => {
+      const { exitCode, content, said } = await ask('list', path);
+      if (exitCode !== 0) throw fileError('list', path, asNodeError(said, 'scandir', path));
+      return text(content).split('\0').slice(0, -1).sort();
+    },
+    readLink: async (path) => {
+      const { exitCode, content, said } = await ask('link', path);
+      if (exitCode !== 0) throw fileError('readlink', path, asNodeError(said, 'readlink', path));
+      return text(content);
+    },
+    stat: async (path) => {
+      const { exitCode, content, said } = await ask('stat', path);
+      if (exitCode === 0) return parseStat(text(content));
+      const error = asNodeError(said, 'lstat', path);
+      if (hasCode(error, 'ENOENT') || hasCode(error, 'ENOTDIR')) return undefined;
+      throw fileError('stat', path, error);
+    },
+  };
+}
+
+function batching(send: (wanted: readonly Wanted[]) => void): (verb: Verb, path: string) => Promise<Answer> {
+  let waiting: Wanted[] = [];
+  const flush = (): void => {
+    const all = waiting;
+    waiting = [];
+    for (let batch = take(all); batch.length > 0; batch = take(all)) send(batch);
+  };
+  return (verb, path) =>
+    new Promise((tell, fail) => {
+      if (waiting.length === 0) setImmediate(flush);
+      waiting.push({ verb, path, tell, fail });
+    });
+}
+
+/** The first of them, as many as fit. */
+function take(all: Wanted[]): readonly Wanted[] {
+  let [count, bytes] = [0, 0];
+  for (const { path } of all) {
+    bytes += Buffer.byteLength(path) + 16;
+    if (count > 0 && (bytes > batchBytes || count >= batchCount)) break;
+    count += 1;
+  }
+  return all.splice(0, count);
+}
+
+function answer(link: Link, wanted: readonly Wanted[]): void {
+  fetch(link, wanted).then(
+    (answers) => answers.forEach((each, i) => wanted[i]?.tell(each)),
+    (error: unknown) => {
+      // One that hangs or is too long is no reason to fail the others.
+      const alone = wanted.length === 1 || !(error instanceof CommandError);
+      for (const each of wanted) {
+        if (alone) each.fail(error);
+        else answer(link, [each]);
+      }
+    },
+  );
+}
+
+async function fetch(link: Link, wanted: readonly Wanted[]): Promise<readonly Answer[]> {
+  const mark = randomBytes(16).toString('hex');
+  const words = wanted.flatMap(({ verb, path }) => [verb, path]);
+  const program = { tool: 'file', file: '/bin/sh', argv: words };
+  const stdin = `${mark}\n`;
+  const { exitCode, stdout } = await link.read({ program, script, words, stdin, timeoutMs: limitMs });
+  const parts = split(Buffer.from(stdout), mark);
+  const answers = wanted.map((_, i) => answerIn(parts[2 * i], parts[2 * i + 1]));
+  if (exitCode === 0 && parts.length === 2 * wanted.length + 1 && answers.every((each) => each !== undefined))
+    return answers;
+  throw new ParseError(`the answer to ${words.slice(0, 2).join(' ')} and others was not understood`);
+}
+
+function answerIn(content: Buffer | undefined, end: Buffer | undefined): Answer | undefined {
+  const { code, said = '' } = /^(?<code>\d+) (?<said>[^]*)$/.exec(text(end ?? Buffer.alloc(0)))?.groups ?? {};
+  if (content === undefined || code === undefined) return undefined;
+  return { exitCode: Number(code), content, said };
+}
+
+function split(bytes: Buffer, mark: string): readonly Buffer[] {
+  const parts: Buffer[] = [];
+  let from = 0;
+  for (let at = bytes.indexOf(mark); at >= 0; at = bytes.indexOf(mark, from)) {
+    parts.push(bytes.subarray(from, at));
+    from = at + mark.length;
+  }
+  return [...parts, bytes.subarray(from)];
+}
+
+function oddKind(said: string): Error | undefined {
+  const mode = /^kind (?<mode>[0-9a-f]+)$/.exec(said)?.groups?.mode;
+  return mode === undefined
+    ? undefined
+    : new Error(`it is not a file but of kind "${kindOf(BigInt(`0x${mode}`))}"`);
+}
+
+/** Decimal but for the mode, in the order of the format above. */
+const statLine = /^[0-9a-f]+(?: \d+){7}\n$/;
+
+function parseStat(line: string): FileStat {
+  if (!statLine.test(line))
+    throw new ParseError(`stat said ${JSON.stringify(line)}, which was not understood`);
+  const [mode = 0n, ino = 0n, dev = 0n, rdev = 0n, size = 0n, uid = 0n, gid = 0n, nlink = 0n] = `0x${line}`
+    .trimEnd()
+    .split(' ')
+    .map(BigInt);
+  return statOf({ mode, ino, dev, rdev, size, uid, gid, nlink });
+}

@@ -1,0 +1,109 @@
+import { CommandError } from '../../errors.ts';
+import { text } from '../answer.ts';
+import { findProgram } from '../program.ts';
+import { collect } from '../start.ts';
+import { type SshDestination, wordsOf } from './destination.ts';
+import { notConnected } from './failures.ts';
+import { atExit, closeNow, makePlace, type Place } from './place.ts';
+
+/** One connection that every command to a host goes through. */
+export interface Master {
+  /** The program, and the words in front of a command line for the other side. */
+  readonly ssh: string;
+  readonly client: readonly string[];
+  /** Ends the connection. */
+  readonly close: () => Promise<void>;
+  /** It is broken already: what is left here of it is taken away. */
+  readonly forget: () => void;
+}
+
+/** How long an unused connection stays: longer than any pause between two commands, and no longer than that. */
+const idleSeconds = 60;
+const connectLimitMs = 60_000;
+/** With a person at the terminal, who may have to find a password. */
+const askLimitMs = 600_000;
+
+/** What ssh itself is given of our environment: where its agent is, and whose files it reads. */
+const passed = ['HOME', 'USER', 'LOGNAME', 'SSH_AUTH_SOCK', 'KRB5CCNAME', 'XDG_RUNTIME_DIR', 'TERM'] as const;
+
+/** The environment of ssh. English, because what it says is understood here. */
+export function sshEnvironment(): Readonly<Record<string, string>> {
+  const given = passed.flatMap((name) => {
+    const value = process.env[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return { ...Object.fromEntries(given), LC_ALL: 'C', PATH: '/usr/bin:/bin:/usr/sbin:/sbin' };
+}
+
+/** Connects. Throws ConnectionError with what is in the way, ToolError when there is no ssh. */
+export async function openMaster(
+  host: string,
+  to: SshDestination,
+  ask: 'terminal' | 'never',
+): Promise<Master> {
+  const file = await findProgram('ssh', 'openssh-client');
+  const place = makePlace();
+  try {
+    const argv = masterWords(place, to, ask);
+    const { end, stderr } = await collect(
+      { tool: 'ssh', file, argv },
+      {
+        env: sshEnvironment(),
+        timeoutMs: ask === 'terminal' ? askLimitMs : connectLimitMs,
+        ...(ask === 'terminal' ? { terminal: 'ours' } : {}),
+      },
+    ).catch((error: unknown) => {
+      const late = error instanceof CommandError && error.reason === 'timeout';
+      throw late ? notConnected(host, to.destination, 'the connection timed out') : error;
+    });
+    if (end.how !== 'exit' || end.exitCode !== 0) throw notConnected(host, to.destination, text(stderr));
+    return opened(file, place);
+  } catch (error) {
+    place.remove();
+    throw error;
+  }
+}
+
+function opened(ssh: string, place: Place): Master {
+  // No configuration: it is the master that has one. Without a master the client would connect by itself, and ask.
+  const common = ['-F', 'none', '-S', place.socket, '-o', 'ControlMaster=no', '-o', 'ProxyCommand=false'];
+  const exit = [...common, '-O', 'exit', '--', 'bofh'];
+  const stay = atExit(() => {
+    closeNow(ssh, exit);
+    place.remove();
+  });
+  const forget = (): void => {
+    stay();
+    place.remove();
+  };
+  return {
+    ssh,
+    client: [...common, '-o', 'BatchMode=yes', '-o', 'LogLevel=ERROR', '-T', '--', 'bofh'],
+    forget,
+    close: async () => {
+      await collect({ tool: 'ssh', file: ssh, argv: exit }, { env: sshEnvironment(), timeoutMs: 5000 }).catch(
+        () => undefined,
+      );
+      forget();
+    },
+  };
+}
+
+/** What is said of a host comes first: of two values for an option, ssh takes the first (ssh_config(5)). */
+function masterWords(place: Place, to: SshDestination, ask: 'terminal' | 'never'): readonly string[] {
+  const options = {
+    ControlMaster: 'yes',
+    ControlPath: place.socket,
+    ControlPersist: String(idleSeconds),
+    BatchMode: ask === 'never' ? 'yes' : 'no',
+    // A frozen link is found within 15 s.
+    ServerAliveInterval: '5',
+    ServerAliveCountMax: '3',
+    ConnectTimeout: '15',
+    ClearAllForwardings: 'yes',
+    PermitLocalCommand: 'no',
+    LogLevel: 'INFO',
+  };
+  const words = Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
+  return [...wordsOf(to), ...words, '-N', '-f', '-T', '--', to.destination];
+}

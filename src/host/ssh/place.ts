@@ -1,0 +1,57 @@
+import { spawnSync } from 'node:child_process';
+import { lstatSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { RefusedError } from '../../errors.ts';
+
+/** A folder of our own with the socket of the shared connection in it. */
+export interface Place {
+  readonly socket: string;
+  /** Takes the folder away, and whatever is in it. */
+  readonly remove: () => void;
+}
+
+/**
+ * On /run, which a boot empties: for root below /run/bofh, for others below their own runtime directory. The path is
+ * short, because a socket's may have 107 bytes, of which ssh takes 17 for a name to rename from (mux.c).
+ */
+export function makePlace(): Place {
+  const directory = mkdtempSync(join(parent(), 'ssh-'));
+  return {
+    socket: join(directory, 's'),
+    remove: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}
+
+function parent(): string {
+  if (process.getuid?.() !== 0) return process.env['XDG_RUNTIME_DIR'] ?? tmpdir();
+  const directory = '/run/bofh';
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const { uid, mode } = lstatSync(directory);
+  if (uid !== 0 || (mode & 0o022) !== 0)
+    throw new RefusedError(`others can write to ${directory}, in which the connection is to be kept`, {
+      remedy: `chown root ${directory}; chmod 700 ${directory}`,
+    });
+  return directory;
+}
+
+const acts = new Set<() => void>();
+
+/** Runs something when this process ends by itself: gives back what takes it off again. One listener for all. */
+export function atExit(act: () => void): () => void {
+  if (acts.size === 0) process.once('exit', runAll);
+  acts.add(act);
+  return () => {
+    acts.delete(act);
+    if (acts.size === 0) process.off('exit', runAll);
+  };
+}
+
+function runAll(): void {
+  for (const act of acts) act();
+}
+
+/** Ends the connection when there is no time left to wait for anything: ssh answers within milliseconds. */
+export function closeNow(ssh: string, argv: readonly string[]): void {
+  spawnSync(ssh, argv, { stdio: 'ignore', timeout: 5000 });
+}

@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto';
+import { type Secret, shellWords } from '../../command/index.ts';
+import { UsageError } from '../../errors.ts';
+import { text } from '../answer.ts';
+import type { Program } from '../program.ts';
+import { baseEnvironment } from '../setting.ts';
+import { collect, type Collected } from '../start.ts';
+import { type Master, sshEnvironment } from './master.ts';
+
+/** Something to run over there: a text for `sh -c`, and its words. */
+export interface Errand {
+  /** What it is for, for the errors. */
+  readonly program: Program;
+  readonly script: string;
+  readonly words: readonly string[];
+  readonly stdin?: Secret | Uint8Array | string | undefined;
+  readonly timeoutMs: number;
+  readonly started?: (pid: number | undefined) => void;
+}
+
+/** What has become of it. */
+export type Outcome =
+  | {
+      readonly how: 'ended';
+      readonly exitCode: number;
+      readonly stdout: Uint8Array;
+      readonly stderr: Uint8Array;
+    }
+  /** The server has no room for one more session: it was not started. */
+  | { readonly how: 'full' }
+  /** Nothing came back of it. `said` is by ssh, or by the shell of the login. */
+  | { readonly how: 'not-begun'; readonly said: string; readonly exitCode: number | undefined }
+  | { readonly how: 'lost' };
+
+/**
+ * The shell on the other side. It begins stdout and stderr with a mark, because a login shell may have written
+ * something before (`~/.bashrc`), and ends stderr with the exit code. It ends with 0 itself: so ssh exits 0 exactly when
+ * all of both has come over, and 255 is never that of a program. What it says itself ("Killed") nobody reads; dash
+ * would say it with the redirections of the command, but for the subshell.
+ */
+const frame = `printf '%s\\n' "$0"; printf '%s\\n' "$0" >&2
+cd /
+limit=$1 script=$2
+shift 2
+exec 4>&2 2>/dev/null
+(exec timeout -s KILL "$limit" /bin/sh -c "$script" bofh "$@" 2>&4 4>&-)
+printf '\\n%s %s\\n' "$0" "$?" >&4
+exit 0`;
+
+/** The other side gives up a little later than we do: that ends what nobody waits for any more. */
+const laterSeconds = 2;
+
+/** One command line: the login shell reads it, and hands these very words on. Throws UsageError for a NUL byte. */
+export function remoteLine(
+  mark: string,
+  { script, words, timeoutMs }: Pick<Errand, 'script' | 'words' | 'timeoutMs'>,
+  as: 'login' | 'sudo',
+): string {
+  const bad = words.findIndex((word) => word.includes('\0'));
+  if (bad !== -1) throw new UsageError(`${JSON.stringify(words[bad])} contains a NUL byte`);
+  const environment = Object.entries(baseEnvironment).map(([name, value]) => `${name}=${value}`);
+  const limit = `${Math.ceil(timeoutMs / 1000) + laterSeconds}s`;
+  return shellWords([
+    'exec',
+    ...(as === 'sudo' ? ['/usr/bin/sudo', '-n', '--'] : []),
+    ...['/usr/bin/env', '-i', ...environment, '/bin/sh', '-c', frame, mark, limit, script, ...words],
+  ]);
+}
+
+/** Runs it over there once. Throws CommandError when there is no answer in time. */
+export async function runOnce(master: Master, errand: Errand, as: 'login' | 'sudo'): Promise<Outcome> {
+  const mark = `bofh-${randomBytes(12).toString('hex')}`;
+  const line = remoteLine(mark, errand, as);
+  const came = await collect(errand.program, {
+    env: sshEnvironment(),
+    timeoutMs: errand.timeoutMs,
+    stdin: errand.stdin,
+    through: { file: master.ssh, argv: [...master.client, line] },
+    ...(errand.started === undefined ? {} : { started: errand.started }),
+  });
+  return outcomeOf(mark, came);
+}
+
+/** What came back, understood. */
+export function outcomeOf(mark: string, { end, stdout, stderr }: Collected): Outcome {
+  const [out, err] = [Buffer.from(stdout), Buffer.from(stderr)];
+  const begin = Buffer.from(`${mark}\n`);
+  const [from, fromErr] = [out.indexOf(begin), err.indexOf(begin)];
+  if (from < 0 || fromErr < 0) {
+    const said = text(stderr).trim();
+    if (from >= 0 || fromErr >= 0) return { how: 'lost' };
+    if (/Session open refused by peer/.test(said)) return { how: 'full' };
+    return { how: 'not-begun', said, exitCode: end.how === 'exit' ? end.exitCode : undefined };
+  }
+  const last = err.lastIndexOf(`\n${mark} `);
+  const code = /^\n\S+ (?<code>\d+)\n/.exec(err.subarray(Math.max(last, 0)).toString('latin1'))?.groups?.code;
+  if (last < 0 || code === undefined || end.how !== 'exit' || end.exitCode !== 0) return { how: 'lost' };
+  return {
+    how: 'ended',
+    exitCode: Number(code),
+    stdout: out.subarray(from + begin.length),
+    stderr: err.subarray(fromErr + begin.length, last),
+  };
+}

@@ -1,0 +1,33 @@
+/** Lets so many of something run at a time. */
+export interface Turns {
+  /** Runs it when there is room. */
+  readonly take: <T>(act: () => Promise<T>) => Promise<T>;
+  /** There was less room than thought: from now on, one less than run now. False when that was the only one. */
+  readonly fewer: () => boolean;
+}
+
+/** Begins with `limit` at a time. */
+export function turns(limit: number): Turns {
+  let [room, running] = [limit, 0];
+  const waiting: (() => void)[] = [];
+  const next = (): void => {
+    if (running < room) waiting.shift()?.();
+  };
+  return {
+    take: async (act) => {
+      while (running >= room) await new Promise<void>((resolve) => waiting.push(resolve));
+      running += 1;
+      try {
+        return await act();
+      } finally {
+        running -= 1;
+        next();
+      }
+    },
+    fewer: () => {
+      const alone = running <= 1;
+      room = Math.max(1, Math.min(room, running) - 1);
+      return !alone;
+    },
+  };
+}

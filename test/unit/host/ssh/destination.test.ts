@@ -1,0 +1,45 @@
+import { describe, expect, test } from 'vitest';
+import { UsageError } from '../../../../src/errors.ts';
+import { sshHost } from '../../../../src/host/ssh/host.ts';
+import { rejectionOf } from '../../../support/rejection.ts';
+
+const to = (destination: string, options: Readonly<Record<string, string>> = {}) =>
+  sshHost({ name: 'web1', destination, options });
+
+describe('how a host is reached', () => {
+  test.each(['web1', 'root@web1', 'ssh://root@[::1]:2222', 'admin@10.0.0.1'])('%s will do', (destination) => {
+    expect(to(destination).name).toBe('web1');
+  });
+
+  test.each(['', '-oProxyCommand=id', 'web 1', 'web1\n', 'a\0b'])('%j is refused', (destination) => {
+    expect(() => to(destination)).toThrow(UsageError);
+  });
+
+  test.each(['StrictHostKeyChecking', 'userknownhostsfile', 'NoHostAuthenticationForLocalhost'])(
+    'whose key is trusted is no option: %s',
+    (name) => {
+      expect(() => to('web1', { [name]: 'no' })).toThrow(/whose key is trusted/);
+    },
+  );
+
+  test.each(['ControlPath', 'BatchMode', 'RemoteCommand'])('%s is ours', (name) => {
+    expect(() => to('web1', { [name]: 'x' })).toThrow(/chosen by bofh/);
+  });
+
+  test('an option is a word and one line', () => {
+    expect(() => to('web1', { 'Port 1': '2' })).toThrow(/no option of ssh/);
+    expect(() => to('web1', { Port: '1\nHost *' })).toThrow(/no option of ssh/);
+    expect(to('web1', { Port: '2222' }).name).toBe('web1');
+  });
+});
+
+describe('a host that bofh does not run on', () => {
+  test('is not changed, and nobody connects to find that out', async () => {
+    const host = to('web1');
+    const change = { tool: 'lvcreate', argv: [], access: 'change', parse: () => undefined } as const;
+
+    expect(() => host.during({ outputs: '/x', lock: -1 })).toThrow(/can only read a host/);
+    expect(await rejectionOf(host.flock([]))).toMatchObject({ name: 'RefusedError' });
+    expect(await rejectionOf(host.run(change as never))).toMatchObject({ name: 'RefusedError' });
+  });
+});
