@@ -13,6 +13,7 @@ import { keysOf } from './blockdevice/index.ts';
 import type { Host } from './command/index.ts';
 import { UsageError } from './errors.ts';
 import { localHost } from './host/local.ts';
+import { sshHost, type SshHost, type SshHostOptions, unchangeable } from './host/ssh/host.ts';
 import { processSignals, thisUser } from './host/process.ts';
 import { bindOperations, findOperation, loadOperations, type Tx } from './operations.ts';
 import { defaultSite, overrideSite, type Site, type SiteSettings } from './site.ts';
@@ -35,10 +36,13 @@ export interface Bofh {
 const ambient = new AsyncLocalStorage<Bofh>();
 const sequences = new AsyncLocalStorage<AtomicOperationSequence>();
 
-/** Makes a `Bofh`; what is not named has its default. */
+/**
+ * Makes a `Bofh`; what is not named has its default. A `host` by its name is another one, over ssh: one of `hosts` in the
+ * site's policy, or any that ssh knows. It can be read; every change of it is refused (RefusedError).
+ */
 export function connect(
   options: {
-    readonly host?: Host;
+    readonly host?: Host | string;
     readonly site?: Site;
     readonly stateDir?: string;
     readonly signals?: Signals;
@@ -50,7 +54,7 @@ export function connect(
   } = {},
 ): Bofh {
   const { site = defaultSite } = options;
-  const host = options.host ?? localHost({ siteKeys: () => site.keys });
+  const host = hostOf(options.host, site);
   const stateDir = options.stateDir ?? '/var/lib/bofh';
   const self = thisUser();
   return {
@@ -62,7 +66,7 @@ export function connect(
     engine: {
       host,
       store: diskStore(`${stateDir}/journal`),
-      locks: lockTable('/run/bofh/locks', host),
+      locks: host.name === '' ? lockTable('/run/bofh/locks', host) : { open: () => refuse(host.name) },
       processes: hostProcesses(),
       who: { user: self.user, argv: options.argv ?? self.argv, bofh: version },
       find: findOperation,
@@ -72,6 +76,25 @@ export function connect(
       ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
     },
   };
+}
+
+/** The host of a name: as the site's policy says that ssh reaches it, else as ssh itself knows it. */
+export function hostNamed(
+  name: string,
+  site: Site,
+  more: Pick<SshHostOptions, 'ask' | 'askKey' | 'log'> = {},
+): SshHost {
+  const known = Object.hasOwn(site.hosts, name) ? site.hosts[name] : undefined;
+  return sshHost({ ...known, ...more, name, siteKeys: () => site.keys });
+}
+
+function hostOf(host: Host | string | undefined, site: Site): Host {
+  if (host === undefined) return localHost({ siteKeys: () => site.keys });
+  return typeof host === 'string' ? hostNamed(host, site) : host;
+}
+
+function refuse(name: string): never {
+  throw unchangeable(name);
 }
 
 function warn(found: string): void {

@@ -16,6 +16,7 @@ export { atomic, type Bofh, connect, currentBofh, settings, withBofh, withSite }
 export type { SiteSetting } from './site-settings.ts';
 export * from './errors.ts';
 export { localHost } from './host/local.ts';
+export { sshHost, type SshHost } from './host/ssh/host.ts';
 export type { Tx } from './operations.ts';
 export { defineSite, type Site, type SiteSettings } from './site.ts';
 export { type Bytes, formatSize, parseSize } from './units.ts';

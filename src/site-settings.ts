@@ -22,6 +22,7 @@ const descriptions: { readonly [K in keyof Required<Site>]: string } = {
   luksNaming:
     "how an opened encrypted device is named, after device-mapper's own name of the device; without it {name}-luks",
   keys: "where the keys of encrypted devices come from, by a name of the site's own: never a key itself",
+  hosts: "other hosts: how ssh reaches each, by a name of the site's own",
 };
 
 /** Every setting of a site's policy, in the order of the site file. */

@@ -32,6 +32,19 @@ const siteSchema = z.strictObject({
   luksNaming: z.exactOptional(lvPattern),
   /** Where the keys of encrypted devices come from, by a name of the site's own: never a key itself. */
   keys: z._default(z.record(z.string().check(z.regex(/^[\w.:@-]+$/)), keyRef), {}),
+  /** Other hosts: how ssh reaches each, by a name of the site's own. A host that ssh knows by itself need not be here. */
+  hosts: z._default(
+    z.record(
+      z.string().check(z.regex(/^[\w][\w.-]*$/, 'a name of letters, digits and . _ -')),
+      z.strictObject({
+        destination: z.exactOptional(z.string()),
+        configFile: z.exactOptional(directory),
+        options: z.exactOptional(z.record(z.string(), z.string())),
+        become: z.exactOptional(z.enum(['root', 'login'])),
+      }),
+    ),
+    {},
+  ),
 });
 
 /** A site's policy, every default filled in. */

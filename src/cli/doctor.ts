@@ -16,11 +16,12 @@ import { give } from './answer.ts';
 import type { Doctor } from './answers/index.ts';
 import { readHistory, readOpen, type ReadJournal } from './read-journals.ts';
 import type { Runtime } from './runtime.ts';
-import { openSession, siteGiven } from './session.ts';
+import { openSession, refuseOtherHost, siteGiven } from './session.ts';
 import { printable } from './text.ts';
 
 /** `bofh doctor`: exit 6 when something is wrong, 0 when nothing is, or only may be. */
 export async function doctor(runtime: Runtime): Promise<number> {
+  refuseOtherHost(runtime, 'the journals and what they have left');
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
   const { root } = runtime;
   const { engine, host } = bofh;

@@ -8,13 +8,14 @@ import { byHandAsData } from './by-hand.ts';
 import { showInWords } from './journal-words.ts';
 import { readById, readHistory, readOpen, type ReadJournal, rawLines } from './read-journals.ts';
 import type { Runtime } from './runtime.ts';
-import { openSession } from './session.ts';
+import { openSession, refuseOtherHost } from './session.ts';
 import { printable, textOf, typed } from './text.ts';
 
 type Closed = 'committed' | 'rolled-back' | 'abandoned';
 
 /** `bofh journal list`: exit 4 when one cannot be read. */
 export async function list(runtime: Runtime): Promise<number> {
+  refuseOtherHost(runtime, 'the journals');
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
   const journals = [...readHistory(bofh.engine), ...(await readOpen(bofh.engine))];
   const data: JournalList = journals.map((journal) => rowOf(journal));
@@ -40,6 +41,7 @@ function rowOf(journal: ReadJournal): JournalList[number] {
 
 /** `bofh journal show ID` */
 export async function show(runtime: Runtime, id: string): Promise<number> {
+  refuseOtherHost(runtime, 'the journals');
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
   const journal = await readById(bofh.engine, id);
   if (journal.is === 'unreadable') {

@@ -97,6 +97,10 @@ function addGlobals(command: Command, help: 'shown' | 'hidden'): void {
       '--site <FILE>',
       'the site file (default: BOFH_SITE, else /etc/bofh/site-specific.ts, .js or .json)',
     ),
+    new Option(
+      '--host <NAME>',
+      'ask another host, over ssh: one of hosts in the site file, or any that ssh knows',
+    ),
     new Option('--state-dir <DIR>', 'where journals are (default: BOFH_STATE_DIR, else /var/lib/bofh)'),
     new Option('--log-level <LEVEL>', 'debug, info, warn (default), error or silent'),
   ];

@@ -1,9 +1,10 @@
 import { resolve } from 'node:path';
-import { connect, type Bofh } from '../bofh.ts';
+import { connect, hostNamed, type Bofh } from '../bofh.ts';
 import type { Engine } from '../atomic/index.ts';
 import type { Host } from '../command/index.ts';
 import { InterruptedError, RefusedError, UsageError } from '../errors.ts';
 import { localHost } from '../host/local.ts';
+import type { HostEvent } from '../host/setting.ts';
 import { loadSite } from '../script/site.ts';
 import { defaultSite, findSite, type Site } from '../site.ts';
 import { askKey } from './ask-key.ts';
@@ -35,12 +36,16 @@ export async function openSession(
     return { bofh: { ...bofh, engine: counted(bofh.engine, runtime) }, progress };
   }
   let site = defaultSite;
-  const host = localHost({
-    log: ({ event, ...facts }) => log.debug(event, facts),
-    siteKeys: () => site.keys,
-    askKey: (question) => askKey(runtime.terminal, question),
-  });
-  if (needs.site === 'used') site = await siteOf(runtime, host);
+  const options = {
+    log: ({ event, ...facts }: HostEvent) => log.debug(event, { ...facts }),
+    askKey: (question: string) => askKey(runtime.terminal, question),
+  };
+  const local = localHost({ ...options, siteKeys: () => site.keys });
+  const name = settings.host;
+  // The site file, which may say how another host is reached, is always that of this one.
+  if (needs.site === 'used' || name !== undefined) site = await siteOf(runtime, local);
+  const ask = runtime.terminal.interactive ? 'terminal' : 'never';
+  const host = name === undefined ? local : hostNamed(name, site, { ...options, ask });
   const bofh = connect({
     host,
     site,
@@ -54,6 +59,15 @@ export async function openSession(
   const engine = counted(bofh.engine, runtime);
   if (settings.mode === 'act') return { bofh: { ...bofh, engine }, progress };
   return { bofh: { ...bofh, engine: { ...engine, store: readOnlyStore(engine.store) } }, progress };
+}
+
+/** Refuses `--host` for a verb that is about what bofh itself keeps where it runs. Throws UsageError. */
+export function refuseOtherHost({ settings, verb }: Runtime, what: string): void {
+  const { host } = settings;
+  if (host === undefined) return;
+  throw new UsageError(`"${verb}" is about ${what}, which lie on the host that bofh runs on`, {
+    remedy: `leave --host out; or give it on ${host} itself`,
+  });
 }
 
 /** What a verb does before its sequence begins ends at the first signal: there is nothing to undo. */

@@ -14,6 +14,8 @@ export interface Settings {
   /** How long to try again for objects that another bofh has; 0: it is refused at once. */
   readonly waitMs: number;
   readonly site: string | undefined;
+  /** The host that is asked, over ssh; undefined: this one. */
+  readonly host: string | undefined;
   readonly stateDir: string;
   /** `default`: neither an option nor the environment named the state directory. */
   readonly stateDirBy: 'named' | 'default';
@@ -30,6 +32,7 @@ export interface GlobalOptions {
   readonly yes?: boolean;
   readonly wait?: string;
   readonly site?: string;
+  readonly host?: string;
   readonly stateDir?: string;
   readonly logLevel?: string;
 }
@@ -49,6 +52,7 @@ export function settingsOf(
     consent: options.yes === true ? 'given' : 'ask',
     waitMs: options.wait === undefined ? 0 : parseDuration(options.wait),
     site: options.site ?? named(env.BOFH_SITE),
+    host: options.host,
     stateDir,
     stateDirBy: namedDir === undefined ? 'default' : 'named',
     logLevel: parseLogLevel(options.logLevel ?? 'warn'),
