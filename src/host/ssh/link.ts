@@ -1,6 +1,7 @@
 import { type Tool, toolDirectories, tools } from '../../command/index.ts';
 import { CommandError, ConnectionError, RefusedError } from '../../errors.ts';
 import { text } from '../answer.ts';
+import type { Program } from '../program.ts';
 import { retryingBusy } from '../retry.ts';
 import type { SshDestination } from './destination.ts';
 import { lost, notConnected } from './failures.ts';
@@ -86,15 +87,16 @@ async function withRoom(
         const outcome = await run();
         if (outcome.how !== 'full') return outcome;
         if (fewer()) continue;
-        throw new CommandError({
-          ...program,
-          reason: 'busy',
-          what: `${host} opens no session for it (MaxSessions of its sshd)`,
-        });
+        throw noSession(host, program);
       }
     },
     { allowed: true, log: () => undefined },
   );
+}
+
+function noSession(host: string, program: Program): CommandError {
+  const what = `${host} opens no session for it (MaxSessions of its sshd)`;
+  return new CommandError({ ...program, reason: 'busy', what });
 }
 
 /** Says hello as the login, and where that is not root once more with sudo. */
@@ -123,6 +125,7 @@ async function hello(host: string, to: SshDestination, master: Master, as: 'logi
   }
   if (outcome.how === 'lost' || (outcome.how === 'not-begun' && outcome.exitCode === 255))
     throw notConnected(host, to.destination, outcome.how === 'lost' ? '' : outcome.said);
+  if (outcome.how === 'full') throw noSession(host, errand.program);
   const said = outcome.how === 'not-begun' ? outcome.said : '';
   if (as === 'sudo')
     throw new RefusedError(`the login on ${host} is not root, and may not become it: ${said}`, {

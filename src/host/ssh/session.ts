@@ -87,7 +87,8 @@ export function outcomeOf(mark: string, { end, stdout, stderr }: Collected): Out
   const begin = Buffer.from(`${mark}\n`);
   const [from, fromErr] = [out.indexOf(begin), err.indexOf(begin)];
   if (from < 0 || fromErr < 0) {
-    const said = text(stderr).trim();
+    // nologin(8) says it on stdout.
+    const said = `${text(stderr)}\n${text(stdout)}`.trim();
     if (from >= 0 || fromErr >= 0) return { how: 'lost' };
     if (/Session open refused by peer/.test(said)) return { how: 'full' };
     return { how: 'not-begun', said, exitCode: end.how === 'exit' ? end.exitCode : undefined };

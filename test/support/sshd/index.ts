@@ -1,5 +1,13 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,6 +38,8 @@ interface SshdOptions {
 export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
   const directory = mkdtempSync(join(tmpdir(), 'bofh-sshd-'));
   const at = (name: string): string => join(directory, name);
+  // Whoever logs in reads id.pub, and nobody but root lists the rest.
+  chmodSync(directory, 0o711);
   const port = await freePort();
   for (const name of ['host', 'id']) makeKey(at(name));
   // Where sshd separates its privileges; the package has it made at boot, where systemd runs.
