@@ -8,6 +8,7 @@ export const tools = {
   dd: { package: 'coreutils' },
   debugfs: { package: 'e2fsprogs' },
   dmsetup: { package: 'dmsetup' },
+  drbdadm: { package: 'drbd-utils' },
   drbdsetup: { package: 'drbd-utils' },
   dumpe2fs: { package: 'e2fsprogs' },
   e2fsck: { package: 'e2fsprogs' },

@@ -14,7 +14,7 @@ const order = [
   ['file'],
   ['filesystem'],
   ['mount'],
-  ['lvm', 'crypt', 'btrfs', 'xen', 'network'],
+  ['lvm', 'crypt', 'btrfs', 'drbd', 'xen', 'network'],
   ['copy'],
   ['operations.ts'],
   ['layers.ts'],

@@ -1,0 +1,39 @@
+import type { Answer, ReadCommand } from '../command/index.ts';
+import type { Reason } from '../errors.ts';
+import { type Configured, parseConfig } from './config.ts';
+import { parseEvents } from './events.ts';
+import type { ResourceState } from './state.ts';
+
+/** Every resource that the kernel has, with its volumes and connections. It loads the module where that is not loaded. */
+export function drbdEvents(): ReadCommand<readonly ResourceState[]> {
+  return {
+    tool: 'drbdsetup',
+    argv: ['events2', '--now', '--statistics'],
+    access: 'read',
+    parse: ({ stdout }) => parseEvents(stdout),
+    classify: classifyDrbd,
+  };
+}
+
+/** Every resource of the configuration, those of other hosts too; of a file that is none yet, only those in it. */
+export function drbdConfig(file?: string): ReadCommand<readonly Configured[]> {
+  return {
+    tool: 'drbdadm',
+    argv: [...(file === undefined ? [] : ['-c', file]), 'dump-xml'],
+    access: 'read',
+    parse: ({ stdout }) => parseConfig(stdout),
+    classify: classifyDrbd,
+  };
+}
+
+/** Why drbdadm or drbdsetup failed. Their codes say little: 10 is whatever the kernel refused (shared_main.h of 9.22). */
+export function classifyDrbd({ stdout, stderr }: Answer): Reason {
+  const said = stderr + stdout;
+  if (/not defined in your config|unknown minor|unknown resource|No such resource/i.test(said))
+    return 'not-found';
+  if (/held open by someone|can not open backing device|Device or resource busy/i.test(said)) return 'busy';
+  if (/is configured already|has a disk attached|already (?:exists|in use|attached)/i.test(said))
+    return 'exists';
+  if (/Permission denied|Operation not permitted/.test(said)) return 'denied';
+  return 'unknown';
+}

@@ -1,0 +1,160 @@
+import { parseXml, XmlComment, XmlElement, XmlText } from '@rgrove/parse-xml';
+import * as z from 'zod/mini';
+import { ParseError } from '../errors.ts';
+
+/** Options by section (`net`, `disk`) and name; one without a value is a switch: ''. */
+export type Options = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
+/** A volume, as the configuration has it for a host. */
+export interface ConfiguredVolume {
+  readonly volume: number;
+  readonly minor: number;
+  /** `/dev/drbd0`, or as the configuration names it. */
+  readonly device: string;
+  /** The device beneath; undefined: this host has none (`none`). */
+  readonly disk?: string;
+  /** `internal`: at the end of the disk. `index`: one of several on it, of 128 MiB each; without it, it has it whole. */
+  readonly metadata: 'internal' | { readonly device: string; readonly index?: number };
+}
+
+/** Where a host of a resource is reached. */
+export interface Address {
+  /** `ipv4`, `ipv6`, `ssocks`, `sdp` */
+  readonly family: string;
+  readonly address: string;
+  readonly port: number;
+}
+
+/** A host of a resource. */
+export interface ConfiguredHost {
+  /** Empty: it is known by its address alone (`floating`). */
+  readonly names: readonly string[];
+  readonly address: Address;
+  readonly volumes: readonly ConfiguredVolume[];
+}
+
+/** A resource of the configuration. */
+export interface Configured {
+  readonly name: string;
+  /** Where it begins. */
+  readonly file: string;
+  readonly line: number;
+  readonly hosts: readonly ConfiguredHost[];
+  readonly options: Options;
+}
+
+/** Its value stays in the file: nobody here needs it. */
+const secret = 'shared-secret';
+
+const number = z.pipe(z.string().check(z.regex(/^\d{1,10}$/)), z.transform(Number));
+const text = z.string().check(z.minLength(1));
+
+const attributes = {
+  resource: z.object({ name: text, 'conf-file-line': z.string().check(z.regex(/^\/.*:\d+$/s)) }),
+  volume: z.object({ vnr: number }),
+  device: z.object({ minor: number }),
+  host: z.union([z.strictObject({ name: text }), z.strictObject({ floating: z.literal('1') })]),
+  address: z.strictObject({ family: text, port: number }),
+  metaDisk: z.object({ index: z.exactOptional(number) }),
+  section: z.strictObject({ name: text }),
+  option: z.strictObject({ name: text, value: z.exactOptional(z.string()) }),
+};
+
+/**
+ * Every resource of the configuration, from `drbdadm dump-xml`: of an 8.4 module (drbdadm-84), and of 9, which adds
+ * `connection`. What is at the top beside the resources is of all of them (`common`, which is in each, and `global`).
+ */
+export function parseConfig(xml: string): readonly Configured[] {
+  const top = parseXml(xml).root;
+  if (top?.name !== 'config') throw new ParseError('its top is no <config>');
+  return partsOf(top, ['resource', 'common', 'global']).many('resource').map(resource);
+}
+
+function resource(element: XmlElement): Configured {
+  const { name, 'conf-file-line': at } = attributes.resource.parse(element.attributes);
+  const cut = at.lastIndexOf(':');
+  const { many } = partsOf(element, ['host', 'section', 'connection']);
+  return {
+    ...{ name, file: at.slice(0, cut), line: Number(at.slice(cut + 1)) },
+    hosts: many('host').map(hostOf),
+    options: Object.fromEntries(many('section').map(optionsIn)),
+  };
+}
+
+function hostOf(element: XmlElement): ConfiguredHost {
+  const known = attributes.host.parse(element.attributes);
+  const { many, one } = partsOf(element, ['volume', 'address', 'section', 'proxy']);
+  const address = one('address');
+  const { family, port } = attributes.address.parse(address.attributes);
+  return {
+    names: 'name' in known ? known.name.split(' ') : [],
+    address: { family, address: textIn(address), port },
+    volumes: many('volume').map(volumeOf),
+  };
+}
+
+function volumeOf(element: XmlElement): ConfiguredVolume {
+  const { vnr } = attributes.volume.parse(element.attributes);
+  const { one } = partsOf(element, ['device', 'disk', 'meta-disk', 'section']);
+  const { index } = attributes.metaDisk.parse(one('meta-disk').attributes);
+  const { minor } = attributes.device.parse(one('device').attributes);
+  const [path, where] = [textIn(one('disk')), textIn(one('meta-disk'))];
+  return {
+    ...{ volume: vnr, minor, device: deviceIn(one('device'), minor) },
+    ...(path === 'none' ? {} : { disk: path }),
+    metadata: where === 'internal' ? where : { device: where, ...(index === undefined ? {} : { index }) },
+  };
+}
+
+function optionsIn(element: XmlElement): readonly [string, Readonly<Record<string, string>>] {
+  const { name } = attributes.section.parse(element.attributes);
+  const options = partsOf(element, ['option', 'section'])
+    .many('option')
+    .map((each) => {
+      const known = attributes.option.parse(each.attributes);
+      return [
+        known.name,
+        known.name === secret && known.value !== undefined ? '(hidden)' : (known.value ?? ''),
+      ] as const;
+    });
+  return [name, Object.fromEntries(options)];
+}
+
+interface Parts {
+  readonly many: (name: string) => readonly XmlElement[];
+  readonly one: (name: string) => XmlElement;
+}
+
+/** The elements in an element; text beside them, or one that is not known, is an error. */
+function partsOf(element: XmlElement, known: readonly string[]): Parts {
+  const inner = element.children.flatMap((child) => {
+    if (child instanceof XmlElement && known.includes(child.name)) return [child];
+    if (child instanceof XmlComment || (child instanceof XmlText && child.text.trim() === '')) return [];
+    throw new ParseError(`<${element.name}> has something unknown in it: ${JSON.stringify(child)}`);
+  });
+  const many = (name: string): readonly XmlElement[] => inner.filter((each) => each.name === name);
+  return {
+    many,
+    one: (name) => {
+      const [only, ...more] = many(name);
+      if (only === undefined || more.length > 0)
+        throw new ParseError(
+          `<${element.name}> has not one <${name}> in it, but ${String(many(name).length)}`,
+        );
+      return only;
+    },
+  };
+}
+
+/** A volume without a name of its own for its device has an empty one. */
+function deviceIn(element: XmlElement, minor: number): string {
+  return element.isEmpty ? `/dev/drbd${String(minor)}` : textIn(element);
+}
+
+/** The text of an element that has nothing else in it. */
+function textIn({ name, children }: XmlElement): string {
+  const text = children.map((child) => (child instanceof XmlText ? child.text : undefined));
+  const whole = text.join('').trim();
+  if (whole === '' || text.includes(undefined)) throw new ParseError(`<${name}> is no mere text`);
+  return whole;
+}

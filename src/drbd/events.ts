@@ -1,0 +1,105 @@
+import type * as z from 'zod/mini';
+import { ParseError } from '../errors.ts';
+import { eventSchemas } from './schema.ts';
+import type { Connection, ResourceState } from './state.ts';
+
+type Objects = {
+  readonly [K in keyof typeof eventSchemas]: readonly z.infer<(typeof eventSchemas)[K]>[];
+};
+
+// Values hold colons (addresses), and no blanks: a name with one makes a word without a key.
+const line = /^exists (?<object>resource|device|connection|peer-device|path)(?<facts>(?: [\w-]+:\S*)+)$/;
+const fact = / (?<key>[\w-]+):(?<value>\S*)/g;
+
+/**
+ * What the kernel has of every resource, from `drbdsetup events2 --now --statistics`. An object of no resource, or one of
+ * which the same is said twice, is an error, and so is an answer without its last line: it was cut off.
+ */
+export function parseEvents(text: string): readonly ResourceState[] {
+  const { resource, device, connection, 'peer-device': peerDevice, path } = objectsIn(text);
+  const found = resource.map(
+    ({ name, role, suspended }): ResourceState => ({
+      ...{ name, role, suspended },
+      volumes: device
+        .filter((each) => each.name === name)
+        .map(({ volume, minor, disk, size, backing_dev: backing }) => ({
+          ...{ volume, minor, disk },
+          ...(size === undefined || size === 0 ? {} : { size }),
+          ...(backing === undefined || backing === 'none' ? {} : { backing }),
+        }))
+        .sort((a, b) => a.volume - b.volume),
+      connections: connection
+        .filter((each) => each.name === name)
+        .map((each): Connection => {
+          const { 'peer-node-id': nodeId, 'conn-name': peer = 'peer', connection: state } = each;
+          const ofIt = (one: { readonly name: string; readonly 'peer-node-id': number }): boolean =>
+            one.name === name && one['peer-node-id'] === nodeId;
+          return {
+            ...{ peer, nodeId, state, role: each.role },
+            paths: path.filter(ofIt).map((one) => ({ local: one.local, peer: one.peer })),
+            volumes: peerDevice
+              .filter(ofIt)
+              .map(({ volume, replication, 'peer-disk': disk, ...rest }) => ({
+                ...{ volume, replication, disk, paused: rest['resync-suspended'] },
+                ...(rest['out-of-sync'] === undefined ? {} : { outOfSync: rest['out-of-sync'] }),
+              }))
+              .sort((a, b) => a.volume - b.volume),
+          };
+        }),
+    }),
+  );
+  refuseStrays([resource, device, connection, peerDevice, path], found);
+  return found.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function objectsIn(text: string): Objects {
+  const lines = text.split('\n');
+  if (lines.pop() !== '' || lines.pop() !== 'exists -')
+    throw new ParseError('it does not end with "exists -"');
+  const said = lines.map(factsIn);
+  const of = (wanted: keyof Objects): readonly unknown[] =>
+    said.filter(({ object }) => object === wanted).map(({ facts }) => facts);
+  return {
+    resource: of('resource').map((each) => eventSchemas.resource.parse(each)),
+    device: of('device').map((each) => eventSchemas.device.parse(each)),
+    connection: of('connection').map((each) => eventSchemas.connection.parse(each)),
+    'peer-device': of('peer-device').map((each) => eventSchemas['peer-device'].parse(each)),
+    path: of('path').map((each) => eventSchemas.path.parse(each)),
+  };
+}
+
+function factsIn(text: string): {
+  readonly object: string;
+  readonly facts: Readonly<Record<string, string>>;
+} {
+  const { object, facts } = line.exec(text)?.groups ?? {};
+  if (object === undefined || facts === undefined)
+    throw new ParseError(`cannot read the line ${JSON.stringify(text)}`);
+  const words = [...facts.matchAll(fact)].map(
+    ({ groups }) => [groups?.key ?? '', groups?.value ?? ''] as const,
+  );
+  const known = Object.fromEntries(words);
+  if (Object.keys(known).length < words.length)
+    throw new ParseError(`the line ${JSON.stringify(text)} says something twice`);
+  return { object, facts: known };
+}
+
+/** Everything that was said must have found its place, once, and each connection has every volume. */
+function refuseStrays(said: readonly (readonly unknown[])[], found: readonly ResourceState[]): void {
+  const count = said.reduce((sum, { length }) => sum + length, 0);
+  const placed = found.flatMap(({ volumes, connections }) => [
+    1 + volumes.length,
+    ...connections.map(({ paths, volumes: peers }) => 1 + paths.length + peers.length),
+  ]);
+  const names = new Set(found.map(({ name }) => name));
+  if (names.size < found.length || placed.reduce((sum, each) => sum + each, 0) !== count)
+    throw new ParseError('it has an object of no resource or connection, or one twice');
+  for (const { name, volumes, connections } of found)
+    for (const { peer, volumes: peers } of connections)
+      if (numbers(peers) !== numbers(volumes))
+        throw new ParseError(`${name} has the volumes ${numbers(volumes)}, and to ${peer} ${numbers(peers)}`);
+}
+
+function numbers(volumes: readonly { readonly volume: number }[]): string {
+  return volumes.map(({ volume }) => volume).join(', ');
+}

@@ -1,0 +1,114 @@
+import type { Resource } from './reads.ts';
+import type { Connection, PeerVolume, VolumeState } from './state.ts';
+
+/** What is to be known of a resource, and what helps. */
+export interface Finding {
+  /** `problem`: data are at risk, or nobody can write. `note`: it is not as it should stay. */
+  readonly level: 'problem' | 'note';
+  readonly words: string;
+  readonly remedy: string;
+}
+
+/** Everything of a resource that is not as it should be; empty: it is up, whole and connected. */
+export function findings({ name, configured, state }: Resource): readonly Finding[] {
+  if (state === undefined)
+    return [{ level: 'note', words: 'it is not up', remedy: `bring it up: drbdadm up ${name}` }];
+  const primaries = state.connections.filter(({ role }) => role === 'Primary');
+  return [
+    ...(configured === undefined
+      ? [note('it is up, but no file of the configuration has it', `see what it is: drbdsetup show ${name}`)]
+      : []),
+    ...(state.suspended.length === 0
+      ? []
+      : [
+          problem(
+            `its I/O stands still (${state.suspended.join(', ')})`,
+            `when the reason is gone: drbdadm resume-io ${name}`,
+          ),
+        ]),
+    ...(state.role === 'Primary' && primaries.length > 0
+      ? [
+          note(
+            `it is primary here and on ${primaries.map(({ peer }) => peer).join(', ')}`,
+            'only a filesystem of a cluster bears that',
+          ),
+        ]
+      : []),
+    ...state.volumes.flatMap((volume) => ofVolume(name, volume)),
+    ...state.connections.flatMap((connection) => ofConnection(name, connection)),
+  ];
+}
+
+function ofVolume(name: string, { volume, disk }: VolumeState): readonly Finding[] {
+  const at = `volume ${String(volume)}`;
+  switch (disk) {
+    case 'UpToDate':
+      return [];
+    case 'Diskless':
+      return [problem(`${at} has no disk here`, `attach it: drbdadm attach ${name}`)];
+    case 'Inconsistent':
+      return [
+        note(
+          `${at} is inconsistent here: what is on it cannot be used`,
+          'it becomes whole by a resync from a peer that is up to date',
+        ),
+      ];
+    case 'Outdated':
+    case 'Consistent':
+      return [
+        note(
+          `${at} is ${disk.toLowerCase()} here: the peer may have newer data`,
+          `connect it: drbdadm connect ${name}`,
+        ),
+      ];
+    default:
+      return [problem(`${at} is ${disk} here`, 'look into the kernel log: dmesg | grep drbd')];
+  }
+}
+
+function ofConnection(name: string, { peer, state, volumes }: Connection): readonly Finding[] {
+  if (state === 'StandAlone')
+    return [
+      problem(
+        `it is StandAlone: it does not look for ${peer}. Either somebody has disconnected it, or both sides were written to apart (split brain) and DRBD has refused to join them`,
+        `see what the kernel said: dmesg | grep drbd. If it was disconnected: drbdadm connect ${name}. If it is a split brain, choose whose data are to be lost, and there: drbdadm secondary ${name} && drbdadm connect --discard-my-data ${name}; on the other side: drbdadm connect ${name}`,
+      ),
+    ];
+  if (state !== 'Connected')
+    return [
+      note(
+        `it has no connection to ${peer} (${state})`,
+        'see whether the peer is up and can be reached by the address of the resource',
+      ),
+    ];
+  return volumes.flatMap((volume) => ofPeer(name, peer, volume));
+}
+
+function ofPeer(name: string, peer: string, { volume, replication, disk, paused }: PeerVolume) {
+  const at = `volume ${String(volume)}`;
+  const stopped =
+    paused.length === 0
+      ? []
+      : [note(`${at} does not resync (${paused.join(', ')})`, `let it go on: drbdadm resume-sync ${name}`)];
+  if (replication !== 'Established')
+    return [
+      ...stopped,
+      note(`${at} is in ${replication} with ${peer}`, `see how far: bofh drbd status ${name}`),
+    ];
+  if (disk === 'UpToDate') return stopped;
+  return [
+    ...stopped,
+    problem(
+      `${at} is ${disk} on ${peer}: this host has the only good copy, or none is`,
+      `look there as well`,
+    ),
+  ];
+}
+
+function note(words: string, remedy: string): Finding {
+  return { level: 'note', words, remedy };
+}
+
+function problem(words: string, remedy: string): Finding {
+  return { level: 'problem', words, remedy };
+}

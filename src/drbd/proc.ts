@@ -1,0 +1,98 @@
+import * as z from 'zod/mini';
+import { ParseError } from '../errors.ts';
+import { diskState, role } from './schema.ts';
+
+const count = z.pipe(z.string().check(z.regex(/^\d{1,15}$/)), z.transform(Number));
+const kibibytes = z.pipe(
+  count,
+  z.transform((each: number) => each * 1024),
+);
+
+const configured = z.object({
+  minor: count,
+  /** In the words of 8.4: `StandAlone`, `WFConnection`, `Connected`, `SyncSource` … */
+  state: z.string(),
+  role,
+  peerRole: role,
+  disk: diskState,
+  peerDisk: diskState,
+  /** A, B or C; undefined: it has no network. */
+  protocol: z.exactOptional(z.enum(['A', 'B', 'C'])),
+  /** Bytes, since it is up. */
+  sent: kibibytes,
+  received: kibibytes,
+  written: kibibytes,
+  read: kibibytes,
+  /** Writes of the activity log, and of the bitmap. */
+  logWrites: count,
+  bitmapWrites: count,
+  /** Requests under way: to the disk, to the peer, not yet answered to it, of applications. */
+  localCount: count,
+  pending: count,
+  unacknowledged: count,
+  applicationPending: count,
+  epochs: count,
+  outOfSync: kibibytes,
+  /** Percent, of a resync or a verification that is under way. */
+  done: z.exactOptional(z.pipe(z.string(), z.transform(Number))),
+});
+
+/** A device of an 8.4 module; one without a resource is `Unconfigured`, and no more is known of it. */
+export type ProcDevice =
+  | z.infer<typeof configured>
+  | { readonly minor: number; readonly state: 'Unconfigured' };
+
+/** What /proc/drbd tells of the module. */
+export interface ProcStatus {
+  /** `8.4.11` */
+  readonly version: string;
+  /** Empty of module 9, which tells its devices to drbdsetup alone. */
+  readonly devices: readonly ProcDevice[];
+}
+
+const head =
+  /^version: (?<version>\d+\.\d+\.\d+\S*) \(api:\S+\/proto:\S+\)\n(?:(?:GIT-hash|srcversion|built-in|Transports).*\n)*/;
+
+// drbd_proc.c of Linux 6.1: the line of states, that of counters, and while it resyncs or
+// verifies how far it is. An empty line stands where minors are left out.
+const states = [
+  String.raw`(?<state>\w+) ro:(?<role>\w+)/(?<peerRole>\w+) ds:(?<disk>\w+)/(?<peerDisk>\w+) `,
+  String.raw`(?:(?<protocol>[ABC])| ) [rs][a-][p-][u-][a-z-][s-]\n`,
+].join('');
+const counters = [
+  String.raw` {4}ns:(?<sent>\d+) nr:(?<received>\d+) dw:(?<written>\d+) dr:(?<read>\d+) al:(?<logWrites>\d+) `,
+  String.raw`bm:(?<bitmapWrites>\d+) lo:(?<localCount>\d+) pe:(?<pending>\d+) ua:(?<unacknowledged>\d+) `,
+  String.raw`ap:(?<applicationPending>\d+) ep:(?<epochs>\d+) wo:\w oos:(?<outOfSync>\d+)\n`,
+].join('');
+const progress = [
+  String.raw`\t\[[=>.]*\] (?:sync'ed|verified): *(?<done>\d+\.\d)% \(\d+/\d+\)[MK]\n?`,
+  String.raw`\tfinish: \d+:\d\d:\d\d speed: .* K/sec(?: \(stalled\))?\n`,
+].join('');
+const device = new RegExp(
+  `\n? ?(?<minor>\\d+): cs:(?:Unconfigured\n|${states}${counters}(?:${progress})?)`,
+  'y',
+);
+
+/** /proc/drbd of 8.4 and 9: nothing is skipped. */
+export function parseProc(text: string): ProcStatus {
+  const begin = head.exec(text);
+  if (begin?.groups === undefined) throw new ParseError('/proc/drbd does not begin with a version');
+  const devices: ProcDevice[] = [];
+  device.lastIndex = begin[0].length;
+  while (device.lastIndex < text.length) {
+    const at = device.lastIndex;
+    const { groups } = device.exec(text) ?? {};
+    if (groups === undefined)
+      throw new ParseError(`/proc/drbd: cannot read ${JSON.stringify(text.slice(at, at + 80))}`);
+    devices.push(deviceOf(groups));
+  }
+  return { version: begin.groups['version'] ?? '', devices };
+}
+
+function deviceOf(groups: Readonly<Record<string, string | undefined>>): ProcDevice {
+  const { minor, state } = groups;
+  if (state === undefined) return { minor: count.parse(minor), state: 'Unconfigured' };
+  return configured.parse(
+    Object.fromEntries(Object.entries(groups).filter(([, value]) => value !== undefined)),
+  );
+}

@@ -1,0 +1,76 @@
+import { kernelText } from '../blockdevice/node.ts';
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError } from '../errors.ts';
+import { drbdConfig, drbdEvents } from './commands.ts';
+import type { Configured, ConfiguredHost } from './config.ts';
+import { parseProc, type ProcStatus } from './proc.ts';
+import type { ResourceState } from './state.ts';
+
+/** A resource that is configured, up, or both. */
+export interface Resource {
+  readonly name: string;
+  /** Undefined: the kernel has it, and no file of the configuration does. */
+  readonly configured?: Configured;
+  /** This host's part of the configuration; undefined too when it has none of that resource. */
+  readonly here?: ConfiguredHost;
+  /** Undefined: it is not up. */
+  readonly state?: ResourceState;
+}
+
+/** Version of the module that is loaded; undefined: none is. Asking drbdsetup or drbdadm would load it. */
+export async function moduleVersion(host: ReadHost): Promise<string | undefined> {
+  return kernelText(host, '/sys/module/drbd/version');
+}
+
+/** Every resource that is up. None is without the module. */
+export async function states(host: ReadHost): Promise<readonly ResourceState[]> {
+  return (await moduleVersion(host)) === undefined ? [] : host.run(drbdEvents());
+}
+
+/** What the kernel tells without a program: for a host where drbd-utils is not installed. Undefined: no module is loaded. */
+export async function procStatus(host: ReadHost): Promise<ProcStatus | undefined> {
+  const text = await kernelText(host, '/proc/drbd');
+  return text === undefined ? undefined : parseProc(`${text}\n`);
+}
+
+/** Where drbdadm looks, and in this order (v9/drbdadm_linux.c of 9.22, conf_file). */
+const configFiles = [
+  '/etc/drbd-90.conf',
+  '/etc/drbd-84.conf',
+  '/etc/drbd-83.conf',
+  '/etc/drbd-82.conf',
+  '/etc/drbd-08.conf',
+  '/etc/drbd.conf',
+];
+
+/** Every resource of the configuration, also of other hosts; none where there is no configuration. */
+export async function configured(host: ReadHost): Promise<readonly Configured[]> {
+  for (const file of configFiles) if ((await host.stat(file)) !== undefined) return host.run(drbdConfig());
+  return [];
+}
+
+/** Every resource of this host, by name: those that are configured, and those that are up. */
+export async function resources(host: ReadHost): Promise<readonly Resource[]> {
+  const [inFiles, up, { hostname }] = [await configured(host), await states(host), await host.facts()];
+  const names = new Set([...inFiles, ...up].map(({ name }) => name));
+  return [...names].sort().map((name) => {
+    const file = inFiles.find((each) => each.name === name);
+    const here = file?.hosts.find((each) => each.names.includes(hostname));
+    const state = up.find((each) => each.name === name);
+    return {
+      name,
+      ...(file === undefined ? {} : { configured: file }),
+      ...(here === undefined ? {} : { here }),
+      ...(state === undefined ? {} : { state }),
+    };
+  });
+}
+
+/** One by its name. RefusedError, which names those that are there. */
+export async function resourceNamed(host: ReadHost, name: string): Promise<Resource> {
+  const all = await resources(host);
+  const found = all.find((each) => each.name === name);
+  if (found !== undefined) return found;
+  const there = all.length === 0 ? 'there is none' : `there are ${all.map((each) => each.name).join(', ')}`;
+  throw new RefusedError(`there is no DRBD resource ${name}`, { remedy: there });
+}

@@ -1,0 +1,46 @@
+import type { Bytes } from '../units.ts';
+import type { ConnectionState, DiskState, ReplicationState, Role } from './schema.ts';
+
+/** A resource that the kernel has, as `drbdsetup events2` tells of it. */
+export interface ResourceState {
+  readonly name: string;
+  readonly role: Role;
+  /** Why its I/O stands still (user, no-data, fencing, quorum); empty: it does not. */
+  readonly suspended: readonly string[];
+  /** By number. */
+  readonly volumes: readonly VolumeState[];
+  readonly connections: readonly Connection[];
+}
+
+/** A volume of a resource on this host: /dev/drbdMINOR. */
+export interface VolumeState {
+  readonly volume: number;
+  readonly minor: number;
+  readonly disk: DiskState;
+  /** Of the device that it offers; undefined: it has none, being without a disk and without a peer. */
+  readonly size?: Bytes;
+  /** The device beneath, which module 9 alone tells. */
+  readonly backing?: string;
+}
+
+/** What a resource has to one peer. */
+export interface Connection {
+  readonly peer: string;
+  readonly nodeId: number;
+  readonly state: ConnectionState;
+  readonly role: Role;
+  /** Which addresses it joins, which module 9 alone tells: `ipv4:10.1.1.1:7788`. */
+  readonly paths: readonly { readonly local: string; readonly peer: string }[];
+  readonly volumes: readonly PeerVolume[];
+}
+
+/** A volume as the peer has it. */
+export interface PeerVolume {
+  readonly volume: number;
+  readonly replication: ReplicationState;
+  readonly disk: DiskState;
+  /** Why no resync goes on (user, peer, dependency); empty: nothing holds it up. */
+  readonly paused: readonly string[];
+  /** What is known to differ. */
+  readonly outOfSync?: Bytes;
+}

@@ -1,0 +1,121 @@
+import { describe, expect, it } from 'vitest';
+import { drbdConfig } from '../../../src/drbd/commands.ts';
+import { recorded } from '../blockdevice/fixtures.ts';
+
+const rig = '9.22.0-module-8.4.11';
+const parse = (xml: string) => drbdConfig().parse({ exitCode: 0, stdout: xml, stderr: '' });
+const dump = (name: string) => recorded(`drbdadm/dump-xml-${name}`).stdout;
+
+describe('drbdadm dump-xml', () => {
+  it('is asked of the configuration, or of a file that is none yet', () => {
+    expect(drbdConfig()).toMatchObject({ tool: 'drbdadm', argv: ['dump-xml'], access: 'read' });
+    expect(drbdConfig('/etc/x.res').argv).toEqual(['-c', '/etc/x.res', 'dump-xml']);
+  });
+
+  it('of a host without resources is empty', () => {
+    expect(parse(dump(`no-resources@${rig}`))).toEqual([]);
+  });
+
+  it('tells each resource with its hosts, volumes and addresses', () => {
+    const [r0] = parse(dump(`two@${rig}`));
+
+    expect(r0).toEqual({
+      ...{ name: 'r0', file: '/etc/drbd.d/r0.res', line: 1 },
+      hosts: ['rig', 'other'].map((name, at) => ({
+        names: [name],
+        address: { family: 'ipv4', address: '127.0.0.1', port: 7788 + at },
+        volumes: [{ volume: 0, minor: 0, device: '/dev/drbd0', disk: '/dev/vg0/a', metadata: 'internal' }],
+      })),
+      options: { net: { protocol: 'C' } },
+    });
+  });
+
+  it('reads IPv6, an indexed device of metadata, a device without a name; of a secret not its value', () => {
+    const [, rsix] = parse(dump(`two@${rig}`));
+
+    expect(rsix?.hosts[0]).toEqual({
+      names: ['rig'],
+      address: { family: 'ipv6', address: '::1', port: 7790 },
+      volumes: [
+        { volume: 0, minor: 6, device: '/dev/drbd6', disk: '/dev/vg0/b', metadata: 'internal' },
+        {
+          ...{ volume: 1, minor: 7, device: '/dev/drbd_r6_1', disk: '/dev/vg0/c' },
+          metadata: { device: '/dev/vg0/m', index: 0 },
+        },
+      ],
+    });
+    expect(rsix?.options['net']).toEqual({ protocol: 'A', 'shared-secret': '(hidden)' });
+  });
+
+  it('says the same without a module', () => {
+    expect(parse(dump('no-module@9.22.0'))).toEqual(parse(dump(`two@${rig}`)));
+  });
+
+  it('of 9 has connections too, hosts of several names, floating ones, and volumes without a disk', () => {
+    const xml = `<config file="/etc/drbd.conf">
+      <common><section name="net"><option name="protocol" value="C"/></section></common>
+      <resource name="web1" conf-file-line="/etc/drbd.d/a b:1.res:12">
+        <host name="alice alice.example"><volume vnr="0"><section name="disk"><option name="discard-zeroes-if-aligned" value="yes"/></section>
+          <device minor="3">/dev/drbd3</device><disk>none</disk><meta-disk>internal</meta-disk></volume>
+          <address family="ipv4" port="7789">10.1.1.31</address></host>
+        <host floating="1"><volume vnr="0"><device minor="3">/dev/drbd3</device><disk>/dev/sda7</disk>
+          <meta-disk>/dev/sdb1</meta-disk></volume><address family="ipv4" port="7789">10.1.1.32</address></host>
+        <connection><host name="alice"><address family="ipv4" port="7789">10.1.1.31</address></host></connection>
+        <section name="options"><option name="auto-promote"/></section>
+      </resource></config>`;
+
+    const [web1] = parse(xml);
+
+    expect([web1?.file, web1?.line]).toEqual(['/etc/drbd.d/a b:1.res', 12]);
+    expect(web1?.hosts.map(({ names }) => names)).toEqual([['alice', 'alice.example'], []]);
+    expect(web1?.hosts[0]?.volumes[0]).not.toHaveProperty('disk');
+    expect(web1?.hosts[1]?.volumes[0]?.metadata).toEqual({ device: '/dev/sdb1' });
+    expect(web1?.options).toEqual({ options: { 'auto-promote': '' } });
+  });
+
+  it('with any element or attribute spoiled or left out it is an error', () => {
+    const xml = dump(`two@${rig}`);
+    for (const [from, to] of [
+      ['<config ', '<conf '],
+      ['</config>', ''],
+      ['name="r0"', 'nam="r0"'],
+      [':1">', '">'],
+      ['vnr="0"', 'vnr="x"'],
+      ['minor="0"', 'minor="-1"'],
+      ['<disk>/dev/vg0/a</disk>', ''],
+      ['<disk>/dev/vg0/a</disk>', '<disk></disk>'],
+      ['<disk>/dev/vg0/a</disk>', '<disk>/dev/vg0/a<b/></disk>'],
+      ['<meta-disk>internal</meta-disk>', ''],
+      ['<meta-disk>internal</meta-disk>', '<meta-disk>internal</meta-disk><meta-disk>internal</meta-disk>'],
+      ['family="ipv4" port="7788"', 'family="ipv4"'],
+      ['>127.0.0.1</address>', '></address>'],
+      ['<host name="rig">', '<host name="">'],
+      ['<section name="net">', '<section>'],
+      ['<option name="protocol"', '<option'],
+      ['<volume', '<volume>text'],
+      ['&lt;', '<'],
+      ['<common>', '<commons/><common>'],
+    ] as const) {
+      expect(xml).toContain(from);
+      expect(() => parse(xml.replace(from, to)), `${from} ${to}`).toThrow();
+    }
+    expect(() => parse('')).toThrow();
+    expect(() => parse(xml.slice(0, -20))).toThrow();
+  });
+});
+
+describe('why drbdadm failed', () => {
+  it.each([
+    ['unknown-resource', 'not-found'],
+    ['primary-down', 'not-found'],
+    ['secondary-held', 'busy'],
+    ['down-held', 'busy'],
+    ['create-md-up', 'busy'],
+    ['connect-again', 'exists'],
+    ['primary-inconsistent', 'unknown'],
+    ['two-primaries', 'unknown'],
+    ['dump-xml-no-config', 'unknown'],
+  ])('%s is %s', (name, reason) => {
+    expect(drbdConfig().classify?.(recorded(`drbdadm/${name}@${rig}`))).toBe(reason);
+  });
+});

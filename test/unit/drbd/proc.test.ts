@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest';
+import { parseProc } from '../../../src/drbd/proc.ts';
+import { recorded } from '../blockdevice/fixtures.ts';
+
+const proc = (name: string) => recorded(`proc/drbd-${name}@9.22.0-module-8.4.11`).stdout;
+
+describe('/proc/drbd', () => {
+  it('tells the version, and each device with its states and counters in bytes', () => {
+    expect(parseProc(proc('inconsistent'))).toEqual({
+      version: '8.4.11',
+      devices: [
+        {
+          ...{ minor: 0, state: 'WFConnection', role: 'Secondary', peerRole: 'Unknown', protocol: 'C' },
+          ...{ disk: 'Inconsistent', peerDisk: 'DUnknown', sent: 0, received: 0, written: 0, read: 0 },
+          ...{ logWrites: 8, bitmapWrites: 0, localCount: 0, pending: 0, unacknowledged: 0 },
+          ...{ applicationPending: 0, epochs: 1, outOfSync: 209_670_144 },
+        },
+      ],
+    });
+  });
+
+  it('of one without a network has no protocol', () => {
+    const [device] = parseProc(proc('standalone')).devices;
+
+    expect(device).toMatchObject({ state: 'StandAlone', role: 'Primary', written: 212_863 * 1024 });
+    expect(device).not.toHaveProperty('protocol');
+  });
+
+  it('of a pair that syncs tells how far it is', () => {
+    const done = (name: string) =>
+      parseProc(proc(name)).devices.map((each) => [each.state, 'done' in each ? each.done : undefined]);
+
+    expect(done('pair-syncing')).toEqual([
+      ['SyncSource', 6.3],
+      ['SyncTarget', 6.3],
+    ]);
+    expect(done('pair-paused')).toEqual([
+      ['PausedSyncS', undefined],
+      ['PausedSyncT', undefined],
+    ]);
+  });
+
+  it('of module 9 has the version alone', () => {
+    const text =
+      'version: 9.1.13 (api:2/proto:110-121)\nGIT-hash: 3aad9b42 build by @buildsystem\nTransports (api:19): tcp (9.1.13)\n';
+
+    expect(parseProc(text)).toEqual({ version: '9.1.13', devices: [] });
+  });
+
+  it('passes over minors that are left out, and knows one without a resource', () => {
+    const [head = '', ...lines] = proc('standalone').split(/(?<=\n)/);
+    const text = [head, ' 0: cs:Unconfigured\n', '\n', lines.slice(1).join('').replace(' 0:', '11:')].join(
+      '',
+    );
+
+    expect(parseProc(text).devices.map(({ minor, state }) => [minor, state])).toEqual([
+      [0, 'Unconfigured'],
+      [11, 'StandAlone'],
+    ]);
+  });
+
+  it.each(['inconsistent', 'standalone', 'diskless', 'pair-connected', 'pair-split-brain'])(
+    '%s: with a line left out or a word spoiled it is an error',
+    (name) => {
+      const text = proc(name);
+      const lines = text.split(/(?<=\n)/);
+      for (const [at, line] of lines.entries()) {
+        if (!line.startsWith('srcversion') && line !== '\n')
+          expect(() => parseProc(lines.toSpliced(at, 1).join('')), line).toThrow();
+        expect(() => parseProc(lines.with(at, `?${line}`).join('')), line).toThrow();
+      }
+      expect(() => parseProc(text.slice(0, -1))).toThrow();
+      expect(() => parseProc(text.replace('Secondary', 'Tertiary').replace('Primary', 'Tertiary'))).toThrow();
+      expect(() => parseProc('')).toThrow();
+    },
+  );
+});
