@@ -8,6 +8,8 @@ import { sizeOf } from './tools/held.ts';
 import { btrfsTools } from './tools/btrfs.ts';
 import { allocate, createLv, joined, removeLv } from './tools/volumes.ts';
 import { addMount, removeMount } from './tools/mounts.ts';
+import type { DrbdResource } from './drbd.ts';
+import { drbdTools } from './tools/drbd.ts';
 import { openMapping } from './tools/crypt-open.ts';
 import { encodeHeader } from './header-file.ts';
 import { luksAt, luksOffset, newSlot } from './tools/luks.ts';
@@ -99,6 +101,12 @@ export interface Admin {
   ): Domain;
   destroyDomain(name: string): void;
   setDomain(name: string, state: Domain['state']): void;
+  /** Metadata of DRBD on a device; `replica`: what they say of the data. */
+  drbdMetadata(device: string, uuid: string, replica: 'Inconsistent' | 'UpToDate'): void;
+  /** A command of drbdadm, as the model knows it. */
+  drbdadm(...argv: readonly string[]): void;
+  /** What became of a resource that is up. */
+  setDrbd(name: string, to: Partial<Pick<DrbdResource, 'role' | 'connection'>>): void;
   /** A btrfs command, as the model knows it. */
   btrfs(...argv: readonly string[]): void;
   /** Over nothing, in the same filesystem. */
@@ -269,6 +277,25 @@ export function admin(world: World): Admin {
       world.domains = world.domains.filter((each) => each !== domain);
     }),
     setDomain: does((name, state) => void (domainOf(name).state = state)),
+    drbdMetadata: does((path, uuid, replica) => {
+      format(world, path, { type: 'drbd', usage: 'raid', uuid, version: 'v08' });
+      const { storage } = deviceOf(world, path);
+      world.live.set(storage, { ...world.live.get(storage), replica });
+      settle(world, storage);
+    }),
+    drbdadm: does((...argv) => {
+      const { exitCode, stderr } = must(drbdTools['drbdadm'], 'drbdadm')({ world, tool: 'drbdadm', argv });
+      if (exitCode !== 0) throw new TypeError(`the administrator's drbdadm failed: ${stderr}`);
+    }),
+    setDrbd: does((name, to) => {
+      Object.assign(
+        must(
+          world.drbd.resources.find((each) => each.name === name),
+          name,
+        ),
+        to,
+      );
+    }),
     btrfs: does((...argv) => {
       const { exitCode, stderr } = must(btrfsTools.btrfs, 'btrfs')({ world, tool: 'btrfs', argv });
       if (exitCode !== 0) throw new TypeError(`the administrator's btrfs failed: ${stderr}`);

@@ -1,4 +1,5 @@
 import type { CryptMapping, KernelPart, LogicalVolume, Loop, PhysicalVolume, VolumeGroup } from './parts.ts';
+import { drbdDevices, type DrbdVolume } from './drbd.ts';
 import type { World } from './world.ts';
 
 /** A block device of the simulated kernel. */
@@ -11,6 +12,7 @@ export interface Device {
   readonly storage: string;
   readonly lv?: { readonly vg: VolumeGroup; readonly lv: LogicalVolume };
   readonly mapping?: CryptMapping;
+  readonly drbd?: DrbdVolume;
   /** The number of its disk, and what the kernel knows of it. */
   readonly part?: KernelPart & { readonly disk: string };
 }
@@ -51,11 +53,12 @@ export function devices(world: World): readonly Device[] {
     const { number, size, storage } = mapping;
     return { number, name: `dm-${number.split(':')[1] ?? ''}`, size, storage, mapping };
   });
-  const known = new Set(loops.map(({ number }) => number));
+  const replicated = drbdDevices(world);
+  const known = new Set([...loops, ...replicated].map(({ number }) => number));
   const others = [...(world.overlay?.devices ?? [])]
     .filter(([number]) => !known.has(number))
     .map(([number, { name, size }]) => ({ ...{ number, name, size }, storage: `real:${number}` }));
-  const whole = [...disks, ...volumes, ...loops, ...mappings, ...others];
+  const whole = [...disks, ...volumes, ...loops, ...mappings, ...replicated, ...others];
   const parts = whole.flatMap(({ number: disk, name, storage }) =>
     (world.partitions.get(disk) ?? []).map((part) => ({
       number: part.node,
@@ -90,7 +93,10 @@ export function openers(world: World, number: string): readonly string[] {
     .map(({ name }) => `guest ${name}`);
   const held = [...world.held.keys()].filter((each) => each === number).map(() => 'held open');
   const mapped = world.mappings.filter(({ lower }) => lower === number).map(({ name }) => `open as ${name}`);
-  return [...mounts, ...swaps, ...mapped, ...guests, ...held];
+  const stored = drbdDevices(world)
+    .filter(({ drbd }) => drbd?.lower === number)
+    .map(({ name }) => `stores ${name}`);
+  return [...mounts, ...swaps, ...mapped, ...stored, ...guests, ...held];
 }
 
 /** The loop device of that number, while a file is behind it. */

@@ -48,6 +48,8 @@ export interface Content {
   readonly tree?: Tree;
   /** Beside the superblock of a LUKS device. */
   readonly luks?: { readonly slots: readonly LuksSlot[]; readonly volumeKey?: string };
+  /** Of DRBD's metadata: what its flags say of the data. */
+  readonly replica?: 'Inconsistent' | 'UpToDate';
   /** Of a btrfs; missing: as mkfs left it. */
   readonly btrfs?: Btrfs;
   /** Mounted for writing, or was when the power failed: its journal holds what only a mount brings out. */

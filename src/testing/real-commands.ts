@@ -83,6 +83,7 @@ export async function prepareReal<T>(
       return command.access !== 'read' || world.mappings.some(({ name }) => name === command.argv[1])
         ? undefined
         : ask(overlay, command);
+    case 'drbdadm':
     case 'drbdsetup':
     case 'ip':
       return ask(overlay, command);

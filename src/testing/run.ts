@@ -9,6 +9,7 @@ import { ok, type ToolCall, type ToolModel } from './tools/answer.ts';
 import { blockTools } from './tools/block.ts';
 import { btrfsTools } from './tools/btrfs.ts';
 import { cryptTools } from './tools/crypt.ts';
+import { drbdTools } from './tools/drbd.ts';
 import { fillTools } from './tools/fill.ts';
 import { imageTools } from './tools/image.ts';
 import { loopTools } from './tools/loop.ts';
@@ -30,6 +31,7 @@ import type { SimulatedProcess, World } from './world.ts';
 const models: Readonly<Record<string, ToolModel>> = {
   ...blockTools,
   ...cryptTools,
+  ...drbdTools,
   ...fillTools,
   ...imageTools,
   ...loopTools,

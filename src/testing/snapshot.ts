@@ -54,6 +54,13 @@ export function snapshot(world: World, rewrite: Rewrite = (content) => content):
       const on = device === undefined ? lower : nameOf(world, device.storage);
       return `mapping ${name} ${dmUuid} on ${on} ${size} ${mode}`;
     }),
+    ...world.drbd.resources.flatMap(({ name, role, connection, volumes }) => [
+      `drbd ${name} ${role} ${connection}`,
+      ...volumes.map(
+        ({ volume, minor, disk, lower }) =>
+          `drbd ${name}/${volume} minor=${minor} ${disk} on ${lower ?? 'nothing'}`,
+      ),
+    ]),
     ...world.domains.map(({ name, uuid, state, memoryMiB, disks }) => {
       const paths = disks.map(({ vdev, path }) => `${vdev}=${path}`).join(',');
       return `domain ${name} ${uuid} ${state === 'blocked' ? 'running' : state} ${memoryMiB}MiB ${paths}`;

@@ -31,6 +31,7 @@ export function demoWorld(options: WorldOptions): World {
 export function boot(world: World): void {
   world.active = new Map();
   world.mappings = [];
+  Object.assign(world.drbd, { module: 'absent', resources: [] });
   world.partitions = partitionsOf(world);
   world.mounts = [];
   world.loops = new Map();

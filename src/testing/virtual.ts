@@ -72,6 +72,7 @@ function* sys(world: World): Generator<readonly [string, Inode]> {
     for (const bridge of world.bridges) yield [`/class/net/${bridge}/bridge`, directory()];
     yield ['/bus/xen-backend/devices', directory()];
   }
+  if (world.drbd.module === 'loaded') yield ['/module/drbd/version', file('8.4.11\n', 0o444)];
   for (const device of devices(world))
     if (isReal(world, device)) yield* renamed(world, device);
     else yield* block(world, device);
@@ -105,11 +106,12 @@ function* renamed(world: World, device: Device): Generator<readonly [string, Ino
   yield [`/devices/virtual/block/${name}/dm/name`, file(`${dmName(lv.vg.name, lv.lv.name)}\n`, 0o444)];
 }
 
-function isReal(world: World, { lv, mapping, number, part }: Device): boolean {
+function isReal(world: World, { lv, mapping, drbd, number, part }: Device): boolean {
   const { overlay } = world;
   if (overlay === undefined) return false;
   if (part !== undefined) return part.real;
   if (mapping !== undefined) return overlay.mappings.has(mapping.number);
+  if (drbd !== undefined) return drbd.real === true;
   const loop = loopOf(world, number);
   if (loop !== undefined) return loop.real === true;
   return lv === undefined || overlay.volumes.has(lv.lv.uuid);
@@ -168,7 +170,8 @@ function sysHome(world: World, device: Device): string {
   return disk < 0 ? `/devices/virtual/block/${name}` : `/devices/pci0000:00/virtio${disk}/block/${name}`;
 }
 
-function slavesOf(world: World, { lv, mapping }: Device): readonly Device[] {
+function slavesOf(world: World, { lv, mapping, drbd }: Device): readonly Device[] {
+  if (drbd !== undefined) return [deviceByNumber(world, drbd.lower) ?? []].flat();
   if (mapping !== undefined) return [deviceByNumber(world, mapping.lower) ?? []].flat();
   return (lv?.vg.pvs ?? []).flatMap(({ number }) => deviceByNumber(world, number) ?? []);
 }

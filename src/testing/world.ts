@@ -1,5 +1,6 @@
 import type { Command, ReadHost } from '../command/index.ts';
 import type { Btrfs } from './btrfs.ts';
+import type { Drbd } from './drbd.ts';
 import type { Header } from './header-file.ts';
 import { seededIds, type Ids } from './ids.ts';
 import type { Content, CryptMapping, Disk, KernelPart, VolumeGroup, Mount, Loop, Domain } from './parts.ts';
@@ -59,6 +60,7 @@ export interface World {
   /** dm minors by LV uuid. */
   active: Map<string, number>;
   mappings: CryptMapping[];
+  readonly drbd: Drbd;
   /** Those that the kernel knows, by the number of their disk. */
   partitions: Map<string, readonly KernelPart[]>;
   loops: Map<number, Loop>;
@@ -166,6 +168,7 @@ export function bareWorld(
     firstMinor: options.firstMinor ?? 0,
     active: new Map(),
     mappings: [],
+    drbd: { module: 'absent', resources: [] },
     partitions: new Map(),
     loops: new Map(),
     nextSequence: 1,

@@ -1,0 +1,52 @@
+import { dataSize } from '../drbd/size.ts';
+import type { DiskState, Role } from '../drbd/schema.ts';
+import type { Device } from './devices.ts';
+import type { World } from './world.ts';
+
+/** A volume of a resource that the simulated module has: /dev/drbdMINOR. */
+export interface DrbdVolume {
+  readonly volume: number;
+  readonly minor: number;
+  disk: DiskState;
+  /** The number of the device beneath; undefined: it is diskless. */
+  lower?: string;
+  size: number;
+  /** Where its content is. */
+  readonly storage: string;
+  /** Of a real host, under a plan. */
+  readonly real?: true;
+}
+
+/** A resource that the simulated module (8.4) has. Its peer is never there. It ends with the boot. */
+export interface DrbdResource {
+  readonly name: string;
+  role: Role;
+  connection: 'StandAlone' | 'Connecting';
+  /** `ipv4:127.0.0.1:7788`, its own and that of its peer. */
+  readonly addresses: readonly [string, string];
+  readonly volumes: readonly DrbdVolume[];
+}
+
+/** The module and its resources. */
+export interface Drbd {
+  module: 'loaded' | 'absent';
+  resources: readonly DrbdResource[];
+}
+
+/** DRBD's major number (linux/major.h has none: it is registered, devices.txt). */
+const drbdMajor = 147;
+
+/** Every device of DRBD. */
+export function drbdDevices({ drbd }: World): readonly Device[] {
+  return drbd.resources.flatMap(({ volumes }) =>
+    volumes.map((volume) => {
+      const { minor, size, storage } = volume;
+      return { number: `${drbdMajor}:${minor}`, name: `drbd${minor}`, size, storage, drbd: volume };
+    }),
+  );
+}
+
+/** What the device of a volume holds, and how large it is: its metadata is internal, at the end of the device beneath. */
+export function placeOf(lower: Device, uuid: string): Pick<DrbdVolume, 'size' | 'storage'> {
+  return { size: dataSize(lower.size), storage: `drbd:${uuid}:${lower.storage}` };
+}

@@ -1,0 +1,169 @@
+import type { Answer } from '../../command/index.ts';
+import { deviceByNumber, openers } from '../devices.ts';
+import { type DrbdResource, type DrbdVolume, placeOf } from '../drbd.ts';
+import { unmodelled } from '../options.ts';
+import type { World } from '../world.ts';
+import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
+import { deviceAt } from './block.ts';
+import { ConfigError, configFile, configOf, dumpXml, type SimulatedConfig } from './drbd-config.ts';
+
+/** drbd-utils 9.22 over module 8.4.11, of a host whose peers are never there. */
+export const drbdTools: Readonly<Record<string, ToolModel>> = { drbdadm, drbdsetup };
+
+function drbdsetup(call: ToolCall): Answer {
+  const { drbd } = call.world;
+  // drbdsetup loads the module whatever it is asked.
+  drbd.module = 'loaded';
+  switch (call.argv.join(' ')) {
+    case 'events2 --now --statistics':
+      return ok(`${drbd.resources.flatMap(events).join('')}exists -\n`);
+    case 'show':
+      return ok(drbd.resources.map((each) => shown(call.world, each)).join(''));
+    default:
+      throw unmodelled(call, 'it shows events and what is configured');
+  }
+}
+
+function events({ name, role, connection, volumes }: DrbdResource): readonly string[] {
+  const peer = connection === 'StandAlone' ? '' : ' conn-name:peer';
+  const at = `name:${name} peer-node-id:0${peer}`;
+  return [
+    `exists resource name:${name} role:${role} suspended:no write-ordering:flush\n`,
+    `exists connection ${at} connection:${connection} role:Unknown congested:no\n`,
+    ...volumes.map(
+      ({ volume, minor, disk, size }) =>
+        `exists device name:${name} volume:${volume} minor:${minor} disk:${disk} size:${size / 1024} read:0 written:0 al-writes:8 bm-writes:0 upper-pending:0 lower-pending:0 al-suspended:yes blocked:no\n`,
+    ),
+    ...volumes.map(
+      ({ volume, size }) =>
+        `exists peer-device ${at} volume:${volume} replication:Off peer-disk:DUnknown resync-suspended:no received:0 sent:0 out-of-sync:${size / 1024} pending:0 unacked:0\n`,
+    ),
+  ];
+}
+
+function shown(world: World, { name, addresses: [own, peer], connection, volumes }: DrbdResource): string {
+  const address = (each: string): string => `        address\t\t\t${each.replace(':', ' ')};\n`;
+  const ofVolume = ({ volume, minor, lower }: DrbdVolume): string => {
+    const disk =
+      lower === undefined
+        ? ''
+        : `            disk\t\t\t"/dev/${deviceByNumber(world, lower)?.name ?? ''}";\n            meta-disk\t\t\tinternal;\n`;
+    return `        volume ${volume} {\n            device\t\t\tminor ${minor};\n${disk}        }\n`;
+  };
+  return [
+    `resource ${name} {\n    options {\n    }\n`,
+    ...(connection === 'StandAlone' ? [] : [`    net {\n    }\n    _remote_host {\n${address(peer)}    }\n`]),
+    `    _this_host {\n${address(own)}${volumes.map(ofVolume).join('')}    }\n}\n\n`,
+  ].join('');
+}
+
+const verbs: Readonly<Record<string, (world: World, config: SimulatedConfig) => Answer>> = {
+  up,
+  down,
+  primary,
+  secondary,
+};
+
+function drbdadm(call: ToolCall): Answer {
+  const { world, argv } = call;
+  const file = argv[0] === '-c' ? argv[1] : undefined;
+  const [verb = '', name, ...more] = file === undefined ? argv : argv.slice(2);
+  const act = verbs[verb];
+  const isDump = verb === 'dump-xml' && name === undefined;
+  if (more.length > 0 || (!isDump && (act === undefined || name === undefined)))
+    throw unmodelled(call, 'it dumps the configuration, and changes one resource');
+  try {
+    const all = configOf(world, file);
+    if (isDump || act === undefined) return ok(dumpXml(all, file ?? configFile));
+    const config = all.find((each) => each.name === name);
+    return config === undefined
+      ? failed(1, `'${name ?? ''}' not defined in your config (for this host).`)
+      : act(world, config);
+  } catch (error) {
+    if (error instanceof ConfigError) return failed(10, error.message);
+    throw error;
+  }
+}
+
+function up(world: World, { name, hosts }: SimulatedConfig): Answer {
+  const here = hosts.find((each) => each.name === world.hostname);
+  const peer = hosts.find((each) => each.name !== world.hostname);
+  if (here === undefined || peer === undefined)
+    return failed(1, `'${name}' not defined in your config (for this host).`);
+  if (resourceNamed(world, name) !== undefined)
+    return failed(1, "Device '0' is configured!\nCommand 'drbdmeta' terminated with exit code 20");
+  world.drbd.module = 'loaded';
+  const address = (each: typeof here): string => `${each.family}:${each.address}:${each.port}`;
+  const volumes = here.volumes.map(({ volume, minor, disk }) => {
+    const lower = deviceAt(world, disk);
+    const content = lower === undefined ? undefined : world.live.get(lower.storage);
+    const bare = { volume: Number(volume), minor: Number(minor) };
+    if (lower === undefined || content?.superblock?.type !== 'drbd')
+      return { ...bare, disk: 'Diskless', size: 0, storage: `drbd::${name}/${volume}` } as const;
+    const place = placeOf(lower, content.superblock.uuid ?? '');
+    if (!world.live.has(place.storage)) world.live.set(place.storage, {});
+    return { ...bare, disk: content.replica ?? 'Inconsistent', lower: lower.number, ...place } as const;
+  });
+  const whole = volumes.every(({ disk }) => disk !== 'Diskless');
+  const connection = whole ? 'Connecting' : 'StandAlone';
+  const made = {
+    name,
+    role: 'Secondary',
+    connection,
+    addresses: [address(here), address(peer)],
+    volumes,
+  } as const;
+  world.drbd.resources = [...world.drbd.resources, { ...made, volumes: [...volumes] }];
+  return whole ? ok() : failed(1, 'No valid meta data found');
+}
+
+function down(world: World, { name }: SimulatedConfig): Answer {
+  const there = resourceNamed(world, name);
+  if (there === undefined) return ok();
+  if (isHeld(world, there))
+    return failed(
+      11,
+      `${name}: State change failed: (-12) Device is held open by someone\nadditional info from kernel:\nfailed to demote\nCommand 'drbdsetup-84 down ${name}' terminated with exit code 11`,
+    );
+  world.drbd.resources = world.drbd.resources.filter((each) => each !== there);
+  return ok();
+}
+
+function primary(world: World, { name }: SimulatedConfig): Answer {
+  const there = resourceNamed(world, name);
+  if (there === undefined) return notAllocated('primary');
+  if (there.volumes.some(({ disk }) => disk !== 'UpToDate'))
+    return failed(
+      17,
+      "0: State change failed: (-2) Need access to UpToDate data\nCommand 'drbdsetup-84 primary 0' terminated with exit code 17",
+    );
+  there.role = 'Primary';
+  return ok();
+}
+
+function secondary(world: World, { name }: SimulatedConfig): Answer {
+  const there = resourceNamed(world, name);
+  if (there === undefined) return notAllocated('secondary');
+  if (isHeld(world, there))
+    return failed(
+      11,
+      "0: State change failed: (-12) Device is held open by someone\nCommand 'drbdsetup-84 secondary 0' terminated with exit code 11",
+    );
+  there.role = 'Secondary';
+  return ok();
+}
+
+function resourceNamed({ drbd }: World, name: string): DrbdResource | undefined {
+  return drbd.resources.find((each) => each.name === name);
+}
+
+function isHeld(world: World, { volumes }: DrbdResource): boolean {
+  return volumes.some(({ minor }) => openers(world, `147:${minor}`).length > 0);
+}
+
+function notAllocated(verb: string): Answer {
+  return failed(
+    10,
+    `0: Failure: (127) Device minor not allocated\nadditional info from kernel:\nunknown minor\nCommand 'drbdsetup-84 ${verb} 0' terminated with exit code 10`,
+  );
+}

@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest';
+import { nextFree, procStatus, resourceNamed, resources, taken } from '../../../src/drbd/index.ts';
+import { simulatedHost } from '../../../src/testing/index.ts';
+import { device, replicated, resourceText, up } from './support.ts';
+
+describe('the resources of a host', () => {
+  it('without the module and without a configuration are none, and no program is asked', async () => {
+    const host = simulatedHost();
+    host.fault({ tool: 'drbdsetup', access: 'read', mode: 'fails before', times: 9 });
+    host.fault({ tool: 'drbdadm', access: 'read', mode: 'fails before', times: 9 });
+
+    expect(await resources(host)).toEqual([]);
+    expect(await procStatus(host)).toBeUndefined();
+  });
+
+  it('that are configured and not up are told, with the part of this host', async () => {
+    const [web1, ...more] = await resources(replicated());
+
+    expect(more).toEqual([]);
+    expect(web1?.state).toBeUndefined();
+    expect(web1?.here).toMatchObject({ names: ['sim'], volumes: [{ minor: 0, disk: device }] });
+  });
+
+  it('that are up are told with their state', async () => {
+    const web1 = await resourceNamed(up(), 'web1');
+
+    expect(web1.state).toMatchObject({ role: 'Secondary', connections: [{ state: 'Connecting' }] });
+  });
+
+  it('that are up without a configuration are told as well', async () => {
+    const host = up();
+    host.admin.removeFile('/etc/drbd.d/web1.res');
+
+    expect(await resources(host)).toMatchObject([{ name: 'web1', state: { role: 'Secondary' } }]);
+    expect((await resourceNamed(host, 'web1')).configured).toBeUndefined();
+  });
+
+  it('of a configuration that cannot be read are an error, not none', async () => {
+    const host = up();
+    host.admin.writeFile('/etc/drbd.d/broken.res', 'resource broken {\n');
+
+    await expect(resources(host)).rejects.toThrow('exit 10: but got end of file');
+  });
+
+  it('are named when another one is asked for', async () => {
+    await expect(resourceNamed(replicated(), 'web2')).rejects.toMatchObject({
+      message: 'there is no DRBD resource web2',
+      remedy: 'there are web1',
+    });
+  });
+});
+
+describe('the next free port and minor', () => {
+  it('are the first of all on a host without DRBD', async () => {
+    expect(nextFree([await taken(simulatedHost())])).toEqual({ port: 7788, minor: 0 });
+  });
+
+  it('are not those of the configuration, of the kernel, or of a listening program', async () => {
+    const host = up();
+    host.admin.writeFile('/etc/drbd.d/web2.res', resourceText('web2', { port: 7789, minor: 1 }));
+    const one = await taken(host);
+
+    expect(nextFree([one])).toEqual({ port: 7790, minor: 2 });
+    host.admin.removeFile('/etc/drbd.d/web1.res');
+    expect(nextFree([await taken(host)])).toEqual({ port: 7788, minor: 2 });
+  });
+
+  it('are free on every one of several hosts', () => {
+    const at = (port: number, minor: number) => ({ ports: new Set([port]), minors: new Set([minor]) });
+
+    expect(nextFree([at(7788, 0), at(7789, 2), at(7790, 1)])).toEqual({ port: 7791, minor: 3 });
+  });
+
+  it('are refused when there is none', () => {
+    const ports = new Set(Array.from({ length: 65536 }, (_, port) => port));
+
+    expect(() => nextFree([{ ports, minors: new Set() }])).toThrow('all ports of DRBD up to 65535 are taken');
+  });
+});
