@@ -4,16 +4,17 @@ import type { Tx } from './operations.ts';
 
 /** Every driver's layers, the special before the general. The list is open: `registerLayer`. */
 async function builtIn(): Promise<readonly Layer<Tx>[]> {
-  const [lvm, crypt, block, filesystem] = await Promise.all([
+  const [lvm, crypt, drbd, block, filesystem] = await Promise.all([
     import('./lvm/layer.ts'),
     import('./crypt/layer.ts'),
+    import('./drbd/layer.ts'),
     import('./blockdevice/layers.ts'),
     import('./filesystem/layer.ts'),
   ]);
   return [
     ...[lvm.logicalVolume, lvm.physicalVolume, crypt.luks, crypt.luksMapping],
     ...[block.partition, block.loop, block.array, block.arrayMember, block.partitionTable],
-    ...[block.drbdDevice, block.drbdBacking, block.disk],
+    ...[drbd.drbdDevice, drbd.drbdBacking, block.disk],
     ...[filesystem.swap, filesystem.filesystem],
   ];
 }

@@ -80,30 +80,3 @@ export const partitionTable: Layer = {
     return { size: used, overhead: Math.max(0, device.size - used) };
   },
 };
-
-/** A volume of DRBD, or a device that DRBD stores one on: shown, and no more than that. */
-export const drbdDevice: Layer = {
-  name: 'drbd',
-  of: 'device',
-  recognises: ({ device }) => device.kind === 'drbd',
-  title: () => 'DRBD device',
-  tell: async ({ device }) => ({
-    size: device.size,
-    untold: ['bofh has no driver for DRBD: its peers and its state are not looked at'],
-  }),
-  limits: async ({ device }) => fixed(device.size, 'bofh has no driver for DRBD'),
-};
-
-/** What DRBD writes on the device beneath. */
-export const drbdBacking: Layer = {
-  name: 'drbd-backing',
-  of: 'content',
-  recognises: ({ content }) => content?.type === 'drbd',
-  title: () => 'DRBD backing device',
-  tell: async ({ device, above }) => {
-    const own = above.find(({ kind }) => kind === 'drbd');
-    return own === undefined
-      ? { untold: ['no resource of it is up'] }
-      : { size: own.size, overhead: device.size - own.size };
-  },
-};

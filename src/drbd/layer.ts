@@ -1,0 +1,95 @@
+import type { GraphDevice } from '../blockdevice/graph.ts';
+import { deviceNode } from '../blockdevice/index.ts';
+import { fixed, type Layer, type LayerAt } from '../blockdevice/layer.ts';
+import type { ReadHost } from '../command/index.ts';
+import { CommandError } from '../errors.ts';
+import { type Resource, resources } from './reads.ts';
+import { internalMetadata } from './size.ts';
+import type { Connection, VolumeState } from './state.ts';
+
+const why = 'a resize of DRBD is one of its peers too, and bofh works on one host';
+
+/** A volume of DRBD: its device, which the resource offers while it is up. */
+export const drbdDevice: Layer = {
+  name: 'drbd',
+  of: 'device',
+  recognises: ({ device }) => device.kind === 'drbd',
+  title: () => 'DRBD device',
+  tell: async (at) => {
+    const { size } = at.device;
+    const found = await upAs(at, at.device);
+    if (found === undefined) return { size, untold: ['no resource has it'] };
+    const { resource, volume } = found;
+    return {
+      size,
+      facts: [
+        ['resource', `${resource.name}/${String(volume.volume)}`],
+        ['role', resource.state?.role ?? 'down'],
+        ['disk', volume.disk],
+        ...(resource.state?.connections ?? []).map(({ peer, state }) => [`to ${peer}`, state] as const),
+        ...(resource.state?.connections ?? []).flatMap((each) => syncOf(each, volume)),
+      ],
+    };
+  },
+  limits: async ({ device }) => fixed(device.size, why),
+};
+
+/** What DRBD stores a volume on, with its metadata at the end. */
+export const drbdBacking: Layer = {
+  name: 'drbd-backing',
+  of: 'content',
+  recognises: ({ content }) => content?.type === 'drbd',
+  title: () => 'DRBD backing device',
+  offers: ({ above }) => above.find(({ kind }) => kind === 'drbd') ?? 'closed',
+  tell: async (at) => {
+    const { device, above } = at;
+    const own = above.find(({ kind }) => kind === 'drbd');
+    if (own !== undefined) return { size: own.size, overhead: device.size - own.size };
+    const name = await configuredOn(at);
+    if (name === undefined) return { untold: ['no resource of it is up, and none is configured'] };
+    const overhead = internalMetadata(device.size);
+    return {
+      ...{ size: device.size - overhead, overhead, facts: [['resource', name]] },
+      untold: [`${name} is not up: what lies in it cannot be told`],
+    };
+  },
+  limits: async ({ device }) => fixed(device.size, why),
+};
+
+async function upAs(
+  { host, once }: LayerAt,
+  { number }: GraphDevice,
+): Promise<{ readonly resource: Resource; readonly volume: VolumeState } | undefined> {
+  for (const resource of await once('drbd resources', () => resources(host))) {
+    const volume = resource.state?.volumes.find(({ minor }) => number === `147:${String(minor)}`);
+    if (volume !== undefined) return { resource, volume };
+  }
+  return undefined;
+}
+
+/** Which resource is configured to store a volume with internal metadata on this very device. */
+async function configuredOn({ host, once, device }: LayerAt): Promise<string | undefined> {
+  for (const { name, here } of await once('drbd resources', () => resources(host)))
+    for (const { volume, disk, metadata } of here?.volumes ?? [])
+      if (disk !== undefined && metadata === 'internal' && (await numberAt(host, disk)) === device.number)
+        return `${name}/${String(volume)}`;
+  return undefined;
+}
+
+/** Undefined where there is no such device now. */
+async function numberAt(host: ReadHost, path: string): Promise<string | undefined> {
+  try {
+    return (await deviceNode(host, path)).number;
+  } catch (error) {
+    if (error instanceof CommandError && error.reason === 'not-found') return undefined;
+    throw error;
+  }
+}
+
+function syncOf({ peer, volumes }: Connection, { volume, size }: VolumeState) {
+  const its = volumes.find((each) => each.volume === volume);
+  if (its === undefined || its.replication === 'Off' || its.replication === 'Established') return [];
+  const { replication, outOfSync = 0 } = its;
+  const done = size === undefined ? '' : `, ${String(Math.floor((1 - outOfSync / size) * 100))} %`;
+  return [[`sync with ${peer}`, `${replication}${done}`] as const];
+}

@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest';
+import { everyHolder, keysOf } from '../../../src/blockdevice/index.ts';
+import { tree } from '../../../src/stack/index.ts';
+import { device, replicated, up } from './support.ts';
+
+const name = 'vg0/web1-root';
+
+async function treeOf(host: ReturnType<typeof up>) {
+  const { devices } = await tree({ host });
+  return (wanted: string) => {
+    const found = devices.find((each) => each.name === wanted);
+    if (found === undefined) throw new Error(`no ${wanted} among ${devices.map((each) => each.name).join()}`);
+    return found;
+  };
+}
+
+describe('DRBD in the stack', () => {
+  it('of a resource that is up has its device over the one beneath, with the overhead of its metadata', async () => {
+    const host = up();
+    host.admin.drbdadm('primary', 'web1');
+    host.admin.format('/dev/drbd0', {
+      type: 'ext4',
+      usage: 'filesystem',
+      uuid: '0c0ffee0-0000-4000-8000-000000000001',
+    });
+    const find = await treeOf(host);
+
+    const backing = find(name);
+    expect(backing.content).toMatchObject({
+      ...{ state: 'known', layer: 'drbd-backing', title: 'DRBD backing device' },
+      ...{ size: 67_067_904, overhead: 40_960 },
+    });
+    expect(backing.above).toEqual(['drbd0']);
+    expect(find('drbd0')).toMatchObject({
+      ...{ kind: 'drbd', title: 'DRBD device', size: 67_067_904, untold: [] },
+      facts: [
+        { name: 'resource', value: 'web1/0' },
+        { name: 'role', value: 'Primary' },
+        { name: 'disk', value: 'UpToDate' },
+        { name: 'to peer', value: 'Connecting' },
+      ],
+      content: { type: 'ext4' },
+    });
+  });
+
+  it('of one that is not up tells whose it is and what would be left, and that no more can be told', async () => {
+    const backing = (await treeOf(replicated()))(name);
+
+    expect(backing.content).toMatchObject({
+      ...{ layer: 'drbd-backing', size: 67_067_904, overhead: 40_960 },
+      facts: [{ name: 'resource', value: 'web1/0' }],
+    });
+    expect(backing.untold).toContain('web1/0 is not up: what lies in it cannot be told');
+  });
+
+  it('that nobody has configured has no size that could be told', async () => {
+    const host = replicated();
+    host.admin.removeFile('/etc/drbd.d/web1.res');
+    const backing = (await treeOf(host))(name);
+
+    expect(backing.content.size).toBeUndefined();
+    expect(backing.untold).toContain('no resource of it is up, and none is configured');
+  });
+
+  it('has a key of its own over those of the volume, and is named as holder of it, with its resource', async () => {
+    const host = up();
+
+    expect(await keysOf(host, '/dev/drbd0')).toMatchObject({
+      key: 'dev:drbd0',
+      beneath: expect.arrayContaining(['lv:vg0/web1-root', 'vg:vg0']) as unknown,
+    });
+    expect(await everyHolder(host, device)).toMatchObject([
+      { kind: 'drbd', resource: 'web1', free: ['drbdsetup', 'down', 'web1'] },
+    ]);
+    expect(await everyHolder(replicated(), device)).toEqual([]);
+  });
+});
