@@ -2,6 +2,7 @@
 export { AtomicOperationSequence } from './atomic/index.ts';
 export * as block from './api/block.ts';
 export * as crypt from './api/crypt.ts';
+export * as drbd from './api/drbd.ts';
 export * as btrfs from './api/btrfs.ts';
 export * as filesystem from './api/filesystem.ts';
 export * as lvm from './api/lvm.ts';

@@ -5,6 +5,7 @@ import { addBoot } from './grammar/boot.ts';
 import { addCrypt } from './grammar/crypt.ts';
 import { addBtrfs } from './grammar/btrfs.ts';
 import { addDoctor } from './grammar/doctor.ts';
+import { addDrbd } from './grammar/drbd.ts';
 import { addFilesystem } from './grammar/filesystem.ts';
 import { addJournal } from './grammar/journal.ts';
 import { addLvm } from './grammar/lvm.ts';
@@ -58,6 +59,7 @@ export function program(invoke: Invoke): Command {
   addMount(noun(root, 'mount', 'what is mounted where, now and at every boot'), verb);
   addFilesystem(noun(root, 'filesystem', 'filesystems and swap areas, each by its device'), verb);
   addCrypt(noun(root, 'crypt', 'encrypted devices (LUKS)'), verb);
+  addDrbd(noun(root, 'drbd', 'replicated devices (DRBD): their resources on this host'), verb);
   addNetwork(noun(root, 'network', 'interfaces and bridges of this host'), verb);
   addBtrfs(noun(root, 'btrfs', 'subvolumes and snapshots of a mounted btrfs'), verb);
   addJournal(noun(root, 'journal', 'what bofh has done, and what is unfinished'), verb);

@@ -7,6 +7,7 @@ export * from './boot.ts';
 export * from './btrfs.ts';
 export * from './crypt.ts';
 export * from './doctor.ts';
+export * from './drbd.ts';
 export * from './failure.ts';
 export * from './filesystem.ts';
 export * from './journal.ts';

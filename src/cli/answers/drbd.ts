@@ -1,0 +1,125 @@
+import * as z from 'zod/mini';
+import { connectionState, diskState, replicationState, role } from '../../drbd/schema.ts';
+import { count, text } from './parts.ts';
+
+/** The JSON answers of `bofh drbd`; sizes in bytes. */
+
+/** `bofh drbd list`: a volume of a resource each. */
+export const drbdList = z.array(
+  z.strictObject({
+    /** null: drbd-utils is not installed, and the kernel alone tells no names. */
+    resource: z.nullable(text),
+    volume: z.nullable(count),
+    minor: count,
+    device: text,
+    configured: z.boolean(),
+    /** These are null while it is not up. */
+    role: z.nullable(role),
+    disk: z.nullable(diskState),
+    size: z.nullable(count),
+    /** The device beneath. */
+    backing: z.nullable(text),
+    peers: z.readonly(
+      z.array(
+        z.strictObject({
+          name: text,
+          connection: text,
+          role,
+          disk: diskState,
+          replication: z.nullable(replicationState),
+          outOfSync: z.nullable(count),
+        }),
+      ),
+    ),
+  }),
+);
+
+/** `bofh drbd status`: of each resource what is not as it should be. */
+export const drbdStatus = z.array(
+  z.strictObject({
+    resource: text,
+    up: z.boolean(),
+    findings: z.readonly(
+      z.array(z.strictObject({ level: z.enum(['problem', 'note']), words: text, remedy: text })),
+    ),
+  }),
+);
+
+const volumeShown = z.strictObject({
+  volume: count,
+  minor: count,
+  device: text,
+  /** null: that host has none. */
+  disk: z.nullable(text),
+  /** `internal`, or the device that holds it; index: one of several on it. */
+  metadata: text,
+  metadataIndex: z.nullable(count),
+});
+
+/** `bofh drbd show RESOURCE` */
+export const drbdShow = z.strictObject({
+  resource: text,
+  /** Where it is configured; null: it is up, and no file has it. */
+  file: z.nullable(text),
+  line: z.nullable(count),
+  hosts: z.readonly(
+    z.array(
+      z.strictObject({
+        /** Empty: it is known by its address alone. */
+        names: z.readonly(z.array(text)),
+        here: z.boolean(),
+        family: text,
+        address: text,
+        port: count,
+        volumes: z.readonly(z.array(volumeShown)),
+      }),
+    ),
+  ),
+  options: z.record(text, z.record(text, text)),
+  /** null: it is not up. */
+  state: z.nullable(
+    z.strictObject({
+      role,
+      suspended: z.readonly(z.array(text)),
+      volumes: z.readonly(
+        z.array(
+          z.strictObject({
+            volume: count,
+            minor: count,
+            disk: diskState,
+            size: z.nullable(count),
+          }),
+        ),
+      ),
+      connections: z.readonly(
+        z.array(
+          z.strictObject({
+            peer: text,
+            nodeId: count,
+            state: connectionState,
+            role,
+            volumes: z.readonly(
+              z.array(
+                z.strictObject({
+                  volume: count,
+                  replication: replicationState,
+                  disk: diskState,
+                  paused: z.readonly(z.array(text)),
+                  outOfSync: z.nullable(count),
+                }),
+              ),
+            ),
+          }),
+        ),
+      ),
+    }),
+  ),
+});
+
+/** `bofh drbd next` */
+export const drbdNext = z.strictObject({ port: count, minor: count });
+
+export type DrbdList = z.infer<typeof drbdList>;
+export type DrbdStatus = z.infer<typeof drbdStatus>;
+export type DrbdShow = z.infer<typeof drbdShow>;
+export type DrbdNext = z.infer<typeof drbdNext>;

@@ -1,0 +1,214 @@
+import * as drbd from '../api/drbd.ts';
+import { withBofh } from '../bofh.ts';
+import type { ConfiguredVolume, ProcDevice, Resource } from '../drbd/index.ts';
+import { ToolError } from '../errors.ts';
+import { formatSize } from '../units.ts';
+import { give } from './answer.ts';
+import type { DrbdList, DrbdNext, DrbdShow, DrbdStatus } from './answers/index.ts';
+import type { Runtime } from './runtime.ts';
+import { openSession } from './session.ts';
+
+type Row = DrbdList[number];
+
+/** `bofh drbd list` */
+export async function list(runtime: Runtime): Promise<number> {
+  const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
+  const data: DrbdList = await withBofh(bofh, () => rows());
+  give(runtime, {
+    data,
+    head: ['RESOURCE', 'DEVICE', 'ROLE', 'DISK', 'SIZE', 'ON', 'PEER', 'CONNECTION', 'PEER DISK', 'SYNC'],
+    rows: data.flatMap((row) => {
+      const own = [
+        row.resource === null ? '?' : `${row.resource}/${String(row.volume)}`,
+        ...[row.device, row.role ?? 'down', row.disk ?? '-'],
+        ...[row.size === null ? '-' : formatSize(row.size), row.backing ?? '-'],
+      ];
+      const [first, ...more] =
+        row.peers.length === 0 ? [['-', '-', '-', '']] : row.peers.map((peer) => peerRow(row, peer));
+      return [[...own, ...(first ?? [])], ...more.map((cells) => [...own.map(() => ''), ...cells])];
+    }),
+    none: 'there is no DRBD resource on this host',
+  });
+  return 0;
+}
+
+function peerRow({ size }: Row, peer: Row['peers'][number]): readonly string[] {
+  const { name, role, connection, disk, replication, outOfSync } = peer;
+  const syncs = replication !== null && replication !== 'Off' && replication !== 'Established';
+  const done =
+    syncs && size !== null && outOfSync !== null ? `${replication} ${percent(1 - outOfSync / size)}` : '';
+  return [`${name} (${role})`, connection, disk, done];
+}
+
+function percent(part: number): string {
+  return `${(Math.floor(part * 1000) / 10).toFixed(1)} %`;
+}
+
+/** Without drbd-utils the kernel alone is asked. */
+async function rows(): Promise<DrbdList> {
+  try {
+    return (await drbd.resources()).flatMap(rowsOf);
+  } catch (error) {
+    if (!(error instanceof ToolError)) throw error;
+    const status = await drbd.procStatus();
+    if (status === undefined || status.devices.length === 0) throw error;
+    return status.devices.map(procRow);
+  }
+}
+
+function rowsOf({ name, configured, here, state }: Resource): DrbdList {
+  const inFile = here?.volumes ?? [];
+  const up = state?.volumes ?? [];
+  const numbers = [...new Set([...inFile, ...up].map(({ volume }) => volume))].sort((a, b) => a - b);
+  return numbers.map((volume) => {
+    const file = inFile.find((each) => each.volume === volume);
+    const now = up.find((each) => each.volume === volume);
+    const minor = now?.minor ?? file?.minor ?? 0;
+    return {
+      ...{ resource: name, volume, minor, device: `/dev/drbd${String(minor)}` },
+      ...{ configured: configured !== undefined, role: state?.role ?? null, disk: now?.disk ?? null },
+      ...{ size: now?.size ?? null, backing: now?.backing ?? file?.disk ?? null },
+      peers: (state?.connections ?? []).flatMap(({ peer, state: connection, role, volumes }) => {
+        const its = volumes.find((each) => each.volume === volume);
+        if (its === undefined) return [];
+        const { disk, replication, outOfSync } = its;
+        return [{ name: peer, connection, role, disk, replication, outOfSync: outOfSync ?? null }];
+      }),
+    };
+  });
+}
+
+function procRow(device: ProcDevice): Row {
+  const { minor, state } = device;
+  const bare = {
+    resource: null,
+    volume: null,
+    minor,
+    device: `/dev/drbd${String(minor)}`,
+    configured: false,
+  };
+  const none = { role: null, disk: null, size: null, backing: null, peers: [] };
+  if (!('role' in device)) return { ...bare, ...none };
+  const { role, disk, peerRole, peerDisk, outOfSync } = device;
+  const peer = {
+    name: 'peer',
+    connection: state,
+    role: peerRole,
+    disk: peerDisk,
+    replication: null,
+    outOfSync,
+  };
+  return { ...bare, ...none, role, disk, peers: [peer] };
+}
+
+/** `bofh drbd status [RESOURCE]` */
+export async function status(runtime: Runtime, name: string | undefined): Promise<number> {
+  const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
+  const asked = await withBofh(bofh, async () =>
+    name === undefined ? drbd.resources() : [await drbd.resource(name)],
+  );
+  const data: DrbdStatus = asked.map((each) => ({
+    resource: each.name,
+    up: each.state !== undefined,
+    findings: drbd.findings(each).map((found) => ({ ...found })),
+  }));
+  give(runtime, {
+    data,
+    lines:
+      data.length === 0
+        ? ['there is no DRBD resource on this host']
+        : data.flatMap(({ resource, findings }) =>
+            findings.length === 0
+              ? [`${resource}: up to date on every side, and connected`]
+              : findings.flatMap(({ words, remedy }) => [`${resource}: ${words}`, `  ${remedy}`]),
+          ),
+  });
+  return 0;
+}
+
+/** `bofh drbd show RESOURCE` */
+export async function show(runtime: Runtime, name: string): Promise<number> {
+  const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
+  const data = shown(await withBofh(bofh, () => drbd.resource(name)));
+  give(runtime, { data, lines: linesOf(data) });
+  return 0;
+}
+
+function shown({ name, configured, here, state }: Resource): DrbdShow {
+  return {
+    ...{ resource: name, file: configured?.file ?? null, line: configured?.line ?? null },
+    hosts: (configured?.hosts ?? []).map((host) => ({
+      ...{ names: host.names, here: host === here, ...host.address },
+      volumes: host.volumes.map(volumeShown),
+    })),
+    options: Object.fromEntries(
+      Object.entries(configured?.options ?? {}).map(([section, all]) => [section, { ...all }]),
+    ),
+    state:
+      state === undefined
+        ? null
+        : {
+            ...{ role: state.role, suspended: state.suspended },
+            volumes: state.volumes.map(({ volume, minor, disk, size }) => ({
+              volume,
+              minor,
+              disk,
+              size: size ?? null,
+            })),
+            connections: state.connections.map(({ peer, nodeId, state: now, role, volumes }) => ({
+              ...{ peer, nodeId, state: now, role },
+              volumes: volumes.map(({ outOfSync, ...each }) => ({ ...each, outOfSync: outOfSync ?? null })),
+            })),
+          },
+  };
+}
+
+function volumeShown({ volume, minor, device, disk, metadata }: ConfiguredVolume) {
+  const on = metadata === 'internal' ? { device: metadata, index: undefined } : metadata;
+  return {
+    ...{ volume, minor, device, disk: disk ?? null },
+    ...{ metadata: on.device, metadataIndex: on.index ?? null },
+  };
+}
+
+function linesOf({ resource, file, line, hosts, options, state }: DrbdShow): readonly string[] {
+  return [
+    file === null
+      ? `${resource}, which no file of the configuration has`
+      : `${resource}, configured in ${file}:${String(line)}`,
+    ...hosts.flatMap(({ names, here, family, address, port, volumes }) => [
+      `on ${names.join(', ') || 'a floating host'}${here ? ' (this host)' : ''}: ${family} ${address} port ${String(port)}`,
+      ...volumes.map(
+        ({ volume, device, disk, metadata, metadataIndex: index }) =>
+          `  volume ${String(volume)}: ${device} on ${disk ?? 'no disk'}, metadata ${metadata}${index === null ? '' : ` [${String(index)}]`}`,
+      ),
+    ]),
+    ...Object.entries(options).flatMap(([section, all]) =>
+      Object.entries(all).map(([name, value]) => `${section} ${name} ${value}`.trimEnd()),
+    ),
+    ...(state === null
+      ? ['it is not up']
+      : [
+          `it is ${state.role}`,
+          ...state.volumes.map(
+            ({ volume, minor, disk, size }) =>
+              `  volume ${String(volume)}: /dev/drbd${String(minor)} ${disk}${size === null ? '' : `, ${formatSize(size)}`}`,
+          ),
+          ...state.connections.flatMap(({ peer, state: now, role, volumes }) => [
+            `to ${peer}: ${now}, ${role} there`,
+            ...volumes.map(
+              ({ volume, replication, disk, outOfSync }) =>
+                `  volume ${String(volume)}: ${replication}, ${disk} there${outOfSync === null ? '' : `, ${formatSize(outOfSync)} out of sync`}`,
+            ),
+          ]),
+        ]),
+  ];
+}
+
+/** `bofh drbd next` */
+export async function next(runtime: Runtime): Promise<number> {
+  const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
+  const data: DrbdNext = await withBofh(bofh, () => drbd.next());
+  give(runtime, { data, lines: [`port ${String(data.port)}, minor ${String(data.minor)}`] });
+  return 0;
+}

@@ -1,0 +1,31 @@
+import type { Command } from 'commander';
+import type { Verb } from './verb.ts';
+
+export function addDrbd(drbd: Command, verb: Verb): void {
+  verb(
+    drbd.command('list').description('every resource, configured or up, volume by volume'),
+    'reads',
+    async (runtime) => (await import('../drbd.ts')).list(runtime),
+  );
+  verb(
+    drbd
+      .command('status')
+      .description('what is not as it should be, and what helps; of all resources, or of one')
+      .argument('[resource]'),
+    'reads',
+    async (runtime, [name]) => (await import('../drbd.ts')).status(runtime, name),
+  );
+  verb(
+    drbd
+      .command('show')
+      .description('one resource: hosts, addresses, devices, sizes, and what the kernel has of it')
+      .argument('<resource>'),
+    'reads',
+    async (runtime, [name = '']) => (await import('../drbd.ts')).show(runtime, name),
+  );
+  verb(
+    drbd.command('next').description('the port and the minor number that a new resource can have'),
+    'reads',
+    async (runtime) => (await import('../drbd.ts')).next(runtime),
+  );
+}
