@@ -152,8 +152,8 @@ export class RolledBackError extends BofhError {
 export class IdentityTaken extends BofhError {}
 
 /**
- * Thrown by an operation's `run` that knows that it has done nothing, though what it was to make is there, mark and all:
- * somebody else was quicker. The engine does not undo the step.
+ * Thrown by an operation's `run` that has begun to act and knows that it has done nothing, though what it was to make is
+ * there, mark and all: somebody else was quicker. The engine does not undo the step.
  */
 export class NotDone extends RefusedError {
   /** What is there and is left alone. */

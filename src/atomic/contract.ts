@@ -85,6 +85,10 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
    * that does not defer has nothing to do after the commit.
    */
   readonly defers?: (input: { readonly undo: U }) => boolean;
+  /**
+   * The act. When it throws before it has begun to change anything on `host` it has done nothing, and is not undone:
+   * whatever is there then, somebody else has made.
+   */
   readonly run: (input: { readonly args: A; readonly undo: U; readonly host: ChangeHost }) => Promise<R>;
   /** What the caller gets. */
   readonly value: (input: { readonly args: A; readonly undo: U; readonly result: R }) => V;
