@@ -5,8 +5,9 @@ import type { Balance, Balanced, Scrub } from './schema.ts';
 import { digits } from './text.ts';
 
 /**
- * `btrfs scrub start`, to its end. It exits 3 when errors are left that it cannot correct (6.2). Ended by SIGTERM it leaves
- * nothing undone: it only reads, and writes again what a good copy is there of.
+ * `btrfs scrub start`, to its end; 6.14 says before which devices it begins with. It exits 3 when errors are left that it
+ * cannot correct (6.2). Ended by SIGTERM it leaves nothing undone: it only reads, and writes again what a good copy is
+ * there of.
  */
 export function scrubStart(path: string): Command<Scrub> {
   return {
@@ -16,7 +17,7 @@ export function scrubStart(path: string): Command<Scrub> {
     stop: 'safe',
     accepts: [0, 3],
     parse: ({ stdout }) => {
-      const head = /^scrub done for (?<fs>[0-9a-f-]{36})\n/.exec(stdout);
+      const head = /^(?:Starting scrub on devid \d+\n)*scrub done for (?<fs>[0-9a-f-]{36})\n/.exec(stdout);
       if (head === null) throw new ParseError('btrfs: the scrub does not say that it is done');
       const scrub = parseScrub(stdout.slice(head[0].length));
       if (scrub.state !== 'finished') throw new ParseError(`btrfs: the scrub is ${scrub.state}`);

@@ -14,17 +14,10 @@ import { recorded } from '../blockdevice/fixtures.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn } from '../testing/support.ts';
 
-const at = (name: string) => recorded(`btrfs/${name}@6.2`);
-
-describe('what btrfs-progs 6.2 says', () => {
-  test.each([
-    ['scrub', scrubStart('/mnt/d')],
-    ['scrub-status', scrubStatus('/mnt/d')],
-    ['balance', balanceStart({ path: '/mnt/d', data: 80, metadata: 80 })],
-    ['balance-status-none', balanceStatus('/mnt/d')],
-  ])('%s is asked as it was recorded', (name, command) => {
-    expect([command.tool, ...command.argv]).toEqual(at(name).argv);
-  });
+describe.each(['6.2', '6.14'])('what btrfs-progs %s says', (version) => {
+  // What happens too fast to be recorded by machine was recorded once.
+  const once = (name: string) => recorded(`btrfs/${name}@6.2`);
+  const at = (name: string) => recorded(`btrfs/${name}@${version}`);
 
   test('of a scrub: the counters, and whether it is over', () => {
     expect(scrubStart('').parse(at('scrub'))).toMatchObject({ state: 'finished', uncorrectable: 0 });
@@ -32,21 +25,23 @@ describe('what btrfs-progs 6.2 says', () => {
     expect(at('scrub-errors').exitCode).toBe(3);
     expect(scrubStatus('').parse(at('scrub-status')).dataBytes).toBeGreaterThan(0);
     expect(scrubStatus('').parse(at('scrub-status-never'))).toMatchObject({ state: 'never', dataBytes: 0 });
-    expect(scrubStatus('').parse(at('scrub-status-running')).state).toBe('running');
+    expect(scrubStatus('').parse(once('scrub-status-running')).state).toBe('running');
   });
 
   test('of a balance: what was moved, and how far it is', () => {
     expect(balanceStart({ path: '', data: 1, metadata: 1 }).parse(at('balance'))).toEqual({
-      ...{ relocated: 3, chunks: 5 },
+      ...{ relocated: 5, chunks: 6 },
     });
     expect(balanceStatus('').parse(at('balance-status-none'))).toEqual({ state: 'none' });
-    expect(balanceStatus('').parse(at('balance-status-running'))).toEqual({
+    expect(balanceStatus('').parse(once('balance-status-running'))).toEqual({
       ...{ state: 'running', relocated: 3, expected: 8, leftPercent: 62 },
     });
-    expect(balanceStatus('').parse(at('balance-status-paused')).state).toBe('paused');
-    const busy = at('balance-busy');
+    expect(balanceStatus('').parse(once('balance-status-paused')).state).toBe('paused');
+    const busy = once('balance-busy');
     expect(balanceStart({ path: '', data: 1, metadata: 1 }).classify?.(busy)).toBe('busy');
-    expect(balanceStart({ path: '', data: 1, metadata: 1 }).classify?.(at('balance-full'))).toBe('no-space');
+    expect(balanceStart({ path: '', data: 1, metadata: 1 }).classify?.(once('balance-full'))).toBe(
+      'no-space',
+    );
   });
 
   test.each(['scrub', 'scrub-errors', 'scrub-status', 'scrub-status-never'])(
@@ -55,7 +50,9 @@ describe('what btrfs-progs 6.2 says', () => {
       const said = at(name);
       const { parse } = name.startsWith('scrub-status') ? scrubStatus('') : scrubStart('');
       const lines = said.stdout.split('\n');
-      for (let nth = 0; nth < lines.length; nth += 1)
+      // Which device it begins with is told by 6.14 alone.
+      const first = lines.findIndex((line) => !line.startsWith('Starting scrub on devid '));
+      for (let nth = first; nth < lines.length; nth += 1)
         expect(() => parse({ ...said, stdout: lines.toSpliced(nth, 1).join('\n') })).toThrow();
       expect(() => parse({ ...said, stdout: said.stdout.replace(': 0', ': x') })).toThrow();
     },
