@@ -67,8 +67,8 @@ export function mkfsXfs({ options = {}, ...make }: Made): Mkfs {
 }
 
 /**
- * Makes a btrfs on one device. Without `-f` it refuses a device on which it sees anything; a UUID that any device bears it
- * refuses as well, whatever is said (6.2).
+ * Makes a btrfs on one device. Without `-f` it refuses a device on which it sees anything; a UUID that any device bears 6.2
+ * refuses as well, whatever is said, and 6.14 takes it (test/fixtures/mkfs.btrfs/non-unique@6.14.json).
  */
 export function mkfsBtrfs({ options = {}, ...make }: Made): Mkfs {
   const { nodeSize, checksum } = options;

@@ -62,7 +62,7 @@ export function umount(path: string): Command<void, 'change'> {
 export function classify({ stderr }: Answer): Reason {
   if (/target is busy|already mounted|Device or resource busy/.test(stderr)) return 'busy';
   if (
-    /not mounted|no mount point specified|mount point does not exist|special device .* does not exist/.test(
+    /not mounted|no mount point specified|mount point does not exist|special device .* does not exist|Can't lookup blockdev/.test(
       stderr,
     )
   )

@@ -49,6 +49,7 @@ describe('why they failed', () => {
     ['mount: /mnt: /dev/loop0 already mounted on /mnt.\n', 'busy'],
     ['umount: /mnt: not mounted.\n', 'not-found'],
     ['mount: /mnt: special device /dev/nope does not exist.\n', 'not-found'],
+    ["mount: /mnt: fsconfig() failed: /dev/nosuch: Can't lookup blockdev.\n", 'not-found'],
     ['umount: /mnt: must be superuser to unmount.\n', 'denied'],
     ['mount: /mnt: wrong fs type, bad option, bad superblock on /dev/loop0, missing codepage.\n', 'unknown'],
   ])('%s', (stderr, reason) => {
