@@ -40,6 +40,19 @@ function wrappers(): string {
   return dir;
 }
 
+/** Functions and aliases of each name that bofh uses, as a shell takes them from its environment. */
+function shellNames(): Readonly<Record<string, string>> {
+  const start = disk.path('shellrc');
+  const names = Object.keys(tools).filter((name) => /^\w+$/.test(name));
+  const body = (name: string): string => `{ echo "${name}" >> ${called}; echo nonsense; }`;
+  const lines = names.map(
+    (name) => `${name}() ${body(name)}\nalias ${name}='echo ${name} >> ${called}; echo nonsense; :'\n`,
+  );
+  writeFileSync(start, `shopt -s expand_aliases 2>/dev/null\n${lines.join('')}`);
+  const exported = names.map((name) => [`BASH_FUNC_${name}%%`, `() ${body(name)}`] as const);
+  return { BASH_ENV: start, ENV: start, ...Object.fromEntries(exported) };
+}
+
 /** German numbers: a comma where C has a point. */
 function germanLocale(): Readonly<Record<string, string>> {
   const dir = disk.makeDir('locale');
@@ -58,6 +71,7 @@ const environments: readonly (readonly [string, () => Readonly<Record<string, st
   ['C.UTF-8', () => ({ LC_ALL: 'C.UTF-8', LANG: 'C.UTF-8' })],
   ['another time zone', () => ({ TZ: 'Pacific/Chatham' })],
   ['programs of the same names earlier in PATH', () => ({ PATH: `${wrappers()}:${before.PATH ?? ''}` })],
+  ['functions and aliases of those names for every shell', shellNames],
   [
     'what libmount, blkid, findmnt and ls take from it',
     () => {
@@ -145,6 +159,11 @@ describe('the test itself', () => {
     rmSync(called, { force: true });
     process.env.PATH = wrappers();
     expect(sh('blkid')).toBe('nonsense\n');
+    expect(existsSync(called)).toBe(true);
+    rmSync(called);
+    process.env.PATH = before.PATH;
+    Object.assign(process.env, shellNames());
+    expect(sh('/bin/bash', '-c', 'blkid /dev/null')).toBe('nonsense\n');
     expect(existsSync(called)).toBe(true);
   });
 });
