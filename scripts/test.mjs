@@ -152,6 +152,7 @@ function loopReason() {
     [
       ...['e2fsprogs', 'xfsprogs', 'btrfs-progs', 'dosfstools', 'util-linux', 'mount', 'tar', 'xz-utils'],
       ...['fdisk', 'lvm2', 'cryptsetup-bin', 'iproute2', 'locales'],
+      ...['openssh-client', 'openssh-server', 'sudo'],
     ],
     'tests on loop devices',
   );
