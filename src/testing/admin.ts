@@ -147,6 +147,7 @@ export function admin(world: World): Admin {
     thinPool: does(({ vg, ...make }) =>
       createLv(world, groupOf(vg), {
         ...{ ...make, tags: [], layout: 'thin,pool', role: 'private', data: 0, metadata: 10 },
+        moreExtents: 1,
       }),
     ),
     thinVolume: does(({ vg, pool, origin, ...make }) =>

@@ -134,7 +134,7 @@ export interface LogicalVolume {
   /** The uuid of the thin pool that it lies in: it has no extents of the group. */
   readonly pool?: string;
   /** Extents beside its own: of a thin pool's metadata, of a raid's other copies and their lists. */
-  readonly moreExtents?: number;
+  moreExtents?: number;
   /** Activated only by who says so. */
   readonly skipped?: boolean;
   /** Its content is to be put back into its origin; lvm has noted it, and does it at the next activation. */

@@ -74,6 +74,9 @@ export async function lvmOf(real: ReadHost): Promise<Lvm | undefined> {
       ...(lv.data === undefined ? {} : { data: lv.data }),
       ...(lv.metadata === undefined ? {} : { metadata: lv.metadata }),
       ...(lv.synced === undefined ? {} : { synced: lv.synced }),
+      ...(lv.metadataSize === undefined
+        ? {}
+        : { moreExtents: Math.ceil(lv.metadataSize / group.extentSize) }),
       ...(lv.health === undefined ? {} : { health: lv.health }),
       runs: runsOf(reports.segments, lv.uuid),
     }));

@@ -5,7 +5,7 @@ import type { ExtentRun, LogicalVolume, VolumeGroup } from '../parts.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 
 import { lvmerge, lvsnapshot } from './lvm-snapshot.ts';
-import { lvcreatePool, lvcreateThin } from './lvm-thin.ts';
+import { dropSpare, isPool, lvcreatePool, lvcreateThin, lvextendPool, poolKept } from './lvm-thin.ts';
 import { badName } from './lvm-names.ts';
 import {
   activateWith,
@@ -19,6 +19,7 @@ import {
   isOpen,
   joined,
   removeLv,
+  sizeChanged,
 } from './volumes.ts';
 
 /** lvcreate, lvchange, lvextend, lvreduce, lvrename and lvremove (lvm2 2.03.16). A failure is exit 5, a bad command line exit 3. */
@@ -149,18 +150,20 @@ function lvchange(call: ToolCall): ReturnType<ToolModel> {
 
 /** To so many extents, on free ones or on a run of one device. */
 function lvextend(call: ToolCall): ReturnType<ToolModel> {
-  const options = readOptions(call, { values: ['--extents', '--config'] });
+  const options = readOptions(call, { values: ['--extents', '--poolmetadatasize', '--config'] });
   const [full = '', place, ...more] = options.words;
   const target = targetOf(call, { ...options, words: [full] });
   if ('exitCode' in target) return target;
   const { vg, lv } = target;
+  if (isPool(lv)) return lvextendPool(call, vg, lv);
   const onto = place === undefined ? undefined : placeOf(vg, place);
   const extents = Number(one(options, '--extents'));
   if (!Number.isInteger(extents) || more.length > 0 || (place !== undefined && onto === undefined))
     throw unmodelled(call, 'it takes a count of extents and one run of them');
   const refused = resizeRefusal(call, vg, lv, extents) ?? tooSmall(lv, extents);
   if (refused !== undefined) return refused;
-  const wanted = extents - lv.extents;
+  // What lies in a pool takes no extents of the group.
+  const wanted = lv.pool === undefined ? extents - lv.extents : 0;
   const found = allocate(vg, wanted, onto);
   const free = found.reduce((sum, { count }) => sum + count, 0);
   if (free < wanted)
@@ -202,6 +205,8 @@ function placeOf(vg: VolumeGroup, place: string): ExtentRun | undefined {
 function resizeRefusal(call: ToolCall, vg: VolumeGroup, lv: LogicalVolume, extents: number) {
   if (extents === lv.extents)
     return failed(5, `  New size (${extents} extents) matches existing size (${extents} extents).`);
+  if (isPool(lv))
+    return failed(5, `  Thin pool volumes ${vg.name}/${lv.name}_tdata cannot be reduced in size yet.`);
   if (snapshotsOf(vg, lv).length > 0) throw unmodelled(call, 'it resizes no origin');
   return undefined;
 }
@@ -221,12 +226,8 @@ function tooLarge(lv: LogicalVolume, extents: number) {
     : failed(5, `  New size given (${extents} extents) not less than existing size (${lv.extents} extents)`);
 }
 
-function changedSize(vg: VolumeGroup, lv: LogicalVolume, extents: number): string {
-  const size = (count: number): string => {
-    const mib = (count * vg.extentSize) / 1024 ** 2;
-    return `${mib < 1024 ? `${mib.toFixed(2)} MiB` : `${(mib / 1024).toFixed(2)} GiB`} (${count} extents)`;
-  };
-  return `  Size of logical volume ${vg.name}/${lv.name} changed from ${size(lv.extents)} to ${size(extents)}.\n  Logical volume ${vg.name}/${lv.name} successfully resized.\n`;
+function changedSize(vg: VolumeGroup, { name, extents: from }: LogicalVolume, to: number): string {
+  return `${sizeChanged(vg, name, { from, to })}  Logical volume ${vg.name}/${name} successfully resized.\n`;
 }
 
 function lvrename(call: ToolCall): ReturnType<ToolModel> {
@@ -268,8 +269,11 @@ function lvremove(call: ToolCall): ReturnType<ToolModel> {
       `Do you really want to remove active logical volume ${name}? [y/n]: [n]\n  Logical volume ${name} not removed.`,
     );
   // An inactive origin takes its snapshots along, without a question (seen on 2.03.16); with --yes an active one too.
+  const kept = isPool(lv) ? poolKept(vg, lv) : undefined;
+  if (kept !== undefined) return kept;
   const all = [...snapshotsOf(vg, lv), lv];
   for (const each of all) removeLv(world, vg, each);
+  dropSpare(world, vg);
   return ok(all.map((each) => `  Logical volume "${each.name}" successfully removed.\n`).join(''));
 }
 

@@ -1,6 +1,7 @@
 import { dmName, freeExtents, openers, pvStart } from '../devices.ts';
 import type { ExtentRun, LogicalVolume, PhysicalVolume, VolumeGroup } from '../parts.ts';
 import { bareWorld, type World } from '../world.ts';
+import { isPool } from './lvm-thin.ts';
 import { freeRuns, usedOn, usedRuns } from './volumes.ts';
 
 /** One row of a report of lvm: text by column, unset ones empty. */
@@ -36,16 +37,18 @@ export function lvRow(world: World, vg: VolumeGroup, lv: LogicalVolume): Row {
         ? `public,origin,${thickness}origin`
         : 'public';
   const pool = vg.lvs.find(({ uuid }) => uuid === lv.pool);
+  const isHidden = lv.role?.startsWith('private,') === true;
+  const shownName = isHidden ? `[${lv.name}]` : lv.name;
   const percent = (number: number | undefined): string =>
     minor === undefined || number === undefined ? '' : number.toFixed(2);
   return new Map([
     ['lv_uuid', lv.uuid],
     ['vg_uuid', vg.uuid],
     ['vg_name', vg.name],
-    ['lv_name', lv.name],
-    ['lv_full_name', `${vg.name}/${lv.name}`],
+    ['lv_name', shownName],
+    ['lv_full_name', `${vg.name}/${shownName}`],
     // A thin pool has no link of its own (lib/metadata/lv.c lv_path_dup).
-    ['lv_path', isPool(lv) ? '' : `/dev/${vg.name}/${lv.name}`],
+    ['lv_path', isPool(lv) || isHidden ? '' : `/dev/${vg.name}/${lv.name}`],
     ['lv_dm_path', `/dev/mapper/${dmName(vg.name, lv.name)}`],
     ['lv_size', String(lv.extents * vg.extentSize)],
     ['lv_tags', lv.tags.join(',')],
@@ -65,16 +68,13 @@ export function lvRow(world: World, vg: VolumeGroup, lv: LogicalVolume): Row {
     ['lv_health_status', lv.health ?? ''],
     ['lv_merging', isMerging(vg, lv) ? 'merging' : ''],
     ['lv_skip_activation', lv.skipped === true ? 'skip activation' : ''],
+    ['lv_metadata_size', isPool(lv) ? String((lv.moreExtents ?? 0) * vg.extentSize) : ''],
   ]);
 }
 
 /** Both are, the snapshot and its origin. */
 function isMerging(vg: VolumeGroup, lv: LogicalVolume): boolean {
   return lv.merging === true || vg.lvs.some(({ origin, merging }) => origin === lv.uuid && merging === true);
-}
-
-function isPool({ layout }: LogicalVolume): boolean {
-  return layout === 'thin,pool';
 }
 
 /** A row of vgs. */

@@ -1,10 +1,11 @@
-import { dmName, findLv, freeExtents } from '../devices.ts';
+import { dmName, findLv, freeExtents, ownExtents } from '../devices.ts';
 import { one, type Options, readOptions, unmodelled } from '../options.ts';
-import type { VolumeGroup } from '../parts.ts';
+import type { LogicalVolume, VolumeGroup } from '../parts.ts';
+import type { World } from '../world.ts';
 import { resolve } from '../resolve.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { badName } from './lvm-names.ts';
-import { createLv } from './volumes.ts';
+import { allocate, commit, createLv, joined, removeLv, sizeChanged } from './volumes.ts';
 
 type Answer = ReturnType<ToolModel>;
 
@@ -48,10 +49,101 @@ export function lvcreateThin(call: ToolCall): Answer {
   const poolName = one(options, '--thinpool') ?? '';
   if (one(options, '--type') !== 'thin' || !(size > 0)) throw unmodelled(call, 'it takes a virtual size');
   const pool = findLv(call.world, vg.name, poolName)?.lv;
-  if (pool?.layout !== 'thin,pool')
+  if (pool === undefined || !isPool(pool))
     return failed(5, `  Pool ${poolName} not found in Volume group ${vg.name}.`);
   createLv(call.world, vg, { name, extents: Math.ceil(size / vg.extentSize), tags, pool: pool.uuid });
   return ok(`  Logical volume "${name}" created.\n`);
+}
+
+/** `lvextend` of a thin pool: its metadata, then its data, each in a commit of its own (2.03.16). */
+export function lvextendPool(call: ToolCall, vg: VolumeGroup, pool: LogicalVolume): Answer {
+  const options = readOptions(call, { values: ['--extents', '--poolmetadatasize', '--config'] });
+  const asked = { data: one(options, '--extents'), metadata: one(options, '--poolmetadatasize') };
+  if (options.words.length !== 1 || (asked.data === undefined && asked.metadata === undefined))
+    throw unmodelled(call, 'it takes the sizes of one pool');
+  const data = asked.data === undefined ? pool.extents : Number(asked.data);
+  const metadata =
+    asked.metadata === undefined
+      ? (pool.moreExtents ?? 0)
+      : Math.ceil(bytesOf(asked.metadata) / vg.extentSize);
+  if (!Number.isInteger(data) || !Number.isInteger(metadata)) throw unmodelled(call, 'it counts extents');
+  if (metadata < (pool.moreExtents ?? 0) || data < pool.extents)
+    throw unmodelled(call, 'it only grows pools');
+  if (asked.metadata === undefined && data === pool.extents)
+    return failed(5, `  New size (${data} extents) matches existing size (${data} extents).`);
+  const said = [
+    grow(call.world, vg, pool, { moreExtents: metadata }),
+    grow(call.world, vg, pool, { extents: data }),
+  ];
+  if (said.includes(undefined))
+    return failed(
+      5,
+      `  Insufficient free space: ${data} extents needed, but only ${freeExtents(vg)} available`,
+    );
+  return ok(`${said.join('')}  Logical volume ${vg.name}/${pool.name} successfully resized.\n`);
+}
+
+/** What lvextend says of it; undefined when there is no room. */
+function grow(
+  world: World,
+  vg: VolumeGroup,
+  pool: LogicalVolume,
+  to: { readonly extents: number } | { readonly moreExtents: number },
+): string | undefined {
+  const more = ownExtents({ ...pool, ...to }) - ownExtents(pool);
+  if (more > freeExtents(vg)) return undefined;
+  if (more === 0) return '';
+  pool.runs = joined([...(pool.runs ?? []), ...allocate(vg, more)]);
+  const { extents, moreExtents = 0 } = pool;
+  Object.assign(pool, to);
+  commit(vg);
+  if ('extents' in to) return sizeChanged(vg, `${pool.name}_tdata`, { from: extents, to: to.extents });
+  keepSpare(world, vg, to.moreExtents);
+  return sizeChanged(vg, `${pool.name}_tmeta`, { from: moreExtents, to: to.moreExtents });
+}
+
+/** As large as the largest metadata of the group, if there is room (handle_pool_metadata_spare of 2.03.16). */
+function keepSpare(world: World, vg: VolumeGroup, extents: number): void {
+  const spare = vg.lvs.find(isSpare);
+  const more = extents - (spare?.extents ?? 0);
+  if (more <= 0 || more > freeExtents(vg)) return;
+  if (spare === undefined) {
+    const made = createLv(world, vg, {
+      name: 'lvol0_pmspare',
+      extents,
+      tags: [],
+      role: 'private,pool,spare',
+    });
+    world.active.delete(made.uuid);
+    return;
+  }
+  spare.runs = joined([...(spare.runs ?? []), ...allocate(vg, more)]);
+  spare.extents = extents;
+}
+
+function isSpare({ role }: LogicalVolume): boolean {
+  return role === 'private,pool,spare';
+}
+
+/** What `lvremove` says of a pool in which something lies; undefined: it may go. */
+export function poolKept(vg: VolumeGroup, pool: LogicalVolume): Answer | undefined {
+  const inside = vg.lvs.filter((lv) => lv.pool === pool.uuid).length;
+  if (inside === 0) return undefined;
+  const name = `${vg.name}/${pool.name}`;
+  return failed(
+    5,
+    `Removing pool ${name} will remove ${inside} dependent volume(s). Proceed? [y/n]: [n]\n  Logical volume ${name} not removed.`,
+  );
+}
+
+/** The spare goes with the last pool of its group. */
+export function dropSpare(world: World, vg: VolumeGroup): void {
+  const spare = vg.lvs.find(isSpare);
+  if (spare !== undefined && !vg.lvs.some(isPool)) removeLv(world, vg, spare);
+}
+
+export function isPool({ layout }: LogicalVolume): boolean {
+  return layout === 'thin,pool';
 }
 
 function placeOf(

@@ -132,6 +132,19 @@ export function removeLv(world: World, vg: VolumeGroup, lv: LogicalVolume): void
   commit(vg);
 }
 
+/** What lvextend and lvreduce say of it. */
+export function sizeChanged(
+  { name: vg, extentSize }: VolumeGroup,
+  name: string,
+  { from, to }: { readonly from: number; readonly to: number },
+): string {
+  const size = (count: number): string => {
+    const mib = (count * extentSize) / 1024 ** 2;
+    return `${mib < 1024 ? `${mib.toFixed(2)} MiB` : `${(mib / 1024).toFixed(2)} GiB`} (${count} extents)`;
+  };
+  return `  Size of logical volume ${vg}/${name} changed from ${size(from)} to ${size(to)}.\n`;
+}
+
 /** A change of the group's metadata. */
 export function commit(vg: VolumeGroup): void {
   vg.seqno += 1;
