@@ -31,6 +31,13 @@ export async function createThinPool(
   return single('lvm.createThinPool', (tx) => tx.lvm.createThinPool(args));
 }
 
+/** Makes a thin pool larger, its data or its metadata: a sequence of one. Neither can be made smaller again. */
+export async function resizeThinPool(
+  args: Parameters<Tx['lvm']['resizeThinPool']>[0],
+): ReturnType<Tx['lvm']['resizeThinPool']> {
+  return single('lvm.resizeThinPool', (tx) => tx.lvm.resizeThinPool(args));
+}
+
 /** Makes a snapshot of a logical volume: a sequence of one. */
 export async function createSnapshot(
   args: Parameters<Tx['lvm']['createSnapshot']>[0],

@@ -33,12 +33,12 @@ export function removedByHand({
     readonly gone: string;
     readonly wasActive: boolean;
     readonly autoactivation: boolean;
-    readonly sort?: 'classic snapshot';
+    readonly sort?: 'classic snapshot' | 'thin pool';
   };
   readonly way: Way;
 }): ByHand {
   const itself = `lv_uuid=${lvUuid}`;
-  const forward = sort === undefined ? removal : snapshotRemoval;
+  const forward = sort === 'classic snapshot' ? snapshotRemoval : removal;
   const back: readonly Argv[] = [
     ['lvrename', vg, gone, name],
     ...(wasActive ? [['lvchange', '--activate', 'y', '--select', itself, vg]] : []),
@@ -163,7 +163,7 @@ export function resizedByHand({
 
 /** What a person can do about a volume that got another size. Neither program takes a selection: look first. */
 export function volumeResizedByHand({
-  undo: { vg, lvUuid, name, from, to, cut, tag },
+  undo: { vg, lvUuid, name, from, to, cut, pool, tag },
 }: {
   readonly undo: {
     readonly vg: string;
@@ -172,6 +172,7 @@ export function volumeResizedByHand({
     readonly from: number;
     readonly to: number;
     readonly cut: readonly { readonly device: string; readonly start: number; readonly count: number }[];
+    readonly pool?: { readonly name: string };
     readonly tag: string;
   };
 }): ByHand {
@@ -189,6 +190,12 @@ export function volumeResizedByHand({
       what: `${itself}, grown from ${from} to ${to} bytes; what lies on it must not reach beyond the old size`,
       look,
       clear: [['lvreduce', '--size', `${from}b`, full]],
+    };
+  if (pool !== undefined)
+    return {
+      what: `${itself}, cut from ${from} to ${to} bytes; what lay at its end is in the pool ${vg}/${pool.name} still`,
+      look,
+      clear: [['lvextend', '--size', `${from}b`, full]],
     };
   const places = cut.map(({ device, start, count }) => `${device}:${start}-${start + count - 1}`);
   return {

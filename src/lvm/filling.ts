@@ -41,8 +41,10 @@ export function isClassicSnapshot({ role }: LogicalVolume): boolean {
 }
 
 /** A volume that lies in a thin pool, a snapshot or not. */
-export function isThin({ layout, pool }: LogicalVolume): boolean {
-  return layout.includes('thin') && pool !== undefined;
+export function isThin(
+  lv: LogicalVolume,
+): lv is LogicalVolume & { readonly pool: NonNullable<LogicalVolume['pool']> } {
+  return lv.layout.includes('thin') && lv.pool !== undefined;
 }
 
 /** RefusedError when nothing may be put into a thin pool: it is full, or nobody can tell. `what` is not done. */
@@ -61,8 +63,8 @@ export function refuseFullPool(pool: LogicalVolume, what: string): void {
       {
         remedy:
           (pool.data ?? 0) >= fullLimit
-            ? `give it room: lvextend --size +10G ${pool.fullName}; or remove what lies in it`
-            : `give it room: lvextend --poolmetadatasize +1G ${pool.fullName}`,
+            ? `give it room: bofh lvm pool resize ${pool.fullName} --size +10g; or remove what lies in it`
+            : `give it room: bofh lvm pool resize ${pool.fullName} --metadata-size +1g`,
       },
     );
 }

@@ -14,4 +14,5 @@ export { resizeLv } from './operations/resize-lv.ts';
 export { createSnapshot } from './operations/create-snapshot.ts';
 export { mergeSnapshot } from './operations/merge-snapshot.ts';
 export { createThinPool } from './operations/create-thin-pool.ts';
+export { resizeThinPool } from './operations/resize-thin-pool.ts';
 export { activateLv, deactivateLv } from './operations/activation.ts';

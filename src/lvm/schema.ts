@@ -69,6 +69,14 @@ export const lvRow = z.object({
   lv_health_status: z.string().check(z.regex(/^[a-z_ ]*$/)),
   lv_merging: flag('merging'),
   lv_skip_activation: flag('skip activation'),
+  /** Of a pool; nothing of all others. */
+  lv_metadata_size: z.union([
+    number,
+    z.pipe(
+      z.literal(''),
+      z.transform(() => undefined),
+    ),
+  ]),
 });
 
 /** One row of `vgs`. */
@@ -153,6 +161,8 @@ export interface LogicalVolume {
    */
   readonly data: number | undefined;
   readonly metadata: number | undefined;
+  /** How large the list of a pool is that says what lies where. */
+  readonly metadataSize: Bytes | undefined;
   /** How much of its copies agrees, in percent: of a raid, and while extents are moved. */
   readonly synced: number | undefined;
   /** What lvm finds wrong with it, in lvm's word. */
@@ -219,6 +229,7 @@ export function toLv(row: z.infer<typeof lvRow>): LogicalVolume {
     pool: named(row.pool_lv, row.pool_lv_uuid),
     data: row.data_percent,
     metadata: row.metadata_percent,
+    metadataSize: row.lv_metadata_size,
     synced: row.copy_percent,
     health: row.lv_health_status === '' ? undefined : row.lv_health_status,
     merging: row.lv_merging,

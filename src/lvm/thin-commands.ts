@@ -42,3 +42,22 @@ export function lvcreateThin(
   ];
   return change('lvcreate', argv, make);
 }
+
+/**
+ * Makes a thin pool larger: its data, its metadata, or first the one and then the other, each in a commit of its own. Neither
+ * can be made smaller again. Its metadata grow with the spare of the group, which is made where there is none (2.03.16,
+ * _lvresize_volume). lvextend takes no `--select`: compare the uuid before and after.
+ */
+export function lvextendPool(
+  pool: Udev & {
+    readonly vg: string;
+    readonly name: string;
+    readonly extents: number | undefined;
+    readonly metadataSize: Bytes | undefined;
+  },
+): Command<void, 'change'> {
+  const data = pool.extents === undefined ? [] : ['--extents', String(pool.extents)];
+  const metadata =
+    pool.metadataSize === undefined ? [] : ['--poolmetadatasize', `${String(pool.metadataSize)}b`];
+  return change('lvextend', [...data, ...metadata, `${pool.vg}/${pool.name}`], pool);
+}

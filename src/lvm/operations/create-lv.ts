@@ -3,15 +3,14 @@ import { operation } from '../../atomic/operation.ts';
 import { RefusedError } from '../../errors.ts';
 import { madeByHand } from '../by-hand.ts';
 import { lvcreate, lvs } from '../commands.ts';
-import { isThinPool, refuseFullPool } from '../filling.ts';
+import { refuseFullPool } from '../filling.ts';
 import { checkLvName, checkTag } from '../names.ts';
 import { syncGroup, udevOf, usableVg } from '../reads.ts';
-import type { LogicalVolume, WholeGroup } from '../schema.ts';
 import { lvcreateThin } from '../thin-commands.ts';
 import { refuseFull, wantedExtents } from './extents.ts';
-import { volumeNamed } from './known.ts';
 import { askedLayout, knownLayout, layoutOf, ownExtents, refuseFewDevices, takenExtents } from './layouts.ts';
 import { findMade, madeVolume, refuseOtherGroup, removeMade } from './made.ts';
+import { poolNamed } from './pools.ts';
 import { refuseTaken } from './taken.ts';
 
 const args = z.strictObject({
@@ -119,11 +118,3 @@ export const createLv = operation({
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
   describe: madeByHand,
 });
-
-function poolNamed(vg: WholeGroup, of: { readonly name: string; readonly uuid?: string }): LogicalVolume {
-  const lv = volumeNamed(vg, of);
-  if (isThinPool(lv)) return lv;
-  throw new RefusedError(`${lv.fullName} is no thin pool (${lv.layout.join(', ')})`, {
-    remedy: 'bofh lvm list shows the pools; bofh lvm pool create makes one',
-  });
-}

@@ -10,6 +10,7 @@ import { syncGroup, udevOf, usableVg } from '../reads.ts';
 import { lvcreatePool } from '../thin-commands.ts';
 import { refuseFull, wantedExtents } from './extents.ts';
 import { findMade, madeVolume, refuseOtherGroup, removeMade } from './made.ts';
+import { checkMetadata, metadatas } from './pools.ts';
 import { refuseTaken } from './taken.ts';
 
 const size = z.union([z.string(), z.number()]);
@@ -91,16 +92,12 @@ export const createThinPool = operation({
 const kib = 1024;
 // lib/config/defaults.h and libdevmapper.h of 2.03.16.
 const chunks = { least: 64 * kib, most: 1024 ** 3 } as const;
-const metadatas = {
-  least: 2 * 1024 ** 2,
-  usual: 256 * 1024 ** 2,
-  most: 255 * (16384 - 64) * 4 * kib,
-} as const;
+const usualMetadata = 256 * 1024 ** 2;
 
 /** As lvm chooses it: doubled until its list is of a reasonable size (update_thin_pool_params). */
 function usualChunk(data: Bytes): Bytes {
   let chunk: Bytes = chunks.least;
-  while ((data / chunk) * 64 > metadatas.usual && chunk < chunks.most) chunk *= 2;
+  while ((data / chunk) * 64 > usualMetadata && chunk < chunks.most) chunk *= 2;
   return chunk;
 }
 
@@ -126,8 +123,5 @@ function metadataIn(of: {
   readonly chunkSize: Bytes;
 }): Bytes {
   if (of.metadata === undefined) return Math.max(metadatas.least, (of.data / of.chunkSize) * 64);
-  if (of.metadata >= metadatas.least && of.metadata <= metadatas.most) return of.metadata;
-  throw new UsageError(`metadata of ${formatSize(of.metadata)} is not possible`, {
-    remedy: 'say 2 MiB at least, 15.8 GiB at most',
-  });
+  return checkMetadata(of.metadata);
 }

@@ -4,8 +4,8 @@ import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError } from '../../errors.ts';
 import { removedByHand } from '../by-hand.ts';
 import { activate, setAutoactivation } from '../commands.ts';
-import { isClassicSnapshot } from '../filling.ts';
-import { checkLvName, checkVgName } from '../names.ts';
+import { isClassicSnapshot, isThinPool } from '../filling.ts';
+import { checkLvName, checkVgName, dmName } from '../names.ts';
 import {
   deactivateOrTell,
   dependentHolders,
@@ -20,6 +20,7 @@ import {
   type VolumeAmong,
 } from '../reads.ts';
 import type { LogicalVolume } from '../schema.ts';
+import { tombstone, tombstonePrefix } from './groups.ts';
 import { askedVolume, findKnown, known, knownVolume, rename, volumeNamed } from './known.ts';
 
 const undo = z.extend(knownVolume, {
@@ -29,8 +30,8 @@ const undo = z.extend(knownVolume, {
   autoactivation: z.boolean(),
   /** The boot in which it was active or not: another boot has decided that anew. */
   boot: z.string(),
-  /** It is active as its origin is, so it keeps that, and its flag, until it is removed. */
-  sort: z.exactOptional(z.literal('classic snapshot')),
+  /** A classic snapshot is active as its origin is, so it keeps that, and its flag, until it is removed. */
+  sort: z.exactOptional(z.enum(['classic snapshot', 'thin pool'])),
 });
 
 type Undo = z.infer<typeof undo>;
@@ -38,7 +39,8 @@ type Undo = z.infer<typeof undo>;
 /**
  * Removes a logical volume: before the commit it is only taken out of the kernel, kept from coming back at boot, and
  * renamed; after the commit it is removed. Its space comes back then. A classic snapshot is only renamed until then: lvm
- * deactivates it with its origin alone.
+ * deactivates it with its origin alone. A thin pool is refused while a volume lies in it, but for those that the same
+ * sequence has removed before.
  */
 export const removeLv = operation({
   kind: 'lvm.lv.remove',
@@ -53,26 +55,30 @@ export const removeLv = operation({
     const vg = await usableVg(host, group);
     const all = vg.volumes;
     const lv = volumeNamed(vg, { name, ...(uuid === undefined ? {} : { uuid }) });
-    await refuseRemoval(host, { lv, all });
-    const gone = `bofh_gone_${mark.replace(/^bofh\./, '').replaceAll('.', '_')}`;
+    await refuseRemoval(host, { lv, all: staying(lv, all, tombstonePrefix(mark)) });
+    const gone = tombstone(mark);
     checkLvName(group, gone);
     const { boot } = await host.facts();
     const { uuid: lvUuid, autoactivation } = lv;
     const wasActive = lv.active === true;
-    const sort = isClassicSnapshot(lv) ? ({ sort: 'classic snapshot' } as const) : {};
-    return { vg: group, vgUuid: vg.uuid, lvUuid, name, gone, wasActive, autoactivation, boot, ...sort };
+    const of = { vg: group, vgUuid: vg.uuid, lvUuid, name, gone, wasActive, autoactivation, boot };
+    if (isThinPool(lv)) return { ...of, sort: 'thin pool' as const };
+    return isClassicSnapshot(lv) ? { ...of, sort: 'classic snapshot' as const } : of;
   },
-  claims: async ({ undo: { vg, name, gone, wasActive }, on }) => {
+  claims: async ({ undo: { vg, name, gone, wasActive, sort }, on }) => {
     const keys = [`lv:${vg}/${name}`];
     const makes = [`lv:${vg}/${gone}`];
     if (!wasActive) return { makes, changes: keys, needs: [`vg:${vg}`] };
-    const { key, beneath } = await on(`/dev/${vg}/${name}`);
+    // A pool need not have a link of its own there (lib/metadata/lv.c lv_path_dup of 2.03.16).
+    const { key, beneath } = await on(
+      sort === 'thin pool' ? `/dev/mapper/${dmName(vg, name)}` : `/dev/${vg}/${name}`,
+    );
     return { makes, changes: [...new Set([...keys, key])], needs: [...new Set([`vg:${vg}`, ...beneath])] };
   },
   run: async ({ undo: of, host }) => {
     const { lv, all } = await known(host, of);
-    await refuseRemoval(host, { lv, all });
-    if (of.sort === undefined) {
+    await refuseRemoval(host, { lv, all: staying(lv, all, of.gone.replace(/\d+$/, '')) });
+    if (of.sort !== 'classic snapshot') {
       await deactivateOrTell(host, { lv, all });
       await setBoot(host, lv, 'n');
     }
@@ -86,7 +92,7 @@ export const removeLv = operation({
     const found = await findKnown(host, of);
     if (found === undefined || (await lookAt(host, of, found)).state !== 'ours') return;
     await rename(host, of, of.name);
-    if (of.sort !== undefined) return;
+    if (of.sort === 'classic snapshot') return;
     const { lv } = await known(host, of);
     if (lv.active !== true && (await shallBeActive(host, of, lv))) {
       const { vg, name, uuid, skipped } = lv;
@@ -124,7 +130,7 @@ async function lookAt(host: ReadHost, of: Undo, found: VolumeAmong | undefined):
   }
   const deviates =
     lv.name === of.gone ||
-    (of.sort === undefined &&
+    (of.sort !== 'classic snapshot' &&
       ((of.autoactivation && !lv.autoactivation) ||
         ((await sameBoot(host, of)) && of.wasActive && lv.active !== true)));
   return deviates ? { state: 'ours', holders: await holdersOf(host, found) } : { state: 'gone' };
@@ -145,8 +151,8 @@ export async function refuseRemoval(
   { lv, all }: VolumeAmong,
   ending?: number,
 ): Promise<void> {
-  if (lv.role.includes('private')) {
-    throw new RefusedError(`${lv.fullName} is part of another volume, or a pool (${lv.layout.join(', ')})`, {
+  if (lv.role.includes('private') && !isThinPool(lv)) {
+    throw new RefusedError(`${lv.fullName} is part of another volume (${lv.role.join(', ')})`, {
       remedy: 'remove the volume that it is part of: lvs -a -o +devices',
     });
   }
@@ -171,6 +177,15 @@ function refuseDependents(lv: LogicalVolume, all: readonly LogicalVolume[]): voi
     remedy: `remove them first: ${lost.map((volume) => `bofh lvm remove ${volume}`).join('; ')}`,
     holders,
   });
+}
+
+/** Without what lies in a pool and is removed by the same sequence: after the commit it goes first, or the pool stays. */
+function staying(
+  lv: LogicalVolume,
+  all: readonly LogicalVolume[],
+  tombstones: string,
+): readonly LogicalVolume[] {
+  return all.filter(({ pool, name }) => pool?.uuid !== lv.uuid || !name.startsWith(tombstones));
 }
 
 async function setBoot(host: ChangeHost, lv: LogicalVolume, value: 'y' | 'n'): Promise<void> {

@@ -3,11 +3,13 @@ import { type Look, operation } from '../../atomic/operation.ts';
 import { RefusedError, UsageError } from '../../errors.ts';
 import { formatSize, parseSize } from '../../units.ts';
 import { volumeResizedByHand } from '../by-hand.ts';
+import { isThin, refuseFullPool } from '../filling.ts';
 import { checkVgName } from '../names.ts';
 import { refuseUntold, syncGroup, usableVg } from '../reads.ts';
 import type { WholeGroup } from '../schema.ts';
 import { deviceKeys } from './device-keys.ts';
 import { askedVolume, findKnown, known, volumeNamed } from './known.ts';
+import { poolNamed } from './pools.ts';
 import {
   beyond,
   grow,
@@ -30,7 +32,7 @@ const args = z.extend(askedVolume, {
 });
 
 /**
- * Gives a linear logical volume another size. Its undo makes it smaller again, but never while what lies on it reaches
+ * Gives a linear or thin logical volume another size. Its undo makes it smaller again, but never while what lies on it reaches
  * beyond the old size; or gives it the very extents back that it had, with what nobody has written to them since: it is
  * stuck, and names who has them, when they were taken. A volume that has the size already keeps it, and bears the
  * step's tag from then on.
@@ -50,13 +52,15 @@ export const resizeLv = operation({
     const lv = volumeNamed(vg, { name, ...(uuid === undefined ? {} : { uuid }) });
     const to = Math.ceil(wanted / vg.extentSize) * vg.extentSize;
     const { vgUuid, uuid: lvUuid, size: from } = lv;
-    const known = { vg: group, vgUuid, lvUuid, name, from, to, extentSize: vg.extentSize, tag };
-    if (to === from) return { ...known, cut: [] };
+    const known = { vg: group, vgUuid, lvUuid, name, from, to, extentSize: vg.extentSize, tag, cut: [] };
+    if (to === from) return known;
     refuseKind({ lv, all: vg.volumes });
     refuseUntold(lv);
+    const thin = isThin(lv) ? { ...known, pool: lv.pool } : undefined;
     if (to > from) {
-      refuseFull(vg, { name, more: to - from });
-      return { ...known, cut: [] };
+      if (thin === undefined) refuseFull(vg, { name, more: to - from });
+      else refuseFullPool(poolNamed(vg, thin.pool), `the growth of ${group}/${name}`);
+      return thin ?? known;
     }
     if (words === undefined)
       throw new UsageError(
@@ -64,6 +68,7 @@ export const resizeLv = operation({
         { remedy: `make what is on it smaller first; then resizeLv({ …, shrink: 'lose what lies beyond' })` },
       );
     await refuseHeldBeyond(host, { lv, all: vg.volumes }, to);
+    if (thin !== undefined) return thin;
     return { ...known, cut: [...(await tailOf(host, lv, { from: to, extentSize: vg.extentSize }))] };
   },
   claims: async ({ undo: { vg, name }, on }) => {

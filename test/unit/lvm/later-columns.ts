@@ -6,6 +6,7 @@ export const laterColumns = {
   lv_health_status: '',
   lv_merging: '',
   lv_skip_activation: '',
+  lv_metadata_size: '',
 } as const;
 
 /** A recorded report of volumes as it would be with the later columns, all of them empty. */

@@ -190,7 +190,7 @@ describe('resizeLv is refused, and changes nothing,', () => {
   test('for a snapshot and for what is not linear', async () => {
     host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'a', extents: 1 });
     expect(await refused((tx) => tx.lvm.resizeLv({ vg: 'vg0', name: 'monday', size: '64m' }))).toMatch(
-      /no plain linear volume/,
+      /no plain volume/,
     );
   });
 

@@ -152,7 +152,7 @@ describe('createSnapshot', () => {
     const error = await failureOf(does(thin));
     expect(error).toMatchObject({
       message: expect.stringContaining(what) as string,
-      remedy: expect.stringContaining('lvextend') as string,
+      remedy: expect.stringContaining('bofh lvm pool resize vg0/pool') as string,
     });
     expect(ran('lvcreate')).toEqual([]);
   });

@@ -75,6 +75,13 @@ export const lvm: RigSpecimens['lvm'] = {
     act: { tool: 'lvcreate', words: ['thin-pool', `${guest}-pool`] },
     clear: 'true',
   },
+  resizeThinPool: {
+    setUp: `lvcreate -q --type thin-pool -L 64M --poolmetadatasize 4M --poolmetadataspare n -n ${guest}-pool vg0`,
+    call: `tx.lvm.resizeThinPool({ vg: 'vg0', name: '${guest}-pool', size: '96m', metadataSize: '8m' })`,
+    act: { tool: 'lvextend', words: [`vg0/${guest}-pool`] },
+    clear: `lvremove -q -y vg0/${guest}-pool`,
+    deferred: `test "$(lvs --noheadings --nosuffix --units m -o lv_size,lv_metadata_size vg0/${guest}-pool | tr -s ' ')" = ' 96.00 8.00'`,
+  },
   activateLv: {
     setUp: `${makeVolume} && lvchange -q -an vg0/${guest}-root && lvchange -q --setautoactivation n vg0/${guest}-root`,
     call: `tx.lvm.activateLv({ vg: 'vg0', name: '${guest}-root' })`,

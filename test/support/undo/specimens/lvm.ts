@@ -118,6 +118,20 @@ export const lvm: Specimens['lvm'] = {
       notApplicable: { 'inverse fails once': noInverse, 'inverse fails always': noInverse },
     },
   ],
+  resizeThinPool: [
+    {
+      title: 'data and metadata, with a volume in it, in a group with a spare for them',
+      stage: (host) => {
+        thinVolume(host, 'web1-root');
+        const spare = host.admin.lvcreate({ vg: 'vg0', name: 'lvol0_pmspare', extents: 2 });
+        Object.assign(spare, { role: 'private,pool,spare' });
+        host.world.active.delete(spare.uuid);
+        return (tx) =>
+          tx.lvm.resizeThinPool({ vg: 'vg0', name: 'web1-pool', size: '128m', metadataSize: '8m' });
+      },
+      notApplicable: { 'inverse fails once': noInverse, 'inverse fails always': noInverse },
+    },
+  ],
   removeLv: [
     {
       title: 'active, with a filesystem',
@@ -141,6 +155,13 @@ export const lvm: Specimens['lvm'] = {
         const make = { vg: 'vg0', name: 'web1-monday', pool: 'web1-pool', extents: 16, origin: 'web1-root' };
         Object.assign(host.admin.thinVolume(make), { skipped: true });
         return (tx) => tx.lvm.removeLv({ vg: 'vg0', name: 'web1-monday' });
+      },
+    },
+    {
+      title: 'a thin pool in which nothing lies',
+      stage: (host) => {
+        host.admin.thinPool({ vg: 'vg0', name: 'web1-pool', extents: 16 });
+        return (tx) => tx.lvm.removeLv({ vg: 'vg0', name: 'web1-pool' });
       },
     },
   ],
@@ -261,6 +282,21 @@ export const lvm: Specimens['lvm'] = {
         host.admin.lvextend('vg0', 'web1-root', 20);
         return (tx) =>
           tx.lvm.resizeLv({ vg: 'vg0', name: 'web1-root', size: '40m', shrink: 'lose what lies beyond' });
+      },
+    },
+    {
+      title: 'thin, larger than its pool',
+      stage: (host) => {
+        thinVolume(host, 'web1-root');
+        return (tx) => tx.lvm.resizeLv({ vg: 'vg0', name: 'web1-root', size: '1g' });
+      },
+    },
+    {
+      title: 'thin, smaller',
+      stage: (host) => {
+        thinVolume(host, 'web1-root');
+        return (tx) =>
+          tx.lvm.resizeLv({ vg: 'vg0', name: 'web1-root', size: '8m', shrink: 'lose what lies beyond' });
       },
     },
     {

@@ -1,0 +1,25 @@
+import type { ByHand } from '../errors.ts';
+import { show } from './by-hand.ts';
+
+/** What a person can do about a pool that is to be made larger: do it, or leave it as it is. */
+export function poolGrownByHand({
+  undo: { vg, name, lvUuid, from, to },
+}: {
+  readonly undo: {
+    readonly vg: string;
+    readonly name: string;
+    readonly lvUuid: string;
+    readonly from: { readonly data: number; readonly metadata: number };
+    readonly to: { readonly data: number; readonly metadata: number };
+  };
+}): ByHand {
+  const said = (['data', 'metadata'] as const).filter((part) => to[part] > from[part]);
+  const words = said.map((part) => `${part} from ${from[part]} to ${to[part]} bytes`);
+  const spare = said.includes('metadata') ? '; the spare of its group for metadata becomes as large' : '';
+  const options = { data: '--size', metadata: '--poolmetadatasize' } as const;
+  return {
+    what: `the thin pool of uuid ${lvUuid}: ${vg}/${name}, which is to grow: ${words.join(', ')}${spare}`,
+    look: [show(`lv_uuid=${lvUuid}`)],
+    clear: [['lvextend', ...said.flatMap((part) => [options[part], `${to[part]}b`]), `${vg}/${name}`]],
+  };
+}

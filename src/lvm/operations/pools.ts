@@ -1,0 +1,28 @@
+import { RefusedError, UsageError } from '../../errors.ts';
+import { type Bytes, formatSize } from '../../units.ts';
+import { isThinPool } from '../filling.ts';
+import type { LogicalVolume, WholeGroup } from '../schema.ts';
+import { volumeNamed } from './known.ts';
+
+/** The thin pool of a name in a group, with its uuid when that was said. RefusedError when there is none. */
+export function poolNamed(
+  vg: WholeGroup,
+  of: { readonly name: string; readonly uuid?: string },
+): LogicalVolume {
+  const lv = volumeNamed(vg, of);
+  if (isThinPool(lv)) return lv;
+  throw new RefusedError(`${lv.fullName} is no thin pool (${lv.layout.join(', ')})`, {
+    remedy: 'bofh lvm list shows the pools; bofh lvm pool create makes one',
+  });
+}
+
+/** Room for the list of what lies where in a pool: libdevmapper.h of 2.03.16. */
+export const metadatas = { least: 2 * 1024 ** 2, most: 255 * (16384 - 64) * 4 * 1024 } as const;
+
+/** UsageError for what can be no size of a pool's metadata. */
+export function checkMetadata(size: Bytes): Bytes {
+  if (size >= metadatas.least && size <= metadatas.most) return size;
+  throw new UsageError(`metadata of ${formatSize(size)} is not possible`, {
+    remedy: 'say 2 MiB at least, 15.8 GiB at most',
+  });
+}

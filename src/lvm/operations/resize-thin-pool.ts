@@ -1,0 +1,109 @@
+import * as z from 'zod/mini';
+import { deferred, type Look } from '../../atomic/operation.ts';
+import type { ReadHost } from '../../command/index.ts';
+import { RefusedError, UsageError } from '../../errors.ts';
+import { type Bytes, formatSize, parseSize } from '../../units.ts';
+import { poolGrownByHand } from '../by-hand-pool.ts';
+import { checkVgName } from '../names.ts';
+import { syncGroup, udevOf, usableVg } from '../reads.ts';
+import type { LogicalVolume, WholeGroup } from '../schema.ts';
+import { lvextendPool } from '../thin-commands.ts';
+import { refuseFull } from './extents.ts';
+import { askedVolume, findKnown, knownVolume } from './known.ts';
+import { checkMetadata, poolNamed } from './pools.ts';
+
+const size = z.exactOptional(z.union([z.string(), z.number()]));
+
+const args = z.extend(askedVolume, {
+  /** What its data are to have, rounded up to whole extents; or its metadata; or both. */
+  size,
+  metadataSize: size,
+});
+
+const bytes = z.number().check(z.int(), z.positive());
+const sizes = z.strictObject({ data: bytes, metadata: bytes });
+
+const undo = z.extend(knownVolume, { from: sizes, to: sizes, extentSize: bytes });
+
+type Undo = z.infer<typeof undo>;
+type Sizes = z.infer<typeof sizes>;
+
+/**
+ * Makes a thin pool larger, its data or its metadata, after the commit: lvm makes neither smaller again. In use by the
+ * volumes in it or not; a pool that is full may be resized, and is the one that needs it most.
+ */
+export const resizeThinPool = deferred({
+  kind: 'lvm.thinpool.resize',
+  version: 1,
+  args,
+  undo,
+  prepare: async ({ args: { vg: group, name, uuid, ...asked }, host }) => {
+    checkVgName(group);
+    const [data, metadata] = [asked.size, asked.metadataSize].map((each) =>
+      each === undefined ? undefined : parseSize(each),
+    );
+    if (data === undefined && metadata === undefined)
+      throw new UsageError(`${group}/${name}: say the size of its data, of its metadata, or both`);
+    if (metadata !== undefined) checkMetadata(metadata);
+    const vg = await usableVg(host, group);
+    const pool = poolNamed(vg, { name, ...(uuid === undefined ? {} : { uuid }) });
+    const from = sizesOf(pool);
+    const whole = (wanted: Bytes): Bytes => Math.ceil(wanted / vg.extentSize) * vg.extentSize;
+    const to = { data: whole(data ?? from.data), metadata: whole(metadata ?? from.metadata) };
+    refuseSmaller(pool, { from, to });
+    refuseFull(vg, { name, extents: missing(from, to) / vg.extentSize });
+    return { vg: group, vgUuid: vg.uuid, lvUuid: pool.uuid, name, from, to, extentSize: vg.extentSize };
+  },
+  claims: ({ undo: { vg, name } }) => ({ changes: [`lv:${vg}/${name}`], needs: [`vg:${vg}`] }),
+  look: async ({ undo: of, host }): Promise<Look> => {
+    const pool = (await findKnown(host, of))?.lv;
+    if (pool === undefined || missing(sizesOf(pool), of.to) === 0) return { state: 'gone' };
+    const moved = pool.vg === of.vg && pool.name === of.name ? {} : { movedTo: `lv:${pool.fullName}` };
+    return { state: 'ours', ...moved };
+  },
+  afterCommit: async ({ undo: of, host }) => {
+    const pool = (await findKnown(host, of))?.lv;
+    if (pool === undefined) return;
+    const vg = await sameGroup(host, of, pool);
+    const now = sizesOf(pool);
+    refuseFull(vg, { name: pool.name, extents: missing(now, of.to) / of.extentSize });
+    const extents = now.data < of.to.data ? of.to.data / of.extentSize : undefined;
+    const metadataSize = now.metadata < of.to.metadata ? of.to.metadata : undefined;
+    const { name } = pool;
+    await host.run(lvextendPool({ vg: vg.name, name, extents, metadataSize, ...(await udevOf(host)) }));
+  },
+  sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
+  describe: poolGrownByHand,
+});
+
+function sizesOf({ size: data, metadataSize: metadata, fullName }: LogicalVolume): Sizes {
+  if (metadata !== undefined) return { data, metadata };
+  throw new RefusedError(`how large the metadata of ${fullName} are cannot be told`, {
+    remedy: `look at it: lvs -a -o +lv_layout,lv_metadata_size ${fullName}`,
+  });
+}
+
+/** Bytes of the group that it still takes. Others, dmeventd among them, may have made it larger yet: then there is nothing left to do. */
+function missing(now: Sizes, to: Sizes): Bytes {
+  return Math.max(0, to.data - now.data) + Math.max(0, to.metadata - now.metadata);
+}
+
+function refuseSmaller(
+  { fullName }: LogicalVolume,
+  { from, to }: { readonly from: Sizes; readonly to: Sizes },
+): void {
+  for (const part of ['data', 'metadata'] as const)
+    if (to[part] < from[part])
+      throw new RefusedError(
+        `${fullName} has ${part} of ${formatSize(from[part])}: lvm makes no thin pool smaller`,
+        { remedy: 'make a smaller pool, and copy what lies in this one' },
+      );
+}
+
+async function sameGroup(host: ReadHost, { vgUuid }: Undo, { vg: name }: LogicalVolume): Promise<WholeGroup> {
+  const vg = await usableVg(host, name);
+  if (vg.uuid === vgUuid) return vg;
+  throw new RefusedError(`"${name}" is another volume group by now`, {
+    remedy: 'look at it (vgs -o vg_name,vg_uuid), then bofh recover',
+  });
+}
