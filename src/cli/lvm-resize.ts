@@ -41,12 +41,13 @@ export async function resize(runtime: Runtime, volume: string, wanted: string): 
   return 0;
 }
 
-interface Change {
+/** `20g`, `+5g` or `-5g`. */
+export interface Change {
   readonly sign: '' | '+' | '-';
   readonly bytes: Bytes;
 }
 
-function changeOf(text: string): Change {
+export function changeOf(text: string): Change {
   const { sign, size = '' } = /^(?<sign>[+-]?)(?<size>.*)$/s.exec(text)?.groups ?? {};
   return { sign: sign === '+' || sign === '-' ? sign : '', bytes: parseSize(size) };
 }
@@ -71,6 +72,13 @@ async function plan(host: ReadHost, { vg: group, name }: Volume, { sign, bytes }
       remedy: `lvchange -ay ${group}/${name}; then give the command again`,
     });
   const on = await reachOf(host, lv.dmPath);
+  // `bofh block resize` goes no further than linear volumes: what lies on a thin one is made smaller by itself, before.
+  if (on !== undefined && lv.pool !== undefined) {
+    if (on.bytes !== 'unknown' && on.bytes <= to) return { uuid: lv.uuid, from, to };
+    throw new RefusedError(`there is ${on.type} on ${group}/${name}, which does not become smaller by this`, {
+      remedy: `make that smaller first: bofh filesystem resize /dev/${group}/${name} ${to}; then give the command again`,
+    });
+  }
   if (on !== undefined)
     throw new RefusedError(`there is ${on.type} on ${group}/${name}, which does not become smaller by this`, {
       remedy: `bofh block resize /dev/${group}/${name} ${to} makes all layers smaller, in their order`,

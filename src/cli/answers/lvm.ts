@@ -147,6 +147,15 @@ export const lvmPoolCreate = z.strictObject({
   chunkSize: count,
 });
 
+/** `bofh lvm pool resize VG/NAME`; sizes in bytes. */
+export const lvmPoolResize = z.strictObject({
+  pool: text,
+  uuid: text,
+  size: count,
+  metadataSize: count,
+  was: z.strictObject({ size: count, metadataSize: count }),
+});
+
 /** `bofh lvm snapshot create VG/ORIGIN NAME`; size in bytes: of a classic one its room for what changes. */
 export const lvmSnapshotCreate = z.strictObject({
   volume: text,
@@ -195,6 +204,7 @@ export type LvmCreate = z.infer<typeof lvmCreate>;
 export type LvmSnapshotCreate = z.infer<typeof lvmSnapshotCreate>;
 export type LvmSnapshotMerge = z.infer<typeof lvmSnapshotMerge>;
 export type LvmPoolCreate = z.infer<typeof lvmPoolCreate>;
+export type LvmPoolResize = z.infer<typeof lvmPoolResize>;
 export type LvmActivation = z.infer<typeof lvmActivation>;
 export type LvmResize = z.infer<typeof lvmResize>;
 export type LvmTag = z.infer<typeof lvmTag>;

@@ -35,6 +35,15 @@ export function addLvmPool(pool: Command, verb: Verb): void {
   verb(create, 'changes', async (runtime, [volume = ''], options) =>
     (await import('../lvm-pool.ts')).create(runtime, volume, options),
   );
+  const resize = pool
+    .command('resize')
+    .description('make a thin pool larger, which cannot be undone: lvm makes none smaller')
+    .argument('<vg/name>')
+    .option('--size <SIZE>', 'of its data: 100g or +10g')
+    .option('--metadata-size <SIZE>', 'of its metadata: 1g or +128m');
+  verb(resize, 'changes', async (runtime, [volume = ''], options) =>
+    (await import('../lvm-pool.ts')).resize(runtime, volume, options),
+  );
 }
 
 export function addLvmActivation(lvm: Command, verb: Verb): void {

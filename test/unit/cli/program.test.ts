@@ -56,6 +56,7 @@ describe('reads and changes', () => {
     ['lvm resize vg0/a +1g', true],
     ['lvm resize vg0/a -1g --yes', true],
     ['lvm remove vg0/a', true],
+    ['lvm pool resize vg0/pool --size +1g --metadata-size +64m', true],
     ['lvm tag vg0/a --add x', true],
     ['block tree', false],
     ['block tree /dev/vg0/web1', false],

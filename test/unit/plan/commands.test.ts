@@ -513,6 +513,16 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
       on: async () => hostWithSource(),
     },
   ],
+  'lvm pool resize': [
+    {
+      line: 'lvm pool resize vg0/pool --size +8m --metadata-size 8m',
+      on: async () => {
+        const host = hostWithSource();
+        host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 4 });
+        return host;
+      },
+    },
+  ],
   'lvm snapshot merge': [
     {
       line: 'lvm snapshot merge vg0/monday --yes',
