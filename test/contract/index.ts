@@ -6,6 +6,7 @@ import { fileScenarios } from './files.ts';
 import { filesystemScenarios } from './filesystem.ts';
 import { groupScenarios } from './lvm-groups.ts';
 import { lvmScenarios } from './lvm.ts';
+import { poolScenarios } from './lvm-pools.ts';
 import { snapshotScenarios } from './lvm-snapshots.ts';
 import { mountScenarios } from './mount.ts';
 import { networkScenarios } from './network.ts';
@@ -25,6 +26,7 @@ export const scenarios: readonly Scenario[] = [
   ...copyScenarios,
   ...lvmScenarios,
   ...snapshotScenarios,
+  ...poolScenarios,
   ...groupScenarios,
   ...cryptScenarios,
   ...xenScenarios,

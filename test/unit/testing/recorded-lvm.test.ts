@@ -74,6 +74,16 @@ describe('the model says to the letter what the real tool said', () => {
     ],
     ['lvm/lvextend@2.03.16', (host) => sized(host, 4)],
     ['lvm/lvextend-same-size@2.03.16', (host) => sized(host, 8)],
+    ['lvm/lvextend-pool@2.03.16', (host) => pool(host, 16)],
+    ['lvm/lvextend-pool-same-size@2.03.16', (host) => pool(host, 20)],
+    [
+      'lvm/lvextend-thin@2.03.16',
+      (host) => {
+        pool(host, 16);
+        host.admin.thinVolume({ vg: 'vg0', name: 't1', pool: 'pool', extents: 8 });
+        return {};
+      },
+    ],
     ['lvm/lvextend-smaller@2.03.16', (host) => sized(host, 8)],
     [
       'lvm/lvextend-full@2.03.16',
@@ -178,6 +188,11 @@ function web1(host: SimulatedHost, vg = 'vg0'): Called {
     '2TjDxf-IzZl-zGPj-stwa-sAQM-1KOf-0SQYVU': lv.uuid,
     'DGiTht-3v1m-DxvC-nNvn-lIRy-ZZ5L-814mru': lv.uuid,
   };
+}
+
+function pool(host: SimulatedHost, extents: number): Called {
+  host.admin.thinPool({ vg: 'vg0', name: 'pool', extents });
+  return {};
 }
 
 function sized(host: SimulatedHost, extents: number): Called {
