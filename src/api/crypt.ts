@@ -94,6 +94,15 @@ export async function erase(args: Parameters<Tx['crypt']['erase']>[0]): Promise<
 }
 
 /**
+ * Encrypts all data of a closed LUKS2 device anew, by a new volume key, and tells its header of afterwards: a sequence of one. It
+ * may take hours; interrupted, `bofh recover` goes on with it. A backup of its header from before is useless then.
+ */
+export async function reencrypt(args: Parameters<Tx['crypt']['reencrypt']>[0]): Promise<driver.LuksHeader> {
+  await single('crypt.reencrypt', (tx) => tx.crypt.reencrypt(args));
+  return dump(args.device);
+}
+
+/**
  * Saves the header of a device in a new file: a sequence of one. The file holds key material: with it, every key of today opens
  * the device for ever, also one that is removed from it later.
  */

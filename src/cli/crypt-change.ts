@@ -11,7 +11,7 @@ import type {
   CryptOpen,
   CryptResize,
 } from './answers/index.ts';
-import { change, keyOf, type Options, textOf } from './crypt-verb.ts';
+import { change, keyOf, oneOf, type Options, textOf } from './crypt-verb.ts';
 import type { Runtime } from './runtime.ts';
 
 /** `bofh crypt format DEVICE` */
@@ -180,10 +180,4 @@ function keysOf(device: string, options: Options) {
 function slotOf(text: string): number {
   if (/^\d{1,2}$/.test(text)) return Number(text);
   throw new UsageError(`"${text}" is no number of a key slot`);
-}
-
-function oneOf<const W extends string>(text: string, words: readonly W[]): W {
-  const found = words.find((word) => word === text);
-  if (found === undefined) throw new UsageError(`"${text}" is none of ${words.join(', ')}`);
-  return found;
 }

@@ -1,5 +1,6 @@
 import { type Bofh, withBofh } from '../bofh.ts';
 import { parseKeyRef } from '../command/index.ts';
+import { UsageError } from '../errors.ts';
 import { type Answer, give } from './answer.ts';
 import { confirm } from './confirm.ts';
 import type { Runtime } from './runtime.ts';
@@ -43,4 +44,11 @@ export function textOf(options: Options): (name: string) => string | undefined {
     const value = options[name];
     return typeof value === 'string' ? value : undefined;
   };
+}
+
+/** One of these words, or UsageError. */
+export function oneOf<const W extends string>(text: string, words: readonly W[]): W {
+  const found = words.find((word) => word === text);
+  if (found === undefined) throw new UsageError(`"${text}" is none of ${words.join(', ')}`);
+  return found;
 }

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import * as crypt from '../api/crypt.ts';
 import { withBofh } from '../bofh.ts';
+import type { Reencryption } from '../crypt/index.ts';
 import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
 import type { CryptDump, CryptList, CryptStatus } from './answers/index.ts';
@@ -47,35 +48,45 @@ export async function dump(runtime: Runtime, device: string, options: Options): 
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
   const file = textOf(options)('header');
   const header = await withBofh(bofh, () => crypt.dump(file === undefined ? device : resolve(file)));
-  const { label, tokens, requirements, volumeKeyDigest: _, ...rest } = header;
+  const { version, uuid, label, cipher, sectorSize, dataOffset, tokens, requirements, reencryption } = header;
   const data: CryptDump = {
-    ...rest,
-    label: label ?? null,
-    keySlots: header.keySlots.map(({ slot, kdf, memory, rounds }) => ({
-      slot,
-      kdf,
-      memory: memory ?? null,
-      rounds,
+    ...{ version, uuid, label: label ?? null, cipher, sectorSize, dataOffset },
+    keySlots: header.keySlots.map(({ slot, kdf, memory, rounds, opens }) => ({
+      ...{ slot, kdf, memory: memory ?? null, rounds, opens },
     })),
     tokens: tokens.map(({ type, slots }) => ({ type, slots: [...slots] })),
     requirements: [...requirements],
+    reencryption: reencryption === undefined ? null : progressOf(reencryption),
   };
   give(runtime, { data, lines: inWords(data) });
   return 0;
 }
 
-function inWords({ version, uuid, label, cipher, dataOffset, keySlots, tokens, requirements }: CryptDump) {
+function progressOf({ mode, cipher, resilience, done, torn }: Reencryption): CryptDump['reencryption'] {
+  return { mode, cipher, resilience, done, torn };
+}
+
+function inWords(header: CryptDump): readonly string[] {
+  const { version, uuid, label, cipher, dataOffset, keySlots, tokens, requirements, reencryption } = header;
   return [
     `LUKS${version} ${uuid}${label === null ? '' : ` "${label}"`}`,
     `cipher ${cipher}, data from ${formatSize(dataOffset)}`,
-    ...keySlots.map(({ slot, kdf, memory, rounds }) => {
+    ...(reencryption === null ? [] : [reencryptionInWords(reencryption)]),
+    ...keySlots.map(({ slot, kdf, memory, rounds, opens }) => {
       const takes = memory === null ? '' : `, ${formatSize(memory)} of memory`;
-      return `key slot ${slot}: ${kdf}, ${rounds} rounds${takes}`;
+      return `key slot ${slot}: ${kdf}, ${rounds} rounds${takes}${opens === 'data' ? '' : '; it opens no data'}`;
     }),
     ...(keySlots.length === 0 ? ['no key slot: nothing opens it'] : []),
     ...tokens.map(({ type, slots }) => `token ${type} for slot ${slots.join(', ')}`),
     ...requirements.map((name) => `requires ${name}`),
   ];
+}
+
+function reencryptionInWords({ mode, cipher, done, torn }: NonNullable<CryptDump['reencryption']>): string {
+  const what = { reencrypt: 'encrypted anew', encrypt: 'encrypted for the first time', decrypt: 'decrypted' };
+  const to = cipher === null ? '' : ` with ${cipher}`;
+  const part = torn ? '; a part is being written, or was torn by a crash' : '';
+  return `it is being ${what[mode]}${to}, or that was interrupted: ${formatSize(done)} are done${part}`;
 }
 
 /** `bofh crypt status NAME` */
@@ -86,7 +97,7 @@ export async function status(runtime: Runtime, name: string): Promise<number> {
     ...{ name: open.name, path: open.path, type: open.type, uuid: open.luksUuid ?? null },
     ...{ device: said.device ?? null, cipher: said.cipher ?? null, keyLocation: said.keyLocation ?? null },
     ...{ offset: said.offset ?? null, size: open.size, mode: open.mode },
-    ...{ inUse: said.inUse, flags: [...said.flags] },
+    ...{ inUse: said.inUse, isReencrypted: said.isReencrypted, flags: [...said.flags] },
   };
   give(runtime, {
     data,
@@ -94,6 +105,7 @@ export async function status(runtime: Runtime, name: string): Promise<number> {
       `${data.path}: ${data.type}, ${formatSize(data.size)}, ${data.mode}${data.inUse ? ', in use' : ''}`,
       `on ${data.device ?? 'no device'}${data.uuid === null ? '' : `, uuid ${data.uuid}`}`,
       `cipher ${data.cipher ?? 'unknown'}, its key lies in ${data.keyLocation ?? 'a place that is not told'}`,
+      ...(data.isReencrypted ? ['its data are being encrypted anew, or that was interrupted'] : []),
       ...(data.flags.length === 0 ? [] : [`flags: ${data.flags.join(', ')}`]),
     ],
   });

@@ -6,6 +6,7 @@ import type { Mapping, MappingStatus } from './schema.ts';
 
 export { patternName } from './names.ts';
 export { headerOf, type LuksDevice, luksDevices, mappingOn, mappings } from './reads.ts';
+export type { Reencryption } from './reencryption.ts';
 export type { LuksHeader, Mapping, MappingStatus } from './schema.ts';
 
 /** An open device: the kernel's facts, and what cryptsetup makes of them. */

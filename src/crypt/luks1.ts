@@ -41,7 +41,7 @@ export function luks1Header(text: string): HeaderPart & { readonly uuid: string 
     if (state === 'DISABLED') continue;
     const { rounds = '', salt = '', more = '' } = take(lines, slotBody);
     const hexSalt = `${salt}${more}`.replaceAll(' ', '');
-    keySlots.push({ slot: expected, kdf: 'pbkdf2', rounds: Number(rounds), salt: hexSalt });
+    keySlots.push({ slot: expected, kdf: 'pbkdf2', rounds: Number(rounds), salt: hexSalt, opens: 'data' });
   }
   if (lines.length > 0)
     throw new ParseError(`there is more than eight key slots: ${JSON.stringify(lines[0])}`);
@@ -53,6 +53,7 @@ export function luks1Header(text: string): HeaderPart & { readonly uuid: string 
       keySlots,
       tokens: [],
       requirements: [],
+      integrity: false,
     },
   };
 }

@@ -5,5 +5,6 @@ export { formatDetached } from './operations/format-detached.ts';
 export { backupHeader } from './operations/backup-header.ts';
 export { open } from './operations/open.ts';
 export { restoreHeader } from './operations/restore-header.ts';
+export { reencrypt } from './operations/reencrypt.ts';
 export { resize } from './operations/resize.ts';
 export { addKey, changeKey, removeKey } from './operations/keys.ts';

@@ -1,8 +1,10 @@
+import type * as z from 'zod/mini';
 import type { KeyInput, ReadCommand } from '../command/index.ts';
 import { ParseError } from '../errors.ts';
 import { classifyCryptsetup } from './classify.ts';
 import { luks1Header } from './luks1.ts';
-import { luks2Metadata, type LuksHeader, type MappingStatus } from './schema.ts';
+import { digestsNow, reencryptionIn, segmentOf } from './reencryption.ts';
+import { type KeySlot, luks2Metadata, type LuksHeader, type MappingStatus } from './schema.ts';
 import { parseStatus } from './status.ts';
 
 /** A header without what only a probe of the device tells. */
@@ -40,29 +42,42 @@ function dump(device: string, options: readonly string[]) {
 }
 
 function luks2Header(json: string): HeaderPart {
-  const { keyslots, tokens, segments, digests, config } = luks2Metadata.parse(JSON.parse(json));
-  const { '0': data } = segments;
+  const metadata = luks2Metadata.parse(JSON.parse(json));
+  const { keyslots, tokens, config } = metadata;
+  const data = segmentOf(metadata);
   if (data?.encryption === undefined || data.sector_size === undefined)
     throw new ParseError('its first segment is not encrypted');
+  const reencryption = reencryptionIn(metadata);
   return {
     version: 2,
     cipher: data.encryption,
     sectorSize: data.sector_size,
     dataOffset: data.offset,
-    volumeKeyDigest: Object.values(digests)
-      .filter((each) => each.segments.length > 0)
-      .map(({ salt, digest }) => `${salt} ${digest}`)
-      .join(' '),
-    keySlots: Object.entries(keyslots).flatMap(([slot, keyslot]) => {
-      if (keyslot.type !== 'luks2') return [];
-      const { kdf } = keyslot;
-      const cost =
-        kdf.type === 'pbkdf2' ? { rounds: kdf.iterations } : { rounds: kdf.time, memory: kdf.memory * 1024 };
-      return [{ slot: Number(slot), kdf: kdf.type, ...cost, salt: kdf.salt }];
-    }),
+    volumeKeyDigest: digestsNow(metadata),
+    keySlots: keySlotsIn(metadata),
     tokens: Object.values(tokens).map((token) => ({ type: token.type, slots: token.keyslots.map(Number) })),
     requirements: config.requirements?.mandatory ?? [],
+    ...(reencryption === undefined ? {} : { reencryption }),
+    integrity: data.integrity !== undefined,
+    slotRoom: {
+      all: config.keyslots_size,
+      taken: Object.values(keyslots).reduce((sum, { area }) => sum + area.size, 0),
+    },
   };
+}
+
+function keySlotsIn({ keyslots, digests }: z.infer<typeof luks2Metadata>): readonly KeySlot[] {
+  return Object.entries(keyslots).flatMap(([slot, keyslot]) => {
+    if (keyslot.type !== 'luks2') return [];
+    const { kdf } = keyslot;
+    const cost =
+      kdf.type === 'pbkdf2' ? { rounds: kdf.iterations } : { rounds: kdf.time, memory: kdf.memory * 1024 };
+    const isBound = Object.values(digests).some(
+      (digest) => digest.keyslots.includes(slot) && digest.segments.length > 0,
+    );
+    const opens = isBound ? 'data' : 'nothing';
+    return [{ slot: Number(slot), kdf: kdf.type, ...cost, salt: kdf.salt, opens }];
+  });
 }
 
 /** Does the key open the device, or one slot of it? False: no such key. It needs no device-mapper. */

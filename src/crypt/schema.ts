@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import type { Bytes } from '../units.ts';
+import type { Reencryption } from './reencryption.ts';
 
 /** A UUID as LUKS and blkid write it. */
 export const luksUuid = z
@@ -26,9 +27,18 @@ export const luks2Metadata = z.object({
   keyslots: z.record(
     slotNumber,
     z.discriminatedUnion('type', [
-      z.object({ type: z.literal('luks2'), priority: z.exactOptional(z.int()), kdf }),
+      z.object({
+        type: z.literal('luks2'),
+        priority: z.exactOptional(z.int()),
+        area: z.object({ size: bytes }),
+        kdf,
+      }),
       // Of a reencryption that is under way.
-      z.object({ type: z.literal('reencrypt') }),
+      z.object({
+        type: z.literal('reencrypt'),
+        mode: z.enum(['reencrypt', 'encrypt', 'decrypt']),
+        area: z.object({ type: z.string(), size: bytes }),
+      }),
     ]),
   ),
   tokens: z.record(slotNumber, z.object({ type: z.string(), keyslots: z.array(slotNumber) })),
@@ -40,13 +50,21 @@ export const luks2Metadata = z.object({
       size: z.string().check(z.regex(/^(?:dynamic|\d+)$/)),
       encryption: z.exactOptional(z.string()),
       sector_size: z.exactOptional(count),
+      integrity: z.exactOptional(z.unknown()),
+      flags: z.exactOptional(z.array(z.string())),
     }),
   ),
   digests: z.record(
     slotNumber,
-    z.object({ segments: z.array(slotNumber), salt: z.string(), digest: z.string() }),
+    z.object({
+      keyslots: z.array(slotNumber),
+      segments: z.array(slotNumber),
+      salt: z.string(),
+      digest: z.string(),
+    }),
   ),
   config: z.object({
+    keyslots_size: bytes,
     requirements: z.exactOptional(z.object({ mandatory: z.exactOptional(z.array(z.string())) })),
   }),
 });
@@ -61,6 +79,8 @@ export interface KeySlot {
   readonly rounds: number;
   /** Drawn anew whenever a slot is written, so it tells one content of a slot from another. Base64 or hex. */
   readonly salt: string;
+  /** `nothing`: the key in it is not that of the data, as that of a reencryption which has not begun. */
+  readonly opens: 'data' | 'nothing';
 }
 
 /** The header of an encrypted device. No key is in it that opens anything. */
@@ -80,6 +100,12 @@ export interface LuksHeader {
   readonly tokens: readonly { readonly type: string; readonly slots: readonly number[] }[];
   /** What a program must know before it may open it, as `online-reencrypt`: there is more to it than stands here. */
   readonly requirements: readonly string[];
+  /** It is being encrypted anew, or was when that was interrupted. */
+  readonly reencryption?: Reencryption;
+  /** The data have checksums beside them, which dm-integrity keeps. */
+  readonly integrity: boolean;
+  /** Where the keys of LUKS2 lie: all of it, and what is taken. LUKS1 has a place for each slot. */
+  readonly slotRoom?: { readonly all: Bytes; readonly taken: Bytes };
 }
 
 /** An open device, from the kernel's own facts. */
@@ -112,5 +138,7 @@ export interface MappingStatus {
   readonly offset?: Bytes;
   readonly size: Bytes;
   readonly mode: 'ro' | 'rw';
+  /** Its data are being encrypted anew, or that was interrupted. */
+  readonly isReencrypted: boolean;
   readonly flags: readonly string[];
 }

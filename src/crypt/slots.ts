@@ -40,16 +40,23 @@ export async function luksDevice(
     throw new RefusedError(
       `${device} is under ${header.requirements.join(', ')}: its header stays as it is`,
       {
-        remedy: 'let that come to its end first',
+        remedy:
+          header.reencryption === undefined
+            ? 'let that come to its end first'
+            : `let that come to its end first: bofh crypt reencrypt ${device} --resume`,
       },
     );
-  const file = await headerFileAt(host, device);
-  const identity = file ?? (await identityOf(host, device)).identity;
-  return { known: { device, identity, luksUuid: header.uuid }, header };
+  return { known: await knownAs(host, device, header), header };
+}
+
+/** What is journalled of a device, or of the file that its header lies in. */
+export async function knownAs(host: ReadHost, device: string, { uuid }: LuksHeader): Promise<KnownDevice> {
+  const identity = (await headerFileAt(host, device)) ?? (await identityOf(host, device)).identity;
+  return { device, identity, luksUuid: uuid };
 }
 
 /** The identity of a file that a header lies in; undefined of anything else. */
-async function headerFileAt(host: ReadHost, path: string): Promise<string | undefined> {
+export async function headerFileAt(host: ReadHost, path: string): Promise<string | undefined> {
   const stat = path.startsWith('/') ? await host.stat(path) : undefined;
   return stat?.kind === 'file' ? `file:${stat.inode}` : undefined;
 }
@@ -157,14 +164,15 @@ export async function emptySlot(
   const found = await findKnown(host, of);
   if (found === undefined) throw changed(of);
   const { keySlots } = found.header;
-  if (!keySlots.some(({ slot, salt }) => slot === of.slot && salt === of.salt)) return;
-  refuseLast(of.device, keySlots);
+  const there = keySlots.find(({ slot, salt }) => slot === of.slot && salt === of.salt);
+  if (there === undefined) return;
+  if (there.opens === 'data') refuseLast(of.device, keySlots);
   await host.run(luksKillSlot(found.path, of.slot));
 }
 
-/** RefusedError when there is one key alone. */
+/** RefusedError when there is one key alone that opens the data. */
 export function refuseLast(device: string, keySlots: readonly KeySlot[]): void {
-  if (keySlots.length > 1) return;
+  if (keySlots.filter(({ opens }) => opens === 'data').length > 1) return;
   throw new RefusedError(`that is the last key of ${device}: nothing would ever open it again`, {
     remedy: 'add another key first; or, if all of it is to be lost, cryptsetup luksErase',
   });

@@ -5,7 +5,7 @@ import type { MappingStatus } from './schema.ts';
 // `cryptsetup status` (2.6.1, src/cryptsetup.c action_status): these lines alone, not all of which every type has.
 const first = /^\/dev\/mapper\/(?<name>.+) is (?<state>active|inactive|active and is in use)\.$/;
 const line =
-  /^ {2}(?<key>type|cipher|keysize|key location|integrity|integrity keysize|device|loop|sector size|offset|skipped|size|mode|flags): +(?<value>\S.*?) *$/;
+  /^ {2}(?<key>type|reencryption|cipher|keysize|key location|integrity|integrity keysize|device|loop|sector size|offset|skipped|size|mode|flags): +(?<value>\S.*?) *$/;
 const sectors =
   /^(?<count>\d+) (?:\[512-byte units\] )?(?:sectors|\[512-byte units\])(?: \(\d+ \[bytes\]\))?$/;
 
@@ -46,6 +46,12 @@ function statusOf(values: ReadonlyMap<string, string>, inUse: boolean): MappingS
     ...{ device: needed('device'), offset: bytes('offset') },
     ...optional('cipher', values.get('cipher')),
     ...optional('keyLocation', values.get('key location')),
+    isReencrypted: reencrypted(values.get('reencryption')),
     flags: values.get('flags')?.split(' ') ?? [],
   };
+}
+
+function reencrypted(value: string | undefined): boolean {
+  if (value === undefined || value === 'in-progress') return value !== undefined;
+  throw new ParseError(`its reencryption is "${value}"`);
 }

@@ -11,8 +11,9 @@ import { addMount, removeMount } from './tools/mounts.ts';
 import type { DrbdResource } from './drbd.ts';
 import { drbdTools } from './tools/drbd.ts';
 import { openMapping } from './tools/crypt-open.ts';
-import { encodeHeader } from './header-file.ts';
-import { luksAt, luksOffset, newSlot } from './tools/luks.ts';
+import { encodeHeader, partsOf } from './header-file.ts';
+import { begun } from './tools/crypt-reencrypt.ts';
+import { luksAt, luksOffset, newSlot, putHeader } from './tools/luks.ts';
 import { attachLoop, type LoopOptions } from './tools/loop.ts';
 import { nodeOf } from './tools/partitions.ts';
 import { type Table, withTable } from './tools/sectors.ts';
@@ -76,6 +77,16 @@ export interface Admin {
     readonly label?: string;
     /** Another one than usual: a header of the same uuid from before does not open the data. */
     readonly volumeKey?: string;
+    readonly integrity?: true;
+    readonly slotRoom?: number;
+  }): void;
+  /** Begins to encrypt one anew, and stops when so much is done, or before the header knows of it. */
+  luksReencrypt(begin: {
+    readonly device: string;
+    readonly key: string;
+    readonly done: number | 'nothing';
+    readonly torn?: boolean;
+    readonly mode?: 'encrypt' | 'decrypt';
   }): void;
   /** Saves the header of one in a file. */
   luksHeaderBackup(device: string, file: string): void;
@@ -207,16 +218,29 @@ export function admin(world: World): Admin {
       }));
       world.partitions.set(device.number, parts);
     }),
-    luksFormat: does(({ device, key, moreKeys = {}, version = 2, volumeKey, ...rest }) => {
+    luksFormat: does(({ device, key, moreKeys = {}, version = 2, ...make }) => {
+      const { volumeKey, integrity, slotRoom, ...rest } = make;
       const superblock = { type: 'crypto_LUKS', usage: 'crypto', version: String(version), ...rest } as const;
       format(world, device, superblock);
       const { storage } = deviceOf(world, device);
       const slots = Object.entries({ 0: key, ...moreKeys }).map(([slot, each]) =>
         newSlot(world, { slot: Number(slot), kdf: 'pbkdf2', memory: 0, key: each }),
       );
-      const volume = volumeKey === undefined ? {} : { volumeKey };
-      world.live.set(storage, { superblock, luks: { slots, ...volume } });
+      const luks = partsOf({ slots, volumeKey, integrity, slotRoom });
+      world.live.set(storage, { superblock, luks });
       settle(world, storage);
+    }),
+    luksReencrypt: does(({ device, key, done, torn = false, mode }) => {
+      const found = luksAt(world, device);
+      if (typeof found === 'string') throw new TypeError(`${device} has no header`);
+      const [header, state] = begun({ world }, found, { key });
+      const reencryption = { ...state, torn, ...(mode === undefined ? {} : { mode }) };
+      putHeader(
+        world,
+        found,
+        done === 'nothing' ? header : { ...header, reencryption: { ...reencryption, done } },
+      );
+      settle(world, deviceOf(world, device).storage);
     }),
     luksHeaderBackup: does((device, path) => {
       const found = luksAt(world, device);

@@ -1,22 +1,39 @@
-import type { LuksSlot, Superblock } from './parts.ts';
+import type { LuksParts, Superblock } from './parts.ts';
 import { resolve } from './resolve.ts';
 import type { Inode } from './tree.ts';
 import type { World } from './world.ts';
 
 /** What a LUKS header says, on a device or in a file. */
-export interface Header {
+export interface Header extends LuksParts {
   readonly superblock: Superblock;
-  readonly slots: readonly LuksSlot[];
-  /** Another one: the data are encrypted by another key. */
-  readonly volumeKey?: string;
 }
 
 const magic = 'LUKS header ';
 const end = '\n';
 
 /** The content of a file that holds a header: a backup, or a header that lies apart from its data. */
-export function encodeHeader({ superblock, slots, volumeKey }: Header): Uint8Array {
-  return new TextEncoder().encode(`${magic}${JSON.stringify({ superblock, slots, volumeKey })}${end}`);
+export function encodeHeader(header: Header): Uint8Array {
+  const { superblock } = header;
+  return new TextEncoder().encode(`${magic}${JSON.stringify({ superblock, ...partsOf(header) })}${end}`);
+}
+
+/** A header without its superblock, and nothing else of what stands in the same object. */
+export function partsOf({
+  slots,
+  volumeKey,
+  cipher,
+  integrity,
+  slotRoom,
+  reencryption,
+}: Pick<LuksParts, 'slots'> & { readonly [P in keyof LuksParts]: LuksParts[P] | undefined }): LuksParts {
+  return {
+    slots: slots.toSorted((a, b) => a.slot - b.slot),
+    ...(volumeKey === undefined ? {} : { volumeKey }),
+    ...(cipher === undefined ? {} : { cipher }),
+    ...(integrity === undefined ? {} : { integrity }),
+    ...(slotRoom === undefined ? {} : { slotRoom }),
+    ...(reencryption === undefined ? {} : { reencryption }),
+  };
 }
 
 /** The header that a file holds; of the beginning of one, what blkid finds in that. */

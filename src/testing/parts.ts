@@ -25,6 +25,29 @@ export interface LuksSlot {
   readonly kdf: 'pbkdf2' | 'argon2id';
   /** KiB */
   readonly memory: number;
+  /** The key in it is not that of the data. */
+  readonly opens?: 'nothing';
+}
+
+/** What a LUKS header says beside the superblock; what is missing is as cryptsetup makes it by itself. */
+export interface LuksParts {
+  readonly slots: readonly LuksSlot[];
+  /** Another one: the data are encrypted by another key. */
+  readonly volumeKey?: string;
+  readonly cipher?: string;
+  readonly integrity?: true;
+  /** Bytes for key slots. */
+  readonly slotRoom?: number;
+  /** The data are being encrypted anew, by the key of a slot that opens nothing yet. */
+  readonly reencryption?: {
+    readonly volumeKey: string;
+    readonly cipher?: string;
+    readonly slot: number;
+    readonly mode?: 'encrypt' | 'decrypt';
+    /** Bytes that are done. */
+    readonly done: number;
+    readonly torn: boolean;
+  };
 }
 
 /** A device that cryptsetup has opened. It ends with the boot. */
@@ -47,7 +70,7 @@ export interface Content {
   readonly superblock?: Superblock;
   readonly tree?: Tree;
   /** Beside the superblock of a LUKS device. */
-  readonly luks?: { readonly slots: readonly LuksSlot[]; readonly volumeKey?: string };
+  readonly luks?: LuksParts;
   /** Of DRBD's metadata: what its flags say of the data. */
   readonly replica?: 'Inconsistent' | 'UpToDate';
   /** Of a btrfs; missing: as mkfs left it. */

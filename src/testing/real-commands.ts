@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import { unescapeOctal } from '../blockdevice/mountinfo.ts';
 import type { Command } from '../command/index.ts';
 import { headerOf, isLuksSignature } from '../crypt/reads.ts';
+import type { LuksHeader } from '../crypt/schema.ts';
 import { anyKey } from './keys.ts';
 import { bytesAt, recognise } from '../blockdevice/index.ts';
 import { kernelText } from '../blockdevice/node.ts';
@@ -10,10 +11,10 @@ import { kernelPartitions } from '../blockdevice/partitions/kernel.ts';
 import { magicsOn } from '../blockdevice/wipe/commands.ts';
 import { BofhError, ParseError } from '../errors.ts';
 import { measure } from '../filesystem/measure.ts';
-import type { Magic } from './parts.ts';
+import type { LuksParts, Magic } from './parts.ts';
 import { readArchive } from './archive.ts';
 import { type Device, deviceByNumber } from './devices.ts';
-import { type Header, isModelled } from './header-file.ts';
+import { type Header, isModelled, partsOf } from './header-file.ts';
 import { unmodelled } from './options.ts';
 import { resolve } from './resolve.ts';
 import { emptyTree } from './tree.ts';
@@ -335,8 +336,8 @@ async function prepareCrypt<T>(
   if (device === undefined || world.live.has(device.storage)) return undefined;
   const node = `/dev/${device.name}`;
   if (!isLuksSignature(await recognise(overlay.real, node))) return undefined;
-  const { superblock, slots } = await realHeader(overlay, node);
-  world.live.set(device.storage, { superblock, luks: { slots } });
+  const header = await realHeader(overlay, node);
+  world.live.set(device.storage, { superblock: header.superblock, luks: partsOf(header) });
   return undefined;
 }
 
@@ -353,13 +354,38 @@ async function readHeader(overlay: Overlay, world: World, path: string | undefin
 }
 
 async function realHeader({ real }: Overlay, path: string): Promise<Header> {
-  const { version, uuid, label, keySlots } = await headerOf(real, path);
+  const header = await headerOf(real, path);
+  const { version, uuid, label, keySlots } = header;
   const superblock = { type: 'crypto_LUKS', usage: 'crypto', uuid, version: String(version) } as const;
-  const slots = keySlots.map(({ slot, salt, kdf, memory = 0 }) => ({
+  const slots = keySlots.map(({ slot, salt, kdf, memory = 0, opens }) => ({
     ...{ slot, salt, key: anyKey, memory: memory / 1024 },
     kdf: kdf === 'pbkdf2' ? kdf : ('argon2id' as const),
+    ...(opens === 'data' ? {} : { opens }),
   }));
-  return { superblock: label === undefined ? superblock : { ...superblock, label }, slots };
+  const labelled = label === undefined ? superblock : { ...superblock, label };
+  return { superblock: labelled, slots, ...(version === 1 ? {} : realParts(header)) };
+}
+
+/** What a LUKS2 header says of its data. */
+function realParts({
+  cipher,
+  integrity,
+  slotRoom,
+  volumeKeyDigest,
+  reencryption,
+  keySlots,
+}: LuksHeader): Omit<LuksParts, 'slots'> {
+  const fresh = keySlots.findLast(({ opens }) => opens === 'nothing')?.slot ?? keySlots.at(-1)?.slot ?? 0;
+  const { oldKeyDigest = volumeKeyDigest, done = 0, torn = false, mode } = reencryption ?? {};
+  const state = { volumeKey: 'new', slot: fresh, done, torn };
+  return {
+    ...{ cipher, volumeKey: oldKeyDigest },
+    ...(integrity ? { integrity } : {}),
+    ...(slotRoom === undefined ? {} : { slotRoom: slotRoom.all }),
+    ...(reencryption === undefined
+      ? {}
+      : { reencryption: { ...state, ...(mode === 'encrypt' || mode === 'decrypt' ? { mode } : {}) } }),
+  };
 }
 
 /** A filesystem of the real host is not really mounted: its type is known, what is in it is not. */

@@ -3,7 +3,7 @@ import { describeBtrfs } from './btrfs.ts';
 import { deviceByNumber, devices } from './devices.ts';
 import { tableIn } from './tools/sectors.ts';
 import { type Inode, inodeOf, linksOf, type Tree, walk } from './tree.ts';
-import type { Content, Loop } from './parts.ts';
+import type { Content, Loop, LuksParts } from './parts.ts';
 import type { World } from './world.ts';
 
 /** What bofh keeps for itself is no state of the host, and neither are the empty places that it and libmount leave on /run. */
@@ -108,11 +108,23 @@ function contents(
           ? 'blank'
           : `${table.type} ${table.id} ${JSON.stringify(table.partitions)}`
         : [type, uuid, label, size].filter((word) => word !== undefined).join(' ');
-    const slots = luks?.slots.map(({ slot, key, kdf }) => `${where} key slot ${slot} ${kdf} ${key}`) ?? [];
+    const slots = luks === undefined ? [] : describeLuks(luks).map((line) => `${where} ${line}`);
     const more = btrfs === undefined ? [] : describeBtrfs(btrfs).map((line) => `${where} ${line}`);
     const first = storage.startsWith('tmpfs:') ? [] : [`${where} holds ${signature}`, ...slots, ...more];
     return tree === undefined ? first : [...first, ...files(tree, storage, where, rewrite)];
   });
+}
+
+function describeLuks({ slots, volumeKey, cipher, reencryption }: LuksParts): readonly string[] {
+  return [
+    ...slots.map(
+      ({ slot, key, kdf, opens }) =>
+        `key slot ${slot} ${kdf} ${key}${opens === undefined ? '' : ` ${opens}`}`,
+    ),
+    ...(volumeKey === undefined ? [] : [`volume key ${volumeKey}`]),
+    ...(cipher === undefined ? [] : [`cipher ${cipher}`]),
+    ...(reencryption === undefined ? [] : [`is encrypted anew ${JSON.stringify(reencryption)}`]),
+  ];
 }
 
 function files(tree: Tree, storage: string, where: string, rewrite: Rewrite): readonly string[] {

@@ -37,12 +37,27 @@ export const cryptDump = z.strictObject({
         /** Bytes; null: opening it takes none worth the word. */
         memory: z.nullable(count),
         rounds: count,
+        /** `nothing`: the key in it is not that of the data. */
+        opens: z.enum(['data', 'nothing']),
       }),
     ),
   ),
   tokens: z.readonly(z.array(z.strictObject({ type: text, slots: z.readonly(z.array(count)) }))),
   /** What a program must know before it may open it. */
   requirements: z.readonly(z.array(text)),
+  /** It is being encrypted anew, or that was interrupted; null: neither. */
+  reencryption: z.nullable(
+    z.strictObject({
+      mode: z.enum(['reencrypt', 'encrypt', 'decrypt']),
+      /** That all of it will have; null: none. */
+      cipher: z.nullable(text),
+      resilience: text,
+      /** Bytes that are done. */
+      done: count,
+      /** A part is being written now, or was torn by a crash. */
+      torn: z.boolean(),
+    }),
+  ),
 });
 
 /** `bofh crypt status NAME`: what is open under a name; sizes in bytes. */
@@ -58,6 +73,8 @@ export const cryptStatus = z.strictObject({
   size: count,
   mode,
   inUse: z.boolean(),
+  /** Its data are being encrypted anew, or that was interrupted. */
+  isReencrypted: z.boolean(),
   flags: z.readonly(z.array(text)),
 });
 
@@ -94,6 +111,15 @@ export const cryptKey = z.strictObject({ device: text, slot: count });
 /** `bofh crypt erase DEVICE UUID` */
 export const cryptErase = z.strictObject({ device: text, uuid: text });
 
+/** `bofh crypt reencrypt DEVICE`: what it is now. */
+export const cryptReencrypt = z.strictObject({
+  device: text,
+  uuid: text,
+  cipher: text,
+  /** In which its key lies by now. */
+  slot: count,
+});
+
 /** `bofh crypt header backup DEVICE FILE`; the size of the file in bytes. */
 export const cryptHeaderBackup = z.strictObject({ device: text, file: text, uuid: text, size: count });
 
@@ -107,6 +133,7 @@ export type CryptFormat = z.infer<typeof cryptFormat>;
 export type CryptOpen = z.infer<typeof cryptOpen>;
 export type CryptErase = z.infer<typeof cryptErase>;
 export type CryptKey = z.infer<typeof cryptKey>;
+export type CryptReencrypt = z.infer<typeof cryptReencrypt>;
 export type CryptClose = z.infer<typeof cryptClose>;
 export type CryptResize = z.infer<typeof cryptResize>;
 export type CryptHeaderBackup = z.infer<typeof cryptHeaderBackup>;

@@ -118,5 +118,24 @@ export function addCrypt(crypt: Command, verb: Verb): void {
     async (runtime, [device = '', uuid = '']) =>
       (await import('../crypt-change.ts')).erase(runtime, device, uuid),
   );
+  addReencrypt(crypt, verb);
   addCryptHeader(crypt, verb);
+}
+
+function addReencrypt(crypt: Command, verb: Verb): void {
+  const reencrypt = crypt
+    .command('reencrypt')
+    .description('encrypt all data of a closed device anew; it may take hours, and goes on after a crash')
+    .argument('<device>')
+    .option(...keyOption)
+    .option('--cipher <CIPHER>', 'for example aes-xts-plain64, with --key-size (default: as now)')
+    .option('--key-size <BITS>', 'of the volume key (default: as now)')
+    .option(
+      '--resilience <HOW>',
+      'how the part at work is kept safe from a crash: checksum (the default) or journal',
+    )
+    .option('--resume', 'only go on with what was begun before');
+  verb(reencrypt, 'changes', async (runtime, [device = ''], options) =>
+    (await import('../crypt-reencrypt.ts')).reencrypt(runtime, device, options),
+  );
 }

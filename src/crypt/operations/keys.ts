@@ -122,7 +122,7 @@ export const removeKey = deferred({
       throw new RefusedError(`there is no key in slot ${slot} of ${device}`, {
         remedy: `look at its slots: bofh crypt dump ${device}`,
       });
-    refuseLast(device, header.keySlots);
+    if (there.opens === 'data') refuseLast(device, header.keySlots);
     return { ...known, slot, salt: there.salt };
   },
   claims: ({ undo, on }) => claimsOnKeys(undo, on),

@@ -103,6 +103,8 @@ export function status(call: ToolCall): ReturnType<ToolModel> {
   const [, type = ''] = dmUuid.split('-');
   const device = deviceByNumber(call.world, lower);
   const isUsed = openers(call.world, mapping.number).length > 0;
+  const isReencrypted =
+    device !== undefined && call.world.live.get(device.storage)?.luks?.reencryption !== undefined;
   const path =
     device?.lv === undefined
       ? `/dev/${device?.name ?? ''}`
@@ -111,6 +113,7 @@ export function status(call: ToolCall): ReturnType<ToolModel> {
     [
       `/dev/mapper/${name} is active${isUsed ? ' and is in use' : ''}.`,
       `  type:    ${type}`,
+      ...(isReencrypted ? ['  reencryption:  in-progress'] : []),
       '  cipher:  aes-xts-plain64',
       '  keysize: 512 bits',
       `  key location: ${type === 'LUKS2' ? 'keyring' : 'dm-crypt'}`,

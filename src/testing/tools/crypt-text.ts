@@ -1,28 +1,110 @@
 import { createHash } from 'node:crypto';
-import type { Header } from '../header-file.ts';
-import type { LuksSlot } from '../parts.ts';
+import type { LuksParts, LuksSlot } from '../parts.ts';
+
+const dataOffset = 16_777_216;
+const usualCipher = 'aes-xts-plain64';
+const areaSize = 258_048;
 
 /** `cryptsetup luksDump --dump-json-metadata`, as cryptsetup 2.6.1 prints it: tabs are two blanks, and no newline ends it. */
-export function luks2Json({ slots, volumeKey = 'digest' }: Pick<Header, 'slots' | 'volumeKey'>): string {
-  const area = { type: 'raw', offset: '32768', size: '258048', encryption: 'aes-xts-plain64', key_size: 64 };
+export function luks2Json(header: LuksParts): string {
+  const { slots, reencryption, slotRoom = 16_744_448 } = header;
+  const area = {
+    type: 'raw',
+    offset: '32768',
+    size: String(areaSize),
+    encryption: usualCipher,
+    key_size: 64,
+  };
   const af = { type: 'luks1', stripes: 4000, hash: 'sha256' };
-  const keyslots = slots.map((slot) => [
+  const keyslots: (readonly [number, unknown])[] = slots.map((slot) => [
     slot.slot,
     { type: 'luks2', key_size: 64, af, area, kdf: kdfOf(slot) },
   ]);
-  const crypt = { type: 'crypt', offset: '16777216', size: 'dynamic', iv_tweak: '0' };
-  const digest = {
-    ...{ type: 'pbkdf2', keyslots: slots.map(({ slot }) => String(slot)), segments: ['0'], hash: 'sha256' },
-    ...{ iterations: 1000, salt: digestOf('salt'), digest: digestOf(volumeKey) },
-  };
+  if (reencryption !== undefined)
+    keyslots.push([Math.max(...slots.map(({ slot }) => slot)) + 1, work(header)]);
+  const requirements = { requirements: { mandatory: ['online-reencrypt-v2'] } };
   const metadata = {
     keyslots: Object.fromEntries(keyslots) as Record<string, unknown>,
     tokens: {},
-    segments: { '0': { ...crypt, encryption: 'aes-xts-plain64', sector_size: 512 } },
-    digests: { '0': digest },
-    config: { json_size: '12288', keyslots_size: '16744448' },
+    segments: Object.fromEntries(segmentsOf(header).entries()),
+    digests: Object.fromEntries(digestsOf(header).entries()),
+    config: {
+      ...{ json_size: '12288', keyslots_size: String(slotRoom) },
+      ...(reencryption === undefined ? {} : requirements),
+    },
   };
   return JSON.stringify(metadata, undefined, 2).replaceAll('": ', '":');
+}
+
+/** Where the work keeps checksums of the part that is being written. */
+function work({ slots, reencryption, slotRoom = 16_744_448 }: LuksParts) {
+  const size = String(slotRoom - slots.length * areaSize);
+  const area = { offset: '548864', size, type: 'checksum', hash: 'sha256', sector_size: 512 };
+  const mode = reencryption?.mode ?? 'reencrypt';
+  return { area, type: 'reencrypt', key_size: 1, mode, direction: 'forward', priority: 0 };
+}
+
+/** Done, torn, still to do; then what it was, and what it will be. */
+function segmentsOf({ cipher = usualCipher, integrity, reencryption }: LuksParts): readonly object[] {
+  const segment = (
+    offset: number,
+    size: number | 'dynamic',
+    encryption: string,
+    flags?: readonly string[],
+  ) => ({
+    ...{
+      type: 'crypt',
+      offset: String(offset),
+      size: String(size),
+      iv_tweak: '0',
+      encryption,
+      sector_size: 512,
+    },
+    ...(integrity === undefined ? {} : { integrity: { type: 'hmac(sha256)' } }),
+    ...(flags === undefined ? {} : { flags }),
+  });
+  if (reencryption === undefined) return [segment(dataOffset, 'dynamic', cipher)];
+  const { done, torn, cipher: to = usualCipher } = reencryption;
+  const part = 4096;
+  const next = dataOffset + done;
+  return [
+    ...(done === 0 ? [] : [segment(dataOffset, done, to)]),
+    ...(torn ? [segment(next, part, to, ['in-reencryption'])] : []),
+    segment(next + (torn ? part : 0), 'dynamic', cipher),
+    segment(dataOffset, 'dynamic', cipher, ['backup-previous']),
+    segment(dataOffset, 'dynamic', to, ['backup-final']),
+  ];
+}
+
+function digestsOf(header: LuksParts): readonly object[] {
+  const { slots, volumeKey = 'digest', reencryption } = header;
+  const keysOf = (wanted: LuksSlot['opens']) =>
+    slots.filter(({ opens }) => opens === wanted).map(({ slot }) => String(slot));
+  const digest = (key: string, keyslots: readonly string[], segments: readonly number[]) => ({
+    ...{ type: 'pbkdf2', keyslots, segments: segments.map(String), hash: 'sha256' },
+    ...{ iterations: 1000, ...pairOf(key) },
+  });
+  if (reencryption === undefined)
+    return [
+      digest(volumeKey, keysOf(undefined), [0]),
+      ...keysOf('nothing').map((slot) => digest(`slot${slot}`, [slot], [])),
+    ];
+  const { done, torn, slot, volumeKey: fresh } = reencryption;
+  const first = done === 0 ? 0 : 1;
+  const count = segmentsOf(header).length;
+  const tornOne = torn ? [first] : [];
+  return [
+    digest(volumeKey, keysOf(undefined), [...tornOne, count - 3, count - 2]),
+    digest(fresh, [String(slot)], [...(done === 0 ? [] : [0]), ...tornOne, count - 1]),
+  ];
+}
+
+/** Of a real header both are known. */
+function pairOf(key: string) {
+  const [salt, digest] = key.split(' ');
+  return salt !== undefined && digest !== undefined
+    ? { salt, digest }
+    : { salt: digestOf('salt'), digest: digestOf(key) };
 }
 
 function kdfOf({ kdf, memory, salt }: LuksSlot) {
@@ -38,7 +120,7 @@ function digestOf(word: string): string {
 /** `cryptsetup luksDump` of a LUKS1 device, as cryptsetup 2.6.1 prints it. */
 export function luks1Text(
   path: string,
-  { uuid, slots, volumeKey = 'digest' }: Pick<Header, 'slots' | 'volumeKey'> & { readonly uuid: string },
+  { uuid, slots, volumeKey = 'digest' }: Pick<LuksParts, 'slots' | 'volumeKey'> & { readonly uuid: string },
 ): string {
   const digest = hexLines(volumeKey, 20).join(' ');
   const [first, second] = hexLines('salt', 32);

@@ -4,6 +4,7 @@ import { isLuks, luksDump, luksFormat } from './crypt-device.ts';
 import { luksHeaderBackup, luksHeaderRestore } from './crypt-header.ts';
 import { luksAddKey, luksErase, luksKillSlot } from './crypt-keys.ts';
 import { close, open, resize, status } from './crypt-open.ts';
+import { reencrypt, repair } from './crypt-reencrypt.ts';
 import { dmsetupRename, dmsetupTable } from './dmsetup.ts';
 
 const known: Readonly<Record<string, ToolModel>> = {
@@ -17,6 +18,8 @@ const known: Readonly<Record<string, ToolModel>> = {
   luksKillSlot,
   open,
   close,
+  reencrypt,
+  repair,
   resize,
   status,
 };

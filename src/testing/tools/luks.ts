@@ -1,6 +1,6 @@
 import { anyKey, fingerprintOf } from '../keys.ts';
 import type { Device } from '../devices.ts';
-import { type Header, encodeHeader, headerInFile } from '../header-file.ts';
+import { type Header, encodeHeader, headerInFile, partsOf } from '../header-file.ts';
 import { type Options, unmodelled } from '../options.ts';
 import type { LuksSlot } from '../parts.ts';
 import { resolve } from '../resolve.ts';
@@ -54,18 +54,15 @@ export function only(call: ToolCall, options: Options): string {
 export function putHeader(
   world: World,
   { device, path }: Pick<Luks, 'device' | 'path'>,
-  { superblock, slots, volumeKey }: Header,
+  header: Header,
 ): void {
-  const sorted = slots.toSorted((a, b) => a.slot - b.slot);
-  const luks = { slots: sorted, ...(volumeKey === undefined ? {} : { volumeKey }) };
   if (device !== undefined) {
-    world.live.set(device.storage, { superblock, luks });
+    world.live.set(device.storage, { superblock: header.superblock, luks: partsOf(header) });
     return;
   }
   const there = resolve(world, path, 'follow');
   if (!there.found) throw new TypeError(`${path} is gone`);
-  const content = encodeHeader({ superblock, ...luks });
-  there.tree.inodes.set(there.ino, { ...there.inode, content });
+  there.tree.inodes.set(there.ino, { ...there.inode, content: encodeHeader(header) });
 }
 
 export function isKdf(kdf: string | undefined): kdf is LuksSlot['kdf'] {

@@ -172,6 +172,43 @@ describe('bofh crypt erase', () => {
   });
 });
 
+describe('bofh crypt reencrypt', () => {
+  it('asks, encrypts anew, and says where the key lies now', async () => {
+    const host = encrypted();
+    const line = `crypt reencrypt ${device} --key file:/etc/key`;
+
+    await expect(said(host, line)).rejects.toThrow(RefusedError);
+    expect(programsOf(host)).toEqual([]);
+    const made = answers.cryptReencrypt.parse(
+      JSON.parse(await said(host, `--yes ${line} --cipher aes-cbc-essiv:sha256 --key-size 256`)),
+    );
+    expect(made).toEqual({ device, uuid, cipher: 'aes-cbc-essiv:sha256', slot: 1 });
+    expect(await inWords(host, `--yes ${line}`)).toContain('backups of its header are useless');
+  });
+
+  it('takes no words that it does not know', async () => {
+    const line = `--yes crypt reencrypt ${device} --key file:/etc/key`;
+
+    await expect(said(encrypted(), `${line} --key-size many`)).rejects.toThrow('no number of bits');
+    await expect(said(encrypted(), `${line} --resilience none`)).rejects.toThrow('none of checksum, journal');
+  });
+
+  it('dump and status tell that it is under way', async () => {
+    const host = encrypted();
+    host.admin.luksReencrypt({ device, key: 'geheim', done: 1024 ** 2, torn: true });
+    const dump = answers.cryptDump.parse(JSON.parse(await said(host, `crypt dump ${device}`)));
+
+    expect(dump.reencryption).toMatchObject({ mode: 'reencrypt', done: 1024 ** 2, torn: true });
+    expect(dump.keySlots).toMatchObject([{ opens: 'data' }, { opens: 'data' }]);
+    expect(await inWords(host, `crypt dump ${device}`)).toContain(
+      'it is being encrypted anew with aes-xts-plain64, or that was interrupted: 1 MiB are done; a part',
+    );
+    host.admin.luksOpen(device, 'mine');
+    expect(await inWords(host, 'crypt status mine')).toContain('are being encrypted anew');
+    expect(JSON.parse(await said(host, 'crypt status mine'))).toMatchObject({ isReencrypted: true });
+  });
+});
+
 describe('bofh crypt header', () => {
   it('saves a header, which can be dumped, and says what the file is', async () => {
     const host = encrypted();

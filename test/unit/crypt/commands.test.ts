@@ -5,6 +5,7 @@ import { luksAddKey, luksKillSlot } from '../../../src/crypt/key-commands.ts';
 import { luksClose, luksOpen, renameMapping } from '../../../src/crypt/open-commands.ts';
 import { cryptStatus, isLuks, luksDump1, luksDump2, testKey } from '../../../src/crypt/read-commands.ts';
 import { luksHeaderBackup, luksHeaderRestore } from '../../../src/crypt/header-commands.ts';
+import { luksReencrypt, repairTorn, resumeReencrypt } from '../../../src/crypt/reencrypt-commands.ts';
 import { type KeyInput, secondKeyPath } from '../../../src/command/index.ts';
 import { recorded } from '../blockdevice/fixtures.ts';
 
@@ -161,6 +162,82 @@ describe('the answers of cryptsetup', () => {
     ).toThrow();
   });
 
+  it.each([
+    ['begun', { done: 0, torn: false }, [0, 1]],
+    ['halfway', { done: 259_653_632, torn: false }, [0, 1]],
+    ['torn', { done: 259_653_632, torn: true }, [0, 1]],
+  ])('the metadata of a reencryption that is %s: how far it is', (situation, state, slots) => {
+    const whole = luksDump2(device).parse(fixture(`luksDump-reencrypt-${situation}`));
+
+    expect(whole).toMatchObject({
+      requirements: ['online-reencrypt-v2'],
+      reencryption: { mode: 'reencrypt', cipher: 'aes-xts-plain64', resilience: 'checksum', ...state },
+      cipher: 'aes-xts-plain64',
+      dataOffset: 16 * 1024 ** 2,
+    });
+    expect(whole.keySlots.map(({ slot }) => slot)).toEqual(slots);
+  });
+
+  it('the old volume key is known through all of a reencryption', () => {
+    const { stdout } = fixture('luksDump-reencrypt-killed-before');
+    const before = luksDump2(device).parse({ exitCode: 0, stdout, stderr: '' });
+
+    expect(before.reencryption).toBeUndefined();
+    expect(before.keySlots.map(({ opens }) => opens)).toEqual(['data', 'nothing']);
+    for (const situation of ['halfway', 'torn']) {
+      const { reencryption, volumeKeyDigest } = luksDump2(device).parse(
+        fixture(`luksDump-reencrypt-${situation}`),
+      );
+      expect(volumeKeyDigest.split(' ')).toHaveLength(4);
+      expect(volumeKeyDigest).toContain(reencryption?.oldKeyDigest);
+    }
+  });
+
+  it.each([
+    ['"backup-previous"', '"backup-earlier"'],
+    ['"backup-final"', '"backup-last"'],
+    ['"type":"reencrypt"', '"type":"luks2"'],
+    ['"mode":"reencrypt"', '"mode":"turn"'],
+  ])('the metadata of a reencryption with %s spoiled to %s are an error', (from, to) => {
+    const { stdout } = fixture('luksDump-reencrypt-halfway');
+    expect(stdout).toContain(from);
+
+    expect(() =>
+      luksDump2(device).parse({ exitCode: 0, stdout: stdout.replace(from, to), stderr: '' }),
+    ).toThrow();
+  });
+
+  it('a reencryption: its words, and how far it is', () => {
+    const whole = luksReencrypt({ device, key, resilience: 'checksum' });
+    const words = fixture('reencrypt').argv;
+
+    expect(['cryptsetup', ...whole.argv]).toEqual(words);
+    expect(['cryptsetup', ...resumeReencrypt({ device, key }).argv]).toEqual(
+      fixture('reencrypt-resume').argv,
+    );
+    expect(['cryptsetup', ...repairTorn({ device, key }).argv]).toEqual(fixture('repair').argv);
+    expect(whole).toMatchObject({ access: 'destroy', stop: 'safe', stdin: key });
+    expect(whole.progress?.('')).toBeUndefined();
+    expect(whole.progress?.(fixture('reencrypt-interrupted').stdout)).toBe(0);
+    expect(whole.progress?.(fixture('reencrypt').stdout.split('\n').slice(0, 1).join())).toBeCloseTo(0.2, 0);
+    expect(whole.progress?.(fixture('reencrypt').stdout)).toBe(1);
+  });
+
+  it.each([
+    ['reencrypt-wrong-key', 'denied'],
+    ['reencrypt-resume-wrong-key', 'denied'],
+    ['repair-wrong-key', 'denied'],
+    ['reencrypt-running', 'busy'],
+    ['repair-running', 'busy'],
+    ['reencrypt-two-keys', 'unknown'],
+    ['reencrypt-not-begun', 'unknown'],
+    ['reencrypt-unknown-cipher', 'unknown'],
+    ['reencrypt-torn', 'unknown'],
+    ['reencrypt-interrupted', 'unknown'],
+  ])('%s failed because: %s', (situation, reason) => {
+    expect(resumeReencrypt({ device, key }).classify?.(fixture(situation))).toBe(reason);
+  });
+
   it('the text of LUKS1: its uuid, where the data begins, and the slots that are in use', () => {
     expect(luksDump1(device).parse(fixture('luksDump-luks1'))).toMatchObject({
       version: 1,
@@ -193,9 +270,24 @@ describe('the answers of cryptsetup', () => {
     expect(parse(fixture('status'))).toEqual({
       ...{ inUse: false, type: 'LUKS2', cipher: 'aes-xts-plain64', keyLocation: 'keyring' },
       ...{ device: '/dev/mapper/vg0-rig--luks1', offset: 16 * 1024 ** 2, size: 48 * 1024 ** 2 },
-      ...{ mode: 'rw', flags: [] },
+      ...{ mode: 'rw', isReencrypted: false, flags: [] },
     });
     expect(parse(fixture('status-inactive'))).toBeUndefined();
+  });
+
+  it('the status of one that is being encrypted anew', () => {
+    const { parse } = cryptStatus('x');
+    const { stdout } = fixture('status');
+    // src/cryptsetup.c of 2.6.1, action_status.
+    const said = (word: string) =>
+      parse({
+        exitCode: 0,
+        stdout: stdout.replace(/  cipher/, `  reencryption:  ${word}\n  cipher`),
+        stderr: '',
+      });
+
+    expect(said('in-progress')).toMatchObject({ isReencrypted: true });
+    expect(() => said('done')).toThrow('its reencryption is "done"');
   });
 
   it('the status with a line spoiled, doubled or, of those that every open device has, dropped is an error', () => {

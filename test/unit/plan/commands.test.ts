@@ -117,7 +117,14 @@ function withEncrypted(): SimulatedHost {
   return host;
 }
 
-/** The same, with the header of the encrypted disk in a file. */
+/** The same, and one key alone opens it. */
+function withOneKey(): SimulatedHost {
+  const host = withEncrypted();
+  host.admin.luksFormat({ device: '/dev/vdz', uuid: luksUuid, key: 'geheim' });
+  return host;
+}
+
+/** The same as the first, with the header of the encrypted disk in a file. */
 function withDetached(): SimulatedHost {
   const host = withEncrypted();
   host.admin.luksHeaderBackup('/dev/vdz', '/srv/header');
@@ -377,6 +384,17 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     },
   ],
   'crypt remove-key': [{ line: 'crypt remove-key /dev/vdz 0', on: async () => withEncrypted() }],
+  'crypt reencrypt': [
+    { line: 'crypt reencrypt /dev/vdz --key file:/etc/key', on: async () => withOneKey() },
+    {
+      line: 'crypt reencrypt /dev/vdz --key file:/etc/key --resume',
+      on: async () => {
+        const host = withOneKey();
+        host.admin.luksReencrypt({ device: '/dev/vdz', key: 'geheim', done: 4096, torn: true });
+        return host;
+      },
+    },
+  ],
   'crypt erase': [{ line: `crypt erase /dev/vdz ${luksUuid}`, on: async () => withEncrypted() }],
   'crypt header backup': [
     { line: 'crypt header backup /dev/vdz /srv/header', on: async () => withEncrypted() },

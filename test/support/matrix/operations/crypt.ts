@@ -92,6 +92,14 @@ export const crypt: RigSpecimens['crypt'] = {
     clear: `${removeVolume}; rm -f ${key}`,
     deferred: `cryptsetup open --test-passphrase --key-file ${other} ${root} && ! cryptsetup open --test-passphrase --key-file ${key} ${root}`,
   },
+  reencrypt: {
+    setUp: `${makeVolume} && ${makeKey} && ${makeLuks}`,
+    call: `tx.crypt.reencrypt({ device: '${root}', key: { from: 'file', path: '${key}' } })`,
+    act: { tool: 'cryptsetup', words: ['reencrypt'] },
+    clear: `${removeVolume}; rm -f ${key}`,
+    // The new key lies in another slot, and nothing of the work is left.
+    deferred: `cryptsetup open --test-passphrase --key-slot 1 --key-file ${key} ${root} && ! cryptsetup luksDump ${root} | grep -q reencrypt`,
+  },
   erase: {
     setUp: `${makeVolume} && ${makeKey} && ${makeLuks}`,
     call: `tx.crypt.erase({ device: '${root}', uuid: '${uuid}' })`,

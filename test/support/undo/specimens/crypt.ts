@@ -244,6 +244,25 @@ export const crypt: Specimens['crypt'] = {
       notApplicable: { 'inverse fails once': noInverse, 'inverse fails always': noInverse },
     },
   ],
+  reencrypt: [
+    {
+      title: 'from its beginning',
+      stage: (host) => {
+        const { device, key } = encryptedVolume(host);
+        return (tx) => tx.crypt.reencrypt({ device, key });
+      },
+      notApplicable: { 'inverse fails once': noInverse, 'inverse fails always': noInverse },
+    },
+    {
+      title: 'whose part was torn by a crash',
+      stage: (host) => {
+        const { device, key } = encryptedVolume(host);
+        host.admin.luksReencrypt({ device, key: 'geheim', done: 1024 ** 2, torn: true });
+        return (tx) => tx.crypt.reencrypt({ device, key, resume: true });
+      },
+      notApplicable: { 'inverse fails once': noInverse, 'inverse fails always': noInverse },
+    },
+  ],
   erase: [
     {
       stage: (host) => {

@@ -1,0 +1,125 @@
+import * as z from 'zod/mini';
+import { deferred } from '../../atomic/operation.ts';
+import { holders } from '../../blockdevice/index.ts';
+import { type ChangeHost, keyRef } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { toReencryptByHand } from '../by-hand.ts';
+import { checkKey, refuseHeld } from '../content.ts';
+import { checkWords, refuseUnready, refuseUnresumable } from '../reencryptable.ts';
+import { luksReencrypt, repairTorn, resumeReencrypt } from '../reencrypt-commands.ts';
+import { testKey } from '../read-commands.ts';
+import { headerOf } from '../reads.ts';
+import type { LuksHeader } from '../schema.ts';
+import { emptySlot, findKnown, keyOf, knownAs, knownDevice } from '../slots.ts';
+
+const bits = z.int().check(z.positive(), z.multipleOf(8));
+
+const args = z.strictObject({
+  device: z.string().check(z.minLength(1)),
+  /** It opens the device now, and will open it afterwards. */
+  key: keyRef,
+  /** `aes-xts-plain64`; without it that of now. */
+  cipher: z.exactOptional(z.string()),
+  /** Of the volume key, in bits; without it that of now. */
+  keySize: z.exactOptional(bits),
+  /** How the part at work is kept safe from a crash: by checksums, or, slower, by a copy of it. */
+  resilience: z.exactOptional(z.enum(['checksum', 'journal'])),
+  /** Only go on with what was begun before, by anybody. */
+  resume: z.exactOptional(z.literal(true)),
+});
+
+const undo = z.extend(knownDevice, {
+  key: keyRef,
+  cipher: z.nullable(z.string()),
+  keySize: z.nullable(bits),
+  resilience: z.enum(['checksum', 'journal']),
+  /** By which the old volume key is known: while it is that of the data, or of a part of them, there is work to do. */
+  oldKeyDigest: z.string(),
+  /** The key slots before. One that came since, is not of the data, and is opened by the key is of an attempt that was killed. */
+  slots: z.array(z.strictObject({ slot: z.int(), salt: z.string() })),
+});
+
+type Undo = z.infer<typeof undo>;
+
+type Found = NonNullable<Awaited<ReturnType<typeof findKnown>>>;
+
+/**
+ * Encrypts all data of a closed LUKS2 device anew, by a new volume key, after the commit. It may take hours; killed at any
+ * moment, by a power cut too, it is gone on with, for the header itself says how far it is. The uuid, the label, the key and the
+ * tokens stay; every backup of the header that was made before is useless afterwards.
+ */
+export const reencrypt = deferred({
+  kind: 'crypt.reencrypt',
+  version: 1,
+  args,
+  undo,
+  prepare: async ({ args: asked, host, chosen }): Promise<Undo> => {
+    const { device, key, cipher, keySize, resilience = 'checksum' } = asked;
+    checkWords(asked);
+    await checkKey(host, key);
+    const header = await headerOf(host, device);
+    const known = await knownAs(host, device, header);
+    if (asked.resume === true) refuseUnresumable({ known, header });
+    else refuseUnready({ known, header, cipher, keySize });
+    await refuseHeld(host, device, await holders(host, device));
+    // What a person types is asked for once, when it is needed.
+    const isTested = asked.resume === true || key.from === 'ask' || chosen !== undefined;
+    if (!isTested && !(await host.run(testKey({ device, key: keyOf(key, known) }))))
+      throw new RefusedError(`the key does not open ${device}`, {
+        remedy: 'say where the right one comes from',
+      });
+    return {
+      ...{ ...known, key, cipher: cipher ?? null, keySize: keySize ?? null, resilience },
+      oldKeyDigest: header.reencryption?.oldKeyDigest ?? header.volumeKeyDigest,
+      slots: header.keySlots.map(({ slot, salt }) => ({ slot, salt })),
+    };
+  },
+  claims: async ({ undo: { device, luksUuid }, on }) => {
+    const { key, beneath } = await on(device);
+    return { changes: [`luks:${luksUuid}`, key], needs: beneath };
+  },
+  look: async ({ undo: of, host }) => {
+    const found = await findKnown(host, of);
+    if (found === undefined || stateOf(found.header, of) === 'done') return { state: 'gone' };
+    return { state: 'ours', holders: await holders(host, found.path) };
+  },
+  afterCommit: async ({ undo: of, host }) => {
+    const found = await findKnown(host, of);
+    if (found === undefined || stateOf(found.header, of) === 'done') return;
+    const { path: device, header } = found;
+    await refuseHeld(host, device, await holders(host, device));
+    if (header.reencryption !== undefined) return goOn(host, of, found);
+    await clearAttempt(host, of, found);
+    const { cipher, keySize, resilience } = of;
+    const how = { cipher: cipher ?? undefined, keySize: keySize ?? undefined, resilience };
+    await host.run(luksReencrypt({ device, key: keyOf(of.key, of), ...how }));
+  },
+  sync: async ({ undo: of, host }) => {
+    const found = await findKnown(host, of);
+    if (found !== undefined) await host.sync(found.path);
+  },
+  describe: toReencryptByHand,
+});
+
+/** Another reencryption, which somebody has begun since, leaves nothing of the old key either. */
+function stateOf({ reencryption, volumeKeyDigest }: LuksHeader, { oldKeyDigest }: Undo): 'to do' | 'done' {
+  return (reencryption?.oldKeyDigest ?? volumeKeyDigest) === oldKeyDigest ? 'to do' : 'done';
+}
+
+async function goOn(host: ChangeHost, of: Undo, { path, header }: Found): Promise<void> {
+  const key = keyOf(of.key, of);
+  if (header.reencryption?.torn === true) await host.run(repairTorn({ device: path, key }));
+  const now = await findKnown(host, of);
+  // The part that was torn may have been the last one.
+  if (now?.header.reencryption !== undefined) await host.run(resumeReencrypt({ device: now.path, key }));
+}
+
+/** Killed before the header knows of it, cryptsetup leaves the slot of a new key that is the key of nothing (2.6.1). */
+async function clearAttempt(host: ChangeHost, of: Undo, { path, header }: Found): Promise<void> {
+  for (const { slot, salt, opens } of header.keySlots) {
+    const wasThere = of.slots.some((each) => each.slot === slot && each.salt === salt);
+    if (wasThere || opens === 'data') continue;
+    const isOurs = await host.run(testKey({ device: path, slot, key: keyOf(of.key, of) }));
+    if (isOurs) await emptySlot(host, { ...of, slot, salt });
+  }
+}

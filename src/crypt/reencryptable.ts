@@ -1,0 +1,133 @@
+import { RefusedError, UsageError } from '../errors.ts';
+import { type Bytes, formatSize } from '../units.ts';
+import type { LuksHeader } from './schema.ts';
+import type { KnownDevice } from './slots.ts';
+
+/** What is looked at. */
+interface Found {
+  readonly known: KnownDevice;
+  readonly header: LuksHeader;
+}
+
+/** What is asked for. */
+interface Asked extends Found {
+  readonly cipher: string | undefined;
+  /** Bits. */
+  readonly keySize: number | undefined;
+}
+
+/** Ciphers that cryptsetup and the kernel have had for long, with the sizes of their volume keys in bits (cryptsetup benchmark). */
+const ciphers: Readonly<Record<string, readonly number[]>> = {
+  'aes-xts-plain64': [256, 512],
+  'serpent-xts-plain64': [256, 512],
+  'twofish-xts-plain64': [256, 512],
+  'camellia-xts-plain64': [256, 512],
+  'aes-cbc-essiv:sha256': [128, 256],
+  'xchacha12,aes-adiantum-plain64': [256],
+  'xchacha20,aes-adiantum-plain64': [256],
+};
+
+/** UsageError for words that do not fit together: cryptsetup would find out after the commit. */
+export function checkWords(asked: {
+  readonly cipher?: string;
+  readonly keySize?: number;
+  readonly resilience?: string;
+  readonly resume?: true;
+}): void {
+  const { cipher, keySize, resilience, resume } = asked;
+  const isNew = cipher !== undefined || keySize !== undefined || resilience !== undefined;
+  if (resume === true && isNew)
+    throw new UsageError('what was begun goes on with its own cipher, key size and resilience', {
+      remedy: 'leave them out',
+    });
+  if (cipher !== undefined && ciphers[cipher] === undefined)
+    throw new UsageError(`"${cipher}" is none of the ciphers ${Object.keys(ciphers).join(', ')}`);
+  if (cipher !== undefined && keySize === undefined)
+    throw new UsageError(`${cipher} needs the size of its key too: ${sizesOf(cipher)}`);
+}
+
+/** UsageError for a size that keys of the cipher do not have. Of a cipher that was made by others we do not know. */
+function checkKeySize(cipher: string, keySize: number | undefined): void {
+  if (keySize === undefined || ciphers[cipher]?.includes(keySize) !== false) return;
+  throw new UsageError(`${cipher} has keys of ${sizesOf(cipher)}, not of ${keySize}`);
+}
+
+function sizesOf(cipher: string): string {
+  return `${ciphers[cipher]?.join(' or ') ?? ''} bits`;
+}
+
+/** RefusedError for a device that cannot be encrypted anew from its beginning. */
+export function refuseUnready({ known: { device, identity }, header, cipher, keySize }: Asked): void {
+  if (identity.startsWith('file:'))
+    throw refusal(`${device} is a file with a header: only a device that has its own is encrypted anew`, {
+      remedy: `cryptsetup reencrypt --header ${device} DEVICE; keep a copy of the file until it is done`,
+    });
+  if (header.version === 1)
+    throw refusal(`${device} is LUKS1, which cannot go on after a crash`, {
+      remedy: `save its header (bofh crypt header backup ${device} FILE), then: cryptsetup convert --type luks2 ${device}`,
+    });
+  if (header.reencryption !== undefined)
+    throw refusal(`${device} is being encrypted anew, or that was interrupted`, {
+      remedy: `go on with it: bofh crypt reencrypt ${device} --resume`,
+    });
+  if (header.requirements.length > 0)
+    throw refusal(`${device} is under ${header.requirements.join(', ')}`, {
+      remedy: 'let that come to its end first',
+    });
+  if (header.integrity)
+    throw refusal(`${device} has checksums of its data (dm-integrity): cryptsetup does not encrypt it anew`, {
+      remedy: 'make a new device, and copy the data',
+    });
+  checkKeySize(cipher ?? header.cipher, keySize);
+  refuseKeys(device, header);
+  refuseNoRoom(device, header, keySize);
+}
+
+function refuseKeys(device: string, { keySlots }: LuksHeader): void {
+  const [one, ...more] = keySlots.filter(({ opens }) => opens === 'data');
+  if (one === undefined)
+    throw refusal(`${device} has no key: nothing can read what is on it`, {
+      remedy: `look at it: bofh crypt dump ${device}`,
+    });
+  if (more.length === 0) return;
+  throw refusal(
+    `${device} has ${more.length + 1} keys, in the slots ${[one, ...more].map(({ slot }) => slot).join(', ')}: one alone would open it afterwards`,
+    {
+      remedy: `remove the others first (bofh crypt remove-key ${device} SLOT), and add them again when it is done (bofh crypt add-key ${device})`,
+    },
+  );
+}
+
+/** A key lies in 4000 stripes, in blocks of 4 KiB; the work needs 8 KiB beside it (lib/luks2; seen with 2.6.1). */
+function refuseNoRoom(device: string, { slotRoom }: LuksHeader, keySize: number | undefined): void {
+  if (slotRoom === undefined) return;
+  const { all, taken } = slotRoom;
+  const ofKey = keySize === undefined ? taken : Math.ceil(((keySize / 8) * 4000) / 4096) * 4096;
+  const needed: Bytes = ofKey + 8192;
+  if (all - taken >= needed) return;
+  throw refusal(
+    `the header of ${device} has ${formatSize(all - taken)} free for key slots, and ${formatSize(needed)} are needed`,
+    { remedy: 'make a new device with a larger header, and copy the data' },
+  );
+}
+
+/** RefusedError for a device on which nothing was begun that can be gone on with. */
+export function refuseUnresumable({ known: { device, identity }, header: { reencryption } }: Found): void {
+  if (reencryption === undefined)
+    throw refusal(`${device} is not being encrypted anew: there is nothing to go on with`, {
+      remedy: `begin with it: bofh crypt reencrypt ${device}`,
+    });
+  if (identity.startsWith('file:'))
+    throw refusal(`${device} is a file with a header`, {
+      remedy: `cryptsetup reencrypt --resume-only --header ${device} DEVICE`,
+    });
+  if (reencryption.mode === 'reencrypt') return;
+  const what = reencryption.mode === 'encrypt' ? 'encrypted for the first time' : 'decrypted';
+  throw refusal(`${device} is being ${what}, which bofh does not do`, {
+    remedy: `cryptsetup reencrypt --resume-only ${device}`,
+  });
+}
+
+function refusal(why: string, how: { readonly remedy: string }): RefusedError {
+  return new RefusedError(`${why}; nothing was done`, how);
+}

@@ -1,0 +1,103 @@
+import type * as z from 'zod/mini';
+import { ParseError } from '../errors.ts';
+import type { Bytes } from '../units.ts';
+import type { luks2Metadata } from './schema.ts';
+
+/** What is encrypted anew and is not at its end: part of the data by the old key still, part by the new one. */
+export interface Reencryption {
+  /** `encrypt`, `decrypt`: a plain device becomes an encrypted one, or the other way round. */
+  readonly mode: 'reencrypt' | 'encrypt' | 'decrypt';
+  /** The cipher that all of it will have; null: none. */
+  readonly cipher: string | null;
+  /** By which the old volume key is known, as `volumeKeyDigest`; '': there was none. */
+  readonly oldKeyDigest: string;
+  /** What protects the part that is being written: `checksum`, `journal`, `datashift` … or `none`. */
+  readonly resilience: string;
+  /** Bytes that have been done. */
+  readonly done: Bytes;
+  /** A part was begun and not ended: somebody is at it now, or was killed, and it must be repaired. */
+  readonly torn: boolean;
+}
+
+type Metadata = z.infer<typeof luks2Metadata>;
+
+/** Until its end a device requires this of whoever opens it, with a version behind it (lib/luks2/luks2_json_metadata.c). */
+const requirement = 'online-reencrypt';
+
+/** Does the header require that a reencryption is known? */
+export function isReencryption(name: string): boolean {
+  return name.startsWith(requirement);
+}
+
+/**
+ * How far a reencryption is. The segments with a flag `backup-` say what the device was and will be, one with
+ * `in-reencryption` is the part at work; of all others those of the new key are done (LUKS2 on-disk format, 3.3 and 5).
+ */
+export function reencryptionIn(metadata: Metadata): Reencryption | undefined {
+  if (metadata.config.requirements?.mandatory?.some(isReencryption) !== true) return undefined;
+  const slot = Object.values(metadata.keyslots).find((each) => each.type === 'reencrypt');
+  if (slot?.type !== 'reencrypt') throw new ParseError('it requires a reencryption, and has no slot for one');
+  const old = flagged(metadata, 'backup-previous');
+  const fresh = flagged(metadata, 'backup-final');
+  const now = Object.entries(metadata.segments).filter(([, { flags }]) => !isBackup(flags));
+  return {
+    ...{ mode: slot.mode, resilience: slot.area.type },
+    cipher: fresh.segment.encryption ?? null,
+    oldKeyDigest: digestOf(metadata, old.index),
+    done: now
+      .filter(([index, segment]) => isOf(metadata, { index, segment, fresh: fresh.index }))
+      .reduce((sum, [, { size }]) => sum + Number(size), 0),
+    torn: now.some(([, { flags }]) => flags?.includes('in-reencryption') === true),
+  };
+}
+
+/** The segment that tells how the data are encrypted: of a device that is not encrypted whole one that is, or will be. */
+export function segmentOf(metadata: Metadata): Metadata['segments'][string] | undefined {
+  const first = metadata.segments['0'];
+  if (first?.encryption !== undefined || reencryptionIn(metadata) === undefined) return first;
+  return Object.values(metadata.segments).find(({ encryption }) => encryption !== undefined);
+}
+
+/** By which the keys of those segments are known that are not there for the record alone. */
+export function digestsNow(metadata: Metadata): string {
+  const now = Object.entries(metadata.segments)
+    .filter(([, { flags }]) => !isBackup(flags))
+    .map(([index]) => index);
+  return Object.values(metadata.digests)
+    .filter(({ segments }) => segments.some((index) => now.includes(index)))
+    .map(inWords)
+    .join(' ');
+}
+
+function isBackup(flags: readonly string[] | undefined): boolean {
+  return flags?.some((flag) => flag.startsWith('backup-')) === true;
+}
+
+function flagged({ segments }: Metadata, flag: string) {
+  const found = Object.entries(segments).find(([, { flags }]) => flags?.includes(flag) === true);
+  if (found === undefined) throw new ParseError(`it requires a reencryption, and has no segment ${flag}`);
+  return { index: found[0], segment: found[1] };
+}
+
+/** A part of another key than before, whose end is known. */
+function isOf(
+  { digests }: Metadata,
+  part: { readonly index: string; readonly segment: Metadata['segments'][string]; readonly fresh: string },
+): boolean {
+  const { flags, size } = part.segment;
+  if (flags?.includes('in-reencryption') === true || size === 'dynamic') return false;
+  return Object.values(digests).some(
+    ({ segments }) => segments.includes(part.index) && segments.includes(part.fresh),
+  );
+}
+
+function digestOf({ digests }: Metadata, index: string): string {
+  return Object.values(digests)
+    .filter(({ segments }) => segments.includes(index))
+    .map(inWords)
+    .join(' ');
+}
+
+function inWords({ salt, digest }: Metadata['digests'][string]): string {
+  return `${salt} ${digest}`;
+}
