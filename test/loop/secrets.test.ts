@@ -117,6 +117,16 @@ describe('a secret is found nowhere', () => {
     expect(hunted.finds).toEqual([]);
   });
 
+  test('while a device is encrypted anew', async () => {
+    await step(crypt.format, { device, key: file('key'), ...quick });
+
+    await step(crypt.reencrypt, { device, key: file('key') });
+    await rejectionOf(step(crypt.reencrypt, { device, key: file('wrong') }));
+
+    expect(hunted.stops()).toBeGreaterThan(8);
+    expect(hunted.finds).toEqual([]);
+  });
+
   test('while keys are added, changed and removed, and one of them does not fit', async () => {
     await step(crypt.format, { device, key: file('key'), type: 'luks1', ...quick });
 
