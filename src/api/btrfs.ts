@@ -22,6 +22,25 @@ export async function usage(path: string): Promise<driver.Usage> {
   return driver.usage(currentBofh().host, path);
 }
 
+/** The devices of the filesystem of a path, with what is allocated on each; bytes. Needs root. */
+export async function devices(path: string): Promise<readonly driver.Device[]> {
+  return driver.devices(currentBofh().host, path);
+}
+
+/** Puts a device more into a filesystem: a sequence of one. */
+export async function addDevice(
+  args: Parameters<Tx['btrfs']['addDevice']>[0],
+): ReturnType<Tx['btrfs']['addDevice']> {
+  return single('btrfs.addDevice', (tx) => tx.btrfs.addDevice(args));
+}
+
+/** Moves what lies on a device to the others, and takes it out of its filesystem: a sequence of one. */
+export async function removeDevice(
+  args: Parameters<Tx['btrfs']['removeDevice']>[0],
+): ReturnType<Tx['btrfs']['removeDevice']> {
+  return single('btrfs.removeDevice', (tx) => tx.btrfs.removeDevice(args));
+}
+
 /** The last scrub of the filesystem of a path, or the one that runs. Needs root. */
 export async function scrubStatus(path: string): Promise<driver.Scrub> {
   return driver.scrub(currentBofh().host, path);

@@ -21,7 +21,7 @@ export { locate, syncDevice } from './locate.ts';
 export { loopDevices, loopShowing } from './loop/reads.ts';
 export type { LoopDevice } from './loop/schema.ts';
 export { type MountEntry, mountEntries, parseMountinfo } from './mountinfo.ts';
-export { type DeviceNode, deviceNode } from './node.ts';
+export { type DeviceNode, deviceNode, kernelText } from './node.ts';
 export { partitionsOf, type PartitionsOf, refusePartitioned } from './partitions/reads.ts';
 export { probe, recognise } from './probe.ts';
 export { bytesAt, reachOf, usersBeyond } from './reach.ts';

@@ -1,14 +1,15 @@
 import { posix } from 'node:path';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../errors.ts';
+import { filesystemDevices } from './device-commands.ts';
 import { filesystemUsage, qgroupShow } from './read-commands.ts';
 import { mountedFilesystems, placeOf } from './place.ts';
 import { type Quota, quotaOf } from './quota.ts';
 import * as reads from './reads.ts';
 import { balanceStatus, scrubStatus } from './maintenance-commands.ts';
-import type { Balance, Qgroup, Scrub, Subvolume, SubvolumeRow, Usage } from './schema.ts';
+import type { Balance, Device, Qgroup, Scrub, Subvolume, SubvolumeRow, Usage } from './schema.ts';
 
-export type { Balance, Qgroup, Scrub, Subvolume, SubvolumeRow, Usage } from './schema.ts';
+export type { Balance, Device, Qgroup, Scrub, Subvolume, SubvolumeRow, Usage } from './schema.ts';
 export type { Quota } from './quota.ts';
 export { errorsIn } from './operations/scrub.ts';
 
@@ -53,6 +54,12 @@ export async function privateSubvolumes(
 /** The space of the filesystem of a path. */
 export async function usage(host: ReadHost, path: string): Promise<Usage> {
   return host.run(filesystemUsage((await placeOf(host, path)).path));
+}
+
+/** The devices of the filesystem of a path, by their numbers; one that is missing has no path. */
+export async function devices(host: ReadHost, path: string): Promise<readonly Device[]> {
+  const found = await host.run(filesystemDevices((await placeOf(host, path)).mount.path));
+  return found.toSorted((one, other) => one.devid - other.devid);
 }
 
 /** The last scrub of the filesystem of a path, or the one that runs. */

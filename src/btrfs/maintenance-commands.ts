@@ -153,6 +153,7 @@ export function balanceStatus(path: string): ReadCommand<Balance> {
 const balancing =
   /^Balance on '.*' is (?<state>running|running, cancel requested|running, pause requested|paused)\n(?<done>\d+) out of about (?<all>\d+) chunks balanced \(\d+ considered\), +(?<left>\d+)% left\n$/s;
 
-function classifyMaintenance(answer: Answer): ReturnType<typeof classify> {
+/** Why something failed that goes on beside nothing else of its kind. */
+export function classifyMaintenance(answer: Answer): ReturnType<typeof classify> {
   return /in progress|already running|is running/.test(answer.stderr) ? 'busy' : classify(answer);
 }

@@ -1,3 +1,4 @@
+export { addDevice } from './operations/add-device.ts';
 export { balance } from './operations/balance.ts';
 export { copySubvolume } from './operations/copy.ts';
 export { createSubvolume } from './operations/create.ts';
@@ -7,6 +8,7 @@ export { limitSubvolume } from './operations/limit.ts';
 export { setProperty } from './operations/property.ts';
 export { setQuota } from './operations/quota.ts';
 export { receiveSubvolume } from './operations/receive.ts';
+export { removeDevice } from './operations/remove-device.ts';
 export { scrub } from './operations/scrub.ts';
 export { sendToFile } from './operations/send.ts';
 export { snapshot } from './operations/snapshot.ts';

@@ -119,3 +119,15 @@ export type Balance =
       readonly expected: number;
       readonly leftPercent: number;
     };
+
+/** A device of a mounted filesystem, as `btrfs filesystem show` has it. */
+export interface Device {
+  /** 0: what another one is being replaced with. */
+  readonly devid: number;
+  /** Undefined: it is missing. */
+  readonly path: string | undefined;
+  /** What the filesystem has of it. */
+  readonly size: Bytes;
+  /** Of it in block groups. */
+  readonly allocated: Bytes;
+}

@@ -64,7 +64,7 @@ function typeOf(text: string): Asked['type'] {
 }
 
 /** By its uuid if it is that of what is there; what has none is named by its type. */
-async function overwriteOf(device: string, text: string): Promise<NonNullable<Asked['overwrite']>> {
+export async function overwriteOf(device: string, text: string): Promise<NonNullable<Asked['overwrite']>> {
   const found = await filesystem.probe(device);
   return found?.uuid === text ? { uuid: text } : { type: text };
 }

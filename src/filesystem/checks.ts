@@ -21,12 +21,16 @@ export function checkArgs(args: CreateArgs): void {
   if (args.uuid !== undefined) checkUuid(args.type, args.uuid);
   checkOptions(args.type, args.options ?? {});
   const { overwrite } = args;
-  if (overwrite !== undefined && overwrite.uuid === undefined && overwrite.type === undefined) {
-    throw new UsageError('overwrite must name what may be lost, by its uuid or its type');
-  }
+  checkOverwrite(overwrite);
   if (args.uuid !== undefined && args.uuid === overwrite?.uuid) {
     throw new UsageError('the new filesystem must not have the uuid of the one that it overwrites');
   }
+}
+
+/** UsageError for one that names nothing. */
+export function checkOverwrite(overwrite: CreateArgs['overwrite']): void {
+  if (overwrite !== undefined && overwrite.uuid === undefined && overwrite.type === undefined)
+    throw new UsageError('overwrite must name what may be lost, by its uuid or its type');
 }
 
 /**
@@ -35,7 +39,13 @@ export function checkArgs(args: CreateArgs): void {
  */
 export async function checkDevice(
   host: ReadHost,
-  { args, when }: { readonly args: CreateArgs; readonly when: 'before the locks' | 'under the locks' },
+  {
+    args,
+    when,
+  }: {
+    readonly args: Pick<CreateArgs, 'device' | 'type' | 'overwrite'>;
+    readonly when: 'before the locks' | 'under the locks';
+  },
 ): Promise<Signature | undefined> {
   const { device, type } = args;
   await refuseHeld(host, device, await holders(host, device));
@@ -60,6 +70,12 @@ export async function refuseHeld(host: ReadHost, device: string, who: readonly H
   throw new RefusedError(`${device} is in use: ${inWords(all)}`, { remedy: remedyFor(all), holders: all });
 }
 
+/** Is what a device holds the same as before, as far as it can be recognised? */
+export function sameSignature(one: Signature | undefined, other: Signature | undefined): boolean {
+  const keys = ['type', 'usage', 'uuid', 'label', 'ptType'] as const;
+  return keys.every((key) => one?.[key] === other?.[key]);
+}
+
 /** A signature in words: `ext4 "root", uuid 1234…`. */
 export function describe(found: Signature | undefined): string {
   if (found === undefined) return 'nothing';
@@ -70,7 +86,10 @@ export function describe(found: Signature | undefined): string {
   return `${what}${label}${found.uuid === undefined ? '' : `, uuid ${found.uuid}`}${beside}`;
 }
 
-function refuseContent({ device, overwrite }: CreateArgs, found: Signature | undefined): void {
+function refuseContent(
+  { device, overwrite }: Pick<CreateArgs, 'device' | 'overwrite'>,
+  found: Signature | undefined,
+): void {
   if (found === undefined) {
     if (overwrite === undefined) return;
     throw new RefusedError(`${device} is blank: what overwrite names is not there`, {

@@ -16,6 +16,12 @@ const power = z
 // Control characters would only ever be a mistake, and blkid shows them in caret notation.
 const label = z.string().check(z.minLength(1), z.regex(/^\P{Cc}+$/u, 'a label without control characters'));
 
+/** Exactly what is there and may be lost: its uuid, or, when it has none, its type. */
+export const overwriteSchema = z.strictObject({
+  uuid: z.exactOptional(z.string()),
+  type: z.exactOptional(z.string()),
+});
+
 /** What `create` is asked. */
 export const createArgs = z.strictObject({
   device: z.string().check(z.minLength(1)),
@@ -34,10 +40,7 @@ export const createArgs = z.strictObject({
   ),
   /** Chosen by bofh when it is left out. */
   uuid: z.exactOptional(uuid),
-  /** Exactly what is there and may be lost: its uuid, or, when it has none, its type. */
-  overwrite: z.exactOptional(
-    z.strictObject({ uuid: z.exactOptional(z.string()), type: z.exactOptional(z.string()) }),
-  ),
+  overwrite: z.exactOptional(overwriteSchema),
 });
 
 export type CreateArgs = z.infer<typeof createArgs>;

@@ -18,6 +18,13 @@ export interface ModelSubvolume {
   readonly mode: 'ro' | 'rw';
 }
 
+/** A device of a btrfs, by where its content is. */
+export interface ModelMember {
+  readonly devid: number;
+  readonly uuid: string;
+  readonly storage: string;
+}
+
 /** What a btrfs holds beside its files: which of its directories are subvolumes. Never changed, but replaced. */
 export interface Btrfs {
   readonly nextId: number;
@@ -26,6 +33,14 @@ export interface Btrfs {
   readonly subvolumes: readonly ModelSubvolume[];
   /** Quotas are on: the limits of groups, by their id, as btrfs prints them. */
   readonly limits?: Readonly<Record<string, { readonly referenced?: string; readonly exclusive?: string }>>;
+  /** Missing: it is on one device. */
+  readonly members?: readonly ModelMember[];
+  /** Of its metadata. Missing: DUP. */
+  readonly metadataProfile?: string;
+  /** Bytes, with every copy; missing: those of an empty one. */
+  readonly used?: number;
+  /** Its own uuid, of one of a real host. */
+  readonly fs?: string;
   /** Errors that a scrub finds, and cannot correct. */
   readonly errors?: number;
   /** Of a balance that somebody else runs. */

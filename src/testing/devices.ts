@@ -91,12 +91,20 @@ export function openers(world: World, number: string): readonly string[] {
   const guests = world.domains
     .filter(({ disks }) => disks.some((disk) => disk.number === number))
     .map(({ name }) => `guest ${name}`);
+  const { storage = '' } = deviceByNumber(world, number) ?? {};
+  const states = world.mounts.map((mount) =>
+    mount.storage === undefined
+      ? world.overlay?.btrfs.get(mount.device)
+      : world.live.get(mount.storage)?.btrfs,
+  );
+  const isMember = states.some((state) => state?.members?.some((each) => each.storage === storage) === true);
+  const joined = isMember && mounts.length === 0 ? ['part of a mounted btrfs'] : [];
   const held = [...world.held.keys()].filter((each) => each === number).map(() => 'held open');
   const mapped = world.mappings.filter(({ lower }) => lower === number).map(({ name }) => `open as ${name}`);
   const stored = drbdDevices(world)
     .filter(({ drbd }) => drbd?.lower === number)
     .map(({ name }) => `stores ${name}`);
-  return [...mounts, ...swaps, ...mapped, ...stored, ...guests, ...held];
+  return [...mounts, ...joined, ...swaps, ...mapped, ...stored, ...guests, ...held];
 }
 
 /** The loop device of that number, while a file is behind it. */

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { ReadHost } from '../command/index.ts';
 import { ParseError } from '../errors.ts';
-import { dmName } from './devices.ts';
+import { type Device, deviceByNumber, dmName } from './devices.ts';
 import { type Found, resolve } from './resolve.ts';
 import { addInode, type Inode } from './tree.ts';
 import type { Overlay, World } from './world.ts';
@@ -24,6 +24,22 @@ export async function pageIn(
     if (there.code !== 'ENOENT' || there.parent === undefined || there.name === undefined) return;
     if (!(await fetchNode(overlay, world, there.parent, there.name))) return;
   }
+}
+
+/** Makes a path known, and the block device, if it leads to one. */
+export async function nameDevice(world: World, path: string): Promise<Device | undefined> {
+  await pageIn(world, path, 'follow');
+  const there = resolve(world, path, 'follow');
+  const number = there.found && there.inode.kind === 'block' ? there.inode.node : undefined;
+  if (number === undefined) return undefined;
+  if (world.overlay === undefined || deviceByNumber(world, number) !== undefined)
+    return deviceByNumber(world, number);
+  const sys = `/sys/dev/block/${number}`;
+  const sectors = new TextDecoder().decode(await world.overlay.real.readFile(`${sys}/size`));
+  const name = posix.basename(await world.overlay.real.readLink(sys));
+  world.overlay.devices.set(number, { name, size: Number(sectors) * 512 });
+  world.revision += 1;
+  return deviceByNumber(world, number);
 }
 
 async function fetchNode(overlay: Overlay, world: World, parent: Found, name: string): Promise<boolean> {

@@ -11,6 +11,8 @@ export interface Superblock {
   readonly blockSize?: number;
   /** Its size in its own blocks; what a test plants without it is as large as its device. */
   readonly blocks?: number;
+  /** Of a device that was added to a btrfs: its number there, and its own uuid. */
+  readonly member?: { readonly devid: number; readonly uuid: string };
   /** e2fsck would have to be asked by a person. */
   readonly errors?: boolean;
 }

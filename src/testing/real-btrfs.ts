@@ -1,4 +1,5 @@
 import { rootId } from '../btrfs/commands.ts';
+import { membersOf } from '../btrfs/devices.ts';
 import { placeOf } from '../btrfs/place.ts';
 import { quotaOf } from '../btrfs/quota.ts';
 import { subvolumeShow } from '../btrfs/read-commands.ts';
@@ -6,6 +7,7 @@ import { defaultOf, subvolumes } from '../btrfs/reads.ts';
 import type { Command, ReadHost } from '../command/index.ts';
 import {
   type Btrfs,
+  type ModelMember,
   type ModelSubvolume,
   mountOver,
   onBtrfs,
@@ -13,7 +15,7 @@ import {
   putState,
   rootAt,
 } from './btrfs.ts';
-import { pageIn } from './overlay.ts';
+import { nameDevice, pageIn } from './overlay.ts';
 import type { Mount } from './parts.ts';
 import type { Overlay, World } from './world.ts';
 
@@ -25,7 +27,23 @@ export async function prepareBtrfs(overlay: Overlay, world: World, command: Comm
     if (mount?.type !== 'btrfs' || mount.storage !== undefined) continue;
     if (!overlay.btrfs.has(mount.device)) overlay.btrfs.set(mount.device, await stateOf(overlay.real, mount));
     await tellMore(overlay.real, world, command, path);
+    if (command.argv[0] === 'device') await knowMembers(overlay, world, mount);
   }
+}
+
+/** On which devices it is, which nobody asks of the model before one comes or goes. */
+async function knowMembers({ real, btrfs }: Overlay, world: World, mount: Mount): Promise<void> {
+  const state = btrfs.get(mount.device);
+  if (state === undefined || state.members !== undefined) return;
+  const { fs } = await placeOf(real, mount.path);
+  const members: ModelMember[] = [];
+  for (const { path, devid, deviceUuid: uuid } of await membersOf(real, fs)) {
+    const storage = (await nameDevice(world, path))?.storage;
+    if (storage === undefined) throw new TypeError(`${path} is no device`);
+    members.push({ devid, uuid, storage });
+  }
+  btrfs.set(mount.device, { ...state, fs, members });
+  world.revision += 1;
 }
 
 async function stateOf(real: ReadHost, mount: Mount): Promise<Btrfs> {

@@ -1,4 +1,3 @@
-import { posix } from 'node:path';
 import { unescapeOctal } from '../blockdevice/mountinfo.ts';
 import type { Command } from '../command/index.ts';
 import { headerOf, isLuksSignature } from '../crypt/reads.ts';
@@ -24,7 +23,7 @@ import { freeMemoryMiB } from './tools/xl-list.ts';
 import type { Overlay, World } from './world.ts';
 
 import { loopsOf } from './real-facts.ts';
-import { pageIn } from './overlay.ts';
+import { nameDevice, pageIn } from './overlay.ts';
 import { prepareBtrfs } from './real-btrfs.ts';
 
 /**
@@ -40,7 +39,7 @@ export async function prepareReal<T>(
   const paths = command.argv.flatMap(
     (word) => /^(?:--[\w-]+=)?(?<path>\/.*)$/s.exec(word)?.groups?.path ?? [],
   );
-  for (const path of paths) await nameDevice(overlay, world, path);
+  for (const path of paths) await nameDevice(world, path);
   switch (command.tool) {
     case 'blkid':
     case 'debugfs':
@@ -106,7 +105,7 @@ export async function prepareReal<T>(
       await prepareMount(overlay, world, command);
       return undefined;
     case 'findmnt':
-      await prepareTable(overlay, world, paths[0] ?? '');
+      await prepareTable(world, paths[0] ?? '');
       return undefined;
     case 'umount':
       await pageIn(world, userTable, 'content');
@@ -136,7 +135,17 @@ function isOfSpace({ argv: [group, verb] }: Command<unknown>): boolean {
 }
 
 function isOfSubvolumes({ argv: [group, verb] }: Command<unknown>): boolean {
-  const groups = ['subvolume', 'property', 'send', 'receive', 'scrub', 'balance', 'quota', 'qgroup'];
+  const groups = [
+    'device',
+    'subvolume',
+    'property',
+    'send',
+    'receive',
+    'scrub',
+    'balance',
+    'quota',
+    'qgroup',
+  ];
   return groups.includes(group ?? '') || verb === 'rootid' || verb === 'sync';
 }
 
@@ -149,19 +158,6 @@ async function knowStream(overlay: Overlay, world: World, { argv }: Command<unkn
   const count = Math.min(there.inode.real.size, 512);
   const { buffer } = await overlay.real.run(bytesAt(path, { from: 0, count }));
   overlay.streams.set(path, new Uint8Array(buffer));
-}
-
-/** Makes a path known, and the block device, if it leads to one. */
-async function nameDevice(overlay: Overlay, world: World, path: string): Promise<void> {
-  await pageIn(world, path, 'follow');
-  const there = resolve(world, path, 'follow');
-  const number = there.found && there.inode.kind === 'block' ? there.inode.node : undefined;
-  if (number === undefined || deviceByNumber(world, number) !== undefined) return;
-  const sys = `/sys/dev/block/${number}`;
-  const sectors = new TextDecoder().decode(await overlay.real.readFile(`${sys}/size`));
-  const name = posix.basename(await overlay.real.readLink(sys));
-  overlay.devices.set(number, { name, size: Number(sectors) * 512 });
-  world.revision += 1;
 }
 
 /** Its own reader takes the answer; only how the question is put may differ. */
@@ -191,7 +187,7 @@ async function prepareMounted<T>(
   const path = command.argv.at(-1) ?? '';
   const mount = world.mounts.findLast((each) => each.path === path);
   if (mount === undefined) return command.access === 'read' ? askDevice(overlay, world, command) : undefined;
-  if (mount.storage === undefined) await nameDevice(overlay, world, mount.source);
+  if (mount.storage === undefined) await nameDevice(world, mount.source);
   const device = mountedDevice(world, mount);
   if (device !== undefined && world.live.has(device.storage)) return undefined;
   if (command.access === 'read') return ask(overlay, command);
@@ -399,7 +395,7 @@ async function prepareMount(overlay: Overlay, world: World, command: Command<unk
 }
 
 /** Places and devices that a table names. */
-async function prepareTable(overlay: Overlay, world: World, path: string): Promise<void> {
+async function prepareTable(world: World, path: string): Promise<void> {
   await pageIn(world, path, 'content');
   const there = resolve(world, path, 'follow');
   if (!there.found) return;
@@ -407,7 +403,7 @@ async function prepareTable(overlay: Overlay, world: World, path: string): Promi
   for (const word of words) {
     const { tag, value = '' } = /^(?<tag>UUID|LABEL)=(?<value>.*)$/.exec(word)?.groups ?? {};
     const named = tag === undefined ? word : `/dev/disk/by-${tag.toLowerCase()}/${value}`;
-    if (named.startsWith('/')) await nameDevice(overlay, world, unescapeOctal(named));
+    if (named.startsWith('/')) await nameDevice(world, unescapeOctal(named));
   }
 }
 
@@ -430,7 +426,7 @@ async function prepareXl<T>(
   if (!there.found) return undefined;
   // The kernel and the disks that it names.
   const text = new TextDecoder().decode(there.inode.content);
-  for (const path of text.match(/\/[^\s"',]+/g) ?? []) await nameDevice(overlay, world, path);
+  for (const path of text.match(/\/[^\s"',]+/g) ?? []) await nameDevice(world, path);
   return undefined;
 }
 

@@ -100,14 +100,15 @@ function contents(
       devices(world).find((each) => each.storage === storage)?.size ?? 0,
     );
     const where = `${when} ${nameOf(world, storage)}`;
-    const { type, uuid, label, blocks, blockSize } = superblock ?? {};
+    const { type, uuid, label, blocks, blockSize, member } = superblock ?? {};
+    const number = member === undefined ? undefined : `device ${member.devid}`;
     const size = blocks === undefined ? undefined : `${blocks}x${blockSize ?? 4096}`;
     const signature =
       superblock === undefined
         ? table === undefined
           ? 'blank'
           : `${table.type} ${table.id} ${JSON.stringify(table.partitions)}`
-        : [type, uuid, label, size].filter((word) => word !== undefined).join(' ');
+        : [type, uuid, label, size, number].filter((word) => word !== undefined).join(' ');
     const slots = luks === undefined ? [] : describeLuks(luks).map((line) => `${where} ${line}`);
     const more = btrfs === undefined ? [] : describeBtrfs(btrfs).map((line) => `${where} ${line}`);
     const first = storage.startsWith('tmpfs:') ? [] : [`${where} holds ${signature}`, ...slots, ...more];

@@ -97,7 +97,15 @@ function mountAtBoot(world: World): void {
     /^UUID=(\S+) (\S+) (\S+) (\S+)/gm,
   )) {
     if (options.split(',').includes('noauto')) continue;
-    const device = devices(world).find(({ storage }) => world.live.get(storage)?.superblock?.uuid === uuid);
+    // Of the devices of a btrfs the one that the model keeps its files by.
+    const device = devices(world).find(({ storage }) => {
+      const { superblock, tree } = world.live.get(storage) ?? {};
+      return (
+        superblock !== undefined &&
+        superblock.uuid === uuid &&
+        (superblock.member === undefined || tree !== undefined)
+      );
+    });
     if (device === undefined) continue;
     const { number, storage, name } = device;
     addMount(world, { device: number, path, type, source: `/dev/${name}`, storage, words: ['rw'] });

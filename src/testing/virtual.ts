@@ -51,8 +51,9 @@ function* dev(world: World): Generator<readonly [string, Inode]> {
       yield [`/${lv.vg.name}/${lv.lv.name}`, symlink(`../${name}`)];
     }
     if (mapping !== undefined) yield [`/mapper/${mapping.name}`, symlink(`../${name}`)];
-    const { uuid, label } = world.live.get(storage)?.superblock ?? {};
-    if (world.udev === 'absent') continue;
+    const { uuid, label, member } = world.live.get(storage)?.superblock ?? {};
+    const isFirst = member === undefined || world.live.get(storage)?.tree !== undefined;
+    if (world.udev === 'absent' || !isFirst) continue;
     if (uuid !== undefined) yield [`/disk/by-uuid/${uuid}`, symlink(`../../${name}`)];
     if (label !== undefined) yield [`/disk/by-label/${label}`, symlink(`../../${name}`)];
   }
@@ -76,17 +77,28 @@ function* sys(world: World): Generator<readonly [string, Inode]> {
   for (const device of devices(world))
     if (isReal(world, device)) yield* renamed(world, device);
     else yield* block(world, device);
-  for (const { type, storage, device } of world.mounts) {
-    const uuid = storage === undefined ? undefined : world.live.get(storage)?.superblock?.uuid;
-    const name = deviceByNumber(world, device)?.name;
-    if (type === 'btrfs' && uuid !== undefined && name !== undefined)
-      yield [`/fs/btrfs/${uuid}/devices/${name}`, symlink(`../../../../block/${name}`)];
-  }
+  yield* btrfsDevices(world);
   for (const { domid, disks } of world.domains)
     for (const { vdev, number } of disks) {
       const at = `/bus/xen-backend/devices/vbd-${domid}-${vdevNumber(vdev)}`;
       yield [`${at}/physical_device`, file(`${hexNumber(number)}\n`, 0o444)];
     }
+}
+
+/** The devices of every mounted btrfs, and what goes on with the whole of it. */
+function* btrfsDevices(world: World): Generator<readonly [string, Inode]> {
+  for (const { type, storage, device } of world.mounts) {
+    if (type !== 'btrfs') continue;
+    const content = storage === undefined ? undefined : world.live.get(storage);
+    const state = storage === undefined ? world.overlay?.btrfs.get(device) : content?.btrfs;
+    const home = `/fs/btrfs/${content?.superblock?.uuid ?? state?.fs ?? ''}`;
+    const members = state?.members?.map((each) => each.storage) ?? (storage === undefined ? [] : [storage]);
+    for (const { name } of devices(world).filter((each) => members.includes(each.storage)))
+      yield [`${home}/devices/${name}`, symlink(`../../../../block/${name}`)];
+    if (storage === undefined) continue;
+    const goesOn = { none: 'none', running: 'balance', paused: 'balance paused' }[state?.balance ?? 'none'];
+    yield [`${home}/exclusive_operation`, file(`${goesOn}\n`, 0o444)];
+  }
 }
 
 /** What a real host shows of its own devices is asked there; the name is the one thing that the model may change. */

@@ -101,6 +101,14 @@ export const btrfsQuota = z.strictObject({
   ),
 });
 
+/** `bofh btrfs device list`: bytes; the number 0 is what another device is being replaced with, a path of null is missing. */
+export const btrfsDevices = z.array(
+  z.strictObject({ devid: count, path: z.nullable(text), size: count, allocated: count }),
+);
+
+/** `bofh btrfs device add`, `bofh btrfs device remove` */
+export const btrfsDevice = z.strictObject({ filesystem: text, device: text, devid: count, uuid: text });
+
 /** `bofh btrfs quota enable`, `disable` */
 export const btrfsQuotaSet = z.strictObject({ filesystem: text, mode: z.enum(['on', 'off']) });
 
@@ -150,6 +158,8 @@ export type BtrfsScrub = z.infer<typeof btrfsScrub>;
 export type BtrfsBalanced = z.infer<typeof btrfsBalanced>;
 export type BtrfsBalance = z.infer<typeof btrfsBalance>;
 export type BtrfsQuota = z.infer<typeof btrfsQuota>;
+export type BtrfsDevices = z.infer<typeof btrfsDevices>;
+export type BtrfsDevice = z.infer<typeof btrfsDevice>;
 export type BtrfsQuotaSet = z.infer<typeof btrfsQuotaSet>;
 export type BtrfsLimited = z.infer<typeof btrfsLimited>;
 export type BtrfsRotated = z.infer<typeof btrfsRotated>;

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { addDevices } from './btrfs-device.ts';
 import { addMaintenance } from './btrfs-maintenance.ts';
 import { addQuota } from './btrfs-quota.ts';
 import type { Verb } from './verb.ts';
@@ -9,6 +10,7 @@ export function addBtrfs(btrfs: Command, verb: Verb): void {
   addRotation(btrfs, verb);
   addSend(btrfs, verb);
   addMaintenance(btrfs, verb);
+  addDevices(btrfs, verb);
   addQuota(btrfs, verb);
   const snapshot = btrfs.command('snapshot').description('snapshots of subvolumes');
   const create = snapshot

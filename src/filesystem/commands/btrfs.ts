@@ -8,8 +8,9 @@ export interface BtrfsSuperblock {
   readonly sectorSize: Bytes;
   /** Devices of the whole filesystem. */
   readonly devices: number;
-  /** Of this device. */
+  /** Of this device. Another one may get its number once it is gone, never its UUID. */
   readonly devid: number;
+  readonly deviceUuid: string;
   /** What the filesystem has of this device. */
   readonly size: Bytes;
   /** By data and metadata, each counted once. */
@@ -113,14 +114,17 @@ function parseSuperblock(text: string): BtrfsSuperblock {
     if (!/^\d+$/.test(value)) throw new ParseError(`dump-super: "${key}" is "${value}"`);
     return Number(value);
   };
-  const uuid = values.get('fsid') ?? '';
-  if (!/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(uuid))
-    throw new ParseError(`dump-super: "fsid" is "${uuid}"`);
+  const uuid = (key: string): string => {
+    const value = values.get(key) ?? '';
+    if (/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(value)) return value;
+    throw new ParseError(`dump-super: "${key}" is "${value}"`);
+  };
   return {
-    uuid,
+    uuid: uuid('fsid'),
     sectorSize: count('sectorsize'),
     devices: count('num_devices'),
     devid: count('dev_item.devid'),
+    deviceUuid: uuid('dev_item.uuid'),
     size: count('dev_item.total_bytes'),
     used: count('bytes_used'),
   };

@@ -14,7 +14,7 @@ import {
 } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
-import { checkArgs, checkDevice, describe, refuseHeld } from '../checks.ts';
+import { checkArgs, checkDevice, describe, refuseHeld, sameSignature } from '../checks.ts';
 import { mkfs } from '../commands.ts';
 import { type CreateUndo, createArgs, createUndo } from '../schema.ts';
 
@@ -96,7 +96,7 @@ async function recheck(host: ChangeHost, undo: CreateUndo): Promise<void> {
   }
   await refuseHeld(host, undo.device, await holders(host, undo.device));
   const now = await recognise(host, undo.device);
-  if (!same(now, undo.before ?? undefined)) {
+  if (!sameSignature(now, undo.before ?? undefined)) {
     throw new RefusedError(`${undo.device} holds ${describe(now)} by now; nothing was written`, {
       remedy: `look what it is (blkid -p ${undo.device}), then give the command again`,
     });
@@ -116,7 +116,7 @@ async function find(host: ReadHost, undo: CreateUndo): Promise<{ path?: string; 
     const moved = key === undo.key ? {} : { movedTo: key };
     return { path, look: { state: 'ours', holders: await holders(host, path), ...moved } };
   }
-  if (same(now, undo.before ?? undefined)) return { path, look: { state: 'gone' } };
+  if (sameSignature(now, undo.before ?? undefined)) return { path, look: { state: 'gone' } };
   return { path, look: { state: 'not-ours', found: `${path} holds ${describe(now)}` } };
 }
 
@@ -127,9 +127,4 @@ function isOurs(now: Signature, { uuid, type, label }: CreateUndo): boolean {
 
 function known(undo: CreateUndo): { path: string; identity: string } {
   return { path: undo.device, identity: undo.identity };
-}
-
-function same(one: Signature | undefined, other: Signature | undefined): boolean {
-  const keys = ['type', 'usage', 'uuid', 'label', 'ptType'] as const;
-  return keys.every((key) => one?.[key] === other?.[key]);
 }

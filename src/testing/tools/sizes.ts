@@ -2,6 +2,7 @@ import { resolve } from '../resolve.ts';
 import type { World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { deviceAt, superblockBytes } from './block.ts';
+import { devicesOf, memberOf } from './btrfs-devices.ts';
 import { type Held, heldBy, mountedAt } from './held.ts';
 import { btrfsLabel, xfsLabel } from './labels.ts';
 import { one, readOptions, unmodelled } from '../options.ts';
@@ -222,14 +223,6 @@ function btrfs(call: ToolCall): ReturnType<ToolModel> {
       return onBtrfs(call.world, path, (held) =>
         ok(`${usedOf(call.world, held) * held.blockSize} bytes (1.00MiB)\n`),
       );
-    case 'filesystem show --raw':
-      return onBtrfs(call.world, path, ({ superblock, blocks, blockSize }) => {
-        const size = blocks * blockSize;
-        const label = superblock.label === undefined ? 'none' : `'${superblock.label}'`;
-        return ok(
-          `Label: ${label}  uuid: ${superblock.uuid ?? ''}\n\tTotal devices 1 FS bytes used 147456\n\tdevid    1 size ${size} used 92274688 path /dev/x\n\n`,
-        );
-      });
     default:
       if (group === 'filesystem' && verb === 'label') return btrfsLabel(call);
       return btrfsResize(call, path, `${group ?? ''} ${verb ?? ''}`);
@@ -271,6 +264,7 @@ function dumpSuper(world: World, path: string): ReturnType<ToolModel> {
       head,
     );
   const { superblock, blocks, blockSize } = held;
+  const own = memberOf(superblock);
   const rows: readonly (readonly [string, string | number])[] = [
     ['magic', '_BHRfS_M [match]'],
     ['fsid', superblock.uuid ?? ''],
@@ -278,9 +272,10 @@ function dumpSuper(world: World, path: string): ReturnType<ToolModel> {
     ['total_bytes', blocks * blockSize],
     ['bytes_used', usedOf(world, held) * blockSize],
     ['sectorsize', blockSize],
-    ['num_devices', 1],
+    ['num_devices', devicesOf(world, held.storage)],
+    ['dev_item.uuid', own.uuid],
     ['dev_item.total_bytes', blocks * blockSize],
-    ['dev_item.devid', 1],
+    ['dev_item.devid', own.devid],
   ];
   return ok(`${head}${rows.map(([key, value]) => `${key}\t\t${value}\n`).join('')}\n`);
 }

@@ -1,6 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as answers from '../../../src/cli/answers/index.ts';
 import { create, remove, setDefault, setMode, snapshot } from '../../../src/cli/btrfs-change.ts';
+import {
+  add as addDevice,
+  list as listDevices,
+  remove as removeDevice,
+} from '../../../src/cli/btrfs-device.ts';
 import { rotate } from '../../../src/cli/btrfs-rotate.ts';
 import { balance, balanceStatus, scrub, scrubStatus } from '../../../src/cli/btrfs-maintenance.ts';
 import { limit, setQuota, showQuota } from '../../../src/cli/btrfs-quota.ts';
@@ -8,7 +13,7 @@ import { receive, send } from '../../../src/cli/btrfs-send.ts';
 import { list, show } from '../../../src/cli/btrfs.ts';
 import { RefusedError, UsageError } from '../../../src/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
-import { afflict, pool, secondPool } from '../../support/undo/specimens/btrfs.ts';
+import { afflict, largeVolume, pool, secondPool } from '../../support/undo/specimens/btrfs.ts';
 import { testRuntime } from './support/runtime.ts';
 
 let host: SimulatedHost;
@@ -152,5 +157,26 @@ describe('bofh btrfs', () => {
     expect(await setQuota(at().runtime, path, 'off')).toBe(0);
     await expect(limit(at().runtime, asked)).rejects.toThrow(/quotas are off/);
     await expect(limit(at().runtime, { ...asked, size: 'much' })).rejects.toThrow(UsageError);
+  });
+
+  it('puts a device into a filesystem, lists it, and takes it out again', async () => {
+    const path = '/srv/pool';
+    const device = largeVolume(host, 'more');
+    host.admin.format(device, { type: 'ext4', usage: 'filesystem' });
+    await expect(addDevice(at().runtime, { path, device })).rejects.toThrow(/holds ext4/);
+    const added = answers.btrfsDevice.parse(
+      await json((runtime) => addDevice(runtime, { path, device, overwrite: 'ext4' })),
+    );
+    expect(added).toMatchObject({ device, devid: 2 });
+    const listed = answers.btrfsDevices.parse(await json((runtime) => listDevices(runtime, path)));
+    expect(listed.map(({ devid, size }) => [devid, size])).toEqual([
+      [1, 67108864],
+      [2, 167772160],
+    ]);
+    const gone = answers.btrfsDevice.parse(await json((runtime) => removeDevice(runtime, { path, device })));
+    expect(gone).toEqual(added);
+    const { runtime, stdout } = at();
+    expect(await listDevices(runtime, path)).toBe(0);
+    expect(stdout()).toMatch(/NUMBER +DEVICE +SIZE +ALLOCATED\n1 .*64 MiB/);
   });
 });

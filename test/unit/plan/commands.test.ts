@@ -6,7 +6,13 @@ import { journalPrune, plan } from '../../../src/cli/answers/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 import { hostWithSource, site, vmCreate } from '../testing/support.ts';
 import { partitionedDisk } from '../../support/undo/specimens/block.ts';
-import { changeSubvolume, pool, secondPool } from '../../support/undo/specimens/btrfs.ts';
+import {
+  changeSubvolume,
+  largeVolume,
+  pool,
+  secondDevice,
+  secondPool,
+} from '../../support/undo/specimens/btrfs.ts';
 import { changingVerbs, madeLines, plannedLines, typed } from './support.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'bofh-plan-'));
@@ -95,6 +101,15 @@ function withPool(more?: 'and a second one'): SimulatedHost {
 function withQuota(): SimulatedHost {
   const host = withPool();
   host.admin.btrfs('quota', 'enable', '/srv/pool');
+  return host;
+}
+
+/** The same, and a volume that is in it, or could be. */
+function withMore(holds: 'blank' | 'ext4' | 'in the pool'): SimulatedHost {
+  const host = withPool();
+  if (holds === 'in the pool') secondDevice(host);
+  else largeVolume(host, 'more');
+  if (holds === 'ext4') host.admin.format('/dev/vg0/more', { type: 'ext4', usage: 'filesystem' });
   return host;
 }
 
@@ -459,6 +474,14 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
   'btrfs balance start': [
     { line: 'btrfs balance start /srv/pool --data-usage 50', on: async () => withPool() },
     { line: 'btrfs balance start /srv/pool --data-usage 5 --metadata-usage 0', on: async () => withPool() },
+  ],
+  'btrfs device add': [
+    { line: 'btrfs device add /srv/pool /dev/vg0/more', on: async () => withMore('blank') },
+    { line: 'btrfs device add /srv/pool /dev/vg0/more --overwrite ext4', on: async () => withMore('ext4') },
+  ],
+  'btrfs device remove': [
+    { line: 'btrfs device remove /srv/pool /dev/vg0/more', on: async () => withMore('in the pool') },
+    { line: 'btrfs device remove /srv/pool /dev/vg0/pool', on: async () => withMore('in the pool') },
   ],
   'btrfs quota enable': [{ line: 'btrfs quota enable /srv/pool', on: async () => withPool() }],
   'btrfs quota disable': [{ line: 'btrfs quota disable /srv/pool', on: async () => withQuota() }],

@@ -39,7 +39,27 @@ function inside(at: string): string {
 const content = inside(pool);
 const contents = `${content}; ${inside(second)}`;
 
+const more = `/dev/vg0/${guest}-more`;
+const makeMore = `${makePool} && lvcreate --quiet -y -W y -L 256M -n ${guest}-more vg0`;
+const removeMore = `${removePool}; lvremove -q -y vg0/${guest}-more`;
+/** Its devices too, without what the kernel draws at random. */
+const contentWithDevices = `${content}; btrfs filesystem show ${pool} | sed 's/ used .* path / path /'; blkid -p ${more} | sed 's/UUID_SUB=[^ ]*//'`;
+
 export const btrfs: RigSpecimens['btrfs'] = {
+  addDevice: {
+    setUp: makeMore,
+    call: `tx.btrfs.addDevice({ path: '${pool}', device: '${more}' })`,
+    act: { tool: 'btrfs', words: ['device', 'add'] },
+    clear: removeMore,
+    content: contentWithDevices,
+  },
+  removeDevice: {
+    setUp: `${makeMore} && btrfs device add ${more} ${pool}`,
+    call: `tx.btrfs.removeDevice({ path: '${pool}', device: '${more}' })`,
+    act: { tool: 'btrfs', words: ['device', 'remove'] },
+    clear: removeMore,
+    content: contentWithDevices,
+  },
   createSubvolume: {
     setUp: makePool,
     call: `tx.btrfs.createSubvolume({ path: '${pool}/new' })`,

@@ -42,7 +42,50 @@ function sendForeign({ admin }: SimulatedHost): void {
   admin.btrfs('send', '-f', '/srv/pool/one', '/srv/pool/snapshots/home.foreign');
 }
 
+/** A blank volume that is large enough for a btrfs. */
+export function largeVolume(host: SimulatedHost, name: string): string {
+  host.admin.lvcreate({ vg: 'vg0', name, extents: 40 });
+  return `/dev/vg0/${name}`;
+}
+
+/** Another device of the pool, by the doing of others. */
+export function secondDevice(host: SimulatedHost): string {
+  const device = largeVolume(host, 'more');
+  host.admin.btrfs('device', 'add', device, '/srv/pool');
+  return device;
+}
+
 export const btrfs: Specimens['btrfs'] = {
+  addDevice: [
+    {
+      title: 'a blank one',
+      stage: (host) => {
+        pool(host);
+        const device = largeVolume(host, 'more');
+        return (tx) => tx.btrfs.addDevice({ path: '/srv/pool', device });
+      },
+    },
+    {
+      title: 'over what is named',
+      stage: (host) => {
+        pool(host);
+        const device = largeVolume(host, 'more');
+        host.admin.format(device, { type: 'ext4', usage: 'filesystem', uuid: secondUuid, version: '1.0' });
+        return (tx) => tx.btrfs.addDevice({ path: '/srv/pool', device, overwrite: { uuid: secondUuid } });
+      },
+      restored: (host) => host.admin.format('/dev/vg0/more', undefined),
+    },
+  ],
+  removeDevice: [
+    {
+      title: 'one that was added',
+      stage: (host) => {
+        pool(host);
+        const device = secondDevice(host);
+        return (tx) => tx.btrfs.removeDevice({ path: '/srv/pool/home', device });
+      },
+    },
+  ],
   createSubvolume: [
     {
       stage: (host) => {

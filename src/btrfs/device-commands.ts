@@ -1,0 +1,72 @@
+import { type Command, nothing, type ReadCommand } from '../command/index.ts';
+import { ParseError } from '../errors.ts';
+import { classifyMaintenance } from './maintenance-commands.ts';
+import type { Device } from './schema.ts';
+import { digits, printedPath } from './text.ts';
+
+/**
+ * `btrfs filesystem show` of a mounted btrfs: its devices, as the kernel has them. One that is missing has no path, and no
+ * size either (6.2: "size 0 used 0 path  MISSING"). The size of one that is being removed is 0 until the end.
+ */
+export function filesystemDevices(path: string): ReadCommand<readonly Device[]> {
+  return {
+    tool: 'btrfs',
+    argv: ['filesystem', 'show', '--raw', path],
+    access: 'read',
+    encoding: 'latin1',
+    parse: ({ stdout }) => parseDevices(stdout),
+    classify: classifyMaintenance,
+  };
+}
+
+// The label may hold anything but a newline, and the devices begin after the line that counts them.
+const head = /^Label: .*  uuid: [0-9a-f-]{36}\n\tTotal devices (?<all>\d+) FS bytes used \d+\n/;
+const line =
+  /^\tdevid +(?<devid>\d+) size (?<size>\d+) used (?<used>\d+) path (?<path>.*?)(?<missing> MISSING)?$/;
+
+function parseDevices(stdout: string): readonly Device[] {
+  const { 0: begin = '', groups } = head.exec(stdout) ?? {};
+  if (groups === undefined || !stdout.endsWith('\n\n'))
+    throw new ParseError('btrfs: the devices of the filesystem do not begin or end as they should');
+  const found = stdout.slice(begin.length, -2).split('\n').map(deviceIn);
+  // The target of a replacement has the number 0, and is not counted.
+  const counted = found.filter(({ devid }) => devid !== 0).length;
+  if (counted !== digits(groups.all, 'how many devices there are'))
+    throw new ParseError(`btrfs: it tells of ${counted} devices, and that there are ${groups.all ?? ''}`);
+  return found;
+}
+
+function deviceIn(text: string): Device {
+  const { devid, size, used, path = '', missing } = line.exec(text)?.groups ?? {};
+  if (devid === undefined) throw new ParseError(`btrfs: cannot read the device ${JSON.stringify(text)}`);
+  return {
+    devid: digits(devid, 'the number of a device'),
+    size: digits(size, 'the size of a device'),
+    allocated: digits(used, 'what is allocated on a device'),
+    path: missing === undefined ? printedPath(path).shown : undefined,
+  };
+}
+
+/**
+ * `btrfs device add`. It discards the whole device, and refuses one on which it sees anything: bofh gives it no `-f`. The
+ * kernel chooses number and UUID, and commits (fs/btrfs/volumes.c, btrfs_init_new_device).
+ */
+export function deviceAdd(of: { readonly device: string; readonly path: string }): Command<void, 'destroy'> {
+  return { ...change(['device', 'add', of.device, of.path]), access: 'destroy' };
+}
+
+/**
+ * `btrfs device remove`: moves what lies on the device to the others, and wipes its superblocks. The kernel finds it by what
+ * its superblock says, not by its name. A signal, or `btrfs device remove cancel`, ends it half-way: the device stays then,
+ * and what was moved is as good where it is (Linux 6.18: "chunk relocation canceled during operation", in 0.2 s).
+ */
+export function deviceRemove(of: {
+  readonly device: string;
+  readonly path: string;
+}): Command<void, 'change'> {
+  return { ...change(['device', 'remove', of.device, of.path]), stop: 'safe' };
+}
+
+function change(argv: readonly string[]): Command<void, 'change'> {
+  return { tool: 'btrfs', argv, access: 'change', parse: nothing, classify: classifyMaintenance };
+}

@@ -1,0 +1,101 @@
+import { posix } from 'node:path';
+import { deviceNode, kernelText } from '../blockdevice/index.ts';
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError } from '../errors.ts';
+import { type BtrfsSuperblock, btrfsSuperblock } from '../filesystem/index.ts';
+import type { MountEntry } from '../blockdevice/index.ts';
+import { formatSize } from '../units.ts';
+import { anyRoot } from './place.ts';
+import { filesystemUsage } from './read-commands.ts';
+
+/** A device of a filesystem, and what its superblock says of it. */
+export interface Member extends BtrfsSuperblock {
+  readonly path: string;
+}
+
+/** The devices that the kernel has for a mounted filesystem. RefusedError when it is not mounted. */
+export async function membersOf(host: ReadHost, fs: string): Promise<readonly Member[]> {
+  const members: Member[] = [];
+  for (const name of await kernelMembers(host, fs)) {
+    const path = `/dev/${name.replaceAll('!', '/')}`;
+    members.push({ path, ...(await host.run(btrfsSuperblock(path))) });
+  }
+  return members;
+}
+
+/** Is a device one of them? By the kernel's own name, whatever path leads to it. */
+export async function isMember(
+  host: ReadHost,
+  { fs, device }: { readonly fs: string; readonly device: string },
+): Promise<boolean> {
+  const { number } = await deviceNode(host, device);
+  const name = posix.basename(await host.readLink(`/sys/dev/block/${number}`));
+  return (await kernelMembers(host, fs)).includes(name);
+}
+
+async function kernelMembers(host: ReadHost, fs: string): Promise<readonly string[]> {
+  await anyRoot(host, fs);
+  return host.readDir(`/sys/fs/btrfs/${fs}/devices`);
+}
+
+/** What the kernel does with the whole filesystem excludes all else of that sort. A paused balance lets devices be added alone. */
+export async function refuseExclusive(
+  host: ReadHost,
+  { fs, mounted }: { readonly fs: string; readonly mounted: string },
+  except: readonly string[] = [],
+): Promise<void> {
+  // Since Linux 5.10; before, the kernel refuses by itself.
+  const now = await kernelText(host, `/sys/fs/btrfs/${fs}/exclusive_operation`);
+  if (now === undefined || now === 'none' || except.includes(now)) return;
+  throw new RefusedError(`something else goes on with the whole of ${mounted}: ${now}`, {
+    remedy: 'wait for its end: bofh btrfs device list, bofh btrfs balance status',
+  });
+}
+
+/** Nothing is changed on a filesystem that is mounted read-only. */
+export function refuseReadOnly(mount: MountEntry): void {
+  if (!mount.superOptions.split(',').includes('ro')) return;
+  throw new RefusedError(`the btrfs on ${mount.path} is mounted read-only`, {
+    remedy: `mount -o remount,rw ${mount.path}`,
+  });
+}
+
+/** By profile: how many devices it needs. btrfs_raid_array of fs/btrfs/volumes.c, since Linux 5.15. */
+const fewest: Readonly<Record<string, number>> = {
+  ...{ single: 1, DUP: 1, RAID0: 1, RAID1: 2, RAID10: 2, RAID1C3: 3, RAID1C4: 4, RAID5: 2, RAID6: 3 },
+};
+
+/**
+ * Refuses that a device leaves a filesystem that cannot do without it. Whether there is room enough for what lies on it the
+ * kernel tells in the end: it is refused here when all of it is more than the other devices have.
+ */
+export async function refuseNeeded(
+  host: ReadHost,
+  { fs, mounted, uuid }: { readonly fs: string; readonly mounted: string; readonly uuid: string },
+): Promise<void> {
+  const members = await membersOf(host, fs);
+  const others = members.filter(({ deviceUuid }) => deviceUuid !== uuid);
+  const { spaces, missing, used } = await host.run(filesystemUsage(await anyRoot(host, fs)));
+  if (others.length === 0)
+    throw new RefusedError(`it is the last device of the btrfs on ${mounted}`, {
+      remedy: `add another one first (bofh btrfs device add), or umount ${mounted} and wipe it`,
+    });
+  if (missing > 0)
+    throw new RefusedError(`the btrfs on ${mounted} has devices that are missing already`, {
+      remedy: 'attach them again, or replace them first: bofh btrfs device list shows which',
+    });
+  for (const { kind, profile } of spaces) {
+    const needs = fewest[profile];
+    if (needs === undefined || others.length < needs)
+      throw new RefusedError(
+        `${kind} of ${mounted} is ${profile}, which needs ${needs ?? 'nobody knows how many'} devices; ${others.length} would be left`,
+        { remedy: 'add another device first, or convert it: btrfs balance start -dconvert=, -mconvert=' },
+      );
+  }
+  const left = others.reduce((sum, { size }) => sum + size, 0);
+  if (used > left)
+    throw new RefusedError(
+      `${mounted} holds ${formatSize(used)}, and its other devices have ${formatSize(left)}`,
+      { remedy: 'delete what is not needed any more, or add another device first' },
+    );
+}

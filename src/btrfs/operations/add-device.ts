@@ -1,0 +1,139 @@
+import * as z from 'zod/mini';
+import { type Look, operation } from '../../atomic/operation.ts';
+import {
+  deviceNode,
+  holders,
+  identityOf,
+  keysOf,
+  locate,
+  recognise,
+  type Signature,
+  signatureSchema,
+  wipeSignatures,
+} from '../../blockdevice/index.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import {
+  btrfsSuperblock,
+  checkDevice,
+  checkOverwrite,
+  describe,
+  overwriteSchema,
+  refuseHeld,
+  sameSignature,
+} from '../../filesystem/index.ts';
+import { deviceAdd } from '../device-commands.ts';
+import { isMember, refuseExclusive, refuseReadOnly } from '../devices.ts';
+import { anyRoot, placeOf } from '../place.ts';
+import { uuid } from '../schema.ts';
+import { deviceClaims, knownDevice, removeMember } from './member.ts';
+import { syncPlanted } from './planted.ts';
+import { raced } from './raced.ts';
+
+const undo = z.extend(knownDevice, {
+  /** What it held; null: it was blank. */
+  before: z.nullable(signatureSchema),
+});
+
+type Undo = z.infer<typeof undo>;
+
+const result = z.strictObject({ devid: z.int(), uuid });
+
+/**
+ * `tx.btrfs.addDevice`: a device more for a mounted btrfs. One that is in use, is too small, or holds anything that `overwrite`
+ * does not name, is refused. Its undo moves what was written to it since to the other devices, and leaves it blank: also where
+ * something was overwritten, and btrfs discards it in any case (`restores: 'existence'`).
+ */
+export const addDevice = operation({
+  kind: 'btrfs.device.add',
+  version: 1,
+  args: z.strictObject({
+    /** Somewhere on the filesystem. */
+    path: z.string(),
+    device: z.string().check(z.minLength(1)),
+    overwrite: z.exactOptional(overwriteSchema),
+  }),
+  undo,
+  result,
+  lives: 'disk',
+  restores: 'existence',
+  prepare: async ({ args: { path, device, overwrite }, host, chosen }) => {
+    checkOverwrite(overwrite);
+    const { fs, mount } = await placeOf(host, path);
+    refuseReadOnly(mount);
+    if (await isMember(host, { fs, device }))
+      throw new RefusedError(`${device} is a device of the btrfs on ${mount.path} already`, {
+        remedy: 'there is nothing to do',
+      });
+    await refuseExclusive(host, { fs, mounted: mount.path }, ['balance paused']);
+    const args = { device, type: 'btrfs', ...(overwrite === undefined ? {} : { overwrite }) } as const;
+    const when = chosen === undefined ? 'before the locks' : 'under the locks';
+    const before = await checkDevice(host, { args, when });
+    refuseCopy(device, { fs, before });
+    const { identity, key } = await identityOf(host, device);
+    return { fs, source: mount.source, mounted: mount.path, device, identity, key, before: before ?? null };
+  },
+  // Nothing that it lies in may be destroyed under it, so it is within nothing: it is taken out first.
+  claims: ({ undo: of, on }) => deviceClaims(of, on),
+  run: async ({ undo: of, host }) => {
+    await recheck(host, of);
+    const { path: device } = await deviceNode(host, of.device);
+    if (of.before !== null) await host.run(wipeSignatures(device));
+    await host.run(deviceAdd({ device, path: await anyRoot(host, of.fs) }));
+    const { devid, deviceUuid } = await host.run(btrfsSuperblock(device));
+    return { devid, uuid: deviceUuid };
+  },
+  value: ({ undo: { fs, device }, result: made }) => ({ filesystem: fs, device, ...made }),
+  look: async ({ undo: of, host }) => (await find(host, of)).look,
+  revert: async ({ undo: of, host }) => {
+    const { path, look } = await find(host, of);
+    if (look.state === 'ours' && path !== undefined) await removeMember(host, of, path);
+  },
+  sync: ({ undo: of, host }) => syncPlanted(host, of),
+  describe: ({ undo: { fs, device, mounted }, result: made }) => ({
+    what: `the device ${device}${made === undefined ? '' : ` (number ${made.devid}, uuid ${made.uuid})`} of the btrfs ${fs} on ${mounted}`,
+    look: [
+      ['btrfs', 'filesystem', 'show', mounted],
+      ['btrfs', 'inspect-internal', 'dump-super', device],
+    ],
+    clear: [['btrfs', 'device', 'remove', device, mounted]],
+  }),
+});
+
+// It would look like ours before anything was done, and btrfs cannot tell it from one of its own devices either.
+function refuseCopy(
+  device: string,
+  { fs, before }: { readonly fs: string; readonly before: Signature | undefined },
+): void {
+  if (before?.type !== 'btrfs' || before.uuid !== fs) return;
+  throw new RefusedError(`${device} holds a copy of that very filesystem, or was a device of it`, {
+    remedy: `if nobody needs it, take its signature off first: bofh block wipe ${device}`,
+  });
+}
+
+// Between the check and the act somebody else may have been quicker: this is the last look before data is lost.
+async function recheck(host: ChangeHost, of: Undo): Promise<void> {
+  if ((await identityOf(host, of.device)).identity !== of.identity)
+    throw raced(`${of.device} is another device`, { isWanted: false });
+  if (await isMember(host, of)) throw raced(`${of.device} is a device of ${of.mounted}`, { isWanted: true });
+  await refuseHeld(host, of.device, await holders(host, of.device));
+  const now = await recognise(host, of.device);
+  if (!sameSignature(now, of.before ?? undefined))
+    throw raced(`${of.device} holds ${describe(now)}`, { isWanted: false });
+}
+
+// The device uuid is no part of the mark: whoever undoes a removal of ours, the sequence itself too, gives it another one. The
+// kernel writes the superblock with the transaction that takes the device in: after a power cut it may be there without that.
+async function find(host: ReadHost, of: Undo): Promise<{ readonly path?: string; readonly look: Look }> {
+  const path = await locate(host, { path: of.device, identity: of.identity });
+  if (path === undefined) return { look: { state: 'gone' } };
+  const isIn = await isMember(host, { fs: of.fs, device: path });
+  const now = await recognise(host, path);
+  if (isIn || (now?.type === 'btrfs' && now.uuid === of.fs)) {
+    const { key } = await keysOf(host, path);
+    return { path, look: { state: 'ours', ...(key === of.key ? {} : { movedTo: key }) } };
+  }
+  if (now === undefined || sameSignature(now, of.before ?? undefined))
+    return { path, look: { state: 'gone' } };
+  return { path, look: { state: 'not-ours', found: `${path} holds ${describe(now)}` } };
+}

@@ -1,0 +1,54 @@
+import * as z from 'zod/mini';
+import type { Claims, DeviceKeys } from '../../atomic/operation.ts';
+import { recognise, wipeSignatures } from '../../blockdevice/index.ts';
+import type { ChangeHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { btrfsSuperblock } from '../../filesystem/index.ts';
+import { deviceRemove } from '../device-commands.ts';
+import { isMember, refuseExclusive, refuseNeeded } from '../devices.ts';
+import { anyRoot } from '../place.ts';
+import { uuid } from '../schema.ts';
+
+/** A device that comes to a filesystem or leaves it. */
+export const knownDevice = z.strictObject({
+  fs: uuid,
+  /** A device of the filesystem, as it is mounted. */
+  source: z.string(),
+  /** A mount of it. For people. */
+  mounted: z.string(),
+  device: z.string(),
+  /** Which device it was, whatever bears its path later. */
+  identity: z.string(),
+  /** What it was called. */
+  key: z.string(),
+});
+
+type KnownDevice = z.infer<typeof knownDevice>;
+
+/** It changes the device and the list of them; the filesystem must stay, and so must what it lies on. */
+export async function deviceClaims(
+  of: KnownDevice,
+  on: (path: string) => Promise<DeviceKeys>,
+): Promise<Claims> {
+  const own = await on(of.device);
+  const source = await on(of.source);
+  const changes = [own.key, `btrfs-devices:${of.fs}`];
+  const needs = new Set([`fs:${of.fs}`, ...own.beneath, source.key, ...source.beneath]);
+  return { changes, needs: [...needs].filter((key) => !changes.includes(key)) };
+}
+
+/** Takes a device out of its filesystem and leaves it blank, if it is in it; and what a power cut has left of that. */
+export async function removeMember(host: ChangeHost, of: KnownDevice, path: string): Promise<void> {
+  if (await isMember(host, { fs: of.fs, device: path })) {
+    const { deviceUuid } = await host.run(btrfsSuperblock(path));
+    await refuseExclusive(host, of);
+    await refuseNeeded(host, { ...of, uuid: deviceUuid });
+    await host.run(deviceRemove({ device: path, path: await anyRoot(host, of.fs) }));
+  }
+  const left = await recognise(host, path);
+  if (left?.type === 'btrfs' && left.uuid === of.fs) await host.run(wipeSignatures(path));
+  if (await isMember(host, { fs: of.fs, device: path }))
+    throw new RefusedError(`btrfs did not take ${path} out of the btrfs on ${of.mounted}`, {
+      remedy: `look at it: btrfs filesystem show ${of.mounted}`,
+    });
+}

@@ -1,0 +1,102 @@
+import * as z from 'zod/mini';
+import { type Look, operation } from '../../atomic/operation.ts';
+import { deviceNode, holders, identityOf, locate, recognise } from '../../blockdevice/index.ts';
+import type { ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { btrfsSuperblock, describe, refuseHeld } from '../../filesystem/index.ts';
+import { deviceAdd } from '../device-commands.ts';
+import { isMember, refuseExclusive, refuseNeeded, refuseReadOnly } from '../devices.ts';
+import { anyRoot, placeOf } from '../place.ts';
+import { uuid } from '../schema.ts';
+import { deviceClaims, knownDevice, removeMember } from './member.ts';
+import { syncPlanted } from './planted.ts';
+import { raced } from './raced.ts';
+
+const undo = z.extend(knownDevice, {
+  /** Its number, and what tells it from another one that gets it later. */
+  devid: z.int(),
+  uuid,
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * `tx.btrfs.removeDevice`: moves what lies on a device to the others of its filesystem, and leaves it blank. Refused when the
+ * others cannot do without it, or have not the room. Ended half-way nothing is changed but where things lie. Its undo puts the
+ * device in again, as a new one: what was moved away stays where it is (`restores: 'existence'`).
+ */
+export const removeDevice = operation({
+  kind: 'btrfs.device.remove',
+  version: 1,
+  args: z.strictObject({
+    /** Somewhere on the filesystem. */
+    path: z.string(),
+    device: z.string().check(z.minLength(1)),
+  }),
+  undo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'existence',
+  prepare: async ({ args: { path, device }, host }) => {
+    const { fs, mount } = await placeOf(host, path);
+    const mounted = mount.path;
+    refuseReadOnly(mount);
+    if (!(await isMember(host, { fs, device })))
+      throw new RefusedError(`${device} is no device of the btrfs on ${mounted}`, {
+        remedy: `see which are: bofh btrfs device list ${mounted}`,
+      });
+    await refuseExclusive(host, { fs, mounted });
+    const { devid, deviceUuid } = await host.run(btrfsSuperblock(device));
+    await refuseNeeded(host, { fs, mounted, uuid: deviceUuid });
+    const { identity, key } = await identityOf(host, device);
+    return { fs, source: mount.source, mounted, device, identity, key, devid, uuid: deviceUuid };
+  },
+  claims: ({ undo: of, on }) => deviceClaims(of, on),
+  run: async ({ undo: of, host }) => {
+    if (!(await isMember(host, of)))
+      throw raced(`${of.device} is no device of ${of.mounted}`, { isWanted: true });
+    const { deviceUuid } = await host.run(btrfsSuperblock(of.device));
+    if (deviceUuid !== of.uuid || (await identityOf(host, of.device)).identity !== of.identity)
+      throw raced(`${of.device} is another device`, { isWanted: false });
+    await removeMember(host, of, of.device);
+    return null;
+  },
+  value: ({ undo: { fs, device, devid, uuid: own } }) => ({ filesystem: fs, device, devid, uuid: own }),
+  look: async ({ undo: of, host }) => (await find(host, of)).look,
+  revert: async ({ undo: of, host }) => {
+    const { path, look, left } = await find(host, of);
+    if (look.state !== 'ours' || path === undefined) return;
+    if (left === 'its superblock') await removeMember(host, of, path);
+    await refuseHeld(host, path, await holders(host, path));
+    await refuseExclusive(host, of, ['balance paused']);
+    const { path: device } = await deviceNode(host, path);
+    await host.run(deviceAdd({ device, path: await anyRoot(host, of.fs) }));
+  },
+  sync: ({ undo: of, host }) => syncPlanted(host, of),
+  describe: ({ undo: { fs, device, mounted, devid, uuid: own } }) => ({
+    what: `the device ${device} (number ${devid}, uuid ${own}), taken out of the btrfs ${fs} on ${mounted}`,
+    look: [
+      ['btrfs', 'filesystem', 'show', mounted],
+      ['blkid', '--probe', device],
+    ],
+    clear: [['btrfs', 'device', 'add', device, mounted]],
+  }),
+});
+
+// The kernel commits first and wipes the superblocks then: after a power cut one may be left on a device that is out.
+async function find(
+  host: ReadHost,
+  of: Undo,
+): Promise<{ readonly path?: string; readonly look: Look; readonly left?: 'its superblock' }> {
+  const path = await locate(host, { path: of.device, identity: of.identity });
+  if (path === undefined || (await isMember(host, { fs: of.fs, device: path })))
+    return { look: { state: 'gone' } };
+  const now = await recognise(host, path);
+  if (now === undefined) return { path, look: { state: 'ours' } };
+  const isOwn =
+    now.type === 'btrfs' &&
+    now.uuid === of.fs &&
+    (await host.run(btrfsSuperblock(path))).deviceUuid === of.uuid;
+  if (isOwn) return { path, look: { state: 'ours' }, left: 'its superblock' };
+  return { path, look: { state: 'not-ours', found: `${path} holds ${describe(now)}` } };
+}

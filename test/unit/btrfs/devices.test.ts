@@ -1,0 +1,316 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { openJournals } from '../../../src/atomic/recover.ts';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import { deviceAdd, deviceRemove, filesystemDevices } from '../../../src/btrfs/device-commands.ts';
+import { NotDone, RefusedError, RolledBackError, StuckError } from '../../../src/errors.ts';
+import type { Tx } from '../../../src/operations.ts';
+import { onBtrfs, putState } from '../../../src/testing/btrfs.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { afflict, largeVolume, pool, secondDevice } from '../../support/undo/specimens/btrfs.ts';
+import { recorded } from '../blockdevice/fixtures.ts';
+import { failureOf } from '../concurrency/support.ts';
+import { bofhOn, recoverAll } from '../testing/support.ts';
+import { unnamed } from '../testing/sweep.ts';
+
+const at = (name: string) => recorded(`btrfs/${name}@6.2`);
+const gib = 1024 ** 3;
+
+describe('what btrfs-progs 6.2 says', () => {
+  test('is asked as it was recorded', () => {
+    const of = { device: '/dev/loop2', path: '/mnt/d' };
+    expect(['btrfs', ...deviceAdd(of).argv]).toEqual(at('device-add').argv);
+    expect(['btrfs', ...deviceRemove({ ...of, device: '/dev/loop1' }).argv]).toEqual(
+      at('device-remove-last').argv,
+    );
+    expect(['btrfs', ...filesystemDevices('/mnt/d').argv]).toEqual(at('devices').argv);
+  });
+
+  test('of the devices: all, one that is being removed, one that is missing', () => {
+    const { parse } = filesystemDevices('');
+    expect(parse(at('devices'))).toEqual([
+      { devid: 1, size: 629145600, allocated: 92274688, path: '/dev/loop1' },
+      { devid: 2, size: 629145600, allocated: 0, path: '/dev/loop2' },
+    ]);
+    expect(parse(at('devices-removing'))[0]).toMatchObject({ devid: 1, size: 0, allocated: 226492416 });
+    expect(parse(at('devices-missing'))[0]).toEqual({ devid: 1, size: 0, allocated: 0, path: undefined });
+  });
+
+  test('of the devices, without any one line or with a number that is none, is an error', () => {
+    const said = at('devices');
+    const { parse } = filesystemDevices('');
+    const lines = said.stdout.split('\n');
+    for (let nth = 0; nth < lines.length; nth += 1)
+      expect(() => parse({ ...said, stdout: lines.toSpliced(nth, 1).join('\n') })).toThrow();
+    for (const word of ['devid    1', 'size 629145600', 'used 0', 'Total devices 2'])
+      expect(() => parse({ ...said, stdout: said.stdout.replace(word, 'x') })).toThrow();
+  });
+
+  test.each([
+    ['device-remove-busy', 'busy'],
+    ['device-add-busy', 'busy'],
+    ['device-remove-full', 'no-space'],
+    ['device-add-missing', 'not-found'],
+    ['device-remove-last', 'unknown'],
+    ['device-remove-raid1', 'unknown'],
+    ['device-remove-foreign', 'unknown'],
+    ['device-add-holds', 'unknown'],
+    ['device-add-small', 'unknown'],
+  ])('%s: %s', (name, reason) => {
+    expect(at(name).exitCode).toBe(1);
+    expect(deviceRemove({ device: '', path: '' }).classify?.(at(name))).toBe(reason);
+  });
+});
+
+describe('on a host', () => {
+  let host: SimulatedHost;
+  const withPool = (): SimulatedHost => {
+    const made = simulatedHost();
+    pool(made);
+    largeVolume(made, 'spare');
+    return made;
+  };
+  beforeEach(() => {
+    host = withPool();
+  });
+
+  const spare = '/dev/vg0/spare';
+  const first = '/dev/vg0/pool';
+  const path = '/srv/pool';
+  const does = (body: (tx: Tx) => Promise<unknown>, on = host): Promise<unknown> =>
+    withBofh(bofhOn(on), () => atomic('devices', body));
+  const failNow = async (): Promise<never> => Promise.reject(new Error('later'));
+  const add = (tx: Tx, device = spare) => tx.btrfs.addDevice({ path, device });
+  const remove = (tx: Tx, device = spare) => tx.btrfs.removeDevice({ path, device });
+  const state = (change: object): void => {
+    const there = onBtrfs(host.world, path);
+    if (there === undefined) throw new TypeError('the pool is not mounted');
+    putState(host.world, there.mount, { ...there.state, ...change });
+  };
+
+  test('the filesystem moves to another device while something is made in it', async () => {
+    await does(async (tx) => {
+      expect(await add(tx)).toMatchObject({ devid: 2, device: spare });
+      await tx.btrfs.createSubvolume({ path: `${path}/new` });
+      await remove(tx, first);
+    });
+    expect(host.snapshot()).toContain('now lv:vg0/pool holds blank'.replace('lv:', ''));
+    expect(host.admin.readFile(`${path}/home/kept`)).toBe('what was there before\n');
+    expect(await host.readDir(path)).toContain('new');
+  });
+
+  test.each<readonly [string, (tx: Tx) => Promise<unknown>]>([
+    ['a device that comes', add],
+    ['one that comes and goes', async (tx) => [await add(tx), await remove(tx)]],
+    ['one that comes for another one, which goes', async (tx) => [await add(tx), await remove(tx, first)]],
+  ])(
+    '%s: all is undone when the sequence fails later, or by recovery wherever it is killed',
+    async (_, body) => {
+      const plain = (text: string): string =>
+        unnamed(text).replaceAll(/^mount .*\/srv\/pool.*$/gm, 'the pool');
+      const before = plain(host.snapshot());
+      expect(await failureOf(does(async (tx) => [await body(tx), await failNow()]))).toBeInstanceOf(
+        RolledBackError,
+      );
+      const restored = plain(host.snapshot());
+      const begun = host.changes.length;
+      await does(body);
+      const after = plain(host.snapshot());
+      const all = host.changes.length - begun;
+      for (let nth = 1; nth <= all; nth += 1) {
+        const victim = withPool();
+        victim.fault({ nth, mode: 'acts then crash' });
+        await failureOf(does(body, victim));
+        victim.clearFaults();
+        const next = victim.restart();
+        await recoverAll(next);
+        expect([before, restored, after]).toContain(plain(next.snapshot()));
+        expect(await openJournals(bofhOn(next).engine)).toEqual([]);
+      }
+    },
+  );
+
+  describe('others', () => {
+    /** Just before the act: when the step is written down. */
+    const justBefore = (act: () => void): void => {
+      let isBegun = false;
+      let hasActed = false;
+      host.faults.watch(({ tool }) => {
+        if (tool === 'store') isBegun = true;
+        else if (isBegun && !hasActed) {
+          hasActed = true;
+          act();
+        }
+      });
+    };
+
+    test('who add the device just before the act keep it', async () => {
+      justBefore(() => host.admin.btrfs('device', 'add', spare, path));
+      const error = await failureOf(does((tx) => add(tx)));
+      expect(String(error)).toMatch(/is a device of \/srv\/pool by now, by the doing of somebody else/);
+      expect((error as RolledBackError).cause).toBeInstanceOf(NotDone);
+      expect(host.snapshot()).toContain('device 2');
+    });
+
+    test('who take the device out just before the act are not undone', async () => {
+      secondDevice(host);
+      justBefore(() => host.admin.btrfs('device', 'remove', '/dev/vg0/more', path));
+      const error = await failureOf(does((tx) => remove(tx, '/dev/vg0/more')));
+      expect((error as RolledBackError).cause).toBeInstanceOf(NotDone);
+      expect(host.snapshot()).not.toContain('device 2');
+    });
+
+    test('who write on the device just before the act keep what they wrote', async () => {
+      justBefore(() => host.admin.format(spare, { type: 'ext4', usage: 'filesystem', uuid: 'theirs' }));
+      expect(String(await failureOf(does((tx) => add(tx))))).toMatch(/holds ext4, uuid theirs by now/);
+      expect(host.snapshot()).toContain('ext4 theirs');
+    });
+
+    test('who put another one in under its name just before the act keep it', async () => {
+      secondDevice(host);
+      justBefore(() => {
+        host.admin.btrfs('device', 'remove', '/dev/vg0/more', path);
+        host.admin.btrfs('device', 'add', '/dev/vg0/more', path);
+      });
+      expect(String(await failureOf(does((tx) => remove(tx, '/dev/vg0/more'))))).toMatch(
+        /is another device by now/,
+      );
+      expect(host.snapshot()).toContain('device 2');
+    });
+
+    test('who use the device that was taken out keep it: nothing of theirs is overwritten', async () => {
+      secondDevice(host);
+      const error = await failureOf(
+        does(async (tx) => {
+          await remove(tx, '/dev/vg0/more');
+          host.admin.format('/dev/vg0/more', { type: 'ext4', usage: 'filesystem', uuid: 'theirs' });
+          await failNow();
+        }),
+      );
+      expect(error).toBeInstanceOf(RolledBackError);
+      expect(host.snapshot()).toContain('ext4 theirs');
+    });
+
+    test('who have converted it since need the device: stuck, until they do not any more', async () => {
+      const error = await failureOf(
+        does(async (tx) => {
+          await add(tx);
+          state({ metadataProfile: 'RAID1' });
+          await failNow();
+        }),
+      );
+      expect(error).toBeInstanceOf(StuckError);
+      expect(String((error as StuckError).blocked[0]?.why)).toMatch(/RAID1, which needs 2 devices/);
+      state({ metadataProfile: 'DUP' });
+      await recoverAll(host);
+      expect(host.snapshot()).not.toContain('device 2');
+    });
+  });
+
+  describe('what is refused before anything is done', () => {
+    test.each<readonly [string, () => void, (tx: Tx) => Promise<unknown>, RegExp]>([
+      [
+        'one that is too small',
+        () => host.admin.lvcreate({ vg: 'vg0', name: 'tiny', extents: 2 }),
+        (tx) => add(tx, '/dev/vg0/tiny'),
+        /btrfs needs 109 MiB/,
+      ],
+      [
+        'one that holds something',
+        () => host.admin.format(spare, { type: 'ext4', usage: 'filesystem', uuid: 'theirs' }),
+        add,
+        /holds ext4, uuid theirs/,
+      ],
+      [
+        'one that is in it already',
+        () => void secondDevice(host),
+        (tx) => add(tx, '/dev/vg0/more'),
+        /is a device of the btrfs on \/srv\/pool already/,
+      ],
+      [
+        'a copy of it',
+        () =>
+          host.admin.format(spare, {
+            type: 'btrfs',
+            usage: 'filesystem',
+            uuid: '5e1f0000-0000-4000-8000-000000000001',
+          }),
+        (tx) =>
+          tx.btrfs.addDevice({
+            path,
+            device: spare,
+            overwrite: { uuid: '5e1f0000-0000-4000-8000-000000000001' },
+          }),
+        /copy of that very filesystem/,
+      ],
+      [
+        'one, during a balance',
+        () => afflict(host, path, { balance: 'running' }),
+        add,
+        /something else goes on .*: balance$/,
+      ],
+      [
+        'overwriting what is not there',
+        () => undefined,
+        (tx) => tx.btrfs.addDevice({ path, device: spare, overwrite: { type: 'ext4' } }),
+        /is blank/,
+      ],
+      [
+        'overwriting nothing that is named',
+        () => undefined,
+        (tx) => tx.btrfs.addDevice({ path, device: spare, overwrite: {} }),
+        /must name what/,
+      ],
+      ['removing the last one', () => undefined, (tx) => remove(tx, first), /it is the last device/],
+      [
+        'removing one of another filesystem',
+        () => undefined,
+        (tx) => remove(tx),
+        /is no device of the btrfs/,
+      ],
+      [
+        'removing one of two that raid1 needs',
+        () => {
+          secondDevice(host);
+          state({ metadataProfile: 'RAID1' });
+        },
+        (tx) => remove(tx, first),
+        /Metadata of \/srv\/pool is RAID1, which needs 2 devices; 1 would be left/,
+      ],
+      [
+        'removing one of a profile that nobody knows',
+        () => {
+          secondDevice(host);
+          state({ metadataProfile: 'RAID9' });
+        },
+        (tx) => remove(tx, first),
+        /needs nobody knows how many/,
+      ],
+      [
+        'removing one whose content has no room',
+        () => {
+          secondDevice(host);
+          state({ used: gib / 8 });
+        },
+        (tx) => remove(tx, '/dev/vg0/more'),
+        /holds 128 MiB, and its other devices have 64 MiB/,
+      ],
+      [
+        'removing one, while a balance waits',
+        () => {
+          secondDevice(host);
+          afflict(host, path, { balance: 'paused' });
+        },
+        (tx) => remove(tx, first),
+        /balance paused/,
+      ],
+    ])('%s', async (_what, stage, body, words) => {
+      stage();
+      const before = host.snapshot();
+      const error = await failureOf(does(body));
+      expect(String(error)).toMatch(words);
+      expect(error).not.toBeInstanceOf(RolledBackError);
+      if (error instanceof RefusedError) expect(error.remedy).not.toBe('');
+      expect(host.snapshot()).toBe(before);
+    });
+  });
+});
