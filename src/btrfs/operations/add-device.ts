@@ -26,8 +26,7 @@ import { deviceAdd } from '../device-commands.ts';
 import { isMember, refuseExclusive, refuseReadOnly } from '../devices.ts';
 import { anyRoot, placeOf } from '../place.ts';
 import { uuid } from '../schema.ts';
-import { deviceClaims, knownDevice, removeMember } from './member.ts';
-import { syncPlanted } from './planted.ts';
+import { deviceClaims, knownDevice, removeMember, syncDevice } from './member.ts';
 import { raced } from './raced.ts';
 
 const undo = z.extend(knownDevice, {
@@ -89,7 +88,7 @@ export const addDevice = operation({
     const { path, look } = await find(host, of);
     if (look.state === 'ours' && path !== undefined) await removeMember(host, of, path);
   },
-  sync: ({ undo: of, host }) => syncPlanted(host, of),
+  sync: ({ undo: of, host }) => syncDevice(host, of),
   describe: ({ undo: { fs, device, mounted }, result: made }) => ({
     what: `the device ${device}${made === undefined ? '' : ` (number ${made.devid}, uuid ${made.uuid})`} of the btrfs ${fs} on ${mounted}`,
     look: [
@@ -114,12 +113,11 @@ function refuseCopy(
 // Between the check and the act somebody else may have been quicker: this is the last look before data is lost.
 async function recheck(host: ChangeHost, of: Undo): Promise<void> {
   if ((await identityOf(host, of.device)).identity !== of.identity)
-    throw raced(`${of.device} is another device`, { isWanted: false });
-  if (await isMember(host, of)) throw raced(`${of.device} is a device of ${of.mounted}`, { isWanted: true });
+    throw raced(`${of.device} is another device`);
+  if (await isMember(host, of)) throw raced(`${of.device} is a device of ${of.mounted}`);
   await refuseHeld(host, of.device, await holders(host, of.device));
   const now = await recognise(host, of.device);
-  if (!sameSignature(now, of.before ?? undefined))
-    throw raced(`${of.device} holds ${describe(now)}`, { isWanted: false });
+  if (!sameSignature(now, of.before ?? undefined)) throw raced(`${of.device} holds ${describe(now)}`);
 }
 
 // The device uuid is no part of the mark: whoever undoes a removal of ours, the sequence itself too, gives it another one. The

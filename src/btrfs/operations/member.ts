@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import type { Claims, DeviceKeys } from '../../atomic/operation.ts';
-import { recognise, wipeSignatures } from '../../blockdevice/index.ts';
+import { locate, recognise, wipeSignatures } from '../../blockdevice/index.ts';
 import type { ChangeHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { btrfsSuperblock } from '../../filesystem/index.ts';
@@ -8,6 +8,7 @@ import { deviceRemove } from '../device-commands.ts';
 import { isMember, refuseExclusive, refuseNeeded } from '../devices.ts';
 import { anyRoot } from '../place.ts';
 import { uuid } from '../schema.ts';
+import { syncPlanted } from './planted.ts';
 
 /** A device that comes to a filesystem or leaves it. */
 export const knownDevice = z.strictObject({
@@ -35,6 +36,13 @@ export async function deviceClaims(
   const changes = [own.key, `btrfs-devices:${of.fs}`];
   const needs = new Set([`fs:${of.fs}`, ...own.beneath, source.key, ...source.beneath]);
   return { changes, needs: [...needs].filter((key) => !changes.includes(key)) };
+}
+
+/** What was done to the device itself, and to the filesystem. */
+export async function syncDevice(host: ChangeHost, of: KnownDevice): Promise<void> {
+  const path = await locate(host, { path: of.device, identity: of.identity });
+  if (path !== undefined) await host.sync(path);
+  await syncPlanted(host, of);
 }
 
 /** Takes a device out of its filesystem and leaves it blank, if it is in it; and what a power cut has left of that. */

@@ -8,8 +8,7 @@ import { deviceAdd } from '../device-commands.ts';
 import { isMember, refuseExclusive, refuseNeeded, refuseReadOnly } from '../devices.ts';
 import { anyRoot, placeOf } from '../place.ts';
 import { uuid } from '../schema.ts';
-import { deviceClaims, knownDevice, removeMember } from './member.ts';
-import { syncPlanted } from './planted.ts';
+import { deviceClaims, knownDevice, removeMember, syncDevice } from './member.ts';
 import { raced } from './raced.ts';
 
 const undo = z.extend(knownDevice, {
@@ -53,11 +52,10 @@ export const removeDevice = operation({
   },
   claims: ({ undo: of, on }) => deviceClaims(of, on),
   run: async ({ undo: of, host }) => {
-    if (!(await isMember(host, of)))
-      throw raced(`${of.device} is no device of ${of.mounted}`, { isWanted: true });
+    if (!(await isMember(host, of))) throw raced(`${of.device} is no device of ${of.mounted}`);
     const { deviceUuid } = await host.run(btrfsSuperblock(of.device));
     if (deviceUuid !== of.uuid || (await identityOf(host, of.device)).identity !== of.identity)
-      throw raced(`${of.device} is another device`, { isWanted: false });
+      throw raced(`${of.device} is another device`);
     await removeMember(host, of, of.device);
     return null;
   },
@@ -72,7 +70,7 @@ export const removeDevice = operation({
     const { path: device } = await deviceNode(host, path);
     await host.run(deviceAdd({ device, path: await anyRoot(host, of.fs) }));
   },
-  sync: ({ undo: of, host }) => syncPlanted(host, of),
+  sync: ({ undo: of, host }) => syncDevice(host, of),
   describe: ({ undo: { fs, device, mounted, devid, uuid: own } }) => ({
     what: `the device ${device} (number ${devid}, uuid ${own}), taken out of the btrfs ${fs} on ${mounted}`,
     look: [
