@@ -41,6 +41,13 @@ export async function removeDevice(
   return single('btrfs.removeDevice', (tx) => tx.btrfs.removeDevice(args));
 }
 
+/** Puts another device in the place of one: a sequence of one, which waits for the end of the copy. */
+export async function replaceDevice(
+  args: Parameters<Tx['btrfs']['replaceDevice']>[0],
+): ReturnType<Tx['btrfs']['replaceDevice']> {
+  return single('btrfs.replaceDevice', (tx) => tx.btrfs.replaceDevice(args));
+}
+
 /** The last scrub of the filesystem of a path, or the one that runs. Needs root. */
 export async function scrubStatus(path: string): Promise<driver.Scrub> {
   return driver.scrub(currentBofh().host, path);

@@ -29,10 +29,11 @@ function parseDevices(stdout: string): readonly Device[] {
   if (groups === undefined || !stdout.endsWith('\n\n'))
     throw new ParseError('btrfs: the devices of the filesystem do not begin or end as they should');
   const found = stdout.slice(begin.length, -2).split('\n').map(deviceIn);
-  // The target of a replacement has the number 0, and is not counted.
-  const counted = found.filter(({ devid }) => devid !== 0).length;
-  if (counted !== digits(groups.all, 'how many devices there are'))
-    throw new ParseError(`btrfs: it tells of ${counted} devices, and that there are ${groups.all ?? ''}`);
+  // The target of a replacement, which has the number 0, is counted (Linux 6.18).
+  if (found.length !== digits(groups.all, 'how many devices there are'))
+    throw new ParseError(
+      `btrfs: it tells of ${found.length} devices, and that there are ${groups.all ?? ''}`,
+    );
   return found;
 }
 
@@ -69,4 +70,32 @@ export function deviceRemove(of: {
 
 function change(argv: readonly string[]): Command<void, 'change'> {
   return { tool: 'btrfs', argv, access: 'change', parse: nothing, classify: classifyMaintenance };
+}
+
+/**
+ * `btrfs replace start`, to its end. The target must be blank and as large as what the filesystem has of the device. The kernel
+ * gives it the number and UUID of the one that goes, whose superblocks it wipes. It ends as it would have when the program is
+ * killed (Linux 6.18: SIGTERM waits for the end), and after a power cut the kernel goes on at the next mount.
+ */
+export function replaceStart(of: {
+  readonly devid: number;
+  readonly target: string;
+  readonly path: string;
+}): Command<void, 'destroy'> {
+  return {
+    ...change(['replace', 'start', '-B', String(of.devid), of.target, of.path]),
+    access: 'destroy',
+  };
+}
+
+/** `btrfs replace status` without `-1`: waits for the end, and tells each second how far it is. Ended by a signal it changes nothing. */
+export function replaceWait(path: string): Command<void, 'change'> {
+  return {
+    ...change(['replace', 'status', path]),
+    stop: 'safe',
+    progress: (output) => {
+      const percent = [...output.matchAll(/(?<percent>\d{1,3}\.\d)% done,/g)].at(-1)?.groups?.percent;
+      return percent === undefined ? undefined : Number(percent) / 100;
+    },
+  };
 }

@@ -1,9 +1,8 @@
 import { posix } from 'node:path';
-import { deviceNode, kernelText } from '../blockdevice/index.ts';
+import { deviceNode, kernelText, type MountEntry, type Signature } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../errors.ts';
 import { type BtrfsSuperblock, btrfsSuperblock } from '../filesystem/index.ts';
-import type { MountEntry } from '../blockdevice/index.ts';
 import { formatSize } from '../units.ts';
 import { anyRoot } from './place.ts';
 import { filesystemUsage } from './read-commands.ts';
@@ -57,6 +56,17 @@ export function refuseReadOnly(mount: MountEntry): void {
   if (!mount.superOptions.split(',').includes('ro')) return;
   throw new RefusedError(`the btrfs on ${mount.path} is mounted read-only`, {
     remedy: `mount -o remount,rw ${mount.path}`,
+  });
+}
+
+/** A copy would look like ours before anything was done, and btrfs cannot tell it from one of its own devices either. */
+export function refuseCopy(
+  device: string,
+  { fs, before }: { readonly fs: string; readonly before: Signature | undefined },
+): void {
+  if (before?.type !== 'btrfs' || before.uuid !== fs) return;
+  throw new RefusedError(`${device} holds a copy of that very filesystem, or was a device of it`, {
+    remedy: `if nobody needs it, take its signature off first: bofh block wipe ${device}`,
   });
 }
 

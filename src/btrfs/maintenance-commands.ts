@@ -155,5 +155,5 @@ const balancing =
 
 /** Why something failed that goes on beside nothing else of its kind. */
 export function classifyMaintenance(answer: Answer): ReturnType<typeof classify> {
-  return /in progress|already running|is running/.test(answer.stderr) ? 'busy' : classify(answer);
+  return /in progress|already (?:running|started)|is running/.test(answer.stderr) ? 'busy' : classify(answer);
 }

@@ -9,6 +9,7 @@ export { setProperty } from './operations/property.ts';
 export { setQuota } from './operations/quota.ts';
 export { receiveSubvolume } from './operations/receive.ts';
 export { removeDevice } from './operations/remove-device.ts';
+export { replaceDevice } from './operations/replace-device.ts';
 export { scrub } from './operations/scrub.ts';
 export { sendToFile } from './operations/send.ts';
 export { snapshot } from './operations/snapshot.ts';

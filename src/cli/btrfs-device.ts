@@ -3,7 +3,7 @@ import { withBofh } from '../bofh.ts';
 import * as btrfs from '../btrfs/index.ts';
 import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
-import type { BtrfsDevice, BtrfsDevices } from './answers/index.ts';
+import type { BtrfsDevice, BtrfsDevices, BtrfsReplaced } from './answers/index.ts';
 import { changed } from './btrfs-change.ts';
 import { confirm } from './confirm.ts';
 import { overwriteOf } from './filesystem-create.ts';
@@ -33,27 +33,36 @@ export async function list(runtime: Runtime, path: string): Promise<number> {
 /** `bofh btrfs device add PATH DEVICE` */
 export async function add(
   runtime: Runtime,
-  asked: { readonly path: string; readonly device: string; readonly overwrite?: string },
+  {
+    path,
+    device,
+    overwrite,
+  }: { readonly path: string; readonly device: string; readonly overwrite?: string },
 ): Promise<number> {
-  const { path, device, overwrite: named } = asked;
-  let more: { readonly overwrite?: Awaited<ReturnType<typeof overwriteOf>> } = {};
-  return changed(runtime, {
-    before: async (bofh) => {
-      if (named === undefined) return;
-      const overwrite = await untilInterrupted(
-        runtime,
-        withBofh(bofh, () => overwriteOf(device, named)),
-      );
-      more = { overwrite };
-      if (runtime.settings.mode === 'plan') return;
-      await confirm(runtime, [
-        `${printable(device)} is overwritten, and what is on it now cannot be brought back: ${overwrite.uuid ?? overwrite.type ?? ''}`,
-      ]);
-    },
-    act: () => api.addDevice({ path, device, ...more }),
+  return overwriting(runtime, { device, overwrite }, (more) => ({
+    act: () => api.addDevice({ path, device, ...more() }),
     data: (made): BtrfsDevice => made,
     lines: ({ devid }) => [`${printable(device)} is the device ${devid} of ${printable(path)} now`],
-  });
+  }));
+}
+
+/** `bofh btrfs device replace PATH DEVICE|NUMBER BY`: the old one has no superblock any more then. */
+export async function replace(
+  runtime: Runtime,
+  asked: {
+    readonly path: string;
+    readonly device: string;
+    readonly by: string;
+    readonly overwrite?: string;
+  },
+): Promise<number> {
+  const { path, device: named, by, overwrite } = asked;
+  const device = /^\d+$/.test(named) ? Number(named) : named;
+  return overwriting(runtime, { device: by, overwrite }, (more) => ({
+    act: () => api.replaceDevice({ path, device, by, ...more() }),
+    data: (): BtrfsReplaced => ({ path, device: named, by }),
+    lines: () => [`${printable(by)} has taken the place of ${printable(named)} in ${printable(path)}`],
+  }));
 }
 
 /** `bofh btrfs device remove PATH DEVICE` */
@@ -65,5 +74,32 @@ export async function remove(
     act: () => api.removeDevice(asked),
     data: (gone): BtrfsDevice => gone,
     lines: () => [`${printable(asked.device)} is out of ${printable(asked.path)}, and blank`],
+  });
+}
+
+type Overwrite = Awaited<ReturnType<typeof overwriteOf>>;
+
+/** A verb with a device of which something may be lost, once that is named and confirmed. */
+async function overwriting<V, D>(
+  runtime: Runtime,
+  { device, overwrite: named }: { readonly device: string; readonly overwrite: string | undefined },
+  verb: (
+    more: () => { readonly overwrite?: Overwrite },
+  ) => Omit<Parameters<typeof changed<V, D>>[1], 'before'>,
+): Promise<number> {
+  let overwrite: Overwrite | undefined;
+  return changed(runtime, {
+    before: async (bofh) => {
+      if (named === undefined) return;
+      overwrite = await untilInterrupted(
+        runtime,
+        withBofh(bofh, () => overwriteOf(device, named)),
+      );
+      if (runtime.settings.mode === 'plan') return;
+      await confirm(runtime, [
+        `${printable(device)} is overwritten, and what is on it now cannot be brought back: ${overwrite.uuid ?? overwrite.type ?? ''}`,
+      ]);
+    },
+    ...verb(() => (overwrite === undefined ? {} : { overwrite })),
   });
 }

@@ -27,7 +27,8 @@ export async function prepareBtrfs(overlay: Overlay, world: World, command: Comm
     if (mount?.type !== 'btrfs' || mount.storage !== undefined) continue;
     if (!overlay.btrfs.has(mount.device)) overlay.btrfs.set(mount.device, await stateOf(overlay.real, mount));
     await tellMore(overlay.real, world, command, path);
-    if (command.argv[0] === 'device') await knowMembers(overlay, world, mount);
+    if (command.argv[0] === 'device' || command.argv[0] === 'replace')
+      await knowMembers(overlay, world, mount);
   }
 }
 

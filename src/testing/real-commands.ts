@@ -137,6 +137,7 @@ function isOfSpace({ argv: [group, verb] }: Command<unknown>): boolean {
 function isOfSubvolumes({ argv: [group, verb] }: Command<unknown>): boolean {
   const groups = [
     'device',
+    'replace',
     'subvolume',
     'property',
     'send',

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { isGone } from './overlay.ts';
+import { btrfsDevices } from './virtual-btrfs.ts';
 import { type Device, deviceByNumber, devices, dmName, dmUuid, loopOf } from './devices.ts';
 import { blockNode, directory, emptyTree, file, type Inode, plant, symlink, type Tree } from './tree.ts';
 import type { Mount } from './parts.ts';
@@ -83,22 +84,6 @@ function* sys(world: World): Generator<readonly [string, Inode]> {
       const at = `/bus/xen-backend/devices/vbd-${domid}-${vdevNumber(vdev)}`;
       yield [`${at}/physical_device`, file(`${hexNumber(number)}\n`, 0o444)];
     }
-}
-
-/** The devices of every mounted btrfs, and what goes on with the whole of it. */
-function* btrfsDevices(world: World): Generator<readonly [string, Inode]> {
-  for (const { type, storage, device } of world.mounts) {
-    if (type !== 'btrfs') continue;
-    const content = storage === undefined ? undefined : world.live.get(storage);
-    const state = storage === undefined ? world.overlay?.btrfs.get(device) : content?.btrfs;
-    const home = `/fs/btrfs/${content?.superblock?.uuid ?? state?.fs ?? ''}`;
-    const members = state?.members?.map((each) => each.storage) ?? (storage === undefined ? [] : [storage]);
-    for (const { name } of devices(world).filter((each) => members.includes(each.storage)))
-      yield [`${home}/devices/${name}`, symlink(`../../../../block/${name}`)];
-    if (storage === undefined) continue;
-    const goesOn = { none: 'none', running: 'balance', paused: 'balance paused' }[state?.balance ?? 'none'];
-    yield [`${home}/exclusive_operation`, file(`${goesOn}\n`, 0o444)];
-  }
 }
 
 /** What a real host shows of its own devices is asked there; the name is the one thing that the model may change. */

@@ -2,7 +2,7 @@ import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as btrfs from '../../src/btrfs/index.ts';
-import { addDevice, removeDevice } from '../../src/btrfs/operations.ts';
+import { addDevice, removeDevice, replaceDevice } from '../../src/btrfs/operations.ts';
 import { RolledBackError } from '../../src/errors.ts';
 import { mountedPaths, sequence, sh, storage, testEngine } from './sequence.ts';
 
@@ -107,5 +107,29 @@ describe('the devices of a real btrfs', () => {
     await expect(
       sequence(engine(), (tx) => tx.step(removeDevice, { path: root, device: more })),
     ).rejects.toThrow(/and its other devices have 128 MiB/);
+  });
+
+  it('are replaced after the commit, one that is missing by its number', async () => {
+    const before = hash();
+    const replace = (of: { device: string | number; by: string }) =>
+      sequence(engine(), (tx) => tx.step(replaceDevice, { path: root, ...of }));
+    await replace({ device: first, by: more });
+    expect(await devices()).toEqual([more]);
+    expect(holds(first)).toBe('nothing');
+    expect(hash()).toBe(before);
+
+    await sequence(engine(), (tx) => tx.step(addDevice, { path: root, device: first }));
+    sh('btrfs', 'balance', 'start', '-f', '-mconvert=raid1', '-sconvert=raid1', '-dconvert=raid1', root);
+    sh('umount', root);
+    // Overwritten behind its back, it is missing from then on.
+    sh('wipefs', '--all', first);
+    sh('btrfs', 'device', 'scan', '--forget');
+    sh('mount', '-o', 'degraded', more, root);
+    expect(await devices()).toEqual([more, undefined]);
+    const third = disk.btrfs('c.img');
+    sh('wipefs', '--all', third);
+    await replace({ device: 2, by: third });
+    expect(await devices()).toEqual([more, third]);
+    expect(hash()).toBe(before);
   });
 });

@@ -7,7 +7,6 @@ import {
   keysOf,
   locate,
   recognise,
-  type Signature,
   signatureSchema,
   wipeSignatures,
 } from '../../blockdevice/index.ts';
@@ -23,7 +22,7 @@ import {
   sameSignature,
 } from '../../filesystem/index.ts';
 import { deviceAdd } from '../device-commands.ts';
-import { isMember, refuseExclusive, refuseReadOnly } from '../devices.ts';
+import { isMember, refuseCopy, refuseExclusive, refuseReadOnly } from '../devices.ts';
 import { anyRoot, placeOf } from '../place.ts';
 import { uuid } from '../schema.ts';
 import { deviceClaims, knownDevice, removeMember, syncDevice } from './member.ts';
@@ -98,17 +97,6 @@ export const addDevice = operation({
     clear: [['btrfs', 'device', 'remove', device, mounted]],
   }),
 });
-
-// It would look like ours before anything was done, and btrfs cannot tell it from one of its own devices either.
-function refuseCopy(
-  device: string,
-  { fs, before }: { readonly fs: string; readonly before: Signature | undefined },
-): void {
-  if (before?.type !== 'btrfs' || before.uuid !== fs) return;
-  throw new RefusedError(`${device} holds a copy of that very filesystem, or was a device of it`, {
-    remedy: `if nobody needs it, take its signature off first: bofh block wipe ${device}`,
-  });
-}
 
 // Between the check and the act somebody else may have been quicker: this is the last look before data is lost.
 async function recheck(host: ChangeHost, of: Undo): Promise<void> {

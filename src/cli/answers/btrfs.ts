@@ -109,6 +109,9 @@ export const btrfsDevices = z.array(
 /** `bofh btrfs device add`, `bofh btrfs device remove` */
 export const btrfsDevice = z.strictObject({ filesystem: text, device: text, devid: count, uuid: text });
 
+/** `bofh btrfs device replace` */
+export const btrfsReplaced = z.strictObject({ path: text, device: text, by: text });
+
 /** `bofh btrfs quota enable`, `disable` */
 export const btrfsQuotaSet = z.strictObject({ filesystem: text, mode: z.enum(['on', 'off']) });
 
@@ -159,6 +162,7 @@ export type BtrfsBalanced = z.infer<typeof btrfsBalanced>;
 export type BtrfsBalance = z.infer<typeof btrfsBalance>;
 export type BtrfsQuota = z.infer<typeof btrfsQuota>;
 export type BtrfsDevices = z.infer<typeof btrfsDevices>;
+export type BtrfsReplaced = z.infer<typeof btrfsReplaced>;
 export type BtrfsDevice = z.infer<typeof btrfsDevice>;
 export type BtrfsQuotaSet = z.infer<typeof btrfsQuotaSet>;
 export type BtrfsLimited = z.infer<typeof btrfsLimited>;

@@ -28,6 +28,21 @@ export function addDevices(btrfs: Command, verb: Verb): void {
   );
   verb(
     device
+      .command('replace')
+      .description('put a blank device in the place of one that is failing, or missing; waits for the end')
+      .argument('<path>')
+      .argument('<device|number>', 'one that is missing by its number')
+      .argument('<by>')
+      .option('--overwrite <UUID|TYPE>', 'exactly what the new one holds and may be lost'),
+    'changes',
+    async (runtime, [path = '', name = '', by = ''], { overwrite }) =>
+      (await import('../btrfs-device.ts')).replace(runtime, {
+        ...{ path, device: name, by },
+        ...(overwrite === undefined ? {} : { overwrite: String(overwrite) }),
+      }),
+  );
+  verb(
+    device
       .command('remove')
       .description('move what lies on a device to the others, and take it out; waits for the end')
       .argument('<path>')

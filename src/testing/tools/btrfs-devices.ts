@@ -4,6 +4,7 @@ import type { Superblock } from '../parts.ts';
 import { settle, type World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { deviceAt } from './block.ts';
+import { sizeOf } from './held.ts';
 
 /** What a superblock says of its device; that which mkfs made says only so much. */
 export function memberOf({ member, uuid = '' }: Superblock): {
@@ -81,13 +82,59 @@ export function removeDevice(
   if (heir === undefined) return failed(1, `${failing} unable to remove the only writeable device`);
   const state: Btrfs = { ...at.state, members: left };
   putState(world, at.mount, left.length === 1 && heir.devid === 1 ? withoutMembers(state) : state);
+  leave(world, at, device, heir);
+  return ok();
+}
+
+/** `btrfs replace start -B NUMBER TARGET PATH` */
+export function replaceDevice(
+  { world }: ToolCall,
+  [devid = '', path = '', root = '']: readonly string[],
+): ReturnType<ToolModel> {
+  const at = onBtrfs(world, root);
+  const device = deviceAt(world, path);
+  if (at === undefined) return failed(1, `ERROR: not a btrfs filesystem: ${root}`);
+  if (device === undefined) return failed(1, `ERROR: ${path}: No such file or directory`);
+  const refused = running(at.state, 'device replace');
+  if (refused !== undefined) return refused;
+  const before = membersOf(world, at);
+  const old = before.find((each) => String(each.devid) === devid);
+  if (old === undefined) return failed(1, `ERROR: '${devid}' is not a valid devid for filesystem '${root}'`);
+  const type = world.live.get(device.storage)?.superblock?.type;
+  if (type !== undefined)
+    return failed(
+      1,
+      `ERROR: ${path} appears to contain an existing filesystem (${type})\nERROR: use the -f option to force overwrite of ${path}`,
+    );
+  const from = devices(world).find(({ storage }) => storage === old.storage);
+  if (from === undefined) throw new TypeError(`no device has ${old.storage}`);
+  const size = sizeOf(
+    from.size,
+    world.live.get(old.storage)?.superblock ?? { type: 'btrfs', usage: 'filesystem' },
+  );
+  if (device.size < from.size)
+    return failed(1, `ERROR: target device smaller than source device (required ${from.size} bytes)`);
+  const heir = { ...old, storage: device.storage };
+  const superblock: Superblock = {
+    ...size,
+    uuid: uuidOf(world, at),
+    member: memberOf({ ...size, member: old }),
+  };
+  world.live.set(device.storage, { superblock });
+  const members = before.map((each) => (each === old ? heir : each));
+  putState(world, at.mount, { ...at.state, members });
+  leave(world, at, from, heir);
+  return ok();
+}
+
+/** A device is out of its filesystem, and blank. */
+function leave(world: World, at: OnBtrfs, device: Device, heir: ModelMember): void {
   if (at.mount.storage === device.storage || at.mount.storage === undefined) inherit(world, at, device, heir);
   world.live.set(device.storage, {});
-  const sysfs = `/sys/fs/btrfs/${uuidOf(world, at)}/devices/${device.name}`;
+  const sysfs = `/sys/fs/btrfs/${uuidOf(world, at, heir)}/devices/${device.name}`;
   world.overlay?.imported.delete(sysfs);
   world.overlay?.absent.add(sysfs);
   commit(world, at, [device.storage, heir.storage]);
-  return ok();
 }
 
 function withoutMembers({ members: _, ...rest }: Btrfs): Btrfs {
@@ -176,8 +223,8 @@ function membersOf(world: World, { mount, state }: OnBtrfs): readonly ModelMembe
   return [{ ...memberOf(superblock), storage }];
 }
 
-function uuidOf(world: World, { mount, state }: OnBtrfs): string {
-  return state.fs ?? world.live.get(mount.storage ?? '')?.superblock?.uuid ?? '';
+function uuidOf(world: World, { mount, state }: OnBtrfs, by?: ModelMember): string {
+  return state.fs ?? world.live.get(by?.storage ?? mount.storage ?? '')?.superblock?.uuid ?? '';
 }
 
 function running({ balance }: Btrfs, verb: string): ReturnType<ToolModel> | undefined {

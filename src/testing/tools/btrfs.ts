@@ -17,7 +17,7 @@ import type { Mount } from '../parts.ts';
 import { resolve } from '../resolve.ts';
 import { addEntry, addInode, directory, inodeOf, removeEntry, type Tree } from '../tree.ts';
 import { settle, type World } from '../world.ts';
-import { addDevice, removeDevice, showDevices, usage } from './btrfs-devices.ts';
+import { addDevice, removeDevice, replaceDevice, showDevices, usage } from './btrfs-devices.ts';
 import { balance, balanceStatus, scrub, scrubStatus } from './btrfs-maintenance.ts';
 import { createGroup, groups, limit, quota } from './btrfs-quota.ts';
 import { receive, send } from './btrfs-stream.ts';
@@ -54,6 +54,7 @@ const verbs: readonly (readonly [words: readonly string[], verb: Verb])[] = [
   [['qgroup', 'show', '--raw', '-pcre'], groups],
   [['device', 'add'], addDevice],
   [['device', 'remove'], removeDevice],
+  [['replace', 'start', '-B'], replaceDevice],
   [['filesystem', 'show', '--raw'], showDevices],
   [['filesystem', 'usage', '--raw'], usage],
   [['scrub', 'start', '-B', '-R'], scrub],

@@ -32,6 +32,7 @@ describe('what btrfs-progs 6.2 says', () => {
       { devid: 2, size: 629145600, allocated: 0, path: '/dev/loop2' },
     ]);
     expect(parse(at('devices-removing'))[0]).toMatchObject({ devid: 1, size: 0, allocated: 226492416 });
+    expect(parse(at('devices-replacing'))[0]).toMatchObject({ devid: 0, path: '/dev/loop1' });
     expect(parse(at('devices-missing'))[0]).toEqual({ devid: 1, size: 0, allocated: 0, path: undefined });
   });
 

@@ -479,6 +479,13 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     { line: 'btrfs device add /srv/pool /dev/vg0/more', on: async () => withMore('blank') },
     { line: 'btrfs device add /srv/pool /dev/vg0/more --overwrite ext4', on: async () => withMore('ext4') },
   ],
+  'btrfs device replace': [
+    { line: 'btrfs device replace /srv/pool /dev/vg0/pool /dev/vg0/more', on: async () => withMore('blank') },
+    {
+      line: 'btrfs device replace /srv/pool 1 /dev/vg0/more --overwrite ext4',
+      on: async () => withMore('ext4'),
+    },
+  ],
   'btrfs device remove': [
     { line: 'btrfs device remove /srv/pool /dev/vg0/more', on: async () => withMore('in the pool') },
     { line: 'btrfs device remove /srv/pool /dev/vg0/pool', on: async () => withMore('in the pool') },

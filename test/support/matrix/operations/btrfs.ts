@@ -53,6 +53,14 @@ export const btrfs: RigSpecimens['btrfs'] = {
     clear: removeMore,
     content: contentWithDevices,
   },
+  replaceDevice: {
+    setUp: makeMore,
+    call: `tx.btrfs.replaceDevice({ path: '${pool}', device: '${disk}', by: '${more}' })`,
+    act: { tool: 'btrfs', words: ['replace', 'start'] },
+    clear: removeMore,
+    deferred: `btrfs filesystem show ${pool} | grep -q -- -more$`,
+    content: contentWithDevices,
+  },
   removeDevice: {
     setUp: `${makeMore} && btrfs device add ${more} ${pool}`,
     call: `tx.btrfs.removeDevice({ path: '${pool}', device: '${more}' })`,

@@ -42,6 +42,8 @@ function sendForeign({ admin }: SimulatedHost): void {
   admin.btrfs('send', '-f', '/srv/pool/one', '/srv/pool/snapshots/home.foreign');
 }
 
+const noInverse = 'it is done after the commit, and has no inverse';
+
 /** A blank volume that is large enough for a btrfs. */
 export function largeVolume(host: SimulatedHost, name: string): string {
   host.admin.lvcreate({ vg: 'vg0', name, extents: 40 });
@@ -74,6 +76,17 @@ export const btrfs: Specimens['btrfs'] = {
         return (tx) => tx.btrfs.addDevice({ path: '/srv/pool', device, overwrite: { uuid: secondUuid } });
       },
       restored: (host) => host.admin.format('/dev/vg0/more', undefined),
+    },
+  ],
+  replaceDevice: [
+    {
+      title: 'the first one',
+      stage: (host) => {
+        pool(host);
+        const by = largeVolume(host, 'more');
+        return (tx) => tx.btrfs.replaceDevice({ path: '/srv/pool', device: '/dev/vg0/pool', by });
+      },
+      notApplicable: { 'inverse fails once': noInverse, 'inverse fails always': noInverse },
     },
   ],
   removeDevice: [
@@ -248,6 +261,7 @@ export function afflict(
   const at = onBtrfs(world, path);
   if (at === undefined) throw new TypeError(`${path} is on no btrfs`);
   putState(world, at.mount, { ...at.state, ...change });
+  world.revision += 1;
 }
 
 /** Makes of a subvolume one that has another past; its id. */

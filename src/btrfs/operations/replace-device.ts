@@ -1,0 +1,180 @@
+import * as z from 'zod/mini';
+import { deferred, type Look } from '../../atomic/operation.ts';
+import {
+  deviceNode,
+  holders,
+  identityOf,
+  locate,
+  recognise,
+  signatureSchema,
+  size,
+  wipeSignatures,
+} from '../../blockdevice/index.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { CommandError, RefusedError } from '../../errors.ts';
+import {
+  checkDevice,
+  checkOverwrite,
+  describe,
+  overwriteSchema,
+  refuseHeld,
+  sameSignature,
+} from '../../filesystem/index.ts';
+import { formatSize } from '../../units.ts';
+import { filesystemDevices, replaceStart, replaceWait } from '../device-commands.ts';
+import { isMember, membersOf, refuseCopy, refuseExclusive, refuseReadOnly } from '../devices.ts';
+import { anyRoot, placeOf } from '../place.ts';
+import { filesystemUsage } from '../read-commands.ts';
+import { deviceClaims, knownDevice, syncDevice } from './member.ts';
+
+const undo = z.extend(knownDevice, {
+  /** The number of the device that is to go. */
+  devid: z.int(),
+  /** What tells it from another one that gets the number; null: it is missing. */
+  uuid: z.nullable(z.string()),
+  /** Its path and key; null: it is missing. */
+  old: z.nullable(z.strictObject({ path: z.string(), key: z.string() })),
+  /** What the new one held; null: it was blank. */
+  before: z.nullable(signatureSchema),
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * `tx.btrfs.replaceDevice`: another device in the place of one that is failing, or missing (then it is named by its number). It
+ * is done after the commit: the way back would write everything once more, onto a device that somebody wants to be rid of.
+ * The kernel copies by itself, also after a power cut: recovery waits for its end.
+ */
+export const replaceDevice = deferred({
+  kind: 'btrfs.device.replace',
+  version: 1,
+  args: z.strictObject({
+    /** Somewhere on the filesystem. */
+    path: z.string(),
+    /** The path of the device, or its number. */
+    device: z.union([z.string().check(z.minLength(1)), z.int().check(z.positive())]),
+    by: z.string().check(z.minLength(1)),
+    /** What `by` holds and may be lost. */
+    overwrite: z.exactOptional(overwriteSchema),
+  }),
+  undo,
+  prepare: async ({ args: { path, device, by, overwrite }, host, chosen }) => {
+    checkOverwrite(overwrite);
+    const { fs, mount } = await placeOf(host, path);
+    const mounted = mount.path;
+    refuseReadOnly(mount);
+    const { bytes, ...gone } = await theOld(host, { fs, mounted, device });
+    await refuseExclusive(host, { fs, mounted });
+    const args = { device: by, type: 'btrfs', ...(overwrite === undefined ? {} : { overwrite }) } as const;
+    const when = chosen === undefined ? 'before the locks' : 'under the locks';
+    const before = await checkDevice(host, { args, when });
+    refuseCopy(by, { fs, before });
+    const room = await size(host, by);
+    if (room < bytes)
+      throw new RefusedError(`${by} has ${formatSize(room)}, and replaces ${formatSize(bytes)}`, {
+        remedy: 'take a larger device; or make less of the old one used: btrfs filesystem resize NUMBER:SIZE',
+      });
+    const { identity, key } = await identityOf(host, by);
+    const known = { fs, source: mount.source, mounted, device: by, identity, key };
+    return { ...known, ...gone, before: before ?? null };
+  },
+  claims: async ({ undo: of, on }) => {
+    const { changes = [], needs = [] } = await deviceClaims(of, on);
+    const all = [...changes, ...(of.old === null ? [] : [of.old.key])];
+    return { changes: all, needs: needs.filter((key) => !all.includes(key)) };
+  },
+  look: ({ undo: of, host }) => look(host, of),
+  afterCommit: async ({ undo: of, host }) => {
+    const path = await locate(host, { path: of.device, identity: of.identity });
+    if (path === undefined || (await look(host, of)).state !== 'ours') return;
+    const root = await anyRoot(host, of.fs);
+    if (await isMember(host, { fs: of.fs, device: path })) await host.run(replaceWait(root));
+    else await replace(host, of, { path, root });
+  },
+  sync: ({ undo: of, host }) => syncDevice(host, of),
+  describe: ({ undo: { fs, mounted, devid, old, device } }) => ({
+    what: `the device ${devid} (${old?.path ?? 'which is missing'}) of the btrfs ${fs} on ${mounted}, which ${device} is to replace`,
+    look: [
+      ['btrfs', 'filesystem', 'show', mounted],
+      ['btrfs', 'replace', 'status', '-1', mounted],
+    ],
+    clear: [['btrfs', 'replace', 'start', '-B', String(devid), device, mounted]],
+  }),
+});
+
+interface Old extends Pick<Undo, 'devid' | 'uuid' | 'old'> {
+  /** What the filesystem has of it. */
+  readonly bytes: number;
+}
+
+async function theOld(
+  host: ReadHost,
+  { fs, mounted, device }: Pick<Undo, 'fs' | 'mounted'> & { readonly device: string | number },
+): Promise<Old> {
+  if (typeof device === 'string' && !(await isMember(host, { fs, device }))) throw noDevice(device, mounted);
+  const members = await membersOf(host, fs);
+  for (const { path, devid, deviceUuid: uuid, size: bytes } of members) {
+    const isIt =
+      typeof device === 'number'
+        ? devid === device
+        : (await deviceNode(host, path)).number === (await deviceNode(host, device)).number;
+    if (isIt) return { devid, uuid, old: { path, key: (await identityOf(host, path)).key }, bytes };
+  }
+  const root = await anyRoot(host, fs);
+  const known = await host.run(filesystemDevices(root));
+  const missing = known.find(({ devid, path }) => devid === device && path === undefined);
+  if (missing === undefined) throw noDevice(String(device), mounted);
+  // btrfs does not tell the size of one that is missing: it is no more than that of all that are.
+  return {
+    devid: missing.devid,
+    uuid: null,
+    old: null,
+    bytes: (await host.run(filesystemUsage(root))).missing,
+  };
+}
+
+function noDevice(device: string, mounted: string): RefusedError {
+  return new RefusedError(`${device} is no device of the btrfs on ${mounted}`, {
+    remedy: `see which are: bofh btrfs device list ${mounted}`,
+  });
+}
+
+// While the kernel copies, the new device is there with the number 0; at the end it has that of the old one.
+async function look(host: ReadHost, of: Undo): Promise<Look> {
+  const path = await locate(host, { path: of.device, identity: of.identity });
+  if (path === undefined) return { state: 'not-ours', found: `${of.device} is gone` };
+  const members = await membersOf(host, of.fs);
+  const { number } = await deviceNode(host, path);
+  for (const member of members) {
+    if ((await deviceNode(host, member.path)).number !== number) continue;
+    return { state: member.devid === 0 ? 'ours' : 'gone' };
+  }
+  const now = await recognise(host, path);
+  const isLeft = now?.type === 'btrfs' && now.uuid === of.fs;
+  if (now !== undefined && !isLeft && !sameSignature(now, of.before ?? undefined))
+    return { state: 'not-ours', found: `${path} holds ${describe(now)}` };
+  const isThere = members.some(({ deviceUuid }) => deviceUuid === of.uuid);
+  if (of.uuid === null || isThere) return { state: 'ours' };
+  return { state: 'not-ours', found: `the device ${of.devid} of the btrfs on ${of.mounted} is gone` };
+}
+
+async function replace(
+  host: ChangeHost,
+  of: Undo,
+  { path, root }: { readonly path: string; readonly root: string },
+): Promise<void> {
+  const { path: target } = await deviceNode(host, path);
+  await refuseHeld(host, target, await holders(host, target));
+  await refuseExclusive(host, of);
+  if ((await recognise(host, target)) !== undefined) await host.run(wipeSignatures(target));
+  try {
+    await host.run(replaceStart({ devid: of.devid, target, path: root }));
+  } catch (error) {
+    if (!(error instanceof CommandError) || error.reason !== 'no-space') throw error;
+    // Each block group is closed while it is copied: what is written meanwhile needs another one.
+    throw new RefusedError(`the btrfs on ${of.mounted} is too full to have a device replaced`, {
+      cause: error,
+      remedy: `delete what is not needed any more, or bofh btrfs balance start ${of.mounted} --data-usage 50; then bofh recover`,
+    });
+  }
+}
