@@ -83,9 +83,11 @@ type Overwrite = Awaited<ReturnType<typeof overwriteOf>>;
 async function overwriting<V, D>(
   runtime: Runtime,
   { device, overwrite: named }: { readonly device: string; readonly overwrite: string | undefined },
-  verb: (
-    more: () => { readonly overwrite?: Overwrite },
-  ) => Omit<Parameters<typeof changed<V, D>>[1], 'before'>,
+  verb: (more: () => { readonly overwrite?: Overwrite }) => {
+    readonly act: () => Promise<V>;
+    readonly data: (value: V) => D;
+    readonly lines: (data: D) => readonly string[];
+  },
 ): Promise<number> {
   let overwrite: Overwrite | undefined;
   return changed(runtime, {

@@ -110,6 +110,16 @@ describe('the devices of a real btrfs', () => {
   });
 
   it('are replaced after the commit, one that is missing by its number', async () => {
+    sh('umount', root);
+    for (const [image, device] of [
+      ['a.img', first],
+      ['b.img', more],
+    ] as const) {
+      truncateSync(disk.path(image), 512 * mib);
+      sh('losetup', '--set-capacity', device);
+    }
+    sh('mount', first, root);
+    sh('btrfs', 'filesystem', 'resize', 'max', root);
     const before = hash();
     const replace = (of: { device: string | number; by: string }) =>
       sequence(engine(), (tx) => tx.step(replaceDevice, { path: root, ...of }));
@@ -128,6 +138,9 @@ describe('the devices of a real btrfs', () => {
     expect(await devices()).toEqual([more, undefined]);
     const third = disk.btrfs('c.img');
     sh('wipefs', '--all', third);
+    await expect(replace({ device: 2, by: third })).rejects.toThrow(/has 128 MiB, and replaces 512 MiB/);
+    truncateSync(disk.path('c.img'), 512 * mib);
+    sh('losetup', '--set-capacity', third);
     await replace({ device: 2, by: third });
     expect(await devices()).toEqual([more, third]);
     expect(hash()).toBe(before);

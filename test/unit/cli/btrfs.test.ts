@@ -5,6 +5,7 @@ import {
   add as addDevice,
   list as listDevices,
   remove as removeDevice,
+  replace as replaceDevice,
 } from '../../../src/cli/btrfs-device.ts';
 import { rotate } from '../../../src/cli/btrfs-rotate.ts';
 import { balance, balanceStatus, scrub, scrubStatus } from '../../../src/cli/btrfs-maintenance.ts';
@@ -175,8 +176,11 @@ describe('bofh btrfs', () => {
     ]);
     const gone = answers.btrfsDevice.parse(await json((runtime) => removeDevice(runtime, { path, device })));
     expect(gone).toEqual(added);
+    const by = { path, device: '1', by: device };
+    expect(answers.btrfsReplaced.parse(await json((runtime) => replaceDevice(runtime, by)))).toEqual(by);
+    await json((runtime) => replaceDevice(runtime, { path, device, by: largeVolume(host, 'third') }));
     const { runtime, stdout } = at();
     expect(await listDevices(runtime, path)).toBe(0);
-    expect(stdout()).toMatch(/NUMBER +DEVICE +SIZE +ALLOCATED\n1 .*64 MiB/);
+    expect(stdout()).toMatch(/NUMBER +DEVICE +SIZE +ALLOCATED\n1 .*160 MiB/);
   });
 });
