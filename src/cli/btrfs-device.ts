@@ -39,7 +39,7 @@ export async function add(
     overwrite,
   }: { readonly path: string; readonly device: string; readonly overwrite?: string },
 ): Promise<number> {
-  return overwriting(runtime, { device, overwrite }, (more) => ({
+  return overwriting<BtrfsDevice, BtrfsDevice>(runtime, { device, overwrite }, (more) => ({
     act: () => api.addDevice({ path, device, ...more() }),
     data: (made): BtrfsDevice => made,
     lines: ({ devid }) => [`${printable(device)} is the device ${devid} of ${printable(path)} now`],

@@ -163,7 +163,7 @@ describe('resizeThinPool', () => {
       if (tool === 'lvextend' && volume('pool')?.moreExtents === 1)
         Object.assign(volume('pool') ?? {}, { moreExtents: 2 });
     });
-    host.fault({ tool: 'lvextend', mode: 'fail before' });
+    host.fault({ tool: 'lvextend', mode: 'fails before' });
     await failureOf(does((tx) => grow(tx, { size: '128m', metadataSize: '8m' })));
     expect(await openJournals(bofhOn(host).engine)).toHaveLength(1);
     await recoverAll(host);
