@@ -155,23 +155,6 @@ export function toEraseByHand({
   };
 }
 
-/** Of `crypt.reencrypt`. */
-export function toReencryptByHand({
-  undo: { device, luksUuid },
-}: {
-  readonly undo: { readonly device: string; readonly luksUuid: string };
-}): ByHand {
-  return {
-    what: `the data of ${device} (LUKS ${luksUuid}), which are to be encrypted anew to their end`,
-    look: [['cryptsetup', 'luksDump', device]],
-    // The first one does nothing where no part is torn, and the second one goes on with what was begun.
-    clear: [
-      ['cryptsetup', 'repair', device],
-      ['cryptsetup', 'reencrypt', device],
-    ],
-  };
-}
-
 /** Of `crypt.header.backup`. */
 export function savedByHand({
   undo,

@@ -48,8 +48,6 @@ function reencrypt(
     argv: ['reencrypt', '--batch-mode', ...options, '--key-file=-', device],
     access: 'destroy',
     stdin: key,
-    // At SIGTERM it ends the part at work, and its header says how far it is (set_int_handler, src/utils_reencrypt.c).
-    stop: 'safe',
     parse: nothing,
     classify: classifyReencrypt,
     progress: partDone,

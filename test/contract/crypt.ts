@@ -12,13 +12,13 @@ import { dmName } from '../../src/lvm/names.ts';
 import { udevOf } from '../../src/lvm/reads.ts';
 import { andThen, fails, type Scenario } from './scenario.ts';
 
-const uuid = '5e1f0000-0000-4000-8000-0000000000c2';
+export const uuid = '5e1f0000-0000-4000-8000-0000000000c2';
 const tag = 'bofh.0123456789ab.2';
 const name = 'contract-2';
-const pbkdf = { kdf: 'pbkdf2', timeMs: 10 } as const;
+export const pbkdf = { kdf: 'pbkdf2', timeMs: 10 } as const;
 
 /** Two keys in files, for as long as the work lasts. */
-async function withKeys(
+export async function withKeys(
   change: ChangeHost,
   directory: string,
   work: (keys: { readonly key: KeyInput; readonly wrong: KeyInput }) => Promise<void>,

@@ -2,6 +2,7 @@ import { blockScenarios, loopScenarios } from './block.ts';
 import { btrfsScenarios } from './btrfs.ts';
 import { copyScenarios } from './copy.ts';
 import { cryptScenarios } from './crypt.ts';
+import { reencryptScenarios } from './crypt-reencrypt.ts';
 import { fileScenarios } from './files.ts';
 import { filesystemScenarios } from './filesystem.ts';
 import { groupScenarios } from './lvm-groups.ts';
@@ -29,6 +30,7 @@ export const scenarios: readonly Scenario[] = [
   ...poolScenarios,
   ...groupScenarios,
   ...cryptScenarios,
+  ...reencryptScenarios,
   ...xenScenarios,
   ...networkScenarios,
 ];

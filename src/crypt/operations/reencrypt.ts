@@ -3,7 +3,7 @@ import { deferred } from '../../atomic/operation.ts';
 import { holders } from '../../blockdevice/index.ts';
 import { type ChangeHost, keyRef } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
-import { toReencryptByHand } from '../by-hand.ts';
+import { toReencryptByHand } from '../by-hand-reencrypt.ts';
 import { checkKey, refuseHeld } from '../content.ts';
 import { checkWords, refuseUnready, refuseUnresumable } from '../reencryptable.ts';
 import { luksReencrypt, repairTorn, resumeReencrypt } from '../reencrypt-commands.ts';

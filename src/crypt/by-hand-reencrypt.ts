@@ -1,0 +1,28 @@
+import type { ByHand } from '../errors.ts';
+
+/** Of `crypt.reencrypt`. */
+export function toReencryptByHand({
+  undo: { device, luksUuid, cipher, keySize },
+}: {
+  readonly undo: {
+    readonly device: string;
+    readonly luksUuid: string;
+    readonly cipher: string | null;
+    readonly keySize: number | null;
+  };
+}): ByHand {
+  return {
+    what: `the data of ${device} (LUKS ${luksUuid}), which are to be encrypted anew to their end`,
+    look: [['cryptsetup', 'luksDump', device]],
+    // The first one does nothing where no part is torn, and the second one goes on with what was begun.
+    clear: [
+      ['cryptsetup', 'repair', device],
+      [
+        ...['cryptsetup', 'reencrypt'],
+        ...(cipher === null ? [] : ['--cipher', cipher]),
+        ...(keySize === null ? [] : ['--key-size', String(keySize)]),
+        device,
+      ],
+    ],
+  };
+}
