@@ -1,5 +1,5 @@
 import { one, type Options, readOptions, unmodelled } from '../options.ts';
-import type { LuksParts } from '../parts.ts';
+import type { LuksParts, LuksSlot } from '../parts.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { openers } from '../devices.ts';
 import { type Luks, luksAt, newSlot, noLuks, only, putHeader, slotFor } from './luks.ts';
@@ -18,7 +18,8 @@ export function reencrypt(call: ToolCall): ReturnType<ToolModel> {
   if (typeof found === 'string') return noLuks(path, found);
   const { device, version, reencryption } = found;
   if (device === undefined || version === 1) throw unmodelled(call, 'of LUKS2 on a device alone');
-  if (openers(world, device.number).length > 0) return failed(5, `Device ${path} is still in use.`);
+  // It would find out that the device is open, and encrypt it anew under those who use it.
+  if (openers(world, device.number).length > 0) throw unmodelled(call, 'of a closed device alone');
   const key = keyOf(call, options);
   if (options.flags.has('--resume-only')) {
     if (reencryption === undefined) return failed(1, 'Device reencryption not in progress.');
@@ -55,17 +56,20 @@ export function begun(
 /** Only the slot of the new key stays, and every other one that was never of the data. */
 function ended({ world }: ToolCall, found: Luks, state: State): ReturnType<ToolModel> {
   const { reencryption: _, ...header } = found;
-  const slots = found.slots.flatMap((each) => {
-    if (each.slot !== state.slot) return each.opens === undefined ? [] : [each];
-    const { opens: __, ...own } = each;
-    return [own];
-  });
+  const slots = found.slots
+    .filter(({ slot, opens }) => slot === state.slot || opens !== undefined)
+    .map((each) => (each.slot === state.slot ? withoutPurpose(each) : each));
   const { volumeKey, cipher } = state;
   putHeader(world, found, { ...header, slots, volumeKey, ...(cipher === undefined ? {} : { cipher }) });
   const size = String(found.device?.size ?? 0);
   return ok(
     `{"device":"${found.path}","device_bytes":"${size}","device_size":"${size}","speed":"1","eta_ms":"0","time_ms":"1"}\n`,
   );
+}
+
+/** A slot of the data. */
+function withoutPurpose({ opens: _, ...slot }: LuksSlot): LuksSlot {
+  return slot;
 }
 
 /** `cryptsetup repair`: it ends the part that was torn. */
