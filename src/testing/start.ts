@@ -81,8 +81,8 @@ function partitionsOf(world: World): World['partitions'] {
 function activateAtBoot(world: World): void {
   let minor = 0;
   for (const { lvs } of world.lvm)
+    // A hidden one only with that which it is part of; the spare of pools is of none.
     for (const { uuid, autoactivation, skipped, role } of lvs)
-      // A hidden one only with that which it is part of; the spare of pools is of none.
       if (autoactivation && skipped !== true && role?.startsWith('private,') !== true) {
         world.active.set(uuid, minor);
         minor += 1;

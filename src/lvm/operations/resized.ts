@@ -52,7 +52,7 @@ export function refuseKind(of: VolumeAmong): void {
 function isPlainThin(lv: LogicalVolume, all: readonly LogicalVolume[]): boolean {
   if (!isThin(lv)) return false;
   const origin = all.find(({ uuid }) => uuid === lv.origin?.uuid);
-  return lv.origin === undefined || origin?.pool?.uuid === lv.pool?.uuid;
+  return lv.origin === undefined || origin?.pool?.uuid === lv.pool.uuid;
 }
 
 // lvm2 2.03.16 refuses an active origin, and of an inactive one its snapshots would be of another size.
