@@ -24,9 +24,9 @@ const does = (body: (tx: Tx) => Promise<unknown>): Promise<unknown> =>
 const volume = (name: string) => host.world.lvm[0]?.lvs.find((lv) => lv.name === name);
 const names = () => (host.world.lvm[0]?.lvs ?? []).map(({ name }) => name).sort();
 const withVolume = () => host.admin.thinVolume({ vg: 'vg0', name: 'a', pool: 'pool', extents: 16 });
-const remove = (tx: Tx, name: string) => tx.lvm.removeLv({ vg: 'vg0', name });
-const grow = (tx: Tx, sizes: { size?: string; metadataSize?: string } = { size: '128m' }) =>
-  tx.lvm.resizeThinPool({ vg: 'vg0', name: 'pool', ...sizes });
+const remove = async (tx: Tx, name: string) => tx.lvm.removeLv({ vg: 'vg0', name }).then(() => name);
+const grow = async (tx: Tx, sizes: { size?: string; metadataSize?: string } = { size: '128m' }) =>
+  tx.lvm.resizeThinPool({ vg: 'vg0', name: 'pool', ...sizes }).then(() => sizes);
 const resize = (tx: Tx, size: string, shrink?: typeof consent) =>
   tx.lvm.resizeLv({ vg: 'vg0', name: 'a', size, ...(shrink === undefined ? {} : { shrink }) });
 const ran = (tool: string): readonly string[] =>
@@ -84,13 +84,14 @@ describe('removeLv of a thin pool', () => {
   });
 
   test('leaves it, after the commit, to a volume that somebody has made in it since', async () => {
-    await failureOf(
+    const error = await failureOf(
       does(async (tx) => {
         await remove(tx, 'pool');
         const name = names()[0] ?? '';
         host.admin.thinVolume({ vg: 'vg0', name: 'theirs', pool: name, extents: 2 });
       }),
     );
+    expect(String(error)).toContain('vg0/theirs');
     expect(names()).toEqual([expect.stringMatching(/^bofh_gone_/), 'theirs']);
     host.admin.lvremove('vg0', 'theirs');
     await recoverAll(host);
