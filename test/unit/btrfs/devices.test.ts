@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { openJournals } from '../../../src/atomic/recover.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { deviceAdd, deviceRemove, filesystemDevices } from '../../../src/btrfs/device-commands.ts';
-import { NotDone, RefusedError, RolledBackError, StuckError } from '../../../src/errors.ts';
+import { RefusedError, RolledBackError, StuckError } from '../../../src/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { onBtrfs, putState } from '../../../src/testing/btrfs.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
@@ -148,7 +148,7 @@ describe('on a host', () => {
       justBefore(() => host.admin.btrfs('device', 'add', spare, path));
       const error = await failureOf(does((tx) => add(tx)));
       expect(String(error)).toMatch(/is a device of \/srv\/pool by now, by the doing of somebody else/);
-      expect((error as RolledBackError).cause).toBeInstanceOf(NotDone);
+      expect((error as RolledBackError).cause).toBeInstanceOf(RefusedError);
       expect(host.snapshot()).toContain('device 2');
     });
 
@@ -156,7 +156,7 @@ describe('on a host', () => {
       secondDevice(host);
       justBefore(() => host.admin.btrfs('device', 'remove', '/dev/vg0/more', path));
       const error = await failureOf(does((tx) => remove(tx, '/dev/vg0/more')));
-      expect((error as RolledBackError).cause).toBeInstanceOf(NotDone);
+      expect((error as RolledBackError).cause).toBeInstanceOf(RefusedError);
       expect(host.snapshot()).not.toContain('device 2');
     });
 
