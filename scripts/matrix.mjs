@@ -1,6 +1,6 @@
 // `npm run test:matrix -- --shard i/n`: every fault of the table on a real Xen host. `--only PATTERN` runs the trials whose
-// title it matches (a regular expression), `--suite trixie` on Debian 13; `--report` adds their outcomes to those that are known, and makes the tables
-// of docs/reliability.md from all of them.
+// title it matches (a regular expression), `--missing` those of which no outcome is kept, `--suite trixie` on Debian 13;
+// `--report` adds their outcomes to those that are kept, and makes the tables of docs/reliability.md from all of them.
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -10,6 +10,7 @@ const { values } = parseArgs({
   options: {
     shard: { type: 'string', default: '1/1' },
     only: { type: 'string' },
+    missing: { type: 'boolean', default: false },
     suite: { type: 'string', default: 'bookworm' },
     report: { type: 'boolean', default: false },
   },
@@ -18,10 +19,10 @@ if (!ensureDependencies()) process.exit(1);
 const { createJiti } = await import('jiti');
 const jiti = createJiti(import.meta.url, { fsCache: false });
 const outcomes = cacheDirectory('matrix');
+const kept = join(root, 'test', 'support', 'matrix', 'outcomes.json');
 
 if (values.report) {
   const { lastOutcomes, writeReport } = await jiti.import('../test/support/matrix/report.ts');
-  const kept = join(root, 'test', 'support', 'matrix', 'outcomes.json');
   // Of a trial that was run again the last outcome counts.
   const files = readdirSync(outcomes).map((name) => join(outcomes, name));
   const byAge = files.sort((a, b) => statSync(a).mtimeMs - statSync(b).mtimeMs);
@@ -51,7 +52,7 @@ if (values.report) {
   if (missing !== undefined) throw new Error(missing);
   say('building');
   if (!quiet(process.execPath, [join(root, 'scripts', 'build.mjs'), '--no-types']).ok) process.exit(1);
-  const slug = `${values.suite === 'bookworm' ? '' : `-${values.suite}`}${values.only === undefined ? '' : `-${values.only.replace(/\W+/g, '-')}`}`;
+  const slug = `${values.missing ? '-missing' : ''}${values.suite === 'bookworm' ? '' : `-${values.suite}`}${values.only === undefined ? '' : `-${values.only.replace(/\W+/g, '-')}`}`;
   const { runMatrix } = await jiti.import('../test/support/matrix/main.ts');
   const failed = await runMatrix({
     suite: values.suite,
@@ -59,6 +60,7 @@ if (values.report) {
     of: Number(match.of),
     out: join(outcomes, `shard-${match.shard}-of-${match.of}${slug}.json`),
     ...(values.only === undefined ? {} : { only: values.only }),
+    ...(values.missing ? { known: JSON.parse(readFileSync(kept, 'utf8')) } : {}),
   });
   say(`${failed} failed`);
   process.exitCode = failed === 0 ? 0 : 1;

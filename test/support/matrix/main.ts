@@ -76,14 +76,18 @@ export async function runMatrix(options: {
   readonly shard: number;
   readonly of: number;
   readonly only?: string;
+  /** Outcomes that are kept already: their trials are left out. */
+  readonly known?: readonly Pick<Outcome, 'suite' | 'group' | 'name'>[];
   readonly suite: Suite;
   readonly out: string;
 }): Promise<number> {
-  const { suite } = options;
+  const { suite, known = [] } = options;
+  const isKnown = (trial: Trial): boolean =>
+    known.some((each) => each.suite === suite && each.group === trial.group && each.name === trial.name);
   const only = new RegExp(options.only ?? '');
   const mine = (trials: readonly Trial[]): readonly Trial[] =>
     trials
-      .filter(({ group, name }) => only.test(`${group}: ${name}`))
+      .filter((trial) => only.test(`${trial.group}: ${trial.name}`) && !isKnown(trial))
       .filter((_trial, index) => index % options.of === options.shard - 1);
   const outcomes: Outcome[] = [];
   const trials = await sorted();
