@@ -20,4 +20,7 @@ export default defineSite({
 
   // Bridge of a guest's network interface; without it a guest has none.
   // bridge: 'xenbr0',
+
+  // Other hosts, for --host: how ssh reaches each. One that ssh knows by itself (~/.ssh/config) need not be here.
+  // hosts: { web2: { destination: 'root@10.0.0.2', options: { Port: '2222' } } },
 });
