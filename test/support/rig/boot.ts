@@ -90,6 +90,14 @@ export async function freeze(emulator: Emulator, memoryImage: string): Promise<v
   await until({ what: 'QEMU ends', timeoutMs: 30_000, probe: () => (emulator.running() ? undefined : true) });
 }
 
+/** The port of 127.0.0.1 behind which the machine's sshd is. */
+export async function forwardedPort(emulator: Emulator): Promise<number> {
+  const network = await emulator.monitor('info usernet');
+  const port = /TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(?<port>\d+)/.exec(network)?.groups?.['port'];
+  if (port === undefined) throw new RigError(`QEMU names no forwarded port: ${network}`);
+  return Number(port);
+}
+
 /** Opens the shared ssh connection and gives the machine its name and the time of day (a snapshot's clock stands still). */
 export async function connectTo(options: {
   readonly emulator: Emulator;
@@ -99,15 +107,13 @@ export async function connectTo(options: {
 }): Promise<Connection> {
   const { emulator, image, place } = options;
   const { name, dir } = place;
-  const network = await emulator.monitor('info usernet');
-  const port = /TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(?<port>\d+)/.exec(network)?.groups?.['port'];
-  if (port === undefined) throw new RigError(`QEMU names no forwarded port: ${network}`);
+  const port = await forwardedPort(emulator);
   const seconds = (Date.now() / 1000).toFixed(2);
   const hello = `date -s @${seconds} >/dev/null; hostname '${name}'; echo '127.0.0.1 localhost ${name}' > /run/hosts`;
   try {
     return await connect({
       dir,
-      port: Number(port),
+      port,
       key: image.sshKey,
       hello,
       timeoutMs: options.timeoutMs ?? 60_000,

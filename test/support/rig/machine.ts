@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { chooseAccel } from './accel.ts';
-import { coldBoot, connectTo, consoleText, freeze, type Shape, thaw } from './boot.ts';
+import { coldBoot, connectTo, consoleText, forwardedPort, freeze, type Shape, thaw } from './boot.ts';
 import { defaultDisks, type DiskSpec, makeFreshDisks, moveDisks, overlayDisks } from './disks.ts';
 import type { Emulator } from './emulator.ts';
 import { RigError } from './errors.ts';
@@ -100,6 +100,11 @@ export class Machine {
   /** Process id of QEMU. */
   get pid(): number {
     return this.#running().pid;
+  }
+
+  /** Where its sshd is, and the key of root, for an ssh of the test's own. */
+  async sshAddress(): Promise<{ readonly port: number; readonly key: string }> {
+    return { port: await forwardedPort(this.#running()), key: this.shape.image.sshKey };
   }
 
   /** Runs a command as root: a string for the shell, or words. A status other than 0 throws RigCommandError unless `check: 'return'`. */
