@@ -37,6 +37,8 @@ export interface Btrfs {
   readonly members?: readonly ModelMember[];
   /** Of its metadata. Missing: DUP. */
   readonly metadataProfile?: string;
+  /** Bytes of devices that are missing. */
+  readonly missing?: number;
   /** Bytes, with every copy; missing: those of an empty one. */
   readonly used?: number;
   /** Its own uuid, of one of a real host. */

@@ -186,12 +186,12 @@ export function usage({ world }: ToolCall, [path = '']: readonly string[]): Retu
   );
   const size = all.reduce((sum, device) => sum + (device?.size ?? 0), 0);
   const allocated = 4194304 + 16777216 + 8388608;
-  const { metadataProfile = 'DUP', used = 688128 } = at.state;
+  const { metadataProfile = 'DUP', used = 688128, missing = 0 } = at.state;
   const head: readonly (readonly [string, string | number])[] = [
     ['Device size', size],
     ['Device allocated', allocated],
     ['Device unallocated', size - allocated],
-    ['Device missing', 0],
+    ['Device missing', missing],
     ['Device slack', 0],
     ['Used', used],
     ['Free (estimated)', `${size - allocated}\t(min: ${Math.floor((size - allocated) / 2)})`],

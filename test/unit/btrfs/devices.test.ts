@@ -5,6 +5,7 @@ import { deviceAdd, deviceRemove, filesystemDevices } from '../../../src/btrfs/d
 import { RefusedError, RolledBackError, StuckError } from '../../../src/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { onBtrfs, putState } from '../../../src/testing/btrfs.ts';
+import type { Superblock } from '../../../src/testing/parts.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 import { afflict, largeVolume, pool, secondDevice } from '../../support/undo/specimens/btrfs.ts';
 import { recorded } from '../blockdevice/fixtures.ts';
@@ -178,6 +179,46 @@ describe('on a host', () => {
       expect(host.snapshot()).toContain('device 2');
     });
 
+    /** The superblock that it had, on a device that is out: what a power cut may leave. */
+    const leaveSuperblock = (of: { readonly storage: string; readonly superblock: Superblock }): void => {
+      host.world.live.set(of.storage, { superblock: of.superblock });
+      host.world.revision += 1;
+    };
+    const superblockOn = (name: string) => {
+      const storage = `lv:${host.world.lvm[0]?.lvs.find((lv) => lv.name === name)?.uuid ?? ''}`;
+      const superblock = host.world.live.get(storage)?.superblock;
+      if (superblock === undefined) throw new TypeError(`${name} holds nothing`);
+      return { storage, superblock };
+    };
+
+    test('who lose power after it was taken out: what is left on it does not keep it from being put in again', async () => {
+      secondDevice(host);
+      const before = superblockOn('more');
+      const error = await failureOf(
+        does(async (tx) => {
+          await remove(tx, '/dev/vg0/more');
+          leaveSuperblock(before);
+          await failNow();
+        }),
+      );
+      expect(error).toBeInstanceOf(RolledBackError);
+      expect(host.snapshot()).toContain('device 2');
+    });
+
+    test('who lose power while it is put in: what is left on it is wiped', async () => {
+      const error = await failureOf(
+        does(async (tx) => {
+          await add(tx);
+          const made = superblockOn('spare');
+          host.admin.btrfs('device', 'remove', spare, path);
+          leaveSuperblock(made);
+          await failNow();
+        }),
+      );
+      expect(error).toBeInstanceOf(RolledBackError);
+      expect(host.snapshot()).toContain('now vg0/spare holds blank');
+    });
+
     test('who use the device that was taken out keep it: nothing of theirs is overwritten', async () => {
       secondDevice(host);
       const error = await failureOf(
@@ -276,6 +317,15 @@ describe('on a host', () => {
         },
         (tx) => remove(tx, first),
         /Metadata of \/srv\/pool is RAID1, which needs 2 devices; 1 would be left/,
+      ],
+      [
+        'removing one while another is missing',
+        () => {
+          secondDevice(host);
+          state({ missing: gib });
+        },
+        (tx) => remove(tx, first),
+        /has devices that are missing already/,
       ],
       [
         'removing one of a profile that nobody knows',
