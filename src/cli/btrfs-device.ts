@@ -41,7 +41,7 @@ export async function add(
 ): Promise<number> {
   return overwriting<BtrfsDevice, BtrfsDevice>(runtime, { device, overwrite }, (more) => ({
     act: () => api.addDevice({ path, device, ...more() }),
-    data: (made: BtrfsDevice): BtrfsDevice => made,
+    data: (made) => made,
     lines: ({ devid }) => [`${printable(device)} is the device ${devid} of ${printable(path)} now`],
   }));
 }
