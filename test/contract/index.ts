@@ -1,4 +1,5 @@
 import { blockScenarios, loopScenarios } from './block.ts';
+import { btrfsDeviceScenarios } from './btrfs-devices.ts';
 import { btrfsScenarios } from './btrfs.ts';
 import { copyScenarios } from './copy.ts';
 import { cryptScenarios } from './crypt.ts';
@@ -24,6 +25,7 @@ export const scenarios: readonly Scenario[] = [
   ...filesystemScenarios,
   ...mountScenarios,
   ...btrfsScenarios,
+  ...btrfsDeviceScenarios,
   ...copyScenarios,
   ...lvmScenarios,
   ...snapshotScenarios,
