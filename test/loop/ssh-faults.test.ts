@@ -160,7 +160,7 @@ describe('a connection that breaks', () => {
 describe('a host', () => {
   test('that opens one session at a time answers all the same', async () => {
     const sshd = await server({ server: ['MaxSessions 1'] });
-    const host = overSsh(sshd, script(sshd, 'sleep 0.1; echo here'));
+    const host = overSsh(sshd, script(sshd, 'sleep 0.6; echo here'));
 
     const answers = await Promise.all(Array.from({ length: 6 }, () => host.run(reading)));
 

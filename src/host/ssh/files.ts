@@ -3,6 +3,7 @@ import type { FileStat, ReadHost } from '../../command/index.ts';
 import { CommandError, ParseError } from '../../errors.ts';
 import { text } from '../answer.ts';
 import { fileError, hasCode } from '../files.ts';
+import { retryingBusy } from '../retry.ts';
 import { kindOf, statOf } from '../stat.ts';
 import { asNodeError } from './file-errors.ts';
 import type { Link } from './link.ts';
@@ -121,7 +122,10 @@ async function fetch(link: Link, wanted: readonly Wanted[]): Promise<readonly An
   const words = wanted.flatMap(({ verb, path }) => [verb, path]);
   const program = { tool: 'file', file: '/bin/sh', argv: words };
   const stdin = `${mark}\n`;
-  const { exitCode, stdout } = await link.read({ program, script, words, stdin, timeoutMs: limitMs });
+  const { exitCode, stdout } = await retryingBusy(
+    () => link.read({ program, script, words, stdin, timeoutMs: limitMs }),
+    { allowed: true, log: () => undefined },
+  );
   const parts = split(Buffer.from(stdout), mark);
   const answers = wanted.map((_, i) => answerIn(parts[2 * i], parts[2 * i + 1]));
   if (exitCode === 0 && parts.length === 2 * wanted.length + 1 && answers.every((each) => each !== undefined))

@@ -2,7 +2,6 @@ import { type Tool, toolDirectories, tools } from '../../command/index.ts';
 import { CommandError, ConnectionError, RefusedError } from '../../errors.ts';
 import { text } from '../answer.ts';
 import type { Program } from '../program.ts';
-import { retryingBusy } from '../retry.ts';
 import type { SshDestination } from './destination.ts';
 import { lost, notConnected } from './failures.ts';
 import { type Master, openMaster } from './master.ts';
@@ -48,7 +47,8 @@ export function sshLink(host: string, to: SshDestination, ask: 'terminal' | 'nev
   const read = async (errand: Errand, again: 'again' | 'once' = 'again'): Promise<Ended> => {
     const with_ = connected();
     const { master, as } = await with_;
-    const outcome = await withRoom(host, errand, () => room.take(() => runOnce(master, errand, as)), room);
+    const full = (): Error => noSession(host, errand.program);
+    const outcome = await withRoom(room, full, () => runOnce(master, errand, as));
     if (outcome.how === 'ended') return outcome;
     const broken = outcome.how === 'lost' || outcome.exitCode === 255 || outcome.exitCode === undefined;
     if (!broken) throw notRun(host, errand, outcome.said);
@@ -74,24 +74,17 @@ export function sshLink(host: string, to: SshDestination, ask: 'terminal' | 'nev
 
 type Answered = Exclude<Outcome, { readonly how: 'full' }>;
 
-/** Sends it again while the server has no room, with fewer at a time; alone, five times in all. */
-async function withRoom(
-  host: string,
-  { program }: Errand,
-  run: () => Promise<Outcome>,
-  { fewer }: Turns,
-): Promise<Answered> {
-  return await retryingBusy(
-    async () => {
-      for (;;) {
-        const outcome = await run();
-        if (outcome.how !== 'full') return outcome;
-        if (fewer()) continue;
-        throw noSession(host, program);
-      }
-    },
-    { allowed: true, log: () => undefined },
-  );
+/** Sends it again while the server has no room for so many at a time; alone, it is the caller who may. */
+async function withRoom(room: Turns, full: () => Error, run: () => Promise<Outcome>): Promise<Answered> {
+  for (;;) {
+    const outcome = await room.take(async () => {
+      const came = await run();
+      // While it still counts as one that runs.
+      if (came.how === 'full' && !room.fewer()) throw full();
+      return came;
+    });
+    if (outcome.how !== 'full') return outcome;
+  }
 }
 
 function noSession(host: string, program: Program): CommandError {

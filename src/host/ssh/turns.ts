@@ -2,7 +2,7 @@
 export interface Turns {
   /** Runs it when there is room. */
   readonly take: <T>(act: () => Promise<T>) => Promise<T>;
-  /** There was less room than thought: from now on, one less than run now. False when that was the only one. */
+  /** Called by one that runs, and for which there was no room: from now on, one less. False when it was the only one. */
   readonly fewer: () => boolean;
 }
 
