@@ -19,7 +19,9 @@ beforeAll(async () => {
   disk = storage();
   const ext4 = disk.ext4('ext4').device;
   const table = disk.ext4('table').device;
-  execFileSync('sfdisk', ['-q', '--wipe', 'always', table], { input: 'label: gpt\nsize=4MiB, name=bofh\n' });
+  execFileSync('sfdisk', ['-q', '--no-reread', '--no-tell-kernel', '--wipe', 'always', table], {
+    input: 'label: gpt\nsize=4MiB, name=bofh\n',
+  });
   const luks = disk.ext4('luks', { mebibytes: 32 }).device;
   const quick = ['--pbkdf', 'pbkdf2', '--pbkdf-force-iterations', '1000', '--batch-mode', '--key-file=-'];
   execFileSync('cryptsetup', ['luksFormat', ...quick, luks], { input: 'key' });
