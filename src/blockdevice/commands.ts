@@ -126,7 +126,8 @@ export function wipeSignatures(device: string): Command<void, 'destroy'> {
 /** Why a util-linux or e2fsprogs program failed on a device, from what it said in the C locale. */
 export function classifyDevice({ stderr, stdout }: Answer): Reason {
   const said = stderr + stdout;
-  if (/No such (?:file or directory|device)|does not exist/i.test(said)) return 'not-found';
+  if (/No such (?:file or directory|device)|does not exist|Can't lookup blockdev/i.test(said))
+    return 'not-found';
   if (/Device or resource busy|is mounted|apparently in use|in use by the system/i.test(said)) return 'busy';
   if (/Permission denied|Operation not permitted/i.test(said)) return 'denied';
   if (/No space left/i.test(said)) return 'no-space';

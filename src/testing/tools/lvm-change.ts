@@ -191,7 +191,10 @@ function lvreduce(call: ToolCall): ReturnType<ToolModel> {
   lv.runs = cutRuns(lv.runs ?? [], extents);
   lv.extents = extents;
   commit(vg);
-  return ok(said);
+  // Of an inactive one it says nothing (test/fixtures/lvm/lvreduce@2.03.16.json is of an active one).
+  const size = /to (?<size>[\d.]+ \w+)/.exec(said)?.groups?.size ?? '';
+  const warned = `  WARNING: Reducing active logical volume to ${size}.\n  THIS MAY DESTROY YOUR DATA (filesystem etc.)\n`;
+  return ok(said, call.world.active.has(lv.uuid) ? warned : '');
 }
 
 /** `/dev/vdb:10-12` */

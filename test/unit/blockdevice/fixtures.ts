@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Answer } from '../../../src/command/index.ts';
+import { versionsOf } from '../../support/record/recordings.ts';
 
 /** A recorded call of a real tool. */
 export interface Recorded extends Answer {
@@ -11,4 +12,15 @@ export function recorded(name: string): Recorded {
   return JSON.parse(
     readFileSync(new URL(`../../fixtures/${name}.json`, import.meta.url), 'utf8'),
   ) as Recorded;
+}
+
+/** Rows of a table of tests whose first word names a situation: one for each version that it was recorded with. */
+export function everyVersion<Rest extends readonly unknown[]>(
+  rows: readonly (readonly [string, ...Rest])[],
+): readonly (readonly [string, ...Rest])[] {
+  return rows.flatMap(([name, ...rest]) => {
+    const versions = versionsOf(name);
+    if (versions.length === 0) throw new Error(`${name} was never recorded`);
+    return versions.map((version) => [`${name}@${version}`, ...rest] as const);
+  });
 }

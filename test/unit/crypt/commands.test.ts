@@ -7,6 +7,7 @@ import { cryptStatus, isLuks, luksDump1, luksDump2, testKey } from '../../../src
 import { luksHeaderBackup, luksHeaderRestore } from '../../../src/crypt/header-commands.ts';
 import { luksReencrypt, repairTorn, resumeReencrypt } from '../../../src/crypt/reencrypt-commands.ts';
 import { type KeyInput, secondKeyPath } from '../../../src/command/index.ts';
+import { versionsOf } from '../../support/record/recordings.ts';
 import { recorded } from '../blockdevice/fixtures.ts';
 
 const device = '/dev/loop1';
@@ -99,7 +100,13 @@ describe('what cryptsetup is told', () => {
   });
 });
 
-describe('the answers of cryptsetup', () => {
+// A luksFormat that is killed half-way, and a host without device-mapper, were recorded once.
+describe.each(['2.6.1', '2.7.5'])('the answers of cryptsetup %s', (version) => {
+  const fixture = (situation: string) => {
+    const name = `cryptsetup/${situation}`;
+    return recorded(`${name}@${versionsOf(name).includes(version) ? version : '2.6.1'}`);
+  };
+
   it('isLuks: yes, no, the other version; a wrong parameter is no answer', () => {
     const parse = isLuks(device, 2).parse;
 

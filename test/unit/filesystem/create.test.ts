@@ -5,7 +5,7 @@ import { CommandError, ParseError, RefusedError, UsageError } from '../../../src
 import { mkfs, mkfsExt4, mkswap } from '../../../src/filesystem/commands.ts';
 import { makeable, rules } from '../../../src/filesystem/types.ts';
 import { create } from '../../../src/filesystem/operations.ts';
-import { recorded } from '../blockdevice/fixtures.ts';
+import { everyVersion, recorded } from '../blockdevice/fixtures.ts';
 import { mapped, quiet, type Tree, treeHost } from '../blockdevice/tree-host.ts';
 
 const mark = 'bofh.0a.1';
@@ -138,19 +138,26 @@ describe('the commands', () => {
     expect(words('vfat', { fatBits: 32 })).toEqual(['-F', '32']);
   });
 
-  test.each([
-    ['mkfs.xfs/exists@6.1.0', 'xfs', 'exists'],
-    ['mkfs.xfs/mounted@6.1.0', 'xfs', 'busy'],
-    ['mkfs.xfs/missing@6.1.0', 'xfs', 'not-found'],
-    ['mkfs.xfs/small@6.1.0', 'xfs', 'unknown'],
-    ['mkfs.btrfs/exists@6.2', 'btrfs', 'exists'],
-    ['mkfs.btrfs/non-unique@6.2', 'btrfs', 'exists'],
-    ['mkfs.btrfs/small@6.2', 'btrfs', 'unknown'],
-    ['mkfs.vfat/missing@4.2', 'vfat', 'not-found'],
-  ] as const)('say why they failed: %s', (name, type, reason) => {
+  test.each(
+    everyVersion([
+      ['mkfs.xfs/exists', 'xfs', 'exists'],
+      ['mkfs.xfs/mounted', 'xfs', 'busy'],
+      ['mkfs.xfs/missing', 'xfs', 'not-found'],
+      ['mkfs.xfs/small', 'xfs', 'unknown'],
+      ['mkfs.btrfs/exists', 'btrfs', 'exists'],
+      ['mkfs.btrfs/small', 'btrfs', 'unknown'],
+      ['mkfs.vfat/missing', 'vfat', 'not-found'],
+    ] as const),
+  )('say why they failed: %s', (name, type, reason) => {
     const answer = recorded(name);
     expect(answer.exitCode).toBe(1);
     expect(mkfs[type]({ device, uuid }).classify?.(answer)).toBe(reason);
+  });
+
+  test('mkfs.btrfs refuses a UUID that another device bears, until it no longer does', () => {
+    const { classify } = mkfs.btrfs({ device, uuid });
+    expect(classify?.(recorded('mkfs.btrfs/non-unique@6.2'))).toBe('exists');
+    expect(recorded('mkfs.btrfs/non-unique@6.14').exitCode).toBe(0);
   });
 
   test('tell how far mkfs.ext4 is', () => {

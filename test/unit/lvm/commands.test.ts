@@ -2,10 +2,11 @@ import { describe, expect, test } from 'vitest';
 import type { ReadCommand } from '../../../src/command/index.ts';
 import * as commands from '../../../src/lvm/commands.ts';
 import { lvRow, pvRow, vgRow } from '../../../src/lvm/schema.ts';
-import { recorded as asRecorded } from '../blockdevice/fixtures.ts';
-import { withLaterColumns } from './later-columns.ts';
+import { versionsOf } from '../../support/record/recordings.ts';
+import { everyVersion, recorded as asRecorded } from '../blockdevice/fixtures.ts';
+import { withLaterColumn } from './later-columns.ts';
 
-const recorded = (name: string) => withLaterColumns(asRecorded(name));
+const recorded = (name: string) => withLaterColumn(asRecorded(name));
 
 const udev = { udev: 'running' } as const;
 const uuid = '2TjDxf-IzZl-zGPj-stwa-sAQM-1KOf-0SQYVU';
@@ -202,8 +203,8 @@ describe('vgs and pvs', () => {
   });
 });
 
-describe('pvs --segments', () => {
-  const answer = recorded('lvm/pvs-segments@2.03.16');
+describe.each(versionsOf('lvm/pvs-segments'))('pvs --segments of %s', (version) => {
+  const answer = recorded(`lvm/pvs-segments@${version}`);
   const parse = (stdout: string) => commands.pvSegments().parse({ ...answer, stdout });
 
   test('says of each run of extents whose it is and which part of that, and nothing of a device in no group', () => {
@@ -227,10 +228,10 @@ describe('pvs --segments', () => {
   );
 });
 
-describe('lvm version', () => {
-  const answer = recorded('lvm/lvm-version@2.03.16');
+describe.each(versionsOf('lvm/lvm-version'))('lvm version %s', (version) => {
+  const answer = recorded(`lvm/lvm-version@${version}`);
   test('is read, and must be there', () => {
-    expect(commands.lvmVersion().parse(answer)).toBe('2.03.16');
+    expect(commands.lvmVersion().parse(answer)).toBe(version);
     expect(() =>
       commands.lvmVersion().parse({ ...answer, stdout: answer.stdout.replace(/^.*LVM version.*\n/, '') }),
     ).toThrow();
@@ -308,8 +309,10 @@ const reports: readonly [string, ReadCommand<unknown>, { shape: object }, string
   ['pv', commands.pvs(), pvRow, 'pvs-three'],
 ];
 
-describe.each(reports)('a row of %s', (item, command, schema, name) => {
-  const answer = recorded(`lvm/${name}@2.03.16`);
+describe.each(
+  reports.flatMap((row) => versionsOf(`lvm/${row[3]}`).map((version) => [...row, version] as const)),
+)('a row of %s', (item, command, schema, name, version) => {
+  const answer = recorded(`lvm/${name}@${version}`);
   const whole = JSON.parse(answer.stdout) as { report: [Record<string, [Record<string, string>]>] };
   const first = whole.report[0][item]?.[0] ?? {};
   const parse = (row: unknown) =>
@@ -349,28 +352,30 @@ describe.each(reports)('a row of %s', (item, command, schema, name) => {
 });
 
 describe('classifyLvm', () => {
-  test.each([
-    ['lvs-missing-vg', 'not-found'],
-    ['vgs-missing-vg', 'not-found'],
-    ['lvchange-missing-lv', 'not-found'],
-    ['lvcreate-missing-vg', 'not-found'],
-    ['lvcreate-snapshot-missing-origin', 'not-found'],
-    ['lvrename-missing', 'not-found'],
-    ['lvrename-missing-vg', 'not-found'],
-    ['lvrename-same-name', 'unknown'],
-    ['lvrename-reserved', 'unknown'],
-    ['lvrename-invalid', 'unknown'],
-    ['lvrename-dm-name-taken', 'busy'],
-    ['lvcreate-exists', 'exists'],
-    ['lvrename-exists', 'exists'],
-    ['lvcreate-full', 'no-space'],
-    ['lvchange-mounted', 'busy'],
-    ['lvchange-open', 'busy'],
-    ['lvs-not-root', 'denied'],
-    ['lvcreate-reserved', 'unknown'],
-    ['lvremove-active', 'unknown'],
-  ])('%s is %s', (name, reason) => {
-    const answer = recorded(`lvm/${name}@2.03.16`);
+  test.each(
+    everyVersion<[string]>([
+      ['lvm/lvs-missing-vg', 'not-found'],
+      ['lvm/vgs-missing-vg', 'not-found'],
+      ['lvm/lvchange-missing-lv', 'not-found'],
+      ['lvm/lvcreate-missing-vg', 'not-found'],
+      ['lvm/lvcreate-snapshot-missing-origin', 'not-found'],
+      ['lvm/lvrename-missing', 'not-found'],
+      ['lvm/lvrename-missing-vg', 'not-found'],
+      ['lvm/lvrename-same-name', 'unknown'],
+      ['lvm/lvrename-reserved', 'unknown'],
+      ['lvm/lvrename-invalid', 'unknown'],
+      ['lvm/lvrename-dm-name-taken', 'busy'],
+      ['lvm/lvcreate-exists', 'exists'],
+      ['lvm/lvrename-exists', 'exists'],
+      ['lvm/lvcreate-full', 'no-space'],
+      ['lvm/lvchange-mounted', 'busy'],
+      ['lvm/lvchange-open', 'busy'],
+      ['lvm/lvs-not-root', 'denied'],
+      ['lvm/lvcreate-reserved', 'unknown'],
+      ['lvm/lvremove-active', 'unknown'],
+    ]),
+  )('%s is %s', (name, reason) => {
+    const answer = recorded(name);
     expect(answer.exitCode).not.toBe(0);
     expect(commands.classifyLvm(answer)).toBe(reason);
   });

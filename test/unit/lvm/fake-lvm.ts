@@ -1,7 +1,6 @@
 import type { Answer, ChangeHost, Command } from '../../../src/command/index.ts';
 import { CommandError } from '../../../src/errors.ts';
 import { quiet, treeHost } from '../blockdevice/tree-host.ts';
-import { laterColumns } from './later-columns.ts';
 
 export interface FakeLv {
   uuid: string;
@@ -186,7 +185,13 @@ export class FakeLvm {
     origin_uuid: lv.origin ?? '',
     pool_lv: '',
     pool_lv_uuid: '',
-    ...laterColumns,
+    data_percent: '',
+    metadata_percent: '',
+    copy_percent: '',
+    lv_health_status: '',
+    lv_merging: '',
+    lv_skip_activation: '',
+    lv_metadata_size: '',
     ...lv.columns,
   });
 

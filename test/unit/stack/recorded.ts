@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Answer, FileStat, ReadCommand, ReadHost } from '../../../src/command/index.ts';
 import { CommandError, ToolError } from '../../../src/errors.ts';
 import { type Tree, treeHost } from '../blockdevice/tree-host.ts';
-import { withLaterColumns } from '../lvm/later-columns.ts';
+import { withLaterColumn } from '../lvm/later-columns.ts';
 
 /** A whole host as it was recorded: what its kernel showed, and what each program said. */
 interface Recording {
@@ -16,7 +16,7 @@ export function recording(name: string): Recording {
   const read = JSON.parse(
     readFileSync(new URL(`../../fixtures/${name}.json`, import.meta.url), 'utf8'),
   ) as Recording;
-  return { ...read, commands: read.commands.map(withLaterColumns) };
+  return { ...read, commands: read.commands.map(withLaterColumn) };
 }
 
 /** That host again. What was not asked there is not installed; those who are not root are denied. */

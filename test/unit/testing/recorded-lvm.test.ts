@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { Answer, Command } from '../../../src/command/index.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
-import { withLaterColumns } from '../lvm/later-columns.ts';
+import { withLaterColumn } from '../lvm/later-columns.ts';
 
 type Recorded = Answer & { readonly argv: readonly [Command<unknown>['tool'], ...string[]] };
 /** Words of the recording, and what they are on the simulated host. */
@@ -101,7 +101,7 @@ describe('the model says to the letter what the real tool said', () => {
     ['lvm/lvreduce@2.03.16', (host) => sized(host, 8)],
     ['lvm/lvreduce-same-size@2.03.16', (host) => sized(host, 4)],
     ['lvm/lvreduce-larger@2.03.16', (host) => sized(host, 4)],
-    ['lvm/lvchange-addtag@2.03.16', (host) => sized(host, 4)],
+    ['lvm/lvchange-addtag@2.03.16', (host) => idle(host)],
     ['lvm/lvs-missing-vg@2.03.16'],
     ['lvm/vgs-missing-vg@2.03.16'],
     ['blkid/blank@2.38.1', () => vdz],
@@ -125,7 +125,7 @@ describe('the model says to the letter what the real tool said', () => {
     test(fixture, async () => {
       const host = twoGroups();
       const called = given?.(host) ?? {};
-      const recorded = JSON.parse(inWords(read(`${fixture}.json`), called)) as Recorded;
+      const recorded = withLaterColumn(JSON.parse(inWords(read(`${fixture}.json`), called)) as Recorded);
 
       const { exitCode, stdout, stderr } = await answerOf(host, recorded.argv);
 
@@ -136,7 +136,7 @@ describe('the model says to the letter what the real tool said', () => {
   test('of the full report: its form, and the rows of volumes', async () => {
     const host = twoGroups();
     for (const vg of ['vg0', 'vg-one']) host.admin.lvcreate({ vg, name: 'web-1', extents: 2 });
-    const { argv, stdout: recorded } = withLaterColumns(
+    const { argv, stdout: recorded } = withLaterColumn(
       JSON.parse(read('lvm/fullreport-many@2.03.16.json')) as Recorded,
     );
 
@@ -155,7 +155,7 @@ describe('the model says to the letter what the real tool said', () => {
     host.admin.lvcreate({ vg: 'vg0', name: 'web1', extents: 2 });
     host.admin.lvcreate({ vg: 'vg0', name: 'idle', extents: 3 });
     host.admin.lvcreate({ vg: 'vg-one', name: 'web-1', extents: 2 });
-    const { argv, stdout: recorded } = withLaterColumns(
+    const { argv, stdout: recorded } = withLaterColumn(
       JSON.parse(read('lvm/lvs-many@2.03.16.json')) as Recorded,
     );
 
@@ -193,6 +193,11 @@ function web1(host: SimulatedHost, vg = 'vg0'): Called {
 function pool(host: SimulatedHost, extents: number): Called {
   host.admin.thinPool({ vg: 'vg0', name: 'pool', extents });
   return {};
+}
+
+function idle(host: SimulatedHost): Called {
+  const lv = host.admin.lvcreate({ vg: 'vg0', name: 'idle', extents: 3 });
+  return { 'C8I55P-89AQ-A87D-Ygv3-5Ons-uy5S-1qdnkn': lv.uuid };
 }
 
 function sized(host: SimulatedHost, extents: number): Called {

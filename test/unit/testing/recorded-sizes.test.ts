@@ -22,8 +22,8 @@ describe('the model says to the letter what the real tool said', () => {
     const host = simulatedHost({ disks: [{ name: 'vdz', size: 64 * 1024 ** 2 }] });
     const superblock = { type: 'ext4', usage: 'filesystem', uuid, blockSize: 1024, blocks: 49152 } as const;
     host.admin.format('/dev/vdz', superblock);
-    host.admin.mkdir('/tmp/fsx/m4');
-    if (state === 'mounted') host.admin.mount('/dev/vdz', '/tmp/fsx/m4');
+    host.admin.mkdir('/srv/ext');
+    if (state === 'mounted') host.admin.mount('/dev/vdz', '/srv/ext');
     const { argv, ...said } = recorded(name);
     const [tool = '', ...words] = argv.map((word) => word.replace(/\/dev\/loop\d/, '/dev/vdz'));
 

@@ -2,11 +2,12 @@ import { describe, expect, test } from 'vitest';
 import { groupsOfPvs } from '../../../../src/blockdevice/commands.ts';
 import { readTable } from '../../../../src/blockdevice/partitions/commands.ts';
 import { magicsOn, writeBytes } from '../../../../src/blockdevice/wipe/commands.ts';
+import { versionsOf } from '../../../support/record/recordings.ts';
 import { recorded } from '../fixtures.ts';
 
-describe('wipefs --json', () => {
+describe.each(versionsOf('wipefs/list-ext4'))('wipefs --json of %s', (version) => {
   const { parse, classify, argv } = magicsOn('/dev/x');
-  const listed = (name: string) => parse(recorded(`wipefs/${name}@2.38.1`));
+  const listed = (name: string) => parse(recorded(`wipefs/${name}@${version}`));
 
   test('only reads', () => {
     expect(argv).toEqual(['--json', '--output', 'OFFSET,LENGTH,TYPE,USAGE,UUID', '/dev/x']);
@@ -28,7 +29,7 @@ describe('wipefs --json', () => {
   });
 
   test('what is not understood is an error', () => {
-    const answer = recorded('wipefs/list-ext4@2.38.1');
+    const answer = recorded(`wipefs/list-ext4@${version}`);
     for (const spoil of [
       (text: string) => text.replace('0x438', '1080'),
       (text: string) => text.replace('"length": 2', '"length": "2"'),
@@ -41,7 +42,7 @@ describe('wipefs --json', () => {
   });
 
   test('a device that is not there', () => {
-    const answer = recorded('wipefs/list-missing@2.38.1');
+    const answer = recorded(`wipefs/list-missing@${version}`);
     expect([answer.exitCode, classify?.(answer)]).toEqual([1, 'not-found']);
   });
 });
@@ -75,9 +76,9 @@ test('the group of each physical volume', () => {
   expect(() => parse({ ...answer, stdout: stdout.replace('vg_name', 'vg') })).toThrow();
 });
 
-describe('sfdisk --json', () => {
+describe.each(versionsOf('sfdisk/json-gpt'))('sfdisk --json of %s', (version) => {
   const { parse, classify } = readTable('/dev/loop7');
-  const read = (name: string) => parse(recorded(`sfdisk/${name}@2.38.1`));
+  const read = (name: string) => parse(recorded(`sfdisk/${name}@${version}`));
 
   test('of a gpt: sizes in bytes, uuids as udev has them', () => {
     expect(read('json-gpt')).toEqual({
@@ -118,12 +119,12 @@ describe('sfdisk --json', () => {
     expect(read('json-gpt-empty')?.partitions).toEqual([]);
     expect(read('json-dos-empty')?.partitions).toEqual([]);
     expect(read('json-blank')).toBeUndefined();
-    expect(() => parse(recorded('sfdisk/json-missing@2.38.1'))).toThrow(/cannot open/);
-    expect(classify?.(recorded('sfdisk/json-missing@2.38.1'))).toBe('not-found');
+    expect(() => parse(recorded(`sfdisk/json-missing@${version}`))).toThrow(/cannot open/);
+    expect(classify?.(recorded(`sfdisk/json-missing@${version}`))).toBe('not-found');
   });
 
   test('what is not understood is an error', () => {
-    const answer = recorded('sfdisk/json-gpt@2.38.1');
+    const answer = recorded(`sfdisk/json-gpt@${version}`);
     for (const spoil of [
       (text: string) => text.replace('"sectors"', '"cylinders"'),
       (text: string) => text.replace('"label": "gpt"', '"label": 1'),

@@ -1,0 +1,24 @@
+// `npm run record [-- --suite trixie] [--only PATTERN]`: what real tools say, recorded anew in the rig, into test/fixtures. It
+// ends with an error when bofh takes an answer otherwise than the table of situations says.
+import { parseArgs } from 'node:util';
+import { ensureDependencies, ensurePackages, say } from './lib/setup.mjs';
+
+const { values } = parseArgs({
+  options: { suite: { type: 'string', default: 'bookworm' }, only: { type: 'string', default: '' } },
+});
+if (!['bookworm', 'trixie'].includes(values.suite))
+  throw new Error(`--suite ${values.suite}: bookworm or trixie`);
+if (!ensureDependencies()) process.exit(1);
+const { createJiti } = await import('jiti');
+const jiti = createJiti(import.meta.url, { fsCache: false });
+const { hostPackages } = await jiti.import('../test/support/rig/packages.ts');
+const missing = ensurePackages(hostPackages, 'the emulated host');
+if (missing !== undefined) throw new Error(missing);
+const { record } = await jiti.import('../test/support/record/record.ts');
+const { changed, surprises } = await record({
+  suite: values.suite,
+  only: new RegExp(values.only),
+  say: (text) => process.stdout.write(`» ${text}\n`),
+});
+say(`${changed} recordings changed, ${surprises} answers taken otherwise than said`);
+process.exitCode = surprises === 0 ? 0 : 1;

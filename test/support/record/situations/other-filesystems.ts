@@ -1,0 +1,69 @@
+import { mkfs } from '../../../../src/filesystem/commands.ts';
+import { checkOf } from '../../../../src/filesystem/commands/check.ts';
+import { labelOf, relabel } from '../../../../src/filesystem/commands/label.ts';
+import { fatGeometry, freeAt, swapLastPage } from '../../../../src/filesystem/commands/other.ts';
+import type { Group } from '../situation.ts';
+
+const fat = '/dev/loop5';
+const swap = '/dev/loop6';
+const missing = '/dev/nonexistent';
+const onFat = { type: 'vfat', device: fat, path: undefined } as const;
+const onSwap = { type: 'swap', device: swap, path: undefined } as const;
+const uuid = '11111111-2222-3333-4444-555555555555';
+
+/** vfat and swap, and what the kernel tells of any that is mounted. */
+export const otherFilesystems: Group = {
+  name: 'other-filesystems',
+  situations: [
+    {
+      name: 'mkfs.vfat/made',
+      given: `
+        mkdir -p /srv/x; cd /var/tmp; truncate --size 64M a; losetup ${fat} a
+        truncate --size 32M b; losetup ${swap} b; truncate --size 64M c; losetup /dev/loop3 c`,
+      command: mkfs.vfat({ device: fat, uuid: 'ABCD-1234', label: 'DATA' }),
+      answers: 'parsed',
+    },
+    {
+      name: 'mkfs.vfat/missing',
+      command: mkfs.vfat({ device: missing, uuid: 'ABCD-1234' }),
+      answers: 'not-found',
+    },
+    { name: 'fatlabel/label', command: labelOf(onFat), answers: 'parsed' },
+    { name: 'fatlabel/set', command: relabel(onFat, 'NEW'), answers: 'parsed' },
+    { name: 'fatlabel/clear', command: relabel(onFat, null), answers: 'parsed' },
+    { name: 'fatlabel/none', command: labelOf(onFat), answers: 'parsed' },
+    { name: 'fatlabel/missing', command: labelOf({ ...onFat, device: missing }), answers: 'not-found' },
+    { name: 'fsck.vfat/clean', command: fatGeometry(fat), answers: 'parsed' },
+    { name: 'fsck.vfat/missing', command: fatGeometry(missing), answers: 'not-found' },
+    {
+      name: 'stat/file-system',
+      given: 'mkfs.ext4 -q /dev/loop3; mount /dev/loop3 /srv/x',
+      command: freeAt('/srv/x'),
+      answers: 'parsed',
+    },
+    { name: 'stat/file-system-missing', command: freeAt('/srv/none'), answers: 'not-found' },
+    {
+      // A cluster that the first of the two tables says is taken, and the second that it is free.
+      name: 'fsck.vfat/errors',
+      given: `printf '\\377\\377' | dd of=${fat} bs=1 seek=2068 conv=notrunc status=none`,
+      command: checkOf('vfat', fat),
+      answers: 'parsed',
+    },
+    { name: 'mkswap/made', command: mkfs.swap({ device: swap, uuid, label: 'sw' }), answers: 'parsed' },
+    { name: 'swaplabel/told', command: labelOf(onSwap), answers: 'parsed' },
+    { name: 'swaplabel/set', command: relabel(onSwap, 'a b'), answers: 'parsed' },
+    {
+      name: 'swaplabel/none',
+      given: `mkswap --uuid ${uuid} ${swap}`,
+      command: labelOf(onSwap),
+      answers: 'parsed',
+    },
+    { name: 'swaplabel/missing', command: labelOf({ ...onSwap, device: missing }), answers: 'not-found' },
+    { name: 'od/swap', command: swapLastPage(swap), answers: 'parsed' },
+    {
+      name: 'mkswap/mounted',
+      command: mkfs.swap({ device: '/dev/loop3', uuid }),
+      answers: 'busy',
+    },
+  ],
+};
