@@ -15,12 +15,19 @@ export function recorded(name: string): Recorded {
 }
 
 /** Rows of a table of tests whose first word names a situation: one for each version that it was recorded with. */
-export function everyVersion<Rest extends readonly unknown[]>(
-  rows: readonly (readonly [string, ...Rest])[],
-): readonly (readonly [string, ...Rest])[] {
+export function everyVersion<More extends readonly unknown[]>(
+  rows: readonly (readonly [string, ...More])[],
+): readonly (readonly [string, ...More])[];
+export function everyVersion<const Rows extends readonly Row[]>(
+  rows: Rows,
+): readonly (readonly [string, ...Rest<Rows[number]>])[];
+export function everyVersion(rows: readonly Row[]): readonly Row[] {
   return rows.flatMap(([name, ...rest]) => {
     const versions = versionsOf(name);
     if (versions.length === 0) throw new Error(`${name} was never recorded`);
     return versions.map((version) => [`${name}@${version}`, ...rest] as const);
   });
 }
+
+type Row = readonly [string, ...(readonly unknown[])];
+type Rest<R extends Row> = R extends readonly [string, ...infer More] ? More : never;
