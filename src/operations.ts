@@ -10,6 +10,7 @@ const drivers = {
   copy: () => import('./copy/operations.ts'),
   crypt: () => import('./crypt/operations.ts'),
   btrfs: () => import('./btrfs/operations.ts'),
+  drbd: () => import('./drbd/operations.ts'),
   xen: () => import('./xen/operations.ts'),
 } as const;
 

@@ -2,8 +2,6 @@ import { RefusedError } from '../errors.ts';
 import type { Bytes } from '../units.ts';
 
 const block = 4096;
-/** A device of metadata with an index is divided into parts of this size (drbdmeta.c, MD_RESERVED_SECT_07). */
-export const indexedPart: Bytes = 128 * 1024 ** 2;
 
 /** How the metadata of a volume is to be: how many peers it has bits for, and how its activity log lies. */
 export interface MetadataShape {

@@ -117,7 +117,7 @@ export interface Admin {
   /** A command of drbdadm, as the model knows it. */
   drbdadm(...argv: readonly string[]): void;
   /** What became of a resource that is up. */
-  setDrbd(name: string, to: Partial<Pick<DrbdResource, 'role' | 'connection'>>): void;
+  setDrbd(name: string, to: Partial<Pick<DrbdResource, 'role' | 'connection' | 'peer'>>): void;
   /** A btrfs command, as the model knows it. */
   btrfs(...argv: readonly string[]): void;
   /** Over nothing, in the same filesystem. */

@@ -1,6 +1,7 @@
 import { dataSize } from '../drbd/size.ts';
 import type { DiskState, Role } from '../drbd/schema.ts';
 import type { Device } from './devices.ts';
+import type { SimulatedConfig } from './tools/drbd-config.ts';
 import type { World } from './world.ts';
 
 /** A volume of a resource that the simulated module has: /dev/drbdMINOR. */
@@ -17,11 +18,13 @@ export interface DrbdVolume {
   readonly real?: true;
 }
 
-/** A resource that the simulated module (8.4) has. Its peer is never there. It ends with the boot. */
+/** A resource that the simulated module (8.4) has. It ends with the boot. */
 export interface DrbdResource {
   readonly name: string;
   role: Role;
-  connection: 'StandAlone' | 'Connecting';
+  connection: 'StandAlone' | 'Connecting' | 'Connected';
+  /** What an administrator has the peer be, once it is connected; by itself it is never there. */
+  peer?: { readonly role: Role; readonly disk: DiskState };
   /** `ipv4:127.0.0.1:7788`, its own and that of its peer. */
   readonly addresses: readonly [string, string];
   readonly volumes: readonly DrbdVolume[];
@@ -31,6 +34,8 @@ export interface DrbdResource {
 export interface Drbd {
   module: 'loaded' | 'absent';
   resources: readonly DrbdResource[];
+  /** The configuration of a real host, under a plan. */
+  config?: readonly SimulatedConfig[];
 }
 
 /** DRBD's major number (linux/major.h has none: it is registered, devices.txt). */

@@ -24,6 +24,7 @@ import type { Overlay, World } from './world.ts';
 
 import { loopsOf } from './real-facts.ts';
 import { nameDevice, pageIn } from './overlay.ts';
+import { disksOf, knowDrbd } from './real-drbd.ts';
 import { prepareBtrfs } from './real-btrfs.ts';
 
 /**
@@ -85,6 +86,17 @@ export async function prepareReal<T>(
         : ask(overlay, command);
     case 'drbdadm':
     case 'drbdsetup':
+      // What the plan has not changed, and the configuration, the real host tells.
+      if (command.access === 'read')
+        return world.drbd.config === undefined || command.argv[0] === 'dump-xml'
+          ? ask(overlay, command)
+          : undefined;
+      await knowDrbd(overlay, world);
+      for (const disk of disksOf(world, command.argv[1])) {
+        await nameDevice(world, disk);
+        await importAt(overlay, world, disk);
+      }
+      return undefined;
     case 'ip':
       return ask(overlay, command);
     case 'losetup':

@@ -154,9 +154,9 @@ function isNoPartition(world: World, storage: string): boolean {
   return storage.startsWith('part:') && !devices(world).some((device) => device.storage === storage);
 }
 
-/** What was in an encrypted device whose header is gone, or where nothing was written yet. */
+/** What was in an encrypted or replicated device whose header is gone, or where nothing was written yet. */
 function isUnreachable(all: ReadonlyMap<string, Content>, storage: string): boolean {
-  const { uuid, lower } = /^crypt:(?<uuid>[^:]*):(?<lower>.*)$/s.exec(storage)?.groups ?? {};
+  const { uuid, lower } = /^(?:crypt|drbd):(?<uuid>[^:]*):(?<lower>.*)$/s.exec(storage)?.groups ?? {};
   if (lower === undefined) return false;
   return all.get(lower)?.superblock?.uuid !== uuid || all.get(storage)?.superblock === undefined;
 }

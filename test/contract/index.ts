@@ -4,6 +4,7 @@ import { btrfsScenarios } from './btrfs.ts';
 import { copyScenarios } from './copy.ts';
 import { cryptScenarios } from './crypt.ts';
 import { reencryptScenarios } from './crypt-reencrypt.ts';
+import { drbdScenarios } from './drbd.ts';
 import { fileScenarios } from './files.ts';
 import { filesystemScenarios } from './filesystem.ts';
 import { groupScenarios } from './lvm-groups.ts';
@@ -33,6 +34,7 @@ export const scenarios: readonly Scenario[] = [
   ...groupScenarios,
   ...cryptScenarios,
   ...reencryptScenarios,
+  ...drbdScenarios,
   ...xenScenarios,
   ...networkScenarios,
 ];

@@ -40,6 +40,7 @@ export const configFile = '/etc/drbd.conf';
 
 /** Every resource: of one file, or of all that Debian's /etc/drbd.conf includes. */
 export function configOf(world: World, only?: string): readonly SimulatedConfig[] {
+  if (only === undefined && world.drbd.config !== undefined) return world.drbd.config;
   const main = only ?? configFile;
   if (statPath(world, main) === undefined)
     throw new ConfigError(`Can not open '${main}': No such file or directory`);

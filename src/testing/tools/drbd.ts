@@ -2,7 +2,7 @@ import type { Answer } from '../../command/index.ts';
 import { deviceByNumber, openers } from '../devices.ts';
 import { type DrbdResource, type DrbdVolume, placeOf } from '../drbd.ts';
 import { unmodelled } from '../options.ts';
-import type { World } from '../world.ts';
+import { settle, type World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { deviceAt } from './block.ts';
 import { ConfigError, configFile, configOf, dumpXml, type SimulatedConfig } from './drbd-config.ts';
@@ -20,23 +20,25 @@ function drbdsetup(call: ToolCall): Answer {
     case 'show':
       return ok(drbd.resources.map((each) => shown(call.world, each)).join(''));
     default:
-      throw unmodelled(call, 'it shows events and what is configured');
+      if (call.argv[0] === 'down' && call.argv.length === 2)
+        return down(call.world, { name: call.argv[1] ?? '' });
+      throw unmodelled(call, 'it shows events and what is configured, and takes a resource down');
   }
 }
 
-function events({ name, role, connection, volumes }: DrbdResource): readonly string[] {
+function events({ name, role, connection, volumes, peer: theirs }: DrbdResource): readonly string[] {
   const peer = connection === 'StandAlone' ? '' : ' conn-name:peer';
   const at = `name:${name} peer-node-id:0${peer}`;
   return [
     `exists resource name:${name} role:${role} suspended:no write-ordering:flush\n`,
-    `exists connection ${at} connection:${connection} role:Unknown congested:no\n`,
+    `exists connection ${at} connection:${connection} role:${theirs?.role ?? 'Unknown'} congested:no\n`,
     ...volumes.map(
       ({ volume, minor, disk, size }) =>
         `exists device name:${name} volume:${volume} minor:${minor} disk:${disk} size:${size / 1024} read:0 written:0 al-writes:8 bm-writes:0 upper-pending:0 lower-pending:0 al-suspended:yes blocked:no\n`,
     ),
     ...volumes.map(
       ({ volume, size }) =>
-        `exists peer-device ${at} volume:${volume} replication:Off peer-disk:DUnknown resync-suspended:no received:0 sent:0 out-of-sync:${size / 1024} pending:0 unacked:0\n`,
+        `exists peer-device ${at} volume:${volume} replication:${theirs === undefined ? 'Off' : 'Established'} peer-disk:${theirs?.disk ?? 'DUnknown'} resync-suspended:no received:0 sent:0 out-of-sync:${size / 1024} pending:0 unacked:0\n`,
     ),
   ];
 }
@@ -58,8 +60,8 @@ function shown(world: World, { name, addresses: [own, peer], connection, volumes
 }
 
 const verbs: Readonly<Record<string, (world: World, config: SimulatedConfig) => Answer>> = {
+  'create-md': createMetadata,
   up,
-  down,
   primary,
   secondary,
 };
@@ -67,8 +69,10 @@ const verbs: Readonly<Record<string, (world: World, config: SimulatedConfig) => 
 function drbdadm(call: ToolCall): Answer {
   const { world, argv } = call;
   const file = argv[0] === '-c' ? argv[1] : undefined;
-  const [verb = '', name, ...more] = file === undefined ? argv : argv.slice(2);
-  const act = verbs[verb];
+  const [verb = '', ...rest] = file === undefined ? argv : argv.slice(2);
+  const isForced = verb === 'primary' && rest[0] === '--force';
+  const [name, ...more] = isForced ? rest.slice(1) : rest;
+  const act = isForced ? force : verbs[verb];
   const isDump = verb === 'dump-xml' && name === undefined;
   if (more.length > 0 || (!isDump && (act === undefined || name === undefined)))
     throw unmodelled(call, 'it dumps the configuration, and changes one resource');
@@ -100,9 +104,11 @@ function up(world: World, { name, hosts }: SimulatedConfig): Answer {
     const bare = { volume: Number(volume), minor: Number(minor) };
     if (lower === undefined || content?.superblock?.type !== 'drbd')
       return { ...bare, disk: 'Diskless', size: 0, storage: `drbd::${name}/${volume}` } as const;
+    // What real metadata say a plan does not read: it goes on as if the data were good.
+    const fresh = world.overlay === undefined ? 'Inconsistent' : 'UpToDate';
     const place = placeOf(lower, content.superblock.uuid ?? '');
     if (!world.live.has(place.storage)) world.live.set(place.storage, {});
-    return { ...bare, disk: content.replica ?? 'Inconsistent', lower: lower.number, ...place } as const;
+    return { ...bare, disk: content.replica ?? fresh, lower: lower.number, ...place } as const;
   });
   const whole = volumes.every(({ disk }) => disk !== 'Diskless');
   const connection = whole ? 'Connecting' : 'StandAlone';
@@ -117,7 +123,35 @@ function up(world: World, { name, hosts }: SimulatedConfig): Answer {
   return whole ? ok() : failed(1, 'No valid meta data found');
 }
 
-function down(world: World, { name }: SimulatedConfig): Answer {
+/** The first metadata of each disk: their data are good for nothing yet. */
+function createMetadata(world: World, { hosts }: SimulatedConfig): Answer {
+  for (const { disk } of hosts.find((each) => each.name === world.hostname)?.volumes ?? []) {
+    const device = deviceAt(world, disk);
+    if (device === undefined || world.live.get(device.storage)?.superblock !== undefined)
+      return failed(40, 'Operation refused.');
+    const uuid = world.ids.uuid().replaceAll('-', '').slice(0, 16);
+    world.live.set(device.storage, {
+      superblock: { type: 'drbd', usage: 'raid', uuid, version: 'v08' },
+      replica: 'Inconsistent',
+    });
+    settle(world, device.storage);
+  }
+  return ok('New drbd meta data block successfully created.\n');
+}
+
+/** Says that the data of this host are the good ones. */
+function force(world: World, config: SimulatedConfig): Answer {
+  for (const volume of resourceNamed(world, config.name)?.volumes ?? []) {
+    const lower = deviceByNumber(world, volume.lower);
+    if (lower === undefined) continue;
+    volume.disk = 'UpToDate';
+    world.live.set(lower.storage, { ...world.live.get(lower.storage), replica: 'UpToDate' });
+    settle(world, lower.storage);
+  }
+  return primary(world, config);
+}
+
+function down(world: World, { name }: Pick<SimulatedConfig, 'name'>): Answer {
   const there = resourceNamed(world, name);
   if (there === undefined) return ok();
   if (isHeld(world, there))

@@ -3,6 +3,7 @@ import { block } from './operations/block.ts';
 import { btrfs } from './operations/btrfs.ts';
 import { copy } from './operations/copy.ts';
 import { crypt } from './operations/crypt.ts';
+import { drbd } from './operations/drbd.ts';
 import { file } from './operations/file.ts';
 import { filesystem } from './operations/filesystem.ts';
 import { lvm } from './operations/lvm.ts';
@@ -50,4 +51,15 @@ export type RigSpecimens = {
 };
 
 /** The registry, as it is tried on the rig. */
-export const rigSpecimens: RigSpecimens = { block, lvm, filesystem, file, mount, copy, crypt, btrfs, xen };
+export const rigSpecimens: RigSpecimens = {
+  block,
+  lvm,
+  filesystem,
+  file,
+  mount,
+  copy,
+  crypt,
+  btrfs,
+  drbd,
+  xen,
+};

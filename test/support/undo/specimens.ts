@@ -5,6 +5,7 @@ import { block } from './specimens/block.ts';
 import { btrfs } from './specimens/btrfs.ts';
 import { copy } from './specimens/copy.ts';
 import { crypt } from './specimens/crypt.ts';
+import { drbd } from './specimens/drbd.ts';
 import { file } from './specimens/file.ts';
 import { filesystem } from './specimens/filesystem.ts';
 import { lvm } from './specimens/lvm.ts';
@@ -30,4 +31,4 @@ export type Specimens = {
   };
 };
 
-export const specimens: Specimens = { block, lvm, filesystem, file, mount, copy, crypt, btrfs, xen };
+export const specimens: Specimens = { block, lvm, filesystem, file, mount, copy, crypt, btrfs, drbd, xen };

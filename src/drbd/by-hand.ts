@@ -1,0 +1,31 @@
+import type { ByHand } from '../errors.ts';
+
+const words = {
+  up: 'is up',
+  down: 'is not up any more',
+  primary: 'is primary on this host',
+  secondary: 'is not primary on this host any more',
+} as const;
+
+const inverse = { up: 'down', down: 'up', primary: 'secondary', secondary: 'primary' } as const;
+
+/** Of every operation on a resource as a whole. */
+export function stateByHand({
+  undo: { name, minors, to },
+}: {
+  readonly undo: {
+    readonly name: string;
+    readonly minors: readonly number[];
+    readonly to: keyof typeof words;
+  };
+}): ByHand {
+  const devices = minors.map((minor) => `/dev/drbd${String(minor)}`);
+  return {
+    what: `that the DRBD resource ${name} (${devices.join(', ')}) ${words[to]}`,
+    look: [
+      ['drbdsetup', 'status', name],
+      ['fuser', '--verbose', ...devices],
+    ],
+    clear: [['drbdadm', inverse[to], name]],
+  };
+}

@@ -1,0 +1,29 @@
+import { type Command, nothing } from '../command/index.ts';
+import { classifyDrbd } from './commands.ts';
+
+/**
+ * Makes a configured resource, attaches its disks and connects it. It is not whole or nothing: without metadata, exit 1, the
+ * resource stays, diskless and StandAlone (9.22).
+ */
+export function drbdUp(name: string): Command<void, 'change'> {
+  return change(['up', name]);
+}
+
+/** Takes a resource down, whether it is configured or not; exit 0 when there is none, 11 while a device of it is open. */
+export function drbdDown(name: string): Command<void, 'change'> {
+  return { ...change(['down', name]), tool: 'drbdsetup', repeatable: true };
+}
+
+/** Makes this host its primary: exit 17 without data that are up to date, 11 while another host is. */
+export function drbdPrimary(name: string): Command<void, 'change'> {
+  return change(['primary', name]);
+}
+
+/** Makes this host its secondary: exit 11 while a device of it is open, udev for a moment too. */
+export function drbdSecondary(name: string): Command<void, 'change'> {
+  return { ...change(['secondary', name]), repeatable: true };
+}
+
+function change(argv: readonly string[]): Command<void, 'change'> {
+  return { tool: 'drbdadm', argv, access: 'change', parse: nothing, classify: classifyDrbd };
+}

@@ -1,0 +1,2 @@
+export { primary, secondary } from './operations/role.ts';
+export { down, up } from './operations/up.ts';

@@ -1,0 +1,105 @@
+import * as z from 'zod/mini';
+import { everyHolder, holders } from '../../blockdevice/index.ts';
+import { inUse } from '../../blockdevice/in-use.ts';
+import type { DeviceKeys, Key } from '../../atomic/operation.ts';
+import type { ReadHost } from '../../command/index.ts';
+import { type Holder, RefusedError } from '../../errors.ts';
+import type { ConfiguredHost } from '../config.ts';
+import { type Resource, resourceNamed, states } from '../reads.ts';
+import type { ResourceState } from '../state.ts';
+
+/** drbdadm takes `all` for every resource, and NAME/0 for a volume. */
+const resourceName = z.string().check(
+  z.regex(/^[A-Za-z0-9_][\w.+-]*$/),
+  z.refine((name) => name !== 'all'),
+);
+
+export const args = z.strictObject({ name: resourceName });
+
+export const undo = z.strictObject({
+  name: z.string(),
+  /** Of its volumes, in their order: what tells it from another one of its name. */
+  minors: z.array(z.int()),
+  /** The devices beneath, as the configuration names them. */
+  disks: z.array(z.string()),
+  to: z.enum(['up', 'down', 'primary', 'secondary']),
+});
+
+export type Undo = z.infer<typeof undo>;
+
+/** A resource that this host has a part of. */
+export type Here = Resource & { readonly here: ConfiguredHost };
+
+/** The resource of a name, with this host's part of its configuration. RefusedError without one. */
+export async function askedHere(host: ReadHost, name: string): Promise<Here> {
+  const found = await resourceNamed(host, name);
+  const { here } = found;
+  if (here !== undefined) return { ...found, here };
+  const { hostname } = await host.facts();
+  throw new RefusedError(`the configuration of ${name} has no part for this host (${hostname})`, {
+    remedy: `see whose it is: bofh drbd show ${name}`,
+  });
+}
+
+/** The same of one that is up. */
+export async function askedUp(
+  host: ReadHost,
+  name: string,
+): Promise<Here & { readonly state: ResourceState }> {
+  const found = await askedHere(host, name);
+  const { state } = found;
+  if (state !== undefined) return { ...found, state };
+  throw new RefusedError(`${name} is not up`, { remedy: `bring it up: bofh drbd up ${name}` });
+}
+
+export function undoOf({ name, here: { volumes } }: Here, to: Undo['to']): Undo {
+  return {
+    ...{ name, to, minors: volumes.map(({ minor }) => minor).sort((a, b) => a - b) },
+    disks: volumes.flatMap(({ disk }) => disk ?? []),
+  };
+}
+
+/** What the kernel has under the name now. `other`: one with other devices, of somebody else. */
+export async function now(
+  host: ReadHost,
+  { name, minors }: Undo,
+): Promise<ResourceState | 'absent' | 'other'> {
+  const found = (await states(host)).find((each) => each.name === name);
+  if (found === undefined) return 'absent';
+  return minorsOf(found).join() === minors.join() ? found : 'other';
+}
+
+export function minorsOf({ volumes }: ResourceState): readonly number[] {
+  return volumes.map(({ minor }) => minor).sort((a, b) => a - b);
+}
+
+/** Who uses its devices, as far as the kernel tells at a glance. */
+export async function holdersOf(host: ReadHost, minors: readonly number[]): Promise<readonly Holder[]> {
+  return (await Promise.all(minors.map((minor) => holders(host, deviceOf(minor))))).flat();
+}
+
+/** RefusedError that names everybody who uses one of its devices, once somebody is known to. */
+export async function refuseUsed(
+  host: ReadHost,
+  { name, minors }: Pick<Undo, 'name' | 'minors'>,
+): Promise<void> {
+  if ((await holdersOf(host, minors)).length === 0) return;
+  const all = (await Promise.all(minors.map((minor) => everyHolder(host, deviceOf(minor))))).flat();
+  throw inUse(`the DRBD resource ${name}`, all);
+}
+
+export function deviceOf(minor: number): string {
+  return `/dev/drbd${String(minor)}`;
+}
+
+/** The keys of the resource and its devices, which are changed, and of what lies beneath. */
+export async function claimsOf(
+  { name, minors }: Undo,
+  on: (path: string) => Promise<DeviceKeys>,
+): Promise<{ readonly changes: readonly Key[]; readonly needs: readonly Key[] }> {
+  const devices = await Promise.all(minors.map((minor) => on(deviceOf(minor))));
+  return {
+    changes: [`drbd:${name}`, ...devices.map(({ key }) => key)],
+    needs: [...new Set(devices.flatMap(({ beneath }) => beneath))],
+  };
+}

@@ -1,0 +1,115 @@
+import * as z from 'zod/mini';
+import { type Look, operation } from '../../atomic/operation.ts';
+import { namingHolders } from '../../blockdevice/index.ts';
+import type { ChangeHost } from '../../command/index.ts';
+import { NotDone, RefusedError } from '../../errors.ts';
+import { stateByHand } from '../by-hand.ts';
+import { drbdPrimary, drbdSecondary } from '../change-commands.ts';
+import type { Role } from '../schema.ts';
+import type { ResourceState } from '../state.ts';
+import {
+  args,
+  askedUp,
+  claimsOf,
+  deviceOf,
+  type Here,
+  holdersOf,
+  now,
+  refuseUsed,
+  type Undo,
+  undo,
+  undoOf,
+} from './known.ts';
+
+/** Each is the other's inverse. */
+const common = (to: 'primary' | 'secondary') => {
+  const role: Role = to === 'primary' ? 'Primary' : 'Secondary';
+  const isIt = (found: Awaited<ReturnType<typeof now>>): found is ResourceState =>
+    typeof found === 'object' && found.role === role;
+  return {
+    ...{ version: 1, args, undo, result: z.null(), lives: 'boot', restores: 'state' },
+    claims: ({ undo: of, on }) => claimsOf(of, on),
+    run: async ({ undo: of, host }) => {
+      const found = await now(host, of);
+      if (isIt(found))
+        throw new NotDone(`${of.name} is ${to} by now; nothing was done`, {
+          found: `the DRBD resource ${of.name}, which somebody else has made ${to}`,
+          remedy: 'find out who else works on it',
+        });
+      await make(host, of, to);
+      return null;
+    },
+    value: ({ undo: { name, minors } }) => ({ name, devices: minors.map(deviceOf) }),
+    look: async ({ undo: of, host }): Promise<Look> => {
+      const found = await now(host, of);
+      if (isIt(found)) return { state: 'ours', holders: await holdersOf(host, of.minors) };
+      if (typeof found === 'object' || to === 'primary') return { state: 'gone' };
+      return {
+        state: 'not-ours',
+        found: `${of.name} is ${found === 'absent' ? 'down' : 'another one'} by now`,
+      };
+    },
+    revert: async ({ undo: of, host }) => {
+      if (isIt(await now(host, of))) await make(host, of, to === 'primary' ? 'secondary' : 'primary');
+    },
+    describe: stateByHand,
+  } as const satisfies Partial<Parameters<typeof operation<z.infer<typeof args>, Undo, null, unknown>>[0]>;
+};
+
+/**
+ * Makes this host the primary of a resource, so that its devices can be used. Refused while another host is primary, unless the
+ * resource allows two, and without data here that are up to date. It lives until the next boot.
+ */
+export const primary = operation({
+  ...common('primary'),
+  kind: 'drbd.primary',
+  prepare: async ({ args: { name }, host }) => {
+    const found = await askedUp(host, name);
+    refuseAlready(found.state, 'Primary');
+    refuseTwo(found, found.state);
+    const bad = found.state.volumes.find(({ disk }) => disk !== 'UpToDate');
+    if (bad !== undefined)
+      throw new RefusedError(
+        `volume ${String(bad.volume)} of ${name} is ${bad.disk} on this host, not UpToDate`,
+        {
+          remedy: `see what it lacks: bofh drbd status ${name}; who knows that these data are the good ones: drbdadm primary --force ${name}`,
+        },
+      );
+    return undoOf(found, 'primary');
+  },
+});
+
+/** Makes this host a secondary of a resource whose devices nobody uses. It lives until the next boot, which makes it that as well. */
+export const secondary = operation({
+  ...common('secondary'),
+  kind: 'drbd.secondary',
+  prepare: async ({ args: { name }, host }) => {
+    const found = await askedUp(host, name);
+    refuseAlready(found.state, 'Secondary');
+    const of = undoOf(found, 'secondary');
+    await refuseUsed(host, of);
+    return of;
+  },
+});
+
+async function make(host: ChangeHost, of: Undo, to: 'primary' | 'secondary'): Promise<void> {
+  if (to === 'primary') return host.run(drbdPrimary(of.name));
+  await refuseUsed(host, of);
+  await namingHolders(host, deviceOf(of.minors[0] ?? 0), () => host.run(drbdSecondary(of.name)));
+}
+
+function refuseAlready({ name, role }: ResourceState, wanted: Role): void {
+  if (role === wanted)
+    throw new RefusedError(`${name} is ${wanted.toLowerCase()} on this host already`, {
+      remedy: 'there is nothing to do',
+    });
+}
+
+function refuseTwo({ configured }: Here, { name, connections }: ResourceState): void {
+  const other = connections.find(({ role }) => role === 'Primary');
+  const allowed = configured?.options['net']?.['allow-two-primaries'];
+  if (other === undefined || allowed === '' || allowed === 'yes') return;
+  throw new RefusedError(`${other.peer} is primary of ${name}, and there is to be one`, {
+    remedy: `make it secondary there first: bofh drbd secondary ${name}`,
+  });
+}

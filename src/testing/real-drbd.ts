@@ -1,0 +1,44 @@
+import { drbdStores } from '../blockdevice/holders/drbd.ts';
+import { deviceNode } from '../blockdevice/index.ts';
+import { configured, moduleVersion, states } from '../drbd/index.ts';
+import type { DrbdResource, DrbdVolume } from './drbd.ts';
+import type { SimulatedConfig } from './tools/drbd-config.ts';
+import type { Overlay, World } from './world.ts';
+
+/** Resources and configuration of the real host, at the first word that changes one: from then on they are the model's. */
+export async function knowDrbd({ real }: Overlay, world: World): Promise<void> {
+  if (world.drbd.config !== undefined) return;
+  const { backings } = await drbdStores(real);
+  const resources: DrbdResource[] = [];
+  for (const { name, role, volumes, connections } of await states(real)) {
+    const known = volumes.map(async ({ volume, minor, disk, size = 0 }): Promise<DrbdVolume> => {
+      const path = backings.find((each) => each.minor === minor)?.path;
+      const lower = path === undefined ? {} : { lower: (await deviceNode(real, path)).number };
+      return { volume, minor, disk, size, ...lower, storage: `real:147:${String(minor)}`, real: true };
+    });
+    const connection = connections[0]?.state === 'StandAlone' ? 'StandAlone' : 'Connecting';
+    const addresses = ['', ''] as const;
+    resources.push({ name, role, connection, addresses, volumes: await Promise.all(known) });
+  }
+  const config = (await configured(real)).map(
+    ({ name, file, line, hosts }): SimulatedConfig => ({
+      ...{ name, file, line, options: new Map() },
+      hosts: hosts.map(({ names, address, volumes }) => ({
+        ...{ name: names[0] ?? '', family: address.family, address: address.address },
+        port: String(address.port),
+        volumes: volumes.map(({ volume, minor, disk = '' }) => ({
+          ...{ volume: String(volume), minor: String(minor), disk },
+        })),
+      })),
+    }),
+  );
+  const module = (await moduleVersion(real)) === undefined ? 'absent' : 'loaded';
+  Object.assign(world.drbd, { module, resources, config });
+  world.revision += 1;
+}
+
+/** The devices beneath a resource, which the model has to know before it brings it up. */
+export function disksOf({ drbd, hostname }: World, name: string | undefined): readonly string[] {
+  const found = drbd.config?.find((each) => each.name === name);
+  return found?.hosts.find((each) => each.name === hostname)?.volumes.map(({ disk }) => disk) ?? [];
+}

@@ -1,0 +1,85 @@
+import type { SimulatedHost } from '../../../../src/testing/index.ts';
+import { emptyVolume } from '../stage.ts';
+import type { Specimens } from '../specimens.ts';
+
+/** Two volumes of a resource, on this host and its peer. */
+export const web1Resource = `resource web1 {
+  net {
+    protocol C;
+  }
+${['sim', 'peer']
+  .map(
+    (name, at) => `  on ${name} {
+    volume 0 {
+      device minor 3;
+      disk /dev/vg0/web1-root;
+      meta-disk internal;
+    }
+    volume 1 {
+      device minor 4;
+      disk /dev/vg0/web1-data;
+      meta-disk internal;
+    }
+    address ipv4 10.0.0.${String(at + 1)}:7789;
+  }
+`,
+  )
+  .join('')}}
+`;
+
+/** A resource of ours from before, and one of somebody else's that is up; its name begins like ours. */
+export function replicatedVolumes(host: SimulatedHost, state: 'down' | 'secondary' | 'primary'): void {
+  const { admin } = host;
+  for (const [at, name] of ['web1-root', 'web1-data', 'web1-other'].entries())
+    admin.drbdMetadata(emptyVolume(host, name), `3bde6cc090b8231${String(at)}`, 'UpToDate');
+  admin.writeFile('/etc/drbd.conf', 'include "drbd.d/*.res";\n');
+  admin.mkdir('/etc/drbd.d');
+  admin.writeFile('/etc/drbd.d/web1.res', web1Resource);
+  const other = web1Resource
+    .replace('resource web1 ', 'resource web10 ')
+    .replaceAll(/ {4}volume 1 \{[^}]*\}\n/g, '')
+    .replaceAll('minor 3', 'minor 10')
+    .replaceAll('web1-root', 'web1-other')
+    .replaceAll(':7789', ':7790');
+  admin.writeFile('/etc/drbd.d/web10.res', other);
+  admin.drbdadm('up', 'web10');
+  admin.drbdadm('primary', 'web10');
+  if (state === 'down') return;
+  admin.drbdadm('up', 'web1');
+  if (state === 'primary') admin.drbdadm('primary', 'web1');
+}
+
+export const drbd: Specimens['drbd'] = {
+  up: [
+    {
+      stage: (host) => {
+        replicatedVolumes(host, 'down');
+        return (tx) => tx.drbd.up({ name: 'web1' });
+      },
+    },
+  ],
+  down: [
+    {
+      stage: (host) => {
+        replicatedVolumes(host, 'secondary');
+        return (tx) => tx.drbd.down({ name: 'web1' });
+      },
+    },
+  ],
+  primary: [
+    {
+      stage: (host) => {
+        replicatedVolumes(host, 'secondary');
+        return (tx) => tx.drbd.primary({ name: 'web1' });
+      },
+    },
+  ],
+  secondary: [
+    {
+      stage: (host) => {
+        replicatedVolumes(host, 'primary');
+        return (tx) => tx.drbd.secondary({ name: 'web1' });
+      },
+    },
+  ],
+};

@@ -1,0 +1,239 @@
+import { describe, expect, it } from 'vitest';
+import { states } from '../../../src/drbd/index.ts';
+import { RefusedError, RolledBackError, UsageError } from '../../../src/errors.ts';
+import type { Tx } from '../../../src/operations.ts';
+import type { SimulatedHost } from '../../../src/testing/index.ts';
+import { on, replicated, resourceText, up } from './support.ts';
+
+const name = 'web1';
+const boom = new Error('boom');
+
+const now = async (host: SimulatedHost) =>
+  (await states(host)).map((each) => [each.name, each.role, each.volumes[0]?.disk]);
+
+/** The refusal of a sequence of one, which has changed nothing. */
+async function refused(host: SimulatedHost, act: (tx: Tx) => Promise<unknown>): Promise<RefusedError> {
+  const before = host.snapshot();
+  const error: unknown = await on(host, act).catch((each: unknown) => each);
+  expect(host.snapshot()).toBe(before);
+  expect(error).toBeInstanceOf(RefusedError);
+  return error as RefusedError;
+}
+
+/** As it was, when what follows the act fails. */
+async function undone(host: SimulatedHost, act: (tx: Tx) => Promise<unknown>): Promise<void> {
+  const before = host.snapshot();
+  const failed = on(host, async (tx) => {
+    await act(tx);
+    expect(host.snapshot()).not.toBe(before);
+    throw boom;
+  });
+  await expect(failed).rejects.toBeInstanceOf(RolledBackError);
+  expect(host.snapshot()).toBe(before);
+}
+
+/** A filesystem on its device, mounted. */
+function mount(host: SimulatedHost): SimulatedHost {
+  const uuid = '5e1f0000-0000-4000-8000-0000000000aa';
+  host.admin.format('/dev/drbd0', { type: 'ext4', usage: 'filesystem', uuid });
+  host.admin.mount('/dev/drbd0', '/mnt');
+  return host;
+}
+
+function primary(): SimulatedHost {
+  const host = up();
+  host.admin.drbdadm('primary', name);
+  return host;
+}
+
+describe('tx.drbd.up', () => {
+  it('brings a resource up, as a secondary, and takes it down again when the sequence fails', async () => {
+    const host = replicated();
+
+    expect(await on(host, (tx) => tx.drbd.up({ name }))).toEqual({ name, devices: ['/dev/drbd0'] });
+    expect(await now(host)).toEqual([[name, 'Secondary', 'UpToDate']]);
+    await undone(replicated(), (tx) => tx.drbd.up({ name }));
+  });
+
+  it('takes what it has half made down again: without metadata drbdadm leaves a resource without a disk', async () => {
+    const host = replicated();
+    const before = host.snapshot();
+    // The look before the act saw them still.
+    host.fault({ tool: 'drbdadm', access: 'change', mode: 'acts then fails' });
+
+    await expect(on(host, (tx) => tx.drbd.up({ name }))).rejects.toBeInstanceOf(RolledBackError);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it('refuses one that is up, one that is not configured, and one without a part for this host', async () => {
+    expect(await refused(up(), (tx) => tx.drbd.up({ name }))).toMatchObject({
+      message: 'web1 is up already, as Secondary',
+    });
+    expect(await refused(replicated(), (tx) => tx.drbd.up({ name: 'web9' }))).toMatchObject({
+      remedy: 'there are web1',
+    });
+    const host = replicated();
+    host.admin.writeFile(
+      '/etc/drbd.d/web2.res',
+      resourceText('web2', { minor: 1 }).replace('on sim', 'on rem'),
+    );
+    expect(await refused(host, (tx) => tx.drbd.up({ name: 'web2' }))).toMatchObject({
+      message: 'the configuration of web2 has no part for this host (sim)',
+    });
+  });
+
+  it('refuses a disk without metadata at its end: drbdadm would move those of one that has grown', async () => {
+    const host = replicated();
+    host.admin.format('/dev/vg0/web1-root', undefined);
+
+    const { message, remedy } = await refused(host, (tx) => tx.drbd.up({ name }));
+    expect(message).toBe('/dev/vg0/web1-root has no metadata of DRBD at its end: it is blank');
+    expect(remedy).toContain('drbdadm create-md web1');
+  });
+
+  it('refuses a disk that somebody uses, and a minor number that another resource has', async () => {
+    const host = up();
+    host.admin.writeFile('/etc/drbd.d/web2.res', resourceText('web2', { port: 7789, minor: 1 }));
+    expect((await refused(host, (tx) => tx.drbd.up({ name: 'web2' }))).holders).toMatchObject([
+      { kind: 'drbd', resource: name },
+    ]);
+    host.admin.writeFile('/etc/drbd.d/web2.res', resourceText('web2', { port: 7789, minor: 0 }));
+    expect((await refused(host, (tx) => tx.drbd.up({ name: 'web2' }))).message).toContain(
+      'which the resource web1 has',
+    );
+  });
+
+  it.each(['all', '-d', 'web1/0', 'web 1', ''])('takes no name like "%s"', async (odd) => {
+    await expect(on(replicated(), (tx) => tx.drbd.up({ name: odd }))).rejects.toBeInstanceOf(UsageError);
+  });
+
+  it('is stuck when somebody has made it primary and uses it, and says who', async () => {
+    const host = replicated();
+    const failed = on(host, async (tx) => {
+      await tx.drbd.up({ name });
+      host.admin.drbdadm('primary', name);
+      mount(host);
+      throw boom;
+    });
+
+    await expect(failed).rejects.toMatchObject({
+      blocked: [{ kind: 'drbd.up', holders: [{ kind: 'mount', path: '/mnt' }] }],
+    });
+    expect(await now(host)).toEqual([[name, 'Primary', 'UpToDate']]);
+  });
+});
+
+describe('tx.drbd.down', () => {
+  it('takes a secondary down, and brings it up again when the sequence fails', async () => {
+    const host = up();
+
+    await on(host, (tx) => tx.drbd.down({ name }));
+    expect(await now(host)).toEqual([]);
+    await undone(up(), (tx) => tx.drbd.down({ name }));
+  });
+
+  it('refuses one that is mounted, or in use by a guest, and says where and by whom', async () => {
+    const mounted = mount(primary());
+    expect(await refused(mounted, (tx) => tx.drbd.down({ name }))).toMatchObject({
+      message: expect.stringContaining('mounted on /mnt') as unknown,
+      holders: [{ kind: 'mount', path: '/mnt' }],
+    });
+    const guest = primary();
+    guest.admin.startDomain({ name: 'web1', disks: [{ vdev: 'xvda', path: '/dev/drbd0', number: '147:0' }] });
+    expect((await refused(guest, (tx) => tx.drbd.down({ name }))).holders).toMatchObject([{ kind: 'guest' }]);
+  });
+
+  it('refuses a primary, one that is not up, and one that would not come back as it is', async () => {
+    expect(await refused(primary(), (tx) => tx.drbd.down({ name }))).toMatchObject({
+      message: 'web1 is primary on this host',
+      remedy: 'make it secondary first: bofh drbd secondary web1',
+    });
+    expect((await refused(replicated(), (tx) => tx.drbd.down({ name }))).message).toBe('web1 is not up');
+    const alone = up();
+    alone.admin.setDrbd(name, { connection: 'StandAlone' });
+    expect((await refused(alone, (tx) => tx.drbd.down({ name }))).message).toContain('is StandAlone');
+    const bare = up();
+    Object.assign(bare.world.drbd.resources[0]?.volumes[0] ?? {}, { disk: 'Diskless' });
+    expect((await refused(bare, (tx) => tx.drbd.down({ name }))).message).toContain(
+      'volume 0 of web1 is Diskless',
+    );
+  });
+});
+
+/** One whose peer is primary, with a disk in this state. */
+function behindPrimary(disk: 'UpToDate' | 'Diskless'): SimulatedHost {
+  const host = up();
+  host.admin.setDrbd(name, { connection: 'Connected', peer: { role: 'Primary', disk } });
+  return host;
+}
+
+describe('with a peer that is primary', () => {
+  it('there is no second one, unless the resource allows two', async () => {
+    const { message } = await refused(behindPrimary('UpToDate'), (tx) => tx.drbd.primary({ name }));
+    expect(message).toBe('peer is primary of web1, and there is to be one');
+    const host = behindPrimary('UpToDate');
+    const text = resourceText(name).replace('protocol C;', 'allow-two-primaries yes;');
+    host.admin.writeFile('/etc/drbd.d/web1.res', text);
+    await on(host, (tx) => tx.drbd.primary({ name }));
+    expect(await now(host)).toEqual([[name, 'Primary', 'UpToDate']]);
+  });
+
+  it('a disk that it works with is not taken away from it; its copy is, when it has a good one itself', async () => {
+    const { message } = await refused(behindPrimary('Diskless'), (tx) => tx.drbd.down({ name }));
+    expect(message).toContain('it works with the data of this host');
+    await on(behindPrimary('UpToDate'), (tx) => tx.drbd.down({ name }));
+  });
+});
+
+describe('tx.drbd.primary and secondary', () => {
+  it('are each the inverse of the other', async () => {
+    const host = up();
+
+    expect(await on(host, (tx) => tx.drbd.primary({ name }))).toEqual({ name, devices: ['/dev/drbd0'] });
+    expect(await now(host)).toEqual([[name, 'Primary', 'UpToDate']]);
+    await on(host, (tx) => tx.drbd.secondary({ name }));
+    expect(await now(host)).toEqual([[name, 'Secondary', 'UpToDate']]);
+    await undone(up(), (tx) => tx.drbd.primary({ name }));
+    await undone(primary(), (tx) => tx.drbd.secondary({ name }));
+  });
+
+  it('refuse what is so already, and what is not up', async () => {
+    expect((await refused(primary(), (tx) => tx.drbd.primary({ name }))).message).toContain('already');
+    expect((await refused(up(), (tx) => tx.drbd.secondary({ name }))).message).toContain('already');
+    expect((await refused(replicated(), (tx) => tx.drbd.primary({ name }))).message).toBe('web1 is not up');
+  });
+
+  it('refuse to promote data that are not up to date, and force nothing', async () => {
+    expect((await refused(up('Inconsistent'), (tx) => tx.drbd.primary({ name }))).message).toBe(
+      'volume 0 of web1 is Inconsistent on this host, not UpToDate',
+    );
+  });
+
+  it('refuse to demote while a device is mounted; what only the kernel sees is named when it has refused', async () => {
+    expect((await refused(mount(primary()), (tx) => tx.drbd.secondary({ name }))).holders).toMatchObject([
+      { kind: 'mount', path: '/mnt' },
+    ]);
+    const host = primary();
+    const { pid } = host.admin.hold('147:0', 'dd if=/dev/drbd0');
+    await expect(on(host, (tx) => tx.drbd.secondary({ name }))).rejects.toMatchObject({
+      holders: [{ kind: 'process', pid }],
+    });
+    expect(await now(host)).toEqual([[name, 'Primary', 'UpToDate']]);
+  });
+
+  it('work in one sequence with what brings it up, and all of it goes back', async () => {
+    const all = async (tx: Tx): Promise<void> => {
+      await tx.drbd.up({ name });
+      await tx.drbd.primary({ name });
+    };
+    const host = replicated();
+
+    await on(host, all);
+    expect(await now(host)).toEqual([[name, 'Primary', 'UpToDate']]);
+    await undone(replicated(), all);
+    await undone(primary(), async (tx) => {
+      await tx.drbd.secondary({ name });
+      await tx.drbd.down({ name });
+    });
+  });
+});
