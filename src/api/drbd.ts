@@ -1,5 +1,6 @@
-import { currentBofh } from '../bofh.ts';
+import { currentBofh, single } from '../bofh.ts';
 import * as driver from '../drbd/index.ts';
+import type { Tx } from '../operations.ts';
 
 export { dataSize, deviceSizeFor, externalMetadata, internalMetadata } from '../drbd/index.ts';
 
@@ -26,4 +27,26 @@ export async function procStatus(): Promise<driver.ProcStatus | undefined> {
 /** The lowest port and the lowest minor number that a new resource can have on this host. */
 export async function next(): Promise<driver.Next> {
   return driver.nextFree([await driver.taken(currentBofh().host)]);
+}
+
+/** Brings a configured resource up: a sequence of one. */
+export async function up(args: Parameters<Tx['drbd']['up']>[0]): ReturnType<Tx['drbd']['up']> {
+  return single('drbd.up', (tx) => tx.drbd.up(args));
+}
+
+/** Takes a resource down that is secondary and whole: a sequence of one. */
+export async function down(args: Parameters<Tx['drbd']['down']>[0]): Promise<void> {
+  await single('drbd.down', (tx) => tx.drbd.down(args));
+}
+
+/** Makes this host the primary of a resource: a sequence of one. */
+export async function primary(args: Parameters<Tx['drbd']['primary']>[0]): ReturnType<Tx['drbd']['primary']> {
+  return single('drbd.primary', (tx) => tx.drbd.primary(args));
+}
+
+/** Makes this host a secondary of a resource that nobody uses: a sequence of one. */
+export async function secondary(
+  args: Parameters<Tx['drbd']['secondary']>[0],
+): ReturnType<Tx['drbd']['secondary']> {
+  return single('drbd.secondary', (tx) => tx.drbd.secondary(args));
 }

@@ -119,7 +119,16 @@ export const drbdShow = z.strictObject({
 /** `bofh drbd next` */
 export const drbdNext = z.strictObject({ port: count, minor: count });
 
+/** `bofh drbd up`, `down`, `primary` and `secondary RESOURCE`: what it is now. */
+export const drbdChange = z.strictObject({
+  resource: text,
+  /** null: it is down. */
+  role: z.nullable(role),
+  devices: z.readonly(z.array(text)),
+});
+
 export type DrbdList = z.infer<typeof drbdList>;
 export type DrbdStatus = z.infer<typeof drbdStatus>;
 export type DrbdShow = z.infer<typeof drbdShow>;
 export type DrbdNext = z.infer<typeof drbdNext>;
+export type DrbdChange = z.infer<typeof drbdChange>;

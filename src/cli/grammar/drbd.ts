@@ -28,4 +28,15 @@ export function addDrbd(drbd: Command, verb: Verb): void {
     'reads',
     async (runtime) => (await import('../drbd.ts')).next(runtime),
   );
+  for (const [word, description] of [
+    ['up', 'bring a configured resource up: its disks attached, looking for its peers'],
+    ['down', 'take a resource down that is secondary and that nobody uses'],
+    ['primary', 'make this host the primary, so that the devices can be used'],
+    ['secondary', 'make this host a secondary; refused while somebody uses a device, who is named'],
+  ] as const)
+    verb(
+      drbd.command(word).description(description).argument('<resource>'),
+      'changes',
+      async (runtime, [name = '']) => (await import('../drbd-change.ts')).change(runtime, name, word),
+    );
 }

@@ -13,6 +13,7 @@ import {
   secondDevice,
   secondPool,
 } from '../../support/undo/specimens/btrfs.ts';
+import { replicatedVolumes } from '../../support/undo/specimens/drbd.ts';
 import { changingVerbs, madeLines, plannedLines, typed } from './support.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'bofh-plan-'));
@@ -53,6 +54,12 @@ async function withMounted(type: 'ext4' | 'xfs'): Promise<SimulatedHost> {
     blocks: 8192,
   });
   host.admin.mount(device, '/mnt');
+  return host;
+}
+
+function withReplicated(state: Parameters<typeof replicatedVolumes>[1]): SimulatedHost {
+  const host = hostWithSource();
+  replicatedVolumes(host, state);
   return host;
 }
 
@@ -544,6 +551,10 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     },
     { line: 'lvm snapshot create vg0/thin monday', on: async () => withThin() },
   ],
+  'drbd up': [{ line: 'drbd up web1', on: async () => withReplicated('down') }],
+  'drbd down': [{ line: 'drbd down web1', on: async () => withReplicated('secondary') }],
+  'drbd primary': [{ line: 'drbd primary web1', on: async () => withReplicated('secondary') }],
+  'drbd secondary': [{ line: 'drbd secondary web1', on: async () => withReplicated('primary') }],
   'lvm deactivate': [{ line: 'lvm deactivate vg0/web1-root', on: () => withGuest(false) }],
   'lvm activate': [
     {
