@@ -1,0 +1,75 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { drbdChange, drbdList, drbdNext } from '../../src/cli/answers/index.ts';
+import { drbd as specimens } from '../support/matrix/operations/drbd.ts';
+import { expectAsBefore, guest, openStage, reset, run, type Stage } from '../support/matrix/stage.ts';
+import { available } from '../support/rig/index.ts';
+
+const can = await available();
+const required = process.env['BOFH_REQUIRE_RIG'] === '1';
+
+describe.skipIf(!can.ok && !required)('resources of DRBD, with the real module', () => {
+  let stage: Stage;
+  beforeAll(async () => {
+    if (!can.ok) throw new Error(can.reason);
+    stage = await openStage(() => undefined, { hypervisor: 'none' });
+  });
+  beforeEach(() => reset(stage));
+  afterAll(async () => {
+    await stage.machine.close();
+  });
+
+  const bofh = (line: string, ...codes: readonly number[]) => run(stage, `bofh ${line}`, ...codes);
+  const json = async (line: string): Promise<unknown> =>
+    JSON.parse((await stage.machine.run(`bofh --json ${line}`)).stdout);
+  const events = async () => (await stage.machine.run(`drbdsetup events2 --now ${guest}`)).stdout;
+
+  it('are brought up, promoted, demoted and taken down, and what is mounted is never taken away', async () => {
+    await run(stage, specimens.up.setUp, 0);
+    expect(drbdList.parse(await json('drbd list'))).toMatchObject([
+      { resource: guest, minor: 7, configured: true, role: null },
+    ]);
+    expect(drbdNext.parse(await json('drbd next'))).toEqual({ port: 7788, minor: 0 });
+    expect(drbdChange.parse(await json(`drbd up ${guest}`))).toMatchObject({ role: 'Secondary' });
+    expect(drbdChange.parse(await json(`drbd primary ${guest}`))).toMatchObject({ role: 'Primary' });
+    expect(drbdList.parse(await json('drbd list'))).toMatchObject([
+      {
+        ...{ role: 'Primary', disk: 'UpToDate', size: 64 * 1024 ** 2 - 40_960 },
+        peers: [{ connection: 'Connecting', disk: 'DUnknown' }],
+      },
+    ]);
+    await run(stage, 'mkfs.ext4 -q /dev/drbd7 && mount /dev/drbd7 /mnt && udevadm settle', 0);
+    const before = await events();
+    for (const verb of ['secondary', 'down'])
+      expect(await bofh(`drbd ${verb} ${guest}`, 1)).toContain('mounted on /mnt');
+    expect(await events()).toBe(before);
+    expect(await bofh('block tree', 0)).toMatch(/DRBD device/);
+    await run(stage, 'umount /mnt', 0);
+    expect(await bofh(`drbd down ${guest}`, 1)).toContain(`bofh drbd secondary ${guest}`);
+    await bofh(`drbd secondary ${guest}`, 0);
+    await bofh(`drbd down ${guest}`, 0);
+    expect(await bofh(`drbd status ${guest}`, 0)).toContain('it is not up');
+    await run(stage, `{ ${specimens.up.clear}; }`, 0);
+    await run(stage, 'rm -rf /var/lib/bofh/journal/* /var/lib/bofh/history/*', 0);
+    await expectAsBefore(stage);
+  });
+
+  it.each(Object.entries(specimens))('%s is undone when what follows it fails', async (_, specimen) => {
+    await run(stage, specimen.setUp, 0);
+    const before = await events();
+    await stage.machine.putText(
+      '/root/fails.ts',
+      `import { atomic } from 'bofh';\nawait atomic('t', async (tx) => {\n  await ${specimen.call};\n  throw new Error('what follows');\n});\n`,
+    );
+
+    expect(await bofh('run /root/fails.ts', 1, 5)).toContain('what follows');
+
+    expect(await events()).toBe(before);
+  });
+
+  it('without metadata is refused, and with a broken configuration nothing is taken for none', async () => {
+    await run(stage, `${specimens.up.setUp} && wipefs -q -a /dev/vg0/${guest}-root`, 0);
+    expect(await bofh(`drbd up ${guest}`, 1)).toContain('has no metadata of DRBD at its end');
+    await stage.machine.putText('/etc/drbd.d/broken.res', 'resource broken {\n');
+    await bofh('drbd list', 1);
+  });
+});
