@@ -33,6 +33,7 @@ describe.skipIf(!can.ok && !required)('bofh --host on a real Xen host', () => {
   let directory: string;
   beforeAll(async () => {
     if (!can.ok) throw new Error(can.reason);
+    directory = mkdtempSync(join(tmpdir(), 'bofh-rig-ssh-'));
     await builtCommand();
     machine = await bootMachine({ hypervisor: 'xen' });
     await installBofh(machine);
@@ -41,7 +42,6 @@ describe.skipIf(!can.ok && !required)('bofh --host on a real Xen host', () => {
         'printf key | cryptsetup luksFormat --batch-mode --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file=- /dev/vg0/web1-luks;' +
         'printf key | cryptsetup open --key-file=- /dev/vg0/web1-luks web1-keys; mount /dev/vg0/web1-root /mnt',
     );
-    directory = mkdtempSync(join(tmpdir(), 'bofh-rig-ssh-'));
     await writeConfig();
   });
   afterAll(async () => {
