@@ -262,7 +262,8 @@ export function removeSnapshot(lv: Guarded & { readonly tag?: string }): Command
  * Why an lvm program failed. Its exit code 5 means nearly everything, so its text in the C locale must tell
  * (fixtures in test/fixtures/lvm).
  */
-export function classifyLvm({ stderr }: Answer): Reason {
+export function classifyLvm(answer: Answer): Reason {
+  const stderr = answer.stderr + loggedIn(answer.stdout);
   if (/not found|Failed to find|No device found|[Cc]annot process volume group/.test(stderr))
     return 'not-found';
   if (/already exists|already in use/i.test(stderr)) return 'exists';
@@ -275,6 +276,11 @@ export function classifyLvm({ stderr }: Answer): Reason {
     return 'busy';
   if (/Permission denied|need to be root|must be root/i.test(stderr)) return 'denied';
   return 'unknown';
+}
+
+// Beside a report in JSON, 2.03.31 says there what went wrong, and nothing on stderr (lvs-missing-vg@2.03.31.json).
+function loggedIn(stdout: string): string {
+  return [...stdout.matchAll(/"log_message":"(?:[^"\\]|\\.)*"/g)].map(([message]) => `\n${message}`).join('');
 }
 
 type LvmTool = Extract<Tool, `${'lv' | 'pv' | 'vg'}${string}`>;
