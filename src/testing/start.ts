@@ -80,8 +80,8 @@ function partitionsOf(world: World): World['partitions'] {
 
 function activateAtBoot(world: World): void {
   let minor = 0;
+  // A hidden one only with that which it is part of; the spare of pools is of none.
   for (const { lvs } of world.lvm)
-    // A hidden one only with that which it is part of; the spare of pools is of none.
     for (const { uuid, autoactivation, skipped, role } of lvs)
       if (autoactivation && skipped !== true && role?.startsWith('private,') !== true) {
         world.active.set(uuid, minor);
