@@ -112,9 +112,9 @@ async function act(
   journal: Journal,
   { n, args, undoData, claims }: Prepared,
 ): Promise<StepDone> {
-  let begun = false;
+  const acting = { begun: false };
   const host = noticing(changing(home.engine, journal, { n, kind: code.kind }, home.stop), () => {
-    begun = true;
+    acting.begun = true;
   });
   let result: unknown = null;
   try {
@@ -126,7 +126,7 @@ async function act(
   } catch (error) {
     if (error instanceof NotDone) append(journal, [{ t: 'undone', n, notOurs: error.found }]);
     // What is there is of somebody who was quicker, however much it looks like what we wanted.
-    else if (!begun) append(journal, [{ t: 'undone', n }]);
+    else if (!acting.begun) append(journal, [{ t: 'undone', n }]);
     else if (error instanceof IdentityTaken) await giveBack(home, journal, n);
     throw error;
   }

@@ -142,7 +142,7 @@ function poolOf({ name, volumes }: WholeGroup, lv: LogicalVolume): LogicalVolume
     throw new UsageError(`${lv.fullName} is no thin volume: say how much room its snapshot is to have`, {
       remedy: 'say its size, or a share of the origin: 20%ORIGIN',
     });
-  const pool = volumes.find(({ uuid }) => uuid === lv.pool?.uuid);
+  const pool = volumes.find(({ uuid }) => uuid === lv.pool.uuid);
   if (pool !== undefined) return pool;
   throw new RefusedError(`the pool of ${lv.fullName} is not in the group ${name}`, {
     remedy: `look at it: lvs -a -o +pool_lv_uuid ${name}`,

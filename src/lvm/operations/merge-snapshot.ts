@@ -98,7 +98,7 @@ interface Pair {
 /** A snapshot and its origin. UsageError for what is no snapshot. */
 function pairOf(lv: LogicalVolume, all: readonly LogicalVolume[]): Pair {
   const origin = all.find(({ uuid }) => uuid === lv.origin?.uuid);
-  const isThinOne = isThin(lv) && origin?.pool?.uuid === lv.pool?.uuid;
+  const isThinOne = isThin(lv) && origin?.pool?.uuid === lv.pool.uuid;
   if (origin === undefined || !(isClassicSnapshot(lv) || isThinOne))
     throw new UsageError(`${lv.fullName} is no snapshot of a volume that is there: it cannot be merged`, {
       remedy: 'bofh lvm list shows what is a snapshot of what',

@@ -63,7 +63,7 @@ export const bugs: readonly Bug[] = [
   },
   {
     name: 'what a step that never began finds done is undone',
-    patches: [step('else if (!begun)', 'else if (begun && !begun)')],
+    patches: [step('else if (!acting.begun)', 'else if (acting.begun && !acting.begun)')],
   },
   {
     name: 'boot id ignored',
