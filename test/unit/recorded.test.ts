@@ -1,12 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { recordingOf as asRecorded, versionsOf } from '../support/record/recordings.ts';
+import { recordingOf, versionsOf } from '../support/record/recordings.ts';
 import { answersOf, commandOf, type Group, type Situation } from '../support/record/situation.ts';
 import { groups } from '../support/record/situations/index.ts';
 import { uuidFrom } from '../support/record/stable.ts';
 import { asRead, taken } from '../support/record/taken.ts';
-import { withLaterColumn } from './lvm/later-columns.ts';
-
-const recordingOf = (name: string, version: string) => withLaterColumn(asRecorded(name, version));
 
 // The table that `npm run record` goes by, and what was recorded: on Debian 12 and on Debian 13.
 

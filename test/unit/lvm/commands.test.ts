@@ -3,10 +3,7 @@ import type { ReadCommand } from '../../../src/command/index.ts';
 import * as commands from '../../../src/lvm/commands.ts';
 import { lvRow, pvRow, vgRow } from '../../../src/lvm/schema.ts';
 import { versionsOf } from '../../support/record/recordings.ts';
-import { everyVersion, recorded as asRecorded } from '../blockdevice/fixtures.ts';
-import { withLaterColumn } from './later-columns.ts';
-
-const recorded = (name: string) => withLaterColumn(asRecorded(name));
+import { everyVersion, recorded } from '../blockdevice/fixtures.ts';
 
 const udev = { udev: 'running' } as const;
 const uuid = '2TjDxf-IzZl-zGPj-stwa-sAQM-1KOf-0SQYVU';

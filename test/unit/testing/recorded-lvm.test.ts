@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { Answer, Command } from '../../../src/command/index.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
-import { withLaterColumn } from '../lvm/later-columns.ts';
 
 type Recorded = Answer & { readonly argv: readonly [Command<unknown>['tool'], ...string[]] };
 /** Words of the recording, and what they are on the simulated host. */
@@ -125,7 +124,7 @@ describe('the model says to the letter what the real tool said', () => {
     test(fixture, async () => {
       const host = twoGroups();
       const called = given?.(host) ?? {};
-      const recorded = withLaterColumn(JSON.parse(inWords(read(`${fixture}.json`), called)) as Recorded);
+      const recorded = JSON.parse(inWords(read(`${fixture}.json`), called)) as Recorded;
 
       const { exitCode, stdout, stderr } = await answerOf(host, recorded.argv);
 
@@ -136,9 +135,7 @@ describe('the model says to the letter what the real tool said', () => {
   test('of the full report: its form, and the rows of volumes', async () => {
     const host = twoGroups();
     for (const vg of ['vg0', 'vg-one']) host.admin.lvcreate({ vg, name: 'web-1', extents: 2 });
-    const { argv, stdout: recorded } = withLaterColumn(
-      JSON.parse(read('lvm/fullreport-many@2.03.16.json')) as Recorded,
-    );
+    const { argv, stdout: recorded } = JSON.parse(read('lvm/fullreport-many@2.03.16.json')) as Recorded;
 
     const { stdout } = await answerOf(host, argv);
 
@@ -155,9 +152,7 @@ describe('the model says to the letter what the real tool said', () => {
     host.admin.lvcreate({ vg: 'vg0', name: 'web1', extents: 2 });
     host.admin.lvcreate({ vg: 'vg0', name: 'idle', extents: 3 });
     host.admin.lvcreate({ vg: 'vg-one', name: 'web-1', extents: 2 });
-    const { argv, stdout: recorded } = withLaterColumn(
-      JSON.parse(read('lvm/lvs-many@2.03.16.json')) as Recorded,
-    );
+    const { argv, stdout: recorded } = JSON.parse(read('lvm/lvs-many@2.03.16.json')) as Recorded;
 
     const { stdout } = await answerOf(host, argv);
 
