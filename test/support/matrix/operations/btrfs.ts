@@ -10,7 +10,8 @@ const makePool =
   `lvcreate --quiet -y -W y -L 256M -n ${guest}-pool vg0 && mkfs.btrfs -q -U ${uuid} ${disk} && mkdir -p ${pool} && ` +
   `mount ${disk} ${pool} && btrfs subvolume create ${pool}/home && echo kept > ${pool}/home/kept && ` +
   `echo 'UUID=${uuid} ${pool} btrfs nofail 0 0' >> /etc/fstab`;
-const removePool = `sed -i '/^UUID=${uuid} /d' /etc/fstab; umount ${pool}; rmdir ${pool}; lvremove -q -y vg0/${guest}-pool`;
+// The kernel remembers each device that it has seen: with one of the last trial's, the next pool of that UUID would not be mounted.
+const removePool = `sed -i '/^UUID=${uuid} /d' /etc/fstab; umount ${pool}; btrfs device scan --forget; rmdir ${pool}; lvremove -q -y vg0/${guest}-pool`;
 
 const [secondDisk, second] = [`/dev/vg0/${guest}-second`, `/srv/${guest}-second`];
 const secondUuid = uuid.replace(/.$/, '7');
