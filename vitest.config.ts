@@ -34,7 +34,7 @@ export default defineConfig({
           name: 'rig',
           include: ['test/rig/**/*.test.ts'],
           exclude: sample
-            ? ['test/rig/{boot,busy,concurrency,contract,crypt,doctor,drbd,faults,plan}.test.ts']
+            ? ['test/rig/{boot,busy,concurrency,contract,crypt,doctor,drbd,faults,plan,ssh}.test.ts']
             : [],
           fileParallelism: false,
           testTimeout: 600_000,

@@ -36,7 +36,7 @@ export function snapshot(world: World, rewrite: Rewrite = (content) => content):
           ...(lv.origin === undefined ? [] : [` of=${lv.origin}`]),
           ...(lv.merging === true ? [' merging'] : []),
           ...(lv.pool === undefined ? [] : [` in=${lv.pool}`]),
-          ...(lv.moreExtents === undefined ? [] : [` more=${lv.moreExtents}`]),
+          ...((lv.moreExtents ?? 0) === 0 ? [] : [` more=${lv.moreExtents}`]),
         ];
         return `lv ${vg.name}/${lv.name} ${lv.uuid} extents=${lv.extents}${kind.join('')}${where} ${flags.join(' ')}`;
       }),

@@ -32,8 +32,8 @@ describe('a thin pool', () => {
 
   test('that is full is refused, with the remedy for what is full', async () => {
     for (const [data, metadata, remedy] of [
-      ['95.00', '1.00', 'lvextend --size'],
-      ['1.00', '99.00', 'lvextend --poolmetadatasize'],
+      ['95.00', '1.00', 'lvm pool resize vg0/one --size'],
+      ['1.00', '99.00', 'lvm pool resize vg0/one --metadata-size'],
     ] as const) {
       const refuse = async () => refuseFullPool(await pool(data, metadata), 'it');
       await expect(refuse()).rejects.toMatchObject({
