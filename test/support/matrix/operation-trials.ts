@@ -160,7 +160,7 @@ async function killedAtTool(stage: Stage, specimen: RigSpecimen, act: ToolCall):
   const fault = await layFault(stage.machine, { ...act, times: 1, mode: 'act-then-hang' });
   try {
     const victim = await heldAfterAct(stage, specimen, fault);
-    await killedAndRecovered(stage, victim, { tool: act.tool, fault });
+    await killedAndRecovered(stage, victim, { stop: act.stop, fault });
   } finally {
     await fault.remove();
   }

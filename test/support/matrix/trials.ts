@@ -40,6 +40,8 @@ export interface ToolCall {
   readonly nth?: number;
   /** The kernel, or Xen, is asked whether it worked, whatever its exit code: when it acts and then fails, nothing has failed. */
   readonly askedAfter?: true;
+  /** It may be ended half-way: recovery does not wait for it, and ends it. */
+  readonly stop?: 'safe';
 }
 
 /** The changes of `vm create`, in order. `xl -N create` is only a look at the config. */
@@ -49,7 +51,7 @@ export const createCalls: readonly ToolCall[] = [
   { tool: 'mkfs.ext4', words: [`/dev/vg0/${guest}-root`] },
   { tool: 'mkswap', words: [`/dev/vg0/${guest}-swap`] },
   { tool: 'mount', words: ['--target'] },
-  { tool: 'tar', words: ['--extract'] },
+  { tool: 'tar', words: ['--extract'], stop: 'safe' },
   { tool: 'sync', words: ['--file-system'] },
   { tool: 'umount', words: ['--no-canonicalize'], askedAfter: true },
   { tool: 'xl', words: ['create', `/etc/xen/${guest}.cfg`, '!-N'] },
@@ -139,7 +141,7 @@ export const killsWhileRunning: readonly Trial[] = createCalls
           everyMs: 200,
           probe: async () => ((await fault.hits()) >= (call.nth ?? 1) ? true : undefined),
         });
-        await killedAndRecovered(stage, victim, { tool: call.tool, fault });
+        await killedAndRecovered(stage, victim, { stop: call.stop, fault });
       } finally {
         await fault.remove();
       }
@@ -152,13 +154,12 @@ export const killsWhileRunning: readonly Trial[] = createCalls
 export async function killedAndRecovered(
   stage: Stage,
   victim: Awaited<ReturnType<typeof background>>,
-  held: { readonly tool: string; readonly fault: Awaited<ReturnType<typeof layFault>> },
+  held: { readonly stop?: 'safe' | undefined; readonly fault: Awaited<ReturnType<typeof layFault>> },
 ): Promise<void> {
   await stage.machine.run(`kill -9 ${victim.pid}`);
   await victim.ended;
   const recovery = await background(stage, 'bofh recover --yes');
-  // tar may be ended half-way, and recovery does so; it waits for every other program.
-  if (held.tool !== 'tar') {
+  if (held.stop !== 'safe') {
     await expectWaiting(stage, recovery.pid);
     await held.fault.release();
   }

@@ -6,7 +6,7 @@ export const copy: RigSpecimens['copy'] = {
   unpack: {
     setUp: `${makeFilled} && mkdir -p /mnt/${guest} && mount ${root} /mnt/${guest}`,
     call: `tx.copy.unpack({ source: '/srv/guest.tar', root: '/mnt/${guest}', device: '${root}', filesystem: '${uuid}', files: [{ path: 'etc/hostname', content: '${guest}\\n', mode: 0o644 }] })`,
-    act: { tool: 'tar', words: ['--extract'] },
+    act: { tool: 'tar', words: ['--extract'], stop: 'safe' },
     content: `find /mnt/${guest} -printf '%P %y %m\\n' | sort`,
     clear: `umount /mnt/${guest}; rmdir /mnt/${guest}; ${removeVolume}`,
   },

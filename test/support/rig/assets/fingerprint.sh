@@ -63,7 +63,7 @@ section 'saved headers'
 files /var/lib/bofh/headers -mindepth 1
 section '/run/bofh'
 # The folder of the private mounts is made with the first of them, and stays; what is in it counts.
-files /run/bofh -mindepth 1 -not -path '/run/bofh/locks' -not -path '/run/bofh/locks/*' -not -path '/run/bofh/mnt'
+files /run/bofh -mindepth 1 -not -path '/run/bofh/locks' -not -path '/run/bofh/locks/*' -not -path '/run/bofh/mnt' -not -path '/run/bofh/notes'
 section 'open journals'
 files /var/lib/bofh/journal -mindepth 1 -maxdepth 1 '(' -name '*.journal' -o -name '*.new' -o -name '*.d' ')'
 
