@@ -15,7 +15,7 @@ import {
 } from './boot-units.ts';
 import { type Program, refuseUnsafe } from './boot-safety.ts';
 import type { Runtime } from './runtime.ts';
-import { openSession } from './session.ts';
+import { openSession, refuseOtherHost } from './session.ts';
 import { defaultStateDir } from './settings.ts';
 import { logged } from './system-log.ts';
 
@@ -75,6 +75,8 @@ export async function remove(runtime: Runtime, program: Program = thisProgram())
 
 /** `bofh boot status`: what stands at the places of the units. Whether they have run, and how it ended, systemctl tells. */
 export async function status(runtime: Runtime, program: Program = thisProgram()): Promise<number> {
+  // Whether a unit is up to date is told by the program that it starts: the one here.
+  refuseOtherHost(runtime, 'units of the bofh that is installed');
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
   const gets = optionsFor(runtime, await installedOptions(bofh.host));
   tell(runtime, await findAll(bofh.host, unitsFor(program, gets)));

@@ -25,7 +25,6 @@ const reads: readonly (readonly string[])[] = [
   ['mount', 'list'],
   ['network', 'show', 'lo'],
   ['drbd', 'list'],
-  ['boot', 'status'],
 ];
 
 describe.skipIf(!can.ok && !required)('bofh --host on a real Xen host', () => {
