@@ -12,6 +12,7 @@ import { create as createFile, remove as removeFile } from '../../src/file/index
 import { create as createFilesystem } from '../../src/filesystem/operations.ts';
 import { mount } from '../../src/mount/operations.ts';
 import { until } from '../support/rig/index.ts';
+import { propagation } from '../support/propagation.ts';
 import { mountedPaths, sequence, sh, storage, testEngine } from './sequence.ts';
 
 let disk: ReturnType<typeof storage>;
@@ -45,12 +46,6 @@ async function somebody(
   const { pid } = child;
   if (pid === undefined) throw new Error(`${tool} was not started`);
   return Object.assign(child, { pid });
-}
-
-/** Below a chroot whose root is no mount point, unshare(1) cannot change how mounts spread; they are private there. */
-function propagation(wanted: 'slave' | 'private'): string {
-  const tried = spawnSync('unshare', ['--mount', '--propagation', wanted, 'true']);
-  return tried.status === 0 ? wanted : 'unchanged';
 }
 
 const shell = (script: string, ...argv: readonly string[]) => somebody('sh', '-c', script, 'sh', ...argv);

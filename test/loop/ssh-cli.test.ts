@@ -68,6 +68,7 @@ const reads: readonly (readonly [string, Words])[] = [
   ['btrfs list', ({ mounted }) => [mounted]],
   ['btrfs show', ({ mounted }) => [`${mounted}/a subvolume`]],
   ['btrfs usage', ({ mounted }) => [mounted]],
+  ['btrfs device list', ({ mounted }) => [mounted]],
   ['btrfs rotation status', none],
   ['btrfs scrub status', ({ mounted }) => [mounted]],
   ['btrfs balance status', ({ mounted }) => [mounted]],

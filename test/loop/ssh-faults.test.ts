@@ -7,6 +7,7 @@ import { ConnectionError } from '../../src/errors.ts';
 import { sshHost, type SshHost, type SshHostOptions } from '../../src/host/ssh/host.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { makeKey, type Sshd, startSshd } from '../support/sshd/index.ts';
+import { propagation } from '../support/propagation.ts';
 
 // Whatever is in the way of a host is one clear sentence; and nothing is taken for an answer that is none.
 
@@ -202,7 +203,7 @@ async function serverWith(
   });
   chmodSync(directory, 0o755);
   const script_ = [...mounts, 'exec "$@"'].join('; ');
-  const within = `exec unshare -m --propagation private /bin/sh -ec '${script_}' sh "$@"`;
+  const within = `exec unshare -m --propagation ${propagation('private')} /bin/sh -ec '${script_}' sh "$@"`;
   return server({ within, server: config });
 }
 
