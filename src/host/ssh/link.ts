@@ -119,7 +119,7 @@ async function hello(host: string, to: SshDestination, master: Master, as: 'logi
   if (outcome.how === 'lost' || (outcome.how === 'not-begun' && outcome.exitCode === 255))
     throw notConnected(host, to.destination, outcome.how === 'lost' ? '' : outcome.said);
   if (outcome.how === 'full') throw noSession(host, errand.program);
-  const said = outcome.how === 'not-begun' ? outcome.said : '';
+  const said = outcome.how === 'not-begun' ? outcome.said.replaceAll('\n', '; ') : '';
   if (as === 'sudo')
     throw new RefusedError(`the login on ${host} is not root, and may not become it: ${said}`, {
       remedy: `log in as root, or let it use sudo without a password; or say become: 'login' in hosts of the site file`,
