@@ -1,0 +1,29 @@
+import type { Command } from '../command/index.ts';
+import { deviceByNumber } from './devices.ts';
+import { isModelled } from './header-file.ts';
+import { unmodelled } from './options.ts';
+import { resolve } from './resolve.ts';
+import type { Overlay, World } from './world.ts';
+
+/** A way to ask the real host itself. */
+/** Its own reader takes the answer; only how the question is put may differ. */
+export function ask<T>({ real }: Overlay, command: Command<T>, argv = command.argv): () => Promise<T> {
+  if (command.access !== 'read') throw unmodelled(command, 'a plan changes nothing');
+  return () => real.run({ ...command, argv, access: 'read' });
+}
+
+/** A device whose content the model has written is the model's; a renamed one is asked for by its number. */
+export function askDevice<T>(
+  overlay: Overlay,
+  world: World,
+  command: Command<T>,
+): (() => Promise<T>) | undefined {
+  const path = command.argv.at(-1) ?? '';
+  const there = resolve(world, path, 'follow');
+  if (!there.found) return undefined;
+  if (isModelled(there.inode)) return undefined;
+  const device = deviceByNumber(world, there.inode.node);
+  if (device !== undefined && world.live.has(device.storage)) return undefined;
+  const node = device === undefined ? there.path : `/dev/${device.name}`;
+  return ask(overlay, command, [...command.argv.slice(0, -1), node]);
+}
