@@ -7,7 +7,8 @@ const on = (name: string, port: number): string =>
   `on ${name} { device minor 7; disk ${root}; meta-disk internal; address 127.0.0.1:${String(port)}; }`;
 
 /** A resource with metadata whose data are up to date; its peer is never there. Their first promotion says so. */
-const make = `${makeVolume} && printf '%s\\n' 'resource ${guest} {' "${on('$(hostname)', 7795)}" '${on('peer', 7796)}' '}' > ${file} && drbdadm create-md ${guest} && drbdadm up ${guest} && drbdadm primary --force ${guest} && drbdadm secondary ${guest}`;
+// create-md asks before it writes over what it takes for data: also over what a trial before has left in those extents.
+const make = `${makeVolume} && blkdiscard --zeroout /dev/vg0/${guest}-root && printf '%s\\n' 'resource ${guest} {' "${on('$(hostname)', 7795)}" '${on('peer', 7796)}' '}' > ${file} && drbdadm create-md ${guest} && drbdadm up ${guest} && drbdadm primary --force ${guest} && drbdadm secondary ${guest}`;
 const clear = `drbdsetup down ${guest}; rm -f ${file} /var/lib/drbd/drbd-minor-7.lkbd; ${removeVolume}`;
 const state = `drbdsetup events2 --now ${guest}`;
 
