@@ -8,7 +8,7 @@ const on = (name: string, port: number): string =>
 
 /** A resource with metadata whose data are up to date; its peer is never there. Their first promotion says so. */
 // create-md asks before it writes over what it takes for data: also over what a trial before has left in those extents.
-const make = `${makeVolume} && blkdiscard --zeroout /dev/vg0/${guest}-root && printf '%s\\n' 'resource ${guest} {' "${on('$(hostname)', 7795)}" '${on('peer', 7796)}' '}' > ${file} && drbdadm create-md ${guest} && drbdadm up ${guest} && drbdadm primary --force ${guest} && drbdadm secondary ${guest}`;
+const make = `${makeVolume} && blkdiscard --zeroout ${root} && printf '%s\\n' 'resource ${guest} {' "${on('$(hostname)', 7795)}" '${on('peer', 7796)}' '}' > ${file} && drbdadm create-md ${guest} && drbdadm up ${guest} && drbdadm primary --force ${guest} && drbdadm secondary ${guest}`;
 const clear = `drbdsetup down ${guest}; rm -f ${file} /var/lib/drbd/drbd-minor-7.lkbd; ${removeVolume}`;
 const state = `drbdsetup events2 --now ${guest}`;
 
