@@ -2,18 +2,21 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { diskStore } from './atomic/store.ts';
 import { hostProcesses } from './atomic/processes.ts';
 import { lockTable } from './atomic/lock.ts';
+import { reservedIn } from './atomic/reserved.ts';
 import {
   AtomicOperationSequence,
   type Engine,
+  type Place,
   type SequenceOptions,
   type Signals,
   type Steps,
 } from './atomic/index.ts';
 import { keysOf } from './blockdevice/index.ts';
-import type { Host } from './command/index.ts';
+import type { Host, LocalHost } from './command/index.ts';
 import { UsageError } from './errors.ts';
 import { localHost } from './host/local.ts';
-import { sshHost, type SshHost, type SshHostOptions, unchangeable } from './host/ssh/host.ts';
+import type { SshDestination } from './host/ssh/destination.ts';
+import { sshHost, type SshHost, type SshHostOptions } from './host/ssh/host.ts';
 import { processSignals, thisUser } from './host/process.ts';
 import { bindOperations, findOperation, loadOperations, type Tx } from './operations.ts';
 import { defaultSite, overrideSite, type Site, type SiteSettings } from './site.ts';
@@ -38,11 +41,11 @@ const sequences = new AsyncLocalStorage<AtomicOperationSequence>();
 
 /**
  * Makes a `Bofh`; what is not named has its default. A `host` by its name is another one, over ssh: one of `hosts` in the
- * site's policy, or any that ssh knows. It can be read; every change of it is refused (RefusedError).
+ * site's policy, or any that ssh knows. Whatever is done there, its journal is on the host that bofh runs on.
  */
 export function connect(
   options: {
-    readonly host?: Host | string;
+    readonly host?: LocalHost | SshHost | string;
     readonly site?: Site;
     readonly stateDir?: string;
     readonly signals?: Signals;
@@ -54,7 +57,8 @@ export function connect(
   } = {},
 ): Bofh {
   const { site = defaultSite } = options;
-  const host = hostOf(options.host, site);
+  const places = placesOf(options.host, site);
+  const { host } = places;
   const stateDir = options.stateDir ?? '/var/lib/bofh';
   const self = thisUser();
   return {
@@ -64,13 +68,13 @@ export function connect(
     planning: false,
     ...(options.signals === undefined ? {} : { signals: options.signals }),
     engine: {
-      host,
+      ...places,
       store: diskStore(`${stateDir}/journal`),
-      locks: host.name === '' ? lockTable('/run/bofh/locks', host) : { open: () => refuse(host.name) },
+      locks: lockTable('/run/bofh/locks', places),
+      reserved: reservedIn(stateDir, '/run/bofh', places),
       processes: hostProcesses(),
       who: { user: self.user, argv: options.argv ?? self.argv, bofh: version },
       find: findOperation,
-      on: (path) => keysOf(host, path),
       onLeftAlone: options.onLeftAlone ?? warn,
       ...(options.waitMs === undefined ? {} : { waitMs: options.waitMs }),
       ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
@@ -88,13 +92,32 @@ export function hostNamed(
   return sshHost({ ...known, ...more, name, siteKeys: () => site.keys });
 }
 
-function hostOf(host: Host | string | undefined, site: Site): Host {
-  if (host === undefined) return localHost({ siteKeys: () => site.keys });
-  return typeof host === 'string' ? hostNamed(host, site) : host;
+/** A host as a journal, which nobody but root can have written, says that it was reached. */
+function hostAgain(name: string, reach: unknown, site: Site): SshHost {
+  return sshHost({ ...(reach as SshDestination), name, siteKeys: () => site.keys });
 }
 
-function refuse(name: string): never {
-  throw unchangeable(name);
+/** The host that was asked for, and every other one by its name: each is connected to once, when it is needed. */
+function placesOf(
+  asked: LocalHost | SshHost | string | undefined,
+  site: Site,
+): Pick<Engine, 'host' | 'on' | 'reservations' | 'flock' | 'place'> {
+  const host = typeof asked === 'string' ? hostNamed(asked, site) : asked;
+  const local = host !== undefined && 'flock' in host ? host : localHost({ siteKeys: () => site.keys });
+  const known = new Map<string, Place>([['', placeOn(local)]]);
+  const place = (name: string, reach?: unknown): Place => {
+    const found =
+      known.get(name) ?? placeOn(reach === undefined ? hostNamed(name, site) : hostAgain(name, reach, site));
+    known.set(name, found);
+    return found;
+  };
+  if (host !== undefined && host !== local) known.set(host.name, placeOn(host));
+  return { ...place(host?.name ?? ''), flock: local.flock, place };
+}
+
+function placeOn(host: Host | SshHost): Place {
+  const away = 'reservations' in host ? { reservations: host.reservations } : {};
+  return { host, on: (path) => keysOf(host, path), ...away };
 }
 
 function warn(found: string): void {
@@ -169,6 +192,7 @@ export async function atomic<T>(
     effect: (title, forward, inverse, claims) => steps.effect(title, forward, inverse, claims),
     call: (f, ...args) => steps.call(f, ...args),
     scope: (title, inner) => steps.scope(title, (own) => inner(typed(own))),
+    on: (host) => typed(steps.on(host)),
   });
   try {
     return await sequences.run(sequence, () => sequence.run((steps) => body(typed(steps))));

@@ -48,6 +48,11 @@ export interface Tx extends OperationMethods {
   readonly call: Steps['call'];
   /** A savepoint: its failure undoes its own steps and is thrown; its success joins the sequence. */
   scope<T>(name: string, body: (tx: Tx) => T | Promise<T>): Promise<T>;
+  /**
+   * The same on another host: one of `hosts` in the site file, or any that ssh knows; empty: the one that bofh runs on. All of it
+   * is one sequence: what is done on either host is undone with the rest.
+   */
+  on(host: string): Tx;
 }
 
 /** Loads every driver's operations. */

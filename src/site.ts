@@ -41,6 +41,8 @@ const siteSchema = z.strictObject({
         configFile: z.exactOptional(directory),
         options: z.exactOptional(z.record(z.string(), z.string())),
         become: z.exactOptional(z.enum(['root', 'login'])),
+        /** Where the bofh of that host has its journals, when not in /var/lib/bofh. */
+        stateDir: z.exactOptional(directory),
       }),
     ),
     {},

@@ -1,10 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { JournalError, UsageError } from '../errors.ts';
 import type { Engine } from './engine.ts';
+import { type Journal, reservingOf } from './journal.ts';
 import type { ObjectLocks } from './lock.ts';
 import type { Claims, Key } from './operation.ts';
+import type { Place } from './place.ts';
 import { describe } from './report.ts';
-import { isOwned, journals } from './scan.ts';
+import { isOwned, journals, journalsOn } from './scan.ts';
 import { conflicting, exclusive, isLeft, type Step } from './state.ts';
 
 /** What the claims of a step are held against. */
@@ -15,21 +17,61 @@ export interface Claiming {
   /** Claims of the steps that run now. */
   readonly running: Map<number, { readonly kind: string; readonly claims: Claims }>;
   readonly stop: AbortSignal;
+  /** Makes the journal say that objects may be reserved on the host, before any is. */
+  readonly enter: () => Promise<Journal>;
 }
 
-/** Takes the objects of a step: against the steps beside it, the sequences that live, and those that died. */
-export async function claim(at: Claiming, kind: string, n: number, claims: Claims): Promise<void> {
+/**
+ * Takes the objects of a step: against the steps beside it, the sequences that live, and those that died; on another host also
+ * against those that run or have died there.
+ */
+export async function claim(at: Claiming, kind: string, n: number, own: Claims): Promise<void> {
+  const claims = withHost(at.engine, own);
   refuseParallel(at, kind, n, claims);
   await lockObjects(at, claims);
   refuseUnfinished(at, claims);
+  if (at.engine.host.name === '') refuseReserved(at, own);
+  await reserveObjects(at, own);
+}
+
+/** What another host is changing here is not to be touched, whether that lives or not. */
+function refuseReserved({ engine, id: own }: Claiming, claims: Claims): void {
+  for (const { id, name, coordinator, exclusive: makes, shared: needs } of engine.reserved?.list() ?? []) {
+    const key = id === own ? undefined : conflicting({ makes, needs }, claims);
+    if (key !== undefined)
+      throw new JournalError(`${key} is reserved by sequence ${id} "${name}" of the bofh on ${coordinator}`, {
+        remedy: `see that it ends there (bofh recover); only if ${coordinator} will never come back: bofh recover --abandon ${id} --because '…'`,
+      });
+  }
+}
+
+async function reserveObjects({ engine, enter }: Claiming, claims: Claims): Promise<void> {
+  const { reservations, host } = engine;
+  if (reservations === undefined) return;
+  const keys = { exclusive: exclusive(claims), shared: claims.needs ?? [] };
+  const taken = await reservations.reserve(reservingOf(await enter()), keys);
+  if (taken !== undefined)
+    throw new JournalError(`${taken.key} on ${host.name} is in use by ${taken.by}`, { remedy: taken.remedy });
+  // After it is reserved: from now on no bofh there begins on it.
+  for (const { id, state } of await journalsOn(host, reservations.journals))
+    for (const { intent } of state.steps.filter((step) => isLeft(state, step) && step.intent.host === '')) {
+      const key = conflicting(intent.claims ?? {}, claims);
+      if (key !== undefined)
+        throw new JournalError(
+          `${key} on ${host.name} belongs to the sequence ${id} "${state.begin.name}" there`,
+          {
+            remedy: `bofh recover on ${host.name}, then give the command again`,
+          },
+        );
+    }
 }
 
 /** The keys of another host bear its name. */
-export function hostKey(engine: Engine, key: Key): Key {
-  return engine.host.name === '' ? key : `${engine.host.name}!${key}`;
+export function hostKey({ host }: Pick<Place, 'host'>, key: Key): Key {
+  return host.name === '' ? key : `${host.name}!${key}`;
 }
 
-export function withHost(engine: Engine, claims: Claims): Claims {
+export function withHost(engine: Pick<Place, 'host'>, claims: Claims): Claims {
   const keys = (list: readonly Key[] | undefined) => (list ?? []).map((key) => hostKey(engine, key));
   return { makes: keys(claims.makes), changes: keys(claims.changes), needs: keys(claims.needs) };
 }

@@ -1,7 +1,8 @@
-import { InterruptedError, RolledBackError } from '../errors.ts';
-import { changing, codeOf, messageOf } from './engine.ts';
-import { append, AppendError, close, note } from './journal.ts';
+import { ConnectionError, InterruptedError, RefusedError, RolledBackError } from '../errors.ts';
+import { changing, codeOf, type Engine, messageOf } from './engine.ts';
+import { append, AppendError, close, type Journal, note } from './journal.ts';
 import { json } from './operation.ts';
+import { placeOf } from './place.ts';
 import { stuck } from './report.ts';
 import { unless } from './signal.ts';
 import { unwind, type Unwinding, type Unwound } from './unwind.ts';
@@ -43,9 +44,11 @@ export async function commit<T>(ending: Ending, value: T): Promise<T> {
         errors: errors.slice(1),
         leftAlone,
       });
+    await releaseHosts(engine, journal);
     close(journal, { t: 'closed', outcome: 'committed' });
   } catch (error) {
-    if (error instanceof AppendError) throw await stuck(unwinding, { cause: error, value, leftAlone });
+    if (error instanceof AppendError || error instanceof ConnectionError)
+      throw await stuck(unwinding, { cause: error, value, leftAlone });
     throw error;
   }
   for (const found of leftAlone) engine.onLeftAlone?.(found);
@@ -56,14 +59,37 @@ export async function commit<T>(ending: Ending, value: T): Promise<T> {
 async function makeReady({ unwinding, release }: Ending): Promise<'ready'> {
   const { engine, journal } = unwinding;
   await release();
+  await refuseBooted(engine, journal);
   for (const step of journal.state.steps) {
     if (step.undone !== undefined || step.intent.kind === 'bare') continue;
     const code = await codeOf(engine, step.intent, journal.id);
     if (code.defers(step.intent.undo)) continue;
-    const host = changing(engine, journal, { n: step.n, kind: code.kind });
+    const host = changing(engine, journal, { n: step.n, kind: code.kind, host: step.intent.host });
     await code.sync({ undo: step.intent.undo, result: json(step.done?.result ?? null), host });
   }
   return 'ready';
+}
+
+/** With the boot of another host went what was not yet written there, and a sync of what is left would not tell. */
+async function refuseBooted(engine: Engine, { state }: Journal): Promise<void> {
+  for (const { name } of state.hosts) {
+    const { boot } = await placeOf(engine, name).host.facts();
+    const older = state.steps.some(
+      ({ intent, undone }) => undone === undefined && intent.host === name && intent.boot !== boot,
+    );
+    if (older)
+      throw new RefusedError(
+        `${name} was booted while this was at work there: what is on its disks is not sure`,
+        {
+          remedy: 'see why it went down, then give the command again',
+        },
+      );
+  }
+}
+
+/** Takes its reservations away, so that others may have the objects: before the journal is closed, for nobody would later. */
+export async function releaseHosts(engine: Engine, { id, state }: Journal): Promise<void> {
+  for (const { name } of state.hosts) await placeOf(engine, name).reservations?.release(id);
 }
 
 /** Ends a sequence that failed: the error that tells what became of it. */
@@ -82,19 +108,25 @@ export async function rollBack(ending: Ending, cause: unknown): Promise<unknown>
   if (unwound.adrift !== undefined) ending.leave(unwound.adrift);
   const leftAlone = [...ending.leftAlone, ...unwound.leftAlone];
   if (unwound.end === 'stuck') return await stuck(unwinding, { cause, errors: unwound.errors, leftAlone });
-  return rolledBack(unwinding, cause, leftAlone);
+  return await rolledBack(unwinding, cause, leftAlone);
 }
 
-function rolledBack({ journal }: Unwinding, cause: unknown, leftAlone: readonly string[]): Error {
+async function rolledBack(
+  { engine, journal }: Unwinding,
+  cause: unknown,
+  leftAlone: readonly string[],
+): Promise<Error> {
   let left = '';
   try {
     if (journal.incomplete !== undefined) throw journal.incomplete;
+    await releaseHosts(engine, journal);
     close(journal, { t: 'closed', outcome: 'rolled-back' });
   } catch (error) {
     left = `; its journal stays open until "bofh recover" (${messageOf(error)})`;
   }
   if (cause instanceof InterruptedError && leftAlone.length === 0 && left === '') return cause;
   const { id, state } = journal;
+  if (state.steps.length === 0 && left === '' && cause instanceof Error) return cause;
   return new RolledBackError(`"${state.begin.name}" failed and is undone${left}: ${messageOf(cause)}`, {
     cause,
     id,

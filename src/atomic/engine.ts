@@ -1,25 +1,28 @@
 import { randomBytes } from 'node:crypto';
-import type { ChangeHost, Host, Progress } from '../command/index.ts';
+import type { ChangeHost, LocalHost, Progress } from '../command/index.ts';
 import { JournalError } from '../errors.ts';
 import type { Journal } from './journal.ts';
 import type { Owner } from './lines.ts';
 import type { LockTable } from './lock.ts';
-import type { AnyOperation, DeviceKeys } from './operation.ts';
+import type { AnyOperation } from './operation.ts';
+import { placeOf, type Places } from './place.ts';
 import type { Processes } from './processes.ts';
+import type { ReservedHere } from './reserved.ts';
 import type { Store } from './store.ts';
 
-/** What the engine works with. It knows no tool: operations are found by kind and version. */
-export interface Engine {
-  readonly host: Host;
+/** What the engine works with. It knows no tool: operations are found by kind and version. `host` is that of a step which names none. */
+export interface Engine extends Places {
   readonly store: Store;
+  /** Of the host that the store is on. */
+  readonly flock: LocalHost['flock'];
   readonly locks: LockTable;
+  /** What other hosts have reserved on the one that the store is on. */
+  readonly reserved?: ReservedHere;
   readonly processes: Processes;
   /** Who does this: the user, the command line without secrets, and the version of bofh. */
   readonly who: { readonly user: string; readonly argv: readonly string[]; readonly bofh: string };
   /** The code of a journalled step; undefined for an unknown kind or version. */
   readonly find: (kind: string, version: number) => Promise<AnyOperation | undefined>;
-  /** Keys of a device path. */
-  readonly on: (path: string) => Promise<DeviceKeys>;
   readonly onProgress?: (step: { readonly n: number; readonly kind: string }, progress: Progress) => void;
   /** Told at a good end what was no longer ours when the work after the commit, or the undo of a scope, came to it. */
   readonly onLeftAlone?: (found: string) => void;
@@ -43,19 +46,20 @@ export function ownerLine(engine: Engine): Owner {
   return { ...engine.processes.self, user: engine.who.user, bofh: engine.who.bofh };
 }
 
-/** The host as a step may change it. */
+/** The host of a step, as the step may change it. */
 export function changing(
   engine: Engine,
   journal: Journal,
-  step: { readonly n: number; readonly kind: string },
+  { n, kind, host }: { readonly n: number; readonly kind: string; readonly host: string },
   signal?: AbortSignal,
 ): ChangeHost {
   const { onProgress } = engine;
-  return engine.host.during({
+  return placeOf(engine, host).host.during({
     outputs: `${journal.store.directory}/${journal.id}.d`,
     lock: journal.file.fd,
+    sequence: { id: journal.id, token: journal.token },
     ...(signal === undefined ? {} : { signal }),
-    ...(onProgress === undefined ? {} : { onProgress: (progress) => onProgress(step, progress) }),
+    ...(onProgress === undefined ? {} : { onProgress: (progress) => onProgress({ n, kind }, progress) }),
   });
 }
 

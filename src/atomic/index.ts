@@ -15,3 +15,4 @@ export {
 export { withReverse, type Callable, type Reverse, type Reversible } from './reverse.ts';
 export type { Schema } from './schema.ts';
 export type { Engine, Signals } from './engine.ts';
+export type { Place } from './place.ts';

@@ -1,5 +1,6 @@
+import type { Reserving } from '../command/index.ts';
 import { JournalError } from '../errors.ts';
-import { messageOf } from './engine.ts';
+import { messageOf, newId } from './engine.ts';
 import { decode, encode, type BeginLine, type Line } from './lines.ts';
 import { limitHistory } from './prune.ts';
 import { apply, fold, type State } from './state.ts';
@@ -20,6 +21,8 @@ export interface Journal {
   readonly id: string;
   readonly store: Store;
   readonly file: StoreFile;
+  /** Of this process's work on it: to other hosts, what another process began on it is of the past. */
+  readonly token: string;
   state: State;
   /** Where the next line goes: the end of the last good one. */
   position: number;
@@ -30,6 +33,11 @@ export interface Journal {
   incomplete: AppendError | undefined;
   /** A failed sync, a torn write that could not be cut off, a line of an unwinding that is missing: no more is written. */
   dead: AppendError | undefined;
+}
+
+/** The journal's sequence, as other hosts are told. */
+export function reservingOf({ id, token, state }: Journal): Reserving {
+  return { id, name: state.begin.name, token };
 }
 
 const ballast = Buffer.alloc(64 * 1024, 1);
@@ -51,10 +59,10 @@ export function bear(store: Store, file: StoreFile, begin: BeginLine, lines: rea
  * The journal of a sequence whose owner is gone; its lock is held. Makes what was read durable first: the bytes are
  * overwritten in place, because after a failed fdatasync Linux calls the pages clean, and a sync alone would lie.
  */
-export function adopt(store: Store, file: StoreFile, id: string): Journal {
+export function adopt(store: Store, file: StoreFile, id: string, token: string): Journal {
   const bytes = file.read();
   const { lines, length, crc } = decode(bytes, `${id}.journal`);
-  const journal = { ...openAt(store, file, id, fold(lines)), position: length, crc };
+  const journal = { ...openAt(store, file, id, fold(lines)), token, position: length, crc };
   try {
     file.truncate(length);
     writeAll(file, bytes.subarray(0, length), 0);
@@ -67,7 +75,7 @@ export function adopt(store: Store, file: StoreFile, id: string): Journal {
 
 function openAt(store: Store, file: StoreFile, id: string, state: State): Journal {
   const nothing = { pending: [], incomplete: undefined, dead: undefined };
-  return { id, store, file, state, position: 0, crc: 0, ...nothing };
+  return { id, store, file, state, token: newId(), position: 0, crc: 0, ...nothing };
 }
 
 /** Appends lines. Durable when this returns, unless they may `wait` for the next write. Throws AppendError. */

@@ -38,7 +38,8 @@ export interface IntentLine {
   readonly boot: string;
 }
 
-export type BlockedWhy = 'failed' | 'bare' | { readonly by: number };
+/** `away`: its host cannot be reached. */
+export type BlockedWhy = 'failed' | 'bare' | 'away' | { readonly by: number };
 
 /** Why a step could not be undone, or finished, in one attempt. */
 export interface Blocked {
@@ -52,6 +53,8 @@ export interface Blocked {
 /** The lines of a journal. `docs/journal.md` has the table. */
 export type Line =
   | BeginLine
+  /** From now on it may be reserved there, and have to be released. */
+  | { readonly t: 'host'; readonly host: string; readonly reach: unknown }
   | { readonly t: 'scope'; readonly s: number; readonly name: string; readonly parent?: number }
   | IntentLine
   | { readonly t: 'done'; readonly n: number; readonly result: unknown }
@@ -71,6 +74,7 @@ export type Line =
 
 const known: ReadonlySet<string> = new Set<Line['t']>([
   'begin',
+  'host',
   'scope',
   'intent',
   'done',

@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto';
 import { closeSync, constants, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Host } from '../command/index.ts';
+import { type LocalHost, lockName } from '../command/index.ts';
 import { JournalError } from '../errors.ts';
 import { messageOf } from './engine.ts';
 import type { Claims, Key } from './operation.ts';
@@ -22,16 +21,18 @@ export interface LockTable {
 }
 
 /** flock(2) on files under `directory`, released by the kernel when the process ends, however it ends. */
-export function lockTable(directory: string, host: Host): LockTable {
+export function lockTable(directory: string, host: Flock): LockTable {
   return { open: () => objectLocks(directory, host) };
 }
+
+type Flock = Pick<LocalHost, 'flock'>;
 
 interface Held {
   readonly fd: number;
   readonly mode: Mode;
 }
 
-function objectLocks(directory: string, host: Host): ObjectLocks {
+function objectLocks(directory: string, host: Flock): ObjectLocks {
   const held = new Map<Key, Held>();
   // One at a time: two steps side by side that share an object would open its lock twice and lose one.
   let turn: Promise<unknown> = Promise.resolve();
@@ -50,7 +51,7 @@ function objectLocks(directory: string, host: Host): ObjectLocks {
 
 async function takeAll(
   directory: string,
-  host: Host,
+  host: Flock,
   held: Map<Key, Held>,
   claims: Claims,
 ): Promise<Key | undefined> {
@@ -64,7 +65,7 @@ async function takeAll(
   try {
     for (const [key, mode] of wanted) {
       const had = held.get(key);
-      const fd = had?.fd ?? openLock(join(directory, fileName(key)));
+      const fd = had?.fd ?? openLock(join(directory, lockName(key)));
       opened.push({ key, fd, mode, ...(had === undefined ? {} : { from: had.mode }) });
     }
     const refused = await host.flock(opened);
@@ -114,11 +115,4 @@ function noLock(path: string, cause: unknown): JournalError {
     cause,
     remedy: 'make /run writable for root, and see that it is not full',
   });
-}
-
-/** A key as a file name: readable, and within the 255 bytes that a name may have. */
-function fileName(key: Key): string {
-  const escaped = encodeURIComponent(key).replaceAll('.', '%2E');
-  if (escaped.length <= 200) return escaped;
-  return `${escaped.slice(0, 150)}.${createHash('sha256').update(key).digest('hex')}`;
 }

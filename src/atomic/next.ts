@@ -20,7 +20,7 @@ export type Decision =
   | { readonly do: 'refuse' };
 
 export interface View {
-  /** Host → its present boot id. */
+  /** Host → its present boot id; without those that cannot be reached. */
   readonly boots: Readonly<Record<string, string>>;
   /** `me`: we are at work on it. `other`: a living process is. `orphan`: its owner is dead, a tool of it runs. */
   readonly owner: 'me' | 'other' | 'orphan';
@@ -37,7 +37,7 @@ export interface View {
 export function next(state: State, view: View): Decision {
   if (view.owner === 'other') return { do: 'refuse' };
   if (view.owner === 'orphan') return { do: 'wait' };
-  if (state.committed) return forward(state);
+  if (state.committed) return forward(state, view);
   if (state.unwinding.length === 0) return { do: 'go-on' };
   return back(state, view);
 }
@@ -49,6 +49,7 @@ function back(state: State, view: View): Decision {
   for (const step of left.toReversed()) {
     if (step.blocked !== undefined) continue;
     if (step.intent.kind === 'bare' && !view.inverses.has(step.n)) return { do: 'block', step, why: 'bare' };
+    if (isAway(step, view)) return { do: 'block', step, why: 'away' };
     const otherBoot = step.intent.lives === 'boot' && step.intent.boot !== view.boots[step.intent.host];
     if (otherBoot) return { do: 'undo', step, boot: 'other', riders: [] };
     const container = containerOf(step, left);
@@ -59,6 +60,11 @@ function back(state: State, view: View): Decision {
     return { do: 'undo', step, boot: 'same', riders: ridersOf(step, left) };
   }
   return left.length === 0 ? { do: 'close', outcome: 'rolled-back' } : { do: 'stuck' };
+}
+
+/** A bare pair is code of this process, wherever it acts. */
+function isAway({ intent }: Step, { boots }: View): boolean {
+  return intent.kind !== 'bare' && boots[intent.host] === undefined;
 }
 
 /** The older step of this unwinding, not yet undone, whose undo destroys what this one lies in. */
@@ -96,7 +102,7 @@ function blockerOf(step: Step, state: State, view: View): Step | undefined {
 }
 
 /** After the commit: the irreversible parts, in step order; a blocked step blocks what conflicts with it later on. */
-function forward(state: State): Decision {
+function forward(state: State, view: View): Decision {
   const blocked: Step[] = [];
   for (const step of state.steps) {
     if (step.undone !== undefined) continue;
@@ -114,6 +120,7 @@ function forward(state: State): Decision {
       continue;
     }
     if (blocker !== undefined) return { do: 'block', step, why: { by: blocker.n } };
+    if (isAway(step, view)) return { do: 'block', step, why: 'away' };
     return { do: 'finish', step };
   }
   return blocked.length === 0 ? { do: 'close', outcome: 'committed' } : { do: 'stuck' };

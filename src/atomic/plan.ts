@@ -1,5 +1,9 @@
+import { ConnectionError } from '../errors.ts';
+import type { Engine } from './engine.ts';
 import { next } from './next.ts';
+import { placeOf } from './place.ts';
 import { apply, type State, type Step } from './state.ts';
+import { hostsLeft } from './unwind.ts';
 
 /** What recovery would do with one step. `look`: its effect went with an earlier boot. */
 export interface PlannedStep {
@@ -27,4 +31,17 @@ export function plan(state: State, boots: Readonly<Record<string, string>>): rea
       now = apply(now, { t: 'blocked', n: decision.step.n, why: decision.why });
     } else return steps;
   }
+}
+
+/** Host → boot of those on which something is left to do; without those that cannot be reached. Waits for nothing. */
+export async function bootsOf(engine: Engine, state: State): Promise<Readonly<Record<string, string>>> {
+  for (const { name, reach } of state.hosts) engine.place?.(name, reach);
+  const boots: Record<string, string> = {};
+  for (const name of new Set(hostsLeft(state)))
+    try {
+      boots[name] = (await placeOf(engine, name).host.facts()).boot;
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) throw error;
+    }
+  return boots;
 }

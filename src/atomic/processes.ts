@@ -3,6 +3,8 @@ import type { Owner } from './lines.ts';
 
 /** A process that keeps a lock. */
 export interface LockHolder {
+  /** Missing: the host that the journal is on. */
+  readonly host?: string;
   readonly pid: number;
   readonly command: string;
   /** It may be ended half-way (a change with `stop: 'safe'`). */

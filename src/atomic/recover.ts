@@ -1,19 +1,21 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { JournalError, RefusedError } from '../errors.ts';
-import { codeOf, ownerLine, type Engine, type Signals } from './engine.ts';
+import { ConnectionError, JournalError, RefusedError } from '../errors.ts';
+import { releaseHosts } from './ending.ts';
+import { codeOf, newId, ownerLine, type Engine, type Signals } from './engine.ts';
 import { AppendError, adopt, append, close, retire, type Journal } from './journal.ts';
 import type { Line } from './lines.ts';
 import type { ObjectLocks } from './lock.ts';
 import type { AnyOperation, Look } from './operation.ts';
+import { meet, placeOf } from './place.ts';
 import type { LockHolder } from './processes.ts';
 import { describe, stuck } from './report.ts';
 import { isOwned, journalOf, journals, openLocked, see } from './scan.ts';
 import { blocks, exclusive, isLeft, type State, type Step } from './state.ts';
 import { movedByOthers } from './still-ours.ts';
 import type { StoreFile } from './store.ts';
-import { unwind } from './unwind.ts';
+import { hostsLeft, unwind } from './unwind.ts';
 
-export { plan, type PlannedStep } from './plan.ts';
+export { bootsOf, plan, type PlannedStep } from './plan.ts';
 export { abandon, cutLastLine, damagedEnd, sweepUnborn } from './tend.ts';
 
 /** A journal that has not moved to the history, as it lies on the disk. */
@@ -69,8 +71,9 @@ export async function recover(id: string, options: RecoverOptions): Promise<Reco
   let adrift: Promise<unknown> | undefined;
   try {
     const { state } = see(id, file);
-    if (state.closed === undefined) await check(id, state, locks, options);
-    const journal = adopt(options.engine.store, file, id);
+    const token = newId();
+    if (state.closed === undefined) await check(id, state, { locks, token }, options);
+    const journal = adopt(options.engine.store, file, id, token);
     if (state.closed === undefined)
       return await bringToEnd(journal, options, (acting) => {
         adrift = acting;
@@ -93,9 +96,8 @@ async function bringToEnd(
   leave: (acting: Promise<unknown>) => void,
 ): Promise<Recovered> {
   append(journal, [{ t: 'recovery', ...ownerLine(engine) }]);
-  const boots = { [engine.host.name]: (await engine.host.facts()).boot };
   try {
-    const unwound = await unwind({ engine, journal, boots, inverses: new Map(), abandon });
+    const unwound = await unwind({ engine, journal, inverses: new Map(), abandon });
     const { end, leftAlone, errors, adrift } = unwound;
     if (adrift !== undefined) leave(adrift);
     if (end === 'stuck' || journal.incomplete !== undefined)
@@ -103,11 +105,14 @@ async function bringToEnd(
         { engine, journal },
         { cause: errors[0] ?? journal.incomplete, errors: errors.slice(1), leftAlone },
       );
+    await releaseHosts(engine, journal);
     close(journal, { t: 'closed', outcome: end });
     return { id: journal.id, name: journal.state.begin.name, end, leftAlone };
   } catch (error) {
     // By now the host may have been changed: a line that cannot be written is no mere trouble with the journal.
-    throw error instanceof AppendError ? await stuck({ engine, journal }, { cause: error }) : error;
+    throw error instanceof AppendError || error instanceof ConnectionError
+      ? await stuck({ engine, journal }, { cause: error })
+      : error;
   }
 }
 
@@ -141,23 +146,30 @@ async function takeJournal(id: string, options: RecoverOptions): Promise<StoreFi
 async function check(
   id: string,
   state: State,
-  locks: ObjectLocks,
-  { engine, yes }: RecoverOptions,
+  { locks, token }: { readonly locks: ObjectLocks; readonly token: string },
+  { engine, yes, stop, onWait }: RecoverOptions,
 ): Promise<void> {
   const codes = await codesOf(engine, id, state);
   await lockObjects(locks, state);
-  if (!yes && !state.committed) await refuseInUse(engine, id, state, codes);
+  const of = { id, name: state.begin.name, token };
+  const { boots } = await meet(engine, hostsLeft(state), of, {
+    signal: stop,
+    onWait: (holder) => onWait?.(id, holder),
+  });
+  if (stop?.aborted === true)
+    throw new JournalError(`journal ${id} is left open: its recovery was interrupted`);
+  if (!yes && !state.committed) await refuseInUse(engine, { id, state, boots }, codes);
 }
 
-/** The code of each step that is not undone. JournalError when one is unknown, or of another host. */
+/** The code of each step that is not undone. JournalError when one is unknown, or its host is. */
 async function codesOf(engine: Engine, id: string, state: State): Promise<ReadonlyMap<number, AnyOperation>> {
-  if (state.begin.host !== engine.host.name)
-    throw new JournalError(`journal ${id} is of the host "${state.begin.host}"; nothing was touched`, {
-      remedy: 'recover it with the --host that it was begun with',
-    });
   const codes = new Map<number, AnyOperation>();
+  for (const { name, reach } of state.hosts) engine.place?.(name, reach);
   for (const { n, intent, undone } of state.steps)
-    if (intent.kind !== 'bare' && undone === undefined) codes.set(n, await codeOf(engine, intent, id));
+    if (intent.kind !== 'bare' && undone === undefined) {
+      placeOf(engine, intent.host);
+      codes.set(n, await codeOf(engine, intent, id));
+    }
   return codes;
 }
 
@@ -181,14 +193,20 @@ async function lockObjects(locks: ObjectLocks, state: State): Promise<void> {
  */
 async function refuseInUse(
   engine: Engine,
-  id: string,
-  state: State,
+  {
+    id,
+    state,
+    boots,
+  }: { readonly id: string; readonly state: State; readonly boots: Readonly<Record<string, string>> },
   codes: ReadonlyMap<number, AnyOperation>,
 ): Promise<void> {
-  const { boot } = await engine.host.facts();
-  const there = state.steps.filter(
-    (step) => isLeft(state, step) && (step.intent.lives === 'disk' || step.intent.boot === boot),
-  );
+  // What is on a host that cannot be reached is not touched either.
+  const there = state.steps.filter((step) => {
+    const boot = boots[step.intent.host];
+    return (
+      boot !== undefined && isLeft(state, step) && (step.intent.lives === 'disk' || step.intent.boot === boot)
+    );
+  });
   const isUsedByOurs = (step: Step): boolean =>
     there
       .slice(there.indexOf(step) + 1)
@@ -197,7 +215,8 @@ async function refuseInUse(
     const code = codes.get(step.n);
     if (code === undefined || code.defers(step.intent.undo)) return undefined;
     const result = step.done === undefined ? {} : { result: step.done.result };
-    return lookUnlessAway(code, { undo: step.intent.undo, host: engine.host, ...result });
+    const { host } = placeOf(engine, step.intent.host);
+    return lookUnlessAway(code, { undo: step.intent.undo, host, ...result });
   };
   const used: string[] = [];
   for (const step of there) {

@@ -72,6 +72,7 @@ function inWords(step: Step): StuckStep {
 export function reason({ why, message }: NonNullable<Step['blocked']>): string {
   if (why === 'bare') return 'its inverse was code of a process that is gone';
   if (why === 'failed') return message ?? 'its undo failed';
+  if (why === 'away') return message ?? 'its host cannot be reached';
   return `step ${why.by} stands in the way`;
 }
 

@@ -1,4 +1,5 @@
-import { JournalError } from '../errors.ts';
+import type { ReadHost } from '../command/index.ts';
+import { CommandError, JournalError } from '../errors.ts';
 import type { Engine } from './engine.ts';
 import { decode, type Line } from './lines.ts';
 import { fold, type State } from './state.ts';
@@ -18,6 +19,26 @@ export function journals(engine: Engine): readonly Seen[] {
     const id = /^(?<id>.+)\.journal$/.exec(name)?.groups?.id;
     return id === undefined ? [] : (journalOf(engine, id) ?? []);
   });
+}
+
+/** Those of the bofh of another host; none where it never had any. */
+export async function journalsOn(
+  host: ReadHost,
+  directory: string,
+): Promise<readonly Pick<Seen, 'id' | 'state'>[]> {
+  if ((await host.stat(directory)) === undefined) return [];
+  const names = (await host.readDir(directory)).filter((name) => name.endsWith('.journal'));
+  const seen = names.map(async (name) => {
+    const bytes = await host.readFile(`${directory}/${name}`).catch((error: unknown) => {
+      // It has ended while we looked.
+      if (error instanceof CommandError && error.reason === 'not-found') return undefined;
+      throw error;
+    });
+    if (bytes === undefined) return [];
+    const { lines } = decode(Buffer.from(bytes), `${host.name}:${name}`);
+    return [{ id: name.slice(0, -'.journal'.length), state: fold(lines) }];
+  });
+  return (await Promise.all(seen)).flat();
 }
 
 /** Undefined when there is none of this id that has not moved. */
@@ -57,7 +78,7 @@ export async function lock(
   file: StoreFile,
   name: string,
 ): Promise<'locked' | 'held' | 'moved'> {
-  const refused = await engine.host.flock([{ fd: file.fd, mode: 'exclusive' }]).catch((error: unknown) => {
+  const refused = await engine.flock([{ fd: file.fd, mode: 'exclusive' }]).catch((error: unknown) => {
     file.close();
     throw error;
   });

@@ -10,6 +10,7 @@ import type { Operation } from './operation.ts';
 import { ridersOf } from './next.ts';
 import { checkName, textOf } from './name.ts';
 import { takeCall, takeEffect } from './pair.ts';
+import { type Place, placeOf } from './place.ts';
 import { describe } from './report.ts';
 import { nameOf, type Reverse } from './reverse.ts';
 import { beingUndone } from './state.ts';
@@ -18,6 +19,9 @@ import type { Steps, Temporary } from './steps.ts';
 import { undo, unwind, type Unwinding } from './unwind.ts';
 
 export type { Steps, Temporary };
+
+/** A line before which nothing is done. */
+type Announced = IntentLine | (Line & { readonly t: 'host' });
 
 export interface SequenceOptions extends Signals {
   readonly engine: Engine;
@@ -51,6 +55,8 @@ export class AtomicOperationSequence {
   /** Lines that are written with the next intent: without one they say nothing. */
   readonly #queued: Line[] = [];
   #boot = '';
+  /** Hosts on which objects may be reserved. */
+  readonly #entered = new Map<string, Promise<Journal>>();
   #numbers = 0;
   #scopes = 0;
   #begun = false;
@@ -102,15 +108,15 @@ export class AtomicOperationSequence {
     else void Promise.allSettled(left).then(over);
   }
 
-  #steps(own: Frame): Steps {
+  #steps(own: Frame, place: Place = this.#engine): Steps {
     const tracked = <T>(name: string, work: () => Promise<T>, what: 'step' | 'scope' = 'step'): Promise<T> =>
       track(own, { name, what, stop: this.#stop }, work);
-    const home = () => ({ ...this.#home(own), inverses: this.#inverses });
+    const home = () => ({ ...this.#home(own, place), inverses: this.#inverses });
     return {
       signal: this.#stop,
       step: (code, args) =>
-        tracked(code.kind, async () => (await takeStep(this.#home(own), code, args)).value as never),
-      temporary: (code, args) => tracked(code.kind, () => this.#temporary(own, code, args)),
+        tracked(code.kind, async () => (await takeStep(this.#home(own, place), code, args)).value as never),
+      temporary: (code, args) => tracked(code.kind, () => this.#temporary(own, place, code, args)),
       effect: (name, forward, inverse, options) =>
         tracked(textOf(name), () =>
           takeEffect(
@@ -121,15 +127,19 @@ export class AtomicOperationSequence {
           ),
         ),
       call: (f, ...args) => tracked(nameOf(f), () => takeCall(home(), f, args, this.#reverse)),
-      scope: (name, body) => tracked(`scope "${textOf(name)}"`, () => this.#scope(own, name, body), 'scope'),
+      scope: (name, body) =>
+        tracked(`scope "${textOf(name)}"`, () => this.#scope(own, place, name, body), 'scope'),
+      on: (host) => this.#steps(own, placeOf(this.#engine, host)),
     };
   }
 
-  #home(own: Frame): StepHome {
+  #home(own: Frame, { host, on, reservations }: Place): StepHome {
+    const { reservations: _, ...engine } = this.#engine;
     return {
-      engine: this.#engine,
+      engine: { ...engine, host, on, ...(reservations === undefined ? {} : { reservations }) },
       id: this.id,
       boot: this.#boot,
+      enter: () => this.#enter(own, host.name, reservations?.reach),
       scope: own.scope,
       locks: this.#locks,
       running: this.#claims,
@@ -139,8 +149,13 @@ export class AtomicOperationSequence {
     };
   }
 
-  async #temporary<A, V extends object>(own: Frame, code: Operation<A, V>, args: A): Promise<V & Temporary> {
-    const { n, value } = await takeStep(this.#home(own), code, args);
+  async #temporary<A, V extends object>(
+    own: Frame,
+    place: Place,
+    code: Operation<A, V>,
+    args: A,
+  ): Promise<V & Temporary> {
+    const { n, value } = await takeStep(this.#home(own, place), code, args);
     this.#temporaries.push(n);
     // The scope that took it may have ended well: then it is for the one around it to release it.
     const release = (): Promise<void> => {
@@ -162,13 +177,18 @@ export class AtomicOperationSequence {
     if (leftAlone.length > 0) throw new JournalError(`${leftAlone.join('; ')}: it was not released`);
   }
 
-  async #scope<T>(parent: Frame, name: string, body: (tx: Steps) => T | Promise<T>): Promise<T> {
+  async #scope<T>(
+    parent: Frame,
+    place: Place,
+    name: string,
+    body: (tx: Steps) => T | Promise<T>,
+  ): Promise<T> {
     checkName('a scope', name);
     const s = (this.#scopes += 1);
     const own = frame(this.#name, s, parent);
     const around = parent.scope === undefined ? {} : { parent: parent.scope };
     this.#queued.push({ t: 'scope', s, name, ...around });
-    const outcome = await settle(own, this.#signals, () => body(this.#steps(own)));
+    const outcome = await settle(own, this.#signals, () => body(this.#steps(own, place)));
     if (outcome.ok) return outcome.value;
     if (this.#abandon.aborted) this.#adrift.push(...own.running.keys());
     else if (this.#journal !== undefined) await this.#undoScope(this.#journal, s, outcome.error);
@@ -189,7 +209,14 @@ export class AtomicOperationSequence {
     }
   }
 
-  async #announce(own: Frame, intent: IntentLine): Promise<Journal> {
+  /** Once for each host. */
+  #enter(own: Frame, host: string, reach: unknown): Promise<Journal> {
+    const entered = this.#entered.get(host) ?? this.#announce(own, { t: 'host', host, reach });
+    this.#entered.set(host, entered);
+    return entered;
+  }
+
+  async #announce(own: Frame, intent: Announced): Promise<Journal> {
     if (this.#birth === undefined) {
       // When this fails there is no journal, and the sequence is over.
       const lines = (): readonly Line[] => {
@@ -210,9 +237,10 @@ export class AtomicOperationSequence {
   }
 
   /** The lines of an intent; the last moment to say no to it is in the same breath as the writing. */
-  #allow(own: Frame, intent: IntentLine): readonly Line[] {
+  #allow(own: Frame, intent: Announced): readonly Line[] {
     const refused = refusal(own, this.#stop);
     if (refused !== undefined) throw refused;
+    if (intent.t === 'host') return [...this.#queued, intent];
     const undoing = this.#journal === undefined ? undefined : beingUndone(this.#journal.state, intent);
     if (undoing === undefined) return [...this.#queued, intent];
     throw new UsageError(
@@ -244,7 +272,6 @@ export class AtomicOperationSequence {
     return {
       engine: this.#engine,
       journal,
-      boots: { [this.#engine.host.name]: this.#boot },
       inverses: this.#inverses,
       abandon: this.#abandon,
     };

@@ -19,6 +19,8 @@ export interface State {
   readonly owner: Owner;
   /** In the order of the intent lines. */
   readonly steps: readonly Step[];
+  /** Hosts other than that of the journal on which it has, or had, objects reserved. */
+  readonly hosts: readonly { readonly name: string; readonly reach: unknown }[];
   /** scope → the scope around it. */
   readonly scopes: ReadonlyMap<number, number | undefined>;
   /** What is being undone: scopes, or (undefined) the whole. An attempt begins with `rollback` or `recovery`. */
@@ -36,6 +38,7 @@ export function apply(state: State | undefined, line: Line): State {
       begin: line,
       owner: line,
       steps: [],
+      hosts: [],
       scopes: new Map(),
       unwinding: [],
       because: undefined,
@@ -46,6 +49,8 @@ export function apply(state: State | undefined, line: Line): State {
   switch (line.t) {
     case 'begin':
       throw new TypeError('a journal has one `begin`');
+    case 'host':
+      return { ...state, hosts: [...state.hosts, { name: line.host, reach: line.reach }] };
     case 'scope':
       return { ...state, scopes: new Map(state.scopes).set(line.s, line.parent) };
     case 'scope-end':

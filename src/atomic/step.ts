@@ -10,6 +10,7 @@ import { undo } from './unwind.ts';
 
 /** What a step needs of its sequence. */
 export interface StepHome extends Claiming {
+  /** Of the host that the sequence began on. */
   readonly boot: string;
   readonly scope: number | undefined;
   readonly takeNumber: () => number;
@@ -25,8 +26,11 @@ export interface StepDone {
 const identityTries = 5;
 
 /** One step, from its checks to its `done` line. An identity that somebody took is chosen again. */
-export async function takeStep(home: StepHome, code: AnyOperation, input: unknown): Promise<StepDone> {
+export async function takeStep(from: StepHome, code: AnyOperation, input: unknown): Promise<StepDone> {
   const args = code.parseArgs(input);
+  // Another host may be booted in the middle.
+  const { host, reservations } = from.engine;
+  const home = reservations === undefined ? from : { ...from, boot: (await host.facts()).boot };
   for (let attempt = 1; ; attempt += 1) {
     const n = home.takeNumber();
     try {
@@ -49,11 +53,17 @@ export async function takePair<T>(
 ): Promise<T> {
   const n = home.takeNumber();
   try {
+    if (pair.claims === undefined) refuseDamaged(home.engine);
+    else await claim(home, pair.name, n, pair.claims);
     const claims = pair.claims === undefined ? null : withHost(home.engine, pair.claims);
-    if (claims === null) refuseDamaged(home.engine);
-    else await claim(home, pair.name, n, claims);
     const what = { kind: 'bare', version: 1, args: { name: pair.name }, undo: null } as const;
-    const journal = await home.announce({ ...head(home, n), ...what, claims, lives: 'disk', after: false });
+    const journal = await home.announce({
+      ...head(home, n),
+      ...what,
+      claims,
+      lives: 'disk',
+      after: false,
+    });
     return await run(n, journal);
   } finally {
     home.running.delete(n);
@@ -65,7 +75,7 @@ async function prepare(home: StepHome, code: AnyOperation, args: unknown, n: num
   const { engine } = home;
   const mark = `bofh.${home.id}.${n}`;
   const claimsOf = async (undoData: unknown): Promise<Claims> =>
-    withHost(engine, await code.claims({ args, undo: undoData, on: engine.on }));
+    code.claims({ args, undo: undoData, on: engine.on });
   const chosen = await code.prepare({ args, mark, host: engine.host });
   const claims = await claimsOf(chosen);
   await claim(home, code.kind, n, claims);
@@ -74,7 +84,7 @@ async function prepare(home: StepHome, code: AnyOperation, args: unknown, n: num
     throw new RefusedError(`${code.kind}: what it works on changed while it was being locked; try again`, {
       remedy: 'give the command again',
     });
-  return { undoData, claims };
+  return { undoData, claims: withHost(engine, claims) };
 }
 
 interface Prepared {
@@ -113,9 +123,12 @@ async function act(
   { n, args, undoData, claims }: Prepared,
 ): Promise<StepDone> {
   const acting = { begun: false };
-  const host = noticing(changing(home.engine, journal, { n, kind: code.kind }, home.stop), () => {
-    acting.begun = true;
-  });
+  const host = noticing(
+    changing(home.engine, journal, { n, kind: code.kind, host: home.engine.host.name }, home.stop),
+    () => {
+      acting.begun = true;
+    },
+  );
   let result: unknown = null;
   try {
     if (!code.defers(undoData)) {
@@ -150,6 +163,6 @@ async function expectOurs(code: AnyOperation, input: Parameters<AnyOperation['lo
 async function giveBack({ engine }: StepHome, journal: Journal, n: number): Promise<void> {
   const step = journal.state.steps.find((other) => other.n === n);
   if (step === undefined) return;
-  const { lines } = await undo({ engine, journal, boots: {}, inverses: new Map() }, step, []);
+  const { lines } = await undo({ engine, journal, inverses: new Map() }, step, []);
   append(journal, lines);
 }

@@ -28,6 +28,10 @@ export interface Steps {
   call<A extends readonly unknown[], T>(f: (...args: A) => T | Promise<T>, ...args: A): Promise<T>;
   /** A savepoint with its own steps: its failure undoes them and is thrown; its success joins this one. */
   scope<T>(name: string, body: (tx: Steps) => T | Promise<T>): Promise<T>;
+  /**
+   * The same on another host, by its name: what is done there is undone with the rest. JournalError for one that is not known.
+   */
+  on(host: string): Steps;
 }
 
 export interface Temporary {

@@ -3,6 +3,7 @@ import { hostKey } from './claims.ts';
 import { codeOf, type Engine } from './engine.ts';
 import type { Journal } from './journal.ts';
 import type { Claims, Key, Look } from './operation.ts';
+import { placeOf } from './place.ts';
 import { describe } from './report.ts';
 import { exclusive, inScope, type State, type Step } from './state.ts';
 
@@ -26,7 +27,8 @@ export async function expectStillOurs(
   const lookAt = async (step: Step): Promise<Look> => {
     const code = await codeOf(engine, step.intent, id);
     const result = step.done === undefined ? {} : { result: step.done.result };
-    return code.look({ undo: step.intent.undo, host: engine.host, ...result });
+    const { host } = placeOf(engine, step.intent.host);
+    return code.look({ undo: step.intent.undo, host, ...result });
   };
   for (const [step, key] of leanedOn(older, claims)) {
     const look = await lookAt(step);
@@ -84,7 +86,7 @@ export async function movedByOthers(
   },
 ): Promise<Key | undefined> {
   if (movedTo === undefined) return undefined;
-  const key = hostKey(engine, movedTo);
+  const key = hostKey(placeOf(engine, step.intent.host), movedTo);
   const mover = steps
     .slice(steps.indexOf(step) + 1)
     .findLast(({ intent }) => intent.kind !== 'bare' && intent.claims?.makes?.includes(key));

@@ -1,16 +1,26 @@
 import { JournalError } from '../errors.ts';
-import type { Engine } from './engine.ts';
+import { type Engine, newId } from './engine.ts';
 import { adopt, close } from './journal.ts';
 import { decode } from './lines.ts';
 import { openLocked, takeDead } from './scan.ts';
 
-/** Closes a journal without touching the host; the reason is written into it. */
-export async function abandon(engine: Engine, id: string, because: string): Promise<void> {
+/**
+ * Closes a journal without touching the objects; the reason is written into it. Resolves to the hosts that could not be reached:
+ * there it stays reserved.
+ */
+export async function abandon(engine: Engine, id: string, because: string): Promise<readonly string[]> {
   const file = await takeDead(engine, id);
   try {
-    const journal = adopt(engine.store, file, id);
+    const journal = adopt(engine.store, file, id, newId());
     if (journal.state.closed !== undefined) throw new JournalError(`journal ${id} is closed already`);
+    const away: string[] = [];
+    for (const { name, reach } of journal.state.hosts)
+      await engine
+        .place?.(name, reach)
+        ?.reservations?.release(id)
+        .catch(() => away.push(name));
     close(journal, { t: 'closed', outcome: 'abandoned', because, user: engine.who.user });
+    return away;
   } finally {
     file.close();
   }

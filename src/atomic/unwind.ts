@@ -1,13 +1,14 @@
 import type { ChangeHost } from '../command/index.ts';
 import { BofhError } from '../errors.ts';
 import { changing, codeOf, messageOf, type Engine } from './engine.ts';
-import { note, type Journal } from './journal.ts';
+import { note, reservingOf, type Journal } from './journal.ts';
 import type { Blocked, Line } from './lines.ts';
 import { next, type Decision } from './next.ts';
 import type { Look } from './operation.ts';
+import { meet } from './place.ts';
 import { describe } from './report.ts';
 import { unless } from './signal.ts';
-import type { Step } from './state.ts';
+import { inScope, isLeft, type State, type Step } from './state.ts';
 
 /** The inverses of bare pairs, which only this process has; each gives in words what it left alone. */
 export type Inverses = ReadonlyMap<number, () => Promise<string | undefined>>;
@@ -15,7 +16,6 @@ export type Inverses = ReadonlyMap<number, () => Promise<string | undefined>>;
 export interface Unwinding {
   readonly engine: Engine;
   readonly journal: Journal;
-  readonly boots: Readonly<Record<string, string>>;
   readonly inverses: Inverses;
   readonly scope?: number;
   /** A second signal: stop between two acts, or leave the running one to itself. */
@@ -33,9 +33,12 @@ export interface Unwound {
 
 /** Asks `next` and does what it says until there is nothing left to do: back before the commit, forward after it. */
 export async function unwind(unwinding: Unwinding): Promise<Unwound> {
-  const { journal, boots, inverses, scope, abandon } = unwinding;
+  const { engine, journal, inverses, scope, abandon } = unwinding;
   const leftAlone: string[] = [];
   const errors: unknown[] = [];
+  const { boots, away } = await meet(engine, hostsLeft(journal.state, scope), reservingOf(journal), {
+    signal: abandon,
+  });
   for (;;) {
     if (abandon?.aborted === true) return { end: 'stuck', leftAlone, errors };
     const decision = next(journal.state, { boots, owner: 'me', inverses: new Set(inverses.keys()), scope });
@@ -45,7 +48,7 @@ export async function unwind(unwinding: Unwinding): Promise<Unwound> {
       case 'stuck':
         return { end: 'stuck', leftAlone, errors };
       case 'block':
-        note(journal, [{ t: 'blocked', n: decision.step.n, why: decision.why }]);
+        note(journal, [blocked(decision, away.get(decision.step.intent.host))]);
         break;
       case 'undo':
       case 'finish': {
@@ -63,6 +66,18 @@ export async function unwind(unwinding: Unwinding): Promise<Unwound> {
         throw new TypeError(`unwinding was begun in a state that says "${decision.do}"`);
     }
   }
+}
+
+/** The hosts on which there is something left to do. */
+export function hostsLeft(state: State, scope?: number): readonly string[] {
+  return state.steps
+    .filter((step) => isLeft(state, step) && inScope(state, step.intent.scope, scope))
+    .flatMap(({ intent }) => (intent.kind === 'bare' ? [] : intent.host));
+}
+
+function blocked({ step, why }: Decision & { readonly do: 'block' }, error: Error | undefined): Line {
+  const line = { t: 'blocked', n: step.n, why } as const;
+  return why === 'away' && error !== undefined ? { ...line, message: error.message, ...known(error) } : line;
 }
 
 interface Acted {
@@ -94,7 +109,11 @@ function known(error: unknown): Pick<Blocked, 'holders' | 'remedy'> {
 }
 
 /** Undoes one step, and with it what lies in its object: looks, reverts what is ours, looks again, makes it durable. */
-export async function undo(unwinding: Unwinding, step: Step, riders: readonly Step[]): Promise<Acted> {
+export async function undo(
+  unwinding: Omit<Unwinding, 'scope' | 'abandon'>,
+  step: Step,
+  riders: readonly Step[],
+): Promise<Acted> {
   const lines: Line[] = [
     ...riders.map((rider): Line => ({ t: 'undone', n: rider.n, by: step.n })),
     { t: 'undone', n: step.n },
@@ -159,10 +178,14 @@ async function actAndLook(acting: () => Promise<void>, look: () => Promise<Look>
   if (after.state === 'ours') throw failure(after);
 }
 
-async function at(unwinding: Unwinding, step: Step) {
+async function at(unwinding: Pick<Unwinding, 'engine' | 'journal'>, step: Step) {
   const { engine, journal } = unwinding;
   const code = await codeOf(engine, step.intent, journal.id);
-  const host: ChangeHost = changing(engine, journal, { n: step.n, kind: step.intent.kind });
+  const host: ChangeHost = changing(engine, journal, {
+    n: step.n,
+    kind: step.intent.kind,
+    host: step.intent.host,
+  });
   const result = step.done === undefined ? {} : { result: step.done.result };
   return { code, journalled: { undo: step.intent.undo, host, ...result } };
 }

@@ -1,5 +1,5 @@
 import type { Engine } from '../atomic/engine.ts';
-import { type OpenJournal, plan, type PlannedStep } from '../atomic/recover.ts';
+import { bootsOf, type OpenJournal, plan, type PlannedStep } from '../atomic/recover.ts';
 import { byHandOf, reason } from '../atomic/report.ts';
 import { exclusive, isLeft, type State, type Step } from '../atomic/state.ts';
 import { give } from './answer.ts';
@@ -78,12 +78,12 @@ async function shown(engine: Engine, journal: ReadJournal & { is: 'open' | 'clos
   };
 }
 
-/** What recovery would do with a journal, on the boot that this host is in. */
+/** What recovery would do with a journal, on the boots that its hosts are in. */
 export async function planned(engine: Engine, state: State): Promise<readonly PlannedStep[]> {
   // The owner is a whole line where the state has it; `plan` makes a line of it, which must not be that one again.
   const { pid, started, boot, user, bofh } = state.owner;
-  const now = await engine.host.facts();
-  return plan({ ...state, owner: { pid, started, boot, user, bofh } }, { [engine.host.name]: now.boot });
+  const boots = await bootsOf(engine, state);
+  return plan({ ...state, owner: { pid, started, boot, user, bofh } }, boots);
 }
 
 function stateOf(journal: ReadJournal & { is: 'open' | 'closed' }): JournalShow['state'] {

@@ -57,7 +57,6 @@ async function parse(run: Run): Promise<number> {
 
 async function invoke(run: Run, { verb, changes, options, scriptArgs, action }: Invocation): Promise<number> {
   const settings = settingsOf(options, process.env);
-  if (changes && settings.host !== undefined) throw await onlyHere(verb, settings.host);
   const { processSignals } = await import('../host/process.ts');
   // A read has nothing to undo: a signal simply ends it.
   const heard = changes ? processSignals().signals : idleSignals();
@@ -78,11 +77,6 @@ async function invoke(run: Run, { verb, changes, options, scriptArgs, action }: 
   // Before anything is changed: an upgrade may take away what has not been loaded by the time when it fails.
   if (run.changes) await import('./explain.ts');
   return await action(runtime);
-}
-
-async function onlyHere(verb: string, host: string): Promise<Error> {
-  const { unchangeable } = await import('../host/ssh/host.ts');
-  return unchangeable(host, `"${verb}"`);
 }
 
 function withoutLast(args: readonly string[], count: number): readonly string[] {

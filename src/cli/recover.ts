@@ -1,4 +1,5 @@
 import { abandon, cutLastLine, damagedEnd, recover as recoverOne, sweepUnborn } from '../atomic/recover.ts';
+import type { Reserved } from '../atomic/reserved.ts';
 import type { Bofh } from '../bofh.ts';
 import { InterruptedError, JournalError, RefusedError, StuckError, UsageError } from '../errors.ts';
 import { give } from './answer.ts';
@@ -135,9 +136,12 @@ async function recoverAsking(runtime: Runtime, bofh: Bofh, id: string) {
   const options = {
     engine: bofh.engine,
     ...signals,
-    onWait: (waiting: string, holder: { readonly pid: number; readonly command: string }): void =>
+    onWait: (
+      waiting: string,
+      { host, pid, command }: { readonly host?: string; readonly pid: number; readonly command: string },
+    ): void =>
       terminal.line(
-        `bofh: journal ${waiting}: waiting for process ${String(holder.pid)}: ${printable(holder.command)}`,
+        `bofh: journal ${waiting}: waiting for process ${String(pid)}${host === undefined ? '' : ` on ${host}`}: ${printable(command)}`,
       ),
   };
   try {
@@ -203,6 +207,8 @@ async function abandonOne(
 ): Promise<number> {
   if (typeof because !== 'string' || because.trim() === '')
     throw new UsageError('--abandon needs --because TEXT: the reason is written into the journal');
+  const reserved = bofh.engine.reserved?.list().find((each) => each.id === id);
+  if (reserved !== undefined) return await abandonReserved(runtime, bofh, reserved, because);
   const journal = await readById(bofh.engine, id);
   if (journal.is === 'closed') throw new JournalError(`the journal ${journal.id} is closed already`);
   const plan = await planOf(bofh, journal);
@@ -213,8 +219,36 @@ async function abandonOne(
     return (await import('./dry-recover.ts')).showTending(runtime, {
       ...{ id: journal.id, name, end: 'abandoned', waitsFor: [] },
     });
-  await logged(runtime, bofh.host, () => abandon(bofh.engine, journal.id, because));
+  const away = await logged(runtime, bofh.host, () => abandon(bofh.engine, journal.id, because));
+  for (const host of away)
+    runtime.terminal.line(
+      `${printable(host)} could not be reached, and keeps it reserved: bofh recover --abandon ${journal.id} --because '…' there`,
+    );
   tell(runtime, [{ id: journal.id, name, end: 'abandoned', leftAlone: [], because }]);
+  return 0;
+}
+
+/** What another host began here, and will never end. */
+async function abandonReserved(
+  runtime: Runtime,
+  bofh: Bofh,
+  { id, name, coordinator, exclusive }: Reserved,
+  because: string,
+): Promise<number> {
+  const { terminal } = runtime;
+  terminal.line(
+    `This stays as it is on the host, and can be changed again; what the bofh on ${printable(coordinator)} had begun with it is not undone:`,
+  );
+  for (const key of exclusive) terminal.line(`  ${printable(key)}`);
+  if (runtime.settings.mode === 'plan')
+    return (await import('./dry-recover.ts')).showTending(runtime, {
+      id,
+      name,
+      end: 'abandoned',
+      waitsFor: [],
+    });
+  await logged(runtime, bofh.host, async () => bofh.engine.reserved?.abandon(id, because));
+  tell(runtime, [{ id, name, end: 'abandoned', leftAlone: [], because }]);
   return 0;
 }
 

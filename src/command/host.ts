@@ -70,6 +70,8 @@ export interface StepContext {
   readonly outputs: string;
   /** The journal's descriptor: the shell around a change holds its lock for as long as the tool runs. */
   readonly lock: number;
+  /** Whose reservation a change of another host stands under; only such a host asks for it. */
+  readonly sequence?: { readonly id: string; readonly token: string };
   /** Ends a `stop: 'safe'` change; others are let finish. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
@@ -78,15 +80,19 @@ export interface StepContext {
 export interface Host extends ReadHost {
   /** The same host, able to change things in the name of a step. */
   during(step: StepContext): ChangeHost;
+}
+
+/** The host that a journal is on. */
+export interface LocalHost extends Host {
   /**
    * flock(2) on open descriptors, all or none, never waiting. Resolves to the index of the first that another
    * process holds, or undefined when all are locked. `from` is the lock to fall back to when the call fails.
    */
-  flock(
+  readonly flock: (
     wanted: readonly {
       readonly fd: number;
       readonly mode: 'shared' | 'exclusive';
       readonly from?: 'shared' | 'exclusive';
     }[],
-  ): Promise<number | undefined>;
+  ) => Promise<number | undefined>;
 }

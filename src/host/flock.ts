@@ -1,10 +1,10 @@
-import type { Host } from '../command/index.ts';
+import type { LocalHost } from '../command/index.ts';
 import { CommandError, JournalError } from '../errors.ts';
 import { text } from './answer.ts';
 import { findProgram } from './program.ts';
 import { collect } from './start.ts';
 
-type Wanted = Parameters<Host['flock']>[0];
+type Wanted = Parameters<LocalHost['flock']>[0];
 type Mode = 'shared' | 'exclusive';
 
 /** flock(2): LOCK_SH, LOCK_EX, LOCK_UN (asm-generic/fcntl.h, sys/file.h). LOCK_NB is added below. */
@@ -43,7 +43,7 @@ interface Change {
 }
 
 /** The host's `flock`. */
-export function locker(env: Readonly<Record<string, string>>): Host['flock'] {
+export function locker(env: Readonly<Record<string, string>>): LocalHost['flock'] {
   return async (wanted: Wanted) => {
     const changes = wanted.map(({ fd, mode, from }): Change => ({ fd, to: mode, back: from ?? 'none' }));
     for (let begin = 0; begin < changes.length; begin += chunkSize) {

@@ -1,4 +1,4 @@
-import type { ChangeHost, Command, Host, Pipeline, StepContext } from '../command/index.ts';
+import type { ChangeHost, Command, LocalHost, Pipeline, StepContext } from '../command/index.ts';
 import { UsageError } from '../errors.ts';
 import { runChange } from './change.ts';
 import { factsOf } from './facts.ts';
@@ -26,7 +26,7 @@ export interface LocalHostOptions extends ProgramOptions, KeyOptions {
  * The machine that bofh runs on. Reads run at once; changes only through `during(step)`, on its own session with
  * their output in files, so that they end as they would have when bofh is killed.
  */
-export function localHost(options: LocalHostOptions = {}): Host {
+export function localHost(options: LocalHostOptions = {}): LocalHost {
   const programFor = programs(options);
   const setting = settingOf(options, programFor);
   const reading = { ...setting, collect: collecting(setting.env) };

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { ChangeHost, Host, ReadHost, StepContext } from '../command/index.ts';
+import type { ChangeHost, LocalHost, ReadHost, StepContext } from '../command/index.ts';
 import { UsageError } from '../errors.ts';
 import { fileError } from './file-errors.ts';
 import { checkAlive, killProcess, ProcessKilled } from './faults.ts';
@@ -132,7 +132,7 @@ function sufferFile<T>(
   }
 }
 
-type Wanted = Parameters<Host['flock']>[0];
+type Wanted = Parameters<LocalHost['flock']>[0];
 
 /** All or none; a lock belongs to the open file, and so to the descriptor. */
 export async function flock({ world, process }: Running, wanted: Wanted): Promise<number | undefined> {

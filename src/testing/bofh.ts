@@ -22,6 +22,7 @@ export function simulatedBofh(
     signals: {},
     engine: {
       host,
+      flock: host.flock,
       store: memoryStore({ host, directory: `${stateDir}/journal` }),
       locks: memoryLocks(host),
       processes: memoryProcesses(host),

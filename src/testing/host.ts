@@ -1,4 +1,4 @@
-import type { Host } from '../command/index.ts';
+import type { LocalHost } from '../command/index.ts';
 import { type Admin, admin } from './admin.ts';
 import { archive, type TarEnd, type TarMember } from './archive.ts';
 import { type Access, type Fault, type Faults, killProcess, newFaults, newProcess } from './faults.ts';
@@ -10,7 +10,7 @@ import type { Change, SimulatedProcess, World, WorldOptions } from './world.ts';
 
 import { changeHost, flock, readsOf } from './accesses.ts';
 /** A host that is all in memory, as one process of bofh sees it. Drivers run on it as on a real one. */
-export interface SimulatedHost extends Host {
+export interface SimulatedHost extends LocalHost {
   readonly world: World;
   readonly process: SimulatedProcess;
   readonly faults: Faults;

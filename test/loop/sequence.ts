@@ -33,6 +33,7 @@ export function testEngine(directory: string): Engine {
   const host = localHost();
   return {
     host,
+    flock: host.flock,
     store: diskStore(join(directory, 'journal')),
     locks: lockTable(join(directory, 'locks'), host),
     processes: hostProcesses(),

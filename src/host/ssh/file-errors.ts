@@ -6,12 +6,16 @@ const said = {
   'Argument list too long': 'E2BIG',
   'Bad file descriptor': 'EBADF',
   'Device or resource busy': 'EBUSY',
+  'Directory not empty': 'ENOTEMPTY',
+  'Disk quota exceeded': 'EDQUOT',
+  'File exists': 'EEXIST',
   'File name too long': 'ENAMETOOLONG',
-  'Function not implemented': 'ENOSYS',
   'Input/output error': 'EIO',
   'Invalid argument': 'EINVAL',
+  'Invalid cross-device link': 'EXDEV',
   'Is a directory': 'EISDIR',
   'No data available': 'ENODATA',
+  'No space left on device': 'ENOSPC',
   'No such device': 'ENODEV',
   'No such device or address': 'ENXIO',
   'No such file or directory': 'ENOENT',
@@ -20,7 +24,9 @@ const said = {
   'Operation not permitted': 'EPERM',
   'Operation not supported': 'EOPNOTSUPP',
   'Permission denied': 'EACCES',
+  'Read-only file system': 'EROFS',
   'Resource temporarily unavailable': 'EAGAIN',
+  'Text file busy': 'ETXTBSY',
   'Stale file handle': 'ESTALE',
   'Too many levels of symbolic links': 'ELOOP',
   'Transport endpoint is not connected': 'ENOTCONN',
@@ -28,7 +34,7 @@ const said = {
 
 /** The error that Node would have thrown for what a program of coreutils or findutils says in English. */
 export function asNodeError(message: string, syscall: string, path: string): Error {
-  const reason = /: (?<reason>[^:]+)\n*$/.exec(message)?.groups?.reason ?? '';
+  const reason = /: (?<reason>[^:]+)$/.exec(message.trimEnd())?.groups?.reason ?? '';
   const code = Object.entries(said).find(([text]) => text === reason)?.[1];
   if (code === undefined)
     return new Error(message.trim() === '' ? 'it failed without a word' : message.trim());

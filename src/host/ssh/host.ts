@@ -1,13 +1,16 @@
-import { type Command, type Host, tools } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { type ChangeHost, type Command, type Host, type Reservations, tools } from '../../command/index.ts';
+import { UsageError } from '../../errors.ts';
 import { factsOf } from '../facts.ts';
 import { type KeyOptions, keyFetcher } from '../keys.ts';
-import { endInShell, notInstalled, placesOf, type ProgramOptions } from '../program.ts';
+import { endInShell, notInstalled, placesOf, type Program, type ProgramOptions } from '../program.ts';
 import { type Collect, type Reading, runRead, telling, versions } from '../read.ts';
 import { baseEnvironment, type HostEvent } from '../setting.ts';
+import { type Changing, changeThere } from './change.ts';
 import { checkDestination, type SshDestination } from './destination.ts';
+import { remoteFileChanges } from './file-changes.ts';
 import { remoteFiles } from './files.ts';
 import { type Link, sshLink } from './link.ts';
+import { sshReservations } from './reservations.ts';
 
 /** Another host, and how ssh reaches it. */
 export interface SshHostOptions extends Partial<SshDestination>, KeyOptions, Pick<ProgramOptions, 'tools'> {
@@ -15,11 +18,16 @@ export interface SshHostOptions extends Partial<SshDestination>, KeyOptions, Pic
   readonly name: string;
   /** `terminal`: ssh may ask the person who sits there, once. Default: it asks nobody. */
   readonly ask?: 'terminal' | 'never';
+  /** Where the bofh of that host has its journals, with --state-dir. Default: /var/lib/bofh. */
+  readonly stateDir?: string;
+  /** Default: /run/bofh. */
+  readonly runDir?: string;
   readonly log?: (event: HostEvent) => void;
 }
 
 /** A host over ssh. */
 export interface SshHost extends Host {
+  readonly reservations: Reservations;
   /** Ends the connection; without it, it ends with this process, or when it was not used for a minute. */
   close(): Promise<void>;
 }
@@ -27,49 +35,95 @@ export interface SshHost extends Host {
 /**
  * A host that OpenSSH reaches: with its own configuration, keys, agent, jump hosts and known_hosts, over one connection for
  * all commands, which is made at the first one. There it needs a POSIX shell, util-linux, coreutils, findutils and the
- * tools. It can be read, and not yet changed. What cannot be reached is a ConnectionError.
+ * tools. What cannot be reached is a ConnectionError.
  */
 export function sshHost(options: SshHostOptions): SshHost {
-  const { name, destination = name, ask = 'never', ...more } = options;
-  const link = sshLink(name, checkDestination({ ...more, destination }), ask);
-  const files = remoteFiles(link);
-  return {
+  const {
     name,
-    ...files,
-    facts: () => factsOf(files),
-    run: reader(link, options),
-    during: () => {
-      throw unchangeable(name);
-    },
-    flock: async () => {
-      throw unchangeable(name);
-    },
+    destination = name,
+    ask = 'never',
+    stateDir = '/var/lib/bofh',
+    runDir = '/run/bofh',
+  } = options;
+  const { configFile, options: more, become } = options;
+  const to = checkDestination({ destination, configFile, options: more, become });
+  const link = sshLink(name, to, ask);
+  const files = remoteFiles(link);
+  const reading = readingOver(link, options);
+  const programFor = async ({ tool, argv }: Pick<Command<unknown>, 'tool' | 'argv'>): Promise<Program> => {
+    const file = options.tools?.[tool] ?? (await link.find(tool));
+    if (file === undefined) throw notInstalled(tool, tools[tool].package, placesOf(tool));
+    return { tool, file, argv };
+  };
+  const place = { stateDir, runDir };
+  const changing: Changing = {
+    ...reading,
+    host: name,
+    link,
+    place,
+    settle: () => settle(files, programFor, reading),
+  };
+  const read = async <T>(command: Command<T>): Promise<T> => {
+    if (command.access === 'read') return await runRead(await programFor(command), command, reading);
+    throw new UsageError(
+      `${[command.tool, ...command.argv].join(' ')} changes ${name}, and so runs only in a step of a sequence`,
+    );
+  };
+  const common = { name, ...files, facts: () => factsOf(files) };
+  return {
+    ...common,
+    run: read,
+    during: (step): ChangeHost => ({
+      ...common,
+      ...remoteFileChanges(changing, files, step),
+      run: async (command) =>
+        command.access === 'read'
+          ? await read(command)
+          : await changeThere(
+              changing,
+              [{ command, program: await programFor(command) }],
+              command.parse,
+              step,
+            ),
+      pipe: async ({ commands: [first, ...rest], parse }) => {
+        const stage = async (command: Command<unknown>) => ({ command, program: await programFor(command) });
+        return await changeThere(
+          changing,
+          [await stage(first), ...(await Promise.all(rest.map(stage)))],
+          parse,
+          step,
+        );
+      },
+    }),
+    reservations: sshReservations(name, link, { ...to, ...place }),
     close: () => link.close(),
   };
 }
 
-/** Said of every change of a host that bofh does not run on. */
-export function unchangeable(host: string, what = 'this'): RefusedError {
-  return new RefusedError(`${what} changes ${host}, and bofh can only read a host that it does not run on`, {
-    remedy: `give the command on ${host} itself`,
-  });
-}
-
-function reader(link: Link, options: SshHostOptions): SshHost['run'] {
+function readingOver(link: Link, options: SshHostOptions): Reading {
   const collect = collecting(link);
-  const reading: Reading = {
+  return {
     log: telling(options.log),
     fetchInput: keyFetcher(options, baseEnvironment),
     version: versions(collect),
     collect,
   };
-  return async <T>(command: Command<T>): Promise<T> => {
-    if (command.access !== 'read') throw unchangeable(options.name);
-    const { tool, argv } = command;
-    const file = options.tools?.[tool] ?? (await link.find(tool));
-    if (file === undefined) throw notInstalled(tool, tools[tool].package, placesOf(tool));
-    return await runRead({ tool, file, argv }, command, reading);
-  };
+}
+
+/** Whether the condition has come is for the next try to find out. */
+async function settle(
+  files: Pick<Host, 'stat'>,
+  programFor: (of: Pick<Command<unknown>, 'tool' | 'argv'>) => Promise<Program>,
+  { collect }: Reading,
+): Promise<void> {
+  try {
+    // Without udevd, `udevadm settle` has nothing to wait for.
+    if ((await files.stat('/run/udev/control')) === undefined) return;
+    const program = await programFor({ tool: 'udevadm', argv: ['settle', '--timeout=5'] });
+    await collect(program, { timeoutMs: 10_000 });
+  } catch {
+    // As above.
+  }
 }
 
 /** cd of a shell exports where it is. */

@@ -15,6 +15,8 @@ export type Ended = Outcome & { readonly how: 'ended' };
 export interface Link {
   /** Runs a read: one of which nothing has come back is sent again. */
   read(errand: Errand): Promise<Ended>;
+  /** Runs what changes something, once. ConnectionError `lost`: it may have begun, and may be at work yet. */
+  change(errand: Errand): Promise<Ended>;
   /** Where a tool is over there; undefined when it is not. */
   find(tool: Tool): Promise<string | undefined>;
   close(): Promise<void>;
@@ -57,8 +59,25 @@ export function sshLink(host: string, to: SshDestination, ask: 'terminal' | 'nev
     if (outcome.how === 'not-begun' && again === 'again') return read(errand, 'once');
     throw lost(host, errand.program.tool);
   };
+  const change = async (errand: Errand): Promise<Ended> => {
+    const with_ = connected();
+    const made = await with_;
+    // One that was not used for a while has ended. To find that out by sending would leave open whether it was sent.
+    if (!(await made.master.stands())) {
+      forget(made, with_);
+      return change(errand);
+    }
+    const full = (): Error => noSession(host, errand.program);
+    const outcome = await withRoom(room, full, () => runOnce(made.master, errand, made.as));
+    if (outcome.how === 'ended') return outcome;
+    if (outcome.how === 'not-begun' && outcome.exitCode !== 255 && outcome.exitCode !== undefined)
+      throw notRun(host, errand, outcome.said);
+    forget(made, with_);
+    throw lost(host, errand.program.tool);
+  };
   return {
     read: (errand) => read(errand),
+    change,
     find: async (tool) => {
       const known = (await connected()).files.get(tool);
       // One that was not there may have been installed since.

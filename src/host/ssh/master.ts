@@ -1,7 +1,7 @@
 import { CommandError } from '../../errors.ts';
 import { text } from '../answer.ts';
 import { findProgram } from '../program.ts';
-import { collect } from '../start.ts';
+import { collect, type Collected } from '../start.ts';
 import { type SshDestination, wordsOf } from './destination.ts';
 import { notConnected } from './failures.ts';
 import { atExit, closeNow, makePlace, type Place } from './place.ts';
@@ -11,6 +11,8 @@ export interface Master {
   /** The program, and the words in front of a command line for the other side. */
   readonly ssh: string;
   readonly client: readonly string[];
+  /** Does it still stand? */
+  readonly stands: () => Promise<boolean>;
   /** Ends the connection. */
   readonly close: () => Promise<void>;
   /** It is broken already: what is left here of it is taken away. */
@@ -67,9 +69,9 @@ export async function openMaster(
 function opened(ssh: string, place: Place): Master {
   // No configuration: it is the master that has one. Without a master the client would connect by itself, and ask.
   const common = ['-F', 'none', '-S', place.socket, '-o', 'ControlMaster=no', '-o', 'ProxyCommand=false'];
-  const exit = [...common, '-O', 'exit', '--', 'bofh'];
+  const ask = (what: 'check' | 'exit') => [...common, '-O', what, '--', 'bofh'];
   const stay = atExit(() => {
-    closeNow(ssh, exit);
+    closeNow(ssh, ask('exit'));
     place.remove();
   });
   const forget = (): void => {
@@ -80,13 +82,20 @@ function opened(ssh: string, place: Place): Master {
     ssh,
     client: [...common, '-o', 'BatchMode=yes', '-o', 'LogLevel=ERROR', '-T', '--', 'bofh'],
     forget,
+    stands: async () => {
+      const end = (await tell(ssh, ask('check')))?.end;
+      return end?.how === 'exit' && end.exitCode === 0;
+    },
     close: async () => {
-      await collect({ tool: 'ssh', file: ssh, argv: exit }, { env: sshEnvironment(), timeoutMs: 5000 }).catch(
-        () => undefined,
-      );
+      await tell(ssh, ask('exit'));
       forget();
     },
   };
+}
+
+async function tell(ssh: string, argv: readonly string[]): Promise<Collected | undefined> {
+  const program = { tool: 'ssh', file: ssh, argv };
+  return collect(program, { env: sshEnvironment(), timeoutMs: 5000 }).catch(() => undefined);
 }
 
 /** What is said of a host comes first: of two values for an option, ssh takes the first (ssh_config(5)). */

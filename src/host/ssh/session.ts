@@ -14,7 +14,8 @@ export interface Errand {
   readonly script: string;
   readonly words: readonly string[];
   readonly stdin?: Secret | Uint8Array | string | undefined;
-  readonly timeoutMs: number;
+  /** `none`: it has changed something when it is ended, so nobody ends it. */
+  readonly timeoutMs: number | 'none';
   readonly started?: (pid: number | undefined) => void;
 }
 
@@ -43,12 +44,16 @@ cd /
 limit=$1 script=$2
 shift 2
 exec 4>&2 2>/dev/null
-(exec timeout -s KILL "$limit" /bin/sh -c "$script" bofh "$@" 2>&4 4>&-)
+if [ "$limit" = none ]; then (exec /bin/sh -c "$script" bofh "$@" 2>&4 4>&-)
+else (exec timeout -s KILL "$limit" /bin/sh -c "$script" bofh "$@" 2>&4 4>&-); fi
 printf '\\n%s %s\\n' "$0" "$?" >&4
 exit 0`;
 
 /** The other side gives up a little later than we do: that ends what nobody waits for any more. */
 const laterSeconds = 2;
+
+/** The longest that a timer of Node can wait, 24 days. A link that is frozen ends it before (ServerAliveInterval). */
+const longestMs = 2 ** 31 - 1;
 
 /** One command line: the login shell reads it, and hands these very words on. Throws UsageError for a NUL byte. */
 export function remoteLine(
@@ -59,7 +64,7 @@ export function remoteLine(
   const bad = words.findIndex((word) => word.includes('\0'));
   if (bad !== -1) throw new UsageError(`${JSON.stringify(words[bad])} contains a NUL byte`);
   const environment = Object.entries(baseEnvironment).map(([name, value]) => `${name}=${value}`);
-  const limit = `${Math.ceil(timeoutMs / 1000) + laterSeconds}s`;
+  const limit = timeoutMs === 'none' ? timeoutMs : `${Math.ceil(timeoutMs / 1000) + laterSeconds}s`;
   return shellWords([
     'exec',
     ...(as === 'sudo' ? ['/usr/bin/sudo', '-n', '--'] : []),
@@ -73,7 +78,7 @@ export async function runOnce(master: Master, errand: Errand, as: 'login' | 'sud
   const line = remoteLine(mark, errand, as);
   const came = await collect(errand.program, {
     env: sshEnvironment(),
-    timeoutMs: errand.timeoutMs,
+    timeoutMs: errand.timeoutMs === 'none' ? longestMs : errand.timeoutMs,
     stdin: errand.stdin,
     through: { file: master.ssh, argv: [...master.client, line] },
     ...(errand.started === undefined ? {} : { started: errand.started }),

@@ -1,4 +1,4 @@
-import type { ChangeHost, Host } from '../../../src/command/index.ts';
+import type { ChangeHost, LocalHost } from '../../../src/command/index.ts';
 import type { LockTable } from '../../../src/atomic/lock.ts';
 import type { Processes } from '../../../src/atomic/processes.ts';
 import { alive, type Process } from './process.ts';
@@ -41,7 +41,7 @@ export function unlock(locks: Locks, by: unknown): void {
     );
 }
 
-export function memoryHost(process: Process): Host {
+export function memoryHost(process: Process): LocalHost {
   const refuse = (): never => {
     throw new Error('toy operations use the world, not the host');
   };

@@ -1,4 +1,3 @@
-import type { Host } from '../../../src/command/index.ts';
 import type { Engine } from '../../../src/atomic/engine.ts';
 import type { AnyOperation } from '../../../src/atomic/operation.ts';
 import { memoryHost, memoryLocks, memoryProcesses, type Locks } from './host.ts';
@@ -105,9 +104,10 @@ export function spawn(
     },
   };
   machine.processes.set(pid, process);
-  const host: Host = memoryHost(process);
+  const host = memoryHost(process);
   const engine: Engine = {
     host,
+    flock: host.flock,
     store: memoryStore(process),
     locks: memoryLocks(process),
     processes: memoryProcesses(process),

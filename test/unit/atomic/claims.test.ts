@@ -15,7 +15,14 @@ function start(more: Partial<Engine> = {}): Engine {
 }
 
 function claiming(engine: Engine, stop = new AbortController().signal): Claiming {
-  return { engine, id: 'own', locks: engine.locks.open(), running: new Map(), stop };
+  return {
+    engine,
+    id: 'own',
+    locks: engine.locks.open(),
+    running: new Map(),
+    stop,
+    enter: () => Promise.reject(new Error('it is on this host')),
+  };
 }
 
 /** An open journal whose steps have these claims; its owner is this process, or one that is gone. */

@@ -24,6 +24,7 @@ import {
 } from '../../../src/atomic/recover.ts';
 import { fold } from '../../../src/atomic/state.ts';
 import { StuckError } from '../../../src/errors.ts';
+import { intent } from '../../support/crash/lines.ts';
 import { realEngine } from '../../support/crash/real/engine.ts';
 
 function place(): { readonly engine: Engine; readonly journals: string } {
@@ -33,10 +34,10 @@ function place(): { readonly engine: Engine; readonly journals: string } {
 }
 
 /** A journal as a process left it that is gone. */
-function left(engine: Engine, id: string, lines: readonly Line[], host = ''): void {
+function left(engine: Engine, id: string, lines: readonly Line[]): void {
   const file = engine.store.create(`${id}.new`);
   const owner = { ...ownerLine(engine), pid: 1, started: 1 };
-  bear(engine.store, file, { t: 'begin', format: 1, id, name: id, argv: [], host, ...owner }, lines);
+  bear(engine.store, file, { t: 'begin', format: 1, id, name: id, argv: [], host: '', ...owner }, lines);
   file.close();
 }
 
@@ -63,12 +64,12 @@ test('a closed journal that was not moved yet is moved', async () => {
   expect(readdirSync(journals)).toEqual(['history']);
 });
 
-test('a journal of another host is left alone', async () => {
+test('a journal with a step on a host that nobody knows is left alone', async () => {
   const { engine } = place();
-  left(engine, 'one', [scope], 'far');
+  left(engine, 'one', [intent(1, { host: 'far' })]);
 
   await expect(recover('one', { engine, yes: true })).rejects.toThrow(
-    /is of the host "far"; nothing was touched/,
+    /the host "far" of a step is not known here; nothing was touched/,
   );
 });
 
@@ -108,12 +109,12 @@ test('a journal that somebody works on is not touched by anybody else', async ()
   left(engine, 'one', [scope]);
   const file = engine.store.open('one.journal');
   if (file === undefined) throw new Error('it is there');
-  await engine.host.flock([{ fd: file.fd, mode: 'exclusive' }]);
+  await engine.flock([{ fd: file.fd, mode: 'exclusive' }]);
 
   await expect(abandon(engine, 'one', 'x')).rejects.toThrow(/is in use/);
   await expect(cutLastLine(engine, 'one')).rejects.toThrow(/is in use/);
 
-  const journal = adopt(engine.store, file, 'one');
+  const journal = adopt(engine.store, file, 'one', 'token');
   append(journal, [{ t: 'recovery', ...ownerLine(engine) }]);
   expect((await recover('one', { engine, yes: true })).end).toBe('running');
   close(journal, { t: 'closed', outcome: 'rolled-back' });

@@ -16,7 +16,7 @@ import type {
   Answer,
   ChangeHost,
   Command,
-  Host,
+  LocalHost,
   ReadCommand,
   StepContext,
 } from '../../../src/command/index.ts';
@@ -42,7 +42,7 @@ export function hostWith(
   body: string,
   more: LocalHostOptions & { readonly step?: Partial<StepContext> } = {},
 ): {
-  readonly host: Host;
+  readonly host: LocalHost;
   readonly change: ChangeHost;
   readonly step: StepContext;
   readonly directory: string;

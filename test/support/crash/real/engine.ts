@@ -45,6 +45,7 @@ export function realEngine(directory: string): Engine {
   const host = localHost({ tools: { tar: join(directory, 'tool') } });
   return {
     host,
+    flock: host.flock,
     store: diskStore(join(directory, 'journal')),
     locks: lockTable(join(directory, 'locks'), host),
     processes: hostProcesses(),

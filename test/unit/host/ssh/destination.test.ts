@@ -34,12 +34,12 @@ describe('how a host is reached', () => {
 });
 
 describe('a host that bofh does not run on', () => {
-  test('is not changed, and nobody connects to find that out', async () => {
+  test('is not changed outside of a step, and nobody connects to find that out', async () => {
     const host = to('web1');
     const change = { tool: 'lvcreate', argv: [], access: 'change', parse: () => undefined } as const;
 
-    expect(() => host.during({ outputs: '/x', lock: -1 })).toThrow(/can only read a host/);
-    expect(await rejectionOf(host.flock([]))).toMatchObject({ name: 'RefusedError' });
-    expect(await rejectionOf(host.run(change as never))).toMatchObject({ name: 'RefusedError' });
+    const unreserved = host.during({ outputs: '/x', lock: -1 });
+    expect(await rejectionOf(unreserved.removeFile('/x'))).toMatchObject({ name: 'UsageError' });
+    expect(await rejectionOf(host.run(change as never))).toMatchObject({ name: 'UsageError' });
   });
 });

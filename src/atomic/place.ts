@@ -1,0 +1,75 @@
+import type { Host, Reservations, Reserving } from '../command/index.ts';
+import { ConnectionError, JournalError } from '../errors.ts';
+import type { DeviceKeys } from './operation.ts';
+
+/** A host that steps act on. */
+export interface Place {
+  readonly host: Host;
+  /** Keys of a device path there. */
+  readonly on: (path: string) => Promise<DeviceKeys>;
+  /** Missing: the journal is on this very host, and with the locks beside it is all that keeps others away. */
+  readonly reservations?: Reservations;
+}
+
+/** The hosts of an engine. */
+export interface Places extends Place {
+  /**
+   * A host other than `host`, by the name that journals have for it; empty: the one that bofh runs on. `reach`: what a journal
+   * says of how it is reached, which holds from then on.
+   */
+  readonly place?: (name: string, reach?: unknown) => Place | undefined;
+}
+
+/** A host by the name in a journal. JournalError when it is not known here. */
+export function placeOf(places: Places, name: string): Place {
+  if (name === places.host.name) return places;
+  const found = places.place?.(name);
+  if (found !== undefined) return found;
+  throw new JournalError(`the host "${name}" of a step is not known here; nothing was touched`, {
+    remedy: 'recover it with the site file that names this host',
+  });
+}
+
+/** The hosts as they are met before a sequence goes back or forward. */
+export interface Met {
+  /** Host → its present boot id; without those that cannot be reached. */
+  readonly boots: Readonly<Record<string, string>>;
+  /** Why one cannot be reached. */
+  readonly away: ReadonlyMap<string, Error>;
+}
+
+/**
+ * Asks each host of some steps for its boot. Before, none of the sequence's own programs may run there any more: one goes on
+ * when the connection to it is lost.
+ */
+export async function meet(
+  places: Places,
+  hosts: Iterable<string>,
+  of: Reserving,
+  options: Parameters<Reservations['fence']>[1],
+): Promise<Met> {
+  const boots: Record<string, string> = {};
+  const away = new Map<string, Error>();
+  for (const name of new Set(hosts)) {
+    const { host, reservations } = placeOf(places, name);
+    try {
+      const fenced = await reservations?.fence(of, options);
+      if (fenced === 'missing') away.set(name, unreserved(name));
+      if (fenced !== undefined && fenced !== 'fenced') continue;
+      boots[name] = (await host.facts()).boot;
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) throw error;
+      away.set(name, error);
+    }
+  }
+  return { boots, away };
+}
+
+function unreserved(name: string): JournalError {
+  return new JournalError(
+    `${name} knows nothing of this sequence: it was abandoned there, or it is another host by now`,
+    {
+      remedy: `see whether ${name} is the host that it was; what is left there is cleared by hand: bofh recover --abandon`,
+    },
+  );
+}

@@ -1,0 +1,117 @@
+import {
+  appendFileSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import type { LocalHost } from '../command/index.ts';
+import { JournalError } from '../errors.ts';
+import type { Key } from './operation.ts';
+
+/** What the bofh of another host has reserved on this one: for everybody here somebody else's open journal. */
+export interface Reserved {
+  readonly id: string;
+  readonly name: string;
+  /** Its host name, as it has told. */
+  readonly coordinator: string;
+  readonly exclusive: readonly Key[];
+  readonly shared: readonly Key[];
+}
+
+/** The reservations on a host. */
+export interface ReservedHere {
+  /** JournalError for one that cannot be read: it may be of anything. */
+  list(): readonly Reserved[];
+  /** Ends one that its coordinator will never end; why is kept with it. JournalError while a program of it runs. */
+  abandon(id: string, because: string): Promise<void>;
+}
+
+/** Those in `reservations` of a state directory; none when it is not there. Its programs share a lock each below `runDir`. */
+export function reservedIn(
+  stateDir: string,
+  runDir: string,
+  { flock }: Pick<LocalHost, 'flock'>,
+): ReservedHere {
+  const directory = join(stateDir, 'reservations');
+  return {
+    list: () =>
+      namesIn(directory)
+        .filter((name) => /^[0-9a-f]+$/.test(name))
+        .flatMap((id) => reservedOf(join(directory, id), id) ?? []),
+    abandon: async (id, because) => {
+      await refuseAtWork(join(runDir, 'away', id, 'lock'), id, flock);
+      const history = join(directory, 'history');
+      mkdirSync(history, { mode: 0o700, recursive: true });
+      appendFileSync(join(directory, id), `abandoned ${JSON.stringify(because)}\n`, { flush: true });
+      renameSync(join(directory, id), join(history, id));
+    },
+  };
+}
+
+async function refuseAtWork(path: string, id: string, flock: LocalHost['flock']): Promise<void> {
+  const fd = absent(() => openSync(path, 'r+'));
+  if (fd === undefined) return;
+  try {
+    if ((await flock([{ fd, mode: 'exclusive' }])) === undefined) return;
+  } finally {
+    closeSync(fd);
+  }
+  throw new JournalError(`a program of sequence ${id} still runs on this host`, {
+    remedy: 'wait until it has ended (fuser -v on its lock names it), then give the command again',
+  });
+}
+
+function namesIn(directory: string): readonly string[] {
+  return absent(() => readdirSync(directory).sort()) ?? [];
+}
+
+/** Undefined when it has ended in the meantime. */
+function reservedOf(path: string, id: string): Reserved | undefined {
+  const text = absent(() => readFileSync(path, 'utf8'));
+  return text === undefined ? undefined : parseReserved(text, id);
+}
+
+const lines =
+  /^bofh reservation 1\ncoordinator (?<coordinator>\S+)\nsequence (?<id>\S+) (?<name>".*")\nowner \S+\n(?<keys>(?:[xs] ".*"\n)*)$/;
+
+/** Reads one. JournalError for what is not one whole reservation. */
+export function parseReserved(text: string, id: string): Reserved {
+  const groups = lines.exec(text)?.groups;
+  const name = jsonString(groups?.name);
+  if (groups === undefined || groups.id !== id || name === undefined) throw unreadable(id);
+  const keys = { x: [] as Key[], s: [] as Key[] };
+  for (const line of (groups.keys ?? '').split('\n').slice(0, -1)) {
+    const key = jsonString(line.slice(2));
+    if (key === undefined) throw unreadable(id);
+    keys[line.startsWith('x') ? 'x' : 's'].push(key);
+  }
+  return { id, name, coordinator: groups.coordinator ?? '', exclusive: keys.x, shared: keys.s };
+}
+
+function jsonString(text: string | undefined): string | undefined {
+  try {
+    const value: unknown = JSON.parse(text ?? '');
+    return typeof value === 'string' ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function unreadable(id: string): JournalError {
+  return new JournalError(`the reservation ${id} of another host cannot be read; nothing was touched`, {
+    remedy: `see on the hosts that change this one whether they have a journal ${id}: bofh journal show ${id}`,
+  });
+}
+
+function absent<T>(access: () => T): T | undefined {
+  try {
+    return access();
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,8 @@
+import { createHash } from 'node:crypto';
+
+/** The file name of an object's lock, the same on every host: readable, and within the 255 bytes that a name may have. */
+export function lockName(key: string): string {
+  const escaped = encodeURIComponent(key).replaceAll('.', '%2E');
+  if (escaped.length <= 200) return escaped;
+  return `${escaped.slice(0, 150)}.${createHash('sha256').update(key).digest('hex')}`;
+}

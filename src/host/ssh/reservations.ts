@@ -1,0 +1,183 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import { lockName, type Reservations, type Reserving, type StillRunning } from '../../command/index.ts';
+import { CommandError } from '../../errors.ts';
+import { text } from '../answer.ts';
+import { type AwayPlace, holds, said } from './away.ts';
+import type { SshDestination } from './destination.ts';
+import type { Link } from './link.ts';
+
+/**
+ * A reservation is a small file: who it is, then a line for each object, `x KEY` or (shared) `s KEY`, the keys as JSON strings so
+ * that each is one line. It is replaced as a whole, so that it is never half written, and one coordinator at a time may do so.
+ */
+const begin = `mark=$1 state=$2 run=$3 id=$4
+shift 4
+umask 077
+dir=$state/reservations work=$run/away/$id
+say() { printf '%s %s\\n' "$mark" "$*"; exit 0; }
+put() { sync "$dir/$id.new" && mv -fT "$dir/$id.new" "$dir/$id" && sync "$dir"; }
+alone() { exec 8>>"$run/reservations.lock" && flock -w 20 8 || say busy; }
+owner() { sed -n 's/^owner //p' "$dir/$id"; }
+set -e
+`;
+
+/**
+ * Made known first, then each object's lock is tried: a bofh of that host that has it now is seen so, and one that takes it later
+ * finds it reserved.
+ */
+const reserve = `${begin}token=$1 head=$2
+mkdir -p "$dir" "$run/locks" "$work"
+sync "$state" "$dir"
+alone
+cat >"$work/asked"
+if [ -f "$dir/$id" ] && [ "$(owner)" != "$token" ]; then say fenced; fi
+n=0
+while read -r mode name key; do
+  for f in "$dir"/*; do
+    case \${f##*/} in "$id" | *.new | history | '*') continue ;; esac
+    if grep -qFx -e "x $key" "$f" || { [ "$mode" = x ] && grep -qFx -e "s $key" "$f"; }; then
+      printf '%s reserved %s\\n' "$mark" "$n"
+      head -n 4 "$f"
+      exit 0
+    fi
+  done
+  n=$((n + 1))
+done <"$work/asked"
+if [ -f "$dir/$id" ]; then cp "$dir/$id" "$dir/$id.new"; else printf '%s\\n' "$head" >"$dir/$id.new"; fi
+while read -r mode name key; do
+  grep -qFx -e "$mode $key" "$dir/$id.new" || printf '%s %s\\n' "$mode" "$key" >>"$dir/$id.new"
+done <"$work/asked"
+put
+n=0
+while read -r mode name key; do
+  flock -n "-$mode" "$run/locks/$name" true </dev/null || say held "$n"
+  n=$((n + 1))
+done <"$work/asked"
+rm "$work/asked"
+say taken`;
+
+/** The lock is free when the last program of the sequence has ended: the shell around each holds it. */
+const fence = `${begin}${holds}token=$1
+[ -f "$dir/$id" ] || say none
+mkdir -p "$work"
+exec 3>>"$work/lock"
+if flock -n -x 3; then
+  alone
+  if [ "$(owner)" != "$token" ]; then
+    sed "s/^owner .*/owner $token/" "$dir/$id" >"$dir/$id.new"
+    put
+  fi
+  say fenced
+fi
+printf '%s held\\n' "$mark"
+for f in "$work"/*/pid; do
+  p=$(cat "$f" 2>/dev/null) && holds "$p" "$work/lock" || continue
+  if tr '\\0' '\\n' <"/proc/$p/cmdline" | grep -qFx bofh-safe; then kill -s TERM -- "-$p" || :; printf 'safe '; else printf 'wait '; fi
+  printf '%s ' "$p"
+  tr '\\0\\n' '  ' <"/proc/$p/cmdline" | sed 's/^.* bofh-[a-z]* //'
+  printf '\\n'
+done
+exit 0`;
+
+const release = `${begin}[ -d "$dir" ] || say released
+alone
+rm -f "$dir/$id" "$dir/$id.new"
+sync "$dir"
+rm -rf "$work"
+say released`;
+
+const limitMs = 60_000;
+
+/** The reservations of a host, over its link. */
+export function sshReservations(
+  host: string,
+  link: Link,
+  { stateDir, runDir, ...reach }: AwayPlace & SshDestination,
+): Reservations {
+  const tell = async (what: string, script: string, id: string, words: readonly string[], stdin = '') => {
+    const mark = randomBytes(12).toString('hex');
+    const program = { tool: 'sh', file: '/bin/sh', argv: ['-c', what] };
+    // Each may be sent again: it says what is to be, and not what is to change.
+    const ended = await link.read({
+      program,
+      script,
+      words: [mark, stateDir, runDir, id, ...words],
+      stdin,
+      timeoutMs: limitMs,
+    });
+    const answer = ended.exitCode === 0 ? said(ended.stdout, mark) : undefined;
+    if (answer !== undefined && answer.word !== 'busy')
+      return { ...answer, lines: text(ended.stdout).split('\n').slice(1, -1) };
+    throw new CommandError({
+      ...program,
+      reason: answer === undefined ? 'unknown' : 'busy',
+      what: answer === undefined ? `it failed on ${host}` : `another bofh on ${host} was at it for 20 s`,
+      stderr: text(ended.stderr),
+    });
+  };
+  return {
+    journals: `${stateDir}/journal`,
+    reach: { ...reach, stateDir, runDir },
+    reserve: async (of, { exclusive, shared }) => {
+      const keys = [
+        ...exclusive.map((key) => ['x', key] as const),
+        ...shared.map((key) => ['s', key] as const),
+      ];
+      const asked = keys.map(([mode, key]) => `${mode} ${lockName(key)} ${JSON.stringify(key)}\n`).join('');
+      const { word, rest, lines } = await tell(
+        'reserve objects',
+        reserve,
+        of.id,
+        [of.token, head(of)],
+        asked,
+      );
+      if (word === 'taken') return undefined;
+      if (word === 'fenced')
+        return {
+          key: keys[0]?.[1] ?? '',
+          by: 'the recovery of this very sequence',
+          remedy: 'see what it says',
+        };
+      return { key: keys[Number(rest)]?.[1] ?? '', ...whoHas(host, word, lines) };
+    },
+    fence: async (of, { signal, onWait }) => {
+      for (;;) {
+        const { word, lines } = await tell('wait for programs', fence, of.id, [of.token]);
+        if (word !== 'held') return word === 'none' ? 'missing' : 'fenced';
+        for (const line of lines) onWait?.(stillRunning(host, line));
+        if (signal?.aborted === true) return 'given-up';
+        await delay(300);
+      }
+    },
+    release: async (id) => {
+      await tell('end a reservation', release, id, []);
+    },
+  };
+}
+
+function head({ id, name, token }: Reserving): string {
+  return [
+    'bofh reservation 1',
+    `coordinator ${hostname()}`,
+    `sequence ${id} ${JSON.stringify(name)}`,
+    `owner ${token}`,
+  ].join('\n');
+}
+
+function whoHas(host: string, word: string, [, from = '', sequence = '']: readonly string[]) {
+  if (word === 'held')
+    return { by: `a bofh that runs on ${host} now`, remedy: 'give the command again when that has ended' };
+  const coordinator = from.replace(/^coordinator /, '');
+  const id = sequence.split(' ')[1] ?? '';
+  return {
+    by: `the ${sequence}, which the bofh of ${coordinator} works on`,
+    remedy: `see that it ends, or bofh recover on ${coordinator}; only if that will never come back: bofh recover --abandon ${id} --because '…' on ${host}`,
+  };
+}
+
+function stillRunning(host: string, line: string): StillRunning {
+  const [mode, pid, ...command] = line.split(' ');
+  return { host, pid: Number(pid), command: command.join(' ').trimEnd(), safe: mode === 'safe' };
+}

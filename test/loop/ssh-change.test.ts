@@ -1,0 +1,457 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import * as z from 'zod/mini';
+import { AtomicOperationSequence, type Engine, operation } from '../../src/atomic/index.ts';
+import { recover } from '../../src/atomic/recover.ts';
+import { reservedIn } from '../../src/atomic/reserved.ts';
+import { keysOf } from '../../src/blockdevice/index.ts';
+import { type Answer, type ChangeHost, type Command, Secret } from '../../src/command/index.ts';
+import { ConnectionError, JournalError, RolledBackError, StuckError } from '../../src/errors.ts';
+import { create } from '../../src/file/index.ts';
+import { localHost } from '../../src/host/local.ts';
+import { sshHost, type SshHost, type SshHostOptions } from '../../src/host/ssh/host.ts';
+import { rejectionOf } from '../support/rejection.ts';
+import { type Sshd, startSshd } from '../support/sshd/index.ts';
+import { shellWord } from '../support/words.ts';
+import { sequence, testEngine } from './sequence.ts';
+
+// A sequence here whose steps act over there. Both hosts are this machine, each with directories of its own.
+
+let sshd: Sshd;
+let directory: string;
+const cleanups: (() => unknown)[] = [];
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'bofh-two-'));
+  for (const name of ['here', 'there', 'here/data', 'there/data']) mkdirSync(join(directory, name));
+  sshd = await startSshd();
+});
+
+afterEach(async () => {
+  for (const clean of cleanups.splice(0).toReversed()) await clean();
+  await sshd.stop();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const at = (...names: readonly string[]): string => join(directory, ...names);
+
+function far(more: Partial<SshHostOptions> = {}): SshHost {
+  const place = { stateDir: at('there', 'state'), runDir: at('there', 'run') };
+  const host = sshHost({ name: 'there', configFile: sshd.configFile, ...place, ...more });
+  cleanups.push(() => host.close());
+  return host;
+}
+
+/** The engine of this host, which knows one other. */
+function engineHere(there: SshHost = far()): Engine {
+  const engine = testEngine(at('here'));
+  return {
+    ...engine,
+    find: async (kind, version) => (kind === claim.kind ? claim : engine.find(kind, version)),
+    place: (name) =>
+      name === 'there'
+        ? { host: there, on: (path) => keysOf(there, path), reservations: there.reservations }
+        : undefined,
+  };
+}
+
+const reservedThere = () => reservedIn(at('there', 'state'), at('there', 'run'), localHost());
+
+/** The engine of a bofh that runs over there. */
+function engineThere(): Engine {
+  const engine = testEngine(at('there', 'run'));
+  return {
+    ...engine,
+    find: async (kind, version) => (kind === claim.kind ? claim : engine.find(kind, version)),
+    reserved: reservedThere(),
+  };
+}
+
+const file = (...names: readonly string[]) => ({ path: at(...names), content: 'x\n', mode: 0o644 });
+const reservations = (): readonly string[] => {
+  const path = at('there', 'state', 'reservations');
+  return existsSync(path) ? readdirSync(path) : [];
+};
+const left = (): readonly string[] =>
+  [...readdirSync(at('here', 'data')), ...readdirSync(at('there', 'data'))].filter(
+    (name) => !name.startsWith('.bofh-'),
+  );
+
+/** Takes one object for itself, and does no more than make a file. */
+const claim = operation({
+  kind: 'test.claim',
+  version: 1,
+  args: z.object({ path: z.string(), key: z.string() }),
+  undo: z.object({ path: z.string(), key: z.string() }),
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args }) => args,
+  claims: ({ args }) => ({ makes: [args.key] }),
+  run: async ({ undo, host }) => {
+    await host.writeNew(undo.path, '', { mode: 0o600 });
+    return null;
+  },
+  value: () => undefined,
+  look: async ({ undo, host }) => ({ state: (await host.stat(undo.path)) === undefined ? 'gone' : 'ours' }),
+  revert: async ({ undo, host }) => host.removeFile(undo.path),
+});
+
+describe('a sequence over two hosts', () => {
+  test('holds on both, and leaves no reservation', async () => {
+    await sequence(engineHere(), async (tx) => {
+      await tx.step(create, file('here', 'data', 'a'));
+      await tx.on('there').step(create, file('there', 'data', 'b'));
+      expect(reservations()).toHaveLength(1);
+    });
+
+    expect(left()).toEqual(['a', 'b']);
+    expect(reservations()).toEqual([]);
+    expect(readdirSync(at('there', 'run', 'away'))).toEqual([]);
+  });
+
+  test('is undone on both', async () => {
+    const failed = await rejectionOf(
+      sequence(engineHere(), async (tx) => {
+        await tx.on('there').step(create, file('there', 'data', 'b'));
+        await tx.step(create, file('here', 'data', 'a'));
+        await tx.on('there').step(create, file('there', 'data', 'c'));
+        throw new Error('enough');
+      }),
+    );
+
+    expect(failed).toBeInstanceOf(RolledBackError);
+    expect(left()).toEqual([]);
+    expect(reservations()).toEqual([]);
+  });
+});
+
+let names = 0;
+const made = (): string => String((names += 1));
+
+describe('another host on which a sequence is at work', () => {
+  test('a bofh of its own is refused the very objects, and no others', async () => {
+    await sequence(engineHere(), async (tx) => {
+      await tx.on('there').step(claim, { path: at('there', 'data', 'b' + made()), key: 'test:b' });
+
+      const refused = await rejectionOf(
+        sequence(engineThere(), (own) =>
+          own.step(claim, { path: at('there', 'data', 'b' + made()), key: 'test:b' }),
+        ),
+      );
+      await sequence(engineThere(), (own) =>
+        own.step(claim, { path: at('there', 'data', 'c' + made()), key: 'test:c' }),
+      );
+
+      expect(refused).toBeInstanceOf(JournalError);
+      expect((refused as Error).message).toMatch(/is reserved by sequence \S+ "test" of the bofh on /);
+    });
+
+    expect(left()).toHaveLength(2);
+  });
+
+  test('what a bofh of its own has begun on is refused to us', async () => {
+    const held = vi.fn<() => void>();
+    await sequence(engineThere(), async (own) => {
+      await own.step(claim, { path: at('there', 'data', 'c' + made()), key: 'test:c' });
+      const refused = await rejectionOf(
+        sequence(engineHere(), (tx) =>
+          tx.on('there').step(claim, { path: at('there', 'data', 'c' + made()), key: 'test:c' }),
+        ),
+      );
+      expect((refused as Error).message).toMatch(
+        /test:c on there is in use by a bofh that runs on there now/,
+      );
+      held();
+    });
+
+    expect(held).toHaveBeenCalled();
+    expect(reservations()).toEqual([]);
+  });
+
+  test('what a bofh of its own left unfinished is refused to us', async () => {
+    const engine = engineThere();
+    const stop = new AbortController();
+    const crashed = new AtomicOperationSequence({
+      engine,
+      name: 'crashed',
+      stop: stop.signal,
+      abandon: stop.signal,
+    });
+    await rejectionOf(
+      crashed.run(async (tx) => {
+        await tx.step(claim, { path: at('there', 'data', 'c' + made()), key: 'test:c' });
+        stop.abort();
+      }),
+    );
+    rmSync(at('there', 'state'), { recursive: true, force: true });
+    mkdirSync(at('there', 'state'));
+    renameSync(at('there', 'run', 'journal'), at('there', 'state', 'journal'));
+
+    const refused = await rejectionOf(
+      sequence(engineHere(), (tx) =>
+        tx.on('there').step(claim, { path: at('there', 'data', 'c' + made()), key: 'test:c' }),
+      ),
+    );
+
+    expect((refused as Error).message).toMatch(/test:c on there belongs to the sequence \S+ "crashed" there/);
+  });
+
+  test('of two coordinators that want one object, one is refused', async () => {
+    const second = {
+      ...engineHere(),
+      store: testEngine(at('other')).store,
+      locks: testEngine(at('other')).locks,
+    };
+    await sequence(engineHere(), async (tx) => {
+      await tx.on('there').step(claim, { path: at('there', 'data', 'b' + made()), key: 'test:b' });
+
+      const refused = await rejectionOf(
+        sequence(second, (own) =>
+          own.on('there').step(claim, { path: at('there', 'data', 'b' + made()), key: 'test:b' }),
+        ),
+      );
+
+      expect((refused as Error).message).toMatch(
+        /test:b on there is in use by the sequence \S+ "test", which the bofh of/,
+      );
+    });
+
+    expect(left()).toHaveLength(1);
+  });
+});
+
+/** The processes of sshd itself, and not what they have started. */
+const servers = (): readonly number[] =>
+  sshd.connections().filter((pid) => readFileSync(`/proc/${String(pid)}/comm`, 'utf8') === 'sshd\n');
+
+/** A tool that is ours, in the place of tar. */
+function tool(body: string): Pick<SshHostOptions, 'tools'> {
+  const path = at(`tool-${String(Math.random()).slice(2)}`);
+  writeFileSync(path, `#!/bin/sh\n${body}\n`, { mode: 0o755 });
+  return { tools: { tar: path } };
+}
+
+const run = (more: Partial<Command<Answer>> = {}): Command<Answer> => ({
+  tool: 'tar',
+  argv: [],
+  access: 'change',
+  parse: (answer) => answer,
+  ...more,
+});
+
+/** A host in the middle of a step of ours. */
+async function during<T>(
+  there: SshHost,
+  body: (change: ChangeHost, of: { readonly id: string; readonly token: string }) => Promise<T>,
+): Promise<T> {
+  const of = { id: 'abc123', name: 'test', token: 'mine' };
+  expect(await there.reservations.reserve(of, { exclusive: ['file:/x'], shared: [] })).toBeUndefined();
+  try {
+    return await body(there.during({ outputs: '/nowhere', lock: -1, sequence: of }), of);
+  } finally {
+    await there.reservations.release(of.id);
+  }
+}
+
+describe('a change over ssh', () => {
+  test('gets its words and its input byte for byte', async () => {
+    const there = far(tool('printf "%s\\0" "$@"; cat'));
+    await during(there, async (change) => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(shellWord, { maxLength: 5 }), fc.uint8Array(), async (words, stdin) => {
+          const answer = await change.run(run({ argv: ['', ...words], stdin, encoding: 'latin1' }));
+          const expected = Buffer.concat([
+            Buffer.from(['', ...words].map((each) => `${each}\0`).join('')),
+            stdin,
+          ]);
+          expect(answer.stdout).toBe(expected.toString('latin1'));
+        }),
+        { numRuns: 15 },
+      );
+    });
+  }, 120_000);
+
+  test('gets a second key, and leaves neither behind', async () => {
+    const there = far(tool('cat; cat /proc/self/fd/4'));
+    const answer = await during(there, (change) =>
+      change.run(run({ stdin: 'one', secondKey: new Secret('two') })),
+    );
+
+    expect(answer.stdout).toBe('onetwo');
+  });
+
+  test('fails with its exit code and what it said', async () => {
+    const there = far(tool('echo why >&2; exit 5'));
+    const failed = await during(there, (change) => rejectionOf(change.run(run())));
+
+    expect(failed).toMatchObject({ name: 'CommandError', exitCode: 5, stderr: 'why\n' });
+  });
+
+  test('in a pipeline tells which of its programs failed', async () => {
+    const there = far(tool('[ "$1" = ok ] && exec cat; echo broken >&2; exit 3'));
+    const commands = [
+      run({ argv: ['ok'], stdin: 'x' }),
+      run({ argv: ['bad'] }),
+      run({ argv: ['ok'] }),
+    ] as const;
+    const failed = await during(there, (change) =>
+      rejectionOf(change.pipe({ commands: [...commands], parse: (answer) => answer })),
+    );
+
+    expect(failed).toMatchObject({ exitCode: 3, stderr: 'broken\n', argv: ['bad'] });
+  });
+
+  test('is not begun without the reservation of its own process', async () => {
+    const there = far(tool(`touch ${at('began')}`));
+    await during(there, async (change, of) => {
+      await there.reservations.fence({ ...of, name: 'test', token: 'recovery' }, {});
+      const refused = await rejectionOf(change.run(run()));
+      expect((refused as Error).message).toMatch(/it is no longer reserved for this sequence/);
+    });
+
+    expect(existsSync(at('began'))).toBe(false);
+  });
+
+  test('goes on when the connection is cut, and whoever recovers waits for it', async () => {
+    const there = far(
+      tool(
+        `echo begun >${at('began')}; while [ ! -e ${at('go')} ]; do sleep 0.1; done; echo x >${at('done')}`,
+      ),
+    );
+    await during(there, async (change, of) => {
+      const changing = rejectionOf(change.run(run({ argv: ['a word'] })));
+      await vi.waitFor(() => expect(existsSync(at('began'))).toBe(true), { timeout: 20_000 });
+      for (const pid of servers()) process.kill(pid, 'SIGKILL');
+      const lost = await changing;
+      const seen: string[] = [];
+      const fenced = there.reservations.fence(
+        { ...of, name: 'test' },
+        { onWait: ({ command }) => void seen.push(command) },
+      );
+      await vi.waitFor(() => expect(seen.length).toBeGreaterThan(0), { timeout: 20_000 });
+      expect(existsSync(at('done'))).toBe(false);
+      writeFileSync(at('go'), '');
+
+      expect(await fenced).toBe('fenced');
+      expect(existsSync(at('done'))).toBe(true);
+      expect(lost).toBeInstanceOf(ConnectionError);
+      expect(seen[0]).toMatch(/^\/.*tool-\d+ a word$/);
+    });
+  }, 60_000);
+
+  test('that may be ended is ended at a signal', async () => {
+    const there = far(tool(`echo begun >${at('began')}; exec sleep 60`));
+    const stop = new AbortController();
+    const failed = await during(there, async (_change, of) => {
+      const change = there.during({ outputs: '/nowhere', lock: -1, sequence: of, signal: stop.signal });
+      const changing = rejectionOf(change.run(run({ stop: 'safe' })));
+      await vi.waitFor(() => expect(existsSync(at('began'))).toBe(true), { timeout: 20_000 });
+      stop.abort();
+      return await changing;
+    });
+
+    expect(failed).toMatchObject({ name: 'CommandError', reason: 'killed' });
+  }, 60_000);
+});
+
+describe('a file change over ssh', () => {
+  test('does, and fails, as one here', async () => {
+    const there = far();
+    await during(there, async (change) => {
+      const path = at('there', 'data', "o'dd \n name");
+      const stat = await change.writeNew(path, 'content', { mode: 0o640 });
+      expect(stat).toMatchObject({ kind: 'file', mode: 0o640, size: 7 });
+      expect(readFileSync(path, 'utf8')).toBe('content');
+      expect(await rejectionOf(change.writeNew(path, 'other', { mode: 0o600 }))).toMatchObject({
+        reason: 'exists',
+      });
+      expect(readFileSync(path, 'utf8')).toBe('content');
+      await change.link(path, at('there', 'data', 'link'));
+      expect(await rejectionOf(change.link(path, at('there', 'data', 'link')))).toMatchObject({
+        reason: 'exists',
+      });
+      await change.rename(at('there', 'data', 'link'), at('there', 'data', '-renamed'));
+      await change.removeFile(at('there', 'data', '-renamed'));
+      expect(await rejectionOf(change.removeFile(at('nothing')))).toMatchObject({ reason: 'not-found' });
+      await change.makeDir(at('there', 'data', 'p', 'q'), { mode: 0o750, parents: true });
+      expect(await rejectionOf(change.makeDir(at('there', 'data', 'p'), { mode: 0o750 }))).toMatchObject({
+        reason: 'exists',
+      });
+      expect(await rejectionOf(change.removeDir(at('there', 'data', 'p')))).toMatchObject({
+        reason: 'exists',
+      });
+      await change.removeDir(at('there', 'data', 'p', 'q'));
+      await change.sync(at('there', 'data'));
+      expect((await there.stat(at('there', 'data', 'p')))?.mode).toBe(0o750);
+    });
+  }, 60_000);
+});
+
+describe('a host that goes away in the middle', () => {
+  /** As when the network is gone: no new connection, and no old one. */
+  async function cut(): Promise<void> {
+    await sshd.stop();
+  }
+
+  test('leaves the sequence open with what is there, and recovery goes on when it is back', async () => {
+    const there = far();
+    const engine = engineHere(there);
+    const failed = await rejectionOf(
+      sequence(engine, async (tx) => {
+        await tx.step(create, file('here', 'data', 'a'));
+        await tx.on('there').step(create, file('there', 'data', 'b'));
+        await cut();
+        throw new Error('enough');
+      }),
+    );
+
+    expect(failed).toBeInstanceOf(StuckError);
+    expect((failed as StuckError).blocked).toMatchObject([{ n: 2, kind: 'file.create' }]);
+    expect((failed as Error).message).toMatch(/there/);
+    expect(left()).toEqual(['b']);
+    const { id = '' } = failed as StuckError;
+    const still = await rejectionOf(recover(id, { engine, yes: true }));
+    expect(still).toBeInstanceOf(StuckError);
+
+    sshd = await startSshd();
+    const again = engineHere(far());
+    expect(await recover(id, { engine: again, yes: true })).toMatchObject({ end: 'rolled-back' });
+    expect(left()).toEqual([]);
+    expect(reservations()).toEqual([]);
+  }, 60_000);
+
+  test('after its own abandoning, is touched by nobody', async () => {
+    const engine = engineHere();
+    const failed = await rejectionOf(
+      sequence(engine, async (tx) => {
+        await tx.on('there').step(create, file('there', 'data', 'b'));
+        await cut();
+        throw new Error('enough');
+      }),
+    );
+    const { id = '' } = failed as StuckError;
+    await reservedThere().abandon(id, 'the other one burned down');
+    sshd = await startSshd();
+
+    const stays = await rejectionOf(recover(id, { engine: engineHere(far()), yes: true }));
+
+    expect((stays as Error).message).toMatch(/there knows nothing of this sequence/);
+    expect(left()).toEqual(['b']);
+    expect(readFileSync(at('there', 'state', 'reservations', 'history', id), 'utf8')).toMatch(
+      /abandoned "the other one burned down"\n$/,
+    );
+  }, 60_000);
+});
