@@ -5,6 +5,7 @@ export { simulatedBofh } from './bofh.ts';
 export { type Access, type Fault, type FaultMode, ProcessKilled } from './faults.ts';
 export { simulatedHost, type SimulatedHost } from './host.ts';
 export { memoryLocks, memoryProcesses } from './locks.ts';
+export { type LinkFault, type Peer, simulatedPair } from './pair.ts';
 export type { Keep } from './power.ts';
 export { simulate } from './simulate.ts';
 export { memoryStore } from './store.ts';

@@ -1,0 +1,133 @@
+import { openJournals, recover, sweepUnborn } from '../../../src/atomic/recover.ts';
+import { atomic, type Bofh, withBofh } from '../../../src/bofh.ts';
+import type { Tx } from '../../../src/operations.ts';
+import { simulatedPair, type LinkFault, type SimulatedHost } from '../../../src/testing/index.ts';
+import { differences, stateOf, uuidsIn } from './judge.ts';
+import { endingOf, fateOf, next, type Ending, type Then } from './trial.ts';
+import { neighbourhood } from './stage.ts';
+
+/** What is done on both hosts, as one sequence. */
+export type Act = (tx: Tx) => Promise<unknown>;
+
+/** One thing that goes wrong between two hosts. */
+export interface Trouble {
+  /** At the which crossing of the link. */
+  readonly at: number;
+  readonly fault: LinkFault;
+  readonly keep?: 'none' | 'all';
+  /** What becomes of the coordinator before recovery. */
+  readonly then: Then;
+  readonly ends: 'well' | 'badly';
+}
+
+export interface TwoTried {
+  readonly ended: 'before' | 'after' | 'neither';
+  readonly why: string;
+}
+
+export interface Made {
+  readonly act: Act;
+  readonly prepare?: (here: SimulatedHost, there: SimulatedHost) => void;
+}
+
+function pair({ prepare }: Made) {
+  const [here, there] = [neighbourhood(), neighbourhood()];
+  prepare?.(here, there);
+  return { ...simulatedPair({ here, there }), here };
+}
+
+/**
+ * The crossings of an undisturbed run at which something can go wrong: each change and each word about a reservation, and the
+ * first question after it, for which all until the next are alike. Of one that ends badly those after its body.
+ */
+export async function crossings(made: Made, ends: Trouble['ends']): Promise<readonly number[]> {
+  const { here, again, there } = pair(made);
+  let body = 0;
+  const act: Act = async (tx) => {
+    await made.act(tx);
+    body = there.crossings.length;
+  };
+  const ending = await run(here, again(here), act, ends);
+  if ((ending.how === 'done') !== (ends === 'well'))
+    throw ending.how === 'thrown' ? ending.error : new Error(ending.how);
+  const from = ends === 'well' ? 0 : body;
+  return there.crossings.flatMap((what, i) =>
+    i >= from && (what !== 'read' || there.crossings[i - 1] !== 'read') ? [i + 1] : [],
+  );
+}
+
+/** Both hosts with nothing, or all of it, done, as texts. */
+export interface Reference {
+  readonly known: ReadonlySet<string>;
+  readonly texts: (
+    fate: 'before' | 'after',
+    trouble: Pick<Trouble, 'then' | 'fault'>,
+  ) => readonly [string, string];
+}
+
+export async function referenceOf(made: Made): Promise<Reference> {
+  const blank = pair(made);
+  const known = new Set([...uuidsIn(blank.here.snapshot()), ...uuidsIn(blank.there.host().snapshot())]);
+  const done = pair(made);
+  const ending = await run(done.here, done.again(done.here), made.act, 'well');
+  if (ending.how !== 'done') throw ending.how === 'thrown' ? ending.error : new Error('it died');
+  const [nothing, all] = [blank, done].map(({ here, there }) => ({
+    as: [stateOf(here, known), stateOf(there.host(), known)] as const,
+    // What a boot changes by itself, on either.
+    booted: [stateOf(here.reboot(), known), stateOf(there.host().reboot(), known)] as const,
+  }));
+  if (nothing === undefined || all === undefined) throw new TypeError('two pairs were made');
+  return {
+    known,
+    texts: (fate, { then, fault }) => {
+      const { as, booted } = fate === 'before' ? nothing : all;
+      return [then === 'restart' ? as[0] : booted[0], fault.startsWith('power cut') ? booted[1] : as[1]];
+    },
+  };
+}
+
+/** One trial: afterwards both hosts are as before, or both as after, and nothing is reserved. */
+export async function tryOnTwo(made: Made, of: Reference, trouble: Trouble): Promise<TwoTried> {
+  const { here, there, again } = pair(made);
+  there.fault(trouble.at, trouble.fault, trouble.keep);
+  const ending = await run(here, again(here), made.act, trouble.ends);
+  if (here.process.alive && there.reserved().length > 0 && (await open(again(here))) === 0)
+    return neither('its journal is closed, and something is still reserved there');
+  there.mend();
+  const later = next(here, trouble.then);
+  const bofh = again(later);
+  const fate = ending.how === 'done' ? 'after' : fateOf(later);
+  const recovered = await endingOf(later, async () => {
+    await sweepUnborn(bofh.engine);
+    for (const { id } of await openJournals(bofh.engine))
+      await recover(id, { engine: bofh.engine, yes: true });
+  });
+  if (recovered.how !== 'done')
+    return neither(
+      `recovery ended by ${recovered.how === 'thrown' ? String(recovered.error) : recovered.how}`,
+    );
+  if (there.reserved().length > 0) return neither('something is still reserved there');
+  if ((await open(bofh)) > 0) return neither('a journal is still open');
+  const now = [stateOf(later, of.known), stateOf(there.host(), of.known)];
+  const left = of.texts(fate, trouble).flatMap((as, i) => differences(as, now[i] ?? ''));
+  return left.length > 0 ? neither(`not as ${fate}:\n   ${left.join('\n   ')}`) : { ended: fate, why: '' };
+}
+
+function neither(why: string): TwoTried {
+  return { ended: 'neither', why };
+}
+
+async function open({ engine }: Bofh): Promise<number> {
+  return (await openJournals(engine)).length;
+}
+
+async function run(here: SimulatedHost, bofh: Bofh, act: Act, ends: Trouble['ends']): Promise<Ending> {
+  return endingOf(here, () =>
+    withBofh(bofh, () =>
+      atomic('trial', async (tx) => {
+        await act(tx);
+        if (ends === 'badly') throw new Error('the script failed');
+      }),
+    ),
+  );
+}
