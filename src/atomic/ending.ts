@@ -59,18 +59,18 @@ export async function commit<T>(ending: Ending, value: T): Promise<T> {
 async function makeReady({ unwinding, release }: Ending): Promise<'ready'> {
   const { engine, journal } = unwinding;
   await release();
-  await refuseBooted(engine, journal);
   for (const step of journal.state.steps) {
     if (step.undone !== undefined || step.intent.kind === 'bare') continue;
     const code = await codeOf(engine, step.intent, journal.id);
     if (code.defers(step.intent.undo)) continue;
-    const host = changing(engine, journal, { n: step.n, kind: code.kind, host: step.intent.host });
+    const host = changing(engine, journal, step.intent);
     await code.sync({ undo: step.intent.undo, result: json(step.done?.result ?? null), host });
   }
+  await refuseBooted(engine, journal);
   return 'ready';
 }
 
-/** With the boot of another host went what was not yet written there, and a sync of what is left would not tell. */
+/** With the boot of another host went what was not yet written there, which a sync afterwards does not tell. */
 async function refuseBooted(engine: Engine, { state }: Journal): Promise<void> {
   for (const { name } of state.hosts) {
     const { boot } = await placeOf(engine, name).host.facts();

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { ChangeHost, LocalHost, Progress } from '../command/index.ts';
 import { JournalError } from '../errors.ts';
 import type { Journal } from './journal.ts';
-import type { Owner } from './lines.ts';
+import type { IntentLine, Owner } from './lines.ts';
 import type { LockTable } from './lock.ts';
 import type { AnyOperation } from './operation.ts';
 import { placeOf, type Places } from './place.ts';
@@ -46,18 +46,18 @@ export function ownerLine(engine: Engine): Owner {
   return { ...engine.processes.self, user: engine.who.user, bofh: engine.who.bofh };
 }
 
-/** The host of a step, as the step may change it. */
+/** The host of a step, as the step may change it; another one than ours only while it is in this boot. */
 export function changing(
   engine: Engine,
   journal: Journal,
-  { n, kind, host }: { readonly n: number; readonly kind: string; readonly host: string },
+  { n, kind, host, boot }: Pick<IntentLine, 'n' | 'kind' | 'host' | 'boot'>,
   signal?: AbortSignal,
 ): ChangeHost {
   const { onProgress } = engine;
   return placeOf(engine, host).host.during({
     outputs: `${journal.store.directory}/${journal.id}.d`,
     lock: journal.file.fd,
-    sequence: { id: journal.id, token: journal.token },
+    sequence: { id: journal.id, token: journal.token, boot },
     ...(signal === undefined ? {} : { signal }),
     ...(onProgress === undefined ? {} : { onProgress: (progress) => onProgress({ n, kind }, progress) }),
   });

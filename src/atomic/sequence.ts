@@ -16,7 +16,7 @@ import { nameOf, type Reverse } from './reverse.ts';
 import { beingUndone } from './state.ts';
 import { takeStep, type StepHome } from './step.ts';
 import type { Steps, Temporary } from './steps.ts';
-import { undo, unwind, type Unwinding } from './unwind.ts';
+import { undoNow, unwind, type Unwinding } from './unwind.ts';
 
 export type { Steps, Temporary };
 
@@ -172,7 +172,7 @@ export class AtomicOperationSequence {
     const left = journal?.state.steps.filter((other) => other.undone === undefined) ?? [];
     const step = left.find((other) => other.n === n);
     if (journal === undefined || step === undefined) return;
-    const { lines, leftAlone } = await undo(this.#unwinding(journal), step, ridersOf(step, left));
+    const { lines, leftAlone } = await undoNow(this.#unwinding(journal), step, ridersOf(step, left));
     append(journal, lines);
     if (leftAlone.length > 0) throw new JournalError(`${leftAlone.join('; ')}: it was not released`);
   }

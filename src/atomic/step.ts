@@ -6,7 +6,7 @@ import type { IntentLine } from './lines.ts';
 import { json, type AnyOperation, type Claims } from './operation.ts';
 import { noticing } from './noticing.ts';
 import { expectStillOurs } from './still-ours.ts';
-import { undo } from './unwind.ts';
+import { undoNow } from './unwind.ts';
 
 /** What a step needs of its sequence. */
 export interface StepHome extends Claiming {
@@ -124,7 +124,12 @@ async function act(
 ): Promise<StepDone> {
   const acting = { begun: false };
   const host = noticing(
-    changing(home.engine, journal, { n, kind: code.kind, host: home.engine.host.name }, home.stop),
+    changing(
+      home.engine,
+      journal,
+      { n, kind: code.kind, host: home.engine.host.name, boot: home.boot },
+      home.stop,
+    ),
     () => {
       acting.begun = true;
     },
@@ -163,6 +168,6 @@ async function expectOurs(code: AnyOperation, input: Parameters<AnyOperation['lo
 async function giveBack({ engine }: StepHome, journal: Journal, n: number): Promise<void> {
   const step = journal.state.steps.find((other) => other.n === n);
   if (step === undefined) return;
-  const { lines } = await undo({ engine, journal, inverses: new Map() }, step, []);
+  const { lines } = await undoNow({ engine, journal, inverses: new Map() }, step, []);
   append(journal, lines);
 }

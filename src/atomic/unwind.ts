@@ -1,11 +1,11 @@
 import type { ChangeHost } from '../command/index.ts';
-import { BofhError } from '../errors.ts';
+import { BofhError, ConnectionError, JournalError } from '../errors.ts';
 import { changing, codeOf, messageOf, type Engine } from './engine.ts';
 import { note, reservingOf, type Journal } from './journal.ts';
 import type { Blocked, Line } from './lines.ts';
 import { next, type Decision } from './next.ts';
 import type { Look } from './operation.ts';
-import { meet } from './place.ts';
+import { meet, placeOf } from './place.ts';
 import { describe } from './report.ts';
 import { unless } from './signal.ts';
 import { inScope, isLeft, type State, type Step } from './state.ts';
@@ -36,9 +36,8 @@ export async function unwind(unwinding: Unwinding): Promise<Unwound> {
   const { engine, journal, inverses, scope, abandon } = unwinding;
   const leftAlone: string[] = [];
   const errors: unknown[] = [];
-  const { boots, away } = await meet(engine, hostsLeft(journal.state, scope), reservingOf(journal), {
-    signal: abandon,
-  });
+  const met = () => meet(engine, hostsLeft(journal.state, scope), reservingOf(journal), { signal: abandon });
+  let { boots, away } = await met();
   for (;;) {
     if (abandon?.aborted === true) return { end: 'stuck', leftAlone, errors };
     const decision = next(journal.state, { boots, owner: 'me', inverses: new Set(inverses.keys()), scope });
@@ -55,6 +54,10 @@ export async function unwind(unwinding: Unwinding): Promise<Unwound> {
         const acting = act(unwinding, decision);
         const done = await unless(abandon, acting);
         if (done === undefined) return { end: 'stuck', leftAlone, errors, adrift: acting };
+        if (done === 'booted') {
+          ({ boots, away } = await met());
+          break;
+        }
         leftAlone.push(...done.leftAlone);
         errors.push(...done.errors);
         note(journal, done.lines);
@@ -89,16 +92,52 @@ interface Acted {
 async function act(
   unwinding: Unwinding,
   decision: Decision & { readonly do: 'undo' | 'finish' },
-): Promise<Acted> {
+): Promise<Acted | 'booted'> {
   const { step } = decision;
   try {
-    if (decision.do === 'finish') return await finish(unwinding, step);
+    if (decision.do === 'finish')
+      return await inOneBoot(unwinding, step, (boot) => finish(unwinding, step, boot));
     if (decision.boot === 'other') return await lookOnly(unwinding, step);
-    return await undo(unwinding, step, decision.riders);
+    return await inOneBoot(unwinding, step, (boot) => undo(unwinding, step, decision.riders, boot));
   } catch (error) {
     const line: Line = { t: 'blocked', n: step.n, why: 'failed', message: messageOf(error), ...known(error) };
     return { lines: [line], leftAlone: [], errors: [error] };
   }
+}
+
+/**
+ * What was done on another host and synced there counts only when it was not booted in between: with the boot went what was
+ * not yet written, and the sync afterwards does not tell. Going on in the middle would be wrong, too.
+ */
+async function inOneBoot(
+  { engine }: Pick<Unwinding, 'engine'>,
+  { intent }: Step,
+  work: (boot?: string) => Promise<Acted>,
+): Promise<Acted | 'booted'> {
+  if (intent.kind === 'bare') return await work();
+  const { host, reservations } = placeOf(engine, intent.host);
+  if (reservations === undefined) return await work();
+  const { boot } = await host.facts();
+  const isSame = async (): Promise<boolean> => (await host.facts()).boot === boot;
+  try {
+    const done = await work(boot);
+    return (await isSame()) ? done : 'booted';
+  } catch (error) {
+    // Nothing is begun there in another boot, which is what it may have failed by.
+    if (!(error instanceof ConnectionError) && !(await isSame())) return 'booted';
+    throw error;
+  }
+}
+
+/** Undoes one step now. JournalError when its host was booted meanwhile: then it is not known to be undone. */
+export async function undoNow(
+  unwinding: Omit<Unwinding, 'scope' | 'abandon'>,
+  step: Step,
+  riders: readonly Step[],
+): Promise<Acted> {
+  const done = await inOneBoot(unwinding, step, (boot) => undo(unwinding, step, riders, boot));
+  if (done !== 'booted') return done;
+  throw new JournalError(`${step.intent.host} was booted while ${describe(step)} was being undone there`);
 }
 
 /** What an error of ours says beyond its message. */
@@ -109,10 +148,11 @@ function known(error: unknown): Pick<Blocked, 'holders' | 'remedy'> {
 }
 
 /** Undoes one step, and with it what lies in its object: looks, reverts what is ours, looks again, makes it durable. */
-export async function undo(
+async function undo(
   unwinding: Omit<Unwinding, 'scope' | 'abandon'>,
   step: Step,
   riders: readonly Step[],
+  boot: string | undefined,
 ): Promise<Acted> {
   const lines: Line[] = [
     ...riders.map((rider): Line => ({ t: 'undone', n: rider.n, by: step.n })),
@@ -123,7 +163,7 @@ export async function undo(
     const found = await inverse();
     return found === undefined ? acted(lines) : leave(step, 'undone', { state: 'not-ours', found });
   }
-  const { code, journalled } = await at(unwinding, step);
+  const { code, journalled } = await at(unwinding, step, boot);
   if (code.defers(step.intent.undo)) return acted(lines);
   const before = await code.look(journalled);
   if (before.state === 'ours')
@@ -150,8 +190,8 @@ async function lookOnly(unwinding: Unwinding, step: Step): Promise<Acted> {
   return leave(step, 'undone', { ...look, found });
 }
 
-async function finish(unwinding: Unwinding, step: Step): Promise<Acted> {
-  const { code, journalled } = await at(unwinding, step);
+async function finish(unwinding: Unwinding, step: Step, boot: string | undefined): Promise<Acted> {
+  const { code, journalled } = await at(unwinding, step, boot);
   const before = await code.look(journalled);
   if (before.state === 'ours')
     await actAndLook(
@@ -178,13 +218,12 @@ async function actAndLook(acting: () => Promise<void>, look: () => Promise<Look>
   if (after.state === 'ours') throw failure(after);
 }
 
-async function at(unwinding: Pick<Unwinding, 'engine' | 'journal'>, step: Step) {
+async function at(unwinding: Pick<Unwinding, 'engine' | 'journal'>, step: Step, boot?: string) {
   const { engine, journal } = unwinding;
   const code = await codeOf(engine, step.intent, journal.id);
   const host: ChangeHost = changing(engine, journal, {
-    n: step.n,
-    kind: step.intent.kind,
-    host: step.intent.host,
+    ...step.intent,
+    ...(boot === undefined ? {} : { boot }),
   });
   const result = step.done === undefined ? {} : { result: step.done.result };
   return { code, journalled: { undo: step.intent.undo, host, ...result } };

@@ -70,8 +70,8 @@ export interface StepContext {
   readonly outputs: string;
   /** The journal's descriptor: the shell around a change holds its lock for as long as the tool runs. */
   readonly lock: number;
-  /** Whose reservation a change of another host stands under; only such a host asks for it. */
-  readonly sequence?: { readonly id: string; readonly token: string };
+  /** Whose reservation a change of another host stands under, and in which boot of it; only such a host asks for it. */
+  readonly sequence?: { readonly id: string; readonly token: string; readonly boot: string };
   /** Ends a `stop: 'safe'` change; others are let finish. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;

@@ -2,7 +2,15 @@ import type { Place } from '../atomic/index.ts';
 import { conflicting } from '../atomic/state.ts';
 import { keysOf } from '../blockdevice/index.ts';
 import type { Bofh } from '../bofh.ts';
-import type { ChangeHost, Host, ReadHost, Reservations, Reserving, Taken } from '../command/index.ts';
+import type {
+  ChangeHost,
+  Host,
+  ReadHost,
+  Reservations,
+  Reserving,
+  StepContext,
+  Taken,
+} from '../command/index.ts';
 import { ConnectionError } from '../errors.ts';
 import { simulatedBofh } from './bofh.ts';
 import { ProcessKilled } from './faults.ts';
@@ -17,6 +25,8 @@ export type LinkFault =
   | 'cut after'
   /** The program there goes on, and ends when somebody waits for it. */
   | 'cut while it runs'
+  /** The other host was booted meanwhile, and nobody here has seen it away. */
+  | 'booted there'
   /** The power of the other host fails. */
   | 'power cut there before'
   | 'power cut there after'
@@ -114,13 +124,14 @@ function changesOver(
   side: Side,
   reads: ReadHost,
   over: <T>(what: 'change', act: () => Promise<T>) => Promise<T>,
-  sequence: { readonly id: string; readonly token: string } | undefined,
+  sequence: StepContext['sequence'],
 ): ChangeHost {
   const change = <T>(act: (host: ChangeHost) => Promise<T>): Promise<T> =>
     over('change', async () => {
       // What was sent by a process that has been fenced off is not begun.
       if (side.reserved.get(sequence?.id ?? '')?.of.token !== sequence?.token)
         throw new Error('there it is not reserved for this sequence');
+      if (side.host.world.boot !== sequence?.boot) throw new Error('it was booted in the middle');
       return act(side.host.during({ outputs: '/nowhere', lock: -1 }));
     });
   return {
@@ -190,6 +201,9 @@ async function cross<T>(
   const fault = side.fault?.at === side.crossings.length ? side.fault : undefined;
   switch (fault?.what) {
     case undefined:
+      return await act();
+    case 'booted there':
+      side.host = side.host.powerCut({ keep: fault.keep });
       return await act();
     case 'cut before':
       side.isCut = true;

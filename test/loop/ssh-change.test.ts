@@ -255,9 +255,13 @@ const run = (more: Partial<Command<Answer>> = {}): Command<Answer> => ({
 /** A host in the middle of a step of ours. */
 async function during<T>(
   there: SshHost,
-  body: (change: ChangeHost, of: { readonly id: string; readonly token: string }) => Promise<T>,
+  body: (
+    change: ChangeHost,
+    of: { readonly id: string; readonly token: string; readonly boot: string },
+  ) => Promise<T>,
 ): Promise<T> {
-  const of = { id: 'abc123', name: 'test', token: 'mine' };
+  const { boot } = await there.facts();
+  const of = { id: 'abc123', name: 'test', token: 'mine', boot };
   expect(await there.reservations.reserve(of, { exclusive: ['file:/x'], shared: [] })).toBeUndefined();
   try {
     return await body(there.during({ outputs: '/nowhere', lock: -1, sequence: of }), of);
@@ -320,6 +324,17 @@ describe('a change over ssh', () => {
       await there.reservations.fence({ ...of, name: 'test', token: 'recovery' }, {});
       const refused = await rejectionOf(change.run(run()));
       expect((refused as Error).message).toMatch(/it is no longer reserved for this sequence/);
+    });
+
+    expect(existsSync(at('began'))).toBe(false);
+  });
+
+  test('is not begun in another boot', async () => {
+    const there = far(tool(`touch ${at('began')}`));
+    await during(there, async (_change, of) => {
+      const sequence = { ...of, boot: 'an earlier one' };
+      const refused = await rejectionOf(there.during({ outputs: '/', lock: -1, sequence }).run(run()));
+      expect((refused as Error).message).toMatch(/it was booted in the middle/);
     });
 
     expect(existsSync(at('began'))).toBe(false);

@@ -36,12 +36,12 @@ export interface RanThere {
 /**
  * The program gets a session of its own and writes to files, so that it goes on when the connection is lost, and the shell around
  * it, alone, has a share of the sequence's lock: what waits for a frozen link has none. It begins only while the reservation is
- * that of our process. Its input is whole, in a file without a name, before it begins: half a key must not be taken for a key.
+ * that of our process, and in the boot that we know. Its input is whole, in a file without a name, before it begins: half a key must not be taken for a key.
  */
 const begin = `mark=$1 file=$2 dir=$3 token=$4 work=$3/$5 name=$6 in=$7 key=$8 count=$9
 shift 9
-inner=$1
-shift
+inner=$1 boot=$2
+shift 2
 umask 077
 say() { printf '%s %s\\n' "$mark" "$*"; exit 0; }
 mkdir -p "$dir" && mkdir "$work" || exit 1
@@ -58,6 +58,7 @@ if [ "$key" != - ]; then fill "$key"; exec 4<&9 9<&-; fi
 exec 3>>"$dir/lock" || exit 1
 flock -n -s 3 || { rm -rf "$work"; say held; }
 [ "$(sed -n 's/^owner //p' "$file" 2>/dev/null)" = "$token" ] || { rm -rf "$work"; say fenced; }
+[ "$(cat /proc/sys/kernel/random/boot_id)" = "$boot" ] || { rm -rf "$work"; say booted; }
 if [ "$count" = 1 ]; then
   setsid /bin/sh -c "$inner" "$name" "$@" <&5 >"$work/out" 2>"$work/err.1" 5<&- &
 else
@@ -104,7 +105,7 @@ export async function runThere(at: Changing, step: StepContext, errand: Errand):
     throw new UsageError(
       `a change of ${host} belongs in a step of a sequence, which reserves what it changes`,
     );
-  const { id, token } = step.sequence;
+  const { id, token, boot } = step.sequence;
   const { reservation, work, lock } = awayFiles(place, id);
   const [mark, own] = [randomBytes(16).toString('hex'), randomBytes(6).toString('hex')];
   const [input, key] = [bytesOf(errand.stdin), bytesOf(errand.secondKey)];
@@ -120,7 +121,7 @@ export async function runThere(at: Changing, step: StepContext, errand: Errand):
     script: begin,
     words: [
       ...[mark, reservation, work, token, own, errand.name, lengthOf(input), lengthOf(key)],
-      ...[String(errand.stages), errand.inner, ...errand.words],
+      ...[String(errand.stages), errand.inner, boot, ...errand.words],
     ],
     stdin: Buffer.concat([input ?? new Uint8Array(), key ?? new Uint8Array()]),
     timeoutMs: 'none',
@@ -162,6 +163,7 @@ function partsOf(rest: Uint8Array, mark: string, numbers: string, stages: number
 const whyNot: Readonly<Record<string, string>> = {
   held: 'a program of this sequence, to which the connection was lost, still runs there',
   fenced: 'there it is no longer reserved for this sequence',
+  booted: 'it was booted in the middle',
   short: 'not all of its input came over',
 };
 

@@ -33,7 +33,8 @@ export interface Made {
 function pair({ prepare }: Made) {
   const [here, there] = [neighbourhood(), neighbourhood()];
   prepare?.(here, there);
-  return { ...simulatedPair({ here, there }), here };
+  // Its boot is another one than that of the first host.
+  return { ...simulatedPair({ here, there: there.reboot() }), here };
 }
 
 /**
@@ -81,7 +82,7 @@ export async function referenceOf(made: Made): Promise<Reference> {
     known,
     texts: (fate, { then, fault }) => {
       const { as, booted } = fate === 'before' ? nothing : all;
-      return [then === 'restart' ? as[0] : booted[0], fault.startsWith('power cut') ? booted[1] : as[1]];
+      return [then === 'restart' ? as[0] : booted[0], /power cut|booted/.test(fault) ? booted[1] : as[1]];
     },
   };
 }
@@ -109,7 +110,11 @@ export async function tryOnTwo(made: Made, of: Reference, trouble: Trouble): Pro
   if (there.reserved().length > 0) return neither('something is still reserved there');
   if ((await open(bofh)) > 0) return neither('a journal is still open');
   const now = [stateOf(later, of.known), stateOf(there.host(), of.known)];
-  const left = of.texts(fate, trouble).flatMap((as, i) => differences(as, now[i] ?? ''));
+  // Booted before or after what lives until a boot was made.
+  const either =
+    trouble.fault === 'booted there' ? [trouble, { ...trouble, fault: 'cut before' as const }] : [trouble];
+  const lefts = either.map((each) => of.texts(fate, each).flatMap((as, i) => differences(as, now[i] ?? '')));
+  const left = lefts.find((each) => each.length === 0) ?? lefts[0] ?? [];
   return left.length > 0 ? neither(`not as ${fate}:\n   ${left.join('\n   ')}`) : { ended: fate, why: '' };
 }
 

@@ -51,6 +51,12 @@ describe('before the commit', () => {
     ['all undone: close', [intent(1), rollback, { t: 'undone', n: 1 }], {}, 'close rolled-back'],
     ['what lies inside goes along, at any depth', [...inside, rollback], {}, 'undo 1 +3 +2'],
     [
+      'on a host that cannot be reached: blocked',
+      [intent(1, { host: 'far', lives: 'boot' }), rollback],
+      {},
+      'block 1: "away"',
+    ],
+    [
       'of another boot: look only',
       [intent(1, { lives: 'boot', boot: 'a' }), rollback],
       {},

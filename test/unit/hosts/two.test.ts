@@ -30,6 +30,7 @@ const faults: readonly (readonly [LinkFault, Partial<Trouble>])[] = [
   ['power cut there after', { then: 'restart', keep: 'none' }],
   ['power cut there after', { then: 'restart', keep: 'all' }],
   ['power cut there after', { then: 'power cut, none', keep: 'none' }],
+  ['booted there', { then: 'restart', keep: 'none' }],
   ['killed here before', { then: 'restart' }],
   ['killed here after', { then: 'restart' }],
   ['killed here after', { then: 'power cut, none' }],
