@@ -19,8 +19,32 @@ export interface Device {
 
 const loopMajor = 7;
 
+interface Known {
+  readonly all: readonly Device[];
+  readonly byNumber: ReadonlyMap<string, Device>;
+}
+
+const steady = new WeakMap<World, Known>();
+
+/** While this reads, and changes nothing, what devices there are is found out once. */
+export function steadily<T>(world: World, read: () => T): T {
+  if (steady.has(world)) return read();
+  const all = devices(world);
+  // Of two with one number it is the first that is found.
+  steady.set(world, { all, byNumber: new Map(all.toReversed().map((device) => [device.number, device])) });
+  try {
+    return read();
+  } finally {
+    steady.delete(world);
+  }
+}
+
 /** Every block device that there is now. */
 export function devices(world: World): readonly Device[] {
+  return steady.get(world)?.all ?? devicesNow(world);
+}
+
+function devicesNow(world: World): readonly Device[] {
   const disks = world.disks.map(({ name, number, size }) => ({
     number,
     name,
@@ -149,6 +173,8 @@ export const pvStart: number = 1024 ** 2;
 
 /** The device in the way that a program given this path finds it. */
 export function deviceByNumber(world: World, number: string | undefined): Device | undefined {
+  const known = steady.get(world);
+  if (known !== undefined) return number === undefined ? undefined : known.byNumber.get(number);
   return devices(world).find((device) => device.number === number);
 }
 

@@ -62,19 +62,28 @@ export function resolve(world: World, path: string, last: 'follow' | 'keep'): Fo
 
 /** The storage whose root is seen at a path, if something is mounted there. */
 export function storageAt(world: World, path: string): string | undefined {
-  let mounted = mountedAt.get(world.mounts);
+  return mountedAt(world, path)?.storage;
+}
+
+/** What is mounted at a path: where its files are, and the directory that it shows when that is not the top. */
+interface Mounted {
+  readonly storage: string;
+  readonly top?: number | undefined;
+}
+
+function mountedAt({ mounts }: World, path: string): Mounted | undefined {
+  let mounted = topmost.get(mounts);
   if (mounted === undefined) {
-    const top = world.mounts.flatMap(({ path: at, storage }) =>
-      storage === undefined ? [] : [[at, storage] as const],
-    );
-    mounted = new Map([...Object.entries(virtual), ...top]);
-    mountedAt.set(world.mounts, mounted);
+    mounted = new Map<string, Mounted>(Object.entries(virtual).map(([at, storage]) => [at, { storage }]));
+    for (const { path: at, storage, top } of mounts)
+      if (storage !== undefined) mounted.set(at, { storage, top });
+    topmost.set(mounts, mounted);
   }
   return mounted.get(path);
 }
 
 /** For each list of mounts, which is never changed but replaced: what is topmost where. */
-const mountedAt = new WeakMap<World['mounts'], ReadonlyMap<string, string>>();
+const topmost = new WeakMap<World['mounts'], Map<string, Mounted>>();
 
 /** The files of a storage. */
 export function treeOf(world: World, storage: string): Tree {
@@ -85,18 +94,19 @@ export function treeOf(world: World, storage: string): Tree {
 }
 
 function start(world: World, path: string): Found {
-  const storage = storageAt(world, path) ?? 'none';
+  const { storage, top } = mountedAt(world, path) ?? { storage: 'none' };
   const tree = treeOf(world, storage);
-  const ino = world.mounts.findLast((each) => each.path === path && each.storage !== undefined)?.top;
-  const top = ino ?? tree.root;
-  return { found: true, path, storage, tree, ino: top, inode: inodeOf(tree, top) };
+  const ino = top ?? tree.root;
+  return { found: true, path, storage, tree, ino, inode: inodeOf(tree, ino) };
 }
 
 function step(world: World, at: Found, name: string): Found | undefined {
   const path = at.path === '/' ? `/${name}` : `${at.path}/${name}`;
   if (storageAt(world, path) !== undefined) return start(world, path);
   const ino = at.inode.entries?.get(name);
-  return ino === undefined ? undefined : { ...at, path, ino, inode: inodeOf(at.tree, ino) };
+  if (ino === undefined) return undefined;
+  const { storage, tree } = at;
+  return { found: true, path, storage, tree, ino, inode: inodeOf(tree, ino) };
 }
 
 function reach(world: World, path: string): Found | undefined {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describeBtrfs } from './btrfs.ts';
-import { deviceByNumber, devices } from './devices.ts';
+import { deviceByNumber, devices, steadily } from './devices.ts';
 import { tableIn } from './tools/sectors.ts';
 import { type Inode, inodeOf, linksOf, type Tree, walk } from './tree.ts';
 import type { Content, Loop, LuksParts } from './parts.ts';
@@ -18,6 +18,10 @@ export type Rewrite = (content: Uint8Array) => Uint8Array;
  * after a power cut where that differs. Numbers that mean nothing to a person (inodes, domids, minors) are left out.
  */
 export function snapshot(world: World, rewrite: Rewrite = (content) => content): string {
+  return steadily(world, () => told(world, rewrite));
+}
+
+function told(world: World, rewrite: Rewrite): string {
   const lines = [
     ...world.lvm.flatMap((vg) => [
       `vg ${vg.name} ${vg.uuid}`,

@@ -125,6 +125,41 @@ export function plant(tree: Tree, path: string, inode: Inode): number {
   return at;
 }
 
+/** A tree of these paths, of which later ones stand above earlier ones: as `plant` for each, without copying what grows. */
+export function treeOfPaths(paths: Iterable<readonly [string, Inode]>): Tree {
+  const tree = emptyTree();
+  const directories = new Map([['', tree.root]]);
+  const growing = new Map<number, Map<string, number>>();
+  const entriesOf = (ino: number): Map<string, number> => {
+    const known = growing.get(ino);
+    if (known !== undefined) return known;
+    const above = inodeOf(tree, ino);
+    const entries = new Map(above.entries);
+    growing.set(ino, entries);
+    tree.inodes.set(ino, { ...above, entries });
+    return entries;
+  };
+  const put = (path: string, inode: Inode): number => {
+    const cut = path.lastIndexOf('/');
+    const [above, name] = [path.slice(0, cut), path.slice(cut + 1)];
+    const entries = entriesOf(directories.get(above) ?? put(above, directory()));
+    const known = entries.get(name);
+    const ino = known ?? tree.next;
+    if (known === undefined) {
+      tree.next += 1;
+      entries.set(name, ino);
+    }
+    if (known === undefined || inode.kind !== 'directory') {
+      tree.inodes.set(ino, inode);
+      growing.delete(ino);
+    }
+    directories.set(path, ino);
+    return ino;
+  };
+  for (const [path, inode] of paths) put(path.replaceAll(/\/{2,}/g, '/'), inode);
+  return tree;
+}
+
 /** Every path below a directory with its inode number, in the order of their names. */
 export function* walk(tree: Tree, ino = tree.root, path = ''): Generator<readonly [string, number]> {
   const entries = [...(tree.inodes.get(ino)?.entries ?? [])].sort(([a], [b]) => (a < b ? -1 : 1));

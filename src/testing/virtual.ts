@@ -1,8 +1,8 @@
 import { posix } from 'node:path';
 import { isGone } from './overlay.ts';
 import { btrfsDevices } from './virtual-btrfs.ts';
-import { type Device, deviceByNumber, devices, dmName, dmUuid, loopOf } from './devices.ts';
-import { blockNode, directory, emptyTree, file, type Inode, plant, symlink, type Tree } from './tree.ts';
+import { type Device, deviceByNumber, devices, dmName, dmUuid, loopOf, steadily } from './devices.ts';
+import { blockNode, directory, file, type Inode, symlink, type Tree, treeOfPaths } from './tree.ts';
 import type { Mount } from './parts.ts';
 import type { World } from './world.ts';
 
@@ -33,14 +33,16 @@ function generated(world: World, storage: string): Iterable<readonly [string, In
 }
 
 function build(world: World, storage: string): Tree {
+  return steadily(world, () => treeOfPaths(paths(world, storage)));
+}
+
+function* paths(world: World, storage: string): Generator<readonly [string, Inode]> {
   const top = `/${storage.slice('virtual:'.length)}`;
-  const tree = emptyTree();
   const gone = world.overlay === undefined ? () => false : isGone(world.overlay, world);
   // What a real host showed comes first: the model's own stands above it.
   for (const [path, inode] of world.overlay?.imported ?? [])
-    if (path.startsWith(`${top}/`) && !gone(path)) plant(tree, path.slice(top.length), inode);
-  for (const [path, inode] of generated(world, storage)) plant(tree, path, inode);
-  return tree;
+    if (path.startsWith(`${top}/`) && !gone(path)) yield [path.slice(top.length), inode];
+  yield* generated(world, storage);
 }
 
 function* dev(world: World): Generator<readonly [string, Inode]> {
@@ -75,9 +77,10 @@ function* sys(world: World): Generator<readonly [string, Inode]> {
     yield ['/bus/xen-backend/devices', directory()];
   }
   if (world.drbd.module === 'loaded') yield ['/module/drbd/version', file('8.4.11\n', 0o444)];
+  const uppers = uppersOf(world);
   for (const device of devices(world))
     if (isReal(world, device)) yield* renamed(world, device);
-    else yield* block(world, device);
+    else yield* block(world, device, uppers.get(device.number) ?? []);
   yield* btrfsDevices(world);
   for (const { domid, disks } of world.domains)
     for (const { vdev, number } of disks) {
@@ -114,7 +117,11 @@ function isReal(world: World, { lv, mapping, drbd, number, part }: Device): bool
   return lv === undefined || overlay.volumes.has(lv.lv.uuid);
 }
 
-function* block(world: World, device: Device): Generator<readonly [string, Inode]> {
+function* block(
+  world: World,
+  device: Device,
+  uppers: readonly Device[],
+): Generator<readonly [string, Inode]> {
   const { name, number, size, lv, mapping, part } = device;
   const home = sysHome(world, device);
   yield [`/dev/block/${number}`, symlink(`../..${home}`)];
@@ -130,9 +137,7 @@ function* block(world: World, device: Device): Generator<readonly [string, Inode
   yield [`${home}/holders`, directory()];
   for (const lower of slavesOf(world, device))
     yield [`${home}/slaves/${lower.name}`, link(world, `${home}/slaves`, lower)];
-  for (const upper of devices(world))
-    if (slavesOf(world, upper).some((each) => each.number === number))
-      yield [`${home}/holders/${upper.name}`, link(world, `${home}/holders`, upper)];
+  for (const upper of uppers) yield [`${home}/holders/${upper.name}`, link(world, `${home}/holders`, upper)];
   if (lv !== undefined) {
     yield [`${home}/dm/name`, file(`${dmName(lv.vg.name, lv.lv.name)}\n`, 0o444)];
     yield [`${home}/dm/uuid`, file(`${dmUuid(lv.vg, lv.lv)}\n`, 0o444)];
@@ -171,6 +176,15 @@ function slavesOf(world: World, { lv, mapping, drbd }: Device): readonly Device[
   if (drbd !== undefined) return [deviceByNumber(world, drbd.lower) ?? []].flat();
   if (mapping !== undefined) return [deviceByNumber(world, mapping.lower) ?? []].flat();
   return (lv?.vg.pvs ?? []).flatMap(({ number }) => deviceByNumber(world, number) ?? []);
+}
+
+/** Who stands on a device, by its number. */
+function uppersOf(world: World): ReadonlyMap<string, readonly Device[]> {
+  const uppers = new Map<string, Device[]>();
+  for (const upper of devices(world))
+    for (const number of new Set(slavesOf(world, upper).map((each) => each.number)))
+      uppers.set(number, [...(uppers.get(number) ?? []), upper]);
+  return uppers;
 }
 
 function* proc(world: World): Generator<readonly [string, Inode]> {
