@@ -6,11 +6,13 @@ export interface Ids {
   readonly uuid: () => string;
   /** As LVM writes one: `6-4-4-4-4-4-6`. */
   readonly lvmUuid: () => string;
+  /** Draws from here on what this one would draw. */
+  readonly copy: () => Ids;
 }
 
 /** Ids that depend on nothing but the seed and how many were drawn before. */
-export function seededIds(seed: string): Ids {
-  let drawn = 0;
+export function seededIds(seed: string, before = 0): Ids {
+  let drawn = before;
   const hex = (): string =>
     createHash('sha256')
       .update(`${seed}:${(drawn += 1)}`)
@@ -18,5 +20,6 @@ export function seededIds(seed: string): Ids {
   return {
     uuid: () => hex().replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, '$1-$2-4$3-8$4-$5'),
     lvmUuid: () => hex().replace(/^(.{6})(.{4})(.{4})(.{4})(.{4})(.{4})(.{6}).*$/, '$1-$2-$3-$4-$5-$6-$7'),
+    copy: () => seededIds(seed, drawn),
   };
 }

@@ -27,6 +27,13 @@ export function virtualTree(world: World, storage: string): Tree {
   return tree;
 }
 
+/** A copy of a world shows what the world shows, until one of them is changed. */
+export function shareTrees(world: World, copy: World): void {
+  const known = cache.get(world);
+  if (known?.revision === copy.revision)
+    cache.set(copy, { revision: known.revision, trees: new Map(known.trees) });
+}
+
 function generated(world: World, storage: string): Iterable<readonly [string, Inode]> {
   if (storage === 'virtual:dev') return dev(world);
   return storage === 'virtual:sys' ? sys(world) : proc(world);
