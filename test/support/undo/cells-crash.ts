@@ -1,7 +1,9 @@
+import { fork } from '../../../src/testing/fork.ts';
+import type { SimulatedHost } from '../../../src/testing/index.ts';
 import type { Cell, Titled } from './cells.ts';
 import type { FaultName } from './fault-names.ts';
 import { counterOf, type Ends, type Point, pointsOf } from './points.ts';
-import { conclude, next, recoverAll, run, type Subject, type Then } from './trial.ts';
+import { conclude, type Ending, recoverAll, run, type Subject, type Then } from './trial.ts';
 
 type Crash = Extract<
   FaultName,
@@ -18,6 +20,41 @@ export const crashCells: Readonly<Record<Crash, Cell>> = {
   'power cut': (subject) =>
     crashes(subject, ['power cut, none', 'power cut, all'], ['crash here', 'acts then crash']),
 };
+
+interface Crashed {
+  readonly host: SimulatedHost;
+  readonly ending: Ending;
+}
+
+/** Those of one kind, each by where it crashed: what comes after that is tried on copies, the run before it once. */
+let kept:
+  | { readonly kind: string; readonly crashed: Map<Subject, Map<string, Promise<Crashed>>> }
+  | undefined;
+
+/** A host whose process has crashed at this access. */
+function crashedAt(
+  subject: Subject,
+  where: { readonly point: Point; readonly ends: Ends; readonly mode: 'crash here' | 'acts then crash' },
+): Promise<Crashed> {
+  if (kept?.kind !== subject.kind) kept = { kind: subject.kind, crashed: new Map() };
+  const ofSubject = kept.crashed.get(subject) ?? new Map<string, Promise<Crashed>>();
+  kept.crashed.set(subject, ofSubject);
+  const key = `${where.point.title} ${where.mode} ${where.ends}`;
+  const crashed = ofSubject.get(key) ?? crash(subject, where);
+  ofSubject.set(key, crashed);
+  return crashed;
+}
+
+async function crash(
+  subject: Subject,
+  { point, ends, mode }: Parameters<typeof crashedAt>[1],
+): Promise<Crashed> {
+  const staged = subject.start();
+  staged.host.fault(point.fault(mode));
+  const ending = await run(staged, { ends });
+  staged.host.kill();
+  return { host: staged.host, ending };
+}
 
 function isChange({ what }: Point): boolean {
   return what !== 'question';
@@ -36,10 +73,8 @@ async function* crashes(
         // Just before an access is just after the one before it.
         if (mode === 'crash here' && index > 0) continue;
         for (const then of thens) {
-          const staged = subject.start();
-          staged.host.fault(point.fault(mode));
-          const ending = await run(staged, { ends });
-          const tried = await conclude(subject, staged.host, ending, then);
+          const { host, ending } = await crashedAt(subject, { point, ends, mode });
+          const tried = await conclude(subject, fork(host), ending, then);
           yield { title: `${point.title} ${mode}, ${then} (${ends})`, tried };
         }
       }
@@ -58,23 +93,17 @@ async function* secondCrash(subject: Subject): AsyncIterable<Titled> {
       if (!isTold(point)) continue;
       // What is before the end of the body is the same in both.
       if (ends === 'badly' && point.when === 'body') continue;
-      const crashed = async () => {
-        const staged = subject.start();
-        staged.host.fault(point.fault('acts then crash'));
-        const ending = await run(staged, { ends });
-        staged.host.clearFaults();
-        return { host: next(staged.host, 'restart'), ending };
-      };
-      const whole = await crashed();
+      const crashed = await crashedAt(subject, { point, ends, mode: 'acts then crash' });
+      const whole = fork(crashed.host);
       const seconds: Omit<Point, 'when'>[] = [];
       const counter = counterOf();
-      whole.host.faults.watch((access) => {
+      whole.faults.watch((access) => {
         const second = counter(access);
         if (second !== undefined && isTold(second)) seconds.push(second);
       });
-      await recoverAll(whole.host);
+      await recoverAll(whole);
       for (const second of seconds) {
-        const { host } = await crashed();
+        const host = fork(crashed.host);
         host.fault(second.fault('acts then crash'));
         const ending = await recoverAll(host);
         const tried = await conclude(subject, host, ending);

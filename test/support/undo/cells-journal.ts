@@ -1,4 +1,5 @@
 import { recover as recoverVerb } from '../../../src/cli/recover.ts';
+import { fork } from '../../../src/testing/fork.ts';
 import { explain } from '../../../src/cli/explain.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
 import { testRuntime } from '../../unit/cli/support/runtime.ts';
@@ -83,10 +84,10 @@ async function* flippedBit(subject: Subject): AsyncIterable<Titled> {
     // The journals with the most lines: every line is in them, and in the last one the journal is closed but not moved.
     const last = all.filter(({ what, verb }) => what === 'journal' && verb === 'datasync').slice(-2);
     for (const [index, point] of last.entries()) {
-      const lines = (await crashedAt(subject, point, ends)).lines.length;
+      const template = await crashedAt(subject, point, ends);
       const where = index === 0 ? 'body' : 'sum';
-      for (let line = 0; line < lines; line += 1) {
-        const crashed = await crashedAt(subject, point, ends);
+      for (let line = 0; line < template.lines.length; line += 1) {
+        const crashed = { ...template, host: fork(template.host) };
         const why = await flip(crashed, line, where);
         const tried = await conclude(subject, crashed.host, { how: 'died' });
         const title = `${point.title}: line ${line + 1}, in its ${where} (${ends})`;

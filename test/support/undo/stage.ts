@@ -1,4 +1,5 @@
 import type { Tx } from '../../../src/operations.ts';
+import { fork } from '../../../src/testing/fork.ts';
 import { simulatedHost, type SimulatedHost, type TarMember } from '../../../src/testing/index.ts';
 
 /** A small system, with what a real one has: links, a hard link, directories. */
@@ -29,6 +30,14 @@ export interface Staged {
  * those that bofh itself makes; their marks are of other sequences.
  */
 export function neighbourhood(): SimulatedHost {
+  neighbours ??= settled();
+  return fork(neighbours);
+}
+
+/** Made once: what is tried on it is tried on a copy. */
+let neighbours: SimulatedHost | undefined;
+
+function settled(): SimulatedHost {
   const disks = ['vdw', 'vdx', 'vdy'].map((name) => ({ name, size: 64 * 1024 ** 2 }));
   const host = simulatedHost({ disks });
   const { admin } = host;

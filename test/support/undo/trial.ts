@@ -3,6 +3,7 @@ import { openJournals, recover, type RecoverOptions, sweepUnborn } from '../../.
 import type { Signals } from '../../../src/atomic/index.ts';
 import { atomic, type Bofh, withBofh } from '../../../src/bofh.ts';
 import { RolledBackError, StuckError } from '../../../src/errors.ts';
+import { fork } from '../../../src/testing/fork.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
 import { differences, notNamed, stateOf, uuidsIn } from './judge.ts';
 import type { Specimen } from './specimens.ts';
@@ -40,9 +41,10 @@ interface Reference {
 }
 
 export function subjectOf(kind: string, specimen: Specimen): Subject {
+  let ready: Staged | undefined;
   const start = (): Staged => {
-    const host = neighbourhood();
-    return { host, act: specimen.stage(host) };
+    ready ??= stagedOnce(specimen);
+    return { host: fork(ready.host), act: ready.act };
   };
   const kept = new Map<Then, Promise<Reference>>();
   const reference = async (then: Then): Promise<Reference> => {
@@ -70,6 +72,22 @@ export function subjectOf(kind: string, specimen: Specimen): Subject {
       return made;
     },
   };
+}
+
+/** What a specimen is tried on is a copy of this, so its call may use nothing of the host that it was staged on. */
+function stagedOnce({ stage }: Specimen): Staged {
+  const host = neighbourhood();
+  let isReady = false;
+  const only = new Proxy(host, {
+    get: (target, name) => {
+      if (isReady)
+        throw new TypeError(`a specimen's call uses "${String(name)}" of the host it was staged on`);
+      return Reflect.get(target, name) as unknown;
+    },
+  });
+  const act = stage(only);
+  isReady = true;
+  return { host, act };
 }
 
 /** Runs the call in a sequence of one that ends well, or fails once the call is done. */
