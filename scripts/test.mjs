@@ -11,10 +11,9 @@ import {
   otherNode,
   root,
   say,
-  show,
   table,
 } from './lib/setup.mjs';
-import { failure, names, onNode, otherNodes, wrongWords } from './lib/stages.mjs';
+import { failure, names, onNode, otherNodes, stages, wrongWords } from './lib/stages.mjs';
 
 const requireAll = process.env.BOFH_REQUIRE === 'all';
 const only = process.argv.slice(2);
@@ -34,26 +33,46 @@ if (!ensureDependencies()) {
   finish();
 }
 
-await stage('build', () => checked(show(process.execPath, [join(root, 'scripts', 'build.mjs')])));
-await stage('types', () => checked(show(bin('tsc'), ['--noEmit'])));
-await stage('lint', () =>
-  checked(show(bin('eslint'), ['.']) && show(bin('biome'), ['format', '.']) && show(bin('knip'), [])),
+// eslint has one core for a minute; neither it nor the types need what the build makes.
+const built = buildAndTypes();
+await stage('lint', async () =>
+  checked(
+    (await started(bin('eslint'), ['.'], 'inherit')) &&
+      (await started(bin('biome'), ['format', '.'], 'inherit')) &&
+      (await started(bin('knip'), [], 'inherit')),
+  ),
 );
+await built;
 await stage('unit', () => {
   // Without them a few tests skip themselves, and are counted so; nothing else of them needs root or Debian.
   const lacking = ensurePackages(['strace', 'mount'], 'faults in system calls, and a full disk');
   if (lacking !== undefined) say(`the tests that need strace or mount may be skipped: ${lacking}`);
   return tests('unit', process.execPath);
 });
-await stage('loop', () => loopReason() ?? tests('loop', process.execPath));
-// The rig mostly waits for its machine, so the other Nodes have their turn beside it, at a lower priority and silently.
-const beside = unitOnOtherNodes();
+// The rig has one core for its machine, and the loop tests mostly wait for the kernel; the other Nodes come after them.
+const beside = besideTheRig();
 await stage('rig', () => {
   process.env.BOFH_RIG ??= 'sample';
   return rigReason() ?? tests('rig', process.execPath);
 });
 await beside;
 finish();
+
+/** Beside the lint: silently, until one fails. */
+async function buildAndTypes() {
+  const log = (name) => join(cacheDirectory('test'), `${name}.log`);
+  await stage('build', async () =>
+    checked(await quietly(process.execPath, [join(root, 'scripts', 'build.mjs')], log('build'))),
+  );
+  await stage('types', async () => checked(await quietly(bin('tsc'), ['--noEmit'], log('types'))));
+}
+
+/** The loop tests, then every other Node at a lower priority: silently, until one fails. */
+async function besideTheRig() {
+  const log = only.length === 0 ? { log: join(cacheDirectory('test'), 'loop.log') } : {};
+  await stage('loop', () => loopReason() ?? tests('loop', process.execPath, log));
+  await unitOnOtherNodes();
+}
 
 /** The unit tests on every other Node, one after the other. */
 async function unitOnOtherNodes() {
@@ -64,6 +83,7 @@ async function unitOnOtherNodes() {
         ? 'that Node could not be had'
         : tests('unit', binary, {
             log: join(cacheDirectory('test'), `node-${version}.log`),
+            priority: 10,
             // The long ones among those on the simulated host alone, and the test of the tests: no other Node would see more.
             without: [
               ...['bite', 'random', 'sweep'].map((name) => `test/unit/atomic/${name}.test.ts`),
@@ -96,7 +116,7 @@ function checked(ok) {
 }
 
 /** One vitest project, counted from its own report. With `log` it runs beside others, and is shown only when it fails. */
-async function tests(project, node, { log, without = [] } = {}) {
+async function tests(project, node, { log, priority = 0, without = [] } = {}) {
   const report = log === undefined ? join(cacheDirectory('test'), `${project}.json`) : `${log}.json`;
   rmSync(report, { force: true });
   const args = [
@@ -109,7 +129,8 @@ async function tests(project, node, { log, without = [] } = {}) {
     `--outputFile.json=${report}`,
     ...without.flatMap((file) => ['--exclude', file]),
   ];
-  const ok = log === undefined ? await started(node, args, 'inherit') : await quietly(node, args, log);
+  const ok =
+    log === undefined ? await started(node, args, 'inherit') : await quietly(node, args, log, priority);
   if (!existsSync(report)) {
     totals.failed += 1;
     return false;
@@ -127,18 +148,18 @@ async function tests(project, node, { log, without = [] } = {}) {
 }
 
 /** Not spawnSync, or nothing could run beside it. */
-function started(program, args, output) {
+function started(program, args, output, priority = 0) {
   return new Promise((resolve) => {
     const child = spawn(program, args, { cwd: root, stdio: ['ignore', output, output] });
     child.on('error', () => resolve(false));
     child.on('close', (code) => resolve(code === 0));
-    if (output !== 'inherit' && child.pid !== undefined) setPriority(child.pid, 10);
+    if (priority > 0 && child.pid !== undefined) setPriority(child.pid, priority);
   });
 }
 
-async function quietly(program, args, log) {
+async function quietly(program, args, log, priority) {
   const file = openSync(log, 'w');
-  const ok = await started(program, args, file);
+  const ok = await started(program, args, file, priority);
   closeSync(file);
   if (!ok) process.stdout.write(readFileSync(log, 'utf8'));
   return ok;
@@ -177,7 +198,8 @@ function rigPackages() {
 }
 
 function finish() {
-  process.stdout.write(`\n${table(['stage', 'outcome', 'seconds', 'why'], rows)}\n\n`);
+  const inOrder = rows.toSorted(([a], [b]) => stages.indexOf(a) - stages.indexOf(b));
+  process.stdout.write(`\n${table(['stage', 'outcome', 'seconds', 'why'], inOrder)}\n\n`);
   process.stdout.write(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped\n`);
   const why = failure(totals);
   if (why !== undefined) say(why);
