@@ -109,6 +109,13 @@ export async function resizePv(
   return same ?? single('lvm.resizePv', (tx) => tx.lvm.resizePv(args));
 }
 
+/** Moves extents off a physical volume to others of its group: a sequence of one; of none when there is nothing on it. */
+export async function movePv(args: Parameters<Tx['lvm']['movePv']>[0]): ReturnType<Tx['lvm']['movePv']> {
+  refuseInside('lvm.movePv');
+  const there = await driver.alreadyMoved(currentBofh().host, args);
+  return there ?? (await single('lvm.movePv', (tx) => tx.lvm.movePv(args)));
+}
+
 /** Removes a volume group that has no volume: a sequence of one. */
 export async function removeVg(
   args: Parameters<Tx['lvm']['removeVg']>[0],

@@ -45,6 +45,7 @@ export const tools = {
   pvchange: { package: 'lvm2' },
   pvcreate: { package: 'lvm2' },
   pvremove: { package: 'lvm2' },
+  pvmove: { package: 'lvm2' },
   pvresize: { package: 'lvm2' },
   pvs: { package: 'lvm2' },
   resize2fs: { package: 'e2fsprogs' },

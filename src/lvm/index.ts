@@ -9,6 +9,7 @@ export { type MetadataBackup, metadataBackup } from './backup.ts';
 export { removeByHand } from './by-hand.ts';
 export { checkLvName, checkVgName } from './names.ts';
 export { alreadyIn } from './operations/activation.ts';
+export { alreadyMoved } from './operations/planned-move.ts';
 export { alreadySized } from './operations/resize-pv.ts';
 export { volumeNamed } from './operations/known.ts';
 export { usableVg } from './reads.ts';

@@ -5,6 +5,7 @@ export { extendVg } from './operations/extend-vg.ts';
 export { reduceVg } from './operations/reduce-vg.ts';
 export { renameVg } from './operations/rename-vg.ts';
 export { resizePv } from './operations/resize-pv.ts';
+export { movePv } from './operations/move-pv.ts';
 export { removePv } from './operations/remove-pv.ts';
 export { removeVg } from './operations/remove-vg.ts';
 export { removeLv } from './operations/remove-lv.ts';

@@ -6,7 +6,9 @@ import { resolve } from './resolve.ts';
 import { addInode, emptyTree, file, inodeOf, type Inode, symlink } from './tree.ts';
 import { sizeOf } from './tools/held.ts';
 import { btrfsTools } from './tools/btrfs.ts';
-import { allocate, createLv, joined, removeLv } from './tools/volumes.ts';
+import { lvconvertCopies } from './tools/lvm-raid.ts';
+import { beginMove } from './tools/pvmove.ts';
+import { allocate, createLv, joined, placeOf, removeLv } from './tools/volumes.ts';
 import { addMount, removeMount } from './tools/mounts.ts';
 import type { DrbdResource } from './drbd.ts';
 import { drbdTools } from './tools/drbd.ts';
@@ -48,6 +50,10 @@ export interface Admin {
   fill(vg: string, name: string, of: { readonly data: number; readonly metadata?: number }): void;
   /** To so many extents. */
   lvextend(vg: string, name: string, extents: number): void;
+  /** A second copy of a linear volume, on a device. */
+  addCopy(vg: string, name: string, device: string): void;
+  /** Begins to move extents of a volume, `/dev/vdb:0-3` to `/dev/vdc:0-3`, and is killed half-way. */
+  beginMove(vg: string, name: string, from: string, to: string): void;
   lvremove(vg: string, name: string): void;
   lvrename(vg: string, from: string, to: string): void;
   /** A group of devices that hold free physical volumes, with extents of 4 MiB. */
@@ -173,6 +179,16 @@ export function admin(world: World): Admin {
       lv.runs = joined([...(lv.runs ?? []), ...allocate(vg, extents - lv.extents)]);
       lv.extents = extents;
       vg.seqno += 1;
+    }),
+    addCopy: does((vg, name, device) => {
+      const argv = ['--type', 'raid1', '--mirrors', '1', '--yes', `${vg}/${name}`, device];
+      const { exitCode, stderr } = lvconvertCopies({ world, tool: 'lvconvert', argv });
+      if (exitCode !== 0) throw new TypeError(stderr);
+    }),
+    beginMove: does((group, name, from, to) => {
+      const { vg, lv } = lvOf(group, name);
+      const at = (place: string) => must(placeOf(vg, place), place);
+      beginMove(world, vg, lv, { from: at(from), to: at(to) });
     }),
     lvremove: does((vg, name) => removeLv(world, groupOf(vg), lvOf(vg, name).lv)),
     lvrename: does((vg, from, to) => {

@@ -145,6 +145,8 @@ export interface ExtentRun {
 
 export interface LogicalVolume {
   readonly uuid: string;
+  /** It belongs to a `pvmove0` for the time being. */
+  readonly moving?: true;
   name: string;
   extents: number;
   /** Where they lie, in its own order. */
@@ -154,7 +156,7 @@ export interface LogicalVolume {
   /** The uuid of what it is a snapshot of. */
   readonly origin?: string;
   /** Of a volume that is not plain: as lvs says it. */
-  readonly layout?: string;
+  layout?: string;
   readonly role?: string;
   /** The uuid of the thin pool that it lies in: it has no extents of the group. */
   readonly pool?: string;
@@ -180,9 +182,9 @@ export interface VolumeGroup {
   pvs: readonly PhysicalVolume[];
   lvs: LogicalVolume[];
   /** Extents that are in use by what the model does not know; 0 for a group that it made. */
-  readonly otherExtents: number;
-  /** Where these are. */
-  readonly otherRuns?: readonly ExtentRun[];
+  otherExtents: number;
+  /** The volumes that have these, parts of others: it lists them, and may move them. */
+  hidden?: readonly LogicalVolume[];
 }
 
 export interface Mount {

@@ -64,7 +64,7 @@ export async function lvmOf(real: ReadHost): Promise<Lvm | undefined> {
     const own = reports.logical.filter(
       (lv) => lv.vgUuid === group.uuid && (lv.path !== undefined || isThinPool(lv)),
     );
-    const members = own.map((lv) => ({
+    const toMember = (lv: (typeof own)[number]) => ({
       ...{ uuid: lv.uuid, name: lv.name, tags: lv.tags, autoactivation: lv.autoactivation },
       ...{ layout: lv.layout.join(','), role: lv.role.join(',') },
       extents: Math.ceil(lv.size / group.extentSize),
@@ -79,16 +79,15 @@ export async function lvmOf(real: ReadHost): Promise<Lvm | undefined> {
         : { moreExtents: Math.ceil(lv.metadataSize / group.extentSize) }),
       ...(lv.health === undefined ? {} : { health: lv.health }),
       runs: runsOf(reports.segments, lv.uuid),
-    }));
-    const known = new Set(own.map(({ uuid }) => uuid));
-    const devices = new Set(pvsOf.map(({ uuid }) => uuid));
-    const otherRuns = reports.segments
-      .filter(({ of, pvUuid }) => of !== undefined && !known.has(of.lvUuid) && devices.has(pvUuid))
-      .map(({ pvUuid, start, extents }) => ({ pv: pvUuid, start, count: extents }));
+    });
+    const members = own.map(toMember);
+    const hidden = reports.logical
+      .filter((lv) => lv.vgUuid === group.uuid && !own.includes(lv))
+      .map(toMember);
     const all = pvsOf.reduce((sum, { extents }) => sum + extents, 0);
     const otherExtents = all - group.freeExtents - members.reduce((sum, lv) => sum + ownExtents(lv), 0);
     const { uuid, name, extentSize, seqno, tags } = group;
-    groups.push({ uuid, name, extentSize, seqno, tags, pvs: pvsOf, lvs: members, otherExtents, otherRuns });
+    groups.push({ uuid, name, extentSize, seqno, tags, pvs: pvsOf, lvs: members, otherExtents, hidden });
   }
   const free: PhysicalVolume[] = [];
   for (const { uuid, path, vg, deviceSize } of reports.devices) {

@@ -23,6 +23,7 @@ import { partitionTools } from './tools/partitions.ts';
 import { sizeTools } from './tools/sizes.ts';
 import { pvChanges } from './tools/pv-change.ts';
 import { vgChanges } from './tools/vg-change.ts';
+import { pvMoves } from './tools/pvmove.ts';
 import { tableTools } from './tools/tables.ts';
 import { moveTools } from './tools/move.ts';
 import { xlTools } from './tools/xl.ts';
@@ -48,6 +49,7 @@ const models: Readonly<Record<string, ToolModel>> = {
   ...pvChanges,
   ...vgChanges,
   ...tableTools,
+  ...pvMoves,
   ...moveTools,
   ...xlTools,
   udevadm: (call) => sayNothing(call, call.argv[0] === 'settle'),

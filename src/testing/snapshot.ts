@@ -3,7 +3,7 @@ import { describeBtrfs } from './btrfs.ts';
 import { deviceByNumber, devices, steadily } from './devices.ts';
 import { tableIn } from './tools/sectors.ts';
 import { type Inode, inodeOf, linksOf, type Tree, walk } from './tree.ts';
-import type { Content, Loop, LuksParts } from './parts.ts';
+import type { Content, Loop, LuksParts, VolumeGroup } from './parts.ts';
 import type { World } from './world.ts';
 
 /** What bofh keeps for itself is no state of the host, and neither are the empty places that it and libmount leave on /run. */
@@ -32,9 +32,10 @@ function told(world: World, rewrite: Rewrite): string {
       ...vg.lvs.map((lv) => {
         const state = world.active.has(lv.uuid) ? 'active' : 'inactive';
         const flags = [`tags=${lv.tags.toSorted().join(',')}`, lv.autoactivation ? 'auto' : 'manual', state];
-        // One in a single run is as good anywhere.
-        const runs = (lv.runs ?? []).map(({ start, count }) => `${start}+${count}`);
-        const where = runs.length > 1 ? ` at=${runs.join(',')}` : '';
+        // One in a single run is as good anywhere on the first device.
+        const runs = (lv.runs ?? []).map(({ pv, start, count }) => `${elsewhere(vg, pv)}${start}+${count}`);
+        const isPlain = runs.length <= 1 && !runs[0]?.startsWith('/');
+        const where = isPlain ? '' : ` at=${runs.join(',')}`;
         const kind = [
           ...(lv.layout === undefined ? [] : [` ${lv.layout}`]),
           ...(lv.origin === undefined ? [] : [` of=${lv.origin}`]),
@@ -43,6 +44,10 @@ function told(world: World, rewrite: Rewrite): string {
           ...((lv.moreExtents ?? 0) === 0 ? [] : [` more=${lv.moreExtents}`]),
         ];
         return `lv ${vg.name}/${lv.name} ${lv.uuid} extents=${lv.extents}${kind.join('')}${where} ${flags.join(' ')}`;
+      }),
+      ...(vg.hidden ?? []).map((lv) => {
+        const runs = (lv.runs ?? []).map(({ pv, start, count }) => `${elsewhere(vg, pv)}${start}+${count}`);
+        return `part ${vg.name}/${lv.name} at=${runs.join(',')}`;
       }),
     ]),
     ...world.mounts.map(({ source, path, type, options }) => `mount ${source} on ${path} ${type} ${options}`),
@@ -163,6 +168,12 @@ function isUnreachable(all: ReadonlyMap<string, Content>, storage: string): bool
   const { uuid, lower } = /^(?:crypt|drbd):(?<uuid>[^:]*):(?<lower>.*)$/s.exec(storage)?.groups ?? {};
   if (lower === undefined) return false;
   return all.get(lower)?.superblock?.uuid !== uuid || all.get(storage)?.superblock === undefined;
+}
+
+/** Which device it is, if it is not the first one of the group. */
+function elsewhere({ pvs }: VolumeGroup, uuid: string): string {
+  const at = pvs.findIndex((pv) => pv.uuid === uuid);
+  return at > 0 ? `${pvs[at]?.path ?? ''}:` : '';
 }
 
 /** A volume by its names, so that two runs can be compared; what nobody has a name for stands by its storage. */

@@ -64,6 +64,19 @@ export const lvmPvCreate = z.strictObject({ device: text, uuid: text });
 /** `bofh lvm pv resize DEVICE`; the size in bytes is that of its extents. */
 export const lvmPvResize = z.strictObject({ device: text, uuid: text, size: count });
 
+/** `bofh lvm pv move DEVICE`; the volumes that had the extents are of its group. */
+export const lvmPvMove = z.strictObject({ device: text, uuid: text, extents: count, volumes: z.array(text) });
+
+/** `bofh lvm convert VG/NAME raid1|linear`; `synced`: all copies agree. */
+export const lvmConvert = z.strictObject({
+  volume: text,
+  path: text,
+  type: z.enum(['raid1', 'linear']),
+  /** On which the new copy lies, or that have lost theirs. */
+  devices: z.array(text),
+  synced: z.boolean(),
+});
+
 /** `bofh lvm vg rename NAME TO` */
 export const lvmVgRename = z.strictObject({
   /** As it is called now. */
@@ -193,6 +206,8 @@ export type LvmRename = z.infer<typeof lvmRename>;
 export type LvmPvList = z.infer<typeof lvmPvList>;
 export type LvmPvCreate = z.infer<typeof lvmPvCreate>;
 export type LvmPvResize = z.infer<typeof lvmPvResize>;
+export type LvmPvMove = z.infer<typeof lvmPvMove>;
+export type LvmConvert = z.infer<typeof lvmConvert>;
 export type LvmVgRename = z.infer<typeof lvmVgRename>;
 export type LvmPvRemove = z.infer<typeof lvmPvRemove>;
 export type LvmVgRemove = z.infer<typeof lvmVgRemove>;

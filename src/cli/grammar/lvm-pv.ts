@@ -29,6 +29,15 @@ export function addLvmPv(pv: Command, verb: Verb): void {
   verb(resize, 'changes', async (runtime, [device = ''], { size }) =>
     (await import('../lvm-pv.ts')).resize(runtime, { device, ...(typeof size === 'string' ? { size } : {}) }),
   );
+  const move = pv
+    .command('move')
+    .description('move what lies on a physical volume to others of its group; it may be in use meanwhile')
+    .argument('<device>')
+    .option('--to <DEVICE,…>', 'the devices that get it, in this order (default: all others of the group)')
+    .option('--volume <VG/NAME>', 'only what belongs to this logical volume');
+  verb(move, 'changes', async (runtime, [device = ''], options) =>
+    (await import('../lvm-pv-move.ts')).move(runtime, device, options),
+  );
   const remove = pv
     .command('remove')
     .description('take the label off a physical volume that is in no group')

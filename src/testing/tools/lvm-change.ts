@@ -1,9 +1,10 @@
 import { dmName, findLv, freeExtents } from '../devices.ts';
 import { one, type Options, readOptions, unmodelled } from '../options.ts';
 import { resolve } from '../resolve.ts';
-import type { ExtentRun, LogicalVolume, VolumeGroup } from '../parts.ts';
+import type { LogicalVolume, VolumeGroup } from '../parts.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 
+import { lvconvertCopies } from './lvm-raid.ts';
 import { lvmerge, lvsnapshot } from './lvm-snapshot.ts';
 import { dropSpare, isPool, lvcreatePool, lvcreateThin, lvextendPool, poolKept } from './lvm-thin.ts';
 import { badName } from './lvm-names.ts';
@@ -18,13 +19,14 @@ import {
   isMounted,
   isOpen,
   joined,
+  placeOf,
   removeLv,
   sizeChanged,
 } from './volumes.ts';
 
 /** lvcreate, lvchange, lvextend, lvreduce, lvrename and lvremove (lvm2 2.03.16). A failure is exit 5, a bad command line exit 3. */
 export const lvmChanges: Readonly<Record<string, ToolModel>> = {
-  lvconvert: lvmerge,
+  lvconvert: (call) => (call.argv.includes('--mirrors') ? lvconvertCopies(call) : lvmerge(call)),
   lvcreate,
   lvchange,
   lvrename,
@@ -195,14 +197,6 @@ function lvreduce(call: ToolCall): ReturnType<ToolModel> {
   const size = /to (?<size>[\d.]+ \w+)/.exec(said)?.groups?.size ?? '';
   const warned = `  WARNING: Reducing active logical volume to ${size}.\n  THIS MAY DESTROY YOUR DATA (filesystem etc.)\n`;
   return ok(said, call.world.active.has(lv.uuid) ? warned : '');
-}
-
-/** `/dev/vdb:10-12` */
-function placeOf(vg: VolumeGroup, place: string): ExtentRun | undefined {
-  const { path, first, last } = /^(?<path>[^:]+):(?<first>\d+)-(?<last>\d+)$/.exec(place)?.groups ?? {};
-  const pv = vg.pvs.find((each) => each.path === path);
-  if (pv === undefined) return undefined;
-  return { pv: pv.uuid, start: Number(first), count: Number(last) - Number(first) + 1 };
 }
 
 function resizeRefusal(call: ToolCall, vg: VolumeGroup, lv: LogicalVolume, extents: number) {

@@ -22,7 +22,9 @@ import {
 export const lvmReports: Readonly<Record<string, ToolModel>> = {
   lvs: (call) =>
     report(call, 'lv', (world, vg) =>
-      vgsOf(world, vg).flatMap((each) => byName(each.lvs).map((lv) => lvRow(world, each, lv))),
+      vgsOf(world, vg).flatMap((each) =>
+        byName([...each.lvs, ...(each.hidden ?? [])]).map((lv) => lvRow(world, each, lv)),
+      ),
     ),
   vgs: (call) => report(call, 'vg', (world, vg) => vgsOf(world, vg).map(vgRow)),
   lvm: (call) =>
@@ -119,7 +121,7 @@ function fullreport(call: ToolCall): Answer {
     );
   const { world } = call;
   const groups = world.lvm.map((vg) => {
-    const lvs = byName(vg.lvs).map((lv) => lvRow(world, vg, lv));
+    const lvs = byName([...vg.lvs, ...(vg.hidden ?? [])]).map((lv) => lvRow(world, vg, lv));
     const pvs = vg.pvs.map((pv) => pvRow(vg, pv));
     return { vg: [vgRow(vg)], pv: pvs, lv: lvs, pvseg: pvsegRows(vg), seg: segRows(vg) };
   });

@@ -56,12 +56,12 @@ export function freeRuns(vg: VolumeGroup): readonly ExtentRun[] {
   });
 }
 
-/** Runs that are in use on a physical volume, in their order; `lv` is missing where the model does not know whose they are. */
+/** Runs that are in use on a physical volume, in their order. What is being moved belongs to the volume that moves it. */
 export function usedRuns(
   vg: VolumeGroup,
   pv: string,
-): readonly (ExtentRun & { readonly lv?: string; readonly lvStart: number })[] {
-  const own = vg.lvs.flatMap(({ uuid, runs = [] }) => {
+): readonly (ExtentRun & { readonly lv: string; readonly lvStart: number })[] {
+  const own = [...vg.lvs, ...(vg.hidden ?? [])].flatMap(({ uuid, runs = [] }) => {
     let next = 0;
     return runs.map((run) => {
       const lvStart = next;
@@ -69,8 +69,7 @@ export function usedRuns(
       return { ...run, lv: uuid, lvStart };
     });
   });
-  const others = (vg.otherRuns ?? []).map((run) => ({ ...run, lvStart: 0 }));
-  return [...own, ...others].filter((run) => run.pv === pv).toSorted((a, b) => a.start - b.start);
+  return own.filter((run) => run.pv === pv && run.moving !== true).toSorted((a, b) => a.start - b.start);
 }
 
 /** Extents in use on a physical volume. */
@@ -98,6 +97,14 @@ export function joined(runs: readonly ExtentRun[]): readonly ExtentRun[] {
     else all.push(run);
   }
   return all;
+}
+
+/** A place as lvm is told it: `/dev/vdb:10-12`. */
+export function placeOf(vg: VolumeGroup, place: string): ExtentRun | undefined {
+  const { path, first, last } = /^(?<path>[^:]+):(?<first>\d+)-(?<last>\d+)$/.exec(place)?.groups ?? {};
+  const pv = vg.pvs.find((each) => each.path === path);
+  if (pv === undefined) return undefined;
+  return { pv: pv.uuid, start: Number(first), count: Number(last) - Number(first) + 1 };
 }
 
 /** Into the kernel, with the lowest free minor number. */

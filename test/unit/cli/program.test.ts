@@ -88,6 +88,7 @@ describe('reads and changes', () => {
     ['lvm vg rename vg0 vg1', true],
     ['lvm pv resize /dev/x --size 1g', true],
     ['lvm vg extend vg0 /dev/x /dev/y', true],
+    ['lvm pv move /dev/x --to /dev/y,/dev/z --volume vg0/a', true],
     ['lvm vg reduce vg0 /dev/x', true],
     ['lvm vg create vg1 /dev/x /dev/y --extent-size 1m', true],
     ['block resize /dev/vg0/web1 -1g', true],

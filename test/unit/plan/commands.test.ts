@@ -279,6 +279,17 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
       on: async () => {
         const host = withDisk();
         host.admin.backup('vg0');
+  'lvm pv move': [
+    {
+      line: 'lvm pv move /dev/vdb --volume vg0/moved',
+      on: async () => {
+        const host = withDisk('labelled');
+        host.admin.lvcreate({ vg: 'vg0', name: 'moved', extents: 4 });
+        host.admin.vgextend('vg0', '/dev/vdz');
+        return host;
+      },
+    },
+  ],
         return host;
       },
     },

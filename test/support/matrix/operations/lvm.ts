@@ -50,6 +50,12 @@ export const lvm: RigSpecimens['lvm'] = {
     act: { tool: 'pvresize', words: [disk] },
     clear: `vgreduce -q vg0 ${disk}; ${removeDisk}`,
   },
+  movePv: {
+    setUp: `${makeDisk} && pvcreate -q ${disk} && vgextend -q vg0 ${disk} && lvcreate -q -y -W y -l 4 -n ${guest}-moved vg0 ${disk}`,
+    call: `tx.lvm.movePv({ device: '${disk}', to: ['/dev/vdb'] })`,
+    act: { tool: 'pvmove', words: ['--name', `vg0/${guest}-moved`] },
+    clear: `lvremove -q -y vg0/${guest}-moved; vgreduce -q vg0 ${disk}; ${removeDisk}`,
+  },
   removeVg: {
     setUp: `${makeDisk} && pvcreate -q ${disk} && vgcreate -q ${guest}vg ${disk}`,
     call: `tx.lvm.removeVg({ vg: '${guest}vg' })`,

@@ -100,6 +100,25 @@ export const lvm: Specimens['lvm'] = {
       },
     },
   ],
+  movePv: [
+    {
+      title: 'of two volumes, one of them in two pieces, to two devices',
+      stage: (host) => {
+        const devices = [freePv(host, '/dev/vdw'), freePv(host, '/dev/vdx'), freePv(host, '/dev/vdy')];
+        host.admin.vgcreate('web1', devices);
+        for (const name of ['root', 'between']) host.admin.lvcreate({ vg: 'web1', name, extents: 4 });
+        host.admin.lvextend('web1', 'root', 15);
+        host.admin.lvcreate({ vg: 'web1', name: 'far', extents: 9 });
+        host.admin.format('/dev/web1/root', {
+          type: 'ext4',
+          usage: 'filesystem',
+          uuid: ownUuid,
+          version: '1.0',
+        });
+        return (tx) => tx.lvm.movePv({ device: '/dev/vdw', to: ['/dev/vdx', '/dev/vdy'] });
+      },
+    },
+  ],
   removeVg: [
     {
       title: 'of one disk',

@@ -1,0 +1,158 @@
+import * as z from 'zod/mini';
+import { type Look, operation } from '../../atomic/operation.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { movedByHand } from '../by-hand-move.ts';
+import { abortMove, pvmove } from '../move-commands.ts';
+import { syncGroup, udevOf } from '../reads.ts';
+import { findGroup, knownGroup, sameGroup } from './known-group.ts';
+import { accountedFor, claimsOn, knownPv } from './known-pvs.ts';
+import { type Extents, extentsOf, type Piece, piece, placeOf, topName } from './moves.ts';
+import { plannedMove } from './planned-move.ts';
+
+const args = z.strictObject({
+  device: z.string().check(z.minLength(1)),
+  /** The devices that get the extents, in the order in which they are filled. Left out: all others of the group. */
+  to: z.exactOptional(z.array(z.string().check(z.minLength(1))).check(z.minLength(1))),
+  /** Of this volume alone, which is in the group of that name. */
+  volume: z.exactOptional(z.strictObject({ vg: z.string(), name: z.string() })),
+});
+
+const undo = z.extend(knownGroup, {
+  /** That the extents leave, and those that get them. */
+  pvs: z.array(knownPv).check(z.minLength(2)),
+  pieces: z.array(piece).check(z.minLength(1)),
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * Moves the extents of all volumes, or of one, off a physical volume to others of its group; the volumes may be in use. Where each
+ * goes is chosen before, so undo moves the very extents back to where they were: it takes as long again. Interrupted, it takes back
+ * what lvm was about to move.
+ */
+export const movePv = operation({
+  kind: 'lvm.pv.move',
+  version: 1,
+  args,
+  undo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: asked, host }) => plannedMove(host, asked),
+  claims: async ({ undo: { vg, pvs, pieces }, on }) => {
+    const { changes, needs } = await claimsOn(pvs, on);
+    const volumes = new Set(pieces.map(({ name }) => `lv:${vg}/${topName(name)}`));
+    return { changes: [...changes, ...volumes], needs: [`vg:${vg}`, ...needs] };
+  },
+  run: async ({ undo: of, host }) => {
+    await sameGroup(host, of);
+    for (const each of of.pieces) await move(host, of, { piece: each, way: 'forth' });
+    return null;
+  },
+  value: ({ undo: { pvs, pieces } }) => ({
+    device: pvs[0]?.device ?? '',
+    uuid: pvs[0]?.uuid ?? '',
+    extents: pieces.reduce((sum, { count }) => sum + count, 0),
+    volumes: [...new Set(pieces.map(({ name }) => topName(name)))],
+  }),
+  look: async ({ undo: of, host }): Promise<Look> => {
+    const now = await extentsNow(host, of);
+    if (now === undefined) return { state: 'gone' };
+    const places = of.pieces.map((each) => placeOf(now, each));
+    if (places.some((place) => place === 'there' || place === 'moving')) {
+      const moved = now.vg === of.vg ? {} : { movedTo: `vg:${now.vg}` };
+      return { state: 'ours', ...moved };
+    }
+    const lost = of.pieces.find(
+      ({ lvUuid }, at) => places[at] === 'lost' && now.volumes.some(({ uuid }) => uuid === lvUuid),
+    );
+    if (lost === undefined) return { state: 'gone' };
+    return { state: 'not-ours', found: `${of.vg}/${lost.name} (uuid ${lost.lvUuid}) lies elsewhere by now` };
+  },
+  revert: async ({ undo: of, host }) => {
+    for (const each of of.pieces.toReversed()) await move(host, of, { piece: each, way: 'back' });
+  },
+  sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
+  describe: ({ undo: of }) => movedByHand(of),
+});
+
+type Now = Extents & { readonly vg: string };
+
+/** Undefined: the group is gone, for good. */
+async function extentsNow(host: ReadHost, of: Undo): Promise<Now | undefined> {
+  const vg = await findGroup(host, of);
+  if (vg !== undefined) return { ...(await extentsOf(host, vg)), vg: vg.name };
+  await accountedFor(host, { what: `the volume group ${of.vg}`, pvs: of.pvs });
+  return undefined;
+}
+
+/** One piece, there or back, if it is not where it is to be. What lvm has not finished it takes back first. */
+async function move(
+  host: ChangeHost,
+  of: Undo,
+  { piece: each, way }: { readonly piece: Piece; readonly way: 'forth' | 'back' },
+): Promise<void> {
+  const before = await extentsNow(host, of);
+  if (before === undefined) return;
+  const place = placeOf(before, each);
+  if (place === 'moving') {
+    await host.run(abortMove({ path: pathOf(before, each.from.pvUuid), ...(await udevOf(host)) }));
+    // It may have come to its end meanwhile.
+    return move(host, of, { piece: each, way });
+  }
+  const [from, to] = way === 'forth' ? [each.from, each.to] : [each.to, each.from];
+  if (place !== (way === 'forth' ? 'here' : 'there')) {
+    if (way === 'back') return;
+    throw new RefusedError(`${of.vg}/${each.name} does not lie any more where it was to be moved from`, {
+      remedy:
+        'find out who else works on the group (pvs --segments -o +lv_name), then give the command again',
+    });
+  }
+  const name = before.volumes.find(({ uuid }) => uuid === each.lvUuid)?.name ?? each.name;
+  refuseTaken(before, { vg: of.vg, name, to, count: each.count });
+  const at = ({ pvUuid, start }: Piece['from']) => ({
+    ...{ path: pathOf(before, pvUuid), start, count: each.count },
+  });
+  await host.run(pvmove({ vg: before.vg, name, from: at(from), to: at(to), ...(await udevOf(host)) }));
+  const after = await extentsNow(host, of);
+  if (after === undefined || placeOf(after, each) !== (way === 'forth' ? 'there' : 'here'))
+    throw new RefusedError(`pvmove did not move the extents of ${before.vg}/${name} from ${at(from).path}`, {
+      remedy: `look where they are (pvs --segments -o +lv_name ${before.vg}), then give the command again`,
+    });
+}
+
+function pathOf({ devices }: Extents, pvUuid: string): string {
+  const path = devices.find(({ uuid }) => uuid === pvUuid)?.path;
+  if (path !== undefined) return path;
+  throw new RefusedError(`the physical volume of uuid ${pvUuid} is away`, {
+    remedy: 'attach its device (pvscan), then bofh recover',
+  });
+}
+
+function refuseTaken(
+  { runs, volumes }: Extents,
+  {
+    vg,
+    name,
+    to,
+    count,
+  }: {
+    readonly vg: string;
+    readonly name: string;
+    readonly to: Piece['to'];
+    readonly count: number;
+  },
+): void {
+  const end = to.start + count;
+  const takers = runs.flatMap((run) => {
+    const inside = run.pvUuid === to.pvUuid && run.start < end && to.start < run.start + run.extents;
+    return inside && run.of !== undefined ? [run.of.lvUuid] : [];
+  });
+  if (takers.length === 0) return;
+  const names = takers.map((taker) => volumes.find(({ uuid }) => uuid === taker)?.fullName ?? taker);
+  throw new RefusedError(
+    `the extents ${to.start} to ${end - 1} of the physical volume ${to.pvUuid}, where ${vg}/${name} is to be, belong to ${[...new Set(names)].join(' and ')} by now`,
+    { remedy: 'move them out of the way (pvmove), or remove that volume; then bofh recover' },
+  );
+}

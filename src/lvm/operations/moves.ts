@@ -1,0 +1,154 @@
+import * as z from 'zod/mini';
+import type { ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { formatSize } from '../../units.ts';
+import { pvSegments, pvs, type PvSegment } from '../commands.ts';
+import type { LogicalVolume, PhysicalVolume, WholeGroup } from '../schema.ts';
+
+const start = z.int().check(z.nonnegative());
+
+/** A run of extents of one volume, where it was and where it is to be: within one segment of the volume. */
+export const piece = z.strictObject({
+  lvUuid: z.string(),
+  /** The volume that has the extents, as it was called: of a thin pool a hidden one. For people. */
+  name: z.string(),
+  from: z.strictObject({ pvUuid: z.string(), start }),
+  to: z.strictObject({ pvUuid: z.string(), start }),
+  count: z.int().check(z.positive()),
+});
+
+export type Piece = z.infer<typeof piece>;
+
+/** Where the extents of a group are, of one moment, and which volumes and devices it has. */
+export interface Extents {
+  readonly runs: readonly PvSegment[];
+  readonly volumes: readonly LogicalVolume[];
+  readonly devices: readonly PhysicalVolume[];
+}
+
+/** All of it, of a group. */
+export async function extentsOf(
+  host: ReadHost,
+  { uuid, volumes }: Pick<WholeGroup, 'uuid' | 'volumes'>,
+): Promise<Extents> {
+  const devices = (await host.run(pvs())).filter(({ vg }) => vg?.uuid === uuid);
+  const own = new Set(devices.map((pv) => pv.uuid));
+  const runs = (await host.run(pvSegments())).filter(({ pvUuid }) => own.has(pvUuid));
+  return { runs: runs.toSorted((a, b) => a.start - b.start), volumes, devices };
+}
+
+/** The volume that a hidden part belongs to, by its name: lvm reserves the ends of these (lvm(8), "Valid names"). */
+export function topName(name: string): string {
+  return name.replace(/_(?:tdata|tmeta|(?:rimage|rmeta)_\d+)$/, '');
+}
+
+/** The extents on a physical volume that are to go: of all volumes, or of one. */
+export function leavingRuns(
+  { runs, volumes }: Extents,
+  { pvUuid, only }: { readonly pvUuid: string; readonly only: LogicalVolume | undefined },
+): readonly { readonly run: PvSegment; readonly lv: LogicalVolume }[] {
+  return runs.flatMap((run) => {
+    if (run.pvUuid !== pvUuid || run.of === undefined) return [];
+    const lv = volumes.find(({ uuid }) => uuid === run.of?.lvUuid);
+    if (lv === undefined)
+      throw new RefusedError(`lvm does not say which volume has the extents from ${run.start} on`, {
+        remedy: 'look at it: pvs --segments -o +lv_name,lv_uuid; then give the command again',
+      });
+    return only === undefined || topName(lv.name) === only.name ? [{ run, lv }] : [];
+  });
+}
+
+/**
+ * Where each run goes: to the first free extents that have room for the whole of it, else in parts. A stripe or a copy goes to no
+ * device that has another one of the same volume. RefusedError when there is no room.
+ */
+export function planMoves(
+  extents: Extents,
+  {
+    leaving,
+    onto,
+    extentSize,
+  }: {
+    readonly leaving: ReturnType<typeof leavingRuns>;
+    /** The physical volumes, in the order in which they are filled. */
+    readonly onto: readonly PhysicalVolume[];
+    readonly extentSize: number;
+  },
+): Piece[] {
+  const free = onto.flatMap(({ uuid }) =>
+    extents.runs
+      .filter(({ pvUuid, of }) => pvUuid === uuid && of === undefined)
+      .map((run) => ({ pvUuid: uuid, start: run.start, count: run.extents })),
+  );
+  const pieces: Piece[] = [];
+  for (const { run, lv } of leaving) {
+    const barred = new Set(barredFor(extents, lv));
+    let [start, count] = [run.start, run.extents];
+    while (count > 0) {
+      const open = free.filter((each) => each.count > 0 && !barred.has(each.pvUuid));
+      const into = open.find((each) => each.count >= count) ?? open[0];
+      if (into === undefined) throw noRoom(lv, count * extentSize);
+      const part = Math.min(count, into.count);
+      const to = { pvUuid: into.pvUuid, start: into.start };
+      pieces.push({
+        ...{ lvUuid: lv.uuid, name: lv.name, count: part, to },
+        from: { pvUuid: run.pvUuid, start },
+      });
+      into.start += part;
+      into.count -= part;
+      start += part;
+      count -= part;
+    }
+  }
+  return pieces;
+}
+
+/** Devices on which the loss of one would take two: other stripes of it, other copies of the raid that it is a part of. */
+function barredFor({ runs, volumes }: Extents, lv: LogicalVolume): readonly string[] {
+  const copy = copyOf(lv.name);
+  const others = volumes.filter((other) =>
+    copy === undefined
+      ? other.uuid === lv.uuid && lv.layout.includes('striped')
+      : topName(other.name) === topName(lv.name) && copyOf(other.name) !== copy,
+  );
+  return runs.flatMap(({ pvUuid, of }) => (others.some(({ uuid }) => uuid === of?.lvUuid) ? [pvUuid] : []));
+}
+
+/** Of a part of a raid, which one of its copies. */
+function copyOf(name: string): string | undefined {
+  return /_r(?:image|meta)_(?<copy>\d+)$/.exec(name)?.groups?.copy;
+}
+
+function noRoom({ fullName }: LogicalVolume, missing: number): RefusedError {
+  return new RefusedError(
+    `there is no room for ${formatSize(missing)} of ${fullName} on the devices that may have it; nothing was moved`,
+    { remedy: 'name more devices, or add one: bofh lvm vg extend VG DEVICE' },
+  );
+}
+
+/** `here`: at the old place; `there`: at the new one; `moving`: lvm copies it, or has stopped half-way; `lost`: at neither. */
+export type At = 'here' | 'there' | 'moving' | 'lost';
+
+/** Where a piece is now. */
+export function placeOf({ runs, volumes }: Extents, { lvUuid, from, to, count }: Piece): At {
+  const owners = (place: Piece['from']): ReadonlySet<string | undefined> =>
+    new Set(
+      runs
+        .filter((run) => run.pvUuid === place.pvUuid)
+        .filter((run) => run.start < place.start + count && place.start < run.start + run.extents)
+        .map(({ of }) => of?.lvUuid),
+    );
+  const has = (place: Piece['from'], uuid: string): boolean => {
+    const all = owners(place);
+    return all.size === 1 && all.has(uuid);
+  };
+  if (has(to, lvUuid)) return 'there';
+  if (has(from, lvUuid)) return 'here';
+  const mirror = volumes.find((lv) => isMove(lv) && has(from, lv.uuid) && has(to, lv.uuid));
+  return mirror === undefined ? 'lost' : 'moving';
+}
+
+/** The volume by which lvm moves extents, while it does. */
+export function isMove({ role }: LogicalVolume): boolean {
+  return role.includes('pvmove');
+}

@@ -1,0 +1,139 @@
+import type { ReadHost } from '../../command/index.ts';
+import { RefusedError, UsageError } from '../../errors.ts';
+import { refuseUntold } from '../reads.ts';
+import type { LogicalVolume, PhysicalVolume, WholeGroup } from '../schema.ts';
+import { usableVg } from '../reads.ts';
+import { volumeNamed } from './known.ts';
+import { type PresentPv, toKnown } from './known-pvs.ts';
+import { type Extents, extentsOf, isMove, leavingRuns, planMoves, topName } from './moves.ts';
+import { pvOn } from './physical.ts';
+
+/** What is to be moved off which device, and where it may go. */
+export interface AskedMove {
+  readonly device: string;
+  readonly to?: readonly string[];
+  readonly volume?: { readonly vg: string; readonly name: string };
+}
+
+/** Everything that can be refused is refused here, and where each extent goes is chosen. */
+export async function plannedMove(host: ReadHost, asked: AskedMove) {
+  const { pv, vg, extents, only } = await found(host, asked);
+  const leaving = leavingRuns(extents, { pvUuid: pv.uuid, only });
+  if (leaving.length === 0)
+    throw new RefusedError(`nothing lies on ${asked.device} that is to be moved`, {
+      remedy: 'see what lies where: pvs --segments -o +lv_name',
+    });
+  for (const { lv } of leaving) refuseUnmovable(lv);
+  const onto = await targets(host, asked, { pv, vg, extents });
+  const pieces = planMoves(extents, { leaving, onto, extentSize: vg.extentSize });
+  const used = onto.filter(({ uuid }) => pieces.some(({ to }) => to.pvUuid === uuid));
+  const devices = [asked.device, ...used.map(({ path }) => path)];
+  return { vg: vg.name, vgUuid: vg.uuid, pvs: await toKnown(host, devices, [pv, ...used]), pieces };
+}
+
+/** What there is to tell of a device on which nothing lies that is to be moved; undefined when something does. */
+export async function alreadyMoved(
+  host: ReadHost,
+  asked: AskedMove,
+): Promise<{ device: string; uuid: string; extents: number; volumes: string[] } | undefined> {
+  const { pv, extents, only } = await found(host, asked);
+  const isEmpty = leavingRuns(extents, { pvUuid: pv.uuid, only }).length === 0;
+  return isEmpty ? { device: asked.device, uuid: pv.uuid, extents: 0, volumes: [] } : undefined;
+}
+
+async function found(host: ReadHost, { device, volume }: AskedMove) {
+  const pv = await pvOn(host, device);
+  if (pv.vg === undefined)
+    throw new RefusedError(`${device} is in no volume group: nothing lies on it`, {
+      remedy: 'bofh lvm pv list shows which device is in which group',
+    });
+  const vg = await usableVg(host, pv.vg.name);
+  const extents = await extentsOf(host, vg);
+  refuseMoving(vg, extents);
+  if (volume === undefined) return { pv, vg, extents, only: undefined };
+  if (volume.vg !== vg.name)
+    throw new UsageError(
+      `${device} is in the group ${vg.name}, and ${volume.vg}/${volume.name} in another one`,
+    );
+  return { pv, vg, extents, only: volumeNamed(vg, volume) };
+}
+
+/** Also of others: lvm leaves out what is being moved already, and an interrupted move is to be ended first. */
+function refuseMoving(vg: WholeGroup, { volumes }: Extents): void {
+  const move = volumes.find(isMove);
+  if (move === undefined) return;
+  throw new RefusedError(`extents of ${vg.name} are being moved already, or were: ${move.fullName}`, {
+    remedy: 'wait for its end (lvs -a -o +copy_percent,move_pv); go on with one that was interrupted: pvmove',
+  });
+}
+
+const parts = /_(?:tdata|tmeta|(?:rimage|rmeta)_\d+)$/;
+
+/** What lvm would move only after it has put it into the kernel stays; so does what bofh knows no way back for. */
+function refuseUnmovable(lv: LogicalVolume): void {
+  refuseUntold(lv);
+  if (lv.role.includes('spare'))
+    throw new RefusedError(
+      `${lv.fullName}, the room that lvm keeps for the repair of pools, lies there: bofh does not move it`,
+      {
+        remedy: `remove it: lvremove ${lv.fullName}; lvm makes another one, elsewhere, with the next pool`,
+      },
+    );
+  const isKnown = !lv.role.includes('private') || parts.test(lv.name);
+  if (!isKnown || !['linear', 'striped'].some((each) => lv.layout.includes(each)))
+    throw new RefusedError(
+      `${lv.fullName} is of a kind (${[...lv.layout, ...lv.role].join(', ')}) that bofh does not move`,
+      { remedy: 'pvmove knows how: man pvmove' },
+    );
+  if (lv.active !== true)
+    throw new RefusedError(`${lv.fullName} is not active: lvm would put it into the kernel to move it`, {
+      remedy: `bofh lvm activate ${lv.vg}/${topName(lv.name)}; then give the command again`,
+    });
+}
+
+interface Source {
+  readonly pv: PhysicalVolume;
+  readonly vg: WholeGroup;
+  readonly extents: Extents;
+}
+
+async function targets(
+  host: ReadHost,
+  { to }: AskedMove,
+  { pv, vg, extents }: Source,
+): Promise<readonly PresentPv[]> {
+  if (to === undefined)
+    return extents.devices.flatMap(({ path, ...other }) =>
+      path !== undefined && other.allocatable && other.uuid !== pv.uuid ? [{ ...other, path }] : [],
+    );
+  const named: PresentPv[] = [];
+  for (const device of to) {
+    const target = await pvOn(host, device);
+    refuseTarget(device, { target, source: pv, vg, named });
+    named.push(target);
+  }
+  return named;
+}
+
+function refuseTarget(
+  device: string,
+  of: {
+    readonly target: PhysicalVolume;
+    readonly source: PhysicalVolume;
+    readonly vg: WholeGroup;
+    readonly named: readonly PhysicalVolume[];
+  },
+): void {
+  const { target, source, vg, named } = of;
+  if (target.uuid === source.uuid) throw new UsageError(`${device} is the device that is to be left`);
+  if (named.some(({ uuid }) => uuid === target.uuid))
+    throw new UsageError(`${device} is named twice: it is the physical volume ${target.uuid}`);
+  if (target.vg?.uuid !== vg.uuid)
+    throw new RefusedError(`${device} is not in the volume group ${vg.name}`, {
+      remedy: `put it in first: bofh lvm vg extend ${vg.name} ${device}`,
+    });
+  if (!target.allocatable)
+    throw new RefusedError(`no extents are given out on ${device}`, {
+      remedy: `pvchange --allocatable y ${device}; or name another device`,
+    });
+}

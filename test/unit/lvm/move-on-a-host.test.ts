@@ -1,0 +1,276 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import * as lvm from '../../../src/api/lvm.ts';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import * as answers from '../../../src/cli/answers/index.ts';
+import { move } from '../../../src/cli/lvm-pv-move.ts';
+import { RefusedError, StuckError, UsageError } from '../../../src/errors.ts';
+import { abortMove, pvmove } from '../../../src/lvm/move-commands.ts';
+import type { Tx } from '../../../src/operations.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { testRuntime } from '../cli/support/runtime.ts';
+import { failureOf } from '../concurrency/support.ts';
+import { bofhOn, recoverAll } from '../testing/support.ts';
+
+let host: SimulatedHost;
+/** A group of three devices of 15 extents: `a` in two pieces on the first one, with `b` in between. */
+beforeEach(() => {
+  host = simulatedHost({
+    disks: ['vdx', 'vdy', 'vdz'].map((name) => ({ name, size: 64 * 1024 ** 2 })),
+  });
+  const devices = ['/dev/vdx', '/dev/vdy', '/dev/vdz'];
+  for (const device of devices) {
+    const uuid = `free00-0000-0000-0000-0000-0000-${device.slice(-3)}000`;
+    host.admin.format(device, { type: 'LVM2_member', usage: 'raid', uuid, version: 'LVM2 001' });
+  }
+  host.admin.vgcreate('data', devices);
+  host.admin.lvcreate({ vg: 'data', name: 'a', extents: 4 });
+  host.admin.lvcreate({ vg: 'data', name: 'b', extents: 3 });
+  host.admin.lvextend('data', 'a', 10);
+});
+
+type Args = Parameters<Tx['lvm']['movePv']>[0];
+const does = (body: (tx: Tx) => Promise<unknown>): Promise<unknown> =>
+  withBofh(bofhOn(host), () => atomic('move', body));
+const moves = (more: Partial<Args> = {}) => does((tx) => tx.lvm.movePv({ device: '/dev/vdx', ...more }));
+const group = () => {
+  const vg = host.world.lvm.find(({ name }) => name === 'data');
+  if (vg === undefined) throw new Error('no group');
+  return vg;
+};
+const volume = (name: string) => group().lvs.find((lv) => lv.name === name);
+/** `vdx:0+4 vdy:0+2` */
+const lies = (name: string): string =>
+  (volume(name)?.runs ?? [])
+    .map(({ pv, start, count }) => {
+      const path = group().pvs.find(({ uuid }) => uuid === pv)?.path ?? '';
+      return `${path.slice('/dev/'.length)}:${start}+${count}`;
+    })
+    .join(' ');
+const ran = (): readonly string[] =>
+  host.changes.flatMap((each) =>
+    each.what === 'command' && each.command.tool === 'pvmove' ? [each.command.argv.slice(2).join(' ')] : [],
+  );
+const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
+
+async function refused(work: Promise<unknown>, kind: typeof RefusedError | typeof UsageError = RefusedError) {
+  const before = host.snapshot();
+  const error = await failureOf(work);
+  expect(error).toBeInstanceOf(kind);
+  expect(host.snapshot()).toBe(before);
+  return error as RefusedError;
+}
+
+describe('the argv', () => {
+  const [from, to] = [
+    { path: '/dev/vdx', start: 4, count: 3 },
+    { path: '/dev/disk/by-path/a:b', start: 0, count: 3 },
+  ];
+  test('one run to another, in the foreground; it may be ended half-way', () => {
+    expect(pvmove({ vg: 'data', name: 'a', from, to, udev: 'running' })).toMatchObject({
+      ...{ tool: 'pvmove', access: 'change', stop: 'safe' },
+      argv: [
+        ...['--config', 'global{use_lvmpolld=0}', '--name', 'data/a', '--interval', '1'],
+        ...['/dev/vdx:4-6', String.raw`/dev/disk/by-path/a\:b:0-2`],
+      ],
+    });
+    expect(abortMove({ path: '/dev/vdx', udev: 'running' }).argv.slice(2)).toEqual(['--abort', '/dev/vdx']);
+  });
+
+  test('tells how far it is by its last line', () => {
+    const { progress } = pvmove({ vg: 'data', name: 'a', from, to, udev: 'absent' });
+    expect(progress?.('  /dev/vdx: Moved: 5.50%\n  /dev/vdx: Moved: 42.50%\n')).toBe(0.425);
+    expect(progress?.('')).toBeUndefined();
+  });
+});
+
+describe('movePv', () => {
+  test('moves all that lies on a device, each run to extents that were chosen before', async () => {
+    expect(lies('a')).toBe('vdx:0+4 vdx:7+6');
+    expect(await moves()).toMatchObject({ device: '/dev/vdx', extents: 13, volumes: ['a', 'b'] });
+    expect([lies('a'), lies('b')]).toEqual(['vdy:0+4 vdy:7+6', 'vdy:4+3']);
+  });
+
+  test('or what one volume has there, onto the devices that are named, in parts where there is no room for the whole', async () => {
+    host.admin.lvcreate({ vg: 'data', name: 'taken', extents: 2 });
+    host.admin.lvcreate({ vg: 'data', name: 'taken2', extents: 11 });
+    await moves({ to: ['/dev/vdy', '/dev/vdz'], volume: { vg: 'data', name: 'a' } });
+
+    expect(lies('a')).toBe('vdy:11+4 vdz:0+6');
+    expect(lies('b')).toBe('vdx:4+3');
+  });
+
+  test('a failure later puts the very extents back', async () => {
+    const before = host.snapshot();
+    const error = await failureOf(
+      does(async (tx) => {
+        await tx.lvm.movePv({ device: '/dev/vdx' });
+        await failNow();
+      }),
+    );
+
+    expect(String(error)).toContain('the script failed');
+    expect(host.snapshot()).toBe(before);
+    expect(ran().at(-1)).toBe('--name data/a --interval 1 /dev/vdy:0-3 /dev/vdx:0-3');
+  });
+
+  test('with a device that comes, and the old one that goes, in one sequence', async () => {
+    await does(async (tx) => {
+      await tx.lvm.movePv({ device: '/dev/vdx' });
+      await tx.lvm.reduceVg({ vg: 'data', devices: ['/dev/vdx'] });
+      await tx.lvm.removePv({ device: '/dev/vdx' });
+    });
+    expect(group().pvs.map(({ path }) => path)).toEqual(['/dev/vdy', '/dev/vdz']);
+  });
+
+  test('what lvm was moving when it was killed is taken back, and so is what had been moved', async () => {
+    const before = host.snapshot();
+    host.fault({ tool: 'pvmove', nth: 2, mode: 'crash here' });
+    await failureOf(moves());
+    host.clearFaults();
+    host.admin.beginMove('data', 'b', '/dev/vdx:4-6', '/dev/vdy:4-6');
+    const next = host.restart();
+    await recoverAll(next);
+
+    expect(next.snapshot()).toBe(before);
+    expect(ran()).toContain('--abort /dev/vdx');
+  });
+
+  test.each([1, 2, 3])('killed after the piece %i, recovery moves it back', async (nth) => {
+    const before = host.snapshot();
+    host.fault({ tool: 'pvmove', nth, mode: 'acts then crash' });
+    await failureOf(moves());
+    host.clearFaults();
+    const next = host.restart();
+    await recoverAll(next);
+
+    expect(next.snapshot()).toBe(before);
+  });
+
+  test('extents that somebody has taken meanwhile stay theirs: stuck, and it says whose they are', async () => {
+    const error = await failureOf(
+      does(async (tx) => {
+        await tx.lvm.movePv({ device: '/dev/vdx' });
+        host.admin.lvcreate({ vg: 'data', name: 'theirs', extents: 1 });
+        await failNow();
+      }),
+    );
+
+    expect(error).toBeInstanceOf(StuckError);
+    expect((error as StuckError).message).toContain('data/theirs');
+    expect(lies('theirs')).toBe('vdx:0+1');
+    // What nobody is in the way of is where it was.
+    expect([lies('a'), lies('b')]).toEqual(['vdy:0+4 vdx:7+6', 'vdx:4+3']);
+  });
+
+  test('a volume that somebody has removed meanwhile is left out', async () => {
+    await failureOf(
+      does(async (tx) => {
+        await tx.lvm.movePv({ device: '/dev/vdx' });
+        host.admin.lvremove('data', 'b');
+        await failNow();
+      }),
+    );
+    expect(lies('a')).toBe('vdx:0+4 vdx:7+6');
+    expect(volume('b')).toBeUndefined();
+  });
+
+  test('a program that says that it has moved, and has not, is found out', async () => {
+    const before = host.snapshot();
+    host.fault({ tool: 'pvmove', mode: 'no effect, exit 0' });
+    expect(String(((await failureOf(moves())) as Error).cause)).toContain(
+      'pvmove did not move the extents of data/a',
+    );
+    expect(host.snapshot()).toBe(before);
+  });
+});
+
+describe('is refused, and nothing is changed', () => {
+  test('what is not active: lvm would put it into the kernel', async () => {
+    host.world.active.delete(volume('b')?.uuid ?? '');
+    const error = await refused(moves());
+    expect(String(error)).toContain('data/b is not active');
+    expect(error.remedy).toContain('bofh lvm activate data/b');
+  });
+
+  test('while lvm moves something in the group, or has stopped half-way', async () => {
+    host.admin.beginMove('data', 'b', '/dev/vdx:4-6', '/dev/vdy:4-6');
+    expect(String(await refused(moves()))).toContain('extents of data are being moved already');
+  });
+
+  test('without room on the devices that may have it', async () => {
+    host.admin.lvcreate({ vg: 'data', name: 'c', extents: 20 });
+    expect(String(await refused(moves({ to: ['/dev/vdy'] })))).toContain('there is no room for');
+  });
+
+  test('of what lies on a device of which nothing lies', async () => {
+    expect(String(await refused(moves({ device: '/dev/vdz' })))).toContain('nothing lies on /dev/vdz');
+  });
+
+  test.each([
+    [{ to: ['/dev/vdx'] }, 'is the device that is to be left'],
+    [{ to: ['/dev/vdy', '/dev/vdy'] }, 'is named twice'],
+    [{ volume: { vg: 'vg0', name: 'a' } }, 'in another one'],
+  ])('%o', async (more, words) => {
+    expect(String(await refused(moves(more), UsageError))).toContain(words);
+  });
+
+  test('onto a device of another group', async () => {
+    expect(String(await refused(moves({ to: ['/dev/vdb'] })))).toContain('not in the volume group data');
+  });
+
+  test.each([
+    ['cache', { layout: 'cache' }, 'of a kind'],
+    ['the spare of the pools', { role: 'private,pool,spare' }, 'room that lvm keeps'],
+  ])('%s', async (_, more, words) => {
+    Object.assign(volume('b') ?? {}, more);
+    expect(String(await refused(moves()))).toContain(words);
+  });
+});
+
+describe('where it goes', () => {
+  test('a copy of a raid to no device that has another copy of it', async () => {
+    const parts = { a: 'r_rimage_0', b: 'r_rimage_1' } as const;
+    for (const [name, part] of Object.entries(parts)) {
+      const lv = volume(name);
+      if (lv !== undefined) Object.assign(lv, { name: part, role: 'private,raid,image' });
+    }
+    const other = volume('r_rimage_1');
+    if (other !== undefined) {
+      other.runs = [{ pv: group().pvs[1]?.uuid ?? '', start: 0, count: 3 }];
+    }
+    await moves();
+    expect(lies('r_rimage_0')).toBe('vdz:0+10');
+  });
+
+  test('what belongs to a pool goes with its pool, and not to a device that gives out no extents', async () => {
+    const lv = volume('b');
+    if (lv !== undefined) Object.assign(lv, { name: 'pool_tdata', role: 'private,thin,pool,data' });
+    host.admin.lvcreate({ vg: 'data', name: 'pool', extents: 1 });
+    const [, second] = group().pvs;
+    if (second !== undefined) Object.assign(second, { allocatable: 'no' });
+    await moves({ volume: { vg: 'data', name: 'pool' } });
+    expect(lies('pool_tdata')).toBe('vdz:0+3');
+    expect(lies('a')).toBe('vdx:0+4 vdx:7+6');
+  });
+});
+
+describe('bofh lvm pv move', () => {
+  const says = async (...[device, options]: [string, Record<string, string>]) => {
+    const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { json: true });
+    expect(await move(runtime, device, options)).toBe(0);
+    return answers.lvmPvMove.parse(JSON.parse(stdout()));
+  };
+
+  test('tells what it moved; that nothing lies there is success, without a sequence', async () => {
+    const moved = { device: '/dev/vdx', extents: 10, volumes: ['a'] };
+    expect(await says('/dev/vdx', { to: '/dev/vdy,/dev/vdz', volume: 'data/a' })).toMatchObject(moved);
+    const changes = host.changes.length;
+    expect(await says('/dev/vdz', {})).toMatchObject({ extents: 0, volumes: [] });
+    expect(host.changes.length).toBe(changes);
+  });
+
+  test('is refused inside a sequence of others', async () => {
+    const work = does(async () => lvm.movePv({ device: '/dev/vdx' }));
+    expect(await failureOf(work)).toBeInstanceOf(UsageError);
+  });
+});
