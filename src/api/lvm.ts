@@ -140,6 +140,18 @@ export async function tagLv(args: Parameters<Tx['lvm']['tagLv']>[0]): ReturnType
   return single('lvm.tagLv', (tx) => tx.lvm.tagLv(args));
 }
 
+/** Gives a linear volume a second copy, or takes one of two away: a sequence of one. A new copy is filled afterwards. */
+export async function convertLv(
+  args: Parameters<Tx['lvm']['convertLv']>[0],
+): ReturnType<Tx['lvm']['convertLv']> {
+  return single('lvm.convertLv', (tx) => tx.lvm.convertLv(args));
+}
+
+/** Waits until all copies of a raid agree; `tell` hears which part does, from 0 to 1. RefusedError when they never will. */
+export async function waitSynced(of: Parameters<typeof driver.waitSynced>[1]): Promise<void> {
+  await driver.waitSynced(currentBofh().host, of);
+}
+
 /** Gives a logical volume another size: a sequence of one, and none at all when it has that size already. */
 export async function resizeLv(
   args: Parameters<Tx['lvm']['resizeLv']>[0],

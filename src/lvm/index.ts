@@ -12,6 +12,7 @@ export { alreadyIn } from './operations/activation.ts';
 export { alreadyMoved } from './operations/planned-move.ts';
 export { alreadySized } from './operations/resize-pv.ts';
 export { volumeNamed } from './operations/known.ts';
+export { waitSynced } from './synced.ts';
 export { usableVg } from './reads.ts';
 export type { LogicalVolume, PhysicalVolume, VolumeGroup } from './schema.ts';
 

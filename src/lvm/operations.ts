@@ -11,6 +11,7 @@ export { removeVg } from './operations/remove-vg.ts';
 export { removeLv } from './operations/remove-lv.ts';
 export { renameLv } from './operations/rename-lv.ts';
 export { tagLv } from './operations/tag-lv.ts';
+export { convertLv } from './operations/convert-lv.ts';
 export { resizeLv } from './operations/resize-lv.ts';
 export { createSnapshot } from './operations/create-snapshot.ts';
 export { mergeSnapshot } from './operations/merge-snapshot.ts';

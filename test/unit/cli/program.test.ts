@@ -91,6 +91,7 @@ describe('reads and changes', () => {
     ['lvm pv move /dev/x --to /dev/y,/dev/z --volume vg0/a', true],
     ['lvm vg reduce vg0 /dev/x', true],
     ['lvm vg create vg1 /dev/x /dev/y --extent-size 1m', true],
+    ['lvm convert vg0/a raid1 --device /dev/x --no-wait', true],
     ['block resize /dev/vg0/web1 -1g', true],
     ['block resize /dev/vg0/web1 +5g --bare', true],
     ['mount fstab list', false],

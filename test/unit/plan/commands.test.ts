@@ -609,6 +609,27 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
   ],
   'lvm tag': [{ line: 'lvm tag vg0/web1-root --add one,two', on: () => withGuest(false) }],
   'lvm remove': [{ line: 'lvm remove vg0/web1-root --yes', on: () => withGuest(false) }],
+  'lvm convert': [
+    {
+      line: 'lvm convert vg0/two raid1 --device /dev/vdz',
+      on: async () => {
+        const host = withDisk('labelled');
+        host.admin.lvcreate({ vg: 'vg0', name: 'two', extents: 4 });
+        host.admin.vgextend('vg0', '/dev/vdz');
+        return host;
+      },
+    },
+    {
+      line: 'lvm convert vg0/two linear --device /dev/vdz --yes',
+      on: async () => {
+        const host = withDisk('labelled');
+        host.admin.lvcreate({ vg: 'vg0', name: 'two', extents: 4 });
+        host.admin.vgextend('vg0', '/dev/vdz');
+        host.admin.addCopy('vg0', 'two', '/dev/vdz');
+        return host;
+      },
+    },
+  ],
   recover: [
     { line: 'recover', on: () => killedAt(`${create} --swap 16m --start`, 9, hostWithSource()) },
     { line: 'recover', on: () => killedAt(`${create} --swap 16m --start`, 1, hostWithSource()) },

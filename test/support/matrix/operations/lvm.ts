@@ -100,6 +100,12 @@ export const lvm: RigSpecimens['lvm'] = {
     act: { tool: 'lvchange', words: ['--activate', 'n', `vg0/${guest}-root`] },
     clear: removeVolume,
   },
+  convertLv: {
+    setUp: `${makeDisk} && pvcreate -q ${disk} && vgextend -q vg0 ${disk} && lvcreate -q -y -W y -l 4 -n ${guest}-root vg0 /dev/vdb`,
+    call: `tx.lvm.convertLv({ vg: 'vg0', name: '${guest}-root', to: 'raid1', device: '${disk}' })`,
+    act: { tool: 'lvconvert', words: ['raid1', `vg0/${guest}-root`] },
+    clear: `lvremove -q -y vg0/${guest}-root; vgreduce -q vg0 ${disk}; ${removeDisk}`,
+  },
   createSnapshot: {
     setUp: makeFilled,
     call: `tx.lvm.createSnapshot({ vg: 'vg0', origin: '${guest}-root', name: '${guest}-snap', size: '16m' })`,

@@ -207,6 +207,27 @@ export const lvm: Specimens['lvm'] = {
       },
     },
   ],
+  convertLv: [
+    {
+      title: 'to a raid1, with a filesystem',
+      stage: (host) => {
+        host.admin.vgextend('vg0', freePv(host, '/dev/vdx'));
+        host.admin.lvcreate({ vg: 'vg0', name: 'web1-root', extents: 4 });
+        host.admin.format('/dev/vg0/web1-root', { type: 'ext4', usage: 'filesystem', uuid: ownUuid });
+        return (tx) => tx.lvm.convertLv({ vg: 'vg0', name: 'web1-root', to: 'raid1', device: '/dev/vdx' });
+      },
+    },
+    {
+      title: 'to linear, without the first copy',
+      stage: (host) => {
+        host.admin.vgextend('vg0', freePv(host, '/dev/vdx'));
+        host.admin.lvcreate({ vg: 'vg0', name: 'web1-root', extents: 4 });
+        host.admin.addCopy('vg0', 'web1-root', '/dev/vdx');
+        return (tx) => tx.lvm.convertLv({ vg: 'vg0', name: 'web1-root', to: 'linear', device: '/dev/vdb' });
+      },
+      notApplicable: { 'inverse fails once': noInverse, 'inverse fails always': noInverse },
+    },
+  ],
   createSnapshot: [
     {
       title: 'classic, of a volume with a filesystem',

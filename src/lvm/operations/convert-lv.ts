@@ -1,0 +1,158 @@
+import * as z from 'zod/mini';
+import { type Look, operation } from '../../atomic/operation.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { RefusedError, UsageError } from '../../errors.ts';
+import { convertedByHand } from '../by-hand-convert.ts';
+import { pvs } from '../commands.ts';
+import { addCopy, dropCopy } from '../convert-commands.ts';
+import { checkVgName } from '../names.ts';
+import { removeOrTell, syncGroup, udevOf, usableVg, type VolumeAmong } from '../reads.ts';
+import { copiesOf, isLinear, isRaid1, partsOf, refuseUnconvertible, refuseUnsynced } from './copies.ts';
+import { copyToDrop, placeForCopy } from './copy-places.ts';
+import { deviceKeys } from './device-keys.ts';
+import { askedVolume, findKnown, known, knownVolume, volumeNamed } from './known.ts';
+
+const args = z.extend(askedVolume, {
+  to: z.enum(['raid1', 'linear']),
+  /** On which the second copy is to lie, or that is to lose its copy. Left out: the first with room; the last copy. */
+  device: z.exactOptional(z.string().check(z.minLength(1))),
+});
+
+const undo = z.extend(knownVolume, {
+  to: z.enum(['raid1', 'linear']),
+  /** The physical volumes that the copy in question lies on, or will. `device` is for people. */
+  on: z
+    .array(z.strictObject({ uuid: z.string(), device: z.string(), identity: z.string() }))
+    .check(z.minLength(1)),
+});
+
+export type ConvertUndo = z.infer<typeof undo>;
+
+/**
+ * Gives a linear volume a second copy on another device (raid1), or takes one of the two copies of a raid1 away. The volume may be
+ * in use. Undo takes the very copy away that was added; a copy is lost for good, so it goes only after the commit. The kernel
+ * fills a new copy by itself: `waitSynced` waits for that.
+ */
+export const convertLv = operation({
+  kind: 'lvm.lv.convert',
+  version: 1,
+  args,
+  undo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { vg: group, name, uuid, to, device }, host }) => {
+    checkVgName(group);
+    const vg = await usableVg(host, group);
+    const lv = volumeNamed(vg, { name, ...(uuid === undefined ? {} : { uuid }) });
+    const of = { lv, all: vg.volumes };
+    refuseUnconvertible(of);
+    if (to === 'raid1' ? isRaid1(lv) : isLinear(lv))
+      throw new UsageError(`${lv.fullName} is ${to} already: there is nothing to do`);
+    const on = to === 'raid1' ? await placeForCopy(host, of, device) : await copyToDrop(host, of, device);
+    return { vg: group, vgUuid: vg.uuid, lvUuid: lv.uuid, name, to, on };
+  },
+  claims: async ({ undo: { vg, name, on: pvsOf }, on }) => {
+    const own = await deviceKeys(on, `/dev/${vg}/${name}`);
+    const changes = [...new Set([`lv:${vg}/${name}`, ...(own === undefined ? [] : [own.key])])];
+    const needs = new Set([`vg:${vg}`, ...(own?.beneath ?? [])]);
+    for (const { uuid, device } of pvsOf) {
+      const { key, beneath } = await on(device);
+      for (const each of [`pv:${uuid}`, key, ...beneath]) needs.add(each);
+    }
+    return { changes, needs: [...needs].filter((key) => !changes.includes(key)) };
+  },
+  within: ({ undo: { vg, name } }) => `lv:${vg}/${name}`,
+  defers: ({ undo: { to } }) => to === 'linear',
+  run: async ({ undo: of, host }) => {
+    const now = await known(host, of);
+    if (now.lv.name !== of.name || !isLinear(now.lv) || partsOf(now).length > 0)
+      throw new RefusedError(
+        `${of.vg}/${of.name} (uuid ${of.lvUuid}) is not linear any more; nothing was done`,
+        {
+          remedy: 'find out who else works on it, then give the command again',
+        },
+      );
+    const devices = await pathsOf(host, of);
+    await host.run(addCopy({ vg: now.lv.vg, name: now.lv.name, devices, ...(await udevOf(host)) }));
+    return null;
+  },
+  value: ({ undo: { vg, name, to, on } }) => ({
+    path: `/dev/${vg}/${name}`,
+    to,
+    devices: on.map(({ device }) => device),
+  }),
+  look: ({ undo: of, host }) => look(host, of),
+  revert: async ({ undo: of, host }) => {
+    const now = await findKnown(host, of);
+    if (now === undefined) return;
+    if (isRaid1(now.lv)) await drop(host, of, now);
+    else for (const lv of partsOf(now)) await removeOrTell(host, { lv, all: now.all });
+  },
+  afterCommit: async ({ undo: of, host }) => {
+    const now = await findKnown(host, of);
+    if (now === undefined || !isRaid1(now.lv)) return;
+    refuseUnsynced(now.lv, 'none of them is taken away');
+    await drop(host, of, now);
+  },
+  sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
+  describe: ({ undo: of, way }) => convertedByHand(of, way),
+});
+
+async function look(host: ReadHost, of: ConvertUndo): Promise<Look> {
+  const now = await findKnown(host, of);
+  if (now === undefined) return { state: 'gone' };
+  const { lv } = now;
+  const moved = lv.vg === of.vg && lv.name === of.name ? {} : { movedTo: `lv:${lv.fullName}` };
+  if (isLinear(lv)) {
+    // lvconvert was killed before it was done, when it had made the parts of a raid: nobody else can give them these names.
+    const isTorn = of.to === 'raid1' && partsOf(now).length > 0;
+    return isTorn ? { state: 'ours', ...moved } : { state: 'gone' };
+  }
+  if (isRaid1(lv) && (await ourCopy(host, of, now)) !== undefined) return { state: 'ours', ...moved };
+  return {
+    state: 'not-ours',
+    found: `${lv.fullName} (uuid ${lv.uuid}) is ${lv.layout.join(', ')}, without a copy on ${namesOf(of)} alone`,
+  };
+}
+
+/** Of two copies the one that lies where ours does, and nowhere else. */
+async function ourCopy(host: ReadHost, { on }: ConvertUndo, of: VolumeAmong) {
+  const copies = await copiesOf(host, of);
+  const own = new Set(on.map(({ uuid }) => uuid));
+  const here = copies.filter(({ pvUuids }) => pvUuids.length > 0 && pvUuids.every((uuid) => own.has(uuid)));
+  return copies.length === 2 && here.length === 1 ? here[0] : undefined;
+}
+
+async function drop(host: ChangeHost, of: ConvertUndo, now: VolumeAmong): Promise<void> {
+  const { lv } = now;
+  if ((await ourCopy(host, of, now)) === undefined)
+    throw new RefusedError(`${lv.fullName} has no copy on ${namesOf(of)} alone: none is taken away`, {
+      remedy: `look where they are: lvs -a -o +devices ${lv.vg}; man lvmraid`,
+    });
+  // The other copy is to be whole: while a new one is filled it is, and lvm would not tell of a failure otherwise.
+  if (lv.health !== undefined) refuseUnsynced(lv, 'none of them is taken away');
+  const devices = await pathsOf(host, of);
+  await host.run(dropCopy({ vg: lv.vg, name: lv.name, devices, ...(await udevOf(host)) }));
+  const after = await known(host, of);
+  if (isLinear(after.lv)) return;
+  throw new RefusedError(`lvconvert did not make ${after.lv.fullName} linear`, {
+    remedy: `look at it: lvs -a -o +devices ${after.lv.vg}; then bofh recover`,
+  });
+}
+
+/** As lvm lists them. */
+async function pathsOf(host: ReadHost, { on }: ConvertUndo): Promise<readonly string[]> {
+  const all = await host.run(pvs());
+  return on.map(({ uuid, device }) => {
+    const path = all.find((pv) => pv.uuid === uuid)?.path;
+    if (path !== undefined) return path;
+    throw new RefusedError(`the physical volume of uuid ${uuid}, ${device}, is away`, {
+      remedy: 'attach its device (pvscan), then give the command again, or bofh recover',
+    });
+  });
+}
+
+function namesOf({ on }: ConvertUndo): string {
+  return on.map(({ device }) => device).join(' and ');
+}

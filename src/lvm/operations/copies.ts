@@ -1,0 +1,71 @@
+import type { ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { pvSegments } from '../commands.ts';
+import { refuseUntold, type VolumeAmong } from '../reads.ts';
+import type { LogicalVolume } from '../schema.ts';
+
+/** One copy of a raid1, and the physical volumes that it lies on. */
+export interface Copy {
+  readonly image: LogicalVolume;
+  readonly pvUuids: readonly string[];
+}
+
+/** The hidden parts of a volume that is, or was to become, a raid: lvm reserves these names (lvm(8), "Valid names"). */
+export function partsOf({ lv, all }: VolumeAmong): readonly LogicalVolume[] {
+  return all.filter(
+    ({ name }) => name.startsWith(`${lv.name}_`) && /^_r(?:image|meta)_\d+$/.test(name.slice(lv.name.length)),
+  );
+}
+
+/** The copies of a raid1, the first one first. */
+export async function copiesOf(host: ReadHost, of: VolumeAmong): Promise<readonly Copy[]> {
+  const images = partsOf(of).filter(({ name }) => /_rimage_\d+$/.test(name));
+  const runs = await host.run(pvSegments());
+  return images
+    .toSorted((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }))
+    .map((image) => {
+      const own = runs.filter((run) => run.of?.lvUuid === image.uuid);
+      return { image, pvUuids: [...new Set(own.map(({ pvUuid }) => pvUuid))] };
+    });
+}
+
+/** The physical volumes that a plain volume lies on. */
+export async function placesOf(host: ReadHost, { uuid }: LogicalVolume): Promise<readonly string[]> {
+  const own = (await host.run(pvSegments())).filter((run) => run.of?.lvUuid === uuid);
+  return [...new Set(own.map(({ pvUuid }) => pvUuid))];
+}
+
+export function isLinear({ layout }: LogicalVolume): boolean {
+  return layout.join() === 'linear';
+}
+
+export function isRaid1({ layout }: LogicalVolume): boolean {
+  return layout.includes('raid1');
+}
+
+/** RefusedError for what lvm converts in another way, or not at all. */
+export function refuseUnconvertible({ lv, all }: VolumeAmong): void {
+  refuseUntold(lv);
+  const isPlain = (isLinear(lv) || isRaid1(lv)) && lv.role.join() === 'public';
+  if (!isPlain || all.some(({ origin }) => origin?.uuid === lv.uuid))
+    throw new RefusedError(
+      `${lv.fullName} is no plain volume, linear or raid1, without snapshots (${[...lv.layout, ...lv.role].join(', ')}): bofh does not convert it`,
+      { remedy: 'lvconvert knows how: man lvconvert, man lvmraid' },
+    );
+  if (lv.active !== true)
+    throw new RefusedError(`${lv.fullName} is not active: lvm converts only what is`, {
+      remedy: `bofh lvm activate ${lv.fullName}; then give the command again`,
+    });
+}
+
+/** RefusedError unless each copy of a raid1 may be the only one: filled, and in order. */
+export function refuseUnsynced({ fullName, synced, health }: LogicalVolume, what: string): void {
+  if (health !== undefined)
+    throw new RefusedError(`${fullName} is not in order (${health}): ${what}`, {
+      remedy: `look at it: lvs -a -o +lv_health_status,devices ${fullName}; man lvmraid`,
+    });
+  if (synced === 100) return;
+  throw new RefusedError(`the copies of ${fullName} do not agree yet (${synced ?? 'not told'} %): ${what}`, {
+    remedy: `wait: lvs -o +copy_percent ${fullName}; then give the command again`,
+  });
+}

@@ -1,0 +1,77 @@
+import type { ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { formatSize } from '../../units.ts';
+import type { VolumeAmong } from '../reads.ts';
+import type { PhysicalVolume } from '../schema.ts';
+import { copiesOf, placesOf, refuseUnsynced } from './copies.ts';
+import { membersOf } from './groups.ts';
+import { type KnownPv, type PresentPv, toKnown } from './known-pvs.ts';
+import { pvOn } from './physical.ts';
+
+/** The device that a second copy is to lie on: the one that is named, or the first with room. */
+export async function placeForCopy(
+  host: ReadHost,
+  { lv }: VolumeAmong,
+  device: string | undefined,
+): Promise<KnownPv[]> {
+  const own = await placesOf(host, lv);
+  const members = present(await membersOf(host, lv.vgUuid));
+  const named = device === undefined ? undefined : await pvOn(host, device);
+  if (named !== undefined && !members.some(({ uuid }) => uuid === named.uuid))
+    throw new RefusedError(`${named.path} is not in the volume group ${lv.vg}`, {
+      remedy: `put it in first: bofh lvm vg extend ${lv.vg} ${named.path}`,
+    });
+  if (named !== undefined && own.includes(named.uuid))
+    throw new RefusedError(
+      `${lv.fullName} lies on ${named.path} itself: a copy there would be lost with it`,
+      {
+        remedy: 'name another device of the group',
+      },
+    );
+  // A copy has a list of an extent, which says what of it agrees.
+  const fits = ({ uuid, free, allocatable }: PhysicalVolume): boolean =>
+    allocatable && free > lv.size && !own.includes(uuid);
+  const found = named === undefined ? members.find(fits) : [named].find(fits);
+  if (found === undefined)
+    throw new RefusedError(
+      `${named?.path ?? `no other device of ${lv.vg}`} has no room for a copy of ${lv.fullName}: ${formatSize(lv.size)} and an extent more, on one device`,
+      { remedy: `add a device: bofh lvm vg extend ${lv.vg} DEVICE; or make room: bofh lvm pv move` },
+    );
+  return toKnown(host, [device ?? found.path], [found]);
+}
+
+/** The devices of the copy that is to go: of the one that lies on what is named, or of the last one. */
+export async function copyToDrop(
+  host: ReadHost,
+  of: VolumeAmong,
+  device: string | undefined,
+): Promise<KnownPv[]> {
+  const { lv } = of;
+  refuseUnsynced(lv, 'none of them is taken away');
+  const copies = await copiesOf(host, of);
+  if (copies.length !== 2)
+    throw new RefusedError(`${lv.fullName} has ${copies.length} copies: bofh takes one of two away`, {
+      remedy: 'lvconvert --mirrors knows how: man lvmraid',
+    });
+  const named = device === undefined ? undefined : (await pvOn(host, device)).uuid;
+  const copy = named === undefined ? copies.at(-1) : copies.find(({ pvUuids }) => pvUuids.includes(named));
+  if (copy === undefined)
+    throw new RefusedError(`no copy of ${lv.fullName} lies on ${device ?? ''}`, {
+      remedy: `see where they are: lvs -a -o +devices ${lv.vg}`,
+    });
+  const members = present(await membersOf(host, lv.vgUuid));
+  const own = members.filter(({ uuid }) => copy.pvUuids.includes(uuid));
+  if (own.length !== copy.pvUuids.length)
+    throw new RefusedError(`a device of that copy of ${lv.fullName} is away`, {
+      remedy: 'attach it (pvscan), then give the command again',
+    });
+  return toKnown(
+    host,
+    own.map(({ path }) => path),
+    own,
+  );
+}
+
+function present(all: readonly PhysicalVolume[]): readonly PresentPv[] {
+  return all.flatMap(({ path, ...pv }) => (path === undefined ? [] : [{ ...pv, path }]));
+}

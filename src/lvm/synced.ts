@@ -1,0 +1,25 @@
+import { until } from '../blockdevice/index.ts';
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError } from '../errors.ts';
+import { volumeNamed } from './operations/known.ts';
+import { usableVg } from './reads.ts';
+
+/**
+ * Waits until all copies of a raid agree. `tell` is called with the part that does, from 0 to 1. RefusedError when the volume is not
+ * in order, or is none any more.
+ */
+export async function waitSynced(
+  host: ReadHost,
+  { vg, name, tell }: { readonly vg: string; readonly name: string; readonly tell?: (part: number) => void },
+): Promise<void> {
+  const check = async (): Promise<boolean> => {
+    const { synced, health, fullName } = volumeNamed(await usableVg(host, vg), { name });
+    if (health !== undefined || synced === undefined)
+      throw new RefusedError(`the copies of ${fullName} are not being made (${health ?? 'it is no raid'})`, {
+        remedy: `look at it: lvs -a -o +lv_health_status,copy_percent,devices ${vg}; man lvmraid`,
+      });
+    tell?.(synced / 100);
+    return synced === 100;
+  };
+  await until({ check, limitMs: Infinity });
+}

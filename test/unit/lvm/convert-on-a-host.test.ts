@@ -1,0 +1,212 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import * as answers from '../../../src/cli/answers/index.ts';
+import { convert } from '../../../src/cli/lvm-convert.ts';
+import { RefusedError, StuckError, UsageError } from '../../../src/errors.ts';
+import { addCopy, dropCopy } from '../../../src/lvm/convert-commands.ts';
+import { waitSynced } from '../../../src/lvm/index.ts';
+import type { Tx } from '../../../src/operations.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { testRuntime } from '../cli/support/runtime.ts';
+import { failureOf } from '../concurrency/support.ts';
+import { bofhOn, recoverAll } from '../testing/support.ts';
+
+const uuid = 'free00-0000-0000-0000-0000-0000-000001';
+
+let host: SimulatedHost;
+/** `a` lies on /dev/vdb, in two pieces. */
+beforeEach(() => {
+  host = simulatedHost({ disks: [{ name: 'vdx', size: 64 * 1024 ** 2 }] });
+  host.admin.format('/dev/vdx', { type: 'LVM2_member', usage: 'raid', uuid, version: 'LVM2 001' });
+  host.admin.vgextend('vg0', '/dev/vdx');
+  host.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 4, tags: ['kept'] });
+  host.admin.lvcreate({ vg: 'vg0', name: 'b', extents: 2 });
+  host.admin.lvextend('vg0', 'a', 6);
+});
+
+type Args = Parameters<Tx['lvm']['convertLv']>[0];
+const does = (body: (tx: Tx) => Promise<unknown>): Promise<unknown> =>
+  withBofh(bofhOn(host), () => atomic('convert', body));
+const converts = (more: Partial<Args> = {}) =>
+  does((tx) => tx.lvm.convertLv({ vg: 'vg0', name: 'a', to: 'raid1', ...more }));
+const group = () => {
+  const [vg] = host.world.lvm;
+  if (vg === undefined) throw new Error('no group');
+  return vg;
+};
+const volume = () => group().lvs.find(({ name }) => name === 'a');
+const parts = () => (group().hidden ?? []).map(({ name }) => name);
+const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
+const thenFails = (act: () => void, more: Partial<Args> = {}) =>
+  does(async (tx) => {
+    await tx.lvm.convertLv({ vg: 'vg0', name: 'a', to: 'raid1', ...more });
+    act();
+    await failNow();
+  });
+
+async function refused(work: Promise<unknown>, kind: typeof RefusedError | typeof UsageError = RefusedError) {
+  const before = host.snapshot();
+  const error = await failureOf(work);
+  expect(error).toBeInstanceOf(kind);
+  expect(host.snapshot()).toBe(before);
+  return error as RefusedError;
+}
+
+test('the argv: the question is answered, the copy that goes is named by its devices', () => {
+  const of = { vg: 'vg0', name: 'a', devices: ['/dev/vdx'], udev: 'running' } as const;
+  expect(addCopy(of)).toMatchObject({
+    ...{ tool: 'lvconvert', access: 'change' },
+    argv: ['--type', 'raid1', '--mirrors', '1', '--yes', 'vg0/a', '/dev/vdx'],
+  });
+  expect(dropCopy(of)).toMatchObject({
+    access: 'destroy',
+    argv: ['--mirrors', '0', '--yes', 'vg0/a', '/dev/vdx'],
+  });
+});
+
+describe('convertLv to raid1', () => {
+  test('gives it a copy on the first other device with room; it keeps its uuid and tags', async () => {
+    const was = volume();
+    expect(await converts()).toEqual({ path: '/dev/vg0/a', to: 'raid1', devices: ['/dev/vdx'] });
+    expect(volume()).toMatchObject({ uuid: was?.uuid, layout: 'raid,raid1', tags: ['kept'] });
+    expect(parts()).toEqual(['a_rimage_0', 'a_rmeta_0', 'a_rimage_1', 'a_rmeta_1']);
+  });
+
+  test('a failure later takes that very copy away, and it has the very extents that it had', async () => {
+    const before = host.snapshot();
+    await failureOf(thenFails(() => undefined));
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('killed when it has made the parts of a raid alone, recovery removes these', async () => {
+    const before = host.snapshot();
+    host.fault({ tool: 'lvconvert', mode: 'crash here' });
+    await failureOf(converts());
+    host.clearFaults();
+    host.admin.lvcreate({ vg: 'vg0', name: 'a_rmeta_0', extents: 1 });
+    const next = host.restart();
+    await recoverAll(next);
+    expect(next.snapshot()).toBe(before);
+  });
+
+  test('is stuck, and takes none away, when it is not in order by then: the old copy may be lost', async () => {
+    const error = await failureOf(thenFails(() => Object.assign(volume() ?? {}, { health: 'partial' })));
+    expect(error).toBeInstanceOf(StuckError);
+    expect(String(error)).toContain('vg0/a is not in order (partial)');
+    expect(parts()).toHaveLength(4);
+  });
+
+  test('a copy that somebody else has given it since is left alone', async () => {
+    await failureOf(
+      thenFails(() => {
+        for (const part of group().hidden ?? [])
+          if (part.name.endsWith('_1'))
+            part.runs = (part.runs ?? []).map((run) => ({ ...run, pv: group().pvs[0]?.uuid ?? '' }));
+      }),
+    );
+    expect(volume()?.layout).toBe('raid,raid1');
+  });
+});
+
+describe('convertLv to linear', () => {
+  beforeEach(() => host.admin.addCopy('vg0', 'a', '/dev/vdx'));
+
+  test('takes the last copy away, after the commit', async () => {
+    await does(async (tx) => {
+      await tx.lvm.convertLv({ vg: 'vg0', name: 'a', to: 'linear' });
+      expect(parts()).toHaveLength(4);
+    });
+    expect(volume()?.layout).toBeUndefined();
+    expect(volume()?.runs?.map(({ pv }) => pv)).not.toContain(uuid);
+  });
+
+  test('or the one on the device that is named', async () => {
+    await converts({ to: 'linear', device: '/dev/vdb' });
+    expect(volume()?.runs).toEqual([{ pv: uuid, start: 1, count: 6 }]);
+  });
+
+  test('is not done when the sequence fails', async () => {
+    const before = host.snapshot();
+    await failureOf(thenFails(() => undefined, { to: 'linear' }));
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('killed after the commit, recovery takes it away', async () => {
+    host.fault({ tool: 'lvconvert', mode: 'crash here' });
+    await failureOf(converts({ to: 'linear' }));
+    host.clearFaults();
+    const next = host.restart();
+    await recoverAll(next);
+    expect(next.world.lvm[0]?.lvs.find(({ name }) => name === 'a')?.layout).toBeUndefined();
+  });
+
+  test.each([
+    [{ synced: 42.5 }, 'do not agree yet (42.5 %)'],
+    [{ health: 'refresh needed' }, 'is not in order (refresh needed)'],
+  ])('is refused while %o', async (state, words) => {
+    Object.assign(volume() ?? {}, state);
+    expect(String(await refused(converts({ to: 'linear' })))).toContain(words);
+  });
+});
+
+describe('is refused, and nothing is changed', () => {
+  test('when it is that already', async () => {
+    expect(String(await refused(converts({ to: 'linear' }), UsageError))).toContain('is linear already');
+  });
+
+  test('when it is not active', async () => {
+    host.world.active.delete(volume()?.uuid ?? '');
+    expect((await refused(converts())).remedy).toContain('bofh lvm activate vg0/a');
+  });
+
+  test('with a snapshot', async () => {
+    host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'a', extents: 1 });
+    expect(String(await refused(converts()))).toContain('without snapshots');
+  });
+
+  test('a copy on the device that it lies on itself', async () => {
+    expect(String(await refused(converts({ device: '/dev/vdb' })))).toContain('would be lost with it');
+  });
+
+  test('without room for it on one device', async () => {
+    host.admin.lvextend('vg0', 'a', 40);
+    expect(String(await refused(converts({ device: '/dev/vdx' })))).toContain('has no room for a copy');
+  });
+});
+
+describe('bofh lvm convert', () => {
+  const says = async (to: 'raid1' | 'linear', options: Record<string, string | boolean>) => {
+    const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { json: true }, ['y']);
+    expect(await convert(runtime, { volume: 'vg0/a', to }, options)).toBe(0);
+    return answers.lvmConvert.parse(JSON.parse(stdout()));
+  };
+
+  test('waits until the copy is filled, unless it is told not to; asks before one goes', async () => {
+    const copy = { volume: 'vg0/a', path: '/dev/vg0/a', devices: ['/dev/vdx'] };
+    expect(await says('raid1', { wait: true })).toEqual({ ...copy, type: 'raid1', synced: true });
+    expect(await says('linear', {})).toEqual({ ...copy, type: 'linear', synced: true });
+    expect(await says('raid1', { wait: false })).toMatchObject({ synced: false });
+  });
+});
+
+describe('waitSynced', () => {
+  test('tells how far it is, and ends at the end', async () => {
+    host.admin.addCopy('vg0', 'a', '/dev/vdx');
+    Object.assign(volume() ?? {}, { synced: 12.5 });
+    const told: number[] = [];
+    const tell = (part: number): void => {
+      told.push(part);
+      Object.assign(volume() ?? {}, { synced: 100 });
+    };
+    await waitSynced(host, { vg: 'vg0', name: 'a', tell });
+    expect(told).toEqual([0.125, 1]);
+  });
+
+  test('of what is no raid, or not in order, it does not wait for ever', async () => {
+    const wait = (): Promise<unknown> => failureOf(waitSynced(host, { vg: 'vg0', name: 'a' }));
+    expect(await wait()).toBeInstanceOf(RefusedError);
+    host.admin.addCopy('vg0', 'a', '/dev/vdx');
+    Object.assign(volume() ?? {}, { synced: 12.5, health: 'partial' });
+    expect(String(await wait())).toContain('partial');
+  });
+});
