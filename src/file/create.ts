@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
-import { operation, type Look } from '../atomic/operation.ts';
+import { type Look, operation, type OperationSpec } from '../atomic/operation.ts';
 import type { FileStat, ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../errors.ts';
 import { absolutePath, besideWith, fileMode, realParent, sameFile, sha256, sha256Hex } from './path.ts';
@@ -17,17 +17,19 @@ const undo = z.strictObject({
   size: z.int(),
 });
 
+type Args = z.infer<typeof args>;
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.file.create`: a new file of the host. It appears whole or not at all, and never in the place of another one.
+ * A new file of the host, by itself or as the part of a driver's operation. It appears whole or not at all, and never in the
+ * place of another one.
  *
  * It is written under a private name and linked to its own, and the private name stays until the commit. That name is
  * the mark: it bears the step's random one and prepare found it free. What stands at the path is judged apart: it is
  * ours to remove only while it is the inode of the private name with the journalled content. A file that an
  * administrator has edited in place, or put there by rename, stays byte for byte; only the private name goes.
  */
-export const create = operation({
+export const creation = {
   kind: 'file.create',
   version: 1,
   args,
@@ -92,7 +94,10 @@ export const create = operation({
         : ['rm', made.private],
     ],
   }),
-});
+} as const satisfies OperationSpec<Args, Undo, null, { readonly path: string }>;
+
+/** `tx.file.create` */
+export const create = operation(creation);
 
 interface Survey {
   /** The private name. */

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
-import { operation } from '../atomic/operation.ts';
+import { operation, type OperationSpec } from '../atomic/operation.ts';
 import type { ChangeHost, FileStat, ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../errors.ts';
 import { absolutePath, besideWith, inodeNumber, realParent, sameFile, sha256, sha256Hex } from './path.ts';
@@ -23,13 +23,14 @@ const undo = z.strictObject({
   inode: inodeNumber,
 });
 
+type Args = z.infer<typeof args>;
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.file.remove`: a regular file leaves its name at once and goes for good after the commit. Until then it lies
+ * How a regular file goes, by itself or as the part of a driver's operation: it leaves its name at once and goes for good after the commit. Until then it lies
  * beside its place as `.bofh-gone-MARK`; the undo links it back, and is stuck when the name was taken meanwhile.
  */
-export const remove = operation({
+export const removal = {
   kind: 'file.remove',
   version: 1,
   args,
@@ -95,7 +96,10 @@ export const remove = operation({
     look: [['ls', '-li', path, tombstone]],
     clear: [way === 'back' ? ['mv', '--no-clobber', tombstone, path] : ['rm', tombstone]],
   }),
-});
+} as const satisfies OperationSpec<Args, Undo, null, void>;
+
+/** `tx.file.remove` */
+export const remove = operation(removal);
 
 /** A regular file in a real directory, which is all that `file.remove` takes. RefusedError for anything else. */
 export async function checkRemovable(host: ReadHost, path: string): Promise<FileStat> {
