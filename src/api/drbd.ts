@@ -50,3 +50,22 @@ export async function secondary(
 ): ReturnType<Tx['drbd']['secondary']> {
   return single('drbd.secondary', (tx) => tx.drbd.secondary(args));
 }
+
+/** Writes the file of a new resource: a sequence of one. */
+export async function createConfig(
+  args: Parameters<Tx['drbd']['createConfig']>[0],
+): ReturnType<Tx['drbd']['createConfig']> {
+  return single('drbd.createConfig', (tx) => tx.drbd.createConfig(args));
+}
+
+/** Removes the file of a resource that is not up: a sequence of one. */
+export async function removeConfig(args: Parameters<Tx['drbd']['removeConfig']>[0]): Promise<void> {
+  await single('drbd.removeConfig', (tx) => tx.drbd.removeConfig(args));
+}
+
+/** Makes metadata at the end of the device of a volume: a sequence of one. */
+export async function createMetadata(
+  args: Parameters<Tx['drbd']['createMetadata']>[0],
+): ReturnType<Tx['drbd']['createMetadata']> {
+  return single('drbd.createMetadata', (tx) => tx.drbd.createMetadata(args));
+}

@@ -24,7 +24,7 @@ export { type MountEntry, mountEntries, parseMountinfo } from './mountinfo.ts';
 export { type DeviceNode, deviceNode, kernelText } from './node.ts';
 export { partitionsOf, type PartitionsOf, refusePartitioned } from './partitions/reads.ts';
 export { probe, recognise } from './probe.ts';
-export { bytesAt, reachOf, usersBeyond } from './reach.ts';
+export { bytesAt, reachAs, reachOf, usersBeyond } from './reach.ts';
 export { type Signature, signatureSchema } from './schema.ts';
 export { until } from './wait.ts';
 

@@ -47,13 +47,18 @@ export async function reachOf(host: ReadHost, device: string): Promise<Reach | u
   const node = await deviceNode(host, device);
   const found = await host.run(blkidProbe(node.path));
   if (found === undefined) return undefined;
-  const { type } = found;
+  return { type: found.type, bytes: await reachAs(host, device, found.type) };
+}
+
+/** The same of what is known to be there: a device may hold something else beside it. */
+export async function reachAs(host: ReadHost, device: string, type: string): Promise<Reach['bytes']> {
   const place = Object.hasOwn(places, type) ? places[type] : undefined;
-  if (place === undefined) return { type, bytes: 'unknown' };
-  const bytes = place.size(await host.run(bytesAt(node.path, place)));
+  if (place === undefined) return 'unknown';
+  const { path } = await deviceNode(host, device);
+  const bytes = place.size(await host.run(bytesAt(path, place)));
   if (!Number.isSafeInteger(bytes) || bytes <= 0)
     throw new ParseError(`${device}: its ${type} says that it has ${bytes} bytes`);
-  return { type, bytes };
+  return bytes;
 }
 
 /** What users of a device are there, of whom it is not known that they stay below `size`; its content too, if that goes beyond. */

@@ -9,6 +9,7 @@ export const tools = {
   debugfs: { package: 'e2fsprogs' },
   dmsetup: { package: 'dmsetup' },
   drbdadm: { package: 'drbd-utils' },
+  drbdmeta: { package: 'drbd-utils' },
   drbdsetup: { package: 'drbd-utils' },
   dumpe2fs: { package: 'e2fsprogs' },
   e2fsck: { package: 'e2fsprogs' },

@@ -1,4 +1,5 @@
 import type { ByHand } from '../errors.ts';
+import type { MetadataUndo } from './operations/create-metadata.ts';
 
 const words = {
   up: 'is up',
@@ -27,5 +28,20 @@ export function stateByHand({
       ['fuser', '--verbose', ...devices],
     ],
     clear: [['drbdadm', inverse[to], name]],
+  };
+}
+
+/** Of new metadata. The bytes that lay there are in the journal alone: by hand the metadata are taken off. */
+export function metadataByHand({ undo }: { readonly undo: MetadataUndo }): ByHand {
+  const { device, minor, format, uuid, area, saved } = undo;
+  const what = `the metadata of DRBD ${uuid} at the end of ${device}`;
+  const range = ['--offset', String(area.from), '--length', String(area.length)];
+  return {
+    what: saved.length === 0 ? what : `${what}, whose ${String(area.length)} bytes were not blank before`,
+    look: [
+      ['wipefs', device],
+      ['drbdmeta', String(minor), format, device, 'internal', 'dump-md'],
+    ],
+    clear: [['blkdiscard', '--zeroout', ...range, device]],
   };
 }

@@ -26,6 +26,14 @@ export function drbdConfig(file?: string): ReadCommand<readonly Configured[]> {
   };
 }
 
+/**
+ * The same as if there were another file, which is read from standard input: drbdadm refuses a name, a minor or an address
+ * that two resources have, as well as what it does not understand. Nothing is written (drbdadm(8), --config-to-test).
+ */
+export function drbdConfigWith(text: string): ReadCommand<readonly Configured[]> {
+  return { ...drbdConfig(), argv: ['--config-to-test', '/dev/stdin', 'dump-xml'], stdin: text };
+}
+
 /** Why drbdadm or drbdsetup failed. Their codes say little: 10 is whatever the kernel refused (shared_main.h of 9.22). */
 export function classifyDrbd({ stdout, stderr }: Answer): Reason {
   const said = stderr + stdout;

@@ -61,7 +61,7 @@ function portIn(address: string): number {
 const socket = /^ *\d+: [0-9A-F]{8}(?:[0-9A-F]{24})?:(?<port>[0-9A-F]{4}) /;
 
 /** Ports of TCP that a socket of this host has. */
-async function usedPorts(host: ReadHost): Promise<readonly number[]> {
+export async function usedPorts(host: ReadHost): Promise<readonly number[]> {
   const found: number[] = [];
   for (const file of ['/proc/net/tcp', '/proc/net/tcp6']) {
     // A kernel without IPv6 has no such file.

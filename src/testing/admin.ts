@@ -11,6 +11,8 @@ import { beginMove } from './tools/pvmove.ts';
 import { allocate, createLv, joined, placeOf, removeLv } from './tools/volumes.ts';
 import { addMount, removeMount } from './tools/mounts.ts';
 import type { DrbdResource } from './drbd.ts';
+import { withMetadata } from './tools/drbd-bytes.ts';
+import { withBytes } from './tools/sectors.ts';
 import { drbdTools } from './tools/drbd.ts';
 import { openMapping } from './tools/crypt-open.ts';
 import { encodeHeader, partsOf } from './header-file.ts';
@@ -120,6 +122,8 @@ export interface Admin {
   setDomain(name: string, state: Domain['state']): void;
   /** Metadata of DRBD on a device; `replica`: what they say of the data. */
   drbdMetadata(device: string, uuid: string, replica: 'Inconsistent' | 'UpToDate'): void;
+  /** Bytes on a device, where nothing is that the model knows. */
+  writeBytes(device: string, offset: number, bytes: Uint8Array): void;
   /** A command of drbdadm, as the model knows it. */
   drbdadm(...argv: readonly string[]): void;
   /** What became of a resource that is up. */
@@ -319,9 +323,13 @@ export function admin(world: World): Admin {
     }),
     setDomain: does((name, state) => void (domainOf(name).state = state)),
     drbdMetadata: does((path, uuid, replica) => {
-      format(world, path, { type: 'drbd', usage: 'raid', uuid, version: 'v08' });
+      const device = deviceOf(world, path);
+      world.live.set(device.storage, withMetadata(device, {}, { uuid, replica }));
+      settle(world, device.storage);
+    }),
+    writeBytes: does((path, offset, bytes) => {
       const { storage } = deviceOf(world, path);
-      world.live.set(storage, { ...world.live.get(storage), replica });
+      world.live.set(storage, withBytes(world.live.get(storage) ?? {}, offset, bytes));
       settle(world, storage);
     }),
     drbdadm: does((...argv) => {

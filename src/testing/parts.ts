@@ -75,6 +75,8 @@ export interface Content {
   readonly luks?: LuksParts;
   /** Of DRBD's metadata: what its flags say of the data. */
   readonly replica?: 'Inconsistent' | 'UpToDate';
+  /** Where the superblock of DRBD's metadata lies, and what the device held, or would hold, without them. */
+  readonly metadata?: { readonly at: number; readonly beneath: Content };
   /** Of a btrfs; missing: as mkfs left it. */
   readonly btrfs?: Btrfs;
   /** Mounted for writing, or was when the power failed: its journal holds what only a mount brings out. */

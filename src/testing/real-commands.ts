@@ -7,7 +7,7 @@ import { nameDevice, pageIn } from './overlay.ts';
 import { ask, askDevice } from './real-ask.ts';
 import { prepareBtrfs } from './real-btrfs.ts';
 import { prepareCrypt } from './real-crypt.ts';
-import { disksOf, knowDrbd } from './real-drbd.ts';
+import { disksOf, hasChangedConfig, knowDrbd } from './real-drbd.ts';
 import { loopsOf } from './real-facts.ts';
 import { importAt, importDevice, importMagics, importTable } from './real-import.ts';
 import { resolve } from './resolve.ts';
@@ -75,15 +75,21 @@ export async function prepareReal<T>(
     case 'drbdadm':
     case 'drbdsetup':
       // What the plan has not changed, and the configuration, the real host tells.
-      if (command.access === 'read')
-        return world.drbd.config === undefined || command.argv[0] === 'dump-xml'
-          ? ask(overlay, command)
-          : undefined;
+      if (command.access === 'read' && !(await isDrbdOfModel(overlay, world, command)))
+        return ask(overlay, command);
       await knowDrbd(overlay, world);
+      if (command.access === 'read') return undefined;
       for (const disk of disksOf(world, command.argv[1])) {
         await nameDevice(world, disk);
         await importAt(overlay, world, disk);
       }
+      return undefined;
+    case 'dd':
+      await importAt(overlay, world, /^of=(?<path>.*)$/.exec(command.argv[0] ?? '')?.groups?.path ?? '');
+      return undefined;
+    case 'drbdmeta':
+      await knowDrbd(overlay, world);
+      await importAt(overlay, world, paths[0] ?? '');
       return undefined;
     case 'ip':
       return ask(overlay, command);
@@ -115,6 +121,13 @@ export async function prepareReal<T>(
     default:
       return undefined;
   }
+}
+
+/** The configuration is the model's once the plan has changed a file of it, and the state once it has changed that. */
+async function isDrbdOfModel(overlay: Overlay, world: World, { argv }: Command<unknown>): Promise<boolean> {
+  return argv.at(-1) === 'dump-xml'
+    ? await hasChangedConfig(overlay, world)
+    : world.drbd.config !== undefined;
 }
 
 /** What libmount has written so far: a mount with options for itself adds to it. */

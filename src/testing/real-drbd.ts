@@ -2,7 +2,9 @@ import { drbdStores } from '../blockdevice/holders/drbd.ts';
 import { deviceNode } from '../blockdevice/index.ts';
 import { configured, moduleVersion, states } from '../drbd/index.ts';
 import type { DrbdResource, DrbdVolume } from './drbd.ts';
-import type { SimulatedConfig } from './tools/drbd-config.ts';
+import { statPath } from './files.ts';
+import { pageIn } from './overlay.ts';
+import { configDirectory, configOf, newFiles, type SimulatedConfig } from './tools/drbd-config.ts';
 import type { Overlay, World } from './world.ts';
 
 /** Resources and configuration of the real host, at the first word that changes one: from then on they are the model's. */
@@ -21,8 +23,9 @@ export async function knowDrbd({ real }: Overlay, world: World): Promise<void> {
     resources.push({ name, role, connection, addresses, volumes: await Promise.all(known) });
   }
   const config = (await configured(real)).map(
-    ({ name, file, line, hosts }): SimulatedConfig => ({
-      ...{ name, file, line, options: new Map() },
+    ({ name, file, line, hosts, options }): SimulatedConfig => ({
+      ...{ name, file, line },
+      options: new Map(Object.entries(options).map(([section, all]) => [section, Object.entries(all)])),
       hosts: hosts.map(({ names, address, volumes }) => ({
         ...{ name: names[0] ?? '', family: address.family, address: address.address },
         port: String(address.port),
@@ -37,8 +40,19 @@ export async function knowDrbd({ real }: Overlay, world: World): Promise<void> {
   world.revision += 1;
 }
 
+/** Has the plan written or removed a file of the configuration? Then the model answers what drbdadm reads. */
+export async function hasChangedConfig(overlay: Overlay, world: World): Promise<boolean> {
+  await pageIn(world, configDirectory, 'names');
+  if (newFiles(world).length > 0) return true;
+  for (const { file } of world.drbd.config ?? (await configured(overlay.real))) {
+    await pageIn(world, file, 'stat');
+    if (statPath(world, file) === undefined) return true;
+  }
+  return false;
+}
+
 /** The devices beneath a resource, which the model has to know before it brings it up. */
-export function disksOf({ drbd, hostname }: World, name: string | undefined): readonly string[] {
-  const found = drbd.config?.find((each) => each.name === name);
-  return found?.hosts.find((each) => each.name === hostname)?.volumes.map(({ disk }) => disk) ?? [];
+export function disksOf(world: World, name: string | undefined): readonly string[] {
+  const found = configOf(world).find((each) => each.name === name);
+  return found?.hosts.find((each) => each.name === world.hostname)?.volumes.map(({ disk }) => disk) ?? [];
 }

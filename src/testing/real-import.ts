@@ -8,6 +8,7 @@ import { measure } from '../filesystem/measure.ts';
 import { type Device, deviceByNumber } from './devices.ts';
 import type { Magic } from './parts.ts';
 import { resolve } from './resolve.ts';
+import { withMetadata } from './tools/drbd-bytes.ts';
 import { withTable } from './tools/sectors.ts';
 import { emptyTree } from './tree.ts';
 import type { Overlay, World } from './world.ts';
@@ -81,6 +82,11 @@ export async function importDevice(overlay: Overlay, world: World, device: Devic
   const found = await recognise(overlay.real, node);
   if (found === undefined || found.usage === 'partition-table' || found.usage === 'ambivalent') return;
   const { type, usage, uuid, label } = found;
+  if (type === 'drbd' && uuid !== undefined) {
+    // What they say of the data a plan does not read.
+    world.live.set(device.storage, withMetadata(device, {}, { uuid, replica: 'UpToDate' }));
+    return;
+  }
   const superblock = {
     ...{ type, usage },
     ...(uuid === undefined ? {} : { uuid }),

@@ -197,9 +197,10 @@ export function settle(world: World, storage: string): void {
   else world.durable.set(storage, copyContent(content));
 }
 
-export function copyContent({ tree, erased, ...rest }: Content): Content {
+export function copyContent({ tree, erased, metadata, ...rest }: Content): Content {
   return {
     ...rest,
+    ...(metadata === undefined ? {} : { metadata: { ...metadata, beneath: copyContent(metadata.beneath) } }),
     ...(tree === undefined ? {} : { tree: copyTree(tree) }),
     ...(erased === undefined ? {} : { erased: { ...erased, content: copyContent(erased.content) } }),
   };

@@ -127,8 +127,34 @@ export const drbdChange = z.strictObject({
   devices: z.readonly(z.array(text)),
 });
 
+/** `bofh drbd config create RESOURCE` */
+export const drbdConfigCreate = z.strictObject({
+  resource: text,
+  file: text,
+  /** Of this host. */
+  devices: z.readonly(z.array(text)),
+});
+
+/** `bofh drbd config remove RESOURCE` */
+export const drbdConfigRemove = z.strictObject({ resource: text });
+
+/** `bofh drbd create-md RESOURCE` */
+export const drbdMetadata = z.strictObject({
+  resource: text,
+  volume: count,
+  device: text,
+  /** As blkid shows it. */
+  uuid: text,
+  format: z.enum(['v08', 'v09']),
+  /** What is left for data, in bytes. */
+  dataSize: count,
+});
+
 export type DrbdList = z.infer<typeof drbdList>;
 export type DrbdStatus = z.infer<typeof drbdStatus>;
 export type DrbdShow = z.infer<typeof drbdShow>;
 export type DrbdNext = z.infer<typeof drbdNext>;
 export type DrbdChange = z.infer<typeof drbdChange>;
+export type DrbdConfigCreate = z.infer<typeof drbdConfigCreate>;
+export type DrbdConfigRemove = z.infer<typeof drbdConfigRemove>;
+export type DrbdMetadata = z.infer<typeof drbdMetadata>;

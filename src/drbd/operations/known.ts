@@ -9,7 +9,7 @@ import { type Resource, resourceNamed, states } from '../reads.ts';
 import type { ResourceState } from '../state.ts';
 
 /** drbdadm takes `all` for every resource, and NAME/0 for a volume. */
-const resourceName = z.string().check(
+export const resourceName = z.string().check(
   z.regex(/^[A-Za-z0-9_][\w.+-]*$/),
   z.refine((name) => name !== 'all'),
 );
@@ -62,7 +62,7 @@ export function undoOf({ name, here: { volumes } }: Here, to: Undo['to']): Undo 
 /** What the kernel has under the name now. `other`: one with other devices, of somebody else. */
 export async function now(
   host: ReadHost,
-  { name, minors }: Undo,
+  { name, minors }: Pick<Undo, 'name' | 'minors'>,
 ): Promise<ResourceState | 'absent' | 'other'> {
   const found = (await states(host)).find((each) => each.name === name);
   if (found === undefined) return 'absent';
@@ -92,14 +92,19 @@ export function deviceOf(minor: number): string {
   return `/dev/drbd${String(minor)}`;
 }
 
+/** The key of its configuration, which drbdadm reads whenever it is asked for something. */
+export function configKey(name: string): Key {
+  return `drbd-config:${name}`;
+}
+
 /** The keys of the resource and its devices, which are changed, and of what lies beneath. */
 export async function claimsOf(
-  { name, minors }: Undo,
+  { name, minors }: Pick<Undo, 'name' | 'minors'>,
   on: (path: string) => Promise<DeviceKeys>,
 ): Promise<{ readonly changes: readonly Key[]; readonly needs: readonly Key[] }> {
   const devices = await Promise.all(minors.map((minor) => on(deviceOf(minor))));
   return {
     changes: [`drbd:${name}`, ...devices.map(({ key }) => key)],
-    needs: [...new Set(devices.flatMap(({ beneath }) => beneath))],
+    needs: [configKey(name), ...new Set(devices.flatMap(({ beneath }) => beneath))],
   };
 }

@@ -1,18 +1,19 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
-import { holders, namingHolders, recognise } from '../../blockdevice/index.ts';
-import { refuseHeld } from '../../blockdevice/in-use.ts';
+import { namingHolders } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { NotDone, RefusedError } from '../../errors.ts';
 import { stateByHand } from '../by-hand.ts';
 import { drbdDown, drbdUp } from '../change-commands.ts';
 import { states } from '../reads.ts';
 import type { ResourceState } from '../state.ts';
+import { checkDisk } from './disk.ts';
 import {
   args,
   askedHere,
   askedUp,
   claimsOf,
+  configKey,
   deviceOf,
   type Here,
   holdersOf,
@@ -48,7 +49,7 @@ export const up = operation({
     const lower = await Promise.all(disks.map((disk) => on(disk)));
     return {
       makes: [`drbd:${name}`, ...minors.map((minor) => `dev:drbd${String(minor)}`)],
-      needs: [...new Set(lower.flatMap(({ key, beneath }) => [key, ...beneath]))],
+      needs: [configKey(name), ...new Set(lower.flatMap(({ key, beneath }) => [key, ...beneath]))],
     };
   },
   run: async ({ undo: of, host }) => {
@@ -160,23 +161,6 @@ async function refuseTakenMinors(host: ReadHost, { name, here }: Here): Promise<
             remedy: `give it another minor number: bofh drbd next`,
           },
         );
-}
-
-/** drbdadm would move the metadata of a device that has grown, and there is no way back from that. */
-async function checkDisk(
-  host: ReadHost,
-  { name, disk, metadata }: { readonly name: string; readonly disk: string; readonly metadata: unknown },
-): Promise<void> {
-  await refuseHeld(host, disk, await holders(host, disk));
-  if (metadata !== 'internal') return;
-  const found = await recognise(host, disk);
-  if (found?.type === 'drbd') return;
-  throw new RefusedError(
-    `${disk} has no metadata of DRBD at its end: it ${found === undefined ? 'is blank' : `holds ${found.type}`}`,
-    {
-      remedy: `make it (drbdadm create-md ${name}); if the device has grown since it was up, bring it up by hand: drbdadm up ${name}`,
-    },
-  );
 }
 
 function notDone({ name }: Undo, state: string): NotDone {

@@ -197,7 +197,7 @@ function mkswap(call: ToolCall): ReturnType<ToolModel> {
 export function superblockBytes(call: ToolCall): ReturnType<ToolModel> {
   const options = readOptions(call, {
     flags: ['--output-duplicates'],
-    values: ['--address-radix', '--format', '--skip-bytes', '--read-bytes'],
+    values: ['--address-radix', '--format', '--skip-bytes', '--read-bytes', '--width'],
   });
   const [path = '', ...more] = options.words;
   const there = resolve(call.world, path, 'follow');
@@ -206,6 +206,8 @@ export function superblockBytes(call: ToolCall): ReturnType<ToolModel> {
   const from = Number(one(options, '--skip-bytes'));
   const count = Number(one(options, '--read-bytes'));
   const content = there.found ? there.inode.content : undefined;
+  if (one(options, '--width') === '4096' && device !== undefined)
+    return ok(blockLines(blocksOf(call.world.live.get(device.storage), from, count), from));
   if (plain && content !== undefined) return ok(hexOf(content.subarray(from, from + count)));
   if (!plain || more.length > 0 || device === undefined) throw unmodelled(call, 'it shows bytes of a device');
   const isBlocks = count >= 4096 || (from === 0 && count === 512);
@@ -241,6 +243,21 @@ function sizeIn(
 function hexOf(bytes: Uint8Array): string {
   const hex = Buffer.from(bytes).toString('hex').replace(/../g, ' $&');
   return hex.replace(/.{1,48}/g, '$&\n');
+}
+
+/** A line for each block of 4 KiB, and `*` for all that are like the one before. */
+function blockLines(bytes: Uint8Array, from: number): string {
+  const lines: string[] = [];
+  let last = '';
+  for (let at = 0; at < bytes.length; at += 4096) {
+    const line = Buffer.from(bytes.subarray(at, at + 4096))
+      .toString('hex')
+      .replace(/../g, ' $&');
+    if (line !== last) lines.push(`${String(from + at).padStart(7, '0')}${line}`);
+    else if (lines.at(-1) !== '*') lines.push('*');
+    last = line;
+  }
+  return `${[...lines, String(from + bytes.length).padStart(7, '0')].join('\n')}\n`;
 }
 
 function identity(

@@ -1,5 +1,6 @@
 import { ParseError } from '../../errors.ts';
 import { readDir, readFile, statPath } from '../files.ts';
+import { resolve } from '../resolve.ts';
 import type { World } from '../world.ts';
 
 /** A statement of drbd.conf(5): its words, and what stands in its braces. */
@@ -38,27 +39,69 @@ export class ConfigError extends Error {}
 /** Where the configuration begins. Without it drbdadm fails. */
 export const configFile = '/etc/drbd.conf';
 
-/** Every resource: of one file, or of all that Debian's /etc/drbd.conf includes. */
-export function configOf(world: World, only?: string): readonly SimulatedConfig[] {
-  if (only === undefined && world.drbd.config !== undefined) return world.drbd.config;
+/** What Debian's /etc/drbd.conf includes every `*.res` of. */
+export const configDirectory = '/etc/drbd.d';
+
+/** Every resource: of one file, or of all that Debian's /etc/drbd.conf includes, with those of a text beside it. */
+export function configOf(
+  world: World,
+  { only, more }: { readonly only?: string | undefined; readonly more?: string | undefined } = {},
+): readonly SimulatedConfig[] {
+  const known = only === undefined ? world.drbd.config : undefined;
   const main = only ?? configFile;
-  if (statPath(world, main) === undefined)
+  if (known === undefined && statPath(world, main) === undefined)
     throw new ConfigError(`Can not open '${main}': No such file or directory`);
-  const directory = '/etc/drbd.d';
-  const files =
-    only !== undefined
-      ? [only]
-      : statPath(world, directory) === undefined
-        ? []
-        : readDir(world, directory)
-            .filter((name) => name.endsWith('.res') && !name.startsWith('.'))
-            .map((name) => `${directory}/${name}`);
-  return files.flatMap((file) => {
-    const text = new TextDecoder().decode(readFile(world, file));
-    return parse(text, file)
-      .filter(({ words }) => words[0] === 'resource')
-      .map((statement) => resourceOf(statement, file));
+  const files = only !== undefined ? [only] : known === undefined ? resFiles(world) : newFiles(world);
+  const found = [
+    ...(known ?? []).filter(({ file }) => statPath(world, file) !== undefined),
+    ...files.flatMap((file) => resourcesIn(new TextDecoder().decode(readFile(world, file)), file)),
+    ...(more === undefined ? [] : resourcesIn(more, '/dev/stdin')),
+  ];
+  refuseTwice(found);
+  return found;
+}
+
+/** Those that the plan over a real host has written. */
+export function newFiles(world: World): readonly string[] {
+  return resFiles(world).filter((file) => {
+    const there = resolve(world, file, 'follow');
+    return there.found && there.inode.real === undefined;
   });
+}
+
+function resFiles(world: World): readonly string[] {
+  if (statPath(world, configDirectory) === undefined) return [];
+  return readDir(world, configDirectory)
+    .filter((name) => name.endsWith('.res') && !name.startsWith('.'))
+    .map((name) => `${configDirectory}/${name}`);
+}
+
+function resourcesIn(text: string, file: string): readonly SimulatedConfig[] {
+  return parse(text, file)
+    .filter(({ words }) => words[0] === 'resource')
+    .map((statement) => resourceOf(statement, file));
+}
+
+/** A name, a minor number of a host or an address that two have (check_uniq of drbdadm-84). */
+function refuseTwice(all: readonly SimulatedConfig[]): void {
+  const seen = new Map<string, SimulatedConfig>();
+  for (const each of all) {
+    const said: readonly (readonly [what: string, value: string])[] = [
+      ['resource section', each.name],
+      ...each.hosts.flatMap(({ name, address, port, volumes }) => [
+        ...volumes.map(({ minor }) => ['device-minor', `device-minor:${name}:${minor}`] as const),
+        ['IP', `${name}:${address}:${port}`] as const,
+      ]),
+    ];
+    for (const [what, value] of said) {
+      const first = seen.get(`${what} ${value}`);
+      if (first !== undefined)
+        throw new ConfigError(
+          `${each.file}:${each.line}: conflicting use of ${what} '${value}' ...\n${first.file}:${first.line}: ${what} '${value}' first used here.`,
+        );
+      seen.set(`${what} ${value}`, each);
+    }
+  }
 }
 
 const token = /#[^\n]*|"(?<quoted>[^"\n]*)"|(?<mark>[{};])|(?<word>[^\s{};"#]+)|(?<newline>\n)|[ \t]+/y;
@@ -101,6 +144,11 @@ function resourceOf({ words: [, name = ''], inner, line }: Statement, file: stri
     .filter(({ words }) => words[0] === 'on')
     .map(({ words, inner: parts }) => {
       const known = words[1] ?? '';
+      const odd = parts.find((each) => each.words[0] === 'node-id');
+      if (odd !== undefined)
+        throw new ConfigError(
+          `${file}:${odd.line}: Parse error: 'disk | device | address | meta-disk | flexible-meta-disk' expected,\n\tbut got 'node-id'`,
+        );
       const [word = '', ...more] = [
         ...(parts.find((each) => each.words[0] === 'address')?.words.slice(1) ?? []),
       ].reverse();

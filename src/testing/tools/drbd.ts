@@ -2,13 +2,14 @@ import type { Answer } from '../../command/index.ts';
 import { deviceByNumber, openers } from '../devices.ts';
 import { type DrbdResource, type DrbdVolume, placeOf } from '../drbd.ts';
 import { unmodelled } from '../options.ts';
-import { settle, type World } from '../world.ts';
+import { copyContent, settle, type World } from '../world.ts';
+import { createMd, drbdmeta, nameMetadata } from './drbd-metadata.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { deviceAt } from './block.ts';
 import { ConfigError, configFile, configOf, dumpXml, type SimulatedConfig } from './drbd-config.ts';
 
 /** drbd-utils 9.22 over module 8.4.11, of a host whose peers are never there. */
-export const drbdTools: Readonly<Record<string, ToolModel>> = { drbdadm, drbdsetup };
+export const drbdTools: Readonly<Record<string, ToolModel>> = { drbdadm, drbdmeta, drbdsetup };
 
 function drbdsetup(call: ToolCall): Answer {
   const { drbd } = call.world;
@@ -69,7 +70,8 @@ const verbs: Readonly<Record<string, (world: World, config: SimulatedConfig) => 
 function drbdadm(call: ToolCall): Answer {
   const { world, argv } = call;
   const file = argv[0] === '-c' ? argv[1] : undefined;
-  const [verb = '', ...rest] = file === undefined ? argv : argv.slice(2);
+  const isTest = argv[0] === '--config-to-test' && argv[1] === '/dev/stdin';
+  const [verb = '', ...rest] = file === undefined && !isTest ? argv : argv.slice(2);
   const isForced = verb === 'primary' && rest[0] === '--force';
   const [name, ...more] = isForced ? rest.slice(1) : rest;
   const act = isForced ? force : verbs[verb];
@@ -77,7 +79,7 @@ function drbdadm(call: ToolCall): Answer {
   if (more.length > 0 || (!isDump && (act === undefined || name === undefined)))
     throw unmodelled(call, 'it dumps the configuration, and changes one resource');
   try {
-    const all = configOf(world, file);
+    const all = configOf(world, { only: file, more: isTest ? call.stdin : undefined });
     if (isDump || act === undefined) return ok(dumpXml(all, file ?? configFile));
     const config = all.find((each) => each.name === name);
     return config === undefined
@@ -107,7 +109,8 @@ function up(world: World, { name, hosts }: SimulatedConfig): Answer {
     // What real metadata say a plan does not read: it goes on as if the data were good.
     const fresh = world.overlay === undefined ? 'Inconsistent' : 'UpToDate';
     const place = placeOf(lower, content.superblock.uuid ?? '');
-    if (!world.live.has(place.storage)) world.live.set(place.storage, {});
+    if (!world.live.has(place.storage))
+      world.live.set(place.storage, copyContent(content.metadata?.beneath ?? {}));
     return { ...bare, disk: content.replica ?? fresh, lower: lower.number, ...place } as const;
   });
   const whole = volumes.every(({ disk }) => disk !== 'Diskless');
@@ -126,15 +129,9 @@ function up(world: World, { name, hosts }: SimulatedConfig): Answer {
 /** The first metadata of each disk: their data are good for nothing yet. */
 function createMetadata(world: World, { hosts }: SimulatedConfig): Answer {
   for (const { disk } of hosts.find((each) => each.name === world.hostname)?.volumes ?? []) {
-    const device = deviceAt(world, disk);
-    if (device === undefined || world.live.get(device.storage)?.superblock !== undefined)
-      return failed(40, 'Operation refused.');
-    const uuid = world.ids.uuid().replaceAll('-', '').slice(0, 16);
-    world.live.set(device.storage, {
-      superblock: { type: 'drbd', usage: 'raid', uuid, version: 'v08' },
-      replica: 'Inconsistent',
-    });
-    settle(world, device.storage);
+    const made = createMd(world, { disk, force: false });
+    if (made.exitCode !== 0) return made;
+    nameMetadata(world, disk, world.ids.uuid().replaceAll('-', '').slice(0, 16));
   }
   return ok('New drbd meta data block successfully created.\n');
 }

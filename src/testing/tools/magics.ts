@@ -4,7 +4,8 @@ import { one, readOptions, unmodelled } from '../options.ts';
 import type { Content, Magic } from '../parts.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { deviceAt } from './block.ts';
-import { laySectors, tableIn, withBytes } from './sectors.ts';
+import { metadataBlock, withMetadataBytes } from './drbd-bytes.ts';
+import { laySectors, tableIn, withBytes, withoutSectors } from './sectors.ts';
 
 /** wipefs, blkdiscard (util-linux 2.38) and dd, as far as bytes of signatures go. */
 export const magicTools: Readonly<Record<string, ToolModel>> = { blkdiscard, dd, wipefs };
@@ -48,6 +49,10 @@ export function magicsOf(content: Content | undefined, size = 0): readonly Magic
     return magicsOf(erased.content).filter(({ offset }) => !erased.offsets.includes(offset));
   if (superblock === undefined) return [];
   const { type, usage, uuid = null, version } = superblock;
+  if (content.metadata !== undefined) {
+    const { at, beneath: rest } = content.metadata;
+    return [...magicsOf(rest, size), { offset: at + 60, bytes: '8374026b', type, usage, uuid }];
+  }
   const all = places[type] ?? [[0, '0102030405060708']];
   const here = type === 'crypto_LUKS' && version === '1' ? all.slice(0, 1) : all;
   return here.map(([offset, bytes]) => ({ offset, bytes, type, usage, uuid }));
@@ -75,6 +80,11 @@ function beneath(content: Content | undefined, from: number, count: number): Uin
     return bytes;
   }
   if (superblock === undefined) return bytes;
+  if (content.metadata !== undefined) {
+    bytes.set(blocksOf(content.metadata.beneath, from, count));
+    lay(bytes, content.metadata.at - from, metadataBlock(content));
+    return bytes;
+  }
   const { type, uuid, label } = superblock;
   const own = createHash('sha256')
     .update(JSON.stringify([type, uuid, label]))
@@ -159,9 +169,15 @@ function dd(call: ToolCall): ReturnType<ToolModel> {
   const now = call.world.live.get(device.storage) ?? {};
   const { erased } = now;
   const offset = Number(words.get('seek'));
+  const replicated = withMetadataBytes(device, now, offset, Buffer.from(stdin, 'latin1'));
+  if (replicated !== undefined) {
+    for (const contents of [call.world.live, call.world.durable]) contents.set(device.storage, replicated);
+    return ok();
+  }
   const written = Buffer.from(stdin, 'latin1').toString('hex');
   const magic = magicsOf(erased?.content).find((each) => each.offset === offset && each.bytes === written);
-  if (now.superblock !== undefined) throw unmodelled(call, 'it writes into no filesystem');
+  if (now.superblock !== undefined && now.metadata === undefined)
+    throw unmodelled(call, 'it writes into no filesystem');
   if (erased === undefined || magic === undefined || now.sectors !== undefined) {
     for (const contents of [call.world.live, call.world.durable])
       contents.set(
@@ -191,6 +207,15 @@ function blkdiscard(call: ToolCall): ReturnType<ToolModel> {
     return failed(1, `blkdiscard: ${path}: is in use: Device or resource busy`);
   const [offset, length] = [one(options, '--offset') ?? '0', one(options, '--length') ?? String(device.size)];
   if (offset === '0') for (const contents of [world.live, world.durable]) contents.set(device.storage, {});
+  else zero(world, device, Number(offset), Number(length));
   const verb = options.flags.has('--zeroout') ? 'Zero-filled' : 'Discarded';
   return ok(`${path}: ${verb} ${length} bytes from the offset ${offset}\n`);
+}
+
+/** A part of a device behind its head: what was written there, and is no file. */
+function zero({ live, durable }: ToolCall['world'], { storage }: Device, from: number, length: number): void {
+  for (const contents of [live, durable]) {
+    const content = contents.get(storage);
+    if (content !== undefined) contents.set(storage, withoutSectors(content, from, length));
+  }
 }

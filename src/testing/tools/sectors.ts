@@ -36,6 +36,21 @@ export function withBytes(content: Content, offset: number, bytes: Uint8Array): 
   return { ...content, sectors };
 }
 
+/** Zeros over whole sectors. */
+export function withoutSectors(content: Content, from: number, length: number): Content {
+  const { sectors, metadata, ...rest } = content;
+  const left = [...(sectors ?? [])].filter(
+    ([index]) => index * sector < from || index * sector >= from + length,
+  );
+  return {
+    ...rest,
+    ...(metadata === undefined
+      ? {}
+      : { metadata: { ...metadata, beneath: withoutSectors(metadata.beneath, from, length) } }),
+    ...(left.length === 0 ? {} : { sectors: new Map(left) }),
+  };
+}
+
 /** Lays the written sectors over bytes that begin at `from`. */
 export function laySectors({ sectors }: Content, bytes: Uint8Array, from: number): void {
   for (const [index, written] of sectors ?? []) {

@@ -75,7 +75,7 @@ describe('tx.drbd.up', () => {
     const host = replicated();
     host.admin.writeFile(
       '/etc/drbd.d/web2.res',
-      resourceText('web2', { minor: 1 }).replace('on sim', 'on rem'),
+      resourceText('web2', { minor: 1, port: 7789 }).replace('on sim', 'on rem'),
     );
     expect(await refused(host, (tx) => tx.drbd.up({ name: 'web2' }))).toMatchObject({
       message: 'the configuration of web2 has no part for this host (sim)',
@@ -88,7 +88,7 @@ describe('tx.drbd.up', () => {
 
     const { message, remedy } = await refused(host, (tx) => tx.drbd.up({ name }));
     expect(message).toBe('/dev/vg0/web1-root has no metadata of DRBD at its end: it is blank');
-    expect(remedy).toContain('drbdadm create-md web1');
+    expect(remedy).toContain('bofh drbd create-md web1');
   });
 
   it('refuses a disk that somebody uses, and a minor number that another resource has', async () => {
@@ -97,6 +97,8 @@ describe('tx.drbd.up', () => {
     expect((await refused(host, (tx) => tx.drbd.up({ name: 'web2' }))).holders).toMatchObject([
       { kind: 'drbd', resource: name },
     ]);
+    // Up still, and configured no more: of two files with one number drbdadm takes none.
+    host.admin.removeFile('/etc/drbd.d/web1.res');
     host.admin.writeFile('/etc/drbd.d/web2.res', resourceText('web2', { port: 7789, minor: 0 }));
     expect((await refused(host, (tx) => tx.drbd.up({ name: 'web2' }))).message).toContain(
       'which the resource web1 has',

@@ -564,6 +564,27 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
   ],
   'drbd up': [{ line: 'drbd up web1', on: async () => withReplicated('down') }],
   'drbd down': [{ line: 'drbd down web1', on: async () => withReplicated('secondary') }],
+  'drbd config create': [
+    {
+      line: 'drbd config create web1 --hosts sim=10.0.0.1:7789,peer=10.0.0.2:7789 --volumes 3:/dev/vg0/web1-root',
+      on: async () => withReplicated('not configured'),
+    },
+  ],
+  'drbd config remove': [{ line: 'drbd config remove web1', on: async () => withReplicated('down') }],
+  'drbd create-md': [
+    {
+      line: 'drbd create-md web1 --volume 0',
+      on: async () => {
+        const host = withReplicated('down');
+        host.admin.format('/dev/vg0/web1-root', undefined);
+        return host;
+      },
+    },
+    {
+      line: 'drbd create-md web1 --volume 0 --overwrite 3bde6cc090b82310',
+      on: async () => withReplicated('down'),
+    },
+  ],
   'drbd primary': [{ line: 'drbd primary web1', on: async () => withReplicated('secondary') }],
   'drbd secondary': [{ line: 'drbd secondary web1', on: async () => withReplicated('primary') }],
   'lvm deactivate': [{ line: 'lvm deactivate vg0/web1-root', on: () => withGuest(false) }],

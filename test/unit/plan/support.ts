@@ -112,6 +112,7 @@ function unnamed(line: string): string {
     .replaceAll(/[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/g, 'UUID')
     .replaceAll(/\b[0-9a-zA-Z]{6}(?:-[0-9a-zA-Z]{4}){5}-[0-9a-zA-Z]{6}\b/g, 'LVM-UUID')
     .replaceAll(/\b\d{8}T\d{6}Z\b/g, 'TIME')
+    .replaceAll(/\b[0-9a-f]{16}\b/g, 'ID')
     .replaceAll(/[0-9a-f]{12}/g, 'ID')
     .replaceAll(/^mkdir -p /g, 'mkdir ');
 }

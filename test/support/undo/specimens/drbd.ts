@@ -1,6 +1,7 @@
 import type { SimulatedHost } from '../../../../src/testing/index.ts';
 import { emptyVolume } from '../stage.ts';
 import type { Specimens } from '../specimens.ts';
+import { noChange } from './no-program.ts';
 
 /** Two volumes of a resource, on this host and its peer. */
 export const web1Resource = `resource web1 {
@@ -28,7 +29,10 @@ ${['sim', 'peer']
 `;
 
 /** A resource of ours from before, and one of somebody else's that is up; its name begins like ours. */
-export function replicatedVolumes(host: SimulatedHost, state: 'down' | 'secondary' | 'primary'): void {
+export function replicatedVolumes(
+  host: SimulatedHost,
+  state: 'not configured' | 'down' | 'secondary' | 'primary',
+): void {
   const { admin } = host;
   for (const [at, name] of ['web1-root', 'web1-data', 'web1-other'].entries())
     admin.drbdMetadata(emptyVolume(host, name), `3bde6cc090b8231${String(at)}`, 'UpToDate');
@@ -44,12 +48,57 @@ export function replicatedVolumes(host: SimulatedHost, state: 'down' | 'secondar
   admin.writeFile('/etc/drbd.d/web10.res', other);
   admin.drbdadm('up', 'web10');
   admin.drbdadm('primary', 'web10');
-  if (state === 'down') return;
+  if (state === 'not configured') admin.removeFile('/etc/drbd.d/web1.res');
+  if (state === 'down' || state === 'not configured') return;
   admin.drbdadm('up', 'web1');
   if (state === 'primary') admin.drbdadm('primary', 'web1');
 }
 
+/** A resource beside them, on this host and its peer, on the volume of ours. */
+export const newResource = {
+  name: 'web1',
+  hosts: ['sim', 'peer'].map((name, at) => ({
+    ...{ name, address: `10.0.0.${String(at + 1)}`, port: 7789 },
+    volumes: [{ minor: 3, disk: '/dev/vg0/web1-root' }],
+  })),
+};
+
 export const drbd: Specimens['drbd'] = {
+  createConfig: [
+    {
+      stage: (host) => {
+        replicatedVolumes(host, 'not configured');
+        return (tx) => tx.drbd.createConfig(newResource);
+      },
+      notApplicable: noChange,
+    },
+  ],
+  createMetadata: [
+    {
+      title: 'on a blank device',
+      stage: (host) => {
+        replicatedVolumes(host, 'down');
+        host.admin.format('/dev/vg0/web1-root', undefined);
+        return (tx) => tx.drbd.createMetadata({ name: 'web1', volume: 0 });
+      },
+    },
+    {
+      title: 'over metadata',
+      stage: (host) => {
+        replicatedVolumes(host, 'down');
+        return (tx) => tx.drbd.createMetadata({ name: 'web1', volume: 0, overwrite: ['3bde6cc090b82310'] });
+      },
+    },
+  ],
+  removeConfig: [
+    {
+      stage: (host) => {
+        replicatedVolumes(host, 'down');
+        return (tx) => tx.drbd.removeConfig({ name: 'web1' });
+      },
+      notApplicable: noChange,
+    },
+  ],
   up: [
     {
       stage: (host) => {

@@ -1,0 +1,155 @@
+import * as drbd from '../api/drbd.ts';
+import { withBofh } from '../bofh.ts';
+import { UsageError } from '../errors.ts';
+import type { Tx } from '../operations.ts';
+import { formatSize } from '../units.ts';
+import { give } from './answer.ts';
+import type { DrbdConfigCreate, DrbdConfigRemove, DrbdMetadata } from './answers/index.ts';
+import { confirm } from './confirm.ts';
+import type { Runtime } from './runtime.ts';
+import { openSession } from './session.ts';
+import { logged } from './system-log.ts';
+import { printable } from './text.ts';
+
+type Options = Readonly<Record<string, string | boolean | undefined>>;
+type NewConfig = Parameters<Tx['drbd']['createConfig']>[0];
+
+/** `bofh drbd config create RESOURCE --hosts … --volumes …` */
+export async function createConfig(runtime: Runtime, name: string, options: Options): Promise<number> {
+  const config = configOf(name, options);
+  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
+  const act = () => drbd.createConfig(config);
+  if (runtime.settings.mode === 'plan') {
+    const { dryRun } = await import('./plan.ts');
+    return await dryRun(runtime, bofh, act);
+  }
+  const made = await logged(runtime, bofh.host, () => withBofh(bofh, act));
+  progress.end();
+  const data: DrbdConfigCreate = { resource: made.name, file: made.file, devices: made.devices };
+  give(runtime, {
+    data,
+    lines: [
+      `${name} is configured in ${made.file}: ${made.devices.join(', ')}; metadata: bofh drbd create-md ${name}`,
+    ],
+  });
+  return 0;
+}
+
+/** `bofh drbd config remove RESOURCE` */
+export async function removeConfig(runtime: Runtime, name: string): Promise<number> {
+  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
+  const act = () => drbd.removeConfig({ name });
+  if (runtime.settings.mode === 'plan') {
+    const { dryRun } = await import('./plan.ts');
+    return await dryRun(runtime, bofh, act);
+  }
+  await confirm(runtime, [
+    `the configuration of ${printable(name)} on this host is lost; its data and metadata stay on their devices`,
+  ]);
+  await logged(runtime, bofh.host, () => withBofh(bofh, act));
+  progress.end();
+  const data: DrbdConfigRemove = { resource: name };
+  give(runtime, { data, lines: [`${name} is not configured any more`] });
+  return 0;
+}
+
+/** `bofh drbd create-md RESOURCE`: of one volume, or of all. */
+export async function createMetadata(runtime: Runtime, name: string, options: Options): Promise<number> {
+  const overwrite = [...words(options['overwrite'])];
+  const asked = {
+    name,
+    ...(typeof options['volume'] === 'string' ? { volume: wholeNumber(options['volume'], 'a volume') } : {}),
+    ...(overwrite.length === 0 ? {} : { overwrite }),
+    ...(options['keep'] === undefined ? {} : { keep: [...words(options['keep'])] }),
+  };
+  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
+  const act = () => drbd.createMetadata(asked);
+  if (runtime.settings.mode === 'plan') {
+    const { dryRun } = await import('./plan.ts');
+    return await dryRun(runtime, bofh, act);
+  }
+  if (overwrite.length > 0)
+    await confirm(runtime, [
+      `what is known of the data by these is not known any more: ${overwrite.map(printable).join(', ')}`,
+    ]);
+  const made = await logged(runtime, bofh.host, () => withBofh(bofh, act));
+  progress.end();
+  const { volume, device, uuid, format, dataSize } = made;
+  const data: DrbdMetadata = { resource: name, volume, device, uuid, format, dataSize };
+  give(runtime, {
+    data,
+    lines: [
+      `${device} has metadata of ${name}/${String(volume)} (${format}, uuid ${uuid}) and room for ${formatSize(dataSize)}`,
+    ],
+  });
+  return 0;
+}
+
+function configOf(name: string, { hosts, volumes, protocol, set }: Options): NewConfig {
+  const all = words(volumes).map(volumeIn);
+  const sections: Record<string, Record<string, string>> = {};
+  for (const each of words(set)) {
+    const {
+      section = '',
+      option = '',
+      value = '',
+    } = /^(?<section>net|disk|options)\.(?<option>[\w-]+)(?:=(?<value>.*))?$/.exec(each)?.groups ?? {};
+    if (section === '')
+      throw new UsageError(
+        `"${each}" is no option of a resource: write SECTION.OPTION=VALUE, as net.verify-alg=sha256`,
+      );
+    sections[section] = { ...sections[section], [option]: value };
+  }
+  return {
+    name,
+    hosts: words(hosts).map((each) => {
+      const host = hostIn(each);
+      const own = all.filter(({ on }) => on === host.name);
+      const its = own.length > 0 ? own : all.filter(({ on }) => on === undefined);
+      return { ...host, volumes: its.map(({ minor, disk }) => ({ minor, disk })) };
+    }),
+    ...(protocol === undefined ? {} : { protocol: protocolIn(String(protocol)) }),
+    ...(Object.keys(sections).length === 0 ? {} : { options: sections }),
+  };
+}
+
+const endpoint = /^(?<name>[^=]+)=(?:\[(?<six>[^\]]+)\]|(?<four>[^:[\]]+)):(?<port>\d+)(?:#(?<node>\d+))?$/;
+
+function hostIn(text: string): Omit<NewConfig['hosts'][number], 'volumes'> {
+  const { name, six, four, port, node } = endpoint.exec(text)?.groups ?? {};
+  if (name === undefined)
+    throw new UsageError(
+      `"${text}" is no host: write NAME=ADDRESS:PORT, an IPv6 address in brackets, and #NUMBER behind it for a node id`,
+    );
+  return {
+    ...{ name, address: six ?? four ?? '', port: Number(port) },
+    ...(node === undefined ? {} : { nodeId: Number(node) }),
+  };
+}
+
+function volumeIn(text: string): {
+  readonly on: string | undefined;
+  readonly minor: number;
+  readonly disk: string;
+} {
+  const { on, minor, disk } = /^(?:(?<on>[^=:]+)=)?(?<minor>\d+):(?<disk>\/.*)$/.exec(text)?.groups ?? {};
+  if (minor === undefined || disk === undefined)
+    throw new UsageError(
+      `"${text}" is no volume: write MINOR:DEVICE, as 3:/dev/vg0/web1, or HOST=MINOR:DEVICE`,
+    );
+  return { on, minor: Number(minor), disk };
+}
+
+function protocolIn(text: string): 'A' | 'B' | 'C' {
+  if (text === 'A' || text === 'B' || text === 'C') return text;
+  throw new UsageError(`"${text}" is no protocol: A, B or C`);
+}
+
+function wholeNumber(text: string, what: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new UsageError(`"${text}" is no number of ${what}`);
+}
+
+function words(text: string | boolean | undefined): readonly string[] {
+  return typeof text === 'string' ? text.split(',').filter((each) => each !== '') : [];
+}

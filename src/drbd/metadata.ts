@@ -1,0 +1,137 @@
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import * as z from 'zod/mini';
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError } from '../errors.ts';
+import { type Bytes, formatSize } from '../units.ts';
+import { blocksAt, blockSize } from './metadata-commands.ts';
+import { internalMetadata, type MetadataShape } from './size.ts';
+
+/** Where internal metadata lie on a device. */
+export interface Area {
+  readonly from: Bytes;
+  readonly length: Bytes;
+}
+
+/** Up to the last whole block, which is the superblock's (v07_style_md_get_byte_offset of drbdmeta.c 9.22). */
+export function areaOf(size: Bytes, shape: MetadataShape): Area {
+  const length = internalMetadata(size, shape);
+  return { from: Math.floor(size / blockSize) * blockSize - length, length };
+}
+
+export function superblockOf({ from, length }: Area): Bytes {
+  return from + length - blockSize;
+}
+
+/** Blocks one after the other that are not zeros, as the journal keeps them: deflated, in base64. */
+export const savedRun = z.strictObject({ at: z.int().check(z.nonnegative()), bytes: z.string() });
+
+export type SavedRun = z.infer<typeof savedRun>;
+
+/** What a journal is made to hold of one device; a new volume that was used before has as much of this per 32 GiB. */
+const most: Bytes = 1024 ** 2;
+const chunk: Bytes = 4 * 1024 ** 2;
+
+/** Everything in an area that is not zeros; RefusedError when that is more than is kept in a journal. */
+export async function saveArea(host: ReadHost, device: string, area: Area): Promise<readonly SavedRun[]> {
+  const runs: { readonly at: Bytes; readonly blocks: Uint8Array[] }[] = [];
+  let total = 0;
+  for await (const [at, block] of blocksOf(host, device, area)) {
+    total += blockSize;
+    if (total > most) throw tooMuch(device, area);
+    const last = runs.at(-1);
+    if (last !== undefined && last.at + last.blocks.length * blockSize === at) last.blocks.push(block);
+    else runs.push({ at, blocks: [block] });
+  }
+  return runs.map(({ at, blocks }) => ({
+    at,
+    bytes: deflateRawSync(Buffer.concat(blocks)).toString('base64'),
+  }));
+}
+
+async function* blocksOf(host: ReadHost, device: string, { from, length }: Area) {
+  for (let at = from; at < from + length; at += chunk)
+    yield* await host.run(blocksAt(device, { from: at, count: Math.min(chunk, from + length - at) }));
+}
+
+function tooMuch(device: string, { from, length }: Area): RefusedError {
+  return new RefusedError(
+    `the last ${formatSize(length)} of ${device}, where the metadata are to be, hold more than ${formatSize(most)} that is not zeros: bofh does not keep so much for going back`,
+    {
+      remedy: `if nothing of it is needed, zero it: blkdiscard --zeroout --offset ${String(from)} --length ${String(length)} ${device}`,
+    },
+  );
+}
+
+/** The bytes of a run. */
+export function bytesOf({ bytes }: SavedRun): Buffer {
+  return inflateRawSync(Buffer.from(bytes, 'base64'));
+}
+
+/** What there is in the area now. `begun`: create-md has begun, and has not written its superblock. */
+export type AreaNow = 'as it was' | 'ours' | 'begun' | 'something else';
+
+/** DRBD_MD_MAGIC_07 to _09 (drbdmeta.c of 9.22). */
+const magics: ReadonlySet<number> = new Set([0x8374026a, 0x8374026b, 0x8374026c, 0x8374026d]);
+/** With which create-md fills the activity log (drbd.h). */
+const logMagic = 0x69cb65a2;
+/** As create-md leaves it: drbdadm's own gives it a random one at once. */
+const unnamed = '0000000000000000';
+
+/** Compares an area with what was saved of it, and with the metadata of a uuid of ours. */
+export async function areaNow(
+  host: ReadHost,
+  {
+    device,
+    area,
+    saved,
+    uuid,
+    format,
+  }: {
+    readonly device: string;
+    readonly area: Area;
+    readonly saved: readonly SavedRun[];
+    readonly uuid: string;
+    readonly format: 'v08' | 'v09';
+  },
+): Promise<AreaNow> {
+  const at = superblockOf(area);
+  const superblock = (await host.run(blocksAt(device, { from: at, count: blockSize }))).get(at);
+  const found = superblock === undefined ? undefined : uuidIn(superblock, format);
+  if (found === uuid) return 'ours';
+  const before = blocksIn(saved);
+  let [isSame, isBegun, count] = [true, superblock === undefined, 0];
+  for await (const [where, block] of blocksOf(host, device, area)) {
+    count += 1;
+    const was = before.get(where);
+    const same = was !== undefined && was.equals(block);
+    isSame &&= same;
+    isBegun &&= same || new DataView(block.buffer, block.byteOffset).getUint32(0) === logMagic;
+    if (!isSame && !isBegun) break;
+  }
+  if (isSame && count === before.size) return 'as it was';
+  if (isBegun) return 'begun';
+  return found === unnamed ? 'ours' : 'something else';
+}
+
+function blocksIn(saved: readonly SavedRun[]): ReadonlyMap<Bytes, Buffer> {
+  return new Map(
+    saved.flatMap((run) => {
+      const bytes = bytesOf(run);
+      return Array.from(
+        { length: bytes.length / blockSize },
+        (_, nth) =>
+          [run.at + nth * blockSize, bytes.subarray(nth * blockSize, (nth + 1) * blockSize)] as const,
+      );
+    }),
+  );
+}
+
+/** The device uuid of a superblock; undefined: it is none (struct md_on_disk_08, meta_data_on_disk_9). */
+function uuidIn(block: Uint8Array, format: 'v08' | 'v09'): string | undefined {
+  const view = new DataView(block.buffer, block.byteOffset, block.byteLength);
+  if (!magics.has(view.getUint32(60))) return undefined;
+  return view
+    .getBigUint64(format === 'v08' ? 40 : 48)
+    .toString(16)
+    .padStart(16, '0');
+}

@@ -1,0 +1,75 @@
+import { isIP } from 'node:net';
+import * as z from 'zod/mini';
+import { absolutePath } from '../blockdevice/path.ts';
+import { UsageError } from '../errors.ts';
+
+/** Nothing that would end drbdadm's quotes, or its line; 255 characters at most (drbdadm_scanner.fl of 9.22, DQSTRING). */
+const quotable = z
+  .string()
+  .check(z.regex(/^[^"\\\p{Cc}]{1,255}$/u, 'no quotes, backslashes or control characters'));
+
+const optionName = z.string().check(
+  z.regex(/^[a-z][a-z0-9-]*$/, 'the name of an option, as drbd.conf(5) has it'),
+  z.refine((name) => name !== 'shared-secret', 'no secret: write it into the file by hand, and chmod 600 it'),
+);
+
+const section = z.exactOptional(z.record(optionName, z.union([z.literal(''), quotable])));
+
+const host = z.strictObject({
+  /** As `uname -n` says it there. */
+  name: z.string().check(z.regex(/^[A-Za-z0-9][\w.-]{0,63}$/, 'a host, as uname -n names it')),
+  /** IPv4, or IPv6 without brackets. */
+  address: z.string().check(z.refine((text) => isIP(text) !== 0, 'an address of IPv4 or IPv6')),
+  port: z.int().check(z.minimum(1), z.maximum(65535)),
+  /** Of DRBD 9; left out of the file where drbdadm is that of 8.4, which does not know it. */
+  nodeId: z.exactOptional(z.int().check(z.minimum(0), z.maximum(31))),
+  /** Volume 0, 1 … in their order; a device has 20 bits for its minor (linux/kdev_t.h). Their metadata are internal. */
+  volumes: z
+    .array(
+      z.strictObject({
+        minor: z.int().check(z.minimum(0), z.maximum(2 ** 20 - 1)),
+        disk: absolutePath.check(z.regex(/^[^"\\\p{Cc}]{1,255}$/u, 'no quotes or control characters')),
+      }),
+    )
+    .check(z.minLength(1)),
+});
+
+/** A new resource, on all its hosts. */
+export const newConfig = z.strictObject({
+  /** drbdadm takes `all` for every resource and `minor-3` for a device; the rest is what it reads without quotes. */
+  name: z.string().check(
+    z.regex(/^[A-Za-z0-9_][\w.-]{0,63}$/, 'letters, digits and _ . -, beginning with one of the first three'),
+    z.refine((name) => name !== 'all' && !/^minor-\d+$/.test(name), 'neither "all" nor "minor-NUMBER"'),
+  ),
+  hosts: z.array(host).check(z.minLength(2)),
+  /** C unless it says otherwise. */
+  protocol: z.exactOptional(z.enum(['A', 'B', 'C'])),
+  /** As drbd.conf(5) has them; '' is one without a value. */
+  options: z.exactOptional(z.strictObject({ net: section, disk: section, options: section })),
+});
+
+export type NewConfig = z.infer<typeof newConfig>;
+
+/** UsageError for hosts that contradict each other. */
+export function checkNewConfig({ name, hosts, protocol, options }: NewConfig): void {
+  const fail = (words: string): never => {
+    throw new UsageError(`the resource ${name}: ${words}`);
+  };
+  const twice = (all: readonly (string | number)[]) => all.find((each, at) => all.indexOf(each) !== at);
+  const host = twice(hosts.map((each) => each.name));
+  if (host !== undefined) fail(`it has the host ${String(host)} twice`);
+  const place = twice(hosts.map(({ address, port }) => `${address} port ${String(port)}`));
+  if (place !== undefined) fail(`two of its hosts have the address ${String(place)}`);
+  const counts = new Set(hosts.map(({ volumes }) => volumes.length));
+  if (counts.size > 1) fail('its hosts must have the same number of volumes');
+  for (const { name: at, volumes } of hosts)
+    for (const each of [volumes.map(({ minor }) => minor), volumes.map(({ disk }) => disk)]) {
+      const same = twice(each);
+      if (same !== undefined) fail(`on ${at} two of its volumes have ${String(same)}`);
+    }
+  const ids = hosts.flatMap(({ nodeId }) => nodeId ?? []);
+  if (ids.length > 0 && (ids.length < hosts.length || twice(ids) !== undefined))
+    fail('give a node id to each of its hosts, and each another one, or to none');
+  if (protocol !== undefined && options?.net?.['protocol'] !== undefined)
+    fail('its protocol stands among the options of net as well');
+}

@@ -1,0 +1,190 @@
+import { randomBytes } from 'node:crypto';
+import * as z from 'zod/mini';
+import { type Look, operation } from '../../atomic/operation.ts';
+import {
+  deviceNode,
+  holders,
+  identityOf,
+  keysOf,
+  locate,
+  namingHolders,
+  size as sizeAt,
+  syncDevice,
+} from '../../blockdevice/index.ts';
+import { blkdiscard } from '../../blockdevice/destroy/commands.ts';
+import { refuseHeld } from '../../blockdevice/in-use.ts';
+import { writeBytes } from '../../blockdevice/wipe/commands.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { ParseError, RefusedError } from '../../errors.ts';
+import { metadataByHand } from '../by-hand.ts';
+import { type AreaNow, areaNow, areaOf, bytesOf, savedRun, saveArea, superblockOf } from '../metadata.ts';
+import { blockSize, createMd, writeDeviceUuid } from '../metadata-commands.ts';
+import { dataSize } from '../size.ts';
+import { askedHere, configKey, resourceName } from './known.ts';
+import { checkContent, formatFor, volumeOf } from './new-metadata.ts';
+
+const args = z.strictObject({
+  name: resourceName,
+  /** Which of its volumes; it may be left out of a resource with one. */
+  volume: z.exactOptional(z.int().check(z.nonnegative())),
+  /** What is on the device and goes: the uuid of metadata of DRBD, or `data` for bytes that nobody knows. */
+  overwrite: z.exactOptional(z.array(z.string().check(z.minLength(1)))),
+  /** What is on the device and becomes the content of the volume: the uuid of a filesystem that leaves room for metadata. */
+  keep: z.exactOptional(z.array(z.string().check(z.minLength(1)))),
+});
+
+const count = z.int().check(z.nonnegative());
+
+const undo = z.strictObject({
+  name: z.string(),
+  volume: count,
+  minor: count,
+  device: z.string(),
+  identity: z.string(),
+  key: z.string(),
+  container: z.string(),
+  size: count,
+  format: z.enum(['v08', 'v09']),
+  peers: count,
+  /** Of the new metadata, chosen before. */
+  uuid: z.string().check(z.regex(/^[0-9a-f]{16}$/)),
+  area: z.strictObject({ from: count, length: count }),
+  /** What was there, without zeros. */
+  saved: z.array(savedRun),
+  /** Metadata of before, and what else had to be named. */
+  replaces: z.enum(['nothing', 'metadata']),
+  content: z.enum(['blank', 'told']),
+  /** What drbdmeta remembers of the device was there before. */
+  remembered: z.boolean(),
+});
+
+export type MetadataUndo = z.infer<typeof undo>;
+
+/**
+ * Writes new metadata at the end of the device of a volume, in the format that the loaded module reads. The bytes that lay
+ * there are journalled, and back after an undo. Refused over data, unless they are named and leave room; over metadata,
+ * unless they are named; and over whatever is in use.
+ */
+export const createMetadata = operation({
+  kind: 'drbd.metadata.create',
+  version: 1,
+  args,
+  undo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: asked, host, chosen }): Promise<MetadataUndo> => {
+    const found = await askedHere(host, asked.name);
+    const { volume, minor, disk: device } = volumeOf(found, asked.volume);
+    const format = await formatFor(host);
+    const { key, container, identity } = await identityOf(host, device);
+    await refuseHeld(host, device, await holders(host, device));
+    const size = await sizeAt(host, device);
+    const peers = Math.max(1, (found.configured?.hosts.length ?? 2) - 1);
+    const shape = { peers: format === 'v08' ? 1 : peers };
+    const from = dataSize(size, shape);
+    const content = await checkContent(host, { ...asked, device, from });
+    const area = areaOf(size, shape);
+    return {
+      ...{
+        name: asked.name,
+        volume,
+        minor,
+        device,
+        identity,
+        key,
+        container,
+        size,
+        format,
+        area,
+        ...content,
+      },
+      peers: shape.peers,
+      uuid: chosen?.uuid ?? newUuid(),
+      saved: [...(await saveArea(host, device, area))],
+      remembered: (await host.stat(memoryOf(minor))) !== undefined,
+    };
+  },
+  claims: async ({ undo: { name, device }, on }) => {
+    const { key, beneath } = await on(device);
+    return { changes: [key], needs: [configKey(name), ...beneath] };
+  },
+  within: ({ undo: { container } }) => container,
+  run: async ({ undo: of, host }) => {
+    const found = await find(host, of);
+    if (found?.path !== of.device || found.now !== 'as it was')
+      throw new RefusedError(`${of.device} is not as it was by now; nothing was written`, {
+        remedy: `look what it holds (wipefs ${of.device}), then give the command again`,
+      });
+    const { path: device } = await deviceNode(host, of.device);
+    await refuseHeld(host, device, await holders(host, device));
+    // What create-md finds it would convert, if it is of the other format.
+    if (of.replaces === 'metadata')
+      await host.run(writeBytes(device, { offset: superblockOf(of.area), bytes: new Uint8Array(blockSize) }));
+    const at = { minor: of.minor, format: of.format, device };
+    await namingHolders(host, device, () => host.run(createMd(at, of)));
+    await host.run(writeDeviceUuid(at, of.uuid));
+    if ((await find(host, of))?.now !== 'ours')
+      throw new ParseError(
+        `drbdmeta says that it has written metadata to ${of.device}, and they are not there`,
+      );
+    return null;
+  },
+  value: ({ undo: { volume, minor, device, uuid, format, area } }) => ({
+    ...{ volume, minor, device, uuid, format, dataSize: area.from },
+  }),
+  look: async ({ undo: of, host }): Promise<Look> => {
+    const found = await find(host, of);
+    if (found === undefined || found.now === 'as it was') return { state: 'gone' };
+    if (found.now === 'something else')
+      return { state: 'not-ours', found: `${found.path} was written to where its metadata were to be` };
+    const { key } = await keysOf(host, found.path);
+    const who = await holders(host, found.path);
+    return { state: 'ours', holders: who, ...(key === of.key ? {} : { movedTo: key }) };
+  },
+  revert: async ({ undo: of, host }) => {
+    const found = await find(host, of);
+    if (found?.now !== 'ours' && found?.now !== 'begun') return;
+    await refuseHeld(host, found.path, await holders(host, found.path));
+    await putBack(host, (await deviceNode(host, found.path)).path, of);
+  },
+  sync: ({ undo: of, host }) => syncDevice(host, of),
+  describe: metadataByHand,
+});
+
+function newUuid(): string {
+  return randomBytes(8).toString('hex');
+}
+
+/** Where drbdmeta keeps how large the device was, and what its metadata are called (DRBD_LIB_DIR of drbd-utils 9.22). */
+function memoryOf(minor: number): string {
+  return `/var/lib/drbd/drbd-minor-${String(minor)}.lkbd`;
+}
+
+async function find(
+  host: ReadHost,
+  of: MetadataUndo,
+): Promise<{ readonly path: string; readonly now: AreaNow } | undefined> {
+  const path = await locate(host, { path: of.device, identity: of.identity });
+  if (path === undefined) return undefined;
+  if ((await sizeAt(host, path)) !== of.size) return { path, now: 'something else' };
+  const { path: device } = await deviceNode(host, path);
+  return { path, now: await areaNow(host, { ...of, device }) };
+}
+
+/** The superblock last, by which the metadata are known to be ours. */
+async function putBack(host: ChangeHost, device: string, of: MetadataUndo): Promise<void> {
+  const last = superblockOf(of.area);
+  const length = last - of.area.from;
+  await host.run(blkdiscard(device, 'zero', { offset: of.area.from, length, size: length }));
+  let superblock = new Uint8Array(blockSize);
+  for (const run of of.saved) {
+    const bytes = bytesOf(run);
+    const rest = run.at + bytes.length > last ? bytes.subarray(0, last - run.at) : bytes;
+    if (rest.length < bytes.length) superblock = Uint8Array.from(bytes.subarray(rest.length));
+    if (rest.length > 0) await host.run(writeBytes(device, { offset: run.at, bytes: rest }));
+  }
+  if (!of.remembered && (await host.stat(memoryOf(of.minor))) !== undefined)
+    await host.removeFile(memoryOf(of.minor));
+  await host.run(writeBytes(device, { offset: last, bytes: superblock }));
+}

@@ -1,0 +1,131 @@
+import { deviceNode, reachAs } from '../../blockdevice/index.ts';
+import { magicsOn } from '../../blockdevice/wipe/commands.ts';
+import type { ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { type Bytes, formatSize } from '../../units.ts';
+import type { ConfiguredVolume } from '../config.ts';
+import { blocksAt, type MetadataFormat } from '../metadata-commands.ts';
+import { moduleVersion } from '../reads.ts';
+import type { Here } from './known.ts';
+
+/** The volume of a number, or the only one; RefusedError for one that has no disk or no internal metadata here. */
+export function volumeOf(
+  { name, here: { volumes } }: Here,
+  asked: number | undefined,
+): ConfiguredVolume & { readonly disk: string } {
+  const numbers = volumes.map(({ volume }) => String(volume)).join(', ');
+  const found =
+    asked === undefined && volumes.length === 1 ? volumes[0] : volumes.find((each) => each.volume === asked);
+  if (found === undefined)
+    throw new RefusedError(
+      asked === undefined
+        ? `${name} has the volumes ${numbers}, and none was named`
+        : `${name} has no volume ${String(asked)} on this host`,
+      { remedy: `it has the volumes ${numbers}` },
+    );
+  const { disk, metadata, volume } = found;
+  if (disk === undefined || metadata !== 'internal')
+    throw new RefusedError(
+      disk === undefined
+        ? `volume ${String(volume)} of ${name} has no disk on this host`
+        : `the metadata of volume ${String(volume)} of ${name} are not to be at the end of its disk`,
+      { remedy: `bofh makes internal metadata alone; by hand: drbdadm create-md ${name}/${String(volume)}` },
+    );
+  return { ...found, disk };
+}
+
+/** The format that the loaded module reads: drbdadm without one would take that of 9. */
+export async function formatFor(host: ReadHost): Promise<MetadataFormat> {
+  const version = await moduleVersion(host);
+  if (version === undefined)
+    throw new RefusedError(
+      'the module of DRBD is not loaded, and which format of metadata it reads cannot be told',
+      {
+        remedy: 'load it: modprobe drbd',
+      },
+    );
+  const major = /^(?<major>8\.4|9)\./.exec(version)?.groups?.major;
+  if (major === undefined)
+    throw new RefusedError(`bofh does not know which metadata module ${version} reads`, {
+      remedy: 'it knows modules 8.4 and 9',
+    });
+  return major === '9' ? 'v09' : 'v08';
+}
+
+/** What drbdmeta reads to see whether there are data (SO_MUCH of drbdmeta.c 9.22), in whole blocks. */
+const head: Bytes = 68 * 1024;
+
+/** What is on a device must be named, all of it and nothing else; what is to stay must end before the metadata. */
+export async function checkContent(
+  host: ReadHost,
+  {
+    device,
+    from,
+    overwrite = [],
+    keep = [],
+  }: {
+    readonly device: string;
+    readonly from: Bytes;
+    readonly overwrite?: readonly string[];
+    readonly keep?: readonly string[];
+  },
+): Promise<{ readonly replaces: 'nothing' | 'metadata'; readonly content: 'blank' | 'told' }> {
+  const { path } = await deviceNode(host, device);
+  const magics = await host.run(magicsOn(path));
+  const there = [...new Map(magics.map((magic) => [magic.uuid ?? magic.type, magic])).entries()];
+  const [old, others] = [there.filter(isMetadata), there.filter((each) => !isMetadata(each))];
+  const isFilled = (await host.run(blocksAt(path, { from: 0, count: head }))).size > 0;
+  const gone = [...old.map(([name]) => name), ...(others.length === 0 && isFilled ? ['data'] : [])];
+  refuseUnnamed(device, { what: 'goes', option: '--overwrite', names: gone, said: overwrite });
+  for (const [, { type }] of others) {
+    const reach = await reachAs(host, device, type);
+    if (reach !== 'unknown' && reach <= from) continue;
+    const how =
+      reach === 'unknown'
+        ? `${type}, of which bofh cannot tell how far it reaches`
+        : `${type} that reaches to ${formatSize(reach)}`;
+    throw new RefusedError(
+      `${device} holds ${how}; the metadata would begin at ${formatSize(from)}; nothing was written`,
+      {
+        remedy:
+          'make the device larger, or what it holds smaller (bofh block resize), or take another device',
+      },
+    );
+  }
+  refuseUnnamed(device, { what: 'stays', option: '--keep', names: others.map(([name]) => name), said: keep });
+  return {
+    replaces: old.length > 0 ? 'metadata' : 'nothing',
+    content: gone.length + others.length > 0 || isFilled ? 'told' : 'blank',
+  };
+}
+
+function isMetadata([, { type }]: readonly [string, { readonly type: string }]): boolean {
+  return type === 'drbd';
+}
+
+function refuseUnnamed(
+  device: string,
+  {
+    what,
+    option,
+    names,
+    said,
+  }: {
+    readonly what: 'goes' | 'stays';
+    readonly option: string;
+    readonly names: readonly string[];
+    readonly said: readonly string[];
+  },
+): void {
+  const missing = names.filter((name) => !said.includes(name));
+  const wrong = said.filter((name) => !names.includes(name));
+  if (wrong.length > 0)
+    throw new RefusedError(`${device} does not hold ${wrong.join(' and ')}; nothing was written`, {
+      remedy: `see what it holds: wipefs ${device}`,
+    });
+  if (missing.length > 0)
+    throw new RefusedError(
+      `${device} holds ${missing.join(' and ')}, which ${what} when it gets metadata of DRBD, and was not named; nothing was written`,
+      { remedy: `to have it so, name it: ${option} ${names.join(',')}` },
+    );
+}

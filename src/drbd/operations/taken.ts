@@ -1,0 +1,80 @@
+import { deviceNode } from '../../blockdevice/index.ts';
+import type { ReadHost } from '../../command/index.ts';
+import { CommandError, RefusedError } from '../../errors.ts';
+import type { NewConfig } from '../new-config.ts';
+import { usedPorts } from '../next.ts';
+import { type Resource, resources } from '../reads.ts';
+import { deviceOf, minorsOf } from './known.ts';
+
+type Here = NewConfig['hosts'][number];
+
+/** RefusedError for a name, a port, a minor or a disk that another resource of this host, or a program on it, has. */
+export async function refuseTaken(
+  host: ReadHost,
+  { name, here }: { readonly name: string; readonly here: Here },
+): Promise<void> {
+  const all = await resources(host);
+  const same = all.find((each) => each.name === name);
+  if (same !== undefined)
+    throw new RefusedError(`there is a DRBD resource ${name} already`, {
+      remedy:
+        same.configured === undefined
+          ? `it is up, and no file has it: take it down first: drbdsetup down ${name}`
+          : `it is configured in ${same.configured.file}: choose another name`,
+    });
+  for (const { minor } of here.volumes)
+    for (const other of all)
+      if (hasMinor(other, minor))
+        throw new RefusedError(`${deviceOf(minor)} belongs to the DRBD resource ${other.name}`, {
+          remedy: 'choose another minor number: bofh drbd next',
+        });
+  await refusePort(host, all, here);
+  await refuseDisks(host, all, here);
+}
+
+function hasMinor({ here, state }: Resource, minor: number): boolean {
+  return (
+    (here?.volumes ?? []).some((each) => each.minor === minor) ||
+    (state !== undefined && minorsOf(state).includes(minor))
+  );
+}
+
+/** Of whatever address: that DRBD could share a port between two addresses is a trap for who comes next. */
+async function refusePort(host: ReadHost, all: readonly Resource[], { port }: Here): Promise<void> {
+  const other = all.find(({ here }) => here?.address.port === port);
+  const isUsed = (await usedPorts(host)).includes(port);
+  if (other === undefined && !isUsed) return;
+  const whose = other === undefined ? 'a program on this host' : `the DRBD resource ${other.name}`;
+  throw new RefusedError(`port ${String(port)} belongs to ${whose}`, {
+    remedy: 'choose another port: bofh drbd next',
+  });
+}
+
+async function refuseDisks(host: ReadHost, all: readonly Resource[], { volumes }: Here): Promise<void> {
+  const others = all.flatMap(({ name, here }) =>
+    (here?.volumes ?? []).flatMap(({ disk, metadata }) =>
+      [disk, metadata === 'internal' ? undefined : metadata.device].flatMap((path) =>
+        path === undefined ? [] : [{ name, path }],
+      ),
+    ),
+  );
+  for (const { disk } of volumes) {
+    const number = await numberAt(host, disk);
+    for (const { name, path } of others)
+      if (path === disk || (number !== undefined && (await numberAt(host, path)) === number))
+        throw new RefusedError(`${disk} belongs to the DRBD resource ${name}`, {
+          remedy: `take another device; see: bofh drbd show ${name}`,
+        });
+  }
+}
+
+/** A volume need not be there yet, nor be active. */
+async function numberAt(host: ReadHost, path: string): Promise<string | undefined> {
+  try {
+    return (await deviceNode(host, path)).number;
+  } catch (error) {
+    if (error instanceof RefusedError) return undefined;
+    if (error instanceof CommandError && error.reason === 'not-found') return undefined;
+    throw error;
+  }
+}

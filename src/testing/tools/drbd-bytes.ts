@@ -1,0 +1,56 @@
+import type { Device } from '../devices.ts';
+import type { Content } from '../parts.ts';
+import { withBytes } from './sectors.ts';
+
+const block = 4096;
+const magic = 0x8374026b;
+
+/** A device with metadata at its end, v08; what it held before lies beneath, and is what the volume begins with. */
+export function withMetadata(
+  { size }: Pick<Device, 'size'>,
+  before: Content,
+  { uuid, replica }: { readonly uuid: string; readonly replica: 'Inconsistent' | 'UpToDate' },
+): Content {
+  const at = (Math.floor(size / block) - 1) * block;
+  return {
+    superblock: { type: 'drbd', usage: 'raid', uuid, version: 'v08' },
+    replica,
+    metadata: { at, beneath: withoutMetadata(before) },
+  };
+}
+
+/** What a device holds beside metadata, with what was written there since. */
+export function withoutMetadata(content: Content): Content {
+  const { metadata, sectors } = content;
+  if (metadata === undefined) return content;
+  const all = new Map([...(metadata.beneath.sectors ?? []), ...(sectors ?? [])]);
+  return { ...metadata.beneath, ...(all.size === 0 ? {} : { sectors: all }) };
+}
+
+/** Its superblock, as far as bofh reads it (struct md_on_disk_08): the device uuid, flags, the magic. */
+export function metadataBlock({ superblock, replica }: Content): Uint8Array {
+  const bytes = Buffer.alloc(block);
+  bytes.write(superblock?.uuid ?? '', 40, 'hex');
+  bytes.writeUInt32BE(replica === 'UpToDate' ? 1 : 0, 56);
+  bytes.writeUInt32BE(magic, 60);
+  return bytes;
+}
+
+/** A block written where metadata have, or are to have, their superblock; undefined: it is something else that is written. */
+export function withMetadataBytes(
+  device: Pick<Device, 'size'>,
+  content: Content,
+  offset: number,
+  bytes: Buffer,
+): Content | undefined {
+  const at = (Math.floor(device.size / block) - 1) * block;
+  if (offset !== at || bytes.length !== block) return undefined;
+  if (bytes.readUInt32BE(60) === magic)
+    return withMetadata(device, content, {
+      uuid: bytes.toString('hex', 40, 48),
+      replica: bytes.readUInt32BE(56) === 1 ? 'UpToDate' : 'Inconsistent',
+    });
+  if (content.metadata === undefined) return undefined;
+  const bare = withoutMetadata(content);
+  return bytes.every((byte) => byte === 0) ? bare : withBytes(bare, offset, bytes);
+}

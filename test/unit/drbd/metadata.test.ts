@@ -1,0 +1,227 @@
+import { describe, expect, it } from 'vitest';
+import { blockSize, blocksAt, createMd, writeDeviceUuid } from '../../../src/drbd/metadata-commands.ts';
+import { areaOf, superblockOf } from '../../../src/drbd/metadata.ts';
+import { dataSize } from '../../../src/drbd/index.ts';
+import { ParseError, RefusedError, RolledBackError } from '../../../src/errors.ts';
+import type { Tx } from '../../../src/operations.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { device, on, replicated, resourceText, up } from './support.ts';
+
+const name = 'web1';
+const size = 64 * 1024 ** 2;
+const area = areaOf(size, {});
+const old = '3bde6cc090b8231e';
+const boom = new Error('boom');
+
+/** Configured, with the module loaded and nothing on its disk. */
+function blank(): SimulatedHost {
+  const host = replicated();
+  host.admin.format(device, undefined);
+  host.world.drbd.module = 'loaded';
+  return host;
+}
+
+function filled(blocks = 1024): SimulatedHost {
+  const host = blank();
+  host.admin.format(device, {
+    ...({ type: 'ext4', usage: 'filesystem', version: '1.0', blockSize: 4096, blocks } as const),
+    uuid: '5e1f0000-0000-4000-8000-0000000000aa',
+  });
+  return host;
+}
+
+const bytes = (host: SimulatedHost, from = area.from, count = area.length) =>
+  host.run(blocksAt(device, { from, count }));
+
+const signature = (host: SimulatedHost) => host.world.live.get(storageOf(host))?.superblock;
+
+function storageOf(host: SimulatedHost): string {
+  const lv = host.world.lvm.flatMap(({ lvs }) => lvs).find((each) => each.name === 'web1-root');
+  return `lv:${lv?.uuid ?? ''}`;
+}
+
+async function refused(host: SimulatedHost, act: (tx: Tx) => Promise<unknown>): Promise<RefusedError> {
+  const before = host.snapshot();
+  const error: unknown = await on(host, act).catch((each: unknown) => each);
+  expect(host.snapshot()).toBe(before);
+  expect(error).toBeInstanceOf(RefusedError);
+  return error as RefusedError;
+}
+
+async function undone(host: SimulatedHost, act: (tx: Tx) => Promise<unknown>): Promise<void> {
+  const [before, was] = [host.snapshot(), await bytes(host)];
+  const failed = on(host, async (tx) => {
+    await act(tx);
+    expect(await bytes(host)).not.toEqual(was);
+    throw boom;
+  });
+  await expect(failed).rejects.toBeInstanceOf(RolledBackError);
+  expect(host.snapshot()).toBe(before);
+  expect(await bytes(host)).toEqual(was);
+}
+
+const create =
+  (more: object = {}) =>
+  (tx: Tx) =>
+    tx.drbd.createMetadata({ name, ...more });
+
+describe('tx.drbd.createMetadata', () => {
+  it('makes metadata of a uuid of ours that the resource comes up with, and takes them off again', async () => {
+    const host = blank();
+    const made = await on(host, async (tx) => {
+      const value = await tx.drbd.createMetadata({ name });
+      await tx.drbd.up({ name });
+      return value;
+    });
+    expect(made).toEqual({
+      ...{ volume: 0, minor: 0, device, format: 'v08', dataSize: dataSize(size) },
+      uuid: expect.stringMatching(/^[0-9a-f]{16}$/) as unknown,
+    });
+    expect(signature(host)).toMatchObject({ type: 'drbd', uuid: made.uuid });
+
+    await undone(blank(), create());
+  });
+
+  it('puts back the very bytes that lay there', async () => {
+    const host = blank();
+    const random = Uint8Array.from({ length: area.length }, (_, at) => (at * 7 + (at >> 8)) % 251);
+    host.admin.writeBytes(device, area.from, random);
+    await undone(host, create());
+    expect((await bytes(host)).get(superblockOf(area))?.[0]).toBe(random.at(-blockSize));
+  });
+
+  it('replaces metadata that are named, and no others; those are back after an undo', async () => {
+    const host = replicated();
+    host.world.drbd.module = 'loaded';
+    const { message, remedy } = await refused(host, create());
+    expect(message).toContain(`${device} holds ${old}, which goes`);
+    expect(remedy).toContain(`--overwrite ${old}`);
+    expect((await refused(host, create({ overwrite: [old, 'data'] }))).message).toContain(
+      'does not hold data',
+    );
+    await undone(host, create({ overwrite: [old] }));
+    const made = await on(host, create({ overwrite: [old] }));
+    expect(signature(host)?.uuid).toBe(made.uuid);
+  });
+
+  it('keeps a filesystem that is named and ends before them, and takes no other content along', async () => {
+    const uuid = '5e1f0000-0000-4000-8000-0000000000aa';
+    expect((await refused(filled(), create())).remedy).toContain(`--keep ${uuid}`);
+    const long = await refused(filled(size / 4096), create({ keep: [uuid] }));
+    expect(long.message).toContain('holds ext4 that reaches to 64 MiB; the metadata would begin at');
+    await undone(filled(), create({ keep: [uuid] }));
+    const host = filled();
+    await on(host, async (tx) => {
+      await tx.drbd.createMetadata({ name, keep: [uuid] });
+      await tx.drbd.up({ name });
+      host.admin.drbdadm('primary', '--force', name);
+    });
+    expect(
+      host.world.live.get(`drbd:${signature(host)?.uuid ?? ''}:${storageOf(host)}`)?.superblock?.uuid,
+    ).toBe(uuid);
+  });
+
+  it('refuses a content of which nobody knows how far it reaches', async () => {
+    const host = blank();
+    host.admin.format(device, { type: 'LVM2_member', usage: 'raid', uuid: 'abc' });
+    expect((await refused(host, create({ keep: ['abc'] }))).message).toContain(
+      'cannot tell how far it reaches',
+    );
+  });
+
+  it('wants bytes that nobody knows to be named', async () => {
+    const host = blank();
+    host.admin.writeBytes(device, 0, new Uint8Array(512).fill(7));
+    expect((await refused(host, create())).remedy).toContain('--overwrite data');
+    await undone(host, create({ overwrite: ['data'] }));
+  });
+
+  it('refuses a device that is in use, one of a resource that is up, and a host without the module', async () => {
+    expect((await refused(up(), create({ overwrite: [old] }))).holders).toMatchObject([
+      { kind: 'drbd', resource: name },
+    ]);
+    const host = replicated();
+    expect((await refused(host, create())).remedy).toBe('load it: modprobe drbd');
+  });
+
+  it('refuses more than it can keep for going back, and says how to be rid of it', async () => {
+    const host = simulatedHost({ volumeGroups: [{ name: 'vg0', size: 64 * 1024 ** 3 }] });
+    host.admin.writeFile('/etc/drbd.conf', 'include "drbd.d/*.res";\n');
+    host.admin.writeFile('/etc/drbd.d/web1.res', resourceText(name, { disk: '/dev/vg0/large' }));
+    host.world.drbd.module = 'loaded';
+    host.admin.lvcreate({ vg: 'vg0', name: 'large', extents: 9000 });
+    const bytesOfLarge = 9000 * 4 * 1024 ** 2;
+    const large = areaOf(bytesOfLarge, {});
+    host.admin.writeBytes('/dev/vg0/large', large.from, new Uint8Array(large.length).fill(9));
+    expect(large.length).toBeGreaterThan(1024 ** 2);
+    expect((await refused(host, create())).remedy).toContain(
+      `blkdiscard --zeroout --offset ${String(large.from)} --length ${String(large.length)} /dev/vg0/large`,
+    );
+  });
+
+  it('wants the volume named where there are several, and takes none that is not there', async () => {
+    const host = blank();
+    expect((await refused(host, create({ volume: 1 }))).message).toBe('web1 has no volume 1 on this host');
+  });
+
+  it('leaves metadata alone that somebody else has made meanwhile', async () => {
+    const host = blank();
+    const failed = on(host, async (tx) => {
+      await tx.drbd.createMetadata({ name });
+      host.admin.drbdMetadata(device, 'ffffffffffffffff', 'UpToDate');
+      throw boom;
+    });
+    await expect(failed).rejects.toMatchObject({
+      leftAlone: [expect.stringContaining('was written to where its metadata were to be') as unknown],
+    });
+    expect(signature(host)?.uuid).toBe('ffffffffffffffff');
+  });
+});
+
+describe('the commands of metadata', () => {
+  const at = { minor: 3, format: 'v08', device: '/dev/vg0/a' } as const;
+
+  it('are those of drbdmeta', () => {
+    expect(createMd(at, { peers: 1, content: 'blank' }).argv).toEqual([
+      '3',
+      'v08',
+      '/dev/vg0/a',
+      'internal',
+      'create-md',
+    ]);
+    expect(createMd({ ...at, format: 'v09' }, { peers: 2, content: 'told' }).argv).toEqual([
+      ...['--force', '3', 'v09', '/dev/vg0/a', 'internal', 'create-md', '2'],
+    ]);
+    expect(writeDeviceUuid(at, old).argv).toEqual([
+      '3',
+      'v08',
+      '/dev/vg0/a',
+      'internal',
+      'write-dev-uuid',
+      old,
+    ]);
+  });
+
+  it('read blocks that are no zeros, and nothing that is cut off', () => {
+    const { parse } = blocksAt('/dev/x', { from: 4096, count: 4 * 4096 });
+    const line = (at: number, byte: string): string =>
+      `${String(at).padStart(7, '0')}${` ${byte}`.repeat(4096)}\n`;
+    const read = (stdout: string) =>
+      [...parse({ exitCode: 0, stdout, stderr: '' })].map(([where, block]) => [where, block[0]]);
+    const good = `${line(4096, '00')}${line(8192, '07')}*\n${line(16384, '08')}0020480\n`;
+    expect(read(good)).toEqual([
+      [8192, 7],
+      [12288, 7],
+      [16384, 8],
+    ]);
+    for (const bad of [
+      good.slice(0, -1),
+      good.replace('0020480\n', ''),
+      good.replace('*\n', ''),
+      good.replace(' 08', ''),
+      good.replace('0020480', '0020481'),
+      '',
+    ])
+      expect(() => read(bad)).toThrow(ParseError);
+  });
+});
