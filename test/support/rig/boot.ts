@@ -5,7 +5,16 @@ import { type Emulator, startEmulator } from './emulator.ts';
 import { lastLines, RigError } from './errors.ts';
 import type { Image } from './image.ts';
 import { until } from './process.ts';
-import { type Accel, bootArgv, diskArgv, type Hypervisor, monitorArgv, networkArgv } from './qemu-argv.ts';
+import { type LinkEnd, plugIn } from './link.ts';
+import {
+  type Accel,
+  bootArgv,
+  diskArgv,
+  type Hypervisor,
+  linkArgv,
+  monitorArgv,
+  networkArgv,
+} from './qemu-argv.ts';
 import { type Connection, connect } from './ssh.ts';
 import { loggedDiskArgv } from './volatile.ts';
 
@@ -19,10 +28,12 @@ export type Shape = {
   readonly disks: readonly DiskSpec[];
   /** The disks have a write cache that a power cut can take. */
   readonly volatile?: boolean;
+  /** There is a second network card, for a cable to another machine. */
+  readonly link?: boolean;
 };
 
-/** A machine that runs in `dir`, under the name `name`. */
-export type Place = { readonly dir: string; readonly name: string };
+/** A machine that runs in `dir`, under the name `name`; `link` is what its second network card is plugged into. */
+export type Place = { readonly dir: string; readonly name: string; readonly link?: LinkEnd };
 
 // About 10 s on two cores that have nothing else to do.
 const bootTimeoutMs = 180_000;
@@ -109,7 +120,9 @@ export async function connectTo(options: {
   const { name, dir } = place;
   const port = await forwardedPort(emulator);
   const seconds = (Date.now() / 1000).toFixed(2);
-  const hello = `date -s @${seconds} >/dev/null; hostname '${name}'; echo '127.0.0.1 localhost ${name}' > /run/hosts`;
+  const own =
+    place.link === undefined ? `echo '127.0.0.1 localhost ${name}' > /run/hosts` : plugIn(place.link);
+  const hello = `date -s @${seconds} >/dev/null; hostname '${name}'; ${own}`;
   try {
     return await connect({
       dir,
@@ -135,12 +148,13 @@ function kernelWords({ image }: Shape, name: string): readonly string[] {
 
 function machineArgv(
   shape: Shape,
-  how: { readonly dir: string; readonly consoleFile: string; readonly words: readonly string[] },
+  how: Pick<Place, 'dir' | 'link'> & { readonly consoleFile: string; readonly words: readonly string[] },
 ): readonly string[] {
   const boot = bootArgv({ ...shape, consoleFile: how.consoleFile, kernelWords: how.words });
   const files = diskFiles(how.dir, shape.disks);
-  if (shape.volatile === true) return [...boot, ...networkArgv, ...monitorArgv, ...loggedDiskArgv(files)];
-  return [...boot, ...diskArgv(files), ...networkArgv, ...monitorArgv];
+  const network = [...networkArgv, ...(shape.link === true ? linkArgv(how.link) : [])];
+  if (shape.volatile === true) return [...boot, ...network, ...monitorArgv, ...loggedDiskArgv(files)];
+  return [...boot, ...diskArgv(files), ...network, ...monitorArgv];
 }
 
 async function status(emulator: Emulator, query: string): Promise<string> {

@@ -1,6 +1,8 @@
 export { RigCommandError, RigError } from './errors.ts';
 export { buildImage, type Image, type Progress } from './image.ts';
 export { bootMachine, Machine, type MachineOptions } from './machine.ts';
+export { linkAddress } from './link.ts';
+export { bootPair, type Pair, type PairOptions } from './pair.ts';
 export { available, hostPackages, missingPackages } from './packages.ts';
 export { until } from './process.ts';
 export type { DiskSpec } from './disks.ts';

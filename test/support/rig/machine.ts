@@ -1,11 +1,21 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { chooseAccel } from './accel.ts';
-import { coldBoot, connectTo, consoleText, forwardedPort, freeze, type Shape, thaw } from './boot.ts';
+import {
+  coldBoot,
+  connectTo,
+  consoleText,
+  forwardedPort,
+  freeze,
+  type Place,
+  type Shape,
+  thaw,
+} from './boot.ts';
 import { defaultDisks, type DiskSpec, makeFreshDisks, moveDisks, overlayDisks } from './disks.ts';
 import type { Emulator } from './emulator.ts';
 import { RigError } from './errors.ts';
 import { buildImage, type Progress } from './image.ts';
+import type { LinkEnd } from './link.ts';
 import type { Hypervisor } from './qemu-argv.ts';
 import { firstBoot, readySnapshot } from './ready.ts';
 import type { Init, Suite } from './recipe.ts';
@@ -33,6 +43,8 @@ export type MachineOptions = {
   readonly snapshot?: 'ready' | 'none';
   /** `volatile`: the disks have a write cache, and `powerCut` can take what was not flushed. Slower. */
   readonly writes?: 'kept' | 'volatile';
+  /** Its end of a cable to another machine; what `bootPair` gives it. */
+  readonly link?: LinkEnd;
   readonly progress?: Progress;
 };
 
@@ -53,12 +65,14 @@ export async function bootMachine(options: MachineOptions): Promise<Machine> {
     cpus: options.cpus ?? 2,
     disks: options.disks ?? defaultDisks,
     ...(options.writes === 'volatile' ? { volatile: true } : {}),
+    ...(options.link === undefined ? {} : { link: true }),
   };
   const name = options.name ?? 'rig';
   if (!/^[a-z][a-z0-9-]*$/.test(name)) throw new RigError(`"${name}" is not a host name`);
   const frozen = options.snapshot === 'none' ? undefined : await readySnapshot(shape, progress);
   progress(frozen === undefined ? 'booting' : 'starting from the snapshot');
-  const machine = new Machine(shape, { name, dir: await makeRunDir() });
+  const link = options.link === undefined ? {} : { link: options.link };
+  const machine = new Machine(shape, { name, dir: await makeRunDir(), ...link });
   try {
     await machine.start(frozen);
     return machine;
@@ -72,16 +86,17 @@ export async function bootMachine(options: MachineOptions): Promise<Machine> {
 export class Machine {
   readonly name: string;
   readonly shape: Shape;
-  readonly #dir: string;
+  readonly #place: Place;
+  #cable: 'in' | 'out' = 'in';
   #emulator: Emulator | undefined;
   #connection: Connection | undefined;
   readonly #snapshots = new Map<string, string>();
   #made = 0;
 
-  constructor(shape: Shape, place: { readonly name: string; readonly dir: string }) {
+  constructor(shape: Shape, place: Place) {
     this.shape = shape;
     this.name = place.name;
-    this.#dir = place.dir;
+    this.#place = place;
   }
 
   /** Used by `bootMachine`: first start, from a frozen machine's folder or from fresh disks. */
@@ -90,7 +105,7 @@ export class Machine {
     if (frozen === undefined) {
       await makeFreshDisks({ dir: this.#dir, image, disks });
       await this.#layDisks();
-      this.#emulator = await coldBoot(this.shape, this.#place());
+      this.#emulator = await coldBoot(this.shape, this.#place);
       await firstBoot(await this.#connect(), this.shape);
       return;
     }
@@ -158,8 +173,14 @@ export class Machine {
   async boot(): Promise<void> {
     if (this.#emulator?.running() === true) throw new RigError('the machine runs already');
     await this.#layDisks();
-    this.#emulator = await coldBoot(this.shape, this.#place());
-    await this.#connect();
+    await this.#runs(await coldBoot(this.shape, this.#place));
+  }
+
+  /** Plugs the cable to the other machine in, or pulls it; also of a machine that is off, for its next start. */
+  async plug(cable: 'in' | 'out'): Promise<void> {
+    if (this.shape.link !== true) throw new RigError('this machine has no cable to another one');
+    this.#cable = cable;
+    await this.#emulator?.qmp('set_link', { name: 'net1', up: cable === 'in' });
   }
 
   /** Keeps memory and disks as they are now, under a name; the machine goes on. */
@@ -201,7 +222,13 @@ export class Machine {
   async #thaw(frozen: string): Promise<void> {
     await overlayDisks({ from: frozen, dir: this.#dir, disks: this.shape.disks });
     await this.#layDisks();
-    this.#emulator = await thaw(this.shape, { ...this.#place(), memoryImage: join(frozen, 'memory') });
+    await this.#runs(await thaw(this.shape, { ...this.#place, memoryImage: join(frozen, 'memory') }));
+  }
+
+  /** A cable that is pulled stays so; nothing comes over it before the machine has its address from `#connect`. */
+  async #runs(emulator: Emulator): Promise<void> {
+    this.#emulator = emulator;
+    if (this.#cable === 'out') await this.plug('out');
     await this.#connect();
   }
 
@@ -209,8 +236,8 @@ export class Machine {
     if (this.shape.volatile === true) await layDisks({ dir: this.#dir, disks: this.shape.disks });
   }
 
-  #place(): { readonly dir: string; readonly name: string } {
-    return { dir: this.#dir, name: this.name };
+  get #dir(): string {
+    return this.#place.dir;
   }
 
   #running(): Emulator {
@@ -223,7 +250,7 @@ export class Machine {
     this.#connection = await connectTo({
       emulator: this.#running(),
       image: this.shape.image,
-      place: this.#place(),
+      place: this.#place,
     });
     return this.#connection;
   }

@@ -1,4 +1,5 @@
 import type { Image } from './image.ts';
+import type { LinkEnd } from './link.ts';
 
 /** How the processor is had: the kernel's KVM, or QEMU's own emulation. */
 export type Accel = 'kvm' | 'tcg';
@@ -81,6 +82,15 @@ export const networkArgv: readonly string[] = [
   '-device',
   'virtio-net-pci,netdev=net0,romfile=',
 ];
+
+/** The second network card, with a cable or (for a snapshot, whose machines get one each) with none. */
+export function linkArgv(end: Pick<LinkEnd, 'port' | 'peer'> | undefined): readonly string[] {
+  const cable =
+    end === undefined
+      ? 'user,id=net1,restrict=on'
+      : `socket,id=net1,udp=127.0.0.1:${String(end.peer)},localaddr=127.0.0.1:${String(end.port)}`;
+  return ['-netdev', cable, '-device', 'virtio-net-pci,netdev=net1,romfile='];
+}
 
 /** QEMU's own protocol on its stdin and stdout: no socket to find, connected from the first moment. */
 export const monitorArgv: readonly string[] = [

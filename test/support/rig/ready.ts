@@ -5,7 +5,7 @@ import { coldBoot, connectTo, freeze, type Shape } from './boot.ts';
 import { cachedFolder } from './cache.ts';
 import { deviceOf, makeFreshDisks } from './disks.ts';
 import type { Progress } from './image.ts';
-import { bootArgv, diskArgv, monitorArgv, networkArgv } from './qemu-argv.ts';
+import { bootArgv, diskArgv, linkArgv, monitorArgv, networkArgv } from './qemu-argv.ts';
 import type { Connection } from './ssh.ts';
 
 /** The folder of a frozen machine that has booted and answers: `memory`, and its disks, which nobody writes any more. */
@@ -50,6 +50,7 @@ async function buildReady(shape: Shape, dir: string): Promise<void> {
 
 async function readyKey(shape: Shape): Promise<string> {
   const argv = bootArgv({ ...shape, consoleFile: '', kernelWords: [] });
-  const facts = [await qemuVersion(), argv, diskArgv(['']), networkArgv, monitorArgv, shape.disks];
+  const network = [...networkArgv, ...(shape.link === true ? linkArgv(undefined) : [])];
+  const facts = [await qemuVersion(), argv, diskArgv(['']), network, monitorArgv, shape.disks];
   return createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 16);
 }
