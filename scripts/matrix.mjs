@@ -42,6 +42,11 @@ if (values.report) {
       page,
     );
   }
+  const two = join(cacheDirectory('two-hosts'), 'run.json');
+  if (existsSync(two)) {
+    const { writeTwoReport } = await jiti.import('../test/support/undo/two-report.ts');
+    writeTwoReport(JSON.parse(readFileSync(two, 'utf8')), page);
+  }
 } else {
   if (!['bookworm', 'trixie'].includes(values.suite))
     throw new Error(`--suite ${values.suite}: bookworm or trixie`);

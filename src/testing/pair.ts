@@ -11,7 +11,7 @@ import type {
   StepContext,
   Taken,
 } from '../command/index.ts';
-import { ConnectionError } from '../errors.ts';
+import { CommandError, ConnectionError } from '../errors.ts';
 import { simulatedBofh } from './bofh.ts';
 import { ProcessKilled } from './faults.ts';
 import { simulatedHost, type SimulatedHost } from './host.ts';
@@ -19,6 +19,10 @@ import type { Keep } from './power.ts';
 
 /** What can happen when something goes over the link to the other host. */
 export type LinkFault =
+  /** It fails there at once. */
+  | 'fails there'
+  /** It is done there, and reported as a failure. */
+  | 'acts there, then fails'
   /** Nothing goes over from here on. */
   | 'cut before'
   /** It is done there, and the answer does not come back. */
@@ -202,6 +206,11 @@ async function cross<T>(
   switch (fault?.what) {
     case undefined:
       return await act();
+    case 'acts there, then fails':
+      await settled(act);
+      throw failure();
+    case 'fails there':
+      throw failure();
     case 'booted there':
       side.host = side.host.powerCut({ keep: fault.keep });
       return await act();
@@ -234,6 +243,10 @@ async function cross<T>(
 /** Whether it succeeds there, nobody is told. */
 async function settled(act: () => Promise<unknown>): Promise<void> {
   await act().catch(() => undefined);
+}
+
+function failure(): CommandError {
+  return new CommandError({ tool: 'sh', argv: [], reason: 'unknown', what: 'made to fail', exitCode: 1 });
 }
 
 function away(connection: 'none' | 'lost'): ConnectionError {
