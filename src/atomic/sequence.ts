@@ -1,27 +1,21 @@
 import { JournalError, UsageError } from '../errors.ts';
-import { birth } from './birth.ts';
+import { Announcements } from './announcing.ts';
 import { commit, rollBack, type Ending } from './ending.ts';
 import { messageOf, newId, type Engine, type Signals } from './engine.ts';
-import { frame, refusal, settle, track, type Frame } from './frame.ts';
+import { frame, settle, track, type Frame } from './frame.ts';
 import { append, type Journal } from './journal.ts';
-import type { IntentLine, Line } from './lines.ts';
 import type { ObjectLocks } from './lock.ts';
 import type { Operation } from './operation.ts';
 import { ridersOf } from './next.ts';
 import { checkName, textOf } from './name.ts';
 import { takeCall, takeEffect } from './pair.ts';
 import { type Place, placeOf } from './place.ts';
-import { describe } from './report.ts';
 import { nameOf, type Reverse } from './reverse.ts';
-import { beingUndone } from './state.ts';
 import { takeStep, type StepHome } from './step.ts';
 import type { Steps, Temporary } from './steps.ts';
 import { undoNow, unwind, type Unwinding } from './unwind.ts';
 
 export type { Steps, Temporary };
-
-/** A line before which nothing is done. */
-type Announced = IntentLine | (Line & { readonly t: 'host' });
 
 export interface SequenceOptions extends Signals {
   readonly engine: Engine;
@@ -50,13 +44,8 @@ export class AtomicOperationSequence {
   readonly #adrift: Promise<unknown>[] = [];
   /** What scopes that were undone had to leave alone: what they throw is the error of their body. */
   readonly #leftAlone: string[] = [];
-  #journal: Journal | undefined;
-  #birth: Promise<Journal> | undefined;
-  /** Lines that are written with the next intent: without one they say nothing. */
-  readonly #queued: Line[] = [];
+  readonly #lines: Announcements;
   #boot = '';
-  /** Hosts on which objects may be reserved. */
-  readonly #entered = new Map<string, Promise<Journal>>();
   #numbers = 0;
   #scopes = 0;
   #begun = false;
@@ -69,6 +58,7 @@ export class AtomicOperationSequence {
     this.#stop = options.stop ?? new AbortController().signal;
     this.#abandon = options.abandon ?? new AbortController().signal;
     this.#locks = options.engine.locks.open();
+    this.#lines = new Announcements(options.engine, { id: this.id, name: this.#name, stop: this.#stop });
   }
 
   /** Whether steps can still be added. */
@@ -92,6 +82,10 @@ export class AtomicOperationSequence {
       this.#root.ended = true;
       this.#letGo();
     }
+  }
+
+  get #journal(): Journal | undefined {
+    return this.#lines.journal;
   }
 
   get #signals() {
@@ -139,13 +133,13 @@ export class AtomicOperationSequence {
       engine: { ...engine, host, on, ...(reservations === undefined ? {} : { reservations }) },
       id: this.id,
       boot: this.#boot,
-      enter: () => this.#enter(own, host.name, reservations?.reach),
+      enter: () => this.#lines.enter(own, host.name, reservations?.reach),
       scope: own.scope,
       locks: this.#locks,
       running: this.#claims,
       stop: this.#stop,
       takeNumber: () => (this.#numbers += 1),
-      announce: (intent) => this.#announce(own, intent),
+      announce: (intent) => this.#lines.announce(own, intent),
     };
   }
 
@@ -187,7 +181,7 @@ export class AtomicOperationSequence {
     const s = (this.#scopes += 1);
     const own = frame(this.#name, s, parent);
     const around = parent.scope === undefined ? {} : { parent: parent.scope };
-    this.#queued.push({ t: 'scope', s, name, ...around });
+    this.#lines.queue({ t: 'scope', s, name, ...around });
     const outcome = await settle(own, this.#signals, () => body(this.#steps(own, place)));
     if (outcome.ok) return outcome.value;
     if (this.#abandon.aborted) this.#adrift.push(...own.running.keys());
@@ -207,45 +201,6 @@ export class AtomicOperationSequence {
     } catch (failure) {
       this.#root.failed ??= { error: failure };
     }
-  }
-
-  /** Once for each host. */
-  #enter(own: Frame, host: string, reach: unknown): Promise<Journal> {
-    const entered = this.#entered.get(host) ?? this.#announce(own, { t: 'host', host, reach });
-    this.#entered.set(host, entered);
-    return entered;
-  }
-
-  async #announce(own: Frame, intent: Announced): Promise<Journal> {
-    if (this.#birth === undefined) {
-      // When this fails there is no journal, and the sequence is over.
-      const lines = (): readonly Line[] => {
-        const all = this.#allow(own, intent);
-        this.#queued.length = 0;
-        return all;
-      };
-      this.#birth = birth(this.#engine, { id: this.id, name: this.#name }, lines);
-      this.#journal = await this.#birth;
-      return this.#journal;
-    }
-    const journal = await this.#birth;
-    const lines = this.#allow(own, intent);
-    append(journal, lines);
-    // Only now: with an intent that could not be written the scopes around it would be lost.
-    this.#queued.splice(0, lines.length - 1);
-    return journal;
-  }
-
-  /** The lines of an intent; the last moment to say no to it is in the same breath as the writing. */
-  #allow(own: Frame, intent: Announced): readonly Line[] {
-    const refused = refusal(own, this.#stop);
-    if (refused !== undefined) throw refused;
-    if (intent.t === 'host') return [...this.#queued, intent];
-    const undoing = this.#journal === undefined ? undefined : beingUndone(this.#journal.state, intent);
-    if (undoing === undefined) return [...this.#queued, intent];
-    throw new UsageError(
-      `${intent.kind} works on what a scope that failed is undoing (${describe(undoing)}): await the scope first`,
-    );
   }
 
   async #commit<T>(value: T): Promise<T> {

@@ -11,7 +11,7 @@ export interface Bug {
 
 const next = (old: string, now: string): Patch => ({ file: 'next.ts', old, now });
 const journal = (old: string, now: string): Patch => ({ file: 'journal.ts', old, now });
-const sequence = (old: string, now: string): Patch => ({ file: 'sequence.ts', old, now });
+const announcing = (old: string, now: string): Patch => ({ file: 'announcing.ts', old, now });
 const ending = (old: string, now: string): Patch => ({ file: 'ending.ts', old, now });
 const unwind = (old: string, now: string): Patch => ({ file: 'unwind.ts', old, now });
 const step = (old: string, now: string): Patch => ({ file: 'step.ts', old, now });
@@ -118,7 +118,7 @@ export const bugs: readonly Bug[] = [
   {
     name: 'an act before its intent is durable',
     patches: [
-      sequence(
+      announcing(
         'append(journal, lines);\n    // Only now',
         "append(journal, lines, 'wait');\n    // Only now",
       ),
