@@ -185,7 +185,9 @@ export interface ByHand {
 export interface StuckStep {
   readonly n: number;
   readonly kind: string;
-  /** Keys of the objects that the step makes or changes. */
+  /** Missing: the host that the journal is on. */
+  readonly host?: string;
+  /** Keys of the objects that the step makes or changes, as that host has them. */
   readonly objects: readonly string[];
   readonly why?: string;
   /** Who kept it from being undone. */

@@ -20,7 +20,10 @@ const plannedStep = z.strictObject({
   sequence: said('Name of the sequence that it is a step of.'),
   n: count,
   kind: said('Kind of the operation; "bare" is a pair of functions of the script, which are not called.'),
-  objects: z.array(text).check(z.describe('Keys of what it makes or changes: lv:vg0/web1-root.')),
+  host: z.exactOptional(said('The host that it acts on; missing: the one that bofh runs on.')),
+  objects: z
+    .array(text)
+    .check(z.describe('Keys of what it makes or changes, as that host has them: lv:vg0/web1-root.')),
   when: z
     .enum(['in turn', 'release', 'undo', 'before the commit', 'after the commit'])
     .check(

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { JournalError, UsageError } from '../errors.ts';
 import type { Engine } from './engine.ts';
+import { hostKey, keyInWords } from './host-key.ts';
 import { type Journal, reservingOf } from './journal.ts';
 import type { ObjectLocks } from './lock.ts';
 import type { Claims, Key } from './operation.ts';
@@ -51,14 +52,15 @@ async function reserveObjects({ engine, enter }: Claiming, claims: Claims): Prom
   const keys = { exclusive: exclusive(claims), shared: claims.needs ?? [] };
   const taken = await reservations.reserve(reservingOf(await enter()), keys);
   if (taken !== undefined)
-    throw new JournalError(`${taken.key} on ${host.name} is in use by ${taken.by}`, { remedy: taken.remedy });
+    throw new JournalError(`${said(engine, taken.key)} is in use by ${taken.by}`, { remedy: taken.remedy });
+  if (reservations.journals === undefined) return;
   // After it is reserved: from now on no bofh there begins on it.
   for (const { id, state } of await journalsOn(host, reservations.journals))
     for (const { intent } of state.steps.filter((step) => isLeft(state, step) && step.intent.host === '')) {
       const key = conflicting(intent.claims ?? {}, claims);
       if (key !== undefined)
         throw new JournalError(
-          `${key} on ${host.name} belongs to the sequence ${id} "${state.begin.name}" there`,
+          `${said(engine, key)} belongs to the sequence ${id} "${state.begin.name}" there`,
           {
             remedy: `bofh recover on ${host.name}, then give the command again`,
           },
@@ -66,14 +68,13 @@ async function reserveObjects({ engine, enter }: Claiming, claims: Claims): Prom
     }
 }
 
-/** The keys of another host bear its name. */
-export function hostKey({ host }: Pick<Place, 'host'>, key: Key): Key {
-  return host.name === '' ? key : `${host.name}!${key}`;
-}
-
 export function withHost(engine: Pick<Place, 'host'>, claims: Claims): Claims {
   const keys = (list: readonly Key[] | undefined) => (list ?? []).map((key) => hostKey(engine, key));
   return { makes: keys(claims.makes), changes: keys(claims.changes), needs: keys(claims.needs) };
+}
+
+function said({ host }: Pick<Place, 'host'>, key: Key): string {
+  return keyInWords(host.name, key);
 }
 
 /** Two steps of one sequence that run side by side must not touch one object. */
@@ -81,7 +82,9 @@ function refuseParallel(at: Claiming, kind: string, n: number, claims: Claims): 
   for (const running of at.running.values()) {
     const key = conflicting(running.claims, claims);
     if (key !== undefined)
-      throw new UsageError(`${kind} and ${running.kind} run side by side on ${key}: await the first one`);
+      throw new UsageError(
+        `${kind} and ${running.kind} run side by side on ${said(at.engine, key)}: await the first one`,
+      );
   }
   at.running.set(n, { kind, claims });
 }
@@ -93,7 +96,7 @@ async function lockObjects({ engine, id, locks, stop }: Claiming, claims: Claims
     const key = await locks.take(claims);
     if (key === undefined) return;
     if (performance.now() >= deadline || stop.aborted)
-      throw new JournalError(`${key} is in use by ${whoHas(engine, id, key)}`, {
+      throw new JournalError(`${said(engine, key)} is in use by ${whoHas(engine, id, key)}`, {
         remedy: 'try again when it has ended, or with --wait 60s',
       });
     await delay(200);
@@ -124,7 +127,7 @@ function refuseUnfinished({ engine, id: own }: Claiming, claims: Claims): void {
       const key = conflicting(step.intent.claims ?? {}, claims);
       if (key === undefined) continue;
       throw new JournalError(
-        `${key} belongs to the unfinished sequence ${id} "${state.begin.name}", step ${describe(step)}`,
+        `${said(engine, key)} belongs to the unfinished sequence ${id} "${state.begin.name}", step ${describe(step)}`,
         { remedy: `bofh recover, or look first with: bofh journal show ${id}` },
       );
     }

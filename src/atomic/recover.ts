@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ConnectionError, JournalError, RefusedError } from '../errors.ts';
 import { releaseHosts } from './ending.ts';
 import { codeOf, newId, ownerLine, type Engine, type Signals } from './engine.ts';
+import { keyInWords } from './host-key.ts';
 import { AppendError, adopt, append, close, retire, type Journal } from './journal.ts';
 import type { Line } from './lines.ts';
 import type { ObjectLocks } from './lock.ts';
@@ -181,9 +182,15 @@ async function lockObjects(locks: ObjectLocks, state: State): Promise<void> {
     needs: claims.flatMap(({ needs = [] }) => needs),
   });
   if (key === undefined) return;
-  throw new JournalError(`${key} is in use by another bofh that is running now`, {
-    remedy: 'recover again when it has ended',
-  });
+  const of = left.find(({ intent }) =>
+    [...exclusive(intent.claims ?? {}), ...(intent.claims?.needs ?? [])].includes(key),
+  );
+  throw new JournalError(
+    `${keyInWords(of?.intent.host ?? '', key)} is in use by another bofh that is running now`,
+    {
+      remedy: 'recover again when it has ended',
+    },
+  );
 }
 
 /**

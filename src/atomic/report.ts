@@ -1,13 +1,18 @@
 import { type ByHand, StuckError, type StuckStep } from '../errors.ts';
 import { type Engine, messageOf } from './engine.ts';
+import { keyInWords, objectsOf } from './host-key.ts';
 import type { Journal } from './journal.ts';
 import { exclusive, isLeft, type State, type Step } from './state.ts';
 
 /** A step in words: what it is and which objects it made or changed. */
-export function describe(step: Step, found?: string): string {
-  const objects = exclusive(step.intent.claims ?? {});
-  const what = `${step.intent.kind}${objects.length === 0 ? '' : ` (${objects.join(', ')})`}`;
+export function describe({ intent }: Step, found?: string): string {
+  const objects = exclusive(intent.claims ?? {}).map((key) => keyInWords(intent.host, key));
+  const what = `${intent.kind}${objects.length === 0 ? onHost(intent) : ` (${objects.join(', ')})`}`;
   return found === undefined ? what : `${what}: ${found}`;
+}
+
+function onHost({ host }: Step['intent']): string {
+  return host === '' ? '' : ` on ${host}`;
 }
 
 /** The steps of a journal as the error and `journal show` tell them. */
@@ -58,11 +63,12 @@ export async function byHandOf(
 
 function inWords(step: Step): StuckStep {
   const { n, intent, blocked } = step;
-  const objects = exclusive(intent.claims ?? {});
-  if (blocked === undefined) return { n, kind: intent.kind, objects };
+  const on = intent.host === '' ? {} : { host: intent.host };
+  const what = { n, kind: intent.kind, ...on, objects: objectsOf(intent) };
+  if (blocked === undefined) return what;
   const { holders, remedy } = blocked;
   return {
-    ...{ n, kind: intent.kind, objects, why: reason(blocked) },
+    ...{ ...what, why: reason(blocked) },
     ...(holders === undefined ? {} : { holders }),
     ...(remedy === undefined ? {} : { remedy }),
   };

@@ -1,6 +1,7 @@
 import { IdentityTaken, NotDone, RefusedError } from '../errors.ts';
-import { claim, hostKey, refuseDamaged, withHost, type Claiming } from './claims.ts';
+import { claim, refuseDamaged, withHost, type Claiming } from './claims.ts';
 import { changing } from './engine.ts';
+import { hostKey } from './host-key.ts';
 import { append, type Journal } from './journal.ts';
 import type { IntentLine } from './lines.ts';
 import { json, type AnyOperation, type Claims } from './operation.ts';

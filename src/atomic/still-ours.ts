@@ -1,6 +1,6 @@
 import { RefusedError } from '../errors.ts';
-import { hostKey } from './claims.ts';
 import { codeOf, type Engine } from './engine.ts';
+import { hostKey, keyInWords } from './host-key.ts';
 import type { Journal } from './journal.ts';
 import type { Claims, Key, Look } from './operation.ts';
 import { placeOf } from './place.ts';
@@ -37,7 +37,7 @@ export async function expectStillOurs(
     const found =
       movedTo === undefined ? (look.found ?? 'there is no trace of it any more') : `it is ${movedTo} by now`;
     throw new RefusedError(
-      `${kind} works on ${key}, which is not as this sequence has left it: ${describe(step, found)}; nothing was done to it`,
+      `${kind} works on ${keyInWords(step.intent.host, key)}, which is not as this sequence has left it: ${describe(step, found)}; nothing was done to it`,
       { remedy: 'find out who else works on it, then give the command again' },
     );
   }

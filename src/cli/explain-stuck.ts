@@ -1,13 +1,14 @@
 import type { StuckError, StuckStep } from '../errors.ts';
 import { byHandInWords, holdersInWords } from './by-hand.ts';
 import type { Explanation } from './explanation.ts';
+import { stepInWords } from './plan-words.ts';
 import { messageOf, oneLine, printable } from './text.ts';
 
 /** What is done, what is undone, and all that a person needs about each step that is left. */
 export function stuck(error: StuckError): Explanation {
   const done = error.committed
-    ? 'changed: the work itself is done and stays, but its cleaning up is not finished'
-    : 'changed: a part of the work could not be undone';
+    ? `changed: the work itself is done and stays, but its cleaning up is not finished${where(error)}`
+    : `changed: a part of the work could not be undone${where(error)}`;
   return {
     class: error.name,
     failed: oneLine(error.message),
@@ -24,9 +25,16 @@ export function stuck(error: StuckError): Explanation {
   };
 }
 
-function stepLine(word: string, { n, kind, objects, why }: StuckStep): string {
-  const of = objects.length === 0 ? '' : ` (${objects.join(', ')})`;
-  return printable(`${word}: step ${String(n)} ${kind}${of}${why === undefined ? '' : `: ${why}`}`);
+/** The hosts on which something is left, when these are not this one alone. */
+function where({ blocked, remaining }: StuckError): string {
+  const hosts = [...new Set([...blocked, ...remaining].map(({ host }) => host ?? 'this host'))];
+  if (hosts.every((host) => host === 'this host')) return '';
+  return printable(` on ${hosts.join(', ')}`);
+}
+
+function stepLine(word: string, step: StuckStep): string {
+  const { n, why } = step;
+  return printable(`${word}: step ${String(n)} ${stepInWords(step)}${why === undefined ? '' : `: ${why}`}`);
 }
 
 /** What is left, in the order in which a person would clear it: the newest first, after the commit the oldest. */
@@ -40,6 +48,11 @@ function inOrder({ blocked, remaining, committed }: StuckError) {
 
 /** What a person needs about a step that is left: who holds it, what it is, how to see it and how to clear it. */
 function byHandLines(step: StuckStep): readonly string[] {
-  const lines = [...holdersInWords(step), ...(step.byHand === undefined ? [] : byHandInWords(step.byHand))];
+  const on = step.host === undefined ? [] : [`on:    ${printable(step.host)}`];
+  const lines = [
+    ...on,
+    ...holdersInWords(step),
+    ...(step.byHand === undefined ? [] : byHandInWords(step.byHand)),
+  ];
   return lines.map((line) => `  ${line}`);
 }

@@ -1,5 +1,6 @@
 import { decode } from '../atomic/lines.ts';
-import { exclusive, fold, type Step } from '../atomic/state.ts';
+import { keyInWords, objectsOf } from '../atomic/host-key.ts';
+import { fold, type Step } from '../atomic/state.ts';
 import type { Store } from '../atomic/store.ts';
 import { findOperation } from '../operations.ts';
 import type { Plan } from './answers/index.ts';
@@ -64,7 +65,8 @@ function withPairs(store: Store, steps: readonly Placed[], born: readonly string
         sequence: begin.name,
         n,
         kind: intent.kind,
-        objects: [...exclusive(intent.claims ?? {})],
+        ...onHost(intent),
+        objects: [...objectsOf(intent)],
         when: 'in turn',
         changes: [{ line, commands: [] }],
         undo: "by the script's own code, while it lives",
@@ -90,6 +92,10 @@ function placeOf(
   return all.findLastIndex((each) => born.indexOf(each.id) < born.indexOf(id)) + 1;
 }
 
+function onHost({ host }: Step['intent']): Pick<Steps[number], 'host'> {
+  return host === '' ? {} : { host };
+}
+
 function pairName(args: unknown): string {
   return typeof args === 'object' && args !== null && 'name' in args ? String(args.name) : '';
 }
@@ -105,8 +111,13 @@ async function stepOf(store: Store, change: PlannedChange, old: boolean): Promis
   const step = steps.find((each) => each.n === n);
   const head = { sequence: begin.name, n, kind, when, changes: [asData(change)] };
   if (step === undefined) return { ...head, objects: [] };
-  const objects = [...exclusive(step.intent.claims ?? {})];
-  return { ...head, objects, ...(when === 'in turn' ? { undo: await undoOf(step) } : {}) };
+  const objects = [...objectsOf(step.intent)];
+  return {
+    ...head,
+    ...onHost(step.intent),
+    objects,
+    ...(when === 'in turn' ? { undo: await undoOf(step) } : {}),
+  };
 }
 
 function stateOf(store: Store, id: string) {
@@ -122,7 +133,8 @@ function stateOf(store: Store, id: string) {
 /** How a step is taken back, in words. */
 async function undoOf({ intent }: Step): Promise<string> {
   const code = await findOperation(intent.kind, intent.version);
-  const { makes = [], changes = [] } = intent.claims ?? {};
+  const inWords = (keys: readonly string[] = []) => keys.map((key) => keyInWords(intent.host, key));
+  const [makes, changes] = [inWords(intent.claims?.makes), inWords(intent.claims?.changes)];
   const said: string[] = [];
   if (makes.length > 0) said.push(`${makes.join(', ')} is gone again`);
   if (changes.length > 0)

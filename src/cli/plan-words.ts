@@ -1,4 +1,6 @@
+import { keyInWords } from '../atomic/host-key.ts';
 import type { Plan } from './answers/index.ts';
+import type { StuckStep } from '../errors.ts';
 import { oneLine, printable } from './text.ts';
 
 const parts = [
@@ -14,7 +16,7 @@ export function planInWords(
 ): readonly string[] {
   const told = parts.flatMap(({ head, has }) => {
     const own = steps.filter(({ when }) => has.includes(when));
-    return own.length === 0 ? [] : [`dry run: ${head}`, ...own.flatMap(stepInWords)];
+    return own.length === 0 ? [] : [`dry run: ${head}`, ...own.flatMap(linesOf)];
   });
   const said = refused.map(
     ({ what, why, remedy }) =>
@@ -24,12 +26,21 @@ export function planInWords(
   return headed ? [] : ['dry run: there is nothing to do'];
 }
 
-function stepInWords({ n, kind, objects, when, changes, undo }: Plan['steps'][number]): readonly string[] {
-  const of = objects.length === 0 ? '' : ` (${objects.join(', ')})`;
+/** A step: what it does with which objects, on which host. */
+export function stepInWords({
+  kind,
+  host = '',
+  objects,
+}: Pick<StuckStep, 'kind' | 'host' | 'objects'>): string {
+  if (objects.length === 0) return host === '' ? kind : `${kind} on ${host}`;
+  return `${kind} (${objects.map((key) => keyInWords(host, key)).join(', ')})`;
+}
+
+function linesOf({ n, when, changes, undo, ...of }: Plan['steps'][number]): readonly string[] {
   const step = `step ${String(n)}`;
   const what = when === 'release' ? `release of ${step}` : when === 'undo' ? `undo of ${step}` : step;
   return [
-    printable(`${what}: ${kind}${of}`),
+    printable(`${what}: ${stepInWords(of)}`),
     ...changes.map(({ line }) => `    ${oneLine(line)}`),
     ...(undo === undefined || undo === '' ? [] : [printable(`  undo: ${undo}`)]),
   ];

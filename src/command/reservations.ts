@@ -28,8 +28,8 @@ export interface StillRunning {
  * coordinator and the objects. The keys are those of that host itself. Unreachable: ConnectionError.
  */
 export interface Reservations {
-  /** Where the bofh of that host has its journals. */
-  readonly journals: string;
+  /** Where the bofh of that host has its journals, which are held against what is reserved. Missing: `reserve` has done so. */
+  readonly journals?: string;
   /** How the host is reached, as JSON: what recovery needs to find it again. */
   readonly reach: unknown;
   /** Takes objects in addition to those that the sequence has there. Undefined: they are taken. */

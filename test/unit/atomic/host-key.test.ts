@@ -1,0 +1,49 @@
+import { describe, expect, test } from 'vitest';
+import { hostKey, keyInWords, objectsOf, ownKey } from '../../../src/atomic/host-key.ts';
+import { describe as inWords } from '../../../src/atomic/report.ts';
+import { intent } from '../../support/crash/lines.ts';
+
+const on = (name: string) => ({ host: { name } }) as Parameters<typeof hostKey>[0];
+
+describe('the key of an object', () => {
+  test('of this host is the same everywhere, whatever is in it', () => {
+    const key = 'file:/srv/a!b';
+
+    expect(hostKey(on(''), key)).toBe(key);
+    expect(ownKey('', key)).toBe(key);
+    expect(keyInWords('', key)).toBe(key);
+  });
+
+  test.each(['lv:vg0/x', 'file:/srv/a!b'])(
+    'of another host bears its name, and people read it: %s',
+    (key) => {
+      const journalled = hostKey(on('web2'), key);
+
+      expect(journalled).toBe(`web2!${key}`);
+      expect(ownKey('web2', journalled)).toBe(key);
+      expect(keyInWords('web2', journalled)).toBe(`${key} on web2`);
+      expect(keyInWords('web2', key)).toBe(`${key} on web2`);
+    },
+  );
+});
+
+describe('a step in words', () => {
+  const step = (host: string, claims: Parameters<typeof objectsOf>[0]['claims']) => ({
+    n: 1,
+    intent: intent(1, { kind: 'lvm.lv.create', host, claims }),
+    finished: false,
+  });
+
+  test('names the host of its objects', () => {
+    const there = step('web2', { makes: ['web2!lv:vg0/x'], changes: ['web2!vg:vg0'] });
+
+    expect(inWords(there)).toBe('lvm.lv.create (lv:vg0/x on web2, vg:vg0 on web2)');
+    expect(objectsOf(there.intent)).toEqual(['lv:vg0/x', 'vg:vg0']);
+  });
+
+  test('names its host where it has no objects, and this one nowhere', () => {
+    expect(inWords(step('web2', null), 'why')).toBe('lvm.lv.create on web2: why');
+    expect(inWords(step('', { makes: ['lv:vg0/x'] }))).toBe('lvm.lv.create (lv:vg0/x)');
+    expect(inWords(step('', null))).toBe('lvm.lv.create');
+  });
+});
