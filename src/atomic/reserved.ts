@@ -6,8 +6,10 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
+  statSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { LocalHost } from '../command/index.ts';
 import { JournalError } from '../errors.ts';
 import type { Key } from './operation.ts';
@@ -22,10 +24,22 @@ export interface Reserved {
   readonly shared: readonly Key[];
 }
 
+/** A reservation as it lies on the disk. */
+export interface SeenReservation {
+  readonly id: string;
+  readonly changedMs: number;
+  /** JournalError: it cannot be read. */
+  readonly found: Reserved | JournalError;
+}
+
 /** The reservations on a host. */
 export interface ReservedHere {
   /** JournalError for one that cannot be read: it may be of anything. */
   list(): readonly Reserved[];
+  /** The same for people: one that cannot be read hides no other. */
+  seen(): readonly SeenReservation[];
+  /** `device:inode` of what each program of a reservation has open for as long as it runs; undefined: none ever ran in this boot. */
+  lockOf(id: string): string | undefined;
   /** Ends one that its coordinator will never end; why is kept with it. JournalError while a program of it runs. */
   abandon(id: string, because: string): Promise<void>;
 }
@@ -37,36 +51,68 @@ export function reservedIn(
   { flock }: Pick<LocalHost, 'flock'>,
 ): ReservedHere {
   const directory = join(stateDir, 'reservations');
+  const ids = () => namesIn(directory).filter((name) => /^[0-9a-f]+$/.test(name));
+  const lock = (id: string) => join(runDir, 'away', id, 'lock');
   return {
-    list: () =>
-      namesIn(directory)
-        .filter((name) => /^[0-9a-f]+$/.test(name))
-        .flatMap((id) => reservedOf(join(directory, id), id) ?? []),
-    abandon: async (id, because) => {
-      await refuseAtWork(join(runDir, 'away', id, 'lock'), id, flock);
-      const history = join(directory, 'history');
-      mkdirSync(history, { mode: 0o700, recursive: true });
-      appendFileSync(join(directory, id), `abandoned ${JSON.stringify(because)}\n`, { flush: true });
-      renameSync(join(directory, id), join(history, id));
+    list: () => ids().flatMap((id) => reservedOf(join(directory, id), id) ?? []),
+    seen: () => ids().flatMap((id) => seenAt(join(directory, id), id) ?? []),
+    lockOf: (id) => {
+      const stat = absent(() => statSync(lock(id), { bigint: true }));
+      return stat === undefined ? undefined : `${String(stat.dev)}:${String(stat.ino)}`;
     },
+    abandon: async (id, because) =>
+      alone({ lock: lock(id), all: join(runDir, 'reservations.lock'), id, flock }, () => {
+        const history = join(directory, 'history');
+        mkdirSync(history, { mode: 0o700, recursive: true });
+        appendFileSync(join(directory, id), `abandoned ${JSON.stringify(because)}\n`, { flush: true });
+        renameSync(join(directory, id), join(history, id));
+        rmSync(dirname(lock(id)), { recursive: true });
+      }),
   };
 }
 
-async function refuseAtWork(path: string, id: string, flock: LocalHost['flock']): Promise<void> {
-  const fd = absent(() => openSync(path, 'r+'));
-  if (fd === undefined) return;
+/** While no program of it runs, none can begin, and no coordinator writes a reservation anew. */
+async function alone(
+  at: { readonly lock: string; readonly all: string; readonly id: string } & Pick<LocalHost, 'flock'>,
+  act: () => void,
+): Promise<void> {
+  mkdirSync(dirname(at.lock), { mode: 0o700, recursive: true });
+  const fds = [at.lock, at.all].map((path) => openSync(path, 'a+', 0o600));
   try {
-    if ((await flock([{ fd, mode: 'exclusive' }])) === undefined) return;
+    const refused = await at.flock(fds.map((fd) => ({ fd, mode: 'exclusive' })));
+    if (refused === 0) throw atWork(at.id);
+    if (refused !== undefined)
+      throw new JournalError('another host is reserving objects on this one at this moment', {
+        remedy: 'give the command again',
+      });
+    act();
   } finally {
-    closeSync(fd);
+    for (const fd of fds) closeSync(fd);
   }
-  throw new JournalError(`a program of sequence ${id} still runs on this host`, {
-    remedy: 'wait until it has ended (fuser -v on its lock names it), then give the command again',
+}
+
+/** Why a reservation is not abandoned now. */
+export function atWork(id: string): JournalError {
+  return new JournalError(`a program of sequence ${id} still runs on this host`, {
+    remedy: `wait until it has ended (bofh journal show ${id} names it), then give the command again`,
   });
 }
 
 function namesIn(directory: string): readonly string[] {
   return absent(() => readdirSync(directory).sort()) ?? [];
+}
+
+/** Undefined when it has ended in the meantime. */
+function seenAt(path: string, id: string): SeenReservation | undefined {
+  const changedMs = absent(() => statSync(path))?.mtimeMs;
+  if (changedMs === undefined) return undefined;
+  try {
+    const found = reservedOf(path, id);
+    return found === undefined ? undefined : { id, changedMs, found };
+  } catch (error) {
+    if (!(error instanceof JournalError)) throw error;
+    return { id, changedMs, found: error };
+  }
 }
 
 /** Undefined when it has ended in the meantime. */
