@@ -1,7 +1,7 @@
-import { ConnectionError } from '../errors.ts';
+import { BofhError, JournalError } from '../errors.ts';
 import type { Engine } from './engine.ts';
 import { next } from './next.ts';
-import { placeOf } from './place.ts';
+import { type Met, placeOf } from './place.ts';
 import { apply, type State, type Step } from './state.ts';
 import { hostsLeft } from './unwind.ts';
 
@@ -33,15 +33,23 @@ export function plan(state: State, boots: Readonly<Record<string, string>>): rea
   }
 }
 
-/** Host → boot of those on which something is left to do; without those that cannot be reached. Waits for nothing. */
-export async function bootsOf(engine: Engine, state: State): Promise<Readonly<Record<string, string>>> {
+/**
+ * The hosts on which something is left to do, all asked side by side: one that is away takes no longer than its connection may.
+ * Waits for no program.
+ */
+export async function bootsOf(engine: Engine, state: State): Promise<Met> {
   for (const { name, reach } of state.hosts) engine.place?.(name, reach);
   const boots: Record<string, string> = {};
-  for (const name of new Set(hostsLeft(state)))
+  const away = new Map<string, Error>();
+  const ask = async (name: string): Promise<void> => {
     try {
       boots[name] = (await placeOf(engine, name).host.facts()).boot;
     } catch (error) {
-      if (!(error instanceof ConnectionError)) throw error;
+      // What is told of a journal is told of its other hosts all the same.
+      if (!(error instanceof BofhError) || error instanceof JournalError) throw error;
+      away.set(name, error);
     }
-  return boots;
+  };
+  await Promise.all([...new Set(hostsLeft(state))].map(ask));
+  return { boots, away };
 }

@@ -8,6 +8,19 @@ export function ofEarlierBoots(journals: readonly ReadJournal[], boot: string): 
 }
 
 /**
+ * Those of one of the two units: what reaches other hosts needs the network, and no guest of this one waits for that. One that
+ * cannot be read is of the first, which says so.
+ */
+export function ofUnit(
+  journals: readonly ReadJournal[],
+  reach: 'this host' | 'others',
+): readonly ReadJournal[] {
+  const reaches = (journal: ReadJournal): boolean =>
+    journal.is === 'open' && journal.open.state.hosts.length > 0;
+  return journals.filter((journal) => reaches(journal) === (reach === 'others'));
+}
+
+/**
  * Why a sequence is left open that had begun to start a guest and is not committed. At boot no guest runs, so nothing
  * shows that this one has not worked for days between the end of its bofh and the reboot: its disks stay.
  */

@@ -7,6 +7,7 @@ import {
   type KnownJournal,
   looking,
   reasonOf,
+  reservations,
   siteFile,
 } from '../doctor/index.ts';
 import { loadSite } from '../script/site.ts';
@@ -30,6 +31,7 @@ export async function doctor(runtime: Runtime): Promise<number> {
   const scene = { host, find: engine.find, store: engine.store, journals, root };
   const found = [
     ...ofJournals,
+    ...(await reservedIn(bofh, root)),
     ...(await examine({ ...scene, configDirs: site.guestConfigDirs })),
     ...ofSite,
   ];
@@ -93,6 +95,11 @@ async function journalsOf(
     return [];
   });
   return { journals, found };
+}
+
+async function reservedIn({ engine }: Bofh, root: boolean): Promise<readonly Finding[]> {
+  const at = { check: 'reservation', what: 'what other hosts have reserved', root };
+  return await looking(at, async () => reservations(engine.reserved?.seen() ?? [], Date.now()));
 }
 
 function known(journal: ReadJournal): KnownJournal {

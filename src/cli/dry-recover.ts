@@ -1,7 +1,8 @@
-import { recover } from '../atomic/recover.ts';
+import type { Place } from '../atomic/index.ts';
+import { bootsOf, recover } from '../atomic/recover.ts';
 import type { Bofh } from '../bofh.ts';
 import { BofhError, JournalError, RefusedError, StuckError } from '../errors.ts';
-import { type Findings, planOf, readJournals, showPlan } from './plan.ts';
+import { type Findings, planOf, type Reached, readJournals, showPlan } from './plan.ts';
 import type { ReadJournal } from './read-journals.ts';
 import type { Runtime } from './runtime.ts';
 import { textOf } from './text.ts';
@@ -17,18 +18,39 @@ export async function planRecovery(
   head: readonly string[],
 ): Promise<number> {
   const codes = new Set<number>();
-  const planned = await planOf(real, readJournals(real.engine.store), async (bofh, found) => {
+  const recovering = async (bofh: Bofh, found: Findings): Promise<void> => {
     for (const journal of journals) codes.add(await recoverOne(runtime, bofh, journal, found));
-  });
+  };
+  const reached = await reachedBy(real, journals);
+  const planned = await planOf(real, readJournals(real.engine.store), recovering, reached);
   showPlan(runtime, planned, { head });
   return [3, 4].find((code) => codes.has(code)) ?? 0;
 }
 
+/** The other hosts of the journals; on one that cannot be reached nothing can be planned, and its steps are told as blocked. */
+async function reachedBy({ engine }: Bofh, journals: readonly ReadJournal[]): Promise<Reached> {
+  const states = journals.flatMap((journal) => (journal.is === 'open' ? [journal.open.state] : []));
+  const reached = new Map<string, { readonly place: Place; readonly left: 'something' | 'nothing' }>();
+  for (const state of states) {
+    const { boots } = await bootsOf(engine, state);
+    for (const { name, reach } of state.hosts) {
+      const place = engine.place?.(name, reach);
+      if (place === undefined || reached.get(name)?.left === 'something') continue;
+      reached.set(name, { place, left: boots[name] === undefined ? 'nothing' : 'something' });
+    }
+  }
+  return reached;
+}
+
 /** What `--abandon` and `--cut-last-line` would do: nothing on the host. */
-export function showTending(runtime: Runtime, journal: Findings['journals'][number]): number {
+export function showTending(
+  runtime: Runtime,
+  journal: Findings['journals'][number],
+  what: 'the journal' | 'the reservation' = 'the journal',
+): number {
   const head =
     journal.line === undefined
-      ? [`dry run: the journal ${journal.id} would be closed, and nothing of it done or undone`]
+      ? [`dry run: ${what} ${journal.id} would be closed, and nothing of it done or undone`]
       : [`dry run: this line would be cut off the journal ${journal.id}: ${journal.line}`];
   showPlan(runtime, { steps: [], refused: [], journals: [journal] }, { head });
   return 0;

@@ -1,4 +1,6 @@
+import { keyInWords } from '../atomic/host-key.ts';
 import type { JournalShow, ShownStep } from './answers/index.ts';
+import { stepInWords } from './plan-words.ts';
 import { table } from './table.ts';
 import { printable } from './text.ts';
 
@@ -11,10 +13,21 @@ const plannedWords = {
 
 /** A planned step in words. */
 export function plannedInWords(planned: JournalShow['recovery'][number]): string {
-  const { n, kind, objects, with: riders } = planned;
+  const { n, with: riders } = planned;
   const along = riders.length === 0 ? '' : `, and with it step ${riders.join(', ')}`;
-  const of = objects.length === 0 ? '' : ` (${objects.join(', ')})`;
-  return printable(`${plannedWords[planned.do]} step ${String(n)} ${kind}${of}${along}`);
+  return printable(`${plannedWords[planned.do]} step ${String(n)} ${stepInWords(planned)}${along}`);
+}
+
+/** Hosts that a journal reaches. */
+export function hostsInWords(hosts: NonNullable<JournalShow['hosts']>): string {
+  return hosts
+    .map(({ name, away }) => `on ${name}${away === undefined ? '' : ', which cannot be asked'}`)
+    .join('; ');
+}
+
+/** A host that cannot be asked. */
+export function awayInWords({ name, away }: { readonly name: string; readonly away: string }): string {
+  return printable(`${name} cannot be asked: ${away}`);
 }
 
 /** The answer of `journal show` for people. */
@@ -23,7 +36,7 @@ export function showInWords(data: JournalShow): readonly string[] {
     String(step.n),
     step.state,
     step.kind,
-    step.objects.join(' '),
+    step.objects.map((key) => keyInWords(step.host ?? '', key)).join(step.host === undefined ? ' ' : ', '),
     step.note ?? '',
   ]);
   const steps =
@@ -39,6 +52,9 @@ export function showInWords(data: JournalShow): readonly string[] {
     `command:  ${printable(data.command.join(' '))}`,
     `bofh:     ${data.bofh}`,
     `state:    ${data.state}${data.because === undefined ? '' : `: ${printable(data.because)}`}`,
+    ...(data.hosts ?? []).map(
+      ({ name, away }) => `also on:  ${away === undefined ? printable(name) : awayInWords({ name, away })}`,
+    ),
     ...steps,
     ...(left.length === 0
       ? []
@@ -48,7 +64,7 @@ export function showInWords(data: JournalShow): readonly string[] {
   ];
 }
 
-function leftInWords({ n, kind, heldBy = [], remedy, byHand }: ShownStep): readonly string[] {
+function leftInWords({ n, kind, host, heldBy = [], remedy, byHand }: ShownStep): readonly string[] {
   if (byHand === undefined) return [];
   const held = heldBy.flatMap(({ who, free }) => [
     `held:  ${who}`,
@@ -61,7 +77,8 @@ function leftInWords({ n, kind, heldBy = [], remedy, byHand }: ShownStep): reado
     ...byHand.look.map((command) => `look:  ${command}`),
     ...byHand.clear.map((command) => `clear: ${command}`),
   ];
-  return [`  step ${String(n)} ${kind}`, ...lines.map((line) => `    ${printable(line)}`)];
+  const on = host === undefined ? '' : `, on ${printable(host)}`;
+  return [`  step ${String(n)} ${kind}${on}`, ...lines.map((line) => `    ${printable(line)}`)];
 }
 
 function nextInWords({ id, state }: JournalShow): readonly string[] {

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import type { Engine } from '../atomic/index.ts';
+import type { AnyOperation, Engine, Place } from '../atomic/index.ts';
 import type { Store } from '../atomic/store.ts';
 import { type Bofh, withBofh } from '../bofh.ts';
 import type { Host } from '../command/index.ts';
@@ -9,7 +9,8 @@ import { simulatedBofh } from '../testing/bofh.ts';
 import { simulate } from '../testing/simulate.ts';
 import { give } from './answer.ts';
 import type { Plan } from './answers/index.ts';
-import { telling, type Told } from './dry-host.ts';
+import { type Telling, telling, type Told } from './dry-host.ts';
+import { plannedPlace, plannedReservations } from './dry-places.ts';
 import { type PlannedChange, stepsOf } from './plan-steps.ts';
 import { planInWords } from './plan-words.ts';
 import type { Runtime } from './runtime.ts';
@@ -58,11 +59,17 @@ export interface CopiedJournal {
   readonly bytes: Uint8Array;
 }
 
-/** What a body would do. */
+/** Another host that a plan reaches, and whether something is left to do there. */
+export type Reached = ReadonlyMap<string, { readonly place: Place; readonly left: 'something' | 'nothing' }>;
+
+/** What a body would do; `reached`: with which other hosts. */
 export async function planOf(
-  real: Pick<Bofh, 'host' | 'site' | 'stateDir'>,
+  real: Pick<Bofh, 'host' | 'site' | 'stateDir'> & {
+    readonly engine?: Pick<Engine, 'reservations' | 'reserved'>;
+  },
   journals: readonly CopiedJournal[],
   body: (bofh: Bofh, found: Findings) => Promise<unknown>,
+  reached: Reached = new Map(),
 ): Promise<Planned> {
   const simulated = simulatedBofh({ host: await simulate(real.host), site: real.site, planning: true });
   const { store } = simulated.engine;
@@ -72,7 +79,12 @@ export async function planOf(
     copy.close();
   }
   const born: string[] = [];
-  const { host, marked, onProgress, changes } = recording(simulated.host);
+  const { named, marked, onProgress, changes } = recording();
+  const host = named(simulated.host, real.host.name);
+  const { reservations: there, reserved } = real.engine ?? {};
+  const places = new Map<string, Place>();
+  for (const [name, { place, left }] of reached)
+    places.set(name, await plannedPlace(place, left, (each) => named(each, name)));
   const find: Engine['find'] = async (kind, version) => {
     const code = await findOperation(kind, version);
     return code === undefined ? undefined : marked(code);
@@ -81,7 +93,13 @@ export async function planOf(
     ...simulated,
     host,
     stateDir: real.stateDir,
-    engine: { ...simulated.engine, store: hearing(store, born), host, find, onProgress },
+    engine: {
+      ...simulated.engine,
+      ...{ store: hearing(store, born), host, find, onProgress },
+      ...(reserved === undefined ? {} : { reserved }),
+      ...(there === undefined ? {} : { reservations: plannedReservations(real.host, there) }),
+      place: (name) => places.get(name) ?? refuseUnplanned(name),
+    },
   };
   const found: Findings = { refused: [], journals: [] };
   try {
@@ -96,6 +114,12 @@ export async function planOf(
   return { steps: await stepsOf(store, changes, born), ...found };
 }
 
+function refuseUnplanned(name: string): never {
+  throw new RefusedError(`what is done on ${name} cannot be planned: a plan is of one host`, {
+    remedy: 'a script can ask tx.planning',
+  });
+}
+
 /** Tells of each sequence that begins: a journal gets its name once it is whole. */
 function hearing(store: Store, born: string[]): Store {
   return {
@@ -108,19 +132,25 @@ function hearing(store: Store, born: string[]): Store {
   };
 }
 
-/** The host tells what is changed, and the engine, asked through the step, which step it is. */
-function recording(simulated: Host) {
+/** A host tells what is changed, and the engine, asked through the step, which step it is. */
+function recording() {
   const changes: PlannedChange[] = [];
   let told: (Told & { readonly id: string }) | undefined;
   const onProgress: NonNullable<Engine['onProgress']> = ({ n, kind }) => {
     if (told !== undefined) changes.push({ n, kind, ...told });
     told = undefined;
   };
-  const { host, marked } = telling(simulated, (step, change) => {
-    told = { id: basename(step.outputs, '.d'), ...change };
-    step.onProgress?.({ command: { tool: change.line, argv: [] } });
-  });
-  return { host, marked, onProgress, changes };
+  const all: Telling[] = [];
+  const named = (simulated: Host, name: string): Host => {
+    const one = telling({ ...simulated, name }, (step, change) => {
+      told = { id: basename(step.outputs, '.d'), ...change };
+      step.onProgress?.({ command: { tool: change.line, argv: [] } });
+    });
+    all.push(one);
+    return one.host;
+  };
+  const marked = (code: AnyOperation): AnyOperation => all.reduce((of, each) => each.marked(of), code);
+  return { named, marked, onProgress, changes };
 }
 
 /** The unfinished sequences of a host. Throws RefusedError when this user may not read them. */

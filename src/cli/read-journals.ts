@@ -1,6 +1,7 @@
 import type { Engine } from '../atomic/engine.ts';
 import { decode, type Line } from '../atomic/lines.ts';
 import { type OpenJournal, openJournals } from '../atomic/recover.ts';
+import type { SeenReservation } from '../atomic/reserved.ts';
 import { fold, type State } from '../atomic/state.ts';
 import { JournalError, RefusedError } from '../errors.ts';
 import { messageOf } from './text.ts';
@@ -11,6 +12,21 @@ export type ReadJournal = { readonly id: string; readonly at: string } & (
   | { readonly is: 'closed'; readonly lines: readonly Line[]; readonly state: State }
   | { readonly is: 'unreadable'; readonly error: JournalError }
 );
+
+/** What another host has reserved on this one, under the id of its sequence. */
+export interface ReadReservation extends Pick<SeenReservation, 'id' | 'found'> {
+  readonly is: 'reserved';
+  readonly at: string;
+}
+
+/** All of them; one that is damaged hides no other. */
+export function readReservations(engine: Engine): readonly ReadReservation[] {
+  const seen = accessing(engine, () => engine.reserved?.seen() ?? []);
+  return seen.map(({ id, changedMs, found }) => ({
+    ...{ id, found, is: 'reserved' },
+    at: new Date(changedMs).toISOString(),
+  }));
+}
 
 /** The journals that are not closed; one that is damaged hides no other. */
 export async function readOpen(engine: Engine): Promise<readonly ReadJournal[]> {
@@ -28,14 +44,26 @@ export function readHistory(engine: Engine): readonly ReadJournal[] {
 
 /** The journal of an id, or of the beginning of one. Throws JournalError when there is none, or more than one. */
 export async function readById(engine: Engine, id: string): Promise<ReadJournal> {
+  const found = await readAnyById(engine, id);
+  if (found.is !== 'reserved') return found;
+  const where = found.found instanceof Error ? 'another host' : found.found.coordinator;
+  throw new JournalError(`${found.id} is a sequence of the bofh on ${where}, which has its journal`, {
+    remedy: `bofh recover ${found.id} on ${where}; here bofh journal show ${found.id} shows what it has reserved`,
+  });
+}
+
+/** The same for what another host has reserved here. A sequence that reaches this very host by a name has an open journal first. */
+export async function readAnyById(engine: Engine, id: string): Promise<ReadJournal | ReadReservation> {
   const open = journalIds(accessing(engine, () => engine.store.names('.')));
   const closed = journalIds(accessing(engine, () => engine.store.names('history')));
-  const all = [...new Set([...open, ...closed])];
+  const reserved = readReservations(engine);
+  const all = [...new Set([...open, ...closed, ...reserved.map((each) => each.id)])];
   const meant = all.includes(id) ? [id] : all.filter((each) => id !== '' && each.startsWith(id));
   const [only, ...others] = meant;
   if (only === undefined) throw new JournalError(`there is no journal ${id} in ${engine.store.directory}`);
   if (others.length > 0) throw new JournalError(`${id} begins several journals: ${meant.join(', ')}`);
-  const [found = readClosed(engine, only)] = open.includes(only) ? await readOne(engine, only) : [];
+  const there = reserved.find((each) => each.id === only);
+  const [found = there ?? readClosed(engine, only)] = open.includes(only) ? await readOne(engine, only) : [];
   if (found === undefined) throw new JournalError(`the journal ${only} was closed just now; look again`);
   return found;
 }

@@ -1,23 +1,19 @@
-import { abandon, cutLastLine, damagedEnd, recover as recoverOne, sweepUnborn } from '../atomic/recover.ts';
-import type { Reserved } from '../atomic/reserved.ts';
+import { recover as recoverOne, sweepUnborn } from '../atomic/recover.ts';
 import type { Bofh } from '../bofh.ts';
 import { InterruptedError, JournalError, RefusedError, StuckError, UsageError } from '../errors.ts';
-import { give } from './answer.ts';
-import type { RecoveredList } from './answers/index.ts';
-import { ofEarlierBoots, startedGuest } from './boot-journals.ts';
+import { ofEarlierBoots, ofUnit, startedGuest } from './boot-journals.ts';
 import { agrees, confirm } from './confirm.ts';
 import { explain } from './explain.ts';
 import { asText } from './explanation.ts';
-import { planned, plannedOf } from './journal.ts';
-import { plannedInWords } from './journal-words.ts';
-import { rawBytes, readById, readOpen, type ReadJournal } from './read-journals.ts';
+import { readById, readOpen, type ReadJournal } from './read-journals.ts';
+import { abandonOne, cutOne } from './recover-tend.ts';
+import { endWords, planOf, type Row, tell } from './recover-words.ts';
 import type { Runtime } from './runtime.ts';
-import { openSession, untilInterrupted } from './session.ts';
+import { openSession, refuseOtherHost } from './session.ts';
 import { logged } from './system-log.ts';
 import { messageOf, oneLine, printable, textOf } from './text.ts';
 
 type Options = Readonly<Record<string, string | boolean | undefined>>;
-type Row = RecoveredList[number];
 
 /** `bofh recover [ID]`. It needs no site file: all that an undo needs is in the journal. */
 export async function recover(runtime: Runtime, id: string | undefined, options: Options): Promise<number> {
@@ -26,7 +22,10 @@ export async function recover(runtime: Runtime, id: string | undefined, options:
     throw new UsageError(`either recover ${id}, or --abandon or --cut-last-line with an id: not both`);
   if (because !== undefined && abandoned === undefined)
     throw new UsageError('--because belongs to --abandon ID');
-  if (options.boot === true) return await recoverAtBoot(runtime, id);
+  refuseOtherHost(runtime, 'the journals, whatever hosts they reach');
+  if (options.network === true && options.boot !== true) throw new UsageError('--network belongs to --boot');
+  if (options.boot === true)
+    return await recoverAtBoot(runtime, id, options.network === true ? 'others' : 'this host');
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
   if (typeof abandoned === 'string') return await abandonOne(runtime, bofh, abandoned, because);
   if (typeof cut === 'string') return await cutOne(runtime, bofh, cut);
@@ -35,16 +34,25 @@ export async function recover(runtime: Runtime, id: string | undefined, options:
 }
 
 /** At boot nobody is there to ask. */
-async function recoverAtBoot(runtime: Runtime, id: string | undefined): Promise<number> {
+async function recoverAtBoot(
+  runtime: Runtime,
+  id: string | undefined,
+  reach: 'this host' | 'others',
+): Promise<number> {
   if (id !== undefined || runtime.settings.consent === 'given')
     throw new UsageError('--boot takes every journal of an earlier boot and destroys nothing that is in use');
   const unattended = { ...runtime, terminal: { ...runtime.terminal, interactive: false } };
   const { bofh } = await openSession(unattended, { site: 'unused', root: 'needed' });
   const { boot } = await bofh.host.facts();
   const open = await readOpen(bofh.engine);
-  const earlier = ofEarlierBoots(open, boot);
-  if (earlier.length < open.length)
+  const before = ofEarlierBoots(open, boot);
+  if (before.length < open.length)
     runtime.terminal.line('what was begun since this boot is left alone: bofh journal list');
+  const earlier = ofUnit(before, reach);
+  if (reach === 'this host' && earlier.length < before.length)
+    runtime.terminal.line(
+      'what reaches other hosts waits for the network: bofh recover --boot --network (bofh-recover-hosts.service)',
+    );
   if (runtime.settings.mode === 'act') return await recoverAll(unattended, bofh, earlier, startedGuest);
   const left = earlier.flatMap((journal) => startedGuest(journal) ?? []);
   for (const { message } of left) runtime.terminal.line(message);
@@ -163,105 +171,4 @@ async function withPlan(bofh: Bofh, journal: ReadJournal) {
     const error = new JournalError(`${why}; it is left alone`, { cause });
     return { journal: { id, at, is: 'unreadable', error } as const, plan: [`${id}: ${error.message}`] };
   }
-}
-
-async function planOf({ engine }: Bofh, journal: ReadJournal): Promise<readonly string[]> {
-  const { id } = journal;
-  if (journal.is === 'unreadable') return [`${id}: ${printable(journal.error.message)}`];
-  if (journal.is === 'closed') return [];
-  const { owner, state, holders } = journal.open;
-  const head = `${id} "${printable(state.begin.name)}" by ${printable(state.begin.user)}:`;
-  if (owner === 'running')
-    return [`${head} process ${String(state.owner.pid)} is at work on it; it is left alone`];
-  const waits = holders.map(({ pid, command }) => `  wait for process ${String(pid)}: ${printable(command)}`);
-  const steps = (await planned(engine, state)).map((step) => `  ${plannedInWords(plannedOf(step))}`);
-  return [head, ...waits, ...(steps.length === 0 ? ['  close it: nothing is left to do'] : steps)];
-}
-
-const endWords: Readonly<Record<Row['end'], string>> = {
-  'rolled-back': 'undone',
-  committed: 'finished',
-  'nothing-to-do': 'nothing to do',
-  running: 'still at work, left alone',
-  abandoned: 'abandoned',
-  cut: 'its last line is cut off',
-  open: 'stays open',
-};
-
-function tell(runtime: Runtime, rows: readonly Row[]): void {
-  for (const { leftAlone } of rows)
-    for (const each of leftAlone) runtime.terminal.line(`left alone, for it is not ours: ${printable(each)}`);
-  give(runtime, {
-    data: rows,
-    head: ['ID', 'END', 'NAME', 'BECAUSE'],
-    rows: rows.map((row) => [row.id, endWords[row.end], row.name, row.because ?? '']),
-    none: 'nothing is unfinished',
-  });
-}
-
-async function abandonOne(
-  runtime: Runtime,
-  bofh: Bofh,
-  id: string,
-  because: string | boolean | undefined,
-): Promise<number> {
-  if (typeof because !== 'string' || because.trim() === '')
-    throw new UsageError('--abandon needs --because TEXT: the reason is written into the journal');
-  const reserved = bofh.engine.reserved?.list().find((each) => each.id === id);
-  if (reserved !== undefined) return await abandonReserved(runtime, bofh, reserved, because);
-  const journal = await readById(bofh.engine, id);
-  if (journal.is === 'closed') throw new JournalError(`the journal ${journal.id} is closed already`);
-  const plan = await planOf(bofh, journal);
-  runtime.terminal.line('This stays as it is on the host, and bofh forgets it:');
-  for (const line of plan) runtime.terminal.line(line);
-  const name = journal.is === 'open' ? textOf(journal.open.state.begin.name) : '';
-  if (runtime.settings.mode === 'plan')
-    return (await import('./dry-recover.ts')).showTending(runtime, {
-      ...{ id: journal.id, name, end: 'abandoned', waitsFor: [] },
-    });
-  const away = await logged(runtime, bofh.host, () => abandon(bofh.engine, journal.id, because));
-  for (const host of away)
-    runtime.terminal.line(
-      `${printable(host)} could not be reached, and keeps it reserved: bofh recover --abandon ${journal.id} --because '…' there`,
-    );
-  tell(runtime, [{ id: journal.id, name, end: 'abandoned', leftAlone: [], because }]);
-  return 0;
-}
-
-/** What another host began here, and will never end. */
-async function abandonReserved(
-  runtime: Runtime,
-  bofh: Bofh,
-  { id, name, coordinator, exclusive }: Reserved,
-  because: string,
-): Promise<number> {
-  const { terminal } = runtime;
-  terminal.line(
-    `This stays as it is on the host, and can be changed again; what the bofh on ${printable(coordinator)} had begun with it is not undone:`,
-  );
-  for (const key of exclusive) terminal.line(`  ${printable(key)}`);
-  if (runtime.settings.mode === 'plan')
-    return (await import('./dry-recover.ts')).showTending(runtime, {
-      id,
-      name,
-      end: 'abandoned',
-      waitsFor: [],
-    });
-  await logged(runtime, bofh.host, async () => bofh.engine.reserved?.abandon(id, because));
-  tell(runtime, [{ id, name, end: 'abandoned', leftAlone: [], because }]);
-  return 0;
-}
-
-async function cutOne(runtime: Runtime, bofh: Bofh, id: string): Promise<number> {
-  const journal = await untilInterrupted(runtime, readById(bofh.engine, id));
-  if (journal.is === 'closed') throw new JournalError(`the journal ${journal.id} is closed`);
-  const last = printable(damagedEnd(rawBytes(bofh.engine, journal.id), journal.id).text);
-  if (runtime.settings.mode === 'plan')
-    return (await import('./dry-recover.ts')).showTending(runtime, {
-      ...{ id: journal.id, name: '', end: 'cut', waitsFor: [], line: last },
-    });
-  await confirm(runtime, [`The last line of journal ${journal.id} is cut off:`, last]);
-  await logged(runtime, bofh.host, () => cutLastLine(bofh.engine, journal.id));
-  tell(runtime, [{ id: journal.id, name: '', end: 'cut', leftAlone: [], because: last }]);
-  return 0;
 }

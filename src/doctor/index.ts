@@ -9,6 +9,7 @@ import { stateDirectory } from './state-dir.ts';
 
 export { type Finding, finding, looking } from './finding.ts';
 export { type KnownJournal, reasonOf } from './journals.ts';
+export { reservations } from './reservations.ts';
 export { siteFile } from './site.ts';
 
 type Scene = Omit<KnownScene, 'journals'> & {

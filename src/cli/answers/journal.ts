@@ -4,7 +4,9 @@ import { count, text } from './parts.ts';
 const step = z.strictObject({
   n: count,
   kind: text,
-  /** Keys of the objects that it makes or changes: `lv:vg0/web1-root`. */
+  /** The host that it acts on; missing: this one. */
+  host: z.exactOptional(text),
+  /** Keys of the objects that it makes or changes, as that host has them: `lv:vg0/web1-root`. */
   objects: z.readonly(z.array(text)),
   /** `started`: begun, and whether it was done is not known. */
   state: z.enum(['started', 'done', 'undone', 'blocked', 'finished']),
@@ -20,13 +22,19 @@ const step = z.strictObject({
   ),
 });
 
+/** Another host that the steps of a journal act on. `away`: why what is left there cannot be told now. */
+const reached = z.readonly(z.array(z.strictObject({ name: text, away: z.exactOptional(text) })));
+
 /** `bofh journal list` */
 export const journalList = z.array(
   z.strictObject({
     id: text,
     name: text,
     user: text,
-    /** `interrupted`: its process is gone, bofh recover brings it to its end. `orphan`: a tool of it still runs. */
+    /**
+     * `interrupted`: its process is gone, bofh recover brings it to its end. `orphan`: a tool of it still runs. `reserved`: a
+     * sequence of the bofh on `coordinator`, which has its journal, with its user and its steps.
+     */
     state: z.enum([
       'running',
       'orphan',
@@ -35,10 +43,13 @@ export const journalList = z.array(
       'rolled-back',
       'abandoned',
       'unreadable',
+      'reserved',
     ]),
     /** When it was last written to, ISO 8601. */
     at: text,
     steps: count,
+    coordinator: z.exactOptional(text),
+    hosts: z.exactOptional(reached),
   }),
 );
 
@@ -51,6 +62,7 @@ export const journalShow = z.strictObject({
   bofh: text,
   state: z.enum(['running', 'orphan', 'interrupted', 'committed', 'rolled-back', 'abandoned']),
   because: z.exactOptional(text),
+  hosts: z.exactOptional(reached),
   steps: z.readonly(z.array(step)),
   /** What bofh recover would do, in its order. */
   recovery: z.readonly(
@@ -59,6 +71,7 @@ export const journalShow = z.strictObject({
         do: z.enum(['undo', 'look', 'finish', 'blocked']),
         n: count,
         kind: text,
+        host: z.exactOptional(text),
         objects: z.readonly(z.array(text)),
         /** Steps that go with it. */
         with: z.readonly(z.array(count)),
@@ -67,10 +80,28 @@ export const journalShow = z.strictObject({
   ),
 });
 
+/** `bofh journal show ID` of what another host has reserved on this one. */
+export const journalReserved = z.strictObject({
+  id: text,
+  name: text,
+  state: z.literal('reserved'),
+  /** The host whose bofh has its journal. */
+  coordinator: text,
+  /** When something was last reserved, ISO 8601. */
+  at: text,
+  /** Keys of what it makes or changes here. */
+  objects: z.readonly(z.array(text)),
+  /** Keys of what is to stay as it is meanwhile. */
+  needs: z.readonly(z.array(text)),
+  /** Of it, running on this host now. */
+  programs: z.readonly(z.array(z.strictObject({ pid: count, command: text }))),
+});
+
 /** `bofh journal prune`: the closed journals that were removed, the oldest first. */
 export const journalPrune = z.array(z.strictObject({ id: text, at: text }));
 
 export type JournalList = z.infer<typeof journalList>;
 export type JournalShow = z.infer<typeof journalShow>;
+export type JournalReserved = z.infer<typeof journalReserved>;
 export type ShownStep = z.infer<typeof step>;
 export type JournalPrune = z.infer<typeof journalPrune>;

@@ -17,6 +17,10 @@ export function addRecover(root: Command, verb: Verb): void {
         'as the unit does at boot: only what an earlier boot has left; never asks, and leaves alone what is in use',
       ).conflicts(['abandon', 'cutLastLine']),
     )
+    .option(
+      '--network',
+      'with --boot: what reaches other hosts, which --boot alone leaves to it; the unit runs after the network',
+    )
     .option('--because <TEXT>', 'the reason, which is written into the journal')
     .option('--cut-last-line <ID>', 'show the damaged last line of this journal and cut it off');
   verb(recover, 'changes', async (runtime, [id], options) =>

@@ -1,0 +1,39 @@
+import type { SeenReservation } from '../atomic/reserved.ts';
+import { type Finding, finding } from './finding.ts';
+
+/** What other hosts have reserved on this one. Whether their sequences live nobody here can tell: how old each is may say it. */
+export function reservations(seen: readonly SeenReservation[], nowMs: number): readonly Finding[] {
+  return seen.map(({ id, changedMs, found }) => {
+    if (found instanceof Error)
+      return finding(
+        'reservation',
+        'problem',
+        `${found.message}; until it can nothing is changed on this host`,
+        [abandon(id, 'it cannot be read')],
+      );
+    const { name, coordinator, exclusive } = found;
+    const what = exclusive.length === 0 ? 'objects of this host' : exclusive.join(', ');
+    return finding(
+      'reservation',
+      'warning',
+      `the sequence ${id} "${name}" of the bofh on ${coordinator} has reserved ${what}, last ${age(nowMs - changedMs)} ago: see that it ends there (bofh recover on ${coordinator}); only if that never comes back, abandon it here`,
+      [['bofh', 'journal', 'show', id], abandon(id, `${coordinator} never comes back`)],
+    );
+  });
+}
+
+function abandon(id: string, because: string): readonly string[] {
+  return ['bofh', 'recover', '--abandon', id, '--because', because];
+}
+
+const units = [
+  ['days', 86_400_000],
+  ['hours', 3_600_000],
+  ['minutes', 60_000],
+] as const;
+
+/** In the largest unit of which there are two; a clock that was set back makes nothing older. */
+function age(ms: number): string {
+  const [name, length] = units.find(([, each]) => ms >= 2 * each) ?? ['seconds', 1000];
+  return `${String(Math.max(0, Math.floor(ms / length)))} ${name}`;
+}
