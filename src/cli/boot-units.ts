@@ -7,7 +7,13 @@ import { version } from '../version.ts';
 /** Where an administrator's own units are (systemd.unit(5)). */
 export const unitDir = '/etc/systemd/system';
 
-const names = ['bofh-recover.service', 'bofh-recover.timer', 'bofh-start-all.service'] as const;
+const names = [
+  'bofh-recover.service',
+  'bofh-recover.timer',
+  'bofh-recover-hosts.service',
+  'bofh-recover-hosts.timer',
+  'bofh-start-all.service',
+] as const;
 
 /** A unit as it is to be on this host. */
 export interface Unit {
@@ -89,7 +95,7 @@ export async function installedOptions(host: ReadHost): Promise<UnitOptions | un
 
 function wordsOf(line: string, path: string): { readonly [key: string]: string | undefined } {
   const groups =
-    /^\S+ \S+(?: --state-dir (?<stateDir>\S+))?(?: --site (?<site>\S+))? (?:recover --boot|xen start-all)$/.exec(
+    /^\S+ \S+(?: --state-dir (?<stateDir>\S+))?(?: --site (?<site>\S+))? (?:recover --boot(?: --network)?|xen start-all)$/.exec(
       line,
     )?.groups;
   if (groups !== undefined) return groups;

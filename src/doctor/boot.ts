@@ -24,6 +24,13 @@ const units: readonly Unit[] = [
     otherwise: 'after a power cut nothing is undone until somebody runs bofh recover',
   },
   {
+    name: 'bofh-recover-hosts.service',
+    for: 'recovers what reaches other hosts, at boot after the network',
+    level: 'warning',
+    otherwise:
+      'what a power cut interrupted on this and other hosts is not undone until somebody runs bofh recover',
+  },
+  {
     name: 'bofh-start-all.service',
     for: 'starts the guests at boot',
     level: 'ok',

@@ -45,13 +45,17 @@ describe.skipIf(!can.ok && !required)('a host that boots with systemd', () => {
 
   it('gets its units by bofh boot install, and Debian’s systemd finds nothing wrong with them', async () => {
     const installed = await machine.run('bofh boot install');
-    expect(installed.stderr).toContain('next: systemctl enable bofh-recover.service bofh-start-all.service');
+    expect(installed.stderr).toContain(
+      'next: systemctl enable bofh-recover.service bofh-recover-hosts.service bofh-start-all.service',
+    );
 
-    await machine.run('systemctl enable bofh-recover.service bofh-start-all.service');
+    await machine.run(
+      'systemctl enable bofh-recover.service bofh-recover-hosts.service bofh-start-all.service',
+    );
 
     expect(
       await text(
-        'systemd-analyze verify bofh-recover.service bofh-recover.timer bofh-start-all.service 2>&1',
+        'systemd-analyze verify bofh-recover.service bofh-recover.timer bofh-recover-hosts.service bofh-recover-hosts.timer bofh-start-all.service 2>&1',
       ),
     ).toBe('');
     expect(

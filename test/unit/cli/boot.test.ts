@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +10,7 @@ import { install, remove, status } from '../../../src/cli/boot.ts';
 import type { Program } from '../../../src/cli/boot-safety.ts';
 import { bootUnits } from '../../../src/cli/boot-units.ts';
 import { recover } from '../../../src/cli/recover.ts';
+import { encode, type Line } from '../../../src/atomic/lines.ts';
 import {
   ProcessKilled,
   simulatedBofh,
@@ -17,11 +19,19 @@ import {
 } from '../../../src/testing/index.ts';
 import { bofhOn, hostWithSource, vmCreate } from '../testing/support.ts';
 import { containing } from './support/containing.ts';
+import { begin } from './support/journals.ts';
 import { testRuntime } from './support/runtime.ts';
 
 const program: Program = ['/usr/bin/node', '/usr/local/lib/node_modules/bofh/dist/bofh.js'];
 const chunk = '/usr/local/lib/node_modules/bofh/dist/chunk-x-1.js';
-const units = ['bofh-recover.service', 'bofh-recover.timer', 'bofh-start-all.service'];
+const units = [
+  'bofh-recover.service',
+  'bofh-recover.timer',
+  'bofh-recover-hosts.service',
+  'bofh-recover-hosts.timer',
+  'bofh-start-all.service',
+];
+const startAll = 'bofh-start-all.service';
 const pathOf = (unit: string): string => `/etc/systemd/system/${unit}`;
 
 let host: SimulatedHost;
@@ -53,14 +63,21 @@ describe('bofh boot install', () => {
     expect(host.admin.readFile(pathOf('bofh-recover.service'))).toContain(
       `\nExecStart=${program.join(' ')} recover --boot\n`,
     );
+    expect(host.admin.readFile(pathOf('bofh-recover-hosts.service'))).toContain(
+      `\nExecStart=${program.join(' ')} recover --boot --network\n`,
+    );
     expect(host.admin.readFile(pathOf('bofh-start-all.service'))).toContain(
       `\nExecStart=${program.join(' ')} xen start-all\n`,
     );
-    expect(stderr()).toBe('next: systemctl enable bofh-recover.service bofh-start-all.service');
+    expect(stderr()).toBe(
+      'next: systemctl enable bofh-recover.service bofh-recover-hosts.service bofh-start-all.service',
+    );
     expect(await statusOf()).toEqual([
       { unit: units[0], file: pathOf('bofh-recover.service'), state: 'installed', atBoot: 'disabled' },
       { unit: units[1], file: pathOf('bofh-recover.timer'), state: 'installed', atBoot: 'on-failure' },
-      { unit: units[2], file: pathOf('bofh-start-all.service'), state: 'installed', atBoot: 'disabled' },
+      { unit: units[2], file: pathOf('bofh-recover-hosts.service'), state: 'installed', atBoot: 'disabled' },
+      { unit: units[3], file: pathOf('bofh-recover-hosts.timer'), state: 'installed', atBoot: 'on-failure' },
+      { unit: units[4], file: pathOf('bofh-start-all.service'), state: 'installed', atBoot: 'disabled' },
     ]);
   });
 
@@ -79,7 +96,7 @@ describe('bofh boot install', () => {
     const before = host.snapshot();
     const { runtime, stderr } = at();
 
-    expect(await statesOf()).toEqual(['installed', 'installed', 'installed']);
+    expect(await statesOf()).toEqual(units.map(() => 'installed'));
     expect(await install(runtime, program)).toBe(0);
 
     expect(host.snapshot()).toBe(before);
@@ -124,6 +141,29 @@ describe('bofh boot install', () => {
     for (const { content } of bootUnits(program, '/var/lib/bofh')) expect(content).not.toMatch(/@[A-Z_]+@/);
   });
 
+  it('adds the units that an older bofh did not have, and keeps the options of those that it had', async () => {
+    await install(at({ stateDir: '/srv/bofh' }).runtime, program);
+    for (const unit of ['bofh-recover-hosts.service', 'bofh-recover-hosts.timer'])
+      host.admin.removeFile(pathOf(unit));
+    const old = host.admin.readFile(pathOf('bofh-recover.service'));
+    const body = old
+      .split('\n')
+      .slice(2)
+      .join('\n')
+      .replace(/^# to bofh-recover-hosts.*\n/m, '');
+    const sha256 = createHash('sha256').update(body).digest('hex');
+    const head = old.split('\n')[0] ?? '';
+    host.admin.writeFile(pathOf('bofh-recover.service'), `${head}\n# sha256 of the rest: ${sha256}\n${body}`);
+    expect(await statesOf()).toEqual(['outdated', 'installed', 'absent', 'absent', 'installed']);
+
+    await install(at().runtime, program);
+
+    expect(await statesOf()).toEqual(units.map(() => 'installed'));
+    expect(host.admin.readFile(pathOf('bofh-recover-hosts.service'))).toContain(
+      `--state-dir /srv/bofh recover --boot --network\n`,
+    );
+  });
+
   it('changes nothing the second time', async () => {
     await install(at().runtime, program);
     const before = host.snapshot();
@@ -141,13 +181,13 @@ describe('bofh boot install', () => {
 
     await install(runtime, program);
 
-    expect(await statesOf()).toEqual(['installed', 'installed', 'installed']);
+    expect(await statesOf()).toEqual(units.map(() => 'installed'));
     expect(stderr()).toBe('next: systemctl daemon-reload');
   });
 
   it.each([
     ['was edited', () => edit('bofh-recover.service'), 'bofh-recover.service'],
-    ['is of somebody else', () => host.admin.writeFile(pathOf(units[2] ?? ''), '[Unit]\n'), units[2]],
+    ['is of somebody else', () => host.admin.writeFile(pathOf(startAll), '[Unit]\n'), startAll],
     ['is masked', () => host.admin.symlink(pathOf(units[1] ?? ''), '/dev/null'), units[1]],
   ])('touches nothing when a unit %s', async (_how, act, name) => {
     if (_how === 'was edited') await install(at().runtime, program);
@@ -169,7 +209,7 @@ describe('bofh boot install', () => {
     await expect(install(at().runtime, [program[0], '/home/me/bofh.js'])).rejects.toThrow(
       'others than root can write /home/me/bofh.js',
     );
-    expect(await statesOf()).toEqual(['absent', 'absent', 'absent']);
+    expect(await statesOf()).toEqual(units.map(() => 'absent'));
   });
 
   it.each([
@@ -182,7 +222,7 @@ describe('bofh boot install', () => {
 
     await expect(refused).rejects.toThrow(`others than root can write ${chunk}`);
     await expect(refused).rejects.toMatchObject({ remedy: containing('npm ci && npm run build') });
-    expect(await statesOf()).toEqual(['absent', 'absent', 'absent']);
+    expect(await statesOf()).toEqual(units.map(() => 'absent'));
   });
 
   it('refuses a path that systemd would take apart', async () => {
@@ -247,7 +287,7 @@ describe('bofh boot remove', () => {
     });
 
     expect(host.snapshot()).toBe(before);
-    expect((await statusOf())[2]).toMatchObject({ atBoot: 'enabled' });
+    expect((await statusOf()).at(-1)).toMatchObject({ unit: startAll, atBoot: 'enabled' });
   });
 });
 
@@ -288,7 +328,18 @@ describe('the units', () => {
     expect(words(text, 'RequiresMountsFor')).toEqual(['/var/lib/bofh']);
   });
 
-  it.each(['bofh-recover.service', 'bofh-start-all.service'])(
+  it('recover what reaches other hosts after the network, one after the other, and before nobody', () => {
+    const text = service('bofh-recover-hosts.service');
+
+    expect(words(text, 'Wants')).toEqual(['network-online.target']);
+    expect(words(text, 'After')).toContain('network-online.target');
+    expect(words(text, 'After')).toContain('bofh-recover.service');
+    expect(words(text, 'Before')).toEqual([]);
+    expect(words(text, 'OnFailure')).toEqual(['bofh-recover-hosts.timer']);
+    expect(words(service('bofh-recover.service'), 'OnFailure')).toEqual(['bofh-recover.timer']);
+  });
+
+  it.each(['bofh-recover.service', 'bofh-recover-hosts.service', 'bofh-start-all.service'])(
     '%s: stopping it kills no running change',
     (name) => {
       const text = service(name);
@@ -300,7 +351,7 @@ describe('the units', () => {
   );
 
   it('are never a success with exit code 3, 4 or 6', () => {
-    for (const name of ['bofh-recover.service', 'bofh-start-all.service'])
+    for (const name of units.filter((each) => each.endsWith('.service')))
       expect(words(service(name), 'SuccessExitStatus')).toEqual(['130']);
   });
 });
@@ -385,6 +436,39 @@ describe('bofh recover --boot', () => {
     expect(host.snapshot()).not.toContain('lv vg0/web1-root ');
   });
 
+  it('leaves what reaches other hosts to the unit that runs after the network', async () => {
+    await interrupted();
+    host = host.reboot();
+    reach();
+
+    const first = at();
+    expect(await recover(first.runtime, undefined, { boot: true })).toBe(0);
+    expect(volumes()).toBe(false);
+    expect(first.stderr()).toContain('what reaches other hosts waits for the network');
+    expect(first.stdout()).not.toContain('two hosts');
+
+    const second = withOthers();
+    expect(await recover(second.runtime, undefined, { boot: true, network: true })).toBe(0);
+    expect(second.stdout()).toMatch(/undone +two hosts/);
+  });
+
+  it('--network takes nothing that reaches this host alone', async () => {
+    await interrupted();
+    host = host.reboot();
+    const { runtime, stdout } = withOthers();
+
+    expect(await recover(runtime, undefined, { boot: true, network: true })).toBe(0);
+
+    expect(volumes()).toBe(true);
+    expect(stdout()).not.toContain('undone');
+  });
+
+  it('--network belongs to --boot', async () => {
+    await expect(recover(at().runtime, undefined, { network: true })).rejects.toThrow(
+      '--network belongs to --boot',
+    );
+  });
+
   it.each([
     ['--yes', { yes: true }, undefined],
     ['an id', {}, 'abc'],
@@ -392,6 +476,21 @@ describe('bofh recover --boot', () => {
     await expect(recover(at(said).runtime, id, { boot: true })).rejects.toThrow('--boot takes every journal');
   });
 });
+
+/** A bofh that knows other hosts: each is this one. */
+function withOthers() {
+  const bofh = simulatedBofh({ host });
+  const { engine } = bofh;
+  return testRuntime({ ...bofh, engine: { ...engine, place: () => ({ host, on: engine.on }) } });
+}
+
+/** A journal of an earlier boot that has reached another host, with nothing left to do. */
+function reach(): void {
+  const file = simulatedBofh({ host }).engine.store.create('bb22.journal');
+  const lines: Line[] = [begin('bb22', 'two hosts'), { t: 'host', host: 'web2', reach: {} }];
+  file.write(encode(lines, 0).bytes, 0);
+  file.close();
+}
 
 function edit(unit: string): void {
   host.admin.writeFile(pathOf(unit), `${host.admin.readFile(pathOf(unit))}# mine\n`);
