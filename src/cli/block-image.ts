@@ -1,11 +1,10 @@
-import { resolve } from 'node:path';
 import * as block from '../api/block.ts';
 import { withBofh } from '../bofh.ts';
 import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
 import type { BlockImageCreate } from './answers/index.ts';
 import type { Runtime } from './runtime.ts';
-import { openSession } from './session.ts';
+import { openSession, pathOn } from './session.ts';
 import { logged } from './system-log.ts';
 import { printable } from './text.ts';
 
@@ -19,7 +18,7 @@ export async function create(
 ): Promise<number> {
   const room = options.allocate === true ? 'allocated' : 'sparse';
   const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
-  const act = () => block.createImage({ file: resolve(file), size, room });
+  const act = () => block.createImage({ file: pathOn(runtime, file), size, room });
   if (runtime.settings.mode === 'plan') {
     const { dryRun } = await import('./plan.ts');
     return dryRun(runtime, bofh, act);

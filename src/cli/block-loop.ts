@@ -1,11 +1,10 @@
-import { resolve } from 'node:path';
 import * as block from '../api/block.ts';
 import { withBofh } from '../bofh.ts';
 import { formatSize, parseSize } from '../units.ts';
 import { give } from './answer.ts';
 import type { BlockLoopAttach, BlockLoopDetach, BlockLoopList } from './answers/index.ts';
 import type { Runtime } from './runtime.ts';
-import { openSession, untilInterrupted } from './session.ts';
+import { openSession, pathOn, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';
 import { printable } from './text.ts';
 
@@ -38,7 +37,7 @@ export async function list(runtime: Runtime): Promise<number> {
 
 /** `bofh block loop attach FILE`: with `--adopt` a device that shows the very part in the same way will do. */
 export async function attach(runtime: Runtime, path: string, options: Options): Promise<number> {
-  const file = resolve(path);
+  const file = pathOn(runtime, path);
   const asked = {
     file,
     mode: options.readOnly === true ? 'ro' : 'rw',

@@ -19,8 +19,12 @@ import { openSession, refuseOtherHost } from './session.ts';
 import { defaultStateDir } from './settings.ts';
 import { logged } from './system-log.ts';
 
+/** They start the program here, and whether one is up to date is told by it. */
+const ofThisBofh = 'units of the bofh that is installed';
+
 /** `bofh boot install`: writes the units, all or none. Enabling them is left to systemctl, as for every other unit. */
 export async function install(runtime: Runtime, program: Program = thisProgram()): Promise<number> {
+  refuseOtherHost(runtime, ofThisBofh);
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
   const had = await installedOptions(bofh.host);
   const gets = optionsFor(runtime, had);
@@ -52,6 +56,7 @@ export async function install(runtime: Runtime, program: Program = thisProgram()
 
 /** `bofh boot remove`: the units go, all or none; refused while one of them is enabled. */
 export async function remove(runtime: Runtime, program: Program = thisProgram()): Promise<number> {
+  refuseOtherHost(runtime, ofThisBofh);
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
   const units = unitsFor(program, {});
   const change = () =>
@@ -75,8 +80,7 @@ export async function remove(runtime: Runtime, program: Program = thisProgram())
 
 /** `bofh boot status`: what stands at the places of the units. Whether they have run, and how it ended, systemctl tells. */
 export async function status(runtime: Runtime, program: Program = thisProgram()): Promise<number> {
-  // Whether a unit is up to date is told by the program that it starts: the one here.
-  refuseOtherHost(runtime, 'units of the bofh that is installed');
+  refuseOtherHost(runtime, ofThisBofh);
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
   const gets = optionsFor(runtime, await installedOptions(bofh.host));
   tell(runtime, await findAll(bofh.host, unitsFor(program, gets)));

@@ -1,10 +1,10 @@
-import { resolve } from 'node:path';
 import * as api from '../api/btrfs.ts';
 import { UsageError } from '../errors.ts';
 import { formatSize } from '../units.ts';
 import type { BtrfsReceived, BtrfsSentToFile } from './answers/index.ts';
 import { changed } from './btrfs-change.ts';
 import type { Runtime } from './runtime.ts';
+import { pathOn } from './session.ts';
 import { printable } from './text.ts';
 
 /** `bofh btrfs send SNAPSHOT --to DIR [--name NAME] | --to-file FILE` */
@@ -19,16 +19,20 @@ export async function send(
   },
 ): Promise<number> {
   const { source, parent, to, name, toFile } = asked;
-  const sent = { source: resolve(source), ...(parent === undefined ? {} : { parent: resolve(parent) }) };
+  const sent = {
+    source: pathOn(runtime, source),
+    ...(parent === undefined ? {} : { parent: pathOn(runtime, parent) }),
+  };
   if (to !== undefined)
     return changed(runtime, {
-      act: () => api.copySubvolume({ ...sent, into: resolve(to), ...(name === undefined ? {} : { name }) }),
+      act: () =>
+        api.copySubvolume({ ...sent, into: pathOn(runtime, to), ...(name === undefined ? {} : { name }) }),
       data: received,
       lines: receivedLines,
     });
   if (toFile === undefined) throw new UsageError('say where to: --to DIR, or --to-file FILE');
   return changed(runtime, {
-    act: () => api.sendToFile({ ...sent, file: resolve(toFile) }),
+    act: () => api.sendToFile({ ...sent, file: pathOn(runtime, toFile) }),
     data: (made): BtrfsSentToFile => made,
     lines: ({ file, size }) => [`${printable(file)} holds all of the stream: ${formatSize(size)}`],
   });
@@ -42,7 +46,7 @@ export async function receive(
   return changed(runtime, {
     act: () =>
       api.receiveSubvolume({
-        ...{ file: resolve(file), into: resolve(into) },
+        ...{ file: pathOn(runtime, file), into: pathOn(runtime, into) },
         ...(name === undefined ? {} : { name }),
       }),
     data: received,

@@ -1,14 +1,14 @@
-import { resolve } from 'node:path';
 import * as crypt from '../api/crypt.ts';
 import { formatSize } from '../units.ts';
 import type { Answer } from './answer.ts';
 import type { CryptHeaderBackup, CryptHeaderRestore } from './answers/index.ts';
 import { change, type Options, textOf } from './crypt-verb.ts';
 import type { Runtime } from './runtime.ts';
+import { pathOn } from './session.ts';
 
 /** `bofh crypt header backup DEVICE FILE`: never over a file that is there. */
 export async function backup(runtime: Runtime, device: string, path: string): Promise<number> {
-  const file = resolve(path);
+  const file = pathOn(runtime, path);
   return change(runtime, {
     act: () => crypt.backupHeader({ device, file }),
     answer: (made): Answer<CryptHeaderBackup> => ({
@@ -28,7 +28,7 @@ export async function restore(
   path: string,
   options: Options,
 ): Promise<number> {
-  const file = resolve(path);
+  const file = pathOn(runtime, path);
   const overwrite = textOf(options)('overwrite');
   return change(runtime, {
     destroys: [

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import * as crypt from '../api/crypt.ts';
 import { withBofh } from '../bofh.ts';
 import type { Reencryption } from '../crypt/index.ts';
@@ -7,7 +6,7 @@ import { give } from './answer.ts';
 import type { CryptDump, CryptList, CryptStatus } from './answers/index.ts';
 import { type Options, textOf } from './crypt-verb.ts';
 import type { Runtime } from './runtime.ts';
-import { openSession } from './session.ts';
+import { openSession, pathOn } from './session.ts';
 
 /** `bofh crypt list` */
 export async function list(runtime: Runtime): Promise<number> {
@@ -47,7 +46,7 @@ export async function list(runtime: Runtime): Promise<number> {
 export async function dump(runtime: Runtime, device: string, options: Options): Promise<number> {
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
   const file = textOf(options)('header');
-  const header = await withBofh(bofh, () => crypt.dump(file === undefined ? device : resolve(file)));
+  const header = await withBofh(bofh, () => crypt.dump(file === undefined ? device : pathOn(runtime, file)));
   const { version, uuid, label, cipher, sectorSize, dataOffset, tokens, requirements, reencryption } = header;
   const data: CryptDump = {
     ...{ version, uuid, label: label ?? null, cipher, sectorSize, dataOffset },

@@ -27,7 +27,8 @@ export function explain(error: unknown, circumstances: Circumstances): Explanati
   const plain = known(error, circumstances);
   const lines = circumstances.script === undefined ? [] : scriptLines(error, circumstances.script);
   const told = { ...plain, details: [...plain.details, ...lines] };
-  return withBegun(told, error, circumstances.sequences?.begun() ?? []);
+  const whole = withBegun(told, error, circumstances.sequences?.begun() ?? []);
+  return circumstances.on === undefined ? whole : { ...whole, host: `${circumstances.on}: ${whole.host}` };
 }
 
 /** `around`: the errors that this one was found in. One that is its own cause is told as if it had none. */

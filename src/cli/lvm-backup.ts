@@ -1,16 +1,15 @@
-import { resolve } from 'node:path';
 import * as lvm from '../api/lvm.ts';
 import { atomic, withBofh } from '../bofh.ts';
 import type { Tx } from '../operations.ts';
 import { give } from './answer.ts';
 import type { LvmVgBackup } from './answers/index.ts';
 import type { Runtime } from './runtime.ts';
-import { openSession, untilInterrupted } from './session.ts';
+import { openSession, pathOn, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';
 
 /** `bofh lvm vg backup NAME FILE`: never over a file that is there. */
 export async function backup(runtime: Runtime, vg: string, file: string): Promise<number> {
-  const path = resolve(file);
+  const path = pathOn(runtime, file);
   const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
   const { uuid, seqno, text } = await untilInterrupted(
     runtime,

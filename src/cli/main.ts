@@ -94,6 +94,7 @@ async function explained({ runtime, sequences }: Run, error: unknown): Promise<E
     return explain(error, {
       root: process.getuid?.() === 0,
       sequences,
+      on: runtime?.settings.host,
       ...(runtime?.script === undefined ? {} : { script: runtime.script }),
     });
   } catch (why) {

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import * as mount from '../api/mount.ts';
 import { withBofh } from '../bofh.ts';
 import { UsageError } from '../errors.ts';
@@ -6,7 +5,7 @@ import { refuseSecrets } from '../mount/index.ts';
 import { give } from './answer.ts';
 import type { MountAdd, MountList, MountRemove } from './answers/index.ts';
 import type { Runtime } from './runtime.ts';
-import { openSession } from './session.ts';
+import { openSession, pathOn } from './session.ts';
 import { logged } from './system-log.ts';
 
 type Options = Readonly<Record<string, string | boolean | undefined>>;
@@ -53,13 +52,13 @@ export async function add(
   refuseSecrets(words);
   const common = {
     mode: options.readOnly === true ? 'ro' : 'rw',
-    ...(path === undefined ? {} : { path: resolve(path) }),
+    ...(path === undefined ? {} : { path: pathOn(runtime, path) }),
     ...(words.length === 0 ? {} : { options: words }),
   } as const;
   const type = typeof options.type === 'string' ? { type: options.type } : {};
   const act = () =>
     options.bind === true
-      ? mount.bind({ source: resolve(device), ...common })
+      ? mount.bind({ source: pathOn(runtime, device), ...common })
       : mount.mount({ device, ...type, ...common });
   const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
   if (runtime.settings.mode === 'plan') {
@@ -79,7 +78,7 @@ export async function remove(runtime: Runtime, path: string, options: Options): 
   if (typeof mountId === 'string' && !/^\d+$/.test(mountId))
     throw new UsageError(`"${mountId}" is no number of a mount`, { remedy: 'bofh mount list shows them' });
   const asked = {
-    path: resolve(path),
+    path: pathOn(runtime, path),
     ...(typeof mountId === 'string' ? { mountId: Number(mountId) } : {}),
   };
   const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });

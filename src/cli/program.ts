@@ -101,7 +101,7 @@ function addGlobals(command: Command, help: 'shown' | 'hidden'): void {
     ),
     new Option(
       '--host <NAME>',
-      'ask another host, over ssh: one of hosts in the site file, or any that ssh knows',
+      'look at or change another host, over ssh: one of hosts in the site file, or any that ssh knows. Devices, files and directories that are named are those of that host; the journal is here',
     ),
     new Option('--state-dir <DIR>', 'where journals are (default: BOFH_STATE_DIR, else /var/lib/bofh)'),
     new Option('--log-level <LEVEL>', 'debug, info, warn (default), error or silent'),

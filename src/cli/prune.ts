@@ -5,13 +5,14 @@ import type { JournalPrune } from './answers/index.ts';
 import { confirm } from './confirm.ts';
 import { changedAt } from './read-journals.ts';
 import type { Runtime } from './runtime.ts';
-import { openSession } from './session.ts';
+import { openSession, refuseOtherHost } from './session.ts';
 import { logged } from './system-log.ts';
 
 type Options = Readonly<Record<string, string | boolean | undefined>>;
 
 /** `bofh journal prune`: removes closed journals that are older than is kept, or too many. */
 export async function prune(runtime: Runtime, options: Options): Promise<number> {
+  refuseOtherHost(runtime, 'the journals');
   const keep = keepOf(options);
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
   const { engine } = bofh;

@@ -18,7 +18,7 @@ import {
   seenRotations,
 } from './rotation-units.ts';
 import type { Runtime } from './runtime.ts';
-import { openSession, untilInterrupted } from './session.ts';
+import { openSession, refuseOtherHost, untilInterrupted } from './session.ts';
 import { defaultStateDir } from './settings.ts';
 import { logged } from './system-log.ts';
 
@@ -30,12 +30,15 @@ interface Asked {
   readonly calendar?: string;
 }
 
+const ofThisBofh = 'units of the bofh that is installed';
+
 /** `bofh btrfs rotation install SOURCE TARGET --label LABEL`: writes a service and a timer, both or none; systemctl enables it. */
 export async function install(
   runtime: Runtime,
   asked: Asked,
   program: Program = thisProgram(),
 ): Promise<number> {
+  refuseOtherHost(runtime, ofThisBofh);
   const request = rotationRequest(asked);
   const calendar = calendarOf(request.label, asked.calendar);
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
@@ -68,6 +71,7 @@ export async function install(
 
 /** `bofh btrfs rotation remove SOURCE --label LABEL`: both units go; the snapshots stay. Refused while the timer is enabled. */
 export async function remove(runtime: Runtime, asked: Pick<Asked, 'source' | 'label'>): Promise<number> {
+  refuseOtherHost(runtime, ofThisBofh);
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
   const { label, source } = rotationRequest({ ...asked, target: asked.source, keep: 1 });
   // The units bear the path without links; what is not there any more is named as it was.

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { isAbsolute, resolve } from 'node:path';
 import { connect, hostNamed, type Bofh } from '../bofh.ts';
 import type { Engine } from '../atomic/index.ts';
 import type { Host } from '../command/index.ts';
@@ -67,6 +67,14 @@ export function refuseOtherHost({ settings, verb }: Runtime, what: string): void
   if (host === undefined) return;
   throw new UsageError(`"${verb}" is about ${what}, which lie on the host that bofh runs on`, {
     remedy: `leave --host out; or give it on ${host} itself`,
+  });
+}
+
+/** A path as it was typed: on another host there is no current directory. Throws UsageError. */
+export function pathOn({ settings: { host } }: Pick<Runtime, 'settings'>, path: string): string {
+  if (host === undefined || isAbsolute(path)) return resolve(path);
+  throw new UsageError(`"${path}" is looked for on ${host}, where there is no current directory`, {
+    remedy: 'name it from / on',
   });
 }
 

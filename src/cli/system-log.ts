@@ -1,5 +1,6 @@
 import { type Command, type Host, nothing } from '../command/index.ts';
 import { thisUser } from '../host/process.ts';
+import { localHost } from '../host/local.ts';
 import { explain } from './explain.ts';
 import type { Runtime } from './runtime.ts';
 import { oneLine, textOf, typed } from './text.ts';
@@ -16,13 +17,20 @@ export async function logged<T>(
 ): Promise<T> {
   try {
     const value = await change();
-    await tell(runtime, host, outcome(value));
+    // Here is the journal; those who look after the other host learn of it there.
+    for (const each of host.name === '' ? [host] : [localHost(), host])
+      await tell(runtime, each, outcome(value));
     return value;
   } catch (error) {
     // What the failure leaves open is undone before it is told how it ended.
     await runtime.sequences.unwind();
     const { class: name, failed, exitCode } = explain(error, runtime);
-    await tell(runtime, host, `exit ${String(exitCode)}: ${name}: ${failed}`);
+    // The other host may be away, which is why.
+    await tell(
+      runtime,
+      host.name === '' ? host : localHost(),
+      `exit ${String(exitCode)}: ${name}: ${failed}`,
+    );
     throw error;
   }
 }

@@ -9,7 +9,7 @@ import { give } from './answer.ts';
 import type { VmCreate, VmDestroy } from './answers/index.ts';
 import { confirm } from './confirm.ts';
 import type { Runtime } from './runtime.ts';
-import { openSession, untilInterrupted } from './session.ts';
+import { openSession, pathOn, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';
 import { printable } from './text.ts';
 
@@ -17,7 +17,7 @@ type Options = Readonly<Record<string, string | boolean | undefined>>;
 
 /** `bofh vm create NAME` */
 export async function create(runtime: Runtime, name: string, options: Options): Promise<number> {
-  const request = requestOf(name, options);
+  const request = requestOf(name, options, (path) => pathOn(runtime, path));
   const { bofh, progress } = await openSession(runtime, { site: 'used', root: 'needed' });
   const { host, site } = bofh;
   if (runtime.settings.mode === 'plan')
@@ -36,7 +36,11 @@ export async function create(runtime: Runtime, name: string, options: Options): 
 }
 
 /** What was typed, as a request. Throws UsageError for what cannot be meant. */
-export function requestOf(name: string, options: Options): CheckedCreate {
+export function requestOf(
+  name: string,
+  options: Options,
+  at = (path: string) => resolve(path),
+): CheckedCreate {
   const said = (key: string): string | undefined => {
     const value = options[key];
     return typeof value === 'string' ? value : undefined;
@@ -49,7 +53,7 @@ export function requestOf(name: string, options: Options): CheckedCreate {
   const [swap, kernel, ramdisk] = [said('swap'), said('kernel'), said('ramdisk')];
   return checkCreate({
     name,
-    source: { type: 'tar', path: resolve(source) },
+    source: { type: 'tar', path: at(source) },
     size: sizeOf('--size', said('size') ?? ''),
     swap: swap === undefined ? 0 : sizeOf('--swap', swap),
     memory: sizeOf('--memory', said('memory') ?? '256m'),
@@ -57,8 +61,8 @@ export function requestOf(name: string, options: Options): CheckedCreate {
     ...optional('vg', said('vg')),
     ...optional('bridge', said('bridge')),
     ...optional('mac', said('mac')),
-    ...optional('kernel', kernel === undefined ? undefined : resolve(kernel)),
-    ...optional('ramdisk', ramdisk === undefined ? undefined : resolve(ramdisk)),
+    ...optional('kernel', kernel === undefined ? undefined : at(kernel)),
+    ...optional('ramdisk', ramdisk === undefined ? undefined : at(ramdisk)),
     start: options.start === true,
   });
 }
