@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
 import { explain } from '../../../src/cli/explain.ts';
 import type { Explanation } from '../../../src/cli/explanation.ts';
+import { fork } from '../../../src/testing/fork.ts';
 import type { SimulatedHost } from '../../../src/testing/index.ts';
 import { hostWithSource } from '../testing/support.ts';
 import { typed } from '../plan/support.ts';
@@ -42,8 +43,17 @@ export async function countOf(
   return made;
 }
 
+let made: Promise<SimulatedHost> | undefined;
+
+/** A host with the guest on it: a copy of one that was made once. */
 export async function withGuest(): Promise<SimulatedHost> {
+  made ??= make();
+  return fork(await made);
+}
+
+async function make(): Promise<SimulatedHost> {
   const host = hostWithSource();
   await does(host, create);
+  host.kill();
   return host;
 }

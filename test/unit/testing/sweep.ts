@@ -1,4 +1,5 @@
 import { RolledBackError, StuckError } from '../../../src/errors.ts';
+import { fork } from '../../../src/testing/fork.ts';
 import type { Access, FaultMode, SimulatedHost } from '../../../src/testing/index.ts';
 import { recoverAll } from './support.ts';
 
@@ -61,16 +62,31 @@ export async function crashing(
 ): Promise<readonly string[]> {
   const [before, after] = await references(trial, how.then);
   return perPoint(await pointsOf(trial, how.at), async (point) => {
-    const host = await trial.start();
-    const tool = point.tool === undefined ? {} : { tool: point.tool };
-    host.fault({ ...tool, nth: point.nth, mode: how.mode });
-    await failureOf(trial.work(host));
-    const again = next(host, how.then);
+    const again = next(fork(await crashedAt(trial, how.mode, point)), how.then);
     const error = await failureOf(recoverAll(again));
     const now = unnamed(again.snapshot());
     if (error !== undefined) return said(error);
     return now === after ? '' : difference(before, now);
   });
+}
+
+/** What comes after a crash is tried on copies: the work itself is done once for all of them. */
+const crashed = new WeakMap<Trial, Map<string, Promise<SimulatedHost>>>();
+
+function crashedAt(trial: Trial, mode: FaultMode, point: Point): Promise<SimulatedHost> {
+  const known = crashed.get(trial) ?? new Map<string, Promise<SimulatedHost>>();
+  crashed.set(trial, known);
+  const key = `${mode} ${point.words}`;
+  const host = known.get(key) ?? crash(trial, mode, point);
+  known.set(key, host);
+  return host;
+}
+
+async function crash(trial: Trial, mode: FaultMode, { nth, tool }: Point): Promise<SimulatedHost> {
+  const host = await trial.start();
+  host.fault({ ...(tool === undefined ? {} : { tool }), nth, mode });
+  await failureOf(trial.work(host));
+  return host;
 }
 
 async function perPoint(

@@ -1,13 +1,23 @@
 import { describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
+import { fork } from '../../../src/testing/fork.ts';
 import type { SimulatedHost } from '../../../src/testing/index.ts';
 import { destroyVm, planDestroy } from '../../../src/vm/destroy.ts';
 import { bofhOn, hostWithSource, site, vmCreate } from './support.ts';
 import { crashing, failing, type Trial } from './sweep.ts';
 
+let made: Promise<SimulatedHost> | undefined;
+
+/** A host with the guest on it: a copy of one that was made once. */
 async function start(): Promise<SimulatedHost> {
+  made ??= make();
+  return fork(await made);
+}
+
+async function make(): Promise<SimulatedHost> {
   const host = hostWithSource();
   await vmCreate(bofhOn(host));
+  host.kill();
   return host;
 }
 
