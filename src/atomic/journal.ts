@@ -131,9 +131,9 @@ function write(journal: Journal, lines: readonly Line[]): void {
   try {
     writeAll(journal.file, bytes, journal.position);
   } catch (error) {
-    cutBack(journal, error);
+    cutBack(journal, error, lines);
     if (!isNoSpace(error)) throw new AppendError('write', journal.id, error);
-    writeWithoutBallast(journal, bytes);
+    writeWithoutBallast(journal, bytes, lines);
   }
   try {
     journal.file.datasync();
@@ -145,22 +145,26 @@ function write(journal: Journal, lines: readonly Line[]): void {
   journal.crc = crc;
 }
 
-function writeWithoutBallast(journal: Journal, bytes: Buffer): void {
+function writeWithoutBallast(journal: Journal, bytes: Buffer, lines: readonly Line[]): void {
   try {
     journal.store.remove(`${journal.id}.ballast`);
     writeAll(journal.file, bytes, journal.position);
   } catch (error) {
-    cutBack(journal, error);
+    cutBack(journal, error, lines);
     throw new AppendError('write', journal.id, error);
   }
 }
 
-/** A torn line must not stand before a later one. */
-function cutBack(journal: Journal, cause: unknown): void {
+/**
+ * A torn line must not stand before a later one. Of a `committed` that cannot be cut off nobody knows whether it is torn, as
+ * after a failed sync: recovery may find it whole, so the steps must not be undone by then.
+ */
+function cutBack(journal: Journal, cause: unknown, lines: readonly Line[]): void {
   try {
     journal.file.truncate(journal.position);
   } catch {
-    journal.dead = new AppendError('write', journal.id, cause);
+    const at = lines.some(({ t }) => t === 'committed') ? 'sync' : 'write';
+    journal.dead = new AppendError(at, journal.id, cause);
     throw journal.dead;
   }
 }

@@ -7,6 +7,21 @@ const soak = process.env.BOFH_SOAK_TRIALS;
 // The same programs each time, so that a change is what turns it red; a soak goes where nobody has been.
 const seed = Number(process.env.BOFH_SEED ?? (soak === undefined ? 20261120 : Date.now() % 2 ** 31));
 
+// Found by a soak (seed 2095154400).
+test('a "committed" whose write failed, whole or torn, and which could not be cut off: nothing is called undone that recovery goes on with', async () => {
+  for (let at = 5; at < 20; at += 1) {
+    const faults = [
+      { at, how: 'after' },
+      { at: at + 1, how: 'before' },
+    ] as const;
+    const quiet = { faults: [], crash: null };
+    const body = [{ do: 'wipe', a: 0, b: 0 }] as const;
+    const one = { body, fails: false, run: { faults, crash: null }, recovery: quiet, kind: 'kill' } as const;
+
+    expect(await randomTrial({ modules: product }, one), `the access ${String(at)}`).toEqual([]);
+  }
+});
+
 test(`random programs, faults and crashes end as before or as after (seed ${seed})`, {
   timeout: soak === undefined ? 60_000 : 24 * 3_600_000,
 }, async () => {
