@@ -3,7 +3,7 @@ import { describeBtrfs } from './btrfs.ts';
 import { deviceByNumber, devices, steadily } from './devices.ts';
 import { tableIn } from './tools/sectors.ts';
 import { type Inode, inodeOf, linksOf, type Tree, walk } from './tree.ts';
-import type { Content, Loop, LuksParts, VolumeGroup } from './parts.ts';
+import type { Content, LogicalVolume, Loop, LuksParts, VolumeGroup } from './parts.ts';
 import type { World } from './world.ts';
 
 /** What bofh keeps for itself is no state of the host, and neither are the empty places that it and libmount leave on /run. */
@@ -42,12 +42,9 @@ function told(world: World, rewrite: Rewrite): string {
           ...(lv.merging === true ? [' merging'] : []),
           ...(lv.pool === undefined ? [] : [` in=${lv.pool}`]),
           ...((lv.moreExtents ?? 0) === 0 ? [] : [` more=${lv.moreExtents}`]),
+          ...partsOf(vg, lv),
         ];
         return `lv ${vg.name}/${lv.name} ${lv.uuid} extents=${lv.extents}${kind.join('')}${where} ${flags.join(' ')}`;
-      }),
-      ...(vg.hidden ?? []).map((lv) => {
-        const runs = (lv.runs ?? []).map(({ pv, start, count }) => `${elsewhere(vg, pv)}${start}+${count}`);
-        return `part ${vg.name}/${lv.name} at=${runs.join(',')}`;
       }),
     ]),
     ...world.mounts.map(({ source, path, type, options }) => `mount ${source} on ${path} ${type} ${options}`),
@@ -168,6 +165,15 @@ function isUnreachable(all: ReadonlyMap<string, Content>, storage: string): bool
   const { uuid, lower } = /^(?:crypt|drbd):(?<uuid>[^:]*):(?<lower>.*)$/s.exec(storage)?.groups ?? {};
   if (lower === undefined) return false;
   return all.get(lower)?.superblock?.uuid !== uuid || all.get(storage)?.superblock === undefined;
+}
+
+/** The hidden volumes that it is made of, and where they are. */
+function partsOf(vg: VolumeGroup, { name: top }: LogicalVolume): readonly string[] {
+  const own = (vg.hidden ?? []).filter(({ name }) => name.startsWith(`${top}_r`));
+  return own.map(({ name, runs = [] }) => {
+    const where = runs.map(({ pv, start, count }) => `${elsewhere(vg, pv)}${start}+${count}`);
+    return ` ${name.slice(top.length + 1)}=${where.join(',')}`;
+  });
 }
 
 /** Which device it is, if it is not the first one of the group. */
