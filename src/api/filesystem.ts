@@ -35,6 +35,16 @@ export async function resize(
   return single('filesystem.resize', (tx) => tx.filesystem.resize(args));
 }
 
+/**
+ * Gives a filesystem or swap area that nobody uses another uuid, as a clone needs it: a sequence of one. An xfs and a btrfs have it
+ * only once the sequence is committed.
+ */
+export async function uuid(
+  args: Parameters<Tx['filesystem']['uuid']>[0],
+): ReturnType<Tx['filesystem']['uuid']> {
+  return single('filesystem.uuid', (tx) => tx.filesystem.uuid(args));
+}
+
 /** Gives a filesystem or swap area another label, or (null) none: a sequence of one. */
 export async function label(
   args: Parameters<Tx['filesystem']['label']>[0],

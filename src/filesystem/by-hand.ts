@@ -1,8 +1,11 @@
 import type { Way } from '../atomic/operation.ts';
 import type { ByHand } from '../errors.ts';
 import { labelOf, relabel } from './commands/label.ts';
+import { keepSeed, setUuid } from './commands/uuid.ts';
 import type { LabelUndo } from './operations/label.ts';
 import type { ResizeUndo } from './operations/resize.ts';
+import type { UuidUndo } from './operations/uuid.ts';
+import { hasWayBack } from './uuids.ts';
 
 /** How a person sees, and brings to its end, what a resize has left. */
 export function resizedByHand(of: ResizeUndo, way: Way): ByHand {
@@ -60,9 +63,23 @@ export function resizedByHand(of: ResizeUndo, way: Way): ByHand {
 export function relabelledByHand({ device, type, uuid, from, to }: LabelUndo): ByHand {
   const what = `the label of the ${type} of UUID ${uuid} on ${device}: ${JSON.stringify(to)}, which was ${JSON.stringify(from)}`;
   const at = { type, device, path: undefined };
-  const words = ({ tool, argv }: { readonly tool: string; readonly argv: readonly string[] }) => [
-    tool,
-    ...argv,
-  ];
   return { what, look: [words(labelOf(at))], clear: [words(relabel(at, from))] };
+}
+
+function words({ tool, argv }: { readonly tool: string; readonly argv: readonly string[] }) {
+  return [tool, ...argv];
+}
+
+/** How a person sees a uuid, and sets the old one back, or the new one where that is to come. */
+export function renumberedByHand({ device, type, from, to, seed }: UuidUndo, way: Way): ByHand {
+  const isBack = way === 'back';
+  const set = setUuid({ type, device, uuid: isBack ? from : to });
+  const kept = seed === 'added' ? [words(keepSeed(device, isBack ? 'drop' : 'keep'))] : [];
+  // Nothing was done to it before the commit.
+  const nothing = isBack && !hasWayBack(type);
+  return {
+    what: `the uuid of the ${type} on ${device}: ${to}, which was ${from}`,
+    look: [['blkid', '--probe', device]],
+    clear: nothing ? [] : isBack ? [words(set), ...kept] : [...kept, words(set)],
+  };
 }

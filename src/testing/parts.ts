@@ -13,6 +13,10 @@ export interface Superblock {
   readonly blocks?: number;
   /** Of a device that was added to a btrfs: its number there, and its own uuid. */
   readonly member?: { readonly devid: number; readonly uuid: string };
+  /** Of an ext, beside those that each has. */
+  readonly features?: readonly string[];
+  /** Of a btrfs: the uuid that it was to have when btrfstune was killed. */
+  readonly changing?: string;
   /** e2fsck would have to be asked by a person. */
   readonly errors?: boolean;
 }
@@ -143,12 +147,12 @@ export interface ExtentRun {
   readonly pv: string;
   readonly start: number;
   readonly count: number;
+  /** It belongs to a `pvmove0` for the time being. */
+  readonly moving?: true;
 }
 
 export interface LogicalVolume {
   readonly uuid: string;
-  /** It belongs to a `pvmove0` for the time being. */
-  readonly moving?: true;
   name: string;
   extents: number;
   /** Where they lie, in its own order. */

@@ -31,6 +31,7 @@ export async function prepareReal<T>(
   for (const path of paths) await nameDevice(world, path);
   switch (command.tool) {
     case 'blkid':
+    case 'btrfstune':
     case 'debugfs':
     case 'dumpe2fs':
     case 'e2fsck':
@@ -40,7 +41,9 @@ export async function prepareReal<T>(
     case 'od':
     case 'resize2fs':
     case 'swaplabel':
+    case 'tune2fs':
     case 'xfs_db':
+    case 'xfs_logprint':
     case 'xfs_repair':
       if (command.access !== 'read') await importAt(overlay, world, paths.at(0) ?? '');
       return command.access === 'read' ? askDevice(overlay, world, command) : undefined;

@@ -21,9 +21,10 @@ import { mountTools } from './tools/mounts.ts';
 import { networkTools } from './tools/network.ts';
 import { partitionTools } from './tools/partitions.ts';
 import { sizeTools } from './tools/sizes.ts';
+import { uuidTools } from './tools/uuids.ts';
 import { pvChanges } from './tools/pv-change.ts';
-import { vgChanges } from './tools/vg-change.ts';
 import { pvMoves } from './tools/pvmove.ts';
+import { vgChanges } from './tools/vg-change.ts';
 import { tableTools } from './tools/tables.ts';
 import { moveTools } from './tools/move.ts';
 import { xlTools } from './tools/xl.ts';
@@ -44,12 +45,13 @@ const models: Readonly<Record<string, ToolModel>> = {
   ...labelTools,
   ...partitionTools,
   ...sizeTools,
+  ...uuidTools,
   // What it does not know of btrfs it hands on to that of the sizes.
   ...btrfsTools,
   ...pvChanges,
+  ...pvMoves,
   ...vgChanges,
   ...tableTools,
-  ...pvMoves,
   ...moveTools,
   ...xlTools,
   udevadm: (call) => sayNothing(call, call.argv[0] === 'settle'),

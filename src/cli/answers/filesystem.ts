@@ -40,6 +40,9 @@ export const filesystemCreate = z.strictObject({
 /** `bofh filesystem label DEVICE [LABEL]` */
 export const filesystemLabel = z.strictObject({ device: text, uuid: text, label: z.nullable(text) });
 
+/** `bofh filesystem uuid DEVICE` */
+export const filesystemUuid = z.strictObject({ device: text, uuid: text, was: text });
+
 /** `bofh filesystem resize DEVICE SIZE|max`; sizes in bytes. */
 export const filesystemResize = z.strictObject({
   device: text,
@@ -54,4 +57,5 @@ export type FilesystemInfo = z.infer<typeof filesystemInfo>;
 export type FilesystemCheck = z.infer<typeof filesystemCheck>;
 export type FilesystemCreate = z.infer<typeof filesystemCreate>;
 export type FilesystemLabel = z.infer<typeof filesystemLabel>;
+export type FilesystemUuid = z.infer<typeof filesystemUuid>;
 export type FilesystemResize = z.infer<typeof filesystemResize>;

@@ -41,6 +41,18 @@ export function addFilesystem(filesystem: Command, verb: Verb): void {
   verb(label, 'changes', async (runtime, [device = '', text]) =>
     (await import('../filesystem.ts')).label(runtime, device, text),
   );
+  const uuid = filesystem
+    .command('uuid')
+    .description('give a filesystem or swap area that nobody uses another uuid, as a clone needs it')
+    .argument('<device>')
+    .option('--uuid <UUID>', 'chosen by bofh when it is left out; of vfat ABCD-1234')
+    .option(
+      '--add-seed',
+      'give an ext4 the feature that it needs for it, which a GRUB before 2.12 cannot read',
+    );
+  verb(uuid, 'changes', async (runtime, [device = ''], options) =>
+    (await import('../filesystem-uuid.ts')).uuid(runtime, device, options),
+  );
   const resize = filesystem
     .command('resize')
     .description('set the size of a filesystem alone; "max" fills its device')

@@ -75,7 +75,8 @@ function reading(
   return { tool, argv, access: 'read', parse, classify };
 }
 
-function changing(
+/** A change whose answer is only that it worked. */
+export function changing(
   tool: Tool,
   argv: readonly string[],
   classify: (answer: Answer) => Reason,

@@ -39,8 +39,9 @@ function e2label(call: ToolCall): ReturnType<ToolModel> {
 }
 
 function fatlabel(call: ToolCall): ReturnType<ToolModel> {
-  const { flags, words } = readOptions(call, { flags: ['--reset'] });
+  const { flags, words } = readOptions(call, { flags: ['--reset', '-i'] });
   const [path = '', label, ...more] = words;
+  if (flags.has('-i')) return setSerial(call, path, label);
   if (more.length > 0) throw unmodelled(call, 'it takes a device, and a label');
   const held = heldBy(call.world, path, /^vfat$/);
   if (held === undefined) return failed(6, 'open: No such file or directory');
@@ -50,14 +51,34 @@ function fatlabel(call: ToolCall): ReturnType<ToolModel> {
   return ok();
 }
 
+/** `fatlabel -i DEVICE 1234ABCD` */
+function setSerial(call: ToolCall, path: string, number = ''): ReturnType<ToolModel> {
+  const held = heldBy(call.world, path, /^vfat$/);
+  if (held === undefined) return failed(6, 'open: No such file or directory');
+  const { high, low } = /^(?<high>[0-9A-F]{4})(?<low>[0-9A-F]{4})$/.exec(number)?.groups ?? {};
+  if (high === undefined || low === undefined) throw unmodelled(call, 'it takes eight digits');
+  setUuid(call.world, held, `${high}-${low}`);
+  return ok();
+}
+
+function setUuid(world: World, { storage }: Held, uuid: string): void {
+  const content = world.live.get(storage);
+  if (content?.superblock !== undefined)
+    world.live.set(storage, { ...content, superblock: { ...content.superblock, uuid } });
+}
+
 function swaplabel(call: ToolCall): ReturnType<ToolModel> {
-  const options = readOptions(call, { values: ['--label'] });
+  const options = readOptions(call, { values: ['--label', '--uuid'] });
   const [path = '', ...more] = options.words;
   if (more.length > 0) throw unmodelled(call, 'it takes one device');
   const held = heldBy(call.world, path, /^swap$/);
   if (held === undefined)
     return failed(1, `swaplabel: ${path}: unable to probe device: No such file or directory`);
-  const label = one(options, '--label');
+  const [label, wanted] = [one(options, '--label'), one(options, '--uuid')];
+  if (wanted !== undefined) {
+    setUuid(call.world, held, wanted);
+    return ok();
+  }
   const { label: now, uuid } = held.superblock;
   if (label === undefined) return ok(`${now === undefined ? '' : `LABEL: ${now}\n`}UUID:  ${uuid ?? ''}\n`);
   setLabel(call.world, held, label);

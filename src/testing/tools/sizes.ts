@@ -5,6 +5,7 @@ import { deviceAt, superblockBytes } from './block.ts';
 import { devicesOf, memberOf } from './btrfs-devices.ts';
 import { type Held, heldBy, mountedAt } from './held.ts';
 import { btrfsLabel, xfsLabel } from './labels.ts';
+import { xfsUuid } from './uuids.ts';
 import { one, readOptions, unmodelled } from '../options.ts';
 
 /** What tells and changes the size of a filesystem (e2fsprogs 1.47, xfsprogs 6.1, btrfs-progs 6.2). */
@@ -64,7 +65,11 @@ function dumpe2fs(call: ToolCall): ReturnType<ToolModel> {
     ['Filesystem UUID', superblock.uuid ?? '<none>'],
     [
       'Filesystem features',
-      'has_journal ext_attr resize_inode dir_index filetype extent 64bit flex_bg sparse_super',
+      [
+        'has_journal ext_attr resize_inode dir_index filetype extent 64bit flex_bg sparse_super',
+        ...(superblock.features ?? []),
+        ...(call.world.live.get(held.storage)?.needsRecovery === true ? ['needs_recovery'] : []),
+      ].join(' '),
     ],
     ['Filesystem state', state],
     ['Block count', blocks],
@@ -160,6 +165,7 @@ const groupBlocks = 4096;
 function xfsDb(call: ToolCall): ReturnType<ToolModel> {
   const { world, argv } = call;
   if (argv.some((word) => /^label/.test(word))) return xfsLabel(call);
+  if (argv.some((word) => /^(?:uuid|daddr)/.test(word))) return xfsUuid(call);
   const path = argv.at(-1) ?? '';
   const known = ['-r', '-c', 'sb 0', '-c', 'print blocksize dblocks agblocks fdblocks'];
   if (argv.slice(0, -1).join('\0') !== known.join('\0')) throw unmodelled(call, 'it prints four sizes');
@@ -266,6 +272,7 @@ function dumpSuper(world: World, path: string): ReturnType<ToolModel> {
   const { superblock, blocks, blockSize } = held;
   const own = memberOf(superblock);
   const rows: readonly (readonly [string, string | number])[] = [
+    ['flags', superblock.changing === undefined ? '0x1' : '0x800000001'],
     ['magic', '_BHRfS_M [match]'],
     ['fsid', superblock.uuid ?? ''],
     ['label', superblock.label ?? ''],

@@ -242,6 +242,12 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     { line: 'filesystem label /dev/vg0/web1-root root', on: () => withGuest(false) },
     { line: 'filesystem label /dev/vg0/web1-root data', on: () => withMounted('xfs') },
   ],
+  'filesystem uuid': [
+    {
+      line: 'filesystem uuid /dev/vg0/web1-root --uuid 5e1f0000-0000-4000-8000-0000000000ff',
+      on: () => withGuest(false),
+    },
+  ],
   'filesystem resize': [
     { line: 'filesystem resize /dev/vg0/web1-root 40m', on: () => withGuest(false) },
     { line: 'filesystem resize /dev/vg0/web1-root max', on: () => withMounted('ext4') },
@@ -273,12 +279,6 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
       },
     },
   ],
-  'lvm vg backup': [
-    {
-      line: 'lvm vg backup vg0 /root/vg0.backup',
-      on: async () => {
-        const host = withDisk();
-        host.admin.backup('vg0');
   'lvm pv move': [
     {
       line: 'lvm pv move /dev/vdb --volume vg0/moved',
@@ -290,6 +290,12 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
       },
     },
   ],
+  'lvm vg backup': [
+    {
+      line: 'lvm vg backup vg0 /root/vg0.backup',
+      on: async () => {
+        const host = withDisk();
+        host.admin.backup('vg0');
         return host;
       },
     },
@@ -624,12 +630,6 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
       },
     },
   ],
-  'lvm resize': [
-    { line: 'lvm resize vg0/web1-root +64m', on: () => withGuest(false) },
-    { line: 'lvm resize vg0/web1-root -8m --yes', on: async () => withBlank() },
-  ],
-  'lvm tag': [{ line: 'lvm tag vg0/web1-root --add one,two', on: () => withGuest(false) }],
-  'lvm remove': [{ line: 'lvm remove vg0/web1-root --yes', on: () => withGuest(false) }],
   'lvm convert': [
     {
       line: 'lvm convert vg0/two raid1 --device /dev/vdz',
@@ -651,6 +651,12 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
       },
     },
   ],
+  'lvm resize': [
+    { line: 'lvm resize vg0/web1-root +64m', on: () => withGuest(false) },
+    { line: 'lvm resize vg0/web1-root -8m --yes', on: async () => withBlank() },
+  ],
+  'lvm tag': [{ line: 'lvm tag vg0/web1-root --add one,two', on: () => withGuest(false) }],
+  'lvm remove': [{ line: 'lvm remove vg0/web1-root --yes', on: () => withGuest(false) }],
   recover: [
     { line: 'recover', on: () => killedAt(`${create} --swap 16m --start`, 9, hostWithSource()) },
     { line: 'recover', on: () => killedAt(`${create} --swap 16m --start`, 1, hostWithSource()) },

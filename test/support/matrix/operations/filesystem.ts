@@ -14,6 +14,13 @@ export const filesystem: RigSpecimens['filesystem'] = {
     act: { tool: 'e2label', words: [root, 'new'] },
     clear: removeVolume,
   },
+  uuid: {
+    setUp: makeFilled,
+    call: `tx.filesystem.uuid({ device: '${root}', uuid: '5e1f0000-0000-4000-8000-0000000000ff', seed: 'may be added' })`,
+    act: { tool: 'tune2fs', words: ['-U', '*', root] },
+    clear: removeVolume,
+    content: `dumpe2fs -h ${root} 2>/dev/null | grep -E '^Filesystem (UUID|features|state)'; e2fsck -fn ${root} > /dev/null 2>&1; echo $?`,
+  },
   resize: {
     setUp: `${makeFilled} && resize2fs ${root} 32M`,
     call: `tx.filesystem.resize({ device: '${root}', size: 'max' })`,

@@ -2,6 +2,9 @@ import type { SimulatedHost } from '../../../../src/testing/index.ts';
 import { emptyVolume, filledVolume, ownUuid } from '../stage.ts';
 import type { Specimen, Specimens } from '../specimens.ts';
 
+const wanted = '5e1f0000-0000-4000-8000-0000000000ff';
+const noInverse = 'it is done after the commit, and has no inverse';
+
 export const filesystem: Specimens['filesystem'] = {
   create: [
     {
@@ -59,6 +62,32 @@ export const filesystem: Specimens['filesystem'] = {
         host.admin.mount(device, '/mnt/web1');
         return (tx) => tx.filesystem.label({ device, label: null });
       },
+    })),
+  ],
+  uuid: [
+    {
+      title: 'ext4 that has its seed',
+      stage: (host) => {
+        const device = labelled(host, 'ext4');
+        return (tx) => tx.filesystem.uuid({ device, uuid: wanted });
+      },
+    },
+    {
+      title: 'ext4 that gets its seed',
+      stage: (host) => {
+        const device = labelled(host, 'ext4', ['metadata_csum']);
+        return (tx) => tx.filesystem.uuid({ device, uuid: wanted, seed: 'may be added' });
+      },
+    },
+    ...(['vfat', 'swap', 'xfs', 'btrfs'] as const).map((type) => ({
+      title: type,
+      stage: (host: SimulatedHost): ReturnType<Specimen['stage']> => {
+        const device = labelled(host, type);
+        return (tx) => tx.filesystem.uuid({ device, uuid: type === 'vfat' ? '1234-ABCD' : wanted });
+      },
+      ...(type === 'xfs' || type === 'btrfs'
+        ? { notApplicable: { 'inverse fails once': noInverse, 'inverse fails always': noInverse } }
+        : {}),
     })),
   ],
   resize: [
@@ -125,11 +154,16 @@ function sized(
   return device;
 }
 
-function labelled(host: SimulatedHost, type: 'ext4' | 'xfs' | 'btrfs' | 'vfat' | 'swap'): string {
+function labelled(
+  host: SimulatedHost,
+  type: 'ext4' | 'xfs' | 'btrfs' | 'vfat' | 'swap',
+  features: readonly string[] = [],
+): string {
   const device = emptyVolume(host, 'web1-root');
   host.admin.format(device, {
     ...{ type, usage: type === 'swap' ? 'other' : 'filesystem' },
     ...{ uuid: type === 'vfat' ? 'ABCD-1234' : ownUuid, label: 'OLD' },
+    ...(features.length === 0 ? {} : { features }),
   });
   return device;
 }

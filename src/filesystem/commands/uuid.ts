@@ -1,0 +1,128 @@
+import { classifyDevice } from '../../blockdevice/index.ts';
+import type { Command, ReadCommand } from '../../command/index.ts';
+import { ParseError } from '../../errors.ts';
+import type { Makeable } from '../types.ts';
+import { classify as classifyBtrfs } from './btrfs.ts';
+import { changing } from './label.ts';
+import { classify as classifyXfs } from './xfs.ts';
+
+/**
+ * Gives a filesystem or swap area that nobody uses another uuid, in the form of blkid. For the one that it has it does nothing, or
+ * the same once more. xfs_db ends with 0 also where it did not: look afterwards. btrfstune writes all trees anew; `-f` answers
+ * its one question, whether the device may be without a filesystem that can be mounted for as long (6.2).
+ */
+export function setUuid(of: {
+  readonly type: Makeable;
+  readonly device: string;
+  readonly uuid: string;
+}): Command<void, 'change'> {
+  const { type, device, uuid } = of;
+  switch (type) {
+    case 'ext2':
+    case 'ext3':
+    case 'ext4':
+      return changing('tune2fs', ['-U', uuid, device], classifyDevice);
+    case 'xfs':
+      // As xfs_admin does it, which is a script and would have a shell read the path.
+      return changing('xfs_db', ['-x', '-c', `uuid ${uuid}`, device], classifyXfs);
+    case 'btrfs':
+      return changing('btrfstune', ['-f', '-U', uuid, device], classifyBtrfs);
+    case 'vfat':
+      return changing('fatlabel', ['-i', device, uuid.replace('-', '')], classifyDevice);
+    case 'swap':
+      return changing('swaplabel', ['--uuid', uuid, device], classifyDevice);
+  }
+}
+
+/**
+ * Keeps the number from which an ext4 reckons its checksums, so that another uuid leaves these as they are; or has it reckon from
+ * its uuid again, which is quick as long as both agree. Either writes superblocks alone (tune2fs(8), 1.47).
+ */
+export function keepSeed(device: string, way: 'keep' | 'drop'): Command<void, 'change'> {
+  const feature = way === 'keep' ? 'metadata_csum_seed' : '^metadata_csum_seed';
+  return changing('tune2fs', ['-O', feature, device], classifyDevice);
+}
+
+/** Throws the log of an xfs away, whatever is in it, and writes an empty one. */
+export function dropLog(device: string): Command<void, 'destroy'> {
+  return { ...changing('xfs_repair', ['-L', device], classifyXfs), access: 'destroy' };
+}
+
+/**
+ * Do all superblocks of an xfs have the uuid of the first one ("warning: UUID in AG 1 differs to the primary SB"), and was an
+ * `xfs_repair` of it interrupted? (xfs_db 6.1)
+ */
+export function xfsState(
+  device: string,
+): ReadCommand<{ readonly agrees: boolean; readonly needsRepair: boolean }> {
+  return {
+    tool: 'xfs_db',
+    argv: ['-r', '-c', 'version', '-c', 'uuid', device],
+    access: 'read',
+    parse: ({ stdout, stderr }) => {
+      const text = stdout + stderr;
+      const features = /^versionnum \[0x[0-9a-f]+\+0x[0-9a-f]+\] = (?<names>[A-Z0-9_,]+)$/m.exec(text)?.groups
+        ?.names;
+      if (features === undefined || !/^UUID = [0-9a-f-]{36}$/m.test(text))
+        throw new ParseError(`no version and uuid in ${JSON.stringify(text)}`);
+      return {
+        agrees: !text.includes('differs to the primary SB'),
+        needsRepair: features.split(',').includes('NEEDSREPAIR'),
+      };
+    },
+    classify: classifyXfs,
+  };
+}
+
+/** The log of an xfs: where it begins on the device, and whether changes stand in it alone; `unreadable` when it has no head. */
+export function xfsLog(
+  device: string,
+): ReadCommand<{ readonly start: number; readonly state: 'clean' | 'dirty' } | 'unreadable'> {
+  return {
+    tool: 'xfs_logprint',
+    argv: ['-t', device],
+    access: 'read',
+    accepts: [0, 1],
+    // A dirty one is printed in full.
+    timeoutMs: 600_000,
+    parse: ({ exitCode, stdout, stderr }) => {
+      if (exitCode === 1 && /failed to find head and tail/.test(stdout + stderr)) return 'unreadable';
+      const start = /^ *log device: .* daddr: (?<start>\d+) length: \d+$/m.exec(stdout)?.groups?.start;
+      const state = /^ *log tail: \d+ head: \d+ state: <(?<state>CLEAN|DIRTY)>$/m.exec(stdout)?.groups?.state;
+      if (exitCode !== 0 || start === undefined || state === undefined)
+        throw new ParseError(`not the head of a log: ${JSON.stringify(stdout.slice(0, 500) + stderr)}`);
+      return { start: Number(start) * 512, state: state === 'CLEAN' ? 'clean' : 'dirty' };
+    },
+    classify: classifyXfs,
+  };
+}
+
+/** Does the log of an xfs begin as one does? xfs_db clears it from its start, and writes that first (6.1). */
+export function xfsLogBegins(device: string, start: number): ReadCommand<boolean> {
+  return {
+    tool: 'xfs_db',
+    argv: ['-r', '-c', `daddr ${start / 512}`, '-c', 'type data', '-c', 'print', device],
+    access: 'read',
+    parse: ({ stdout }) => {
+      const first = /^0+: (?<word>[0-9a-f]{8}) /.exec(stdout)?.groups?.word;
+      if (first === undefined) throw new ParseError(`no sector in ${JSON.stringify(stdout.slice(0, 200))}`);
+      return first === 'feedbabe';
+    },
+    classify: classifyXfs,
+  };
+}
+
+/** Is the uuid of a btrfs being changed, or was that interrupted? (BTRFS_SUPER_FLAG_CHANGING_FSID, and its _V2) */
+export function btrfsChanging(device: string): ReadCommand<boolean> {
+  return {
+    tool: 'btrfs',
+    argv: ['inspect-internal', 'dump-super', device],
+    access: 'read',
+    parse: ({ stdout }) => {
+      const flags = /^flags\t+0x(?<flags>[0-9a-f]+)$/m.exec(stdout)?.groups?.flags;
+      if (flags === undefined) throw new ParseError('dump-super: there are no "flags"');
+      return (BigInt(`0x${flags}`) & (3n << 35n)) !== 0n;
+    },
+    classify: classifyBtrfs,
+  };
+}

@@ -1,0 +1,161 @@
+import { randomUUID } from 'node:crypto';
+import * as z from 'zod/mini';
+import { type Look, operation } from '../../atomic/operation.ts';
+import {
+  deviceNode,
+  holders,
+  identityOf,
+  keysOf,
+  locate,
+  probe,
+  recognise,
+} from '../../blockdevice/index.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { renumberedByHand } from '../by-hand.ts';
+import { describe, refuseHeld } from '../checks.ts';
+import { checkUuid, makeable, type Makeable } from '../types.ts';
+import { hasWayBack, numbered, type Numbered, refuseFixed, renumber } from '../uuids.ts';
+
+const args = z.strictObject({
+  /** A device: of two with the same uuid it says which one is meant. */
+  device: z.string().check(z.startsWith('/')),
+  /** As blkid shows it. Left out: a new one. */
+  uuid: z.exactOptional(z.string()),
+  /** An ext4 may get the feature that it needs for it (metadata_csum_seed), which an old GRUB cannot read. */
+  seed: z.exactOptional(z.literal('may be added')),
+});
+
+const undo = z.strictObject({
+  device: z.string(),
+  /** Which device it was, whatever bears its path later. */
+  identity: z.string(),
+  key: z.string(),
+  /** Key of that whose destruction takes the filesystem along. */
+  container: z.string(),
+  type: z.enum(makeable),
+  from: z.string(),
+  to: z.string(),
+  seed: z.enum(['added', 'as it is']),
+});
+
+export type UuidUndo = z.infer<typeof undo>;
+
+/**
+ * Gives a filesystem or swap area that nobody uses another uuid: a clone, so that both can be mounted. Undo sets the old one back.
+ * Of an xfs and a btrfs that cannot be done safely wherever the program is killed, but going on can: so it is done after the commit,
+ * and an interrupted one is brought to its end.
+ */
+export const uuid = operation({
+  kind: 'filesystem.uuid',
+  version: 1,
+  args,
+  undo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { device, uuid: asked, seed: may }, host, chosen }) => {
+    const seed = may ?? 'as it is';
+    const { key, container, identity } = await identityOf(host, device);
+    const { type, uuid: from } = await numberedOn(host, device);
+    if (asked !== undefined) checkUuid(type, asked);
+    const to = chosen?.to ?? asked ?? newUuid(type);
+    const at = { device, identity, key, container, type, from, to };
+    if (to === from) return { ...at, seed: 'as it is' as const };
+    await refuseHeld(host, device, await holders(host, device));
+    await refuseTaken(host, device, to);
+    return { ...at, seed: await refuseFixed(host, { device, type, seed }) };
+  },
+  claims: async ({ undo: { device, from, to }, on }) => {
+    const { key, beneath } = await on(device);
+    if (from === to) return { needs: [key, ...beneath] };
+    return { makes: [`fs:${to}`], changes: [key], needs: beneath };
+  },
+  within: ({ undo: { container } }) => container,
+  defers: ({ undo: { type, from, to } }) => from === to || !hasWayBack(type),
+  run: async ({ undo: of, host }) => {
+    const { path, now } = await find(host, of);
+    if (path === undefined || now !== 'old')
+      throw new RefusedError(`${of.device} holds another filesystem by now; nothing was done`, {
+        remedy: 'find out who else works on it, then give the command again',
+      });
+    await change(host, path, of, 'forth');
+    return null;
+  },
+  value: ({ undo: { type, from, to } }) => ({
+    ...{ uuid: to, was: from },
+    when: hasWayBack(type) ? ('now' as const) : ('after the commit' as const),
+  }),
+  look: async ({ undo: of, host }): Promise<Look> => {
+    const { path, now } = await find(host, of);
+    if (path === undefined || now === undefined) return { state: 'gone' };
+    if (typeof now === 'object') return { state: 'not-ours', found: now.found };
+    const isOurs = hasWayBack(of.type) ? now !== 'old' : now !== 'new';
+    if (!isOurs || of.from === of.to) return { state: 'gone' };
+    const { key } = await keysOf(host, path);
+    const moved = key === of.key ? {} : { movedTo: key };
+    return { state: 'ours', holders: await holders(host, path), ...moved };
+  },
+  revert: async ({ undo: of, host }) => {
+    const { path, now } = await find(host, of);
+    if (path !== undefined && (now === 'new' || now === 'between')) await change(host, path, of, 'back');
+  },
+  afterCommit: async ({ undo: of, host }) => {
+    const { path, now } = await find(host, of);
+    if (path !== undefined && (now === 'old' || now === 'between')) await change(host, path, of, 'forth');
+  },
+  sync: async ({ undo: of, host }) => {
+    const path = await locate(host, { path: of.device, identity: of.identity });
+    if (path !== undefined) await host.sync(path);
+  },
+  describe: ({ undo: of, way }) => renumberedByHand(of, way),
+});
+
+/** As blkid shows it. */
+function newUuid(type: Makeable): string {
+  if (type !== 'vfat') return randomUUID();
+  return randomUUID().slice(0, 8).toUpperCase().replace(/^.{4}/, '$&-');
+}
+
+async function numberedOn(
+  host: ReadHost,
+  device: string,
+): Promise<{ readonly type: Makeable; readonly uuid: string }> {
+  const found = await probe(host, device);
+  const type = makeable.find((each) => each === found?.type);
+  if (type !== undefined && found?.uuid !== undefined) return { type, uuid: found.uuid };
+  throw new RefusedError(`${device} holds ${describe(found)}: nothing whose uuid bofh can change`, {
+    remedy: `see what it is: blkid -p ${device}; lsblk ${device}`,
+  });
+}
+
+/** RefusedError when another device has it, as far as udev knows. */
+async function refuseTaken(host: ReadHost, device: string, to: string): Promise<void> {
+  const link = `/dev/disk/by-uuid/${to}`;
+  if ((await host.stat(link)) === undefined) return;
+  const { path } = await deviceNode(host, link);
+  throw new RefusedError(`${path} has the uuid ${to} already: ${device} does not get it`, {
+    remedy: 'leave it out, and a new one is chosen',
+  });
+}
+
+async function change(host: ChangeHost, path: string, of: UuidUndo, way: 'forth' | 'back'): Promise<void> {
+  await refuseHeld(host, path, await holders(host, path));
+  await renumber(host, path, of, way);
+}
+
+async function find(
+  host: ReadHost,
+  of: UuidUndo,
+): Promise<{ readonly path?: string; readonly now?: Numbered }> {
+  const path = await locate(host, { path: of.device, identity: of.identity });
+  if (path === undefined) return {};
+  const found = await recognise(host, path);
+  if (found === undefined) {
+    // Also what gives nothing but I/O errors looks blank.
+    await probe(host, path);
+    return { path };
+  }
+  if (found.type !== of.type) return { path, now: { found: `${path} holds ${describe(found)}` } };
+  return { path, now: await numbered(host, path, found.uuid, of) };
+}

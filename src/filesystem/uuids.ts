@@ -1,0 +1,151 @@
+import { recognise } from '../blockdevice/index.ts';
+import type { ChangeHost, ReadHost } from '../command/index.ts';
+import { RefusedError } from '../errors.ts';
+import { btrfsSuperblock } from './commands/btrfs.ts';
+import { dumpe2fs } from './commands/ext.ts';
+import {
+  btrfsChanging,
+  dropLog,
+  keepSeed,
+  setUuid,
+  xfsLog,
+  xfsLogBegins,
+  xfsState,
+} from './commands/uuid.ts';
+import type { Makeable } from './types.ts';
+
+/** A filesystem that is to have another uuid, or has it. */
+export interface Renumbered {
+  readonly type: Makeable;
+  readonly from: string;
+  readonly to: string;
+  /** Of an ext4: the feature by which its checksums are kept, which it has not yet. */
+  readonly seed: 'added' | 'as it is';
+}
+
+/** Can the old uuid be set back, wherever the program is killed? Of the others it can be set anew only (ADR 15). */
+export function hasWayBack(type: Makeable): boolean {
+  return type !== 'xfs' && type !== 'btrfs';
+}
+
+/** RefusedError for one whose uuid could not be changed, or only so that an interruption would harm it. */
+export async function refuseFixed(
+  host: ReadHost,
+  {
+    device,
+    type,
+    seed,
+  }: { readonly device: string; readonly type: Makeable; readonly seed: 'may be added' | 'as it is' },
+): Promise<Renumbered['seed']> {
+  if (type === 'xfs') await refuseXfs(host, device);
+  if (type === 'btrfs') await refuseBtrfs(host, device);
+  return type === 'ext2' || type === 'ext3' || type === 'ext4' ? refuseExt(host, device, seed) : 'as it is';
+}
+
+async function refuseExt(
+  host: ReadHost,
+  device: string,
+  seed: 'may be added' | 'as it is',
+): Promise<Renumbered['seed']> {
+  const { features, state } = await host.run(dumpe2fs(device));
+  const has = (name: string): boolean => features.includes(name);
+  if (state !== 'clean' || has('needs_recovery'))
+    throw new RefusedError(`the filesystem on ${device} is not clean: its uuid is not changed`, {
+      remedy: `bofh filesystem check ${device}; e2fsck -f ${device}; then give the command again`,
+    });
+  if (has('uninit_bg') && !has('metadata_csum'))
+    throw new RefusedError(
+      `${device}: the checksums of its groups hang on its uuid, and an interruption would leave them wrong`,
+      {
+        remedy: `e2fsck -f ${device}; tune2fs -U random ${device}; e2fsck -f ${device}: not to be interrupted`,
+      },
+    );
+  if (!has('metadata_csum') || has('metadata_csum_seed')) return 'as it is';
+  if (seed === 'may be added') return 'added';
+  throw new RefusedError(
+    `${device}: the checksums of this ext4 hang on its uuid; to keep them it needs the feature metadata_csum_seed, which GRUB before 2.12 and Linux before 4.4 cannot read`,
+    { remedy: 'if nothing boots from it that is as old: --add-seed' },
+  );
+}
+
+async function refuseXfs(host: ReadHost, device: string): Promise<void> {
+  const log = await host.run(xfsLog(device));
+  if (log !== 'unreadable' && log.state === 'dirty')
+    throw new RefusedError(`${device}: changes stand in the log of the xfs alone: its uuid is not changed`, {
+      remedy: `write them: mount -o nouuid ${device} /mnt; umount /mnt; then give the command again`,
+    });
+  const { agrees, needsRepair } = await host.run(xfsState(device));
+  if (log === 'unreadable' || needsRepair || !agrees)
+    throw new RefusedError(`the xfs on ${device} is not in order: its uuid is not changed`, {
+      remedy: `bofh filesystem check ${device}; xfs_repair ${device}; then give the command again`,
+    });
+}
+
+async function refuseBtrfs(host: ReadHost, device: string): Promise<void> {
+  const { devices } = await host.run(btrfsSuperblock(device));
+  if (devices !== 1)
+    throw new RefusedError(
+      `${device} is one of ${String(devices)} devices of a btrfs: bofh changes those on one device only`,
+      {
+        remedy: 'btrfstune -u knows how: man btrfstune',
+      },
+    );
+  if (await host.run(btrfsChanging(device)))
+    throw new RefusedError(`a change of the uuid of the btrfs on ${device} was interrupted`, {
+      remedy: `end it first, with the uuid that it was to have: btrfstune -U UUID ${device}`,
+    });
+}
+
+/** `old`, `new`, `between`: neither quite, by our doing; or what else stands there. */
+export type Numbered = 'old' | 'new' | 'between' | { readonly found: string };
+
+/** Which of both it has. */
+export async function numbered(
+  host: ReadHost,
+  device: string,
+  uuid: string | undefined,
+  { type, from, to, seed }: Renumbered,
+): Promise<Numbered> {
+  if (uuid !== from && uuid !== to) return { found: `${device} has the uuid ${uuid ?? 'of nobody'}` };
+  const is = uuid === to ? 'new' : 'old';
+  if (type === 'btrfs') return (await host.run(btrfsChanging(device))) ? 'between' : is;
+  if (type === 'xfs') return is === 'new' && !(await host.run(xfsState(device))).agrees ? 'between' : is;
+  if (seed === 'added' && is === 'old')
+    return (await host.run(dumpe2fs(device))).features.includes('metadata_csum_seed') ? 'between' : 'old';
+  return is;
+}
+
+/** Sets the new one, or the old one back. The same again does no harm, and brings to its end what was interrupted. */
+export async function renumber(
+  host: ChangeHost,
+  device: string,
+  { type, from, to, seed }: Renumbered,
+  way: 'forth' | 'back',
+): Promise<void> {
+  if (type === 'xfs') await mendLog(host, device);
+  if (seed === 'added' && way === 'forth') await host.run(keepSeed(device, 'keep'));
+  const uuid = way === 'forth' ? to : from;
+  await host.run(setUuid({ type, device, uuid }));
+  if (seed === 'added' && way === 'back') await host.run(keepSeed(device, 'drop'));
+  const now = (await recognise(host, device))?.uuid;
+  if (now === uuid) return;
+  throw new RefusedError(`${device} has the uuid ${now ?? 'of nobody'}, not ${uuid}`, {
+    remedy:
+      type === 'xfs'
+        ? `if its log holds changes: mount -o nouuid ${device} /mnt; umount /mnt; then bofh recover`
+        : `look at it: blkid -p ${device}; then bofh recover`,
+  });
+}
+
+/**
+ * xfs_db clears the log first, sector by sector. Killed there it leaves one without a head, or without a beginning, which neither
+ * it nor the kernel takes; there was nothing in it, for it was clean when the step was prepared (6.1). Of the repair of that the
+ * filesystem itself remembers that it was not ended.
+ */
+async function mendLog(host: ChangeHost, device: string): Promise<void> {
+  const log = await host.run(xfsLog(device));
+  if (log !== 'unreadable' && log.state === 'dirty') return;
+  const begins = log !== 'unreadable' && (await host.run(xfsLogBegins(device, log.start)));
+  if (begins && !(await host.run(xfsState(device))).needsRepair) return;
+  await host.run(dropLog(device));
+}
