@@ -1,5 +1,6 @@
 import * as lvm from '../api/lvm.ts';
 import { withBofh } from '../bofh.ts';
+import { UsageError } from '../errors.ts';
 import { usableVg, volumeNamed, waitSynced } from '../lvm/index.ts';
 import { give } from './answer.ts';
 import type { LvmConvert } from './answers/index.ts';
@@ -16,10 +17,12 @@ import { volumeOf } from './volume.ts';
  */
 export async function convert(
   runtime: Runtime,
-  { volume, to }: { readonly volume: string; readonly to: 'raid1' | 'linear' },
-  { device, wait }: Options,
+  { volume, to }: { readonly volume: string; readonly to: string },
+  { device, atOnce }: Options,
 ): Promise<number> {
   const { vg, name } = volumeOf(volume);
+  if (to !== 'raid1' && to !== 'linear')
+    throw new UsageError(`a volume is not converted to "${to}"`, { remedy: 'say raid1 or linear' });
   const asked = { vg, name, to, ...(typeof device === 'string' ? { device } : {}) };
   const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
   if (runtime.settings.mode === 'plan') {
@@ -32,7 +35,7 @@ export async function convert(
     await confirm(runtime, [`${volume} (uuid ${uuid}) loses one of its two copies for good.`]);
   const act = () => lvm.convertLv({ ...asked, uuid });
   const { path, devices } = await logged(runtime, bofh.host, () => withBofh(bofh, act));
-  const isFilled = to === 'raid1' && wait !== false;
+  const isFilled = to === 'raid1' && atOnce !== true;
   const step = { n: 1, kind: 'lvm.lv.convert' };
   const command = { tool: 'lvm', argv: ['fullreport'] };
   const tell = (fraction: number): void => progress.onProgress(step, { command, fraction });

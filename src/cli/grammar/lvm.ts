@@ -1,4 +1,4 @@
-import { Argument, type Command, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { addLvmPv } from './lvm-pv.ts';
 import { addLvmActivation, addLvmPool, addLvmSnapshot } from './lvm-snapshot.ts';
 import { addLvmVg } from './lvm-vg.ts';
@@ -56,15 +56,11 @@ export function addLvm(lvm: Command, verb: Verb): void {
       'give a logical volume a second copy on another device (raid1), or take one of two away (linear)',
     )
     .argument('<vg/name>')
-    .addArgument(new Argument('<to>').choices(['raid1', 'linear']))
+    .argument('<raid1|linear>')
     .option('--device <DEVICE>', 'the device that gets a copy, or whose copy goes')
-    .option('--no-wait', 'do not wait until the new copy is filled');
+    .option('--at-once', 'do not wait until the new copy is filled');
   verb(convert, 'changes', async (runtime, [volume = '', to = ''], options) =>
-    (await import('../lvm-convert.ts')).convert(
-      runtime,
-      { volume, to: to === 'raid1' ? to : 'linear' },
-      options,
-    ),
+    (await import('../lvm-convert.ts')).convert(runtime, { volume, to }, options),
   );
   addLvmSnapshot(lvm.command('snapshot').description('snapshots of logical volumes'), verb);
   addLvmActivation(lvm, verb);

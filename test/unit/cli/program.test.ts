@@ -94,7 +94,7 @@ describe('reads and changes', () => {
     ['lvm pv move /dev/x --to /dev/y,/dev/z --volume vg0/a', true],
     ['lvm vg extend vg0 /dev/x /dev/y', true],
     ['lvm vg reduce vg0 /dev/x', true],
-    ['lvm convert vg0/a raid1 --device /dev/x --no-wait', true],
+    ['lvm convert vg0/a raid1 --device /dev/x --at-once', true],
     ['lvm vg create vg1 /dev/x /dev/y --extent-size 1m', true],
     ['block resize /dev/vg0/web1 -1g', true],
     ['block resize /dev/vg0/web1 +5g --bare', true],

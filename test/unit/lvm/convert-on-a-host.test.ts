@@ -181,11 +181,17 @@ describe('bofh lvm convert', () => {
     return answers.lvmConvert.parse(JSON.parse(stdout()));
   };
 
+  test('takes raid1 and linear alone', async () => {
+    const { runtime } = testRuntime(simulatedBofh({ host }));
+    const work = convert(runtime, { volume: 'vg0/a', to: 'raid5' }, {});
+    expect(await failureOf(work)).toBeInstanceOf(UsageError);
+  });
+
   test('waits until the copy is filled, unless it is told not to; asks before one goes', async () => {
     const copy = { volume: 'vg0/a', path: '/dev/vg0/a', devices: ['/dev/vdx'] };
-    expect(await says('raid1', { wait: true })).toEqual({ ...copy, type: 'raid1', synced: true });
+    expect(await says('raid1', {})).toEqual({ ...copy, type: 'raid1', synced: true });
     expect(await says('linear', {})).toEqual({ ...copy, type: 'linear', synced: true });
-    expect(await says('raid1', { wait: false })).toMatchObject({ synced: false });
+    expect(await says('raid1', { atOnce: true })).toMatchObject({ synced: false });
   });
 });
 
