@@ -17,12 +17,11 @@ import { volumeOf } from './volume.ts';
  */
 export async function convert(
   runtime: Runtime,
-  { volume, to }: { readonly volume: string; readonly to: string },
+  { volume, to: word }: { readonly volume: string; readonly to: string },
   { device, atOnce }: Options,
 ): Promise<number> {
   const { vg, name } = volumeOf(volume);
-  if (to !== 'raid1' && to !== 'linear')
-    throw new UsageError(`a volume is not converted to "${to}"`, { remedy: 'say raid1 or linear' });
+  const to = typeOf(word);
   const asked = { vg, name, to, ...(typeof device === 'string' ? { device } : {}) };
   const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
   if (runtime.settings.mode === 'plan') {
@@ -54,4 +53,9 @@ export async function convert(
       : `has a copy on ${devices.join(' and ')} now${isFilled ? '' : ', which the kernel is filling'}`;
   give(runtime, { data, lines: [`${volume} ${copies}`] });
   return 0;
+}
+
+function typeOf(word: string): 'raid1' | 'linear' {
+  if (word === 'raid1' || word === 'linear') return word;
+  throw new UsageError(`a volume is not converted to "${word}"`, { remedy: 'say raid1 or linear' });
 }
