@@ -29,6 +29,13 @@ export async function next(): Promise<driver.Next> {
   return driver.nextFree([await driver.taken(currentBofh().host)]);
 }
 
+/** Waits until a resource is connected, in sync, or no more compared with its peers; RefusedError when the time is over. */
+export async function waitUntil(
+  asked: Parameters<typeof driver.waitUntil>[1],
+): ReturnType<typeof driver.waitUntil> {
+  return driver.waitUntil(currentBofh().host, asked);
+}
+
 /** Brings a configured resource up: a sequence of one. */
 export async function up(args: Parameters<Tx['drbd']['up']>[0]): ReturnType<Tx['drbd']['up']> {
   return single('drbd.up', (tx) => tx.drbd.up(args));
@@ -68,4 +75,68 @@ export async function createMetadata(
   args: Parameters<Tx['drbd']['createMetadata']>[0],
 ): ReturnType<Tx['drbd']['createMetadata']> {
   return single('drbd.createMetadata', (tx) => tx.drbd.createMetadata(args));
+}
+
+/** Attaches the disks of a resource that is up: a sequence of one. */
+export async function attach(args: Parameters<Tx['drbd']['attach']>[0]): ReturnType<Tx['drbd']['attach']> {
+  return single('drbd.attach', (tx) => tx.drbd.attach(args));
+}
+
+/** Takes the disks of a resource away from it, without data being lost: a sequence of one. */
+export async function detach(args: Parameters<Tx['drbd']['detach']>[0]): ReturnType<Tx['drbd']['detach']> {
+  return single('drbd.detach', (tx) => tx.drbd.detach(args));
+}
+
+/** Has a resource that is StandAlone look for its peers: a sequence of one. */
+export async function connect(args: Parameters<Tx['drbd']['connect']>[0]): Promise<void> {
+  await single('drbd.connect', (tx) => tx.drbd.connect(args));
+}
+
+/** Ends the connections of a resource: a sequence of one. */
+export async function disconnect(args: Parameters<Tx['drbd']['disconnect']>[0]): Promise<void> {
+  await single('drbd.disconnect', (tx) => tx.drbd.disconnect(args));
+}
+
+/** Holds up the resync of a resource: a sequence of one. */
+export async function pauseSync(
+  args: Parameters<Tx['drbd']['pauseSync']>[0],
+): ReturnType<Tx['drbd']['pauseSync']> {
+  return single('drbd.pauseSync', (tx) => tx.drbd.pauseSync(args));
+}
+
+/** Lets it go on: a sequence of one. */
+export async function resumeSync(
+  args: Parameters<Tx['drbd']['resumeSync']>[0],
+): ReturnType<Tx['drbd']['resumeSync']> {
+  return single('drbd.resumeSync', (tx) => tx.drbd.resumeSync(args));
+}
+
+/** Has a resource follow its configuration: a sequence of one. */
+export async function adjust(args: Parameters<Tx['drbd']['adjust']>[0]): Promise<void> {
+  await single('drbd.adjust', (tx) => tx.drbd.adjust(args));
+}
+
+/** Has a volume grow to its disk: a sequence of one. */
+export async function resize(args: Parameters<Tx['drbd']['resize']>[0]): Promise<void> {
+  await single('drbd.resize', (tx) => tx.drbd.resize(args));
+}
+
+/** Skips the first resync of a resource that is new on both hosts: a sequence of one. */
+export async function newCurrentUuid(args: Parameters<Tx['drbd']['newCurrentUuid']>[0]): Promise<void> {
+  await single('drbd.newCurrentUuid', (tx) => tx.drbd.newCurrentUuid(args));
+}
+
+/** Fetches all data of a resource from its peer: a sequence of one. */
+export async function invalidate(args: Parameters<Tx['drbd']['invalidate']>[0]): Promise<void> {
+  await single('drbd.invalidate', (tx) => tx.drbd.invalidate(args));
+}
+
+/** Sends all data of a resource to its peer: a sequence of one. */
+export async function invalidateRemote(args: Parameters<Tx['drbd']['invalidateRemote']>[0]): Promise<void> {
+  await single('drbd.invalidateRemote', (tx) => tx.drbd.invalidateRemote(args));
+}
+
+/** Begins to compare a resource with its peer: a sequence of one. */
+export async function verify(args: Parameters<Tx['drbd']['verify']>[0]): ReturnType<Tx['drbd']['verify']> {
+  return single('drbd.verify', (tx) => tx.drbd.verify(args));
 }

@@ -67,7 +67,7 @@ export function bytesOf({ bytes }: SavedRun): Buffer {
   return inflateRawSync(Buffer.from(bytes, 'base64'));
 }
 
-/** What there is in the area now. `begun`: create-md has begun, and has not written its superblock. */
+/** What there is in the area now. `begun`: create-md has begun, or its metadata have no name yet. */
 export type AreaNow = 'as it was' | 'ours' | 'begun' | 'something else';
 
 /** DRBD_MD_MAGIC_07 to _09 (drbdmeta.c of 9.22). */
@@ -109,8 +109,7 @@ export async function areaNow(
     if (!isSame && !isBegun) break;
   }
   if (isSame && count === before.size) return 'as it was';
-  if (isBegun) return 'begun';
-  return found === unnamed ? 'ours' : 'something else';
+  return isBegun || found === unnamed ? 'begun' : 'something else';
 }
 
 function blocksIn(saved: readonly SavedRun[]): ReadonlyMap<Bytes, Buffer> {

@@ -1,5 +1,13 @@
+export { adjust } from './operations/adjust.ts';
+export { attach, detach } from './operations/attach.ts';
+export { connect, disconnect } from './operations/connect.ts';
 export { createConfig } from './operations/create-config.ts';
 export { createMetadata } from './operations/create-metadata.ts';
+export { invalidate, invalidateRemote } from './operations/invalidate.ts';
+export { newCurrentUuid } from './operations/new-current-uuid.ts';
+export { pauseSync, resumeSync } from './operations/pause-sync.ts';
 export { removeConfig } from './operations/remove-config.ts';
+export { resize } from './operations/resize.ts';
 export { primary, secondary } from './operations/role.ts';
 export { down, up } from './operations/up.ts';
+export { verify } from './operations/verify.ts';

@@ -12,7 +12,7 @@ export interface Finding {
 /** Everything of a resource that is not as it should be; empty: it is up, whole and connected. */
 export function findings({ name, configured, state }: Resource): readonly Finding[] {
   if (state === undefined)
-    return [{ level: 'note', words: 'it is not up', remedy: `bring it up: drbdadm up ${name}` }];
+    return [{ level: 'note', words: 'it is not up', remedy: `bring it up: bofh drbd up ${name}` }];
   const primaries = state.connections.filter(({ role }) => role === 'Primary');
   return [
     ...(configured === undefined
@@ -45,7 +45,7 @@ function ofVolume(name: string, { volume, disk }: VolumeState): readonly Finding
     case 'UpToDate':
       return [];
     case 'Diskless':
-      return [problem(`${at} has no disk here`, `attach it: drbdadm attach ${name}`)];
+      return [problem(`${at} has no disk here`, `attach it: bofh drbd attach ${name}`)];
     case 'Inconsistent':
       return [
         note(
@@ -58,7 +58,7 @@ function ofVolume(name: string, { volume, disk }: VolumeState): readonly Finding
       return [
         note(
           `${at} is ${disk.toLowerCase()} here: the peer may have newer data`,
-          `connect it: drbdadm connect ${name}`,
+          `connect it: bofh drbd connect ${name}`,
         ),
       ];
     default:
@@ -66,12 +66,18 @@ function ofVolume(name: string, { volume, disk }: VolumeState): readonly Finding
   }
 }
 
+/** Whose data are lost is for a person to say, and there are two ways to say it. */
+export function splitBrainChoices(name: string): string {
+  const lose = `bofh drbd secondary ${name}; bofh drbd connect --discard-my-data ${name}`;
+  return `If it is a split brain, choose whose data are to be lost. Those of this host: ${lose}; and on the other host: bofh drbd connect ${name}. Those of the other host: there the same, and here: bofh drbd connect ${name}`;
+}
+
 function ofConnection(name: string, { peer, state, volumes }: Connection): readonly Finding[] {
   if (state === 'StandAlone')
     return [
       problem(
         `it is StandAlone: it does not look for ${peer}. Either somebody has disconnected it, or both sides were written to apart (split brain) and DRBD has refused to join them`,
-        `see what the kernel said: dmesg | grep drbd. If it was disconnected: drbdadm connect ${name}. If it is a split brain, choose whose data are to be lost, and there: drbdadm secondary ${name} && drbdadm connect --discard-my-data ${name}; on the other side: drbdadm connect ${name}`,
+        `see what the kernel said: dmesg | grep drbd. If it was disconnected: bofh drbd connect ${name}. ${splitBrainChoices(name)}`,
       ),
     ];
   if (state !== 'Connected')
@@ -89,11 +95,11 @@ function ofPeer(name: string, peer: string, { volume, replication, disk, paused 
   const stopped =
     paused.length === 0
       ? []
-      : [note(`${at} does not resync (${paused.join(', ')})`, `let it go on: drbdadm resume-sync ${name}`)];
+      : [note(`${at} does not resync (${paused.join(', ')})`, `let it go on: bofh drbd resume-sync ${name}`)];
   if (replication !== 'Established')
     return [
       ...stopped,
-      note(`${at} is in ${replication} with ${peer}`, `see how far: bofh drbd status ${name}`),
+      note(`${at} is in ${replication} with ${peer}`, `see how far: bofh drbd wait-sync ${name}`),
     ];
   if (disk === 'UpToDate') return stopped;
   return [

@@ -1,5 +1,5 @@
 import { dataSize } from '../drbd/size.ts';
-import type { DiskState, Role } from '../drbd/schema.ts';
+import type { DiskState, ReplicationState, Role } from '../drbd/schema.ts';
 import type { Device } from './devices.ts';
 import type { SimulatedConfig } from './tools/drbd-config.ts';
 import type { World } from './world.ts';
@@ -14,6 +14,10 @@ export interface DrbdVolume {
   size: number;
   /** Where its content is. */
   readonly storage: string;
+  /** Its resync is held up from this host. */
+  paused?: true;
+  /** What goes on with it and its peer; missing: nothing. */
+  replication?: ReplicationState;
   /** Of a real host, under a plan. */
   readonly real?: true;
 }
@@ -24,10 +28,10 @@ export interface DrbdResource {
   role: Role;
   connection: 'StandAlone' | 'Connecting' | 'Connected';
   /** What an administrator has the peer be, once it is connected; by itself it is never there. */
-  peer?: { readonly role: Role; readonly disk: DiskState };
+  peer?: { readonly role: Role; readonly disk: DiskState } | undefined;
   /** `ipv4:127.0.0.1:7788`, its own and that of its peer. */
   readonly addresses: readonly [string, string];
-  readonly volumes: readonly DrbdVolume[];
+  volumes: readonly DrbdVolume[];
 }
 
 /** The module and its resources. */

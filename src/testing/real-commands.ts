@@ -82,7 +82,7 @@ export async function prepareReal<T>(
         return ask(overlay, command);
       await knowDrbd(overlay, world);
       if (command.access === 'read') return undefined;
-      for (const disk of disksOf(world, command.argv[1])) {
+      for (const disk of disksOf(world, command.argv.at(-1))) {
         await nameDevice(world, disk);
         await importAt(overlay, world, disk);
       }

@@ -16,11 +16,24 @@ export async function knowDrbd({ real }: Overlay, world: World): Promise<void> {
     const known = volumes.map(async ({ volume, minor, disk, size = 0 }): Promise<DrbdVolume> => {
       const path = backings.find((each) => each.minor === minor)?.path;
       const lower = path === undefined ? {} : { lower: (await deviceNode(real, path)).number };
-      return { volume, minor, disk, size, ...lower, storage: `real:147:${String(minor)}`, real: true };
+      const its = connections.flatMap((each) => each.volumes.filter((one) => one.volume === volume));
+      const isPaused = its.some(({ paused }) => paused.includes('user'));
+      return {
+        ...{ volume, minor, disk, size, ...lower, storage: `real:147:${String(minor)}`, real: true },
+        ...(isPaused ? { paused: true } : {}),
+        ...(its[0] === undefined || its[0].replication === 'Off' || its[0].replication === 'Established'
+          ? {}
+          : { replication: its[0].replication }),
+      };
     });
-    const connection = connections[0]?.state === 'StandAlone' ? 'StandAlone' : 'Connecting';
+    const [first] = connections;
+    const isConnected = first?.state === 'Connected';
+    const connection =
+      first?.state === 'StandAlone' ? 'StandAlone' : isConnected ? 'Connected' : 'Connecting';
     const addresses = ['', ''] as const;
-    resources.push({ name, role, connection, addresses, volumes: await Promise.all(known) });
+    const theirs = { role: first?.role ?? 'Unknown', disk: first?.volumes[0]?.disk ?? 'DUnknown' } as const;
+    const peer = isConnected ? { peer: theirs } : {};
+    resources.push({ name, role, connection, ...peer, addresses, volumes: await Promise.all(known) });
   }
   const config = (await configured(real)).map(
     ({ name, file, line, hosts, options }): SimulatedConfig => ({
@@ -53,6 +66,6 @@ export async function hasChangedConfig(overlay: Overlay, world: World): Promise<
 
 /** The devices beneath a resource, which the model has to know before it brings it up. */
 export function disksOf(world: World, name: string | undefined): readonly string[] {
-  const found = configOf(world).find((each) => each.name === name);
+  const found = configOf(world).find((each) => each.name === name?.split('/')[0]);
   return found?.hosts.find((each) => each.name === world.hostname)?.volumes.map(({ disk }) => disk) ?? [];
 }

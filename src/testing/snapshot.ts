@@ -64,8 +64,8 @@ function told(world: World, rewrite: Rewrite): string {
     ...world.drbd.resources.flatMap(({ name, role, connection, volumes }) => [
       `drbd ${name} ${role} ${connection}`,
       ...volumes.map(
-        ({ volume, minor, disk, lower }) =>
-          `drbd ${name}/${volume} minor=${minor} ${disk} on ${lower ?? 'nothing'}`,
+        ({ volume, minor, disk, lower, size, paused, replication }) =>
+          `drbd ${name}/${volume} minor=${minor} ${disk} on ${lower ?? 'nothing'} ${size} ${replication === 'VerifyS' ? '' : (replication ?? '')}${paused === true ? ' paused' : ''}`,
       ),
     ]),
     ...world.domains.map(({ name, uuid, state, memoryMiB, disks }) => {

@@ -150,6 +150,25 @@ export const drbdMetadata = z.strictObject({
   dataSize: count,
 });
 
+/** `bofh drbd wait-connect` and `wait-sync RESOURCE`: each volume towards each peer. */
+export const drbdWaited = z.strictObject({
+  resource: text,
+  volumes: z.array(
+    z.strictObject({
+      volume: count,
+      peer: text,
+      connection: connectionState,
+      replication: replicationState,
+      disk: diskState,
+      peerDisk: diskState,
+      outOfSync: z.nullable(count),
+    }),
+  ),
+});
+
+/** `bofh drbd verify RESOURCE`: what differs, in bytes. */
+export const drbdVerified = z.strictObject({ resource: text, outOfSync: count });
+
 export type DrbdList = z.infer<typeof drbdList>;
 export type DrbdStatus = z.infer<typeof drbdStatus>;
 export type DrbdShow = z.infer<typeof drbdShow>;
@@ -158,3 +177,5 @@ export type DrbdChange = z.infer<typeof drbdChange>;
 export type DrbdConfigCreate = z.infer<typeof drbdConfigCreate>;
 export type DrbdConfigRemove = z.infer<typeof drbdConfigRemove>;
 export type DrbdMetadata = z.infer<typeof drbdMetadata>;
+export type DrbdWaited = z.infer<typeof drbdWaited>;
+export type DrbdVerified = z.infer<typeof drbdVerified>;

@@ -33,11 +33,56 @@ export function addDrbd(drbd: Command, verb: Verb): void {
     ['down', 'take a resource down that is secondary and that nobody uses'],
     ['primary', 'make this host the primary, so that the devices can be used'],
     ['secondary', 'make this host a secondary; refused while somebody uses a device, who is named'],
+    ['attach', 'attach the disks of a resource that is up'],
+    ['detach', 'take its disks away from it; refused where nobody else has the data'],
+    ['disconnect', 'end its connections, until it is connected again'],
+    ['pause-sync', 'hold up its resync from this host'],
+    ['resume-sync', 'let its resync go on'],
+    ['adjust', 'have it follow its configuration'],
+    ['resize', 'have it grow to its disks, once they are larger on every host'],
+    ['new-current-uuid', 'skip the first resync of one that is new, and alike, on both hosts'],
+    ['invalidate', 'take the data of this host for bad, and fetch all of them from the peer'],
+    ['invalidate-remote', 'take the data of the peer for bad, and send all of them to it'],
   ] as const)
     verb(
       drbd.command(word).description(description).argument('<resource>'),
       'changes',
       async (runtime, [name = '']) => (await import('../drbd-change.ts')).change(runtime, name, word),
+    );
+  verb(
+    drbd
+      .command('connect')
+      .description('have a resource that is StandAlone look for its peers')
+      .argument('<resource>')
+      .option('--discard-my-data', 'after a split brain: what was written on this host is lost'),
+    'changes',
+    async (runtime, [name = ''], options) =>
+      (await import('../drbd-change.ts')).change(runtime, name, 'connect', options),
+  );
+  verb(
+    drbd
+      .command('verify')
+      .description(
+        'compare a resource with its peer, block by block, and wait for the end; exit 6 when they differ',
+      )
+      .argument('<resource>')
+      .option('--time <DURATION>', 'how long to wait at most; 12h unless it is said'),
+    'changes',
+    async (runtime, [name = ''], options) => (await import('../drbd-wait.ts')).verify(runtime, name, options),
+  );
+  for (const [word, what, description] of [
+    ['wait-connect', 'connection', 'wait until a resource is connected to every peer'],
+    ['wait-sync', 'sync', 'wait until a resource is up to date on every side, and show how far it is'],
+  ] as const)
+    verb(
+      drbd
+        .command(word)
+        .description(description)
+        .argument('<resource>')
+        .option('--time <DURATION>', 'how long at most; 5m unless it is said'),
+      'reads',
+      async (runtime, [name = ''], options) =>
+        (await import('../drbd-wait.ts')).wait(runtime, { name, what }, options),
     );
   addDrbdConfig(drbd.command('config').description('the files of resources'), verb);
   verb(

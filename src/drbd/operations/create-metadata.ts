@@ -31,6 +31,10 @@ const args = z.strictObject({
   overwrite: z.exactOptional(z.array(z.string().check(z.minLength(1)))),
   /** What is on the device and becomes the content of the volume: the uuid of a filesystem that leaves room for metadata. */
   keep: z.exactOptional(z.array(z.string().check(z.minLength(1)))),
+  /** Of the new metadata, as blkid shows it: 16 hexadecimal digits. */
+  uuid: z.exactOptional(
+    z.string().check(z.regex(/^(?!0{16}$)[0-9a-f]{16}$/, '16 hexadecimal digits, not all 0')),
+  ),
 });
 
 const count = z.int().check(z.nonnegative());
@@ -100,7 +104,7 @@ export const createMetadata = operation({
         ...content,
       },
       peers: shape.peers,
-      uuid: chosen?.uuid ?? newUuid(),
+      uuid: asked.uuid ?? chosen?.uuid ?? newUuid(),
       saved: [...(await saveArea(host, device, area))],
       remembered: (await host.stat(memoryOf(minor))) !== undefined,
     };

@@ -73,6 +73,15 @@ export function minorsOf({ volumes }: ResourceState): readonly number[] {
   return volumes.map(({ minor }) => minor).sort((a, b) => a - b);
 }
 
+/** Of one of its volumes. */
+export function minorOf({ name, volumes }: ResourceState, volume: number): number {
+  const found = volumes.find((each) => each.volume === volume);
+  if (found !== undefined) return found.minor;
+  throw new RefusedError(`${name} has no volume ${String(volume)}`, {
+    remedy: `it has ${volumes.map((each) => String(each.volume)).join(', ')}`,
+  });
+}
+
 /** Who uses its devices, as far as the kernel tells at a glance. */
 export async function holdersOf(host: ReadHost, minors: readonly number[]): Promise<readonly Holder[]> {
   return (await Promise.all(minors.map((minor) => holders(host, deviceOf(minor))))).flat();

@@ -142,7 +142,7 @@ function refuseUnlikeConfigured({ name, volumes, connections }: ResourceState): 
   if (bare !== undefined)
     throw new RefusedError(
       `volume ${String(bare.volume)} of ${name} is ${bare.disk}, and would not be after going back`,
-      { remedy: `attach it first (drbdadm attach ${name}), or take it down by hand: drbdadm down ${name}` },
+      { remedy: `attach it first (bofh drbd attach ${name}), or take it down by hand: drbdadm down ${name}` },
     );
   const alone = connections.find(({ state }) => state === 'StandAlone');
   if (alone !== undefined)

@@ -1,11 +1,11 @@
 import type { Answer } from '../../command/index.ts';
 import { deviceByNumber, openers } from '../devices.ts';
-import { type DrbdResource, type DrbdVolume, placeOf } from '../drbd.ts';
+import type { DrbdResource, DrbdVolume } from '../drbd.ts';
 import { unmodelled } from '../options.ts';
-import { copyContent, settle, type World } from '../world.ts';
+import { settle, type World } from '../world.ts';
 import { createMd, drbdmeta, nameMetadata } from './drbd-metadata.ts';
+import { attached, notAllocated, resourceNamed, volumeVerbs } from './drbd-volumes.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
-import { deviceAt } from './block.ts';
 import { ConfigError, configFile, configOf, dumpXml, type SimulatedConfig } from './drbd-config.ts';
 
 /** drbd-utils 9.22 over module 8.4.11, of a host whose peers are never there. */
@@ -17,7 +17,7 @@ function drbdsetup(call: ToolCall): Answer {
   drbd.module = 'loaded';
   switch (call.argv.join(' ')) {
     case 'events2 --now --statistics':
-      return ok(`${drbd.resources.flatMap(events).join('')}exists -\n`);
+      return ok(`${drbd.resources.flatMap(eventsOnce).join('')}exists -\n`);
     case 'show':
       return ok(drbd.resources.map((each) => shown(call.world, each)).join(''));
     default:
@@ -25,6 +25,13 @@ function drbdsetup(call: ToolCall): Answer {
         return down(call.world, { name: call.argv[1] ?? '' });
       throw unmodelled(call, 'it shows events and what is configured, and takes a resource down');
   }
+}
+
+/** A comparison is over as soon as it was seen. */
+function eventsOnce(resource: DrbdResource): readonly string[] {
+  const said = events(resource);
+  for (const volume of resource.volumes) if (volume.replication === 'VerifyS') delete volume.replication;
+  return said;
 }
 
 function events({ name, role, connection, volumes, peer: theirs }: DrbdResource): readonly string[] {
@@ -38,8 +45,8 @@ function events({ name, role, connection, volumes, peer: theirs }: DrbdResource)
         `exists device name:${name} volume:${volume} minor:${minor} disk:${disk} size:${size / 1024} read:0 written:0 al-writes:8 bm-writes:0 upper-pending:0 lower-pending:0 al-suspended:yes blocked:no\n`,
     ),
     ...volumes.map(
-      ({ volume, size }) =>
-        `exists peer-device ${at} volume:${volume} replication:${theirs === undefined ? 'Off' : 'Established'} peer-disk:${theirs?.disk ?? 'DUnknown'} resync-suspended:no received:0 sent:0 out-of-sync:${size / 1024} pending:0 unacked:0\n`,
+      ({ volume, size, paused, replication = theirs === undefined ? 'Off' : 'Established' }) =>
+        `exists peer-device ${at} volume:${volume} replication:${replication} peer-disk:${theirs?.disk ?? 'DUnknown'} resync-suspended:${paused === true ? 'user' : 'no'} received:0 sent:0 out-of-sync:${size / 1024} pending:0 unacked:0\n`,
     ),
   ];
 }
@@ -60,31 +67,35 @@ function shown(world: World, { name, addresses: [own, peer], connection, volumes
   ].join('');
 }
 
-const verbs: Readonly<Record<string, (world: World, config: SimulatedConfig) => Answer>> = {
+type Verb = (world: World, config: SimulatedConfig, volume: number | undefined) => Answer;
+
+const verbs: Readonly<Record<string, Verb>> = {
   'create-md': createMetadata,
   up,
   primary,
+  'primary --force': force,
   secondary,
+  ...volumeVerbs,
 };
 
 function drbdadm(call: ToolCall): Answer {
   const { world, argv } = call;
   const file = argv[0] === '-c' ? argv[1] : undefined;
   const isTest = argv[0] === '--config-to-test' && argv[1] === '/dev/stdin';
-  const [verb = '', ...rest] = file === undefined && !isTest ? argv : argv.slice(2);
-  const isForced = verb === 'primary' && rest[0] === '--force';
-  const [name, ...more] = isForced ? rest.slice(1) : rest;
-  const act = isForced ? force : verbs[verb];
-  const isDump = verb === 'dump-xml' && name === undefined;
-  if (more.length > 0 || (!isDump && (act === undefined || name === undefined)))
+  const words = file !== undefined || isTest ? argv.slice(2) : argv;
+  const isDump = words.join(' ') === 'dump-xml';
+  const target = words.at(-1) ?? '';
+  const act = verbs[words.slice(0, -1).join(' ')];
+  if (!isDump && (act === undefined || target.startsWith('-')))
     throw unmodelled(call, 'it dumps the configuration, and changes one resource');
   try {
     const all = configOf(world, { only: file, more: isTest ? call.stdin : undefined });
     if (isDump || act === undefined) return ok(dumpXml(all, file ?? configFile));
+    const [name, volume] = target.split('/');
     const config = all.find((each) => each.name === name);
     return config === undefined
-      ? failed(1, `'${name ?? ''}' not defined in your config (for this host).`)
-      : act(world, config);
+      ? failed(1, `'${target}' not defined in your config (for this host).`)
+      : act(world, config, volume === undefined ? undefined : Number(volume));
   } catch (error) {
     if (error instanceof ConfigError) return failed(10, error.message);
     throw error;
@@ -100,19 +111,7 @@ function up(world: World, { name, hosts }: SimulatedConfig): Answer {
     return failed(1, "Device '0' is configured!\nCommand 'drbdmeta' terminated with exit code 20");
   world.drbd.module = 'loaded';
   const address = (each: typeof here): string => `${each.family}:${each.address}:${each.port}`;
-  const volumes = here.volumes.map(({ volume, minor, disk }) => {
-    const lower = deviceAt(world, disk);
-    const content = lower === undefined ? undefined : world.live.get(lower.storage);
-    const bare = { volume: Number(volume), minor: Number(minor) };
-    if (lower === undefined || content?.superblock?.type !== 'drbd')
-      return { ...bare, disk: 'Diskless', size: 0, storage: `drbd::${name}/${volume}` } as const;
-    // What real metadata say a plan does not read: it goes on as if the data were good.
-    const fresh = world.overlay === undefined ? 'Inconsistent' : 'UpToDate';
-    const place = placeOf(lower, content.superblock.uuid ?? '');
-    if (!world.live.has(place.storage))
-      world.live.set(place.storage, copyContent(content.metadata?.beneath ?? {}));
-    return { ...bare, disk: content.replica ?? fresh, lower: lower.number, ...place } as const;
-  });
+  const volumes = here.volumes.map((each) => attached(world, name, each));
   const whole = volumes.every(({ disk }) => disk !== 'Diskless');
   const connection = whole ? 'Connecting' : 'StandAlone';
   const made = {
@@ -184,17 +183,6 @@ function secondary(world: World, { name }: SimulatedConfig): Answer {
   return ok();
 }
 
-function resourceNamed({ drbd }: World, name: string): DrbdResource | undefined {
-  return drbd.resources.find((each) => each.name === name);
-}
-
 function isHeld(world: World, { volumes }: DrbdResource): boolean {
   return volumes.some(({ minor }) => openers(world, `147:${minor}`).length > 0);
-}
-
-function notAllocated(verb: string): Answer {
-  return failed(
-    10,
-    `0: Failure: (127) Device minor not allocated\nadditional info from kernel:\nunknown minor\nCommand 'drbdsetup-84 ${verb} 0' terminated with exit code 10`,
-  );
 }

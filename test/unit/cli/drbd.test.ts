@@ -1,5 +1,8 @@
 import { expect, it } from 'vitest';
 import * as answers from '../../../src/cli/answers/index.ts';
+import { change } from '../../../src/cli/drbd-change.ts';
+import { createConfig, createMetadata, removeConfig } from '../../../src/cli/drbd-config.ts';
+import { wait } from '../../../src/cli/drbd-wait.ts';
 import { list, next, show, status } from '../../../src/cli/drbd.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 import { replicated, up } from '../drbd/support.ts';
@@ -46,7 +49,7 @@ it('bofh drbd status says what is not as it should be, in words and with a remed
   expect(answers.drbdStatus.parse(JSON.parse(json.stdout()))).toEqual([
     {
       ...{ resource: 'web1', up: false },
-      findings: [{ level: 'note', words: 'it is not up', remedy: 'bring it up: drbdadm up web1' }],
+      findings: [{ level: 'note', words: 'it is not up', remedy: 'bring it up: bofh drbd up web1' }],
     },
   ]);
   await expect(status(at(host).runtime, 'web9')).rejects.toThrow('there is no DRBD resource web9');
@@ -74,4 +77,83 @@ it('bofh drbd next tells a port and a minor number that are free', async () => {
   const { runtime, stdout } = at(up(), { json: true });
   expect(await next(runtime)).toBe(0);
   expect(answers.drbdNext.parse(JSON.parse(stdout()))).toEqual({ port: 7789, minor: 1 });
+});
+
+const hosts = 'sim=10.0.0.1:7790#0,peer=[fd00::2]:7791#1';
+
+it('bofh drbd config create reads hosts, volumes and options as they are typed', async () => {
+  const host = replicated();
+  const { runtime, stdout } = at(host, { json: true });
+  const options = {
+    hosts,
+    volumes: '5:/dev/vg0/a,peer=6:/dev/vg1/b',
+    protocol: 'B',
+    set: 'net.verify-alg=sha256,disk.c-max-rate=1M',
+  };
+  expect(await createConfig(runtime, 'web2', options)).toBe(0);
+  expect(answers.drbdConfigCreate.parse(JSON.parse(stdout()))).toEqual({
+    ...{ resource: 'web2', file: '/etc/drbd.d/web2.res', devices: ['/dev/drbd5'] },
+  });
+  const written = Buffer.from(await host.readFile('/etc/drbd.d/web2.res')).toString('utf8');
+  expect(written).toContain('address ipv6 [fd00::2]:7791;');
+  expect(written).toContain('device minor 6;\n      disk /dev/vg1/b;');
+  expect(written).toContain('protocol B;\n    verify-alg sha256;');
+  expect(written).toContain('  disk {\n    c-max-rate 1M;\n  }');
+});
+
+it.each([
+  ['a host without an address', { hosts: 'sim', volumes: '5:/dev/a' }, 'is no host'],
+  ['a volume without a device', { hosts, volumes: '5' }, 'is no volume'],
+  ['an unknown protocol', { hosts, volumes: '5:/dev/a', protocol: 'D' }, 'is no protocol'],
+  [
+    'an option of no section',
+    { hosts, volumes: '5:/dev/a', set: 'verify-alg=md5' },
+    'is no option of a resource',
+  ],
+])('bofh drbd config create takes no %s', async (_, options, words) => {
+  await expect(createConfig(at(replicated()).runtime, 'web2', options)).rejects.toThrow(words);
+});
+
+it('bofh drbd config remove and create-md tell what they did', async () => {
+  const removed = at(replicated(), { yes: true });
+  expect(await removeConfig(removed.runtime, 'web1')).toBe(0);
+  expect(removed.stdout()).toContain('web1 is not configured any more');
+  const host = replicated();
+  host.admin.format('/dev/vg0/web1-root', undefined);
+  host.world.drbd.module = 'loaded';
+  const made = at(host, { json: true });
+  expect(await createMetadata(made.runtime, 'web1', { volume: '0' })).toBe(0);
+  expect(answers.drbdMetadata.parse(JSON.parse(made.stdout()))).toMatchObject({
+    volume: 0,
+    format: 'v08',
+    dataSize: 67_067_904,
+  });
+  await expect(createMetadata(made.runtime, 'web1', { volume: 'x' })).rejects.toThrow(
+    'is no number of a volume',
+  );
+});
+
+it('bofh drbd wait-sync shows how far it is, and where it stands in the end', async () => {
+  const host = up();
+  host.admin.setDrbd('web1', { connection: 'Connected', peer: { role: 'Secondary', disk: 'UpToDate' } });
+  const { runtime, stdout, stderr } = at(host, { json: true });
+  expect(await wait(runtime, { name: 'web1', what: 'sync' }, {})).toBe(0);
+  expect(stderr()).toContain('web1 volume 0 to peer: Established, UpToDate here, UpToDate there');
+  expect(answers.drbdWaited.parse(JSON.parse(stdout())).volumes).toMatchObject([
+    { volume: 0, connection: 'Connected' },
+  ]);
+  await expect(wait(at(up()).runtime, { name: 'web1', what: 'connection' }, { time: '0s' })).rejects.toThrow(
+    'is not so far after 0 s',
+  );
+});
+
+it('bofh drbd connect --discard-my-data asks first, for what is lost is lost', async () => {
+  const host = up();
+  host.admin.drbdadm('disconnect', 'web1');
+  await expect(change(at(host).runtime, 'web1', 'connect', { discardMyData: true })).rejects.toThrow(
+    'asks before it destroys something',
+  );
+  const { runtime, stdout } = at(host, { yes: true });
+  expect(await change(runtime, 'web1', 'connect', { discardMyData: true })).toBe(0);
+  expect(stdout()).toContain('web1 looks for its peers');
 });

@@ -165,7 +165,7 @@ describe('what is to be known of a resource', () => {
 
   it('one that is not up says so, and how it comes up', () => {
     expect(findings({ name: 'web1' })).toEqual([
-      { level: 'note', words: 'it is not up', remedy: 'bring it up: drbdadm up web1' },
+      { level: 'note', words: 'it is not up', remedy: 'bring it up: bofh drbd up web1' },
     ]);
   });
 
@@ -175,7 +175,9 @@ describe('what is to be known of a resource', () => {
 
     expect(found.find(({ words }) => words.includes('split brain'))).toMatchObject({
       level: 'problem',
-      remedy: expect.stringMatching(/drbdadm connect r0.*choose.*--discard-my-data r0/) as unknown,
+      remedy: expect.stringMatching(
+        /bofh drbd connect r0.*choose.*--discard-my-data r0.*Those of the other host/,
+      ) as unknown,
     });
   });
 

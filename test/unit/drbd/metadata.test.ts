@@ -164,6 +164,14 @@ describe('tx.drbd.createMetadata', () => {
     expect((await refused(host, create({ volume: 1 }))).message).toBe('web1 has no volume 1 on this host');
   });
 
+  it('is not done while its metadata have no name', async () => {
+    const host = blank();
+    const before = host.snapshot();
+    host.fault({ tool: 'drbdmeta', nth: 2, mode: 'no effect, exit 0' });
+    await expect(on(host, create())).rejects.toBeInstanceOf(RolledBackError);
+    expect(host.snapshot()).toBe(before);
+  });
+
   it('leaves metadata alone that somebody else has made meanwhile', async () => {
     const host = blank();
     const failed = on(host, async (tx) => {

@@ -13,7 +13,7 @@ import {
   secondDevice,
   secondPool,
 } from '../../support/undo/specimens/btrfs.ts';
-import { replicatedVolumes } from '../../support/undo/specimens/drbd.ts';
+import { replicatedVolumes, web1Resource } from '../../support/undo/specimens/drbd.ts';
 import { changingVerbs, madeLines, plannedLines, typed } from './support.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'bofh-plan-'));
@@ -60,6 +60,30 @@ async function withMounted(type: 'ext4' | 'xfs'): Promise<SimulatedHost> {
 function withReplicated(state: Parameters<typeof replicatedVolumes>[1]): SimulatedHost {
   const host = hostWithSource();
   replicatedVolumes(host, state);
+  return host;
+}
+
+/** A resource of one volume, connected, and as this verb wants it. */
+function withPeer(
+  verb: 'resize' | 'new-current-uuid' | 'invalidate' | 'invalidate-remote' | 'verify',
+): SimulatedHost {
+  const host = hostWithSource();
+  const isNew = verb === 'new-current-uuid';
+  replicatedVolumes(host, 'not configured');
+  const text = web1Resource.replaceAll(/ {4}volume 1 \{[^}]*\}\n/g, '');
+  host.admin.writeFile(
+    '/etc/drbd.d/web1.res',
+    text.replace('protocol C;', 'protocol C;\n    verify-alg crc32c;'),
+  );
+  host.admin.drbdMetadata('/dev/vg0/web1-root', '3bde6cc090b82310', isNew ? 'Inconsistent' : 'UpToDate');
+  host.admin.drbdadm('up', 'web1');
+  host.admin.setDrbd('web1', {
+    ...{ connection: 'Connected', role: verb === 'resize' ? 'Primary' : 'Secondary' },
+    peer: { role: 'Secondary', disk: isNew ? 'Inconsistent' : 'UpToDate' },
+  });
+  if (verb === 'resize')
+    for (const { volumes } of host.world.drbd.resources.filter(({ name }) => name === 'web1'))
+      for (const volume of volumes) volume.size -= 4 * 1024 ** 2;
   return host;
 }
 
@@ -591,6 +615,37 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
       on: async () => withReplicated('down'),
     },
   ],
+  ...Object.fromEntries(
+    (
+      [
+        ['attach', ['detach']],
+        ['detach', []],
+        ['connect', ['disconnect']],
+        ['disconnect', []],
+        ['pause-sync', []],
+        ['resume-sync', ['pause-sync']],
+        ['adjust', ['disconnect']],
+      ] as const
+    ).map(([verb, words]) => [
+      `drbd ${verb}`,
+      [
+        {
+          line: `drbd ${verb} web1`,
+          on: async () => {
+            const host = withReplicated('secondary');
+            for (const each of words) host.admin.drbdadm(each, 'web1');
+            return host;
+          },
+        },
+      ],
+    ]),
+  ),
+  ...Object.fromEntries(
+    (['resize', 'new-current-uuid', 'invalidate', 'invalidate-remote', 'verify'] as const).map((verb) => [
+      `drbd ${verb}`,
+      [{ line: `drbd ${verb} web1`, on: async () => withPeer(verb) }],
+    ]),
+  ),
   'drbd primary': [{ line: 'drbd primary web1', on: async () => withReplicated('secondary') }],
   'drbd secondary': [{ line: 'drbd secondary web1', on: async () => withReplicated('primary') }],
   'lvm deactivate': [{ line: 'lvm deactivate vg0/web1-root', on: () => withGuest(false) }],

@@ -1,6 +1,7 @@
 import type { SimulatedHost } from '../../../../src/testing/index.ts';
 import { emptyVolume } from '../stage.ts';
-import type { Specimens } from '../specimens.ts';
+import type { Tx } from '../../../../src/operations.ts';
+import type { Specimen, Specimens } from '../specimens.ts';
 import { noChange } from './no-program.ts';
 
 /** Two volumes of a resource, on this host and its peer. */
@@ -63,7 +64,97 @@ export const newResource = {
   })),
 };
 
+/** The same, connected to a peer whose data are up to date as well. */
+function connectedVolumes(host: SimulatedHost, role: 'Primary' | 'Secondary' = 'Secondary'): void {
+  replicatedVolumes(host, 'secondary');
+  host.admin.setDrbd('web1', {
+    ...{ role, connection: 'Connected' },
+    peer: { role: 'Secondary', disk: 'UpToDate' },
+  });
+}
+
+/** What there is to do, on a resource that is up, after other words of the administrator. */
+function after(words: readonly (readonly string[])[], act: (tx: Tx) => Promise<unknown>): Specimen {
+  return {
+    stage: (host) => {
+      replicatedVolumes(host, 'secondary');
+      for (const each of words) host.admin.drbdadm(...each);
+      return act;
+    },
+  };
+}
+
+const newUuid = '5e1f000000000001';
+const web1 = { name: 'web1' } as const;
+
 export const drbd: Specimens['drbd'] = {
+  attach: [after([['detach', 'web1']], (tx) => tx.drbd.attach(web1))],
+  detach: [after([], (tx) => tx.drbd.detach(web1))],
+  connect: [
+    { title: 'to a peer', ...after([['disconnect', 'web1']], (tx) => tx.drbd.connect(web1)) },
+    {
+      title: 'with its own data discarded, after the commit',
+      ...after([['disconnect', 'web1']], (tx) => tx.drbd.connect({ ...web1, discardMyData: true })),
+    },
+  ],
+  disconnect: [after([], (tx) => tx.drbd.disconnect(web1))],
+  pauseSync: [after([], (tx) => tx.drbd.pauseSync(web1))],
+  resumeSync: [after([['pause-sync', 'web1']], (tx) => tx.drbd.resumeSync(web1))],
+  adjust: [after([['disconnect', 'web1']], (tx) => tx.drbd.adjust(web1))],
+  resize: [
+    {
+      stage: (host) => {
+        connectedVolumes(host, 'Primary');
+        // As large as it was before its disk has grown.
+        for (const volume of host.world.drbd.resources.find(({ name }) => name === 'web1')?.volumes ?? [])
+          volume.size -= 4 * 1024 ** 2;
+        return (tx) => tx.drbd.resize({ ...web1, volume: 0 });
+      },
+    },
+  ],
+  newCurrentUuid: [
+    {
+      stage: (host) => {
+        replicatedVolumes(host, 'down');
+        for (const [at, name] of ['web1-root', 'web1-data'].entries())
+          host.admin.drbdMetadata(`/dev/vg0/${name}`, `3bde6cc090b8231${String(at)}`, 'Inconsistent');
+        host.admin.drbdadm('up', 'web1');
+        host.admin.setDrbd('web1', {
+          connection: 'Connected',
+          peer: { role: 'Secondary', disk: 'Inconsistent' },
+        });
+        return (tx) => tx.drbd.newCurrentUuid({ ...web1, volume: 0 });
+      },
+    },
+  ],
+  invalidate: [
+    {
+      stage: (host) => {
+        connectedVolumes(host);
+        return (tx) => tx.drbd.invalidate({ ...web1, volume: 0 });
+      },
+    },
+  ],
+  invalidateRemote: [
+    {
+      stage: (host) => {
+        connectedVolumes(host);
+        return (tx) => tx.drbd.invalidateRemote({ ...web1, volume: 0 });
+      },
+    },
+  ],
+  verify: [
+    {
+      stage: (host) => {
+        connectedVolumes(host);
+        host.admin.writeFile(
+          '/etc/drbd.d/web1.res',
+          web1Resource.replace('protocol C;', 'protocol C;\n    verify-alg crc32c;'),
+        );
+        return (tx) => tx.drbd.verify({ ...web1, volume: 0 });
+      },
+    },
+  ],
   createConfig: [
     {
       stage: (host) => {
@@ -79,14 +170,18 @@ export const drbd: Specimens['drbd'] = {
       stage: (host) => {
         replicatedVolumes(host, 'down');
         host.admin.format('/dev/vg0/web1-root', undefined);
-        return (tx) => tx.drbd.createMetadata({ name: 'web1', volume: 0 });
+        return (tx) => tx.drbd.createMetadata({ ...web1, volume: 0, uuid: newUuid });
       },
     },
     {
       title: 'over metadata',
       stage: (host) => {
         replicatedVolumes(host, 'down');
-        return (tx) => tx.drbd.createMetadata({ name: 'web1', volume: 0, overwrite: ['3bde6cc090b82310'] });
+        return (tx) =>
+          tx.drbd.createMetadata({
+            ...{ name: 'web1', volume: 0, overwrite: ['3bde6cc090b82310'] },
+            uuid: newUuid,
+          });
       },
     },
   ],

@@ -1,0 +1,77 @@
+import * as z from 'zod/mini';
+import { deferred, type Look } from '../../atomic/operation.ts';
+import type { ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import type { ResourceState } from '../state.ts';
+import { drbdAdjust, drbdAdjustments } from '../volume-commands.ts';
+import { args, askedUp, claimsOf, holdersOf, minorsOf, now } from './known.ts';
+
+const undo = z.strictObject({
+  name: z.string(),
+  minors: z.array(z.int()),
+  /** What was to be done when it was asked for. For people. */
+  changes: z.array(z.string()),
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * Has the state of a resource that is up follow its configuration, after the commit: nobody knows the options that it had before.
+ * Refused where that would take a disk, a device or a connection away from somebody who works with it.
+ */
+export const adjust = deferred({
+  kind: 'drbd.adjust',
+  version: 1,
+  args,
+  undo,
+  prepare: async ({ args: { name }, host }): Promise<Undo> => {
+    const { state } = await askedUp(host, name);
+    const changes = await host.run(drbdAdjustments(name));
+    if (changes.length === 0)
+      throw new RefusedError(`${name} is as its configuration says`, { remedy: 'there is nothing to do' });
+    await refuseTaking(host, state, changes);
+    return { name, minors: [...minorsOf(state)], changes: [...changes] };
+  },
+  claims: ({ undo: of, on }) => claimsOf(of, on),
+  look: async ({ undo: of, host }): Promise<Look> => {
+    const state = await now(host, of);
+    if (state === 'absent') return { state: 'gone' };
+    if (state === 'other') return { state: 'not-ours', found: `${of.name} is up with other devices` };
+    return { state: (await host.run(drbdAdjustments(of.name))).length === 0 ? 'gone' : 'ours' };
+  },
+  afterCommit: async ({ undo: of, host }) => {
+    const state = await now(host, of);
+    if (typeof state === 'string') return;
+    await refuseTaking(host, state, await host.run(drbdAdjustments(of.name)));
+    await host.run(drbdAdjust(of.name));
+  },
+  describe: ({ undo: { name, changes }, way }) => ({
+    what: `that the DRBD resource ${name} is to follow its configuration: ${changes.join('; ')}`,
+    look: [['drbdadm', '--dry-run', 'adjust', name]],
+    clear: way === 'back' ? [] : [['drbdadm', 'adjust', name]],
+  }),
+});
+
+/** `drbdsetup-84 detach 3`: what takes something away. */
+const taking = /^\S+ (?<verb>detach|del-minor|disconnect|del-peer|del-path|down) /;
+
+async function refuseTaking(
+  host: ReadHost,
+  { name, role, volumes }: ResourceState,
+  changes: readonly string[],
+): Promise<void> {
+  const found = changes.find((line) => taking.test(line));
+  if (found === undefined) return;
+  const who = await holdersOf(
+    host,
+    volumes.map(({ minor }) => minor),
+  );
+  if (role !== 'Primary' && who.length === 0) return;
+  throw new RefusedError(
+    `to follow its configuration ${name} would be interrupted (${found}), and it is in use`,
+    {
+      remedy: `make it secondary first (bofh drbd secondary ${name}), or do it by hand: drbdadm adjust ${name}`,
+      holders: who,
+    },
+  );
+}

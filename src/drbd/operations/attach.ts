@@ -1,0 +1,56 @@
+import { RefusedError } from '../../errors.ts';
+import type { ResourceState } from '../state.ts';
+import { drbdAttach, drbdDetach } from '../volume-commands.ts';
+import { checkDisk } from './disk.ts';
+import { holdersOf } from './known.ts';
+import { volumeChange } from './volumes.ts';
+
+/** Attaches the configured disks of a resource that is up. It lives until the next boot. */
+export const attach = volumeChange({
+  kind: 'drbd.attach',
+  words: 'has its disk',
+  isSo: hasDisk,
+  ...{ act: drbdAttach, back: drbdDetach, whenDown: 'gone' },
+  check: async (host, { name, here }, volumes) => {
+    for (const { volume, disk, metadata } of here.volumes)
+      if (volumes.includes(volume) && disk !== undefined) await checkDisk(host, { name, disk, metadata });
+  },
+  checkBack: refuseNeeded,
+  holders: (host, { minors }) => holdersOf(host, minors),
+});
+
+/**
+ * Takes the disks of a resource away from it, which goes on with those of its peers; data are not lost. Refused where nobody else
+ * has the data that this host works with. Undone by attaching them, after which the peer sends what has changed.
+ */
+export const detach = volumeChange({
+  kind: 'drbd.detach',
+  words: 'has no disk',
+  isSo: (state, volume) => !hasDisk(state, volume),
+  ...{ act: drbdDetach, back: drbdAttach, whenDown: 'not-ours' },
+  check: (_, { state }, volumes) => {
+    refuseNeeded(state, volumes);
+  },
+});
+
+function hasDisk({ volumes }: ResourceState, volume: number): boolean {
+  return !volumes.some((each) => each.volume === volume && each.disk === 'Diskless');
+}
+
+/** A primary needs its disk, unless a peer that is connected has all data. */
+function refuseNeeded({ name, role, connections }: ResourceState, volumes: readonly number[]): void {
+  if (role !== 'Primary') return;
+  for (const volume of volumes) {
+    const others = connections.filter(
+      ({ state, volumes: theirs }) =>
+        state === 'Connected' && theirs.some((each) => each.volume === volume && each.disk === 'UpToDate'),
+    );
+    if (others.length === 0)
+      throw new RefusedError(
+        `${name} is primary on this host, and no peer has volume ${String(volume)} up to date: without its disk there are no data`,
+        {
+          remedy: `make it secondary first (bofh drbd secondary ${name}), or wait for a peer: bofh drbd wait-sync ${name}`,
+        },
+      );
+  }
+}

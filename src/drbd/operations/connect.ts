@@ -1,0 +1,206 @@
+import * as z from 'zod/mini';
+import { type Look, operation } from '../../atomic/operation.ts';
+import { until } from '../../blockdevice/index.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { NotDone, RefusedError } from '../../errors.ts';
+import { splitBrainChoices } from '../problems.ts';
+import type { ResourceState } from '../state.ts';
+import { drbdConnect, drbdDisconnect } from '../volume-commands.ts';
+import { args, askedUp, claimsOf, minorsOf, now, refuseUsed, resourceName } from './known.ts';
+
+const undo = z.strictObject({
+  name: z.string(),
+  minors: z.array(z.int()),
+  to: z.enum(['connected', 'disconnected']),
+  mine: z.enum(['kept', 'discarded']),
+});
+
+type Undo = z.infer<typeof undo>;
+
+const common = { version: 1, undo, result: z.null(), lives: 'boot', restores: 'state' } as const;
+
+/**
+ * Has a resource that is StandAlone look for its peers again. With `discardMyData`, after a split brain, what was written on this
+ * host since is lost: that is done after the commit, for there is no way back. Undone by disconnecting it.
+ */
+export const connect = operation({
+  ...common,
+  kind: 'drbd.connect',
+  args: z.strictObject({
+    name: resourceName,
+    /** This host is the one whose data are lost where the two differ. */
+    discardMyData: z.exactOptional(z.literal(true)),
+  }),
+  prepare: async ({ args: { name, discardMyData }, host }): Promise<Undo> => {
+    const { state } = await askedUp(host, name);
+    const of = undoOf(state, { to: 'connected', mine: discardMyData === true ? 'discarded' : 'kept' });
+    if (!isStandAlone(state))
+      throw new RefusedError(`${name} looks for its peers already, or is connected`, {
+        remedy: `there is nothing to do; see: bofh drbd status ${name}`,
+      });
+    await checkDiscard(host, state, of);
+    return of;
+  },
+  claims: ({ undo: of, on }) => claimsOf(of, on),
+  defers: ({ undo: { mine } }) => mine === 'discarded',
+  run: async ({ undo: of, host }) => {
+    const state = await now(host, of);
+    if (typeof state === 'string' || !isStandAlone(state)) throw notDone(of);
+    await host.run(drbdConnect(of.name, 'kept'));
+    await refuseSplit(host, of);
+    return null;
+  },
+  value: () => undefined,
+  look: async ({ undo: of, host }): Promise<Look> => {
+    const state = await now(host, of);
+    if (state === 'other') return another(of);
+    if (state === 'absent') return { state: 'gone' };
+    // To be done after the commit: it is ours as long as it is not.
+    return { state: isStandAlone(state) === (of.mine === 'discarded') ? 'ours' : 'gone' };
+  },
+  revert: async ({ undo: of, host }) => {
+    const state = await now(host, of);
+    if (typeof state === 'string' || isStandAlone(state)) return;
+    refuseNeeded(state);
+    await host.run(drbdDisconnect(of.name));
+  },
+  afterCommit: async ({ undo: of, host }) => {
+    const state = await now(host, of);
+    if (typeof state === 'string' || !isStandAlone(state)) return;
+    await checkDiscard(host, state, of);
+    await host.run(drbdConnect(of.name, 'discarded'));
+  },
+  describe: byHand,
+});
+
+/**
+ * Ends the connections of a resource, which goes on without its peers. Refused where a peer, or this host, works with the data
+ * of the other. Undone by connecting it, after which what was written meanwhile is resynced.
+ */
+export const disconnect = operation({
+  ...common,
+  kind: 'drbd.disconnect',
+  args,
+  prepare: async ({ args: { name }, host }): Promise<Undo> => {
+    const { state } = await askedUp(host, name);
+    if (isStandAlone(state))
+      throw new RefusedError(`${name} is StandAlone already`, { remedy: 'there is nothing to do' });
+    refuseMixed(state);
+    refuseNeeded(state);
+    return undoOf(state, { to: 'disconnected', mine: 'kept' });
+  },
+  claims: ({ undo: of, on }) => claimsOf(of, on),
+  run: async ({ undo: of, host }) => {
+    const state = await now(host, of);
+    if (typeof state === 'string' || isStandAlone(state)) throw notDone(of);
+    refuseNeeded(state);
+    await host.run(drbdDisconnect(of.name));
+    return null;
+  },
+  value: () => undefined,
+  look: async ({ undo: of, host }): Promise<Look> => {
+    const state = await now(host, of);
+    if (state === 'other') return another(of);
+    if (state === 'absent') return { state: 'not-ours', found: `${of.name} is down by now` };
+    return { state: isStandAlone(state) ? 'ours' : 'gone' };
+  },
+  revert: async ({ undo: of, host }) => {
+    const state = await now(host, of);
+    if (typeof state === 'string' || !isStandAlone(state)) return;
+    await host.run(drbdConnect(of.name, 'kept'));
+  },
+  describe: byHand,
+});
+
+function undoOf(state: ResourceState, how: Pick<Undo, 'to' | 'mine'>): Undo {
+  return { name: state.name, minors: [...minorsOf(state)], ...how };
+}
+
+function isStandAlone({ connections }: ResourceState): boolean {
+  return connections.length > 0 && connections.every(({ state }) => state === 'StandAlone');
+}
+
+/** Going back would connect those too that were not. */
+function refuseMixed({ name, connections }: ResourceState): void {
+  const alone = connections.find(({ state }) => state === 'StandAlone');
+  if (alone !== undefined)
+    throw new RefusedError(`${name} is StandAlone towards ${alone.peer}, and not towards the others`, {
+      remedy: `disconnect one of them by hand: drbdadm disconnect ${name}:PEER`,
+    });
+}
+
+/** Whoever is primary keeps the data that it works with. */
+function refuseNeeded({ name, role, volumes, connections }: ResourceState): void {
+  const bad = volumes.find(({ disk }) => disk !== 'UpToDate');
+  if (role === 'Primary' && bad !== undefined)
+    throw new RefusedError(
+      `${name} is primary on this host, whose volume ${String(bad.volume)} is ${bad.disk}: it works with the data of its peer`,
+      { remedy: `wait until it is up to date: bofh drbd wait-sync ${name}` },
+    );
+  for (const { peer, role: theirs, volumes: its } of connections)
+    for (const { volume, disk } of its)
+      if (theirs === 'Primary' && disk !== 'UpToDate')
+        throw new RefusedError(
+          `${peer} is primary of ${name}, and its own volume ${String(volume)} is ${disk}: it works with the data of this host`,
+          { remedy: `wait until its disk is up to date: bofh drbd wait-sync ${name}` },
+        );
+}
+
+/** Nobody's data are thrown away while somebody works with them. */
+async function checkDiscard(host: ReadHost, state: ResourceState, { mine, ...of }: Undo): Promise<void> {
+  if (mine === 'kept') return;
+  await refuseUsed(host, of);
+  if (state.role === 'Primary')
+    throw new RefusedError(`${of.name} is primary on this host: its data are not discarded`, {
+      remedy: `make it secondary first: bofh drbd secondary ${of.name}`,
+    });
+}
+
+/** A moment: a peer that is there answers within it, and then a split brain is seen. */
+async function refuseSplit(host: ChangeHost, of: Undo): Promise<void> {
+  const seen = { alone: false };
+  await until({
+    limitMs: 3000,
+    check: async () => {
+      const state = await now(host, of);
+      seen.alone = typeof state !== 'string' && isStandAlone(state);
+      return (
+        seen.alone ||
+        typeof state === 'string' ||
+        state.connections.every((each) => each.state === 'Connected')
+      );
+    },
+  });
+  if (seen.alone)
+    throw new RefusedError(
+      `${of.name} was refused by its peer, or has refused it, and is StandAlone again: most likely both were written to apart (split brain)`,
+      { remedy: splitBrainChoices(of.name) },
+    );
+}
+
+function another({ name }: Undo): Look {
+  return { state: 'not-ours', found: `${name} is up with other devices` };
+}
+
+function notDone({ name }: Undo): NotDone {
+  return new NotDone(`${name} is not as it was by now; nothing was done`, {
+    found: `the DRBD resource ${name}, which somebody else works on`,
+    remedy: `see what it is: bofh drbd status ${name}`,
+  });
+}
+
+function byHand({
+  undo: { name, to, mine },
+  way,
+}: {
+  readonly undo: Undo;
+  readonly way: 'back' | 'forward';
+}) {
+  const discard = mine === 'discarded' && way === 'forward' ? ['--discard-my-data'] : [];
+  const connects = (to === 'connected') === (way === 'forward');
+  return {
+    what: `that the DRBD resource ${name} is ${to === 'connected' ? 'to look for its peers' : 'StandAlone'}`,
+    look: [['drbdsetup', 'events2', '--now', name]],
+    clear: [['drbdadm', ...(connects ? ['connect', ...discard] : ['disconnect']), name]],
+  };
+}

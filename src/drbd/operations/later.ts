@@ -1,0 +1,118 @@
+import * as z from 'zod/mini';
+import { deferred, type Look, type Operation } from '../../atomic/operation.ts';
+import type { Command, ReadHost } from '../../command/index.ts';
+import { noteOf, writeNote } from '../../file/notes.ts';
+import { ParseError, RefusedError } from '../../errors.ts';
+import type { ResourceState } from '../state.ts';
+import type { VolumeOf } from '../volume-commands.ts';
+import { askedUp, claimsOf, type Here, minorsOf, now } from './known.ts';
+import { volumeArgs } from './volumes.ts';
+
+const undo = z.strictObject({
+  name: z.string(),
+  minors: z.array(z.int()),
+  volumes: z.array(z.int()).check(z.minLength(1)),
+  /** Begins the name of a file for each volume, until the next boot, once its change was asked for. */
+  note: z.string(),
+});
+
+type Undo = z.infer<typeof undo>;
+
+/** A change of volumes that has no inverse. */
+interface LaterChange {
+  readonly kind: string;
+  /** `web1/0 is to be …` */
+  readonly words: string;
+  readonly act: (of: VolumeOf) => Command<void>;
+  /** RefusedError for what it must not be done to; asked before the commit, and once more right before the act. */
+  readonly check: (state: ResourceState, volume: number) => void;
+  /** `passes`: a resync that is over leaves no trace, so a file tells that it was asked for. */
+  readonly shows: 'stays' | 'passes';
+  /** Does the state show that it is done? */
+  readonly isDone: (state: ResourceState, volume: number) => boolean;
+  readonly prepare?: (host: ReadHost, found: Here) => Promise<void>;
+}
+
+/** The deferred act of such a change. */
+export function laterChange(change: LaterChange): Operation<z.infer<typeof volumeArgs>, void> {
+  return deferred({
+    ...{ kind: change.kind, version: 1, args: volumeArgs, undo },
+    prepare: async ({ args: { name, volume }, mark, host }): Promise<Undo> => {
+      const found = await askedUp(host, name);
+      const { state } = found;
+      await change.prepare?.(host, found);
+      const all = state.volumes.map((each) => each.volume);
+      const volumes = volume === undefined ? all : all.filter((each) => each === volume);
+      if (volumes.length === 0)
+        throw new RefusedError(`${name} has no volume ${String(volume)}`, {
+          remedy: `it has ${all.join(', ')}`,
+        });
+      for (const each of volumes) change.check(state, each);
+      return { name, minors: [...minorsOf(state)], volumes, note: noteOf(mark) };
+    },
+    claims: ({ undo: of, on }) => claimsOf(of, on),
+    look: async ({ undo: of, host }): Promise<Look> => {
+      const state = await now(host, of);
+      if (state === 'other') return { state: 'not-ours', found: `${of.name} is up with other devices` };
+      return { state: (await left(change, host, of, state)).length === 0 ? 'gone' : 'ours' };
+    },
+    afterCommit: async ({ undo: of, host }) => {
+      const state = await now(host, of);
+      if (typeof state === 'string')
+        throw new RefusedError(
+          `${of.name} is ${state === 'absent' ? 'down' : 'another one'} by now, and there is something to do with it still`,
+          {
+            remedy: `bring it up (bofh drbd up ${of.name}), then: bofh recover`,
+          },
+        );
+      for (const volume of await left(change, host, of, state)) {
+        if (!change.isDone(state, volume)) {
+          change.check(state, volume);
+          await host.run(change.act({ name: of.name, volume }));
+          await expectDone(change, host, of, volume);
+        }
+        if (change.shows === 'passes') await writeNote(host, noteFor(of, volume));
+      }
+    },
+    describe: ({ undo: of, way }) => ({
+      what: `that ${of.volumes.map((each) => `${of.name}/${String(each)}`).join(', ')} ${change.words}`,
+      look: [['drbdsetup', 'events2', '--now', '--statistics', of.name]],
+      clear:
+        way === 'back'
+          ? []
+          : of.volumes.map((volume) => {
+              const { tool, argv } = change.act({ name: of.name, volume });
+              return [tool, ...argv];
+            }),
+    }),
+  });
+}
+
+async function expectDone(change: LaterChange, host: ReadHost, of: Undo, volume: number): Promise<void> {
+  const after = await now(host, of);
+  if (typeof after !== 'string' && change.isDone(after, volume)) return;
+  throw new ParseError(
+    `drbdadm says that it has done it, and ${of.name}/${String(volume)} does not show that it ${change.words}`,
+  );
+}
+
+async function left(
+  change: LaterChange,
+  host: ReadHost,
+  of: Undo,
+  state: ResourceState | 'absent' | 'other',
+): Promise<readonly number[]> {
+  const found: number[] = [];
+  for (const volume of of.volumes) {
+    const isLeft =
+      change.shows === 'passes'
+        ? (await host.stat(noteFor(of, volume))) === undefined
+        : typeof state === 'string' || !change.isDone(state, volume);
+    if (isLeft) found.push(volume);
+  }
+  return found;
+}
+
+function noteFor({ note }: Undo, volume: number): string {
+  return `${note}-${String(volume)}`;
+}

@@ -1,0 +1,36 @@
+import { RefusedError } from '../../errors.ts';
+import type { ResourceState } from '../state.ts';
+import { drbdSkipInitialSync } from '../volume-commands.ts';
+import { laterChange } from './later.ts';
+
+/**
+ * Skips the first resync of a resource whose metadata were just made on both hosts, after the commit: its volumes are taken to be
+ * alike, as two that are both all zeros are. There is no way back, and the module refuses any that was in use before.
+ */
+export const newCurrentUuid = laterChange({
+  kind: 'drbd.uuid.create',
+  words: 'is to be taken for alike on both hosts',
+  act: drbdSkipInitialSync,
+  shows: 'stays',
+  isDone: ({ volumes }, volume) => volumes.some((each) => each.volume === volume && each.disk === 'UpToDate'),
+  check: refuseUsedBefore,
+});
+
+function refuseUsedBefore({ name, role, volumes, connections }: ResourceState, volume: number): void {
+  const away = connections.find(({ state }) => state !== 'Connected');
+  if (connections.length === 0 || away !== undefined)
+    throw new RefusedError(
+      `${name} is not connected${away === undefined ? '' : ` to ${away.peer} (${away.state})`}: the first resync cannot be skipped`,
+      { remedy: `bring it up on both hosts first: bofh drbd up ${name}; bofh drbd wait-connect ${name}` },
+    );
+  const disks = [
+    ...volumes.filter((each) => each.volume === volume),
+    ...connections.flatMap(({ volumes: theirs }) => theirs.filter((each) => each.volume === volume)),
+  ].map(({ disk }) => disk);
+  const isNew = disks.every((disk) => disk === 'Inconsistent');
+  if (isNew && role === 'Secondary' && connections.every((each) => each.role === 'Secondary')) return;
+  throw new RefusedError(
+    `volume ${String(volume)} of ${name} is not new on both hosts (it is ${disks.join(' and ')}): its first resync is over, or was begun`,
+    { remedy: `see what it is: bofh drbd status ${name}` },
+  );
+}

@@ -1,0 +1,26 @@
+import type { ResourceState } from '../state.ts';
+import { drbdPauseSync, drbdResumeSync } from '../volume-commands.ts';
+import { volumeChange } from './volumes.ts';
+
+/** Holds up the resync of a resource from this host, now or as soon as one begins. It lives until the next boot. */
+export const pauseSync = volumeChange({
+  kind: 'drbd.sync.pause',
+  words: 'does not resync',
+  isSo: isPaused,
+  ...{ act: drbdPauseSync, back: drbdResumeSync, whenDown: 'gone' },
+});
+
+/** Lets it go on, as far as this host has held it up. */
+export const resumeSync = volumeChange({
+  kind: 'drbd.sync.resume',
+  words: 'is free to resync',
+  isSo: (state, volume) => !isPaused(state, volume),
+  ...{ act: drbdResumeSync, back: drbdPauseSync, whenDown: 'not-ours' },
+});
+
+/** `user`: by somebody on this host; `peer` and `dependency` are not ours to end. */
+function isPaused({ connections }: ResourceState, volume: number): boolean {
+  return connections.some(({ volumes }) =>
+    volumes.some((each) => each.volume === volume && each.paused.includes('user')),
+  );
+}

@@ -1,0 +1,106 @@
+import * as z from 'zod/mini';
+import { deferred, type Look } from '../../atomic/operation.ts';
+import { size as sizeAt } from '../../blockdevice/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { formatSize } from '../../units.ts';
+import { dataSize } from '../size.ts';
+import type { ResourceState } from '../state.ts';
+import { drbdResize } from '../volume-commands.ts';
+import { askedUp, claimsOf, minorsOf, now } from './known.ts';
+import { formatFor, volumeOf } from './new-metadata.ts';
+import { volumeArgs } from './volumes.ts';
+
+const undo = z.strictObject({
+  name: z.string(),
+  minors: z.array(z.int()),
+  volume: z.int(),
+  /** Bytes that it has, and is to have. */
+  from: z.int(),
+  to: z.int(),
+});
+
+/**
+ * Has a volume grow to its disk, after the commit: DRBD makes none smaller, and moves the metadata. The disks of all hosts are to
+ * be larger by then; where that of a peer is not, nothing happens, and the journal stays open with these words.
+ */
+export const resize = deferred({
+  kind: 'drbd.resize',
+  version: 1,
+  args: volumeArgs,
+  undo,
+  prepare: async ({ args: { name, volume: asked }, host }) => {
+    const found = await askedUp(host, name);
+    const { volume, disk } = volumeOf(found, asked);
+    const peers = Math.max(1, (found.configured?.hosts.length ?? 2) - 1);
+    const to = dataSize(await sizeAt(host, disk), { peers: (await formatFor(host)) === 'v08' ? 1 : peers });
+    const from = found.state.volumes.find((each) => each.volume === volume)?.size ?? 0;
+    if (from >= to)
+      throw new RefusedError(
+        `volume ${String(volume)} of ${name} has ${formatSize(from)}, all that ${disk} has room for`,
+        { remedy: 'make its disk larger first, on every host: bofh lvm resize' },
+      );
+    refuseAlone(found.state, volume);
+    return { name, minors: [...minorsOf(found.state)], volume, from, to };
+  },
+  claims: ({ undo: of, on }) => claimsOf(of, on),
+  look: async ({ undo: of, host }): Promise<Look> => {
+    const state = await now(host, of);
+    if (state === 'other') return { state: 'not-ours', found: `${of.name} is up with other devices` };
+    if (state === 'absent') return { state: 'ours' };
+    return { state: isGrown(state, of) ? 'gone' : 'ours' };
+  },
+  afterCommit: async ({ undo: of, host }) => {
+    const state = await now(host, of);
+    if (typeof state === 'string')
+      throw new RefusedError(`${of.name} is down by now: it cannot grow`, {
+        remedy: `bring it up on every host (bofh drbd up ${of.name}), then: bofh recover`,
+      });
+    if (isGrown(state, of)) return;
+    refuseAlone(state, of.volume);
+    await host.run(drbdResize(of));
+    const after = await now(host, of);
+    if (typeof after === 'string' || isGrown(after, of)) return;
+    throw new RefusedError(
+      `volume ${String(of.volume)} of ${of.name} has not grown: the disk of its peer is smaller`,
+      {
+        remedy: 'make it larger there as well, then: bofh recover',
+      },
+    );
+  },
+  describe: ({ undo: { name, volume, from, to }, way }) => ({
+    what: `that ${name}/${String(volume)} is to grow from ${String(from)} to ${String(to)} bytes`,
+    look: [['drbdsetup', 'events2', '--now', '--statistics', name]],
+    clear: way === 'back' ? [] : [['drbdadm', 'resize', `${name}/${String(volume)}`]],
+  }),
+});
+
+function isGrown(
+  { volumes }: ResourceState,
+  { volume, to }: { readonly volume: number; readonly to: number },
+): boolean {
+  return volumes.some((each) => each.volume === volume && (each.size ?? 0) >= to);
+}
+
+/** The module does nothing without a peer, exit 0, and wants one side to be primary (8.4.11). */
+function refuseAlone({ name, role, volumes, connections }: ResourceState, volume: number): void {
+  const away = connections.find(({ state }) => state !== 'Connected');
+  if (connections.length === 0 || away !== undefined)
+    throw new RefusedError(`${name} is not connected to every peer, and grows on all hosts or on none`, {
+      remedy: `wait for it: bofh drbd wait-connect ${name}`,
+    });
+  const disks = [
+    ...volumes.filter((each) => each.volume === volume),
+    ...connections.flatMap(({ volumes: theirs }) => theirs.filter((each) => each.volume === volume)),
+  ].map(({ disk }) => disk);
+  if (!disks.every((disk) => disk === 'UpToDate'))
+    throw new RefusedError(
+      `volume ${String(volume)} of ${name} is ${disks.join(' and ')}, and not up to date everywhere`,
+      {
+        remedy: `wait for it: bofh drbd wait-sync ${name}`,
+      },
+    );
+  if (role !== 'Primary' && !connections.some((each) => each.role === 'Primary'))
+    throw new RefusedError(`${name} is primary nowhere: DRBD grows it only where somebody is`, {
+      remedy: `make it primary on one host: bofh drbd primary ${name}`,
+    });
+}

@@ -1,0 +1,135 @@
+import * as z from 'zod/mini';
+import { type Look, type Operation, operation } from '../../atomic/operation.ts';
+import type { ChangeHost, Command, ReadHost } from '../../command/index.ts';
+import { type Holder, NotDone, ParseError, RefusedError } from '../../errors.ts';
+import type { ResourceState } from '../state.ts';
+import type { VolumeOf } from '../volume-commands.ts';
+import { askedUp, claimsOf, deviceOf, type Here, minorOf, minorsOf, now, resourceName } from './known.ts';
+
+export const volumeArgs = z.strictObject({
+  name: resourceName,
+  /** One of its volumes; without it all of them. */
+  volume: z.exactOptional(z.int().check(z.nonnegative())),
+});
+
+const undo = z.strictObject({
+  name: z.string(),
+  /** Of all its volumes: what tells it from another one of its name. */
+  minors: z.array(z.int()),
+  /** The volumes that are changed. */
+  volumes: z.array(z.int()).check(z.minLength(1)),
+  /** Of these, in their order. */
+  devices: z.array(z.string()),
+});
+
+export type VolumesUndo = z.infer<typeof undo>;
+
+/** A change of volumes of a resource that is up, until the next boot, and how it is taken back. */
+interface VolumeChange {
+  readonly kind: string;
+  /** `web1/0 is attached` */
+  readonly words: string;
+  readonly isSo: (state: ResourceState, volume: number) => boolean;
+  readonly act: (of: VolumeOf) => Command<void, 'change'>;
+  readonly back: (of: VolumeOf) => Command<void, 'change'>;
+  /** What a resource that is down by now is: without the change, or without what the way back would set. */
+  readonly whenDown: 'gone' | 'not-ours';
+  /** Before the act. */
+  readonly check?: (
+    host: ReadHost,
+    found: Here & { readonly state: ResourceState },
+    volumes: readonly number[],
+  ) => Promise<void> | void;
+  /** Before the way back. */
+  readonly checkBack?: (state: ResourceState, volumes: readonly number[]) => void;
+  /** Whom the way back would hurt. */
+  readonly holders?: (host: ReadHost, of: VolumesUndo) => Promise<readonly Holder[]>;
+}
+
+/** The operation of such a change; its value: the devices of the volumes that were changed. */
+export function volumeChange(
+  change: VolumeChange,
+): Operation<z.infer<typeof volumeArgs>, { readonly name: string; readonly devices: readonly string[] }> {
+  return operation({
+    ...{ kind: change.kind, version: 1, args: volumeArgs, undo, result: z.null() },
+    ...({ lives: 'boot', restores: 'state' } as const),
+    prepare: async ({ args: { name, volume }, host, chosen }): Promise<VolumesUndo> => {
+      const found = await askedUp(host, name);
+      const volumes = chosen?.volumes ?? volumesOf(change, found.state, volume);
+      const left = volumes.filter((each) => !change.isSo(found.state, each));
+      if (left.length === 0)
+        throw new RefusedError(`${namesOf(name, volumes)} ${change.words} already`, {
+          remedy: 'there is nothing to do',
+        });
+      await change.check?.(host, found, left);
+      const devices = left.map((each) => deviceOf(minorOf(found.state, each)));
+      return { name, minors: [...minorsOf(found.state)], volumes: [...left], devices };
+    },
+    claims: ({ undo: of, on }) => claimsOf(of, on),
+    run: async ({ undo: of, host }) => {
+      const state = await found(host, of);
+      if (typeof state === 'string' || of.volumes.some((volume) => change.isSo(state, volume)))
+        throw new NotDone(`${of.name} is not as it was by now; nothing was done`, {
+          found: `the DRBD resource ${of.name}, which somebody else works on`,
+          remedy: `see what it is: bofh drbd status ${of.name}`,
+        });
+      for (const volume of of.volumes) await host.run(change.act({ name: of.name, volume }));
+      const after = await found(host, of);
+      const left = of.volumes.filter((volume) => typeof after === 'string' || !change.isSo(after, volume));
+      if (left.length > 0)
+        throw new ParseError(`drbdadm says that ${namesOf(of.name, left)} ${change.words}, and it is not so`);
+      return null;
+    },
+    value: ({ undo: { name, devices } }) => ({ name, devices }),
+    look: async ({ undo: of, host }): Promise<Look> => {
+      const state = await found(host, of);
+      if (state === 'other') return { state: 'not-ours', found: `${of.name} is up with other devices` };
+      if (state === 'absent')
+        return change.whenDown === 'gone'
+          ? { state: 'gone' }
+          : { state: 'not-ours', found: `${of.name} is down by now` };
+      if (!of.volumes.some((volume) => change.isSo(state, volume))) return { state: 'gone' };
+      return { state: 'ours', holders: (await change.holders?.(host, of)) ?? [] };
+    },
+    revert: ({ undo: of, host }) => goBack(change, host, of),
+    describe: ({ undo: of }) => ({
+      what: `that ${namesOf(of.name, of.volumes)} ${change.words}`,
+      look: [['drbdsetup', 'events2', '--now', of.name]],
+      clear: of.volumes.map((volume) => {
+        const { tool, argv } = change.back({ name: of.name, volume });
+        return [tool, ...argv];
+      }),
+    }),
+  });
+}
+
+async function goBack(change: VolumeChange, host: ChangeHost, of: VolumesUndo): Promise<void> {
+  const state = await found(host, of);
+  if (typeof state === 'string') return;
+  const changed = of.volumes.filter((volume) => change.isSo(state, volume));
+  change.checkBack?.(state, changed);
+  for (const volume of changed) await host.run(change.back({ name: of.name, volume }));
+}
+
+async function found(
+  host: ReadHost,
+  { name, minors }: VolumesUndo,
+): Promise<ResourceState | 'absent' | 'other'> {
+  return now(host, { name, minors });
+}
+
+function volumesOf(change: VolumeChange, state: ResourceState, asked: number | undefined): readonly number[] {
+  const all = state.volumes.map(({ volume }) => volume);
+  if (asked === undefined) {
+    const left = all.filter((volume) => !change.isSo(state, volume));
+    return left.length === 0 ? all : left;
+  }
+  if (all.includes(asked)) return [asked];
+  throw new RefusedError(`${state.name} has no volume ${String(asked)}`, {
+    remedy: `it has ${all.join(', ')}`,
+  });
+}
+
+function namesOf(name: string, volumes: readonly number[]): string {
+  return volumes.map((volume) => `${name}/${String(volume)}`).join(', ');
+}

@@ -1,0 +1,96 @@
+import { type Command, nothing, type ReadCommand } from '../command/index.ts';
+import { classifyDrbd } from './commands.ts';
+
+/** One volume of a resource: `web1/0`. */
+export interface VolumeOf {
+  readonly name: string;
+  readonly volume: number;
+}
+
+/** Attaches the disk of a volume; an error where it has one (9.22). */
+export function drbdAttach(of: VolumeOf): Command<void, 'change'> {
+  return change('attach', [wordOf(of)]);
+}
+
+/** Takes the disk of a volume away, without data being lost; exit 0 when it has none. */
+export function drbdDetach(of: VolumeOf): Command<void, 'change'> {
+  return { ...change('detach', [wordOf(of)]), repeatable: true };
+}
+
+/** Holds up the resync of a volume, also one that is yet to begin; an error where it is held up. */
+export function drbdPauseSync(of: VolumeOf): Command<void, 'change'> {
+  return change('pause-sync', [wordOf(of)]);
+}
+
+/** Lets it go on, as far as it was held up on this host. */
+export function drbdResumeSync(of: VolumeOf): Command<void, 'change'> {
+  return change('resume-sync', [wordOf(of)]);
+}
+
+/**
+ * Has a resource look for its peers; an error where it does so already. `discard`: where the two were written to apart, what was
+ * written on this host is lost.
+ */
+export function drbdConnect(name: string, mine: 'kept' | 'discarded'): Command<void, 'change'> {
+  return change('connect', [...(mine === 'discarded' ? ['--discard-my-data'] : []), name]);
+}
+
+/** Ends the connection to every peer, until it is connected again: StandAlone. */
+export function drbdDisconnect(name: string): Command<void, 'change'> {
+  return change('disconnect', [name]);
+}
+
+/** Has the kernel's state follow the configuration. */
+export function drbdAdjust(name: string): Command<void, 'change'> {
+  return change('adjust', [name]);
+}
+
+/** What `adjust` would run, a line each; none: the state is as the configuration says. */
+export function drbdAdjustments(name: string): ReadCommand<readonly string[]> {
+  return {
+    tool: 'drbdadm',
+    argv: ['--dry-run', 'adjust', name],
+    access: 'read',
+    parse: ({ stdout }) => stdout.split('\n').filter((line) => line.trim() !== ''),
+    classify: classifyDrbd,
+  };
+}
+
+/** Has a volume grow to its disk, once those of all hosts are larger: metadata are moved to the new end. */
+export function drbdResize(of: VolumeOf): Command<void, 'change'> {
+  return change('resize', [wordOf(of)]);
+}
+
+/** Declares the volume, just made and connected, to be alike on both hosts: no first resync. The module refuses any other. */
+export function drbdSkipInitialSync(of: VolumeOf): Command<void, 'destroy'> {
+  return { ...change('new-current-uuid', ['--clear-bitmap', wordOf(of)]), access: 'destroy' };
+}
+
+/** The data of this host are taken for bad, and all of them fetched from the peer. */
+export function drbdInvalidate(of: VolumeOf): Command<void, 'destroy'> {
+  return { ...change('invalidate', [wordOf(of)]), access: 'destroy' };
+}
+
+/** Those of the peer are, and all of them sent to it. */
+export function drbdInvalidateRemote(of: VolumeOf): Command<void, 'destroy'> {
+  return { ...change('invalidate-remote', [wordOf(of)]), access: 'destroy' };
+}
+
+/** Begins to compare a volume with its peer, block by block; it goes on by itself. */
+export function drbdVerify(of: VolumeOf): Command<void, 'change'> {
+  return change('verify', [wordOf(of)]);
+}
+
+function wordOf({ name, volume }: VolumeOf): string {
+  return `${name}/${String(volume)}`;
+}
+
+function change(verb: string, words: readonly string[]): Command<void, 'change'> {
+  return {
+    tool: 'drbdadm',
+    argv: [verb, ...words],
+    access: 'change',
+    parse: nothing,
+    classify: classifyDrbd,
+  };
+}

@@ -1,0 +1,129 @@
+import { until } from '../blockdevice/index.ts';
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError } from '../errors.ts';
+import type { Bytes } from '../units.ts';
+import { resourceNamed } from './reads.ts';
+import { splitBrainChoices } from './problems.ts';
+import type { DiskState, ReplicationState } from './schema.ts';
+import type { Connection, ResourceState } from './state.ts';
+
+/** `connection`: to every peer. `sync`: and up to date on every side. `verify`: no comparison goes on any more. */
+export type WaitFor = 'connection' | 'sync' | 'verify';
+
+/** How a volume stands towards a peer. */
+export interface Towards {
+  readonly volume: number;
+  readonly peer: string;
+  readonly connection: Connection['state'];
+  readonly replication: ReplicationState;
+  readonly disk: DiskState;
+  readonly peerDisk: DiskState;
+  /** The part that is done of what goes on, 0 to 1; undefined: nothing does, or it does not tell. */
+  readonly done: number | undefined;
+  readonly outOfSync: Bytes | undefined;
+}
+
+/** Every volume towards every peer, in their order. */
+export function towards({ volumes, connections }: ResourceState): readonly Towards[] {
+  return connections.flatMap(({ peer, state, volumes: theirs }) =>
+    theirs.map(({ volume, replication, disk: peerDisk, outOfSync }) => {
+      const own = volumes.find((each) => each.volume === volume);
+      const goesOn = replication !== 'Off' && replication !== 'Established';
+      const size = own?.size ?? 0;
+      return {
+        ...{ volume, peer, connection: state, replication, peerDisk, outOfSync },
+        disk: own?.disk ?? 'DUnknown',
+        done:
+          goesOn && size > 0 && outOfSync !== undefined ? 1 - Math.min(outOfSync, size) / size : undefined,
+      };
+    }),
+  );
+}
+
+/** Is it so? */
+export function isReached(state: ResourceState, what: WaitFor): boolean {
+  const all = towards(state);
+  switch (what) {
+    case 'connection':
+      return all.length > 0 && all.every(({ connection }) => connection === 'Connected');
+    case 'sync':
+      return all.length > 0 && all.every(isSynced);
+    case 'verify':
+      return !all.some(({ replication }) => replication === 'VerifyS' || replication === 'VerifyT');
+  }
+}
+
+function isSynced({ connection, replication, disk, peerDisk }: Towards): boolean {
+  return (
+    connection === 'Connected' &&
+    replication === 'Established' &&
+    disk === 'UpToDate' &&
+    peerDisk === 'UpToDate'
+  );
+}
+
+/**
+ * Waits until it is so, and tells each look. RefusedError when the time is over, when the resource is down, and at once when it
+ * cannot become so by itself: it is StandAlone, or its resync is held up.
+ */
+export async function waitUntil(
+  host: ReadHost,
+  {
+    name,
+    what,
+    limitMs,
+    signal,
+    onLook = () => undefined,
+  }: {
+    readonly name: string;
+    readonly what: WaitFor;
+    readonly limitMs: number;
+    /** Ends the wait: what is thrown then is its reason. */
+    readonly signal?: AbortSignal;
+    readonly onLook?: (state: ResourceState) => void;
+  },
+): Promise<ResourceState> {
+  let last: ResourceState | undefined;
+  const check = async (): Promise<boolean> => {
+    signal?.throwIfAborted();
+    const { state } = await resourceNamed(host, name);
+    if (state === undefined)
+      throw new RefusedError(`${name} is not up`, { remedy: `bring it up: bofh drbd up ${name}` });
+    last = state;
+    onLook(state);
+    if (isReached(state, what)) return true;
+    refuseHopeless(state, what);
+    return false;
+  };
+  const isSo = await until({ check, limitMs });
+  if (isSo && last !== undefined) return last;
+  const now = last === undefined ? '' : towards(last).map(inWords).join('; ');
+  throw new RefusedError(`${name} is not so far after ${String(Math.round(limitMs / 1000))} s: ${now}`, {
+    remedy: `give it more time (--time), or see why: bofh drbd status ${name}`,
+  });
+}
+
+function refuseHopeless(state: ResourceState, what: WaitFor): void {
+  if (what === 'verify') return;
+  const { name, connections } = state;
+  const alone = connections.find((each) => each.state === 'StandAlone');
+  if (alone !== undefined)
+    throw new RefusedError(`${name} is StandAlone: it does not look for ${alone.peer}`, {
+      remedy: `if it was disconnected: bofh drbd connect ${name}. ${splitBrainChoices(name)}`,
+    });
+  const paused = connections.flatMap(({ volumes }) => volumes).find((each) => each.paused.includes('user'));
+  if (what === 'sync' && paused !== undefined)
+    throw new RefusedError(
+      `volume ${String(paused.volume)} of ${name} does not resync: it is held up on this host`,
+      {
+        remedy: `let it go on: bofh drbd resume-sync ${name}`,
+      },
+    );
+}
+
+/** `volume 0 to peer: SyncTarget, Inconsistent here, UpToDate there, 42.1 %` */
+export function inWords({ volume, peer, connection, replication, disk, peerDisk, done }: Towards): string {
+  const what = connection === 'Connected' ? replication : connection;
+  const part = done === undefined ? '' : `, ${(Math.floor(done * 1000) / 10).toFixed(1)} %`;
+  return `volume ${String(volume)} to ${peer}: ${what}, ${disk} here, ${peerDisk} there${part}`;
+}

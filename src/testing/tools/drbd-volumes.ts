@@ -1,0 +1,173 @@
+import type { Answer } from '../../command/index.ts';
+import { dataSize } from '../../drbd/size.ts';
+import { deviceByNumber } from '../devices.ts';
+import { type DrbdResource, type DrbdVolume, placeOf } from '../drbd.ts';
+import { copyContent, settle, type World } from '../world.ts';
+import { failed, ok } from './answer.ts';
+import { deviceAt } from './block.ts';
+import type { SimulatedConfig } from './drbd-config.ts';
+
+type Configured = Pick<SimulatedConfig, 'name' | 'hosts'>;
+type ConfiguredVolume = SimulatedConfig['hosts'][number]['volumes'][number];
+
+/** What drbdadm does with a resource that is up, or with one volume of it. */
+export const volumeVerbs = {
+  attach: each('attach', (at) => {
+    if (at.volume.disk !== 'Diskless')
+      return refused(at, '(124) Device is attached to a disk (use detach first)');
+    const { name, hosts } = at.config;
+    const here = hosts.find((host) => host.name === at.world.hostname);
+    const known = here?.volumes.find((known) => Number(known.volume) === at.volume.volume);
+    if (known === undefined) return failed(1, `'${name}' not defined in your config (for this host).`);
+    set(at, attached(at.world, name, known));
+    return ok();
+  }),
+  detach: each('detach', (at) => {
+    const { lower: _, ...rest } = at.volume;
+    set(at, { ...rest, disk: 'Diskless' });
+    return ok();
+  }),
+  'pause-sync': each('pause-sync', (at) => {
+    if (at.volume.paused === true) return refused(at, '(135) Sync-pause flag is already set');
+    set(at, { ...at.volume, paused: true });
+    return ok();
+  }),
+  'resume-sync': each('resume-sync', (at) => {
+    const { paused, ...rest } = at.volume;
+    if (paused === undefined) return refused(at, '(136) Sync-pause flag is already cleared');
+    set(at, rest);
+    return ok();
+  }),
+  connect,
+  'connect --discard-my-data': connect,
+  disconnect: (world: World, { name }: Configured): Answer => {
+    const there = resourceNamed(world, name);
+    if (there === undefined) return notAllocated('disconnect');
+    Object.assign(there, { connection: 'StandAlone', peer: undefined });
+    there.volumes = there.volumes.map(({ replication: _, ...rest }) => rest);
+    return ok();
+  },
+  adjust: (world: World, config: Configured): Answer => {
+    const there = resourceNamed(world, config.name);
+    if (there === undefined) return notAllocated('adjust');
+    for (const { volume } of there.volumes.filter(({ disk }) => disk === 'Diskless')) {
+      const done = volumeVerbs.attach(world, config, volume);
+      if (done.exitCode !== 0) return done;
+    }
+    return there.connection === 'StandAlone' ? connect(world, config) : ok();
+  },
+  '--dry-run adjust': (world: World, { name }: Configured): Answer => {
+    const there = resourceNamed(world, name);
+    const bare = there?.volumes.filter(({ disk }) => disk === 'Diskless') ?? [];
+    const lines = bare.map(({ minor }) => `drbdsetup-84 attach ${minor}\n`);
+    return ok(
+      [...lines, ...(there?.connection === 'StandAlone' ? [`drbdsetup-84 connect ${name}\n`] : [])].join(''),
+    );
+  },
+  resize: each('resize', (at) => {
+    const { there, world, volume } = at;
+    // Without a peer it does nothing.
+    if (there.connection !== 'Connected') return ok();
+    if (there.role !== 'Primary' && there.peer?.role !== 'Primary')
+      return refused(at, '(130) Need one Primary node to resize.');
+    const lower = deviceByNumber(world, volume.lower);
+    if (lower !== undefined) set(at, { ...volume, size: dataSize(lower.size) });
+    return ok();
+  }),
+  'new-current-uuid --clear-bitmap': each('new-current-uuid', (at) => {
+    const { there, volume } = at;
+    if (there.connection !== 'Connected' || volume.disk !== 'Inconsistent' || there.peer === undefined)
+      return refused(at, '(151) Device is connected or was in use before');
+    there.peer = { ...there.peer, disk: 'UpToDate' };
+    set(at, { ...volume, disk: 'UpToDate' });
+    mark(at, 'UpToDate');
+    return ok();
+  }),
+  invalidate: each('invalidate', (at) => {
+    if (at.there.peer?.disk !== 'UpToDate') return refused(at, '(-2) Need access to UpToDate data');
+    set(at, { ...at.volume, disk: 'Inconsistent', replication: 'SyncTarget' });
+    return ok();
+  }),
+  'invalidate-remote': each('invalidate-remote', (at) => {
+    const { there, volume } = at;
+    if (there.peer === undefined) return refused(at, '(-15) Need a connection');
+    there.peer = { ...there.peer, disk: 'Inconsistent' };
+    set(at, { ...volume, replication: 'SyncSource' });
+    return ok();
+  }),
+  verify: each('verify', (at) => {
+    if (at.there.connection !== 'Connected') return refused(at, '(-15) Need a connection');
+    set(at, { ...at.volume, replication: 'VerifyS' });
+    return ok();
+  }),
+} as const;
+
+interface At {
+  readonly world: World;
+  readonly config: Configured;
+  readonly there: DrbdResource;
+  readonly volume: DrbdVolume;
+}
+
+/** Of one volume, or of each; it ends at the first that fails. */
+function each(verb: string, act: (at: At) => Answer) {
+  return (world: World, config: Configured, asked?: number): Answer => {
+    const there = resourceNamed(world, config.name);
+    if (there === undefined) return notAllocated(verb);
+    for (const volume of there.volumes.filter((one) => asked === undefined || one.volume === asked)) {
+      const done = act({ world, config, there, volume });
+      if (done.exitCode !== 0) return done;
+    }
+    return ok();
+  };
+}
+
+function set({ there, volume }: At, to: DrbdVolume): void {
+  there.volumes = there.volumes.map((one) => (one.volume === volume.volume ? to : one));
+}
+
+function mark({ world, volume }: At, replica: 'UpToDate'): void {
+  const lower = deviceByNumber(world, volume.lower);
+  if (lower === undefined) return;
+  world.live.set(lower.storage, { ...world.live.get(lower.storage), replica });
+  settle(world, lower.storage);
+}
+
+function connect(world: World, { name }: Configured): Answer {
+  const there = resourceNamed(world, name);
+  if (there === undefined) return notAllocated('connect');
+  if (there.connection !== 'StandAlone')
+    return failed(10, `${name}: Failure: (102) Local address(port) already in use.`);
+  there.connection = 'Connecting';
+  return ok();
+}
+
+/** A volume with the disk of its configuration; diskless where that has no metadata. */
+export function attached(world: World, name: string, { volume, minor, disk }: ConfiguredVolume): DrbdVolume {
+  const lower = deviceAt(world, disk);
+  const content = lower === undefined ? undefined : world.live.get(lower.storage);
+  const bare = { volume: Number(volume), minor: Number(minor) };
+  if (lower === undefined || content?.superblock?.type !== 'drbd')
+    return { ...bare, disk: 'Diskless', size: 0, storage: `drbd::${name}/${volume}` };
+  // What real metadata say a plan does not read: it goes on as if the data were good.
+  const fresh = world.overlay === undefined ? 'Inconsistent' : 'UpToDate';
+  const place = placeOf(lower, content.superblock.uuid ?? '');
+  if (!world.live.has(place.storage))
+    world.live.set(place.storage, copyContent(content.metadata?.beneath ?? {}));
+  return { ...bare, disk: content.replica ?? fresh, lower: lower.number, ...place };
+}
+
+export function resourceNamed({ drbd }: World, name: string): DrbdResource | undefined {
+  return drbd.resources.find((one) => one.name === name);
+}
+
+function refused({ volume }: At, words: string): Answer {
+  return failed(10, `${volume.minor}: Failure: ${words}`);
+}
+
+export function notAllocated(verb: string): Answer {
+  return failed(
+    10,
+    `0: Failure: (127) Device minor not allocated\nadditional info from kernel:\nunknown minor\nCommand 'drbdsetup-84 ${verb} 0' terminated with exit code 10`,
+  );
+}

@@ -1,0 +1,268 @@
+import { describe, expect, it } from 'vitest';
+import { states, waitUntil } from '../../../src/drbd/index.ts';
+import { RefusedError, RolledBackError } from '../../../src/errors.ts';
+import type { Tx } from '../../../src/operations.ts';
+import type { SimulatedHost } from '../../../src/testing/index.ts';
+import { on, replicated, resourceText, up } from './support.ts';
+
+const name = 'web1';
+const boom = new Error('boom');
+type Verb = keyof Tx['drbd'];
+
+const state = async (host: SimulatedHost) => (await states(host)).find((each) => each.name === name);
+
+async function refused(host: SimulatedHost, act: (tx: Tx) => Promise<unknown>): Promise<RefusedError> {
+  const before = host.snapshot();
+  const error: unknown = await on(host, act).catch((each: unknown) => each);
+  expect(host.snapshot()).toBe(before);
+  expect(error).toBeInstanceOf(RefusedError);
+  return error as RefusedError;
+}
+
+async function undone(host: SimulatedHost, act: (tx: Tx) => Promise<unknown>): Promise<void> {
+  const before = host.snapshot();
+  const failed = on(host, async (tx) => {
+    await act(tx);
+    expect(host.snapshot()).not.toBe(before);
+    throw boom;
+  });
+  await expect(failed).rejects.toBeInstanceOf(RolledBackError);
+  expect(host.snapshot()).toBe(before);
+}
+
+/** Up, and connected to a peer. */
+function connected(
+  role: 'Primary' | 'Secondary' = 'Secondary',
+  peer: { readonly role?: 'Primary' | 'Secondary'; readonly disk?: 'UpToDate' | 'Inconsistent' } = {},
+  replica: 'Inconsistent' | 'UpToDate' = 'UpToDate',
+): SimulatedHost {
+  const host = up(replica);
+  host.admin.setDrbd(name, {
+    ...{ role, connection: 'Connected' },
+    peer: { role: peer.role ?? 'Secondary', disk: peer.disk ?? 'UpToDate' },
+  });
+  return host;
+}
+
+function after(...words: readonly string[]): SimulatedHost {
+  const host = up();
+  host.admin.drbdadm(...words);
+  return host;
+}
+
+describe('the pairs of verbs', () => {
+  it.each([
+    ['detach', 'attach', () => up(), () => after('detach', name)],
+    ['disconnect', 'connect', () => up(), () => after('disconnect', name)],
+    ['pauseSync', 'resumeSync', () => up(), () => after('pause-sync', name)],
+  ] as const)(
+    '%s and %s are each the inverse of the other, and refuse what is so already',
+    async (there, back, bare, done) => {
+      const verb = (which: Verb) => (tx: Tx) =>
+        (tx.drbd[which] as (args: { name: string }) => Promise<unknown>)({ name });
+      await undone(bare(), verb(there));
+      await undone(done(), verb(back));
+      expect((await refused(done(), verb(there))).message).toMatch(/already/);
+      expect((await refused(bare(), verb(back))).message).toMatch(/already/);
+      const host = bare();
+      await on(host, verb(there));
+      expect(host.snapshot()).toBe(done().snapshot());
+      await on(host, verb(back));
+      expect(host.snapshot()).toBe(bare().snapshot());
+    },
+  );
+
+  it('refuse a resource that is down', async () => {
+    expect(await refused(replicated(), (tx) => tx.drbd.detach({ name }))).toMatchObject({
+      message: 'web1 is not up',
+    });
+  });
+
+  it('detach leaves a primary its disk, unless a peer that is connected has all data', async () => {
+    const alone = after('primary', name);
+    expect((await refused(alone, (tx) => tx.drbd.detach({ name }))).message).toContain(
+      'without its disk there are no data',
+    );
+    expect(
+      (await refused(connected('Primary', { disk: 'Inconsistent' }), (tx) => tx.drbd.detach({ name })))
+        .message,
+    ).toContain('no peer has volume 0');
+    const host = connected('Primary');
+    await on(host, (tx) => tx.drbd.detach({ name }));
+    expect((await state(host))?.volumes[0]?.disk).toBe('Diskless');
+  });
+
+  it('attach refuses a disk without metadata', async () => {
+    const host = after('detach', name);
+    host.admin.format('/dev/vg0/web1-root', undefined);
+    expect((await refused(host, (tx) => tx.drbd.attach({ name }))).message).toContain(
+      'has no metadata of DRBD',
+    );
+  });
+
+  it('disconnect takes no data away from whoever is primary', async () => {
+    const theirs = connected('Secondary', { role: 'Primary', disk: 'Inconsistent' });
+    expect((await refused(theirs, (tx) => tx.drbd.disconnect({ name }))).message).toContain(
+      'it works with the data of this host',
+    );
+    const ours = connected('Primary', {}, 'Inconsistent');
+    expect((await refused(ours, (tx) => tx.drbd.disconnect({ name }))).message).toContain(
+      'it works with the data of its peer',
+    );
+  });
+
+  it('connect with its own data discarded waits for the commit, and for nobody to use them', async () => {
+    const host = after('disconnect', name);
+    const before = host.snapshot();
+    const failed = on(host, async (tx) => {
+      await tx.drbd.connect({ name, discardMyData: true });
+      expect(host.snapshot()).toBe(before);
+      throw boom;
+    });
+    await expect(failed).rejects.toBeInstanceOf(RolledBackError);
+    await on(host, (tx) => tx.drbd.connect({ name, discardMyData: true }));
+    expect(host.changes.at(-1)).toMatchObject({
+      what: 'command',
+      command: { argv: ['connect', '--discard-my-data', name] },
+    });
+
+    const primary = after('primary', name);
+    primary.admin.drbdadm('disconnect', name);
+    expect(
+      (await refused(primary, (tx) => tx.drbd.connect({ name, discardMyData: true }))).message,
+    ).toContain('its data are not discarded');
+  });
+
+  it('connect says what a split brain is, with both choices', async () => {
+    const host = after('disconnect', name);
+    host.fault({ tool: 'drbdadm', access: 'change', mode: 'no effect, exit 0' });
+    const error: unknown = await on(host, (tx) => tx.drbd.connect({ name })).catch((each: unknown) => each);
+    expect((error as Error).message).toContain('split brain');
+    expect(((error as Error).cause as RefusedError).remedy).toMatch(
+      /discard-my-data web1.*Those of the other host/,
+    );
+  });
+});
+
+describe('what has no inverse', () => {
+  const later = async (host: SimulatedHost, act: (tx: Tx) => Promise<unknown>): Promise<void> => {
+    const before = host.snapshot();
+    const failed = on(host, async (tx) => {
+      await act(tx);
+      expect(host.snapshot()).toBe(before);
+      throw boom;
+    });
+    await expect(failed).rejects.toBeInstanceOf(RolledBackError);
+    expect(host.snapshot()).toBe(before);
+    await on(host, act);
+  };
+
+  it('newCurrentUuid makes what is new on both hosts up to date', async () => {
+    const host = connected('Secondary', { disk: 'Inconsistent' }, 'Inconsistent');
+    await later(host, (tx) => tx.drbd.newCurrentUuid({ name }));
+    expect((await state(host))?.volumes[0]?.disk).toBe('UpToDate');
+    expect((await refused(connected(), (tx) => tx.drbd.newCurrentUuid({ name }))).message).toContain(
+      'is not new on both hosts',
+    );
+    expect((await refused(up('Inconsistent'), (tx) => tx.drbd.newCurrentUuid({ name }))).message).toContain(
+      'is not connected to peer (Connecting)',
+    );
+  });
+
+  it('invalidate and invalidateRemote never touch the last copy that is up to date, nor one in use', async () => {
+    const host = connected();
+    await later(host, (tx) => tx.drbd.invalidate({ name }));
+    expect((await state(host))?.connections[0]?.volumes[0]?.replication).toBe('SyncTarget');
+    const other = connected();
+    await later(other, (tx) => tx.drbd.invalidateRemote({ name }));
+    expect((await state(other))?.connections[0]?.volumes[0]?.replication).toBe('SyncSource');
+
+    const mine = (tx: Tx) => tx.drbd.invalidate({ name });
+    expect((await refused(up(), mine)).message).toContain('the last good ones');
+    expect((await refused(connected('Secondary', { disk: 'Inconsistent' }), mine)).message).toContain(
+      'the last good ones',
+    );
+    expect((await refused(connected('Primary'), mine)).message).toContain('is primary on this host');
+    const theirs = (tx: Tx) => tx.drbd.invalidateRemote({ name });
+    expect((await refused(connected('Secondary', {}, 'Inconsistent'), theirs)).message).toContain(
+      'the last good ones',
+    );
+    expect((await refused(connected('Secondary', { role: 'Primary' }), theirs)).message).toContain(
+      'peer is primary of web1',
+    );
+    expect((await refused(up(), theirs)).message).toContain('connected to no peer');
+  });
+
+  it('adjust does what drbdadm says is to be done, and takes nothing from who works with it', async () => {
+    const host = after('disconnect', name);
+    await later(host, (tx) => tx.drbd.adjust({ name }));
+    expect((await state(host))?.connections[0]?.state).toBe('Connecting');
+    expect((await refused(up(), (tx) => tx.drbd.adjust({ name }))).message).toBe(
+      'web1 is as its configuration says',
+    );
+  });
+
+  it('resize grows to the disk where all hosts are there, and one is primary', async () => {
+    const small = (host: SimulatedHost): SimulatedHost => {
+      for (const volume of host.world.drbd.resources[0]?.volumes ?? []) volume.size -= 4 * 1024 ** 2;
+      return host;
+    };
+    const act = (tx: Tx) => tx.drbd.resize({ name });
+    const host = small(connected('Primary'));
+    await later(host, act);
+    expect((await state(host))?.volumes[0]?.size).toBe(67_067_904);
+    expect((await refused(connected('Primary'), act)).message).toContain(
+      'all that /dev/vg0/web1-root has room for',
+    );
+    expect((await refused(small(up()), act)).message).toContain('is not connected to every peer');
+    expect((await refused(small(connected()), act)).message).toContain('primary nowhere');
+    expect((await refused(small(connected('Primary', { disk: 'Inconsistent' })), act)).message).toContain(
+      'not up to date everywhere',
+    );
+  });
+
+  it('verify needs a peer at rest, and something to compare by', async () => {
+    const act = (tx: Tx) => tx.drbd.verify({ name });
+    expect((await refused(connected(), act)).remedy).toContain('verify-alg crc32c');
+    const withAlgorithm = (host: SimulatedHost): SimulatedHost => {
+      host.admin.writeFile(
+        '/etc/drbd.d/web1.res',
+        resourceText(name).replace('protocol C;', 'protocol C; verify-alg crc32c;'),
+      );
+      return host;
+    };
+    const host = withAlgorithm(connected());
+    expect(await on(host, act)).toEqual({ name, volumes: [0] });
+    expect(host.changes.at(-1)).toMatchObject({ what: 'command', command: { argv: ['verify', 'web1/0'] } });
+    for (const volume of host.world.drbd.resources[0]?.volumes ?? []) volume.replication = 'VerifyS';
+    expect(await on(host, act).catch((error: unknown) => error)).toMatchObject({
+      message: expect.stringContaining('is VerifyS towards peer') as unknown,
+    });
+    expect((await refused(withAlgorithm(up()), act)).message).toContain('is Connecting towards peer');
+  });
+});
+
+describe('waiting', () => {
+  it('ends when it is so, when the time is over, and at once when it cannot become so', async () => {
+    const looks: string[] = [];
+    const onLook = ({ role }: { readonly role: string }): void => void looks.push(role);
+    await waitUntil(connected(), { name, what: 'sync', limitMs: 0, onLook });
+    expect(looks).toEqual(['Secondary']);
+    await expect(waitUntil(up(), { name, what: 'connection', limitMs: 0 })).rejects.toThrow(
+      'web1 is not so far after 0 s: volume 0 to peer: Connecting, UpToDate here, DUnknown there',
+    );
+    await expect(
+      waitUntil(after('disconnect', name), { name, what: 'sync', limitMs: 60_000 }),
+    ).rejects.toThrow('StandAlone');
+    await expect(
+      waitUntil(after('pause-sync', name), { name, what: 'sync', limitMs: 60_000 }),
+    ).rejects.toThrow('held up');
+    await expect(waitUntil(replicated(), { name, what: 'sync', limitMs: 60_000 })).rejects.toThrow(
+      'web1 is not up',
+    );
+    const ended = new AbortController();
+    const waits = waitUntil(up(), { name, what: 'sync', limitMs: 60_000, signal: ended.signal });
+    ended.abort(new Error('ended'));
+    await expect(waits).rejects.toThrow('ended');
+  });
+});
