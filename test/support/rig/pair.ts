@@ -60,6 +60,9 @@ export async function bootPair(options: PairOptions = {}): Promise<Pair> {
 /** RNDRESEEDCRNG of random(4): without it what was written to /dev/urandom counts after a minute only. */
 const stir = `perl -e 'open(my $f, ">", "/dev/urandom") or die; syswrite($f, $ARGV[0]) or die; ioctl($f, 0x5207, 0) or die "$!"'`;
 
+// The default exchange of keys takes the client 1.7 s of processor time under emulation (sntrup761 of OpenSSH 9.2), this one 0.5 s.
+const quick = 'KexAlgorithms ecdh-sha2-nistp256\n';
+
 /** What no two hosts have in common. */
 async function ownFaces(machine: Machine): Promise<void> {
   const { disks } = machine.shape;
@@ -84,4 +87,5 @@ async function logInto(from: Machine, to: Machine, side: 1 | 2): Promise<void> {
   ]);
   await to.run('cat >> /root/.ssh/authorized_keys', { stdin: user });
   await from.run('cat >> /root/.ssh/known_hosts', { stdin: `${to.name},${linkAddress(side)} ${host}` });
+  await from.putText('/root/.ssh/config', quick, 0o600);
 }

@@ -62,10 +62,14 @@ find /srv -xdev -type f -printf '%p %y %m %s\n' -o -printf '%p %y %m\n' | sort
 section 'saved headers'
 files /var/lib/bofh/headers -mindepth 1
 section '/run/bofh'
-# The folder of the private mounts is made with the first of them, and stays; what is in it counts.
-files /run/bofh -mindepth 1 -not -path '/run/bofh/locks' -not -path '/run/bofh/locks/*' -not -path '/run/bofh/mnt' -not -path '/run/bofh/notes'
+# The folders of the private mounts and of what other hosts do here are made with the first of them, and stay; what is in them counts.
+# A way to another host is left by a bofh that was killed, until the next boot.
+files /run/bofh -mindepth 1 -not -path '/run/bofh/locks' -not -path '/run/bofh/locks/*' -not -path '/run/bofh/mnt' -not -path '/run/bofh/notes' \
+  -not -path '/run/bofh/away' -not -path '/run/bofh/reservations.lock' -not -path '/run/bofh/ssh-*'
 section 'open journals'
 files /var/lib/bofh/journal -mindepth 1 -maxdepth 1 '(' -name '*.journal' -o -name '*.new' -o -name '*.d' ')'
+section 'reservations'
+files /var/lib/bofh/reservations -mindepth 1
 
 if grep -qs control_d /proc/xen/capabilities; then
   section 'domains'
