@@ -12,6 +12,8 @@ const undo = z.strictObject({
   name: z.string(),
   minors: z.array(z.int()),
   volumes: z.array(z.int()).check(z.minLength(1)),
+  /** After a reboot there is nothing to do: the resource is another one then, for a person to look at. */
+  boot: z.string(),
   /** Begins the name of a file for each volume, until the next boot, once its change was asked for. */
   note: z.string(),
 });
@@ -48,10 +50,12 @@ export function laterChange(change: LaterChange): Operation<z.infer<typeof volum
           remedy: `it has ${all.join(', ')}`,
         });
       for (const each of volumes) change.check(state, each);
-      return { name, minors: [...minorsOf(state)], volumes, note: noteOf(mark) };
+      const { boot } = await host.facts();
+      return { name, minors: [...minorsOf(state)], volumes, boot, note: noteOf(mark) };
     },
     claims: ({ undo: of, on }) => claimsOf(of, on),
     look: async ({ undo: of, host }): Promise<Look> => {
+      if ((await host.facts()).boot !== of.boot) return { state: 'gone' };
       const state = await now(host, of);
       if (state === 'other') return { state: 'not-ours', found: `${of.name} is up with other devices` };
       return { state: (await left(change, host, of, state)).length === 0 ? 'gone' : 'ours' };

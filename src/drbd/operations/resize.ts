@@ -17,6 +17,8 @@ const undo = z.strictObject({
   /** Bytes that it has, and is to have. */
   from: z.int(),
   to: z.int(),
+  /** After a reboot there is nothing to do: the resource is down, and `drbdadm up` may have moved its metadata. */
+  boot: z.string(),
 });
 
 /**
@@ -40,10 +42,12 @@ export const resize = deferred({
         { remedy: 'make its disk larger first, on every host: bofh lvm resize' },
       );
     refuseAlone(found.state, volume);
-    return { name, minors: [...minorsOf(found.state)], volume, from, to };
+    const { boot } = await host.facts();
+    return { name, minors: [...minorsOf(found.state)], volume, from, to, boot };
   },
   claims: ({ undo: of, on }) => claimsOf(of, on),
   look: async ({ undo: of, host }): Promise<Look> => {
+    if ((await host.facts()).boot !== of.boot) return { state: 'gone' };
     const state = await now(host, of);
     if (state === 'other') return { state: 'not-ours', found: `${of.name} is up with other devices` };
     if (state === 'absent') return { state: 'ours' };
