@@ -57,8 +57,11 @@ function portIn(address: string): number {
   return Number(port);
 }
 
-// proc(5): the local address is hexadecimal, and so is its port.
-const socket = /^ *\d+: [0-9A-F]{8}(?:[0-9A-F]{24})?:(?<port>[0-9A-F]{4}) /;
+// proc(5): the local address is hexadecimal, and so are its port and the state of the socket.
+const socket =
+  /^ *\d+: [0-9A-F]{8}(?:[0-9A-F]{24})?:(?<port>[0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} (?<state>[0-9A-F]{2}) /;
+/** TCP_TIME_WAIT (net/tcp_states.h): what is left of a connection that nobody has any more. */
+const closed = '06';
 
 /** Ports of TCP that a socket of this host has. */
 export async function usedPorts(host: ReadHost): Promise<readonly number[]> {
@@ -68,9 +71,9 @@ export async function usedPorts(host: ReadHost): Promise<readonly number[]> {
     const [head, ...lines] = (await kernelText(host, file))?.split('\n') ?? ['  sl'];
     if (head?.startsWith('  sl') !== true) throw new ParseError(`${file} does not begin as it should`);
     for (const line of lines) {
-      const port = socket.exec(line)?.groups?.port;
+      const { port, state } = socket.exec(line)?.groups ?? {};
       if (port === undefined) throw new ParseError(`${file}: cannot read the line ${JSON.stringify(line)}`);
-      found.push(Number.parseInt(port, 16));
+      if (state !== closed) found.push(Number.parseInt(port, 16));
     }
   }
   return found;
