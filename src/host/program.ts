@@ -59,18 +59,10 @@ export async function findProgram(
 }
 
 /** The error for a program that is at none of these paths. */
-export function notInstalled(
-  name: string,
-  debianPackage: string,
-  paths: readonly string[],
-  host?: string,
-): ToolError {
-  return new ToolError(
-    `${name} is not installed${host === undefined ? '' : ` on ${host}`} (looked for ${paths.join(', ')})`,
-    {
-      remedy: installing(debianPackage),
-    },
-  );
+export function notInstalled(name: string, debianPackage: string, paths: readonly string[]): ToolError {
+  return new ToolError(`${name} is not installed (looked for ${paths.join(', ')})`, {
+    remedy: installing(debianPackage),
+  });
 }
 
 /** Where a program is looked for. */

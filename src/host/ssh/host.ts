@@ -52,7 +52,7 @@ export function sshHost(options: SshHostOptions): SshHost {
   const reading = readingOver(link, options);
   const programFor = async ({ tool, argv }: Pick<Command<unknown>, 'tool' | 'argv'>): Promise<Program> => {
     const file = options.tools?.[tool] ?? (await link.find(tool));
-    if (file === undefined) throw notInstalled(tool, tools[tool].package, placesOf(tool), name);
+    if (file === undefined) throw notInstalled(tool, tools[tool].package, placesOf(tool));
     return { tool, file, argv };
   };
   const place = { stateDir, runDir };
