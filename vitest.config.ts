@@ -55,7 +55,9 @@ export default defineConfig({
           name: 'rig',
           include: ['test/rig/**/*.test.ts'],
           exclude: sample
-            ? ['test/rig/{boot,busy,concurrency,contract,crypt,doctor,drbd,faults,plan,ssh}.test.ts']
+            ? [
+                'test/rig/{boot,busy,concurrency,contract,crypt,doctor,drbd,faults,pair-faults,plan,ssh}.test.ts',
+              ]
             : [],
           fileParallelism: false,
           testTimeout: 600_000,

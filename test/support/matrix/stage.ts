@@ -143,7 +143,7 @@ export interface Background {
 let victims = 0;
 
 /** Starts a command and gives its pid. */
-export async function background(stage: Stage, command: string): Promise<Background> {
+export async function background(stage: Pick<Stage, 'machine'>, command: string): Promise<Background> {
   const { machine } = stage;
   const file = `/run/rig-victim-${(victims += 1)}`;
   await machine.run(`rm -f ${file}`);
