@@ -1,4 +1,4 @@
-import { JournalError } from '../errors.ts';
+import { ConnectionError, JournalError } from '../errors.ts';
 import { type Engine, newId } from './engine.ts';
 import { adopt, close } from './journal.ts';
 import { decode } from './lines.ts';
@@ -6,7 +6,7 @@ import { openLocked, takeDead } from './scan.ts';
 
 /**
  * Closes a journal without touching the objects; the reason is written into it. Resolves to the hosts that could not be reached:
- * there it stays reserved.
+ * there it stays reserved. JournalError, with the journal as it was, while a program of it runs on one of them.
  */
 export async function abandon(engine: Engine, id: string, because: string): Promise<readonly string[]> {
   const file = await takeDead(engine, id);
@@ -15,10 +15,12 @@ export async function abandon(engine: Engine, id: string, because: string): Prom
     if (journal.state.closed !== undefined) throw new JournalError(`journal ${id} is closed already`);
     const away: string[] = [];
     for (const { name, reach } of journal.state.hosts)
-      await engine
-        .place?.(name, reach)
-        ?.reservations?.release(id)
-        .catch(() => away.push(name));
+      try {
+        await engine.place?.(name, reach)?.reservations?.release(id);
+      } catch (error) {
+        if (!(error instanceof ConnectionError)) throw error;
+        away.push(name);
+      }
     close(journal, { t: 'closed', outcome: 'abandoned', because, user: engine.who.user });
     return away;
   } finally {

@@ -48,6 +48,6 @@ export interface Reservations {
       readonly onWait?: (holder: StillRunning) => void;
     },
   ) => Promise<'fenced' | 'missing' | 'given-up'>;
-  /** Takes it away; one that is not there is gone already. */
+  /** Takes it away; one that is not there is gone already. JournalError while a program of the sequence runs there. */
   readonly release: (id: string) => Promise<void>;
 }

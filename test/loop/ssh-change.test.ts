@@ -367,6 +367,23 @@ describe('a change over ssh', () => {
     });
   }, 60_000);
 
+  test('keeps its host reserved, and its sequence from being abandoned, for as long as it runs', async () => {
+    const there = far(tool(`echo begun >${at('began')}; while [ ! -e ${at('go')} ]; do sleep 0.1; done`));
+    await during(there, async (change, of) => {
+      const changing = change.run(run());
+      await vi.waitFor(() => expect(existsSync(at('began'))).toBe(true), { timeout: 20_000 });
+
+      const refused = await rejectionOf(there.reservations.release(of.id));
+      expect(reservations()).toEqual([of.id]);
+      writeFileSync(at('go'), '');
+      await changing;
+
+      expect((refused as Error).message).toMatch(/a program of sequence abc123 still runs on there/);
+    });
+
+    expect(reservations()).toEqual([]);
+  }, 60_000);
+
   test('that may be ended is ended at a signal', async () => {
     const there = far(tool(`echo begun >${at('began')}; exec sleep 60`));
     const stop = new AbortController();

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { lockName, type Reservations, type Reserving, type StillRunning } from '../../command/index.ts';
-import { CommandError } from '../../errors.ts';
+import { CommandError, JournalError } from '../../errors.ts';
 import { text } from '../answer.ts';
 import { type AwayPlace, holds, said } from './away.ts';
 import type { SshDestination } from './destination.ts';
@@ -81,7 +81,11 @@ for f in "$work"/*/pid; do
 done
 exit 0`;
 
+/** Not while a program of the sequence runs: the host would be free beneath it. */
 const release = `${begin}[ -d "$dir" ] || say released
+mkdir -p "$work"
+exec 3>>"$work/lock"
+flock -n -x 3 || say held
 alone
 rm -f "$dir/$id" "$dir/$id.new"
 sync "$dir"
@@ -152,7 +156,11 @@ export function sshReservations(
       }
     },
     release: async (id) => {
-      await tell('end a reservation', release, id, []);
+      const { word } = await tell('end a reservation', release, id, []);
+      if (word === 'held')
+        throw new JournalError(`a program of sequence ${id} still runs on ${host}`, {
+          remedy: `wait until it has ended (bofh recover ${id} names it), then give the command again`,
+        });
     },
   };
 }

@@ -23,7 +23,8 @@ import {
   sweepUnborn,
 } from '../../../src/atomic/recover.ts';
 import { fold } from '../../../src/atomic/state.ts';
-import { StuckError } from '../../../src/errors.ts';
+import type { Reservations } from '../../../src/command/index.ts';
+import { ConnectionError, JournalError, StuckError } from '../../../src/errors.ts';
 import { intent } from '../../support/crash/lines.ts';
 import { realEngine } from '../../support/crash/real/engine.ts';
 
@@ -102,6 +103,25 @@ test('an abandoned journal says why and by whom', async () => {
   expect(readFileSync(join(journals, 'history/one.journal'), 'utf8')).toMatch(
     new RegExp(`"outcome":"abandoned","because":"it is wanted","user":${user}}\n$`),
   );
+});
+
+test.each([
+  ['a host that is away', new ConnectionError('far cannot be reached', { host: 'far', connection: 'none' })],
+  [
+    'a host where a program of it still runs',
+    new JournalError('a program of sequence one still runs on far'),
+  ],
+])('a journal with %s is abandoned only when nothing of it runs there', async (_, why) => {
+  const { engine, journals } = place();
+  left(engine, 'one', [{ t: 'host', host: 'far', reach: null }]);
+  const reservations = { release: () => Promise.reject(why) } as unknown as Reservations;
+  const far: Engine = { ...engine, place: () => ({ host: engine.host, on: engine.on, reservations }) };
+
+  const abandoned = await abandon(far, 'one', 'it is wanted').catch((error: unknown) => error);
+
+  const runs = why instanceof JournalError;
+  expect(abandoned).toEqual(runs ? why : ['far']);
+  expect(readdirSync(journals)).toContain(runs ? 'one.journal' : 'history');
 });
 
 test('a journal that somebody works on is not touched by anybody else', async () => {
