@@ -117,6 +117,11 @@ export class Machine {
     return this.#running().pid;
   }
 
+  /** Whether it has power. */
+  get isOn(): boolean {
+    return this.#emulator?.running() === true;
+  }
+
   /** Where its sshd is, and the key of root, for an ssh of the test's own. */
   async sshAddress(): Promise<{ readonly port: number; readonly key: string }> {
     return { port: await forwardedPort(this.#running()), key: this.shape.image.sshKey };
@@ -171,7 +176,7 @@ export class Machine {
 
   /** Boots from the disks as they are, after a power cut. */
   async boot(): Promise<void> {
-    if (this.#emulator?.running() === true) throw new RigError('the machine runs already');
+    if (this.isOn) throw new RigError('the machine runs already');
     await this.#layDisks();
     await this.#runs(await coldBoot(this.shape, this.#place));
   }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { freePorts, linkAddress } from './link.ts';
 import { bootMachine, type Machine, type MachineOptions } from './machine.ts';
+import { until } from './process.ts';
 
 /** What the two machines of a pair are to be, both the same; `names` are their host names, `a` and `b` when nothing is said. */
 export type PairOptions = Partial<Omit<MachineOptions, 'name' | 'link'>> & {
@@ -15,6 +16,7 @@ export type Pair = {
   readonly b: Machine;
   /** Pulls the cable: nothing comes over any more, and neither side is told but by its card. */
   readonly cutLink: () => Promise<void>;
+  /** Plugs it in again. Where both run, each reaches the other one when this returns. */
   readonly mendLink: () => Promise<void>;
   readonly close: () => Promise<void>;
 };
@@ -50,11 +52,31 @@ export async function bootPair(options: PairOptions = {}): Promise<Pair> {
     const plug = async (state: 'in' | 'out'): Promise<void> => {
       await Promise.all([a.plug(state), b.plug(state)]);
     };
-    return { a, b, cutLink: () => plug('out'), mendLink: () => plug('in'), close };
+    const mendLink = async (): Promise<void> => {
+      await plug('in');
+      if (a.isOn && b.isOn) await Promise.all([reaches(a, b), reaches(b, a)]);
+    };
+    return { a, b, cutLink: () => plug('out'), mendLink, close };
   } catch (cause) {
     await close();
     throw cause;
   }
+}
+
+/**
+ * The kernel looks at a card's carrier once a second (linkwatch), and what it could not resolve meanwhile has failed for a
+ * while (neighbour state FAILED).
+ */
+async function reaches(from: Machine, to: Machine): Promise<void> {
+  await until({
+    what: `${from.name} reaches ${to.name}`,
+    timeoutMs: 60_000,
+    everyMs: 200,
+    probe: async () => {
+      const tried = `ip neigh flush dev eth1; timeout 3 bash -c '</dev/tcp/${to.name}/22'`;
+      return (await from.run(tried, { check: 'return' })).exitCode === 0 ? true : undefined;
+    },
+  });
 }
 
 /** RNDRESEEDCRNG of random(4): without it what was written to /dev/urandom counts after a minute only. */
