@@ -38,12 +38,13 @@ export interface Started {
 }
 
 // execa is the largest import (218 KB, 18 ms): it is loaded when the first program starts.
-const starter = async () => (await import('execa')).execa;
+/** The library that starts programs. */
+export const starter = async () => (await import('execa')).execa;
 
 // Its own session: a terminal's Ctrl-C is for us to judge. `/`: nothing that outlives us keeps a mount busy.
 // No buffer: execa would write all output into its error's message, and on one of 64 MiB of binary it brings V8 down
 // (execa 9.6.1, node 20.20: "Fatal JavaScript invalid size error").
-const always = {
+export const always = {
   detached: true,
   cleanup: false,
   reject: false,
@@ -134,7 +135,7 @@ export async function launch(shell: {
   };
 }
 
-function timeout(program: Program, timeoutMs: number): CommandError {
+export function timeout(program: Program, timeoutMs: number): CommandError {
   return new CommandError({
     ...program,
     reason: 'timeout',
@@ -162,14 +163,14 @@ interface Group {
   readonly signalCode: string | null;
 }
 
-interface Result {
+export interface Result {
   readonly exitCode?: number | undefined;
   readonly signal?: string | undefined;
   readonly code?: string | undefined;
   readonly originalMessage?: string | undefined;
 }
 
-function endOf(result: Result): End {
+export function endOf(result: Result): End {
   if (result.signal !== undefined) return { how: 'signal', signal: result.signal };
   if (result.exitCode !== undefined) return { how: 'exit', exitCode: result.exitCode };
   return notStarted(result);
@@ -191,7 +192,11 @@ function gather(stream: Readable, full: () => void): readonly Uint8Array[] {
   return chunks;
 }
 
-function signalGroup(child: Group, signal: 'SIGTERM' | 'SIGKILL', whom: 'group' | 'alone' = 'group'): void {
+export function signalGroup(
+  child: Group,
+  signal: 'SIGTERM' | 'SIGKILL',
+  whom: 'group' | 'alone' = 'group',
+): void {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   try {
     process.kill(whom === 'group' ? -child.pid : child.pid, signal);

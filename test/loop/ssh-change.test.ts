@@ -384,6 +384,18 @@ describe('a change over ssh', () => {
     expect(reservations()).toEqual([]);
   }, 60_000);
 
+  test('is done on a host that opens one session at a time, and has been asked before', async () => {
+    await sshd.stop();
+    sshd = await startSshd({ server: ['MaxSessions 1'] });
+    const there = far(tool('echo done'));
+    const [answer, stat] = await during(there, (change) =>
+      Promise.all([change.run(run()), there.stat('/'), there.readLink('/proc/self/cwd')]),
+    );
+
+    expect(answer.stdout).toBe('done\n');
+    expect(stat?.kind).toBe('directory');
+  });
+
   test('that may be ended is ended at a signal', async () => {
     const there = far(tool(`echo begun >${at('began')}; exec sleep 60`));
     const stop = new AbortController();

@@ -158,6 +158,16 @@ describe('a connection that breaks', () => {
   });
 });
 
+/** The shell that answers one question after the other. */
+function readerOf(sshd: Sshd): number {
+  const commands = sshd
+    .connections()
+    .map((pid) => [pid, readFileSync(`/proc/${String(pid)}/cmdline`, 'utf8')] as const);
+  const [pid] = commands.find(([, command]) => command.includes('while IFS= read -r line')) ?? [];
+  if (pid === undefined) throw new Error('there is none');
+  return pid;
+}
+
 describe('a host', () => {
   test('that opens one session at a time answers all the same', async () => {
     const sshd = await server({ server: ['MaxSessions 1'] });
@@ -166,6 +176,29 @@ describe('a host', () => {
     const answers = await Promise.all(Array.from({ length: 6 }, () => host.run(reading)));
 
     expect(answers).toEqual(Array.from({ length: 6 }, () => ({ exitCode: 0, stdout: 'here\n', stderr: '' })));
+  });
+
+  test('is asked one thing after the other in one session', async () => {
+    const sshd = await server({ server: ['LogLevel VERBOSE'] });
+    const host = overSsh(sshd, script(sshd, 'echo here'));
+    for (let i = 0; i < 5; i += 1) {
+      await host.run(reading);
+      await host.stat('/');
+    }
+
+    // One to say hello.
+    expect(sshd.log().match(/Starting session/g)).toHaveLength(2);
+  });
+
+  test('whose shell is ended between two questions answers all the same', async () => {
+    const sshd = await server();
+    const host = overSsh(sshd, script(sshd, 'echo here'));
+    await host.facts();
+
+    kill(readerOf(sshd), 'SIGKILL');
+
+    for (let i = 0; i < 2; i += 1) expect(await host.run(reading)).toMatchObject({ stdout: 'here\n' });
+    expect(readerOf(sshd)).toBeGreaterThan(1);
   });
 
   test('that opens none says so', async () => {

@@ -5,8 +5,9 @@ import type { Program } from '../program.ts';
 import type { SshDestination } from './destination.ts';
 import { lost, notConnected } from './failures.ts';
 import { type Master, openMaster } from './master.ts';
-import { type Errand, type Outcome, runOnce } from './session.ts';
-import { type Turns, turns } from './turns.ts';
+import { type Readers, readers } from './readers.ts';
+import { type Answered, type Errand, type Outcome, runOnce } from './session.ts';
+import { turns } from './turns.ts';
 
 /** What an errand came to, in a shell's words: 128 and more is a signal. */
 export type Ended = Outcome & { readonly how: 'ended' };
@@ -23,13 +24,14 @@ export interface Link {
 }
 
 /** sshd's MaxSessions is 10 unless somebody has set it (sshd_config(5)). */
-const sessions = 8;
+const [sessions, reading] = [4, 4];
 const helloLimitMs = 30_000;
 
 interface Connected {
   readonly master: Master;
   readonly as: 'login' | 'sudo';
   readonly files: ReadonlyMap<string, string>;
+  readonly readers: Readers;
 }
 
 export function sshLink(host: string, to: SshDestination, ask: 'terminal' | 'never'): Link {
@@ -46,15 +48,26 @@ export function sshLink(host: string, to: SshDestination, ask: 'terminal' | 'nev
     broken.master.forget();
     if (connecting === was) connecting = undefined;
   };
+  const alone = async (made: Connected, errand: Errand): Promise<Answered> => {
+    for (;;) {
+      const outcome = await room.take(async () => {
+        const came = await runOnce(made.master, errand, made.as);
+        // While it still counts as one that runs. What reads is done without first, then it is one less at a time.
+        if (came.how === 'full' && !(await made.readers.retire()) && !room.fewer())
+          throw noSession(host, errand.program);
+        return came;
+      });
+      if (outcome.how !== 'full') return outcome;
+    }
+  };
   const read = async (errand: Errand, again: 'again' | 'once' = 'again'): Promise<Ended> => {
     const with_ = connected();
-    const { master, as } = await with_;
-    const full = (): Error => noSession(host, errand.program);
-    const outcome = await withRoom(room, full, () => runOnce(master, errand, as));
+    const made = await with_;
+    const outcome = (await made.readers.run(errand)) ?? (await alone(made, errand));
     if (outcome.how === 'ended') return outcome;
     const broken = outcome.how === 'lost' || outcome.exitCode === 255 || outcome.exitCode === undefined;
     if (!broken) throw notRun(host, errand, outcome.said);
-    forget(await with_, with_);
+    forget(made, with_);
     // Whatever of it ran has changed nothing, so it may run twice.
     if (outcome.how === 'not-begun' && again === 'again') return read(errand, 'once');
     throw lost(host, errand.program.tool);
@@ -63,12 +76,11 @@ export function sshLink(host: string, to: SshDestination, ask: 'terminal' | 'nev
     const with_ = connected();
     const made = await with_;
     // One that was not used for a while has ended. To find that out by sending would leave open whether it was sent.
-    if (!(await made.master.stands())) {
+    if (!made.readers.connected() && !(await made.master.stands())) {
       forget(made, with_);
       return change(errand);
     }
-    const full = (): Error => noSession(host, errand.program);
-    const outcome = await withRoom(room, full, () => runOnce(made.master, errand, made.as));
+    const outcome = await alone(made, errand);
     if (outcome.how === 'ended') return outcome;
     if (outcome.how === 'not-begun' && outcome.exitCode !== 255 && outcome.exitCode !== undefined)
       throw notRun(host, errand, outcome.said);
@@ -86,24 +98,11 @@ export function sshLink(host: string, to: SshDestination, ask: 'terminal' | 'nev
     close: async () => {
       const open = connecting;
       connecting = undefined;
-      await (await open?.catch(() => undefined))?.master.close();
+      const made = await open?.catch(() => undefined);
+      await made?.master.close();
+      await made?.readers.retire();
     },
   };
-}
-
-type Answered = Exclude<Outcome, { readonly how: 'full' }>;
-
-/** Sends it again while the server has no room for so many at a time; alone, it is the caller who may. */
-async function withRoom(room: Turns, full: () => Error, run: () => Promise<Outcome>): Promise<Answered> {
-  for (;;) {
-    const outcome = await room.take(async () => {
-      const came = await run();
-      // While it still counts as one that runs.
-      if (came.how === 'full' && !room.fewer()) throw full();
-      return came;
-    });
-    if (outcome.how !== 'full') return outcome;
-  }
 }
 
 function noSession(host: string, program: Program): CommandError {
@@ -116,9 +115,9 @@ async function connect(host: string, to: SshDestination, ask: 'terminal' | 'neve
   const master = await openMaster(host, to, ask);
   try {
     const first = await hello(host, to, master, 'login');
-    if (first.uid === 0 || to.become === 'login') return { master, as: 'login', files: first.files };
-    const { files } = await hello(host, to, master, 'sudo');
-    return { master, as: 'sudo', files };
+    const as = first.uid === 0 || to.become === 'login' ? 'login' : 'sudo';
+    const { files } = as === 'login' ? first : await hello(host, to, master, as);
+    return { master, as, files, readers: readers(master, as, reading) };
   } catch (error) {
     await master.close();
     throw error;

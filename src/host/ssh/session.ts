@@ -33,6 +33,9 @@ export type Outcome =
   | { readonly how: 'not-begun'; readonly said: string; readonly exitCode: number | undefined }
   | { readonly how: 'lost' };
 
+/** The server had room for it. */
+export type Answered = Exclude<Outcome, { readonly how: 'full' }>;
+
 /**
  * The shell on the other side. It begins stdout and stderr with a mark, because a login shell may have written
  * something before (`~/.bashrc`), and ends stderr with the exit code. It ends with 0 itself: so ssh exits 0 exactly when
@@ -63,13 +66,20 @@ export function remoteLine(
 ): string {
   const bad = words.findIndex((word) => word.includes('\0'));
   if (bad !== -1) throw new UsageError(`${JSON.stringify(words[bad])} contains a NUL byte`);
+  const limit = timeoutMs === 'none' ? timeoutMs : laterThan(timeoutMs);
+  return remoteShell(as, [frame, mark, limit, script, ...words]);
+}
+
+/** A shell with the environment that every program of ours has: its text, `$0`, and its words. */
+export function remoteShell(as: 'login' | 'sudo', words: readonly string[]): string {
   const environment = Object.entries(baseEnvironment).map(([name, value]) => `${name}=${value}`);
-  const limit = timeoutMs === 'none' ? timeoutMs : `${Math.ceil(timeoutMs / 1000) + laterSeconds}s`;
-  return shellWords([
-    'exec',
-    ...(as === 'sudo' ? ['/usr/bin/sudo', '-n', '--'] : []),
-    ...['/usr/bin/env', '-i', ...environment, '/bin/sh', '-c', frame, mark, limit, script, ...words],
-  ]);
+  const sudo = as === 'sudo' ? ['/usr/bin/sudo', '-n', '--'] : [];
+  return shellWords(['exec', ...sudo, '/usr/bin/env', '-i', ...environment, '/bin/sh', '-c', ...words]);
+}
+
+/** For timeout(1) over there. */
+export function laterThan(timeoutMs: number): string {
+  return `${String(Math.ceil(timeoutMs / 1000) + laterSeconds)}s`;
 }
 
 /** Runs it over there once. Throws CommandError when there is no answer in time. */

@@ -1,0 +1,131 @@
+import { randomBytes } from 'node:crypto';
+import { Secret, shellWords } from '../../command/index.ts';
+import { outputLimit, timeout, tooLong } from '../start.ts';
+import { talk, type Talk } from '../talk.ts';
+import { type Master, sshEnvironment } from './master.ts';
+import { type Errand, laterThan, type Outcome, remoteShell } from './session.ts';
+
+/** A shell on the other side that does one read after the other, in one session. */
+export interface Reader {
+  /** Undefined: nothing came of it, and it may be sent in another way. */
+  readonly run: (errand: Errand) => Promise<Outcome | undefined>;
+  readonly alive: () => boolean;
+  /** Ends it, and resolves when it has ended. */
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Each line of its input is an errand, whose mark stands before and after what it writes, on stdout and on stderr. That comes by
+ * stdin: in the arguments it would also stand in /proc/PID/cmdline, which may be what is read.
+ */
+export const loop = `cd /
+exec 4>&2 2>/dev/null
+nl='
+'
+while IFS= read -r line; do
+  piped=
+  eval "$line"
+  printf '%s\\n' "$mark"
+  printf '%s\\n' "$mark" >&4
+  if [ -n "$piped" ]; then printf %s "$input" | (exec timeout -s KILL "$limit" /bin/sh -c "$script" bofh "$@" 2>&4 4>&-)
+  else (exec timeout -s KILL "$limit" /bin/sh -c "$script" bofh "$@" </dev/null 2>&4 4>&-); fi
+  code=$?
+  printf '\\n%s %s\\n' "$mark" "$code"
+  printf '\\n%s %s\\n' "$mark" "$code" >&4
+done
+exit 0`;
+
+/** A shell reads its input byte by byte, so what is longer is better off in a session of its own. */
+const longestLine = 64 * 1024;
+
+/** The line that the loop understands. Undefined: this errand is none for it. */
+export function requestLine(
+  mark: string,
+  { script, words, stdin, timeoutMs }: Pick<Errand, 'script' | 'words' | 'stdin' | 'timeoutMs'>,
+): string | undefined {
+  if (timeoutMs === 'none' || stdin instanceof Secret || stdin instanceof Uint8Array) return undefined;
+  if (words.some((word) => word.includes('\0'))) return undefined;
+  const line = [
+    `mark=${mark} limit=${laterThan(timeoutMs)} script=${oneLine(script)}`,
+    ...(stdin === undefined ? [] : [`piped=1 input=${oneLine(stdin)}`]),
+    ['set --', ...words.map(oneLine)].join(' '),
+  ].join('; ');
+  return line.length > longestLine ? undefined : `${line}\n`;
+}
+
+/** A word of a shell, of printable ASCII only: a line has no newline, and what `read` makes of other bytes differs. */
+function oneLine(word: string): string {
+  if (/^[ -~]*$/.test(word)) return shellWords([word]);
+  const [, text = '', newlines = ''] = /^([^]*?)(\n*)$/.exec(word) ?? [];
+  const octal = [...Buffer.from(text)].map((byte) =>
+    byte >= 0x20 && byte < 0x7f && byte !== 0x27 && byte !== 0x5c
+      ? String.fromCharCode(byte)
+      : `\\0${byte.toString(8).padStart(3, '0')}`,
+  );
+  // $() takes the newlines at the end away.
+  return `"$(printf %b '${octal.join('')}')${'$nl'.repeat(newlines.length)}"`;
+}
+
+export async function openReader(master: Master, as: 'login' | 'sudo'): Promise<Reader> {
+  const argv = [...master.client, remoteShell(as, [loop])];
+  const talking = await talk({ file: master.ssh, argv, env: sshEnvironment() });
+  return {
+    run: (errand) => ask(talking, errand),
+    alive: () => talking.ended() === undefined,
+    close: () => talking.close(),
+  };
+}
+
+async function ask(talking: Talk, errand: Errand): Promise<Outcome | undefined> {
+  const mark = `bofh-${randomBytes(12).toString('hex')}`;
+  const line = requestLine(mark, errand);
+  if (line === undefined || errand.timeoutMs === 'none') return undefined;
+  errand.started?.(talking.pid);
+  const [out, err] = [framed(mark), framed(mark)];
+  const enough = () => out.ended() && err.ended();
+  const came = await talking.say(line, errand.timeoutMs, {
+    stdout: (chunk) => (out.push(chunk), out.size() > outputLimit ? 'too much' : enough()),
+    stderr: (chunk) => (err.push(chunk), err.size() > outputLimit ? 'too much' : enough()),
+  });
+  if (came === 'late') throw timeout(errand.program, errand.timeoutMs);
+  if (came === 'too much') throw tooLong(errand.program);
+  if (came === 'gone') return whyGone(talking, out.begun() || err.begun(), err.text());
+  const [stdout, stderr] = [out.content(), err.content()];
+  if (stdout === undefined || stderr === undefined || stdout.exitCode !== stderr.exitCode)
+    throw new TypeError('an answer of our own script is not whole');
+  return { how: 'ended', exitCode: stdout.exitCode, stdout: stdout.bytes, stderr: stderr.bytes };
+}
+
+function whyGone(talking: Talk, begun: boolean, said: string): Outcome | undefined {
+  if (/Session open refused by peer/.test(said)) return { how: 'full' };
+  const end = talking.ended();
+  // 255 is that of ssh: the connection is lost, and the program may be at work.
+  return begun && end?.how === 'exit' && end.exitCode === 255 ? { how: 'lost' } : undefined;
+}
+
+/** What one errand writes on one of both, between its marks. */
+export function framed(mark: string) {
+  const chunks: Uint8Array[] = [];
+  const end = new RegExp(`\n${mark} (?<code>\\d+)\n$`);
+  let [size, tail] = [0, ''];
+  const whole = () => Buffer.concat(chunks);
+  const from = () => whole().indexOf(`${mark}\n`);
+  return {
+    push: (chunk: Uint8Array): void => {
+      chunks.push(chunk);
+      size += chunk.length;
+      // Longer than what stands at the end.
+      tail = `${tail}${Buffer.from(chunk.subarray(-100)).toString('latin1')}`.slice(-100);
+    },
+    size: () => size,
+    begun: () => from() >= 0,
+    ended: () => end.test(tail),
+    text: () => whole().toString('utf8'),
+    content: (): { readonly exitCode: number; readonly bytes: Uint8Array } | undefined => {
+      const [begin, match] = [from(), end.exec(tail)];
+      if (begin < 0 || match === null) return undefined;
+      const bytes = whole().subarray(begin + mark.length + 1, size - match[0].length);
+      return { exitCode: Number(match.groups?.['code']), bytes };
+    },
+  };
+}

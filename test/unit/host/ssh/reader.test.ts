@@ -1,0 +1,109 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import fc from 'fast-check';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { Secret } from '../../../../src/command/index.ts';
+import { framed, loop, requestLine } from '../../../../src/host/ssh/reader.ts';
+import { shellWord } from '../../../support/words.ts';
+
+const errand = { script: 'exit', words: [] as readonly string[], timeoutMs: 5000 };
+
+/** The loop as a shell runs it, with one errand after the other. */
+function looping(shell: readonly string[]) {
+  const [file = '', ...words] = shell;
+  const child = spawn(file, [...words, '-c', loop, 'bofh'], { stdio: ['pipe', 'pipe', 'pipe'] });
+  onTestFinished(() => void child.stdin.end());
+  let count = 0;
+  return async (asked: Partial<Parameters<typeof requestLine>[1]>) => {
+    const mark = `mark-${String((count += 1))}`;
+    const [out, err] = [framed(mark), framed(mark)];
+    const line = requestLine(mark, { ...errand, ...asked });
+    if (line === undefined) throw new TypeError('it is none for the loop');
+    await new Promise<void>((resolve, reject) => {
+      const both = (of: typeof out) => (chunk: Buffer) => {
+        of.push(chunk);
+        if (out.ended() && err.ended()) resolve();
+      };
+      child.stdout.removeAllListeners('data').on('data', both(out));
+      child.stderr.removeAllListeners('data').on('data', both(err));
+      child.removeAllListeners('exit').once('exit', () => reject(new Error(`the loop ended: ${err.text()}`)));
+      child.stdin.write(line);
+    });
+    const [{ exitCode, bytes } = { exitCode: -1, bytes: Buffer.alloc(0) }, said] = [
+      out.content(),
+      err.content(),
+    ];
+    return { exitCode, stdout: Buffer.from(bytes), stderr: Buffer.from(said?.bytes ?? []).toString() };
+  };
+}
+
+const shells = [['/bin/sh'], ['/bin/bash', '--posix'], ['/usr/bin/busybox', 'sh']].filter(([file = '']) =>
+  existsSync(file),
+);
+
+describe.each(shells.map((shell) => [shell.join(' '), shell] as const))('the loop of %s', (_, shell) => {
+  test('hands words and input on byte for byte', async () => {
+    const ask = looping(shell);
+    await fc.assert(
+      fc.asyncProperty(fc.array(shellWord, { maxLength: 6 }), shellWord, async (words, stdin) => {
+        const came = await ask({ script: 'printf "%s\\0" "$@"; exec cat', words: ['', ...words], stdin });
+
+        expect(came.stdout.toString()).toBe(['', ...words, stdin].join('\0'));
+        expect(came).toMatchObject({ exitCode: 0, stderr: '' });
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('keeps the answers to its errands apart', async () => {
+    const ask = looping(shell);
+
+    expect(await ask({ script: 'echo a; echo b >&2; exit 3' })).toMatchObject({ exitCode: 3, stderr: 'b\n' });
+    expect(await ask({ script: 'kill -KILL $$' })).toMatchObject({ exitCode: 137 });
+    expect(await ask({ script: "printf 'no end\\0\\377'" })).toMatchObject({
+      stdout: Buffer.from('no end\0\xff', 'latin1'),
+    });
+    expect(await ask({ script: 'cat', stdin: undefined })).toMatchObject({
+      exitCode: 0,
+      stdout: Buffer.alloc(0),
+    });
+    expect(await ask({ script: 'cat <&4' })).toMatchObject({ exitCode: 2, stdout: Buffer.alloc(0) });
+    expect(await ask({ script: 'syntax (' })).toMatchObject({ exitCode: 2 });
+    expect((await ask({ script: 'env' })).stdout.toString()).not.toMatch(/^(?:mark|script|input|nl)=/m);
+    expect((await ask({ script: 'echo "$@"', words: ['the last'] })).stdout.toString()).toBe('the last\n');
+  });
+
+  test('ends what takes too long', async () => {
+    const ask = looping(shell);
+
+    expect(await ask({ script: 'exec sleep 60', timeoutMs: -1500 })).toMatchObject({ exitCode: 137 });
+    expect(await ask({ script: 'echo on' })).toMatchObject({ exitCode: 0 });
+  });
+});
+
+describe('an errand that the loop cannot do', () => {
+  test.each([
+    ['has a secret', { stdin: new Secret('key') }],
+    ['has an input of bytes', { stdin: Buffer.from([0xff]) }],
+    ['has no limit', { timeoutMs: 'none' }],
+    ['has a NUL byte', { words: ['a\0'] }],
+    ['is too long', { words: ['x'.repeat(100_000)] }],
+  ] as const)('%s', (_, asked) => {
+    expect(requestLine('mark', { ...errand, ...asked })).toBeUndefined();
+  });
+});
+
+describe('what comes back between two marks', () => {
+  test('is whole only with its end, however it is cut into pieces', () => {
+    const whole = Buffer.from('noise\nm1\n a m1\n\xff\nm1 12\n', 'latin1');
+    for (let at = 1; at < whole.length; at += 1) {
+      const frame = framed('m1');
+      frame.push(whole.subarray(0, at));
+      expect(frame.ended()).toBe(false);
+      expect(frame.content()).toBeUndefined();
+      frame.push(whole.subarray(at));
+
+      expect(frame.content()).toEqual({ exitCode: 12, bytes: Buffer.from(' a m1\n\xff', 'latin1') });
+    }
+  });
+});
