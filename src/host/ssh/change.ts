@@ -1,179 +1,21 @@
-import { randomBytes } from 'node:crypto';
-import { type Answer, type Command, Secret, type StepContext } from '../../command/index.ts';
-import { CommandError, RefusedError, UsageError } from '../../errors.ts';
-import { answerOf, type Output, type Ran, text } from '../answer.ts';
+import type { Answer, Command, StepContext } from '../../command/index.ts';
+import { CommandError } from '../../errors.ts';
+import { answerOf, type Output, type Ran } from '../answer.ts';
 import type { FetchInput } from '../keys.ts';
-import { endInShell, type Program } from '../program.ts';
+import { endInShell } from '../program.ts';
 import { retryingBusy } from '../retry.ts';
 import type { Setting } from '../setting.ts';
 import { pipelineScript, pipelineStatuses, secondKeyScript, singleScript } from '../shell.ts';
 import { checkStages, type Stages, throwFailure } from '../stages.ts';
-import { outputLimit } from '../start.ts';
 import { stopping } from '../watch.ts';
-import { awayFiles, type AwayPlace, holds, said } from './away.ts';
-import type { Link } from './link.ts';
+import { type ErrandThere, type RanThere, runThere, type There } from './run-there.ts';
 
 /** What the changes of another host share. */
-export interface Changing {
-  readonly host: string;
-  readonly link: Link;
-  readonly place: AwayPlace;
+export interface Changing extends There {
   readonly fetchInput: FetchInput;
   readonly version: Setting['version'];
   readonly log: Setting['log'];
   readonly settle: () => Promise<void>;
-}
-
-/** Something that was run to its end there. */
-export interface RanThere {
-  readonly exitCode: number;
-  readonly stdout: Output;
-  readonly errs: readonly Output[];
-  /** The exit codes of a pipeline's stages. */
-  readonly statuses: string;
-}
-
-/**
- * The program gets a session of its own and writes to files, so that it goes on when the connection is lost, and the shell around
- * it, alone, has a share of the sequence's lock: what waits for a frozen link has none. It begins only while the reservation is
- * that of our process, and in the boot that we know. Its input is whole, in a file without a name, before it begins: half a key must not be taken for a key.
- */
-const begin = `mark=$1 file=$2 dir=$3 token=$4 work=$3/$5 name=$6 in=$7 key=$8 count=$9
-shift 9
-inner=$1 boot=$2
-shift 2
-umask 077
-say() { printf '%s %s\\n' "$mark" "$*"; exit 0; }
-mkdir -p "$dir" && mkdir "$work" || exit 1
-fill() {
-  exec 8>"$work/input" 9<"$work/input" || exit 1
-  rm "$work/input"
-  head -c "$1" >&8
-  exec 8>&-
-  [ "$(stat -Lc %s /proc/self/fd/9)" = "$1" ] || { rm -rf "$work"; say short; }
-}
-exec 5</dev/null
-if [ "$in" != - ]; then fill "$in"; exec 5<&9 9<&-; fi
-if [ "$key" != - ]; then fill "$key"; exec 4<&9 9<&-; fi
-exec 3>>"$dir/lock" || exit 1
-flock -n -s 3 || { rm -rf "$work"; say held; }
-[ "$(sed -n 's/^owner //p' "$file" 2>/dev/null)" = "$token" ] || { rm -rf "$work"; say fenced; }
-[ "$(cat /proc/sys/kernel/random/boot_id)" = "$boot" ] || { rm -rf "$work"; say booted; }
-if [ "$count" = 1 ]; then
-  setsid /bin/sh -c "$inner" "$name" "$@" <&5 >"$work/out" 2>"$work/err.1" 5<&- &
-else
-  setsid /bin/sh -c "$inner" "$name" "$@" <&5 >"$work/out" 2>"$work/err.1" \\
-    4>"$work/status" 5>"$work/err.2" 6>"$work/err.3" 7>"$work/err.4" 8>"$work/err.5" 9>"$work/err.6" &
-fi
-pid=$!
-exec 3>&-
-printf '%s\\n' "$pid" >"$work/pid"
-wait "$pid"
-code=$?
-size=$(stat -c %s "$work/out")
-printf '%s ran %s %s\\n' "$mark" "$code" "$size"
-if [ "$size" -gt ${outputLimit} ]; then tail -c 1048576 "$work/out"; else cat "$work/out"; fi
-i=0
-while [ $((i += 1)) -le "$count" ]; do printf %s "$mark"; tail -c 1048576 "$work/err.$i"; done
-printf %s "$mark"
-[ "$count" = 1 ] || cat "$work/status"
-rm -rf "$work"
-exit 0`;
-
-/** Only a shell of this very sequence: its number may be another's by now. */
-const stop = `${holds}p=$(cat "$1/pid") || exit 0
-holds "$p" "$2" && kill -s "$3" -- "-$p"
-exit 0`;
-
-interface Errand {
-  readonly program: Program;
-  /** `bofh-safe`: recovery may end it. */
-  readonly name: 'bofh-safe' | 'bofh-wait';
-  readonly inner: string;
-  readonly words: readonly string[];
-  readonly stages: number;
-  readonly stdin?: Secret | Uint8Array | string | undefined;
-  readonly secondKey?: Secret | Uint8Array | string | undefined;
-  /** Called with what ends it, before it begins. */
-  readonly begins?: (signal: (name: 'SIGTERM' | 'SIGKILL') => void) => void;
-}
-
-/** Runs something in the name of a step. Throws ConnectionError when the connection is lost in the middle. */
-export async function runThere(at: Changing, step: StepContext, errand: Errand): Promise<RanThere> {
-  const { host, link, place } = at;
-  if (step.sequence === undefined)
-    throw new UsageError(
-      `a change of ${host} belongs in a step of a sequence, which reserves what it changes`,
-    );
-  const { id, token, boot } = step.sequence;
-  const { reservation, work, lock } = awayFiles(place, id);
-  const [mark, own] = [randomBytes(16).toString('hex'), randomBytes(6).toString('hex')];
-  const [input, key] = [bytesOf(errand.stdin), bytesOf(errand.secondKey)];
-  const lengthOf = (bytes: Uint8Array | undefined): string =>
-    bytes === undefined ? '-' : String(bytes.length);
-  errand.begins?.((name) => {
-    const words = [`${work}/${own}`, lock, name.slice('SIG'.length)];
-    const program = { ...errand.program, argv: ['stop'] };
-    void link.read({ program, script: stop, words, timeoutMs: 10_000 }).catch(() => undefined);
-  });
-  const { exitCode, stdout, stderr } = await link.change({
-    program: errand.program,
-    script: begin,
-    words: [
-      ...[mark, reservation, work, token, own, errand.name, lengthOf(input), lengthOf(key)],
-      ...[String(errand.stages), errand.inner, boot, ...errand.words],
-    ],
-    stdin: Buffer.concat([input ?? new Uint8Array(), key ?? new Uint8Array()]),
-    timeoutMs: 'none',
-  });
-  const answer = exitCode === 0 ? said(stdout, mark) : undefined;
-  if (answer?.word === 'ran')
-    return partsOf(stdout.subarray(answer.length), mark, answer.rest, errand.stages);
-  throw notBegun(at.host, errand.program, answer?.word, text(stderr));
-}
-
-function bytesOf(input: Errand['stdin']): Uint8Array | undefined {
-  if (input === undefined) return undefined;
-  if (input instanceof Secret) return input.reveal();
-  return typeof input === 'string' ? Buffer.from(input) : input;
-}
-
-function partsOf(rest: Uint8Array, mark: string, numbers: string, stages: number): RanThere {
-  const [code, size] = numbers.split(' ').map(Number);
-  const parts: Buffer[] = [];
-  // From the end: of the output everything may be in it, but not what we have made up for this one.
-  let left = Buffer.from(rest);
-  for (let i = 0; i <= stages; i += 1) {
-    const from = left.lastIndexOf(mark);
-    if (from < 0) throw new TypeError('an answer of our own script is not whole');
-    parts.unshift(left.subarray(from + mark.length));
-    left = left.subarray(0, from);
-  }
-  return {
-    exitCode: code ?? -1,
-    stdout: {
-      whole: () => ((size ?? 0) > outputLimit ? undefined : left),
-      tail: () => left.subarray(-1024 * 1024),
-    },
-    errs: parts.slice(0, stages).map((part) => ({ whole: () => part, tail: () => part })),
-    statuses: text(parts[stages] ?? Buffer.alloc(0)),
-  };
-}
-
-const whyNot: Readonly<Record<string, string>> = {
-  held: 'a program of this sequence, to which the connection was lost, still runs there',
-  fenced: 'there it is no longer reserved for this sequence',
-  booted: 'it was booted in the middle',
-  short: 'not all of its input came over',
-};
-
-function notBegun(host: string, program: Program, word: string | undefined, stderr: string): Error {
-  const why = word === undefined ? undefined : whyNot[word];
-  if (why !== undefined)
-    return new RefusedError(`${program.tool} was not started on ${host}: ${why}`, {
-      remedy: `bofh recover, once ${host} can be reached`,
-    });
-  return new CommandError({ ...program, reason: 'unknown', what: `${host} did not run it`, stderr });
 }
 
 /** Runs a command, or several joined by pipes, as `runChange` does on the own host; how far it is nobody is told. */
@@ -252,7 +94,7 @@ async function inputsOf({ fetchInput }: Changing, { stdin, secondKey }: Command<
   };
 }
 
-function scriptOf(stages: Stages): Pick<Errand, 'inner' | 'words' | 'stages'> {
+function scriptOf(stages: Stages): Pick<ErrandThere, 'inner' | 'words' | 'stages'> {
   const words = stages.map(({ program }) => [program.file, ...program.argv]);
   const all = { words: words.flat(), stages: stages.length };
   if (stages.length > 1) return { ...all, inner: pipelineScript(words.map((each) => each.length)) };

@@ -3,8 +3,9 @@ import type { ChangeHost, FileStat, StepContext } from '../../command/index.ts';
 import { text } from '../answer.ts';
 import { fileError } from '../files.ts';
 import { singleScript } from '../shell.ts';
-import { type Changing, runThere } from './change.ts';
+import type { Changing } from './change.ts';
 import { asNodeError } from './file-errors.ts';
+import { runThere } from './run-there.ts';
 
 type FileChanges = Omit<ChangeHost, 'name' | 'run' | 'pipe' | 'facts' | keyof FileReads>;
 type FileReads = Pick<ChangeHost, 'readFile' | 'readDir' | 'readLink' | 'stat'>;
