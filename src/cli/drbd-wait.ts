@@ -20,7 +20,7 @@ export async function wait(
 ): Promise<number> {
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
   const state = await withBofh(bofh, () => looking(runtime, { name, what, ...limitIn(options, '5m') }));
-  const data: DrbdWaited = { resource: name, volumes: rowsOf(state) };
+  const data: DrbdWaited = { resource: name, volumes: volumesOf(state) };
   give(runtime, { data, lines: towards(state).map((each) => `${name} ${inWords(each)}`) });
   return 0;
 }
@@ -80,7 +80,7 @@ async function looking(
 }
 
 /** `web1/0 SyncTarget [=====>    ] 42.1 %` */
-function bar(name: string, { volume, connection, replication, done }: Towards): string {
+export function bar(name: string, { volume, connection, replication, done }: Towards): string {
   const what = connection === 'Connected' ? replication : connection;
   if (done === undefined) return `${name}/${String(volume)} ${what}`;
   const filled = Math.floor(done * 20);
@@ -91,6 +91,7 @@ function limitIn({ time }: Options, otherwise: string): { readonly limitMs: numb
   return { limitMs: parseDuration(typeof time === 'string' ? time : otherwise) };
 }
 
-function rowsOf(state: ResourceState): DrbdWaited['volumes'] {
+/** Each volume towards each peer. */
+export function volumesOf(state: ResourceState): DrbdWaited['volumes'] {
   return towards(state).map(({ done: _, outOfSync, ...rest }) => ({ ...rest, outOfSync: outOfSync ?? null }));
 }

@@ -1,7 +1,7 @@
 import * as drbd from '../api/drbd.ts';
 import { withBofh } from '../bofh.ts';
 import type { ConfiguredVolume, ProcDevice, Resource } from '../drbd/index.ts';
-import { ToolError } from '../errors.ts';
+import { ToolError, UsageError } from '../errors.ts';
 import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
 import type { DrbdList, DrbdNext, DrbdShow, DrbdStatus } from './answers/index.ts';
@@ -102,7 +102,12 @@ function procRow(device: ProcDevice): Row {
 }
 
 /** `bofh drbd status [RESOURCE]` */
-export async function status(runtime: Runtime, name: string | undefined): Promise<number> {
+export async function status(
+  runtime: Runtime,
+  name: string | undefined,
+  { every }: Readonly<Record<string, string | boolean | undefined>> = {},
+): Promise<number> {
+  if (every !== undefined) throw new UsageError('--every is for --watch');
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
   const asked = await withBofh(bofh, async () =>
     name === undefined ? drbd.resources() : [await drbd.resource(name)],

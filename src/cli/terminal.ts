@@ -12,6 +12,8 @@ export interface Terminal {
   /** The line that is drawn again and again; undefined takes it away. */
   draw(text: string | undefined): void;
   ask(question: string): Promise<string>;
+  /** False: who read the answer has gone away. */
+  heard(): boolean;
   /** Waits until the answer is written; why it could not be. A reader that went away (`| head`) is no reason. */
   flush(): Promise<Error | undefined>;
 }
@@ -56,6 +58,7 @@ export function openTerminal(
       drawn = undefined;
       return await asked(stdin, stderr, question);
     },
+    heard: () => out.heard(),
     flush: () => out.flush(),
   };
 }
@@ -75,6 +78,7 @@ async function asked(input: NodeJS.ReadStream, output: Out, question: string): P
 /** After EPIPE a stream is silent: a reader that went away must not stop the work. */
 function silencing(stream: Out): {
   readonly write: (text: string) => void;
+  readonly heard: () => boolean;
   readonly flush: () => Promise<Error | undefined>;
 } {
   let failure: Error | undefined;
@@ -85,6 +89,7 @@ function silencing(stream: Out): {
     write: (text) => {
       if (failure === undefined) stream.write(text);
     },
+    heard: () => failure === undefined,
     flush: async () => {
       if (failure === undefined) await new Promise<void>((done) => stream.write('', () => done()));
       return failure !== undefined && 'code' in failure && failure.code === 'EPIPE' ? undefined : failure;

@@ -166,6 +166,16 @@ export const drbdWaited = z.strictObject({
   ),
 });
 
+/** A line of `bofh drbd status [RESOURCE] --watch --json`: how a resource stands from then on. */
+export const drbdWatched = z.strictObject({
+  /** ISO 8601. */
+  at: text,
+  resource: text,
+  /** null: it is down. */
+  role: z.nullable(role),
+  volumes: drbdWaited.shape.volumes,
+});
+
 /** `bofh drbd verify RESOURCE`: what differs, in bytes. */
 export const drbdVerified = z.strictObject({ resource: text, outOfSync: count });
 
@@ -177,5 +187,6 @@ export type DrbdChange = z.infer<typeof drbdChange>;
 export type DrbdConfigCreate = z.infer<typeof drbdConfigCreate>;
 export type DrbdConfigRemove = z.infer<typeof drbdConfigRemove>;
 export type DrbdMetadata = z.infer<typeof drbdMetadata>;
+export type DrbdWatched = z.infer<typeof drbdWatched>;
 export type DrbdWaited = z.infer<typeof drbdWaited>;
 export type DrbdVerified = z.infer<typeof drbdVerified>;

@@ -11,9 +11,14 @@ export function addDrbd(drbd: Command, verb: Verb): void {
     drbd
       .command('status')
       .description('what is not as it should be, and what helps; of all resources, or of one')
-      .argument('[resource]'),
+      .argument('[resource]')
+      .option('--watch', 'show how each stands, and whatever changes, until Ctrl-C')
+      .option('--every <DURATION>', 'with --watch: how often to look; 1s unless it is said'),
     'reads',
-    async (runtime, [name]) => (await import('../drbd.ts')).status(runtime, name),
+    async (runtime, [name], options) =>
+      options.watch === true
+        ? (await import('../drbd-watch.ts')).watch(runtime, name, options)
+        : (await import('../drbd.ts')).status(runtime, name, options),
   );
   verb(
     drbd

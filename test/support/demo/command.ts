@@ -93,6 +93,7 @@ function plainTerminal(write: (text: string) => void): Terminal {
     line: (text) => write(`${text}\n`),
     draw: () => undefined,
     ask: async () => '',
+    heard: () => true,
     flush: async () => undefined,
   };
 }

@@ -1,9 +1,11 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import * as answers from '../../../src/cli/answers/index.ts';
 import { change } from '../../../src/cli/drbd-change.ts';
 import { createConfig, createMetadata, removeConfig } from '../../../src/cli/drbd-config.ts';
 import { wait } from '../../../src/cli/drbd-wait.ts';
+import { watch } from '../../../src/cli/drbd-watch.ts';
 import { list, next, show, status } from '../../../src/cli/drbd.ts';
+import { atomic, withBofh } from '../../../src/bofh.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 import { replicated, up } from '../drbd/support.ts';
 import { testRuntime } from './support/runtime.ts';
@@ -145,6 +147,44 @@ it('bofh drbd wait-sync shows how far it is, and where it stands in the end', as
   await expect(wait(at(up()).runtime, { name: 'web1', what: 'connection' }, { time: '0s' })).rejects.toThrow(
     'is not so far after 0 s',
   );
+});
+
+it('bofh drbd status --watch tells how each stands, then what changes, and ends at Ctrl-C', async () => {
+  const host = up();
+  const stop = new AbortController();
+  const { runtime, stdout } = at(host, { json: true });
+  const watching = watch({ ...runtime, signals: { ...runtime.signals, stop: stop.signal } }, undefined, {
+    every: '5ms',
+  });
+  const lines = () =>
+    stdout()
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => answers.drbdWatched.parse(JSON.parse(line)));
+  await vi.waitFor(() => expect(lines()).toHaveLength(1));
+  host.admin.setDrbd('web1', { connection: 'Connected', peer: { role: 'Secondary', disk: 'UpToDate' } });
+  await vi.waitFor(() => expect(lines()).toHaveLength(2));
+  await withBofh(simulatedBofh({ host }), () => atomic('down', (tx) => tx.drbd.down({ name: 'web1' })));
+  await vi.waitFor(() => expect(lines()).toHaveLength(3));
+  stop.abort();
+
+  expect(await watching).toBe(0);
+  expect(lines()).toMatchObject([
+    { resource: 'web1', role: 'Secondary', volumes: [{ connection: 'Connecting', peerDisk: 'DUnknown' }] },
+    { resource: 'web1', role: 'Secondary', volumes: [{ connection: 'Connected', peerDisk: 'UpToDate' }] },
+    { resource: 'web1', role: null, volumes: [] },
+  ]);
+});
+
+it('bofh drbd status --watch speaks to people in lines with the time, until nobody reads them', async () => {
+  const { runtime, stdout } = at(up());
+  const terminal = { ...runtime.terminal, heard: () => stdout() === '' };
+
+  expect(await watch({ ...runtime, terminal }, 'web1', { every: '5ms' })).toBe(0);
+  expect(stdout()).toMatch(
+    /^\d\d:\d\d:\d\d web1 is Secondary, volume 0 to peer: Connecting, UpToDate here, DUnknown there\n$/,
+  );
+  await expect(status(runtime, 'web1', { every: '5s' })).rejects.toThrow('--every is for --watch');
 });
 
 it('bofh drbd connect --discard-my-data asks first, for what is lost is lost', async () => {

@@ -15,6 +15,7 @@ function fake(kind: 'live' | 'plain') {
     line: (text) => said.push(text),
     draw: (text) => said.push(text ?? '(nothing)'),
     ask: async () => '',
+    heard: () => true,
     flush: async () => undefined,
   };
   return { terminal, said };

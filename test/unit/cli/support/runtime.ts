@@ -17,6 +17,7 @@ export function testRuntime(bofh: Bofh, options: GlobalOptions = {}, answers: re
     line: (text) => stderr.push(text),
     draw: () => undefined,
     ask: async () => asked.shift() ?? '',
+    heard: () => true,
     flush: async () => undefined,
   };
   const settings = settingsOf(options, {});
