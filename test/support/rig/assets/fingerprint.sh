@@ -38,7 +38,8 @@ dmsetup info -c --noheadings --separator '|' -o name,uuid,suspended,readonly,tab
 section '/dev/mapper'
 find /dev/mapper -mindepth 1 -printf '%P %y\n' | sort
 section 'links into device mapper'
-find /dev -type l -lname '*/dm-[0-9]*' -not -path '/dev/disk/*' -not -path '/dev/mapper/*' -printf '%p\n' | sort
+# The links in /dev/block are named by the minor number, which a device that comes back may have another of.
+find /dev -type l -lname '*/dm-[0-9]*' -not -path '/dev/disk/*' -not -path '/dev/mapper/*' -not -path '/dev/block/*' -printf '%p\n' | sort
 
 section 'content of block devices'
 # Status 2 is "nothing known on any device".
