@@ -47,6 +47,10 @@ if (values.report) {
     const { writeTwoReport } = await jiti.import('../test/support/undo/two-report.ts');
     writeTwoReport(JSON.parse(readFileSync(two, 'utf8')), page);
   }
+  if (existsSync(join(root, '.cache', 'two-machines'))) {
+    const { writeRealReport } = await jiti.import('../test/support/dom0/real-report.ts');
+    writeRealReport(page);
+  }
 } else {
   if (!['bookworm', 'trixie'].includes(values.suite))
     throw new Error(`--suite ${values.suite}: bookworm or trixie`);

@@ -1,10 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { noting } from '../support/dom0/real-report.ts';
+import { bothCut, cableCut, powerCut, startBooted } from '../support/dom0/two-faults.ts';
 import { background } from '../support/matrix/stage.ts';
 import {
-  bothRun,
   clearCommand,
   differences,
-  fingerprints,
   heldOnB,
   installOnB,
   makeCommand,
@@ -29,12 +29,22 @@ describe.skipIf(!can.ok && !required)('a sequence over two machines', () => {
     if (!can.ok) throw new Error(can.reason);
     two = await openTwoHosts();
   });
+  const note = noting('pair-faults');
+  let begun = 0;
+  beforeEach(() => {
+    begun = performance.now();
+  });
   afterEach(async ({ task }) => {
+    note.ended(
+      { ...task, suite: task.suite?.suite === undefined ? undefined : task.suite.name },
+      (performance.now() - begun) / 1000,
+    );
     if (task.result?.state === 'fail') await resetTwoHosts(two);
     else await removeAllFaults(two.pair.b);
   });
   afterAll(async () => {
     await two.pair.close();
+    note.write(12);
   });
 
   const asAtTheStart = async (): Promise<void> => {
@@ -59,7 +69,7 @@ describe.skipIf(!can.ok && !required)('a sequence over two machines', () => {
     await two.pair.a.run(`kill -KILL ${String(bofh.pid)}`);
     await bofh.ended;
     await installOnB(two);
-    const refused = await two.pair.b.run('bofh --yes lvm remove vg0/two 2>&1', { check: 'return' });
+    const refused = await two.pair.b.run('bofh lvm create vg0/two --size 8m 2>&1', { check: 'return' });
     const other = await two.pair.b.run(
       'bofh lvm create vg0/other --size 8m && bofh --yes lvm remove vg0/other',
       {
@@ -97,24 +107,8 @@ describe.skipIf(!can.ok && !required)('a sequence over two machines', () => {
   }
 
   describe('whose cable is cut', () => {
-    it('in the middle of a change: what is on the first one is undone, the rest once the cable is mended', async () => {
-      const { bofh, fault } = await heldOnB(two, makeCommand, { tool: 'lvcreate', words: ['two'] });
-      await two.pair.cutLink();
-      const { exitCode, output } = await bofh.ended;
-      expect(exitCode).toBe(3);
-      expect(output).toMatch(/\bb\b/);
-      const { stdout: left } = await two.pair.a.run('ls /srv/two /dev/vg0/two 2>/dev/null', {
-        check: 'return',
-      });
-      expect(left).toBe('');
-      await two.pair.mendLink();
-
-      const recovery = await recoveryWaiting(two, 'lvcreate');
-      await fault.release();
-
-      expect(await recovery.ended).toMatchObject({ exitCode: 0 });
-      await asAtTheStart();
-    });
+    it('in the middle of a change: what is on the first one is undone, the rest once the cable is mended', () =>
+      cableCut(two));
 
     it('in the middle of a change whose tool ends meanwhile', async () => {
       const { bofh, fault } = await heldOnB(two, makeCommand, { tool: 'lvcreate', words: ['two'] });
@@ -147,19 +141,7 @@ describe.skipIf(!can.ok && !required)('a sequence over two machines', () => {
   });
 
   describe('of which loses its power', () => {
-    beforeAll(async () => {
-      await bothRun(two.pair, 'sync');
-      await cut('a', 'b');
-      // The next ones start from hosts that were booted.
-      two.start = await fingerprints(two.pair);
-      await Promise.all([two.pair.a.saveSnapshot('start'), two.pair.b.saveSnapshot('start')]);
-    });
-
-    /** The power of some fails, and comes back. */
-    async function cut(...names: readonly ('a' | 'b')[]): Promise<void> {
-      await Promise.all(names.map((name) => two.pair[name].powerCut()));
-      await Promise.all(names.map((name) => two.pair[name].boot()));
-    }
+    beforeAll(() => startBooted(two));
 
     it('the second one, in the middle of a change', async () => {
       const { bofh } = await heldOnB(two, makeCommand, { tool: 'lvcreate', words: ['two'] });
@@ -174,7 +156,7 @@ describe.skipIf(!can.ok && !required)('a sequence over two machines', () => {
 
     it('the second one, so shortly that the first one sees it again', async () => {
       const { bofh } = await heldOnB(two, makeCommand, { tool: 'lvcreate', words: ['two'] });
-      await cut('b');
+      await powerCut(two, 'b');
       const { exitCode } = await bofh.ended;
 
       expect([3, 5]).toContain(exitCode);
@@ -193,7 +175,7 @@ describe.skipIf(!can.ok && !required)('a sequence over two machines', () => {
           return exitCode === 0 ? true : undefined;
         },
       });
-      await cut('b');
+      await powerCut(two, 'b');
       await two.pair.a.run('touch /run/two-go');
 
       expect(await bofh.ended).toMatchObject({
@@ -206,7 +188,7 @@ describe.skipIf(!can.ok && !required)('a sequence over two machines', () => {
 
     it('the first one, while the tool on the second goes on', async () => {
       const { bofh, fault } = await heldOnB(two, makeCommand, { tool: 'lvcreate', words: ['two'] });
-      await cut('a');
+      await powerCut(two, 'a');
       await bofh.ended;
       expect(await openOn(two.pair.b)).not.toEqual([]);
 
@@ -217,20 +199,12 @@ describe.skipIf(!can.ok && !required)('a sequence over two machines', () => {
       await asAtTheStart();
     });
 
-    it('each of them, at one moment', async () => {
-      const { bofh } = await heldOnB(two, makeCommand, { tool: 'lvcreate', words: ['two'] });
-      await cut('a', 'b');
-      await bofh.ended;
-
-      await runOnA(two, 'bofh recover --yes', 0);
-
-      await asAtTheStart();
-    });
+    it('each of them, at one moment', () => bothCut(two));
 
     it('each of them, after the commit: what is left to do is done', async () => {
       await runOnA(two, makeCommand, 0);
       const { bofh } = await heldOnB(two, clearCommand, { tool: 'lvremove' });
-      await cut('a', 'b');
+      await powerCut(two, 'a', 'b');
       await bofh.ended;
 
       await runOnA(two, 'bofh recover --yes', 0);

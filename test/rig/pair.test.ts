@@ -1,14 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { available, bootPair, type Machine, type Pair } from '../support/rig/index.ts';
+import { bothCut, cableCut } from '../support/dom0/two-faults.ts';
+import { fingerprints, openTwoHosts, type TwoHosts } from '../support/dom0/two-hosts.ts';
+import { available, type Machine, type Pair } from '../support/rig/index.ts';
 
 const can = await available();
 const required = process.env['BOFH_REQUIRE_RIG'] === '1';
 
 describe.skipIf(!can.ok && !required)('a pair of machines', () => {
+  let two: TwoHosts;
   let pair: Pair;
   beforeAll(async () => {
     if (!can.ok) throw new Error(can.reason);
-    pair = await bootPair();
+    two = await openTwoHosts();
+    pair = two.pair;
   });
   afterAll(async () => {
     await pair.close();
@@ -46,4 +50,13 @@ describe.skipIf(!can.ok && !required)('a pair of machines', () => {
 
     expect(await text(pair.a, 'ssh -o BatchMode=yes b uname -n')).toBe('b');
   });
+
+  // A few of pair-faults.test.ts.
+  it('undo a sequence over both whose cable is cut, once it is mended', async () => {
+    // One of the two was booted.
+    two.start = await fingerprints(pair);
+    await cableCut(two);
+  });
+
+  it('undo one in the middle of which the power of both fails', () => bothCut(two));
 });
