@@ -33,35 +33,74 @@ describe.skipIf(!can.ok && !required)(
     async function volumeMiB(): Promise<number> {
       return Number(await printed('blockdev --getsize64 /dev/vg0/web1-root')) / 1024 ** 2;
     }
-    async function withStack(type: StackType, body: (hash: string) => Promise<void>): Promise<void> {
-      await stage.machine.run(`${makeStack(type)} && udevadm settle`, { timeoutMs: 300_000 });
-      await body(await printed(treeHash(type)));
-      await stage.machine.run(clearStack);
-      await expectAsBefore(stage);
+    /** Makes the stack for the tests of its group, which follow one another on it, and gives what its files were at first. */
+    function stackOf(type: StackType): () => string {
+      let hash = '';
+      beforeAll(async () => {
+        await stage.machine.run(`${makeStack(type)} && udevadm settle`, { timeoutMs: 300_000 });
+        hash = await printed(treeHash(type));
+      });
+      afterAll(async () => {
+        await stage.machine.run(clearStack);
+        await expectAsBefore(stage);
+      });
+      return () => hash;
     }
 
-    it.each([
-      ['ext4', 32, -8],
-      ['btrfs', 64, -16],
-    ] as const)(
-      '%s: up, to its first size, and further down; every file is as it was',
-      async (type, up, down) => {
-        await withStack(type, async (hash) => {
-          const first = await printed(sizes(type));
-          for (const by of [up, 0, down]) {
-            await run(stage, resizeCommand(resized(type, by)), 0);
+    async function upFirstDown(type: StackType, up: number, down: number, hash: string): Promise<void> {
+      const first = await printed(sizes(type));
+      for (const by of [up, 0, down]) {
+        await run(stage, resizeCommand(resized(type, by)), 0);
 
-            expect(await volumeMiB()).toBe(resized(type, by));
-            expect(await printed(treeHash(type))).toBe(hash);
-            if (by === 0) expect(await printed(sizes(type))).toBe(first);
-            else expect(await printed(sizes(type))).not.toBe(first);
-          }
-        });
-      },
-    );
+        expect(await volumeMiB()).toBe(resized(type, by));
+        expect(await printed(treeHash(type))).toBe(hash);
+        if (by === 0) expect(await printed(sizes(type))).toBe(first);
+        else expect(await printed(sizes(type))).not.toBe(first);
+      }
+    }
 
-    it('xfs: up, with every file as it was; down is refused before anything is done', async () => {
-      await withStack('xfs', async (hash) => {
+    describe('ext4', () => {
+      const hash = stackOf('ext4');
+
+      it('less than the files take is refused before anything is done', async () => {
+        const first = await printed(sizes('ext4'));
+
+        expect(await run(stage, resizeCommand(resized('ext4', -64)), 1, 2)).toMatch(
+          /cannot be shrunk .*: it needs \d+/,
+        );
+        expect(await printed(sizes('ext4'))).toBe(first);
+        expect(await printed(treeHash('ext4'))).toBe(hash());
+      });
+
+      it('up, to its first size, and further down; every file is as it was', async () => {
+        await upFirstDown('ext4', 32, -8, hash());
+      });
+
+      it('min, then by more: as small as the files allow, and exactly that much larger', async () => {
+        const to = (size: string): string => resizeCommand(0).replace(' 0m ', ` ${size} `);
+        await run(stage, to('min'), 0);
+        const least = await volumeMiB();
+        expect(least).toBeLessThan(resized('ext4', 0));
+        expect(await printed(treeHash('ext4'))).toBe(hash());
+
+        await run(stage, to('+1g'), 0);
+        expect(await volumeMiB()).toBe(least + 1024);
+        expect(await printed(treeHash('ext4'))).toBe(hash());
+      });
+    });
+
+    describe('btrfs', () => {
+      const hash = stackOf('btrfs');
+
+      it('up, to its first size, and further down; every file is as it was', async () => {
+        await upFirstDown('btrfs', 64, -16, hash());
+      });
+    });
+
+    describe('xfs', () => {
+      const hash = stackOf('xfs');
+
+      it('up, with every file as it was; down is refused before anything is done', async () => {
         await run(stage, resizeCommand(resized('xfs', 32)), 0);
         const grown = await printed(sizes('xfs'));
         const refusal = await run(stage, resizeCommand(resized('xfs', 0)), 1, 2);
@@ -69,33 +108,7 @@ describe.skipIf(!can.ok && !required)(
         expect(await volumeMiB()).toBe(resized('xfs', 32));
         expect(refusal).toContain('an xfs cannot be shrunk');
         expect(await printed(sizes('xfs'))).toBe(grown);
-        expect(await printed(treeHash('xfs'))).toBe(hash);
-      });
-    });
-
-    it('less than the files take is refused before anything is done', async () => {
-      await withStack('ext4', async (hash) => {
-        const first = await printed(sizes('ext4'));
-
-        expect(await run(stage, resizeCommand(resized('ext4', -64)), 1, 2)).toMatch(
-          /cannot be shrunk .*: it needs \d+/,
-        );
-        expect(await printed(sizes('ext4'))).toBe(first);
-        expect(await printed(treeHash('ext4'))).toBe(hash);
-      });
-    });
-
-    it('min, then by more: as small as the files allow, and exactly that much larger', async () => {
-      await withStack('ext4', async (hash) => {
-        const to = (size: string): string => resizeCommand(0).replace(' 0m ', ` ${size} `);
-        await run(stage, to('min'), 0);
-        const least = await volumeMiB();
-        expect(least).toBeLessThan(resized('ext4', 0));
-        expect(await printed(treeHash('ext4'))).toBe(hash);
-
-        await run(stage, to('+1g'), 0);
-        expect(await volumeMiB()).toBe(least + 1024);
-        expect(await printed(treeHash('ext4'))).toBe(hash);
+        expect(await printed(treeHash('xfs'))).toBe(hash());
       });
     });
   },

@@ -51,10 +51,13 @@ const blocks: Readonly<Record<StackType, string>> = {
   xfs: `xfs_db -r -c 'sb 0' -c 'p dblocks' ${mapper}`,
 };
 
-/** Shell: prints one hash over every file with its name; fails when the filesystem is not sound. */
+/**
+ * Shell: prints one hash over every file with its name; fails when the filesystem is not sound. Nobody forges anything here, and
+ * under emulation md5 takes a quarter of the time of sha256.
+ */
 export function treeHash(type: StackType): string {
   const readOnly = type === 'xfs' ? 'ro,norecovery' : 'ro';
-  return `${fsck[type]} && mount -o ${readOnly} ${mapper} ${at} && (cd ${at} && find . -type f -print0 | sort -z | xargs -0 sha256sum) | sha256sum; umount ${at}`;
+  return `${fsck[type]} && mount -o ${readOnly} ${mapper} ${at} && (cd ${at} && find . -type f -print0 | sort -z | xargs -0 md5sum) | md5sum; umount ${at}`;
 }
 
 /** Shell: prints the size of each layer, from the volume up. */
