@@ -33,7 +33,7 @@ export async function create(runtime: Runtime, volume: string, options: Options)
 const types = ['linear', 'striped', 'raid1'] as const;
 
 /** Where and how it is to lie. */
-function shape({ pool, type: word, stripes, stripeSize, mirrors }: Options) {
+function shape({ pool, type: word, stripes, stripeSize, mirrors, zeros }: Options) {
   const type = types.find((each) => each === word);
   if (type === undefined && word !== undefined)
     throw new UsageError(`--type ${String(word)}: it is linear, striped or raid1`);
@@ -43,6 +43,7 @@ function shape({ pool, type: word, stripes, stripeSize, mirrors }: Options) {
     ...(typeof stripes === 'string' ? { stripes: countOf('--stripes', stripes) } : {}),
     ...(typeof stripeSize === 'string' ? { stripeSize } : {}),
     ...(typeof mirrors === 'string' ? { mirrors: countOf('--mirrors', mirrors) } : {}),
+    ...(zeros === true ? { content: 'zeros' as const } : {}),
   };
 }
 

@@ -1,12 +1,13 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError, UsageError } from '../../errors.ts';
 import { madeByHand } from '../by-hand.ts';
 import { lvcreate, lvs } from '../commands.ts';
 import { refuseFullPool } from '../filling.ts';
 import { checkLvName, checkTag } from '../names.ts';
 import { syncGroup, udevOf, usableVg } from '../reads.ts';
 import { lvcreateThin } from '../thin-commands.ts';
+import { writeZeros } from '../zeros.ts';
 import { refuseFull, wantedExtents } from './extents.ts';
 import { askedLayout, knownLayout, layoutOf, ownExtents, refuseFewDevices, takenExtents } from './layouts.ts';
 import { findMade, madeVolume, refuseOtherGroup, removeMade } from './made.ts';
@@ -23,6 +24,8 @@ const args = z.strictObject({
   /** The thin pool that it is to lie in: then its size is virtual, and may be more than there is. */
   pool: z.exactOptional(z.string()),
   ...askedLayout,
+  /** All of it is written with zeros: lvcreate by itself zeroes the first 4 KiB alone. Not of a thin one, which begins empty. */
+  content: z.exactOptional(z.literal('zeros')),
   tags: z.exactOptional(z.array(z.string())),
 });
 
@@ -54,12 +57,14 @@ export const createLv = operation({
   lives: 'disk',
   restores: 'state',
   prepare: async ({
-    args: { vg: group, name, size, extents: count, pool, tags = [], ...asked },
+    args: { vg: group, name, size, extents: count, pool, content, tags = [], ...asked },
     mark,
     host,
   }) => {
     checkLvName(group, name);
     tags.forEach(checkTag);
+    if (content !== undefined && pool !== undefined)
+      throw new UsageError(`${group}/${name}: a thin volume is empty as it is made; leave out content`);
     const extentsIn = wantedExtents(`${group}/${name}`, { size, count });
     const layout = layoutOf(`${group}/${name}`, { ...asked, pool });
     const vg = await usableVg(host, group);
@@ -83,7 +88,7 @@ export const createLv = operation({
   }),
   contains: ({ undo: { vg, name } }) => `lv:${vg}/${name}`,
   run: async ({
-    args: { tags = [] },
+    args: { content, tags = [] },
     undo: { vg, vgUuid, name, extents, size, tag, pool, layout },
     host,
   }) => {
@@ -103,6 +108,7 @@ export const createLv = operation({
       throw new RefusedError(`${vg}/${name} has ${made.size} bytes instead of ${size}`, {
         remedy: `look at it: lvs --units b ${vg}/${name}`,
       });
+    if (content !== undefined) await writeZeros(host, made);
     return { uuid: made.uuid };
   },
   value: ({ undo: { vg, name, size, pool }, result: { uuid } }) => ({

@@ -575,6 +575,7 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
   ],
   'lvm create': [
     { line: 'lvm create vg0/new --extents 50%FREE --tag a,b', on: async () => hostWithSource() },
+    { line: 'lvm create vg0/new --size 64m --zeros', on: async () => hostWithSource() },
     { line: 'lvm create vg0/new --size 1g --pool pool', on: async () => withThin() },
     {
       line: 'lvm create vg0/new --size 8m --type striped --stripes 2 --stripe-size 64k',

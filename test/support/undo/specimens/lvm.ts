@@ -18,6 +18,11 @@ export const lvm: Specimens['lvm'] = {
   createLv: [
     { stage: () => (tx) => tx.lvm.createLv({ vg: 'vg0', name: 'web1-root', size: '64m', tags: ['site'] }) },
     {
+      title: 'full of zeros',
+      stage: () => (tx) =>
+        tx.lvm.createLv({ vg: 'vg0', name: 'web1-root', size: '64m', content: 'zeros' }),
+    },
+    {
       title: 'raid1 on two disks',
       stage: (host) => {
         host.admin.vgextend('vg0', freePv(host, '/dev/vdx'));
