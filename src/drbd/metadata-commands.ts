@@ -33,6 +33,20 @@ export function writeDeviceUuid(at: MetadataAt, uuid: string): Command<void, 'ch
   return { ...drbdmeta(at, ['write-dev-uuid', uuid]), access: 'change' };
 }
 
+/**
+ * Says which data a device has: those of a generation, whole and up to date. Hosts that have the same one send each other nothing,
+ * and one that has none yet fetches all of it. Without `--force` drbdmeta asks, and where nobody answers it writes nothing, exit 0
+ * (9.22). `peer`: in v09, of whom it is said.
+ */
+export function setGeneration(
+  at: MetadataAt,
+  { uuid, peer }: { readonly uuid: string; readonly peer: number | undefined },
+): Command<void, 'change'> {
+  const bare = drbdmeta(at, ['set-gi', `${uuid}:0:0:0:1:1`]);
+  const node = peer === undefined ? [] : ['--node-id', String(peer)];
+  return { ...bare, argv: ['--force', ...node, ...bare.argv], access: 'change' };
+}
+
 function drbdmeta({ minor, format, device }: MetadataAt, words: readonly string[]) {
   return {
     tool: 'drbdmeta',

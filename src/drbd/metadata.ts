@@ -125,6 +125,22 @@ function blocksIn(saved: readonly SavedRun[]): ReadonlyMap<Bytes, Buffer> {
   );
 }
 
+/** MDF_CONSISTENT and MDF_WAS_UP_TO_DATE (drbd.h of 8.4 and 9). */
+const good = 0x11;
+
+/** The generation of the data that a superblock says to be up to date; undefined: it says of none. */
+export async function generationAt(
+  host: ReadHost,
+  { device, area }: { readonly device: string; readonly area: Area },
+): Promise<string | undefined> {
+  const at = superblockOf(area);
+  const block = (await host.run(blocksAt(device, { from: at, count: blockSize }))).get(at);
+  if (block === undefined) return undefined;
+  const view = new DataView(block.buffer, block.byteOffset, block.byteLength);
+  if (!magics.has(view.getUint32(60)) || (view.getUint32(56) & good) !== good) return undefined;
+  return view.getBigUint64(8).toString(16).padStart(16, '0');
+}
+
 /** The device uuid of a superblock; undefined: it is none (struct md_on_disk_08, meta_data_on_disk_9). */
 function uuidIn(block: Uint8Array, format: 'v08' | 'v09'): string | undefined {
   const view = new DataView(block.buffer, block.byteOffset, block.byteLength);

@@ -79,6 +79,8 @@ export interface Content {
   readonly luks?: LuksParts;
   /** Of DRBD's metadata: what its flags say of the data. */
   readonly replica?: 'Inconsistent' | 'UpToDate';
+  /** The generation of the data, as metadata of DRBD name it; missing: nobody has asked for one. */
+  readonly generation?: string;
   /** Where the superblock of DRBD's metadata lies, and what the device held, or would hold, without them. */
   readonly metadata?: { readonly at: number; readonly beneath: Content };
   /** Of a btrfs; missing: as mkfs left it. */

@@ -17,11 +17,22 @@ import { writeBytes } from '../../blockdevice/wipe/commands.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { ParseError, RefusedError } from '../../errors.ts';
 import { metadataByHand } from '../by-hand.ts';
-import { type AreaNow, areaNow, areaOf, bytesOf, savedRun, saveArea, superblockOf } from '../metadata.ts';
-import { blockSize, createMd, writeDeviceUuid } from '../metadata-commands.ts';
+import {
+  type AreaNow,
+  areaNow,
+  areaOf,
+  bytesOf,
+  generationAt,
+  savedRun,
+  saveArea,
+  superblockOf,
+} from '../metadata.ts';
+import { blockSize, createMd, setGeneration, writeDeviceUuid } from '../metadata-commands.ts';
 import { dataSize } from '../size.ts';
 import { askedHere, configKey, resourceName } from './known.ts';
 import { checkContent, formatFor, volumeOf } from './new-metadata.ts';
+
+const count = z.int().check(z.nonnegative());
 
 const args = z.strictObject({
   name: resourceName,
@@ -31,13 +42,25 @@ const args = z.strictObject({
   overwrite: z.exactOptional(z.array(z.string().check(z.minLength(1)))),
   /** What is on the device and becomes the content of the volume: the uuid of a filesystem that leaves room for metadata. */
   keep: z.exactOptional(z.array(z.string().check(z.minLength(1)))),
+  /**
+   * The data of the device are whole, and those of this generation: hosts that are given the same one are alike, and send each
+   * other nothing; one that is given none fetches all of it. Missing: it has no data yet that anybody could want.
+   */
+  generation: z.exactOptional(
+    z.strictObject({
+      // The last bit says who was primary, and 4 that it was just created (drbd.h of 8.4).
+      uuid: z
+        .string()
+        .check(z.regex(/^[0-9a-f]{14}[1-9a-f][02468ace]$/, '16 hexadecimal digits, an even number')),
+      /** The node ids of the other hosts, as module 9 has them. */
+      peers: z.array(count).check(z.minLength(1)),
+    }),
+  ),
   /** Of the new metadata, as blkid shows it: 16 hexadecimal digits. */
   uuid: z.exactOptional(
     z.string().check(z.regex(/^(?!0{16}$)[0-9a-f]{16}$/, '16 hexadecimal digits, not all 0')),
   ),
 });
-
-const count = z.int().check(z.nonnegative());
 
 const undo = z.strictObject({
   name: z.string(),
@@ -114,7 +137,7 @@ export const createMetadata = operation({
     return { changes: [key], needs: [configKey(name), ...beneath] };
   },
   within: ({ undo: { container } }) => container,
-  run: async ({ undo: of, host }) => {
+  run: async ({ args: { generation }, undo: of, host }) => {
     const found = await find(host, of);
     if (found?.path !== of.device || found.now !== 'as it was')
       throw new RefusedError(`${of.device} is not as it was by now; nothing was written`, {
@@ -128,6 +151,7 @@ export const createMetadata = operation({
     const at = { minor: of.minor, format: of.format, device };
     await namingHolders(host, device, () => host.run(createMd(at, of)));
     await host.run(writeDeviceUuid(at, of.uuid));
+    if (generation !== undefined) await writeGeneration(host, { of, device, generation });
     if ((await find(host, of))?.now !== 'ours')
       throw new ParseError(
         `drbdmeta says that it has written metadata to ${of.device}, and they are not there`,
@@ -155,6 +179,22 @@ export const createMetadata = operation({
   sync: ({ undo: of, host }) => syncDevice(host, of),
   describe: metadataByHand,
 });
+
+async function writeGeneration(
+  host: ChangeHost,
+  how: {
+    readonly of: MetadataUndo;
+    readonly device: string;
+    readonly generation: { readonly uuid: string; readonly peers: readonly number[] };
+  },
+): Promise<void> {
+  const { of, device, generation } = how;
+  const { uuid, peers } = generation;
+  for (const peer of of.format === 'v09' ? peers : [undefined])
+    await host.run(setGeneration({ minor: of.minor, format: of.format, device }, { uuid, peer }));
+  if ((await generationAt(host, { device, area: of.area })) !== uuid)
+    throw new ParseError(`drbdmeta says that ${of.device} has the data of ${uuid}, and it is not so`);
+}
 
 function newUuid(): string {
   return randomBytes(8).toString('hex');

@@ -4,17 +4,28 @@ import { withBytes } from './sectors.ts';
 
 const block = 4096;
 const magic = 0x8374026b;
+/** MDF_CONSISTENT and MDF_WAS_UP_TO_DATE */
+const good = 0x11;
 
 /** A device with metadata at its end, v08; what it held before lies beneath, and is what the volume begins with. */
 export function withMetadata(
   { size }: Pick<Device, 'size'>,
   before: Content,
-  { uuid, replica }: { readonly uuid: string; readonly replica: 'Inconsistent' | 'UpToDate' },
+  {
+    uuid,
+    replica,
+    generation,
+  }: {
+    readonly uuid: string;
+    readonly replica: 'Inconsistent' | 'UpToDate';
+    readonly generation?: string | undefined;
+  },
 ): Content {
   const at = (Math.floor(size / block) - 1) * block;
   return {
     superblock: { type: 'drbd', usage: 'raid', uuid, version: 'v08' },
     replica,
+    ...(generation === undefined ? {} : { generation }),
     metadata: { at, beneath: withoutMetadata(before) },
   };
 }
@@ -27,11 +38,12 @@ export function withoutMetadata(content: Content): Content {
   return { ...metadata.beneath, ...(all.size === 0 ? {} : { sectors: all }) };
 }
 
-/** Its superblock, as far as bofh reads it (struct md_on_disk_08): the device uuid, flags, the magic. */
-export function metadataBlock({ superblock, replica }: Content): Uint8Array {
+/** Its superblock, as far as bofh reads it (struct md_on_disk_08): whose data it has, the device uuid, flags, the magic. */
+export function metadataBlock({ superblock, replica, generation }: Content): Uint8Array {
   const bytes = Buffer.alloc(block);
   bytes.write(superblock?.uuid ?? '', 40, 'hex');
-  bytes.writeUInt32BE(replica === 'UpToDate' ? 1 : 0, 56);
+  bytes.write(generation ?? '', 8, 'hex');
+  bytes.writeUInt32BE(replica === 'UpToDate' ? good : 0, 56);
   bytes.writeUInt32BE(magic, 60);
   return bytes;
 }
@@ -48,7 +60,8 @@ export function withMetadataBytes(
   if (bytes.readUInt32BE(60) === magic)
     return withMetadata(device, content, {
       uuid: bytes.toString('hex', 40, 48),
-      replica: bytes.readUInt32BE(56) === 1 ? 'UpToDate' : 'Inconsistent',
+      replica: bytes.readUInt32BE(56) === good ? 'UpToDate' : 'Inconsistent',
+      generation: bytes.readBigUInt64BE(8) === 0n ? undefined : bytes.toString('hex', 8, 16),
     });
   if (content.metadata === undefined) return undefined;
   const bare = withoutMetadata(content);

@@ -19,8 +19,9 @@ export function drbdmeta(call: ToolCall): Answer {
   if (world.drbd.resources.some(({ volumes }) => volumes.some((each) => String(each.minor) === minor)))
     return failed(20, `Device '${minor}' is configured!`);
   if (verb === 'create-md' && uuid === undefined) return createMd(world, { disk, force });
+  if (verb === 'set-gi' && force && uuid !== undefined) return setGeneration(world, disk, uuid);
   if (verb !== 'write-dev-uuid' || uuid === undefined)
-    throw unmodelled(call, 'it makes metadata, and names them');
+    throw unmodelled(call, 'it makes metadata, names them, and says whose data there are');
   return nameMetadata(world, disk, uuid);
 }
 
@@ -77,4 +78,16 @@ export function nameMetadata(world: World, disk: string, uuid: string): Answer {
   world.live.set(device.storage, { ...content, superblock: { ...content.superblock, uuid } });
   settle(world, device.storage);
   return ok();
+}
+
+/** `set-gi UUID:0:0:0:1:1`: its data are whole and up to date. */
+function setGeneration(world: World, disk: string, said: string): Answer {
+  const generation = /^(?<uuid>[0-9a-f]{16}):0:0:0:1:1$/.exec(said)?.groups?.['uuid'];
+  const device = deviceAt(world, disk);
+  const content = device === undefined ? undefined : world.live.get(device.storage);
+  if (generation === undefined) return failed(10, `Parse error at '${said}'`);
+  if (device === undefined || content?.metadata === undefined) return failed(255, 'No valid meta data found');
+  world.live.set(device.storage, { ...content, generation, replica: 'UpToDate' });
+  settle(world, device.storage);
+  return ok('\nWrite new GI to disk?\n*** confirmation forced via --force option ***\n');
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { blockSize, blocksAt, createMd, writeDeviceUuid } from '../../../src/drbd/metadata-commands.ts';
-import { areaOf, superblockOf } from '../../../src/drbd/metadata.ts';
+import { areaOf, generationAt, superblockOf } from '../../../src/drbd/metadata.ts';
 import { dataSize } from '../../../src/drbd/index.ts';
 import { ParseError, RefusedError, RolledBackError } from '../../../src/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
@@ -65,7 +65,39 @@ const create =
   (tx: Tx) =>
     tx.drbd.createMetadata({ name, ...more });
 
+const generation = { uuid: '5e1f0000000000a0', peers: [1] };
+
 describe('tx.drbd.createMetadata', () => {
+  it('says whose data the device has, which are up to date then', async () => {
+    const host = blank();
+    await on(host, create({ generation }));
+    expect(await generationAt(host, { device, area })).toBe(generation.uuid);
+    host.admin.drbdadm('up', name);
+    expect(host.world.drbd.resources[0]?.volumes[0]?.disk).toBe('UpToDate');
+    await undone(blank(), create({ generation }));
+    const none = blank();
+    await on(none, create());
+    expect(await generationAt(none, { device, area })).toBeUndefined();
+  });
+
+  it('is undone when drbdmeta says that it has said so, and has not', async () => {
+    const host = blank();
+    const before = host.snapshot();
+    host.fault({ tool: 'drbdmeta', nth: 3, access: 'change', mode: 'no effect, exit 0' });
+    const error: unknown = await on(host, create({ generation })).catch((each: unknown) => each);
+    expect((error as Error).cause).toMatchObject({
+      message: expect.stringContaining('has the data of 5e1f0000000000a0, and it is not so') as string,
+    });
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it.each(['5e1f0000000000a1', '0000000000000004', 'x'])('takes no generation %s', async (uuid) => {
+    const error: unknown = await on(blank(), create({ generation: { uuid, peers: [1] } })).catch(
+      (each: unknown) => each,
+    );
+    expect(error).toMatchObject({ name: 'UsageError' });
+  });
+
   it('makes metadata of a uuid of ours that the resource comes up with, and takes them off again', async () => {
     const host = blank();
     const made = await on(host, async (tx) => {

@@ -186,6 +186,15 @@ export const drbd: Specimens['drbd'] = {
       },
     },
     {
+      title: 'that say whose data there are',
+      stage: (host) => {
+        replicatedVolumes(host, 'down');
+        host.admin.format('/dev/vg0/web1-root', undefined);
+        const generation = { uuid: '5e1f0000000000a0', peers: [1] };
+        return (tx) => tx.drbd.createMetadata({ ...web1, volume: 0, uuid: newUuid, generation });
+      },
+    },
+    {
       title: 'over metadata',
       stage: (host) => {
         replicatedVolumes(host, 'down');
