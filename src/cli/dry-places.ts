@@ -6,6 +6,7 @@ import { journalsOn } from '../atomic/scan.ts';
 import { conflicting, isLeft } from '../atomic/state.ts';
 import type { Host, ReadHost, Reservations } from '../command/index.ts';
 import { CommandError } from '../errors.ts';
+import type { SimulatedHost } from '../testing/host.ts';
 import { simulate } from '../testing/simulate.ts';
 
 /** The reservations of another host in a plan: it is asked what others have there, and nothing is written. */
@@ -59,7 +60,7 @@ async function reservedOn(real: ReadHost, directory: string) {
 export async function plannedPlace(
   { host: real, reservations }: Place,
   left: 'something' | 'nothing',
-  named: (simulated: Host) => Host,
+  named: (simulated: SimulatedHost) => Host,
 ): Promise<Place> {
   const host = left === 'nothing' ? real : named(await simulate(real));
   return {

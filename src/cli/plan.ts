@@ -6,6 +6,7 @@ import type { Host } from '../command/index.ts';
 import { BofhError, RefusedError, RolledBackError, StuckError } from '../errors.ts';
 import { findOperation } from '../operations.ts';
 import { simulatedBofh } from '../testing/bofh.ts';
+import { linkDrbd } from '../testing/drbd-link.ts';
 import { simulate } from '../testing/simulate.ts';
 import { give } from './answer.ts';
 import type { Plan } from './answers/index.ts';
@@ -84,7 +85,13 @@ export async function planOf(
   const { reservations: there, reserved } = real.engine ?? {};
   const places = new Map<string, Place>();
   for (const [name, { place, left }] of reached)
-    places.set(name, await plannedPlace(place, left, (each) => named(each, name)));
+    places.set(
+      name,
+      await plannedPlace(place, left, (each) => {
+        linkDrbd(simulated.host.world, each.world);
+        return named(each, name);
+      }),
+    );
   const find: Engine['find'] = async (kind, version) => {
     const code = await findOperation(kind, version);
     return code === undefined ? undefined : marked(code);

@@ -13,6 +13,7 @@ import type {
 } from '../command/index.ts';
 import { CommandError, ConnectionError } from '../errors.ts';
 import { simulatedBofh } from './bofh.ts';
+import { linkDrbd } from './drbd-link.ts';
 import { ProcessKilled } from './faults.ts';
 import { simulatedHost, type SimulatedHost } from './host.ts';
 import type { Keep } from './power.ts';
@@ -82,6 +83,8 @@ export function simulatedPair(
     adrift: [],
     reserved: new Map(),
   };
+  // The same cable.
+  linkDrbd(here.world, there.world, () => !side.isCut);
   const again = (host: SimulatedHost): Bofh => {
     const bofh = simulatedBofh({ host });
     const place = placeOver(side, host);

@@ -7,6 +7,7 @@ import { nameDevice, pageIn } from './overlay.ts';
 import { ask, askDevice } from './real-ask.ts';
 import { prepareBtrfs } from './real-btrfs.ts';
 import { prepareCrypt } from './real-crypt.ts';
+import { isPeerChanged } from './drbd-link.ts';
 import { disksOf, hasChangedConfig, knowDrbd } from './real-drbd.ts';
 import { loopsOf } from './real-facts.ts';
 import { importAt, importDevice, importMagics, importTable } from './real-import.ts';
@@ -130,7 +131,7 @@ export async function prepareReal<T>(
 async function isDrbdOfModel(overlay: Overlay, world: World, { argv }: Command<unknown>): Promise<boolean> {
   return argv.at(-1) === 'dump-xml'
     ? await hasChangedConfig(overlay, world)
-    : world.drbd.config !== undefined;
+    : world.drbd.config !== undefined || isPeerChanged(world);
 }
 
 /** What libmount has written so far: a mount with options for itself adds to it. */

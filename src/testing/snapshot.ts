@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describeBtrfs } from './btrfs.ts';
 import { deviceByNumber, devices, steadily } from './devices.ts';
+import { look } from './drbd-link.ts';
 import { tableIn } from './tools/sectors.ts';
 import { type Inode, inodeOf, linksOf, type Tree, walk } from './tree.ts';
 import type { Content, LogicalVolume, Loop, LuksParts, VolumeGroup } from './parts.ts';
@@ -18,6 +19,7 @@ export type Rewrite = (content: Uint8Array) => Uint8Array;
  * after a power cut where that differs. Numbers that mean nothing to a person (inodes, domids, minors) are left out.
  */
 export function snapshot(world: World, rewrite: Rewrite = (content) => content): string {
+  look(world);
   return steadily(world, () => told(world, rewrite));
 }
 

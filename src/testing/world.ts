@@ -76,6 +76,8 @@ export interface World {
   nextDomid: number;
   readonly memoryMiB: number;
   readonly bridges: readonly string[];
+  /** Of its network card, eth0: `10.0.0.1/24`. */
+  readonly addresses: readonly string[];
   /** Counts changes: what is derived from the rest is made anew. */
   revision: number;
   readonly processes: SimulatedProcess[];
@@ -142,6 +144,8 @@ export interface WorldOptions {
   readonly memoryMiB?: number;
   /** Default: `xenbr0`. */
   readonly bridges?: readonly string[];
+  /** Of a network card, eth0: `10.0.0.1/24`. Default: there is none. */
+  readonly addresses?: readonly string[];
 }
 
 /** A host without a disk, a mount or a guest. */
@@ -180,6 +184,7 @@ export function bareWorld(
     nextDomid: 1,
     memoryMiB: options.memoryMiB ?? 4096,
     bridges: options.bridges ?? ['xenbr0'],
+    addresses: options.addresses ?? [],
     revision: 0,
     processes: [],
     nextPid: 1000,

@@ -1,8 +1,7 @@
 import type { Answer } from '../../command/index.ts';
-import { dataSize } from '../../drbd/size.ts';
-import { deviceByNumber } from '../devices.ts';
 import { type DrbdResource, type DrbdVolume, placeOf } from '../drbd.ts';
-import { copyContent, settle, type World } from '../world.ts';
+import { alike, grow, remember } from '../drbd-link.ts';
+import { copyContent, type World } from '../world.ts';
 import { failed, ok } from './answer.ts';
 import { deviceAt } from './block.ts';
 import type { SimulatedConfig } from './drbd-config.ts';
@@ -70,8 +69,7 @@ export const volumeVerbs = {
     if (there.connection !== 'Connected') return ok();
     if (there.role !== 'Primary' && there.peer?.role !== 'Primary')
       return refused(at, '(130) Need one Primary node to resize.');
-    const lower = deviceByNumber(world, volume.lower);
-    if (lower !== undefined) set(at, { ...volume, size: dataSize(lower.size) });
+    grow(world, there, volume.volume);
     return ok();
   }),
   'new-current-uuid --clear-bitmap': each('new-current-uuid', (at) => {
@@ -80,7 +78,8 @@ export const volumeVerbs = {
       return refused(at, '(151) Device is connected or was in use before');
     there.peer = { ...there.peer, disk: 'UpToDate' };
     set(at, { ...volume, disk: 'UpToDate' });
-    mark(at, 'UpToDate');
+    remember(at.world, volume);
+    alike(at.world, there);
     return ok();
   }),
   invalidate: each('invalidate', (at) => {
@@ -124,13 +123,6 @@ function each(verb: string, act: (at: At) => Answer) {
 
 function set({ there, volume }: At, to: DrbdVolume): void {
   there.volumes = there.volumes.map((one) => (one.volume === volume.volume ? to : one));
-}
-
-function mark({ world, volume }: At, replica: 'UpToDate'): void {
-  const lower = deviceByNumber(world, volume.lower);
-  if (lower === undefined) return;
-  world.live.set(lower.storage, { ...world.live.get(lower.storage), replica });
-  settle(world, lower.storage);
 }
 
 function connect(world: World, { name }: Configured): Answer {

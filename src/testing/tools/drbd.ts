@@ -1,20 +1,22 @@
 import type { Answer } from '../../command/index.ts';
 import { deviceByNumber, openers } from '../devices.ts';
 import type { DrbdResource, DrbdVolume } from '../drbd.ts';
+import { alike, look, remember } from '../drbd-link.ts';
 import { unmodelled } from '../options.ts';
-import { settle, type World } from '../world.ts';
+import type { World } from '../world.ts';
 import { createMd, drbdmeta, nameMetadata } from './drbd-metadata.ts';
 import { attached, notAllocated, resourceNamed, volumeVerbs } from './drbd-volumes.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { ConfigError, configFile, configOf, dumpXml, type SimulatedConfig } from './drbd-config.ts';
 
-/** drbd-utils 9.22 over module 8.4.11, of a host whose peers are never there. */
+/** drbd-utils 9.22 over module 8.4.11, of a host whose peers are never there, unless it is linked to one (`linkDrbd`). */
 export const drbdTools: Readonly<Record<string, ToolModel>> = { drbdadm, drbdmeta, drbdsetup };
 
 function drbdsetup(call: ToolCall): Answer {
   const { drbd } = call.world;
   // drbdsetup loads the module whatever it is asked.
   drbd.module = 'loaded';
+  look(call.world);
   switch (call.argv.join(' ')) {
     case 'events2 --now --statistics':
       return ok(`${drbd.resources.flatMap(eventsOnce).join('')}exists -\n`);
@@ -88,6 +90,7 @@ function drbdadm(call: ToolCall): Answer {
   const act = verbs[words.slice(0, -1).join(' ')];
   if (!isDump && (act === undefined || target.startsWith('-')))
     throw unmodelled(call, 'it dumps the configuration, and changes one resource');
+  look(world);
   try {
     const all = configOf(world, { only: file, more: isTest ? call.stdin : undefined });
     if (isDump || act === undefined) return ok(dumpXml(all, file ?? configFile));
@@ -137,14 +140,15 @@ function createMetadata(world: World, { hosts }: SimulatedConfig): Answer {
 
 /** Says that the data of this host are the good ones. */
 function force(world: World, config: SimulatedConfig): Answer {
-  for (const volume of resourceNamed(world, config.name)?.volumes ?? []) {
-    const lower = deviceByNumber(world, volume.lower);
-    if (lower === undefined) continue;
+  const there = resourceNamed(world, config.name);
+  for (const volume of there?.volumes ?? []) {
+    if (volume.lower === undefined) continue;
     volume.disk = 'UpToDate';
-    world.live.set(lower.storage, { ...world.live.get(lower.storage), replica: 'UpToDate' });
-    settle(world, lower.storage);
+    remember(world, volume);
   }
-  return primary(world, config);
+  const done = primary(world, config);
+  if (there !== undefined && done.exitCode === 0) alike(world, there);
+  return done;
 }
 
 function down(world: World, { name }: Pick<SimulatedConfig, 'name'>): Answer {
@@ -159,9 +163,15 @@ function down(world: World, { name }: Pick<SimulatedConfig, 'name'>): Answer {
   return ok();
 }
 
-function primary(world: World, { name }: SimulatedConfig): Answer {
+function primary(world: World, { name, options }: SimulatedConfig): Answer {
   const there = resourceNamed(world, name);
   if (there === undefined) return notAllocated('primary');
+  const mayBeTwo = options.get('net')?.some(([option]) => option === 'allow-two-primaries') === true;
+  if (there.peer?.role === 'Primary' && !mayBeTwo)
+    return failed(
+      11,
+      "0: State change failed: (-1) Multiple primaries not allowed by config\nCommand 'drbdsetup-84 primary 0' terminated with exit code 11",
+    );
   if (there.volumes.some(({ disk }) => disk !== 'UpToDate'))
     return failed(
       17,

@@ -2,7 +2,7 @@ import { unmodelled } from '../options.ts';
 import type { World } from '../world.ts';
 import { ok, type ToolModel } from './answer.ts';
 
-/** `ip -json -statistics -details address show` (iproute2 6.1): the loopback interface, and the bridges of the host. */
+/** `ip -json -statistics -details address show` (iproute2 6.1): the loopback interface, the bridges of the host, and its card where it has one. */
 export const networkTools: Readonly<Record<string, ToolModel>> = {
   ip: (call) => {
     if (call.argv.join(' ') !== '-json -statistics -details address show')
@@ -11,7 +11,7 @@ export const networkTools: Readonly<Record<string, ToolModel>> = {
   },
 };
 
-function rows({ bridges, domains }: World): readonly object[] {
+function rows({ bridges, domains, addresses }: World): readonly object[] {
   const lo = {
     ...row({ index: 1, name: 'lo', state: 'UNKNOWN', type: 'loopback', address: '00:00:00:00:00:00' }),
     addr_info: [{ family: 'inet', local: '127.0.0.1', prefixlen: 8, scope: 'host', label: 'lo' }],
@@ -36,7 +36,14 @@ function rows({ bridges, domains }: World): readonly object[] {
           linkinfo: { info_kind: 'vif', info_slave_kind: 'bridge', info_slave_data: { state: 'forwarding' } },
         }),
   }));
-  return [lo, ...own, ...vifs];
+  const card = {
+    ...row({ index: 50, name: 'eth0', state: 'UP', type: 'ether', address: '02:00:00:00:01:00' }),
+    addr_info: addresses.map((each) => {
+      const [local, prefix] = each.split('/');
+      return { family: 'inet', local, prefixlen: Number(prefix), scope: 'global', label: 'eth0' };
+    }),
+  };
+  return [lo, ...own, ...(addresses.length === 0 ? [] : [card]), ...vifs];
 }
 
 function row({

@@ -1,0 +1,111 @@
+import { dataSize } from '../drbd/index.ts';
+import { deviceByNumber } from './devices.ts';
+import type { DrbdResource, DrbdVolume } from './drbd.ts';
+import { settle, type World } from './world.ts';
+
+/** Which other hosts each host's DRBD reaches now. */
+const reached = new WeakMap<World, () => readonly World[]>();
+
+/** From now on the DRBD of two hosts reaches the other one's, while the cable between them is plugged. */
+export function linkDrbd(here: World, there: World, isPlugged: () => boolean = () => true): void {
+  reached.set(here, () => (isPlugged() ? [there] : []));
+  reached.set(there, () => (isPlugged() ? [here] : []));
+}
+
+/** The same resource on the other host, when both look for each other. */
+export function peerOf(world: World, own: DrbdResource): DrbdResource | undefined {
+  if (own.connection === 'StandAlone') return undefined;
+  const [ours, theirs] = own.addresses;
+  return (reached.get(world)?.() ?? [])
+    .flatMap(({ drbd }) => drbd.resources)
+    .find(
+      ({ name, connection, addresses: [from, to] }) =>
+        name === own.name && connection !== 'StandAlone' && from === theirs && to === ours,
+    );
+}
+
+/** Has a plan changed what the other host's DRBD does? Then what this one sees is the model's as well. */
+export function isPeerChanged(world: World): boolean {
+  return (reached.get(world)?.() ?? []).some(({ drbd }) => drbd.config !== undefined);
+}
+
+/** What a resource sees of its peer is what that one is now. Without a link an administrator says what it is. */
+export function look(world: World): void {
+  if (!reached.has(world)) return;
+  for (const own of world.drbd.resources) {
+    if (own.connection === 'StandAlone') continue;
+    const peer = peerOf(world, own);
+    // One of a real host, under a plan, whose peer the plan does not know.
+    if (peer === undefined && own.addresses[0] === '') continue;
+    own.connection = peer === undefined ? 'Connecting' : 'Connected';
+    if (peer === undefined || meet(world, own, peer) === 'part') delete own.peer;
+    else own.peer = { role: peer.role, disk: peer.volumes[0]?.disk ?? 'Diskless' };
+  }
+}
+
+/** Who has no data yet fetches those of the other one, at once; hosts whose data have nothing in common part again. */
+function meet(world: World, own: DrbdResource, peer: DrbdResource): 'stay' | 'part' {
+  const [there] = reached.get(world)?.() ?? [];
+  if (there === undefined) return 'stay';
+  for (const volume of own.volumes) {
+    const its = peer.volumes.find((each) => each.volume === volume.volume);
+    if (its === undefined || volume.replication !== undefined || its.replication !== undefined) continue;
+    const [ours, theirs] = [generationOf(world, volume), generationOf(there, its)];
+    if (volume.disk === 'UpToDate' && its.disk === 'Inconsistent') become(there, its, ours);
+    else if (volume.disk === 'Inconsistent' && its.disk === 'UpToDate') become(world, volume, theirs);
+    else if (ours !== undefined && theirs !== undefined && ours !== theirs) {
+      for (const each of [own, peer]) each.connection = 'StandAlone';
+      return 'part';
+    }
+  }
+  return 'stay';
+}
+
+function generationOf(world: World, { lower: number }: DrbdVolume): string | undefined {
+  const lower = deviceByNumber(world, number);
+  return lower === undefined ? undefined : world.live.get(lower.storage)?.generation;
+}
+
+function become(world: World, volume: DrbdVolume, generation: string | undefined): void {
+  volume.disk = 'UpToDate';
+  remember(world, volume, generation);
+}
+
+/** Both have the same data from now on: nothing was to be sent, or all of it was, at once. */
+export function alike(world: World, own: DrbdResource): void {
+  for (const at of reached.get(world)?.() ?? []) {
+    const peer = at.drbd.resources.find((each) => each === peerOf(world, own));
+    for (const volume of peer?.volumes ?? []) {
+      if (volume.disk === 'Diskless') continue;
+      volume.disk = 'UpToDate';
+      remember(at, volume);
+    }
+    at.revision += 1;
+  }
+}
+
+/** Their metadata say so, too. */
+export function remember(world: World, { lower: number }: DrbdVolume, generation?: string): void {
+  const lower = deviceByNumber(world, number);
+  if (lower === undefined) return;
+  const said = generation === undefined ? {} : { generation };
+  world.live.set(lower.storage, { ...world.live.get(lower.storage), replica: 'UpToDate', ...said });
+  settle(world, lower.storage);
+}
+
+/** How large a volume can be on every host, and on all of them becomes so. */
+export function grow(world: World, own: DrbdResource, number: number): void {
+  const all = [
+    { at: world, of: own },
+    ...(reached.get(world)?.() ?? []).flatMap((at) =>
+      at.drbd.resources.filter((each) => each === peerOf(world, own)).map((of) => ({ at, of })),
+    ),
+  ].flatMap(({ at, of }) => of.volumes.filter((each) => each.volume === number).map((of) => ({ at, of })));
+  const rooms = all
+    .flatMap(({ at, of }) => deviceByNumber(at, of.lower)?.size ?? [])
+    .map((size) => dataSize(size));
+  for (const { at, of } of all) {
+    if (of.lower !== undefined) of.size = Math.min(...rooms);
+    at.revision += 1;
+  }
+}
