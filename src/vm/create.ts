@@ -7,7 +7,7 @@ import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
 import { type Bytes, formatSize } from '../units.ts';
 import { writeConfig } from '../xen/index.ts';
-import { refusals } from './refusals.ts';
+import { refusals } from '../refusals.ts';
 import type { CheckedCreate } from './request.ts';
 import {
   checkBridge,

@@ -9,7 +9,7 @@ import { refuseRemoval } from '../lvm/operations/remove-lv.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
 import { type Domain, domains, type GuestConfig, guestConfigs, remedyFor } from '../xen/index.ts';
-import { refusals } from './refusals.ts';
+import { refusals } from '../refusals.ts';
 import type { DestroyRequest } from './request.ts';
 
 /** What becomes of a domain that runs. */

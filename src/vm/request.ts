@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
-import { UsageError } from '../errors.ts';
-import { type Bytes, parseSize } from '../units.ts';
+import { parsed, sizeOf } from '../request.ts';
+import type { Bytes } from '../units.ts';
 
 const text = z.string().check(z.minLength(1));
 const size = z.union([z.string(), z.number()]);
@@ -57,20 +57,4 @@ export function checkCreate(request: unknown): CheckedCreate {
 /** The same of what is to be taken apart. */
 export function checkDestroy(request: unknown): z.output<typeof destroySchema> {
   return parsed('vm.destroy', destroySchema, request);
-}
-
-function parsed<S extends z.ZodMiniType>(what: string, schema: S, value: unknown): z.output<S> {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const issues = result.error.issues.map(({ path, message }) => [...path.map(String), message].join(': '));
-  throw new UsageError(`${what}: ${issues.join('; ')}`);
-}
-
-function sizeOf(key: string, value: string | number): Bytes {
-  try {
-    return parseSize(value);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    throw new UsageError(`${key}: ${error.message}`, { cause: error });
-  }
 }

@@ -7,7 +7,8 @@ const source = resolve(import.meta.dirname, '../../src');
 // A room may import itself and the rooms before it.
 const order = [
   ['errors.ts', 'version.ts'],
-  ['units.ts'],
+  ['units.ts', 'refusals.ts'],
+  ['request.ts'],
   ['command'],
   ['host', 'atomic'],
   ['blockdevice'],
@@ -21,7 +22,7 @@ const order = [
   ['stack'],
   ['site.ts'],
   ['site-settings.ts'],
-  ['vm'],
+  ['vm', 'replica'],
   ['doctor'],
   ['bofh.ts'],
   ['api'],

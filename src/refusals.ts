@@ -1,4 +1,19 @@
-import { BofhError, RefusedError, ToolError, UsageError } from '../errors.ts';
+import { BofhError, RefusedError, ToolError, UsageError } from './errors.ts';
+
+/** A check of one host of several: what it refuses says where. */
+export async function on<T>(host: string, check: () => T | Promise<T>): Promise<T> {
+  try {
+    return await check();
+  } catch (error) {
+    if (!(error instanceof BofhError)) throw error;
+    const options = { cause: error, remedy: error.remedy, holders: error.holders };
+    const message = `on ${host}: ${error.message}`;
+    if (error instanceof UsageError) throw new UsageError(message, options);
+    if (error instanceof ToolError) throw new ToolError(message, options);
+    if (error instanceof RefusedError) throw new RefusedError(message, options);
+    throw error;
+  }
+}
 
 /** Collects what a request is refused for, so that all of it is said at once. */
 export function refusals() {

@@ -1,0 +1,21 @@
+import type * as z from 'zod/mini';
+import { UsageError } from './errors.ts';
+import { type Bytes, parseSize } from './units.ts';
+
+/** What a recipe was asked, read by its schema. Throws UsageError, which names each key that is not as it should be. */
+export function parsed<S extends z.ZodMiniType>(what: string, schema: S, value: unknown): z.output<S> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issues = result.error.issues.map(({ path, message }) => [...path.map(String), message].join(': '));
+  throw new UsageError(`${what}: ${issues.join('; ')}`);
+}
+
+/** The bytes of a size. Throws UsageError, which names the key. */
+export function sizeOf(key: string, value: string | number): Bytes {
+  try {
+    return parseSize(value);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    throw new UsageError(`${key}: ${error.message}`, { cause: error });
+  }
+}
