@@ -130,7 +130,13 @@ export function isGone(overlay: Overlay, world: World): (path: string) => boolea
   const held = [...overlay.mappings.keys()]
     .filter((number) => !world.mappings.some((mapping) => mapping.number === number))
     .map((number) => `/holders/dm-${number.split(':')[1] ?? ''}`);
-  return (path) => paths.has(path) || held.some((end) => path.endsWith(end));
+  const attached = world.drbd.resources
+    .flatMap(({ volumes }) => volumes)
+    .filter(({ lower }) => lower !== undefined);
+  const freed = [...overlay.replicas]
+    .filter((minor) => !attached.some((volume) => volume.minor === minor))
+    .map((minor) => `/holders/drbd${String(minor)}`);
+  return (path) => paths.has(path) || [...held, ...freed].some((end) => path.endsWith(end));
 }
 
 /** What the real host still has and the model has not: guests that it ended, volumes that it removed, took out of the kernel or renamed. */

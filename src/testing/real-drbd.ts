@@ -8,9 +8,10 @@ import { configDirectory, configOf, newFiles, type SimulatedConfig } from './too
 import type { Overlay, World } from './world.ts';
 
 /** Resources and configuration of the real host, at the first word that changes one: from then on they are the model's. */
-export async function knowDrbd({ real }: Overlay, world: World): Promise<void> {
+export async function knowDrbd({ real, replicas }: Overlay, world: World): Promise<void> {
   if (world.drbd.config !== undefined) return;
   const { backings } = await drbdStores(real);
+  for (const { minor } of backings) replicas.add(minor);
   const resources: DrbdResource[] = [];
   for (const { name, role, volumes, connections } of await states(real)) {
     const known = volumes.map(async ({ volume, minor, disk, size = 0 }): Promise<DrbdVolume> => {

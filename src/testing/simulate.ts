@@ -24,6 +24,7 @@ export async function simulate(real: ReadHost): Promise<SimulatedHost> {
       real,
       imported: new Map(),
       absent: new Set(),
+      replicas: new Set(),
       listed: new Set(),
       listings: new Map(),
       streams: new Map(),

@@ -124,6 +124,8 @@ export interface Overlay {
   readonly backends: ReadonlyMap<string, number>;
   /** What is open on the real host, by `major:minor`, as it was at first. */
   readonly mappings: ReadonlyMap<string, { readonly name: string; readonly size: number }>;
+  /** Minors of DRBD that had a disk on the real host, once the model knows them. */
+  readonly replicas: Set<number>;
   /** Programs that this host does not have. */
   readonly missing: ReadonlySet<'lvm' | 'xen'>;
 }
