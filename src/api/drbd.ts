@@ -4,6 +4,8 @@ import type { Tx } from '../operations.ts';
 
 export { dataSize, deviceSizeFor, externalMetadata, internalMetadata } from '../drbd/index.ts';
 
+export { create, demote, grow, promote, remove } from './replica.ts';
+
 /** Every DRBD resource of this host: those that are configured, and those that are up. */
 export async function resources(): Promise<readonly driver.Resource[]> {
   return driver.resources(currentBofh().host);

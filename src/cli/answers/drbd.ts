@@ -179,6 +179,33 @@ export const drbdWatched = z.strictObject({
 /** `bofh drbd verify RESOURCE`: what differs, in bytes. */
 export const drbdVerified = z.strictObject({ resource: text, outOfSync: count });
 
+/** `bofh drbd create RESOURCE` */
+export const drbdCreate = z.strictObject({
+  resource: text,
+  device: text,
+  /** Of the device. */
+  size: count,
+  /** null: it is primary nowhere. */
+  primary: z.nullable(text),
+  hosts: z.array(z.strictObject({ name: text, lv: text, address: text, port: count })),
+});
+
+/** `bofh drbd remove RESOURCE`: what went, and what stays, on each host. */
+export const drbdRemove = z.strictObject({
+  resource: text,
+  hosts: z.array(z.strictObject({ name: text, volumes: z.array(text), kept: z.array(text) })),
+});
+
+/** `bofh drbd promote` and `demote RESOURCE`: which host is the primary now, and which was it before; null: none. */
+export const drbdRoles = z.strictObject({
+  resource: text,
+  primary: z.nullable(text),
+  before: z.nullable(text),
+});
+
+/** `bofh drbd grow RESOURCE SIZE`: what its device had and has. */
+export const drbdGrow = z.strictObject({ resource: text, from: count, to: count });
+
 export type DrbdList = z.infer<typeof drbdList>;
 export type DrbdStatus = z.infer<typeof drbdStatus>;
 export type DrbdShow = z.infer<typeof drbdShow>;
@@ -190,3 +217,7 @@ export type DrbdMetadata = z.infer<typeof drbdMetadata>;
 export type DrbdWatched = z.infer<typeof drbdWatched>;
 export type DrbdWaited = z.infer<typeof drbdWaited>;
 export type DrbdVerified = z.infer<typeof drbdVerified>;
+export type DrbdCreate = z.infer<typeof drbdCreate>;
+export type DrbdRemove = z.infer<typeof drbdRemove>;
+export type DrbdRoles = z.infer<typeof drbdRoles>;
+export type DrbdGrow = z.infer<typeof drbdGrow>;

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { addReplica } from './replica.ts';
 import type { Verb } from './verb.ts';
 
 export function addDrbd(drbd: Command, verb: Verb): void {
@@ -89,6 +90,7 @@ export function addDrbd(drbd: Command, verb: Verb): void {
       async (runtime, [name = ''], options) =>
         (await import('../drbd-wait.ts')).wait(runtime, { name, what }, options),
     );
+  addReplica(drbd, verb);
   addDrbdConfig(drbd.command('config').description('the files of resources'), verb);
   verb(
     drbd

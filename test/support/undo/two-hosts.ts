@@ -1,5 +1,6 @@
 import { openJournals, recover, sweepUnborn } from '../../../src/atomic/recover.ts';
 import { atomic, type Bofh, withBofh } from '../../../src/bofh.ts';
+import { StuckError } from '../../../src/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedPair, type LinkFault, type SimulatedHost } from '../../../src/testing/index.ts';
 import { differences, stateOf, uuidsIn } from './judge.ts';
@@ -7,7 +8,7 @@ import { endingOf, fateOf, next, type Ending, type Then } from './trial.ts';
 import { neighbourhood } from './stage.ts';
 
 /** What is done on both hosts, as one sequence. */
-export type Act = (tx: Tx) => Promise<unknown>;
+export type Act = (tx: Tx, bofh: Bofh) => Promise<unknown>;
 
 /** One thing that goes wrong between two hosts. */
 export interface Trouble {
@@ -28,13 +29,17 @@ export interface TwoTried {
 export interface Made {
   readonly act: Act;
   readonly prepare?: (here: SimulatedHost, there: SimulatedHost) => void;
+  /** Missing: two that are full of other people's things. */
+  readonly hosts?: () => readonly [SimulatedHost, SimulatedHost];
+  /** What an administrator does after a boot with what was made, so that what is left to do after the commit can be done. */
+  readonly heal?: (host: SimulatedHost) => void;
 }
 
-function pair({ prepare }: Made) {
-  const [here, there] = [neighbourhood(), neighbourhood()];
+function pair({ prepare, hosts }: Made) {
+  const [here, there] = hosts?.() ?? [neighbourhood(), neighbourhood()];
   prepare?.(here, there);
   // Its boot is another one than that of the first host.
-  return { ...simulatedPair({ here, there: there.reboot() }), here };
+  return { ...simulatedPair({ here, there: hosts === undefined ? there.reboot() : there }), here };
 }
 
 /**
@@ -44,8 +49,8 @@ function pair({ prepare }: Made) {
 export async function crossings(made: Made, ends: Trouble['ends']): Promise<readonly number[]> {
   const { here, again, there } = pair(made);
   let body = 0;
-  const act: Act = async (tx) => {
-    await made.act(tx);
+  const act: Act = async (tx, bofh) => {
+    await made.act(tx, bofh);
     body = there.crossings.length;
   };
   const ending = await run(here, again(here), act, ends);
@@ -55,6 +60,11 @@ export async function crossings(made: Made, ends: Trouble['ends']): Promise<read
   return there.crossings.flatMap((what, i) =>
     i >= from && (what !== 'read' || there.crossings[i - 1] !== 'read') ? [i + 1] : [],
   );
+}
+
+/** What DRBD calls metadata is drawn at random as well. */
+function told(host: SimulatedHost, known: ReadonlySet<string>): string {
+  return stateOf(host, known).replaceAll(/(?<=holds drbd )[0-9a-f]{16}\b/g, 'UUID');
 }
 
 /** Both hosts with nothing, or all of it, done, as texts. */
@@ -72,11 +82,13 @@ export async function referenceOf(made: Made): Promise<Reference> {
   const done = pair(made);
   const ending = await run(done.here, done.again(done.here), made.act, 'well');
   if (ending.how !== 'done') throw ending.how === 'thrown' ? ending.error : new Error('it died');
-  const [nothing, all] = [blank, done].map(({ here, there }) => ({
-    as: [stateOf(here, known), stateOf(there.host(), known)] as const,
+  const [nothing, all] = [blank, done].map(({ here, there }) => {
+    const as = [told(here, known), told(there.host(), known)] as const;
     // What a boot changes by itself, on either.
-    booted: [stateOf(here.reboot(), known), stateOf(there.host().reboot(), known)] as const,
-  }));
+    const hosts = [here.reboot(), there.host().reboot()] as const;
+    for (const host of done.here === here ? hosts : []) made.heal?.(host);
+    return { as, booted: [told(hosts[0], known), told(hosts[1], known)] as const };
+  });
   if (nothing === undefined || all === undefined) throw new TypeError('two pairs were made');
   return {
     known,
@@ -98,18 +110,23 @@ export async function tryOnTwo(made: Made, of: Reference, trouble: Trouble): Pro
   const later = next(here, trouble.then);
   const bofh = again(later);
   const fate = ending.how === 'done' ? 'after' : fateOf(later);
-  const recovered = await endingOf(later, async () => {
-    await sweepUnborn(bofh.engine);
-    for (const { id } of await openJournals(bofh.engine))
-      await recover(id, { engine: bofh.engine, yes: true });
-  });
+  const recoverAll = (): Promise<Ending> =>
+    endingOf(later, async () => {
+      await sweepUnborn(bofh.engine);
+      for (const { id } of await openJournals(bofh.engine))
+        await recover(id, { engine: bofh.engine, yes: true });
+    });
+  const first = await recoverAll();
+  if (fate === 'after') for (const host of [later, there.host()]) made.heal?.(host);
+  const isStuck = first.how === 'thrown' && first.error instanceof StuckError && made.heal !== undefined;
+  const recovered = isStuck ? await recoverAll() : first;
   if (recovered.how !== 'done')
     return neither(
       `recovery ended by ${recovered.how === 'thrown' ? String(recovered.error) : recovered.how}`,
     );
   if (there.reserved().length > 0) return neither('something is still reserved there');
   if ((await open(bofh)) > 0) return neither('a journal is still open');
-  const now = [stateOf(later, of.known), stateOf(there.host(), of.known)];
+  const now = [told(later, of.known), told(there.host(), of.known)];
   // Booted before or after what lives until a boot was made.
   const either =
     trouble.fault === 'booted there' ? [trouble, { ...trouble, fault: 'cut before' as const }] : [trouble];
@@ -130,7 +147,7 @@ async function run(here: SimulatedHost, bofh: Bofh, act: Act, ends: Trouble['end
   return endingOf(here, () =>
     withBofh(bofh, () =>
       atomic('trial', async (tx) => {
-        await act(tx);
+        await act(tx, bofh);
         if (ends === 'badly') throw new Error('the script failed');
       }),
     ),

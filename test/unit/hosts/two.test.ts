@@ -2,7 +2,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { TwoCounts, TwoRun } from '../../support/undo/two-report.ts';
-import { crossings, type Made, referenceOf, type Trouble, tryOnTwo } from '../../support/undo/two-hosts.ts';
+import { faults } from '../../support/undo/two-faults.ts';
+import { crossings, type Made, referenceOf, tryOnTwo } from '../../support/undo/two-hosts.ts';
 
 // Everything that can happen at each moment between two hosts: in the end both are as before, or both as after.
 
@@ -21,29 +22,6 @@ const made: Made = {
     there.admin.lvcreate({ vg: 'vg0', name: 'old', extents: 8 });
     there.admin.mkdir('/srv/two');
   },
-};
-
-const restart = { then: 'restart' } as const;
-const faults: Readonly<Record<string, Omit<Trouble, 'at' | 'ends'>>> = {
-  'fails there at once': { fault: 'fails there', ...restart },
-  'acts there, then fails': { fault: 'acts there, then fails', ...restart },
-  'the link is cut before': { fault: 'cut before', ...restart },
-  'the link is cut after, the answer is lost': { fault: 'cut after', ...restart },
-  'the same, and the power of the coordinator fails': { fault: 'cut after', then: 'power cut, none' },
-  'the link is cut while the program runs on': { fault: 'cut while it runs', ...restart },
-  'the power of the other host fails before': { fault: 'power cut there before', keep: 'none', ...restart },
-  'the power of the other host fails after': { fault: 'power cut there after', keep: 'none', ...restart },
-  'the same, with all of what was not synced kept': {
-    fault: 'power cut there after',
-    keep: 'all',
-    ...restart,
-  },
-  'the power of both fails': { fault: 'power cut there after', keep: 'none', then: 'power cut, none' },
-  'the other host is booted, and nobody sees it': { fault: 'booted there', keep: 'none', ...restart },
-  'SIGKILL of the coordinator before': { fault: 'killed here before', ...restart },
-  'SIGKILL of the coordinator after': { fault: 'killed here after', ...restart },
-  'the coordinator boots': { fault: 'killed here after', then: 'reboot' },
-  'the power of the coordinator fails': { fault: 'killed here after', then: 'power cut, none' },
 };
 
 const reference = referenceOf(made);

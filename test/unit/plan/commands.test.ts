@@ -736,8 +736,13 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
 /** It removes journals alone, and its plan names them. */
 const ofJournals = ['journal prune'];
 
+/** Of two hosts: test/unit/cli/replica.test.ts compares their plans with their runs. */
+const ofTwo = ['create', 'remove', 'promote', 'demote', 'grow'].map((verb) => `drbd ${verb}`);
+
 it('is there for every verb that changes the host', async () => {
-  expect([...Object.keys(scenarios), ...ofJournals].toSorted()).toEqual((await changingVerbs()).toSorted());
+  expect([...Object.keys(scenarios), ...ofJournals, ...ofTwo].toSorted()).toEqual(
+    (await changingVerbs()).toSorted(),
+  );
 });
 
 describe.each(Object.values(scenarios).flat())('the plan of $line', { timeout: 30_000 }, ({ line, on }) => {

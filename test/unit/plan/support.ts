@@ -82,7 +82,8 @@ export async function madeLines(host: SimulatedHost, args: readonly string[]): P
 
 const load = (script: string) => loadScript(script, { cache: 'unused', warn: () => undefined });
 
-function lineOf(change: SimulatedHost['changes'][number]): string {
+/** A change as a plan writes it. */
+export function lineOf(change: SimulatedHost['changes'][number]): string {
   if (change.what === 'command') return commandLine(change.command);
   if (change.what === 'pipeline') return change.commands.map(commandLine).join(' | ');
   const { verb, path, from = '', mode = 0, content } = change;
@@ -107,7 +108,7 @@ function lineOf(change: SimulatedHost['changes'][number]): string {
 }
 
 /** Without what is drawn anew in each run, the time of it, and whether missing parents are made too. */
-function unnamed(line: string): string {
+export function unnamed(line: string): string {
   return line
     .replaceAll(/[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/g, 'UUID')
     .replaceAll(/\b[0-9a-zA-Z]{6}(?:-[0-9a-zA-Z]{4}){5}-[0-9a-zA-Z]{6}\b/g, 'LVM-UUID')

@@ -19,8 +19,7 @@ export const lvm: Specimens['lvm'] = {
     { stage: () => (tx) => tx.lvm.createLv({ vg: 'vg0', name: 'web1-root', size: '64m', tags: ['site'] }) },
     {
       title: 'full of zeros',
-      stage: () => (tx) =>
-        tx.lvm.createLv({ vg: 'vg0', name: 'web1-root', size: '64m', content: 'zeros' }),
+      stage: () => (tx) => tx.lvm.createLv({ vg: 'vg0', name: 'web1-root', size: '64m', content: 'zeros' }),
     },
     {
       title: 'raid1 on two disks',

@@ -1,0 +1,81 @@
+import { type Command, Option } from 'commander';
+import type { Verb } from './verb.ts';
+
+/** The verbs of a resource on all its hosts. */
+export function addReplica(drbd: Command, verb: Verb): void {
+  verb(
+    drbd
+      .command('create')
+      .description('make a resource on two hosts: volumes, configuration, metadata, up and connected')
+      .argument('<resource>')
+      .requiredOption('--on <HOST,HOST>', 'its two hosts, as ssh or the site file names them')
+      .requiredOption('--size <SIZE>', 'of the device; the volumes beneath are larger by the metadata')
+      .option('--vg <NAME>', 'the volume group on each host; volumeGroup of the site file')
+      .option('--address <HOST=IP,…>', 'where they reach one another; the one network that both are in')
+      .option('--port <N>', 'the lowest, from 7788, that is free on both')
+      .option('--minor <N>', 'the lowest that is free on both')
+      .option('--protocol <A|B|C>', 'C unless it is said')
+      .addOption(
+        new Option(
+          '--initial-sync <HOW>',
+          'skip: both are all zeros, and alike; full: all is sent all the same',
+        )
+          .choices(['skip', 'full'])
+          .default('skip'),
+      )
+      .option('--primary <HOST>', 'which of the two is the primary in the end'),
+    'changes',
+    async (runtime, [name = ''], options) => (await import('../replica.ts')).create(runtime, name, options),
+  );
+  const on = [
+    '--on <HOST,HOST>',
+    'its two hosts, where its configuration does not name them as ssh does',
+  ] as const;
+  verb(
+    drbd
+      .command('remove')
+      .description('take a resource apart on both its hosts: down, its configuration, its logical volumes')
+      .argument('<resource>')
+      .option(...on)
+      .option('--keep-volumes', 'leave its logical volumes, with the metadata on them')
+      .option('--here', 'what this host has of it alone, as when the other one is gone'),
+    'changes',
+    async (runtime, [name = ''], options) =>
+      (await import('../replica-known.ts')).remove(runtime, name, options),
+  );
+  verb(
+    drbd
+      .command('promote')
+      .description(
+        'make one host the primary of a resource, and the other one a secondary; never while that is used',
+      )
+      .argument('<resource>')
+      .option('--to <HOST>', 'which one; this one unless it is said')
+      .option('--time <DURATION>', 'how long to wait at most for a resync; 5m unless it is said')
+      .option(...on),
+    'changes',
+    async (runtime, [name = ''], options) =>
+      (await import('../replica-known.ts')).promote(runtime, name, options),
+  );
+  verb(
+    drbd
+      .command('demote')
+      .description('make a resource secondary, on whichever of its hosts it is primary')
+      .argument('<resource>')
+      .option(...on),
+    'changes',
+    async (runtime, [name = ''], options) =>
+      (await import('../replica-known.ts')).demote(runtime, name, options),
+  );
+  verb(
+    drbd
+      .command('grow')
+      .description('make a resource larger: its logical volumes on both hosts, then its device')
+      .argument('<resource>')
+      .argument('<size>', '20g, or +5g')
+      .option(...on),
+    'changes',
+    async (runtime, [name = '', size = ''], options) =>
+      (await import('../replica-known.ts')).grow(runtime, { name, size }, options),
+  );
+}

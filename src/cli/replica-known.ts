@@ -1,0 +1,167 @@
+import { atomic, type Bofh, withBofh } from '../bofh.ts';
+import { RefusedError } from '../errors.ts';
+import { growReplica, planGrow } from '../replica/grow.ts';
+import type { Member } from '../replica/hosts.ts';
+import { membersOf, ownMember } from '../replica/known.ts';
+import { planRemove, type RemovePlan, removeReplica } from '../replica/remove.ts';
+import { checkDemote, checkGrow, checkPromote, checkRemove } from '../replica/request.ts';
+import { changeRole, planDemote, planPromote } from '../replica/role.ts';
+import type { Tx } from '../operations.ts';
+import { formatSize } from '../units.ts';
+import { give } from './answer.ts';
+import type { DrbdGrow, DrbdRemove, DrbdRoles } from './answers/index.ts';
+import { confirm } from './confirm.ts';
+import { planned, twoHosts } from './replica-plan.ts';
+import type { Runtime } from './runtime.ts';
+import { openSession, untilInterrupted } from './session.ts';
+import { parseDuration } from './settings.ts';
+import { logged } from './system-log.ts';
+import { printable } from './text.ts';
+
+type Options = Readonly<Record<string, string | boolean | undefined>>;
+
+/** `bofh drbd remove NAME` */
+export async function remove(runtime: Runtime, name: string, options: Options): Promise<number> {
+  const request = checkRemove({
+    ...{ name, ...hostsOf(options) },
+    ...(options['here'] === true ? { hosts: 'this' } : {}),
+    ...(options['keepVolumes'] === true ? { volumes: 'kept' } : {}),
+  });
+  const plan = await changed(runtime, {
+    verb: `drbd remove ${name}`,
+    members: async (bofh): Promise<readonly Member[]> =>
+      request.hosts === 'this' ? ownMember(bofh.engine) : membersOf(bofh.engine, request),
+    plan: (members) => planRemove({ ...request, members }),
+    asks: removalInWords,
+    act: removeReplica,
+  });
+  if (plan === undefined) return 0;
+  const data: DrbdRemove = {
+    resource: name,
+    hosts: plan.hosts.map((each) => ({
+      name: each.name,
+      volumes: each.volumes.map((lv) => `${lv.vg}/${lv.name}`),
+      kept: [...each.kept],
+    })),
+  };
+  const lines = data.hosts.map(
+    ({ name: at, volumes, kept }) =>
+      `  ${at}: ${[...volumes, ...kept.map((path) => `${printable(path)} stays`)].join(', ')}`,
+  );
+  give(runtime, { data, lines: [`${name} is removed`, ...lines] });
+  return 0;
+}
+
+function removalInWords({ name, hosts }: RemovePlan): readonly string[] {
+  return [
+    `The DRBD resource ${name} is removed, and this cannot be undone once it is done:`,
+    ...hosts.flatMap(({ name: at, volumes, kept }) => [
+      `  its configuration on ${at}`,
+      ...volumes.map((lv) => `  the logical volume ${lv.vg}/${lv.name} on ${at} and all that is on it`),
+      ...kept.map((path) => `  (left as it is on ${at}: ${printable(path)})`),
+    ]),
+  ];
+}
+
+/** `bofh drbd promote NAME` */
+export async function promote(runtime: Runtime, name: string, options: Options): Promise<number> {
+  const { to, time } = options;
+  const request = checkPromote({
+    ...{ name, ...hostsOf(options) },
+    ...(typeof to === 'string' ? { to } : {}),
+    ...(typeof time === 'string' ? { limitMs: parseDuration(time) } : {}),
+  });
+  const plan = await changed(runtime, {
+    verb: `drbd promote ${name}`,
+    members: (bofh) => membersOf(bofh.engine, request),
+    plan: async (members, bofh) =>
+      planPromote({ ...request, members, to: request.to ?? (await bofh.host.facts()).hostname }),
+    act: changeRole,
+  });
+  if (plan === undefined) return 0;
+  const data: DrbdRoles = { resource: name, primary: plan.to?.name ?? null, before: plan.from?.name ?? null };
+  const before = data.before === null ? '' : `, and secondary on ${data.before}`;
+  give(runtime, { data, lines: [`${name} is primary on ${data.primary ?? ''}${before}`] });
+  return 0;
+}
+
+/** `bofh drbd demote NAME` */
+export async function demote(runtime: Runtime, name: string, options: Options): Promise<number> {
+  const request = checkDemote({ name, ...hostsOf(options) });
+  const plan = await changed(runtime, {
+    verb: `drbd demote ${name}`,
+    members: (bofh) => membersOf(bofh.engine, request),
+    plan: (members) => planDemote({ ...request, members }),
+    act: changeRole,
+  });
+  if (plan === undefined) return 0;
+  const data: DrbdRoles = { resource: name, primary: null, before: plan.from?.name ?? null };
+  give(runtime, { data, lines: [`${name} is secondary on ${data.before ?? ''}, and primary nowhere`] });
+  return 0;
+}
+
+/** `bofh drbd grow NAME SIZE|+SIZE` */
+export async function grow(
+  runtime: Runtime,
+  { name, size }: { readonly name: string; readonly size: string },
+  options: Options,
+): Promise<number> {
+  const request = checkGrow({ name, size, ...hostsOf(options) });
+  const plan = await changed(runtime, {
+    verb: `drbd grow ${name}`,
+    members: (bofh) => membersOf(bofh.engine, request),
+    plan: (members) => planGrow({ ...request, members }),
+    act: growReplica,
+  });
+  if (plan === undefined) return 0;
+  const data: DrbdGrow = { resource: name, from: plan.from, to: plan.to };
+  give(runtime, {
+    data,
+    lines: [
+      `${name} has grown from ${formatSize(plan.from)} to ${formatSize(plan.to)} on both hosts; what lies on it has not: bofh filesystem resize`,
+    ],
+  });
+  return 0;
+}
+
+/** A recipe over the hosts of a resource: planned, asked about, looked at once more, done. Undefined: it was a dry run. */
+async function changed<M extends readonly Member[], P>(
+  runtime: Runtime,
+  recipe: {
+    readonly verb: string;
+    readonly members: (bofh: Bofh) => Promise<M>;
+    readonly plan: (members: M, bofh: Bofh) => Promise<P>;
+    readonly asks?: (plan: P) => readonly string[];
+    readonly act: (tx: Tx, engine: Bofh['engine'], plan: P) => Promise<void>;
+  },
+): Promise<P | undefined> {
+  const { verb } = recipe;
+  const { bofh, progress } = await openSession(runtime, { site: 'used', root: 'needed' });
+  const members = await untilInterrupted(runtime, recipe.members(bofh));
+  if (runtime.settings.mode === 'plan') {
+    await planned(runtime, { bofh, members }, async (simulated, again) => {
+      const plan = await recipe.plan(again, simulated);
+      await atomic(verb, (tx) => recipe.act(tx, simulated.engine, plan));
+    });
+    return undefined;
+  }
+  const look = (): Promise<P> => untilInterrupted(runtime, recipe.plan(members, bofh));
+  const plan = await look();
+  if (recipe.asks !== undefined) {
+    await confirm(runtime, recipe.asks(plan));
+    // The question may have stood for long: what is destroyed is what was agreed to.
+    if (JSON.stringify(await look()) !== JSON.stringify(plan))
+      throw new RefusedError('it has changed since it was looked at: nothing was done', {
+        remedy: 'look at it and give the command again',
+      });
+  }
+  await logged(runtime, bofh.host, () =>
+    withBofh(bofh, () => atomic(verb, (tx) => recipe.act(tx, bofh.engine, plan))),
+  );
+  progress.end();
+  return plan;
+}
+
+function hostsOf({ on }: Options): { readonly on?: readonly [string, string] } {
+  return typeof on === 'string' ? { on: twoHosts(on) } : {};
+}

@@ -1,0 +1,34 @@
+import type { Bofh } from '../bofh.ts';
+import { UsageError } from '../errors.ts';
+import { type Member, rebound } from '../replica/hosts.ts';
+import type { Runtime } from './runtime.ts';
+
+/** `--on web1,web2`. Throws UsageError for anything but two. */
+export function twoHosts(text: string): readonly [string, string] {
+  const [a, b, ...more] = text.split(',').filter((each) => each !== '');
+  if (a !== undefined && b !== undefined && more.length === 0) return [a, b];
+  throw new UsageError(`--on ${text}: two hosts are meant, as in --on web1,web2`);
+}
+
+/** The simulated hosts are loaded for a plan alone: both of them, with a cable between their DRBD. */
+export async function planned<M extends readonly Member[]>(
+  runtime: Runtime,
+  { bofh, members }: { readonly bofh: Bofh; readonly members: M },
+  body: (simulated: Bofh, members: M) => Promise<void>,
+): Promise<number> {
+  const { planOf, readJournals, showPlan } = await import('./plan.ts');
+  const reached = new Map(
+    members.flatMap(({ place: name }) => {
+      const place = name === bofh.host.name ? undefined : bofh.engine.place?.(name);
+      return place === undefined ? [] : [[name, { place, left: 'something' as const }] as const];
+    }),
+  );
+  const plan = await planOf(
+    bofh,
+    readJournals(bofh.engine.store),
+    (simulated) => body(simulated, rebound(members, simulated.engine)),
+    reached,
+  );
+  showPlan(runtime, plan);
+  return 0;
+}

@@ -1,0 +1,98 @@
+import { atomic, withBofh } from '../bofh.ts';
+import { UsageError } from '../errors.ts';
+import { createReplica, planCreate } from '../replica/create.ts';
+import { membersAt } from '../replica/hosts.ts';
+import { checkCreate, type CheckedCreate } from '../replica/request.ts';
+import { formatSize } from '../units.ts';
+import { give } from './answer.ts';
+import type { DrbdCreate } from './answers/index.ts';
+import { planned, twoHosts } from './replica-plan.ts';
+import type { Runtime } from './runtime.ts';
+import { openSession, untilInterrupted } from './session.ts';
+import { logged } from './system-log.ts';
+
+type Options = Readonly<Record<string, string | boolean | undefined>>;
+
+/** `bofh drbd create NAME --on HOST,HOST --size SIZE` */
+export async function create(runtime: Runtime, name: string, options: Options): Promise<number> {
+  const request = requestOf(name, options);
+  const { bofh, progress } = await openSession(runtime, { site: 'used', root: 'needed' });
+  const { site, engine } = bofh;
+  const members = await untilInterrupted(runtime, membersAt(engine, request.on));
+  if (runtime.settings.mode === 'plan')
+    return await planned(runtime, { bofh, members }, async (simulated, again) => {
+      const plan = await planCreate({ members: again, site, request });
+      await atomic(`drbd create ${name}`, (tx) => createReplica(tx, simulated.engine, plan));
+    });
+  const made = await logged(runtime, bofh.host, async () => {
+    const plan = await untilInterrupted(runtime, planCreate({ members, site, request }));
+    return await withBofh(bofh, () => atomic(`drbd create ${name}`, (tx) => createReplica(tx, engine, plan)));
+  });
+  progress.end();
+  const { device, size, primary, hosts } = made;
+  const data: DrbdCreate = { resource: name, device, size, primary: primary ?? null, hosts: [...hosts] };
+  give(runtime, { data, lines: inWords(data, request) });
+  return 0;
+}
+
+function inWords(
+  { resource, device, size, primary, hosts }: DrbdCreate,
+  { initialSync }: CheckedCreate,
+): readonly string[] {
+  const roles =
+    primary === null
+      ? `it is primary nowhere: on one of the two, bofh drbd primary ${resource}`
+      : `it is primary on ${primary}`;
+  const sync =
+    initialSync === 'skip'
+      ? 'both are up to date'
+      : `all of it is sent to the other host: bofh drbd wait-sync ${resource}`;
+  return [
+    `${device} (${formatSize(size)}) is there on both hosts; ${sync}; ${roles}`,
+    ...hosts.map(({ name, lv, address, port }) => `  ${name}: on ${lv}, ${address} port ${String(port)}`),
+  ];
+}
+
+/** What was typed, as a request. Throws UsageError for what cannot be meant. */
+function requestOf(name: string, options: Options): CheckedCreate {
+  const said = (key: string): string | undefined => {
+    const value = options[key];
+    return typeof value === 'string' ? value : undefined;
+  };
+  const number = (key: string): number | undefined => {
+    const text = said(key);
+    if (text === undefined) return undefined;
+    if (/^\d{1,7}$/.test(text)) return Number(text);
+    throw new UsageError(`--${key} ${text}: a whole number is meant`);
+  };
+  return checkCreate(
+    defined({
+      name,
+      on: twoHosts(said('on') ?? ''),
+      size: said('size'),
+      vg: said('vg'),
+      addresses: addressesIn(said('address')),
+      port: number('port'),
+      minor: number('minor'),
+      protocol: said('protocol'),
+      initialSync: said('initialSync'),
+      primary: said('primary'),
+    }),
+  );
+}
+
+function addressesIn(text: string | undefined): Readonly<Record<string, string>> | undefined {
+  if (text === undefined) return undefined;
+  return Object.fromEntries(
+    text.split(',').map((each) => {
+      const { host, address } = /^(?<host>[^=]+)=(?<address>.+)$/.exec(each)?.groups ?? {};
+      if (host === undefined || address === undefined)
+        throw new UsageError(`--address "${each}": write HOST=ADDRESS for each of the two hosts`);
+      return [host, address];
+    }),
+  );
+}
+
+function defined(all: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,98 @@
+import type { ReadHost } from '../command/index.ts';
+import { drbdConfig } from '../drbd/commands.ts';
+import { configured, moduleVersion, type Taken, taken } from '../drbd/index.ts';
+import { RefusedError, UsageError } from '../errors.ts';
+import { checkLvName, usableVg } from '../lvm/index.ts';
+import { refuseFull } from '../lvm/operations/extents.ts';
+import { refuseTaken } from '../lvm/operations/taken.ts';
+import type { WholeGroup } from '../lvm/schema.ts';
+import type { Bytes } from '../units.ts';
+
+/** What there is on a host for a new resource. */
+export interface Ground {
+  /** Of the module: `8.4`, `9`. */
+  readonly series: string;
+  readonly version: string;
+  readonly vg: WholeGroup;
+  readonly taken: Taken;
+}
+
+/** A module that is loaded and that bofh knows, and the programs with their configuration. */
+export async function checkDrbd(host: ReadHost): Promise<Pick<Ground, 'series' | 'version'>> {
+  const version = await moduleVersion(host);
+  if (version === undefined)
+    throw new RefusedError('the module of DRBD is not loaded', { remedy: 'load it there: modprobe drbd' });
+  const series = /^(?<series>8\.4|9)\./.exec(version)?.groups?.series;
+  if (series === undefined)
+    throw new RefusedError(`bofh does not know module ${version} of DRBD`, {
+      remedy: 'it knows modules 8.4 and 9',
+    });
+  if ((await configured(host)).length === 0 && (await host.stat('/etc/drbd.conf')) === undefined)
+    throw new RefusedError('there is no /etc/drbd.conf', {
+      remedy: 'it comes with drbd-utils, and includes "drbd.d/*.res"',
+    });
+  await host.run(drbdConfig());
+  return { series, version };
+}
+
+/** The group of the new volume, which has no volume of that name. */
+export async function checkGroup(
+  host: ReadHost,
+  { vg: name, lv }: { readonly vg: string; readonly lv: string },
+): Promise<WholeGroup> {
+  checkLvName(name, lv);
+  const vg = await usableVg(host, name);
+  await refuseTaken(host, vg, { name: lv });
+  return vg;
+}
+
+/** What is taken on each host: a port and a minor number that were asked for are free on all of them. */
+export async function checkNumbers(
+  host: ReadHost,
+  { port, minor }: { readonly port: number | undefined; readonly minor: number | undefined },
+): Promise<Taken> {
+  const all = await taken(host);
+  const words = [
+    ...(port !== undefined && all.ports.has(port) ? [`port ${String(port)}`] : []),
+    ...(minor !== undefined && all.minors.has(minor) ? [`the minor number ${String(minor)}`] : []),
+  ];
+  if (words.length > 0)
+    throw new RefusedError(`${words.join(' and ')} ${words.length === 1 ? 'is' : 'are'} taken`, {
+      remedy: 'choose another one, or name none: the lowest that is free on both hosts is taken',
+    });
+  return all;
+}
+
+/** The size of a volume of at least so many bytes that is whole extents of every group, and fits into each. */
+export function sizeFor(groups: readonly { readonly extentSize: Bytes }[], least: Bytes): Bytes {
+  const step = groups.reduce((all, { extentSize }) => commonMultiple(all, extentSize), 1);
+  return Math.ceil(least / step) * step;
+}
+
+export function checkRoom(vg: WholeGroup, { lv, size }: { readonly lv: string; readonly size: Bytes }): void {
+  refuseFull(vg, { name: lv, extents: size / vg.extentSize });
+}
+
+/** Modules of two series replicate to one another only as the older one can, and their metadata differ. */
+export function checkSeries(
+  grounds: readonly (Pick<Ground, 'series' | 'version'> & { name: string })[],
+): void {
+  if (new Set(grounds.map(({ series }) => series)).size <= 1) return;
+  const all = grounds.map(({ name, version }) => `${version} on ${name}`).join(' and ');
+  throw new RefusedError(`the modules of DRBD are of different series: ${all}`, {
+    remedy: 'have the same one on both hosts',
+  });
+}
+
+/** A group has to be named, here or in the site file. */
+export function groupNamed(asked: string | undefined, site: { readonly volumeGroup?: string }): string {
+  const vg = asked ?? site.volumeGroup;
+  if (vg !== undefined) return vg;
+  throw new UsageError('in which volume group? Name it with --vg, or as volumeGroup in the site file');
+}
+
+function commonMultiple(a: number, b: number): number {
+  let [x, y] = [a, b];
+  while (y !== 0) [x, y] = [y, x % y];
+  return (a / x) * b;
+}

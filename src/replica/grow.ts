@@ -1,0 +1,131 @@
+import { dataSize, deviceSizeFor, inWords, towards } from '../drbd/index.ts';
+import { RefusedError, UsageError } from '../errors.ts';
+import { usableVg } from '../lvm/index.ts';
+import { refuseFull } from '../lvm/operations/extents.ts';
+import { refuseKind } from '../lvm/operations/resized.ts';
+import type { Tx } from '../operations.ts';
+import { on, refusals } from '../refusals.ts';
+import { sizeOf } from '../request.ts';
+import { type Bytes, formatSize } from '../units.ts';
+import { sizeFor } from './checks.ts';
+import { type Member, type Members, type Reachable, stepsOn } from './hosts.ts';
+import { type UpPart, upPartsOf, volumeAt } from './known.ts';
+
+/** A resource that is to become larger. */
+export interface GrowPlan {
+  readonly name: string;
+  readonly volume: number;
+  /** Of the device. */
+  readonly from: Bytes;
+  readonly to: Bytes;
+  readonly lvSize: Bytes;
+  readonly hosts: readonly (Member & {
+    readonly vg: string;
+    readonly lv: string;
+    readonly uuid: string;
+    readonly now: Bytes;
+  })[];
+  /** Where it is told to grow: DRBD does so where somebody is primary. */
+  readonly primary: Member;
+}
+
+/** `20g`, or `+5g` more than it has. Throws one error that names every refusal. */
+export async function planGrow(options: {
+  readonly members: Members;
+  readonly name: string;
+  readonly size: string | number;
+}): Promise<GrowPlan> {
+  const { members, name } = options;
+  const parts = await upPartsOf(members, name);
+  const { volume, size: from } = onlyVolume(parts);
+  const to = wanted(options.size, from);
+  if (to <= from)
+    throw new UsageError(
+      `${name} has ${formatSize(from)}, and ${formatSize(to)} is no more: DRBD only grows`,
+      {
+        remedy: 'ask for more, as +5g',
+      },
+    );
+  const found = refusals();
+  const primary = await found.try(() => primaryOf(parts));
+  for (const part of parts) await found.try(() => on(part.name, () => refuseUnsynced(part)));
+  const grounds: (GrowPlan['hosts'][number] & { readonly extentSize: Bytes })[] = [];
+  for (const part of parts) {
+    const ground = await found.try(() => on(part.name, () => groundOf(part, volume)));
+    if (ground !== undefined) grounds.push({ ...part, ...ground });
+  }
+  found.throwAll();
+  if (primary === undefined) throw new TypeError('a refused request was planned');
+  const lvSize = sizeFor(grounds, Math.max(deviceSizeFor(to), ...grounds.map(({ now }) => now)));
+  for (const { host, name: at, vg, lv, now, extentSize } of grounds)
+    await found.try(() =>
+      on(at, async () =>
+        refuseFull(await usableVg(host, vg), { name: lv, extents: (lvSize - now) / extentSize }),
+      ),
+    );
+  found.throwAll();
+  return { name, volume, from, to: dataSize(lvSize), lvSize, hosts: grounds, primary };
+}
+
+/** The recipe: the volumes first, in the order of the hosts; DRBD, which has no way back, after the commit. */
+export async function growReplica(tx: Tx, hosts: Reachable, plan: GrowPlan): Promise<void> {
+  const { name, volume, lvSize, primary } = plan;
+  for (const each of plan.hosts)
+    if (each.now < lvSize)
+      await stepsOn(tx, hosts, each).lvm.resizeLv({
+        ...{ vg: each.vg, name: each.lv, uuid: each.uuid, size: lvSize },
+      });
+  await stepsOn(tx, hosts, primary).drbd.resize({ name, volume });
+}
+
+function wanted(size: string | number, from: Bytes): Bytes {
+  const more = /^\+(?<more>.+)$/.exec(String(size))?.groups?.more;
+  return more === undefined ? sizeOf('size', size) : from + sizeOf('size', more);
+}
+
+function onlyVolume([{ resource }]: readonly [UpPart, UpPart]): {
+  readonly volume: number;
+  readonly size: Bytes;
+} {
+  const [only, ...more] = resource.state.volumes;
+  if (only?.size !== undefined && more.length === 0) return { volume: only.volume, size: only.size };
+  throw new RefusedError(
+    `${resource.name} has ${only === undefined || more.length === 0 ? 'no size now' : `${String(more.length + 1)} volumes, and which one is to grow cannot be told`}`,
+    { remedy: 'on each host: bofh lvm resize; then on one: bofh drbd resize' },
+  );
+}
+
+function primaryOf(parts: readonly UpPart[]): Member {
+  const found = parts.find(({ resource }) => resource.state.role === 'Primary');
+  if (found !== undefined) return found;
+  const name = parts[0]?.resource.name ?? '';
+  throw new RefusedError(`${name} is primary nowhere: DRBD grows it only where somebody is`, {
+    remedy: `make it primary on one host: bofh drbd promote ${name}`,
+  });
+}
+
+function refuseUnsynced({ resource: { name, state } }: UpPart): void {
+  const all = towards(state);
+  const isSynced = all.every(
+    ({ connection, disk, peerDisk }) =>
+      connection === 'Connected' && disk === 'UpToDate' && peerDisk === 'UpToDate',
+  );
+  if (isSynced && all.length > 0) return;
+  throw new RefusedError(`${name} is not up to date on both hosts: ${all.map(inWords).join('; ')}`, {
+    remedy: `wait for it: bofh drbd wait-sync ${name}`,
+  });
+}
+
+/** The logical volume beneath, which can be made larger. */
+async function groundOf({ host, resource: { name, here } }: UpPart, volume: number) {
+  const disk = here.volumes.find((each) => each.volume === volume);
+  const found = disk?.disk === undefined ? undefined : await volumeAt(host, disk.disk);
+  if (found === undefined || disk?.metadata !== 'internal')
+    throw new RefusedError(`${name} does not lie on a logical volume with its metadata at the end`, {
+      remedy: `make its disk larger by hand, then: bofh drbd resize ${name}`,
+    });
+  const { lv } = found;
+  refuseKind(found);
+  const { extentSize } = await usableVg(host, lv.vg);
+  return { vg: lv.vg, lv: lv.name, uuid: lv.uuid, now: lv.size, extentSize };
+}

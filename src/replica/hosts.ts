@@ -1,0 +1,75 @@
+import type { Engine } from '../atomic/index.ts';
+import type { Host, ReadHost } from '../command/index.ts';
+import { RefusedError, UsageError } from '../errors.ts';
+import type { Tx } from '../operations.ts';
+
+/** The hosts that bofh reaches from here. */
+export type Reachable = Pick<Engine, 'host' | 'place'>;
+
+/** A host of a replica. */
+export interface Member {
+  /** As it was asked for. */
+  readonly asked: string;
+  /** By which a sequence reaches it. */
+  readonly place: string;
+  /** What the configuration of DRBD calls it: `uname -n` there. */
+  readonly name: string;
+  readonly host: ReadHost;
+}
+
+/** Both hosts of a replica, in the order of their names. */
+export type Members = readonly [Member, Member];
+
+/** The host that a name leads to; this very one by whatever name. ConnectionError, which says which host, when it cannot be reached. */
+export async function memberAt(hosts: Reachable, asked: string): Promise<Member> {
+  const { host } = hosts;
+  const own = await host.facts();
+  const here = { asked, place: host.name, name: own.hostname, host };
+  if (asked === own.hostname || asked === host.name) return here;
+  const found = hosts.place?.(asked);
+  if (found === undefined)
+    throw new UsageError(`there is no host "${asked}"`, {
+      remedy: 'name it as ssh does, or as hosts of the site file has it',
+    });
+  const facts = await found.host.facts();
+  // No two kernels have one boot id: it is the same machine, however it was reached.
+  if (facts.boot === own.boot) return here;
+  const local = await localBoot(hosts);
+  return local?.boot === facts.boot
+    ? { asked, place: '', name: facts.hostname, host: local.host }
+    : { asked, place: asked, name: facts.hostname, host: found.host };
+}
+
+/** The host that bofh runs on, when it works on another one. */
+async function localBoot({ host, place }: Reachable): Promise<{ boot: string; host: Host } | undefined> {
+  const local = host.name === '' ? undefined : place?.('')?.host;
+  return local === undefined ? undefined : { boot: (await local.facts()).boot, host: local };
+}
+
+/** Both hosts, by their names. RefusedError when the two are one. */
+export async function membersAt(hosts: Reachable, asked: readonly [string, string]): Promise<Members> {
+  const [a, b] = [await memberAt(hosts, asked[0]), await memberAt(hosts, asked[1])];
+  if (a.place === b.place || a.name === b.name)
+    throw new RefusedError(
+      a.place === b.place
+        ? `${asked.join(' and ')} are one host (${a.name})`
+        : `both hosts are called ${a.name} (uname -n), and DRBD knows hosts by that`,
+      { remedy: 'name two hosts that are called differently' },
+    );
+  return a.name < b.name ? [a, b] : [b, a];
+}
+
+/** The same hosts, as another set of them is reached: those of a plan. */
+export function rebound<M extends readonly Member[]>(members: M, hosts: Reachable): M {
+  const again = (member: Member): Member => {
+    const host = member.place === hosts.host.name ? hosts.host : hosts.place?.(member.place)?.host;
+    if (host === undefined) throw new TypeError(`the host "${member.place}" is not reached`);
+    return { ...member, host };
+  };
+  return members.map(again) as readonly Member[] as M;
+}
+
+/** The steps of a sequence on a member. */
+export function stepsOn(tx: Tx, { host }: Reachable, { place }: Pick<Member, 'place'>): Tx {
+  return place === host.name ? tx : tx.on(place);
+}

@@ -1,0 +1,103 @@
+import type { ReadHost } from '../command/index.ts';
+import { keysOf } from '../blockdevice/index.ts';
+import { resourceNamed } from '../drbd/index.ts';
+import { askedHere, type Here } from '../drbd/operations/known.ts';
+import type { ResourceState } from '../drbd/state.ts';
+import { CommandError, RefusedError } from '../errors.ts';
+import { type LogicalVolume, lvs } from '../lvm/index.ts';
+import { on, refusals } from '../refusals.ts';
+import { memberAt, type Member, membersAt, type Members, type Reachable } from './hosts.ts';
+
+/** A host of a resource, with its own part of it. */
+export interface Part extends Member {
+  readonly resource: Here;
+}
+
+/** The same, while it is up there. */
+export type UpPart = Part & { readonly resource: Here & { readonly state: ResourceState } };
+
+/** Which resource, and its two hosts where its configuration does not name them as they are reached. */
+export interface Asked {
+  readonly name: string;
+  readonly on?: readonly [string, string];
+}
+
+/** The two hosts of a resource that is there: as they were named, else as the configuration of this one names them. */
+export async function membersOf(hosts: Reachable, { name, on: asked }: Asked): Promise<Members> {
+  return membersAt(hosts, asked ?? (await namesIn(hosts.host, name)));
+}
+
+/** The host that bofh works on, alone. */
+export async function ownMember(hosts: Reachable): Promise<readonly [Member]> {
+  return [await memberAt(hosts, (await hosts.host.facts()).hostname)];
+}
+
+async function namesIn(host: ReadHost, name: string): Promise<readonly [string, string]> {
+  const { configured } = await resourceNamed(host, name);
+  const names = (configured?.hosts ?? []).map((each) => each.names);
+  const [a, b] = names.flat();
+  if (a !== undefined && b !== undefined && names.length === 2 && names.flat().length === 2) return [a, b];
+  throw new RefusedError(
+    configured === undefined
+      ? `no file of the configuration has the DRBD resource ${name}, which is up`
+      : `${name} is configured for ${names.map((each) => each.join(' ') || 'a floating host').join(', ')}, and not for two hosts by their names`,
+    { remedy: `on each host by itself: bofh drbd show ${name}` },
+  );
+}
+
+/** Their parts of a resource. Throws one error for all hosts that have none, or another one. */
+export async function partsOf(members: readonly Member[], name: string): Promise<readonly Part[]> {
+  const found = refusals();
+  const parts: Part[] = [];
+  for (const member of members) {
+    const resource = await found.try(() => on(member.name, () => askedHere(member.host, name)));
+    if (resource !== undefined) parts.push({ ...member, resource });
+  }
+  found.throwAll();
+  const [first, second] = parts.map(({ resource }) => JSON.stringify(resource.configured?.hosts));
+  if (second !== undefined && first !== second)
+    throw new RefusedError(
+      `the configuration of ${name} on ${parts.map((each) => each.name).join(' is not that on ')}`,
+      { remedy: `compare them: bofh drbd show ${name}, on each` },
+    );
+  return parts;
+}
+
+/** Those of a resource that is up on each. */
+export async function upPartsOf(members: Members, name: string): Promise<readonly [UpPart, UpPart]> {
+  const parts = await partsOf(members, name);
+  const up = parts.flatMap((part) => {
+    const { state } = part.resource;
+    return state === undefined ? [] : [{ ...part, resource: { ...part.resource, state } }];
+  });
+  const [a, b] = up;
+  if (a !== undefined && b !== undefined) return [a, b];
+  const down = parts.filter(({ resource }) => resource.state === undefined).map((each) => each.name);
+  throw new RefusedError(`${name} is not up on ${down.join(' and ')}`, {
+    remedy: `bring it up there: bofh drbd up ${name}`,
+  });
+}
+
+/** The logical volume that a path leads to, active or not; undefined: it is none. */
+export async function volumeAt(
+  host: ReadHost,
+  path: string,
+): Promise<{ readonly lv: LogicalVolume; readonly all: readonly LogicalVolume[] } | undefined> {
+  const all = await lvs(host);
+  const lv = await keyAt(host, path).then((key) =>
+    all.find((each) =>
+      key === undefined ? [each.path, each.dmPath].includes(path) : key === `lv:${each.vg}/${each.name}`,
+    ),
+  );
+  return lv && { lv, all: all.filter(({ vgUuid }) => vgUuid === lv.vgUuid) };
+}
+
+/** Undefined where there is no such device now. */
+async function keyAt(host: ReadHost, path: string): Promise<string | undefined> {
+  try {
+    return (await keysOf(host, path)).key;
+  } catch (error) {
+    if (error instanceof CommandError && error.reason === 'not-found') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,59 @@
+import { isIPv4 } from 'node:net';
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError, UsageError } from '../errors.ts';
+import { type Interface, interfaces } from '../network/index.ts';
+
+/** An address of IPv4 in its network. */
+interface Place {
+  readonly address: string;
+  readonly prefix: number;
+  readonly network: string;
+}
+
+/** The addresses that other hosts may reach a host by. */
+export async function addressesOf(host: ReadHost): Promise<readonly Place[]> {
+  return (await interfaces(host)).filter(({ up, kind }) => up && kind !== 'loopback').flatMap(usable);
+}
+
+function usable({ addresses }: Interface): readonly Place[] {
+  return addresses
+    .filter(({ family, scope, state }) => family === 'inet' && scope === 'global' && state === 'usable')
+    .map(({ address, prefix }) => ({ address, prefix, network: networkOf(address, prefix) }));
+}
+
+function networkOf(address: string, prefix: number): string {
+  const bits = address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+  const size = 2 ** (32 - prefix);
+  return `${String(Math.floor(bits / size) * size)}/${String(prefix)}`;
+}
+
+/** The one pair of addresses of two hosts that lie in one network. RefusedError when there is none, or more than one. */
+export function commonPair(
+  [a, b]: readonly [readonly Place[], readonly Place[]],
+  names: readonly [string, string],
+): readonly [string, string] {
+  const pairs = a.flatMap((one) =>
+    b
+      .filter((other) => other.network === one.network && other.address !== one.address)
+      .map((other) => [one.address, other.address] as const),
+  );
+  const [only, ...more] = pairs;
+  if (only !== undefined && more.length === 0) return only;
+  const all = pairs.map((pair) => pair.join(' and ')).join('; ');
+  throw new RefusedError(
+    only === undefined
+      ? `${names.join(' and ')} have no network of IPv4 in common`
+      : `${names.join(' and ')} have more than one network in common: ${all}`,
+    { remedy: `say which addresses are meant: --address ${names.map((each) => `${each}=IP`).join(',')}` },
+  );
+}
+
+/** An address that was named for a host. UsageError for none, RefusedError for one that the host has not. */
+export async function checkAddress(host: ReadHost, address: string): Promise<string> {
+  if (!isIPv4(address)) throw new UsageError(`"${address}" is no address of IPv4`);
+  const all = (await interfaces(host)).flatMap((each) => each.addresses);
+  if (all.some((each) => each.address === address && each.state === 'usable')) return address;
+  throw new RefusedError(`it has not the address ${address}`, {
+    remedy: `it has ${all.map((each) => each.address).join(', ')}`,
+  });
+}

@@ -1,0 +1,95 @@
+import * as z from 'zod/mini';
+import { UsageError } from '../errors.ts';
+import { parsed, sizeOf } from '../request.ts';
+import type { Bytes } from '../units.ts';
+
+const text = z.string().check(z.minLength(1));
+
+const createSchema = z.strictObject({
+  /** Of the resource, and of the logical volume on each host. */
+  name: text,
+  /** The two hosts: as ssh, the site file or they themselves name them. */
+  on: z.tuple([text, text]),
+  /** What the device is to have at least. Bytes, or text: `10g`. */
+  size: z.union([z.string(), z.number()]),
+  vg: z.exactOptional(text),
+  /** By the names of the hosts, as in `on`. Missing: the one network that both are in. */
+  addresses: z.exactOptional(z.record(text, text)),
+  port: z.exactOptional(z.int()),
+  minor: z.exactOptional(z.int()),
+  protocol: z.exactOptional(z.enum(['A', 'B', 'C'])),
+  /**
+   * `skip`: the volumes of both are full of zeros, and taken for alike. `full`: all of it is sent all the same,
+   * from the primary, or else from the first by name.
+   */
+  initialSync: z._default(z.enum(['skip', 'full']), 'skip'),
+  /** Which of the two is the primary in the end; missing: none. */
+  primary: z.exactOptional(text),
+  /** How long the two may take to find each other. */
+  connectMs: z._default(z.int().check(z.positive()), 30_000),
+});
+
+const known = {
+  name: text,
+  /** Its two hosts, where they are not reached by the names that its configuration has. */
+  on: z.exactOptional(z.tuple([text, text])),
+};
+
+const removeSchema = z.strictObject({
+  ...known,
+  /** `both`: on both hosts. `this`: what this one has of it alone. */
+  hosts: z._default(z.enum(['both', 'this']), 'both'),
+  volumes: z._default(z.enum(['removed', 'kept']), 'removed'),
+});
+
+const promoteSchema = z.strictObject({
+  ...known,
+  /** Missing: this one. */
+  to: z.exactOptional(text),
+  /** How long a resync may take that it has to wait for. */
+  limitMs: z._default(z.int().check(z.positive()), 300_000),
+});
+
+const demoteSchema = z.strictObject(known);
+
+const growSchema = z.strictObject({
+  ...known,
+  /** What the device is to have at least; `+5g`: so much more than it has. */
+  size: z.union([z.string(), z.number()]),
+});
+
+export type RemoveRequest = z.input<typeof removeSchema>;
+export type PromoteRequest = z.input<typeof promoteSchema>;
+export type DemoteRequest = z.input<typeof demoteSchema>;
+export type GrowRequest = z.input<typeof growSchema>;
+
+export const checkRemove = (request: unknown): z.output<typeof removeSchema> =>
+  parsed('drbd.remove', removeSchema, request);
+export const checkPromote = (request: unknown): z.output<typeof promoteSchema> =>
+  parsed('drbd.promote', promoteSchema, request);
+export const checkDemote = (request: unknown): z.output<typeof demoteSchema> =>
+  parsed('drbd.demote', demoteSchema, request);
+export const checkGrow = (request: unknown): z.output<typeof growSchema> =>
+  parsed('drbd.grow', growSchema, request);
+
+/** What a replica is to be. */
+export type CreateRequest = z.input<typeof createSchema>;
+
+/** The same with its size in bytes. */
+export type CheckedCreate = Omit<z.output<typeof createSchema>, 'size'> & { readonly size: Bytes };
+
+/** Scripts are not type-checked: what a request does not say as it should is refused. Throws UsageError. */
+export function checkCreate(request: unknown): CheckedCreate {
+  const { size, ...rest } = parsed('drbd.create', createSchema, request);
+  const { on, addresses, primary } = rest;
+  for (const [key, named] of [
+    ['addresses', Object.keys(addresses ?? {})],
+    ['primary', primary === undefined ? [] : [primary]],
+  ] as const)
+    for (const each of named)
+      if (!on.includes(each))
+        throw new UsageError(`${key}: "${each}" is none of the two hosts: ${on.join(', ')}`);
+  if (addresses !== undefined && Object.keys(addresses).length < 2)
+    throw new UsageError('addresses: name one for each of the two hosts, or none');
+  return { ...rest, size: sizeOf('size', size) };
+}

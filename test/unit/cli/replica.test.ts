@@ -1,0 +1,138 @@
+import { describe, expect, it } from 'vitest';
+import type { Bofh } from '../../../src/bofh.ts';
+import * as answers from '../../../src/cli/answers/index.ts';
+import { demote, grow, promote, remove } from '../../../src/cli/replica-known.ts';
+import { create } from '../../../src/cli/replica.ts';
+import type { SimulatedHost } from '../../../src/testing/index.ts';
+import { both, made, two } from '../replica/support.ts';
+import { lineOf, unnamed } from '../plan/support.ts';
+import { testRuntime } from './support/runtime.ts';
+
+const options = { on: 'alpha,there', size: '64m', vg: 'vg0', initialSync: 'skip' };
+const at = (bofh: Bofh, said: Parameters<typeof testRuntime>[1] = {}) => testRuntime(bofh, said);
+
+const done = ({ changes }: SimulatedHost): readonly string[] => changes.map((each) => unnamed(lineOf(each)));
+
+describe('bofh drbd create', () => {
+  it('tells the device, and what each host has of it', async () => {
+    const { here } = two();
+    const { runtime, stdout } = at(here, { json: true });
+    expect(await create(runtime, 'web1', { ...options, port: '7790', minor: '5' })).toBe(0);
+    expect(answers.drbdCreate.parse(JSON.parse(stdout()))).toMatchObject({
+      ...{ resource: 'web1', device: '/dev/drbd5', primary: null },
+      hosts: [
+        { name: 'alpha', lv: 'vg0/web1', address: '10.0.0.1', port: 7790 },
+        { name: 'beta', lv: 'vg0/web1', address: '10.0.0.2', port: 7790 },
+      ],
+    });
+  });
+
+  it('says in words what is to be done next', async () => {
+    const { here } = two();
+    const { runtime, stdout } = at(here);
+    await create(runtime, 'web1', options);
+    expect(stdout()).toMatch(
+      /^\/dev\/drbd0 \(.*\) is there on both hosts; both are up to date; .*bofh drbd primary web1/,
+    );
+    expect(stdout()).toContain('  beta: on vg0/web1, 10.0.0.2 port 7788');
+  });
+
+  it.each([
+    ['one host alone', { ...options, on: 'alpha' }, 'two hosts are meant'],
+    ['an address of no host', { ...options, address: '10.0.0.1' }, 'write HOST=ADDRESS'],
+    [
+      'a host that is not there',
+      { ...options, address: 'gamma=10.0.0.3,there=10.0.0.2' },
+      'is none of the two',
+    ],
+    ['an address of one alone', { ...options, address: 'there=10.0.0.2' }, 'name one for each'],
+    ['a port that is none', { ...options, port: 'x' }, 'a whole number is meant'],
+    ['a protocol that is none', { ...options, protocol: 'D' }, 'protocol'],
+  ])('takes no %s', async (_, wrong, words) => {
+    const { here, there } = two();
+    await expect(create(at(here).runtime, 'web1', wrong)).rejects.toThrow(words);
+    expect(there.crossings).toEqual([]);
+  });
+});
+
+type Hosts = ReturnType<typeof two>;
+type Runtime = ReturnType<typeof testRuntime>['runtime'];
+const on = { on: 'alpha,there' };
+
+const recipes: readonly (readonly [
+  string,
+  () => Hosts | Promise<Hosts>,
+  (runtime: Runtime) => Promise<number>,
+])[] = [
+  ['create', () => two(), (runtime) => create(runtime, 'web1', { ...options, primary: 'there' })],
+  [
+    'create, with a full sync',
+    () => two(),
+    (runtime) => create(runtime, 'web1', { ...options, initialSync: 'full' }),
+  ],
+  ['remove', () => made(), (runtime) => remove(runtime, 'web1', on)],
+  ['remove --here', () => made(), (runtime) => remove(runtime, 'web1', { here: true, keepVolumes: true })],
+  [
+    'promote',
+    () => made({ primary: 'there' }),
+    (runtime) => promote(runtime, 'web1', { ...on, to: 'alpha' }),
+  ],
+  ['demote', () => made({ primary: 'there' }), (runtime) => demote(runtime, 'web1', on)],
+  ['grow', () => made({ primary: 'there' }), (runtime) => grow(runtime, { name: 'web1', size: '+64m' }, on)],
+];
+
+describe.each(recipes)('the plan of bofh drbd %s', (_, stage, act) => {
+  it('has the changes of the run on each host, each word of them and in their order, and does nothing', async () => {
+    const dry = await stage();
+    const before = both(dry);
+    const count = [dry.alpha, dry.there.host()].map(({ changes }) => changes.length);
+    const planned = at(dry.here, { dryRun: true, json: true });
+    expect(await act(planned.runtime)).toBe(0);
+    expect(both(dry)).toEqual(before);
+    expect([dry.alpha, dry.there.host()].map(({ changes }) => changes.length)).toEqual(count);
+
+    const real = await stage();
+    const begun = [real.alpha, real.there.host()].map(({ changes }) => changes.length);
+    expect(await act(at(real.here, { yes: true }).runtime)).toBe(0);
+    const lines = answers.plan
+      .parse(JSON.parse(planned.stdout()))
+      .steps.flatMap(({ host, changes }) => changes.map(({ line }) => ({ host: host ?? '', line })));
+    for (const [nth, host] of [real.alpha, real.there.host()].entries()) {
+      const on = nth === 0 ? '' : 'there';
+      const told = lines.flatMap((each) => (each.host === on ? [unnamed(each.line)] : []));
+      expect(told).toEqual(done(host).slice(begun[nth]));
+    }
+    expect(lines.length).toBeGreaterThan(0);
+  });
+});
+
+describe('the answers of', () => {
+  const json = async (hosts: Hosts, act: (runtime: Runtime) => Promise<number>): Promise<unknown> => {
+    const { runtime, stdout } = at(hosts.here, { json: true, yes: true });
+    expect(await act(runtime)).toBe(0);
+    return JSON.parse(stdout());
+  };
+
+  it('remove, promote, demote and grow are what their types say', async () => {
+    const hosts = await made();
+    const promoted = await json(hosts, (runtime) => promote(runtime, 'web1', { ...on, time: '1m' }));
+    expect(answers.drbdRoles.parse(promoted)).toEqual({ resource: 'web1', primary: 'alpha', before: null });
+    const grown = await json(hosts, (runtime) => grow(runtime, { name: 'web1', size: '100m' }, on));
+    expect(answers.drbdGrow.parse(grown).to).toBeGreaterThanOrEqual(100 * 1024 ** 2);
+    const demoted = await json(hosts, (runtime) => demote(runtime, 'web1', on));
+    expect(answers.drbdRoles.parse(demoted)).toEqual({ resource: 'web1', primary: null, before: 'alpha' });
+    const removed = await json(hosts, (runtime) => remove(runtime, 'web1', { ...on, keepVolumes: true }));
+    expect(answers.drbdRemove.parse(removed)).toEqual({
+      resource: 'web1',
+      hosts: ['alpha', 'beta'].map((name) => ({ name, volumes: [], kept: ['/dev/vg0/web1'] })),
+    });
+  });
+
+  it('remove asks first, and says on which host what goes', async () => {
+    const hosts = await made();
+    const { runtime, stderr } = testRuntime(hosts.here, {}, ['no']);
+    await expect(remove(runtime, 'web1', on)).rejects.toThrow();
+    expect(stderr()).toContain('the logical volume vg0/web1 on beta and all that is on it');
+    expect(hosts.there.host().world.drbd.resources).toHaveLength(1);
+  });
+});

@@ -1,0 +1,156 @@
+import { describe, expect, it } from 'vitest';
+import { states } from '../../../src/drbd/index.ts';
+import { BofhError } from '../../../src/errors.ts';
+import { withBofh } from '../../../src/bofh.ts';
+import { drbd } from '../../../src/index.ts';
+import type { CreateRequest } from '../../../src/replica/request.ts';
+import { create, ground, request, two, unplug } from './support.ts';
+
+const mib = 1024 ** 2;
+
+describe('drbd.create', () => {
+  it('gives two hosts one device, up to date on both without a resync', async () => {
+    const { here, there, alpha } = two();
+    const made = await create(here);
+    expect(made).toEqual({
+      ...{ name: 'web1', device: '/dev/drbd0', primary: undefined },
+      size: expect.any(Number) as number,
+      hosts: [
+        { name: 'alpha', lv: 'vg0/web1', address: '10.0.0.1', port: 7788 },
+        { name: 'beta', lv: 'vg0/web1', address: '10.0.0.2', port: 7788 },
+      ],
+    });
+    expect(made.size).toBeGreaterThanOrEqual(64 * mib);
+    for (const host of [alpha, there.host()])
+      expect(await states(host)).toMatchObject([
+        {
+          ...{ name: 'web1', role: 'Secondary' },
+          volumes: [{ disk: 'UpToDate', size: made.size }],
+          connections: [{ state: 'Connected', volumes: [{ disk: 'UpToDate' }] }],
+        },
+      ]);
+    const [own, other] = [alpha, there.host()].map((host) => host.admin.readFile('/etc/drbd.d/web1.res'));
+    expect(own).toBe(other);
+    expect(there.reserved()).toEqual([]);
+  });
+
+  it.each(['skip', 'full'] as const)('makes the one that was named primary (%s)', async (initialSync) => {
+    const { here, there, alpha } = two();
+    const made = await withBofh(here, () => drbd.create({ ...request, initialSync, primary: 'there' }));
+    expect(made.primary).toBe('beta');
+    expect(await states(there.host())).toMatchObject([{ role: 'Primary' }]);
+    expect(await states(alpha)).toMatchObject([{ role: 'Secondary', volumes: [{ disk: 'UpToDate' }] }]);
+  });
+
+  it('takes the lowest port and minor that are free on both, and addresses that are named', async () => {
+    const alpha = ground('alpha', '10.0.0.1');
+    const beta = ground('beta', '10.0.0.2');
+    for (const [host, name, at] of [
+      [alpha, 'old1', 0],
+      [beta, 'old2', 1],
+    ] as const)
+      host.admin.writeFile(`/etc/drbd.d/${name}.res`, resourceOf(name, at));
+    const { here } = two(alpha, beta);
+    const addresses = { alpha: '10.0.0.1', there: '10.0.0.2' };
+    const made = await create(here, { addresses });
+    expect([made.device, made.hosts[0]?.port]).toEqual(['/dev/drbd2', 7790]);
+  });
+
+  it('makes volumes of one size, of whole extents of both groups', async () => {
+    const { here, alpha, there } = two(
+      ground('alpha', '10.0.0.1', { volumeGroups: [{ name: 'vg0', size: 1024 * mib, extentSize: 8 * mib }] }),
+      ground('beta', '10.0.0.2', { volumeGroups: [{ name: 'vg0', size: 1024 * mib, extentSize: 4 * mib }] }),
+    );
+    await create(here);
+    const sizes = [alpha, there.host()].map(
+      ({ world: { lvm } }) => (lvm[0]?.lvs[0]?.extents ?? 0) * (lvm[0]?.extentSize ?? 0),
+    );
+    expect(sizes).toEqual([72 * mib, 72 * mib]);
+  });
+});
+
+describe('what drbd.create refuses, it refuses with both hosts as they were', () => {
+  const refusing = async (
+    hosts: ReturnType<typeof two>,
+    more: Partial<CreateRequest> = {},
+  ): Promise<BofhError> => {
+    const before = [hosts.alpha.snapshot(), hosts.there.host().snapshot()];
+    const error: unknown = await create(hosts.here, more).catch((each: unknown) => each);
+    expect([hosts.alpha.snapshot(), hosts.there.host().snapshot()]).toEqual(before);
+    expect(hosts.there.crossings.filter((what) => what !== 'read')).toEqual([]);
+    if (!(error instanceof BofhError)) throw error;
+    return error;
+  };
+
+  it('names all of it at once, and on which host', async () => {
+    const hosts = two();
+    hosts.alpha.admin.lvcreate({ vg: 'vg0', name: 'web1', extents: 1 });
+    const there = hosts.there.host();
+    there.world.drbd.module = 'absent';
+    const { message } = await refusing(hosts);
+    expect(message).toContain('on alpha: vg0/web1 exists already');
+    expect(message).toContain('on beta: the module of DRBD is not loaded');
+  });
+
+  it.each([
+    ['no room', { size: '100g' }, /on alpha: vg0\/web1 needs .*; on beta: vg0\/web1 needs/],
+    ['no such group', { vg: 'vg9' }, /on alpha: there is no volume group "vg9"; on beta/],
+    [
+      'an address of another host',
+      { addresses: { alpha: '10.0.0.2', there: '10.0.0.2' } },
+      /on alpha: it has not the address 10\.0\.0\.2/,
+    ],
+    ['a name that DRBD does not take', { name: 'all' }, /neither "all" nor/],
+    ['one host by two names', { on: ['alpha', 'alpha'] as [string, string] }, /are one host/],
+  ])('%s', async (_, more, words) => {
+    expect((await refusing(two(), more)).message).toMatch(words);
+  });
+
+  it('a port, a minor and a name that are taken', async () => {
+    const beta = ground('beta', '10.0.0.2');
+    beta.admin.writeFile('/etc/drbd.d/old.res', resourceOf('web1', 3));
+    const hosts = two(undefined, beta);
+    expect((await refusing(hosts, { port: 7791, minor: 3 })).message).toBe(
+      'on beta: port 7791 and the minor number 3 are taken',
+    );
+    expect((await refusing(hosts)).message).toContain('on beta: there is a DRBD resource web1 already');
+  });
+
+  it('no network, or more than one, that both are in', async () => {
+    const apart = two(ground('alpha', '10.0.0.1'), ground('beta', '10.0.1.2'));
+    const error = await refusing(apart);
+    expect(error.message).toBe('alpha and beta have no network of IPv4 in common');
+    expect(error.remedy).toContain('--address alpha=IP,beta=IP');
+    const twice = two(
+      ground('alpha', '10.0.0.1', { addresses: ['10.0.0.1/24', '10.9.0.1/16'] }),
+      ground('beta', '10.0.0.2', { addresses: ['10.0.0.2/24', '10.9.7.2/16'] }),
+    );
+    expect((await refusing(twice)).message).toContain('10.0.0.1 and 10.0.0.2; 10.9.0.1 and 10.9.7.2');
+  });
+
+  it('a host that cannot be reached, which it names', async () => {
+    const hosts = two();
+    hosts.there.cut();
+    expect((await refusing(hosts)).message).toContain('there cannot be reached');
+  });
+
+  it('two hosts that do not find each other: then all is undone', async () => {
+    const hosts = two();
+    const before = [hosts.alpha.snapshot(), hosts.there.host().snapshot()];
+    unplug(hosts);
+    const error: unknown = await create(hosts.here).catch((each: unknown) => each);
+    expect(error).toMatchObject({ name: 'RolledBackError' });
+    expect((error as Error).cause).toMatchObject({
+      message: expect.stringContaining('they do not find each other: volume 0 to peer: Connecting') as string,
+      remedy:
+        'see that TCP goes both ways between 10.0.0.1 port 7788 and 10.0.0.2 port 7788: firewall, routes',
+    });
+    expect([hosts.alpha.snapshot(), hosts.there.host().snapshot()]).toEqual(before);
+  });
+});
+
+function resourceOf(name: string, at: number): string {
+  const host = (on: string, address: string): string =>
+    `  on ${on} {\n    device minor ${String(at)};\n    disk /dev/vg0/${name};\n    meta-disk internal;\n    address ipv4 ${address}:${String(7788 + at)};\n  }\n`;
+  return `resource ${name} {\n${host('alpha', '10.0.0.1')}${host('beta', '10.0.0.2')}}\n`;
+}

@@ -1,0 +1,174 @@
+import { describe, expect, it } from 'vitest';
+import { withBofh } from '../../../src/bofh.ts';
+import { states } from '../../../src/drbd/index.ts';
+import { drbd } from '../../../src/index.ts';
+import { both, made, refusal, two, unplug } from './support.ts';
+
+const mib = 1024 ** 2;
+const on: [string, string] = ['alpha', 'there'];
+const web1 = { name: 'web1', on };
+
+const roles = async ({ alpha, there }: ReturnType<typeof two>): Promise<readonly unknown[]> =>
+  Promise.all([alpha, there.host()].map(async (host) => (await states(host))[0]?.role));
+
+describe('drbd.remove', () => {
+  it('takes a resource from both hosts, which are as they were before it', async () => {
+    const before = both(two());
+    const hosts = await made();
+    const plan = await withBofh(hosts.here, () => drbd.remove(web1));
+    expect(plan.hosts.map(({ name, volumes }) => [name, volumes[0]?.name])).toEqual([
+      ['alpha', 'web1'],
+      ['beta', 'web1'],
+    ]);
+    expect(both(hosts)).toEqual(before);
+  });
+
+  it('keeps the volumes, with what is on them, when it is told so', async () => {
+    const hosts = await made();
+    await withBofh(hosts.here, () => drbd.remove({ ...web1, volumes: 'kept' }));
+    for (const { world } of [hosts.alpha, hosts.there.host()]) {
+      expect(world.lvm[0]?.lvs.map(({ name }) => name)).toEqual(['web1']);
+      expect(world.drbd.resources).toEqual([]);
+    }
+  });
+
+  it('takes away what this host has of it, where the other one cannot be reached', async () => {
+    const hosts = await made();
+    hosts.there.cut();
+    const failed = await withBofh(hosts.here, () => drbd.remove(web1)).catch(String);
+    expect(failed).toContain('there cannot be reached');
+    await withBofh(hosts.here, () => drbd.remove({ name: 'web1', hosts: 'this' }));
+    expect(hosts.alpha.world.lvm[0]?.lvs).toEqual([]);
+    expect(hosts.there.host().world.lvm[0]?.lvs).toHaveLength(1);
+  });
+
+  it('refuses one that is primary, and volumes with snapshots, all at once', async () => {
+    const hosts = await made({ primary: 'there' });
+    hosts.alpha.admin.snapshot({ vg: 'vg0', name: 'snap', origin: 'web1', extents: 2 });
+    const error = await refusal(hosts, () => drbd.remove(web1));
+    expect(error.message).toMatch(/on alpha: \/dev\/vg0\/web1 has snapshots.*on beta: web1 is primary here/);
+  });
+
+  it('refuses, as promote and demote do, one that is used, and names who has it', async () => {
+    const hosts = await made({ primary: 'there' });
+    const { admin } = hosts.there.host();
+    admin.format('/dev/drbd0', {
+      ...({ type: 'ext4', usage: 'filesystem' } as const),
+      uuid: '5e1f0000-0000-4000-8000-0000000000aa',
+    });
+    admin.mkdir('/mnt/web1');
+    admin.mount('/dev/drbd0', '/mnt/web1');
+    for (const act of [
+      () => drbd.remove(web1),
+      () => drbd.promote({ ...web1, to: 'alpha' }),
+      () => drbd.demote(web1),
+    ])
+      expect((await refusal(hosts, act)).message).toMatch(/on beta: .*web1.*mounted on \/mnt\/web1/);
+  });
+
+  it('refuses what is not there, or not alike on both', async () => {
+    const none = await refusal(two(), () => drbd.remove(web1));
+    expect(none.message).toBe(
+      'on alpha: there is no DRBD resource web1; on beta: there is no DRBD resource web1',
+    );
+    const hosts = await made();
+    const { admin } = hosts.there.host();
+    admin.writeFile(
+      '/etc/drbd.d/web1.res',
+      admin.readFile('/etc/drbd.d/web1.res').replaceAll('7788', '7799'),
+    );
+    expect((await refusal(hosts, () => drbd.remove(web1))).message).toBe(
+      'the configuration of web1 on alpha is not that on beta',
+    );
+  });
+});
+
+describe('drbd.promote and demote', () => {
+  it('move the primary from one host to the other, and away', async () => {
+    const hosts = await made();
+    await withBofh(hosts.here, () => drbd.promote(web1));
+    expect(await roles(hosts)).toEqual(['Primary', 'Secondary']);
+    await withBofh(hosts.here, () => drbd.promote({ ...web1, to: 'there' }));
+    expect(await roles(hosts)).toEqual(['Secondary', 'Primary']);
+    await withBofh(hosts.here, () => drbd.promote({ ...web1, to: 'alpha' }));
+    expect(await roles(hosts)).toEqual(['Primary', 'Secondary']);
+    await withBofh(hosts.here, () => drbd.demote(web1));
+    expect(await roles(hosts)).toEqual(['Secondary', 'Secondary']);
+  });
+
+  it('have the old primary again when the new one cannot be made', async () => {
+    const hosts = await made({ primary: 'there' });
+    hosts.alpha.fault({ tool: 'drbdadm', access: 'change', mode: 'fails before' });
+    const failed = withBofh(hosts.here, () => drbd.promote({ ...web1, to: 'alpha' }));
+    await expect(failed).rejects.toMatchObject({ name: 'RolledBackError' });
+    expect(await roles(hosts)).toEqual(['Secondary', 'Primary']);
+  });
+
+  it.each([
+    [
+      'one that is it already',
+      async () => made({ primary: 'alpha' }),
+      'alpha',
+      'is primary on alpha already',
+    ],
+    ['a host that has none of it', async () => made(), 'gamma', 'has no part for the host "gamma"'],
+    [
+      'while the old one is not connected',
+      async () => {
+        const hosts = await made({ primary: 'there' });
+        unplug(hosts);
+        return hosts;
+      },
+      'alpha',
+      'web1 on alpha is not connected to beta',
+    ],
+    [
+      'where it is down',
+      async () => {
+        const hosts = await made();
+        hosts.there.host().world.drbd.resources = [];
+        return hosts;
+      },
+      'alpha',
+      'web1 is not up on beta',
+    ],
+  ])('refuse %s', async (_, stage, to, words) => {
+    expect((await refusal(await stage(), () => drbd.promote({ ...web1, to }))).message).toContain(words);
+  });
+
+  it('refuse to demote what is primary nowhere', async () => {
+    expect((await refusal(await made(), () => drbd.demote(web1))).message).toBe('web1 is primary nowhere');
+  });
+});
+
+describe('drbd.grow', () => {
+  it('makes the volumes of both hosts larger, and then the device', async () => {
+    const hosts = await made({ primary: 'there' });
+    const { from, to } = await withBofh(hosts.here, () => drbd.grow({ ...web1, size: '+64m' }));
+    expect(to).toBeGreaterThanOrEqual(from + 64 * mib);
+    for (const host of [hosts.alpha, hosts.there.host()]) {
+      expect((await states(host))[0]?.volumes[0]?.size).toBe(to);
+      expect(host.world.lvm[0]?.lvs[0]?.extents).toBe(34);
+    }
+  });
+
+  it.each([
+    ['no more than it has', '64m', /is no more: DRBD only grows/],
+    ['more than there is room for', '100g', /on alpha: vg0\/web1 needs .*; on beta: vg0\/web1 needs/],
+  ])('refuses %s', async (_, size, words) => {
+    const hosts = await made({ primary: 'alpha' });
+    const error = await refusal(hosts, () => drbd.grow({ ...web1, size }));
+    expect(error.message).toMatch(words);
+  });
+
+  it('refuses one that is primary nowhere, or not in sync', async () => {
+    expect((await refusal(await made(), () => drbd.grow({ ...web1, size: '+1g' }))).message).toContain(
+      'web1 is primary nowhere',
+    );
+    const apart = await made({ primary: 'alpha' });
+    unplug(apart);
+    expect((await refusal(apart, () => drbd.grow({ ...web1, size: '+1g' }))).message).toContain(
+      'on beta: web1 is not up to date on both hosts: volume 0 to peer: Connecting',
+    );
+  });
+});

@@ -1,0 +1,82 @@
+import { expect } from 'vitest';
+import type { Bofh } from '../../../src/bofh.ts';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import { createReplica, planCreate, type CreatedReplica } from '../../../src/replica/create.ts';
+import { BofhError } from '../../../src/errors.ts';
+import { membersAt } from '../../../src/replica/hosts.ts';
+import { checkCreate, type CreateRequest } from '../../../src/replica/request.ts';
+import { linkDrbd } from '../../../src/testing/drbd-link.ts';
+import { simulatedHost, simulatedPair, type SimulatedHost } from '../../../src/testing/index.ts';
+
+const conf = 'include "drbd.d/global_common.conf";\ninclude "drbd.d/*.res";\n';
+
+/** A host with the module of DRBD, its programs, and an address. */
+export function ground(
+  hostname: string,
+  address: string,
+  more: Parameters<typeof simulatedHost>[0] = {},
+): SimulatedHost {
+  const host = simulatedHost({ hostname, seed: hostname, addresses: [`${address}/24`], ...more });
+  prepared(host);
+  return host;
+}
+
+/** What every host of a replica needs. */
+export function prepared(host: SimulatedHost): void {
+  host.admin.writeFile('/etc/drbd.conf', conf);
+  host.admin.mkdir('/etc/drbd.d');
+  host.world.drbd.module = 'loaded';
+}
+
+/** Two such hosts, `alpha` and, known as `there`, `beta`. */
+export function two(here = ground('alpha', '10.0.0.1'), there = ground('beta', '10.0.0.2')) {
+  return { ...simulatedPair({ here, there }), alpha: here };
+}
+
+export const request: CreateRequest = {
+  ...{ name: 'web1', on: ['alpha', 'there'], size: '64m', vg: 'vg0' },
+  connectMs: 50,
+};
+
+/** `drbd.create` on a pair. */
+export async function create(bofh: Bofh, more: Partial<CreateRequest> = {}): Promise<CreatedReplica> {
+  const hosts = bofh.engine;
+  const asked = checkCreate({ ...request, ...more });
+  const plan = await planCreate({
+    members: await membersAt(hosts, asked.on),
+    site: bofh.site,
+    request: asked,
+  });
+  return withBofh(bofh, () => atomic('drbd create web1', (tx) => createReplica(tx, hosts, plan)));
+}
+
+/** Nothing of DRBD comes through between them, as behind a firewall. */
+export function unplug({ alpha, there }: ReturnType<typeof two>): void {
+  linkDrbd(alpha.world, there.host().world, () => false);
+}
+
+/** The same with the resource web1 on both, up to date. */
+export async function made(more: Partial<CreateRequest> = {}): Promise<ReturnType<typeof two>> {
+  const hosts = two();
+  await create(hosts.here, more);
+  return hosts;
+}
+
+/** Where it is not to have been touched. */
+export const both = ({ alpha, there }: ReturnType<typeof two>): readonly string[] => [
+  alpha.snapshot(),
+  there.host().snapshot(),
+];
+
+/** What a recipe refuses, with both hosts as they were. */
+export async function refusal(
+  hosts: ReturnType<typeof two>,
+  act: () => Promise<unknown>,
+): Promise<BofhError> {
+  const before = both(hosts);
+  const error: unknown = await withBofh(hosts.here, act).catch((each: unknown) => each);
+  expect(both(hosts)).toEqual(before);
+  expect(hosts.there.reserved()).toEqual([]);
+  if (!(error instanceof BofhError)) throw error;
+  return error;
+}
