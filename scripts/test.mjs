@@ -33,26 +33,28 @@ if (!ensureDependencies()) {
   finish();
 }
 
-// eslint has one core for a minute; neither it nor the types need what the build makes.
-const built = buildAndTypes();
-await stage('lint', async () =>
+// eslint has one core for a minute and more, and needs nothing of the others: unit does not wait for it.
+const linted = stage('lint', async () =>
   checked(
-    (await started(bin('eslint'), ['.'], 'inherit')) &&
-      (await started(bin('biome'), ['format', '.'], 'inherit')) &&
-      (await started(bin('knip'), [], 'inherit')),
+    await allQuietly('lint', [
+      [bin('eslint'), ['.']],
+      [bin('biome'), ['format', '.']],
+      [bin('knip'), []],
+    ]),
   ),
 );
-await built;
+await buildAndTypes();
 await stage('unit', () => {
   // Without them a few tests skip themselves, and are counted so; nothing else of them needs root or Debian.
   const lacking = ensurePackages(['strace', 'mount'], 'faults in system calls, and a full disk');
   if (lacking !== undefined) say(`the tests that need strace or mount may be skipped: ${lacking}`);
   return tests('unit', process.execPath);
 });
-// Not beside the rig, where both took twice as long and more: an emulator leaves no core free.
-await stage('loop', () => loopReason() ?? tests('loop', process.execPath));
-// The rig mostly waits for its machine, so the other Nodes have their turn beside it, at a lower priority and silently.
+await linted;
+// The loop tests mostly wait, for a disk or a login, so the other Nodes begin beside them, at a lower priority and silently. The
+// rig has its turn by itself, as far as may be: an emulator leaves no core free.
 const beside = unitOnOtherNodes();
+await stage('loop', () => loopReason() ?? tests('loop', process.execPath));
 await stage('rig', () => {
   process.env.BOFH_RIG ??= 'sample';
   return rigReason() ?? tests('rig', process.execPath);
@@ -62,11 +64,9 @@ finish();
 
 /** Beside the lint: silently, until one fails. */
 async function buildAndTypes() {
-  const log = (name) => join(cacheDirectory('test'), `${name}.log`);
-  await stage('build', async () =>
-    checked(await quietly(process.execPath, [join(root, 'scripts', 'build.mjs')], log('build'))),
-  );
-  await stage('types', async () => checked(await quietly(bin('tsc'), ['--noEmit'], log('types'))));
+  const build = [process.execPath, [join(root, 'scripts', 'build.mjs')]];
+  await stage('build', async () => checked(await allQuietly('build', [build])));
+  await stage('types', async () => checked(await allQuietly('types', [[bin('tsc'), ['--noEmit']]])));
 }
 
 /** The unit tests on every other Node, one after the other. */
@@ -79,11 +79,12 @@ async function unitOnOtherNodes() {
         : tests('unit', binary, {
             log: join(cacheDirectory('test'), `node-${version}.log`),
             priority: 10,
-            // The long ones among those on the simulated host alone, and the test of the tests: no other Node would see more.
+            // The long ones among those on the simulated host alone, the test of the tests, and what only tsc sees: no other
+            // Node would see more.
             without: [
               ...['bite', 'random', 'sweep'].map((name) => `test/unit/atomic/${name}.test.ts`),
               ...['complaints', 'concurrency', 'hosts', 'undo/matrix'].map((name) => `test/unit/${name}/**`),
-              'test/unit/testing/vm-*.test.ts',
+              'test/unit/{testing/vm-*,cli/types,plan/commands}.test.ts',
             ],
           });
     });
@@ -150,6 +151,13 @@ function started(program, args, output, priority = 0) {
     child.on('close', (code) => resolve(code === 0));
     if (priority > 0 && child.pid !== undefined) setPriority(child.pid, priority);
   });
+}
+
+/** One program after the other, up to the first that fails; what that says is shown. */
+async function allQuietly(name, programs) {
+  const log = join(cacheDirectory('test'), `${name}.log`);
+  for (const [program, args] of programs) if (!(await quietly(program, args, log))) return false;
+  return true;
 }
 
 async function quietly(program, args, log, priority) {
