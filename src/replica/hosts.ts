@@ -1,5 +1,5 @@
 import type { Engine } from '../atomic/index.ts';
-import type { Host, ReadHost } from '../command/index.ts';
+import type { ReadHost } from '../command/index.ts';
 import { RefusedError, UsageError } from '../errors.ts';
 import type { Tx } from '../operations.ts';
 
@@ -32,18 +32,20 @@ export async function memberAt(hosts: Reachable, asked: string): Promise<Member>
       remedy: 'name it as ssh does, or as hosts of the site file has it',
     });
   const facts = await found.host.facts();
-  // No two kernels have one boot id: it is the same machine, however it was reached.
-  if (facts.boot === own.boot) return here;
-  const local = await localBoot(hosts);
-  return local?.boot === facts.boot
+  // However it was reached. Machines that go on from one snapshot of a memory have one boot id, until they are booted.
+  const isIt = ({ boot, hostname }: typeof own): boolean =>
+    boot === facts.boot && hostname === facts.hostname;
+  if (isIt(own)) return here;
+  const local = await localHost(hosts);
+  return local !== undefined && isIt(local.facts)
     ? { asked, place: '', name: facts.hostname, host: local.host }
     : { asked, place: asked, name: facts.hostname, host: found.host };
 }
 
 /** The host that bofh runs on, when it works on another one. */
-async function localBoot({ host, place }: Reachable): Promise<{ boot: string; host: Host } | undefined> {
+async function localHost({ host, place }: Reachable) {
   const local = host.name === '' ? undefined : place?.('')?.host;
-  return local === undefined ? undefined : { boot: (await local.facts()).boot, host: local };
+  return local === undefined ? undefined : { facts: await local.facts(), host: local };
 }
 
 /** Both hosts, by their names. RefusedError when the two are one. */

@@ -56,6 +56,13 @@ describe('drbd.create', () => {
     expect([made.device, made.hosts[0]?.port]).toEqual(['/dev/drbd2', 7790]);
   });
 
+  it('takes two machines that go on from one snapshot of a memory for two', async () => {
+    const hosts = two();
+    Object.assign(hosts.there.host().world, { boot: hosts.alpha.world.boot });
+
+    expect((await create(hosts.here)).hosts.map(({ name }) => name)).toEqual(['alpha', 'beta']);
+  });
+
   it('makes volumes of one size, of whole extents of both groups', async () => {
     const { here, alpha, there } = two(
       ground('alpha', '10.0.0.1', { volumeGroups: [{ name: 'vg0', size: 1024 * mib, extentSize: 8 * mib }] }),
