@@ -86,7 +86,7 @@ export async function referenceOf(made: Made): Promise<Reference> {
     const as = [told(here, known), told(there.host(), known)] as const;
     // What a boot changes by itself, on either.
     const hosts = [here.reboot(), there.host().reboot()] as const;
-    for (const host of done.here === here ? hosts : []) made.heal?.(host);
+    for (const host of hosts) made.heal?.(host);
     return { as, booted: [told(hosts[0], known), told(hosts[1], known)] as const };
   });
   if (nothing === undefined || all === undefined) throw new TypeError('two pairs were made');
@@ -117,7 +117,7 @@ export async function tryOnTwo(made: Made, of: Reference, trouble: Trouble): Pro
         await recover(id, { engine: bofh.engine, yes: true });
     });
   const first = await recoverAll();
-  if (fate === 'after') for (const host of [later, there.host()]) made.heal?.(host);
+  for (const host of [later, there.host()]) made.heal?.(host);
   const isStuck = first.how === 'thrown' && first.error instanceof StuckError && made.heal !== undefined;
   const recovered = isStuck ? await recoverAll() : first;
   if (recovered.how !== 'done')

@@ -4,7 +4,7 @@ import { BofhError } from '../../../src/errors.ts';
 import { withBofh } from '../../../src/bofh.ts';
 import { drbd } from '../../../src/index.ts';
 import type { CreateRequest } from '../../../src/replica/request.ts';
-import { create, ground, request, two, unplug } from './support.ts';
+import { create, ground, request, resourceOf, two, unplug } from './support.ts';
 
 const mib = 1024 ** 2;
 
@@ -155,9 +155,3 @@ describe('what drbd.create refuses, it refuses with both hosts as they were', ()
     expect([hosts.alpha.snapshot(), hosts.there.host().snapshot()]).toEqual(before);
   });
 });
-
-function resourceOf(name: string, at: number): string {
-  const host = (on: string, address: string): string =>
-    `  on ${on} {\n    device minor ${String(at)};\n    disk /dev/vg0/${name};\n    meta-disk internal;\n    address ipv4 ${address}:${String(7788 + at)};\n  }\n`;
-  return `resource ${name} {\n${host('alpha', '10.0.0.1')}${host('beta', '10.0.0.2')}}\n`;
-}

@@ -80,3 +80,10 @@ export async function refusal(
   if (!(error instanceof BofhError)) throw error;
   return error;
 }
+
+/** As somebody else has configured one: port 7788 and minor 0, and so on. */
+export function resourceOf(name: string, at: number): string {
+  const host = (on: string, address: string): string =>
+    `  on ${on} {\n    device minor ${String(at)};\n    disk /dev/vg0/${name};\n    meta-disk internal;\n    address ipv4 ${address}:${String(7788 + at)};\n  }\n`;
+  return `resource ${name} {\n${host('alpha', '10.0.0.1')}${host('beta', '10.0.0.2')}}\n`;
+}
