@@ -163,7 +163,8 @@ export function resizedByHand({
 
 /** What a person can do about a volume that got another size. Neither program takes a selection: look first. */
 export function volumeResizedByHand({
-  undo: { vg, lvUuid, name, from, to, cut, pool, tag },
+  undo: { vg, lvUuid, name, from, to, cut, pool, tag, when },
+  way,
 }: {
   readonly undo: {
     readonly vg: string;
@@ -174,11 +175,19 @@ export function volumeResizedByHand({
     readonly cut: readonly { readonly device: string; readonly start: number; readonly count: number }[];
     readonly pool?: { readonly name: string };
     readonly tag: string;
+    readonly when?: string;
   };
+  readonly way: Way;
 }): ByHand {
   const itself = `the logical volume of uuid ${lvUuid}: ${vg}/${name}`;
   const full = `${vg}/${name}`;
   const look = [show(`lv_uuid=${lvUuid}`)];
+  if (when !== undefined)
+    return {
+      what: `${itself}, which DRBD stores on, and which is to grow from ${from} to ${to} bytes`,
+      look,
+      clear: way === 'back' ? [] : [['lvextend', '--size', `${to}b`, full]],
+    };
   if (to === from)
     return {
       what: `${itself}, which had its ${from} bytes already and bears the tag ${tag}`,

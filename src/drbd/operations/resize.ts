@@ -28,13 +28,17 @@ const undo = z.strictObject({
 export const resize = deferred({
   kind: 'drbd.resize',
   version: 1,
-  args: volumeArgs,
+  args: z.extend(volumeArgs, {
+    /** What its disk has by then, in bytes, where that grows after the commit as well; missing: what it has now. */
+    diskSize: z.exactOptional(z.int().check(z.positive())),
+  }),
   undo,
-  prepare: async ({ args: { name, volume: asked }, host }) => {
+  prepare: async ({ args: { name, volume: asked, diskSize }, host }) => {
     const found = await askedUp(host, name);
     const { volume, disk } = volumeOf(found, asked);
     const peers = Math.max(1, (found.configured?.hosts.length ?? 2) - 1);
-    const to = dataSize(await sizeAt(host, disk), { peers: (await formatFor(host)) === 'v08' ? 1 : peers });
+    const size = Math.max(await sizeAt(host, disk), diskSize ?? 0);
+    const to = dataSize(size, { peers: (await formatFor(host)) === 'v08' ? 1 : peers });
     const from = found.state.volumes.find((each) => each.volume === volume)?.size ?? 0;
     if (from >= to)
       throw new RefusedError(

@@ -5,7 +5,7 @@ import { formatSize, parseSize } from '../../units.ts';
 import { volumeResizedByHand } from '../by-hand.ts';
 import { isThin, refuseFullPool } from '../filling.ts';
 import { checkVgName } from '../names.ts';
-import { refuseUntold, syncGroup, usableVg } from '../reads.ts';
+import { holdersOf, refuseUntold, syncGroup, usableVg } from '../reads.ts';
 import type { WholeGroup } from '../schema.ts';
 import { deviceKeys } from './device-keys.ts';
 import { askedVolume, findKnown, known, volumeNamed } from './known.ts';
@@ -35,7 +35,7 @@ const args = z.extend(askedVolume, {
  * Gives a linear or thin logical volume another size. Its undo makes it smaller again, but never while what lies on it reaches
  * beyond the old size; or gives it the very extents back that it had, with what nobody has written to them since: it is
  * stuck, and names who has them, when they were taken. A volume that has the size already keeps it, and bears the
- * step's tag from then on.
+ * step's tag from then on. One that DRBD stores on grows after the commit: it could not be made smaller again under it.
  */
 export const resizeLv = operation({
   kind: 'lvm.lv.resize',
@@ -60,7 +60,8 @@ export const resizeLv = operation({
     if (to > from) {
       if (thin === undefined) refuseFull(vg, { name, more: to - from });
       else refuseFullPool(poolNamed(vg, thin.pool), `the growth of ${group}/${name}`);
-      return thin ?? known;
+      const isReplica = (await holdersOf(host, { lv, all: vg.volumes })).some(({ kind }) => kind === 'drbd');
+      return { ...(thin ?? known), ...(isReplica ? { when: 'after the commit' as const } : {}) };
     }
     if (words === undefined)
       throw new UsageError(
@@ -80,6 +81,7 @@ export const resizeLv = operation({
   },
   // What was made in the same sequence goes as a whole, and with it what lies on it, to its new end.
   within: ({ undo: { vg, name } }) => `lv:${vg}/${name}`,
+  defers: ({ undo: { when } }) => when !== undefined,
   run: async ({ undo: of, host }) => {
     const { lv, all } = await known(host, of);
     if (lv.name !== of.name || lv.size !== of.from)
@@ -95,13 +97,17 @@ export const resizeLv = operation({
     }
     return null;
   },
-  value: ({ undo: { vg, name, to } }) => ({ path: `/dev/${vg}/${name}`, size: to }),
+  value: ({ undo: { vg, name, to, when } }) => ({
+    ...{ path: `/dev/${vg}/${name}`, size: to },
+    ...(when === undefined ? {} : { when }),
+  }),
   look: async ({ undo: of, host }): Promise<Look> => {
     const lv = (await findKnown(host, of))?.lv;
     if (lv === undefined) return { state: 'gone' };
     const moved = lv.vg === of.vg && lv.name === of.name ? {} : { movedTo: `lv:${lv.fullName}` };
     if (of.to === of.from) return lv.tags.includes(of.tag) ? { state: 'ours', ...moved } : { state: 'gone' };
-    if (lv.size === of.from) return { state: 'gone' };
+    if (of.when !== undefined && lv.size >= of.to) return { state: 'gone' };
+    if (lv.size === of.from) return { state: of.when === undefined ? 'gone' : 'ours', ...moved };
     if (!between(of).includes(lv.size))
       return {
         state: 'not-ours',
@@ -117,6 +123,10 @@ export const resizeLv = operation({
     else if (found.lv.size === of.to) await shrink(host, of, of.from, 'back');
   },
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
+  afterCommit: async ({ undo: of, host }) => {
+    const found = await findKnown(host, of);
+    if (found?.lv.size === of.from) await grow(host, of, of.to);
+  },
   describe: volumeResizedByHand,
 });
 

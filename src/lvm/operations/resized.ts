@@ -28,6 +28,8 @@ export const resizeUndo = z.extend(knownVolume, {
   ),
   /** The thin pool that it lies in: it has no extents of its own, and keeps its blocks when it is made smaller. */
   pool: z.exactOptional(z.strictObject({ name: z.string(), uuid: z.string() })),
+  /** DRBD stores on it: once it were larger it could not be made smaller again, so it grows after the commit. */
+  when: z.exactOptional(z.literal('after the commit')),
   /** Put on a volume that has the size already: then nothing else tells that the step was taken. */
   tag: z.string(),
 });

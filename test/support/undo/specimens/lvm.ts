@@ -1,4 +1,5 @@
 import { emptyVolume, filledVolume, freePv, ownUuid, thinVolume } from '../stage.ts';
+import { replicatedVolumes } from './drbd.ts';
 import type { Specimens } from '../specimens.ts';
 
 const noInverse = 'it is done after the commit, and has no inverse';
@@ -333,6 +334,13 @@ export const lvm: Specimens['lvm'] = {
       stage: (host) => {
         thinVolume(host, 'web1-root');
         return (tx) => tx.lvm.resizeLv({ vg: 'vg0', name: 'web1-root', size: '1g' });
+      },
+    },
+    {
+      title: 'larger beneath DRBD, after the commit',
+      stage: (host) => {
+        replicatedVolumes(host, 'secondary');
+        return (tx) => tx.lvm.resizeLv({ vg: 'vg0', name: 'web1-root', size: '128m' });
       },
     },
     {
