@@ -67,7 +67,7 @@ export async function planGrow(options: {
   return { name, volume, from, to: dataSize(lvSize), lvSize, hosts: grounds, primary };
 }
 
-/** The recipe: the volumes first, in the order of the hosts; DRBD, which has no way back, after the commit. */
+/** The recipe: the volumes first, in the order of the hosts, then DRBD. None of it has a way back: it is done after the commit. */
 export async function growReplica(tx: Tx, hosts: Reachable, plan: GrowPlan): Promise<void> {
   const { name, volume, lvSize, primary } = plan;
   for (const each of plan.hosts)
@@ -75,7 +75,7 @@ export async function growReplica(tx: Tx, hosts: Reachable, plan: GrowPlan): Pro
       await stepsOn(tx, hosts, each).lvm.resizeLv({
         ...{ vg: each.vg, name: each.lv, uuid: each.uuid, size: lvSize },
       });
-  await stepsOn(tx, hosts, primary).drbd.resize({ name, volume });
+  await stepsOn(tx, hosts, primary).drbd.resize({ name, volume, diskSize: lvSize });
 }
 
 function wanted(size: string | number, from: Bytes): Bytes {

@@ -3,6 +3,8 @@ import { states } from '../../../src/drbd/index.ts';
 import { BofhError } from '../../../src/errors.ts';
 import { withBofh } from '../../../src/bofh.ts';
 import { drbd } from '../../../src/index.ts';
+import type { ReadHost } from '../../../src/command/index.ts';
+import { membersAt } from '../../../src/replica/hosts.ts';
 import type { CreateRequest } from '../../../src/replica/request.ts';
 import { create, ground, request, resourceOf, two, unplug } from './support.ts';
 
@@ -97,6 +99,24 @@ describe('what drbd.create refuses, it refuses with both hosts as they were', ()
     const { message } = await refusing(hosts);
     expect(message).toContain('on alpha: vg0/web1 exists already');
     expect(message).toContain('on beta: the module of DRBD is not loaded');
+  });
+
+  it('one host by another name, and not two that were cloned as they ran', async () => {
+    const hosts = two();
+    const { engine } = hosts.here;
+    const reached = (as: Parameters<typeof membersAt>[1], host: ReadHost) =>
+      membersAt(
+        { ...engine, place: (name) => ({ host: { ...hosts.alpha, ...host, name }, on: engine.on }) },
+        as,
+      );
+    await expect(reached(['alpha', 'alias'], hosts.alpha)).rejects.toThrow(
+      'alpha and alias are one host (alpha)',
+    );
+    const clone = {
+      ...hosts.alpha,
+      facts: async () => ({ ...(await hosts.alpha.facts()), hostname: 'clone' }),
+    };
+    expect((await reached(['alpha', 'clone'], clone)).map(({ name }) => name)).toEqual(['alpha', 'clone']);
   });
 
   it.each([
