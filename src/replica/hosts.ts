@@ -23,9 +23,11 @@ export type Members = readonly [Member, Member];
 /** The host that a name leads to; this very one by whatever name. ConnectionError, which says which host, when it cannot be reached. */
 export async function memberAt(hosts: Reachable, asked: string): Promise<Member> {
   const { host } = hosts;
-  const own = await host.facts();
-  const here = { asked, place: host.name, name: own.hostname, host };
-  if (asked === own.hostname || asked === host.name) return here;
+  const own = { ...(await host.facts()), place: host.name, host };
+  const local = await localHost(hosts);
+  const near = local === undefined ? [own] : [own, local];
+  const named = near.find(({ hostname, place }) => asked === hostname || asked === place);
+  if (named !== undefined) return { asked, place: named.place, name: named.hostname, host: named.host };
   const found = hosts.place?.(asked);
   if (found === undefined)
     throw new UsageError(`there is no host "${asked}"`, {
@@ -33,19 +35,15 @@ export async function memberAt(hosts: Reachable, asked: string): Promise<Member>
     });
   const facts = await found.host.facts();
   // However it was reached. Machines that go on from one snapshot of a memory have one boot id, until they are booted.
-  const isIt = ({ boot, hostname }: typeof own): boolean =>
-    boot === facts.boot && hostname === facts.hostname;
-  if (isIt(own)) return here;
-  const local = await localHost(hosts);
-  return local !== undefined && isIt(local.facts)
-    ? { asked, place: '', name: facts.hostname, host: local.host }
-    : { asked, place: asked, name: facts.hostname, host: found.host };
+  const same = near.find(({ boot, hostname }) => boot === facts.boot && hostname === facts.hostname);
+  const { place, host: at } = same ?? { place: asked, host: found.host };
+  return { asked, place, name: facts.hostname, host: at };
 }
 
 /** The host that bofh runs on, when it works on another one. */
 async function localHost({ host, place }: Reachable) {
   const local = host.name === '' ? undefined : place?.('')?.host;
-  return local === undefined ? undefined : { facts: await local.facts(), host: local };
+  return local === undefined ? undefined : { ...(await local.facts()), place: '', host: local };
 }
 
 /** Both hosts, by their names. RefusedError when the two are one. */
@@ -59,6 +57,16 @@ export async function membersAt(hosts: Reachable, asked: readonly [string, strin
       { remedy: 'name two hosts that are called differently' },
     );
   return a.name < b.name ? [a, b] : [b, a];
+}
+
+/** The host that is worked on, and another one. RefusedError when the two are one. */
+export async function ownAnd(hosts: Reachable, other: string): Promise<Members> {
+  const [own, peer] = [
+    await memberAt(hosts, (await hosts.host.facts()).hostname),
+    await memberAt(hosts, other),
+  ];
+  if (own.place !== peer.place) return [own, peer];
+  throw new RefusedError(`"${other}" is this very host (${own.name})`, { remedy: 'name the other one' });
 }
 
 /** The same hosts, as another set of them is reached: those of a plan. */

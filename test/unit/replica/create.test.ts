@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { states } from '../../../src/drbd/index.ts';
 import { BofhError } from '../../../src/errors.ts';
+import type { Place } from '../../../src/atomic/index.ts';
+import { memberAt } from '../../../src/replica/hosts.ts';
 import { withBofh } from '../../../src/bofh.ts';
 import { drbd } from '../../../src/index.ts';
 import type { ReadHost } from '../../../src/command/index.ts';
@@ -56,6 +58,15 @@ describe('drbd.create', () => {
     const addresses = { alpha: '10.0.0.1', there: '10.0.0.2' };
     const made = await create(here, { addresses });
     expect([made.device, made.hosts[0]?.port]).toEqual(['/dev/drbd2', 7790]);
+  });
+
+  it('knows the host that bofh runs on, without a way to it, when another one is worked on', async () => {
+    const { alpha, there } = two();
+    const far = { ...there.host(), name: 'there' };
+    const place = (name: string) => (name === '' ? ({ host: alpha } as unknown as Place) : undefined);
+
+    expect(await memberAt({ host: far, place }, 'alpha')).toMatchObject({ place: '', name: 'alpha' });
+    expect(await memberAt({ host: far, place }, 'beta')).toMatchObject({ place: 'there', name: 'beta' });
   });
 
   it('takes two machines that go on from one snapshot of a memory for two', async () => {
