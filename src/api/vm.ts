@@ -1,14 +1,25 @@
 import { currentBofh, refuseInside, single } from '../bofh.ts';
+import { ownAnd } from '../replica/hosts.ts';
 import { type CreatedVm, createVm, planCreate } from '../vm/create.ts';
 import { type DestroyPlan, destroyVm, planDestroy } from '../vm/destroy.ts';
-import { checkCreate, checkDestroy, type CreateRequest, type DestroyRequest } from '../vm/request.ts';
+import { type MovedVm, moveVm, planMove } from '../vm/move.ts';
+import {
+  checkCreate,
+  checkDestroy,
+  checkMove,
+  type CreateRequest,
+  type DestroyRequest,
+  type MoveRequest,
+} from '../vm/request.ts';
 
 /** Makes a guest: all of it or nothing. Everything that can be refused is refused before the first step. */
 export async function create(request: CreateRequest): Promise<CreatedVm> {
   refuseInside('vm.create');
-  const { host, site } = currentBofh();
-  const plan = await planCreate({ host, site, request: checkCreate(request) });
-  return single(`vm create ${plan.name}`, (tx) => createVm(tx, plan));
+  const { host, site, engine } = currentBofh();
+  const asked = checkCreate(request);
+  const disksOn = asked.drbd === undefined ? undefined : await ownAnd(engine, asked.drbd);
+  const plan = await planCreate({ host, site, request: asked, disksOn });
+  return single(`vm create ${plan.name}`, (tx) => createVm(tx, plan, engine));
 }
 
 /** Takes a guest apart: its domain, its configuration, its logical volumes. */
@@ -18,4 +29,16 @@ export async function destroy(request: DestroyRequest): Promise<DestroyPlan> {
   const plan = await planDestroy({ host, site, ...checkDestroy(request) });
   await single(`vm destroy ${plan.name}`, (tx) => destroyVm(tx, plan));
   return plan;
+}
+
+/**
+ * Has a guest whose disks are replicated go to the other host: shut down here, its disks and its configuration handed over, started
+ * there. All of it or nothing: whatever fails, it runs here again.
+ */
+export async function move(request: MoveRequest): Promise<MovedVm> {
+  refuseInside('vm.move');
+  const { engine, site } = currentBofh();
+  const asked = checkMove(request);
+  const plan = await planMove({ members: await ownAnd(engine, asked.to), site, request: asked });
+  return single(`vm move ${plan.name}`, (tx) => moveVm(tx, engine, plan));
 }

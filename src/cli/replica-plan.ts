@@ -10,6 +10,18 @@ export function twoHosts(text: string): readonly [string, string] {
   throw new UsageError(`--on ${text}: two hosts are meant, as in --on web1,web2`);
 }
 
+/** `--address web1=10.0.0.1,web2=10.0.0.2`. Throws UsageError for anything else. */
+export function addressesIn(text: string): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    text.split(',').map((each) => {
+      const { host, address } = /^(?<host>[^=]+)=(?<address>.+)$/.exec(each)?.groups ?? {};
+      if (host === undefined || address === undefined)
+        throw new UsageError(`--address "${each}": write HOST=ADDRESS for each of the two hosts`);
+      return [host, address];
+    }),
+  );
+}
+
 /** The simulated hosts are loaded for a plan alone: both of them, with a cable between their DRBD. */
 export async function planned<M extends readonly Member[]>(
   runtime: Runtime,

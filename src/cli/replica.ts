@@ -6,7 +6,7 @@ import { checkCreate, type CheckedCreate } from '../replica/request.ts';
 import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
 import type { DrbdCreate } from './answers/index.ts';
-import { planned, twoHosts } from './replica-plan.ts';
+import { addressesIn, planned, twoHosts } from './replica-plan.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';
@@ -65,30 +65,19 @@ function requestOf(name: string, options: Options): CheckedCreate {
     if (/^\d{1,7}$/.test(text)) return Number(text);
     throw new UsageError(`--${key} ${text}: a whole number is meant`);
   };
+  const address = said('address');
   return checkCreate(
     defined({
       name,
       on: twoHosts(said('on') ?? ''),
       size: said('size'),
       vg: said('vg'),
-      addresses: addressesIn(said('address')),
+      addresses: address === undefined ? undefined : addressesIn(address),
       port: number('port'),
       minor: number('minor'),
       protocol: said('protocol'),
       initialSync: said('initialSync'),
       primary: said('primary'),
-    }),
-  );
-}
-
-function addressesIn(text: string | undefined): Readonly<Record<string, string>> | undefined {
-  if (text === undefined) return undefined;
-  return Object.fromEntries(
-    text.split(',').map((each) => {
-      const { host, address } = /^(?<host>[^=]+)=(?<address>.+)$/.exec(each)?.groups ?? {};
-      if (host === undefined || address === undefined)
-        throw new UsageError(`--address "${each}": write HOST=ADDRESS for each of the two hosts`);
-      return [host, address];
     }),
   );
 }

@@ -2,12 +2,14 @@ import { resolve } from 'node:path';
 import { atomic, type Bofh, withBofh } from '../bofh.ts';
 import { RefusedError, UsageError } from '../errors.ts';
 import { formatSize, parseSize } from '../units.ts';
-import { createVm, planCreate } from '../vm/create.ts';
+import { type Members, ownAnd } from '../replica/hosts.ts';
+import { type CreatedVm, createVm, planCreate } from '../vm/create.ts';
 import { type DestroyPlan, destroyVm, planDestroy, type Running } from '../vm/destroy.ts';
 import { checkCreate, type CheckedCreate } from '../vm/request.ts';
 import { give } from './answer.ts';
 import type { VmCreate, VmDestroy } from './answers/index.ts';
 import { confirm } from './confirm.ts';
+import { addressesIn } from './replica-plan.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, pathOn, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';
@@ -19,18 +21,34 @@ type Options = Readonly<Record<string, string | boolean | undefined>>;
 export async function create(runtime: Runtime, name: string, options: Options): Promise<number> {
   const request = requestOf(name, options, (path) => pathOn(runtime, path));
   const { bofh, progress } = await openSession(runtime, { site: 'used', root: 'needed' });
-  const { host, site } = bofh;
+  const { host, site, engine } = bofh;
+  const disksOn =
+    request.drbd === undefined ? undefined : await untilInterrupted(runtime, ownAnd(engine, request.drbd));
+  const act = async (on: Bofh, members: Members | undefined): Promise<CreatedVm> => {
+    const planning = planCreate({ host: on.host, site, request, disksOn: members });
+    const plan = await (on === bofh ? untilInterrupted(runtime, planning) : planning);
+    return await withBofh(on, () => atomic(`vm create ${name}`, (tx) => createVm(tx, plan, on.engine)));
+  };
   if (runtime.settings.mode === 'plan')
-    return await planned(runtime, bofh, async (simulated) => {
-      const plan = await planCreate({ host: simulated.host, site, request });
-      await atomic(`vm create ${name}`, (tx) => createVm(tx, plan));
-    });
-  const made = await logged(runtime, host, async () => {
-    const plan = await untilInterrupted(runtime, planCreate({ host, site, request }));
-    return await withBofh(bofh, () => atomic(`vm create ${name}`, (tx) => createVm(tx, plan)));
-  });
+    return disksOn === undefined
+      ? await planned(runtime, bofh, async (simulated) => {
+          await act(simulated, undefined);
+        })
+      : await (await import('./replica-plan.ts')).planned(
+          runtime,
+          { bofh, members: disksOn },
+          async (simulated, members) => {
+            await act(simulated, members);
+          },
+        );
+  const made = await logged(runtime, host, () => act(bofh, disksOn));
   progress.end();
-  const data: VmCreate = { ...made, swap: made.swap ?? null, domid: made.domid ?? null };
+  const data: VmCreate = {
+    ...made,
+    swap: made.swap ?? null,
+    peer: made.peer ?? null,
+    domid: made.domid ?? null,
+  };
   give(runtime, { data, lines: createdInWords(data, request) });
   return 0;
 }
@@ -63,6 +81,8 @@ export function requestOf(
     ...optional('mac', said('mac')),
     ...optional('kernel', kernel === undefined ? undefined : at(kernel)),
     ...optional('ramdisk', ramdisk === undefined ? undefined : at(ramdisk)),
+    ...optional('drbd', said('drbd')),
+    ...addressesOf(said('address')),
     start: options.start === true,
   });
 }
@@ -76,6 +96,10 @@ function sizeOf(option: string, text: string): number {
   }
 }
 
+function addressesOf(text: string | undefined): { addresses?: Readonly<Record<string, string>> } {
+  return text === undefined ? {} : { addresses: addressesIn(text) };
+}
+
 function optional<K extends string>(key: K, value: string | undefined): { [P in K]?: string } {
   return value === undefined ? {} : ({ [key]: value } as { [P in K]: string });
 }
@@ -84,6 +108,9 @@ function createdInWords(made: VmCreate, request: CheckedCreate): readonly string
   const swap = made.swap === null ? '' : `, swap ${made.swap} (${formatSize(request.swap)})`;
   return [
     `${made.name} is made: root ${made.root} (${formatSize(request.size)})${swap}, configuration ${made.config}`,
+    ...(made.peer === null
+      ? []
+      : [`its disks are on ${made.peer} as well: bofh vm move ${made.name} ${request.drbd ?? ''}`]),
     made.domid === null
       ? `start it with: bofh xen start ${made.name}`
       : `${made.name} runs as domain ${String(made.domid)}`,

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { dataSize, deviceSizeFor, inWords, nextFree, towards, waitUntil } from '../drbd/index.ts';
+import { dataSize, deviceSizeFor, inWords, nextFree, type Taken, towards, waitUntil } from '../drbd/index.ts';
 import { checkNewConfig, newConfig, type NewConfig } from '../drbd/new-config.ts';
 import { refuseTaken } from '../drbd/operations/taken.ts';
 import { RefusedError } from '../errors.ts';
+import type { WholeGroup } from '../lvm/schema.ts';
 import type { Tx } from '../operations.ts';
 import { on, refusals } from '../refusals.ts';
 import { parsed } from '../request.ts';
@@ -57,8 +58,10 @@ export async function planCreate(options: {
   readonly members: Members;
   readonly site: Site;
   readonly request: CheckedCreate;
+  /** Others that are made before it, in the same sequence. */
+  readonly beside?: readonly CreatePlan[];
 }): Promise<CreatePlan> {
-  const { members, site, request } = options;
+  const { members, site, request, beside = [] } = options;
   const { name, minor, port } = request;
   const vg = groupNamed(request.vg, site);
   const found = refusals();
@@ -79,11 +82,15 @@ export async function planCreate(options: {
     found.throwAll();
     throw new TypeError('a refused request was planned');
   }
-  const free = await found.try(() => nextFree(grounds.map((each) => each.taken)));
+  const free = await found.try(() =>
+    nextFree([...grounds.map((each) => each.taken), ...beside.map(takenBy)]),
+  );
   const groups = grounds.map((each) => each.vg);
   const lvSize = sizeFor(groups, deviceSizeFor(request.size));
   for (const ground of grounds)
-    await found.try(() => on(ground.name, () => checkRoom(ground.vg, { lv: name, size: lvSize })));
+    await found.try(() =>
+      on(ground.name, () => checkRoom(without(ground.vg, beside), { lv: name, size: lvSize })),
+    );
   const config = await found.try(() =>
     configFor(request, members, {
       ...{ addresses, disk: `/dev/${vg}/${name}` },
@@ -126,14 +133,31 @@ export async function createReplica(tx: Tx, hosts: Reachable, plan: CreatePlan):
   for (const each of members) await connected(each, plan, tx.signal);
   const primary = members.find((each) => each.name === plan.primary);
   if (primary !== undefined) await on(primary).drbd.primary({ name });
-  const [first] = config.hosts;
   return {
     ...{ name, size: plan.size, primary: plan.primary },
-    device: `/dev/drbd${String(first?.volumes[0]?.minor ?? 0)}`,
+    device: deviceOf(plan),
     hosts: config.hosts.map((each) => ({
       ...{ name: each.name, lv: `${vg}/${name}`, address: each.address, port: each.port },
     })),
   };
+}
+
+/** /dev/drbdN, on both hosts. */
+export function deviceOf({ config }: CreatePlan): string {
+  return `/dev/drbd${String(config.hosts[0]?.volumes[0]?.minor ?? 0)}`;
+}
+
+function takenBy({ config: { hosts } }: CreatePlan): Taken {
+  return {
+    ports: new Set(hosts.map(({ port }) => port)),
+    minors: new Set(hosts.flatMap(({ volumes }) => volumes.map(({ minor }) => minor))),
+  };
+}
+
+/** The group with the room that these leave in it. */
+function without(vg: WholeGroup, beside: readonly CreatePlan[]): WholeGroup {
+  const used = beside.filter((each) => each.vg === vg.name).reduce((sum, { lvSize }) => sum + lvSize, 0);
+  return { ...vg, free: vg.free - used, freeExtents: vg.freeExtents - used / vg.extentSize };
 }
 
 /** By the order of the members. */

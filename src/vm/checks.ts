@@ -151,7 +151,7 @@ async function kindOf(host: ReadHost, path: string): Promise<FileStat['kind'] | 
 }
 
 /** The regular file that a path leads to, links followed. */
-async function followed(host: ReadHost, path: string): Promise<string | undefined> {
+export async function followed(host: ReadHost, path: string): Promise<string | undefined> {
   let at = path;
   for (let links = 0; links < 40; links += 1) {
     const stat = await host.stat(at);

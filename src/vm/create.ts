@@ -4,19 +4,14 @@ import type { ReadHost } from '../command/index.ts';
 import { UsageError } from '../errors.ts';
 import { checkLvName } from '../lvm/index.ts';
 import type { Tx } from '../operations.ts';
+import type { Members, Reachable } from '../replica/hosts.ts';
 import type { Site } from '../site.ts';
 import { type Bytes, formatSize } from '../units.ts';
 import { writeConfig } from '../xen/index.ts';
 import { refusals } from '../refusals.ts';
 import type { CheckedCreate } from './request.ts';
-import {
-  checkBridge,
-  checkClashes,
-  checkConfigPath,
-  checkFreeMemory,
-  checkKernel,
-  checkSpace,
-} from './checks.ts';
+import { checkBridge, checkClashes, checkConfigPath, checkFreeMemory, checkKernel } from './checks.ts';
+import { createDisk, type DiskPlan, planReplicas, planVolumes } from './disks.ts';
 import { checkGuestName, configPath, diskNames } from './names.ts';
 
 /** A request that has been checked, with all that it left open decided. */
@@ -24,8 +19,10 @@ export interface CreatePlan {
   readonly name: string;
   readonly source: string;
   readonly vg: string;
-  readonly root: { readonly name: string; readonly size: Bytes };
-  readonly swap: { readonly name: string; readonly size: Bytes } | undefined;
+  readonly root: DiskPlan;
+  readonly swap: DiskPlan | undefined;
+  /** The other host that has its disks. */
+  readonly peer: string | undefined;
   readonly config: { readonly path: string; readonly content: string };
   readonly start: boolean;
 }
@@ -36,6 +33,8 @@ export interface CreatedVm {
   readonly config: string;
   readonly root: string;
   readonly swap: string | undefined;
+  /** The other host that has its disks, as `uname -n` says there. */
+  readonly peer: string | undefined;
   readonly domid: number | undefined;
 }
 
@@ -47,8 +46,10 @@ export async function planCreate(options: {
   readonly host: ReadHost;
   readonly site: Site;
   readonly request: CheckedCreate;
+  /** Of disks that another host is to have as well. */
+  readonly disksOn?: Members | undefined;
 }): Promise<CreatePlan> {
-  const { host, site, request } = options;
+  const { host, site, request, disksOn } = options;
   const { name } = request;
   // Nothing else can be asked about a name that is none.
   checkGuestName(name);
@@ -62,7 +63,12 @@ export async function planCreate(options: {
   await found.try(() => checkMac(mac, request.mac !== undefined && bridge === undefined));
   for (const each of request.swap > 0 ? [names.root, names.swap] : [names.root])
     await found.try(() => checkLvName(vg ?? '', each));
-  await found.try(() => checkSpace({ host, vg, wanted: lvs(names, request) }));
+  const wanted = lvs(names, request);
+  const disks = await found.try(() =>
+    disksOn === undefined
+      ? planVolumes({ host, vg, wanted })
+      : planReplicas(disksOn, { site, request, wanted, found }),
+  );
   const path = await found.try(() => checkConfigPath(host, configPath(site, name)));
   await found.try(() => checkClashes({ host, site, name, mac: bridge === undefined ? undefined : mac }));
   await found.try(() => checkBridge(host, bridge));
@@ -78,7 +84,7 @@ export async function planCreate(options: {
       checkFreeMemory(host, { name, memoryMiB: mebibytes(request.memory), vcpus: request.vcpus, type: 'pv' }),
     );
   found.throwAll();
-  const [root, swap] = lvs(names, request);
+  const [root, swap] = disks ?? [];
   if (root === undefined || vg === undefined || kernel === undefined || path === undefined)
     throw new TypeError('a refused request was planned');
   return {
@@ -87,21 +93,22 @@ export async function planCreate(options: {
     vg,
     root,
     swap,
-    config: { path, content: configText({ request, kernel, mac, bridge, vg, names }) },
+    peer: disksOn?.[1].name,
+    config: { path, content: configText({ request, kernel, mac, bridge, disks: disks ?? [] }) },
     start: request.start,
   };
 }
 
 /** The recipe. Its leaves are operations: whichever step fails, all of them are undone, newest first. */
-export async function createVm(tx: Tx, plan: CreatePlan): Promise<CreatedVm> {
-  const { vg, name } = plan;
-  const root = await tx.lvm.createLv({ vg, ...plan.root });
-  const swap = plan.swap === undefined ? undefined : await tx.lvm.createLv({ vg, ...plan.swap });
-  const filesystem = await tx.filesystem.create({ device: root.path, type: 'ext4' });
+export async function createVm(tx: Tx, plan: CreatePlan, hosts?: Reachable): Promise<CreatedVm> {
+  const { vg, name, peer } = plan;
+  const root = await createDisk(tx, { vg, disk: plan.root, hosts });
+  const swap = plan.swap === undefined ? undefined : await createDisk(tx, { vg, disk: plan.swap, hosts });
+  const filesystem = await tx.filesystem.create({ device: root, type: 'ext4' });
   const swapArea =
-    swap === undefined ? undefined : await tx.filesystem.create({ device: swap.path, type: 'swap' });
+    swap === undefined ? undefined : await tx.filesystem.create({ device: swap, type: 'swap' });
   const mounted = await tx.temporary.mount.mount({
-    device: root.path,
+    device: root,
     type: 'ext4',
     mode: 'rw',
     options: fillOptions,
@@ -109,7 +116,7 @@ export async function createVm(tx: Tx, plan: CreatePlan): Promise<CreatedVm> {
   await tx.copy.unpack({
     source: plan.source,
     root: mounted.path,
-    device: root.path,
+    device: root,
     filesystem: filesystem.uuid,
     files: [
       { path: 'etc/hostname', content: `${name}\n`, mode: 0o644 },
@@ -119,7 +126,7 @@ export async function createVm(tx: Tx, plan: CreatePlan): Promise<CreatedVm> {
   await mounted.release();
   await tx.file.create({ path: plan.config.path, content: plan.config.content, mode: 0o644 });
   const domain = plan.start ? await tx.xen.create({ config: plan.config.path, name }) : undefined;
-  return { name, config: plan.config.path, root: root.path, swap: swap?.path, domid: domain?.domid };
+  return { name, config: plan.config.path, root, swap, peer, domid: domain?.domid };
 }
 
 function lvs(names: { readonly root: string; readonly swap: string }, request: CheckedCreate) {
@@ -162,12 +169,10 @@ function configText(options: {
   readonly kernel: { readonly kernel: string; readonly ramdisk: string };
   readonly mac: string;
   readonly bridge: string | undefined;
-  readonly vg: string;
-  readonly names: { readonly root: string; readonly swap: string };
+  readonly disks: readonly DiskPlan[];
 }): string {
-  const { request, kernel, mac, bridge, vg, names } = options;
-  const disk = [`phy:/dev/${vg}/${names.root},xvda,w`];
-  if (request.swap > 0) disk.push(`phy:/dev/${vg}/${names.swap},xvdb,w`);
+  const { request, kernel, mac, bridge, disks } = options;
+  const disk = disks.map(({ path }, i) => `phy:${path},${['xvda', 'xvdb'][i] ?? ''},w`);
   return writeConfig({
     name: request.name,
     uuid: randomUUID(),

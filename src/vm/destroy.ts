@@ -75,7 +75,7 @@ export async function destroyVm(tx: Tx, plan: DestroyPlan): Promise<void> {
 }
 
 /** The config file's path without links in it. A link for a file is refused: who made it has more than this guest in mind. */
-async function removableConfig(host: ReadHost, file: string): Promise<string> {
+export async function removableConfig(host: ReadHost, file: string): Promise<string> {
   const path = posix.join(await realPath(host, posix.dirname(file)), posix.basename(file));
   if ((await host.stat(path))?.kind === 'symlink')
     throw new RefusedError(
@@ -88,7 +88,8 @@ async function removableConfig(host: ReadHost, file: string): Promise<string> {
   return path;
 }
 
-async function unknown(
+/** Why there is no such guest. */
+export async function unknown(
   host: ReadHost,
   options: { readonly name: string; readonly site: Site; readonly problems: readonly string[] },
 ): Promise<RefusedError> {
@@ -102,7 +103,8 @@ async function unknown(
   );
 }
 
-function domainOf(
+/** The domain that has to be ended, and how; null: none. RefusedError when it is another guest, or cannot be brought back. */
+export function domainOf(
   domain: Domain | undefined,
   { guest, running }: { readonly guest: GuestConfig; readonly running: Running },
 ): DestroyPlan['domain'] | null {
@@ -177,7 +179,8 @@ async function disksOf(
   return { volumes, kept, found };
 }
 
-function pathsOf(guest: GuestConfig): readonly string[] {
+/** What its disks are, by their paths. */
+export function pathsOf(guest: GuestConfig): readonly string[] {
   return guest.disks.flatMap(({ path }) => path ?? []);
 }
 

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { UsageError } from '../errors.ts';
 import { parsed, sizeOf } from '../request.ts';
 import type { Bytes } from '../units.ts';
 
@@ -19,6 +20,10 @@ const createSchema = z.strictObject({
   mac: z.exactOptional(text),
   kernel: z.exactOptional(text),
   ramdisk: z.exactOptional(text),
+  /** Another host, which has its disks as well: as ssh, the site file or it itself names it. Missing: they are of this one alone. */
+  drbd: z.exactOptional(text),
+  /** Where the two reach one another, by their names; missing: the one network that both are in. */
+  addresses: z.exactOptional(z.record(text, text)),
   start: z._default(z.boolean(), false),
 });
 
@@ -30,11 +35,25 @@ const destroySchema = z.strictObject({
   timeoutMs: z.exactOptional(z.number().check(z.int(), z.positive())),
 });
 
+const moveSchema = z.strictObject({
+  name: z.string(),
+  /** The host that it goes to: as ssh, the site file or it itself names it. */
+  to: text,
+  /** How long its shutdown may take; 5 minutes unless it is said. */
+  timeoutMs: z.exactOptional(z.number().check(z.int(), z.positive())),
+});
+
 /** What a guest is to be. */
 export type CreateRequest = z.input<typeof createSchema>;
 
 /** Which guest is to go, and how. */
 export type DestroyRequest = z.input<typeof destroySchema>;
+
+/** Which guest is to go to which host. */
+export type MoveRequest = z.input<typeof moveSchema>;
+
+/** The same, checked. */
+export type CheckedMove = z.output<typeof moveSchema>;
 
 /** The same with every size in bytes. */
 export type CheckedCreate = Omit<z.output<typeof createSchema>, 'size' | 'swap' | 'memory'> & {
@@ -46,6 +65,8 @@ export type CheckedCreate = Omit<z.output<typeof createSchema>, 'size' | 'swap' 
 /** Scripts are not type-checked: what a request does not say as it should is refused, and never guessed. Throws UsageError. */
 export function checkCreate(request: unknown): CheckedCreate {
   const { swap = 0, ...rest } = parsed('vm.create', createSchema, request);
+  if (rest.addresses !== undefined && rest.drbd === undefined)
+    throw new UsageError('addresses are for disks that another host has as well, and none was named (drbd)');
   return {
     ...rest,
     size: sizeOf('size', rest.size),
@@ -57,4 +78,9 @@ export function checkCreate(request: unknown): CheckedCreate {
 /** The same of what is to be taken apart. */
 export function checkDestroy(request: unknown): z.output<typeof destroySchema> {
   return parsed('vm.destroy', destroySchema, request);
+}
+
+/** The same of what is to go to another host. */
+export function checkMove(request: unknown): CheckedMove {
+  return parsed('vm.move', moveSchema, request);
 }

@@ -8,6 +8,8 @@ export const vmCreate = z.strictObject({
   /** Device of its root filesystem. */
   root: text,
   swap: z.nullable(text),
+  /** The other host that has its disks; null: they are of this one alone. */
+  peer: z.nullable(text),
   /** null: it was not started. */
   domid: z.nullable(count),
 });
@@ -22,5 +24,19 @@ export const vmDestroy = z.strictObject({
   kept: z.readonly(z.array(text)),
 });
 
+/** `bofh vm move NAME HOST` */
+export const vmMove = z.strictObject({
+  name: text,
+  /** Hosts, as `uname -n` says there. */
+  from: text,
+  to: text,
+  config: text,
+  /** Resources of DRBD that its disks are of. */
+  resources: z.readonly(z.array(text)),
+  /** On the other host; null: it did not run, and does not. */
+  domid: z.nullable(count),
+});
+
+export type VmMove = z.infer<typeof vmMove>;
 export type VmCreate = z.infer<typeof vmCreate>;
 export type VmDestroy = z.infer<typeof vmDestroy>;

@@ -16,6 +16,11 @@ export function addVm(vm: Command, verb: Verb): void {
     .option('--mac <MAC>', 'address of its network interface')
     .option('--kernel <FILE>', 'its kernel, with --ramdisk (site file: guestKernel)')
     .option('--ramdisk <FILE>', 'its ramdisk (site file: guestRamdisk)')
+    .option('--drbd <HOST>', 'another host, which has its disks as well, so that it can move there')
+    .option(
+      '--address <HOST=IP,…>',
+      'with --drbd: where the two reach one another; the one network that both are in',
+    )
     .option('--start', 'start it');
   verb(create, 'changes', async (runtime, [name = ''], options) =>
     (await import('../vm.ts')).create(runtime, name, options),
@@ -28,5 +33,16 @@ export function addVm(vm: Command, verb: Verb): void {
     .addOption(new Option('--force-off', 'destroy its domain first if it runs').conflicts('stop'));
   verb(destroy, 'changes', async (runtime, [name = ''], options) =>
     (await import('../vm.ts')).destroy(runtime, name, options),
+  );
+  const move = vm
+    .command('move')
+    .description(
+      'have a guest whose disks are replicated go to the other host: shut down here, started there',
+    )
+    .argument('<name>')
+    .argument('<host>')
+    .option('--time <DURATION>', 'how long its shutdown may take; 5m unless it is said');
+  verb(move, 'changes', async (runtime, [name = '', host = ''], options) =>
+    (await import('../vm-move.ts')).move(runtime, [name, host], options),
   );
 }

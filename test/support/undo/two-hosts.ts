@@ -62,9 +62,11 @@ export async function crossings(made: Made, ends: Trouble['ends']): Promise<read
   );
 }
 
-/** What DRBD calls metadata is drawn at random as well. */
+/** What DRBD calls metadata is drawn at random as well, and whether it has found its peer depends on whether that one was booted. */
 function told(host: SimulatedHost, known: ReadonlySet<string>): string {
-  return stateOf(host, known).replaceAll(/(?<=holds drbd )[0-9a-f]{16}\b/g, 'UUID');
+  return stateOf(host, known)
+    .replaceAll(/(?<=holds drbd )[0-9a-f]{16}\b/g, 'UUID')
+    .replaceAll(/(?<=\bdrbd \S+ \w+ )Connect(?:ed|ing)\b/g, 'looks for its peer');
 }
 
 /** Both hosts with nothing, or all of it, done, as texts. */

@@ -736,8 +736,8 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
 /** It removes journals alone, and its plan names them. */
 const ofJournals = ['journal prune'];
 
-/** Of two hosts: test/unit/cli/replica.test.ts compares their plans with their runs. */
-const ofTwo = ['create', 'remove', 'promote', 'demote', 'grow'].map((verb) => `drbd ${verb}`);
+/** Of two hosts: test/unit/cli/replica.test.ts and vm-move.test.ts compare their plans with their runs. */
+const ofTwo = ['drbd create', 'drbd remove', 'drbd promote', 'drbd demote', 'drbd grow', 'vm move'];
 
 it('is there for every verb that changes the host', async () => {
   expect([...Object.keys(scenarios), ...ofJournals, ...ofTwo].toSorted()).toEqual(

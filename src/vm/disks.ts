@@ -1,0 +1,86 @@
+import { UsageError } from '../errors.ts';
+import type { Tx } from '../operations.ts';
+import { on, type refusals } from '../refusals.ts';
+import { type CreatePlan as ReplicaPlan, createReplica, deviceOf, planCreate } from '../replica/create.ts';
+import type { Members, Reachable } from '../replica/hosts.ts';
+import { checkCreate as checkReplica } from '../replica/request.ts';
+import type { Site } from '../site.ts';
+import type { Bytes } from '../units.ts';
+import { checkClashes, checkSpace } from './checks.ts';
+import type { CheckedCreate } from './request.ts';
+
+/** A disk of a new guest. */
+export interface DiskPlan {
+  /** Of the logical volume and, where it is replicated, of the resource. */
+  readonly name: string;
+  readonly size: Bytes;
+  /** The device that the guest is configured with. */
+  readonly path: string;
+  readonly replica: ReplicaPlan | undefined;
+}
+
+/** Checks what stands in the way of logical volumes of these names and sizes on this host. */
+export async function planVolumes(options: {
+  readonly host: Members[number]['host'];
+  readonly vg: string | undefined;
+  readonly wanted: readonly { readonly name: string; readonly size: Bytes }[];
+}): Promise<readonly DiskPlan[]> {
+  await checkSpace(options);
+  return options.wanted.map((each) => ({
+    ...each,
+    path: `/dev/${options.vg ?? ''}/${each.name}`,
+    replica: undefined,
+  }));
+}
+
+/** The same of replicated disks, on both hosts; and the other host has no guest of that name. */
+export async function planReplicas(
+  [own, peer]: Members,
+  options: {
+    readonly site: Site;
+    readonly request: CheckedCreate;
+    readonly wanted: readonly { readonly name: string; readonly size: Bytes }[];
+    readonly found: ReturnType<typeof refusals>;
+  },
+): Promise<readonly DiskPlan[] | undefined> {
+  const { site, request, wanted, found } = options;
+  const { name: guest, vg, addresses } = request;
+  await found.try(() =>
+    on(peer.name, () =>
+      checkClashes({ host: peer.host, site, name: guest, mac: request.mac?.toLowerCase() }),
+    ),
+  );
+  const planned: DiskPlan[] = [];
+  for (const { name, size } of wanted) {
+    const replica = await found.try(() =>
+      planCreate({
+        members: own.name < peer.name ? [own, peer] : [peer, own],
+        site,
+        request: checkReplica({
+          ...{ name, size, on: [own.asked, peer.asked], primary: own.asked },
+          ...(vg === undefined ? {} : { vg }),
+          ...(addresses === undefined ? {} : { addresses }),
+        }),
+        beside: planned.flatMap((each) => each.replica ?? []),
+      }),
+    );
+    if (replica === undefined) return undefined;
+    planned.push({ name, size, path: deviceOf(replica), replica });
+  }
+  return planned;
+}
+
+/** Makes one, and gives its device. */
+export async function createDisk(
+  tx: Tx,
+  {
+    vg,
+    disk,
+    hosts,
+  }: { readonly vg: string; readonly disk: DiskPlan; readonly hosts: Reachable | undefined },
+): Promise<string> {
+  if (disk.replica === undefined)
+    return (await tx.lvm.createLv({ vg, name: disk.name, size: disk.size })).path;
+  if (hosts === undefined) throw new UsageError('a replicated disk needs its two hosts');
+  return (await createReplica(tx, hosts, disk.replica)).device;
+}

@@ -1,0 +1,199 @@
+import type { ReadHost } from '../command/index.ts';
+import { type Resource, resourceNamed, resources } from '../drbd/index.ts';
+import { RefusedError } from '../errors.ts';
+import { sha256 } from '../file/index.ts';
+import { realPath } from '../mount/index.ts';
+import type { Tx } from '../operations.ts';
+import { on, refusals } from '../refusals.ts';
+import { type Member, type Members, type Reachable, stepsOn } from '../replica/hosts.ts';
+import type { Site } from '../site.ts';
+import { domains, type GuestConfig, guestConfigs } from '../xen/index.ts';
+import { checkBridge, checkClashes, checkConfigPath, checkFreeMemory, followed } from './checks.ts';
+import { domainOf, type DestroyPlan, pathsOf, removableConfig, unknown } from './destroy.ts';
+import type { CheckedMove } from './request.ts';
+
+/** A guest as it will go to another host. */
+export interface MovePlan {
+  readonly name: string;
+  readonly members: Members;
+  readonly config: {
+    readonly path: string;
+    readonly sha256: string;
+    readonly content: string;
+    readonly mode: number;
+  };
+  /** Undefined: it does not run, and will not. */
+  readonly domain: DestroyPlan['domain'];
+  /** Of its disks, in the order of their names. */
+  readonly resources: readonly { readonly name: string; readonly isPrimary: boolean }[];
+  readonly timeoutMs: number;
+}
+
+/** A guest that has gone to another host. */
+export interface MovedVm {
+  readonly name: string;
+  readonly from: string;
+  readonly to: string;
+  readonly config: string;
+  readonly resources: readonly string[];
+  readonly domid: number | undefined;
+}
+
+/**
+ * Checks on both hosts all that can be refused, before anything is done. Every disk of the guest is a DRBD device whose data are up to
+ * date on both.
+ */
+export async function planMove(options: {
+  readonly members: Members;
+  readonly site: Site;
+  readonly request: CheckedMove;
+}): Promise<MovePlan> {
+  const { members, site, request } = options;
+  const [from, to] = members;
+  const { host } = from;
+  const { name, timeoutMs = 300_000 } = request;
+  const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
+  const guest = guests.find((each) => each.name === name);
+  if (guest === undefined)
+    throw await unknown(host, { name, site, problems: problems.map(({ message }) => message) });
+  const found = refusals();
+  const [there] = (await found.try(() => domains(host, (each) => each.name === name))) ?? [];
+  const domain = await found.try(() => domainOf(there, { guest, running: 'shutdown' }));
+  const path = await found.try(() => removableConfig(host, guest.file));
+  const used = await found.try(() => replicated(from, { guest, guests }));
+  for (const each of used ?? []) await found.try(() => checkPeer(each, to));
+  await found.try(() => on(to.name, () => checkConfigPath(to.host, path ?? guest.file)));
+  for (const mac of macsOf(guest))
+    await found.try(() => on(to.name, () => checkClashes({ host: to.host, site, name, mac })));
+  for (const { bridge } of guest.vifs) await found.try(() => on(to.name, () => checkBridge(to.host, bridge)));
+  await found.try(() => on(to.name, () => checkFiles(to.host, guest)));
+  if (domain !== null) await found.try(() => on(to.name, () => checkFreeMemory(to.host, guest)));
+  found.throwAll();
+  if (path === undefined || used === undefined) throw new TypeError('a refused request was planned');
+  return {
+    ...{ name, members, timeoutMs },
+    config: await configAt(host, path),
+    domain: domain ?? undefined,
+    resources: used.map((each) => ({ name: each.name, isPrimary: each.state?.role === 'Primary' })),
+  };
+}
+
+/**
+ * The recipe: shut down here, its disks handed over, its configuration there and no more here, started there. Whichever step fails, it
+ * runs here again.
+ */
+export async function moveVm(tx: Tx, hosts: Reachable, plan: MovePlan): Promise<MovedVm> {
+  const { name, config, domain } = plan;
+  const [from, to] = plan.members;
+  const [here, there] = [stepsOn(tx, hosts, from), stepsOn(tx, hosts, to)];
+  const { path, content, mode } = config;
+  if (domain !== undefined)
+    await here.xen.shutdown({
+      name,
+      uuid: domain.uuid,
+      config: path,
+      how: domain.how,
+      timeoutMs: plan.timeoutMs,
+    });
+  for (const each of plan.resources) if (each.isPrimary) await here.drbd.secondary({ name: each.name });
+  for (const each of plan.resources) await there.drbd.primary({ name: each.name });
+  await there.file.create({ path, content, mode });
+  await here.file.remove({ path, sha256: config.sha256 });
+  const started = domain === undefined ? undefined : await there.xen.create({ config: path, name });
+  return {
+    ...{ name, from: from.name, to: to.name, config: path, domid: started?.domid },
+    resources: plan.resources.map((each) => each.name),
+  };
+}
+
+function macsOf({ vifs }: GuestConfig): readonly (string | undefined)[] {
+  const macs = vifs.flatMap(({ mac }) => mac ?? []);
+  return macs.length === 0 ? [undefined] : macs;
+}
+
+async function configAt(host: ReadHost, path: string): Promise<MovePlan['config']> {
+  const [bytes, stat] = [await host.readFile(path), await host.stat(path)];
+  const content = Buffer.from(bytes).toString('utf8');
+  if (!Buffer.from(content).equals(bytes))
+    throw new RefusedError(`${path} is not UTF-8, and would not be the same there`, {
+      remedy: 'write it in UTF-8 (iconv)',
+    });
+  return { path, content, sha256: sha256(bytes), mode: stat?.mode ?? 0o644 };
+}
+
+/** The resources of a guest's disks. A disk that is none would not come along. */
+async function replicated(
+  { host, name: at }: Member,
+  { guest, guests }: { readonly guest: GuestConfig; readonly guests: readonly GuestConfig[] },
+): Promise<readonly Resource[]> {
+  const all = await resources(host);
+  const of = async (path: string): Promise<Resource | undefined> => {
+    const minor = /^\/dev\/drbd(?<minor>\d+)$/.exec(await realPath(host, path))?.groups?.minor;
+    return all.find(({ state }) => state?.volumes.some((each) => String(each.minor) === minor));
+  };
+  const found = new Map<string, Resource>();
+  for (const { target, path, format } of guest.disks) {
+    if (format === 'empty') continue;
+    const resource = path === undefined ? undefined : await of(path);
+    if (resource === undefined)
+      throw new RefusedError(`the disk ${target} of ${guest.name} is no DRBD device that is up on ${at}`, {
+        remedy: `only what is replicated is on the other host as well: bofh drbd list`,
+      });
+    found.set(resource.name, resource);
+  }
+  for (const other of guests.filter(({ file }) => file !== guest.file))
+    for (const path of pathsOf(other)) {
+      const shared = /^\/dev\/drbd/.test(path) ? await of(path) : undefined;
+      if (shared !== undefined && found.has(shared.name))
+        throw new RefusedError(
+          `${path} of the resource ${shared.name} is a disk of the guest ${other.name}, too`,
+          {
+            remedy: 'a resource goes to the other host as a whole: give each guest its own',
+          },
+        );
+    }
+  if (found.size === 0)
+    throw new RefusedError(`${guest.name} has no disk that is replicated`, {
+      remedy: 'there is nothing of it on the other host: bofh drbd create makes one',
+    });
+  return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** The other host has all of it, under the same devices, and nobody uses it there. */
+async function checkPeer({ name, here, state }: Resource, to: Member): Promise<void> {
+  const see = { remedy: `see how it stands: bofh drbd status ${name}` };
+  const [peer, ...others] = state?.connections ?? [];
+  if (peer === undefined || others.length > 0)
+    throw new RefusedError(
+      `${name} has ${String(others.length + (peer === undefined ? 0 : 1))} peers, not one`,
+      see,
+    );
+  if (peer.state !== 'Connected') throw new RefusedError(`${name} is not connected: ${peer.state}`, see);
+  const there = await on(to.name, () => resourceNamed(to.host, name));
+  if (devicesOf(there.here) !== devicesOf(here))
+    throw new RefusedError(`${name} has other devices on ${to.name} than here`, {
+      remedy: `the guest is configured with a device by its number: bofh drbd show ${name}`,
+    });
+  if (there.state?.role !== 'Secondary')
+    throw new RefusedError(`${name} is ${there.state?.role ?? 'down'} on ${to.name}`, see);
+  const worse = [...(state?.volumes ?? []), ...there.state.volumes].find(({ disk }) => disk !== 'UpToDate');
+  if (worse !== undefined)
+    throw new RefusedError(
+      `volume ${String(worse.volume)} of ${name} is not UpToDate on both hosts: ${worse.disk}`,
+      {
+        remedy: `wait until it is: bofh drbd wait-sync ${name}`,
+      },
+    );
+}
+
+function devicesOf(of: Resource['here']): string {
+  return JSON.stringify((of?.volumes ?? []).map(({ volume, minor }) => [volume, minor]));
+}
+
+async function checkFiles(host: ReadHost, { kernel, ramdisk, file }: GuestConfig): Promise<void> {
+  for (const path of [kernel, ramdisk])
+    if (path !== undefined && (await followed(host, path)) === undefined)
+      throw new RefusedError(`there is no ${path}, which ${file} starts it with`, {
+        remedy: 'put the same kernel and ramdisk there',
+      });
+}

@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { installBofh } from '../support/dom0/install.ts';
+import {
+  available,
+  bootPair,
+  type Fingerprint,
+  fingerprint,
+  guestUp,
+  layFault,
+  type Machine,
+  type Pair,
+} from '../support/rig/index.ts';
+
+const can = await available();
+const required = process.env['BOFH_REQUIRE_RIG'] === '1';
+
+// Two emulated Xen hosts with a replicated disk between them.
+describe.skipIf(!can.ok && !required)('a guest on two Xen hosts', () => {
+  let pair: Pair;
+  let start: readonly [Fingerprint, Fingerprint];
+  beforeAll(async () => {
+    if (!can.ok) throw new Error(can.reason);
+    pair = await bootPair({ hypervisor: 'xen' });
+    await pair.b.run('mv /usr/local/bin/node /root/node');
+    await installBofh(pair.a);
+    start = [await fingerprint(pair.a), await fingerprint(pair.b)];
+  });
+  afterAll(async () => {
+    await pair.close();
+  });
+
+  const onA = async (command: string, ...codes: readonly number[]): Promise<string> => {
+    const done = await pair.a.run(`${command} 2>&1`, { check: 'return', timeoutMs: 500_000 });
+    if (!codes.includes(done.exitCode))
+      throw new Error(`"${command}" ended with ${String(done.exitCode)}:\n${done.stdout}`);
+    return done.stdout;
+  };
+  const text = async (machine: Machine, command: string): Promise<string> =>
+    (await machine.run(command, { check: 'return' })).stdout.trim();
+
+  const domains = (machine: Machine): Promise<string> => text(machine, 'xl list | grep -c "^web1 "');
+
+  it('is made with disks that both have', async () => {
+    const said = await onA(
+      'bofh vm create web1 --source tar:/srv/guest.tar --size 64m --swap 16m --memory 96m --drbd b --start',
+      0,
+    );
+
+    await guestUp(pair.a, { name: 'web1' });
+    expect(said).toContain('its disks are on b as well: bofh vm move web1 b');
+    for (const machine of [pair.a, pair.b])
+      expect(await text(machine, 'drbdadm dstate web1-root web1-swap')).toBe(
+        'UpToDate/UpToDate\nUpToDate/UpToDate',
+      );
+  });
+
+  it('runs on the first again when it cannot be started on the second', async () => {
+    const before = [await fingerprint(pair.a), await fingerprint(pair.b)] as const;
+    const fault = await layFault(pair.b, { tool: 'xl', mode: 'act-then-fail', words: ['create'], times: 1 });
+
+    await onA('bofh vm move web1 b', 5);
+    expect(await fault.hits()).toBe(1);
+    await fault.remove();
+
+    expect(before[0].diff(await fingerprint(pair.a))).toBe('');
+    expect(before[1].diff(await fingerprint(pair.b))).toBe('');
+  });
+
+  it('moves to the second, and boots from its disk there', async () => {
+    await onA('bofh vm move web1 b', 0);
+
+    await guestUp(pair.b, { name: 'web1' });
+    expect([await domains(pair.a), await domains(pair.b)]).toEqual(['0', '1']);
+    expect(await text(pair.a, 'ls /etc/xen/web1.cfg')).toBe('');
+    expect(await text(pair.a, 'drbdadm role web1-root')).toMatch(/^Secondary/);
+  });
+
+  it('moves back, from where the second is worked on, with its data', async () => {
+    await pair.b.run('xl shutdown -w web1', { timeoutMs: 120_000 });
+    await pair.b.run('dd if=/dev/urandom of=/dev/drbd1 bs=1M count=8 conv=fsync status=none');
+    const hash = await text(
+      pair.b,
+      'head -c 8M /dev/drbd1 | sha256sum; mount -o ro /dev/drbd0 /mnt && sha256sum /mnt/etc/hostname /mnt/etc/fstab /mnt/bin/busybox && umount /mnt',
+    );
+    await onA('bofh --host b vm move web1 a', 0);
+
+    expect(
+      await text(
+        pair.a,
+        'head -c 8M /dev/drbd1 | sha256sum; mount -o ro /dev/drbd0 /mnt && sha256sum /mnt/etc/hostname /mnt/etc/fstab /mnt/bin/busybox && umount /mnt',
+      ),
+    ).toBe(hash);
+    expect(hash.split('\n')).toHaveLength(4);
+    expect(await text(pair.b, 'ls /etc/xen/web1.cfg')).toBe('');
+    await onA('bofh xen start web1', 0);
+    await guestUp(pair.a, { name: 'web1' });
+  });
+
+  it('leaves nothing when it is taken apart', async () => {
+    await pair.a.run('xl shutdown -w web1', { timeoutMs: 120_000 });
+    await onA('bofh --yes vm destroy web1', 0);
+    for (const name of ['web1-root', 'web1-swap']) {
+      await onA(`bofh drbd demote ${name}`, 0);
+      await onA(`bofh --yes drbd remove ${name}`, 0);
+    }
+
+    expect(start[0].diff(await fingerprint(pair.a))).toBe('');
+    expect(start[1].diff(await fingerprint(pair.b))).toBe('');
+  });
+});

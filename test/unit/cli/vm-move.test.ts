@@ -1,0 +1,58 @@
+import { describe, expect, it } from 'vitest';
+import * as answers from '../../../src/cli/answers/index.ts';
+import { move } from '../../../src/cli/vm-move.ts';
+import type { SimulatedHost } from '../../../src/testing/index.ts';
+import { lineOf, unnamed } from '../plan/support.ts';
+import { guestOnTwo } from '../vm/move-support.ts';
+import { testRuntime } from './support/runtime.ts';
+
+const done = ({ changes }: SimulatedHost): readonly string[] => changes.map((each) => unnamed(lineOf(each)));
+
+describe('bofh vm move', () => {
+  it('tells where the guest is now', async () => {
+    const { here } = await guestOnTwo();
+    const { runtime, stdout } = testRuntime(here);
+
+    expect(await move(runtime, ['web1', 'there'], {})).toBe(0);
+
+    expect(stdout()).toMatch(
+      /^web1 has moved from alpha to beta: it runs there as domain \d+\nconfigured in \/etc\/xen\/web1\.cfg there; web1 is primary there\n$/,
+    );
+  });
+
+  it('says how to start one that was off', async () => {
+    const { here } = await guestOnTwo({ starts: false });
+    const said = testRuntime(here, { json: true });
+    await move(said.runtime, ['web1', 'there'], { time: '1m' });
+    expect(answers.vmMove.parse(JSON.parse(said.stdout()))).toEqual({
+      ...{ name: 'web1', from: 'alpha', to: 'beta', config: '/etc/xen/web1.cfg', resources: ['web1'] },
+      domid: null,
+    });
+
+    const other = await guestOnTwo({ starts: false });
+    const words = testRuntime(other.here);
+    await move(words.runtime, ['web1', 'there'], {});
+    expect(words.stdout()).toContain('start it there: bofh --host there xen start web1');
+  });
+
+  it('plans on both hosts what it would do there, and does nothing', async () => {
+    const dry = await guestOnTwo();
+    const before = [dry.alpha.snapshot(), dry.there.host().snapshot()];
+    const planned = testRuntime(dry.here, { dryRun: true, json: true });
+    expect(await move(planned.runtime, ['web1', 'there'], {})).toBe(0);
+    expect([dry.alpha.snapshot(), dry.there.host().snapshot()]).toEqual(before);
+
+    const real = await guestOnTwo();
+    const [here, there] = [done(real.alpha).length, done(real.there.host()).length];
+    await move(testRuntime(real.here).runtime, ['web1', 'there'], {});
+    const lines = answers.plan
+      .parse(JSON.parse(planned.stdout()))
+      .steps.flatMap(({ host, changes }) =>
+        changes.map(({ line }) => ({ host: host ?? '', line: unnamed(line) })),
+      );
+    const on = (name: string) => lines.filter(({ host }) => host === name).map(({ line }) => line);
+    expect(on('')).toEqual(done(real.alpha).slice(here));
+    expect(on('there')).toEqual(done(real.there.host()).slice(there));
+    expect(on('there').filter((line) => /^xl create .*web1\.cfg/.test(line))).toHaveLength(1);
+  });
+});

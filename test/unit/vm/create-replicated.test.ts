@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest';
+import * as vm from '../../../src/api/vm.ts';
+import { withBofh } from '../../../src/bofh.ts';
+import { states } from '../../../src/drbd/index.ts';
+import { RolledBackError } from '../../../src/errors.ts';
+import { domains } from '../../../src/xen/index.ts';
+import { smallSystem } from '../../support/undo/stage.ts';
+import { ground, two } from '../replica/support.ts';
+
+const request = {
+  ...{ name: 'web1', source: { type: 'tar', path: '/srv/debian.tar' } as const, vg: 'vg0' },
+  ...{ size: '64m', swap: '16m', memory: '64m', drbd: 'there', start: true },
+};
+
+function hostsWithSource() {
+  const hosts = two();
+  hosts.alpha.addTar('/srv/debian.tar', smallSystem);
+  return { ...hosts, on: <T>(body: () => Promise<T>) => withBofh(hosts.here, body) };
+}
+
+describe('vm create with disks on another host as well', () => {
+  it('makes a guest that runs here, and that can move there and back', async () => {
+    const { on, alpha, there } = hostsWithSource();
+
+    const made = await on(() => vm.create(request));
+
+    expect(made).toMatchObject({ root: '/dev/drbd0', swap: '/dev/drbd1', peer: 'beta' });
+    expect(alpha.admin.readFile('/etc/xen/web1.cfg')).toMatch(
+      /phy:\/dev\/drbd0,xvda,w.*phy:\/dev\/drbd1,xvdb,w/s,
+    );
+    for (const [host, role] of [
+      [alpha, 'Primary'],
+      [there.host(), 'Secondary'],
+    ] as const)
+      expect(await states(host)).toMatchObject(
+        ['web1-root', 'web1-swap'].map((name) => ({ name, role, volumes: [{ disk: 'UpToDate' }] })),
+      );
+    const ports = (await states(alpha)).map(
+      ({ name }) => /address .*?:(\d+);/.exec(alpha.admin.readFile(`/etc/drbd.d/${name}.res`))?.[1],
+    );
+    expect(new Set(ports).size).toBe(2);
+
+    for (const path of ['/boot/vmlinuz-6.1.0-18-amd64', '/boot/initrd.img-6.1.0-18-amd64'])
+      expect(await there.host().stat(path)).toBeDefined();
+    await on(() => vm.move({ name: 'web1', to: 'there' }));
+    expect(await domains(there.host(), ({ name }) => name === 'web1')).toMatchObject([{ state: 'running' }]);
+    expect(await domains(alpha, ({ name }) => name === 'web1')).toEqual([]);
+  });
+
+  it('leaves nothing on either when it fails', async () => {
+    const { on, alpha, there } = hostsWithSource();
+    const before = [alpha.snapshot(), there.host().snapshot()];
+    alpha.fault({ tool: 'xl', access: 'change', mode: 'acts then fails' });
+
+    await expect(on(() => vm.create(request))).rejects.toThrow(RolledBackError);
+
+    expect([alpha.snapshot(), there.host().snapshot()]).toEqual(before);
+  });
+
+  it('is refused where the two do not have the room together, or a guest of that name is there, all at once', async () => {
+    const { on, there, alpha } = hostsWithSource();
+    there.host().admin.writeFile('/etc/xen/other.cfg', "name = 'web1'\nmemory = 64\n");
+    const before = [alpha.snapshot(), there.host().snapshot()];
+
+    const refused = on(() => vm.create({ ...request, swap: '100g' }));
+
+    await expect(refused).rejects.toThrow(/on beta: the guest web1 is configured already/);
+    await expect(refused).rejects.toThrow(/on alpha: vg0\/web1-swap needs .*; on beta: vg0\/web1-swap needs/);
+    expect([alpha.snapshot(), there.host().snapshot()]).toEqual(before);
+  });
+
+  it('counts what the disks before it take', async () => {
+    const volumeGroups = [{ name: 'vg0', size: 200 * 1024 ** 2, extentSize: 4 * 1024 ** 2 }];
+    const { here, alpha } = two(ground('alpha', '10.0.0.1', { volumeGroups }));
+    alpha.addTar('/srv/debian.tar', smallSystem);
+    const creating = (swap: string) => withBofh(here, () => vm.create({ ...request, size: '100m', swap }));
+
+    await expect(creating('100m')).rejects.toThrow(
+      /^on alpha: vg0\/web1-swap needs 104 MiB .* vg0 has 9\d MiB/,
+    );
+    expect(await creating('60m')).toMatchObject({ root: '/dev/drbd0', swap: '/dev/drbd1' });
+  });
+
+  it('needs addresses only with another host', async () => {
+    const { on } = hostsWithSource();
+    const { drbd: _, ...alone } = request;
+    await expect(on(() => vm.create({ ...alone, addresses: { alpha: '10.0.0.1' } }))).rejects.toThrow(
+      /none was named/,
+    );
+  });
+});

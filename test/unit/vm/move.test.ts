@@ -1,0 +1,130 @@
+import { describe, expect, it } from 'vitest';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import { RolledBackError } from '../../../src/errors.ts';
+import { domains } from '../../../src/xen/index.ts';
+import { states } from '../../../src/drbd/index.ts';
+import { ownAnd } from '../../../src/replica/hosts.ts';
+import * as vm from '../../../src/api/vm.ts';
+import { guestOnTwo, moving } from './move-support.ts';
+
+const config = '/etc/xen/web1.cfg';
+
+describe('vm move', () => {
+  it('has a guest run on the other host, with its disks and its configuration', async () => {
+    const hosts = await guestOnTwo();
+    const { alpha, there } = hosts;
+    const text = alpha.admin.readFile(config);
+
+    const moved = await moving(hosts);
+
+    expect(moved).toMatchObject({
+      ...{ name: 'web1', from: 'alpha', to: 'beta', config, resources: ['web1'] },
+      domid: expect.any(Number) as number,
+    });
+    expect(await states(alpha)).toMatchObject([{ role: 'Secondary' }]);
+    expect(await states(there.host())).toMatchObject([{ role: 'Primary' }]);
+    expect(await domains(alpha, ({ name }) => name === 'web1')).toEqual([]);
+    expect(await domains(there.host(), ({ name }) => name === 'web1')).toMatchObject([{ state: 'running' }]);
+    expect(there.host().admin.readFile(config)).toBe(text);
+    expect(await alpha.stat(config)).toBeUndefined();
+    expect(there.reserved()).toEqual([]);
+  });
+
+  it('leaves one that is off as it is, but there', async () => {
+    const hosts = await guestOnTwo({ starts: false });
+    expect(await moving(hosts)).toMatchObject({ domid: undefined });
+    expect(await domains(hosts.there.host(), ({ name }) => name === 'web1')).toEqual([]);
+    expect(await states(hosts.there.host())).toMatchObject([{ role: 'Primary' }]);
+  });
+
+  it('brings it back where it cannot be started there', async () => {
+    const hosts = await guestOnTwo();
+    const before = hosts.there.host().snapshot();
+    const text = hosts.alpha.admin.readFile(config);
+    const { engine, site } = hosts.here;
+    const failed = withBofh(hosts.here, () =>
+      atomic('move, then fail', async (tx) => {
+        const { moveVm, planMove } = await import('../../../src/vm/move.ts');
+        const members = await ownAnd(engine, 'there');
+        await moveVm(tx, engine, await planMove({ members, site, request: { name: 'web1', to: 'there' } }));
+        throw new Error('now');
+      }),
+    );
+
+    await expect(failed).rejects.toBeInstanceOf(RolledBackError);
+    expect(hosts.there.host().snapshot()).toBe(before);
+    expect(hosts.alpha.admin.readFile(config)).toBe(text);
+    expect(await domains(hosts.alpha, ({ name }) => name === 'web1')).toMatchObject([{ state: 'running' }]);
+    expect(await states(hosts.alpha)).toMatchObject([{ role: 'Primary' }]);
+  });
+});
+
+describe('what vm move refuses, it refuses with both hosts as they were', () => {
+  type Hosts = Awaited<ReturnType<typeof guestOnTwo>>;
+  it.each<[string, (hosts: Hosts) => void, RegExp]>([
+    [
+      'a guest of that name on the other host',
+      ({ there }) => there.host().admin.writeFile('/etc/xen/other.cfg', "name = 'web1'\nmemory = 64\n"),
+      /on beta: the guest web1 is configured already/,
+    ],
+    [
+      'a file in the place of its configuration',
+      ({ there }) => there.host().admin.writeFile(config, '# mine\n'),
+      /on beta: \/etc\/xen\/web1\.cfg/,
+    ],
+    [
+      'a kernel that is not there',
+      ({ there }) => there.host().admin.removeFile('/boot/guest'),
+      /on beta: there is no \/boot\/guest, which \/etc\/xen\/web1\.cfg starts it with/,
+    ],
+    [
+      'a disk that is not replicated',
+      ({ alpha }) => {
+        alpha.admin.lvcreate({ vg: 'vg0', name: 'more', extents: 1 });
+        alpha.admin.writeFile(
+          config,
+          alpha.admin.readFile(config).replace("w'", "w', 'phy:/dev/vg0/more,xvdb,w'"),
+        );
+      },
+      /the disk \/dev\/vg0\/more of web1 is no DRBD device/,
+    ],
+    [
+      'another guest that has one of its disks',
+      ({ alpha }) =>
+        alpha.admin.writeFile(
+          '/etc/xen/web2.cfg',
+          "name = 'web2'\nmemory = 64\ndisk = ['phy:/dev/drbd0,xvda,w']\n",
+        ),
+      /\/dev\/drbd0 of the resource web1 is a disk of the guest web2, too/,
+    ],
+    [
+      'data that are not up to date',
+      ({ there }) => there.host().admin.drbdadm('detach', 'web1'),
+      /volume 0 of web1 is not UpToDate on both hosts: Diskless/,
+    ],
+    [
+      'a connection that is away',
+      (hosts) => hosts.alpha.admin.drbdadm('disconnect', 'web1'),
+      /web1 is not connected: StandAlone/,
+    ],
+  ])('%s', async (_, change, words) => {
+    const hosts = await guestOnTwo();
+    change(hosts);
+    const before = [hosts.alpha.snapshot(), hosts.there.host().snapshot()];
+
+    await expect(moving(hosts)).rejects.toThrow(words);
+
+    expect([hosts.alpha.snapshot(), hosts.there.host().snapshot()]).toEqual(before);
+    expect(hosts.there.crossings.filter((what) => what !== 'read')).toEqual(hosts.before);
+  });
+
+  it('the host that it is on, and a guest that nobody knows', async () => {
+    const hosts = await guestOnTwo();
+    const on = <T>(body: () => Promise<T>) => withBofh(hosts.here, body);
+
+    await expect(on(() => vm.move({ name: 'web1', to: 'alpha' }))).rejects.toThrow(/is this very host/);
+    await expect(on(() => vm.move({ name: 'web9', to: 'there' }))).rejects.toThrow(
+      /no guest web9 is configured/,
+    );
+  });
+});
