@@ -2,6 +2,7 @@ import { openJournals } from '../atomic/recover.ts';
 import { exclusive, type Step } from '../atomic/state.ts';
 import { atomic, currentBofh, refuseInside, single } from '../bofh.ts';
 import { BofhError, StuckError, UsageError } from '../errors.ts';
+import { startVm } from '../vm/start.ts';
 import * as driver from '../xen/index.ts';
 
 /** A configured guest. */
@@ -136,7 +137,9 @@ async function startRow(row: driver.StartRow, config: string): Promise<StartedRo
   const begun = performance.now();
   const seconds = (): number => Math.round((performance.now() - begun) / 100) / 10;
   try {
-    await atomic(`xen start ${row.name}`, (tx) => tx.xen.create({ config, name: row.name }));
+    await atomic(`xen start ${row.name}`, (tx) =>
+      startVm(tx, { host: currentBofh().host, config, name: row.name }),
+    );
     return { name: row.name, was: row.was, now: 'running', seconds: seconds() };
   } catch (error) {
     if (!(error instanceof BofhError)) throw error;
@@ -148,7 +151,8 @@ async function startRow(row: driver.StartRow, config: string): Promise<StartedRo
 }
 
 async function startDomu(domu: driver.Domu): Promise<{ readonly domid: number }> {
-  return single(`xen start ${domu.name}`, (tx) => tx.xen.create({ config: domu.config, name: domu.name }));
+  const { name, config } = domu;
+  return single(`xen start ${name}`, (tx) => startVm(tx, { host: currentBofh().host, config, name }));
 }
 
 /** Guests of unfinished sequences: half-made, or half-removed. */

@@ -2,7 +2,6 @@ import type { ReadHost } from '../command/index.ts';
 import { type Resource, resourceNamed, resources } from '../drbd/index.ts';
 import { RefusedError } from '../errors.ts';
 import { sha256 } from '../file/index.ts';
-import { realPath } from '../mount/index.ts';
 import type { Tx } from '../operations.ts';
 import { on, refusals } from '../refusals.ts';
 import { type Member, type Members, type Reachable, stepsOn } from '../replica/hosts.ts';
@@ -11,6 +10,7 @@ import { domains, type GuestConfig, guestConfigs } from '../xen/index.ts';
 import { checkBridge, checkClashes, checkConfigPath, checkFreeMemory, followed } from './checks.ts';
 import { domainOf, type DestroyPlan, pathsOf, removableConfig, unknown } from './destroy.ts';
 import type { CheckedMove } from './request.ts';
+import { resourceAt } from './start.ts';
 
 /** A guest as it will go to another host. */
 export interface MovePlan {
@@ -127,10 +127,7 @@ async function replicated(
   { guest, guests }: { readonly guest: GuestConfig; readonly guests: readonly GuestConfig[] },
 ): Promise<readonly Resource[]> {
   const all = await resources(host);
-  const of = async (path: string): Promise<Resource | undefined> => {
-    const minor = /^\/dev\/drbd(?<minor>\d+)$/.exec(await realPath(host, path))?.groups?.minor;
-    return all.find(({ state }) => state?.volumes.some((each) => String(each.minor) === minor));
-  };
+  const of = (path: string): Promise<Resource | undefined> => resourceAt(host, all, path);
   const found = new Map<string, Resource>();
   for (const { target, path, format } of guest.disks) {
     if (format === 'empty') continue;
