@@ -1,5 +1,5 @@
 import type { Answer } from '../../command/index.ts';
-import { freePvs } from '../devices.ts';
+import { freePvs, steadily } from '../devices.ts';
 import { one, readOptions, unmodelled } from '../options.ts';
 import type { PhysicalVolume, VolumeGroup } from '../parts.ts';
 import type { World } from '../world.ts';
@@ -91,7 +91,8 @@ function report(
   if (vg?.includes('/') === true) throw unmodelled(call, 'it answers for whole volume groups');
   const unknown = columns.find((column) => !known[item].has(column));
   if (unknown !== undefined) throw unmodelled(call, `the column ${unknown} is new to it`);
-  const stdout = whole([[part(item, rowsOf(call.world, vg), columns)]]);
+  const rows = steadily(call.world, () => rowsOf(call.world, vg));
+  const stdout = whole([[part(item, rows, columns)]]);
   if (vg === undefined || call.world.lvm.some(({ name }) => name === vg))
     return { exitCode: 0, stdout, stderr: '' };
   const stderr = `  Volume group "${vg}" not found\n  Cannot process volume group ${vg}\n`;
@@ -120,17 +121,21 @@ function fullreport(call: ToolCall): Answer {
       'it answers for JSON, sizes in bytes, of all volume groups, in columns that it knows',
     );
   const { world } = call;
-  const groups = world.lvm.map((vg) => {
-    const lvs = byName([...vg.lvs, ...(vg.hidden ?? [])]).map((lv) => lvRow(world, vg, lv));
-    const pvs = vg.pvs.map((pv) => pvRow(vg, pv));
-    return { vg: [vgRow(vg)], pv: pvs, lv: lvs, pvseg: pvsegRows(vg), seg: segRows(vg) };
-  });
-  const free = freePvs(world);
+  const { groups, free } = steadily(world, () => ({
+    groups: world.lvm.map((vg) => rowsOfGroup(world, vg)),
+    free: freePvs(world),
+  }));
   const alone = { pv: free.map(freePvRow), pvseg: free.map(freeSegment) };
   const reports = free.length === 0 ? groups : [...groups, alone];
   const parts = (rows: Readonly<Record<string, readonly Row[]>>): readonly string[] =>
     Object.entries(rows).map(([item, of]) => part(item, of, columns.get(item) ?? []));
   return ok(whole(reports.map(parts)));
+}
+
+function rowsOfGroup(world: World, vg: VolumeGroup): Readonly<Record<string, readonly Row[]>> {
+  const lvs = byName([...vg.lvs, ...(vg.hidden ?? [])]).map((lv) => lvRow(world, vg, lv));
+  const pvs = vg.pvs.map((pv) => pvRow(vg, pv));
+  return { vg: [vgRow(vg)], pv: pvs, lv: lvs, pvseg: pvsegRows(vg), seg: segRows(vg) };
 }
 
 /** One list of rows, under its name. */

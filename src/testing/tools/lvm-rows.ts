@@ -9,7 +9,7 @@ export type Row = ReadonlyMap<string, string>;
 
 /** A row as lvm writes it in JSON. */
 export function rowText(row: Row, columns: readonly string[]): string {
-  const cells = columns.map((column) => `${JSON.stringify(column)}:${JSON.stringify(row.get(column))}`);
+  const cells = columns.map((column) => `"${column}":${JSON.stringify(row.get(column))}`);
   return `{${cells.join(', ')}}`;
 }
 

@@ -61,15 +61,15 @@ export function usedRuns(
   vg: VolumeGroup,
   pv: string,
 ): readonly (ExtentRun & { readonly lv: string; readonly lvStart: number })[] {
-  const own = [...vg.lvs, ...(vg.hidden ?? [])].flatMap(({ uuid, runs = [] }) => {
-    let next = 0;
-    return runs.map((run) => {
-      const lvStart = next;
-      next += run.count;
-      return { ...run, lv: uuid, lvStart };
-    });
-  });
-  return own.filter((run) => run.pv === pv && run.moving !== true).toSorted((a, b) => a.start - b.start);
+  const own: (ExtentRun & { readonly lv: string; readonly lvStart: number })[] = [];
+  for (const { uuid, runs = [] } of [...vg.lvs, ...(vg.hidden ?? [])]) {
+    let lvStart = 0;
+    for (const run of runs) {
+      if (run.pv === pv && run.moving !== true) own.push({ ...run, lv: uuid, lvStart });
+      lvStart += run.count;
+    }
+  }
+  return own.sort((a, b) => a.start - b.start);
 }
 
 /** Extents in use on a physical volume. */
