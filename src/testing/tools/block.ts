@@ -5,6 +5,7 @@ import { resolve } from '../resolve.ts';
 import { addInode, directory, emptyTree } from '../tree.ts';
 import type { Superblock } from '../parts.ts';
 import type { World } from '../world.ts';
+import { hexLines } from './hex.ts';
 import { blocksOf } from './magics.ts';
 import { tableIn } from './sectors.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
@@ -208,11 +209,11 @@ export function superblockBytes(call: ToolCall): ReturnType<ToolModel> {
   const content = there.found ? there.inode.content : undefined;
   if (one(options, '--width') === '4096' && device !== undefined)
     return ok(blockLines(blocksOf(call.world.live.get(device.storage), from, count), from));
-  if (plain && content !== undefined) return ok(hexOf(content.subarray(from, from + count)));
+  if (plain && content !== undefined) return ok(hexLines(content.subarray(from, from + count)));
   if (!plain || more.length > 0 || device === undefined) throw unmodelled(call, 'it shows bytes of a device');
   const isBlocks = count >= 4096 || (from === 0 && count === 512);
   const live = call.world.live.get(device.storage);
-  return ok(hexOf(isBlocks ? blocksOf(live, from, count) : sizeIn(call, device, { from, count })));
+  return ok(hexLines(isBlocks ? blocksOf(live, from, count) : sizeIn(call, device, { from, count })));
 }
 
 function sizeIn(
@@ -240,19 +241,12 @@ function sizeIn(
   return new Uint8Array(bytes.buffer);
 }
 
-function hexOf(bytes: Uint8Array): string {
-  const hex = Buffer.from(bytes).toString('hex').replace(/../g, ' $&');
-  return hex.replace(/.{1,48}/g, '$&\n');
-}
-
 /** A line for each block of 4 KiB, and `*` for all that are like the one before. */
 function blockLines(bytes: Uint8Array, from: number): string {
   const lines: string[] = [];
   let last = '';
   for (let at = 0; at < bytes.length; at += 4096) {
-    const line = Buffer.from(bytes.subarray(at, at + 4096))
-      .toString('hex')
-      .replace(/../g, ' $&');
+    const line = hexLines(bytes.subarray(at, at + 4096), 4096).trimEnd();
     if (line !== last) lines.push(`${String(from + at).padStart(7, '0')}${line}`);
     else if (lines.at(-1) !== '*') lines.push('*');
     last = line;

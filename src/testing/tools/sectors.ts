@@ -56,8 +56,7 @@ export function laySectors({ sectors }: Content, bytes: Uint8Array, from: number
   for (const [index, written] of sectors ?? []) {
     const at = index * sector - from;
     if (at > -sector && at < bytes.length)
-      for (const [i, byte] of written.entries())
-        if (at + i >= 0 && at + i < bytes.length) bytes[at + i] = byte;
+      bytes.set(written.subarray(Math.max(0, -at), bytes.length - at), Math.max(0, at));
   }
 }
 
