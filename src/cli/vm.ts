@@ -146,10 +146,12 @@ export async function destroy(runtime: Runtime, name: string, options: Options):
     volumes: plan.volumes.map((volume) => `${volume.vg}/${volume.name}`),
     kept: [...plan.kept],
   };
-  const kept = data.kept.map((disk) => `left as it is, for it is no logical volume: ${printable(disk)}`);
   give(runtime, {
     data,
-    lines: [`${name} is removed: ${[data.config, ...data.volumes].join(', ')}`, ...kept],
+    lines: [
+      `${name} is removed: ${[data.config, ...data.volumes].join(', ')}`,
+      ...data.kept.map(keptInWords),
+    ],
   });
   return 0;
 }
@@ -171,6 +173,11 @@ function destructionInWords(plan: DestroyPlan): readonly string[] {
     ...(plan.domain === undefined ? [] : [`  its domain ${endings[plan.domain.how]}`]),
     `  its configuration ${printable(plan.config)}`,
     ...plan.volumes.map(({ vg, name }) => `  the logical volume ${vg}/${name} and all that is on it`),
-    ...plan.kept.map((disk) => `  (left as it is, for it is no logical volume: ${printable(disk)})`),
+    ...plan.kept.map((disk) => `  (${keptInWords(disk)})`),
   ];
+}
+
+function keptInWords(disk: string): string {
+  if (!/^\/dev\/drbd/.test(disk)) return `left as it is, for it is no logical volume: ${printable(disk)}`;
+  return `left as it is on both hosts, for another one has it as well: ${printable(disk)}; bofh drbd list names its resource, then: bofh drbd demote RESOURCE; bofh drbd remove RESOURCE`;
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import * as answers from '../../../src/cli/answers/index.ts';
 import { move } from '../../../src/cli/vm-move.ts';
+import { destroy } from '../../../src/cli/vm.ts';
 import type { SimulatedHost } from '../../../src/testing/index.ts';
 import { lineOf, unnamed } from '../plan/support.ts';
 import { guestOnTwo } from '../vm/move-support.ts';
@@ -54,5 +55,14 @@ describe('bofh vm move', () => {
     expect(on('')).toEqual(done(real.alpha).slice(here));
     expect(on('there')).toEqual(done(real.there.host()).slice(there));
     expect(on('there').filter((line) => /^xl create .*web1\.cfg/.test(line))).toHaveLength(1);
+  });
+
+  it('is followed by no surprise: destroying such a guest says what becomes of its disks', async () => {
+    const { here } = await guestOnTwo({ starts: false });
+    const { runtime, stdout } = testRuntime(here, { yes: true });
+
+    expect(await destroy(runtime, 'web1', {})).toBe(0);
+
+    expect(stdout()).toMatch(/left as it is on both hosts.*\/dev\/drbd0;.*bofh drbd remove RESOURCE/);
   });
 });
