@@ -3,10 +3,10 @@ import {
   background,
   createCommand,
   destroyGuest,
-  expectAsAfter,
   expectForeign,
   foreignGuestConfig,
   guest,
+  keepGuest,
   reset,
   run,
   type Stage,
@@ -100,8 +100,7 @@ export const concurrency: readonly Trial[] = [
         throw new Error(
           `they ended with ${codes.join(' and ')}:\n${ended.map(({ output }) => output).join('\n---\n')}`,
         );
-      await expectAsAfter(stage);
-      await destroyGuest(stage);
+      await keepGuest(stage);
       return 'as after';
     },
   },
@@ -115,8 +114,7 @@ export const concurrency: readonly Trial[] = [
       if (ended.some(({ exitCode }) => exitCode !== 0))
         throw new Error(ended.map(({ exitCode, output }) => `exit ${exitCode}\n${output}`).join('\n---\n'));
       await run(stage, 'bofh --yes vm destroy db1 --force-off', 0);
-      await expectAsAfter(stage);
-      await destroyGuest(stage);
+      await keepGuest(stage);
       return 'as after';
     },
   },

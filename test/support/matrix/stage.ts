@@ -80,7 +80,7 @@ export async function expectForeign(stage: Stage): Promise<void> {
 }
 
 /** The guest is there whole: volumes, config, domain, and no journal is open. */
-export async function expectAsAfter(stage: Stage): Promise<void> {
+async function expectAsAfter(stage: Stage): Promise<void> {
   const { stdout } = await stage.machine.run(
     `lvs --noheadings -o lv_name vg0 | grep -c -E '^ *${guest}-(root|swap) *$'; test -f /etc/xen/${guest}.cfg && echo config; xl list | grep -c '^${guest} '; ls /var/lib/bofh/journal | grep -c journal$`,
     { check: 'return' },
@@ -109,6 +109,15 @@ export async function destroyGuest(stage: Stage): Promise<void> {
 export async function haveGuest(stage: Stage): Promise<void> {
   if (stage.made !== undefined) return;
   await run(stage, createCommand, 0);
+  await keepGuest(stage);
+}
+
+/**
+ * The guest that a trial has made is whole, and stays: for the next one if that starts from it, and before any other bofh itself
+ * takes it away, which is compared with the start.
+ */
+export async function keepGuest(stage: Stage): Promise<void> {
+  await expectAsAfter(stage);
   stage.made = await fingerprint(stage.machine);
 }
 

@@ -3,13 +3,12 @@ import {
   background,
   createCommand,
   destroyCommand,
-  destroyGuest,
   dismissGuest,
-  expectAsAfter,
   expectAsBefore,
   expectGuest,
   guest,
   haveGuest,
+  keepGuest,
   run,
   type Stage,
 } from './stage.ts';
@@ -192,13 +191,10 @@ export function injected(command: string, what: string): string {
   return `strace -o /dev/null -e trace=fdatasync -e inject=fdatasync:${what} ${command}`;
 }
 
-/** After `vm create`: exactly before, or exactly after; from there bofh itself leads back to the start. */
+/** After `vm create`: exactly before, or exactly after. */
 async function created(stage: Stage, wanted?: Ended): Promise<Ended> {
   const there = await hasGuest(stage);
-  if (there) {
-    await expectAsAfter(stage);
-    await destroyGuest(stage);
-  } else await expectAsBefore(stage);
+  await (there ? keepGuest(stage) : expectAsBefore(stage));
   return expectEnded(there ? 'as after' : 'as before', wanted);
 }
 
