@@ -128,17 +128,36 @@ function blocksIn(saved: readonly SavedRun[]): ReadonlyMap<Bytes, Buffer> {
 /** MDF_CONSISTENT and MDF_WAS_UP_TO_DATE (drbd.h of 8.4 and 9). */
 const good = 0x11;
 
-/** The generation of the data that a superblock says to be up to date; undefined: it says of none. */
-export async function generationAt(
+/** What a superblock says of the data of its device: their generation, while they are up to date, and how many bytes they are. */
+export async function dataAt(
   host: ReadHost,
   { device, area }: { readonly device: string; readonly area: Area },
-): Promise<string | undefined> {
+): Promise<
+  { readonly generation: string | undefined; readonly size: Bytes; readonly block: Uint8Array } | undefined
+> {
   const at = superblockOf(area);
   const block = (await host.run(blocksAt(device, { from: at, count: blockSize }))).get(at);
   if (block === undefined) return undefined;
   const view = new DataView(block.buffer, block.byteOffset, block.byteLength);
-  if (!magics.has(view.getUint32(60)) || (view.getUint32(56) & good) !== good) return undefined;
-  return view.getBigUint64(8).toString(16).padStart(16, '0');
+  if (!magics.has(view.getUint32(60))) return undefined;
+  const isGood = (view.getUint32(56) & good) === good;
+  const generation = isGood ? view.getBigUint64(8).toString(16).padStart(16, '0') : undefined;
+  return { generation, size: Number(view.getBigUint64(0)) * 512, block };
+}
+
+/**
+ * Where the bits lie that say what differs from the peer: before the activity log, which create-md makes of 32 KiB, and the
+ * superblock.
+ */
+export function bitmapOf({ from, length }: Area): { readonly offset: Bytes; readonly length: Bytes } {
+  return { offset: from, length: length - blockSize - 32 * 1024 };
+}
+
+/** A superblock that says how large the data are: la_size_sect of v08, effective_size of v09 (drbdmeta.c of 9.22). */
+export function withSize(block: Uint8Array, size: Bytes): Uint8Array {
+  const sized = Uint8Array.from(block);
+  new DataView(sized.buffer).setBigUint64(0, BigInt(size / 512));
+  return sized;
 }
 
 /** The device uuid of a superblock; undefined: it is none (struct md_on_disk_08, meta_data_on_disk_9). */

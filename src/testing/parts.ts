@@ -81,6 +81,8 @@ export interface Content {
   readonly replica?: 'Inconsistent' | 'UpToDate';
   /** The generation of the data, as metadata of DRBD name it; missing: nobody has asked for one. */
   readonly generation?: string;
+  /** How many sectors they are, as these metadata have it; missing: 0. */
+  readonly agreed?: number;
   /** Where the superblock of DRBD's metadata lies, and what the device held, or would hold, without them. */
   readonly metadata?: { readonly at: number; readonly beneath: Content };
   /** Of a btrfs; missing: as mkfs left it. */

@@ -22,10 +22,12 @@ import {
   areaNow,
   areaOf,
   bytesOf,
-  generationAt,
+  bitmapOf,
+  dataAt,
   savedRun,
   saveArea,
   superblockOf,
+  withSize,
 } from '../metadata.ts';
 import { blockSize, createMd, setGeneration, writeDeviceUuid } from '../metadata-commands.ts';
 import { dataSize } from '../size.ts';
@@ -190,9 +192,18 @@ async function writeGeneration(
 ): Promise<void> {
   const { of, device, generation } = how;
   const { uuid, peers } = generation;
+  const { area } = of;
+  await host.run(blkdiscard(device, 'zero', { ...bitmapOf(area), size: area.length }));
   for (const peer of of.format === 'v09' ? peers : [undefined])
     await host.run(setGeneration({ minor: of.minor, format: of.format, device }, { uuid, peer }));
-  if ((await generationAt(host, { device, area: of.area })) !== uuid)
+  // Without a size the module takes all of them for new, and every bit for out of sync, when it attaches (drbd_nl.c of 8.4).
+  const made = await dataAt(host, { device, area });
+  if (made?.generation === uuid)
+    await host.run(
+      writeBytes(device, { offset: superblockOf(area), bytes: withSize(made.block, area.from) }),
+    );
+  const now = await dataAt(host, { device, area });
+  if (now?.generation !== uuid || now.size !== area.from)
     throw new ParseError(`drbdmeta says that ${of.device} has the data of ${uuid}, and it is not so`);
 }
 

@@ -15,10 +15,12 @@ export function withMetadata(
     uuid,
     replica,
     generation,
+    agreed,
   }: {
     readonly uuid: string;
     readonly replica: 'Inconsistent' | 'UpToDate';
     readonly generation?: string | undefined;
+    readonly agreed?: number | undefined;
   },
 ): Content {
   const at = (Math.floor(size / block) - 1) * block;
@@ -26,6 +28,7 @@ export function withMetadata(
     superblock: { type: 'drbd', usage: 'raid', uuid, version: 'v08' },
     replica,
     ...(generation === undefined ? {} : { generation }),
+    ...(agreed === undefined ? {} : { agreed }),
     metadata: { at, beneath: withoutMetadata(before) },
   };
 }
@@ -39,9 +42,10 @@ export function withoutMetadata(content: Content): Content {
 }
 
 /** Its superblock, as far as bofh reads it (struct md_on_disk_08): whose data it has, the device uuid, flags, the magic. */
-export function metadataBlock({ superblock, replica, generation }: Content): Uint8Array {
+export function metadataBlock({ superblock, replica, generation, agreed = 0 }: Content): Uint8Array {
   const bytes = Buffer.alloc(block);
   bytes.write(superblock?.uuid ?? '', 40, 'hex');
+  bytes.writeBigUInt64BE(BigInt(agreed), 0);
   bytes.write(generation ?? '', 8, 'hex');
   bytes.writeUInt32BE(replica === 'UpToDate' ? good : 0, 56);
   bytes.writeUInt32BE(magic, 60);
@@ -61,6 +65,7 @@ export function withMetadataBytes(
     return withMetadata(device, content, {
       uuid: bytes.toString('hex', 40, 48),
       replica: bytes.readUInt32BE(56) === good ? 'UpToDate' : 'Inconsistent',
+      agreed: Number(bytes.readBigUInt64BE(0)),
       generation: bytes.readBigUInt64BE(8) === 0n ? undefined : bytes.toString('hex', 8, 16),
     });
   if (content.metadata === undefined) return undefined;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { blockSize, blocksAt, createMd, writeDeviceUuid } from '../../../src/drbd/metadata-commands.ts';
-import { areaOf, generationAt, superblockOf } from '../../../src/drbd/metadata.ts';
+import { areaOf, dataAt, superblockOf } from '../../../src/drbd/metadata.ts';
 import { dataSize } from '../../../src/drbd/index.ts';
 import { ParseError, RefusedError, RolledBackError } from '../../../src/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
@@ -71,13 +71,15 @@ describe('tx.drbd.createMetadata', () => {
   it('says whose data the device has, which are up to date then', async () => {
     const host = blank();
     await on(host, create({ generation }));
-    expect(await generationAt(host, { device, area })).toBe(generation.uuid);
+    expect(await dataAt(host, { device, area })).toMatchObject({
+      ...{ generation: generation.uuid, size: area.from },
+    });
     host.admin.drbdadm('up', name);
     expect(host.world.drbd.resources[0]?.volumes[0]?.disk).toBe('UpToDate');
     await undone(blank(), create({ generation }));
     const none = blank();
     await on(none, create());
-    expect(await generationAt(none, { device, area })).toBeUndefined();
+    expect(await dataAt(none, { device, area })).toMatchObject({ generation: undefined, size: 0 });
   });
 
   it('is undone when drbdmeta says that it has said so, and has not', async () => {
