@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs';
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import type { Secret } from '../command/index.ts';
 import { CommandError, ToolError } from '../errors.ts';
 import type { End, Program } from './program.ts';
@@ -38,13 +38,12 @@ export interface Started {
 }
 
 // execa is the largest import (218 KB, 18 ms): it is loaded when the first program starts.
-/** The library that starts programs. */
-export const starter = async () => (await import('execa')).execa;
+const starter = async () => (await import('execa')).execa;
 
 // Its own session: a terminal's Ctrl-C is for us to judge. `/`: nothing that outlives us keeps a mount busy.
 // No buffer: execa would write all output into its error's message, and on one of 64 MiB of binary it brings V8 down
 // (execa 9.6.1, node 20.20: "Fatal JavaScript invalid size error").
-export const always = {
+const always = {
   detached: true,
   cleanup: false,
   reject: false,
@@ -135,6 +134,48 @@ export async function launch(shell: {
   };
 }
 
+/** A program that is fed and heard through pipes, in a session of its own. */
+export interface Piped {
+  readonly pid: number | undefined;
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  readonly ended: Promise<End>;
+  /** Whether it, or what comes of it, keeps this process from ending. */
+  readonly hold: (how: 'ref' | 'unref') => void;
+  readonly kill: () => void;
+}
+
+interface Held {
+  readonly ref: () => void;
+  readonly unref: () => void;
+}
+
+/** Starts one. For what changes nothing. */
+export async function startPiped({
+  file,
+  argv,
+  env,
+}: Pick<Program, 'file' | 'argv'> & { readonly env: Readonly<Record<string, string>> }): Promise<Piped> {
+  const execa = await starter();
+  const child = execa(file, argv, { ...always, env: { ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
+  const { stdin, stdout, stderr } = child;
+  return {
+    ...{ pid: child.pid, stdin, stdout, stderr },
+    ended: child.then(endOf),
+    hold: (how) => {
+      child[how]();
+      // They are sockets (child_process of Node).
+      for (const each of [stdin, stdout, stderr]) (each as unknown as Held)[how]();
+    },
+    kill: () => {
+      signalGroup(child, 'SIGKILL');
+      stdout.destroy();
+      stderr.destroy();
+    },
+  };
+}
+
 export function timeout(program: Program, timeoutMs: number): CommandError {
   return new CommandError({
     ...program,
@@ -163,14 +204,14 @@ interface Group {
   readonly signalCode: string | null;
 }
 
-export interface Result {
+interface Result {
   readonly exitCode?: number | undefined;
   readonly signal?: string | undefined;
   readonly code?: string | undefined;
   readonly originalMessage?: string | undefined;
 }
 
-export function endOf(result: Result): End {
+function endOf(result: Result): End {
   if (result.signal !== undefined) return { how: 'signal', signal: result.signal };
   if (result.exitCode !== undefined) return { how: 'exit', exitCode: result.exitCode };
   return notStarted(result);
@@ -192,11 +233,7 @@ function gather(stream: Readable, full: () => void): readonly Uint8Array[] {
   return chunks;
 }
 
-export function signalGroup(
-  child: Group,
-  signal: 'SIGTERM' | 'SIGKILL',
-  whom: 'group' | 'alone' = 'group',
-): void {
+function signalGroup(child: Group, signal: 'SIGTERM' | 'SIGKILL', whom: 'group' | 'alone' = 'group'): void {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   try {
     process.kill(whom === 'group' ? -child.pid : child.pid, signal);

@@ -1,6 +1,5 @@
-import type { Readable, Writable } from 'node:stream';
-import type { End, Program } from './program.ts';
-import { always, endOf, type Result, signalGroup, starter } from './start.ts';
+import type { End } from './program.ts';
+import { startPiped } from './start.ts';
 
 /** Whether what was heard is all of an answer; `too much`: nobody wants more of it. */
 type Heard = (chunk: Uint8Array) => boolean | 'too much';
@@ -25,37 +24,17 @@ export interface Talk {
   readonly close: () => Promise<void>;
 }
 
-type Pipe<T> = T & { readonly ref: () => void; readonly unref: () => void };
-
 /** Starts one. */
-export async function talk({
-  file,
-  argv,
-  env,
-}: Pick<Program, 'file' | 'argv'> & { readonly env: Readonly<Record<string, string>> }): Promise<Talk> {
-  const execa = await starter();
-  const child = execa(file, argv, { ...always, env: { ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
-  // They are sockets (child_process of Node).
-  const [stdin, stdout, stderr] = [child.stdin, child.stdout, child.stderr] as unknown as readonly [
-    Pipe<Writable>,
-    Pipe<Readable>,
-    Pipe<Readable>,
-  ];
+export async function talk(program: Parameters<typeof startPiped>[0]): Promise<Talk> {
+  const child = await startPiped(program);
+  const { stdin, stdout, stderr, hold } = child;
   let end: End | undefined;
-  const closed = new Promise<void>((resolve) => {
-    void child.then((result: Result) => {
-      end = endOf(result);
-      resolve();
-    });
+  const closed = child.ended.then((ended) => {
+    end = ended;
   });
   // That it has ended is heard of anyway.
   stdin.on('error', () => undefined);
-  const hold = (how: 'ref' | 'unref'): void => {
-    for (const each of [child, stdin, stdout, stderr]) each[how]();
-  };
-  let listening:
-    | { readonly stdout: (chunk: Uint8Array) => void; stderr: (chunk: Uint8Array) => void }
-    | undefined;
+  let listening: Readonly<Record<'stdout' | 'stderr', (chunk: Uint8Array) => void>> | undefined;
   stdout.on('data', (chunk: Uint8Array) => listening?.stdout(chunk));
   stderr.on('data', (chunk: Uint8Array) => listening?.stderr(chunk));
   hold('unref');
@@ -64,11 +43,6 @@ export async function talk({
     ended: () => end,
     say: async (line, timeoutMs, heard) => {
       hold('ref');
-      const kill = (): void => {
-        signalGroup(child, 'SIGKILL');
-        stdout.destroy();
-        stderr.destroy();
-      };
       let timer: NodeJS.Timeout | undefined;
       const said = await new Promise<'answered' | 'too much' | 'late' | 'gone'>((resolve) => {
         timer = setTimeout(() => resolve('late'), timeoutMs);
@@ -82,7 +56,7 @@ export async function talk({
       });
       clearTimeout(timer);
       listening = undefined;
-      if (said === 'late' || said === 'too much') kill();
+      if (said === 'late' || said === 'too much') child.kill();
       hold('unref');
       return said;
     },
