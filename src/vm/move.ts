@@ -5,6 +5,7 @@ import { sha256 } from '../file/index.ts';
 import type { Tx } from '../operations.ts';
 import { on, refusals } from '../refusals.ts';
 import { type Member, type Members, type Reachable, stepsOn } from '../replica/hosts.ts';
+import { changeRole } from '../replica/role.ts';
 import type { Site } from '../site.ts';
 import { domains, type GuestConfig, guestConfigs } from '../xen/index.ts';
 import { checkBridge, checkClashes, checkConfigPath, checkFreeMemory, followed } from './checks.ts';
@@ -95,8 +96,11 @@ export async function moveVm(tx: Tx, hosts: Reachable, plan: MovePlan): Promise<
       how: domain.how,
       timeoutMs: plan.timeoutMs,
     });
-  for (const each of plan.resources) if (each.isPrimary) await here.drbd.secondary({ name: each.name });
-  for (const each of plan.resources) await there.drbd.primary({ name: each.name });
+  for (const { name: resource, isPrimary } of plan.resources)
+    await changeRole(tx, hosts, {
+      ...{ name: resource, to, from: isPrimary ? from : undefined },
+      ...{ sync: 'over', limitMs: 0 },
+    });
   await there.file.create({ path, content, mode });
   await here.file.remove({ path, sha256: config.sha256 });
   const started = domain === undefined ? undefined : await there.xen.create({ config: path, name });
