@@ -36,7 +36,7 @@ export function addLvm(lvm: Command, verb: Verb): void {
     .option('--stripe-size <SIZE>', 'of a striped one, for example 64k')
     .option('--mirrors <N>', 'of a raid1: how many copies beside the first (1)')
     .option('--pool <NAME>', 'the thin pool that it is to lie in: its size is virtual then')
-    .option('--zeros', 'write all of it with zeros, where lvcreate leaves what lay there before')
+    .option('--zeros', 'write all of it with zeros; without it what lay there before is left')
     .option('--tag <TAG,…>', 'tags to put on it');
   verb(create, 'changes', async (runtime, [volume = ''], options) =>
     (await import('../lvm-volumes.ts')).create(runtime, volume, options),
