@@ -47,6 +47,12 @@ if (values.report) {
     const { writeTwoReport } = await jiti.import('../test/support/undo/two-report.ts');
     writeTwoReport(JSON.parse(readFileSync(two, 'utf8')), page);
   }
+  const recipes = readdirSync(cacheDirectory('two-hosts')).filter((name) => / .*\.json$/.test(name));
+  if (recipes.length > 0) {
+    const { writeRecipesReport } = await jiti.import('../test/support/undo/two-report.ts');
+    const read = (name) => JSON.parse(readFileSync(join(cacheDirectory('two-hosts'), name), 'utf8'));
+    writeRecipesReport(new Map(recipes.map((name) => [name.slice(0, -'.json'.length), read(name)])), page);
+  }
   if (existsSync(join(root, '.cache', 'two-machines'))) {
     const { writeRealReport } = await jiti.import('../test/support/dom0/real-report.ts');
     writeRealReport(page);

@@ -41,3 +41,28 @@ export function writeTwoReport({ counts, date, node }: TwoRun, page: string): vo
   ].join('\n');
   writeFileSync(page, `${text.slice(0, from + begin.length)}\n\n${table}\n${text.slice(to)}`);
 }
+
+const [recipesBegin, recipesEnd] = ['<!-- recipes: begin -->', '<!-- recipes: end -->'];
+
+/** Writes a row for each recipe over two hosts, by its name. */
+export function writeRecipesReport(runs: ReadonlyMap<string, TwoRun>, page: string): void {
+  const text = readFileSync(page, 'utf8');
+  const [from, to] = [text.indexOf(recipesBegin), text.indexOf(recipesEnd)];
+  if (from < 0 || to < from) throw new Error(`${page} has no place for the table of recipes`);
+  const rows = [...runs].sort().map(([name, { counts, date, node }]) => {
+    const sum = (what: 'trials' | 'before' | 'after' | 'neither'): string =>
+      String(counts.reduce((all, each) => all + each[what], 0));
+    const made = `${date}, Node ${node.replace(/^v/, '')}`;
+    return `| \`${name}\` | ${String(counts.length)} | ${sum('trials')} | ${sum('before')} | ${sum('after')} | ${sum('neither')} | ${made} |`;
+  });
+  const table = [
+    `bofh ${version}. Made by \`BOFH_MATRIX=whole npx vitest run --project unit test/unit/replica test/unit/vm\` and`,
+    '`npm run test:matrix -- --report`.',
+    '',
+    '| recipe | faults | trials | both exactly as before | both exactly as after | neither | made |',
+    '|---|---|---|---|---|---|---|',
+    ...rows,
+    '',
+  ].join('\n');
+  writeFileSync(page, `${text.slice(0, from + recipesBegin.length)}\n\n${table}\n${text.slice(to)}`);
+}

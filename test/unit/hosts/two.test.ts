@@ -1,9 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
-import type { TwoCounts, TwoRun } from '../../support/undo/two-report.ts';
 import { faults } from '../../support/undo/two-faults.ts';
-import { crossings, type Made, referenceOf, tryOnTwo } from '../../support/undo/two-hosts.ts';
+import { type Made, referenceOf } from '../../support/undo/two-hosts.ts';
+import { counting, tryEach } from '../../support/undo/two-trials.ts';
 
 // Everything that can happen at each moment between two hosts: in the end both are as before, or both as after.
 
@@ -25,40 +23,21 @@ const made: Made = {
 };
 
 const reference = referenceOf(made);
-const counts = new Map<string, TwoCounts>();
+const counts = counting();
 
 describe.each(Object.entries(faults))('%s', (title, trouble) => {
   test.each(['well', 'badly'] as const)(
     'at each crossing of a sequence that ends %s',
     async (ends) => {
-      const all = await crossings(made, ends);
-      expect(all.length).toBeGreaterThan(10);
-      const found: string[] = [];
-      const count = counts.get(title) ?? { title, trials: 0, before: 0, after: 0, neither: 0 };
-      for (const at of all) {
-        const tried = await tryOnTwo(made, await reference, { ...trouble, at, ends });
-        count.trials += 1;
-        count[tried.ended] += 1;
-        if (tried.ended === 'neither') found.push(`${String(at)}: ${tried.why}`);
-      }
-      counts.set(title, count);
+      const { found, ...count } = await tryEach(made, await reference, { ...trouble, ends });
+      counts.add(title, count);
 
       expect(found).toEqual([]);
+      expect(count.trials).toBeGreaterThan(10);
       expect(count.before).toBeGreaterThan(0);
     },
     120_000,
   );
 });
 
-// The table of docs/reliability.md is made of it: npm run test:matrix -- --report
-afterAll(() => {
-  if (counts.size < Object.keys(faults).length) return;
-  const cache = fileURLToPath(new URL('../../../.cache/two-hosts/', import.meta.url));
-  mkdirSync(cache, { recursive: true });
-  const run: TwoRun = {
-    date: new Date().toISOString().slice(0, 10),
-    node: process.version,
-    counts: [...counts.values()],
-  };
-  writeFileSync(`${cache}run.json`, `${JSON.stringify(run, undefined, 1)}\n`);
-});
+afterAll(() => counts.write('run'));

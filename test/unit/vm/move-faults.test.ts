@@ -1,10 +1,11 @@
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fork } from '../../../src/testing/fork.ts';
 import type { SimulatedHost } from '../../../src/testing/index.ts';
 import { ownAnd } from '../../../src/replica/hosts.ts';
 import { moveVm, planMove } from '../../../src/vm/move.ts';
 import { faults } from '../../support/undo/two-faults.ts';
-import { crossings, type Made, referenceOf, tryOnTwo } from '../../support/undo/two-hosts.ts';
+import { type Made, referenceOf } from '../../support/undo/two-hosts.ts';
+import { counting, tryEach } from '../../support/undo/two-trials.ts';
 import { guestOnTwo } from './move-support.ts';
 
 // A guest moves, with all that can happen at each moment between its hosts: in the end it is here, or there, and never on both.
@@ -49,23 +50,21 @@ const tried = Object.entries(faults).filter(
   ([title]) => process.env['BOFH_MATRIX'] === 'whole' || some.includes(title),
 );
 
-describe.each(tried)('%s', (_, trouble) => {
+const counts = counting();
+
+describe.each(tried)('%s', (title, trouble) => {
   test.each(['well', 'badly'] as const)(
     'at each crossing of a move that ends %s',
     async (ends) => {
-      const all = await crossings(made, ends);
-      expect(all.length).toBeGreaterThan(10);
-      const found: string[] = [];
-      let before = 0;
-      for (const at of all) {
-        const one = await tryOnTwo(made, reference, { ...trouble, at, ends });
-        if (one.ended === 'before') before += 1;
-        if (one.ended === 'neither') found.push(`${String(at)}: ${one.why}`);
-      }
+      const { found, ...count } = await tryEach(made, reference, { ...trouble, ends });
+      counts.add(title, count);
 
       expect(found).toEqual([]);
-      expect(before).toBeGreaterThan(0);
+      expect(count.trials).toBeGreaterThan(10);
+      expect(count.before).toBeGreaterThan(0);
     },
     120_000,
   );
 });
+
+afterAll(() => counts.write('vm move'));
