@@ -56,7 +56,7 @@ export default defineConfig({
           include: ['test/rig/**/*.test.ts'],
           exclude: sample
             ? [
-                'test/rig/{boot,busy,concurrency,contract,crypt,doctor,drbd,faults,pair-faults,plan,ssh,vm-move}.test.ts',
+                'test/rig/{boot,busy,concurrency,contract,crypt,doctor,drbd,faults,pair-faults,plan,replica,ssh,vm-move}.test.ts',
               ]
             : [],
           fileParallelism: false,
