@@ -5,7 +5,6 @@ import { dismissGuest, expectAsBefore, openStage, reset, run, type Stage } from 
 import {
   createFaults,
   destroyFaults,
-  killAt,
   killsWhileRunning,
   type Trial,
   tryFrom,
@@ -34,7 +33,6 @@ describe('a guest on a real Xen host', () => {
   it.each(
     pick([
       [createFaults, /xl .*: acts, then fails/],
-      [[killAt('create', 9)], /./],
       // The guest of the one that wins is what the next trial starts from.
       [concurrency, /of the same name/],
       [destroyFaults, /lvrename .*-swap.*: acts, then fails/],
