@@ -3,16 +3,30 @@ import { type Look, operation } from '../../atomic/operation.ts';
 import { until } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { NotDone, RefusedError } from '../../errors.ts';
+import { noteOf, writeNote } from '../../file/notes.ts';
 import { splitBrainChoices } from '../problems.ts';
 import type { ResourceState } from '../state.ts';
 import { drbdConnect, drbdDisconnect } from '../volume-commands.ts';
-import { args, askedUp, claimsOf, minorsOf, now, refuseUsed, resourceName } from './known.ts';
+import {
+  another,
+  args,
+  askedUp,
+  claimsOf,
+  leftOf,
+  minorsOf,
+  now,
+  refuseUsed,
+  resourceName,
+  upAgain,
+} from './known.ts';
 
 const undo = z.strictObject({
   name: z.string(),
   minors: z.array(z.int()),
   to: z.enum(['connected', 'disconnected']),
   mine: z.enum(['kept', 'discarded']),
+  /** Where its own data are discarded: a file, until the next boot, that says of a resource that looks for its peers that it does so. */
+  note: z.exactOptional(z.string()),
 });
 
 type Undo = z.infer<typeof undo>;
@@ -31,9 +45,12 @@ export const connect = operation({
     /** This host is the one whose data are lost where the two differ. */
     discardMyData: z.exactOptional(z.literal(true)),
   }),
-  prepare: async ({ args: { name, discardMyData }, host }): Promise<Undo> => {
+  prepare: async ({ args: { name, discardMyData }, mark, host }): Promise<Undo> => {
     const { state } = await askedUp(host, name);
-    const of = undoOf(state, { to: 'connected', mine: discardMyData === true ? 'discarded' : 'kept' });
+    const of: Undo =
+      discardMyData === true
+        ? { ...undoOf(state, { to: 'connected', mine: 'discarded' }), note: noteOf(mark) }
+        : undoOf(state, { to: 'connected', mine: 'kept' });
     if (!isStandAlone(state))
       throw new RefusedError(`${name} looks for its peers already, or is connected`, {
         remedy: `there is nothing to do; see: bofh drbd status ${name}`,
@@ -52,11 +69,10 @@ export const connect = operation({
   },
   value: () => undefined,
   look: async ({ undo: of, host }): Promise<Look> => {
+    if (of.mine === 'discarded') return lookLater(host, of);
     const state = await now(host, of);
     if (state === 'other') return another(of);
-    if (state === 'absent') return { state: 'gone' };
-    // To be done after the commit: it is ours as long as it is not.
-    return { state: isStandAlone(state) === (of.mine === 'discarded') ? 'ours' : 'gone' };
+    return { state: state === 'absent' || isStandAlone(state) ? 'gone' : 'ours' };
   },
   revert: async ({ undo: of, host }) => {
     const state = await now(host, of);
@@ -65,9 +81,16 @@ export const connect = operation({
     await host.run(drbdDisconnect(of.name));
   },
   afterCommit: async ({ undo: of, host }) => {
-    const state = await now(host, of);
-    if (typeof state === 'string' || !isStandAlone(state)) return;
+    const state = await upAgain(host, of);
+    if (!isStandAlone(state)) {
+      if (isMet(state)) return;
+      throw new RefusedError(
+        `${of.name} was brought up anew and looks for its peer: whether the two differ is not known yet`,
+        { remedy: `when it has found it, or is StandAlone (bofh drbd status ${of.name}): bofh recover` },
+      );
+    }
     await checkDiscard(host, state, of);
+    if (of.note !== undefined && (await host.stat(of.note)) === undefined) await writeNote(host, of.note);
     await host.run(drbdConnect(of.name, 'discarded'));
   },
   describe: byHand,
@@ -111,6 +134,19 @@ export const disconnect = operation({
   },
   describe: byHand,
 });
+
+/** Ours as long as it is to be done. One that was brought up since looks for its peer by itself, and has discarded nothing. */
+async function lookLater(host: ReadHost, of: Undo): Promise<Look> {
+  const found = await leftOf(host, of);
+  if (found.is === 'another') return found.look;
+  if (found.is === 'down' || isStandAlone(found.state)) return { state: 'ours' };
+  const isAsked = of.note !== undefined && (await host.stat(of.note)) !== undefined;
+  return { state: isAsked || isMet(found.state) ? 'gone' : 'ours' };
+}
+
+function isMet({ connections }: ResourceState): boolean {
+  return connections.every(({ state }) => state === 'Connected');
+}
 
 function undoOf(state: ResourceState, how: Pick<Undo, 'to' | 'mine'>): Undo {
   return { name: state.name, minors: [...minorsOf(state)], ...how };
@@ -176,10 +212,6 @@ async function refuseSplit(host: ChangeHost, of: Undo): Promise<void> {
       `${of.name} was refused by its peer, or has refused it, and is StandAlone again: most likely both were written to apart (split brain)`,
       { remedy: splitBrainChoices(of.name) },
     );
-}
-
-function another({ name }: Undo): Look {
-  return { state: 'not-ours', found: `${name} is up with other devices` };
 }
 
 function notDone({ name }: Undo): NotDone {

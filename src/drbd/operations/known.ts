@@ -1,11 +1,11 @@
 import * as z from 'zod/mini';
 import { everyHolder, holders } from '../../blockdevice/index.ts';
 import { inUse } from '../../blockdevice/in-use.ts';
-import type { DeviceKeys, Key } from '../../atomic/operation.ts';
+import type { DeviceKeys, Key, Look } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError } from '../../errors.ts';
 import type { ConfiguredHost } from '../config.ts';
-import { type Resource, resourceNamed, states } from '../reads.ts';
+import { configured, type Resource, resourceNamed, states } from '../reads.ts';
 import type { ResourceState } from '../state.ts';
 
 /** drbdadm takes `all` for every resource, and NAME/0 for a volume. */
@@ -67,6 +67,46 @@ export async function now(
   const found = (await states(host)).find((each) => each.name === name);
   if (found === undefined) return 'absent';
   return minorsOf(found).join() === minors.join() ? found : 'other';
+}
+
+/** What is left to do with it after the commit, as far as the kernel and the configuration tell. */
+export type Left =
+  | { readonly is: 'up'; readonly state: ResourceState }
+  /** Nothing can be done, or seen to be done, until it is up again. */
+  | { readonly is: 'down' }
+  | { readonly is: 'another'; readonly look: Look };
+
+/**
+ * The resource that a deferred act is to change. After a boot it is down until somebody brings it up: what is left to do is
+ * left until then, and only a resource that is configured here no more has nothing left.
+ */
+export async function leftOf(host: ReadHost, of: Pick<Undo, 'name' | 'minors'>): Promise<Left> {
+  const state = await now(host, of);
+  if (state === 'other') return { is: 'another', look: another(of) };
+  if (state !== 'absent') return { is: 'up', state };
+  const { hostname } = await host.facts();
+  const isHere = (await configured(host)).some(
+    ({ name, hosts }) => name === of.name && hosts.some(({ names }) => names.includes(hostname)),
+  );
+  if (isHere) return { is: 'down' };
+  return {
+    is: 'another',
+    look: { state: 'not-ours', found: `${of.name} is not up, and not configured here any more` },
+  };
+}
+
+/** The state of one that a deferred act is about to change. RefusedError without one. */
+export async function upAgain(host: ReadHost, of: Pick<Undo, 'name' | 'minors'>): Promise<ResourceState> {
+  const found = await leftOf(host, of);
+  if (found.is === 'up') return found.state;
+  throw new RefusedError(
+    `${of.name} is ${found.is === 'down' ? 'down' : 'another one'} by now, and there is something to do with it still`,
+    { remedy: `bring it up on every host (bofh drbd up ${of.name}), then: bofh recover` },
+  );
+}
+
+export function another({ name }: Pick<Undo, 'name'>): Look {
+  return { state: 'not-ours', found: `${name} is up with other devices` };
 }
 
 export function minorsOf({ volumes }: ResourceState): readonly number[] {

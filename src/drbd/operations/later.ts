@@ -5,15 +5,13 @@ import { noteOf, writeNote } from '../../file/notes.ts';
 import { ParseError, RefusedError } from '../../errors.ts';
 import type { ResourceState } from '../state.ts';
 import type { VolumeOf } from '../volume-commands.ts';
-import { askedUp, claimsOf, type Here, minorsOf, now } from './known.ts';
+import { askedUp, claimsOf, type Here, leftOf, minorsOf, now, upAgain } from './known.ts';
 import { volumeArgs } from './volumes.ts';
 
 const undo = z.strictObject({
   name: z.string(),
   minors: z.array(z.int()),
   volumes: z.array(z.int()).check(z.minLength(1)),
-  /** After a reboot there is nothing to do: the resource is another one then, for a person to look at. */
-  boot: z.string(),
   /** Begins the name of a file for each volume, until the next boot, once its change was asked for. */
   note: z.string(),
 });
@@ -28,7 +26,10 @@ interface LaterChange {
   readonly act: (of: VolumeOf) => Command<void>;
   /** RefusedError for what it must not be done to; asked before the commit, and once more right before the act. */
   readonly check: (state: ResourceState, volume: number) => void;
-  /** `passes`: a resync that is over leaves no trace, so a file tells that it was asked for. */
+  /**
+   * `passes`: a resync that is over leaves no trace, so a file tells that it was asked for. A boot takes that along: what was not
+   * known to be done by then is asked for again, once the resource is up.
+   */
   readonly shows: 'stays' | 'passes';
   /** Does the state show that it is done? */
   readonly isDone: (state: ResourceState, volume: number) => boolean;
@@ -50,26 +51,18 @@ export function laterChange(change: LaterChange): Operation<z.infer<typeof volum
           remedy: `it has ${all.join(', ')}`,
         });
       for (const each of volumes) change.check(state, each);
-      const { boot } = await host.facts();
-      return { name, minors: [...minorsOf(state)], volumes, boot, note: noteOf(mark) };
+      return { name, minors: [...minorsOf(state)], volumes, note: noteOf(mark) };
     },
     claims: ({ undo: of, on }) => claimsOf(of, on),
     look: async ({ undo: of, host }): Promise<Look> => {
-      if ((await host.facts()).boot !== of.boot) return { state: 'gone' };
-      const state = await now(host, of);
-      if (state === 'other') return { state: 'not-ours', found: `${of.name} is up with other devices` };
-      return { state: (await left(change, host, of, state)).length === 0 ? 'gone' : 'ours' };
+      const found = await leftOf(host, of);
+      if (found.is === 'another') return found.look;
+      const state = found.is === 'up' ? found.state : undefined;
+      return { state: (await undoneIn(change, host, of, state)).length === 0 ? 'gone' : 'ours' };
     },
     afterCommit: async ({ undo: of, host }) => {
-      const state = await now(host, of);
-      if (typeof state === 'string')
-        throw new RefusedError(
-          `${of.name} is ${state === 'absent' ? 'down' : 'another one'} by now, and there is something to do with it still`,
-          {
-            remedy: `bring it up (bofh drbd up ${of.name}), then: bofh recover`,
-          },
-        );
-      for (const volume of await left(change, host, of, state)) {
+      const state = await upAgain(host, of);
+      for (const volume of await undoneIn(change, host, of, state)) {
         if (!change.isDone(state, volume)) {
           change.check(state, volume);
           await host.run(change.act({ name: of.name, volume }));
@@ -100,18 +93,19 @@ async function expectDone(change: LaterChange, host: ReadHost, of: Undo, volume:
   );
 }
 
-async function left(
+async function undoneIn(
   change: LaterChange,
   host: ReadHost,
   of: Undo,
-  state: ResourceState | 'absent' | 'other',
+  /** Undefined: it is down. */
+  state: ResourceState | undefined,
 ): Promise<readonly number[]> {
   const found: number[] = [];
   for (const volume of of.volumes) {
     const isLeft =
       change.shows === 'passes'
         ? (await host.stat(noteFor(of, volume))) === undefined
-        : typeof state === 'string' || !change.isDone(state, volume);
+        : state === undefined || !change.isDone(state, volume);
     if (isLeft) found.push(volume);
   }
   return found;

@@ -6,7 +6,7 @@ import { formatSize } from '../../units.ts';
 import { dataSize } from '../size.ts';
 import type { ResourceState } from '../state.ts';
 import { drbdResize } from '../volume-commands.ts';
-import { askedUp, claimsOf, minorsOf, now } from './known.ts';
+import { askedUp, claimsOf, leftOf, minorsOf, now, upAgain } from './known.ts';
 import { formatFor, volumeOf } from './new-metadata.ts';
 import { volumeArgs } from './volumes.ts';
 
@@ -17,8 +17,6 @@ const undo = z.strictObject({
   /** Bytes that it has, and is to have. */
   from: z.int(),
   to: z.int(),
-  /** After a reboot there is nothing to do: the resource is down, and `drbdadm up` may have moved its metadata. */
-  boot: z.string(),
 });
 
 /**
@@ -46,23 +44,17 @@ export const resize = deferred({
         { remedy: 'make its disk larger first, on every host: bofh lvm resize' },
       );
     refuseAlone(found.state, volume);
-    const { boot } = await host.facts();
-    return { name, minors: [...minorsOf(found.state)], volume, from, to, boot };
+    return { name, minors: [...minorsOf(found.state)], volume, from, to };
   },
   claims: ({ undo: of, on }) => claimsOf(of, on),
   look: async ({ undo: of, host }): Promise<Look> => {
-    if ((await host.facts()).boot !== of.boot) return { state: 'gone' };
-    const state = await now(host, of);
-    if (state === 'other') return { state: 'not-ours', found: `${of.name} is up with other devices` };
-    if (state === 'absent') return { state: 'ours' };
-    return { state: isGrown(state, of) ? 'gone' : 'ours' };
+    const found = await leftOf(host, of);
+    if (found.is === 'another') return found.look;
+    // `drbdadm up` has moved the metadata of a disk that had grown, and the peers have agreed on a size when they met.
+    return { state: found.is === 'up' && isGrown(found.state, of) ? 'gone' : 'ours' };
   },
   afterCommit: async ({ undo: of, host }) => {
-    const state = await now(host, of);
-    if (typeof state === 'string')
-      throw new RefusedError(`${of.name} is down by now: it cannot grow`, {
-        remedy: `bring it up on every host (bofh drbd up ${of.name}), then: bofh recover`,
-      });
+    const state = await upAgain(host, of);
     if (isGrown(state, of)) return;
     refuseAlone(state, of.volume);
     await host.run(drbdResize(of));

@@ -20,6 +20,8 @@ export interface Specimen {
   readonly stage: (host: SimulatedHost) => (tx: Tx) => Promise<unknown>;
   /** Where undo brings back less than the very state (`restores: 'existence'`): what it then makes of the host as it was. */
   readonly restored?: (host: SimulatedHost) => void;
+  /** After a boot that came before the end: what an administrator does, so that what is left to do after the commit can be done. */
+  readonly heal?: (host: SimulatedHost) => void;
   /** Columns of the matrix that make no sense for this kind, with the reason. The run checks that it is true. */
   readonly notApplicable?: Partial<Readonly<Record<FaultName, string>>>;
 }

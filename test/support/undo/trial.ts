@@ -59,8 +59,16 @@ export function subjectOf(kind: string, specimen: Specimen): Subject {
       specimen.restored(blank);
       hosts.push(blank);
     }
-    const text = (host: SimulatedHost): string => stateOf(next(host, then), known);
-    return { before: hosts.map(text), after: [text(done.host)], known };
+    const later = (host: SimulatedHost): SimulatedHost => healed(specimen, next(host, then), then);
+    const text = (host: SimulatedHost): string => stateOf(later(host), known);
+    const after = [text(done.host)];
+    if (specimen.heal !== undefined && then !== 'restart') {
+      // What comes after the commit may come after the boot.
+      const late = { ...start(), host: later(start().host) };
+      const tried = await run(late, { ends: 'well' });
+      if (tried.how === 'done') after.push(stateOf(late.host, known));
+    }
+    return { before: hosts.map(text), after, known };
   };
   return {
     kind,
@@ -142,6 +150,11 @@ export function next(host: SimulatedHost, then: Then): SimulatedHost {
   return host.powerCut({ keep: then === 'power cut, none' ? 'none' : 'all' });
 }
 
+function healed({ heal }: Specimen, host: SimulatedHost, then: Then): SimulatedHost {
+  if (then !== 'restart') heal?.(host);
+  return host;
+}
+
 /** What the journals on its disk say that has to hold in the end. */
 export function fateOf(host: SimulatedHost): 'before' | 'after' {
   const { store } = simulatedBofh({ host }).engine;
@@ -184,7 +197,10 @@ export async function conclude(
   }
   const again = next(host, then);
   const expected = ending.how === 'done' ? 'after' : fateOf(again);
-  const recovered = await recoverAll(again);
+  const first = await recoverAll(again);
+  healed(subject.specimen, again, then);
+  const isLeft = first.how === 'thrown' && first.error instanceof StuckError && then !== 'restart';
+  const recovered = isLeft && subject.specimen.heal !== undefined ? await recoverAll(again) : first;
   if (recovered.how !== 'done') return failed(`recovery ended by ${inWords(recovered)}`);
   if (leftovers(again).length > 0) return failed(`recovery left ${leftovers(again).join(', ')}`);
   return { stuck, ...(await judge(subject, again, expected, then)) };

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { openJournals, recover } from '../../../src/atomic/recover.ts';
 import { states, waitUntil } from '../../../src/drbd/index.ts';
-import { RefusedError, RolledBackError } from '../../../src/errors.ts';
+import { RefusedError, RolledBackError, StuckError } from '../../../src/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
-import type { SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
 import { on, replicated, resourceText, up } from './support.ts';
 
 const name = 'web1';
@@ -144,6 +145,29 @@ describe('the pairs of verbs', () => {
   });
 });
 
+/** Committed, killed before what comes after that, and booted. */
+async function bootedBefore(
+  host: SimulatedHost,
+  act: (tx: Tx) => Promise<unknown>,
+): Promise<SimulatedHost> {
+  host.fault({ tool: 'drbdadm', access: 'change', mode: 'crash here' });
+  await on(host, act).catch(() => undefined);
+  expect(host.process.alive).toBe(false);
+  host.clearFaults();
+  return host.reboot();
+}
+
+/** How recovery ended. */
+async function recovered(host: SimulatedHost): Promise<unknown> {
+  const { engine } = simulatedBofh({ host });
+  const [journal, ...more] = await openJournals(engine);
+  expect(more).toEqual([]);
+  return recover(journal?.id ?? '', { engine, yes: true }).then(
+    ({ end, leftAlone }) => [end, ...leftAlone.map((each) => each.replace(/^.*: /, ''))].join(', '),
+    (error: unknown) => error,
+  );
+}
+
 describe('what has no inverse', () => {
   const later = async (host: SimulatedHost, act: (tx: Tx) => Promise<unknown>): Promise<void> => {
     const before = host.snapshot();
@@ -219,6 +243,87 @@ describe('what has no inverse', () => {
     expect((await refused(small(connected('Primary', { disk: 'Inconsistent' })), act)).message).toContain(
       'not up to date everywhere',
     );
+  });
+
+  const small = (): SimulatedHost => {
+    const host = connected('Primary');
+    for (const volume of host.world.drbd.resources[0]?.volumes ?? []) volume.size -= 4 * 1024 ** 2;
+    return host;
+  };
+  const waiting = [
+    {
+      what: 'resize',
+      stage: small,
+      act: (tx: Tx) => tx.drbd.resize({ name }),
+      again: { role: 'Primary', disk: 'UpToDate' },
+      // Its disk was as large as that when it came up.
+      done: [],
+    },
+    {
+      what: 'newCurrentUuid',
+      stage: () => connected('Secondary', { disk: 'Inconsistent' }, 'Inconsistent'),
+      act: (tx: Tx) => tx.drbd.newCurrentUuid({ name }),
+      again: { role: 'Secondary', disk: 'Inconsistent' },
+      done: ['new-current-uuid'],
+    },
+    {
+      what: 'invalidate',
+      stage: () => connected(),
+      act: (tx: Tx) => tx.drbd.invalidate({ name }),
+      again: { role: 'Secondary', disk: 'UpToDate' },
+      done: ['invalidate'],
+    },
+    {
+      what: 'connect with its own data discarded',
+      stage: () => after('disconnect', name),
+      act: (tx: Tx) => tx.drbd.connect({ name, discardMyData: true }),
+      again: { role: 'Secondary', disk: 'UpToDate' },
+      // They have met, so there was nothing to discard.
+      done: [],
+    },
+  ] as const;
+
+  it.each(waiting)(
+    '$what that a boot came before is left to do until the resource is up again',
+    async ({ stage, act, again, done }) => {
+      const host = await bootedBefore(stage(), act);
+      const begun = host.changes.length;
+      const stuck: unknown = await recovered(host);
+      expect(stuck).toBeInstanceOf(StuckError);
+      expect((stuck as StuckError).blocked[0]).toMatchObject({
+        why: expect.stringContaining('web1 is down by now') as unknown,
+        remedy: 'bring it up on every host (bofh drbd up web1), then: bofh recover',
+      });
+      host.admin.drbdadm('up', name);
+      const peer = { role: 'Secondary', disk: again.disk } as const;
+      host.admin.setDrbd(name, { role: again.role, connection: 'Connected', peer });
+      expect(await recovered(host)).toBe('committed');
+      const verbs = host.changes.slice(begun).flatMap((each) =>
+        each.what === 'command' && each.command.tool === 'drbdadm' ? [each.command.argv[0]] : [],
+      );
+      expect(verbs).toEqual(done);
+    },
+  );
+
+  it('a resource that somebody has removed since the boot has nothing left to do, and that is said', async () => {
+    const host = await bootedBefore(connected(), (tx) => tx.drbd.invalidate({ name }));
+    host.admin.removeFile('/etc/drbd.d/web1.res');
+    expect(await recovered(host)).toBe('committed, web1 is not up, and not configured here any more');
+  });
+
+  it('data are not discarded where the peer is not found yet after a boot', async () => {
+    const host = await bootedBefore(after('disconnect', name), (tx) =>
+      tx.drbd.connect({ name, discardMyData: true }),
+    );
+    host.admin.drbdadm('up', name);
+    expect(await recovered(host)).toMatchObject({
+      blocked: [{ why: expect.stringContaining('looks for its peer') as unknown }],
+    });
+    host.admin.drbdadm('disconnect', name);
+    expect(await recovered(host)).toBe('committed');
+    expect(host.changes.at(-1)).toMatchObject({
+      command: { argv: expect.arrayContaining(['--discard-my-data']) as unknown },
+    });
   });
 
   it('verify needs a peer at rest, and something to compare by', async () => {

@@ -73,6 +73,17 @@ function connectedVolumes(host: SimulatedHost, role: 'Primary' | 'Secondary' = '
   });
 }
 
+/** Up again after a boot, and with its peer. */
+function upAgain(role: 'Primary' | 'Secondary' = 'Secondary', peerDisk: 'UpToDate' | 'Inconsistent' = 'UpToDate') {
+  return (host: SimulatedHost): void => {
+    host.admin.drbdadm('up', 'web1');
+    host.admin.setDrbd('web1', {
+      ...{ role, connection: 'Connected' },
+      peer: { role: 'Secondary', disk: peerDisk },
+    });
+  };
+}
+
 /** What there is to do, on a resource that is up, after other words of the administrator. */
 function after(words: readonly (readonly string[])[], act: (tx: Tx) => Promise<unknown>): Specimen {
   return {
@@ -98,6 +109,7 @@ export const drbd: Specimens['drbd'] = {
     {
       title: 'with its own data discarded, after the commit',
       ...after([['disconnect', 'web1']], (tx) => tx.drbd.connect({ ...web1, discardMyData: true })),
+      heal: upAgain(),
     },
   ],
   disconnect: [after([], (tx) => tx.drbd.disconnect(web1))],
@@ -118,6 +130,7 @@ export const drbd: Specimens['drbd'] = {
           volume.size -= 4 * 1024 ** 2;
         return (tx) => tx.drbd.resize({ ...web1, volume: 0 });
       },
+      heal: upAgain('Primary'),
       notApplicable: deferred,
     },
   ],
@@ -134,6 +147,7 @@ export const drbd: Specimens['drbd'] = {
         });
         return (tx) => tx.drbd.newCurrentUuid({ ...web1, volume: 0 });
       },
+      heal: upAgain('Secondary', 'Inconsistent'),
       notApplicable: deferred,
     },
   ],
@@ -143,6 +157,7 @@ export const drbd: Specimens['drbd'] = {
         connectedVolumes(host);
         return (tx) => tx.drbd.invalidate({ ...web1, volume: 0 });
       },
+      heal: upAgain(),
       notApplicable: deferred,
     },
   ],
@@ -152,6 +167,7 @@ export const drbd: Specimens['drbd'] = {
         connectedVolumes(host);
         return (tx) => tx.drbd.invalidateRemote({ ...web1, volume: 0 });
       },
+      heal: upAgain(),
       notApplicable: deferred,
     },
   ],
