@@ -1,4 +1,4 @@
-import { dataSize, deviceSizeFor, inWords, towards } from '../drbd/index.ts';
+import { dataSize, deviceSizeFor, inWords, type Memory, memoryFor, towards } from '../drbd/index.ts';
 import { RefusedError, UsageError } from '../errors.ts';
 import { usableVg } from '../lvm/index.ts';
 import { refuseFull } from '../lvm/operations/extents.ts';
@@ -24,6 +24,7 @@ export interface GrowPlan {
     readonly lv: string;
     readonly uuid: string;
     readonly now: Bytes;
+    readonly memory: Memory;
   })[];
   /** Where it is told to grow: DRBD does so where somebody is primary. */
   readonly primary: Member;
@@ -67,15 +68,25 @@ export async function planGrow(options: {
   return { name, volume, from, to: dataSize(lvSize), lvSize, hosts: grounds, primary };
 }
 
-/** The recipe: the volumes first, in the order of the hosts, then DRBD. None of it has a way back: it is done after the commit. */
+/**
+ * The recipe: the volumes first, in the order of the hosts, then DRBD. None of that has a way back: it is done after the commit.
+ * Before it every host knows where its metadata are, for one that is booted in between has them in the middle of its disk.
+ */
 export async function growReplica(tx: Tx, hosts: Reachable, plan: GrowPlan): Promise<void> {
   const { name, volume, lvSize, primary } = plan;
+  for (const each of plan.hosts) await remember(stepsOn(tx, hosts, each), each.memory);
   for (const each of plan.hosts)
     if (each.now < lvSize)
       await stepsOn(tx, hosts, each).lvm.resizeLv({
         ...{ vg: each.vg, name: each.lv, uuid: each.uuid, size: lvSize },
       });
   await stepsOn(tx, hosts, primary).drbd.resize({ name, volume, diskSize: lvSize });
+}
+
+async function remember({ file }: Tx, { path, content, now }: Memory): Promise<void> {
+  if (now === 'right') return;
+  if (now === 'wrong') await file.remove({ path });
+  await file.create({ path, content, mode: 0o644 });
 }
 
 function wanted(size: string | number, from: Bytes): Bytes {
@@ -119,13 +130,15 @@ function refuseUnsynced({ resource: { name, state } }: UpPart): void {
 /** The logical volume beneath, which can be made larger. */
 async function groundOf({ host, resource: { name, here } }: UpPart, volume: number) {
   const disk = here.volumes.find((each) => each.volume === volume);
-  const found = disk?.disk === undefined ? undefined : await volumeAt(host, disk.disk);
-  if (found === undefined || disk?.metadata !== 'internal')
+  const path = disk?.metadata === 'internal' ? disk.disk : undefined;
+  const found = path === undefined ? undefined : await volumeAt(host, path);
+  if (disk === undefined || path === undefined || found === undefined)
     throw new RefusedError(`${name} does not lie on a logical volume with its metadata at the end`, {
       remedy: `make its disk larger by hand, then: bofh drbd resize ${name}`,
     });
   const { lv } = found;
   refuseKind(found);
   const { extentSize } = await usableVg(host, lv.vg);
-  return { vg: lv.vg, lv: lv.name, uuid: lv.uuid, now: lv.size, extentSize };
+  const memory = await memoryFor(host, { minor: disk.minor, disk: path, size: lv.size });
+  return { vg: lv.vg, lv: lv.name, uuid: lv.uuid, now: lv.size, extentSize, memory };
 }

@@ -1,6 +1,7 @@
 import { dataSize } from '../drbd/index.ts';
-import { deviceByNumber } from './devices.ts';
+import { type Device, deviceByNumber } from './devices.ts';
 import type { DrbdResource, DrbdVolume } from './drbd.ts';
+import { placed } from './tools/drbd-bytes.ts';
 import { settle, type World } from './world.ts';
 
 /** Which other hosts each host's DRBD reaches now. */
@@ -37,7 +38,10 @@ export function look(world: World): void {
     const peer = peerOf(world, own);
     // One of a real host, under a plan, whose peer the plan does not know.
     if (peer === undefined && own.addresses[0] === '') continue;
+    const isNew = own.connection === 'Connecting' && peer !== undefined;
     own.connection = peer === undefined ? 'Connecting' : 'Connected';
+    // They agree on a size whenever they meet, without anybody being primary (receive_sizes of drbd_receiver.c, 8.4).
+    if (isNew) for (const { volume } of own.volumes) grow(world, own, volume);
     if (peer === undefined || meet(world, own, peer) === 'part') delete own.peer;
     else own.peer = { role: peer.role, disk: peer.volumes[0]?.disk ?? 'Diskless' };
   }
@@ -93,6 +97,19 @@ export function remember(world: World, { lower: number }: DrbdVolume, generation
   settle(world, lower.storage);
 }
 
+/** Its metadata say so, and are at the end of its disk. */
+function agree(
+  world: World,
+  volume: DrbdVolume,
+  { lower, size }: { readonly lower: Device; readonly size: number },
+): void {
+  volume.size = size;
+  const content = world.live.get(lower.storage);
+  if (content?.metadata === undefined) return;
+  world.live.set(lower.storage, placed(lower, content, size));
+  settle(world, lower.storage);
+}
+
 /** How large a volume can be on every host, and on all of them becomes so. */
 export function grow(world: World, own: DrbdResource, number: number): void {
   const all = [
@@ -105,7 +122,8 @@ export function grow(world: World, own: DrbdResource, number: number): void {
     .flatMap(({ at, of }) => deviceByNumber(at, of.lower)?.size ?? [])
     .map((size) => dataSize(size));
   for (const { at, of } of all) {
-    if (of.lower !== undefined) of.size = Math.min(...rooms);
+    const lower = deviceByNumber(at, of.lower);
+    if (lower !== undefined) agree(at, of, { lower, size: Math.min(...rooms) });
     at.revision += 1;
   }
 }

@@ -127,6 +127,7 @@ function makeSystem(world: World): void {
     '/sys',
     '/tmp',
     '/var/lib',
+    '/var/lib/drbd',
     '/var/log',
   ])
     plant(tree, path, directory(path === '/root' || path === '/lost+found' ? 0o700 : 0o755));

@@ -17,6 +17,7 @@ import { writeBytes } from '../../blockdevice/wipe/commands.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { ParseError, RefusedError } from '../../errors.ts';
 import { metadataByHand } from '../by-hand.ts';
+import { memoryOf } from '../memory.ts';
 import {
   type AreaNow,
   areaNow,
@@ -209,11 +210,6 @@ async function writeGeneration(
 
 function newUuid(): string {
   return randomBytes(8).toString('hex');
-}
-
-/** Where drbdmeta keeps how large the device was, and what its metadata are called (DRBD_LIB_DIR of drbd-utils 9.22). */
-function memoryOf(minor: number): string {
-  return `/var/lib/drbd/drbd-minor-${String(minor)}.lkbd`;
 }
 
 async function find(

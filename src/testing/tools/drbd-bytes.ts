@@ -23,14 +23,24 @@ export function withMetadata(
     readonly agreed?: number | undefined;
   },
 ): Content {
-  const at = (Math.floor(size / block) - 1) * block;
   return {
     superblock: { type: 'drbd', usage: 'raid', uuid, version: 'v08' },
     replica,
     ...(generation === undefined ? {} : { generation }),
     ...(agreed === undefined ? {} : { agreed }),
-    metadata: { at, beneath: withoutMetadata(before) },
+    metadata: { at: superblockAt(size), beneath: withoutMetadata(before) },
   };
+}
+
+/** Where a device of this size has the superblock of its metadata. */
+export function superblockAt(size: number): number {
+  return (Math.floor(size / block) - 1) * block;
+}
+
+/** The same metadata at the end of a device that has grown, for a volume of this size. */
+export function placed({ size: device }: Pick<Device, 'size'>, content: Content, size: number): Content {
+  if (content.metadata === undefined) return content;
+  return { ...content, agreed: size / 512, metadata: { ...content.metadata, at: superblockAt(device) } };
 }
 
 /** What a device holds beside metadata, with what was written there since. */
@@ -59,8 +69,7 @@ export function withMetadataBytes(
   offset: number,
   bytes: Buffer,
 ): Content | undefined {
-  const at = (Math.floor(device.size / block) - 1) * block;
-  if (offset !== at || bytes.length !== block) return undefined;
+  if (offset !== superblockAt(device.size) || bytes.length !== block) return undefined;
   if (bytes.readUInt32BE(60) === magic)
     return withMetadata(device, content, {
       uuid: bytes.toString('hex', 40, 48),

@@ -1,9 +1,13 @@
 import type { Answer } from '../../command/index.ts';
 import { type DrbdResource, type DrbdVolume, placeOf } from '../drbd.ts';
+import { memoryOf } from '../../drbd/memory.ts';
 import { alike, grow, remember } from '../drbd-link.ts';
-import { copyContent, type World } from '../world.ts';
+import { readFile, statPath } from '../files.ts';
+import type { Content } from '../parts.ts';
+import { copyContent, settle, type World } from '../world.ts';
 import { failed, ok } from './answer.ts';
 import { deviceAt } from './block.ts';
+import { placed, superblockAt } from './drbd-bytes.ts';
 import type { SimulatedConfig } from './drbd-config.ts';
 
 type Configured = Pick<SimulatedConfig, 'name' | 'hosts'>;
@@ -143,10 +147,39 @@ export function attached(world: World, name: string, { volume, minor, disk }: Co
     return { ...bare, disk: 'Diskless', size: 0, storage: `drbd::${name}/${volume}` };
   // What real metadata say a plan does not read: it goes on as if the data were good.
   const fresh = world.overlay === undefined ? 'Inconsistent' : 'UpToDate';
-  const place = placeOf(lower, content.superblock.uuid ?? '');
+  if (world.overlay === undefined && !isFound(world, { minor: Number(minor), size: lower.size, content }))
+    return { ...bare, disk: 'Diskless', size: 0, storage: `drbd::${name}/${volume}` };
+  const { storage, size: room } = placeOf(lower, content.superblock.uuid ?? '');
+  // Without its peer it stays as large as the two have agreed on (drbd_new_dev_size of drbd_nl.c, 8.4).
+  const place = { storage, size: content.agreed === undefined ? room : Math.min(room, content.agreed * 512) };
+  world.live.set(lower.storage, placed(lower, content, place.size));
+  settle(world, lower.storage);
   if (!world.live.has(place.storage))
     world.live.set(place.storage, copyContent(content.metadata?.beneath ?? {}));
   return { ...bare, disk: content.replica ?? fresh, lower: lower.number, ...place };
+}
+
+/**
+ * Internal metadata are at the end of the disk, or, if that has grown, where it was when drbdmeta was last told of it
+ * (v08_check_for_resize of drbdmeta.c, 9.22).
+ */
+function isFound(
+  world: World,
+  {
+    minor,
+    size,
+    content: { superblock, metadata },
+  }: { readonly minor: number; readonly size: number; readonly content: Content },
+): boolean {
+  if (metadata === undefined || metadata.at === superblockAt(size)) return true;
+  const path = memoryOf(minor);
+  if (statPath(world, path) === undefined) return false;
+  const said = /^(?<size>\d+)\t\S+\nuuid:\t(?<uuid>[0-9A-F]{16})\n$/.exec(
+    new TextDecoder().decode(readFile(world, path)),
+  )?.groups;
+  return (
+    metadata.at === superblockAt(Number(said?.['size'])) && said?.['uuid']?.toLowerCase() === superblock?.uuid
+  );
 }
 
 export function resourceNamed({ drbd }: World, name: string): DrbdResource | undefined {

@@ -146,10 +146,7 @@ describe('the pairs of verbs', () => {
 });
 
 /** Committed, killed before what comes after that, and booted. */
-async function bootedBefore(
-  host: SimulatedHost,
-  act: (tx: Tx) => Promise<unknown>,
-): Promise<SimulatedHost> {
+async function bootedBefore(host: SimulatedHost, act: (tx: Tx) => Promise<unknown>): Promise<SimulatedHost> {
   host.fault({ tool: 'drbdadm', access: 'change', mode: 'crash here' });
   await on(host, act).catch(() => undefined);
   expect(host.process.alive).toBe(false);
@@ -298,9 +295,11 @@ describe('what has no inverse', () => {
       const peer = { role: 'Secondary', disk: again.disk } as const;
       host.admin.setDrbd(name, { role: again.role, connection: 'Connected', peer });
       expect(await recovered(host)).toBe('committed');
-      const verbs = host.changes.slice(begun).flatMap((each) =>
-        each.what === 'command' && each.command.tool === 'drbdadm' ? [each.command.argv[0]] : [],
-      );
+      const verbs = host.changes
+        .slice(begun)
+        .flatMap((each) =>
+          each.what === 'command' && each.command.tool === 'drbdadm' ? [each.command.argv[0]] : [],
+        );
       expect(verbs).toEqual(done);
     },
   );

@@ -152,6 +152,21 @@ describe('drbd.grow', () => {
     }
   });
 
+  it('tells drbdmeta first where its metadata are, on every host: by that it finds them after a boot in between', async () => {
+    const hosts = await made({ primary: 'there' });
+    const both = [hosts.alpha, hosts.there.host()];
+    const path = '/var/lib/drbd/drbd-minor-0.lkbd';
+    // As it is on a host where nobody has told drbdadm to resize.
+    both[0]?.admin.writeFile(path, '4194304\t/dev/vg0/web1\n');
+    await withBofh(hosts.here, () => drbd.grow({ ...web1, size: '+64m' }));
+    for (const host of both) {
+      // drbd:UUID:the device beneath
+      const [, uuid = ''] = host.world.drbd.resources[0]?.volumes[0]?.storage.split(':') ?? [];
+      expect(host.admin.readFile(path)).toBe(`71303168\t/dev/vg0/web1\nuuid:\t${uuid.toUpperCase()}\n`);
+      expect(uuid).toMatch(/^[0-9a-f]{16}$/);
+    }
+  });
+
   it.each([
     ['no more than it has', '64m', /is no more: DRBD only grows/],
     ['more than there is room for', '100g', /on alpha: vg0\/web1 needs .*; on beta: vg0\/web1 needs/],

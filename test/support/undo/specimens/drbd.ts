@@ -74,7 +74,10 @@ function connectedVolumes(host: SimulatedHost, role: 'Primary' | 'Secondary' = '
 }
 
 /** Up again after a boot, and with its peer. */
-function upAgain(role: 'Primary' | 'Secondary' = 'Secondary', peerDisk: 'UpToDate' | 'Inconsistent' = 'UpToDate') {
+function upAgain(
+  role: 'Primary' | 'Secondary' = 'Secondary',
+  peerDisk: 'UpToDate' | 'Inconsistent' = 'UpToDate',
+) {
   return (host: SimulatedHost): void => {
     host.admin.drbdadm('up', 'web1');
     host.admin.setDrbd('web1', {
