@@ -1,4 +1,3 @@
-import { recognise } from '../blockdevice/index.ts';
 import { kernelText } from '../blockdevice/node.ts';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../errors.ts';
@@ -36,14 +35,11 @@ export async function memoryFor(
         remedy: `make it: mkdir -p ${directory}`,
       },
     );
-  const found = await recognise(host, disk);
-  if (found?.type !== 'drbd' || found.uuid === undefined)
-    throw new RefusedError(`${disk} has no metadata of DRBD at its end`, {
-      remedy: `look what it holds: wipefs ${disk}`,
-    });
   const path = memoryOf(minor);
-  const content = `${String(size)}\t${disk}\nuuid:\t${found.uuid.toUpperCase()}\n`;
+  // It may also say what the metadata are called, and need not (lk_bdev_load): of a disk that is in use that cannot be read, for
+  // the module writes past the page cache.
+  const content = `${String(size)}\t${disk}\n`;
   const now = await kernelText(host, path);
   if (now === undefined) return { path, content, now: 'missing' };
-  return { path, content, now: `${now}\n` === content ? 'right' : 'wrong' };
+  return { path, content, now: now.startsWith(`${String(size)}\t`) ? 'right' : 'wrong' };
 }

@@ -24,7 +24,7 @@ export interface GrowPlan {
     readonly lv: string;
     readonly uuid: string;
     readonly now: Bytes;
-    readonly memory: Memory;
+    readonly memory: Memory | undefined;
   })[];
   /** Where it is told to grow: DRBD does so where somebody is primary. */
   readonly primary: Member;
@@ -52,7 +52,7 @@ export async function planGrow(options: {
   for (const part of parts) await found.try(() => on(part.name, () => refuseUnsynced(part)));
   const grounds: (GrowPlan['hosts'][number] & { readonly extentSize: Bytes })[] = [];
   for (const part of parts) {
-    const ground = await found.try(() => on(part.name, () => groundOf(part, volume)));
+    const ground = await found.try(() => on(part.name, () => groundOf(part, { volume, from })));
     if (ground !== undefined) grounds.push({ ...part, ...ground });
   }
   found.throwAll();
@@ -83,8 +83,9 @@ export async function growReplica(tx: Tx, hosts: Reachable, plan: GrowPlan): Pro
   await stepsOn(tx, hosts, primary).drbd.resize({ name, volume, diskSize: lvSize });
 }
 
-async function remember({ file }: Tx, { path, content, now }: Memory): Promise<void> {
-  if (now === 'right') return;
+async function remember({ file }: Tx, memory: Memory | undefined): Promise<void> {
+  if (memory === undefined || memory.now === 'right') return;
+  const { path, content, now } = memory;
   if (now === 'wrong') await file.remove({ path });
   await file.create({ path, content, mode: 0o644 });
 }
@@ -128,7 +129,10 @@ function refuseUnsynced({ resource: { name, state } }: UpPart): void {
 }
 
 /** The logical volume beneath, which can be made larger. */
-async function groundOf({ host, resource: { name, here } }: UpPart, volume: number) {
+async function groundOf(
+  { host, resource: { name, here } }: UpPart,
+  { volume, from }: { readonly volume: number; readonly from: Bytes },
+) {
   const disk = here.volumes.find((each) => each.volume === volume);
   const path = disk?.metadata === 'internal' ? disk.disk : undefined;
   const found = path === undefined ? undefined : await volumeAt(host, path);
@@ -139,6 +143,10 @@ async function groundOf({ host, resource: { name, here } }: UpPart, volume: numb
   const { lv } = found;
   refuseKind(found);
   const { extentSize } = await usableVg(host, lv.vg);
-  const memory = await memoryFor(host, { minor: disk.minor, disk: path, size: lv.size });
+  // Of one that has grown already it is not known where they are.
+  const isWhole = dataSize(lv.size) === from;
+  const memory = isWhole
+    ? await memoryFor(host, { minor: disk.minor, disk: path, size: lv.size })
+    : undefined;
   return { vg: lv.vg, lv: lv.name, uuid: lv.uuid, now: lv.size, extentSize, memory };
 }

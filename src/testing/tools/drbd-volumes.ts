@@ -174,12 +174,12 @@ function isFound(
   if (metadata === undefined || metadata.at === superblockAt(size)) return true;
   const path = memoryOf(minor);
   if (statPath(world, path) === undefined) return false;
-  const said = /^(?<size>\d+)\t\S+\nuuid:\t(?<uuid>[0-9A-F]{16})\n$/.exec(
-    new TextDecoder().decode(readFile(world, path)),
-  )?.groups;
-  return (
-    metadata.at === superblockAt(Number(said?.['size'])) && said?.['uuid']?.toLowerCase() === superblock?.uuid
-  );
+  const { size: known, uuid } =
+    /^(?<size>\d+)\t\S+\n(?:uuid:\t(?<uuid>[0-9A-F]{16})\n)?$/.exec(
+      new TextDecoder().decode(readFile(world, path)),
+    )?.groups ?? {};
+  if (metadata.at !== superblockAt(Number(known))) return false;
+  return uuid === undefined || uuid.toLowerCase() === superblock?.uuid;
 }
 
 export function resourceNamed({ drbd }: World, name: string): DrbdResource | undefined {
