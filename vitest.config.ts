@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-// `npm test` sets BOFH_RIG=sample: it has 25 minutes for everything, and these take twenty on two cores. `npm run test:rig` runs all.
+// `npm test` sets BOFH_RIG=sample: it has 25 minutes for everything, and runs two machines at a time. `npm run test:rig` runs all.
 // The unit project shares one module graph: nothing in it uses globals or mocks, and
 // starting each file alone costs ten times as long.
 const sample = process.env['BOFH_RIG'] === 'sample';
@@ -12,6 +12,7 @@ const sample = process.env['BOFH_RIG'] === 'sample';
  * large, and the matrix, whose files have three lines, would be left for the end, when one core has nothing else to do.
  */
 const longest = [
+  ...['vm', 'resize'].map((name) => `rig/${name}.test.ts`),
   ...['lvm', 'btrfs', 'crypt', 'mount', 'filesystem'].map((driver) => `undo/matrix/${driver}.test.ts`),
   ...['atomic/bite.test.ts', 'testing/vm-create.test.ts', 'testing/vm-destroy.test.ts'],
 ];
@@ -56,14 +57,28 @@ export default defineConfig({
           include: ['test/rig/**/*.test.ts'],
           exclude: sample
             ? [
-                'test/rig/{boot,busy,concurrency,contract,crypt,doctor,drbd,faults,pair-faults,plan,replica,ssh,vm-move}.test.ts',
+                'test/rig/{boot,busy,concurrency,contract,crypt,doctor,drbd,faults,pair,pair-faults,plan,replica,ssh,vm-move}.test.ts',
               ]
             : [],
-          fileParallelism: false,
+          // A machine keeps one core busy.
+          maxWorkers: sample ? Math.min(2, availableParallelism()) : 1,
           testTimeout: 600_000,
           hookTimeout: 600_000,
         },
       },
+      // By itself, for it has two machines at once.
+      ...(sample
+        ? [
+            {
+              test: {
+                name: 'pair',
+                include: ['test/rig/pair.test.ts'],
+                testTimeout: 600_000,
+                hookTimeout: 600_000,
+              },
+            },
+          ]
+        : []),
     ],
   },
 });

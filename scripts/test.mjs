@@ -33,6 +33,7 @@ if (!ensureDependencies()) {
   finish();
 }
 
+process.env.BOFH_RIG ??= 'sample';
 // eslint has one core for a minute and more, and needs nothing of the others: unit does not wait for it.
 const linted = stage('lint', async () =>
   checked(
@@ -44,21 +45,21 @@ const linted = stage('lint', async () =>
   ),
 );
 await buildAndTypes();
+// The loop tests mostly wait, for a disk or a login: they go first where both have something to do.
+const looped = stage('loop', () => loopReason() ?? tests('loop', process.execPath, { log: logOf('loop') }));
 await stage('unit', () => {
   // Without them a few tests skip themselves, and are counted so; nothing else of them needs root or Debian.
   const lacking = ensurePackages(['strace', 'mount'], 'faults in system calls, and a full disk');
   if (lacking !== undefined) say(`the tests that need strace or mount may be skipped: ${lacking}`);
-  return tests('unit', process.execPath);
+  return tests('unit', process.execPath, { priority: 5 });
 });
-await linted;
-// The loop tests mostly wait, for a disk or a login, so the other Nodes begin beside them, at a lower priority and silently. The
-// rig has its turn by itself, as far as may be: an emulator leaves no core free.
+await Promise.all([linted, looped]);
+// The rig has its turn by itself: its emulators leave no core free. Two hosts wait for each other, so the other Nodes begin
+// beside them, at a lower priority and silently.
+await stage('rig', () => rigReason() ?? tests('rig', process.execPath));
 const beside = unitOnOtherNodes();
-await stage('loop', () => loopReason() ?? tests('loop', process.execPath));
-await stage('rig', () => {
-  process.env.BOFH_RIG ??= 'sample';
-  return rigReason() ?? tests('rig', process.execPath);
-});
+if (process.env.BOFH_RIG === 'sample')
+  await stage('pair', () => rigReason() ?? tests('pair', process.execPath));
 await beside;
 finish();
 
@@ -77,7 +78,7 @@ async function unitOnOtherNodes() {
       return binary === undefined
         ? 'that Node could not be had'
         : tests('unit', binary, {
-            log: join(cacheDirectory('test'), `node-${version}.log`),
+            log: logOf(`node-${version}`),
             priority: 10,
             // The long ones among those on the simulated host alone, the test of the tests, and what only tsc sees: no other
             // Node would see more.
@@ -104,6 +105,10 @@ async function stage(name, run) {
   } else rows.push([name, outcome ? 'passed' : 'failed', seconds, '']);
 }
 
+function logOf(name) {
+  return join(cacheDirectory('test'), `${name}.log`);
+}
+
 /** A check that has no count of its own counts as one test. */
 function checked(ok) {
   if (ok) totals.passed += 1;
@@ -126,7 +131,9 @@ async function tests(project, node, { log, priority = 0, without = [] } = {}) {
     ...without.flatMap((file) => ['--exclude', file]),
   ];
   const ok =
-    log === undefined ? await started(node, args, 'inherit') : await quietly(node, args, log, priority);
+    log === undefined
+      ? await started(node, args, 'inherit', priority)
+      : await quietly(node, args, log, priority);
   if (!existsSync(report)) {
     totals.failed += 1;
     return false;

@@ -1,9 +1,12 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { drbdCreate, drbdGrow, drbdRemove, drbdRoles } from '../../src/cli/answers/index.ts';
+import { noting } from '../support/dom0/real-report.ts';
+import { powerCut } from '../support/dom0/two-faults.ts';
 import {
   bothRun,
   differences,
   fingerprints,
+  heldOnB,
   openOn,
   openTwoHosts,
   runOnA,
@@ -23,7 +26,16 @@ describe.skipIf(!can.ok && !required)('a DRBD resource over two machines', () =>
     await bothRun(two.pair, 'modprobe drbd && udevadm settle');
     two.start = await fingerprints(two.pair);
   });
+  const note = noting('replica');
+  let begun = 0;
+  beforeEach(() => {
+    begun = performance.now();
+  });
+  afterEach(({ task }) => {
+    note.ended({ ...task, suite: undefined }, (performance.now() - begun) / 1000);
+  });
   afterAll(async () => {
+    note.write(7);
     await two.pair.close();
   });
 
@@ -36,6 +48,14 @@ describe.skipIf(!can.ok && !required)('a DRBD resource over two machines', () =>
   /** Of the first 24 MiB, which is where data are written. */
   const hash = async (machine: Machine): Promise<string> =>
     (await machine.run('dd if=/dev/drbd0 bs=1M count=24 iflag=direct status=none | sha256sum')).stdout;
+
+  /** A secondary's device cannot be opened. */
+  const sizes = async (): Promise<readonly number[]> =>
+    Promise.all(
+      [two.pair.a, two.pair.b].map(
+        async (machine) => Number((await machine.run('cat /sys/block/drbd0/size')).stdout) * 512,
+      ),
+    );
 
   it('is made on both, up to date without a resync, and primary where it is to be', async () => {
     const made = drbdCreate.parse(await json('drbd create web1 --on a,b --size 32m --primary a'));
@@ -76,12 +96,54 @@ describe.skipIf(!can.ok && !required)('a DRBD resource over two machines', () =>
     expect(await hash(two.pair.b)).toBe(before);
   });
 
-  it('grows on both', async () => {
+  it('has the same data on the other host, when the power of the first one has failed', async () => {
+    const { a, b } = two.pair;
+    await json('drbd promote web1 --to a');
+    await a.run('dd if=/dev/urandom of=/dev/drbd0 bs=1M seek=16 count=8 oflag=direct conv=fsync status=none');
+    const written = await hash(a);
+
+    await a.powerCut();
+    await b.run('drbdadm primary web1');
+    expect(await hash(b)).toBe(written);
+    await b.run('drbdadm secondary web1');
+
+    await a.boot();
+    await runOnA(two, 'bofh --yes drbd up web1', 0);
+    await runOnA(two, 'bofh drbd wait-sync web1', 0);
+    await json('drbd promote web1 --to b');
+    expect(await hash(b)).toBe(written);
+  });
+
+  it('grows on both, and keeps its data', async () => {
+    const before = await hash(two.pair.b);
     const { from, to } = drbdGrow.parse(await json('drbd grow web1 +32m'));
     expect(to).toBeGreaterThanOrEqual(from + 32 * 1024 ** 2);
-    // A secondary's device cannot be opened.
-    for (const machine of [two.pair.a, two.pair.b])
-      expect(Number((await machine.run('cat /sys/block/drbd0/size')).stdout) * 512).toBe(to);
+    expect(await sizes()).toEqual([to, to]);
+    expect(await hash(two.pair.b)).toBe(before);
+  });
+
+  it('grows in the end, when the power of both fails right before it', async () => {
+    const { a, b } = two.pair;
+    const [before, [was]] = [await hash(b), await sizes()];
+    const { bofh } = await heldOnB(two, 'bofh --yes drbd grow web1 +32m', {
+      ...{ tool: 'drbdadm', words: ['resize'] },
+    });
+    await powerCut(two, 'a', 'b');
+    await bofh.ended;
+
+    expect(await runOnA(two, 'bofh recover --yes', 3)).toMatch(/web1 is down by now[^]*bofh drbd up web1/);
+    await bothRun(two.pair, 'modprobe drbd && drbdadm up web1');
+    await b.run('drbdadm wait-connect web1 && drbdadm primary web1');
+    console.log(await state(a), await state(b), await sizes());
+    await runOnA(two, 'bofh drbd wait-sync web1', 0);
+    await runOnA(two, 'bofh recover --yes', 0);
+
+    const now = await sizes();
+    expect(now[0]).toBe(now[1]);
+    expect(now[0]).toBeGreaterThanOrEqual((was ?? 0) + 32 * 1024 ** 2);
+    expect(await hash(b)).toBe(before);
+    expect(await openOn(a)).toEqual([]);
+    expect(await openOn(b)).toEqual([]);
   });
 
   it('is removed from both, which are as they were at the start', async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { concurrency, foreignTrials } from '../support/matrix/foreign.ts';
+import { foreignTrials } from '../support/matrix/foreign.ts';
 import { bootedStage, powerCutAfterSuccess, powerCutAt } from '../support/matrix/power.ts';
 import { dismissGuest, expectAsBefore, openStage, reset, run, type Stage } from '../support/matrix/stage.ts';
 import {
@@ -33,8 +33,6 @@ describe('a guest on a real Xen host', () => {
   it.each(
     pick([
       [createFaults, /xl .*: acts, then fails/],
-      // The guest of the one that wins is what the next trial starts from.
-      [concurrency, /of the same name/],
       [destroyFaults, /lvrename .*-swap.*: acts, then fails/],
       [killsWhileRunning, /^tar /],
       // It ends with the snapshot of the start, so that no guest has to be taken away before the power fails.
