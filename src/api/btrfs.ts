@@ -150,4 +150,12 @@ export async function setProperty(
   return single('btrfs.setProperty', (tx) => tx.btrfs.setProperty(args));
 }
 
+/** Moves what lies in the top level of a filesystem into a new subvolume: a sequence of one. */
+export async function moveTopLevel(
+  args: Parameters<Tx['btrfs']['moveTopLevel']>[0],
+): ReturnType<Tx['btrfs']['moveTopLevel']> {
+  return single('btrfs.moveTopLevel', (tx) => tx.btrfs.moveTopLevel(args));
+}
+
 export { rotateSnapshots, type Rotated } from './btrfs-rotation.ts';
+export { type BaseStructure, createBaseStructure } from './btrfs-structure.ts';

@@ -97,6 +97,21 @@ export function moveNew(from: string, to: string): Command<void, 'change'> {
 }
 
 /**
+ * `find -delete` of everything beneath a directory. It works from open directories, so it follows no link, and stays in one
+ * subvolume.
+ */
+export function emptyDirectory(path: string): Command<void, 'destroy'> {
+  return {
+    tool: 'find',
+    argv: [path, '-xdev', '-mindepth', '1', '-delete'],
+    access: 'destroy',
+    repeatable: true,
+    parse: nothing,
+    classify,
+  };
+}
+
+/**
  * Why btrfs failed, of its words in the C locale (6.2, 6.14; fixtures in test/fixtures/btrfs): it exits 1 for everything.
  * "Not a subvolume" and "no btrfs" are said of what is there and is something else.
  */

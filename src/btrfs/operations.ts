@@ -5,6 +5,7 @@ export { createSubvolume } from './operations/create.ts';
 export { setDefaultSubvolume } from './operations/default.ts';
 export { deleteSubvolume } from './operations/delete.ts';
 export { limitSubvolume } from './operations/limit.ts';
+export { moveTopLevel } from './operations/move-top-level.ts';
 export { setProperty } from './operations/property.ts';
 export { setQuota } from './operations/quota.ts';
 export { receiveSubvolume } from './operations/receive.ts';

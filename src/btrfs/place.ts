@@ -81,7 +81,8 @@ export async function seenAt(
   for (const mount of await mountsOf(host, fs)) {
     const { root } = mount;
     if (inside !== root && root !== '/' && !inside.startsWith(`${root}/`)) continue;
-    const path = posix.join(mount.path, root === '/' ? inside : inside.slice(root.length));
+    const rest = root === '/' ? inside : inside.slice(root.length);
+    const path = rest === '/' ? mount.path : posix.join(mount.path, rest);
     if (mountOver(entries, path).id === mount.id) return path;
   }
   return undefined;

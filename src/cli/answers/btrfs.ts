@@ -132,6 +132,19 @@ export const btrfsRotated = z.strictObject({
   stays: z.array(z.strictObject({ path: text, why: text })),
 });
 
+/** `bofh btrfs create-base-structure` */
+export const btrfsStructure = z.strictObject({
+  filesystem: text,
+  subvolumes: text,
+  snapshots: text,
+  /** It has what lay in the top level. */
+  made: btrfsMade,
+  /** The id of the default subvolume that was; null: it is still that. */
+  defaultWas: z.nullable(count),
+  /** Lines that show both directories from now on, and not the data; numbers from 1. */
+  fstab: z.array(z.strictObject({ line: count, source: text, target: text })),
+});
+
 /** `bofh btrfs rotation install`, `remove`, `status`: every rotation that has units on this host. */
 export const btrfsRotations = z.array(
   z.strictObject({
@@ -167,6 +180,7 @@ export type BtrfsDevice = z.infer<typeof btrfsDevice>;
 export type BtrfsQuotaSet = z.infer<typeof btrfsQuotaSet>;
 export type BtrfsLimited = z.infer<typeof btrfsLimited>;
 export type BtrfsRotated = z.infer<typeof btrfsRotated>;
+export type BtrfsStructure = z.infer<typeof btrfsStructure>;
 export type BtrfsRotations = z.infer<typeof btrfsRotations>;
 export type BtrfsRemoved = z.infer<typeof btrfsRemoved>;
 export type BtrfsSet = z.infer<typeof btrfsSet>;

@@ -7,6 +7,7 @@ import type { Verb } from './verb.ts';
 export function addBtrfs(btrfs: Command, verb: Verb): void {
   addReads(btrfs, verb);
   addChanges(btrfs, verb);
+  addStructure(btrfs, verb);
   addRotation(btrfs, verb);
   addSend(btrfs, verb);
   addMaintenance(btrfs, verb);
@@ -78,6 +79,23 @@ function addChanges(btrfs: Command, verb: Verb): void {
     'changes',
     async (runtime, [path = '', mode = '']) =>
       (await import('../btrfs-change.ts')).setMode(runtime, path, mode),
+  );
+}
+
+function addStructure(btrfs: Command, verb: Verb): void {
+  const create = btrfs
+    .command('create-base-structure')
+    .description(
+      'move the data in the top level of a filesystem to subvolumes/NAME, and make snapshots/ beside it',
+    )
+    .argument('<path>', 'where the top level is mounted')
+    .argument('<name>')
+    .option('--set-default', 'what is mounted when no subvolume is named is the new one');
+  verb(create, 'changes', async (runtime, [path = '', name = ''], { setDefault }) =>
+    (await import('../btrfs-structure.ts')).createBaseStructure(runtime, {
+      ...{ path, name },
+      default: setDefault === true ? 'set' : 'kept',
+    }),
   );
 }
 

@@ -117,18 +117,19 @@ function parentOf(world: World, path: string): Found {
   return parentOf(world, path);
 }
 
-/** `find PATH -xdev -mindepth 1 ! -path KEPT ! -path KEPT/* -delete`. */
+/** `find PATH -xdev -mindepth 1 [! -path KEPT ! -path KEPT/*] -delete`. */
 function find(call: ToolCall): ReturnType<ToolModel> {
   if (call.argv[0] === '/proc') return scanProcesses(call);
   const [path = '', ...rest] = call.argv;
   const kept = `${path}/lost+found`;
-  const known = ['-xdev', '-mindepth', '1', '!', '-path', kept, '!', '-path', `${kept}/*`, '-delete'];
-  if (rest.join('\0') !== known.join('\0'))
-    throw unmodelled(call, 'it empties a filesystem but for lost+found');
+  const but = ['!', '-path', kept, '!', '-path', `${kept}/*`];
+  const isAll = rest.join('\0') === ['-xdev', '-mindepth', '1', '-delete'].join('\0');
+  if (!isAll && rest.join('\0') !== ['-xdev', '-mindepth', '1', ...but, '-delete'].join('\0'))
+    throw unmodelled(call, 'it empties a directory, or a filesystem but for lost+found');
   const top = resolve(call.world, path, 'follow');
   if (!top.found) return failed(1, `find: '${path}': No such file or directory`);
   for (const [name] of [...(top.inode.entries ?? [])]) {
-    if (name === 'lost+found') continue;
+    if (name === 'lost+found' && !isAll) continue;
     const inside = `${top.path}/${name}`;
     if (call.world.mounts.some((mount) => mount.path === inside || mount.path.startsWith(`${inside}/`)))
       return failed(1, `find: cannot delete '${inside}': Device or resource busy`);

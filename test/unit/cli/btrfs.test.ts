@@ -7,6 +7,7 @@ import {
   remove as removeDevice,
   replace as replaceDevice,
 } from '../../../src/cli/btrfs-device.ts';
+import { createBaseStructure } from '../../../src/cli/btrfs-structure.ts';
 import { rotate } from '../../../src/cli/btrfs-rotate.ts';
 import { balance, balanceStatus, scrub, scrubStatus } from '../../../src/cli/btrfs-maintenance.ts';
 import { limit, setQuota, showQuota } from '../../../src/cli/btrfs-quota.ts';
@@ -14,7 +15,7 @@ import { receive, send } from '../../../src/cli/btrfs-send.ts';
 import { list, show } from '../../../src/cli/btrfs.ts';
 import { RefusedError, UsageError } from '../../../src/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
-import { afflict, largeVolume, pool, secondPool } from '../../support/undo/specimens/btrfs.ts';
+import { afflict, largeVolume, plainPool, pool, secondPool } from '../../support/undo/specimens/btrfs.ts';
 import { testRuntime } from './support/runtime.ts';
 
 let host: SimulatedHost;
@@ -97,6 +98,35 @@ describe('bofh btrfs', () => {
 
     await expect(rotate(at().runtime, { ...asked, keep: '1' })).rejects.toThrow(/asks before it destroys/);
     await expect(rotate(at().runtime, { ...asked, keep: 'many' })).rejects.toThrow(UsageError);
+  });
+
+  it('moves the data of a top level into a subvolume, asks before, and says what fstab shows then', async () => {
+    host = simulatedHost();
+    plainPool(host);
+    const asked = { path: '/srv/pool', name: 'data', default: 'kept' as const };
+    await expect(createBaseStructure(at().runtime, asked)).rejects.toThrow(/asks before it destroys/);
+
+    const made = answers.btrfsStructure.parse(await json((runtime) => createBaseStructure(runtime, asked)));
+    expect(made).toMatchObject({
+      subvolumes: '/srv/pool/subvolumes',
+      snapshots: '/srv/pool/snapshots',
+      made: { path: '/srv/pool/subvolumes/data' },
+      defaultWas: null,
+      fstab: [{ line: 2, target: '/srv/pool' }],
+    });
+    const { runtime } = at({ yes: true });
+    await expect(createBaseStructure(runtime, { ...asked, default: 'set' })).rejects.toThrow(RefusedError);
+  });
+
+  it('says in words where the data are, and what is the default', async () => {
+    host = simulatedHost();
+    plainPool(host);
+    const { runtime, stdout } = at({ yes: true });
+    const asked = { path: '/srv/pool', name: 'data' };
+    expect(await createBaseStructure(runtime, { ...asked, default: 'set' })).toBe(0);
+    expect(stdout()).toMatch(/^\/srv\/pool\/subvolumes\/data has what lay in the top level: id 258/);
+    expect(stdout()).toContain('it is the default now; that was the subvolume 5');
+    expect(stdout()).not.toContain('fstab');
   });
 
   it('sends to another filesystem or into a file, and receives it', async () => {

@@ -9,6 +9,7 @@ import { partitionedDisk } from '../../support/undo/specimens/block.ts';
 import {
   changeSubvolume,
   largeVolume,
+  plainPool,
   pool,
   secondDevice,
   secondPool,
@@ -118,6 +119,12 @@ function withProgram(more?: 'and a pool'): SimulatedHost {
   for (const path of [process.execPath, realpathSync(process.argv[1] ?? '')])
     host.admin.writeFile(path, '', 0o755);
   if (more !== undefined) pool(host);
+  return host;
+}
+
+function withPlainPool(): SimulatedHost {
+  const host = hostWithSource();
+  plainPool(host);
   return host;
 }
 
@@ -560,6 +567,10 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
         return host;
       },
     },
+  ],
+  'btrfs create-base-structure': [
+    { line: 'btrfs create-base-structure /srv/pool data', on: async () => withPlainPool() },
+    { line: 'btrfs create-base-structure /srv/pool data --set-default', on: async () => withPlainPool() },
   ],
   'btrfs snapshot rotate': [
     {

@@ -146,6 +146,13 @@ export const btrfs: RigSpecimens['btrfs'] = {
     clear: removePool,
     content,
   },
+  moveTopLevel: {
+    setUp: `${makePool} && mkdir ${pool}/etc && echo kept > ${pool}/etc/passwd && echo kept > ${pool}/kept`,
+    call: `tx.btrfs.moveTopLevel({ path: '${pool}/home/data' })`,
+    act: { tool: 'btrfs', words: ['subvolume', 'snapshot', pool] },
+    clear: removePool,
+    content,
+  },
   setProperty: {
     setUp: makePool,
     call: `tx.btrfs.setProperty({ path: '${pool}/home', mode: 'ro' })`,

@@ -20,6 +20,20 @@ export function pool(host: SimulatedHost): void {
   admin.btrfs('subvolume', 'snapshot', '-r', '/srv/pool/home', '/srv/pool/snapshots/home.foreign');
 }
 
+/** A btrfs whose data are in its top level, beside a subvolume. */
+export function plainPool(host: SimulatedHost, beside?: 'and a subvolume'): void {
+  const { admin } = host;
+  const device = emptyVolume(host, 'pool');
+  admin.format(device, { type: 'btrfs', usage: 'filesystem', uuid: ownUuid });
+  admin.mkdir('/srv/pool');
+  admin.writeFile('/etc/fstab', fstab);
+  admin.mount(device, '/srv/pool');
+  if (beside !== undefined) admin.btrfs('subvolume', 'create', '/srv/pool/home');
+  for (const name of ['etc', 'lost+found', 'one with spaces']) admin.mkdir(`/srv/pool/${name}`);
+  admin.writeFile('/srv/pool/etc/passwd', 'root\n');
+  admin.writeFile('/srv/pool/kept', 'what was there before\n');
+}
+
 /** What a stream says of its source is in the file, byte for byte. */
 const sentUuid = '5e1f0000-0000-4000-8000-0000000000c1';
 
@@ -231,6 +245,22 @@ export const btrfs: Specimens['btrfs'] = {
       stage: (host) => {
         pool(host);
         return (tx) => tx.btrfs.setDefaultSubvolume({ path: '/srv/pool/home' });
+      },
+    },
+  ],
+  moveTopLevel: [
+    {
+      title: 'beside a subvolume',
+      stage: (host) => {
+        plainPool(host, 'and a subvolume');
+        return (tx) => tx.btrfs.moveTopLevel({ path: '/srv/pool/web1' });
+      },
+    },
+    {
+      title: 'into a subvolume',
+      stage: (host) => {
+        plainPool(host, 'and a subvolume');
+        return (tx) => tx.btrfs.moveTopLevel({ path: '/srv/pool/home/web1' });
       },
     },
   ],

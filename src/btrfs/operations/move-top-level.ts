@@ -1,0 +1,150 @@
+import { posix } from 'node:path';
+import * as z from 'zod/mini';
+import { type Look, operation } from '../../atomic/operation.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { subvolumeSnapshot } from '../commands.ts';
+import { subvolumeKey } from '../place.ts';
+import { subvolumeById } from '../reads.ts';
+import { uuid } from '../schema.ts';
+import {
+  bringBack,
+  contentOf,
+  discard,
+  lookAside,
+  refuseUsed,
+  setAside,
+  straighten,
+  topLevelOf,
+} from '../top-level.ts';
+import {
+  forget,
+  lookPlanted,
+  type NewSubvolume,
+  plant,
+  plantedByHand,
+  plantedClaims,
+  type PlantedResult,
+  plantedResult,
+  plantedUndo,
+  planFor,
+  syncPlanted,
+  uproot,
+} from './planted.ts';
+
+const undo = z.extend(plantedUndo, {
+  /** Where the top level is seen, and its uuid. */
+  top: z.string(),
+  topUuid: uuid,
+  /** The directory in which its content is until the commit, from the top level: the mark of what was moved. */
+  gone: z.string(),
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * `tx.btrfs.moveTopLevel`: what lies in the top level of a filesystem moves into a new subvolume, all at once: nobody may use it
+ * meanwhile. Subvolumes that lie in the top level stay there. It is renamed into a directory of ours, where nobody finds it, and
+ * the new subvolume is a snapshot; what was renamed goes for good after the commit. Undo renames it back.
+ */
+export const moveTopLevel = operation({
+  kind: 'btrfs.toplevel.move',
+  version: 1,
+  args: z.strictObject({ path: z.string() }),
+  undo,
+  result: plantedResult,
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { path }, mark, host }) => {
+    const wanted = await planFor(host, path, mark);
+    const { uuid: topUuid, at: top } = await topLevelOf(host, wanted.fs);
+    const gone = `/.bofh-gone-${mark}`;
+    const taken = (await host.stat(posix.join(top, gone)))?.kind;
+    if (taken !== undefined)
+      throw new RefusedError(`${posix.join(top, gone)} exists already`, {
+        remedy: 'see what it is, and move it away',
+      });
+    await refuseUsed(host, wanted.fs);
+    await contentOf(host, wanted.fs);
+    return { ...wanted, top, topUuid, gone };
+  },
+  claims: async ({ undo: of, on }) => {
+    const { makes, needs } = await plantedClaims(of, on);
+    const all = `fs:${of.fs}`;
+    return { makes, changes: [all], needs: [...needs.filter((key) => key !== all), `mnt:${of.top}`] };
+  },
+  contains: ({ undo: of }) => subvolumeKey(of),
+  within: ({ undo: { fs } }) => `fs:${fs}`,
+  run: ({ undo: of, host }) =>
+    plant(host, of, {
+      make: (path) => copyAside(host, of, path),
+      check: ({ parentUuid }) =>
+        parentUuid === of.topUuid ? undefined : 'it is a snapshot of another subvolume',
+    }),
+  value: ({ undo: { fs, path }, result }): NewSubvolume => ({ ...result, path, filesystem: fs }),
+  look: async ({ undo: of, host }) => {
+    const copy = await lookPlanted(host, of);
+    const aside = await lookAside(host, of);
+    if (aside === 'absent' || copy.state === 'ours') return copy;
+    if (aside === 'there') return { ...copy, state: 'ours' } satisfies Look;
+    return { state: 'not-ours', found: aside.found };
+  },
+  // The files first: they are what people miss.
+  revert: async ({ undo: of, host }) => {
+    await bringBack(host, of);
+    await uproot(host, of);
+  },
+  sync: ({ undo: of, host }) => syncPlanted(host, of),
+  afterCommit: async ({ undo: of, result, host }) => {
+    if ((await lookAside(host, of)) !== 'absent') {
+      await refuseLost(host, of, result);
+      await discard(host, of);
+      await syncPlanted(host, of);
+    }
+    await forget(host, of);
+  },
+  describe: ({ way, ...of }) => {
+    const { what, look, clear } = plantedByHand('the subvolume', of, way);
+    const { top, gone } = of.undo;
+    const aside = posix.join(top, gone);
+    const back = ['find', aside, '-mindepth', '1', '-maxdepth', '1', '-exec'];
+    return {
+      what: `${what}; what lay in the top level ${top} is in ${aside} until it is deleted`,
+      look: [...look, ['ls', '-la', aside]],
+      clear: [
+        ...(way === 'back'
+          ? [
+              [...back, 'mv', '--no-clobber', `--target-directory=${top}`, '{}', '+'],
+              ['rmdir', aside],
+            ]
+          : [['find', aside, '-xdev', '-delete']]),
+        ...clear,
+      ],
+    };
+  },
+});
+
+/** Only what nobody has open, and nobody can find any more, is the same in the copy as where it lay. */
+async function copyAside(host: ChangeHost, of: Undo, path: string): Promise<void> {
+  await refuseUsed(host, of.fs);
+  await setAside(host, of);
+  await refuseUsed(host, of.fs);
+  const { at: source } = await topLevelOf(host, of.fs);
+  await host.run(subvolumeSnapshot({ source, path, mode: 'rw' }));
+  const [late] = await contentOf(host, of.fs);
+  if (late !== undefined)
+    throw new RefusedError(`somebody has made ${posix.join(source, late)} meanwhile`, {
+      remedy: 'find out who works there, then give the command again',
+    });
+  await straighten(host, path, of);
+}
+
+/** Without the copy, what was set aside is all that there is of it. */
+async function refuseLost(host: ReadHost, of: Undo, result: PlantedResult | undefined): Promise<void> {
+  const found = result === undefined ? undefined : await subvolumeById(host, { fs: of.fs, id: result.id });
+  if (found !== undefined && found.uuid === result?.uuid) return;
+  const aside = posix.join(of.top, of.gone);
+  throw new RefusedError(`the subvolume ${of.path} is gone: what it was made of, ${aside}, is not deleted`, {
+    remedy: `move what you need out of ${aside}, and remove that directory; then bofh recover`,
+  });
+}

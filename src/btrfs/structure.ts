@@ -1,0 +1,83 @@
+import { posix } from 'node:path';
+import { deviceNode, recognise } from '../blockdevice/index.ts';
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError, UsageError } from '../errors.ts';
+import { fstab, type FstabLine } from '../mount/index.ts';
+import { filesystemDevices } from './device-commands.ts';
+import { type Place, placeOf } from './place.ts';
+import { called, subvolumes } from './reads.ts';
+import { refuseUsed } from './top-level.ts';
+
+/** Where the base structure is to be. */
+export interface Structure {
+  readonly filesystem: string;
+  /** For what is mounted and worked with. */
+  readonly subvolumes: string;
+  /** For snapshots of that. */
+  readonly snapshots: string;
+  /** The subvolume that gets what lies in the top level now. */
+  readonly data: string;
+  /** Lines of /etc/fstab that show both directories afterwards, and not the data. */
+  readonly fstab: readonly Pick<FstabLine, 'number' | 'source' | 'target'>[];
+}
+
+/**
+ * What a base structure of a filesystem would be. `path` is where its top level is mounted. UsageError for a name that cannot be;
+ * RefusedError when the structure, or any other subvolume, is there already, or somebody uses what lies there.
+ */
+export async function structureOf(
+  host: ReadHost,
+  asked: { readonly path: string; readonly name: string; readonly default: 'kept' | 'set' },
+): Promise<Structure> {
+  const { path, name } = asked;
+  if (name.includes('/')) throw new UsageError(`"${name}" is no name: it is called so in subvolumes/`);
+  const place = await placeOf(host, path);
+  if (place.inside !== '/')
+    throw new RefusedError(`${path} is ${place.inside} in its filesystem, and not the top level`, {
+      remedy: `mount that by itself: mount -o subvolid=5 UUID=${place.fs} /mnt`,
+    });
+  const [first, ...more] = await subvolumes(host, place.path);
+  if (first !== undefined)
+    throw new RefusedError(
+      `${path} holds subvolumes already: ${called(first)}${more.length === 0 ? '' : `, and ${more.length} more`}`,
+      { remedy: 'the structure is made of a filesystem without any; see them: bofh btrfs list' },
+    );
+  const [own, snapshots] = ['subvolumes', 'snapshots'].map((each) => posix.join(place.path, each));
+  for (const each of [own, snapshots])
+    if (each !== undefined && (await host.stat(each)) !== undefined)
+      throw new RefusedError(`${each} exists already`, { remedy: 'rename it, then give the command again' });
+  await refuseUsed(host, place.fs);
+  return {
+    filesystem: place.fs,
+    subvolumes: own ?? '',
+    snapshots: snapshots ?? '',
+    data: posix.join(own ?? '', name),
+    fstab: (await linesOf(host, place)).filter(({ options }) => showsTop(options, asked.default)),
+  };
+}
+
+/** Of a line without a word about it the default one is mounted (btrfs(5)). */
+function showsTop(options: readonly string[], which: 'kept' | 'set'): boolean {
+  const said = options.filter((word) => /^subvol(?:id)?=/.test(word));
+  if (said.length === 0) return which === 'kept';
+  return said.every((word) => /^(?:subvol=\/?|subvolid=[05])$/.test(word));
+}
+
+/** The lines of /etc/fstab that mount a filesystem: by its uuid, its label, a device of it, or where it is mounted now. */
+async function linesOf(host: ReadHost, { fs, mount }: Place): Promise<readonly FstabLine[]> {
+  const { label } = (await recognise(host, mount.source)) ?? {};
+  const words = [`UUID=${fs}`, ...(label === undefined ? [] : [`LABEL=${label}`])];
+  const members = await host.run(filesystemDevices(mount.path));
+  const numbers = new Set<string>();
+  for (const { path } of members) if (path !== undefined) numbers.add((await deviceNode(host, path)).number);
+  const found: FstabLine[] = [];
+  for (const line of await fstab(host)) {
+    const isDevice = line.source.startsWith('/dev/') && (await host.stat(line.source)) !== undefined;
+    const isOurs =
+      words.includes(line.source) ||
+      (line.type === 'btrfs' && line.target === mount.path) ||
+      (isDevice && numbers.has((await deviceNode(host, line.source)).number));
+    if (isOurs) found.push(line);
+  }
+  return found;
+}

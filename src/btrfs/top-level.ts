@@ -1,0 +1,146 @@
+import { posix } from 'node:path';
+import { inWords, mountHolders, remedyFor } from '../blockdevice/index.ts';
+import type { ChangeHost, ReadHost } from '../command/index.ts';
+import { RefusedError } from '../errors.ts';
+import { emptyDirectory, moveNew } from './commands.ts';
+import { anyRoot, mountsOf, reach } from './place.ts';
+import { called, everyHolderOf, subvolumeById, subvolumes } from './reads.ts';
+import { type Subvolume, topLevelId } from './schema.ts';
+
+/** Where what lay in the top level of a filesystem is kept, by its path from there. It bears the step's random name. */
+export interface Aside {
+  readonly fs: string;
+  readonly gone: string;
+}
+
+/** The top level, with its uuid, which a snapshot of it has as its parent's. */
+export async function topLevelOf(
+  host: ReadHost,
+  fs: string,
+): Promise<Subvolume & { readonly uuid: string; readonly at: string }> {
+  const at = await reach(host, { fs, inside: '/' });
+  const found = await subvolumeById(host, { fs, id: topLevelId });
+  if (found?.uuid !== undefined) return { ...found, uuid: found.uuid, at };
+  throw new RefusedError(`the top level of ${fs} has no uuid: btrfs-progs older than 4.16 have made it`, {
+    remedy: `make a new filesystem, and copy the files`,
+  });
+}
+
+/**
+ * Names in the top level but those of subvolumes, and of what bofh itself has there. RefusedError for a name that is no UTF-8:
+ * it could not be named again.
+ */
+export async function contentOf(host: ReadHost, fs: string): Promise<readonly string[]> {
+  const top = await reach(host, { fs, inside: '/' });
+  const rows = await subvolumes(host, await anyRoot(host, fs));
+  const own = new Set(rows.map(({ path }) => path));
+  const names = (await host.readDir(top)).filter((name) => !isOurs(name) && !own.has(name));
+  const odd = names.find((name) => name.includes('\uFFFD'));
+  if (odd !== undefined)
+    throw new RefusedError(`${posix.join(top, odd)} has a name that is no UTF-8; nothing was moved`, {
+      remedy: 'rename it, then give the command again',
+    });
+  return names;
+}
+
+/**
+ * RefusedError when what lies in the top level cannot go from there: somebody uses it, also in another mount namespace; it is
+ * mounted a second time, or something is mounted in it; or a subvolume lies deeper in it, which no snapshot takes along.
+ */
+export async function refuseUsed(host: ReadHost, fs: string): Promise<void> {
+  const top = await topLevelOf(host, fs);
+  const deeper = (await subvolumes(host, await anyRoot(host, fs))).find(
+    ({ parentId, path }) => parentId === topLevelId && path?.includes('/') !== false,
+  );
+  if (deeper !== undefined)
+    throw new RefusedError(
+      `${called(deeper)} lies in a directory of the top level: no snapshot takes it along`,
+      {
+        remedy: `move it into ${top.at} itself, or delete it: bofh btrfs delete`,
+      },
+    );
+  const shown = (await mountsOf(host, fs)).findLast(({ path }) => path === top.at);
+  if (shown?.root !== '/')
+    throw new RefusedError(`the top level of ${fs} is not mounted by itself`, {
+      remedy: `mount -o subvolid=${topLevelId} UUID=${fs} /mnt`,
+    });
+  // That very mount, also as each service with a mount namespace of its own has it, shows what there will be. Any other one, of
+  // a directory in it or for a container, would show what nobody expects there.
+  const others = (await everyHolderOf(host, { fs, subvolume: top })).filter(
+    (holder) => holder.kind !== 'btrfs' && !(holder.kind === 'mount' && holder.path === shown.path),
+  );
+  const users = await mountHolders(host, shown);
+  const who = [...users, ...others.filter(({ words }) => !users.some((user) => user.words === words))];
+  if (who.length > 0)
+    throw new RefusedError(`what lies in the top level ${top.at} is in use: ${inWords(who)}`, {
+      remedy: remedyFor(who) ?? 'let root look into every process of this host, then give the command again',
+      holders: who,
+    });
+}
+
+/** All that lies in the top level goes into the private directory, by renames: nobody finds it by its name any more. */
+export async function setAside(host: ChangeHost, of: Aside): Promise<void> {
+  const [top, gone] = await pathsOf(host, of);
+  await host.makeDir(gone, { mode: 0o700 });
+  // The directory is new and ours: there is nothing in it that could be replaced.
+  for (const name of await contentOf(host, of.fs))
+    await host.rename(posix.join(top, name), posix.join(gone, name));
+}
+
+/** In the snapshot of the top level all lies where it lay, and nothing of bofh's own. The snapshot is still ours alone. */
+export async function straighten(host: ChangeHost, copy: string, { gone }: Aside): Promise<void> {
+  const inner = posix.join(copy, posix.basename(gone));
+  for (const name of await host.readDir(copy)) {
+    const at = posix.join(copy, name);
+    if (at === inner) continue;
+    // What is a subvolume in the top level is an empty directory in its snapshot.
+    if ((await host.stat(at))?.kind === 'directory') await host.removeDir(at);
+    else await host.removeFile(at);
+  }
+  for (const name of await host.readDir(inner))
+    await host.rename(posix.join(inner, name), posix.join(copy, name));
+  await host.removeDir(inner);
+}
+
+/** Where it lay before, unless somebody has taken the name. The directory is what there is of us: it goes last. */
+export async function bringBack(host: ChangeHost, of: Aside): Promise<void> {
+  const [top, gone] = await pathsOf(host, of);
+  if ((await host.stat(gone)) === undefined) return;
+  for (const name of await host.readDir(gone)) {
+    const [from, to] = [posix.join(gone, name), posix.join(top, name)];
+    if ((await host.stat(to)) === undefined) await host.run(moveNew(from, to));
+    if ((await host.stat(from)) !== undefined)
+      throw new RefusedError(`${from} cannot be called ${to} again: that name was taken meanwhile`, {
+        remedy: `look at both (ls -ld ${from} ${to}), move one of them away, then bofh recover`,
+      });
+  }
+  await host.removeDir(gone);
+}
+
+/** For good. */
+export async function discard(host: ChangeHost, of: Aside): Promise<void> {
+  const [, gone] = await pathsOf(host, of);
+  if ((await host.stat(gone)) === undefined) return;
+  await host.run(emptyDirectory(gone));
+  await host.removeDir(gone);
+}
+
+/** Whether something is kept aside; a sentence for what is no directory. */
+export async function lookAside(
+  host: ReadHost,
+  of: Aside,
+): Promise<'there' | 'absent' | { readonly found: string }> {
+  const [, gone] = await pathsOf(host, of);
+  const kind = (await host.stat(gone))?.kind;
+  if (kind === undefined) return 'absent';
+  return kind === 'directory' ? 'there' : { found: `${gone} is a ${kind}` };
+}
+
+async function pathsOf(host: ReadHost, { fs, gone }: Aside): Promise<readonly [top: string, gone: string]> {
+  const top = await reach(host, { fs, inside: '/' });
+  return [top, posix.join(top, posix.basename(gone))];
+}
+
+function isOurs(name: string): boolean {
+  return name.startsWith('.bofh-');
+}
