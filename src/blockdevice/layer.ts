@@ -41,6 +41,8 @@ export interface Limits {
   readonly smallest: { readonly size: Bytes; readonly why: string };
   /** Undefined: as large as the device beneath allows. */
   readonly largest?: { readonly size: Bytes; readonly why: string };
+  /** Beyond this size it has no room of its own for sure: it may be made larger, and that is told. */
+  readonly backed?: { readonly size: Bytes; readonly why: string };
   readonly grow: May;
   readonly shrink: May;
   /** Its tool wants to be shown a key. */

@@ -33,7 +33,7 @@ export async function resize(
     await confirm(runtime, [`${printable(device)} is cut by itself: what lies behind its new end is lost.`]);
   const made = await logged(runtime, bofh.host, () => withBofh(bofh, () => block.resize(request)));
   progress.end();
-  const data: BlockResize = { device, ...made, layers: [...made.layers] };
+  const data: BlockResize = { device, ...made, warnings: [...made.warnings], layers: [...made.layers] };
   give(runtime, { data, lines: inWords(data) });
   return 0;
 }
@@ -54,7 +54,7 @@ async function cuts(host: ReadHost, device: string, to: block.ResizeRequest['to'
   return 'by' in to ? to.by < 0 : to.size < (await deviceSize(host, device));
 }
 
-function inWords({ layers, roundedFrom, granularity }: BlockResize): readonly string[] {
+function inWords({ layers, roundedFrom, granularity, warnings }: BlockResize): readonly string[] {
   const changed = layers.filter(({ when }) => when !== 'unchanged');
   if (changed.length === 0) return ['nothing to do: all layers have that size already'];
   const rounded =
@@ -66,5 +66,6 @@ function inWords({ layers, roundedFrom, granularity }: BlockResize): readonly st
   return [
     ...changed.map(({ title, from, to }) => `${printable(title)}: ${formatSize(from)} → ${formatSize(to)}`),
     ...rounded,
+    ...warnings.map(printable),
   ];
 }

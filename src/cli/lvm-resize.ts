@@ -72,13 +72,9 @@ async function plan(host: ReadHost, { vg: group, name }: Volume, { sign, bytes }
       remedy: `lvchange -ay ${group}/${name}; then give the command again`,
     });
   const on = await reachOf(host, lv.dmPath);
-  // `bofh block resize` goes no further than linear volumes: what lies on a thin one is made smaller by itself, before.
-  if (on !== undefined && lv.pool !== undefined) {
-    if (on.bytes !== 'unknown' && on.bytes <= to) return { uuid: lv.uuid, from, to };
-    throw new RefusedError(`there is ${on.type} on ${group}/${name}, which does not become smaller by this`, {
-      remedy: `make that smaller first: bofh filesystem resize /dev/${group}/${name} ${to}; then give the command again`,
-    });
-  }
+  // A thin volume loses no extents: what ends before its new end is left as it is.
+  if (lv.pool !== undefined && on !== undefined && on.bytes !== 'unknown' && on.bytes <= to)
+    return { uuid: lv.uuid, from, to };
   if (on !== undefined)
     throw new RefusedError(`there is ${on.type} on ${group}/${name}, which does not become smaller by this`, {
       remedy: `bofh block resize /dev/${group}/${name} ${to} makes all layers smaller, in their order`,

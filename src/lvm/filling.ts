@@ -47,26 +47,32 @@ export function isThin(
   return lv.layout.includes('thin') && lv.pool !== undefined;
 }
 
-/** RefusedError when nothing may be put into a thin pool: it is full, or nobody can tell. `what` is not done. */
-export function refuseFullPool(pool: LogicalVolume, what: string): void {
+/** Why nothing may be put into a thin pool: it is full, or nobody can tell. Undefined: it may. */
+export function whyFull(pool: LogicalVolume): { readonly why: string; readonly remedy: string } | undefined {
   const filling = fillingOf(pool);
   if (filling === 'untold')
-    throw new RefusedError(`how full the pool ${pool.fullName} is cannot be told: ${what} is not begun`, {
+    return {
+      why: `how full the pool ${pool.fullName} is cannot be told`,
       remedy:
         pool.active === true
           ? `look at it: lvs -a -o +lv_health_status ${pool.fullName}; man lvmthin`
           : `bofh lvm activate ${pool.fullName}; then give the command again`,
-    });
-  if (filling === 'full')
-    throw new RefusedError(
-      `the pool ${pool.fullName} is full (${filledInWords(pool)}): ${what} is not begun`,
-      {
-        remedy:
-          (pool.data ?? 0) >= fullLimit
-            ? `give it room: bofh lvm pool resize ${pool.fullName} --size +10g; or remove what lies in it`
-            : `give it room: bofh lvm pool resize ${pool.fullName} --metadata-size +1g`,
-      },
-    );
+    };
+  if (filling !== 'full') return undefined;
+  return {
+    why: `the pool ${pool.fullName} is full (${filledInWords(pool)})`,
+    remedy:
+      (pool.data ?? 0) >= fullLimit
+        ? `give it room: bofh lvm pool resize ${pool.fullName} --size +10g; or remove what lies in it`
+        : `give it room: bofh lvm pool resize ${pool.fullName} --metadata-size +1g`,
+  };
+}
+
+/** RefusedError when nothing may be put into a thin pool. `what` is not done. */
+export function refuseFullPool(pool: LogicalVolume, what: string): void {
+  const full = whyFull(pool);
+  if (full !== undefined)
+    throw new RefusedError(`${full.why}: ${what} is not begun`, { remedy: full.remedy });
 }
 
 /** RefusedError when a classic snapshot has no room left: the next writes to it or to its origin lose it. */

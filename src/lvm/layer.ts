@@ -3,6 +3,7 @@ import { type Bytes, formatSize } from '../units.ts';
 import { fixed, type Layer, type LayerAt, type Limits, type May, type Told } from '../blockdevice/layer.ts';
 import { type LaidOutGroup, type Layout, layout } from './layout.ts';
 import { pvStarts } from './pv-commands.ts';
+import { isThin, whyFull } from './filling.ts';
 import type { LogicalVolume, PhysicalVolume } from './schema.ts';
 
 /** All that lvm knows, asked once for all layers of a look. */
@@ -126,6 +127,7 @@ export const logicalVolume: Layer<Resizing> = {
 };
 
 function limitsOf({ lv, group }: { readonly lv: LogicalVolume; readonly group: LaidOutGroup }): Limits {
+  if (isThin(lv)) return limitsOfThin(lv, group);
   const segments = group.segments.filter(({ lvUuid }) => lvUuid === lv.uuid);
   const stripes = Math.max(1, ...segments.map((segment) => segment.stripes));
   const granularity = group.extentSize * stripes;
@@ -138,6 +140,36 @@ function limitsOf({ lv, group }: { readonly lv: LogicalVolume; readonly group: L
     smallest: { size: granularity, why: 'which is one extent' },
     largest: { size: lv.size + free - (free % granularity), why: `all that is free in ${group.name}` },
     ...{ grow: may, shrink: may },
+  };
+}
+
+/**
+ * A thin volume has the size that it is told, whatever its pool has: so it has no largest one. Growing is refused as lvm's own
+ * growing is, where the pool is full; that all volumes together are more than the pool is told.
+ */
+function limitsOfThin(
+  lv: LogicalVolume & { readonly pool: NonNullable<LogicalVolume['pool']> },
+  group: LaidOutGroup,
+): Limits {
+  const pool = group.volumes.find(({ uuid }) => uuid === lv.pool.uuid);
+  if (pool === undefined) return fixed(lv.size, `lvm does not tell of its pool ${lv.pool.name}`);
+  const origin = group.volumes.find(({ uuid }) => uuid === lv.origin?.uuid);
+  if (lv.origin !== undefined && origin?.pool?.uuid !== pool.uuid)
+    return fixed(lv.size, `its origin ${lv.origin.name} lies outside of its pool`);
+  if (lv.merging) return fixed(lv.size, 'it is being merged');
+  const others = group.volumes.filter((each) => each.pool?.uuid === pool.uuid && each.uuid !== lv.uuid);
+  const promised = others.reduce((sum, { size }) => sum + size, 0);
+  const may = mayChange(group);
+  const full = whyFull(pool);
+  return {
+    ...{ size: lv.size, granularity: group.extentSize, overhead: 0 },
+    smallest: { size: group.extentSize, why: 'which is one extent' },
+    backed: {
+      size: Math.max(0, pool.size - promised),
+      why: `the volumes in the pool ${pool.fullName} (${formatSize(pool.size)}) are more than it then has room for: watch it`,
+    },
+    grow: may.may && full !== undefined ? { may: false, ...full } : may,
+    shrink: may,
   };
 }
 
@@ -160,7 +192,7 @@ function mayResize(lv: LogicalVolume, group: LaidOutGroup): May {
   if (odd.length > 0)
     return {
       may: false,
-      why: `it is a ${lv.layout.join(' ')} volume, and bofh resizes linear ones`,
+      why: `it is a ${lv.layout.join(' ')} volume, and bofh resizes linear and thin ones`,
     };
   return { may: true };
 }

@@ -23,6 +23,8 @@ export interface StackResized {
   readonly granularity: Bytes;
   readonly roundedFrom?: Bytes;
   readonly asked: number;
+  /** What may become of it later, in sentences: a thin volume is larger than what its pool has for it. */
+  readonly warnings: readonly string[];
   readonly layers: readonly {
     readonly title: string;
     readonly path: string;
@@ -62,12 +64,21 @@ export async function resizeStack(tx: Tx, request: StackResize): Promise<StackRe
     granularity: plan.granularity,
     ...(plan.roundedFrom === undefined ? {} : { roundedFrom: plan.roundedFrom }),
     asked,
+    warnings: warningsOf(links, plan),
     layers: links.map(({ title, at, limits }, layer) => {
       const done = when.get(layer);
       const from = limits.size;
       return { title, path: at.device.path, from, to: done?.size ?? from, when: done?.when ?? 'unchanged' };
     }),
   };
+}
+
+function warningsOf(links: readonly Link[], { steps, sizes }: ResizePlan): readonly string[] {
+  return links.flatMap(({ title, limits: { backed } }, layer) => {
+    const grows = steps.some((step) => step.layer === layer && step.direction === 'grow');
+    const isBeyond = grows && backed !== undefined && (sizes[layer] ?? 0) > backed.size;
+    return isBeyond ? [`${title}: ${backed.why}`] : [];
+  });
 }
 
 /**

@@ -10,6 +10,8 @@ export const blockResize = z.strictObject({
   roundedFrom: z.exactOptional(count),
   /** Place of the device that was named among the layers. */
   asked: count,
+  /** In sentences: a thin volume is larger than what its pool has for it. */
+  warnings: z.array(text),
   /** From the lowest up. `after the commit`: it could not have been undone, so it was done last. */
   layers: z.array(
     z.strictObject({

@@ -355,6 +355,15 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     { line: 'block resize /dev/vdd max', on: async () => halfFilled() },
     { line: 'block resize /dev/vg0/web1-root +8m', on: () => withGuest(false) },
     { line: 'block resize /dev/vg0/web1-root -8m', on: () => withGuest(false) },
+    {
+      line: 'block resize /dev/vg0/thin +8m',
+      on: async () => {
+        const host = withThin();
+        const uuid = '5e1f0000-0000-4000-8000-000000000002';
+        host.admin.format('/dev/vg0/thin', { type: 'ext4', usage: 'filesystem', uuid, version: '1.0' });
+        return host;
+      },
+    },
   ],
   'block wipe': [
     {
