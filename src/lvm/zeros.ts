@@ -5,27 +5,32 @@ import { ParseError, RefusedError } from '../errors.ts';
 import type { Bytes } from '../units.ts';
 import type { LogicalVolume } from './schema.ts';
 
-/** Writes a whole volume, which was just made, with zeros. The device may do so by itself, and at once (blkdiscard(8)). */
+/** Writes what a volume has just been given with zeros, from there on. The device may do so by itself, and at once (blkdiscard(8)). */
 export async function writeZeros(
   host: ChangeHost,
   { fullName, dmPath, size }: Pick<LogicalVolume, 'fullName' | 'dmPath' | 'size'>,
+  from: Bytes = 0,
 ): Promise<void> {
   const { path } = await deviceNode(host, dmPath);
   if ((await sizeAt(host, path)) !== size)
     throw new RefusedError(`${dmPath} is not as large as ${fullName}; nothing was written to it`, {
       remedy: `look what it is: lsblk ${dmPath}`,
     });
-  await namingHolders(host, path, () => host.run(zeros(path, size)));
+  await namingHolders(host, path, () => host.run(zeros(path, { from, size })));
 }
 
 /** Its own words tell how much it has done, and only all of it is enough. */
-function zeros(device: string, size: Bytes): Command<void, 'destroy'> {
+function zeros(
+  device: string,
+  { from, size }: { readonly from: Bytes; readonly size: Bytes },
+): Command<void, 'destroy'> {
+  const length = size - from;
   return {
-    ...blkdiscard(device, 'zero', { offset: 0, length: size, size }),
+    ...blkdiscard(device, 'zero', { offset: from, length, size }),
     parse: ({ stdout }) => {
       const parts = [...stdout.matchAll(/: Zero-filled (?<bytes>\d+) bytes from the offset \d+$/gm)];
       const done = parts.reduce((sum, { groups }) => sum + Number(groups?.['bytes']), 0);
-      if (done !== size) throw new ParseError(`${String(done)} bytes of ${String(size)} were zeroed`);
+      if (done !== length) throw new ParseError(`${String(done)} bytes of ${String(length)} were zeroed`);
     },
   };
 }

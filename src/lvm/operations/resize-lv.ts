@@ -6,7 +6,8 @@ import { volumeResizedByHand } from '../by-hand.ts';
 import { isThin, refuseFullPool } from '../filling.ts';
 import { checkVgName } from '../names.ts';
 import { holdersOf, refuseUntold, syncGroup, usableVg } from '../reads.ts';
-import type { WholeGroup } from '../schema.ts';
+import type { LogicalVolume, WholeGroup } from '../schema.ts';
+import { writeZeros } from '../zeros.ts';
 import { deviceKeys } from './device-keys.ts';
 import { askedVolume, findKnown, known, volumeNamed } from './known.ts';
 import { poolNamed } from './pools.ts';
@@ -29,6 +30,8 @@ const args = z.extend(askedVolume, {
   size: z.union([z.string(), z.number()]),
   /** Without these words nothing is made smaller. */
   shrink: z.exactOptional(z.literal('lose what lies beyond')),
+  /** What it gets is written with zeros: else it has the bytes of whoever had these extents before. */
+  added: z.exactOptional(z.literal('zeros')),
 });
 
 /**
@@ -45,7 +48,7 @@ export const resizeLv = operation({
   result: z.null(),
   lives: 'disk',
   restores: 'state',
-  prepare: async ({ args: { vg: group, name, uuid, size, shrink: words }, mark: tag, host }) => {
+  prepare: async ({ args: { vg: group, name, uuid, size, shrink: words, added }, mark: tag, host }) => {
     checkVgName(group);
     const wanted = parseSize(size);
     const vg = await usableVg(host, group);
@@ -61,6 +64,7 @@ export const resizeLv = operation({
       if (thin === undefined) refuseFull(vg, { name, more: to - from });
       else refuseFullPool(poolNamed(vg, thin.pool), `the growth of ${group}/${name}`);
       const isReplica = (await holdersOf(host, { lv, all: vg.volumes })).some(({ kind }) => kind === 'drbd');
+      if (added !== undefined) refuseUnseen(lv, isReplica);
       return { ...(thin ?? known), ...(isReplica ? { when: 'after the commit' as const } : {}) };
     }
     if (words === undefined)
@@ -82,7 +86,7 @@ export const resizeLv = operation({
   // What was made in the same sequence goes as a whole, and with it what lies on it, to its new end.
   within: ({ undo: { vg, name } }) => `lv:${vg}/${name}`,
   defers: ({ undo: { when } }) => when !== undefined,
-  run: async ({ undo: of, host }) => {
+  run: async ({ args: { added }, undo: of, host }) => {
     const { lv, all } = await known(host, of);
     if (lv.name !== of.name || lv.size !== of.from)
       throw new RefusedError(
@@ -90,7 +94,10 @@ export const resizeLv = operation({
         { remedy: 'find out who else works on it, then give the command again' },
       );
     if (of.to === of.from) await mark(host, of);
-    else if (of.to > of.from) await grow(host, of, of.to);
+    else if (of.to > of.from) {
+      await grow(host, of, of.to);
+      if (added !== undefined) await writeZeros(host, { ...lv, size: of.to }, of.from);
+    }
     else {
       await refuseHeldBeyond(host, { lv, all }, of.to);
       await shrink(host, of, of.to);
@@ -134,6 +141,16 @@ export const resizeLv = operation({
 function between({ to, cut, extentSize }: ResizeUndo): readonly number[] {
   let size = to;
   return [to, ...cut.slice(0, -1).map(({ count }) => (size += count * extentSize))];
+}
+
+/** To be written, what it gets has to be seen, and before anybody has it. */
+function refuseUnseen({ active, fullName }: LogicalVolume, isReplica: boolean): void {
+  if (isReplica)
+    throw new UsageError(`${fullName} grows after the commit, beneath DRBD: leave out added`);
+  if (active !== true)
+    throw new RefusedError(`${fullName} is not active: what it gets cannot be written with zeros`, {
+      remedy: `bofh lvm activate ${fullName}`,
+    });
 }
 
 function refuseFull(vg: WholeGroup, { name, more }: { readonly name: string; readonly more: number }): void {

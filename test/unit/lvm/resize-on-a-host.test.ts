@@ -344,6 +344,46 @@ describe('others', () => {
   });
 });
 
+describe('what it gets, written with zeros', () => {
+  const grown = (tx: Tx, more: object = {}) =>
+    tx.lvm.resizeLv({ vg: 'vg0', name: 'a', size: '64m', added: 'zeros', ...more });
+  const zeroed = (): readonly string[] =>
+    host.changes.flatMap((each) =>
+      each.what === 'command' && each.command.tool === 'blkdiscard' ? [each.command.argv.join(' ')] : [],
+    );
+
+  test('is that alone: what it holds stays', async () => {
+    host.admin.format('/dev/vg0/a', ext4);
+    await does((tx) => grown(tx));
+    expect(zeroed()).toEqual([
+      expect.stringMatching(
+        new RegExp(`^--zeroout --offset ${String(32 * mib)} --length ${String(32 * mib)} --step`),
+      ),
+    ]);
+    expect(host.world.live.get(`lv:${volume().uuid}`)?.superblock?.uuid).toBe(ext4.uuid);
+  });
+
+  test.each(['fails before', 'no effect, exit 0', 'garbage answer'] as const)(
+    'goes back when blkdiscard %s',
+    async (mode) => {
+      const before = host.snapshot();
+      host.fault({ tool: 'blkdiscard', mode });
+      expect(await failureOf(does((tx) => grown(tx)))).toBeInstanceOf(RolledBackError);
+      expect(host.snapshot()).toBe(before);
+    },
+  );
+
+  test('is refused of one that is not active', async () => {
+    host.world.active.clear();
+    const before = host.snapshot();
+    expect(await failureOf(does((tx) => grown(tx)))).toMatchObject({
+      message: expect.stringContaining('vg0/a is not active') as string,
+      remedy: 'bofh lvm activate vg0/a',
+    });
+    expect(host.snapshot()).toBe(before);
+  });
+});
+
 describe('a tool that exits 0 and does nothing is not believed', () => {
   test.each(['lvextend', 'lvreduce'] as const)('%s', async (tool) => {
     const before = host.snapshot();

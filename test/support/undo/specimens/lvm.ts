@@ -320,6 +320,13 @@ export const lvm: Specimens['lvm'] = {
       },
     },
     {
+      title: 'larger, by zeros, with a filesystem',
+      stage: (host) => {
+        filledVolume(host, 'web1-root', ownUuid);
+        return (tx) => tx.lvm.resizeLv({ vg: 'vg0', name: 'web1-root', size: '128m', added: 'zeros' });
+      },
+    },
+    {
       title: 'smaller, in two pieces, with others in between',
       stage: (host) => {
         emptyVolume(host, 'web1-root');
