@@ -79,6 +79,13 @@ export async function createMetadata(
   return single('drbd.createMetadata', (tx) => tx.drbd.createMetadata(args));
 }
 
+/** Takes the metadata of a volume off its device, which holds its data alone from then on: a sequence of one. */
+export async function removeMetadata(
+  args: Parameters<Tx['drbd']['removeMetadata']>[0],
+): ReturnType<Tx['drbd']['removeMetadata']> {
+  return single('drbd.removeMetadata', (tx) => tx.drbd.removeMetadata(args));
+}
+
 /** Attaches the disks of a resource that is up: a sequence of one. */
 export async function attach(args: Parameters<Tx['drbd']['attach']>[0]): ReturnType<Tx['drbd']['attach']> {
   return single('drbd.attach', (tx) => tx.drbd.attach(args));

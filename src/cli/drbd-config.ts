@@ -4,7 +4,7 @@ import { UsageError } from '../errors.ts';
 import type { Tx } from '../operations.ts';
 import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
-import type { DrbdConfigCreate, DrbdConfigRemove, DrbdMetadata } from './answers/index.ts';
+import type { DrbdConfigCreate, DrbdConfigRemove, DrbdMetadata, DrbdWiped } from './answers/index.ts';
 import { confirm } from './confirm.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
@@ -81,6 +81,32 @@ export async function createMetadata(runtime: Runtime, name: string, options: Op
     lines: [
       `${device} has metadata of ${name}/${String(volume)} (${format}, uuid ${uuid}) and room for ${formatSize(dataSize)}`,
     ],
+  });
+  return 0;
+}
+
+/** `bofh drbd wipe-md RESOURCE` */
+export async function removeMetadata(runtime: Runtime, name: string, options: Options): Promise<number> {
+  const { volume, overwrite } = options;
+  const asked = {
+    ...{ name, uuid: String(overwrite) },
+    ...(typeof volume === 'string' ? { volume: wholeNumber(volume, 'a volume') } : {}),
+  };
+  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
+  const act = () => drbd.removeMetadata(asked);
+  if (runtime.settings.mode === 'plan') {
+    const { dryRun } = await import('./plan.ts');
+    return await dryRun(runtime, bofh, act);
+  }
+  await confirm(runtime, [
+    `the metadata of ${printable(name)} (uuid ${printable(asked.uuid)}) are taken off; what differs from its peer is not known any more`,
+  ]);
+  const gone = await logged(runtime, bofh.host, () => withBofh(bofh, act));
+  progress.end();
+  const data: DrbdWiped = { resource: name, ...gone };
+  give(runtime, {
+    data,
+    lines: [`${data.device} holds its data alone: the metadata of ${name} are gone (uuid ${data.uuid})`],
   });
   return 0;
 }

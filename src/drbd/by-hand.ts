@@ -1,5 +1,8 @@
+import { writtenByHand } from '../blockdevice/wipe/by-hand.ts';
 import type { ByHand } from '../errors.ts';
+import { bytesOf } from './metadata.ts';
 import type { MetadataUndo } from './operations/create-metadata.ts';
+import type { RemovedMetadataUndo } from './operations/remove-metadata.ts';
 
 const words = {
   up: 'is up',
@@ -43,5 +46,17 @@ export function metadataByHand({ undo }: { readonly undo: MetadataUndo }): ByHan
       ['drbdmeta', String(minor), format, device, 'internal', 'dump-md'],
     ],
     clear: [['blkdiscard', '--zeroout', ...range, device]],
+  };
+}
+
+/** Of metadata that were taken off. What followed their last byte was zero, and is. */
+export function removedMetadataByHand({ undo }: { readonly undo: RemovedMetadataUndo }): ByHand {
+  const { device, uuid, superblock } = undo;
+  const bytes = bytesOf(superblock);
+  const length = bytes.findLastIndex((byte) => byte !== 0) + 1;
+  return {
+    what: `the metadata of DRBD ${uuid}, which were taken off the end of ${device}`,
+    look: [['wipefs', device]],
+    clear: [writtenByHand(device, superblock.at, bytes.subarray(0, length))],
   };
 }

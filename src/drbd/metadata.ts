@@ -62,6 +62,11 @@ function tooMuch(device: string, { from, length }: Area): RefusedError {
   );
 }
 
+/** One block, as the journal keeps it. */
+export function savedBlock(at: Bytes, block: Uint8Array): SavedRun {
+  return { at, bytes: deflateRawSync(block).toString('base64') };
+}
+
 /** The bytes of a run. */
 export function bytesOf({ bytes }: SavedRun): Buffer {
   return inflateRawSync(Buffer.from(bytes, 'base64'));
@@ -96,7 +101,7 @@ export async function areaNow(
 ): Promise<AreaNow> {
   const at = superblockOf(area);
   const superblock = (await host.run(blocksAt(device, { from: at, count: blockSize }))).get(at);
-  const found = superblock === undefined ? undefined : uuidIn(superblock, format);
+  const found = superblock === undefined ? undefined : deviceUuidIn(superblock, format);
   if (found === uuid) return 'ours';
   const before = blocksIn(saved);
   let [isSame, isBegun, count] = [true, superblock === undefined, 0];
@@ -161,7 +166,7 @@ export function withSize(block: Uint8Array, size: Bytes): Uint8Array {
 }
 
 /** The device uuid of a superblock; undefined: it is none (struct md_on_disk_08, meta_data_on_disk_9). */
-function uuidIn(block: Uint8Array, format: 'v08' | 'v09'): string | undefined {
+export function deviceUuidIn(block: Uint8Array, format: 'v08' | 'v09'): string | undefined {
   const view = new DataView(block.buffer, block.byteOffset, block.byteLength);
   if (!magics.has(view.getUint32(60))) return undefined;
   return view

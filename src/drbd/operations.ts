@@ -3,6 +3,7 @@ export { attach, detach } from './operations/attach.ts';
 export { connect, disconnect } from './operations/connect.ts';
 export { createConfig } from './operations/create-config.ts';
 export { createMetadata } from './operations/create-metadata.ts';
+export { removeMetadata } from './operations/remove-metadata.ts';
 export { invalidate, invalidateRemote } from './operations/invalidate.ts';
 export { newCurrentUuid } from './operations/new-current-uuid.ts';
 export { pauseSync, resumeSync } from './operations/pause-sync.ts';

@@ -2,7 +2,7 @@ import { dataSize } from '../drbd/index.ts';
 import { type Device, deviceByNumber } from './devices.ts';
 import type { DrbdResource, DrbdVolume } from './drbd.ts';
 import { placed } from './tools/drbd-bytes.ts';
-import { settle, type World } from './world.ts';
+import { copyContent, settle, type World } from './world.ts';
 
 /** Which other hosts each host's DRBD reaches now. */
 const reached = new WeakMap<World, () => readonly World[]>();
@@ -55,9 +55,13 @@ function meet(world: World, own: DrbdResource, peer: DrbdResource): 'stay' | 'pa
     const its = peer.volumes.find((each) => each.volume === volume.volume);
     if (its === undefined || volume.replication !== undefined || its.replication !== undefined) continue;
     const [ours, theirs] = [generationOf(world, volume), generationOf(there, its)];
-    if (volume.disk === 'UpToDate' && its.disk === 'Inconsistent') become(there, its, ours);
-    else if (volume.disk === 'Inconsistent' && its.disk === 'UpToDate') become(world, volume, theirs);
-    else if (ours !== undefined && theirs !== undefined && ours !== theirs) {
+    if (volume.disk === 'UpToDate' && its.disk === 'Inconsistent') {
+      send({ from: world, volume }, { to: there, its });
+      become(there, its, ours);
+    } else if (volume.disk === 'Inconsistent' && its.disk === 'UpToDate') {
+      send({ from: there, volume: its }, { to: world, its: volume });
+      become(world, volume, theirs);
+    } else if (ours !== undefined && theirs !== undefined && ours !== theirs) {
       for (const each of [own, peer]) each.connection = 'StandAlone';
       return 'part';
     }
@@ -68,6 +72,15 @@ function meet(world: World, own: DrbdResource, peer: DrbdResource): 'stay' | 'pa
 function generationOf(world: World, { lower: number }: DrbdVolume): string | undefined {
   const lower = deviceByNumber(world, number);
   return lower === undefined ? undefined : world.live.get(lower.storage)?.generation;
+}
+
+/** All of it, at once. */
+function send(
+  { from, volume }: { readonly from: World; readonly volume: DrbdVolume },
+  { to, its }: { readonly to: World; readonly its: DrbdVolume },
+): void {
+  to.live.set(its.storage, copyContent(from.live.get(volume.storage) ?? {}));
+  settle(to, its.storage);
 }
 
 function become(world: World, volume: DrbdVolume, generation: string | undefined): void {

@@ -57,5 +57,10 @@ export function drbdDevices({ drbd }: World): readonly Device[] {
 
 /** What the device of a volume holds, and how large it is: its metadata is internal, at the end of the device beneath. */
 export function placeOf(lower: Device, uuid: string): Pick<DrbdVolume, 'size' | 'storage'> {
-  return { size: dataSize(lower.size), storage: `drbd:${uuid}:${lower.storage}` };
+  return { size: dataSize(lower.size), storage: placeFor(lower.storage, uuid) };
+}
+
+/** Where the model keeps what DRBD writes to a device with metadata of a uuid. */
+export function placeFor(lower: string, uuid: string): string {
+  return `drbd:${uuid}:${lower}`;
 }

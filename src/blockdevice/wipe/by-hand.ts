@@ -13,17 +13,13 @@ export function wipedByHand({ device, magics }: WipeUndo): ByHand {
         ...[`--read-bytes=${String(bytes.length / 2)}`, device],
       ]),
     ],
-    clear: magics.map(({ offset, bytes }) => [
-      ...[
-        'sh',
-        '-c',
-        `printf '${octal(bytes)}' | dd "of=$1" oflag=seek_bytes "seek=$2" conv=nocreat,notrunc,fsync`,
-      ],
-      ...['sh', device, String(offset)],
-    ]),
+    clear: magics.map(({ offset, bytes }) => writtenByHand(device, offset, Buffer.from(bytes, 'hex'))),
   };
 }
 
-function octal(hex: string): string {
-  return [...Buffer.from(hex, 'hex')].map((byte) => `\\${byte.toString(8).padStart(3, '0')}`).join('');
+/** Words that write bytes into a device, and nothing beside them. */
+export function writtenByHand(device: string, offset: number, bytes: Uint8Array): readonly string[] {
+  const octal = [...bytes].map((byte) => `\\${byte.toString(8).padStart(3, '0')}`).join('');
+  const act = `printf '${octal}' | dd "of=$1" oflag=seek_bytes "seek=$2" conv=nocreat,notrunc,fsync`;
+  return ['sh', '-c', act, 'sh', device, String(offset)];
 }

@@ -150,6 +150,9 @@ export const drbdMetadata = z.strictObject({
   dataSize: count,
 });
 
+/** `bofh drbd wipe-md RESOURCE`: the metadata that are gone, and the device that holds the data alone now. */
+export const drbdWiped = z.strictObject({ resource: text, volume: count, device: text, uuid: text });
+
 /** `bofh drbd wait-connect` and `wait-sync RESOURCE`: each volume towards each peer. */
 export const drbdWaited = z.strictObject({
   resource: text,
@@ -214,6 +217,7 @@ export type DrbdChange = z.infer<typeof drbdChange>;
 export type DrbdConfigCreate = z.infer<typeof drbdConfigCreate>;
 export type DrbdConfigRemove = z.infer<typeof drbdConfigRemove>;
 export type DrbdMetadata = z.infer<typeof drbdMetadata>;
+export type DrbdWiped = z.infer<typeof drbdWiped>;
 export type DrbdWatched = z.infer<typeof drbdWatched>;
 export type DrbdWaited = z.infer<typeof drbdWaited>;
 export type DrbdVerified = z.infer<typeof drbdVerified>;

@@ -104,6 +104,17 @@ export function addDrbd(drbd: Command, verb: Verb): void {
     async (runtime, [name = ''], options) =>
       (await import('../drbd-config.ts')).createMetadata(runtime, name, options),
   );
+  verb(
+    drbd
+      .command('wipe-md')
+      .description('take the metadata of a volume off its device, which holds its data alone from then on')
+      .argument('<resource>')
+      .requiredOption('--overwrite <UUID>', 'of the metadata that are there and go')
+      .option('--volume <NUMBER>', 'which of its volumes'),
+    'changes',
+    async (runtime, [name = ''], options) =>
+      (await import('../drbd-config.ts')).removeMetadata(runtime, name, options),
+  );
 }
 
 function addDrbdConfig(config: Command, verb: Verb): void {

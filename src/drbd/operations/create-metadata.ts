@@ -45,6 +45,8 @@ const args = z.strictObject({
   overwrite: z.exactOptional(z.array(z.string().check(z.minLength(1)))),
   /** What is on the device and becomes the content of the volume: the uuid of a filesystem that leaves room for metadata. */
   keep: z.exactOptional(z.array(z.string().check(z.minLength(1)))),
+  /** So many bytes from the beginning are data that stay, whatever they are: the metadata have to begin behind them. */
+  keepBytes: z.exactOptional(z.int().check(z.positive())),
   /**
    * The data of the device are whole, and those of this generation: hosts that are given the same one are alike, and send each
    * other nothing; one that is given none fetches all of it. Missing: it has no data yet that anybody could want.

@@ -63,18 +63,29 @@ export async function checkContent(
     from,
     overwrite = [],
     keep = [],
+    keepBytes,
   }: {
     readonly device: string;
     readonly from: Bytes;
     readonly overwrite?: readonly string[];
     readonly keep?: readonly string[];
+    readonly keepBytes?: Bytes;
   },
 ): Promise<{ readonly replaces: 'nothing' | 'metadata'; readonly content: 'blank' | 'told' }> {
   const { path } = await deviceNode(host, device);
-  const magics = await host.run(magicsOn(path));
+  if (keepBytes !== undefined && keepBytes > from)
+    throw new RefusedError(
+      `${device} has ${formatSize(keepBytes)} of data, and the metadata would begin at ${formatSize(from)}; nothing was written`,
+      { remedy: 'make the device larger first' },
+    );
+  // What lies in data that stay needs no name.
+  const magics = (await host.run(magicsOn(path))).filter(
+    ({ offset, length }) => offset + length > (keepBytes ?? 0),
+  );
   const there = [...new Map(magics.map((magic) => [magic.uuid ?? magic.type, magic])).entries()];
   const [old, others] = [there.filter(isMetadata), there.filter((each) => !isMetadata(each))];
-  const isFilled = (await host.run(blocksAt(path, { from: 0, count: head }))).size > 0;
+  const isFilled =
+    keepBytes === undefined && (await host.run(blocksAt(path, { from: 0, count: head }))).size > 0;
   const gone = [...old.map(([name]) => name), ...(others.length === 0 && isFilled ? ['data'] : [])];
   refuseUnnamed(device, { what: 'goes', option: '--overwrite', names: gone, said: overwrite });
   for (const [, { type }] of others) {
@@ -95,7 +106,7 @@ export async function checkContent(
   refuseUnnamed(device, { what: 'stays', option: '--keep', names: others.map(([name]) => name), said: keep });
   return {
     replaces: old.length > 0 ? 'metadata' : 'nothing',
-    content: gone.length + others.length > 0 || isFilled ? 'told' : 'blank',
+    content: gone.length + others.length > 0 || isFilled || keepBytes !== undefined ? 'told' : 'blank',
   };
 }
 

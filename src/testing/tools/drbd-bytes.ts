@@ -66,8 +66,7 @@ export function metadataBlock({ superblock, replica, generation, agreed = 0 }: C
 export function withMetadataBytes(
   device: Pick<Device, 'size'>,
   content: Content,
-  offset: number,
-  bytes: Buffer,
+  { offset, bytes }: { readonly offset: number; readonly bytes: Buffer },
 ): Content | undefined {
   if (offset !== superblockAt(device.size) || bytes.length !== block) return undefined;
   if (bytes.readUInt32BE(60) === magic)
@@ -79,5 +78,7 @@ export function withMetadataBytes(
     });
   if (content.metadata === undefined) return undefined;
   const bare = withoutMetadata(content);
-  return bytes.every((byte) => byte === 0) ? bare : withBytes(bare, offset, bytes);
+  // The model has bytes for a content in every block, up to the end of the device.
+  const isBlank = bare.superblock === undefined && bytes.every((byte) => byte === 0);
+  return isBlank ? bare : withBytes(bare, offset, bytes);
 }

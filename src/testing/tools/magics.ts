@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { type Device, openers } from '../devices.ts';
 import { one, readOptions, unmodelled } from '../options.ts';
 import type { Content, Magic } from '../parts.ts';
+import { placeFor } from '../drbd.ts';
+import { copyContent, type World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { deviceAt } from './block.ts';
 import { metadataBlock, withMetadataBytes } from './drbd-bytes.ts';
@@ -85,11 +87,12 @@ function beneath(content: Content | undefined, from: number, count: number): Uin
     lay(bytes, content.metadata.at - from, metadataBlock(content));
     return bytes;
   }
-  const { type, uuid, label } = superblock;
+  const { type, uuid, label, blocks, blockSize = 4096 } = superblock;
+  const end = blocks === undefined ? Infinity : blocks * blockSize;
   const own = createHash('sha256')
     .update(JSON.stringify([type, uuid, label]))
     .digest();
-  for (let at = 0; at + 0x820 <= count; at += 4096) bytes.set(own, at + 0x800);
+  for (let at = 0; at + 0x820 <= count && from + at < end; at += 4096) bytes.set(own, at + 0x800);
   for (const { offset, bytes: hex } of magicsOf(content)) lay(bytes, offset - from, Buffer.from(hex, 'hex'));
   return bytes;
 }
@@ -169,7 +172,10 @@ function dd(call: ToolCall): ReturnType<ToolModel> {
   const now = call.world.live.get(device.storage) ?? {};
   const { erased } = now;
   const offset = Number(words.get('seek'));
-  const replicated = withMetadataBytes(device, now, offset, Buffer.from(stdin, 'latin1'));
+  const replicated = withMetadataBytes(device, current(call.world, device, now), {
+    offset,
+    bytes: Buffer.from(stdin, 'latin1'),
+  });
   if (replicated !== undefined) {
     for (const contents of [call.world.live, call.world.durable]) contents.set(device.storage, replicated);
     return ok();
@@ -190,6 +196,14 @@ function dd(call: ToolCall): ReturnType<ToolModel> {
   const content = offsets.length === 0 ? erased.content : { erased: { ...erased, offsets } };
   for (const contents of [call.world.live, call.world.durable]) contents.set(device.storage, content);
   return ok();
+}
+
+/** What DRBD has written to a volume since its metadata were made lies beneath them. */
+function current({ live }: World, { storage }: Device, content: Content): Content {
+  const { metadata, superblock } = content;
+  const written = live.get(placeFor(storage, superblock?.uuid ?? ''));
+  if (metadata === undefined || written === undefined) return content;
+  return { ...content, metadata: { ...metadata, beneath: copyContent(written) } };
 }
 
 /** What lies behind the head is files, which nobody reads once that is gone. It is written past the page cache. */

@@ -1,7 +1,7 @@
 import { expect, it, vi } from 'vitest';
 import * as answers from '../../../src/cli/answers/index.ts';
 import { change } from '../../../src/cli/drbd-change.ts';
-import { createConfig, createMetadata, removeConfig } from '../../../src/cli/drbd-config.ts';
+import { createConfig, createMetadata, removeConfig, removeMetadata } from '../../../src/cli/drbd-config.ts';
 import { wait } from '../../../src/cli/drbd-wait.ts';
 import { watch } from '../../../src/cli/drbd-watch.ts';
 import { list, next, show, status } from '../../../src/cli/drbd.ts';
@@ -133,6 +133,20 @@ it('bofh drbd config remove and create-md tell what they did', async () => {
   await expect(createMetadata(made.runtime, 'web1', { volume: 'x' })).rejects.toThrow(
     'is no number of a volume',
   );
+});
+
+it('bofh drbd wipe-md asks, and tells what is gone', async () => {
+  const host = replicated();
+  host.world.drbd.module = 'loaded';
+  const asked = { overwrite: '3bde6cc090b8231e' };
+  const no = testRuntime(simulatedBofh({ host }), {}, ['no']);
+  await expect(removeMetadata(no.runtime, 'web1', asked)).rejects.toThrow();
+  expect(no.stderr()).toContain('the metadata of web1 (uuid 3bde6cc090b8231e) are taken off');
+  const { runtime, stdout } = at(host, { json: true, yes: true });
+  expect(await removeMetadata(runtime, 'web1', asked)).toBe(0);
+  expect(answers.drbdWiped.parse(JSON.parse(stdout()))).toEqual({
+    ...{ resource: 'web1', volume: 0, device: '/dev/vg0/web1-root', uuid: '3bde6cc090b8231e' },
+  });
 });
 
 it('bofh drbd wait-sync shows how far it is, and where it stands in the end', async () => {

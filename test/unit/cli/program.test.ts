@@ -74,6 +74,7 @@ describe('reads and changes', () => {
     ['drbd config create web1 --hosts a=::1:1 --volumes 0:/dev/x', true],
     ['drbd config remove web1', true],
     ['drbd create-md web1', true],
+    ['drbd wipe-md web1 --overwrite 5e1f000000000001', true],
     ['drbd attach web1', true],
     ['drbd detach web1', true],
     ['drbd connect web1', true],

@@ -220,6 +220,96 @@ describe('tx.drbd.createMetadata', () => {
   });
 });
 
+describe('data that stay, whatever they are', () => {
+  it('need no name, as long as the metadata begin behind them', async () => {
+    const host = blank();
+    host.admin.format(device, { type: 'LVM2_member', usage: 'raid', uuid: 'abc' });
+    const before = await bytes(host, 0, 68 * 1024);
+    await undone(host, create({ keepBytes: area.from }));
+    await on(host, create({ keepBytes: area.from }));
+    expect(await bytes(host, 0, 68 * 1024)).toEqual(before);
+    expect(before.size).toBeGreaterThan(0);
+  });
+
+  it('are refused when they reach into them, and old metadata behind them want to be named', async () => {
+    expect((await refused(blank(), create({ keepBytes: area.from + 1 }))).message).toContain(
+      'of data, and the metadata would begin at',
+    );
+    const host = replicated();
+    host.world.drbd.module = 'loaded';
+    expect((await refused(host, create({ keepBytes: 4096 }))).remedy).toContain(`--overwrite ${old}`);
+  });
+});
+
+describe('tx.drbd.removeMetadata', () => {
+  const ext4 = { type: 'ext4', usage: 'filesystem', version: '1.0', blockSize: 4096, blocks: 1024 } as const;
+  const data = { ...ext4, uuid: '5e1f0000-0000-4000-8000-0000000000aa' };
+  const wipe =
+    (more: object = {}) =>
+    (tx: Tx) =>
+      tx.drbd.removeMetadata({ name, uuid: old, ...more });
+
+  /** With a filesystem that was made on the volume while it was up. */
+  function used(): SimulatedHost {
+    const host = replicated();
+    host.world.drbd.module = 'loaded';
+    host.admin.drbdadm('up', name);
+    host.admin.drbdadm('primary', name);
+    host.admin.format('/dev/drbd0', data);
+    host.admin.drbdadm('secondary', name);
+    return host;
+  }
+  function taken(host = used()): SimulatedHost {
+    host.world.drbd.resources = [];
+    return host;
+  }
+
+  it('leaves the data alone on the device, which are what it holds from then on', async () => {
+    const host = taken();
+    expect(await on(host, wipe())).toEqual({ volume: 0, device, uuid: old });
+    expect(signature(host)).toMatchObject({ type: 'ext4', uuid: data.uuid });
+    expect((await bytes(host)).get(superblockOf(area))).toBeUndefined();
+  });
+
+  it('is undone by the very bytes, with which the resource comes up', async () => {
+    await undone(taken(), wipe());
+    const host = taken();
+    const failed = on(host, async (tx) => {
+      await wipe()(tx);
+      throw boom;
+    });
+    await expect(failed).rejects.toBeInstanceOf(RolledBackError);
+    host.admin.drbdadm('up', name);
+    expect(host.world.drbd.resources[0]?.volumes[0]?.disk).toBe('UpToDate');
+  });
+
+  it('refuses other metadata than were named, none at all, and those of a volume that is up', async () => {
+    const other = await refused(taken(), wipe({ uuid: 'ffffffffffffffff' }));
+    expect(other.message).toBe(
+      `the metadata on ${device} have the uuid ${old}, not ffffffffffffffff; nothing was written`,
+    );
+    expect((await refused(blank(), wipe())).message).toContain('has no metadata of DRBD at its end');
+    expect((await refused(used(), wipe())).holders).toMatchObject([{ kind: 'drbd', resource: name }]);
+  });
+
+  it('is not done when nothing was written, and leaves alone what somebody else has written', async () => {
+    const host = taken();
+    const before = host.snapshot();
+    host.fault({ tool: 'dd', mode: 'no effect, exit 0' });
+    const error: unknown = await on(host, wipe()).catch((each: unknown) => each);
+    expect(String((error as Error).cause)).toContain('the metadata are there still');
+    expect(host.snapshot()).toBe(before);
+    const failed = on(host, async (tx) => {
+      await wipe()(tx);
+      host.admin.drbdMetadata(device, 'ffffffffffffffff', 'UpToDate');
+      throw boom;
+    });
+    await expect(failed).rejects.toMatchObject({
+      leftAlone: [expect.stringContaining('was written to where its metadata were') as unknown],
+    });
+  });
+});
+
 describe('the commands of metadata', () => {
   const at = { minor: 3, format: 'v08', device: '/dev/vg0/a' } as const;
 

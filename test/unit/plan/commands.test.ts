@@ -636,6 +636,12 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
       on: async () => withReplicated('down'),
     },
   ],
+  'drbd wipe-md': [
+    {
+      line: 'drbd wipe-md web1 --volume 0 --overwrite 3bde6cc090b82310 --yes',
+      on: async () => withReplicated('down'),
+    },
+  ],
   ...Object.fromEntries(
     (
       [

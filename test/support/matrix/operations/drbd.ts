@@ -136,6 +136,13 @@ export const drbd: RigSpecimens['drbd'] = {
     clear,
     content: `sha256sum ${root}`,
   },
+  removeMetadata: {
+    setUp: `${configured} && drbdadm create-md ${guest} && drbdmeta 7 v08 ${root} internal write-dev-uuid 5e1f000000000001 && dd if=/dev/urandom of=${root} bs=4096 count=10 conv=notrunc,fsync status=none`,
+    call: `tx.drbd.removeMetadata({ name: '${guest}', uuid: '5e1f000000000001' })`,
+    act: { tool: 'dd', words: [`of=${root}`] },
+    clear,
+    content: `sha256sum ${root}`,
+  },
   removeConfig: {
     setUp: written,
     call: `tx.drbd.removeConfig({ name: '${guest}' })`,

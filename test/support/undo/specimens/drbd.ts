@@ -225,6 +225,14 @@ export const drbd: Specimens['drbd'] = {
       },
     },
   ],
+  removeMetadata: [
+    {
+      stage: (host) => {
+        replicatedVolumes(host, 'down');
+        return (tx) => tx.drbd.removeMetadata({ ...web1, volume: 0, uuid: '3bde6cc090b82310' });
+      },
+    },
+  ],
   removeConfig: [
     {
       stage: (host) => {

@@ -1,0 +1,142 @@
+import * as z from 'zod/mini';
+import { type Look, operation } from '../../atomic/operation.ts';
+import {
+  deviceNode,
+  holders,
+  identityOf,
+  keysOf,
+  locate,
+  size as sizeAt,
+  syncDevice,
+} from '../../blockdevice/index.ts';
+import { refuseHeld } from '../../blockdevice/in-use.ts';
+import { writeBytes } from '../../blockdevice/wipe/commands.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { ParseError, RefusedError } from '../../errors.ts';
+import type { Bytes } from '../../units.ts';
+import { removedMetadataByHand } from '../by-hand.ts';
+import { bytesOf, deviceUuidIn, savedBlock, savedRun } from '../metadata.ts';
+import { blocksAt, blockSize } from '../metadata-commands.ts';
+import { askedHere, configKey, resourceName } from './known.ts';
+import { formatFor, volumeOf } from './new-metadata.ts';
+
+const count = z.int().check(z.nonnegative());
+const uuid = z.string().check(z.regex(/^[0-9a-f]{16}$/, '16 hexadecimal digits, as blkid shows them'));
+
+const undo = z.strictObject({
+  name: z.string(),
+  volume: count,
+  device: z.string(),
+  identity: z.string(),
+  key: z.string(),
+  container: z.string(),
+  size: count,
+  uuid,
+  /** Their superblock, without which nobody takes the rest for metadata. */
+  superblock: savedRun,
+});
+
+export type RemovedMetadataUndo = z.infer<typeof undo>;
+
+type Now = 'there' | 'gone' | 'something else';
+
+/**
+ * Takes the metadata of a volume off its device: their superblock is zeroed, and the data before them are what the device holds
+ * from then on. The superblock is journalled, and back after an undo. Refused while the volume is up, or somebody has the device.
+ */
+export const removeMetadata = operation({
+  kind: 'drbd.metadata.remove',
+  version: 1,
+  args: z.strictObject({
+    name: resourceName,
+    /** Which of its volumes; it may be left out of a resource with one. */
+    volume: z.exactOptional(count),
+    /** Of the metadata, as blkid shows it. */
+    uuid,
+  }),
+  undo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'state',
+  prepare: async ({ args: { name, volume: asked, uuid: meant }, host }) => {
+    const { volume, disk: device } = volumeOf(await askedHere(host, name), asked);
+    const { key, container, identity } = await identityOf(host, device);
+    await refuseHeld(host, device, await holders(host, device));
+    const size = await sizeAt(host, device);
+    const at = superblockAt(size);
+    const block = await blockAt(host, (await deviceNode(host, device)).path, at);
+    const found = block === undefined ? undefined : deviceUuidIn(block, await formatFor(host));
+    if (block === undefined || found !== meant)
+      throw new RefusedError(
+        found === undefined
+          ? `${device} has no metadata of DRBD at its end; nothing was written`
+          : `the metadata on ${device} have the uuid ${found}, not ${meant}; nothing was written`,
+        { remedy: `see what it holds: wipefs ${device}` },
+      );
+    const superblock = savedBlock(at, block);
+    return { name, volume, device, identity, key, container, size, uuid: meant, superblock };
+  },
+  claims: async ({ undo: { name, device }, on }) => {
+    const { key, beneath } = await on(device);
+    return { changes: [key], needs: [configKey(name), ...beneath] };
+  },
+  within: ({ undo: { container } }) => container,
+  run: async ({ undo: of, host }) => {
+    const found = await find(host, of);
+    if (found?.path !== of.device || found.now !== 'there')
+      throw new RefusedError(`${of.device} is not as it was by now; nothing was written`, {
+        remedy: `look what it holds (wipefs ${of.device}), then give the command again`,
+      });
+    await write(host, of, new Uint8Array(blockSize));
+    if ((await find(host, of))?.now !== 'gone')
+      throw new ParseError(`dd says that it has written to ${of.device}, and the metadata are there still`);
+    return null;
+  },
+  value: ({ undo: { volume, device, uuid: gone } }) => ({ volume, device, uuid: gone }),
+  look: async ({ undo: of, host }): Promise<Look> => {
+    const found = await find(host, of);
+    if (found === undefined || found.now === 'there') return { state: 'gone' };
+    if (found.now === 'something else')
+      return { state: 'not-ours', found: `${found.path} was written to where its metadata were` };
+    const { key } = await keysOf(host, found.path);
+    const who = await holders(host, found.path);
+    return { state: 'ours', holders: who, ...(key === of.key ? {} : { movedTo: key }) };
+  },
+  revert: async ({ undo: of, host }) => {
+    const found = await find(host, of);
+    if (found?.now === 'gone') await write(host, { ...of, device: found.path }, bytesOf(of.superblock));
+  },
+  sync: ({ undo: of, host }) => syncDevice(host, of),
+  describe: removedMetadataByHand,
+});
+
+/** The last whole block of a device (v07_style_md_get_byte_offset of drbdmeta.c 9.22). */
+function superblockAt(size: Bytes): Bytes {
+  return (Math.floor(size / blockSize) - 1) * blockSize;
+}
+
+async function blockAt(host: ReadHost, device: string, at: Bytes): Promise<Uint8Array | undefined> {
+  return (await host.run(blocksAt(device, { from: at, count: blockSize }))).get(at);
+}
+
+/** Never under somebody who has the device. */
+async function write(
+  host: ChangeHost,
+  { device, superblock }: Pick<RemovedMetadataUndo, 'device' | 'superblock'>,
+  bytes: Uint8Array,
+): Promise<void> {
+  await refuseHeld(host, device, await holders(host, device));
+  await host.run(writeBytes((await deviceNode(host, device)).path, { offset: superblock.at, bytes }));
+}
+
+async function find(
+  host: ReadHost,
+  of: RemovedMetadataUndo,
+): Promise<{ readonly path: string; readonly now: Now } | undefined> {
+  const path = await locate(host, { path: of.device, identity: of.identity });
+  if (path === undefined) return undefined;
+  if ((await sizeAt(host, path)) !== of.size) return { path, now: 'something else' };
+  const block = await blockAt(host, (await deviceNode(host, path)).path, of.superblock.at);
+  if (block === undefined) return { path, now: 'gone' };
+  return { path, now: bytesOf(of.superblock).equals(block) ? 'there' : 'something else' };
+}
