@@ -1,15 +1,23 @@
 import { currentBofh, refuseInside, single } from '../bofh.ts';
+import {
+  type ConvertedReplica,
+  convertReplica,
+  membersOfConversion,
+  planConvert,
+} from '../replica/convert.ts';
 import { type CreatedReplica, createReplica, planCreate } from '../replica/create.ts';
 import { type GrowPlan, growReplica, planGrow } from '../replica/grow.ts';
 import { membersAt } from '../replica/hosts.ts';
 import { membersOf, ownMember } from '../replica/known.ts';
 import { planRemove, type RemovePlan, removeReplica } from '../replica/remove.ts';
 import {
+  checkConvert,
   checkCreate,
   checkDemote,
   checkGrow,
   checkPromote,
   checkRemove,
+  type ConvertRequest,
   type CreateRequest,
   type DemoteRequest,
   type GrowRequest,
@@ -25,6 +33,16 @@ export async function create(request: CreateRequest): Promise<CreatedReplica> {
   const asked = checkCreate(request);
   const plan = await planCreate({ members: await membersAt(engine, asked.on), site, request: asked });
   return single(`drbd create ${asked.name}`, (tx) => createReplica(tx, engine, plan));
+}
+
+/** Has another host replicate a logical volume of this one with all that is on it, which nobody uses meanwhile: all of it or nothing. */
+export async function convert(request: ConvertRequest): Promise<ConvertedReplica> {
+  refuseInside('drbd.convert');
+  const { engine } = currentBofh();
+  const asked = checkConvert(request);
+  const members = await membersOfConversion(engine, asked);
+  const plan = await planConvert({ members, own: engine.host.name, request: asked });
+  return single(`drbd convert ${asked.vg}/${asked.lv}`, (tx) => convertReplica(tx, engine, plan));
 }
 
 /** Takes a resource apart on both its hosts: down, its configuration, its logical volumes, which are only renamed until the commit. */

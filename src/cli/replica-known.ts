@@ -26,6 +26,7 @@ export async function remove(runtime: Runtime, name: string, options: Options): 
     ...{ name, ...hostsOf(options) },
     ...(options['here'] === true ? { hosts: 'this' } : {}),
     ...(options['keepVolumes'] === true ? { volumes: 'kept' } : {}),
+    ...(typeof options['keepOn'] === 'string' ? { keepOn: options['keepOn'] } : {}),
   });
   const plan = await changed(runtime, {
     verb: `drbd remove ${name}`,
@@ -42,21 +43,29 @@ export async function remove(runtime: Runtime, name: string, options: Options): 
       name: each.name,
       volumes: each.volumes.map((lv) => `${lv.vg}/${lv.name}`),
       kept: [...each.kept],
+      plain: each.wiped.map(({ disk }) => disk),
     })),
   };
   const lines = data.hosts.map(
-    ({ name: at, volumes, kept }) =>
-      `  ${at}: ${[...volumes, ...kept.map((path) => `${printable(path)} stays`)].join(', ')}`,
+    ({ name: at, volumes, kept, plain }) =>
+      `  ${at}: ${[...volumes, ...kept.map((path) => stays(path, plain))].join(', ')}`,
   );
   give(runtime, { data, lines: [`${name} is removed`, ...lines] });
   return 0;
 }
 
+function stays(path: string, plain: readonly string[]): string {
+  return plain.includes(path)
+    ? `${printable(path)} stays, with its data and without metadata: it is used by this name again`
+    : `${printable(path)} stays`;
+}
+
 function removalInWords({ name, hosts }: RemovePlan): readonly string[] {
   return [
     `The DRBD resource ${name} is removed, and this cannot be undone once it is done:`,
-    ...hosts.flatMap(({ name: at, volumes, kept }) => [
+    ...hosts.flatMap(({ name: at, volumes, kept, wiped }) => [
       `  its configuration on ${at}`,
+      ...wiped.map(({ disk }) => `  its metadata on ${printable(disk)} on ${at}; the data stay`),
       ...volumes.map((lv) => `  the logical volume ${lv.vg}/${lv.name} on ${at} and all that is on it`),
       ...kept.map((path) => `  (left as it is on ${at}: ${printable(path)})`),
     ]),

@@ -1,5 +1,6 @@
+import { recognise } from '../blockdevice/index.ts';
 import { minorsOf, refuseUsed } from '../drbd/operations/known.ts';
-import { RefusedError } from '../errors.ts';
+import { RefusedError, UsageError } from '../errors.ts';
 import { dependentHolders } from '../lvm/reads.ts';
 import type { Tx } from '../operations.ts';
 import { on, refusals } from '../refusals.ts';
@@ -13,6 +14,8 @@ export interface RemovePlan {
     readonly place: string;
     readonly name: string;
     readonly state: 'up' | 'down';
+    /** Metadata that are taken off: what lies before them is all that its disk holds then. */
+    readonly wiped: readonly { readonly volume: number; readonly uuid: string; readonly disk: string }[];
     readonly volumes: readonly { readonly vg: string; readonly name: string; readonly uuid: string }[];
     /** Its disks that stay: they are to, or are no logical volumes. */
     readonly kept: readonly string[];
@@ -24,16 +27,27 @@ export async function planRemove(options: {
   readonly members: readonly Member[];
   readonly name: string;
   readonly volumes: 'removed' | 'kept';
+  /** The host on which its data live on in plain volumes; as it was named, or as it is called. */
+  readonly keepOn?: string;
 }): Promise<RemovePlan> {
-  const { members, name } = options;
+  const { members, name, keepOn } = options;
   const found = refusals();
   const hosts: RemovePlan['hosts'][number][] = [];
-  for (const part of await partsOf(members, name)) {
+  const parts = await partsOf(members, name);
+  const isKeeper = (each: Member): boolean => each.name === keepOn || each.asked === keepOn;
+  if (keepOn !== undefined && !parts.some(isKeeper))
+    throw new UsageError(`${name} has no part for the host "${keepOn}"`, {
+      remedy: `it is on ${parts.map((each) => each.name).join(' and ')}`,
+    });
+  for (const part of parts) {
     const { place, name: at, resource } = part;
     await found.try(() => on(at, () => refuseInUse(part)));
-    const disks = await found.try(() => on(at, () => disksOf(part, options.volumes)));
-    if (disks !== undefined)
-      hosts.push({ place, name: at, state: resource.state === undefined ? 'down' : 'up', ...disks });
+    const disks = await found.try(() =>
+      on(at, () => disksOf(part, isKeeper(part) ? 'kept' : options.volumes)),
+    );
+    const wiped = isKeeper(part) ? await found.try(() => on(at, () => metadataOf(part))) : [];
+    if (disks !== undefined && wiped !== undefined)
+      hosts.push({ place, name: at, state: resource.state === undefined ? 'down' : 'up', wiped, ...disks });
   }
   found.throwAll();
   return { name, hosts };
@@ -43,6 +57,9 @@ export async function planRemove(options: {
 export async function removeReplica(tx: Tx, hosts: Reachable, plan: RemovePlan): Promise<void> {
   const { name } = plan;
   for (const each of plan.hosts) if (each.state === 'up') await stepsOn(tx, hosts, each).drbd.down({ name });
+  for (const each of plan.hosts)
+    for (const { volume, uuid } of each.wiped)
+      await stepsOn(tx, hosts, each).drbd.removeMetadata({ name, volume, uuid });
   for (const each of plan.hosts) await stepsOn(tx, hosts, each).drbd.removeConfig({ name });
   for (const each of plan.hosts)
     for (const volume of each.volumes) await stepsOn(tx, hosts, each).lvm.removeLv(volume);
@@ -55,6 +72,36 @@ async function refuseInUse({ host, resource: { name, state } }: Part): Promise<v
     throw new RefusedError(`${name} is primary here`, {
       remedy: `see that nobody needs it, then: bofh drbd demote ${name}`,
     });
+}
+
+/** Of every volume, whose data here have to be the good ones. */
+async function metadataOf({
+  host,
+  resource: { name, here, state },
+}: Part): Promise<RemovePlan['hosts'][number]['wiped']> {
+  const bad = state?.volumes.find(({ disk }) => disk !== 'UpToDate');
+  if (state === undefined || bad !== undefined)
+    throw new RefusedError(
+      `whether the data of ${name} here are up to date cannot be told: it is ${bad?.disk ?? 'down'}`,
+      {
+        remedy: `bring it up, and wait: bofh drbd up ${name}; bofh drbd wait-sync ${name}; or name the other host`,
+      },
+    );
+  const found: { volume: number; uuid: string; disk: string }[] = [];
+  for (const { volume, disk, metadata } of here.volumes) {
+    const content = disk === undefined ? undefined : await recognise(host, disk);
+    if (
+      disk === undefined ||
+      metadata !== 'internal' ||
+      content?.type !== 'drbd' ||
+      content.uuid === undefined
+    )
+      throw new RefusedError(`volume ${String(volume)} of ${name} has no metadata at the end of its disk`, {
+        remedy: 'its disk holds its data alone already: keep it with --keep-volumes',
+      });
+    found.push({ volume, uuid: content.uuid, disk });
+  }
+  return found;
 }
 
 async function disksOf(

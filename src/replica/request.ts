@@ -29,6 +29,25 @@ const createSchema = z.strictObject({
   connectMs: z._default(z.int().check(z.positive()), 30_000),
 });
 
+const convertSchema = z.strictObject({
+  /** The group and the logical volume that are there, on this host. */
+  vg: text,
+  lv: text,
+  /** The other host: as ssh, the site file or it itself names it. */
+  to: text,
+  /** Of the resource; missing: that of the volume. */
+  name: z.exactOptional(text),
+  /** The group on the other host; missing: the same. */
+  peerVg: z.exactOptional(text),
+  /** By the names of the hosts: that of this one as `uname -n` says it. Missing: the one network that both are in. */
+  addresses: z.exactOptional(z.record(text, text)),
+  port: z.exactOptional(z.int()),
+  minor: z.exactOptional(z.int()),
+  protocol: z.exactOptional(z.enum(['A', 'B', 'C'])),
+  /** How long the two may take to find each other. */
+  connectMs: z._default(z.int().check(z.positive()), 30_000),
+});
+
 const known = {
   name: text,
   /** Its two hosts, where they are not reached by the names that its configuration has. */
@@ -40,6 +59,8 @@ const removeSchema = z.strictObject({
   /** `both`: on both hosts. `this`: what this one has of it alone. */
   hosts: z._default(z.enum(['both', 'this']), 'both'),
   volumes: z._default(z.enum(['removed', 'kept']), 'removed'),
+  /** The host on which its data live on, in a plain volume without metadata. */
+  keepOn: z.exactOptional(text),
 });
 
 const promoteSchema = z.strictObject({
@@ -58,11 +79,16 @@ const growSchema = z.strictObject({
   size: z.union([z.string(), z.number()]),
 });
 
+export type ConvertRequest = z.input<typeof convertSchema>;
+/** The same, checked. */
+export type CheckedConvert = z.output<typeof convertSchema>;
 export type RemoveRequest = z.input<typeof removeSchema>;
 export type PromoteRequest = z.input<typeof promoteSchema>;
 export type DemoteRequest = z.input<typeof demoteSchema>;
 export type GrowRequest = z.input<typeof growSchema>;
 
+export const checkConvert = (request: unknown): CheckedConvert =>
+  parsed('drbd.convert', convertSchema, request);
 export const checkRemove = (request: unknown): z.output<typeof removeSchema> =>
   parsed('drbd.remove', removeSchema, request);
 export const checkPromote = (request: unknown): z.output<typeof promoteSchema> =>

@@ -1,8 +1,9 @@
 import { UsageError } from '../errors.ts';
 import type { Tx } from '../operations.ts';
 import { on, type refusals } from '../refusals.ts';
-import { type CreatePlan as ReplicaPlan, createReplica, deviceOf, planCreate } from '../replica/create.ts';
+import { type CreatePlan as ReplicaPlan, createReplica, planCreate } from '../replica/create.ts';
 import type { Members, Reachable } from '../replica/hosts.ts';
+import { deviceOf } from '../replica/join.ts';
 import { checkCreate as checkReplica } from '../replica/request.ts';
 import type { Site } from '../site.ts';
 import type { Bytes } from '../units.ts';

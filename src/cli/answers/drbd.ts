@@ -193,10 +193,35 @@ export const drbdCreate = z.strictObject({
   hosts: z.array(z.strictObject({ name: text, lv: text, address: text, port: count })),
 });
 
+/** `bofh drbd convert VG/LV` */
+export const drbdConvert = z.strictObject({
+  resource: text,
+  /** What is to be used from now on, and what was. */
+  device: text,
+  was: text,
+  /** Of the device. */
+  size: count,
+  /** Which host has the data; the other one fetches them. */
+  from: text,
+  hosts: z.array(z.strictObject({ name: text, lv: text, address: text, port: count })),
+  /** Files that still name the volume, and may have to be edited; `guest`: whose configuration it is. */
+  namedIn: z.readonly(z.array(z.strictObject({ file: text, path: text, guest: z.nullable(text) }))),
+  /** Guest configurations that could not be read: whether they name it is not known. */
+  unread: z.readonly(z.array(text)),
+});
+
 /** `bofh drbd remove RESOURCE`: what went, and what stays, on each host. */
 export const drbdRemove = z.strictObject({
   resource: text,
-  hosts: z.array(z.strictObject({ name: text, volumes: z.array(text), kept: z.array(text) })),
+  hosts: z.array(
+    z.strictObject({
+      name: text,
+      volumes: z.array(text),
+      kept: z.array(text),
+      /** Those of them that hold their data alone, without metadata. */
+      plain: z.array(text),
+    }),
+  ),
 });
 
 /** `bofh drbd promote` and `demote RESOURCE`: which host is the primary now, and which was it before; null: none. */
@@ -221,6 +246,7 @@ export type DrbdWiped = z.infer<typeof drbdWiped>;
 export type DrbdWatched = z.infer<typeof drbdWatched>;
 export type DrbdWaited = z.infer<typeof drbdWaited>;
 export type DrbdVerified = z.infer<typeof drbdVerified>;
+export type DrbdConvert = z.infer<typeof drbdConvert>;
 export type DrbdCreate = z.infer<typeof drbdCreate>;
 export type DrbdRemove = z.infer<typeof drbdRemove>;
 export type DrbdRoles = z.infer<typeof drbdRoles>;

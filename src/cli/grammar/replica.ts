@@ -27,6 +27,22 @@ export function addReplica(drbd: Command, verb: Verb): void {
     'changes',
     async (runtime, [name = ''], options) => (await import('../replica.ts')).create(runtime, name, options),
   );
+  verb(
+    drbd
+      .command('convert')
+      .description('have another host replicate a logical volume that is there, with all that is on it')
+      .argument('<vg/lv>', 'a volume of this host that nobody uses')
+      .requiredOption('--to <HOST>', 'the other host, as ssh or the site file names it')
+      .option('--name <NAME>', 'of the resource; that of the volume')
+      .option('--vg <NAME>', 'the volume group on the other host; the same as here')
+      .option('--address <HOST=IP,…>', 'where they reach one another; the one network that both are in')
+      .option('--port <N>', 'the lowest, from 7788, that is free on both')
+      .option('--minor <N>', 'the lowest that is free on both')
+      .option('--protocol <A|B|C>', 'C unless it is said'),
+    'changes',
+    async (runtime, [volume = ''], options) =>
+      (await import('../replica-convert.ts')).convert(runtime, volume, options),
+  );
   const on = [
     '--on <HOST,HOST>',
     'its two hosts, where its configuration does not name them as ssh does',
@@ -38,6 +54,7 @@ export function addReplica(drbd: Command, verb: Verb): void {
       .argument('<resource>')
       .option(...on)
       .option('--keep-volumes', 'leave its logical volumes, with the metadata on them')
+      .option('--keep-on <HOST>', 'on this host its data live on, in a plain volume without metadata')
       .option('--here', 'what this host has of it alone, as when the other one is gone'),
     'changes',
     async (runtime, [name = ''], options) =>

@@ -97,8 +97,7 @@ export const resizeLv = operation({
     else if (of.to > of.from) {
       await grow(host, of, of.to);
       if (added !== undefined) await writeZeros(host, { ...lv, size: of.to }, of.from);
-    }
-    else {
+    } else {
       await refuseHeldBeyond(host, { lv, all }, of.to);
       await shrink(host, of, of.to);
     }
@@ -145,8 +144,7 @@ function between({ to, cut, extentSize }: ResizeUndo): readonly number[] {
 
 /** To be written, what it gets has to be seen, and before anybody has it. */
 function refuseUnseen({ active, fullName }: LogicalVolume, isReplica: boolean): void {
-  if (isReplica)
-    throw new UsageError(`${fullName} grows after the commit, beneath DRBD: leave out added`);
+  if (isReplica) throw new UsageError(`${fullName} grows after the commit, beneath DRBD: leave out added`);
   if (active !== true)
     throw new RefusedError(`${fullName} is not active: what it gets cannot be written with zeros`, {
       remedy: `bofh lvm activate ${fullName}`,

@@ -73,7 +73,7 @@ export function withMetadataBytes(
     return withMetadata(device, content, {
       uuid: bytes.toString('hex', 40, 48),
       replica: bytes.readUInt32BE(56) === good ? 'UpToDate' : 'Inconsistent',
-      agreed: Number(bytes.readBigUInt64BE(0)),
+      agreed: bytes.readBigUInt64BE(0) === 0n ? undefined : Number(bytes.readBigUInt64BE(0)),
       generation: bytes.readBigUInt64BE(8) === 0n ? undefined : bytes.toString('hex', 8, 16),
     });
   if (content.metadata === undefined) return undefined;

@@ -154,8 +154,11 @@ export function attached(world: World, name: string, { volume, minor, disk }: Co
   const place = { storage, size: content.agreed === undefined ? room : Math.min(room, content.agreed * 512) };
   world.live.set(lower.storage, placed(lower, content, place.size));
   settle(world, lower.storage);
-  if (!world.live.has(place.storage))
+  if (!world.live.has(place.storage)) {
     world.live.set(place.storage, copyContent(content.metadata?.beneath ?? {}));
+    // They are the very bytes of the disk.
+    settle(world, place.storage);
+  }
   return { ...bare, disk: content.replica ?? fresh, lower: lower.number, ...place };
 }
 

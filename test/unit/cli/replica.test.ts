@@ -2,9 +2,10 @@ import { describe, expect, it } from 'vitest';
 import type { Bofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/answers/index.ts';
 import { demote, grow, promote, remove } from '../../../src/cli/replica-known.ts';
+import { convert } from '../../../src/cli/replica-convert.ts';
 import { create } from '../../../src/cli/replica.ts';
 import type { SimulatedHost } from '../../../src/testing/index.ts';
-import { both, made, two } from '../replica/support.ts';
+import { both, made, plain, two } from '../replica/support.ts';
 import { lineOf, unnamed } from '../plan/support.ts';
 import { testRuntime } from './support/runtime.ts';
 
@@ -71,6 +72,8 @@ const recipes: readonly (readonly [
     (runtime) => create(runtime, 'web1', { ...options, initialSync: 'full' }),
   ],
   ['remove', () => made(), (runtime) => remove(runtime, 'web1', on)],
+  ['convert', () => plain(), (runtime) => convert(runtime, 'vg0/web1', { to: 'there' })],
+  ['remove --keep-on', () => made(), (runtime) => remove(runtime, 'web1', { ...on, keepOn: 'there' })],
   ['remove --here', () => made(), (runtime) => remove(runtime, 'web1', { here: true, keepVolumes: true })],
   [
     'promote',
@@ -124,8 +127,47 @@ describe('the answers of', () => {
     const removed = await json(hosts, (runtime) => remove(runtime, 'web1', { ...on, keepVolumes: true }));
     expect(answers.drbdRemove.parse(removed)).toEqual({
       resource: 'web1',
-      hosts: ['alpha', 'beta'].map((name) => ({ name, volumes: [], kept: ['/dev/vg0/web1'] })),
+      hosts: ['alpha', 'beta'].map((name) => ({ name, volumes: [], kept: ['/dev/vg0/web1'], plain: [] })),
     });
+  });
+
+  it('convert tells the device, and which files still name the volume', async () => {
+    const hosts = plain();
+    hosts.alpha.admin.mkdir('/etc/xen');
+    hosts.alpha.admin.writeFile(
+      '/etc/xen/web.cfg',
+      "name = 'web'\nmemory = 256\ndisk = ['phy:/dev/vg0/web1,xvda,w']\n",
+    );
+    const said = await json(hosts, (runtime) =>
+      convert(runtime, 'vg0/web1', { to: 'there', name: 'mirror', port: '7790', minor: '5' }),
+    );
+    expect(answers.drbdConvert.parse(said)).toMatchObject({
+      ...{ resource: 'mirror', device: '/dev/drbd5', was: '/dev/vg0/web1', from: 'alpha' },
+      hosts: [
+        { name: 'alpha', lv: 'vg0/web1', address: '10.0.0.1', port: 7790 },
+        { name: 'beta', lv: 'vg0/web1', address: '10.0.0.2', port: 7790 },
+      ],
+      namedIn: [{ file: '/etc/xen/web.cfg', path: '/dev/vg0/web1', guest: 'web' }],
+    });
+    const again = plain();
+    again.alpha.admin.mkdir('/etc/xen');
+    again.alpha.admin.writeFile('/etc/xen/web.cfg', hosts.alpha.admin.readFile('/etc/xen/web.cfg'));
+    const { runtime, stdout } = at(again.here);
+    await convert(runtime, 'vg0/web1', { to: 'there' });
+    expect(stdout()).toContain('/dev/vg0/web1 is /dev/drbd0 now');
+    expect(stdout()).toContain(
+      'does not start until /etc/xen/web.cfg, which names /dev/vg0/web1, names /dev/drbd0',
+    );
+    expect(again.alpha.admin.readFile('/etc/xen/web.cfg')).toContain('/dev/vg0/web1');
+  });
+
+  it('remove --keep-on says where the data live on', async () => {
+    const hosts = await made();
+    const said = await json(hosts, (runtime) => remove(runtime, 'web1', { ...on, keepOn: 'there' }));
+    expect(answers.drbdRemove.parse(said).hosts).toEqual([
+      { name: 'alpha', volumes: ['vg0/web1'], kept: [], plain: [] },
+      { name: 'beta', volumes: [], kept: ['/dev/vg0/web1'], plain: ['/dev/vg0/web1'] },
+    ]);
   });
 
   it('remove asks first, and says on which host what goes', async () => {

@@ -763,7 +763,15 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
 const ofJournals = ['journal prune'];
 
 /** Of two hosts: test/unit/cli/replica.test.ts and vm-move.test.ts compare their plans with their runs. */
-const ofTwo = ['drbd create', 'drbd remove', 'drbd promote', 'drbd demote', 'drbd grow', 'vm move'];
+const ofTwo = [
+  'drbd create',
+  'drbd convert',
+  'drbd remove',
+  'drbd promote',
+  'drbd demote',
+  'drbd grow',
+  'vm move',
+];
 
 it('is there for every verb that changes the host', async () => {
   expect([...Object.keys(scenarios), ...ofJournals, ...ofTwo].toSorted()).toEqual(

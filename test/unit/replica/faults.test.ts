@@ -3,16 +3,17 @@ import type { Bofh } from '../../../src/bofh.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { createReplica, planCreate } from '../../../src/replica/create.ts';
 import { growReplica, planGrow } from '../../../src/replica/grow.ts';
+import { convertReplica, planConvert } from '../../../src/replica/convert.ts';
 import { type Members, membersAt } from '../../../src/replica/hosts.ts';
 import { planRemove, removeReplica } from '../../../src/replica/remove.ts';
-import { checkCreate } from '../../../src/replica/request.ts';
+import { checkConvert, checkCreate } from '../../../src/replica/request.ts';
 import { changeRole, planPromote } from '../../../src/replica/role.ts';
 import { fork } from '../../../src/testing/fork.ts';
 import { simulatedPair, type SimulatedHost } from '../../../src/testing/index.ts';
 import { faults } from '../../support/undo/two-faults.ts';
 import { type Made, referenceOf } from '../../support/undo/two-hosts.ts';
 import { counting, tryEach } from '../../support/undo/two-trials.ts';
-import { ground, request, resourceOf } from './support.ts';
+import { ext4, filled, ground, request, resourceOf } from './support.ts';
 
 // Each recipe, with all that can happen at each moment between its hosts: both are as after it in the end, or both as before.
 
@@ -33,7 +34,13 @@ const stages = {
   primary: staged(1),
   here: staged(0),
   secondary: staged(undefined),
+  plain: () => {
+    const hosts = [fork(empty[0]), fork(empty[1])] as const;
+    filled(hosts[0]);
+    return hosts;
+  },
 };
+const toConvert = checkConvert({ vg: 'vg0', lv: name, to: 'there', connectMs: 50 });
 
 /** By hand: a sequence of bofh would have left its journal. */
 function staged(primary: 0 | 1 | undefined) {
@@ -44,6 +51,11 @@ function staged(primary: 0 | 1 | undefined) {
     admin.drbdMetadata('/dev/vg0/web1', '5e1f000000000001', 'UpToDate');
     admin.writeFile('/etc/drbd.d/web1.res', resourceOf(name, 0));
     admin.drbdadm('up', name);
+  }
+  for (const { admin } of hosts) {
+    admin.drbdadm('primary', name);
+    admin.format('/dev/drbd0', { ...ext4, blocks: 16384 });
+    admin.drbdadm('secondary', name);
   }
   if (primary !== undefined) hosts[primary].admin.drbdadm('primary', name);
   return () => [fork(hosts[0]), fork(hosts[1])] as const;
@@ -60,6 +72,7 @@ const recipe = (
 
 /** Once: it is the same on every copy of these hosts. */
 let planned: ReturnType<typeof planCreate> | undefined;
+let conversion: ReturnType<typeof planConvert> | undefined;
 
 const few = [
   'acts there, then fails',
@@ -89,6 +102,22 @@ const recipes: readonly (readonly [string, Made, readonly string[]])[] = [
       removeReplica(tx, engine, await planRemove({ members, name, volumes: 'removed' })),
     ),
     few,
+  ],
+  [
+    'remove --keep-on',
+    recipe(stages.secondary, async (tx, { engine }, members) =>
+      removeReplica(tx, engine, await planRemove({ members, name, volumes: 'removed', keepOn: 'there' })),
+    ),
+    some,
+  ],
+  [
+    'convert',
+    recipe(stages.plain, async (tx, { engine }, members) => {
+      const request = toConvert;
+      conversion ??= planConvert({ members, own: engine.host.name, request });
+      await convertReplica(tx, engine, { ...(await conversion), members });
+    }),
+    some,
   ],
   [
     'promote',

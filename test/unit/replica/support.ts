@@ -50,6 +50,23 @@ export async function create(bofh: Bofh, more: Partial<CreateRequest> = {}): Pro
   return withBofh(bofh, () => atomic('drbd create web1', (tx) => createReplica(tx, hosts, plan)));
 }
 
+export const ext4 = {
+  ...({ type: 'ext4', usage: 'filesystem', version: '1.0', blockSize: 4096, blocks: 17408 } as const),
+  uuid: '5e1f0000-0000-4000-8000-0000000000aa',
+};
+
+/** Two hosts, of which `alpha` has a logical volume that is full of a filesystem. */
+export function plain(): ReturnType<typeof two> {
+  const hosts = two();
+  filled(hosts.alpha);
+  return hosts;
+}
+
+export function filled({ admin }: SimulatedHost): void {
+  admin.lvcreate({ vg: 'vg0', name: 'web1', extents: 17 });
+  admin.format('/dev/vg0/web1', ext4);
+}
+
 /** Nothing of DRBD comes through between them, as behind a firewall. */
 export function unplug({ alpha, there }: ReturnType<typeof two>): void {
   linkDrbd(alpha.world, there.host().world, () => false);

@@ -1,0 +1,172 @@
+import { recognise } from '../blockdevice/index.ts';
+import type { ReadHost } from '../command/index.ts';
+import { dataSize, deviceSizeFor, nextFree, type Taken } from '../drbd/index.ts';
+import { refuseTaken } from '../drbd/operations/taken.ts';
+import { RefusedError, UsageError } from '../errors.ts';
+import { type LogicalVolume, usableVg, volumeNamed } from '../lvm/index.ts';
+import { refuseFull } from '../lvm/operations/extents.ts';
+import { refuseKind } from '../lvm/operations/resized.ts';
+import { everyHolderOf, holdersOf, inUse, refuseUntold } from '../lvm/reads.ts';
+import type { WholeGroup } from '../lvm/schema.ts';
+import type { Tx } from '../operations.ts';
+import { on, refusals } from '../refusals.ts';
+import type { Bytes } from '../units.ts';
+import { checkDrbd, checkGroup, checkNumbers, checkRoom, checkSeries, sizeFor } from './checks.ts';
+import { type Member, type Members, membersAt, type Reachable, stepsOn } from './hosts.ts';
+import { configFor, deviceOf, joinHosts, type JoinPlan, newGeneration, pairOf } from './join.ts';
+import type { CheckedConvert } from './request.ts';
+
+/** A logical volume with its data that is to be on another host as well. */
+export interface ConvertPlan extends JoinPlan {
+  readonly source: {
+    readonly place: string;
+    readonly vg: string;
+    readonly name: string;
+    readonly uuid: string;
+    readonly path: string;
+    readonly size: Bytes;
+  };
+  readonly target: { readonly place: string; readonly vg: string };
+  readonly lvSize: Bytes;
+  /** Of the device. */
+  readonly size: Bytes;
+}
+
+/** A resource whose data one host had before, and the other one fetches. */
+export interface ConvertedReplica {
+  readonly name: string;
+  /** What is to be used from now on, and what was. */
+  readonly device: string;
+  readonly was: string;
+  /** Of the device, in bytes. */
+  readonly size: Bytes;
+  /** Which host has the data. */
+  readonly from: string;
+  readonly hosts: readonly {
+    readonly name: string;
+    readonly lv: string;
+    readonly address: string;
+    readonly port: number;
+  }[];
+}
+
+/** The host that is worked on, and that of the request; by their names. */
+export async function membersOfConversion(hosts: Reachable, { to }: CheckedConvert): Promise<Members> {
+  return membersAt(hosts, [(await hosts.host.facts()).hostname, to]);
+}
+
+/** Reads both hosts and decides what the request left open. Throws one error that names every refusal, and on which host. */
+export async function planConvert(options: {
+  readonly members: Members;
+  /** The host whose volume it is. */
+  readonly own: string;
+  readonly request: CheckedConvert;
+}): Promise<ConvertPlan> {
+  const { members, own, request } = options;
+  const { vg, lv, name = lv, peerVg = vg, minor, port, connectMs } = request;
+  const [first, second] = members;
+  const [here, there] = first.place === own ? [first, second] : [second, first];
+  checkNames(members, request);
+  const found = refusals();
+  const grounds: (Awaited<ReturnType<typeof checkDrbd>> & { readonly name: string })[] = [];
+  const numbers: Taken[] = [];
+  for (const { host, name: at } of members) {
+    const drbd = await found.try(() => on(at, () => checkDrbd(host)));
+    if (drbd === undefined) continue;
+    grounds.push({ name: at, ...drbd });
+    numbers.push(
+      ...((await found.try(() => on(at, async () => [await checkNumbers(host, { port, minor })]))) ?? []),
+    );
+  }
+  await found.try(() => checkSeries(grounds));
+  const source = await found.try(() => on(here.name, () => sourceOf(here.host, { vg, lv })));
+  const group = await found.try(() => on(there.name, () => checkGroup(there.host, { vg: peerVg, lv })));
+  const addresses = await found.try(() => pairOf(members, request.addresses));
+  const free = numbers.length < 2 ? undefined : await found.try(() => nextFree(numbers));
+  if (source === undefined || group === undefined || addresses === undefined || free === undefined) {
+    found.throwAll();
+    throw new TypeError('a refused request was planned');
+  }
+  const { size } = source.lv;
+  const lvSize = sizeFor([source.group, group], deviceSizeFor(size));
+  await found.try(() =>
+    on(here.name, () =>
+      refuseFull(source.group, { name: lv, extents: (lvSize - size) / source.group.extentSize }),
+    ),
+  );
+  await found.try(() => on(there.name, () => checkRoom(group, { lv, size: lvSize })));
+  const config = await found.try(() =>
+    configFor(members, {
+      ...{ asked: 'drbd.convert', name, protocol: request.protocol, addresses },
+      disks: members.map((each) => (each === here ? `/dev/${vg}/${lv}` : `/dev/${peerVg}/${lv}`)),
+      ...{ port: port ?? free.port, minor: minor ?? free.minor },
+    }),
+  );
+  for (const { host, name: at } of members) {
+    const its = config?.hosts.find((each) => each.name === at);
+    if (its !== undefined) await found.try(() => on(at, () => refuseTaken(host, { name, here: its })));
+  }
+  found.throwAll();
+  if (config === undefined) throw new TypeError('a refused request was planned');
+  return {
+    ...{ config, members, connectMs, lvSize, size: dataSize(lvSize) },
+    generation: { uuid: newGeneration(), on: [here.name] },
+    data: { on: here.name, bytes: size },
+    source: { place: here.place, vg, name: lv, uuid: source.lv.uuid, path: `/dev/${vg}/${lv}`, size },
+    target: { place: there.place, vg: peerVg },
+  };
+}
+
+/**
+ * The recipe: the volume gets what metadata need, behind its data, the other host one of that size, and both become one device, whose
+ * data are those of this host: the other one fetches all of them.
+ */
+export async function convertReplica(tx: Tx, hosts: Reachable, plan: ConvertPlan): Promise<ConvertedReplica> {
+  const { source, target, lvSize, config } = plan;
+  const { vg, name, uuid } = source;
+  await stepsOn(tx, hosts, source).lvm.resizeLv({ vg, name, uuid, size: lvSize, added: 'zeros' });
+  await stepsOn(tx, hosts, target).lvm.createLv({ vg: target.vg, name, size: lvSize, content: 'zeros' });
+  await joinHosts(tx, hosts, plan);
+  return {
+    ...{ name: config.name, device: deviceOf(plan), was: source.path, size: plan.size },
+    from: plan.generation.on.join(),
+    hosts: config.hosts.map((each) => ({
+      ...{ name: each.name, address: each.address, port: each.port },
+      lv: `${each.name === plan.data?.on ? vg : target.vg}/${name}`,
+    })),
+  };
+}
+
+function checkNames(members: readonly Member[], { addresses }: CheckedConvert): void {
+  if (addresses === undefined) return;
+  const names = members.map(({ asked }) => asked);
+  const said = Object.keys(addresses);
+  if (said.length === names.length && said.every((each) => names.includes(each))) return;
+  throw new UsageError(
+    `addresses: name one for each of the two hosts, which are ${names.join(' and ')}, or none`,
+  );
+}
+
+/** The volume, which nobody uses, and whose end is not DRBD's yet. */
+async function sourceOf(
+  host: ReadHost,
+  { vg, lv: name }: { readonly vg: string; readonly lv: string },
+): Promise<{ readonly lv: LogicalVolume; readonly group: WholeGroup }> {
+  const group = await usableVg(host, vg);
+  const lv = volumeNamed(group, { name });
+  const among = { lv, all: group.volumes };
+  refuseKind(among);
+  refuseUntold(lv);
+  if (lv.active !== true)
+    throw new RefusedError(`${lv.fullName} is not active`, { remedy: `bofh lvm activate ${lv.fullName}` });
+  if ((await holdersOf(host, among)).length > 0) throw inUse(lv, await everyHolderOf(host, among));
+  const content = await recognise(host, lv.dmPath);
+  if (content?.type === 'drbd')
+    throw new RefusedError(
+      `${lv.fullName} has metadata of DRBD already (uuid ${content.uuid ?? 'unknown'})`,
+      {
+        remedy: `if its resource is gone, take them off: wipefs --all --types drbd /dev/${lv.fullName}`,
+      },
+    );
+  return { lv, group };
+}

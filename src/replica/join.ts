@@ -1,0 +1,122 @@
+import { randomBytes } from 'node:crypto';
+import { inWords, towards, waitUntil } from '../drbd/index.ts';
+import { checkNewConfig, newConfig, type NewConfig } from '../drbd/new-config.ts';
+import { RefusedError } from '../errors.ts';
+import type { Tx } from '../operations.ts';
+import { on } from '../refusals.ts';
+import { parsed } from '../request.ts';
+import type { Bytes } from '../units.ts';
+import { type Member, type Members, type Reachable, stepsOn } from './hosts.ts';
+import { addressesOf, checkAddress, commonPair } from './network.ts';
+
+/** Two hosts with a volume each, which are to have one device. */
+export interface JoinPlan {
+  readonly config: NewConfig;
+  /** Which hosts begin with the data of this generation; one that does not fetches all of it. */
+  readonly generation: { readonly uuid: string; readonly on: readonly string[] };
+  /** What a host has of data before, which stay where they are. */
+  readonly data?: { readonly on: string; readonly bytes: Bytes };
+  readonly connectMs: number;
+  readonly members: Members;
+}
+
+/**
+ * On each host the file, metadata, and up; then the two have to find each other. Whose data there are they know from their metadata,
+ * which are undone with the rest: to tell them later, by new-current-uuid, would have no inverse.
+ */
+export async function joinHosts(tx: Tx, hosts: Reachable, plan: JoinPlan): Promise<void> {
+  const { config, members, generation, data } = plan;
+  const { name } = config;
+  const on = (member: Member): Tx => stepsOn(tx, hosts, member);
+  for (const each of members) await on(each).drbd.createConfig(config);
+  for (const [node, each] of members.entries())
+    await on(each).drbd.createMetadata({
+      name,
+      ...(data?.on === each.name ? { keepBytes: data.bytes } : {}),
+      ...(generation.on.includes(each.name)
+        ? { generation: { uuid: generation.uuid, peers: [1 - node] } }
+        : {}),
+    });
+  for (const each of members) await on(each).drbd.up({ name });
+  for (const each of members) await connected(each, plan, tx.signal);
+}
+
+/** /dev/drbdN, on both hosts. */
+export function deviceOf({ config }: Pick<JoinPlan, 'config'>): string {
+  return `/dev/drbd${String(config.hosts[0]?.volumes[0]?.minor ?? 0)}`;
+}
+
+/** By the order of the members. */
+export async function pairOf(
+  members: Members,
+  addresses: Readonly<Record<string, string>> | undefined,
+): Promise<readonly [string, string]> {
+  const [a, b] = members;
+  if (addresses !== undefined) {
+    const own = async ({ asked, host, name }: Member): Promise<string> =>
+      on(name, () => checkAddress(host, addresses[asked] ?? ''));
+    return [await own(a), await own(b)];
+  }
+  return commonPair([await addressesOf(a.host), await addressesOf(b.host)], [a.name, b.name]);
+}
+
+/** By the order of the members, whose disks are these. */
+export function configFor(
+  members: readonly Member[],
+  of: {
+    /** What was asked for, in the words of an error. */
+    readonly asked: string;
+    readonly name: string;
+    readonly protocol: NewConfig['protocol'] | undefined;
+    readonly addresses: readonly [string, string];
+    readonly disks: readonly string[];
+    readonly port: number;
+    readonly minor: number;
+  },
+): NewConfig {
+  const { asked, name, protocol, addresses, disks, port, minor } = of;
+  const config = parsed(asked, newConfig, {
+    name,
+    hosts: members.map((each, nodeId) => ({
+      ...{ name: each.name, address: addresses[nodeId], port, nodeId },
+      volumes: [{ minor, disk: disks[nodeId] }],
+    })),
+    ...(protocol === undefined ? {} : { protocol }),
+  });
+  checkNewConfig(config);
+  return config;
+}
+
+/** Even, and none of the small numbers that mean something (drbd.h of 8.4). */
+export function newGeneration(): string {
+  const bytes = randomBytes(8);
+  return `${bytes.toString('hex', 0, 7)}${(((bytes[7] ?? 0) & 0xfe) | 0x10).toString(16)}`;
+}
+
+/** As each of the two sees it. */
+async function connected(
+  { host, name: at }: Member,
+  { config: { name, hosts }, generation, connectMs: limitMs }: JoinPlan,
+  signal: AbortSignal,
+): Promise<void> {
+  let last = 'it is not up';
+  try {
+    await waitUntil(host, {
+      ...{ name, limitMs, signal },
+      what: generation.on.length === hosts.length ? 'sync' : 'connection',
+      onLook: (state) => {
+        last = towards(state).map(inWords).join('; ');
+      },
+    });
+  } catch (error) {
+    if (!(error instanceof RefusedError)) throw error;
+    const ends = hosts.map(({ address, port }) => `${address} port ${String(port)}`).join(' and ');
+    throw new RefusedError(
+      `${name} is up on both hosts, and they do not find each other: ${last} (on ${at})`,
+      {
+        cause: error,
+        remedy: `see that TCP goes both ways between ${ends}: firewall, routes`,
+      },
+    );
+  }
+}
