@@ -134,7 +134,6 @@ describe.skipIf(!can.ok && !required)('a DRBD resource over two machines', () =>
     expect(await runOnA(two, 'bofh recover --yes', 3)).toMatch(/web1 is down by now[^]*bofh drbd up web1/);
     await bothRun(two.pair, 'modprobe drbd && drbdadm up web1');
     await b.run('drbdadm wait-connect web1 && drbdadm primary web1');
-    console.log(await state(a), await state(b), await sizes());
     await runOnA(two, 'bofh drbd wait-sync web1', 0);
     await runOnA(two, 'bofh recover --yes', 0);
 
