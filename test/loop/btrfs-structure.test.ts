@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createSubvolume, moveTopLevel } from '../../src/btrfs/operations.ts';
 import * as btrfs from '../../src/btrfs/index.ts';
@@ -72,7 +73,7 @@ describe('what lies in the top level of a real btrfs', () => {
       encoding: 'utf8',
     });
     expect(status, `${stdout}${stderr}`).toBe(0);
-    expect(stdout).toMatch(/Tests +4 passed/);
+    expect(stripVTControlCharacters(stdout)).toMatch(/Tests +4 passed/);
   });
 
   whereAllIsSeen('is in a subvolume afterwards, inode by inode, and nowhere else', async () => {
