@@ -261,7 +261,7 @@ describe('bofh lvm resize of a thin volume', () => {
     host.admin.format('/dev/vg0/a', { ...ext4, blockSize: 4096, blocks: 16384 });
     expect(await failureOf(cut())).toMatchObject({
       message: expect.stringContaining('there is ext4 on vg0/a') as string,
-      remedy: expect.stringContaining('bofh filesystem resize /dev/vg0/a 33554432') as string,
+      remedy: expect.stringContaining('bofh block resize /dev/vg0/a 33554432') as string,
     });
     expect(volume('a')).toMatchObject({ extents: 16 });
   });
