@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { drbdCreate, drbdGrow, drbdRemove, drbdRoles } from '../../src/cli/answers/index.ts';
+import { drbdConvert, drbdCreate, drbdGrow, drbdRemove, drbdRoles } from '../../src/cli/answers/index.ts';
 import { noting } from '../support/dom0/real-report.ts';
 import { powerCut } from '../support/dom0/two-faults.ts';
 import {
@@ -149,6 +149,36 @@ describe.skipIf(!can.ok && !required)('a DRBD resource over two machines', () =>
     await json('drbd demote web1');
     expect(drbdRemove.parse(await json('drbd remove web1')).hosts).toHaveLength(2);
     // What drbdmeta remembers of a device is no state of a resource, and a deferred act's note lives until the boot.
+    await bothRun(two.pair, 'rm -rf /var/lib/drbd/drbd-minor-0.lkbd /run/bofh/notes');
+    expect(await differences(two, two.start)).toBe('');
+  });
+
+  it('is made of a plain volume with its data, and is a plain volume again, byte for byte the same', async () => {
+    const disk = '/dev/vg0/plain';
+    const head = 24 * 1024 ** 2;
+    const sum = async (machine: Machine, device = disk): Promise<string> =>
+      (await machine.run(`head --bytes=${String(head)} ${device} | sha256sum`)).stdout;
+    await two.pair.a.run(
+      `lvcreate --quiet -y -W y -L 24M -n plain vg0 && mkfs.ext4 -q ${disk} && mount ${disk} /mnt && dd if=/dev/urandom of=/mnt/data bs=1M count=8 status=none && sync`,
+    );
+    expect(await runOnA(two, 'bofh drbd convert vg0/plain --to b', 1)).toContain('mounted on /mnt');
+    await two.pair.a.run('umount /mnt && udevadm settle');
+    const before = await sum(two.pair.a);
+
+    const made = drbdConvert.parse(await json('drbd convert vg0/plain --to b'));
+    expect(made).toMatchObject({ resource: 'plain', device: '/dev/drbd0', was: disk, from: 'a' });
+    await runOnA(two, 'bofh drbd wait-sync plain --time 10m', 0);
+    await json('drbd promote plain --to b');
+    expect(await sum(two.pair.b, '/dev/drbd0')).toBe(before);
+    await json('drbd demote plain');
+
+    expect(drbdRemove.parse(await json('drbd remove plain --keep-on a')).hosts).toEqual([
+      { name: 'a', volumes: [], kept: [disk], plain: [disk] },
+      { name: 'b', volumes: ['vg0/plain'], kept: [], plain: [] },
+    ]);
+    expect(await sum(two.pair.a)).toBe(before);
+    await two.pair.a.run(`fsck.ext4 -fn ${disk} && test "$(blkid -o value -s TYPE ${disk})" = ext4`);
+    await two.pair.a.run('lvremove -q -y vg0/plain && udevadm settle');
     await bothRun(two.pair, 'rm -rf /var/lib/drbd/drbd-minor-0.lkbd /run/bofh/notes');
     expect(await differences(two, two.start)).toBe('');
   });
