@@ -1,5 +1,5 @@
 // `npm run soak -- --trials 10000`: random sequences of real operations with random faults, on the simulated host.
-// `--seed N` begins there; `--path P` with it repeats one trial that failed. `--rig` does it on a real Xen host.
+// `--seed N` begins there; `--path P` with it repeats one trial that failed. `--rig` does it on real hosts, `--machines 2` on two at once.
 import { parseArgs } from 'node:util';
 import { ensureDependencies, ensurePackages, quiet, root, say, table } from './lib/setup.mjs';
 import { join } from 'node:path';
@@ -10,15 +10,17 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     path: { type: 'string' },
     rig: { type: 'boolean', default: false },
+    machines: { type: 'string', default: '1' },
   },
 });
 if (!ensureDependencies()) process.exit(1);
 const { createJiti } = await import('jiti');
 const jiti = createJiti(import.meta.url, { fsCache: false });
+const machines = Number(values.machines);
 const trials = Number(values.trials ?? (values.rig ? 200 : values.path === undefined ? 10_000 : 1));
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
-if (!Number.isSafeInteger(trials) || trials < 1 || !Number.isSafeInteger(seed))
-  throw new Error('--trials and --seed are whole numbers');
+if (![trials, machines].every((n) => Number.isSafeInteger(n) && n >= 1) || !Number.isSafeInteger(seed))
+  throw new Error('--trials, --machines and --seed are whole numbers');
 
 const begun = performance.now();
 const { failures, figures, seeds } = values.rig ? await onRig() : await simulated();
@@ -49,7 +51,7 @@ async function onRig() {
   say('building');
   if (!quiet(process.execPath, [join(root, 'scripts', 'build.mjs'), '--no-types']).ok) process.exit(1);
   const { soakOnRig } = await jiti.import('../test/support/matrix/soak.ts');
-  return soakOnRig({ trials, seed, say, onFailure: tell });
+  return soakOnRig({ trials, seed, machines, say, onFailure: tell });
 }
 
 /** A failure, with the command that repeats it. */
