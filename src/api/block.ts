@@ -9,6 +9,8 @@ import {
   type PartitionsOf,
 } from '../blockdevice/index.ts';
 import type { Tx } from '../operations.ts';
+import { growReplica } from '../replica/grow.ts';
+import { planReplicated, withReplica } from '../replica/stack.ts';
 import * as stack from '../stack/index.ts';
 import type { Bytes } from '../units.ts';
 
@@ -44,12 +46,16 @@ export interface ResizeRequest {
   readonly what?: 'stack' | 'device';
   /** Of an encrypted device in it: one that is closed is opened with it, and closed again. */
   readonly key?: KeyRef;
+  /** The two hosts of a replicated disk in it, where they are not reached by the names that its configuration has. */
+  readonly on?: readonly [string, string];
 }
 
 /**
  * Resizes a device with all that lies on it: growing from the lowest layer up, shrinking from the filesystem down. What
  * cannot be is refused before anything is done; when a step fails all of it goes back. A container that is closed is
  * opened before, when its key is named, and closed when all that is over: a process that is killed leaves it open.
+ * A disk that DRBD replicates grows first, on both hosts, in a sequence of its own: it cannot be made smaller again, so
+ * when what lies on it fails, that goes back alone.
  */
 export async function resize({ what = 'stack', ...request }: ResizeRequest): Promise<stack.StackResized> {
   refuseInside('block.resize');
@@ -58,7 +64,7 @@ export async function resize({ what = 'stack', ...request }: ResizeRequest): Pro
   const opened: string[] = [];
   try {
     await openAll(bofh, asked, opened);
-    const made = await atomic('block.resize', (tx) => stack.resizeStack(tx, asked));
+    const made = await resized(bofh, asked);
     await closeAll(bofh, asked, opened.splice(0));
     return made;
   } finally {
@@ -67,6 +73,16 @@ export async function resize({ what = 'stack', ...request }: ResizeRequest): Pro
       if (!(error instanceof BofhError)) throw error;
     });
   }
+}
+
+async function resized(bofh: Bofh, asked: Asked): Promise<stack.StackResized> {
+  const steps = (to: Asked['to'] | 'fill') =>
+    atomic('block.resize', (tx) => stack.resizeStack(tx, { ...asked, to }));
+  const replica = await planReplicated(bofh.engine, asked);
+  if (replica === undefined) return steps(asked.to);
+  const { grow } = replica;
+  if (grow !== undefined) await atomic(`drbd grow ${grow.name}`, (tx) => growReplica(tx, bofh.engine, grow));
+  return withReplica(replica, await steps('fill'), asked.to);
 }
 
 async function closeAll(bofh: Bofh, { key }: Asked, opened: readonly string[]): Promise<void> {
@@ -79,7 +95,7 @@ async function closeAll(bofh: Bofh, { key }: Asked, opened: readonly string[]): 
       await withBofh(patient, () => atomic('crypt.close', (tx) => tx.crypt.close({ name, key })));
 }
 
-type Asked = Parameters<typeof stack.closedIn>[0];
+type Asked = Parameters<typeof planReplicated>[1];
 
 async function openAll(bofh: Bofh, asked: Asked, opened: string[]): Promise<void> {
   const { key } = asked;

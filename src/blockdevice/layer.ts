@@ -82,6 +82,8 @@ export interface Layer<Tx = unknown> {
   readonly tell: (at: LayerAt) => Promise<Told>;
   /** The one device that it offers, on which the stack goes on; `closed`: it has to be opened first. */
   readonly offers?: (at: LayerAt) => GraphDevice | 'closed';
+  /** What to do about one that is closed, as a sentence without its full stop: `open it: bofh crypt open /dev/sda2`. */
+  readonly toOpen?: (at: LayerAt) => string | Promise<string>;
   /** Missing: bofh cannot resize it. Throws RefusedError when that cannot be told. */
   readonly limits?: (at: LayerAt) => Promise<Limits>;
   /** One step of a sequence, undone with it. */

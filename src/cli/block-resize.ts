@@ -4,9 +4,11 @@ import { withBofh } from '../bofh.ts';
 import { parseKeyRef, type ReadHost } from '../command/index.ts';
 import { UsageError } from '../errors.ts';
 import { formatSize, parseSize } from '../units.ts';
+import { membersOfStack } from '../replica/stack.ts';
 import { give } from './answer.ts';
 import type { BlockResize } from './answers/index.ts';
 import { confirm } from './confirm.ts';
+import { planned, twoHosts } from './replica-plan.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 import { logged } from './system-log.ts';
@@ -23,11 +25,14 @@ export async function resize(
   const to = sizeOf(size);
   const alone = options['bare'] === true;
   const key = typeof options['key'] === 'string' ? { key: parseKeyRef(options['key']) } : {};
-  const request: block.ResizeRequest = { device, to, what: alone ? 'device' : 'stack', ...key };
+  const on = typeof options['on'] === 'string' ? { on: twoHosts(options['on']) } : {};
+  const request = { device, to, what: alone ? ('device' as const) : ('stack' as const), ...key, ...on };
   const { bofh, progress } = await openSession(runtime, { site: 'used', root: 'needed' });
   if (runtime.settings.mode === 'plan') {
-    const { dryRun } = await import('./plan.ts');
-    return await dryRun(runtime, bofh, () => block.resize(request));
+    const members = await membersOfStack(bofh.engine, { host: bofh.host, ...request });
+    return planned(runtime, { bofh, members: members ?? [] }, async (simulated) => {
+      await withBofh(simulated, () => block.resize(request));
+    });
   }
   if (alone && (await cuts(bofh.host, device, to)))
     await confirm(runtime, [`${printable(device)} is cut by itself: what lies behind its new end is lost.`]);

@@ -109,7 +109,7 @@ export async function demote(runtime: Runtime, name: string, options: Options): 
   return 0;
 }
 
-/** `bofh drbd grow NAME SIZE|+SIZE` */
+/** `bofh drbd grow NAME SIZE|+SIZE|max` */
 export async function grow(
   runtime: Runtime,
   { name, size }: { readonly name: string; readonly size: string },
@@ -127,7 +127,7 @@ export async function grow(
   give(runtime, {
     data,
     lines: [
-      `${name} has grown from ${formatSize(plan.from)} to ${formatSize(plan.to)} on both hosts; what lies on it has not: bofh filesystem resize`,
+      `${name} has grown from ${formatSize(plan.from)} to ${formatSize(plan.to)} on both hosts; what lies on it has not (bofh block resize of its device grows both)`,
     ],
   });
   return 0;

@@ -24,6 +24,7 @@ export const luks: Layer<Resizing> = {
   recognises: ({ content }) => content?.type === 'crypto_LUKS',
   title: () => 'LUKS',
   offers: ({ above }) => innerOf(above) ?? 'closed',
+  toOpen: () => 'open it (bofh crypt open), or name its key: --key',
   tell: async ({ host, device, above }) => {
     const inner = innerOf(above);
     const { version, cipher, dataOffset } = await headerOf(host, device.path);

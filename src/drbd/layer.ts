@@ -7,7 +7,7 @@ import { type Resource, resources } from './reads.ts';
 import { internalMetadata } from './size.ts';
 import type { Connection, VolumeState } from './state.ts';
 
-const why = 'a resize of DRBD is one of its peers too, and bofh works on one host';
+const why = 'it has the size that what it lies on has on both hosts (bofh drbd grow)';
 
 /** A volume of DRBD: its device, which the resource offers while it is up. */
 export const drbdDevice: Layer = {
@@ -17,7 +17,7 @@ export const drbdDevice: Layer = {
   title: () => 'DRBD device',
   tell: async (at) => {
     const { size } = at.device;
-    const found = await upAs(at, at.device);
+    const found = await resourceAt(at, at.device);
     if (found === undefined) return { size, untold: ['no resource has it'] };
     const { resource, volume } = found;
     return {
@@ -41,6 +41,12 @@ export const drbdBacking: Layer = {
   recognises: ({ content }) => content?.type === 'drbd',
   title: () => 'DRBD backing device',
   offers: ({ above }) => above.find(({ kind }) => kind === 'drbd') ?? 'closed',
+  toOpen: async (at) => {
+    const name = await configuredOn(at);
+    return name === undefined
+      ? 'no resource is configured on it: look at what it is (drbdmeta)'
+      : `bring it up: bofh drbd up ${name.replace(/\/.*$/, '')}`;
+  },
   tell: async (at) => {
     const { device, above } = at;
     const own = above.find(({ kind }) => kind === 'drbd');
@@ -56,8 +62,9 @@ export const drbdBacking: Layer = {
   limits: async ({ device }) => fixed(device.size, why),
 };
 
-async function upAs(
-  { host, once }: LayerAt,
+/** Which resource a device of DRBD is a volume of; undefined: of none that is up. */
+export async function resourceAt(
+  { host, once }: Pick<LayerAt, 'host' | 'once'>,
   { number }: GraphDevice,
 ): Promise<{ readonly resource: Resource; readonly volume: VolumeState } | undefined> {
   for (const resource of await once('drbd resources', () => resources(host))) {

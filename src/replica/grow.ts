@@ -30,7 +30,7 @@ export interface GrowPlan {
   readonly primary: Member;
 }
 
-/** `20g`, or `+5g` more than it has. Throws one error that names every refusal. */
+/** `20g`, `+5g` more than it has, or `max`: all that both groups have free. Throws one error that names every refusal. */
 export async function planGrow(options: {
   readonly members: Members;
   readonly name: string;
@@ -39,10 +39,10 @@ export async function planGrow(options: {
   const { members, name } = options;
   const parts = await upPartsOf(members, name);
   const { volume, size: from } = onlyVolume(parts);
-  const to = wanted(options.size, from);
-  if (to <= from)
+  const asked = options.size === 'max' ? undefined : wanted(options.size, from);
+  if (asked !== undefined && asked <= from)
     throw new UsageError(
-      `${name} has ${formatSize(from)}, and ${formatSize(to)} is no more: DRBD only grows`,
+      `${name} has ${formatSize(from)}, and ${formatSize(asked)} is no more: DRBD only grows`,
       {
         remedy: 'ask for more, as +5g',
       },
@@ -50,14 +50,17 @@ export async function planGrow(options: {
   const found = refusals();
   const primary = await found.try(() => primaryOf(parts));
   for (const part of parts) await found.try(() => on(part.name, () => refuseUnsynced(part)));
-  const grounds: (GrowPlan['hosts'][number] & { readonly extentSize: Bytes })[] = [];
+  const grounds: (GrowPlan['hosts'][number] & Room)[] = [];
   for (const part of parts) {
     const ground = await found.try(() => on(part.name, () => groundOf(part, { volume, from })));
     if (ground !== undefined) grounds.push({ ...part, ...ground });
   }
   found.throwAll();
   if (primary === undefined) throw new TypeError('a refused request was planned');
-  const lvSize = sizeFor(grounds, Math.max(deviceSizeFor(to), ...grounds.map(({ now }) => now)));
+  const lvSize =
+    asked === undefined
+      ? largestFor(name, grounds)
+      : sizeFor(grounds, Math.max(deviceSizeFor(asked), ...grounds.map(({ now }) => now)));
   for (const { host, name: at, vg, lv, now, extentSize } of grounds)
     await found.try(() =>
       on(at, async () =>
@@ -88,6 +91,33 @@ async function remember({ file }: Tx, memory: Memory | undefined): Promise<void>
   const { path, content, now } = memory;
   if (now === 'wrong') await file.remove({ path });
   await file.create({ path, content, mode: 0o644 });
+}
+
+/** There is no room for more. */
+export class AsLarge extends RefusedError {}
+
+interface Room {
+  readonly extentSize: Bytes;
+  /** Of its group. */
+  readonly free: Bytes;
+}
+
+/** The size that the volumes of both hosts can have, in whole extents of both groups. */
+function largestFor(
+  name: string,
+  grounds: readonly (Room & { readonly now: Bytes; readonly vg: string })[],
+): Bytes {
+  const room = Math.min(...grounds.map(({ now, free }) => now + free));
+  const step = sizeFor(grounds, 1);
+  const size = Math.floor(room / step) * step;
+  if (size > Math.min(...grounds.map(({ now }) => now))) return size;
+  const full = grounds.filter(({ free }) => free < step).map(({ vg }) => vg);
+  throw new AsLarge(
+    `${name} is as large as it can be: nothing is free in ${[...new Set(full)].join(' and ')}`,
+    {
+      remedy: 'add a disk to the group: bofh lvm vg extend',
+    },
+  );
 }
 
 function wanted(size: string | number, from: Bytes): Bytes {
@@ -142,11 +172,11 @@ async function groundOf(
     });
   const { lv } = found;
   refuseKind(found);
-  const { extentSize } = await usableVg(host, lv.vg);
+  const { extentSize, free } = await usableVg(host, lv.vg);
   // Of one that has grown already it is not known where they are.
   const isWhole = dataSize(lv.size) === from;
   const memory = isWhole
     ? await memoryFor(host, { minor: disk.minor, disk: path, size: lv.size })
     : undefined;
-  return { vg: lv.vg, lv: lv.name, uuid: lv.uuid, now: lv.size, extentSize, memory };
+  return { vg: lv.vg, lv: lv.name, uuid: lv.uuid, now: lv.size, extentSize, free, memory };
 }

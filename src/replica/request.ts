@@ -75,7 +75,7 @@ const demoteSchema = z.strictObject(known);
 
 const growSchema = z.strictObject({
   ...known,
-  /** What the device is to have at least; `+5g`: so much more than it has. */
+  /** What the device is to have at least; `+5g`: so much more than it has; `max`: all that both hosts have room for. */
   size: z.union([z.string(), z.number()]),
 });
 

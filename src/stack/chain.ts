@@ -21,8 +21,8 @@ export interface Chain {
   readonly links: readonly Link[];
   /** Which of them the device is that was named. */
   readonly asked: number;
-  /** A container that must be opened before it can be told what is above; missing: the chain is whole. */
-  readonly closed?: GraphDevice;
+  /** What must be opened before it can be told what is above; missing: the chain is whole. */
+  readonly closed?: { readonly device: GraphDevice; readonly layer: string; readonly remedy: string };
 }
 
 /** What is looked at. `bare`: the device alone, whatever lies on it. */
@@ -48,7 +48,10 @@ export async function chainOf({ host, device, bare }: ChainRequest): Promise<Cha
   let asked = 0;
   for (;;) {
     const { link, offers } = await contentLink(look, current);
-    if (offers === 'closed') return { links, asked, closed: current };
+    if (offers === 'closed') {
+      const remedy = (await link.layer.toOpen?.(link.at)) ?? 'bring what lies in it within reach first';
+      return { links, asked, closed: { device: current, layer: link.layer.name, remedy } };
+    }
     links.push(link);
     if (offers === undefined) return { links, asked };
     current = offers;

@@ -49,7 +49,7 @@ export interface ResizePlan {
 export function planResize(request: ResizeRequest): ResizePlan {
   const { chain, asked } = request;
   refuseMisfits(chain);
-  const granularity = chain.reduce((all, { limits }) => leastCommonMultiple(all, limits.granularity), 1);
+  const granularity = granularityOf(chain);
   const lowest = lowestSize(request, granularity);
   const now = chain.map(({ limits }) => limits.size);
   const sizes = finalSizes(chain, lowest);
@@ -66,6 +66,16 @@ export function planResize(request: ResizeRequest): ResizePlan {
     ...{ steps, sizes, granularity },
     ...(wanted === undefined || wanted === sizes[asked] ? {} : { roundedFrom: wanted }),
   };
+}
+
+/** What the lowest layer of a chain would come to have, whether it may or not. */
+export function lowestFor(request: ResizeRequest): Bytes {
+  refuseMisfits(request.chain);
+  return lowestSize(request, granularityOf(request.chain));
+}
+
+function granularityOf(chain: readonly ChainLayer[]): Bytes {
+  return chain.reduce((all, { limits }) => leastCommonMultiple(all, limits.granularity), 1);
 }
 
 /** What the chain needs at its bottom for the layer that is asked about to have its size. */

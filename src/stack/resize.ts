@@ -2,7 +2,7 @@ import type { KeyRef, ReadHost } from '../command/index.ts';
 import { BofhError, RefusedError } from '../errors.ts';
 import type { Tx } from '../operations.ts';
 import { type Bytes, formatSize } from '../units.ts';
-import { chainOf, type Link } from './chain.ts';
+import { type Chain, chainOf, type Link } from './chain.ts';
 import { probed } from './content.ts';
 import { planResize, type ResizePlan, type ResizeRequest, type ResizeStep } from './plan.ts';
 
@@ -11,7 +11,8 @@ export interface StackResize {
   readonly host: ReadHost;
   /** Any device of the stack; it is the one that has the size afterwards. */
   readonly device: string;
-  readonly to: ResizeRequest['to'];
+  /** `fill`: every layer is to take what the lowest one has by now. */
+  readonly to: ResizeRequest['to'] | 'fill';
   /** `device`: it alone, whatever lies on it. */
   readonly what: 'stack' | 'device';
   /** Of the containers in it, which may want to be shown it. */
@@ -36,7 +37,7 @@ export interface StackResized {
 }
 
 /** What the uppermost layer is made smaller than its place, while that is cut: more than any tool rounds. */
-const margin = 4 * 1024 ** 2;
+export const margin = 4 * 1024 ** 2;
 
 /**
  * Brings a stack to a size, as steps of a sequence: all that can be refused is refused before the first, each layer is
@@ -45,17 +46,12 @@ const margin = 4 * 1024 ** 2;
 export async function resizeStack(tx: Tx, request: StackResize): Promise<StackResized> {
   const { device, what } = request;
   const chain = await chainOf({ host: request.host, device, bare: what === 'device' });
-  if (chain.closed !== undefined)
-    throw new RefusedError(
-      `${chain.closed.path} is closed: what lies in it cannot be told, and not be resized`,
-      {
-        remedy: 'open it (bofh crypt open), or name its key: --key',
-      },
-    );
+  refuseClosed(chain);
   const { links, asked } = chain;
+  const { to } = request;
   const plan = planResize({
-    ...{ asked, to: request.to, margin },
-    chain: links.map(({ title, limits }) => ({ title, limits })),
+    ...(to === 'fill' ? { asked: 0, to: { size: links[0]?.limits.size ?? 0 } } : { asked, to }),
+    ...{ margin, chain: links.map(({ title, limits }) => ({ title, limits })) },
   });
   await refuseLoss(request, links, plan);
   refuseKeyless(request, links, plan.steps);
@@ -87,11 +83,24 @@ function warningsOf(links: readonly Link[], { steps, sizes }: ResizePlan): reado
  */
 export async function closedIn({ host, device, what }: StackResize): Promise<string | undefined> {
   const { closed } = await chainOf({ host, device, bare: what === 'device' });
-  return closed?.path;
+  return closed?.layer === 'luks' ? closed.device.path : undefined;
+}
+
+/** Nothing is resized of which it cannot be told what it is. */
+export function refuseClosed({ closed }: Pick<Chain, 'closed'>): void {
+  if (closed === undefined) return;
+  throw new RefusedError(
+    `${closed.device.path} is closed: what lies in it cannot be told, and not be resized`,
+    { remedy: closed.remedy },
+  );
 }
 
 /** Which layers want to be shown a key is known before the first step. */
-function refuseKeyless({ key }: StackResize, links: readonly Link[], steps: readonly ResizeStep[]): void {
+export function refuseKeyless(
+  { key }: Pick<StackResize, 'key'>,
+  links: readonly Link[],
+  steps: readonly Pick<ResizeStep, 'layer'>[],
+): void {
   const [needy] = steps.flatMap(({ layer }) =>
     links[layer]?.limits.needsKey === true ? [links[layer]] : [],
   );

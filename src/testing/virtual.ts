@@ -98,7 +98,7 @@ function* sys(world: World): Generator<readonly [string, Inode]> {
 
 /** What a real host shows of its own devices is asked there; the name is the one thing that the model may change. */
 function* renamed(world: World, device: Device): Generator<readonly [string, Inode]> {
-  const { name, number, size, lv, mapping, part } = device;
+  const { name, number, size, lv, mapping, part, drbd } = device;
   const known = world.overlay?.mappings.get(number);
   const at = `/devices/virtual/block/${name}`;
   if (mapping !== undefined && known?.name !== mapping.name)
@@ -107,6 +107,8 @@ function* renamed(world: World, device: Device): Generator<readonly [string, Ino
     yield [`${at}/size`, file(`${mapping.size / 512}\n`, 0o444)];
   // A table that was changed may have another size for it.
   if (part?.real === true) yield [`${sysHome(world, device)}/size`, file(`${size / 512}\n`, 0o444)];
+  // A replicated disk may have grown.
+  if (drbd?.real === true && size > 0) yield [`${at}/size`, file(`${size / 512}\n`, 0o444)];
   const volume = lv === undefined ? undefined : world.overlay?.volumes.get(lv.lv.uuid);
   if (volume !== undefined && volume.size !== size) yield [`${at}/size`, file(`${size / 512}\n`, 0o444)];
   if (lv === undefined || volume?.name === lv.lv.name) return;

@@ -1,5 +1,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { drbdConvert, drbdCreate, drbdGrow, drbdRemove, drbdRoles } from '../../src/cli/answers/index.ts';
+import {
+  blockResize,
+  drbdConvert,
+  drbdCreate,
+  drbdGrow,
+  drbdRemove,
+  drbdRoles,
+} from '../../src/cli/answers/index.ts';
 import { noting } from '../support/dom0/real-report.ts';
 import { powerCut } from '../support/dom0/two-faults.ts';
 import {
@@ -35,7 +42,7 @@ describe.skipIf(!can.ok && !required)('a DRBD resource over two machines', () =>
     note.ended({ ...task, suite: undefined }, (performance.now() - begun) / 1000);
   });
   afterAll(async () => {
-    note.write(7);
+    note.write(9);
     await two.pair.close();
   });
 
@@ -143,6 +150,36 @@ describe.skipIf(!can.ok && !required)('a DRBD resource over two machines', () =>
     expect(await hash(b)).toBe(before);
     expect(await openOn(a)).toEqual([]);
     expect(await openOn(b)).toEqual([]);
+  });
+
+  it('grows with the filesystem that is mounted from it, by block resize, and the other host has it too', async () => {
+    const { a, b } = two.pair;
+    await json('drbd promote web1 --to a');
+    await a.run(
+      'mkfs.ext4 -q /dev/drbd0 && mount /dev/drbd0 /mnt && dd if=/dev/urandom of=/mnt/data bs=1M count=8 status=none && sync',
+    );
+    const file = async (machine: Machine): Promise<string> =>
+      (await machine.run('sha256sum /mnt/data')).stdout;
+    const [before, [was = 0]] = [await file(a), await sizes()];
+
+    const { layers } = blockResize.parse(await json('block resize /dev/drbd0 +32m'));
+    const [disk, filesystem] = layers.slice(2);
+    expect(layers.map(({ title }) => title).slice(0, 2)).toEqual([
+      'the logical volume vg0/web1 on a',
+      'the logical volume vg0/web1 on b',
+    ]);
+    expect(disk?.to).toBeGreaterThanOrEqual(was + 32 * 1024 ** 2);
+    expect(await sizes()).toEqual([disk?.to, disk?.to]);
+    const { stdout } = await a.run('dumpe2fs -h /dev/drbd0 2>/dev/null | grep -E "^Block (count|size):"');
+    const [blocks = 0, size = 0] = [...stdout.matchAll(/\d+/g)].map(Number);
+    expect(blocks * size).toBe(filesystem?.to);
+    expect(filesystem?.to).toBeGreaterThan(was);
+
+    await a.run('umount /mnt && udevadm settle');
+    await json('drbd promote web1 --to b');
+    await b.run('e2fsck -fn /dev/drbd0 && mount -o ro /dev/drbd0 /mnt');
+    expect(await file(b)).toBe(before);
+    await b.run('umount /mnt && udevadm settle');
   });
 
   it('is removed from both, which are as they were at the start', async () => {

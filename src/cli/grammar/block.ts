@@ -19,6 +19,10 @@ export function addBlock(block: Command, verb: Verb): void {
       '--key <KEY>',
       'of an encrypted device in it: file:/PATH, command:/PROGRAM ARG…, credential:NAME, site:NAME or ask',
     )
+    .option(
+      '--on <HOST,HOST>',
+      'of a replicated disk in it: its two hosts, as ssh or the site file names them',
+    )
     // -1g looks like an option; what is none and no size is refused as a size.
     .allowUnknownOption();
   verb(resize, 'changes', async (runtime, args, options) =>

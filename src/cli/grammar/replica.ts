@@ -89,7 +89,7 @@ export function addReplica(drbd: Command, verb: Verb): void {
       .command('grow')
       .description('make a resource larger: its logical volumes on both hosts, then its device')
       .argument('<resource>')
-      .argument('<size>', '20g, or +5g')
+      .argument('<size>', '20g, +5g, or max')
       .option(...on),
     'changes',
     async (runtime, [name = '', size = ''], options) =>

@@ -2,10 +2,11 @@ import { describe, expect, it } from 'vitest';
 import type { Bofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/answers/index.ts';
 import { demote, grow, promote, remove } from '../../../src/cli/replica-known.ts';
+import { resize } from '../../../src/cli/block-resize.ts';
 import { convert } from '../../../src/cli/replica-convert.ts';
 import { create } from '../../../src/cli/replica.ts';
 import type { SimulatedHost } from '../../../src/testing/index.ts';
-import { both, made, plain, two } from '../replica/support.ts';
+import { both, ext4, made, plain, two } from '../replica/support.ts';
 import { lineOf, unnamed } from '../plan/support.ts';
 import { testRuntime } from './support/runtime.ts';
 
@@ -82,7 +83,15 @@ const recipes: readonly (readonly [
   ],
   ['demote', () => made({ primary: 'there' }), (runtime) => demote(runtime, 'web1', on)],
   ['grow', () => made({ primary: 'there' }), (runtime) => grow(runtime, { name: 'web1', size: '+64m' }, on)],
+  ['grow, by block resize', filledReplica, (runtime) => resize(runtime, ['/dev/drbd0', '+64m'], on)],
 ];
+
+/** With an ext4 on it, which is to grow too. */
+async function filledReplica(): Promise<ReturnType<typeof two>> {
+  const hosts = await made({ primary: 'alpha' });
+  hosts.alpha.admin.format('/dev/drbd0', { ...ext4, blocks: 16 * 1024 });
+  return hosts;
+}
 
 describe.each(recipes)('the plan of bofh drbd %s', (_, stage, act) => {
   it('has the changes of the run on each host, each word of them and in their order, and does nothing', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { withBofh } from '../../../src/bofh.ts';
-import { states } from '../../../src/drbd/index.ts';
+import { dataSize, states } from '../../../src/drbd/index.ts';
+import { vgs } from '../../../src/lvm/index.ts';
 import { drbd } from '../../../src/index.ts';
 import { both, made, refusal, two, unplug } from './support.ts';
 
@@ -169,6 +170,16 @@ describe('drbd.grow', () => {
     const hosts = await made({ primary: 'alpha' });
     const error = await refusal(hosts, () => drbd.grow({ ...web1, size }));
     expect(error.message).toMatch(words);
+  });
+
+  it('takes all that both hosts have, and says when that is nothing', async () => {
+    const hosts = await made({ primary: 'there' });
+    hosts.alpha.admin.lvcreate({ vg: 'vg0', name: 'other', extents: 100 });
+    const [group] = await vgs(hosts.alpha);
+    const { to } = await withBofh(hosts.here, () => drbd.grow({ ...web1, size: 'max' }));
+    expect(to).toBe(dataSize((17 + (group?.freeExtents ?? 0)) * 4 * mib));
+    const error = await refusal(hosts, () => drbd.grow({ ...web1, size: 'max' }));
+    expect(error.message).toBe('web1 is as large as it can be: nothing is free in vg0');
   });
 
   it('refuses one that is primary nowhere, or not in sync', async () => {

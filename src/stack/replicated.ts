@@ -1,0 +1,97 @@
+import type { GraphDevice } from '../blockdevice/graph.ts';
+import type { Limits } from '../blockdevice/layer.ts';
+import { dataSize } from '../drbd/index.ts';
+import { resourceAt } from '../drbd/layer.ts';
+import { RefusedError } from '../errors.ts';
+import type { Bytes } from '../units.ts';
+import { type Chain, chainOf, type Link } from './chain.ts';
+import { lowestFor, planResize, type ResizeRequest } from './plan.ts';
+import { margin, refuseClosed, refuseKeyless, type StackResize } from './resize.ts';
+
+/** A disk in a stack that another host has as well: it becomes larger on both before anything that lies on it does. */
+export interface Replicated {
+  readonly resource: string;
+  /** `/dev/drbd0` */
+  readonly path: string;
+  /** Its place in the chain, from the lowest layer up. */
+  readonly at: number;
+  readonly from: Bytes;
+  /** What it has to have for what was asked, also when that is less; `max`: as much as both hosts have. */
+  readonly wanted: Bytes | 'max';
+  /** What it lies on here; undefined: the configuration does not say. */
+  readonly disk: string | undefined;
+  /** Throws RefusedError when what lies on it could not follow it to this size. */
+  readonly refuse: (to: Bytes) => void;
+}
+
+type StackAsk = StackResize & { readonly to: ResizeRequest['to'] };
+
+/** The replicated disk in a stack, and how large it has to be; undefined: there is none, or it is not what is resized. */
+export async function replicatedIn(request: StackAsk): Promise<Replicated | undefined> {
+  const { host, device, what } = request;
+  if (what === 'device') return undefined;
+  const chain = await chainOf({ host, device, bare: false });
+  const at = chain.links.findIndex((link) => replicaOf(link) !== undefined);
+  const own = chain.links.slice(at)[0];
+  const replica = own && replicaOf(own);
+  if (at < 0 || own === undefined || replica === undefined) return undefined;
+  refuseClosed(chain);
+  const found = await resourceAt(own.at, replica);
+  if (found === undefined)
+    throw new RefusedError(`${replica.path} belongs to no resource that is up`, {
+      remedy: 'look at it: bofh drbd list',
+    });
+  const { name } = found.resource;
+  const disk = { title: own.title, limits: limitsOf(replica) };
+  const above = chain.links.slice(at + 1);
+  const parts = [disk, ...above];
+  const plan = (asked: number, to: ResizeRequest['to']) => planResize({ asked, to, margin, chain: parts });
+  const to = wantedOf(request, chain, at);
+  if (to === 'min') throw smaller(name);
+  const asked = Math.max(0, chain.asked - at);
+  const { volume } = found.volume;
+  return {
+    ...{ resource: name, path: replica.path, at, from: replica.size },
+    disk: found.resource.here?.volumes.find((each) => each.volume === volume)?.disk,
+    wanted: to === 'max' ? to : lowestFor({ asked, to, margin, chain: parts }),
+    refuse: (size) => {
+      const { steps } = plan(0, { size });
+      refuseKeyless(
+        request,
+        above,
+        steps.filter(({ layer }) => layer > 0).map(({ layer }) => ({ layer: layer - 1 })),
+      );
+    },
+  };
+}
+
+/** Seen from its device, or from what that lies on. */
+function replicaOf({ layer, at }: Link): GraphDevice | undefined {
+  if (layer.name === 'drbd') return at.device;
+  return layer.name === 'drbd-backing' ? at.above.find(({ kind }) => kind === 'drbd') : undefined;
+}
+
+/** Of the volume beneath it is known what it leaves to the replica: the rest are metadata. */
+function wantedOf({ to }: Pick<StackAsk, 'to'>, { links, asked }: Chain, at: number): ResizeRequest['to'] {
+  if (asked >= at || typeof to === 'string') return to;
+  const now = links[asked]?.limits.size ?? 0;
+  return { size: dataSize('size' in to ? to.size : now + to.by) };
+}
+
+const why = 'DRBD makes no disk smaller that two hosts have';
+
+/** Why a replicated disk does not become smaller. */
+export function smaller(resource: string): RefusedError {
+  return new RefusedError(why, {
+    remedy: `take DRBD off (bofh drbd remove ${resource} --keep-on HOST), and resize it as a plain one`,
+  });
+}
+
+function limitsOf({ size }: GraphDevice): Limits {
+  return {
+    ...{ size, granularity: 4096, overhead: 0 },
+    smallest: { size, why },
+    grow: { may: true },
+    shrink: { may: false, why },
+  };
+}

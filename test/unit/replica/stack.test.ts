@@ -1,0 +1,145 @@
+import { describe, expect, it } from 'vitest';
+import * as block from '../../../src/api/block.ts';
+import { withBofh } from '../../../src/bofh.ts';
+import { states } from '../../../src/drbd/index.ts';
+import { RefusedError, RolledBackError } from '../../../src/errors.ts';
+import { vgs } from '../../../src/lvm/index.ts';
+import { ext4, made, refusal, two, unplug } from './support.ts';
+
+const mib = 1024 ** 2;
+const key = { from: 'file', path: '/etc/key' } as const;
+const on: readonly [string, string] = ['alpha', 'there'];
+
+type Hosts = ReturnType<typeof two>;
+
+/** web1 on both hosts, primary on alpha: 64 MiB, in them a container, in that an ext4. */
+async function encrypted(): Promise<Hosts> {
+  const hosts = await made({ primary: 'alpha' });
+  const { admin } = hosts.alpha;
+  admin.writeFile('/etc/key', 'geheim', 0o600);
+  admin.luksFormat({ device: '/dev/drbd0', uuid: '0c0ffee0-0000-4000-8000-00000000000f', key: 'geheim' });
+  admin.luksOpen('/dev/drbd0', 'web1');
+  admin.format('/dev/mapper/web1', { ...ext4, blocks: 12 * 1024 });
+  return hosts;
+}
+
+/** The same with an ext4 on the device itself. */
+async function plain(): Promise<Hosts> {
+  const hosts = await made({ primary: 'alpha' });
+  hosts.alpha.admin.format('/dev/drbd0', { ...ext4, blocks: 16 * 1024 });
+  return hosts;
+}
+
+function resize({ here }: Hosts, request: Partial<block.ResizeRequest>): Promise<block.StackResized> {
+  return withBofh(here, () => block.resize({ device: '/dev/drbd0', to: { by: 64 * mib }, on, ...request }));
+}
+
+/** Of what lies on a device of alpha, in bytes. */
+async function sizeOn({ here }: Hosts, device: string): Promise<number | undefined> {
+  const { devices } = await withBofh(here, () => block.tree({ device }));
+  return devices.find(({ path }) => path === device)?.content.size;
+}
+
+const extents = ({ alpha, there }: Hosts): readonly unknown[] =>
+  [alpha, there.host()].map(({ world }) => world.lvm[0]?.lvs[0]?.extents);
+
+describe('block resize of a stack with a replicated disk', () => {
+  it('makes the volumes of both hosts larger, then the disk, then what lies on it here', async () => {
+    const hosts = await encrypted();
+    const { layers, asked } = await resize(hosts, { key });
+
+    expect(layers.map(({ title }) => title)).toEqual([
+      'the logical volume vg0/web1 on alpha',
+      'the logical volume vg0/web1 on beta',
+      'the DRBD device drbd0',
+      'the LUKS on /dev/drbd0',
+      'the ext4 on /dev/mapper/web1',
+    ]);
+    expect(layers.map(({ when }) => when)).toEqual([
+      ...Array<string>(3).fill('after the commit'),
+      'now',
+      'now',
+    ]);
+    expect(asked).toBe(2);
+    const [lv, , disk, container, filesystem] = layers;
+    expect(extents(hosts)).toEqual([34, 34]);
+    expect(lv).toMatchObject({ from: 68 * mib, to: 136 * mib });
+    expect(disk?.to).toBeGreaterThanOrEqual(128 * mib);
+    expect((await states(hosts.alpha))[0]?.volumes[0]?.size).toBe(disk?.to);
+    expect(container?.to).toBe((disk?.to ?? 0) - 16 * mib);
+    expect(await sizeOn(hosts, '/dev/mapper/web1')).toBe(filesystem?.to);
+  });
+
+  it('gives the volume beneath the size, when that is the device that is named', async () => {
+    const hosts = await plain();
+    const { layers, asked, roundedFrom } = await resize(hosts, {
+      ...{ device: '/dev/vg0/web1', to: { size: 200 * mib } },
+    });
+    expect([asked, roundedFrom]).toEqual([0, undefined]);
+    expect(layers[0]).toMatchObject({ title: 'the logical volume vg0/web1 on alpha', to: 200 * mib });
+    expect(extents(hosts)).toEqual([50, 50]);
+  });
+
+  it('gives the filesystem in it all that both hosts have', async () => {
+    const hosts = await plain();
+    hosts.there.host().admin.lvcreate({ vg: 'vg0', name: 'other', extents: 200 });
+    const [vg] = await vgs(hosts.there.host());
+    const free = vg?.freeExtents ?? 0;
+    const { layers } = await resize(hosts, { to: 'max' });
+    expect(extents(hosts)).toEqual([17 + free, 17 + free]);
+    expect(await sizeOn(hosts, '/dev/drbd0')).toBe(layers.at(-1)?.to);
+  });
+
+  it('goes on with what lies on the disk when that is as large as it can be already', async () => {
+    const hosts = await plain();
+    await resize(hosts, { to: 'max' });
+    hosts.alpha.admin.format('/dev/drbd0', { ...ext4, blocks: 16 * 1024 });
+    const { layers } = await resize(hosts, { to: 'max' });
+    expect(layers.map(({ when }) => when)).toEqual(['unchanged', 'now']);
+  });
+
+  it('leaves the filesystem as it was when that fails, on a disk that is larger, and the same words go on with it', async () => {
+    const hosts = await plain();
+    hosts.alpha.fault({ tool: 'resize2fs', mode: 'fails before' });
+    const failed: unknown = await resize(hosts, { to: { size: 128 * mib } }).catch((error: unknown) => error);
+    expect(failed).toBeInstanceOf(RolledBackError);
+    expect(await sizeOn(hosts, '/dev/drbd0')).toBe(64 * mib);
+    expect(extents(hosts)).toEqual([33, 33]);
+
+    const { layers } = await resize(hosts, { to: { size: 128 * mib } });
+    expect(layers.map(({ when }) => when)).toEqual(['unchanged', 'now']);
+    expect(await sizeOn(hosts, '/dev/drbd0')).toBe((await states(hosts.alpha))[0]?.volumes[0]?.size);
+    expect(extents(hosts)).toEqual([33, 33]);
+  });
+
+  it('changes nothing on either host when what lies on the disk could not follow', async () => {
+    const hosts = await encrypted();
+    const error = await refusal(hosts, () => block.resize({ device: '/dev/drbd0', to: { by: mib }, on }));
+    expect(error.message).toContain('can be resized only with its key');
+  });
+
+  it.each([
+    ['less', { by: -8 * mib }],
+    ['min', 'min'],
+  ] as const)('makes no disk smaller: %s', async (_, to) => {
+    const hosts = await plain();
+    const error = await refusal(hosts, () => block.resize({ device: '/dev/drbd0', to, on }));
+    expect(error).toBeInstanceOf(RefusedError);
+    expect(error.message).toContain('DRBD makes no disk smaller');
+    expect(error.remedy).toContain('bofh drbd remove web1 --keep-on');
+  });
+
+  it('is refused as drbd grow is, before anything is done, where the hosts are apart', async () => {
+    const hosts = await plain();
+    unplug(hosts);
+    const error = await refusal(hosts, () => block.resize({ device: '/dev/drbd0', to: { by: mib }, on }));
+    expect(error.message).toContain('web1 is not up to date on both hosts');
+  });
+
+  it('says how to bring the disk up when it is down', async () => {
+    const hosts = await made();
+    await withBofh(hosts.here, async () => (await import('../../../src/api/drbd.ts')).down({ name: 'web1' }));
+    const error = await refusal(hosts, () => block.resize({ device: '/dev/vg0/web1', to: 'max', on }));
+    expect(error.remedy).toContain('bofh drbd up web1');
+  });
+});
