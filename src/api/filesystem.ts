@@ -18,6 +18,14 @@ export async function check(device: string): Promise<driver.FilesystemCheck> {
   return driver.check(currentBofh().host, device);
 }
 
+/**
+ * Repairs a filesystem that nobody uses and that has errors: a sequence of one. It is clean once this returns; where it is not, the
+ * sequence is stuck and says what is left.
+ */
+export async function repair(args: Parameters<Tx['filesystem']['repair']>[0]): Promise<void> {
+  await single('filesystem.repair', (tx) => tx.filesystem.repair(args));
+}
+
 /** Makes a filesystem or swap area on a device: a sequence of one. */
 export async function create(
   args: Parameters<Tx['filesystem']['create']>[0],

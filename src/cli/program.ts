@@ -76,7 +76,7 @@ function verbs(invoke: Invoke): Verb {
     command.action(async () => {
       await invoke({
         verb: nameOf(command),
-        changes: kind === 'changes',
+        changes: (typeof kind === 'function' ? kind(command.opts()) : kind) === 'changes',
         options: command.optsWithGlobals(),
         scriptArgs: command.name() === 'run' ? Math.max(0, command.args.length - 1) : 0,
         action: (runtime) => action(runtime, command.args, command.opts()),

@@ -1,8 +1,11 @@
 import type { Way } from '../atomic/operation.ts';
 import type { ByHand } from '../errors.ts';
+import { checkOf } from './commands/check.ts';
 import { labelOf, relabel } from './commands/label.ts';
+import { repairOf } from './commands/repair.ts';
 import { keepSeed, setUuid } from './commands/uuid.ts';
 import type { LabelUndo } from './operations/label.ts';
+import type { RepairUndo } from './operations/repair.ts';
 import type { ResizeUndo } from './operations/resize.ts';
 import type { UuidUndo } from './operations/uuid.ts';
 import { hasWayBack } from './uuids.ts';
@@ -81,5 +84,16 @@ export function renumberedByHand({ device, type, from, to, seed }: UuidUndo, way
     what: `the uuid of the ${type} on ${device}: ${to}, which was ${from}`,
     look: [['blkid', '--probe', device]],
     clear: nothing ? [] : isBack ? [words(set), ...kept] : [...kept, words(set)],
+  };
+}
+
+/** How a person sees what is wrong with a filesystem, and repairs it. */
+export function repairedByHand({ device, type, uuid, files }: RepairUndo, way: Way): ByHand {
+  const by = words(repairOf(type, device, files === 'may be lost' ? 'yes' : 'safe'));
+  return {
+    what: `the ${type} of UUID ${uuid ?? '(none)'} on ${device}, which is to be repaired`,
+    look: [words(checkOf(type, device))],
+    // Nothing was done to it before the commit.
+    clear: way === 'back' ? [] : [by],
   };
 }

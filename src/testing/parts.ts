@@ -17,8 +17,11 @@ export interface Superblock {
   readonly features?: readonly string[];
   /** Of a btrfs: the uuid that it was to have when btrfstune was killed. */
   readonly changing?: string;
-  /** e2fsck would have to be asked by a person. */
-  readonly errors?: boolean;
+  /**
+   * `slight`: e2fsck mends them without a question; `noted`: only the superblock says that there were some; else it would have
+   * to be asked by a person.
+   */
+  readonly errors?: boolean | 'slight' | 'noted';
 }
 
 /** A key slot of a LUKS header. */

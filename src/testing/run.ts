@@ -11,6 +11,7 @@ import { btrfsTools } from './tools/btrfs.ts';
 import { cryptTools } from './tools/crypt.ts';
 import { drbdTools } from './tools/drbd.ts';
 import { fillTools } from './tools/fill.ts';
+import { fsckTools } from './tools/fsck.ts';
 import { imageTools } from './tools/image.ts';
 import { loopTools } from './tools/loop.ts';
 import { labelTools } from './tools/labels.ts';
@@ -35,6 +36,7 @@ const models: Readonly<Record<string, ToolModel>> = {
   ...cryptTools,
   ...drbdTools,
   ...fillTools,
+  ...fsckTools,
   ...imageTools,
   ...loopTools,
   ...lvmChanges,

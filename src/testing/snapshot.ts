@@ -108,7 +108,8 @@ function contents(
       devices(world).find((each) => each.storage === storage)?.size ?? 0,
     );
     const where = `${when} ${nameOf(world, storage)}`;
-    const { type, uuid, label, blocks, blockSize, member } = superblock ?? {};
+    const { type, uuid, label, blocks, blockSize, member, errors = false } = superblock ?? {};
+    const wrong = errors === false ? undefined : `errors ${String(errors)}`;
     const number = member === undefined ? undefined : `device ${member.devid}`;
     const size = blocks === undefined ? undefined : `${blocks}x${blockSize ?? 4096}`;
     const signature =
@@ -116,7 +117,7 @@ function contents(
         ? table === undefined
           ? 'blank'
           : `${table.type} ${table.id} ${JSON.stringify(table.partitions)}`
-        : [type, uuid, label, size, number].filter((word) => word !== undefined).join(' ');
+        : [type, uuid, label, size, number, wrong].filter((word) => word !== undefined).join(' ');
     const slots = luks === undefined ? [] : describeLuks(luks).map((line) => `${where} ${line}`);
     const more = btrfs === undefined ? [] : describeBtrfs(btrfs).map((line) => `${where} ${line}`);
     const first = storage.startsWith('tmpfs:') ? [] : [`${where} holds ${signature}`, ...slots, ...more];

@@ -29,6 +29,14 @@ export const filesystemCheck = z.strictObject({
   said: z.readonly(z.array(text)),
 });
 
+/** `bofh filesystem check DEVICE --repair` */
+export const filesystemRepair = z.strictObject({
+  device: text,
+  /** As blkid tells it. */
+  type: text,
+  uuid: z.nullable(text),
+});
+
 /** `bofh filesystem create DEVICE --type TYPE` */
 export const filesystemCreate = z.strictObject({
   device: text,
@@ -55,6 +63,7 @@ export const filesystemResize = z.strictObject({
 
 export type FilesystemInfo = z.infer<typeof filesystemInfo>;
 export type FilesystemCheck = z.infer<typeof filesystemCheck>;
+export type FilesystemRepair = z.infer<typeof filesystemRepair>;
 export type FilesystemCreate = z.infer<typeof filesystemCreate>;
 export type FilesystemLabel = z.infer<typeof filesystemLabel>;
 export type FilesystemUuid = z.infer<typeof filesystemUuid>;

@@ -11,10 +11,20 @@ export function addFilesystem(filesystem: Command, verb: Verb): void {
   );
   const check = filesystem
     .command('check')
-    .description('read a filesystem that is not mounted through, and change nothing (exit 6: it has errors)')
-    .argument('<device>');
-  verb(check, 'reads', async (runtime, [device = '']) =>
-    (await import('../filesystem.ts')).check(runtime, device),
+    .description(
+      'read a filesystem that is not mounted through, and change nothing (exit 6: it has errors); or repair it',
+    )
+    .argument('<device>')
+    .option('--repair', 'mend its errors, after which there is no way back')
+    .option('--may-lose-files', 'with --repair, of ext2/3/4: also those that a person would be asked about');
+  verb(
+    check,
+    ({ repair }) => (repair === true ? 'changes' : 'reads'),
+    async (runtime, [device = ''], options) => {
+      if (options.repair !== true && options.mayLoseFiles !== true)
+        return (await import('../filesystem.ts')).check(runtime, device);
+      return (await import('../filesystem-repair.ts')).repair(runtime, device, options);
+    },
   );
   const create = filesystem
     .command('create')

@@ -101,6 +101,8 @@ describe('reads and changes', () => {
     ['mount add /dev/vg0/a /mnt -o nodev --read-only', true],
     ['mount remove /mnt', true],
     ['filesystem check /dev/vg0/a', false],
+    ['filesystem check /dev/vg0/a --repair', true],
+    ['filesystem check /dev/vg0/a --repair --may-lose-files', true],
     ['filesystem info /dev/vg0/a', false],
     ['filesystem create /dev/vg0/a --type xfs --label a', true],
     ['filesystem label /dev/vg0/a', true],

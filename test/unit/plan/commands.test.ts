@@ -231,6 +231,14 @@ writeFileSync(
    await lvm.removeLv({ vg: 'vg0', name: 'one' });`,
 );
 
+/** A disk whose filesystem has errors. */
+function withDamaged(type: 'ext4' | 'xfs' | 'vfat'): SimulatedHost {
+  const host = simulatedHost({ disks: [{ name: 'vdd', size: 256 * 1024 ** 2 }] });
+  const uuid = type === 'vfat' ? 'ABCD-1234' : '0c0ffee0-0000-4000-8000-000000000002';
+  host.admin.format('/dev/vdd', { type, usage: 'filesystem', uuid, errors: 'slight' });
+  return host;
+}
+
 /** At least one for each verb that changes the host. */
 const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
   'vm create': [
@@ -779,7 +787,14 @@ it('is there for every verb that changes the host', async () => {
   );
 });
 
-describe.each(Object.values(scenarios).flat())('the plan of $line', { timeout: 30_000 }, ({ line, on }) => {
+/** Lines of a verb that changes the host by an option alone. */
+const byOption = (['ext4', 'xfs', 'vfat'] as const).map((type) => ({
+  line: 'filesystem check /dev/vdd --repair',
+  on: async () => withDamaged(type),
+}));
+const all: readonly Scenario[] = [...Object.values(scenarios).flat(), ...byOption];
+
+describe.each(all)('the plan of $line', { timeout: 30_000 }, ({ line, on }) => {
   it('has the changes of the run, each word of them and in their order', async () => {
     const host = await on();
 

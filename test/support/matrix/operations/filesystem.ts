@@ -21,6 +21,13 @@ export const filesystem: RigSpecimens['filesystem'] = {
     clear: removeVolume,
     content: `dumpe2fs -h ${root} 2>/dev/null | grep -E '^Filesystem (UUID|features|state)'; e2fsck -fn ${root} > /dev/null 2>&1; echo $?`,
   },
+  repair: {
+    setUp: `${makeFilled} && debugfs -w -R 'ssv free_inodes_count 7' ${root} && debugfs -w -R 'sif <2> links_count 9' ${root}`,
+    call: `tx.filesystem.repair({ device: '${root}' })`,
+    act: { tool: 'e2fsck', words: ['-p', root] },
+    clear: removeVolume,
+    deferred: `e2fsck -fn ${root}`,
+  },
   resize: {
     setUp: `${makeFilled} && resize2fs ${root} 32M`,
     call: `tx.filesystem.resize({ device: '${root}', size: 'max' })`,

@@ -90,6 +90,24 @@ export const filesystem: Specimens['filesystem'] = {
         : {}),
     })),
   ],
+  repair: [
+    {
+      title: 'ext4 whose errors a person would be asked about',
+      stage: (host) => {
+        const device = damaged(host, 'ext4', true);
+        return (tx) => tx.filesystem.repair({ device, files: 'may be lost' });
+      },
+      notApplicable: { 'inverse fails once': noInverse, 'inverse fails always': noInverse },
+    },
+    ...(['ext4', 'xfs', 'vfat'] as const).map((type) => ({
+      title: type,
+      stage: (host: SimulatedHost): ReturnType<Specimen['stage']> => {
+        const device = damaged(host, type, 'slight');
+        return (tx) => tx.filesystem.repair({ device });
+      },
+      notApplicable: { 'inverse fails once': noInverse, 'inverse fails always': noInverse },
+    })),
+  ],
   resize: [
     {
       title: 'ext4, larger',
@@ -151,6 +169,13 @@ function sized(
   const device = '/dev/vg0/web1-root';
   const blocks = (of.mebibytes * mebibyte) / 4096;
   host.admin.format(device, { type: of.type, usage: 'filesystem', uuid: ownUuid, blocks });
+  return device;
+}
+
+function damaged(host: SimulatedHost, type: 'ext4' | 'xfs' | 'vfat', errors: true | 'slight'): string {
+  const device = emptyVolume(host, 'web1-root');
+  const uuid = type === 'vfat' ? 'ABCD-1234' : ownUuid;
+  host.admin.format(device, { type, usage: 'filesystem', uuid, errors });
   return device;
 }
 
