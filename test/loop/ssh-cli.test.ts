@@ -1,9 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import type { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Invocation, program } from '../../src/cli/program.ts';
 import { type Sshd, startSshd } from '../support/sshd/index.ts';
+import { allVerbs } from '../support/verbs.ts';
 import { bofh, builtCommand, type Ended } from '../unit/cli/support/built.ts';
 import { sh, storage } from './sequence.ts';
 
@@ -153,7 +152,7 @@ describe('bofh --host', () => {
   });
 
   test('has every verb of the command line in one of these lists', async () => {
-    const verbs = await all();
+    const verbs = await allVerbs();
     const names = (kind: 'reads' | 'changes') =>
       verbs.filter(({ changes }) => changes === (kind === 'changes')).map(({ verb }) => verb);
 
@@ -186,30 +185,3 @@ describe('bofh --host', () => {
     expect(sshd.connections()).toEqual([]);
   });
 });
-
-/** Each verb that there is, called with some word for each argument. */
-async function all(): Promise<readonly Pick<Invocation, 'verb' | 'changes'>[]> {
-  const seen: Invocation[] = [];
-  const invoke = async (invocation: Invocation): Promise<void> => {
-    seen.push(invocation);
-  };
-  for (const path of leaves(program(invoke))) {
-    const root = program(invoke);
-    const verb = path.reduce<Command | undefined>(
-      (at, name) => at?.commands.find((each) => each.name() === name),
-      root,
-    );
-    const options = verb?.options.filter(({ mandatory }) => mandatory) ?? [];
-    const words = [
-      ...(verb?.registeredArguments ?? []).filter(({ required }) => required).map(() => 'x'),
-      ...options.flatMap(({ long }) => [long ?? '', 'x']),
-    ];
-    await root.parseAsync([...path, ...words], { from: 'user' });
-  }
-  return seen;
-}
-
-function leaves(command: Command, path: readonly string[] = []): readonly (readonly string[])[] {
-  if (command.commands.length === 0) return [path];
-  return command.commands.flatMap((each) => leaves(each, [...path, each.name()]));
-}

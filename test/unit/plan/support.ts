@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { withBofh, type Bofh } from '../../../src/bofh.ts';
 import { plan } from '../../../src/cli/answers/index.ts';
 import { planOf } from '../../../src/cli/plan.ts';
@@ -6,28 +5,13 @@ import { program } from '../../../src/cli/program.ts';
 import { commandLine } from '../../../src/command/index.ts';
 import { loadScript } from '../../../src/script/load.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
+import { allVerbs } from '../../support/verbs.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { site } from '../testing/support.ts';
 
 /** The verbs of the command line that change the host, by its own word. */
 export async function changingVerbs(): Promise<readonly string[]> {
-  const found: string[] = [];
-  const root = program(async ({ verb, changes }) => {
-    if (changes) found.push(verb);
-  });
-  for (const argv of leaves(root)) await root.parseAsync([...argv], { from: 'user' });
-  return found;
-}
-
-/** Every verb as the shortest line that its own description allows. */
-function leaves(command: Command, path: readonly string[] = []): readonly (readonly string[])[] {
-  if (command.commands.length > 0)
-    return command.commands.flatMap((inner) => leaves(inner, [...path, inner.name()]));
-  const needed = command.registeredArguments.filter(({ required }) => required).map(() => 'x');
-  const options = command.options
-    .filter(({ mandatory }) => mandatory)
-    .flatMap(({ long }) => [long ?? '', 'x']);
-  return [[...path, ...options, ...needed]];
+  return (await allVerbs()).flatMap(({ verb, changes }) => (changes ? [verb] : []));
 }
 
 /** `bofh ARGS…` on a simulated host, through the command line itself. */
