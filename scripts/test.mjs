@@ -84,8 +84,10 @@ async function unitOnOtherNodes() {
             // Node would see more.
             without: [
               ...['bite', 'random', 'sweep'].map((name) => `test/unit/atomic/${name}.test.ts`),
-              ...['complaints', 'concurrency', 'hosts', 'undo/matrix'].map((name) => `test/unit/${name}/**`),
-              'test/unit/{testing/vm-*,cli/types,plan/commands}.test.ts',
+              ...['complaints', 'concurrency', 'hosts', 'replica', 'undo'].map(
+                (name) => `test/unit/${name}/**`,
+              ),
+              'test/unit/{testing/vm-*,vm/move-faults,demo/simulated,operations-page,cli/types,plan/commands}.test.ts',
             ],
           });
     });
