@@ -42,10 +42,14 @@ function e2fsck(call: ToolCall): ReturnType<ToolModel> {
       `\n\n${path}: UNEXPECTED INCONSISTENCY; RUN fsck MANUALLY.\n\t(i.e., without -a or -p options)`,
       `${path}: Entry 'a' in / (2) has an incorrect filetype (was 2, should be 1).\n`,
     );
-  const sum = `${path}: 11/16384 files (0.0% non-contiguous), ${usedOf(call.world, held)}/${held.blocks} blocks\n`;
+  const sum = countedExt(call.world, path, held);
   if (call.world.live.has(held.storage)) mended(call.world, held);
   if (!isWrong(errors)) return ok(sum);
   return { exitCode: 1, stdout: `${path}: Inode 2 ref count is 4, should be 3.  FIXED.\n${sum}`, stderr: '' };
+}
+
+function countedExt(world: World, path: string, held: Held): string {
+  return `${path}: 11/16384 files (0.0% non-contiguous), ${usedOf(world, held)}/${held.blocks} blocks\n`;
 }
 
 function isWrong(errors: Superblock['errors']): boolean {
@@ -53,15 +57,17 @@ function isWrong(errors: Superblock['errors']): boolean {
 }
 
 /** `e2fsck -f -n`: a journal that is not played back it passes over, and what the superblock alone has noted. */
-function checkedExt(world: World, path: string, { storage, superblock }: Held): ReturnType<ToolModel> {
+function checkedExt(world: World, path: string, held: Held): ReturnType<ToolModel> {
+  const { storage, superblock } = held;
   const unplayed = 'Warning: skipping journal recovery because doing a read-only filesystem check.\n';
   const head = world.live.get(storage)?.needsRecovery === true ? unplayed : '';
   const said = `${head}Pass 1: Checking inodes, blocks, and sizes\n`;
-  if (!isWrong(superblock.errors) || superblock.errors === 'noted') return ok(said, e2banner('e2fsck'));
+  const sum = countedExt(world, path, held);
+  if (!isWrong(superblock.errors) || superblock.errors === 'noted') return ok(said + sum, e2banner('e2fsck'));
   return failed(
     4,
     e2banner('e2fsck'),
-    `${said}${path}: ********** WARNING: Filesystem still has errors **********\n`,
+    `${said}${path}: ********** WARNING: Filesystem still has errors **********\n${sum}`,
   );
 }
 
@@ -82,12 +88,14 @@ function xfsRepair(call: ToolCall): ReturnType<ToolModel> {
     'Phase 1 - find and verify superblock...\nPhase 2 - using internal log\n        - zero log...\n';
   const isDirty = call.world.live.get(held.storage)?.needsRecovery === true;
   if (flags.has('-n')) {
+    const end = 'No modify flag set, skipping phase 5\n';
     if (isDirty)
       return failed(
         1,
         `${said}ALERT: The filesystem has valuable metadata changes in a log which is being\nignored because the -n option was used.`,
+        end,
       );
-    return isWrong(held.superblock.errors) ? failed(1, said) : ok('', said);
+    return isWrong(held.superblock.errors) ? failed(1, said, end) : ok(end, said);
   }
   if (isDirty)
     return failed(

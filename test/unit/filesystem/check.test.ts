@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import * as answers from '../../../src/cli/answers/index.ts';
 import { check as checkVerb } from '../../../src/cli/filesystem.ts';
-import { RefusedError } from '../../../src/errors.ts';
+import { ParseError, RefusedError } from '../../../src/errors.ts';
 import { checkOf } from '../../../src/filesystem/commands/check.ts';
 import { check } from '../../../src/filesystem/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
@@ -34,6 +34,9 @@ describe('the commands', () => {
     expect(access).toBe('read');
     expect(accepts).toContain(answer.exitCode);
     expect(parse(answer).state).toBe(state);
+    // Rule zero: exit 0 alone, without its last words, does not make it clean.
+    if (state === 'clean')
+      expect(() => parse({ ...answer, stdout: '\u0001 no answer of this tool\n' })).toThrow(ParseError);
   });
 });
 
