@@ -4,35 +4,47 @@ import type { DrbdResource, DrbdVolume } from './drbd.ts';
 import { placed } from './tools/drbd-bytes.ts';
 import { copyContent, settle, type World } from './world.ts';
 
-/** Which other hosts each host's DRBD reaches now. */
-const reached = new WeakMap<World, () => readonly World[]>();
+/** The other hosts whose DRBD each host's can reach, and whether their cable is plugged now. */
+const cables = new WeakMap<World, Map<World, () => boolean>>();
 
 /** From now on the DRBD of two hosts reaches the other one's, while the cable between them is plugged. */
 export function linkDrbd(here: World, there: World, isPlugged: () => boolean = () => true): void {
-  reached.set(here, () => (isPlugged() ? [there] : []));
-  reached.set(there, () => (isPlugged() ? [here] : []));
+  for (const [one, other] of [
+    [here, there],
+    [there, here],
+  ] as const)
+    cables.set(one, new Map([...(cables.get(one) ?? []), [other, isPlugged]]));
 }
 
-/** The same resource on the other host, when both look for each other. */
-export function peerOf(world: World, own: DrbdResource): DrbdResource | undefined {
+function reachedFrom(world: World): readonly World[] {
+  return [...(cables.get(world) ?? [])].flatMap(([other, isPlugged]) => (isPlugged() ? [other] : []));
+}
+
+interface Peer {
+  readonly at: World;
+  readonly of: DrbdResource;
+}
+
+/** The same resource on another host, when both look for each other. */
+function peerOf(world: World, own: DrbdResource): Peer | undefined {
   if (own.connection === 'StandAlone') return undefined;
   const [ours, theirs] = own.addresses;
-  return (reached.get(world)?.() ?? [])
-    .flatMap(({ drbd }) => drbd.resources)
+  return reachedFrom(world)
+    .flatMap((at) => at.drbd.resources.map((of) => ({ at, of })))
     .find(
-      ({ name, connection, addresses: [from, to] }) =>
-        name === own.name && connection !== 'StandAlone' && from === theirs && to === ours,
+      ({ of: { name, connection, addresses } }) =>
+        name === own.name && connection !== 'StandAlone' && addresses[0] === theirs && addresses[1] === ours,
     );
 }
 
-/** Has a plan changed what the other host's DRBD does? Then what this one sees is the model's as well. */
+/** Has a plan changed what another host's DRBD does? Then what this one sees is the model's as well. */
 export function isPeerChanged(world: World): boolean {
-  return (reached.get(world)?.() ?? []).some(({ drbd }) => drbd.config !== undefined);
+  return reachedFrom(world).some(({ drbd }) => drbd.config !== undefined);
 }
 
 /** What a resource sees of its peer is what that one is now. Without a link an administrator says what it is. */
 export function look(world: World): void {
-  if (!reached.has(world)) return;
+  if (!cables.has(world)) return;
   for (const own of world.drbd.resources) {
     if (own.connection === 'StandAlone') continue;
     const peer = peerOf(world, own);
@@ -43,14 +55,12 @@ export function look(world: World): void {
     // They agree on a size whenever they meet, without anybody being primary (receive_sizes of drbd_receiver.c, 8.4).
     if (isNew) for (const { volume } of own.volumes) grow(world, own, volume);
     if (peer === undefined || meet(world, own, peer) === 'part') delete own.peer;
-    else own.peer = { role: peer.role, disk: peer.volumes[0]?.disk ?? 'Diskless' };
+    else own.peer = { role: peer.of.role, disk: peer.of.volumes[0]?.disk ?? 'Diskless' };
   }
 }
 
 /** Who has no data yet fetches those of the other one, at once; hosts whose data have nothing in common part again. */
-function meet(world: World, own: DrbdResource, peer: DrbdResource): 'stay' | 'part' {
-  const [there] = reached.get(world)?.() ?? [];
-  if (there === undefined) return 'stay';
+function meet(world: World, own: DrbdResource, { at: there, of: peer }: Peer): 'stay' | 'part' {
   for (const volume of own.volumes) {
     const its = peer.volumes.find((each) => each.volume === volume.volume);
     if (its === undefined || volume.replication !== undefined || its.replication !== undefined) continue;
@@ -90,15 +100,14 @@ function become(world: World, volume: DrbdVolume, generation: string | undefined
 
 /** Both have the same data from now on: nothing was to be sent, or all of it was, at once. */
 export function alike(world: World, own: DrbdResource): void {
-  for (const at of reached.get(world)?.() ?? []) {
-    const peer = at.drbd.resources.find((each) => each === peerOf(world, own));
-    for (const volume of peer?.volumes ?? []) {
-      if (volume.disk === 'Diskless') continue;
-      volume.disk = 'UpToDate';
-      remember(at, volume);
-    }
-    at.revision += 1;
+  const peer = peerOf(world, own);
+  if (peer === undefined) return;
+  for (const volume of peer.of.volumes) {
+    if (volume.disk === 'Diskless') continue;
+    volume.disk = 'UpToDate';
+    remember(peer.at, volume);
   }
+  peer.at.revision += 1;
 }
 
 /** Their metadata say so, too. */
@@ -125,12 +134,10 @@ function agree(
 
 /** How large a volume can be on every host, and on all of them becomes so. */
 export function grow(world: World, own: DrbdResource, number: number): void {
-  const all = [
-    { at: world, of: own },
-    ...(reached.get(world)?.() ?? []).flatMap((at) =>
-      at.drbd.resources.filter((each) => each === peerOf(world, own)).map((of) => ({ at, of })),
-    ),
-  ].flatMap(({ at, of }) => of.volumes.filter((each) => each.volume === number).map((of) => ({ at, of })));
+  const peer = peerOf(world, own);
+  const all = [{ at: world, of: own }, ...(peer === undefined ? [] : [peer])].flatMap(({ at, of }) =>
+    of.volumes.filter((each) => each.volume === number).map((of) => ({ at, of })),
+  );
   const rooms = all
     .flatMap(({ at, of }) => deviceByNumber(at, of.lower)?.size ?? [])
     .map((size) => dataSize(size));

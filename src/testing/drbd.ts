@@ -30,7 +30,7 @@ export interface DrbdResource {
   /** What an administrator has the peer be, once it is connected; by itself it is never there. */
   peer?: { readonly role: Role; readonly disk: DiskState } | undefined;
   /** `ipv4:127.0.0.1:7788`, its own and that of its peer. */
-  readonly addresses: readonly [string, string];
+  addresses: readonly [string, string];
   volumes: readonly DrbdVolume[];
 }
 

@@ -54,6 +54,8 @@ export interface Peer {
 }
 
 interface Side {
+  /** By which bofh reaches it. */
+  readonly name: string;
   host: SimulatedHost;
   readonly crossings: ('read' | 'change' | 'reservation')[];
   fault: { readonly at: number; readonly what: LinkFault; readonly keep: Keep } | undefined;
@@ -68,29 +70,43 @@ interface Side {
 }
 
 /**
- * Two hosts in memory: a `Bofh` on one of them, to which the other is known as `there`. `again` is bofh on the same two hosts in
- * another process, or after a boot.
+ * Two hosts in memory: a `Bofh` on one of them, to which the other is known as `there`, and further ones by their keys in `others`.
+ * `again` is bofh on the same hosts in another process, or after a boot.
  */
 export function simulatedPair(
-  options: { readonly here?: SimulatedHost; readonly there?: SimulatedHost } = {},
-): { readonly here: Bofh; readonly there: Peer; readonly again: (here: SimulatedHost) => Bofh } {
-  const { here = simulatedHost(), there = simulatedHost() } = options;
-  const side: Side = {
-    host: there,
-    crossings: [],
-    fault: undefined,
-    isCut: false,
-    adrift: [],
-    reserved: new Map(),
-  };
+  options: {
+    readonly here?: SimulatedHost;
+    readonly there?: SimulatedHost;
+    readonly others?: Readonly<Record<string, SimulatedHost>>;
+  } = {},
+): {
+  readonly here: Bofh;
+  readonly there: Peer;
+  readonly others: Readonly<Record<string, Peer>>;
+  readonly again: (here: SimulatedHost) => Bofh;
+} {
+  const { here = simulatedHost(), there = simulatedHost(), others = {} } = options;
+  const side = sideOf('there', there);
+  const more = Object.entries(others).map(([name, host]) => sideOf(name, host));
+  const sides = [side, ...more];
   // The same cable.
-  linkDrbd(here.world, there.world, () => !side.isCut);
+  for (const each of sides) linkDrbd(here.world, each.host.world, () => !each.isCut);
   const again = (host: SimulatedHost): Bofh => {
     const bofh = simulatedBofh({ host });
-    const place = placeOver(side, host);
-    return { ...bofh, engine: { ...bofh.engine, place: (name) => (name === 'there' ? place : undefined) } };
+    const places = new Map(sides.map((each) => [each.name, placeOver(each, host)]));
+    return { ...bofh, engine: { ...bofh.engine, place: (name) => places.get(name) } };
   };
-  return { here: again(here), there: peerOf(side), again };
+  return {
+    ...{ here: again(here), there: peerOf(side), again },
+    others: Object.fromEntries(more.map((each) => [each.name, peerOf(each)])),
+  };
+}
+
+function sideOf(name: string, host: SimulatedHost): Side {
+  return {
+    ...{ name, host, crossings: [], fault: undefined, isCut: false, adrift: [] },
+    reserved: new Map(),
+  };
 }
 
 function peerOf(side: Side): Peer {
@@ -115,7 +131,7 @@ function placeOver(side: Side, here: SimulatedHost): Place {
   const over = <T>(what: 'read' | 'change' | 'reservation', act: () => Promise<T>): Promise<T> =>
     cross(side, here, what, act);
   const reads: ReadHost = {
-    name: 'there',
+    name: side.name,
     run: (command) => over('read', () => side.host.run(command)),
     readFile: (path) => over('read', () => side.host.readFile(path)),
     readDir: (path) => over('read', () => side.host.readDir(path)),
@@ -203,7 +219,7 @@ async function cross<T>(
   act: () => Promise<T>,
 ): Promise<T> {
   if (!here.process.alive) throw new ProcessKilled();
-  if (side.isCut) throw away('none');
+  if (side.isCut) throw away(side, 'none');
   side.crossings.push(what);
   const fault = side.fault?.at === side.crossings.length ? side.fault : undefined;
   switch (fault?.what) {
@@ -219,22 +235,22 @@ async function cross<T>(
       return await act();
     case 'cut before':
       side.isCut = true;
-      throw away('none');
+      throw away(side, 'none');
     case 'cut after':
       await settled(act);
       side.isCut = true;
-      throw away('lost');
+      throw away(side, 'lost');
     case 'cut while it runs':
       if (what === 'change') side.adrift.push(act);
       side.isCut = true;
-      throw away('lost');
+      throw away(side, 'lost');
     case 'power cut there before':
     case 'power cut there after':
       if (fault.what === 'power cut there after') await settled(act);
       side.isCut = true;
       side.adrift = [];
       side.host = side.host.powerCut({ keep: fault.keep });
-      throw away('lost');
+      throw away(side, 'lost');
     case 'killed here before':
     case 'killed here after':
       if (fault.what === 'killed here after') await settled(act);
@@ -252,6 +268,6 @@ function failure(): CommandError {
   return new CommandError({ tool: 'sh', argv: [], reason: 'unknown', what: 'made to fail', exitCode: 1 });
 }
 
-function away(connection: 'none' | 'lost'): ConnectionError {
-  return new ConnectionError('there cannot be reached', { host: 'there', connection });
+function away({ name }: Side, connection: 'none' | 'lost'): ConnectionError {
+  return new ConnectionError(`${name} cannot be reached`, { host: name, connection });
 }

@@ -53,7 +53,8 @@ export function configOf(
     throw new ConfigError(`Can not open '${main}': No such file or directory`);
   const files = only !== undefined ? [only] : known === undefined ? resFiles(world) : newFiles(world);
   const found = [
-    ...(known ?? []).filter(({ file }) => statPath(world, file) !== undefined),
+    // A file that the plan has put in the place of one is read anew.
+    ...(known ?? []).filter(({ file }) => statPath(world, file) !== undefined && !files.includes(file)),
     ...files.flatMap((file) => resourcesIn(new TextDecoder().decode(readFile(world, file)), file)),
     ...(more === undefined ? [] : resourcesIn(more, '/dev/stdin')),
   ];

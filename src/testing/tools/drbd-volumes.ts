@@ -43,9 +43,16 @@ export const volumeVerbs = {
   }),
   connect,
   'connect --discard-my-data': connect,
-  disconnect: (world: World, { name }: Configured): Answer => {
+  disconnect: (world: World, { name, hosts }: Configured): Answer => {
     const there = resourceNamed(world, name);
     if (there === undefined) return notAllocated('disconnect');
+    // drbdadm names the connection by the addresses of the configuration (adm_disconnect of v84/drbdadm_main.c, 9.22).
+    const known = addressesIn({ hosts }, world.hostname).join();
+    if (there.connection !== 'StandAlone' && !['', known].includes(there.addresses.filter(Boolean).join()))
+      return failed(
+        10,
+        `${name}: Failure: (162) Invalid configuration request\nadditional info from kernel:\nunknown connection`,
+      );
     Object.assign(there, { connection: 'StandAlone', peer: undefined });
     there.volumes = there.volumes.map(({ replication: _, ...rest }) => rest);
     return ok();
@@ -129,13 +136,25 @@ function set({ there, volume }: At, to: DrbdVolume): void {
   there.volumes = there.volumes.map((one) => (one.volume === volume.volume ? to : one));
 }
 
-function connect(world: World, { name }: Configured): Answer {
+/** Between the addresses that the configuration has now (adm_connect of v84/drbdadm_main.c, 9.22, gives both to drbdsetup). */
+function connect(world: World, { name, hosts }: Configured): Answer {
   const there = resourceNamed(world, name);
   if (there === undefined) return notAllocated('connect');
   if (there.connection !== 'StandAlone')
     return failed(10, `${name}: Failure: (102) Local address(port) already in use.`);
   there.connection = 'Connecting';
+  there.addresses = addressesIn({ hosts }, world.hostname);
   return ok();
+}
+
+/** `ipv4:10.0.0.1:7788`, of this host and of its peer. */
+export function addressesIn(
+  { hosts }: Pick<Configured, 'hosts'>,
+  hostname: string,
+): readonly [string, string] {
+  const of = (host: Configured['hosts'][number] | undefined): string =>
+    host === undefined ? '' : `${host.family}:${host.address}:${host.port}`;
+  return [of(hosts.find(({ name }) => name === hostname)), of(hosts.find(({ name }) => name !== hostname))];
 }
 
 /** A volume with the disk of its configuration; diskless where that has no metadata. */

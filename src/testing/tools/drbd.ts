@@ -5,7 +5,7 @@ import { alike, look, remember } from '../drbd-link.ts';
 import { unmodelled } from '../options.ts';
 import type { World } from '../world.ts';
 import { createMd, drbdmeta, nameMetadata } from './drbd-metadata.ts';
-import { attached, notAllocated, resourceNamed, volumeVerbs } from './drbd-volumes.ts';
+import { addressesIn, attached, notAllocated, resourceNamed, volumeVerbs } from './drbd-volumes.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { ConfigError, configFile, configOf, dumpXml, type SimulatedConfig } from './drbd-config.ts';
 
@@ -107,13 +107,11 @@ function drbdadm(call: ToolCall): Answer {
 
 function up(world: World, { name, hosts }: SimulatedConfig): Answer {
   const here = hosts.find((each) => each.name === world.hostname);
-  const peer = hosts.find((each) => each.name !== world.hostname);
-  if (here === undefined || peer === undefined)
+  if (here === undefined || hosts.length < 2)
     return failed(1, `'${name}' not defined in your config (for this host).`);
   if (resourceNamed(world, name) !== undefined)
     return failed(1, "Device '0' is configured!\nCommand 'drbdmeta' terminated with exit code 20");
   world.drbd.module = 'loaded';
-  const address = (each: typeof here): string => `${each.family}:${each.address}:${each.port}`;
   const volumes = here.volumes.map((each) => attached(world, name, each));
   const whole = volumes.every(({ disk }) => disk !== 'Diskless');
   const connection = whole ? 'Connecting' : 'StandAlone';
@@ -121,7 +119,7 @@ function up(world: World, { name, hosts }: SimulatedConfig): Answer {
     name,
     role: 'Secondary',
     connection,
-    addresses: [address(here), address(peer)],
+    addresses: addressesIn({ hosts }, world.hostname),
     volumes,
   } as const;
   world.drbd.resources = [...world.drbd.resources, { ...made, volumes: [...volumes] }];

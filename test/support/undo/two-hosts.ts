@@ -2,7 +2,7 @@ import { openJournals, recover, sweepUnborn } from '../../../src/atomic/recover.
 import { atomic, type Bofh, withBofh } from '../../../src/bofh.ts';
 import { StuckError } from '../../../src/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedPair, type LinkFault, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedPair, type LinkFault, type Peer, type SimulatedHost } from '../../../src/testing/index.ts';
 import { differences, stateOf, uuidsIn } from './judge.ts';
 import { endingOf, fateOf, next, type Ending, type Then } from './trial.ts';
 import { neighbourhood } from './stage.ts';
@@ -30,16 +30,26 @@ export interface Made {
   readonly act: Act;
   readonly prepare?: (here: SimulatedHost, there: SimulatedHost) => void;
   /** Missing: two that are full of other people's things. */
-  readonly hosts?: () => readonly [SimulatedHost, SimulatedHost];
+  readonly hosts?: () => readonly [here: SimulatedHost, there: SimulatedHost, gamma?: SimulatedHost];
+  /** At whose link something goes wrong. Default: `there`. */
+  readonly at?: 'there' | 'gamma';
   /** What an administrator does after a boot with what was made, so that what is left to do after the commit can be done. */
   readonly heal?: (host: SimulatedHost) => void;
 }
 
-function pair({ prepare, hosts }: Made) {
-  const [here, there] = hosts?.() ?? [neighbourhood(), neighbourhood()];
+function pair({ prepare, hosts, at = 'there' }: Made) {
+  const [here, there, gamma] = hosts?.() ?? [neighbourhood(), neighbourhood()];
   prepare?.(here, there);
-  // Its boot is another one than that of the first host.
-  return { ...simulatedPair({ here, there: hosts === undefined ? there.reboot() : there }), here };
+  const made = simulatedPair({
+    here,
+    // Its boot is another one than that of the first host.
+    there: hosts === undefined ? there.reboot() : there,
+    ...(gamma === undefined ? {} : { others: { gamma } }),
+  });
+  const peers = new Map<string, Peer>([['there', made.there], ...Object.entries(made.others)]);
+  const faulty = peers.get(at);
+  if (faulty === undefined) throw new TypeError(`there is no host ${at}`);
+  return { ...made, here, faulty, peers: [...peers.values()] };
 }
 
 /**
@@ -47,18 +57,18 @@ function pair({ prepare, hosts }: Made) {
  * first question after it, for which all until the next are alike. Of one that ends badly those after its body.
  */
 export async function crossings(made: Made, ends: Trouble['ends']): Promise<readonly number[]> {
-  const { here, again, there } = pair(made);
+  const { here, again, faulty } = pair(made);
   let body = 0;
   const act: Act = async (tx, bofh) => {
     await made.act(tx, bofh);
-    body = there.crossings.length;
+    body = faulty.crossings.length;
   };
   const ending = await run(here, again(here), act, ends);
   if ((ending.how === 'done') !== (ends === 'well'))
     throw ending.how === 'thrown' ? ending.error : new Error(ending.how);
   const from = ends === 'well' ? 0 : body;
-  return there.crossings.flatMap((what, i) =>
-    i >= from && (what !== 'read' || there.crossings[i - 1] !== 'read') ? [i + 1] : [],
+  return faulty.crossings.flatMap((what, i) =>
+    i >= from && (what !== 'read' || faulty.crossings[i - 1] !== 'read') ? [i + 1] : [],
   );
 }
 
@@ -69,46 +79,52 @@ function told(host: SimulatedHost, known: ReadonlySet<string>): string {
     .replaceAll(/(?<=\bdrbd \S+ \w+ )Connect(?:ed|ing)\b/g, 'looks for its peer');
 }
 
-/** Both hosts with nothing, or all of it, done, as texts. */
+/** All hosts with nothing, or all of it, done, as texts: that of the coordinator first. */
 export interface Reference {
   readonly known: ReadonlySet<string>;
-  readonly texts: (
-    fate: 'before' | 'after',
-    trouble: Pick<Trouble, 'then' | 'fault'>,
-  ) => readonly [string, string];
+  readonly texts: (fate: 'before' | 'after', trouble: Pick<Trouble, 'then' | 'fault'>) => readonly string[];
 }
 
 export async function referenceOf(made: Made): Promise<Reference> {
   const blank = pair(made);
-  const known = new Set([...uuidsIn(blank.here.snapshot()), ...uuidsIn(blank.there.host().snapshot())]);
+  const known = new Set(
+    [blank.here, ...blank.peers.map((each) => each.host())].flatMap((host) => [...uuidsIn(host.snapshot())]),
+  );
   const done = pair(made);
   const ending = await run(done.here, done.again(done.here), made.act, 'well');
   if (ending.how !== 'done') throw ending.how === 'thrown' ? ending.error : new Error('it died');
-  const [nothing, all] = [blank, done].map(({ here, there }) => {
-    const as = [told(here, known), told(there.host(), known)] as const;
-    // What a boot changes by itself, on either.
-    const hosts = [here.reboot(), there.host().reboot()] as const;
-    for (const host of hosts) made.heal?.(host);
-    return { as, booted: [told(hosts[0], known), told(hosts[1], known)] as const };
+  const [nothing, all] = [blank, done].map(({ here, peers, faulty }) => {
+    const hosts = [here, ...peers.map((each) => each.host())];
+    const as = hosts.map((host) => told(host, known));
+    // What a boot changes by itself, on any.
+    const booted = hosts.map((host) => {
+      const later = host.reboot();
+      made.heal?.(later);
+      return told(later, known);
+    });
+    return { as, booted, at: peers.indexOf(faulty) + 1 };
   });
   if (nothing === undefined || all === undefined) throw new TypeError('two pairs were made');
   return {
     known,
     texts: (fate, { then, fault }) => {
-      const { as, booted } = fate === 'before' ? nothing : all;
-      return [then === 'restart' ? as[0] : booted[0], /power cut|booted/.test(fault) ? booted[1] : as[1]];
+      const { as, booted, at } = fate === 'before' ? nothing : all;
+      const isBooted = (nth: number): boolean =>
+        nth === 0 ? then !== 'restart' : nth === at && /power cut|booted/.test(fault);
+      return as.map((text, nth) => (isBooted(nth) ? (booted[nth] ?? '') : text));
     },
   };
 }
 
-/** One trial: afterwards both hosts are as before, or both as after, and nothing is reserved. */
+/** One trial: afterwards all hosts are as before, or all as after, and nothing is reserved. */
 export async function tryOnTwo(made: Made, of: Reference, trouble: Trouble): Promise<TwoTried> {
-  const { here, there, again } = pair(made);
-  there.fault(trouble.at, trouble.fault, trouble.keep);
+  const { here, faulty, peers, again } = pair(made);
+  const isReserved = (): boolean => peers.some((each) => each.reserved().length > 0);
+  faulty.fault(trouble.at, trouble.fault, trouble.keep);
   const ending = await run(here, again(here), made.act, trouble.ends);
-  if (here.process.alive && there.reserved().length > 0 && (await open(again(here))) === 0)
+  if (here.process.alive && isReserved() && (await open(again(here))) === 0)
     return neither('its journal is closed, and something is still reserved there');
-  there.mend();
+  faulty.mend();
   const later = next(here, trouble.then);
   const bofh = again(later);
   const fate = ending.how === 'done' ? 'after' : fateOf(later);
@@ -119,16 +135,16 @@ export async function tryOnTwo(made: Made, of: Reference, trouble: Trouble): Pro
         await recover(id, { engine: bofh.engine, yes: true });
     });
   const first = await recoverAll();
-  for (const host of [later, there.host()]) made.heal?.(host);
+  for (const host of [later, ...peers.map((each) => each.host())]) made.heal?.(host);
   const isStuck = first.how === 'thrown' && first.error instanceof StuckError && made.heal !== undefined;
   const recovered = isStuck ? await recoverAll() : first;
   if (recovered.how !== 'done')
     return neither(
       `recovery ended by ${recovered.how === 'thrown' ? String(recovered.error) : recovered.how}`,
     );
-  if (there.reserved().length > 0) return neither('something is still reserved there');
+  if (isReserved()) return neither('something is still reserved there');
   if ((await open(bofh)) > 0) return neither('a journal is still open');
-  const now = [told(later, of.known), told(there.host(), of.known)];
+  const now = [later, ...peers.map((each) => each.host())].map((host) => told(host, of.known));
   // Booted before or after what lives until a boot was made.
   const either =
     trouble.fault === 'booted there' ? [trouble, { ...trouble, fault: 'cut before' as const }] : [trouble];

@@ -68,7 +68,7 @@ export function filled({ admin }: SimulatedHost): void {
 }
 
 /** Nothing of DRBD comes through between them, as behind a firewall. */
-export function unplug({ alpha, there }: ReturnType<typeof two>): void {
+export function unplug({ alpha, there }: Pick<ReturnType<typeof two>, 'alpha' | 'there'>): void {
   linkDrbd(alpha.world, there.host().world, () => false);
 }
 
@@ -78,6 +78,40 @@ export async function made(more: Partial<CreateRequest> = {}): Promise<ReturnTyp
   await create(hosts.here, more);
   return hosts;
 }
+
+/** `alpha` and `gamma`, known by that name, have the resource web1, which is primary on alpha and has a filesystem; `there` has nothing of it. */
+export function three(beta = ground('beta', '10.0.0.2')) {
+  const [alpha, gamma] = [ground('alpha', '10.0.0.1'), ground('gamma', '10.0.0.3')];
+  const hosts = { ...simulatedPair({ here: alpha, there: beta, others: { gamma } }), alpha };
+  for (const { admin } of [alpha, gamma]) {
+    admin.lvcreate({ vg: 'vg0', name: 'web1', extents: 17 });
+    admin.drbdMetadata('/dev/vg0/web1', '5e1f000000000001', 'UpToDate');
+    admin.writeFile('/etc/drbd.d/web1.res', withGamma);
+    admin.drbdadm('up', 'web1');
+  }
+  alpha.admin.drbdadm('primary', 'web1');
+  alpha.admin.format('/dev/drbd0', { ...ext4, blocks: 16384 });
+  return hosts;
+}
+
+/** With a remark, and an option that bofh would not write. */
+export const withGamma = `# by hand
+resource web1 {
+  net { protocol C; max-buffers 8000; }
+  on alpha {
+    device minor 0;
+    disk /dev/vg0/web1;
+    meta-disk internal;
+    address ipv4 10.0.0.1:7788;
+  }
+  on gamma {
+    device minor 0;
+    disk "/dev/vg0/web1"; # the same
+    meta-disk internal;
+    address 10.0.0.3:7788;
+  }
+}
+`;
 
 /** Where it is not to have been touched. */
 export const both = ({ alpha, there }: ReturnType<typeof two>): readonly string[] => [
