@@ -8,8 +8,16 @@ import type { Configured, ConfiguredHost } from '../config.ts';
 import { configText, type NodeIds } from '../config-text.ts';
 import { checkNewConfig, type NewConfig, newConfig } from '../new-config.ts';
 import { configured } from '../reads.ts';
-import { configKey, deviceOf } from './known.ts';
+import { configKey, deviceOf, whileUp } from './known.ts';
 import { refuseTaken } from './taken.ts';
+
+const args = z.extend(newConfig, {
+  /** What the file is to hold, where that is more than bofh would write: it has to say the same of the hosts. */
+  text: z.exactOptional(z.string().check(z.minLength(1))),
+  whileUp,
+});
+
+type Args = z.infer<typeof args>;
 
 const undo = z.extend(creation.undo, {
   name: z.string(),
@@ -27,24 +35,27 @@ export const createConfig = operation({
   ...creation,
   kind: 'drbd.config.create',
   version: 1,
-  args: newConfig,
+  args,
   undo,
-  journalled: (args: NewConfig) => args,
-  prepare: async ({ args, mark, host }) => {
-    checkNewConfig(args);
+  // As of any new file, what it holds stays out of the journal.
+  journalled: ({ text, ...rest }: Args) =>
+    text === undefined ? rest : { ...rest, bytes: Buffer.byteLength(text) },
+  prepare: async ({ args: asked, mark, host }) => {
+    const { name } = asked;
+    checkNewConfig(asked);
     const { hostname } = await host.facts();
-    const here = args.hosts.find(({ name }) => name === hostname);
+    const here = asked.hosts.find((each) => each.name === hostname);
     if (here === undefined)
       throw new RefusedError(
-        `the resource ${args.name} has no part for this host (${hostname}): it names ${args.hosts.map(({ name }) => name).join(', ')}`,
+        `the resource ${name} has no part for this host (${hostname}): it names ${asked.hosts.map((each) => each.name).join(', ')}`,
         { remedy: 'name each host as uname -n says it there' },
       );
-    const path = fileOf(args.name);
-    await refuseTaken(host, { name: args.name, here });
-    const nodeIds = await tried(host, args);
-    const file = await creation.prepare({ args: fileArgs(args, nodeIds), mark, host });
+    const path = fileOf(name);
+    await refuseTaken(host, { name, here, up: asked.whileUp === true ? 'itself' : 'nothing' });
+    const nodeIds = await tried(host, asked);
+    const file = await creation.prepare({ args: fileArgs(asked, nodeIds), mark, host });
     const minors = here.volumes.map(({ minor }) => minor);
-    return { ...file, path, name: args.name, minors, ports: [here.port], nodeIds };
+    return { ...file, path, name, minors, ports: [here.port], nodeIds };
   },
   claims: ({ undo: { path, name, minors, ports } }) => ({
     makes: [
@@ -53,9 +64,9 @@ export const createConfig = operation({
       ...ports.map((port) => `drbd-port:${String(port)}`),
     ],
   }),
-  run: async ({ args, undo: wanted, host }) => {
-    await creation.run({ args: fileArgs(args, wanted.nodeIds), undo: wanted, host });
-    const found = (await configured(host)).find(({ name }) => name === args.name);
+  run: async ({ args: asked, undo: wanted, host }) => {
+    await creation.run({ args: fileArgs(asked, wanted.nodeIds), undo: wanted, host });
+    const found = (await configured(host)).find(({ name }) => name === asked.name);
     if (found?.file === wanted.path) return null;
     throw new RefusedError(`drbdadm does not read ${wanted.path}`, {
       remedy: 'have /etc/drbd.conf include "drbd.d/*.res", then give the command again',
@@ -68,22 +79,26 @@ function fileOf(name: string): string {
   return `/etc/drbd.d/${name}.res`;
 }
 
-function fileArgs(args: NewConfig, nodeIds: NodeIds) {
-  return { path: fileOf(args.name), content: configText(args, nodeIds), mode: 0o644 };
+function fileArgs(asked: Args, nodeIds: NodeIds) {
+  return { path: fileOf(asked.name), content: contentOf(asked, nodeIds), mode: 0o644 };
+}
+
+function contentOf({ text, whileUp: _, ...config }: Args, nodeIds: NodeIds): string {
+  return text ?? configText(config, nodeIds);
 }
 
 /** Has drbdadm read it, as if it were there already; RefusedError with its words where it does not take it. */
-async function tried(host: ReadHost, args: NewConfig): Promise<NodeIds> {
+async function tried(host: ReadHost, asked: Args): Promise<NodeIds> {
   try {
-    if (args.hosts.every(({ nodeId }) => nodeId !== undefined)) {
-      await readBack(host, args, 'told');
+    if (asked.hosts.every(({ nodeId }) => nodeId !== undefined)) {
+      await readBack(host, asked, 'told');
       return 'told';
     }
   } catch (error) {
     if (!(error instanceof CommandError) || !error.stderr.includes("but got 'node-id'")) throw refusal(error);
   }
   try {
-    await readBack(host, args, 'not told');
+    await readBack(host, asked, 'not told');
     return 'not told';
   } catch (error) {
     throw refusal(error);
@@ -94,19 +109,22 @@ async function tried(host: ReadHost, args: NewConfig): Promise<NodeIds> {
     const said = error.stderr
       .trim()
       .replaceAll(/\s*\n\s*/g, ' ')
-      .replaceAll('/dev/stdin', fileOf(args.name));
-    return new RefusedError(`drbdadm does not take the resource ${args.name}: ${said}; nothing was written`, {
-      cause: error,
-      remedy: 'see drbd.conf(5), and what is there already: bofh drbd list; drbdadm dump',
-    });
+      .replaceAll('/dev/stdin', fileOf(asked.name));
+    return new RefusedError(
+      `drbdadm does not take the resource ${asked.name}: ${said}; nothing was written`,
+      {
+        cause: error,
+        remedy: 'see drbd.conf(5), and what is there already: bofh drbd list; drbdadm dump',
+      },
+    );
   }
 }
 
-async function readBack(host: ReadHost, args: NewConfig, nodeIds: NodeIds): Promise<void> {
-  const all = await host.run(drbdConfigWith(configText(args, nodeIds)));
-  const found = all.find(({ name }) => name === args.name);
-  if (found === undefined || !isAsked(found, args))
-    throw new ParseError(`drbdadm reads something else of the resource ${args.name} than was asked for`);
+async function readBack(host: ReadHost, asked: Args, nodeIds: NodeIds): Promise<void> {
+  const all = await host.run(drbdConfigWith(contentOf(asked, nodeIds)));
+  const found = all.find(({ name }) => name === asked.name);
+  if (found === undefined || !isAsked(found, asked))
+    throw new ParseError(`drbdadm reads something else of the resource ${asked.name} than was asked for`);
 }
 
 function isAsked({ hosts }: Configured, args: NewConfig): boolean {

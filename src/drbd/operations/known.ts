@@ -16,6 +16,9 @@ export const resourceName = z.string().check(
 
 export const args = z.strictObject({ name: resourceName });
 
+/** The resource is up and goes on as it is: only what the next command reads of it changes. */
+export const whileUp = z.exactOptional(z.literal(true));
+
 export const undo = z.strictObject({
   name: z.string(),
   /** Of its volumes, in their order: what tells it from another one of its name. */

@@ -4,34 +4,35 @@ import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { removal } from '../../file/remove.ts';
 import { configured, type Resource, resourceNamed, states } from '../reads.ts';
-import { args, configKey } from './known.ts';
+import { statementsIn } from '../statements.ts';
+import { args, configKey, whileUp } from './known.ts';
 
 const undo = z.extend(removal.undo, { name: z.string() });
 
 /**
- * Removes the file of a resource that is not up: it leaves its name at once, and goes for good after the commit. What is
- * stored in the resource, and its metadata, stay where they are.
+ * Removes the file of a resource that is not up, or, `whileUp`, has another one in its place in a moment: it leaves its name at once,
+ * and goes for good after the commit. What is stored in the resource, and its metadata, stay where they are.
  */
 export const removeConfig = operation({
   ...removal,
   kind: 'drbd.config.remove',
   version: 1,
-  args,
+  args: z.extend(args, { whileUp }),
   undo,
-  prepare: async ({ args: { name }, mark, host }) => {
+  prepare: async ({ args: { name, whileUp: may }, mark, host }) => {
     const found = await resourceNamed(host, name);
-    const path = await fileOf(host, found);
-    refuseUp(name, found.state !== undefined);
-    await refuseOthers(host, name, path);
+    const path = await removableFile(host, found);
+    if (may !== true) refuseUp(name, found.state !== undefined);
     return { ...(await removal.prepare({ args: { path }, mark, host })), name };
   },
   claims: ({ undo: { path, name } }) => ({ changes: [`file:${path}`, configKey(name)] }),
-  run: async ({ undo: wanted, host }) => {
+  run: async ({ args: { whileUp: may }, undo: wanted, host }) => {
     const { name } = wanted;
-    refuseUp(
-      name,
-      (await states(host)).some((each) => each.name === name),
-    );
+    if (may !== true)
+      refuseUp(
+        name,
+        (await states(host)).some((each) => each.name === name),
+      );
     return removal.run({ args: { path: wanted.path }, undo: wanted, host });
   },
 });
@@ -41,6 +42,13 @@ function refuseUp(name: string, isUp: boolean): void {
     throw new RefusedError(`${name} is up: its configuration stays`, {
       remedy: `take it down first: bofh drbd down ${name}`,
     });
+}
+
+/** The file of a resource, which has nothing else in it. */
+export async function removableFile(host: ReadHost, found: Resource): Promise<string> {
+  const path = await fileOf(host, found);
+  await refuseOthers(host, found.name, path);
+  return path;
 }
 
 async function fileOf(host: ReadHost, { name, configured: found }: Resource): Promise<string> {
@@ -61,29 +69,11 @@ async function fileOf(host: ReadHost, { name, configured: found }: Resource): Pr
 
 /** Defaults for all resources, or files that are included, would go with it. */
 async function refuseOthers(host: ReadHost, name: string, path: string): Promise<void> {
-  const others = topWords(Buffer.from(await host.readFile(path)).toString('utf8')).filter(
-    (word) => word !== 'resource',
-  );
+  const others = statementsIn(Buffer.from(await host.readFile(path)).toString('utf8'))
+    .map(({ words: [first] }) => first?.text ?? '{')
+    .filter((word) => word !== 'resource');
   if (others.length > 0)
     throw new RefusedError(`${path} holds more than the resource ${name}: ${others.join(', ')}`, {
       remedy: `take ${name} out of it by hand, or move the rest into a file of its own`,
     });
-}
-
-const token = /#[^\n]*|"(?:[^"\\\n]|\\.)*"|(?<mark>[{};])|(?<word>[^\s{};"#]+)/g;
-
-/** The first word of each statement that is in no braces. */
-function topWords(text: string): readonly string[] {
-  const found: string[] = [];
-  let depth = 0;
-  let isFirst = true;
-  for (const { groups } of text.matchAll(token)) {
-    const { mark, word } = groups ?? {};
-    if (word !== undefined && depth === 0 && isFirst) found.push(word);
-    if (word !== undefined) isFirst = false;
-    if (mark === '{') depth += 1;
-    if (mark === '}') depth -= 1;
-    if (mark !== undefined) isFirst = true;
-  }
-  return found;
 }

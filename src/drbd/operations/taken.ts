@@ -11,11 +11,22 @@ type Here = NewConfig['hosts'][number];
 /** RefusedError for a name, a port, a minor or a disk that another resource of this host, or a program on it, has. */
 export async function refuseTaken(
   host: ReadHost,
-  { name, here }: { readonly name: string; readonly here: Here },
+  {
+    name,
+    here,
+    up = 'nothing',
+  }: {
+    readonly name: string;
+    readonly here: Here;
+    /** `itself`: it is up with these very devices, and its own file has just gone. */
+    readonly up?: 'nothing' | 'itself';
+  },
 ): Promise<void> {
-  const all = await resources(host);
-  const same = all.find((each) => each.name === name);
-  if (same !== undefined)
+  const known = await resources(host);
+  const same = known.find((each) => each.name === name);
+  const all = up === 'itself' ? known.filter((each) => each !== same) : known;
+  if (up === 'itself') refuseOther(same, here);
+  else if (same !== undefined)
     throw new RefusedError(`there is a DRBD resource ${name} already`, {
       remedy:
         same.configured === undefined
@@ -28,8 +39,16 @@ export async function refuseTaken(
         throw new RefusedError(`${deviceOf(minor)} belongs to the DRBD resource ${other.name}`, {
           remedy: 'choose another minor number: bofh drbd next',
         });
-  await refusePort(host, all, here);
+  refusePort(all, here, up === 'itself' ? [] : await usedPorts(host));
   await refuseDisks(host, all, here);
+}
+
+function refuseOther(same: Resource | undefined, { volumes }: Here): void {
+  const minors = volumes.map(({ minor }) => minor).sort((a, b) => a - b);
+  if (same?.state !== undefined && minorsOf(same.state).join() === minors.join()) return;
+  throw new RefusedError('it is not up with these devices: nothing was written', {
+    remedy: 'see what is up: bofh drbd list',
+  });
 }
 
 function hasMinor({ here, state }: Resource, minor: number): boolean {
@@ -40,10 +59,9 @@ function hasMinor({ here, state }: Resource, minor: number): boolean {
 }
 
 /** Of whatever address: that DRBD could share a port between two addresses is a trap for who comes next. */
-async function refusePort(host: ReadHost, all: readonly Resource[], { port }: Here): Promise<void> {
+function refusePort(all: readonly Resource[], { port }: Here, used: readonly number[]): void {
   const other = all.find(({ here }) => here?.address.port === port);
-  const isUsed = (await usedPorts(host)).includes(port);
-  if (other === undefined && !isUsed) return;
+  if (other === undefined && !used.includes(port)) return;
   const whose = other === undefined ? 'a program on this host' : `the DRBD resource ${other.name}`;
   throw new RefusedError(`port ${String(port)} belongs to ${whose}`, {
     remedy: 'choose another port: bofh drbd next',

@@ -199,6 +199,48 @@ describe('tx.drbd.removeConfig', () => {
     );
   });
 
+  it('gives one that is up another file, of the very text, while it goes on; both are undone', async () => {
+    const host = up();
+    const before = host.snapshot();
+    const other = `# kept\n${(await text(host, '/etc/drbd.d/web1.res')).replace('10.0.0.2', '10.0.0.9')}`;
+    const { here: mine, configured, state } = (await resources(host))[0] ?? {};
+    const hosts = (configured?.hosts ?? []).map(({ names, address, volumes }) => ({
+      ...{ name: names[0] ?? '', port: address.port },
+      address: address.address === '10.0.0.2' ? '10.0.0.9' : address.address,
+      volumes: volumes.map(({ minor, disk = '' }) => ({ minor, disk })),
+    }));
+    const swap = async (tx: Tx): Promise<void> => {
+      await tx.drbd.removeConfig({ name: 'web1', whileUp: true });
+      await tx.drbd.createConfig({ name: 'web1', hosts, text: other, whileUp: true });
+    };
+    const failed = on(host, async (tx) => {
+      await swap(tx);
+      throw new Error('boom');
+    });
+    await expect(failed).rejects.toBeInstanceOf(RolledBackError);
+    expect(host.snapshot()).toBe(before);
+
+    await on(host, swap);
+    expect(await text(host, '/etc/drbd.d/web1.res')).toBe(other);
+    expect((await resources(host))[0]).toMatchObject({ here: { address: mine?.address }, state });
+  });
+
+  it('gives no file to one that is up with other devices, and none that says something else', async () => {
+    const create = (more: Partial<Asked>) => async (tx: Tx) => {
+      await tx.drbd.removeConfig({ name: 'web1', whileUp: true });
+      await tx.drbd.createConfig(asked({ name: 'web1', whileUp: true, ...more }));
+    };
+    const before = up().snapshot();
+    const host = up();
+    await expect(on(host, create({}))).rejects.toMatchObject({
+      cause: { message: expect.stringContaining('not up with these devices') as unknown },
+    });
+    expect(host.snapshot()).toBe(before);
+    await expect(
+      on(replicated(), (tx) => tx.drbd.createConfig(asked({ text: resourceText('web2') }))),
+    ).rejects.toThrow(/something else of the resource web2|conflicting/);
+  });
+
   it('makes room for another one of its name in the same sequence, and all of it is undone', async () => {
     const host = replicated();
     const before = host.snapshot();

@@ -1,0 +1,101 @@
+import { RefusedError } from '../errors.ts';
+import { type Statement, statementsIn, type Word } from './statements.ts';
+
+/** Where a host is reached: an address of IPv4. */
+interface End {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+}
+
+/** What is to be in the file of a resource, in the place of one of its two hosts. */
+export interface OtherPeer {
+  readonly name: string;
+  /** The host that stays, with the address that it has from now on. */
+  readonly own: End;
+  /** The one that goes. */
+  readonly from: string;
+  readonly to: End & { readonly disk: { readonly was: string; readonly is: string } };
+}
+
+interface Edit {
+  readonly from: number;
+  readonly to: number;
+  readonly text: string;
+}
+
+/**
+ * The file of one resource with another host in it, and every other byte as it was: options, handlers and remarks stay. RefusedError
+ * where bofh cannot tell what would have to be changed, and for a file with a secret, which it copies nowhere.
+ */
+export function withOtherPeer(text: string, peer: OtherPeer): string {
+  const { name, own, from, to } = peer;
+  const [resource, ...more] = statementsIn(text).filter(
+    ({ words }) => words[0]?.text === 'resource' && words[1]?.text === name,
+  );
+  if (resource === undefined || more.length > 0) throw unclear(peer, 'it does not have the resource once');
+  if (hasSecret(resource))
+    throw new RefusedError(
+      `the file of ${name} has a shared secret in it, which bofh copies to no other host`,
+      {
+        remedy: 'move it into the common section of each host, or replace the peer by hand',
+      },
+    );
+  const [here, there] = [hostIn(resource, own.name, peer), hostIn(resource, from, peer)];
+  const edits = [
+    { ...there.name, text: to.name },
+    addressIn(there.of, to, peer),
+    addressIn(here.of, own, peer),
+    ...diskIn(there.of, peer),
+  ];
+  return edits
+    .toSorted((a, b) => b.from - a.from)
+    .reduce((all, edit) => all.slice(0, edit.from) + edit.text + all.slice(edit.to), text);
+}
+
+function hasSecret({ words, inner }: Statement): boolean {
+  return words[0]?.text === 'shared-secret' || inner.some(hasSecret);
+}
+
+/** `on NAME { … }`, once. */
+function hostIn(
+  resource: Statement,
+  host: string,
+  peer: OtherPeer,
+): { readonly of: Statement; readonly name: Word } {
+  const found = resource.inner.flatMap((of) => {
+    const [on, name, ...others] = of.words;
+    return on?.text === 'on' && name?.text === host && others.length === 0 ? [{ of, name }] : [];
+  });
+  const [only, ...more] = found;
+  if (only === undefined || more.length > 0) throw unclear(peer, `it does not say "on ${host}" once`);
+  return only;
+}
+
+/** `address ipv4 10.0.0.1:7788;`: all but the first word. */
+function addressIn({ inner }: Statement, { name, address, port }: End, peer: OtherPeer): Edit {
+  const [only, ...more] = inner.filter(({ words }) => words[0]?.text === 'address');
+  const [first, last] = [only?.words[1], only?.words.at(-1)];
+  if (first === undefined || last === undefined || more.length > 0)
+    throw unclear(peer, `it has not one address for ${name}`);
+  return { from: first.from, to: last.to, text: `ipv4 ${address}:${String(port)}` };
+}
+
+/** `disk /dev/vg0/web1;`, in the host or in its one volume. A path that is the same there may stand anywhere. */
+function diskIn(host: Statement, peer: OtherPeer): readonly Edit[] {
+  const { was, is } = peer.to.disk;
+  if (was === is) return [];
+  const paths = [host, ...host.inner]
+    .flatMap(({ inner }) => inner)
+    .flatMap(({ words }) => (words[0]?.text === 'disk' && words[1]?.text === was ? [words[1]] : []));
+  const [only, ...more] = paths;
+  if (only === undefined || more.length > 0)
+    throw unclear(peer, `it does not say by itself that the disk of ${peer.from} is ${was}`);
+  return [{ ...only, text: is }];
+}
+
+function unclear({ name, from }: OtherPeer, why: string): RefusedError {
+  return new RefusedError(`what the file of ${name} says of ${from} cannot be replaced: ${why}`, {
+    remedy: `write it as "on HOST { device …; disk …; meta-disk internal; address …; }" for each of the two, or replace the peer by hand`,
+  });
+}

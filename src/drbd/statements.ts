@@ -1,0 +1,37 @@
+/** A statement of drbd.conf(5), and where it lies in its file. */
+export interface Statement {
+  readonly words: readonly Word[];
+  /** What stands in its braces. */
+  readonly inner: readonly Statement[];
+}
+
+/** A word, without its quotes; `from` and `to` are where it lies with them. */
+export interface Word {
+  readonly text: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+const token = /#[^\n]*|"(?<quoted>(?:[^"\\\n]|\\.)*)"|(?<mark>[{};])|(?<bare>[^\s{};"#]+)/g;
+
+/** The statements of a file that drbdadm has read without an error. */
+export function statementsIn(text: string): readonly Statement[] {
+  const top: Statement[] = [];
+  const stack: Statement[][] = [top];
+  let words: Word[] = [];
+  for (const { index, 0: all, groups } of text.matchAll(token)) {
+    const { quoted, mark, bare } = groups ?? {};
+    const word = quoted ?? bare;
+    if (word !== undefined) words.push({ text: word, from: index, to: index + all.length });
+    if (mark === undefined) continue;
+    if (mark === '}') {
+      if (stack.length > 1) stack.pop();
+    } else {
+      const inner: Statement[] = [];
+      stack.at(-1)?.push({ words, inner });
+      if (mark === '{') stack.push(inner);
+    }
+    words = [];
+  }
+  return top;
+}
