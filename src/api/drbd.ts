@@ -4,7 +4,7 @@ import type { Tx } from '../operations.ts';
 
 export { dataSize, deviceSizeFor, externalMetadata, internalMetadata } from '../drbd/index.ts';
 
-export { convert, create, demote, grow, promote, remove } from './replica.ts';
+export { convert, create, demote, grow, promote, remove, replacePeer } from './replica.ts';
 
 /** Every DRBD resource of this host: those that are configured, and those that are up. */
 export async function resources(): Promise<readonly driver.Resource[]> {

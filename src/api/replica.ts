@@ -9,6 +9,8 @@ import { type CreatedReplica, createReplica, planCreate } from '../replica/creat
 import { type GrowPlan, growReplica, planGrow } from '../replica/grow.ts';
 import { membersAt } from '../replica/hosts.ts';
 import { membersOf, ownMember } from '../replica/known.ts';
+import { type ReplacedPeer, replacePeer as recipe } from '../replica/replace.ts';
+import { membersOfReplacement, planReplace } from '../replica/replace-plan.ts';
 import { planRemove, type RemovePlan, removeReplica } from '../replica/remove.ts';
 import {
   checkConvert,
@@ -17,12 +19,14 @@ import {
   checkGrow,
   checkPromote,
   checkRemove,
+  checkReplace,
   type ConvertRequest,
   type CreateRequest,
   type DemoteRequest,
   type GrowRequest,
   type PromoteRequest,
   type RemoveRequest,
+  type ReplaceRequest,
 } from '../replica/request.ts';
 import { changeRole, planDemote, planPromote } from '../replica/role.ts';
 
@@ -83,4 +87,16 @@ export async function grow(request: GrowRequest): Promise<Pick<GrowPlan, 'from' 
   const plan = await planGrow({ ...asked, members: await membersOf(engine, asked) });
   await single(`drbd grow ${asked.name}`, (tx) => growReplica(tx, engine, plan));
   return { from: plan.from, to: plan.to };
+}
+
+/**
+ * Gives a resource of this host, whose data are up to date and may be in use, another host for its peer, which fetches all of them. What
+ * the old peer has is removed, unless that is lost. All of it or nothing: whatever fails, the two are connected as they were.
+ */
+export async function replacePeer(request: ReplaceRequest): Promise<ReplacedPeer> {
+  refuseInside('drbd.replacePeer');
+  const { engine } = currentBofh();
+  const asked = checkReplace(request);
+  const plan = await planReplace({ members: await membersOfReplacement(engine, asked), request: asked });
+  return single(`drbd replace-peer ${asked.name}`, (tx) => recipe(tx, engine, plan));
 }

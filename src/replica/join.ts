@@ -94,9 +94,13 @@ export function newGeneration(): string {
 }
 
 /** As each of the two sees it. */
-async function connected(
+export async function connected(
   { host, name: at }: Member,
-  { config: { name, hosts }, generation, connectMs: limitMs }: JoinPlan,
+  {
+    config: { name, hosts },
+    generation,
+    connectMs: limitMs,
+  }: Pick<JoinPlan, 'config' | 'connectMs'> & { readonly generation: Pick<JoinPlan['generation'], 'on'> },
   signal: AbortSignal,
 ): Promise<void> {
   let last = 'it is not up';

@@ -32,7 +32,8 @@ export async function ownMember(hosts: Reachable): Promise<readonly [Member]> {
   return [await memberAt(hosts, (await hosts.host.facts()).hostname)];
 }
 
-async function namesIn(host: ReadHost, name: string): Promise<readonly [string, string]> {
+/** How the configuration of a host names the two of a resource. */
+export async function namesIn(host: ReadHost, name: string): Promise<readonly [string, string]> {
   const { configured } = await resourceNamed(host, name);
   const names = (configured?.hosts ?? []).map((each) => each.names);
   const [a, b] = names.flat();

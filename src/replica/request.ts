@@ -79,6 +79,39 @@ const growSchema = z.strictObject({
   size: z.union([z.string(), z.number()]),
 });
 
+const replaceSchema = z.strictObject({
+  name: text,
+  /** The host that is its peer from now on: as ssh, the site file or it itself names it. */
+  to: text,
+  /** The peer that it has, where its configuration does not name it as it is reached. */
+  from: z.exactOptional(text),
+  /** `lost`: it is not asked, nothing is done there, and it may be `to`, installed anew. */
+  old: z._default(z.enum(['removed', 'lost']), 'removed'),
+  /** What becomes of its logical volume. */
+  volumes: z._default(z.enum(['removed', 'kept']), 'removed'),
+  /** The group on the new host; missing: the one of the volume here. */
+  vg: z.exactOptional(text),
+  /** By the names of the two hosts: that of this one as `uname -n` says it. Missing: the one network that both are in. */
+  addresses: z.exactOptional(z.record(text, text)),
+  port: z.exactOptional(z.int()),
+  /** How long the two may take to find each other. */
+  connectMs: z._default(z.int().check(z.positive()), 30_000),
+});
+
+export type ReplaceRequest = z.input<typeof replaceSchema>;
+/** The same, checked. */
+export type CheckedReplace = z.output<typeof replaceSchema>;
+
+/** What of a peer that is lost goes is nobody's choice here. */
+export function checkReplace(request: unknown): CheckedReplace {
+  const asked = parsed('drbd.replacePeer', replaceSchema, request);
+  if (asked.old === 'removed') return asked;
+  if (asked.from === undefined && asked.volumes === 'removed') return asked;
+  throw new UsageError(
+    'of a peer that is lost nothing is removed: name neither it nor what becomes of its volume',
+  );
+}
+
 export type ConvertRequest = z.input<typeof convertSchema>;
 /** The same, checked. */
 export type CheckedConvert = z.output<typeof convertSchema>;

@@ -5,6 +5,7 @@ import {
   drbdCreate,
   drbdGrow,
   drbdRemove,
+  drbdReplacePeer,
   drbdRoles,
 } from '../../src/cli/answers/index.ts';
 import { noting } from '../support/dom0/real-report.ts';
@@ -216,6 +217,35 @@ describe.skipIf(!can.ok && !required)('a DRBD resource over two machines', () =>
     expect(await sum(two.pair.a)).toBe(before);
     await two.pair.a.run(`fsck.ext4 -fn ${disk} && test "$(blkid -o value -s TYPE ${disk})" = ext4`);
     await two.pair.a.run('lvremove -q -y vg0/plain && udevadm settle');
+    await bothRun(two.pair, 'rm -rf /var/lib/drbd/drbd-minor-0.lkbd /run/bofh/notes');
+    expect(await differences(two, two.start)).toBe('');
+  });
+
+  it('has a peer that was lost replaced by that machine, installed anew, while its filesystem is mounted', async () => {
+    const { a, b } = two.pair;
+    await json('drbd create web1 --on a,b --size 32m --primary a');
+    await a.run('mkfs.ext4 -q /dev/drbd0 && mount /dev/drbd0 /mnt && udevadm settle');
+    expect(await runOnA(two, 'bofh --yes drbd replace-peer web1 --to b --lost', 1)).toContain('not lost');
+    await b.run(
+      'drbdsetup down web1 && rm /etc/drbd.d/web1.res && lvremove -q -y vg0/web1 && udevadm settle',
+    );
+    // Written while there is no peer: 8.4 marks it in its bitmap, for the peer that it had.
+    await a.run('dd if=/dev/urandom of=/mnt/data bs=1M count=8 status=none && sync');
+    expect(await runOnA(two, 'bofh --yes drbd replace-peer web1 --to b', 1)).toContain('--lost');
+
+    const now = drbdReplacePeer.parse(await json('drbd replace-peer web1 --to b --lost'));
+    expect(now).toMatchObject({ from: { name: 'b', end: 'lost', clear: null }, to: 'b' });
+    expect(now.hosts.map(({ port }) => port)).toEqual([7789, 7789]);
+    await a.run('mountpoint --quiet /mnt && test "$(stat -c %s /mnt/data)" = 8388608');
+    await runOnA(two, 'bofh drbd wait-sync web1 --time 10m', 0);
+    for (const machine of [a, b]) expect(await openOn(machine)).toEqual([]);
+
+    await a.run('umount /mnt && udevadm settle');
+    const written = await hash(a);
+    await json('drbd promote web1 --to b');
+    expect(await hash(b)).toBe(written);
+    await json('drbd demote web1');
+    await json('drbd remove web1');
     await bothRun(two.pair, 'rm -rf /var/lib/drbd/drbd-minor-0.lkbd /run/bofh/notes');
     expect(await differences(two, two.start)).toBe('');
   });

@@ -224,6 +224,25 @@ export const drbdRemove = z.strictObject({
   ),
 });
 
+/** `bofh drbd replace-peer RESOURCE` */
+export const drbdReplacePeer = z.strictObject({
+  resource: text,
+  device: text,
+  /** Of the device. */
+  size: count,
+  /** The peer that it had. `lost`: nothing was done there; `clear`: what removes it from there, should it come back. */
+  from: z.strictObject({
+    name: text,
+    end: z.enum(['removed', 'lost']),
+    volumes: z.array(text),
+    kept: z.array(text),
+    clear: z.nullable(text),
+  }),
+  /** The peer that it has, which fetches all the data. */
+  to: text,
+  hosts: z.array(z.strictObject({ name: text, disk: text, address: text, port: count })),
+});
+
 /** `bofh drbd promote` and `demote RESOURCE`: which host is the primary now, and which was it before; null: none. */
 export const drbdRoles = z.strictObject({
   resource: text,
@@ -249,5 +268,6 @@ export type DrbdVerified = z.infer<typeof drbdVerified>;
 export type DrbdConvert = z.infer<typeof drbdConvert>;
 export type DrbdCreate = z.infer<typeof drbdCreate>;
 export type DrbdRemove = z.infer<typeof drbdRemove>;
+export type DrbdReplacePeer = z.infer<typeof drbdReplacePeer>;
 export type DrbdRoles = z.infer<typeof drbdRoles>;
 export type DrbdGrow = z.infer<typeof drbdGrow>;

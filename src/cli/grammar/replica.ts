@@ -43,6 +43,27 @@ export function addReplica(drbd: Command, verb: Verb): void {
     async (runtime, [volume = ''], options) =>
       (await import('../replica-convert.ts')).convert(runtime, volume, options),
   );
+  verb(
+    drbd
+      .command('replace-peer')
+      .description(
+        'have another host replicate a resource in the place of its peer; the data are those of this host, and may be in use',
+      )
+      .argument('<resource>', 'one that is up to date on this host')
+      .requiredOption('--to <HOST>', 'the new peer, as ssh or the site file names it')
+      .option('--from <HOST>', 'the old peer, where the configuration does not name it as ssh does')
+      .option(
+        '--lost',
+        'the old peer is gone for ever: it is not asked, and may be the new one, installed anew',
+      )
+      .option('--keep-volume', 'leave the logical volume of the old peer, with the metadata on it')
+      .option('--vg <NAME>', 'the volume group on the new peer; the same as here')
+      .option('--address <HOST=IP,…>', 'where the two reach one another; the one network that both are in')
+      .option('--port <N>', 'the one that it has, or the lowest, from 7788, that is free on both'),
+    'changes',
+    async (runtime, [name = ''], options) =>
+      (await import('../replica-replace.ts')).replacePeer(runtime, name, options),
+  );
   const on = [
     '--on <HOST,HOST>',
     'its two hosts, where its configuration does not name them as ssh does',

@@ -88,6 +88,8 @@ describe('reads and changes', () => {
     ['drbd promote web1 --to b --on a,b', true],
     ['drbd remove web1 --keep-on b', true],
     ['drbd convert vg0/web1 --to b --name mirror --address a=10.0.0.1,b=10.0.0.2', true],
+    ['drbd replace-peer web1 --to c --lost --vg data --address a=10.0.0.1,c=10.0.0.3', true],
+    ['drbd replace-peer web1 --to c --from b --keep-volume --port 7790', true],
     ['drbd demote web1', true],
     ['drbd grow web1 +1g', true],
     ['drbd create web1 --on a,b --size 1g --initial-sync full --primary b', true],

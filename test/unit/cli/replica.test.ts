@@ -4,9 +4,10 @@ import * as answers from '../../../src/cli/answers/index.ts';
 import { demote, grow, promote, remove } from '../../../src/cli/replica-known.ts';
 import { resize } from '../../../src/cli/block-resize.ts';
 import { convert } from '../../../src/cli/replica-convert.ts';
+import { replacePeer } from '../../../src/cli/replica-replace.ts';
 import { create } from '../../../src/cli/replica.ts';
 import type { SimulatedHost } from '../../../src/testing/index.ts';
-import { both, ext4, made, plain, two } from '../replica/support.ts';
+import { both, ext4, made, plain, three, two } from '../replica/support.ts';
 import { lineOf, unnamed } from '../plan/support.ts';
 import { testRuntime } from './support/runtime.ts';
 
@@ -115,6 +116,75 @@ describe.each(recipes)('the plan of bofh drbd %s', (_, stage, act) => {
       expect(told).toEqual(done(host).slice(begun[nth]));
     }
     expect(lines.length).toBeGreaterThan(0);
+  });
+});
+
+describe('bofh drbd replace-peer', () => {
+  type Three = ReturnType<typeof three>;
+  const all = ({ alpha, there, others }: Three): readonly (readonly [string, SimulatedHost])[] => [
+    ['', alpha],
+    ['there', there.host()],
+    ...Object.entries(others).map(([name, { host }]) => [name, host()] as const),
+  ];
+
+  it.each<readonly [string, object, (hosts: Three) => void]>([
+    ['of a peer that is there', {}, () => undefined],
+    ['of a peer that is lost', { lost: true }, ({ others }) => others['gamma']?.cut()],
+  ])('%s has the changes of its plan on each host, and the plan does nothing', async (_, more, stage) => {
+    const dry = three();
+    stage(dry);
+    const before = all(dry).map(([, host]) => host.snapshot());
+    const planned = at(dry.here, { dryRun: true, json: true });
+    expect(await replacePeer(planned.runtime, 'web1', { to: 'there', ...more })).toBe(0);
+    expect(all(dry).map(([, host]) => host.snapshot())).toEqual(before);
+
+    const real = three();
+    stage(real);
+    const begun = all(real).map(([, { changes }]) => changes.length);
+    expect(await replacePeer(at(real.here, { yes: true }).runtime, 'web1', { to: 'there', ...more })).toBe(0);
+    const lines = answers.plan
+      .parse(JSON.parse(planned.stdout()))
+      .steps.flatMap(({ host, changes }) => changes.map(({ line }) => ({ host: host ?? '', line })));
+    for (const [nth, [name, host]] of all(real).entries()) {
+      const told = lines.flatMap((each) => (each.host === name ? [unnamed(each.line)] : []));
+      expect(told).toEqual(done(host).slice(begun[nth]));
+    }
+    expect(lines.length).toBeGreaterThan(0);
+  });
+
+  it('tells what it has now, and of a lost peer what it still has', async () => {
+    const { here } = three();
+    const { runtime, stdout } = at(here, { json: true, yes: true });
+    await replacePeer(runtime, 'web1', { to: 'there', keepVolume: true });
+    expect(answers.drbdReplacePeer.parse(JSON.parse(stdout()))).toMatchObject({
+      ...{ resource: 'web1', device: '/dev/drbd0', to: 'beta' },
+      from: { name: 'gamma', end: 'removed', volumes: [], kept: ['/dev/vg0/web1'], clear: null },
+    });
+    const lost = three();
+    lost.others['gamma']?.cut();
+    const again = at(lost.here, { yes: true });
+    await replacePeer(again.runtime, 'web1', { to: 'there', lost: true });
+    expect(again.stdout()).toContain(
+      'gamma: lost; should it come back, it still has web1 and /dev/vg0/web1: there, before it is used: bofh drbd remove web1 --here',
+    );
+  });
+
+  it('asks first, and says what goes', async () => {
+    const hosts = three();
+    const before = all(hosts).map(([, host]) => host.snapshot());
+    const { runtime, stderr } = testRuntime(hosts.here, {}, ['no']);
+    await expect(replacePeer(runtime, 'web1', { to: 'there' })).rejects.toThrow();
+    expect(stderr()).toContain('the logical volume vg0/web1 on gamma is removed');
+    expect(stderr()).toContain('the data are on alpha alone');
+    expect(all(hosts).map(([, host]) => host.snapshot())).toEqual(before);
+  });
+
+  it.each([
+    ['a port that is none', { port: 'x' }, 'a whole number is meant'],
+    ['what becomes of a volume that is lost', { lost: true, keepVolume: true }, 'nothing is removed'],
+  ])('takes no %s', async (_, wrong, words) => {
+    const { here } = three();
+    await expect(replacePeer(at(here).runtime, 'web1', { to: 'there', ...wrong })).rejects.toThrow(words);
   });
 });
 

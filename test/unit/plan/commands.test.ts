@@ -778,6 +778,7 @@ const ofTwo = [
   'drbd promote',
   'drbd demote',
   'drbd grow',
+  'drbd replace-peer',
   'vm move',
 ];
 

@@ -6,14 +6,16 @@ import { growReplica, planGrow } from '../../../src/replica/grow.ts';
 import { convertReplica, planConvert } from '../../../src/replica/convert.ts';
 import { type Members, membersAt } from '../../../src/replica/hosts.ts';
 import { planRemove, removeReplica } from '../../../src/replica/remove.ts';
-import { checkConvert, checkCreate } from '../../../src/replica/request.ts';
+import { membersOfReplacement, planReplace } from '../../../src/replica/replace-plan.ts';
+import { replacePeer } from '../../../src/replica/replace.ts';
+import { checkConvert, checkCreate, checkReplace } from '../../../src/replica/request.ts';
 import { changeRole, planPromote } from '../../../src/replica/role.ts';
 import { fork } from '../../../src/testing/fork.ts';
 import { simulatedPair, type SimulatedHost } from '../../../src/testing/index.ts';
 import { faults } from '../../support/undo/two-faults.ts';
 import { type Made, referenceOf } from '../../support/undo/two-hosts.ts';
 import { counting, tryEach } from '../../support/undo/two-trials.ts';
-import { ext4, filled, ground, request, resourceOf } from './support.ts';
+import { ext4, filled, ground, request, resourceOf, three } from './support.ts';
 
 // Each recipe, with all that can happen at each moment between its hosts: both are as after it in the end, or both as before.
 
@@ -39,7 +41,28 @@ const stages = {
     filled(hosts[0]);
     return hosts;
   },
+  alone: () => {
+    const { alpha, there, others } = three(fork(empty[1]));
+    others['gamma']?.cut();
+    return [alpha, there.host()] as const;
+  },
+  three: () => {
+    const { alpha, there, others } = three(fork(empty[1]));
+    const gamma = others['gamma']?.host();
+    if (gamma === undefined) throw new TypeError('there is no gamma');
+    return [alpha, there.host(), gamma] as const;
+  },
 };
+const toReplace = checkReplace({ name, to: 'there', connectMs: 50 });
+
+/** The old peer of three is there, and the link to one of them, or to the new one, is in trouble. */
+const replaced = (at: 'there' | 'gamma'): Made => ({
+  ...{ heal, at, hosts: stages.three },
+  act: async (tx, { engine }) => {
+    const members = await membersOfReplacement(engine, toReplace);
+    await replacePeer(tx, engine, await planReplace({ members, request: toReplace }));
+  },
+});
 const toConvert = checkConvert({ vg: 'vg0', lv: name, to: 'there', connectMs: 50 });
 
 /** By hand: a sequence of bofh would have left its journal. */
@@ -119,6 +142,17 @@ const recipes: readonly (readonly [string, Made, readonly string[]])[] = [
     }),
     some,
   ],
+  [
+    'replace-peer --lost',
+    recipe(stages.alone, async (tx, { engine }) => {
+      const request = { ...toReplace, old: 'lost' } as const;
+      const members = await membersOfReplacement(engine, request);
+      await replacePeer(tx, engine, await planReplace({ members, request }));
+    }),
+    some,
+  ],
+  ['replace-peer, at the new one', replaced('there'), few],
+  ['replace-peer, at the old one', replaced('gamma'), some],
   [
     'promote',
     recipe(stages.primary, async (tx, { engine }, members) =>

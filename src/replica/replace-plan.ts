@@ -1,0 +1,198 @@
+import { dataSize, inWords, towards } from '../drbd/index.ts';
+import type { NewConfig } from '../drbd/new-config.ts';
+import { removableFile } from '../drbd/operations/remove-config.ts';
+import { withOtherPeer } from '../drbd/other-peer.ts';
+import { ConnectionError, RefusedError, UsageError } from '../errors.ts';
+import type { LogicalVolume } from '../lvm/index.ts';
+import { on, refusals } from '../refusals.ts';
+import type { Bytes } from '../units.ts';
+import { type Member, memberAt, type Reachable } from './hosts.ts';
+import { namesIn, type Part, partsOf, type UpPart, volumeAt } from './known.ts';
+import { planRemove, type RemovePlan } from './remove.ts';
+import { targetOf } from './replace-target.ts';
+import type { CheckedReplace } from './request.ts';
+
+/** This host, the peer that it gets, and the one that it has, while that is not lost. */
+export type ReplaceMembers = readonly [own: Member, to: Member, ...from: Member[]];
+
+/** A resource of this host that gets another peer. */
+export interface ReplacePlan {
+  readonly config: NewConfig;
+  /** Of its file, on both hosts. */
+  readonly text: string;
+  readonly own: Member;
+  readonly to: Member & { readonly vg: string; readonly lv: string; readonly size: Bytes };
+  /** What the configuration calls the peer that goes, where it stores, and what is removed there; undefined: it is lost. */
+  readonly from: {
+    readonly name: string;
+    readonly disk: string;
+    readonly removal: RemovePlan | undefined;
+  };
+  /** Does it look for its peer now? */
+  readonly connection: 'sought' | 'StandAlone';
+  /** Of the device. */
+  readonly size: Bytes;
+  readonly connectMs: number;
+}
+
+/** This host, the new one, and the old one by the name that the configuration has for it. */
+export async function membersOfReplacement(
+  hosts: Reachable,
+  { name, to, from, old }: CheckedReplace,
+): Promise<ReplaceMembers> {
+  const own = await memberAt(hosts, (await hosts.host.facts()).hostname);
+  const peer = await memberAt(hosts, to);
+  if (peer.place === own.place || peer.name === own.name)
+    throw new RefusedError(`"${to}" is this very host, or is called as it is (${own.name})`, {
+      remedy: 'name the host that is to be its peer',
+    });
+  if (old === 'lost') return [own, peer];
+  const named = (await namesIn(hosts.host, name)).find((each) => each !== own.name) ?? '';
+  const gone = await reachable(hosts, from ?? named);
+  if (gone.place === own.place)
+    throw new UsageError(`"${from ?? named}" is this very host, whose data are to stay`);
+  if (gone.place === peer.place || gone.name === peer.name)
+    throw new RefusedError(`${peer.name} is the peer of ${name} already`, {
+      remedy: 'if it was installed anew, and has nothing of it any more: --lost',
+    });
+  return [own, peer, gone];
+}
+
+async function reachable(hosts: Reachable, asked: string): Promise<Member> {
+  try {
+    return await memberAt(hosts, asked);
+  } catch (error) {
+    if (!(error instanceof ConnectionError)) throw error;
+    throw new ConnectionError(error.message, {
+      ...{ host: error.host, connection: error.connection, cause: error },
+      remedy: 'name it as it is reached (--from HOST); or, if it is lost for ever: --lost',
+    });
+  }
+}
+
+/** Reads all hosts and decides what the request left open. Throws one error that names every refusal, and on which host. */
+export async function planReplace(options: {
+  readonly members: ReplaceMembers;
+  readonly request: CheckedReplace;
+}): Promise<ReplacePlan> {
+  const { members, request } = options;
+  const [own, to, gone] = members;
+  const { name, connectMs } = request;
+  const [part] = await partsOf(gone === undefined ? [own] : [own, gone], name);
+  if (part === undefined) throw new TypeError('a host without its part');
+  const up = await on(own.name, () => goodPart(part));
+  const from = fromOf(up);
+  if (gone !== undefined && gone.name !== from)
+    throw new UsageError(`the peer of ${name} is ${from}, and not ${gone.name}`);
+  const found = refusals();
+  await found.try(() => refuseNeeded(up, request));
+  const source = await found.try(() => on(own.name, () => sourceOf(up)));
+  const removal =
+    gone === undefined
+      ? undefined
+      : await found.try(() => planRemove({ members: [gone], name, volumes: request.volumes }));
+  const target = await found.try(() => targetOf({ up, to, from, request, source: source?.lv }));
+  const text =
+    source === undefined || target === undefined
+      ? undefined
+      : await found.try(() => on(own.name, () => textWith(source.text, { up, from, config: target.config })));
+  found.throwAll();
+  if (source === undefined || target === undefined || text === undefined)
+    throw new TypeError('a refused request was planned');
+  const { config, ...place } = target;
+  return {
+    ...{ config, text, own, connectMs, size: source.size },
+    to: { ...to, ...place },
+    from: { name: from, disk: diskOf(up, from), removal },
+    connection: up.resource.state.connections.every(({ state }) => state === 'StandAlone')
+      ? 'StandAlone'
+      : 'sought',
+  };
+}
+
+function diskOf({ resource: { configured } }: UpPart, host: string): string {
+  return configured?.hosts.find(({ names }) => names[0] === host)?.volumes[0]?.disk ?? '';
+}
+
+/** The file of the resource, as it is to be on both hosts. */
+function textWith(
+  text: string,
+  { up, from, config }: { readonly up: UpPart; readonly from: string; readonly config: NewConfig },
+): string {
+  const own = config.hosts.find(({ name }) => name === up.name);
+  const to = config.hosts.find(({ name }) => name !== up.name);
+  if (own === undefined || to === undefined) throw new TypeError('a configuration of two hosts has not both');
+  const disk = { was: diskOf(up, from), is: to.volumes[0]?.disk ?? '' };
+  return withOtherPeer(text, { name: config.name, own, from, to: { ...to, disk } });
+}
+
+/** The part of this host: up, with one volume, whose data are the good ones. */
+function goodPart(part: Part): UpPart {
+  const { name, here, state } = part.resource;
+  if (state === undefined)
+    throw new RefusedError(`${name} is not up`, { remedy: `bring it up: bofh drbd up ${name}` });
+  const bad = state.volumes.find(({ disk }) => disk !== 'UpToDate');
+  if (bad !== undefined)
+    throw new RefusedError(
+      `volume ${String(bad.volume)} of ${name} is ${bad.disk}, and the new peer would have all its data from here`,
+      { remedy: `wait until it is up to date: bofh drbd wait-sync ${name}; or do it on the host that is` },
+    );
+  const [only, ...more] = here.volumes;
+  if (only?.volume !== 0 || more.length > 0 || state.volumes.length !== 1)
+    throw new RefusedError(`${name} has other volumes than one, volume 0`, {
+      remedy: 'replace its peer by hand: drbdadm disconnect, the file, create-md there, adjust',
+    });
+  return { ...part, resource: { ...part.resource, state } };
+}
+
+function fromOf({ name: own, resource: { configured } }: UpPart): string {
+  const others = (configured?.hosts ?? []).flatMap(({ names }) => names.filter((each) => each !== own));
+  const [only, ...more] = others;
+  if (only !== undefined && more.length === 0 && configured?.hosts.length === 2) return only;
+  throw new RefusedError(`${configured?.name ?? ''} is not configured for two hosts by their names`, {
+    remedy: `see for which: bofh drbd show ${configured?.name ?? ''}`,
+  });
+}
+
+/** Nobody works with the data of the peer, and one that is lost is not there. */
+function refuseNeeded({ resource: { name, state } }: UpPart, { old }: CheckedReplace): void {
+  for (const { state: connection, role } of state.connections)
+    if (connection === 'Connected' && (old === 'lost' || role === 'Primary'))
+      throw new RefusedError(
+        old === 'lost'
+          ? `the peer of ${name} is not lost, but connected: ${towards(state).map(inWords).join('; ')}`
+          : `the peer of ${name} is primary`,
+        {
+          remedy:
+            old === 'lost'
+              ? 'without --lost what it has of it is removed too'
+              : `have this host primary first: bofh drbd promote ${name}`,
+        },
+      );
+}
+
+/** The logical volume here, which DRBD uses whole, and the file of the resource. */
+async function sourceOf({
+  host,
+  resource,
+}: UpPart): Promise<{ readonly lv: LogicalVolume; readonly size: Bytes; readonly text: string }> {
+  const { name, here, state } = resource;
+  const [{ disk, metadata } = {}] = here.volumes;
+  const found = disk === undefined || metadata !== 'internal' ? undefined : await volumeAt(host, disk);
+  const size = state.volumes[0]?.size;
+  if (found === undefined || size === undefined)
+    throw new RefusedError(`${name} does not lie on a logical volume with its metadata at the end`, {
+      remedy: 'replace its peer by hand: drbdadm disconnect, the file, create-md there, adjust',
+    });
+  const { lv } = found;
+  // Two that meet agree on what both have room for, and a device does not become smaller again (receive_sizes, 8.4).
+  if (dataSize(lv.size) !== size)
+    throw new RefusedError(
+      `${lv.fullName} has room for more than ${name} has: with a new peer it would grow`,
+      {
+        remedy: `have it grow first: bofh drbd grow ${name}`,
+      },
+    );
+  const path = await removableFile(host, resource);
+  return { lv, size, text: Buffer.from(await host.readFile(path)).toString('utf8') };
+}

@@ -1,0 +1,143 @@
+import { nextFree, type Taken, taken } from '../drbd/index.ts';
+import type { NewConfig } from '../drbd/new-config.ts';
+import { refuseTaken } from '../drbd/operations/taken.ts';
+import { RefusedError, UsageError } from '../errors.ts';
+import type { LogicalVolume } from '../lvm/index.ts';
+import { on, refusals } from '../refusals.ts';
+import type { Bytes } from '../units.ts';
+import { checkDrbd, checkGroup, checkRoom, checkSeries, sizeFor } from './checks.ts';
+import type { Member, Members } from './hosts.ts';
+import { configFor, pairOf } from './join.ts';
+import type { UpPart } from './known.ts';
+import type { CheckedReplace } from './request.ts';
+
+/** What the new peer of a resource is to have. */
+export interface Target {
+  readonly vg: string;
+  readonly lv: string;
+  readonly size: Bytes;
+  /** Of both hosts, in the order of the file. */
+  readonly config: NewConfig;
+}
+
+interface Wanted {
+  /** The host with the data. */
+  readonly up: UpPart;
+  readonly to: Member;
+  /** What the configuration calls the peer that goes. */
+  readonly from: string;
+  readonly request: CheckedReplace;
+  /** The volume here; undefined: it was refused already. */
+  readonly source: LogicalVolume | undefined;
+}
+
+/** Checks the new host: its module, a volume of the same name and size, and numbers that are free. Throws all refusals at once. */
+export async function targetOf(wanted: Wanted): Promise<Target> {
+  const { up, to, request, source } = wanted;
+  const found = refusals();
+  await found.try(() => checkModules(up, to));
+  const pair: Members = up.name < to.name ? [up, to] : [to, up];
+  checkNames(pair, request);
+  const addresses = await found.try(() => pairOf(pair, request.addresses));
+  const port = await found.try(() => portFor(wanted));
+  const place = source === undefined ? undefined : await found.try(() => placeOn(to, { request, source }));
+  if (addresses === undefined || port === undefined || place === undefined) {
+    found.throwAll();
+    throw new RefusedError(`where ${to.name} is to have it cannot be told`, {
+      remedy: 'see what else is refused',
+    });
+  }
+  const [own] = up.resource.here.volumes;
+  const made = configFor(pair, {
+    ...{ asked: 'drbd.replacePeer', name: request.name, protocol: undefined, addresses, port },
+    minor: own?.minor ?? 0,
+    disks: pair.map((each) => (each === to ? `/dev/${place.vg}/${place.lv}` : (own?.disk ?? ''))),
+  });
+  const there = made.hosts.find((each) => each.name === to.name);
+  if (there !== undefined)
+    await found.try(() => on(to.name, () => refuseTaken(to.host, { name: request.name, here: there })));
+  found.throwAll();
+  return { ...place, config: inFileOrder(made, wanted) };
+}
+
+/**
+ * Of one series, and not of 9: there a peer has a number, and a connection of that number, which `connect` takes no other address to
+ * (adm_connect of v9/drbdadm_main.c, 9.22).
+ */
+async function checkModules(up: UpPart, to: Member): Promise<void> {
+  const found = refusals();
+  const modules: (Awaited<ReturnType<typeof checkDrbd>> & { readonly name: string })[] = [];
+  for (const { name, host } of [up, to]) {
+    const module = await found.try(() => on(name, () => checkDrbd(host)));
+    if (module !== undefined) modules.push({ name, ...module });
+  }
+  await found.try(() => checkSeries(modules));
+  const nine = modules.find(({ series }) => series === '9');
+  if (nine !== undefined)
+    await found.try(() => {
+      throw new RefusedError(`bofh replaces no peer with module ${nine.version} of DRBD (on ${nine.name})`, {
+        remedy: 'by hand: write the file on both hosts, create-md on the new one, then: drbdadm adjust',
+      });
+    });
+  found.throwAll();
+}
+
+function checkNames(pair: Members, { addresses }: CheckedReplace): void {
+  if (addresses === undefined) return;
+  const names = pair.map(({ asked }) => asked);
+  const said = Object.keys(addresses);
+  if (said.length === names.length && said.every((each) => names.includes(each))) return;
+  throw new UsageError(
+    `addresses: name one for each of the two hosts, which are ${names.join(' and ')}, or none`,
+  );
+}
+
+/** A volume of the same name, and at least of the same size. */
+async function placeOn(
+  to: Member,
+  { request, source }: { readonly request: CheckedReplace; readonly source: LogicalVolume },
+): Promise<Omit<Target, 'config'>> {
+  const { vg = source.vg } = request;
+  const lv = source.name;
+  return on(to.name, async () => {
+    const group = await checkGroup(to.host, { vg, lv });
+    const size = sizeFor([group], source.size);
+    checkRoom(group, { lv, size });
+    return { vg, lv, size };
+  });
+}
+
+/**
+ * The port that it has, while the old peer is taken down and the port is free there too. Of a peer that is lost nobody knows whether it
+ * comes back and looks for this host: module 8.4 takes whoever calls at its port for its peer (drbd_wait_for_connect, drbd_receiver.c),
+ * so it gets another one.
+ */
+async function portFor({ up, to, request }: Wanted): Promise<number> {
+  const [own, its] = [await on(up.name, () => taken(up.host)), await on(to.name, () => taken(to.host))];
+  const ports = new Set((up.resource.configured?.hosts ?? []).map(({ address }) => address.port));
+  const [now] = ports;
+  const isFree = (port: number): boolean => !its.ports.has(port) && (ports.has(port) || !own.ports.has(port));
+  if (request.port !== undefined) return checkPort(request.port, isFree(request.port));
+  if (request.old === 'removed' && now !== undefined && ports.size === 1 && isFree(now)) return now;
+  return nextFree([own, its] satisfies readonly Taken[]).port;
+}
+
+function checkPort(port: number, isFree: boolean): number {
+  if (isFree) return port;
+  throw new RefusedError(`port ${String(port)} is taken`, {
+    remedy: 'choose another one, or name none: the lowest that is free on both hosts is taken',
+  });
+}
+
+/** Node ids are not asked for: what the file says of them stays. */
+function inFileOrder({ hosts, ...rest }: NewConfig, { up, from, to }: Wanted): NewConfig {
+  const names = (up.resource.configured?.hosts ?? []).map(({ names: [name] }) =>
+    name === from ? to.name : name,
+  );
+  return {
+    ...rest,
+    hosts: hosts
+      .toSorted((a, b) => names.indexOf(a.name) - names.indexOf(b.name))
+      .map(({ nodeId: _, ...host }) => host),
+  };
+}

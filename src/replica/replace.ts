@@ -1,0 +1,79 @@
+import type { Tx } from '../operations.ts';
+import type { Bytes } from '../units.ts';
+import { type Reachable, stepsOn } from './hosts.ts';
+import { connected, deviceOf } from './join.ts';
+import { removeReplica } from './remove.ts';
+import type { ReplacePlan } from './replace-plan.ts';
+
+/** A resource whose peer is another host now, which fetches all its data. */
+export interface ReplacedPeer {
+  readonly name: string;
+  readonly device: string;
+  /** Of the device, in bytes. */
+  readonly size: Bytes;
+  /** The peer that it had. */
+  readonly from: {
+    readonly name: string;
+    /** `lost`: what it had of the resource is there still, should it come back. */
+    readonly end: 'removed' | 'lost';
+    /** Logical volumes that went, and disks that stay. */
+    readonly volumes: readonly string[];
+    readonly kept: readonly string[];
+    /** What removes it from there; undefined: nothing is left. */
+    readonly clear: string | undefined;
+  };
+  readonly to: string;
+  readonly hosts: readonly {
+    readonly name: string;
+    readonly disk: string;
+    readonly address: string;
+    readonly port: number;
+  }[];
+}
+
+/**
+ * The recipe. What takes long, on the new host, comes first; then this one leaves its peer, which is taken down, and is connected to the
+ * new one, whose metadata say that it has no data yet. The device of this host is in use all the while. Whichever step fails, the two
+ * are what they were to each other. What the old one has goes last.
+ */
+export async function replacePeer(tx: Tx, hosts: Reachable, plan: ReplacePlan): Promise<ReplacedPeer> {
+  const { config, text, own, to, from, connection } = plan;
+  const { name } = config;
+  const [here, there] = [stepsOn(tx, hosts, own), stepsOn(tx, hosts, to)];
+  await there.lvm.createLv({ vg: to.vg, name: to.lv, size: to.size, content: 'zeros' });
+  await there.drbd.createConfig({ ...config, text });
+  await there.drbd.createMetadata({ name });
+  if (connection === 'sought') await here.drbd.disconnect({ name });
+  for (const each of from.removal?.hosts ?? [])
+    if (each.state === 'up') await stepsOn(tx, hosts, each).drbd.down({ name });
+  await here.drbd.removeConfig({ name, whileUp: true });
+  await here.drbd.createConfig({ ...config, text, whileUp: true });
+  await there.drbd.up({ name });
+  await here.drbd.connect({ name });
+  for (const each of [own, to]) await connected(each, { ...plan, generation: { on: [own.name] } }, tx.signal);
+  if (from.removal !== undefined) await removeReplica(tx, hosts, asDown(from.removal));
+  return replaced(plan);
+}
+
+function asDown(removal: NonNullable<ReplacePlan['from']['removal']>): typeof removal {
+  return { ...removal, hosts: removal.hosts.map((each) => ({ ...each, state: 'down' })) };
+}
+
+function replaced({ config, size, from, to }: ReplacePlan): ReplacedPeer {
+  const { removal } = from;
+  const [gone] = removal?.hosts ?? [];
+  const isLeft = removal === undefined && from.name !== to.name;
+  return {
+    ...{ name: config.name, device: deviceOf({ config }), size, to: to.name },
+    from: {
+      ...{ name: from.name, end: removal === undefined ? 'lost' : 'removed' },
+      volumes: (gone?.volumes ?? []).map((lv) => `${lv.vg}/${lv.name}`),
+      kept: isLeft ? [from.disk] : [...(gone?.kept ?? [])],
+      clear: isLeft ? `bofh drbd remove ${config.name} --here` : undefined,
+    },
+    hosts: config.hosts.map(({ name, address, port, volumes }) => ({
+      ...{ name, address, port },
+      disk: volumes[0]?.disk ?? '',
+    })),
+  };
+}

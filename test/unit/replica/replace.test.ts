@@ -1,0 +1,251 @@
+import { describe, expect, it } from 'vitest';
+import { withBofh } from '../../../src/bofh.ts';
+import { states } from '../../../src/drbd/index.ts';
+import { BofhError } from '../../../src/errors.ts';
+import { drbd } from '../../../src/index.ts';
+import type { SimulatedHost } from '../../../src/testing/index.ts';
+import { ext4, ground, three, unplug, withGamma } from './support.ts';
+
+const mib = 1024 ** 2;
+const request = { name: 'web1', to: 'there', connectMs: 50 } as const;
+
+type Three = ReturnType<typeof three>;
+const replace = ({ here }: Three, more: object = {}) =>
+  withBofh(here, () => drbd.replacePeer({ ...request, ...more }));
+const gammaOf = ({ others }: Three): SimulatedHost => {
+  const gamma = others['gamma']?.host();
+  if (gamma === undefined) throw new TypeError('there is no gamma');
+  return gamma;
+};
+const all = (hosts: Three): readonly SimulatedHost[] => [hosts.alpha, hosts.there.host(), gammaOf(hosts)];
+const snapshots = (hosts: Three): readonly string[] => all(hosts).map((host) => host.snapshot());
+const content = ({ world }: SimulatedHost): string | undefined => {
+  const lv = world.lvm.flatMap(({ lvs }) => lvs).find(({ name }) => name === 'web1');
+  const key = `lv:${lv?.uuid ?? ''}`;
+  const { superblock } = world.live.get(key) ?? {};
+  return world.live.get(`drbd:${superblock?.uuid ?? ''}:${key}`)?.superblock?.uuid;
+};
+
+const refused = async (hosts: Three, more: object = {}): Promise<BofhError> => {
+  const before = snapshots(hosts);
+  const error: unknown = await replace(hosts, more).catch((each: unknown) => each);
+  expect(snapshots(hosts)).toEqual(before);
+  expect(hosts.there.reserved()).toEqual([]);
+  if (!(error instanceof BofhError)) throw error;
+  return error;
+};
+
+describe('drbd.replacePeer', () => {
+  it('has another host fetch all of it, while it is in use, and removes what the old peer had', async () => {
+    const hosts = three();
+    hosts.alpha.admin.mkdir('/mnt/web1');
+    hosts.alpha.admin.mount('/dev/drbd0', '/mnt/web1');
+
+    expect(await replace(hosts)).toEqual({
+      ...{ name: 'web1', device: '/dev/drbd0', to: 'beta', size: expect.any(Number) as number },
+      from: { name: 'gamma', end: 'removed', volumes: ['vg0/web1'], kept: [], clear: undefined },
+      hosts: [
+        { name: 'alpha', disk: '/dev/vg0/web1', address: '10.0.0.1', port: 7788 },
+        { name: 'beta', disk: '/dev/vg0/web1', address: '10.0.0.2', port: 7788 },
+      ],
+    });
+
+    const [alpha, beta, gamma] = all(hosts);
+    expect(await states(alpha as SimulatedHost)).toMatchObject([
+      {
+        role: 'Primary',
+        volumes: [{ disk: 'UpToDate' }],
+        connections: [{ state: 'Connected', role: 'Secondary', volumes: [{ disk: 'UpToDate' }] }],
+      },
+    ]);
+    expect(content(beta as SimulatedHost)).toBe(ext4.uuid);
+    expect(gamma?.world.drbd.resources).toEqual([]);
+    expect(gamma?.world.lvm[0]?.lvs).toEqual([]);
+    expect([hosts.there, hosts.others['gamma']].map((each) => each?.reserved())).toEqual([[], []]);
+  });
+
+  it('writes the same file on both, in which every other word is as it was', async () => {
+    const hosts = three();
+    await replace(hosts);
+    const text = withGamma
+      .replace('on gamma', 'on beta')
+      .replace('address 10.0.0.3', 'address ipv4 10.0.0.2');
+    for (const { admin } of [hosts.alpha, hosts.there.host()])
+      expect(admin.readFile('/etc/drbd.d/web1.res')).toBe(text);
+    expect(() => gammaOf(hosts).admin.readFile('/etc/drbd.d/web1.res')).toThrow();
+  });
+
+  it('takes another group, in whole extents of it', async () => {
+    const beta = ground('beta', '10.0.0.2', {
+      volumeGroups: [{ name: 'data', size: 1024 * mib, extentSize: 16 * mib }],
+    });
+    const fresh = three(beta);
+    expect((await replace(fresh, { vg: 'data' })).hosts.map(({ disk }) => disk)).toEqual([
+      '/dev/vg0/web1',
+      '/dev/data/web1',
+    ]);
+    expect(beta.world.lvm[0]?.lvs[0]?.extents).toBe(5);
+    expect(fresh.alpha.admin.readFile('/etc/drbd.d/web1.res')).toContain('disk /dev/data/web1; # the same');
+  });
+
+  it('keeps the volume of the old peer when it is told so', async () => {
+    const hosts = three();
+    const { from } = await replace(hosts, { volumes: 'kept' });
+    expect(from).toMatchObject({ volumes: [], kept: ['/dev/vg0/web1'] });
+    expect(gammaOf(hosts).world.lvm[0]?.lvs.map(({ name }) => name)).toEqual(['web1']);
+    expect(gammaOf(hosts).world.drbd.resources).toEqual([]);
+  });
+
+  it.each<readonly [string, (hosts: Three) => void]>([
+    ['the two do not find each other', unplug],
+    [
+      'this host does not look for the new one',
+      ({ alpha }) => {
+        alpha.fault({ tool: 'drbdadm', nth: 2, mode: 'fails before' });
+      },
+    ],
+    [
+      'the volume of the old peer cannot be renamed',
+      (hosts) => {
+        gammaOf(hosts).fault({ tool: 'lvrename', mode: 'fails before' });
+      },
+    ],
+  ])('leaves all three as they were, and connected, when %s', async (_, stage) => {
+    const hosts = three();
+    const before = snapshots(hosts);
+    stage(hosts);
+    await expect(replace(hosts)).rejects.toMatchObject({ name: 'RolledBackError' });
+    expect(snapshots(hosts)).toEqual(before);
+    expect(await states(hosts.alpha)).toMatchObject([{ connections: [{ state: 'Connected' }] }]);
+  });
+});
+
+describe('drbd.replacePeer of a peer that is lost', () => {
+  const lost = (hosts: Three): Three => {
+    hosts.others['gamma']?.cut();
+    return hosts;
+  };
+
+  it('says what remains there, and takes a port at which that one does not call', async () => {
+    const hosts = lost(three());
+    const { from, hosts: now } = await replace(hosts, { old: 'lost' });
+    expect(from).toEqual({
+      ...{ name: 'gamma', end: 'lost', volumes: [], kept: ['/dev/vg0/web1'] },
+      clear: 'bofh drbd remove web1 --here',
+    });
+    expect(now.map(({ port }) => port)).toEqual([7789, 7789]);
+    expect(content(hosts.there.host())).toBe(ext4.uuid);
+    expect(await states(hosts.alpha)).toMatchObject([
+      { role: 'Primary', connections: [{ state: 'Connected' }] },
+    ]);
+  });
+
+  it('does so when this host has given it up already', async () => {
+    const hosts = lost(three());
+    hosts.alpha.admin.drbdadm('disconnect', 'web1');
+    expect((await replace(hosts, { old: 'lost', port: 7788 })).hosts[0]?.port).toBe(7788);
+    expect(await states(hosts.alpha)).toMatchObject([{ connections: [{ state: 'Connected' }] }]);
+  });
+
+  it('may be the same machine, installed anew', async () => {
+    const hosts = three();
+    const gamma = gammaOf(hosts);
+    gamma.world.drbd.resources = [];
+    gamma.admin.removeFile('/etc/drbd.d/web1.res');
+    gamma.admin.lvremove('vg0', 'web1');
+    expect((await refused(hosts, { to: 'gamma' })).remedy).toContain('--lost');
+    const { from, to } = await replace(hosts, { to: 'gamma', old: 'lost' });
+    expect(from).toEqual({ name: 'gamma', end: 'lost', volumes: [], kept: [], clear: undefined });
+    expect(to).toBe('gamma');
+    expect(content(gamma)).toBe(ext4.uuid);
+  });
+
+  it('refuses one that is connected, and asks to be told of one that does not answer', async () => {
+    expect((await refused(three(), { old: 'lost' })).message).toContain('is not lost, but connected');
+    const { message, remedy } = await refused(lost(three()));
+    expect(message).toContain('gamma cannot be reached');
+    expect(remedy).toContain('--lost');
+  });
+});
+
+describe('drbd.replacePeer refuses', () => {
+  it.each<readonly [string, (hosts: Three) => void, object, RegExp]>([
+    ['this very host', () => undefined, { to: 'alpha' }, /is this very host/],
+    [
+      'a host with a volume of that name',
+      ({ there }) => {
+        there.host().admin.lvcreate({ vg: 'vg0', name: 'web1', extents: 1 });
+      },
+      {},
+      /on beta: vg0\/web1 exists already/,
+    ],
+    [
+      'a host without the module',
+      ({ there }) => {
+        there.host().world.drbd.module = 'absent';
+      },
+      {},
+      /on beta: the module of DRBD is not loaded/,
+    ],
+    [
+      'data that are not up to date here',
+      ({ alpha }) => {
+        for (const each of alpha.world.drbd.resources[0]?.volumes ?? []) each.disk = 'Outdated';
+      },
+      {},
+      /on alpha: volume 0 of web1 is Outdated/,
+    ],
+    [
+      'a resource that is down here',
+      ({ alpha }) => {
+        alpha.world.drbd.resources = [];
+      },
+      {},
+      /on alpha: web1 is not up/,
+    ],
+    [
+      'a peer that is primary',
+      (hosts) => {
+        hosts.alpha.admin.drbdadm('secondary', 'web1');
+        gammaOf(hosts).admin.drbdadm('primary', 'web1');
+      },
+      {},
+      /the peer of web1 is primary.*on gamma: web1 is primary here/,
+    ],
+    [
+      'a port that is taken',
+      ({ there }) => {
+        there.host().admin.writeFile('/etc/drbd.d/old.res', other);
+      },
+      { port: 7790 },
+      /port 7790 is taken/,
+    ],
+    [
+      'a file with a secret',
+      ({ alpha }) => {
+        const text = withGamma.replace('max-buffers 8000', 'shared-secret "x"');
+        alpha.admin.removeFile('/etc/drbd.d/web1.res');
+        alpha.admin.writeFile('/etc/drbd.d/web1.res', text);
+      },
+      {},
+      /on alpha: the file of web1 has a shared secret in it/,
+    ],
+    ['addresses of others', () => undefined, { addresses: { gamma: '10.0.0.3' } }, /name one for each/],
+  ])('%s', async (_, stage, more, words) => {
+    const hosts = three();
+    stage(hosts);
+    expect((await refused(hosts, more)).message).toMatch(words);
+  });
+
+  it('a device of the new host that has the number of its own', async () => {
+    const hosts = three();
+    hosts.there.host().admin.writeFile('/etc/drbd.d/old.res', other.replaceAll('minor 5', 'minor 0'));
+    expect((await refused(hosts)).message).toContain('on beta: /dev/drbd0 belongs to the DRBD resource old');
+  });
+});
+
+const other = `resource old {
+  on beta { device minor 5; disk /dev/vg0/old; meta-disk internal; address ipv4 10.0.0.2:7790; }
+  on delta { device minor 5; disk /dev/vg0/old; meta-disk internal; address ipv4 10.0.0.4:7790; }
+}
+`;
