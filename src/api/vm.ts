@@ -3,6 +3,7 @@ import { ownAnd } from '../replica/hosts.ts';
 import { type CreatedVm, createVm, planCreate } from '../vm/create.ts';
 import { type DestroyPlan, destroyVm, planDestroy } from '../vm/destroy.ts';
 import { type MovedVm, moveVm, planMove } from '../vm/move.ts';
+import { membersOfGuest } from '../vm/replicas.ts';
 import {
   checkCreate,
   checkDestroy,
@@ -22,12 +23,15 @@ export async function create(request: CreateRequest): Promise<CreatedVm> {
   return single(`vm create ${plan.name}`, (tx) => createVm(tx, plan, engine));
 }
 
-/** Takes a guest apart: its domain, its configuration, its logical volumes. */
+/** Takes a guest apart: its domain, its configuration, its logical volumes, and what another host has of its disks. */
 export async function destroy(request: DestroyRequest): Promise<DestroyPlan> {
   refuseInside('vm.destroy');
-  const { host, site } = currentBofh();
-  const plan = await planDestroy({ host, site, ...checkDestroy(request) });
-  await single(`vm destroy ${plan.name}`, (tx) => destroyVm(tx, plan));
+  const { host, site, engine } = currentBofh();
+  const { replicas, on, ...asked } = checkDestroy(request);
+  const which = { name: asked.name, site, ...(on === undefined ? {} : { on }) };
+  const members = replicas === 'kept' ? undefined : await membersOfGuest(engine, which);
+  const plan = await planDestroy({ host, site, ...asked, members });
+  await single(`vm destroy ${plan.name}`, (tx) => destroyVm(tx, plan, engine));
   return plan;
 }
 

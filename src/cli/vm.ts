@@ -1,19 +1,16 @@
 import { resolve } from 'node:path';
 import { atomic, type Bofh, withBofh } from '../bofh.ts';
-import { RefusedError, UsageError } from '../errors.ts';
+import { UsageError } from '../errors.ts';
 import { formatSize, parseSize } from '../units.ts';
 import { type Members, ownAnd } from '../replica/hosts.ts';
 import { type CreatedVm, createVm, planCreate } from '../vm/create.ts';
-import { type DestroyPlan, destroyVm, planDestroy, type Running } from '../vm/destroy.ts';
 import { checkCreate, type CheckedCreate } from '../vm/request.ts';
 import { give } from './answer.ts';
-import type { VmCreate, VmDestroy } from './answers/index.ts';
-import { confirm } from './confirm.ts';
+import type { VmCreate } from './answers/index.ts';
 import { addressesIn } from './replica-plan.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, pathOn, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';
-import { printable } from './text.ts';
 
 type Options = Readonly<Record<string, string | boolean | undefined>>;
 
@@ -117,45 +114,6 @@ function createdInWords(made: VmCreate, request: CheckedCreate): readonly string
   ];
 }
 
-/** `bofh vm destroy NAME` */
-export async function destroy(runtime: Runtime, name: string, options: Options): Promise<number> {
-  const { bofh, progress } = await openSession(runtime, { site: 'used', root: 'needed' });
-  const { host, site } = bofh;
-  const running: Running =
-    options.forceOff === true ? 'destroy' : options.stop === true ? 'shutdown' : 'refuse';
-  if (runtime.settings.mode === 'plan')
-    return await planned(runtime, bofh, async (simulated) => {
-      const plan = await planDestroy({ host: simulated.host, site, name, running });
-      await atomic(`vm destroy ${name}`, (tx) => destroyVm(tx, plan));
-    });
-  const plan = await untilInterrupted(runtime, planDestroy({ host, site, name, running }));
-  await confirm(runtime, destructionInWords(plan));
-  // The question may have stood for long: what is destroyed is what was agreed to.
-  const now = await untilInterrupted(runtime, planDestroy({ host, site, name, running }));
-  if (JSON.stringify(now) !== JSON.stringify(plan))
-    throw new RefusedError(`${name} has changed since it was looked at: nothing was done`, {
-      remedy: 'look at it and give the command again',
-    });
-  await logged(runtime, host, () =>
-    withBofh(bofh, () => atomic(`vm destroy ${name}`, (tx) => destroyVm(tx, plan))),
-  );
-  progress.end();
-  const data: VmDestroy = {
-    name,
-    config: plan.config,
-    volumes: plan.volumes.map((volume) => `${volume.vg}/${volume.name}`),
-    kept: [...plan.kept],
-  };
-  give(runtime, {
-    data,
-    lines: [
-      `${name} is removed: ${[data.config, ...data.volumes].join(', ')}`,
-      ...data.kept.map(keptInWords),
-    ],
-  });
-  return 0;
-}
-
 /** The simulated host is loaded for a plan alone. */
 async function planned(
   runtime: Runtime,
@@ -163,21 +121,4 @@ async function planned(
   body: (simulated: Bofh) => Promise<void>,
 ): Promise<number> {
   return await (await import('./plan.ts')).dryRun(runtime, bofh, body);
-}
-
-const endings = { shutdown: 'is shut down', destroy: 'is destroyed as it runs' } as const;
-
-function destructionInWords(plan: DestroyPlan): readonly string[] {
-  return [
-    `The guest ${plan.name} is removed, and this cannot be undone once it is done:`,
-    ...(plan.domain === undefined ? [] : [`  its domain ${endings[plan.domain.how]}`]),
-    `  its configuration ${printable(plan.config)}`,
-    ...plan.volumes.map(({ vg, name }) => `  the logical volume ${vg}/${name} and all that is on it`),
-    ...plan.kept.map((disk) => `  (${keptInWords(disk)})`),
-  ];
-}
-
-function keptInWords(disk: string): string {
-  if (!/^\/dev\/drbd/.test(disk)) return `left as it is, for it is no logical volume: ${printable(disk)}`;
-  return `left as it is on both hosts, for another one has it as well: ${printable(disk)}; bofh drbd list names its resource, then: bofh drbd demote RESOURCE; bofh drbd remove RESOURCE`;
 }

@@ -14,6 +14,8 @@ export interface RemovePlan {
     readonly place: string;
     readonly name: string;
     readonly state: 'up' | 'down';
+    /** Primary until then: it is made secondary first. */
+    readonly role: 'Primary' | 'Secondary';
     /** Metadata that are taken off: what lies before them is all that its disk holds then. */
     readonly wiped: readonly { readonly volume: number; readonly uuid: string; readonly disk: string }[];
     readonly volumes: readonly { readonly vg: string; readonly name: string; readonly uuid: string }[];
@@ -29,8 +31,10 @@ export async function planRemove(options: {
   readonly volumes: 'removed' | 'kept';
   /** The host on which its data live on in plain volumes; as it was named, or as it is called. */
   readonly keepOn?: string;
+  /** A host that may be primary, for a domain that will be gone by then; undefined: there is none. */
+  readonly ending?: { readonly place: string; readonly domid: number | undefined };
 }): Promise<RemovePlan> {
-  const { members, name, keepOn } = options;
+  const { members, name, keepOn, ending } = options;
   const found = refusals();
   const hosts: RemovePlan['hosts'][number][] = [];
   const parts = await partsOf(members, name);
@@ -41,13 +45,16 @@ export async function planRemove(options: {
     });
   for (const part of parts) {
     const { place, name: at, resource } = part;
-    await found.try(() => on(at, () => refuseInUse(part)));
+    await found.try(() => on(at, () => refuseInUse(part, place === ending?.place ? ending : undefined)));
     const disks = await found.try(() =>
       on(at, () => disksOf(part, isKeeper(part) ? 'kept' : options.volumes)),
     );
     const wiped = isKeeper(part) ? await found.try(() => on(at, () => metadataOf(part))) : [];
     if (disks !== undefined && wiped !== undefined)
-      hosts.push({ place, name: at, state: resource.state === undefined ? 'down' : 'up', wiped, ...disks });
+      hosts.push({
+        ...{ place, name: at, state: resource.state === undefined ? 'down' : 'up', wiped, ...disks },
+        role: resource.state?.role === 'Primary' ? 'Primary' : 'Secondary',
+      });
   }
   found.throwAll();
   return { name, hosts };
@@ -56,6 +63,8 @@ export async function planRemove(options: {
 /** The recipe: down and renamed on all hosts until the commit, and removed after it. */
 export async function removeReplica(tx: Tx, hosts: Reachable, plan: RemovePlan): Promise<void> {
   const { name } = plan;
+  for (const each of plan.hosts)
+    if (each.role === 'Primary') await stepsOn(tx, hosts, each).drbd.secondary({ name });
   for (const each of plan.hosts) if (each.state === 'up') await stepsOn(tx, hosts, each).drbd.down({ name });
   for (const each of plan.hosts)
     for (const { volume, uuid } of each.wiped)
@@ -65,10 +74,13 @@ export async function removeReplica(tx: Tx, hosts: Reachable, plan: RemovePlan):
     for (const volume of each.volumes) await stepsOn(tx, hosts, each).lvm.removeLv(volume);
 }
 
-async function refuseInUse({ host, resource: { name, state } }: Part): Promise<void> {
+async function refuseInUse(
+  { host, resource: { name, state } }: Part,
+  ending: { readonly domid: number | undefined } | undefined,
+): Promise<void> {
   if (state === undefined) return;
-  await refuseUsed(host, { name, minors: [...minorsOf(state)] });
-  if (state.role === 'Primary')
+  await refuseUsed(host, { name, minors: [...minorsOf(state)] }, ending?.domid);
+  if (state.role === 'Primary' && ending === undefined)
     throw new RefusedError(`${name} is primary here`, {
       remedy: `see that nobody needs it, then: bofh drbd demote ${name}`,
     });

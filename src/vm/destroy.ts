@@ -1,15 +1,17 @@
-import { posix } from 'node:path';
 import { keysOf } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { CommandError, RefusedError } from '../errors.ts';
-import { checkRemovable, sha256 } from '../file/index.ts';
+import { CommandError, RefusedError, UsageError } from '../errors.ts';
+import { sha256 } from '../file/index.ts';
 import { type LogicalVolume, lvs } from '../lvm/index.ts';
-import { realPath } from '../mount/index.ts';
 import { refuseRemoval } from '../lvm/operations/remove-lv.ts';
 import type { Tx } from '../operations.ts';
+import { type Members, type Reachable, stepsOn } from '../replica/hosts.ts';
+import { removeReplica } from '../replica/remove.ts';
 import type { Site } from '../site.ts';
 import { type Domain, domains, type GuestConfig, guestConfigs, remedyFor } from '../xen/index.ts';
 import { refusals } from '../refusals.ts';
+import { pathsOf, removableConfig } from './guest-file.ts';
+import { isReplicated, planReplicas, type ReplicasPlan } from './replicas.ts';
 import type { DestroyRequest } from './request.ts';
 
 /** What becomes of a domain that runs. */
@@ -23,6 +25,8 @@ export interface DestroyPlan {
   readonly sha256: string;
   readonly domain: { readonly uuid: string; readonly how: 'shutdown' | 'destroy' } | undefined;
   readonly volumes: readonly { readonly vg: string; readonly name: string; readonly uuid: string }[];
+  /** What is replicated, and goes on both hosts; undefined: nothing, or it stays. */
+  readonly replicas: ReplicasPlan | undefined;
   /** Disks that are not logical volumes: they are left as they are. */
   readonly kept: readonly string[];
   readonly timeoutMs: number;
@@ -36,8 +40,10 @@ export async function planDestroy(options: {
   readonly running: Running;
   /** How long a shutdown may take. */
   readonly timeoutMs?: number;
+  /** The hosts of its replicated disks, which go with it; missing: they stay. */
+  readonly members?: Members | undefined;
 }): Promise<DestroyPlan> {
-  const { host, site, name, running, timeoutMs = 120_000 } = options;
+  const { host, site, name, running, timeoutMs = 120_000, members } = options;
   const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
   const guest = guests.find((each) => each.name === name);
   if (guest === undefined)
@@ -51,6 +57,10 @@ export async function planDestroy(options: {
   // What stands in the way of a volume must be known before the domain is ended for it.
   for (const { lv, all } of disks?.found ?? [])
     await found.try(() => refuseRemoval(host, { lv, all }, there?.[0]?.id));
+  const replicas =
+    members === undefined
+      ? undefined
+      : await found.try(() => planReplicas({ members, host, site, guest, guests, domid: there?.[0]?.id }));
   const config = await found.try(() => removableConfig(host, guest.file));
   found.throwAll();
   if (config === undefined) throw new TypeError('a refused request was planned');
@@ -60,32 +70,31 @@ export async function planDestroy(options: {
     sha256: sha256(await host.readFile(config)),
     domain: domain ?? undefined,
     volumes: disks?.volumes ?? [],
-    kept: disks?.kept ?? [],
+    replicas,
+    kept: (disks?.kept ?? []).filter((path) => replicas === undefined || !isReplicated(path)),
     timeoutMs,
   };
 }
 
 /** The recipe: everything is only stopped and renamed until the commit, and removed after it. */
-export async function destroyVm(tx: Tx, plan: DestroyPlan): Promise<void> {
-  const { name, config, domain } = plan;
+export async function destroyVm(tx: Tx, plan: DestroyPlan, hosts?: Reachable): Promise<void> {
+  const { name, config, domain, replicas } = plan;
   if (domain !== undefined)
     await tx.xen.shutdown({ name, uuid: domain.uuid, config, how: domain.how, timeoutMs: plan.timeoutMs });
   await tx.file.remove({ path: config, sha256: plan.sha256 });
+  if (replicas !== undefined) await removeReplicas(tx, replicas, hosts);
   for (const volume of plan.volumes) await tx.lvm.removeLv(volume);
 }
 
-/** The config file's path without links in it. A link for a file is refused: who made it has more than this guest in mind. */
-export async function removableConfig(host: ReadHost, file: string): Promise<string> {
-  const path = posix.join(await realPath(host, posix.dirname(file)), posix.basename(file));
-  if ((await host.stat(path))?.kind === 'symlink')
-    throw new RefusedError(
-      `${file} is a symbolic link to ${await host.readLink(path)}: bofh removes no links`,
-      {
-        remedy: `put the file itself in its place, or take guest, volumes and both files away by hand`,
-      },
-    );
-  await checkRemovable(host, path);
-  return path;
+async function removeReplicas(
+  tx: Tx,
+  { peer, removals }: ReplicasPlan,
+  hosts: Reachable | undefined,
+): Promise<void> {
+  if (hosts === undefined) throw new UsageError('replicated disks need their two hosts');
+  if (peer !== undefined)
+    await stepsOn(tx, hosts, peer).file.remove({ path: peer.config, sha256: peer.sha256 });
+  for (const each of removals) await removeReplica(tx, hosts, each);
 }
 
 /** Why there is no such guest. */
@@ -177,11 +186,6 @@ async function disksOf(
     }
   }
   return { volumes, kept, found };
-}
-
-/** What its disks are, by their paths. */
-export function pathsOf(guest: GuestConfig): readonly string[] {
-  return guest.disks.flatMap(({ path }) => path ?? []);
 }
 
 /** Undefined for what is no logical volume. One that is not active has no device: then its path is the one lvm gives it. */

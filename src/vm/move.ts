@@ -9,7 +9,8 @@ import { changeRole } from '../replica/role.ts';
 import type { Site } from '../site.ts';
 import { domains, type GuestConfig, guestConfigs } from '../xen/index.ts';
 import { checkBridge, checkClashes, checkConfigPath, checkFreeMemory, followed } from './checks.ts';
-import { domainOf, type DestroyPlan, pathsOf, removableConfig, unknown } from './destroy.ts';
+import { domainOf, type DestroyPlan, unknown } from './destroy.ts';
+import { pathsOf, removableConfig } from './guest-file.ts';
 import type { CheckedMove } from './request.ts';
 import { resourceAt } from './start.ts';
 

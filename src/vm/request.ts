@@ -33,6 +33,10 @@ const destroySchema = z.strictObject({
   running: z.enum(['refuse', 'shutdown', 'destroy']),
   /** How long a shutdown may take. */
   timeoutMs: z.exactOptional(z.number().check(z.int(), z.positive())),
+  /** What becomes of disks that another host has as well: on both. */
+  replicas: z._default(z.enum(['removed', 'kept']), 'removed'),
+  /** The two hosts of these, where their configuration does not name them as they are reached. */
+  on: z.exactOptional(z.tuple([text, text])),
 });
 
 const moveSchema = z.strictObject({

@@ -20,6 +20,17 @@ export const vmDestroy = z.strictObject({
   config: text,
   /** Volumes that were removed: `VG/LV`. */
   volumes: z.readonly(z.array(text)),
+  /** DRBD resources that were removed, and on each host their volumes; `kept`: disks of them that are none, and stay. */
+  replicas: z.readonly(
+    z.array(
+      z.strictObject({
+        resource: text,
+        hosts: z.array(z.strictObject({ name: text, volumes: z.array(text), kept: z.array(text) })),
+      }),
+    ),
+  ),
+  /** What the other host had configured of it, and was removed. */
+  peer: z.nullable(z.strictObject({ name: text, config: text })),
   /** Disks that are no logical volumes: they are as they were. */
   kept: z.readonly(z.array(text)),
 });

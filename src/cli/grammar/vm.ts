@@ -27,12 +27,19 @@ export function addVm(vm: Command, verb: Verb): void {
   );
   const destroy = vm
     .command('destroy')
-    .description('remove a guest: its domain, its configuration, its disks')
+    .description(
+      'remove a guest: its domain, its configuration, its disks, also those that another host has as well',
+    )
     .argument('<name>')
     .option('--stop', 'shut it down first if it runs')
-    .addOption(new Option('--force-off', 'destroy its domain first if it runs').conflicts('stop'));
+    .addOption(new Option('--force-off', 'destroy its domain first if it runs').conflicts('stop'))
+    .option('--keep-replicas', 'leave disks that another host has as well, on both')
+    .option(
+      '--on <HOST,HOST>',
+      'the two hosts of these, where their configuration does not name them as ssh does',
+    );
   verb(destroy, 'changes', async (runtime, [name = ''], options) =>
-    (await import('../vm.ts')).destroy(runtime, name, options),
+    (await import('../vm-destroy.ts')).destroy(runtime, name, options),
   );
   const move = vm
     .command('move')

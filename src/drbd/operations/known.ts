@@ -130,14 +130,16 @@ export async function holdersOf(host: ReadHost, minors: readonly number[]): Prom
   return (await Promise.all(minors.map((minor) => holders(host, deviceOf(minor))))).flat();
 }
 
-/** RefusedError that names everybody who uses one of its devices, once somebody is known to. */
+/** RefusedError that names everybody who uses one of its devices, once somebody is known to. `ending`: a domain that will be gone. */
 export async function refuseUsed(
   host: ReadHost,
   { name, minors }: Pick<Undo, 'name' | 'minors'>,
+  ending?: number,
 ): Promise<void> {
-  if ((await holdersOf(host, minors)).length === 0) return;
+  const stays = (holder: Holder): boolean => holder.kind !== 'guest' || holder.domid !== ending;
+  if (!(await holdersOf(host, minors)).some(stays)) return;
   const all = (await Promise.all(minors.map((minor) => everyHolder(host, deviceOf(minor))))).flat();
-  throw inUse(`the DRBD resource ${name}`, all);
+  throw inUse(`the DRBD resource ${name}`, all.filter(stays));
 }
 
 export function deviceOf(minor: number): string {

@@ -135,6 +135,8 @@ describe('reads and changes', () => {
     ['xen start-all', true],
     ['vm create x --source tar:a --size 1g', true],
     ['vm destroy x', true],
+    ['vm destroy x --keep-replicas', true],
+    ['vm destroy x --on a,b --force-off', true],
     ['recover', true],
     ['run x.ts', true],
   ])('%s: it changes the host: %s', async (line, changes) => {

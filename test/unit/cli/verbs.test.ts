@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as answers from '../../../src/cli/answers/index.ts';
 import { list as lvmList } from '../../../src/cli/lvm.ts';
-import { create, destroy } from '../../../src/cli/vm.ts';
+import { create } from '../../../src/cli/vm.ts';
+import { destroy } from '../../../src/cli/vm-destroy.ts';
 import { list, start, startAll } from '../../../src/cli/xen.ts';
 import { RefusedError } from '../../../src/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';

@@ -1,0 +1,25 @@
+import { posix } from 'node:path';
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError } from '../errors.ts';
+import { checkRemovable } from '../file/index.ts';
+import { realPath } from '../mount/index.ts';
+import type { GuestConfig } from '../xen/index.ts';
+
+/** The config file's path without links in it. A link for a file is refused: who made it has more than this guest in mind. */
+export async function removableConfig(host: ReadHost, file: string): Promise<string> {
+  const path = posix.join(await realPath(host, posix.dirname(file)), posix.basename(file));
+  if ((await host.stat(path))?.kind === 'symlink')
+    throw new RefusedError(
+      `${file} is a symbolic link to ${await host.readLink(path)}: bofh removes no links`,
+      {
+        remedy: `put the file itself in its place, or take guest, volumes and both files away by hand`,
+      },
+    );
+  await checkRemovable(host, path);
+  return path;
+}
+
+/** What its disks are, by their paths. */
+export function pathsOf(guest: GuestConfig): readonly string[] {
+  return guest.disks.flatMap(({ path }) => path ?? []);
+}

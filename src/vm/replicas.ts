@@ -1,0 +1,170 @@
+import type { ReadHost } from '../command/index.ts';
+import { type Resource, resources } from '../drbd/index.ts';
+import { ConnectionError, RefusedError } from '../errors.ts';
+import { sha256 } from '../file/index.ts';
+import { on, refusals } from '../refusals.ts';
+import { type Member, type Members, membersAt, type Reachable } from '../replica/hosts.ts';
+import { membersOf } from '../replica/known.ts';
+import { planRemove, type RemovePlan } from '../replica/remove.ts';
+import type { Site } from '../site.ts';
+import { domains, type GuestConfig, guestConfigs } from '../xen/index.ts';
+import { pathsOf, removableConfig } from './guest-file.ts';
+import { resourceAt } from './start.ts';
+
+/** Resources that go with a guest, and what the other host of them has configured of it. */
+export interface ReplicasPlan {
+  readonly removals: readonly RemovePlan[];
+  readonly peer:
+    | { readonly place: string; readonly name: string; readonly config: string; readonly sha256: string }
+    | undefined;
+}
+
+/** The hosts of the replicated disks of a guest of this one; undefined: it has none, or is not configured. */
+export async function membersOfGuest(
+  hosts: Reachable,
+  {
+    name,
+    site,
+    on: asked,
+  }: { readonly name: string; readonly site: Site; readonly on?: readonly [string, string] },
+): Promise<Members | undefined> {
+  try {
+    return await theirHosts(hosts, { name, site, asked });
+  } catch (error) {
+    if (!(error instanceof ConnectionError)) throw error;
+    throw new ConnectionError(error.message, {
+      ...{ host: error.host, connection: error.connection, cause: error },
+      remedy: `disks of ${name} are there as well: name the two hosts as they are reached (--on HOST,HOST), or leave these disks: --keep-replicas`,
+    });
+  }
+}
+
+async function theirHosts(
+  hosts: Reachable,
+  {
+    name,
+    site,
+    asked,
+  }: { readonly name: string; readonly site: Site; readonly asked: readonly [string, string] | undefined },
+): Promise<Members | undefined> {
+  const { guests } = await guestConfigs(hosts.host, site.guestConfigDirs);
+  const guest = guests.find((each) => each.name === name);
+  const names = guest === undefined ? [] : (await replicasOf(hosts.host, guest)).map((each) => each.name);
+  const [first, ...others] = names;
+  if (first === undefined) return undefined;
+  if (asked !== undefined) return membersAt(hosts, asked);
+  const members = await membersOf(hosts, { name: first });
+  for (const other of others) {
+    const its = await membersOf(hosts, { name: other });
+    if (its.some(({ place }, nth) => place !== members[nth]?.place))
+      throw new RefusedError(`${first} and ${other}, disks of ${name}, are on different hosts`, {
+        remedy: 'leave them (--keep-replicas), and remove each by itself: bofh drbd remove',
+      });
+  }
+  return members;
+}
+
+/** What is to be removed on both hosts. Throws one error that names every refusal, and on which host. */
+export async function planReplicas(options: {
+  readonly members: Members;
+  /** The host of the guest. */
+  readonly host: ReadHost;
+  readonly site: Site;
+  readonly guest: GuestConfig;
+  readonly guests: readonly GuestConfig[];
+  /** Of its domain, which will be gone by then; undefined: there is none. */
+  readonly domid: number | undefined;
+}): Promise<ReplicasPlan> {
+  const { members, host, site, guest, guests, domid } = options;
+  const names = (await replicasOf(host, guest)).map((each) => each.name);
+  const peer = members.find(({ place }) => place !== host.name);
+  if (peer === undefined || members.every(({ place }) => place !== host.name))
+    throw new RefusedError(`the disks of ${guest.name} are to be on this host and another one`, {
+      remedy: `name the two: --on HOST,HOST`,
+    });
+  const found = refusals();
+  const others = guests.filter(({ file }) => file !== guest.file);
+  await found.try(() => refuseShared(host, others, names));
+  const removals: RemovePlan[] = [];
+  for (const name of names) {
+    const ending = { place: host.name, domid };
+    const removal = await found.try(() => planRemove({ members, name, volumes: 'removed', ending }));
+    if (removal !== undefined) removals.push(removal);
+  }
+  const config = await found.try(() => on(peer.name, () => configThere(peer, { site, guest, names })));
+  found.throwAll();
+  return { removals, peer: config };
+}
+
+/** The resources of its disks. RefusedError for a device of DRBD that is none's. */
+async function replicasOf(host: ReadHost, guest: GuestConfig): Promise<readonly Resource[]> {
+  const paths = pathsOf(guest).filter(isReplicated);
+  const all = paths.length === 0 ? [] : await resources(host);
+  const found = new Map<string, Resource>();
+  for (const path of paths) {
+    const resource = await resourceAt(host, all, path);
+    if (resource === undefined)
+      throw new RefusedError(`${path} is a device of no DRBD resource that is up here`, {
+        remedy: 'bring it up (bofh drbd list), or leave what is replicated: --keep-replicas',
+      });
+    found.set(resource.name, resource);
+  }
+  return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** By whatever link of udev. */
+export function isReplicated(path: string): boolean {
+  return path.startsWith('/dev/drbd');
+}
+
+async function refuseShared(
+  host: ReadHost,
+  others: readonly GuestConfig[],
+  names: readonly string[],
+): Promise<void> {
+  const all = await resources(host);
+  for (const other of others)
+    for (const path of pathsOf(other).filter(isReplicated)) {
+      const shared = await resourceAt(host, all, path);
+      if (shared !== undefined && names.includes(shared.name))
+        throw new RefusedError(`${path} is also a disk of the guest ${other.name}`, {
+          remedy: 'take the disk out of one of the two configurations',
+        });
+    }
+}
+
+/** The same guest may be configured there, for the day that this host fails. It does not run, and no other one has its disks. */
+async function configThere(
+  { host, place, name: at }: Member,
+  {
+    site,
+    guest,
+    names,
+  }: { readonly site: Site; readonly guest: GuestConfig; readonly names: readonly string[] },
+): Promise<ReplicasPlan['peer']> {
+  const [running] = await domains(host, (domain) => domain.name === guest.name);
+  if (running !== undefined)
+    throw new RefusedError(`there is a domain ${guest.name} (id ${running.id}, ${running.state})`, {
+      remedy: 'see which one it is: xl list, there',
+    });
+  const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
+  const [problem] = problems;
+  if (problem !== undefined)
+    throw new RefusedError(`${problem.message}: whether another guest has the same disks cannot be told`, {
+      remedy: 'mend that file, or move it out of the directory',
+    });
+  const same = guests.filter((each) => each.name === guest.name);
+  await refuseShared(
+    host,
+    guests.filter((each) => !same.includes(each)),
+    names,
+  );
+  const [only, ...more] = same;
+  if (only === undefined) return undefined;
+  if (more.length > 0 || JSON.stringify(pathsOf(only)) !== JSON.stringify(pathsOf(guest)))
+    throw new RefusedError(`${only.file} configures a guest ${guest.name} with other disks`, {
+      remedy: 'see whether that is another one, and move the file away or give it another name',
+    });
+  const config = await removableConfig(host, only.file);
+  return { place, name: at, config, sha256: sha256(await host.readFile(config)) };
+}

@@ -1,0 +1,213 @@
+import { beforeAll, describe, expect, it, test } from 'vitest';
+import * as vm from '../../../src/api/vm.ts';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import { BofhError } from '../../../src/errors.ts';
+import { ownAnd } from '../../../src/replica/hosts.ts';
+import { fork } from '../../../src/testing/fork.ts';
+import type { SimulatedHost } from '../../../src/testing/index.ts';
+import { destroyVm, planDestroy } from '../../../src/vm/destroy.ts';
+import { domains } from '../../../src/xen/index.ts';
+import { faults } from '../../support/undo/two-faults.ts';
+import { type Made, referenceOf } from '../../support/undo/two-hosts.ts';
+import { tryEach } from '../../support/undo/two-trials.ts';
+import { both } from '../replica/support.ts';
+import { guestOnTwo } from './move-support.ts';
+
+const config = '/etc/xen/web1.cfg';
+const on: [string, string] = ['alpha', 'there'];
+type Hosts = Awaited<ReturnType<typeof guestOnTwo>>;
+
+const destroying = ({ here }: Hosts, more: object = {}) =>
+  withBofh(here, () => vm.destroy({ name: 'web1', running: 'destroy', on, ...more }));
+
+describe('vm.destroy of a guest with replicated disks', () => {
+  it('removes domain, configuration, resource and volumes, on both hosts', async () => {
+    const hosts = await guestOnTwo();
+    hosts.there.host().admin.writeFile(config, hosts.alpha.admin.readFile(config));
+    const { replicas, kept } = await destroying(hosts);
+    expect(kept).toEqual([]);
+    expect(replicas?.peer).toMatchObject({ name: 'beta', config });
+    for (const host of [hosts.alpha, hosts.there.host()]) {
+      expect(host.world.lvm[0]?.lvs).toEqual([]);
+      expect(host.world.drbd.resources).toEqual([]);
+      expect(await host.stat(config)).toBeUndefined();
+      expect(await host.stat('/etc/drbd.d/web1.res')).toBeUndefined();
+    }
+    expect(await domains(hosts.alpha, ({ name }) => name === 'web1')).toEqual([]);
+    expect(hosts.there.reserved()).toEqual([]);
+  });
+
+  it('leaves what is replicated when it is told so, without asking the other host', async () => {
+    const hosts = await guestOnTwo();
+    hosts.there.cut();
+    const { replicas, kept } = await destroying(hosts, { replicas: 'kept' });
+    expect([replicas, kept]).toEqual([undefined, ['/dev/drbd0']]);
+    expect(hosts.alpha.world.drbd.resources).toHaveLength(1);
+  });
+
+  it('says how to leave them where the other host cannot be reached', async () => {
+    const hosts = await guestOnTwo();
+    hosts.there.cut();
+    const before = hosts.alpha.snapshot();
+    await expect(destroying(hosts)).rejects.toMatchObject({
+      message: 'there cannot be reached',
+      remedy: expect.stringContaining('--keep-replicas') as unknown,
+    });
+    expect(hosts.alpha.snapshot()).toBe(before);
+  });
+
+  it("refuses a device of a resource that is down, which may be anybody's", async () => {
+    const hosts = await guestOnTwo({ starts: false });
+    hosts.alpha.world.drbd.resources = [];
+    await expect(destroying(hosts)).rejects.toThrow(
+      '/dev/drbd0 is a device of no DRBD resource that is up here',
+    );
+  });
+
+  it('has all of it again, running, when it fails at its end', async () => {
+    const hosts = await guestOnTwo();
+    const text = hosts.alpha.admin.readFile(config);
+    const before = hosts.there.host().snapshot();
+    const { engine, site, host } = hosts.here;
+    const failed = withBofh(hosts.here, () =>
+      atomic('destroy, then fail', async (tx) => {
+        const members = await ownAnd(engine, 'there');
+        await destroyVm(
+          tx,
+          await planDestroy({ host, site, name: 'web1', running: 'destroy', members }),
+          engine,
+        );
+        throw new Error('now');
+      }),
+    );
+    await expect(failed).rejects.toMatchObject({ name: 'RolledBackError' });
+    expect(hosts.there.host().snapshot()).toBe(before);
+    expect(hosts.alpha.admin.readFile(config)).toBe(text);
+    expect(await domains(hosts.alpha, ({ name }) => name === 'web1')).toMatchObject([{ state: 'running' }]);
+    expect(hosts.alpha.world.drbd.resources[0]?.role).toBe('Primary');
+  });
+
+  it.each<readonly [string, (hosts: Hosts) => void, object, RegExp]>([
+    ['a guest that runs', () => undefined, { running: 'refuse' }, /is there as domain/],
+    [
+      'a domain of its name on the other host',
+      ({ there }) => {
+        there.host().admin.startDomain({ name: 'web1', disks: [] });
+      },
+      {},
+      /on beta: there is a domain web1/,
+    ],
+    [
+      'another guest of its name there',
+      ({ there }) => {
+        there.host().admin.writeFile(config, "name = 'web1'\nmemory = 64\n");
+      },
+      {},
+      /on beta: .*web1\.cfg configures a guest web1 with other disks/,
+    ],
+    [
+      'another guest with its disk there',
+      ({ there }) => {
+        there
+          .host()
+          .admin.writeFile(
+            '/etc/xen/web2.cfg',
+            "name = 'web2'\nmemory = 64\ndisk = ['phy:/dev/drbd0,xvda,w']\n",
+          );
+      },
+      {},
+      /on beta: \/dev\/drbd0 is also a disk of the guest web2/,
+    ],
+    [
+      'another guest with its disk here',
+      ({ alpha }) => {
+        alpha.admin.writeFile(
+          '/etc/xen/web2.cfg',
+          "name = 'web2'\nmemory = 64\ndisk = ['phy:/dev/drbd0,xvda,w']\n",
+        );
+      },
+      {},
+      /\/dev\/drbd0 is also a disk of the guest web2/,
+    ],
+    [
+      'a volume with a snapshot there',
+      ({ there }) => {
+        there.host().admin.snapshot({ vg: 'vg0', name: 'snap', origin: 'web1', extents: 2 });
+      },
+      {},
+      /on beta: \/dev\/vg0\/web1 has snapshots/,
+    ],
+    [
+      'a disk that is also mounted',
+      ({ alpha }) => {
+        alpha.admin.mkdir('/mnt/web1');
+        alpha.admin.format('/dev/drbd0', {
+          type: 'ext4',
+          usage: 'filesystem',
+          uuid: '5e1f0000-0000-4000-8000-0000000000aa',
+        });
+        alpha.admin.mount('/dev/drbd0', '/mnt/web1');
+      },
+      {},
+      /on alpha: .*web1 is in use: .*mounted on \/mnt\/web1/,
+    ],
+  ])('refuses %s, with both hosts as they were', async (_, stage, more, words) => {
+    const hosts = await guestOnTwo();
+    stage(hosts);
+    const before = both(hosts);
+    const error: unknown = await destroying(hosts, more).catch((each: unknown) => each);
+    expect(both(hosts)).toEqual(before);
+    if (!(error instanceof BofhError)) throw error;
+    expect(error.message).toMatch(words);
+  });
+});
+
+describe('a guest with replicated disks is removed, or is all there, whatever happens between its hosts', () => {
+  let hosts: readonly [SimulatedHost, SimulatedHost];
+  let reference: Awaited<ReturnType<typeof referenceOf>>;
+
+  const made: Made = {
+    // As the boot of a host with `drbdadm up all` has it.
+    heal: (host) => {
+      const isConfigured = /^now .*"\/etc\/drbd\.d\/web1\.res" /m.test(host.snapshot());
+      if (isConfigured && host.world.drbd.resources.length === 0) host.admin.drbdadm('up', 'web1');
+    },
+    hosts: () => [fork(hosts[0]), fork(hosts[1])],
+    act: async (tx, { engine, host, site }) => {
+      const members = await ownAnd(engine, 'there');
+      const plan = await planDestroy({ host, site, name: 'web1', running: 'destroy', members });
+      await destroyVm(tx, plan, engine);
+    },
+  };
+
+  beforeAll(async () => {
+    const { alpha, there } = await guestOnTwo();
+    // Whether a trial has come to its commit is read there.
+    const history = '/var/lib/bofh/journal/history';
+    for (const name of await alpha.readDir(history)) alpha.admin.removeFile(`${history}/${name}`);
+    hosts = [alpha, there.host()];
+    reference = await referenceOf(made);
+  });
+
+  const some = [
+    'acts there, then fails',
+    'the link is cut after, the answer is lost',
+    'the link is cut while the program runs on',
+    'the power of the other host fails after',
+    'SIGKILL of the coordinator after',
+    'the power of the coordinator fails',
+  ];
+  const tried = Object.entries(faults)
+    .filter(([title]) => process.env['BOFH_MATRIX'] === 'whole' || some.includes(title))
+    .flatMap(([title, trouble]) => (['well', 'badly'] as const).map((ends) => ({ title, trouble, ends })));
+
+  test.each(tried)(
+    '$title, at each crossing, and it ends $ends',
+    async ({ trouble, ends }) => {
+      const { found, ...count } = await tryEach(made, reference, { ...trouble, ends });
+      expect(found).toEqual([]);
+      expect(count.trials).toBeGreaterThan(10);
+    },
+    240_000,
+  );
+});
