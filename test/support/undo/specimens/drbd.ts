@@ -241,6 +241,14 @@ export const drbd: Specimens['drbd'] = {
       },
       notApplicable: noChange,
     },
+    {
+      title: 'of a resource that is up, and goes on',
+      stage: (host) => {
+        replicatedVolumes(host, 'primary');
+        return (tx) => tx.drbd.removeConfig({ name: 'web1', whileUp: true });
+      },
+      notApplicable: noChange,
+    },
   ],
   up: [
     {
