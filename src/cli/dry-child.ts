@@ -1,12 +1,13 @@
+import { keysOf } from '../blockdevice/index.ts';
 import { withBofh } from '../bofh.ts';
 import * as api from '../index.ts';
 import * as engine from '../atomic/index.ts';
 import * as testing from '../testing/index.ts';
-import type { Host, ReadCommand } from '../command/index.ts';
-import { BofhError, CommandError, RefusedError, ToolError, UsageError } from '../errors.ts';
+import { BofhError, RefusedError, UsageError } from '../errors.ts';
 import { type Attempt, watchAttempts } from '../script/attempts.ts';
 import { loadScript, placeOf } from '../script/load.ts';
-import type { DryEnd, DryQuestion, DryReply, DryTask } from './dry-protocol.ts';
+import { askingHosts } from './dry-asking.ts';
+import type { DryEnd, DryTask } from './dry-protocol.ts';
 import { planningAtomic, PlanningSequence } from './dry-sequence.ts';
 import { explain } from './explain.ts';
 import { planOf } from './plan.ts';
@@ -21,7 +22,7 @@ process.once('message', (message) => {
 process.once('disconnect', () => process.exit(1));
 
 async function plan(task: DryTask): Promise<DryEnd> {
-  const { script, args, site, journals, root } = task;
+  const { script, args, journals, root } = task;
   process.argv.splice(1, Number.POSITIVE_INFINITY, script, ...args);
   const modules = {
     bofh: { ...api, atomic: planningAtomic, AtomicOperationSequence: PlanningSequence },
@@ -36,8 +37,7 @@ async function plan(task: DryTask): Promise<DryEnd> {
         reject(attempt.call);
       }),
     );
-    const real = { host: askingHost(), site, stateDir: task.stateDir };
-    const ended = planOf(real, journals, (bofh) =>
+    const ended = planOf(realOf(task), journals, (bofh) =>
       withBofh(bofh, async () => {
         const over = drained().then(() => 'drained' as const);
         const loading = loadScript(script, {
@@ -57,6 +57,19 @@ async function plan(task: DryTask): Promise<DryEnd> {
     const next = why instanceof BofhError ? why.remedy : undefined;
     return { explanation: { ...explanation, host: 'untouched; this was a dry run', next } };
   }
+}
+
+/** What the plan looks at. Its hosts are reached by the process that started this one. */
+function realOf({ site, stateDir, host: name }: DryTask) {
+  const asking = askingHosts();
+  const { engine } = api.connect({ site, stateDir, ...(name === '' ? {} : { host: name }) });
+  const place: typeof engine.place = (other, reach) => {
+    const there = engine.place?.(other, reach);
+    if (there === undefined) return undefined;
+    const host = asking(other);
+    return { ...there, host, on: (path) => keysOf(host, path) };
+  };
+  return { host: asking(name), site, stateDir, engine: { ...engine, place } };
 }
 
 /** Also when the script caught the error: what it would have done after that write nobody can tell. */
@@ -82,42 +95,4 @@ function crash(): Promise<never> {
     process.on('unhandledRejection', reject);
     process.on('uncaughtException', reject);
   });
-}
-
-/** This host, whose programs the parent runs. */
-function askingHost(): Host {
-  const local = api.localHost();
-  const waiting = new Map<number, (reply: DryReply) => void>();
-  process.on('message', (reply: DryReply) => waiting.get(reply.to)?.(reply));
-  let asked = 0;
-  const ask = (question: Omit<DryQuestion, 'ask'>): Promise<DryReply> => {
-    const number = (asked += 1);
-    process.channel?.ref();
-    return new Promise((resolve) => {
-      waiting.set(number, (reply) => {
-        waiting.delete(number);
-        if (waiting.size === 0) process.channel?.unref();
-        resolve(reply);
-      });
-      process.send?.({ ask: number, ...question } satisfies DryQuestion);
-    });
-  };
-  const run = async <T>(command: ReadCommand<T>): Promise<T> => {
-    const { tool, argv, timeoutMs, encoding } = command;
-    const limit = timeoutMs === undefined ? {} : { timeoutMs };
-    const reply = await ask({ tool, argv, ...limit, ...(encoding === undefined ? {} : { encoding }) });
-    return answered(command, reply);
-  };
-  return { ...local, run };
-}
-
-function answered<T>(command: ReadCommand<T>, reply: DryReply): T {
-  const { tool, argv } = command;
-  if ('missing' in reply)
-    throw new ToolError(reply.missing, reply.remedy === undefined ? {} : { remedy: reply.remedy });
-  if ('failed' in reply) throw new CommandError({ tool, argv, reason: 'unknown', what: reply.failed });
-  const { answer } = reply;
-  if (!(command.accepts ?? [0]).includes(answer.exitCode))
-    throw new CommandError({ tool, argv, reason: command.classify?.(answer) ?? 'unknown', ...answer });
-  return command.parse(answer);
 }

@@ -6,6 +6,7 @@ import { journalsOn } from '../atomic/scan.ts';
 import { conflicting, isLeft } from '../atomic/state.ts';
 import type { Host, ReadHost, Reservations } from '../command/index.ts';
 import { CommandError } from '../errors.ts';
+import { comingHost } from './coming-host.ts';
 import type { SimulatedHost } from '../testing/host.ts';
 import { simulate } from '../testing/simulate.ts';
 
@@ -63,6 +64,29 @@ export async function plannedPlace(
   named: (simulated: SimulatedHost) => Host,
 ): Promise<Place> {
   const host = left === 'nothing' ? real : named(await simulate(real));
+  return placeOn(host, { host: real, reservations });
+}
+
+/** One that nobody knew of before: a script names the hosts of its steps only when it comes to them. */
+export function comingPlace(
+  name: string,
+  { host: real, reservations }: Place,
+  {
+    linked,
+    named,
+  }: { readonly linked: (simulated: SimulatedHost) => void; readonly named: (host: Host) => Host },
+): Place {
+  const made = simulate(real).then((simulated) => {
+    linked(simulated);
+    return simulated;
+  });
+  return placeOn(named(comingHost(name, made)), { host: real, reservations });
+}
+
+function placeOn(
+  host: Host,
+  { host: real, reservations }: { readonly host: Host; readonly reservations: Place['reservations'] },
+): Place {
   return {
     host,
     on: (path) => keysOf(host, path),

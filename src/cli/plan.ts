@@ -6,12 +6,13 @@ import type { Host } from '../command/index.ts';
 import { BofhError, RefusedError, RolledBackError, StuckError } from '../errors.ts';
 import { findOperation } from '../operations.ts';
 import { simulatedBofh } from '../testing/bofh.ts';
+import type { SimulatedHost } from '../testing/host.ts';
 import { linkDrbd } from '../testing/drbd-link.ts';
 import { simulate } from '../testing/simulate.ts';
 import { give } from './answer.ts';
 import type { Plan } from './answers/index.ts';
 import { type Telling, telling, type Told } from './dry-host.ts';
-import { plannedPlace, plannedReservations } from './dry-places.ts';
+import { comingPlace, plannedPlace, plannedReservations } from './dry-places.ts';
 import { type PlannedChange, stepsOf } from './plan-steps.ts';
 import { planInWords } from './plan-words.ts';
 import type { Runtime } from './runtime.ts';
@@ -66,7 +67,7 @@ export type Reached = ReadonlyMap<string, { readonly place: Place; readonly left
 /** What a body would do; `reached`: with which other hosts. */
 export async function planOf(
   real: Pick<Bofh, 'host' | 'site' | 'stateDir'> & {
-    readonly engine?: Pick<Engine, 'reservations' | 'reserved'>;
+    readonly engine?: Pick<Engine, 'reservations' | 'reserved' | 'place'>;
   },
   journals: readonly CopiedJournal[],
   body: (bofh: Bofh, found: Findings) => Promise<unknown>,
@@ -84,14 +85,23 @@ export async function planOf(
   const host = named(simulated.host, real.host.name);
   const { reservations: there, reserved } = real.engine ?? {};
   const places = new Map<string, Place>();
+  const linked = (each: SimulatedHost): void => linkDrbd(simulated.host.world, each.world);
   for (const [name, { place, left }] of reached)
     places.set(
       name,
       await plannedPlace(place, left, (each) => {
-        linkDrbd(simulated.host.world, each.world);
+        linked(each);
         return named(each, name);
       }),
     );
+  const placeNamed = (name: string): Place => {
+    const there = places.get(name) ?? real.engine?.place?.(name) ?? refuseUnplanned(name);
+    const place = places.has(name)
+      ? there
+      : comingPlace(name, there, { linked, named: (each) => named(each, name) });
+    places.set(name, place);
+    return place;
+  };
   const find: Engine['find'] = async (kind, version) => {
     const code = await findOperation(kind, version);
     return code === undefined ? undefined : marked(code);
@@ -105,7 +115,7 @@ export async function planOf(
       ...{ store: hearing(store, born), host, find, onProgress },
       ...(reserved === undefined ? {} : { reserved }),
       ...(there === undefined ? {} : { reservations: plannedReservations(real.host, there) }),
-      place: (name) => places.get(name) ?? refuseUnplanned(name),
+      place: placeNamed,
     },
   };
   const found: Findings = { refused: [], journals: [] };

@@ -155,13 +155,46 @@ describe('a dry run with --host', () => {
     expect(labelOf(device)).toBe('');
   }, 180_000);
 
-  test('of a script is refused in one sentence', async () => {
-    const { path } = script('');
+  test.each([
+    ['of a script for that host', there, [undefined, undefined]],
+    ['of a script that names the host of a step itself', here, [undefined, 'there']],
+  ] as const)(
+    '%s has its steps, and leaves nothing on either',
+    async (_, run, on) => {
+      const [file, then] = [disk.path('one'), disk.path('two')];
+      const path = disk.path('script.ts');
+      const place = run === here ? "tx.on('there')" : 'tx';
+      writeFileSync(
+        path,
+        `import { atomic } from 'bofh';
+         await atomic('two things', async (tx) => {
+           await tx.file.create({ path: ${JSON.stringify(file)}, content: 'x', mode: 0o600 });
+           await ${place}.file.create({ path: ${JSON.stringify(then)}, content: 'x', mode: 0o600 });
+           await ${place}.file.remove({ path: ${JSON.stringify(then)} });
+         });`,
+      );
 
-    const { exitCode, stderr } = await there('--dry-run', 'run', path);
+      const dry = await run('--dry-run', '--json', 'run', path);
+      expect(dry.exitCode, dry.stderr).toBe(0);
+      const steps = plan.parse(json(dry)).steps.filter(({ when }) => when === 'in turn');
+      const host = run === there ? 'there' : undefined;
+      expect(steps.map((step) => step.host ?? host)).toEqual([...on, on[1]].map((each) => each ?? host));
+      expect(steps.map(({ kind }) => kind)).toEqual(['file.create', 'file.create', 'file.remove']);
+      expect(steps[1]?.changes.map(({ line }) => line).join()).toContain(then);
+      expect([file, then, disk.path('there')].map((each) => existsSync(each))).toEqual([false, false, false]);
+      expect(readdirSync(disk.path('here'))).toEqual([]);
+    },
+    180_000,
+  );
 
-    expect(exitCode).toBe(2);
-    expect(stderr).toContain('what a script would do on there cannot be planned from here');
+  test('of a script that names a host which cannot be reached says so', async () => {
+    const { path } = script("await tx.on('host.invalid').file.remove({ path: '/srv/nothing' });");
+
+    const { exitCode, stderr } = await here('--dry-run', 'run', path);
+
+    expect(exitCode).not.toBe(0);
+    expect(stderr).toContain('there is no host host.invalid');
+    expect(stderr).toContain('this was a dry run');
   }, 180_000);
 });
 
