@@ -1,6 +1,8 @@
 // `npm run test:matrix -- --shard i/n`: every fault of the table on a real Xen host. `--only PATTERN` runs the trials whose
-// title it matches (a regular expression), `--missing` those of which no outcome is kept, `--suite trixie` on Debian 13;
+// title it matches (a regular expression), `--missing` those of which no outcome is kept, `--suite trixie` on Debian 13,
+// `--two-machines` what is done over two hosts, on a pair of emulated ones;
 // `--report` adds their outcomes to those that are kept, and makes the tables of docs/reliability.md from all of them.
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -11,6 +13,7 @@ const { values } = parseArgs({
     shard: { type: 'string', default: '1/1' },
     only: { type: 'string' },
     missing: { type: 'boolean', default: false },
+    'two-machines': { type: 'boolean', default: false },
     suite: { type: 'string', default: 'bookworm' },
     report: { type: 'boolean', default: false },
   },
@@ -57,6 +60,14 @@ if (values.report) {
     const { writeRealReport } = await jiti.import('../test/support/dom0/real-report.ts');
     writeRealReport(page);
   }
+} else if (values['two-machines']) {
+  const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
+  const files = ['pair-faults', 'replica'].map((name) => join('test', 'rig', `${name}.test.ts`));
+  const env = { ...process.env, BOFH_REQUIRE_RIG: '1' };
+  const { status } = spawnSync(process.execPath, [vitest, 'run', '--project', 'rig', ...files], {
+    ...{ cwd: root, env, stdio: 'inherit' },
+  });
+  process.exitCode = status ?? 1;
 } else {
   if (!['bookworm', 'trixie'].includes(values.suite))
     throw new Error(`--suite ${values.suite}: bookworm or trixie`);
