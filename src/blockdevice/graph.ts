@@ -68,11 +68,28 @@ export interface ArrayFacts {
   readonly componentSize: Bytes;
 }
 
-/** Every block device that has a size or is made of others, with what lies on what, from the kernel's facts alone. */
+/**
+ * Every block device that has a size or is made of others, with what lies on what, from the kernel's facts alone. All of them are
+ * looked at at once: what is asked at the same time of a host over ssh goes there in one piece.
+ */
 export async function deviceGraph(host: ReadHost): Promise<ReadonlyMap<string, GraphDevice>> {
   const facts = factsOf(host);
-  const all = new Map<string, Found>();
-  for (const name of await kernelNames(host, '/sys/block')) await add(facts, all, await byName(host, name));
+  const met = new Map<string, Promise<Found>>();
+  const meet = async (device: Device): Promise<void> => {
+    if (met.has(device.name)) return;
+    const looked = uppersOf(facts, device);
+    const found = Promise.all([describe(facts, device), looked]).then(([own, { mounts, over }]) => ({
+      ...{ ...own, mounts },
+      above: [...new Set(over.map(({ device: upper }) => upper.name))],
+    }));
+    met.set(device.name, found);
+    // Partitions stand below their disk alone, and not in /sys/block.
+    await Promise.all([found, ...(await looked).over.map(({ device: upper }) => meet(upper))]);
+  };
+  const names = await kernelNames(host, '/sys/block');
+  const devices = await Promise.all(names.map((name) => byName(host, name)));
+  await Promise.all(devices.map(meet));
+  const all = await inOrder(devices, met);
   const below = new Map<string, string[]>();
   for (const [name, { above }] of all)
     for (const upper of above) below.set(upper, [...(below.get(upper) ?? []), name]);
@@ -95,31 +112,42 @@ async function byName(host: ReadHost, name: string): Promise<Device> {
   return deviceByNumber(host, number);
 }
 
-async function add(facts: Facts, all: Map<string, Found>, device: Device): Promise<void> {
-  if (all.has(device.name)) return;
-  const { mounts, over } = await uppersOf(facts, device);
-  const above = [...new Set(over.map(({ device: upper }) => upper.name))];
-  all.set(device.name, { ...(await describe(facts, device)), mounts, above });
-  // Partitions stand below their disk alone, and not in /sys/block.
-  for (const { device: upper } of over) await add(facts, all, upper);
+/** Each device before what lies on it first, as the kernel lists them, whichever answered first. */
+async function inOrder(
+  devices: readonly Pick<Device, 'name'>[],
+  met: ReadonlyMap<string, Promise<Found>>,
+): Promise<ReadonlyMap<string, Found>> {
+  const all = new Map<string, Found>();
+  const add = async (name: string): Promise<void> => {
+    const found = all.has(name) ? undefined : await met.get(name);
+    if (found === undefined) return;
+    all.set(name, found);
+    for (const upper of found.above) await add(upper);
+  };
+  for (const { name } of devices) await add(name);
+  return all;
 }
 
 async function describe(facts: Facts, device: Device): Promise<Omit<Found, 'mounts' | 'above'>> {
   const { host } = facts;
   const { name, number, sys } = device;
   const untold: string[] = [];
-  const mapping = await kernelText(host, `${sys}/dm/name`);
-  const path = mapping === undefined ? `/dev/${name.replaceAll('!', '/')}` : `/dev/mapper/${mapping}`;
   const { drbd } = facts;
   const { failure } = name.startsWith('drbd') ? await drbd() : {};
   if (failure !== undefined) untold.push(failure);
+  const [mapping, key, size, readOnly, swap, guestDisks] = await Promise.all([
+    kernelText(host, `${sys}/dm/name`),
+    keyOf(host, device, untold),
+    sizeOf(host, { path: `/dev/${name}`, number }),
+    kernelText(host, `${sys}/ro`),
+    isSwap(facts, device),
+    facts.guestDisks(),
+  ]);
+  const path = mapping === undefined ? `/dev/${name.replaceAll('!', '/')}` : `/dev/mapper/${mapping}`;
   return {
-    ...{ name, number, path, untold },
-    key: await keyOf(host, device, untold),
-    size: await sizeOf(host, { path, number }),
-    readOnly: (await kernelText(host, `${sys}/ro`)) === '1',
-    swap: await isSwap(facts, device),
-    guests: (await facts.guestDisks()).filter((disk) => disk.device === number).map(({ domid }) => domid),
+    ...{ name, number, path, untold, key, size, swap },
+    readOnly: readOnly === '1',
+    guests: guestDisks.filter((disk) => disk.device === number).map(({ domid }) => domid),
     ...(await madeOf(host, device, mapping)),
   };
 }

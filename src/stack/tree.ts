@@ -4,6 +4,7 @@ import type { LayerAt } from '../blockdevice/layer.ts';
 import { domainName } from '../blockdevice/holders/commands.ts';
 import type { ReadHost } from '../command/index.ts';
 import { BofhError, RefusedError } from '../errors.ts';
+import { turns } from '../host/turns.ts';
 import { allLayers, layerFor } from '../layers.ts';
 import { inactiveVolumes, layoutOf } from '../lvm/layer.ts';
 import { guestConfigs } from '../xen/index.ts';
@@ -20,6 +21,9 @@ export interface TreeRequest {
   readonly configDirs?: readonly string[];
 }
 
+/** So many devices are looked into at a time: each starts a program or two. */
+const atOnce = 8;
+
 /** What lies on what, from the disks up, as it is now. Nothing is opened, activated or changed by it. */
 export async function tree({ host, device, configDirs = [] }: TreeRequest): Promise<StackTree> {
   const graph = await deviceGraph(host);
@@ -32,8 +36,8 @@ export async function tree({ host, device, configDirs = [] }: TreeRequest): Prom
   const untold: string[] = [];
   const once = memory();
   const look: Look = { host, graph, shown, once, configured: await configured(host, configDirs, untold) };
-  const devices: StackDevice[] = [];
-  for (const each of shown.values()) devices.push(await describe(look, each));
+  const { take } = turns(atOnce);
+  const devices = await Promise.all([...shown.values()].map((each) => take(() => describe(look, each))));
   const idle = await inactive(look, devices, untold, asked);
   const all = inOrder([...devices.map((one) => withInactive(one, idle)), ...idle]);
   return {

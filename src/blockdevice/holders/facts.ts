@@ -87,13 +87,12 @@ async function swaps(host: ReadHost): Promise<readonly SwapArea[]> {
 }
 
 async function loops(host: ReadHost): Promise<readonly LoopDevice[]> {
-  const found: LoopDevice[] = [];
-  for (const name of await kernelNames(host, '/sys/block')) {
-    if (!name.startsWith('loop')) continue;
+  const names = (await kernelNames(host, '/sys/block')).filter((name) => name.startsWith('loop'));
+  const found = names.map(async (name): Promise<readonly LoopDevice[]> => {
     const file = await kernelText(host, `/sys/block/${name}/loop/backing_file`);
-    if (file !== undefined) found.push({ name, file, stat: await host.stat(file) });
-  }
-  return found;
+    return file === undefined ? [] : [{ name, file, stat: await host.stat(file) }];
+  });
+  return (await Promise.all(found)).flat();
 }
 
 const backend = /^vbd-(?<domid>\d+)-\d+$/;

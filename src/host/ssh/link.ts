@@ -7,7 +7,7 @@ import { lost, notConnected } from './failures.ts';
 import { type Master, openMaster } from './master.ts';
 import { type Readers, readers } from './readers.ts';
 import { type Answered, type Errand, type Outcome, runOnce } from './session.ts';
-import { turns } from './turns.ts';
+import { turns } from '../turns.ts';
 
 /** What an errand came to, in a shell's words: 128 and more is a signal. */
 export type Ended = Outcome & { readonly how: 'ended' };

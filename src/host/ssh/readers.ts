@@ -1,7 +1,7 @@
 import { openReader, type Reader } from './reader.ts';
 import type { Master } from './master.ts';
 import type { Answered, Errand, Outcome } from './session.ts';
-import { turns } from './turns.ts';
+import { turns } from '../turns.ts';
 
 /** The shells that read on a host. */
 export interface Readers {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { turns } from '../../../../src/host/ssh/turns.ts';
+import { turns } from '../../../src/host/turns.ts';
 
 /** Acts that wait until they are told to end, and how many run. */
 function acts() {
