@@ -37,6 +37,8 @@ export interface DrbdResource {
 /** The module and its resources. */
 export interface Drbd {
   module: 'loaded' | 'absent';
+  /** Missing: 8.4.11, which is what its programs are modelled after. */
+  version?: string;
   resources: readonly DrbdResource[];
   /** The configuration of a real host, under a plan. */
   config?: readonly SimulatedConfig[];

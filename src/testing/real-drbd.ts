@@ -49,8 +49,9 @@ export async function knowDrbd({ real, replicas }: Overlay, world: World): Promi
       })),
     }),
   );
-  const module = (await moduleVersion(real)) === undefined ? 'absent' : 'loaded';
-  Object.assign(world.drbd, { module, resources, config });
+  const version = await moduleVersion(real);
+  const module = version === undefined ? ({ module: 'absent' } as const) : { module: 'loaded', version };
+  Object.assign(world.drbd, { ...module, resources, config });
   world.revision += 1;
 }
 

@@ -83,7 +83,8 @@ function* sys(world: World): Generator<readonly [string, Inode]> {
     for (const bridge of world.bridges) yield [`/class/net/${bridge}/bridge`, directory()];
     yield ['/bus/xen-backend/devices', directory()];
   }
-  if (world.drbd.module === 'loaded') yield ['/module/drbd/version', file('8.4.11\n', 0o444)];
+  const { module, version = '8.4.11' } = world.drbd;
+  if (module === 'loaded') yield ['/module/drbd/version', file(`${version}\n`, 0o444)];
   const uppers = uppersOf(world);
   for (const device of devices(world))
     if (isReal(world, device)) yield* renamed(world, device);

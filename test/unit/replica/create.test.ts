@@ -144,6 +144,19 @@ describe('what drbd.create refuses, it refuses with both hosts as they were', ()
     expect((await refusing(two(), more)).message).toMatch(words);
   });
 
+  it.each([
+    ['of another series', '9.2.8', 'of different series: 8.4.11 on alpha and 9.2.8 on beta'],
+    ['that bofh does not know', '8.3.16', 'on beta: bofh does not know module 8.3.16 of DRBD'],
+  ])('a peer with a module %s', async (_, version, words) => {
+    const hosts = two();
+    const { world } = hosts.there.host();
+    world.drbd.version = version;
+    world.revision += 1;
+    const { message, remedy } = await refusing(hosts);
+    expect(message).toContain(words);
+    expect(remedy).toMatch(/have the same one on both hosts|it knows modules 8\.4 and 9/);
+  });
+
   it('a port, a minor and a name that are taken', async () => {
     const beta = ground('beta', '10.0.0.2');
     beta.admin.writeFile('/etc/drbd.d/old.res', resourceOf('web1', 3));
