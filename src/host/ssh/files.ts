@@ -49,6 +49,12 @@ const limitMs = 30_000;
 const batchBytes = 16 * 1024;
 const batchCount = 200;
 
+/**
+ * So many batches are under way at a time; what is asked for meanwhile waits for the next. Whoever asks for one thing after the
+ * other never waits, and many who do so side by side keep travelling together. One that hangs holds back half of the others.
+ */
+const flights = 2;
+
 /** File accesses over a link. Those that are asked for at the same time travel together. */
 export function remoteFiles(link: Link): Pick<ReadHost, 'readFile' | 'readDir' | 'readLink' | 'stat'> {
   const ask = batching((wanted) => answer(link, wanted));
@@ -78,17 +84,31 @@ export function remoteFiles(link: Link): Pick<ReadHost, 'readFile' | 'readDir' |
   };
 }
 
-function batching(send: (wanted: readonly Wanted[]) => void): (verb: Verb, path: string) => Promise<Answer> {
-  let waiting: Wanted[] = [];
+/** `send` resolves when its batch has come back, with whatever. */
+function batching(
+  send: (wanted: readonly Wanted[]) => Promise<void>,
+): (verb: Verb, path: string) => Promise<Answer> {
+  const waiting: Wanted[] = [];
+  let [flying, planned] = [0, false];
   const flush = (): void => {
-    const all = waiting;
-    waiting = [];
-    for (let batch = take(all); batch.length > 0; batch = take(all)) send(batch);
+    planned = false;
+    while (flying < flights && waiting.length > 0) {
+      flying += 1;
+      void send(take(waiting)).finally(() => {
+        flying -= 1;
+        plan();
+      });
+    }
+  };
+  // Who was answered may ask again at once, and is waited for.
+  const plan = (): void => {
+    if (!planned && waiting.length > 0) setImmediate(flush);
+    planned ||= waiting.length > 0;
   };
   return (verb, path) =>
     new Promise((tell, fail) => {
-      if (waiting.length === 0) setImmediate(flush);
       waiting.push({ verb, path, tell, fail });
+      plan();
     });
 }
 
@@ -103,15 +123,15 @@ function take(all: Wanted[]): readonly Wanted[] {
   return all.splice(0, count);
 }
 
-function answer(link: Link, wanted: readonly Wanted[]): void {
-  fetch(link, wanted).then(
+function answer(link: Link, wanted: readonly Wanted[]): Promise<void> {
+  return fetch(link, wanted).then(
     (answers) => answers.forEach((each, i) => wanted[i]?.tell(each)),
     (error: unknown) => {
       // One that hangs or is too long is no reason to fail the others.
       const alone = wanted.length === 1 || !(error instanceof CommandError);
       for (const each of wanted) {
         if (alone) each.fail(error);
-        else answer(link, [each]);
+        else void answer(link, [each]);
       }
     },
   );
