@@ -42,7 +42,9 @@ const checkers: Readonly<Record<Checkable, Checker>> = {
   ext4: e2fsck,
   xfs: {
     ...{ tool: 'xfs_repair', words: ['-n'], errors: [1] },
-    ended: /^No modify flag set, skipping phase 5$/m,
+    // Phase 5 on stdout; the last line, after two more phases, on stderr.
+    ended:
+      /^No modify flag set, skipping phase 5$[^]*^No modify flag set, skipping filesystem flush and exiting\.$/m,
     failed: /fatal error|contains a mounted/,
     unplayed: /valuable metadata changes in a log/,
   },
@@ -75,7 +77,7 @@ export function checkOf(type: Checkable, device: string): ReadCommand<Checked> {
       if (answer.exitCode !== 0 && failed.test(text)) return { state: 'not checked', said };
       if (unplayed.test(text)) return { state: 'unplayed', said };
       if (answer.exitCode !== 0) return { state: 'errors', said };
-      if (!ended.test(answer.stdout))
+      if (!ended.test(text))
         throw new ParseError(`${tool} ends with 0 and does not say that it has come to its end`);
       return { state: 'clean', said };
     },

@@ -95,7 +95,8 @@ function xfsRepair(call: ToolCall): ReturnType<ToolModel> {
         `${said}ALERT: The filesystem has valuable metadata changes in a log which is being\nignored because the -n option was used.`,
         end,
       );
-    return isWrong(held.superblock.errors) ? failed(1, said, end) : ok(end, said);
+    const last = `${said}Phase 7 - verify link counts...\nNo modify flag set, skipping filesystem flush and exiting.\n`;
+    return isWrong(held.superblock.errors) ? failed(1, last, end) : ok(end, last);
   }
   if (isDirty)
     return failed(

@@ -40,6 +40,17 @@ describe('the commands', () => {
   });
 });
 
+test.each(
+  everyVersion([
+    ['xfs_repair/clean', 6],
+    ['xfs_repair/clean', 7],
+  ] as const),
+)('%s that has not come to phase %i is not understood', (name, phase) => {
+  const { stderr, ...answer } = recorded(name);
+  const cut = stderr.slice(0, stderr.indexOf(`Phase ${String(phase)}`));
+  expect(() => checkOf('xfs', '/dev/x').parse({ ...answer, stderr: cut })).toThrow(ParseError);
+});
+
 describe('filesystem.check', () => {
   let host: SimulatedHost;
   beforeEach(() => {
