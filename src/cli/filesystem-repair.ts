@@ -3,6 +3,7 @@ import { withBofh } from '../bofh.ts';
 import { UsageError } from '../errors.ts';
 import { give } from './answer.ts';
 import type { FilesystemRepair } from './answers/index.ts';
+import { confirm } from './confirm.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';
@@ -26,6 +27,10 @@ export async function repair(
     runtime,
     withBofh(bofh, () => filesystem.probe(device)),
   );
+  if (mayLoseFiles === true)
+    await confirm(runtime, [
+      `What is wrong in the ${found?.type ?? ''} on ${printable(device)} is mended without a question: files in it may be lost.`,
+    ]);
   await logged(runtime, bofh.host, () => withBofh(bofh, () => filesystem.repair(asked)));
   progress.end();
   const { type = '', uuid = null } = found ?? {};

@@ -258,6 +258,21 @@ describe('filesystem.repair', () => {
     expect(answers.filesystemRepair.parse(JSON.parse(stdout()))).toEqual({ device, type: 'vfat', uuid });
   });
 
+  test('the verb asks before files may be lost', async () => {
+    make('ext4', { errors: true });
+    const before = host.snapshot();
+    const { runtime } = testRuntime(simulatedBofh({ host }));
+    const error = await rejectionOf(repairVerb(runtime, device, { repair: true, mayLoseFiles: true }));
+    expect(error).toBeInstanceOf(RefusedError);
+    expect(String(error)).toContain('asks before it destroys something');
+    expect(host.snapshot()).toBe(before);
+    const asked = testRuntime(simulatedBofh({ host }), {}, ['y']);
+    expect(await repairVerb(asked.runtime, device, { repair: true, mayLoseFiles: true })).toBe(0);
+    expect(asked.stderr()).toContain(
+      `the ext4 on ${device} is mended without a question: files in it may be lost`,
+    );
+  });
+
   test('the verb wants --repair with --may-lose-files', async () => {
     const { runtime } = testRuntime(simulatedBofh({ host }));
     await expect(repairVerb(runtime, device, { mayLoseFiles: true })).rejects.toBeInstanceOf(UsageError);
