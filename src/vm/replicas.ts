@@ -1,5 +1,6 @@
 import type { ReadHost } from '../command/index.ts';
 import { type Resource, resources } from '../drbd/index.ts';
+import { deviceOf } from '../drbd/operations/known.ts';
 import { ConnectionError, RefusedError } from '../errors.ts';
 import { sha256 } from '../file/index.ts';
 import { on, refusals } from '../refusals.ts';
@@ -9,7 +10,7 @@ import { planRemove, type RemovePlan } from '../replica/remove.ts';
 import type { Site } from '../site.ts';
 import { domains, type GuestConfig, guestConfigs } from '../xen/index.ts';
 import { pathsOf, removableConfig } from './guest-file.ts';
-import { resourceAt } from './start.ts';
+import { minorAt, resourceAt } from './start.ts';
 
 /** Resources that go with a guest, and what the other host of them has configured of it. */
 export interface ReplicasPlan {
@@ -76,7 +77,8 @@ export async function planReplicas(options: {
   readonly domid: number | undefined;
 }): Promise<ReplicasPlan> {
   const { members, host, site, guest, guests, domid } = options;
-  const names = (await replicasOf(host, guest)).map((each) => each.name);
+  const theirs = await replicasOf(host, guest);
+  const names = theirs.map((each) => each.name);
   const peer = members.find(({ place }) => place !== host.name);
   if (peer === undefined || members.every(({ place }) => place !== host.name))
     throw new RefusedError(`the disks of ${guest.name} are to be on this host and another one`, {
@@ -85,6 +87,7 @@ export async function planReplicas(options: {
   const found = refusals();
   const others = guests.filter(({ file }) => file !== guest.file);
   await found.try(() => refuseShared(host, others, names));
+  for (const each of theirs) await found.try(() => refuseMore(host, guest, each));
   const removals: RemovePlan[] = [];
   for (const name of names) {
     const ending = { place: host.name, domid };
@@ -117,20 +120,45 @@ export function isReplicated(path: string): boolean {
   return path.startsWith('/dev/drbd');
 }
 
+/** A resource goes with all its volumes: none of them is anything else than a disk of the guest. */
+async function refuseMore(
+  host: ReadHost,
+  guest: GuestConfig,
+  { name, here, state }: Resource,
+): Promise<void> {
+  const own = new Set<number | undefined>();
+  for (const path of pathsOf(guest).filter(isReplicated)) own.add(await minorAt(host, path));
+  const more = [...(here?.volumes ?? []), ...(state?.volumes ?? [])].find(({ minor }) => !own.has(minor));
+  if (more !== undefined)
+    throw new RefusedError(
+      `the DRBD resource ${name} has ${deviceOf(more.minor)} as well, which is no disk of the guest ${guest.name}`,
+      {
+        remedy: `leave what is replicated (--keep-replicas), and when nobody needs any of it: bofh drbd remove ${name}`,
+      },
+    );
+}
+
 async function refuseShared(
   host: ReadHost,
   others: readonly GuestConfig[],
   names: readonly string[],
 ): Promise<void> {
   const all = await resources(host);
-  for (const other of others)
+  for (const other of others) {
     for (const path of pathsOf(other).filter(isReplicated)) {
       const shared = await resourceAt(host, all, path);
-      if (shared !== undefined && names.includes(shared.name))
-        throw new RefusedError(`${path} is also a disk of the guest ${other.name}`, {
-          remedy: 'take the disk out of one of the two configurations',
-        });
+      if (shared !== undefined && names.includes(shared.name)) throw alsoOf(path, other);
     }
+    // Xen's script of DRBD is given the resource by its name: drbd:web1 (xl-disk-configuration(5)).
+    const byName = other.disks.find(({ path, target }) => path === undefined && names.includes(target));
+    if (byName !== undefined) throw alsoOf(byName.target, other);
+  }
+}
+
+function alsoOf(disk: string, { name }: GuestConfig): RefusedError {
+  return new RefusedError(`${disk} is also a disk of the guest ${name}`, {
+    remedy: 'take the disk out of one of the two configurations',
+  });
 }
 
 /** The same guest may be configured there, for the day that this host fails. It does not run, and no other one has its disks. */

@@ -11,8 +11,14 @@ export async function resourceAt(
   all: readonly Resource[],
   path: string,
 ): Promise<Resource | undefined> {
+  const minor = await minorAt(host, path);
+  return all.find(({ state }) => state?.volumes.some((each) => each.minor === minor));
+}
+
+/** The number of the device of DRBD that a path leads to; undefined: to none. */
+export async function minorAt(host: ReadHost, path: string): Promise<number | undefined> {
   const minor = /^\/dev\/drbd(?<minor>\d+)$/.exec(await leadsTo(host, path))?.groups?.minor;
-  return all.find(({ state }) => state?.volumes.some((each) => String(each.minor) === minor));
+  return minor === undefined ? undefined : Number(minor);
 }
 
 /** Starts a guest from its configuration. A replicated disk of it that no host is primary of becomes so here, as after a boot. */

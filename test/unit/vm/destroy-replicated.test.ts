@@ -10,10 +10,23 @@ import { domains } from '../../../src/xen/index.ts';
 import { faults } from '../../support/undo/two-faults.ts';
 import { type Made, referenceOf } from '../../support/undo/two-hosts.ts';
 import { tryEach } from '../../support/undo/two-trials.ts';
-import { both } from '../replica/support.ts';
+import { both, two } from '../replica/support.ts';
 import { guestOnTwo } from './move-support.ts';
 
 const config = '/etc/xen/web1.cfg';
+const volumes = `volume 0 { device minor 0; disk /dev/vg0/web1; meta-disk internal; }
+    volume 1 { device minor 1; disk /dev/vg0/mail; meta-disk internal; }`;
+const twoVolumes = `resource web1 {
+  on alpha {
+    address ipv4 10.0.0.1:7788;
+    ${volumes}
+  }
+  on beta {
+    address ipv4 10.0.0.2:7788;
+    ${volumes}
+  }
+}
+`;
 const on: [string, string] = ['alpha', 'there'];
 type Hosts = Awaited<ReturnType<typeof guestOnTwo>>;
 
@@ -62,6 +75,31 @@ describe('vm.destroy of a guest with replicated disks', () => {
     await expect(destroying(hosts)).rejects.toThrow(
       '/dev/drbd0 is a device of no DRBD resource that is up here',
     );
+  });
+
+  it('refuses a resource with a volume that is no disk of the guest', async () => {
+    const hosts = two();
+    for (const { admin } of [hosts.alpha, hosts.there.host()]) {
+      for (const [name, uuid] of [
+        ['web1', '5e1f000000000001'],
+        ['mail', '5e1f000000000003'],
+      ] as const) {
+        admin.lvcreate({ vg: 'vg0', name, extents: 17 });
+        admin.drbdMetadata(`/dev/vg0/${name}`, uuid, 'UpToDate');
+      }
+      admin.writeFile('/etc/drbd.d/web1.res', twoVolumes);
+      admin.drbdadm('up', 'web1');
+    }
+    hosts.alpha.admin.writeFile(config, "name = 'web1'\nmemory = 64\ndisk = ['phy:/dev/drbd0,xvda,w']\n");
+    const before = both(hosts);
+    const error: unknown = await withBofh(hosts.here, () =>
+      vm.destroy({ name: 'web1', running: 'refuse', on }),
+    ).catch((each: unknown) => each);
+    expect(both(hosts)).toEqual(before);
+    expect(error).toMatchObject({
+      message: 'the DRBD resource web1 has /dev/drbd1 as well, which is no disk of the guest web1',
+      remedy: expect.stringContaining('--keep-replicas') as unknown,
+    });
   });
 
   it('has all of it again, running, when it fails at its end', async () => {
@@ -117,6 +155,16 @@ describe('vm.destroy of a guest with replicated disks', () => {
       },
       {},
       /on beta: \/dev\/drbd0 is also a disk of the guest web2/,
+    ],
+    [
+      'another guest that names the resource of its disk',
+      ({ there }) => {
+        there
+          .host()
+          .admin.writeFile('/etc/xen/web2.cfg', "name = 'web2'\nmemory = 64\ndisk = ['drbd:web1,xvda,w']\n");
+      },
+      {},
+      /on beta: web1 is also a disk of the guest web2/,
     ],
     [
       'another guest with its disk here',
