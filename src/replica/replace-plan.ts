@@ -3,6 +3,7 @@ import type { NewConfig } from '../drbd/new-config.ts';
 import { removableFile } from '../drbd/operations/remove-config.ts';
 import { withOtherPeer } from '../drbd/other-peer.ts';
 import { ConnectionError, RefusedError, UsageError } from '../errors.ts';
+import { sha256 } from '../file/index.ts';
 import type { LogicalVolume } from '../lvm/index.ts';
 import { on, refusals } from '../refusals.ts';
 import type { Bytes } from '../units.ts';
@@ -20,6 +21,8 @@ export interface ReplacePlan {
   readonly config: NewConfig;
   /** Of its file, on both hosts. */
   readonly text: string;
+  /** The hash of the one that it has, of which that was made. */
+  readonly seen: string;
   readonly own: Member;
   readonly to: Member & { readonly vg: string; readonly lv: string; readonly size: Bytes };
   /** What the configuration calls the peer that goes, where it stores, and what is removed there; undefined: it is lost. */
@@ -86,6 +89,7 @@ export async function planReplace(options: {
     throw new UsageError(`the peer of ${name} is ${from}, and not ${gone.name}`);
   const found = refusals();
   await found.try(() => refuseNeeded(up, request));
+  await found.try(() => on(own.name, () => refuseOlder(up, { from, request })));
   const source = await found.try(() => on(own.name, () => sourceOf(up)));
   const removal =
     gone === undefined
@@ -101,7 +105,7 @@ export async function planReplace(options: {
     throw new TypeError('a refused request was planned');
   const { config, ...place } = target;
   return {
-    ...{ config, text, own, connectMs, size: source.size },
+    ...{ config, text, seen: source.seen, own, connectMs, size: source.size },
     to: { ...to, ...place },
     from: { name: from, disk: diskOf(up, from), removal },
     connection: up.resource.state.connections.every(({ state }) => state === 'StandAlone')
@@ -171,11 +175,31 @@ function refuseNeeded({ resource: { name, state } }: UpPart, { old }: CheckedRep
       );
 }
 
+/**
+ * A secondary that has lost its peer stays UpToDate, whatever the peer writes from then on (8.4, without fencing): of two that are not
+ * connected, the data that nobody works with may be the older ones. Those of the peer are not removed then.
+ */
+function refuseOlder(
+  { resource: { name, state } }: UpPart,
+  { from, request }: { readonly from: string; readonly request: CheckedReplace },
+): void {
+  const isMet = state.connections.some((each) => each.state === 'Connected');
+  if (isMet || state.role === 'Primary' || request.old === 'lost' || request.volumes === 'kept') return;
+  throw new RefusedError(
+    `${name} is secondary and not connected: whether the data of ${from} are newer cannot be told`,
+    {
+      remedy: `connect them and wait (bofh drbd connect ${name}; bofh drbd wait-sync ${name}), or leave its volume: --keep-volume`,
+    },
+  );
+}
+
 /** The logical volume here, which DRBD uses whole, and the file of the resource. */
-async function sourceOf({
-  host,
-  resource,
-}: UpPart): Promise<{ readonly lv: LogicalVolume; readonly size: Bytes; readonly text: string }> {
+async function sourceOf({ host, resource }: UpPart): Promise<{
+  readonly lv: LogicalVolume;
+  readonly size: Bytes;
+  readonly text: string;
+  readonly seen: string;
+}> {
   const { name, here, state } = resource;
   const [{ disk, metadata } = {}] = here.volumes;
   const found = disk === undefined || metadata !== 'internal' ? undefined : await volumeAt(host, disk);
@@ -194,5 +218,6 @@ async function sourceOf({
       },
     );
   const path = await removableFile(host, resource);
-  return { lv, size, text: Buffer.from(await host.readFile(path)).toString('utf8') };
+  const content = await host.readFile(path);
+  return { lv, size, text: Buffer.from(content).toString('utf8'), seen: sha256(content) };
 }

@@ -17,13 +17,18 @@ export const removeConfig = operation({
   ...removal,
   kind: 'drbd.config.remove',
   version: 1,
-  args: z.extend(args, { whileUp }),
+  args: z.extend(args, {
+    whileUp,
+    /** Refused when the file holds anything else than what the caller has seen. */
+    sha256: removal.args.shape.sha256,
+  }),
   undo,
-  prepare: async ({ args: { name, whileUp: may }, mark, host }) => {
+  prepare: async ({ args: { name, whileUp: may, sha256 }, mark, host }) => {
     const found = await resourceNamed(host, name);
     const path = await removableFile(host, found);
     if (may !== true) refuseUp(name, found.state !== undefined);
-    return { ...(await removal.prepare({ args: { path }, mark, host })), name };
+    const seen = sha256 === undefined ? {} : { sha256 };
+    return { ...(await removal.prepare({ args: { path, ...seen }, mark, host })), name };
   },
   claims: ({ undo: { path, name } }) => ({ changes: [`file:${path}`, configKey(name)] }),
   run: async ({ args: { whileUp: may }, undo: wanted, host }) => {

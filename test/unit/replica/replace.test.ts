@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { withBofh } from '../../../src/bofh.ts';
+import { atomic, withBofh } from '../../../src/bofh.ts';
 import { states } from '../../../src/drbd/index.ts';
 import { BofhError } from '../../../src/errors.ts';
 import { drbd } from '../../../src/index.ts';
+import { membersOfReplacement, planReplace } from '../../../src/replica/replace-plan.ts';
+import { replacePeer } from '../../../src/replica/replace.ts';
+import { checkReplace } from '../../../src/replica/request.ts';
 import type { SimulatedHost } from '../../../src/testing/index.ts';
 import { ext4, ground, three, unplug, withGamma } from './support.ts';
 
@@ -120,6 +123,31 @@ describe('drbd.replacePeer', () => {
   });
 });
 
+describe('drbd.replacePeer', () => {
+  it('leaves a file alone that somebody has edited since it was read', async () => {
+    const hosts = three();
+    const { engine } = hosts.here;
+    const asked = checkReplace(request);
+    const plan = await withBofh(hosts.here, async () =>
+      planReplace({ members: await membersOfReplacement(engine, asked), request: asked }),
+    );
+    const edited = withGamma.replace('max-buffers 8000', 'max-buffers 9000');
+    hosts.alpha.admin.removeFile('/etc/drbd.d/web1.res');
+    hosts.alpha.admin.writeFile('/etc/drbd.d/web1.res', edited);
+    const before = snapshots(hosts);
+    const made = withBofh(hosts.here, () => atomic('replace', (tx) => replacePeer(tx, engine, plan)));
+    await expect(made).rejects.toThrow('/etc/drbd.d/web1.res is not what it was');
+    expect(snapshots(hosts)).toEqual(before);
+  });
+
+  it('keeps the volume of a peer whose data may be newer', async () => {
+    const hosts = three();
+    hosts.alpha.admin.drbdadm('secondary', 'web1');
+    hosts.alpha.admin.drbdadm('disconnect', 'web1');
+    expect((await replace(hosts, { volumes: 'kept' })).from.kept).toEqual(['/dev/vg0/web1']);
+  });
+});
+
 describe('drbd.replacePeer of a peer that is lost', () => {
   const lost = (hosts: Three): Three => {
     hosts.others['gamma']?.cut();
@@ -211,6 +239,15 @@ describe('drbd.replacePeer refuses', () => {
       },
       {},
       /the peer of web1 is primary.*on gamma: web1 is primary here/,
+    ],
+    [
+      'what may be older than the data of the peer',
+      ({ alpha }) => {
+        alpha.admin.drbdadm('secondary', 'web1');
+        alpha.admin.drbdadm('disconnect', 'web1');
+      },
+      {},
+      /on alpha: web1 is secondary and not connected: whether the data of gamma are newer cannot be told/,
     ],
     [
       'a port that is taken',
