@@ -76,13 +76,13 @@ export async function resize({ what = 'stack', ...request }: ResizeRequest): Pro
 }
 
 async function resized(bofh: Bofh, asked: Asked): Promise<stack.StackResized> {
-  const steps = (to: Asked['to'] | 'fill') =>
-    atomic('block.resize', (tx) => stack.resizeStack(tx, { ...asked, to }));
+  const steps = (request: stack.StackResize) =>
+    atomic('block.resize', (tx) => stack.resizeStack(tx, request));
   const replica = await planReplicated(bofh.engine, asked);
-  if (replica === undefined) return steps(asked.to);
-  const { grow } = replica;
+  if (replica === undefined) return steps(asked);
+  const { grow, device } = replica;
   if (grow !== undefined) await atomic(`drbd grow ${grow.name}`, (tx) => growReplica(tx, bofh.engine, grow));
-  return withReplica(replica, await steps('fill'), asked.to);
+  return withReplica(replica, await steps({ ...asked, device, to: 'fill' }), asked.to);
 }
 
 async function closeAll(bofh: Bofh, { key }: Asked, opened: readonly string[]): Promise<void> {

@@ -19,6 +19,8 @@ export interface GrowPlan {
   readonly from: Bytes;
   readonly to: Bytes;
   readonly lvSize: Bytes;
+  /** Both volumes are whole multiples of it. */
+  readonly step: Bytes;
   readonly hosts: readonly (Member & {
     readonly vg: string;
     readonly lv: string;
@@ -68,7 +70,8 @@ export async function planGrow(options: {
       ),
     );
   found.throwAll();
-  return { name, volume, from, to: dataSize(lvSize), lvSize, hosts: grounds, primary };
+  const step = sizeFor(grounds, 1);
+  return { name, volume, from, to: dataSize(lvSize), lvSize, step, hosts: grounds, primary };
 }
 
 /**
@@ -105,19 +108,16 @@ interface Room {
 /** The size that the volumes of both hosts can have, in whole extents of both groups. */
 function largestFor(
   name: string,
-  grounds: readonly (Room & { readonly now: Bytes; readonly vg: string })[],
+  grounds: readonly (Room & { readonly now: Bytes; readonly vg: string; readonly name: string })[],
 ): Bytes {
   const room = Math.min(...grounds.map(({ now, free }) => now + free));
   const step = sizeFor(grounds, 1);
   const size = Math.floor(room / step) * step;
   if (size > Math.min(...grounds.map(({ now }) => now))) return size;
-  const full = grounds.filter(({ free }) => free < step).map(({ vg }) => vg);
-  throw new AsLarge(
-    `${name} is as large as it can be: nothing is free in ${[...new Set(full)].join(' and ')}`,
-    {
-      remedy: 'add a disk to the group: bofh lvm vg extend',
-    },
-  );
+  const full = grounds.filter(({ free }) => free < step).map(({ vg, name: at }) => `${vg} on ${at}`);
+  throw new AsLarge(`${name} is as large as it can be: nothing is free in ${full.join(' and ')}`, {
+    remedy: 'add a disk to the group: bofh lvm vg extend',
+  });
 }
 
 function wanted(size: string | number, from: Bytes): Bytes {

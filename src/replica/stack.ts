@@ -1,14 +1,14 @@
-import type { ReadHost } from '../command/index.ts';
 import { dataSize, deviceSizeFor } from '../drbd/index.ts';
+import { RefusedError } from '../errors.ts';
 import { usableVg } from '../lvm/index.ts';
 import type { Bytes } from '../units.ts';
-import { type Replicated, replicatedIn, smaller } from '../stack/replicated.ts';
+import { type Replicated, replicatedIn, resourceIn, smaller } from '../stack/replicated.ts';
 import type { ResizeRequest } from '../stack/plan.ts';
 import type { StackResized } from '../stack/resize.ts';
 import { sizeFor } from './checks.ts';
 import { AsLarge, type GrowPlan, planGrow } from './grow.ts';
-import type { Members, Reachable } from './hosts.ts';
-import { type Asked, membersOf, volumeAt } from './known.ts';
+import type { Member, Members, Reachable } from './hosts.ts';
+import { type Asked, membersOf, ownMember, partsOf, volumeAt } from './known.ts';
 
 /** How the replicated disk of a stack becomes larger, on both its hosts. */
 export interface ReplicatedPlan extends Replicated {
@@ -16,18 +16,33 @@ export interface ReplicatedPlan extends Replicated {
   readonly grow: GrowPlan | undefined;
   /** Where among its hosts this one is. */
   readonly own: number;
+  /** What the volumes beneath are multiples of, where it was rounded for them. */
+  readonly step: Bytes | undefined;
+  /** On which all layers are that follow it: itself, when what is named lies beneath. */
+  readonly device: string;
 }
 
 type Request = Parameters<typeof replicatedIn>[0] & Pick<Asked, 'on'>;
 
 /** The two hosts that a resize changes; undefined: nothing in the stack is replicated, and it is this one alone. */
 export async function membersOfStack(hosts: Reachable, request: Request): Promise<Members | undefined> {
-  const found = await replicatedIn(request);
+  const found = await resourceIn(request);
   return found && membersOfFound(hosts, found, request);
 }
 
-function membersOfFound(hosts: Reachable, { resource: name }: Replicated, { on }: Request): Promise<Members> {
-  return membersOf(hosts, { name, ...(on === undefined ? {} : { on }) });
+/** RefusedError when this one is none of them: the disk is another one of the same name then. */
+async function membersOfFound(
+  hosts: Reachable,
+  { name, path }: { readonly name: string; readonly path: string },
+  { on }: Request,
+): Promise<Members> {
+  const members = await membersOf(hosts, { name, ...(on === undefined ? {} : { on }) });
+  if (members.some(({ place }) => place === hosts.host.name)) return members;
+  const [own] = await ownMember(hosts);
+  throw new RefusedError(
+    `${path} is a disk of ${own.name}, which is neither of ${members.map((each) => each.name).join(' and ')}`,
+    { remedy: 'name this host and its peer: --on HOST,HOST' },
+  );
 }
 
 /** Undefined: nothing in the stack is replicated. All that can be refused of it is refused here, also of what lies on the disk. */
@@ -37,56 +52,75 @@ export async function planReplicated(
 ): Promise<ReplicatedPlan | undefined> {
   const found = await replicatedIn(request);
   if (found === undefined) return undefined;
-  const { wanted, from, resource: name } = found;
+  const { wanted, from, resource: name, path } = found;
+  const plan = { ...found, device: found.beneath.length > 0 ? path : request.device };
   if (wanted !== 'max' && wanted <= from) {
-    if (wanted < from && !(await isRounded(hosts.host, { ...found, wanted }))) throw smaller(name);
-    return { ...found, grow: undefined, own: 0 };
+    const step = wanted < from ? await roundedTo(hosts, { ...found, wanted }, request) : undefined;
+    if (wanted < from && step === undefined) throw smaller(name);
+    return { ...plan, grow: undefined, own: 0, step };
   }
-  const members = await membersOfFound(hosts, found, request);
+  const members = await membersOfFound(hosts, { name, path }, request);
   const grow = await planGrow({ members, name, size: wanted }).catch((error: unknown) => {
     if (wanted === 'max' && error instanceof AsLarge) return undefined;
     throw error;
   });
   if (grow !== undefined) found.refuse(grow.to);
-  const own = grow?.hosts.findIndex(({ place }) => place === hosts.host.name) ?? 0;
-  return { ...found, grow, own };
+  const own = members.findIndex(({ place }) => place === hosts.host.name);
+  return { ...plan, grow, own, step: grow?.step };
 }
 
-/** A disk that is larger than what is wanted by no more than its volume had to be rounded up. */
-async function isRounded(
-  host: ReadHost,
-  { disk, from, wanted }: Pick<Replicated, 'disk' | 'from'> & { readonly wanted: Bytes },
-): Promise<boolean> {
-  const found = disk === undefined ? undefined : await volumeAt(host, disk);
-  if (found === undefined) return false;
-  const group = await usableVg(host, found.lv.vg);
-  return dataSize(sizeFor([group], deviceSizeFor(wanted))) === from;
+type Rounded = Replicated & { readonly wanted: Bytes };
+
+/**
+ * The extents that a disk was rounded up to which is larger than what is wanted by no more than that; undefined: it is larger for
+ * another reason. The other host is asked only where those of this one do not explain it.
+ */
+async function roundedTo(hosts: Reachable, found: Rounded, request: Request): Promise<Bytes | undefined> {
+  const { resource: name, path } = found;
+  return (
+    (await stepOf(await ownMember(hosts), found)) ??
+    (await stepOf(await membersOfFound(hosts, { name, path }, request), found))
+  );
+}
+
+async function stepOf(
+  members: readonly Member[],
+  { resource: name, volume, from, wanted }: Rounded,
+): Promise<Bytes | undefined> {
+  const groups: { readonly extentSize: Bytes }[] = [];
+  for (const { host, resource } of await partsOf(members, name)) {
+    const disk = resource.here.volumes.find((each) => each.volume === volume)?.disk;
+    const found = disk === undefined ? undefined : await volumeAt(host, disk);
+    if (found === undefined) return undefined;
+    groups.push(await usableVg(host, found.lv.vg));
+  }
+  return dataSize(sizeFor(groups, deviceSizeFor(wanted))) === from ? sizeFor(groups, 1) : undefined;
 }
 
 /** What has become of all layers: of the disk beneath on both hosts, and of what lies on it here. */
 export function withReplica(
-  { grow, at, path, own }: ReplicatedPlan,
+  { grow, path, own, step, ...plan }: ReplicatedPlan,
   made: StackResized,
   to: ResizeRequest['to'],
 ): StackResized {
-  if (grow === undefined) return made;
-  const [disk, ...above] = made.layers.slice(at);
-  const beneath = grow.hosts.map(({ vg, lv, name, now }) => ({
-    title: `the logical volume ${vg}/${lv} on ${name}`,
-    path: `/dev/${vg}/${lv}`,
-    ...of(now, grow.lvSize),
-  }));
-  const layers = [
-    ...beneath,
-    { title: disk?.title ?? '', path, ...of(grow.from, disk?.to ?? grow.to) },
-    ...above,
-  ];
-  const asked = made.asked < at ? own : made.asked - at + beneath.length;
+  const [disk, ...above] = made.layers;
+  const beneath =
+    grow === undefined
+      ? plan.beneath.map(({ size, ...each }) => ({ ...each, ...of(size, size) }))
+      : grow.hosts.map(({ vg, lv, name, now }) => ({
+          title: `the logical volume ${vg}/${lv} on ${name}`,
+          path: `/dev/${vg}/${lv}`,
+          ...of(now, grow.lvSize),
+        }));
+  const size = disk?.to ?? plan.from;
+  const layers = [...beneath, { title: disk?.title ?? '', path, ...of(plan.from, size) }, ...above];
+  const isBeneath = plan.beneath.length > 0;
+  const asked = !isBeneath ? made.asked + beneath.length : grow === undefined ? plan.asked : own;
   const { from = 0, to: got } = layers[asked] ?? {};
   const wanted = typeof to === 'string' ? got : 'size' in to ? to.size : from + to.by;
   const { granularity, warnings } = made;
   return {
-    ...{ granularity, asked, warnings, layers },
+    ...{ granularity: step ?? granularity, asked, warnings, layers },
     ...(wanted === undefined || wanted === got ? {} : { roundedFrom: wanted }),
   };
 }

@@ -13,35 +13,35 @@ export interface Replicated {
   readonly resource: string;
   /** `/dev/drbd0` */
   readonly path: string;
-  /** Its place in the chain, from the lowest layer up. */
-  readonly at: number;
+  /** What it lies on here, from the lowest layer up. */
+  readonly beneath: readonly { readonly title: string; readonly path: string; readonly size: Bytes }[];
+  /** Which of all layers is to have the size. */
+  readonly asked: number;
+  readonly volume: number;
   readonly from: Bytes;
   /** What it has to have for what was asked, also when that is less; `max`: as much as both hosts have. */
   readonly wanted: Bytes | 'max';
-  /** What it lies on here; undefined: the configuration does not say. */
-  readonly disk: string | undefined;
   /** Throws RefusedError when what lies on it could not follow it to this size. */
   readonly refuse: (to: Bytes) => void;
 }
 
 type StackAsk = StackResize & { readonly to: ResizeRequest['to'] };
 
+/** The resource of the replicated disk in a stack, also where what lies on it is closed; undefined as for `replicatedIn`. */
+export async function resourceIn(
+  request: StackAsk,
+): Promise<{ readonly name: string; readonly path: string } | undefined> {
+  const found = await replicaIn(request);
+  return found && { name: found.resource.name, path: found.replica.path };
+}
+
 /** The replicated disk in a stack, and how large it has to be; undefined: there is none, or it is not what is resized. */
 export async function replicatedIn(request: StackAsk): Promise<Replicated | undefined> {
-  const { host, device, what } = request;
-  if (what === 'device') return undefined;
-  const chain = await chainOf({ host, device, bare: false });
-  const at = chain.links.findIndex((link) => replicaOf(link) !== undefined);
-  const own = chain.links.slice(at)[0];
-  const replica = own && replicaOf(own);
-  if (at < 0 || own === undefined || replica === undefined) return undefined;
+  const seen = await replicaIn(request);
+  if (seen === undefined) return undefined;
+  const { chain, at, own, replica, resource, volume } = seen;
   refuseClosed(chain);
-  const found = await resourceAt(own.at, replica);
-  if (found === undefined)
-    throw new RefusedError(`${replica.path} belongs to no resource that is up`, {
-      remedy: 'look at it: bofh drbd list',
-    });
-  const { name } = found.resource;
+  const { name } = resource;
   const disk = { title: own.title, limits: limitsOf(replica) };
   const above = chain.links.slice(at + 1);
   const parts = [disk, ...above];
@@ -49,10 +49,11 @@ export async function replicatedIn(request: StackAsk): Promise<Replicated | unde
   const to = wantedOf(request, chain, at);
   if (to === 'min') throw smaller(name);
   const asked = Math.max(0, chain.asked - at);
-  const { volume } = found.volume;
   return {
-    ...{ resource: name, path: replica.path, at, from: replica.size },
-    disk: found.resource.here?.volumes.find((each) => each.volume === volume)?.disk,
+    ...{ resource: name, path: replica.path, from: replica.size, asked: chain.asked, volume },
+    beneath: chain.links.slice(0, at).map((link) => ({
+      ...{ title: link.title, path: link.at.device.path, size: link.limits.size },
+    })),
     wanted: to === 'max' ? to : lowestFor({ asked, to, margin, chain: parts }),
     refuse: (size) => {
       const { steps } = plan(0, { size });
@@ -63,6 +64,22 @@ export async function replicatedIn(request: StackAsk): Promise<Replicated | unde
       );
     },
   };
+}
+
+async function replicaIn({ host, device, what }: StackAsk) {
+  if (what === 'device') return undefined;
+  const chain = await chainOf({ host, device, bare: false });
+  const at = chain.links.findIndex((link) => replicaOf(link) !== undefined);
+  const own = chain.links.slice(at)[0];
+  const replica = own && replicaOf(own);
+  if (at < 0 || own === undefined || replica === undefined) return undefined;
+  const found = await resourceAt(own.at, replica);
+  if (found === undefined)
+    throw new RefusedError(`${replica.path} belongs to no resource that is up`, {
+      remedy: 'look at it: bofh drbd list',
+    });
+  const { resource, volume } = found;
+  return { chain, at, own, replica, resource, volume: volume.volume };
 }
 
 /** Seen from its device, or from what that lies on. */

@@ -94,6 +94,19 @@ async function filledReplica(): Promise<ReturnType<typeof two>> {
   return hosts;
 }
 
+it('the plan of a resize opens no container on a replicated disk, and says so', async () => {
+  const hosts = await made({ primary: 'alpha' });
+  const { admin } = hosts.alpha;
+  admin.writeFile('/etc/key', 'geheim', 0o600);
+  admin.luksFormat({ device: '/dev/drbd0', uuid: '0c0ffee0-0000-4000-8000-00000000000f', key: 'geheim' });
+  admin.luksOpen('/dev/drbd0', 'web1');
+  admin.format('/dev/mapper/web1', { ...ext4, blocks: 12 * 1024 });
+  admin.luksClose('web1');
+  const { runtime } = at(hosts.here, { dryRun: true });
+  const planned = resize(runtime, ['/dev/drbd0', '+64m'], { ...on, key: 'file:/etc/key' });
+  await expect(planned).rejects.toThrow('/dev/drbd0 is closed, and a plan opens nothing');
+});
+
 describe.each(recipes)('the plan of bofh drbd %s', (_, stage, act) => {
   it('has the changes of the run on each host, each word of them and in their order, and does nothing', async () => {
     const dry = await stage();

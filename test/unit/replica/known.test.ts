@@ -179,7 +179,7 @@ describe('drbd.grow', () => {
     const { to } = await withBofh(hosts.here, () => drbd.grow({ ...web1, size: 'max' }));
     expect(to).toBe(dataSize((17 + (group?.freeExtents ?? 0)) * 4 * mib));
     const error = await refusal(hosts, () => drbd.grow({ ...web1, size: 'max' }));
-    expect(error.message).toBe('web1 is as large as it can be: nothing is free in vg0');
+    expect(error.message).toBe('web1 is as large as it can be: nothing is free in vg0 on alpha');
   });
 
   it('refuses one that is primary nowhere, or not in sync', async () => {

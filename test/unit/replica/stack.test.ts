@@ -4,7 +4,9 @@ import { withBofh } from '../../../src/bofh.ts';
 import { states } from '../../../src/drbd/index.ts';
 import { RefusedError, RolledBackError } from '../../../src/errors.ts';
 import { vgs } from '../../../src/lvm/index.ts';
-import { ext4, made, refusal, two, unplug } from './support.ts';
+import { linkDrbd } from '../../../src/testing/drbd-link.ts';
+import { simulatedPair } from '../../../src/testing/index.ts';
+import { create, ext4, ground, made, refusal, resourceOf, two, unplug } from './support.ts';
 
 const mib = 1024 ** 2;
 const key = { from: 'file', path: '/etc/key' } as const;
@@ -78,6 +80,72 @@ describe('block resize of a stack with a replicated disk', () => {
     expect([asked, roundedFrom]).toEqual([0, undefined]);
     expect(layers[0]).toMatchObject({ title: 'the logical volume vg0/web1 on alpha', to: 200 * mib });
     expect(extents(hosts)).toEqual([50, 50]);
+    const size = (await states(hosts.alpha))[0]?.volumes[0]?.size;
+    expect(layers[2]).toMatchObject({ title: 'the DRBD device drbd0', to: size });
+    const again = await resize(hosts, { device: '/dev/vg0/web1', to: { size: 200 * mib } });
+    expect(again.layers.map(({ title }) => title)).toEqual([
+      'the logical volume vg0/web1',
+      'the DRBD device drbd0',
+      'the ext4 on /dev/drbd0',
+    ]);
+    expect([again.asked, again.layers[0]?.to, again.roundedFrom]).toEqual([0, 200 * mib, undefined]);
+  });
+
+  it('has a container follow, when the volume beneath is the device that is named', async () => {
+    const hosts = await encrypted();
+    const { layers } = await resize(hosts, { device: '/dev/vg0/web1', key });
+    const size = (await states(hosts.alpha))[0]?.volumes[0]?.size ?? 0;
+    expect(extents(hosts)).toEqual([33, 33]);
+    expect(layers.slice(2).map(({ to }) => to)).toEqual([size, size - 16 * mib, size - 16 * mib]);
+  });
+
+  it('says that a size was rounded, and to what, also when there was nothing to do', async () => {
+    const hosts = await plain();
+    for (const when of ['after the commit', 'unchanged']) {
+      const { layers, ...rest } = await resize(hosts, { to: { size: 101 * mib } });
+      expect(rest).toMatchObject({ roundedFrom: 101 * mib, granularity: 4 * mib });
+      expect(layers[0]?.when).toBe(when);
+    }
+  });
+
+  it('goes on with a disk that was rounded to the extents of the other host', async () => {
+    const volumeGroups = [{ name: 'vg0', size: 1024 * mib, extentSize: 16 * mib }];
+    const hosts = two(ground('alpha', '10.0.0.1'), ground('beta', '10.0.0.2', { volumeGroups }));
+    await create(hosts.here, { primary: 'alpha' });
+    hosts.alpha.admin.format('/dev/drbd0', { ...ext4, blocks: 16 * 1024 });
+    hosts.alpha.fault({ tool: 'resize2fs', mode: 'fails before' });
+    await expect(resize(hosts, { to: { size: 100 * mib } })).rejects.toThrow(RolledBackError);
+    const { layers } = await resize(hosts, { to: { size: 100 * mib } });
+    expect(layers.map(({ when }) => when)).toEqual(['unchanged', 'now']);
+  });
+
+  it('touches no resource of two other hosts that has the same name', async () => {
+    const [alpha, gamma, delta] = [
+      ground('alpha', '10.0.0.1'),
+      ground('gamma', '10.0.0.3'),
+      ground('delta', '10.0.0.4'),
+    ];
+    const pair = simulatedPair({ here: alpha, there: ground('beta', '10.0.0.2'), others: { gamma, delta } });
+    linkDrbd(gamma.world, delta.world, () => true);
+    await create(pair.here, { primary: 'alpha' });
+    alpha.admin.format('/dev/drbd0', { ...ext4, blocks: 16 * 1024 });
+    const theirs = resourceOf('web1', 0)
+      .replaceAll('alpha', 'gamma')
+      .replaceAll('beta', 'delta')
+      .replace('10.0.0.1', '10.0.0.3')
+      .replace('10.0.0.2', '10.0.0.4');
+    for (const { admin } of [gamma, delta]) {
+      admin.lvcreate({ vg: 'vg0', name: 'web1', extents: 17 });
+      admin.drbdMetadata('/dev/vg0/web1', '5e1f000000000001', 'UpToDate');
+      admin.writeFile('/etc/drbd.d/web1.res', theirs);
+      admin.drbdadm('up', 'web1');
+    }
+    gamma.admin.drbdadm('primary', 'web1');
+    const before = [gamma.snapshot(), delta.snapshot()];
+    await expect(resize({ ...pair, alpha }, { on: ['gamma', 'delta'] })).rejects.toThrow(
+      '/dev/drbd0 is a disk of alpha, which is neither of delta and gamma',
+    );
+    expect([gamma.snapshot(), delta.snapshot()]).toEqual(before);
   });
 
   it('gives the filesystem in it all that both hosts have', async () => {
