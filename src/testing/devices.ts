@@ -1,6 +1,9 @@
 import type { CryptMapping, KernelPart, LogicalVolume, Loop, PhysicalVolume, VolumeGroup } from './parts.ts';
 import { drbdDevices, type DrbdVolume } from './drbd.ts';
+import { firstLayerMinor, type Layer, layersOf } from './layers.ts';
 import type { World } from './world.ts';
+
+export { dmName, dmUuid } from './dm-names.ts';
 
 /** A block device of the simulated kernel. */
 export interface Device {
@@ -11,6 +14,8 @@ export interface Device {
   /** Where its content is. */
   readonly storage: string;
   readonly lv?: { readonly vg: VolumeGroup; readonly lv: LogicalVolume };
+  /** Beneath a volume of lvm. */
+  readonly layer?: Layer;
   readonly mapping?: CryptMapping;
   readonly drbd?: DrbdVolume;
   /** The number of its disk, and what the kernel knows of it. */
@@ -67,6 +72,10 @@ function devicesNow(world: World): readonly Device[] {
       ];
     }),
   );
+  const layers = layersOf(world).map((layer, at) => {
+    const [minor, { id, size }] = [firstLayerMinor + at, layer];
+    return { number: `${world.dmMajor}:${minor}`, name: `dm-${minor}`, size, storage: `layer:${id}`, layer };
+  });
   const loops = [...world.loops.values()].map(({ minor, size, storage }) => ({
     number: `${loopMajor}:${minor}`,
     name: `loop${minor}`,
@@ -82,7 +91,7 @@ function devicesNow(world: World): readonly Device[] {
   const others = [...(world.overlay?.devices ?? [])]
     .filter(([number]) => !known.has(number))
     .map(([number, { name, size }]) => ({ ...{ number, name, size }, storage: `real:${number}` }));
-  const whole = [...disks, ...volumes, ...loops, ...mappings, ...replicated, ...others];
+  const whole = [...disks, ...volumes, ...layers, ...loops, ...mappings, ...replicated, ...others];
   const parts = whole.flatMap(({ number: disk, name, storage }) =>
     (world.partitions.get(disk) ?? []).map((part) => ({
       number: part.node,
@@ -94,16 +103,6 @@ function devicesNow(world: World): readonly Device[] {
   );
   const own = new Set(parts.map(({ number }) => number));
   return [...whole.filter(({ number }) => !own.has(number)), ...parts];
-}
-
-/** As device-mapper names it: a hyphen in either part is doubled. */
-export function dmName(vg: string, lv: string): string {
-  return `${vg.replaceAll('-', '--')}-${lv.replaceAll('-', '--')}`;
-}
-
-/** `LVM-` and both uuids without their hyphens. */
-export function dmUuid(vg: VolumeGroup, lv: LogicalVolume): string {
-  return `LVM-${vg.uuid.replaceAll('-', '')}${lv.uuid.replaceAll('-', '')}`;
 }
 
 /** Who keeps a device from being taken away, in words; empty when nobody does. */

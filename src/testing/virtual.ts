@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import { isGone } from './overlay.ts';
 import { btrfsDevices } from './virtual-btrfs.ts';
 import { type Device, deviceByNumber, devices, dmName, dmUuid, loopOf, steadily } from './devices.ts';
+import { lowerOf } from './layers.ts';
 import { blockNode, directory, file, type Inode, symlink, type Tree, treeOfPaths } from './tree.ts';
 import type { Mount } from './parts.ts';
 import type { World } from './world.ts';
@@ -54,13 +55,14 @@ function* paths(world: World, storage: string): Generator<readonly [string, Inod
 
 function* dev(world: World): Generator<readonly [string, Inode]> {
   if (world.overlay === undefined) yield* basics();
-  for (const { name, number, lv, mapping, storage } of devices(world)) {
+  for (const { name, number, lv, layer, mapping, storage } of devices(world)) {
     yield [`/${name}`, blockNode(number)];
     if (lv !== undefined) {
       yield [`/mapper/${dmName(lv.vg.name, lv.lv.name)}`, symlink(`../${name}`)];
       yield [`/${lv.vg.name}/${lv.lv.name}`, symlink(`../${name}`)];
     }
-    if (mapping !== undefined) yield [`/mapper/${mapping.name}`, symlink(`../${name}`)];
+    const mapped = mapping ?? layer;
+    if (mapped !== undefined) yield [`/mapper/${mapped.name}`, symlink(`../${name}`)];
     const { uuid, label, member } = world.live.get(storage)?.superblock ?? {};
     const isFirst = member === undefined || world.live.get(storage)?.tree !== undefined;
     if (world.udev === 'absent' || !isFirst) continue;
@@ -116,9 +118,9 @@ function* renamed(world: World, device: Device): Generator<readonly [string, Ino
   yield [`/devices/virtual/block/${name}/dm/name`, file(`${dmName(lv.vg.name, lv.lv.name)}\n`, 0o444)];
 }
 
-function isReal(world: World, { lv, mapping, drbd, number, part }: Device): boolean {
+function isReal(world: World, { lv, layer, mapping, drbd, number, part }: Device): boolean {
   const { overlay } = world;
-  if (overlay === undefined) return false;
+  if (overlay === undefined || layer !== undefined) return false;
   if (part !== undefined) return part.real;
   if (mapping !== undefined) return overlay.mappings.has(mapping.number);
   if (drbd !== undefined) return drbd.real === true;
@@ -132,7 +134,7 @@ function* block(
   device: Device,
   uppers: readonly Device[],
 ): Generator<readonly [string, Inode]> {
-  const { name, number, size, lv, mapping, part } = device;
+  const { name, number, size, lv, layer, mapping, part } = device;
   const home = sysHome(world, device);
   yield [`/dev/block/${number}`, symlink(`../..${home}`)];
   if (part === undefined) yield [`/block/${name}`, symlink(`..${home}`)];
@@ -152,9 +154,10 @@ function* block(
     yield [`${home}/dm/name`, file(`${dmName(lv.vg.name, lv.lv.name)}\n`, 0o444)];
     yield [`${home}/dm/uuid`, file(`${dmUuid(lv.vg, lv.lv)}\n`, 0o444)];
   }
-  if (mapping !== undefined) {
-    yield [`${home}/dm/name`, file(`${mapping.name}\n`, 0o444)];
-    yield [`${home}/dm/uuid`, file(`${mapping.dmUuid}\n`, 0o444)];
+  const mapped = mapping ?? layer;
+  if (mapped !== undefined) {
+    yield [`${home}/dm/name`, file(`${mapped.name}\n`, 0o444)];
+    yield [`${home}/dm/uuid`, file(`${mapped.dmUuid}\n`, 0o444)];
   }
   const disk = world.disks.find((each) => each.number === number);
   if (disk !== undefined) yield [`${home}/serial`, file(disk.serial, 0o444)];
@@ -182,10 +185,13 @@ function sysHome(world: World, device: Device): string {
   return disk < 0 ? `/devices/virtual/block/${name}` : `/devices/pci0000:00/virtio${disk}/block/${name}`;
 }
 
-function slavesOf(world: World, { lv, mapping, drbd }: Device): readonly Device[] {
+function slavesOf(world: World, { lv, layer, mapping, drbd }: Device): readonly Device[] {
   if (drbd !== undefined) return [deviceByNumber(world, drbd.lower) ?? []].flat();
   if (mapping !== undefined) return [deviceByNumber(world, mapping.lower) ?? []].flat();
-  return (lv?.vg.pvs ?? []).flatMap(({ number }) => deviceByNumber(world, number) ?? []);
+  const lower = new Set(layer?.lower ?? (lv === undefined ? [] : lowerOf(lv.vg, lv.lv)));
+  if (lower.size > 0)
+    return devices(world).filter((each) => each.layer !== undefined && lower.has(each.layer.id));
+  return ((lv ?? layer)?.vg.pvs ?? []).flatMap(({ number }) => deviceByNumber(world, number) ?? []);
 }
 
 /** Who stands on a device, by its number. */

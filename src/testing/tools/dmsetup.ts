@@ -4,8 +4,8 @@ import { failed, ok, type ToolModel } from './answer.ts';
 
 /** Every name of device-mapper. */
 export function dmNames(world: World): readonly string[] {
-  return devices(world).flatMap(({ lv, mapping }) =>
-    lv === undefined ? (mapping?.name ?? []) : dmName(lv.vg.name, lv.lv.name),
+  return devices(world).flatMap(({ lv, layer, mapping }) =>
+    lv === undefined ? ((mapping ?? layer)?.name ?? []) : dmName(lv.vg.name, lv.lv.name),
   );
 }
 

@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import {
   everyHolder,
@@ -11,6 +12,8 @@ import { simulatedHost } from '../../../src/testing/index.ts';
 
 const ext4 = { type: 'ext4', usage: 'filesystem', uuid: '0c0ffee0-0000-4000-8000-000000000001' } as const;
 
+const readText = async (host: ReadHost, path: string) =>
+  new TextDecoder().decode(await host.readFile(path)).trimEnd();
 const words = async (host: ReadHost, device: string) => (await found(host, device)).map((each) => each.words);
 
 describe('what the simulated kernel shows', () => {
@@ -37,6 +40,32 @@ describe('what the simulated kernel shows', () => {
       expect([key, [...beneath].sort()]).toEqual(['lv:vg0/a-b', ['dev:sim-vdb', 'vg:vg0']]);
     }
     expect(await words(host, '/dev/vdb')).toEqual(['beneath /dev/mapper/vg0-a--b']);
+  });
+
+  test('a thin volume and a snapshot lie on what lvm makes beneath them, and on nothing else', async () => {
+    const host = simulatedHost();
+    host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 8 });
+    host.admin.thinVolume({ vg: 'vg0', name: 'thin', pool: 'pool', extents: 8 });
+    host.admin.lvcreate({ vg: 'vg0', name: 'a-b', extents: 4 });
+    const slaves = async (volume: string): Promise<readonly string[]> => {
+      const { node = '' } = (await host.stat(`/dev/${posix.basename(await host.readLink(volume))}`)) ?? {};
+      const at = `/sys/dev/block/${node}/slaves`;
+      const names = (await host.readDir(at)).map((name) => readText(host, `${at}/${name}/dm/name`));
+      return (await Promise.all(names)).sort();
+    };
+
+    expect(await slaves('/dev/mapper/vg0-thin')).toEqual(['vg0-pool-tpool']);
+    expect(await slaves('/dev/mapper/vg0-pool-tpool')).toEqual(['vg0-pool_tdata', 'vg0-pool_tmeta']);
+    expect(await words(host, '/dev/vdb')).toContain('beneath /dev/mapper/vg0-pool_tdata');
+
+    host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'a-b', extents: 1 });
+    expect(await slaves('/dev/mapper/vg0-a--b')).toEqual(['vg0-a--b-real']);
+    expect(await slaves('/dev/mapper/vg0-monday')).toEqual(['vg0-a--b-real', 'vg0-monday-cow']);
+    const { beneath } = await keysOf(host, '/dev/vg0/monday');
+    expect(beneath).toEqual(expect.arrayContaining(['lv:vg0/a-b', 'vg:vg0', 'dev:sim-vdb']));
+
+    host.admin.lvremove('vg0', 'monday');
+    expect(await host.stat('/dev/mapper/vg0-a--b-real')).toBeUndefined();
   });
 
   test('swap, a guest and a mount hold a device', async () => {

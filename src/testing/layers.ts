@@ -1,0 +1,89 @@
+import { dmName, dmUuid } from './dm-names.ts';
+import type { LogicalVolume, VolumeGroup } from './parts.ts';
+import type { World } from './world.ts';
+
+/**
+ * A device that lvm makes beneath its volumes, which it does not list: a thin pool as its volumes use it (`-tpool`), its
+ * data and metadata, an origin without its snapshots (`-real`), the room of a snapshot (`-cow`). lib/activate/dev_manager.c
+ * and build_dm_uuid of lib/misc/lvm-string.c (2.03.16) give them their names and uuids.
+ */
+export interface Layer {
+  readonly id: string;
+  readonly vg: VolumeGroup;
+  readonly name: string;
+  readonly dmUuid: string;
+  readonly size: number;
+  /** Ids of layers beneath; none: it lies on the group's devices. */
+  readonly lower: readonly string[];
+}
+
+/** Minor numbers that no volume gets: what a test is told of its volumes does not depend on their layers. */
+export const firstLayerMinor = 2 ** 19;
+
+/** The layers of all volumes in the kernel. A plan's host shows those of its real volumes itself. */
+export function layersOf(world: World): readonly Layer[] {
+  return world.lvm.flatMap((vg) => {
+    const here = vg.lvs.filter(
+      ({ uuid }) => world.active.has(uuid) && world.overlay?.volumes.has(uuid) !== true,
+    );
+    const wanted = new Set(here.flatMap((lv) => lowerOf(vg, lv)));
+    // An origin may lie in a pool.
+    const all = new Set([
+      ...wanted,
+      ...vg.lvs.flatMap((lv) => (wanted.has(`${lv.uuid}-real`) ? inPool(lv) : [])),
+    ]);
+    return vg.lvs.flatMap((lv) => layersOfVolume(vg, lv)).filter(({ id }) => all.has(ownerId(id)));
+  });
+}
+
+/** Ids of the layers that a volume lies on. */
+export function lowerOf(vg: VolumeGroup, lv: LogicalVolume): readonly string[] {
+  if (isPool(lv)) return [`${lv.uuid}-tpool`];
+  if (isClassic(lv)) return [`${lv.origin ?? ''}-real`, `${lv.uuid}-cow`];
+  if (vg.lvs.some((other) => isClassic(other) && other.origin === lv.uuid)) return [`${lv.uuid}-real`];
+  return inPool(lv);
+}
+
+function inPool({ pool }: LogicalVolume): readonly string[] {
+  return pool === undefined ? [] : [`${pool}-tpool`];
+}
+
+function layersOfVolume(vg: VolumeGroup, lv: LogicalVolume): readonly Layer[] {
+  const { uuid, name, extents, moreExtents = 0 } = lv;
+  const layer = (suffix: string, size: number, lower: readonly string[] = []): Layer => ({
+    ...{ id: `${uuid}-${suffix}`, vg, lower },
+    name: `${dmName(vg.name, name)}-${suffix}`,
+    dmUuid: `${dmUuid(vg, lv)}-${suffix}`,
+    size: size * vg.extentSize,
+  });
+  const inner = (suffix: string, size: number): Layer => ({
+    ...layer(suffix, size),
+    name: dmName(vg.name, `${name}_${suffix}`),
+    dmUuid: `${dmUuid(vg, { uuid: innerUuid(uuid, suffix) })}-${suffix}`,
+  });
+  if (isPool(lv))
+    return [
+      inner('tmeta', moreExtents),
+      inner('tdata', extents),
+      layer('tpool', extents, [`${uuid}-tmeta`, `${uuid}-tdata`]),
+    ];
+  return [layer('real', extents, inPool(lv)), ...(isClassic(lv) ? [layer('cow', extents)] : [])];
+}
+
+/** Data and metadata of a pool come and go with it. */
+function ownerId(id: string): string {
+  return id.replace(/-t(?:meta|data)$/, '-tpool');
+}
+
+/** Both are volumes with uuids of their own, of which the model knows nothing else. */
+function innerUuid(uuid: string, suffix: string): string {
+  return `${suffix}${uuid.slice(suffix.length)}`;
+}
+
+function isPool({ layout }: LogicalVolume): boolean {
+  return layout === 'thin,pool';
+}
+
+function isClassic({ origin, pool }: LogicalVolume): boolean {
+  return origin !== undefined && pool === undefined;
+}
