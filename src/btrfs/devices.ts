@@ -3,6 +3,7 @@ import { deviceNode, kernelText, type MountEntry, type Signature } from '../bloc
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../errors.ts';
 import { type BtrfsSuperblock, btrfsSuperblock } from '../filesystem/index.ts';
+import { refuseFullBeneath } from '../lvm/index.ts';
 import { formatSize } from '../units.ts';
 import { anyRoot } from './place.ts';
 import { filesystemUsage } from './read-commands.ts';
@@ -20,6 +21,12 @@ export async function membersOf(host: ReadHost, fs: string): Promise<readonly Me
     members.push({ path, ...(await host.run(btrfsSuperblock(path))) });
   }
   return members;
+}
+
+/** RefusedError when one of them lies on a thin pool or a snapshot that is full: the kernel may write to each. */
+export async function refuseFullMembers(host: ReadHost, fs: string, what: string): Promise<void> {
+  for (const name of await kernelMembers(host, fs))
+    await refuseFullBeneath(host, `/dev/${name.replaceAll('!', '/')}`, what);
 }
 
 /** Is a device one of them? By the kernel's own name, whatever path leads to it. */

@@ -3,6 +3,7 @@ import { operation } from '../atomic/operation.ts';
 import { deviceNode, identityOf, type MountEntry, mountEntries } from '../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { type ByHand, CommandError, RefusedError } from '../errors.ts';
+import { refuseFullBeneath } from '../lvm/index.ts';
 import { realPath } from '../mount/index.ts';
 import { complaints, emptyDirectory, syncFilesystem, tarExtract } from './commands.ts';
 import { insidePath, writeInside } from './inside.ts';
@@ -73,6 +74,7 @@ export const unpack = operation({
     const { inode, size } = await sourceFile(host, asked.source);
     const { identity, key } = await identityOf(host, asked.device);
     const { id } = await checkRoot(host, { ...asked, root, identity });
+    await refuseFullBeneath(host, asked.device, `the unpacking into ${root}`);
     const { boot } = await host.facts();
     // To read the archive takes as long as to unpack it, so the same file is not read again under the locks.
     const known = chosen?.source.inode === inode && chosen.source.size === size ? chosen.summary : undefined;

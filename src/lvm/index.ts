@@ -7,6 +7,7 @@ import type { LogicalVolume, PhysicalVolume, VolumeGroup } from './schema.ts';
 
 export { type MetadataBackup, metadataBackup } from './backup.ts';
 export { removeByHand } from './by-hand.ts';
+export { refuseFullBeneath } from './full-beneath.ts';
 export { checkLvName, checkVgName } from './names.ts';
 export { alreadyIn } from './operations/activation.ts';
 export { alreadyMoved } from './operations/planned-move.ts';

@@ -12,10 +12,12 @@ const order = [
   ['command'],
   ['host', 'atomic'],
   ['blockdevice'],
+  // Before its fellows: who writes to a device asks whether a thin pool beneath it is full.
+  ['lvm'],
   ['file'],
   ['filesystem'],
   ['mount'],
-  ['lvm', 'crypt', 'btrfs', 'drbd', 'xen', 'network'],
+  ['crypt', 'btrfs', 'drbd', 'xen', 'network'],
   ['copy'],
   ['operations.ts'],
   ['layers.ts'],

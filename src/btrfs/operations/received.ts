@@ -4,6 +4,7 @@ import type { Claims, DeviceKeys, Look, OperationSpec } from '../../atomic/opera
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { type ByHand, RefusedError, UsageError } from '../../errors.ts';
 import { subvolumeSnapshot } from '../commands.ts';
+import { refuseFullMembers } from '../devices.ts';
 import { placeOf, reach, subvolumeKey } from '../place.ts';
 import { beside, called, subvolumeAt, subvolumes } from '../reads.ts';
 import { uuid } from '../schema.ts';
@@ -77,6 +78,7 @@ export async function planReceived(
   if ((await host.stat(at)) !== undefined)
     throw new RefusedError(`${at} exists already`, { remedy: 'see what it is, and move it away' });
   const { name, uuid: streamUuid, parentUuid } = stream;
+  await refuseFullMembers(host, planned.fs, `receiving ${planned.path}`);
   const base = parentUuid === undefined ? null : await baseFor(host, asked.into, parentUuid);
   return { ...planned, inbox, name, streamUuid, base };
 }

@@ -5,6 +5,7 @@ import { holders, identityOf, locate, signatureSchema, size } from '../../blockd
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { absolutePath, sameFile } from '../../file/path.ts';
+import { refuseFullBeneath } from '../../lvm/index.ts';
 import { detachedByHand } from '../by-hand.ts';
 import { luksFormat } from '../format-commands.ts';
 import { checkKey, refuseHeld, replaceable } from '../content.ts';
@@ -55,6 +56,7 @@ export const formatDetached = operation({
     await checkKey(host, asked.key);
     const when = chosen === undefined ? 'before the locks' : 'under the locks';
     const before = (await replaceable(host, { device, overwrite, when })) ?? null;
+    await refuseFullBeneath(host, device, `LUKS on ${device}`);
     refuseSmallData(device, await size(host, device));
     const own = await freeNames(host, header, mark);
     const memory = kdf === 'pbkdf2' ? null : await memoryFor(host, asked);

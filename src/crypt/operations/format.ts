@@ -15,6 +15,7 @@ import {
 } from '../../blockdevice/index.ts';
 import type { KeyInput, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
+import { refuseFullBeneath } from '../../lvm/index.ts';
 import { formattedByHand } from '../by-hand.ts';
 import { luksFormat, wipeLuks } from '../format-commands.ts';
 import { checkKey, contentInWords, refuseHeld, replaceable, sameContent } from '../content.ts';
@@ -60,6 +61,7 @@ export const format = operation({
     await checkKey(host, asked.key);
     const when = chosen === undefined ? 'before the locks' : 'under the locks';
     const before = await replaceable(host, { device, overwrite, when });
+    await refuseFullBeneath(host, device, `LUKS on ${device}`);
     refuseSmall(device, type, await size(host, device));
     const memory = kdf === 'pbkdf2' ? null : await memoryFor(host, asked);
     const { identity, container, key } = await identityOf(host, device);

@@ -3,6 +3,7 @@ import { deferred } from '../../atomic/operation.ts';
 import { holders } from '../../blockdevice/index.ts';
 import { type ChangeHost, keyRef } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
+import { refuseFullBeneath } from '../../lvm/index.ts';
 import { toReencryptByHand } from '../by-hand-reencrypt.ts';
 import { checkKey, refuseHeld } from '../content.ts';
 import { checkWords, refuseUnready, refuseUnresumable } from '../reencryptable.ts';
@@ -62,6 +63,7 @@ export const reencrypt = deferred({
     if (asked.resume === true) refuseUnresumable({ known, header });
     else refuseUnready({ known, header, cipher, keySize });
     await refuseHeld(host, device, await holders(host, device));
+    await refuseFullBeneath(host, device, `the encryption of ${device}`);
     // What a person types is asked for once, when it is needed.
     const isTested = asked.resume === true || key.from === 'ask' || chosen !== undefined;
     if (!isTested && !(await host.run(testKey({ device, key: keyOf(key, known) }))))

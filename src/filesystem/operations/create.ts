@@ -14,6 +14,7 @@ import {
 } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
+import { refuseFullBeneath } from '../../lvm/index.ts';
 import { checkArgs, checkDevice, describe, refuseHeld, sameSignature } from '../checks.ts';
 import { mkfs } from '../commands.ts';
 import { type CreateUndo, createArgs, createUndo } from '../schema.ts';
@@ -35,8 +36,9 @@ export const create = operation({
     checkArgs(args);
     const when = chosen === undefined ? 'before the locks' : 'under the locks';
     const before = await checkDevice(host, { args, when });
-    const { identity, container, key } = await identityOf(host, args.device);
     const { device, type } = args;
+    await refuseFullBeneath(host, device, `${type} on ${device}`);
+    const { identity, container, key } = await identityOf(host, device);
     const uuid = chosen?.uuid ?? args.uuid ?? newUuid(type);
     // The number of a vfat is too short to be a mark by itself.
     const more = type === 'vfat' && args.label !== undefined ? { label: args.label } : {};

@@ -1,0 +1,83 @@
+import { posix } from 'node:path';
+import { deviceNode, kernelText } from '../blockdevice/index.ts';
+import { kernelNames } from '../blockdevice/node.ts';
+import type { ReadHost } from '../command/index.ts';
+import { ParseError, RefusedError } from '../errors.ts';
+import { fullreport } from './commands.ts';
+import { fillingOf, isClassicSnapshot, refuseFullPool, refuseFullSnapshot } from './filling.ts';
+import { identityOfVolume } from './operations/taken.ts';
+import type { LogicalVolume } from './schema.ts';
+
+/**
+ * RefusedError when a device lies on a thin pool or a classic snapshot that is full, at whatever depth, or when its next writes
+ * lose a snapshot that is nearly full. `what` is not done. lvm is asked only where the kernel shows one of them beneath.
+ */
+export async function refuseFullBeneath(host: ReadHost, device: string, what: string): Promise<void> {
+  const { number } = await deviceNode(host, device);
+  const layers = await layersBeneath(host, number);
+  if (layers.length === 0) return;
+  const volumes = (await host.run(fullreport())).flatMap((vg) => vg.volumes);
+  for (const layer of layers) refuseFullLayer(volumes, layer, what);
+}
+
+/** A device of lvm's own beneath a volume, known by the volume's identity. */
+interface Layer {
+  readonly identity: string;
+  readonly sort: 'pool' | 'snapshot' | 'origin';
+}
+
+// dev_manager.c and build_dm_uuid of lvm2 2.03.16: the uuid of the volume, then which layer of it this is.
+const layerUuid = /^(?<identity>LVM-[A-Za-z0-9]{64})-(?<layer>tpool|cow|real)$/;
+
+/** Only slaves are followed: whether a file behind a loop device has its blocks already nobody can tell. */
+async function layersBeneath(host: ReadHost, number: string, above?: string): Promise<readonly Layer[]> {
+  const sys = await wholeDevice(host, `/sys/dev/block/${number}`);
+  const uuid = (await kernelText(host, `${sys}/dm/uuid`)) ?? '';
+  const found = [...layerOf(uuid, above)];
+  for (const name of await kernelNames(host, `${sys}/slaves`)) {
+    const lower = await kernelText(host, `${sys}/slaves/${name}/dev`);
+    if (lower === undefined) throw new ParseError(`${sys}/slaves/${name} has no device number`);
+    found.push(...(await layersBeneath(host, lower, uuid)));
+  }
+  return found;
+}
+
+/** What is written to a snapshot goes into its room; what is written to the origin itself, into the rooms of all its snapshots. */
+function layerOf(uuid: string, above: string | undefined): readonly Layer[] {
+  const { identity, layer } = layerUuid.exec(uuid)?.groups ?? {};
+  if (identity === undefined) return [];
+  if (layer === 'tpool') return [{ identity, sort: 'pool' }];
+  if (layer === 'cow') return [{ identity, sort: 'snapshot' }];
+  return above === identity ? [{ identity, sort: 'origin' }] : [];
+}
+
+/** The slaves of a partition are those of its disk. */
+async function wholeDevice(host: ReadHost, sys: string): Promise<string> {
+  if ((await kernelText(host, `${sys}/partition`)) === undefined) return sys;
+  return posix.dirname(posix.resolve(posix.dirname(sys), await host.readLink(sys)));
+}
+
+function refuseFullLayer(volumes: readonly LogicalVolume[], { identity, sort }: Layer, what: string): void {
+  const lv = volumes.find((each) => identityOfVolume(each) === identity);
+  if (lv === undefined)
+    throw new RefusedError(
+      `the kernel has a ${sort} ${identity} beneath, of which lvm knows nothing: ${what} is not begun`,
+      { remedy: 'compare lvs -a -o +vg_uuid,lv_uuid with dmsetup info -c -o name,uuid' },
+    );
+  if (sort === 'pool') refuseFullPool(lv, what);
+  else if (sort === 'snapshot') refuseFilled(lv, what);
+  // One that is full to the brim is lost already.
+  else
+    for (const each of volumes)
+      if (each.origin?.uuid === lv.uuid && isClassicSnapshot(each) && (each.data ?? 0) < 100)
+        refuseFullSnapshot(each, what);
+}
+
+function refuseFilled(snapshot: LogicalVolume, what: string): void {
+  const { fullName } = snapshot;
+  if (fillingOf(snapshot) === 'untold')
+    throw new RefusedError(`how full the snapshot ${fullName} is cannot be told: ${what} is not begun`, {
+      remedy: `look at it: lvs -a -o +lv_health_status ${fullName}`,
+    });
+  refuseFullSnapshot(snapshot, what);
+}
