@@ -122,7 +122,14 @@ export async function sendToFile(
   return single('btrfs.sendToFile', (tx) => tx.btrfs.sendToFile(args));
 }
 
-/** Receives the stream in a file into a directory of a btrfs: a sequence of one. */
+/** Writes the stream of a read-only subvolume onto a device: a sequence of one. */
+export async function sendToDevice(
+  args: Parameters<Tx['btrfs']['sendToDevice']>[0],
+): ReturnType<Tx['btrfs']['sendToDevice']> {
+  return single('btrfs.sendToDevice', (tx) => tx.btrfs.sendToDevice(args));
+}
+
+/** Receives the stream in a file, or on a device, into a directory of a btrfs: a sequence of one. */
 export async function receiveSubvolume(
   args: Parameters<Tx['btrfs']['receiveSubvolume']>[0],
 ): ReturnType<Tx['btrfs']['receiveSubvolume']> {

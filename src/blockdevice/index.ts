@@ -27,6 +27,7 @@ export { probe, recognise } from './probe.ts';
 export { bytesAt, reachAs, reachOf, usersBeyond } from './reach.ts';
 export { type Signature, signatureSchema } from './schema.ts';
 export { until } from './wait.ts';
+export { writeBytes } from './wipe/commands.ts';
 
 /** Size of a device, in bytes. */
 export async function size(host: ReadHost, device: string): Promise<Bytes> {

@@ -12,5 +12,6 @@ export { receiveSubvolume } from './operations/receive.ts';
 export { removeDevice } from './operations/remove-device.ts';
 export { replaceDevice } from './operations/replace-device.ts';
 export { scrub } from './operations/scrub.ts';
+export { sendToDevice } from './operations/send-device.ts';
 export { sendToFile } from './operations/send.ts';
 export { snapshot } from './operations/snapshot.ts';

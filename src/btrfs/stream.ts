@@ -43,6 +43,11 @@ export async function streamIn(
   return found;
 }
 
+/** The same of a stream on a device. Where it ends nobody can tell: `btrfs receive` finds out whether it is whole. */
+export async function streamOn(host: ReadHost, device: string): Promise<StreamHead | undefined> {
+  return streamHead(await host.run(bytesAt(device, { from: 0, count: headBytes })));
+}
+
 /** Undefined for what does not begin as a stream. ParseError for one whose first command is none that can be first. */
 export function streamHead(bytes: DataView): StreamHead | undefined {
   const text = (from: number, length: number): string =>
@@ -86,9 +91,9 @@ function uuidOf(latin1 = ''): string {
   return parts.join('-');
 }
 
-function noStream(path: string): RefusedError {
+export function noStream(path: string): RefusedError {
   return new RefusedError(`${path} is no stream of btrfs send`, {
     remedy:
-      'name a file that bofh btrfs send --to-file, or btrfs send -f, has written; unpack a compressed one',
+      'name what bofh btrfs send --to-file or --to-device, or btrfs send -f, has written; unpack a compressed one',
   });
 }

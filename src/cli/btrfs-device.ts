@@ -80,7 +80,7 @@ export async function remove(
 type Overwrite = Awaited<ReturnType<typeof overwriteOf>>;
 
 /** A verb with a device of which something may be lost, once that is named and confirmed. */
-async function overwriting<V, D>(
+export async function overwriting<V, D>(
   runtime: Runtime,
   { device, overwrite: named }: { readonly device: string; readonly overwrite: string | undefined },
   verb: (more: () => { readonly overwrite?: Overwrite }) => {

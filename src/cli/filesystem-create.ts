@@ -63,10 +63,11 @@ function typeOf(text: string): Asked['type'] {
   return type;
 }
 
-/** By its uuid if it is that of what is there; what has none is named by its type. */
+/** By its uuid if it is that of what is there; what has none is named by its type. Of a stream of btrfs, which blkid does not know, by that. */
 export async function overwriteOf(device: string, text: string): Promise<NonNullable<Asked['overwrite']>> {
   const found = await filesystem.probe(device);
-  return found?.uuid === text ? { uuid: text } : { type: text };
+  const isStream = found === undefined && /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
+  return isStream || found?.uuid === text ? { uuid: text } : { type: text };
 }
 
 const checksums = ['crc32c', 'xxhash', 'sha256', 'blake2'] as const;

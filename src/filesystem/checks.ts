@@ -57,9 +57,18 @@ export async function checkDevice(
       { remedy: 'take a larger device, or another type' },
     );
   }
+  return checkReplaceable(host, { ...args, when });
+}
+
+/** Refuses a device that holds what `overwrite` does not name, and answers what it holds. */
+export async function checkReplaceable(
+  host: ReadHost,
+  asked: Pick<CreateArgs, 'device' | 'overwrite'> & { readonly when: 'before the locks' | 'under the locks' },
+): Promise<Signature | undefined> {
+  const { device, when } = asked;
   const found = await (when === 'under the locks' ? probe : recognise)(host, device);
   await refusePartitioned(host, { device, found });
-  refuseContent(args, found);
+  refuseContent(asked, found);
   return found;
 }
 

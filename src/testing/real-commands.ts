@@ -171,10 +171,12 @@ function isOfSubvolumes({ argv: [group, verb] }: Command<unknown>): boolean {
 async function knowStream(overlay: Overlay, world: World, { argv }: Command<unknown>): Promise<void> {
   const path = argv[argv.indexOf('-f') + 1] ?? '';
   const there = resolve(world, path, 'follow');
-  if (!argv.includes('-f') || !there.found || there.inode.real === undefined || overlay.streams.has(path))
-    return;
-  const count = Math.min(there.inode.real.size, 512);
-  const { buffer } = await overlay.real.run(bytesAt(path, { from: 0, count }));
+  if (!argv.includes('-f') || !there.found || overlay.streams.has(path)) return;
+  const device = deviceByNumber(world, there.inode.node);
+  if (device === undefined ? there.inode.real === undefined : world.live.has(device.storage)) return;
+  const count = Math.min(device?.size ?? there.inode.real?.size ?? 0, 512);
+  const from = device === undefined ? path : `/dev/${device.name}`;
+  const { buffer } = await overlay.real.run(bytesAt(from, { from: 0, count }));
   overlay.streams.set(path, new Uint8Array(buffer));
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { streamHead } from '../btrfs/stream.ts';
 import { describeBtrfs } from './btrfs.ts';
 import { deviceByNumber, devices, steadily } from './devices.ts';
 import { look } from './drbd-link.ts';
@@ -115,7 +116,7 @@ function contents(
     const signature =
       superblock === undefined
         ? table === undefined
-          ? 'blank'
+          ? rawly(all.get(storage))
           : `${table.type} ${table.id} ${JSON.stringify(table.partitions)}`
         : [type, uuid, label, size, number, wrong].filter((word) => word !== undefined).join(' ');
     const slots = luks === undefined ? [] : describeLuks(luks).map((line) => `${where} ${line}`);
@@ -123,6 +124,18 @@ function contents(
     const first = storage.startsWith('tmpfs:') ? [] : [`${where} holds ${signature}`, ...slots, ...more];
     return tree === undefined ? first : [...first, ...files(tree, storage, where, rewrite)];
   });
+}
+
+/** A stream of btrfs, and marks of bofh beside it, on what is blank for blkid. */
+function rawly({ sectors }: Content = {}): string {
+  const first = sectors?.get(0);
+  const head =
+    first === undefined ? undefined : streamHead(new DataView(first.buffer, first.byteOffset, 512));
+  const marks = [...(sectors?.values() ?? [])].filter((each) =>
+    Buffer.from(each).toString('latin1').startsWith('btrfs stream of '),
+  );
+  const mark = marks.length === 0 ? '' : ', marked';
+  return `${head === undefined ? 'blank' : `a stream of ${head.name} ${head.uuid}`}${mark}`;
 }
 
 function describeLuks({ slots, volumeKey, cipher, reencryption }: LuksParts): readonly string[] {

@@ -11,7 +11,7 @@ import {
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as btrfs from '../../src/btrfs/index.ts';
-import { copySubvolume, receiveSubvolume, sendToFile } from '../../src/btrfs/operations.ts';
+import { copySubvolume, receiveSubvolume, sendToDevice, sendToFile } from '../../src/btrfs/operations.ts';
 import { recover, openJournals } from '../../src/atomic/recover.ts';
 import { RolledBackError } from '../../src/errors.ts';
 import { sequence, sh, storage, testEngine } from './sequence.ts';
@@ -241,6 +241,67 @@ describe('a stream in a file', () => {
       Buffer.concat(['s1', 's2'].map((name) => readFileSync(disk.path(`${name}.stream`)))),
     );
     await expect(receive('both')).rejects.toThrow(/there is s1, s2/);
+    expect(readdirSync(there)).toEqual([]);
+  });
+});
+
+describe('a stream on a device', () => {
+  const send = (name: string, device: string, more: object = {}) =>
+    sequence(engine(), (tx) => tx.step(sendToDevice, { source: join(here, name), device, ...more }));
+  const receive = (device: string, name: string) =>
+    sequence(engine(), (tx) => tx.step(receiveSubvolume, { file: device, into: there, name }));
+  const head = (device: string): string => sh('head', '--bytes=12', device);
+  const end = (device: string): string => sh('tail', '--bytes=8192', device);
+  const zeros = (count: number): string => '\0'.repeat(count);
+
+  it('is received, and what lies behind it is not read', async () => {
+    const device = disk.blank('stream.img', 16);
+    sh('sh', '-c', `yes | head --bytes=16M > ${device}`);
+
+    const sent = await send('s1', device);
+
+    expect(sent).toEqual({ device, uuid: (await show(join(here, 's1'))).uuid });
+    expect(end(device)).toBe(zeros(8192));
+    const made = await receive(device, 'one');
+    expect(made.receivedUuid).toBe(sent.uuid);
+    expect(text(join(there, 'one/file'))).toBe('one');
+    expect(readdirSync(there)).toEqual(['one']);
+  });
+
+  it('is gone when the sequence fails afterwards, and so is its mark', async () => {
+    const device = disk.blank('stream.img', 16);
+    const failure = sequence(engine(), async (tx) => {
+      await tx.step(sendToDevice, { source: join(here, 's1'), device });
+      throw new Error('later');
+    });
+    await expect(failure).rejects.toThrow(RolledBackError);
+    expect([head(device), end(device)]).toEqual([zeros(12), zeros(8192)]);
+    await expect(receive(device, 'one')).rejects.toThrow(/no stream/);
+  });
+
+  it('is refused on a device that is too small, in use, or holds what is not named, and lost only when it is', async () => {
+    const small = disk.blank('small.img', 1);
+    await expect(send('s1', small)).rejects.toThrow(/too small for the stream/);
+    expect([head(small), end(small)]).toEqual([zeros(12), zeros(8192)]);
+
+    await expect(send('s1', disk.ext4('ext4.img').device)).rejects.toThrow(/holds ext4/);
+    const device = disk.blank('stream.img', 16);
+    const { uuid } = await send('s1', device);
+    take('s2', 'two');
+    await expect(send('s2', device)).rejects.toThrow(/holds the stream of/);
+    await send('s2', device, { overwrite: { uuid } });
+    await receive(device, 'two');
+    expect(text(join(there, 'two/file'))).toBe('two');
+    await expect(send('s2', sh('findmnt', '--noheadings', '--output=SOURCE', there).trim())).rejects.toThrow(
+      /in use/,
+    );
+  });
+
+  it('that is spoiled leaves nothing of it', async () => {
+    const device = disk.blank('stream.img', 16);
+    await send('s1', device);
+    sh('dd', 'if=/dev/zero', `of=${device}`, 'bs=4096', 'seek=300', 'count=1', 'conv=notrunc', 'status=none');
+    await expect(receive(device, 'one')).rejects.toThrow(/crc32 mismatch/);
     expect(readdirSync(there)).toEqual([]);
   });
 });

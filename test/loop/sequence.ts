@@ -84,6 +84,15 @@ export function storage() {
       loops.push(device);
       return device;
     },
+    /** A blank loop device. */
+    blank: (name: string, mebibytes: number): string => {
+      const image = join(dir, name);
+      writeFileSync(image, '');
+      truncateSync(image, mebibytes * 1024 * 1024);
+      const device = sh('losetup', '--find', '--show', image).trim();
+      loops.push(device);
+      return device;
+    },
     /** Everything below the directory is unmounted, newest first, and its devices go. */
     clean: (): void => {
       for (const path of mountedPaths()

@@ -1,10 +1,11 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
-import type { FileStat, ReadHost } from '../../command/index.ts';
+import { identityOf } from '../../blockdevice/index.ts';
+import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { realPath } from '../../mount/index.ts';
 import { receive } from '../send-commands.ts';
-import { streamIn } from '../stream.ts';
+import { noStream, type StreamHead, streamIn, streamOn } from '../stream.ts';
 import {
   planReceived,
   receivedByHand,
@@ -16,19 +17,22 @@ import {
 
 const undo = z.extend(receivedUndo, {
   file: z.string(),
-  /** Which file that was. */
+  /** Which file that was; of a device, which device. */
   inode: z.string(),
+  /** Of a device 0: it goes on behind the stream. */
   size: z.int(),
+  from: z.exactOptional(z.literal('device')),
 });
 
 /**
- * `tx.btrfs.receiveSubvolume`: receives the one stream of a file, that `btrfs send` has written, into a directory of a btrfs.
+ * `tx.btrfs.receiveSubvolume`: receives the one stream of a file or a device, that `btrfs send` has written, into a directory of a btrfs.
  * It appears in its place complete and read-only, or not at all. Undo deletes it by its id, and what came of it so far.
  */
 export const receiveSubvolume = operation({
   kind: 'btrfs.subvolume.receive',
   version: 1,
   args: z.strictObject({
+    /** Or a device. */
     file: z.string(),
     /** A directory. */
     into: z.string(),
@@ -38,30 +42,51 @@ export const receiveSubvolume = operation({
   undo,
   ...receives,
   prepare: async ({ args: { file: asked, into, name }, mark, host }) => {
-    const file = await realPath(host, asked);
-    const { inode, size } = await streamFile(host, file);
-    const stream = await streamIn(host, { path: file, size });
-    return { ...(await planReceived(host, { into, as: name, mark }, stream)), file, inode, size };
+    const { stream, ...source } = await sourceAt(host, asked);
+    return { ...(await planReceived(host, { into, as: name, mark }, stream)), ...source };
   },
   claims: async ({ undo: of, on }) => {
     const { makes, needs } = await receivedClaims(of, on);
-    return { makes, needs: [...needs, `file:${of.file}`] };
+    if (of.from !== 'device') return { makes, needs: [...needs, `file:${of.file}`] };
+    const { key, beneath } = await on(of.file);
+    return { makes, needs: [...new Set([...needs, key, ...beneath])] };
   },
   run: async ({ undo: of, host }) => {
-    const { inode, size } = await streamFile(host, of.file);
-    if (inode !== of.inode || size !== of.size)
+    const { inode, size, stream } = await sourceAt(host, of.file);
+    if (inode !== of.inode || size !== of.size || stream.uuid !== of.streamUuid)
       throw new RefusedError(`${of.file} was replaced while it was being looked at`, {
         remedy: 'wait until it is complete, then give the command again',
       });
-    return receiveInto(host, of, (directory) => host.run(receive({ directory, file: of.file })));
+    return receiveInto(host, of, (directory) =>
+      host.run(receive({ directory, file: of.file, ...(of.from === undefined ? {} : { from: of.from }) })),
+    );
   },
   describe: ({ way, ...of }) => receivedByHand(`what was received from ${of.undo.file} as`, of, way),
 });
 
-async function streamFile(host: ReadHost, path: string): Promise<FileStat> {
-  const stat = await host.stat(path);
-  if (stat?.kind === 'file') return stat;
-  throw new RefusedError(`${path} is not a file but a ${stat?.kind ?? 'name of nothing'}`, {
-    remedy: 'name a file that holds one stream',
-  });
+interface Source {
+  readonly file: string;
+  readonly inode: string;
+  readonly size: number;
+  readonly from?: 'device';
+  readonly stream: StreamHead;
+}
+
+/** The stream in a file, or at the beginning of a device. */
+async function sourceAt(host: ReadHost, asked: string): Promise<Source> {
+  const file = await realPath(host, asked);
+  const stat = await host.stat(file);
+  if (stat?.kind === 'file') {
+    const { inode, size } = stat;
+    return { file, inode, size, stream: await streamIn(host, { path: file, size }) };
+  }
+  if (stat?.kind !== 'block')
+    throw new RefusedError(`${file} is not a file but a ${stat?.kind ?? 'name of nothing'}`, {
+      remedy: 'name a file or a device that holds one stream',
+    });
+  const stream = await streamOn(host, file);
+  if (stream === undefined) throw noStream(asked);
+  const { identity } = await identityOf(host, file);
+  // By the path that was named: the kernel's own may be another device's after a reboot.
+  return { file: asked, inode: identity, size: 0, from: 'device', stream };
 }

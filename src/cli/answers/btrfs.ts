@@ -53,6 +53,9 @@ export const btrfsReceived = z.strictObject({ path: text, id: count, uuid: text,
 /** `bofh btrfs send --to-file`: the UUID is that by which the stream's receiver will know it; bytes. */
 export const btrfsSentToFile = z.strictObject({ file: text, uuid: text, size: count });
 
+/** `bofh btrfs send --to-device`: the same UUID. */
+export const btrfsSentToDevice = z.strictObject({ device: text, uuid: text });
+
 /** `bofh btrfs scrub start`: bytes that were read, without any error. */
 export const btrfsScrubbed = z.strictObject({ filesystem: text, dataBytes: count, metadataBytes: count });
 
@@ -168,6 +171,7 @@ export type BtrfsShow = z.infer<typeof btrfsShow>;
 export type BtrfsUsage = z.infer<typeof btrfsUsage>;
 export type BtrfsMade = z.infer<typeof btrfsMade>;
 export type BtrfsReceived = z.infer<typeof btrfsReceived>;
+export type BtrfsSentToDevice = z.infer<typeof btrfsSentToDevice>;
 export type BtrfsSentToFile = z.infer<typeof btrfsSentToFile>;
 export type BtrfsScrubbed = z.infer<typeof btrfsScrubbed>;
 export type BtrfsScrub = z.infer<typeof btrfsScrub>;

@@ -102,25 +102,37 @@ function addStructure(btrfs: Command, verb: Verb): void {
 function addSend(btrfs: Command, verb: Verb): void {
   const send = btrfs
     .command('send')
-    .description('send a read-only snapshot into a directory of a btrfs, or into a new file')
+    .description('send a read-only snapshot into a directory of a btrfs, into a new file, or onto a device')
     .argument('<snapshot>')
-    .addOption(new Option('--to <DIR>', 'a directory of this or another btrfs').conflicts('toFile'))
-    .addOption(new Option('--to-file <FILE>', 'a new file, for bofh btrfs receive').conflicts('name'))
+    .addOption(
+      new Option('--to <DIR>', 'a directory of this or another btrfs').conflicts(['toFile', 'toDevice']),
+    )
+    .addOption(
+      new Option('--to-file <FILE>', 'a new file, for bofh btrfs receive').conflicts(['name', 'toDevice']),
+    )
+    .addOption(
+      new Option('--to-device <DEVICE>', 'a device that nobody uses; what is on it is lost').conflicts(
+        'name',
+      ),
+    )
+    .option('--overwrite <UUID|TYPE>', 'exactly what is on the device and may be lost; with --to-device')
     .option('--parent <SNAPSHOT>', 'send only what differs from this one, which the receiver has')
     .option('--name <NAME>', 'what it is called there; with --to');
-  verb(send, 'changes', async (runtime, [source = ''], { to, toFile, parent, name }) =>
+  verb(send, 'changes', async (runtime, [source = ''], { to, toFile, toDevice, overwrite, parent, name }) =>
     (await import('../btrfs-send.ts')).send(runtime, {
       source,
       ...(to === undefined ? {} : { to: String(to) }),
       ...(toFile === undefined ? {} : { toFile: String(toFile) }),
+      ...(toDevice === undefined ? {} : { toDevice: String(toDevice) }),
+      ...(overwrite === undefined ? {} : { overwrite: String(overwrite) }),
       ...(parent === undefined ? {} : { parent: String(parent) }),
       ...(name === undefined ? {} : { name: String(name) }),
     }),
   );
   const receive = btrfs
     .command('receive')
-    .description('receive the stream in a file: a read-only subvolume, whole or not at all')
-    .argument('<file>')
+    .description('receive the stream in a file or on a device: a read-only subvolume, whole or not at all')
+    .argument('<file|device>')
     .requiredOption('--into <DIR>', 'a directory of a btrfs')
     .option('--name <NAME>', 'what it is called there; what the stream calls it unless said otherwise');
   verb(receive, 'changes', async (runtime, [file = ''], { into, name }) =>

@@ -3,10 +3,13 @@ import { streamHead } from '../../btrfs/stream.ts';
 import { onBtrfs, putState, rootAt, printedTime, type ModelSubvolume } from '../btrfs.ts';
 import { reached } from '../files.ts';
 import { one, readOptions, unmodelled } from '../options.ts';
+import type { Content } from '../parts.ts';
 import { resolve } from '../resolve.ts';
 import { addInode, directory, file, type Inode, inodeOf, type Tree } from '../tree.ts';
 import type { World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
+import { deviceAt } from './block.ts';
+import { withBytes } from './sectors.ts';
 
 /** What the model sends of a file: its streams have the real beginning and end, and between them one command of its own. */
 interface Sent {
@@ -21,7 +24,7 @@ interface Sent {
 const ownCommand = 0x7fff;
 const streamEnd = [0, 0, 0, 0, 21, 0, 0x50, 0x6c, 0xc9, 0x9d];
 
-/** `btrfs send [-p PARENT] [-f FILE] SUBVOLUME` */
+/** `btrfs send [-p PARENT] [-f FILE] SUBVOLUME`: it opens the file for writing, and a device may be one (cmds/send.c of 6.2). */
 export function send(call: ToolCall, words: readonly string[]): ReturnType<ToolModel> {
   const { world } = call;
   const options = readOptions({ ...call, argv: words }, { values: ['-p', '-f'] });
@@ -36,6 +39,15 @@ export function send(call: ToolCall, words: readonly string[]): ReturnType<ToolM
   const out = one(options, '-f');
   const said = `At subvol ${path}\n`;
   if (out === undefined) return ok(stream.toString('latin1'), said);
+  const device = deviceAt(world, out);
+  if (device !== undefined) {
+    if (stream.length > device.size)
+      return failed(1, `${said}ERROR: failed to dump stream: No space left on device`);
+    const now = world.live.get(device.storage) ?? {};
+    if (now.superblock !== undefined) throw unmodelled(call, 'it sends onto no filesystem');
+    world.live.set(device.storage, withBytes(now, 0, stream));
+    return ok('', said);
+  }
   const there = resolve(world, out, 'follow');
   if (!there.found) throw unmodelled(call, 'it writes into a file that is there');
   there.tree.inodes.set(there.ino, { ...there.inode, content: new Uint8Array(stream) });
@@ -103,14 +115,18 @@ function taken(tree: Tree, ino: number): Sent {
   };
 }
 
-/** `btrfs receive [-f FILE] DIRECTORY` */
+/**
+ * `btrfs receive [-e] [-f FILE] DIRECTORY`: with `-e` it ends at the end of the first stream, else it wants another one behind it
+ * (honor_end_cmd in common/send-stream.c).
+ */
 export function receive(call: ToolCall, words: readonly string[]): ReturnType<ToolModel> {
   const { world } = call;
-  const options = readOptions({ ...call, argv: words }, { values: ['-f'] });
+  const options = readOptions({ ...call, argv: words }, { flags: ['-e'], values: ['-f'] });
   const [into = ''] = options.words;
   const at = onBtrfs(world, into);
   if (at === undefined) return failed(1, `ERROR: not a btrfs filesystem: ${into}`);
-  const stream = streamFor(call, one(options, '-f'));
+  const all = streamFor(call, one(options, '-f'));
+  const stream = options.flags.has('-e') ? firstOf(all) : all;
   if (stream.length === 0) return failed(1, 'ERROR: empty stream is not considered valid');
   const head = streamHead(new DataView(stream.buffer, stream.byteOffset, stream.length));
   if (head === undefined) throw unmodelled(call, 'it receives what is a stream');
@@ -147,11 +163,30 @@ export function receive(call: ToolCall, words: readonly string[]): ReturnType<To
 
 function streamFor(call: ToolCall, path: string | undefined): Buffer {
   if (path === undefined) return Buffer.from(call.stdin ?? '', 'latin1');
+  const device = deviceAt(call.world, path);
   const there = resolve(call.world, path, 'follow');
   const real = call.world.overlay?.streams.get(path);
   if (real !== undefined) return Buffer.concat([real, Buffer.from(streamEnd)]);
+  if (device !== undefined) return writtenOn(call.world.live.get(device.storage));
   if (!there.found || there.inode.content === undefined) throw unmodelled(call, 'its stream is not known');
   return Buffer.from(there.inode.content);
+}
+
+/** What was written from the first sector on. */
+function writtenOn(content: Content = {}): Buffer {
+  const parts: Uint8Array[] = [];
+  for (let at = 0; ; at += 1) {
+    const sector = content.sectors?.get(at);
+    if (sector === undefined) return Buffer.concat(parts);
+    parts.push(sector);
+  }
+}
+
+/** The stream up to the command that ends it. */
+function firstOf(all: Buffer): Buffer {
+  for (let at = 17; at + 10 <= all.length; at += 10 + all.readUInt32LE(at))
+    if (all.readUInt16LE(at + 4) === 21) return all.subarray(0, at + 10);
+  return all;
 }
 
 /** What lies between the first command and the last; of a real stream that is not known. */

@@ -162,12 +162,14 @@ function dd(call: ToolCall): ReturnType<ToolModel> {
   const words = new Map(
     call.argv.map((word) => [word.split('=')[0] ?? '', word.slice(word.indexOf('=') + 1)]),
   );
-  const known = ['of', 'oflag', 'seek', 'conv', 'status'];
+  const isPiped = words.has('count');
+  const known = isPiped ? pipedWords : ['of', 'oflag', 'seek', 'conv', 'status'];
   const [path = '', stdin] = [words.get('of'), call.stdin];
   const isKnown = [...words.keys()].every((word) => known.includes(word)) && words.size === known.length;
-  if (!isKnown || words.get('oflag') !== 'seek_bytes' || stdin === undefined)
+  if (!isKnown || (!isPiped && words.get('oflag') !== 'seek_bytes') || stdin === undefined)
     throw unmodelled(call, 'it writes its standard input into a device, at a byte');
   const device = deviceAt(call.world, path);
+  if (device !== undefined && isPiped) return onto(call, device, words);
   if (device === undefined) return failed(1, `dd: failed to open '${path}': No such file or directory`);
   const now = call.world.live.get(device.storage) ?? {};
   const { erased } = now;
@@ -195,6 +197,19 @@ function dd(call: ToolCall): ReturnType<ToolModel> {
   const offsets = erased.offsets.filter((each) => each !== offset);
   const content = offsets.length === 0 ? erased.content : { erased: { ...erased, offsets } };
   for (const contents of [call.world.live, call.world.durable]) contents.set(device.storage, content);
+  return ok();
+}
+
+const pipedWords = ['of', 'bs', 'iflag', 'count', 'conv', 'status'];
+
+/** What comes through a pipe, from the first byte on, up to so many; the rest is left there, exit 0. */
+function onto(call: ToolCall, device: Device, words: ReadonlyMap<string, string>): ReturnType<ToolModel> {
+  if (words.get('iflag') !== 'fullblock,count_bytes') throw unmodelled(call, 'it counts bytes');
+  const bytes = Buffer.from(call.stdin ?? '', 'latin1').subarray(0, Number(words.get('count')));
+  if (call.world.live.get(device.storage)?.superblock !== undefined)
+    throw unmodelled(call, 'it writes into no filesystem');
+  for (const contents of [call.world.live, call.world.durable])
+    contents.set(device.storage, withBytes(contents.get(device.storage) ?? {}, 0, bytes));
   return ok();
 }
 

@@ -144,6 +144,17 @@ describe('bofh btrfs', () => {
       await json((runtime) => receive(runtime, { file: sent.file, into: '/srv/second', name: 'new' })),
     );
     expect(received).toMatchObject({ path: '/srv/second/new', receivedUuid: copied.receivedUuid });
+    const [toDevice, into] = [largeVolume(host, 'stream'), '/srv/second'];
+    const onto = answers.btrfsSentToDevice.parse(
+      await json((runtime) => send(runtime, { source, toDevice })),
+    );
+    expect(onto).toEqual({ device: toDevice, uuid: copied.receivedUuid });
+    const read = await json((runtime) => receive(runtime, { file: toDevice, into, name: 'third' }));
+    expect(answers.btrfsReceived.parse(read)).toMatchObject({ receivedUuid: copied.receivedUuid });
+    await expect(send(at().runtime, { source, toDevice })).rejects.toThrow(/holds the stream of/);
+    const over = { source, toDevice, overwrite: onto.uuid };
+    expect(await json((runtime) => send(runtime, over))).toEqual(onto);
+    await expect(send(at().runtime, { source, overwrite: onto.uuid })).rejects.toThrow(/--to-device/);
     await expect(send(at().runtime, { source })).rejects.toThrow(/--to DIR, or --to-file FILE/);
   });
 

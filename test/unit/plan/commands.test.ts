@@ -530,8 +530,24 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
       line: 'btrfs send /srv/pool/snapshots/home.foreign --to-file /srv/home.stream',
       on: async () => withPool(),
     },
+    {
+      line: 'btrfs send /srv/pool/snapshots/home.foreign --to-device /dev/vg0/more',
+      on: async () => {
+        const host = withPool();
+        largeVolume(host, 'more');
+        return host;
+      },
+    },
   ],
   'btrfs receive': [
+    {
+      line: 'btrfs receive /dev/vg0/more --into /srv/second',
+      on: async () => {
+        const host = withPool('and a second one');
+        host.admin.btrfs('send', '-f', largeVolume(host, 'more'), '/srv/pool/snapshots/home.foreign');
+        return host;
+      },
+    },
     {
       line: 'btrfs receive /srv/pool/one --into /srv/second --name new',
       on: async () => {

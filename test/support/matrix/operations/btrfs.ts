@@ -104,6 +104,13 @@ export const btrfs: RigSpecimens['btrfs'] = {
     clear: `rm -f /srv/${guest}.stream; ${removePool}`,
     content,
   },
+  sendToDevice: {
+    setUp: `${makePool} && btrfs subvolume snapshot -r ${pool}/home ${pool}/sent && lvcreate --quiet -y -W y -L 16M -n ${guest}-stream vg0`,
+    call: `tx.btrfs.sendToDevice({ source: '${pool}/sent', device: '/dev/vg0/${guest}-stream' })`,
+    act: { tool: 'dd', words: ['iflag=fullblock,count_bytes'], stop: 'safe' },
+    clear: `lvremove -q -y vg0/${guest}-stream; ${removePool}`,
+    content: `${content}; head -c 512 /dev/vg0/${guest}-stream | od -c; tail -c 4096 /dev/vg0/${guest}-stream | od -c`,
+  },
   deleteSubvolume: {
     setUp: makePool,
     call: `tx.btrfs.deleteSubvolume({ path: '${pool}/home' })`,

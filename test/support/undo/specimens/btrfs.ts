@@ -1,6 +1,6 @@
 import { type Btrfs, type ModelSubvolume, onBtrfs, putState, rootAt } from '../../../../src/testing/btrfs.ts';
 import type { SimulatedHost } from '../../../../src/testing/index.ts';
-import { emptyVolume, ownUuid } from '../stage.ts';
+import { emptyVolume, filledVolume, ownUuid } from '../stage.ts';
 import type { Specimens } from '../specimens.ts';
 
 const fstab = `/dev/vda / ext4 defaults 0 1\nUUID=${ownUuid} /srv/pool btrfs defaults 0 0\n`;
@@ -185,6 +185,29 @@ export const btrfs: Specimens['btrfs'] = {
         return (tx) =>
           tx.btrfs.sendToFile({ source: '/srv/pool/snapshots/home.foreign', file: '/srv/web1.stream' });
       },
+    },
+  ],
+  sendToDevice: [
+    {
+      title: 'a blank one',
+      stage: (host) => {
+        pool(host);
+        changeSubvolume(host, '/srv/pool/snapshots/home.foreign', { uuid: sentUuid });
+        const device = largeVolume(host, 'web1-stream');
+        return (tx) => tx.btrfs.sendToDevice({ source: '/srv/pool/snapshots/home.foreign', device });
+      },
+    },
+    {
+      title: 'over a filesystem',
+      stage: (host) => {
+        pool(host);
+        changeSubvolume(host, '/srv/pool/snapshots/home.foreign', { uuid: sentUuid });
+        const overwrite = { uuid: '5e1f0000-0000-4000-8000-00000000000c' };
+        const device = filledVolume(host, 'web1-stream', overwrite.uuid);
+        return (tx) =>
+          tx.btrfs.sendToDevice({ source: '/srv/pool/snapshots/home.foreign', device, overwrite });
+      },
+      restored: (host) => host.admin.format('/dev/vg0/web1-stream', undefined),
     },
   ],
   deleteSubvolume: [

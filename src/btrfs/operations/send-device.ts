@@ -1,0 +1,225 @@
+import * as z from 'zod/mini';
+import { type Look, operation } from '../../atomic/operation.ts';
+import {
+  deviceNode,
+  holders,
+  identityOf,
+  keysOf,
+  locate,
+  namingHolders,
+  probe,
+  recognise,
+  signatureSchema,
+  size as sizeOfDevice,
+  syncDevice,
+  wipeSignatures,
+  writeBytes,
+} from '../../blockdevice/index.ts';
+import { type ChangeHost, nothing, type ReadHost } from '../../command/index.ts';
+import { CommandError, RefusedError } from '../../errors.ts';
+import {
+  checkOverwrite,
+  checkReplaceable,
+  describe,
+  overwriteSchema,
+  refuseHeld,
+  sameSignature,
+} from '../../filesystem/index.ts';
+import { refuseFullBeneath } from '../../lvm/index.ts';
+import { uuid } from '../schema.ts';
+import { ontoDevice, send } from '../send-commands.ts';
+import { streamOn } from '../stream.ts';
+import {
+  block,
+  guardOffset,
+  hasGuard,
+  hasMark,
+  markBytes,
+  markOffset,
+  refuseSmall,
+  refuseStream,
+  sentByHand,
+} from './sent-device.ts';
+import { askedSource, planSent, sentNeeds, sentPaths, sentUndo } from './sent.ts';
+
+const undo = z.strictObject({
+  ...sentUndo,
+  device: z.string(),
+  /** Which device it was, whatever bears its path later. */
+  identity: z.string(),
+  /** What it was called. */
+  key: z.string(),
+  /** Key of that whose destruction takes the stream along. */
+  container: z.string(),
+  /** Bytes. */
+  size: z.int(),
+  /** What stands in its last block until the commit. */
+  mark: z.string(),
+  /** By which whoever receives it will know it. */
+  streamUuid: uuid,
+  /** What the device held, and the stream that was on it; null: none. */
+  before: z.nullable(signatureSchema),
+  streamBefore: z.nullable(uuid),
+});
+
+type Undo = z.infer<typeof undo>;
+
+/**
+ * `tx.btrfs.sendToDevice`: writes the stream of a read-only subvolume onto a block device that nobody uses, from its first byte on.
+ * One that holds anything that `overwrite` does not name, another stream too, is refused. The mark in its last block says
+ * whose it is until the commit. Undo leaves it blank, also where something was overwritten: `restores: 'existence'`.
+ */
+export const sendToDevice = operation({
+  kind: 'btrfs.send.device',
+  version: 1,
+  args: z.strictObject({
+    ...askedSource,
+    device: z.string().check(z.minLength(1)),
+    overwrite: z.exactOptional(overwriteSchema),
+  }),
+  undo,
+  result: z.null(),
+  lives: 'disk',
+  restores: 'existence',
+  prepare: async ({ args: { device, overwrite, ...asked }, mark, host, chosen }): Promise<Undo> => {
+    checkOverwrite(overwrite);
+    const { stream, source, parent } = await planSent(host, asked);
+    const size = await sizeOfDevice(host, device);
+    refuseSmall(device, size);
+    const streamBefore = (await streamOn(host, (await deviceNode(host, device)).path))?.uuid ?? null;
+    if (streamBefore !== null) refuseStream(device, { uuid: streamBefore, overwrite });
+    const named = streamBefore === null ? overwrite : undefined;
+    const when = chosen === undefined ? 'before the locks' : 'under the locks';
+    await refuseHeld(host, device, await holders(host, device));
+    const asks = { device, when, ...(named === undefined ? {} : { overwrite: named }) } as const;
+    const before = (await checkReplaceable(host, asks)) ?? null;
+    await refuseFullBeneath(host, device, `sending to ${device}`);
+    const { identity, key, container } = await identityOf(host, device);
+    const where = { device, identity, key, container, size, mark };
+    return { ...{ source, parent }, ...where, streamUuid: stream.uuid, before, streamBefore };
+  },
+  claims: async ({ undo: of, on }) => {
+    const { key, beneath } = await on(of.device);
+    return { changes: [key], needs: [...new Set([...beneath, ...(await sentNeeds(of, on))])] };
+  },
+  within: ({ undo: { container } }) => container,
+  run: async ({ undo: of, host }) => {
+    const path = await recheck(host, of);
+    const sent = await sentPaths(host, of);
+    await wipe(host, path, of);
+    // Durable before anything of the stream is there. An older stream of the same subvolume must not be taken for this one.
+    const marks = Buffer.concat([markBytes(of), markBytes(of)]);
+    await host.run(writeBytes(path, { offset: guardOffset(of), bytes: marks }));
+    if (!(await hasMark(host, path, of)) || !(await hasGuard(host, path, of)))
+      throw unmarked(of, 'has written no');
+    await host.run(writeBytes(path, { offset: 0, bytes: new Uint8Array(block) }));
+    const commands = [send(sent), ontoDevice(path, markOffset(of))] as const;
+    try {
+      await namingHolders(host, path, () => host.pipe({ commands, parse: nothing }));
+    } catch (error) {
+      // btrfs dies of SIGPIPE when dd has no room for more.
+      if (!(error instanceof CommandError) || (await hasGuard(host, path, of))) throw error;
+      throw tooSmall(of, error);
+    }
+    await expectSent(host, path, of);
+    await host.sync(path);
+    return null;
+  },
+  value: ({ undo: { device, streamUuid } }) => ({ device, uuid: streamUuid }),
+  look: async ({ undo: of, host }) => (await find(host, of)).look,
+  revert: async ({ undo: of, host }) => {
+    const { path, look } = await find(host, of);
+    if (look.state !== 'ours' || path === undefined) return;
+    await refuseHeld(host, path, look.holders ?? []);
+    await namingHolders(host, path, () => erase(host, path, of));
+  },
+  sync: ({ undo: of, host }) => syncDevice(host, of),
+  // Nobody but us reads the mark; on a device that holds something else by now its place is not ours any more.
+  afterCommit: async ({ undo: of, host }) => {
+    const { path, look } = await find(host, of);
+    if (look.state !== 'ours' || path === undefined) return;
+    await unmark(host, path, of);
+  },
+  describe: ({ undo: of, way }) => sentByHand(of, way),
+});
+
+/** The last look before data is lost. */
+async function recheck(host: ReadHost, of: Undo): Promise<string> {
+  const { path } = await deviceNode(host, of.device);
+  const { identity } = await identityOf(host, path);
+  await refuseHeld(host, path, await holders(host, path));
+  const now = await recognise(host, path);
+  const stream = (await streamOn(host, path))?.uuid ?? null;
+  if (identity === of.identity && sameSignature(now, of.before ?? undefined) && stream === of.streamBefore)
+    return path;
+  throw new RefusedError(`${of.device} is not as it was by now; nothing was written`, {
+    remedy: `look what it holds (blkid -p ${of.device}), then give the command again`,
+  });
+}
+
+/** btrfs may have ended without having done it; a stream may also reach over the mark, or look like something else. */
+async function expectSent(host: ChangeHost, path: string, of: Undo): Promise<void> {
+  const sent = (await streamOn(host, path))?.uuid;
+  if (sent !== of.streamUuid)
+    throw new RefusedError(`btrfs has sent ${sent ?? 'nothing'}, not the subvolume ${of.streamUuid}`, {
+      remedy: 'look at what is at that path (bofh btrfs show), then give the command again',
+    });
+  if (!(await hasGuard(host, path, of))) throw tooSmall(of);
+  const found = await recognise(host, path);
+  if (found === undefined) return;
+  await host.run(wipeSignatures(path));
+  await erase(host, path, of);
+  throw new RefusedError(`with this stream ${of.device} would be taken for ${describe(found)}`, {
+    remedy: 'send it into a file: --to-file',
+  });
+}
+
+function tooSmall({ device }: Undo, cause?: unknown): RefusedError {
+  return new RefusedError(`${device} is too small for the stream`, { cause, remedy: 'take a larger one' });
+}
+
+/** The mark goes last: it is the evidence. */
+async function erase(host: ChangeHost, path: string, of: Undo): Promise<void> {
+  await host.run(writeBytes(path, { offset: 0, bytes: new Uint8Array(block) }));
+  if ((await streamOn(host, path)) !== undefined) throw unmarked(of, 'has left the stream on it, and its');
+  await unmark(host, path, of);
+}
+
+async function unmark(host: ChangeHost, path: string, of: Undo): Promise<void> {
+  await host.run(writeBytes(path, { offset: guardOffset(of), bytes: new Uint8Array(2 * block) }));
+  if (await hasMark(host, path, of)) throw unmarked(of, 'has left its');
+}
+
+/** What dd was to do and has not, exit 0. */
+function unmarked(of: Undo, how: string): RefusedError {
+  return new RefusedError(`dd has ended, and ${how} mark on ${of.device}`, {
+    remedy: `look at its end: od --format=c --skip-bytes=${guardOffset(of)} ${of.device}`,
+  });
+}
+
+/** Nothing is written to what is still there: a mark would spoil it. */
+async function wipe(host: ChangeHost, path: string, { before, device }: Undo): Promise<void> {
+  if (before === null) return;
+  await host.run(wipeSignatures(path));
+  const left = await recognise(host, path);
+  if (left === undefined) return;
+  throw new RefusedError(`wipefs has left ${describe(left)} on ${device}`, {
+    remedy: `see what it is: wipefs ${device}`,
+  });
+}
+
+async function find(host: ReadHost, of: Undo): Promise<{ readonly path?: string; readonly look: Look }> {
+  const path = await locate(host, { path: of.device, identity: of.identity });
+  if (path === undefined) return { look: { state: 'gone' } };
+  if ((await sizeOfDevice(host, path)) < of.size)
+    return { path, look: { state: 'not-ours', found: `${path} was made smaller` } };
+  const now = await probe(host, path);
+  if (now === undefined && (await hasMark(host, path, of))) {
+    const { key } = await keysOf(host, path);
+    const moved = key === of.key ? {} : { movedTo: key };
+    return { path, look: { state: 'ours', holders: await holders(host, path), ...moved } };
+  }
+  if (now === undefined || sameSignature(now, of.before ?? undefined))
+    return { path, look: { state: 'gone' } };
+  return { path, look: { state: 'not-ours', found: `${path} holds ${describe(now)}` } };
+}

@@ -1,0 +1,144 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { openJournals } from '../../../src/atomic/recover.ts';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import { ontoDevice, receive } from '../../../src/btrfs/send-commands.ts';
+import { RefusedError, RolledBackError } from '../../../src/errors.ts';
+import type { Tx } from '../../../src/operations.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { largeVolume, pool, secondPool } from '../../support/undo/specimens/btrfs.ts';
+import { failureOf } from '../concurrency/support.ts';
+import { bofhOn, recoverAll } from '../testing/support.ts';
+import { unnamed } from '../testing/sweep.ts';
+
+const source = '/srv/pool/snapshots/home.foreign';
+const device = '/dev/vg0/stream';
+
+function withDevice(): SimulatedHost {
+  const made = simulatedHost();
+  pool(made);
+  secondPool(made);
+  largeVolume(made, 'stream');
+  return made;
+}
+
+let host: SimulatedHost;
+beforeEach(() => {
+  host = withDevice();
+});
+
+const does = (body: (tx: Tx) => Promise<unknown>, on = host): Promise<unknown> =>
+  withBofh(bofhOn(on), () => atomic('sends', body));
+const send = (tx: Tx, more: object = {}) => tx.btrfs.sendToDevice({ source, device, ...more });
+const holds = (on = host): string =>
+  /^now vg0\/stream holds (?<what>.*)$/m.exec(on.snapshot())?.groups?.what ?? on.snapshot();
+
+test('the arguments of its programs', () => {
+  expect(ontoDevice('/dev/x', 12288)).toMatchObject({
+    tool: 'dd',
+    argv: [
+      ...['of=/dev/x', 'bs=1M', 'iflag=fullblock,count_bytes', 'count=12288'],
+      ...['conv=nocreat,notrunc,fsync', 'status=none'],
+    ],
+  });
+  expect(receive({ directory: '/srv', file: '/dev/x', from: 'device' }).argv).toEqual([
+    ...['receive', '-e', '-f', '/dev/x', '/srv'],
+  ]);
+});
+
+describe('a stream on a device', () => {
+  test('is there with its first and without our mark, and is received from there', async () => {
+    const before = holds();
+    await does(async (tx) => {
+      const { uuid } = await send(tx);
+      const made = await tx.btrfs.receiveSubvolume({ file: device, into: '/srv/second', name: 'again' });
+      expect(made.receivedUuid).toBe(uuid);
+    });
+    expect(before).toBe('blank');
+    expect(holds()).toMatch(/^a stream of home\.foreign [0-9a-f-]{36}$/);
+    expect(await host.readDir('/srv/second/again')).toEqual(await host.readDir(source));
+    expect(await openJournals(bofhOn(host).engine)).toEqual([]);
+  });
+
+  test('is all undone, or all done, by recovery, wherever it is killed', async () => {
+    const before = unnamed(host.snapshot());
+    const begun = host.changes.length;
+    await does((tx) => send(tx));
+    const after = unnamed(host.snapshot());
+    const all = host.changes.length - begun;
+    expect(all).toBeGreaterThan(3);
+    for (const mode of ['acts then crash', 'crash here'] as const)
+      for (let nth = 1; nth <= all; nth += 1) {
+        const victim = withDevice();
+        victim.fault({ nth, mode });
+        await failureOf(does((tx) => send(tx), victim));
+        victim.clearFaults();
+        const next = victim.restart();
+
+        await recoverAll(next);
+
+        expect([before, after]).toContain(unnamed(next.snapshot()));
+        expect(await openJournals(bofhOn(next).engine)).toEqual([]);
+      }
+  });
+
+  test('over which somebody has put a filesystem meanwhile is left alone', async () => {
+    const error = await failureOf(
+      does(async (tx) => {
+        await send(tx);
+        host.admin.format(device, {
+          type: 'ext4',
+          usage: 'filesystem',
+          uuid: '0c0ffee0-0000-4000-8000-00000000000a',
+        });
+        throw new Error('later');
+      }),
+    );
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(holds()).toMatch(/^ext4 0c0ffee0/);
+  });
+});
+
+describe('is refused, and nothing is written', () => {
+  test.each<readonly [string, () => void, object, RegExp]>([
+    [
+      'on a filesystem that is not named',
+      () =>
+        host.admin.format(device, {
+          type: 'ext4',
+          usage: 'filesystem',
+          uuid: '0c0ffee0-0000-4000-8000-00000000000a',
+        }),
+      {},
+      /holds ext4/,
+    ],
+    ['on a device in use', () => undefined, { device: '/dev/vg0/pool' }, /in use/],
+    [
+      'over a stream that is not named',
+      () => host.admin.btrfs('send', '-f', device, source),
+      {},
+      /holds the stream of/,
+    ],
+    [
+      'over another stream than is named',
+      () => host.admin.btrfs('send', '-f', device, source),
+      { overwrite: { uuid: '0c0ffee0-0000-4000-8000-00000000000a' } },
+      /holds the stream of/,
+    ],
+    ['when what is named is not there', () => undefined, { overwrite: { type: 'xfs' } }, /is blank/],
+    ['of what is writable', () => undefined, { source: '/srv/pool/home' }, /is writable/],
+  ])('%s', async (_what, stage, more, words) => {
+    stage();
+    const before = host.snapshot();
+    const error = await failureOf(does((tx) => send(tx, more)));
+    expect(error).toBeInstanceOf(RefusedError);
+    expect(String(error)).toMatch(words);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('from a device without a stream', async () => {
+    const error = await failureOf(
+      does((tx) => tx.btrfs.receiveSubvolume({ file: device, into: '/srv/second' })),
+    );
+    expect(String(error)).toMatch(/no stream of btrfs send/);
+  });
+});
