@@ -16,6 +16,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createSubvolume, moveTopLevel } from '../../src/btrfs/operations.ts';
 import * as btrfs from '../../src/btrfs/index.ts';
 import { RolledBackError } from '../../src/errors.ts';
+import { propagation } from '../support/propagation.ts';
 import { sequence, sh, storage, testEngine } from './sequence.ts';
 
 let disk: ReturnType<typeof storage>;
@@ -68,7 +69,7 @@ describe('what lies in the top level of a real btrfs', () => {
       'node_modules/vitest/vitest.mjs',
       ...['run', '--project', 'loop', 'test/loop/btrfs-structure.test.ts'],
     ];
-    const own = ['--pid', '--fork', '--mount-proc', '--kill-child'];
+    const own = ['--pid', '--fork', '--mount-proc', '--kill-child', '--propagation', propagation('private')];
     const { status, stdout, stderr } = spawnSync('unshare', [...own, process.execPath, ...vitest], {
       encoding: 'utf8',
     });

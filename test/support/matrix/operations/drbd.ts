@@ -139,7 +139,7 @@ export const drbd: RigSpecimens['drbd'] = {
   removeMetadata: {
     setUp: `${configured} && drbdadm create-md ${guest} && drbdmeta 7 v08 ${root} internal write-dev-uuid 5e1f000000000001 && dd if=/dev/urandom of=${root} bs=4096 count=10 conv=notrunc,fsync status=none`,
     call: `tx.drbd.removeMetadata({ name: '${guest}', uuid: '5e1f000000000001' })`,
-    act: { tool: 'dd', words: [`of=${root}`] },
+    act: { tool: 'dd', words: ['conv=nocreat,notrunc,fsync'] },
     clear,
     content: `sha256sum ${root}`,
   },
