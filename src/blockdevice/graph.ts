@@ -84,7 +84,10 @@ export async function deviceGraph(host: ReadHost): Promise<ReadonlyMap<string, G
     }));
     met.set(device.name, found);
     // Partitions stand below their disk alone, and not in /sys/block.
-    await Promise.all([found, ...(await looked).over.map(({ device: upper }) => meet(upper))]);
+    await Promise.all([
+      found,
+      looked.then(({ over }) => Promise.all(over.map(({ device: upper }) => meet(upper)))),
+    ]);
   };
   const names = await kernelNames(host, '/sys/block');
   const devices = await Promise.all(names.map((name) => byName(host, name)));

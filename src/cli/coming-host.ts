@@ -8,9 +8,9 @@ const changes = [
 
 /** A host that is still to come: a script names the hosts of its steps only when it comes to them. */
 export function comingHost(name: string, made: Promise<Host>): Host {
-  // Who never asks it anything need not know that it cannot be reached.
-  made.catch(() => undefined);
   const forwarding = <H extends ReadHost>(coming: Promise<H>, verbs: readonly (keyof H)[]): H => {
+    // Who never asks it anything need not know that it cannot be reached.
+    coming.catch(() => undefined);
     const forwarded = verbs.map((verb) => [
       verb,
       async (...args: readonly unknown[]): Promise<unknown> => {

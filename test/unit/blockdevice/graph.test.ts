@@ -1,0 +1,35 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { deviceGraph } from '../../../src/blockdevice/graph.ts';
+import type { ReadHost } from '../../../src/command/index.ts';
+import { simulatedHost } from '../../../src/testing/index.ts';
+
+/** What nobody has waited for: it would end the process. */
+let unheard: unknown[];
+const hear = (error: unknown): void => void unheard.push(error);
+beforeEach(() => {
+  unheard = [];
+  process.on('unhandledRejection', hear);
+});
+afterEach(() => void process.off('unhandledRejection', hear));
+
+/** A host that cannot read what ends like this. */
+function blindFor(end: string): ReadHost {
+  const host = simulatedHost({ disks: [{ name: 'vdz', size: 1024 ** 3 }] });
+  const readFile: ReadHost['readFile'] = async (path) => {
+    if (path.endsWith(end)) throw new Error(`no ${end}`);
+    return host.readFile(path);
+  };
+  return { ...host, readFile };
+}
+
+describe('all devices, which are looked at at once', () => {
+  it.each(['/proc/self/mountinfo', '/size', '/dev'])(
+    'are not told when %s cannot be read, and the error is told once',
+    async (end) => {
+      await expect(deviceGraph(blindFor(end))).rejects.toThrow(`no ${end}`);
+      await turn();
+      expect(unheard).toEqual([]);
+    },
+  );
+});
