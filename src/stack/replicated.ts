@@ -1,6 +1,6 @@
 import type { GraphDevice } from '../blockdevice/graph.ts';
 import type { Limits } from '../blockdevice/layer.ts';
-import { dataSize } from '../drbd/index.ts';
+import { dataSize, moduleVersion } from '../drbd/index.ts';
 import { resourceAt } from '../drbd/layer.ts';
 import { RefusedError } from '../errors.ts';
 import type { Bytes } from '../units.ts';
@@ -42,10 +42,8 @@ export async function replicatedIn(request: StackAsk): Promise<Replicated | unde
   const { chain, at, own, replica, resource, volume } = seen;
   refuseClosed(chain);
   const { name } = resource;
-  const disk = { title: own.title, limits: limitsOf(replica) };
-  const above = chain.links.slice(at + 1);
-  const parts = [disk, ...above];
-  const plan = (asked: number, to: ResizeRequest['to']) => planResize({ asked, to, margin, chain: parts });
+  const links = chain.links.slice(at);
+  const parts = [{ title: own.title, limits: limitsOf(replica) }, ...links.slice(1)];
   const to = wantedOf(request, chain, at);
   if (to === 'min') throw smaller(name);
   const asked = Math.max(0, chain.asked - at);
@@ -55,19 +53,14 @@ export async function replicatedIn(request: StackAsk): Promise<Replicated | unde
       ...{ title: link.title, path: link.at.device.path, size: link.limits.size },
     })),
     wanted: to === 'max' ? to : lowestFor({ asked, to, margin, chain: parts }),
-    refuse: (size) => {
-      const { steps } = plan(0, { size });
-      refuseKeyless(
-        request,
-        above,
-        steps.filter(({ layer }) => layer > 0).map(({ layer }) => ({ layer: layer - 1 })),
-      );
-    },
+    refuse: (size) =>
+      refuseKeyless(request, links, planResize({ asked: 0, to: { size }, margin, chain: parts }).steps),
   };
 }
 
 async function replicaIn({ host, device, what }: StackAsk) {
-  if (what === 'device') return undefined;
+  // A stack is not looked through twice where there can be none.
+  if (what === 'device' || (await moduleVersion(host)) === undefined) return undefined;
   const chain = await chainOf({ host, device, bare: false });
   const at = chain.links.findIndex((link) => replicaOf(link) !== undefined);
   const own = chain.links.slice(at)[0];

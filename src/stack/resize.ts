@@ -97,9 +97,9 @@ export function refuseClosed({ closed }: Pick<Chain, 'closed'>): void {
 
 /** Which layers want to be shown a key is known before the first step. */
 export function refuseKeyless(
-  { key }: Pick<StackResize, 'key'>,
+  { key }: StackResize,
   links: readonly Link[],
-  steps: readonly Pick<ResizeStep, 'layer'>[],
+  steps: readonly ResizeStep[],
 ): void {
   const [needy] = steps.flatMap(({ layer }) =>
     links[layer]?.limits.needsKey === true ? [links[layer]] : [],
