@@ -2,7 +2,7 @@ import { recognise } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { dataSize, deviceSizeFor, nextFree, type Taken } from '../drbd/index.ts';
 import { refuseTaken } from '../drbd/operations/taken.ts';
-import { RefusedError, UsageError } from '../errors.ts';
+import { RefusedError } from '../errors.ts';
 import { type LogicalVolume, usableVg, volumeNamed } from '../lvm/index.ts';
 import { refuseFull } from '../lvm/operations/extents.ts';
 import { refuseKind } from '../lvm/operations/resized.ts';
@@ -12,8 +12,8 @@ import type { Tx } from '../operations.ts';
 import { on, refusals } from '../refusals.ts';
 import type { Bytes } from '../units.ts';
 import { checkDrbd, checkGroup, checkNumbers, checkRoom, checkSeries, sizeFor } from './checks.ts';
-import { type Member, type Members, membersAt, type Reachable, stepsOn } from './hosts.ts';
-import { configFor, deviceOf, joinHosts, type JoinPlan, newGeneration, pairOf } from './join.ts';
+import { type Members, membersAt, type Reachable, stepsOn } from './hosts.ts';
+import { checkNames, configFor, deviceOf, joinHosts, type JoinPlan, newGeneration, pairOf } from './join.ts';
 import type { CheckedConvert } from './request.ts';
 
 /** A logical volume with its data that is to be on another host as well. */
@@ -135,16 +135,6 @@ export async function convertReplica(tx: Tx, hosts: Reachable, plan: ConvertPlan
       lv: `${each.name === plan.data?.on ? vg : target.vg}/${name}`,
     })),
   };
-}
-
-function checkNames(members: readonly Member[], { addresses }: CheckedConvert): void {
-  if (addresses === undefined) return;
-  const names = members.map(({ asked }) => asked);
-  const said = Object.keys(addresses);
-  if (said.length === names.length && said.every((each) => names.includes(each))) return;
-  throw new UsageError(
-    `addresses: name one for each of the two hosts, which are ${names.join(' and ')}, or none`,
-  );
 }
 
 /** The volume, which nobody uses, and whose end is not DRBD's yet. */

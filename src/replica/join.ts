@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { inWords, towards, waitUntil } from '../drbd/index.ts';
 import { checkNewConfig, newConfig, type NewConfig } from '../drbd/new-config.ts';
-import { RefusedError } from '../errors.ts';
+import { RefusedError, UsageError } from '../errors.ts';
 import type { Tx } from '../operations.ts';
 import { on } from '../refusals.ts';
 import { parsed } from '../request.ts';
@@ -44,6 +44,20 @@ export async function joinHosts(tx: Tx, hosts: Reachable, plan: JoinPlan): Promi
 /** /dev/drbdN, on both hosts. */
 export function deviceOf({ config }: Pick<JoinPlan, 'config'>): string {
   return `/dev/drbd${String(config.hosts[0]?.volumes[0]?.minor ?? 0)}`;
+}
+
+/** Addresses are of both hosts or of none. Throws UsageError. */
+export function checkNames(
+  members: Members,
+  { addresses }: { readonly addresses?: Readonly<Record<string, string>> | undefined },
+): void {
+  if (addresses === undefined) return;
+  const names = members.map(({ asked }) => asked);
+  const said = Object.keys(addresses);
+  if (said.length === names.length && said.every((each) => names.includes(each))) return;
+  throw new UsageError(
+    `addresses: name one for each of the two hosts, which are ${names.join(' and ')}, or none`,
+  );
 }
 
 /** By the order of the members. */

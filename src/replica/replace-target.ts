@@ -1,13 +1,13 @@
 import { nextFree, type Taken, taken } from '../drbd/index.ts';
 import type { NewConfig } from '../drbd/new-config.ts';
 import { refuseTaken } from '../drbd/operations/taken.ts';
-import { RefusedError, UsageError } from '../errors.ts';
+import { RefusedError } from '../errors.ts';
 import type { LogicalVolume } from '../lvm/index.ts';
 import { on, refusals } from '../refusals.ts';
 import type { Bytes } from '../units.ts';
 import { checkDrbd, checkGroup, checkRoom, checkSeries, sizeFor } from './checks.ts';
 import type { Member, Members } from './hosts.ts';
-import { configFor, pairOf } from './join.ts';
+import { checkNames, configFor, pairOf } from './join.ts';
 import type { UpPart } from './known.ts';
 import type { CheckedReplace } from './request.ts';
 
@@ -80,16 +80,6 @@ async function checkModules(up: UpPart, to: Member): Promise<void> {
       });
     });
   found.throwAll();
-}
-
-function checkNames(pair: Members, { addresses }: CheckedReplace): void {
-  if (addresses === undefined) return;
-  const names = pair.map(({ asked }) => asked);
-  const said = Object.keys(addresses);
-  if (said.length === names.length && said.every((each) => names.includes(each))) return;
-  throw new UsageError(
-    `addresses: name one for each of the two hosts, which are ${names.join(' and ')}, or none`,
-  );
 }
 
 /** A volume of the same name, and at least of the same size. */
