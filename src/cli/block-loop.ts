@@ -3,12 +3,11 @@ import { withBofh } from '../bofh.ts';
 import { formatSize, parseSize } from '../units.ts';
 import { give } from './answer.ts';
 import type { BlockLoopAttach, BlockLoopDetach, BlockLoopList } from './answers/index.ts';
+import type { Options } from './options.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, pathOn, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';
 import { printable } from './text.ts';
-
-type Options = Readonly<Record<string, string | boolean | undefined>>;
 
 /** `bofh block loop list` */
 export async function list(runtime: Runtime): Promise<number> {

@@ -9,12 +9,11 @@ import type {
   BlockPartitions,
   BlockPartitionTableCreate,
 } from './answers/index.ts';
+import type { Options } from './options.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 import { logged } from './system-log.ts';
 import { printable } from './text.ts';
-
-type Options = Readonly<Record<string, string | boolean | undefined>>;
 
 /** `bofh block partitions DEVICE` */
 export async function list(runtime: Runtime, device: string): Promise<number> {

@@ -8,13 +8,12 @@ import { membersOfStack } from '../replica/stack.ts';
 import { give } from './answer.ts';
 import type { BlockResize } from './answers/index.ts';
 import { confirm } from './confirm.ts';
+import type { Options } from './options.ts';
 import { planned, twoHosts } from './replica-plan.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 import { logged } from './system-log.ts';
 import { printable } from './text.ts';
-
-type Options = Readonly<Record<string, string | boolean | undefined>>;
 
 /** `bofh block resize DEVICE +5g|-1g|20g|min|max` */
 export async function resize(

@@ -3,12 +3,11 @@ import { withBofh } from '../bofh.ts';
 import { give } from './answer.ts';
 import type { BlockDestroy, BlockWipe } from './answers/index.ts';
 import { confirm } from './confirm.ts';
+import type { Options } from './options.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 import { logged } from './system-log.ts';
 import { printable } from './text.ts';
-
-type Options = Readonly<Record<string, string | boolean | undefined>>;
 
 /** `bofh block wipe DEVICE --overwrite UUID|TYPE` */
 export async function wipe(runtime: Runtime, device: string, options: Options): Promise<number> {

@@ -11,7 +11,8 @@ import type {
   CryptOpen,
   CryptResize,
 } from './answers/index.ts';
-import { change, keyOf, oneOf, type Options, textOf } from './crypt-verb.ts';
+import { change, keyOf } from './crypt-verb.ts';
+import { oneOf, type Options, saidIn } from './options.ts';
 import type { Runtime } from './runtime.ts';
 
 /** `bofh crypt format DEVICE` */
@@ -45,7 +46,7 @@ export async function format(runtime: Runtime, device: string, options: Options)
 }
 
 function newLuksOf(device: string, options: Options) {
-  const text = textOf(options);
+  const text = saidIn(options);
   const [type, overwrite, label, uuid] = [text('type'), text('overwrite'), text('label'), text('uuid')];
   const [pbkdf, memory] = [text('pbkdf'), text('pbkdfMemory')];
   const asked = {
@@ -62,13 +63,13 @@ function newLuksOf(device: string, options: Options) {
 
 /** The file that the header lies in, when it is not on the device. */
 function headerOf(options: Options): string | undefined {
-  const path = textOf(options)('header');
+  const path = saidIn(options)('header');
   return path === undefined ? undefined : resolvePath(path);
 }
 
 /** `bofh crypt open DEVICE` */
 export async function open(runtime: Runtime, device: string, options: Options): Promise<number> {
-  const name = textOf(options)('name');
+  const name = saidIn(options)('name');
   const header = headerOf(options);
   const asked = {
     ...{ device, key: keyOf(options) },
@@ -170,7 +171,7 @@ export async function erase(runtime: Runtime, device: string, uuid: string): Pro
 }
 
 function keysOf(device: string, options: Options) {
-  const slot = textOf(options)('slot');
+  const slot = saidIn(options)('slot');
   return {
     ...{ device: headerOf(options) ?? device, key: keyOf(options), newKey: keyOf(options, 'newKey') },
     ...(slot === undefined ? {} : { slot: slotOf(slot) }),

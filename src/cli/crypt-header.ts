@@ -2,7 +2,8 @@ import * as crypt from '../api/crypt.ts';
 import { formatSize } from '../units.ts';
 import type { Answer } from './answer.ts';
 import type { CryptHeaderBackup, CryptHeaderRestore } from './answers/index.ts';
-import { change, type Options, textOf } from './crypt-verb.ts';
+import { change } from './crypt-verb.ts';
+import { type Options, saidIn } from './options.ts';
 import type { Runtime } from './runtime.ts';
 import { pathOn } from './session.ts';
 
@@ -29,7 +30,7 @@ export async function restore(
   options: Options,
 ): Promise<number> {
   const file = pathOn(runtime, path);
-  const overwrite = textOf(options)('overwrite');
+  const overwrite = saidIn(options)('overwrite');
   return change(runtime, {
     destroys: [
       `${device} gets the header of ${file}: keys that were added since it was saved will not open the device`,

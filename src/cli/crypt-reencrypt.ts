@@ -2,7 +2,8 @@ import * as crypt from '../api/crypt.ts';
 import { UsageError } from '../errors.ts';
 import type { Answer } from './answer.ts';
 import type { CryptReencrypt } from './answers/index.ts';
-import { change, keyOf, oneOf, type Options, textOf } from './crypt-verb.ts';
+import { change, keyOf } from './crypt-verb.ts';
+import { oneOf, type Options, saidIn } from './options.ts';
 import type { Runtime } from './runtime.ts';
 
 /** `bofh crypt reencrypt DEVICE` */
@@ -27,7 +28,7 @@ export async function reencrypt(runtime: Runtime, device: string, options: Optio
 }
 
 function askedOf(device: string, options: Options) {
-  const text = textOf(options);
+  const text = saidIn(options);
   const [cipher, keySize, resilience] = [text('cipher'), text('keySize'), text('resilience')];
   return {
     ...{ device, key: keyOf(options) },

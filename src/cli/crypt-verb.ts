@@ -1,14 +1,11 @@
 import { type Bofh, withBofh } from '../bofh.ts';
 import { parseKeyRef } from '../command/index.ts';
-import { UsageError } from '../errors.ts';
 import { type Answer, give } from './answer.ts';
 import { confirm } from './confirm.ts';
+import { type Options, saidIn } from './options.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 import { logged } from './system-log.ts';
-
-/** What was typed behind a verb of `bofh crypt`. */
-export type Options = Readonly<Record<string, string | boolean | undefined>>;
 
 /** A change of a verb: asked about when it destroys something, planned or done, and answered. */
 export async function change<T>(
@@ -35,20 +32,5 @@ async function plan(runtime: Runtime, bofh: Bofh, act: () => Promise<unknown>): 
 
 /** Where a key comes from; a person is asked unless it is said. */
 export function keyOf(options: Options, name = 'key') {
-  return parseKeyRef(textOf(options)(name) ?? 'ask');
-}
-
-/** Options that have a value, by name. */
-export function textOf(options: Options): (name: string) => string | undefined {
-  return (name) => {
-    const value = options[name];
-    return typeof value === 'string' ? value : undefined;
-  };
-}
-
-/** One of these words, or UsageError. */
-export function oneOf<const W extends string>(text: string, words: readonly W[]): W {
-  const found = words.find((word) => word === text);
-  if (found === undefined) throw new UsageError(`"${text}" is none of ${words.join(', ')}`);
-  return found;
+  return parseKeyRef(saidIn(options)(name) ?? 'ask');
 }

@@ -4,7 +4,7 @@ import type { Reencryption } from '../crypt/index.ts';
 import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
 import type { CryptDump, CryptList, CryptStatus } from './answers/index.ts';
-import { type Options, textOf } from './crypt-verb.ts';
+import { type Options, saidIn } from './options.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, pathOn } from './session.ts';
 
@@ -45,7 +45,7 @@ export async function list(runtime: Runtime): Promise<number> {
 /** `bofh crypt dump DEVICE` */
 export async function dump(runtime: Runtime, device: string, options: Options): Promise<number> {
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
-  const file = textOf(options)('header');
+  const file = saidIn(options)('header');
   const header = await withBofh(bofh, () => crypt.dump(file === undefined ? device : pathOn(runtime, file)));
   const { version, uuid, label, cipher, sectorSize, dataOffset, tokens, requirements, reencryption } = header;
   const data: CryptDump = {

@@ -3,6 +3,7 @@ import { withBofh } from '../bofh.ts';
 import { give } from './answer.ts';
 import type { DrbdChange } from './answers/index.ts';
 import { confirm } from './confirm.ts';
+import type { Options } from './options.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 import { logged } from './system-log.ts';
@@ -45,7 +46,7 @@ export async function change(
   runtime: Runtime,
   name: string,
   to: keyof typeof acts,
-  { discardMyData }: Readonly<Record<string, string | boolean | undefined>> = {},
+  { discardMyData }: Options = {},
 ): Promise<number> {
   const { words } = acts[to];
   const args: Args = { name, ...(discardMyData === true ? { discardMyData } : {}) };

@@ -6,12 +6,12 @@ import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
 import type { DrbdConfigCreate, DrbdConfigRemove, DrbdMetadata, DrbdWiped } from './answers/index.ts';
 import { confirm } from './confirm.ts';
+import type { Options } from './options.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 import { logged } from './system-log.ts';
 import { printable } from './text.ts';
 
-type Options = Readonly<Record<string, string | boolean | undefined>>;
 type NewConfig = Parameters<Tx['drbd']['createConfig']>[0];
 
 /** `bofh drbd config create RESOURCE --hosts … --volumes …` */

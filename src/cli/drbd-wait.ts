@@ -5,12 +5,11 @@ import { InterruptedError } from '../errors.ts';
 import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
 import type { DrbdVerified, DrbdWaited } from './answers/index.ts';
+import type { Options } from './options.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 import { parseDuration } from './settings.ts';
 import { logged } from './system-log.ts';
-
-type Options = Readonly<Record<string, string | boolean | undefined>>;
 
 /** `bofh drbd wait-connect RESOURCE` and `wait-sync` */
 export async function wait(

@@ -4,11 +4,10 @@ import { withBofh } from '../bofh.ts';
 import { inWords, type Resource, towards } from '../drbd/index.ts';
 import type { DrbdWatched } from './answers/index.ts';
 import { bar, volumesOf } from './drbd-wait.ts';
+import type { Options } from './options.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 import { parseDuration } from './settings.ts';
-
-type Options = Readonly<Record<string, string | boolean | undefined>>;
 
 /**
  * `bofh drbd status [RESOURCE] --watch`: how each stands, then whatever changes, until Ctrl-C. With --json a line for each change. A

@@ -5,6 +5,7 @@ import { ToolError, UsageError } from '../errors.ts';
 import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
 import type { DrbdList, DrbdNext, DrbdShow, DrbdStatus } from './answers/index.ts';
+import type { Options } from './options.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 
@@ -105,7 +106,7 @@ function procRow(device: ProcDevice): Row {
 export async function status(
   runtime: Runtime,
   name: string | undefined,
-  { every }: Readonly<Record<string, string | boolean | undefined>> = {},
+  { every }: Options = {},
 ): Promise<number> {
   if (every !== undefined) throw new UsageError('--every is for --watch');
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });

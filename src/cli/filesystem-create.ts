@@ -6,12 +6,12 @@ import type { Tx } from '../operations.ts';
 import { give } from './answer.ts';
 import type { FilesystemCreate } from './answers/index.ts';
 import { confirm } from './confirm.ts';
+import { type Options, type Said, saidIn, wholeIn } from './options.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';
 import { printable } from './text.ts';
 
-type Options = Readonly<Record<string, string | boolean | undefined>>;
 type Asked = Parameters<Tx['filesystem']['create']>[0];
 
 /** `bofh filesystem create DEVICE --type TYPE` */
@@ -45,10 +45,7 @@ export async function create(runtime: Runtime, device: string, options: Options)
 
 /** What was typed. Throws UsageError for what cannot be meant. */
 function askedFor(device: string, options: Options): Asked {
-  const said = (key: string): string | undefined => {
-    const value = options[key];
-    return typeof value === 'string' ? value : undefined;
-  };
+  const said = saidIn(options);
   const [type, label, uuid] = [typeOf(said('type') ?? ''), said('label'), said('uuid')];
   return {
     ...{ device, type, options: optionsOf(said) },
@@ -72,13 +69,8 @@ export async function overwriteOf(device: string, text: string): Promise<NonNull
 
 const checksums = ['crc32c', 'xxhash', 'sha256', 'blake2'] as const;
 
-function optionsOf(said: (key: string) => string | undefined): NonNullable<Asked['options']> {
-  const number = (key: string): number | undefined => {
-    const text = said(key);
-    if (text === undefined) return undefined;
-    if (!/^\d+$/.test(text)) throw new UsageError(`"${text}": a whole number is meant`);
-    return Number(text);
-  };
+function optionsOf(said: Said): NonNullable<Asked['options']> {
+  const number = wholeIn(said);
   const [blockSize, bytesPerInode, reservedPercent, nodeSize] = [
     ...[number('blockSize'), number('bytesPerInode'), number('reservedPercent'), number('nodeSize')],
   ];

@@ -4,6 +4,7 @@ import { UsageError } from '../errors.ts';
 import { give } from './answer.ts';
 import type { FilesystemRepair } from './answers/index.ts';
 import { confirm } from './confirm.ts';
+import type { Options } from './options.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';
@@ -13,7 +14,7 @@ import { printable } from './text.ts';
 export async function repair(
   runtime: Runtime,
   device: string,
-  { repair: isAsked, mayLoseFiles }: Readonly<Record<string, string | boolean | undefined>>,
+  { repair: isAsked, mayLoseFiles }: Options,
 ): Promise<number> {
   if (isAsked !== true)
     throw new UsageError('--may-lose-files says how to repair', { remedy: 'with it goes --repair' });

@@ -2,6 +2,7 @@ import * as filesystem from '../api/filesystem.ts';
 import { withBofh } from '../bofh.ts';
 import { give } from './answer.ts';
 import type { FilesystemUuid } from './answers/index.ts';
+import type { Options } from './options.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 import { logged } from './system-log.ts';
@@ -11,7 +12,7 @@ import { printable } from './text.ts';
 export async function uuid(
   runtime: Runtime,
   device: string,
-  { uuid: wanted, addSeed }: Readonly<Record<string, string | boolean | undefined>>,
+  { uuid: wanted, addSeed }: Options,
 ): Promise<number> {
   const asked = {
     device,

@@ -5,7 +5,7 @@ import { usableVg, volumeNamed, waitSynced } from '../lvm/index.ts';
 import { give } from './answer.ts';
 import type { LvmConvert } from './answers/index.ts';
 import { confirm } from './confirm.ts';
-import type { Options } from './lvm-volumes.ts';
+import type { Options } from './options.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';

@@ -2,7 +2,7 @@ import * as lvm from '../api/lvm.ts';
 import { withBofh } from '../bofh.ts';
 import { give } from './answer.ts';
 import type { LvmPvMove } from './answers/index.ts';
-import type { Options } from './lvm-volumes.ts';
+import type { Options } from './options.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 import { logged } from './system-log.ts';

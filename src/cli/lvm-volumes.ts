@@ -6,14 +6,13 @@ import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
 import type { LvmCreate, LvmRemove, LvmTag } from './answers/index.ts';
 import { confirm } from './confirm.ts';
+import type { Options } from './options.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';
 import { volumeOf } from './volume.ts';
 
 /** The options of a verb, as they were typed. */
-export type Options = Readonly<Record<string, string | boolean | undefined>>;
-
 /** `bofh lvm create VG/NAME --size SIZE`, or `--extents 25`, `50%FREE`, `10%VG` */
 export async function create(runtime: Runtime, volume: string, options: Options): Promise<number> {
   const asked = { ...volumeOf(volume), ...shape(options), ...given(options) };

@@ -4,11 +4,10 @@ import { UsageError } from '../errors.ts';
 import { refuseSecrets } from '../mount/index.ts';
 import { give } from './answer.ts';
 import type { CrypttabList, FstabList, TableEdit } from './answers/index.ts';
+import type { Options } from './options.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 import { logged } from './system-log.ts';
-
-type Options = Readonly<Record<string, string | boolean | undefined>>;
 
 /** `bofh mount fstab list` */
 export async function listFstab(runtime: Runtime): Promise<number> {

@@ -4,11 +4,10 @@ import { UsageError } from '../errors.ts';
 import { refuseSecrets } from '../mount/index.ts';
 import { give } from './answer.ts';
 import type { MountAdd, MountList, MountRemove } from './answers/index.ts';
+import type { Options } from './options.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, pathOn } from './session.ts';
 import { logged } from './system-log.ts';
-
-type Options = Readonly<Record<string, string | boolean | undefined>>;
 
 /** `bofh mount list`: without `--all` only what has a device, a share or a directory for a source. */
 export async function list(runtime: Runtime, options: Options): Promise<number> {

@@ -3,12 +3,11 @@ import { JournalError, UsageError } from '../errors.ts';
 import { give } from './answer.ts';
 import type { JournalPrune } from './answers/index.ts';
 import { confirm } from './confirm.ts';
+import type { Options } from './options.ts';
 import { changedAt } from './read-journals.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, refuseOtherHost } from './session.ts';
 import { logged } from './system-log.ts';
-
-type Options = Readonly<Record<string, string | boolean | undefined>>;
 
 /** `bofh journal prune`: removes closed journals that are older than is kept, or too many. */
 export async function prune(runtime: Runtime, options: Options): Promise<number> {

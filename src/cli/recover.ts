@@ -5,6 +5,7 @@ import { ofEarlierBoots, ofUnit, startedGuest } from './boot-journals.ts';
 import { agrees, confirm } from './confirm.ts';
 import { explain } from './explain.ts';
 import { asText } from './explanation.ts';
+import type { Options } from './options.ts';
 import { readById, readOpen, type ReadJournal } from './read-journals.ts';
 import { abandonOne, cutOne } from './recover-tend.ts';
 import { endWords, planOf, type Row, tell } from './recover-words.ts';
@@ -12,8 +13,6 @@ import type { Runtime } from './runtime.ts';
 import { openSession, refuseOtherHost } from './session.ts';
 import { logged } from './system-log.ts';
 import { messageOf, oneLine, printable, textOf } from './text.ts';
-
-type Options = Readonly<Record<string, string | boolean | undefined>>;
 
 /** `bofh recover [ID]`. It needs no site file: all that an undo needs is in the journal. */
 export async function recover(runtime: Runtime, id: string | undefined, options: Options): Promise<number> {

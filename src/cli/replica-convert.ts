@@ -1,6 +1,5 @@
 import { posix } from 'node:path';
 import { atomic, withBofh } from '../bofh.ts';
-import { UsageError } from '../errors.ts';
 import { dmName } from '../lvm/names.ts';
 import {
   type ConvertedReplica,
@@ -13,13 +12,12 @@ import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
 import type { DrbdConvert } from './answers/index.ts';
 import { namingInWords, whoNames } from './lvm-naming.ts';
+import { defined, type Options, saidIn, wholeIn } from './options.ts';
 import { addressesIn, planned } from './replica-plan.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';
 import { volumeOf } from './volume.ts';
-
-type Options = Readonly<Record<string, string | boolean | undefined>>;
 
 /** `bofh drbd convert VG/LV --to HOST`: says which files still name the volume; it edits none. */
 export async function convert(runtime: Runtime, volume: string, options: Options): Promise<number> {
@@ -63,21 +61,13 @@ function inWords({ name, device, was, size, from, hosts }: ConvertedReplica): re
 /** What was typed, as a request. Throws UsageError for what cannot be meant. */
 function requestOf(volume: string, options: Options): CheckedConvert {
   const { vg, name: lv } = volumeOf(volume);
-  const said = (key: string): string | undefined => {
-    const value = options[key];
-    return typeof value === 'string' ? value : undefined;
-  };
-  const number = (key: string): number | undefined => {
-    const text = said(key);
-    if (text === undefined) return undefined;
-    if (/^\d{1,7}$/.test(text)) return Number(text);
-    throw new UsageError(`--${key} ${text}: a whole number is meant`);
-  };
+  const said = saidIn(options);
+  const number = wholeIn(said);
   const address = said('address');
   const all = {
     ...{ vg, lv, to: said('to'), name: said('name'), peerVg: said('vg'), protocol: said('protocol') },
     addresses: address === undefined ? undefined : addressesIn(address),
     ...{ port: number('port'), minor: number('minor') },
   };
-  return checkConvert(Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)));
+  return checkConvert(defined(all));
 }

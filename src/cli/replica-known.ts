@@ -7,13 +7,12 @@ import { changeRole, planDemote, planPromote } from '../replica/role.ts';
 import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
 import type { DrbdGrow, DrbdRemove, DrbdRoles } from './answers/index.ts';
+import type { Options } from './options.ts';
 import { changed } from './replica-changed.ts';
 import { twoHosts } from './replica-plan.ts';
 import type { Runtime } from './runtime.ts';
 import { parseDuration } from './settings.ts';
 import { printable } from './text.ts';
-
-type Options = Readonly<Record<string, string | boolean | undefined>>;
 
 /** `bofh drbd remove NAME` */
 export async function remove(runtime: Runtime, name: string, options: Options): Promise<number> {

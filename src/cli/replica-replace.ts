@@ -1,4 +1,3 @@
-import { UsageError } from '../errors.ts';
 import type { Member } from '../replica/hosts.ts';
 import { type ReplacedPeer, replacePeer as act } from '../replica/replace.ts';
 import { membersOfReplacement, planReplace, type ReplacePlan } from '../replica/replace-plan.ts';
@@ -6,12 +5,11 @@ import { checkReplace, type CheckedReplace } from '../replica/request.ts';
 import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
 import type { DrbdReplacePeer } from './answers/index.ts';
+import { defined, type Options, saidIn, wholeIn } from './options.ts';
 import { changed } from './replica-changed.ts';
 import { addressesIn } from './replica-plan.ts';
 import type { Runtime } from './runtime.ts';
 import { printable } from './text.ts';
-
-type Options = Readonly<Record<string, string | boolean | undefined>>;
 
 /** `bofh drbd replace-peer NAME --to HOST` */
 export async function replacePeer(runtime: Runtime, name: string, options: Options): Promise<number> {
@@ -74,19 +72,14 @@ function inWords(
 
 /** What was typed, as a request. Throws UsageError for what cannot be meant. */
 function requestOf(name: string, options: Options): CheckedReplace {
-  const said = (key: string): string | undefined => {
-    const value = options[key];
-    return typeof value === 'string' ? value : undefined;
-  };
-  const [port, address] = [said('port'), said('address')];
-  if (port !== undefined && !/^\d{1,7}$/.test(port))
-    throw new UsageError(`--port ${port}: a whole number is meant`);
+  const said = saidIn(options);
+  const address = said('address');
   const all = {
     ...{ name, to: said('to'), from: said('from'), vg: said('vg') },
     old: options['lost'] === true ? 'lost' : undefined,
     volumes: options['keepVolume'] === true ? 'kept' : undefined,
     addresses: address === undefined ? undefined : addressesIn(address),
-    port: port === undefined ? undefined : Number(port),
+    port: wholeIn(said)('port'),
   };
-  return checkReplace(Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)));
+  return checkReplace(defined(all));
 }

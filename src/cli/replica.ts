@@ -1,17 +1,15 @@
 import { atomic, withBofh } from '../bofh.ts';
-import { UsageError } from '../errors.ts';
 import { createReplica, planCreate } from '../replica/create.ts';
 import { membersAt } from '../replica/hosts.ts';
 import { checkCreate, type CheckedCreate } from '../replica/request.ts';
 import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
 import type { DrbdCreate } from './answers/index.ts';
+import { defined, type Options, saidIn, wholeIn } from './options.ts';
 import { addressesIn, planned, twoHosts } from './replica-plan.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';
-
-type Options = Readonly<Record<string, string | boolean | undefined>>;
 
 /** `bofh drbd create NAME --on HOST,HOST --size SIZE` */
 export async function create(runtime: Runtime, name: string, options: Options): Promise<number> {
@@ -55,16 +53,8 @@ function inWords(
 
 /** What was typed, as a request. Throws UsageError for what cannot be meant. */
 function requestOf(name: string, options: Options): CheckedCreate {
-  const said = (key: string): string | undefined => {
-    const value = options[key];
-    return typeof value === 'string' ? value : undefined;
-  };
-  const number = (key: string): number | undefined => {
-    const text = said(key);
-    if (text === undefined) return undefined;
-    if (/^\d{1,7}$/.test(text)) return Number(text);
-    throw new UsageError(`--${key} ${text}: a whole number is meant`);
-  };
+  const said = saidIn(options);
+  const number = wholeIn(said);
   const address = said('address');
   return checkCreate(
     defined({
@@ -80,8 +70,4 @@ function requestOf(name: string, options: Options): CheckedCreate {
       primary: said('primary'),
     }),
   );
-}
-
-function defined(all: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }

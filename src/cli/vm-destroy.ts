@@ -7,13 +7,12 @@ import { checkDestroy } from '../vm/request.ts';
 import { give } from './answer.ts';
 import type { VmDestroy } from './answers/index.ts';
 import { confirm } from './confirm.ts';
+import type { Options } from './options.ts';
 import { planned, twoHosts } from './replica-plan.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';
 import { printable } from './text.ts';
-
-type Options = Readonly<Record<string, string | boolean | undefined>>;
 
 /** `bofh vm destroy NAME` */
 export async function destroy(runtime: Runtime, name: string, options: Options): Promise<number> {

@@ -4,13 +4,12 @@ import { moveVm, planMove } from '../vm/move.ts';
 import { checkMove } from '../vm/request.ts';
 import { give } from './answer.ts';
 import type { VmMove } from './answers/index.ts';
+import type { Options } from './options.ts';
 import { planned } from './replica-plan.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';
 import { parseDuration } from './settings.ts';
 import { logged } from './system-log.ts';
-
-type Options = Readonly<Record<string, string | boolean | undefined>>;
 
 /** `bofh vm move NAME HOST` */
 export async function move(

@@ -7,12 +7,11 @@ import { type CreatedVm, createVm, planCreate } from '../vm/create.ts';
 import { checkCreate, type CheckedCreate } from '../vm/request.ts';
 import { give } from './answer.ts';
 import type { VmCreate } from './answers/index.ts';
+import { type Options, saidIn, wholeIn } from './options.ts';
 import { addressesIn } from './replica-plan.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, pathOn, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';
-
-type Options = Readonly<Record<string, string | boolean | undefined>>;
 
 /** `bofh vm create NAME` */
 export async function create(runtime: Runtime, name: string, options: Options): Promise<number> {
@@ -56,15 +55,10 @@ export function requestOf(
   options: Options,
   at = (path: string) => resolve(path),
 ): CheckedCreate {
-  const said = (key: string): string | undefined => {
-    const value = options[key];
-    return typeof value === 'string' ? value : undefined;
-  };
+  const said = saidIn(options);
   const source = /^tar:(?<path>.+)$/.exec(said('source') ?? '')?.groups?.path;
   if (source === undefined)
     throw new UsageError(`"${said('source') ?? ''}" is no source; write --source tar:FILE`);
-  const vcpus = said('vcpus') ?? '1';
-  if (!/^\d+$/.test(vcpus)) throw new UsageError(`--vcpus ${vcpus}: a whole number is meant`);
   const [swap, kernel, ramdisk] = [said('swap'), said('kernel'), said('ramdisk')];
   return checkCreate({
     name,
@@ -72,7 +66,7 @@ export function requestOf(
     size: sizeOf('--size', said('size') ?? ''),
     swap: swap === undefined ? 0 : sizeOf('--swap', swap),
     memory: sizeOf('--memory', said('memory') ?? '256m'),
-    vcpus: Number(vcpus),
+    vcpus: wholeIn(said)('vcpus') ?? 1,
     ...optional('vg', said('vg')),
     ...optional('bridge', said('bridge')),
     ...optional('mac', said('mac')),

@@ -1,11 +1,10 @@
 import type { Command } from 'commander';
 import type { Runtime } from '../runtime.ts';
+import type { Options } from '../options.ts';
 
 /** A verb's own part: given its arguments and options it loads its code and runs. The answer is the exit code. */
 type Action = (runtime: Runtime, args: readonly string[], options: Options) => Promise<number>;
 type Kind = 'reads' | 'changes';
-type Options = Readonly<Record<string, string | boolean | undefined>>;
-
 /** Binds the words of a verb to what it does. */
 export type Verb = (
   command: Command,
