@@ -23,3 +23,20 @@ export const faults: Readonly<Record<string, Omit<Trouble, 'at' | 'ends'>>> = {
   'the coordinator boots': { fault: 'killed here after', then: 'reboot' },
   'the power of the coordinator fails': { fault: 'killed here after', then: 'power cut, none' },
 };
+
+/** Of these titles; recovery of most is alike, and BOFH_MATRIX=whole tries all of them. */
+export function faultsOf(titles: readonly string[]) {
+  return Object.entries(faults).filter(
+    ([title]) => process.env['BOFH_MATRIX'] === 'whole' || titles.includes(title),
+  );
+}
+
+/** What a recipe of one guest is tried with. */
+export const someFaults = [
+  'acts there, then fails',
+  'the link is cut after, the answer is lost',
+  'the link is cut while the program runs on',
+  'the power of the other host fails after',
+  'SIGKILL of the coordinator after',
+  'the power of the coordinator fails',
+];

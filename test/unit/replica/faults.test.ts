@@ -12,7 +12,7 @@ import { checkConvert, checkCreate, checkReplace } from '../../../src/replica/re
 import { changeRole, planPromote } from '../../../src/replica/role.ts';
 import { fork } from '../../../src/testing/fork.ts';
 import { simulatedPair, type SimulatedHost } from '../../../src/testing/index.ts';
-import { faults } from '../../support/undo/two-faults.ts';
+import { faultsOf } from '../../support/undo/two-faults.ts';
 import { type Made, referenceOf } from '../../support/undo/two-hosts.ts';
 import { counting, tryEach } from '../../support/undo/two-trials.ts';
 import { ext4, filled, ground, request, resourceOf, three } from './support.ts';
@@ -170,11 +170,9 @@ const recipes: readonly (readonly [string, Made, readonly string[]])[] = [
 ];
 
 const trials = recipes.flatMap(([title, act, chosen]) =>
-  Object.entries(faults)
-    .filter(([fault]) => process.env['BOFH_MATRIX'] === 'whole' || chosen.includes(fault))
-    .flatMap(([fault, trouble]) =>
-      (['well', 'badly'] as const).map((ends) => ({ title, act, fault, trouble, ends })),
-    ),
+  faultsOf(chosen).flatMap(([fault, trouble]) =>
+    (['well', 'badly'] as const).map((ends) => ({ title, act, fault, trouble, ends })),
+  ),
 );
 
 const references = new Map<Made, ReturnType<typeof referenceOf>>();

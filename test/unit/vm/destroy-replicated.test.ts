@@ -7,11 +7,11 @@ import { fork } from '../../../src/testing/fork.ts';
 import type { SimulatedHost } from '../../../src/testing/index.ts';
 import { destroyVm, planDestroy } from '../../../src/vm/destroy.ts';
 import { domains } from '../../../src/xen/index.ts';
-import { faults } from '../../support/undo/two-faults.ts';
+import { faultsOf, someFaults } from '../../support/undo/two-faults.ts';
 import { type Made, referenceOf } from '../../support/undo/two-hosts.ts';
 import { tryEach } from '../../support/undo/two-trials.ts';
 import { both, two } from '../replica/support.ts';
-import { guestOnTwo } from './move-support.ts';
+import { guestOnTwo, guestToTry } from './move-support.ts';
 
 const config = '/etc/xen/web1.cfg';
 const volumes = `volume 0 { device minor 0; disk /dev/vg0/web1; meta-disk internal; }
@@ -229,25 +229,13 @@ describe('a guest with replicated disks is removed, or is all there, whatever ha
   };
 
   beforeAll(async () => {
-    const { alpha, there } = await guestOnTwo();
-    // Whether a trial has come to its commit is read there.
-    const history = '/var/lib/bofh/journal/history';
-    for (const name of await alpha.readDir(history)) alpha.admin.removeFile(`${history}/${name}`);
-    hosts = [alpha, there.host()];
+    hosts = await guestToTry();
     reference = await referenceOf(made);
   });
 
-  const some = [
-    'acts there, then fails',
-    'the link is cut after, the answer is lost',
-    'the link is cut while the program runs on',
-    'the power of the other host fails after',
-    'SIGKILL of the coordinator after',
-    'the power of the coordinator fails',
-  ];
-  const tried = Object.entries(faults)
-    .filter(([title]) => process.env['BOFH_MATRIX'] === 'whole' || some.includes(title))
-    .flatMap(([title, trouble]) => (['well', 'badly'] as const).map((ends) => ({ title, trouble, ends })));
+  const tried = faultsOf(someFaults).flatMap(([title, trouble]) =>
+    (['well', 'badly'] as const).map((ends) => ({ title, trouble, ends })),
+  );
 
   test.each(tried)(
     '$title, at each crossing, and it ends $ends',

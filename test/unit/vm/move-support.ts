@@ -1,5 +1,6 @@
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import * as vm from '../../../src/api/vm.ts';
+import type { SimulatedHost } from '../../../src/testing/index.ts';
 import type { MovedVm } from '../../../src/vm/move.ts';
 import { create, two } from '../replica/support.ts';
 
@@ -18,6 +19,14 @@ export async function guestOnTwo({ starts = true }: { readonly starts?: boolean 
       atomic('start', (tx) => tx.xen.create({ config: '/etc/xen/web1.cfg', name: 'web1' })),
     );
   return { ...hosts, before: there.crossings.filter((what) => what !== 'read') };
+}
+
+/** Both without a history: whether a trial has come to its commit is read there. */
+export async function guestToTry(): Promise<readonly [SimulatedHost, SimulatedHost]> {
+  const { alpha, there } = await guestOnTwo();
+  const history = '/var/lib/bofh/journal/history';
+  for (const name of await alpha.readDir(history)) alpha.admin.removeFile(`${history}/${name}`);
+  return [alpha, there.host()];
 }
 
 export function moving({ here }: Awaited<ReturnType<typeof guestOnTwo>>): Promise<MovedVm> {
