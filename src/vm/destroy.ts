@@ -10,7 +10,7 @@ import { removeReplica } from '../replica/remove.ts';
 import type { Site } from '../site.ts';
 import { type Domain, domains, type GuestConfig, guestConfigs, remedyFor } from '../xen/index.ts';
 import { refusals } from '../refusals.ts';
-import { pathsOf, removableConfig } from './guest-file.ts';
+import { pathsOf, removableConfig, wordsOf } from './guest-file.ts';
 import { isReplicated, planReplicas, type ReplicasPlan } from './replicas.ts';
 import type { DestroyRequest } from './request.ts';
 
@@ -171,7 +171,12 @@ async function disksOf(
   const volumes: { vg: string; name: string; uuid: string }[] = [];
   const kept: string[] = [];
   const found: { lv: LogicalVolume; all: readonly LogicalVolume[] }[] = [];
-  for (const path of pathsOf(guest)) {
+  for (const disk of guest.disks) {
+    const { path } = disk;
+    if (path === undefined) {
+      if (disk.format !== 'empty') kept.push(wordsOf(disk));
+      continue;
+    }
     const volume = await volumeOf(host, known, path);
     const user = volume === undefined ? undefined : others.get(volume.uuid);
     if (user !== undefined)

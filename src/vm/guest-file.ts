@@ -3,7 +3,7 @@ import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../errors.ts';
 import { checkRemovable } from '../file/index.ts';
 import { realPath } from '../mount/index.ts';
-import type { GuestConfig } from '../xen/index.ts';
+import type { Disk, GuestConfig } from '../xen/index.ts';
 
 /** The config file's path without links in it. A link for a file is refused: who made it has more than this guest in mind. */
 export async function removableConfig(host: ReadHost, file: string): Promise<string> {
@@ -22,4 +22,15 @@ export async function removableConfig(host: ReadHost, file: string): Promise<str
 /** What its disks are, by their paths. */
 export function pathsOf(guest: GuestConfig): readonly string[] {
   return guest.disks.flatMap(({ path }) => path ?? []);
+}
+
+/** The resource of a disk that Xen's script of DRBD serves by its name: drbd:web1 (xl-disk-configuration(5)). */
+export function resourceNameOf({ script, target }: Disk): string | undefined {
+  return script !== undefined && /(?:^|\/)block-drbd$/.test(script) ? target : undefined;
+}
+
+/** What a disk is by, for one that reads it: its path, or what its script or the domain that serves it is told. */
+export function wordsOf(disk: Disk): string {
+  const resource = resourceNameOf(disk);
+  return resource === undefined ? (disk.path ?? disk.target) : `drbd:${resource}`;
 }

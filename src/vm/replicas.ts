@@ -9,7 +9,7 @@ import { membersOf } from '../replica/known.ts';
 import { planRemove, type RemovePlan } from '../replica/remove.ts';
 import type { Site } from '../site.ts';
 import { domains, type GuestConfig, guestConfigs } from '../xen/index.ts';
-import { pathsOf, removableConfig } from './guest-file.ts';
+import { pathsOf, removableConfig, resourceNameOf, wordsOf } from './guest-file.ts';
 import { minorAt, resourceAt } from './start.ts';
 
 /** Resources that go with a guest, and what the other host of them has configured of it. */
@@ -101,13 +101,17 @@ export async function planReplicas(options: {
 
 /** The resources of its disks. RefusedError for a device of DRBD that is none's. */
 async function replicasOf(host: ReadHost, guest: GuestConfig): Promise<readonly Resource[]> {
-  const paths = pathsOf(guest).filter(isReplicated);
-  const all = paths.length === 0 ? [] : await resources(host);
+  const disks = guest.disks.filter((disk) => isReplicated(wordsOf(disk)));
+  const all = disks.length === 0 ? [] : await resources(host);
   const found = new Map<string, Resource>();
-  for (const path of paths) {
-    const resource = await resourceAt(host, all, path);
+  for (const disk of disks) {
+    const name = resourceNameOf(disk);
+    const resource =
+      name === undefined
+        ? await resourceAt(host, all, wordsOf(disk))
+        : all.find((each) => each.name === name && each.state !== undefined);
     if (resource === undefined)
-      throw new RefusedError(`${path} is a device of no DRBD resource that is up here`, {
+      throw new RefusedError(`${wordsOf(disk)} is a device of no DRBD resource that is up here`, {
         remedy: 'bring it up (bofh drbd list), or leave what is replicated: --keep-replicas',
       });
     found.set(resource.name, resource);
@@ -115,9 +119,9 @@ async function replicasOf(host: ReadHost, guest: GuestConfig): Promise<readonly 
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** By whatever link of udev. */
-export function isReplicated(path: string): boolean {
-  return path.startsWith('/dev/drbd');
+/** By whatever link of udev, or by the name of its resource. */
+export function isReplicated(words: string): boolean {
+  return words.startsWith('/dev/drbd') || words.startsWith('drbd:');
 }
 
 /** A resource goes with all its volumes: none of them is anything else than a disk of the guest. */
@@ -128,7 +132,10 @@ async function refuseMore(
 ): Promise<void> {
   const own = new Set<number | undefined>();
   for (const path of pathsOf(guest).filter(isReplicated)) own.add(await minorAt(host, path));
-  const more = [...(here?.volumes ?? []), ...(state?.volumes ?? [])].find(({ minor }) => !own.has(minor));
+  const volumes = [...(here?.volumes ?? []), ...(state?.volumes ?? [])];
+  // By its name a guest has the first volume of a resource.
+  if (guest.disks.some((disk) => resourceNameOf(disk) === name)) own.add(volumes[0]?.minor);
+  const more = volumes.find(({ minor }) => !own.has(minor));
   if (more !== undefined)
     throw new RefusedError(
       `the DRBD resource ${name} has ${deviceOf(more.minor)} as well, which is no disk of the guest ${guest.name}`,
@@ -149,9 +156,8 @@ async function refuseShared(
       const shared = await resourceAt(host, all, path);
       if (shared !== undefined && names.includes(shared.name)) throw alsoOf(path, other);
     }
-    // Xen's script of DRBD is given the resource by its name: drbd:web1 (xl-disk-configuration(5)).
-    const byName = other.disks.find(({ path, target }) => path === undefined && names.includes(target));
-    if (byName !== undefined) throw alsoOf(byName.target, other);
+    const byName = other.disks.find((disk) => names.includes(resourceNameOf(disk) ?? ''));
+    if (byName !== undefined) throw alsoOf(wordsOf(byName), other);
   }
 }
 
@@ -189,7 +195,7 @@ async function configThere(
   );
   const [only, ...more] = same;
   if (only === undefined) return undefined;
-  if (more.length > 0 || JSON.stringify(pathsOf(only)) !== JSON.stringify(pathsOf(guest)))
+  if (more.length > 0 || JSON.stringify(only.disks.map(wordsOf)) !== JSON.stringify(guest.disks.map(wordsOf)))
     throw new RefusedError(`${only.file} configures a guest ${guest.name} with other disks`, {
       remedy: 'see whether that is another one, and move the file away or give it another name',
     });

@@ -4,6 +4,8 @@ export interface Disk {
   readonly target: string;
   /** The device or image on this host, absolute. Missing for an empty drive, and where a script or another domain serves it. */
   readonly path?: string;
+  /** What serves it in place of the kernel: `block-drbd` of `drbd:NAME`, whose target is a resource. */
+  readonly script?: string;
   readonly format: 'raw' | 'qcow' | 'qcow2' | 'vhd' | 'qed' | 'empty';
   readonly vdev: string;
   readonly access: 'ro' | 'rw';
@@ -171,6 +173,7 @@ function finish(draft: Draft): Disk | string {
     target: path,
     // libxl prepends /dev to what is no absolute path (xl-disk-configuration(5)).
     ...(served ? { path: path.startsWith('/') ? path : `/dev/${path}` } : {}),
+    ...(draft.script ? { script: draft.script } : {}),
     format: path === '' ? 'empty' : (draft.format ?? 'raw'),
     vdev: draft.vdev,
     access: cdrom ? 'ro' : (draft.access ?? 'rw'),

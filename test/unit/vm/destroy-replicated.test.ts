@@ -50,6 +50,31 @@ describe('vm.destroy of a guest with replicated disks', () => {
     expect(hosts.there.reserved()).toEqual([]);
   });
 
+  const byName = "name = 'web1'\nkernel = '/boot/guest'\nmemory = 64\ndisk = ['drbd:web1,xvda,w']\n";
+
+  it('removes a disk as well that is named by its resource', async () => {
+    const hosts = await guestOnTwo({ starts: false });
+    for (const host of [hosts.alpha, hosts.there.host()]) {
+      if ((await host.stat(config)) !== undefined) host.admin.removeFile(config);
+      host.admin.writeFile(config, byName);
+    }
+    const { replicas, kept } = await destroying(hosts);
+    expect([replicas?.removals.map(({ name }) => name), kept]).toEqual([['web1'], []]);
+    for (const host of [hosts.alpha, hosts.there.host()]) {
+      expect(host.world.lvm[0]?.lvs).toEqual([]);
+      expect(host.world.drbd.resources).toEqual([]);
+      expect(await host.stat(config)).toBeUndefined();
+    }
+  });
+
+  it('says of such a disk that it stays, when it does', async () => {
+    const hosts = await guestOnTwo({ starts: false });
+    hosts.alpha.admin.removeFile(config);
+    hosts.alpha.admin.writeFile(config, byName);
+    expect((await destroying(hosts, { replicas: 'kept' })).kept).toEqual(['drbd:web1']);
+    expect(hosts.alpha.world.drbd.resources).toHaveLength(1);
+  });
+
   it('leaves what is replicated when it is told so, without asking the other host', async () => {
     const hosts = await guestOnTwo();
     hosts.there.cut();
@@ -164,7 +189,7 @@ describe('vm.destroy of a guest with replicated disks', () => {
           .admin.writeFile('/etc/xen/web2.cfg', "name = 'web2'\nmemory = 64\ndisk = ['drbd:web1,xvda,w']\n");
       },
       {},
-      /on beta: web1 is also a disk of the guest web2/,
+      /on beta: drbd:web1 is also a disk of the guest web2/,
     ],
     [
       'another guest with its disk here',

@@ -38,10 +38,13 @@ describe('a disk', () => {
     ['raw:/a.iso,hdc:cdrom,ro', cd],
     [',,hdc,cdrom', none],
     [',hdc:cdrom,r', none],
-    ['drbd:web,xvda,w', { target: 'web', format: 'raw', vdev: 'xvda', access: 'rw', devtype: 'disk' }],
+    [
+      'drbd:web,xvda,w',
+      { target: 'web', format: 'raw', vdev: 'xvda', access: 'rw', devtype: 'disk', script: 'block-drbd' },
+    ],
     [
       'script=block-drbd,vdev=xvda,target=r0',
-      { target: 'r0', format: 'raw', vdev: 'xvda', access: 'rw', devtype: 'disk' },
+      { target: 'r0', format: 'raw', vdev: 'xvda', access: 'rw', devtype: 'disk', script: 'block-drbd' },
     ],
   ])('%s', (spec, expected) => {
     expect(parseDisk(spec)).toEqual(expected);
