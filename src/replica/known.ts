@@ -22,6 +22,30 @@ export interface Asked {
   readonly on?: readonly [string, string];
 }
 
+/**
+ * A secondary that has lost its peer stays UpToDate, whatever the peer writes from then on (8.4, without fencing): of two that are not
+ * connected, the data that nobody works with may be the older ones. Those of the peer are not removed then.
+ */
+export function refuseOlder(
+  { resource: { name, state } }: Part,
+  {
+    of,
+    keep,
+  }: {
+    /** The peer, whose data are to go. */ readonly of: string /** The option by which they stay. */;
+    readonly keep: string;
+  },
+): void {
+  const isMet = state?.connections.some((each) => each.state === 'Connected') === true;
+  if (isMet || state?.role === 'Primary') return;
+  throw new RefusedError(
+    `${name} is ${state === undefined ? 'down' : 'secondary and not connected'}: whether the data of ${of} are newer cannot be told`,
+    {
+      remedy: `connect them and wait (bofh drbd connect ${name}; bofh drbd wait-sync ${name}), or leave its volume: ${keep}`,
+    },
+  );
+}
+
 /** The two hosts of a resource that is there: as they were named, else as the configuration of this one names them. */
 export async function membersOf(hosts: Reachable, { name, on: asked }: Asked): Promise<Members> {
   return membersAt(hosts, asked ?? (await namesIn(hosts.host, name)));

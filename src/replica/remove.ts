@@ -5,7 +5,7 @@ import { dependentHolders } from '../lvm/reads.ts';
 import type { Tx } from '../operations.ts';
 import { on, refusals } from '../refusals.ts';
 import { type Member, type Reachable, stepsOn } from './hosts.ts';
-import { type Part, partsOf, volumeAt } from './known.ts';
+import { type Part, partsOf, refuseOlder, volumeAt } from './known.ts';
 
 /** A resource as it will be taken apart, on each of these hosts. */
 export interface RemovePlan {
@@ -50,6 +50,9 @@ export async function planRemove(options: {
       on(at, () => disksOf(part, isKeeper(part) ? 'kept' : options.volumes)),
     );
     const wiped = isKeeper(part) ? await found.try(() => on(at, () => metadataOf(part))) : [];
+    const other = parts.find((each) => each !== part);
+    if (isKeeper(part) && wiped !== undefined && other !== undefined && options.volumes === 'removed')
+      await found.try(() => on(at, () => refuseOlder(part, { of: other.name, keep: '--keep-volumes' })));
     if (disks !== undefined && wiped !== undefined)
       hosts.push({
         ...{ place, name: at, state: resource.state === undefined ? 'down' : 'up', wiped, ...disks },

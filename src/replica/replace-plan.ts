@@ -8,7 +8,7 @@ import type { LogicalVolume } from '../lvm/index.ts';
 import { on, refusals } from '../refusals.ts';
 import type { Bytes } from '../units.ts';
 import { type Member, memberAt, type Reachable } from './hosts.ts';
-import { namesIn, type Part, partsOf, type UpPart, volumeAt } from './known.ts';
+import { namesIn, type Part, partsOf, refuseOlder, type UpPart, volumeAt } from './known.ts';
 import { planRemove, type RemovePlan } from './remove.ts';
 import { targetOf } from './replace-target.ts';
 import type { CheckedReplace } from './request.ts';
@@ -89,7 +89,8 @@ export async function planReplace(options: {
     throw new UsageError(`the peer of ${name} is ${from}, and not ${gone.name}`);
   const found = refusals();
   await found.try(() => refuseNeeded(up, request));
-  await found.try(() => on(own.name, () => refuseOlder(up, { from, request })));
+  if (request.old !== 'lost' && request.volumes === 'removed')
+    await found.try(() => on(own.name, () => refuseOlder(up, { of: from, keep: '--keep-volume' })));
   const source = await found.try(() => on(own.name, () => sourceOf(up)));
   const removal =
     gone === undefined
@@ -173,24 +174,6 @@ function refuseNeeded({ resource: { name, state } }: UpPart, { old }: CheckedRep
               : `have this host primary first: bofh drbd promote ${name}`,
         },
       );
-}
-
-/**
- * A secondary that has lost its peer stays UpToDate, whatever the peer writes from then on (8.4, without fencing): of two that are not
- * connected, the data that nobody works with may be the older ones. Those of the peer are not removed then.
- */
-function refuseOlder(
-  { resource: { name, state } }: UpPart,
-  { from, request }: { readonly from: string; readonly request: CheckedReplace },
-): void {
-  const isMet = state.connections.some((each) => each.state === 'Connected');
-  if (isMet || state.role === 'Primary' || request.old === 'lost' || request.volumes === 'kept') return;
-  throw new RefusedError(
-    `${name} is secondary and not connected: whether the data of ${from} are newer cannot be told`,
-    {
-      remedy: `connect them and wait (bofh drbd connect ${name}; bofh drbd wait-sync ${name}), or leave its volume: --keep-volume`,
-    },
-  );
 }
 
 /** The logical volume here, which DRBD uses whole, and the file of the resource. */

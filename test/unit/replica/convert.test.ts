@@ -178,6 +178,20 @@ describe('drbd.remove with a host on which the data live on', () => {
     expect(both(hosts)).toEqual(before);
   });
 
+  it('refuses data that may be older than those of the other host, unless these stay', async () => {
+    const hosts = await made();
+    hosts.there.host().world.drbd.resources = [];
+    const error = await refusal(hosts, () => drbd.remove({ ...onBoth, keepOn: 'alpha' }));
+    expect(error.message).toBe(
+      'on alpha: web1 is secondary and not connected: whether the data of beta are newer cannot be told',
+    );
+    expect(error.remedy).toContain('--keep-volumes');
+    const plan = await withBofh(hosts.here, () =>
+      drbd.remove({ ...onBoth, keepOn: 'alpha', volumes: 'kept' }),
+    );
+    expect(plan.hosts.flatMap(({ kept }) => kept)).toEqual(['/dev/vg0/web1', '/dev/vg0/web1']);
+  });
+
   it('refuses data that are not up to date there, and a host that has none', async () => {
     const hosts = await made();
     for (const each of hosts.alpha.world.drbd.resources[0]?.volumes ?? []) each.disk = 'Outdated';
