@@ -21,6 +21,8 @@ export interface ReplacePlan {
   readonly config: NewConfig;
   /** Of its file, on both hosts. */
   readonly text: string;
+  /** Of that file, as it has it. */
+  readonly mode: number;
   /** The hash of the one that it has, of which that was made. */
   readonly seen: string;
   readonly own: Member;
@@ -106,7 +108,7 @@ export async function planReplace(options: {
     throw new TypeError('a refused request was planned');
   const { config, ...place } = target;
   return {
-    ...{ config, text, seen: source.seen, own, connectMs, size: source.size },
+    ...{ config, text, mode: source.mode, seen: source.seen, own, connectMs, size: source.size },
     to: { ...to, ...place },
     from: { name: from, disk: diskOf(up, from), removal },
     connection: up.resource.state.connections.every(({ state }) => state === 'StandAlone')
@@ -181,6 +183,7 @@ async function sourceOf({ host, resource }: UpPart): Promise<{
   readonly lv: LogicalVolume;
   readonly size: Bytes;
   readonly text: string;
+  readonly mode: number;
   readonly seen: string;
 }> {
   const { name, here, state } = resource;
@@ -201,6 +204,11 @@ async function sourceOf({ host, resource }: UpPart): Promise<{
       },
     );
   const path = await removableFile(host, resource);
-  const content = await host.readFile(path);
-  return { lv, size, text: Buffer.from(content).toString('utf8'), seen: sha256(content) };
+  const [content, stat] = [await host.readFile(path), await host.stat(path)];
+  const text = Buffer.from(content).toString('utf8');
+  if (!Buffer.from(text).equals(content))
+    throw new RefusedError(`${path} is not UTF-8, and would not be the same afterwards`, {
+      remedy: 'write it in UTF-8 (iconv)',
+    });
+  return { lv, size, text, mode: stat?.mode ?? 0o644, seen: sha256(content) };
 }

@@ -37,17 +37,17 @@ export interface ReplacedPeer {
  * are what they were to each other. What the old one has goes last.
  */
 export async function replacePeer(tx: Tx, hosts: Reachable, plan: ReplacePlan): Promise<ReplacedPeer> {
-  const { config, text, own, to, from, connection, seen } = plan;
+  const { config, text, mode, own, to, from, connection, seen } = plan;
   const { name } = config;
   const [here, there] = [stepsOn(tx, hosts, own), stepsOn(tx, hosts, to)];
   await there.lvm.createLv({ vg: to.vg, name: to.lv, size: to.size, content: 'zeros' });
-  await there.drbd.createConfig({ ...config, text });
+  await there.drbd.createConfig({ ...config, text, mode });
   await there.drbd.createMetadata({ name });
   if (connection === 'sought') await here.drbd.disconnect({ name });
   for (const each of from.removal?.hosts ?? [])
     if (each.state === 'up') await stepsOn(tx, hosts, each).drbd.down({ name });
   await here.drbd.removeConfig({ name, whileUp: true, sha256: seen });
-  await here.drbd.createConfig({ ...config, text, whileUp: true });
+  await here.drbd.createConfig({ ...config, text, mode, whileUp: true });
   await there.drbd.up({ name });
   await here.drbd.connect({ name });
   for (const each of [own, to]) await connected(each, { ...plan, generation: { on: [own.name] } }, tx.signal);

@@ -3,6 +3,7 @@ import { operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { CommandError, ParseError, RefusedError } from '../../errors.ts';
 import { creation } from '../../file/create.ts';
+import { fileMode } from '../../file/path.ts';
 import { drbdConfigWith } from '../commands.ts';
 import type { Configured, ConfiguredHost } from '../config.ts';
 import { configText, type NodeIds } from '../config-text.ts';
@@ -14,6 +15,8 @@ import { refuseTaken } from './taken.ts';
 const args = z.extend(newConfig, {
   /** What the file is to hold, where that is more than bofh would write: it has to say the same of the hosts. */
   text: z.exactOptional(z.string().check(z.minLength(1))),
+  /** Permission bits of the file; 0644. */
+  mode: z.exactOptional(fileMode),
   whileUp,
 });
 
@@ -80,10 +83,10 @@ function fileOf(name: string): string {
 }
 
 function fileArgs(asked: Args, nodeIds: NodeIds) {
-  return { path: fileOf(asked.name), content: contentOf(asked, nodeIds), mode: 0o644 };
+  return { path: fileOf(asked.name), content: contentOf(asked, nodeIds), mode: asked.mode ?? 0o644 };
 }
 
-function contentOf({ text, whileUp: _, ...config }: Args, nodeIds: NodeIds): string {
+function contentOf({ text, mode: _mode, whileUp: _, ...config }: Args, nodeIds: NodeIds): string {
   return text ?? configText(config, nodeIds);
 }
 

@@ -140,6 +140,16 @@ describe('drbd.replacePeer', () => {
     expect(snapshots(hosts)).toEqual(before);
   });
 
+  it('has the file read by no more than before, on both hosts', async () => {
+    const hosts = three();
+    const path = '/etc/drbd.d/web1.res';
+    const text = hosts.alpha.admin.readFile(path);
+    hosts.alpha.admin.removeFile(path);
+    hosts.alpha.admin.writeFile(path, text, 0o600);
+    await replace(hosts);
+    for (const host of [hosts.alpha, hosts.there.host()]) expect((await host.stat(path))?.mode).toBe(0o600);
+  });
+
   it('keeps the volume of a peer whose data may be newer', async () => {
     const hosts = three();
     hosts.alpha.admin.drbdadm('secondary', 'web1');
