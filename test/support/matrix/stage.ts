@@ -43,9 +43,12 @@ export interface StageOptions {
 /** Boots, installs, and puts the foreign objects there: volumes, config files, and with Xen a guest that runs. */
 export async function openStage(
   progress: (text: string) => void,
-  { suite = 'bookworm', hypervisor = 'xen', writes = 'kept', cpus = 2 }: StageOptions = {},
+  { suite = 'bookworm', hypervisor = 'xen', writes = 'kept', cpus }: StageOptions = {},
 ): Promise<Stage> {
-  const machine = await bootMachine({ suite, hypervisor, name: 'dom0', progress, writes, cpus });
+  const machine = await bootMachine({
+    ...{ suite, hypervisor, name: 'dom0', progress, writes },
+    ...(cpus === undefined ? {} : { cpus }),
+  });
   try {
     await installBofh(machine);
     for (const name of foreignVolumes)

@@ -37,7 +37,7 @@ export type MachineOptions = {
   readonly disks?: readonly DiskSpec[];
   /** 3072 with Xen (half of it dom0's), else 1536. */
   readonly memoryMiB?: number;
-  /** Processors; 2 when nothing is said. With 1, two machines go side by side where there are two. */
+  /** Processors; when nothing is said 2, and 1 in `npm test`, where two machines go side by side. */
   readonly cpus?: number;
   /** `ready` (the default) starts from a cached snapshot of a booted machine, `none` boots. */
   readonly snapshot?: 'ready' | 'none';
@@ -47,6 +47,11 @@ export type MachineOptions = {
   readonly link?: LinkEnd;
   readonly progress?: Progress;
 };
+
+/** Two machines of two processors each on a host of two wait for one another's locks, which the emulator cannot know. */
+function defaultCpus(): number {
+  return process.env['BOFH_RIG'] === 'sample' ? 1 : 2;
+}
 
 /** Starts a machine of its own: nothing that happens in it is seen by another or by a later one. */
 export async function bootMachine(options: MachineOptions): Promise<Machine> {
@@ -62,7 +67,7 @@ export async function bootMachine(options: MachineOptions): Promise<Machine> {
     hypervisor,
     accel: await chooseAccel({ image, hypervisor }),
     memoryMiB: options.memoryMiB ?? (hypervisor === 'xen' ? 3072 : 1536),
-    cpus: options.cpus ?? 2,
+    cpus: options.cpus ?? defaultCpus(),
     disks: options.disks ?? defaultDisks,
     ...(options.writes === 'volatile' ? { volatile: true } : {}),
     ...(options.link === undefined ? {} : { link: true }),
