@@ -104,7 +104,8 @@ describe('what lies in the top level of a real btrfs', () => {
   });
 
   whereNotAllIsSeen('stays where not every process can be looked into', async () => {
-    await expect(move()).rejects.toThrow('could not look into 1 process');
+    // How many there are is the machine's own affair.
+    await expect(move()).rejects.toThrow(/could not look into \d+ process/);
     expect(readdirSync(root).toSorted()).toEqual(starting);
   });
 

@@ -134,7 +134,13 @@ describe('cut off while it was mounted', () => {
     make(type);
     sh('mount', device, disk.path('mnt'));
     writeFileSync(disk.path('mnt/file'), 'x');
-    sh('sync');
+    if (type === 'xfs') {
+      // Not by a copy of it as well: xfs cleans its log by itself where it has nothing else to do.
+      sh('xfs_io', '-x', '-c', 'shutdown -f', disk.path('mnt'));
+      sh('umount', disk.path('mnt'));
+      return;
+    }
+    sh('sync', '--file-system', disk.path('mnt'));
     copyFileSync(disk.path('image'), disk.path('copied'));
     sh('umount', disk.path('mnt'));
     sh('dd', `if=${disk.path('copied')}`, `of=${device}`, 'bs=1M', 'conv=fsync', 'status=none');

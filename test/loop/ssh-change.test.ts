@@ -23,7 +23,7 @@ import { create } from '../../src/file/index.ts';
 import { localHost } from '../../src/host/local.ts';
 import { sshHost, type SshHost, type SshHostOptions } from '../../src/host/ssh/host.ts';
 import { rejectionOf } from '../support/rejection.ts';
-import { type Sshd, startSshd } from '../support/sshd/index.ts';
+import { procText, type Sshd, startSshd } from '../support/sshd/index.ts';
 import { shellWord } from '../support/words.ts';
 import { sequence, testEngine } from './sequence.ts';
 
@@ -235,7 +235,7 @@ describe('another host on which a sequence is at work', () => {
 
 /** The processes of sshd itself, and not what they have started. */
 const servers = (): readonly number[] =>
-  sshd.connections().filter((pid) => readFileSync(`/proc/${String(pid)}/comm`, 'utf8') === 'sshd\n');
+  sshd.connections().filter((pid) => procText(pid, 'comm') === 'sshd\n');
 
 /** A tool that is ours, in the place of tar. */
 function tool(body: string): Pick<SshHostOptions, 'tools'> {

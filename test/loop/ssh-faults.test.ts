@@ -6,7 +6,7 @@ import type { Answer, ReadCommand } from '../../src/command/index.ts';
 import { ConnectionError } from '../../src/errors.ts';
 import { sshHost, type SshHost, type SshHostOptions } from '../../src/host/ssh/host.ts';
 import { rejectionOf } from '../support/rejection.ts';
-import { makeKey, type Sshd, startSshd } from '../support/sshd/index.ts';
+import { makeKey, procText, type Sshd, startSshd } from '../support/sshd/index.ts';
 import { propagation } from '../support/propagation.ts';
 
 // Whatever is in the way of a host is one clear sentence; and nothing is taken for an answer that is none.
@@ -160,9 +160,7 @@ describe('a connection that breaks', () => {
 
 /** The shell that answers one question after the other. */
 function readerOf(sshd: Sshd): number {
-  const commands = sshd
-    .connections()
-    .map((pid) => [pid, readFileSync(`/proc/${String(pid)}/cmdline`, 'utf8')] as const);
+  const commands = sshd.connections().map((pid) => [pid, procText(pid, 'cmdline')] as const);
   const [pid] = commands.find(([, command]) => command.includes('while IFS= read -r line')) ?? [];
   if (pid === undefined) throw new Error('there is none');
   return pid;

@@ -34,8 +34,17 @@ interface SshdOptions {
   readonly within?: string;
 }
 
-/** Starts one, and waits until it listens. */
+/** Starts one, and waits until it listens. A free port may be somebody else's by then: it is tried on another one. */
 export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
+  for (let tries = 1; ; tries += 1)
+    try {
+      return await startedOnce(options);
+    } catch (error) {
+      if (tries === 3 || !String(error).includes('Address already in use')) throw error;
+    }
+}
+
+async function startedOnce(options: SshdOptions): Promise<Sshd> {
   const directory = mkdtempSync(join(tmpdir(), 'bofh-sshd-'));
   const at = (name: string): string => join(directory, name);
   // Whoever logs in reads id.pub, and nobody but root lists the rest.
@@ -128,6 +137,15 @@ function childrenOf(pid: number): readonly number[] {
       .map(Number);
   } catch {
     return [];
+  }
+}
+
+/** A file of a process; empty when it has ended. */
+export function procText(pid: number, file: 'comm' | 'cmdline'): string {
+  try {
+    return readFileSync(`/proc/${String(pid)}/${file}`, 'utf8');
+  } catch {
+    return '';
   }
 }
 
