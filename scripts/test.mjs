@@ -20,7 +20,15 @@ const only = process.argv.slice(2);
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
 const bin = (name) => join(root, 'node_modules', '.bin', name);
 const totals = { passed: 0, failed: 0, skipped: 0 };
+const running = new Set();
 const rows = [];
+
+// A terminal gives its signals to all of them, whoever else ends us to this process alone.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+  process.once(signal, () => {
+    for (const child of running) child.kill(signal);
+    process.kill(process.pid, signal);
+  });
 
 const wrong = wrongWords(only);
 if (wrong !== undefined) {
@@ -156,8 +164,12 @@ async function tests(project, node, { log, priority = 0, without = [] } = {}) {
 function started(program, args, output, priority = 0) {
   return new Promise((resolve) => {
     const child = spawn(program, args, { cwd: root, stdio: ['ignore', output, output] });
+    running.add(child);
     child.on('error', () => resolve(false));
-    child.on('close', (code) => resolve(code === 0));
+    child.on('close', (code) => {
+      running.delete(child);
+      resolve(code === 0);
+    });
     if (priority > 0 && child.pid !== undefined) setPriority(child.pid, priority);
   });
 }

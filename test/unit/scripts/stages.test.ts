@@ -1,8 +1,10 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Ended, run } from '../cli/support/built.ts';
 
 const root = join(import.meta.dirname, '../../..');
@@ -41,6 +43,15 @@ function runner(counts: { readonly passed: number; readonly skipped: number }): 
 const npmTest = (...words: readonly string[]): Promise<Ended> =>
   run(process.execPath, [join(checkout, 'scripts/test.mjs'), ...words], { env: { PATH: '/nowhere' } });
 
+function hasEnded(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 describe('npm test', () => {
   it.each([['nosuch'], ['unit', 'loops'], ['--coverage']])(
     'refuses %s, and names the stages',
@@ -63,6 +74,31 @@ describe('npm test', () => {
     expect(stdout).toContain('may be skipped: this is not Debian');
     expect(stdout).toMatch(/^7 passed, 0 failed, \d+ skipped$/m);
     expect(exitCode).toBe(0);
+  });
+
+  it('takes what it runs with it when it is ended', async () => {
+    const pidFile = join(checkout, 'pid');
+    lay(
+      'node_modules/vitest/vitest.mjs',
+      `import { renameSync, writeFileSync } from 'node:fs';
+       writeFileSync('${pidFile}.new', String(process.pid));
+       renameSync('${pidFile}.new', '${pidFile}');
+       setInterval(() => {}, 1000);`,
+    );
+    const all = spawn(process.execPath, [join(checkout, 'scripts/test.mjs'), 'unit'], {
+      env: { PATH: '/nowhere' },
+      stdio: 'ignore',
+    });
+    const ended = once(all, 'close');
+    await vi.waitUntil(() => existsSync(pidFile), { timeout: 30_000 });
+    const pid = Number(readFileSync(pidFile, 'utf8'));
+    try {
+      all.kill('SIGTERM');
+      expect(await ended).toEqual([null, 'SIGTERM']);
+      await vi.waitUntil(() => hasEnded(pid), { timeout: 30_000 });
+    } finally {
+      if (!hasEnded(pid)) process.kill(pid, 'SIGKILL');
+    }
   });
 
   it('is no success when nothing was tested', async () => {
