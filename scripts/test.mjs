@@ -92,10 +92,10 @@ async function unitOnOtherNodes() {
             // Node would see more.
             without: [
               ...['bite', 'random', 'sweep'].map((name) => `test/unit/atomic/${name}.test.ts`),
-              ...['complaints', 'concurrency', 'hosts', 'replica', 'undo'].map(
+              ...['complaints', 'concurrency', 'hosts', 'replica', 'stack', 'undo'].map(
                 (name) => `test/unit/${name}/**`,
               ),
-              'test/unit/{testing/vm-*,vm/move-faults,demo/simulated,operations-page,cli/types,plan/commands}.test.ts',
+              'test/unit/{testing/vm-*,vm/move-faults,vm/destroy-replicated,drbd/verbs,demo/simulated,operations-page,cli/types,plan/commands}.test.ts',
             ],
           });
     });
