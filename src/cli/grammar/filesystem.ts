@@ -16,7 +16,10 @@ export function addFilesystem(filesystem: Command, verb: Verb): void {
     )
     .argument('<device>')
     .option('--repair', 'mend its errors, after which there is no way back')
-    .option('--may-lose-files', 'with --repair, of ext2/3/4: also those that a person would be asked about');
+    .option(
+      '--may-lose-files',
+      'with --repair: mend also what a person would be asked about; of xfs and vfat nothing else is mended',
+    );
   verb(
     check,
     ({ repair }) => (repair === true ? 'changes' : 'reads'),

@@ -24,14 +24,15 @@ interface Repaired {
 
 /**
  * Mends a filesystem that is not mounted. `safe` is what e2fsck does without a question; `yes` answers each of them so, and files
- * may be lost. Killed at any of its writes, each goes on from there when it is started again (ADR 18).
+ * may be lost; so they may by the programs of the others, which ask nothing. Killed at any of its writes, each goes on from there when it is started again (ADR 18).
  */
 export function repairOf(
   type: Repairable,
   device: string,
   answers: 'safe' | 'yes',
 ): Command<Repaired, 'change' | 'destroy'> {
-  const base = { access: answers === 'yes' ? 'destroy' : 'change', classify: classifyDevice } as const;
+  const access = answers === 'yes' || !asks(type) ? 'destroy' : 'change';
+  const base = { access, classify: classifyDevice } as const;
   switch (type) {
     case 'ext2':
     case 'ext3':

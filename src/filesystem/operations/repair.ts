@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { deferred, type Look } from '../../atomic/operation.ts';
 import { holders, identityOf, locate, probe, recognise, type Signature } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError, UsageError } from '../../errors.ts';
+import { RefusedError } from '../../errors.ts';
 import { repairedByHand } from '../by-hand.ts';
 import { describe, refuseHeld } from '../checks.ts';
 import { asks, type Repairable, repairable } from '../commands/repair.ts';
@@ -10,7 +10,7 @@ import { examine, mend, refuseSound } from '../repairing.ts';
 
 const args = z.strictObject({
   device: z.string().check(z.minLength(1)),
-  /** Of an ext2/3/4: also what its program would ask a person about is mended. Missing: only what it mends without. */
+  /** Of an ext2/3/4: also what its program would ask a person about is mended. The programs of xfs and vfat ask nobody: they are refused without it. */
   files: z.exactOptional(z.literal('may be lost')),
 });
 
@@ -40,13 +40,14 @@ export const repair = deferred({
     const kept: RepairUndo['files'] = files ?? 'are kept';
     const { key, identity } = await identityOf(host, device);
     const { type, uuid } = repairableIn(device, await probe(host, device));
-    if (kept === 'may be lost' && !asks(type))
-      throw new UsageError(`the repair of a ${type} asks nobody: it mends all that it can in one go`, {
-        remedy: 'leave it out that files may be lost',
-      });
     await refuseHeld(host, device, await holders(host, device));
     // It takes long: what counts is the look before the act.
     if (chosen === undefined) await refuseSound(host, device, type);
+    if (kept === 'are kept' && !asks(type))
+      throw new RefusedError(
+        `the repair of a ${type} mends all that it can, and asks nobody: files on ${device} may be lost; nothing was done`,
+        { remedy: "say that they may be: --may-lose-files, files: 'may be lost'" },
+      );
     return { device, identity, key, type, uuid, files: kept };
   },
   claims: async ({ undo: { device, uuid }, on }) => {

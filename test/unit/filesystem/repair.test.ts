@@ -4,7 +4,7 @@ import { atomic, withBofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/answers/index.ts';
 import { repair as repairVerb } from '../../../src/cli/filesystem-repair.ts';
 import { RefusedError, StuckError, UsageError } from '../../../src/errors.ts';
-import { repairOf } from '../../../src/filesystem/commands/repair.ts';
+import { asks, repairOf } from '../../../src/filesystem/commands/repair.ts';
 import { check } from '../../../src/filesystem/index.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, type SimulatedHost, simulatedHost } from '../../../src/testing/index.ts';
@@ -15,6 +15,7 @@ import { bofhOn, recoverAll } from '../testing/support.ts';
 
 const device = '/dev/vg0/web1';
 const uuid = '11111111-2222-4333-8444-555555555555';
+const lossy = { files: 'may be lost' } as const;
 
 describe('the commands', () => {
   test.each(
@@ -60,7 +61,10 @@ describe('the commands', () => {
       expect(parse({ exitCode, stdout: 'a\n\n', stderr: 'b' })).toEqual({ state, said: ['a', 'b'] });
   });
 
-  test('only what answers yes to every question may destroy', () => {
+  test('what answers yes to every question, or asks none, may destroy', () => {
+    for (const type of ['xfs', 'vfat'] as const)
+      expect(repairOf(type, '/dev/x', 'safe').access).toBe('destroy');
+
     expect(repairOf('ext4', '/dev/x', 'yes')).toMatchObject({
       argv: ['-f', '-y', '/dev/x'],
       access: 'destroy',
@@ -103,7 +107,7 @@ describe('filesystem.repair', () => {
   ] as const)('mends a %s with errors (%s), after which it is clean', async (type, errors) => {
     make(type, { errors });
 
-    await repairs();
+    await repairs(asks(type) ? {} : lossy);
 
     expect(await check(host, device)).toMatchObject({ state: 'clean', uuid });
     expect(String(await rejectionOf(repairs()))).toContain('is clean: there is nothing to repair');
@@ -158,7 +162,7 @@ describe('filesystem.repair', () => {
     const before = host.snapshot();
     const error = await rejectionOf(
       does(async (tx) => {
-        await tx.filesystem.repair({ device });
+        await tx.filesystem.repair({ device, ...(asks(type) ? {} : lossy) });
         throw new Error('a later step fails');
       }),
     );
@@ -173,7 +177,7 @@ describe('filesystem.repair', () => {
   ] as const)('of %s, killed after the commit, recovery brings it to its end', async (type, tool) => {
     make(type, { errors: 'slight' });
     host.fault({ tool, mode: 'crash here' });
-    await rejectionOf(repairs());
+    await rejectionOf(repairs(asks(type) ? {} : lossy));
     host.clearFaults();
     const next = host.restart();
     await recoverAll(next);
@@ -243,17 +247,19 @@ describe('filesystem.repair', () => {
       expect(String(await refused(repairs()))).toContain('holds nothing: nothing that bofh can repair');
     });
 
-    test('with the word that files may be lost where nobody is asked', async () => {
-      make('xfs', { errors: true });
-      expect(await rejectionOf(repairs({ files: 'may be lost' }))).toBeInstanceOf(UsageError);
+    test.each(['xfs', 'vfat'] as const)('of %s, unless files may be lost', async (type) => {
+      make(type, { errors: true });
+      const error = await refused(repairs());
+      expect(String(error)).toContain(`files on ${device} may be lost`);
+      expect(error.remedy).toContain('--may-lose-files');
     });
   });
 
   test('the verb tells what it has repaired', async () => {
     make('vfat', { errors: true });
-    const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { json: true });
+    const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { json: true, yes: true });
 
-    expect(await repairVerb(runtime, device, { repair: true })).toBe(0);
+    expect(await repairVerb(runtime, device, { repair: true, mayLoseFiles: true })).toBe(0);
 
     expect(answers.filesystemRepair.parse(JSON.parse(stdout()))).toEqual({ device, type: 'vfat', uuid });
   });

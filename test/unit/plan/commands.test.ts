@@ -806,7 +806,7 @@ it('is there for every verb that changes the host', async () => {
 
 /** Lines of a verb that changes the host by an option alone. */
 const byOption = (['ext4', 'xfs', 'vfat'] as const).map((type) => ({
-  line: 'filesystem check /dev/vdd --repair',
+  line: `filesystem check /dev/vdd --repair${type === 'ext4' ? '' : ' --may-lose-files --yes'}`,
   on: async () => withDamaged(type),
 }));
 const all: readonly Scenario[] = [...Object.values(scenarios).flat(), ...byOption];

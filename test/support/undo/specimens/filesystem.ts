@@ -103,7 +103,7 @@ export const filesystem: Specimens['filesystem'] = {
       title: type,
       stage: (host: SimulatedHost): ReturnType<Specimen['stage']> => {
         const device = damaged(host, type, 'slight');
-        return (tx) => tx.filesystem.repair({ device });
+        return (tx) => tx.filesystem.repair({ device, ...(type === 'ext4' ? {} : { files: 'may be lost' }) });
       },
       notApplicable: { 'inverse fails once': noInverse, 'inverse fails always': noInverse },
     })),
