@@ -4,6 +4,7 @@ import { blkidProbe } from '../blockdevice/commands.ts';
 import { kernelNames, kernelText } from '../blockdevice/node.ts';
 import type { ReadHost } from '../command/index.ts';
 import { ParseError, RefusedError, UsageError } from '../errors.ts';
+import { turns } from '../host/turns.ts';
 import { isLuks, luksDump1, luksDump2 } from './read-commands.ts';
 import type { LuksHeader, Mapping } from './schema.ts';
 
@@ -59,13 +60,15 @@ export async function contentOf(
 
 /** Every open encrypted device, and what else cryptsetup has opened, by name: the kernel's facts alone. */
 export async function mappings(host: ReadHost): Promise<readonly Mapping[]> {
-  const found: Mapping[] = [];
-  for (const block of await kernelNames(host, '/sys/block')) {
-    const sys = `/sys/block/${block}`;
-    const dmUuid = await kernelText(host, `${sys}/dm/uuid`);
-    if (dmUuid?.startsWith('CRYPT-') === true) found.push(await mappingAt(host, sys, dmUuid));
-  }
-  return found.sort((a, b) => (a.name < b.name ? -1 : 1));
+  const blocks = await kernelNames(host, '/sys/block');
+  const all = await Promise.all(
+    blocks.map(async (block) => {
+      const sys = `/sys/block/${block}`;
+      const dmUuid = await kernelText(host, `${sys}/dm/uuid`);
+      return dmUuid?.startsWith('CRYPT-') === true ? [await mappingAt(host, sys, dmUuid)] : [];
+    }),
+  );
+  return all.flat().sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** The mapping of a name, or of a path that leads to one. Undefined: there is none. */
@@ -134,24 +137,33 @@ function devicePath(block: string): string {
   return `/dev/${block.replaceAll('!', '/')}`;
 }
 
+/** So many devices are looked at at a time: each starts a program. */
+const atOnce = 8;
+
 /** Every encrypted device of this host. Each device is probed, for no cache knows them all. */
 export async function luksDevices(host: ReadHost): Promise<readonly LuksDevice[]> {
-  const open = await mappings(host);
-  const found: LuksDevice[] = [];
-  for (const block of await blockNames(host)) {
-    const device = devicePath(block);
-    const signature = await signatureOf(host, device);
-    if (!isLuksSignature(signature)) continue;
-    const mapping = open.find(({ beneath }) => beneath.includes(block));
-    const { uuid, label } = signature;
-    const { key } = await identityOf(host, device);
-    found.push({
-      ...{ device, key, uuid },
-      ...(label === undefined ? {} : { label }),
-      ...(mapping === undefined ? {} : { mapping }),
-    });
-  }
-  return found;
+  const [open, blocks] = await Promise.all([mappings(host), blockNames(host)]);
+  const { take } = turns(atOnce);
+  const found = await Promise.all(blocks.map((block) => take(() => luksDeviceAt(host, block, open))));
+  return found.flatMap((device) => device ?? []);
+}
+
+async function luksDeviceAt(
+  host: ReadHost,
+  block: string,
+  open: readonly Mapping[],
+): Promise<LuksDevice | undefined> {
+  const device = devicePath(block);
+  const signature = await signatureOf(host, device);
+  if (!isLuksSignature(signature)) return undefined;
+  const mapping = open.find(({ beneath }) => beneath.includes(block));
+  const { uuid, label } = signature;
+  const { key } = await identityOf(host, device);
+  return {
+    ...{ device, key, uuid },
+    ...(label === undefined ? {} : { label }),
+    ...(mapping === undefined ? {} : { mapping }),
+  };
 }
 
 /** A drive without a medium, or a loop device without a file, has no size and holds nothing. */
@@ -162,15 +174,14 @@ async function signatureOf(host: ReadHost, device: string): Promise<Signature | 
 }
 
 async function blockNames(host: ReadHost): Promise<readonly string[]> {
-  const names: string[] = [];
-  for (const disk of await kernelNames(host, '/sys/block')) {
-    names.push(disk);
-    for (const entry of await kernelNames(host, `/sys/block/${disk}`))
-      if (
-        entry.startsWith(disk) &&
-        (await kernelText(host, `/sys/block/${disk}/${entry}/partition`)) !== undefined
-      )
-        names.push(entry);
-  }
-  return names;
+  const disks = await kernelNames(host, '/sys/block');
+  return (await Promise.all(disks.map((disk) => withPartitions(host, disk)))).flat();
+}
+
+async function withPartitions(host: ReadHost, disk: string): Promise<readonly string[]> {
+  const inner = (await kernelNames(host, `/sys/block/${disk}`)).filter((entry) => entry.startsWith(disk));
+  const numbers = await Promise.all(
+    inner.map((entry) => kernelText(host, `/sys/block/${disk}/${entry}/partition`)),
+  );
+  return [disk, ...inner.filter((_, nth) => numbers[nth] !== undefined)];
 }
