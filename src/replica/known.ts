@@ -24,17 +24,12 @@ export interface Asked {
 
 /**
  * A secondary that has lost its peer stays UpToDate, whatever the peer writes from then on (8.4, without fencing): of two that are not
- * connected, the data that nobody works with may be the older ones. Those of the peer are not removed then.
+ * connected, the data that nobody works with may be the older ones. Those of the peer, `of`, are not removed then; `keep` is the option by
+ * which they stay.
  */
 export function refuseOlder(
   { resource: { name, state } }: Part,
-  {
-    of,
-    keep,
-  }: {
-    /** The peer, whose data are to go. */ readonly of: string /** The option by which they stay. */;
-    readonly keep: string;
-  },
+  { of, keep }: { readonly of: string; readonly keep: string },
 ): void {
   const isMet = state?.connections.some((each) => each.state === 'Connected') === true;
   if (isMet || state?.role === 'Primary') return;

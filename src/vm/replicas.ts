@@ -156,7 +156,8 @@ async function refuseShared(
       const shared = await resourceAt(host, all, path);
       if (shared !== undefined && names.includes(shared.name)) throw alsoOf(path, other);
     }
-    const byName = other.disks.find((disk) => names.includes(resourceNameOf(disk) ?? ''));
+    // Whatever script it is that is given the resource by its name.
+    const byName = other.disks.find(({ path, target }) => path === undefined && names.includes(target));
     if (byName !== undefined) throw alsoOf(wordsOf(byName), other);
   }
 }
