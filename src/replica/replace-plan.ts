@@ -3,7 +3,7 @@ import type { NewConfig } from '../drbd/new-config.ts';
 import { removableFile } from '../drbd/operations/remove-config.ts';
 import { withOtherPeer } from '../drbd/other-peer.ts';
 import { ConnectionError, RefusedError, UsageError } from '../errors.ts';
-import { sha256 } from '../file/index.ts';
+import { textFile } from '../file/index.ts';
 import type { LogicalVolume } from '../lvm/index.ts';
 import { on, refusals } from '../refusals.ts';
 import type { Bytes } from '../units.ts';
@@ -203,12 +203,6 @@ async function sourceOf({ host, resource }: UpPart): Promise<{
         remedy: `have it grow first: bofh drbd grow ${name}`,
       },
     );
-  const path = await removableFile(host, resource);
-  const [content, stat] = [await host.readFile(path), await host.stat(path)];
-  const text = Buffer.from(content).toString('utf8');
-  if (!Buffer.from(text).equals(content))
-    throw new RefusedError(`${path} is not UTF-8, and would not be the same afterwards`, {
-      remedy: 'write it in UTF-8 (iconv)',
-    });
-  return { lv, size, text, mode: stat?.mode ?? 0o644, seen: sha256(content) };
+  const { content: text, sha256: seen, mode } = await textFile(host, await removableFile(host, resource));
+  return { lv, size, text, mode, seen };
 }

@@ -1,7 +1,7 @@
 import type { ReadHost } from '../command/index.ts';
 import { type Resource, resourceNamed, resources } from '../drbd/index.ts';
 import { RefusedError } from '../errors.ts';
-import { sha256 } from '../file/index.ts';
+import { textFile } from '../file/index.ts';
 import type { Tx } from '../operations.ts';
 import { on, refusals } from '../refusals.ts';
 import { type Member, type Members, type Reachable, stepsOn } from '../replica/hosts.ts';
@@ -74,7 +74,7 @@ export async function planMove(options: {
   if (path === undefined || used === undefined) throw new TypeError('a refused request was planned');
   return {
     ...{ name, members, timeoutMs },
-    config: await configAt(host, path),
+    config: { path, ...(await textFile(host, path)) },
     domain: domain ?? undefined,
     resources: used.map((each) => ({ name: each.name, isPrimary: each.state?.role === 'Primary' })),
   };
@@ -114,16 +114,6 @@ export async function moveVm(tx: Tx, hosts: Reachable, plan: MovePlan): Promise<
 function macsOf({ vifs }: GuestConfig): readonly (string | undefined)[] {
   const macs = vifs.flatMap(({ mac }) => mac ?? []);
   return macs.length === 0 ? [undefined] : macs;
-}
-
-async function configAt(host: ReadHost, path: string): Promise<MovePlan['config']> {
-  const [bytes, stat] = [await host.readFile(path), await host.stat(path)];
-  const content = Buffer.from(bytes).toString('utf8');
-  if (!Buffer.from(content).equals(bytes))
-    throw new RefusedError(`${path} is not UTF-8, and would not be the same there`, {
-      remedy: 'write it in UTF-8 (iconv)',
-    });
-  return { path, content, sha256: sha256(bytes), mode: stat?.mode ?? 0o644 };
 }
 
 /** The resources of a guest's disks. A disk that is none would not come along. */

@@ -277,6 +277,15 @@ describe('drbd.replacePeer refuses', () => {
       {},
       /on alpha: the file of web1 has a shared secret in it/,
     ],
+    [
+      'a file that is not UTF-8',
+      ({ alpha }) => {
+        alpha.admin.removeFile('/etc/drbd.d/web1.res');
+        alpha.admin.writeFile('/etc/drbd.d/web1.res', Buffer.from(`# caf\xe9\n${withGamma}`, 'latin1'));
+      },
+      {},
+      /on alpha: \/etc\/drbd\.d\/web1\.res is not UTF-8/,
+    ],
     ['addresses of others', () => undefined, { addresses: { gamma: '10.0.0.3' } }, /name one for each/],
   ])('%s', async (_, stage, more, words) => {
     const hosts = three();

@@ -1,0 +1,23 @@
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError } from '../errors.ts';
+import { sha256 } from './path.ts';
+
+/** A file that is to be written anew, here or on another host, from its text. */
+interface TextFile {
+  readonly content: string;
+  /** Of its bytes, in hexadecimal. */
+  readonly sha256: string;
+  /** Permission bits. */
+  readonly mode: number;
+}
+
+/** Reads one. RefusedError where its bytes are not UTF-8, and would not be the same again. */
+export async function textFile(host: ReadHost, path: string): Promise<TextFile> {
+  const [bytes, stat] = [await host.readFile(path), await host.stat(path)];
+  const content = Buffer.from(bytes).toString('utf8');
+  if (!Buffer.from(content).equals(bytes))
+    throw new RefusedError(`${path} is not UTF-8, and would not be the same there`, {
+      remedy: 'write it in UTF-8 (iconv)',
+    });
+  return { content, sha256: sha256(bytes), mode: stat?.mode ?? 0o644 };
+}
