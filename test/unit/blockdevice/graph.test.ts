@@ -1,17 +1,11 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { deviceGraph } from '../../../src/blockdevice/graph.ts';
 import type { ReadHost } from '../../../src/command/index.ts';
 import { simulatedHost } from '../../../src/testing/index.ts';
+import { hearingRejections } from '../../support/unheard.ts';
 
-/** What nobody has waited for: it would end the process. */
-let unheard: unknown[];
-const hear = (error: unknown): void => void unheard.push(error);
-beforeEach(() => {
-  unheard = [];
-  process.on('unhandledRejection', hear);
-});
-afterEach(() => void process.off('unhandledRejection', hear));
+const unheard = hearingRejections();
 
 /** A host that cannot read what ends like this. */
 function blindFor(end: string): ReadHost {
@@ -29,7 +23,7 @@ describe('all devices, which are looked at at once', () => {
     async (end) => {
       await expect(deviceGraph(blindFor(end))).rejects.toThrow(`no ${end}`);
       await turn();
-      expect(unheard).toEqual([]);
+      expect(unheard()).toEqual([]);
     },
   );
 });

@@ -1,22 +1,16 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { comingHost } from '../../../src/cli/coming-host.ts';
+import { hearingRejections } from '../../support/unheard.ts';
 
-/** What nobody has waited for: it would end the process. */
-let unheard: unknown[];
-const hear = (error: unknown): void => void unheard.push(error);
-beforeEach(() => {
-  unheard = [];
-  process.on('unhandledRejection', hear);
-});
-afterEach(() => void process.off('unhandledRejection', hear));
+const unheard = hearingRejections();
 
 describe('a host that is still to come, and never does', () => {
   it('fails whoever asks it, and nobody else', async () => {
     const host = comingHost('web2', Promise.reject(new Error('web2 is down')));
     const step = host.during({ outputs: '/run/bofh', lock: 0 });
     await turn();
-    expect(unheard).toEqual([]);
+    expect(unheard()).toEqual([]);
     await expect(host.facts()).rejects.toThrow('web2 is down');
     await expect(step.sync('/srv')).rejects.toThrow('web2 is down');
   });
