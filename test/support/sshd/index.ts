@@ -60,7 +60,13 @@ async function startedOnce(options: SshdOptions): Promise<Sshd> {
   appendFileSync(at('log'), '');
   const child = spawn('/bin/sh', ['-c', options.within ?? 'exec "$@"', 'sh', ...words], { stdio: 'inherit' });
   const log = (): string => readFileSync(at('log'), 'utf8');
-  await listening(child, log);
+  try {
+    await listening(child, log);
+  } catch (error) {
+    await ended(child);
+    rmSync(directory, { recursive: true, force: true });
+    throw error;
+  }
   return {
     directory,
     port,
