@@ -5,6 +5,7 @@ import type { Options } from '../options.ts';
 /** A verb's own part: given its arguments and options it loads its code and runs. The answer is the exit code. */
 type Action = (runtime: Runtime, args: readonly string[], options: Options) => Promise<number>;
 type Kind = 'reads' | 'changes';
+
 /** Binds the words of a verb to what it does. */
 export type Verb = (
   command: Command,
