@@ -13,7 +13,7 @@ import {
   say,
   table,
 } from './lib/setup.mjs';
-import { failure, names, onNode, otherNodes, stages, wrongWords } from './lib/stages.mjs';
+import { failedTests, failure, names, onNode, otherNodes, stages, wrongWords } from './lib/stages.mjs';
 
 const requireAll = process.env.BOFH_REQUIRE === 'all';
 const only = process.argv.slice(2);
@@ -22,6 +22,7 @@ const bin = (name) => join(root, 'node_modules', '.bin', name);
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const running = new Set();
 const rows = [];
+const failed = [];
 
 // A terminal gives its signals to all of them, whoever else ends us to this process alone.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
@@ -150,8 +151,10 @@ async function tests(project, node, { log, priority = 0, within = [], without = 
     return false;
   }
   const counted = JSON.parse(readFileSync(report, 'utf8'));
+  const these = failedTests(counted, root);
+  failed.push(...these);
   totals.passed += counted.numPassedTests;
-  totals.failed += counted.numFailedTests + (ok || counted.numFailedTests > 0 ? 0 : 1);
+  totals.failed += ok ? 0 : Math.max(1, these.length);
   totals.skipped += counted.numPendingTests + counted.numTodoTests;
   if (requireAll && counted.numPendingTests > 0) {
     say(`${counted.numPendingTests} tests were skipped, and BOFH_REQUIRE=all allows none`);
@@ -225,6 +228,7 @@ function rigPackages() {
 function finish() {
   const inOrder = rows.toSorted(([a], [b]) => stages.indexOf(a) - stages.indexOf(b));
   process.stdout.write(`\n${table(['stage', 'outcome', 'seconds', 'why'], inOrder)}\n\n`);
+  for (const test of failed) process.stdout.write(`failed: ${test}\n\n`);
   process.stdout.write(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped\n`);
   const why = failure(totals);
   if (why !== undefined) say(why);

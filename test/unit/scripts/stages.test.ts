@@ -23,19 +23,40 @@ function lay(name: string, text: string): void {
   writeFileSync(join(checkout, name), text);
 }
 
+interface Reported {
+  readonly passed: number;
+  readonly skipped: number;
+  /** As vitest's JSON reporter writes a file: at least one of its tests failed, or it could not be read. */
+  readonly failed?: readonly {
+    readonly file: string;
+    readonly message: string;
+    readonly tests: readonly { readonly fullName: string; readonly failureMessages: readonly string[] }[];
+  }[];
+}
+
 /** A test runner that reports so many tests. */
-function runner(counts: { readonly passed: number; readonly skipped: number }): void {
+function runner({ passed, skipped, failed = [] }: Reported): void {
   const report = {
-    numPassedTests: counts.passed,
-    numFailedTests: 0,
-    numPendingTests: counts.skipped,
+    numPassedTests: passed,
+    numFailedTests: failed.flatMap(({ tests }) => tests).length,
+    numPendingTests: skipped,
     numTodoTests: 0,
+    testResults: failed.map(({ file, message, tests }) => ({
+      name: join(checkout, file),
+      status: 'failed',
+      message,
+      assertionResults: [
+        { fullName: 'one that passed', status: 'passed', failureMessages: [] },
+        ...tests.map((test) => ({ ...test, status: 'failed' })),
+      ],
+    })),
   };
   lay(
     'node_modules/vitest/vitest.mjs',
     `import { writeFileSync } from 'node:fs';
      const [, path] = /^--outputFile.json=(.*)$/.exec(process.argv.find((word) => word.startsWith('--outputFile'))) ?? [];
-     writeFileSync(path, ${JSON.stringify(JSON.stringify(report))});`,
+     writeFileSync(path, ${JSON.stringify(JSON.stringify(report))});
+     process.exit(${String(failed.length > 0 ? 1 : 0)});`,
   );
 }
 
@@ -99,6 +120,34 @@ describe('npm test', () => {
     } finally {
       if (!hasEnded(pid)) process.kill(pid, 'SIGKILL');
     }
+  });
+
+  it('says last which tests failed, and why', async () => {
+    runner({
+      passed: 3,
+      skipped: 0,
+      failed: [
+        {
+          file: 'test/unit/a.test.ts',
+          message: '',
+          tests: [
+            { fullName: 'a volume is kept', failureMessages: ['\u001b[31mexpected 1\u001b[39m\nto be 2'] },
+          ],
+        },
+        { file: 'test/unit/b.test.ts', message: 'Cannot find module', tests: [] },
+      ],
+    });
+
+    const { exitCode, stdout } = await npmTest('unit');
+
+    const afterTable = stdout.slice(stdout.search(/^unit +failed/m));
+    expect(afterTable).toContain(
+      'failed: test/unit/a.test.ts > a volume is kept\n    expected 1\n    to be 2\n',
+    );
+    expect(afterTable).toContain('failed: test/unit/b.test.ts\n    Cannot find module\n');
+    expect(afterTable).not.toContain('one that passed');
+    expect(afterTable).toMatch(/^3 passed, 2 failed, \d+ skipped$/m);
+    expect(exitCode).toBe(1);
   });
 
   it('is no success when nothing was tested', async () => {
