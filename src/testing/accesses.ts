@@ -66,7 +66,8 @@ export function changeHost(
     checkAlive(at.process);
     at.changes.push(asked);
     const done = sufferFile(at, asked, act);
-    world.revision += 1;
+    // Of all files /dev, /proc and /sys know only the names of some that have been there before.
+    if (asked.verb === 'rename' || asked.verb === 'remove') world.revision += 1;
     return done;
   };
   return {

@@ -27,6 +27,7 @@ export function layersOf(world: World): readonly Layer[] {
       ({ uuid }) => world.active.has(uuid) && world.overlay?.volumes.has(uuid) !== true,
     );
     const wanted = new Set(here.flatMap((lv) => lowerOf(vg, lv)));
+    if (wanted.size === 0) return [];
     // An origin may lie in a pool.
     const all = new Set([
       ...wanted,
