@@ -37,7 +37,7 @@ export type MachineOptions = {
   readonly disks?: readonly DiskSpec[];
   /** 3072 with Xen (half of it dom0's), else 1536. */
   readonly memoryMiB?: number;
-  /** Processors; when nothing is said 2, and 1 in `npm test`, where two machines go side by side. */
+  /** Processors; when nothing is said `$BOFH_RIG_CPUS`, or 2, or 1 in `npm test`, where two machines go side by side. */
   readonly cpus?: number;
   /** `ready` (the default) starts from a cached snapshot of a booted machine, `none` boots. */
   readonly snapshot?: 'ready' | 'none';
@@ -50,6 +50,12 @@ export type MachineOptions = {
 
 /** Two machines of two processors each on a host of two wait for one another's locks, which the emulator cannot know. */
 function defaultCpus(): number {
+  const asked = process.env['BOFH_RIG_CPUS'];
+  if (asked !== undefined) {
+    if (!/^[1-9]\d?$/.test(asked))
+      throw new RigError(`BOFH_RIG_CPUS is "${asked}", not a number of processors`);
+    return Number(asked);
+  }
   return process.env['BOFH_RIG'] === 'sample' ? 1 : 2;
 }
 
