@@ -76,7 +76,6 @@ describe.skipIf(!root || !hasStrace)('a dry run, seen by the kernel', () => {
 
   it('of a script opens nothing for writing, changes no name and starts no change', () => {
     const before = readdirSync(work).length;
-    const cached = existsSync('/var/cache/bofh') ? readdirSync('/var/cache/bofh') : undefined;
 
     const { status, stdout, calls } = traced('--json', '--dry-run', '--site', site(), 'run', script());
 
@@ -88,11 +87,11 @@ describe.skipIf(!root || !hasStrace)('a dry run, seen by the kernel', () => {
         .map(named)
         .filter((name) => !reads.includes(name)),
     ).toEqual([]);
+    // Not by what is in /var/cache/bofh: the scripts of other tests may come there meanwhile.
     const ours = writesIn(calls).filter(({ program }) => named(program) === 'node');
     expect(
       ours.map(({ name, path }) => `${name} ${path}`).filter((line) => line !== 'openat /dev/null'),
     ).toEqual([]);
-    expect(existsSync('/var/cache/bofh') ? readdirSync('/var/cache/bofh') : undefined).toEqual(cached);
     // The script, the site file and the trace.
     expect(readdirSync(work).length).toBe(before + 3);
   });
