@@ -12,7 +12,7 @@ import type {
   CryptResize,
 } from './answers/index.ts';
 import { change, keyOf } from './crypt-verb.ts';
-import { oneOf, type Options, saidIn } from './options.ts';
+import { oneOf, type Options, saidIn, wholeIn } from './options.ts';
 import type { Runtime } from './runtime.ts';
 
 /** `bofh crypt format DEVICE` */
@@ -48,17 +48,27 @@ export async function format(runtime: Runtime, device: string, options: Options)
 function newLuksOf(device: string, options: Options) {
   const text = saidIn(options);
   const [type, overwrite, label, uuid] = [text('type'), text('overwrite'), text('label'), text('uuid')];
-  const [pbkdf, memory] = [text('pbkdf'), text('pbkdfMemory')];
   const asked = {
     ...{ device, key: keyOf(options) },
     ...(type === undefined ? {} : { type: oneOf(type, ['luks1', 'luks2']) }),
     ...(label === undefined ? {} : { label }),
     ...(uuid === undefined ? {} : { uuid }),
     ...(overwrite === undefined ? {} : { overwrite: { uuid: overwrite } }),
-    ...(pbkdf === undefined ? {} : { pbkdf: oneOf(pbkdf, ['pbkdf2', 'argon2id']) }),
-    ...(memory === undefined ? {} : { pbkdfMemory: memory }),
+    ...costIn(options),
   };
   return { asked, overwrite };
+}
+
+/** How hard it is made to guess a key. */
+function costIn(options: Options) {
+  const text = saidIn(options);
+  const [pbkdf, memory] = [text('pbkdf'), text('pbkdfMemory')];
+  const pbkdfTimeMs = wholeIn(text)('pbkdfTime');
+  return {
+    ...(pbkdf === undefined ? {} : { pbkdf: oneOf(pbkdf, ['pbkdf2', 'argon2id']) }),
+    ...(memory === undefined ? {} : { pbkdfMemory: memory }),
+    ...(pbkdfTimeMs === undefined ? {} : { pbkdfTimeMs }),
+  };
 }
 
 /** The file that the header lies in, when it is not on the device. */
@@ -175,6 +185,7 @@ function keysOf(device: string, options: Options) {
   return {
     ...{ device: headerOf(options) ?? device, key: keyOf(options), newKey: keyOf(options, 'newKey') },
     ...(slot === undefined ? {} : { slot: slotOf(slot) }),
+    ...costIn(options),
   };
 }
 

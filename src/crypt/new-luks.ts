@@ -1,10 +1,10 @@
 import * as z from 'zod/mini';
 import { holders, identityOf, recognise, type Signature } from '../blockdevice/index.ts';
-import { type ChangeHost, keyRef, type ReadHost } from '../command/index.ts';
+import { type ChangeHost, keyRef } from '../command/index.ts';
 import { RefusedError, UsageError } from '../errors.ts';
-import { type Bytes, formatSize, parseSize } from '../units.ts';
+import { type Bytes, formatSize } from '../units.ts';
 import { contentInWords, refuseHeld, sameContent } from './content.ts';
-import { pbkdfMemory } from './memory.ts';
+import { costArgs, kdfFor } from './cost.ts';
 import { luksUuid } from './schema.ts';
 
 const mib = 1024 ** 2;
@@ -27,29 +27,14 @@ export const newLuksArgs = z.strictObject({
   overwrite: z.exactOptional(
     z.strictObject({ uuid: z.exactOptional(z.string()), type: z.exactOptional(z.string()) }),
   ),
-  /** How hard it is made to guess the key. LUKS1 has pbkdf2 alone; the default of LUKS2 is argon2id. */
-  pbkdf: z.exactOptional(z.enum(['pbkdf2', 'argon2id'])),
-  /** What argon2id may take; without it as much as a small host can spare, 1 GiB at most. */
-  pbkdfMemory: z.exactOptional(z.union([z.string(), z.number()])),
-  /** How long opening may take on this host: 2 s unless said otherwise. */
-  pbkdfTimeMs: z.exactOptional(z.int().check(z.minimum(10))),
+  ...costArgs,
 });
 
 export type NewLuksArgs = z.infer<typeof newLuksArgs>;
 
 /** What can be refused without looking at the host. */
-export function checkArgs({
-  type = 'luks2',
-  pbkdf,
-  pbkdfMemory: memory,
-  label,
-  uuid,
-  overwrite,
-}: NewLuksArgs) {
-  const kdf = pbkdf ?? (type === 'luks1' ? 'pbkdf2' : 'argon2id');
-  if (type === 'luks1' && kdf !== 'pbkdf2') throw new UsageError('LUKS1 knows pbkdf2 alone: leave pbkdf out');
-  if (kdf === 'pbkdf2' && memory !== undefined)
-    throw new UsageError('pbkdf2 takes no memory: leave pbkdfMemory out');
+export function checkArgs({ type = 'luks2', label, uuid, overwrite, ...cost }: NewLuksArgs) {
+  const kdf = kdfFor(type === 'luks1' ? 1 : 2, cost);
   if (type === 'luks1' && label !== undefined)
     throw new UsageError('LUKS1 has no label: leave it out, or take luks2');
   if (Buffer.byteLength(label ?? '') > 47) throw new UsageError('a label of LUKS2 has 47 bytes at most');
@@ -58,11 +43,6 @@ export function checkArgs({
   if (uuid !== undefined && uuid === overwrite?.uuid)
     throw new UsageError('the new device must not have the uuid of what it overwrites');
   return { type, kdf };
-}
-
-/** Bytes that opening it may take. */
-export async function memoryFor(host: ReadHost, { pbkdfMemory: asked }: NewLuksArgs): Promise<Bytes> {
-  return pbkdfMemory(host, asked === undefined ? undefined : parseSize(asked));
 }
 
 /** RefusedError where there would be no room for data. */

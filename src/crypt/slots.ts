@@ -123,15 +123,15 @@ export async function fillSlot(
     readonly kdf: 'pbkdf2' | 'argon2id';
     readonly memory: Bytes | null;
   },
-  { key, newKey }: { readonly key: KeyRef; readonly newKey: KeyRef },
+  asked: { readonly key: KeyRef; readonly newKey: KeyRef; readonly pbkdfTimeMs?: number },
 ): Promise<KeySlot> {
   const { slot, kdf, memory } = of;
   const found = await findKnown(host, of);
   if (found === undefined) throw changed(of);
   if (found.header.keySlots.some((each) => each.slot === slot))
     throw new IdentityTaken(`key slot ${slot} of ${of.device} was taken meanwhile`);
-  const pbkdf = { kdf, memory: memory ?? undefined };
-  const keys = { key: keyOf(key, of), newKey: keyOf(newKey, of, 'new') };
+  const pbkdf = { kdf, memory: memory ?? undefined, timeMs: asked.pbkdfTimeMs };
+  const keys = { key: keyOf(asked.key, of), newKey: keyOf(asked.newKey, of, 'new') };
   await host.run(luksAddKey({ device: found.path, slot, pbkdf, ...keys }));
   const made = (await findKnown(host, of))?.header.keySlots.find((each) => each.slot === slot);
   if (made !== undefined) return made;

@@ -12,6 +12,17 @@ const headerOption = [
   'the file that its header lies in, when that is not on the device',
 ] as const;
 
+/** How hard it is made to guess a key. */
+function costOptions(command: Command): Command {
+  return command
+    .option('--pbkdf <KDF>', 'argon2id (the default of luks2) or pbkdf2')
+    .option(
+      '--pbkdf-memory <SIZE>',
+      'memory that opening it may take (default: what a small host can spare, 1g at most)',
+    )
+    .option('--pbkdf-time <MS>', 'milliseconds that opening it may take on this host (default: 2000)');
+}
+
 export function addCrypt(crypt: Command, verb: Verb): void {
   verb(
     crypt.command('list').description('every encrypted device, and where it is open'),
@@ -41,13 +52,8 @@ export function addCrypt(crypt: Command, verb: Verb): void {
     .option('--label <LABEL>', 'a label, in luks2')
     .option('--uuid <UUID>', 'its uuid; without it bofh draws one')
     .option('--header <FILE>', 'a new file for its header: nothing is written to the device')
-    .option('--overwrite <UUID>', 'the uuid of what is on the device and may be lost')
-    .option('--pbkdf <KDF>', 'argon2id (the default of luks2) or pbkdf2')
-    .option(
-      '--pbkdf-memory <SIZE>',
-      'memory that opening it may take (default: what a small host can spare, 1g at most)',
-    );
-  verb(format, 'changes', async (runtime, [device = ''], options) =>
+    .option('--overwrite <UUID>', 'the uuid of what is on the device and may be lost');
+  verb(costOptions(format), 'changes', async (runtime, [device = ''], options) =>
     (await import('../crypt-change.ts')).format(runtime, device, options),
   );
   const open = crypt
@@ -92,7 +98,7 @@ export function addCrypt(crypt: Command, verb: Verb): void {
       .option('--new-key <KEY>', 'where the new key comes from, in the same words')
       .option(...headerOption)
       .option('--slot <NUMBER>', 'its key slot (default: the lowest that is free)');
-    verb(keys, 'changes', async (runtime, [device = ''], options) => {
+    verb(costOptions(keys), 'changes', async (runtime, [device = ''], options) => {
       const { addKey, changeKey } = await import('../crypt-change.ts');
       return (word === 'add-key' ? addKey : changeKey)(runtime, device, options);
     });

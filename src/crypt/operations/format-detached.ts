@@ -9,7 +9,8 @@ import { refuseFullBeneath } from '../../lvm/index.ts';
 import { detachedByHand } from '../by-hand.ts';
 import { luksFormat } from '../format-commands.ts';
 import { checkKey, refuseHeld, replaceable } from '../content.ts';
-import { checkArgs, memoryFor, newLuksArgs, recheck, refuseSmallData } from '../new-luks.ts';
+import { checkArgs, newLuksArgs, recheck, refuseSmallData } from '../new-luks.ts';
+import { memoryFor } from '../cost.ts';
 import { freeNames, linkNew, removeNames, syncDirectoryOf } from '../private-name.ts';
 import { headerOf } from '../reads.ts';
 import { luksUuid } from '../schema.ts';
@@ -59,7 +60,7 @@ export const formatDetached = operation({
     await refuseFullBeneath(host, device, `LUKS on ${device}`);
     refuseSmallData(device, await size(host, device));
     const own = await freeNames(host, header, mark);
-    const memory = kdf === 'pbkdf2' ? null : await memoryFor(host, asked);
+    const memory = await memoryFor(host, kdf, asked);
     const { identity } = await identityOf(host, device);
     const uuid = chosen?.uuid ?? asked.uuid ?? randomUUID();
     const kept = chosen === undefined ? memory : chosen.memory;

@@ -19,7 +19,8 @@ import { refuseFullBeneath } from '../../lvm/index.ts';
 import { formattedByHand } from '../by-hand.ts';
 import { luksFormat, wipeLuks } from '../format-commands.ts';
 import { checkKey, contentInWords, refuseHeld, replaceable, sameContent } from '../content.ts';
-import { checkArgs, memoryFor, type NewLuksArgs, newLuksArgs, recheck, refuseSmall } from '../new-luks.ts';
+import { checkArgs, type NewLuksArgs, newLuksArgs, recheck, refuseSmall } from '../new-luks.ts';
+import { memoryFor } from '../cost.ts';
 import { headerOf } from '../reads.ts';
 import { luksUuid } from '../schema.ts';
 
@@ -63,7 +64,7 @@ export const format = operation({
     const before = await replaceable(host, { device, overwrite, when });
     await refuseFullBeneath(host, device, `LUKS on ${device}`);
     refuseSmall(device, type, await size(host, device));
-    const memory = kdf === 'pbkdf2' ? null : await memoryFor(host, asked);
+    const memory = await memoryFor(host, kdf, asked);
     const { identity, container, key } = await identityOf(host, device);
     const uuid = chosen?.uuid ?? asked.uuid ?? randomUUID();
     const kept = chosen === undefined ? memory : chosen.memory;

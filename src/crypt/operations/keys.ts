@@ -5,7 +5,7 @@ import { RefusedError } from '../../errors.ts';
 import { addedByHand, toRemoveByHand } from '../by-hand.ts';
 import { testKey } from '../read-commands.ts';
 import { checkKey } from '../content.ts';
-import { pbkdfMemory } from '../memory.ts';
+import { costArgs, kdfFor, memoryFor } from '../cost.ts';
 import type { LuksHeader } from '../schema.ts';
 import {
   claimsOnKeys,
@@ -31,6 +31,7 @@ const addArgs = z.strictObject({
   newKey: keyRef,
   /** Without it the lowest that is free. */
   slot: z.exactOptional(slotNumber),
+  ...costArgs,
 });
 
 const addUndo = z.extend(newSlot, { newKey: keyRef });
@@ -139,24 +140,31 @@ export const removeKey = deferred({
 /** What both of them look at first: the keys, the device, and a slot for the new one. */
 async function prepareSlot(
   host: ReadHost,
-  { device, key, newKey, slot: asked }: z.infer<typeof addArgs>,
+  { device, key, newKey, slot: asked, ...cost }: z.infer<typeof addArgs>,
   chosen: AddUndo | undefined,
 ): Promise<{ readonly known: KnownDevice; readonly header: LuksHeader; readonly undo: AddUndo }> {
   for (const each of [key, newKey]) await checkKey(host, each);
   const { known, header } = await luksDevice(host, device);
   const slot = freeSlot(header, chosen?.slot ?? asked);
-  return { known, header, undo: { ...known, slot, ...(await costOf(host, header, chosen)), newKey } };
+  return {
+    known,
+    header,
+    undo: { ...known, slot, ...(await costOf(host, { header, asked: cost, chosen })), newKey },
+  };
 }
 
 async function costOf(
   host: ReadHost,
-  { version }: LuksHeader,
-  chosen: Pick<AddUndo, 'kdf' | 'memory'> | undefined,
+  how: {
+    readonly header: LuksHeader;
+    readonly asked: Pick<z.infer<typeof addArgs>, keyof typeof costArgs>;
+    readonly chosen: Pick<AddUndo, 'kdf' | 'memory'> | undefined;
+  },
 ): Promise<Pick<AddUndo, 'kdf' | 'memory'>> {
+  const { header, asked, chosen } = how;
   if (chosen !== undefined) return { kdf: chosen.kdf, memory: chosen.memory };
-  return version === 1
-    ? { kdf: 'pbkdf2', memory: null }
-    : { kdf: 'argon2id', memory: await pbkdfMemory(host, undefined) };
+  const kdf = kdfFor(header.version, asked);
+  return { kdf, memory: await memoryFor(host, kdf, asked) };
 }
 
 /** Which slot a key opens. A person who must type it, or a program that prints it, is asked once. */

@@ -148,7 +148,10 @@ describe('bofh crypt add-key, change-key and remove-key', () => {
     const answer = async (line: string) => answers.cryptKey.parse(JSON.parse(await said(host, line)));
     const keys = '--key file:/etc/key --new-key file:/etc/other-key';
 
-    expect(await answer(`crypt add-key ${device} ${keys} --slot 4`)).toEqual({ device, slot: 4 });
+    const cost = '--pbkdf argon2id --pbkdf-memory 64m --pbkdf-time 500';
+    expect(await answer(`crypt add-key ${device} ${keys} --slot 4 ${cost}`)).toEqual({ device, slot: 4 });
+    const { keySlots } = answers.cryptDump.parse(JSON.parse(await said(host, `crypt dump ${device}`)));
+    expect(keySlots.at(-1)).toMatchObject({ slot: 4, kdf: 'argon2id', memory: 64 * 1024 ** 2 });
     await expect(said(host, `crypt remove-key ${device} 0`)).rejects.toThrow(RefusedError);
     expect(await answer(`--yes crypt remove-key ${device} 0`)).toEqual({ device, slot: 0 });
     expect(

@@ -52,6 +52,35 @@ describe('crypt.addKey', () => {
     },
   );
 
+  it.each([
+    [{ pbkdf: 'argon2id', pbkdfMemory: '64m' }, '--pbkdf argon2id --pbkdf-memory 65536'],
+    [{ pbkdf: 'pbkdf2', pbkdfTimeMs: 100 }, '--pbkdf pbkdf2 --iter-time 100'],
+  ] as const)('makes it as hard to guess as is said: %j', async (cost, words) => {
+    const host = encrypted();
+
+    await on(host, (tx) => tx.crypt.addKey({ device, key, newKey: otherKey, ...cost }));
+    await on(host, (tx) => tx.crypt.changeKey({ device, key: otherKey, newKey: key, ...cost }));
+
+    expect(programsOf(host).filter((line) => line.includes(`${words} --key-file=-`))).toHaveLength(2);
+  });
+
+  it.each([
+    [1, { pbkdf: 'argon2id' }, /LUKS1 knows pbkdf2 alone/],
+    [1, { pbkdfMemory: '64m' }, /pbkdf2 takes no memory/],
+    [2, { pbkdf: 'pbkdf2', pbkdfMemory: '64m' }, /pbkdf2 takes no memory/],
+    [2, { pbkdfMemory: '900g' }, /is available/],
+  ] as const)('of LUKS%d refuses %j before anything is done', async (version, cost, why) => {
+    const host = encrypted(version);
+    const before = host.snapshot();
+
+    await expect(
+      on(host, (tx) => tx.crypt.addKey({ device, key, newKey: otherKey, ...cost })),
+    ).rejects.toThrow(why);
+
+    expect(host.snapshot()).toBe(before);
+    expect(programsOf(host)).toEqual([]);
+  });
+
   it('is undone by destroying its slot, and no other', async () => {
     const host = twoKeys();
     const before = host.snapshot();

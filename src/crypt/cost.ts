@@ -1,6 +1,42 @@
+import * as z from 'zod/mini';
 import type { ReadHost } from '../command/index.ts';
-import { ParseError, RefusedError } from '../errors.ts';
-import { type Bytes, formatSize } from '../units.ts';
+import { ParseError, RefusedError, UsageError } from '../errors.ts';
+import { type Bytes, formatSize, parseSize } from '../units.ts';
+import type { Pbkdf } from './key-commands.ts';
+
+/** How hard it is to be made to guess a key. */
+export const costArgs = {
+  /** LUKS1 has pbkdf2 alone; the default of LUKS2 is argon2id. */
+  pbkdf: z.exactOptional(z.enum(['pbkdf2', 'argon2id'])),
+  /** What argon2id may take; without it as much as a small host can spare, 1 GiB at most. */
+  pbkdfMemory: z.exactOptional(z.union([z.string(), z.number()])),
+  /** How long opening may take on this host: 2 s unless said otherwise. */
+  pbkdfTimeMs: z.exactOptional(z.int().check(z.minimum(10))),
+};
+
+interface CostArgs {
+  readonly pbkdf?: Pbkdf['kdf'];
+  readonly pbkdfMemory?: string | number;
+}
+
+/** Which function a key is to be derived by. UsageError when that one is not to be had so. */
+export function kdfFor(version: 1 | 2, { pbkdf, pbkdfMemory: memory }: CostArgs): Pbkdf['kdf'] {
+  const kdf = pbkdf ?? (version === 1 ? 'pbkdf2' : 'argon2id');
+  if (version === 1 && kdf !== 'pbkdf2') throw new UsageError('LUKS1 knows pbkdf2 alone: leave pbkdf out');
+  if (kdf === 'pbkdf2' && memory !== undefined)
+    throw new UsageError('pbkdf2 takes no memory: leave pbkdfMemory out');
+  return kdf;
+}
+
+/** Bytes that opening it may take; null: pbkdf2 takes none. */
+export async function memoryFor(
+  host: ReadHost,
+  kdf: Pbkdf['kdf'],
+  { pbkdfMemory: asked }: CostArgs,
+): Promise<Bytes | null> {
+  if (kdf === 'pbkdf2') return null;
+  return pbkdfMemory(host, asked === undefined ? undefined : parseSize(asked));
+}
 
 const mib = 1024 ** 2;
 /** What cryptsetup 2.6 takes by itself, whatever the host that is to open the device later can spare. */
