@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { foreignTrials } from '../support/matrix/foreign.ts';
-import { bootedStage, powerCutAfterSuccess, powerCutAt } from '../support/matrix/power.ts';
+import { bootedStage, cutAfterSuccess, powerCutAt } from '../support/matrix/power.ts';
 import { dismissGuest, expectAsBefore, openStage, reset, run, type Stage } from '../support/matrix/stage.ts';
 import { destroyFaults, type Trial, tryFrom } from '../support/matrix/trials.ts';
 
@@ -24,36 +24,38 @@ describe('a guest on a real Xen host', () => {
     await expectAsBefore(stage);
   });
 
-  it.each(
-    pick([
-      [destroyFaults, /lvrename .*-swap.*: acts, then fails/],
-      // It ends with the snapshot of the start, so that no guest has to be taken away before the power fails.
-      [foreignTrials.slice(0, 1), /a logical volume/],
-    ]),
-  )('$group: $name', (trial) => tried(trial));
+  // It ends with the snapshot of the start, so that no guest has to be taken away before the power fails.
+  it.each(pick(foreignTrials, /a logical volume/))('$group: $name', (trial) => tried(trial));
 
   it('loses no file that was reported as made, and is as a reboot leaves it when the power fails on the way', async () => {
-    await dismissGuest(stage);
     await bootedStage(stage);
     await tried(powerCutAt(7));
-    await tried(powerCutAfterSuccess);
+    await afterFailure(() => cutAfterSuccess(stage, 'kept'));
+  });
+
+  // The guest that the power did not take is what it starts from; a second try then takes it away, and leaves the host as before.
+  it.each(pick(destroyFaults, /lvrename .*-swap.*: acts, then fails/))('$group: $name', async (trial) => {
+    await tried(trial);
+    await afterFailure(() => dismissGuest(stage));
   });
 });
 
-/** A trial that fails must not fail those after it. */
 async function tried(trial: Trial): Promise<void> {
+  await afterFailure(() => tryFrom(stage, trial));
+}
+
+/** A trial that fails must not fail those after it. */
+async function afterFailure(act: () => Promise<unknown>): Promise<void> {
   try {
-    await tryFrom(stage, trial);
+    await act();
   } catch (error) {
     await reset(stage);
     throw error;
   }
 }
 
-function pick(wanted: readonly (readonly [readonly Trial[], RegExp])[]): readonly Trial[] {
-  return wanted.flatMap(([trials, name]) => {
-    const found = trials.filter((trial) => name.test(trial.name));
-    if (found.length === 0) throw new Error(`no trial is named ${String(name)}`);
-    return found;
-  });
+function pick(trials: readonly Trial[], name: RegExp): readonly Trial[] {
+  const found = trials.filter((trial) => name.test(trial.name)).slice(0, 1);
+  if (found.length === 0) throw new Error(`no trial is named ${String(name)}`);
+  return found;
 }

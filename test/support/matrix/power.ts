@@ -1,5 +1,14 @@
 import { type Fingerprint, fingerprint, until } from '../rig/index.ts';
-import { background, createCommand, destroyGuest, expectAsBefore, guest, run, type Stage } from './stage.ts';
+import {
+  background,
+  createCommand,
+  dismissGuest,
+  expectAsBefore,
+  guest,
+  keepGuest,
+  run,
+  type Stage,
+} from './stage.ts';
 import { injected, type Trial } from './trials.ts';
 
 const group = 'vm create, power cut';
@@ -35,11 +44,15 @@ export function powerCutAt(n: number, unflushed: 'kept' | 'lost' = 'kept'): Tria
 export const powerCutAfterSuccess: Trial = {
   group,
   name: 'right after success was reported: every file is there',
-  run: (stage) => cutAfterSuccess(stage, 'kept'),
+  run: async (stage) => {
+    await cutAfterSuccess(stage, 'kept');
+    await dismissGuest(stage);
+    return 'as after';
+  },
 };
 
-/** Makes a guest, cuts the power at once, and looks whether all of it is there. */
-export async function cutAfterSuccess(stage: Stage, unflushed: 'kept' | 'lost'): Promise<'as after'> {
+/** Makes a guest, cuts the power at once, and looks whether all of it is there. It runs then, and is kept. */
+export async function cutAfterSuccess(stage: Stage, unflushed: 'kept' | 'lost'): Promise<void> {
   const { machine } = stage;
   await run(stage, createCommand, 0);
   const { stdout: config } = await machine.run(`cat /etc/xen/${guest}.cfg`);
@@ -56,8 +69,7 @@ export async function cutAfterSuccess(stage: Stage, unflushed: 'kept' | 'lost'):
   );
   if (stdout.trim() !== `${guest}\n0`) throw new Error(`not everything is there:\n${stdout}`);
   await run(stage, `bofh xen start ${guest}`, 0);
-  await destroyGuest(stage);
-  return 'as after';
+  await keepGuest(stage);
 }
 
 /** The trials of a power cut start from a host that was booted, not from one on which a guest already runs. */
