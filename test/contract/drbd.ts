@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { holders, recognise, size } from '../../src/blockdevice/index.ts';
+import { holders, recognise, size, wipeSignatures } from '../../src/blockdevice/index.ts';
 import { type ChangeHost, type Command, type Host, nothing } from '../../src/command/index.ts';
 import { drbdDown, drbdPrimary, drbdSecondary, drbdUp } from '../../src/drbd/change-commands.ts';
 import { drbdConfig } from '../../src/drbd/commands.ts';
@@ -27,6 +27,8 @@ async function withResource(
   const udev = await udevOf(host);
   await change.run(lvcreate({ vg, name, extents: 8, tags: [tag], ...udev }));
   const disk = `/dev/${vg}/${name}`;
+  // Metadata of an earlier volume may lie there: drbdadm would ask.
+  await change.run(wipeSignatures(disk));
   const { hostname } = await host.facts();
   const on = (who: string, port: number): string =>
     `on ${who} { volume 0 { device minor ${String(minor)}; disk ${disk}; meta-disk internal; } address ipv4 127.0.0.1:${String(port)}; }`;
@@ -130,11 +132,13 @@ export const drbdScenarios: readonly Scenario[] = [
           [name],
         );
         const broken = '/etc/drbd.d/contract-broken.res';
-        await change.writeNew(broken, 'resource contract-broken {\n', { mode: 0o644 });
-        await andThen(
-          () => assert.rejects(resources(host)),
-          () => change.removeFile(broken),
-        );
+        for (const text of ['resource contract-broken {\n', 'resource contract-broken {\n  on peer {\n']) {
+          await change.writeNew(broken, text, { mode: 0o644 });
+          await andThen(
+            () => assert.rejects(resources(host)),
+            () => change.removeFile(broken),
+          );
+        }
       }),
   },
 ];

@@ -16,6 +16,12 @@ describe('drbdadm dump-xml', () => {
     expect(parse(dump(`no-resources@${rig}`))).toEqual([]);
   });
 
+  it('with a resource on no host, as of a file that ends in its midst, is an error', () => {
+    expect(() => parse(dump(`cut-short@${rig}`))).toThrow(
+      'the resource broken (/etc/drbd.d/broken.res:1) is on no host',
+    );
+  });
+
   it('tells each resource with its hosts, volumes and addresses', () => {
     const [r0] = parse(dump(`two@${rig}`));
 

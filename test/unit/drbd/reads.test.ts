@@ -37,9 +37,19 @@ describe('the resources of a host', () => {
 
   it('of a configuration that cannot be read are an error, not none', async () => {
     const host = up();
-    host.admin.writeFile('/etc/drbd.d/broken.res', 'resource broken {\n');
+    host.admin.writeFile('/etc/drbd.d/broken.res', 'resource broken {\n  on alpha {\n');
 
     await expect(resources(host)).rejects.toThrow('exit 10: but got end of file');
+  });
+
+  // With it drbdadm exits 0.
+  it('of a file that was cut short after its first line are an error, which names it', async () => {
+    const host = up();
+    host.admin.writeFile('/etc/drbd.d/broken.res', 'resource broken {\n');
+
+    await expect(resources(host)).rejects.toThrow(
+      'the resource broken (/etc/drbd.d/broken.res:1) is on no host',
+    );
   });
 
   it('are named when another one is asked for', async () => {
