@@ -39,6 +39,7 @@ export interface Configured {
   /** Where it begins. */
   readonly file: string;
   readonly line: number;
+  /** None: its file is not whole. */
   readonly hosts: readonly ConfiguredHost[];
   readonly options: Options;
 }
@@ -74,13 +75,9 @@ function resource(element: XmlElement): Configured {
   const { name, 'conf-file-line': at } = attributes.resource.parse(element.attributes);
   const cut = at.lastIndexOf(':');
   const { many } = partsOf(element, ['host', 'section', 'connection']);
-  const hosts = many('host').map(hostOf);
-  // drbdadm-84 of 9.22 takes the end of a file for the end of a resource.
-  if (hosts.length === 0)
-    throw new ParseError(`the resource ${name} (${at}) is on no host: is something missing in that file?`);
   return {
     ...{ name, file: at.slice(0, cut), line: Number(at.slice(cut + 1)) },
-    hosts,
+    hosts: many('host').map(hostOf),
     options: Object.fromEntries(many('section').map(optionsIn)),
   };
 }

@@ -43,9 +43,21 @@ const configFiles = [
   '/etc/drbd.conf',
 ];
 
-/** Every resource of the configuration, also of other hosts; none where there is no configuration. */
+/**
+ * Every resource of the configuration, also of other hosts; none where there is no configuration. RefusedError when one is not
+ * whole: drbdadm-84 of 9.22 takes the end of a file for the end of a resource, and exits 0.
+ */
 export async function configured(host: ReadHost): Promise<readonly Configured[]> {
-  for (const file of configFiles) if ((await host.stat(file)) !== undefined) return host.run(drbdConfig());
+  for (const path of configFiles)
+    if ((await host.stat(path)) !== undefined) {
+      const all = await host.run(drbdConfig());
+      const cut = all.find(({ hosts }) => hosts.length === 0);
+      if (cut === undefined) return all;
+      throw new RefusedError(
+        `the DRBD resource ${cut.name} (${cut.file}:${String(cut.line)}) is on no host: its file is not whole`,
+        { remedy: `complete ${cut.file}, or take it away; drbdadm dump shows what is understood of it` },
+      );
+    }
   return [];
 }
 

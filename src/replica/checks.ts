@@ -1,5 +1,4 @@
 import type { ReadHost } from '../command/index.ts';
-import { drbdConfig } from '../drbd/commands.ts';
 import { configured, moduleVersion, type Taken, taken } from '../drbd/index.ts';
 import { RefusedError, UsageError } from '../errors.ts';
 import { checkLvName, usableVg } from '../lvm/index.ts';
@@ -31,7 +30,6 @@ export async function checkDrbd(host: ReadHost): Promise<Pick<Ground, 'series' |
     throw new RefusedError('there is no /etc/drbd.conf', {
       remedy: 'it comes with drbd-utils, and includes "drbd.d/*.res"',
     });
-  await host.run(drbdConfig());
   return { series, version };
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { holders, recognise, size, wipeSignatures } from '../../src/blockdevice/index.ts';
+import { holders, recognise, size } from '../../src/blockdevice/index.ts';
 import { type ChangeHost, type Command, type Host, nothing } from '../../src/command/index.ts';
 import { drbdDown, drbdPrimary, drbdSecondary, drbdUp } from '../../src/drbd/change-commands.ts';
 import { drbdConfig } from '../../src/drbd/commands.ts';
@@ -14,7 +14,7 @@ const minor = 93;
 const file = `/etc/drbd.d/${name}.res`;
 const known = `/var/lib/drbd/drbd-minor-${String(minor)}.lkbd`;
 
-/** What only somebody else does: metadata, and a first promotion. */
+/** What only somebody else does: metadata, over whatever an earlier volume has left there, and a first promotion. */
 const byHand = (...argv: readonly string[]): Command<void, 'change'> => ({
   ...{ tool: 'drbdadm', argv, access: 'change', parse: nothing },
 });
@@ -27,8 +27,6 @@ async function withResource(
   const udev = await udevOf(host);
   await change.run(lvcreate({ vg, name, extents: 8, tags: [tag], ...udev }));
   const disk = `/dev/${vg}/${name}`;
-  // Metadata of an earlier volume may lie there: drbdadm would ask.
-  await change.run(wipeSignatures(disk));
   const { hostname } = await host.facts();
   const on = (who: string, port: number): string =>
     `on ${who} { volume 0 { device minor ${String(minor)}; disk ${disk}; meta-disk internal; } address ipv4 127.0.0.1:${String(port)}; }`;
@@ -65,7 +63,7 @@ export const drbdScenarios: readonly Scenario[] = [
     run: async (context) =>
       withResource(context, async (disk) => {
         const { host, change } = context;
-        await change.run(byHand('create-md', name));
+        await change.run(byHand('create-md', '--force', name));
         assert.equal((await recognise(host, disk))?.type, 'drbd');
         assert.equal((await resourceNamed(host, name)).state, undefined);
         await change.run(drbdUp(name));
@@ -88,7 +86,7 @@ export const drbdScenarios: readonly Scenario[] = [
       withResource(context, async () => {
         const { host, change } = context;
         const role = async () => (await resourceNamed(host, name)).state?.role;
-        await change.run(byHand('create-md', name));
+        await change.run(byHand('create-md', '--force', name));
         await fails(change.run(drbdPrimary(name)), 'not-found');
         await change.run(drbdUp(name));
         await fails(change.run(drbdPrimary(name)), 'unknown');

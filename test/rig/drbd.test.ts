@@ -105,6 +105,6 @@ describe.skipIf(!can.ok && !required)('resources of DRBD, with the real module',
     await run(stage, `${specimens.up.setUp} && wipefs -q -a /dev/vg0/${guest}-root`, 0);
     expect(await bofh(`drbd up ${guest}`, 1)).toContain('has no metadata of DRBD at its end');
     await stage.machine.putText('/etc/drbd.d/broken.res', 'resource broken {\n');
-    await bofh('drbd list', 1);
+    expect(await bofh('drbd list', 1)).toContain('/etc/drbd.d/broken.res:1');
   });
 });

@@ -72,7 +72,7 @@ function shown(world: World, { name, addresses: [own, peer], connection, volumes
 type Verb = (world: World, config: SimulatedConfig, volume: number | undefined) => Answer;
 
 const verbs: Readonly<Record<string, Verb>> = {
-  'create-md': createMetadata,
+  'create-md --force': forceMetadata,
   up,
   primary,
   'primary --force': force,
@@ -126,10 +126,10 @@ function up(world: World, { name, hosts }: SimulatedConfig): Answer {
   return whole ? ok() : failed(1, 'No valid meta data found');
 }
 
-/** The first metadata of each disk: their data are good for nothing yet. */
-function createMetadata(world: World, { hosts }: SimulatedConfig): Answer {
+/** Metadata for each disk, over whatever is there: their data are good for nothing yet. */
+function forceMetadata(world: World, { hosts }: SimulatedConfig): Answer {
   for (const { disk } of hosts.find((each) => each.name === world.hostname)?.volumes ?? []) {
-    const made = createMd(world, { disk, force: false });
+    const made = createMd(world, { disk, force: true });
     if (made.exitCode !== 0) return made;
     nameMetadata(world, disk, world.ids.uuid().replaceAll('-', '').slice(0, 16));
   }

@@ -47,9 +47,9 @@ describe('the resources of a host', () => {
     const host = up();
     host.admin.writeFile('/etc/drbd.d/broken.res', 'resource broken {\n');
 
-    await expect(resources(host)).rejects.toThrow(
-      'the resource broken (/etc/drbd.d/broken.res:1) is on no host',
-    );
+    await expect(resources(host)).rejects.toMatchObject({
+      message: 'the DRBD resource broken (/etc/drbd.d/broken.res:1) is on no host: its file is not whole',
+    });
   });
 
   it('are named when another one is asked for', async () => {
