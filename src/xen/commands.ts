@@ -81,12 +81,10 @@ function uuidArgument({ uuid }: { readonly uuid?: string }): readonly string[] {
  * tell (fixtures in test/fixtures/xl).
  */
 export function classifyXl({ stderr }: Answer): Reason {
-  if (
-    /does not exist|is an invalid domain identifier|Non-existant domain|unable to get domain type/.test(
-      stderr,
-    )
-  )
-    return 'not-found';
+  // The last one is 4.20's.
+  const gone =
+    /does not exist|is an invalid domain identifier|Non-existant domain|unable to get (?:domain type|dominfo: No such process)/;
+  if (gone.test(stderr)) return 'not-found';
   if (/Permission denied/.test(stderr)) return 'denied';
   if (/didn't acknowledge control request/.test(stderr)) return 'timeout';
   return 'unknown';
