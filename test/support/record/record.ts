@@ -28,10 +28,10 @@ export async function record(options: {
   const { suite, only, say } = options;
   let [changed, surprises] = [0, 0];
   for (const group of groups.filter(({ name }) => only.test(name))) {
-    const { disks } = group;
+    const { disks, hypervisor = 'none' } = group;
     say(`${group.name} on ${suite}`);
     // One processor: for those without disks of their own it is the machine of the matrix, booted once for both.
-    const of = { suite, hypervisor: 'none', cpus: 1 } as const;
+    const of = { suite, hypervisor, cpus: 1 } as const;
     await using machine = await bootMachine({ ...of, ...(disks === undefined ? {} : { disks }) });
     const found = await recordGroup(machine, { group, say });
     changed += found.changed;
@@ -121,7 +121,7 @@ async function learn(
 async function installed(place: Place): Promise<(situation: Situation) => string> {
   const { stdout } = await place.run(['dpkg-query', '--show', '--showformat=${Package} ${Version}\n']);
   const versions = new Map(
-    stdout.split('\n').map((line) => [line.split(' ')[0], line.split(' ')[1]?.replace(/^\d+:|-[^-]*$/g, '')]),
+    stdout.split('\n').map((line) => [line.split(' ')[0], upstream(line.split(' ')[1])]),
   );
   return ({ name }) => {
     const tool = Object.entries(tools).find(([tool]) => tool === name.split('/')[0]);
@@ -129,6 +129,11 @@ async function installed(place: Place): Promise<(situation: Situation) => string
     if (version === undefined) throw new Error(`${name}: its tool is not installed`);
     return version;
   };
+}
+
+/** Without Debian's part, and without that of a snapshot of its source: `4.17.7+13-g2445b30a44-0+deb12u1` is 4.17.7. */
+function upstream(version: string | undefined): string | undefined {
+  return version?.replace(/^\d+:|-[^-]*$/g, '').replace(/\+\d+-g[0-9a-f]+$/, '');
 }
 
 /** Writes a recording where it is another than before; answers whether it was. */

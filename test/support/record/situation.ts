@@ -35,6 +35,8 @@ export interface Situation {
 export interface Group {
   readonly name: string;
   readonly disks?: readonly DiskSpec[];
+  /** Left out: a plain kernel, which is faster. */
+  readonly hypervisor?: 'xen';
   /** Prints `NAME IDENTITY` for each object whose identity is drawn at random. */
   readonly identities?: string;
   /** The identity that an object has in the recordings, so that a later recording differs in nothing but what matters. */

@@ -8,10 +8,11 @@ import { lvmSizes } from './lvm-sizes.ts';
 import { luks } from './luks.ts';
 import { mounts } from './mount.ts';
 import { otherFilesystems } from './other-filesystems.ts';
+import { xen } from './xen.ts';
 import { xfs } from './xfs.ts';
 
 /** Every recording that can be made by machine. */
 export const groups: readonly Group[] = [
   ...[lvm, lvmSizes, ext, xfs, otherFilesystems, block],
-  ...[loop, luks, mounts, btrfs],
+  ...[loop, luks, mounts, btrfs, xen],
 ];
