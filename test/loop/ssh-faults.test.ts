@@ -209,7 +209,8 @@ describe('a host', () => {
     const sshd = await server();
     const host = overSsh(sshd);
     await host.facts();
-    const sockets = () => execFileSync('find', ['/run/bofh', '-path', '*/ssh-*/s'], { encoding: 'utf8' });
+    const sockets = () =>
+      execFileSync('find', ['/run/bofh', '-path', '*/bofh-ssh-*/s'], { encoding: 'utf8' });
     expect(sshd.connections()).not.toEqual([]);
     const open = sockets().split('\n').length;
 

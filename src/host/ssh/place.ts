@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { lstatSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RefusedError } from '../../errors.ts';
@@ -15,12 +15,26 @@ export interface Place {
  * On /run, which a boot empties: for root below /run/bofh, for others below their own runtime directory. The path is
  * short, because a socket's may have 107 bytes, of which ssh takes 17 for a name to rename from (mux.c).
  */
-export function makePlace(): Place {
-  const directory = mkdtempSync(join(parent(), 'ssh-'));
+export function makePlace(above: string = parent()): Place {
+  sweep(above);
+  const directory = mkdtempSync(join(above, `bofh-ssh-${String(process.pid)}-`));
   return {
     socket: join(directory, 's'),
     remove: () => rmSync(directory, { recursive: true, force: true }),
   };
+}
+
+/** Those of processes that were killed: empty by now, for ssh takes its socket away itself. Another one stays. */
+function sweep(above: string): void {
+  for (const name of readdirSync(above)) {
+    const pid = /^bofh-ssh-(?<pid>\d+)-/.exec(name)?.groups?.['pid'];
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    try {
+      rmdirSync(join(above, name));
+    } catch {
+      // It has a socket, or another bofh was quicker.
+    }
+  }
 }
 
 function parent(): string {

@@ -66,7 +66,7 @@ section '/run/bofh'
 # The folders of the private mounts and of what other hosts do here are made with the first of them, and stay; what is in them counts.
 # A way to another host is left by a bofh that was killed, until the next boot.
 files /run/bofh -mindepth 1 -not -path '/run/bofh/locks' -not -path '/run/bofh/locks/*' -not -path '/run/bofh/mnt' -not -path '/run/bofh/notes' \
-  -not -path '/run/bofh/away' -not -path '/run/bofh/reservations.lock' -not -path '/run/bofh/ssh-*'
+  -not -path '/run/bofh/away' -not -path '/run/bofh/reservations.lock' -not -path '/run/bofh/bofh-ssh-*'
 section 'open journals'
 files /var/lib/bofh/journal -mindepth 1 -maxdepth 1 '(' -name '*.journal' -o -name '*.new' -o -name '*.d' ')'
 section 'reservations'
