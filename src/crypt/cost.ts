@@ -48,7 +48,7 @@ const least = 32 * 1024;
  * How much memory opening a key slot may take: what was asked, if this host has it; else so much that a small dom0 can
  * open it as well, a quarter of this host's memory and half of what is free, 1 GiB at most.
  */
-export async function pbkdfMemory(host: ReadHost, asked: Bytes | undefined): Promise<Bytes> {
+async function pbkdfMemory(host: ReadHost, asked: Bytes | undefined): Promise<Bytes> {
   const { total, available } = await memoryOf(host);
   if (asked === undefined) {
     const fits = Math.min(usual, total / 4, available / 2);

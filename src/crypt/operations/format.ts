@@ -16,11 +16,11 @@ import {
 import type { KeyInput, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { refuseFullBeneath } from '../../lvm/index.ts';
+import { memoryFor } from '../cost.ts';
 import { formattedByHand } from '../by-hand.ts';
 import { luksFormat, wipeLuks } from '../format-commands.ts';
 import { checkKey, contentInWords, refuseHeld, replaceable, sameContent } from '../content.ts';
 import { checkArgs, type NewLuksArgs, newLuksArgs, recheck, refuseSmall } from '../new-luks.ts';
-import { memoryFor } from '../cost.ts';
 import { headerOf } from '../reads.ts';
 import { luksUuid } from '../schema.ts';
 
