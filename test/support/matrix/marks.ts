@@ -1,7 +1,7 @@
 import { type Fingerprint, fingerprint, layFault } from '../rig/index.ts';
 import { commandOf, heldAfterAct, prepare, rigRows, type RigRow } from './operation-trials.ts';
-import { cut, cutAfterSuccess, powerCutAt, unflushedLost } from './power.ts';
-import { dismissGuest, expectForeign, guest, run, type Stage } from './stage.ts';
+import { cut, outlivesCut, powerCutAt, unflushedLost } from './power.ts';
+import { expectForeign, guest, run, type Stage } from './stage.ts';
 import type { Trial } from './trials.ts';
 
 /** One operation for each sort of mark. No operation of the registry has a mark of the sort `bytes` yet. */
@@ -39,11 +39,7 @@ export async function unflushedTrials(): Promise<readonly Trial[]> {
     {
       group: unflushedLost,
       name: 'vm create, right after success was reported: every file is there',
-      run: async (stage) => {
-        await cutAfterSuccess(stage, 'lost');
-        await dismissGuest(stage);
-        return 'as after';
-      },
+      run: (stage) => outlivesCut(stage, 'lost'),
     },
     ...[5, 9, 13].map((n) => powerCutAt(n, 'lost')),
   ];

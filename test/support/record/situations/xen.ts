@@ -21,7 +21,7 @@ function config(name: string, change: (text: string) => string = (text) => text)
 
 const create = (name: string, id = third) => xlCreate({ config: `/etc/xen/${name}.cfg`, uuid: id });
 const check = (name: string) => xlCheck({ config: `/etc/xen/${name}.cfg`, uuid });
-/** The id of a domain is the number of those that were begun before it. */
+/** No domain has it. Those of the others are how many `xl create` had begun by then, those that failed among them. */
 const none = 77;
 
 /** Shell: waits until a guest of this name is in such a state of `xl list`. */
@@ -125,7 +125,7 @@ export const xen: Group = {
     {
       name: 'xl/shutdown',
       given: 'xl unpause web1',
-      command: () => xlShutdown({ id: 7, timeoutMs: 60_000 }),
+      command: xlShutdown({ id: 7, timeoutMs: 60_000 }),
       answers: 'parsed',
     },
     {
