@@ -38,7 +38,7 @@ export async function openSession(
   let site = defaultSite;
   const options = {
     log: ({ event, ...facts }: HostEvent) => log.debug(event, { ...facts }),
-    askKey: (question: string) => askKey(runtime.terminal, question),
+    askKey: (question: string) => askKey(runtime.terminal, question, { stop: runtime.signals.stop }),
   };
   const local = localHost({ ...options, siteKeys: () => site.keys });
   const name = settings.host;

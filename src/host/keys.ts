@@ -4,6 +4,7 @@ import { CommandError, RefusedError, UsageError } from '../errors.ts';
 import { fileReads } from './files.ts';
 import { endInWords } from './program.ts';
 import { collect } from './start.ts';
+import { turns } from './turns.ts';
 
 /** Where the local host gets keys from that are neither in a file nor a program's answer. */
 export interface KeyOptions {
@@ -20,6 +21,9 @@ export type FetchInput = <T extends Secret | Uint8Array | string>(input: T | Key
 const longest = 8 * 1024 * 1024;
 const commandLimitMs = 120_000;
 
+/** A process has one terminal: what is typed there answers one question, whose repetition follows it at once. */
+const questions = turns(1);
+
 /** A key that a person has typed is asked for once in the life of a host; all others are fetched again each time. */
 export function keyFetcher(options: KeyOptions, env: Readonly<Record<string, string>>): FetchInput {
   const typed = new Map<string, Promise<Secret>>();
@@ -34,9 +38,18 @@ export function keyFetcher(options: KeyOptions, env: Readonly<Record<string, str
       case 'command':
         return checked(await printed(key.argv, env), key);
       case 'ask': {
-        const asked = typed.get(labelOf(input)) ?? ask(input, options.askKey);
-        typed.set(labelOf(input), asked);
-        return asked;
+        const label = labelOf(input);
+        const before = typed.get(label);
+        if (before !== undefined) return before;
+        const asked = questions.take(() => ask(input, options.askKey));
+        typed.set(label, asked);
+        try {
+          return await asked;
+        } catch (error) {
+          // What was mistyped may be asked for again.
+          typed.delete(label);
+          throw error;
+        }
       }
     }
   };

@@ -22,13 +22,17 @@ function typing(...chunks: readonly string[]) {
       return input;
     },
     pause: () => input,
+    readableEnded: false,
+    destroyed: false,
   }) as unknown as KeyInputStream;
   const terminal = {
     interactive: true,
     draw: () => undefined,
     line: (text: string) => void lines.push(text),
   };
-  return { asked: () => askKey(terminal, 'Key of /dev/x: ', input), modes, lines, events };
+  const stopper = new AbortController();
+  const asked = () => askKey(terminal, 'Key of /dev/x: ', { input, stop: stopper.signal });
+  return { asked, modes, lines, events, stopper };
 }
 
 describe('the question for a key', () => {
@@ -53,10 +57,35 @@ describe('the question for a key', () => {
     expect(modes).toEqual([true, false]);
   });
 
+  it.each(['end', 'close', 'error'])('ends when the terminal goes away: %s', async (event) => {
+    const { asked, modes, events } = typing('ge');
+    const answer = rejectionOf(asked());
+
+    events.emit(event, new Error('EIO'));
+
+    expect(await answer).toBeInstanceOf(InterruptedError);
+    expect(modes).toEqual([true, false]);
+    expect(events.eventNames()).toEqual([]);
+  });
+
+  it('ends at a signal, and is not asked at all after one', async () => {
+    const { asked, modes, lines, stopper } = typing('ge');
+    const answer = rejectionOf(asked());
+
+    stopper.abort();
+
+    expect(await answer).toBeInstanceOf(InterruptedError);
+    expect(await rejectionOf(asked())).toBeInstanceOf(InterruptedError);
+    expect(modes).toEqual([true, false]);
+    expect(lines).toHaveLength(1);
+  });
+
   it('is refused where there is no terminal, with what to do', async () => {
     const terminal = { interactive: false, draw: () => undefined, line: () => undefined };
 
-    const error = await rejectionOf(askKey(terminal, 'Key of /dev/x: '));
+    const error = await rejectionOf(
+      askKey(terminal, 'Key of /dev/x: ', { stop: new AbortController().signal }),
+    );
 
     expect(error).toBeInstanceOf(RefusedError);
     expect(error).toMatchObject({ remedy: 'say where the key comes from: --key file:/PATH' });

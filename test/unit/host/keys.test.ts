@@ -90,6 +90,44 @@ describe('a key', () => {
     expect(await rejectionOf(read(of({ from: 'ask' })))).toBeInstanceOf(RefusedError);
   });
 
+  test('that was mistyped is asked for again', async () => {
+    const typed = ['one', 'other', 'same', 'same'];
+    const askKey = async (): Promise<string> => typed.shift() ?? '';
+    const { host } = hostWith('cat', { askKey });
+    const again = async () => (await host.run(reading([], { stdin: of({ from: 'ask' }, 'new') }))).stdout;
+
+    expect(String(await rejectionOf(again()))).toContain('not the same');
+    expect(await again()).toBe('same');
+  });
+
+  test('is asked for by one question at a time, of all hosts, with its repetition right after it', async () => {
+    const asked: string[] = [];
+    const waiting: ((text: string) => void)[] = [];
+    const askKey = (question: string): Promise<string> => {
+      asked.push(question);
+      return new Promise((resolve) => waiting.push(resolve));
+    };
+    const keyOf = async (device: string) => {
+      const { host } = hostWith('cat', { askKey });
+      return (await host.run(reading([], { stdin: { key: { from: 'ask' }, use: 'new', of: device } })))
+        .stdout;
+    };
+    const both = Promise.all([keyOf('/dev/x'), keyOf('/dev/y')]);
+
+    for (const [count, text] of ['x', 'x', 'y', 'y'].entries()) {
+      await expect.poll(() => waiting.length).toBe(count + 1);
+      waiting[count]?.(text);
+    }
+
+    expect(await both).toEqual(['x', 'y']);
+    expect(asked).toEqual([
+      'New key of /dev/x: ',
+      'New key of /dev/x, once more: ',
+      'New key of /dev/y: ',
+      'New key of /dev/y, once more: ',
+    ]);
+  });
+
   test('that is empty is refused: cryptsetup would take it', async () => {
     const path = join(temporaryDirectory(), 'key');
     writeFileSync(path, '');
