@@ -1,6 +1,15 @@
-import { BofhError, RefusedError, ToolError, UsageError } from './errors.ts';
+import {
+  BofhError,
+  CommandError,
+  ConnectionError,
+  JournalError,
+  ParseError,
+  RefusedError,
+  ToolError,
+  UsageError,
+} from './errors.ts';
 
-/** A check of one host of several: what it refuses says where. */
+/** A check of one host of several: what it refuses, and what is not understood there, says where. */
 export async function on<T>(host: string, check: () => T | Promise<T>): Promise<T> {
   try {
     return await check();
@@ -10,7 +19,10 @@ export async function on<T>(host: string, check: () => T | Promise<T>): Promise<
     const message = `on ${host}: ${error.message}`;
     if (error instanceof UsageError) throw new UsageError(message, options);
     if (error instanceof ToolError) throw new ToolError(message, options);
-    if (error instanceof RefusedError) throw new RefusedError(message, options);
+    if (error instanceof ParseError) throw new ParseError(message, options);
+    if (error instanceof JournalError) throw new JournalError(message, options);
+    if (error instanceof RefusedError || error instanceof CommandError)
+      throw new RefusedError(message, options);
     throw error;
   }
 }
@@ -19,12 +31,15 @@ export async function on<T>(host: string, check: () => T | Promise<T>): Promise<
 export function refusals() {
   const found: BofhError[] = [];
   return {
-    /** The check's answer; undefined when it refused. A missing program and a bug are thrown at once. */
+    /**
+     * The check's answer; undefined when it refused. What is no refusal is thrown at once: a missing program, an answer that
+     * was not understood, a journal that is not readable, a bug.
+     */
     try: async <T>(check: () => T | Promise<T>): Promise<T | undefined> => {
       try {
         return await check();
       } catch (error) {
-        if (!(error instanceof BofhError) || error instanceof ToolError) throw error;
+        if (!isRefusal(error)) throw error;
         found.push(error);
         return undefined;
       }
@@ -43,4 +58,8 @@ export function refusals() {
       throw new RefusedError(message, options);
     },
   };
+}
+
+function isRefusal(error: unknown): error is BofhError {
+  return [UsageError, RefusedError, CommandError, ConnectionError].some((kind) => error instanceof kind);
 }

@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import {
+  CommandError,
+  InterruptedError,
+  JournalError,
+  ParseError,
+  RefusedError,
+  ToolError,
+  UsageError,
+} from '../../src/errors.ts';
+import { on, refusals } from '../../src/refusals.ts';
+import { rejectionOf } from '../support/rejection.ts';
+
+const refuse = (error: Error) => (): never => {
+  throw error;
+};
+const failed = new CommandError({ tool: 'lvs', argv: [], reason: 'unknown', exitCode: 5 });
+
+describe('what a request is refused for', () => {
+  it('is said at once, and is a fault of the command line only when all of it is', async () => {
+    const [usage, mixed] = [refusals(), refusals()];
+    await usage.try(refuse(new UsageError('a')));
+    await usage.try(refuse(new UsageError('b')));
+    await mixed.try(refuse(new UsageError('a')));
+    await mixed.try(refuse(new RefusedError('c', { remedy: 'do' })));
+
+    expect(() => usage.throwAll()).toThrow(UsageError);
+    expect(() => usage.throwAll()).toThrow('a; b');
+    expect(() => mixed.throwAll()).toThrow(expect.objectContaining({ name: 'RefusedError', remedy: 'do' }));
+  });
+
+  it('keeps its class when it is alone, and is nothing when nothing was', async () => {
+    const [one, none] = [refusals(), refusals()];
+
+    expect(await none.try(() => 7)).toBe(7);
+    expect(await one.try(refuse(failed))).toBeUndefined();
+
+    expect(() => none.throwAll()).not.toThrow();
+    expect(() => one.throwAll()).toThrow(failed);
+  });
+
+  it.each([
+    new ParseError('not understood'),
+    new JournalError('not readable'),
+    new InterruptedError('Ctrl-C'),
+    new ToolError('missing'),
+    new TypeError('a bug'),
+  ])('is not what is no refusal: $name goes on as it is', async (error) => {
+    const found = refusals();
+    await found.try(refuse(new UsageError('a')));
+
+    expect(await rejectionOf(found.try(refuse(error)))).toBe(error);
+  });
+});
+
+describe('a check on one host of several', () => {
+  it.each([
+    [new UsageError('x'), UsageError],
+    [new RefusedError('x'), RefusedError],
+    [new ToolError('x'), ToolError],
+    [new ParseError('x'), ParseError],
+    [new JournalError('x'), JournalError],
+    [failed, RefusedError],
+  ])('says where: $name', async (error, kind) => {
+    const told = await rejectionOf(on('b', refuse(error)));
+
+    expect(told).toBeInstanceOf(kind);
+    expect(told).toMatchObject({ message: `on b: ${error.message}`, cause: error });
+  });
+});
