@@ -223,7 +223,7 @@ function sizeIn(
 ): Uint8Array {
   const bytes = new DataView(new ArrayBuffer(count));
   const superblock = call.world.live.get(device.storage)?.superblock;
-  if (superblock?.type === 'ext4' && from === 1024) {
+  if (superblock !== undefined && /^ext[234]$/.test(superblock.type) && from === 1024) {
     const blockSize = superblock.blockSize ?? 4096;
     bytes.setUint32(0x4, superblock.blocks ?? Math.floor(device.size / blockSize), true);
     bytes.setUint32(0x18, Math.log2(blockSize / 1024), true);
@@ -237,7 +237,7 @@ function sizeIn(
     const blockSize = superblock.blockSize ?? 4096;
     const blocks = superblock.blocks ?? Math.floor(device.size / blockSize);
     bytes.setBigUint64(0xd1, BigInt(blocks * blockSize), true);
-  } else throw unmodelled(call, 'it knows where ext4, xfs, btrfs and swap have their sizes');
+  } else throw unmodelled(call, 'it knows where ext2, ext3, ext4, xfs, btrfs and swap have their sizes');
   return new Uint8Array(bytes.buffer);
 }
 

@@ -105,10 +105,10 @@ describe('where a mapping ends on a device', () => {
 });
 
 describe('who may use what lies beyond', () => {
-  test('is the content itself, and whoever has a device whose content does not tell', async () => {
+  test.each(['ext2', 'ext3', 'ext4'] as const)('is the %s itself, and who has mounted it', async (type) => {
     const host = simulatedHost();
     host.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 16 });
-    host.admin.format('/dev/vg0/a', { type: 'ext4', usage: 'filesystem', uuid: 'x', blocks: 8192 });
+    host.admin.format('/dev/vg0/a', { type, usage: 'filesystem', uuid: 'x', blocks: 8192 });
     host.admin.mount('/dev/vg0/a', '/mnt');
 
     const words = async (size: number) =>
@@ -116,7 +116,7 @@ describe('who may use what lies beyond', () => {
 
     expect(await words(32 * mib)).toEqual([]);
     expect(await words(32 * mib - 1)).toEqual([
-      'its ext4 reaches to 32 MiB (33554432 bytes)',
+      `its ${type} reaches to 32 MiB (33554432 bytes)`,
       expect.stringMatching(/^mounted on \/mnt \(/),
     ]);
   });
