@@ -8,8 +8,16 @@ import type { Tx } from '../operations.ts';
 import { type Members, type Reachable, stepsOn } from '../replica/hosts.ts';
 import { removeReplica } from '../replica/remove.ts';
 import type { Site } from '../site.ts';
-import { type Domain, domains, type GuestConfig, guestConfigs, remedyFor } from '../xen/index.ts';
+import {
+  type ConfigProblem,
+  type Domain,
+  domains,
+  type GuestConfig,
+  guestConfigs,
+  remedyFor,
+} from '../xen/index.ts';
 import { refusals } from '../refusals.ts';
+import { refuseUnread } from './checks.ts';
 import { pathsOf, removableConfig, wordsOf } from './guest-file.ts';
 import { isReplicated, planReplicas, type ReplicasPlan } from './replicas.ts';
 import type { DestroyRequest } from './request.ts';
@@ -46,14 +54,11 @@ export async function planDestroy(options: {
   const { host, site, name, running, timeoutMs = 120_000, members } = options;
   const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
   const guest = guests.find((each) => each.name === name);
-  if (guest === undefined)
-    throw await unknown(host, { name, site, problems: problems.map(({ message }) => message) });
+  if (guest === undefined) throw await unknown(host, { name, site, problems });
   const found = refusals();
   const there = await found.try(() => domains(host, (each) => each.name === name));
   const domain = await found.try(() => domainOf(there?.[0], { guest, running }));
-  const disks = await found.try(() =>
-    disksOf(host, { guest, guests, problems: problems.map(({ message }) => message) }),
-  );
+  const disks = await found.try(() => disksOf(host, { guest, guests, problems }));
   // What stands in the way of a volume must be known before the domain is ended for it.
   for (const { lv, all } of disks?.found ?? [])
     await found.try(() => refuseRemoval(host, { lv, all }, there?.[0]?.id));
@@ -100,12 +105,13 @@ async function removeReplicas(
 /** Why there is no such guest. */
 export async function unknown(
   host: ReadHost,
-  options: { readonly name: string; readonly site: Site; readonly problems: readonly string[] },
+  options: { readonly name: string; readonly site: Site; readonly problems: readonly ConfigProblem[] },
 ): Promise<RefusedError> {
   const { name, site, problems } = options;
   const [domain] = await domains(host, (each) => each.name === name);
   const also = domain === undefined ? '' : `, though a domain of that name is there (id ${domain.id})`;
-  const unread = problems.length === 0 ? '' : `; these files could not be read: ${problems.join('; ')}`;
+  const told = problems.map(({ message }) => message).join('; ');
+  const unread = problems.length === 0 ? '' : `; these files could not be read: ${told}`;
   return new RefusedError(
     `no guest ${name} is configured in ${site.guestConfigDirs.join(', ')}${also}${unread}`,
     { remedy: 'bofh xen list shows every guest' },
@@ -145,7 +151,7 @@ async function disksOf(
   options: {
     readonly guest: GuestConfig;
     readonly guests: readonly GuestConfig[];
-    readonly problems: readonly string[];
+    readonly problems: readonly ConfigProblem[];
   },
 ): Promise<{
   readonly volumes: DestroyPlan['volumes'];
@@ -154,13 +160,7 @@ async function disksOf(
   readonly found: readonly { readonly lv: LogicalVolume; readonly all: readonly LogicalVolume[] }[];
 }> {
   const { guest, guests, problems } = options;
-  if (problems.length > 0)
-    throw new RefusedError(
-      `${problems.join('; ')}: whether another guest uses the same disks cannot be told`,
-      {
-        remedy: 'mend that file, or move it out of the directory',
-      },
-    );
+  refuseUnread(problems, 'whether another guest uses the same disks');
   const known = await lvs(host);
   const others = new Map<string, string>();
   for (const other of guests.filter(({ file }) => file !== guest.file))

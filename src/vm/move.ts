@@ -8,7 +8,14 @@ import { type Member, type Members, type Reachable, stepsOn } from '../replica/h
 import { changeRole } from '../replica/role.ts';
 import type { Site } from '../site.ts';
 import { domains, type GuestConfig, guestConfigs } from '../xen/index.ts';
-import { checkBridge, checkClashes, checkConfigPath, checkFreeMemory, followed } from './checks.ts';
+import {
+  checkBridge,
+  checkClashes,
+  checkConfigPath,
+  checkFreeMemory,
+  followed,
+  refuseUnread,
+} from './checks.ts';
 import { domainOf, type DestroyPlan, unknown } from './destroy.ts';
 import { pathsOf, removableConfig } from './guest-file.ts';
 import type { CheckedMove } from './request.ts';
@@ -56,12 +63,12 @@ export async function planMove(options: {
   const { name, timeoutMs = 300_000 } = request;
   const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
   const guest = guests.find((each) => each.name === name);
-  if (guest === undefined)
-    throw await unknown(host, { name, site, problems: problems.map(({ message }) => message) });
+  if (guest === undefined) throw await unknown(host, { name, site, problems });
   const found = refusals();
   const [there] = (await found.try(() => domains(host, (each) => each.name === name))) ?? [];
   const domain = await found.try(() => domainOf(there, { guest, running: 'shutdown' }));
   const path = await found.try(() => removableConfig(host, guest.file));
+  await found.try(() => refuseUnread(problems, 'whether another guest has the same disks'));
   const used = await found.try(() => replicated(from, { guest, guests }));
   for (const each of used ?? []) await found.try(() => checkPeer(each, to));
   await found.try(() => on(to.name, () => checkConfigPath(to.host, path ?? guest.file)));

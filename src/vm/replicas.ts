@@ -9,6 +9,7 @@ import { membersOf } from '../replica/known.ts';
 import { planRemove, type RemovePlan } from '../replica/remove.ts';
 import type { Site } from '../site.ts';
 import { domains, type GuestConfig, guestConfigs } from '../xen/index.ts';
+import { refuseUnread } from './checks.ts';
 import { pathsOf, removableConfig, resourceNameOf, wordsOf } from './guest-file.ts';
 import { minorAt, resourceAt } from './start.ts';
 
@@ -183,11 +184,7 @@ async function configThere(
       remedy: 'see which one it is: xl list, there',
     });
   const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
-  const [problem] = problems;
-  if (problem !== undefined)
-    throw new RefusedError(`${problem.message}: whether another guest has the same disks cannot be told`, {
-      remedy: 'mend that file, or move it out of the directory',
-    });
+  refuseUnread(problems, 'whether another guest has the same disks');
   const same = guests.filter((each) => each.name === guest.name);
   await refuseShared(
     host,

@@ -63,6 +63,11 @@ describe('what vm move refuses, it refuses with both hosts as they were', () => 
   type Hosts = Awaited<ReturnType<typeof guestOnTwo>>;
   it.each<[string, (hosts: Hosts) => void, RegExp]>([
     [
+      'a configuration that is not readable, and may be of a guest with the same disks',
+      ({ alpha }) => alpha.admin.writeFile('/etc/xen/odd.cfg', "name = 'odd\n"),
+      /odd\.cfg.*whether another guest has the same disks cannot be told/,
+    ],
+    [
       'a guest of that name on the other host',
       ({ there }) => there.host().admin.writeFile('/etc/xen/other.cfg', "name = 'web1'\nmemory = 64\n"),
       /on beta: the guest web1 is configured already/,
