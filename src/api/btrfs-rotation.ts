@@ -1,6 +1,7 @@
 import { currentBofh, single } from '../bofh.ts';
 import { type Rotation, rotationOf, rotationRequest } from '../btrfs/rotation.ts';
 import type { NewSubvolume } from '../btrfs/operations/planted.ts';
+import { RefusedError } from '../errors.ts';
 
 /** What a rotation has done. */
 export interface Rotated {
@@ -13,19 +14,30 @@ export interface Rotated {
  * Takes a read-only snapshot of a subvolume, `TARGET/LABEL.TIME`, and deletes the oldest of that label beyond `keep`: one
  * sequence, the new one first, and the old ones for good only after the commit. Only what a rotation of this label and this
  * very source has made is ever deleted, by more than its name. `keep` may be left out for daily (21), weekly (12),
- * monthly (36) and yearly (10).
+ * monthly (36) and yearly (10). With `agreed`, the uuids of snapshots that may go, RefusedError when another one would.
  */
 export async function rotateSnapshots(args: {
   readonly source: string;
   readonly target: string;
   readonly label: string;
   readonly keep?: number | undefined;
+  readonly agreed?: readonly string[] | undefined;
 }): Promise<Rotated> {
   const request = rotationRequest(args);
   return single('btrfs.rotateSnapshots', async (tx) => {
     const { source, path, surplus, stays } = await rotationOf(currentBofh().host, request, new Date());
+    refuseOthers(surplus, args.agreed);
     const made = await tx.btrfs.snapshot({ source: source.path, path, mode: 'ro', uuid: source.uuid });
     for (const old of surplus) await tx.btrfs.deleteSubvolume({ path: old.path, uuid: old.uuid });
     return { made, deleted: surplus, stays };
   });
+}
+
+function refuseOthers(surplus: Rotation['surplus'], agreed: readonly string[] | undefined): void {
+  const others = agreed === undefined ? [] : surplus.filter(({ uuid }) => !agreed.includes(uuid));
+  if (others.length === 0) return;
+  throw new RefusedError(
+    `by now ${others.map(({ path }) => path).join(', ')} would be deleted, too, which was not agreed to`,
+    { remedy: 'another rotation of the label was at work: give the command again' },
+  );
 }

@@ -20,16 +20,20 @@ export async function rotate(
 ): Promise<number> {
   const { keep, ...rest } = asked;
   const request = rotationRequest({ ...rest, ...(keep === undefined ? {} : { keep: counted(keep) }) });
+  let agreed: readonly string[] | undefined;
   return changed(runtime, {
     before: async ({ host }) => {
+      const { mode, consent } = runtime.settings;
+      if (mode === 'plan' || consent === 'given') return;
       const { surplus } = await untilInterrupted(runtime, rotationOf(host, request, new Date()));
-      if (surplus.length === 0 || runtime.settings.mode === 'plan') return;
+      agreed = surplus.map(({ uuid }) => uuid);
+      if (surplus.length === 0) return;
       await confirm(runtime, [
         `this deletes ${surplus.length} of the snapshots of the label ${request.label}:`,
         ...surplus.map(({ path }) => `  ${printable(path)}`),
       ]);
     },
-    act: () => api.rotateSnapshots(request),
+    act: () => api.rotateSnapshots({ ...request, agreed }),
     data: ({ made, deleted, stays }): BtrfsRotated => ({
       made: { path: made.path, id: made.id, uuid: made.uuid },
       deleted: deleted.map(({ path, id, uuid }) => ({ path, id, uuid })),

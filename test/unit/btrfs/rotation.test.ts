@@ -109,6 +109,25 @@ describe('a rotation', () => {
     );
   });
 
+  it('deletes nothing but what was agreed to', async () => {
+    const [oldest, old2] = [3, 2].map((days) => old(days));
+    const before = host.snapshot();
+    const rotated = (agreed: readonly string[]) =>
+      withBofh(simulatedBofh({ host }), () =>
+        rotateSnapshots({ source, target, label: 'daily', keep: 1, agreed }),
+      );
+    const [first = '', second = ''] = (await rotationOf(host, request(1), at(0))).surplus.map(
+      ({ uuid }) => uuid,
+    );
+
+    await expect(rotated([second])).rejects.toThrow(`by now ${oldest ?? ''} would be deleted, too`);
+    expect(host.snapshot()).toBe(before);
+    expect((await rotated([first, second, 'gone since'])).deleted.map(({ path }) => path)).toEqual([
+      oldest,
+      old2,
+    ]);
+  });
+
   it('deletes nothing when the new one cannot be made', async () => {
     old(3);
     const before = await host.readDir(target);
@@ -116,7 +135,7 @@ describe('a rotation', () => {
 
     await expect(
       withBofh(simulatedBofh({ host }), () => rotateSnapshots({ source, target, label: 'daily', keep: 1 })),
-    ).rejects.toThrow();
+    ).rejects.toThrow(/failed and is undone/);
     expect(await host.readDir(target)).toEqual(before);
   });
 });

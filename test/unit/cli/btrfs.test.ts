@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import * as answers from '../../../src/cli/answers/index.ts';
 import { create, remove, setDefault, setMode, snapshot } from '../../../src/cli/btrfs-change.ts';
 import {
@@ -25,7 +25,8 @@ beforeEach(() => {
 });
 
 type Said = Parameters<typeof testRuntime>[1];
-const at = (said: Said = {}) => testRuntime(simulatedBofh({ host }), said);
+const at = (said: Said = {}, answers: Parameters<typeof testRuntime>[2] = []) =>
+  testRuntime(simulatedBofh({ host }), said, answers);
 
 async function json(act: (runtime: ReturnType<typeof at>['runtime']) => Promise<number>): Promise<unknown> {
   const { runtime, stdout } = at({ json: true, yes: true });
@@ -98,6 +99,33 @@ describe('bofh btrfs', () => {
 
     await expect(rotate(at().runtime, { ...asked, keep: '1' })).rejects.toThrow(/asks before it destroys/);
     await expect(rotate(at().runtime, { ...asked, keep: 'many' })).rejects.toThrow(UsageError);
+  });
+
+  it('deletes by a rotation what it has asked about, and nothing that came later', async () => {
+    const asked = { source: '/srv/pool/home', target: '/srv/pool/snapshots', label: 'daily', keep: '1' };
+    const daily = async () =>
+      (await host.readDir('/srv/pool/snapshots')).filter((name) => name.startsWith('daily.'));
+    vi.useFakeTimers({ toFake: ['Date'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const later = () => vi.setSystemTime(Date.now() + 2_000);
+    await rotate(at().runtime, asked);
+    const [first = ''] = await daily();
+    later();
+
+    const { runtime, stdout, stderr } = at({}, ['y']);
+    expect(await rotate(runtime, asked)).toBe(0);
+    expect(stderr()).toContain(first);
+    expect(stdout()).toContain(`/srv/pool/snapshots/${first} is deleted\n`);
+
+    later();
+    const [second = ''] = await daily();
+    const meanwhile = (): string => {
+      host.admin.rename(`/srv/pool/snapshots/${second}`, '/srv/pool/kept');
+      host.admin.btrfs('subvolume', 'snapshot', '-r', '/srv/pool/home', `/srv/pool/snapshots/${second}`);
+      return 'y';
+    };
+    await expect(rotate(at({}, [meanwhile]).runtime, asked)).rejects.toThrow(/would be deleted, too/);
+    expect(await daily()).toEqual([second]);
   });
 
   it('moves the data of a top level into a subvolume, asks before, and says what fstab shows then', async () => {

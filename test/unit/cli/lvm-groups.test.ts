@@ -4,6 +4,7 @@ import { RefusedError } from '../../../src/errors.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 import { typed } from '../plan/support.ts';
 
+const otherPv = 'AAAAAA-AAAA-AAAA-AAAA-AAAA-AAAA-AAAAAA';
 const uuid = '5e1f0000-0000-4000-8000-000000000001';
 
 let host: SimulatedHost;
@@ -121,6 +122,33 @@ describe('bofh lvm vg remove and pv remove', () => {
     const device = await said('--yes', 'lvm', 'pv', 'remove', '/dev/vdz');
     expect(answers.lvmPvRemove.parse(device)).toEqual({ device: '/dev/vdz' });
     expect(holds()).toBeUndefined();
+  });
+
+  it('remove no other group that has got the name while they asked', async () => {
+    host.admin.format('/dev/vdy', { type: 'LVM2_member', usage: 'raid', uuid: otherPv });
+    const meanwhile = (): string => {
+      host.admin.vgrename('vg1', 'vg2');
+      host.admin.vgcreate('vg1', ['/dev/vdy']);
+      return 'y';
+    };
+
+    await expect(typed(host, ['lvm', 'vg', 'remove', 'vg1'], [meanwhile])).rejects.toThrow(
+      /vg1 is another volume group by now/,
+    );
+    expect(host.world.lvm.map(({ name }) => name)).toEqual(['vg0', 'vg2', 'vg1']);
+  });
+
+  it('take the label off no other physical volume that is on the device since they asked', async () => {
+    await typed(host, ['--yes', 'lvm', 'vg', 'remove', 'vg1']);
+    const meanwhile = (): string => {
+      host.admin.format('/dev/vdz', { type: 'LVM2_member', usage: 'raid', uuid: otherPv });
+      return 'y';
+    };
+
+    await expect(typed(host, ['lvm', 'pv', 'remove', '/dev/vdz'], [meanwhile])).rejects.toThrow(
+      /is another physical volume by now/,
+    );
+    expect(holds()?.uuid).toBe(otherPv);
   });
 
   it('remove both at once', async () => {

@@ -15,11 +15,15 @@ export async function changingVerbs(): Promise<readonly string[]> {
 }
 
 /** `bofh ARGS…` on a simulated host, through the command line itself. */
-export async function typed(host: SimulatedHost, args: readonly string[]) {
+export async function typed(
+  host: SimulatedHost,
+  args: readonly string[],
+  answers: readonly (string | (() => string))[] = [],
+) {
   let exitCode = -1;
   let said = { stdout: (): string => '', stderr: (): string => '' };
   const root = program(async (invocation) => {
-    const { runtime, ...outputs } = testRuntime(seen(host), invocation.options);
+    const { runtime, ...outputs } = testRuntime(seen(host), invocation.options, answers);
     said = outputs;
     exitCode = await invocation.action({ ...runtime, verb: invocation.verb });
   });

@@ -4,8 +4,12 @@ import { openSequences, type Runtime } from '../../../../src/cli/runtime.ts';
 import { type GlobalOptions, settingsOf } from '../../../../src/cli/settings.ts';
 import type { Terminal } from '../../../../src/cli/terminal.ts';
 
-/** A verb's runtime over a simulated host, and what it says. */
-export function testRuntime(bofh: Bofh, options: GlobalOptions = {}, answers: readonly string[] = []) {
+/** A verb's runtime over a simulated host, and what it says. An answer that is a function comes when it is asked for. */
+export function testRuntime(
+  bofh: Bofh,
+  options: GlobalOptions = {},
+  answers: readonly (string | (() => string))[] = [],
+) {
   const stdout: string[] = [];
   const stderr: string[] = [];
   const asked = [...answers];
@@ -16,7 +20,10 @@ export function testRuntime(bofh: Bofh, options: GlobalOptions = {}, answers: re
     answer: (text) => stdout.push(text),
     line: (text) => stderr.push(text),
     draw: () => undefined,
-    ask: async () => asked.shift() ?? '',
+    ask: async () => {
+      const answer = asked.shift() ?? '';
+      return typeof answer === 'string' ? answer : answer();
+    },
     heard: () => true,
     flush: async () => undefined,
   };
