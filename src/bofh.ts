@@ -191,6 +191,7 @@ export async function atomic<T>(
     planning: bofh.planning,
     effect: (title, forward, inverse, claims) => steps.effect(title, forward, inverse, claims),
     call: (f, ...args) => steps.call(f, ...args),
+    reserve: (claims) => steps.reserve(claims),
     scope: (title, inner) => steps.scope(title, (own) => inner(typed(own))),
     on: (host) => typed(steps.on(host)),
   });

@@ -46,6 +46,8 @@ export interface Tx extends OperationMethods {
   readonly effect: Steps['effect'];
   /** Calls a function whose inverse is known before. */
   readonly call: Steps['call'];
+  /** Has objects for the sequence from now on, before any step works on them: `tx.reserve({ changes: ['drbd:web1'] })`. */
+  readonly reserve: Steps['reserve'];
   /** A savepoint: its failure undoes its own steps and is thrown; its success joins the sequence. */
   scope<T>(name: string, body: (tx: Tx) => T | Promise<T>): Promise<T>;
   /**

@@ -1,11 +1,12 @@
 import { JournalError, UsageError } from '../errors.ts';
 import { Announcements } from './announcing.ts';
+import { claim } from './claims.ts';
 import { commit, rollBack, type Ending } from './ending.ts';
 import { messageOf, newId, type Engine, type Signals } from './engine.ts';
 import { frame, settle, track, type Frame } from './frame.ts';
 import { append, type Journal } from './journal.ts';
 import type { ObjectLocks } from './lock.ts';
-import type { Operation } from './operation.ts';
+import type { Claims, Operation } from './operation.ts';
 import { ridersOf } from './next.ts';
 import { checkName, textOf } from './name.ts';
 import { takeCall, takeEffect } from './pair.ts';
@@ -121,6 +122,7 @@ export class AtomicOperationSequence {
           ),
         ),
       call: (f, ...args) => tracked(nameOf(f), () => takeCall(home(), f, args, this.#reverse)),
+      reserve: (claims) => tracked('reserve', () => this.#reserve(own, place, claims)),
       scope: (name, body) =>
         tracked(`scope "${textOf(name)}"`, () => this.#scope(own, place, name, body), 'scope'),
       on: (host) => this.#steps(own, placeOf(this.#engine, host)),
@@ -141,6 +143,16 @@ export class AtomicOperationSequence {
       takeNumber: () => (this.#numbers += 1),
       announce: (intent) => this.#lines.announce(own, intent),
     };
+  }
+
+  async #reserve(own: Frame, place: Place, claims: Claims): Promise<void> {
+    const home = this.#home(own, place);
+    const n = home.takeNumber();
+    try {
+      await claim(home, 'reserve', n, claims);
+    } finally {
+      home.running.delete(n);
+    }
   }
 
   async #temporary<A, V extends object>(

@@ -26,6 +26,11 @@ export interface Steps {
    * lives, and conflicts with every older step.
    */
   call<A extends readonly unknown[], T>(f: (...args: A) => T | Promise<T>, ...args: A): Promise<T>;
+  /**
+   * Has objects for the sequence from now on, as if a step worked on them, so that what is refused is refused before the first act.
+   * JournalError when somebody else has one.
+   */
+  reserve(claims: Claims): Promise<void>;
   /** A savepoint with its own steps: its failure undoes them and is thrown; its success joins this one. */
   scope<T>(name: string, body: (tx: Steps) => T | Promise<T>): Promise<T>;
   /**

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { hostKey, keyInWords, objectsOf, ownKey } from '../../../src/atomic/host-key.ts';
+import { commonKey, hostKey, keyInWords, objectsOf, ownKey } from '../../../src/atomic/host-key.ts';
 import { describe as inWords } from '../../../src/atomic/report.ts';
 import { intent } from '../../support/crash/lines.ts';
 
@@ -25,6 +25,15 @@ describe('the key of an object', () => {
       expect(keyInWords('web2', key)).toBe(`${key} on web2`);
     },
   );
+});
+
+test('the key of what several hosts have in common is the same on all of them, and no object of one', () => {
+  const key = commonKey('drbd:web1 on a,b');
+
+  expect(hostKey(on('web2'), key)).toBe(key);
+  expect(hostKey(on(''), key)).toBe(key);
+  expect(keyInWords('web2', key)).toBe(key);
+  expect(objectsOf({ host: 'web2', claims: { changes: [key, 'web2!drbd:web1'] } })).toEqual(['drbd:web1']);
 });
 
 describe('a step in words', () => {
