@@ -2,7 +2,7 @@ import { openJournals } from '../atomic/recover.ts';
 import { exclusive, type Step } from '../atomic/state.ts';
 import { atomic, currentBofh, refuseInside, single } from '../bofh.ts';
 import { BofhError, StuckError, UsageError } from '../errors.ts';
-import { startVm } from '../vm/start.ts';
+import { type StartOptions, startVm } from '../vm/start.ts';
 import * as driver from '../xen/index.ts';
 
 /** A configured guest. */
@@ -10,7 +10,7 @@ export interface Domu extends driver.Domu {
   /** Does its domain run? One that is paused, half-built, crashed or ending does not. */
   isRunning(): Promise<boolean>;
   /** Starts it: a sequence of one. */
-  start(): Promise<{ readonly domid: number }>;
+  start(options?: StartOptions): Promise<{ readonly domid: number }>;
 }
 
 /** A guest, configured or there as a domain or both. */
@@ -43,7 +43,7 @@ export async function allDomus(): Promise<readonly Domu[]> {
   return domus.map((domu) => ({
     ...domu,
     isRunning: () => driver.isRunning({ host: currentBofh().host, domu }),
-    start: () => startDomu(domu),
+    start: (options) => startDomu(domu, options),
   }));
 }
 
@@ -83,24 +83,31 @@ export async function list(): Promise<{
   return { guests: [...configured, ...others], problems };
 }
 
-/** Starts one configured guest. RefusedError when it is there already, in whatever state. */
-export async function start(name: string): Promise<{ readonly domid: number }> {
+/**
+ * Starts one configured guest. RefusedError when it is there already, in whatever state, and when a replicated disk of it is not
+ * connected to the other host, unless it may start alone.
+ */
+export async function start(name: string, options: StartOptions = {}): Promise<{ readonly domid: number }> {
   const domu = (await allDomus()).find((each) => each.name === name);
   if (domu === undefined)
     throw new UsageError(
       `no guest ${name} is configured in ${currentBofh().site.guestConfigDirs.join(', ')}`,
     );
-  return domu.start();
+  return domu.start(options);
 }
 
 /**
  * Starts every configured guest that is not running, from one listing. One that fails does not stop the others. After a
- * signal the rest is not started, and its rows say so. A guest whose undo is stuck is a row too, with `stuck`.
+ * signal the rest is not started, and its rows say so. A guest whose undo is stuck is a row too, with `stuck`. For the other hosts of
+ * replicated disks all of them together wait no longer than `connectMs`.
  */
 export async function startAll(
-  options: { readonly onRow?: (row: StartedRow) => void } = {},
+  options: StartOptions & { readonly onRow?: (row: StartedRow) => void } = {},
 ): Promise<readonly StartedRow[]> {
   refuseInside('xen.startAll');
+  const { connectMs = 30_000, alone = false } = options;
+  const begun = performance.now();
+  const left = (): number => Math.max(0, connectMs - (performance.now() - begun));
   const { host, site, signals } = currentBofh();
   const { guests, problems } = await driver.guestConfigs(host, site.guestConfigDirs);
   const plan = driver.startAllPlan({
@@ -120,7 +127,7 @@ export async function startAll(
     const guest = guests.find(({ name }) => name === row.name);
     const starting = row.action === 'start' && guest !== undefined;
     const why = starting && signals?.stop?.aborted === true ? 'not started: a signal came' : row.why;
-    if (starting && why === undefined) tell(await startRow(row, guest.file));
+    if (starting && why === undefined) tell(await startRow(row, guest.file, { connectMs: left(), alone }));
     else
       tell({
         name: row.name,
@@ -133,26 +140,35 @@ export async function startAll(
   return rows;
 }
 
-async function startRow(row: driver.StartRow, config: string): Promise<StartedRow> {
+async function startRow(row: driver.StartRow, config: string, options: StartOptions): Promise<StartedRow> {
   const begun = performance.now();
   const seconds = (): number => Math.round((performance.now() - begun) / 100) / 10;
   try {
     await atomic(`xen start ${row.name}`, (tx) =>
-      startVm(tx, { host: currentBofh().host, config, name: row.name }),
+      startVm(tx, { ...options, host: currentBofh().host, config, name: row.name }),
     );
     return { name: row.name, was: row.was, now: 'running', seconds: seconds() };
   } catch (error) {
     if (!(error instanceof BofhError)) throw error;
-    const failed = { name: row.name, was: row.was, seconds: seconds(), error: error.message };
+    const failed = { name: row.name, was: row.was, seconds: seconds(), error: inWords(error) };
     if (!(error instanceof StuckError)) return { ...failed, now: row.was };
     // Not undone: whether it runs only a look can tell, unless it was committed.
     return { ...failed, now: error.committed ? 'running' : 'unknown', stuck: error };
   }
 }
 
-async function startDomu(domu: driver.Domu): Promise<{ readonly domid: number }> {
-  const { name, config } = domu;
-  return single(`xen start ${name}`, (tx) => startVm(tx, { host: currentBofh().host, config, name }));
+/** A row has no place for a remedy of its own, and without one nobody knows how to start the guest. */
+function inWords({ message, remedy }: BofhError): string {
+  return remedy === undefined || !remedy.includes('--alone') ? message : `${message}; ${remedy}`;
+}
+
+async function startDomu(
+  { name, config }: driver.Domu,
+  options: StartOptions = {},
+): Promise<{ readonly domid: number }> {
+  return single(`xen start ${name}`, (tx) =>
+    startVm(tx, { ...options, host: currentBofh().host, config, name }),
+  );
 }
 
 /** Guests of unfinished sequences: half-made, or half-removed. */

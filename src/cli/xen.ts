@@ -4,9 +4,11 @@ import { give } from './answer.ts';
 import { explain } from './explain.ts';
 import { asText } from './explanation.ts';
 import type { XenList, XenStart, XenStartAll } from './answers/index.ts';
+import type { Options } from './options.ts';
 import type { Findings } from './plan.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
+import { parseDuration } from './settings.ts';
 import { logged } from './system-log.ts';
 import { printable } from './text.ts';
 import { stateWords } from '../xen/index.ts';
@@ -46,11 +48,12 @@ function inWords(state: xen.GuestRow['state']): string {
 }
 
 /** `bofh xen start NAME` */
-export async function start(runtime: Runtime, name: string): Promise<number> {
+export async function start(runtime: Runtime, name: string, options: Options = {}): Promise<number> {
+  const how = howOf(options);
   const { bofh, progress } = await openSession(runtime, { site: 'used', root: 'needed' });
   if (runtime.settings.mode === 'plan')
-    return await (await import('./plan.ts')).dryRun(runtime, bofh, () => xen.start(name));
-  const { domid } = await logged(runtime, bofh.host, () => withBofh(bofh, () => xen.start(name)));
+    return await (await import('./plan.ts')).dryRun(runtime, bofh, () => xen.start(name, how));
+  const { domid } = await logged(runtime, bofh.host, () => withBofh(bofh, () => xen.start(name, how)));
   progress.end();
   const data: XenStart = { name, domid };
   give(runtime, { data, lines: [`${name} runs as domain ${String(domid)}`] });
@@ -58,13 +61,14 @@ export async function start(runtime: Runtime, name: string): Promise<number> {
 }
 
 /** `bofh xen start-all`: exit 6 when one failed, 3 when one could not be undone. */
-export async function startAll(runtime: Runtime): Promise<number> {
+export async function startAll(runtime: Runtime, options: Options = {}): Promise<number> {
+  const how = howOf(options);
   const { bofh, progress } = await openSession(runtime, { site: 'used', root: 'needed' });
-  if (runtime.settings.mode === 'plan') return await planAll(runtime, bofh);
+  if (runtime.settings.mode === 'plan') return await planAll(runtime, bofh, how);
   const rows = await logged(
     runtime,
     bofh.host,
-    () => withBofh(bofh, () => xen.startAll()),
+    () => withBofh(bofh, () => xen.startAll(how)),
     (all) => `${String(all.filter((row) => row.error !== undefined).length)} of ${String(all.length)} failed`,
   );
   progress.end();
@@ -89,11 +93,20 @@ export async function startAll(runtime: Runtime): Promise<number> {
   return data.some((row) => row.error !== undefined) ? 6 : 0;
 }
 
+type How = NonNullable<Parameters<typeof xen.start>[1]>;
+
+function howOf({ alone, time }: Options): How {
+  return {
+    ...(alone === true ? { alone } : {}),
+    ...(typeof time === 'string' ? { connectMs: parseDuration(time) } : {}),
+  };
+}
+
 /** Guests that would be refused are told in the plan of the others. */
-async function planAll(runtime: Runtime, bofh: Bofh): Promise<number> {
+async function planAll(runtime: Runtime, bofh: Bofh, how: How): Promise<number> {
   const { dryRun } = await import('./plan.ts');
   const body = async (_bofh: Bofh, found: Findings): Promise<void> => {
-    for (const { name, error } of await xen.startAll())
+    for (const { name, error } of await xen.startAll(how))
       if (error !== undefined) found.refused.push({ what: name, why: error });
   };
   return await dryRun(runtime, bofh, body, ({ refused }) => (refused.length === 0 ? 0 : 6));

@@ -13,5 +13,5 @@ export {
   states,
 } from './reads.ts';
 export { dataSize, deviceSizeFor, externalMetadata, internalMetadata } from './size.ts';
-export type { ResourceState } from './state.ts';
+export type { Connection, ResourceState } from './state.ts';
 export { inWords, type Towards, towards, waitUntil } from './wait.ts';

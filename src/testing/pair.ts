@@ -30,6 +30,8 @@ export type LinkFault =
   | 'cut after'
   /** The program there goes on, and ends when somebody waits for it. */
   | 'cut while it runs'
+  /** Nothing of DRBD goes over from here on, and all else does. */
+  | 'replication cut'
   /** The other host was booted meanwhile, and nobody here has seen it away. */
   | 'booted there'
   /** The power of the other host fails. */
@@ -48,6 +50,8 @@ export interface Peer {
   /** At the `n`-th crossing from now on, counted from 1. */
   readonly fault: (n: number, fault: LinkFault, keep?: Keep) => void;
   readonly cut: () => void;
+  /** Of DRBD alone, as when each has a cable of its own. */
+  readonly cutReplication: () => void;
   readonly mend: () => void;
   /** Ids of the sequences that it is reserved for. */
   readonly reserved: () => readonly string[];
@@ -60,6 +64,7 @@ interface Side {
   readonly crossings: ('read' | 'change' | 'reservation')[];
   fault: { readonly at: number; readonly what: LinkFault; readonly keep: Keep } | undefined;
   isCut: boolean;
+  isReplicationCut: boolean;
   /** Programs to which the connection was lost. */
   adrift: (() => Promise<unknown>)[];
   /** On its disk. */
@@ -89,8 +94,9 @@ export function simulatedPair(
   const side = sideOf('there', there);
   const more = Object.entries(others).map(([name, host]) => sideOf(name, host));
   const sides = [side, ...more];
-  // The same cable.
-  for (const each of sides) linkDrbd(here.world, each.host.world, () => !each.isCut);
+  // The same cable, until that of DRBD alone is cut.
+  for (const each of sides)
+    linkDrbd(here.world, each.host.world, () => !each.isCut && !each.isReplicationCut);
   const again = (host: SimulatedHost): Bofh => {
     const bofh = simulatedBofh({ host });
     const places = new Map(sides.map((each) => [each.name, placeOver(each, host)]));
@@ -104,7 +110,8 @@ export function simulatedPair(
 
 function sideOf(name: string, host: SimulatedHost): Side {
   return {
-    ...{ name, host, crossings: [], fault: undefined, isCut: false, adrift: [] },
+    ...{ name, host, crossings: [], fault: undefined, adrift: [] },
+    ...{ isCut: false, isReplicationCut: false },
     reserved: new Map(),
   };
 }
@@ -119,8 +126,12 @@ function peerOf(side: Side): Peer {
     cut: () => {
       side.isCut = true;
     },
+    cutReplication: () => {
+      side.isReplicationCut = true;
+    },
     mend: () => {
       side.isCut = false;
+      side.isReplicationCut = false;
       side.fault = undefined;
     },
     reserved: () => [...side.reserved.keys()],
@@ -244,6 +255,9 @@ async function cross<T>(
       if (what === 'change') side.adrift.push(act);
       side.isCut = true;
       throw away(side, 'lost');
+    case 'replication cut':
+      side.isReplicationCut = true;
+      return await act();
     case 'power cut there before':
     case 'power cut there after':
       if (fault.what === 'power cut there after') await settled(act);

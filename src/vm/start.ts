@@ -1,6 +1,7 @@
 import type { ReadHost } from '../command/index.ts';
-import { type Resource, resources } from '../drbd/index.ts';
-import { CommandError } from '../errors.ts';
+import { until } from '../blockdevice/index.ts';
+import { type Connection, type Resource, resourceNamed, resources } from '../drbd/index.ts';
+import { CommandError, RefusedError } from '../errors.ts';
 import { realPath } from '../mount/index.ts';
 import type { Tx } from '../operations.ts';
 import { readGuestConfig } from '../xen/index.ts';
@@ -21,13 +22,57 @@ export async function minorAt(host: ReadHost, path: string): Promise<number | un
   return minor === undefined ? undefined : Number(minor);
 }
 
-/** Starts a guest from its configuration. A replicated disk of it that no host is primary of becomes so here, as after a boot. */
+/** What is known of the other host of a replicated disk when a guest is started. */
+export interface StartOptions {
+  /** How long to wait until the two are connected, as after a boot; 30 seconds unless it is said. */
+  readonly connectMs?: number;
+  /** The other host is gone for good, or is known to have none of the guest's newer data: it is not waited for. */
+  readonly alone?: boolean;
+}
+
+/**
+ * Starts a guest from its configuration. A replicated disk of it that no host is primary of becomes so here, as after a boot: only while
+ * the two hosts are connected, for the other one may be primary otherwise, or have been.
+ */
 export async function startVm(
   tx: Tx,
-  { host, config, name }: { readonly host: ReadHost; readonly config: string; readonly name: string },
+  options: StartOptions & { readonly host: ReadHost; readonly config: string; readonly name: string },
 ): Promise<{ readonly domid: number }> {
-  for (const resource of await secondaries(host, config)) await tx.drbd.primary({ name: resource });
+  const { host, config, name, connectMs = 30_000, alone = false } = options;
+  for (const resource of await secondaries(host, config)) {
+    const limitMs = tx.planning ? 0 : connectMs;
+    if (!alone) await refuseUnmet(host, { guest: name, resource, limitMs, signal: tx.signal });
+    await tx.drbd.primary({ name: resource });
+  }
   return await tx.xen.create({ config, name });
+}
+
+/** RefusedError while what the other host has done with a resource is not known; at once when this one does not look for it. */
+async function refuseUnmet(
+  host: ReadHost,
+  asked: {
+    readonly guest: string;
+    readonly resource: string;
+    readonly limitMs: number;
+    readonly signal: AbortSignal;
+  },
+): Promise<void> {
+  const { guest, resource: name, limitMs, signal } = asked;
+  let at: Connection | undefined;
+  const check = async (): Promise<boolean> => {
+    signal.throwIfAborted();
+    const { state } = await resourceNamed(host, name);
+    at = state?.connections.find((each) => each.state !== 'Connected');
+    return at === undefined || at.state === 'StandAlone';
+  };
+  await until({ limitMs, check });
+  if (at === undefined) return;
+  throw new RefusedError(
+    `${guest} is not started: its disk ${name} is ${at.state} here, and whether ${at.peer} has newer data, or runs it, cannot be told`,
+    {
+      remedy: `connect the two (bofh drbd status ${name} says what is wrong), and start it then; only when the other host is dead, and the guest runs nowhere: bofh xen start ${guest} --alone`,
+    },
+  );
 }
 
 /** Resources of its disks that this host is secondary of. */

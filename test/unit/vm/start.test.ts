@@ -35,6 +35,72 @@ describe('the start of a guest with a replicated disk', () => {
     expect(alpha.snapshot()).toBe(before);
   });
 
+  it('is refused while the two are not connected, whatever this host has been', async () => {
+    const { alpha, there, on } = await afterBoot();
+    there.host().admin.drbdadm('primary', 'web1');
+    there.cutReplication();
+    const before = alpha.snapshot();
+
+    const error = await on(() => xen.start('web1', { connectMs: 0 })).catch((each: unknown) => each);
+
+    expect(error).toMatchObject({
+      name: 'RefusedError',
+      message: expect.stringMatching(/web1 is not started: its disk web1 is Connecting here/) as string,
+      remedy: expect.stringContaining('bofh xen start web1 --alone') as string,
+    });
+    expect(await on(() => xen.startAll({ connectMs: 0 }))).toMatchObject([
+      { name: 'web1', now: 'off', error: expect.stringContaining('bofh xen start web1 --alone') as string },
+    ]);
+    expect(alpha.snapshot()).toBe(before);
+  });
+
+  it('waits until they are connected, as after a boot', async () => {
+    const { alpha, there, on } = await afterBoot();
+    there.cutReplication();
+
+    const starting = on(() => xen.start('web1', { connectMs: 60_000 }));
+    setTimeout(() => {
+      there.mend();
+    }, 150);
+    await starting;
+
+    expect(await domains(alpha, ({ name }) => name === 'web1')).toMatchObject([{ state: 'running' }]);
+  });
+
+  it('does not wait for one that this host does not look for', async () => {
+    const { alpha, on } = await afterBoot();
+    alpha.admin.drbdadm('disconnect', 'web1');
+
+    await expect(on(() => xen.start('web1', { connectMs: 3_600_000 }))).rejects.toThrow(
+      /its disk web1 is StandAlone here/,
+    );
+  });
+
+  it('goes without the other host when it is told to', async () => {
+    const { alpha, there, on } = await afterBoot();
+    there.cut();
+
+    await on(() => xen.start('web1', { alone: true }));
+
+    expect(await states(alpha)).toMatchObject([{ role: 'Primary' }]);
+    expect(await domains(alpha, ({ name }) => name === 'web1')).toMatchObject([{ state: 'running' }]);
+  });
+
+  it('leaves that guest out, and starts the others', async () => {
+    const { alpha, there, on } = await afterBoot();
+    alpha.admin.lvcreate({ vg: 'vg0', name: 'other', extents: 1 });
+    alpha.admin.writeFile(
+      '/etc/xen/zeta.cfg',
+      "name = 'zeta'\ntype = 'pv'\nkernel = '/boot/guest'\nmemory = 64\ndisk = ['phy:/dev/vg0/other,xvda,w']\n",
+    );
+    there.cutReplication();
+
+    expect(await on(() => xen.startAll({ connectMs: 0 }))).toMatchObject([
+      { name: 'web1', now: 'off' },
+      { name: 'zeta', now: 'running' },
+    ]);
+  });
+
   it('is refused while the other host is primary', async () => {
     const { there, on } = await afterBoot();
     there.host().admin.drbdadm('primary', 'web1');
