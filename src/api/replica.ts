@@ -28,7 +28,7 @@ import {
   type RemoveRequest,
   type ReplaceRequest,
 } from '../replica/request.ts';
-import { changeRole, planDemote, planPromote } from '../replica/role.ts';
+import { changeRole, membersToPromote, planDemote, planPromote } from '../replica/role.ts';
 
 /** Makes a resource on two hosts: all of it or nothing. Everything that can be refused is refused before the first step. */
 export async function create(request: CreateRequest): Promise<CreatedReplica> {
@@ -66,7 +66,7 @@ export async function promote(request: PromoteRequest): Promise<void> {
   const { engine } = currentBofh();
   const asked = checkPromote(request);
   const to = asked.to ?? (await engine.host.facts()).hostname;
-  const plan = await planPromote({ ...asked, to, members: await membersOf(engine, asked) });
+  const plan = await planPromote({ ...asked, to, members: await membersToPromote(engine, asked) });
   await single(`drbd promote ${asked.name}`, (tx) => changeRole(tx, engine, plan));
 }
 

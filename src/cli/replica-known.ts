@@ -3,7 +3,7 @@ import type { Member } from '../replica/hosts.ts';
 import { membersOf, ownMember } from '../replica/known.ts';
 import { planRemove, type RemovePlan, removeReplica } from '../replica/remove.ts';
 import { checkDemote, checkGrow, checkPromote, checkRemove } from '../replica/request.ts';
-import { changeRole, planDemote, planPromote } from '../replica/role.ts';
+import { changeRole, membersToPromote, planDemote, planPromote } from '../replica/role.ts';
 import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
 import type { DrbdGrow, DrbdRemove, DrbdRoles } from './answers/index.ts';
@@ -76,7 +76,7 @@ export async function promote(runtime: Runtime, name: string, options: Options):
   });
   const plan = await changed(runtime, {
     verb: `drbd promote ${name}`,
-    members: (bofh) => membersOf(bofh.engine, request),
+    members: (bofh) => membersToPromote(bofh.engine, request),
     plan: async (members, bofh) =>
       planPromote({ ...request, members, to: request.to ?? (await bofh.host.facts()).hostname }),
     act: changeRole,

@@ -79,6 +79,20 @@ export function rebound<M extends readonly Member[]>(members: M, hosts: Reachabl
   return members.map(again) as readonly Member[] as M;
 }
 
+/**
+ * Has objects on each of some hosts for a sequence, before anything is done on any of them: in the order of their names, so that of
+ * two that meet one is refused at once.
+ */
+export async function reserveOn(
+  tx: Tx,
+  hosts: Reachable,
+  members: readonly Pick<Member, 'place' | 'name'>[],
+  keys: readonly string[],
+): Promise<void> {
+  const inOrder = [...members].sort((a, b) => (a.name < b.name ? -1 : 1));
+  for (const each of inOrder) await stepsOn(tx, hosts, each).reserve({ changes: keys });
+}
+
 /** The steps of a sequence on a member. */
 export function stepsOn(tx: Tx, { host }: Reachable, { place }: Pick<Member, 'place'>): Tx {
   return place === host.name ? tx : tx.on(place);

@@ -4,7 +4,7 @@ import { RefusedError, UsageError } from '../errors.ts';
 import { dependentHolders } from '../lvm/reads.ts';
 import type { Tx } from '../operations.ts';
 import { on, refusals } from '../refusals.ts';
-import { type Member, type Reachable, stepsOn } from './hosts.ts';
+import { type Member, type Reachable, reserveOn, stepsOn } from './hosts.ts';
 import { type Part, partsOf, refuseOlder, volumeAt } from './known.ts';
 
 /** A resource as it will be taken apart, on each of these hosts. */
@@ -66,6 +66,7 @@ export async function planRemove(options: {
 /** The recipe: down and renamed on all hosts until the commit, and removed after it. */
 export async function removeReplica(tx: Tx, hosts: Reachable, plan: RemovePlan): Promise<void> {
   const { name } = plan;
+  await reserveOn(tx, hosts, plan.hosts, [`drbd:${name}`]);
   for (const each of plan.hosts)
     if (each.role === 'Primary') await stepsOn(tx, hosts, each).drbd.secondary({ name });
   for (const each of plan.hosts) if (each.state === 'up') await stepsOn(tx, hosts, each).drbd.down({ name });

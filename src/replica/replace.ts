@@ -1,6 +1,6 @@
 import type { Tx } from '../operations.ts';
 import type { Bytes } from '../units.ts';
-import { type Reachable, stepsOn } from './hosts.ts';
+import { type Reachable, reserveOn, stepsOn } from './hosts.ts';
 import { connected, deviceOf } from './join.ts';
 import { removeReplica } from './remove.ts';
 import type { ReplacePlan } from './replace-plan.ts';
@@ -40,6 +40,7 @@ export async function replacePeer(tx: Tx, hosts: Reachable, plan: ReplacePlan): 
   const { config, text, mode, own, to, from, connection, seen } = plan;
   const { name } = config;
   const [here, there] = [stepsOn(tx, hosts, own), stepsOn(tx, hosts, to)];
+  await reserveOn(tx, hosts, [own, to, ...(from.removal?.hosts ?? [])], [`drbd:${name}`]);
   await there.lvm.createLv({ vg: to.vg, name: to.lv, size: to.size, content: 'zeros' });
   await there.drbd.createConfig({ ...config, text, mode });
   await there.drbd.createMetadata({ name });

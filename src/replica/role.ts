@@ -1,11 +1,11 @@
-import { until } from '../blockdevice/index.ts';
-import { inWords, resourceNamed, towards, waitUntil } from '../drbd/index.ts';
+import { waitUntil } from '../drbd/index.ts';
 import { minorsOf, refuseUsed } from '../drbd/operations/known.ts';
-import { RefusedError, UsageError } from '../errors.ts';
+import { ConnectionError, RefusedError, UsageError } from '../errors.ts';
 import type { Tx } from '../operations.ts';
 import { on, refusals } from '../refusals.ts';
-import { type Member, type Members, type Reachable, stepsOn } from './hosts.ts';
-import { type UpPart, upPartsOf } from './known.ts';
+import { apart, handedOver, refuseApart } from './handover.ts';
+import { type Member, type Members, type Reachable, reserveOn, stepsOn } from './hosts.ts';
+import { type Asked, membersOf, type UpPart, upPartsOf } from './known.ts';
 
 /** Who is to be the primary of a resource, and who is it now. */
 export interface RolePlan {
@@ -13,9 +13,25 @@ export interface RolePlan {
   /** Undefined: nobody is to be. */
   readonly to: Member | undefined;
   readonly from: Member | undefined;
+  /** The one that is not to be. */
+  readonly other: Member | undefined;
   /** The data of the new one are on their way to it. */
   readonly sync: 'over' | 'under way';
   readonly limitMs: number;
+}
+
+/** The two hosts of a resource that one of them is to be primary of. ConnectionError, with what can be done without the other one. */
+export async function membersToPromote(hosts: Reachable, asked: Asked): Promise<Members> {
+  try {
+    return await membersOf(hosts, asked);
+  } catch (error) {
+    if (!(error instanceof ConnectionError)) throw error;
+    const { host, connection } = error;
+    throw new ConnectionError(error.message, {
+      ...{ host, connection, cause: error },
+      remedy: `only when ${host} is dead, so that nobody writes there any more, the host that lives is made primary without it, there: bofh drbd primary ${asked.name}`,
+    });
+  }
 }
 
 /** That a host becomes the primary, and the other one ceases to be: refused while somebody uses it there, who is named. */
@@ -41,17 +57,15 @@ export async function planPromote(options: {
   const found = refusals();
   if (from !== undefined) await found.try(() => refuseBusy(from));
   const isGood = state.volumes.every(({ disk }) => disk === 'UpToDate');
-  const all = towards(state);
-  const comes = all.every(({ connection }) => connection === 'Connected') && all.length > 0;
-  if (!comes && (from !== undefined || !isGood))
+  const other = parts.find((each) => each !== to);
+  // A secondary that has lost its peer stays UpToDate: of two that are apart the other one may have the newer data.
+  const isApart = state.connections.every((each) => each.state !== 'Connected');
+  if (isApart)
     await found.try(() => {
-      throw new RefusedError(
-        `${name} on ${to.name} is not connected to ${parts.find((each) => each !== to)?.name ?? 'its peer'}: ${all.map(inWords).join('; ')}`,
-        { remedy: `see why: bofh drbd status ${name}` },
-      );
+      throw apart(to, other, state);
     });
   found.throwAll();
-  return { name, to, from, sync: isGood ? 'over' : 'under way', limitMs };
+  return { name, to, other, from, sync: isGood ? 'over' : 'under way', limitMs };
 }
 
 /** That the primary ceases to be one. */
@@ -69,33 +83,25 @@ export async function planDemote(options: {
       remedy: `on the host where it is not to be: bofh drbd secondary ${name}`,
     });
   await refuseBusy(from);
-  return { name, to: undefined, from, sync: 'over', limitMs: 0 };
+  return { name, to: undefined, other: undefined, from, sync: 'over', limitMs: 0 };
 }
 
-/** The recipe. Whichever step fails, who was the primary is it again. */
+/** The recipe. Whichever step fails, who was the primary is it again: it has all that was written. */
 export async function changeRole(tx: Tx, hosts: Reachable, plan: RolePlan): Promise<void> {
-  const { name, to, from, sync, limitMs } = plan;
+  const { name, to, from, other, sync, limitMs } = plan;
+  const { signal } = tx;
   if (to !== undefined && sync === 'under way' && !tx.planning)
-    await waitUntil(to.host, { name, what: 'sync', limitMs, signal: tx.signal });
-  if (from !== undefined) await stepsOn(tx, hosts, from).drbd.secondary({ name });
+    await waitUntil(to.host, { name, what: 'sync', limitMs, signal });
+  const members = [to, from, other].flatMap((each) => each ?? []);
+  const places = new Map(members.map((each) => [each.place, each]));
+  await reserveOn(tx, hosts, [...places.values()], [`drbd:${name}`]);
+  if (from !== undefined) {
+    if (to !== undefined && !tx.planning) await refuseApart({ name }, { from, to });
+    await stepsOn(tx, hosts, from).drbd.secondary({ name });
+  }
   if (to === undefined) return;
-  await seen(to, { name, signal: tx.signal });
+  if (!tx.planning) await handedOver(to, other, { name, signal });
   await stepsOn(tx, hosts, to).drbd.primary({ name });
-}
-
-/** The other side hears of it a moment later. */
-async function seen(
-  { host }: Member,
-  { name, signal }: { readonly name: string; readonly signal: AbortSignal },
-): Promise<void> {
-  await until({
-    limitMs: 10_000,
-    check: async () => {
-      signal.throwIfAborted();
-      const { state } = await resourceNamed(host, name);
-      return state?.connections.every(({ role }) => role !== 'Primary') !== false;
-    },
-  });
 }
 
 async function refuseBusy({ name: at, host, resource: { name, state } }: UpPart): Promise<void> {

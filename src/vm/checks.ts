@@ -90,16 +90,23 @@ export async function checkClashes(options: {
   readonly site: Site;
   readonly name: string;
   readonly mac: string | undefined;
+  /** A file that is the guest's own. */
+  readonly own?: string | undefined;
 }): Promise<void> {
-  const { host, site, name, mac } = options;
+  const { host, site, name, mac, own } = options;
   const [running] = await domains(host, (domain) => domain.name === name);
   if (running !== undefined)
     throw new RefusedError(
       `there is a domain ${name} already (id ${running.id}, uuid ${running.uuid}, ${running.state})`,
       { remedy: 'choose another name; xl list shows it' },
     );
-  const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
-  refuseUnread(problems, 'whether it has the same name or address');
+  const { guests: all, problems } = await guestConfigs(host, site.guestConfigDirs);
+  const guests = all.filter(({ file }) => file !== own);
+  const [problem] = problems;
+  if (problem !== undefined)
+    throw new RefusedError(`${problem.message}: whether it has the same name or address cannot be told`, {
+      remedy: 'mend that file, or move it out of the directory',
+    });
   const sameName = guests.find((guest) => guest.name === name);
   if (sameName !== undefined)
     throw new RefusedError(`the guest ${name} is configured already, in ${sameName.file}`, {
@@ -110,14 +117,6 @@ export async function checkClashes(options: {
     throw new RefusedError(`the address ${mac ?? ''} belongs to ${sameMac.name} (${sameMac.file})`, {
       remedy: 'choose another address, or leave --mac out',
     });
-}
-
-/** A configuration that cannot be read may be of any guest. `what` cannot be told without it. */
-export function refuseUnread(problems: readonly { readonly message: string }[], what: string): void {
-  if (problems.length === 0) return;
-  throw new RefusedError(`${problems.map(({ message }) => message).join('; ')}: ${what} cannot be told`, {
-    remedy: 'mend that file, or move it out of the directory',
-  });
 }
 
 /** A bridge is a network interface that the kernel says is one. */

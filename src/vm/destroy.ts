@@ -5,7 +5,7 @@ import { sha256 } from '../file/index.ts';
 import { type LogicalVolume, lvs } from '../lvm/index.ts';
 import { refuseRemoval } from '../lvm/operations/remove-lv.ts';
 import type { Tx } from '../operations.ts';
-import { type Members, type Reachable, stepsOn } from '../replica/hosts.ts';
+import { type Members, type Reachable, reserveOn, stepsOn } from '../replica/hosts.ts';
 import { removeReplica } from '../replica/remove.ts';
 import type { Site } from '../site.ts';
 import {
@@ -84,11 +84,28 @@ export async function planDestroy(options: {
 /** The recipe: everything is only stopped and renamed until the commit, and removed after it. */
 export async function destroyVm(tx: Tx, plan: DestroyPlan, hosts?: Reachable): Promise<void> {
   const { name, config, domain, replicas } = plan;
+  if (replicas !== undefined) await reserveReplicas(tx, replicas, hosts);
   if (domain !== undefined)
     await tx.xen.shutdown({ name, uuid: domain.uuid, config, how: domain.how, timeoutMs: plan.timeoutMs });
   await tx.file.remove({ path: config, sha256: plan.sha256 });
   if (replicas !== undefined) await removeReplicas(tx, replicas, hosts);
   for (const volume of plan.volumes) await tx.lvm.removeLv(volume);
+}
+
+/** Before the guest is stopped for them. */
+async function reserveReplicas(
+  tx: Tx,
+  { removals }: ReplicasPlan,
+  hosts: Reachable | undefined,
+): Promise<void> {
+  if (hosts === undefined) throw new UsageError('replicated disks need their two hosts');
+  const members = removals[0]?.hosts ?? [];
+  await reserveOn(
+    tx,
+    hosts,
+    members,
+    removals.map(({ name }) => `drbd:${name}`),
+  );
 }
 
 async function removeReplicas(

@@ -4,7 +4,7 @@ import { RefusedError } from '../errors.ts';
 import { textFile } from '../file/index.ts';
 import type { Tx } from '../operations.ts';
 import { on, refusals } from '../refusals.ts';
-import { type Member, type Members, type Reachable, stepsOn } from '../replica/hosts.ts';
+import { type Member, type Members, type Reachable, reserveOn, stepsOn } from '../replica/hosts.ts';
 import { changeRole } from '../replica/role.ts';
 import type { Site } from '../site.ts';
 import { domains, type GuestConfig, guestConfigs } from '../xen/index.ts';
@@ -30,6 +30,8 @@ export interface MovePlan {
     readonly sha256: string;
     readonly content: string;
     readonly mode: number;
+    /** `same`: the other host has it as well, for the day that this one fails, and both keep it. */
+    readonly there: 'none' | 'same';
   };
   /** Undefined: it does not run, and will not. */
   readonly domain: DestroyPlan['domain'];
@@ -71,9 +73,12 @@ export async function planMove(options: {
   await found.try(() => refuseUnread(problems, 'whether another guest has the same disks'));
   const used = await found.try(() => replicated(from, { guest, guests }));
   for (const each of used ?? []) await found.try(() => checkPeer(each, to));
-  await found.try(() => on(to.name, () => checkConfigPath(to.host, path ?? guest.file)));
+  const isSame = path === undefined ? false : await found.try(() => isSameThere(members, path));
+  const own = isSame === true ? path : undefined;
+  if (own === undefined)
+    await found.try(() => on(to.name, () => checkConfigPath(to.host, path ?? guest.file)));
   for (const mac of macsOf(guest))
-    await found.try(() => on(to.name, () => checkClashes({ host: to.host, site, name, mac })));
+    await found.try(() => on(to.name, () => checkClashes({ host: to.host, site, name, mac, own })));
   for (const { bridge } of guest.vifs) await found.try(() => on(to.name, () => checkBridge(to.host, bridge)));
   await found.try(() => on(to.name, () => checkFiles(to.host, guest)));
   if (domain !== null) await found.try(() => on(to.name, () => checkFreeMemory(to.host, guest)));
@@ -81,21 +86,23 @@ export async function planMove(options: {
   if (path === undefined || used === undefined) throw new TypeError('a refused request was planned');
   return {
     ...{ name, members, timeoutMs },
-    config: { path, ...(await textFile(host, path)) },
+    config: { path, ...(await textFile(host, path)), there: own === undefined ? 'none' : 'same' },
     domain: domain ?? undefined,
     resources: used.map((each) => ({ name: each.name, isPrimary: each.state?.role === 'Primary' })),
   };
 }
 
 /**
- * The recipe: shut down here, its disks handed over, its configuration there and no more here, started there. Whichever step fails, it
- * runs here again.
+ * The recipe: shut down here, its disks handed over, its configuration there and no more here (unless both had it), started there.
+ * Whichever step fails, it runs here again.
  */
 export async function moveVm(tx: Tx, hosts: Reachable, plan: MovePlan): Promise<MovedVm> {
   const { name, config, domain } = plan;
   const [from, to] = plan.members;
   const [here, there] = [stepsOn(tx, hosts, from), stepsOn(tx, hosts, to)];
   const { path, content, mode } = config;
+  const keys = [`dom:${name}`, `file:${path}`, ...plan.resources.map((each) => `drbd:${each.name}`)];
+  await reserveOn(tx, hosts, plan.members, keys);
   if (domain !== undefined)
     await here.xen.shutdown({
       name,
@@ -106,16 +113,25 @@ export async function moveVm(tx: Tx, hosts: Reachable, plan: MovePlan): Promise<
     });
   for (const { name: resource, isPrimary } of plan.resources)
     await changeRole(tx, hosts, {
-      ...{ name: resource, to, from: isPrimary ? from : undefined },
+      ...{ name: resource, to, other: from, from: isPrimary ? from : undefined },
       ...{ sync: 'over', limitMs: 0 },
     });
-  await there.file.create({ path, content, mode });
-  await here.file.remove({ path, sha256: config.sha256 });
+  if (config.there === 'none') {
+    await there.file.create({ path, content, mode });
+    await here.file.remove({ path, sha256: config.sha256 });
+  }
   const started = domain === undefined ? undefined : await there.xen.create({ config: path, name });
   return {
     ...{ name, from: from.name, to: to.name, config: path, domid: started?.domid },
     resources: plan.resources.map((each) => each.name),
   };
+}
+
+/** Has the other host the very file already? */
+async function isSameThere([from, to]: Members, path: string): Promise<boolean> {
+  if ((await to.host.stat(path))?.kind !== 'file') return false;
+  const [own, its] = [await from.host.readFile(path), await to.host.readFile(path)];
+  return Buffer.from(own).equals(Buffer.from(its));
 }
 
 function macsOf({ vifs }: GuestConfig): readonly (string | undefined)[] {

@@ -26,6 +26,8 @@ export const undo = z.strictObject({
   /** The devices beneath, as the configuration names them. */
   disks: z.array(z.string()),
   to: z.enum(['up', 'down', 'primary', 'secondary']),
+  /** Of a role: the hosts of the resource, in the order of their names. */
+  hosts: z.exactOptional(z.array(z.string())),
 });
 
 export type Undo = z.infer<typeof undo>;

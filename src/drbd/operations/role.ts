@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { commonKey } from '../../atomic/host-key.ts';
 import { type Look, operation } from '../../atomic/operation.ts';
 import { namingHolders } from '../../blockdevice/index.ts';
 import type { ChangeHost } from '../../command/index.ts';
@@ -28,7 +29,14 @@ const common = (to: 'primary' | 'secondary') => {
     typeof found === 'object' && found.role === role;
   return {
     ...{ version: 1, args, undo, result: z.null(), lives: 'boot', restores: 'state' },
-    claims: ({ undo: of, on }) => claimsOf(of, on),
+    claims: async ({ undo: of, on }) => {
+      const { changes, needs } = await claimsOf(of, on);
+      // That a host is secondary is not undone as long as another one may be primary in its place.
+      const both = of.hosts === undefined ? [] : [commonKey(`drbd:${of.name} on ${of.hosts.join(',')}`)];
+      return to === 'secondary'
+        ? { changes: [...changes, ...both], needs }
+        : { changes, needs: [...needs, ...both] };
+    },
     run: async ({ undo: of, host }) => {
       const found = await now(host, of);
       if (isIt(found))
@@ -75,7 +83,7 @@ export const primary = operation({
           remedy: `see what it lacks: bofh drbd status ${name}; who knows that these data are the good ones: drbdadm primary --force ${name}`,
         },
       );
-    return undoOf(found, 'primary');
+    return { ...undoOf(found, 'primary'), ...hostsOf(found) };
   },
 });
 
@@ -86,11 +94,15 @@ export const secondary = operation({
   prepare: async ({ args: { name }, host }) => {
     const found = await askedUp(host, name);
     refuseAlready(found.state, 'Secondary');
-    const of = undoOf(found, 'secondary');
+    const of = { ...undoOf(found, 'secondary'), ...hostsOf(found) };
     await refuseUsed(host, of);
     return of;
   },
 });
+
+function hostsOf({ configured }: Here): Pick<Undo, 'hosts'> {
+  return configured === undefined ? {} : { hosts: configured.hosts.flatMap(({ names }) => names).sort() };
+}
 
 async function make(host: ChangeHost, of: Undo, to: 'primary' | 'secondary'): Promise<void> {
   if (to === 'primary') return host.run(drbdPrimary(of.name));

@@ -9,6 +9,7 @@ export const faults: Readonly<Record<string, Omit<Trouble, 'at' | 'ends'>>> = {
   'the link is cut after, the answer is lost': { fault: 'cut after', ...restart },
   'the same, and the power of the coordinator fails': { fault: 'cut after', then: 'power cut, none' },
   'the link is cut while the program runs on': { fault: 'cut while it runs', ...restart },
+  'the replication is cut, and nothing else': { fault: 'replication cut', ...restart },
   'the power of the other host fails before': { fault: 'power cut there before', keep: 'none', ...restart },
   'the power of the other host fails after': { fault: 'power cut there after', keep: 'none', ...restart },
   'the same, with all of what was not synced kept': {
@@ -36,6 +37,7 @@ export const someFaults = [
   'acts there, then fails',
   'the link is cut after, the answer is lost',
   'the link is cut while the program runs on',
+  'the replication is cut, and nothing else',
   'the power of the other host fails after',
   'SIGKILL of the coordinator after',
   'the power of the coordinator fails',

@@ -33,6 +33,8 @@ export interface Made {
   readonly hosts?: () => readonly [here: SimulatedHost, there: SimulatedHost, gamma?: SimulatedHost];
   /** At whose link something goes wrong. Default: `there`. */
   readonly at?: 'there' | 'gamma';
+  /** What must never be, whatever went wrong, before recovery or after it; in words. */
+  readonly never?: (hosts: readonly SimulatedHost[]) => string | undefined;
   /** What an administrator does after a boot with what was made, so that what is left to do after the commit can be done. */
   readonly heal?: (host: SimulatedHost) => void;
 }
@@ -122,6 +124,8 @@ export async function tryOnTwo(made: Made, of: Reference, trouble: Trouble): Pro
   const isReserved = (): boolean => peers.some((each) => each.reserved().length > 0);
   faulty.fault(trouble.at, trouble.fault, trouble.keep);
   const ending = await run(here, again(here), made.act, trouble.ends);
+  const never = made.never?.([here, ...peers.map((each) => each.host())]);
+  if (never !== undefined) return neither(`before recovery ${never}`);
   if (here.process.alive && isReserved() && (await open(again(here))) === 0)
     return neither('its journal is closed, and something is still reserved there');
   faulty.mend();

@@ -124,6 +124,16 @@ describe('drbd.promote and demote', () => {
       'web1 on alpha is not connected to beta',
     ],
     [
+      'while two secondaries are not connected: the other one may have the newer data',
+      async () => {
+        const hosts = await made();
+        hosts.there.cutReplication();
+        return hosts;
+      },
+      'alpha',
+      'web1 on alpha is not connected to beta',
+    ],
+    [
       'where it is down',
       async () => {
         const hosts = await made();
@@ -135,6 +145,15 @@ describe('drbd.promote and demote', () => {
     ],
   ])('refuse %s', async (_, stage, to, words) => {
     expect((await refusal(await stage(), () => drbd.promote({ ...web1, to }))).message).toContain(words);
+  });
+
+  it('name what makes the living host primary when the other one is dead', async () => {
+    const hosts = await made({ primary: 'there' });
+    hosts.there.cut();
+    await expect(withBofh(hosts.here, () => drbd.promote({ ...web1, to: 'alpha' }))).rejects.toMatchObject({
+      name: 'ConnectionError',
+      remedy: expect.stringContaining('bofh drbd primary web1') as string,
+    });
   });
 
   it('refuse to demote what is primary nowhere', async () => {

@@ -18,8 +18,16 @@ function heal(host: SimulatedHost): void {
   if (host.world.drbd.resources.length === 0) host.admin.drbdadm('up', 'web1');
 }
 
+/** Two that write to a disk of one guest. */
+function onBoth(both: readonly SimulatedHost[]): string | undefined {
+  const running = both.filter(({ world }) => world.domains.some(({ name }) => name === 'web1'));
+  const primary = both.filter(({ world }) => world.drbd.resources.some(({ role }) => role === 'Primary'));
+  if (running.length > 1) return 'the guest runs on both';
+  return primary.length > 1 ? 'both hosts are primary' : undefined;
+}
+
 const made: Made = {
-  heal,
+  ...{ heal, never: onBoth },
   hosts: () => [fork(hosts[0]), fork(hosts[1])],
   act: async (tx, { engine, site }) => {
     const members = await ownAnd(engine, 'there');

@@ -37,6 +37,19 @@ describe('vm move', () => {
     expect(await states(hosts.there.host())).toMatchObject([{ role: 'Primary' }]);
   });
 
+  it('leaves the configuration on both where both have it, for the day that one of them fails', async () => {
+    const hosts = await guestOnTwo();
+    const text = hosts.alpha.admin.readFile(config);
+    hosts.there.host().admin.writeFile(config, text);
+
+    await moving(hosts);
+
+    for (const host of [hosts.alpha, hosts.there.host()]) expect(host.admin.readFile(config)).toBe(text);
+    expect(await domains(hosts.there.host(), ({ name }) => name === 'web1')).toMatchObject([
+      { state: 'running' },
+    ]);
+  });
+
   it('brings it back where it cannot be started there', async () => {
     const hosts = await guestOnTwo();
     const before = hosts.there.host().snapshot();
@@ -57,6 +70,49 @@ describe('vm move', () => {
     expect(await domains(hosts.alpha, ({ name }) => name === 'web1')).toMatchObject([{ state: 'running' }]);
     expect(await states(hosts.alpha)).toMatchObject([{ role: 'Primary' }]);
   });
+});
+
+describe('a guest whose replication is cut while it is moved', () => {
+  /** Between the plan and the recipe, as during the minutes of a shutdown. */
+  async function cutAfterPlan(): Promise<Awaited<ReturnType<typeof guestOnTwo>> & { error: unknown }> {
+    const hosts = await guestOnTwo();
+    const { engine, site } = hosts.here;
+    const { moveVm, planMove } = await import('../../../src/vm/move.ts');
+    const members = await ownAnd(engine, 'there');
+    const plan = await planMove({ members, site, request: { name: 'web1', to: 'there' } });
+    hosts.there.cutReplication();
+    const moved = withBofh(hosts.here, () => atomic('move', (tx) => moveVm(tx, engine, plan)));
+    return { ...hosts, error: await moved.catch((each: unknown) => each) };
+  }
+
+  it('runs where its data are', async () => {
+    const { alpha, there, error } = await cutAfterPlan();
+
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(String(error)).toMatch(/web1 on alpha is not connected to beta/);
+    expect(await domains(alpha, ({ name }) => name === 'web1')).toMatchObject([{ state: 'running' }]);
+    expect(await states(alpha)).toMatchObject([{ role: 'Primary' }]);
+    expect(await states(there.host())).toMatchObject([{ role: 'Secondary' }]);
+  });
+});
+
+it('vm move is refused before the guest is stopped when somebody works on its disk on the other host', async () => {
+  const hosts = await guestOnTwo();
+  const [before] = await domains(hosts.alpha, ({ name }) => name === 'web1');
+  await hosts.here.engine
+    .place?.('there')
+    ?.reservations?.reserve(
+      { id: 'ff', name: 'other', token: 't' },
+      { exclusive: ['drbd:web1'], shared: [] },
+    );
+
+  await expect(moving(hosts)).rejects.toMatchObject({
+    name: 'JournalError',
+    message: expect.stringContaining('drbd:web1 on there is in use') as string,
+  });
+
+  expect(await domains(hosts.alpha, ({ name }) => name === 'web1')).toMatchObject([{ id: before?.id }]);
+  expect(hosts.there.reserved()).toEqual(['ff']);
 });
 
 describe('what vm move refuses, it refuses with both hosts as they were', () => {

@@ -1,0 +1,82 @@
+import { until } from '../blockdevice/index.ts';
+import { inWords, type ResourceState, resourceNamed, towards } from '../drbd/index.ts';
+import { RefusedError } from '../errors.ts';
+import { on } from '../refusals.ts';
+import type { Member } from './hosts.ts';
+
+/** Which resource, and until when it is waited. */
+interface Asked {
+  readonly name: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The primary is about to become secondary, so that another host is primary in its place: only while they are connected and the data of
+ * both are up to date. What is written from then on without a connection, that one would never get.
+ */
+export async function refuseApart(
+  { name }: Pick<Asked, 'name'>,
+  { from, to }: { readonly from: Member; readonly to: Member },
+): Promise<void> {
+  const state = await stateOn(from, name);
+  const bad = towards(state).filter(
+    ({ connection, disk, peerDisk }) =>
+      connection !== 'Connected' || disk !== 'UpToDate' || peerDisk !== 'UpToDate',
+  );
+  if (state.connections.length === 0 || bad.length > 0) throw apart(from, to, state);
+  // As the other one sees it: that it sees the secondary afterwards proves something only if it has seen the primary before.
+  const there = await stateOn(to, name);
+  if (!isMet(there) || there.connections.some(({ role }) => role !== 'Primary')) throw apart(to, from, there);
+}
+
+/**
+ * Waits until a host that is to become primary sees its peer as a secondary to which it is connected: all that was written there came
+ * over the same connection before that word. RefusedError when it loses the connection, or has not heard of it after 10 seconds.
+ */
+export async function handedOver(
+  to: Member,
+  peer: Member | undefined,
+  { name, signal, limitMs = 10_000 }: Asked & { readonly limitMs?: number },
+): Promise<void> {
+  let state: ResourceState | undefined;
+  const check = async (): Promise<boolean> => {
+    signal.throwIfAborted();
+    state = await stateOn(to, name);
+    if (!isMet(state)) throw apart(to, peer, state);
+    return state.connections.every(({ role }) => role === 'Secondary');
+  };
+  if (await until({ limitMs, check })) return;
+  throw new RefusedError(
+    `${to.name} has not heard within ${String(limitMs / 1000)} s that ${peer?.name ?? 'its peer'} is secondary of ${name} by now`,
+    { remedy: `see how it stands on both: bofh drbd status ${name}` },
+  );
+}
+
+/** Connected, and what this host has is up to date. */
+export function isMet({ volumes, connections }: ResourceState): boolean {
+  return (
+    connections.length > 0 &&
+    connections.every(({ state }) => state === 'Connected') &&
+    volumes.every(({ disk }) => disk === 'UpToDate')
+  );
+}
+
+/** Why one of two is not made primary: whether the other one has newer data it cannot tell. */
+export function apart(at: Member, other: Member | undefined, state: ResourceState): RefusedError {
+  const { name } = state;
+  const how = towards(state).map(inWords).join('; ');
+  return new RefusedError(
+    `${name} on ${at.name} is not connected to ${other?.name ?? 'its peer'} with data up to date on both: ${how}`,
+    {
+      remedy: `see why on both (bofh drbd status ${name}), then connect them and wait: bofh drbd connect ${name}; bofh drbd wait-sync ${name}. Only who knows that ${at.name} has the newest data makes it primary as it is, there: bofh drbd primary ${name}`,
+    },
+  );
+}
+
+async function stateOn({ name: at, host }: Member, name: string): Promise<ResourceState> {
+  return on(at, async () => {
+    const { state } = await resourceNamed(host, name);
+    if (state !== undefined) return state;
+    throw new RefusedError(`${name} is not up any more`, { remedy: `bring it up: bofh drbd up ${name}` });
+  });
+}
