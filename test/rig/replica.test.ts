@@ -104,6 +104,37 @@ describe.skipIf(!can.ok && !required)('a DRBD resource over two machines', () =>
     expect(await hash(two.pair.b)).toBe(before);
   });
 
+  it('stays where its data are while only the replication between the two is cut', async () => {
+    const { a, b } = two.pair;
+    await json('drbd promote web1 --to a');
+    // Both ways and on both, so that neither hears of it; ssh goes on.
+    const drop = (how: '-I' | '-D'): Promise<unknown> =>
+      bothRun(
+        two.pair,
+        `for side in sport dport; do iptables ${how} INPUT -p tcp --$side 7788 -j DROP; iptables ${how} OUTPUT -p tcp --$side 7788 -j DROP; done`,
+      );
+    const can = await a.run('iptables -S INPUT', { check: 'return' });
+    const isByPort = can.exitCode === 0;
+    await (isByPort ? drop('-I') : b.run('drbdadm disconnect web1'));
+    await a.run('dd if=/dev/urandom of=/dev/drbd0 bs=1M seek=8 count=1 oflag=direct conv=fsync status=none', {
+      timeoutMs: 120_000,
+    });
+    const written = await hash(a);
+
+    expect(await runOnA(two, 'bofh --yes drbd promote web1 --to b', 1)).toContain('not connected');
+
+    expect(await state(a)).toMatch(/role:Primary/);
+    expect(await hash(a)).toBe(written);
+    await runOnA(two, 'bofh --yes drbd secondary web1', 0);
+    expect(await runOnA(two, 'bofh --yes drbd promote web1 --to b', 1)).toContain('not connected');
+    expect(await state(b)).toMatch(/role:Secondary/);
+
+    await (isByPort ? drop('-D') : b.run('drbdadm connect web1'));
+    await runOnA(two, 'bofh drbd wait-sync web1', 0);
+    await json('drbd promote web1 --to b');
+    expect(await hash(b)).toBe(written);
+  });
+
   it('has the same data on the other host, when the power of the first one has failed', async () => {
     const { a, b } = two.pair;
     await json('drbd promote web1 --to a');
