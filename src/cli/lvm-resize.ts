@@ -1,8 +1,9 @@
 import * as lvm from '../api/lvm.ts';
 import { withBofh } from '../bofh.ts';
-import { reachOf } from '../blockdevice/index.ts';
+import { reachOf, recognise } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError, UsageError } from '../errors.ts';
+import { swapAnew } from '../filesystem/index.ts';
 import { usableVg, volumeNamed } from '../lvm/index.ts';
 import { type Bytes, formatSize, parseSize } from '../units.ts';
 import { give } from './answer.ts';
@@ -77,7 +78,10 @@ async function plan(host: ReadHost, { vg: group, name }: Volume, { sign, bytes }
     return { uuid: lv.uuid, from, to };
   if (on !== undefined)
     throw new RefusedError(`there is ${on.type} on ${group}/${name}, which does not become smaller by this`, {
-      remedy: `bofh block resize /dev/${group}/${name} ${to} makes all layers smaller, in their order`,
+      remedy:
+        on.type === 'swap'
+          ? swapAnew({ device: `/dev/${group}/${name}`, uuid: (await recognise(host, lv.dmPath))?.uuid })
+          : `bofh block resize /dev/${group}/${name} ${to} makes all layers smaller, in their order`,
     });
   return { uuid: lv.uuid, from, to };
 }

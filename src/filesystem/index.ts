@@ -10,3 +10,4 @@ export {
 export { type BtrfsSuperblock, btrfsSuperblock } from './commands/btrfs.ts';
 export { info, type FilesystemInfo } from './info.ts';
 export { overwriteSchema } from './schema.ts';
+export { swapAnew } from './swap-anew.ts';

@@ -2,9 +2,10 @@ import { holders, inWords, remedyFor } from '../blockdevice/index.ts';
 import { type Layer, type LayerAt, type Limits, type May, fixed } from '../blockdevice/layer.ts';
 import type { Bytes } from '../units.ts';
 import { formatSize } from '../units.ts';
-import { type Measured, measureFound, minimumOf } from './measure.ts';
+import { leastOf, type Measured, measureFound } from './measure.ts';
 import { isWritable, visible } from './mounted.ts';
 import { resizable, theirs } from './resizing.ts';
+import { swapAnew } from './swap-anew.ts';
 
 /** The part of `tx` that resizes a filesystem. */
 interface Resizing {
@@ -50,19 +51,26 @@ export const swap: Layer = {
     const { blocks, blockSize } = await measureFound(host, device.path, content);
     return { size: blocks * blockSize };
   },
+  limits: async ({ host, device, content }) => {
+    const { blocks, blockSize } = await measureFound(host, device.path, content);
+    const why = 'a swap area has no content to keep, and is made anew in another size';
+    const { path, kind } = device;
+    const no: May = { may: false, why, remedy: swapAnew({ device: path, uuid: content?.uuid, kind }) };
+    const size = blocks * blockSize;
+    return { size, granularity: blockSize, overhead: 0, smallest: { size, why }, grow: no, shrink: no };
+  },
 };
 
 async function limitsOf({ host, device }: LayerAt, found: Measured): Promise<Limits> {
-  const { type, blocks, blockSize, used = 0 } = found;
+  const { type, blocks, blockSize } = found;
   const size = blocks * blockSize;
   if (!resizable.some((each) => each === type))
     return fixed(size, `bofh cannot change the size of a ${type}`);
   const grow = await mayGrow(host, device.path, found);
-  const least = await minimumOf(host, device.path, found);
+  const least = await leastOf(host, device.path, found);
   return {
     ...{ size, granularity: blockSize, overhead: 0 },
-    // Of a btrfs that is not mounted the kernel has the last word.
-    smallest: { size: least === undefined ? used : least * blockSize, why: 'for what is on it' },
+    smallest: { size: least.blocks * blockSize, why: least.why },
     grow,
     shrink: grow.may ? await mayShrink(host, device.path, found) : grow,
   };

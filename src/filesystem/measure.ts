@@ -149,3 +149,33 @@ export async function minimumOf(
       return blocks;
   }
 }
+
+/** What a filesystem has to have at least, in its own blocks, and for people why. */
+export interface Least {
+  readonly blocks: number;
+  /** Behind `it needs 1 GiB, `. */
+  readonly why: string;
+  /** Whatever is removed from it. */
+  readonly always: boolean;
+}
+
+/**
+ * The fewest blocks that it is told to become: of a btrfs that is not mounted by what its superblock counts, and then the
+ * kernel has the last word, because only a mounted one tells how its chunks lie.
+ */
+export async function leastOf(host: ReadHost, device: string, found: Measured): Promise<Least> {
+  const { type, blocks, blockSize, used = 0 } = found;
+  if (type !== 'btrfs') {
+    const fewest = await minimumOf(host, device, found);
+    return { blocks: fewest ?? Math.ceil(used / blockSize), why: 'for what is on it', always: false };
+  }
+  const told = await minimumOf(host, device, found);
+  const needed = told ?? Math.ceil(Math.max(used, btrfsSmallest) / blockSize);
+  if (needed * blockSize <= btrfsSmallest)
+    return { blocks: Math.min(blocks, needed), why: 'and the kernel makes no btrfs smaller', always: true };
+  const why =
+    told === undefined
+      ? 'for what it is known to hold; how it lies there is told only while it is mounted, and may take more'
+      : 'for what is on it as it lies there';
+  return { blocks: Math.min(blocks, needed), why, always: false };
+}

@@ -3,10 +3,10 @@ import type { ReadHost } from '../command/index.ts';
 import { type Holder, RefusedError } from '../errors.ts';
 import { type Bytes, formatSize } from '../units.ts';
 import { refuseHeld } from './checks.ts';
-import { btrfsSmallest } from './commands/btrfs.ts';
 import type { ExtSuperblock } from './commands/ext.ts';
-import { type Measured, measure, minimumOf } from './measure.ts';
+import { leastOf, type Measured, measure } from './measure.ts';
 import { isWritable, readOnly, visible } from './mounted.ts';
+import { swapAnew } from './swap-anew.ts';
 
 /** The types whose size can be changed. */
 export const resizable = ['ext2', 'ext3', 'ext4', 'xfs', 'btrfs'] as const;
@@ -46,13 +46,13 @@ export async function theirs(host: ReadHost, device: string): Promise<readonly H
   return (await holders(host, device)).filter(({ kind }) => kind !== 'mount' && kind !== 'btrfs');
 }
 
-function resizableType(device: string, { type, btrfs }: Measured): Resizable {
+function resizableType(device: string, { type, uuid, btrfs }: Measured): Resizable {
   const known = resizable.find((each) => each === type);
   if (known === undefined)
     throw new RefusedError(`${device} holds ${type}: bofh cannot change its size`, {
       remedy:
         type === 'swap'
-          ? 'a swap area has no content to keep: swapoff, and make it anew'
+          ? `a swap area has no content to keep: ${swapAnew({ device, uuid })}`
           : 'make a new filesystem of the right size, and copy the files',
     });
   if (btrfs !== undefined && btrfs.devices !== 1)
@@ -137,7 +137,7 @@ async function refuseShrink(
   device: string,
   { found, to }: { readonly found: Measured; readonly to: number },
 ): Promise<void> {
-  const { type, blockSize, used = 0, ext } = found;
+  const { type, blockSize, ext } = found;
   if (type === 'xfs')
     throw new RefusedError(`${device} holds an xfs, which cannot be shrunk`, {
       remedy: 'make a new, smaller filesystem and copy the files; or keep its size',
@@ -149,11 +149,12 @@ async function refuseShrink(
       holders: all,
     });
   }
-  const fewest = await minimumOf(host, device, found);
-  const least = fewest ?? Math.ceil(Math.max(used, btrfsSmallest) / blockSize);
-  if (to >= least) return;
+  const least = await leastOf(host, device, found);
+  if (to >= least.blocks) return;
+  const [asked, needed] = [to * blockSize, least.blocks * blockSize];
+  const enough = `take ${String(needed)} bytes or more`;
   throw new RefusedError(
-    `${device}: ${formatSize(to * blockSize)} is too small for what is on it: it needs ${formatSize(least * blockSize)} (${String(least * blockSize)} bytes)`,
-    { remedy: 'remove files, or take a larger size' },
+    `${device}: ${formatSize(asked)} is too small: its ${type} needs ${formatSize(needed)} (${String(needed)} bytes), ${least.why}`,
+    { remedy: least.always ? enough : `remove files, or ${enough}` },
   );
 }

@@ -1,5 +1,6 @@
 import type { KeyRef, ReadHost } from '../command/index.ts';
 import { BofhError, RefusedError } from '../errors.ts';
+import { swapAnew } from '../filesystem/index.ts';
 import type { Tx } from '../operations.ts';
 import { type Bytes, formatSize } from '../units.ts';
 import { type Chain, chainOf, type Link } from './chain.ts';
@@ -124,7 +125,12 @@ async function refuseLoss(request: StackResize, links: readonly Link[], plan: Re
   const what = type ?? (above.length > 0 ? `carries ${above.join(', ')}` : 'could not be looked at');
   throw new RefusedError(
     `${device} ${type === undefined ? what : `holds ${type}`}: cut by itself, it would be lost`,
-    { remedy: 'leave --bare out; or wipe what lies on it first' },
+    {
+      remedy:
+        type === 'swap'
+          ? swapAnew({ device, uuid: found.state === 'probed' ? found.content?.uuid : undefined })
+          : 'leave --bare out; or wipe what lies on it first',
+    },
   );
 }
 

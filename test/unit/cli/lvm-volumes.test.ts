@@ -77,6 +77,16 @@ describe('bofh lvm resize', () => {
     expect(volumes()).toEqual([['a', 8]]);
   });
 
+  it('says of a swap area how it is made anew', async () => {
+    host.admin.format('/dev/vg0/a', { type: 'swap', usage: 'other', uuid: 'x', version: '1' });
+    await expect(resize(at({ yes: true }).runtime, 'vg0/a', '16m')).rejects.toMatchObject({
+      remedy: expect.stringContaining(
+        'swapoff /dev/vg0/a; bofh block wipe /dev/vg0/a --overwrite x',
+      ) as string,
+    });
+    expect(volumes()).toEqual([['a', 8]]);
+  });
+
   it('does not make one smaller of which nobody can tell what is on it', async () => {
     host.world.active.clear();
     await expect(resize(at({ yes: true }).runtime, 'vg0/a', '16m')).rejects.toThrow(/cannot be told/);

@@ -109,6 +109,53 @@ describe.each(shrinking)('a volume with %s', (inside) => {
   });
 });
 
+describe.each(['mounted', 'not mounted'] as const)('a volume with a btrfs that is %s', (where) => {
+  const there = (inside: Inside = 'btrfs'): SimulatedHost => {
+    const made = host(inside);
+    if (where === 'mounted') made.admin.mount(device, '/mnt/a');
+    return made;
+  };
+
+  it('shrinks as far as the kernel makes a btrfs small, with the margin', async () => {
+    const at = there();
+
+    await resize(at, 'min');
+
+    expect(await sizesNow(at)).toEqual([260, 260]);
+  });
+
+  it.each([256, 260])('shrinks to %i MiB, also where the margin has no room', async (size) => {
+    const at = there();
+
+    await resize(at, { size: size * mib });
+
+    expect(await sizesNow(at)).toEqual([size, size]);
+  });
+
+  it('is refused less before anything is done', async () => {
+    const at = there();
+
+    await expect(resize(at, { size: 252 * mib })).rejects.toThrow(
+      /needs 256 MiB, and the kernel makes no btrfs smaller/,
+    );
+
+    expect(at.changes).toEqual([]);
+  });
+
+  it('is left as it is by min when it is smaller than that already', async () => {
+    const at = simulatedHost({ volumeGroups: [{ name: 'vg0', size: 1024 * mib }] });
+    at.admin.lvcreate({ vg: 'vg0', name: 'web1', extents: 40 });
+    at.admin.format(device, { type: 'btrfs', usage: 'filesystem', uuid, version: '1.0' });
+    at.admin.mkdir('/mnt/a');
+    if (where === 'mounted') at.admin.mount(device, '/mnt/a');
+
+    await resize(at, 'min');
+
+    expect(await sizesNow(at)).toEqual([160, 160]);
+    expect(at.changes).toEqual([]);
+  });
+});
+
 describe('a volume', () => {
   it('keeps its size when what is on it cannot be made smaller: refused before anything is done', async () => {
     const there = host('xfs');
