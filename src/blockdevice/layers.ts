@@ -1,5 +1,7 @@
 import { fixed, type Layer } from './layer.ts';
 
+export { partition } from './partitions/layer.ts';
+
 /** A disk, whole. */
 export const disk: Layer = {
   name: 'disk',
@@ -7,15 +9,6 @@ export const disk: Layer = {
   recognises: ({ device }) => device.kind === 'disk',
   tell: async ({ device }) => ({ size: device.size }),
   limits: async ({ device }) => fixed(device.size, 'a disk has the size that it has'),
-};
-
-/** A partition, whatever the kind of its table. */
-export const partition: Layer = {
-  name: 'partition',
-  of: 'device',
-  recognises: ({ device }) => device.kind === 'partition',
-  tell: async ({ device }) => ({ size: device.size }),
-  limits: async ({ device }) => fixed(device.size, 'bofh changes no partition here'),
 };
 
 /** A file, or a part of one, as a device. */

@@ -3,7 +3,7 @@ import { type Bytes, formatSize } from '../../units.ts';
 import type { PartitionTable } from './commands.ts';
 
 /** Where partitions begin and end: what every tool does by now, and every disk is fast with. */
-const grain: Bytes = 1024 ** 2;
+export const grain: Bytes = 1024 ** 2;
 
 interface Room {
   readonly from: Bytes;

@@ -1,0 +1,80 @@
+import type { ReadHost } from '../../command/index.ts';
+import { ParseError, RefusedError, ToolError } from '../../errors.ts';
+import type { Bytes } from '../../units.ts';
+import type { GraphDevice } from '../graph.ts';
+import { inWords, remedyFor, holdersOfWhole } from '../holders/index.ts';
+import { fixed, type Layer, type Limits, type May } from '../layer.ts';
+import { kernelText } from '../node.ts';
+import { partitioned } from './disk.ts';
+import { grain, mostOf } from './layout.ts';
+
+/** The part of `tx` that resizes a partition. */
+interface Resizing {
+  readonly block: {
+    readonly growPartition: (args: {
+      readonly device: string;
+      readonly number: number;
+      readonly size: Bytes;
+    }) => Promise<{ readonly size: Bytes }>;
+  };
+}
+
+/** A partition, whatever the kind of its table; of gpt and dos it grows where it is. */
+export const partition: Layer<Resizing> = {
+  name: 'partition',
+  of: 'device',
+  recognises: ({ device }) => device.kind === 'partition',
+  tell: async ({ device }) => ({ size: device.size }),
+  limits: async ({ host, device }) => {
+    try {
+      return await limitsOf(host, device);
+    } catch (error) {
+      // Its table is none of those that bofh changes: what lies on it can be resized within it.
+      if (!(error instanceof RefusedError || error instanceof ToolError)) throw error;
+      return fixedFor(device, error.message, error.remedy);
+    }
+  },
+  resize: async (tx, { host, device }, { size }) => {
+    const made = await tx.block.growPartition({ ...(await placeOf(host, device)), size });
+    return { size: made.size, when: 'now' };
+  },
+};
+
+async function limitsOf(host: ReadHost, device: GraphDevice): Promise<Limits> {
+  const { device: disk, number } = await placeOf(host, device);
+  const { table, size: room } = await partitioned(host, disk);
+  const who = await holdersOfWhole(host, disk);
+  if (who.length > 0) return fixedFor(device, `${disk} is in use: ${inWords(who)}`, remedyFor(who));
+  const most = mostOf(table, number, room);
+  if (most <= device.size)
+    return fixedFor(
+      device,
+      'there is no free space behind it',
+      `see what is free: bofh block partitions ${disk}`,
+    );
+  return {
+    ...{ size: device.size, granularity: grain, overhead: 0 },
+    smallest: { size: device.size, why: neverSmaller },
+    largest: { size: most, why: 'up to the next partition, or the end of the disk' },
+    ...{ grow: { may: true }, shrink: { may: false, why: neverSmaller } },
+  };
+}
+
+const neverSmaller = 'bofh makes a partition larger, never smaller';
+
+function fixedFor(device: GraphDevice, why: string, remedy: string | undefined): Limits {
+  const grow: May = { may: false, why, ...(remedy === undefined ? {} : { remedy }) };
+  return { ...fixed(device.size, why), grow, shrink: { may: false, why: neverSmaller } };
+}
+
+/** Its disk and its number there, by the kernel. */
+async function placeOf(
+  host: ReadHost,
+  { name, number, below }: GraphDevice,
+): Promise<{ readonly device: string; readonly number: number }> {
+  const [disk, ...more] = below;
+  const own = (await kernelText(host, `/sys/dev/block/${number}/partition`)) ?? '';
+  if (disk === undefined || more.length > 0 || !/^[1-9]\d*$/.test(own))
+    throw new ParseError(`the kernel does not tell which partition of which disk ${name} is`);
+  return { device: `/dev/${disk.replaceAll('!', '/')}`, number: Number(own) };
+}
