@@ -13,6 +13,7 @@ import { growReplica } from '../replica/grow.ts';
 import { planReplicated, withReplica } from '../replica/stack.ts';
 import * as stack from '../stack/index.ts';
 import type { Bytes } from '../units.ts';
+import { nameBySite } from './crypt.ts';
 
 export {
   type Layer,
@@ -53,7 +54,9 @@ export interface ResizeRequest {
 /**
  * Resizes a device with all that lies on it: growing from the lowest layer up, shrinking from the filesystem down. What
  * cannot be is refused before anything is done; when a step fails all of it goes back. A container that is closed is
- * opened before, when its key is named, and closed when all that is over: a process that is killed leaves it open.
+ * opened before, when its key is named, under the name that the site file (`luksNaming`) has for it, and closed when all that
+ * is over. What is done in it has to be within reach until all of it is committed or undone, so opening and closing are
+ * sequences of their own: a process that is killed leaves it open, and no open journal names it; `crypt.mappings` does.
  * A disk that DRBD replicates grows first, on both hosts, in a sequence of its own: it cannot be made smaller again, so
  * when what lies on it fails, that goes back alone.
  */
@@ -106,7 +109,9 @@ async function openAll(bofh: Bofh, asked: Asked, opened: string[]): Promise<void
       throw new RefusedError(`${device} is closed, and a plan opens nothing`, {
         remedy: `bofh crypt open ${device}; then ask for the plan again`,
       });
-    const { path, adopted } = await atomic('crypt.open', (tx) => tx.crypt.open({ device, key }));
+    const name = await nameBySite(device);
+    const as = name === undefined ? {} : { name };
+    const { path, adopted } = await atomic('crypt.open', (tx) => tx.crypt.open({ device, key, ...as }));
     if (!adopted) opened.push(path);
   }
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import * as block from '../../../src/api/block.ts';
 import { withBofh } from '../../../src/bofh.ts';
 import { RefusedError, RolledBackError } from '../../../src/errors.ts';
+import { parseSite } from '../../../src/site.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 
 const mib = 1024 ** 2;
@@ -144,4 +145,21 @@ describe('a stack with a closed container', () => {
 
     expect((await tree(there)).devices.map(({ name }) => name)).toEqual(['vdz']);
   });
+});
+
+it('is opened under the name that the site file has for it', async () => {
+  const there = simulatedHost({ volumeGroups: [{ name: 'vg0', size: 512 * mib }] });
+  there.admin.writeFile('/etc/key', 'geheim', 0o600);
+  there.admin.lvcreate({ vg: 'vg0', name: 'web1', extents: 16 });
+  const volume = '/dev/vg0/web1';
+  there.admin.luksFormat({ device: volume, uuid: '0c0ffee0-0000-4000-8000-00000000000f', key: 'geheim' });
+  there.admin.luksOpen(volume, 'web1');
+  there.admin.format('/dev/mapper/web1', { type: 'ext4', usage: 'filesystem', uuid, version: '1.0' });
+  there.admin.luksClose('web1');
+  const site = parseSite({ luksNaming: '{name}-plain' }, 'the test');
+  const request = { device: volume, to: { by: 16 * mib }, key } as const;
+
+  const { layers } = await withBofh({ ...simulatedBofh({ host: there }), site }, () => block.resize(request));
+
+  expect(layers.map(({ path }) => path)).toContain('/dev/mapper/vg0-web1-plain');
 });
