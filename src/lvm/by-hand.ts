@@ -163,7 +163,7 @@ export function resizedByHand({
 
 /** What a person can do about a volume that got another size. Neither program takes a selection: look first. */
 export function volumeResizedByHand({
-  undo: { vg, lvUuid, name, from, to, cut, pool, tag, when },
+  undo: { vg, lvUuid, name, from, to, cut, pool, tag, origin, when },
   way,
 }: {
   readonly undo: {
@@ -175,6 +175,7 @@ export function volumeResizedByHand({
     readonly cut: readonly { readonly device: string; readonly start: number; readonly count: number }[];
     readonly pool?: { readonly name: string };
     readonly tag: string;
+    readonly origin?: string;
     readonly when?: string;
   };
   readonly way: Way;
@@ -184,7 +185,7 @@ export function volumeResizedByHand({
   const look = [show(`lv_uuid=${lvUuid}`)];
   if (when !== undefined)
     return {
-      what: `${itself}, which DRBD stores on, and which is to grow from ${from} to ${to} bytes`,
+      what: `${itself}, ${origin === undefined ? 'which DRBD stores on, and which' : `a snapshot of ${origin} whose room`} is to grow from ${from} to ${to} bytes`,
       look,
       clear: way === 'back' ? [] : [['lvextend', '--size', `${to}b`, full]],
     };

@@ -79,6 +79,6 @@ export function refuseFullPool(pool: LogicalVolume, what: string): void {
 export function refuseFullSnapshot(lv: LogicalVolume, what: string): void {
   if (fillingOf(lv) !== 'full') return;
   throw new RefusedError(`the snapshot ${lv.fullName} is full (${filledInWords(lv)}): ${what} is not begun`, {
-    remedy: `give it room while it is below 100 %: lvextend --size +1G ${lv.fullName}; at 100 % it is lost: bofh lvm remove ${lv.fullName}`,
+    remedy: `give it room while it is below 100 %: bofh lvm resize ${lv.fullName} +1g; at 100 % it is lost: bofh lvm remove ${lv.fullName}`,
   });
 }

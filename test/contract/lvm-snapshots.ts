@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { probe } from '../../src/blockdevice/index.ts';
 import type { ReadHost } from '../../src/command/index.ts';
 import { mkfsExt4 } from '../../src/filesystem/commands.ts';
-import { deactivate, lvremove, lvs, lvsnapshot, removeSnapshot } from '../../src/lvm/commands.ts';
+import { deactivate, lvextend, lvremove, lvs, lvsnapshot, removeSnapshot } from '../../src/lvm/commands.ts';
 import { lvmerge } from '../../src/lvm/merge-commands.ts';
+import { wholeRoom } from '../../src/lvm/operations/snapshot-room.ts';
 import type { LogicalVolume } from '../../src/lvm/schema.ts';
 import { type Made, volume } from './lvm.ts';
 import { andThen, fails, type Scenario } from './scenario.ts';
@@ -32,6 +33,24 @@ export const snapshotScenarios: readonly Scenario[] = [
       assert.equal((await host.run(lvs({ vg }))).find(({ uuid }) => uuid === lv.uuid)?.active, true);
     });
   }),
+  volume(
+    'a classic snapshot gets more room while its origin is active, and no more than it can use',
+    async (made) => {
+      const { host, change, vg, lv, udev } = made;
+      await withSnapshot(made, async (snapshot) => {
+        await change.run(lvextend({ vg, name, extents: 3, udev }));
+        const grown = await snapshotOf(host, vg);
+        const extent = snapshot.size / 2;
+        assert.deepEqual(
+          [grown?.uuid, grown?.size, grown?.active, grown?.origin?.uuid],
+          [snapshot.uuid, 3 * extent, true, lv.uuid],
+        );
+        await change.run(lvextend({ vg, name, extents: lv.size / extent + 20, udev }));
+        const most = Math.ceil(wholeRoom(lv.size) / extent) * extent;
+        assert.equal((await snapshotOf(host, vg))?.size, most);
+      });
+    },
+  ),
   volume('a merged snapshot is gone, and its origin has its content and its own uuid', async (made) => {
     const { host, change, vg, lv, udev } = made;
     await withSnapshot(made, async () => {

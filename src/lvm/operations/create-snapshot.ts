@@ -12,6 +12,7 @@ import { refuseFull, wantedExtents } from './extents.ts';
 import { volumeNamed } from './known.ts';
 import { findMade, madeVolume, removeMade } from './made.ts';
 import { refuseTaken } from './taken.ts';
+import { wholeRoom } from './snapshot-room.ts';
 
 const args = z.strictObject({
   vg: z.string(),
@@ -115,8 +116,7 @@ function roomOf(
   if (share === undefined || size !== undefined) return wantedExtents(what, { size, count: extents });
   if (Number(share) > 100) throw new UsageError(`${what}: a snapshot needs no more than 100%ORIGIN`);
   return ({ extentSize }, origin) => {
-    // All of it can change, and what changed is listed: 16 bytes for each chunk of 4 KiB, and some chunks more.
-    const whole = Number(share) === 100 ? origin.size + origin.size / 256 + 64 * 1024 : undefined;
+    const whole = Number(share) === 100 ? wholeRoom(origin.size) : undefined;
     return Math.ceil((whole ?? (origin.size * Number(share)) / 100) / extentSize);
   };
 }

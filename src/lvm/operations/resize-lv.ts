@@ -3,7 +3,7 @@ import { type Look, operation } from '../../atomic/operation.ts';
 import { RefusedError, UsageError } from '../../errors.ts';
 import { formatSize, parseSize } from '../../units.ts';
 import { volumeResizedByHand } from '../by-hand.ts';
-import { isThin, refuseFullPool } from '../filling.ts';
+import { isClassicSnapshot, isThin, refuseFullPool } from '../filling.ts';
 import { checkVgName } from '../names.ts';
 import { holdersOf, refuseUntold, syncGroup, usableVg } from '../reads.ts';
 import type { LogicalVolume, WholeGroup } from '../schema.ts';
@@ -24,6 +24,7 @@ import {
   tailOf,
   unmark,
 } from './resized.ts';
+import { refuseRoom } from './snapshot-room.ts';
 
 const args = z.extend(askedVolume, {
   /** What it is to have, rounded up to whole extents; as `createLv` takes it. */
@@ -38,7 +39,8 @@ const args = z.extend(askedVolume, {
  * Gives a linear or thin logical volume another size. Its undo makes it smaller again, but never while what lies on it reaches
  * beyond the old size; or gives it the very extents back that it had, with what nobody has written to them since: it is
  * stuck, and names who has them, when they were taken. A volume that has the size already keeps it, and bears the
- * step's tag from then on. One that DRBD stores on grows after the commit: it could not be made smaller again under it.
+ * step's tag from then on. One that DRBD stores on grows after the commit: it could not be made smaller again under it. So
+ * does the room of a classic snapshot.
  */
 export const resizeLv = operation({
   kind: 'lvm.lv.resize',
@@ -59,6 +61,10 @@ export const resizeLv = operation({
     if (to === from) return known;
     refuseKind({ lv, all: vg.volumes });
     refuseUntold(lv);
+    if (isClassicSnapshot(lv)) {
+      if (added !== undefined) throw new UsageError(`${lv.fullName} is a snapshot: leave out added`);
+      return { ...known, ...refuseRoom(vg, lv, to), when: 'after the commit' as const };
+    }
     const thin = isThin(lv) ? { ...known, pool: lv.pool } : undefined;
     if (to > from) {
       if (thin === undefined) refuseFull(vg, { name, more: to - from });
@@ -113,7 +119,9 @@ export const resizeLv = operation({
     const moved = lv.vg === of.vg && lv.name === of.name ? {} : { movedTo: `lv:${lv.fullName}` };
     if (of.to === of.from) return lv.tags.includes(of.tag) ? { state: 'ours', ...moved } : { state: 'gone' };
     if (of.when !== undefined && lv.size >= of.to) return { state: 'gone' };
-    if (lv.size === of.from) return { state: of.when === undefined ? 'gone' : 'ours', ...moved };
+    // dmeventd may have given a snapshot a part of it.
+    if (lv.size === of.from || isRoomMissing(lv, of))
+      return { state: of.when === undefined ? 'gone' : 'ours', ...moved };
     if (!between(of).includes(lv.size))
       return {
         state: 'not-ours',
@@ -131,10 +139,16 @@ export const resizeLv = operation({
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
   afterCommit: async ({ undo: of, host }) => {
     const found = await findKnown(host, of);
-    if (found?.lv.size === of.from) await grow(host, of, of.to);
+    if (found !== undefined && (found.lv.size === of.from || isRoomMissing(found.lv, of)))
+      await grow(host, of, of.to);
   },
   describe: volumeResizedByHand,
 });
+
+/** A classic snapshot that has less room than it is to have. */
+function isRoomMissing({ size }: LogicalVolume, { origin, to }: ResizeUndo): boolean {
+  return origin !== undefined && size < to;
+}
 
 /** The sizes that a run or its undo leaves: the new one, and each at which growing back may have stopped. */
 function between({ to, cut, extentSize }: ResizeUndo): readonly number[] {

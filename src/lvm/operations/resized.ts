@@ -4,7 +4,7 @@ import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError } from '../../errors.ts';
 import { type Bytes, formatSize } from '../../units.ts';
 import { changeTags, lvextend, lvmVersion, lvreduce, pvSegments, pvs, type PvSegment } from '../commands.ts';
-import { isThin, isThinPool } from '../filling.ts';
+import { isClassicSnapshot, isThin, isThinPool } from '../filling.ts';
 import { dependentHolders, everyHolderOf, holdersOf, udevOf, type VolumeAmong } from '../reads.ts';
 import type { LogicalVolume } from '../schema.ts';
 import { known, type KnownVolume, knownVolume } from './known.ts';
@@ -28,7 +28,9 @@ export const resizeUndo = z.extend(knownVolume, {
   ),
   /** The thin pool that it lies in: it has no extents of its own, and keeps its blocks when it is made smaller. */
   pool: z.exactOptional(z.strictObject({ name: z.string(), uuid: z.string() })),
-  /** DRBD stores on it: once it were larger it could not be made smaller again, so it grows after the commit. */
+  /** The volume of which it is a classic snapshot: its size is the room for what changes, and lvm may have filled what it got. */
+  origin: z.exactOptional(z.string()),
+  /** DRBD stores on it, or it is a snapshot: once it were larger it could not be made smaller again, so it grows after the commit. */
   when: z.exactOptional(z.literal('after the commit')),
   /** Put on a volume that has the size already: then nothing else tells that the step was taken. */
   tag: z.string(),
@@ -40,9 +42,13 @@ export type ResizeUndo = z.infer<typeof resizeUndo>;
 export function refuseKind(of: VolumeAmong): void {
   const { lv } = of;
   const isPlain = lv.layout.join() === 'linear' && !lv.role.includes('snapshot');
-  if ((!isPlain && !isPlainThin(lv, of.all)) || lv.role.includes('private') || lv.merging)
+  if (
+    (!isPlain && !isPlainThin(lv, of.all) && !isClassicSnapshot(lv)) ||
+    lv.role.includes('private') ||
+    lv.merging
+  )
     throw new RefusedError(
-      `${lv.fullName} is no plain volume, linear or thin (${[...lv.layout, ...lv.role].join(', ')}): bofh does not resize it`,
+      `${lv.fullName} is no plain volume, linear or thin, and no classic snapshot (${[...lv.layout, ...lv.role].join(', ')}): bofh does not resize it`,
       {
         remedy: isThinPool(lv) ? `bofh lvm pool resize ${lv.fullName}` : `lvresize knows how: man lvresize`,
       },

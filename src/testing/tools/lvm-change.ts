@@ -5,7 +5,7 @@ import type { LogicalVolume, VolumeGroup } from '../parts.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 
 import { lvconvertCopies } from './lvm-raid.ts';
-import { lvmerge, lvsnapshot } from './lvm-snapshot.ts';
+import { lvmerge, lvsnapshot, mostRoom } from './lvm-snapshot.ts';
 import { dropSpare, isPool, lvcreatePool, lvcreateThin, lvextendPool, poolKept } from './lvm-thin.ts';
 import { badName } from './lvm-names.ts';
 import {
@@ -159,7 +159,8 @@ function lvextend(call: ToolCall): ReturnType<ToolModel> {
   const { vg, lv } = target;
   if (isPool(lv)) return lvextendPool(call, vg, lv);
   const onto = place === undefined ? undefined : placeOf(vg, place);
-  const extents = Number(one(options, '--extents'));
+  const asked = Number(one(options, '--extents'));
+  const extents = atMost(vg, lv, asked);
   if (!Number.isInteger(extents) || more.length > 0 || (place !== undefined && onto === undefined))
     throw unmodelled(call, 'it takes a count of extents and one run of them');
   const refused = resizeRefusal(call, vg, lv, extents) ?? tooSmall(lv, extents);
@@ -175,6 +176,12 @@ function lvextend(call: ToolCall): ReturnType<ToolModel> {
   lv.extents = extents;
   commit(vg);
   return ok(said);
+}
+
+/** A classic snapshot gets no more than it can use: "Reached maximum COW size" (lvresize, 2.03.16). */
+function atMost(vg: VolumeGroup, lv: LogicalVolume, extents: number): number {
+  const origin = isClassicSnapshot(lv) ? vg.lvs.find(({ uuid }) => uuid === lv.origin) : undefined;
+  return origin === undefined ? extents : Math.min(extents, mostRoom(vg, origin));
 }
 
 /** To so many extents; the question about an active volume is answered by `--yes`, which bofh always says. */

@@ -41,9 +41,7 @@ export function lvsnapshot(call: ToolCall): ReturnType<ToolModel> {
     if (skip === 'y') world.active.delete(made.uuid);
     return ok(`  Logical volume "${name}" created.\n`);
   }
-  // What can change, a list of it, and some chunks more (snapshot_manip.c cow_max_extents).
-  const most = Math.ceil((origin.extents * vg.extentSize * 257) / 256 / vg.extentSize + 0.01);
-  const extents = Math.min(Number(asked), most);
+  const extents = Math.min(Number(asked), mostRoom(vg, origin));
   if (!Number.isInteger(extents) || extents < 1) throw unmodelled(call, 'it takes a count of extents');
   const free = freeExtents(vg);
   if (extents > free)
@@ -54,6 +52,11 @@ export function lvsnapshot(call: ToolCall): ReturnType<ToolModel> {
   const made = createLv(world, vg, { name, extents, tags, origin: origin.uuid });
   if (!was) world.active.delete(made.uuid);
   return ok(`  Logical volume "${name}" created.\n`);
+}
+
+/** In extents: what can change, a list of it, and some chunks more (snapshot_manip.c cow_max_extents). */
+export function mostRoom(vg: VolumeGroup, origin: LogicalVolume): number {
+  return Math.ceil((origin.extents * vg.extentSize * 257) / 256 / vg.extentSize + 0.01);
 }
 
 /** `lvconvert --mergesnapshot` and `--mergethin`, to the end. While one of both is open it is only noted, exit 0. */

@@ -63,6 +63,24 @@ describe('resizeLv', () => {
     expect(volume().extents).toBe(expected / 4);
   });
 
+  test('gives a classic snapshot more room after the commit, in use or not, and nothing when the rest fails', async () => {
+    host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'a', extents: 2 });
+    host.admin.format('/dev/vg0/monday', ext4);
+    host.admin.mkdir('/mnt');
+    host.admin.mount('/dev/vg0/monday', '/mnt');
+    const before = host.snapshot();
+    const more = (tx: Tx) => tx.lvm.resizeLv({ vg: 'vg0', name: 'monday', size: '15m' });
+
+    await failureOf(does(async (tx) => [await more(tx), await failNow()]));
+    const after = host.snapshot();
+    const value = await does(more);
+
+    expect(after).toBe(before);
+    expect(value).toEqual({ path: '/dev/vg0/monday', size: 16 * mib, when: 'after the commit' });
+    expect(commands()).toEqual(['lvextend --extents 4 vg0/monday']);
+    expect(volume('monday').extents).toBe(4);
+  });
+
   test('to the size that it has runs no program that would exit 5, and goes back without a trace', async () => {
     const before = host.snapshot();
     const error = await failureOf(does(async (tx) => [await resize(tx, '32m'), await failNow()]));
@@ -187,10 +205,21 @@ describe('resizeLv is refused, and changes nothing,', () => {
     expect(await refused((tx) => resize(tx, '64m'))).toMatch(/has snapshots: .*vg0\/monday/);
   });
 
-  test('for a snapshot and for what is not linear', async () => {
-    host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'a', extents: 1 });
-    expect(await refused((tx) => tx.lvm.resizeLv({ vg: 'vg0', name: 'monday', size: '64m' }))).toMatch(
-      /no plain volume/,
+  test.each([
+    ['smaller', '4m', /is a snapshot with room for 8 MiB: cut, it would be lost/],
+    ['more than it can use', '40m', /can use 36 MiB at most, when all of vg0\/a has changed/],
+  ])('for a snapshot of which is asked %s', async (_, size, why) => {
+    host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'a', extents: 2 });
+    expect(
+      await refused((tx) => tx.lvm.resizeLv({ vg: 'vg0', name: 'monday', size, shrink: consent })),
+    ).toMatch(why);
+  });
+
+  test('for a snapshot that is lost', async () => {
+    host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'a', extents: 2 });
+    Object.assign(volume('monday'), { data: 100 });
+    expect(await refused((tx) => tx.lvm.resizeLv({ vg: 'vg0', name: 'monday', size: '16m' }))).toMatch(
+      /is lost/,
     );
   });
 

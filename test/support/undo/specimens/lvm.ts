@@ -351,6 +351,14 @@ export const lvm: Specimens['lvm'] = {
       },
     },
     {
+      title: 'room of a classic snapshot, after the commit',
+      stage: (host) => {
+        filledVolume(host, 'web1-root', ownUuid);
+        host.admin.snapshot({ vg: 'vg0', name: 'web1-monday', origin: 'web1-root', extents: 2 });
+        return (tx) => tx.lvm.resizeLv({ vg: 'vg0', name: 'web1-monday', size: '16m' });
+      },
+    },
+    {
       title: 'thin, smaller',
       stage: (host) => {
         thinVolume(host, 'web1-root');

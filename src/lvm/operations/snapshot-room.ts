@@ -1,0 +1,51 @@
+import { RefusedError } from '../../errors.ts';
+import { type Bytes, formatSize } from '../../units.ts';
+import { filledInWords } from '../filling.ts';
+import type { LogicalVolume, WholeGroup } from '../schema.ts';
+import { refuseFull } from './extents.ts';
+
+/**
+ * The room that a classic snapshot can ever use: all of its origin can change, and what changed is listed, 16 bytes for each
+ * chunk of 4 KiB, and some chunks more.
+ */
+export function wholeRoom(origin: Bytes): Bytes {
+  return origin + origin / 256 + 64 * 1024;
+}
+
+/**
+ * That the room of a classic snapshot can grow to a size, in bytes: RefusedError if not. lvm gives it no more than it can use,
+ * and says so with exit 0 ("Reached maximum COW size", lvresize).
+ */
+export function refuseRoom(vg: WholeGroup, lv: LogicalVolume, to: Bytes): { readonly origin: string } {
+  const { fullName, size: from } = lv;
+  const origin = vg.volumes.find(({ uuid }) => uuid === lv.origin?.uuid);
+  if (origin === undefined)
+    throw new RefusedError(`of which volume ${fullName} is a snapshot cannot be told`, {
+      remedy: `look at it: lvs -a -o +origin ${vg.name}`,
+    });
+  if (to < from)
+    throw new RefusedError(
+      `${fullName} is a snapshot with room for ${formatSize(from)}: cut, it would be lost`,
+      {
+        remedy: 'keep its size; its room is free again when it is removed or merged',
+      },
+    );
+  const most = Math.ceil(wholeRoom(origin.size) / vg.extentSize) * vg.extentSize;
+  if (to > most)
+    throw new RefusedError(
+      `${fullName} can use ${formatSize(most)} at most, when all of ${origin.fullName} has changed`,
+      { remedy: `ask for ${String(most)} bytes or less` },
+    );
+  refuseLost(lv);
+  refuseFull(vg, { name: lv.name, extents: (to - from) / vg.extentSize });
+  return { origin: origin.name };
+}
+
+/** The kernel counts no more for one that is lost, or says that it is full: room does not bring it back. */
+function refuseLost(lv: LogicalVolume): void {
+  if (lv.active !== true || (lv.data !== undefined && lv.data < 100)) return;
+  throw new RefusedError(
+    `the snapshot ${lv.fullName} is lost: its room was full (${filledInWords(lv)}), and more does not bring it back`,
+    { remedy: `bofh lvm remove ${lv.fullName}` },
+  );
+}
