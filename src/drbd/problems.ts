@@ -69,7 +69,7 @@ function ofVolume(name: string, { volume, disk }: VolumeState): readonly Finding
 /** Whose data are lost is for a person to say, and there are two ways to say it. */
 export function splitBrainChoices(name: string): string {
   const lose = `bofh drbd secondary ${name}; bofh drbd connect --discard-my-data ${name}`;
-  return `If it is a split brain, choose whose data are to be lost. Those of this host: ${lose}; and on the other host: bofh drbd connect ${name}. Those of the other host: there the same, and here: bofh drbd connect ${name}`;
+  return `If it is a split brain, choose whose data are to be lost. Those of this host: ${lose}; and on the other host, if it is StandAlone: bofh drbd connect ${name}. Those of the other host: there the same, and here, if it is StandAlone: bofh drbd connect ${name}`;
 }
 
 function ofConnection(name: string, { peer, state, volumes }: Connection): readonly Finding[] {
@@ -84,7 +84,7 @@ function ofConnection(name: string, { peer, state, volumes }: Connection): reado
     return [
       note(
         `it has no connection to ${peer} (${state})`,
-        'see whether the peer is up and can be reached by the address of the resource',
+        `see whether the peer is up and can be reached by the address of the resource, and what it says itself: bofh drbd status ${name}, there. If it is StandAlone there, either somebody has disconnected it, and there: bofh drbd connect ${name}; or both sides were written to apart (split brain), which one of them may not have seen. ${splitBrainChoices(name)}`,
       ),
     ];
   return volumes.flatMap((volume) => ofPeer(name, peer, volume));

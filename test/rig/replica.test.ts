@@ -20,7 +20,7 @@ import {
   runOnA,
   type TwoHosts,
 } from '../support/dom0/two-hosts.ts';
-import { available, type Machine } from '../support/rig/index.ts';
+import { available, type Machine, until } from '../support/rig/index.ts';
 
 const can = await available();
 const required = process.env['BOFH_REQUIRE_RIG'] === '1';
@@ -43,7 +43,7 @@ describe.skipIf(!can.ok && !required)('a DRBD resource over two machines', () =>
     note.ended({ ...task, suite: undefined }, (performance.now() - begun) / 1000);
   });
   afterAll(async () => {
-    note.write(10);
+    note.write(11);
     await two.pair.close();
   });
 
@@ -277,6 +277,69 @@ describe.skipIf(!can.ok && !required)('a DRBD resource over two machines', () =>
     const written = await hash(a);
     await json('drbd promote web1 --to b');
     expect(await hash(b)).toBe(written);
+    await json('drbd demote web1');
+    await json('drbd remove web1');
+    await bothRun(two.pair, 'rm -rf /var/lib/drbd/drbd-minor-0.lkbd /run/bofh/notes');
+    expect(await differences(two, two.start)).toBe('');
+  });
+
+  it('that was written to apart is called a split brain on both sides, loses nothing by itself, and what it is told to', async () => {
+    const { a, b } = two.pair;
+    await json('drbd create web1 --on a,b --size 32m --primary a');
+    await bothRun(two.pair, 'drbdadm disconnect web1');
+    // Beneath the device, for that of a secondary cannot be opened.
+    const beneath = async (machine: Machine): Promise<string> =>
+      (await machine.run('dd if=/dev/vg0/web1 bs=1M count=24 iflag=direct status=none | sha256sum')).stdout;
+    const write = 'dd if=/dev/urandom of=/dev/drbd0 bs=1M count=8 oflag=direct conv=fsync status=none';
+    await a.run(`udevadm settle && drbdadm secondary web1 && drbdadm primary --force web1 && ${write}`);
+    await b.run(`drbdadm primary --force web1 && ${write} && udevadm settle && drbdadm secondary web1`);
+    const [wins, loses] = [await beneath(a), await beneath(b)];
+    expect(wins).not.toBe(loses);
+
+    /** 8.4 leaves one side StandAlone; the other one is that too, or has seen no more than a lost connection, and looks for its peer. */
+    const parted = async (): Promise<void> => {
+      await until({
+        what: 'the two have parted',
+        timeoutMs: 120_000,
+        everyMs: 1000,
+        probe: async () => {
+          const all = [await state(a), await state(b)].map(
+            (said) => /connection:(\w+)/.exec(said)?.[1] ?? '',
+          );
+          const isOver = all.every((each) => each === 'StandAlone' || each === 'Connecting');
+          return isOver && all.includes('StandAlone') ? true : undefined;
+        },
+      });
+    };
+    await a.run('drbdadm connect web1');
+    await b.run('drbdadm connect web1');
+    await parted();
+    const choices =
+      /split brain[^]*Those of this host: [^]*--discard-my-data web1[^]*Those of the other host:/;
+    for (const at of ['', '--host b '])
+      expect(await runOnA(two, `bofh ${at}drbd status web1`, 0)).toMatch(choices);
+
+    // To connect them says no more than that, and a primary gives nothing up.
+    for (const at of ['--host b ', '']) await runOnA(two, `bofh ${at}--yes drbd connect web1`, 0, 1, 5);
+    await parted();
+    expect(await runOnA(two, 'bofh --yes drbd connect --discard-my-data web1', 1)).toContain(
+      'its data are not discarded',
+    );
+    expect([await beneath(a), await beneath(b)]).toEqual([wins, loses]);
+
+    await runOnA(two, 'bofh --host b --yes drbd connect --discard-my-data web1', 0);
+    if ((await state(a)).includes('connection:StandAlone'))
+      await runOnA(two, 'bofh --yes drbd connect web1', 0);
+    await runOnA(two, 'bofh drbd wait-connect web1 --time 5m', 0);
+    await runOnA(two, 'bofh drbd wait-sync web1 --time 10m', 0);
+    expect(await state(b)).toMatch(/disk:UpToDate(?:.|\n)*replication:Established peer-disk:UpToDate/);
+    expect([await beneath(a), await beneath(b)]).toEqual([wins, wins]);
+    for (const machine of [a, b]) expect(await openOn(machine)).toEqual([]);
+
+    await json('drbd promote web1 --to b');
+    const read = await hash(b);
+    await json('drbd promote web1 --to a');
+    expect(await hash(a)).toBe(read);
     await json('drbd demote web1');
     await json('drbd remove web1');
     await bothRun(two.pair, 'rm -rf /var/lib/drbd/drbd-minor-0.lkbd /run/bofh/notes');

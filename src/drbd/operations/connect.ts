@@ -28,6 +28,8 @@ const undo = z.strictObject({
   /** Where its own data are discarded: a file, until the next boot, that says of a resource that looks for its peers that it does so. */
   note: z.exactOptional(z.string()),
 });
+  /** It looked for its peers when its data were given up: it is disconnected first, which an older journal never has. */
+  was: z.exactOptional(z.literal('looking')),
 
 type Undo = z.infer<typeof undo>;
 
@@ -35,7 +37,8 @@ const common = { version: 1, undo, result: z.null(), lives: 'boot', restores: 's
 
 /**
  * Has a resource that is StandAlone look for its peers again. With `discardMyData`, after a split brain, what was written on this
- * host since is lost: that is done after the commit, for there is no way back. Undone by disconnecting it.
+ * host since is lost: that is done after the commit, for there is no way back, and also to one that looks for its peers: of two that
+ * have parted, 8.4 leaves one StandAlone, and the other one may have been too slow to see why. Undone by disconnecting it.
  */
 export const connect = operation({
   ...common,
@@ -47,14 +50,14 @@ export const connect = operation({
   }),
   prepare: async ({ args: { name, discardMyData }, mark, host }): Promise<Undo> => {
     const { state } = await askedUp(host, name);
-    const of: Undo =
-      discardMyData === true
-        ? { ...undoOf(state, { to: 'connected', mine: 'discarded' }), note: noteOf(mark) }
-        : undoOf(state, { to: 'connected', mine: 'kept' });
-    if (!isStandAlone(state))
-      throw new RefusedError(`${name} looks for its peers already, or is connected`, {
-        remedy: `there is nothing to do; see: bofh drbd status ${name}`,
-      });
+    const isAlone = isStandAlone(state);
+    if (!isAlone) refuseLooking(state, discardMyData === true ? 'discarded' : 'kept');
+    if (discardMyData !== true) return undoOf(state, { to: 'connected', mine: 'kept' });
+    const of: Undo = {
+      ...undoOf(state, { to: 'connected', mine: 'discarded' }),
+      note: noteOf(mark),
+      ...(isAlone ? {} : { was: 'looking' }),
+    };
     await checkDiscard(host, state, of);
     return of;
   },
@@ -82,14 +85,17 @@ export const connect = operation({
   },
   afterCommit: async ({ undo: of, host }) => {
     const state = await upAgain(host, of);
-    if (!isStandAlone(state)) {
-      if (isMet(state)) return;
+    const isAlone = isStandAlone(state);
+    if (!isAlone && isMet(state)) return;
+    if (!isAlone && of.was !== 'looking')
       throw new RefusedError(
         `${of.name} was brought up anew and looks for its peer: whether the two differ is not known yet`,
         { remedy: `when it has found it, or is StandAlone (bofh drbd status ${of.name}): bofh recover` },
       );
     }
     await checkDiscard(host, state, of);
+    // To one that looks for its peers already drbdsetup 9.22 says "(102) Local address(port) already in use".
+    if (!isAlone) await host.run(drbdDisconnect(of.name));
     if (of.note !== undefined && (await host.stat(of.note)) === undefined) await writeNote(host, of.note);
     await host.run(drbdConnect(of.name, 'discarded'));
   },
@@ -152,8 +158,17 @@ function undoOf(state: ResourceState, how: Pick<Undo, 'to' | 'mine'>): Undo {
   return { name: state.name, minors: [...minorsOf(state)], ...how };
 }
 
-function isStandAlone({ connections }: ResourceState): boolean {
-  return connections.length > 0 && connections.every(({ state }) => state === 'StandAlone');
+/** Of one that is not StandAlone; its data are given up only where it is connected to nobody. */
+function refuseLooking({ name, connections }: ResourceState, mine: Undo['mine']): void {
+  const met = connections.find(({ state }) => state === 'Connected');
+  if (met !== undefined)
+    throw new RefusedError(`${name} is connected to ${met.peer} already`, {
+      remedy: `there is nothing to do; see: bofh drbd status ${name}`,
+    });
+  if (mine === 'discarded' && connections.length > 0) return;
+  throw new RefusedError(`${name} looks for its peers already`, {
+    remedy: `see: bofh drbd status ${name}. If its peer is StandAlone, there: bofh drbd connect ${name}. After a split brain, and where the data of this host are to be lost, first here: bofh drbd connect --discard-my-data ${name}`,
+  });
 }
 
 /** Going back would connect those too that were not. */
@@ -222,7 +237,7 @@ function notDone({ name }: Undo): NotDone {
 }
 
 function byHand({
-  undo: { name, to, mine },
+  undo: { name, to, mine, was },
   way,
 }: {
   readonly undo: Undo;
@@ -233,6 +248,9 @@ function byHand({
   return {
     what: `that the DRBD resource ${name} is ${to === 'connected' ? 'to look for its peers' : 'StandAlone'}`,
     look: [['drbdsetup', 'events2', '--now', name]],
-    clear: [['drbdadm', ...(connects ? ['connect', ...discard] : ['disconnect']), name]],
+    clear: [
+      ...(discard.length > 0 && was === 'looking' ? [['drbdadm', 'disconnect', name]] : []),
+      ['drbdadm', ...(connects ? ['connect', ...discard] : ['disconnect']), name],
+    ],
   };
 }

@@ -45,6 +45,15 @@ function connected(
   return host;
 }
 
+/** What drbdadm was told since. */
+function verbsSince(host: SimulatedHost, begun: number): readonly string[] {
+  return host.changes
+    .slice(begun)
+    .flatMap((each) =>
+      each.what === 'command' && each.command.tool === 'drbdadm' ? [each.command.argv.join(' ')] : [],
+    );
+}
+
 function after(...words: readonly string[]): SimulatedHost {
   const host = up();
   host.admin.drbdadm(...words);
@@ -133,6 +142,43 @@ describe('the pairs of verbs', () => {
       (await refused(primary, (tx) => tx.drbd.connect({ name, discardMyData: true }))).message,
     ).toContain('its data are not discarded');
   });
+
+  it('connect discards its own data as well where it still looks for a peer that has refused it', async () => {
+    // 8.4 after a split brain: one side is StandAlone, and the other may have been too slow to see it.
+    const host = up();
+    const before = host.snapshot();
+    const failed = on(host, async (tx) => {
+      await tx.drbd.connect({ name, discardMyData: true });
+      expect(host.snapshot()).toBe(before);
+      throw boom;
+    });
+    await expect(failed).rejects.toBeInstanceOf(RolledBackError);
+    const begun = host.changes.length;
+    await on(host, (tx) => tx.drbd.connect({ name, discardMyData: true }));
+    expect(verbsSince(host, begun)).toEqual(['disconnect web1', 'connect --discard-my-data web1']);
+
+    const { message, remedy } = await refused(up(), (tx) => tx.drbd.connect({ name }));
+    expect(message).toContain('looks for its peers already');
+    expect(remedy).toMatch(/there: bofh drbd connect web1.*--discard-my-data/);
+    expect(
+      (await refused(connected(), (tx) => tx.drbd.connect({ name, discardMyData: true }))).message,
+    ).toContain('is connected to peer');
+  });
+
+  it.each(['disconnect', '--discard-my-data'])(
+    'what a kill before its %s has left is gone on with',
+    async (at) => {
+      const host = up();
+      host.fault({ tool: 'drbdadm', argvIncludes: at, mode: 'crash here' });
+      await on(host, (tx) => tx.drbd.connect({ name, discardMyData: true })).catch(() => undefined);
+      expect(host.process.alive).toBe(false);
+      host.clearFaults();
+      const again = host.restart();
+      const begun = again.changes.length;
+      expect(await recovered(again)).toBe('committed');
+      expect(verbsSince(again, begun).at(-1)).toBe('connect --discard-my-data web1');
+    },
+  );
 
   it('connect says what a split brain is, with both choices', async () => {
     const host = after('disconnect', name);

@@ -114,6 +114,11 @@ export const drbd: Specimens['drbd'] = {
       ...after([['disconnect', 'web1']], (tx) => tx.drbd.connect({ ...web1, discardMyData: true })),
       heal: upAgain(),
     },
+    {
+      title: 'with its own data discarded, of one that looks for its peer',
+      ...after([], (tx) => tx.drbd.connect({ ...web1, discardMyData: true })),
+      heal: upAgain(),
+    },
   ],
   disconnect: [after([], (tx) => tx.drbd.disconnect(web1))],
   pauseSync: [after([], (tx) => tx.drbd.pauseSync(web1))],
