@@ -12,6 +12,7 @@ import {
   args,
   askedUp,
   claimsOf,
+  isStandAlone,
   leftOf,
   minorsOf,
   now,
@@ -27,9 +28,9 @@ const undo = z.strictObject({
   mine: z.enum(['kept', 'discarded']),
   /** Where its own data are discarded: a file, until the next boot, that says of a resource that looks for its peers that it does so. */
   note: z.exactOptional(z.string()),
-});
   /** It looked for its peers when its data were given up: it is disconnected first, which an older journal never has. */
   was: z.exactOptional(z.literal('looking')),
+});
 
 type Undo = z.infer<typeof undo>;
 
@@ -92,7 +93,6 @@ export const connect = operation({
         `${of.name} was brought up anew and looks for its peer: whether the two differ is not known yet`,
         { remedy: `when it has found it, or is StandAlone (bofh drbd status ${of.name}): bofh recover` },
       );
-    }
     await checkDiscard(host, state, of);
     // To one that looks for its peers already drbdsetup 9.22 says "(102) Local address(port) already in use".
     if (!isAlone) await host.run(drbdDisconnect(of.name));

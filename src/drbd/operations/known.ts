@@ -114,6 +114,11 @@ export function another({ name }: Pick<Undo, 'name'>): Look {
   return { state: 'not-ours', found: `${name} is up with other devices` };
 }
 
+/** It looks for none of its peers. */
+export function isStandAlone({ connections }: ResourceState): boolean {
+  return connections.length > 0 && connections.every(({ state }) => state === 'StandAlone');
+}
+
 export function minorsOf({ volumes }: ResourceState): readonly number[] {
   return volumes.map(({ minor }) => minor).sort((a, b) => a - b);
 }

@@ -3,11 +3,14 @@ import { type Look, operation } from '../../atomic/operation.ts';
 import { namingHolders } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { NotDone, RefusedError } from '../../errors.ts';
+import { noteOf, removeNote, writeNote } from '../../file/notes.ts';
 import { stateByHand } from '../by-hand.ts';
 import { drbdDown, drbdUp } from '../change-commands.ts';
 import { states } from '../reads.ts';
 import type { ResourceState } from '../state.ts';
+import { drbdDisconnect } from '../volume-commands.ts';
 import { checkDisk } from './disk.ts';
+import { refuseNeeded, refuseUnlikeConfigured } from './down-refusals.ts';
 import {
   args,
   askedHere,
@@ -19,13 +22,21 @@ import {
   holdersOf,
   minorsOf,
   now,
+  isStandAlone,
   refuseUsed,
   type Undo,
   undo,
   undoOf,
 } from './known.ts';
 
-const common = { version: 1, args, undo, result: z.null(), lives: 'boot', restores: 'state' } as const;
+const common = { version: 1, args, result: z.null(), lives: 'boot', restores: 'state' } as const;
+
+const undoDown = z.extend(undo, {
+  /** It was StandAlone: a file, until the next boot, that says of one that is up again that it is to be so. */
+  alone: z.exactOptional(z.string()),
+});
+
+type UndoDown = z.infer<typeof undoDown>;
 
 /**
  * Brings a configured resource up: its disks attached, as a secondary that looks for its peers. It lives until the next boot,
@@ -34,6 +45,7 @@ const common = { version: 1, args, undo, result: z.null(), lives: 'boot', restor
 export const up = operation({
   ...common,
   kind: 'drbd.up',
+  undo,
   prepare: async ({ args: { name }, host }): Promise<Undo> => {
     const found = await askedHere(host, name);
     if (found.state !== undefined)
@@ -74,22 +86,20 @@ export const up = operation({
 
 /**
  * Takes down a resource that is secondary, whole, and used by nobody: no peer either. Undone by bringing it up again as its
- * configuration says.
+ * configuration says, and disconnecting one that was StandAlone. For that moment it looks for its peer, as it would after a boot: hosts
+ * that were written to apart part again.
  */
 export const down = operation({
   ...common,
   kind: 'drbd.down',
-  prepare: async ({ args: { name }, host }): Promise<Undo> => {
+  undo: undoDown,
+  prepare: async ({ args: { name }, mark, host }): Promise<UndoDown> => {
     const found = await askedUp(host, name);
     const of = undoOf(found, 'down');
-    if (minorsOf(found.state).join() !== of.minors.join())
-      throw new RefusedError(`${name} is up with other devices than its configuration has`, {
-        remedy: `compare them: bofh drbd show ${name}`,
-      });
     await refuseUsed(host, of);
-    refuseDown(found.state, name);
-    refuseUnlikeConfigured(found.state);
-    return of;
+    refuseNeeded(found.state);
+    refuseUnlikeConfigured(found);
+    return isStandAlone(found.state) ? { ...of, alone: noteOf(mark) } : of;
   },
   claims: ({ undo: of, on }) => claimsOf(of, on),
   run: async ({ undo: of, host }) => {
@@ -107,48 +117,35 @@ export const down = operation({
     const found = await now(host, of);
     if (found === 'absent') return { state: 'ours' };
     if (found === 'other') return { state: 'not-ours', found: `${of.name} is up with other devices` };
-    return { state: 'gone' };
+    return { state: (await isHalfBack(host, of)) ? 'ours' : 'gone' };
   },
   revert: async ({ undo: of, host }) => {
-    if ((await now(host, of)) === 'absent') await host.run(drbdUp(of.name));
+    const { alone, name } = of;
+    if ((await now(host, of)) === 'absent') {
+      if (alone !== undefined && !(await isHalfBack(host, of))) await writeNote(host, alone);
+      await host.run(drbdUp(name));
+    }
+    if (alone === undefined || !(await isHalfBack(host, of))) return;
+    const found = await now(host, of);
+    if (typeof found !== 'string' && !isStandAlone(found)) await host.run(drbdDisconnect(name));
+    await removeNote(host, alone);
   },
-  describe: stateByHand,
+  describe: ({ undo: of, way }) => {
+    const byHand = stateByHand({ undo: of });
+    if (of.alone === undefined || way === 'forward') return byHand;
+    return { ...byHand, clear: [...byHand.clear, ['drbdadm', 'disconnect', of.name]] };
+  },
 });
+
+/** Up again, and not yet StandAlone as it was. */
+async function isHalfBack(host: ReadHost, { alone }: UndoDown): Promise<boolean> {
+  return alone !== undefined && (await host.stat(alone)) !== undefined;
+}
 
 async function takeDown(host: ChangeHost, of: Undo, found: ResourceState): Promise<void> {
   await refuseUsed(host, of);
-  refuseDown(found, of.name);
+  refuseNeeded(found);
   await namingHolders(host, deviceOf(of.minors[0] ?? 0), () => host.run(drbdDown(of.name)));
-}
-
-/** A primary is demoted first; and nobody's only good data are taken away. */
-function refuseDown({ role, connections }: ResourceState, name: string): void {
-  if (role === 'Primary')
-    throw new RefusedError(`${name} is primary on this host`, {
-      remedy: `make it secondary first: bofh drbd secondary ${name}`,
-    });
-  for (const { peer, role: theirs, volumes } of connections)
-    for (const { volume, disk } of volumes)
-      if (theirs === 'Primary' && disk !== 'UpToDate')
-        throw new RefusedError(
-          `${peer} is primary of ${name}, and its own volume ${String(volume)} is ${disk}: it works with the data of this host`,
-          { remedy: 'wait until its disk is up to date: bofh drbd status' },
-        );
-}
-
-/** What `up` would not bring back is not taken down. */
-function refuseUnlikeConfigured({ name, volumes, connections }: ResourceState): void {
-  const bare = volumes.find(({ disk }) => disk === 'Diskless' || disk === 'Detaching' || disk === 'Failed');
-  if (bare !== undefined)
-    throw new RefusedError(
-      `volume ${String(bare.volume)} of ${name} is ${bare.disk}, and would not be after going back`,
-      { remedy: `attach it first (bofh drbd attach ${name}), or take it down by hand: drbdadm down ${name}` },
-    );
-  const alone = connections.find(({ state }) => state === 'StandAlone');
-  if (alone !== undefined)
-    throw new RefusedError(`${name} is StandAlone towards ${alone.peer}, and would not be after going back`, {
-      remedy: `see why: bofh drbd status ${name}; or take it down by hand: drbdadm down ${name}`,
-    });
 }
 
 async function refuseTakenMinors(host: ReadHost, { name, here }: Here): Promise<void> {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { openJournals, recover } from '../../../src/atomic/recover.ts';
 import { states } from '../../../src/drbd/index.ts';
 import { RefusedError, RolledBackError, UsageError } from '../../../src/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
-import type { SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
 import { on, replicated, resourceText, up } from './support.ts';
 
 const name = 'web1';
@@ -145,15 +146,38 @@ describe('tx.drbd.down', () => {
     expect((await refused(guest, (tx) => tx.drbd.down({ name }))).holders).toMatchObject([{ kind: 'guest' }]);
   });
 
+  it('has one that was StandAlone so again, whenever its undo was killed', async () => {
+    const alone = (): SimulatedHost => {
+      const host = up();
+      host.admin.drbdadm('disconnect', name);
+      return host;
+    };
+    await undone(alone(), (tx) => tx.drbd.down({ name }));
+    for (const at of ['up', 'disconnect'] as const) {
+      const host = alone();
+      const before = host.snapshot();
+      const failed = on(host, async (tx) => {
+        await tx.drbd.down({ name });
+        host.fault({ tool: 'drbdadm', argvIncludes: at, mode: 'crash here' });
+        throw boom;
+      });
+      await failed.catch(() => undefined);
+      expect(host.process.alive).toBe(false);
+      host.clearFaults();
+      const again = host.restart();
+      const { engine } = simulatedBofh({ host: again });
+      const [journal] = await openJournals(engine);
+      await recover(journal?.id ?? '', { engine, yes: true });
+      expect(again.snapshot()).toBe(before);
+    }
+  });
+
   it('refuses a primary, one that is not up, and one that would not come back as it is', async () => {
     expect(await refused(primary(), (tx) => tx.drbd.down({ name }))).toMatchObject({
       message: 'web1 is primary on this host',
       remedy: 'make it secondary first: bofh drbd secondary web1',
     });
     expect((await refused(replicated(), (tx) => tx.drbd.down({ name }))).message).toBe('web1 is not up');
-    const alone = up();
-    alone.admin.setDrbd(name, { connection: 'StandAlone' });
-    expect((await refused(alone, (tx) => tx.drbd.down({ name }))).message).toContain('is StandAlone');
     const bare = up();
     Object.assign(bare.world.drbd.resources[0]?.volumes[0] ?? {}, { disk: 'Diskless' });
     expect((await refused(bare, (tx) => tx.drbd.down({ name }))).message).toContain(

@@ -265,10 +265,15 @@ export const drbd: Specimens['drbd'] = {
   ],
   down: [
     {
+      title: 'that looks for its peer',
       stage: (host) => {
         replicatedVolumes(host, 'secondary');
         return (tx) => tx.drbd.down({ name: 'web1' });
       },
+    },
+    {
+      title: 'that is StandAlone',
+      ...after([['disconnect', 'web1']], (tx) => tx.drbd.down({ name: 'web1' })),
     },
   ],
   primary: [

@@ -1,0 +1,41 @@
+import { RefusedError } from '../../errors.ts';
+import type { ResourceState } from '../state.ts';
+import { type Here, isStandAlone, minorsOf, undoOf } from './known.ts';
+
+/** A primary is demoted first; and nobody's only good data are taken away. */
+export function refuseNeeded({ name, role, connections }: ResourceState): void {
+  if (role === 'Primary')
+    throw new RefusedError(`${name} is primary on this host`, {
+      remedy: `make it secondary first: bofh drbd secondary ${name}`,
+    });
+  for (const { peer, role: theirs, volumes } of connections)
+    for (const { volume, disk } of volumes)
+      if (theirs === 'Primary' && disk !== 'UpToDate')
+        throw new RefusedError(
+          `${peer} is primary of ${name}, and its own volume ${String(volume)} is ${disk}: it works with the data of this host`,
+          { remedy: 'wait until its disk is up to date: bofh drbd status' },
+        );
+}
+
+/** What going back would not bring back as it is, is not taken down: `up` attaches every disk, and connects to every peer. */
+export function refuseUnlikeConfigured(of: Here & { readonly state: ResourceState }): void {
+  const { name, state } = of;
+  if (minorsOf(state).join() !== undoOf(of, 'down').minors.join())
+    throw new RefusedError(`${name} is up with other devices than its configuration has`, {
+      remedy: `compare them: bofh drbd show ${name}`,
+    });
+  const bare = state.volumes.find(
+    ({ disk }) => disk === 'Diskless' || disk === 'Detaching' || disk === 'Failed',
+  );
+  if (bare !== undefined)
+    throw new RefusedError(
+      `volume ${String(bare.volume)} of ${name} is ${bare.disk}, and would not be after going back`,
+      { remedy: `attach it first (bofh drbd attach ${name}), or take it down by hand: drbdadm down ${name}` },
+    );
+  const alone = state.connections.find((each) => each.state === 'StandAlone');
+  if (alone !== undefined && !isStandAlone(state))
+    throw new RefusedError(
+      `${name} is StandAlone towards ${alone.peer}, and not towards the others: it would not be so after going back`,
+      { remedy: `see why: bofh drbd status ${name}; or take it down by hand: drbdadm down ${name}` },
+    );
+}
