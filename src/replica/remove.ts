@@ -1,4 +1,5 @@
 import { recognise } from '../blockdevice/index.ts';
+import { refuseNeeded, refuseUnlikeConfigured } from '../drbd/operations/down-refusals.ts';
 import { minorsOf, refuseUsed } from '../drbd/operations/known.ts';
 import { RefusedError, UsageError } from '../errors.ts';
 import { dependentHolders } from '../lvm/reads.ts';
@@ -46,6 +47,7 @@ export async function planRemove(options: {
   for (const part of parts) {
     const { place, name: at, resource } = part;
     await found.try(() => on(at, () => refuseInUse(part, place === ending?.place ? ending : undefined)));
+    await found.try(() => on(at, () => refuseDown(part, parts.length > 1 ? 'goes too' : 'stays')));
     const disks = await found.try(() =>
       on(at, () => disksOf(part, isKeeper(part) ? 'kept' : options.volumes)),
     );
@@ -88,6 +90,14 @@ async function refuseInUse(
     throw new RefusedError(`${name} is primary here`, {
       remedy: `see that nobody needs it, then: bofh drbd demote ${name}`,
     });
+}
+
+/** What the step that takes it down would refuse; that a peer is primary matters where that peer stays. */
+function refuseDown({ resource }: Part, peer: 'stays' | 'goes too'): void {
+  const { state } = resource;
+  if (state === undefined) return;
+  refuseUnlikeConfigured({ ...resource, state });
+  if (peer === 'stays' && state.role !== 'Primary') refuseNeeded(state);
 }
 
 /** Of every volume, whose data here have to be the good ones. */

@@ -67,6 +67,42 @@ describe('drbd.remove', () => {
       expect((await refusal(hosts, act)).message).toMatch(/on beta: .*web1.*mounted on \/mnt\/web1/);
   });
 
+  it('takes one away that is StandAlone, as after a split brain', async () => {
+    const before = both(two());
+    const hosts = await made();
+    hosts.there.host().admin.drbdadm('disconnect', 'web1');
+    await withBofh(hosts.here, () => drbd.remove(web1));
+    expect(both(hosts)).toEqual(before);
+  });
+
+  it('has one that was StandAlone so again, when it fails', async () => {
+    const hosts = await made();
+    hosts.there.host().admin.drbdadm('disconnect', 'web1');
+    await states(hosts.alpha);
+    const before = both(hosts);
+    hosts.there.host().fault({ tool: 'lvrename', mode: 'fails before' });
+    await expect(withBofh(hosts.here, () => drbd.remove(web1))).rejects.toMatchObject({
+      name: 'RolledBackError',
+    });
+    await states(hosts.alpha);
+    expect(both(hosts)).toEqual(before);
+  });
+
+  it('refuses, before anything is done, one that going back would not bring back as it is', async () => {
+    const hosts = await made();
+    hosts.there.host().admin.drbdadm('detach', 'web1');
+    expect((await refusal(hosts, () => drbd.remove(web1))).message).toBe(
+      'on beta: volume 0 of web1 is Diskless, and would not be after going back',
+    );
+    const alone = await made();
+    alone.there.host().admin.drbdadm('primary', 'web1');
+    alone.there.host().admin.drbdadm('detach', 'web1');
+    await states(alone.alpha);
+    expect((await refusal(alone, () => drbd.remove({ name: 'web1', hosts: 'this' }))).message).toContain(
+      'on alpha: peer is primary of web1, and its own volume 0 is Diskless: it works with the data of this host',
+    );
+  });
+
   it('refuses what is not there, or not alike on both', async () => {
     const none = await refusal(two(), () => drbd.remove(web1));
     expect(none.message).toBe(

@@ -75,6 +75,18 @@ describe('vm.destroy of a guest with replicated disks', () => {
     expect(hosts.alpha.world.drbd.resources).toHaveLength(1);
   });
 
+  it('removes replicas that have parted as well', async () => {
+    const hosts = await guestOnTwo();
+    hosts.alpha.admin.drbdadm('disconnect', 'web1');
+    const begun = hosts.alpha.changes.length;
+    await destroying(hosts);
+    for (const host of [hosts.alpha, hosts.there.host()]) expect(host.world.lvm[0]?.lvs).toEqual([]);
+    const started = hosts.alpha.changes
+      .slice(begun)
+      .filter((each) => each.what === 'command' && each.command.argv[0] === 'create');
+    expect(started).toEqual([]);
+  });
+
   it('leaves what is replicated when it is told so, without asking the other host', async () => {
     const hosts = await guestOnTwo();
     hosts.there.cut();
@@ -209,6 +221,14 @@ describe('vm.destroy of a guest with replicated disks', () => {
       },
       {},
       /on beta: \/dev\/vg0\/web1 has snapshots/,
+    ],
+    [
+      'a replica that has no disk, before the guest is stopped',
+      ({ there }) => {
+        there.host().admin.drbdadm('detach', 'web1');
+      },
+      {},
+      /on beta: volume 0 of web1 is Diskless/,
     ],
     [
       'a disk that is also mounted',
