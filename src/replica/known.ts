@@ -23,22 +23,24 @@ export interface Asked {
 }
 
 /**
- * A secondary that has lost its peer stays UpToDate, whatever the peer writes from then on (8.4, without fencing): of two that are not
- * connected, the data that nobody works with may be the older ones. Those of the peer, `of`, are not removed then; `keep` is the option by
- * which they stay.
+ * A secondary that has lost its peer stays UpToDate, whatever the peer writes from then on (8.4, without fencing); and that a host is
+ * primary does not say that the other one was not primary as well meanwhile. So of two that are not connected, the data of the peer, `of`,
+ * are not removed: `keep` is the option by which they stay.
  */
 export function refuseOlder(
   { resource: { name, state } }: Part,
   { of, keep }: { readonly of: string; readonly keep: string },
 ): void {
-  const isMet = state?.connections.some((each) => each.state === 'Connected') === true;
-  if (isMet || state?.role === 'Primary') return;
-  throw new RefusedError(
-    `${name} is ${state === undefined ? 'down' : 'secondary and not connected'}: whether the data of ${of} are newer cannot be told`,
-    {
-      remedy: `connect them and wait (bofh drbd connect ${name}; bofh drbd wait-sync ${name}), or leave its volume: ${keep}`,
-    },
-  );
+  if (state?.connections.some((each) => each.state === 'Connected') === true) return;
+  const [is, what] =
+    state === undefined
+      ? ['down', 'are newer']
+      : state.role === 'Primary'
+        ? ['primary and not connected', 'were written to apart']
+        : ['secondary and not connected', 'are newer'];
+  throw new RefusedError(`${name} is ${is}: whether the data of ${of} ${what} cannot be told`, {
+    remedy: `connect them and wait (bofh drbd connect ${name}; bofh drbd wait-sync ${name}), or leave its volume: ${keep}`,
+  });
 }
 
 /** The two hosts of a resource that is there: as they were named, else as the configuration of this one names them. */

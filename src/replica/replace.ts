@@ -1,7 +1,9 @@
+import { askedHere } from '../drbd/operations/known.ts';
 import type { Tx } from '../operations.ts';
 import type { Bytes } from '../units.ts';
 import { type Reachable, reserveOn, stepsOn } from './hosts.ts';
 import { connected, deviceOf } from './join.ts';
+import { refuseOlder } from './known.ts';
 import { removeReplica } from './remove.ts';
 import type { ReplacePlan } from './replace-plan.ts';
 
@@ -44,6 +46,12 @@ export async function replacePeer(tx: Tx, hosts: Reachable, plan: ReplacePlan): 
   await there.lvm.createLv({ vg: to.vg, name: to.lv, size: to.size, content: 'zeros' });
   await there.drbd.createConfig({ ...config, text, mode });
   await there.drbd.createMetadata({ name });
+  // To make a large volume takes its time, in which the two may have been parted.
+  if (from.removal?.hosts.some(({ volumes }) => volumes.length > 0) === true)
+    refuseOlder(
+      { ...own, resource: await askedHere(own.host, name) },
+      { of: from.name, keep: '--keep-volume' },
+    );
   if (connection === 'sought') await here.drbd.disconnect({ name });
   for (const each of from.removal?.hosts ?? [])
     if (each.state === 'up') await stepsOn(tx, hosts, each).drbd.down({ name });

@@ -6,6 +6,7 @@ import { drbd } from '../../../src/index.ts';
 import { membersOfReplacement, planReplace } from '../../../src/replica/replace-plan.ts';
 import { replacePeer } from '../../../src/replica/replace.ts';
 import { checkReplace } from '../../../src/replica/request.ts';
+import { linkDrbd } from '../../../src/testing/drbd-link.ts';
 import type { SimulatedHost } from '../../../src/testing/index.ts';
 import { ext4, ground, three, unplug, withGamma } from './support.ts';
 
@@ -124,6 +125,20 @@ describe('drbd.replacePeer', () => {
 });
 
 describe('drbd.replacePeer', () => {
+  it('removes nothing of a peer that was cut off since it was planned', async () => {
+    const hosts = three();
+    const { engine } = hosts.here;
+    const asked = checkReplace(request);
+    const plan = await withBofh(hosts.here, async () =>
+      planReplace({ members: await membersOfReplacement(engine, asked), request: asked }),
+    );
+    linkDrbd(hosts.alpha.world, gammaOf(hosts).world, () => false);
+    const made = withBofh(hosts.here, () => atomic('replace', (tx) => replacePeer(tx, engine, plan)));
+    await expect(made).rejects.toThrow('web1 is primary and not connected');
+    expect(gammaOf(hosts).world.lvm[0]?.lvs.map(({ name }) => name)).toEqual(['web1']);
+    expect(hosts.there.host().world.lvm[0]?.lvs).toEqual([]);
+  });
+
   it('leaves a file alone that somebody has edited since it was read', async () => {
     const hosts = three();
     const { engine } = hosts.here;
@@ -155,6 +170,13 @@ describe('drbd.replacePeer', () => {
     hosts.alpha.admin.drbdadm('secondary', 'web1');
     hosts.alpha.admin.drbdadm('disconnect', 'web1');
     expect((await replace(hosts, { volumes: 'kept' })).from.kept).toEqual(['/dev/vg0/web1']);
+  });
+
+  it('takes an old peer down that has refused this host, and is StandAlone', async () => {
+    const hosts = three();
+    gammaOf(hosts).admin.drbdadm('disconnect', 'web1');
+    expect((await replace(hosts, { volumes: 'kept' })).from.kept).toEqual(['/dev/vg0/web1']);
+    expect(gammaOf(hosts).world.drbd.resources).toEqual([]);
   });
 });
 
@@ -258,6 +280,16 @@ describe('drbd.replacePeer refuses', () => {
       },
       {},
       /on alpha: web1 is secondary and not connected: whether the data of gamma are newer cannot be told/,
+    ],
+    [
+      'what was written apart on the old peer, though this host is primary',
+      (hosts) => {
+        hosts.alpha.admin.drbdadm('disconnect', 'web1');
+        gammaOf(hosts).admin.drbdadm('primary', 'web1');
+        gammaOf(hosts).admin.drbdadm('secondary', 'web1');
+      },
+      {},
+      /on alpha: web1 is primary and not connected: whether the data of gamma were written to apart cannot be told/,
     ],
     [
       'a port that is taken',
