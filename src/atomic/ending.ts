@@ -44,7 +44,9 @@ export async function commit<T>(ending: Ending, value: T): Promise<T> {
         errors: errors.slice(1),
         leftAlone,
       });
-    await releaseHosts(engine, journal);
+    await releaseHosts(engine, journal).catch(async (cause: unknown) => {
+      throw await stuck(unwinding, { cause, value, leftAlone });
+    });
     close(journal, { t: 'closed', outcome: 'committed' });
   } catch (error) {
     if (error instanceof AppendError || error instanceof ConnectionError)

@@ -106,7 +106,9 @@ async function bringToEnd(
         { engine, journal },
         { cause: errors[0] ?? journal.incomplete, errors: errors.slice(1), leftAlone },
       );
-    await releaseHosts(engine, journal);
+    await releaseHosts(engine, journal).catch(async (cause: unknown) => {
+      throw await stuck({ engine, journal }, { cause, leftAlone });
+    });
     close(journal, { t: 'closed', outcome: end });
     return { id: journal.id, name: journal.state.begin.name, end, leftAlone };
   } catch (error) {
