@@ -2,7 +2,11 @@ import type { AnyOperation, Operation, Steps, Temporary } from './atomic/index.t
 
 /** Every driver's operations, loaded when the first sequence begins. The name of a driver begins its kinds. */
 const drivers = {
-  block: () => import('./blockdevice/operations.ts'),
+  // What fills a device asks lvm whether there is room beneath it, and so has a room of its own.
+  block: async () => ({
+    ...(await import('./blockdevice/operations.ts')),
+    ...(await import('./erase/operations.ts')),
+  }),
   lvm: () => import('./lvm/operations.ts'),
   filesystem: () => import('./filesystem/operations.ts'),
   file: () => import('./file/operations.ts'),

@@ -82,9 +82,11 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
   /**
    * On this host the act has no inverse, so it is done after the commit, by `afterCommit`: `run` and `revert` are not
    * called, `result` is null, and `look` means what it means for a deferred act. Missing: never. Where it is there, a step
-   * that does not defer has nothing to do after the commit.
+   * that does not defer has nothing to do after the commit, unless `after` says that it has.
    */
   readonly defers?: (input: { readonly undo: U }) => boolean;
+  /** Beside `defers`: a step that does not defer has a part after the commit all the same. */
+  readonly after?: (input: { readonly undo: U }) => boolean;
   /**
    * The act. When it throws before it has begun to change anything on `host` it has done nothing, and is not undone:
    * whatever is there then, somebody else has made.

@@ -80,7 +80,8 @@ export function operation<A, U, R, V>(spec: OperationSpec<A, U, R, V>): Operatio
   const { defers, describe } = spec;
   const doesDefer = (undo: unknown): boolean => defers?.({ undo: parse.undo(undo) }) ?? false;
   const after = (undo: unknown): boolean =>
-    spec.afterCommit !== undefined && (defers === undefined || doesDefer(undo));
+    spec.afterCommit !== undefined &&
+    (defers === undefined || doesDefer(undo) || (spec.after?.({ undo: parse.undo(undo) }) ?? false));
   return {
     ...head(spec, spec.lives, spec.restores),
     deferred: false,

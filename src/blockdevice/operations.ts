@@ -1,4 +1,3 @@
-export { discard, zero } from './destroy/destroy.ts';
 export { createImage } from './image/create.ts';
 export { attachLoop } from './loop/attach.ts';
 export { detachLoop } from './loop/detach.ts';

@@ -43,10 +43,11 @@ export async function destroy(
     const { dryRun } = await import('./plan.ts');
     return dryRun(runtime, bofh, act);
   }
-  if (overwrite.length > 0)
-    await confirm(runtime, [
-      `all that is on ${printable(device)} is lost for ever: ${overwrite.map(printable).join(', ')}`,
-    ]);
+  const what = overwrite.map((each) =>
+    each === 'blank' ? 'whatever it is, for it has no signature' : printable(each),
+  );
+  if (what.length > 0)
+    await confirm(runtime, [`all that is on ${printable(device)} is lost for ever: ${what.join(', ')}`]);
   await logged(runtime, bofh.host, () => withBofh(bofh, act));
   progress.end();
   const data: BlockDestroy = { device, lost: overwrite };

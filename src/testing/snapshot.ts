@@ -126,16 +126,17 @@ function contents(
   });
 }
 
-/** A stream of btrfs, and marks of bofh beside it, on what is blank for blkid. */
+/** A stream of btrfs, marks of bofh, and what else was written to what is blank for blkid. */
 function rawly({ sectors }: Content = {}): string {
   const first = sectors?.get(0);
   const head =
     first === undefined ? undefined : streamHead(new DataView(first.buffer, first.byteOffset, 512));
-  const marks = [...(sectors?.values() ?? [])].filter((each) =>
-    Buffer.from(each).toString('latin1').startsWith('btrfs stream of '),
-  );
+  const starting = (word: string): readonly Uint8Array[] =>
+    [...(sectors?.values() ?? [])].filter((each) => Buffer.from(each).toString('latin1').startsWith(word));
+  const marks = [...starting('btrfs stream of '), ...starting('bofh.')];
+  const plain = starting('plain data');
   const mark = marks.length === 0 ? '' : ', marked';
-  return `${head === undefined ? 'blank' : `a stream of ${head.name} ${head.uuid}`}${mark}`;
+  return `${head === undefined ? 'blank' : `a stream of ${head.name} ${head.uuid}`}${mark}${plain.length === 0 ? '' : ', plain data'}`;
 }
 
 function describeLuks({ slots, volumeKey, cipher, reencryption }: LuksParts): readonly string[] {

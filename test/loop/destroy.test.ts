@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AnyOperation, Steps } from '../../src/atomic/index.ts';
 import { probe } from '../../src/blockdevice/index.ts';
-import { discard, zero } from '../../src/blockdevice/operations.ts';
+import { discard, zero } from '../../src/erase/operations.ts';
 import { RolledBackError } from '../../src/errors.ts';
 import { localHost } from '../../src/host/local.ts';
 import { rejectionOf } from '../support/rejection.ts';
@@ -49,4 +49,43 @@ test.each([
   expect(await probe(host, device)).toBeUndefined();
   // A loop device over a file of this filesystem reads what was discarded as zeros.
   expect(notZero()).toBe(0);
+});
+
+test.each([
+  ['discard', discard],
+  ['zero', zero],
+] as const)('%s of a wiped device puts its first bytes back, or leaves nothing', async (_, code) => {
+  sh('mkfs.ext4', '-q', '-F', device);
+  sh('wipefs', '--all', '--quiet', device);
+  const hash = (): string => sh('sha256sum', device);
+  const before = hash();
+  const asked = { device, overwrite: ['blank'] };
+  const marked = (): string => sh('sh', '-c', `head -c 5 ${device} | tr '\\0' .`);
+
+  const error = await rejectionOf(
+    run(async (tx) => {
+      await tx.step(code, asked);
+      expect(marked()).toContain('bofh.');
+      expect(await probe(host, device)).toBeUndefined();
+      throw new Error('a later step fails');
+    }),
+  );
+  expect(error).toBeInstanceOf(RolledBackError);
+  expect(hash()).toBe(before);
+
+  await run((tx) => tx.step(code, asked));
+  expect(notZero()).toBe(0);
+});
+
+test('what somebody makes on a blank device between step and commit is left alone', async () => {
+  const asked = { device, overwrite: ['blank'] };
+  let made = '';
+  await run(async (tx) => {
+    await tx.step(zero, asked);
+    sh('mkfs.ext4', '-q', '-F', device);
+    made = (await probe(host, device))?.uuid ?? '';
+  });
+  expect(made).not.toBe('');
+  expect(await probe(host, device)).toMatchObject({ type: 'ext4', uuid: made });
+  sh('e2fsck', '-f', '-n', device);
 });

@@ -14,7 +14,7 @@ const order = [
   ['blockdevice'],
   // Before its fellows: who writes to a device asks whether a thin pool beneath it is full.
   ['lvm'],
-  ['file'],
+  ['file', 'erase'],
   ['filesystem'],
   ['mount'],
   ['crypt', 'btrfs', 'drbd', 'xen', 'network'],

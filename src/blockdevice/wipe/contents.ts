@@ -25,15 +25,25 @@ export function namesOf(found: Signature | undefined, magics: readonly Magic[]):
   return [...new Set(names)];
 }
 
+/** By this word one agrees to lose what is on a device without a signature: whatever it is, nobody can name it. */
+export const blankConsent = 'blank';
+
 /** RefusedError unless `overwrite` names all that is there, and nothing else. */
 export function refuseUnnamed(
   device: string,
-  { names, overwrite }: { readonly names: readonly string[]; readonly overwrite: readonly string[] },
+  asked: {
+    readonly names: readonly string[];
+    readonly overwrite: readonly string[];
+    readonly found: Signature | undefined;
+    /** May what has no signature go, by its own word? */
+    readonly blank: 'refused' | 'named';
+  },
 ): void {
-  if (names.length === 0)
-    throw new RefusedError(`${device} is blank: there is nothing to erase`, {
-      remedy: `see for yourself: wipefs ${device}`,
-    });
+  const { names, overwrite, found, blank } = asked;
+  if (names.length === 0) {
+    refuseBlank(device, { overwrite, found, blank });
+    return;
+  }
   const missing = names.filter((name) => !overwrite.includes(name));
   const wrong = overwrite.filter((name) => !names.includes(name));
   if (missing.length === 0 && wrong.length === 0) return;
@@ -42,6 +52,28 @@ export function refuseUnnamed(
   throw new RefusedError(`${device} holds ${names.join(' and ')}, and ${why}; nothing was erased`, {
     remedy: `to erase it, name all of it: --overwrite ${names.join(',')}`,
   });
+}
+
+function refuseBlank(
+  device: string,
+  { overwrite, found, blank }: Omit<Parameters<typeof refuseUnnamed>[1], 'names'>,
+): void {
+  if (found !== undefined)
+    throw new RefusedError(
+      `${device} holds something (${found.type}) of which wipefs shows nothing; nothing was erased`,
+      {
+        remedy: `see what it is (blkid -p ${device}), and erase it by hand: wipefs --all --force ${device}`,
+      },
+    );
+  if (blank === 'refused')
+    throw new RefusedError(`${device} is blank: there is nothing to erase`, {
+      remedy: `see for yourself: wipefs ${device}`,
+    });
+  if (overwrite.length === 1 && overwrite[0] === blankConsent) return;
+  throw new RefusedError(
+    `${device} is blank, and that was not named: data without a signature may be on it all the same (of what was wiped, or is encrypted without a header); nothing was erased`,
+    { remedy: `if all of it may go: --overwrite ${blankConsent}` },
+  );
 }
 
 /** RefusedError for a table with partitions, and for a physical volume of a group. */

@@ -12,7 +12,10 @@ import { savedMagic, saveMagics } from './magics.ts';
 
 export const eraseArgs = z.strictObject({
   device: z.string().check(z.minLength(1)),
-  /** All that is there and may go: the uuid of each content, or the type of one that has none. */
+  /**
+   * All that is there and may go: the uuid of each content, or the type of one that has none. Where a device without any
+   * signature may be destroyed: `blank` alone.
+   */
   overwrite: z.array(z.string().check(z.minLength(1))),
 });
 
@@ -35,7 +38,10 @@ export async function planErase(
     device,
     overwrite,
     again,
+    blank,
   }: z.infer<typeof eraseArgs> & {
+    /** What becomes of a device without a signature. */
+    readonly blank: 'refused' | 'named';
     /** Asked for the second time, under the locks. */
     readonly again: boolean;
   },
@@ -52,7 +58,7 @@ export async function planErase(
   const found = await (again ? probe : recognise)(host, device);
   const node = await deviceNode(host, device);
   const magics = await host.run(magicsOn(node.path));
-  refuseUnnamed(device, { names: namesOf(found, magics), overwrite });
+  refuseUnnamed(device, { names: namesOf(found, magics), overwrite, found, blank });
   await refuseNeeded(host, { device, found });
   const size = await sizeOf(host, node);
   const saved = await saveMagics(host, { device: node.path, size, magics });

@@ -39,6 +39,7 @@ export const wipe = operation({
     const { erase, key, container, found, magics } = await planErase(host, {
       ...args,
       again: chosen !== undefined,
+      blank: 'refused',
     });
     refuseLeft(args.device, { found, magics });
     return { ...erase, key, container };

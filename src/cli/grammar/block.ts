@@ -49,7 +49,7 @@ export function addBlock(block: Command, verb: Verb): void {
       .argument('<device>')
       .option(
         '--overwrite <UUID|TYPE,…>',
-        'all that is there: the uuid of each content, or its type if it has none',
+        'all that is there: the uuid of each content, or its type if it has none; blank: whatever is on a device without a signature',
       );
     verb(destroy, 'changes', async (runtime, [device = ''], options) =>
       (await import('../block-wipe.ts')).destroy(runtime, { device, how }, options),

@@ -1,5 +1,5 @@
 import type { SimulatedHost } from '../../../../src/testing/index.ts';
-import { filledVolume, freePv, ownUuid } from '../stage.ts';
+import { emptyVolume, filledVolume, freePv, ownUuid } from '../stage.ts';
 import type { Specimens } from '../specimens.ts';
 
 /** An image that another one, of somebody else, lies beside: that one is attached. */
@@ -86,6 +86,13 @@ export const block: Specimens['block'] = {
       },
       notApplicable: deferred,
     },
+    {
+      title: 'without a signature',
+      stage: (host) => {
+        const device = plainVolume(host);
+        return (tx) => tx.block.discard({ device, overwrite: ['blank'] });
+      },
+    },
   ],
   zero: [
     {
@@ -102,6 +109,13 @@ export const block: Specimens['block'] = {
         return (tx) => tx.block.zero({ device: '/dev/vdx', overwrite: [ownUuid] });
       },
       notApplicable: deferred,
+    },
+    {
+      title: 'without a signature',
+      stage: (host) => {
+        const device = plainVolume(host);
+        return (tx) => tx.block.zero({ device, overwrite: ['blank'] });
+      },
     },
   ],
   createPartitionTable: [
@@ -150,9 +164,16 @@ export const block: Specimens['block'] = {
 
 const mebibyte = 1024 ** 2;
 
-/** /dev/vdx with a partition at its start. */
-export function partitionedDisk(host: SimulatedHost, type: 'gpt' | 'dos', mebibytes = 16): void {
-  const first = { number: 1, start: 2048, size: mebibytes * 2048 };
+/** With data by which nothing is known, at its start and behind its head. */
+function plainVolume(host: SimulatedHost): string {
+  const device = emptyVolume(host, 'web1-root');
+  for (const offset of [0, 2 * mebibyte]) host.admin.writeBytes(device, offset, Buffer.from('plain data'));
+  return device;
+}
+
+/** /dev/vdx with a partition of 16 MiB at its start. */
+export function partitionedDisk(host: SimulatedHost, type: 'gpt' | 'dos'): void {
+  const first = { number: 1, start: 2048, size: 32768 };
   host.admin.partition(
     '/dev/vdx',
     type === 'dos'

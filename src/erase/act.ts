@@ -1,0 +1,47 @@
+import { blkdiscard } from '../blockdevice/destroy/commands.ts';
+import { wipeSignatures } from '../blockdevice/commands.ts';
+import type { ChangeHost } from '../command/index.ts';
+import type { Bytes } from '../units.ts';
+import { block, plantedNow } from './planted.ts';
+import type { Destroyed } from './state.ts';
+
+const mebibyte = 1024 ** 2;
+
+interface Part {
+  readonly offset: Bytes;
+  readonly length: Bytes;
+}
+
+/** The head, in which its first signature lies, or its mark, goes last: a device without it is one that is done. */
+export async function act(
+  host: ChangeHost,
+  { how, of, path }: { readonly how: 'discard' | 'zero'; readonly of: Destroyed; readonly path: string },
+): Promise<void> {
+  const { size } = of;
+  for (const part of partsOf(how, of)) await host.run(blkdiscard(path, how, { ...part, size }));
+  // What is discarded need not read as zeros.
+  if (how === 'zero') return;
+  if (of.blank === undefined) await host.run(wipeSignatures(path));
+  else if ((await plantedNow(host, { path, size, of: of.blank })).state !== 'erased')
+    await host.run(blkdiscard(path, 'zero', { offset: 0, length: block, size }));
+}
+
+function partsOf(how: 'discard' | 'zero', of: Destroyed): readonly Part[] {
+  const { size } = of;
+  const end = Math.min(size, headOf(of));
+  // The block with the mark by itself: one that is cut off in the head is seen to be so.
+  const own = of.blank !== undefined && how === 'zero' ? Math.min(block, end) : end;
+  const parts = [
+    { offset: end, length: size - end },
+    { offset: own, length: end - own },
+    { offset: 0, length: own },
+  ];
+  return parts.filter(({ length }) => length > 0);
+}
+
+/** Whole MiB, with the whole of the first signature. */
+function headOf({ magics }: Destroyed): number {
+  const [first] = magics;
+  const end = first === undefined ? 0 : first.offset + first.bytes.length / 2;
+  return Math.max(1, Math.ceil(end / mebibyte)) * mebibyte;
+}

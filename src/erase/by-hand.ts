@@ -1,0 +1,25 @@
+import type { ByHand } from '../errors.ts';
+import { writtenByHand } from '../blockdevice/wipe/by-hand.ts';
+import type { Way } from '../atomic/contract.ts';
+import type { Destroyed } from './state.ts';
+
+/** How a person brings it to its end, or takes the mark off again. */
+export function destroyedByHand(
+  { device, blank }: Destroyed,
+  { how, way }: { readonly how: 'discard' | 'zero'; readonly way: Way },
+): ByHand {
+  const destroying = ['blkdiscard', ...(how === 'zero' ? ['--zeroout'] : []), device];
+  const done = how === 'zero' ? 'filled with zeros' : 'discarded';
+  const look = [
+    ['wipefs', device],
+    ['lsblk', device],
+  ];
+  if (blank === undefined)
+    return { what: `all that is on ${device}, which is to be ${done}`, look, clear: [destroying] };
+  const mark = `the mark ${blank.mark} at the start of ${device}`;
+  return {
+    what: way === 'back' ? mark : `all that is on ${device}, which is to be ${done}, with ${mark}`,
+    look: [...look, ['od', '--format=c', '--read-bytes=512', device]],
+    clear: [way === 'back' ? writtenByHand(device, 0, Buffer.from(blank.bytes, 'hex')) : destroying],
+  };
+}

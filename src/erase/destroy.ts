@@ -1,0 +1,117 @@
+import { type Look, operation } from '../atomic/operation.ts';
+import {
+  deviceNode,
+  holders,
+  keysOf,
+  locate,
+  namingHolders,
+  refuseHeld,
+  sizeOf,
+  syncDevice,
+} from '../blockdevice/index.ts';
+import { eraseArgs, planErase } from '../blockdevice/wipe/plan.ts';
+import { writeBytes } from '../blockdevice/wipe/commands.ts';
+import * as z from 'zod/mini';
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError } from '../errors.ts';
+import { act } from './act.ts';
+import { destroyedByHand } from './by-hand.ts';
+import { type Destroyed, destroyed, type State, stateOf } from './state.ts';
+import { markBytes, planPlant } from './planted.ts';
+
+/**
+ * Destroys all that is on a device that nobody uses, after the commit. What has a signature is known by it until then; what has
+ * none gets a mark at once, and the undo puts back what was in its place.
+ */
+function destroying(how: 'discard' | 'zero') {
+  return operation({
+    kind: `block.${how}`,
+    version: 1,
+    args: eraseArgs,
+    undo: destroyed,
+    result: z.null(),
+    lives: 'disk',
+    restores: 'state',
+    prepare: async ({ args, mark, host, chosen }) => {
+      const again = chosen !== undefined;
+      const { erase, key, container } = await planErase(host, { ...args, again, blank: 'named' });
+      if (erase.magics.length > 0) return erase;
+      const { path } = await deviceNode(host, args.device);
+      const blank = await planPlant(host, { path, size: erase.size, mark });
+      return { ...erase, blank: { ...blank, key, container } };
+    },
+    claims: async ({ undo: { device, contents }, on }) => {
+      const { key, beneath } = await on(device);
+      return { changes: [key, ...contents], needs: beneath };
+    },
+    within: ({ undo: { blank } }) => blank?.container,
+    defers: ({ undo: { blank } }) => blank === undefined,
+    after: () => true,
+    run: async ({ undo: of, host }) => {
+      const found = await find(host, of);
+      if (of.blank === undefined) return null;
+      if (found?.path !== of.device || found.state.is !== 'as it was')
+        throw new RefusedError(`${of.device} is not as it was by now; nothing was written to it`, {
+          remedy: `look what it holds (wipefs ${of.device}), then give the command again`,
+        });
+      await refuseHeld(host, found.node, await holders(host, found.node));
+      await host.run(writeBytes(found.node, { offset: 0, bytes: markBytes(of.blank) }));
+      return null;
+    },
+    value: () => undefined,
+    look: async ({ undo: of, host }) => lookOf(host, of, await find(host, of)),
+    revert: async ({ undo: of, host }) => {
+      const found = await find(host, of);
+      if (of.blank === undefined || found?.state.is !== 'to do') return;
+      await refuseHeld(host, found.node, await holders(host, found.node));
+      await host.run(writeBytes(found.node, { offset: 0, bytes: Buffer.from(of.blank.bytes, 'hex') }));
+    },
+    afterCommit: async ({ undo: of, host }) => {
+      const found = await find(host, of);
+      if (found === undefined || found.state.is === 'done' || found.state.is === 'as it was') return;
+      const { node: path, state } = found;
+      if (state.is === 'others')
+        throw new RefusedError(`${state.found}; nothing was destroyed`, {
+          remedy: `look what it is (wipefs ${path}), and abandon what is left to do: bofh recover --abandon`,
+        });
+      await refuseHeld(host, path, await holders(host, path));
+      await namingHolders(host, path, () => act(host, { how, of, path }));
+    },
+    sync: ({ undo: of, host }) => syncDevice(host, of),
+    describe: ({ undo: of, way }) => destroyedByHand(of, { how, way }),
+  });
+}
+
+/** Tells a device that it needs none of its content any more: of a thin volume, an SSD or a file the room comes back. */
+export const discard = destroying('discard');
+
+/** Fills a device with zeros, so that nothing of its content is left; the device may do so by itself, and at once. */
+export const zero = destroying('zero');
+
+interface Found {
+  readonly path: string;
+  /** Its node: a link by uuid goes with the signature. */
+  readonly node: string;
+  readonly state: State;
+}
+
+async function find(host: ReadHost, of: Destroyed): Promise<Found | undefined> {
+  const path = await locate(host, { path: of.device, identity: of.identity });
+  if (path === undefined) return undefined;
+  const node = await deviceNode(host, path);
+  return {
+    path,
+    node: node.path,
+    state: await stateOf(host, of, { path: node.path, size: await sizeOf(host, node) }),
+  };
+}
+
+async function lookOf(host: ReadHost, of: Destroyed, found: Found | undefined): Promise<Look> {
+  if (found === undefined || found.state.is === 'done' || found.state.is === 'as it was')
+    return { state: 'gone' };
+  if (found.state.is === 'others') return { state: 'not-ours', found: found.state.found };
+  const who = await holders(host, found.node);
+  if (of.blank === undefined) return { state: 'ours', holders: who };
+  const { key } = await keysOf(host, found.path);
+  return { state: 'ours', holders: who, ...(key === of.blank.key ? {} : { movedTo: key }) };
+}

@@ -1,0 +1,1 @@
+export { discard, zero } from './destroy.ts';
