@@ -1,5 +1,4 @@
-import { posix } from 'node:path';
-import type { FileStat, ReadHost } from '../command/index.ts';
+import { type FileStat, follow, type ReadHost } from '../command/index.ts';
 import { CommandError, ToolError, UsageError } from '../errors.ts';
 import type { Bytes } from '../units.ts';
 import { checkMembers } from './archive.ts';
@@ -36,18 +35,13 @@ export async function checkTar(options: {
   return { members: listing.members.length, bytes, archiveBytes: listing.archiveBytes };
 }
 
-/** The regular file that a source leads to; UsageError when it is missing or something else. */
+/** The regular file that a source leads to; UsageError when it is missing or something else, RefusedError for links in a circle. */
 export async function sourceFile(host: ReadHost, source: string): Promise<FileStat> {
   if (!source.startsWith('/')) throw new UsageError(`"${source}" is not a whole path from /`);
-  let path = source;
-  for (let links = 0; links < 40; links += 1) {
-    const stat = await host.stat(path);
-    if (stat === undefined) throw new UsageError(`there is no file ${source}`);
-    if (stat.kind === 'file') return stat;
-    if (stat.kind !== 'symlink') throw new UsageError(`${source} is not a file but a ${stat.kind}`);
-    path = posix.resolve(posix.dirname(path), await host.readLink(path));
-  }
-  throw new UsageError(`${source}: more than 40 symbolic links, they lead in a circle`);
+  const { stat } = await follow(host, source);
+  if (stat === undefined) throw new UsageError(`there is no file ${source}`);
+  if (stat.kind !== 'file') throw new UsageError(`${source} is not a file but a ${stat.kind}`);
+  return stat;
 }
 
 const decompressors: Readonly<Record<string, string>> = {

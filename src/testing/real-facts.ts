@@ -1,8 +1,7 @@
-import { posix } from 'node:path';
 import { attachedLoops } from '../blockdevice/loop/commands.ts';
 import { diskSequence } from '../blockdevice/loop/reads.ts';
 import { type MountEntry, unescapeOctal, parseMountinfo } from '../blockdevice/mountinfo.ts';
-import type { ReadHost } from '../command/index.ts';
+import { follow, type ReadHost } from '../command/index.ts';
 import { CommandError, ParseError, ToolError } from '../errors.ts';
 import { mappings } from '../crypt/reads.ts';
 import { isThinPool } from '../lvm/filling.ts';
@@ -220,13 +219,7 @@ export async function swapsOf(real: ReadHost): Promise<readonly string[]> {
 }
 
 async function numberOf(real: ReadHost, path: string): Promise<string | undefined> {
-  let at = path;
-  for (let links = 0; links < 40; links += 1) {
-    const stat = await real.stat(at);
-    if (stat?.kind !== 'symlink') return stat?.node;
-    at = posix.resolve(posix.dirname(at), await real.readLink(at));
-  }
-  throw new ParseError(`${path}: more than 40 symbolic links`);
+  return (await follow(real, path)).stat?.node;
 }
 
 async function textOf(real: ReadHost, path: string): Promise<string> {

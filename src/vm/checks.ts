@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { FileStat, ReadHost } from '../command/index.ts';
+import { type FileStat, follow, type ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError, UsageError } from '../errors.ts';
 import { checkVgName, usableVg } from '../lvm/index.ts';
 import { realPath } from '../mount/index.ts';
@@ -153,14 +153,8 @@ async function kindOf(host: ReadHost, path: string): Promise<FileStat['kind'] | 
   }
 }
 
-/** The regular file that a path leads to, links followed. */
+/** The regular file that a path leads to, links followed. RefusedError when they lead in a circle. */
 export async function followed(host: ReadHost, path: string): Promise<string | undefined> {
-  let at = path;
-  for (let links = 0; links < 40; links += 1) {
-    const stat = await host.stat(at);
-    if (stat?.kind === 'file') return at;
-    if (stat?.kind !== 'symlink') return undefined;
-    at = posix.resolve(posix.dirname(at), await host.readLink(at));
-  }
-  return undefined;
+  const { path: at, stat } = await follow(host, path);
+  return stat?.kind === 'file' ? at : undefined;
 }

@@ -1,10 +1,9 @@
 import { posix } from 'node:path';
-import type { ReadHost } from '../command/index.ts';
+import { follow, type ReadHost } from '../command/index.ts';
 import { BofhError, UsageError } from '../errors.ts';
 import { type GuestConfig, guestConfig } from './config/guest.ts';
 import { parseConfig } from './config/parse.ts';
 import { guestDomains } from './domains.ts';
-import { follow } from './files.ts';
 
 /** Where Debian keeps guest configs. Its own files there (xl.conf, xlexample.*, oxenstored.conf) do not end in .cfg. */
 export const defaultConfigDirs: readonly string[] = ['/etc/xen'];
@@ -28,7 +27,8 @@ export interface Domu {
 
 /** Reads one config file. Throws UsageError "FILE:LINE: …". */
 export async function readGuestConfig(host: ReadHost, file: string): Promise<GuestConfig> {
-  if ((await follow(host, file)) === undefined) throw new UsageError(`${file}: there is no such config file`);
+  if ((await follow(host, file)).stat === undefined)
+    throw new UsageError(`${file}: there is no such config file`);
   return guestConfig(parseConfig({ text: await host.readFile(file), file }));
 }
 
@@ -103,8 +103,8 @@ export async function isRunning({
 }
 
 async function realFile(host: ReadHost, file: string): Promise<string> {
-  const found = await follow(host, file);
-  if (found === undefined) throw new UsageError(`${file}: the link leads nowhere`);
-  if (found.stat.kind !== 'file') throw new UsageError(`${file}: not a file but a ${found.stat.kind}`);
-  return found.path;
+  const { path, stat } = await follow(host, file);
+  if (stat === undefined) throw new UsageError(`${file}: the link leads nowhere`);
+  if (stat.kind !== 'file') throw new UsageError(`${file}: not a file but a ${stat.kind}`);
+  return path;
 }

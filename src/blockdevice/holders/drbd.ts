@@ -1,4 +1,4 @@
-import type { ReadCommand, ReadHost } from '../../command/index.ts';
+import { follow, type ReadCommand, type ReadHost } from '../../command/index.ts';
 import { BofhError, ParseError } from '../../errors.ts';
 import type { Upper } from './above.ts';
 import { type Device, deviceByNumber } from './device.ts';
@@ -36,7 +36,7 @@ export async function drbdOver(facts: Facts, { number }: Device): Promise<readon
   const { host } = facts;
   const found: Upper[] = [];
   for (const { resource, minor, path } of (await facts.drbd()).backings) {
-    if ((await numberAt(host, path)) !== number) continue;
+    if ((await follow(host, path)).stat?.node !== number) continue;
     const device = `/dev/drbd${minor}`;
     const words = `the DRBD resource ${resource} stores ${device} on it`;
     found.push({
@@ -72,14 +72,4 @@ function parseShow(text: string): readonly Backing[] {
     found.push({ resource, minor, path });
   }
   return found;
-}
-
-async function numberAt(host: ReadHost, path: string): Promise<string | undefined> {
-  let at = path;
-  for (let links = 0; links < 40; links += 1) {
-    const stat = await host.stat(at);
-    if (stat?.kind !== 'symlink') return stat?.node;
-    at = new URL(await host.readLink(at), `file://${at}`).pathname;
-  }
-  throw new ParseError(`${path}: more than 40 symbolic links`);
 }

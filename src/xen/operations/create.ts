@@ -2,12 +2,11 @@ import { randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import { everyHolder, holders, inWords, remedyFor as freeing } from '../../blockdevice/index.ts';
-import type { ReadHost } from '../../command/index.ts';
+import { follow, type ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError } from '../../errors.ts';
 import { startedByHand } from '../by-hand.ts';
 import type { GuestConfig } from '../config/guest.ts';
 import { describe, guestDomains } from '../domains.ts';
-import { follow } from '../files.ts';
 import { memoryRefusal } from '../memory.ts';
 import { remedyFor } from '../start-all.ts';
 import {
@@ -105,7 +104,8 @@ async function refusalsOf(
       `${describe(domain)} has its ${domain.name === read.name ? 'name' : `uuid ${uuid}`} (${remedyFor(domain)})`,
     );
   for (const file of [read.kernel, read.ramdisk])
-    if (file !== undefined && (await follow(host, file)) === undefined) refusals.push(`there is no ${file}`);
+    if (file !== undefined && (await follow(host, file)).stat === undefined)
+      refusals.push(`there is no ${file}`);
   for (const disk of disks) {
     if (disk.kind === 'missing') refusals.push(`there is no disk ${disk.path}`);
     const who = await diskHolders(host, disk);

@@ -1,12 +1,11 @@
 import * as z from 'zod/mini';
 import type { Claims, DeviceKeys, Key } from '../../atomic/operation.ts';
-import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { type ChangeHost, follow, type ReadHost } from '../../command/index.ts';
 import { busyWith, everyHolder, inWords } from '../../blockdevice/index.ts';
 import { CommandError, type Holder, NotDone, UsageError } from '../../errors.ts';
 import { createComplaint, xlCheck, xlCreate, xlDestroy } from '../commands.ts';
 import type { GuestConfig } from '../config/guest.ts';
 import { describe, type Domain, survey } from '../domains.ts';
-import { follow } from '../files.ts';
 import { readGuestConfig } from '../guests.ts';
 import { backends, until } from '../wait.ts';
 
@@ -67,9 +66,9 @@ export async function disksOf(host: ReadHost, guest: GuestConfig): Promise<Journ
   const disks: JournalledGuest['disks'] = [];
   for (const { path, access } of guest.disks) {
     if (path === undefined) continue;
-    const found = await follow(host, path);
-    const kind = found === undefined ? 'missing' : found.stat.kind === 'block' ? 'block' : 'file';
-    disks.push({ path: kind === 'file' && found !== undefined ? found.path : path, access, kind });
+    const { path: at, stat } = await follow(host, path);
+    const kind = stat === undefined ? 'missing' : stat.kind === 'block' ? 'block' : 'file';
+    disks.push({ path: kind === 'file' ? at : path, access, kind });
   }
   return disks;
 }
@@ -117,7 +116,7 @@ export async function findGuest(
   const alive = new Set(listed.map(({ id }) => id).filter((id) => id !== 0));
   const numbers = new Set<string>();
   for (const { path } of guest.disks) {
-    const node = (await follow(host, path))?.stat.node;
+    const node = (await follow(host, path)).stat?.node;
     if (node !== undefined) numbers.add(node);
   }
   const leftovers = (await backends(host)).filter(
