@@ -25,6 +25,36 @@ export function blkidProbe(device: string): ReadCommand<Signature | undefined> {
   };
 }
 
+/** A name by which fstab(5) can call a device. */
+export interface Tag {
+  readonly name: 'UUID' | 'LABEL' | 'PARTUUID' | 'PARTLABEL' | 'ID';
+  readonly value: string;
+}
+
+/** A device that bears a tag. */
+export interface Tagged {
+  readonly path: string;
+  readonly type?: string;
+  readonly uuid?: string;
+  /** The uuid of this one device of a filesystem that lies on several (`UUID_SUB`). */
+  readonly member?: string;
+}
+
+/**
+ * Every device that bears a tag, each looked at now and none taken from blkid's cache (blkid(8): `-c /dev/null`). A user
+ * who may read no device is told of none.
+ */
+export function blkidTagged({ name, value }: Tag): ReadCommand<readonly Tagged[]> {
+  return {
+    tool: 'blkid',
+    // In quotes, for libblkid takes off those that a value begins with (blkid_parse_tag_string).
+    argv: ['-c', '/dev/null', '-o', 'export', '-t', `${name}="${value}"`],
+    access: 'read',
+    accepts: [0, 2],
+    parse: parseTagged,
+  };
+}
+
 /**
  * Can the start of a device be read? blkid and wipefs call a device that gives nothing but I/O errors blank
  * (test/fixtures/blkid/io-error@2.38.1.json), while debugfs, which opens it read-only, tells "Bad magic number" from
@@ -142,15 +172,43 @@ function parseBlkid({ exitCode, stdout, stderr }: Answer): Signature | undefined
   if (exitCode === 2 && (stdout !== '' || stderr !== ''))
     throw new ParseError(`blkid: ${stderr.trim() || stdout}`);
   if (exitCode === 2) return undefined;
+  return toSignature(valuesIn(stdout.trimEnd()));
+}
+
+/** A record for each device, with an empty line between them. */
+function parseTagged({ exitCode, stdout, stderr }: Answer): readonly Tagged[] {
+  if (stderr !== '' || (exitCode === 2) !== (stdout === ''))
+    throw new ParseError(`blkid: ${stderr.trim() || stdout || 'no answer'}`);
+  if (exitCode === 2) return [];
+  if (!stdout.endsWith('\n')) throw new ParseError('blkid: its answer is cut off');
+  const found = stdout
+    .slice(0, -1)
+    .split('\n\n')
+    .map((record) => {
+      const values = valuesIn(record);
+      const path = values.get('DEVNAME');
+      if (path?.startsWith('/') !== true) throw new ParseError('blkid found a device but does not name it');
+      return {
+        path,
+        ...optional('type', values.get('TYPE')),
+        ...optional('uuid', values.get('UUID')),
+        ...optional('member', values.get('UUID_SUB')),
+      };
+    });
+  return found.sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+function valuesIn(record: string): ReadonlyMap<string, string> {
   const values = new Map<string, string>();
-  for (const line of stdout.trimEnd().split('\n')) {
+  for (const line of record.split('\n')) {
     const { key, value } = exportLine.exec(line)?.groups ?? {};
     if (key === undefined || value === undefined || values.has(key)) {
       throw new ParseError(`blkid: cannot read the line ${JSON.stringify(line)}`);
     }
-    values.set(key, value.replace(/\\(.)/g, '$1'));
+    // The one value that blkid does not escape.
+    values.set(key, key === 'DEVNAME' ? value : value.replace(/\\(.)/g, '$1'));
   }
-  return toSignature(values);
+  return values;
 }
 
 function toSignature(values: ReadonlyMap<string, string>): Signature | undefined {

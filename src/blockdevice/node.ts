@@ -1,7 +1,7 @@
-import { posix } from 'node:path';
-import type { ReadHost } from '../command/index.ts';
+import { follow, type ReadHost } from '../command/index.ts';
 import { CommandError, ParseError, RefusedError, UsageError } from '../errors.ts';
 import type { Bytes } from '../units.ts';
+import { pathOfTag, tagIn } from './tag.ts';
 
 /** A block device's node, with every symbolic link followed. */
 export interface DeviceNode {
@@ -10,27 +10,20 @@ export interface DeviceNode {
   readonly number: string;
 }
 
-const tag = /^(?<tag>UUID|LABEL|PARTUUID|PARTLABEL)=(?<value>.+)$/s;
-
 /**
- * The node that a path, a link or a tag (`UUID=…`, by udev's links) leads to. CommandError `not-found` when there is
+ * The node that a path, a link or a tag (`UUID=…`, by udev's links, without udev by what the devices hold) leads to. CommandError `not-found` when there is
  * none, RefusedError when it is something else than a block device.
  */
 export async function deviceNode(host: ReadHost, device: string): Promise<DeviceNode> {
-  let path = fromTag(device);
-  if (!path.startsWith('/')) throw new UsageError(`"${device}" is no device: write its whole path`);
-  for (let links = 0; links < 40; links += 1) {
-    const stat = await host.stat(path);
-    if (stat === undefined) throw notThere(device, path);
-    if (stat.kind === 'block' && stat.node !== undefined) return { path, number: stat.node };
-    if (stat.kind !== 'symlink')
-      throw new RefusedError(`${device} is not a block device but a ${stat.kind}`, {
-        remedy: 'name a block device; lsblk lists them',
-      });
-    path = posix.resolve(posix.dirname(path), await host.readLink(path));
-  }
-  throw new RefusedError(`${device}: more than 40 symbolic links, they lead in a circle`, {
-    remedy: `see where it leads: namei ${device}`,
+  const tag = tagIn(device);
+  const named = tag === undefined ? device : await pathOfTag(host, tag);
+  if (named === undefined) throw notThere(device, device);
+  if (!named.startsWith('/')) throw new UsageError(`"${device}" is no device: write its whole path`);
+  const { path, stat } = await follow(host, named);
+  if (stat === undefined) throw notThere(device, path);
+  if (stat.kind === 'block' && stat.node !== undefined) return { path, number: stat.node };
+  throw new RefusedError(`${device} is not a block device but a ${stat.kind}`, {
+    remedy: 'name a block device; lsblk lists them',
   });
 }
 
@@ -57,17 +50,6 @@ export async function kernelText(host: ReadHost, path: string): Promise<string |
 /** Names in a kernel directory; none when this device, or this kernel, has no such directory. */
 export async function kernelNames(host: ReadHost, path: string): Promise<readonly string[]> {
   return (await exists(host, path)) ? host.readDir(path) : [];
-}
-
-// udev writes a link's name with every character but these, and what is not ASCII, as \x20 (udev_encode_string).
-function fromTag(device: string): string {
-  const groups = tag.exec(device)?.groups;
-  if (groups?.tag === undefined || groups.value === undefined) return device;
-  const value = groups.value.replace(
-    /[^\w#+\-.:=@\u0080-\u{10ffff}]/gu,
-    (unsafe) => `\\x${unsafe.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  );
-  return `/dev/disk/by-${groups.tag.toLowerCase()}/${value}`;
 }
 
 function notThere(device: string, path: string): CommandError {

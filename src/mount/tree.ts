@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
+import { deviceNode } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError, UsageError } from '../errors.ts';
+import { CommandError, RefusedError, UsageError } from '../errors.ts';
 import { mountOptions, type MountOptions } from './options.ts';
 import { directoryBeneath } from './paths.ts';
 import { type FstabLine, parseFstab } from './tab/fstab.ts';
@@ -76,7 +77,7 @@ export async function mountsOfRoot(
   return found.length === 0 ? [] : inOrder(found);
 }
 
-const reference = /^(?:\/dev\/|UUID=|LABEL=|PARTUUID=|PARTLABEL=)/;
+const reference = /^(?:\/dev\/|UUID=|LABEL=|PARTUUID=|PARTLABEL=|ID=)/;
 
 /** The root itself is mounted already, by whoever knows what it is called here. */
 function isOfTree({ source, target, type, options }: FstabLine): boolean {
@@ -89,10 +90,15 @@ function isOfTree({ source, target, type, options }: FstabLine): boolean {
   );
 }
 
+/** Found out as the mount itself will: what cannot be told is no missing device. */
 async function isThere(host: ReadHost, source: string): Promise<boolean> {
-  const { tag = '', value = '' } = /^(?<tag>[A-Z]+)=(?<value>.*)$/.exec(source)?.groups ?? {};
-  const path = tag === '' ? source : `/dev/disk/by-${tag.toLowerCase()}/${value}`;
-  return (await host.stat(path)) !== undefined;
+  try {
+    await deviceNode(host, source);
+    return true;
+  } catch (error) {
+    if (error instanceof CommandError && error.reason === 'not-found') return false;
+    throw error;
+  }
 }
 
 // For libmount, systemd and mount(8) itself; read-only or not is said apart.

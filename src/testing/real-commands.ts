@@ -1,4 +1,6 @@
+import { blkidTagged, type Tag } from '../blockdevice/commands.ts';
 import { unescapeOctal } from '../blockdevice/mountinfo.ts';
+import { linkOf, tagIn } from '../blockdevice/tag.ts';
 import type { Command } from '../command/index.ts';
 import { bytesAt, recognise } from '../blockdevice/index.ts';
 import { readArchive } from './archive.ts';
@@ -12,6 +14,7 @@ import { disksOf, hasChangedConfig, knowDrbd } from './real-drbd.ts';
 import { loopsOf } from './real-facts.ts';
 import { importAt, importDevice, importMagics, importTable } from './real-import.ts';
 import { resolve } from './resolve.ts';
+import { tagOrNone } from './tags.ts';
 import { mountedDevice } from './tools/held.ts';
 import { freeMemoryMiB } from './tools/xl-list.ts';
 import type { Overlay, World } from './world.ts';
@@ -32,6 +35,12 @@ export async function prepareReal<T>(
   for (const path of paths) await nameDevice(world, path);
   switch (command.tool) {
     case 'blkid':
+      if (command.argv.includes('-t')) {
+        const tag = tagIn(command.argv.at(-1) ?? '');
+        if (tag !== undefined) await knowTagged(overlay, world, tag);
+        return undefined;
+      }
+      return command.access === 'read' ? askDevice(overlay, world, command) : undefined;
     case 'btrfstune':
     case 'debugfs':
     case 'dumpe2fs':
@@ -132,6 +141,14 @@ async function isDrbdOfModel(overlay: Overlay, world: World, { argv }: Command<u
   return argv.at(-1) === 'dump-xml'
     ? await hasChangedConfig(overlay, world)
     : world.drbd.config !== undefined || isPeerChanged(world);
+}
+
+/** Which devices of the real host bear a tag; of those that the model has written it says so itself. */
+async function knowTagged(overlay: Overlay, world: World, tag: Tag): Promise<void> {
+  const key = `${tag.name}=${tag.value}`;
+  const found = overlay.tagged.get(key) ?? (await overlay.real.run(blkidTagged(tag)));
+  overlay.tagged.set(key, found);
+  for (const { path } of found) await nameDevice(world, path);
 }
 
 /** What libmount has written so far: a mount with options for itself adds to it. */
@@ -239,11 +256,14 @@ async function prepareTable(world: World, path: string): Promise<void> {
   await pageIn(world, path, 'content');
   const there = resolve(world, path, 'follow');
   if (!there.found) return;
-  const words = new TextDecoder().decode(there.inode.content).split(/\s+/);
-  for (const word of words) {
-    const { tag, value = '' } = /^(?<tag>UUID|LABEL)=(?<value>.*)$/.exec(word)?.groups ?? {};
-    const named = tag === undefined ? word : `/dev/disk/by-${tag.toLowerCase()}/${value}`;
-    if (named.startsWith('/')) await nameDevice(world, unescapeOctal(named));
+  for (const line of new TextDecoder().decode(there.inode.content).split('\n')) {
+    if (/^\s*#/.test(line)) continue;
+    const words = line.split(/\s+/).map(unescapeOctal);
+    for (const word of words) if (word.startsWith('/')) await nameDevice(world, word);
+    const tag = tagOrNone(words.find((word) => word !== '') ?? '');
+    if (tag === undefined) continue;
+    if (world.udev === 'running' || tag.name === 'ID') await nameDevice(world, linkOf(tag));
+    else if (world.overlay !== undefined) await knowTagged(world.overlay, world, tag);
   }
 }
 

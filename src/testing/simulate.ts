@@ -28,6 +28,7 @@ export async function simulate(real: ReadHost): Promise<SimulatedHost> {
       listed: new Set(),
       listings: new Map(),
       streams: new Map(),
+      tagged: new Map(),
       headers: new Map(),
       missing,
     },

@@ -5,6 +5,7 @@ import { type Device, deviceByNumber, devices, dmName, dmUuid, loopOf, steadily 
 import { lowerOf } from './layers.ts';
 import { blockNode, directory, file, type Inode, symlink, type Tree, treeOfPaths } from './tree.ts';
 import type { Mount } from './parts.ts';
+import { linkName, tagsOf } from './tags.ts';
 import type { World } from './world.ts';
 
 /** The one mount namespace of the simulated host. */
@@ -55,7 +56,8 @@ function* paths(world: World, storage: string): Generator<readonly [string, Inod
 
 function* dev(world: World): Generator<readonly [string, Inode]> {
   if (world.overlay === undefined) yield* basics();
-  for (const { name, number, lv, layer, mapping, storage } of devices(world)) {
+  for (const device of devices(world)) {
+    const { name, number, lv, layer, mapping, storage } = device;
     yield [`/${name}`, blockNode(number)];
     if (lv !== undefined) {
       yield [`/mapper/${dmName(lv.vg.name, lv.lv.name)}`, symlink(`../${name}`)];
@@ -63,11 +65,11 @@ function* dev(world: World): Generator<readonly [string, Inode]> {
     }
     const mapped = mapping ?? layer;
     if (mapped !== undefined) yield [`/mapper/${mapped.name}`, symlink(`../${name}`)];
-    const { uuid, label, member } = world.live.get(storage)?.superblock ?? {};
+    const { member } = world.live.get(storage)?.superblock ?? {};
     const isFirst = member === undefined || world.live.get(storage)?.tree !== undefined;
     if (world.udev === 'absent' || !isFirst) continue;
-    if (uuid !== undefined) yield [`/disk/by-uuid/${uuid}`, symlink(`../../${name}`)];
-    if (label !== undefined) yield [`/disk/by-label/${label}`, symlink(`../../${name}`)];
+    for (const [tag, value] of tagsOf(world, device))
+      yield [`/disk/by-${tag.toLowerCase()}/${linkName(value)}`, symlink(`../../${name}`)];
   }
 }
 

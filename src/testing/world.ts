@@ -1,3 +1,4 @@
+import type { Tagged } from '../blockdevice/commands.ts';
 import type { Command, ReadHost } from '../command/index.ts';
 import type { Btrfs } from './btrfs.ts';
 import type { Drbd } from './drbd.ts';
@@ -109,6 +110,8 @@ export interface Overlay {
   readonly headers: Map<string, Header>;
   /** Listings of the real host's archives, by path. */
   readonly listings: Map<string, string>;
+  /** Its devices that bear a tag, by `NAME=value`, as far as it was asked: where no udev makes links of them. */
+  readonly tagged: Map<string, readonly Tagged[]>;
   /** The first bytes of streams of btrfs that the real host has, by path. */
   readonly streams: Map<string, Uint8Array>;
   /** Logical volumes of the real host by uuid: what they were at first. */

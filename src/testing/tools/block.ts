@@ -1,7 +1,9 @@
+import { tagIn } from '../../blockdevice/tag.ts';
 import { type Device, deviceByNumber, openers } from '../devices.ts';
 import { headerInFile } from '../header-file.ts';
-import { one, readOptions, unmodelled } from '../options.ts';
+import { one, type Options, readOptions, unmodelled } from '../options.ts';
 import { resolve } from '../resolve.ts';
+import { taggedDevices, tagsOf } from '../tags.ts';
 import { addInode, directory, emptyTree } from '../tree.ts';
 import type { Superblock } from '../parts.ts';
 import type { World } from '../world.ts';
@@ -10,7 +12,7 @@ import { blocksOf } from './magics.ts';
 import { tableIn } from './sectors.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 
-/** blkid, mkfs.ext4, mkswap (util-linux 2.38, e2fsprogs 1.47). */
+/** blkid and what makes a filesystem or swap (util-linux 2.38, e2fsprogs 1.47, btrfs-progs 6.2, dosfstools 4.2, xfsprogs 6.1). */
 export const blockTools: Readonly<Record<string, ToolModel>> = {
   blkid,
   'mkfs.btrfs': mkfsBtrfs,
@@ -29,9 +31,11 @@ export function deviceAt(world: World, path: string): Device | undefined {
 }
 
 function blkid(call: ToolCall): ReturnType<ToolModel> {
-  const { flags, words, values } = readOptions(call, { flags: ['-p'], values: ['-o'] });
+  const options = readOptions(call, { flags: ['-p'], values: ['-c', '-o', '-t'] });
+  const { flags, words, values } = options;
   const [path = '', ...more] = words;
-  if (!flags.has('-p') || values.get('-o')?.join() !== 'export' || more.length > 0)
+  if (values.has('-t')) return tagged(call, options);
+  if (values.has('-c') || !flags.has('-p') || values.get('-o')?.join() !== 'export' || more.length > 0)
     throw unmodelled(call, 'it answers `blkid -p -o export DEVICE`');
   const superblock = contentOf(call.world, path);
   const device = deviceAt(call.world, path);
@@ -41,8 +45,48 @@ function blkid(call: ToolCall): ReturnType<ToolModel> {
   return superblock === undefined ? { exitCode: 2, stdout: '', stderr: '' } : ok(exported(path, superblock));
 }
 
+/** Every device with a tag, each looked at now. A record has no USAGE nor VERSION, which a cache does not keep. */
+function tagged(call: ToolCall, options: Options): ReturnType<ToolModel> {
+  const { world } = call;
+  const tag = tagIn(one(options, '-t') ?? '');
+  const isKnown = one(options, '-c') === '/dev/null' && one(options, '-o') === 'export';
+  if (tag === undefined || !isKnown || options.flags.size > 0 || options.words.length > 0)
+    throw unmodelled(call, 'it answers `blkid -c /dev/null -o export -t NAME=value`');
+  // What the model has written it knows better than the real host beneath it.
+  const real = (world.overlay?.tagged.get(`${tag.name}=${tag.value}`) ?? []).filter(({ path }) => {
+    const device = deviceAt(world, path);
+    return device !== undefined && !world.live.has(device.storage);
+  });
+  const records = [
+    ...real.map(({ path, type, uuid, member }) =>
+      fieldsOf([
+        ['DEVNAME', path],
+        ['UUID', uuid],
+        ['UUID_SUB', member],
+        ['TYPE', type],
+      ]),
+    ),
+    ...taggedDevices(world, tag).map((device) => recordOf(world, device)),
+  ];
+  return records.length === 0 ? { exitCode: 2, stdout: '', stderr: '' } : ok(records.join('\n'));
+}
+
+function recordOf(world: World, device: Device): string {
+  const { superblock, btrfs } = world.live.get(device.storage) ?? {};
+  const { type, blockSize, member } = superblock ?? {};
+  const first = btrfs?.members?.find(({ storage }) => storage === device.storage);
+  return fieldsOf([
+    ['DEVNAME', `/dev/${device.name}`],
+    ...[...tagsOf(world, device)].filter(([tag]) => !tag.startsWith('PART')),
+    ['UUID_SUB', member?.uuid ?? first?.uuid],
+    ['BLOCK_SIZE', blockSize],
+    ['TYPE', type],
+    ...[...tagsOf(world, device)].filter(([tag]) => tag.startsWith('PART')),
+  ]);
+}
+
 function exported(path: string, { type, usage, uuid, label, version, blockSize }: Superblock): string {
-  const fields: readonly (readonly [string, string | number | undefined])[] = [
+  return fieldsOf([
     ['DEVNAME', path],
     ['LABEL', label],
     ['UUID', uuid],
@@ -50,9 +94,14 @@ function exported(path: string, { type, usage, uuid, label, version, blockSize }
     ['BLOCK_SIZE', blockSize],
     ['TYPE', type],
     ['USAGE', usage],
-  ];
+  ]);
+}
+
+function fieldsOf(fields: readonly (readonly [string, string | number | undefined])[]): string {
   return fields
-    .flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${escaped(String(value))}\n`]))
+    .flatMap(([key, value]) =>
+      value === undefined ? [] : [`${key}=${key === 'DEVNAME' ? value : escaped(String(value))}\n`],
+    )
     .join('');
 }
 

@@ -1,5 +1,8 @@
+import type { Tag } from '../../blockdevice/commands.ts';
+import type { Device } from '../devices.ts';
 import { one, readOptions, unmodelled } from '../options.ts';
 import { resolve } from '../resolve.ts';
+import { linkName, taggedDevices, tagOrNone } from '../tags.ts';
 import type { World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { deviceAt } from './block.ts';
@@ -71,10 +74,9 @@ function complaintsOn(
   }
   if (target.startsWith('/') && !resolve(world, target, 'follow').found)
     found.push('[E] unreachable on boot required target: No such file or directory');
-  const tag = /^(?<tag>UUID|LABEL)=(?<value>.*)$/.exec(source)?.groups;
-  const path = tag === undefined ? source : `/dev/disk/by-${tag.tag?.toLowerCase() ?? ''}/${tag.value ?? ''}`;
-  if (!path.startsWith('/') || type === 'none') return found;
-  const device = deviceAt(world, path);
+  const tag = tagOrNone(source);
+  if ((tag === undefined && !source.startsWith('/')) || type === 'none') return found;
+  const device = tag === undefined ? deviceAt(world, source) : deviceOfTag(world, tag);
   if (device === undefined && tag !== undefined)
     found.push(`[E] unreachable on boot required source: ${source}`);
   if (device === undefined && tag === undefined)
@@ -86,6 +88,17 @@ function complaintsOn(
   if (onDisk !== undefined && type !== 'auto' && onDisk !== type)
     found.push(`[E] ${type} does not match with on-disk ${onDisk}`);
   return found;
+}
+
+/** By udev's link, else by a look at every device. */
+function deviceOfTag(world: World, tag: Tag): Device | undefined {
+  const link = `/dev/disk/by-${tag.name.toLowerCase()}/${linkName(tag.value)}`;
+  const [real] = world.overlay?.tagged.get(`${tag.name}=${tag.value}`) ?? [];
+  return (
+    deviceAt(world, link) ??
+    taggedDevices(world, tag)[0] ??
+    (real === undefined ? undefined : deviceAt(world, real.path))
+  );
 }
 
 function cp(call: ToolCall): ReturnType<ToolModel> {

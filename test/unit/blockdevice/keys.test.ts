@@ -35,6 +35,7 @@ const host = treeHost(
     ...disk('vdc', '254:32'),
     '/dev/stale': 'block 9:9',
     '/etc/fstab': '',
+    '/run/udev/control': '',
   },
   () => '{"loopdevices": [{"name": "/dev/loop0", "back-ino": 77, "back-maj:min": "     254:0  "}]}',
 );

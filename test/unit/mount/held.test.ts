@@ -5,13 +5,19 @@ import { Mounted, NestedMounted } from '../../../src/api/mount.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 
 /** Three volumes with a filesystem: `root` with a system of directories, `home` and `boot`. */
-function stage(fstab = ''): SimulatedHost {
-  const host = simulatedHost();
+function stage(fstab = '', udev: 'running' | 'absent' = 'running'): SimulatedHost {
+  const host = simulatedHost({ udev });
   const { admin } = host;
   for (const [index, name] of ['root', 'home', 'boot'].entries()) {
     admin.lvcreate({ vg: 'vg0', name, extents: 4 });
     const uuid = `5e1f0000-0000-4000-8000-00000000000${String(index)}`;
-    admin.format(`/dev/vg0/${name}`, { type: 'ext4', usage: 'filesystem', uuid, version: '1.0' });
+    admin.format(`/dev/vg0/${name}`, {
+      type: 'ext4',
+      usage: 'filesystem',
+      uuid,
+      label: `my ${name}`,
+      version: '1.0',
+    });
   }
   admin.mkdir('/mnt/fill');
   admin.mount('/dev/vg0/root', '/mnt/fill');
@@ -187,6 +193,31 @@ nas:/export /srv nfs defaults 0 0
         expect(host.world.mounts.at(-2)?.options).toBe('rw,noatime');
       }),
     );
+    expect(places(host)).toEqual([]);
+  });
+
+  describe.each(['running', 'absent'] as const)('on a host with udev %s', (udev) => {
+    it.each([
+      String.raw`LABEL=my\040home`,
+      String.raw`LABEL="my\040home"`,
+      'UUID="5e1f0000-0000-4000-8000-000000000001"',
+    ])('has what may be missing, and is there: %s', async (source) => {
+      const host = stage(`${source} /home ext4 nofail 0 2\nLABEL=none /data ext4 nofail 0 2\n`, udev);
+      await on(host, () =>
+        new NestedMounted(root).with(async () => {
+          expect(places(host)).toEqual(['/dev/dm-0 /mnt/tree rw', '/dev/dm-1 /mnt/tree/home rw']);
+        }),
+      );
+    });
+  });
+
+  it('does not leave out what several devices are called, where no udev has chosen', async () => {
+    const host = stage(String.raw`LABEL=my\040home /home ext4 nofail 0 2` + '\n', 'absent');
+    host.admin.lvcreate({ vg: 'vg0', name: 'copy', extents: 4 });
+    const uuid = '5e1f0000-0000-4000-8000-000000000009';
+    const copy = { type: 'ext4', usage: 'filesystem', uuid, label: 'my home', version: '1.0' } as const;
+    host.admin.format('/dev/vg0/copy', copy);
+    await expect(on(host, () => new NestedMounted(root).mount())).rejects.toThrow('more than one device');
     expect(places(host)).toEqual([]);
   });
 

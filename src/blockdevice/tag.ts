@@ -1,0 +1,74 @@
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError, UsageError } from '../errors.ts';
+import { blkidProbe, blkidTagged, type Tag, type Tagged } from './commands.ts';
+
+const pattern = /^(?<name>UUID|LABEL|PARTUUID|PARTLABEL|ID)=(?<value>.+)$/s;
+
+/** A tag of fstab(5) that stands for a device, its quotes taken off as mount(8) does; undefined: it is none. */
+export function tagIn(text: string): Tag | undefined {
+  const { name, value } = pattern.exec(text)?.groups ?? {};
+  if (name === undefined || value === undefined) return undefined;
+  const quoted = /^(?<quote>["'])(?<inner>.+)\k<quote>$/s.exec(value)?.groups?.inner;
+  if (quoted === undefined && /^["']/.test(value))
+    throw new UsageError(`${text} is no device: its quote is not closed, or nothing is in it`);
+  return { name: name as Tag['name'], value: quoted ?? value };
+}
+
+/**
+ * The link that udev makes for a tag: every character but these, and what is not ASCII, stands as \x20
+ * (blkid_encode_string of util-linux, encode_devnode_name of systemd).
+ */
+export function linkOf({ name, value }: Tag): string {
+  const encoded = value.replace(
+    /[^\w#+\-.:=@\u0080-\u{10ffff}]/gu,
+    (unsafe) => `\\x${unsafe.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
+  return `/dev/disk/by-${name.toLowerCase()}/${encoded}`;
+}
+
+/**
+ * A path to the device that bears a tag: udev's link, also one that is not there when udev runs. Without udev every device
+ * is looked at, as mount(8) does; then undefined says that none bears it. RefusedError when several do.
+ */
+export async function pathOfTag(host: ReadHost, tag: Tag): Promise<string | undefined> {
+  const link = linkOf(tag);
+  if ((await host.stat(link)) !== undefined) return link;
+  if ((await host.stat('/run/udev/control')) !== undefined) return link;
+  const { name, value } = tag;
+  const said = `${name}=${value}`;
+  if (name === 'ID')
+    throw new RefusedError(`${said}: only udev knows devices by such an id, and it does not run here`, {
+      remedy: 'name the device by its path or its UUID',
+    });
+  const [first, ...others] = await host.run(blkidTagged({ name, value }));
+  if (first === undefined) await refuseBlind(host);
+  if (first === undefined || others.every((other) => isSameBtrfs(first, other))) return first?.path;
+  const paths = [first, ...others].map(({ path }) => path).join(', ');
+  throw new RefusedError(`${said} is on more than one device: ${paths}`, {
+    remedy: 'name the one that is meant by its path',
+  });
+}
+
+/** Two devices of one btrfs: by each of them the kernel finds the whole. */
+function isSameBtrfs(one: Tagged, other: Tagged): boolean {
+  return (
+    one.type === 'btrfs' &&
+    other.type === 'btrfs' &&
+    one.uuid === other.uuid &&
+    one.member !== undefined &&
+    other.member !== undefined &&
+    one.member !== other.member
+  );
+}
+
+/** To a user who may read no device, blkid says of every tag that it found none; of a device itself it says that it may not. */
+async function refuseBlind(host: ReadHost): Promise<void> {
+  const blocks = (await host.stat('/sys/block')) === undefined ? [] : await host.readDir('/sys/block');
+  for (const block of blocks) {
+    const node = `/dev/${block.replaceAll('!', '/')}`;
+    const size = new TextDecoder().decode(await host.readFile(`/sys/block/${block}/size`));
+    if (size === '0\n' || (await host.stat(node)) === undefined) continue;
+    await host.run(blkidProbe(node));
+    return;
+  }
+}
