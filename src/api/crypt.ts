@@ -2,9 +2,14 @@ import { currentBofh, single } from '../bofh.ts';
 import * as driver from '../crypt/index.ts';
 import type { Tx } from '../operations.ts';
 
-/** Every encrypted (LUKS) device, open or not. */
+/** Every encrypted (LUKS) device, open or not. ParseError when there are devices that cannot be read: `scan` has the others. */
 export async function devices(): Promise<readonly driver.LuksDevice[]> {
   return driver.luksDevices(currentBofh().host);
+}
+
+/** Every encrypted (LUKS) device, open or not, and apart from them every device that cannot be read, which may be one. */
+export async function scan(): Promise<driver.LuksScan> {
+  return driver.scanForLuks(currentBofh().host);
 }
 
 /** Everything that cryptsetup has open. */

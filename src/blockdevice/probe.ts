@@ -16,7 +16,7 @@ export async function probe(host: ReadHost, device: string): Promise<Signature |
 
 /**
  * The same, but undefined also of a device that gives nothing but I/O errors: for a second look at one that `probe`
- * has found readable.
+ * has found readable, or with `readsAsBlank` after it.
  */
 export async function recognise(host: ReadHost, device: string): Promise<Signature | undefined> {
   const node = await deviceNode(host, device);

@@ -11,34 +11,42 @@ import { openSession, pathOn } from './session.ts';
 /** `bofh crypt list` */
 export async function list(runtime: Runtime): Promise<number> {
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
-  const { devices, mappings } = await withBofh(bofh, async () => ({
-    devices: await crypt.devices(),
+  const { devices, unreadable, mappings } = await withBofh(bofh, async () => ({
+    ...(await crypt.scan()),
     mappings: await crypt.mappings(),
   }));
   const listed = devices.map(({ device, uuid, label, mapping }) => ({
     ...{ device, uuid, label: label ?? null, open: mapping?.path ?? null },
     ...{ size: mapping?.size ?? null, mode: mapping?.mode ?? null },
+    unreadable: null,
   }));
   const others = mappings
     .filter(({ number }) => !devices.some(({ mapping }) => mapping?.number === number))
     .map(({ path, luksUuid, size, mode }) => ({
       ...{ device: null, uuid: luksUuid ?? null, label: null },
-      ...{ open: path, size, mode },
+      ...{ open: path, size, mode, unreadable: null },
     }));
-  const data: CryptList = [...listed, ...others];
+  const untold = unreadable.map(({ device, why }) => ({
+    ...{ device, uuid: null, label: null, open: null, size: null, mode: null },
+    unreadable: why,
+  }));
+  const data: CryptList = [...listed, ...others, ...untold];
   give(runtime, {
     data,
     head: ['DEVICE', 'UUID', 'LABEL', 'OPEN', 'SIZE', 'MODE'],
-    rows: data.map(({ device, uuid, label, open, size, mode }) => [
+    rows: data.map(({ device, uuid, label, open, size, mode, unreadable: why }) => [
       device ?? '-',
       uuid ?? '-',
       label ?? '',
-      open ?? 'closed',
+      open ?? (why === null ? 'closed' : 'unreadable'),
       size === null ? '' : formatSize(size),
       mode ?? '',
     ]),
     none: 'there is no encrypted device on this host',
   });
+  if (runtime.settings.answer !== 'json')
+    for (const { device, why } of unreadable)
+      runtime.terminal.line(`${device}: cannot tell whether it is encrypted: ${why}`);
   return 0;
 }
 

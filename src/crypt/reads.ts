@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { deviceNode, identityOf, recognise, type Signature } from '../blockdevice/index.ts';
-import { blkidProbe } from '../blockdevice/commands.ts';
+import { blkidProbe, readsAsBlank } from '../blockdevice/commands.ts';
 import { kernelNames, kernelText } from '../blockdevice/node.ts';
 import type { ReadHost } from '../command/index.ts';
 import { ParseError, RefusedError, UsageError } from '../errors.ts';
@@ -20,6 +20,19 @@ export interface LuksDevice {
   readonly mapping?: Mapping;
 }
 
+/** A device of which nobody can tell whether it is encrypted: reading it fails. */
+export interface UnreadableDevice {
+  readonly device: string;
+  /** In words. */
+  readonly why: string;
+}
+
+/** What was found out of every device of a host. */
+export interface LuksScan {
+  readonly devices: readonly LuksDevice[];
+  readonly unreadable: readonly UnreadableDevice[];
+}
+
 /** Is it an encrypted device of LUKS? */
 export function isLuksSignature(
   found: Signature | undefined,
@@ -33,6 +46,7 @@ export function isLuksSignature(
  */
 export async function headerOf(host: ReadHost, device: string): Promise<LuksHeader> {
   const { path, found } = await contentOf(host, device);
+  if (found === undefined && (await host.stat(path))?.kind === 'block') await host.run(readsAsBlank(path));
   if (!isLuksSignature(found))
     throw new RefusedError(
       `${device} is no LUKS device: ${found === undefined ? 'nothing is on it' : `it holds ${found.type}`}`,
@@ -140,22 +154,62 @@ function devicePath(block: string): string {
 /** So many devices are looked at at a time: each starts a program. */
 const atOnce = 8;
 
-/** Every encrypted device of this host. Each device is probed, for no cache knows them all. */
-export async function luksDevices(host: ReadHost): Promise<readonly LuksDevice[]> {
+/**
+ * Every encrypted device of this host, and every device that cannot be read, which may be one. Each device is probed, for no
+ * cache knows them all.
+ */
+export async function scanForLuks(host: ReadHost): Promise<LuksScan> {
   const [open, blocks] = await Promise.all([mappings(host), blockNames(host)]);
   const { take } = turns(atOnce);
   const found = await Promise.all(blocks.map((block) => take(() => luksDeviceAt(host, block, open))));
-  return found.flatMap((device) => device ?? []);
+  const failures = found.flatMap((each) => ('failure' in each ? [each] : []));
+  const [first] = failures;
+  // Not even one could be read: it is not the devices, but who asks.
+  if (
+    first !== undefined &&
+    found.every((each) => 'failure' in each || ('holds' in each && each.holds === 'no medium'))
+  )
+    throw first.failure;
+  return {
+    devices: found.flatMap((each) => ('key' in each ? [each] : [])),
+    unreadable: failures.map(({ device, failure }) => ({ device, why: failure.message })),
+  };
 }
 
-async function luksDeviceAt(
-  host: ReadHost,
-  block: string,
-  open: readonly Mapping[],
-): Promise<LuksDevice | undefined> {
+/** Every encrypted device of this host. ParseError when there are devices that cannot be read. */
+export async function luksDevices(host: ReadHost): Promise<readonly LuksDevice[]> {
+  const { devices, unreadable } = await scanForLuks(host);
+  const [first] = unreadable;
+  if (first === undefined) return devices;
+  const names = unreadable.map(({ device }) => device).join(', ');
+  throw new ParseError(
+    `cannot tell whether ${names} ${unreadable.length === 1 ? 'is' : 'are'} encrypted: ${first.why}`,
+    {
+      remedy: 'bofh crypt list shows the others',
+    },
+  );
+}
+
+/** A drive without a medium, or a loop device without a file, has no size and holds nothing. */
+type Looked =
+  | { readonly device: string; readonly failure: ParseError }
+  | { readonly holds: 'no medium' | 'something else' }
+  | LuksDevice;
+
+async function luksDeviceAt(host: ReadHost, block: string, open: readonly Mapping[]): Promise<Looked> {
   const device = devicePath(block);
-  const signature = await signatureOf(host, device);
-  if (!isLuksSignature(signature)) return undefined;
+  const { number, path } = await deviceNode(host, device);
+  if ((await kernelText(host, `/sys/dev/block/${number}/size`)) === '0') return { holds: 'no medium' };
+  let signature: Signature | undefined;
+  try {
+    signature = await recognise(host, device);
+    if (signature === undefined) await host.run(readsAsBlank(path));
+  } catch (error) {
+    // What the device does; any other failure is not its own.
+    if (!(error instanceof ParseError)) throw error;
+    return { device, failure: error };
+  }
+  if (!isLuksSignature(signature)) return { holds: 'something else' };
   const mapping = open.find(({ beneath }) => beneath.includes(block));
   const { uuid, label } = signature;
   const { key } = await identityOf(host, device);
@@ -164,13 +218,6 @@ async function luksDeviceAt(
     ...(label === undefined ? {} : { label }),
     ...(mapping === undefined ? {} : { mapping }),
   };
-}
-
-/** A drive without a medium, or a loop device without a file, has no size and holds nothing. */
-async function signatureOf(host: ReadHost, device: string): Promise<Signature | undefined> {
-  const { number } = await deviceNode(host, device);
-  if ((await kernelText(host, `/sys/dev/block/${number}/size`)) === '0') return undefined;
-  return recognise(host, device);
 }
 
 async function blockNames(host: ReadHost): Promise<readonly string[]> {

@@ -5,7 +5,7 @@ import { count, text } from './parts.ts';
 
 const mode = z.enum(['ro', 'rw']);
 
-/** `bofh crypt list`: encrypted devices, and what else cryptsetup has open; sizes in bytes. */
+/** `bofh crypt list`: encrypted devices, what else cryptsetup has open, and what cannot be read; sizes in bytes. */
 export const cryptList = z.array(
   z.strictObject({
     /** null: it is open, and no header of its own lies beneath (plain, or a header elsewhere). */
@@ -17,6 +17,8 @@ export const cryptList = z.array(
     open: z.nullable(text),
     size: z.nullable(count),
     mode: z.nullable(mode),
+    /** Why the device cannot be read: nobody can tell whether it is encrypted, and all else but its name is null. */
+    unreadable: z.nullable(text),
   }),
 );
 

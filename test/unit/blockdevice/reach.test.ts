@@ -3,6 +3,7 @@ import { mappingEnds, reachOf, bytesAt, usersBeyond } from '../../../src/blockde
 import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 import type { Answer } from '../../../src/command/index.ts';
 import { recorded } from './fixtures.ts';
+import { withUnreadable } from './unreadable.ts';
 
 const mib = 1024 ** 2;
 
@@ -56,6 +57,14 @@ describe('how far a filesystem reaches', () => {
     expect(await reachOf(host, '/dev/vg0/a')).toBeUndefined();
     host.admin.format('/dev/vg0/a', { type: 'crypto_LUKS', usage: 'crypto', uuid: 'x' });
     expect(await reachOf(host, '/dev/vg0/a')).toEqual({ type: 'crypto_LUKS', bytes: 'unknown' });
+  });
+
+  test('cannot be told of a device that gives I/O errors, nor who would lose something by a cut', async () => {
+    const host = simulatedHost();
+    host.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 16 });
+    const bad = withUnreadable(host, '/dev/dm-0');
+    await expect(reachOf(bad, '/dev/vg0/a')).rejects.toThrow(/Input\/output error/);
+    await expect(usersBeyond(bad, '/dev/vg0/a', mib)).rejects.toThrow(/Input\/output error/);
   });
 
   test('of more blocks than 32 bits count is counted in 64 bits', async () => {

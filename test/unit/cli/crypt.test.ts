@@ -2,6 +2,9 @@ import { describe, expect, it } from 'vitest';
 import * as answers from '../../../src/cli/answers/index.ts';
 import { RefusedError, UsageError } from '../../../src/errors.ts';
 import type { SimulatedHost } from '../../../src/testing/index.ts';
+import { headerOf, luksDevices } from '../../../src/crypt/index.ts';
+import { recorded } from '../blockdevice/fixtures.ts';
+import { withUnreadable } from '../blockdevice/unreadable.ts';
 import { typed } from '../plan/support.ts';
 import { blankVolume, device, encrypted, programsOf, uuid } from '../crypt/support.ts';
 
@@ -21,13 +24,42 @@ describe('bofh crypt list', () => {
     const list = answers.cryptList.parse(JSON.parse(await said(host, 'crypt list')));
 
     expect(list).toEqual([
-      { device: '/dev/dm-0', uuid, label: null, open: null, size: null, mode: null },
+      { device: '/dev/dm-0', uuid, label: null, open: null, size: null, mode: null, unreadable: null },
       {
         ...{ device: '/dev/dm-1', uuid: other, label: 'backup', open: '/dev/mapper/backup' },
-        ...{ size: 48 * 1024 ** 2, mode: 'rw' },
+        ...{ size: 48 * 1024 ** 2, mode: 'rw', unreadable: null },
       },
     ]);
     expect(await inWords(host, 'crypt list')).toMatch(/\/dev\/dm-0 +5e1f\S+ +closed\b/);
+  });
+
+  it('has a device that cannot be read as such, and does not hide the others for it', async () => {
+    const blank = encrypted();
+    blank.admin.lvcreate({ vg: 'vg0', name: 'bad', extents: 16 });
+    const host = withUnreadable(blank, '/dev/dm-1');
+
+    const list = answers.cryptList.parse(JSON.parse(await said(host, 'crypt list')));
+
+    expect(list).toMatchObject([
+      { device: '/dev/dm-0', uuid, unreadable: null },
+      {
+        device: '/dev/dm-1',
+        uuid: null,
+        unreadable: expect.stringContaining('Input/output error') as string,
+      },
+    ]);
+    const { stdout, stderr } = await typed(host, ['crypt', 'list']);
+    expect(stdout).toMatch(/\/dev\/dm-1 +- +unreadable\b/);
+    expect(stderr).toContain('/dev/dm-1: cannot tell whether it is encrypted');
+    await expect(luksDevices(host)).rejects.toThrow(/cannot tell whether \/dev\/dm-1 is encrypted/);
+    await expect(headerOf(host, '/dev/vg0/bad')).rejects.toThrow(/Input\/output error/);
+  });
+
+  it('is no list where not one device may be read', async () => {
+    const host = encrypted();
+    const run: SimulatedHost['run'] = async (command) =>
+      command.tool === 'blkid' ? command.parse(recorded('blkid/not-root@2.38.1')) : host.run(command);
+    await expect(typed({ ...host, run }, ['crypt', 'list'])).rejects.toThrow(/Permission denied/);
   });
 
   it('is empty where there is none', async () => {

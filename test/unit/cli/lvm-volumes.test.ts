@@ -5,6 +5,7 @@ import { resize } from '../../../src/cli/lvm-resize.ts';
 import { create, remove } from '../../../src/cli/lvm-volumes.ts';
 import { RefusedError, UsageError } from '../../../src/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { withUnreadable } from '../blockdevice/unreadable.ts';
 import { typed } from '../plan/support.ts';
 import { testRuntime } from './support/runtime.ts';
 
@@ -90,6 +91,13 @@ describe('bofh lvm resize', () => {
   it('does not make one smaller of which nobody can tell what is on it', async () => {
     host.world.active.clear();
     await expect(resize(at({ yes: true }).runtime, 'vg0/a', '16m')).rejects.toThrow(/cannot be told/);
+  });
+
+  it('does not cut one that cannot be read', async () => {
+    const bofh = simulatedBofh({ host: withUnreadable(host, '/dev/dm-0') });
+    const { runtime } = testRuntime(bofh, { yes: true });
+    await expect(resize(runtime, 'vg0/a', '-8m')).rejects.toThrow(/Input\/output error/);
+    expect(volumes()).toEqual([['a', 8]]);
   });
 
   it.each(['-32m', '-1t', '0', '5x', '+', '--help2'])('refuses the size "%s"', async (wanted) => {

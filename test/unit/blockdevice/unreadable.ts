@@ -1,0 +1,15 @@
+import type { SimulatedHost } from '../../../src/testing/index.ts';
+import { recorded } from './fixtures.ts';
+
+/** The same host, on which one device gives nothing but I/O errors: what was recorded of such a one. */
+export function withUnreadable(host: SimulatedHost, node: string): SimulatedHost {
+  const answers = new Map([
+    ['blkid', recorded('blkid/io-error@2.38.1')],
+    ['debugfs', recorded('debugfs/io-error@1.47.0')],
+  ]);
+  const run: SimulatedHost['run'] = async (command) => {
+    const answer = command.argv.at(-1) === node ? answers.get(command.tool) : undefined;
+    return answer === undefined ? host.run(command) : command.parse(answer);
+  };
+  return { ...host, run };
+}
