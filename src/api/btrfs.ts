@@ -89,7 +89,7 @@ export async function limitSubvolume(
   return single('btrfs.limitSubvolume', (tx) => tx.btrfs.limitSubvolume(args));
 }
 
-/** Its quota groups; CommandError while quotas are off. */
+/** Its quota groups; CommandError while quotas are off. What their numbers are worth, `quota` tells. */
 export async function qgroups(path: string): Promise<readonly driver.Qgroup[]> {
   return driver.qgroups(currentBofh().host, path);
 }

@@ -2,9 +2,9 @@ import { posix } from 'node:path';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../errors.ts';
 import { filesystemDevices } from './device-commands.ts';
-import { filesystemUsage, qgroupShow } from './read-commands.ts';
+import { filesystemUsage } from './read-commands.ts';
 import { mountedFilesystems, placeOf } from './place.ts';
-import { type Quota, quotaOf } from './quota.ts';
+import { qgroupsOf, type Quota, quotaOf } from './quota.ts';
 import * as reads from './reads.ts';
 import { balanceStatus, scrubStatus } from './maintenance-commands.ts';
 import type { Balance, Device, Qgroup, Scrub, Subvolume, SubvolumeRow, Usage } from './schema.ts';
@@ -77,7 +77,7 @@ export async function quota(host: ReadHost, path: string): Promise<Quota> {
   return quotaOf(host, (await placeOf(host, path)).path);
 }
 
-/** Its quota groups; CommandError while quotas are off. */
+/** Its quota groups; CommandError while quotas are off. What their numbers are worth, `quota` tells. */
 export async function qgroups(host: ReadHost, path: string): Promise<readonly Qgroup[]> {
-  return host.run(qgroupShow((await placeOf(host, path)).path));
+  return (await qgroupsOf(host, (await placeOf(host, path)).path)).groups;
 }

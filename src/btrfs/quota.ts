@@ -2,20 +2,36 @@ import { type Command, nothing, type ReadHost } from '../command/index.ts';
 import { CommandError } from '../errors.ts';
 import type { Bytes } from '../units.ts';
 import { classify } from './commands.ts';
-import { qgroupShow } from './read-commands.ts';
-import type { Qgroup } from './schema.ts';
+import { qgroupShow, qgroupsIn } from './read-commands.ts';
+import { rawSubvolumes } from './reads.ts';
+import type { Qgroup, QuotaState } from './schema.ts';
 
 /** Whether a filesystem counts what its subvolumes take, and what it counts. */
-export type Quota = { readonly mode: 'off' } | { readonly mode: 'on'; readonly groups: readonly Qgroup[] };
+export type Quota =
+  | { readonly mode: 'off' }
+  | { readonly mode: 'on'; readonly state: QuotaState; readonly groups: readonly Qgroup[] };
 
 /** The quota groups of the filesystem of a path, or that quotas are off. */
 export async function quotaOf(host: ReadHost, path: string): Promise<Quota> {
   try {
-    return { mode: 'on', groups: await host.run(qgroupShow(path)) };
+    return { mode: 'on', ...(await qgroupsOf(host, path)) };
   } catch (error) {
     if (error instanceof CommandError && isOff(error)) return { mode: 'off' };
     throw error;
   }
+}
+
+/** The quota groups of the filesystem of a path, and what their numbers are worth. CommandError while quotas are off. */
+export async function qgroupsOf(
+  host: ReadHost,
+  path: string,
+): Promise<{ readonly state: QuotaState; readonly groups: readonly Qgroup[] }> {
+  const { state, lines } = await host.run(qgroupShow(path));
+  const tails = (await rawSubvolumes(host, path)).flatMap(({ id, path: name }) => {
+    const [, ...tail] = name.split('\n');
+    return tail.length === 0 ? [] : [[id, tail] as const];
+  });
+  return { state, groups: qgroupsIn(lines, new Map(tails)) };
 }
 
 function isOff({ exitCode, stderr }: CommandError): boolean {

@@ -14,12 +14,17 @@ import { digits, printedPath, uuidOr } from './text.ts';
  */
 export async function subvolumes(host: ReadHost, path: string): Promise<readonly SubvolumeRow[]> {
   const own = await host.run(rootId(path));
+  return (await rawSubvolumes(host, path)).map((row) => toRow(row, own));
+}
+
+/** The same, with the paths as they were printed: a character for each byte. */
+export async function rawSubvolumes(host: ReadHost, path: string): Promise<readonly RawRow[]> {
   // They are two moments: what was made or removed in between is asked for again.
   for (let tries = 3; ; tries -= 1) {
     const plain = await host.run(subvolumeList(path, 'plain'));
     const withCgen = await host.run(subvolumeList(path, 'with cgen'));
     const both = inBoth(plain, withCgen);
-    if (both !== undefined) return both.map((row) => toRow(row, own));
+    if (both !== undefined) return both;
     if (tries === 1)
       throw new ParseError('btrfs: two lists of the subvolumes, one right after the other, do not agree');
   }

@@ -61,6 +61,12 @@ export interface Usage {
   readonly unallocatedOn: readonly DeviceShare[];
 }
 
+/**
+ * How far the numbers of quota groups can be believed: as they are; while they are being counted, too low; after a crash or a
+ * change of the groups, anything until somebody counts anew; and of quotas that are off, as they were then.
+ */
+export type QuotaState = 'exact' | 'counting' | 'inconsistent' | 'stale';
+
 /** A quota group; `0/ID` is that of the subvolume of this id. Undefined limits: none. */
 export interface Qgroup {
   readonly id: string;

@@ -15,6 +15,7 @@ export async function showQuota(runtime: Runtime, path: string): Promise<number>
   const groups = found.mode === 'off' ? [] : found.groups;
   const data: BtrfsQuota = {
     mode: found.mode,
+    state: found.mode === 'off' ? null : found.state,
     groups: groups.map(({ id, referenced, exclusive, maxReferenced, maxExclusive }) => ({
       ...{ id, referenced, exclusive },
       maxReferenced: maxReferenced ?? null,
@@ -33,8 +34,16 @@ export async function showQuota(runtime: Runtime, path: string): Promise<number>
     ]),
     none: 'quotas are off',
   });
+  if (data.state !== null && data.state !== 'exact' && runtime.settings.answer !== 'json')
+    runtime.terminal.line(doubts[data.state]);
   return 0;
 }
+
+const doubts = {
+  counting: 'these numbers are not complete: they are still being counted',
+  inconsistent: 'these numbers are not to be trusted until they are counted anew: btrfs quota rescan',
+  stale: 'these numbers are not to be trusted: quotas were turned off since',
+} as const;
 
 /** `bofh btrfs quota enable PATH`, `bofh btrfs quota disable PATH` */
 export async function setQuota(runtime: Runtime, path: string, mode: 'on' | 'off'): Promise<number> {

@@ -93,6 +93,8 @@ export const btrfsBalance = z.union([
 /** `bofh btrfs quota show`: bytes; null: no limit. `0/ID` is the group of the subvolume of that id. */
 export const btrfsQuota = z.strictObject({
   mode: z.enum(['on', 'off']),
+  /** Of the numbers: `counting`, `inconsistent` and `stale` ones are not to be trusted; null: quotas are off. */
+  state: z.nullable(z.enum(['exact', 'counting', 'inconsistent', 'stale'])),
   groups: z.array(
     z.strictObject({
       id: text,

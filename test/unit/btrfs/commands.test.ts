@@ -3,6 +3,7 @@ import * as commands from '../../../src/btrfs/commands.ts';
 import {
   filesystemUsage,
   qgroupShow,
+  qgroupsIn,
   subvolumeList,
   subvolumeShow,
 } from '../../../src/btrfs/read-commands.ts';
@@ -12,6 +13,17 @@ import { recorded } from '../blockdevice/fixtures.ts';
 const versions = ['6.2', '6.14'] as const;
 const at = (name: string, version: string) => recorded(`btrfs/${name}@${version}`);
 const lab = '/mnt/btl';
+
+/** The lines after the first of each name, by the id of the subvolume. */
+const tails = new Map([
+  [257, ['line']],
+  [
+    265,
+    [
+      'ID 999 gen 7 cgen 7 parent 5 top level 5 parent_uuid -                                    received_uuid -                                    uuid e1d86a4b-ce1a-8141-8f79-77fb9994a7bb path x',
+    ],
+  ],
+]);
 
 describe.each(versions)('btrfs-progs %s', (version) => {
   test.each<readonly [string, Command<unknown>]>([
@@ -132,7 +144,9 @@ describe.each(versions)('btrfs-progs %s', (version) => {
   });
 
   test('tells the quota groups, with limits, parents and children', () => {
-    const groups = qgroupShow('').parse(at('qgroups', version));
+    const { state, lines } = qgroupShow('').parse(at('qgroups', version));
+    expect(state).toBe('exact');
+    const groups = qgroupsIn(lines, tails);
     expect(groups.find(({ id }) => id === '0/262')).toMatchObject({
       maxReferenced: 104857600,
       maxExclusive: 52428800,
@@ -142,6 +156,38 @@ describe.each(versions)('btrfs-progs %s', (version) => {
       parents: ['1/1'],
     });
     expect(groups.find(({ id }) => id === '1/1')?.children).toEqual(['0/256', '0/257']);
+  });
+
+  test('of quota groups no line is skipped: each is one of a group, or of a name that holds a newline', () => {
+    const { lines } = qgroupShow('').parse(at('qgroups', version));
+    expect(() => qgroupsIn(lines, new Map())).toThrow('cannot read the line');
+    for (const [index, line] of lines.entries()) {
+      const spoiled = lines.with(
+        index,
+        line.replace('16384', '16,384').replace('line', 'lime').replace('ID 999', 'x'),
+      );
+      if (spoiled[index] !== line)
+        expect(() => qgroupsIn(spoiled, tails), line).toThrow('cannot read the line');
+    }
+    // A name that goes on with the words of a group.
+    const [first = '', , plain = ''] = lines;
+    const forged = plain.replace('0/257', '0/999');
+    const named = [first, plain, forged];
+    expect(qgroupsIn(named, new Map([[257, [forged]]])).map(({ id }) => id)).toEqual(['0/5', '0/257']);
+  });
+
+  test.each([
+    ['rescan is running, qgroup data may be incorrect', 'counting'],
+    ['qgroup data inconsistent, rescan recommended', 'inconsistent'],
+    ['quota disabled, qgroup data may be out of date', 'stale'],
+  ])('"%s" is the state %s of the quota groups', (said, state) => {
+    const stderr = `WARNING: ${said}\n`;
+    expect(qgroupShow('').parse({ ...at('qgroups', version), stderr }).state).toBe(state);
+  });
+
+  test('a warning about the quota groups that is not understood is an error', () => {
+    const stderr = 'WARNING: something else\n';
+    expect(() => qgroupShow('').parse({ ...at('qgroups', version), stderr })).toThrow('something else');
   });
 
   test.each([
@@ -179,4 +225,10 @@ test('deletes by id, waits for the disk, and never by a name', () => {
 
 test('renames over nothing', () => {
   expect(commands.moveNew('/a', '/b').argv).toEqual(['--no-clobber', '--no-target-directory', '/a', '/b']);
+});
+
+test('the numbers of quotas that were just turned on are known to be incomplete', () => {
+  const { state, lines } = qgroupShow('').parse(recorded('btrfs/qgroups-counting@6.2'));
+  expect(state).toBe('counting');
+  expect(qgroupsIn(lines, new Map([[256, ['b']]])).map(({ id }) => id)).toEqual(['0/5', '0/256', '0/257']);
 });

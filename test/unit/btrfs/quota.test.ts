@@ -1,11 +1,12 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { qgroupLimit, quotaSet } from '../../../src/btrfs/quota.ts';
+import { qgroupLimit, quotaOf, quotaSet } from '../../../src/btrfs/quota.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { RefusedError, RolledBackError, StuckError } from '../../../src/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 import { pool } from '../../support/undo/specimens/btrfs.ts';
 import { failureOf } from '../concurrency/support.ts';
+import { typed } from '../plan/support.ts';
 import { bofhOn, recoverAll } from '../testing/support.ts';
 
 let host: SimulatedHost;
@@ -32,6 +33,31 @@ test('what is asked of btrfs-progs 6.2', () => {
 });
 
 describe('quotas', () => {
+  test('do not mistake the name of a subvolume for a group, nor is one of them left out for it', async () => {
+    host.admin.btrfs('quota', 'enable', '/srv/pool');
+    const before = await quotaOf(host, '/srv/pool');
+    host.admin.mkdir('/srv/pool/a\n0');
+    const forged = '0/999   16384   16384   77   none -        -       x';
+    host.admin.btrfs('subvolume', 'create', `/srv/pool/a\n${forged}`);
+    const after = await quotaOf(host, '/srv/pool');
+    if (before.mode === 'off' || after.mode === 'off') throw new Error('quotas are off');
+    expect(after.state).toBe('exact');
+    expect(after.groups).toHaveLength(before.groups.length + 1);
+    expect(after.groups.map(({ id }) => id)).not.toContain('0/999');
+  });
+
+  test('that are being counted are shown with a word about it', async () => {
+    host.admin.btrfs('quota', 'enable', '/srv/pool');
+    const run: SimulatedHost['run'] = async (command) => {
+      if (command.argv[0] !== 'qgroup') return host.run(command);
+      const { parse } = command;
+      const stderr = 'WARNING: rescan is running, qgroup data may be incorrect\n';
+      return host.run({ ...command, parse: (answer) => parse({ ...answer, stderr }) });
+    };
+    const { stderr } = await typed({ ...host, run }, ['btrfs', 'quota', 'show', '/srv/pool']);
+    expect(stderr).toContain('these numbers are not complete');
+  });
+
   test('that are turned on, with a limit, are all undone', async () => {
     const before = host.snapshot();
     const error = await failureOf(

@@ -209,7 +209,7 @@ describe('bofh btrfs', () => {
   it('turns quotas on, limits a subvolume, shows it, and does not turn them off over a limit', async () => {
     const path = '/srv/pool';
     expect(answers.btrfsQuota.parse(await json((runtime) => showQuota(runtime, path)))).toEqual({
-      ...{ mode: 'off', groups: [] },
+      ...{ mode: 'off', state: null, groups: [] },
     });
     const on = answers.btrfsQuotaSet.parse(await json((runtime) => setQuota(runtime, path, 'on')));
     expect(on.mode).toBe('on');
