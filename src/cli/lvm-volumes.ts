@@ -12,7 +12,6 @@ import { openSession, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';
 import { volumeOf } from './volume.ts';
 
-/** The options of a verb, as they were typed. */
 /** `bofh lvm create VG/NAME --size SIZE`, or `--extents 25`, `50%FREE`, `10%VG` */
 export async function create(runtime: Runtime, volume: string, options: Options): Promise<number> {
   const asked = { ...volumeOf(volume), ...shape(options), ...given(options) };

@@ -58,7 +58,8 @@ export function xlDestroy(domain: { readonly id: number }): Command<void, 'destr
 
 /**
  * Asks a guest to shut down and waits until it has: gone, or off and about to be cleaned up by its monitor (twice `-w`
- * would wait for that, and for ever under on_poweroff="preserve"). The waiting may be cut: the guest goes on with
+ * would wait for that, and for ever under on_poweroff="preserve"). The waiting may be cut, by a signal or after `timeoutMs`: the guest
+ * goes on shutting down.
  */
 export function xlShutdown(domain: {
   readonly id: number;

@@ -3,7 +3,6 @@ import { one, type Options, readOptions, unmodelled } from '../options.ts';
 import { resolve } from '../resolve.ts';
 import type { LogicalVolume, VolumeGroup } from '../parts.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
-
 import { lvconvertCopies } from './lvm-raid.ts';
 import { lvmerge, lvsnapshot, mostRoom } from './lvm-snapshot.ts';
 import { dropSpare, isPool, lvcreatePool, lvcreateThin, lvextendPool, poolKept } from './lvm-thin.ts';
@@ -24,7 +23,7 @@ import {
   sizeChanged,
 } from './volumes.ts';
 
-/** lvcreate, lvchange, lvextend, lvreduce, lvrename and lvremove (lvm2 2.03.16). A failure is exit 5, a bad command line exit 3. */
+/** lvconvert, lvcreate, lvchange, lvextend, lvreduce, lvrename and lvremove (lvm2 2.03.16). A failure is exit 5, a bad command line exit 3. */
 export const lvmChanges: Readonly<Record<string, ToolModel>> = {
   lvconvert: (call) => (call.argv.includes('--mirrors') ? lvconvertCopies(call) : lvmerge(call)),
   lvcreate,
@@ -256,7 +255,7 @@ function lvrename(call: ToolCall): ReturnType<ToolModel> {
   return ok(`  Renamed "${from}" to "${to}" in volume group "${vgName}"\n`);
 }
 
-/** Standard input is closed, so that every question is answered with no; by `--yes`, which bofh never says, with yes. */
+/** Standard input is closed, so that every question is answered with no; by `--yes`, which bofh says of a snapshot alone, with yes. */
 function lvremove(call: ToolCall): ReturnType<ToolModel> {
   const { world } = call;
   const options = readOptions(call, { flags: ['--yes'], values: ['--select', '--config'] });
