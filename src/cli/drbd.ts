@@ -140,11 +140,14 @@ export async function show(runtime: Runtime, name: string): Promise<number> {
   return 0;
 }
 
+const noAddress = { family: null, address: null, port: null } as const;
+
 function shown({ name, configured, here, state }: Resource): DrbdShow {
   return {
     ...{ resource: name, file: configured?.file ?? null, line: configured?.line ?? null },
     hosts: (configured?.hosts ?? []).map((host) => ({
-      ...{ names: host.names, here: host === here, ...host.address },
+      ...{ names: host.names, here: host === here, ...(host.address ?? noAddress) },
+      peerAddresses: (host.peerAddresses ?? []).map((each) => ({ ...each })),
       volumes: host.volumes.map(volumeShown),
     })),
     options: Object.fromEntries(
@@ -182,8 +185,8 @@ function linesOf({ resource, file, line, hosts, options, state }: DrbdShow): rea
     file === null
       ? `${resource}, which no file of the configuration has`
       : `${resource}, configured in ${file}:${String(line)}`,
-    ...hosts.flatMap(({ names, here, family, address, port, volumes }) => [
-      `on ${names.join(', ') || 'a floating host'}${here ? ' (this host)' : ''}: ${family} ${address} port ${String(port)}`,
+    ...hosts.flatMap(({ names, here, volumes, ...reached }) => [
+      `on ${names.join(', ') || 'a floating host'}${here ? ' (this host)' : ''}: ${addressWords(reached)}`,
       ...volumes.map(
         ({ volume, device, disk, metadata, metadataIndex: index }) =>
           `  volume ${String(volume)}: ${device} on ${disk ?? 'no disk'}, metadata ${metadata}${index === null ? '' : ` [${String(index)}]`}`,
@@ -209,6 +212,21 @@ function linesOf({ resource, file, line, hosts, options, state }: DrbdShow): rea
           ]),
         ]),
   ];
+}
+
+type ShownHost = DrbdShow['hosts'][number];
+
+function addressWords({
+  family,
+  address,
+  port,
+  peerAddresses,
+}: Pick<ShownHost, 'family' | 'address' | 'port' | 'peerAddresses'>): string {
+  const own = family === null || address === null || port === null ? [] : [{ family, address, port }];
+  const words = [...own, ...peerAddresses].map(
+    (each) => `${each.family} ${each.address} port ${String(each.port)}`,
+  );
+  return words.length === 0 ? 'no address' : words.join(', ');
 }
 
 /** `bofh drbd next` */

@@ -29,7 +29,10 @@ export interface Address {
 export interface ConfiguredHost {
   /** Empty: it is known by its address alone (`floating`). */
   readonly names: readonly string[];
-  readonly address: Address;
+  /** Its own, or the one that it has to every peer; undefined: it has another one to each, or none. */
+  readonly address?: Address;
+  /** Those that it has to single peers beside that one, as DRBD 9 can have them. */
+  readonly peerAddresses?: readonly Address[];
   readonly volumes: readonly ConfiguredVolume[];
 }
 
@@ -50,12 +53,19 @@ const secret = 'shared-secret';
 const number = z.pipe(z.string().check(z.regex(/^\d{1,10}$/)), z.transform(Number));
 const text = z.string().check(z.minLength(1));
 
+/** How drbdadm of 9 says that a host has no address of its own: printf's words for none (drbdadm_dump.c of drbd-utils 9). */
+const none = '(null)';
+
 const attributes = {
   resource: z.object({ name: text, 'conf-file-line': z.string().check(z.regex(/^\/.*:\d+$/s)) }),
   volume: z.object({ vnr: number }),
   device: z.object({ minor: number }),
   host: z.union([z.strictObject({ name: text }), z.strictObject({ floating: z.literal('1') })]),
-  address: z.strictObject({ family: text, port: number }),
+  address: z.union([
+    z.strictObject({ family: z.literal(none), port: z.literal(none) }),
+    z.strictObject({ family: text.check(z.refine((family) => family !== none)), port: number }),
+  ]),
+  end: z.strictObject({ name: text }),
   metaDisk: z.object({ index: z.exactOptional(number) }),
   section: z.strictObject({ name: text }),
   option: z.strictObject({ name: text, value: z.exactOptional(z.string()) }),
@@ -63,7 +73,7 @@ const attributes = {
 
 /**
  * Every resource of the configuration, from `drbdadm dump-xml`: of an 8.4 module (drbdadm-84), and of 9, which adds
- * `connection`. What is at the top beside the resources is of all of them (`common`, which is in each, and `global`).
+ * `connection`, where a host may have its address (as LINSTOR writes it). What is at the top beside the resources is of all of them (`common`, which is in each, and `global`).
  */
 export function parseConfig(xml: string): readonly Configured[] {
   const top = parseXml(xml).root;
@@ -77,21 +87,72 @@ function resource(element: XmlElement): Configured {
   const { many } = partsOf(element, ['host', 'section', 'connection']);
   return {
     ...{ name, file: at.slice(0, cut), line: Number(at.slice(cut + 1)) },
-    hosts: many('host').map(hostOf),
+    hosts: many('host').map(hostOf(many('connection').flatMap(endsOf))),
     options: Object.fromEntries(many('section').map(optionsIn)),
   };
 }
 
-function hostOf(element: XmlElement): ConfiguredHost {
-  const known = attributes.host.parse(element.attributes);
-  const { many, one } = partsOf(element, ['volume', 'address', 'section', 'proxy']);
-  const address = one('address');
-  const { family, port } = attributes.address.parse(address.attributes);
-  return {
-    names: 'name' in known ? known.name.split(' ') : [],
-    address: { family, address: textIn(address), port },
-    volumes: many('volume').map(volumeOf),
+/** A host as a connection names it, with the address that it has there. */
+interface End {
+  readonly name: string;
+  readonly address: Address | undefined;
+}
+
+/** Of its one path, or of each. */
+function endsOf(connection: XmlElement): readonly End[] {
+  const { many } = partsOf(connection, ['host', 'path', 'section', 'volume']);
+  const paths = many('path').map((path) => partsOf(path, ['host']));
+  return [{ many }, ...paths].flatMap((each) =>
+    each.many('host').map((host) => {
+      const { name } = attributes.end.parse(host.attributes);
+      return { name, address: addressOf(partsOf(host, ['address', 'proxy']).one('address')) };
+    }),
+  );
+}
+
+function hostOf(ends: readonly End[]): (element: XmlElement) => ConfiguredHost {
+  return (element) => {
+    const known = attributes.host.parse(element.attributes);
+    const { many, one } = partsOf(element, ['volume', 'address', 'section', 'proxy']);
+    const names = 'name' in known ? known.name.split(' ') : [];
+    const own = addressOf(one('address'));
+    const its = ends.flatMap(({ name, address }) =>
+      address !== undefined && names.includes(name) ? [address] : [],
+    );
+    const all = own === undefined ? its : [own, ...its];
+    const others = all.filter(
+      (each, at) => all.findIndex((one) => wordsOf(one) === wordsOf(each)) === at && each !== own,
+    );
+    const only = own ?? (others.length === 1 ? others[0] : undefined);
+    const rest = others.filter((each) => each !== only);
+    return {
+      names,
+      ...(only === undefined ? {} : { address: only }),
+      ...(rest.length === 0 ? {} : { peerAddresses: rest }),
+      volumes: many('volume').map(volumeOf),
+    };
   };
+}
+
+/** Undefined: it is said to have none. */
+function addressOf(element: XmlElement): Address | undefined {
+  const { family, port } = attributes.address.parse(element.attributes);
+  const address = textIn(element);
+  if (port !== none) return { family, address, port };
+  if (address !== none) throw new ParseError(`the address ${address} has no port`);
+  return undefined;
+}
+
+function wordsOf({ family, address, port }: Address): string {
+  return `${family} ${address} ${String(port)}`;
+}
+
+/** Every address that a host of a resource has. */
+export function addressesOf({
+  address,
+  peerAddresses = [],
+}: Pick<ConfiguredHost, 'address' | 'peerAddresses'>): readonly Address[] {
+  return address === undefined ? peerAddresses : [address, ...peerAddresses];
 }
 
 function volumeOf(element: XmlElement): ConfiguredVolume {

@@ -1,6 +1,7 @@
 import { kernelText } from '../blockdevice/node.ts';
 import type { ReadHost } from '../command/index.ts';
 import { ParseError, RefusedError } from '../errors.ts';
+import { addressesOf } from './config.ts';
 import { configured, states } from './reads.ts';
 
 /** The first port that DRBD's own examples use, and the last that there is. */
@@ -27,7 +28,7 @@ export async function taken(host: ReadHost): Promise<Taken> {
   const addresses = up.flatMap(({ connections }) => connections.flatMap(({ paths }) => paths));
   return {
     ports: new Set([
-      ...inFiles.map(({ address }) => address.port),
+      ...inFiles.flatMap((each) => addressesOf(each).map(({ port }) => port)),
       ...addresses.flatMap(({ local, peer }) => [local, peer].map(portIn)),
       ...(await usedPorts(host)),
     ]),

@@ -41,8 +41,12 @@ export async function knowDrbd({ real, replicas }: Overlay, world: World): Promi
       ...{ name, file, line },
       options: new Map(Object.entries(options).map(([section, all]) => [section, Object.entries(all)])),
       hosts: hosts.map(({ names, address, volumes }) => ({
-        ...{ name: names[0] ?? '', family: address.family, address: address.address },
-        port: String(address.port),
+        ...{
+          name: names[0] ?? '',
+          family: address?.family ?? '(null)',
+          address: address?.address ?? '(null)',
+        },
+        port: String(address?.port ?? '(null)'),
         volumes: volumes.map(({ volume, minor, disk = '' }) => ({
           ...{ volume: String(volume), minor: String(minor), disk },
         })),

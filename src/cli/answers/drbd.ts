@@ -68,9 +68,12 @@ export const drbdShow = z.strictObject({
         /** Empty: it is known by its address alone. */
         names: z.readonly(z.array(text)),
         here: z.boolean(),
-        family: text,
-        address: text,
-        port: count,
+        /** null, as the two after it: it has another address to each peer, or none. */
+        family: z.nullable(text),
+        address: z.nullable(text),
+        port: z.nullable(count),
+        /** Those that it has to single peers. */
+        peerAddresses: z.readonly(z.array(z.strictObject({ family: text, address: text, port: count }))),
         volumes: z.readonly(z.array(volumeShown)),
       }),
     ),

@@ -132,7 +132,7 @@ async function readBack(host: ReadHost, asked: Args, nodeIds: NodeIds): Promise<
 
 function isAsked({ hosts }: Configured, args: NewConfig): boolean {
   const told = ({ names, address, volumes }: ConfiguredHost) => [
-    ...[names.join(), address.address, address.port],
+    ...[names.join(), address?.address, address?.port],
     ...volumes.map(({ volume, minor, disk, metadata }) => [volume, minor, disk, metadata]),
   ];
   const asked = ({ name, address, port, volumes }: NewConfig['hosts'][number]) => [

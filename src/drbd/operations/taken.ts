@@ -1,6 +1,7 @@
 import { deviceNode } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { CommandError, RefusedError } from '../../errors.ts';
+import { addressesOf } from '../config.ts';
 import type { NewConfig } from '../new-config.ts';
 import { usedPorts } from '../next.ts';
 import { type Resource, resources } from '../reads.ts';
@@ -60,7 +61,9 @@ function hasMinor({ here, state }: Resource, minor: number): boolean {
 
 /** Of whatever address: that DRBD could share a port between two addresses is a trap for who comes next. */
 function refusePort(all: readonly Resource[], { port }: Here, used: readonly number[]): void {
-  const other = all.find(({ here }) => here?.address.port === port);
+  const other = all.find(
+    ({ here }) => here !== undefined && addressesOf(here).some((each) => each.port === port),
+  );
   if (other === undefined && !used.includes(port)) return;
   const whose = other === undefined ? 'a program on this host' : `the DRBD resource ${other.name}`;
   throw new RefusedError(`port ${String(port)} belongs to ${whose}`, {

@@ -3,6 +3,7 @@ import { drbdConfig } from '../../../src/drbd/commands.ts';
 import { recorded } from '../blockdevice/fixtures.ts';
 
 const rig = '9.22.0-module-8.4.11';
+const connections = 'connections@9.22.0-module-9-by-hand';
 const parse = (xml: string) => drbdConfig().parse({ exitCode: 0, stdout: xml, stderr: '' });
 const dump = (name: string) => recorded(`drbdadm/dump-xml-${name}`).stdout;
 
@@ -75,6 +76,46 @@ describe('drbdadm dump-xml', () => {
     expect(web1?.hosts[0]?.volumes[0]).not.toHaveProperty('disk');
     expect(web1?.hosts[1]?.volumes[0]?.metadata).toEqual({ device: '/dev/sdb1' });
     expect(web1?.options).toEqual({ options: { 'auto-promote': '' } });
+  });
+
+  // By hand, as user/v9/drbdadm_dump.c of drbd-utils 9 prints it; the first resource is as LINSTOR writes it.
+  it('of 9 takes the address of a host that has none of its own from its connections, or their paths', () => {
+    const [pvc, paths] = parse(dump(connections));
+    const ends = (of: typeof pvc) =>
+      of?.hosts.map(({ names, address, peerAddresses }) => [
+        names.join(),
+        ...(address === undefined ? [] : [`${address.address}:${String(address.port)}`]),
+        ...(peerAddresses ?? []).map((each) => `+${each.address}:${String(each.port)}`),
+      ]);
+    expect(ends(pvc)).toEqual([
+      ['alice', '10.1.1.31:7000'],
+      ['bob', '10.1.1.32:7000'],
+    ]);
+    expect(ends(paths)).toEqual([
+      ['alice', '+10.1.1.31:7790', '+10.2.2.31:7791', '+10.1.1.31:7792'],
+      ['bob', '+10.1.1.32:7790', '+10.2.2.32:7791'],
+      ['carol', '10.1.1.33:7795'],
+    ]);
+    const apart = parse(
+      dump(connections).replace(
+        'port="7795">10.1.1.33</address></host>',
+        'port="7796">10.1.1.33</address></host>',
+      ),
+    );
+    expect(ends(apart[1])?.[2]).toEqual(['carol', '10.1.1.33:7795', '+10.1.1.33:7796']);
+  });
+
+  it.each([
+    ['family="(null)" port="(null)">(null)<', 'family="(null)" port="7000">(null)<'],
+    ['family="(null)" port="(null)">(null)<', 'family="ipv4" port="(null)">(null)<'],
+    ['family="(null)" port="(null)">(null)<', 'family="(null)" port="(null)">10.1.1.31<'],
+    ['<path>', '<path>text'],
+    ['<connection>', '<connection><peer/>'],
+    ['<host name="alice"><address', '<host><address'],
+    ['<host name="alice"><address family="ipv4" port="7000">10.1.1.31</address>', '<host name="alice">'],
+  ])('of 9 with %s made %s is an error', (from, to) => {
+    expect(dump(connections)).toContain(from);
+    expect(() => parse(dump(connections).replace(from, to))).toThrow();
   });
 
   it('with any element or attribute spoiled or left out it is an error', () => {

@@ -205,8 +205,8 @@ describe('tx.drbd.removeConfig', () => {
     const other = `# kept\n${(await text(host, '/etc/drbd.d/web1.res')).replace('10.0.0.2', '10.0.0.9')}`;
     const { here: mine, configured, state } = (await resources(host))[0] ?? {};
     const hosts = (configured?.hosts ?? []).map(({ names, address, volumes }) => ({
-      ...{ name: names[0] ?? '', port: address.port },
-      address: address.address === '10.0.0.2' ? '10.0.0.9' : address.address,
+      ...{ name: names[0] ?? '', port: address?.port ?? 0 },
+      address: address?.address === '10.0.0.2' ? '10.0.0.9' : (address?.address ?? ''),
       volumes: volumes.map(({ minor, disk = '' }) => ({ minor, disk })),
     }));
     const swap = async (tx: Tx): Promise<void> => {
