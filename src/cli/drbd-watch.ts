@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import * as drbd from '../api/drbd.ts';
 import { withBofh } from '../bofh.ts';
-import { inWords, type Resource, towards } from '../drbd/index.ts';
+import { inWords, type Resource, resourcesIn, towards } from '../drbd/index.ts';
 import type { DrbdWatched } from './answers/index.ts';
+import { told } from './drbd-told.ts';
 import { bar, volumesOf } from './drbd-wait.ts';
 import type { Options } from './options.ts';
 import type { Runtime } from './runtime.ts';
@@ -20,7 +21,7 @@ export async function watch(runtime: Runtime, name: string | undefined, { every 
   const last = new Map<string, string>();
   while (!signals.stop.aborted && terminal.heard()) {
     const found = await withBofh(bofh, async () =>
-      name === undefined ? drbd.resources() : [await drbd.resource(name)],
+      name === undefined ? everyResource() : [await drbd.resource(name)],
     );
     for (const each of [...found.map(watched), ...goneIn(last, found)]) {
       const words = linesOf(each);
@@ -40,6 +41,12 @@ export async function watch(runtime: Runtime, name: string | undefined, { every 
   }
   terminal.draw(undefined);
   return 0;
+}
+
+/** Without drbd-utils each device by itself. */
+async function everyResource(): Promise<readonly Resource[]> {
+  const found = await told();
+  return found.by === 'programs' ? found.resources : resourcesIn(found.status);
 }
 
 function watched({ name, state }: Resource): DrbdWatched {

@@ -1,10 +1,17 @@
 import * as drbd from '../api/drbd.ts';
 import { withBofh } from '../bofh.ts';
-import type { ConfiguredVolume, ProcDevice, Resource } from '../drbd/index.ts';
-import { ToolError, UsageError } from '../errors.ts';
+import {
+  type ConfiguredVolume,
+  kernelFindings,
+  type ProcDevice,
+  type Resource,
+  resourcesIn,
+} from '../drbd/index.ts';
+import { UsageError } from '../errors.ts';
 import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
 import type { DrbdList, DrbdNext, DrbdShow, DrbdStatus } from './answers/index.ts';
+import { type Told, told } from './drbd-told.ts';
 import type { Options } from './options.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
@@ -45,16 +52,9 @@ function percent(part: number): string {
   return `${(Math.floor(part * 1000) / 10).toFixed(1)} %`;
 }
 
-/** Without drbd-utils the kernel alone is asked. */
 async function rows(): Promise<DrbdList> {
-  try {
-    return (await drbd.resources()).flatMap(rowsOf);
-  } catch (error) {
-    if (!(error instanceof ToolError)) throw error;
-    const status = await drbd.procStatus();
-    if (status === undefined || status.devices.length === 0) throw error;
-    return status.devices.map(procRow);
-  }
+  const found = await told();
+  return found.by === 'programs' ? found.resources.flatMap(rowsOf) : found.status.devices.map(procRow);
 }
 
 function rowsOf({ name, configured, here, state }: Resource): DrbdList {
@@ -110,13 +110,17 @@ export async function status(
 ): Promise<number> {
   if (every !== undefined) throw new UsageError('--every is for --watch');
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
-  const asked = await withBofh(bofh, async () =>
-    name === undefined ? drbd.resources() : [await drbd.resource(name)],
+  const asked = await withBofh(
+    bofh,
+    async (): Promise<Told> =>
+      name === undefined ? told() : { by: 'programs', resources: [await drbd.resource(name)] },
   );
-  const data: DrbdStatus = asked.map((each) => ({
+  const findingsOf = asked.by === 'programs' ? drbd.findings : kernelFindings;
+  const all = asked.by === 'programs' ? asked.resources : resourcesIn(asked.status);
+  const data: DrbdStatus = all.map((each) => ({
     resource: each.name,
     up: each.state !== undefined,
-    findings: drbd.findings(each).map((found) => ({ ...found })),
+    findings: findingsOf(each).map((found) => ({ ...found })),
   }));
   give(runtime, {
     data,

@@ -1,8 +1,9 @@
 export type { ConfiguredVolume } from './config.ts';
 export { type Memory, memoryFor } from './memory.ts';
 export { type Next, nextFree, type Taken, taken } from './next.ts';
-export { type Finding, findings } from './problems.ts';
+export { type Finding, findings, kernelFindings } from './problems.ts';
 export type { ProcDevice, ProcStatus } from './proc.ts';
+export { resourcesIn } from './proc-resources.ts';
 export {
   configured,
   moduleVersion,

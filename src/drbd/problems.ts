@@ -1,5 +1,5 @@
 import type { Resource } from './reads.ts';
-import type { Connection, PeerVolume, VolumeState } from './state.ts';
+import type { Connection, PeerVolume, ResourceState, VolumeState } from './state.ts';
 
 /** What is to be known of a resource, and what helps. */
 export interface Finding {
@@ -13,11 +13,26 @@ export interface Finding {
 export function findings({ name, configured, state }: Resource): readonly Finding[] {
   if (state === undefined)
     return [{ level: 'note', words: 'it is not up', remedy: `bring it up: bofh drbd up ${name}` }];
-  const primaries = state.connections.filter(({ role }) => role === 'Primary');
   return [
     ...(configured === undefined
       ? [note('it is up, but no file of the configuration has it', `see what it is: drbdsetup show ${name}`)]
       : []),
+    ...ofState(name, state),
+  ];
+}
+
+/** The same of a device of which the kernel alone has told, on a host without drbd-utils: what it is called is not known. */
+export function kernelFindings({ state }: Pick<Resource, 'state'>): readonly Finding[] {
+  const untold = note(
+    'only the kernel was asked: drbd-utils is not installed, which tells what it is called and where it is configured',
+    'install drbd-utils; the commands that are named here need it too',
+  );
+  return [untold, ...(state === undefined ? [] : ofState('RESOURCE', state))];
+}
+
+function ofState(name: string, state: ResourceState): readonly Finding[] {
+  const primaries = state.connections.filter(({ role }) => role === 'Primary');
+  return [
     ...(state.suspended.length === 0
       ? []
       : [

@@ -1,12 +1,14 @@
-import { expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import * as answers from '../../../src/cli/answers/index.ts';
 import { change } from '../../../src/cli/drbd-change.ts';
 import { createConfig, createMetadata, removeConfig, removeMetadata } from '../../../src/cli/drbd-config.ts';
 import { wait } from '../../../src/cli/drbd-wait.ts';
 import { watch } from '../../../src/cli/drbd-watch.ts';
 import { list, next, show, status } from '../../../src/cli/drbd.ts';
-import { atomic, withBofh } from '../../../src/bofh.ts';
+import { atomic, type Bofh, withBofh } from '../../../src/bofh.ts';
+import { ToolError } from '../../../src/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { recorded } from '../blockdevice/fixtures.ts';
 import { replicated, up } from '../drbd/support.ts';
 import { testRuntime } from './support/runtime.ts';
 
@@ -55,6 +57,74 @@ it('bofh drbd status says what is not as it should be, in words and with a remed
     },
   ]);
   await expect(status(at(host).runtime, 'web9')).rejects.toThrow('there is no DRBD resource web9');
+});
+
+it('bofh drbd status names a split brain on both sides of it: the one that is StandAlone, and the one that still looks', async () => {
+  const alone = up();
+  alone.admin.drbdadm('disconnect', 'web1');
+  for (const host of [up(), alone]) {
+    const { runtime, stdout } = at(host);
+    await status(runtime, 'web1');
+    expect(stdout()).toMatch(
+      /split brain.*Those of this host: .*--discard-my-data web1.*Those of the other host:/,
+    );
+  }
+});
+
+/** A host with the module, and without drbd-utils. */
+function withoutPrograms(proc: string): Bofh {
+  const bofh = simulatedBofh({ host: up() });
+  const bare: Bofh['host'] = {
+    ...bofh.host,
+    run: (command) =>
+      command.tool.startsWith('drbd')
+        ? Promise.reject(new ToolError(`${command.tool} is not installed`))
+        : bofh.host.run(command),
+    readFile: (path) =>
+      path === '/proc/drbd' ? Promise.resolve(Buffer.from(proc)) : bofh.host.readFile(path),
+    stat: (path) => (path === '/proc/drbd' ? bofh.host.stat('/etc/drbd.conf') : bofh.host.stat(path)),
+  };
+  return { ...bofh, host: bare };
+}
+
+describe('without drbd-utils the kernel alone is asked', () => {
+  const proc = (name: string): string => recorded(`proc/drbd-${name}@9.22.0-module-8.4.11`).stdout;
+
+  it('by list and by status, which says so', async () => {
+    const split = withoutPrograms(proc('pair-split-brain'));
+    const table = testRuntime(split, { json: true });
+    await list(table.runtime);
+    expect(answers.drbdList.parse(JSON.parse(table.stdout()))[0]).toMatchObject({ resource: null });
+    const { runtime, stdout } = testRuntime(split);
+    expect(await status(runtime, undefined)).toBe(0);
+    expect(stdout()).toMatch(/^\/dev\/drbd\d+: only the kernel was asked.*\n.*install drbd-utils/m);
+    expect(stdout()).toMatch(/it is StandAlone.*split brain/);
+    const whole = testRuntime(withoutPrograms(proc('pair-connected')), { json: true });
+    await status(whole.runtime, undefined);
+    for (const { findings, up: isUp } of answers.drbdStatus.parse(JSON.parse(whole.stdout())))
+      expect([isUp, findings.length > 0 && findings[0]?.words.includes('only the kernel')]).toEqual([
+        true,
+        true,
+      ]);
+  });
+
+  it('by status --watch', async () => {
+    const { runtime, stdout } = testRuntime(withoutPrograms(proc('pair-syncing')), { json: true });
+    const { signals, terminal } = runtime;
+    const once = { ...terminal, heard: () => stdout() === '' };
+    await watch({ ...runtime, signals, terminal: once }, undefined, { every: '1ms' });
+    const [first] = stdout()
+      .trim()
+      .split('\n')
+      .map((each) => answers.drbdWatched.parse(JSON.parse(each)));
+    expect(first?.resource).toMatch(/^\/dev\/drbd/);
+    expect(first?.volumes[0]).toMatchObject({ connection: 'Connected' });
+  });
+
+  it('and of one that is named nothing can be told', async () => {
+    const { runtime } = testRuntime(withoutPrograms(proc('pair-connected')));
+    await expect(status(runtime, 'web1')).rejects.toBeInstanceOf(ToolError);
+  });
 });
 
 it('bofh drbd show has the configuration and what the kernel has', async () => {
