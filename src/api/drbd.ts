@@ -1,6 +1,9 @@
 import { currentBofh, single } from '../bofh.ts';
 import * as driver from '../drbd/index.ts';
+import { UsageError } from '../errors.ts';
 import type { Tx } from '../operations.ts';
+import { on } from '../refusals.ts';
+import { type Member, memberAt } from '../replica/hosts.ts';
 
 export { dataSize, deviceSizeFor, externalMetadata, internalMetadata } from '../drbd/index.ts';
 
@@ -26,9 +29,17 @@ export async function procStatus(): Promise<driver.ProcStatus | undefined> {
   return driver.procStatus(currentBofh().host);
 }
 
-/** The lowest port and the lowest minor number that a new resource can have on this host. */
-export async function next(): Promise<driver.Next> {
-  return driver.nextFree([await driver.taken(currentBofh().host)]);
+/** The lowest port and the lowest minor number that a new resource can have: on this host, or on every one of those that are named. */
+export async function next(asked: { readonly on?: readonly string[] } = {}): Promise<driver.Next> {
+  const { host, engine } = currentBofh();
+  if (asked.on === undefined) return driver.nextFree([await driver.taken(host)]);
+  if (asked.on.length === 0)
+    throw new UsageError('drbd.next: name the hosts that it is to be free on, or none');
+  const members: Member[] = [];
+  for (const name of asked.on) members.push(await memberAt(engine, name));
+  const all: driver.Taken[] = [];
+  for (const { name, host: at } of members) all.push(await on(name, () => driver.taken(at)));
+  return driver.nextFree(all);
 }
 
 /** Waits until a resource is connected, in sync, or no more compared with its peers; RefusedError when the time is over. */

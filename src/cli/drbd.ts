@@ -233,10 +233,21 @@ function addressWords({
   return words.length === 0 ? 'no address' : words.join(', ');
 }
 
-/** `bofh drbd next` */
-export async function next(runtime: Runtime): Promise<number> {
-  const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
-  const data: DrbdNext = await withBofh(bofh, () => drbd.next());
+/** `bofh drbd next [--on HOST,HOST]` */
+export async function next(runtime: Runtime, { on }: Options = {}): Promise<number> {
+  const hosts = typeof on === 'string' ? { on: hostsIn(on) } : {};
+  // The site file says how hosts are reached that ssh does not know.
+  const { bofh } = await openSession(runtime, {
+    site: on === undefined ? 'unused' : 'used',
+    root: 'not-needed',
+  });
+  const data: DrbdNext = await withBofh(bofh, () => drbd.next(hosts));
   give(runtime, { data, lines: [`port ${String(data.port)}, minor ${String(data.minor)}`] });
   return 0;
+}
+
+function hostsIn(text: string): readonly string[] {
+  const hosts = text.split(',').filter((each) => each !== '');
+  if (hosts.length > 0) return hosts;
+  throw new UsageError(`--on "${text}": name hosts, as in --on web1,web2`);
 }

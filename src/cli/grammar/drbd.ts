@@ -30,9 +30,12 @@ export function addDrbd(drbd: Command, verb: Verb): void {
     async (runtime, [name = '']) => (await import('../drbd.ts')).show(runtime, name),
   );
   verb(
-    drbd.command('next').description('the port and the minor number that a new resource can have'),
+    drbd
+      .command('next')
+      .description('the port and the minor number that a new resource can have')
+      .option('--on <HOST,HOST>', 'free on every one of these; on this host alone unless it is said'),
     'reads',
-    async (runtime) => (await import('../drbd.ts')).next(runtime),
+    async (runtime, _, options) => (await import('../drbd.ts')).next(runtime, options),
   );
   for (const [word, description] of [
     ['up', 'bring a configured resource up: its disks attached, looking for its peers'],

@@ -38,7 +38,7 @@ export async function refuseTaken(
     for (const other of all)
       if (hasMinor(other, minor))
         throw new RefusedError(`${deviceOf(minor)} belongs to the DRBD resource ${other.name}`, {
-          remedy: 'choose another minor number: bofh drbd next',
+          remedy: 'choose another minor number: bofh drbd next --on HOST,HOST',
         });
   refusePort(all, here, up === 'itself' ? [] : await usedPorts(host));
   await refuseDisks(host, all, here);
@@ -67,7 +67,7 @@ function refusePort(all: readonly Resource[], { port }: Here, used: readonly num
   if (other === undefined && !used.includes(port)) return;
   const whose = other === undefined ? 'a program on this host' : `the DRBD resource ${other.name}`;
   throw new RefusedError(`port ${String(port)} belongs to ${whose}`, {
-    remedy: 'choose another port: bofh drbd next',
+    remedy: 'choose another port: bofh drbd next --on HOST,HOST',
   });
 }
 

@@ -155,7 +155,7 @@ async function refuseTakenMinors(host: ReadHost, { name, here }: Here): Promise<
         throw new RefusedError(
           `${name} is to have ${deviceOf(minor)}, which the resource ${other.name} has`,
           {
-            remedy: `give it another minor number: bofh drbd next`,
+            remedy: `give it another minor number: bofh drbd next --on HOST,HOST`,
           },
         );
 }

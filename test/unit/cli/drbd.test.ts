@@ -7,9 +7,14 @@ import { watch } from '../../../src/cli/drbd-watch.ts';
 import { list, next, show, status } from '../../../src/cli/drbd.ts';
 import { atomic, type Bofh, withBofh } from '../../../src/bofh.ts';
 import { ToolError } from '../../../src/errors.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import {
+  simulatedBofh,
+  simulatedHost,
+  simulatedPair,
+  type SimulatedHost,
+} from '../../../src/testing/index.ts';
 import { recorded } from '../blockdevice/fixtures.ts';
-import { replicated, up } from '../drbd/support.ts';
+import { replicated, resourceText, up } from '../drbd/support.ts';
 import { testRuntime } from './support/runtime.ts';
 
 const at = (host: SimulatedHost, said: Parameters<typeof testRuntime>[1] = {}) =>
@@ -149,6 +154,22 @@ it('bofh drbd next tells a port and a minor number that are free', async () => {
   const { runtime, stdout } = at(up(), { json: true });
   expect(await next(runtime)).toBe(0);
   expect(answers.drbdNext.parse(JSON.parse(stdout()))).toEqual({ port: 7789, minor: 1 });
+});
+
+it('bofh drbd next --on tells what is free on every host that is named', async () => {
+  const there = simulatedHost({ hostname: 'far' });
+  there.admin.writeFile('/etc/drbd.conf', 'include "drbd.d/*.res";\n');
+  there.admin.writeFile('/etc/drbd.d/old.res', resourceText('old', { port: 7789, minor: 3 }));
+  there.world.drbd.module = 'loaded';
+  const { here } = simulatedPair({ here: up(), there });
+  const { runtime, stdout } = testRuntime(here, { json: true });
+  expect(await next(runtime, { on: 'sim,there' })).toBe(0);
+  expect(answers.drbdNext.parse(JSON.parse(stdout()))).toEqual({ port: 7790, minor: 1 });
+  const other = testRuntime(here, { json: true });
+  await next(other.runtime, { on: 'there' });
+  expect(JSON.parse(other.stdout())).toEqual({ port: 7788, minor: 0 });
+  await expect(next(testRuntime(here).runtime, { on: ',' })).rejects.toThrow('name hosts');
+  await expect(next(testRuntime(here).runtime, { on: 'sim,nowhere' })).rejects.toThrow('no host "nowhere"');
 });
 
 const hosts = 'sim=10.0.0.1:7790#0,peer=[fd00::2]:7791#1';

@@ -67,6 +67,7 @@ describe('reads and changes', () => {
     ['drbd status web1', false],
     ['drbd show web1', false],
     ['drbd next', false],
+    ['drbd next --on web1,web2', false],
     ['drbd up web1', true],
     ['drbd down web1', true],
     ['drbd primary web1', true],
