@@ -14,6 +14,7 @@ import type { DrbdConvert } from './answers/index.ts';
 import { namingInWords, whoNames } from './lvm-naming.ts';
 import { defined, type Options, saidIn, wholeIn } from './options.ts';
 import { addressesIn, planned } from './replica-plan.ts';
+import { warnOfVersions } from './replica-versions.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';
@@ -27,6 +28,7 @@ export async function convert(runtime: Runtime, volume: string, options: Options
   const { engine } = bofh;
   const own = engine.host.name;
   const members = await untilInterrupted(runtime, membersOfConversion(engine, request));
+  await warnOfVersions(runtime, members);
   const paths = new Set([`/dev/${vg}/${lv}`, `/dev/mapper/${dmName(vg, lv)}`]);
   const names = await untilInterrupted(
     runtime,

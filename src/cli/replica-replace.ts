@@ -8,6 +8,7 @@ import type { DrbdReplacePeer } from './answers/index.ts';
 import { defined, type Options, saidIn, wholeIn } from './options.ts';
 import { changed } from './replica-changed.ts';
 import { addressesIn } from './replica-plan.ts';
+import { warnOfVersions } from './replica-versions.ts';
 import type { Runtime } from './runtime.ts';
 import { printable } from './text.ts';
 
@@ -17,7 +18,12 @@ export async function replacePeer(runtime: Runtime, name: string, options: Optio
   const made: ReplacedPeer[] = [];
   const plan = await changed(runtime, {
     verb: `drbd replace-peer ${name}`,
-    members: (bofh) => membersOfReplacement(bofh.engine, request),
+    members: async (bofh) => {
+      const members = await membersOfReplacement(bofh.engine, request);
+      const [own, to] = members;
+      await warnOfVersions(runtime, [own, to]);
+      return members;
+    },
     plan: (members) => planReplace({ members, request }),
     asks: inQuestion,
     act: async (tx, engine, each) => {

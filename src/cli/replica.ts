@@ -7,6 +7,7 @@ import { give } from './answer.ts';
 import type { DrbdCreate } from './answers/index.ts';
 import { defined, type Options, saidIn, wholeIn } from './options.ts';
 import { addressesIn, planned, twoHosts } from './replica-plan.ts';
+import { warnOfVersions } from './replica-versions.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';
@@ -17,6 +18,7 @@ export async function create(runtime: Runtime, name: string, options: Options): 
   const { bofh, progress } = await openSession(runtime, { site: 'used', root: 'needed' });
   const { site, engine } = bofh;
   const members = await untilInterrupted(runtime, membersAt(engine, request.on));
+  await warnOfVersions(runtime, members);
   if (runtime.settings.mode === 'plan')
     return await planned(runtime, { bofh, members }, async (simulated, again) => {
       const plan = await planCreate({ members: again, site, request });

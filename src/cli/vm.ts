@@ -9,6 +9,7 @@ import { give } from './answer.ts';
 import type { VmCreate } from './answers/index.ts';
 import { type Options, saidIn, wholeIn } from './options.ts';
 import { addressesIn } from './replica-plan.ts';
+import { warnOfVersions } from './replica-versions.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, pathOn, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';
@@ -20,6 +21,7 @@ export async function create(runtime: Runtime, name: string, options: Options): 
   const { host, site, engine } = bofh;
   const disksOn =
     request.drbd === undefined ? undefined : await untilInterrupted(runtime, ownAnd(engine, request.drbd));
+  if (disksOn !== undefined) await warnOfVersions(runtime, disksOn);
   const act = async (on: Bofh, members: Members | undefined): Promise<CreatedVm> => {
     const planning = planCreate({ host: on.host, site, request, disksOn: members });
     const plan = await (on === bofh ? untilInterrupted(runtime, planning) : planning);

@@ -1,5 +1,5 @@
 import type { Answer, ReadCommand } from '../command/index.ts';
-import type { Reason } from '../errors.ts';
+import { ParseError, type Reason } from '../errors.ts';
 import { type Configured, parseConfig } from './config.ts';
 import { parseEvents } from './events.ts';
 import type { ResourceState } from './state.ts';
@@ -22,6 +22,21 @@ export function drbdConfig(file?: string): ReadCommand<readonly Configured[]> {
     argv: [...(file === undefined ? [] : ['-c', file]), 'dump-xml'],
     access: 'read',
     parse: ({ stdout }) => parseConfig(stdout),
+    classify: classifyDrbd,
+  };
+}
+
+/** The version of drbd-utils. */
+export function drbdVersion(): ReadCommand<string> {
+  return {
+    tool: 'drbdadm',
+    argv: ['--version'],
+    access: 'read',
+    parse: ({ stdout }) => {
+      const version = /^DRBDADM_VERSION=(?<version>\d+(?:\.\d+)+\S*)$/m.exec(stdout)?.groups?.version;
+      if (version === undefined) throw new ParseError('drbdadm --version has no line DRBDADM_VERSION');
+      return version;
+    },
     classify: classifyDrbd,
   };
 }

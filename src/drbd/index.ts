@@ -12,6 +12,7 @@ export {
   resourceNamed,
   resources,
   states,
+  utilsVersion,
 } from './reads.ts';
 export { dataSize, deviceSizeFor, externalMetadata, internalMetadata } from './size.ts';
 export type { Connection, ResourceState } from './state.ts';

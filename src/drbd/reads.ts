@@ -1,7 +1,7 @@
 import { kernelText } from '../blockdevice/node.ts';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../errors.ts';
-import { drbdConfig, drbdEvents } from './commands.ts';
+import { drbdConfig, drbdEvents, drbdVersion } from './commands.ts';
 import type { Configured, ConfiguredHost } from './config.ts';
 import { parseProc, type ProcStatus } from './proc.ts';
 import type { ResourceState } from './state.ts';
@@ -20,6 +20,11 @@ export interface Resource {
 /** Version of the module that is loaded; undefined: none is. Asking drbdsetup or drbdadm would load it. */
 export async function moduleVersion(host: ReadHost): Promise<string | undefined> {
   return kernelText(host, '/sys/module/drbd/version');
+}
+
+/** Version of drbd-utils; undefined: no module is loaded, and to ask would load it. */
+export async function utilsVersion(host: ReadHost): Promise<string | undefined> {
+  return (await moduleVersion(host)) === undefined ? undefined : host.run(drbdVersion());
 }
 
 /** Every resource that is up. None is without the module. */

@@ -39,6 +39,8 @@ export interface Drbd {
   module: 'loaded' | 'absent';
   /** Missing: 8.4.11, which is what its programs are modelled after. */
   version?: string;
+  /** Of drbd-utils; missing: 9.22.0. */
+  utils?: string;
   resources: readonly DrbdResource[];
   /** The configuration of a real host, under a plan. */
   config?: readonly SimulatedConfig[];

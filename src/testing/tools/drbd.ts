@@ -80,8 +80,17 @@ const verbs: Readonly<Record<string, Verb>> = {
   ...volumeVerbs,
 };
 
+/** As a host of Debian 12 says it (main of v9/drbdadm_main.c, 9.22); a test may have it another one. */
+function version({ drbd }: World): Answer {
+  const { utils = '9.22.0' } = drbd;
+  return ok(
+    `DRBDADM_BUILDTAG=GIT-hash:\\ 0\nDRBDADM_API_VERSION=2\nDRBD_KERNEL_VERSION_CODE=0x08040b\nDRBDADM_VERSION_CODE=0x091600\nDRBDADM_VERSION=${utils}\n`,
+  );
+}
+
 function drbdadm(call: ToolCall): Answer {
   const { world, argv } = call;
+  if (argv.join(' ') === '--version') return version(world);
   const file = argv[0] === '-c' ? argv[1] : undefined;
   const isTest = argv[0] === '--config-to-test' && argv[1] === '/dev/stdin';
   const words = file !== undefined || isTest ? argv.slice(2) : argv;

@@ -30,6 +30,20 @@ describe('bofh drbd create', () => {
     });
   });
 
+  it('says so when the two hosts have drbd-utils of two versions, and does it all the same', async () => {
+    const same = two();
+    const quiet = at(same.here);
+    await create(quiet.runtime, 'web1', options);
+    expect(quiet.stderr()).not.toContain('drbd-utils');
+    const { here, there } = two();
+    there.host().world.drbd.utils = '9.28.0';
+    const { runtime, stderr } = at(here);
+    expect(await create(runtime, 'web1', options)).toBe(0);
+    expect(stderr()).toContain(
+      'drbd-utils differs: 9.22.0 on alpha, 9.28.0 on beta. The hosts replicate all the same',
+    );
+  });
+
   it('says in words what is to be done next', async () => {
     const { here } = two();
     const { runtime, stdout } = at(here);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { drbdConfig } from '../../../src/drbd/commands.ts';
+import { drbdConfig, drbdVersion } from '../../../src/drbd/commands.ts';
 import { recorded } from '../blockdevice/fixtures.ts';
 
 const rig = '9.22.0-module-8.4.11';
@@ -146,6 +146,21 @@ describe('drbdadm dump-xml', () => {
     }
     expect(() => parse('')).toThrow();
     expect(() => parse(xml.slice(0, -20))).toThrow();
+  });
+});
+
+describe('drbdadm --version', () => {
+  // As main of v9/drbdadm_main.c prints it; blanks are escaped.
+  const said = (version: string): string =>
+    `DRBDADM_BUILDTAG=GIT-hash:\\ db07\\ build\\ by\\ x\nDRBDADM_API_VERSION=2\nDRBD_KERNEL_VERSION_CODE=0x08040b\nDRBD_KERNEL_VERSION=8.4.11\nDRBDADM_VERSION_CODE=0x091600\n${version}\n`;
+  const version = (stdout: string) => drbdVersion().parse({ exitCode: 0, stdout, stderr: '' });
+
+  it('has the version of drbd-utils, and without that line is an error', () => {
+    expect(drbdVersion()).toMatchObject({ tool: 'drbdadm', argv: ['--version'], access: 'read' });
+    expect(version(said('DRBDADM_VERSION=9.22.0'))).toBe('9.22.0');
+    expect(version(said('DRBDADM_VERSION=9.23.0-rc.1'))).toBe('9.23.0-rc.1');
+    for (const bad of ['DRBDADM_VERSION=', 'DRBDADM_VERSION=x', 'ADM_VERSION=9.22.0', ''])
+      expect(() => version(said(bad)), bad).toThrow();
   });
 });
 
