@@ -24,9 +24,18 @@ export async function membersOf(host: ReadHost, fs: string): Promise<readonly Me
 }
 
 /** RefusedError when one of them lies on a thin pool or a snapshot that is full: the kernel may write to each. */
-export async function refuseFullMembers(host: ReadHost, fs: string, what: string): Promise<void> {
-  for (const name of await kernelMembers(host, fs))
-    await refuseFullBeneath(host, `/dev/${name.replaceAll('!', '/')}`, what);
+export async function refuseFullMembers(
+  host: ReadHost,
+  fs: string,
+  what: string,
+  /** It is to go: nothing is written to it any more. */
+  { except }: { readonly except?: string } = {},
+): Promise<void> {
+  const number = except === undefined ? undefined : (await deviceNode(host, except)).number;
+  for (const name of await kernelMembers(host, fs)) {
+    const path = `/dev/${name.replaceAll('!', '/')}`;
+    if ((await deviceNode(host, path)).number !== number) await refuseFullBeneath(host, path, what);
+  }
 }
 
 /** Is a device one of them? By the kernel's own name, whatever path leads to it. */

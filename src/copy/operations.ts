@@ -5,6 +5,7 @@ import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { type ByHand, CommandError, RefusedError } from '../errors.ts';
 import { refuseFullBeneath } from '../lvm/index.ts';
 import { realPath } from '../mount/index.ts';
+import type { Bytes } from '../units.ts';
 import { complaints, emptyDirectory, syncFilesystem, tarExtract } from './commands.ts';
 import { insidePath, writeInside } from './inside.ts';
 import { empty, entriesOf, holding, isFilled, nodeOf, othersOn, undoPath, visibleAt } from './root.ts';
@@ -73,11 +74,17 @@ export const unpack = operation({
     const root = await realPath(host, asked.root);
     const { inode, size } = await sourceFile(host, asked.source);
     const { identity, key } = await identityOf(host, asked.device);
-    const { id } = await checkRoot(host, { ...asked, root, identity });
+    const { id, type } = await checkRoot(host, { ...asked, root, identity });
     await refuseFullBeneath(host, asked.device, `the unpacking into ${root}`);
     const { boot } = await host.facts();
     // To read the archive takes as long as to unpack it, so the same file is not read again under the locks.
     const known = chosen?.source.inode === inode && chosen.source.size === size ? chosen.summary : undefined;
+    const summary = known ?? { ...(await checkTar({ host, source: asked.source })) };
+    // A btrfs may write less than it is given.
+    if (type !== 'btrfs')
+      await refuseFullBeneath(host, asked.device, `the unpacking into ${root}`, {
+        bytes: leastBytes(summary),
+      });
     return {
       mark,
       root,
@@ -88,7 +95,7 @@ export const unpack = operation({
       mounted: { id, boot },
       path: undoPath(mark),
       source: { inode, size },
-      summary: known ?? { ...(await checkTar({ host, source: asked.source })) },
+      summary,
     };
   },
   claims: async ({ undo: { device, filesystem, root }, on }) => {
@@ -131,6 +138,11 @@ export const unpack = operation({
   },
   describe: ({ undo: of }) => unpackedByHand(of),
 });
+
+/** What unpacking writes at least: the holes of sparse files are not in the archive, and beside each member its headers are. */
+function leastBytes({ members, bytes, archiveBytes }: Undo['summary']): Bytes {
+  return Math.max(0, Math.min(bytes, archiveBytes - members * 2048));
+}
 
 /** tar's first complaint is the cause, and not its last one, so that is what the error ends with. */
 async function extract(host: ChangeHost, what: Parameters<typeof tarExtract>[0]): Promise<void> {

@@ -14,6 +14,7 @@ import { writeBytes } from '../blockdevice/wipe/commands.ts';
 import * as z from 'zod/mini';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../errors.ts';
+import { refuseFullBeneath } from '../lvm/index.ts';
 import { act } from './act.ts';
 import { destroyedByHand } from './by-hand.ts';
 import { type Destroyed, destroyed, type State, stateOf } from './state.ts';
@@ -35,6 +36,8 @@ function destroying(how: 'discard' | 'zero') {
     prepare: async ({ args, mark, host, chosen }) => {
       const again = chosen !== undefined;
       const { erase, key, container } = await planErase(host, { ...args, again, blank: 'named' });
+      if (how === 'zero')
+        await refuseFullBeneath(host, args.device, `zeros on all of ${args.device}`, { bytes: erase.size });
       if (erase.magics.length > 0) return erase;
       const { path } = await deviceNode(host, args.device);
       const blank = await planPlant(host, { path, size: erase.size, mark });

@@ -99,6 +99,21 @@ export function lvmVersion(): ReadCommand<string> {
   };
 }
 
+/** From so many percent on lvm makes thin pools larger by itself (dmeventd); 100: it does not. */
+export function autoextendThreshold(): ReadCommand<number> {
+  return {
+    tool: 'lvm',
+    argv: ['config', '--typeconfig', 'full', 'activation/thin_pool_autoextend_threshold'],
+    access: 'read',
+    parse: ({ stdout }) => {
+      const percent = /^thin_pool_autoextend_threshold=(?<percent>\d{1,3})\n$/.exec(stdout)?.groups?.percent;
+      if (percent === undefined) throw new ParseError('it names no threshold');
+      return Number(percent);
+    },
+    classify: classifyLvm,
+  };
+}
+
 /** Is a udevd there to answer lvm? Without one lvm would wait for it for ever. */
 export interface Udev {
   readonly udev: 'running' | 'absent';

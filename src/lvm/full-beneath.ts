@@ -5,39 +5,66 @@ import type { ReadHost } from '../command/index.ts';
 import { ParseError, RefusedError } from '../errors.ts';
 import { fullreport } from './commands.ts';
 import { fillingOf, isClassicSnapshot, refuseFullPool, refuseFullSnapshot } from './filling.ts';
+import { refuseNoRoom } from './room.ts';
 import { identityOfVolume } from './operations/taken.ts';
+import type { Bytes } from '../units.ts';
 import type { LogicalVolume } from './schema.ts';
 
 /**
  * RefusedError when a device lies on a thin pool or a classic snapshot that is full, at whatever depth, or when its next writes
- * lose a snapshot that is nearly full. `what` is not done. lvm is asked only where the kernel shows one of them beneath.
+ * lose a snapshot that is nearly full; with `bytes` also when so many, written to different places, have no room in a pool. `what`
+ * is not done. lvm is asked only where the kernel shows one of them beneath.
  */
-export async function refuseFullBeneath(host: ReadHost, device: string, what: string): Promise<void> {
+export async function refuseFullBeneath(
+  host: ReadHost,
+  device: string,
+  what: string,
+  { bytes }: { readonly bytes?: Bytes } = {},
+): Promise<void> {
   const { number } = await deviceNode(host, device);
   const layers = await layersBeneath(host, number);
   if (layers.length === 0) return;
-  const volumes = (await host.run(fullreport())).flatMap((vg) => vg.volumes);
-  for (const layer of layers) refuseFullLayer(volumes, layer, what);
+  const groups = await host.run(fullreport());
+  const volumes = groups.flatMap((vg) => vg.volumes);
+  for (const layer of layers) {
+    refuseFullLayer(volumes, layer, what);
+    const of = (identity: string | undefined): LogicalVolume | undefined =>
+      volumes.find((each) => identityOfVolume(each) === identity);
+    const [pool, thin] = [of(layer.identity), of(layer.thin)];
+    const group = groups.find(({ uuid }) => uuid === pool?.vgUuid);
+    if (bytes !== undefined && pool !== undefined && thin !== undefined && group !== undefined)
+      await refuseNoRoom(host, { pool, thin, group, bytes, what });
+  }
 }
 
 /** A device of lvm's own beneath a volume, known by the volume's identity. */
 interface Layer {
   readonly identity: string;
   readonly sort: 'pool' | 'snapshot' | 'origin';
+  /** Of a pool: the volume in it that alone has all that is written to the device. */
+  readonly thin?: string;
 }
 
 // dev_manager.c and build_dm_uuid of lvm2 2.03.16: the uuid of the volume, then which layer of it this is.
 const layerUuid = /^(?<identity>LVM-[A-Za-z0-9]{64})-(?<layer>tpool|cow|real)$/;
 
 /** Only slaves are followed: whether a file behind a loop device has its blocks already nobody can tell. */
-async function layersBeneath(host: ReadHost, number: string, above?: string): Promise<readonly Layer[]> {
+async function layersBeneath(
+  host: ReadHost,
+  number: string,
+  above?: string,
+  whole = true,
+): Promise<readonly Layer[]> {
   const sys = await wholeDevice(host, `/sys/dev/block/${number}`);
   const uuid = (await kernelText(host, `${sys}/dm/uuid`)) ?? '';
-  const found = [...layerOf(uuid, above)];
-  for (const name of await kernelNames(host, `${sys}/slaves`)) {
+  const found = layerOf(uuid, above).map((layer) =>
+    whole && layer.sort === 'pool' ? { ...layer, ...thinOf(above) } : layer,
+  );
+  const names = await kernelNames(host, `${sys}/slaves`);
+  for (const name of names) {
     const lower = await kernelText(host, `${sys}/slaves/${name}/dev`);
     if (lower === undefined) throw new ParseError(`${sys}/slaves/${name} has no device number`);
-    found.push(...(await layersBeneath(host, lower, uuid)));
+    found.push(...(await layersBeneath(host, lower, uuid, whole && names.length === 1)));
   }
   return found;
 }
@@ -49,6 +76,10 @@ function layerOf(uuid: string, above: string | undefined): readonly Layer[] {
   if (layer === 'tpool') return [{ identity, sort: 'pool' }];
   if (layer === 'cow') return [{ identity, sort: 'snapshot' }];
   return above === identity ? [{ identity, sort: 'origin' }] : [];
+}
+
+function thinOf(above: string | undefined): Pick<Layer, 'thin'> {
+  return above === undefined ? {} : { thin: above };
 }
 
 /** The slaves of a partition are those of its disk. */

@@ -113,6 +113,9 @@ export async function prepareReal<T>(
       // Which processes there are, the model does not change.
       return command.argv[0] === '/proc' ? ask(overlay, command) : undefined;
     case 'lvm':
+      // How lvm is set up no plan changes.
+      if (command.argv[0] === 'config' || overlay.missing.has('lvm')) return ask(overlay, command);
+      return undefined;
     case 'lvs':
     case 'vgs':
     case 'pvs':

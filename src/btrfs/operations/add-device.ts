@@ -21,6 +21,7 @@ import {
   refuseHeld,
   sameSignature,
 } from '../../filesystem/index.ts';
+import { refuseFullBeneath } from '../../lvm/index.ts';
 import { deviceAdd } from '../device-commands.ts';
 import { isMember, refuseCopy, refuseExclusive, refuseReadOnly } from '../devices.ts';
 import { anyRoot, placeOf } from '../place.ts';
@@ -68,6 +69,7 @@ export const addDevice = operation({
     const when = chosen === undefined ? 'before the locks' : 'under the locks';
     const before = await checkDevice(host, { args, when });
     refuseCopy(device, { fs, before });
+    await refuseFullBeneath(host, device, `the btrfs on ${mount.path} with ${device}`);
     const { identity, key } = await identityOf(host, device);
     return { fs, source: mount.source, mounted: mount.path, device, identity, key, before: before ?? null };
   },

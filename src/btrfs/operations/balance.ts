@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import { RefusedError, UsageError } from '../../errors.ts';
+import { refuseFullMembers } from '../devices.ts';
 import { balanceStart, balanceStatus } from '../maintenance-commands.ts';
 import {
   lookMaintained,
@@ -40,6 +41,7 @@ export const balance = operation({
             ? `btrfs balance resume ${planned.mounted}, or btrfs balance cancel`
             : `wait for its end: bofh btrfs balance status ${planned.mounted}`,
       });
+    await refuseFullMembers(host, planned.fs, `the balance of ${planned.mounted}`);
     return planned;
   },
   claims: ({ undo, on }) => maintainedClaims('balance', undo, on),

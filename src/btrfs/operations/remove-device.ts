@@ -5,7 +5,7 @@ import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { btrfsSuperblock, describe, refuseHeld } from '../../filesystem/index.ts';
 import { deviceAdd } from '../device-commands.ts';
-import { isMember, refuseExclusive, refuseNeeded, refuseReadOnly } from '../devices.ts';
+import { isMember, refuseExclusive, refuseFullMembers, refuseNeeded, refuseReadOnly } from '../devices.ts';
 import { anyRoot, placeOf } from '../place.ts';
 import { uuid } from '../schema.ts';
 import { deviceClaims, knownDevice, removeMember, syncDevice } from './member.ts';
@@ -47,6 +47,7 @@ export const removeDevice = operation({
     await refuseExclusive(host, { fs, mounted });
     const { devid, deviceUuid } = await host.run(btrfsSuperblock(device));
     await refuseNeeded(host, { fs, mounted, uuid: deviceUuid });
+    await refuseFullMembers(host, fs, `the removal of ${device}`, { except: device });
     const { identity, key } = await identityOf(host, device);
     return { fs, source: mount.source, mounted, device, identity, key, devid, uuid: deviceUuid };
   },

@@ -20,6 +20,7 @@ import {
   refuseHeld,
   sameSignature,
 } from '../../filesystem/index.ts';
+import { refuseFullBeneath } from '../../lvm/index.ts';
 import { formatSize } from '../../units.ts';
 import { filesystemDevices, replaceStart, replaceWait } from '../device-commands.ts';
 import { isMember, membersOf, refuseCopy, refuseExclusive, refuseReadOnly } from '../devices.ts';
@@ -69,6 +70,7 @@ export const replaceDevice = deferred({
     const when = chosen === undefined ? 'before the locks' : 'under the locks';
     const before = await checkDevice(host, { args, when });
     refuseCopy(by, { fs, before });
+    await refuseFullBeneath(host, by, `the copy to ${by}`);
     const room = await size(host, by);
     if (room < bytes)
       throw new RefusedError(`${by} has ${formatSize(room)}, and replaces ${formatSize(bytes)}`, {

@@ -27,10 +27,16 @@ export const lvmReports: Readonly<Record<string, ToolModel>> = {
       ),
     ),
   vgs: (call) => report(call, 'vg', (world, vg) => vgsOf(world, vg).map(vgRow)),
-  lvm: (call) =>
-    call.argv.join() === 'version' ? version() : call.argv[0] === 'lvpoll' ? lvpoll(call) : fullreport(call),
+  lvm: (call) => {
+    if (call.argv.join() === 'version') return version();
+    if (call.argv.join(' ') === autoextend) return ok('thin_pool_autoextend_threshold=100\n');
+    return call.argv[0] === 'lvpoll' ? lvpoll(call) : fullreport(call);
+  },
   pvs: (call) => (call.argv.includes('--segments') ? segments(call) : report(call, 'pv', allPvRows)),
 };
+
+/** 100 is lvm's own default (lib/config/config_settings.h). */
+const autoextend = 'config --typeconfig full activation/thin_pool_autoextend_threshold';
 
 /** As lvm sorts them: by device. */
 function allPvRows(world: World): readonly Row[] {

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import type { ReadHost } from '../../../src/command/index.ts';
 import { RefusedError } from '../../../src/errors.ts';
+import { autoextendThreshold } from '../../../src/lvm/commands.ts';
 import { refuseFullBeneath } from '../../../src/lvm/index.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
@@ -114,6 +115,62 @@ describe("the kernel's own facts", () => {
   });
 });
 
+test('the threshold of lvm is read as it prints it, and nothing else is', () => {
+  const { parse } = autoextendThreshold();
+  // lvm2 2.03.16, lvm config --typeconfig full
+  const answer = { exitCode: 0, stdout: 'thin_pool_autoextend_threshold=70\n', stderr: '' };
+  expect(parse(answer)).toBe(70);
+  for (const stdout of ['', 'thin_pool_autoextend_threshold=\n', 'thin_pool_autoextend_percent=20\n'])
+    expect(() => parse({ ...answer, stdout })).toThrow(/names no threshold/);
+});
+
+describe('so many bytes', () => {
+  const volume = 16 * 4 * 1024 ** 2;
+  const writes = (on: ReadHost = host, bytes = volume): Promise<unknown> =>
+    failureOf(refuseFullBeneath(on, '/dev/vg0/thin', 'it', { bytes }));
+  const fill = (pool: number, thin: number): void => {
+    host.admin.fill('vg0', 'pool', { data: pool, metadata: 1 });
+    host.admin.fill('vg0', 'thin', { data: thin });
+  };
+
+  test('are refused with both sizes when they have no room in the pool', async () => {
+    // Of 128 MiB there is room for 31 until it is 95 % full.
+    fill(70.78, 0);
+    const error = await writes();
+    expect(error).toBeInstanceOf(RefusedError);
+    expect(String(error)).toMatch(
+      /the pool vg0\/pool has room for .* until it is 95 % full \(data 70.78 %\), and it needs at least .* more/,
+    );
+    expect(error).toMatchObject({
+      remedy: expect.stringMatching(/pool resize vg0\/pool --size \+/) as string,
+    });
+  });
+
+  test('are not refused where the volume has its blocks already, or the pool has room', async () => {
+    fill(90, 100);
+    await refuseFullBeneath(host, '/dev/vg0/thin', 'it', { bytes: volume });
+    fill(90, 50);
+    expect(await writes()).toBeInstanceOf(RefusedError);
+    await refuseFullBeneath(host, '/dev/vg0/thin', 'it', { bytes: volume / 2 });
+    fill(40, 0);
+    await refuseFullBeneath(host, '/dev/vg0/thin', 'it', { bytes: volume });
+  });
+
+  test('are not refused where lvm makes the pool larger by itself, and the group has room', async () => {
+    fill(90, 0);
+    const extending: ReadHost = {
+      ...host,
+      run: async (command) =>
+        command.argv[0] === 'config'
+          ? command.parse({ exitCode: 0, stdout: 'thin_pool_autoextend_threshold=80\n', stderr: '' })
+          : host.run(command),
+    };
+    expect(await writes()).toBeInstanceOf(RefusedError);
+    await refuseFullBeneath(extending, '/dev/vg0/thin', 'it', { bytes: volume });
+    expect(await writes(extending, 2 ** 40)).toBeInstanceOf(RefusedError);
+  });
+});
+
 describe('nothing is begun on a full pool', () => {
   const full = () => host.admin.fill('vg0', 'pool', { data: 98, metadata: 1 });
   const refused = async (body: (tx: Tx) => Promise<unknown>): Promise<void> => {
@@ -140,6 +197,49 @@ describe('nothing is begun on a full pool', () => {
     host.admin.mount('/dev/vg0/thin', '/mnt/web1');
     const asked = { source: '/srv/debian.tar', root: '/mnt/web1', device: '/dev/vg0/thin', files: [] };
     await refused((tx) => tx.copy.unpack({ ...asked, filesystem: ownUuid }));
+  });
+
+  test('no zeros, and what gives room back is done', async () => {
+    await refused((tx) => tx.block.zero({ device: '/dev/vg0/thin', overwrite: ['blank'] }));
+    await does((tx) => tx.block.discard({ device: '/dev/vg0/thin', overwrite: ['blank'] }));
+    expect(ran()).toContain('blkdiscard');
+  });
+
+  test('no zeros for which it has no room', async () => {
+    host.admin.fill('vg0', 'pool', { data: 80, metadata: 1 });
+    host.admin.fill('vg0', 'thin', { data: 0 });
+    const error = await failureOf(
+      does((tx) => tx.block.zero({ device: '/dev/vg0/thin', overwrite: ['blank'] })),
+    );
+    expect(String(error)).toMatch(/zeros on all of \/dev\/vg0\/thin needs at least 64 MiB more in it/);
+  });
+
+  test('no device is added to a btrfs, put in the place of another, or balanced to', async () => {
+    pool(host);
+    secondPool(host);
+    host.admin.thinVolume({ vg: 'vg0', name: 'large', pool: 'pool', extents: 512 });
+    await refused((tx) => tx.btrfs.addDevice({ path: '/srv/second', device: '/dev/vg0/large' }));
+    const [device = ''] = [...host.world.mounts].flatMap(({ path, source }) =>
+      path === '/srv/second' ? [source] : [],
+    );
+    await refused((tx) => tx.btrfs.replaceDevice({ path: '/srv/second', device, by: '/dev/vg0/large' }));
+    host.admin.btrfs('device', 'add', '/dev/vg0/large', '/srv/second');
+    await refused((tx) => tx.btrfs.balance({ path: '/srv/second', dataUsage: 50 }));
+    await refused((tx) => tx.btrfs.removeDevice({ path: '/srv/second', device }));
+  });
+
+  test('no archive for which it has no room', async () => {
+    const members = [{ path: './big', content: 'x'.repeat(2 ** 20) }];
+    host.addTar('/srv/big.tar', members);
+    host.admin.format('/dev/vg0/thin', { type: 'ext4', usage: 'filesystem', uuid: ownUuid, version: '1.0' });
+    host.admin.mkdir('/mnt/web1');
+    host.admin.mount('/dev/vg0/thin', '/mnt/web1');
+    const asked = { source: '/srv/big.tar', root: '/mnt/web1', device: '/dev/vg0/thin', files: [] };
+    host.admin.fill('vg0', 'pool', { data: 94.9, metadata: 1 });
+    const error = await failureOf(does((tx) => tx.copy.unpack({ ...asked, filesystem: ownUuid })));
+    expect(String(error)).toMatch(/the unpacking into \/mnt\/web1 needs at least .* more in it/);
+    host.admin.fill('vg0', 'thin', { data: 10 });
+    await does((tx) => tx.copy.unpack({ ...asked, filesystem: ownUuid }));
   });
 
   test('no subvolume is received', async () => {
