@@ -52,12 +52,15 @@ export const swap: Layer = {
     return { size: blocks * blockSize };
   },
   limits: async ({ host, device, content }) => {
-    const { blocks, blockSize } = await measureFound(host, device.path, content);
-    const why = 'a swap area has no content to keep, and is made anew in another size';
     const { path, kind } = device;
-    const no: May = { may: false, why, remedy: swapAnew({ device: path, uuid: content?.uuid, kind }) };
-    const size = blocks * blockSize;
-    return { size, granularity: blockSize, overhead: 0, smallest: { size, why }, grow: no, shrink: no };
+    const uuid = content?.uuid;
+    const why = 'a swap area has no content to keep, and is made anew in another size';
+    const no: May = { may: false, why, remedy: swapAnew({ device: path, uuid, kind }) };
+    // One without a uuid is not measured: its device is what it has.
+    const found = uuid === undefined ? undefined : await measureFound(host, path, content);
+    const size = found === undefined ? device.size : found.blocks * found.blockSize;
+    const granularity = found?.blockSize ?? 512;
+    return { size, granularity, overhead: 0, smallest: { size, why }, grow: no, shrink: no };
   },
 };
 

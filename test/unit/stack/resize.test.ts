@@ -193,14 +193,14 @@ describe('what bofh cannot resize', () => {
   });
 
   it.each([
-    ['swap', { type: 'swap', usage: 'other' }],
-    ['a thing that it has no layer for', { type: 'bcache', usage: 'other' }],
-  ] as const)('is refused with the way out: %s', async (_what, superblock) => {
+    ['swap', { type: 'swap', usage: 'other' }, /has no content to keep/],
+    ['a thing that it has no layer for', { type: 'bcache', usage: 'other' }, /bofh cannot resize/],
+  ] as const)('is refused with the way out: %s', async (_what, superblock, why) => {
     world();
     const there = host();
     there.admin.format(device, superblock);
 
-    await expect(resize(there, { device, to: { by: gib } })).rejects.toThrow(/bofh cannot resize/);
+    await expect(resize(there, { device, to: { by: gib } })).rejects.toThrow(why);
   });
 
   it('is a container that is closed and has no key', async () => {
