@@ -361,6 +361,15 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
   ],
   'block resize': [
     { line: 'block resize /dev/vdd max', on: async () => halfFilled() },
+    {
+      line: 'block resize /dev/vdx1 +8m',
+      on: async () => {
+        const host = withPartition();
+        const uuid = '5e1f0000-0000-4000-8000-000000000003';
+        host.admin.format('/dev/vdx1', { type: 'ext4', usage: 'filesystem', uuid, version: '1.0' });
+        return host;
+      },
+    },
     { line: 'block resize /dev/vg0/web1-root +8m', on: () => withGuest(false) },
     { line: 'block resize /dev/vg0/web1-root -8m', on: () => withGuest(false) },
     {
@@ -760,6 +769,14 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
   'lvm resize': [
     { line: 'lvm resize vg0/web1-root +64m', on: () => withGuest(false) },
     { line: 'lvm resize vg0/web1-root -8m --yes', on: async () => withBlank() },
+    {
+      line: 'lvm resize vg0/monday +8m',
+      on: async () => {
+        const host = await withGuest(false);
+        host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'web1-root', extents: 2 });
+        return host;
+      },
+    },
   ],
   'lvm tag': [{ line: 'lvm tag vg0/web1-root --add one,two', on: () => withGuest(false) }],
   'lvm remove': [{ line: 'lvm remove vg0/web1-root --yes', on: () => withGuest(false) }],
