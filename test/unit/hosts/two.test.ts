@@ -34,7 +34,8 @@ describe.each(Object.entries(faults))('%s', (title, trouble) => {
 
       expect(found).toEqual([]);
       expect(count.trials).toBeGreaterThan(10);
-      expect(count.before).toBeGreaterThan(0);
+      // Nothing of this one is replicated.
+      if (trouble.fault !== 'replication cut') expect(count.before).toBeGreaterThan(0);
     },
     120_000,
   );
