@@ -45,13 +45,11 @@ export function taggedDevices(world: World, { name, value }: Tag): readonly Devi
   );
 }
 
-/** encode_devnode_name of systemd 252 (src/shared/device-nodes.c): all but these and what is not ASCII is \\xNN. */
+/** encode_devnode_name of systemd 252 (src/shared/device-nodes.c): all but these and what is not ASCII is \xNN. */
 export function linkName(value: string): string {
   const plain = '#+-.:=@_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
-  return [...value]
-    .map((each) => {
-      const code = each.codePointAt(0) ?? 0;
-      return code > 0x7f || plain.includes(each) ? each : `\\x${code.toString(16).padStart(2, '0')}`;
-    })
-    .join('');
+  return value.replace(/./gsu, (each) => {
+    const code = each.codePointAt(0) ?? 0;
+    return code > 0x7f || plain.includes(each) ? each : `\\x${code.toString(16).padStart(2, '0')}`;
+  });
 }
