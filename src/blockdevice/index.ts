@@ -25,7 +25,7 @@ export { type DeviceNode, deviceNode, kernelText, sizeOf } from './node.ts';
 export { refuseHeld } from './in-use.ts';
 export { partitionsOf, type PartitionsOf, refusePartitioned } from './partitions/reads.ts';
 export { probe, recognise } from './probe.ts';
-export { bytesAt, reachAs, reachOf, usersBeyond } from './reach.ts';
+export { bytesAt, cutUnder, reachAs, reachOf, usersBeyond } from './reach.ts';
 export { type Signature, signatureSchema } from './schema.ts';
 export { until } from './wait.ts';
 export { writeBytes } from './wipe/commands.ts';

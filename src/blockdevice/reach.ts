@@ -1,11 +1,10 @@
 import type { ReadCommand, ReadHost } from '../command/index.ts';
 import type { Holder } from '../errors.ts';
-import { ParseError } from '../errors.ts';
+import { ParseError, RefusedError } from '../errors.ts';
 import { type Bytes, formatSize } from '../units.ts';
-import { classifyDevice } from './commands.ts';
-import { holders } from './holders/index.ts';
+import { blkidProbe, classifyDevice } from './commands.ts';
+import { holders, inWords, remedyFor } from './holders/index.ts';
 import { deviceNode } from './node.ts';
-import { probe } from './probe.ts';
 
 /** Where a sort of content says how large it is: so many bytes of it, and how to read them. */
 interface SuperblockPlace {
@@ -43,12 +42,10 @@ interface Reach {
   readonly bytes: Bytes | 'unknown';
 }
 
-/**
- * How far what lies on a device reaches, by its own words; undefined: it was read, and is blank. A device in the kernel only.
- * ParseError when it cannot be read.
- */
+/** How far what lies on a device reaches, by its own words; undefined: it is blank. A device in the kernel only. */
 export async function reachOf(host: ReadHost, device: string): Promise<Reach | undefined> {
-  const found = await probe(host, device);
+  const node = await deviceNode(host, device);
+  const found = await host.run(blkidProbe(node.path));
   if (found === undefined) return undefined;
   return { type: found.type, bytes: await reachAs(host, device, found.type) };
 }
@@ -82,6 +79,20 @@ export async function usersBeyond(host: ReadHost, device: string, size: Bytes): 
     found.push(holder);
   }
   return found;
+}
+
+/** The refusal of a size that is less than those users reach to. Nobody's end of use helps content that goes beyond it by itself. */
+export function cutUnder(what: string, size: Bytes, users: readonly Holder[]): RefusedError {
+  const toEnd = users.some(({ kind, free }) => kind === 'unknown' && free === undefined)
+    ? undefined
+    : remedyFor(users);
+  return new RefusedError(
+    `${what} would be cut to ${formatSize(size)} under what uses it: ${inWords(users)}`,
+    {
+      remedy: toEnd ?? 'make what lies on it smaller first: bofh block resize does all of it, in its order',
+      holders: users,
+    },
+  );
 }
 
 /** To which byte of the device of that number a mapping reaches; infinite when its kind does not tell. */

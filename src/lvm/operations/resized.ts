@@ -1,8 +1,8 @@
 import * as z from 'zod/mini';
-import { inWords, remedyFor, usersBeyond } from '../../blockdevice/index.ts';
+import { cutUnder, inWords, remedyFor, usersBeyond } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError } from '../../errors.ts';
-import { type Bytes, formatSize } from '../../units.ts';
+import type { Bytes } from '../../units.ts';
 import { changeTags, lvextend, lvmVersion, lvreduce, pvSegments, pvs, type PvSegment } from '../commands.ts';
 import { isClassicSnapshot, isThin, isThinPool } from '../filling.ts';
 import { dependentHolders, everyHolderOf, holdersOf, udevOf, type VolumeAmong } from '../reads.ts';
@@ -82,19 +82,7 @@ export async function refuseHeldBeyond(host: ReadHost, of: VolumeAmong, size: By
   if (beyondIt.length === 0) return;
   const listed = new Set(held.map(({ words }) => words));
   const content = beyondIt.filter(({ words }) => !listed.has(words));
-  throw cutUnder(of.lv, size, [...content, ...(await everyHolderOf(host, of))]);
-}
-
-function cutUnder({ fullName }: LogicalVolume, size: Bytes, holders: readonly Holder[]): RefusedError {
-  return new RefusedError(
-    `${fullName} would be cut to ${formatSize(size)} under what uses it: ${inWords(holders)}`,
-    {
-      remedy:
-        remedyFor(holders) ??
-        'make what lies on it smaller first: bofh block resize does all of it, in its order',
-      holders,
-    },
-  );
+  throw cutUnder(of.lv.fullName, size, [...content, ...(await everyHolderOf(host, of))]);
 }
 
 /** Who may use what lies beyond a size of it; of one that is not in the kernel nobody does. */
@@ -151,7 +139,7 @@ export async function shrink(
   const { lv } = among;
   if (way === 'back') {
     const users = await beyond(host, lv, to);
-    if (users.length > 0) throw cutUnder(lv, to, users);
+    if (users.length > 0) throw cutUnder(lv.fullName, to, users);
   }
   const fs = await fsOption(host);
   const extents = to / of.extentSize;
