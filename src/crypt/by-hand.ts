@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import type { Way } from '../atomic/operation.ts';
 import type { ByHand } from '../errors.ts';
 import { noteOf } from '../file/notes.ts';
+import { headerOption } from './open-commands.ts';
 
 /** Of `crypt.format`. */
 export function formattedByHand({
@@ -80,7 +81,7 @@ export function toCloseByHand({
 
 /** Of `crypt.resize`. */
 export function resizedByHand({
-  undo: { name, dmUuid, from, to, note },
+  undo: { name, dmUuid, from, to, note, header },
 }: {
   readonly undo: {
     readonly name: string;
@@ -88,6 +89,7 @@ export function resizedByHand({
     readonly from: number;
     readonly to: number;
     readonly note: string | null;
+    readonly header?: string;
   };
 }): ByHand {
   if (note !== null)
@@ -102,7 +104,7 @@ export function resizedByHand({
       ['cryptsetup', 'status', name],
       ['dmsetup', 'info', '-c', '-o', 'name,uuid,open', name],
     ],
-    clear: [['cryptsetup', 'resize', '--device-size', String(from), name]],
+    clear: [['cryptsetup', 'resize', '--device-size', String(from), ...headerOption(header), name]],
   };
 }
 

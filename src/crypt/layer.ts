@@ -13,6 +13,7 @@ interface Resizing {
       readonly name: string;
       readonly size: Bytes;
       readonly key?: KeyRef;
+      readonly shrink?: 'lose what lies beyond';
     }) => Promise<unknown>;
   };
 }
@@ -44,10 +45,13 @@ export const luks: Layer<Resizing> = {
     const inner = innerOf(at.above);
     return inner === undefined ? fixed(at.device.size, 'it is closed') : limitsOf(at, inner);
   },
-  resize: async (tx, { host, above }, { size, key }) => {
+  resize: async (tx, { host, above }, { size, key, direction }) => {
     const inner = innerOf(above);
     if (inner?.mapping === undefined) throw new ParseError('a closed container cannot be resized');
-    await tx.crypt.resize({ name: inner.mapping, size, ...(key === undefined ? {} : { key }) });
+    // What lies in it was made smaller by its own step; an LVM physical volume does not say how far it reaches.
+    const consent = direction === 'shrink' ? ({ shrink: 'lose what lies beyond' } as const) : {};
+    const shown = key === undefined ? {} : { key };
+    await tx.crypt.resize({ name: inner.mapping, size, ...shown, ...consent });
     return { size: await deviceSize(host, inner.path), when: 'now' };
   },
 };

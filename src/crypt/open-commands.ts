@@ -58,11 +58,18 @@ export function luksResize(resize: {
   readonly name: string;
   readonly size: Bytes;
   readonly key?: KeyInput | undefined;
+  /** The file that its header lies in. */
+  readonly header?: string | undefined;
 }): Command<void, 'change'> {
-  const { name, size, key } = resize;
+  const { name, size, key, header } = resize;
   return {
     tool: 'cryptsetup',
-    argv: ['resize', '--device-size', String(size), ...(key === undefined ? [] : ['--key-file=-']), name],
+    argv: [
+      ...['resize', '--device-size', String(size)],
+      ...headerOption(header),
+      ...(key === undefined ? [] : ['--key-file=-']),
+      name,
+    ],
     access: 'change',
     ...(key === undefined ? {} : { stdin: key }),
     parse: nothing,

@@ -50,7 +50,10 @@ export async function headerOf(host: ReadHost, device: string): Promise<LuksHead
   if (!isLuksSignature(found))
     throw new RefusedError(
       `${device} is no LUKS device: ${found === undefined ? 'nothing is on it' : `it holds ${found.type}`}`,
-      { remedy: 'bofh crypt list shows the encrypted devices' },
+      {
+        remedy:
+          'bofh crypt list shows the encrypted devices; of one whose header lies in a file, name the file',
+      },
     );
   const header = (await host.run(isLuks(path, 2)))
     ? await host.run(luksDump2(path))

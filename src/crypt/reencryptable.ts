@@ -1,7 +1,7 @@
 import { RefusedError, UsageError } from '../errors.ts';
 import { type Bytes, formatSize } from '../units.ts';
 import type { LuksHeader } from './schema.ts';
-import type { KnownDevice } from './slots.ts';
+import { isHeaderFile, type KnownDevice } from './slots.ts';
 
 /** What is looked at. */
 interface Found {
@@ -58,7 +58,7 @@ function sizesOf(cipher: string): string {
 
 /** RefusedError for a device that cannot be encrypted anew from its beginning. */
 export function refuseUnready({ known: { device, identity }, header, cipher, keySize }: Asked): void {
-  if (identity.startsWith('file:'))
+  if (isHeaderFile({ identity }))
     throw refusal(`${device} is a file with a header: only a device that has its own is encrypted anew`, {
       remedy: `cryptsetup reencrypt --header ${device} DEVICE; keep a copy of the file until it is done`,
     });
@@ -117,7 +117,7 @@ export function refuseUnresumable({ known: { device, identity }, header: { reenc
     throw refusal(`${device} is not being encrypted anew: there is nothing to go on with`, {
       remedy: `begin with it: bofh crypt reencrypt ${device}`,
     });
-  if (identity.startsWith('file:'))
+  if (isHeaderFile({ identity }))
     throw refusal(`${device} is a file with a header`, {
       remedy: `cryptsetup reencrypt --resume-only --header ${device} DEVICE`,
     });

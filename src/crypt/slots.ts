@@ -61,12 +61,17 @@ export async function headerFileAt(host: ReadHost, path: string): Promise<string
   return stat?.kind === 'file' ? `file:${stat.inode}` : undefined;
 }
 
+/** Is it a file that a header lies in, and no device? */
+export function isHeaderFile({ identity }: Pick<KnownDevice, 'identity'>): boolean {
+  return identity.startsWith('file:');
+}
+
 /** Where it is now and its header; undefined when the device is gone, blank, or another one. */
 export async function findKnown(
   host: ReadHost,
   { device, identity, luksUuid: uuid }: KnownDevice,
 ): Promise<{ readonly path: string; readonly header: LuksHeader } | undefined> {
-  const path = identity.startsWith('file:')
+  const path = isHeaderFile({ identity })
     ? await sameFileAt(host, { device, identity })
     : await locate(host, { path: device, identity });
   if (path === undefined) return undefined;
@@ -87,7 +92,7 @@ export async function claimsOnKeys(
   { device, identity, luksUuid: uuid }: KnownDevice,
   on: (path: string) => Promise<DeviceKeys>,
 ): Promise<Claims> {
-  if (identity.startsWith('file:')) return { changes: [`luks:${uuid}`, `file:${device}`] };
+  if (isHeaderFile({ identity })) return { changes: [`luks:${uuid}`, `file:${device}`] };
   const { key, beneath } = await on(device);
   return { changes: [`luks:${uuid}`], needs: [key, ...beneath] };
 }

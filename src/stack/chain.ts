@@ -124,6 +124,7 @@ async function contentLink(
       { remedy: `see what it is: bofh block tree ${device.path}` },
     );
   const { content } = found;
+  if (content === undefined) refuseOpenWithoutHeader(atOf(look, device, content));
   if (content === undefined)
     throw new RefusedError(
       `nothing that is known lies on ${device.path}, and whether it matters nobody can tell`,
@@ -150,6 +151,17 @@ async function contentLink(
   const limits = offers === 'closed' ? noLimits : await limitsOf(layer, at);
   const link = { layer, at, title: `the ${title} on ${device.path}`, limits };
   return offers === undefined ? { link } : { link, offers };
+}
+
+function refuseOpenWithoutHeader({ device, above }: LayerAt): void {
+  const open = above.find(({ kind }) => kind === 'crypt');
+  if (open === undefined) return;
+  throw new RefusedError(
+    `${device.path} is open as ${open.path}, by a header that is not on it: bofh does not resize it with what lies in it`,
+    {
+      remedy: `resize one after the other, from the top down to shrink: bofh filesystem resize ${open.path} SIZE; bofh crypt resize ${open.path} SIZE --header FILE; then ${device.path} itself`,
+    },
+  );
 }
 
 const noLimits: Limits = {

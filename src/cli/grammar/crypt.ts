@@ -52,7 +52,7 @@ export function addCrypt(crypt: Command, verb: Verb): void {
     .option('--label <LABEL>', 'a label, in luks2')
     .option('--uuid <UUID>', 'its uuid; without it bofh draws one')
     .option('--header <FILE>', 'a new file for its header: nothing is written to the device')
-    .option('--overwrite <UUID>', 'the uuid of what is on the device and may be lost');
+    .option('--overwrite <UUID|TYPE>', 'exactly what is on the device and may be lost');
   verb(costOptions(format), 'changes', async (runtime, [device = ''], options) =>
     (await import('../crypt-change.ts')).format(runtime, device, options),
   );
@@ -82,9 +82,10 @@ export function addCrypt(crypt: Command, verb: Verb): void {
     )
     .argument('<name>')
     .argument('[size]', 'for example 10g; without it all of the device beneath')
-    .option(...keyOption);
+    .option(...keyOption)
+    .option(...headerOption);
   verb(resize, 'changes', async (runtime, [name = '', size = ''], options) =>
-    (await import('../crypt-change.ts')).resize(runtime, name, size, options),
+    (await import('../crypt-resize.ts')).resize(runtime, name, size, options),
   );
   for (const [word, description] of [
     ['add-key', 'let another key open an encrypted device too'],
@@ -119,10 +120,11 @@ export function addCrypt(crypt: Command, verb: Verb): void {
       .command('erase')
       .description('destroy every key of an encrypted device that is closed: what is on it is lost')
       .argument('<device>')
-      .argument('<uuid>', 'its uuid, so that no other one is meant'),
+      .argument('<uuid>', 'its uuid, so that no other one is meant')
+      .option(...headerOption),
     'changes',
-    async (runtime, [device = '', uuid = '']) =>
-      (await import('../crypt-change.ts')).erase(runtime, device, uuid),
+    async (runtime, [device = '', uuid = ''], options) =>
+      (await import('../crypt-change.ts')).erase(runtime, device, uuid, options),
   );
   addReencrypt(crypt, verb);
   addCryptHeader(crypt, verb);

@@ -1,11 +1,12 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
 import { absolutePath, sameFile, sha256, sha256Hex } from '../../file/path.ts';
 import { savedByHand } from '../by-hand.ts';
 import { freeNames, linkNew, removeNames, syncDirectoryOf } from '../private-name.ts';
 import { saveHeader } from '../saved-header.ts';
-import { knownDevice, luksDevice } from '../slots.ts';
+import { isHeaderFile, knownDevice, luksDevice } from '../slots.ts';
 
 const args = z.strictObject({
   device: z.string().check(z.minLength(1)),
@@ -42,6 +43,10 @@ export const backupHeader = operation({
   restores: 'state',
   prepare: async ({ args: { device, file }, mark, host }): Promise<Undo> => {
     const { known } = await luksDevice(host, device);
+    if (isHeaderFile(known))
+      throw new RefusedError(`${device} is a file with a header: a copy of the file is its backup`, {
+        remedy: `cp --preserve=mode ${device} ${file}; and keep the copy as you keep a key`,
+      });
     return { ...known, file, private: await freeNames(host, file, mark) };
   },
   claims: async ({ undo: { device, luksUuid, file }, on }) => {

@@ -149,7 +149,7 @@ async function refuseHeaderElsewhere(host: ReadHost, device: string, mapping: Ma
   const found = await recognise(host, device);
   if (isLuksSignature(found) && found.uuid === mapping.luksUuid) return;
   throw new RefusedError(`the header of ${mapping.path} is not on ${device}: bofh could not open it again`, {
-    remedy: `cryptsetup close ${mapping.name}`,
+    remedy: 'close it after the commit, which takes no key: closeAfterCommit, bofh crypt close',
   });
 }
 

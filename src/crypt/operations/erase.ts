@@ -1,13 +1,23 @@
 import * as z from 'zod/mini';
 import { deferred } from '../../atomic/operation.ts';
-import { holders } from '../../blockdevice/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { holders, inWords, remedyFor } from '../../blockdevice/index.ts';
+import type { ReadHost } from '../../command/index.ts';
+import { type Holder, RefusedError } from '../../errors.ts';
 import { toEraseByHand } from '../by-hand.ts';
 import { luksErase } from '../key-commands.ts';
 import { refuseHeld } from '../content.ts';
-import { findKnown, knownDevice, luksDevice } from '../slots.ts';
+import { mappings } from '../reads.ts';
+import {
+  claimsOnKeys,
+  findKnown,
+  isHeaderFile,
+  type KnownDevice,
+  knownDevice,
+  luksDevice,
+} from '../slots.ts';
 
 const args = z.strictObject({
+  /** Or the file that its header lies in. */
   device: z.string().check(z.minLength(1)),
   /** Of the device that is meant: its data are lost for ever. */
   uuid: z.string(),
@@ -32,23 +42,25 @@ export const erase = deferred({
       throw new RefusedError(`${device} has no key: it is erased already`, {
         remedy: `look at it: bofh crypt dump ${device}`,
       });
-    await refuseHeld(host, device, await holders(host, device));
+    await refuseUsed(host, known, device);
     return known;
   },
-  claims: async ({ undo: { device, luksUuid }, on }) => {
+  claims: async ({ undo, on }) => {
+    const { device, luksUuid } = undo;
+    if (isHeaderFile(undo)) return claimsOnKeys(undo, on);
     const { key, beneath } = await on(device);
     return { changes: [`luks:${luksUuid}`, key], needs: beneath };
   },
   look: async ({ undo, host }) => {
     const found = await findKnown(host, undo);
     if (found === undefined || found.header.keySlots.length === 0) return { state: 'gone' };
-    return { state: 'ours', holders: await holders(host, found.path) };
+    return { state: 'ours', holders: await usersOf(host, undo, found.path) };
   },
   afterCommit: async ({ undo, host }) => {
     const found = await findKnown(host, undo);
     if (found === undefined) return;
     // It would go on working until it is closed, and nobody would notice.
-    await refuseHeld(host, found.path, await holders(host, found.path));
+    await refuseUsed(host, undo, found.path);
     await host.run(luksErase(found.path));
   },
   sync: async ({ undo, host }) => {
@@ -57,3 +69,23 @@ export const erase = deferred({
   },
   describe: toEraseByHand,
 });
+
+/** Who has the device; of a header in a file, what is open by it: the kernel knows that by its uuid. */
+async function usersOf(host: ReadHost, of: KnownDevice, path: string): Promise<readonly Holder[]> {
+  if (!isHeaderFile(of)) return holders(host, path);
+  return (await mappings(host))
+    .filter(({ luksUuid }) => luksUuid === of.luksUuid)
+    .map(({ name, path: open }): Holder => {
+      return { kind: 'mapping', name, words: `open as ${open}`, free: ['cryptsetup', 'close', name] };
+    });
+}
+
+async function refuseUsed(host: ReadHost, of: KnownDevice, path: string): Promise<void> {
+  const users = await usersOf(host, of, path);
+  if (!isHeaderFile(of)) return refuseHeld(host, path, users);
+  if (users.length === 0) return;
+  throw new RefusedError(`${path} is the header of what is in use: ${inWords(users)}`, {
+    remedy: remedyFor(users),
+    holders: users,
+  });
+}

@@ -1,16 +1,18 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
-import { holders, size as sizeOfDevice } from '../../blockdevice/index.ts';
+import { usersBeyond } from '../../blockdevice/index.ts';
 import { type ChangeHost, type KeyInput, keyRef, type ReadHost } from '../../command/index.ts';
-import { RefusedError, UsageError } from '../../errors.ts';
-import { type Bytes, formatSize } from '../../units.ts';
+import { RefusedError } from '../../errors.ts';
+import { absolutePath } from '../../file/path.ts';
+import type { Bytes } from '../../units.ts';
 import { resizedByHand } from '../by-hand.ts';
 import { luksResize } from '../open-commands.ts';
-import { cryptStatus } from '../read-commands.ts';
 import { checkKey } from '../content.ts';
+import { refuseCut, refuseLoss } from '../cut.ts';
 import { noteOf, removeNote, writeNote } from '../../file/notes.ts';
-import { headerOf, lowerPath, mappingNamed, mappingOn, mappings } from '../reads.ts';
-import { luksUuid, type Mapping } from '../schema.ts';
+import { lowerPath, mappings } from '../reads.ts';
+import { headerFor, openLuks, roomFor, statusOf } from '../resizable.ts';
+import { luksUuid, type Mapping, type MappingStatus } from '../schema.ts';
 
 const args = z.strictObject({
   /** NAME, or /dev/mapper/NAME; or the device beneath. */
@@ -20,6 +22,10 @@ const args = z.strictObject({
   size: z.exactOptional(z.int().check(z.positive())),
   /** LUKS2 keeps the volume's key in the kernel, where nobody can read it: resizing takes a key then. */
   key: z.exactOptional(keyRef),
+  /** The file that its header lies in, when that is not on the device. */
+  header: z.exactOptional(absolutePath),
+  /** Without these words it is made smaller only where what lies in it says that it ends before. */
+  shrink: z.exactOptional(z.literal('lose what lies beyond')),
 });
 
 type Args = z.infer<typeof args>;
@@ -36,13 +42,15 @@ const undo = z.strictObject({
   key: z.nullable(keyRef),
   /** It has that size already: a file on /run is then all that we make. */
   note: z.nullable(z.string()),
+  header: z.exactOptional(absolutePath),
 });
 
 type Undo = z.infer<typeof undo>;
 
 /**
- * Makes an open encrypted device smaller or larger; what is on it is not touched, and must fit. It lasts until it is closed:
- * the next opening takes all of the device beneath. A device that has the size already is left as it is, and that is success.
+ * Makes an open encrypted device smaller or larger; what is on it is not touched, and must fit, there and on the way back. It
+ * lasts until it is closed: the next opening takes all of the device beneath. A device that has the size already is left as
+ * it is, and that is success.
  */
 export const resize = operation({
   kind: 'crypt.resize',
@@ -53,19 +61,25 @@ export const resize = operation({
   lives: 'boot',
   restores: 'state',
   prepare: async ({ args: asked, mark, host }): Promise<Undo> => {
-    const mapping = await wanted(host, asked);
+    const mapping = await openLuks(host, asked);
     const { device } = await lowerPath(host, mapping);
-    const to = await target(host, { asked, mapping, device });
-    const key = (await needsKey(host, mapping)) ? givenKey(asked, mapping) : null;
+    const status = await statusOf(host, mapping);
+    const header = await headerFor(host, { file: asked.header, mapping, device });
+    const to = await roomFor(host, { asked, mapping, device, header, status });
+    if (to < mapping.size) await refuseLoss(host, mapping, { to, shrink: asked.shrink, inUse: status.inUse });
+    const key = needsKey(mapping, status) ? givenKey(asked, mapping) : null;
     if (key !== null) await checkKey(host, key);
     const { name, dmUuid, luksUuid: uuid, size: from } = mapping;
     const note = from === to ? noteOf(mark) : null;
-    return { name, dmUuid, luksUuid: uuid, device, from, to, key, note };
+    const apart = asked.header === undefined ? {} : { header: asked.header };
+    return { name, dmUuid, luksUuid: uuid, device, from, to, key, note, ...apart };
   },
-  claims: async ({ undo: { name }, on }) => {
+  claims: async ({ undo: { name, header }, on }) => {
     const { key, beneath } = await on(`/dev/mapper/${name}`);
-    return { changes: [key], needs: beneath };
+    return { changes: [key], needs: [...beneath, ...(header === undefined ? [] : [`file:${header}`])] };
   },
+  // Of what was formatted in the same sequence all goes, and what was made in it since has no need of the old size.
+  within: ({ undo: { luksUuid: uuid, note } }) => (note === null ? `luks:${uuid}` : undefined),
   run: async ({ undo: of, host }) => {
     const now = await same(host, of);
     if (now?.name !== of.name || now.size !== of.from)
@@ -91,54 +105,8 @@ export const resize = operation({
   describe: resizedByHand,
 });
 
-async function wanted(
-  host: ReadHost,
-  { name, device }: Args,
-): Promise<Mapping & { readonly luksUuid: string }> {
-  if ((name === undefined) === (device === undefined))
-    throw new UsageError(
-      'say which device is to be resized: by its name, or by the device beneath, not by both',
-    );
-  const mapping = name === undefined ? await mappingOn(host, device ?? '') : await mappingNamed(host, name);
-  const { luksUuid: uuid } = mapping ?? {};
-  if (mapping !== undefined && uuid !== undefined) return { ...mapping, luksUuid: uuid };
-  throw new RefusedError(`${name ?? device ?? ''} is not open as a LUKS device: only that can be resized`, {
-    remedy:
-      'bofh crypt list shows what is open; one that is closed takes all of its device when it is opened',
-  });
-}
-
-async function target(
-  host: ReadHost,
-  {
-    asked: { size },
-    mapping,
-    device,
-  }: { readonly asked: Args; readonly mapping: Mapping; readonly device: string },
-): Promise<Bytes> {
-  const { dataOffset, sectorSize, requirements, uuid } = await headerOf(host, device);
-  if (uuid !== mapping.luksUuid || requirements.length > 0)
-    throw new RefusedError(
-      `${device} cannot be resized: ${requirements.length > 0 ? `it is under ${requirements.join(', ')}` : 'its header is elsewhere'}`,
-      { remedy: `look at it: cryptsetup luksDump ${device}` },
-    );
-  const room = Math.floor(((await sizeOfDevice(host, device)) - dataOffset) / sectorSize) * sectorSize;
-  const to = size ?? room;
-  if (to % sectorSize !== 0 || to % 512 !== 0)
-    throw new UsageError(
-      `${to} bytes are no whole sectors of ${mapping.path}: it takes multiples of ${sectorSize}`,
-    );
-  if (to <= room && to > 0) return to;
-  throw new RefusedError(
-    `${mapping.path} cannot have ${formatSize(to)}: ${device} has room for ${formatSize(room)}`,
-    {
-      remedy: 'make the device beneath larger first, or ask for less',
-    },
-  );
-}
-
-async function needsKey(host: ReadHost, { name, type }: Mapping): Promise<boolean> {
-  return type === 'LUKS2' && (await host.run(cryptStatus(name)))?.keyLocation === 'keyring';
+function needsKey({ type }: Mapping, { keyLocation }: MappingStatus): boolean {
+  return type === 'LUKS2' && keyLocation === 'keyring';
 }
 
 function givenKey({ key }: Args, { path }: Mapping): NonNullable<Undo['key']> {
@@ -153,12 +121,13 @@ function givenKey({ key }: Args, { path }: Mapping): NonNullable<Undo['key']> {
 
 async function change(
   host: ChangeHost,
-  { device, luksUuid: uuid, dmUuid, key }: Undo,
+  { device, luksUuid: uuid, dmUuid, key, header }: Undo,
   { mapping, to }: { readonly mapping: Mapping; readonly to: Bytes },
 ): Promise<void> {
+  if (to < mapping.size) await refuseCut(host, mapping, to);
   const input: KeyInput | undefined =
     key === null ? undefined : { key, use: 'present', of: `${device} (LUKS ${uuid})` };
-  await host.run(luksResize({ name: mapping.name, size: to, key: input }));
+  await host.run(luksResize({ name: mapping.name, size: to, key: input, header }));
   const now = (await same(host, { dmUuid }))?.size;
   if (now !== to)
     throw new RefusedError(
@@ -184,6 +153,7 @@ async function look(host: ReadHost, of: Undo): Promise<Look> {
       found: `${now.path} has ${now.size} bytes by now, which somebody else gave it`,
     };
   const moved = now.name === of.name ? {} : { movedTo: `map:${now.name}` };
-  // Going back to a smaller size can hurt whoever uses it; to a larger one nobody.
-  return { state: 'ours', holders: of.from < of.to ? await holders(host, now.path) : [], ...moved };
+  // Going back to a smaller size can hurt whoever reaches beyond it; to a larger one nobody.
+  const users = of.from < of.to ? await usersBeyond(host, now.path, of.from) : [];
+  return { state: 'ours', holders: users, ...moved };
 }

@@ -11,7 +11,7 @@ import { luksHeaderRestore } from '../header-commands.ts';
 import { backupIn, sumOf, sumOn } from '../header-sum.ts';
 import { makeSavedHeaders, savedHeaders, saveHeader } from '../saved-header.ts';
 import { luksUuid } from '../schema.ts';
-import { knownDevice, luksDevice } from '../slots.ts';
+import { isHeaderFile, knownDevice, luksDevice } from '../slots.ts';
 import { refuseUnfit } from '../unfit-header.ts';
 
 const args = z.strictObject({
@@ -55,6 +55,10 @@ export const restoreHeader = operation({
   restores: 'state',
   prepare: async ({ args: { device, file, overwrite }, mark, host }): Promise<Undo> => {
     const { known, header } = await luksDevice(host, device);
+    if (isHeaderFile(known))
+      throw new RefusedError(`${device} is a file with a header: bofh puts a backup back on a device alone`, {
+        remedy: `while nothing is open by it, put the copy of the file in its place: cp ${file} ${device}`,
+      });
     const backup = await backupIn(host, file);
     refuseUnfit({ device, header, file, backup, overwrite });
     await refuseHeld(host, device, await holders(host, device));

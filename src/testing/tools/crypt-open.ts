@@ -74,7 +74,7 @@ export function close(call: ToolCall): ReturnType<ToolModel> {
 
 /** `cryptsetup resize` */
 export function resize(call: ToolCall): ReturnType<ToolModel> {
-  const options = readOptions(call, { values: ['--device-size', '--key-file'] });
+  const options = readOptions(call, { values: ['--device-size', '--key-file', '--header'] });
   const name = only(call, options);
   const { world, stdin } = call;
   const mapping = world.mappings.find((each) => each.name === name);
@@ -84,7 +84,10 @@ export function resize(call: ToolCall): ReturnType<ToolModel> {
   if (!Number.isSafeInteger(size)) throw unmodelled(call, 'it needs --device-size');
   const version = mapping.dmUuid.startsWith('CRYPT-LUKS1-') ? 1 : 2;
   if (version === 2 && stdin === undefined) return failed(1, 'Nothing to read on input.');
-  const luks = lower === undefined ? 'missing' : luksAt(world, `/dev/${lower.name}`);
+  const header = one(options, '--header');
+  const luks = lower === undefined ? 'missing' : luksAt(world, header ?? `/dev/${lower.name}`);
+  if (luks === 'none' && world.overlay === undefined)
+    throw unmodelled(call, 'what it was opened by lies elsewhere, and --header does not say where');
   // A plan knows no real header: there every key opens it.
   if (typeof luks === 'object' && version === 2 && !slotFor(luks, stdin ?? ''))
     return failed(2, 'No key available with this passphrase.');

@@ -158,7 +158,9 @@ describe('bofh crypt close and resize', () => {
     const host = encrypted();
     host.admin.luksOpen(device, 'mine');
     const resize = async (words: string) =>
-      answers.cryptResize.parse(JSON.parse(await said(host, `crypt resize ${words} --key file:/etc/key`)));
+      answers.cryptResize.parse(
+        JSON.parse(await said(host, `--yes crypt resize ${words} --key file:/etc/key`)),
+      );
 
     expect(await resize('mine 16m')).toEqual({
       ...{ name: 'mine', path: '/dev/mapper/mine', was: 48 * 1024 ** 2, size: 16 * 1024 ** 2 },
@@ -171,6 +173,65 @@ describe('bofh crypt close and resize', () => {
       name: 'mine',
     });
     expect(host.world.mappings).toEqual([]);
+  });
+});
+
+describe('bofh crypt resize to less', () => {
+  const mib = 1024 ** 2;
+  const line = 'crypt resize mine 16m --key file:/etc/key';
+  function holding(type: 'ext4' | 'vfat' | undefined, mebibytes = 40): SimulatedHost {
+    const host = encrypted();
+    host.admin.luksOpen(device, 'mine');
+    const made = { usage: 'filesystem', uuid: uuid.replace('5', '6'), version: '1.0' } as const;
+    const superblock = type === undefined ? undefined : { ...made, type, blocks: mebibytes * 256 };
+    host.admin.format('/dev/mapper/mine', superblock);
+    return host;
+  }
+
+  it('asks where nothing is known to lie in it, and does nothing without a yes', async () => {
+    const host = holding(undefined);
+
+    await expect(said(host, line)).rejects.toThrow(/asks before it destroys something/);
+    expect(programsOf(host)).toEqual([]);
+    await said(host, `--yes ${line}`);
+    expect(host.world.mappings).toMatchObject([{ size: 16 * mib }]);
+  });
+
+  it('asks nobody where what lies in it ends before', async () => {
+    const host = holding('ext4', 16);
+
+    await said(host, line);
+
+    expect(host.world.mappings).toMatchObject([{ size: 16 * mib }]);
+  });
+
+  it.each(['ext4', 'vfat'] as const)('is refused under %s, also with a yes', async (type) => {
+    const host = holding(type);
+
+    const error: unknown = await said(host, `--yes ${line}`).catch((thrown: unknown) => thrown);
+
+    expect(String(error)).toContain(`there is ${type} on /dev/mapper/mine, which does not become smaller`);
+    expect((error as RefusedError).remedy).toContain('bofh block resize /dev/mapper/mine 16777216');
+    expect(programsOf(host)).toEqual([]);
+  });
+});
+
+describe('bofh crypt format --overwrite', () => {
+  it.each([
+    ['its uuid', { type: 'ext4', usage: 'filesystem', uuid: uuid.replace('5', '6') }, uuid.replace('5', '6')],
+    ['its type, when it has no uuid', { type: 'swap', usage: 'other' }, 'swap'],
+  ] as const)('takes %s, which the refusal names', async (_, superblock, named) => {
+    const host = blankVolume();
+    host.admin.format(device, superblock);
+    const line = `--yes crypt format ${device} --key file:/etc/key`;
+
+    const error: unknown = await said(host, line).catch((thrown: unknown) => thrown);
+    expect((error as RefusedError).remedy).toContain(named);
+    await expect(said(host, `${line} --overwrite xfs`)).rejects.toThrow(/overwrite names something else/);
+    expect(programsOf(host)).toEqual([]);
+    await said(host, `${line} --overwrite ${named}`);
+
+    expect(await inWords(host, `crypt dump ${device}`)).toContain('LUKS2');
   });
 });
 
@@ -289,7 +350,36 @@ describe('bofh crypt with --header', () => {
     expect(answers.cryptFormat.parse(made)).toMatchObject({ device, uuid, header: '/srv/header' });
     expect(dump).toMatchObject({ uuid, keySlots: [{ slot: 1 }] });
     expect(JSON.parse(await said(host, 'crypt status mine'))).toMatchObject({ uuid, offset: 0 });
+    await said(host, `--yes crypt resize mine 16m --header /srv/header --key file:/etc/other-key`);
+    expect(host.world.mappings).toMatchObject([{ size: 16 * 1024 ** 2 }]);
     await said(host, 'crypt close mine');
     expect(host.world.mappings).toEqual([]);
+    await said(host, `--yes crypt erase ${device} ${uuid} --header /srv/header`);
+    expect(await inWords(host, 'crypt dump /srv/header')).toContain('no key slot: nothing opens it');
   });
+
+  it.each([
+    `crypt format ${device}`,
+    `crypt open ${device}`,
+    'crypt resize mine 16m',
+    `crypt add-key ${device}`,
+    `crypt change-key ${device}`,
+    `crypt remove-key ${device} 0`,
+    `crypt erase ${device} ${uuid}`,
+  ])(
+    'does not look for "%s" in the current directory of this host when it is about another one',
+    async (verb) => {
+      const host = blankVolume();
+
+      const error: unknown = await said(host, `--host web2 ${verb} --header keys/header`).catch(
+        (thrown: unknown) => thrown,
+      );
+
+      expect(error).toBeInstanceOf(UsageError);
+      expect(String(error)).toContain(
+        '"keys/header" is looked for on web2, where there is no current directory',
+      );
+      expect(programsOf(host)).toEqual([]);
+    },
+  );
 });

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { StuckError } from '../../../src/errors.ts';
-import type { SimulatedHost } from '../../../src/testing/index.ts';
+import * as block from '../../../src/api/block.ts';
+import { withBofh } from '../../../src/bofh.ts';
+import { RefusedError, StuckError } from '../../../src/errors.ts';
+import type { Tx } from '../../../src/operations.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
 import { headerOf, mappings } from '../../../src/crypt/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import {
@@ -164,6 +167,124 @@ describe('crypt.open by a header in a file', () => {
 
     expect(String(error)).toContain('bofh could not open it again');
     expect(host.world.mappings).toEqual([]);
+  });
+});
+
+describe('crypt.resize by a header in a file', () => {
+  const mib = 1024 ** 2;
+  const consent = { shrink: 'lose what lies beyond' } as const;
+  async function opened(): Promise<SimulatedHost> {
+    const host = detached();
+    await on(host, (tx) => tx.crypt.open({ device, header, key, name: 'web1' }));
+    return host;
+  }
+  const sizeOf = (host: SimulatedHost) => (host.world.mappings[0]?.size ?? 0) / mib;
+
+  it('makes it smaller and larger again, and is undone', async () => {
+    const host = await opened();
+    const before = host.snapshot();
+
+    await undone(host, (tx) => tx.crypt.resize({ name: 'web1', size: 16 * mib, key, header, ...consent }));
+    expect(host.snapshot()).toBe(before);
+    await on(host, (tx) => tx.crypt.resize({ name: 'web1', size: 16 * mib, key, header, ...consent }));
+    expect(sizeOf(host)).toBe(16);
+    await on(host, (tx) => tx.crypt.resize({ device, key, header }));
+
+    expect(sizeOf(host)).toBe(64);
+    expect(programsOf(host).at(-1)).toBe(
+      `cryptsetup resize --device-size 67108864 --header ${header} --key-file=- web1`,
+    );
+  });
+
+  it('takes a key of that file alone', async () => {
+    const host = await opened();
+
+    await rejectionOf(
+      on(host, (tx) => tx.crypt.resize({ name: 'web1', size: 16 * mib, key: otherKey, header, ...consent })),
+    );
+
+    expect(sizeOf(host)).toBe(64);
+  });
+
+  it('is refused without the file, with another one, and with one of a device that has its own', async () => {
+    const host = await opened();
+    host.admin.lvcreate({ vg: 'vg0', name: 'other', extents: 16 });
+    host.admin.luksFormat({ device: '/dev/vg0/other', uuid: uuid.replace('5', '6'), key: 'geheim' });
+    host.admin.luksHeaderBackup('/dev/vg0/other', '/srv/other.header');
+    host.admin.luksOpen('/dev/vg0/other', 'other');
+    const resize = async (more: { readonly name?: string; readonly header?: string }) => {
+      const asked = { name: 'web1', size: 16 * mib, key, ...consent, ...more };
+      return String(await rejectionOf(on(host, (tx) => tx.crypt.resize(asked))));
+    };
+
+    expect(await resize({})).toContain('the header that it was opened by is not on');
+    expect(await resize({ header: '/srv/other.header' })).toContain('was opened by another');
+    expect(await resize({ name: 'other', header: '/srv/other.header' })).toContain(
+      'and not in /srv/other.header',
+    );
+    expect(sizeOf(host)).toBe(64);
+  });
+});
+
+describe('crypt.erase of a header in a file', () => {
+  it('destroys its keys after the commit, while nothing is open by it', async () => {
+    const host = detached();
+    await on(host, (tx) => tx.crypt.open({ device, header, key, name: 'web1' }));
+
+    const error = await rejectionOf(on(host, (tx) => tx.crypt.erase({ device: header, uuid })));
+    expect(String(error)).toContain(`${header} is the header of what is in use: open as /dev/mapper/web1`);
+    expect((await headerOf(host, header)).keySlots).toHaveLength(1);
+
+    await on(host, (tx) => tx.crypt.closeAfterCommit({ name: 'web1' }));
+    await undone(host, (tx) => tx.crypt.erase({ device: header, uuid }));
+    expect((await headerOf(host, header)).keySlots).toHaveLength(1);
+    await on(host, (tx) => tx.crypt.erase({ device: header, uuid }));
+    expect((await headerOf(host, header)).keySlots).toEqual([]);
+  });
+});
+
+describe('what is not done with a header in a file', () => {
+  const file = '/srv/copy';
+  it.each([
+    [
+      'saving it',
+      'a copy of the file is its backup',
+      (tx: Tx) => tx.crypt.backupHeader({ device: header, file }),
+    ],
+    ['putting it back', 'on a device alone', (tx: Tx) => tx.crypt.restoreHeader({ device: header, file })],
+    ['reencrypting', 'is encrypted anew', (tx: Tx) => tx.crypt.reencrypt({ device: header, key })],
+  ] as const)('%s: it is said, with what to do', async (_, words, act) => {
+    const host = detached();
+    host.admin.writeFile(file + (words.startsWith('a copy') ? '.there' : ''), host.admin.readFile(header));
+    const before = host.snapshot();
+
+    const error = await rejectionOf(on<unknown>(host, act));
+
+    expect(error).toBeInstanceOf(RefusedError);
+    expect(String(error)).toContain(words);
+    expect((error as RefusedError).remedy).toMatch(/^cp |: cp |^cryptsetup reencrypt --header /);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it('of the device itself the file is asked for', async () => {
+    const error = await rejectionOf(
+      on(detached(), (tx) => tx.crypt.backupHeader({ device, file: '/srv/copy' })),
+    );
+
+    expect((error as RefusedError).remedy).toContain('of one whose header lies in a file, name the file');
+  });
+
+  it('block resize says how each layer is resized by itself', async () => {
+    const host = detached();
+    await on(host, (tx) => tx.crypt.open({ device, header, key, name: 'web1' }));
+
+    const error = await rejectionOf(
+      withBofh(simulatedBofh({ host }), () => block.resize({ device, to: { by: 64 * 1024 ** 2 }, key })),
+    );
+
+    expect(String(error)).toContain('is open as /dev/mapper/web1, by a header that is not on it');
+    expect((error as RefusedError).remedy).toContain('bofh crypt resize /dev/mapper/web1 SIZE --header FILE');
+    expect((error as RefusedError).remedy).not.toContain('--bare');
   });
 });
 

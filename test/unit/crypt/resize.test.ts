@@ -5,6 +5,7 @@ import { rejectionOf } from '../../support/rejection.ts';
 import { device, encrypted, key, on, otherKey, programsOf, undone } from './support.ts';
 
 const mib = 1024 ** 2;
+const consent = { shrink: 'lose what lies beyond' } as const;
 const sizes = (host: SimulatedHost): readonly number[] => host.world.mappings.map(({ size }) => size);
 
 function opened(version: 1 | 2 = 2): SimulatedHost {
@@ -24,7 +25,9 @@ describe('crypt.resize', () => {
   it('makes it as large as it is told, and as all of the device when it is told nothing', async () => {
     const host = opened();
 
-    expect(await on(host, (tx) => tx.crypt.resize({ name: 'mine', size: 16 * mib, key }))).toEqual({
+    expect(
+      await on(host, (tx) => tx.crypt.resize({ name: 'mine', size: 16 * mib, key, ...consent })),
+    ).toEqual({
       ...{ name: 'mine', path: '/dev/mapper/mine', was: 48 * mib, size: 16 * mib },
     });
     expect(await on(host, (tx) => tx.crypt.resize({ device, key }))).toMatchObject({
@@ -40,19 +43,21 @@ describe('crypt.resize', () => {
   it('needs no key for LUKS1, and for LUKS2 says that it does', async () => {
     const host = opened(1);
 
-    await on(host, (tx) => tx.crypt.resize({ name: 'mine', size: 16 * mib }));
+    await on(host, (tx) => tx.crypt.resize({ name: 'mine', size: 16 * mib, ...consent }));
 
     expect(programsOf(host)).toEqual(['cryptsetup resize --device-size 16777216 mine']);
-    const error = await rejectionOf(on(opened(), (tx) => tx.crypt.resize({ name: 'mine', size: 16 * mib })));
+    const error = await rejectionOf(
+      on(opened(), (tx) => tx.crypt.resize({ name: 'mine', size: 16 * mib, ...consent })),
+    );
     expect(String(error)).toContain('only with a key');
   });
 
   it.each([16, 48])('is undone, from 32 MiB to %d', async (to) => {
     const host = opened();
-    await on(host, (tx) => tx.crypt.resize({ name: 'mine', size: 32 * mib, key }));
+    await on(host, (tx) => tx.crypt.resize({ name: 'mine', size: 32 * mib, key, ...consent }));
     const before = host.snapshot();
 
-    await undone(host, (tx) => tx.crypt.resize({ name: 'mine', size: to * mib, key }));
+    await undone(host, (tx) => tx.crypt.resize({ name: 'mine', size: to * mib, key, ...consent }));
 
     expect(host.snapshot()).toBe(before);
   });
@@ -61,7 +66,7 @@ describe('crypt.resize', () => {
     const host = opened();
 
     await undone(host, async (tx) => {
-      await tx.crypt.resize({ name: 'mine', size: 32 * mib, key });
+      await tx.crypt.resize({ name: 'mine', size: 32 * mib, key, ...consent });
       for (const mapping of host.world.mappings) mapping.size = 24 * mib;
       host.world.revision += 1;
     });
@@ -94,7 +99,7 @@ describe('crypt.resize', () => {
   });
 
   it('with a key that does not fit leaves it as it was', async () => {
-    const error = await refused(opened(), { size: 16 * mib, key: otherKey });
+    const error = await refused(opened(), { size: 16 * mib, key: otherKey, ...consent });
 
     expect(String((error as Error).cause)).toContain('No key available');
   });

@@ -178,9 +178,10 @@ function withOneKey(): SimulatedHost {
 }
 
 /** The same as the first, with the header of the encrypted disk in a file. */
-function withDetached(): SimulatedHost {
+function withDetached(how: 'closed' | 'open' = 'closed'): SimulatedHost {
   const host = withEncrypted();
   host.admin.luksHeaderBackup('/dev/vdz', '/srv/header');
+  if (how === 'open') host.admin.luksOpen('/dev/vdz', 'web1');
   host.admin.format('/dev/vdz', undefined);
   return host;
 }
@@ -491,7 +492,10 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
       },
     },
   ],
-  'crypt erase': [{ line: `crypt erase /dev/vdz ${luksUuid}`, on: async () => withEncrypted() }],
+  'crypt erase': [
+    { line: `crypt erase /dev/vdz ${luksUuid}`, on: async () => withEncrypted() },
+    { line: `crypt erase /dev/vdz ${luksUuid} --header /srv/header`, on: async () => withDetached() },
+  ],
   'crypt header backup': [
     { line: 'crypt header backup /dev/vdz /srv/header', on: async () => withEncrypted() },
   ],
@@ -510,6 +514,10 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
   'crypt resize': [
     { line: 'crypt resize web1 16m --key file:/etc/key', on: async () => withOpen() },
     { line: 'crypt resize web1 --key file:/etc/key', on: async () => withOpen(16 * 1024 ** 2) },
+    {
+      line: 'crypt resize web1 16m --header /srv/header --key file:/etc/key',
+      on: async () => withDetached('open'),
+    },
   ],
   'crypt open': [
     {

@@ -12,6 +12,7 @@ function keyFile(host: SimulatedHost, name = 'web1', text = 'geheim'): KeyRef {
 }
 
 const otherUuid = '5e1f0000-0000-4000-8000-00000000000f';
+const consent = { shrink: 'lose what lies beyond' } as const;
 const noInverse = 'its act comes after the commit, and going back is no act';
 
 /** A volume of ours from before, encrypted, and its key. */
@@ -26,10 +27,14 @@ function encryptedVolume(
 }
 
 /** A volume whose header lies in a file, and its key. */
-function detachedVolume(host: SimulatedHost): { readonly header: string; readonly key: KeyRef } {
+function detachedVolume(
+  host: SimulatedHost,
+  how: 'closed' | 'open as web1' = 'closed',
+): { readonly header: string; readonly key: KeyRef } {
   const { device, key } = encryptedVolume(host);
   const header = '/srv/web1.header';
   host.admin.luksHeaderBackup(device, header);
+  if (how !== 'closed') host.admin.luksOpen(device, 'web1');
   host.admin.format(device, undefined);
   return { header, key };
 }
@@ -172,7 +177,7 @@ export const crypt: Specimens['crypt'] = {
       title: 'smaller',
       stage: (host) => {
         const { key } = openVolume(host, 'web1');
-        return (tx) => tx.crypt.resize({ name: 'web1', size: 16 * 1024 ** 2, key });
+        return (tx) => tx.crypt.resize({ name: 'web1', size: 16 * 1024 ** 2, key, ...consent });
       },
     },
     {
@@ -180,6 +185,14 @@ export const crypt: Specimens['crypt'] = {
       stage: (host) => {
         const { key } = openVolume(host, 'web1', 16 * 1024 ** 2);
         return (tx) => tx.crypt.resize({ device: '/dev/vg0/web1-root', key });
+      },
+    },
+    {
+      title: 'smaller, by a header of its own',
+      stage: (host) => {
+        const { header, key } = detachedVolume(host, 'open as web1');
+        const size = 16 * 1024 ** 2;
+        return (tx) => tx.crypt.resize({ name: 'web1', size, key, header, ...consent });
       },
     },
     {
@@ -265,6 +278,15 @@ export const crypt: Specimens['crypt'] = {
   ],
   erase: [
     {
+      title: 'in a file with a header',
+      stage: (host) => {
+        const { header } = detachedVolume(host);
+        return (tx) => tx.crypt.erase({ device: header, uuid: ownUuid });
+      },
+      notApplicable: { 'inverse fails once': noInverse, 'inverse fails always': noInverse },
+    },
+    {
+      title: 'on the device',
       stage: (host) => {
         const { device } = encryptedVolume(host, 2, { 3: 'anders' });
         return (tx) => tx.crypt.erase({ device, uuid: ownUuid });

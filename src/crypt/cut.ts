@@ -1,0 +1,45 @@
+import { cutUnder, everyHolder, holders, reachOf, usersBeyond } from '../blockdevice/index.ts';
+import type { ReadHost } from '../command/index.ts';
+import { type Holder, UsageError } from '../errors.ts';
+import { type Bytes, formatSize } from '../units.ts';
+import type { Mapping } from './schema.ts';
+
+/** RefusedError when what lies in an open device, or who uses it, is not known to stay below a size. */
+export async function refuseCut(host: ReadHost, { path }: Mapping, to: Bytes): Promise<void> {
+  const users = await usersBeyond(host, path, to);
+  if (users.length > 0) throw cutUnder(path, to, users);
+}
+
+/** The same, and UsageError when it does not say itself that it ends before and nobody has said that the rest may be lost. */
+export async function refuseLoss(
+  host: ReadHost,
+  mapping: Mapping,
+  {
+    to,
+    shrink,
+    inUse,
+  }: {
+    readonly to: Bytes;
+    readonly shrink: 'lose what lies beyond' | undefined;
+    readonly inUse: boolean;
+  },
+): Promise<void> {
+  await refuseCut(host, mapping, to);
+  const { path, size } = mapping;
+  const reach = await reachOf(host, path);
+  if (reach !== undefined && reach.bytes !== 'unknown' && reach.bytes <= to) return;
+  if (shrink === undefined)
+    throw new UsageError(
+      `${path} has ${formatSize(size)}, and what lies beyond ${formatSize(to)} would be lost`,
+      { remedy: `make what is on it smaller first; then resize({ …, shrink: 'lose what lies beyond' })` },
+    );
+  if (inUse) await refuseOpened(host, path, to);
+}
+
+/** Open, but by nobody whom the kernel lists: a process that reads or writes the device itself. */
+async function refuseOpened(host: ReadHost, path: string, to: Bytes): Promise<void> {
+  if ((await holders(host, path)).length > 0) return;
+  const found = await everyHolder(host, path);
+  const unnamed: Holder = { kind: 'unknown', words: `open (fuser -v ${path})` };
+  throw cutUnder(path, to, found.length === 0 ? [unnamed] : found);
+}

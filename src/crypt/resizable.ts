@@ -1,0 +1,102 @@
+import { size as sizeOfDevice } from '../blockdevice/index.ts';
+import type { ReadHost } from '../command/index.ts';
+import { ParseError, RefusedError, UsageError } from '../errors.ts';
+import { type Bytes, formatSize } from '../units.ts';
+import { cryptStatus } from './read-commands.ts';
+import { contentOf, headerOf, isLuksSignature, mappingNamed, mappingOn } from './reads.ts';
+import type { LuksHeader, Mapping, MappingStatus } from './schema.ts';
+
+/** What is open, by its name or by the device beneath. RefusedError when nothing of LUKS is, UsageError for both or none. */
+export async function openLuks(
+  host: ReadHost,
+  { name, device }: { readonly name?: string; readonly device?: string },
+): Promise<Mapping & { readonly luksUuid: string }> {
+  if ((name === undefined) === (device === undefined))
+    throw new UsageError(
+      'say which device is to be resized: by its name, or by the device beneath, not by both',
+    );
+  const mapping = name === undefined ? await mappingOn(host, device ?? '') : await mappingNamed(host, name);
+  const { luksUuid: uuid } = mapping ?? {};
+  if (mapping !== undefined && uuid !== undefined) return { ...mapping, luksUuid: uuid };
+  throw new RefusedError(`${name ?? device ?? ''} is not open as a LUKS device: only that can be resized`, {
+    remedy:
+      'bofh crypt list shows what is open; one that is closed takes all of its device when it is opened',
+  });
+}
+
+/** The header that it was opened by. RefusedError for any other: it may be of another volume key. */
+export async function headerFor(
+  host: ReadHost,
+  {
+    file,
+    mapping: { path, luksUuid: uuid },
+    device,
+  }: { readonly file: string | undefined; readonly mapping: Mapping; readonly device: string },
+): Promise<LuksHeader> {
+  const { found } = await contentOf(host, device);
+  const isOnDevice = isLuksSignature(found) && found.uuid === uuid;
+  if (file === undefined && !isOnDevice)
+    throw new RefusedError(
+      `${path} cannot be resized: the header that it was opened by is not on ${device}`,
+      {
+        remedy: 'name the file that it lies in: --header FILE',
+      },
+    );
+  if (file !== undefined && isOnDevice)
+    throw new RefusedError(`the header of ${path} lies on ${device}, and not in ${file}`, {
+      remedy: 'leave --header out',
+    });
+  const header = await headerOf(host, file ?? device);
+  if (header.uuid === uuid) return header;
+  throw new RefusedError(
+    `${file ?? device} has the header ${header.uuid}, and ${path} was opened by another`,
+    {
+      remedy: 'name the file that it was opened by: --header FILE',
+    },
+  );
+}
+
+/** The size that is asked for, or all that there is room for. RefusedError for more, UsageError for what are no whole sectors. */
+export async function roomFor(
+  host: ReadHost,
+  {
+    asked: { size, header: file },
+    mapping,
+    device,
+    header: { sectorSize, requirements },
+    status: { offset },
+  }: {
+    readonly asked: { readonly size?: Bytes; readonly header?: string };
+    readonly mapping: Mapping;
+    readonly device: string;
+    readonly header: LuksHeader;
+    readonly status: MappingStatus;
+  },
+): Promise<Bytes> {
+  if (requirements.length > 0)
+    throw new RefusedError(
+      `${mapping.path} cannot be resized: ${file ?? device} is under ${requirements.join(', ')}`,
+      { remedy: `look at it: bofh crypt dump ${file ?? device}` },
+    );
+  if (offset === undefined) throw new ParseError(`cryptsetup does not say where ${mapping.path} begins`);
+  const room = Math.floor(((await sizeOfDevice(host, device)) - offset) / sectorSize) * sectorSize;
+  const to = size ?? room;
+  if (to % sectorSize !== 0 || to % 512 !== 0)
+    throw new UsageError(
+      `${to} bytes are no whole sectors of ${mapping.path}: it takes multiples of ${sectorSize}`,
+    );
+  if (to <= room && to > 0) return to;
+  throw new RefusedError(
+    `${mapping.path} cannot have ${formatSize(to)}: ${device} has room for ${formatSize(room)}`,
+    {
+      remedy: 'make the device beneath larger first, or ask for less',
+    },
+  );
+}
+
+/** What cryptsetup says of what is open. */
+export async function statusOf(host: ReadHost, { name, path }: Mapping): Promise<MappingStatus> {
+  const status = await host.run(cryptStatus(name));
+  if (status !== undefined) return status;
+  throw new RefusedError(`${path} was closed meanwhile`, { remedy: 'bofh crypt list shows what is open' });
+}

@@ -1,0 +1,239 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import * as block from '../../../src/api/block.ts';
+import { openJournals, recover } from '../../../src/atomic/recover.ts';
+import { withBofh } from '../../../src/bofh.ts';
+import { resize as operation } from '../../../src/crypt/operations/resize.ts';
+import { BofhError, RefusedError, RolledBackError, StuckError, UsageError } from '../../../src/errors.ts';
+import type { Tx } from '../../../src/operations.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+import { bofhOn } from '../testing/support.ts';
+import { encrypted, device, key, on, programsOf } from './support.ts';
+
+const mib = 1024 ** 2;
+const inner = '/dev/mapper/mine';
+const consent = { shrink: 'lose what lies beyond' } as const;
+
+const filled = (type: 'ext4' | 'btrfs' | 'vfat', mebibytes: number) => ({
+  ...({ type, usage: 'filesystem', uuid: '0c0ffee0-0000-4000-8000-00000000000f', version: '1.0' } as const),
+  blocks: mebibytes * 256,
+});
+
+/** A container of 48 MiB on a volume of 64, open as `mine`. */
+let host: SimulatedHost;
+beforeEach(() => {
+  host = encrypted();
+  host.admin.luksOpen(device, 'mine');
+  host.admin.mkdir('/mnt/a');
+});
+
+const resize = (tx: Tx, size: number, more = {}) => tx.crypt.resize({ name: 'mine', size, key, ...more });
+const cut = (size: number, more = {}): Promise<unknown> => on(host, (tx) => resize(tx, size, more));
+const sizes = (there = host): readonly number[] => [
+  (there.world.lvm[0]?.lvs[0]?.extents ?? 0) * 4,
+  (there.world.mappings[0]?.size ?? 0) / mib,
+];
+const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
+
+async function refused(size: number, more = {}): Promise<BofhError> {
+  const [before, programs] = [host.snapshot(), programsOf(host)];
+  const error = await rejectionOf(cut(size, more));
+  expect(host.snapshot()).toBe(before);
+  expect(programsOf(host)).toEqual(programs);
+  if (!(error instanceof BofhError)) throw error;
+  return error;
+}
+
+describe('crypt.resize to less', () => {
+  it.each([
+    ['mounted', {}],
+    ['mounted, and told that it may be lost', consent],
+    ['not mounted', {}],
+    ['not mounted, and told that it may be lost', consent],
+  ])('is refused under an ext4 that reaches beyond, %s', async (how, more) => {
+    host.admin.format(inner, filled('ext4', 40));
+    if (how.startsWith('mounted')) host.admin.mount(inner, '/mnt/a');
+
+    const error = await refused(16 * mib, more);
+
+    expect(error).toBeInstanceOf(RefusedError);
+    expect(error.message).toMatch(
+      /mine would be cut to 16 MiB under what uses it: its ext4 reaches to 40 MiB/,
+    );
+    expect(error.remedy).toMatch(/make what lies on it smaller first/);
+  });
+
+  it('takes what lies beyond the end of a filesystem, and asks nobody for that', async () => {
+    host.admin.format(inner, filled('ext4', 16));
+    host.admin.mount(inner, '/mnt/a');
+
+    await cut(16 * mib);
+
+    expect(sizes()).toEqual([64, 16]);
+    expect(String(await refused(15 * mib))).toContain('its ext4 reaches to 16 MiB');
+  });
+
+  it.each([
+    ['that is blank', undefined],
+    ['whose filesystem does not say how large it is', filled('vfat', 40)],
+  ])('of one %s must be told that what lies beyond may be lost', async (_, superblock) => {
+    host.admin.format(inner, superblock);
+
+    const error = await refused(16 * mib);
+
+    expect(error).toBeInstanceOf(UsageError);
+    expect(error.remedy).toContain("shrink: 'lose what lies beyond'");
+    await cut(16 * mib, consent);
+    expect(sizes()).toEqual([64, 16]);
+  });
+
+  it('is refused under who has it, of whom nobody knows where they end', async () => {
+    host.admin.format(inner, filled('vfat', 40));
+    host.admin.mount(inner, '/mnt/a');
+
+    expect((await refused(16 * mib, consent)).message).toContain('mounted on /mnt/a');
+  });
+
+  it('is refused where what lies in it has grown between the check and the act', async () => {
+    host.admin.format(inner, filled('ext4', 16));
+    const args = { name: 'mine', size: 16 * mib, key };
+    const undo = await operation.prepare({ args, mark: 'bofh.00000000abcd.1', host });
+    host.admin.format(inner, filled('ext4', 40));
+
+    expect(
+      String(
+        await rejectionOf(
+          operation.run({ args, undo, host: host.during({ outputs: '/nowhere', lock: -1 }) }),
+        ),
+      ),
+    ).toContain('its ext4 reaches to 40 MiB');
+
+    expect(sizes()).toEqual([64, 48]);
+  });
+
+  it('is refused under a process that has it open, where nothing else tells how far it reaches', async () => {
+    host.admin.format(inner, undefined);
+    host.admin.hold(host.world.mappings[0]?.number ?? '', 'dd of=/dev/mapper/mine');
+
+    expect((await refused(16 * mib, consent)).message).toContain('would be cut to 16 MiB under what uses it');
+  });
+
+  it('keeps the volume beneath from being cut under it', async () => {
+    host.admin.format(inner, filled('ext4', 40));
+
+    const error = await rejectionOf(
+      on(host, async (tx) => {
+        await resize(tx, 16 * mib);
+        await tx.lvm.resizeLv({ vg: 'vg0', name: 'web1', size: 32 * mib, ...consent });
+      }),
+    );
+
+    expect(String(error)).toContain('its ext4 reaches to 40 MiB');
+    expect(sizes()).toEqual([64, 48]);
+  });
+
+  it('is a part of block resize, which makes the filesystem smaller first', async () => {
+    host.admin.format(inner, filled('ext4', 48));
+
+    await withBofh(simulatedBofh({ host }), () => block.resize({ device, to: { size: 48 * mib }, key }));
+
+    expect(sizes()).toEqual([48, 32]);
+  });
+});
+
+describe('the undo of a growth', () => {
+  const grown = (then: (tx: Tx) => Promise<unknown>): Promise<unknown> =>
+    rejectionOf(
+      on(host, async (tx) => {
+        await tx.lvm.resizeLv({ vg: 'vg0', name: 'web1', size: 128 * mib });
+        await tx.crypt.resize({ name: 'mine', key });
+        await then(tx);
+        await failNow();
+      }),
+    );
+
+  it('is stuck where the filesystem in it has grown meanwhile, and goes on once that is smaller again', async () => {
+    host.admin.format(inner, filled('btrfs', 48));
+    host.admin.mount(inner, '/mnt/a');
+
+    const error = await grown(async () => host.admin.format(inner, filled('btrfs', 100)));
+
+    expect(error).toBeInstanceOf(StuckError);
+    expect(JSON.stringify((error as StuckError).blocked)).toContain(
+      'would be cut to 48 MiB under what uses it: its btrfs reaches to 100 MiB',
+    );
+    expect(sizes()).toEqual([128, 112]);
+
+    host.admin.format(inner, filled('btrfs', 48));
+    const later = host.restart();
+    const { engine } = bofhOn(later);
+    for (const { id } of await openJournals(engine))
+      expect(await recover(id, { engine, yes: false })).toMatchObject({ end: 'rolled-back' });
+    expect(sizes(later)).toEqual([64, 48]);
+  });
+
+  it('is done under a filesystem that has not grown, mounted or not', async () => {
+    host.admin.format(inner, filled('btrfs', 48));
+    host.admin.mount(inner, '/mnt/a');
+    const before = host.snapshot();
+
+    expect(await grown(async () => undefined)).toBeInstanceOf(RolledBackError);
+
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it('is no hindrance to that of the format, with all that was made in it', async () => {
+    host.admin.luksClose('mine');
+    host.admin.format(device, undefined);
+    const before = host.snapshot();
+
+    const error = await rejectionOf(
+      on(host, async (tx) => {
+        await tx.crypt.format({ device, key });
+        await tx.crypt.open({ device, key, name: 'mine' });
+        await resize(tx, 16 * mib, consent);
+        await resize(tx, 48 * mib);
+        await tx.filesystem.create({ device: inner, type: 'ext4' });
+        await failNow();
+      }),
+    );
+
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(host.snapshot()).toBe(before);
+  });
+});
+
+describe('recovery of a stack that was killed as it grew', () => {
+  it('goes back under the mounted filesystem, which had not grown yet, without a yes', async () => {
+    host.admin.format(inner, filled('btrfs', 48));
+    host.admin.mount(inner, '/mnt/a');
+    const before = host.snapshot();
+    host.fault({ tool: 'btrfs', mode: 'crash here' });
+    await rejectionOf(withBofh(bofhOn(host), () => block.resize({ device, to: { by: 64 * mib }, key })));
+    expect(sizes()).toEqual([128, 112]);
+
+    host.clearFaults();
+    const later = host.restart();
+    const { engine } = bofhOn(later);
+    const ends = [];
+    for (const { id } of await openJournals(engine)) ends.push(await recover(id, { engine, yes: false }));
+
+    expect(ends).toMatchObject([{ end: 'rolled-back' }]);
+    expect(later.snapshot()).toBe(before);
+  });
+
+  it('leaves what has grown as it is, also with a yes', async () => {
+    host.admin.format(inner, filled('btrfs', 48));
+    host.fault({ tool: 'btrfs', mode: 'crash here' });
+    await rejectionOf(withBofh(bofhOn(host), () => block.resize({ device, to: { by: 64 * mib }, key })));
+    host.admin.format(inner, filled('btrfs', 100));
+
+    host.clearFaults();
+    const later = host.restart();
+    const { engine } = bofhOn(later);
+    const [open] = await openJournals(engine);
+    await rejectionOf(recover(open?.id ?? '', { engine, yes: true }));
+
+    expect(sizes(later)).toEqual([128, 112]);
+  });
+});
