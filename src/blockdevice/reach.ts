@@ -2,9 +2,10 @@ import type { ReadCommand, ReadHost } from '../command/index.ts';
 import type { Holder } from '../errors.ts';
 import { ParseError, RefusedError } from '../errors.ts';
 import { type Bytes, formatSize } from '../units.ts';
-import { blkidProbe, classifyDevice } from './commands.ts';
+import { classifyDevice } from './commands.ts';
 import { holders, inWords, remedyFor } from './holders/index.ts';
 import { deviceNode } from './node.ts';
+import { probe } from './probe.ts';
 
 /** Where a sort of content says how large it is: so many bytes of it, and how to read them. */
 interface SuperblockPlace {
@@ -42,10 +43,12 @@ interface Reach {
   readonly bytes: Bytes | 'unknown';
 }
 
-/** How far what lies on a device reaches, by its own words; undefined: it is blank. A device in the kernel only. */
+/**
+ * How far what lies on a device reaches, by its own words; undefined: it was read, and is blank. A device in the kernel only.
+ * ParseError when it cannot be read.
+ */
 export async function reachOf(host: ReadHost, device: string): Promise<Reach | undefined> {
-  const node = await deviceNode(host, device);
-  const found = await host.run(blkidProbe(node.path));
+  const found = await probe(host, device);
   if (found === undefined) return undefined;
   return { type: found.type, bytes: await reachAs(host, device, found.type) };
 }

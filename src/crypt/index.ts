@@ -5,7 +5,16 @@ import { mappingNamed } from './reads.ts';
 import type { Mapping, MappingStatus } from './schema.ts';
 
 export { patternName } from './names.ts';
-export { headerOf, type LuksDevice, luksDevices, mappingNamed, mappingOn, mappings } from './reads.ts';
+export {
+  headerOf,
+  type LuksDevice,
+  luksDevices,
+  type LuksScan,
+  mappingNamed,
+  mappingOn,
+  mappings,
+  scanForLuks,
+} from './reads.ts';
 export type { Reencryption } from './reencryption.ts';
 export type { LuksHeader, Mapping, MappingStatus } from './schema.ts';
 

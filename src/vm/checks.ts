@@ -102,11 +102,7 @@ export async function checkClashes(options: {
     );
   const { guests: all, problems } = await guestConfigs(host, site.guestConfigDirs);
   const guests = all.filter(({ file }) => file !== own);
-  const [problem] = problems;
-  if (problem !== undefined)
-    throw new RefusedError(`${problem.message}: whether it has the same name or address cannot be told`, {
-      remedy: 'mend that file, or move it out of the directory',
-    });
+  refuseUnread(problems, 'whether it has the same name or address');
   const sameName = guests.find((guest) => guest.name === name);
   if (sameName !== undefined)
     throw new RefusedError(`the guest ${name} is configured already, in ${sameName.file}`, {
@@ -117,6 +113,14 @@ export async function checkClashes(options: {
     throw new RefusedError(`the address ${mac ?? ''} belongs to ${sameMac.name} (${sameMac.file})`, {
       remedy: 'choose another address, or leave --mac out',
     });
+}
+
+/** A configuration that cannot be read may be of any guest. `what` cannot be told without it. */
+export function refuseUnread(problems: readonly { readonly message: string }[], what: string): void {
+  if (problems.length === 0) return;
+  throw new RefusedError(`${problems.map(({ message }) => message).join('; ')}: ${what} cannot be told`, {
+    remedy: 'mend that file, or move it out of the directory',
+  });
 }
 
 /** A bridge is a network interface that the kernel says is one. */

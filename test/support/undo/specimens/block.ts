@@ -171,9 +171,9 @@ function plainVolume(host: SimulatedHost): string {
   return device;
 }
 
-/** /dev/vdx with a partition of 16 MiB at its start. */
-export function partitionedDisk(host: SimulatedHost, type: 'gpt' | 'dos'): void {
-  const first = { number: 1, start: 2048, size: 32768 };
+/** /dev/vdx with a partition at its start. */
+export function partitionedDisk(host: SimulatedHost, type: 'gpt' | 'dos', mebibytes = 16): void {
+  const first = { number: 1, start: 2048, size: mebibytes * 2048 };
   host.admin.partition(
     '/dev/vdx',
     type === 'dos'
