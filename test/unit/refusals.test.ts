@@ -33,9 +33,9 @@ describe('what a request is refused for', () => {
     const [one, none] = [refusals(), refusals()];
 
     expect(await none.try(() => 7)).toBe(7);
-    expect(await one.try(refuse(failed))).toBeUndefined();
+    await one.try(refuse(failed));
 
-    expect(() => none.throwAll()).not.toThrow();
+    none.throwAll();
     expect(() => one.throwAll()).toThrow(failed);
   });
 
@@ -54,17 +54,18 @@ describe('what a request is refused for', () => {
 });
 
 describe('a check on one host of several', () => {
-  it.each([
-    [new UsageError('x'), UsageError],
-    [new RefusedError('x'), RefusedError],
-    [new ToolError('x'), ToolError],
-    [new ParseError('x'), ParseError],
-    [new JournalError('x'), JournalError],
-    [failed, RefusedError],
-  ])('says where: $name', async (error, kind) => {
-    const told = await rejectionOf(on('b', refuse(error)));
-
-    expect(told).toBeInstanceOf(kind);
-    expect(told).toMatchObject({ message: `on b: ${error.message}`, cause: error });
+  it.each<[Error, string]>([
+    [new UsageError('x'), 'UsageError'],
+    [new RefusedError('x'), 'RefusedError'],
+    [new ToolError('x'), 'ToolError'],
+    [new ParseError('x'), 'ParseError'],
+    [new JournalError('x'), 'JournalError'],
+    [failed, 'RefusedError'],
+  ])('says where: $name', async (error, name) => {
+    expect(await rejectionOf(on('b', refuse(error)))).toMatchObject({
+      name,
+      message: `on b: ${error.message}`,
+      cause: error,
+    });
   });
 });
