@@ -11,7 +11,7 @@ export async function refuseHeld(host: ReadHost, device: string, who: readonly H
 /** RefusedError that names these. */
 export function inUse(device: string, who: readonly Holder[]): RefusedError {
   return new RefusedError(`${device} is in use: ${inWords(who)}`, {
-    remedy: remedyFor(who),
+    remedy: remedyFor(who) ?? 'end that use first, then give the command again',
     holders: who,
   });
 }

@@ -9,11 +9,13 @@ type ProcessHolder = Extract<Holder, { readonly kind: 'process' | 'guest' }>;
 /** Each process among these uses, with what it does there and how to end that. One that has ended meanwhile is none. */
 export async function usersOf(host: ReadHost, uses: readonly Use[]): Promise<readonly ProcessHolder[]> {
   const byPid = new Map<number, Use[]>();
+  if (uses.length === 0) return [];
+  const own = await ownFamily(host);
   for (const use of uses) byPid.set(use.pid, [...(byPid.get(use.pid) ?? []), use]);
   const found: ProcessHolder[] = [];
-  for (const [pid, own] of byPid) {
+  for (const [pid, its] of byPid) {
     const command = await commandOf(host, pid);
-    if (command !== undefined) found.push(await holderOf(host, { pid, command, uses: own }));
+    if (command !== undefined) found.push(await holderOf(host, { pid, command, uses: its, own }));
   }
   return found;
 }
@@ -54,10 +56,12 @@ interface Found {
   readonly pid: number;
   readonly command: string;
   readonly uses: readonly Use[];
+  /** Our own process, and those that it was started from. */
+  readonly own: readonly number[];
 }
 
 async function holderOf(host: ReadHost, found: Found): Promise<ProcessHolder> {
-  const { pid, command } = found;
+  const { pid, command, own } = found;
   const does = (await doing(host, found)).join(', ');
   // The disk of a guest whose back end is qemu is open in that process (libxl_dm.c gives it -xen-domid).
   const domid = / -xen-domid (?<domid>\d+)/.exec((await wholeLine(host, pid)) ?? '')?.groups?.domid;
@@ -68,8 +72,9 @@ async function holderOf(host: ReadHost, found: Found): Promise<ProcessHolder> {
       words: `process ${pid} (${command}), for the guest with domid ${domid}, ${does}`,
       free: ['xl', 'shutdown', '-w', domid],
     };
-  const words = `process ${pid} (${command}) ${does}`;
-  const free = await ending(host, pid);
+  const from = own.indexOf(pid) > 0 ? ', which bofh was started from,' : '';
+  const words = `process ${pid} (${command})${from} ${does}`;
+  const free = own.includes(pid) ? undefined : await ending(host, pid);
   return { kind: 'process', pid, command, words, ...(free === undefined ? {} : { free }) };
 }
 
@@ -102,9 +107,12 @@ async function doing(host: ReadHost, { pid, uses }: Found): Promise<readonly str
   return distinct.length > 3 ? [...said, `and ${distinct.length - 3} more`] : said;
 }
 
-/** What ends a process for good: its service, else a signal that it does not ignore. */
+/**
+ * What ends a process for good: its service, else a signal that it does not ignore. Nothing ends a thread of the kernel,
+ * and nobody wants to end the first process.
+ */
 async function ending(host: ReadHost, pid: number): Promise<readonly string[] | undefined> {
-  if (await isMyself(host, pid)) return undefined;
+  if (pid === 1 || (await familyOf(host, pid))?.isKernel === true) return undefined;
   const service = await serviceOf(host, pid);
   if (service !== undefined) return ['systemctl', 'stop', service];
   const status = (await textOf(host, `/proc/${pid}/status`)) ?? '';
@@ -115,9 +123,16 @@ async function ending(host: ReadHost, pid: number): Promise<readonly string[] | 
   return ['kill', ignores(1n) ? '-KILL' : '-HUP', String(pid)];
 }
 
-async function isMyself(host: ReadHost, pid: number): Promise<boolean> {
+/** Our process first, then its parents: of a dry run the bofh that started it, a shell, a login. */
+async function ownFamily(host: ReadHost): Promise<readonly number[]> {
   const self = await host.stat('/proc/self');
-  return self?.kind === 'symlink' && (await host.readLink('/proc/self')) === String(pid);
+  if (self?.kind !== 'symlink') return [];
+  const found = [Number(await host.readLink('/proc/self'))];
+  for (const pid of found) {
+    const parent = (await familyOf(host, pid))?.parent;
+    if (parent !== undefined && parent > 0 && !found.includes(parent)) found.push(parent);
+  }
+  return found;
 }
 
 /** What runs other people's programs: it is not to be stopped for one of them. */
@@ -141,15 +156,19 @@ async function serviceOf(host: ReadHost, pid: number): Promise<string | undefine
   return undefined;
 }
 
-/** proc_pid_stat(5): the parent is field 4, the session field 6, after the name in parentheses. */
+/** PF_KTHREAD (linux/sched.h), the same since 2.6.27. */
+const kernelThread = 0x00200000;
+
+/** proc_pid_stat(5): the parent is field 4, the session field 6, the flags field 9, after the name in parentheses. */
 async function familyOf(
   host: ReadHost,
   pid: number,
-): Promise<{ readonly parent: number; readonly session: number } | undefined> {
+): Promise<{ readonly parent: number; readonly session: number; readonly isKernel: boolean } | undefined> {
   const text = await textOf(host, `/proc/${pid}/stat`);
-  const [, parent, , session] = text?.slice(text.lastIndexOf(')') + 2).split(' ') ?? [];
+  const [, parent, , session, , , flags] = text?.slice(text.lastIndexOf(')') + 2).split(' ') ?? [];
   if (parent === undefined || session === undefined) return undefined;
-  return { parent: Number(parent), session: Number(session) };
+  const isKernel = (Number(flags ?? 0) & kernelThread) !== 0;
+  return { parent: Number(parent), session: Number(session), isKernel };
 }
 
 /** Undefined: the process has ended, or does not let us see. */

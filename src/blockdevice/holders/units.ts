@@ -20,6 +20,7 @@ export async function withUnit(
   holder: MountHolder,
   mounts: readonly MountEntry[],
 ): Promise<MountHolder> {
+  if (holder.free === undefined) return holder;
   // sd_booted(3)
   if ((await host.stat('/run/systemd/system')) === undefined) return holder;
   const name = escapePath(holder.path);

@@ -1,17 +1,35 @@
 import { commandLine } from '../../command/index.ts';
 import type { Holder } from '../../errors.ts';
 
+/** More are data for programs, and no words for people. */
+const most = 5;
+
 /** Who holds it, and how to end that: `mounted on /mnt (mount 41) [umount /mnt]; …`. */
 export function inWords(holders: readonly Holder[]): string {
-  return holders
-    .map(({ words, free }) => (free === undefined ? words : `${words} [${freeing(free)}]`))
-    .join('; ');
+  const system = systemMount(holders);
+  if (system !== undefined) return `it holds ${system === '/' ? 'the root filesystem' : system} of this host`;
+  const said = holders
+    .slice(0, most)
+    .map(({ words, free }) => (free === undefined ? words : `${words} [${freeing(free)}]`));
+  const more = holders.length - said.length;
+  return [...said, ...(more > 0 ? [`and ${more} more`] : [])].join('; ');
 }
 
 /** What to run, in this order; undefined where no command would help. */
 export function remedyFor(holders: readonly Holder[]): string | undefined {
+  if (systemMount(holders) !== undefined) return 'name another device: bofh block tree';
   const lines = [...new Set(holders.flatMap(({ free }) => (free === undefined ? [] : [freeing(free)])))];
-  return lines.length === 0 ? undefined : `end that use first: ${lines.join('; ')}`;
+  if (lines.length === 0) return undefined;
+  const more = lines.length > most ? '; then give the command again, which names the others' : '';
+  return `end that use first: ${lines.slice(0, most).join('; ')}${more}`;
+}
+
+/** What this host runs from is not taken from under it: to end its users is to end the host. */
+function systemMount(holders: readonly Holder[]): string | undefined {
+  const mounts = holders.flatMap((holder) =>
+    holder.kind === 'mount' && holder.namespaceOf === undefined ? [holder.path] : [],
+  );
+  return ['/', '/usr'].find((path) => mounts.includes(path));
 }
 
 function freeing([tool = '', ...argv]: readonly string[]): string {

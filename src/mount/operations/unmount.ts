@@ -105,7 +105,7 @@ export const unmount = operation({
 async function topmost(host: ReadHost, entries: readonly MountEntry[], path: string): Promise<MountEntry> {
   const real = await realPath(host, path);
   // Before anything is looked for: in a chroot nothing is mounted on it.
-  refuseRoot(real);
+  refuseSystem(real);
   const there = mountsAt(entries, real);
   const over = mountOver(entries, real);
   const entry = there.find(({ id }) => id === over?.id);
@@ -116,11 +116,11 @@ async function topmost(host: ReadHost, entries: readonly MountEntry[], path: str
   );
 }
 
-function refuseRoot(path: string): void {
-  if (path === '/')
-    throw new RefusedError('the root of this host cannot be unmounted', {
-      remedy: 'name another mount: bofh mount list',
-    });
+/** What every program of this host looks into is not unmounted. */
+function refuseSystem(path: string): void {
+  if (!['/', '/usr', '/proc', '/sys', '/dev', '/run'].includes(path)) return;
+  const what = path === '/' ? 'the root of this host' : `${path} of this host`;
+  throw new RefusedError(`${what} cannot be unmounted`, { remedy: 'name another mount: bofh mount list' });
 }
 
 /** Whoever uses it is named before anything is done; what nobody could look into is left to umount(2) itself. */

@@ -185,3 +185,12 @@ test('no password of a table comes into the journal', async () => {
   );
   expect(host.admin.readFile('/etc/fstab')).toContain('/dev/vg0/old /mnt/there ext4 defaults 0 2\n//nas/y');
 });
+
+test.each(['/', '/proc', '/run'])('%s is not unmounted, and no way to do so is said', async (path) => {
+  const failure = await failureOf(does((tx) => tx.mount.unmount({ path })));
+
+  expect(failure).toMatchObject({
+    message: expect.stringMatching(/of this host cannot be unmounted$/) as string,
+    remedy: 'name another mount: bofh mount list',
+  });
+});

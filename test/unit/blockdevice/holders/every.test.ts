@@ -130,6 +130,47 @@ describe('everyHolder', () => {
     expect(answer[0]?.free).toBeUndefined();
   });
 
+  // Its login shell, or the bofh that a dry run's child was started by.
+  test('kills nobody that bofh was started from', async () => {
+    const stats = {
+      '/proc/9/stat': '9 (node) S 7 9 7 0 -1 4194304\n',
+      '/proc/7/stat': '7 (bash) S 1 7 7 0 -1\n',
+    };
+    const self = {
+      '/proc/9/ns/mnt': '-> mnt:[4026531841]',
+      '/proc/9/mountinfo': mounted['/proc/self/mountinfo'],
+    };
+    const shell = { '/proc/self': '-> 9', ...self, ...stats, ...process(7, 'bash', { cwd: '-> /mnt' }) };
+
+    expect(await of(shell, works)).toContainEqual([
+      'process 7 (bash), which bofh was started from, works in /mnt',
+      undefined,
+    ]);
+  });
+
+  test('kills no thread of the kernel, and not the first process', async () => {
+    // PF_KTHREAD of linux/sched.h, as kthreadd has it on 6.1.
+    const thread = process(7, 'kworker', { cwd: '-> /mnt', stat: '7 (kworker/R) I 2 0 0 0 -1 69238880 0\n' });
+    const init = process(1, 'init', { cwd: '-> /mnt' });
+
+    expect(await of({ ...mounted, ...thread }, works)).toContainEqual([
+      'process 7 (kworker) works in /mnt',
+      undefined,
+    ]);
+    expect(await of({ ...mounted, ...init }, works.replace('/7/', '/1/'))).toContainEqual([
+      'process 1 (init) works in /mnt',
+      undefined,
+    ]);
+  });
+
+  test('ends no use of the root filesystem, and stops no unit of its mount', async () => {
+    const table = { '/proc/self/mountinfo': '22 1 253:1 / / rw - ext4 /dev/dm-1 rw\n' };
+
+    expect(await of({ ...table, '/run/systemd/generator/-.mount': '', '/run/systemd/system/x': '' })).toEqual(
+      [['mounted on / (mount 22)', undefined]],
+    );
+  });
+
   test('names a mount in another mount namespace, and how to get there', async () => {
     const scan = '/proc/8/ns/mnt 4 4026532999 8124 0:0\n';
     const there = process(8, 'nginx', { mountinfo: '90 80 253:1 / /srv rw - ext4 /dev/dm-1 rw\n' });
