@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { follow, type ReadHost } from '../command/index.ts';
-import { BofhError, UsageError } from '../errors.ts';
+import { BofhError, CommandError, UsageError } from '../errors.ts';
 import { type GuestConfig, guestConfig } from './config/guest.ts';
 import { parseConfig } from './config/parse.ts';
 import { guestDomains } from './domains.ts';
@@ -13,6 +13,7 @@ export interface ConfigProblem {
   readonly file: string;
   /** "FILE:LINE: what was expected". */
   readonly message: string;
+  readonly remedy?: string;
 }
 
 /** A configured guest, running or not. */
@@ -47,13 +48,14 @@ export async function guestConfigs(
       await work();
     } catch (error) {
       if (!(error instanceof BofhError)) throw error;
-      problems.push({ file, message: error.message });
+      const { message, remedy } = error;
+      problems.push({ file, message, ...(remedy === undefined ? {} : { remedy }) });
     }
   };
   const files = new Map<string, string>();
   for (const dir of dirs)
     await trying(dir, async () => {
-      for (const name of await host.readDir(dir))
+      for (const name of await namesIn(host, dir))
         if (name.endsWith('.cfg') && !name.startsWith('.'))
           await trying(posix.join(dir, name), async () => {
             const real = await realFile(host, posix.join(dir, name));
@@ -80,7 +82,12 @@ export async function allDomus({
   readonly configDirs?: readonly string[];
 }): Promise<readonly Domu[]> {
   const { guests, problems } = await guestConfigs(host, configDirs);
-  if (problems.length > 0) throw new UsageError(problems.map(({ message }) => message).join('\n'));
+  if (problems.length > 0) {
+    const remedies = [...new Set(problems.flatMap(({ remedy }) => remedy ?? []))];
+    throw new UsageError(problems.map(({ message }) => message).join('\n'), {
+      remedy: remedies.join('; ') || 'mend what is named, then give the command again',
+    });
+  }
   return guests.map(({ name, file, uuid, memoryMiB, vcpus }) => ({
     name,
     config: file,
@@ -100,6 +107,18 @@ export async function isRunning({
 }): Promise<boolean> {
   const own = await guestDomains(host, ({ name }) => name === domu.name);
   return own.some(({ state }) => state === 'running');
+}
+
+async function namesIn(host: ReadHost, dir: string): Promise<readonly string[]> {
+  try {
+    return await host.readDir(dir);
+  } catch (error) {
+    if (!(error instanceof CommandError) || error.reason !== 'not-found') throw error;
+    throw new UsageError(`the directory ${dir} is not there`, {
+      cause: error,
+      remedy: 'say guestConfigDirs in the site file, or install xen-utils-common',
+    });
+  }
 }
 
 async function realFile(host: ReadHost, file: string): Promise<string> {

@@ -66,6 +66,16 @@ describe('configured guests', () => {
   });
 });
 
+describe('a directory that is not there', () => {
+  test('is said to be none, with what names another one', async () => {
+    await expect(allDomus({ host: host({}) })).rejects.toMatchObject({
+      name: 'UsageError',
+      message: 'the directory /etc/xen is not there',
+      remedy: 'say guestConfigDirs in the site file, or install xen-utils-common',
+    });
+  });
+});
+
 describe('allDomus', () => {
   test('gives plain data', async () => {
     const made = host({ '/srv/web1.cfg': `${guest('web1')}uuid = "${uuid}"\n` });
