@@ -152,7 +152,7 @@ function tell(runtime: Runtime, found: readonly FoundUnit[]): void {
     unit: unit.name,
     file: unit.path,
     state,
-    atBoot: unit.atBoot ? (enabled ? 'enabled' : 'disabled') : 'on-failure',
+    atBoot: atBootOf({ unit, state, enabled }),
   }));
   give(runtime, {
     data,
@@ -160,6 +160,12 @@ function tell(runtime: Runtime, found: readonly FoundUnit[]): void {
     rows: data.map((row) => [row.unit, row.state, atBootWords[row.atBoot], row.file]),
     none: '',
   });
+}
+
+/** A timer is not enabled: the service that failed starts it, where it is there. */
+function atBootOf({ unit, state, enabled }: Pick<FoundUnit, 'unit' | 'state' | 'enabled'>) {
+  if (unit.atBoot) return enabled ? 'enabled' : 'disabled';
+  return state === 'absent' ? 'disabled' : 'on-failure';
 }
 
 const atBootWords: Readonly<Record<BootUnits[number]['atBoot'], string>> = {

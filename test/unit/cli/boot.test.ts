@@ -54,6 +54,14 @@ async function statusOf(said: Parameters<typeof testRuntime>[1] = {}): Promise<a
 
 const statesOf = async (): Promise<readonly string[]> => (await statusOf()).map(({ state }) => state);
 
+describe('bofh boot status', () => {
+  it('says that no unit is started that is not there', async () => {
+    expect((await statusOf()).map(({ state, atBoot }) => `${state} ${atBoot}`)).toEqual(
+      units.map(() => 'absent disabled'),
+    );
+  });
+});
+
 describe('bofh boot install', () => {
   it('writes the units with the absolute paths of node and bofh, and says what systemctl has to do', async () => {
     const { runtime, stderr } = at();
