@@ -69,6 +69,7 @@ export async function changeFstab(runtime: Runtime, path: string, options: Optio
     ...(typeof options.device === 'string' ? { source: options.device } : {}),
     ...(typeof options.path === 'string' ? { target: options.path } : {}),
   };
+  refuseNothing(to, '--device, --path, --type, --options, --dump or --pass');
   return edit(runtime, () => mount.changeFstab({ of: path, to }));
 }
 
@@ -94,7 +95,13 @@ export async function changeCrypttab(runtime: Runtime, name: string, options: Op
     ...(typeof options.device === 'string' ? { device: options.device } : {}),
     ...(typeof options.name === 'string' ? { name: options.name } : {}),
   };
+  refuseNothing(to, '--device, --name, --key-file or --options');
   return edit(runtime, () => mount.changeCrypttab({ name, to }));
+}
+
+function refuseNothing(to: object, options: string): void {
+  if (Object.keys(to).length === 0)
+    throw new UsageError('nothing is said to change in the line', { remedy: `give ${options}` });
 }
 
 /** `bofh mount crypttab remove NAME` */

@@ -111,10 +111,16 @@ export function tableOperation<A extends { readonly file?: string }>(
   });
 }
 
+/** Of another system's tables bofh has no list to show. */
+const lists: Readonly<Record<string, string>> = {
+  '/etc/fstab': 'bofh mount fstab list',
+  '/etc/crypttab': 'bofh mount crypttab list',
+};
+
 /** The one line that is about something. RefusedError when there is none, or more than one, or it cannot be journalled. */
 function rowOf(file: string, known: readonly TableLine[], key: string): Row {
   const [line, ...more] = known.filter((each) => each.key === key);
-  const look = `grep --line-number . ${file}`;
+  const look = lists[file] ?? `grep --line-number . ${file}`;
   if (line === undefined) throw new RefusedError(`${file} has no line for ${key}`, { remedy: look });
   if (more.length > 0)
     throw new RefusedError(

@@ -146,6 +146,22 @@ describe('bofh mount fstab and crypttab', () => {
     expect(host.admin.readFile('/etc/crypttab')).toBe('');
   });
 
+  it('name the options where nothing is said to change, and their own list where no line is found', async () => {
+    await expect(tables.changeFstab(at().runtime, '/', {})).rejects.toMatchObject({
+      message: 'nothing is said to change in the line',
+      remedy: 'give --device, --path, --type, --options, --dump or --pass',
+    });
+    await expect(tables.changeCrypttab(at().runtime, 'web1', {})).rejects.toMatchObject({
+      remedy: 'give --device, --name, --key-file or --options',
+    });
+    await expect(tables.removeFstab(at().runtime, '/nope')).rejects.toMatchObject({
+      remedy: 'bofh mount fstab list',
+    });
+    await expect(tables.removeCrypttab(at().runtime, 'nope')).rejects.toMatchObject({
+      remedy: 'bofh mount crypttab list',
+    });
+  });
+
   it('refuse a password and a number that is none, before anything is logged', async () => {
     const asked = { device: '//s/x', path: '/mnt' };
     const add = (options: Record<string, string>) =>
