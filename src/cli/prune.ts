@@ -61,12 +61,18 @@ function keepOf({ keep, keepCount }: Options): Keep {
 
 function daysOf(text: string): number {
   const days = /^(?<days>\d{1,6})d$/.exec(text)?.groups?.days;
-  if (days === undefined) throw new UsageError(`"${text}" is no age; write for example 400d`);
+  if (days === undefined)
+    throw new UsageError(`--keep: "${text}" is no age; write for example 400d`, {
+      remedy: '--keep 400d for an age in days, --keep-count 400 for a number of journals',
+    });
   return Number(days);
 }
 
 function countOf(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new UsageError(`"${text}" is no number of journals`);
+  if (!/^\d{1,9}$/.test(text))
+    throw new UsageError(`--keep-count: "${text}" is no number of journals`, {
+      remedy: '--keep-count 400 for a number of journals, --keep 400d for an age in days',
+    });
   return Number(text);
 }
 

@@ -15,7 +15,10 @@ export function addJournal(journal: Command, verb: Verb): void {
   const prune = journal
     .command('prune')
     .description('remove the journals of sequences that ended long ago')
-    .option('--keep <DAYS>', 'nothing that is older is kept (default: 400d, but always the newest hundred)')
+    .option(
+      '--keep <AGE>',
+      'nothing that is older is kept, for example 400d (the default, but always the newest hundred)',
+    )
     .option('--keep-count <NUMBER>', 'no more than so many are kept (default: 5000)');
   verb(prune, 'changes', async (runtime, _args, options) =>
     (await import('../prune.ts')).prune(runtime, options),

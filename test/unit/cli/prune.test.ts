@@ -87,7 +87,7 @@ describe.skipIf(process.getuid?.() !== 0)('bofh journal prune', () => {
   });
 
   it.each([
-    ['--keep', '400', 'is no age'],
+    ['--keep', '400', '--keep: "400" is no age'],
     ['--keep', '-1d', 'is no age'],
     ['--keep-count', 'many', 'is no number'],
   ])('refuses %s %s', async (option, value, says) => {
