@@ -16,6 +16,6 @@ export function sizeOf(key: string, value: string | number): Bytes {
     return parseSize(value);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    throw new UsageError(`${key}: ${error.message}`, { cause: error });
+    throw new UsageError(`${key}: ${error.message}`, { cause: error, remedy: error.remedy });
   }
 }

@@ -24,7 +24,7 @@ export function parseSize(text: string | number): Bytes {
   const match = sizePattern.exec(String(text).trim());
   const groups = match?.groups;
   if (groups === undefined)
-    throw new UsageError(`"${text}" is not a size; write for example 512m, 10g or 10GiB`);
+    throw new UsageError(`"${text}" is not a size`, { remedy: 'write for example 512m, 10g or 10GiB' });
   const bytes = Number(groups.number) * (factors[(groups.unit ?? '').toLowerCase()] ?? Number.NaN);
   if (!Number.isSafeInteger(Math.ceil(bytes)))
     throw new UsageError(`"${text}" is larger than bofh can count (8 PiB)`);

@@ -1,7 +1,7 @@
 import * as block from '../api/block.ts';
 import { type Bofh, withBofh } from '../bofh.ts';
 import { UsageError } from '../errors.ts';
-import { formatSize, parseSize } from '../units.ts';
+import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
 import type {
   BlockPartitionAdd,
@@ -12,6 +12,7 @@ import type {
 import type { Options } from './options.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
+import { sizeAmong } from './sizes.ts';
 import { logged } from './system-log.ts';
 import { printable } from './text.ts';
 
@@ -61,7 +62,7 @@ export async function add(
 ): Promise<number> {
   const said = (key: string) => (typeof options[key] === 'string' ? { [key]: options[key] } : {});
   const more = { ...said('type'), ...said('name'), ...said('uuid') };
-  const asked = { device, size: size === 'max' ? size : parseSize(size), ...more } as const;
+  const asked = { device, size: size === 'max' ? size : sizeAmong(size, '20g or max'), ...more } as const;
   return changing(
     runtime,
     () => block.addPartition(asked),
@@ -81,7 +82,11 @@ export async function grow(
   [device = '', which = '', size = '']: readonly string[],
 ): Promise<number> {
   if (!/^[1-9]\d{0,2}$/.test(which)) throw new UsageError(`"${which}" is no number of a partition`);
-  const asked = { device, number: Number(which), size: size === 'max' ? size : parseSize(size) } as const;
+  const asked = {
+    device,
+    number: Number(which),
+    size: size === 'max' ? size : sizeAmong(size, '20g or max'),
+  } as const;
   return changing(
     runtime,
     () => block.growPartition(asked),

@@ -3,7 +3,7 @@ import { size as deviceSize } from '../blockdevice/index.ts';
 import { withBofh } from '../bofh.ts';
 import { parseKeyRef, type ReadHost } from '../command/index.ts';
 import { UsageError } from '../errors.ts';
-import { formatSize, parseSize } from '../units.ts';
+import { type Bytes, formatSize } from '../units.ts';
 import { membersOfStack } from '../replica/stack.ts';
 import { give } from './answer.ts';
 import type { BlockResize } from './answers/index.ts';
@@ -12,6 +12,7 @@ import type { Options } from './options.ts';
 import { planned, twoHosts } from './replica-plan.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
+import { sizeAmong } from './sizes.ts';
 import { logged } from './system-log.ts';
 import { printable } from './text.ts';
 
@@ -42,18 +43,21 @@ export async function resize(
   return 0;
 }
 
+type Asked = { readonly size: Bytes } | { readonly by: Bytes } | 'min' | 'max';
+
 /** Throws UsageError for what is none of `+5g`, `-1g`, `20g`, `min` and `max`. */
-function sizeOf(text: string): block.ResizeRequest['to'] {
+function sizeOf(text: string): Asked {
   if (text === 'min' || text === 'max') return text;
   const { sign, size } = /^(?<sign>[+-]?)(?<size>[^+-].*)$/.exec(text)?.groups ?? {};
+  const forms = '20g, +5g, -1g, min or max';
   if (size === undefined)
-    throw new UsageError(`"${text}" is no size; write for example +5g, -1g, 20g, min or max`);
-  const bytes = parseSize(size);
+    throw new UsageError(`"${text}" is not a size`, { remedy: `write for example ${forms}` });
+  const bytes = sizeAmong(size, forms);
   if (sign === '') return { size: bytes };
   return { by: sign === '-' ? -bytes : bytes };
 }
 
-async function cuts(host: ReadHost, device: string, to: block.ResizeRequest['to']): Promise<boolean> {
+async function cuts(host: ReadHost, device: string, to: Asked): Promise<boolean> {
   if (typeof to === 'string') return to === 'min';
   return 'by' in to ? to.by < 0 : to.size < (await deviceSize(host, device));
 }

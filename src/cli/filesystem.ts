@@ -1,10 +1,11 @@
 import * as filesystem from '../api/filesystem.ts';
 import { withBofh } from '../bofh.ts';
-import { formatSize, parseSize } from '../units.ts';
+import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
 import type { FilesystemCheck, FilesystemInfo, FilesystemLabel, FilesystemResize } from './answers/index.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';
+import { sizeAmong } from './sizes.ts';
 import { logged } from './system-log.ts';
 import { printable } from './text.ts';
 
@@ -38,7 +39,7 @@ function sizeInWords(bytes: number | null): string {
 
 /** `bofh filesystem resize DEVICE SIZE|max` */
 export async function resize(runtime: Runtime, device: string, size: string): Promise<number> {
-  const asked = { device, size: size === 'max' ? size : parseSize(size) } as const;
+  const asked = { device, size: size === 'max' ? size : sizeAmong(size, '20g or max') } as const;
   const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
   if (runtime.settings.mode === 'plan') {
     const { dryRun } = await import('./plan.ts');

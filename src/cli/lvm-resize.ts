@@ -5,12 +5,13 @@ import type { ReadHost } from '../command/index.ts';
 import { RefusedError, UsageError } from '../errors.ts';
 import { swapAnew } from '../filesystem/index.ts';
 import { usableVg, volumeNamed } from '../lvm/index.ts';
-import { type Bytes, formatSize, parseSize } from '../units.ts';
+import { type Bytes, formatSize } from '../units.ts';
 import { give } from './answer.ts';
 import type { LvmResize } from './answers/index.ts';
 import { confirm } from './confirm.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';
+import { sizeAmong } from './sizes.ts';
 import { logged } from './system-log.ts';
 import { type Volume, volumeOf } from './volume.ts';
 
@@ -50,7 +51,7 @@ export interface Change {
 
 export function changeOf(text: string): Change {
   const { sign, size = '' } = /^(?<sign>[+-]?)(?<size>.*)$/s.exec(text)?.groups ?? {};
-  return { sign: sign === '+' || sign === '-' ? sign : '', bytes: parseSize(size) };
+  return { sign: sign === '+' || sign === '-' ? sign : '', bytes: sizeAmong(size, '20g, +5g or -5g') };
 }
 
 interface Found {

@@ -12,6 +12,7 @@ import { changed } from './replica-changed.ts';
 import { twoHosts } from './replica-plan.ts';
 import type { Runtime } from './runtime.ts';
 import { parseDuration } from './settings.ts';
+import { sizeAmong } from './sizes.ts';
 import { printable } from './text.ts';
 
 /** `bofh drbd remove NAME` */
@@ -19,7 +20,7 @@ export async function remove(runtime: Runtime, name: string, options: Options): 
   const request = checkRemove({
     ...{ name, ...hostsOf(options) },
     ...(options['here'] === true ? { hosts: 'this' } : {}),
-    ...(options['keepVolumes'] === true ? { volumes: 'kept' } : {}),
+    ...(options['keepVolumes'] === true || options['keepVolume'] === true ? { volumes: 'kept' } : {}),
     ...(typeof options['keepOn'] === 'string' ? { keepOn: options['keepOn'] } : {}),
   });
   const plan = await changed(runtime, {
@@ -109,6 +110,7 @@ export async function grow(
   { name, size }: { readonly name: string; readonly size: string },
   options: Options,
 ): Promise<number> {
+  if (size !== 'max') sizeAmong(size.replace(/^\+/, ''), '20g, +5g or max');
   const request = checkGrow({ name, size, ...hostsOf(options) });
   const plan = await changed(runtime, {
     verb: `drbd grow ${name}`,

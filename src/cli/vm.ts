@@ -85,7 +85,7 @@ function sizeOf(option: string, text: string): number {
     return parseSize(text);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    throw new UsageError(`${option}: ${error.message}`, { cause: error });
+    throw new UsageError(`${option}: ${error.message}`, { cause: error, remedy: error.remedy });
   }
 }
 

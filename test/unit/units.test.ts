@@ -4,6 +4,15 @@ import { UsageError } from '../../src/errors.ts';
 import { formatSize, parseSize } from '../../src/units.ts';
 
 describe('a size', () => {
+  it('that is none is refused with how to write one', () => {
+    expect(() => parseSize('50%')).toThrow(
+      expect.objectContaining({
+        message: '"50%" is not a size',
+        remedy: 'write for example 512m, 10g or 10GiB',
+      }) as Error,
+    );
+  });
+
   it.each([
     ['10g', 10 * 1024 ** 3],
     ['10G', 10 * 1024 ** 3],

@@ -1,0 +1,12 @@
+import { UsageError } from '../errors.ts';
+import { type Bytes, parseSize } from '../units.ts';
+
+/** The bytes of a size that was typed. UsageError, which names all that its verb takes in that place. */
+export function sizeAmong(text: string, forms: string): Bytes {
+  try {
+    return parseSize(text);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    throw new UsageError(error.message, { cause: error, remedy: `write for example ${forms}` });
+  }
+}
