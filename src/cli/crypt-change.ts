@@ -77,7 +77,7 @@ export async function open(runtime: Runtime, device: string, options: Options): 
     ...{ device, key: keyOf(options) },
     ...(header === undefined ? {} : { header }),
     ...(name === undefined ? {} : { name }),
-    ...(options['readonly'] === true ? ({ mode: 'ro' } as const) : {}),
+    ...(options['readOnly'] === true || options['readonly'] === true ? ({ mode: 'ro' } as const) : {}),
   };
   return change(runtime, {
     act: () => crypt.open(asked),

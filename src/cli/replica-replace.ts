@@ -83,7 +83,7 @@ function requestOf(name: string, options: Options): CheckedReplace {
   const all = {
     ...{ name, to: said('to'), from: said('from'), vg: said('vg') },
     old: options['lost'] === true ? 'lost' : undefined,
-    volumes: options['keepVolume'] === true ? 'kept' : undefined,
+    volumes: options['keepVolumes'] === true || options['keepVolume'] === true ? 'kept' : undefined,
     addresses: address === undefined ? undefined : addressesIn(address),
     port: wholeIn(said)('port'),
   };

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { addCryptHeader } from './crypt-header.ts';
 import type { Verb } from './verb.ts';
 
@@ -66,7 +66,8 @@ export function addCrypt(crypt: Command, verb: Verb): void {
       'its name below /dev/mapper (default: that of the device, and -luks; site file: luksNaming)',
     )
     .option(...headerOption)
-    .option('--readonly', 'for reading alone');
+    .option('--read-only', 'for reading alone')
+    .addOption(new Option('--readonly', 'the same').hideHelp());
   verb(open, 'changes', async (runtime, [device = ''], options) =>
     (await import('../crypt-change.ts')).open(runtime, device, options),
   );

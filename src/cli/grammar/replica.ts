@@ -56,7 +56,8 @@ export function addReplica(drbd: Command, verb: Verb): void {
         '--lost',
         'the old peer is gone for ever: it is not asked, and may be the new one, installed anew',
       )
-      .option('--keep-volume', 'leave the logical volume of the old peer, with the metadata on it')
+      .option('--keep-volumes', 'leave the logical volume of the old peer, with the metadata on it')
+      .addOption(new Option('--keep-volume', 'the same').hideHelp())
       .option('--vg <NAME>', 'the volume group on the new peer; the same as here')
       .option('--address <HOST=IP,…>', 'where the two reach one another; the one network that both are in')
       .option('--port <N>', 'the one that it has, or the lowest, from 7788, that is free on both'),
@@ -75,6 +76,7 @@ export function addReplica(drbd: Command, verb: Verb): void {
       .argument('<resource>')
       .option(...on)
       .option('--keep-volumes', 'leave its logical volumes, with the metadata on them')
+      .addOption(new Option('--keep-volume', 'the same').hideHelp())
       .option('--keep-on <HOST>', 'on this host its data live on, in a plain volume without metadata')
       .option('--here', 'what this host has of it alone, as when the other one is gone'),
     'changes',

@@ -526,7 +526,7 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     },
     { line: 'crypt open /dev/vdz --key file:/etc/key', on: async () => withEncrypted() },
     {
-      line: 'crypt open /dev/vdz --key file:/etc/key --readonly --name web1',
+      line: 'crypt open /dev/vdz --key file:/etc/key --read-only --name web1',
       on: async () => withEncrypted(),
     },
   ],
