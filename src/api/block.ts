@@ -12,7 +12,7 @@ import type { Tx } from '../operations.ts';
 import { growReplica } from '../replica/grow.ts';
 import { planReplicated, withReplica } from '../replica/stack.ts';
 import * as stack from '../stack/index.ts';
-import type { Bytes } from '../units.ts';
+import { type Bytes, parseSize } from '../units.ts';
 import { nameBySite } from './crypt.ts';
 
 export {
@@ -41,8 +41,8 @@ export async function tree(of: { readonly device?: string } = {}): Promise<stack
 export interface ResizeRequest {
   /** Any device of the stack: it is the one that has the size afterwards. */
   readonly device: string;
-  /** In bytes. */
-  readonly to: { readonly size: Bytes } | { readonly by: Bytes } | 'min' | 'max';
+  /** In bytes, or in words: `10g`, and of `by` also `+5g` and `-1g`. */
+  readonly to: { readonly size: Bytes | string } | { readonly by: Bytes | string } | 'min' | 'max';
   /** `device`: it alone, whatever lies on it. Left out: all that lies on it too. */
   readonly what?: 'stack' | 'device';
   /** Of an encrypted device in it: one that is closed is opened with it, and closed again. */
@@ -60,10 +60,10 @@ export interface ResizeRequest {
  * A disk that DRBD replicates grows first, on both hosts, in a sequence of its own: it cannot be made smaller again, so
  * when what lies on it fails, that goes back alone.
  */
-export async function resize({ what = 'stack', ...request }: ResizeRequest): Promise<stack.StackResized> {
+export async function resize({ what = 'stack', to, ...request }: ResizeRequest): Promise<stack.StackResized> {
   refuseInside('block.resize');
   const bofh = currentBofh();
-  const asked = { host: bofh.host, what, ...request };
+  const asked = { host: bofh.host, what, to: inBytes(to), ...request };
   const opened: string[] = [];
   try {
     await openAll(bofh, asked, opened);
@@ -76,6 +76,14 @@ export async function resize({ what = 'stack', ...request }: ResizeRequest): Pro
       if (!(error instanceof BofhError)) throw error;
     });
   }
+}
+
+function inBytes(to: ResizeRequest['to']): Asked['to'] {
+  if (typeof to === 'string') return to;
+  if ('size' in to) return { size: typeof to.size === 'number' ? to.size : parseSize(to.size) };
+  if (typeof to.by === 'number') return { by: to.by };
+  const bytes = parseSize(to.by.replace(/^[+-]/, ''));
+  return { by: to.by.startsWith('-') ? -bytes : bytes };
 }
 
 async function resized(bofh: Bofh, asked: Asked): Promise<stack.StackResized> {

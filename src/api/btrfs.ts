@@ -2,6 +2,17 @@ import { currentBofh, single } from '../bofh.ts';
 import * as driver from '../btrfs/index.ts';
 import type { Tx } from '../operations.ts';
 
+export type {
+  Balance,
+  Device,
+  Qgroup,
+  Quota,
+  Scrub,
+  Subvolume,
+  SubvolumeRow,
+  Usage,
+} from '../btrfs/index.ts';
+
 /** Every subvolume of the filesystem of a path, but its top level; paths are whole, from there. Needs root. */
 export async function subvolumes(path: string): Promise<readonly driver.SubvolumeRow[]> {
   return driver.subvolumes(currentBofh().host, path);

@@ -2,6 +2,16 @@ import { currentBofh, single } from '../bofh.ts';
 import * as driver from '../crypt/index.ts';
 import type { Tx } from '../operations.ts';
 
+export type {
+  LuksDevice,
+  LuksHeader,
+  LuksScan,
+  Mapping,
+  MappingStatus,
+  OpenDevice,
+  Reencryption,
+} from '../crypt/index.ts';
+
 /** Every encrypted (LUKS) device, open or not. ParseError when there are devices that cannot be read: `scan` has the others. */
 export async function devices(): Promise<readonly driver.LuksDevice[]> {
   return driver.luksDevices(currentBofh().host);

@@ -5,6 +5,8 @@ import type { Tx } from '../operations.ts';
 import { on } from '../refusals.ts';
 import { type Member, memberAt } from '../replica/hosts.ts';
 
+export type { Finding, Next, ProcStatus, Resource } from '../drbd/index.ts';
+
 export { dataSize, deviceSizeFor, externalMetadata, internalMetadata } from '../drbd/index.ts';
 
 export { convert, create, demote, grow, promote, remove, replacePeer } from './replica.ts';

@@ -2,6 +2,10 @@ import { currentBofh, single } from '../bofh.ts';
 import { probe as probeDevice, type Signature } from '../blockdevice/index.ts';
 import * as driver from '../filesystem/index.ts';
 import type { Tx } from '../operations.ts';
+import { type Bytes, parseSize } from '../units.ts';
+
+export type { Signature } from '../blockdevice/index.ts';
+export type { FilesystemCheck, FilesystemInfo } from '../filesystem/index.ts';
 
 /** What a device holds; undefined when it was looked at and is blank. */
 export async function probe(device: string): Promise<Signature | undefined> {
@@ -33,13 +37,18 @@ export async function create(
   return single('filesystem.create', (tx) => tx.filesystem.create(args));
 }
 
+/** What `resize` is asked. */
+export interface ResizeRequest extends Omit<Parameters<Tx['filesystem']['resize']>[0], 'size'> {
+  /** Bytes, a size in words such as `10g`, or `max`: as large as its device. */
+  readonly size: Bytes | string;
+}
+
 /**
- * Sets the size of a filesystem, in bytes or `max`: a sequence of one. An xfs, and an ext4 that is mounted, has its new size
+ * Sets the size of a filesystem: a sequence of one. An xfs, and an ext4 that is mounted, has its new size
  * only once the sequence is committed, because that cannot be undone.
  */
-export async function resize(
-  args: Parameters<Tx['filesystem']['resize']>[0],
-): ReturnType<Tx['filesystem']['resize']> {
+export async function resize({ size, ...more }: ResizeRequest): ReturnType<Tx['filesystem']['resize']> {
+  const args = { ...more, size: size === 'max' ? size : parseSize(size) } as const;
   return single('filesystem.resize', (tx) => tx.filesystem.resize(args));
 }
 

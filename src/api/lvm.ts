@@ -2,6 +2,8 @@ import { currentBofh, refuseInside, single } from '../bofh.ts';
 import * as driver from '../lvm/index.ts';
 import type { Tx } from '../operations.ts';
 
+export type { LogicalVolume, MetadataBackup, PhysicalVolume, VolumeGroup } from '../lvm/index.ts';
+
 /** Every logical volume; of one volume group (missing: CommandError `not-found`) when it is named. */
 export async function lvs(scope?: { readonly vg?: string }): Promise<readonly driver.LogicalVolume[]> {
   return driver.lvs(currentBofh().host, scope);

@@ -4,6 +4,9 @@ import * as driver from '../mount/index.ts';
 import type { Tx } from '../operations.ts';
 import { mountedFor } from './mounted-for.ts';
 
+export type { MountEntry } from '../blockdevice/index.ts';
+export type { CrypttabLine, FstabLine } from '../mount/index.ts';
+
 /** Every mount of this host. */
 export async function mounts(): Promise<readonly MountEntry[]> {
   return driver.mounts(currentBofh().host);

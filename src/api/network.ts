@@ -1,6 +1,8 @@
 import { currentBofh } from '../bofh.ts';
 import * as driver from '../network/index.ts';
 
+export type { Interface } from '../network/index.ts';
+
 /** Every network interface of this host: addresses, MTU, MAC, counters, and of a bridge what hangs on it. */
 export async function interfaces(): Promise<readonly driver.Interface[]> {
   return driver.interfaces(currentBofh().host);

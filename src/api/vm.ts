@@ -13,6 +13,11 @@ import {
   type MoveRequest,
 } from '../vm/request.ts';
 
+export type { CreatedVm } from '../vm/create.ts';
+export type { DestroyPlan } from '../vm/destroy.ts';
+export type { MovedVm } from '../vm/move.ts';
+export type { CreateRequest, DestroyRequest, MoveRequest } from '../vm/request.ts';
+
 /** Makes a guest: all of it or nothing. Everything that can be refused is refused before the first step. */
 export async function create(request: CreateRequest): Promise<CreatedVm> {
   refuseInside('vm.create');

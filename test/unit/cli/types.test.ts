@@ -81,6 +81,28 @@ describe('the published types', () => {
     expect(await compiled(code)).toBe('');
   }, 60_000);
 
+  it('have a name for all that functions take and give', async () => {
+    const code = `
+      import { block, btrfs, crypt, drbd, filesystem, lvm, mount, network, vm } from 'bofh';
+      import type { Engine, Host, Signature } from 'bofh';
+      export type All = [
+        lvm.LogicalVolume, lvm.VolumeGroup, lvm.PhysicalVolume, vm.CreateRequest, vm.CreatedVm,
+        vm.DestroyRequest, vm.DestroyPlan, vm.MoveRequest, vm.MovedVm, filesystem.FilesystemInfo,
+        filesystem.FilesystemCheck, filesystem.Signature, network.Interface, crypt.LuksDevice, crypt.LuksHeader,
+        crypt.Mapping, crypt.OpenDevice, btrfs.Subvolume, btrfs.SubvolumeRow, btrfs.Usage, btrfs.Device,
+        drbd.Resource, drbd.Finding, drbd.Next, drbd.ProcStatus, mount.MountEntry, mount.FstabLine,
+        mount.CrypttabLine, Engine, Host, Signature,
+      ];
+      export const sizes = [
+        () => filesystem.resize({ device: '/dev/a', size: '10g' }),
+        () => block.resize({ device: '/dev/a', to: { size: '10g' } }),
+        () => block.resize({ device: '/dev/a', to: { by: '-1g' } }),
+      ];
+    `;
+
+    expect(await compiled(code)).toBe('');
+  }, 60_000);
+
   it('name no library that a user would have to install', () => {
     const types = join(project, 'node_modules/bofh/dist/types');
     const files = readdirSync(types, { recursive: true, encoding: 'utf8' }).filter((name) =>

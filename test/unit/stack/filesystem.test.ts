@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import * as block from '../../../src/api/block.ts';
+import * as filesystem from '../../../src/api/filesystem.ts';
 import { withBofh } from '../../../src/bofh.ts';
 import { RefusedError } from '../../../src/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
@@ -26,6 +27,32 @@ async function sizeNow(there: SimulatedHost): Promise<number> {
   const { devices } = await withBofh(simulatedBofh({ host: there }), () => block.tree({ device }));
   return (devices[0]?.content.size ?? 0) / mib;
 }
+
+describe('a size in words', () => {
+  it.each([
+    [{ size: 64 * mib }, { size: '64m' }],
+    [{ by: -8 * mib }, { by: '-8m' }],
+    [{ by: 8 * mib }, { by: '+8m' }],
+    [{ by: 8 * mib }, { by: '8MiB' }],
+  ])('%j is what %j says', async (bytes, words) => {
+    const ask = (to: block.ResizeRequest['to']) =>
+      resize(host('ext4'), { device, to }).catch((error: unknown) => error);
+
+    expect(await ask(words)).toEqual(await ask(bytes));
+  });
+
+  it('that is none is refused', async () => {
+    await expect(resize(host('ext4'), { device, to: { by: '5x' } })).rejects.toThrow('"5x" is not a size');
+  });
+
+  it('is taken by a filesystem alone, too', async () => {
+    const there = host('ext4');
+
+    await withBofh(simulatedBofh({ host: there }), () => filesystem.resize({ device, size: '256m' }));
+
+    expect(await sizeNow(there)).toBe(256);
+  });
+});
 
 describe('a filesystem that is smaller than its disk', () => {
   it.each(['ext4', 'xfs', 'btrfs'] as const)('%s takes all of it with max', async (type) => {
