@@ -162,7 +162,10 @@ export async function findSite(
 ): Promise<string | undefined> {
   if (named !== undefined) {
     const path = posix.resolve('/', named);
-    if ((await host.stat(path)) === undefined) throw new UsageError(`there is no site file ${path}`);
+    if ((await host.stat(path)) === undefined)
+      throw new UsageError(`there is no site file ${path}`, {
+        remedy: 'name one that is there: --site FILE, or BOFH_SITE',
+      });
     await refuseUnsafe(host, path, uid);
     return path;
   }

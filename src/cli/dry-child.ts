@@ -30,6 +30,7 @@ async function plan(task: DryTask): Promise<DryEnd> {
     'bofh/testing': testing,
   };
   const attempts: Attempt[] = [];
+  let begun: string | undefined;
   try {
     const stopped = new Promise<never>((_resolve, reject) =>
       watchAttempts((attempt) => {
@@ -43,6 +44,9 @@ async function plan(task: DryTask): Promise<DryEnd> {
         const loading = loadScript(script, {
           cache: root ? 'read' : 'unused',
           warn: () => undefined,
+          started: () => {
+            begun = script;
+          },
           modules,
         });
         if ((await Promise.race([loading, over])) === 'drained') throw new UsageError(neverOver);
@@ -53,8 +57,9 @@ async function plan(task: DryTask): Promise<DryEnd> {
     return { plan, exitCode: Number(process.exitCode ?? 0) };
   } catch (error) {
     const why = attempts.length > 0 ? tried(attempts, script) : error;
-    const explanation = explain(why, why === error ? { root, script } : { root });
-    const next = why instanceof BofhError ? why.remedy : undefined;
+    const explanation = explain(why, why === error ? { root, script: begun } : { root });
+    const remedy = why instanceof BofhError ? why.remedy : undefined;
+    const next = remedy ?? 'mend the script, then plan it again';
     return { explanation: { ...explanation, host: 'untouched; this was a dry run', next } };
   }
 }

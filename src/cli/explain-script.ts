@@ -1,5 +1,11 @@
+import { posix } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Explanation } from './explanation.ts';
 import { messageOf, oneLine, printable, stackTextOf, textOf } from './text.ts';
+
+export const asTheScriptLeftIt =
+  'as the script left it; whatever it began in atomic() is committed or undone';
+export const scriptNext = 'bofh journal list shows whether anything is unfinished';
 
 /** What the user's own code threw. */
 export function scriptFailed(error: unknown, script: string): Explanation {
@@ -8,25 +14,41 @@ export function scriptFailed(error: unknown, script: string): Explanation {
   return {
     class: error instanceof Error ? textOf(error.name) : 'Error',
     failed: oneLine(`the script ${script} failed: ${text}`),
-    host: 'as the script left it; whatever it began in atomic() is committed or undone',
-    next: 'bofh journal list shows whether anything is unfinished',
+    host: asTheScriptLeftIt,
+    next: scriptNext,
     details: [],
     exitCode: 1,
   };
 }
 
-/** Where in the user's own files it happened: the innermost error tells it best. */
+/**
+ * Where in the user's own files it happened: the innermost error tells it best. Without the columns, which are those of
+ * what the transpiler made of a line.
+ */
 export function scriptLines(error: unknown, script: string): readonly string[] {
-  const folder = script.slice(0, script.lastIndexOf('/') + 1);
   const found = chainOf(error).map((each) =>
     stackTextOf(each)
       .split('\n')
-      .filter(
-        (line) => line.trim().startsWith('at ') && line.includes(folder) && !line.includes('/node_modules/'),
-      )
-      .map((line) => printable(line.trim())),
+      .flatMap((line) => {
+        const { head, path = '', number, tail } = frame.exec(line)?.groups ?? {};
+        return head === undefined || !isOwn(path, script)
+          ? []
+          : [printable(`${head}${path}:${number ?? ''}${tail ?? ''}`)];
+      }),
   );
   return found.findLast((lines) => lines.length > 0) ?? [];
+}
+
+const frame =
+  /^\s*(?<head>at (?:.*\()?(?:async )?)(?:file:\/\/)?(?<path>\/.*):(?<number>\d+):\d+(?<tail>\)?)$/;
+
+const ours = `${posix.dirname(fileURLToPath(import.meta.url))}/`;
+
+/** A script has the files of its directory, and of those below; one in the root directory has not the whole host. */
+function isOwn(path: string, script: string): boolean {
+  const folder = posix.dirname(script);
+  const isNear = folder === '/' ? posix.dirname(path) === '/' : path.startsWith(`${folder}/`);
+  return isNear && !path.startsWith(ours) && !path.includes('/node_modules/');
 }
 
 /** An error, what caused it, and so on; a script may have made a ring of them. */

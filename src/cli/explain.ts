@@ -14,9 +14,10 @@ import {
   UsageError,
 } from '../errors.ts';
 import { withBegun } from './begun.ts';
-import { scriptFailed, scriptLines } from './explain-script.ts';
+import { asTheScriptLeftIt, scriptFailed, scriptLines, scriptNext } from './explain-script.ts';
 import { stuck } from './explain-stuck.ts';
 import { type Circumstances, Explained, type Explanation } from './explanation.ts';
+import { bugReport, nextOf } from './next.ts';
 import { messageOf, oneLine, printable, textOf } from './text.ts';
 
 const untouched = 'untouched; nothing was changed';
@@ -24,9 +25,7 @@ const untouched = 'untouched; nothing was changed';
 /** The only place that turns errors into text and exit codes. */
 export function explain(error: unknown, circumstances: Circumstances): Explanation {
   if (error instanceof Explained) return error.explanation;
-  const plain = known(error, circumstances);
-  const lines = circumstances.script === undefined ? [] : scriptLines(error, circumstances.script);
-  const told = { ...plain, details: [...plain.details, ...lines] };
+  const told = withNext(error, ofScript(error, known(error, circumstances), circumstances), circumstances);
   const whole = withBegun(told, error, circumstances.sequences?.begun() ?? []);
   return circumstances.on === undefined ? whole : { ...whole, host: `${circumstances.on}: ${whole.host}` };
 }
@@ -62,6 +61,27 @@ function known(
   if (error instanceof AggregateError && error.errors.length > 0)
     return several(error, circumstances, within);
   return unexpected(error, circumstances);
+}
+
+/** What fails within a script has changed nothing, but the script may have, before it came to that. */
+function ofScript(error: unknown, plain: Explanation, { script }: Circumstances): Explanation {
+  if (script === undefined) return plain;
+  const told = { ...plain, details: [...plain.details, ...scriptLines(error, script)] };
+  if (plain.host !== untouched) return told;
+  const exitCode = plain.exitCode === 2 ? 1 : plain.exitCode;
+  return { ...told, host: asTheScriptLeftIt, next: plain.next ?? scriptNext, exitCode };
+}
+
+/** No failure ends without a word on what to do; of several reasons each has its own. */
+function withNext(error: unknown, told: Explanation, circumstances: Circumstances): Explanation {
+  if (told.next !== undefined || severalIn(error)) return told;
+  const cause = error instanceof RolledBackError ? error.cause : error;
+  return { ...told, next: nextOf(cause, circumstances) };
+}
+
+function severalIn(error: unknown): boolean {
+  const cause = error instanceof RolledBackError ? error.cause : error;
+  return cause instanceof AggregateError || (cause instanceof Error && refusals(cause.cause).length > 1);
 }
 
 function unexpected(error: unknown, { script }: Circumstances): Explanation {
@@ -141,7 +161,7 @@ function isUsageOfCommander(error: unknown): error is Error & { readonly code: s
   return error instanceof Error && 'code' in error && String(error.code).startsWith('commander.');
 }
 
-function usage(error: Error & { readonly code: string }): Explanation {
+function usage(error: Error & { readonly code: string; readonly at?: unknown }): Explanation {
   const said = messageOf(error)
     .replaceAll('\n', ' ')
     .replace(/^error: /, '');
@@ -150,13 +170,11 @@ function usage(error: Error & { readonly code: string }): Explanation {
     failed:
       error.code === 'commander.help' ? 'a command is missing; the help above names them' : printable(said),
     host: untouched,
-    next: 'bofh --help, or --help after any command',
+    next: `${['bofh', ...(typeof error.at === 'string' ? [error.at] : [])].join(' ')} --help`,
     details: [],
     exitCode: 2,
   };
 }
-
-const bugReport = 'report it to the authors of bofh; --log-level debug shows the details';
 
 function bug(error: unknown, host: string): Explanation {
   return {

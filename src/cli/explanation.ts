@@ -26,6 +26,8 @@ export interface Circumstances {
   /** The user script that threw it. */
   readonly script?: string | undefined;
   readonly root: boolean;
+  /** Noun and verb of what failed, where there is a verb. */
+  readonly verb?: string | undefined;
   /** The host that was named (`--host`): what is said of the host is said of it. */
   readonly on?: string | undefined;
   /** What this process has begun. */

@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander';
 import { asText, type Explanation } from './explanation.ts';
+import { answerHelp } from './help.ts';
 import { plainly, type Run, watchExit } from './last-words.ts';
 import { openLog } from './log.ts';
 import { program, type Invocation } from './program.ts';
@@ -46,6 +47,7 @@ async function parse(run: Run): Promise<number> {
     exitCode = await invoke(run, invocation);
   });
   try {
+    answerHelp(commands, run.args);
     await commands.parseAsync([...run.args], { from: 'user' });
   } catch (error) {
     // Help and version are no failures, and commander has written them.
@@ -94,6 +96,7 @@ async function explained({ runtime, sequences }: Run, error: unknown): Promise<E
     return explain(error, {
       root: process.getuid?.() === 0,
       sequences,
+      verb: runtime?.verb,
       on: runtime?.settings.host,
       ...(runtime?.script === undefined ? {} : { script: runtime.script }),
     });
@@ -143,13 +146,19 @@ async function checkAnswer(run: Run, exitCode: number): Promise<number> {
   if (broken === undefined) return exitCode;
   const failed = `could not be written: ${broken.message}`;
   if (exitCode !== 0 || !run.changes) {
-    terminal.line(`bofh: the answer ${failed}`);
+    const host = exitCode === 0 ? 'untouched; it was a question' : 'as the lines above say';
+    terminal.line(lines(`the answer ${failed}`, host));
     return exitCode === 0 ? answerLost : exitCode;
   }
   const committed = sequences.begun().filter(({ end }) => end === 'committed');
   const made =
     committed.length > 0 ? 'the change was made' : `"${runtime?.verb ?? ''}" did what it had to do`;
-  terminal.line(`bofh: ${made}; only its answer ${failed}`);
-  for (const { id, name } of committed) terminal.line(printable(`  committed: "${name}" (${id})`));
+  const details = committed.map(({ id, name }) => printable(`committed: "${name}" (${id})`));
+  terminal.line(lines(`${made}; only its answer ${failed}`, 'changed, as it was asked', details));
   return answerLost;
+}
+
+function lines(failed: string, host: string, details: readonly string[] = []): string {
+  const next = 'make room where the answer goes; bofh journal list shows what was done';
+  return asText({ class: 'Error', failed, host, next, details, exitCode: answerLost });
 }

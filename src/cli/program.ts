@@ -109,10 +109,14 @@ function addGlobals(command: Command, help: 'shown' | 'hidden'): void {
   for (const option of options) command.addOption(help === 'hidden' ? option.hideHelp() : option);
 }
 
-/** So that `bofh xen list --json` says the same as `bofh --json xen list`. */
+/** So that `bofh xen list --json` says the same as `bofh --json xen list`; and an error says at which command it was. */
 function addGlobalsBelow(command: Command): void {
   for (const inner of command.commands) {
     addGlobals(inner, 'hidden');
+    const at = nameOf(inner);
+    inner.exitOverride((error) => {
+      throw Object.assign(error, { at });
+    });
     addGlobalsBelow(inner);
   }
 }

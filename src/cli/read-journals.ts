@@ -42,7 +42,7 @@ export function readHistory(engine: Engine): readonly ReadJournal[] {
   return found.toSorted((a, b) => (a.at < b.at ? -1 : 1));
 }
 
-/** The journal of an id, or of the beginning of one. Throws JournalError when there is none, or more than one. */
+/** The journal of an id, or of the beginning of one. RefusedError when there is none, or more than one. */
 export async function readById(engine: Engine, id: string): Promise<ReadJournal> {
   const found = await readAnyById(engine, id);
   if (found.is !== 'reserved') return found;
@@ -60,8 +60,14 @@ export async function readAnyById(engine: Engine, id: string): Promise<ReadJourn
   const all = [...new Set([...open, ...closed, ...reserved.map((each) => each.id)])];
   const meant = all.includes(id) ? [id] : all.filter((each) => id !== '' && each.startsWith(id));
   const [only, ...others] = meant;
-  if (only === undefined) throw new JournalError(`there is no journal ${id} in ${engine.store.directory}`);
-  if (others.length > 0) throw new JournalError(`${id} begins several journals: ${meant.join(', ')}`);
+  if (only === undefined)
+    throw new RefusedError(`there is no journal ${id} in ${engine.store.directory}`, {
+      remedy: 'bofh journal list shows those that are there',
+    });
+  if (others.length > 0)
+    throw new RefusedError(`${id} begins several journals: ${meant.join(', ')}`, {
+      remedy: 'name one of them',
+    });
   const there = reserved.find((each) => each.id === only);
   const [found = there ?? readClosed(engine, only)] = open.includes(only) ? await readOne(engine, only) : [];
   if (found === undefined) throw new JournalError(`the journal ${only} was closed just now; look again`);

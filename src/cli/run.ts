@@ -20,13 +20,15 @@ export async function run(runtime: Runtime, script: string, args: readonly strin
   const before = process.exitCode;
   let exitCode = 0;
   await logged(runtime, bofh.host, async () => {
-    runtime.script = path;
     exitCode = await ownExitCode(() =>
       toItsEnd(runtime, async () => {
         await withBofh(changesNeedRoot(bofh, runtime), () =>
           loadScript(path, {
             cache: runtime.root ? 'used' : 'unused',
             warn: (message, facts) => runtime.log.warn(message, { ...facts }),
+            started: () => {
+              runtime.script = path;
+            },
             ...(runtime.cacheDirectory === undefined ? {} : { cacheDirectory: runtime.cacheDirectory }),
           }),
         );

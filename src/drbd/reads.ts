@@ -88,6 +88,9 @@ export async function resourceNamed(host: ReadHost, name: string): Promise<Resou
   const all = await resources(host);
   const found = all.find((each) => each.name === name);
   if (found !== undefined) return found;
-  const there = all.length === 0 ? 'there is none' : `there are ${all.map((each) => each.name).join(', ')}`;
+  const there =
+    all.length === 0
+      ? 'there is none: bofh drbd create makes one'
+      : `there are ${all.map((each) => each.name).join(', ')}`;
   throw new RefusedError(`there is no DRBD resource ${name}`, { remedy: there });
 }

@@ -15,8 +15,10 @@ export async function usableVg(host: ReadHost, name: string): Promise<WholeGroup
   const all = await host.run(fullreport());
   const [vg, ...more] = all.filter((one) => one.name === name);
   if (vg === undefined) {
-    const there = all.map((one) => one.name).join(', ') || 'none';
-    throw new RefusedError(`there is no volume group "${name}"`, { remedy: `there are: ${there}` });
+    const there = all.map((one) => one.name).join(', ');
+    throw new RefusedError(`there is no volume group "${name}"`, {
+      remedy: there === '' ? 'there is none: bofh lvm vg create makes one' : `there are: ${there}`,
+    });
   }
   if (more.length > 0)
     throw new RefusedError(`${more.length + 1} volume groups have the name "${name}"`, {

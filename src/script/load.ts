@@ -9,6 +9,8 @@ export interface LoadOptions {
   /** `unused` when not root. `read`: what is there is used and nothing is added, as in a dry run. */
   readonly cache: 'used' | 'read' | 'unused';
   readonly warn: (message: string, facts: object) => void;
+  /** Called before the first of the user's code runs: what fails until then has changed nothing. */
+  readonly started?: () => void;
   /** /var/cache/bofh unless told otherwise. */
   readonly cacheDirectory?: string;
   /** What the code finds as `bofh`, `bofh/atomic` and `bofh/testing`, in place of this instance. */
@@ -16,6 +18,7 @@ export interface LoadOptions {
 }
 
 const extensions = ['.ts', '.mts', '.js', '.mjs'];
+const nameIt = 'name a file that is there and can be read';
 
 /**
  * Runs a user's file as a module and resolves to what it exports, when its top level has ended. Throws UsageError when
@@ -26,7 +29,11 @@ export async function loadScript(path: string, options: LoadOptions): Promise<un
   const source = await read(file);
   const directory = options.cacheDirectory ?? cacheDirectory;
   const cache = options.cache === 'unused' ? undefined : openCache(directory, options.warn, options.cache);
-  const jiti = loader(file, { ...(options.modules ?? (await modules())) }, cache);
+  const jiti = loader(
+    file,
+    { ...(options.modules ?? (await modules())) },
+    { cache, started: options.started },
+  );
   try {
     return await jiti.evalModule(source, { filename: file, async: true, forceTranspile: true });
   } catch (error) {
@@ -48,15 +55,16 @@ async function read(file: string): Promise<string> {
   if (!extensions.includes(extname(file)))
     throw new UsageError(
       `${file} is no script that bofh can run: its name must end in ${extensions.join(', ')}`,
+      { remedy: `give it such a name, for example ${file}.ts` },
     );
   try {
-    if (!(await stat(file)).isFile()) throw new UsageError(`${file} is not a file`);
+    if (!(await stat(file)).isFile()) throw new UsageError(`${file} is not a file`, { remedy: nameIt });
     return await readFile(file, 'utf8');
   } catch (error) {
     if (error instanceof UsageError) throw error;
     const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
     const why = missing ? 'there is no such file' : String(error);
-    throw new UsageError(`${file} cannot be read: ${why}`, { cause: error });
+    throw new UsageError(`${file} cannot be read: ${why}`, { cause: error, remedy: nameIt });
   }
 }
 
@@ -65,9 +73,15 @@ function understood(error: unknown, file: string): unknown {
   if (!(error instanceof Error)) return error;
   const syntax = /^(?<code>\w+): (?<what>[^]*?)\s*\n\s*(?<where>\/.*:\d+:\d+)$/.exec(error.message)?.groups;
   if (syntax !== undefined)
-    return new UsageError(`${String(syntax.where)}: ${String(syntax.what)}`, { cause: error });
+    return new UsageError(`${String(syntax.where)}: ${String(syntax.what)}`, {
+      cause: error,
+      remedy: 'mend that line, then run it again',
+    });
   if ('code' in error && (error.code === 'MODULE_NOT_FOUND' || error.code === 'ERR_MODULE_NOT_FOUND'))
-    return new UsageError(`${file}: ${error.message.split('\n')[0] ?? ''}`, { cause: error });
+    return new UsageError(`${file}: ${error.message.split('\n')[0] ?? ''}`, {
+      cause: error,
+      remedy: 'install what it imports, or mend the name',
+    });
   return error;
 }
 

@@ -16,6 +16,12 @@ type Make = (
   },
 ) => Jiti;
 
+interface Loading {
+  readonly cache: ScriptCache | undefined;
+  /** A file is understood, and about to be run. */
+  readonly started: (() => void) | undefined;
+}
+
 const load = createRequire(import.meta.url);
 
 /** jiti's two files: beside this one in `dist/`, in their package elsewhere. */
@@ -29,7 +35,7 @@ function fileOf(name: 'jiti.cjs' | 'babel.cjs'): string {
  * it is the running instance, wherever the code lies. jiti's own cache is off: it lies in a directory that anybody
  * can write, and what is in it is executed.
  */
-export function loader(from: string, modules: Record<string, unknown>, cache: ScriptCache | undefined): Jiti {
+export function loader(from: string, modules: Record<string, unknown>, { cache, started }: Loading): Jiti {
   const createJiti = load(fileOf('jiti.cjs')) as Make;
   return createJiti(
     from,
@@ -48,7 +54,11 @@ export function loader(from: string, modules: Record<string, unknown>, cache: Sc
       tsconfigPaths: false,
       esmEvalTempFile: false,
       virtualModules: modules,
-      transform: (options) => transform(options, cache),
+      transform: (options) => {
+        const result = transform(options, cache);
+        if (result.error === undefined) started?.();
+        return result;
+      },
     },
     { onError, nativeImport, createRequire },
   );

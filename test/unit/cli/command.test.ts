@@ -41,6 +41,9 @@ describe('help and version', () => {
     [['help'], 'Usage: bofh [options]'],
     [['help', 'vm'], 'Usage: bofh vm [options]'],
     [['vm', 'help', 'create'], 'Usage: bofh vm create [options]'],
+    [['help', 'lvm', 'create'], 'Usage: bofh lvm create [options]'],
+    [['help', 'lvm', 'pv', 'create'], 'Usage: bofh lvm pv create [options]'],
+    [['lvm', 'help', 'pv', 'create'], 'Usage: bofh lvm pv create [options]'],
   ])('%j is an answer too: exit 0', async (args, says) => {
     const { exitCode, stdout, stderr } = await bofh(args);
 
@@ -58,6 +61,33 @@ describe('help and version', () => {
       expect(stderr).toContain('bofh: a command is missing');
     },
   );
+
+  it.each([
+    [['help', 'xne'], "unknown command 'xne'", 'bofh --help'],
+    [['help', 'lvm', 'crate'], "unknown command 'crate'", 'bofh lvm --help'],
+    [['xen', 'start'], "missing required argument 'name'", 'bofh xen start --help'],
+    [['lvm', 'crate'], "unknown command 'crate'", 'bofh lvm --help'],
+  ])('%j says which help to ask for: exit 2', async (args, failed, next) => {
+    const { exitCode, stdout, stderr } = await bofh(args);
+
+    expect([exitCode, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(`bofh: ${failed}`);
+    expect(stderr).toContain(`\n  next: ${next}\n`);
+  });
+
+  it.each([
+    [['block', 'resize', '/dev/nope', '50%'], '20g, +5g, -1g, min or max'],
+    [['lvm', 'resize', 'vg0/a', '50%'], '20g, +5g or -5g'],
+    [['filesystem', 'resize', '/dev/nope', '50%'], '20g or max'],
+    [['drbd', 'grow', 'web1', '50%'], '20g, +5g or max'],
+    [['block', 'partition', 'grow', '/dev/nope', '1', '50%'], '20g or max'],
+  ])('%j names the sizes that it takes: exit 2', async (args, forms) => {
+    const { exitCode, stderr } = await bofh(args);
+
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain('bofh: "50%" is not a size\n');
+    expect(stderr).toContain(`\n  next: write for example ${forms}\n`);
+  });
 
   it('load no driver, no schemas, and nothing that starts programs', async () => {
     const command = await builtCommand();
@@ -183,6 +213,7 @@ describe('the streams', () => {
     const { exitCode, stderr } = await run('/bin/sh', [...argv, join(work, 'none')]);
 
     expect(stderr).toContain('the answer could not be written');
+    expect(stderr).toMatch(/\n {2}host: untouched.*\n {2}next: /);
     expect(exitCode).toBe(74);
   });
 });

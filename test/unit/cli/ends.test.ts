@@ -67,7 +67,7 @@ describe.skipIf(!root)('a script of several sequences', { timeout: 60_000 }, () 
     const { exitCode, stdout } = await script(`await file('one'); throw new UsageError('wrong');`, '--json');
 
     const { host } = failure.parse(JSON.parse(stdout)).error;
-    expect(exitCode).toBe(2);
+    expect(exitCode).toBe(1);
     expect(host).toBe(`changed: "one" (${await idOf('one')}) is committed and stays`);
   });
 

@@ -59,7 +59,7 @@ describe('a script whose top level waits for ever', { timeout: 30_000 }, () => {
   it.each([[], ['--dry-run']])('is told so: %j', async (...words) => {
     const { exitCode, stderr } = await script('await new Promise(() => undefined);', ...words);
 
-    expect(exitCode).toBe(2);
+    expect(exitCode).toBe(1);
     expect(stderr).toContain('the script waits, at its top level, for something that can never come');
     expect(stderr).not.toContain('process.exit()');
   });

@@ -159,7 +159,7 @@ describe('an explanation', () => {
 
   it('tells somebody who is not root that root may', () => {
     expect(explain(new CommandError(lvs), { root: false }).next).toContain('as root');
-    expect(explain(new CommandError(lvs), root).next).toBeUndefined();
+    expect(explain(new CommandError(lvs), root).next).not.toContain('sudo');
   });
 
   it('lets no control character of a name through', () => {
@@ -180,8 +180,57 @@ describe('an explanation', () => {
     const { failed, details, exitCode } = explain(error, { root: true, script: '/home/me/scripts/a.ts' });
 
     expect(failed).toBe('the script /home/me/scripts/a.ts failed: Error: disk gone');
-    expect(details).toEqual(['at f (/home/me/scripts/lib.ts:3:7)', 'at async /home/me/scripts/a.ts:9:1']);
+    expect(details).toEqual(['at f (/home/me/scripts/lib.ts:3)', 'at async /home/me/scripts/a.ts:9']);
     expect(exitCode).toBe(1);
+  });
+});
+
+describe('what a script threw of ours', () => {
+  const script = '/srv/a.ts';
+
+  it('says nothing of a host that the script may have changed, nor that nothing was', () => {
+    for (const error of [new UsageError('wrong'), new RefusedError('in use', { remedy: 'umount /mnt' })]) {
+      const { host, exitCode } = explain(error, { ...root, script });
+
+      expect(host).toBe('as the script left it; whatever it began in atomic() is committed or undone');
+      expect(exitCode).toBe(1);
+    }
+    expect(
+      explain(new RolledBackError('x', { cause: new UsageError('y') }), { ...root, script }).host,
+    ).toMatch(/^restored/);
+  });
+
+  it('has no lines of bofh, nor of the whole host for a script in the root directory', () => {
+    const error = new RefusedError('in use');
+    error.stack = [
+      'RefusedError: in use',
+      `    at refuse (file://${new URL('../../../src/cli/explain.ts', import.meta.url).pathname}:3:7)`,
+      '    at parse (file:///usr/lib/x.js:3:7)',
+      '    at async stat (node:internal/fs/promises:1033:18)',
+      '    at async /a.ts:1:116',
+    ].join('\n');
+
+    expect(explain(error, { ...root, script: '/a.ts' }).details).toEqual(['at async /a.ts:1']);
+  });
+});
+
+describe('what to do next', () => {
+  const about = { ...root, verb: 'lvm create' };
+
+  it.each<readonly [Error, string | RegExp]>([
+    [new UsageError('wrong'), 'bofh lvm create --help'],
+    [new CommandError({ tool: 'file', argv: ['stat', '/dev/nope'], reason: 'not-found' }), /bofh block tree/],
+    [new CommandError({ ...lvs, reason: 'busy' }), /end that use/],
+    [new ParseError('what?'), /report it/],
+    [new ToolError('xl is not installed'), /install it/],
+    [new RefusedError('in use'), /then give the command again/],
+    [new InterruptedError('stopped'), /again/],
+    [new RolledBackError('x', { cause: new RefusedError('in use') }), /then give the command again/],
+  ])('is said of every failure: %s', (error, next) => {
+    expect(explain(error, about).next).toEqual(
+      typeof next === 'string' ? next : (expect.stringMatching(next) as string),
+    );
+    expect(asText(explain(error, about))).toContain('\n  next: ');
   });
 });
 
@@ -240,6 +289,6 @@ describe('an error of an odd shape', () => {
     outer.stack = 'Error: outer\n    at g (/srv/a.ts:9:1)';
     inner.cause = outer;
 
-    expect(explain(outer, { ...root, script: '/srv/a.ts' }).details).toEqual(['at f (/srv/lib.ts:2:3)']);
+    expect(explain(outer, { ...root, script: '/srv/a.ts' }).details).toEqual(['at f (/srv/lib.ts:2)']);
   });
 });

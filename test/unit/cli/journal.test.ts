@@ -105,10 +105,14 @@ describe('bofh journal show', () => {
     layJournal(stateDir, 'aa22', [begin('aa22', 'second')]);
 
     expect(await at(['journal', 'show', 'zz'])).toMatchObject({
-      exitCode: 4,
+      exitCode: 1,
       stderr: containing('there is no journal zz'),
     });
-    expect((await at(['journal', 'show', 'aa'])).stderr).toContain('begins several journals: aa11, aa22');
+    expect((await at(['recover', 'zz'])).stderr).toContain('next: bofh journal list');
+    expect(await at(['journal', 'show', 'aa'])).toMatchObject({
+      exitCode: 1,
+      stderr: containing('begins several journals: aa11, aa22'),
+    });
   });
 
   it('shows the raw lines of a damaged one: exit 4', async () => {
