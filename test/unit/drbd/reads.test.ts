@@ -52,6 +52,12 @@ describe('the resources of a host', () => {
     });
   });
 
+  it('is said to be none on a host without any, with what makes one', async () => {
+    await expect(resourceNamed(simulatedHost(), 'web1')).rejects.toMatchObject({
+      remedy: 'there is none: bofh drbd create makes one',
+    });
+  });
+
   it('are named when another one is asked for', async () => {
     await expect(resourceNamed(replicated(), 'web2')).rejects.toMatchObject({
       message: 'there is no DRBD resource web2',

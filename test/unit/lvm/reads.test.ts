@@ -1,0 +1,12 @@
+import { expect, it } from 'vitest';
+import { usableVg } from '../../../src/lvm/reads.ts';
+import { treeHost } from '../blockdevice/tree-host.ts';
+
+it('a volume group on a host without any is refused with what makes one', async () => {
+  const host = treeHost({}, () => '{"report":[]}');
+
+  await expect(usableVg(host, 'vg0')).rejects.toMatchObject({
+    message: 'there is no volume group "vg0"',
+    remedy: 'there is none: bofh lvm vg create makes one',
+  });
+});
