@@ -159,6 +159,49 @@ await atomic('steps', async (tx) => {
     expect(await text('findmnt --noheadings --output SOURCE /mnt')).toBe('/dev/mapper/safe');
   });
 
+  it('is not made smaller than the filesystem in it, whether that is mounted or not', async () => {
+    await stage.machine.run(
+      `${makeSafe} && ${openSafe} && mkfs.ext4 -q /dev/mapper/safe && mount /dev/mapper/safe /mnt && head -c 20M /dev/urandom > /mnt/data && sync`,
+    );
+    const state = () => text(`blockdev --getsize64 /dev/mapper/safe; md5sum < /mnt/data`);
+    const before = await state();
+
+    expect(await run(stage, `bofh --yes crypt resize safe 16m --key file:${key}`, 1)).toContain(
+      'its ext4 reaches to 48 MiB',
+    );
+    expect(await state()).toBe(before);
+    await stage.machine.run('umount /mnt');
+    expect(await run(stage, `bofh --yes crypt resize safe 16m --key file:${key}`, 1)).toContain(
+      'make what lies on it smaller first',
+    );
+    await stage.machine.run('e2fsck -fn /dev/mapper/safe && mount /dev/mapper/safe /mnt');
+    expect(await state()).toBe(before);
+  });
+
+  it('grows and goes with a header in a file', async () => {
+    const header = '/root/safe.header';
+    const withHeader = `--key file:${key} --header ${header}`;
+    await stage.machine.run('lvcreate --quiet -y -W y -L 32M -n safe vg0 && udevadm settle');
+    await run(stage, `bofh crypt format ${device} ${withHeader} --pbkdf pbkdf2 --pbkdf-time 10`, 0);
+    await run(stage, `bofh crypt open ${device} ${withHeader} --name safe`, 0);
+    await stage.machine.run('lvextend -q -L 48M vg0/safe');
+
+    await run(stage, `bofh crypt resize safe ${withHeader}`, 0);
+    expect(await text('blockdev --getsize64 /dev/mapper/safe')).toBe(String(48 * 1024 ** 2));
+
+    const uuid = await text(`cryptsetup luksUUID ${header}`);
+    expect(await run(stage, `bofh --yes crypt erase ${header} ${uuid}`, 1)).toContain('safe');
+    await run(stage, 'bofh crypt close safe', 0);
+    await run(stage, `bofh --yes crypt erase ${header} ${uuid}`, 0);
+    await run(
+      stage,
+      `cryptsetup open --test-passphrase --key-file ${key} --header ${header} ${device}`,
+      1,
+      2,
+    );
+    await stage.machine.run(`rm ${header}`);
+  });
+
   it('a changed key opens it, the old one does not any more', async () => {
     await stage.machine.run(`${makeSafe} && printf neu > /run/rig-new-key`);
 
