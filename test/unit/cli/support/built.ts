@@ -93,13 +93,17 @@ async function build(): Promise<string> {
   return command;
 }
 
-/** A worker of vitest is killed at its end: the next one removes what it left. What another user's left is not ours. */
+/**
+ * A worker of vitest is killed at its end: the next one removes what it left. What another user's left is not ours, and another run
+ * may be at the same one.
+ */
 function removeLeftovers(): void {
   for (const name of readdirSync(tmpdir())) {
     const pid = /^bofh-test-(?<pid>\d+)$/.exec(name)?.groups?.pid;
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
     const path = join(tmpdir(), name);
-    if (pid !== undefined && !existsSync(`/proc/${pid}`) && statSync(path).uid === process.getuid?.())
-      rmSync(path, { recursive: true, force: true });
+    const owner = statSync(path, { throwIfNoEntry: false })?.uid;
+    if (owner !== undefined && owner === process.getuid?.()) rmSync(path, { recursive: true, force: true });
   }
 }
 
