@@ -62,7 +62,7 @@ function refuseBlank(
     throw new RefusedError(
       `${device} holds something (${found.type}) of which wipefs shows nothing; nothing was erased`,
       {
-        remedy: `see what it is (blkid -p ${device}), and erase it by hand: wipefs --all --force ${device}`,
+        remedy: `see what it is: blkid -p ${device}`,
       },
     );
   if (blank === 'refused')
