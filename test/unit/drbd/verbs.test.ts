@@ -54,6 +54,16 @@ function verbsSince(host: SimulatedHost, begun: number): readonly string[] {
     );
 }
 
+async function discardsNothingBeforeTheCommit(host: SimulatedHost): Promise<void> {
+  const before = host.snapshot();
+  const failed = on(host, async (tx) => {
+    await tx.drbd.connect({ name, discardMyData: true });
+    expect(host.snapshot()).toBe(before);
+    throw boom;
+  });
+  await expect(failed).rejects.toBeInstanceOf(RolledBackError);
+}
+
 function after(...words: readonly string[]): SimulatedHost {
   const host = up();
   host.admin.drbdadm(...words);
@@ -123,13 +133,7 @@ describe('the pairs of verbs', () => {
 
   it('connect with its own data discarded waits for the commit, and for nobody to use them', async () => {
     const host = after('disconnect', name);
-    const before = host.snapshot();
-    const failed = on(host, async (tx) => {
-      await tx.drbd.connect({ name, discardMyData: true });
-      expect(host.snapshot()).toBe(before);
-      throw boom;
-    });
-    await expect(failed).rejects.toBeInstanceOf(RolledBackError);
+    await discardsNothingBeforeTheCommit(host);
     await on(host, (tx) => tx.drbd.connect({ name, discardMyData: true }));
     expect(host.changes.at(-1)).toMatchObject({
       what: 'command',
@@ -146,13 +150,7 @@ describe('the pairs of verbs', () => {
   it('connect discards its own data as well where it still looks for a peer that has refused it', async () => {
     // 8.4 after a split brain: one side is StandAlone, and the other may have been too slow to see it.
     const host = up();
-    const before = host.snapshot();
-    const failed = on(host, async (tx) => {
-      await tx.drbd.connect({ name, discardMyData: true });
-      expect(host.snapshot()).toBe(before);
-      throw boom;
-    });
-    await expect(failed).rejects.toBeInstanceOf(RolledBackError);
+    await discardsNothingBeforeTheCommit(host);
     const begun = host.changes.length;
     await on(host, (tx) => tx.drbd.connect({ name, discardMyData: true }));
     expect(verbsSince(host, begun)).toEqual(['disconnect web1', 'connect --discard-my-data web1']);

@@ -214,6 +214,12 @@ function withGroup(): SimulatedHost {
   return host;
 }
 
+function withExt4(host: SimulatedHost, device: string): SimulatedHost {
+  const uuid = '5e1f0000-0000-4000-8000-000000000003';
+  host.admin.format(device, { type: 'ext4', usage: 'filesystem', uuid, version: '1.0' });
+  return host;
+}
+
 function withThin(): SimulatedHost {
   const host = hostWithSource();
   host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 16 });
@@ -364,23 +370,13 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     { line: 'block resize /dev/vdd max', on: async () => halfFilled() },
     {
       line: 'block resize /dev/vdx1 +8m',
-      on: async () => {
-        const host = withPartition();
-        const uuid = '5e1f0000-0000-4000-8000-000000000003';
-        host.admin.format('/dev/vdx1', { type: 'ext4', usage: 'filesystem', uuid, version: '1.0' });
-        return host;
-      },
+      on: async () => withExt4(withPartition(), '/dev/vdx1'),
     },
     { line: 'block resize /dev/vg0/web1-root +8m', on: () => withGuest(false) },
     { line: 'block resize /dev/vg0/web1-root -8m', on: () => withGuest(false) },
     {
       line: 'block resize /dev/vg0/thin +8m',
-      on: async () => {
-        const host = withThin();
-        const uuid = '5e1f0000-0000-4000-8000-000000000002';
-        host.admin.format('/dev/vg0/thin', { type: 'ext4', usage: 'filesystem', uuid, version: '1.0' });
-        return host;
-      },
+      on: async () => withExt4(withThin(), '/dev/vg0/thin'),
     },
   ],
   'block wipe': [

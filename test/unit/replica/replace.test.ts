@@ -39,6 +39,13 @@ const refused = async (hosts: Three, more: object = {}): Promise<BofhError> => {
   return error;
 };
 
+const planned = ({ here }: Three) => {
+  const asked = checkReplace(request);
+  return withBofh(here, async () =>
+    planReplace({ members: await membersOfReplacement(here.engine, asked), request: asked }),
+  );
+};
+
 describe('drbd.replacePeer', () => {
   it('has another host fetch all of it, while it is in use, and removes what the old peer had', async () => {
     const hosts = three();
@@ -128,10 +135,7 @@ describe('drbd.replacePeer', () => {
   it('removes nothing of a peer that was cut off since it was planned', async () => {
     const hosts = three();
     const { engine } = hosts.here;
-    const asked = checkReplace(request);
-    const plan = await withBofh(hosts.here, async () =>
-      planReplace({ members: await membersOfReplacement(engine, asked), request: asked }),
-    );
+    const plan = await planned(hosts);
     linkDrbd(hosts.alpha.world, gammaOf(hosts).world, () => false);
     const made = withBofh(hosts.here, () => atomic('replace', (tx) => replacePeer(tx, engine, plan)));
     await expect(made).rejects.toThrow('web1 is primary and not connected');
@@ -142,10 +146,7 @@ describe('drbd.replacePeer', () => {
   it('leaves a file alone that somebody has edited since it was read', async () => {
     const hosts = three();
     const { engine } = hosts.here;
-    const asked = checkReplace(request);
-    const plan = await withBofh(hosts.here, async () =>
-      planReplace({ members: await membersOfReplacement(engine, asked), request: asked }),
-    );
+    const plan = await planned(hosts);
     const edited = withGamma.replace('max-buffers 8000', 'max-buffers 9000');
     hosts.alpha.admin.removeFile('/etc/drbd.d/web1.res');
     hosts.alpha.admin.writeFile('/etc/drbd.d/web1.res', edited);

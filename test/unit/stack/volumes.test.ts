@@ -4,11 +4,11 @@ import { withBofh } from '../../../src/bofh.ts';
 import { RefusedError, RolledBackError } from '../../../src/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 import { recoverAll } from '../testing/support.ts';
+import { stackAt } from './support.ts';
 
 const mib = 1024 ** 2;
 const uuid = '0c0ffee0-0000-4000-8000-000000000001';
 const device = '/dev/vg0/web1';
-const key = { from: 'file', path: '/etc/key' } as const;
 
 type Inside = 'ext4' | 'xfs' | 'btrfs' | 'ext4 in LUKS' | 'btrfs in LUKS';
 
@@ -28,15 +28,7 @@ function host(inside: Inside): SimulatedHost {
   return there;
 }
 
-function resize(there: SimulatedHost, to: block.ResizeRequest['to']): Promise<block.StackResized> {
-  return withBofh(simulatedBofh({ host: there }), () => block.resize({ device, to, key }));
-}
-
-/** In MiB: of each device with what lies on it. */
-async function sizesNow(there: SimulatedHost): Promise<readonly number[]> {
-  const { devices } = await withBofh(simulatedBofh({ host: there }), () => block.tree({ device }));
-  return devices.slice(1).flatMap(({ size, content }) => [size / mib, (content.size ?? 0) / mib]);
-}
+const { resize, sizesNow } = stackAt(device);
 
 const through: Readonly<Record<Inside, (volume: number) => readonly number[]>> = {
   ext4: (volume) => [volume, volume],
