@@ -3,7 +3,7 @@ import { deviceNode, kernelText, type MountEntry, type Signature } from '../bloc
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../errors.ts';
 import { type BtrfsSuperblock, btrfsSuperblock } from '../filesystem/index.ts';
-import { refuseFullBeneath } from '../lvm/index.ts';
+import { refuseFullBeneath, watchingRoom } from '../lvm/index.ts';
 import { formatSize } from '../units.ts';
 import { anyRoot } from './place.ts';
 import { filesystemUsage } from './read-commands.ts';
@@ -31,11 +31,24 @@ export async function refuseFullMembers(
   /** It is to go: nothing is written to it any more. */
   { except }: { readonly except?: string } = {},
 ): Promise<void> {
+  for (const path of await memberPaths(host, fs, except)) await refuseFullBeneath(host, path, what);
+}
+
+/** Does what writes to a filesystem for a long time, and ends it when the room beneath one of its devices runs out. */
+export async function watchingMembers<T>(
+  host: ReadHost,
+  { fs, what, except }: { readonly fs: string; readonly what: string; readonly except?: string },
+  act: (signal: AbortSignal | undefined) => Promise<T>,
+): Promise<T> {
+  return watchingRoom(host, { devices: await memberPaths(host, fs, except), what }, act);
+}
+
+async function memberPaths(host: ReadHost, fs: string, except?: string): Promise<readonly string[]> {
   const number = except === undefined ? undefined : (await deviceNode(host, except)).number;
-  for (const name of await kernelMembers(host, fs)) {
-    const path = `/dev/${name.replaceAll('!', '/')}`;
-    if ((await deviceNode(host, path)).number !== number) await refuseFullBeneath(host, path, what);
-  }
+  const paths = (await kernelMembers(host, fs)).map((name) => `/dev/${name.replaceAll('!', '/')}`);
+  const others: string[] = [];
+  for (const path of paths) if ((await deviceNode(host, path)).number !== number) others.push(path);
+  return others;
 }
 
 /** Is a device one of them? By the kernel's own name, whatever path leads to it. */

@@ -39,6 +39,8 @@ export interface Command<T, A extends Access = Access> {
   readonly timeoutMs?: number;
   /** May be ended half-way: by SIGTERM at a signal, and by recovery. Everything else is let finish. */
   readonly stop?: 'safe';
+  /** Ends it as well, where `stop` is `safe`: of a pipeline all of it. It then fails as `killed`. */
+  readonly signal?: AbortSignal | undefined;
   /** The part done, 0 to 1, from the output so far; undefined when it cannot be told. */
   readonly progress?: (output: string) => number | undefined;
 }

@@ -3,7 +3,7 @@ import { operation } from '../atomic/operation.ts';
 import { deviceNode, identityOf, type MountEntry, mountEntries } from '../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { type ByHand, CommandError, RefusedError } from '../errors.ts';
-import { refuseFullBeneath } from '../lvm/index.ts';
+import { refuseFullBeneath, watchingRoom } from '../lvm/index.ts';
 import { realPath } from '../mount/index.ts';
 import type { Bytes } from '../units.ts';
 import { complaints, emptyDirectory, syncFilesystem, tarExtract } from './commands.ts';
@@ -111,7 +111,7 @@ export const unpack = operation({
         remedy: 'wait until it is complete, then give the command again',
       });
     const { archiveBytes } = wanted.summary;
-    await extract(host, { source, directory: wanted.root, archiveBytes });
+    await extract(host, wanted, { source, directory: wanted.root, archiveBytes });
     await expectUnpacked(host, source, wanted);
     await writeInside(host, { root: wanted.root, files, mark: wanted.mark });
     await host.run(syncFilesystem(wanted.root));
@@ -145,9 +145,15 @@ function leastBytes({ members, bytes, archiveBytes }: Undo['summary']): Bytes {
 }
 
 /** tar's first complaint is the cause, and not its last one, so that is what the error ends with. */
-async function extract(host: ChangeHost, what: Parameters<typeof tarExtract>[0]): Promise<void> {
+async function extract(
+  host: ChangeHost,
+  { device, root }: Undo,
+  what: Parameters<typeof tarExtract>[0],
+): Promise<void> {
   try {
-    await host.run(tarExtract(what));
+    await watchingRoom(host, { devices: [device], what: `the unpacking into ${root}` }, (signal) =>
+      host.run({ ...tarExtract(what), signal }),
+    );
   } catch (error) {
     if (!(error instanceof CommandError) || error.exitCode === undefined) throw error;
     const { tool, argv, reason, exitCode, stdout } = error;

@@ -1,11 +1,14 @@
 import { blkdiscard } from '../blockdevice/destroy/commands.ts';
 import { wipeSignatures } from '../blockdevice/commands.ts';
 import type { ChangeHost } from '../command/index.ts';
+import { hasLimitedRoom, refuseFullBeneath } from '../lvm/index.ts';
 import type { Bytes } from '../units.ts';
 import { block, plantedNow } from './planted.ts';
 import type { Destroyed } from './state.ts';
 
 const mebibyte = 1024 ** 2;
+/** On a thin pool so much is written before its room is looked at again: a pool refuses nothing until it is full. */
+const atOnce = 1024 * mebibyte;
 
 interface Part {
   readonly offset: Bytes;
@@ -18,7 +21,12 @@ export async function act(
   { how, of, path }: { readonly how: 'discard' | 'zero'; readonly of: Destroyed; readonly path: string },
 ): Promise<void> {
   const { size } = of;
-  for (const part of partsOf(how, of)) await host.run(blkdiscard(path, how, { ...part, size }));
+  const isWatched = how === 'zero' && (await hasLimitedRoom(host, path));
+  for (const part of partsOf(how, of))
+    for (const piece of isWatched ? piecesOf(part) : [part]) {
+      if (isWatched) await refuseFullBeneath(host, path, `the rest of the zeros on ${of.device}`);
+      await host.run(blkdiscard(path, how, { ...piece, size }));
+    }
   // What is discarded need not read as zeros.
   if (how === 'zero') return;
   if (of.blank === undefined) await host.run(wipeSignatures(path));
@@ -37,6 +45,13 @@ function partsOf(how: 'discard' | 'zero', of: Destroyed): readonly Part[] {
     { offset: 0, length: own },
   ];
   return parts.filter(({ length }) => length > 0);
+}
+
+function piecesOf({ offset, length }: Part): readonly Part[] {
+  return Array.from({ length: Math.ceil(length / atOnce) }, (_, n) => ({
+    offset: offset + n * atOnce,
+    length: Math.min(atOnce, length - n * atOnce),
+  }));
 }
 
 /** Whole MiB, with the whole of the first signature. */

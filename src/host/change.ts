@@ -9,7 +9,7 @@ import { pipelineScript, secondKeyScript, singleScript } from './shell.ts';
 import { checkStages, ransOf, type Stages, throwFailure } from './stages.ts';
 import { launch, type Started } from './start.ts';
 import { filledDescriptor } from './stdin.ts';
-import { following, stopping, type Stopped } from './watch.ts';
+import { following, signalsOf, stopping, type Stopped } from './watch.ts';
 
 /**
  * Runs a change: one command, or several joined by pipes. It outlives this process, and holds the step's lock until
@@ -50,7 +50,7 @@ interface Attempt {
 
 async function attempt(stages: Stages, step: StepContext, setting: Setting): Promise<Attempt> {
   const safe = stages.every(({ command }) => command.stop === 'safe');
-  if (safe && step.signal?.aborted === true) throw notBegun(stages[0].program);
+  if (safe && signalsOf(stages, step).some(({ aborted }) => aborted)) throw notBegun(stages[0].program);
   const files = setting.openOutputs(step.outputs, stages.length);
   try {
     const { program } = stages[0];
@@ -137,7 +137,7 @@ async function watched(
   const limits = stages.flatMap(({ command }) => command.timeoutMs ?? []);
   const stop = safe
     ? stopping(shell, {
-        signal: step.signal,
+        signals: signalsOf(stages, step),
         timeoutMs: limits.length === 0 ? undefined : Math.min(...limits),
         log: () => setting.log({ event: 'program is being stopped', ...named(stages[0].program) }),
       })

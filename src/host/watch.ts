@@ -17,11 +17,19 @@ const pollMs = 75;
 /** Progress is at the end of what was written. */
 const recent = 64 * 1024;
 
-/** Ends a program at the abort of `signal` or after `timeoutMs`: by SIGTERM to its group, at last by SIGKILL. */
+/** What ends a change that may be ended half-way. */
+export function signalsOf(
+  stages: readonly { readonly command: Command<unknown> }[],
+  step: Pick<StepContext, 'signal'>,
+): readonly AbortSignal[] {
+  return [step.signal, ...stages.map(({ command }) => command.signal)].filter((one) => one !== undefined);
+}
+
+/** Ends a program at the abort of one of `signals` or after `timeoutMs`: by SIGTERM to its group, at last by SIGKILL. */
 export function stopping(
   shell: Pick<Started, 'signal'>,
   options: {
-    readonly signal?: AbortSignal | undefined;
+    readonly signals: readonly AbortSignal[];
     readonly timeoutMs?: number | undefined;
     readonly graceMs?: number;
     readonly log: () => void;
@@ -37,10 +45,10 @@ export function stopping(
     grace = setTimeout(() => shell.signal('SIGKILL'), options.graceMs ?? defaultGraceMs).unref();
   };
   const interrupt = (): void => stop({ reason: 'killed', what: 'stopped, for the work was interrupted' });
-  const { signal, timeoutMs } = options;
-  signal?.addEventListener('abort', interrupt, { once: true });
+  const { signals, timeoutMs } = options;
+  for (const signal of signals) signal.addEventListener('abort', interrupt, { once: true });
   // It may have been aborted while the program was being started.
-  if (signal?.aborted === true) interrupt();
+  if (signals.some(({ aborted }) => aborted)) interrupt();
   const limit =
     timeoutMs === undefined
       ? undefined
@@ -55,7 +63,7 @@ export function stopping(
   return {
     because: () => why,
     end: () => {
-      signal?.removeEventListener('abort', interrupt);
+      for (const signal of signals) signal.removeEventListener('abort', interrupt);
       clearTimeout(limit);
       clearTimeout(grace);
     },

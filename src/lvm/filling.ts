@@ -47,8 +47,14 @@ export function isThin(
   return lv.layout.includes('thin') && lv.pool !== undefined;
 }
 
+/** Why nothing more may be written to something. */
+export interface Full {
+  readonly why: string;
+  readonly remedy: string;
+}
+
 /** Why nothing may be put into a thin pool: it is full, or nobody can tell. Undefined: it may. */
-export function whyFull(pool: LogicalVolume): { readonly why: string; readonly remedy: string } | undefined {
+export function whyFullPool(pool: LogicalVolume): Full | undefined {
   const filling = fillingOf(pool);
   if (filling === 'untold')
     return {
@@ -70,15 +76,25 @@ export function whyFull(pool: LogicalVolume): { readonly why: string; readonly r
 
 /** RefusedError when nothing may be put into a thin pool. `what` is not done. */
 export function refuseFullPool(pool: LogicalVolume, what: string): void {
-  const full = whyFull(pool);
-  if (full !== undefined)
-    throw new RefusedError(`${full.why}: ${what} is not begun`, { remedy: full.remedy });
+  refuseFull(whyFullPool(pool), what);
 }
 
-/** RefusedError when a classic snapshot has no room left: the next writes to it or to its origin lose it. */
-export function refuseFullSnapshot(lv: LogicalVolume, what: string): void {
-  if (fillingOf(lv) !== 'full') return;
-  throw new RefusedError(`the snapshot ${lv.fullName} is full (${filledInWords(lv)}): ${what} is not begun`, {
+/** Why nothing may be written to a classic snapshot or to its origin: it has no room left, and the next writes lose it. */
+export function whyFullSnapshot(lv: LogicalVolume): Full | undefined {
+  if (fillingOf(lv) !== 'full') return undefined;
+  return {
+    why: `the snapshot ${lv.fullName} is full (${filledInWords(lv)})`,
     remedy: `give it room while it is below 100 %: bofh lvm resize ${lv.fullName} +1g; at 100 % it is lost: bofh lvm remove ${lv.fullName}`,
-  });
+  };
+}
+
+/** RefusedError when a classic snapshot has no room left. `what` is not done. */
+export function refuseFullSnapshot(lv: LogicalVolume, what: string): void {
+  refuseFull(whyFullSnapshot(lv), what);
+}
+
+/** RefusedError when there is a reason. `what` is not done. */
+export function refuseFull(full: Full | undefined, what: string): void {
+  if (full !== undefined)
+    throw new RefusedError(`${full.why}: ${what} is not begun`, { remedy: full.remedy });
 }

@@ -2,9 +2,16 @@ import { posix } from 'node:path';
 import { deviceNode, kernelText } from '../blockdevice/index.ts';
 import { kernelNames } from '../blockdevice/node.ts';
 import type { ReadHost } from '../command/index.ts';
-import { ParseError, RefusedError } from '../errors.ts';
+import { ParseError } from '../errors.ts';
 import { fullreport } from './commands.ts';
-import { fillingOf, isClassicSnapshot, refuseFullPool, refuseFullSnapshot } from './filling.ts';
+import {
+  fillingOf,
+  type Full,
+  isClassicSnapshot,
+  refuseFull,
+  whyFullPool,
+  whyFullSnapshot,
+} from './filling.ts';
 import { refuseNoRoom } from './room.ts';
 import { identityOfVolume } from './operations/taken.ts';
 import type { Bytes } from '../units.ts';
@@ -21,13 +28,12 @@ export async function refuseFullBeneath(
   what: string,
   { bytes }: { readonly bytes?: Bytes } = {},
 ): Promise<void> {
-  const { number } = await deviceNode(host, device);
-  const layers = await layersBeneath(host, number);
+  const layers = await layersOf(host, device);
   if (layers.length === 0) return;
   const groups = await host.run(fullreport());
   const volumes = groups.flatMap((vg) => vg.volumes);
   for (const layer of layers) {
-    refuseFullLayer(volumes, layer, what);
+    refuseFull(whyFullLayer(volumes, layer), what);
     const of = (identity: string | undefined): LogicalVolume | undefined =>
       volumes.find((each) => identityOfVolume(each) === identity);
     const [pool, thin] = [of(layer.identity), of(layer.thin)];
@@ -38,7 +44,7 @@ export async function refuseFullBeneath(
 }
 
 /** A device of lvm's own beneath a volume, known by the volume's identity. */
-interface Layer {
+export interface Layer {
   readonly identity: string;
   readonly sort: 'pool' | 'snapshot' | 'origin';
   /** Of a pool: the volume in it that alone has all that is written to the device. */
@@ -47,6 +53,17 @@ interface Layer {
 
 // dev_manager.c and build_dm_uuid of lvm2 2.03.16: the uuid of the volume, then which layer of it this is.
 const layerUuid = /^(?<identity>LVM-[A-Za-z0-9]{64})-(?<layer>tpool|cow|real)$/;
+
+/** Does a device lie on a thin pool or a classic snapshot, so that writing to it may come to an end of its room? */
+export async function hasLimitedRoom(host: ReadHost, device: string): Promise<boolean> {
+  return (await layersOf(host, device)).length > 0;
+}
+
+/** The pools and the classic snapshots beneath a device, as the kernel has them. */
+export async function layersOf(host: ReadHost, device: string): Promise<readonly Layer[]> {
+  const { number } = await deviceNode(host, device);
+  return layersBeneath(host, number);
+}
 
 /** Only slaves are followed: whether a file behind a loop device has its blocks already nobody can tell. */
 async function layersBeneath(
@@ -88,27 +105,27 @@ async function wholeDevice(host: ReadHost, sys: string): Promise<string> {
   return posix.dirname(posix.resolve(posix.dirname(sys), await host.readLink(sys)));
 }
 
-function refuseFullLayer(volumes: readonly LogicalVolume[], { identity, sort }: Layer, what: string): void {
+/** Why nothing may be written to what lies on a layer. Undefined: it may. */
+export function whyFullLayer(volumes: readonly LogicalVolume[], { identity, sort }: Layer): Full | undefined {
   const lv = volumes.find((each) => identityOfVolume(each) === identity);
   if (lv === undefined)
-    throw new RefusedError(
-      `the kernel has a ${sort} ${identity} beneath, of which lvm knows nothing: ${what} is not begun`,
-      { remedy: 'compare lvs -a -o +vg_uuid,lv_uuid with dmsetup info -c -o name,uuid' },
-    );
-  if (sort === 'pool') refuseFullPool(lv, what);
-  else if (sort === 'snapshot') refuseFilled(lv, what);
+    return {
+      why: `the kernel has a ${sort} ${identity} beneath, of which lvm knows nothing`,
+      remedy: 'compare lvs -a -o +vg_uuid,lv_uuid with dmsetup info -c -o name,uuid',
+    };
+  if (sort === 'pool') return whyFullPool(lv);
+  if (sort === 'snapshot') return whyFilled(lv);
   // One that is full to the brim is lost already.
-  else
-    for (const each of volumes)
-      if (each.origin?.uuid === lv.uuid && isClassicSnapshot(each) && (each.data ?? 0) < 100)
-        refuseFullSnapshot(each, what);
+  return volumes
+    .filter((each) => each.origin?.uuid === lv.uuid && isClassicSnapshot(each) && (each.data ?? 0) < 100)
+    .map(whyFullSnapshot)
+    .find((full) => full !== undefined);
 }
 
-function refuseFilled(snapshot: LogicalVolume, what: string): void {
-  const { fullName } = snapshot;
-  if (fillingOf(snapshot) === 'untold')
-    throw new RefusedError(`how full the snapshot ${fullName} is cannot be told: ${what} is not begun`, {
-      remedy: `look at it: lvs -a -o +lv_health_status ${fullName}`,
-    });
-  refuseFullSnapshot(snapshot, what);
+function whyFilled(snapshot: LogicalVolume): Full | undefined {
+  if (fillingOf(snapshot) !== 'untold') return whyFullSnapshot(snapshot);
+  return {
+    why: `how full the snapshot ${snapshot.fullName} is cannot be told`,
+    remedy: `look at it: lvs -a -o +lv_health_status ${snapshot.fullName}`,
+  };
 }

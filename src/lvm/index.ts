@@ -7,13 +7,14 @@ import type { LogicalVolume, PhysicalVolume, VolumeGroup } from './schema.ts';
 
 export { type MetadataBackup, metadataBackup } from './backup.ts';
 export { removeByHand } from './by-hand.ts';
-export { refuseFullBeneath } from './full-beneath.ts';
+export { hasLimitedRoom, refuseFullBeneath } from './full-beneath.ts';
 export { checkLvName, checkVgName } from './names.ts';
 export { alreadyIn } from './operations/activation.ts';
 export { alreadyMoved } from './operations/planned-move.ts';
 export { alreadySized } from './operations/resize-pv.ts';
 export { volumeNamed } from './operations/known.ts';
 export { waitSynced } from './synced.ts';
+export { watchingRoom } from './watching.ts';
 export { usableVg } from './reads.ts';
 export type { LogicalVolume, PhysicalVolume, VolumeGroup } from './schema.ts';
 

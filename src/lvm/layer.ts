@@ -3,7 +3,7 @@ import { type Bytes, formatSize } from '../units.ts';
 import { fixed, type Layer, type LayerAt, type Limits, type May, type Told } from '../blockdevice/layer.ts';
 import { type LaidOutGroup, type Layout, layout } from './layout.ts';
 import { pvStarts } from './pv-commands.ts';
-import { isThin, whyFull } from './filling.ts';
+import { isThin, whyFullPool } from './filling.ts';
 import type { LogicalVolume, PhysicalVolume } from './schema.ts';
 
 /** All that lvm knows, asked once for all layers of a look. */
@@ -160,7 +160,7 @@ function limitsOfThin(
   const others = group.volumes.filter((each) => each.pool?.uuid === pool.uuid && each.uuid !== lv.uuid);
   const promised = others.reduce((sum, { size }) => sum + size, 0);
   const may = mayChange(group);
-  const full = whyFull(pool);
+  const full = whyFullPool(pool);
   return {
     ...{ size: lv.size, granularity: group.extentSize, overhead: 0 },
     smallest: { size: group.extentSize, why: 'which is one extent' },

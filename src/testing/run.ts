@@ -100,6 +100,7 @@ export async function runPipeline<T>(at: Running, pipeline: Pipeline<T>, step: S
     parse,
     classify: (answer) => failing.classify?.(answer) ?? 'unknown',
     ...(commands.every(({ stop }) => stop === 'safe') ? { stop: 'safe' as const } : {}),
+    signal: commands.map(({ signal }) => signal).find((signal) => signal !== undefined),
   };
   checkAlive(at.process);
   for (const command of commands) await prepareReal(at.world, command);
@@ -236,10 +237,11 @@ async function hang(
     world.orphans = [...world.orphans, { pid, command: commandLine(command), safe, lock, finish }];
     process.onDeath.add(orphaned);
     if (safe)
-      step?.signal?.addEventListener('abort', () => {
-        settle();
-        reject(new CommandError({ ...command, reason: 'killed', what: 'ended by SIGTERM' }));
-      });
+      for (const signal of [step?.signal, command.signal])
+        signal?.addEventListener('abort', () => {
+          settle();
+          reject(new CommandError({ ...command, reason: 'killed', what: 'ended by SIGTERM' }));
+        });
   });
 }
 

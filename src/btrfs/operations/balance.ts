@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import { RefusedError, UsageError } from '../../errors.ts';
-import { refuseFullMembers } from '../devices.ts';
+import { refuseFullMembers, watchingMembers } from '../devices.ts';
 import { balanceStart, balanceStatus } from '../maintenance-commands.ts';
 import {
   lookMaintained,
@@ -47,7 +47,9 @@ export const balance = operation({
   claims: ({ undo, on }) => maintainedClaims('balance', undo, on),
   run: ({ args: { dataUsage, metadataUsage }, undo, host }) =>
     maintain(host, undo, (path) =>
-      host.run(balanceStart({ path, data: dataUsage, metadata: metadataUsage })),
+      watchingMembers(host, { fs: undo.fs, what: `the balance of ${undo.mounted}` }, (signal) =>
+        host.run({ ...balanceStart({ path, data: dataUsage, metadata: metadataUsage }), signal }),
+      ),
     ),
   value: ({ undo: { fs }, result }) => ({ filesystem: fs, ...result }),
   look: ({ undo, host }) => lookMaintained(host, undo),

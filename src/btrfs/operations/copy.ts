@@ -41,8 +41,8 @@ export const copySubvolume = operation({
   },
   run: async ({ undo: of, host }) => {
     const sent = await sentPaths(host, of);
-    return receiveInto(host, of, (directory) =>
-      host.pipe({ commands: [send(sent), receive({ directory })], parse: nothing }),
+    return receiveInto(host, of, (directory, signal) =>
+      host.pipe({ commands: [send(sent), { ...receive({ directory }), signal }], parse: nothing }),
     );
   },
   describe: ({ way, ...of }) => receivedByHand(`the copy of ${of.undo.source.path}`, of, way),

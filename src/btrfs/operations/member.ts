@@ -46,12 +46,18 @@ export async function syncDevice(host: ChangeHost, of: KnownDevice): Promise<voi
 }
 
 /** Takes a device out of its filesystem and leaves it blank, if it is in it; and what a power cut has left of that. */
-export async function removeMember(host: ChangeHost, of: KnownDevice, path: string): Promise<void> {
+export async function removeMember(
+  host: ChangeHost,
+  of: KnownDevice,
+  path: string,
+  signal?: AbortSignal,
+): Promise<void> {
   if (await isMember(host, { fs: of.fs, device: path })) {
     const { deviceUuid } = await host.run(btrfsSuperblock(path));
     await refuseExclusive(host, of);
     await refuseNeeded(host, { ...of, uuid: deviceUuid });
-    await host.run(deviceRemove({ device: path, path: await anyRoot(host, of.fs) }));
+    const root = await anyRoot(host, of.fs);
+    await host.run({ ...deviceRemove({ device: path, path: root }), signal });
   }
   const left = await recognise(host, path);
   if (left?.type === 'btrfs' && left.uuid === of.fs) await host.run(wipeSignatures(path));

@@ -57,8 +57,9 @@ export const receiveSubvolume = operation({
       throw new RefusedError(`${of.file} was replaced while it was being looked at`, {
         remedy: 'wait until it is complete, then give the command again',
       });
-    return receiveInto(host, of, (directory) =>
-      host.run(receive({ directory, file: of.file, ...(of.from === undefined ? {} : { from: of.from }) })),
+    const from = of.from === undefined ? {} : { from: of.from };
+    return receiveInto(host, of, (directory, signal) =>
+      host.run({ ...receive({ directory, file: of.file, ...from }), signal }),
     );
   },
   describe: ({ way, ...of }) => receivedByHand(`what was received from ${of.undo.file} as`, of, way),

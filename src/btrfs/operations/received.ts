@@ -4,7 +4,7 @@ import type { Claims, DeviceKeys, Look, OperationSpec } from '../../atomic/opera
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { type ByHand, RefusedError, UsageError } from '../../errors.ts';
 import { subvolumeSnapshot } from '../commands.ts';
-import { refuseFullMembers } from '../devices.ts';
+import { refuseFullMembers, watchingMembers } from '../devices.ts';
 import { placeOf, reach, subvolumeKey } from '../place.ts';
 import { beside, called, subvolumeAt, subvolumes } from '../reads.ts';
 import { uuid } from '../schema.ts';
@@ -118,14 +118,16 @@ export async function receivedClaims(
 export async function receiveInto(
   host: ChangeHost,
   wanted: ReceivedUndo,
-  act: (directory: string) => Promise<void>,
+  act: (directory: string, signal: AbortSignal | undefined) => Promise<void>,
 ): Promise<PlantedResult> {
   const directory = await reach(host, { fs: wanted.fs, inside: posix.dirname(wanted.inside) });
   const inbox = posix.join(directory, posix.basename(wanted.inbox));
   const made = await plant(host, wanted, {
     make: async (path) => {
       await host.makeDir(inbox, { mode: 0o700 });
-      await act(inbox);
+      await watchingMembers(host, { fs: wanted.fs, what: `receiving ${wanted.path}` }, (signal) =>
+        act(inbox, signal),
+      );
       await expectWhole(host, inbox, wanted);
       await host.run(subvolumeSnapshot({ source: posix.join(inbox, wanted.name), path, mode: 'ro' }));
     },

@@ -5,7 +5,14 @@ import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { btrfsSuperblock, describe, refuseHeld } from '../../filesystem/index.ts';
 import { deviceAdd } from '../device-commands.ts';
-import { isMember, refuseExclusive, refuseFullMembers, refuseNeeded, refuseReadOnly } from '../devices.ts';
+import {
+  isMember,
+  refuseExclusive,
+  refuseFullMembers,
+  refuseNeeded,
+  refuseReadOnly,
+  watchingMembers,
+} from '../devices.ts';
 import { anyRoot, placeOf } from '../place.ts';
 import { uuid } from '../schema.ts';
 import { deviceClaims, knownDevice, removeMember, syncDevice } from './member.ts';
@@ -57,7 +64,10 @@ export const removeDevice = operation({
     const { deviceUuid } = await host.run(btrfsSuperblock(of.device));
     if (deviceUuid !== of.uuid || (await identityOf(host, of.device)).identity !== of.identity)
       throw raced(`${of.device} is another device`);
-    await removeMember(host, of, of.device);
+    const what = `the removal of ${of.device}`;
+    await watchingMembers(host, { fs: of.fs, what, except: of.device }, (signal) =>
+      removeMember(host, of, of.device, signal),
+    );
     return null;
   },
   value: ({ undo: { fs, device, devid, uuid: own } }) => ({ filesystem: fs, device, devid, uuid: own }),

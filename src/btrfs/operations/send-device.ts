@@ -25,7 +25,7 @@ import {
   refuseHeld,
   sameSignature,
 } from '../../filesystem/index.ts';
-import { refuseFullBeneath } from '../../lvm/index.ts';
+import { refuseFullBeneath, watchingRoom } from '../../lvm/index.ts';
 import { uuid } from '../schema.ts';
 import { ontoDevice, send } from '../send-commands.ts';
 import { streamOn } from '../stream.ts';
@@ -113,9 +113,13 @@ export const sendToDevice = operation({
     if (!(await hasMark(host, path, of)) || !(await hasGuard(host, path, of)))
       throw unmarked(of, 'has written no');
     await host.run(writeBytes(path, { offset: 0, bytes: new Uint8Array(block) }));
-    const commands = [send(sent), ontoDevice(path, markOffset(of))] as const;
+    const onto = ontoDevice(path, markOffset(of));
     try {
-      await namingHolders(host, path, () => host.pipe({ commands, parse: nothing }));
+      await namingHolders(host, path, () =>
+        watchingRoom(host, { devices: [path], what: `sending to ${of.device}` }, (signal) =>
+          host.pipe({ commands: [send(sent), { ...onto, signal }], parse: nothing }),
+        ),
+      );
     } catch (error) {
       // btrfs dies of SIGPIPE when dd has no room for more.
       if (!(error instanceof CommandError) || (await hasGuard(host, path, of))) throw error;

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { deferred } from '../../atomic/operation.ts';
-import { holders } from '../../blockdevice/index.ts';
+import { holders, size } from '../../blockdevice/index.ts';
 import { type ChangeHost, keyRef } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { refuseFullBeneath } from '../../lvm/index.ts';
@@ -63,7 +63,9 @@ export const reencrypt = deferred({
     if (asked.resume === true) refuseUnresumable({ known, header });
     else refuseUnready({ known, header, cipher, keySize });
     await refuseHeld(host, device, await holders(host, device));
-    await refuseFullBeneath(host, device, `the encryption of ${device}`);
+    // All data are written anew.
+    const bytes = Math.max(0, (await size(host, device)) - header.dataOffset);
+    await refuseFullBeneath(host, device, `the encryption of ${device}`, { bytes });
     // What a person types is asked for once, when it is needed.
     const isTested = asked.resume === true || key.from === 'ask' || chosen !== undefined;
     if (!isTested && !(await host.run(testKey({ device, key: keyOf(key, known) }))))

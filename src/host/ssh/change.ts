@@ -7,7 +7,7 @@ import { retryingBusy } from '../retry.ts';
 import type { Setting } from '../setting.ts';
 import { pipelineScript, pipelineStatuses, secondKeyScript, singleScript } from '../shell.ts';
 import { checkStages, type Stages, throwFailure } from '../stages.ts';
-import { stopping } from '../watch.ts';
+import { signalsOf, stopping } from '../watch.ts';
 import { type ErrandThere, type RanThere, runThere, type There } from './run-there.ts';
 
 /** What the changes of another host share. */
@@ -47,7 +47,7 @@ export async function changeThere<T>(
     context: StepContext,
   ): Promise<readonly [Ran, ...Ran[]]> {
     const safe = of.every(({ command }) => command.stop === 'safe');
-    if (safe && context.signal?.aborted === true)
+    if (safe && signalsOf(of, context).some(({ aborted }) => aborted))
       throw new CommandError({
         ...program,
         reason: 'killed',
@@ -70,7 +70,7 @@ export async function changeThere<T>(
                 watch.of = stopping(
                   { signal },
                   {
-                    signal: context.signal,
+                    signals: signalsOf(of, context),
                     timeoutMs: limits.length === 0 ? undefined : Math.min(...limits),
                     log: () => changing.log({ event: 'program is being stopped', tool, argv }),
                   },

@@ -309,6 +309,27 @@ describe('a change in an interrupted step', () => {
     expect([...holders(join(directory, 'lock')).keys()]).toEqual([process.pid]);
   });
 
+  test("a 'safe' one is ended by a signal of its own as well, and one of a pipeline ends all of it", async () => {
+    const { change, directory } = hostWith(cleaningUp);
+    const own = new AbortController();
+    const running = rejectionOf(
+      change.pipe({
+        commands: [
+          changing([directory], { stop: 'safe' }),
+          { ...changing([directory], { stop: 'safe' }), signal: own.signal },
+        ],
+        parse: () => undefined,
+      }),
+    );
+    await until('it runs', () => textOf(join(directory, 'pid')) !== '');
+    own.abort();
+
+    expect(await running).toMatchObject({ reason: 'killed' });
+    expect(textOf(join(directory, 'cleaned'))).toBe('cleaned\n');
+    const late = { ...changing([directory], { stop: 'safe' }), signal: own.signal } as const;
+    expect(await rejectionOf(change.run(late))).toMatchObject({ reason: 'killed' });
+  });
+
   test('is let finish when it is not "safe", and may still be started', async () => {
     const interrupt = new AbortController();
     const { change } = hostWith('echo started; sleep 0.3; echo finished', {
@@ -366,7 +387,7 @@ describe('a change in an interrupted step', () => {
     await until('it runs', () => textOf(pidFile) !== '');
     const begun = performance.now();
 
-    const stop = stopping(shell, { signal: AbortSignal.abort(), graceMs: 300, log: () => undefined });
+    const stop = stopping(shell, { signals: [AbortSignal.abort()], graceMs: 300, log: () => undefined });
     const end = await shell.ended;
     stop.end();
 

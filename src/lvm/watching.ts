@@ -1,0 +1,105 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError } from '../errors.ts';
+import { autoextendThreshold, fullreport } from './commands.ts';
+import type { Full } from './filling.ts';
+import { type Layer, layersOf, whyFullLayer } from './full-beneath.ts';
+import { identityOfVolume } from './operations/taken.ts';
+import type { WholeGroup } from './schema.ts';
+
+/** How long somebody else may fill it unseen. */
+const everyMs = 2000;
+/** In so many looks in a row a pool may be full that lvm extends by itself (man lvmthin): it does so within seconds. */
+const looksToExtend = 15;
+/** So many looks in a row may fail: a host that writes all it can is slow to answer. */
+const looksToFail = 3;
+
+/**
+ * Does what writes to devices for a long time, and looks until its end at the thin pools and the classic snapshots beneath:
+ * when one is full, or nobody can tell any more, `signal` ends the writing. RefusedError then. A pool that is to be made larger by
+ * lvm itself has half a minute for it.
+ */
+export async function watchingRoom<T>(
+  host: ReadHost,
+  { devices, what }: { readonly devices: readonly string[]; readonly what: string },
+  act: (signal: AbortSignal | undefined) => Promise<T>,
+): Promise<T> {
+  const layers: Layer[] = [];
+  for (const device of devices) layers.push(...(await layersOf(host, device)));
+  if (layers.length === 0) return act(undefined);
+  const ended = new AbortController();
+  const stop = new AbortController();
+  const seen = watch(host, layers, ended.signal).then((full) => {
+    if (full !== undefined) stop.abort();
+    return full;
+  });
+  try {
+    return await act(stop.signal);
+  } catch (error) {
+    ended.abort();
+    const full = await seen;
+    if (full === undefined) throw error;
+    throw new RefusedError(`${full.why}: ${what} was stopped`, { remedy: full.remedy, cause: error });
+  } finally {
+    ended.abort();
+    await seen;
+  }
+}
+
+/** Resolves when something is full, or at `ended`. */
+async function watch(
+  host: ReadHost,
+  layers: readonly Layer[],
+  ended: AbortSignal,
+): Promise<Full | undefined> {
+  const inARow = { full: 0, failed: 0 };
+  while (await next(ended)) {
+    try {
+      const full = await look(host, layers);
+      inARow.failed = 0;
+      inARow.full = full === undefined ? 0 : inARow.full + 1;
+      if (full !== undefined && (!full.isExtended || inARow.full === looksToExtend)) return full;
+    } catch (error) {
+      inARow.failed += 1;
+      if (inARow.failed === looksToFail) return untold(error);
+    }
+  }
+  return undefined;
+}
+
+function untold(error: unknown): Full {
+  const why = error instanceof Error ? error.message : String(error);
+  return {
+    why: `how full the pool or the snapshot beneath is cannot be told any more (${why})`,
+    remedy: 'see what lvm says: lvs -a',
+  };
+}
+
+async function next(ended: AbortSignal): Promise<boolean> {
+  await wait(everyMs, undefined, { signal: ended }).catch(() => undefined);
+  return !ended.aborted;
+}
+
+/** What is full, and whether lvm is about to give it more room. */
+async function look(
+  host: ReadHost,
+  layers: readonly Layer[],
+): Promise<(Full & { readonly isExtended: boolean }) | undefined> {
+  const groups = await host.run(fullreport());
+  const volumes = groups.flatMap((vg) => vg.volumes);
+  for (const layer of layers) {
+    const full = whyFullLayer(volumes, layer);
+    if (full !== undefined) return { ...full, isExtended: await isExtended(host, groups, layer) };
+  }
+  return undefined;
+}
+
+async function isExtended(
+  host: ReadHost,
+  groups: readonly WholeGroup[],
+  { identity, sort }: Layer,
+): Promise<boolean> {
+  if (sort !== 'pool') return false;
+  const group = groups.find(({ volumes }) => volumes.some((each) => identityOfVolume(each) === identity));
+  return group !== undefined && group.free > 0 && (await host.run(autoextendThreshold())) < 100;
+}

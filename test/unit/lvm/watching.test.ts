@@ -1,0 +1,193 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import type { ReadHost } from '../../../src/command/index.ts';
+import { CommandError, RefusedError, RolledBackError } from '../../../src/errors.ts';
+import { vgs, watchingRoom } from '../../../src/lvm/index.ts';
+import type { Tx } from '../../../src/operations.ts';
+import { type Fault, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+import { withoutWaiting } from '../../support/undo/clock.ts';
+import { pool, secondPool } from '../../support/undo/specimens/btrfs.ts';
+import { ownUuid, smallSystem } from '../../support/undo/stage.ts';
+import { bofhOn } from '../testing/support.ts';
+
+const thin = '/dev/vg0/thin';
+const mib = 1024 ** 2;
+
+let host: SimulatedHost;
+beforeEach(() => {
+  host = simulatedHost();
+  host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 32 });
+  host.admin.thinVolume({ vg: 'vg0', name: 'thin', pool: 'pool', extents: 64 });
+});
+
+/** Somebody fills it while the program that a fault holds is at work. */
+async function whileItHangs(fault: Omit<Fault, 'mode'>, act: () => Promise<unknown>, meanwhile: () => void) {
+  host.fault({ ...fault, mode: 'hangs' });
+  return withoutWaiting(async () => {
+    const at = { isOver: false };
+    const done = rejectionOf(act()).finally(() => {
+      at.isOver = true;
+    });
+    while (host.world.orphans.length === 0 && !at.isOver) await turn();
+    for (let turns = 0; turns < 20; turns += 1) await turn();
+    if (at.isOver) throw await done;
+    meanwhile();
+    return done;
+  });
+}
+
+const fill = (data: number) => () => host.admin.fill('vg0', 'pool', { data, metadata: 1 });
+const does = (body: (tx: Tx) => Promise<unknown>): Promise<unknown> =>
+  withBofh(bofhOn(host), () => atomic('full', body));
+
+describe('a thin pool that others fill while it is written to', () => {
+  test('ends the unpacking of an archive, which is taken back', async () => {
+    host.addTar('/srv/debian.tar', smallSystem);
+    host.admin.format(thin, { type: 'ext4', usage: 'filesystem', uuid: ownUuid, version: '1.0' });
+    host.admin.mkdir('/mnt/web1');
+    host.admin.mount(thin, '/mnt/web1');
+    const asked = { source: '/srv/debian.tar', root: '/mnt/web1', device: thin, files: [] };
+    const unpack = () => does((tx) => tx.copy.unpack({ ...asked, filesystem: ownUuid }));
+    const before = host.snapshot();
+    const error = await whileItHangs({ tool: 'tar', argvIncludes: '--extract' }, unpack, fill(96));
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(String(error)).toContain(
+      'the pool vg0/pool is full (data 96 %, metadata 1 %): the unpacking into /mnt/web1 was stopped',
+    );
+    fill(0)();
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test.each<[string, Omit<Fault, 'mode'>, (tx: Tx) => Promise<unknown>]>([
+    [
+      'receiving /srv/second/home.foreign was stopped',
+      { tool: 'btrfs', argvIncludes: 'receive' },
+      (tx) => tx.btrfs.copySubvolume({ source: '/srv/pool/snapshots/home.foreign', into: '/srv/second' }),
+    ],
+    [
+      'the balance of /srv/second was stopped',
+      { tool: 'btrfs', argvIncludes: 'balance' },
+      (tx) => tx.btrfs.balance({ path: '/srv/second', dataUsage: 50 }),
+    ],
+    [
+      `the removal of /dev/vg0/second was stopped`,
+      { tool: 'btrfs', argvIncludes: 'remove' },
+      (tx) => tx.btrfs.removeDevice({ path: '/srv/second', device: '/dev/vg0/second' }),
+    ],
+    [
+      'sending to /dev/vg0/other was stopped',
+      { tool: 'btrfs', argvIncludes: 'send' },
+      (tx) => tx.btrfs.sendToDevice({ source: '/srv/pool/snapshots/home.foreign', device: '/dev/vg0/other' }),
+    ],
+  ])('%s', async (words, fault, body) => {
+    pool(host);
+    secondPool(host);
+    host.admin.btrfs('device', 'add', thin, '/srv/second');
+    host.admin.thinVolume({ vg: 'vg0', name: 'other', pool: 'pool', extents: 64 });
+    const error = await whileItHangs(fault, () => does(body), fill(95));
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(String(error)).toContain(words);
+  });
+});
+
+describe('zeros on a thin volume', () => {
+  const zero = () => does((tx) => tx.block.zero({ device: thin, overwrite: ['blank'] }));
+  const large = (): void => {
+    host = simulatedHost({ volumeGroups: [{ name: 'vg0', size: 8192 * mib }] });
+    host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 1024 });
+    host.admin.thinVolume({ vg: 'vg0', name: 'thin', pool: 'pool', extents: 640 });
+  };
+  const written = () =>
+    host.changes.flatMap((each) =>
+      each.what === 'command' && each.command.tool === 'blkdiscard' ? [each.command.argv.join(' ')] : [],
+    );
+
+  test('are written a GiB at a time, all of them', async () => {
+    large();
+    await zero();
+    expect(written()).toHaveLength(5);
+  });
+
+  test('are not gone on with when others have filled the pool; what is left is done once it has room', async () => {
+    large();
+    host.faults.watch(({ tool }) => {
+      if (tool === 'blkdiscard') fill(97)();
+    });
+    const error = await rejectionOf(zero());
+    expect(String(error)).toContain(`the pool vg0/pool is full (data 97 %, metadata 1 %)`);
+    expect(String(error)).toContain(`the rest of the zeros on ${thin} is not begun`);
+    expect(written()).toHaveLength(1);
+  });
+});
+
+describe('what is watched', () => {
+  /** Writes until it is stopped. */
+  const writing = (signal: AbortSignal | undefined): Promise<never> =>
+    new Promise((_, reject) => {
+      signal?.addEventListener('abort', () => {
+        reject(new CommandError({ tool: 'dd', argv: [], reason: 'killed', what: 'stopped' }));
+      });
+    });
+  const asked = { devices: [thin], what: 'it' };
+  let looks = 0;
+  const looking = (answer: (nth: number) => 'fails' | 'host', threshold = 100): ReadHost => ({
+    ...host,
+    run: async (command) => {
+      if (command.argv[0] === 'config')
+        return command.parse({
+          ...{ exitCode: 0, stderr: '' },
+          stdout: `thin_pool_autoextend_threshold=${threshold}\n`,
+        });
+      looks += 1;
+      if (answer(looks) === 'fails') throw new Error('it is busy');
+      return host.run(command);
+    },
+  });
+  beforeEach(() => {
+    looks = 0;
+  });
+
+  test('a device without a pool is not: lvm is not asked', async () => {
+    host.admin.lvcreate({ vg: 'vg0', name: 'plain', extents: 16 });
+    const at = looking(() => 'fails');
+    const devices = ['/dev/vg0/plain'];
+    expect(await watchingRoom(at, { ...asked, devices }, async (signal) => signal === undefined)).toBe(true);
+    expect(looks).toBe(0);
+  });
+
+  test('what ended by itself is not spoken of, and its error is its own', async () => {
+    expect(await watchingRoom(host, asked, async () => 'done')).toBe('done');
+    const boom = new Error('boom');
+    const failed = watchingRoom(host, asked, async () => {
+      throw boom;
+    });
+    expect(await rejectionOf(failed)).toBe(boom);
+  });
+
+  test('a pool that lvm is to extend has its time for it', async () => {
+    fill(96)();
+    const at = looking(() => 'host', 70);
+    const error = await withoutWaiting(() => rejectionOf(watchingRoom(at, asked, writing)));
+    expect(error).toBeInstanceOf(RefusedError);
+    expect(looks).toBe(15);
+  });
+
+  test('a pool that lvm is to extend where its group has no room has none', async () => {
+    const [free] = (await vgs(host)).map((vg) => vg.free / vg.extentSize);
+    host.admin.lvcreate({ vg: 'vg0', name: 'rest', extents: Number(free) });
+    fill(96)();
+    const at = looking(() => 'host', 70);
+    await withoutWaiting(() => rejectionOf(watchingRoom(at, asked, writing)));
+    expect(looks).toBe(1);
+  });
+
+  test('twice nothing may be told, and not three times in a row', async () => {
+    const at = looking((nth) => (nth === 3 ? 'host' : 'fails'));
+    const error = await withoutWaiting(() => rejectionOf(watchingRoom(at, asked, writing)));
+    expect(error).toBeInstanceOf(RefusedError);
+    expect(String(error)).toContain('cannot be told any more (it is busy): it was stopped');
+    expect(looks).toBe(6);
+  });
+});
