@@ -4,6 +4,7 @@ import { fixed, type Layer, type LayerAt, type Limits, type May, type Told } fro
 import { type LaidOutGroup, type Layout, layout } from './layout.ts';
 import { pvStarts } from './pv-commands.ts';
 import { isThin, whyFullPool } from './filling.ts';
+import { roomFor, spreadAmong, unitOf, whyNotSmaller, whyNotSynced } from './spread.ts';
 import type { LogicalVolume, PhysicalVolume } from './schema.ts';
 
 /** All that lvm knows, asked once for all layers of a look. */
@@ -128,18 +129,20 @@ export const logicalVolume: Layer<Resizing> = {
 
 function limitsOf({ lv, group }: { readonly lv: LogicalVolume; readonly group: LaidOutGroup }): Limits {
   if (isThin(lv)) return limitsOfThin(lv, group);
-  const segments = group.segments.filter(({ lvUuid }) => lvUuid === lv.uuid);
-  const stripes = Math.max(1, ...segments.map((segment) => segment.stripes));
-  const granularity = group.extentSize * stripes;
+  const spread = spreadAmong(group, lv);
+  const granularity = unitOf(spread, group.extentSize);
   const free = group.devices
     .filter(({ allocatable, path }) => allocatable && path !== undefined)
-    .reduce((sum, pv) => sum + pv.free, 0);
+    .map((pv) => pv.free);
   const may = mayResize(lv, group);
+  const refused = (not: { readonly why: string; readonly remedy: string } | undefined): May =>
+    may.may && not !== undefined ? { may: false, ...not } : may;
   return {
     ...{ size: lv.size, granularity, overhead: 0 },
     smallest: { size: granularity, why: 'which is one extent' },
-    largest: { size: lv.size + free - (free % granularity), why: `all that is free in ${group.name}` },
-    ...{ grow: may, shrink: may },
+    largest: { size: lv.size + roomFor(spread, free, granularity), why: `all that is free in ${group.name}` },
+    grow: spread?.type === 'raid1' ? refused(whyNotSynced(lv)) : may,
+    shrink: spread === undefined ? may : refused(whyNotSmaller(lv, spread.type)),
   };
 }
 
@@ -189,11 +192,10 @@ function mayResize(lv: LogicalVolume, group: LaidOutGroup): May {
       ...{ may: false, why: `it has snapshots (${copies.map(({ name }) => name).join(', ')})` },
       remedy: `remove or merge them: ${copies.map(({ fullName }) => `lvremove ${fullName}`).join('; ')}`,
     };
-  const odd = lv.layout.filter((word) => word !== 'linear');
-  if (odd.length > 0)
+  if (lv.layout.join() !== 'linear' && spreadAmong(group, lv) === undefined)
     return {
       may: false,
-      why: `it is a ${lv.layout.join(' ')} volume, and bofh resizes linear and thin ones`,
+      why: `it is a ${lv.layout.join(' ')} volume, and bofh resizes linear and thin ones, and makes striped ones and raid1 larger`,
     };
   return { may: true };
 }

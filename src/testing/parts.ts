@@ -175,6 +175,8 @@ export interface LogicalVolume {
   readonly pool?: string;
   /** Extents beside its own: of a thin pool's metadata, of a raid's other copies and their lists. */
   moreExtents?: number;
+  /** Of a striped one its stripes, of a raid1 its copies. */
+  areas?: number;
   /** Activated only by who says so. */
   readonly skipped?: boolean;
   /** Its content is to be put back into its origin; lvm has noted it, and does it at the next activation. */

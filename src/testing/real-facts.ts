@@ -5,7 +5,10 @@ import { follow, type ReadHost } from '../command/index.ts';
 import { CommandError, ParseError, ToolError } from '../errors.ts';
 import { mappings } from '../crypt/reads.ts';
 import { isThinPool } from '../lvm/filling.ts';
+import { type LaidOutGroup, layout } from '../lvm/layout.ts';
 import { pvStarts } from '../lvm/pv-commands.ts';
+import type { LogicalVolume as RealVolume } from '../lvm/schema.ts';
+import { spreadAmong } from '../lvm/spread.ts';
 import { lvs, pvs, pvSegments, type PvSegment, vgs } from '../lvm/commands.ts';
 import { xlInfo, xlList } from '../xen/commands.ts';
 import { luksOffset } from './tools/luks.ts';
@@ -38,6 +41,7 @@ export async function lvmOf(real: ReadHost): Promise<Lvm | undefined> {
     starts: await real.run(pvStarts()),
     logical: await real.run(lvs()),
     segments: await real.run(pvSegments()),
+    laidOut: (await real.run(layout())).groups,
   }));
   if (reports === undefined) return undefined;
   const volumes: Overlay['volumes'] = new Map();
@@ -77,6 +81,7 @@ export async function lvmOf(real: ReadHost): Promise<Lvm | undefined> {
         ? {}
         : { moreExtents: Math.ceil(lv.metadataSize / group.extentSize) }),
       ...(lv.health === undefined ? {} : { health: lv.health }),
+      ...areasOf(reports.laidOut, lv),
       runs: runsOf(reports.segments, lv.uuid),
     });
     const members = own.map(toMember);
@@ -94,6 +99,13 @@ export async function lvmOf(real: ReadHost): Promise<Lvm | undefined> {
     if (number !== undefined && path !== undefined) free.push({ uuid, path, deviceSize, extents: 0, number });
   }
   return { groups, volumes, free };
+}
+
+function areasOf(groups: readonly LaidOutGroup[], lv: RealVolume): { readonly areas?: number } {
+  const spread = groups.flatMap((group) =>
+    group.uuid === lv.vgUuid ? (spreadAmong(group, lv) ?? []) : [],
+  )[0];
+  return spread === undefined ? {} : { areas: spread.areas };
 }
 
 function startOf(starts: ReadonlyMap<string, number>, uuid: string): Pick<PhysicalVolume, 'start'> {

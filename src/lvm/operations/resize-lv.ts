@@ -25,6 +25,7 @@ import {
   unmark,
 } from './resized.ts';
 import { refuseRoom } from './snapshot-room.ts';
+import { spreadOf, takenFor, unitOf, whyNotSmaller, whyNotSynced } from '../spread.ts';
 
 const args = z.extend(askedVolume, {
   /** What it is to have, rounded up to whole extents; as `createLv` takes it. */
@@ -36,7 +37,7 @@ const args = z.extend(askedVolume, {
 });
 
 /**
- * Gives a linear or thin logical volume another size. Its undo makes it smaller again, but never while what lies on it reaches
+ * Gives a linear or thin logical volume another size, or makes a striped one or a raid1 larger. Its undo makes it smaller again, but never while what lies on it reaches
  * beyond the old size; or gives it the very extents back that it had, with what nobody has written to them since: it is
  * stuck, and names who has them, when they were taken. A volume that has the size already keeps it, and bears the
  * step's tag from then on. One that DRBD stores on grows after the commit: it could not be made smaller again under it. So
@@ -55,8 +56,10 @@ export const resizeLv = operation({
     const wanted = parseSize(size);
     const vg = await usableVg(host, group);
     const lv = volumeNamed(vg, { name, ...(uuid === undefined ? {} : { uuid }) });
-    const to = Math.ceil(wanted / vg.extentSize) * vg.extentSize;
     const { vgUuid, uuid: lvUuid, size: from } = lv;
+    const spread = await spreadOf(host, lv);
+    const unit = unitOf(spread, vg.extentSize);
+    const to = Math.ceil(wanted / unit) * unit;
     const known = { vg: group, vgUuid, lvUuid, name, from, to, extentSize: vg.extentSize, tag, cut: [] };
     if (to === from) return known;
     refuseKind({ lv, all: vg.volumes });
@@ -67,12 +70,14 @@ export const resizeLv = operation({
     }
     const thin = isThin(lv) ? { ...known, pool: lv.pool } : undefined;
     if (to > from) {
-      if (thin === undefined) refuseFull(vg, { name, more: to - from });
+      if (spread?.type === 'raid1') refuseFor(`${lv.fullName} is not made larger`, whyNotSynced(lv));
+      if (thin === undefined) refuseFull(vg, { name, more: takenFor(spread, to - from) });
       else refuseFullPool(poolNamed(vg, thin.pool), `the growth of ${group}/${name}`);
       const isReplica = (await holdersOf(host, { lv, all: vg.volumes })).some(({ kind }) => kind === 'drbd');
       if (added !== undefined) refuseUnseen(lv, isReplica);
       return { ...(thin ?? known), ...(isReplica ? { when: 'after the commit' as const } : {}) };
     }
+    if (spread !== undefined) refuseFor(`${lv.fullName} is not made smaller`, whyNotSmaller(lv, spread.type));
     if (words === undefined)
       throw new UsageError(
         `${group}/${name} has ${formatSize(from)}, and what lies beyond ${formatSize(to)} would be lost`,
@@ -154,6 +159,10 @@ function isRoomMissing({ size }: LogicalVolume, { origin, to }: ResizeUndo): boo
 function between({ to, cut, extentSize }: ResizeUndo): readonly number[] {
   let size = to;
   return [to, ...cut.slice(0, -1).map(({ count }) => (size += count * extentSize))];
+}
+
+function refuseFor(what: string, not: { readonly why: string; readonly remedy: string } | undefined): void {
+  if (not !== undefined) throw new RefusedError(`${what}: ${not.why}`, { remedy: not.remedy });
 }
 
 /** To be written, what it gets has to be seen, and before anybody has it. */

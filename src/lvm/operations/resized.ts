@@ -8,6 +8,7 @@ import { isClassicSnapshot, isThin, isThinPool } from '../filling.ts';
 import { dependentHolders, everyHolderOf, holdersOf, udevOf, type VolumeAmong } from '../reads.ts';
 import type { LogicalVolume } from '../schema.ts';
 import { known, type KnownVolume, knownVolume } from './known.ts';
+import { spreadType } from '../spread.ts';
 
 const bytes = z.number().check(z.int(), z.positive());
 
@@ -41,14 +42,15 @@ export type ResizeUndo = z.infer<typeof resizeUndo>;
 /** RefusedError for a volume whose size is more than a count of its own extents, or which others depend on. */
 export function refuseKind(of: VolumeAmong): void {
   const { lv } = of;
-  const isPlain = lv.layout.join() === 'linear' && !lv.role.includes('snapshot');
+  const isWhole = lv.layout.join() === 'linear' || spreadType(lv) !== undefined;
+  const isPlain = isWhole && !lv.role.includes('snapshot');
   if (
     (!isPlain && !isPlainThin(lv, of.all) && !isClassicSnapshot(lv)) ||
     lv.role.includes('private') ||
     lv.merging
   )
     throw new RefusedError(
-      `${lv.fullName} is no plain volume, linear or thin, and no classic snapshot (${[...lv.layout, ...lv.role].join(', ')}): bofh does not resize it`,
+      `${lv.fullName} is no plain volume, linear, striped, raid1 or thin, and no classic snapshot (${[...lv.layout, ...lv.role].join(', ')}): bofh does not resize it`,
       {
         remedy: isThinPool(lv) ? `bofh lvm pool resize ${lv.fullName}` : `lvresize knows how: man lvresize`,
       },

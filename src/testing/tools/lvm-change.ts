@@ -3,7 +3,7 @@ import { one, type Options, readOptions, unmodelled } from '../options.ts';
 import { resolve } from '../resolve.ts';
 import type { LogicalVolume, VolumeGroup } from '../parts.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
-import { lvconvertCopies } from './lvm-raid.ts';
+import { cutSpread, growSpread, lvconvertCopies } from './lvm-raid.ts';
 import { lvmerge, lvsnapshot, mostRoom } from './lvm-snapshot.ts';
 import { dropSpare, isPool, lvcreatePool, lvcreateThin, lvextendPool, poolKept } from './lvm-thin.ts';
 import { badName } from './lvm-names.ts';
@@ -11,7 +11,6 @@ import {
   activateWith,
   allocate,
   commit,
-  cutRuns,
   createLv,
   deactivateWith,
   isClassicSnapshot,
@@ -93,12 +92,12 @@ function shapeOf(call: ToolCall, options: Options, extents: number) {
   if (type === 'striped' && stripes > 1)
     return {
       ...{ extents: Math.ceil(extents / stripes) * stripes, moreExtents: 0 },
-      ...{ devices: stripes, layout: 'striped' },
+      ...{ devices: stripes, areas: stripes, layout: 'striped' },
     };
   if (type === 'raid1' && mirrors > 0)
     return {
       ...{ extents, moreExtents: mirrors * extents + mirrors + 1 },
-      ...{ devices: mirrors + 1, layout: 'raid,raid1', synced: 100 },
+      ...{ devices: mirrors + 1, areas: mirrors + 1, layout: 'raid,raid1', synced: 100 },
     };
   throw unmodelled(call, 'it makes linear, striped and raid1 volumes');
 }
@@ -164,6 +163,7 @@ function lvextend(call: ToolCall): ReturnType<ToolModel> {
     throw unmodelled(call, 'it takes a count of extents and one run of them');
   const refused = resizeRefusal(call, vg, lv, extents) ?? tooSmall(lv, extents);
   if (refused !== undefined) return refused;
+  if (lv.areas !== undefined) return extendSpread(call, vg, lv, extents);
   // What lies in a pool takes no extents of the group.
   const wanted = lv.pool === undefined ? extents - lv.extents : 0;
   const found = allocate(vg, wanted, onto);
@@ -172,6 +172,23 @@ function lvextend(call: ToolCall): ReturnType<ToolModel> {
     return failed(5, `  Insufficient free space: ${wanted} extents needed, but only ${free} available`);
   const said = changedSize(vg, lv, extents);
   lv.runs = joined([...(lv.runs ?? []), ...found]);
+  lv.extents = extents;
+  commit(vg);
+  return ok(said);
+}
+
+/** Of a striped volume, or of a raid1 with all its copies. */
+function extendSpread(call: ToolCall, vg: VolumeGroup, lv: LogicalVolume, extents: number) {
+  // "Rounding size (7 extents) up to stripe boundary size for segment (8 extents)" (2.03.16)
+  if (lv.layout === 'striped' && extents % (lv.areas ?? 1) !== 0)
+    throw unmodelled(call, 'it takes whole stripes');
+  const missing = growSpread(vg, lv, extents - lv.extents);
+  if (missing > 0)
+    return failed(
+      5,
+      `  Insufficient suitable allocatable extents for logical volume ${lv.name}: ${missing} more required`,
+    );
+  const said = changedSize(vg, lv, extents);
   lv.extents = extents;
   commit(vg);
   return ok(said);
@@ -196,7 +213,7 @@ function lvreduce(call: ToolCall): ReturnType<ToolModel> {
   const refused = resizeRefusal(call, vg, lv, extents) ?? tooLarge(lv, extents);
   if (refused !== undefined) return refused;
   const said = changedSize(vg, lv, extents);
-  lv.runs = cutRuns(lv.runs ?? [], extents);
+  cutSpread(vg, lv, extents);
   lv.extents = extents;
   commit(vg);
   // Of an inactive one it says nothing (test/fixtures/lvm/lvreduce@2.03.16.json is of an active one).

@@ -3,7 +3,7 @@ import { one, type Options, readOptions, unmodelled } from '../options.ts';
 import type { ExtentRun, LogicalVolume, VolumeGroup } from '../parts.ts';
 import type { World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
-import { activateLv, allocate, commit } from './volumes.ts';
+import { activateLv, allocate, commit, cutRuns, joined } from './volumes.ts';
 
 type Answer = ReturnType<ToolModel>;
 
@@ -72,10 +72,62 @@ function addCopy(world: World, vg: VolumeGroup, { lv, on }: Meant): Answer | und
   for (const each of made) activateLv(world, each);
   lv.runs = [];
   lv.layout = 'raid,raid1';
+  lv.areas = 2;
   lv.moreExtents = lv.extents + 2;
   lv.synced = 100;
   commit(vg);
   return undefined;
+}
+
+/** Gives a volume so many more extents, and each further copy as many. Tells how many are missing; then nothing was given. */
+export function growSpread(vg: VolumeGroup, lv: LogicalVolume, more: number): number {
+  const images = imagesOf(vg, lv);
+  const copies = lv.layout === 'raid,raid1' ? (lv.areas ?? 1) : 1;
+  const found = allocate(vg, more * copies);
+  const missing = more * copies - found.reduce((sum, { count }) => sum + count, 0);
+  if (missing > 0) return missing;
+  if (images.length === 0) lv.runs = joined([...(lv.runs ?? []), ...found]);
+  for (const image of images)
+    put(vg, image, {
+      runs: joined([...(image.runs ?? []), ...allocate(vg, more, onOwn(vg, image))]),
+      extents: image.extents + more,
+    });
+  countCopies(vg, lv, more * (copies - 1));
+  return 0;
+}
+
+/** The other way round, off the end. */
+export function cutSpread(vg: VolumeGroup, lv: LogicalVolume, extents: number): void {
+  const less = lv.extents - extents;
+  const copies = lv.layout === 'raid,raid1' ? (lv.areas ?? 1) : 1;
+  for (const image of imagesOf(vg, lv)) put(vg, image, { runs: cutRuns(image.runs ?? [], extents), extents });
+  const all = (lv.runs ?? []).reduce((sum, { count }) => sum + count, 0);
+  lv.runs = cutRuns(lv.runs ?? [], Math.max(0, all - less * copies));
+  countCopies(vg, lv, -less * (copies - 1));
+}
+
+/** A real host's copies are counted among what the model does not know. */
+function countCopies(vg: VolumeGroup, lv: LogicalVolume, more: number): void {
+  if (lv.moreExtents === undefined) vg.otherExtents += more;
+  else lv.moreExtents += more;
+}
+
+function imagesOf(vg: VolumeGroup, lv: LogicalVolume): readonly LogicalVolume[] {
+  if (lv.layout !== 'raid,raid1') return [];
+  return (vg.hidden ?? []).filter(
+    ({ name }) => /^_rimage_\d$/.test(name.slice(lv.name.length)) && name.startsWith(lv.name),
+  );
+}
+
+/** In its place: an earlier state of the group has them as they were. */
+function put(vg: VolumeGroup, image: LogicalVolume, now: Pick<LogicalVolume, 'runs' | 'extents'>): void {
+  vg.hidden = (vg.hidden ?? []).map((each) => (each === image ? { ...each, ...now } : each));
+}
+
+/** All of the device that a copy lies on. */
+function onOwn(vg: VolumeGroup, { runs = [] }: LogicalVolume): ExtentRun | undefined {
+  const pv = vg.pvs.find(({ uuid }) => uuid === runs[0]?.pv);
+  return pv === undefined ? undefined : { pv: pv.uuid, start: 0, count: pv.extents };
 }
 
 function dropCopy(call: ToolCall, vg: VolumeGroup, { lv, on }: Meant): Answer | undefined {
@@ -96,6 +148,7 @@ function dropCopy(call: ToolCall, vg: VolumeGroup, { lv, on }: Meant): Answer | 
   if (lv.moreExtents === undefined) vg.otherExtents -= lv.extents + 2;
   delete lv.layout;
   delete lv.moreExtents;
+  delete lv.areas;
   delete lv.synced;
   commit(vg);
   return undefined;

@@ -162,11 +162,11 @@ export function pvsegRow(
 /** Rows of seg: one for each volume. */
 export function segRows(vg: VolumeGroup): readonly Row[] {
   return vg.lvs.map(
-    ({ uuid, layout }) =>
+    ({ uuid, layout, areas = 1 }) =>
       new Map([
         ['lv_uuid', uuid],
-        ['segtype', layout?.split(',')[0] ?? 'linear'],
-        ['stripes', '1'],
+        ['segtype', layout === 'raid,raid1' ? 'raid1' : (layout?.split(',')[0] ?? 'linear')],
+        ['stripes', String(areas)],
       ]),
   );
 }

@@ -8,7 +8,17 @@ export function createLv(
   vg: VolumeGroup,
   make: Pick<
     LogicalVolume,
-    'name' | 'extents' | 'tags' | 'layout' | 'role' | 'pool' | 'data' | 'metadata' | 'synced' | 'moreExtents'
+    | 'name'
+    | 'extents'
+    | 'tags'
+    | 'layout'
+    | 'role'
+    | 'pool'
+    | 'data'
+    | 'metadata'
+    | 'synced'
+    | 'moreExtents'
+    | 'areas'
   > & { readonly origin?: string },
 ): LogicalVolume {
   const runs = allocate(vg, ownExtents(make));

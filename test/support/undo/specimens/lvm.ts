@@ -337,6 +337,15 @@ export const lvm: Specimens['lvm'] = {
       },
     },
     {
+      title: 'larger, with a copy on another disk',
+      stage: (host) => {
+        host.admin.vgextend('vg0', freePv(host, '/dev/vdx'));
+        host.admin.lvcreate({ vg: 'vg0', name: 'web1-root', extents: 4 });
+        host.admin.addCopy('vg0', 'web1-root', '/dev/vdx');
+        return (tx) => tx.lvm.resizeLv({ vg: 'vg0', name: 'web1-root', size: '24m' });
+      },
+    },
+    {
       title: 'thin, larger than its pool',
       stage: (host) => {
         thinVolume(host, 'web1-root');

@@ -17,7 +17,7 @@ await atomic('fill', async (tx) => {
 const can = await available();
 const required = process.env['BOFH_REQUIRE_RIG'] === '1';
 
-describe.skipIf(!can.ok && !required)('a real thin pool that others fill', () => {
+describe.skipIf(!can.ok && !required)('what bofh knows of lvm, on the real one', () => {
   let machine: Machine;
 
   beforeAll(async () => {
@@ -40,7 +40,7 @@ describe.skipIf(!can.ok && !required)('a real thin pool that others fill', () =>
   const text = async (command: string): Promise<string> => (await machine.run(command)).stdout.trim();
   const filled = async (): Promise<number> => Number(await text(`lvs --noheadings -o data_percent ${pool}`));
 
-  it('ends what is written to it while nobody has lost anything yet, and that is taken back', async () => {
+  it('a thin pool that others fill ends what is written to it while nobody has lost anything yet, and that is taken back', async () => {
     const fault = await layFault(machine, { tool: 'tar', words: ['--extract'], mode: 'act-then-hang' });
     const victim = await background({ machine }, 'bofh run /root/filling.ts');
     await until({
@@ -66,7 +66,7 @@ describe.skipIf(!can.ok && !required)('a real thin pool that others fill', () =>
     expect(await filled()).toBeLessThan(100);
   });
 
-  it('is written to no more before it has room, and then is', async () => {
+  it('a full thin pool is written to no more before it has room, and then is', async () => {
     expect((await machine.run('bofh run /root/filling.ts 2>&1', { check: 'return' })).stdout).toContain(
       'the pool vg0/pool is full',
     );
@@ -74,4 +74,47 @@ describe.skipIf(!can.ok && !required)('a real thin pool that others fill', () =>
     await machine.run('bofh run /root/filling.ts');
     await machine.run('cmp /root/some/data /mnt/one/data');
   });
+
+  it.each([
+    ['striped', '--type striped --stripes 2', 72],
+    ['raid1', '--type raid1 --mirrors 1', 68],
+  ])(
+    'a %s volume grows with its filesystem, and goes back to its very extents',
+    async (name, layout, mib) => {
+      await machine.run(
+        `for n in 6 7; do truncate -s 160M /run/${name}$n && losetup /dev/loop$n /run/${name}$n && pvcreate -q /dev/loop$n; done
+       vgcreate -q ${name}vg /dev/loop6 /dev/loop7 && lvcreate -q -y -W y ${layout} -L 48M -n a ${name}vg
+       mkfs.ext4 -q /dev/${name}vg/a && mkdir -p /mnt/${name} && mount /dev/${name}vg/a /mnt/${name}
+       head -c 20M /dev/urandom > /mnt/${name}/data && sync`,
+      );
+      const state = () =>
+        text(`lvs -a --noheadings -o lv_name,lv_size,seg_type,stripes,seg_pe_ranges ${name}vg
+            blockdev --getsize64 /dev/${name}vg/a; md5sum < /mnt/${name}/data`);
+      const before = await state();
+      await machine.putText(
+        '/root/growing.ts',
+        `import { atomic } from 'bofh';
+       await atomic('grow', async (tx) => {
+         await tx.lvm.resizeLv({ vg: '${name}vg', name: 'a', size: '66m' });
+         throw new Error('something else failed');
+       });`,
+      );
+      expect((await machine.run('bofh run /root/growing.ts', { check: 'return' })).exitCode).toBe(5);
+      expect(await state()).toBe(before);
+
+      await machine.run(`bofh block resize /dev/${name}vg/a 66m`);
+      expect(await text(`blockdev --getsize64 /dev/${name}vg/a`)).toBe(String(mib * 1024 ** 2));
+      const { exitCode, stdout } = await machine.run(`bofh --yes block resize /dev/${name}vg/a 40m 2>&1`, {
+        check: 'return',
+      });
+      expect(stdout).toContain('which bofh makes larger only');
+      expect(exitCode).toBe(1);
+
+      expect((await state()).split('\n').at(-1)).toBe(before.split('\n').at(-1));
+      await machine.run(
+        `umount /mnt/${name} && e2fsck -fn /dev/${name}vg/a && lvremove -q -y ${name}vg/a && vgremove -q ${name}vg
+       for n in 6 7; do losetup -d /dev/loop$n; done`,
+      );
+    },
+  );
 });
