@@ -1,7 +1,7 @@
 import { UsageError } from '../errors.ts';
 import { lvs } from '../lvm/commands.ts';
 import { filledInWords, fillingOf, isThinPool, nearLimit } from '../lvm/filling.ts';
-import type { LogicalVolume } from '../lvm/schema.ts';
+import type { LogicalVolume } from '../lvm/objects.ts';
 import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
 import type { LvmList } from './answers/index.ts';

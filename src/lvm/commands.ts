@@ -3,20 +3,16 @@ import { type Answer, type Command, nothing, type ReadCommand, type Tool } from 
 import { ParseError, type Reason } from '../errors.ts';
 import type { Bytes } from '../units.ts';
 import {
-  fullReport,
   type LogicalVolume,
-  lvRow,
   type PhysicalVolume,
-  pvRow,
-  pvSegmentRow,
   toLv,
   toPv,
   toVg,
   toWholeGroup,
   type VolumeGroup,
-  vgRow,
   type WholeGroup,
-} from './schema.ts';
+} from './objects.ts';
+import { fullReport, lvRow, pvRow, pvSegmentRow, vgRow } from './schema.ts';
 
 /** Which volume group to report; all of them when it is left out. */
 export interface ReportScope {

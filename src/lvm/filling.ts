@@ -1,5 +1,5 @@
 import { RefusedError } from '../errors.ts';
-import type { LogicalVolume } from './schema.ts';
+import type { LogicalVolume } from './objects.ts';
 
 /** From so many percent on a pool or a snapshot is named in listings. */
 export const nearLimit = 80;

@@ -15,7 +15,7 @@ import {
 import { refuseNoRoom } from './room.ts';
 import { identityOfVolume } from './operations/taken.ts';
 import type { Bytes } from '../units.ts';
-import type { LogicalVolume } from './schema.ts';
+import type { LogicalVolume } from './objects.ts';
 
 /**
  * RefusedError when a device lies on a thin pool or a classic snapshot that is full, at whatever depth, or when its next writes

@@ -3,7 +3,7 @@ import { type Bytes, parseSize } from '../units.ts';
 import * as commands from './commands.ts';
 import { volumeNamed } from './operations/known.ts';
 import { usableVg } from './reads.ts';
-import type { LogicalVolume, PhysicalVolume, VolumeGroup } from './schema.ts';
+import type { LogicalVolume, PhysicalVolume, VolumeGroup } from './objects.ts';
 
 export { type MetadataBackup, metadataBackup } from './backup.ts';
 export { removeByHand } from './by-hand.ts';
@@ -16,7 +16,7 @@ export { volumeNamed } from './operations/known.ts';
 export { waitSynced } from './synced.ts';
 export { watchingRoom } from './watching.ts';
 export { usableVg } from './reads.ts';
-export type { LogicalVolume, PhysicalVolume, VolumeGroup } from './schema.ts';
+export type { LogicalVolume, PhysicalVolume, VolumeGroup } from './objects.ts';
 
 /** Every logical volume, hidden parts of others included; or those of one volume group (missing: `not-found`). */
 export async function lvs(

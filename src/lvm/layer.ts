@@ -5,7 +5,7 @@ import { type LaidOutGroup, type Layout, layout } from './layout.ts';
 import { pvStarts } from './pv-commands.ts';
 import { isThin, whyFullPool } from './filling.ts';
 import { roomFor, spreadAmong, unitOf, whyNotSmaller, whyNotSynced } from './spread.ts';
-import type { LogicalVolume, PhysicalVolume } from './schema.ts';
+import type { LogicalVolume, PhysicalVolume } from './objects.ts';
 
 /** All that lvm knows, asked once for all layers of a look. */
 export async function layoutOf({ host, once }: Pick<LayerAt, 'host' | 'once'>): Promise<Layout> {

@@ -1,17 +1,8 @@
 import * as z from 'zod/mini';
 import type { ReadCommand } from '../command/index.ts';
 import { classifyLvm } from './commands.ts';
-import {
-  type LogicalVolume,
-  lvRow,
-  type PhysicalVolume,
-  pvRow,
-  toLv,
-  toPv,
-  toVg,
-  type VolumeGroup,
-  vgRow,
-} from './schema.ts';
+import { type LogicalVolume, type PhysicalVolume, toLv, toPv, toVg, type VolumeGroup } from './objects.ts';
+import { lvRow, pvRow, vgRow } from './schema.ts';
 
 /** Where the extents of a physical volume are: one run of them. */
 export interface Run {

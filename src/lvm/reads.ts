@@ -3,7 +3,7 @@ import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { CommandError, type Holder, RefusedError } from '../errors.ts';
 import { deactivate, fullreport, lvremove, pvs, removeSnapshot, type Udev } from './commands.ts';
 import { isClassicSnapshot } from './filling.ts';
-import type { LogicalVolume, WholeGroup } from './schema.ts';
+import type { LogicalVolume, WholeGroup } from './objects.ts';
 
 /** Does udevd answer lvm here? libudev asks the same question (`/run/udev/control`). */
 export async function udevOf(host: ReadHost): Promise<Udev> {

@@ -3,7 +3,7 @@ import { RefusedError } from '../errors.ts';
 import { type Bytes, formatSize } from '../units.ts';
 import { autoextendThreshold } from './commands.ts';
 import { fullLimit } from './filling.ts';
-import type { LogicalVolume, VolumeGroup } from './schema.ts';
+import type { LogicalVolume, VolumeGroup } from './objects.ts';
 
 /** lvs rounds to two digits: so much may be what it shows as nothing. */
 const rounding = 0.01;

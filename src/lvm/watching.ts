@@ -5,7 +5,7 @@ import { autoextendThreshold, fullreport } from './commands.ts';
 import type { Full } from './filling.ts';
 import { type Layer, layersOf, whyFullLayer } from './full-beneath.ts';
 import { identityOfVolume } from './operations/taken.ts';
-import type { WholeGroup } from './schema.ts';
+import type { WholeGroup } from './objects.ts';
 
 /** How long somebody else may fill it unseen. */
 const everyMs = 2000;

@@ -3,7 +3,7 @@ import { deviceNode, namingHolders, size as sizeAt } from '../blockdevice/index.
 import type { ChangeHost, Command } from '../command/index.ts';
 import { ParseError, RefusedError } from '../errors.ts';
 import type { Bytes } from '../units.ts';
-import type { LogicalVolume } from './schema.ts';
+import type { LogicalVolume } from './objects.ts';
 
 /** Writes what a volume has just been given with zeros, from there on. The device may do so by itself, and at once (blkdiscard(8)). */
 export async function writeZeros(

@@ -4,7 +4,7 @@ import { RefusedError, UsageError } from '../errors.ts';
 import { checkLvName, usableVg } from '../lvm/index.ts';
 import { refuseFull } from '../lvm/operations/extents.ts';
 import { refuseTaken } from '../lvm/operations/taken.ts';
-import type { WholeGroup } from '../lvm/schema.ts';
+import type { WholeGroup } from '../lvm/objects.ts';
 import type { Bytes } from '../units.ts';
 
 /** What there is on a host for a new resource. */

@@ -7,7 +7,7 @@ import { type LogicalVolume, usableVg, volumeNamed } from '../lvm/index.ts';
 import { refuseFull } from '../lvm/operations/extents.ts';
 import { refuseKind } from '../lvm/operations/resized.ts';
 import { everyHolderOf, holdersOf, inUse, refuseUntold } from '../lvm/reads.ts';
-import type { WholeGroup } from '../lvm/schema.ts';
+import type { WholeGroup } from '../lvm/objects.ts';
 import type { Tx } from '../operations.ts';
 import { on, refusals } from '../refusals.ts';
 import type { Bytes } from '../units.ts';

@@ -1,6 +1,6 @@
 import { dataSize, deviceSizeFor, nextFree, type Taken } from '../drbd/index.ts';
 import { refuseTaken } from '../drbd/operations/taken.ts';
-import type { WholeGroup } from '../lvm/schema.ts';
+import type { WholeGroup } from '../lvm/objects.ts';
 import type { Tx } from '../operations.ts';
 import { on, refusals } from '../refusals.ts';
 import type { Site } from '../site.ts';

@@ -6,7 +6,7 @@ import { deactivate, lvcreate, lvremove, lvs, pvs, type Udev, vgs } from '../../
 import { layout } from '../../src/lvm/layout.ts';
 import { pvchange, pvcreate, pvremove, pvresize, pvStarts } from '../../src/lvm/pv-commands.ts';
 import { udevOf } from '../../src/lvm/reads.ts';
-import type { PhysicalVolume, VolumeGroup } from '../../src/lvm/schema.ts';
+import type { PhysicalVolume, VolumeGroup } from '../../src/lvm/objects.ts';
 import { vgcreate, vgextend, vgreduce, vgremove, vgrename } from '../../src/lvm/vg-commands.ts';
 import { andThen, fails, type Scenario } from './scenario.ts';
 

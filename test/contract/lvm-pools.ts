@@ -11,7 +11,7 @@ import {
   vgs,
 } from '../../src/lvm/commands.ts';
 import { isThinPool } from '../../src/lvm/filling.ts';
-import type { LogicalVolume } from '../../src/lvm/schema.ts';
+import type { LogicalVolume } from '../../src/lvm/objects.ts';
 import { lvcreatePool, lvcreateThin, lvextendPool } from '../../src/lvm/thin-commands.ts';
 import { type Made, volume } from './lvm.ts';
 import { andThen, fails, type Scenario } from './scenario.ts';

@@ -5,7 +5,7 @@ import { mkfsExt4 } from '../../src/filesystem/commands.ts';
 import { deactivate, lvextend, lvremove, lvs, lvsnapshot, removeSnapshot } from '../../src/lvm/commands.ts';
 import { lvmerge } from '../../src/lvm/merge-commands.ts';
 import { wholeRoom } from '../../src/lvm/operations/snapshot-room.ts';
-import type { LogicalVolume } from '../../src/lvm/schema.ts';
+import type { LogicalVolume } from '../../src/lvm/objects.ts';
 import { type Made, volume } from './lvm.ts';
 import { andThen, fails, type Scenario } from './scenario.ts';
 

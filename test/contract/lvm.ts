@@ -19,7 +19,7 @@ import {
   vgs,
 } from '../../src/lvm/commands.ts';
 import { udevOf } from '../../src/lvm/reads.ts';
-import type { LogicalVolume } from '../../src/lvm/schema.ts';
+import type { LogicalVolume } from '../../src/lvm/objects.ts';
 import { mount, umount } from '../../src/mount/commands.ts';
 import { andThen, fails, type Scenario } from './scenario.ts';
 

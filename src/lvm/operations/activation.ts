@@ -16,7 +16,7 @@ import {
   usableVg,
   type VolumeAmong,
 } from '../reads.ts';
-import type { LogicalVolume } from '../schema.ts';
+import type { LogicalVolume } from '../objects.ts';
 import { deviceKeys } from './device-keys.ts';
 import { askedVolume, findKnown, known, type KnownVolume, knownVolume, volumeNamed } from './known.ts';
 

@@ -2,7 +2,7 @@ import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { pvSegments } from '../commands.ts';
 import { refuseUntold, type VolumeAmong } from '../reads.ts';
-import type { LogicalVolume } from '../schema.ts';
+import type { LogicalVolume } from '../objects.ts';
 
 /** One copy of a raid1, and the physical volumes that it lies on. */
 export interface Copy {

@@ -2,7 +2,7 @@ import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { formatSize } from '../../units.ts';
 import type { VolumeAmong } from '../reads.ts';
-import type { PhysicalVolume } from '../schema.ts';
+import type { PhysicalVolume } from '../objects.ts';
 import { copiesOf, placesOf, refuseUnsynced } from './copies.ts';
 import { membersOf } from './groups.ts';
 import { type KnownPv, type PresentPv, toKnown } from './known-pvs.ts';

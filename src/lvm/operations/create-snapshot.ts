@@ -7,7 +7,7 @@ import { lvs, lvsnapshot } from '../commands.ts';
 import { isClassicSnapshot, isThin, refuseFullPool } from '../filling.ts';
 import { checkLvName, checkTag } from '../names.ts';
 import { syncGroup, udevOf, usableVg } from '../reads.ts';
-import type { LogicalVolume, WholeGroup } from '../schema.ts';
+import type { LogicalVolume, WholeGroup } from '../objects.ts';
 import { refuseFull, wantedExtents } from './extents.ts';
 import { volumeNamed } from './known.ts';
 import { findMade, madeVolume, removeMade } from './made.ts';

@@ -6,7 +6,7 @@ import { formatSize, parseSize } from '../../units.ts';
 import { groupMadeByHand } from '../by-hand.ts';
 import { checkNewVgName, checkTag } from '../names.ts';
 import { udevOf } from '../reads.ts';
-import type { WholeGroup } from '../schema.ts';
+import type { WholeGroup } from '../objects.ts';
 import { vgcreate, vgremove } from '../vg-commands.ts';
 import { groupWhere, refuseGroupName, refuseStrangers, refuseTooSmall, refuseVolumes } from './groups.ts';
 import {

@@ -5,7 +5,7 @@ import { devicesByHand } from '../by-hand.ts';
 import { pvs } from '../commands.ts';
 import { checkVgName } from '../names.ts';
 import { udevOf } from '../reads.ts';
-import type { PhysicalVolume, WholeGroup } from '../schema.ts';
+import type { PhysicalVolume, WholeGroup } from '../objects.ts';
 import { vgextend, vgreduce } from '../vg-commands.ts';
 import { refuseTooSmall } from './groups.ts';
 import {

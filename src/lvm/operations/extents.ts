@@ -1,6 +1,6 @@
 import { RefusedError, UsageError } from '../../errors.ts';
 import { formatSize, parseSize } from '../../units.ts';
-import type { VolumeGroup } from '../schema.ts';
+import type { VolumeGroup } from '../objects.ts';
 
 /** How many extents are asked for, of a group that is known only later. UsageError for what is no count. */
 export function wantedExtents(

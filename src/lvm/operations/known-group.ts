@@ -3,7 +3,7 @@ import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { layout } from '../layout.ts';
 import { usableVg } from '../reads.ts';
-import type { PhysicalVolume, WholeGroup } from '../schema.ts';
+import type { PhysicalVolume, WholeGroup } from '../objects.ts';
 import { groupWhere, membersOf } from './groups.ts';
 import { pvOn } from './physical.ts';
 import { type KnownPv, type PresentPv, toKnown } from './known-pvs.ts';

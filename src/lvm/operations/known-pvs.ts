@@ -4,7 +4,7 @@ import { deviceNode, identityOf, locate, recognise } from '../../blockdevice/ind
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../errors.ts';
 import { pvs } from '../commands.ts';
-import type { PhysicalVolume } from '../schema.ts';
+import type { PhysicalVolume } from '../objects.ts';
 import { pvOn, pvUuidIn } from './physical.ts';
 
 /** A physical volume whose device is there. */

@@ -3,7 +3,7 @@ import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { lvrename } from '../commands.ts';
 import { udevOf, type VolumeAmong, volumesOf } from '../reads.ts';
-import type { LogicalVolume, WholeGroup } from '../schema.ts';
+import type { LogicalVolume, WholeGroup } from '../objects.ts';
 
 /** A volume that is there, as a caller names it. */
 export const askedVolume = z.strictObject({

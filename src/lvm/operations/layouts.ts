@@ -3,7 +3,7 @@ import type { ReadHost } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../errors.ts';
 import { formatSize, parseSize } from '../../units.ts';
 import type { LvLayout } from '../commands.ts';
-import type { WholeGroup } from '../schema.ts';
+import type { WholeGroup } from '../objects.ts';
 import { membersOf } from './groups.ts';
 
 /** How a new volume is to lie on its devices, as a caller says it. */

@@ -3,7 +3,7 @@ import type { Look } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { dependentHolders, holdersOf, removeOrTell, usableVg, volumesOf } from '../reads.ts';
-import type { LogicalVolume, WholeGroup } from '../schema.ts';
+import type { LogicalVolume, WholeGroup } from '../objects.ts';
 
 /** What is journalled of a volume that a step makes. */
 export const madeVolume = z.strictObject({

@@ -8,7 +8,7 @@ import { isClassicSnapshot, isThin, refuseFullPool, refuseFullSnapshot } from '.
 import { lvmerge, refresh, waitMerged } from '../merge-commands.ts';
 import { checkVgName } from '../names.ts';
 import { everyHolderOf, holdersOf, refuseUntold, syncGroup, udevOf, usableVg } from '../reads.ts';
-import type { LogicalVolume } from '../schema.ts';
+import type { LogicalVolume } from '../objects.ts';
 import { deviceKeys } from './device-keys.ts';
 import { askedVolume, findKnown, knownVolume, volumeNamed } from './known.ts';
 

@@ -3,7 +3,7 @@ import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { formatSize } from '../../units.ts';
 import { pvSegments, pvs, type PvSegment } from '../commands.ts';
-import type { LogicalVolume, PhysicalVolume, WholeGroup } from '../schema.ts';
+import type { LogicalVolume, PhysicalVolume, WholeGroup } from '../objects.ts';
 
 const start = z.int().check(z.nonnegative());
 

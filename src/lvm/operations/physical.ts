@@ -2,7 +2,7 @@ import { deviceNode, probe, recognise, type Signature } from '../../blockdevice/
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { pvs } from '../commands.ts';
-import type { PhysicalVolume } from '../schema.ts';
+import type { PhysicalVolume } from '../objects.ts';
 
 /** What blkid calls a physical volume. */
 const label = 'LVM2_member';

@@ -1,7 +1,7 @@
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../errors.ts';
 import { refuseUntold } from '../reads.ts';
-import type { LogicalVolume, PhysicalVolume, WholeGroup } from '../schema.ts';
+import type { LogicalVolume, PhysicalVolume, WholeGroup } from '../objects.ts';
 import { usableVg } from '../reads.ts';
 import { volumeNamed } from './known.ts';
 import { type PresentPv, toKnown } from './known-pvs.ts';

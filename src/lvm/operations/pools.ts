@@ -1,7 +1,7 @@
 import { RefusedError, UsageError } from '../../errors.ts';
 import { type Bytes, formatSize } from '../../units.ts';
 import { isThinPool } from '../filling.ts';
-import type { LogicalVolume, WholeGroup } from '../schema.ts';
+import type { LogicalVolume, WholeGroup } from '../objects.ts';
 import { volumeNamed } from './known.ts';
 
 /** The thin pool of a name in a group, with its uuid when that was said. RefusedError when there is none. */

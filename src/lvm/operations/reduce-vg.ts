@@ -6,7 +6,7 @@ import { pvs } from '../commands.ts';
 import { checkVgName } from '../names.ts';
 import { pvchange } from '../pv-commands.ts';
 import { udevOf } from '../reads.ts';
-import type { PhysicalVolume, WholeGroup } from '../schema.ts';
+import type { PhysicalVolume, WholeGroup } from '../objects.ts';
 import { vgextend, vgreduce } from '../vg-commands.ts';
 import {
   askedGroup,

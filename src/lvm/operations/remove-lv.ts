@@ -19,7 +19,7 @@ import {
   usableVg,
   type VolumeAmong,
 } from '../reads.ts';
-import type { LogicalVolume } from '../schema.ts';
+import type { LogicalVolume } from '../objects.ts';
 import { tombstone, tombstonePrefix } from './groups.ts';
 import { askedVolume, findKnown, known, knownVolume, rename, volumeNamed } from './known.ts';
 

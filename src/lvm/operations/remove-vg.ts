@@ -5,7 +5,7 @@ import { RefusedError } from '../../errors.ts';
 import { groupRemovedByHand } from '../by-hand.ts';
 import { checkNewVgName, checkVgName } from '../names.ts';
 import { udevOf } from '../reads.ts';
-import type { WholeGroup } from '../schema.ts';
+import type { WholeGroup } from '../objects.ts';
 import { vgremove, vgrename } from '../vg-commands.ts';
 import { refuseGroupName, refuseVolumes, tombstone } from './groups.ts';
 import { askedGroup, findGroup, groupNamed, knownGroup, presentMembers, sameGroup } from './known-group.ts';

@@ -6,7 +6,7 @@ import { type Holder, RefusedError, UsageError } from '../../errors.ts';
 import { renamedByHand } from '../by-hand.ts';
 import { checkLvName, checkVgName } from '../names.ts';
 import { inUse, refuseUntold, syncGroup, usableVg, type VolumeAmong } from '../reads.ts';
-import type { LogicalVolume } from '../schema.ts';
+import type { LogicalVolume } from '../objects.ts';
 import { deviceKeys } from './device-keys.ts';
 import { askedVolume, findKnown, known, knownVolume, rename, volumeNamed } from './known.ts';
 import { identityOfVolume, refuseTaken } from './taken.ts';

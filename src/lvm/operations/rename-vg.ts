@@ -6,7 +6,7 @@ import { type Holder, RefusedError, UsageError } from '../../errors.ts';
 import { groupRenamedByHand } from '../by-hand.ts';
 import { checkNewVgName, checkVgName, dmName } from '../names.ts';
 import { inUse, refuseUntold, udevOf } from '../reads.ts';
-import type { LogicalVolume, WholeGroup } from '../schema.ts';
+import type { LogicalVolume, WholeGroup } from '../objects.ts';
 import { vgrename } from '../vg-commands.ts';
 import { refuseGroupName } from './groups.ts';
 import { askedGroup, findGroup, groupNamed, knownGroup, presentMembers, sameGroup } from './known-group.ts';

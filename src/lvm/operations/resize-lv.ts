@@ -6,7 +6,7 @@ import { volumeResizedByHand } from '../by-hand.ts';
 import { isClassicSnapshot, isThin, refuseFullPool } from '../filling.ts';
 import { checkVgName } from '../names.ts';
 import { holdersOf, refuseUntold, syncGroup, usableVg } from '../reads.ts';
-import type { LogicalVolume, WholeGroup } from '../schema.ts';
+import type { LogicalVolume, WholeGroup } from '../objects.ts';
 import { writeZeros } from '../zeros.ts';
 import { deviceKeys } from './device-keys.ts';
 import { askedVolume, findKnown, known, volumeNamed } from './known.ts';

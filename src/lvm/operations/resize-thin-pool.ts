@@ -6,7 +6,7 @@ import { type Bytes, formatSize, parseSize } from '../../units.ts';
 import { poolGrownByHand } from '../by-hand-pool.ts';
 import { checkVgName } from '../names.ts';
 import { syncGroup, udevOf, usableVg } from '../reads.ts';
-import type { LogicalVolume, WholeGroup } from '../schema.ts';
+import type { LogicalVolume, WholeGroup } from '../objects.ts';
 import { lvextendPool } from '../thin-commands.ts';
 import { refuseFull } from './extents.ts';
 import { askedVolume, findKnown, knownVolume } from './known.ts';

@@ -6,7 +6,7 @@ import type { Bytes } from '../../units.ts';
 import { changeTags, lvextend, lvmVersion, lvreduce, pvSegments, pvs, type PvSegment } from '../commands.ts';
 import { isClassicSnapshot, isThin, isThinPool } from '../filling.ts';
 import { dependentHolders, everyHolderOf, holdersOf, udevOf, type VolumeAmong } from '../reads.ts';
-import type { LogicalVolume } from '../schema.ts';
+import type { LogicalVolume } from '../objects.ts';
 import { known, type KnownVolume, knownVolume } from './known.ts';
 import { spreadType } from '../spread.ts';
 

@@ -1,7 +1,7 @@
 import { RefusedError } from '../../errors.ts';
 import { type Bytes, formatSize } from '../../units.ts';
 import { filledInWords } from '../filling.ts';
-import type { LogicalVolume, WholeGroup } from '../schema.ts';
+import type { LogicalVolume, WholeGroup } from '../objects.ts';
 import { refuseFull } from './extents.ts';
 
 /**

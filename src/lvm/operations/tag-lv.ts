@@ -6,7 +6,7 @@ import { taggedByHand } from '../by-hand.ts';
 import { changeTags } from '../commands.ts';
 import { checkTag, checkVgName } from '../names.ts';
 import { syncGroup, udevOf, usableVg } from '../reads.ts';
-import type { LogicalVolume } from '../schema.ts';
+import type { LogicalVolume } from '../objects.ts';
 import { deviceKeys } from './device-keys.ts';
 import { askedVolume, findKnown, known, knownVolume, volumeNamed } from './known.ts';
 

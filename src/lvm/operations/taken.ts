@@ -5,7 +5,7 @@ import { formatSize } from '../../units.ts';
 import { takenRemedy } from '../by-hand.ts';
 import { dmName } from '../names.ts';
 import { volumesOf } from '../reads.ts';
-import type { LogicalVolume, WholeGroup } from '../schema.ts';
+import type { LogicalVolume, WholeGroup } from '../objects.ts';
 
 /**
  * RefusedError when a volume of the group has the name, or something lies where its nodes go. `own`: the volume that is

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { RefusedError } from '../../../src/errors.ts';
 import { filledInWords, fillingOf, refuseFullPool, refuseFullSnapshot } from '../../../src/lvm/filling.ts';
 import { usableVg } from '../../../src/lvm/reads.ts';
-import type { LogicalVolume } from '../../../src/lvm/schema.ts';
+import type { LogicalVolume } from '../../../src/lvm/objects.ts';
 import { FakeLvm } from './fake-lvm.ts';
 
 async function volume(columns: Record<string, string>, role = 'public'): Promise<LogicalVolume> {
