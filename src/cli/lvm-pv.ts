@@ -1,6 +1,6 @@
 import * as lvm from '../api/lvm.ts';
 import { withBofh } from '../bofh.ts';
-import { pvs } from '../lvm/commands.ts';
+import { pvs } from '../lvm/report-commands.ts';
 import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
 import type { LvmPvCreate, LvmPvList, LvmPvResize } from './answers/index.ts';

@@ -1,6 +1,6 @@
 import { atomic, type Bofh, withBofh } from '../bofh.ts';
 import type { ReadHost } from '../command/index.ts';
-import { pvs } from '../lvm/commands.ts';
+import { pvs } from '../lvm/report-commands.ts';
 import { pvOn } from '../lvm/operations/physical.ts';
 import type { PhysicalVolume } from '../lvm/index.ts';
 import type { Tx } from '../operations.ts';

@@ -1,6 +1,6 @@
 import * as lvm from '../api/lvm.ts';
 import { withBofh } from '../bofh.ts';
-import { vgs } from '../lvm/commands.ts';
+import { vgs } from '../lvm/report-commands.ts';
 import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
 import type { LvmVgCreate, LvmVgDevices, LvmVgList } from './answers/index.ts';

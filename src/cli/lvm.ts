@@ -1,5 +1,5 @@
 import { UsageError } from '../errors.ts';
-import { lvs } from '../lvm/commands.ts';
+import { lvs } from '../lvm/report-commands.ts';
 import { filledInWords, fillingOf, isThinPool, nearLimit } from '../lvm/filling.ts';
 import type { LogicalVolume } from '../lvm/objects.ts';
 import { formatSize } from '../units.ts';

@@ -1,6 +1,6 @@
 import type { ReadHost } from '../command/index.ts';
 import { ParseError, RefusedError } from '../errors.ts';
-import { vgs } from './commands.ts';
+import { vgs } from './report-commands.ts';
 import { checkVgName } from './names.ts';
 
 /** The metadata of a volume group, as `vgcfgrestore --file` takes it. */

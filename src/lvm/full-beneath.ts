@@ -3,7 +3,7 @@ import { deviceNode, kernelText } from '../blockdevice/index.ts';
 import { kernelNames } from '../blockdevice/node.ts';
 import type { ReadHost } from '../command/index.ts';
 import { ParseError } from '../errors.ts';
-import { fullreport } from './commands.ts';
+import { fullreport } from './report-commands.ts';
 import {
   fillingOf,
   type Full,

@@ -1,6 +1,6 @@
 import type { ReadHost } from '../command/index.ts';
 import { type Bytes, parseSize } from '../units.ts';
-import * as commands from './commands.ts';
+import * as reports from './report-commands.ts';
 import { volumeNamed } from './operations/known.ts';
 import { usableVg } from './reads.ts';
 import type { LogicalVolume, PhysicalVolume, VolumeGroup } from './objects.ts';
@@ -21,19 +21,19 @@ export type { LogicalVolume, PhysicalVolume, VolumeGroup } from './objects.ts';
 /** Every logical volume, hidden parts of others included; or those of one volume group (missing: `not-found`). */
 export async function lvs(
   host: ReadHost,
-  scope: commands.ReportScope = {},
+  scope: reports.ReportScope = {},
 ): Promise<readonly LogicalVolume[]> {
-  return host.run(commands.lvs(scope));
+  return host.run(reports.lvs(scope));
 }
 
 /** Every volume group; or one (missing: CommandError `not-found`). */
-export async function vgs(host: ReadHost, scope: commands.ReportScope = {}): Promise<readonly VolumeGroup[]> {
-  return host.run(commands.vgs(scope));
+export async function vgs(host: ReadHost, scope: reports.ReportScope = {}): Promise<readonly VolumeGroup[]> {
+  return host.run(reports.vgs(scope));
 }
 
 /** Every physical volume. */
 export async function pvs(host: ReadHost): Promise<readonly PhysicalVolume[]> {
-  return host.run(commands.pvs());
+  return host.run(reports.pvs());
 }
 
 /** The volume of a name when it has that size already, rounded up to whole extents: then there is nothing to do. */

@@ -1,5 +1,6 @@
 import type { Command } from '../command/index.ts';
-import { change, type Guarded } from './commands.ts';
+import { change } from './commands.ts';
+import type { Guarded } from './lv-commands.ts';
 
 /** A snapshot, by its name: lvconvert takes no `--select`, so compare the uuid before. */
 export interface Merged extends Omit<Guarded, 'uuid'> {

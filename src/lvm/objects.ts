@@ -1,7 +1,7 @@
 import type * as z from 'zod/mini';
 import { ParseError } from '../errors.ts';
 import type { Bytes } from '../units.ts';
-import type { lvRow, pvRow, vgRow } from './schema.ts';
+import type { lvRow, pvRow, pvSegmentRow, vgRow } from './schema.ts';
 
 /** A logical volume, hidden ones (parts of others) included. */
 export interface LogicalVolume {
@@ -156,4 +156,21 @@ export function toPv(row: z.infer<typeof pvRow>): PhysicalVolume {
 
 function named(text: string, id: string): { readonly name: string; readonly uuid: string } | undefined {
   return text === '' ? undefined : { name: text, uuid: id };
+}
+
+/** A run of extents of a physical volume: in the group of `vgUuid`, of that volume from its `lvStart`-th extent on. */
+export interface PvSegment {
+  readonly pvUuid: string;
+  readonly start: number;
+  readonly extents: number;
+  /** Undefined: they are free. Of a raid or a pool it is the hidden volume that has the extents. */
+  readonly of: { readonly lvUuid: string; readonly lvStart: number } | undefined;
+}
+
+/** A row of `pvs --segments` as what it says; nothing of one that is in no group. */
+export function toPvSegment(row: z.infer<typeof pvSegmentRow>): readonly PvSegment[] {
+  // The space of one that is in no group.
+  if (row.vg_uuid === '') return [];
+  const of = row.lv_uuid === '' ? undefined : { lvUuid: row.lv_uuid, lvStart: row.seg_start_pe };
+  return [{ pvUuid: row.pv_uuid, start: row.pvseg_start, extents: row.pvseg_size, of }];
 }

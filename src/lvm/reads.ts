@@ -1,7 +1,10 @@
 import { busyWith, everyHolder, holders as deviceHolders, inWords, remedyFor } from '../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { CommandError, type Holder, RefusedError } from '../errors.ts';
-import { deactivate, fullreport, lvremove, pvs, removeSnapshot, type Udev } from './commands.ts';
+import type { Udev } from './commands.ts';
+import { deactivate, lvremove } from './lv-commands.ts';
+import { fullreport, pvs } from './report-commands.ts';
+import { removeSnapshot } from './snapshot-commands.ts';
 import { isClassicSnapshot } from './filling.ts';
 import type { LogicalVolume, WholeGroup } from './objects.ts';
 

@@ -2,7 +2,7 @@ import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../errors.ts';
 import type { Bytes } from '../units.ts';
 import { type LaidOutGroup, layout } from './layout.ts';
-import type { LogicalVolume } from './schema.ts';
+import type { LogicalVolume } from './objects.ts';
 
 /** How a volume lies that has several devices at each place of it. */
 export interface Spread {

@@ -1,7 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../errors.ts';
-import { autoextendThreshold, fullreport } from './commands.ts';
+import { autoextendThreshold } from './commands.ts';
+import { fullreport } from './report-commands.ts';
 import type { Full } from './filling.ts';
 import { type Layer, layersOf, whyFullLayer } from './full-beneath.ts';
 import { identityOfVolume } from './operations/taken.ts';

@@ -7,7 +7,8 @@ import { luksClose, luksOpen, renameMapping } from '../../src/crypt/open-command
 import { isLuks, luksDump1, testKey } from '../../src/crypt/read-commands.ts';
 import { luksHeaderBackup, luksHeaderRestore } from '../../src/crypt/header-commands.ts';
 import { headerOf, mappingOn, mappings, openDevice } from '../../src/crypt/index.ts';
-import { deactivate, lvcreate, lvremove, lvs } from '../../src/lvm/commands.ts';
+import { deactivate, lvcreate, lvremove } from '../../src/lvm/lv-commands.ts';
+import { lvs } from '../../src/lvm/report-commands.ts';
 import { dmName } from '../../src/lvm/names.ts';
 import { udevOf } from '../../src/lvm/reads.ts';
 import { andThen, fails, type Scenario } from './scenario.ts';

@@ -4,7 +4,8 @@ import { type ChangeHost, type Command, type Host, nothing } from '../../src/com
 import { drbdDown, drbdPrimary, drbdSecondary, drbdUp } from '../../src/drbd/change-commands.ts';
 import { drbdConfig } from '../../src/drbd/commands.ts';
 import { dataSize, resourceNamed, resources, states } from '../../src/drbd/index.ts';
-import { deactivate, lvcreate, lvremove, lvs } from '../../src/lvm/commands.ts';
+import { deactivate, lvcreate, lvremove } from '../../src/lvm/lv-commands.ts';
+import { lvs } from '../../src/lvm/report-commands.ts';
 import { udevOf } from '../../src/lvm/reads.ts';
 import { andThen, fails, type Scenario } from './scenario.ts';
 

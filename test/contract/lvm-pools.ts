@@ -1,15 +1,8 @@
 import assert from 'node:assert/strict';
 import type { ReadHost } from '../../src/command/index.ts';
-import {
-  deactivate,
-  lvextend,
-  lvmVersion,
-  lvreduce,
-  lvremove,
-  lvrename,
-  lvs,
-  vgs,
-} from '../../src/lvm/commands.ts';
+import { lvmVersion } from '../../src/lvm/commands.ts';
+import { deactivate, lvextend, lvreduce, lvremove, lvrename } from '../../src/lvm/lv-commands.ts';
+import { lvs, vgs } from '../../src/lvm/report-commands.ts';
 import { isThinPool } from '../../src/lvm/filling.ts';
 import type { LogicalVolume } from '../../src/lvm/objects.ts';
 import { lvcreatePool, lvcreateThin, lvextendPool } from '../../src/lvm/thin-commands.ts';

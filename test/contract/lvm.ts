@@ -2,22 +2,19 @@ import assert from 'node:assert/strict';
 import { holders, keysOf, probe } from '../../src/blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../src/command/index.ts';
 import { mkfsExt4 } from '../../src/filesystem/commands.ts';
+import { lvmVersion } from '../../src/lvm/commands.ts';
 import {
   activate,
   changeTags,
   deactivate,
   lvcreate,
   lvextend,
-  lvmVersion,
   lvreduce,
   lvremove,
   lvrename,
-  lvs,
-  pvs,
-  pvSegments,
   setAutoactivation,
-  vgs,
-} from '../../src/lvm/commands.ts';
+} from '../../src/lvm/lv-commands.ts';
+import { lvs, pvs, pvSegments, vgs } from '../../src/lvm/report-commands.ts';
 import { udevOf } from '../../src/lvm/reads.ts';
 import type { LogicalVolume } from '../../src/lvm/objects.ts';
 import { mount, umount } from '../../src/mount/commands.ts';

@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { withBofh } from '../../src/bofh.ts';
 import { program } from '../../src/cli/program.ts';
 import { RolledBackError } from '../../src/errors.ts';
-import { lvs } from '../../src/lvm/commands.ts';
+import { lvs } from '../../src/lvm/report-commands.ts';
 import { probe } from '../../src/blockdevice/index.ts';
 import { loadScript } from '../../src/script/load.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../src/testing/index.ts';

@@ -4,7 +4,7 @@ import { busyWith } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { CommandError, type Holder, RefusedError } from '../../errors.ts';
 import { activationByHand } from '../by-hand-snapshot.ts';
-import { activate, deactivate } from '../commands.ts';
+import { activate, deactivate } from '../lv-commands.ts';
 import { isClassicSnapshot, isThinPool } from '../filling.ts';
 import { checkVgName } from '../names.ts';
 import {

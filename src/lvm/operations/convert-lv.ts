@@ -3,7 +3,7 @@ import { type Look, operation } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../errors.ts';
 import { convertedByHand } from '../by-hand-convert.ts';
-import { pvs } from '../commands.ts';
+import { pvs } from '../report-commands.ts';
 import { addCopy, dropCopy } from '../convert-commands.ts';
 import { checkVgName } from '../names.ts';
 import { removeOrTell, syncGroup, udevOf, usableVg, type VolumeAmong } from '../reads.ts';

@@ -1,6 +1,6 @@
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
-import { pvSegments } from '../commands.ts';
+import { pvSegments } from '../report-commands.ts';
 import { refuseUntold, type VolumeAmong } from '../reads.ts';
 import type { LogicalVolume } from '../objects.ts';
 

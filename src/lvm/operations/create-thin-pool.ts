@@ -3,7 +3,7 @@ import { operation } from '../../atomic/operation.ts';
 import { RefusedError, UsageError } from '../../errors.ts';
 import { type Bytes, formatSize, parseSize } from '../../units.ts';
 import { madeByHand } from '../by-hand.ts';
-import { lvs } from '../commands.ts';
+import { lvs } from '../report-commands.ts';
 import { isThinPool } from '../filling.ts';
 import { checkLvName, checkTag } from '../names.ts';
 import { syncGroup, udevOf, usableVg } from '../reads.ts';

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { devicesByHand } from '../by-hand.ts';
-import { pvs } from '../commands.ts';
+import { pvs } from '../report-commands.ts';
 import { checkVgName } from '../names.ts';
 import { udevOf } from '../reads.ts';
 import type { PhysicalVolume, WholeGroup } from '../objects.ts';

@@ -1,7 +1,7 @@
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { type Bytes, formatSize } from '../../units.ts';
-import { fullreport, pvs } from '../commands.ts';
+import { fullreport, pvs } from '../report-commands.ts';
 import type { PhysicalVolume, WholeGroup } from '../objects.ts';
 
 /** The physical volumes of a group, also those whose device is missing. */

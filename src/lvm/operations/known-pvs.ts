@@ -3,7 +3,7 @@ import type { Claims, DeviceKeys } from '../../atomic/operation.ts';
 import { deviceNode, identityOf, locate, recognise } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../errors.ts';
-import { pvs } from '../commands.ts';
+import { pvs } from '../report-commands.ts';
 import type { PhysicalVolume } from '../objects.ts';
 import { pvOn, pvUuidIn } from './physical.ts';
 

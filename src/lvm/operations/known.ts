@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
-import { lvrename } from '../commands.ts';
+import { lvrename } from '../lv-commands.ts';
 import { udevOf, type VolumeAmong, volumesOf } from '../reads.ts';
 import type { LogicalVolume, WholeGroup } from '../objects.ts';
 

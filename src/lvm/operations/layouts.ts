@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../errors.ts';
 import { formatSize, parseSize } from '../../units.ts';
-import type { LvLayout } from '../commands.ts';
+import type { LvLayout } from '../lv-commands.ts';
 import type { WholeGroup } from '../objects.ts';
 import { membersOf } from './groups.ts';
 

@@ -2,8 +2,8 @@ import * as z from 'zod/mini';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { formatSize } from '../../units.ts';
-import { pvSegments, pvs, type PvSegment } from '../commands.ts';
-import type { LogicalVolume, PhysicalVolume, WholeGroup } from '../objects.ts';
+import { pvSegments, pvs } from '../report-commands.ts';
+import type { LogicalVolume, PhysicalVolume, PvSegment, WholeGroup } from '../objects.ts';
 
 const start = z.int().check(z.nonnegative());
 

@@ -1,7 +1,7 @@
 import { deviceNode, probe, recognise, type Signature } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
-import { pvs } from '../commands.ts';
+import { pvs } from '../report-commands.ts';
 import type { PhysicalVolume } from '../objects.ts';
 
 /** What blkid calls a physical volume. */

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { devicesByHand } from '../by-hand.ts';
-import { pvs } from '../commands.ts';
+import { pvs } from '../report-commands.ts';
 import { checkVgName } from '../names.ts';
 import { pvchange } from '../pv-commands.ts';
 import { udevOf } from '../reads.ts';

@@ -3,7 +3,7 @@ import { type Look, operation } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError } from '../../errors.ts';
 import { removedByHand } from '../by-hand.ts';
-import { activate, setAutoactivation } from '../commands.ts';
+import { activate, setAutoactivation } from '../lv-commands.ts';
 import { isClassicSnapshot, isThinPool } from '../filling.ts';
 import { checkLvName, checkVgName, dmName } from '../names.ts';
 import {

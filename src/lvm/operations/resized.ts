@@ -3,10 +3,12 @@ import { cutUnder, inWords, remedyFor, usersBeyond } from '../../blockdevice/ind
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError } from '../../errors.ts';
 import type { Bytes } from '../../units.ts';
-import { changeTags, lvextend, lvmVersion, lvreduce, pvSegments, pvs, type PvSegment } from '../commands.ts';
+import { lvmVersion } from '../commands.ts';
+import { changeTags, lvextend, lvreduce } from '../lv-commands.ts';
+import { pvSegments, pvs } from '../report-commands.ts';
 import { isClassicSnapshot, isThin, isThinPool } from '../filling.ts';
 import { dependentHolders, everyHolderOf, holdersOf, udevOf, type VolumeAmong } from '../reads.ts';
-import type { LogicalVolume } from '../objects.ts';
+import type { LogicalVolume, PvSegment } from '../objects.ts';
 import { known, type KnownVolume, knownVolume } from './known.ts';
 import { spreadType } from '../spread.ts';
 

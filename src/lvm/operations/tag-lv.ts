@@ -3,7 +3,7 @@ import { type Look, operation } from '../../atomic/operation.ts';
 import type { ChangeHost } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../errors.ts';
 import { taggedByHand } from '../by-hand.ts';
-import { changeTags } from '../commands.ts';
+import { changeTags } from '../lv-commands.ts';
 import { checkTag, checkVgName } from '../names.ts';
 import { syncGroup, udevOf, usableVg } from '../reads.ts';
 import type { LogicalVolume } from '../objects.ts';

@@ -78,7 +78,7 @@ export const productBugs: readonly ProductBug[] = [
     name: '`--yes` on lvremove',
     patches: [
       {
-        file: 'lvm/commands.ts',
+        file: 'lvm/lv-commands.ts',
         old: "return { ...change('lvremove', argv, lv)",
         now: "return { ...change('lvremove', ['--yes', ...argv], lv)",
       },
@@ -89,7 +89,7 @@ export const productBugs: readonly ProductBug[] = [
     name: 'lvremove without its condition on snapshots',
     patches: [
       {
-        file: 'lvm/commands.ts',
+        file: 'lvm/lv-commands.ts',
         old: "const alone = ' && !(lv_role={thickorigin} || lv_role={extorigin})';",
         now: "const alone = '';",
       },

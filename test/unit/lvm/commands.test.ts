@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { ReadCommand } from '../../../src/command/index.ts';
 import * as commands from '../../../src/lvm/commands.ts';
+import * as reports from '../../../src/lvm/report-commands.ts';
+import * as volumes from '../../../src/lvm/lv-commands.ts';
+import * as snapshots from '../../../src/lvm/snapshot-commands.ts';
 import { lvRow, pvRow, vgRow } from '../../../src/lvm/schema.ts';
 import { versionsOf } from '../../support/record/recordings.ts';
 import { everyVersion, recorded } from '../blockdevice/fixtures.ts';
@@ -11,39 +14,39 @@ const web1 = { vg: 'vg0', name: 'web1', uuid, ...udev };
 
 describe('argv', () => {
   test.each([
-    ['lvs-many', commands.lvs()],
-    ['lvs-missing-vg', commands.lvs({ vg: 'nope' })],
-    ['vgs-two', commands.vgs()],
-    ['vgs-missing-vg', commands.vgs({ vg: 'nope' })],
-    ['pvs-three', commands.pvs()],
-    ['fullreport-many', commands.fullreport()],
-    ['lvchange-mounted', commands.deactivate(web1)],
-    ['lvrename-exists', commands.lvrename({ ...web1, to: 'idle' })],
-    ['pvs-segments', commands.pvSegments()],
+    ['lvs-many', reports.lvs()],
+    ['lvs-missing-vg', reports.lvs({ vg: 'nope' })],
+    ['vgs-two', reports.vgs()],
+    ['vgs-missing-vg', reports.vgs({ vg: 'nope' })],
+    ['pvs-three', reports.pvs()],
+    ['fullreport-many', reports.fullreport()],
+    ['lvchange-mounted', volumes.deactivate(web1)],
+    ['lvrename-exists', volumes.lvrename({ ...web1, to: 'idle' })],
+    ['pvs-segments', reports.pvSegments()],
     ['lvm-version', commands.lvmVersion()],
-    ['lvextend', commands.lvextend({ vg: 'vg0', name: 'web1', extents: 8, ...udev })],
+    ['lvextend', volumes.lvextend({ vg: 'vg0', name: 'web1', extents: 8, ...udev })],
     [
       'lvextend-onto',
-      commands.lvextend({
+      volumes.lvextend({
         ...{ vg: 'vg0', name: 'web1', extents: 6, ...udev },
         onto: { path: '/dev/loop8', start: 100, count: 2 },
       }),
     ],
-    ['lvreduce', commands.lvreduce({ vg: 'vg0', name: 'web1', extents: 4, fs: 'unknown to it', ...udev })],
+    ['lvreduce', volumes.lvreduce({ vg: 'vg0', name: 'web1', extents: 4, fs: 'unknown to it', ...udev })],
     [
       'lvcreate-snapshot-missing-origin',
-      commands.lvsnapshot({
+      snapshots.lvsnapshot({
         ...{ vg: 'vg0', origin: 'nope', name: 'monday', extents: 2, tags: ['bofh.0a1b2c3d4e5f.1'], ...udev },
       }),
     ],
-    ['lvremove-guarded-origin', commands.lvremove({ ...web1, tag: 'bofh.0a1b2c3d4e5f.1' })],
+    ['lvremove-guarded-origin', volumes.lvremove({ ...web1, tag: 'bofh.0a1b2c3d4e5f.1' })],
   ])('is what was recorded as %s', (name, command) => {
     const { argv } = recorded(`lvm/${name}@2.03.16`);
     expect([command.tool, ...command.argv]).toEqual(argv);
   });
 
   test('makes a volume with its mark in one commit, over whatever lies in its extents', () => {
-    const command = commands.lvcreate({
+    const command = volumes.lvcreate({
       vg: 'vg0',
       name: 'web1',
       extents: 10,
@@ -58,7 +61,7 @@ describe('argv', () => {
 
   test('has lvm look for no filesystem itself where it would, and discards nothing with or without udevd', () => {
     const reduce = { vg: 'vg0', name: 'web1', extents: 4, fs: 'ignore', udev: 'absent' } as const;
-    expect(commands.lvreduce(reduce)).toMatchObject({
+    expect(volumes.lvreduce(reduce)).toMatchObject({
       access: 'destroy',
       argv: [
         ...['--config', 'activation{udev_sync=0 udev_rules=0} devices{issue_discards=0}'],
@@ -68,18 +71,18 @@ describe('argv', () => {
   });
 
   test('changes the tags of the volume of that uuid alone', () => {
-    expect(commands.changeTags({ ...web1, add: ['a', 'b'], remove: ['c'] }).argv).toEqual([
+    expect(volumes.changeTags({ ...web1, add: ['a', 'b'], remove: ['c'] }).argv).toEqual([
       ...['--addtag', 'a', '--addtag', 'b', '--deltag', 'c', '--select', `lv_uuid=${uuid}`, 'vg0/web1'],
     ]);
   });
 
   test('never answers a question of lvremove', () => {
-    expect(commands.lvremove(web1).argv).not.toEqual(expect.arrayContaining(['--yes']));
-    expect(commands.lvremove(web1)).toMatchObject({ access: 'destroy' });
+    expect(volumes.lvremove(web1).argv).not.toEqual(expect.arrayContaining(['--yes']));
+    expect(volumes.lvremove(web1)).toMatchObject({ access: 'destroy' });
   });
 
   test('removes a snapshot by its uuid and tag, and only if it is one', () => {
-    expect(commands.removeSnapshot({ ...web1, tag: 'bofh.0a.1' })).toMatchObject({
+    expect(snapshots.removeSnapshot({ ...web1, tag: 'bofh.0a.1' })).toMatchObject({
       access: 'destroy',
       argv: [
         ...['--yes', '--select', `lv_uuid=${uuid} && lv_tags={bofh.0a.1} && lv_role={thicksnapshot}`],
@@ -89,16 +92,16 @@ describe('argv', () => {
   });
 
   test('does not wait for a udevd that is not there', () => {
-    const without = commands.lvrename({ ...web1, to: 'x', udev: 'absent' });
+    const without = volumes.lvrename({ ...web1, to: 'x', udev: 'absent' });
     expect(without.argv.slice(0, 2)).toEqual(['--config', 'activation{udev_sync=0 udev_rules=0}']);
-    expect(commands.activate(web1).argv).toEqual([
+    expect(volumes.activate(web1).argv).toEqual([
       '--activate',
       'y',
       '--select',
       `lv_uuid=${uuid}`,
       'vg0/web1',
     ]);
-    expect(commands.setAutoactivation({ ...web1, value: 'n' }).argv.slice(0, 2)).toEqual([
+    expect(volumes.setAutoactivation({ ...web1, value: 'n' }).argv.slice(0, 2)).toEqual([
       '--setautoactivation',
       'n',
     ]);
@@ -106,7 +109,7 @@ describe('argv', () => {
 });
 
 describe('lvs', () => {
-  const all = commands.lvs().parse(recorded('lvm/lvs-many@2.03.16'));
+  const all = reports.lvs().parse(recorded('lvm/lvs-many@2.03.16'));
   const named = (fullName: string) => all.find((lv) => lv.fullName === fullName);
 
   test('shows volumes of one name in two groups, apart', () => {
@@ -148,7 +151,7 @@ describe('how full a volume is', () => {
   const whole = JSON.parse(answer.stdout) as { report: [{ lv: Record<string, string>[] }] };
   const parse = (columns: Record<string, string>) => {
     const stdout = JSON.stringify({ report: [{ lv: [{ ...whole.report[0].lv[0], ...columns }] }] });
-    return commands.lvs().parse({ ...answer, stdout })[0];
+    return reports.lvs().parse({ ...answer, stdout })[0];
   };
 
   test('is read in percent, with what is wrong with it', () => {
@@ -176,14 +179,14 @@ describe('how full a volume is', () => {
 
 describe('vgs and pvs', () => {
   test('read sizes, extents and states', () => {
-    const [one, vg0] = commands.vgs().parse(recorded('lvm/vgs-exported@2.03.16'));
+    const [one, vg0] = reports.vgs().parse(recorded('lvm/vgs-exported@2.03.16'));
     expect(one).toMatchObject({ name: 'vg-one', exported: true, writable: true, partial: false });
     expect(vg0).toMatchObject({ name: 'vg0', exported: false, extentSize: 4194304, extents: 255 });
     expect((vg0?.freeExtents ?? 0) * 4194304).toBe(vg0?.free);
   });
 
   test('read a physical volume in a group, and one in none', () => {
-    const rows = commands.pvs().parse(recorded('lvm/pvs-three@2.03.16'));
+    const rows = reports.pvs().parse(recorded('lvm/pvs-three@2.03.16'));
     expect(rows.map(({ path, vg }) => [path, vg?.name])).toEqual([
       ['/dev/vdb', 'vg0'],
       ['/dev/vdc', 'vg-one'],
@@ -196,13 +199,13 @@ describe('vgs and pvs', () => {
     const missing = stdout
       .replace('"/dev/vdb"', '"[unknown]"')
       .replace('"pv_missing":""', '"pv_missing":"missing"');
-    expect(commands.pvs().parse({ exitCode: 0, stdout: missing, stderr: '' })[0]?.path).toBeUndefined();
+    expect(reports.pvs().parse({ exitCode: 0, stdout: missing, stderr: '' })[0]?.path).toBeUndefined();
   });
 });
 
 describe.each(versionsOf('lvm/pvs-segments'))('pvs --segments of %s', (version) => {
   const answer = recorded(`lvm/pvs-segments@${version}`);
-  const parse = (stdout: string) => commands.pvSegments().parse({ ...answer, stdout });
+  const parse = (stdout: string) => reports.pvSegments().parse({ ...answer, stdout });
 
   test('says of each run of extents whose it is and which part of that, and nothing of a device in no group', () => {
     const web = { lvUuid: 'telaMm-nCBb-T0tG-xwiL-brvh-kO69-jllE9l' };
@@ -250,9 +253,9 @@ describe('why a resize failed', () => {
 
 describe('fullreport', () => {
   const answer = recorded('lvm/fullreport-many@2.03.16');
-  const groups = commands.fullreport().parse(answer);
+  const groups = reports.fullreport().parse(answer);
   const parse = (report: unknown) =>
-    commands.fullreport().parse({ ...answer, stdout: JSON.stringify({ report }) });
+    reports.fullreport().parse({ ...answer, stdout: JSON.stringify({ report }) });
   const whole = JSON.parse(answer.stdout) as { report: { vg: unknown[]; lv: unknown[] }[] };
 
   test('has every group, with its volumes of all sorts, and no physical volume of none', () => {
@@ -276,7 +279,7 @@ describe('fullreport', () => {
   });
 
   test('shows also what is in an exported group, where lvs shows nothing', () => {
-    const all = commands.fullreport().parse(recorded('lvm/fullreport-exported@2.03.16'));
+    const all = reports.fullreport().parse(recorded('lvm/fullreport-exported@2.03.16'));
     const one = all.find(({ name }) => name === 'vg-one');
     expect(one).toMatchObject({ exported: true });
     expect(one?.volumes.map(({ name, active }) => [name, active])).toEqual([
@@ -300,14 +303,14 @@ describe('fullreport', () => {
   });
 });
 
-const reports: readonly [string, ReadCommand<unknown>, { shape: object }, string][] = [
-  ['lv', commands.lvs(), lvRow, 'lvs-many'],
-  ['vg', commands.vgs(), vgRow, 'vgs-two'],
-  ['pv', commands.pvs(), pvRow, 'pvs-three'],
+const columnsOf: readonly [string, ReadCommand<unknown>, { shape: object }, string][] = [
+  ['lv', reports.lvs(), lvRow, 'lvs-many'],
+  ['vg', reports.vgs(), vgRow, 'vgs-two'],
+  ['pv', reports.pvs(), pvRow, 'pvs-three'],
 ];
 
 describe.each(
-  reports.flatMap((row) => versionsOf(`lvm/${row[3]}`).map((version) => [...row, version] as const)),
+  columnsOf.flatMap((row) => versionsOf(`lvm/${row[3]}`).map((version) => [...row, version] as const)),
 )('a row of %s', (item, command, schema, name, version) => {
   const answer = recorded(`lvm/${name}@${version}`);
   const whole = JSON.parse(answer.stdout) as { report: [Record<string, [Record<string, string>]>] };
@@ -378,6 +381,6 @@ describe('classifyLvm', () => {
   });
 
   test('the exit code comes before the list, which is empty and valid JSON when the group is missing', () => {
-    expect(commands.lvs().accepts ?? [0]).not.toContain(recorded('lvm/lvs-missing-vg@2.03.16').exitCode);
+    expect(reports.lvs().accepts ?? [0]).not.toContain(recorded('lvm/lvs-missing-vg@2.03.16').exitCode);
   });
 });

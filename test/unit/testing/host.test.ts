@@ -4,7 +4,7 @@ import { openJournals, recover } from '../../../src/atomic/recover.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { type Command, nothing } from '../../../src/command/index.ts';
 import { CommandError, JournalError, ParseError, RolledBackError, StuckError } from '../../../src/errors.ts';
-import { lvs, vgs } from '../../../src/lvm/commands.ts';
+import { lvs, vgs } from '../../../src/lvm/report-commands.ts';
 import { createLv } from '../../../src/lvm/operations.ts';
 import { ProcessKilled, simulatedHost } from '../../../src/testing/index.ts';
 import { bofhOn, hostWithSource, recoverAll, vmCreate } from './support.ts';

@@ -3,7 +3,7 @@ import * as lvm from '../../../src/api/lvm.ts';
 import * as vm from '../../../src/api/vm.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { RolledBackError, UsageError } from '../../../src/errors.ts';
-import { deactivate } from '../../../src/lvm/commands.ts';
+import { deactivate } from '../../../src/lvm/lv-commands.ts';
 import { defaultSite } from '../../../src/site.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 import { destroyVm, planDestroy } from '../../../src/vm/destroy.ts';

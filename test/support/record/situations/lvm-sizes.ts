@@ -1,5 +1,6 @@
 import { groupsOfPvs, knownGroups, knownVolumes } from '../../../../src/blockdevice/commands.ts';
-import * as commands from '../../../../src/lvm/commands.ts';
+import * as reports from '../../../../src/lvm/report-commands.ts';
+import * as volumes from '../../../../src/lvm/lv-commands.ts';
 import { pvcreate, pvremove, pvresize, pvStarts } from '../../../../src/lvm/pv-commands.ts';
 import { vgcreate, vgextend, vgreduce, vgremove, vgrename } from '../../../../src/lvm/vg-commands.ts';
 import type { Group, Known } from '../situation.ts';
@@ -11,7 +12,7 @@ const web1 = { ...udev, vg: 'vg0', name: 'web1' };
 const reduce =
   (extents: number) =>
   ({ version }: Known) =>
-    commands.lvreduce({ ...web1, extents, fs: version === '2.03.16' ? 'unknown to it' : 'ignore' });
+    volumes.lvreduce({ ...web1, extents, fs: version === '2.03.16' ? 'unknown to it' : 'ignore' });
 
 /** One group on a device of 274 extents: volumes of other sizes, physical volumes and groups that come and go. */
 export const lvmSizes: Group = {
@@ -35,27 +36,27 @@ export const lvmSizes: Group = {
         vgremove --yes vg0; pvremove /dev/vdb
         truncate --size 1100M /var/tmp/pv; losetup /dev/loop8 /var/tmp/pv; pvcreate /dev/loop8 /dev/vdb
         vgcreate vg0 /dev/loop8; lvcreate --yes --name web1 --extents 4 vg0`,
-      command: commands.lvextend({ ...web1, extents: 8 }),
+      command: volumes.lvextend({ ...web1, extents: 8 }),
       answers: 'parsed',
     },
     {
       name: 'lvm/lvextend-same-size',
-      command: commands.lvextend({ ...web1, extents: 8 }),
+      command: volumes.lvextend({ ...web1, extents: 8 }),
       answers: 'unknown',
     },
     {
       name: 'lvm/lvextend-smaller',
-      command: commands.lvextend({ ...web1, extents: 4 }),
+      command: volumes.lvextend({ ...web1, extents: 4 }),
       answers: 'unknown',
     },
     {
       name: 'lvm/lvextend-full',
-      command: commands.lvextend({ ...web1, extents: 99_999 }),
+      command: volumes.lvextend({ ...web1, extents: 99_999 }),
       answers: 'no-space',
     },
     {
       name: 'lvm/lvextend-missing-lv',
-      command: commands.lvextend({ ...web1, name: 'none', extents: 8 }),
+      command: volumes.lvextend({ ...web1, name: 'none', extents: 8 }),
       answers: 'not-found',
     },
     { name: 'lvm/lvreduce', command: reduce(4), answers: 'parsed' },
@@ -64,20 +65,20 @@ export const lvmSizes: Group = {
     {
       name: 'lvm/lvextend-onto',
       given: 'lvcreate --yes --name other --extents 4 vg0',
-      command: commands.lvextend({ ...web1, extents: 6, onto: { path: '/dev/loop8', start: 100, count: 2 } }),
+      command: volumes.lvextend({ ...web1, extents: 6, onto: { path: '/dev/loop8', start: 100, count: 2 } }),
       answers: 'parsed',
     },
     {
       name: 'lvm/lvextend-onto-taken',
-      command: commands.lvextend({ ...web1, extents: 8, onto: { path: '/dev/loop8', start: 4, count: 2 } }),
+      command: volumes.lvextend({ ...web1, extents: 8, onto: { path: '/dev/loop8', start: 4, count: 2 } }),
       answers: 'no-space',
     },
     {
       name: 'lvm/lvextend-onto-gone',
-      command: commands.lvextend({ ...web1, extents: 8, onto: { path: '/dev/vdz', start: 4, count: 2 } }),
+      command: volumes.lvextend({ ...web1, extents: 8, onto: { path: '/dev/vdz', start: 4, count: 2 } }),
       answers: 'not-found',
     },
-    { name: 'lvm/pvs-segments', command: commands.pvSegments(), answers: 'parsed' },
+    { name: 'lvm/pvs-segments', command: reports.pvSegments(), answers: 'parsed' },
     { name: 'lvm/pvs-groups', command: groupsOfPvs(), answers: 'parsed' },
     { name: 'lvm/vgs-known', command: knownGroups(), answers: 'parsed' },
     { name: 'lvm/lvs-known', command: knownVolumes(), answers: 'parsed' },

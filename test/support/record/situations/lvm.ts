@@ -1,4 +1,7 @@
 import * as commands from '../../../../src/lvm/commands.ts';
+import * as reports from '../../../../src/lvm/report-commands.ts';
+import * as volumes from '../../../../src/lvm/lv-commands.ts';
+import * as snapshots from '../../../../src/lvm/snapshot-commands.ts';
 import { lvmerge } from '../../../../src/lvm/merge-commands.ts';
 import { lvcreatePool, lvcreateThin } from '../../../../src/lvm/thin-commands.ts';
 import { type Group, never } from '../situation.ts';
@@ -49,43 +52,43 @@ export const lvm: Group = {
         lvcreate --yes --type thin-pool --name pool --size 40m vg0
         lvcreate --yes --type thin --name thin1 --virtualsize 100m --thinpool pool vg0
         lvcreate --yes --snapshot --name snap1 --size 16m vg0/web1`,
-      command: commands.fullreport(),
+      command: reports.fullreport(),
       answers: 'parsed',
     },
     {
       name: 'lvm/lvs-many',
       given: 'lvcreate --snapshot --name thinsnap vg0/thin1',
-      command: commands.lvs(),
+      command: reports.lvs(),
       answers: 'parsed',
     },
-    { name: 'lvm/vgs-two', command: commands.vgs(), answers: 'parsed' },
-    { name: 'lvm/pvs-three', command: commands.pvs(), answers: 'parsed' },
-    { name: 'lvm/lvs-missing-vg', command: commands.lvs({ vg: 'nope' }), answers: 'not-found' },
-    { name: 'lvm/vgs-missing-vg', command: commands.vgs({ vg: 'nope' }), answers: 'not-found' },
-    { name: 'lvm/lvs-not-root', command: commands.lvs(), as: 'nobody', answers: 'denied' },
+    { name: 'lvm/vgs-two', command: reports.vgs(), answers: 'parsed' },
+    { name: 'lvm/pvs-three', command: reports.pvs(), answers: 'parsed' },
+    { name: 'lvm/lvs-missing-vg', command: reports.lvs({ vg: 'nope' }), answers: 'not-found' },
+    { name: 'lvm/vgs-missing-vg', command: reports.vgs({ vg: 'nope' }), answers: 'not-found' },
+    { name: 'lvm/lvs-not-root', command: reports.lvs(), as: 'nobody', answers: 'denied' },
     {
       name: 'lvm/lvcreate-exists',
-      command: commands.lvcreate({ ...small, name: 'web1' }),
+      command: volumes.lvcreate({ ...small, name: 'web1' }),
       answers: 'exists',
     },
     {
       name: 'lvm/lvcreate-full',
-      command: commands.lvcreate({ ...small, name: 'x', extents: 100_000 }),
+      command: volumes.lvcreate({ ...small, name: 'x', extents: 100_000 }),
       answers: 'no-space',
     },
     {
       name: 'lvm/lvcreate-missing-vg',
-      command: commands.lvcreate({ ...small, name: 'x', vg: 'nope' }),
+      command: volumes.lvcreate({ ...small, name: 'x', vg: 'nope' }),
       answers: 'not-found',
     },
     {
       name: 'lvm/lvcreate-reserved',
-      command: commands.lvcreate({ ...small, name: 'x_tdata' }),
+      command: volumes.lvcreate({ ...small, name: 'x_tdata' }),
       answers: 'unknown',
     },
     {
       name: 'lvm/lvcreate-snapshot-missing-origin',
-      command: commands.lvsnapshot({ ...vg0, origin: 'nope', name: 'monday', extents: 2, tags: [tag] }),
+      command: snapshots.lvsnapshot({ ...vg0, origin: 'nope', name: 'monday', extents: 2, tags: [tag] }),
       answers: 'not-found',
     },
     {
@@ -104,23 +107,23 @@ export const lvm: Group = {
     {
       name: 'lvm/lvchange-addtag',
       command: ({ id }) =>
-        commands.changeTags({ ...vg0, name: 'idle', uuid: id('vg0/idle'), add: ['bofh.0a.1'] }),
+        volumes.changeTags({ ...vg0, name: 'idle', uuid: id('vg0/idle'), add: ['bofh.0a.1'] }),
       answers: 'parsed',
     },
     {
       name: 'lvm/lvchange-missing-lv',
-      command: ({ id }) => commands.deactivate({ ...vg0, name: 'nope', uuid: id('vg0/web1') }),
+      command: ({ id }) => volumes.deactivate({ ...vg0, name: 'nope', uuid: id('vg0/web1') }),
       answers: 'not-found',
     },
     {
       name: 'lvm/lvchange-mounted',
-      command: ({ id }) => commands.deactivate({ ...vg0, name: 'web1', uuid: id('vg0/web1') }),
+      command: ({ id }) => volumes.deactivate({ ...vg0, name: 'web1', uuid: id('vg0/web1') }),
       answers: 'busy',
     },
     {
       name: 'lvm/lvchange-open',
       given: '(exec sleep 600 < /dev/vg0/thin1 > /dev/null 2>&1) & echo $! > /run/opener',
-      command: ({ id }) => commands.deactivate({ ...vg0, name: 'thin1', uuid: id('vg0/thin1') }),
+      command: ({ id }) => volumes.deactivate({ ...vg0, name: 'thin1', uuid: id('vg0/thin1') }),
       answers: 'busy',
     },
     {
@@ -128,34 +131,34 @@ export const lvm: Group = {
       given: `
         kill $(cat /run/opener)
         cryptsetup open --type plain --cipher null --key-file /dev/zero --key-size 256 /dev/vg0/thin1 x`,
-      command: ({ id }) => commands.deactivate({ ...vg0, name: 'thin1', uuid: id('vg0/thin1') }),
+      command: ({ id }) => volumes.deactivate({ ...vg0, name: 'thin1', uuid: id('vg0/thin1') }),
       answers: 'busy',
     },
     {
       name: 'lvm/lvchange-other-uuid',
       given: 'cryptsetup close x',
-      command: ({ id }) => commands.deactivate({ ...vg0, name: 'web1', uuid: id('vg0/idle') }),
+      command: ({ id }) => volumes.deactivate({ ...vg0, name: 'web1', uuid: id('vg0/idle') }),
       answers: 'parsed',
     },
     {
       name: 'lvm/lvchange-snapshot',
-      command: ({ id }) => commands.deactivate({ ...vg0, name: 'snap1', uuid: id('vg0/snap1') }),
+      command: ({ id }) => volumes.deactivate({ ...vg0, name: 'snap1', uuid: id('vg0/snap1') }),
       answers: 'unknown',
     },
     {
       name: 'lvm/lvremove-active',
-      command: ({ id }) => commands.lvremove({ ...vg0, vg: 'vg-one', name: 'web1', uuid: id('vg-one/web1') }),
+      command: ({ id }) => volumes.lvremove({ ...vg0, vg: 'vg-one', name: 'web1', uuid: id('vg-one/web1') }),
       answers: 'unknown',
     },
     {
       name: 'lvm/lvremove-other-uuid',
-      command: ({ id }) => commands.lvremove({ ...vg0, vg: 'vg-one', name: 'web1', uuid: id('vg0/idle') }),
+      command: ({ id }) => volumes.lvremove({ ...vg0, vg: 'vg-one', name: 'web1', uuid: id('vg0/idle') }),
       answers: 'parsed',
     },
     {
       name: 'lvm/lvremove-snapshot-open',
       given: 'mkdir -p /srv/snap; mount -o ro /dev/vg0/snap1 /srv/snap',
-      command: ({ id }) => commands.removeSnapshot({ ...vg0, name: 'snap1', uuid: id('vg0/snap1') }),
+      command: ({ id }) => snapshots.removeSnapshot({ ...vg0, name: 'snap1', uuid: id('vg0/snap1') }),
       answers: 'busy',
     },
     {
@@ -166,57 +169,57 @@ export const lvm: Group = {
     },
     {
       name: 'lvm/lvrename-exists',
-      command: commands.lvrename({ ...vg0, name: 'web1', to: 'idle' }),
+      command: volumes.lvrename({ ...vg0, name: 'web1', to: 'idle' }),
       answers: 'exists',
     },
     {
       name: 'lvm/lvrename-missing',
-      command: commands.lvrename({ ...vg0, name: 'nope', to: 'other' }),
+      command: volumes.lvrename({ ...vg0, name: 'nope', to: 'other' }),
       answers: 'not-found',
     },
     {
       name: 'lvm/lvrename-missing-vg',
-      command: commands.lvrename({ ...udev, vg: 'nope', name: 'web1', to: 'web2' }),
+      command: volumes.lvrename({ ...udev, vg: 'nope', name: 'web1', to: 'web2' }),
       answers: 'not-found',
     },
     {
       name: 'lvm/lvrename-same-name',
-      command: commands.lvrename({ ...vg0, name: 'web1', to: 'web1' }),
+      command: volumes.lvrename({ ...vg0, name: 'web1', to: 'web1' }),
       answers: 'unknown',
     },
     {
       name: 'lvm/lvrename-reserved',
-      command: commands.lvrename({ ...vg0, name: 'web1', to: 'snapshot1' }),
+      command: volumes.lvrename({ ...vg0, name: 'web1', to: 'snapshot1' }),
       answers: 'unknown',
     },
     {
       name: 'lvm/lvrename-invalid',
-      command: commands.lvrename({ ...vg0, name: 'web1', to: 'a b' }),
+      command: volumes.lvrename({ ...vg0, name: 'web1', to: 'a b' }),
       answers: 'unknown',
     },
     {
       name: 'lvm/lvrename-mounted',
-      command: commands.lvrename({ ...vg0, name: 'web1', to: 'web2' }),
+      command: volumes.lvrename({ ...vg0, name: 'web1', to: 'web2' }),
       answers: 'parsed',
     },
     {
       name: 'lvm/fullreport-exported',
       given: 'lvrename vg0 web2 web1; vgchange --activate n vg-one; vgexport vg-one',
-      command: commands.fullreport(),
+      command: reports.fullreport(),
       answers: 'parsed',
     },
-    { name: 'lvm/lvs-exported', command: commands.lvs(), answers: 'parsed' },
-    { name: 'lvm/vgs-exported', command: commands.vgs(), answers: 'parsed' },
+    { name: 'lvm/lvs-exported', command: reports.lvs(), answers: 'parsed' },
+    { name: 'lvm/vgs-exported', command: reports.vgs(), answers: 'parsed' },
     {
       name: 'lvm/lvremove-guarded-origin',
       given: 'vgimport vg-one; umount /mnt; lvchange --yes --activate n vg0/web1',
-      command: ({ id }) => commands.lvremove({ ...vg0, name: 'web1', uuid: id('vg0/web1'), tag }),
+      command: ({ id }) => volumes.lvremove({ ...vg0, name: 'web1', uuid: id('vg0/web1'), tag }),
       answers: 'parsed',
     },
     {
       name: 'lvm/lvremove-inactive-origin',
       command: ({ id }) => {
-        const like = commands.lvremove({ ...vg0, name: 'web1', uuid: id('vg0/web1'), tag });
+        const like = volumes.lvremove({ ...vg0, name: 'web1', uuid: id('vg0/web1'), tag });
         return never(
           'lvremove',
           ['--select', `lv_uuid=${id('vg0/web1')} && lv_tags={${tag}}`, 'vg0/web1'],
@@ -228,14 +231,14 @@ export const lvm: Group = {
     {
       name: 'lvm/lvcreate-dm-name-taken',
       given: `dmsetup create vg0-foo --table '0 2048 zero' ${quiet}`,
-      command: commands.lvcreate({ ...small, name: 'foo' }),
+      command: volumes.lvcreate({ ...small, name: 'foo' }),
       answers: 'busy',
     },
     // Leaves a volume suspended: the last of its machine.
     {
       name: 'lvm/lvrename-dm-name-taken',
       given: `lvcreate --yes --name web1 --size 8m vg0; dmsetup create vg0-taken --table '0 2048 zero' ${quiet}`,
-      command: commands.lvrename({ ...vg0, name: 'web1', to: 'taken' }),
+      command: volumes.lvrename({ ...vg0, name: 'web1', to: 'taken' }),
       answers: 'busy',
     },
   ],

@@ -1,0 +1,104 @@
+import * as z from 'zod/mini';
+import type { ReadCommand } from '../command/index.ts';
+import { ParseError } from '../errors.ts';
+import { classifyLvm } from './commands.ts';
+import {
+  type LogicalVolume,
+  type PhysicalVolume,
+  type PvSegment,
+  toLv,
+  toPv,
+  toPvSegment,
+  toVg,
+  toWholeGroup,
+  type VolumeGroup,
+  type WholeGroup,
+} from './objects.ts';
+import { fullReport, lvRow, pvRow, pvSegmentRow, vgRow } from './schema.ts';
+
+/** Which volume group to report; all of them when it is left out. */
+export interface ReportScope {
+  readonly vg?: string;
+}
+
+/** Every logical volume, hidden ones too, in one listing. A missing volume group: exit 5, `not-found`. */
+export function lvs(scope: ReportScope = {}): ReadCommand<readonly LogicalVolume[]> {
+  return report({ tool: 'lvs', item: 'lv', row: lvRow, convert: toLv, flags: ['--all'], scope });
+}
+
+/** Every volume group. */
+export function vgs(scope: ReportScope = {}): ReadCommand<readonly VolumeGroup[]> {
+  return report({ tool: 'vgs', item: 'vg', row: vgRow, convert: toVg, flags: [], scope });
+}
+
+/**
+ * Every volume group with all its logical volumes, of one moment: lvm reads each group once, under its lock. Of an
+ * exported one it shows the volumes too, which `lvs` does not (test/fixtures/lvm/fullreport-exported@2.03.16.json).
+ */
+export function fullreport(): ReadCommand<readonly WholeGroup[]> {
+  const columns = {
+    vg: Object.keys(vgRow.shape),
+    lv: Object.keys(lvRow.shape),
+    // The other reports cannot be left out; left to themselves they have columns that nobody reads.
+    ...{ pv: ['pv_uuid'], pvseg: ['pv_uuid'], seg: ['lv_uuid'] },
+  };
+  const options = Object.entries(columns).flatMap(([report, names]) => [
+    ...['--configreport', report],
+    ...['--options', names.join(',')],
+  ]);
+  return {
+    tool: 'lvm',
+    argv: ['fullreport', ...inBytes, '--all', ...options],
+    access: 'read',
+    parse: ({ stdout }) =>
+      fullReport.parse(JSON.parse(stdout)).report.flatMap((one) => ('vg' in one ? [toWholeGroup(one)] : [])),
+    classify: classifyLvm,
+  };
+}
+
+/** Every physical volume, also those in no volume group. */
+export function pvs(): ReadCommand<readonly PhysicalVolume[]> {
+  return report({ tool: 'pvs', item: 'pv', row: pvRow, convert: toPv, flags: [], scope: {} });
+}
+
+/** Every run of extents of every physical volume that is in a group: whose it is, or that it is free. */
+export function pvSegments(): ReadCommand<readonly PvSegment[]> {
+  const columns = Object.keys(pvSegmentRow.shape).join(',');
+  return {
+    tool: 'pvs',
+    argv: [...inBytes, '--segments', '--options', columns],
+    access: 'read',
+    parse: ({ stdout }) => rows(stdout, 'pvseg', pvSegmentRow).flatMap(toPvSegment),
+    classify: classifyLvm,
+  };
+}
+
+const inBytes = ['--reportformat', 'json', '--units', 'b', '--nosuffix'];
+
+function report<Row extends z.ZodMiniObject, T>(of: {
+  readonly tool: 'lvs' | 'pvs' | 'vgs';
+  readonly item: 'lv' | 'pv' | 'vg';
+  readonly row: Row;
+  readonly convert: (row: z.infer<Row>) => T;
+  readonly flags: readonly string[];
+  readonly scope: ReportScope;
+}): ReadCommand<readonly T[]> {
+  const columns = Object.keys(of.row.shape).join(',');
+  const vg = of.scope.vg === undefined ? [] : [of.scope.vg];
+  return {
+    tool: of.tool,
+    argv: [...inBytes, ...of.flags, '--options', columns, ...vg],
+    access: 'read',
+    parse: ({ stdout }) => rows(stdout, of.item, of.row).map(of.convert),
+    classify: classifyLvm,
+  };
+}
+
+// One report, because no report is repeated (--configreport): a second one would be an answer to something else.
+function rows<Row extends z.ZodMiniObject>(stdout: string, item: string, row: Row): z.infer<Row>[] {
+  const whole = z.object({ report: z.array(z.record(z.string(), z.array(row))) });
+  const [only, ...more] = whole.parse(JSON.parse(stdout)).report;
+  const found = only?.[item];
+  if (found === undefined || more.length > 0) throw new ParseError(`not one report of "${item}"`);
+  return found;
+}

@@ -1,0 +1,39 @@
+import type { Command } from '../command/index.ts';
+import { change, type Udev } from './commands.ts';
+import { fullName, type Guarded } from './lv-commands.ts';
+
+/**
+ * Makes a snapshot of a volume: with `extents` a classic one, which has so many for what changes (lvm cuts them to what it
+ * can need), without them a thin one of a thin volume. A thin one is not activated, now or at boot, which is lvm's own
+ * default said aloud. lvcreate takes no `--select`: compare the uuid of the origin afterwards.
+ */
+export function lvsnapshot(
+  make: Udev & {
+    readonly vg: string;
+    readonly origin: string;
+    readonly name: string;
+    readonly extents: number | undefined;
+    readonly tags: readonly string[];
+  },
+): Command<void, 'change'> {
+  const tags = make.tags.flatMap((tag) => ['--addtag', tag]);
+  const room =
+    make.extents === undefined ? ['--setactivationskip', 'y'] : ['--extents', String(make.extents)];
+  return change(
+    'lvcreate',
+    ['--snapshot', '--name', make.name, ...room, ...tags, `${make.vg}/${make.origin}`],
+    make,
+  );
+}
+
+/**
+ * Removes a classic snapshot if it still is the one meant; else it exits 0 and removes nothing. It stays active as long as
+ * its origin is, so `--yes` answers the only question, whether an active volume is to go: no volume has a snapshot as its
+ * origin, and one that is open is refused all the same (_lv_remove_check_in_use of 2.03.16).
+ */
+export function removeSnapshot(lv: Guarded & { readonly tag?: string }): Command<void, 'destroy'> {
+  const tag = lv.tag === undefined ? '' : ` && lv_tags={${lv.tag}}`;
+  const argv = ['--yes', '--select', `lv_uuid=${lv.uuid}${tag} && lv_role={thicksnapshot}`, fullName(lv)];
+  const command = change('lvremove', argv, lv);
+  return { ...command, access: 'destroy' };
+}
