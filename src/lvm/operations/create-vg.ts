@@ -3,7 +3,7 @@ import { type Look, operation } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../errors.ts';
 import { formatSize, parseSize } from '../../units.ts';
-import { groupMadeByHand } from '../by-hand.ts';
+import { groupMadeByHand } from '../by-hand-group.ts';
 import { checkNewVgName, checkTag } from '../names.ts';
 import { udevOf } from '../reads.ts';
 import type { WholeGroup } from '../objects.ts';

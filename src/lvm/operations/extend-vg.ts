@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { devicesByHand } from '../by-hand.ts';
+import { devicesByHand } from '../by-hand-group.ts';
 import { pvs } from '../report-commands.ts';
 import { checkVgName } from '../names.ts';
 import { udevOf } from '../reads.ts';

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
-import { groupRemovedByHand } from '../by-hand.ts';
+import { groupRemovedByHand } from '../by-hand-group.ts';
 import { checkNewVgName, checkVgName } from '../names.ts';
 import { udevOf } from '../reads.ts';
 import type { WholeGroup } from '../objects.ts';

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import { RefusedError, UsageError } from '../../errors.ts';
 import { formatSize, parseSize } from '../../units.ts';
-import { volumeResizedByHand } from '../by-hand.ts';
+import { volumeResizedByHand } from '../by-hand-resize.ts';
 import { isClassicSnapshot, isThin, refuseFullPool } from '../filling.ts';
 import { checkVgName } from '../names.ts';
 import { holdersOf, refuseUntold, syncGroup, usableVg } from '../reads.ts';

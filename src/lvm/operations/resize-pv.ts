@@ -4,7 +4,7 @@ import { size as deviceSize } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { type Bytes, formatSize, parseSize } from '../../units.ts';
-import { resizedByHand } from '../by-hand.ts';
+import { resizedByHand } from '../by-hand-resize.ts';
 import { layout } from '../layout.ts';
 import { pvresize, pvStarts } from '../pv-commands.ts';
 import { udevOf, usableVg } from '../reads.ts';

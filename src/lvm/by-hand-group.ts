@@ -1,0 +1,71 @@
+import type { Way } from '../atomic/operation.ts';
+import type { ByHand } from '../errors.ts';
+
+/** What a person can do about a volume group that was made: by the tag, and only while it has no volume. */
+export function groupMadeByHand({
+  undo: { name, tag },
+  result,
+}: {
+  readonly undo: { readonly name: string; readonly tag: string };
+  readonly result?: { readonly uuid: string };
+}): ByHand {
+  const marked = `vg_tags={${tag}}`;
+  const uuid = result === undefined ? '' : ` (uuid ${result.uuid})`;
+  return {
+    what: `the volume group that bears the tag ${tag}: made as ${name}${uuid}`,
+    look: [['vgs', '--options', 'vg_name,vg_uuid,lv_count,pv_count,vg_tags', '--select', marked]],
+    clear: [['vgremove', '--select', `${marked} && lv_count=0`]],
+  };
+}
+
+/** What a person can do about devices that were put into a group, or taken out of it: the opposite, once they are looked at. */
+export function devicesByHand({
+  vg,
+  vgUuid,
+  pvs,
+  verb,
+  done,
+}: {
+  readonly vg: string;
+  readonly vgUuid: string;
+  readonly pvs: readonly { readonly device: string; readonly uuid: string }[];
+  readonly verb: 'vgextend' | 'vgreduce';
+  readonly done: string;
+}): ByHand {
+  const named = pvs.map(({ device, uuid }) => `${device} (uuid ${uuid})`);
+  const select = pvs.map(({ uuid }) => `pv_uuid=${uuid}`).join(' || ');
+  return {
+    what: `${named.join(' and ')}, ${done} the volume group ${vg} (uuid ${vgUuid})`,
+    look: [['pvs', '--options', 'pv_name,pv_uuid,vg_name,vg_uuid,pv_used,pv_tags', '--select', select]],
+    clear: [[verb, vg, ...pvs.map(({ device }) => device)]],
+  };
+}
+
+/** What a person can do about a group that was renamed: give it back its name, by its uuid. */
+export function groupRenamedByHand({
+  undo: { vg, vgUuid, to },
+}: {
+  readonly undo: { readonly vg: string; readonly vgUuid: string; readonly to: string };
+}): ByHand {
+  return {
+    what: `the volume group of uuid ${vgUuid}: ${vg}, renamed to ${to}`,
+    look: [['vgs', '--options', 'vg_name,vg_uuid,lv_count', '--select', `vg_uuid=${vgUuid}`]],
+    clear: [['vgrename', vgUuid, vg]],
+  };
+}
+
+/** What a person can do about a group on its way to be removed: give it back its name, or remove it for good. */
+export function groupRemovedByHand({
+  undo: { vg, vgUuid, gone },
+  way,
+}: {
+  readonly undo: { readonly vg: string; readonly vgUuid: string; readonly gone: string };
+  readonly way: Way;
+}): ByHand {
+  const itself = `vg_uuid=${vgUuid}`;
+  return {
+    what: `the volume group of uuid ${vgUuid}: ${vg}, called ${gone} until it is removed`,
+    look: [['vgs', '--options', 'vg_name,vg_uuid,lv_count', '--select', itself]],
+    clear: [way === 'back' ? ['vgrename', vgUuid, vg] : ['vgremove', '--select', `${itself} && lv_count=0`]],
+  };
+}

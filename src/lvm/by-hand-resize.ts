@@ -1,0 +1,81 @@
+import type { Way } from '../atomic/operation.ts';
+import type { ByHand } from '../errors.ts';
+import type { Bytes } from '../units.ts';
+import { show } from './by-hand.ts';
+
+/** What a person can do about a physical volume that was resized: give it back its size. lvm asks, and names both sizes. */
+export function resizedByHand({
+  undo: { pv, vg, start, extentSize, was, now },
+}: {
+  readonly undo: {
+    readonly pv: { readonly device: string; readonly uuid: string };
+    readonly vg: string;
+    readonly start: Bytes;
+    readonly extentSize: Bytes;
+    readonly was: number;
+    readonly now: number;
+  };
+}): ByHand {
+  const old = `${String(start + was * extentSize)}b`;
+  return {
+    what: `the physical volume of uuid ${pv.uuid} on ${pv.device}, in ${vg}: ${String(was)} extents, resized to ${String(now)}`,
+    look: [
+      ['pvs', '--options', 'pv_name,pv_uuid,pv_size,pv_pe_count,dev_size', '--select', `pv_uuid=${pv.uuid}`],
+    ],
+    clear: [['pvresize', '--setphysicalvolumesize', old, pv.device]],
+  };
+}
+
+/** What a person can do about a volume that got another size. Neither program takes a selection: look first. */
+export function volumeResizedByHand({
+  undo: { vg, lvUuid, name, from, to, cut, pool, tag, origin, when },
+  way,
+}: {
+  readonly undo: {
+    readonly vg: string;
+    readonly lvUuid: string;
+    readonly name: string;
+    readonly from: number;
+    readonly to: number;
+    readonly cut: readonly { readonly device: string; readonly start: number; readonly count: number }[];
+    readonly pool?: { readonly name: string };
+    readonly tag: string;
+    readonly origin?: string;
+    readonly when?: string;
+  };
+  readonly way: Way;
+}): ByHand {
+  const itself = `the logical volume of uuid ${lvUuid}: ${vg}/${name}`;
+  const full = `${vg}/${name}`;
+  const look = [show(`lv_uuid=${lvUuid}`)];
+  if (when !== undefined)
+    return {
+      what: `${itself}, ${origin === undefined ? 'which DRBD stores on, and which' : `a snapshot of ${origin} whose room`} is to grow from ${from} to ${to} bytes`,
+      look,
+      clear: way === 'back' ? [] : [['lvextend', '--size', `${to}b`, full]],
+    };
+  if (to === from)
+    return {
+      what: `${itself}, which had its ${from} bytes already and bears the tag ${tag}`,
+      look,
+      clear: [['lvchange', '--deltag', tag, '--select', `lv_uuid=${lvUuid}`, vg]],
+    };
+  if (to > from)
+    return {
+      what: `${itself}, grown from ${from} to ${to} bytes; what lies on it must not reach beyond the old size`,
+      look,
+      clear: [['lvreduce', '--size', `${from}b`, full]],
+    };
+  if (pool !== undefined)
+    return {
+      what: `${itself}, cut from ${from} to ${to} bytes; what lay at its end is in the pool ${vg}/${pool.name} still`,
+      look,
+      clear: [['lvextend', '--size', `${from}b`, full]],
+    };
+  const places = cut.map(({ device, start, count }) => `${device}:${start}-${start + count - 1}`);
+  return {
+    what: `${itself}, cut from ${from} to ${to} bytes; its end lay on ${places.join(', then ')}`,
+    look: [...look, ['pvs', '--segments', '--options', 'pv_name,pv_uuid,pvseg_start,pvseg_size,lv_name']],
+    clear: [['lvextend', '--size', `${from}b`, full, ...places]],
+  };
+}
