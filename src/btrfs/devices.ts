@@ -6,7 +6,7 @@ import { type BtrfsSuperblock, btrfsSuperblock } from '../filesystem/index.ts';
 import { refuseFullBeneath, watchingRoom } from '../lvm/index.ts';
 import { formatSize } from '../units.ts';
 import { anyRoot } from './place.ts';
-import { filesystemUsage } from './read-commands.ts';
+import { filesystemUsage } from './usage-commands.ts';
 
 /** A device of a filesystem, and what its superblock says of it. */
 export interface Member extends BtrfsSuperblock {

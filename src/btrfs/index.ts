@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../errors.ts';
 import { filesystemDevices } from './device-commands.ts';
-import { filesystemUsage } from './read-commands.ts';
+import { filesystemUsage } from './usage-commands.ts';
 import { mountedFilesystems, placeOf } from './place.ts';
 import { qgroupsOf, type Quota, quotaOf } from './quota.ts';
 import * as reads from './reads.ts';

@@ -2,7 +2,7 @@ import { type Command, nothing, type ReadHost } from '../command/index.ts';
 import { CommandError } from '../errors.ts';
 import type { Bytes } from '../units.ts';
 import { classify } from './commands.ts';
-import { qgroupShow, qgroupsIn } from './read-commands.ts';
+import { qgroupShow, qgroupsIn } from './quota-commands.ts';
 import { rawSubvolumes } from './reads.ts';
 import type { Qgroup, QuotaState } from './schema.ts';
 

@@ -26,3 +26,8 @@ export function digits(text: string | undefined, what: string): number {
   if (text === undefined || !Number.isSafeInteger(number)) throw new ParseError(`${what} is no number`);
   return number;
 }
+
+/** Of a line that no pattern lets through. */
+export function notRead(line: string): ParseError {
+  return new ParseError(`btrfs: cannot read the line ${JSON.stringify(line)}`);
+}

@@ -25,7 +25,7 @@ import { formatSize } from '../../units.ts';
 import { filesystemDevices, replaceStart, replaceWait } from '../device-commands.ts';
 import { isMember, membersOf, refuseCopy, refuseExclusive, refuseReadOnly } from '../devices.ts';
 import { anyRoot, placeOf } from '../place.ts';
-import { filesystemUsage } from '../read-commands.ts';
+import { filesystemUsage } from '../usage-commands.ts';
 import { deviceClaims, knownDevice, syncDevice } from './member.ts';
 
 const undo = z.extend(knownDevice, {

@@ -1,12 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import * as commands from '../../../src/btrfs/commands.ts';
-import {
-  filesystemUsage,
-  qgroupShow,
-  qgroupsIn,
-  subvolumeList,
-  subvolumeShow,
-} from '../../../src/btrfs/read-commands.ts';
+import { qgroupShow, qgroupsIn } from '../../../src/btrfs/quota-commands.ts';
+import { subvolumeList, subvolumeShow } from '../../../src/btrfs/read-commands.ts';
+import { filesystemUsage } from '../../../src/btrfs/usage-commands.ts';
 import type { Command } from '../../../src/command/index.ts';
 import { recorded } from '../blockdevice/fixtures.ts';
 
