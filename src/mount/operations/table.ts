@@ -6,17 +6,11 @@ import { RefusedError } from '../../errors.ts';
 import { secretRemedy } from '../options.ts';
 import { lineBytes, lineText } from '../tab/fields.ts';
 import { linesOf } from '../tab/fstab.ts';
-import {
-  editByHand,
-  lookAtEdit,
-  makeEdit,
-  planEdit,
-  readTable,
-  refusePrivate,
-  revertTable,
-  syncTable,
-  tableUndo,
-} from '../tab/table-file.ts';
+import { editByHand } from '../tab/by-hand.ts';
+import { makeEdit, revertTable, syncTable } from '../tab/table-edit.ts';
+import { planEdit, refusePrivate, tableUndo } from '../tab/table-undo.ts';
+import { readTable } from '../tab/table-file.ts';
+import { lookAtEdit } from '../tab/table-look.ts';
 import { type TableLine, tables } from '../tab/tables.ts';
 
 /** A line that is to be edited, in its table. */

@@ -1,0 +1,30 @@
+import type { ByHand } from '../../errors.ts';
+import type { TableUndo } from './table-undo.ts';
+
+/** For a person: the line, as sed(1) takes it out or puts it back. */
+export function editByHand({ file, edit, about, private: own, back }: TableUndo): ByHand {
+  const pattern = (line: string): string => line.replace(/[\\.*[\]^$/]/g, String.raw`\$&`);
+  const inPlace = (script: string): readonly string[] => [
+    'sed',
+    '--in-place',
+    '--follow-symlinks',
+    script,
+    file,
+  ];
+  const { before, after } = edit;
+  const lines = [before, after].filter((line) => line !== null);
+  const script =
+    after === null
+      ? `$a\\${(before ?? '').replaceAll('\\', '\\\\')}`
+      : before === null
+        ? `/^${pattern(after)}$/d`
+        : `s/^${pattern(after)}$/${before.replace(/[\\&/]/g, String.raw`\$&`)}/`;
+  return {
+    what: `the line of ${about}, which was ${before === null ? 'added' : after === null ? 'taken out' : 'changed'}`,
+    look: [
+      ...lines.map((line) => ['grep', '--line-number', '--fixed-strings', '--line-regexp', '--', line, file]),
+      ['ls', '-l', own, back],
+    ],
+    clear: [inPlace(script), ['rm', '--force', own, back]],
+  };
+}

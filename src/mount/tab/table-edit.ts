@@ -1,0 +1,101 @@
+import { posix } from 'node:path';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { CommandError, RefusedError } from '../../errors.ts';
+import { copyAttributes } from './commands.ts';
+import { applyEdit, revertEdit } from './edit.ts';
+import { contentOf, hashOf, readTable } from './table-file.ts';
+import { lineState } from './table-look.ts';
+import type { TableUndo } from './table-undo.ts';
+
+/** Writes the new table beside the old one, has it looked at, and puts it in its place. */
+export async function makeEdit(
+  host: ChangeHost,
+  of: TableUndo,
+  validate: (
+    host: ReadHost,
+    files: { readonly old: string | undefined; readonly made: string },
+  ) => Promise<void>,
+): Promise<void> {
+  const content = await expectBefore(host, of);
+  await write(host, of.private, {
+    content: applyEdit(content ?? '', of.edit),
+    like: content === undefined ? undefined : of.file,
+  });
+  await validate(host, { old: content === undefined ? undefined : of.file, made: of.private });
+  await expectBefore(host, of);
+  if (content === undefined) {
+    await host.link(of.private, of.file);
+    await host.removeFile(of.private);
+  } else await host.rename(of.private, of.file);
+  await host.sync(posix.dirname(of.file));
+}
+
+async function expectBefore(host: ReadHost, of: TableUndo): Promise<string | undefined> {
+  const { content } = await readTable(host, of.file);
+  if ((content === undefined ? null : hashOf(content)) === of.before) return content;
+  throw new RefusedError(`${of.file} was edited by somebody else meanwhile; nothing was done to it`, {
+    remedy: 'look at it, then give the command again',
+  });
+}
+
+async function write(
+  host: ChangeHost,
+  path: string,
+  { content, like }: { readonly content: string; readonly like: string | undefined },
+): Promise<void> {
+  await host.writeNew(path, Buffer.from(content, 'latin1'), { mode: like === undefined ? 0o644 : 0o600 });
+  if (like !== undefined) {
+    await host.run(copyAttributes(like, path));
+    await expectAlike(host, like, path);
+  }
+  await host.sync(path);
+}
+
+/** An exit code of 0 is not believed. */
+async function expectAlike(host: ReadHost, like: string, path: string): Promise<void> {
+  const [wanted, made] = [await host.stat(like), await host.stat(path)];
+  if (wanted?.mode === made?.mode && wanted?.uid === made?.uid && wanted?.gid === made?.gid) return;
+  const { tool, argv } = copyAttributes(like, path);
+  const what = 'reported success, but mode and owner are not those of the file';
+  throw new CommandError({ tool, argv, reason: 'unknown', what });
+}
+
+/** Takes the edit back. Where nobody else has edited the file it is then as it was, byte for byte. */
+export async function revertTable(host: ChangeHost, of: TableUndo): Promise<void> {
+  const [own, there] = [await host.stat(of.private), await host.stat(of.file)];
+  if ((await host.stat(of.back)) !== undefined) await host.removeFile(of.back);
+  if ((await lineState(host, of, { own, there })) === 'ours') await putBack(host, of);
+  if (own !== undefined) await host.removeFile(of.private);
+  await host.sync(posix.dirname(of.file));
+}
+
+async function putBack(host: ChangeHost, of: TableUndo): Promise<void> {
+  const content = await contentOf(host, of.file);
+  const isAsMade = hashOf(content) === of.after;
+  if (isAsMade && of.before === null) return host.removeFile(of.file);
+  const restored = isAsMade ? exactly(content, of) : revertEdit(content, of.edit);
+  await write(host, of.back, { content: restored, like: of.file });
+  if (hashOf(await contentOf(host, of.file)) !== hashOf(content)) {
+    await host.removeFile(of.back);
+    throw new RefusedError(`${of.file} is being edited by somebody else`, {
+      remedy: 'let them come to their end, then bofh recover',
+    });
+  }
+  await host.rename(of.back, of.file);
+}
+
+/** With its last line without an end, if that is how it was. */
+function exactly(content: string, { edit, before, file }: TableUndo): string {
+  const back = revertEdit(content, edit);
+  const restored = [back, back.replace(/\n$/, ''), `${back}\n`].find((each) => hashOf(each) === before);
+  if (restored !== undefined) return restored;
+  throw new RefusedError(`${file} could not be made as it was, and is left as it is`, {
+    remedy: 'compare it with a copy of yours, then bofh recover --abandon',
+  });
+}
+
+export async function syncTable(host: ChangeHost, { file }: TableUndo): Promise<void> {
+  if ((await host.stat(file))?.kind === 'file') await host.sync(file);
+  const directory = posix.dirname(file);
+  if ((await host.stat(directory))?.kind === 'directory') await host.sync(directory);
+}

@@ -1,0 +1,53 @@
+import type { Look } from '../../atomic/operation.ts';
+import type { FileStat, ReadHost } from '../../command/index.ts';
+import { sameFile } from '../../file/path.ts';
+import { stateOf } from './edit.ts';
+import { lineBytes } from './fields.ts';
+import type { TableUndo } from './table-undo.ts';
+import { contentOf, hashOf } from './table-file.ts';
+import { tables } from './tables.ts';
+
+/** What there is of an edit. A private file is ours in any case, and what others made of the line is told beside it. */
+export async function lookAtEdit(host: ReadHost, of: TableUndo): Promise<Look> {
+  const [own, back, there] = [
+    await host.stat(of.private),
+    await host.stat(of.back),
+    await host.stat(of.file),
+  ];
+  const line = await lineState(host, of, { own, there });
+  const foreign = line === 'ours' || line === 'gone' ? undefined : line;
+  if (own !== undefined || back !== undefined)
+    return { state: 'ours', ...(foreign === undefined ? {} : { found: foreign }) };
+  return foreign === undefined
+    ? { state: line === 'ours' ? 'ours' : 'gone' }
+    : { state: 'not-ours', found: foreign };
+}
+
+/** Words of what was found, when the line is there in neither form. */
+export async function lineState(
+  host: ReadHost,
+  of: TableUndo,
+  { own, there }: { readonly own: FileStat | undefined; readonly there: FileStat | undefined },
+): Promise<string> {
+  // The new file has not come to its place.
+  if (own !== undefined && !sameFile(own, there)) return 'gone';
+  if (there === undefined) return of.before === null ? 'gone' : `${of.file} is not there any more`;
+  if (there.kind !== 'file') return `${of.file} is a ${there.kind} by now`;
+  const content = await contentOf(host, of.file);
+  if (hashOf(content) === of.after) return 'ours';
+  if (hashOf(content) === of.before) return 'gone';
+  const state = stateOf(content, of.edit);
+  if (state === 'neither' || hasRival(content, of, state))
+    return `the line of ${of.about} was edited since, and stays`;
+  return state === 'made' ? 'ours' : 'gone';
+}
+
+/** Where our line was taken out, or is missing: is there another one of the same thing? Others wrote it. */
+function hasRival(content: string, { table, edit, file }: TableUndo, state: 'made' | 'not made'): boolean {
+  const line =
+    state === 'made' && edit.after === null ? edit.before : edit.before === null ? edit.after : null;
+  if (line === null || (state === 'made' && edit.after !== null)) return false;
+  const { parse, keyOf } = tables[table];
+  const [own] = parse(lineBytes(line), file).map(keyOf);
+  return parse(content, file).some((each) => keyOf(each) === own);
+}
