@@ -6,7 +6,7 @@ import { prepareReal } from './real-commands.ts';
 import { unmodelled } from './options.ts';
 import { inputText } from './keys.ts';
 import { ok, type ToolCall, type ToolModel } from './tools/answer.ts';
-import { blockTools } from './tools/block.ts';
+import { blkidTools } from './tools/blkid.ts';
 import { btrfsTools } from './tools/btrfs.ts';
 import { cryptTools } from './tools/crypt.ts';
 import { drbdTools } from './tools/drbd.ts';
@@ -18,6 +18,7 @@ import { labelTools } from './tools/labels.ts';
 import { lvmChanges } from './tools/lvm-change.ts';
 import { lvmReports } from './tools/lvm-report.ts';
 import { magicTools } from './tools/magics.ts';
+import { mkfsTools } from './tools/mkfs.ts';
 import { mountTools } from './tools/mounts.ts';
 import { networkTools } from './tools/network.ts';
 import { partitionTools } from './tools/partitions.ts';
@@ -32,7 +33,7 @@ import { xlTools } from './tools/xl.ts';
 import type { SimulatedProcess, World } from './world.ts';
 
 const models: Readonly<Record<string, ToolModel>> = {
-  ...blockTools,
+  ...blkidTools,
   ...cryptTools,
   ...drbdTools,
   ...fillTools,
@@ -42,6 +43,7 @@ const models: Readonly<Record<string, ToolModel>> = {
   ...lvmChanges,
   ...lvmReports,
   ...magicTools,
+  ...mkfsTools,
   ...mountTools,
   ...networkTools,
   ...labelTools,

@@ -3,7 +3,7 @@ import { type Device, devices, openers } from '../devices.ts';
 import type { Superblock } from '../parts.ts';
 import { settle, type World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
-import { deviceAt } from './block.ts';
+import { deviceAt } from './device-at.ts';
 import { sizeOf } from './held.ts';
 
 /** What a superblock says of its device; that which mkfs made says only so much. */

@@ -8,7 +8,7 @@ import { resolve } from '../resolve.ts';
 import { addInode, directory, file, type Inode, inodeOf, type Tree } from '../tree.ts';
 import type { World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
-import { deviceAt } from './block.ts';
+import { deviceAt } from './device-at.ts';
 import { withBytes } from './sectors.ts';
 
 /** What the model sends of a file: its streams have the real beginning and end, and between them one command of its own. */

@@ -2,7 +2,7 @@ import { openers } from '../devices.ts';
 import { one, readOptions, unmodelled } from '../options.ts';
 import { resolve } from '../resolve.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
-import { deviceAt } from './block.ts';
+import { deviceAt } from './device-at.ts';
 import { newHeaderFile } from './crypt-header.ts';
 import { luks1Text, luks2Json } from './crypt-text.ts';
 import { isKdf, luksAt, newSlot, noLuks, only, putHeader } from './luks.ts';

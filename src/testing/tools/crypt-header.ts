@@ -5,7 +5,7 @@ import { resolve } from '../resolve.ts';
 import { addInode, file as newFile } from '../tree.ts';
 import type { World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
-import { deviceAt } from './block.ts';
+import { deviceAt } from './device-at.ts';
 import { luksAt, noLuks, only, putHeader } from './luks.ts';
 
 /** Writes a new file, whose content is not synced. */

@@ -3,7 +3,7 @@ import { one, readOptions, unmodelled } from '../options.ts';
 import type { CryptMapping } from '../parts.ts';
 import type { World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
-import { deviceAt } from './block.ts';
+import { deviceAt } from './device-at.ts';
 import { dmNames } from './dmsetup.ts';
 import { type Luks, luksAt, luksOffset, noLuks, only, slotFor } from './luks.ts';
 

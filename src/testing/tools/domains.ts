@@ -3,7 +3,7 @@ import { deviceByNumber, openers } from '../devices.ts';
 import { resolve } from '../resolve.ts';
 import type { Domain, DomainDisk } from '../parts.ts';
 import type { World } from '../world.ts';
-import { deviceAt } from './block.ts';
+import { deviceAt } from './device-at.ts';
 import { freeMemoryMiB } from './xl-list.ts';
 
 /** What libxl says at last of a domain that it could not make; its id is not given again. */

@@ -4,7 +4,7 @@ import { openers } from '../devices.ts';
 import { unmodelled } from '../options.ts';
 import { settle, type World } from '../world.ts';
 import { failed, ok, type ToolCall } from './answer.ts';
-import { deviceAt } from './block.ts';
+import { deviceAt } from './device-at.ts';
 import { withMetadata, withoutMetadata } from './drbd-bytes.ts';
 import { blocksOf, magicsOf } from './magics.ts';
 import { withoutSectors } from './sectors.ts';

@@ -6,7 +6,7 @@ import { readFile, statPath } from '../files.ts';
 import type { Content } from '../parts.ts';
 import { copyContent, settle, type World } from '../world.ts';
 import { failed, ok } from './answer.ts';
-import { deviceAt } from './block.ts';
+import { deviceAt } from './device-at.ts';
 import { placed, superblockAt } from './drbd-bytes.ts';
 import type { SimulatedConfig } from './drbd-config.ts';
 

@@ -6,7 +6,7 @@ import { type Found, resolve } from '../resolve.ts';
 import { addEntry, addInode, directory, file, inodeOf, removeEntry, symlink } from '../tree.ts';
 import type { World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
-import { deviceAt } from './block.ts';
+import { deviceAt } from './device-at.ts';
 import { scanProcesses } from './processes.ts';
 
 /** tar, find and debugfs, as far as a new root is filled and emptied by them. */

@@ -1,7 +1,7 @@
 import { type Device, deviceByNumber } from '../devices.ts';
 import type { Mount, Superblock } from '../parts.ts';
 import type { World } from '../world.ts';
-import { deviceAt } from './block.ts';
+import { deviceAt } from './device-at.ts';
 
 /** A filesystem, where it is and how large. */
 export interface Held {

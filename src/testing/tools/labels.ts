@@ -1,7 +1,7 @@
 import { one, readOptions, unmodelled } from '../options.ts';
 import type { World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
-import { deviceAt } from './block.ts';
+import { deviceAt } from './device-at.ts';
 import { type Held, heldBy, mountedAt } from './held.ts';
 
 /** What tells and changes a label (e2fsprogs 1.47, xfsprogs 6.1, dosfstools 4.2, util-linux 2.38). */

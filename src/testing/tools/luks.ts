@@ -6,7 +6,7 @@ import type { LuksSlot } from '../parts.ts';
 import { resolve } from '../resolve.ts';
 import type { World } from '../world.ts';
 import { failed, type ToolCall, type ToolModel } from './answer.ts';
-import { deviceAt } from './block.ts';
+import { deviceAt } from './device-at.ts';
 
 const mib = 1024 ** 2;
 

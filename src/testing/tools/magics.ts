@@ -5,7 +5,7 @@ import type { Content, Magic } from '../parts.ts';
 import { placeFor } from '../drbd.ts';
 import { copyContent, type World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
-import { deviceAt } from './block.ts';
+import { deviceAt } from './device-at.ts';
 import { metadataBlock, withMetadataBytes } from './drbd-bytes.ts';
 import { laySectors, tableIn, withBytes, withoutSectors } from './sectors.ts';
 

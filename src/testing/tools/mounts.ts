@@ -8,7 +8,7 @@ import { file, plant, type Tree } from '../tree.ts';
 import type { Mount } from '../parts.ts';
 import type { World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
-import { deviceAt } from './block.ts';
+import { deviceAt } from './device-at.ts';
 
 /** mount, umount and sync (util-linux 2.38, coreutils 9.1). Nearly every failure of the first two is exit 32. */
 export const mountTools: Readonly<Record<string, ToolModel>> = { mount, umount, sync };

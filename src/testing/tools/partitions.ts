@@ -1,7 +1,7 @@
 import { openers } from '../devices.ts';
 import { one, readOptions, unmodelled } from '../options.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
-import { deviceAt } from './block.ts';
+import { deviceAt } from './device-at.ts';
 import { type Table, type TableEntry, tableIn, withTable } from './sectors.ts';
 
 /** sfdisk and partx (util-linux 2.38). */

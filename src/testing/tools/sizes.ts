@@ -1,7 +1,8 @@
 import { resolve } from '../resolve.ts';
 import type { World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
-import { deviceAt, superblockBytes } from './block.ts';
+import { deviceAt } from './device-at.ts';
+import { superblockBytes } from './superblock-bytes.ts';
 import { devicesOf, memberOf } from './btrfs-devices.ts';
 import { type Held, heldBy, mountedAt } from './held.ts';
 import { btrfsLabel, xfsLabel } from './labels.ts';

@@ -5,7 +5,7 @@ import { resolve } from '../resolve.ts';
 import { linkName, taggedDevices, tagOrNone } from '../tags.ts';
 import type { World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
-import { deviceAt } from './block.ts';
+import { deviceAt } from './device-at.ts';
 
 /** `findmnt --verify` (util-linux 2.38) and `cp --attributes-only` (coreutils 9.1). */
 export const tableTools: Readonly<Record<string, ToolModel>> = { findmnt, cp };

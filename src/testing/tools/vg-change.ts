@@ -4,7 +4,7 @@ import { resolve } from '../resolve.ts';
 import type { PhysicalVolume, VolumeGroup } from '../parts.ts';
 import type { World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
-import { deviceAt } from './block.ts';
+import { deviceAt } from './device-at.ts';
 import { commit, usedOn } from './volumes.ts';
 
 /** vgcreate, vgextend, vgreduce, vgremove and vgrename (lvm2 2.03.16). Standard input is closed: every question is answered with no. */
