@@ -5,8 +5,7 @@ import { unmodelled } from './options.ts';
 import { resolve } from './resolve.ts';
 import type { Overlay, World } from './world.ts';
 
-/** A way to ask the real host itself. */
-/** Its own reader takes the answer; only how the question is put may differ. */
+/** A way to ask the real host itself. Its own reader takes the answer; only how the question is put may differ. */
 export function ask<T>({ real }: Overlay, command: Command<T>, argv = command.argv): () => Promise<T> {
   if (command.access !== 'read') throw unmodelled(command, 'a plan changes nothing');
   return () => real.run({ ...command, argv, access: 'read' });
@@ -26,4 +25,9 @@ export function askDevice<T>(
   if (device !== undefined && world.live.has(device.storage)) return undefined;
   const node = device === undefined ? there.path : `/dev/${device.name}`;
   return ask(overlay, command, [...command.argv.slice(0, -1), node]);
+}
+
+/** A read whose answer is the text as it stands. */
+export function textOf(tool: Command<string>['tool'], argv: readonly string[]) {
+  return { tool, argv, access: 'read', parse: ({ stdout }: { readonly stdout: string }) => stdout } as const;
 }

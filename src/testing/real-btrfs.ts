@@ -1,3 +1,4 @@
+import { bytesAt } from '../blockdevice/index.ts';
 import { rootId } from '../btrfs/commands.ts';
 import { membersOf } from '../btrfs/devices.ts';
 import { placeOf } from '../btrfs/place.ts';
@@ -15,8 +16,10 @@ import {
   putState,
   rootAt,
 } from './btrfs.ts';
+import { deviceByNumber } from './devices.ts';
 import { nameDevice, pageIn } from './overlay.ts';
 import type { Mount } from './parts.ts';
+import { resolve } from './resolve.ts';
 import type { Overlay, World } from './world.ts';
 
 /** Makes known what a command asks of a mounted btrfs of the real host. */
@@ -111,4 +114,40 @@ async function tellMore(
   };
   const subvolumesNow = at.state.subvolumes.map((each) => (each === one ? known : each));
   putState(world, at.mount, { ...at.state, subvolumes: subvolumesNow });
+}
+
+/** What the model does not change of a btrfs: its space, and what goes on in it. */
+export function isOfSpace({ argv: [group, verb] }: Command<unknown>): boolean {
+  const isStatus = verb === 'status' && (group === 'scrub' || group === 'balance');
+  return (group === 'filesystem' && verb === 'usage') || isStatus;
+}
+
+/** Of its subvolumes and devices, which the model changes. */
+export function isOfSubvolumes({ argv: [group, verb] }: Command<unknown>): boolean {
+  const groups = [
+    'device',
+    'replace',
+    'subvolume',
+    'property',
+    'send',
+    'receive',
+    'scrub',
+    'balance',
+    'quota',
+    'qgroup',
+  ];
+  return groups.includes(group ?? '') || verb === 'rootid' || verb === 'sync';
+}
+
+/** The beginning of a stream in a file of the real host; what the model has written it knows. */
+export async function knowStream(overlay: Overlay, world: World, { argv }: Command<unknown>): Promise<void> {
+  const path = argv[argv.indexOf('-f') + 1] ?? '';
+  const there = resolve(world, path, 'follow');
+  if (!argv.includes('-f') || !there.found || overlay.streams.has(path)) return;
+  const device = deviceByNumber(world, there.inode.node);
+  if (device === undefined ? there.inode.real === undefined : world.live.has(device.storage)) return;
+  const count = Math.min(device?.size ?? there.inode.real?.size ?? 0, 512);
+  const from = device === undefined ? path : `/dev/${device.name}`;
+  const { buffer } = await overlay.real.run(bytesAt(from, { from: 0, count }));
+  overlay.streams.set(path, new Uint8Array(buffer));
 }

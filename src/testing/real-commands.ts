@@ -1,22 +1,15 @@
-import { blkidTagged, type Tag } from '../blockdevice/commands.ts';
-import { unescapeOctal } from '../blockdevice/mountinfo.ts';
-import { linkOf, tagIn } from '../blockdevice/tag.ts';
+import { tagIn } from '../blockdevice/tag.ts';
 import type { Command } from '../command/index.ts';
-import { bytesAt, recognise } from '../blockdevice/index.ts';
-import { readArchive } from './archive.ts';
-import { deviceByNumber } from './devices.ts';
 import { nameDevice, pageIn } from './overlay.ts';
 import { ask, askDevice } from './real-ask.ts';
-import { prepareBtrfs } from './real-btrfs.ts';
+import { isOfSpace, isOfSubvolumes, knowStream, prepareBtrfs } from './real-btrfs.ts';
 import { prepareCrypt } from './real-crypt.ts';
-import { isPeerChanged } from './drbd-link.ts';
-import { disksOf, hasChangedConfig, knowDrbd } from './real-drbd.ts';
+import { disksOf, isDrbdOfModel, knowDrbd } from './real-drbd.ts';
 import { loopsOf } from './real-facts.ts';
-import { importAt, importDevice, importMagics, importTable } from './real-import.ts';
-import { resolve } from './resolve.ts';
-import { tagOrNone } from './tags.ts';
-import { mountedDevice } from './tools/held.ts';
-import { freeMemoryMiB } from './tools/xl-list.ts';
+import { importAt, importMagics, importTable } from './real-import.ts';
+import { knowTagged, prepareMount, prepareMounted, prepareTable, userTable } from './real-mount.ts';
+import { prepareTar } from './real-tar.ts';
+import { prepareXl } from './real-xl.ts';
 import type { Overlay, World } from './world.ts';
 
 /**
@@ -139,160 +132,10 @@ export async function prepareReal<T>(
   }
 }
 
-/** The configuration is the model's once the plan has changed a file of it, and the state once it has changed that. */
-async function isDrbdOfModel(overlay: Overlay, world: World, { argv }: Command<unknown>): Promise<boolean> {
-  return argv.at(-1) === 'dump-xml'
-    ? await hasChangedConfig(overlay, world)
-    : world.drbd.config !== undefined || isPeerChanged(world);
-}
-
-/** Which devices of the real host bear a tag; of those that the model has written it says so itself. */
-async function knowTagged(overlay: Overlay, world: World, tag: Tag): Promise<void> {
-  const key = `${tag.name}=${tag.value}`;
-  const found = overlay.tagged.get(key) ?? (await overlay.real.run(blkidTagged(tag)));
-  overlay.tagged.set(key, found);
-  for (const { path } of found) await nameDevice(world, path);
-}
-
-/** What libmount has written so far: a mount with options for itself adds to it. */
-const userTable = '/run/mount/utab';
-
 /** Its loop devices, at the first word of one: from then on they are the model's to detach and to add to. */
 async function knowLoops(overlay: Overlay, world: World): Promise<void> {
   if (overlay.loopsAreKnown) return;
   for (const loop of await loopsOf(overlay.real)) world.loops.set(loop.minor, loop);
   overlay.loopsAreKnown = true;
   world.revision += 1;
-}
-
-/** What the model does not change of a btrfs: its space, and what goes on in it. */
-function isOfSpace({ argv: [group, verb] }: Command<unknown>): boolean {
-  const isStatus = verb === 'status' && (group === 'scrub' || group === 'balance');
-  return (group === 'filesystem' && verb === 'usage') || isStatus;
-}
-
-function isOfSubvolumes({ argv: [group, verb] }: Command<unknown>): boolean {
-  const groups = [
-    'device',
-    'replace',
-    'subvolume',
-    'property',
-    'send',
-    'receive',
-    'scrub',
-    'balance',
-    'quota',
-    'qgroup',
-  ];
-  return groups.includes(group ?? '') || verb === 'rootid' || verb === 'sync';
-}
-
-/** The beginning of a stream in a file of the real host; what the model has written it knows. */
-async function knowStream(overlay: Overlay, world: World, { argv }: Command<unknown>): Promise<void> {
-  const path = argv[argv.indexOf('-f') + 1] ?? '';
-  const there = resolve(world, path, 'follow');
-  if (!argv.includes('-f') || !there.found || overlay.streams.has(path)) return;
-  const device = deviceByNumber(world, there.inode.node);
-  if (device === undefined ? there.inode.real === undefined : world.live.has(device.storage)) return;
-  const count = Math.min(device?.size ?? there.inode.real?.size ?? 0, 512);
-  const from = device === undefined ? path : `/dev/${device.name}`;
-  const { buffer } = await overlay.real.run(bytesAt(from, { from: 0, count }));
-  overlay.streams.set(path, new Uint8Array(buffer));
-}
-
-/** What is told and changed by the path of a device, or by that of a mount. */
-async function prepareMounted<T>(
-  overlay: Overlay,
-  world: World,
-  command: Command<T>,
-): Promise<(() => Promise<T>) | undefined> {
-  const path = command.argv.at(-1) ?? '';
-  const mount = world.mounts.findLast((each) => each.path === path);
-  if (mount === undefined) return command.access === 'read' ? askDevice(overlay, world, command) : undefined;
-  if (mount.storage === undefined) await nameDevice(world, mount.source);
-  const device = mountedDevice(world, mount);
-  if (device !== undefined && world.live.has(device.storage)) return undefined;
-  if (command.access === 'read') return ask(overlay, command);
-  if (device !== undefined) await importDevice(overlay, world, device);
-  return undefined;
-}
-
-async function prepareTar<T>(
-  overlay: Overlay,
-  world: World,
-  command: Command<T>,
-  source: string,
-): Promise<(() => Promise<T>) | undefined> {
-  await pageIn(world, source, 'stat');
-  const there = resolve(world, source, 'follow');
-  if (!there.found || (there.inode.content !== undefined && readArchive(there.inode.content) !== undefined))
-    return undefined;
-  if (command.access === 'read') return ask(overlay, command);
-  const argv = [
-    '--list',
-    '--verbose',
-    '--block-number',
-    '--numeric-owner',
-    '--full-time',
-    '--quoting-style=c',
-    '--absolute-names',
-    '--force-local',
-    `--file=${source}`,
-  ];
-  const listing = overlay.listings.get(source) ?? (await overlay.real.run(textOf('tar', argv)));
-  overlay.listings.set(source, listing);
-  return undefined;
-}
-
-/** A filesystem of the real host is not really mounted: its type is known, what is in it is not. */
-async function prepareMount(overlay: Overlay, world: World, command: Command<unknown>): Promise<void> {
-  const source = command.argv[command.argv.indexOf('--source') + 1] ?? '';
-  const there = resolve(world, source, 'follow');
-  const device = there.found ? deviceByNumber(world, there.inode.node) : undefined;
-  if (device === undefined || world.live.has(device.storage)) return;
-  const found = await recognise(overlay.real, `/dev/${device.name}`);
-  if (found?.usage === 'filesystem') await importDevice(overlay, world, device);
-}
-
-/** Places and devices that a table names. */
-async function prepareTable(world: World, path: string): Promise<void> {
-  await pageIn(world, path, 'content');
-  const there = resolve(world, path, 'follow');
-  if (!there.found) return;
-  for (const line of new TextDecoder().decode(there.inode.content).split('\n')) {
-    if (/^\s*#/.test(line)) continue;
-    const words = line.split(/\s+/).map(unescapeOctal);
-    for (const word of words) if (word.startsWith('/')) await nameDevice(world, word);
-    const tag = tagOrNone(words.find((word) => word !== '') ?? '');
-    if (tag === undefined) continue;
-    if (world.udev === 'running' || tag.name === 'ID') await nameDevice(world, linkOf(tag));
-    else if (world.overlay !== undefined) await knowTagged(world.overlay, world, tag);
-  }
-}
-
-async function prepareXl<T>(
-  overlay: Overlay,
-  world: World,
-  command: Command<T>,
-): Promise<(() => Promise<T>) | undefined> {
-  if (overlay.missing.has('xen')) return ask(overlay, command);
-  if (command.argv.join(' ') === 'info') {
-    const text = await overlay.real.run(textOf('xl', ['info']));
-    const free = `free_memory            : ${freeMemoryMiB(world)}`;
-    return async () =>
-      command.parse({ exitCode: 0, stdout: text.replace(/^free_memory .*$/m, free), stderr: '' });
-  }
-  const config = command.argv.find((word) => word.startsWith('/'));
-  if (config === undefined) return undefined;
-  await pageIn(world, config, 'content');
-  const there = resolve(world, config, 'follow');
-  if (!there.found) return undefined;
-  // The kernel and the disks that it names.
-  const text = new TextDecoder().decode(there.inode.content);
-  for (const path of text.match(/\/[^\s"',]+/g) ?? []) await nameDevice(world, path);
-  return undefined;
-}
-
-function textOf(tool: Command<string>['tool'], argv: readonly string[]) {
-  return { tool, argv, access: 'read', parse: ({ stdout }: { readonly stdout: string }) => stdout } as const;
 }

@@ -1,7 +1,9 @@
 import { drbdStores } from '../blockdevice/holders/drbd.ts';
 import { deviceNode } from '../blockdevice/index.ts';
+import type { Command } from '../command/index.ts';
 import { configured, moduleVersion, states } from '../drbd/index.ts';
 import type { DrbdResource, DrbdVolume } from './drbd.ts';
+import { isPeerChanged } from './drbd-link.ts';
 import { statPath } from './files.ts';
 import { pageIn } from './overlay.ts';
 import { configDirectory, configOf, newFiles, type SimulatedConfig } from './tools/drbd-config.ts';
@@ -74,4 +76,15 @@ export async function hasChangedConfig(overlay: Overlay, world: World): Promise<
 export function disksOf(world: World, name: string | undefined): readonly string[] {
   const found = configOf(world).find((each) => each.name === name?.split('/')[0]);
   return found?.hosts.find((each) => each.name === world.hostname)?.volumes.map(({ disk }) => disk) ?? [];
+}
+
+/** The configuration is the model's once the plan has changed a file of it, and the state once it has changed that. */
+export async function isDrbdOfModel(
+  overlay: Overlay,
+  world: World,
+  { argv }: Command<unknown>,
+): Promise<boolean> {
+  return argv.at(-1) === 'dump-xml'
+    ? await hasChangedConfig(overlay, world)
+    : world.drbd.config !== undefined || isPeerChanged(world);
 }
