@@ -1,5 +1,5 @@
 import type { LocalHost } from '../command/index.ts';
-import { type Admin, admin } from './admin.ts';
+import { type Admin, admin } from './admin/index.ts';
 import { archive, type TarEnd, type TarMember } from './archive.ts';
 import { type Access, type Fault, type Faults, killProcess, newFaults, newProcess } from './faults.ts';
 import { type Keep, powerCut, reboot } from './power.ts';

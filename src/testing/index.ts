@@ -1,5 +1,5 @@
 /** Published as `bofh/testing`: a whole host in memory, for tests and for `--dry-run`. */
-export type { Admin } from './admin.ts';
+export type { Admin } from './admin/index.ts';
 export { archive, type TarEnd, type TarMember } from './archive.ts';
 export { simulatedBofh } from './bofh.ts';
 export { type Access, type Fault, type FaultMode, ProcessKilled } from './faults.ts';

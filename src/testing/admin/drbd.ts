@@ -1,0 +1,39 @@
+import type { DrbdResource } from '../drbd.ts';
+import { withMetadata } from '../tools/drbd-bytes.ts';
+import { drbdTools } from '../tools/drbd.ts';
+import { settle, type World } from '../world.ts';
+import { deviceOf, type Does, must } from './act.ts';
+
+/** What somebody else does with DRBD, or the other host. */
+export interface DrbdAdmin {
+  /** Metadata of DRBD on a device; `replica`: what they say of the data. */
+  drbdMetadata(device: string, uuid: string, replica: 'Inconsistent' | 'UpToDate'): void;
+  /** A command of drbdadm, as the model knows it. */
+  drbdadm(...argv: readonly string[]): void;
+  /** What became of a resource that is up. */
+  setDrbd(name: string, to: Partial<Pick<DrbdResource, 'role' | 'connection' | 'peer'>>): void;
+}
+
+/** These acts, on a host in memory. */
+export function drbdActs(world: World, does: Does): DrbdAdmin {
+  return {
+    drbdMetadata: does((path, uuid, replica) => {
+      const device = deviceOf(world, path);
+      world.live.set(device.storage, withMetadata(device, {}, { uuid, replica }));
+      settle(world, device.storage);
+    }),
+    drbdadm: does((...argv) => {
+      const { exitCode, stderr } = must(drbdTools['drbdadm'], 'drbdadm')({ world, tool: 'drbdadm', argv });
+      if (exitCode !== 0) throw new TypeError(`the administrator's drbdadm failed: ${stderr}`);
+    }),
+    setDrbd: does((name, to) => {
+      Object.assign(
+        must(
+          world.drbd.resources.find((each) => each.name === name),
+          name,
+        ),
+        to,
+      );
+    }),
+  };
+}

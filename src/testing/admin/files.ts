@@ -1,0 +1,59 @@
+import { posix } from 'node:path';
+import { movedInside } from '../btrfs.ts';
+import * as files from '../files.ts';
+import { resolve } from '../resolve.ts';
+import { addInode, file, inodeOf, type Inode, symlink } from '../tree.ts';
+import { settle, type World } from '../world.ts';
+import type { Does } from './act.ts';
+
+/** What somebody else does with files. */
+export interface FileAdmin {
+  writeFile(path: string, content: Uint8Array | string, mode?: number): void;
+  symlink(path: string, target: string): void;
+  removeFile(path: string): void;
+  mkdir(path: string): void;
+  /** Over nothing, in the same filesystem. */
+  rename(from: string, to: string): void;
+  readFile(path: string): string;
+}
+
+/** These acts, on a host in memory. */
+export function fileActs(world: World, does: Does): FileAdmin {
+  return {
+    writeFile: does((path, content, mode = 0o644) =>
+      put(world, path, () => write(world, path, content, mode)),
+    ),
+    symlink: does((path, target) => put(world, path, () => plantAt(world, path, symlink(target)))),
+    removeFile: does((path) => put(world, path, () => files.removeFile(world, path))),
+    mkdir: does((path) => put(world, path, () => files.makeDir(world, path, 0o755, true))),
+    rename: does((from, to) => put(world, to, () => move(world, from, to))),
+    readFile: (path) => new TextDecoder().decode(files.readFile(world, path)),
+  };
+}
+
+/** What is done to a file is at once on the disk of the directory that it is in. */
+export function put(world: World, path: string, act: () => void): void {
+  act();
+  const parent = resolve(world, posix.dirname(path), 'follow');
+  if (parent.found) settle(world, parent.storage);
+}
+
+/** A file of that content, with the directories above it. */
+export function write(world: World, path: string, content: Uint8Array | string, mode: number): void {
+  const there = resolve(world, path, 'follow');
+  // In place, as an editor that keeps the inode does.
+  if (there.found)
+    there.tree.inodes.set(there.ino, { ...inodeOf(there.tree, there.ino), ...file(content, mode) });
+  else plantAt(world, path, file(content, mode));
+}
+
+function plantAt(world: World, path: string, inode: Inode): void {
+  files.makeDir(world, posix.dirname(path), 0o755, true);
+  const parent = files.reached(world, 'create', posix.dirname(path));
+  addInode(parent.tree, parent.ino, posix.basename(path), inode);
+}
+
+function move(world: World, from: string, to: string): void {
+  movedInside(world, from, to);
+  files.renamePath(world, from, to);
+}
