@@ -3,6 +3,9 @@ import type { Bytes } from '../units.ts';
 import { deviceNode, sizeOf } from './node.ts';
 
 export { classifyDevice, wipeSignatures } from './commands.ts';
+export { checkOverwrite, type Overwrite, overwriteSchema } from './content/overwrite.ts';
+export { refuseChanged, replaceable } from './content/replaceable.ts';
+export { contentInWords, sameContent } from './content/words.ts';
 export {
   busyWith,
   describeMount,
@@ -23,7 +26,7 @@ export type { LoopDevice } from './loop/schema.ts';
 export { type MountEntry, mountEntries, parseMountinfo } from './mountinfo.ts';
 export { type DeviceNode, deviceNode, kernelText, sizeOf } from './node.ts';
 export { refuseHeld } from './in-use.ts';
-export { partitionsOf, type PartitionsOf, refusePartitioned } from './partitions/reads.ts';
+export { partitionsOf, type PartitionsOf } from './partitions/reads.ts';
 export { probe, recognise } from './probe.ts';
 export { bytesAt, cutUnder, reachAs, reachOf, usersBeyond } from './reach.ts';
 export { type Signature, signatureSchema } from './schema.ts';

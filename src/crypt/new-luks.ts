@@ -1,9 +1,8 @@
 import * as z from 'zod/mini';
-import { holders, identityOf, recognise, type Signature } from '../blockdevice/index.ts';
-import { type ChangeHost, keyRef } from '../command/index.ts';
+import { checkOverwrite, overwriteSchema } from '../blockdevice/index.ts';
+import { keyRef } from '../command/index.ts';
 import { RefusedError, UsageError } from '../errors.ts';
 import { type Bytes, formatSize } from '../units.ts';
-import { contentInWords, refuseHeld, sameContent } from './content.ts';
 import { costArgs, kdfFor } from './cost.ts';
 import { luksUuid } from './schema.ts';
 
@@ -24,9 +23,7 @@ export const newLuksArgs = z.strictObject({
   /** LUKS2 alone has one; 47 bytes at most (LUKS2 on-disk format, `label[48]`). */
   label: z.exactOptional(z.string().check(z.regex(/^\P{Cc}+$/u, 'a label without control characters'))),
   /** Exactly what is there and may be lost: its uuid, or, when it has none, its type. */
-  overwrite: z.exactOptional(
-    z.strictObject({ uuid: z.exactOptional(z.string()), type: z.exactOptional(z.string()) }),
-  ),
+  overwrite: z.exactOptional(overwriteSchema),
   ...costArgs,
 });
 
@@ -38,8 +35,7 @@ export function checkArgs({ type = 'luks2', label, uuid, overwrite, ...cost }: N
   if (type === 'luks1' && label !== undefined)
     throw new UsageError('LUKS1 has no label: leave it out, or take luks2');
   if (Buffer.byteLength(label ?? '') > 47) throw new UsageError('a label of LUKS2 has 47 bytes at most');
-  if (overwrite !== undefined && overwrite.uuid === undefined && overwrite.type === undefined)
-    throw new UsageError('overwrite must name what may be lost, by its uuid or its type');
+  checkOverwrite(overwrite);
   if (uuid !== undefined && uuid === overwrite?.uuid)
     throw new UsageError('the new device must not have the uuid of what it overwrites');
   return { type, kdf };
@@ -53,28 +49,6 @@ export function refuseSmall(device: string, type: 'luks1' | 'luks2', bytes: Byte
     `${device} has ${formatSize(bytes)}; ${type} needs ${formatSize(least)}: its header alone takes ${formatSize(dataOffsets[type])}`,
     { remedy: type === 'luks2' ? 'take a larger device, or luks1' : 'take a larger device' },
   );
-}
-
-/** Between the check and the act somebody else may have been quicker: this is the last look before data is lost. */
-export async function recheck(
-  host: ChangeHost,
-  {
-    device,
-    identity: known,
-    before,
-  }: { readonly device: string; readonly identity: string; readonly before: Signature | null },
-): Promise<void> {
-  const { identity } = await identityOf(host, device);
-  if (identity !== known)
-    throw new RefusedError(`${device} is another device by now; nothing was written`, {
-      remedy: `look what it is (lsblk ${device}), then give the command again`,
-    });
-  await refuseHeld(host, device, await holders(host, device));
-  const now = await recognise(host, device);
-  if (!sameContent(now, before ?? undefined))
-    throw new RefusedError(`${device} holds ${contentInWords(now)} by now; nothing was written`, {
-      remedy: `look what it is (blkid -p ${device}), then give the command again`,
-    });
 }
 
 /** The same of a device whose header lies elsewhere. */

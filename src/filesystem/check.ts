@@ -1,7 +1,6 @@
-import { deviceNode, holders, probe } from '../blockdevice/index.ts';
+import { contentInWords, deviceNode, holders, probe, refuseHeld } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../errors.ts';
-import { describe, refuseHeld } from './checks.ts';
 import { type Checkable, checkOf } from './commands/check.ts';
 
 /** What a check that changes nothing has found. */
@@ -26,7 +25,7 @@ export async function check(host: ReadHost, device: string): Promise<FilesystemC
   const found = await probe(host, path);
   const type = checkable.find((each) => each === found?.type);
   if (type === undefined)
-    throw new RefusedError(`${device} holds ${describe(found)}: nothing that bofh can check`, {
+    throw new RefusedError(`${device} holds ${contentInWords(found)}: nothing that bofh can check`, {
       remedy: `see what it is: blkid -p ${device}; lsblk ${device}`,
     });
   await refuseHeld(host, path, await holders(host, path));

@@ -1,4 +1,4 @@
-import { type MountEntry, recognise, type Signature } from '../blockdevice/index.ts';
+import { contentInWords, type MountEntry, recognise, type Signature } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { ParseError, RefusedError } from '../errors.ts';
 import type { Bytes } from '../units.ts';
@@ -6,7 +6,6 @@ import { btrfsMinimum, btrfsSmallest, btrfsSuperblock } from './commands/btrfs.t
 import { dumpe2fs, extMinimum, type ExtSuperblock } from './commands/ext.ts';
 import { fatGeometry, freeAt, swapLastPage } from './commands/other.ts';
 import { xfsGeometry, xfsSuperblock } from './commands/xfs.ts';
-import { describe } from './checks.ts';
 import { mountsOf, visible } from './mounted.ts';
 
 /** The types whose size bofh can tell. */
@@ -42,7 +41,7 @@ export async function measureFound(
   found: Signature | undefined,
 ): Promise<Measured> {
   if (found === undefined || !isMeasurable(found.type) || found.uuid === undefined)
-    throw new RefusedError(`${device} holds ${describe(found)}: no filesystem that bofh can measure`, {
+    throw new RefusedError(`${device} holds ${contentInWords(found)}: no filesystem that bofh can measure`, {
       remedy: `see what it is: blkid -p ${device}; lsblk ${device}`,
     });
   const { type, uuid, label } = found;

@@ -1,8 +1,14 @@
-import { deviceNode, holders, inWords, remedyFor, size as deviceSize } from '../blockdevice/index.ts';
+import {
+  deviceNode,
+  holders,
+  inWords,
+  refuseHeld,
+  remedyFor,
+  size as deviceSize,
+} from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { type Holder, RefusedError } from '../errors.ts';
 import { type Bytes, formatSize } from '../units.ts';
-import { refuseHeld } from './checks.ts';
 import type { ExtSuperblock } from './commands/ext.ts';
 import { leastOf, type Measured, measure } from './measure.ts';
 import { isWritable, readOnly, visible } from './mounted.ts';

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { signatureSchema } from '../blockdevice/index.ts';
+import { overwriteSchema, signatureSchema } from '../blockdevice/index.ts';
 import { makeable } from './types.ts';
 
 const uuid = z
@@ -15,12 +15,6 @@ const power = z
   .check(z.refine((value) => value > 0 && Number.isInteger(Math.log2(value)), 'a power of two'));
 // Control characters would only ever be a mistake, and blkid shows them in caret notation.
 const label = z.string().check(z.minLength(1), z.regex(/^\P{Cc}+$/u, 'a label without control characters'));
-
-/** Exactly what is there and may be lost: its uuid, or, when it has none, its type. */
-export const overwriteSchema = z.strictObject({
-  uuid: z.exactOptional(z.string()),
-  type: z.exactOptional(z.string()),
-});
 
 /** What `create` is asked. */
 export const createArgs = z.strictObject({

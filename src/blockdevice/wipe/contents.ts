@@ -1,7 +1,7 @@
 import type { Key } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
-import { groupsOfPvs } from '../commands.ts';
+import { pvType, refuseMember } from '../content/member.ts';
 import { hasTable, refusePartitioned } from '../partitions/reads.ts';
 import type { Signature } from '../schema.ts';
 import type { Magic } from './commands.ts';
@@ -10,7 +10,7 @@ import type { Magic } from './commands.ts';
 export function contentKey({ type, usage, uuid }: Magic): Key | undefined {
   if (uuid === null) return undefined;
   if (type === 'crypto_LUKS') return `luks:${uuid}`;
-  if (type === 'LVM2_member') return `pv:${uuid}`;
+  if (type === pvType) return `pv:${uuid}`;
   return usage === 'filesystem' || usage === 'other' ? `fs:${uuid}` : undefined;
 }
 
@@ -82,13 +82,8 @@ export async function refuseNeeded(
   { device, found }: { readonly device: string; readonly found: Signature | undefined },
 ): Promise<void> {
   await refusePartitioned(host, { device, found });
-  if (found?.type !== 'LVM2_member' || found.uuid === undefined) return;
-  const group = (await host.run(groupsOfPvs())).get(found.uuid);
-  if (group === undefined || group === '') return;
-  throw new RefusedError(
-    `${device} is a physical volume of the volume group ${group} (uuid ${found.uuid}); nothing was erased`,
-    { remedy: `take it out of the group first: bofh lvm vg reduce ${group} ${device}` },
-  );
+  if (found?.type === pvType && found.uuid !== undefined)
+    await refuseMember(host, { device, uuid: found.uuid, unseen: 'by name', nothing: 'erased' });
 }
 
 /** RefusedError for a table that wipefs leaves alone: one inside of what is no whole disk. */

@@ -1,26 +1,23 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import {
+  checkOverwrite,
+  contentInWords,
   deviceNode,
   holders,
   identityOf,
   keysOf,
   locate,
+  overwriteSchema,
   recognise,
+  refuseHeld,
+  sameContent,
   signatureSchema,
   wipeSignatures,
 } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
-import {
-  btrfsSuperblock,
-  checkDevice,
-  checkOverwrite,
-  describe,
-  overwriteSchema,
-  refuseHeld,
-  sameSignature,
-} from '../../filesystem/index.ts';
+import { btrfsSuperblock, checkDevice } from '../../filesystem/index.ts';
 import { refuseFullBeneath } from '../../lvm/index.ts';
 import { deviceAdd } from '../device-commands.ts';
 import { isMember, refuseCopy, refuseExclusive, refuseReadOnly } from '../devices.ts';
@@ -107,7 +104,7 @@ async function recheck(host: ChangeHost, of: Undo): Promise<void> {
   if (await isMember(host, of)) throw raced(`${of.device} is a device of ${of.mounted}`);
   await refuseHeld(host, of.device, await holders(host, of.device));
   const now = await recognise(host, of.device);
-  if (!sameSignature(now, of.before ?? undefined)) throw raced(`${of.device} holds ${describe(now)}`);
+  if (!sameContent(now, of.before ?? undefined)) throw raced(`${of.device} holds ${contentInWords(now)}`);
 }
 
 // The device uuid is no part of the mark: whoever undoes a removal of ours, the sequence itself too, gives it another one. The
@@ -121,7 +118,6 @@ async function find(host: ReadHost, of: Undo): Promise<{ readonly path?: string;
     const { key } = await keysOf(host, path);
     return { path, look: { state: 'ours', ...(key === of.key ? {} : { movedTo: key }) } };
   }
-  if (now === undefined || sameSignature(now, of.before ?? undefined))
-    return { path, look: { state: 'gone' } };
-  return { path, look: { state: 'not-ours', found: `${path} holds ${describe(now)}` } };
+  if (now === undefined || sameContent(now, of.before ?? undefined)) return { path, look: { state: 'gone' } };
+  return { path, look: { state: 'not-ours', found: `${path} holds ${contentInWords(now)}` } };
 }

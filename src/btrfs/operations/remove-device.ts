@@ -1,9 +1,17 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
-import { deviceNode, holders, identityOf, locate, recognise } from '../../blockdevice/index.ts';
+import {
+  contentInWords,
+  deviceNode,
+  holders,
+  identityOf,
+  locate,
+  recognise,
+  refuseHeld,
+} from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
-import { btrfsSuperblock, describe, refuseHeld } from '../../filesystem/index.ts';
+import { btrfsSuperblock } from '../../filesystem/index.ts';
 import { deviceAdd } from '../device-commands.ts';
 import {
   isMember,
@@ -107,5 +115,5 @@ async function find(
     now.uuid === of.fs &&
     (await host.run(btrfsSuperblock(path))).deviceUuid === of.uuid;
   if (isOwn) return { path, look: { state: 'ours' }, left: 'its superblock' };
-  return { path, look: { state: 'not-ours', found: `${path} holds ${describe(now)}` } };
+  return { path, look: { state: 'not-ours', found: `${path} holds ${contentInWords(now)}` } };
 }

@@ -1,25 +1,23 @@
 import * as z from 'zod/mini';
 import { deferred, type Look } from '../../atomic/operation.ts';
 import {
+  checkOverwrite,
+  contentInWords,
   deviceNode,
   holders,
   identityOf,
   locate,
+  overwriteSchema,
   recognise,
+  refuseHeld,
+  sameContent,
   signatureSchema,
   size,
   wipeSignatures,
 } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { CommandError, RefusedError } from '../../errors.ts';
-import {
-  checkDevice,
-  checkOverwrite,
-  describe,
-  overwriteSchema,
-  refuseHeld,
-  sameSignature,
-} from '../../filesystem/index.ts';
+import { checkDevice } from '../../filesystem/index.ts';
 import { refuseFullBeneath } from '../../lvm/index.ts';
 import { formatSize } from '../../units.ts';
 import { filesystemDevices, replaceStart, replaceWait } from '../device-commands.ts';
@@ -153,8 +151,8 @@ async function look(host: ReadHost, of: Undo): Promise<Look> {
   }
   const now = await recognise(host, path);
   const isLeft = now?.type === 'btrfs' && now.uuid === of.fs;
-  if (now !== undefined && !isLeft && !sameSignature(now, of.before ?? undefined))
-    return { state: 'not-ours', found: `${path} holds ${describe(now)}` };
+  if (now !== undefined && !isLeft && !sameContent(now, of.before ?? undefined))
+    return { state: 'not-ours', found: `${path} holds ${contentInWords(now)}` };
   const isThere = members.some(({ deviceUuid }) => deviceUuid === of.uuid);
   if (of.uuid === null || isThere) return { state: 'ours' };
   return { state: 'not-ours', found: `the device ${of.devid} of the btrfs on ${of.mounted} is gone` };

@@ -1,14 +1,20 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import {
+  checkOverwrite,
+  contentInWords,
   deviceNode,
   holders,
   identityOf,
   keysOf,
   locate,
   namingHolders,
+  overwriteSchema,
   probe,
   recognise,
+  refuseHeld,
+  replaceable,
+  sameContent,
   signatureSchema,
   size as sizeOfDevice,
   syncDevice,
@@ -17,14 +23,6 @@ import {
 } from '../../blockdevice/index.ts';
 import { type ChangeHost, nothing, type ReadHost } from '../../command/index.ts';
 import { CommandError, RefusedError } from '../../errors.ts';
-import {
-  checkOverwrite,
-  checkReplaceable,
-  describe,
-  overwriteSchema,
-  refuseHeld,
-  sameSignature,
-} from '../../filesystem/index.ts';
 import { refuseFullBeneath, watchingRoom } from '../../lvm/index.ts';
 import { uuid } from '../schema.ts';
 import { ontoDevice, send } from '../send-commands.ts';
@@ -90,9 +88,7 @@ export const sendToDevice = operation({
     if (streamBefore !== null) refuseStream(device, { uuid: streamBefore, overwrite });
     const named = streamBefore === null ? overwrite : undefined;
     const when = chosen === undefined ? 'before the locks' : 'under the locks';
-    await refuseHeld(host, device, await holders(host, device));
-    const asks = { device, when, ...(named === undefined ? {} : { overwrite: named }) } as const;
-    const before = (await checkReplaceable(host, asks)) ?? null;
+    const before = (await replaceable(host, { device, overwrite: named, when })) ?? null;
     await refuseFullBeneath(host, device, `sending to ${device}`);
     const { identity, key, container } = await identityOf(host, device);
     const where = { device, identity, key, container, size, mark };
@@ -154,7 +150,7 @@ async function recheck(host: ReadHost, of: Undo): Promise<string> {
   await refuseHeld(host, path, await holders(host, path));
   const now = await recognise(host, path);
   const stream = (await streamOn(host, path))?.uuid ?? null;
-  if (identity === of.identity && sameSignature(now, of.before ?? undefined) && stream === of.streamBefore)
+  if (identity === of.identity && sameContent(now, of.before ?? undefined) && stream === of.streamBefore)
     return path;
   throw new RefusedError(`${of.device} is not as it was by now; nothing was written`, {
     remedy: `look what it holds (blkid -p ${of.device}), then give the command again`,
@@ -173,7 +169,7 @@ async function expectSent(host: ChangeHost, path: string, of: Undo): Promise<voi
   if (found === undefined) return;
   await host.run(wipeSignatures(path));
   await erase(host, path, of);
-  throw new RefusedError(`with this stream ${of.device} would be taken for ${describe(found)}`, {
+  throw new RefusedError(`with this stream ${of.device} would be taken for ${contentInWords(found)}`, {
     remedy: 'send it into a file: --to-file',
   });
 }
@@ -207,7 +203,7 @@ async function wipe(host: ChangeHost, path: string, { before, device }: Undo): P
   await host.run(wipeSignatures(path));
   const left = await recognise(host, path);
   if (left === undefined) return;
-  throw new RefusedError(`wipefs has left ${describe(left)} on ${device}`, {
+  throw new RefusedError(`wipefs has left ${contentInWords(left)} on ${device}`, {
     remedy: `see what it is: wipefs ${device}`,
   });
 }
@@ -223,7 +219,6 @@ async function find(host: ReadHost, of: Undo): Promise<{ readonly path?: string;
     const moved = key === of.key ? {} : { movedTo: key };
     return { path, look: { state: 'ours', holders: await holders(host, path), ...moved } };
   }
-  if (now === undefined || sameSignature(now, of.before ?? undefined))
-    return { path, look: { state: 'gone' } };
-  return { path, look: { state: 'not-ours', found: `${path} holds ${describe(now)}` } };
+  if (now === undefined || sameContent(now, of.before ?? undefined)) return { path, look: { state: 'gone' } };
+  return { path, look: { state: 'not-ours', found: `${path} holds ${contentInWords(now)}` } };
 }

@@ -1,6 +1,13 @@
 import * as z from 'zod/mini';
 import { deferred, type Look, operation } from '../../atomic/operation.ts';
-import { holders, identityOf, locate, namingHolders, recognise } from '../../blockdevice/index.ts';
+import {
+  holders,
+  identityOf,
+  locate,
+  namingHolders,
+  recognise,
+  refuseHeld,
+} from '../../blockdevice/index.ts';
 import { type ChangeHost, type KeyInput, keyRef, type ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { closedByHand, toCloseByHand } from '../by-hand.ts';
@@ -13,7 +20,7 @@ import {
   renameMapping,
 } from '../open-commands.ts';
 import { cryptStatus } from '../read-commands.ts';
-import { checkKey, refuseHeld } from '../content.ts';
+import { checkKey } from '../check-key.ts';
 import { openedAs, refuseTaken } from '../names.ts';
 import { isLuksSignature, lowerPath, mappingNamed, mappings } from '../reads.ts';
 import { luksUuid, type Mapping } from '../schema.ts';

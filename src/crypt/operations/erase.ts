@@ -1,11 +1,10 @@
 import * as z from 'zod/mini';
 import { deferred } from '../../atomic/operation.ts';
-import { holders, inWords, remedyFor } from '../../blockdevice/index.ts';
+import { holders, inWords, refuseHeld, remedyFor } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError } from '../../errors.ts';
 import { toEraseByHand } from '../by-hand.ts';
 import { luksErase } from '../key-commands.ts';
-import { refuseHeld } from '../content.ts';
 import { mappings } from '../reads.ts';
 import {
   claimsOnKeys,

@@ -1,7 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
-import { holders, identityOf, locate, signatureSchema, size } from '../../blockdevice/index.ts';
+import {
+  holders,
+  identityOf,
+  locate,
+  refuseChanged,
+  refuseHeld,
+  replaceable,
+  signatureSchema,
+  size,
+} from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { absolutePath, sameFile } from '../../file/path.ts';
@@ -9,8 +18,8 @@ import { refuseFullBeneath } from '../../lvm/index.ts';
 import { memoryFor } from '../cost.ts';
 import { detachedByHand } from '../by-hand.ts';
 import { luksFormat } from '../format-commands.ts';
-import { checkKey, refuseHeld, replaceable } from '../content.ts';
-import { checkArgs, newLuksArgs, recheck, refuseSmallData } from '../new-luks.ts';
+import { checkKey } from '../check-key.ts';
+import { checkArgs, newLuksArgs, refuseSmallData } from '../new-luks.ts';
 import { freeNames, linkNew, removeNames, syncDirectoryOf } from '../private-name.ts';
 import { headerOf } from '../reads.ts';
 import { luksUuid } from '../schema.ts';
@@ -73,7 +82,7 @@ export const formatDetached = operation({
   contains: ({ undo: { uuid } }) => `luks:${uuid}`,
   run: async ({ args: asked, undo: wanted, host }) => {
     const { device, uuid, private: own } = wanted;
-    await recheck(host, wanted);
+    await refuseChanged(host, wanted);
     await host.run(
       luksFormat({
         ...{ device, uuid, header: own, label: asked.label },

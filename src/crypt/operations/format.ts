@@ -2,15 +2,20 @@ import { randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import {
+  contentInWords,
   holders,
   identityOf,
   keysOf,
   locate,
-  syncDevice,
   namingHolders,
   probe,
+  refuseChanged,
+  refuseHeld,
+  replaceable,
+  sameContent,
   signatureSchema,
   size,
+  syncDevice,
   wipeSignatures,
 } from '../../blockdevice/index.ts';
 import type { KeyInput, ReadHost } from '../../command/index.ts';
@@ -19,8 +24,8 @@ import { refuseFullBeneath } from '../../lvm/index.ts';
 import { memoryFor } from '../cost.ts';
 import { formattedByHand } from '../by-hand.ts';
 import { luksFormat, wipeLuks } from '../format-commands.ts';
-import { checkKey, contentInWords, refuseHeld, replaceable, sameContent } from '../content.ts';
-import { checkArgs, type NewLuksArgs, newLuksArgs, recheck, refuseSmall } from '../new-luks.ts';
+import { checkKey } from '../check-key.ts';
+import { checkArgs, type NewLuksArgs, newLuksArgs, refuseSmall } from '../new-luks.ts';
 import { headerOf } from '../reads.ts';
 import { luksUuid } from '../schema.ts';
 
@@ -77,7 +82,7 @@ export const format = operation({
   contains: ({ undo: { uuid } }) => `luks:${uuid}`,
   within: ({ undo: { container } }) => container,
   run: async ({ args: asked, undo: wanted, host }) => {
-    await recheck(host, wanted);
+    await refuseChanged(host, wanted);
     if (wanted.before !== null) await host.run(wipeSignatures(wanted.device));
     await host.run(
       luksFormat({

@@ -4,7 +4,7 @@ import { type ChangeHost, type KeyRef, keyRef, type ReadHost } from '../../comma
 import { RefusedError } from '../../errors.ts';
 import { addedByHand, toRemoveByHand } from '../by-hand.ts';
 import { testKey } from '../read-commands.ts';
-import { checkKey } from '../content.ts';
+import { checkKey } from '../check-key.ts';
 import { costArgs, kdfFor, memoryFor } from '../cost.ts';
 import type { LuksHeader } from '../schema.ts';
 import {

@@ -1,12 +1,20 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
-import { deviceNode, holders, identityOf, namingHolders, recognise } from '../../blockdevice/index.ts';
+import {
+  contentInWords,
+  deviceNode,
+  holders,
+  identityOf,
+  namingHolders,
+  recognise,
+  refuseHeld,
+} from '../../blockdevice/index.ts';
 import { type ChangeHost, keyRef, type ReadHost } from '../../command/index.ts';
 import { CommandError, IdentityTaken, RefusedError } from '../../errors.ts';
 import { absolutePath } from '../../file/path.ts';
 import { openedByHand } from '../by-hand.ts';
 import { luksClose, luksOpen, renameMapping } from '../open-commands.ts';
-import { checkKey, contentInWords, refuseHeld } from '../content.ts';
+import { checkKey } from '../check-key.ts';
 import { checkName, freeName, refuseTaken } from '../names.ts';
 import { noteOf, removeNote, writeNote } from '../../file/notes.ts';
 import { headerOf, isLuksSignature, mappingOn, mappings } from '../reads.ts';

@@ -1,11 +1,11 @@
 import * as z from 'zod/mini';
 import { deferred } from '../../atomic/operation.ts';
-import { holders, size } from '../../blockdevice/index.ts';
+import { holders, refuseHeld, size } from '../../blockdevice/index.ts';
 import { type ChangeHost, keyRef } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { refuseFullBeneath } from '../../lvm/index.ts';
 import { toReencryptByHand } from '../by-hand-reencrypt.ts';
-import { checkKey, refuseHeld } from '../content.ts';
+import { checkKey } from '../check-key.ts';
 import { checkWords, refuseUnready, refuseUnresumable } from '../reencryptable.ts';
 import { luksReencrypt, repairTorn, resumeReencrypt } from '../reencrypt-commands.ts';
 import { testKey } from '../read-commands.ts';

@@ -7,7 +7,7 @@ import { absolutePath } from '../../file/path.ts';
 import type { Bytes } from '../../units.ts';
 import { resizedByHand } from '../by-hand.ts';
 import { luksResize } from '../open-commands.ts';
-import { checkKey } from '../content.ts';
+import { checkKey } from '../check-key.ts';
 import { refuseCut, refuseLoss } from '../cut.ts';
 import { noteOf, removeNote, writeNote } from '../../file/notes.ts';
 import { lowerPath, mappings } from '../reads.ts';

@@ -1,12 +1,11 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
-import { holders, locate, recognise } from '../../blockdevice/index.ts';
+import { contentInWords, holders, locate, recognise, refuseHeld } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { absolutePath, sha256, sha256Hex } from '../../file/path.ts';
 import { restoredByHand } from '../by-hand.ts';
-import { contentInWords, refuseHeld } from '../content.ts';
 import { luksHeaderRestore } from '../header-commands.ts';
 import { backupIn, sumOf, sumOn } from '../header-sum.ts';
 import { makeSavedHeaders, savedHeaders, saveHeader } from '../saved-header.ts';

@@ -2,20 +2,22 @@ import { randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
 import { operation, type Look } from '../../atomic/operation.ts';
 import {
+  contentInWords,
   holders,
   identityOf,
   keysOf,
   locate,
   namingHolders,
   probe,
-  recognise,
+  refuseChanged,
+  refuseHeld,
+  sameContent,
   type Signature,
   wipeSignatures,
 } from '../../blockdevice/index.ts';
-import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import type { ReadHost } from '../../command/index.ts';
 import { refuseFullBeneath } from '../../lvm/index.ts';
-import { checkArgs, checkDevice, describe, refuseHeld, sameSignature } from '../checks.ts';
+import { checkArgs, checkDevice } from '../checks.ts';
 import { mkfs } from '../commands.ts';
 import { type CreateUndo, createArgs, createUndo } from '../schema.ts';
 
@@ -51,7 +53,7 @@ export const create = operation({
   contains: ({ undo }) => `fs:${undo.uuid}`,
   within: ({ undo }) => undo.container,
   run: async ({ args, undo, host }) => {
-    await recheck(host, undo);
+    await refuseChanged(host, undo);
     if (undo.before !== null) await host.run(wipeSignatures(undo.device));
     const make = {
       device: undo.device,
@@ -87,24 +89,6 @@ function newUuid(type: CreateUndo['type']): string {
   return randomUUID().slice(0, 8).toUpperCase().replace(/^.{4}/, '$&-');
 }
 
-// Between the check and the act somebody else may have been quicker: this is the last look before data is lost. That
-// the device can be read was seen under the locks.
-async function recheck(host: ChangeHost, undo: CreateUndo): Promise<void> {
-  const { identity } = await identityOf(host, undo.device);
-  if (identity !== undo.identity) {
-    throw new RefusedError(`${undo.device} is another device by now; nothing was written`, {
-      remedy: `look what it is (lsblk ${undo.device}), then give the command again`,
-    });
-  }
-  await refuseHeld(host, undo.device, await holders(host, undo.device));
-  const now = await recognise(host, undo.device);
-  if (!sameSignature(now, undo.before ?? undefined)) {
-    throw new RefusedError(`${undo.device} holds ${describe(now)} by now; nothing was written`, {
-      remedy: `look what it is (blkid -p ${undo.device}), then give the command again`,
-    });
-  }
-}
-
 // A killed mkfs leaves no signature, which comes last, or its own uuid (xfs): so a blank device is one without our effect, and
 // one that still holds what it did is too. What lies on another device is never asked for its uuid.
 async function find(host: ReadHost, undo: CreateUndo): Promise<{ path?: string; look: Look }> {
@@ -118,8 +102,8 @@ async function find(host: ReadHost, undo: CreateUndo): Promise<{ path?: string; 
     const moved = key === undo.key ? {} : { movedTo: key };
     return { path, look: { state: 'ours', holders: await holders(host, path), ...moved } };
   }
-  if (sameSignature(now, undo.before ?? undefined)) return { path, look: { state: 'gone' } };
-  return { path, look: { state: 'not-ours', found: `${path} holds ${describe(now)}` } };
+  if (sameContent(now, undo.before ?? undefined)) return { path, look: { state: 'gone' } };
+  return { path, look: { state: 'not-ours', found: `${path} holds ${contentInWords(now)}` } };
 }
 
 /** The number of a vfat has 32 bits: it is ours with our label only. */

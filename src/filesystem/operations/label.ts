@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import {
+  contentInWords,
   deviceNode,
   holders,
   identityOf,
@@ -8,11 +9,11 @@ import {
   locate,
   probe,
   recognise,
+  refuseHeld,
 } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError } from '../../errors.ts';
 import { relabelledByHand } from '../by-hand.ts';
-import { describe, refuseHeld } from '../checks.ts';
 import { type LabelAt, labelOf, relabel } from '../commands/label.ts';
 import { isWritable, mountsOf, readOnly, visible } from '../mounted.ts';
 import { theirs } from '../resizing.ts';
@@ -106,7 +107,7 @@ async function labelled(
   const found = await probe(host, device);
   const type = makeable.find((each) => each === found?.type);
   if (type === undefined || found?.uuid === undefined)
-    throw new RefusedError(`${device} holds ${describe(found)}: nothing whose label bofh knows`, {
+    throw new RefusedError(`${device} holds ${contentInWords(found)}: nothing whose label bofh knows`, {
       remedy: `see what it is: blkid -p ${device}; lsblk ${device}`,
     });
   return { at: await placeOf(host, { device, type }), uuid: found.uuid };
@@ -146,7 +147,7 @@ async function find(host: ReadHost, of: LabelUndo): Promise<{ readonly look: Loo
     return { look: { state: 'gone' } };
   }
   if (found.uuid !== of.uuid || found.type !== of.type)
-    return { look: { state: 'not-ours', found: `${device} holds ${describe(found)}` } };
+    return { look: { state: 'not-ours', found: `${device} holds ${contentInWords(found)}` } };
   const at = await placeOf(host, { device, type: of.type });
   const now = await host.run(labelOf(at));
   if (now === of.from && now !== of.to) return { at, look: { state: 'gone' } };

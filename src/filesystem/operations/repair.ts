@@ -1,10 +1,18 @@
 import * as z from 'zod/mini';
 import { deferred, type Look } from '../../atomic/operation.ts';
-import { holders, identityOf, locate, probe, recognise, type Signature } from '../../blockdevice/index.ts';
+import {
+  contentInWords,
+  holders,
+  identityOf,
+  locate,
+  probe,
+  recognise,
+  refuseHeld,
+  type Signature,
+} from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { repairedByHand } from '../by-hand.ts';
-import { describe, refuseHeld } from '../checks.ts';
 import { asks, type Repairable, repairable } from '../commands/repair.ts';
 import { examine, mend, refuseSound } from '../repairing.ts';
 
@@ -84,7 +92,7 @@ function repairableIn(
     throw new RefusedError(`${device} holds a swap area, in which there is nothing to repair`, {
       remedy: `make it anew: bofh filesystem create ${device} --type swap --overwrite ${found.uuid ?? 'swap'}`,
     });
-  throw new RefusedError(`${device} holds ${describe(found)}: nothing that bofh can repair`, {
+  throw new RefusedError(`${device} holds ${contentInWords(found)}: nothing that bofh can repair`, {
     remedy: `see what it is: blkid -p ${device}; lsblk ${device}`,
   });
 }
@@ -97,7 +105,7 @@ async function look(host: ReadHost, of: RepairUndo): Promise<Look> {
   // Also what gives nothing but I/O errors looks blank.
   if (found === undefined) await probe(host, path);
   if (found?.type !== of.type || (found.uuid ?? null) !== of.uuid)
-    return { state: 'not-ours', found: `${path} holds ${describe(found)}` };
+    return { state: 'not-ours', found: `${path} holds ${contentInWords(found)}` };
   const who = await holders(host, path);
   if (who.length > 0) return { state: 'ours', holders: who };
   return { state: (await examine(host, path, of.type)).state === 'clean' ? 'gone' : 'ours' };

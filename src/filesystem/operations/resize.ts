@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import {
+  contentInWords,
   holders,
   identityOf,
   keysOf,
@@ -8,10 +9,10 @@ import {
   namingHolders,
   probe,
   recognise,
+  refuseHeld,
 } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { CommandError, type Holder, NotDone, RefusedError } from '../../errors.ts';
-import { describe, refuseHeld } from '../checks.ts';
 import { btrfsAt, btrfsResize } from '../commands/btrfs.ts';
 import { e2fsckPreen, resize2fs } from '../commands/ext.ts';
 import { xfsGrow } from '../commands/xfs.ts';
@@ -187,7 +188,7 @@ async function find(host: ReadHost, of: ResizeUndo): Promise<Found> {
     return { path, look: { state: 'gone' } };
   }
   if (signature.uuid !== of.uuid || signature.type !== of.type)
-    return { path, look: { state: 'not-ours', found: `${path} holds ${describe(signature)}` } };
+    return { path, look: { state: 'not-ours', found: `${path} holds ${contentInWords(signature)}` } };
   const found = await measureFound(host, path, signature);
   const state = stateOf(of, found, await hasPrivate(host, of.mark));
   if (state === 'not-ours')

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import {
+  contentInWords,
   deviceNode,
   holders,
   identityOf,
@@ -9,11 +10,11 @@ import {
   locate,
   probe,
   recognise,
+  refuseHeld,
 } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { renumberedByHand } from '../by-hand.ts';
-import { describe, refuseHeld } from '../checks.ts';
 import { checkUuid, makeable, type Makeable } from '../types.ts';
 import { hasWayBack, numbered, type Numbered, refuseFixed, renumber } from '../uuids.ts';
 
@@ -124,7 +125,7 @@ async function numberedOn(
   const found = await probe(host, device);
   const type = makeable.find((each) => each === found?.type);
   if (type !== undefined && found?.uuid !== undefined) return { type, uuid: found.uuid };
-  throw new RefusedError(`${device} holds ${describe(found)}: nothing whose uuid bofh can change`, {
+  throw new RefusedError(`${device} holds ${contentInWords(found)}: nothing whose uuid bofh can change`, {
     remedy: `see what it is: blkid -p ${device}; lsblk ${device}`,
   });
 }
@@ -156,6 +157,6 @@ async function find(
     await probe(host, path);
     return { path };
   }
-  if (found.type !== of.type) return { path, now: { found: `${path} holds ${describe(found)}` } };
+  if (found.type !== of.type) return { path, now: { found: `${path} holds ${contentInWords(found)}` } };
   return { path, now: await numbered(host, path, found.uuid, of) };
 }

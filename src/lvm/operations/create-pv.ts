@@ -1,30 +1,33 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import {
+  contentInWords,
   deviceNode,
+  holders,
   identityOf,
   keysOf,
   locate,
-  syncDevice,
+  overwriteSchema,
   probe,
-  recognise,
+  refuseChanged,
+  refuseHeld,
+  sameContent,
   signatureSchema,
+  syncDevice,
   wipeSignatures,
 } from '../../blockdevice/index.ts';
-import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { pvcreate, pvremove } from '../pv-commands.ts';
 import { udevOf } from '../reads.ts';
 import { newLvmUuid } from '../uuid.ts';
-import { checkNewPv, refuseHeld } from './new-pv.ts';
-import { inWords, pvOf, pvUuidIn, sameContent } from './physical.ts';
+import { checkNewPv } from './new-pv.ts';
+import { pvOf, pvUuidIn } from './physical.ts';
 
 const args = z.strictObject({
   device: z.string().check(z.minLength(1)),
   /** Exactly what is there and may be lost: its uuid, or, when it has none, its type. */
-  overwrite: z.exactOptional(
-    z.strictObject({ uuid: z.exactOptional(z.string()), type: z.exactOptional(z.string()) }),
-  ),
+  overwrite: z.exactOptional(overwriteSchema),
 });
 
 const undo = z.strictObject({
@@ -69,7 +72,7 @@ export const createPv = operation({
   },
   within: ({ undo: { container } }) => container,
   run: async ({ undo: of, host }) => {
-    await recheck(host, of);
+    await refuseChanged(host, of);
     const { path: device } = await deviceNode(host, of.device);
     if (of.before !== null) await host.run(wipeSignatures(device));
     await host.run(pvcreate({ device, uuid: of.uuid, ...(await udevOf(host)) }));
@@ -92,19 +95,6 @@ export const createPv = operation({
   }),
 });
 
-// Between the check and the act somebody else may have been quicker, and pvcreate asks nobody before it writes over another
-// free physical volume. That the device can be read was seen under the locks.
-async function recheck(host: ChangeHost, of: Undo): Promise<void> {
-  const again = (what: string): RefusedError =>
-    new RefusedError(`${of.device} ${what} by now; nothing was written`, {
-      remedy: `look what it is (lsblk ${of.device}; blkid -p ${of.device}), then give the command again`,
-    });
-  if ((await identityOf(host, of.device)).identity !== of.identity) throw again('is another device');
-  await refuseHeld(host, of.device);
-  const now = await recognise(host, of.device);
-  if (!sameContent(now, of.before ?? undefined)) throw again(`holds ${inWords(now)}`);
-}
-
 // lvm writes the label last: a device without one, or with what it held before, has no effect of ours.
 async function find(host: ReadHost, of: Undo): Promise<{ readonly path?: string; readonly look: Look }> {
   const path = await locate(host, { path: of.device, identity: of.identity });
@@ -118,7 +108,7 @@ async function find(host: ReadHost, of: Undo): Promise<{ readonly path?: string;
     return { path, look: { state: 'ours', ...(key === of.key ? {} : { movedTo: key }) } };
   }
   if (sameContent(now, of.before ?? undefined)) return { path, look: { state: 'gone' } };
-  return { path, look: { state: 'not-ours', found: `${path} holds ${inWords(now)}` } };
+  return { path, look: { state: 'not-ours', found: `${path} holds ${contentInWords(now)}` } };
 }
 
 async function refuseMember(host: ReadHost, { uuid }: Undo, path: string): Promise<void> {
@@ -127,7 +117,7 @@ async function refuseMember(host: ReadHost, { uuid }: Undo, path: string): Promi
     throw new RefusedError(`lvm does not see the physical volume ${uuid} on ${path}`, {
       remedy: `see what lvm leaves out, and why: pvs --all; lvmconfig devices`,
     });
-  if (pv.vg === undefined) return refuseHeld(host, path);
+  if (pv.vg === undefined) return refuseHeld(host, path, await holders(host, path));
   throw new RefusedError(`${path} (uuid ${uuid}) is in the volume group ${pv.vg.name} by now`, {
     remedy: `take it out (vgreduce ${pv.vg.name} ${path}; vgremove ${pv.vg.name} when it is its last), then bofh recover`,
   });

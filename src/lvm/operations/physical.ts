@@ -1,4 +1,4 @@
-import { deviceNode, probe, recognise, type Signature } from '../../blockdevice/index.ts';
+import { contentInWords, deviceNode, recognise, type Signature } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { pvs } from '../report-commands.ts';
@@ -28,7 +28,7 @@ export async function pvOn(
   const found = await recognise(host, device);
   const uuid = pvUuidIn(found);
   if (uuid === undefined)
-    throw new RefusedError(`${device} is no physical volume: it holds ${inWords(found)}`, {
+    throw new RefusedError(`${device} is no physical volume: it holds ${contentInWords(found)}`, {
       remedy: `bofh lvm pv list shows every physical volume; bofh lvm pv create ${device} makes one of a blank device`,
     });
   const pv = await pvOf(host, uuid);
@@ -40,28 +40,4 @@ export async function pvOn(
       { remedy: `see what lvm leaves out, and why: pvs --all; lvmconfig devices; blkid -p ${device}` },
     );
   return { ...pv, path };
-}
-
-/** What a device holds, once it has been seen that it can be read. */
-export async function contentOf(
-  host: ReadHost,
-  { device, when }: { readonly device: string; readonly when: 'before the locks' | 'under the locks' },
-): Promise<Signature | undefined> {
-  return (when === 'under the locks' ? probe : recognise)(host, device);
-}
-
-/** A signature in words: `ext4 "root", uuid 1234…`. */
-export function inWords(found: Signature | undefined): string {
-  if (found === undefined) return 'nothing';
-  if (found.usage === 'ambivalent') return 'several signatures, and blkid cannot tell which one counts';
-  const what = found.usage === 'partition-table' ? `a partition table (${found.type})` : found.type;
-  const named = found.label === undefined ? '' : ` "${found.label}"`;
-  const beside = found.ptType === undefined ? '' : ` and a partition table (${found.ptType})`;
-  return `${what}${named}${found.uuid === undefined ? '' : `, uuid ${found.uuid}`}${beside}`;
-}
-
-/** Are these the same content? */
-export function sameContent(one: Signature | undefined, other: Signature | undefined): boolean {
-  const keys = ['type', 'usage', 'uuid', 'label', 'ptType'] as const;
-  return keys.every((key) => one?.[key] === other?.[key]);
 }

@@ -1,13 +1,12 @@
 import * as z from 'zod/mini';
 import { deferred } from '../../atomic/operation.ts';
-import { deviceNode, locate, syncDevice, probe } from '../../blockdevice/index.ts';
+import { deviceNode, holders, locate, probe, refuseHeld, syncDevice } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { pvremove } from '../pv-commands.ts';
 import { udevOf } from '../reads.ts';
 import { tombstonePrefix } from './groups.ts';
 import { claimsOn, type KnownPv, knownPv, type PresentPv, toKnown } from './known-pvs.ts';
-import { refuseHeld } from './new-pv.ts';
 import { pvOf, pvOn, pvUuidIn } from './physical.ts';
 
 const args = z.strictObject({
@@ -35,7 +34,7 @@ export const removePv = deferred({
         },
       );
     if (pv.vg?.name.startsWith(tombstonePrefix(mark)) !== true) refuseMember(pv);
-    await refuseHeld(host, device);
+    await refuseHeld(host, device, await holders(host, device));
     const [known] = await toKnown(host, [device], [pv]);
     if (known === undefined) throw new TypeError('one device gives one physical volume');
     return known;
@@ -52,7 +51,7 @@ export const removePv = deferred({
         remedy: 'see what lvm leaves out, and why: pvs --all; lvmconfig devices',
       });
     refuseMember({ ...pv, path: pv.path });
-    await refuseHeld(host, path);
+    await refuseHeld(host, path, await holders(host, path));
     const { path: device } = await deviceNode(host, path);
     await host.run(pvremove({ device, ...(await udevOf(host)) }));
   },

@@ -26,6 +26,9 @@ let killAfter = '';
 /** What debugfs says of a device that blkid calls blank. */
 const blank = 'Bad magic number in super-block while trying to open /dev/x';
 let debugfs = blank;
+/** What wipefs would erase of a partition table. */
+const dos = { offset: '0x1fe', length: 2, type: 'dos', usage: 'partition-table', uuid: null };
+let listed: readonly object[] = [dos];
 
 beforeEach(() => {
   tree = { ...quiet, ...volume('one') };
@@ -35,6 +38,7 @@ beforeEach(() => {
   ran = [];
   killAfter = '';
   debugfs = blank;
+  listed = [dos];
 });
 
 function answer(
@@ -50,6 +54,7 @@ function answer(
     const lv = known.map((id) => ({ vg_uuid: id, lv_uuid: '' }));
     return { stdout: JSON.stringify({ report: [{ lv }] }) };
   }
+  if (tool === 'wipefs' && argv.includes('--json')) return { stdout: JSON.stringify({ signatures: listed }) };
   if (tool === 'wipefs') content = undefined;
   const made = argv[argv.indexOf('-U') + 1] ?? '';
   if (tool === 'mkfs.ext4') content = { type: 'ext4', usage: 'filesystem', uuid: made };
@@ -266,6 +271,14 @@ describe('prepare of create', () => {
   ])('refuses %j also for %j', async (there, overwrite) => {
     content = there;
     await expect(prepare({ overwrite })).rejects.toThrow(RefusedError);
+  });
+
+  test('refuses a partition table that wipefs would leave there: one inside of what is no whole disk', async () => {
+    content = table;
+    listed = [];
+    await expect(prepare({ overwrite: { type: 'dos' } })).rejects.toThrow(
+      /has a partition table \(dos\) that wipefs leaves alone there/,
+    );
   });
 
   test('refuses a device that is in use, whatever is named', async () => {

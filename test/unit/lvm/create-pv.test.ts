@@ -111,13 +111,21 @@ describe('is refused, and nothing is changed', () => {
     await expect(create({ overwrite: {} })).rejects.toBeInstanceOf(UsageError);
   });
 
-  test('for a disk with a partition table, also when that is named', async () => {
-    // The model has no partition tables: what blkid says of one.
-    host.admin.format(disk, { ...ext4, type: 'gpt', usage: 'partition-table' as never });
+  test('for a disk with a partition table, also when that is named; an empty one has no partition to take', async () => {
+    host.admin.partition(disk, { type: 'gpt', id: ext4.uuid, partitions: [] });
 
     expect(await refused(create({ overwrite: { uuid: ext4.uuid, type: 'gpt' } }))).toContain(
-      'name one of its partitions',
+      `holds a partition table (gpt), uuid ${ext4.uuid}; nothing was written erase it first: bofh block wipe ${disk} --overwrite ${ext4.uuid}`,
     );
+  });
+
+  test('but not once that remedy was followed', async () => {
+    host.admin.partition(disk, { type: 'gpt', id: ext4.uuid, partitions: [] });
+
+    await does((tx) => tx.block.wipe({ device: disk, overwrite: [ext4.uuid] }));
+    await create();
+
+    expect(holds()).toMatchObject({ type: 'LVM2_member' });
   });
 });
 

@@ -1,0 +1,35 @@
+import type { ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { groupsOfPvs } from '../commands.ts';
+
+/** What blkid and wipefs call a physical volume. */
+export const pvType = 'LVM2_member';
+
+/** RefusedError for a physical volume of a group, whatever may be lost: a group that loses a device loses what is on it. */
+export async function refuseMember(
+  host: ReadHost,
+  of: {
+    readonly device: string;
+    /** Of the physical volume. */
+    readonly uuid: string;
+    /** What becomes of one that lvm does not see (a filter, a devices file, the disk of a guest). */
+    readonly unseen: 'refused' | 'by name';
+    /** What it would have been. */
+    readonly nothing: 'written' | 'erased';
+  },
+): Promise<void> {
+  const { device, uuid, unseen, nothing } = of;
+  const group = (await host.run(groupsOfPvs())).get(uuid);
+  if (group === '' || (group === undefined && unseen === 'by name')) return;
+  if (group === undefined)
+    throw new RefusedError(
+      `${device} has the label of the physical volume ${uuid}, which lvm does not see: whether it is in a group cannot be told`,
+      {
+        remedy: `see what lvm leaves out, and why: pvs --all; lvmconfig devices; if nobody needs it: bofh block wipe ${device} --overwrite ${uuid}`,
+      },
+    );
+  throw new RefusedError(
+    `${device} is a physical volume of the volume group ${group} (uuid ${uuid}); nothing was ${nothing}`,
+    { remedy: `take it out of the group first: bofh lvm vg reduce ${group} ${device}` },
+  );
+}

@@ -1,0 +1,49 @@
+import * as z from 'zod/mini';
+import { RefusedError, UsageError } from '../../errors.ts';
+import type { Signature } from '../schema.ts';
+import { contentInWords } from './words.ts';
+
+/** Exactly what is there and may be lost: its uuid, or, when it has none, its type. */
+export const overwriteSchema = z.strictObject({
+  uuid: z.exactOptional(z.string()),
+  type: z.exactOptional(z.string()),
+});
+
+export type Overwrite = z.infer<typeof overwriteSchema>;
+
+/** UsageError for one that names nothing. */
+export function checkOverwrite(overwrite: Overwrite | undefined): void {
+  if (overwrite !== undefined && overwrite.uuid === undefined && overwrite.type === undefined)
+    throw new UsageError('overwrite must name what may be lost, by its uuid or its type');
+}
+
+/** RefusedError unless what a device holds is what `overwrite` names, or neither is anything. */
+export function refuseOther(
+  device: string,
+  asked: {
+    readonly found: Signature | undefined;
+    readonly overwrite: Overwrite | undefined;
+    /** What becomes of a partition table without partitions. */
+    readonly emptyTable: 'by name' | 'refused';
+  },
+): void {
+  const { found, overwrite, emptyTable } = asked;
+  if (found === undefined) {
+    if (overwrite === undefined) return;
+    throw new RefusedError(`${device} is blank: what overwrite names is not there`, {
+      remedy: 'leave overwrite out',
+    });
+  }
+  const holds = `${device} holds ${contentInWords(found)}; nothing was written`;
+  if (found.usage === 'ambivalent' || found.ptType !== undefined)
+    throw new RefusedError(holds, { remedy: `look at it with wipefs ${device}, and wipe it yourself` });
+  if (found.usage === 'partition-table' && emptyTable === 'refused')
+    throw new RefusedError(holds, {
+      remedy: `erase it first: bofh block wipe ${device} --overwrite ${found.uuid ?? found.type}`,
+    });
+  const named = found.uuid === undefined ? { type: found.type } : { uuid: found.uuid };
+  const remedy = `to lose it, name it: overwrite ${JSON.stringify(named)}`;
+  if (overwrite === undefined) throw new RefusedError(holds, { remedy });
+  const right = overwrite.uuid === found.uuid && (overwrite.type ?? found.type) === found.type;
+  if (!right) throw new RefusedError(`${holds}, because overwrite names something else`, { remedy });
+}

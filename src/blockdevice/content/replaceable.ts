@@ -1,0 +1,66 @@
+import type { ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { holders } from '../holders/index.ts';
+import { refuseHeld } from '../in-use.ts';
+import { identityOf } from '../keys.ts';
+import { deviceNode } from '../node.ts';
+import { hasTable, refusePartitioned } from '../partitions/reads.ts';
+import { probe, recognise } from '../probe.ts';
+import type { Signature } from '../schema.ts';
+import { magicsOn } from '../wipe/commands.ts';
+import { refuseLeft } from '../wipe/contents.ts';
+import { pvType, refuseMember } from './member.ts';
+import { type Overwrite, refuseOther } from './overwrite.ts';
+import { contentInWords, sameContent } from './words.ts';
+
+/**
+ * What a device holds that nobody uses and that may become something else: nothing, or exactly what `overwrite` names. Everything
+ * else is a RefusedError, and so are partitions and a device of a volume group, whatever is named. What has a signature
+ * is wiped before it is written to. Every operation that makes something of a whole device asks this.
+ */
+export async function replaceable(
+  host: ReadHost,
+  asked: {
+    readonly device: string;
+    readonly overwrite: Overwrite | undefined;
+    /** At the look that counts a blank one is read as well: blkid calls blank what gives nothing but I/O errors. */
+    readonly when: 'before the locks' | 'under the locks';
+    /** What becomes of a partition table without partitions. Default: it may be overwritten by its name. */
+    readonly emptyTable?: 'by name' | 'refused';
+    /** What else speaks against the device, as RefusedError; asked before its content, which need not be named for nothing. */
+    readonly unfit?: () => Promise<void>;
+  },
+): Promise<Signature | undefined> {
+  const { device, overwrite, when, emptyTable = 'by name', unfit } = asked;
+  await refuseHeld(host, device, await holders(host, device));
+  await unfit?.();
+  const found = await (when === 'under the locks' ? probe : recognise)(host, device);
+  await refusePartitioned(host, { device, found });
+  if (found?.type === pvType && found.uuid !== undefined)
+    await refuseMember(host, { device, uuid: found.uuid, unseen: 'refused', nothing: 'written' });
+  refuseOther(device, { found, overwrite, emptyTable });
+  if (hasTable(found))
+    refuseLeft(device, { found, magics: await host.run(magicsOn((await deviceNode(host, device)).path)) });
+  return found;
+}
+
+/**
+ * The last look before data is lost: between the check and the act somebody else may have been quicker. That the device can
+ * be read was seen under the locks.
+ */
+export async function refuseChanged(
+  host: ReadHost,
+  of: { readonly device: string; readonly identity: string; readonly before: Signature | null },
+): Promise<void> {
+  const { device, identity, before } = of;
+  if ((await identityOf(host, device)).identity !== identity)
+    throw new RefusedError(`${device} is another device by now; nothing was written`, {
+      remedy: `look what it is (lsblk ${device}), then give the command again`,
+    });
+  await refuseHeld(host, device, await holders(host, device));
+  const now = await recognise(host, device);
+  if (!sameContent(now, before ?? undefined))
+    throw new RefusedError(`${device} holds ${contentInWords(now)} by now; nothing was written`, {
+      remedy: `look what it is (blkid -p ${device}), then give the command again`,
+    });
+}

@@ -1,0 +1,12 @@
+import type { KeyRef, ReadHost } from '../command/index.ts';
+import { RefusedError } from '../errors.ts';
+
+/** RefusedError where it is plain beforehand that there will be no key. What only a fetch would tell, is seen then. */
+export async function checkKey(host: ReadHost, key: KeyRef): Promise<void> {
+  if (key.from !== 'file') return;
+  const stat = await host.stat(key.path);
+  if (stat?.kind === 'symlink' || (stat?.kind === 'file' && stat.size > 0)) return;
+  const why =
+    stat === undefined ? 'there is no such file' : stat.kind === 'file' ? 'it is empty' : 'it is no file';
+  throw new RefusedError(`there is no key in ${key.path}: ${why}`, { remedy: 'say where the key is' });
+}

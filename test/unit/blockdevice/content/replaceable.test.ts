@@ -1,0 +1,143 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { atomic, withBofh } from '../../../../src/bofh.ts';
+import type { Answer } from '../../../../src/command/index.ts';
+import { RefusedError } from '../../../../src/errors.ts';
+import type { Tx } from '../../../../src/operations.ts';
+import { simulatedHost, type SimulatedHost } from '../../../../src/testing/index.ts';
+import { rejectionOf } from '../../../support/rejection.ts';
+import { pool } from '../../../support/undo/specimens/btrfs.ts';
+import { partitionedDisk } from '../../../support/undo/specimens/block.ts';
+import { bofhOn } from '../../testing/support.ts';
+import { withUnreadable } from '../unreadable.ts';
+
+const device = '/dev/vdx';
+const uuid = '5e1f0000-0000-4000-8000-0000000000ab';
+const pv = 'web100-0000-0000-0000-0000-0000-vdx000';
+const ext4 = { type: 'ext4', usage: 'filesystem', uuid, version: '1.0' } as const;
+const member = { type: 'LVM2_member', usage: 'raid', uuid: pv, version: 'LVM2 001' } as const;
+
+interface Overwrite {
+  readonly uuid?: string;
+  readonly type?: string;
+}
+
+const key = { from: 'file', path: '/etc/key' } as const;
+const path = '/srv/pool';
+const source = '/srv/pool/snapshots/home.foreign';
+type Act = (tx: Tx, more: { readonly overwrite?: Overwrite }) => Promise<unknown>;
+
+/** Whatever makes something of a whole device, and overwrites what was named. */
+const takers: readonly (readonly [string, Act])[] = [
+  ['filesystem.create', (tx, more) => tx.filesystem.create({ device, type: 'ext4', ...more })],
+  ['crypt.format', (tx, more) => tx.crypt.format({ device, key, ...more })],
+  [
+    'crypt.formatDetached',
+    (tx, more) => tx.crypt.formatDetached({ device, key, header: '/srv/x.header', ...more }),
+  ],
+  ['lvm.createPv', (tx, more) => tx.lvm.createPv({ device, ...more })],
+  ['btrfs.addDevice', (tx, more) => tx.btrfs.addDevice({ path, device, ...more })],
+  [
+    'btrfs.replaceDevice',
+    (tx, more) => tx.btrfs.replaceDevice({ path, device: '/dev/vg0/pool', by: device, ...more }),
+  ],
+  ['btrfs.sendToDevice', (tx, more) => tx.btrfs.sendToDevice({ source, device, ...more })],
+];
+
+let host: SimulatedHost;
+beforeEach(() => {
+  host = simulatedHost({ disks: [{ name: 'vdx', size: 512 * 1024 ** 2 }] });
+  pool(host);
+  host.admin.writeFile('/etc/key', 'geheim', 0o600);
+});
+
+/** What a command would answer where the model knows no such case. */
+function withAnswer(tool: string, answer: Partial<Answer>): SimulatedHost {
+  const run: SimulatedHost['run'] = async (command) =>
+    command.tool === tool && command.access === 'read'
+      ? command.parse({ exitCode: 0, stdout: '', stderr: '', ...answer })
+      : host.run(command);
+  return { ...host, run };
+}
+
+/** The refusal, in words, with its remedy; nothing has changed. */
+async function refused(act: Act, overwrite?: Overwrite, on = host): Promise<string> {
+  const before = host.snapshot();
+  const more = overwrite === undefined ? {} : { overwrite };
+  const error = await rejectionOf(withBofh(bofhOn(on), () => atomic('takes it', (tx) => act(tx, more))));
+  expect(host.snapshot()).toBe(before);
+  expect(error).toBeInstanceOf(RefusedError);
+  const { message, remedy } = error as RefusedError;
+  expect(remedy).toBeDefined();
+  return `${message} -> ${remedy ?? ''}`;
+}
+
+describe.each(takers)('%s', (_, act) => {
+  test('takes a device of what was named, and of nothing else', async () => {
+    host.admin.format(device, ext4);
+
+    expect(await refused(act)).toContain(
+      `${device} holds ext4, uuid ${uuid}; nothing was written -> to lose it, name it: overwrite {"uuid":"${uuid}"}`,
+    );
+    for (const other of [{ uuid: 'other' }, { type: 'ext4' }, { uuid, type: 'xfs' }])
+      expect(await refused(act, other)).toContain('because overwrite names something else');
+    await withBofh(bofhOn(host), () => atomic('takes it', (tx) => act(tx, { overwrite: { uuid } })));
+  });
+
+  test('refuses a blank one of which something was named', async () => {
+    expect(await refused(act, { uuid })).toContain('is blank: what overwrite names is not there');
+  });
+
+  test('refuses a device of a volume group, whatever was named: a group that loses it loses what is on it', async () => {
+    host.admin.format(device, member);
+    host.admin.vgcreate('vg9', [device]);
+
+    expect(await refused(act, { uuid: pv })).toBe(
+      `${device} is a physical volume of the volume group vg9 (uuid ${pv}); nothing was written -> take it out of the group first: bofh lvm vg reduce vg9 ${device}`,
+    );
+  });
+
+  test('refuses a physical volume that lvm does not see: whether a group needs it cannot be told', async () => {
+    host.admin.format(device, member);
+    const run: SimulatedHost['run'] = async (command) => {
+      const answer = await host.run(command);
+      if (command.tool !== 'pvs') return answer;
+      return command.parse({ exitCode: 0, stdout: '{"report":[{"pv":[]}]}', stderr: '' });
+    };
+
+    expect(await refused(act, { uuid: pv }, { ...host, run })).toContain(
+      `${device} has the label of the physical volume ${pv}, which lvm does not see: whether it is in a group cannot be told`,
+    );
+  });
+
+  test('refuses a disk with partitions, also when its table was named', async () => {
+    partitionedDisk(host, 'gpt');
+
+    expect(await refused(act, { type: 'gpt' })).toMatch(/has a partition table \(gpt, with the partition /);
+  });
+
+  test('refuses what blkid cannot tell, and asks for no name of it', async () => {
+    expect(await refused(act, { type: 'ambivalent' }, withAnswer('blkid', { exitCode: 8 }))).toBe(
+      `${device} holds several signatures, and blkid cannot tell which one counts; nothing was written -> look at it with wipefs ${device}, and wipe it yourself`,
+    );
+  });
+
+  test('refuses a device that is in use, whatever was named, and says how to end that', async () => {
+    host.admin.format(device, ext4);
+    host.admin.mkdir('/mnt/x');
+    host.admin.mount(device, '/mnt/x');
+
+    expect(await refused(act, { uuid })).toMatch(
+      /is in use: mounted on \/mnt\/x .*end that use first: umount/,
+    );
+  });
+
+  test('does not take a device of nothing but I/O errors for a blank one', async () => {
+    const before = host.snapshot();
+    const error = await rejectionOf(
+      withBofh(bofhOn(withUnreadable(host, device)), () => atomic('takes it', (tx) => act(tx, {}))),
+    );
+
+    expect(String(error)).toMatch(/blkid sees nothing on \/dev\/vdx, but/);
+    expect(host.snapshot()).toBe(before);
+  });
+});
