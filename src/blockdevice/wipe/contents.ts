@@ -76,14 +76,28 @@ function refuseBlank(
   );
 }
 
-/** RefusedError for a table with partitions, and for a physical volume of a group. */
+/**
+ * RefusedError for a table with partitions, and for a physical volume of a group; also where blkid shows something else, for all
+ * of it goes: it tells nothing of a table beside signatures of which it can choose none, and of an array what lies in it.
+ */
 export async function refuseNeeded(
   host: ReadHost,
-  { device, found }: { readonly device: string; readonly found: Signature | undefined },
+  of: {
+    readonly device: string;
+    readonly found: Signature | undefined;
+    readonly magics: readonly Magic[];
+  },
 ): Promise<void> {
-  await refusePartitioned(host, { device, found });
-  if (found?.type === pvType && found.uuid !== undefined)
-    await refuseMember(host, { device, uuid: found.uuid, unseen: 'by name', nothing: 'erased' });
+  const { device, found, magics } = of;
+  const table = magics.find(({ usage }) => usage === 'partition-table');
+  const seen =
+    hasTable(found) || table === undefined
+      ? found
+      : ({ type: table.type, usage: 'partition-table' } as const);
+  await refusePartitioned(host, { device, found: seen });
+  const uuids = [found, ...magics].flatMap((each) => (each?.type === pvType ? (each.uuid ?? []) : []));
+  for (const uuid of new Set(uuids))
+    await refuseMember(host, { device, uuid, unseen: 'by name', nothing: 'erased' });
 }
 
 /** RefusedError for a table that wipefs leaves alone: one inside of what is no whole disk. */

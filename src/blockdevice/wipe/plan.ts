@@ -59,7 +59,7 @@ export async function planErase(
   const node = await deviceNode(host, device);
   const magics = await host.run(magicsOn(node.path));
   refuseUnnamed(device, { names: namesOf(found, magics), overwrite, found, blank });
-  await refuseNeeded(host, { device, found });
+  await refuseNeeded(host, { device, found, magics });
   const size = await sizeOf(host, node);
   const saved = await saveMagics(host, { device: node.path, size, magics });
   const contents = new Set(magics.flatMap((magic) => contentKey(magic) ?? []));

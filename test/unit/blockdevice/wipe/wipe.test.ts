@@ -131,6 +131,34 @@ describe('block.wipe', () => {
     expect(await probe(host, device)).toMatchObject({ uuid: pv });
   });
 
+  describe('is refused, whatever is named, where blkid shows something else', () => {
+    const wipeWhereBlkid = (says: { readonly exitCode: number; readonly stdout: string }, named: string) => {
+      const run: SimulatedHost['run'] = async (command) =>
+        command.tool === 'blkid' ? command.parse({ stderr: '', ...says }) : host.run(command);
+      const work = () => atomic('wipes', (tx) => tx.block.wipe({ device, overwrite: [named] }));
+      return rejectionOf(withBofh(bofhOn({ ...host, run }), work));
+    };
+
+    test('for partitions beside signatures of which it cannot choose one', async () => {
+      const first = { number: 1, start: 2048, size: 2048, type: '83' };
+      host.admin.partition(device, { type: 'dos', id: '0x5e1f0001', partitions: [first] });
+      const before = host.snapshot();
+      const error = await wipeWhereBlkid({ exitCode: 8, stdout: '' }, 'dos');
+      expect(String(error)).toMatch(/has a partition table \(dos, with the partition \/dev\/vdz1/);
+      expect(host.snapshot()).toBe(before);
+    });
+
+    test('for a physical volume of a group in the half of a mirror', async () => {
+      const pv = 'web100-0000-0000-0000-0000-0000-vdz000';
+      host.admin.format(device, { type: 'LVM2_member', usage: 'raid', uuid: pv, version: 'LVM2 001' });
+      host.admin.vgcreate('vg9', [device]);
+      const stdout = `DEVNAME=${device}\nUUID=${other}\nUSAGE=raid\nTYPE=linux_raid_member\n`;
+      const error = await wipeWhereBlkid({ exitCode: 0, stdout }, pv);
+      expect(String(error)).toMatch(/physical volume of the volume group vg9/);
+      expect(await probe(host, device)).toMatchObject({ uuid: pv });
+    });
+  });
+
   test('a second one in the same sequence is refused, and the first goes back', async () => {
     const error = await rejectionOf(
       does(async (tx) => {
