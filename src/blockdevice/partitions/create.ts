@@ -1,12 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
+import type { ReadHost } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../errors.ts';
 import { formatSize } from '../../units.ts';
+import { contentInWords } from '../content/words.ts';
 import { holders } from '../holders/index.ts';
 import { refuseHeld } from '../in-use.ts';
 import { deviceNode, kernelText, sizeOf } from '../node.ts';
 import { probe, recognise } from '../probe.ts';
+import type { Signature } from '../schema.ts';
+import { magicsOn } from '../wipe/commands.ts';
+import { namesOf } from '../wipe/contents.ts';
 import { findChange, lookAt, tableChange, undoOf } from './change.ts';
 import { refusePartless } from './disk.ts';
 import { createTable } from './commands.ts';
@@ -42,13 +47,7 @@ export const createPartitionTable = operation({
     await refusePartless(host, node);
     await refuseHeld(host, device, await holders(host, device));
     const found = await (chosen === undefined ? recognise : probe)(host, device);
-    if (found !== undefined)
-      throw new RefusedError(
-        `${device} is not blank: it holds ${found.type}${found.uuid === undefined ? '' : `, uuid ${found.uuid}`}`,
-        {
-          remedy: `to lose it: bofh block wipe ${device} --overwrite ${found.uuid ?? found.type}`,
-        },
-      );
+    if (found !== undefined) throw await notBlank(host, { device, path: node.path, found });
     if ((await kernelPartitions(host, node)).length > 0)
       throw new RefusedError(`the kernel has partitions of ${device}, which is blank`, {
         remedy: `have it forget them: partx --delete ${device}`,
@@ -95,3 +94,17 @@ export const createPartitionTable = operation({
     await restoreRegions(host, path, of.saved);
   },
 });
+
+async function notBlank(
+  host: ReadHost,
+  of: { readonly device: string; readonly path: string; readonly found: Signature },
+): Promise<RefusedError> {
+  const { device, path, found } = of;
+  const what = found.usage === 'ambivalent' ? contentInWords(found) : found.type;
+  const uuid = found.uuid === undefined ? '' : `, uuid ${found.uuid}`;
+  const names = namesOf(found, await host.run(magicsOn(path)));
+  const all = names.length === 0 ? [found.uuid ?? found.type] : names;
+  return new RefusedError(`${device} is not blank: it holds ${what}${uuid}`, {
+    remedy: `to lose it: bofh block wipe ${device} --overwrite ${all.join(',')}`,
+  });
+}

@@ -160,6 +160,23 @@ describe('a partition table', () => {
     await refused((tx) => tx.block.createPartitionTable({ device: '/dev/vg0/a' }), /is a mapping/);
   });
 
+  test('is refused with a remedy that names all that is there, also what blkid cannot tell', async () => {
+    host.admin.format(device, { type: 'ext4', usage: 'filesystem', uuid: ownUuid });
+    const run: SimulatedHost['run'] = async (command) =>
+      command.tool === 'blkid' ? command.parse({ exitCode: 8, stdout: '', stderr: '' }) : host.run(command);
+
+    const error = await rejectionOf(
+      withBofh(bofhOn({ ...host, run }), () =>
+        atomic('partitions', (tx) => tx.block.createPartitionTable({ device })),
+      ),
+    );
+
+    expect(error).toMatchObject({
+      message: `${device} is not blank: it holds several signatures, and blkid cannot tell which one counts`,
+      remedy: `to lose it: bofh block wipe ${device} --overwrite ${ownUuid}`,
+    });
+  });
+
   test('that others have changed since is left alone', async () => {
     const error = await rejectionOf(
       does(async (tx) => {
