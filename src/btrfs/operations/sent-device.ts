@@ -1,4 +1,4 @@
-import { bytesAt } from '../../blockdevice/index.ts';
+import { bytesAt, type Overwrite } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { type ByHand, RefusedError } from '../../errors.ts';
 import { type Bytes, formatSize } from '../../units.ts';
@@ -64,14 +64,10 @@ export function refuseStream(
     overwrite,
   }: {
     readonly uuid: string;
-    readonly overwrite: { readonly uuid?: string; readonly type?: string } | undefined;
+    readonly overwrite: Overwrite | undefined;
   },
 ): void {
-  const isNamed =
-    overwrite !== undefined &&
-    (overwrite.uuid ?? uuid) === uuid &&
-    (overwrite.type ?? 'btrfs-stream') === 'btrfs-stream';
-  if (isNamed) return;
+  if (overwrite?.uuid === uuid && (overwrite.type ?? 'btrfs-stream') === 'btrfs-stream') return;
   throw new RefusedError(`${device} holds the stream of the subvolume ${uuid}; nothing was written`, {
     remedy: `to lose it, name it: overwrite ${JSON.stringify({ uuid })}`,
   });

@@ -124,6 +124,12 @@ describe('is refused, and nothing is written', () => {
       { overwrite: { uuid: '0c0ffee0-0000-4000-8000-00000000000a' } },
       /holds the stream of/,
     ],
+    [
+      'over a stream of which the sort is named, though it has a uuid',
+      () => host.admin.btrfs('send', '-f', device, source),
+      { overwrite: { type: 'btrfs-stream' } },
+      /holds the stream of/,
+    ],
     ['when what is named is not there', () => undefined, { overwrite: { type: 'xfs' } }, /is blank/],
     ['of what is writable', () => undefined, { source: '/srv/pool/home' }, /is writable/],
   ])('%s', async (_what, stage, more, words) => {
