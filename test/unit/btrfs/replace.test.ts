@@ -51,6 +51,20 @@ test('it is done after the commit, and the old device is blank then', async () =
   expect(host.admin.readFile(`${path}/home/kept`)).toBe('what was there before\n');
 });
 
+test('a device with a copy of that very filesystem is refused with a remedy that works', async () => {
+  const uuid = '5e1f0000-0000-4000-8000-000000000001';
+  host.admin.format(spare, { type: 'btrfs', usage: 'filesystem', uuid });
+
+  const error = await failureOf(does((tx) => replace(tx, { overwrite: { uuid } })));
+  expect(error).toHaveProperty(
+    'remedy',
+    `if nobody needs it, take its signature off first: bofh block wipe ${spare} --overwrite ${uuid}`,
+  );
+
+  await does((tx) => tx.block.wipe({ device: spare, overwrite: [uuid] }));
+  await does((tx) => replace(tx));
+});
+
 test('it is not done in a sequence that fails', async () => {
   const before = host.snapshot();
   const failed = does(async (tx) => {
