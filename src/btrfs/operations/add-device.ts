@@ -9,6 +9,7 @@ import {
   keysOf,
   locate,
   overwriteSchema,
+  probe,
   recognise,
   refuseHeld,
   sameContent,
@@ -113,7 +114,8 @@ async function find(host: ReadHost, of: Undo): Promise<{ readonly path?: string;
   const path = await locate(host, { path: of.device, identity: of.identity });
   if (path === undefined) return { look: { state: 'gone' } };
   const isIn = await isMember(host, { fs: of.fs, device: path });
-  const now = await recognise(host, path);
+  // One that the kernel has is ours also when it gives nothing but I/O errors.
+  const now = await (isIn ? recognise : probe)(host, path);
   if (isIn || (now?.type === 'btrfs' && now.uuid === of.fs)) {
     const { key } = await keysOf(host, path);
     return { path, look: { state: 'ours', ...(key === of.key ? {} : { movedTo: key }) } };

@@ -1,7 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { openJournals } from '../../../src/atomic/recover.ts';
+import { deviceNode } from '../../../src/blockdevice/index.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { deviceAdd, deviceRemove, filesystemDevices } from '../../../src/btrfs/device-commands.ts';
+import { addDevice } from '../../../src/btrfs/operations/add-device.ts';
 import { RefusedError, RolledBackError, StuckError } from '../../../src/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { onBtrfs, putState } from '../../../src/testing/btrfs.ts';
@@ -9,6 +11,7 @@ import type { Superblock } from '../../../src/testing/parts.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 import { afflict, largeVolume, pool, secondDevice } from '../../support/undo/specimens/btrfs.ts';
 import { recorded } from '../blockdevice/fixtures.ts';
+import { withUnreadable } from '../blockdevice/unreadable.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../testing/support.ts';
 import { unnamed } from '../testing/sweep.ts';
@@ -203,6 +206,17 @@ describe('on a host', () => {
       );
       expect(error).toBeInstanceOf(RolledBackError);
       expect(host.snapshot()).toContain('device 2');
+    });
+
+    test('who lose power while it is put in: what cannot be read is not taken for blank', async () => {
+      const args = { path, device: spare };
+      const undo = await addDevice.prepare({ args, mark: 'bofh.0a.1', host });
+      expect(await addDevice.look({ undo, host })).toEqual({ state: 'gone' });
+      const { path: node } = await deviceNode(host, spare);
+
+      await expect(addDevice.look({ undo, host: withUnreadable(host, node) })).rejects.toThrow(
+        /blkid sees nothing on/,
+      );
     });
 
     test('who lose power while it is put in: what is left on it is wiped', async () => {
