@@ -5,9 +5,11 @@ import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
 import type { LvmPvCreate, LvmPvList, LvmPvResize } from './answers/index.ts';
 import { confirm } from './confirm.ts';
+import { overwriteOf } from './filesystem-create.ts';
 import type { Runtime } from './runtime.ts';
-import { openSession } from './session.ts';
+import { openSession, untilInterrupted } from './session.ts';
 import { logged } from './system-log.ts';
+import { printable } from './text.ts';
 
 /** `bofh lvm pv list`: also those in no group, and those whose device is missing. */
 export async function list(runtime: Runtime): Promise<number> {
@@ -43,14 +45,23 @@ export async function create(
   device: string,
   { overwrite }: { readonly overwrite?: string },
 ): Promise<number> {
-  const asked = { device, ...(overwrite === undefined ? {} : { overwrite: { uuid: overwrite } }) };
   const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
+  const named =
+    overwrite === undefined
+      ? undefined
+      : await untilInterrupted(
+          runtime,
+          withBofh(bofh, () => overwriteOf(device, overwrite)),
+        );
+  const asked = { device, ...(named === undefined ? {} : { overwrite: named }) };
   if (runtime.settings.mode === 'plan') {
     const { dryRun } = await import('./plan.ts');
     return await dryRun(runtime, bofh, () => lvm.createPv(asked));
   }
-  if (overwrite !== undefined)
-    await confirm(runtime, [`What has the UUID ${overwrite} on ${device} is lost for good.`]);
+  if (named !== undefined)
+    await confirm(runtime, [
+      `${printable(device)} is overwritten, and what is on it now cannot be brought back: ${named.uuid ?? named.type ?? ''}`,
+    ]);
   const data: LvmPvCreate = await logged(runtime, bofh.host, () => withBofh(bofh, () => lvm.createPv(asked)));
   progress.end();
   give(runtime, { data, lines: [`${data.device} is a physical volume now, uuid ${data.uuid}`] });

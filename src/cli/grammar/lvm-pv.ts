@@ -11,7 +11,7 @@ export function addLvmPv(pv: Command, verb: Verb): void {
     .command('create')
     .description('make a blank device a physical volume')
     .argument('<device>')
-    .option('--overwrite <UUID>', 'what is on it and may be lost, by its UUID');
+    .option('--overwrite <UUID|TYPE>', 'exactly what is there and may be lost');
   verb(create, 'changes', async (runtime, [device = ''], { overwrite }) =>
     (await import('../lvm-pv.ts')).create(
       runtime,

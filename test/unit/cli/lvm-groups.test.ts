@@ -51,6 +51,19 @@ describe('bofh lvm pv', () => {
     expect(holds()?.type).toBe('LVM2_member');
   });
 
+  it('overwrites what has no uuid by its type, as the refusal says', async () => {
+    host.admin.format('/dev/vdz', { type: 'swap', usage: 'other' });
+    const line = ['--yes', 'lvm', 'pv', 'create', '/dev/vdz'];
+
+    await expect(typed(host, line)).rejects.toHaveProperty(
+      'remedy',
+      'to lose it, name it: overwrite {"type":"swap"}',
+    );
+    await typed(host, [...line, '--overwrite', 'swap']);
+
+    expect(holds()?.type).toBe('LVM2_member');
+  });
+
   it('asks nothing when nothing is lost, and refuses what was not named', async () => {
     host.admin.format('/dev/vdz', { type: 'ext4', usage: 'filesystem', uuid });
 
