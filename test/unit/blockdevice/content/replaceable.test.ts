@@ -53,7 +53,7 @@ beforeEach(() => {
 /** What a command would answer where the model knows no such case. */
 function withAnswer(tool: string, answer: Partial<Answer>): SimulatedHost {
   const run: SimulatedHost['run'] = async (command) =>
-    command.tool === tool && command.access === 'read'
+    command.tool === tool
       ? command.parse({ exitCode: 0, stdout: '', stderr: '', ...answer })
       : host.run(command);
   return { ...host, run };
