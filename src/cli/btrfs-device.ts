@@ -1,14 +1,12 @@
 import * as api from '../api/btrfs.ts';
-import { withBofh } from '../bofh.ts';
 import * as btrfs from '../btrfs/index.ts';
 import { formatSize } from '../units.ts';
-import { give } from './answer.ts';
+import { type Answer, give } from './answer.ts';
 import type { BtrfsDevice, BtrfsDevices, BtrfsReplaced } from './answers/index.ts';
-import { changed } from './btrfs-change.ts';
-import { confirm } from './confirm.ts';
-import { overwriteOf } from './filesystem-create.ts';
+import { change } from './change.ts';
+import { overwriting } from './overwriting.ts';
 import type { Runtime } from './runtime.ts';
-import { openSession, untilInterrupted } from './session.ts';
+import { openSession } from './session.ts';
 import { printable } from './text.ts';
 
 /** `bofh btrfs device list PATH` */
@@ -39,10 +37,12 @@ export async function add(
     overwrite,
   }: { readonly path: string; readonly device: string; readonly overwrite?: string },
 ): Promise<number> {
-  return overwriting<BtrfsDevice, BtrfsDevice>(runtime, { device, overwrite }, (more) => ({
-    act: () => api.addDevice({ path, device, ...more() }),
-    data: (made) => made,
-    lines: ({ devid }) => [`${printable(device)} is the device ${devid} of ${printable(path)} now`],
+  return overwriting<BtrfsDevice>(runtime, { device, overwrite }, (more) => ({
+    act: () => api.addDevice({ path, device, ...more }),
+    answer: (data): Answer<BtrfsDevice> => ({
+      data,
+      lines: [`${printable(device)} is the device ${data.devid} of ${printable(path)} now`],
+    }),
   }));
 }
 
@@ -58,10 +58,12 @@ export async function replace(
 ): Promise<number> {
   const { path, device: named, by, overwrite } = asked;
   const device = /^\d+$/.test(named) ? Number(named) : named;
-  return overwriting(runtime, { device: by, overwrite }, (more) => ({
-    act: () => api.replaceDevice({ path, device, by, ...more() }),
-    data: (): BtrfsReplaced => ({ path, device: named, by }),
-    lines: () => [`${printable(by)} has taken the place of ${printable(named)} in ${printable(path)}`],
+  return overwriting<unknown>(runtime, { device: by, overwrite }, (more) => ({
+    act: () => api.replaceDevice({ path, device, by, ...more }),
+    answer: (): Answer<BtrfsReplaced> => ({
+      data: { path, device: named, by },
+      lines: [`${printable(by)} has taken the place of ${printable(named)} in ${printable(path)}`],
+    }),
   }));
 }
 
@@ -70,38 +72,11 @@ export async function remove(
   runtime: Runtime,
   asked: { readonly path: string; readonly device: string },
 ): Promise<number> {
-  return changed(runtime, {
+  return change(runtime, {
     act: () => api.removeDevice(asked),
-    data: (gone): BtrfsDevice => gone,
-    lines: () => [`${printable(asked.device)} is out of ${printable(asked.path)}, and blank`],
-  });
-}
-
-type Overwrite = Awaited<ReturnType<typeof overwriteOf>>;
-
-/** A verb with a device of which something may be lost, once that is named and confirmed. */
-export async function overwriting<V, D>(
-  runtime: Runtime,
-  { device, overwrite: named }: { readonly device: string; readonly overwrite: string | undefined },
-  verb: (more: () => { readonly overwrite?: Overwrite }) => {
-    readonly act: () => Promise<V>;
-    readonly data: (value: V) => D;
-    readonly lines: (data: D) => readonly string[];
-  },
-): Promise<number> {
-  let overwrite: Overwrite | undefined;
-  return changed(runtime, {
-    before: async (bofh) => {
-      if (named === undefined) return;
-      overwrite = await untilInterrupted(
-        runtime,
-        withBofh(bofh, () => overwriteOf(device, named)),
-      );
-      if (runtime.settings.mode === 'plan') return;
-      await confirm(runtime, [
-        `${printable(device)} is overwritten, and what is on it now cannot be brought back: ${overwrite.uuid ?? overwrite.type ?? ''}`,
-      ]);
-    },
-    ...verb(() => (overwrite === undefined ? {} : { overwrite })),
+    answer: (data): Answer<BtrfsDevice> => ({
+      data,
+      lines: [`${printable(asked.device)} is out of ${printable(asked.path)}, and blank`],
+    }),
   });
 }

@@ -2,21 +2,23 @@ import * as api from '../api/btrfs.ts';
 import * as btrfs from '../btrfs/index.ts';
 import { UsageError } from '../errors.ts';
 import { formatSize } from '../units.ts';
-import { give } from './answer.ts';
+import { type Answer, give } from './answer.ts';
 import type { BtrfsBalance, BtrfsBalanced, BtrfsScrub, BtrfsScrubbed } from './answers/index.ts';
-import { changed } from './btrfs-change.ts';
+import { change } from './change.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 import { printable } from './text.ts';
 
 /** `bofh btrfs scrub start PATH` */
 export async function scrub(runtime: Runtime, path: string): Promise<number> {
-  return changed(runtime, {
+  return change(runtime, {
     act: () => api.scrub({ path }),
-    data: (found): BtrfsScrubbed => found,
-    lines: ({ dataBytes, metadataBytes }) => [
-      `no errors in ${formatSize(dataBytes)} of data and ${formatSize(metadataBytes)} of metadata of ${printable(path)}`,
-    ],
+    answer: (data): Answer<BtrfsScrubbed> => ({
+      data,
+      lines: [
+        `no errors in ${formatSize(data.dataBytes)} of data and ${formatSize(data.metadataBytes)} of metadata of ${printable(path)}`,
+      ],
+    }),
   });
 }
 
@@ -51,10 +53,12 @@ export async function balance(
     ...(dataUsage === undefined ? {} : { dataUsage: percent(dataUsage) }),
     ...(metadataUsage === undefined ? {} : { metadataUsage: percent(metadataUsage) }),
   };
-  return changed(runtime, {
+  return change(runtime, {
     act: () => api.balance(args),
-    data: (done): BtrfsBalanced => done,
-    lines: ({ relocated, chunks }) => [`${relocated} of ${chunks} block groups were written anew`],
+    answer: (data): Answer<BtrfsBalanced> => ({
+      data,
+      lines: [`${data.relocated} of ${data.chunks} block groups were written anew`],
+    }),
   });
 }
 

@@ -1,9 +1,9 @@
 import * as api from '../api/btrfs.ts';
 import * as btrfs from '../btrfs/index.ts';
 import { formatSize, parseSize } from '../units.ts';
-import { give } from './answer.ts';
+import { type Answer, give } from './answer.ts';
 import type { BtrfsLimited, BtrfsQuota, BtrfsQuotaSet } from './answers/index.ts';
-import { changed } from './btrfs-change.ts';
+import { change } from './change.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 import { printable } from './text.ts';
@@ -47,10 +47,12 @@ const doubts = {
 
 /** `bofh btrfs quota enable PATH`, `bofh btrfs quota disable PATH` */
 export async function setQuota(runtime: Runtime, path: string, mode: 'on' | 'off'): Promise<number> {
-  return changed(runtime, {
+  return change(runtime, {
     act: () => api.setQuota({ path, mode }),
-    data: (set): BtrfsQuotaSet => set,
-    lines: (set) => [`the quotas of ${printable(path)} are ${set.mode} now`],
+    answer: (data): Answer<BtrfsQuotaSet> => ({
+      data,
+      lines: [`the quotas of ${printable(path)} are ${data.mode} now`],
+    }),
   });
 }
 
@@ -61,12 +63,14 @@ export async function limit(
 ): Promise<number> {
   const { path, size, what } = asked;
   const bytes = size === 'none' ? null : parseSize(size);
-  return changed(runtime, {
+  return change(runtime, {
     act: () => api.limitSubvolume({ path, what, limit: bytes }),
-    data: (set): BtrfsLimited => set,
-    lines: ({ limit: now, was }) => [
-      `the limit of ${printable(path)} is ${limitInWords(now)} now; it was ${limitInWords(was)}`,
-    ],
+    answer: (data): Answer<BtrfsLimited> => ({
+      data,
+      lines: [
+        `the limit of ${printable(path)} is ${limitInWords(data.limit)} now; it was ${limitInWords(data.was)}`,
+      ],
+    }),
   });
 }
 

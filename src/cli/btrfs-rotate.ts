@@ -1,11 +1,10 @@
 import * as api from '../api/btrfs.ts';
 import { rotationOf, rotationRequest } from '../btrfs/rotation.ts';
+import type { Answer } from './answer.ts';
 import type { BtrfsRotated } from './answers/index.ts';
-import { changed } from './btrfs-change.ts';
-import { confirm } from './confirm.ts';
+import { change } from './change.ts';
 import { counted } from './rotation.ts';
 import type { Runtime } from './runtime.ts';
-import { untilInterrupted } from './session.ts';
 import { printable } from './text.ts';
 
 /** `bofh btrfs snapshot rotate SOURCE TARGET --label LABEL`: asks only when something is to be deleted. */
@@ -20,29 +19,27 @@ export async function rotate(
 ): Promise<number> {
   const { keep, ...rest } = asked;
   const request = rotationRequest({ ...rest, ...(keep === undefined ? {} : { keep: counted(keep) }) });
-  let agreed: readonly string[] | undefined;
-  return changed(runtime, {
-    before: async ({ host }) => {
-      const { mode, consent } = runtime.settings;
-      if (mode === 'plan' || consent === 'given') return;
-      const { surplus } = await untilInterrupted(runtime, rotationOf(host, request, new Date()));
-      agreed = surplus.map(({ uuid }) => uuid);
-      if (surplus.length === 0) return;
-      await confirm(runtime, [
-        `this deletes ${surplus.length} of the snapshots of the label ${request.label}:`,
-        ...surplus.map(({ path }) => `  ${printable(path)}`),
-      ]);
-    },
-    act: () => api.rotateSnapshots({ ...request, agreed }),
-    data: ({ made, deleted, stays }): BtrfsRotated => ({
-      made: { path: made.path, id: made.id, uuid: made.uuid },
-      deleted: deleted.map(({ path, id, uuid }) => ({ path, id, uuid })),
-      stays: stays.map((one) => ({ ...one })),
-    }),
-    lines: ({ made, deleted, stays }) => [
-      `${printable(made.path)} is made`,
-      ...deleted.map(({ path }) => `${printable(path)} is deleted`),
-      ...stays.map(({ path, why }) => `${printable(path)} stays: ${printable(why)}`),
-    ],
+  const { mode, consent } = runtime.settings;
+  return change<Awaited<ReturnType<typeof api.rotateSnapshots>>>(runtime, async ({ host }) => {
+    const asks = mode === 'act' && consent !== 'given';
+    const surplus = asks ? (await rotationOf(host, request, new Date())).surplus : [];
+    const question = `this deletes ${surplus.length} of the snapshots of the label ${request.label}:`;
+    return {
+      destroys: surplus.length === 0 ? [] : [question, ...surplus.map(({ path }) => `  ${printable(path)}`)],
+      act: () =>
+        api.rotateSnapshots({ ...request, agreed: asks ? surplus.map(({ uuid }) => uuid) : undefined }),
+      answer: ({ made, deleted, stays }): Answer<BtrfsRotated> => ({
+        data: {
+          made: { path: made.path, id: made.id, uuid: made.uuid },
+          deleted: deleted.map(({ path, id, uuid }) => ({ path, id, uuid })),
+          stays: stays.map((one) => ({ ...one })),
+        },
+        lines: [
+          `${printable(made.path)} is made`,
+          ...deleted.map(({ path }) => `${printable(path)} is deleted`),
+          ...stays.map(({ path, why }) => `${printable(path)} stays: ${printable(why)}`),
+        ],
+      }),
+    };
   });
 }

@@ -1,9 +1,10 @@
 import * as api from '../api/btrfs.ts';
 import { UsageError } from '../errors.ts';
 import { formatSize } from '../units.ts';
+import type { Answer } from './answer.ts';
 import type { BtrfsReceived, BtrfsSentToDevice, BtrfsSentToFile } from './answers/index.ts';
-import { changed } from './btrfs-change.ts';
-import { overwriting } from './btrfs-device.ts';
+import { change } from './change.ts';
+import { overwriting } from './overwriting.ts';
 import type { Runtime } from './runtime.ts';
 import { pathOn } from './session.ts';
 import { printable } from './text.ts';
@@ -27,25 +28,28 @@ export async function send(
     ...(parent === undefined ? {} : { parent: pathOn(runtime, parent) }),
   };
   if (device !== undefined)
-    return overwriting<BtrfsSentToDevice, BtrfsSentToDevice>(runtime, { device, overwrite }, (more) => ({
-      act: () => api.sendToDevice({ ...sent, device, ...more() }),
-      data: (made) => made,
-      lines: (made) => [`${printable(made.device)} holds all of the stream, uuid ${made.uuid}`],
+    return overwriting<BtrfsSentToDevice>(runtime, { device, overwrite }, (more) => ({
+      act: () => api.sendToDevice({ ...sent, device, ...more }),
+      answer: (data): Answer<BtrfsSentToDevice> => ({
+        data,
+        lines: [`${printable(data.device)} holds all of the stream, uuid ${data.uuid}`],
+      }),
     }));
   if (overwrite !== undefined) throw new UsageError('--overwrite says what is lost on a device: --to-device');
   if (to !== undefined)
-    return changed(runtime, {
+    return change(runtime, {
       act: () =>
         api.copySubvolume({ ...sent, into: pathOn(runtime, to), ...(name === undefined ? {} : { name }) }),
-      data: received,
-      lines: receivedLines,
+      answer: received,
     });
   if (toFile === undefined)
     throw new UsageError('say where to: --to DIR, or --to-file FILE, or --to-device DEVICE');
-  return changed(runtime, {
+  return change(runtime, {
     act: () => api.sendToFile({ ...sent, file: pathOn(runtime, toFile) }),
-    data: (made): BtrfsSentToFile => made,
-    lines: ({ file, size }) => [`${printable(file)} holds all of the stream: ${formatSize(size)}`],
+    answer: (data): Answer<BtrfsSentToFile> => ({
+      data,
+      lines: [`${printable(data.file)} holds all of the stream: ${formatSize(data.size)}`],
+    }),
   });
 }
 
@@ -54,23 +58,19 @@ export async function receive(
   runtime: Runtime,
   { file, into, name }: { readonly file: string; readonly into: string; readonly name?: string },
 ): Promise<number> {
-  return changed(runtime, {
+  return change(runtime, {
     act: () =>
       api.receiveSubvolume({
         ...{ file: pathOn(runtime, file), into: pathOn(runtime, into) },
         ...(name === undefined ? {} : { name }),
       }),
-    data: received,
-    lines: receivedLines,
+    answer: received,
   });
 }
 
-function received({ path, id, uuid, receivedUuid }: BtrfsReceived): BtrfsReceived {
-  return { path, id, uuid, receivedUuid };
-}
-
-function receivedLines(made: BtrfsReceived): readonly string[] {
-  return [
-    `${printable(made.path)} is received: id ${made.id}, uuid ${made.uuid}, received uuid ${made.receivedUuid}`,
-  ];
+function received({ path, id, uuid, receivedUuid }: BtrfsReceived): Answer<BtrfsReceived> {
+  return {
+    data: { path, id, uuid, receivedUuid },
+    lines: [`${printable(path)} is received: id ${id}, uuid ${uuid}, received uuid ${receivedUuid}`],
+  };
 }

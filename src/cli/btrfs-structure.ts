@@ -1,10 +1,9 @@
 import * as api from '../api/btrfs.ts';
 import { structureOf } from '../btrfs/structure.ts';
+import type { Answer } from './answer.ts';
 import type { BtrfsStructure } from './answers/index.ts';
-import { changed } from './btrfs-change.ts';
-import { confirm } from './confirm.ts';
+import { change } from './change.ts';
 import type { Runtime } from './runtime.ts';
-import { untilInterrupted } from './session.ts';
 import { printable } from './text.ts';
 
 /** `bofh btrfs create-base-structure PATH NAME`: says which lines of /etc/fstab show something else afterwards; it edits none. */
@@ -12,24 +11,27 @@ export async function createBaseStructure(
   runtime: Runtime,
   asked: { readonly path: string; readonly name: string; readonly default: 'kept' | 'set' },
 ): Promise<number> {
-  return changed(runtime, {
-    before: async ({ host }) => {
-      const { data } = await untilInterrupted(runtime, structureOf(host, asked));
-      if (runtime.settings.mode === 'plan') return;
-      await confirm(runtime, [
-        `this moves all that lies in ${printable(asked.path)} to ${printable(data)}, where it is seen from then on`,
-      ]);
-    },
-    act: () => api.createBaseStructure(asked),
-    data: ({ filesystem, subvolumes, snapshots, made, defaultWas, fstab }): BtrfsStructure => ({
-      ...{ filesystem, subvolumes, snapshots },
-      made: { path: made.path, id: made.id, uuid: made.uuid },
-      defaultWas: defaultWas ?? null,
-      fstab: fstab.map(({ number, source, target }) => ({ line: number, source, target })),
-    }),
-    lines: (done) => inWords(done),
+  return change<Made>(runtime, async ({ host }) => {
+    const { data: to } = await structureOf(host, asked);
+    return {
+      destroys: [
+        `this moves all that lies in ${printable(asked.path)} to ${printable(to)}, where it is seen from then on`,
+      ],
+      act: () => api.createBaseStructure(asked),
+      answer: ({ filesystem, subvolumes, snapshots, made, defaultWas, fstab }): Answer<BtrfsStructure> => {
+        const data = {
+          ...{ filesystem, subvolumes, snapshots },
+          made: { path: made.path, id: made.id, uuid: made.uuid },
+          defaultWas: defaultWas ?? null,
+          fstab: fstab.map(({ number, source, target }) => ({ line: number, source, target })),
+        };
+        return { data, lines: inWords(data) };
+      },
+    };
   });
 }
+
+type Made = Awaited<ReturnType<typeof api.createBaseStructure>>;
 
 function inWords({ made, snapshots, defaultWas, fstab }: BtrfsStructure): readonly string[] {
   const { path, id } = made;

@@ -5,8 +5,8 @@ import { formatSize } from '../units.ts';
 import type { Answer } from './answer.ts';
 import type { CryptClose, CryptErase, CryptFormat, CryptKey, CryptOpen } from './answers/index.ts';
 import { change, headerFileOf, keyOf } from './crypt-verb.ts';
-import { overwriteOf } from './filesystem-create.ts';
 import { oneOf, type Options, saidIn, wholeIn } from './options.ts';
+import { overwriteOf } from './overwriting.ts';
 import type { Runtime } from './runtime.ts';
 
 /** `bofh crypt format DEVICE` */

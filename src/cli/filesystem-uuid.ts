@@ -1,11 +1,9 @@
 import * as filesystem from '../api/filesystem.ts';
-import { withBofh } from '../bofh.ts';
-import { give } from './answer.ts';
+import type { Answer } from './answer.ts';
 import type { FilesystemUuid } from './answers/index.ts';
+import { change } from './change.ts';
 import type { Options } from './options.ts';
 import type { Runtime } from './runtime.ts';
-import { openSession } from './session.ts';
-import { logged } from './system-log.ts';
 import { printable } from './text.ts';
 
 /** `bofh filesystem uuid DEVICE` */
@@ -19,18 +17,11 @@ export async function uuid(
     ...(typeof wanted === 'string' ? { uuid: wanted } : {}),
     ...(addSeed === true ? { seed: 'may be added' as const } : {}),
   };
-  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
-  if (runtime.settings.mode === 'plan') {
-    const { dryRun } = await import('./plan.ts');
-    return await dryRun(runtime, bofh, () => filesystem.uuid(asked));
-  }
-  const made = await logged(runtime, bofh.host, () => withBofh(bofh, () => filesystem.uuid(asked)));
-  progress.end();
-  const data: FilesystemUuid = { device, uuid: made.uuid, was: made.was };
-  const line =
-    made.uuid === made.was
-      ? `has the uuid ${made.uuid} already`
-      : `has the uuid ${made.uuid} now; it had ${made.was}`;
-  give(runtime, { data, lines: [`${printable(device)} ${line}`] });
-  return 0;
+  return change(runtime, {
+    act: () => filesystem.uuid(asked),
+    answer: ({ uuid: now, was }): Answer<FilesystemUuid> => {
+      const line = now === was ? `has the uuid ${now} already` : `has the uuid ${now} now; it had ${was}`;
+      return { data: { device, uuid: now, was }, lines: [`${printable(device)} ${line}`] };
+    },
+  });
 }

@@ -1,12 +1,12 @@
 import * as filesystem from '../api/filesystem.ts';
 import { withBofh } from '../bofh.ts';
-import { formatSize } from '../units.ts';
-import { give } from './answer.ts';
+import { type Bytes, formatSize } from '../units.ts';
+import { type Answer, give } from './answer.ts';
 import type { FilesystemCheck, FilesystemInfo, FilesystemLabel, FilesystemResize } from './answers/index.ts';
+import { change, plan } from './change.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';
 import { sizeAmong } from './sizes.ts';
-import { logged } from './system-log.ts';
 import { printable } from './text.ts';
 
 /** `bofh filesystem info DEVICE` */
@@ -40,21 +40,18 @@ function sizeInWords(bytes: number | null): string {
 /** `bofh filesystem resize DEVICE SIZE|max` */
 export async function resize(runtime: Runtime, device: string, size: string): Promise<number> {
   const asked = { device, size: size === 'max' ? size : sizeAmong(size, '20g or max') } as const;
-  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
-  if (runtime.settings.mode === 'plan') {
-    const { dryRun } = await import('./plan.ts');
-    return await dryRun(runtime, bofh, () => filesystem.resize(asked));
-  }
-  const before = await untilInterrupted(
-    runtime,
-    withBofh(bofh, () => filesystem.info(device)),
-  );
-  const made = await logged(runtime, bofh.host, () => withBofh(bofh, () => filesystem.resize(asked)));
-  progress.end();
-  const { type, uuid, size: was } = before;
-  const data: FilesystemResize = { device, type, uuid, was, size: made.size };
-  give(runtime, { data, lines: [resizedInWords(data)] });
-  return 0;
+  const act = () => filesystem.resize(asked);
+  return change<{ readonly size: Bytes }>(runtime, async (bofh) => {
+    if (runtime.settings.mode === 'plan') return () => plan(runtime, bofh, act);
+    const { type, uuid, size: was } = await withBofh(bofh, () => filesystem.info(device));
+    return {
+      act,
+      answer: (made): Answer<FilesystemResize> => {
+        const data = { device, type, uuid, was, size: made.size };
+        return { data, lines: [resizedInWords(data)] };
+      },
+    };
+  });
 }
 
 function resizedInWords({ device, type, was, size }: FilesystemResize): string {
@@ -66,17 +63,13 @@ function resizedInWords({ device, type, was, size }: FilesystemResize): string {
 /** `bofh filesystem label DEVICE [LABEL]` */
 export async function label(runtime: Runtime, device: string, text: string | undefined): Promise<number> {
   const asked = { device, label: text === undefined || text === '' ? null : text };
-  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
-  if (runtime.settings.mode === 'plan') {
-    const { dryRun } = await import('./plan.ts');
-    return await dryRun(runtime, bofh, () => filesystem.label(asked));
-  }
-  const made = await logged(runtime, bofh.host, () => withBofh(bofh, () => filesystem.label(asked)));
-  progress.end();
-  const data: FilesystemLabel = { device, ...made };
-  const named = made.label === null ? 'no label' : `the label ${JSON.stringify(printable(made.label))}`;
-  give(runtime, { data, lines: [`${printable(device)} has ${named} now`] });
-  return 0;
+  return change(runtime, {
+    act: () => filesystem.label(asked),
+    answer: (made): Answer<FilesystemLabel> => {
+      const named = made.label === null ? 'no label' : `the label ${JSON.stringify(printable(made.label))}`;
+      return { data: { device, ...made }, lines: [`${printable(device)} has ${named} now`] };
+    },
+  });
 }
 
 /** `bofh filesystem check DEVICE`: exit 6 when it has errors. */
