@@ -1,12 +1,12 @@
 import * as block from '../api/block.ts';
 import { withBofh } from '../bofh.ts';
 import { formatSize, parseSize } from '../units.ts';
-import { give } from './answer.ts';
+import { type Answer, give } from './answer.ts';
 import type { BlockLoopAttach, BlockLoopDetach, BlockLoopList } from './answers/index.ts';
+import { change } from './change.ts';
 import type { Options } from './options.ts';
 import type { Runtime } from './runtime.ts';
-import { openSession, pathOn, untilInterrupted } from './session.ts';
-import { logged } from './system-log.ts';
+import { openSession, pathOn } from './session.ts';
 import { printable } from './text.ts';
 
 /** `bofh block loop list` */
@@ -44,36 +44,29 @@ export async function attach(runtime: Runtime, path: string, options: Options): 
     ...(typeof options.offset === 'string' && options.offset !== '0' ? { offset: options.offset } : {}),
     ...(typeof options.size === 'string' ? { size: options.size } : {}),
   } as const;
-  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
-  if (options.adopt === true) {
-    const there = await untilInterrupted(
-      runtime,
-      withBofh(bofh, () => attachedAs(asked)),
-    );
-    if (there !== undefined) return said(runtime, { device: there.device, file, was: 'adopted' });
-  }
-  const act = () => block.attachLoop(asked);
-  if (runtime.settings.mode === 'plan') {
-    const { dryRun } = await import('./plan.ts');
-    return dryRun(runtime, bofh, act);
-  }
-  const { device } = await logged(runtime, bofh.host, () => withBofh(bofh, act));
-  progress.end();
-  return said(runtime, { device, file, was: 'attached' });
+  return change<{ readonly device: string }>(runtime, async (bofh) => {
+    const there = options.adopt === true ? await withBofh(bofh, () => attachedAs(asked)) : undefined;
+    if (there !== undefined)
+      return () => {
+        give(runtime, said({ device: there.device, file, was: 'adopted' }));
+        return 0;
+      };
+    return {
+      act: () => block.attachLoop(asked),
+      answer: ({ device }) => said({ device, file, was: 'attached' }),
+    };
+  });
 }
 
 /** `bofh block loop detach DEVICE` */
 export async function detach(runtime: Runtime, device: string): Promise<number> {
-  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
-  const act = () => block.detachLoop({ device });
-  if (runtime.settings.mode === 'plan') {
-    const { dryRun } = await import('./plan.ts');
-    return dryRun(runtime, bofh, act);
-  }
-  const data: BlockLoopDetach = await logged(runtime, bofh.host, () => withBofh(bofh, act));
-  progress.end();
-  give(runtime, { data, lines: [`${data.device} is detached from ${printable(data.file)}`] });
-  return 0;
+  return change(runtime, {
+    act: () => block.detachLoop({ device }),
+    answer: (data): Answer<BlockLoopDetach> => ({
+      data,
+      lines: [`${data.device} is detached from ${printable(data.file)}`],
+    }),
+  });
 }
 
 /** A device that shows this part of the file already, just as it is asked for, and is not about to go. */
@@ -90,8 +83,7 @@ async function attachedAs(asked: {
   return block.loopOver({ file: asked.file, offset, limit, mode, partitions });
 }
 
-function said(runtime: Runtime, data: BlockLoopAttach): number {
+function said(data: BlockLoopAttach): Answer<BlockLoopAttach> {
   const how = data.was === 'adopted' ? 'is attached already, as' : 'is attached as';
-  give(runtime, { data, lines: [`${printable(data.file)} ${how} ${data.device}`] });
-  return 0;
+  return { data, lines: [`${printable(data.file)} ${how} ${data.device}`] };
 }

@@ -1,19 +1,19 @@
 import * as block from '../api/block.ts';
-import { type Bofh, withBofh } from '../bofh.ts';
+import { withBofh } from '../bofh.ts';
 import { UsageError } from '../errors.ts';
 import { formatSize } from '../units.ts';
-import { give } from './answer.ts';
+import { type Answer, give } from './answer.ts';
 import type {
   BlockPartitionAdd,
   BlockPartitionGrow,
   BlockPartitions,
   BlockPartitionTableCreate,
 } from './answers/index.ts';
+import { change } from './change.ts';
 import type { Options } from './options.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 import { sizeAmong } from './sizes.ts';
-import { logged } from './system-log.ts';
 import { printable } from './text.ts';
 
 /** `bofh block partitions DEVICE` */
@@ -44,14 +44,13 @@ export async function createTable(runtime: Runtime, device: string, options: Opt
   if (type !== 'gpt' && type !== 'dos')
     throw new UsageError(`--type ${String(type)}: bofh makes gpt and dos tables`);
   const asked = { device, type, ...(typeof id === 'string' ? { id } : {}) } as const;
-  return changing(
-    runtime,
-    () => block.createPartitionTable(asked),
-    (made) => {
-      const data: BlockPartitionTableCreate = made;
-      return { data, lines: [`${printable(device)} has a ${data.type} table now, id ${data.id}`] };
-    },
-  );
+  return change(runtime, {
+    act: () => block.createPartitionTable(asked),
+    answer: (data): Answer<BlockPartitionTableCreate> => ({
+      data,
+      lines: [`${printable(device)} has a ${data.type} table now, id ${data.id}`],
+    }),
+  });
 }
 
 /** `bofh block partition add DEVICE SIZE|max` */
@@ -63,17 +62,13 @@ export async function add(
   const said = (key: string) => (typeof options[key] === 'string' ? { [key]: options[key] } : {});
   const more = { ...said('type'), ...said('name'), ...said('uuid') };
   const asked = { device, size: size === 'max' ? size : sizeAmong(size, '20g or max'), ...more } as const;
-  return changing(
-    runtime,
-    () => block.addPartition(asked),
-    (made) => {
-      const data: BlockPartitionAdd = made;
-      return {
-        data,
-        lines: [`${printable(data.path)} is made: ${formatSize(data.size)} at ${formatSize(data.start)}`],
-      };
-    },
-  );
+  return change(runtime, {
+    act: () => block.addPartition(asked),
+    answer: (data): Answer<BlockPartitionAdd> => ({
+      data,
+      lines: [`${printable(data.path)} is made: ${formatSize(data.size)} at ${formatSize(data.start)}`],
+    }),
+  });
 }
 
 /** `bofh block partition grow DEVICE NUMBER SIZE|max` */
@@ -87,30 +82,11 @@ export async function grow(
     number: Number(which),
     size: size === 'max' ? size : sizeAmong(size, '20g or max'),
   } as const;
-  return changing(
-    runtime,
-    () => block.growPartition(asked),
-    (made) => {
-      const data: BlockPartitionGrow = made;
-      const line = `${printable(data.path)} has ${formatSize(data.size)} now; it had ${formatSize(data.was)}`;
-      return { data, lines: [line] };
-    },
-  );
-}
-
-async function changing<T>(
-  runtime: Runtime,
-  act: () => Promise<T>,
-  answer: (made: T) => Parameters<typeof give>[1],
-): Promise<number> {
-  const session = await openSession(runtime, { site: 'unused', root: 'needed' });
-  const bofh: Bofh = session.bofh;
-  if (runtime.settings.mode === 'plan') {
-    const { dryRun } = await import('./plan.ts');
-    return dryRun(runtime, bofh, act);
-  }
-  const made = await logged(runtime, bofh.host, () => withBofh(bofh, act));
-  session.progress.end();
-  give(runtime, answer(made));
-  return 0;
+  return change(runtime, {
+    act: () => block.growPartition(asked),
+    answer: (data): Answer<BlockPartitionGrow> => ({
+      data,
+      lines: [`${printable(data.path)} has ${formatSize(data.size)} now; it had ${formatSize(data.was)}`],
+    }),
+  });
 }

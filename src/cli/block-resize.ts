@@ -1,19 +1,17 @@
 import * as block from '../api/block.ts';
 import { size as deviceSize } from '../blockdevice/index.ts';
-import { withBofh } from '../bofh.ts';
+import { type Bofh, withBofh } from '../bofh.ts';
 import { parseKeyRef, type ReadHost } from '../command/index.ts';
 import { UsageError } from '../errors.ts';
 import { type Bytes, formatSize } from '../units.ts';
 import { membersOfStack } from '../replica/stack.ts';
-import { give } from './answer.ts';
+import type { Answer } from './answer.ts';
 import type { BlockResize } from './answers/index.ts';
-import { confirm } from './confirm.ts';
+import { change } from './change.ts';
 import type { Options } from './options.ts';
 import { planned, twoHosts } from './replica-plan.ts';
 import type { Runtime } from './runtime.ts';
-import { openSession } from './session.ts';
 import { sizeAmong } from './sizes.ts';
-import { logged } from './system-log.ts';
 import { printable } from './text.ts';
 
 /** `bofh block resize DEVICE +5g|-1g|20g|min|max` */
@@ -27,21 +25,29 @@ export async function resize(
   const key = typeof options['key'] === 'string' ? { key: parseKeyRef(options['key']) } : {};
   const on = typeof options['on'] === 'string' ? { on: twoHosts(options['on']) } : {};
   const request = { device, to, what: alone ? ('device' as const) : ('stack' as const), ...key, ...on };
-  const { bofh, progress } = await openSession(runtime, { site: 'used', root: 'needed' });
-  if (runtime.settings.mode === 'plan') {
-    const members = await membersOfStack(bofh.engine, { host: bofh.host, ...request });
-    return planned(runtime, { bofh, members: members ?? [] }, async (simulated) => {
-      await withBofh(simulated, () => block.resize(request));
-    });
-  }
-  if (alone && (await cuts(bofh.host, device, to)))
-    await confirm(runtime, [`${printable(device)} is cut by itself: what lies behind its new end is lost.`]);
-  const made = await logged(runtime, bofh.host, () => withBofh(bofh, () => block.resize(request)));
-  progress.end();
-  const data: BlockResize = { device, ...made, warnings: [...made.warnings], layers: [...made.layers] };
-  give(runtime, { data, lines: inWords(data) });
-  return 0;
+  const look = async (bofh: Bofh) => {
+    if (runtime.settings.mode === 'plan')
+      return async () => {
+        const members = await membersOfStack(bofh.engine, { host: bofh.host, ...request });
+        return planned(runtime, { bofh, members: members ?? [] }, async (simulated) => {
+          await withBofh(simulated, () => block.resize(request));
+        });
+      };
+    const isCut = alone && (await cuts(bofh.host, device, to));
+    const loss = `${printable(device)} is cut by itself: what lies behind its new end is lost.`;
+    return {
+      destroys: isCut ? [loss] : [],
+      act: () => block.resize(request),
+      answer: (made: Resized): Answer<BlockResize> => {
+        const data = { device, ...made, warnings: [...made.warnings], layers: [...made.layers] };
+        return { data, lines: inWords(data) };
+      },
+    };
+  };
+  return change(runtime, look, { site: 'used' });
 }
+
+type Resized = Awaited<ReturnType<typeof block.resize>>;
 
 type Asked = { readonly size: Bytes } | { readonly by: Bytes } | 'min' | 'max';
 
