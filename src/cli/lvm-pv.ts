@@ -1,15 +1,12 @@
 import * as lvm from '../api/lvm.ts';
-import { withBofh } from '../bofh.ts';
 import { pvs } from '../lvm/report-commands.ts';
 import { formatSize } from '../units.ts';
-import { give } from './answer.ts';
+import { type Answer, give } from './answer.ts';
 import type { LvmPvCreate, LvmPvList, LvmPvResize } from './answers/index.ts';
-import { confirm } from './confirm.ts';
-import { overwriteOf } from './filesystem-create.ts';
+import { change } from './change.ts';
+import { overwriting } from './overwriting.ts';
 import type { Runtime } from './runtime.ts';
-import { openSession, untilInterrupted } from './session.ts';
-import { logged } from './system-log.ts';
-import { printable } from './text.ts';
+import { openSession } from './session.ts';
 
 /** `bofh lvm pv list`: also those in no group, and those whose device is missing. */
 export async function list(runtime: Runtime): Promise<number> {
@@ -45,27 +42,13 @@ export async function create(
   device: string,
   { overwrite }: { readonly overwrite?: string },
 ): Promise<number> {
-  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
-  const named =
-    overwrite === undefined
-      ? undefined
-      : await untilInterrupted(
-          runtime,
-          withBofh(bofh, () => overwriteOf(device, overwrite)),
-        );
-  const asked = { device, ...(named === undefined ? {} : { overwrite: named }) };
-  if (runtime.settings.mode === 'plan') {
-    const { dryRun } = await import('./plan.ts');
-    return await dryRun(runtime, bofh, () => lvm.createPv(asked));
-  }
-  if (named !== undefined)
-    await confirm(runtime, [
-      `${printable(device)} is overwritten, and what is on it now cannot be brought back: ${named.uuid ?? named.type ?? ''}`,
-    ]);
-  const data: LvmPvCreate = await logged(runtime, bofh.host, () => withBofh(bofh, () => lvm.createPv(asked)));
-  progress.end();
-  give(runtime, { data, lines: [`${data.device} is a physical volume now, uuid ${data.uuid}`] });
-  return 0;
+  return overwriting<LvmPvCreate>(runtime, { device, overwrite }, (more) => ({
+    act: () => lvm.createPv({ device, ...more }),
+    answer: (data): Answer<LvmPvCreate> => ({
+      data,
+      lines: [`${data.device} is a physical volume now, uuid ${data.uuid}`],
+    }),
+  }));
 }
 
 /** `bofh lvm pv resize DEVICE`: to have that size already is success. */
@@ -73,13 +56,11 @@ export async function resize(
   runtime: Runtime,
   asked: { readonly device: string; readonly size?: string },
 ): Promise<number> {
-  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
-  if (runtime.settings.mode === 'plan') {
-    const { dryRun } = await import('./plan.ts');
-    return await dryRun(runtime, bofh, () => lvm.resizePv(asked));
-  }
-  const data: LvmPvResize = await logged(runtime, bofh.host, () => withBofh(bofh, () => lvm.resizePv(asked)));
-  progress.end();
-  give(runtime, { data, lines: [`the physical volume ${data.device} has ${formatSize(data.size)} now`] });
-  return 0;
+  return change(runtime, {
+    act: () => lvm.resizePv(asked),
+    answer: (data): Answer<LvmPvResize> => ({
+      data,
+      lines: [`the physical volume ${data.device} has ${formatSize(data.size)} now`],
+    }),
+  });
 }

@@ -1,46 +1,38 @@
 import * as lvm from '../api/lvm.ts';
-import { withBofh } from '../bofh.ts';
 import { reachOf, recognise } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError, UsageError } from '../errors.ts';
 import { swapAnew } from '../filesystem/index.ts';
 import { usableVg, volumeNamed } from '../lvm/index.ts';
 import { type Bytes, formatSize } from '../units.ts';
-import { give } from './answer.ts';
+import type { Answer } from './answer.ts';
 import type { LvmResize } from './answers/index.ts';
-import { confirm } from './confirm.ts';
+import { change } from './change.ts';
 import type { Runtime } from './runtime.ts';
-import { openSession, untilInterrupted } from './session.ts';
 import { sizeAmong } from './sizes.ts';
-import { logged } from './system-log.ts';
 import { type Volume, volumeOf } from './volume.ts';
 
 /** `bofh lvm resize VG/NAME SIZE|+SIZE|-SIZE`: the volume alone, and never smaller under what can be recognised on it. */
 export async function resize(runtime: Runtime, volume: string, wanted: string): Promise<number> {
   const { vg, name } = volumeOf(volume);
-  const change = changeOf(wanted);
-  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
-  const found = await untilInterrupted(runtime, plan(bofh.host, { vg, name }, change));
-  const { uuid, from, to } = found;
-  const consent = to < from ? ({ shrink: 'lose what lies beyond' } as const) : {};
-  const act = () => lvm.resizeLv({ vg, name, uuid, size: to, ...consent });
-  if (runtime.settings.mode === 'plan') {
-    const { dryRun } = await import('./plan.ts');
-    return await dryRun(runtime, bofh, act);
-  }
-  if (to < from)
-    await confirm(runtime, [
-      `${volume} is cut from ${formatSize(from)} to ${formatSize(to)}: what lies beyond is lost`,
-    ]);
-  const { path, size } = await logged(runtime, bofh.host, () => withBofh(bofh, act));
-  progress.end();
-  const data: LvmResize = { volume, uuid, path, size, was: from };
-  const line =
-    size === from
-      ? `${volume} has ${formatSize(size)} already`
-      : `${volume} has ${formatSize(size)} now (${formatSize(from)} before)`;
-  give(runtime, { data, lines: [line] });
-  return 0;
+  const by = changeOf(wanted);
+  return change<{ readonly path: string; readonly size: Bytes }>(runtime, async ({ host }) => {
+    const { uuid, from, to } = await plan(host, { vg, name }, by);
+    const consent = to < from ? ({ shrink: 'lose what lies beyond' } as const) : {};
+    const loss = `${volume} is cut from ${formatSize(from)} to ${formatSize(to)}: what lies beyond is lost`;
+    return {
+      destroys: to < from ? [loss] : [],
+      act: () => lvm.resizeLv({ vg, name, uuid, size: to, ...consent }),
+      answer: ({ path, size }): Answer<LvmResize> => ({
+        data: { volume, uuid, path, size, was: from },
+        lines: [
+          size === from
+            ? `${volume} has ${formatSize(size)} already`
+            : `${volume} has ${formatSize(size)} now (${formatSize(from)} before)`,
+        ],
+      }),
+    };
+  });
 }
 
 /** `20g`, `+5g` or `-5g`. */

@@ -1,33 +1,29 @@
 import { posix } from 'node:path';
 import * as lvm from '../api/lvm.ts';
-import { withBofh } from '../bofh.ts';
-import { give } from './answer.ts';
+import type { Bofh } from '../bofh.ts';
+import type { Answer } from './answer.ts';
 import type { LvmVgRename } from './answers/index.ts';
+import { change, plan } from './change.ts';
 import { namingInWords, whoNames } from './lvm-naming.ts';
 import type { Runtime } from './runtime.ts';
-import { openSession, untilInterrupted } from './session.ts';
-import { logged } from './system-log.ts';
 
 /** `bofh lvm vg rename NAME TO`: says which files still name a volume of it by the old path; it edits none. */
 export async function rename(runtime: Runtime, vg: string, to: string): Promise<number> {
   const asked = { vg, to };
-  const { bofh, progress } = await openSession(runtime, { site: 'used', root: 'needed' });
-  const found = await untilInterrupted(
-    runtime,
-    whoNames(bofh, (path) => renamed(path, asked) !== undefined),
-  );
-  const said = namingInWords(found, (path) => renamed(path, asked) ?? path);
-  if (runtime.settings.mode === 'plan') {
-    const { dryRun } = await import('./plan.ts');
-    const exitCode = await dryRun(runtime, bofh, () => lvm.renameVg(asked));
-    for (const line of said) runtime.terminal.line(`bofh: ${line}`);
-    return exitCode;
-  }
-  const { name, uuid } = await logged(runtime, bofh.host, () => withBofh(bofh, () => lvm.renameVg(asked)));
-  progress.end();
-  const data: LvmVgRename = { group: name, was: vg, uuid, ...found };
-  give(runtime, { data, lines: [`the volume group ${vg} is called ${name} now`, ...said] });
-  return 0;
+  const look = async (bofh: Bofh) => {
+    const found = await whoNames(bofh, (path) => renamed(path, asked) !== undefined);
+    const said = namingInWords(found, (path) => renamed(path, asked) ?? path);
+    const act = () => lvm.renameVg(asked);
+    if (runtime.settings.mode === 'plan') return () => plan(runtime, bofh, act, said);
+    return {
+      act,
+      answer: ({ name, uuid }: Awaited<ReturnType<typeof act>>): Answer<LvmVgRename> => ({
+        data: { group: name, was: vg, uuid, ...found },
+        lines: [`the volume group ${vg} is called ${name} now`, ...said],
+      }),
+    };
+  };
+  return change(runtime, look, { site: 'used' });
 }
 
 /** The path that a volume of the group has afterwards; undefined for a path of anything else. */

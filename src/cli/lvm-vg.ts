@@ -1,12 +1,11 @@
 import * as lvm from '../api/lvm.ts';
-import { withBofh } from '../bofh.ts';
 import { vgs } from '../lvm/report-commands.ts';
 import { formatSize } from '../units.ts';
-import { give } from './answer.ts';
+import { type Answer, give } from './answer.ts';
 import type { LvmVgCreate, LvmVgDevices, LvmVgList } from './answers/index.ts';
+import { change as changeOf } from './change.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
-import { logged } from './system-log.ts';
 
 /** `bofh lvm vg list`: every volume group, also one that cannot be used. */
 export async function list(runtime: Runtime): Promise<number> {
@@ -41,16 +40,13 @@ export async function create(
   }: { readonly name: string; readonly devices: readonly string[]; readonly extentSize: string },
 ): Promise<number> {
   const asked = { name, devices: [...devices], extentSize };
-  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
-  if (runtime.settings.mode === 'plan') {
-    const { dryRun } = await import('./plan.ts');
-    return await dryRun(runtime, bofh, () => lvm.createVg(asked));
-  }
-  const made = await logged(runtime, bofh.host, () => withBofh(bofh, () => lvm.createVg(asked)));
-  progress.end();
-  const data: LvmVgCreate = { group: made.name, uuid: made.uuid, extentSize: made.extentSize, devices };
-  give(runtime, { data, lines: [`the volume group ${made.name} is there, uuid ${made.uuid}`] });
-  return 0;
+  return changeOf(runtime, {
+    act: () => lvm.createVg(asked),
+    answer: (made): Answer<LvmVgCreate> => ({
+      data: { group: made.name, uuid: made.uuid, extentSize: made.extentSize, devices: asked.devices },
+      lines: [`the volume group ${made.name} is there, uuid ${made.uuid}`],
+    }),
+  });
 }
 
 interface Devices {
@@ -73,16 +69,13 @@ async function change(
   { vg, devices }: Devices,
   how: { readonly act: () => ReturnType<typeof lvm.extendVg>; readonly done: string },
 ): Promise<number> {
-  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
-  if (runtime.settings.mode === 'plan') {
-    const { dryRun } = await import('./plan.ts');
-    return await dryRun(runtime, bofh, how.act);
-  }
-  const { uuid } = await logged(runtime, bofh.host, () => withBofh(bofh, how.act));
-  progress.end();
-  const data: LvmVgDevices = { group: vg, uuid, devices };
-  give(runtime, { data, lines: [`${devices.join(' and ')}: ${how.done} the volume group ${vg}`] });
-  return 0;
+  return changeOf(runtime, {
+    act: how.act,
+    answer: ({ uuid }): Answer<LvmVgDevices> => ({
+      data: { group: vg, uuid, devices },
+      lines: [`${devices.join(' and ')}: ${how.done} the volume group ${vg}`],
+    }),
+  });
 }
 
 function stateOf(vg: LvmVgList[number]): string {

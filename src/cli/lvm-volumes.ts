@@ -1,31 +1,24 @@
 import * as lvm from '../api/lvm.ts';
-import { withBofh } from '../bofh.ts';
 import { UsageError } from '../errors.ts';
 import { usableVg, volumeNamed } from '../lvm/index.ts';
 import { formatSize } from '../units.ts';
-import { give } from './answer.ts';
+import { type Answer, give } from './answer.ts';
 import type { LvmCreate, LvmRemove, LvmTag } from './answers/index.ts';
-import { confirm } from './confirm.ts';
+import { change, plan } from './change.ts';
 import type { Options } from './options.ts';
 import type { Runtime } from './runtime.ts';
-import { openSession, untilInterrupted } from './session.ts';
-import { logged } from './system-log.ts';
 import { volumeOf } from './volume.ts';
 
 /** `bofh lvm create VG/NAME --size SIZE`, or `--extents 25`, `50%FREE`, `10%VG` */
 export async function create(runtime: Runtime, volume: string, options: Options): Promise<number> {
   const asked = { ...volumeOf(volume), ...shape(options), ...given(options) };
-  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
-  if (runtime.settings.mode === 'plan') {
-    const { dryRun } = await import('./plan.ts');
-    return await dryRun(runtime, bofh, () => lvm.createLv(asked));
-  }
-  const made = await logged(runtime, bofh.host, () => withBofh(bofh, () => lvm.createLv(asked)));
-  progress.end();
-  const { path, size, uuid } = made;
-  const data: LvmCreate = { volume, uuid, path, size, pool: made.pool ?? null };
-  give(runtime, { data, lines: [`${path} is there, ${formatSize(size)}`, ...promisedInWords(made.pool)] });
-  return 0;
+  return change(runtime, {
+    act: () => lvm.createLv(asked),
+    answer: ({ path, size, uuid, pool }): Answer<LvmCreate> => ({
+      data: { volume, uuid, path, size, pool: pool ?? null },
+      lines: [`${path} is there, ${formatSize(size)}`, ...promisedInWords(pool)],
+    }),
+  });
 }
 
 const types = ['linear', 'striped', 'raid1'] as const;
@@ -75,43 +68,38 @@ export async function tag(runtime: Runtime, volume: string, options: Options): P
     return typeof text === 'string' ? text.split(',') : [];
   };
   const asked = { vg, name, add: [...listed('add')], remove: [...listed('remove')] };
-  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
-  if (runtime.settings.mode === 'plan') {
-    const { dryRun } = await import('./plan.ts');
-    return await dryRun(runtime, bofh, () => lvm.tagLv(asked));
-  }
-  const lv = async () => volumeNamed(await usableVg(bofh.host, vg), { name });
-  const { uuid, tags: before } = await untilInterrupted(runtime, lv());
-  const isSo =
-    asked.add.every((each) => before.includes(each)) && !asked.remove.some((each) => before.includes(each));
-  if (!isSo || asked.add.length + asked.remove.length === 0) {
-    await logged(runtime, bofh.host, () => withBofh(bofh, () => lvm.tagLv({ ...asked, uuid })));
-    progress.end();
-  }
-  const { tags } = await lv();
-  const data: LvmTag = { volume, uuid, tags };
-  give(runtime, { data, lines: [`${volume} has the tags ${tags.join(', ') || 'none'}`] });
-  return 0;
+  return change<unknown>(runtime, async (bofh) => {
+    if (runtime.settings.mode === 'plan') return () => plan(runtime, bofh, () => lvm.tagLv(asked));
+    const lv = async () => volumeNamed(await usableVg(bofh.host, vg), { name });
+    const { uuid, tags: before } = await lv();
+    const answer = async (): Promise<Answer<LvmTag>> => {
+      const { tags } = await lv();
+      return { data: { volume, uuid, tags }, lines: [`${volume} has the tags ${tags.join(', ') || 'none'}`] };
+    };
+    const isSo =
+      asked.add.every((each) => before.includes(each)) && !asked.remove.some((each) => before.includes(each));
+    if (!isSo || asked.add.length + asked.remove.length === 0)
+      return { act: () => lvm.tagLv({ ...asked, uuid }), answer };
+    return async () => {
+      give(runtime, await answer());
+      return 0;
+    };
+  });
 }
 
 /** `bofh lvm remove VG/NAME` */
 export async function remove(runtime: Runtime, volume: string): Promise<number> {
   const { vg, name } = volumeOf(volume);
-  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
-  if (runtime.settings.mode === 'plan') {
-    const { dryRun } = await import('./plan.ts');
-    return await dryRun(runtime, bofh, () => lvm.removeLv({ vg, name }));
-  }
-  const { uuid, size } = await untilInterrupted(
-    runtime,
-    usableVg(bofh.host, vg).then((group) => volumeNamed(group, { name })),
-  );
-  await confirm(runtime, [
-    `${volume} (${formatSize(size)}, uuid ${uuid}) is removed, with all that is on it`,
-  ]);
-  await logged(runtime, bofh.host, () => withBofh(bofh, () => lvm.removeLv({ vg, name, uuid })));
-  progress.end();
-  const data: LvmRemove = { volume, uuid, size };
-  give(runtime, { data, lines: [`${volume} is removed`] });
-  return 0;
+  return change<unknown>(runtime, async (bofh) => {
+    if (runtime.settings.mode === 'plan') return () => plan(runtime, bofh, () => lvm.removeLv({ vg, name }));
+    const { uuid, size } = volumeNamed(await usableVg(bofh.host, vg), { name });
+    return {
+      destroys: [`${volume} (${formatSize(size)}, uuid ${uuid}) is removed, with all that is on it`],
+      act: () => lvm.removeLv({ vg, name, uuid }),
+      answer: (): Answer<LvmRemove> => ({
+        data: { volume, uuid, size },
+        lines: [`${volume} is removed`],
+      }),
+    };
+  });
 }
