@@ -1,12 +1,10 @@
 import * as drbd from '../api/drbd.ts';
 import { withBofh } from '../bofh.ts';
-import { give } from './answer.ts';
+import type { Answer } from './answer.ts';
 import type { DrbdChange } from './answers/index.ts';
-import { confirm } from './confirm.ts';
+import { change as changeOf } from './change.ts';
 import type { Options } from './options.ts';
 import type { Runtime } from './runtime.ts';
-import { openSession } from './session.ts';
-import { logged } from './system-log.ts';
 
 interface Args {
   readonly name: string;
@@ -50,26 +48,21 @@ export async function change(
 ): Promise<number> {
   const { words } = acts[to];
   const args: Args = { name, ...(discardMyData === true ? { discardMyData } : {}) };
-  const act = (): Promise<unknown> => acts[to].act(args);
   const loss =
     args.discardMyData === true
       ? `what was written to ${name} on this host since the two were apart is lost`
       : losses[to];
-  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
-  if (runtime.settings.mode === 'plan') {
-    const { dryRun } = await import('./plan.ts');
-    return await dryRun(runtime, bofh, act);
-  }
-  if (loss !== undefined) await confirm(runtime, [loss]);
-  await logged(runtime, bofh.host, () => withBofh(bofh, act));
-  progress.end();
-  const { state } = await withBofh(bofh, () => drbd.resource(name));
-  const data: DrbdChange = {
-    resource: name,
-    role: state?.role ?? null,
-    devices: (state?.volumes ?? []).map(({ minor }) => `/dev/drbd${String(minor)}`),
-  };
-  const where = data.devices.length === 0 ? '' : `: ${data.devices.join(', ')}`;
-  give(runtime, { data, lines: [`${name} ${words}${where}`] });
-  return 0;
+  return changeOf(runtime, {
+    destroys: loss === undefined ? [] : [loss],
+    act: (): Promise<unknown> => acts[to].act(args),
+    answer: async (_, bofh): Promise<Answer<DrbdChange>> => {
+      const { state } = await withBofh(bofh, () => drbd.resource(name));
+      const devices = (state?.volumes ?? []).map(({ minor }) => `/dev/drbd${String(minor)}`);
+      const where = devices.length === 0 ? '' : `: ${devices.join(', ')}`;
+      return {
+        data: { resource: name, role: state?.role ?? null, devices },
+        lines: [`${name} ${words}${where}`],
+      };
+    },
+  });
 }

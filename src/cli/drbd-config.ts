@@ -1,15 +1,12 @@
 import * as drbd from '../api/drbd.ts';
-import { withBofh } from '../bofh.ts';
 import { UsageError } from '../errors.ts';
 import type { Tx } from '../operations.ts';
 import { formatSize } from '../units.ts';
-import { give } from './answer.ts';
+import type { Answer } from './answer.ts';
 import type { DrbdConfigCreate, DrbdConfigRemove, DrbdMetadata, DrbdWiped } from './answers/index.ts';
-import { confirm } from './confirm.ts';
+import { change } from './change.ts';
 import type { Options } from './options.ts';
 import type { Runtime } from './runtime.ts';
-import { openSession } from './session.ts';
-import { logged } from './system-log.ts';
 import { printable } from './text.ts';
 
 type NewConfig = Parameters<Tx['drbd']['createConfig']>[0];
@@ -17,40 +14,29 @@ type NewConfig = Parameters<Tx['drbd']['createConfig']>[0];
 /** `bofh drbd config create RESOURCE --hosts … --volumes …` */
 export async function createConfig(runtime: Runtime, name: string, options: Options): Promise<number> {
   const config = configOf(name, options);
-  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
-  const act = () => drbd.createConfig(config);
-  if (runtime.settings.mode === 'plan') {
-    const { dryRun } = await import('./plan.ts');
-    return await dryRun(runtime, bofh, act);
-  }
-  const made = await logged(runtime, bofh.host, () => withBofh(bofh, act));
-  progress.end();
-  const data: DrbdConfigCreate = { resource: made.name, file: made.file, devices: made.devices };
-  give(runtime, {
-    data,
-    lines: [
-      `${name} is configured in ${made.file}: ${made.devices.join(', ')}; metadata: bofh drbd create-md ${name}`,
-    ],
+  return change(runtime, {
+    act: () => drbd.createConfig(config),
+    answer: ({ name: resource, file, devices }): Answer<DrbdConfigCreate> => ({
+      data: { resource, file, devices },
+      lines: [
+        `${name} is configured in ${file}: ${devices.join(', ')}; metadata: bofh drbd create-md ${name}`,
+      ],
+    }),
   });
-  return 0;
 }
 
 /** `bofh drbd config remove RESOURCE` */
 export async function removeConfig(runtime: Runtime, name: string): Promise<number> {
-  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
-  const act = () => drbd.removeConfig({ name });
-  if (runtime.settings.mode === 'plan') {
-    const { dryRun } = await import('./plan.ts');
-    return await dryRun(runtime, bofh, act);
-  }
-  await confirm(runtime, [
-    `the configuration of ${printable(name)} on this host is lost; its data and metadata stay on their devices`,
-  ]);
-  await logged(runtime, bofh.host, () => withBofh(bofh, act));
-  progress.end();
-  const data: DrbdConfigRemove = { resource: name };
-  give(runtime, { data, lines: [`${name} is not configured any more`] });
-  return 0;
+  return change(runtime, {
+    destroys: [
+      `the configuration of ${printable(name)} on this host is lost; its data and metadata stay on their devices`,
+    ],
+    act: () => drbd.removeConfig({ name }),
+    answer: (): Answer<DrbdConfigRemove> => ({
+      data: { resource: name },
+      lines: [`${name} is not configured any more`],
+    }),
+  });
 }
 
 /** `bofh drbd create-md RESOURCE`: of one volume, or of all. */
@@ -62,27 +48,17 @@ export async function createMetadata(runtime: Runtime, name: string, options: Op
     ...(overwrite.length === 0 ? {} : { overwrite }),
     ...(options['keep'] === undefined ? {} : { keep: [...words(options['keep'])] }),
   };
-  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
-  const act = () => drbd.createMetadata(asked);
-  if (runtime.settings.mode === 'plan') {
-    const { dryRun } = await import('./plan.ts');
-    return await dryRun(runtime, bofh, act);
-  }
-  if (overwrite.length > 0)
-    await confirm(runtime, [
-      `what is known of the data by these is not known any more: ${overwrite.map(printable).join(', ')}`,
-    ]);
-  const made = await logged(runtime, bofh.host, () => withBofh(bofh, act));
-  progress.end();
-  const { volume, device, uuid, format, dataSize } = made;
-  const data: DrbdMetadata = { resource: name, volume, device, uuid, format, dataSize };
-  give(runtime, {
-    data,
-    lines: [
-      `${device} has metadata of ${name}/${String(volume)} (${format}, uuid ${uuid}) and room for ${formatSize(dataSize)}`,
-    ],
+  const loss = `what is known of the data by these is not known any more: ${overwrite.map(printable).join(', ')}`;
+  return change(runtime, {
+    destroys: overwrite.length === 0 ? [] : [loss],
+    act: () => drbd.createMetadata(asked),
+    answer: ({ volume, device, uuid, format, dataSize }): Answer<DrbdMetadata> => ({
+      data: { resource: name, volume, device, uuid, format, dataSize },
+      lines: [
+        `${device} has metadata of ${name}/${String(volume)} (${format}, uuid ${uuid}) and room for ${formatSize(dataSize)}`,
+      ],
+    }),
   });
-  return 0;
 }
 
 /** `bofh drbd wipe-md RESOURCE` */
@@ -92,23 +68,16 @@ export async function removeMetadata(runtime: Runtime, name: string, options: Op
     ...{ name, uuid: String(overwrite) },
     ...(typeof volume === 'string' ? { volume: wholeNumber(volume, 'a volume') } : {}),
   };
-  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
-  const act = () => drbd.removeMetadata(asked);
-  if (runtime.settings.mode === 'plan') {
-    const { dryRun } = await import('./plan.ts');
-    return await dryRun(runtime, bofh, act);
-  }
-  await confirm(runtime, [
-    `the metadata of ${printable(name)} (uuid ${printable(asked.uuid)}) are taken off; what differs from its peer is not known any more`,
-  ]);
-  const gone = await logged(runtime, bofh.host, () => withBofh(bofh, act));
-  progress.end();
-  const data: DrbdWiped = { resource: name, ...gone };
-  give(runtime, {
-    data,
-    lines: [`${data.device} holds its data alone: the metadata of ${name} are gone (uuid ${data.uuid})`],
+  return change(runtime, {
+    destroys: [
+      `the metadata of ${printable(name)} (uuid ${printable(asked.uuid)}) are taken off; what differs from its peer is not known any more`,
+    ],
+    act: () => drbd.removeMetadata(asked),
+    answer: (gone): Answer<DrbdWiped> => ({
+      data: { resource: name, ...gone },
+      lines: [`${gone.device} holds its data alone: the metadata of ${name} are gone (uuid ${gone.uuid})`],
+    }),
   });
-  return 0;
 }
 
 function configOf(name: string, { hosts, volumes, protocol, set }: Options): NewConfig {

@@ -3,13 +3,13 @@ import { withBofh } from '../bofh.ts';
 import { inWords, type ResourceState, type Towards, towards } from '../drbd/index.ts';
 import { InterruptedError } from '../errors.ts';
 import { formatSize } from '../units.ts';
-import { give } from './answer.ts';
+import { type Answer, give } from './answer.ts';
 import type { DrbdVerified, DrbdWaited } from './answers/index.ts';
+import { change } from './change.ts';
 import type { Options } from './options.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
 import { parseDuration } from './settings.ts';
-import { logged } from './system-log.ts';
 
 /** `bofh drbd wait-connect RESOURCE` and `wait-sync` */
 export async function wait(
@@ -27,26 +27,26 @@ export async function wait(
 /** `bofh drbd verify RESOURCE`: begins it, and waits for its end; exit 6 when the two differ. */
 export async function verify(runtime: Runtime, name: string, options: Options): Promise<number> {
   const limit = limitIn(options, '12h');
-  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
-  const act = () => drbd.verify({ name });
-  if (runtime.settings.mode === 'plan') {
-    const { dryRun } = await import('./plan.ts');
-    return await dryRun(runtime, bofh, act);
-  }
-  await logged(runtime, bofh.host, () => withBofh(bofh, act));
-  progress.end();
-  const state = await withBofh(bofh, () => looking(runtime, { name, what: 'verify', ...limit }));
+  return change(runtime, {
+    act: () => drbd.verify({ name }),
+    answer: async (_, bofh) => {
+      const state = await withBofh(bofh, () => looking(runtime, { name, what: 'verify', ...limit }));
+      return verified(name, state);
+    },
+  });
+}
+
+function verified(name: string, state: ResourceState): Answer<DrbdVerified> & { readonly exitCode: number } {
   const differs = towards(state).reduce((sum, { outOfSync = 0 }) => sum + outOfSync, 0);
-  const data: DrbdVerified = { resource: name, outOfSync: differs };
-  give(runtime, {
-    data,
+  return {
+    data: { resource: name, outOfSync: differs },
     lines: [
       differs === 0
         ? `${name} is alike on both sides`
         : `${name}: ${formatSize(differs)} differ. They are resynced when the two are connected anew: bofh drbd disconnect ${name}; bofh drbd connect ${name}`,
     ],
-  });
-  return differs === 0 ? 0 : 6;
+    exitCode: differs === 0 ? 0 : 6,
+  };
 }
 
 async function looking(

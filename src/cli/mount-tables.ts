@@ -2,12 +2,12 @@ import * as mount from '../api/mount.ts';
 import { withBofh } from '../bofh.ts';
 import { UsageError } from '../errors.ts';
 import { refuseSecrets } from '../mount/index.ts';
-import { give } from './answer.ts';
+import { type Answer, give } from './answer.ts';
 import type { CrypttabList, FstabList, TableEdit } from './answers/index.ts';
+import { change } from './change.ts';
 import type { Options } from './options.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession } from './session.ts';
-import { logged } from './system-log.ts';
 
 /** `bofh mount fstab list` */
 export async function listFstab(runtime: Runtime): Promise<number> {
@@ -113,18 +113,17 @@ async function edit(
   runtime: Runtime,
   act: () => Promise<{ readonly file: string; readonly line: string | null }>,
 ): Promise<number> {
-  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
-  if (runtime.settings.mode === 'plan') {
-    const { dryRun } = await import('./plan.ts');
-    return dryRun(runtime, bofh, act);
-  }
-  const { file, line } = await logged(runtime, bofh.host, () => withBofh(bofh, act));
-  progress.end();
   const next = 'systemctl daemon-reload';
-  const data: TableEdit = { file, line, next };
-  const said = line === null ? `the line is out of ${file}` : `${file} has the line: ${line}`;
-  give(runtime, { data, lines: [said, `systemd reads it at the next boot, or after: ${next}`] });
-  return 0;
+  return change(runtime, {
+    act,
+    answer: ({ file, line }): Answer<TableEdit> => ({
+      data: { file, line, next },
+      lines: [
+        line === null ? `the line is out of ${file}` : `${file} has the line: ${line}`,
+        `systemd reads it at the next boot, or after: ${next}`,
+      ],
+    }),
+  });
 }
 
 function fstabFields(options: Options) {

@@ -2,12 +2,12 @@ import * as mount from '../api/mount.ts';
 import { withBofh } from '../bofh.ts';
 import { UsageError } from '../errors.ts';
 import { refuseSecrets } from '../mount/index.ts';
-import { give } from './answer.ts';
+import { type Answer, give } from './answer.ts';
 import type { MountAdd, MountList, MountRemove } from './answers/index.ts';
+import { change } from './change.ts';
 import type { Options } from './options.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, pathOn } from './session.ts';
-import { logged } from './system-log.ts';
 
 /** `bofh mount list`: without `--all` only what has a device, a share or a directory for a source. */
 export async function list(runtime: Runtime, options: Options): Promise<number> {
@@ -55,20 +55,16 @@ export async function add(
     ...(words.length === 0 ? {} : { options: words }),
   } as const;
   const type = typeof options.type === 'string' ? { type: options.type } : {};
-  const act = () =>
-    options.bind === true
-      ? mount.bind({ source: pathOn(runtime, device), ...common })
-      : mount.mount({ device, ...type, ...common });
-  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
-  if (runtime.settings.mode === 'plan') {
-    const { dryRun } = await import('./plan.ts');
-    return dryRun(runtime, bofh, act);
-  }
-  const made = await logged(runtime, bofh.host, () => withBofh(bofh, act));
-  progress.end();
-  const data: MountAdd = { source: device, path: made.path };
-  give(runtime, { data, lines: [`${device} is mounted on ${made.path}`] });
-  return 0;
+  return change(runtime, {
+    act: () =>
+      options.bind === true
+        ? mount.bind({ source: pathOn(runtime, device), ...common })
+        : mount.mount({ device, ...type, ...common }),
+    answer: (made): Answer<MountAdd> => ({
+      data: { source: device, path: made.path },
+      lines: [`${device} is mounted on ${made.path}`],
+    }),
+  });
 }
 
 /** `bofh mount remove PATH`. */
@@ -80,15 +76,11 @@ export async function remove(runtime: Runtime, path: string, options: Options): 
     path: pathOn(runtime, path),
     ...(typeof mountId === 'string' ? { mountId: Number(mountId) } : {}),
   };
-  const { bofh, progress } = await openSession(runtime, { site: 'unused', root: 'needed' });
-  const act = () => mount.unmount(asked);
-  if (runtime.settings.mode === 'plan') {
-    const { dryRun } = await import('./plan.ts');
-    return dryRun(runtime, bofh, act);
-  }
-  const gone = await logged(runtime, bofh.host, () => withBofh(bofh, act));
-  progress.end();
-  const data: MountRemove = { source: gone.source, path: gone.path };
-  give(runtime, { data, lines: [`${gone.source} is not mounted on ${gone.path} any more`] });
-  return 0;
+  return change(runtime, {
+    act: () => mount.unmount(asked),
+    answer: (gone): Answer<MountRemove> => ({
+      data: { source: gone.source, path: gone.path },
+      lines: [`${gone.source} is not mounted on ${gone.path} any more`],
+    }),
+  });
 }

@@ -1,6 +1,7 @@
 import * as xen from '../api/xen.ts';
 import { type Bofh, withBofh } from '../bofh.ts';
-import { give } from './answer.ts';
+import { type Answer, give } from './answer.ts';
+import { change } from './change.ts';
 import { explain } from './explain.ts';
 import { asText } from './explanation.ts';
 import type { XenList, XenStart, XenStartAll } from './answers/index.ts';
@@ -50,14 +51,14 @@ function inWords(state: xen.GuestRow['state']): string {
 /** `bofh xen start NAME` */
 export async function start(runtime: Runtime, name: string, options: Options = {}): Promise<number> {
   const how = howOf(options);
-  const { bofh, progress } = await openSession(runtime, { site: 'used', root: 'needed' });
-  if (runtime.settings.mode === 'plan')
-    return await (await import('./plan.ts')).dryRun(runtime, bofh, () => xen.start(name, how));
-  const { domid } = await logged(runtime, bofh.host, () => withBofh(bofh, () => xen.start(name, how)));
-  progress.end();
-  const data: XenStart = { name, domid };
-  give(runtime, { data, lines: [`${name} runs as domain ${String(domid)}`] });
-  return 0;
+  const verb = {
+    act: () => xen.start(name, how),
+    answer: ({ domid }: { readonly domid: number }): Answer<XenStart> => ({
+      data: { name, domid },
+      lines: [`${name} runs as domain ${String(domid)}`],
+    }),
+  };
+  return change(runtime, verb, { site: 'used' });
 }
 
 /** `bofh xen start-all`: exit 6 when one failed, 3 when one could not be undone. */
