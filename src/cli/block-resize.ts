@@ -29,7 +29,7 @@ export async function resize(
     if (runtime.settings.mode === 'plan')
       return async () => {
         const members = await membersOfStack(bofh.engine, { host: bofh.host, ...request });
-        return planned(runtime, { bofh, members: members ?? [] }, async (simulated) => {
+        return planned(runtime, { bofh, members }, async (simulated) => {
           await withBofh(simulated, () => block.resize(request));
         });
       };

@@ -9,6 +9,8 @@ import { logged } from './system-log.ts';
 export interface Change<T> {
   /** What is lost by it, and asked about before; nothing of an empty list. */
   readonly destroys?: readonly string[];
+  /** The question may have stood for long: throws RefusedError when what is destroyed is no more what was agreed to. */
+  readonly again?: () => Promise<void>;
   /** All of the change: a dry run is one of it. */
   readonly act: () => Promise<T>;
   readonly answer: (made: T, bofh: Bofh) => Told | Promise<Told>;
@@ -32,9 +34,10 @@ export async function change<T>(
   const { bofh, progress } = await openSession(runtime, { site, root: 'needed' });
   const found = typeof asked === 'function' ? await untilInterrupted(runtime, asked(bofh)) : asked;
   if (typeof found === 'function') return await found();
-  const { destroys = [], act, answer } = found;
+  const { destroys = [], again, act, answer } = found;
   if (runtime.settings.mode === 'plan') return await plan(runtime, bofh, act);
   if (destroys.length > 0) await confirm(runtime, destroys);
+  if (again !== undefined) await untilInterrupted(runtime, again());
   const made = await logged(runtime, bofh.host, () => withBofh(bofh, act));
   progress.end();
   const told = await answer(made, bofh);

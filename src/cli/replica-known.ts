@@ -5,7 +5,7 @@ import { planRemove, type RemovePlan, removeReplica } from '../replica/remove.ts
 import { checkDemote, checkGrow, checkPromote, checkRemove } from '../replica/request.ts';
 import { changeRole, membersToPromote, planDemote, planPromote } from '../replica/role.ts';
 import { formatSize } from '../units.ts';
-import { give } from './answer.ts';
+import type { Answer } from './answer.ts';
 import type { DrbdGrow, DrbdRemove, DrbdRoles } from './answers/index.ts';
 import type { Options } from './options.ts';
 import { changed } from './replica-changed.ts';
@@ -23,30 +23,29 @@ export async function remove(runtime: Runtime, name: string, options: Options): 
     ...(options['keepVolumes'] === true || options['keepVolume'] === true ? { volumes: 'kept' } : {}),
     ...(typeof options['keepOn'] === 'string' ? { keepOn: options['keepOn'] } : {}),
   });
-  const plan = await changed(runtime, {
-    verb: `drbd remove ${name}`,
+  return changed(runtime, {
+    ...{ verb: 'drbd remove', name },
     members: async (bofh): Promise<readonly Member[]> =>
       request.hosts === 'this' ? ownMember(bofh.engine) : membersOf(bofh.engine, request),
     plan: (members) => planRemove({ ...request, members }),
     asks: removalInWords,
     act: removeReplica,
+    answer: removed,
   });
-  if (plan === undefined) return 0;
-  const data: DrbdRemove = {
-    resource: name,
-    hosts: plan.hosts.map((each) => ({
-      name: each.name,
-      volumes: each.volumes.map((lv) => `${lv.vg}/${lv.name}`),
-      kept: [...each.kept],
-      plain: each.wiped.map(({ disk }) => disk),
-    })),
-  };
-  const lines = data.hosts.map(
+}
+
+function removed({ name, hosts: all }: RemovePlan): Answer<DrbdRemove> {
+  const hosts = all.map((each) => ({
+    name: each.name,
+    volumes: each.volumes.map((lv) => `${lv.vg}/${lv.name}`),
+    kept: [...each.kept],
+    plain: each.wiped.map(({ disk }) => disk),
+  }));
+  const lines = hosts.map(
     ({ name: at, volumes, kept, plain }) =>
       `  ${at}: ${[...volumes, ...kept.map((path) => stays(path, plain))].join(', ')}`,
   );
-  give(runtime, { data, lines: [`${name} is removed`, ...lines] });
-  return 0;
+  return { data: { resource: name, hosts }, lines: [`${name} is removed`, ...lines] };
 }
 
 function stays(path: string, plain: readonly string[]): string {
@@ -75,33 +74,34 @@ export async function promote(runtime: Runtime, name: string, options: Options):
     ...(typeof to === 'string' ? { to } : {}),
     ...(typeof time === 'string' ? { limitMs: parseDuration(time) } : {}),
   });
-  const plan = await changed(runtime, {
-    verb: `drbd promote ${name}`,
+  return changed(runtime, {
+    ...{ verb: 'drbd promote', name },
     members: (bofh) => membersToPromote(bofh.engine, request),
     plan: async (members, bofh) =>
       planPromote({ ...request, members, to: request.to ?? (await bofh.host.facts()).hostname }),
     act: changeRole,
+    answer: ({ to: now, from: was }): Answer<DrbdRoles> => ({
+      data: { resource: name, primary: now?.name ?? null, before: was?.name ?? null },
+      lines: [
+        `${name} is primary on ${now?.name ?? ''}${was === undefined ? '' : `, and secondary on ${was.name}`}`,
+      ],
+    }),
   });
-  if (plan === undefined) return 0;
-  const data: DrbdRoles = { resource: name, primary: plan.to?.name ?? null, before: plan.from?.name ?? null };
-  const before = data.before === null ? '' : `, and secondary on ${data.before}`;
-  give(runtime, { data, lines: [`${name} is primary on ${data.primary ?? ''}${before}`] });
-  return 0;
 }
 
 /** `bofh drbd demote NAME` */
 export async function demote(runtime: Runtime, name: string, options: Options): Promise<number> {
   const request = checkDemote({ name, ...hostsOf(options) });
-  const plan = await changed(runtime, {
-    verb: `drbd demote ${name}`,
+  return changed(runtime, {
+    ...{ verb: 'drbd demote', name },
     members: (bofh) => membersOf(bofh.engine, request),
     plan: (members) => planDemote({ ...request, members }),
     act: changeRole,
+    answer: ({ from }): Answer<DrbdRoles> => ({
+      data: { resource: name, primary: null, before: from?.name ?? null },
+      lines: [`${name} is secondary on ${from?.name ?? ''}, and primary nowhere`],
+    }),
   });
-  if (plan === undefined) return 0;
-  const data: DrbdRoles = { resource: name, primary: null, before: plan.from?.name ?? null };
-  give(runtime, { data, lines: [`${name} is secondary on ${data.before ?? ''}, and primary nowhere`] });
-  return 0;
 }
 
 /** `bofh drbd grow NAME SIZE|+SIZE|max` */
@@ -112,21 +112,18 @@ export async function grow(
 ): Promise<number> {
   if (size !== 'max') sizeAmong(size.replace(/^\+/, ''), '20g, +5g or max');
   const request = checkGrow({ name, size, ...hostsOf(options) });
-  const plan = await changed(runtime, {
-    verb: `drbd grow ${name}`,
+  return changed(runtime, {
+    ...{ verb: 'drbd grow', name },
     members: (bofh) => membersOf(bofh.engine, request),
     plan: (members) => planGrow({ ...request, members }),
     act: growReplica,
+    answer: ({ from, to }): Answer<DrbdGrow> => ({
+      data: { resource: name, from, to },
+      lines: [
+        `${name} has grown from ${formatSize(from)} to ${formatSize(to)} on both hosts; what lies on it has not (bofh block resize of its device grows both)`,
+      ],
+    }),
   });
-  if (plan === undefined) return 0;
-  const data: DrbdGrow = { resource: name, from: plan.from, to: plan.to };
-  give(runtime, {
-    data,
-    lines: [
-      `${name} has grown from ${formatSize(plan.from)} to ${formatSize(plan.to)} on both hosts; what lies on it has not (bofh block resize of its device grows both)`,
-    ],
-  });
-  return 0;
 }
 
 function hostsOf({ on }: Options): { readonly on?: readonly [string, string] } {

@@ -22,15 +22,15 @@ export function addressesIn(text: string): Readonly<Record<string, string>> {
   );
 }
 
-/** The simulated hosts are loaded for a plan alone: both of them, with a cable between their DRBD. */
-export async function planned<M extends readonly Member[]>(
+/** The simulated hosts are loaded for a plan alone: all of them, with a cable between their DRBD. Undefined: this one. */
+export async function planned<M extends readonly Member[] | undefined>(
   runtime: Runtime,
   { bofh, members }: { readonly bofh: Bofh; readonly members: M },
   body: (simulated: Bofh, members: M) => Promise<void>,
 ): Promise<number> {
   const { planOf, readJournals, showPlan } = await import('./plan.ts');
   const reached = new Map(
-    members.flatMap(({ place: name }) => {
+    (members ?? []).flatMap(({ place: name }) => {
       const place = name === bofh.host.name ? undefined : bofh.engine.place?.(name);
       return place === undefined ? [] : [[name, { place, left: 'something' as const }] as const];
     }),
@@ -38,7 +38,7 @@ export async function planned<M extends readonly Member[]>(
   const plan = await planOf(
     bofh,
     readJournals(bofh.engine.store),
-    (simulated) => body(simulated, rebound(members, simulated.engine)),
+    (simulated) => body(simulated, members === undefined ? members : rebound(members, simulated.engine)),
     reached,
   );
   showPlan(runtime, plan);

@@ -3,7 +3,7 @@ import { type ReplacedPeer, replacePeer as act } from '../replica/replace.ts';
 import { membersOfReplacement, planReplace, type ReplacePlan } from '../replica/replace-plan.ts';
 import { checkReplace, type CheckedReplace } from '../replica/request.ts';
 import { formatSize } from '../units.ts';
-import { give } from './answer.ts';
+import type { Answer } from './answer.ts';
 import type { DrbdReplacePeer } from './answers/index.ts';
 import { defined, type Options, saidIn, wholeIn } from './options.ts';
 import { changed } from './replica-changed.ts';
@@ -15,9 +15,8 @@ import { printable } from './text.ts';
 /** `bofh drbd replace-peer NAME --to HOST` */
 export async function replacePeer(runtime: Runtime, name: string, options: Options): Promise<number> {
   const request = requestOf(name, options);
-  const made: ReplacedPeer[] = [];
-  const plan = await changed(runtime, {
-    verb: `drbd replace-peer ${name}`,
+  return changed(runtime, {
+    ...{ verb: 'drbd replace-peer', name },
     members: async (bofh) => {
       const members = await membersOfReplacement(bofh.engine, request);
       const [own, to] = members;
@@ -26,22 +25,21 @@ export async function replacePeer(runtime: Runtime, name: string, options: Optio
     },
     plan: (members) => planReplace({ members, request }),
     asks: inQuestion,
-    act: async (tx, engine, each) => {
-      made.push(await act(tx, engine, each));
-    },
+    act,
+    answer: replaced,
   });
-  const [done] = made;
-  if (plan === undefined || done === undefined) return 0;
-  const { name: resource, from, hosts, ...rest } = done;
-  const data: DrbdReplacePeer = {
+}
+
+function replaced({ own }: ReplacePlan, made: ReplacedPeer): Answer<DrbdReplacePeer> {
+  const { name: resource, from, hosts, ...rest } = made;
+  const data = {
     ...{ resource, ...rest, hosts: [...hosts] },
     from: {
       ...{ name: from.name, end: from.end, volumes: [...from.volumes], kept: [...from.kept] },
       clear: from.clear ?? null,
     },
   };
-  give(runtime, { data, lines: inWords(data, plan.own) });
-  return 0;
+  return { data, lines: inWords(data, own) };
 }
 
 function inQuestion({ config: { name }, own, to, from }: ReplacePlan): readonly string[] {

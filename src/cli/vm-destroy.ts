@@ -1,52 +1,32 @@
-import { atomic, type Bofh, withBofh } from '../bofh.ts';
-import { RefusedError } from '../errors.ts';
 import type { Members } from '../replica/hosts.ts';
 import { type DestroyPlan, destroyVm, planDestroy } from '../vm/destroy.ts';
 import { membersOfGuest } from '../vm/replicas.ts';
 import { checkDestroy } from '../vm/request.ts';
-import { give } from './answer.ts';
+import type { Answer } from './answer.ts';
 import type { VmDestroy } from './answers/index.ts';
-import { confirm } from './confirm.ts';
 import type { Options } from './options.ts';
-import { planned, twoHosts } from './replica-plan.ts';
+import { changed } from './replica-changed.ts';
+import { twoHosts } from './replica-plan.ts';
 import type { Runtime } from './runtime.ts';
-import { openSession, untilInterrupted } from './session.ts';
-import { logged } from './system-log.ts';
 import { printable } from './text.ts';
 
 /** `bofh vm destroy NAME` */
 export async function destroy(runtime: Runtime, name: string, options: Options): Promise<number> {
   const { replicas, on, ...request } = requestOf(name, options);
-  const { bofh, progress } = await openSession(runtime, { site: 'used', root: 'needed' });
-  const { host, site, engine } = bofh;
-  const which = { name, site, ...(on === undefined ? {} : { on }) };
-  const hosts =
-    replicas === 'kept' ? undefined : await untilInterrupted(runtime, membersOfGuest(engine, which));
-  const planFor = (at: Bofh, members: Members | undefined): Promise<DestroyPlan> =>
-    planDestroy({ host: at.host, site, ...request, members });
-  if (runtime.settings.mode === 'plan') {
-    const act = async (simulated: Bofh, members: Members | undefined): Promise<void> => {
-      const plan = await planFor(simulated, members);
-      await atomic(`vm destroy ${name}`, (tx) => destroyVm(tx, plan, simulated.engine));
-    };
-    if (hosts !== undefined) return await planned(runtime, { bofh, members: hosts }, act);
-    return await (await import('./plan.ts')).dryRun(runtime, bofh, (simulated) => act(simulated, undefined));
-  }
-  const look = (): Promise<DestroyPlan> => untilInterrupted(runtime, planFor(bofh, hosts));
-  const plan = await look();
-  await confirm(runtime, inQuestion(plan));
-  // The question may have stood for long: what is destroyed is what was agreed to.
-  if (JSON.stringify(await look()) !== JSON.stringify(plan))
-    throw new RefusedError(`${name} has changed since it was looked at: nothing was done`, {
-      remedy: 'look at it and give the command again',
-    });
-  await logged(runtime, host, () =>
-    withBofh(bofh, () => atomic(`vm destroy ${name}`, (tx) => destroyVm(tx, plan, engine))),
-  );
-  progress.end();
-  const data = answerOf(plan);
-  give(runtime, { data, lines: inWords(data) });
-  return 0;
+  return changed(runtime, {
+    ...{ verb: 'vm destroy', name },
+    members: async ({ site, engine }): Promise<Members | undefined> =>
+      replicas === 'kept'
+        ? undefined
+        : membersOfGuest(engine, { name, site, ...(on === undefined ? {} : { on }) }),
+    plan: (members, { host, site }) => planDestroy({ host, site, ...request, members }),
+    asks: inQuestion,
+    act: (tx, engine, plan) => destroyVm(tx, plan, engine),
+    answer: (plan): Answer<VmDestroy> => {
+      const data = answerOf(plan);
+      return { data, lines: inWords(data) };
+    },
+  });
 }
 
 function requestOf(name: string, options: Options): ReturnType<typeof checkDestroy> {
