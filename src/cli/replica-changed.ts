@@ -46,3 +46,21 @@ export async function changed<M extends readonly Member[] | undefined, P, T>(
   };
   return change<T>(runtime, look, { site: 'used' });
 }
+
+/** A recipe that destroys nothing, which makes its plan where it is done: a plan that is refused is in the system log. */
+export async function made<M extends readonly Member[] | undefined, T>(
+  runtime: Runtime,
+  recipe: (bofh: Bofh) => Promise<{
+    /** Undefined: no other host than this. */
+    readonly members: M;
+    readonly act: (bofh: Bofh, members: M) => Promise<T>;
+    readonly answer: (made: T) => Answer<unknown>;
+  }>,
+): Promise<number> {
+  const look = async (bofh: Bofh) => {
+    const { members, act, answer } = await recipe(bofh);
+    if (runtime.settings.mode === 'plan') return () => planned(runtime, { bofh, members }, act);
+    return { act: () => act(bofh, members), answer };
+  };
+  return change<T>(runtime, look, { site: 'used' });
+}

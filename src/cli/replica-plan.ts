@@ -26,7 +26,7 @@ export function addressesIn(text: string): Readonly<Record<string, string>> {
 export async function planned<M extends readonly Member[] | undefined>(
   runtime: Runtime,
   { bofh, members }: { readonly bofh: Bofh; readonly members: M },
-  body: (simulated: Bofh, members: M) => Promise<void>,
+  body: (simulated: Bofh, members: M) => Promise<unknown>,
 ): Promise<number> {
   const { planOf, readJournals, showPlan } = await import('./plan.ts');
   const reached = new Map(

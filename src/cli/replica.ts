@@ -1,38 +1,35 @@
-import { atomic, withBofh } from '../bofh.ts';
-import { createReplica, planCreate } from '../replica/create.ts';
-import { membersAt } from '../replica/hosts.ts';
+import { atomic } from '../bofh.ts';
+import { type CreatedReplica, createReplica, planCreate } from '../replica/create.ts';
+import { type Members, membersAt } from '../replica/hosts.ts';
 import { checkCreate, type CheckedCreate } from '../replica/request.ts';
 import { formatSize } from '../units.ts';
-import { give } from './answer.ts';
+import type { Answer } from './answer.ts';
 import type { DrbdCreate } from './answers/index.ts';
 import { defined, type Options, saidIn, wholeIn } from './options.ts';
-import { addressesIn, planned, twoHosts } from './replica-plan.ts';
+import { made } from './replica-changed.ts';
+import { addressesIn, twoHosts } from './replica-plan.ts';
 import { warnOfVersions } from './replica-versions.ts';
 import type { Runtime } from './runtime.ts';
-import { openSession, untilInterrupted } from './session.ts';
-import { logged } from './system-log.ts';
+import { untilInterrupted } from './session.ts';
 
 /** `bofh drbd create NAME --on HOST,HOST --size SIZE` */
 export async function create(runtime: Runtime, name: string, options: Options): Promise<number> {
   const request = requestOf(name, options);
-  const { bofh, progress } = await openSession(runtime, { site: 'used', root: 'needed' });
-  const { site, engine } = bofh;
-  const members = await untilInterrupted(runtime, membersAt(engine, request.on));
-  await warnOfVersions(runtime, members);
-  if (runtime.settings.mode === 'plan')
-    return await planned(runtime, { bofh, members }, async (simulated, again) => {
-      const plan = await planCreate({ members: again, site, request });
-      await atomic(`drbd create ${name}`, (tx) => createReplica(tx, simulated.engine, plan));
-    });
-  const made = await logged(runtime, bofh.host, async () => {
-    const plan = await untilInterrupted(runtime, planCreate({ members, site, request }));
-    return await withBofh(bofh, () => atomic(`drbd create ${name}`, (tx) => createReplica(tx, engine, plan)));
+  return made<Members, CreatedReplica>(runtime, async (bofh) => {
+    const both = await membersAt(bofh.engine, request.on);
+    await warnOfVersions(runtime, both);
+    return {
+      members: both,
+      act: async ({ site, engine }, members) => {
+        const plan = await untilInterrupted(runtime, planCreate({ members, site, request }));
+        return await atomic(`drbd create ${name}`, (tx) => createReplica(tx, engine, plan));
+      },
+      answer: ({ device, size, primary, hosts }): Answer<DrbdCreate> => {
+        const data = { resource: name, device, size, primary: primary ?? null, hosts: [...hosts] };
+        return { data, lines: inWords(data, request) };
+      },
+    };
   });
-  progress.end();
-  const { device, size, primary, hosts } = made;
-  const data: DrbdCreate = { resource: name, device, size, primary: primary ?? null, hosts: [...hosts] };
-  give(runtime, { data, lines: inWords(data, request) });
-  return 0;
 }
 
 function inWords(

@@ -1,15 +1,14 @@
-import { atomic, withBofh } from '../bofh.ts';
-import { ownAnd } from '../replica/hosts.ts';
-import { moveVm, planMove } from '../vm/move.ts';
+import { atomic } from '../bofh.ts';
+import { type Members, ownAnd } from '../replica/hosts.ts';
+import { type MovedVm, moveVm, planMove } from '../vm/move.ts';
 import { checkMove } from '../vm/request.ts';
-import { give } from './answer.ts';
+import type { Answer } from './answer.ts';
 import type { VmMove } from './answers/index.ts';
 import type { Options } from './options.ts';
-import { planned } from './replica-plan.ts';
+import { made } from './replica-changed.ts';
 import type { Runtime } from './runtime.ts';
-import { openSession, untilInterrupted } from './session.ts';
+import { untilInterrupted } from './session.ts';
 import { parseDuration } from './settings.ts';
-import { logged } from './system-log.ts';
 
 /** `bofh vm move NAME HOST` */
 export async function move(
@@ -21,22 +20,17 @@ export async function move(
     ...{ name, to },
     ...(typeof time === 'string' ? { timeoutMs: parseDuration(time) } : {}),
   });
-  const { bofh, progress } = await openSession(runtime, { site: 'used', root: 'needed' });
-  const { site, engine } = bofh;
-  const members = await untilInterrupted(runtime, ownAnd(engine, to));
-  if (runtime.settings.mode === 'plan')
-    return await planned(runtime, { bofh, members }, async (simulated, again) => {
-      const plan = await planMove({ members: again, site, request });
-      await atomic(`vm move ${name}`, (tx) => moveVm(tx, simulated.engine, plan));
-    });
-  const moved = await logged(runtime, bofh.host, async () => {
-    const plan = await untilInterrupted(runtime, planMove({ members, site, request }));
-    return await withBofh(bofh, () => atomic(`vm move ${name}`, (tx) => moveVm(tx, engine, plan)));
-  });
-  progress.end();
-  const data: VmMove = { ...moved, domid: moved.domid ?? null };
-  give(runtime, { data, lines: inWords(data, to) });
-  return 0;
+  return made<Members, MovedVm>(runtime, async (bofh) => ({
+    members: await ownAnd(bofh.engine, to),
+    act: async ({ site, engine }, members) => {
+      const plan = await untilInterrupted(runtime, planMove({ members, site, request }));
+      return await atomic(`vm move ${name}`, (tx) => moveVm(tx, engine, plan));
+    },
+    answer: (moved): Answer<VmMove> => {
+      const data = { ...moved, domid: moved.domid ?? null };
+      return { data, lines: inWords(data, to) };
+    },
+  }));
 }
 
 function inWords({ name, from, to, config, resources, domid }: VmMove, asked: string): readonly string[] {

@@ -1,54 +1,39 @@
 import { resolve } from 'node:path';
-import { atomic, type Bofh, withBofh } from '../bofh.ts';
+import { atomic } from '../bofh.ts';
 import { UsageError } from '../errors.ts';
 import { formatSize, parseSize } from '../units.ts';
 import { type Members, ownAnd } from '../replica/hosts.ts';
 import { type CreatedVm, createVm, planCreate } from '../vm/create.ts';
 import { checkCreate, type CheckedCreate } from '../vm/request.ts';
-import { give } from './answer.ts';
+import type { Answer } from './answer.ts';
 import type { VmCreate } from './answers/index.ts';
 import { type Options, saidIn, wholeIn } from './options.ts';
+import { made } from './replica-changed.ts';
 import { addressesIn } from './replica-plan.ts';
 import { warnOfVersions } from './replica-versions.ts';
 import type { Runtime } from './runtime.ts';
-import { openSession, pathOn, untilInterrupted } from './session.ts';
-import { logged } from './system-log.ts';
+import { pathOn, untilInterrupted } from './session.ts';
 
 /** `bofh vm create NAME` */
 export async function create(runtime: Runtime, name: string, options: Options): Promise<number> {
   const request = requestOf(name, options, (path) => pathOn(runtime, path));
-  const { bofh, progress } = await openSession(runtime, { site: 'used', root: 'needed' });
-  const { host, site, engine } = bofh;
-  const disksOn =
-    request.drbd === undefined ? undefined : await untilInterrupted(runtime, ownAnd(engine, request.drbd));
-  if (disksOn !== undefined) await warnOfVersions(runtime, disksOn);
-  const act = async (on: Bofh, members: Members | undefined): Promise<CreatedVm> => {
-    const planning = planCreate({ host: on.host, site, request, disksOn: members });
-    const plan = await (on === bofh ? untilInterrupted(runtime, planning) : planning);
-    return await withBofh(on, () => atomic(`vm create ${name}`, (tx) => createVm(tx, plan, on.engine)));
-  };
-  if (runtime.settings.mode === 'plan')
-    return disksOn === undefined
-      ? await planned(runtime, bofh, async (simulated) => {
-          await act(simulated, undefined);
-        })
-      : await (await import('./replica-plan.ts')).planned(
-          runtime,
-          { bofh, members: disksOn },
-          async (simulated, members) => {
-            await act(simulated, members);
-          },
-        );
-  const made = await logged(runtime, host, () => act(bofh, disksOn));
-  progress.end();
-  const data: VmCreate = {
-    ...made,
-    swap: made.swap ?? null,
-    peer: made.peer ?? null,
-    domid: made.domid ?? null,
-  };
-  give(runtime, { data, lines: createdInWords(data, request) });
-  return 0;
+  return made<Members | undefined, CreatedVm>(runtime, async ({ engine: here }) => {
+    const disksOn = request.drbd === undefined ? undefined : await ownAnd(here, request.drbd);
+    if (disksOn !== undefined) await warnOfVersions(runtime, disksOn);
+    return {
+      members: disksOn,
+      act: async ({ host, site, engine }, members) => {
+        const planning = planCreate({ host, site, request, disksOn: members });
+        const plan = await untilInterrupted(runtime, planning);
+        return await atomic(`vm create ${name}`, (tx) => createVm(tx, plan, engine));
+      },
+      answer: (vm): Answer<VmCreate> => {
+        const { swap = null, peer = null, domid = null } = vm;
+        const data = { ...vm, swap, peer, domid };
+        return { data, lines: createdInWords(data, request) };
+      },
+    };
+  });
 }
 
 /** What was typed, as a request. Throws UsageError for what cannot be meant. */
@@ -108,13 +93,4 @@ function createdInWords(made: VmCreate, request: CheckedCreate): readonly string
       ? `start it with: bofh xen start ${made.name}`
       : `${made.name} runs as domain ${String(made.domid)}`,
   ];
-}
-
-/** The simulated host is loaded for a plan alone. */
-async function planned(
-  runtime: Runtime,
-  bofh: Bofh,
-  body: (simulated: Bofh) => Promise<void>,
-): Promise<number> {
-  return await (await import('./plan.ts')).dryRun(runtime, bofh, body);
 }
