@@ -9,7 +9,7 @@ import { type LaidOutGroup, layout } from '../lvm/layout.ts';
 import { pvStarts } from '../lvm/pv-commands.ts';
 import type { LogicalVolume as RealVolume, PvSegment } from '../lvm/objects.ts';
 import { lvs, pvs, pvSegments, vgs } from '../lvm/report-commands.ts';
-import { spreadAmong } from '../lvm/spread.ts';
+import { spreadAmong, spreadType } from '../lvm/spread.ts';
 import { xlInfo, xlList } from '../xen/commands.ts';
 import { luksOffset } from './tools/luks.ts';
 import type { CryptMapping, Domain, ExtentRun, Loop, Mount, PhysicalVolume, VolumeGroup } from './parts.ts';
@@ -41,9 +41,10 @@ export async function lvmOf(real: ReadHost): Promise<Lvm | undefined> {
     starts: await real.run(pvStarts()),
     logical: await real.run(lvs()),
     segments: await real.run(pvSegments()),
-    laidOut: (await real.run(layout())).groups,
   }));
   if (reports === undefined) return undefined;
+  const isSpread = reports.logical.some((lv) => spreadType(lv) !== undefined);
+  const laidOut = isSpread ? (await real.run(layout())).groups : [];
   const volumes: Overlay['volumes'] = new Map();
   for (const { uuid, dmPath, vg, name, size, active } of reports.logical) {
     const number = active === true ? await numberOf(real, dmPath) : undefined;
@@ -81,7 +82,7 @@ export async function lvmOf(real: ReadHost): Promise<Lvm | undefined> {
         ? {}
         : { moreExtents: Math.ceil(lv.metadataSize / group.extentSize) }),
       ...(lv.health === undefined ? {} : { health: lv.health }),
-      ...areasOf(reports.laidOut, lv),
+      ...areasOf(laidOut, lv),
       runs: runsOf(reports.segments, lv.uuid),
     });
     const members = own.map(toMember);

@@ -2,6 +2,8 @@ import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import * as lvm from '../../../src/api/lvm.ts';
+import { withBofh } from '../../../src/bofh.ts';
 import { journalPrune, plan } from '../../../src/cli/answers/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 import { hostWithSource, site, vmCreate } from '../testing/support.ts';
@@ -205,6 +207,15 @@ function halfFilled(): SimulatedHost {
 function withPartition(): SimulatedHost {
   const host = simulatedHost({ disks: [{ name: 'vdx', size: 64 * 1024 ** 2 }] });
   partitionedDisk(host, 'gpt');
+  return host;
+}
+
+/** A volume with a copy on another disk. */
+function withCopied(): SimulatedHost {
+  const host = withDisk('labelled');
+  host.admin.lvcreate({ vg: 'vg0', name: 'two', extents: 4 });
+  host.admin.vgextend('vg0', '/dev/vdz');
+  host.admin.addCopy('vg0', 'two', '/dev/vdz');
   return host;
 }
 
@@ -761,18 +772,23 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     },
     {
       line: 'lvm convert vg0/two linear --device /dev/vdz --yes',
-      on: async () => {
-        const host = withDisk('labelled');
-        host.admin.lvcreate({ vg: 'vg0', name: 'two', extents: 4 });
-        host.admin.vgextend('vg0', '/dev/vdz');
-        host.admin.addCopy('vg0', 'two', '/dev/vdz');
-        return host;
-      },
+      on: async () => withCopied(),
     },
   ],
   'lvm resize': [
     { line: 'lvm resize vg0/web1-root +64m', on: () => withGuest(false) },
     { line: 'lvm resize vg0/web1-root -8m --yes', on: async () => withBlank() },
+    { line: 'lvm resize vg0/two +8m', on: async () => withCopied() },
+    {
+      line: 'lvm resize vg0/wide +5m',
+      on: async () => {
+        const host = withCopied();
+        await withBofh(simulatedBofh({ host }), () =>
+          lvm.createLv({ vg: 'vg0', name: 'wide', size: '16m', type: 'striped' }),
+        );
+        return host;
+      },
+    },
     {
       line: 'lvm resize vg0/monday +8m',
       on: async () => {
