@@ -3,8 +3,10 @@ import type { Bytes } from '../units.ts';
 import { deviceNode, sizeOf } from './node.ts';
 
 export { classifyDevice, wipeSignatures } from './commands.ts';
+export { bytesAt } from './bytes-at.ts';
 export { checkOverwrite, type Overwrite, overwriteSchema } from './content/overwrite.ts';
 export { refuseChanged, replaceable } from './content/replaceable.ts';
+export { streamMagic } from './content/stream.ts';
 export { contentInWords, sameContent } from './content/words.ts';
 export {
   busyWith,
@@ -28,7 +30,7 @@ export { type DeviceNode, deviceNode, kernelText, sizeOf } from './node.ts';
 export { refuseHeld } from './in-use.ts';
 export { partitionsOf, type PartitionsOf } from './partitions/reads.ts';
 export { probe, recognise } from './probe.ts';
-export { bytesAt, cutUnder, reachAs, reachOf, usersBeyond } from './reach.ts';
+export { cutUnder, reachAs, reachOf, usersBeyond } from './reach.ts';
 export { type Signature, signatureSchema } from './schema.ts';
 export { until } from './wait.ts';
 export { writeBytes } from './wipe/commands.ts';

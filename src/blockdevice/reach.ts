@@ -2,7 +2,9 @@ import type { ReadCommand, ReadHost } from '../command/index.ts';
 import type { Holder } from '../errors.ts';
 import { ParseError, RefusedError } from '../errors.ts';
 import { type Bytes, formatSize } from '../units.ts';
+import { bytesAt } from './bytes-at.ts';
 import { classifyDevice } from './commands.ts';
+import { hasStream } from './content/stream.ts';
 import { holders, inWords, remedyFor } from './holders/index.ts';
 import { deviceNode } from './node.ts';
 import { probe } from './probe.ts';
@@ -49,7 +51,8 @@ interface Reach {
  */
 export async function reachOf(host: ReadHost, device: string): Promise<Reach | undefined> {
   const found = await probe(host, device);
-  if (found === undefined) return undefined;
+  if (found === undefined)
+    return (await hasStream(host, device)) ? { type: 'btrfs-stream', bytes: 'unknown' } : undefined;
   return { type: found.type, bytes: await reachAs(host, device, found.type) };
 }
 
@@ -101,30 +104,6 @@ export function cutUnder(what: string, size: Bytes, users: readonly Holder[]): R
 /** To which byte of the device of that number a mapping reaches; infinite when its kind does not tell. */
 async function mappedTo(host: ReadHost, name: string, number: string): Promise<Bytes> {
   return Math.max(...(await host.run(mappingEnds(name, number))));
-}
-
-/** Bytes of a device, or of a file that has them: through the page cache, in which the kernel's filesystems keep their superblocks. */
-export function bytesAt(
-  device: string,
-  { from, count }: { readonly from: number; readonly count: number },
-): ReadCommand<DataView> {
-  const range = [`--skip-bytes=${from}`, `--read-bytes=${count}`];
-  return {
-    tool: 'od',
-    argv: ['--address-radix=n', '--format=x1', '--output-duplicates', ...range, device],
-    access: 'read',
-    parse: ({ stdout }) => {
-      const lines = stdout.split('\n');
-      if (lines.at(-1) === '') lines.pop();
-      for (const line of lines)
-        if (!/^(?: [0-9a-f]{2})+$/.test(line))
-          throw new ParseError(`cannot read the line ${JSON.stringify(line)}`);
-      const bytes = Uint8Array.from(Buffer.from(lines.join('').replaceAll(' ', ''), 'hex'));
-      if (bytes.length !== count) throw new ParseError(`${bytes.length} bytes instead of ${count}`);
-      return new DataView(bytes.buffer);
-    },
-    classify: classifyDevice,
-  };
 }
 
 const tableLine = /^(?<start>\d+) (?<length>\d+) (?<target>\S+) (?<rest>.*)$/;

@@ -1,4 +1,4 @@
-import { bytesAt } from '../blockdevice/index.ts';
+import { bytesAt, streamMagic } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { ParseError, RefusedError } from '../errors.ts';
 import { printedPath } from './text.ts';
@@ -13,8 +13,8 @@ export interface StreamHead {
   readonly parentUuid: string | undefined;
 }
 
-/** `btrfs-stream` and a NUL (fs/btrfs/send.h), before a version of four bytes. */
-const magic = 'btrfs-stream\0';
+/** Before a version of four bytes. */
+const magic = streamMagic;
 /** The command that ends a stream, with its checksum: without data it is always the same. */
 const end = [0, 0, 0, 0, 21, 0, 0x50, 0x6c, 0xc9, 0x9d];
 /** More than the first command can take: a name of 255 bytes, two UUIDs, two generations. */

@@ -5,7 +5,7 @@ import { attach, detach } from '../../src/blockdevice/loop/commands.ts';
 import { diskSequence, loopNumbered } from '../../src/blockdevice/loop/reads.ts';
 import type { Attachment } from '../../src/blockdevice/loop/schema.ts';
 import { holders, keysOf, probe, size } from '../../src/blockdevice/index.ts';
-import { bytesAt } from '../../src/blockdevice/reach.ts';
+import { bytesAt } from '../../src/blockdevice/bytes-at.ts';
 import { magicsOn, writeBytes } from '../../src/blockdevice/wipe/commands.ts';
 import { mkfsExt4, mkswap } from '../../src/filesystem/commands.ts';
 import { andThen, fails, type Scenario } from './scenario.ts';

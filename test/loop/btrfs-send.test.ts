@@ -14,6 +14,7 @@ import * as btrfs from '../../src/btrfs/index.ts';
 import { copySubvolume, receiveSubvolume, sendToDevice, sendToFile } from '../../src/btrfs/operations.ts';
 import { recover, openJournals } from '../../src/atomic/recover.ts';
 import { RolledBackError } from '../../src/errors.ts';
+import { create } from '../../src/filesystem/operations.ts';
 import { sequence, sh, storage, testEngine } from './sequence.ts';
 
 let disk: ReturnType<typeof storage>;
@@ -289,6 +290,9 @@ describe('a stream on a device', () => {
     const { uuid } = await send('s1', device);
     take('s2', 'two');
     await expect(send('s2', device)).rejects.toThrow(/holds the stream of/);
+    const formatted = sequence(engine(), (tx) => tx.step(create, { device, type: 'ext4' }));
+    await expect(formatted).rejects.toThrow(/holds a stream of btrfs send; nothing was written/);
+    expect(head(device)).toBe('btrfs-stream');
     await send('s2', device, { overwrite: { uuid } });
     await receive(device, 'two');
     expect(text(join(there, 'two/file'))).toBe('two');

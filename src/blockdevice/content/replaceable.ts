@@ -11,6 +11,7 @@ import { magicsOn } from '../wipe/commands.ts';
 import { refuseLeft } from '../wipe/contents.ts';
 import { pvType, refuseMember } from './member.ts';
 import { type Overwrite, refuseOther } from './overwrite.ts';
+import { refuseStream } from './stream.ts';
 import { contentInWords, sameContent } from './words.ts';
 
 /**
@@ -27,11 +28,13 @@ export async function replaceable(
     readonly when: 'before the locks' | 'under the locks';
     /** What becomes of a partition table without partitions. Default: it may be overwritten by its name. */
     readonly emptyTable?: 'by name' | 'refused';
+    /** A stream of btrfs, which blkid does not see. Default: refused; `known` to a caller that has looked for one itself. */
+    readonly stream?: 'refused' | 'known';
     /** What else speaks against the device, as RefusedError; asked before its content, which need not be named for nothing. */
     readonly unfit?: () => Promise<void>;
   },
 ): Promise<Signature | undefined> {
-  const { device, overwrite, when, emptyTable = 'by name', unfit } = asked;
+  const { device, overwrite, when, emptyTable = 'by name', stream = 'refused', unfit } = asked;
   await refuseHeld(host, device, await holders(host, device));
   await unfit?.();
   const found = await (when === 'under the locks' ? probe : recognise)(host, device);
@@ -39,6 +42,8 @@ export async function replaceable(
   if (found?.type === pvType && found.uuid !== undefined)
     await refuseMember(host, { device, uuid: found.uuid, unseen: 'refused', nothing: 'written' });
   refuseOther(device, { found, overwrite, emptyTable });
+  if (found === undefined && stream === 'refused' && when === 'under the locks')
+    await refuseStream(host, device);
   if (hasTable(found))
     refuseLeft(device, { found, magics: await host.run(magicsOn((await deviceNode(host, device)).path)) });
   return found;

@@ -4,6 +4,7 @@ import { operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../errors.ts';
 import { formatSize } from '../../units.ts';
+import { refuseStream } from '../content/stream.ts';
 import { contentInWords } from '../content/words.ts';
 import { holders } from '../holders/index.ts';
 import { refuseHeld } from '../in-use.ts';
@@ -48,6 +49,7 @@ export const createPartitionTable = operation({
     await refuseHeld(host, device, await holders(host, device));
     const found = await (chosen === undefined ? recognise : probe)(host, device);
     if (found !== undefined) throw await notBlank(host, { device, path: node.path, found });
+    if (chosen !== undefined) await refuseStream(host, device);
     if ((await kernelPartitions(host, node)).length > 0)
       throw new RefusedError(`the kernel has partitions of ${device}, which is blank`, {
         remedy: `have it forget them: partx --delete ${device}`,

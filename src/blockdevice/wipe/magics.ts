@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import * as z from 'zod/mini';
 import type { ReadHost } from '../../command/index.ts';
 import type { Bytes } from '../../units.ts';
-import { bytesAt } from '../reach.ts';
+import { bytesAt } from '../bytes-at.ts';
 import type { Magic } from './commands.ts';
 
 const hex = z.string().check(z.regex(/^(?:[0-9a-f]{2})+$/));

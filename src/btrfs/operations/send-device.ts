@@ -88,7 +88,7 @@ export const sendToDevice = operation({
     if (streamBefore !== null) refuseStream(device, { uuid: streamBefore, overwrite });
     const named = streamBefore === null ? overwrite : undefined;
     const when = chosen === undefined ? 'before the locks' : 'under the locks';
-    const before = (await replaceable(host, { device, overwrite: named, when })) ?? null;
+    const before = (await replaceable(host, { device, overwrite: named, when, stream: 'known' })) ?? null;
     await refuseFullBeneath(host, device, `sending to ${device}`);
     const { identity, key, container } = await identityOf(host, device);
     const where = { device, identity, key, container, size, mark };

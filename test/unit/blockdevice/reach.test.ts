@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { mappingEnds, reachOf, bytesAt, usersBeyond } from '../../../src/blockdevice/reach.ts';
+import { bytesAt } from '../../../src/blockdevice/bytes-at.ts';
+import { mappingEnds, reachOf, usersBeyond } from '../../../src/blockdevice/reach.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 import type { Answer } from '../../../src/command/index.ts';
 import { recorded } from './fixtures.ts';
@@ -57,6 +58,16 @@ describe('how far a filesystem reaches', () => {
     expect(await reachOf(host, '/dev/vg0/a')).toBeUndefined();
     host.admin.format('/dev/vg0/a', { type: 'crypto_LUKS', usage: 'crypto', uuid: 'x' });
     expect(await reachOf(host, '/dev/vg0/a')).toEqual({ type: 'crypto_LUKS', bytes: 'unknown' });
+  });
+
+  test('is not known of a stream of btrfs send, which blkid takes for nothing', async () => {
+    const host = simulatedHost();
+    host.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 16 });
+    const sector = Buffer.alloc(512);
+    sector.write('btrfs-stream\0');
+    const stdout = `${sector.toString('hex').replaceAll(/../g, ' $&')}\n`;
+    const there = answering(host, { exitCode: 0, stdout, stderr: '' });
+    expect(await reachOf(there, '/dev/vg0/a')).toEqual({ type: 'btrfs-stream', bytes: 'unknown' });
   });
 
   test('cannot be told of a device that gives I/O errors, nor who would lose something by a cut', async () => {

@@ -45,6 +45,8 @@ function answer(
   tool: string,
   argv: readonly string[],
 ): { stdout?: string; stderr?: string; exitCode?: number } {
+  // The first sector, of zeros.
+  if (tool === 'od') return { stdout: ' 00'.repeat(512) };
   if (tool === 'debugfs') return { stderr: `debugfs: ${debugfs}\n` };
   if (tool === 'vgs')
     return {

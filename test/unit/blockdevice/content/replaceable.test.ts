@@ -109,6 +109,14 @@ describe.each(takers)('%s', (_, act) => {
     );
   });
 
+  test('does not take a stream of btrfs, which blkid does not see, for blank', async () => {
+    await withBofh(bofhOn(host), () => atomic('backup', (tx) => tx.btrfs.sendToDevice({ source, device })));
+
+    expect(await refused(act)).toMatch(
+      /^\/dev\/vdx holds (?:a stream of btrfs send|the stream of the subvolume [-0-9a-f]{36}); nothing was written -> /,
+    );
+  });
+
   test('refuses a disk with partitions, also when its table was named', async () => {
     partitionedDisk(host, 'gpt');
 

@@ -1,0 +1,24 @@
+import type { ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../errors.ts';
+import { bytesAt } from '../bytes-at.ts';
+import { deviceNode } from '../node.ts';
+
+/** `btrfs-stream` and a NUL (fs/btrfs/send.h): with this a stream of `btrfs send` begins. */
+export const streamMagic = 'btrfs-stream\0';
+
+const sector = 512;
+
+/** Has a device that looks blank a stream on it? blkid knows none. */
+export async function hasStream(host: ReadHost, device: string): Promise<boolean> {
+  const { path } = await deviceNode(host, device);
+  const { buffer } = await host.run(bytesAt(path, { from: 0, count: sector }));
+  return Buffer.from(buffer, 0, streamMagic.length).toString('latin1') === streamMagic;
+}
+
+/** RefusedError for a device with a stream: it may be somebody's only backup. */
+export async function refuseStream(host: ReadHost, device: string): Promise<void> {
+  if (!(await hasStream(host, device))) return;
+  throw new RefusedError(`${device} holds a stream of btrfs send; nothing was written`, {
+    remedy: `to keep it: bofh btrfs receive ${device} --into DIR; to lose it: bofh block zero ${device} --overwrite blank`,
+  });
+}
