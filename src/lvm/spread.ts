@@ -77,8 +77,13 @@ export function whyNotSmaller({ fullName }: LogicalVolume, type: Spread['type'])
 }
 
 /** Why a raid1 does not get larger: a copy is missing, or is still being made. Undefined: it may. */
-export function whyNotSynced({ fullName, synced, health }: LogicalVolume) {
+export function whyNotSynced({ fullName, active, synced, health }: LogicalVolume) {
   if (health === undefined && synced === 100) return undefined;
+  if (health === undefined && active !== true)
+    return {
+      why: `${fullName} is not active, and whether its copies are alike cannot be told`,
+      remedy: `bofh lvm activate ${fullName}; then give the command again`,
+    };
   return {
     why: `the copies of ${fullName} are not alike (${health ?? `${synced ?? 'nobody knows how much'} % in sync`})`,
     remedy: `see how far they are: bofh lvm list ${fullName.split('/')[0] ?? ''}; then give the command again`,

@@ -57,7 +57,8 @@ export const resizeLv = operation({
     const vg = await usableVg(host, group);
     const lv = volumeNamed(vg, { name, ...(uuid === undefined ? {} : { uuid }) });
     const { vgUuid, uuid: lvUuid, size: from } = lv;
-    const spread = await spreadOf(host, lv);
+    const isSame = Math.ceil(wanted / vg.extentSize) * vg.extentSize === from;
+    const spread = isSame ? undefined : await spreadOf(host, lv);
     const unit = unitOf(spread, vg.extentSize);
     const to = Math.ceil(wanted / unit) * unit;
     const known = { vg: group, vgUuid, lvUuid, name, from, to, extentSize: vg.extentSize, tag, cut: [] };

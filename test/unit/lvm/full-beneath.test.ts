@@ -205,6 +205,16 @@ describe('nothing is begun on a full pool', () => {
     expect(ran()).toContain('blkdiscard');
   });
 
+  test('no data are encrypted anew for which it has no room', async () => {
+    host.admin.writeFile('/etc/key', 'geheim', 0o600);
+    host.admin.luksFormat({ device: '/dev/vg0/thin', uuid: ownUuid, key: 'geheim' });
+    host.admin.fill('vg0', 'pool', { data: 80, metadata: 1 });
+    host.admin.fill('vg0', 'thin', { data: 0 });
+    const key = { from: 'file', path: '/etc/key' } as const;
+    const error = await failureOf(does((tx) => tx.crypt.reencrypt({ device: '/dev/vg0/thin', key })));
+    expect(String(error)).toMatch(/the encryption of \/dev\/vg0\/thin needs at least 48 MiB more in it/);
+  });
+
   test('no zeros for which it has no room', async () => {
     host.admin.fill('vg0', 'pool', { data: 80, metadata: 1 });
     host.admin.fill('vg0', 'thin', { data: 0 });

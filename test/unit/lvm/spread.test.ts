@@ -2,7 +2,8 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import * as block from '../../../src/api/block.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { RefusedError, RolledBackError } from '../../../src/errors.ts';
-import { roomFor, takenFor, unitOf } from '../../../src/lvm/spread.ts';
+import type { LogicalVolume } from '../../../src/lvm/objects.ts';
+import { roomFor, spreadAmong, takenFor, unitOf } from '../../../src/lvm/spread.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
@@ -88,6 +89,22 @@ describe('resizeLv of a volume that lies on several devices', () => {
     },
   );
 
+  test('a raid1 that is not active is to be activated first', async () => {
+    await does((tx) => tx.lvm.deactivateLv({ vg: 'vg0', name: 'r' }));
+    const error = await failureOf(does((tx) => resize(tx, 'r', '64m')));
+    expect(error).toBeInstanceOf(RefusedError);
+    expect(error).toMatchObject({ remedy: expect.stringContaining('bofh lvm activate vg0/r') as string });
+  });
+
+  test('to the size that it has is success, however it lies', async () => {
+    const run: SimulatedHost['run'] = async (command) => {
+      if (command.argv.some((word) => word.includes('segtype'))) throw new Error('nobody needs to know');
+      return host.run(command);
+    };
+    await withBofh(bofhOn({ ...host, run }), () => atomic('sizes', (tx) => resize(tx, 's', '29m')));
+    expect(volume('s')?.extents).toBe(8);
+  });
+
   test('one of two copies that a linear volume was given grows with the other', async () => {
     host.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 8 });
     await does((tx) => tx.lvm.convertLv({ vg: 'vg0', name: 'a', to: 'raid1', device: '/dev/vdx' }));
@@ -132,6 +149,18 @@ describe('a stack on such a volume', () => {
 });
 
 describe('what a spread volume takes', () => {
+  test('is known only of one that lies alike from end to end', () => {
+    const lv = { uuid: 'a', layout: ['striped'] } as unknown as LogicalVolume;
+    const segment = (stripes: number, type = 'striped') => ({ lvUuid: 'a', type, stripes });
+    const among = (...segments: readonly ReturnType<typeof segment>[]) => spreadAmong({ segments }, lv);
+    expect(among(segment(2), segment(2))).toEqual({ type: 'striped', areas: 2 });
+    expect([among(segment(2), segment(3)), among(segment(2), segment(2, 'linear')), among()]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+
   const striped = { type: 'striped', areas: 2 } as const;
   const raid1 = { type: 'raid1', areas: 2 } as const;
 

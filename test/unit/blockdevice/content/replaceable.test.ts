@@ -71,6 +71,13 @@ async function refused(act: Act, overwrite?: Overwrite, on = host): Promise<stri
   return `${message} -> ${remedy ?? ''}`;
 }
 
+test('a partition table is not made over a stream of btrfs either', async () => {
+  await withBofh(bofhOn(host), () => atomic('backup', (tx) => tx.btrfs.sendToDevice({ source, device })));
+  expect(await refused((tx) => tx.block.createPartitionTable({ device }))).toContain(
+    'holds a stream of btrfs send; nothing was written',
+  );
+});
+
 describe.each(takers)('%s', (_, act) => {
   test('takes a device of what was named, and of nothing else', async () => {
     host.admin.format(device, ext4);
