@@ -196,6 +196,25 @@ describe('bofh drbd replace-peer', () => {
     );
   });
 
+  it('does nothing when something has changed while its question stood', async () => {
+    const hosts = three();
+    const { admin } = hosts.alpha;
+    const file = '/etc/drbd.d/web1.res';
+    const { runtime } = testRuntime(hosts.here, {}, [
+      () => {
+        const text = admin.readFile(file);
+        admin.removeFile(file);
+        admin.writeFile(file, text.replace('max-buffers 8000', 'max-buffers 9000'));
+        return 'y';
+      },
+    ]);
+    await expect(replacePeer(runtime, 'web1', { to: 'there' })).rejects.toThrow(
+      'web1 has changed since it was looked at: nothing was done',
+    );
+    expect(admin.readFile(file)).toContain('max-buffers 9000');
+    expect(hosts.there.host().world.drbd.resources).toEqual([]);
+  });
+
   it('asks first, and says what goes', async () => {
     const hosts = three();
     const before = all(hosts).map(([, host]) => host.snapshot());

@@ -238,6 +238,14 @@ describe('nothing is begun on a full pool', () => {
     await refused((tx) => tx.btrfs.removeDevice({ path: '/srv/second', device }));
   });
 
+  test('but a device that lies there itself is taken out of a btrfs: nothing is written to it', async () => {
+    pool(host);
+    secondPool(host);
+    host.admin.btrfs('device', 'add', '/dev/vg0/thin', '/srv/second');
+    full();
+    await does((tx) => tx.btrfs.removeDevice({ path: '/srv/second', device: '/dev/vg0/thin' }));
+  });
+
   test('no archive for which it has no room', async () => {
     const members = [{ path: './big', content: 'x'.repeat(2 ** 20) }];
     host.addTar('/srv/big.tar', members);
