@@ -225,6 +225,12 @@ function refuseNested(what: string): void {
     );
 }
 
+/** Tells the open sequence around this call, if there is one, that what is on its filesystems now is its own. */
+export async function renewWitnesses(): Promise<void> {
+  const around = sequences.getStore();
+  if (around?.open === true) await around.renewWitnesses();
+}
+
 /**
  * Runs a body outside of every sequence: for one that leaves nothing behind, however it ends, and so need not be undone
  * with what is around it.

@@ -223,12 +223,12 @@ export class StuckError extends BofhError {
       readonly remaining?: readonly StuckStep[];
       readonly leftAlone?: readonly string[];
       readonly cause?: unknown;
+      /** Left out: to look at the journal and to recover. */
+      readonly remedy?: string | undefined;
     },
   ) {
-    super(message, {
-      cause: details.cause,
-      remedy: details.id === undefined ? 'bofh recover' : `bofh journal show ${details.id}; bofh recover`,
-    });
+    const usual = details.id === undefined ? 'bofh recover' : `bofh journal show ${details.id}; bofh recover`;
+    super(message, { cause: details.cause, remedy: details.remedy ?? usual });
     this.id = details.id;
     this.committed = details.committed;
     this.value = details.value;

@@ -1,4 +1,4 @@
-import { apart, atomic, currentBofh, outsideSequence, withBofh } from '../bofh.ts';
+import { apart, atomic, currentBofh, outsideSequence, renewWitnesses, withBofh } from '../bofh.ts';
 import { InterruptedError, RolledBackError } from '../errors.ts';
 import { processSignals } from '../host/process.ts';
 import type { Tx } from '../operations.ts';
@@ -22,10 +22,13 @@ export async function mountedFor<T>(
   const patient = { ...outer, signals: abandon === undefined ? {} : { stop: abandon, abandon } };
   let failed: { readonly error: unknown } | undefined;
   const within = (path: string): Promise<T> =>
-    outside(() => withBofh(outer, () => body(path))).catch((error: unknown) => {
-      failed = { error };
-      throw error;
-    });
+    outside(() => withBofh(outer, () => body(path)))
+      .catch((error: unknown) => {
+        failed = { error };
+        throw error;
+      })
+      // What the body wrote is the outer sequence's own.
+      .finally(() => outside(renewWitnesses));
   try {
     const value = await apart(() =>
       withBofh(patient, () => atomic(name, async (tx) => within(await open(tx)))),

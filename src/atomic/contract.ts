@@ -35,6 +35,13 @@ export interface Look {
   readonly movedTo?: Key;
 }
 
+/** What others have done to an object since the sequence left it: its undo would destroy that. */
+export interface Changed {
+  /** For people: `accounts/ledger.txt, written 2026-11-22 16:40:01 UTC`. */
+  readonly found: string;
+  readonly holders?: readonly Holder[];
+}
+
 /** Whose way it is that a person is to go by hand: `back` before the commit, `forward` after it. */
 export type Way = 'back' | 'forward';
 
@@ -65,6 +72,41 @@ export interface Common<A, U> {
     readonly undo: U;
     readonly on: (path: string) => Promise<DeviceKeys>;
   }) => Claims | Promise<Claims>;
+}
+
+/** How an operation notices that others have written to what it is to destroy. */
+export interface ContentSpec<U, R> {
+  /** `undone`: the undo of the step destroys it. `finished`: what is done after the commit does. */
+  readonly lost: 'undone' | 'finished';
+  /**
+   * `files`: what a filesystem shows; every file counts, whichever step of the sequence wrote it. `device`: the bytes of a
+   * device, which also change when it is mounted.
+   */
+  readonly of: 'files' | 'device';
+  /**
+   * A short text that changes with the content. Taken when the step is done, and again when the sequence itself may have
+   * written there; of what is lost when the step is finished: right before the commit. Undefined while it cannot be taken;
+   * missing when `changed` needs none.
+   */
+  readonly witness?: (input: {
+    readonly undo: U;
+    readonly result?: R;
+    readonly host: ReadHost;
+  }) => Promise<string | undefined>;
+  /**
+   * Whether others have written there. Asked before `revert` of this step, of a step that takes it along, and of a newer
+   * one that lives until the reboot only and was the way to it (a mount, an open device, a guest); or, by a recovery,
+   * before `afterCommit`. Throws when it cannot tell: then nothing is destroyed.
+   */
+  readonly changed: (input: {
+    readonly undo: U;
+    readonly result?: R;
+    /** The newest one; undefined when none was taken. */
+    readonly witness?: string;
+    /** A newer step of the sequence worked on the object or on what it stands on, whether or not it is undone. */
+    readonly touched: boolean;
+    readonly host: ChangeHost;
+  }) => Promise<Changed | undefined>;
 }
 
 /** An operation that acts in its turn and has an inverse. */
@@ -101,6 +143,8 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
     readonly result?: R;
     readonly host: ChangeHost;
   }) => Promise<void>;
+  /** The content that `revert` destroys, as far as others can write to it. */
+  readonly content?: ContentSpec<U, R>;
   /** Makes durable what run, revert or afterCommit did. */
   readonly sync?: (input: {
     readonly undo: U;
@@ -121,6 +165,8 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
 export interface DeferredSpec<A, U> extends Common<A, U> {
   readonly look: (input: { readonly undo: U; readonly host: ReadHost }) => Promise<Look>;
   readonly afterCommit: (input: { readonly undo: U; readonly host: ChangeHost }) => Promise<void>;
+  /** What the act destroys, as far as others can write to it. */
+  readonly content?: ContentSpec<U, null>;
   readonly sync?: (input: { readonly undo: U; readonly host: ChangeHost }) => Promise<void>;
   /** As that of an operation; its `way` is `back` while the act must not be done any more. */
   readonly describe?: (input: { readonly undo: U; readonly way: Way }) => ByHand;

@@ -6,6 +6,7 @@ import { placeOf } from './place.ts';
 import { stuck } from './report.ts';
 import { unless } from './signal.ts';
 import { unwind, type Unwinding, type Unwound } from './unwind.ts';
+import { finalWitnesses, reachedByBody } from './witness.ts';
 
 /** What the end of a sequence needs of it. */
 export interface Ending {
@@ -29,12 +30,12 @@ export async function commit<T>(ending: Ending, value: T): Promise<T> {
     if ((await unless(abandon, preparing)) === undefined) ending.leave(preparing);
     if (stop.aborted || abandon?.aborted === true)
       throw new InterruptedError(`"${journal.state.begin.name}" was interrupted`);
-    append(journal, [{ t: 'committed' }]);
+    append(journal, [...(await finalWitnesses(engine, journal)), { t: 'committed' }]);
   } catch (error) {
     throw await rollBack(ending, error);
   }
   try {
-    const { end, errors, adrift, ...unwound } = await unwind(unwinding);
+    const { end, errors, adrift, ...unwound } = await unwind({ ...unwinding, trusted: 'all' });
     leftAlone.push(...unwound.leftAlone);
     if (adrift !== undefined) ending.leave(adrift);
     if (end === 'stuck' || journal.incomplete !== undefined)
@@ -103,7 +104,7 @@ export async function rollBack(ending: Ending, cause: unknown): Promise<unknown>
   let unwound: Unwound;
   try {
     note(journal, [{ t: 'rollback', because: messageOf(cause) }]);
-    unwound = await unwind(unwinding);
+    unwound = await unwind({ ...unwinding, trusted: reachedByBody(journal) });
   } catch (error) {
     return await stuck(unwinding, { cause, errors: [error], leftAlone: ending.leftAlone });
   }

@@ -57,7 +57,9 @@ export type Line =
   | { readonly t: 'host'; readonly host: string; readonly reach: unknown }
   | { readonly t: 'scope'; readonly s: number; readonly name: string; readonly parent?: number }
   | IntentLine
-  | { readonly t: 'done'; readonly n: number; readonly result: unknown }
+  | { readonly t: 'done'; readonly n: number; readonly result: unknown; readonly witness?: string }
+  /** A newer witness of what the step made: the sequence itself has written there since. */
+  | { readonly t: 'witness'; readonly n: number; readonly witness: string }
   | { readonly t: 'undone'; readonly n: number; readonly by?: number; readonly notOurs?: string }
   | ({ readonly t: 'blocked'; readonly n: number } & Blocked)
   | { readonly t: 'scope-end'; readonly s: number }
@@ -78,6 +80,7 @@ const known: ReadonlySet<string> = new Set<Line['t']>([
   'scope',
   'intent',
   'done',
+  'witness',
   'undone',
   'blocked',
   'scope-end',

@@ -1,9 +1,20 @@
 import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { type ByHand, JournalError, UsageError } from '../errors.ts';
-import type { Claims, Common, DeferredSpec, DeviceKeys, Key, Look, OperationSpec, Way } from './contract.ts';
+import type {
+  Changed,
+  Claims,
+  Common,
+  ContentSpec,
+  DeferredSpec,
+  DeviceKeys,
+  Key,
+  Look,
+  OperationSpec,
+  Way,
+} from './contract.ts';
 import { check } from './schema.ts';
 
-export type { Claims, DeferredSpec, DeviceKeys, Key, Look, OperationSpec, Way } from './contract.ts';
+export type { Changed, Claims, DeferredSpec, DeviceKeys, Key, Look, OperationSpec, Way } from './contract.ts';
 
 declare const types: unique symbol;
 
@@ -47,6 +58,15 @@ export interface Operation<A = never, V = unknown> {
   }) => unknown;
   readonly look: (input: Journalled<ReadHost>) => Promise<Look>;
   readonly revert: (input: Journalled<ChangeHost>) => Promise<void>;
+  /** Undefined when its undo destroys no content that others could have changed. */
+  readonly content?: {
+    readonly lost: 'undone' | 'finished';
+    readonly of: 'files' | 'device';
+    readonly witness: (input: Journalled<ReadHost>) => Promise<string | undefined>;
+    readonly changed: (
+      input: Journalled<ChangeHost> & { readonly witness?: string; readonly touched: boolean },
+    ) => Promise<Changed | undefined>;
+  };
   readonly sync: (input: Journalled<ChangeHost>) => Promise<void>;
   readonly afterCommit: (input: Journalled<ChangeHost>) => Promise<void>;
   /** Undefined for a kind that cannot tell; every kind of bofh's own can. */
@@ -77,7 +97,7 @@ export function operation<A, U, R, V>(spec: OperationSpec<A, U, R, V>): Operatio
     ...(input.result === undefined ? {} : { result: result(input.result) }),
   });
   const journalled = <H>(input: Journalled<H>) => ({ ...known(input), host: input.host });
-  const { defers, describe } = spec;
+  const { content, defers, describe } = spec;
   const doesDefer = (undo: unknown): boolean => defers?.({ undo: parse.undo(undo) }) ?? false;
   const after = (undo: unknown): boolean =>
     spec.afterCommit !== undefined &&
@@ -93,6 +113,7 @@ export function operation<A, U, R, V>(spec: OperationSpec<A, U, R, V>): Operatio
     value: (input) => spec.value({ ...parse.both(input), result: result(input.result) }),
     look: (input) => spec.look(journalled(input)),
     revert: (input) => spec.revert(journalled(input)),
+    ...contentOf(content, journalled),
     sync: async (input) => spec.sync?.(journalled(input)),
     afterCommit: async (input) => spec.afterCommit?.(journalled(input)),
     ...(describe === undefined ? {} : { describe: (input) => describe({ ...known(input), way: input.way }) }),
@@ -118,11 +139,28 @@ export function deferred<A, U>(spec: DeferredSpec<A, U>): Operation<A, void> {
     value: () => undefined,
     look: (input) => spec.look(undoOf(input)),
     revert: () => Promise.resolve(),
+    ...contentOf(spec.content, undoOf),
     sync: async (input) => spec.sync?.(undoOf(input)),
     afterCommit: (input) => spec.afterCommit(undoOf(input)),
     ...(describe === undefined
       ? {}
       : { describe: (input) => describe({ undo: parse.undo(input.undo), way: input.way }) }),
+  };
+}
+
+function contentOf<U, R>(
+  content: ContentSpec<U, R> | undefined,
+  read: <H>(input: Journalled<H>) => { undo: U; result?: R; host: H },
+): Pick<Operation, 'content'> {
+  if (content === undefined) return {};
+  const { lost, of } = content;
+  return {
+    content: {
+      ...{ lost, of },
+      witness: async (input) => content.witness?.(read(input)),
+      changed: ({ touched, witness, ...input }) =>
+        content.changed({ ...read(input), touched, ...(witness === undefined ? {} : { witness }) }),
+    },
   };
 }
 

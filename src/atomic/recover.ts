@@ -6,7 +6,7 @@ import { keyInWords } from './host-key.ts';
 import { AppendError, adopt, append, close, retire, type Journal } from './journal.ts';
 import type { Line } from './lines.ts';
 import type { ObjectLocks } from './lock.ts';
-import type { AnyOperation, Look } from './operation.ts';
+import type { AnyOperation, Key, Look } from './operation.ts';
 import { meet, placeOf } from './place.ts';
 import type { LockHolder } from './processes.ts';
 import { describe, stuck } from './report.ts';
@@ -33,6 +33,8 @@ export interface RecoverOptions extends Signals {
   readonly engine: Engine;
   /** Also undo what is in use by now. */
   readonly yes: boolean;
+  /** Objects (`fs:UUID`, `lv:vg0/web1`) that may be destroyed with what others wrote there since. */
+  readonly discard?: readonly Key[];
   /** Told when recovery waits for a tool of the dead process. */
   readonly onWait?: (id: string, holder: LockHolder) => void;
 }
@@ -93,12 +95,15 @@ export async function recover(id: string, options: RecoverOptions): Promise<Reco
 
 async function bringToEnd(
   journal: Journal,
-  { engine, abandon }: RecoverOptions,
+  { engine, abandon, discard = [] }: RecoverOptions,
   leave: (acting: Promise<unknown>) => void,
 ): Promise<Recovered> {
   append(journal, [{ t: 'recovery', ...ownerLine(engine) }]);
   try {
-    const unwound = await unwind({ engine, journal, inverses: new Map(), abandon });
+    const unwound = await unwind({
+      ...{ engine, journal, inverses: new Map(), abandon },
+      discard: new Set(discard),
+    });
     const { end, leftAlone, errors, adrift } = unwound;
     if (adrift !== undefined) leave(adrift);
     if (end === 'stuck' || journal.incomplete !== undefined)

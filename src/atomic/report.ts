@@ -102,6 +102,7 @@ export async function stuck(
     value: details.value,
     ...(await stuckSteps(engine, state)),
     leftAlone: details.leftAlone ?? [],
+    ...(root?.blocked?.remedy?.includes('bofh recover ') === true ? { remedy: root.blocked.remedy } : {}),
     cause: joined(details.cause, details.errors ?? []),
   });
 }

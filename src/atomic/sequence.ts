@@ -15,6 +15,7 @@ import { nameOf, type Reverse } from './reverse.ts';
 import { takeStep, type StepHome } from './step.ts';
 import type { Steps, Temporary } from './steps.ts';
 import { undoNow, unwind, type Unwinding } from './unwind.ts';
+import { reachedByBody, renewedWitnesses } from './witness.ts';
 
 export type { Steps, Temporary };
 
@@ -178,9 +179,25 @@ export class AtomicOperationSequence {
     const left = journal?.state.steps.filter((other) => other.undone === undefined) ?? [];
     const step = left.find((other) => other.n === n);
     if (journal === undefined || step === undefined) return;
-    const { lines, leftAlone } = await undoNow(this.#unwinding(journal), step, ridersOf(step, left));
+    await this.#renew(journal, { of: 'files', way: step });
+    const unwinding = { ...this.#unwinding(journal), trusted: 'all' } as const;
+    const { lines, leftAlone } = await undoNow(unwinding, step, ridersOf(step, left));
     append(journal, lines);
+    await this.#renew(journal, { of: 'device', way: step });
     if (leftAlone.length > 0) throw new JournalError(`${leftAlone.join('; ')}: it was not released`);
+  }
+
+  /**
+   * Takes new witnesses of everything that the sequence made so far. To be called when the body may have written to it by
+   * other means than a step: through a mount that is about to end.
+   */
+  async renewWitnesses(): Promise<void> {
+    if (this.#journal !== undefined) await this.#renew(this.#journal, { of: 'files' });
+  }
+
+  async #renew(journal: Journal, what: Parameters<typeof renewedWitnesses>[1]): Promise<void> {
+    const lines = await renewedWitnesses({ engine: this.#engine, journal }, what);
+    if (lines.length > 0) append(journal, lines);
   }
 
   async #scope<T>(
@@ -205,7 +222,11 @@ export class AtomicOperationSequence {
   async #undoScope(journal: Journal, s: number, error: unknown): Promise<void> {
     try {
       append(journal, [{ t: 'rollback', scope: s, because: messageOf(error) }]);
-      const { end, adrift, leftAlone } = await unwind({ ...this.#unwinding(journal), scope: s });
+      const { end, adrift, leftAlone } = await unwind({
+        ...this.#unwinding(journal),
+        trusted: reachedByBody(journal),
+        scope: s,
+      });
       this.#leftAlone.push(...leftAlone);
       if (adrift !== undefined) this.#adrift.push(adrift);
       if (end === 'stuck' || journal.incomplete !== undefined) this.#root.failed ??= { error };

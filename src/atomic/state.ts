@@ -6,6 +6,8 @@ export interface Step {
   readonly n: number;
   readonly intent: IntentLine;
   readonly done?: { readonly result: unknown };
+  /** The newest one of the content that its undo destroys. */
+  readonly witness?: string;
   readonly undone?: { readonly by?: number; readonly notOurs?: string };
   readonly finished: boolean;
   /** In the present attempt. */
@@ -58,7 +60,12 @@ export function apply(state: State | undefined, line: Line): State {
     case 'intent':
       return { ...state, steps: [...state.steps, { n: line.n, intent: line, finished: false }] };
     case 'done':
-      return change(state, line.n, { done: { result: line.result } });
+      return change(state, line.n, {
+        done: { result: line.result },
+        ...(line.witness === undefined ? {} : { witness: line.witness }),
+      });
+    case 'witness':
+      return change(state, line.n, { witness: line.witness });
     case 'undone': {
       const { t: _, n, ...undone } = line;
       return change(state, n, { undone });

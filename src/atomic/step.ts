@@ -8,6 +8,7 @@ import { json, type AnyOperation, type Claims } from './operation.ts';
 import { noticing } from './noticing.ts';
 import { expectStillOurs } from './still-ours.ts';
 import { undoNow } from './unwind.ts';
+import { renewedWitnesses } from './witness.ts';
 
 /** What a step needs of its sequence. */
 export interface StepHome extends Claiming {
@@ -136,11 +137,14 @@ async function act(
     },
   );
   let result: unknown = null;
+  let witness: string | undefined;
   try {
     if (!code.defers(undoData)) {
       await expectStillOurs(home.engine, journal, { n, kind: code.kind, claims });
       result = await code.run({ args, undo: json(undoData), host });
       await expectOurs(code, { undo: undoData, result, host });
+      if (code.content?.lost === 'undone')
+        witness = await code.content.witness({ undo: undoData, result, host });
     }
   } catch (error) {
     if (error instanceof NotDone) append(journal, [{ t: 'undone', n, notOurs: error.found }]);
@@ -149,8 +153,27 @@ async function act(
     else if (error instanceof IdentityTaken) await giveBack(home, journal, n);
     throw error;
   }
-  append(journal, [{ t: 'done', n, result }], 'wait');
+  append(journal, [{ t: 'done', n, result, ...(witness === undefined ? {} : { witness }) }], 'wait');
+  await renewBeneath(home, code, journal, n);
   return { n, value: code.value({ args, undo: undoData, result }) };
+}
+
+/** The step has written to what older steps made: their witnesses are of the past. */
+async function renewBeneath(
+  { engine }: StepHome,
+  { content }: AnyOperation,
+  journal: Journal,
+  n: number,
+): Promise<void> {
+  const way = journal.state.steps.find((step) => step.n === n);
+  if (way === undefined) return;
+  const lines = [...(await renewedWitnesses({ engine, journal }, { of: 'device', way }))];
+  // A step that has listed the files of its container itself stands for it.
+  const container =
+    content?.of === 'files' && way.intent.contains === undefined ? undefined : way.intent.within;
+  if (container !== undefined)
+    lines.push(...(await renewedWitnesses({ engine, journal }, { of: 'files', way, container })));
+  if (lines.length > 0) append(journal, lines, 'wait');
 }
 
 /** Tools exit 0 without effect. */
@@ -169,6 +192,6 @@ async function expectOurs(code: AnyOperation, input: Parameters<AnyOperation['lo
 async function giveBack({ engine }: StepHome, journal: Journal, n: number): Promise<void> {
   const step = journal.state.steps.find((other) => other.n === n);
   if (step === undefined) return;
-  const { lines } = await undoNow({ engine, journal, inverses: new Map() }, step, []);
+  const { lines } = await undoNow({ engine, journal, inverses: new Map(), trusted: 'all' }, step, []);
   append(journal, lines);
 }

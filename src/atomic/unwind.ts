@@ -4,11 +4,12 @@ import { changing, codeOf, messageOf, type Engine } from './engine.ts';
 import { note, reservingOf, type Journal } from './journal.ts';
 import type { Blocked, Line } from './lines.ts';
 import { next, type Decision } from './next.ts';
-import type { Look } from './operation.ts';
+import type { Key, Look } from './operation.ts';
 import { meet, placeOf } from './place.ts';
 import { describe } from './report.ts';
 import { unless } from './signal.ts';
 import { inScope, isLeft, type State, type Step } from './state.ts';
+import { refuseChanged, refuseOvertaken, renewedWitnesses } from './witness.ts';
 
 /** The inverses of bare pairs, which only this process has; each gives in words what it left alone. */
 export type Inverses = ReadonlyMap<number, () => Promise<string | undefined>>;
@@ -18,6 +19,10 @@ export interface Unwinding {
   readonly journal: Journal;
   readonly inverses: Inverses;
   readonly scope?: number;
+  /** Objects that may be destroyed with what others wrote there: the administrator named them. */
+  readonly discard?: ReadonlySet<Key> | undefined;
+  /** Steps into whose objects the living sequence itself may have written; `all` of them while it goes on. */
+  readonly trusted?: ReadonlySet<number> | 'all' | undefined;
   /** A second signal: stop between two acts, or leave the running one to itself. */
   readonly abandon?: AbortSignal | undefined;
 }
@@ -166,15 +171,33 @@ async function undo(
   const { code, journalled } = await at(unwinding, step, boot);
   if (code.defers(step.intent.undo)) return acted(lines);
   const before = await code.look(journalled);
-  if (before.state === 'ours')
+  if (before.state === 'ours') {
+    const { engine, journal, discard, trusted } = unwinding;
+    if (trusted !== 'all')
+      await refuseChanged(
+        { engine, journal, discard, trusted },
+        {
+          ...{ step, riders, boot },
+          holders: before.holders,
+        },
+      );
     await actAndLook(
       () => code.revert(journalled),
       () => code.look(journalled),
       step,
     );
+  }
   // Also what was found done already: it may be so in the page cache alone.
   await code.sync(journalled);
   if (before.state === 'not-ours') return leave(step, 'undone', before);
+  // Its undo has changed what is beneath it, and nobody else had: that was asked before.
+  if (step.intent.lives === 'boot' && unwinding.trusted !== 'all')
+    lines.push(
+      ...(await renewedWitnesses(
+        { engine: unwinding.engine, journal: unwinding.journal },
+        { of: 'device', way: step },
+      )),
+    );
   // Beside what was ours there was something that is not, and it stays.
   const leftAlone =
     before.state === 'ours' && before.found !== undefined ? [describe(step, before.found)] : [];
@@ -193,12 +216,17 @@ async function lookOnly(unwinding: Unwinding, step: Step): Promise<Acted> {
 async function finish(unwinding: Unwinding, step: Step, boot: string | undefined): Promise<Acted> {
   const { code, journalled } = await at(unwinding, step, boot);
   const before = await code.look(journalled);
-  if (before.state === 'ours')
+  if (before.state === 'ours') {
+    if (unwinding.trusted !== 'all') {
+      const { engine, journal, discard } = unwinding;
+      await refuseOvertaken({ engine, journal, discard }, { step, code, host: journalled.host });
+    }
     await actAndLook(
       () => code.afterCommit(journalled),
       () => code.look(journalled),
       step,
     );
+  }
   await code.sync(journalled);
   return before.state === 'not-ours'
     ? leave(step, 'finished', before)

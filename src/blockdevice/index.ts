@@ -1,9 +1,6 @@
-import type { ReadHost } from '../command/index.ts';
-import type { Bytes } from '../units.ts';
-import { deviceNode, sizeOf } from './node.ts';
-
 export { classifyDevice, wipeSignatures } from './commands.ts';
 export { bytesAt } from './bytes-at.ts';
+export { blankChanged, headWitness } from './content/head.ts';
 export { checkOverwrite, type Overwrite, overwriteSchema } from './content/overwrite.ts';
 export { refuseChanged, replaceable } from './content/replaceable.ts';
 export { streamMagic } from './content/stream.ts';
@@ -26,7 +23,7 @@ export { locate, syncDevice } from './locate.ts';
 export { loopDevices, loopShowing } from './loop/reads.ts';
 export type { LoopDevice } from './loop/schema.ts';
 export { type MountEntry, mountEntries, parseMountinfo } from './mountinfo.ts';
-export { type DeviceNode, deviceNode, kernelText, sizeOf } from './node.ts';
+export { type DeviceNode, deviceNode, kernelText, size, sizeOf } from './node.ts';
 export { refuseHeld } from './in-use.ts';
 export { partitionsOf, type PartitionsOf } from './partitions/reads.ts';
 export { probe, recognise } from './probe.ts';
@@ -34,8 +31,3 @@ export { cutUnder, reachAs, reachOf, usersBeyond } from './reach.ts';
 export { type Signature, signatureSchema } from './schema.ts';
 export { until } from './wait.ts';
 export { writeBytes } from './wipe/commands.ts';
-
-/** Size of a device, in bytes. */
-export async function size(host: ReadHost, device: string): Promise<Bytes> {
-  return sizeOf(host, await deviceNode(host, device));
-}

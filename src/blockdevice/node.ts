@@ -36,6 +36,11 @@ export async function sizeOf(host: ReadHost, { number }: DeviceNode): Promise<By
   return bytes;
 }
 
+/** The same of a path. */
+export async function size(host: ReadHost, device: string): Promise<Bytes> {
+  return sizeOf(host, await deviceNode(host, device));
+}
+
 /** Is there anything at this path? Never guessed from the failure of another program. */
 async function exists(host: ReadHost, path: string): Promise<boolean> {
   return (await host.stat(path)) !== undefined;

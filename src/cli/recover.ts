@@ -22,6 +22,9 @@ export async function recover(runtime: Runtime, id: string | undefined, options:
   if (because !== undefined && abandoned === undefined)
     throw new UsageError('--because belongs to --abandon ID');
   refuseOtherHost(runtime, 'the journals, whatever hosts they reach');
+  const discard = discarded(options);
+  if (discard.length > 0 && (id === undefined || options.boot === true))
+    throw new UsageError('--discard belongs to one journal: bofh recover ID --discard OBJECT');
   if (options.network === true && options.boot !== true) throw new UsageError('--network belongs to --boot');
   if (options.boot === true)
     return await recoverAtBoot(runtime, id, options.network === true ? 'others' : 'this host');
@@ -29,7 +32,18 @@ export async function recover(runtime: Runtime, id: string | undefined, options:
   if (typeof abandoned === 'string') return await abandonOne(runtime, bofh, abandoned, because);
   if (typeof cut === 'string') return await cutOne(runtime, bofh, cut);
   const journals = id === undefined ? await readOpen(bofh.engine) : [await readById(bofh.engine, id)];
-  return await recoverAll(runtime, bofh, journals);
+  return await recoverAll(runtime, bofh, journals, { discard });
+}
+
+function discarded({ discard }: Options): readonly string[] {
+  return typeof discard === 'string' ? discard.split(',').filter((each) => each !== '') : [];
+}
+
+/** What a recovery is told beside its journals. */
+interface Asked {
+  readonly guard?: (journal: ReadJournal) => RefusedError | undefined;
+  /** Objects that may be destroyed with what others wrote there. */
+  readonly discard?: readonly string[];
 }
 
 /** At boot nobody is there to ask. */
@@ -52,7 +66,8 @@ async function recoverAtBoot(
     runtime.terminal.line(
       'what reaches other hosts waits for the network: bofh recover --boot --network (bofh-recover-hosts.service)',
     );
-  if (runtime.settings.mode === 'act') return await recoverAll(unattended, bofh, earlier, startedGuest);
+  if (runtime.settings.mode === 'act')
+    return await recoverAll(unattended, bofh, earlier, { guard: startedGuest });
   const left = earlier.flatMap((journal) => startedGuest(journal) ?? []);
   for (const { message } of left) runtime.terminal.line(message);
   const planned = earlier.filter((journal) => startedGuest(journal) === undefined);
@@ -63,7 +78,7 @@ async function recoverAll(
   runtime: Runtime,
   bofh: Bofh,
   found: readonly ReadJournal[],
-  guard: (journal: ReadJournal) => RefusedError | undefined = () => undefined,
+  asked: Asked = {},
 ): Promise<number> {
   const { engine } = bofh;
   const told = await Promise.all(found.map((journal) => withPlan(bofh, journal)));
@@ -76,7 +91,7 @@ async function recoverAll(
   await sweepUnborn(engine);
   if (runtime.settings.consent === 'ask' && runtime.terminal.interactive && plans.flat().length > 0)
     await confirm(runtime, plans.flat());
-  const act = () => inTurn(runtime, bofh, journals, guard);
+  const act = () => inTurn(runtime, bofh, journals, asked);
   const rows = journals.length === 0 ? [] : await logged(runtime, bofh.host, act, inShort);
   tell(
     runtime,
@@ -93,11 +108,11 @@ async function inTurn(
   runtime: Runtime,
   bofh: Bofh,
   journals: readonly ReadJournal[],
-  guard: (journal: ReadJournal) => RefusedError | undefined,
+  asked: Asked,
 ): Promise<readonly Ended[]> {
   const rows: Ended[] = [];
   for (const journal of journals)
-    if (!runtime.signals.stop.aborted) rows.push(await bringToEnd(runtime, bofh, journal, guard));
+    if (!runtime.signals.stop.aborted) rows.push(await bringToEnd(runtime, bofh, journal, asked));
   return rows;
 }
 
@@ -110,15 +125,15 @@ async function bringToEnd(
   runtime: Runtime,
   bofh: Bofh,
   journal: ReadJournal,
-  guard: (journal: ReadJournal) => RefusedError | undefined,
+  { guard, discard }: Asked,
 ): Promise<Ended> {
   const { id } = journal;
   const name = journal.is === 'open' ? textOf(journal.open.state.begin.name) : '';
   try {
     if (journal.is === 'unreadable') throw journal.error;
-    const refused = guard(journal);
+    const refused = guard?.(journal);
     if (refused !== undefined) throw refused;
-    const { end, leftAlone } = await recoverAsking(runtime, bofh, id);
+    const { end, leftAlone } = await recoverAsking(runtime, bofh, id, discard);
     return [{ id, name, end, leftAlone: [...leftAlone] }, 0];
   } catch (error) {
     if (error instanceof InterruptedError) throw error;
@@ -138,10 +153,11 @@ function hostAfter(error: unknown, id: string, host: string): string {
 }
 
 /** What is in use by now is undone only by `--yes`, or by a yes on a terminal. */
-async function recoverAsking(runtime: Runtime, bofh: Bofh, id: string) {
+async function recoverAsking(runtime: Runtime, bofh: Bofh, id: string, discard: readonly string[] = []) {
   const { settings, terminal, signals } = runtime;
   const options = {
     engine: bofh.engine,
+    discard,
     ...signals,
     onWait: (
       waiting: string,

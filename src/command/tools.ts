@@ -60,6 +60,7 @@ export const tools = {
   truncate: { package: 'coreutils' },
   udevadm: { package: 'udev' },
   umount: { package: 'mount' },
+  unshare: { package: 'util-linux' },
   vgcreate: { package: 'lvm2' },
   vgextend: { package: 'lvm2' },
   vgreduce: { package: 'lvm2' },

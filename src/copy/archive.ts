@@ -1,4 +1,5 @@
 import { UsageError } from '../errors.ts';
+import type { Bytes } from '../units.ts';
 import type { Member } from './commands.ts';
 
 /** What a name in the new root would be, as far as it matters for where the next member goes. */
@@ -10,11 +11,21 @@ type Planned = { readonly is: 'directory' | 'other' } | { readonly is: 'link'; r
  * Links that lead out are fine as such: /etc/mtab is one. The members are followed in their order, as tar does.
  */
 export function checkMembers(members: readonly Member[]): void {
-  const root = new Map<string, Planned>();
-  for (const member of members) checkMember(root, member);
+  placesOf(members);
 }
 
-function checkMember(root: Map<string, Planned>, member: Member): void {
+/** Where each member of such an archive comes to be, in C quoting, with its size; that of a hard link is not known. */
+export function placesOf(members: readonly Member[]): ReadonlyMap<string, Bytes> {
+  const root = new Map<string, Planned>();
+  const sizes = new Map<string, Bytes>();
+  for (const member of members) {
+    const place = checkMember(root, member);
+    sizes.set(place, member.type === 'h' ? Number.POSITIVE_INFINITY : member.bytes);
+  }
+  return sizes;
+}
+
+function checkMember(root: Map<string, Planned>, member: Member): string {
   const path = segments(member.name, `member "${member.name}"`);
   const whole = path.join('/');
   if (path.length === 0 && member.type !== 'd')
@@ -23,6 +34,7 @@ function checkMember(root: Map<string, Planned>, member: Member): void {
     throw refused(`member "${member.name}" lies in lost+found, which belongs to the filesystem check`);
   const place = resolve(root, path, `member "${member.name}" would be written`);
   if (path.length > 0) root.set(place, planned(root, member, whole));
+  return place;
 }
 
 function planned(root: ReadonlyMap<string, Planned>, member: Member, path: string): Planned {

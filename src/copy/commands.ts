@@ -130,30 +130,6 @@ export function complaints(stderr: string): string {
     .join('\n');
 }
 
-/** Names in the root directory of an ext2, ext3 or ext4 filesystem that is not mounted. */
-export function debugfsRoot(device: string): ReadCommand<readonly string[]> {
-  return {
-    tool: 'debugfs',
-    argv: ['-R', 'ls -p /', device],
-    access: 'read',
-    parse: ({ stdout, stderr }) => parseDebugfs(stdout, stderr),
-  };
-}
-
-/** Features of an ext4 filesystem. With `needs_recovery` its journal holds what debugfs does not see. */
-export function debugfsFeatures(device: string): ReadCommand<readonly string[]> {
-  return {
-    tool: 'debugfs',
-    argv: ['-R', 'features', device],
-    access: 'read',
-    parse: ({ stdout, stderr }) => {
-      const features = /^Filesystem features: (?<features>[\w ]+)\n$/.exec(stdout)?.groups?.features;
-      if (features === undefined) throw new ParseError(`debugfs: ${stderr.trim()}`);
-      return features.trim().split(' ');
-    },
-  };
-}
-
 const quoted = String.raw`"(?:[ !#-\[\]-~]|\\(?:["\\abfnrtv?]|[0-7]{3}))*"`;
 const memberLine = new RegExp(
   [
@@ -191,21 +167,21 @@ function parseMember(line: string): Member {
   };
 }
 
-// A name holds neither / nor NUL but may hold a newline, so entries and not lines are read.
-const debugfsEntry = /\/\d+\/[0-7]{6}\/\d+\/\d+\/(?<name>[^/]+)\/\d*\/\n/y;
+const escapes: Readonly<Record<string, string>> = {
+  a: '\x07',
+  b: '\b',
+  f: '\f',
+  n: '\n',
+  r: '\r',
+  t: '\t',
+  v: '\v',
+};
 
-function parseDebugfs(stdout: string, stderr: string): readonly string[] {
-  const text = stdout.replace(/\n$/, '');
-  const names: string[] = [];
-  debugfsEntry.lastIndex = 0;
-  while (debugfsEntry.lastIndex < text.length) {
-    const name = debugfsEntry.exec(text)?.groups?.name;
-    if (name === undefined) throw new ParseError(`debugfs: cannot read the listing: ${stderr.trim()}`);
-    names.push(name);
-  }
-  // debugfs exits 0 whatever happens; a directory that was read has these two.
-  if (!names.includes('.') || !names.includes('..')) throw new ParseError(`debugfs: ${stderr.trim()}`);
-  return names.filter((name) => name !== '.' && name !== '..');
+/** A name that was in C quoting, with a character for each byte. */
+export function unquoted(name: string): string {
+  return name.replaceAll(/\\(?<code>[0-7]{3}|.)/g, (_, code: string) =>
+    code.length === 3 ? String.fromCharCode(Number.parseInt(code, 8)) : (escapes[code] ?? code),
+  );
 }
 
 /** Why tar, sync or find failed, in the C locale. tar says "Wrote only 2560 of 10240 bytes" of a full filesystem. */

@@ -1,14 +1,26 @@
+import { posix } from 'node:path';
 import * as z from 'zod/mini';
-import { operation } from '../atomic/operation.ts';
+import { type Changed, operation } from '../atomic/operation.ts';
 import { deviceNode, identityOf, type MountEntry, mountEntries } from '../blockdevice/index.ts';
-import type { ChangeHost, ReadHost } from '../command/index.ts';
+import { type ChangeHost, follow, type ReadHost } from '../command/index.ts';
 import { type ByHand, CommandError, RefusedError } from '../errors.ts';
+import {
+  filesChanged,
+  filesOf,
+  filesWitness,
+  holding,
+  named,
+  nodeOf,
+  visibleAt,
+  whoHas,
+} from '../filesystem/index.ts';
 import { refuseFullBeneath, watchingRoom } from '../lvm/index.ts';
 import { realPath } from '../mount/index.ts';
 import type { Bytes } from '../units.ts';
-import { complaints, emptyDirectory, syncFilesystem, tarExtract } from './commands.ts';
+import { placesOf } from './archive.ts';
+import { complaints, emptyDirectory, syncFilesystem, tarExtract, tarList, unquoted } from './commands.ts';
 import { insidePath, writeInside } from './inside.ts';
-import { empty, entriesOf, holding, isFilled, nodeOf, othersOn, undoPath, visibleAt } from './root.ts';
+import { empty, entriesOf, isFilled, othersOn, undoPath } from './root.ts';
 import { checkTar, sourceFile } from './source.ts';
 
 const count = z.int().check(z.nonnegative());
@@ -46,7 +58,9 @@ const undo = z.strictObject({
   mounted: z.strictObject({ id: z.int(), boot: z.string() }),
   /** Where the undo mounts the filesystem, whatever has become of the root's own mount. */
   path: z.string(),
-  source: z.strictObject({ inode: z.string(), size: count }),
+  source: z.strictObject({ inode: z.string(), size: count, path: z.exactOptional(z.string()) }),
+  /** What is written beside the archive. */
+  files: z.exactOptional(z.readonly(z.array(z.string()))),
   summary: z.strictObject({ members: count, bytes: count, archiveBytes: count }),
 });
 
@@ -94,7 +108,8 @@ export const unpack = operation({
       filesystem: asked.filesystem,
       mounted: { id, boot },
       path: undoPath(mark),
-      source: { inode, size },
+      source: { inode, size, path: asked.source },
+      files: asked.files.map(({ path: name }) => name),
       summary,
     };
   },
@@ -127,6 +142,13 @@ export const unpack = operation({
     return { state: 'ours', holders: await othersOn(host, node, made), ...moved };
   },
   revert: ({ undo: made, host }) => empty(host, made),
+  content: {
+    lost: 'undone',
+    of: 'files',
+    witness: ({ undo: made, host }) => filesWitness(host, made),
+    changed: ({ undo: made, witness, host }) =>
+      witness === undefined ? besideArchive(host, made) : filesChanged(host, made, witness),
+  },
   sync: async ({ undo: made, host }) => {
     // Whatever it holds by now: to sync what is somebody else's harms nothing.
     const node = await nodeOf(host, made);
@@ -138,6 +160,49 @@ export const unpack = operation({
   },
   describe: ({ undo: of }) => unpackedByHand(of),
 });
+
+/** Of an unpacking that was cut short: what neither the archive nor the sequence can have written. */
+async function besideArchive(host: ChangeHost, made: Undo): Promise<Changed | undefined> {
+  const listed = await filesOf(host, made);
+  if (listed === undefined || 'changed' in listed) return listed?.changed;
+  const { node, files } = listed;
+  if (files.entries.length === 0) return undefined;
+  const sizes = new Map([...(await sizesIn(host, made)), ...ownSizes(made)]);
+  const directories = new Set([...sizes.keys()].flatMap(above));
+  const others = files.entries.filter(({ type, path, size }) => {
+    const most = sizes.get(path);
+    return most === undefined ? !directories.has(path) : type === 'f' && size > most;
+  });
+  return others.length === 0 ? undefined : { found: named(others), holders: await whoHas(host, node) };
+}
+
+/** The size of each file that the archive holds. RefusedError when it is not there any more as it was. */
+async function sizesIn(host: ReadHost, { source, root }: Undo): Promise<ReadonlyMap<string, Bytes>> {
+  const path = source.path ?? '';
+  const { stat } = await follow(host, path);
+  if (stat?.inode !== source.inode || stat.size !== source.size)
+    throw new RefusedError(
+      `${path === '' ? 'the archive' : path} is not there as it was, so the files that were unpacked into ${root} cannot be told from others`,
+      { remedy: 'put it back, or look at the files and name them: bofh recover --discard' },
+    );
+  const { members } = await host.run(tarList(path));
+  return new Map([...placesOf(members)].map(([name, size]) => [unquoted(name), size]));
+}
+
+/** The files that are written beside the archive, and the private names that they are written under first. */
+function ownSizes({ files = [], mark }: Undo): readonly (readonly [string, Bytes])[] {
+  return files.flatMap((path) => {
+    const name = Buffer.from(path).toString('latin1');
+    const own = posix.join(posix.dirname(name), `.bofh-${mark}`);
+    return [name, own].map((each) => [each, Number.POSITIVE_INFINITY] as const);
+  });
+}
+
+/** The directories that a path lies in. */
+function above(path: string): readonly string[] {
+  const parts = path.split('/');
+  return parts.slice(1).map((_, at) => parts.slice(0, at + 1).join('/'));
+}
 
 /** What unpacking writes at least: the holes of sparse files are not in the archive, and beside each member its headers are. */
 function leastBytes({ members, bytes, archiveBytes }: Undo['summary']): Bytes {

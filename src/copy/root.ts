@@ -2,68 +2,18 @@ import { posix } from 'node:path';
 import {
   busyWith,
   describeMount,
-  deviceNode,
   type DeviceNode,
   everyHolder,
   holders,
   inWords,
-  locate,
-  type MountEntry,
   mountEntries,
-  probe,
   remedyFor,
 } from '../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { CommandError, type Holder, ParseError, RefusedError } from '../errors.ts';
+import { debugfsFeatures, debugfsRoot, type Filesystem, holding, visibleAt } from '../filesystem/index.ts';
 import { makePrivateMounts, mountCommand, unmount } from '../mount/index.ts';
-import { debugfsFeatures, debugfsRoot, emptyDirectory } from './commands.ts';
-import { isNotFound } from './inside.ts';
-
-/** A filesystem by its UUID, and the device that holds it. */
-export interface Filesystem {
-  readonly device: string;
-  /** From `identityOf`: the device may have another path by now, and its path another device. */
-  readonly identity: string;
-  readonly filesystem: string;
-}
-
-/** The node of that very device; undefined when it is gone for good. RefusedError while it is only away. */
-export async function nodeOf(
-  host: ReadHost,
-  { device, identity }: Pick<Filesystem, 'device' | 'identity'>,
-): Promise<DeviceNode | undefined> {
-  const path = await locate(host, { path: device, identity });
-  return path === undefined ? undefined : unlessGone(deviceNode(host, path));
-}
-
-/** The device while it still holds that filesystem; undefined when the one or the other is gone. */
-export async function holding(
-  host: ReadHost,
-  { filesystem, ...of }: Filesystem,
-): Promise<(DeviceNode & { readonly type: string }) | undefined> {
-  const node = await nodeOf(host, of);
-  const there = node === undefined ? undefined : await unlessGone(probe(host, node.path));
-  return node !== undefined && there?.uuid === filesystem ? { ...node, type: there.type } : undefined;
-}
-
-async function unlessGone<T>(work: Promise<T>): Promise<T | undefined> {
-  try {
-    return await work;
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
-}
-
-/** Where the whole filesystem of a device can be seen: mounted from its root, and not hidden by another mount. */
-export async function visibleAt(host: ReadHost, number: string): Promise<readonly MountEntry[]> {
-  const visible: MountEntry[] = [];
-  for (const entry of await mountEntries(host)) {
-    if (entry.device !== number || entry.root !== '/') continue;
-    if ((await host.stat(entry.path))?.device === number) visible.push(entry);
-  }
-  return visible;
-}
+import { emptyDirectory } from './commands.ts';
 
 /** What lies in the root directory of a mounted filesystem, `lost+found` aside. */
 export async function entriesOf(host: ReadHost, path: string): Promise<readonly string[]> {

@@ -3,3 +3,15 @@ export { checkDevice } from './checks.ts';
 export { type BtrfsSuperblock, btrfsSuperblock } from './commands/btrfs.ts';
 export { info, type FilesystemInfo } from './info.ts';
 export { swapAnew } from './swap-anew.ts';
+export { debugfsFeatures, debugfsRoot } from './commands/files.ts';
+export {
+  type Filesystem,
+  filesChanged,
+  filesOf,
+  filesWitness,
+  holding,
+  named,
+  nodeOf,
+  visibleAt,
+  whoHas,
+} from './files.ts';

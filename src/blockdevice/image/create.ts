@@ -5,6 +5,7 @@ import type { FileStat, ReadHost } from '../../command/index.ts';
 import { CommandError, type Holder, RefusedError } from '../../errors.ts';
 import { formatSize, parseSize } from '../../units.ts';
 import { fileHolders, inWords, remedyFor } from '../holders/index.ts';
+import { isZero } from '../content/head.ts';
 import { loopDevices } from '../loop/reads.ts';
 import { absolutePath } from '../path.ts';
 import { fallocate, truncate } from './commands.ts';
@@ -80,6 +81,15 @@ export const createImage = operation({
       await host.sync(posix.dirname(made.file));
     }
     await host.removeFile(made.private);
+  },
+  content: {
+    lost: 'undone',
+    of: 'device',
+    changed: async ({ undo: made, touched, host }) => {
+      const size = (await host.stat(made.private))?.size;
+      if (touched || size === undefined || (await isZero(host, made.private, size))) return undefined;
+      return { found: `others wrote to the start of ${made.file}` };
+    },
   },
   sync: async ({ undo: made, host }) => {
     if ((await host.stat(made.private))?.kind === 'file') await host.sync(made.private);

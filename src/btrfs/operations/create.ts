@@ -9,6 +9,7 @@ import {
   plant,
   plantedByHand,
   plantedClaims,
+  plantedContent,
   plantedResult,
   plantedUndo,
   planFor,
@@ -37,6 +38,7 @@ export const createSubvolume = operation({
   look: ({ undo, host }) => lookPlanted(host, undo),
   revert: ({ undo, host }) => uproot(host, undo),
   sync: ({ undo, host }) => syncPlanted(host, undo),
+  content: plantedContent,
   afterCommit: ({ undo, host }) => forget(host, undo),
   describe: ({ way, ...of }) => plantedByHand('the subvolume', of, way),
 });

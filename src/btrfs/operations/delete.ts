@@ -76,6 +76,25 @@ export const deleteSubvolume = operation({
       });
     await removeSubvolume(host, { fs: of.fs, subvolume });
   },
+  content: {
+    lost: 'finished',
+    of: 'files',
+    witness: async ({ undo: of, host }) => {
+      const found = await findKnown(host, of);
+      return found === undefined ? undefined : String(found.generation);
+    },
+    changed: async ({ undo: of, witness, host }) => {
+      // What was written is counted when it is committed to the disk.
+      await syncPlanted(host, of);
+      const found = await findKnown(host, of);
+      if (found === undefined || witness === undefined || String(found.generation) === witness)
+        return undefined;
+      return {
+        found: `others wrote to ${called(found)}`,
+        holders: await holdersOf(host, { fs: of.fs, subvolume: found }),
+      };
+    },
+  },
   describe: ({ undo: of, way }) => {
     const gone = posix.join(posix.dirname(of.path), posix.basename(of.gone));
     const removal = [

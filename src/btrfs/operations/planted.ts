@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
+import type { ContentSpec } from '../../atomic/contract.ts';
 import type { Claims, DeviceKeys, Look } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { type ByHand, ParseError, RefusedError, UsageError } from '../../errors.ts';
@@ -169,6 +170,27 @@ export async function lookPlanted(host: ReadHost, wanted: PlantedUndo): Promise<
   const holders = await holdersOf(host, { fs: wanted.fs, subvolume: own });
   return { state: 'ours', holders, ...(found === undefined ? {} : { found }), ...moved };
 }
+
+/** Notices what others wrote into the subvolume: btrfs counts a generation further with each commit that changed it. */
+export const plantedContent: ContentSpec<PlantedUndo, PlantedResult> = {
+  lost: 'undone',
+  of: 'files',
+  witness: async ({ undo, host }) => {
+    const { own } = await survey(host, undo);
+    return own === undefined ? undefined : `${String(own.generation)} ${own.mode}`;
+  },
+  changed: async ({ undo, witness, host }) => {
+    // What was written is counted when it is committed to the disk.
+    await syncPlanted(host, undo);
+    const { own } = await survey(host, undo);
+    if (own === undefined || witness === undefined) return undefined;
+    if (`${String(own.generation)} ${own.mode}` === witness) return undefined;
+    return {
+      found: `its generation and mode are ${String(own.generation)} ${own.mode}, and were ${witness}`,
+      holders: await holdersOf(host, { fs: undo.fs, subvolume: own }),
+    };
+  },
+};
 
 /** The subvolume by its id, and the record last: it is the evidence. */
 export async function uproot(host: ChangeHost, wanted: PlantedUndo): Promise<void> {

@@ -13,6 +13,7 @@ import {
   plant,
   plantedByHand,
   plantedClaims,
+  plantedContent,
   plantedResult,
   plantedUndo,
   planFor,
@@ -80,6 +81,7 @@ export const snapshot = operation({
   look: ({ undo: of, host }) => lookPlanted(host, of),
   revert: ({ undo: of, host }) => uproot(host, of),
   sync: ({ undo: of, host }) => syncPlanted(host, of),
+  content: plantedContent,
   afterCommit: ({ undo: of, host }) => forget(host, of),
   describe: ({ way, ...of }) => plantedByHand(`the snapshot of ${of.undo.source}`, of, way),
 });

@@ -21,6 +21,10 @@ export function addRecover(root: Command, verb: Verb): void {
       '--network',
       'with --boot: what reaches other hosts, which --boot alone leaves to it; the unit runs after the network',
     )
+    .option(
+      '--discard <OBJECT,…>',
+      'also undo these objects, as the refusal names them (fs:UUID, lv:vg0/web1), with what others wrote to them since',
+    )
     .option('--because <TEXT>', 'the reason, which is written into the journal')
     .option('--cut-last-line <ID>', 'show the damaged last line of this journal and cut it off');
   verb(recover, 'changes', async (runtime, [id], options) =>

@@ -62,12 +62,32 @@ export const erase = deferred({
     await refuseUsed(host, undo, found.path);
     await host.run(luksErase(found.path));
   },
+  content: {
+    lost: 'finished',
+    of: 'device',
+    witness: async ({ undo, host }) => {
+      const found = await findKnown(host, undo);
+      return found === undefined ? undefined : saltsIn(found).join(' ');
+    },
+    // A key that was added, or replaced, after the order says that somebody wants to read the device.
+    changed: async ({ undo, witness, host }) => {
+      const found = await findKnown(host, undo);
+      const before = new Set(witness?.split(' '));
+      return found === undefined || saltsIn(found).every((salt) => before.has(salt))
+        ? undefined
+        : { found: `others added a key to ${found.path}` };
+    },
+  },
   sync: async ({ undo, host }) => {
     const found = await findKnown(host, undo);
     if (found !== undefined) await host.sync(found.path);
   },
   describe: toEraseByHand,
 });
+
+function saltsIn({ header }: NonNullable<Awaited<ReturnType<typeof findKnown>>>): readonly string[] {
+  return header.keySlots.map(({ salt }) => salt.replaceAll(' ', ''));
+}
 
 /** Who has the device; of a header in a file, what is open by it: the kernel knows that by its uuid. */
 async function usersOf(host: ReadHost, of: KnownDevice, path: string): Promise<readonly Holder[]> {

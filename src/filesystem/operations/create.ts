@@ -19,6 +19,7 @@ import type { ReadHost } from '../../command/index.ts';
 import { refuseFullBeneath } from '../../lvm/index.ts';
 import { checkArgs, checkDevice } from '../checks.ts';
 import { mkfs } from '../commands.ts';
+import { filesChanged, type Filesystem, filesWitness } from '../files.ts';
 import { type CreateUndo, createArgs, createUndo } from '../schema.ts';
 
 /**
@@ -72,6 +73,15 @@ export const create = operation({
     await refuseHeld(host, path, look.holders ?? []);
     await namingHolders(host, path, () => host.run(wipeSignatures(path)));
   },
+  content: {
+    lost: 'undone',
+    of: 'files',
+    witness: async ({ undo: made, host }) =>
+      isSwap(made) ? undefined : filesWitness(host, asFilesystem(made)),
+    // Where there is no witness nothing was mounted: it must be as empty as mkfs leaves it.
+    changed: async ({ undo: made, witness, host }) =>
+      isSwap(made) ? undefined : filesChanged(host, asFilesystem(made), witness),
+  },
   sync: async ({ undo, host }) => {
     const path = await locate(host, known(undo));
     if (path !== undefined) await host.sync(path);
@@ -82,6 +92,15 @@ export const create = operation({
     clear: [['wipefs', '--all', device]],
   }),
 });
+
+/** Nobody keeps anything in swap. */
+function isSwap({ type }: CreateUndo): boolean {
+  return type === 'swap';
+}
+
+function asFilesystem({ device, identity, uuid }: CreateUndo): Filesystem {
+  return { device, identity, filesystem: uuid };
+}
 
 /** As blkid shows it. */
 function newUuid(type: CreateUndo['type']): string {

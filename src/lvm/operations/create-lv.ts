@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
+import { blankChanged } from '../../blockdevice/index.ts';
 import { RefusedError, UsageError } from '../../errors.ts';
 import { madeByHand } from '../by-hand.ts';
 import { lvcreate } from '../lv-commands.ts';
@@ -11,7 +12,7 @@ import { lvcreateThin } from '../thin-commands.ts';
 import { writeZeros } from '../zeros.ts';
 import { refuseFull, wantedExtents } from './extents.ts';
 import { askedLayout, knownLayout, layoutOf, ownExtents, refuseFewDevices, takenExtents } from './layouts.ts';
-import { findMade, madeVolume, refuseOtherGroup, removeMade } from './made.ts';
+import { findMade, madeVolume, readablePath, refuseOtherGroup, removeMade } from './made.ts';
 import { poolNamed } from './pools.ts';
 import { refuseTaken } from './taken.ts';
 
@@ -122,6 +123,15 @@ export const createLv = operation({
   }),
   look: async ({ undo: of, result, host }) => (await findMade(host, of, result?.uuid)).look,
   revert: async ({ undo: of, result, host }) => removeMade(host, of, result?.uuid),
+  content: {
+    lost: 'undone',
+    of: 'device',
+    changed: async ({ undo: of, result, touched, host }) => {
+      const path = await readablePath(host, of, result?.uuid);
+      // What the sequence itself made in it is looked at by those steps.
+      return path === undefined || touched ? undefined : blankChanged(host, path);
+    },
+  },
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
   describe: madeByHand,
 });

@@ -14,6 +14,7 @@ import { volumeNamed } from './known.ts';
 import { findMade, madeVolume, removeMade } from './made.ts';
 import { refuseTaken } from './taken.ts';
 import { wholeRoom } from './snapshot-room.ts';
+import { volumeChanged, volumeWitness } from './volume-content.ts';
 
 const args = z.strictObject({
   vg: z.string(),
@@ -100,6 +101,19 @@ export const createSnapshot = operation({
   value: ({ undo: { vg, name }, result }) => ({ vg, name, path: `/dev/${vg}/${name}`, ...result }),
   look: async ({ undo: of, result, host }) => (await findMade(host, of, result?.uuid)).look,
   revert: async ({ undo: of, result, host }) => removeMade(host, of, result?.uuid),
+  content: {
+    lost: 'undone',
+    of: 'device',
+    witness: async ({ undo: of, result, host }) => {
+      const { lv } = await findMade(host, of, result?.uuid);
+      return lv === undefined ? undefined : volumeWitness(host, lv);
+    },
+    changed: async ({ undo: of, result, witness, touched, host }) => {
+      const { lv } = await findMade(host, of, result?.uuid);
+      if (lv === undefined || touched || witness === undefined) return undefined;
+      return volumeChanged(host, lv, witness);
+    },
+  },
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
   describe: snapshotByHand,
 });

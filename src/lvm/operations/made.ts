@@ -2,7 +2,8 @@ import * as z from 'zod/mini';
 import type { Look } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
-import { dependentHolders, holdersOf, removeOrTell, usableVg, volumesOf } from '../reads.ts';
+import { activate } from '../lv-commands.ts';
+import { dependentHolders, holdersOf, removeOrTell, udevOf, usableVg, volumesOf } from '../reads.ts';
 import type { LogicalVolume, WholeGroup } from '../objects.ts';
 
 /** What is journalled of a volume that a step makes. */
@@ -69,6 +70,21 @@ export async function findMade(
   if (foreign === undefined) return { look: { state: 'gone' }, all };
   const found = `${foreign.fullName} (uuid ${foreign.uuid}) does not bear our mark`;
   return { look: { state: 'not-ours', found }, all };
+}
+
+/**
+ * The path of the volume, which can be read then: one that is not active, since a reboot or by hand, is activated, because
+ * its undo must know what is on it. Undefined when there is no such volume.
+ */
+export async function readablePath(
+  host: ChangeHost,
+  of: MadeVolume,
+  uuid: string | undefined,
+): Promise<string | undefined> {
+  const { lv } = await findMade(host, of, uuid);
+  if (lv === undefined) return undefined;
+  if (lv.active !== true) await host.run(activate({ ...lv, skipped: true, ...(await udevOf(host)) }));
+  return `/dev/${lv.vg}/${lv.name}`;
 }
 
 /** Removes the volume that bears the tag; RefusedError when others would go along. */

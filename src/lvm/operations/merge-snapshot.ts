@@ -11,6 +11,7 @@ import { everyHolderOf, holdersOf, refuseUntold, syncGroup, udevOf, usableVg } f
 import type { LogicalVolume } from '../objects.ts';
 import { deviceKeys } from './device-keys.ts';
 import { askedVolume, findKnown, knownVolume, volumeNamed } from './known.ts';
+import { volumeChanged, volumeWitness } from './volume-content.ts';
 
 const undo = z.extend(knownVolume, {
   origin: z.strictObject({ name: z.string(), uuid: z.string() }),
@@ -82,9 +83,52 @@ export const mergeSnapshot = deferred({
     await host.run(lvmerge({ vg, name, sort: of.sort, ...(await udevOf(host)) }));
     await refuseUndone(host, of);
   },
+  // What is written to the origin after the order was given is not meant to be lost.
+  content: {
+    lost: 'finished',
+    of: 'device',
+    witness: async ({ undo: of, host }) => {
+      const both = await bothOf(host, of);
+      return both === undefined ? undefined : JSON.stringify(await witnessesOf(host, both));
+    },
+    changed: async ({ undo: of, witness, host }) => {
+      const both = await bothOf(host, of);
+      if (both === undefined || witness === undefined) return undefined;
+      const before = witnesses.parse(JSON.parse(witness));
+      if (isClassicSnapshot(both.lv) && both.lv.data !== before.data)
+        return { found: `others wrote to ${both.origin.fullName} or ${both.lv.fullName}` };
+      return (
+        (await volumeChanged(host, both.origin, before.origin)) ??
+        (await volumeChanged(host, both.lv, before.lv))
+      );
+    },
+  },
   sync: async ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
   describe: mergedByHand,
 });
+
+const witnesses = z.strictObject({
+  origin: z.string(),
+  lv: z.string(),
+  /** How full a classic snapshot is, in percent: each first write to a part of the origin, or to it, fills it. */
+  data: z.optional(z.number()),
+});
+
+/** Undefined once the merge has begun: it writes to both. */
+async function bothOf(host: ReadHost, of: Undo): Promise<Pick<Pair, 'lv' | 'origin'> | undefined> {
+  const found = await findKnown(host, of);
+  const origin = found?.all.find(({ uuid }) => uuid === of.origin.uuid);
+  return found === undefined || origin === undefined || found.lv.merging
+    ? undefined
+    : { lv: found.lv, origin };
+}
+
+async function witnessesOf(
+  host: ReadHost,
+  { origin, lv }: Pick<Pair, 'lv' | 'origin'>,
+): Promise<z.infer<typeof witnesses>> {
+  return { origin: await volumeWitness(host, origin), lv: await volumeWitness(host, lv), data: lv.data };
+}
 
 interface Pair {
   readonly lv: LogicalVolume;

@@ -22,6 +22,7 @@ import {
 import type { LogicalVolume } from '../objects.ts';
 import { tombstone, tombstonePrefix } from './groups.ts';
 import { askedVolume, findKnown, known, knownVolume, rename, volumeNamed } from './known.ts';
+import { volumeChanged, volumeWitness } from './volume-content.ts';
 
 const undo = z.extend(knownVolume, {
   /** Its name until the commit. */
@@ -118,6 +119,19 @@ export const removeLv = operation({
     }
     refuseDependents(lv, all);
     await removeOrTell(host, { lv, all });
+  },
+  content: {
+    lost: 'finished',
+    of: 'device',
+    witness: async ({ undo: of, host }) => {
+      const found = await findKnown(host, of);
+      return found === undefined || isThinPool(found.lv) ? undefined : volumeWitness(host, found.lv);
+    },
+    changed: async ({ undo: of, witness, host }) => {
+      const found = await findKnown(host, of);
+      if (found === undefined || witness === undefined) return undefined;
+      return volumeChanged(host, found.lv, witness);
+    },
   },
   describe: removedByHand,
 });

@@ -1,16 +1,27 @@
 import { posix } from 'node:path';
-import { listing, membersOf, modeOf, readArchive, type TarMember } from '../archive.ts';
+import { listFiles, listUnmounted } from '../../filesystem/commands/files.ts';
+import { listing as tarListing, membersOf, modeOf, readArchive, type TarMember } from '../archive.ts';
 import { deviceByNumber } from '../devices.ts';
 import { one, readOptions, unmodelled } from '../options.ts';
 import { type Found, resolve } from '../resolve.ts';
-import { addEntry, addInode, directory, file, inodeOf, removeEntry, symlink } from '../tree.ts';
+import {
+  addEntry,
+  addInode,
+  directory,
+  file,
+  type Inode,
+  inodeOf,
+  removeEntry,
+  symlink,
+  walk,
+} from '../tree.ts';
 import type { World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { deviceAt } from './device-at.ts';
 import { scanProcesses } from './processes.ts';
 
-/** tar, find and debugfs, as far as a new root is filled and emptied by them. */
-export const fillTools: Readonly<Record<string, ToolModel>> = { tar, find, debugfs };
+/** tar, find and debugfs, as far as a new root is filled and emptied by them, and its files are listed. */
+export const fillTools: Readonly<Record<string, ToolModel>> = { tar, find, debugfs, unshare };
 
 const giveUp = 'tar: Error is not recoverable: exiting now';
 
@@ -57,7 +68,7 @@ function tar(call: ToolCall): ReturnType<ToolModel> {
   if (isList && (!options.flags.has('--block-number') || one(options, '--quoting-style') !== 'c'))
     throw unmodelled(call, 'it lists with block numbers and C quoting');
   return isList
-    ? ok(listing(read.members, read.end))
+    ? ok(tarListing(read.members, read.end))
     : extract(call, one(options, '--directory') ?? '', read.members);
 }
 
@@ -117,10 +128,11 @@ function parentOf(world: World, path: string): Found {
   return parentOf(world, path);
 }
 
-/** `find PATH -xdev -mindepth 1 [! -path KEPT ! -path KEPT/*] -delete`. */
+/** `find PATH -xdev -mindepth 1 [! -path KEPT ! -path KEPT/*] -delete`, or with `-printf` and what `listFiles` asks for. */
 function find(call: ToolCall): ReturnType<ToolModel> {
   if (call.argv[0] === '/proc') return scanProcesses(call);
   const [path = '', ...rest] = call.argv;
+  if (rest[3] === '-printf') return list(call, path);
   const kept = `${path}/lost+found`;
   const but = ['!', '-path', kept, '!', '-path', `${kept}/*`];
   const isAll = rest.join('\0') === ['-xdev', '-mindepth', '1', '-delete'].join('\0');
@@ -136,6 +148,47 @@ function find(call: ToolCall): ReturnType<ToolModel> {
     removeAll(top, top.ino, name);
   }
   return ok();
+}
+
+function list(call: ToolCall, path: string): ReturnType<ToolModel> {
+  const command = listFiles(path);
+  if (command.argv.join('\0') !== call.argv.join('\0')) throw unmodelled(call, 'it lists in one form alone');
+  const top = resolve(call.world, path, 'follow');
+  return top.found ? ok(listing(top)) : failed(1, `find: '${path}': No such file or directory`);
+}
+
+/** `unshare --mount` with the script of `listUnmounted`. */
+function unshare(call: ToolCall): ReturnType<ToolModel> {
+  const [type = '', path = ''] = call.argv.slice(5);
+  if (listUnmounted(path, type).argv.join('\0') !== call.argv.join('\0'))
+    throw unmodelled(call, 'it lists the files of a device that is not mounted');
+  const device = deviceAt(call.world, path);
+  const content = device === undefined ? undefined : call.world.live.get(device.storage);
+  if (content?.tree === undefined || content.superblock?.type !== type)
+    return failed(32, `mount: /run: wrong fs type, bad option, bad superblock on ${path}.`);
+  return ok(listing({ tree: content.tree, ino: content.tree.root }));
+}
+
+function listing({ tree, ino }: Pick<Found, 'tree' | 'ino'>): string {
+  return [...walk(tree, ino)]
+    .map(([path, child]) => {
+      const inode = inodeOf(tree, child);
+      const { kind, content, length, target } = inode;
+      const size = length ?? content?.length ?? target?.length ?? 0;
+      const letter = kind === 'directory' ? 'd' : kind === 'symlink' ? 'l' : 'f';
+      return `${letter} ${String(size)} ${changedAt(inode)} ${path.slice(1)}\0`;
+    })
+    .join('');
+}
+
+const times = new WeakMap<Inode, number>();
+let changes = 0;
+
+/** When an inode was changed, in seconds: each change makes another value, and the later it is seen the later it was. */
+function changedAt(inode: Inode): string {
+  const known = times.get(inode) ?? (changes += 1);
+  times.set(inode, known);
+  return `${String(1_700_000_000 + known)}.0000000000`;
 }
 
 function removeAll({ tree }: Found, parent: number, name: string): void {

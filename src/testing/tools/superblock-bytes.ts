@@ -21,7 +21,12 @@ export function superblockBytes(call: ToolCall): ReturnType<ToolModel> {
   const content = there.found ? there.inode.content : undefined;
   if (one(options, '--width') === '4096' && device !== undefined)
     return ok(blockLines(blocksOf(call.world.live.get(device.storage), from, count), from));
-  if (plain && content !== undefined) return ok(hexLines(content.subarray(from, from + count)));
+  if (plain && there.found && content !== undefined) {
+    // What was not written is a hole, and reads as zeros.
+    const whole = new Uint8Array(Math.min(from + count, there.inode.length ?? content.length));
+    whole.set(content.subarray(0, whole.length));
+    return ok(hexLines(whole.subarray(from)));
+  }
   if (!plain || more.length > 0 || device === undefined) throw unmodelled(call, 'it shows bytes of a device');
   const isBlocks = count >= 4096 || (from === 0 && count === 512);
   const live = call.world.live.get(device.storage);

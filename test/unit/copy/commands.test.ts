@@ -1,14 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import {
-  debugfsFeatures,
-  debugfsRoot,
   emptyDirectory,
   syncFilesystem,
   tarExtract,
   tarList,
 } from '../../../src/copy/commands.ts';
 import { ParseError } from '../../../src/errors.ts';
+import { debugfsFeatures, debugfsRoot } from '../../../src/filesystem/commands/files.ts';
 
 const fixture = (name: string): string =>
   readFileSync(new URL(`../../fixtures/${name}`, import.meta.url), 'utf8');

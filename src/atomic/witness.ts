@@ -1,0 +1,206 @@
+import type { ChangeHost } from '../command/index.ts';
+import { type Holder, RefusedError } from '../errors.ts';
+import { changing, codeOf, type Engine } from './engine.ts';
+import { keyInWords, ownKey } from './host-key.ts';
+import type { Journal } from './journal.ts';
+import type { Line } from './lines.ts';
+import type { AnyOperation, Changed, Key } from './operation.ts';
+import { placeOf } from './place.ts';
+import { blocks, exclusive, type Step } from './state.ts';
+
+interface Asking {
+  readonly engine: Engine;
+  readonly journal: Journal;
+  /** Objects that may be destroyed with what others wrote there: the administrator named them. */
+  readonly discard?: ReadonlySet<Key> | undefined;
+  /** Steps into whose objects the living sequence itself may have written. */
+  readonly trusted?: ReadonlySet<number> | undefined;
+}
+
+/** A step, and the steps that lie in its object and are destroyed with it. */
+interface Undoing {
+  readonly step: Step;
+  readonly riders: readonly Step[];
+  /** Who uses the step's object, as its `look` told. */
+  readonly holders?: readonly Holder[] | undefined;
+  /** Of the other host that the step is on. */
+  readonly boot?: string | undefined;
+}
+
+/**
+ * Throws RefusedError when the undo of a step would destroy what others have written since: into its object, into what
+ * lies in that, or, for a mount or an open device, into what older steps made beneath it.
+ */
+export async function refuseChanged(asking: Asking, undoing: Undoing): Promise<void> {
+  const { engine, journal, trusted } = asking;
+  const { step: own, riders, boot, holders } = undoing;
+  const found: Found[] = [];
+  for (const { step, content } of await guards(asking, [...beneath(journal, own), own, ...riders])) {
+    if (content.lost === 'finished') continue;
+    if (trusted?.has(step.n) === true || isDiscarded(asking, step)) continue;
+    const host = changing(engine, journal, { ...step.intent, ...(boot === undefined ? {} : { boot }) });
+    const changed = await content.changed(asked(journal, step, host));
+    if (changed !== undefined)
+      found.push({ step, ...(step === own && holders !== undefined ? { holders } : {}), ...changed });
+  }
+  for (const rider of riders) {
+    if (isDiscarded(asking, rider) || found.some(({ step }) => step === rider)) continue;
+    const replaced = await replacedBy(asking, rider);
+    if (replaced !== undefined) found.push({ step: rider, ...replaced });
+  }
+  if (found.length > 0) throw refused(journal, found);
+}
+
+/**
+ * Throws RefusedError when others have changed, since the commit, what the act after the commit would destroy: the order
+ * was about something else.
+ */
+export async function refuseOvertaken(
+  asking: Asking,
+  { step, code, host }: { readonly step: Step; readonly code: AnyOperation; readonly host: ChangeHost },
+): Promise<void> {
+  const { content } = code;
+  if (content?.lost !== 'finished' || step.witness === undefined || isDiscarded(asking, step)) return;
+  const changed = await content.changed(asked(asking.journal, step, host));
+  if (changed !== undefined) throw refused(asking.journal, [{ step, ...changed }]);
+}
+
+/** Witnesses of what is to be destroyed after the commit, taken right before it. */
+export async function finalWitnesses(engine: Engine, { id, state }: Journal): Promise<readonly Line[]> {
+  const lines: Line[] = [];
+  for (const step of state.steps) {
+    const { n, intent, undone } = step;
+    if (undone !== undefined || !intent.after || intent.kind === 'bare') continue;
+    const { content } = await codeOf(engine, intent, id);
+    if (content?.lost !== 'finished') continue;
+    const witness = await content.witness({ ...journalled(step), host: placeOf(engine, intent.host).host });
+    if (witness !== undefined) lines.push({ t: 'witness', n, witness });
+  }
+  return lines;
+}
+
+/**
+ * New witnesses of what the sequence made, because it may have written there itself: of the files beneath a mount that
+ * is about to end (`way`), or of the devices beneath what has just changed. Without `way`: of all files; with `container`:
+ * of that alone.
+ */
+export async function renewedWitnesses(
+  { engine, journal }: Pick<Asking, 'engine' | 'journal'>,
+  { of, way, container }: { readonly of: 'files' | 'device'; readonly way?: Step; readonly container?: Key },
+): Promise<readonly Line[]> {
+  const { steps } = journal.state;
+  const left = steps.filter(({ undone, done }) => undone === undefined && done !== undefined);
+  const reached =
+    way === undefined ? left : left.filter(({ n, intent }) => n < way.n && blocks(way.intent, intent));
+  const lines: Line[] = [];
+  for (const { step, content } of await guards({ engine, journal }, reached)) {
+    if (
+      content.lost === 'finished' ||
+      content.of !== of ||
+      (container !== undefined && step.intent.contains !== container)
+    )
+      continue;
+    const { host } = placeOf(engine, step.intent.host);
+    const witness = await content.witness({ ...journalled(step), host });
+    if (witness !== undefined && witness !== step.witness) lines.push({ t: 'witness', n: step.n, witness });
+  }
+  return lines;
+}
+
+/** Steps into whose objects the body of the sequence can write now: through a mount, an open device or a guest of its own. */
+export function reachedByBody({ state }: Journal): ReadonlySet<number> {
+  const left = state.steps.filter(({ undone }) => undone === undefined);
+  const ways = left.filter(({ intent }) => intent.lives === 'boot' || intent.kind === 'bare');
+  return new Set(
+    left
+      .filter((older) => ways.some(({ n, intent }) => n > older.n && blocks(intent, older.intent)))
+      .map(({ n }) => n),
+  );
+}
+
+interface Guard {
+  readonly step: Step;
+  readonly content: NonNullable<AnyOperation['content']>;
+}
+
+/** Those of the steps whose undo destroys content: for each container the newest one, which knows what is in it. */
+async function guards({ engine, journal }: Asking, steps: readonly Step[]): Promise<readonly Guard[]> {
+  const newest = new Map<Key, Guard>();
+  for (const step of steps.toSorted((one, other) => one.n - other.n)) {
+    if (step.intent.kind === 'bare') continue;
+    const { content } = await codeOf(engine, step.intent, journal.id);
+    if (content !== undefined) newest.set(containerOf(step), { step, content });
+  }
+  return [...newest.values()];
+}
+
+function containerOf({ intent, n }: Step): Key {
+  return intent.contains ?? intent.within ?? exclusive(intent.claims ?? {})[0] ?? String(n);
+}
+
+/** Steps that are still done, in whose objects others can have written through what this one opened. */
+function beneath({ state }: Journal, { n, intent }: Step): readonly Step[] {
+  if (intent.lives !== 'boot') return [];
+  return state.steps.filter(
+    (other) => other.n !== n && other.undone === undefined && blocks(intent, other.intent),
+  );
+}
+
+/** What lies in the object of a step goes along without an undo of its own: something else may stand in its place. */
+async function replacedBy({ engine, journal }: Asking, step: Step): Promise<Changed | undefined> {
+  if (step.intent.lives !== 'disk' || step.intent.kind === 'bare') return undefined;
+  const code = await codeOf(engine, step.intent, journal.id);
+  if (code.defers(step.intent.undo)) return undefined;
+  const { host } = placeOf(engine, step.intent.host);
+  const {
+    state,
+    found = 'another object is in its place',
+    holders = [],
+  } = await code.look({
+    ...journalled(step),
+    host,
+  });
+  return state === 'not-ours' ? { found, holders } : undefined;
+}
+
+function asked({ state }: Journal, step: Step, host: ChangeHost) {
+  return {
+    ...journalled(step),
+    host,
+    ...(step.witness === undefined ? {} : { witness: step.witness }),
+    touched: state.steps.some(({ n, intent }) => n > step.n && blocks(intent, step.intent)),
+  };
+}
+
+function journalled({ intent, done }: Step) {
+  return { undo: intent.undo, ...(done === undefined ? {} : { result: done.result }) };
+}
+
+function isDiscarded({ discard }: Asking, step: Step): boolean {
+  return keysOf(step).some((key) => discard?.has(key) === true);
+}
+
+/** The names by which an administrator can mean what a step made, on its own host and as the journal has them. */
+function keysOf({ intent }: Step): readonly Key[] {
+  const { contains, within } = intent;
+  const keys = [contains, contains === undefined ? within : undefined, ...exclusive(intent.claims ?? {})];
+  return keys.flatMap((key) => (key === undefined ? [] : [key, ownKey(intent.host, key)]));
+}
+
+type Found = Changed & { readonly step: Step };
+
+function users(holders: readonly Holder[]): string {
+  return holders.length === 0 ? '' : `; used by ${holders.map(({ words }) => words).join(', ')}`;
+}
+
+function refused({ id }: Journal, all: readonly Found[]): RefusedError {
+  const what = all.map(
+    ({ step, found, holders = [] }) =>
+      `${keyInWords(step.intent.host, containerOf(step))} has changed since ${step.intent.kind}: ${found}${users(holders)}`,
+  );
+  const answers = all.map(({ step }) => ` --discard ${ownKey(step.intent.host, containerOf(step))}`);
+  return new RefusedError(`${what.join('; ')}; it is kept`, {
+    remedy: `save what you need, then: bofh recover ${id}${answers.join('')}`,
+    holders: all.flatMap(({ holders = [] }) => holders),
+  });
+}

@@ -1,0 +1,35 @@
+import { createHash } from 'node:crypto';
+import type { Changed } from '../../atomic/operation.ts';
+import type { ReadHost } from '../../command/index.ts';
+import type { Bytes } from '../../units.ts';
+import { bytesAt } from '../bytes-at.ts';
+import { size } from '../node.ts';
+import { probe } from '../probe.ts';
+import { contentInWords } from './words.ts';
+
+/** Whoever makes something on a device, or mounts what is there for writing, writes to this part of it. */
+const head = 128 * 1024;
+/** lvcreate fills so much with zeros (lvm.conf(5), `wipe_signatures_when_zeroing_new_lvs` and `--zero`). */
+const zeroed = 4096;
+
+/** SHA-256 of the first 128 KiB from an offset: a witness of what a device holds. */
+export async function headWitness(host: ReadHost, device: string, from = 0): Promise<string> {
+  const count = Math.min(head, (await size(host, device)) - from);
+  const { buffer } = await host.run(bytesAt(device, { from, count }));
+  return createHash('sha256').update(new Uint8Array(buffer)).digest('hex');
+}
+
+/** What others have made on a device that was blank, and began with zeros, when it was new. */
+export async function blankChanged(host: ReadHost, device: string): Promise<Changed | undefined> {
+  const signature = await probe(host, device);
+  if (signature !== undefined) return { found: `${device} holds ${contentInWords(signature)}` };
+  return (await isZero(host, device, zeroed))
+    ? undefined
+    : { found: `others wrote to the start of ${device}` };
+}
+
+/** Are the first bytes of a device or a file zeros: as many as there are, at most 128 KiB? */
+export async function isZero(host: ReadHost, path: string, size: Bytes): Promise<boolean> {
+  const { buffer } = await host.run(bytesAt(path, { from: 0, count: Math.min(head, size) }));
+  return new Uint8Array(buffer).every((byte) => byte === 0);
+}

@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto';
+import type { Answer, Command, ReadCommand } from '../../command/index.ts';
+import { ParseError, type Reason } from '../../errors.ts';
+import type { Bytes } from '../../units.ts';
+
+/** One name in a filesystem, as find(1) tells it. */
+export interface FileEntry {
+  /** As find(1) shows it: `f` is a file, `d` a directory. */
+  readonly type: string;
+  /** Below the root of the filesystem, a character for each byte. */
+  readonly path: string;
+  readonly size: Bytes;
+  /** Seconds since 1970 with ten digits of a fraction: when content, name or attributes were last changed. */
+  readonly changed: string;
+}
+
+/** All files of a filesystem, in short. */
+export interface Files {
+  readonly entries: readonly FileEntry[];
+  /** SHA-256 over type, size, time of change and name of each; of a directory over its name alone. */
+  readonly digest: string;
+}
+
+const format = String.raw`%y %s %C@ %P\0`;
+
+/** Every name below the root of a mounted filesystem, without `lost+found` and without other filesystems in it. */
+export function listFiles(root: string): ReadCommand<Files> {
+  return {
+    tool: 'find',
+    argv: [root, '-xdev', '-mindepth', '1', '-printf', format],
+    access: 'read',
+    timeoutMs: 30 * 60_000,
+    encoding: 'latin1',
+    parse: ({ stdout }) => parseFiles(stdout),
+    classify: classifyFind,
+  };
+}
+
+// In a mount namespace of its own, which ends with the shell: nobody else sees the mount, and a killed bofh leaves none behind.
+// Over /run, which every host has. The kernel replays the journal of an ext4 or xfs that was not unmounted.
+const peek = `set -e
+mount --types "$1" --options ro,nosuid,nodev,noexec --source "$2" --target /run
+find /run -xdev -mindepth 1 -printf '${format}'
+umount --no-mtab /run`;
+
+/** The same of a filesystem that is not mounted. It is mounted read-only for that, where nobody else sees it. */
+export function listUnmounted(device: string, type: string): Command<Files, 'change'> {
+  return {
+    tool: 'unshare',
+    argv: ['--mount', 'sh', '-c', peek, 'bofh', type, device],
+    access: 'change',
+    repeatable: true,
+    encoding: 'latin1',
+    parse: ({ stdout }) => parseFiles(stdout),
+    classify: classifyFind,
+  };
+}
+
+const entry = /(?<type>[bcdflpsD]) (?<size>\d+) (?<changed>-?\d+\.\d{10}) (?<path>[^\0]+)\0/y;
+
+function parseFiles(stdout: string): Files {
+  const entries: FileEntry[] = [];
+  const lines: string[] = [];
+  entry.lastIndex = 0;
+  while (entry.lastIndex < stdout.length) {
+    const from = entry.lastIndex;
+    const { type, size, changed, path } = entry.exec(stdout)?.groups ?? {};
+    if (type === undefined || changed === undefined || path === undefined)
+      throw new ParseError(`find: cannot read ${JSON.stringify(stdout.slice(from, from + 100))}`);
+    if (path === 'lost+found' || path.startsWith('lost+found/')) continue;
+    entries.push({ type, path, size: Number(size), changed });
+    lines.push(type === 'd' ? `d ${path}` : `${type} ${size ?? ''} ${changed} ${path}`);
+  }
+  const digest = createHash('sha256').update(lines.sort().join('\0'), 'latin1').digest('hex');
+  return { entries, digest };
+}
+
+function classifyFind({ stderr }: Answer): Reason {
+  if (/already mounted|target is busy|Device or resource busy/.test(stderr)) return 'busy';
+  if (/Permission denied|Operation not permitted/.test(stderr)) return 'denied';
+  if (/No such file or directory/.test(stderr)) return 'not-found';
+  return 'unknown';
+}
+
+/** Names in the root directory of an ext2, ext3 or ext4 filesystem that is not mounted. */
+export function debugfsRoot(device: string): ReadCommand<readonly string[]> {
+  return {
+    tool: 'debugfs',
+    argv: ['-R', 'ls -p /', device],
+    access: 'read',
+    parse: ({ stdout, stderr }) => parseDebugfs(stdout, stderr),
+  };
+}
+
+/** Features of an ext4 filesystem. With `needs_recovery` its journal holds what debugfs does not see. */
+export function debugfsFeatures(device: string): ReadCommand<readonly string[]> {
+  return {
+    tool: 'debugfs',
+    argv: ['-R', 'features', device],
+    access: 'read',
+    parse: ({ stdout, stderr }) => {
+      const features = /^Filesystem features: (?<features>[\w ]+)\n$/.exec(stdout)?.groups?.features;
+      if (features === undefined) throw new ParseError(`debugfs: ${stderr.trim()}`);
+      return features.trim().split(' ');
+    },
+  };
+}
+
+// A name holds neither / nor NUL but may hold a newline, so entries and not lines are read.
+const debugfsEntry = /\/\d+\/[0-7]{6}\/\d+\/\d+\/(?<name>[^/]+)\/\d*\/\n/y;
+
+function parseDebugfs(stdout: string, stderr: string): readonly string[] {
+  const text = stdout.replace(/\n$/, '');
+  const names: string[] = [];
+  debugfsEntry.lastIndex = 0;
+  while (debugfsEntry.lastIndex < text.length) {
+    const name = debugfsEntry.exec(text)?.groups?.name;
+    if (name === undefined) throw new ParseError(`debugfs: cannot read the listing: ${stderr.trim()}`);
+    names.push(name);
+  }
+  // debugfs exits 0 whatever happens; a directory that was read has these two.
+  if (!names.includes('.') || !names.includes('..')) throw new ParseError(`debugfs: ${stderr.trim()}`);
+  return names.filter((name) => name !== '.' && name !== '..');
+}

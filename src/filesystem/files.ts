@@ -1,0 +1,192 @@
+import type { Changed } from '../atomic/operation.ts';
+import {
+  deviceNode,
+  type DeviceNode,
+  everyHolder,
+  holders,
+  inWords,
+  locate,
+  type MountEntry,
+  mountEntries,
+  probe,
+} from '../blockdevice/index.ts';
+import type { ChangeHost, ReadHost } from '../command/index.ts';
+import { CommandError, type Holder, ParseError } from '../errors.ts';
+import { mountsOf, visible } from './mounted.ts';
+import { debugfsFeatures, debugfsRoot, type Files, listFiles, listUnmounted } from './commands/files.ts';
+
+/** A filesystem by its UUID, and the device that holds it. */
+export interface Filesystem {
+  readonly device: string;
+  /** From `identityOf`: the device may have another path by now, and its path another device. */
+  readonly identity: string;
+  readonly filesystem: string;
+}
+
+/** The node of that very device; undefined when it is gone for good. RefusedError while it is only away. */
+export async function nodeOf(
+  host: ReadHost,
+  { device, identity }: Pick<Filesystem, 'device' | 'identity'>,
+): Promise<DeviceNode | undefined> {
+  const path = await locate(host, { path: device, identity });
+  return path === undefined ? undefined : unlessGone(deviceNode(host, path));
+}
+
+/** The device while it still holds that filesystem; undefined when the one or the other is gone. */
+export async function holding(
+  host: ReadHost,
+  { filesystem, ...of }: Filesystem,
+): Promise<(DeviceNode & { readonly type: string }) | undefined> {
+  const node = await nodeOf(host, of);
+  const there = node === undefined ? undefined : await unlessGone(probe(host, node.path));
+  return node !== undefined && there?.uuid === filesystem ? { ...node, type: there.type } : undefined;
+}
+
+async function unlessGone<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof CommandError && error.reason === 'not-found') return undefined;
+    throw error;
+  }
+}
+
+/** Where the whole filesystem of a device can be seen: mounted from its root, and not hidden by another mount. */
+export async function visibleAt(host: ReadHost, number: string): Promise<readonly MountEntry[]> {
+  const visible: MountEntry[] = [];
+  for (const entry of await mountEntries(host)) {
+    if (entry.device !== number || entry.root !== '/') continue;
+    if ((await host.stat(entry.path))?.device === number) visible.push(entry);
+  }
+  return visible;
+}
+
+/**
+ * A witness of the files of a mounted filesystem, for `filesChanged`; undefined when it is not mounted where its whole tree
+ * can be seen.
+ */
+export async function filesWitness(host: ReadHost, of: Filesystem): Promise<string | undefined> {
+  const node = await nodeOf(host, of);
+  if (node === undefined) return undefined;
+  const mounted = await wholeAt(host, node);
+  return mounted === undefined ? undefined : witnessOf(await host.run(listFiles(mounted.path)));
+}
+
+/** A mount that shows all of the filesystem on a device. */
+async function wholeAt(host: ReadHost, { path }: DeviceNode): Promise<MountEntry | undefined> {
+  return visible(
+    host,
+    (await mountsOf(host, path)).filter(({ root }) => root === '/'),
+  );
+}
+
+/** The filesystem of a `Filesystem`, with the files that it has now. */
+export interface Listed {
+  readonly node: DeviceNode;
+  readonly files: Files;
+}
+
+/**
+ * The files of a filesystem, mounted or not. Undefined: the device is gone, or holds another one. `Changed` when somebody
+ * uses it in a way that lets nobody else look: a guest, a device on top of it, a mount that another one hides.
+ */
+export async function filesOf(
+  host: ChangeHost,
+  of: Filesystem,
+): Promise<Listed | { readonly changed: Changed } | undefined> {
+  const node = await holding(host, of);
+  if (node === undefined) return undefined;
+  const mounted = await wholeAt(host, node);
+  const others = (await holders(host, node.path)).filter(
+    ({ kind }) => mounted === undefined || (kind !== 'mount' && kind !== 'btrfs'),
+  );
+  if (others.length > 0)
+    return {
+      changed: {
+        found: `${node.path} is in use: ${inWords(others)}, so its files cannot be compared`,
+        holders: others,
+      },
+    };
+  if (mounted !== undefined) return { node, files: await host.run(listFiles(mounted.path)) };
+  return { node, files: (await nothingIn(host, node)) ?? (await unmountedFiles(host, node)) };
+}
+
+/**
+ * What others have changed in a filesystem since its witness was taken; without one since it was empty. Names the newest
+ * files.
+ */
+export async function filesChanged(
+  host: ChangeHost,
+  of: Filesystem,
+  witness: string | undefined,
+): Promise<Changed | undefined> {
+  const listed = await filesOf(host, of);
+  if (listed === undefined || 'changed' in listed) return listed?.changed;
+  const { node, files } = listed;
+  const before = witness ?? witnessOf(none);
+  if (witnessOf(files) === before) return undefined;
+  const [count = '', newest = ''] = before.split(' ');
+  const later = files.entries.filter(({ changed }) => Number(changed) > Number(newest));
+  const found =
+    later.length > 0
+      ? named(later)
+      : `its files are not the same: ${String(files.entries.length)} now, ${count} before`;
+  return { found, holders: await whoHas(host, node) };
+}
+
+/** Files with the time of their last change, the newest first: three of them, and how many more there are. */
+export function named(entries: Files['entries']): string {
+  const newest = entries.toSorted((one, other) => Number(other.changed) - Number(one.changed));
+  const words = newest.slice(0, 3).map(({ path, changed }) => `${nameOf(path)} (${timeOf(changed)})`);
+  const more = entries.length - words.length;
+  return `others wrote ${words.join(', ')}${more > 0 ? ` and ${String(more)} more` : ''}`;
+}
+
+/** Who has files open in a mounted filesystem. */
+export async function whoHas(host: ReadHost, node: DeviceNode): Promise<readonly Holder[]> {
+  return (await everyHolder(host, node.path)).filter(({ kind }) => kind !== 'mount' && kind !== 'btrfs');
+}
+
+const none: Files = { entries: [], digest: '' };
+
+function witnessOf({ entries, digest }: Files): string {
+  const newest = entries.reduce((most, { changed }) => Math.max(most, Number(changed)), 0);
+  return `${String(entries.length)} ${String(newest)} ${entries.length === 0 ? '' : digest}`;
+}
+
+function nameOf(path: string): string {
+  return JSON.stringify(Buffer.from(path, 'latin1').toString('utf8'));
+}
+
+function timeOf(seconds: string): string {
+  return `${new Date(Number(seconds) * 1000).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+}
+
+/** Nothing, of a type that this kernel cannot mount: then nobody here has written a file. */
+async function unmountedFiles(
+  host: ChangeHost,
+  { path, type }: DeviceNode & { readonly type: string },
+): Promise<Files> {
+  try {
+    return await host.run(listUnmounted(path, type));
+  } catch (error) {
+    if (error instanceof CommandError && /unknown filesystem type/.test(error.stderr)) return none;
+    throw error;
+  }
+}
+
+/** The quick answer for the usual case, which needs no mount: an ext2, ext3 or ext4 that was unmounted with nothing in it. */
+async function nothingIn(
+  host: ReadHost,
+  { path, type }: DeviceNode & { readonly type: string },
+): Promise<Files | undefined> {
+  if (!/^ext[234]$/.test(type)) return undefined;
+  // After a power cut the files may stand in the journal alone, and debugfs does not read that.
+  if ((await host.run(debugfsFeatures(path))).includes('needs_recovery')) return undefined;
+  const names = await host.run(debugfsRoot(path)).catch((error: unknown) => {
+    // A name that is not UTF-8 makes the listing unreadable; only an empty root would have been readable for sure.
+    if (error instanceof ParseError) return ['?'];
+    throw error;
+  });
+  return names.every((name) => name === 'lost+found') ? none : undefined;
+}

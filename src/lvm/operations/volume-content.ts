@@ -1,0 +1,26 @@
+import type { Changed } from '../../atomic/operation.ts';
+import { headWitness } from '../../blockdevice/index.ts';
+import type { ReadHost } from '../../command/index.ts';
+import type { LogicalVolume } from '../objects.ts';
+
+/** The witness of a volume that nobody can write to: it is not active. */
+const inactive = 'inactive';
+
+/** A witness of what is on a volume. */
+export async function volumeWitness(host: ReadHost, lv: LogicalVolume): Promise<string> {
+  if (lv.active !== true) return inactive;
+  return headWitness(host, `/dev/${lv.vg}/${lv.name}`);
+}
+
+/** What others have done to a volume since that witness was taken, as long as it can be read. */
+export async function volumeChanged(
+  host: ReadHost,
+  lv: LogicalVolume,
+  witness: string,
+): Promise<Changed | undefined> {
+  const now = await volumeWitness(host, lv);
+  if (now === witness || now === inactive) return undefined;
+  return {
+    found: witness === inactive ? `others activated ${lv.fullName}` : `others wrote to ${lv.fullName}`,
+  };
+}

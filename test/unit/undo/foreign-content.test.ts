@@ -1,0 +1,192 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { openJournals, recover } from '../../../src/atomic/recover.ts';
+import { StuckError } from '../../../src/errors.ts';
+import type { Tx } from '../../../src/operations.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+import { neighbourhood } from '../../support/undo/stage.ts';
+import { next, run, type Then } from '../../support/undo/trial.ts';
+
+/** What a sequence made, and what somebody else wrote into it after bofh was killed. */
+interface Case {
+  readonly name: string;
+  readonly stage?: (host: SimulatedHost) => void;
+  readonly act: (tx: Tx) => Promise<unknown>;
+  /** After the kill, and after the reboot if there is one. */
+  readonly write: (host: SimulatedHost) => void;
+  /** In the snapshot of the host as long as what they wrote is there. */
+  readonly theirs: string;
+  /** The object that the refusal names. */
+  readonly object: RegExp;
+  readonly thens?: readonly Then[];
+}
+
+const ledger = 'ledger.txt';
+const text = 'accounts of somebody else\n';
+/** As the snapshot shows a file's content. */
+const textDigest = createHash('sha256').update(text).digest('hex').slice(0, 16);
+const uuid = '5e1f0000-0000-4000-8000-00000000000a';
+const foreign = '0c0ffee0-0000-4000-8000-00000000000b';
+const device = '/dev/vg0/own';
+
+const makeVolume = (tx: Tx) => tx.lvm.createLv({ vg: 'vg0', name: 'own', size: '64m' });
+const makeFilesystem = async (tx: Tx): Promise<void> => {
+  await makeVolume(tx);
+  await tx.filesystem.create({ device, type: 'ext4', uuid });
+};
+const archive = (root: string) => ({
+  source: '/srv/debian.tar',
+  root,
+  device,
+  filesystem: uuid,
+  files: [{ path: 'etc/hostname', content: 'own\n', mode: 0o644 }],
+});
+/** Writes where it is mounted, or mounts it first as the administrator would after a reboot. */
+const writeLedger =
+  (path: string, name = ledger) =>
+  ({ admin, world }: SimulatedHost): void => {
+    const isMounted = world.mounts.some((mount) => mount.path === path);
+    if (!isMounted) admin.mount(device, path);
+    admin.writeFile(`${path}/${name}`, text);
+    if (!isMounted) admin.umount(path);
+  };
+const mountPoint = ({ admin }: SimulatedHost): void => admin.mkdir('/mnt/own');
+
+const cases: readonly Case[] = [
+  {
+    name: 'a filesystem that it mounted: a file',
+    stage: mountPoint,
+    act: async (tx) => {
+      await makeFilesystem(tx);
+      await tx.mount.mount({ device, path: '/mnt/own', mode: 'rw' });
+    },
+    write: writeLedger('/mnt/own'),
+    theirs: ledger,
+    object: new RegExp(`--discard fs:${uuid}`),
+    thens: ['restart', 'reboot'],
+  },
+  {
+    name: 'a filesystem that it did not mount: a file',
+    stage: mountPoint,
+    act: makeFilesystem,
+    write: writeLedger('/mnt/own'),
+    theirs: ledger,
+    object: new RegExp(`--discard fs:${uuid}`),
+    thens: ['restart', 'reboot', 'power cut, all'],
+  },
+  {
+    name: 'a filesystem that it filled: one more file',
+    stage: mountPoint,
+    act: async (tx) => {
+      await makeFilesystem(tx);
+      await tx.mount.mount({ device, path: '/mnt/own', mode: 'rw' });
+      await tx.copy.unpack(archive('/mnt/own'));
+    },
+    write: writeLedger('/mnt/own'),
+    theirs: ledger,
+    object: new RegExp(`--discard fs:${uuid}`),
+    thens: ['restart', 'reboot'],
+  },
+  {
+    name: 'a filesystem of the administrator that it filled: one of its files changed',
+    stage: (host) => {
+      mountPoint(host);
+      host.admin.lvcreate({ vg: 'vg0', name: 'own', extents: 16 });
+      host.admin.format(device, { type: 'ext4', usage: 'filesystem', uuid, version: '1.0' });
+      host.admin.mount(device, '/mnt/own');
+    },
+    act: (tx) => tx.copy.unpack(archive('/mnt/own')),
+    write: ({ admin }) => admin.writeFile('/mnt/own/etc/os-release', text),
+    theirs: textDigest,
+    object: new RegExp(`--discard fs:${uuid}`),
+  },
+  {
+    name: 'a new volume: a filesystem',
+    act: makeVolume,
+    write: ({ admin }) =>
+      admin.format(device, { type: 'ext4', usage: 'filesystem', uuid: foreign, version: '1.0' }),
+    theirs: foreign,
+    object: /--discard lv:vg0\/own/,
+    thens: ['restart', 'reboot', 'power cut, all'],
+  },
+  {
+    name: 'a new volume: another filesystem in the place of its own',
+    act: makeFilesystem,
+    write: ({ admin }) => {
+      admin.format(device, { type: 'ext4', usage: 'filesystem', uuid: foreign, version: '1.0' });
+    },
+    theirs: foreign,
+    object: new RegExp(`--discard fs:${uuid}`),
+  },
+  {
+    name: 'a new image: the start of it',
+    act: (tx) => tx.block.createImage({ file: '/srv/own.img', size: '16m' }),
+    write: ({ admin }) => admin.writeFile('/srv/own.img', text),
+    theirs: textDigest,
+    object: /--discard file:\/srv\/own\.img/,
+  },
+];
+
+describe('what others wrote into an object that a killed sequence made', () => {
+  for (const each of cases)
+    for (const then of each.thens ?? (['restart'] as const))
+      test(`${each.name}, ${then}: is kept, named, and goes only when it is discarded by name`, async () => {
+        const { host: killed } = await killedAfter(each);
+        const host = next(killed, then);
+        each.write(host);
+
+        const error = await rejectionOf(recoverOne(host));
+
+        expect(error).toBeInstanceOf(StuckError);
+        const said = error instanceof StuckError ? (error.remedy ?? '') : '';
+        expect(said).toMatch(each.object);
+        expect(host.snapshot()).toContain(each.theirs);
+
+        const again = host.restart();
+        await recoverOne(
+          again,
+          [...said.matchAll(/--discard (?<object>\S+)/g)].map(([, object = '']) => object),
+        );
+
+        expect(again.snapshot()).not.toContain(each.theirs);
+      });
+
+  for (const each of cases)
+    for (const then of each.thens ?? (['restart'] as const))
+      test(`${each.name}, ${then}: without it all is undone unasked`, async () => {
+        const { host: killed, before } = await killedAfter(each);
+        const host = next(killed, then);
+
+        await recoverOne(host);
+
+        expect(volumesOf(host)).toEqual(volumesOf(before));
+      });
+});
+
+async function killedAfter(
+  each: Case,
+): Promise<{ readonly host: SimulatedHost; readonly before: SimulatedHost }> {
+  const host = neighbourhood();
+  each.stage?.(host);
+  const before = host.restart();
+  await run(
+    { host, act: each.act },
+    {
+      ends: 'well',
+      onBodyEnds: () => {
+        host.kill();
+      },
+    },
+  );
+  return { host, before };
+}
+
+async function recoverOne(host: SimulatedHost, discard: readonly string[] = []): Promise<void> {
+  const { engine } = simulatedBofh({ host });
+  for (const { id } of await openJournals(engine)) await recover(id, { engine, yes: true, discard });
+}
+
+function volumesOf({ world }: SimulatedHost): readonly string[] {
+  return world.lvm.flatMap(({ lvs }) => lvs.map(({ name }) => name)).sort();
+}
