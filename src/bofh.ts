@@ -170,7 +170,7 @@ function guarded(bofh: Bofh): Bofh {
 export async function atomic<T>(
   name: string,
   body: (tx: Tx) => T | Promise<T>,
-  options: Pick<SequenceOptions, 'reverse'> = {},
+  options: Pick<SequenceOptions, 'reverse' | 'writes'> = {},
 ): Promise<T> {
   refuseNested(`atomic('${name}')`);
   const bofh = currentBofh();
@@ -205,7 +205,7 @@ export async function atomic<T>(
 /** A single change: a sequence of one. Inside an open sequence it would commit alone and never be undone: refused. */
 export async function single<T>(name: string, body: (tx: Tx) => Promise<T>): Promise<T> {
   refuseInside(name);
-  return atomic(name, body);
+  return atomic(name, body, { writes: 'steps' });
 }
 
 /** A change that would commit alone is refused while a sequence is open. */

@@ -6,7 +6,7 @@ import { placeOf } from './place.ts';
 import { stuck } from './report.ts';
 import { unless } from './signal.ts';
 import { unwind, type Unwinding, type Unwound } from './unwind.ts';
-import { finalWitnesses, reachedByBody } from './witness.ts';
+import { finalWitnesses } from './witness.ts';
 
 /** What the end of a sequence needs of it. */
 export interface Ending {
@@ -14,6 +14,8 @@ export interface Ending {
   /** What its scopes have left alone. */
   readonly leftAlone: readonly string[];
   readonly stop: AbortSignal;
+  /** Steps into whose objects the sequence itself may have written. */
+  readonly trusted: () => NonNullable<Unwinding['trusted']>;
   /** Releases what is temporary, newest first. */
   readonly release: () => Promise<void>;
   /** An act that a second signal left to itself: until it ends, journal and locks are its own. */
@@ -104,7 +106,7 @@ export async function rollBack(ending: Ending, cause: unknown): Promise<unknown>
   let unwound: Unwound;
   try {
     note(journal, [{ t: 'rollback', because: messageOf(cause) }]);
-    unwound = await unwind({ ...unwinding, trusted: reachedByBody(journal) });
+    unwound = await unwind({ ...unwinding, trusted: ending.trusted() });
   } catch (error) {
     return await stuck(unwinding, { cause, errors: [error], leftAlone: ending.leftAlone });
   }

@@ -24,6 +24,11 @@ export interface SequenceOptions extends Signals {
   readonly name: string;
   /** What undoes a function that `tx.call` calls and that has no inverse of its own. */
   readonly reverse?: Reverse;
+  /**
+   * `steps`: the body writes by its steps alone, so that anything else in what they made is of others, and is kept when the
+   * sequence fails. `script` (the default): it may have written there itself, by any program, and all goes with the undo.
+   */
+  readonly writes?: 'script' | 'steps';
 }
 
 /**
@@ -39,6 +44,7 @@ export class AtomicOperationSequence {
   readonly #root: Frame;
   readonly #locks: ObjectLocks;
   readonly #reverse: Reverse | undefined;
+  readonly #writes: 'script' | 'steps';
   readonly #inverses = new Map<number, () => Promise<string | undefined>>();
   readonly #temporaries: number[] = [];
   readonly #claims: StepHome['running'] = new Map();
@@ -56,6 +62,7 @@ export class AtomicOperationSequence {
     this.#engine = options.engine;
     this.#name = checkName('a sequence', options.name);
     this.#reverse = options.reverse;
+    this.#writes = options.writes ?? 'script';
     this.#root = frame(options.name);
     this.#stop = options.stop ?? new AbortController().signal;
     this.#abandon = options.abandon ?? new AbortController().signal;
@@ -183,7 +190,6 @@ export class AtomicOperationSequence {
     const unwinding = { ...this.#unwinding(journal), trusted: 'all' } as const;
     const { lines, leftAlone } = await undoNow(unwinding, step, ridersOf(step, left));
     append(journal, lines);
-    await this.#renew(journal, { of: 'device', way: step });
     if (leftAlone.length > 0) throw new JournalError(`${leftAlone.join('; ')}: it was not released`);
   }
 
@@ -224,7 +230,7 @@ export class AtomicOperationSequence {
       append(journal, [{ t: 'rollback', scope: s, because: messageOf(error) }]);
       const { end, adrift, leftAlone } = await unwind({
         ...this.#unwinding(journal),
-        trusted: reachedByBody(journal),
+        trusted: this.#trusted(journal),
         scope: s,
       });
       this.#leftAlone.push(...leftAlone);
@@ -234,6 +240,10 @@ export class AtomicOperationSequence {
     } catch (failure) {
       this.#root.failed ??= { error: failure };
     }
+  }
+
+  #trusted(journal: Journal): NonNullable<Unwinding['trusted']> {
+    return this.#writes === 'script' ? 'all' : reachedByBody(journal);
   }
 
   async #commit<T>(value: T): Promise<T> {
@@ -249,6 +259,7 @@ export class AtomicOperationSequence {
       unwinding: this.#unwinding(journal),
       leftAlone: this.#leftAlone,
       stop: this.#stop,
+      trusted: () => this.#trusted(journal),
       release: async () => {
         for (const n of this.#temporaries.toReversed()) await this.#release(n);
       },

@@ -191,7 +191,7 @@ async function undo(
   await code.sync(journalled);
   if (before.state === 'not-ours') return leave(step, 'undone', before);
   // Its undo has changed what is beneath it, and nobody else had: that was asked before.
-  if (step.intent.lives === 'boot' && unwinding.trusted !== 'all')
+  if (step.intent.lives === 'boot')
     lines.push(
       ...(await renewedWitnesses(
         { engine: unwinding.engine, journal: unwinding.journal },

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { openJournals, recover } from '../../../src/atomic/recover.ts';
-import { StuckError } from '../../../src/errors.ts';
+import { RolledBackError, StuckError } from '../../../src/errors.ts';
+import type { Tool } from '../../../src/command/tools.ts';
+import { atomic, single, withBofh } from '../../../src/bofh.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
@@ -162,6 +164,131 @@ describe('what others wrote into an object that a killed sequence made', () => {
 
         expect(volumesOf(host)).toEqual(volumesOf(before));
       });
+});
+
+describe('what is written into an object while its sequence is at work, which then fails', () => {
+  const write = (host: SimulatedHost): void => {
+    host.admin.format(device, { type: 'ext4', usage: 'filesystem', uuid: foreign, version: '1.0' });
+  };
+  const fails =
+    (host: SimulatedHost) =>
+    async (tx: Tx): Promise<void> => {
+      await makeVolume(tx);
+      write(host);
+      throw new Error('it fails');
+    };
+
+  test('is kept when the sequence writes by its steps alone', async () => {
+    const host = neighbourhood();
+
+    const error = await rejectionOf(withBofh(simulatedBofh({ host }), () => single('own', fails(host))));
+
+    expect(error).toBeInstanceOf(StuckError);
+    expect(host.snapshot()).toContain(foreign);
+  });
+
+  test('is the own work of a script, and undone with it', async () => {
+    const host = neighbourhood();
+
+    const error = await rejectionOf(withBofh(simulatedBofh({ host }), () => atomic('own', fails(host))));
+
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(host.snapshot()).not.toContain(foreign);
+  });
+
+  test('through a mount that the script ended: is its own for a recovery as well', async () => {
+    const host = neighbourhood();
+    mountPoint(host);
+    const act = async (tx: Tx): Promise<void> => {
+      await makeFilesystem(tx);
+      const mounted = await tx.temporary.mount.mount({ device, path: '/mnt/own', mode: 'rw' });
+      host.admin.writeFile('/mnt/own/notes', text);
+      await mounted.release();
+    };
+    await run({ host, act }, { ends: 'well', onBodyEnds: () => host.kill() });
+
+    const again = host.restart();
+    await recoverOne(again);
+
+    expect(volumesOf(again)).not.toContain('own');
+  });
+});
+
+describe('what is to be destroyed after the commit, and that others have used since', () => {
+  /** Killed when this program was about to do what comes after the commit. */
+  async function killedBefore(tool: Tool, act: (tx: Tx) => Promise<unknown>): Promise<SimulatedHost> {
+    const host = neighbourhood();
+    host.admin.lvcreate({ vg: 'vg0', name: 'own', extents: 16 });
+    host.admin.format(device, { type: 'ext4', usage: 'filesystem', uuid, version: '1.0' });
+    host.admin.snapshot({ vg: 'vg0', name: 'own-monday', origin: 'own', extents: 4 });
+    host.fault({ tool, mode: 'crash here' });
+    await run({ host, act }, { ends: 'well' });
+    return host.restart();
+  }
+  const reformat = (name: string) => (host: SimulatedHost) => {
+    host.admin.format(`/dev/vg0/${name}`, {
+      type: 'ext4',
+      usage: 'filesystem',
+      uuid: foreign,
+      version: '1.0',
+    });
+  };
+  const goneIn = (host: SimulatedHost): string =>
+    volumesOf(host).find((name) => /^bofh_gone_(?!0{12}_)/.test(name)) ?? '';
+  const activate = (host: SimulatedHost): void => {
+    const lv = host.world.lvm.flatMap(({ lvs }) => lvs).find(({ name }) => name === goneIn(host));
+    host.world.active.set(lv?.uuid ?? '', 99);
+    host.world.revision += 1;
+    reformat(goneIn(host))(host);
+  };
+
+  test.each([
+    [
+      'a volume',
+      'lvremove',
+      (tx: Tx) => tx.lvm.removeLv({ vg: 'vg0', name: 'own-monday' }),
+      (host: SimulatedHost) => reformat(goneIn(host))(host),
+    ],
+    [
+      'the origin of a merge',
+      'lvconvert',
+      (tx: Tx) => tx.lvm.mergeSnapshot({ vg: 'vg0', name: 'own-monday' }),
+      reformat('own'),
+    ],
+  ] as const)('%s: stays, until it is named', async (_, tool, act, write) => {
+    const host = await killedBefore(tool, act);
+    write(host);
+
+    const error = await rejectionOf(recoverOne(host));
+
+    expect(error).toBeInstanceOf(StuckError);
+    expect(String(error)).toContain('others wrote to');
+    expect(host.snapshot()).toContain(foreign);
+    const again = host.restart();
+    await recoverOne(again, ['lv:vg0/own-monday']);
+    expect(again.snapshot()).not.toContain(foreign);
+  });
+
+  test('a volume that was activated again under its private name stays', async () => {
+    const host = neighbourhood();
+    host.admin.lvcreate({ vg: 'vg0', name: 'own', extents: 16 });
+    host.fault({ tool: 'lvremove', mode: 'crash here' });
+    await run({ host, act: (tx) => tx.lvm.removeLv({ vg: 'vg0', name: 'own' }) }, { ends: 'well' });
+    const later = host.restart();
+    activate(later);
+
+    expect(await rejectionOf(recoverOne(later))).toBeInstanceOf(StuckError);
+
+    expect(later.snapshot()).toContain(foreign);
+  });
+
+  test('what nobody has touched is removed without a question', async () => {
+    const host = await killedBefore('lvremove', (tx) => tx.lvm.removeLv({ vg: 'vg0', name: 'own-monday' }));
+
+    await recoverOne(host);
+
+    expect(goneIn(host)).toBe('');
+  });
 });
 
 async function killedAfter(
