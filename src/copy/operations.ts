@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { operation } from '../atomic/operation.ts';
 import { deviceNode, identityOf, type MountEntry, mountEntries } from '../blockdevice/index.ts';
-import type { ChangeHost, ReadHost } from '../command/index.ts';
+import { type ChangeHost, type ReadHost, refuseExposed } from '../command/index.ts';
 import { type ByHand, CommandError, RefusedError } from '../errors.ts';
 import { refuseFullBeneath, watchingRoom } from '../lvm/index.ts';
 import { realPath } from '../mount/index.ts';
@@ -72,6 +72,7 @@ export const unpack = operation({
   restores: 'state',
   prepare: async ({ args: asked, mark, host, chosen }) => {
     const root = await realPath(host, asked.root);
+    await refuseExposed(host, root, 'there');
     const { inode, size } = await sourceFile(host, asked.source);
     const { identity, key } = await identityOf(host, asked.device);
     const { id, type } = await checkRoot(host, { ...asked, root, identity });

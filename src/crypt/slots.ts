@@ -1,7 +1,13 @@
 import * as z from 'zod/mini';
 import type { Claims, DeviceKeys } from '../atomic/operation.ts';
 import { identityOf, locate } from '../blockdevice/index.ts';
-import type { ChangeHost, KeyInput, KeyRef, ReadHost } from '../command/index.ts';
+import {
+  type ChangeHost,
+  type KeyInput,
+  type KeyRef,
+  type ReadHost,
+  refuseExposed,
+} from '../command/index.ts';
 import { IdentityTaken, RefusedError } from '../errors.ts';
 import type { Bytes } from '../units.ts';
 import { luksAddKey, luksKillSlot } from './key-commands.ts';
@@ -51,7 +57,9 @@ export async function luksDevice(
 
 /** What is journalled of a device, or of the file that its header lies in. */
 export async function knownAs(host: ReadHost, device: string, { uuid }: LuksHeader): Promise<KnownDevice> {
-  const identity = (await headerFileAt(host, device)) ?? (await identityOf(host, device)).identity;
+  const file = await headerFileAt(host, device);
+  if (file !== undefined) await refuseExposed(host, device, 'there');
+  const identity = file ?? (await identityOf(host, device)).identity;
   return { device, identity, luksUuid: uuid };
 }
 

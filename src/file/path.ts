@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
-import type { FileStat, ReadHost } from '../command/index.ts';
+import { type FileStat, type ReadHost, refuseExposed } from '../command/index.ts';
 import { RefusedError } from '../errors.ts';
 
 export { absolutePath } from '../blockdevice/path.ts';
@@ -32,7 +32,10 @@ export function sameFile(one: FileStat | undefined, other: FileStat | undefined)
   return one !== undefined && other !== undefined && one.inode === other.inode && one.device === other.device;
 }
 
-/** The directory of a path. RefusedError when it is missing or is something else, a symbolic link for example. */
+/**
+ * The directory of a path. RefusedError when it is missing or is something else, a symbolic link for example, and when
+ * another user could make it lead elsewhere.
+ */
 export async function realParent(host: ReadHost, path: string): Promise<string> {
   const parent = posix.dirname(path);
   const stat = await host.stat(parent);
@@ -41,7 +44,10 @@ export async function realParent(host: ReadHost, path: string): Promise<string> 
       remedy: `create ${parent}, or choose another place`,
     });
   }
-  if (stat.kind === 'directory') return parent;
+  if (stat.kind === 'directory') {
+    await refuseExposed(host, path, 'new');
+    return parent;
+  }
   throw new RefusedError(`${parent} is not a directory but a ${stat.kind}`, {
     remedy: 'name the directory itself',
   });

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { operation, type OperationSpec } from '../atomic/operation.ts';
-import type { ChangeHost, FileStat, ReadHost } from '../command/index.ts';
+import { type ChangeHost, type FileStat, type ReadHost, refuseExposed } from '../command/index.ts';
 import { CommandError, RefusedError } from '../errors.ts';
 import { absolutePath, besideWith, inodeNumber, realParent, sameFile, sha256, sha256Hex } from './path.ts';
 import { unlink } from './unlink.ts';
@@ -109,7 +109,10 @@ export async function checkRemovable(host: ReadHost, path: string): Promise<File
     throw new RefusedError(`there is no file ${path}`, {
       remedy: `look for it: ls -l ${posix.dirname(path)}`,
     });
-  if (stat.kind === 'file') return stat;
+  if (stat.kind === 'file') {
+    await refuseExposed(host, path, 'there');
+    return stat;
+  }
   if (stat.kind === 'symlink')
     throw new RefusedError(`${path} is a symbolic link: name the file that it leads to`, {
       remedy: `the file that it leads to: readlink -f ${path}`,
