@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { type KeyInput, keyInWords, type KeyRef, refuseExposed, Secret } from '../command/index.ts';
 import { CommandError, RefusedError, UsageError } from '../errors.ts';
+import { withoutCoreDumps } from './core-dumps.ts';
 import { fileReads } from './files.ts';
 import { endInWords } from './program.ts';
 import { collect } from './start.ts';
@@ -30,6 +31,7 @@ const questions = turns(1);
 export function keyFetcher(options: KeyOptions, env: Readonly<Record<string, string>>): FetchInput {
   const typed = new Map<string, Promise<Secret>>();
   const fetch = async (input: KeyInput, key: KeyRef = input.key, depth = 0): Promise<Secret> => {
+    await withoutCoreDumps(env);
     switch (key.from) {
       case 'site':
         return fetch(input, siteKey(options, key.name, depth), depth + 1);

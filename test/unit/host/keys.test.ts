@@ -1,4 +1,12 @@
-import { chmodSync, chownSync, lchownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  lchownSync,
+  mkdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type KeyInput, type KeyRef, Secret, secondKeyPath } from '../../../src/command/index.ts';
@@ -54,6 +62,21 @@ describe('a key', () => {
     expect(String(await rejectionOf(read(through)))).toContain('key belongs to user 65534');
     chownSync(shared, 65534, 65534);
     expect(String(await rejectionOf(read(through)))).toContain(`${shared} belongs to user 65534`);
+  });
+
+  test('is fetched only by a process that leaves no core dump, nor does the program that gets it', async () => {
+    const path = join(temporaryDirectory(), 'key');
+    writeFileSync(path, 'geheim', { mode: 0o600 });
+    const { host, change } = hostWith('cat >/dev/null; grep "Max core" /proc/$$/limits /proc/$PPID/limits');
+    const off = /Max core file size +[01] +[01] /;
+
+    const stdin = of({ from: 'file', path });
+    for (const { stdout } of [
+      await host.run(reading([], { stdin })),
+      await change.run(changing([], { stdin })),
+    ])
+      for (const line of stdout.trimEnd().split('\n')) expect(line).toMatch(off);
+    expect(readFileSync('/proc/self/limits', 'utf8')).toMatch(off);
   });
 
   test('from a command is what it prints without one newline, and its failure does not tell it', async () => {
