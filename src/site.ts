@@ -156,7 +156,7 @@ export const sitePaths = [
  * that root runs, so it is refused (UsageError) when it, or a folder above it, can be written by anyone else.
  */
 export async function findSite(
-  host: ReadHost,
+  host: Pick<ReadHost, 'name' | 'stat' | 'readLink'>,
   named: string | undefined,
   uid: number,
 ): Promise<string | undefined> {
@@ -177,7 +177,11 @@ export async function findSite(
   return undefined;
 }
 
-async function refuseUnsafe(host: ReadHost, path: string, uid: number): Promise<void> {
+async function refuseUnsafe(
+  host: Pick<ReadHost, 'name' | 'stat' | 'readLink'>,
+  path: string,
+  uid: number,
+): Promise<void> {
   const found = await exposedOn(host, path, 'content', uid);
   if (found !== undefined) throw unsafeSite(path, found);
 }

@@ -19,7 +19,7 @@ export type LastName = 'new' | 'there' | 'content';
 
 /** What a walk asks for at each name on its way: lstat, and of a symbolic link also where it leads. */
 export interface AtName {
-  readonly stat: FileStat | undefined;
+  readonly stat: Pick<FileStat, 'kind' | 'uid' | 'mode'> | undefined;
   readonly target?: string;
 }
 

@@ -1,4 +1,5 @@
 export * from './command.ts';
+export * from './exposed-here.ts';
 export * from './exposed-path.ts';
 export * from './follow.ts';
 export * from './host.ts';
