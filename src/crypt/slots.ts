@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import type { Claims, DeviceKeys } from '../atomic/operation.ts';
-import { identityOf, locate } from '../blockdevice/index.ts';
+import { identityOf, isIdentity, locate } from '../blockdevice/index.ts';
 import {
   type ChangeHost,
   type KeyInput,
@@ -66,7 +66,8 @@ export async function knownAs(host: ReadHost, device: string, { uuid }: LuksHead
 /** The identity of a file that a header lies in; undefined of anything else. */
 export async function headerFileAt(host: ReadHost, path: string): Promise<string | undefined> {
   const stat = path.startsWith('/') ? await host.stat(path) : undefined;
-  return stat?.kind === 'file' ? `file:${stat.inode}` : undefined;
+  if (stat?.kind !== 'file') return undefined;
+  return `file:${stat.inode}${stat.birth === undefined ? '' : `+${stat.birth}`}`;
 }
 
 /** Is it a file that a header lies in, and no device? */
@@ -92,7 +93,8 @@ async function sameFileAt(
   host: ReadHost,
   { device, identity }: Pick<KnownDevice, 'device' | 'identity'>,
 ): Promise<string | undefined> {
-  return (await headerFileAt(host, device)) === identity ? device : undefined;
+  const now = await headerFileAt(host, device);
+  return now !== undefined && isIdentity(now, identity) ? device : undefined;
 }
 
 /** What a change of its keys claims. */

@@ -12,6 +12,23 @@ export const fileMode = z.int().check(z.minimum(0), z.maximum(0o7777));
 /** An inode number, in decimal digits. */
 export const inodeNumber = z.string().check(z.regex(/^[0-9]+$/));
 
+/** When the inode was made; journals of older versions do not have it, and some filesystems do not keep it. */
+export const birth = z.exactOptional(z.string().check(z.regex(/^[0-9]+$/)));
+
+/** For what is journalled of a file. */
+export function birthOf({ birth: born }: FileStat): { readonly birth?: string } {
+  return born === undefined ? {} : { birth: born };
+}
+
+/** Is it the file that was journalled, and no other that has got its inode number since? */
+export function isFile(
+  stat: FileStat | undefined,
+  known: { readonly inode: string; readonly birth?: string },
+): boolean {
+  const { inode, birth: born } = known;
+  return stat?.kind === 'file' && stat.inode === inode && (born === undefined || stat.birth === born);
+}
+
 export const sha256Hex = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 
 /** SHA-256 of a content, in hexadecimal. */
@@ -29,7 +46,13 @@ export function besideWith(path: string, word: string): string {
 
 /** Both are names of one inode. */
 export function sameFile(one: FileStat | undefined, other: FileStat | undefined): boolean {
-  return one !== undefined && other !== undefined && one.inode === other.inode && one.device === other.device;
+  return (
+    one !== undefined &&
+    other !== undefined &&
+    one.inode === other.inode &&
+    one.device === other.device &&
+    one.birth === other.birth
+  );
 }
 
 /**
