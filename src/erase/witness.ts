@@ -26,7 +26,9 @@ interface Range {
 export function rangesOf(size: Bytes): readonly Range[] {
   const head = { from: 0, count: Math.min(size, headLength) };
   const rest = size - head.count;
-  if (rest <= samples * sampleLength) return rest === 0 ? [head] : [head, { from: head.count, count: rest }];
+  // Samples begin at whole blocks: close together they would overlap.
+  if (rest <= 2 * samples * sampleLength)
+    return rest === 0 ? [head] : [head, { from: head.count, count: rest }];
   const ranges = Array.from({ length: samples }, (_, n) => {
     const last = size - sampleLength;
     const at = head.count + Math.floor(((last - head.count) * (n + 1)) / samples);
