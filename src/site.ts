@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import en from 'zod/v4/locales/en.js';
 import * as z from 'zod/mini';
-import { keyRef, type ReadHost } from './command/index.ts';
+import { type ExposedPart, exposedOn, keyRef, type ReadHost } from './command/index.ts';
 import { UsageError } from './errors.ts';
 
 // Without words of a language every issue reads "Invalid input". Here, because every part that asks a person for a value
@@ -156,7 +156,7 @@ export const sitePaths = [
  * that root runs, so it is refused (UsageError) when it, or a folder above it, can be written by anyone else.
  */
 export async function findSite(
-  host: ReadHost,
+  host: Pick<ReadHost, 'name' | 'stat' | 'readLink'>,
   named: string | undefined,
   uid: number,
 ): Promise<string | undefined> {
@@ -177,32 +177,19 @@ export async function findSite(
   return undefined;
 }
 
-/** Walks from the root down, each symbolic link included: whoever can write any of it decides what root runs. */
-async function refuseUnsafe(host: ReadHost, path: string, uid: number, links = 0): Promise<void> {
-  if (links > 8) throw new UsageError(`${path}: too many symbolic links`);
-  let at = '/';
-  for (const part of ['', ...path.split('/').filter((word) => word !== '')]) {
-    at = posix.join(at, part);
-    const stat = await host.stat(at);
-    if (stat === undefined) throw new UsageError(`there is no ${at}, which ${path} needs`);
-    if (stat.uid !== 0 && stat.uid !== uid) throw unsafe(path, at, `belongs to user ${stat.uid}`);
-    if (stat.kind === 'symlink') {
-      const target = posix.resolve(posix.dirname(at), await host.readLink(at));
-      const rest = path.slice(at.length);
-      return refuseUnsafe(host, `${target}${rest}`, uid, links + 1);
-    }
-    // In a sticky folder (/tmp) nobody can replace what belongs to root.
-    const sticky = stat.kind === 'directory' && (stat.mode & 0o1000) !== 0;
-    if ((stat.mode & 0o022) !== 0 && !sticky)
-      throw unsafe(path, at, `can be written by others (mode ${stat.mode.toString(8)})`);
-  }
+async function refuseUnsafe(
+  host: Pick<ReadHost, 'name' | 'stat' | 'readLink'>,
+  path: string,
+  uid: number,
+): Promise<void> {
+  const found = await exposedOn(host, path, 'content', uid);
+  if (found !== undefined) throw unsafeSite(path, found);
 }
 
-function unsafe(path: string, at: string, why: string): UsageError {
+/** The error for a site file, or for a file that it loads. */
+export function unsafeSite(path: string, { at, why, repair }: ExposedPart): UsageError {
   return new UsageError(
     `the site file ${path} is refused: it is code that bofh runs as you, and ${at} ${why}`,
-    {
-      remedy: `chown root ${at}; chmod go-w ${at}`,
-    },
+    { remedy: repair },
   );
 }

@@ -18,6 +18,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { JournalError } from '../errors.ts';
+import { exposedHere } from '../command/index.ts';
 
 /** An open file of the state directory. Synchronous throughout: the order of its calls is the engine's contract. */
 export interface StoreFile {
@@ -109,7 +110,12 @@ function refuseUntrusted(directory: string): true | undefined {
         },
       );
   }
-  return true;
+  // Whoever can rename a folder above it can put another directory in its place.
+  const found = exposedHere(directory, 'content');
+  if (found === undefined) return true;
+  throw new JournalError(`${directory} is no place for journals: ${found.at} ${found.why}`, {
+    remedy: `${found.repair}; or choose another directory with --state-dir`,
+  });
 }
 
 /** For reading alone where the disk is read-only: what is written there can still be told. */

@@ -1,4 +1,4 @@
-import type { ReadCommand } from '../command/index.ts';
+import { type ReadCommand, stderrAlone } from '../command/index.ts';
 import { ParseError } from '../errors.ts';
 import { classifyDevice } from './commands.ts';
 
@@ -12,6 +12,7 @@ export function bytesAt(
     tool: 'od',
     argv: ['--address-radix=n', '--format=x1', '--output-duplicates', ...range, device],
     access: 'read',
+    shownOf: stderrAlone,
     parse: ({ stdout }) => {
       const lines = stdout.split('\n');
       if (lines.at(-1) === '') lines.pop();

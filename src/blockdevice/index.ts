@@ -18,7 +18,7 @@ export {
   remedyFor,
 } from './holders/index.ts';
 export { escapePath } from './holders/units.ts';
-export { identityOf, keysOf, splitLvmName } from './keys.ts';
+export { identityOf, isIdentity, keysOf, splitLvmName } from './keys.ts';
 export { locate, syncDevice } from './locate.ts';
 export { loopDevices, loopShowing } from './loop/reads.ts';
 export type { LoopDevice } from './loop/schema.ts';

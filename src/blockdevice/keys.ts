@@ -44,6 +44,14 @@ export async function identityOfNumber(host: ReadHost, number: string): Promise<
   return over(host, { key, identity: key, container: key, also: [], numbers: await slaves(host, sys) });
 }
 
+/** Is it what was journalled, also by a version that did not ask when a file was made? */
+export function isIdentity(now: string, journalled: string): boolean {
+  return (
+    now === journalled ||
+    (/^(?:dev:loop:[\d:]+@\d+|file:\d+)$/.test(journalled) && now.startsWith(`${journalled}+`))
+  );
+}
+
 interface Described {
   readonly key: Key;
   readonly identity: string;
@@ -98,7 +106,11 @@ async function loop(host: ReadHost, at: { sys: string; file: string }): Promise<
   const name = posix.basename(await host.readLink(at.sys));
   const key = `dev:loop:${await host.run(loopBacking(`/dev/${name}`))}`;
   const offset = (await kernelText(host, `${at.sys}/loop/offset`)) ?? '0';
-  const identity = `${key}@${offset}`;
+  const backing = at.file.endsWith(' (deleted)') ? undefined : await host.stat(at.file);
+  // A file that has the number of one that was removed is another file.
+  const isSame = backing !== undefined && key === `dev:loop:${backing.device}:${backing.inode}`;
+  const born = isSame && backing.birth !== undefined ? `+${backing.birth}` : '';
+  const identity = `${key}@${offset}${born}`;
   if (at.file.endsWith(' (deleted)')) return { key, identity, container: key, beneath: [] };
   return { key, identity, container: `file:${at.file}`, beneath: [`file:${at.file}`] };
 }

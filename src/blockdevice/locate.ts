@@ -1,7 +1,7 @@
 import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../errors.ts';
 import { knownGroups, knownVolumes } from './commands.ts';
-import { identityOf, identityOfNumber } from './keys.ts';
+import { identityOf, identityOfNumber, isIdentity } from './keys.ts';
 import { kernelNames, kernelText } from './node.ts';
 
 /** A device as it was known when its path was journalled. */
@@ -17,7 +17,8 @@ export interface KnownDevice {
  * come back, with everything that is on it, so RefusedError: it cannot be told.
  */
 export async function locate(host: ReadHost, device: KnownDevice): Promise<string | undefined> {
-  if ((await identityAt(host, device.path)) === device.identity) return device.path;
+  const there = await identityAt(host, device.path);
+  if (there !== undefined && isIdentity(there, device.identity)) return device.path;
   const elsewhere = await search(host, device.identity);
   if (elsewhere !== undefined) return elsewhere;
   if (!device.identity.startsWith('LVM-')) {
@@ -64,7 +65,7 @@ async function search(host: ReadHost, identity: string): Promise<string | undefi
     for (const name of await withPartitions(host, disk)) {
       const number = await kernelText(host, name);
       if (number === undefined) continue;
-      if ((await identityOfNumber(host, number)).identity !== identity) continue;
+      if (!isIdentity((await identityOfNumber(host, number)).identity, identity)) continue;
       return `/dev/${name.split('/').at(-2) ?? ''}`;
     }
   }

@@ -1,4 +1,4 @@
-import type { ReadCommand, ReadHost } from '../command/index.ts';
+import { type ReadCommand, type ReadHost, stderrAlone } from '../command/index.ts';
 import type { Holder } from '../errors.ts';
 import { ParseError, RefusedError } from '../errors.ts';
 import { type Bytes, formatSize } from '../units.ts';
@@ -114,6 +114,7 @@ export function mappingEnds(name: string, number: string): ReadCommand<readonly 
     tool: 'dmsetup',
     argv: ['table', name],
     access: 'read',
+    shownOf: stderrAlone,
     parse: ({ stdout }) =>
       stdout
         .trimEnd()

@@ -75,10 +75,23 @@ async function invoke(run: Run, { verb, changes, options, scriptArgs, action }: 
     script: undefined,
   };
   run.runtime = runtime;
+  await checkSite(run, runtime);
   run.changes = changes && settings.mode === 'act';
   // Before anything is changed: an upgrade may take away what has not been loaded by the time when it fails.
   if (run.changes) await import('./explain.ts');
   return await action(runtime);
+}
+
+/** Loaded only where a site file is named: a session is much to load, for `--version` too. */
+async function checkSite({ args }: Run, { settings, verb, log }: Runtime): Promise<void> {
+  if (settings.site === undefined) return;
+  const { checkNamedSite } = await import('./session.ts');
+  try {
+    await checkNamedSite(settings);
+  } catch (error) {
+    if (verb !== 'recover' || !args.includes('--boot')) throw error;
+    log.error('the site file is not used', { because: textOf(error) });
+  }
 }
 
 function withoutLast(args: readonly string[], count: number): readonly string[] {

@@ -3,6 +3,7 @@ import { connect, hostNamed, type Bofh } from '../bofh.ts';
 import type { Engine } from '../atomic/index.ts';
 import type { Host } from '../command/index.ts';
 import { InterruptedError, RefusedError, UsageError } from '../errors.ts';
+import { fileReads } from '../host/files.ts';
 import { localHost } from '../host/local.ts';
 import type { HostEvent } from '../host/setting.ts';
 import { loadSite } from '../script/site.ts';
@@ -13,6 +14,7 @@ import { readOnlyStore } from './dry-store.ts';
 import { printable, typed } from './text.ts';
 import { reportProgress, type ProgressReport } from './progress.ts';
 import type { Runtime } from './runtime.ts';
+import type { Settings } from './settings.ts';
 
 /** A verb at work on a host. */
 export interface Session {
@@ -59,6 +61,15 @@ export async function openSession(
   const engine = counted(bofh.engine, runtime);
   if (settings.mode === 'act') return { bofh: { ...bofh, engine }, progress };
   return { bofh: { ...bofh, engine: { ...engine, store: readOnlyStore(engine.store) } }, progress };
+}
+
+/**
+ * A site file that is named must be there, and only root can write it, whatever the verb: UsageError. But recovery at boot, which
+ * needs no site file, is not kept from its work by that.
+ */
+export async function checkNamedSite(settings: Pick<Settings, 'site'>): Promise<void> {
+  if (settings.site === undefined) return;
+  await findSite({ name: '', ...fileReads }, resolve(settings.site), process.getuid?.() ?? 0);
 }
 
 /** Refuses `--host` for a verb that is about what bofh itself keeps where it runs. Throws UsageError. */

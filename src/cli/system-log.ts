@@ -44,21 +44,15 @@ async function tell({ recorded, log }: Runtime, host: Host, outcome: string): Pr
   }
 }
 
-/** A line in the system log (logger(1), which cuts at 1 KiB). A read to the engine: nothing of the host's state changes. */
+/**
+ * A line in the system log (logger(1), which cuts at 1 KiB). It comes by standard input: everybody on the host can see the
+ * arguments of a program. A read to the engine: nothing of the host's state changes.
+ */
 function logger(message: string): Command<void, 'read'> {
   return {
     tool: 'logger',
-    argv: [
-      '--tag',
-      'bofh',
-      `--id=${String(process.pid)}`,
-      '--priority',
-      'user.notice',
-      '--size',
-      '8KiB',
-      '--',
-      message,
-    ],
+    argv: ['--tag', 'bofh', `--id=${String(process.pid)}`, '--priority', 'user.notice', '--size', '8KiB'],
+    stdin: `${message}\n`,
     access: 'read',
     parse: nothing,
     timeoutMs: 5000,

@@ -29,6 +29,11 @@ export interface Command<T, A extends Access = Access> {
    * `parse` decodes each by itself. Without it, output that is no UTF-8 is an error.
    */
   readonly encoding?: 'latin1';
+  /**
+   * Set where the output can hold a secret (a password in a configuration, the content of a device): stdout is shown
+   * nowhere, and of stderr no more than this function leaves. `parse` and `classify` get all of both.
+   */
+  readonly shownOf?: (stderr: string) => string;
   /** What it reads from its standard input; a key is fetched by the host, right before the program starts. */
   readonly stdin?: Secret | KeyInput | Uint8Array | string;
   /** A second key, for a change that needs two: the program finds it at `secondKeyPath`. */
@@ -58,6 +63,9 @@ export const secondKeyPath = '/proc/self/fd/4';
 
 /** For commands whose answer is only "it worked". */
 export const nothing = (): void => undefined;
+
+/** For a command whose stdout can hold a secret, and whose stderr never does. */
+export const stderrAlone = (stderr: string): string => stderr;
 
 /** How a person would type it, quoted for a POSIX shell. Secrets are on stdin and so never in it. */
 export function commandLine(command: { readonly tool: string; readonly argv: readonly string[] }): string {

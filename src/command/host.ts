@@ -3,6 +3,11 @@ import type { Command, Pipeline, ReadCommand } from './command.ts';
 /** What lstat says of a path. */
 export interface FileStat {
   readonly kind: 'file' | 'directory' | 'symlink' | 'block' | 'character' | 'other';
+  /**
+   * Of a file: when its inode was made, in nanoseconds. A number that has become free is given to the next file; with this
+   * the two can be told apart. Missing where the filesystem does not keep it.
+   */
+  readonly birth?: string;
   /** Decimal digits: overlayfs with `xino=on` has numbers that a JavaScript number would round. */
   readonly inode: string;
   /** `major:minor` of the filesystem that holds it. */

@@ -1,4 +1,6 @@
 export * from './command.ts';
+export * from './exposed-here.ts';
+export * from './exposed-path.ts';
 export * from './follow.ts';
 export * from './host.ts';
 export * from './key-ref.ts';

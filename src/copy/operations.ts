@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { type Changed, operation } from '../atomic/operation.ts';
 import { deviceNode, identityOf, type MountEntry, mountEntries } from '../blockdevice/index.ts';
-import { type ChangeHost, follow, type ReadHost } from '../command/index.ts';
+import { type ChangeHost, follow, type ReadHost, refuseExposed } from '../command/index.ts';
 import { type ByHand, CommandError, RefusedError } from '../errors.ts';
 import {
   filesChanged,
@@ -86,6 +86,7 @@ export const unpack = operation({
   restores: 'state',
   prepare: async ({ args: asked, mark, host, chosen }) => {
     const root = await realPath(host, asked.root);
+    await refuseExposed(host, root, 'there');
     const { inode, size } = await sourceFile(host, asked.source);
     const { identity, key } = await identityOf(host, asked.device);
     const { id, type } = await checkRoot(host, { ...asked, root, identity });

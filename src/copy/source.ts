@@ -1,4 +1,4 @@
-import { type FileStat, follow, type ReadHost } from '../command/index.ts';
+import { type FileStat, follow, type ReadHost, refuseExposed } from '../command/index.ts';
 import { CommandError, ToolError, UsageError } from '../errors.ts';
 import type { Bytes } from '../units.ts';
 import { checkMembers } from './archive.ts';
@@ -35,12 +35,16 @@ export async function checkTar(options: {
   return { members: listing.members.length, bytes, archiveBytes: listing.archiveBytes };
 }
 
-/** The regular file that a source leads to; UsageError when it is missing or something else, RefusedError for links in a circle. */
+/**
+ * The regular file that a source leads to; UsageError when it is missing or something else, RefusedError for
+ * links in a circle, and for a path that another user could make lead elsewhere.
+ */
 export async function sourceFile(host: ReadHost, source: string): Promise<FileStat> {
   if (!source.startsWith('/')) throw new UsageError(`"${source}" is not a whole path from /`);
   const { stat } = await follow(host, source);
   if (stat === undefined) throw new UsageError(`there is no file ${source}`);
   if (stat.kind !== 'file') throw new UsageError(`${source} is not a file but a ${stat.kind}`);
+  await refuseExposed(host, source, 'there');
   return stat;
 }
 

@@ -1,9 +1,10 @@
-import type { KeyRef, ReadHost } from '../command/index.ts';
+import { type KeyRef, type ReadHost, refuseExposed } from '../command/index.ts';
 import { RefusedError } from '../errors.ts';
 
 /** RefusedError where it is plain beforehand that there will be no key. What only a fetch would tell, is seen then. */
 export async function checkKey(host: ReadHost, key: KeyRef): Promise<void> {
   if (key.from !== 'file') return;
+  await refuseExposed(host, key.path, 'content');
   const stat = await host.stat(key.path);
   if (stat?.kind === 'symlink' || (stat?.kind === 'file' && stat.size > 0)) return;
   const why =

@@ -1,5 +1,5 @@
 import type * as z from 'zod/mini';
-import type { KeyInput, ReadCommand } from '../command/index.ts';
+import { type KeyInput, type ReadCommand, stderrAlone } from '../command/index.ts';
 import { ParseError } from '../errors.ts';
 import { classifyCryptsetup } from './classify.ts';
 import { luks1Header } from './luks1.ts';
@@ -38,7 +38,8 @@ export function luksDump2(device: string): ReadCommand<HeaderPart> {
 
 function dump(device: string, options: readonly string[]) {
   const argv = ['luksDump', ...options, device];
-  return { tool: 'cryptsetup', argv, access: 'read', classify: classifyCryptsetup } as const;
+  const command = { tool: 'cryptsetup', argv, access: 'read', classify: classifyCryptsetup } as const;
+  return { ...command, shownOf: stderrAlone };
 }
 
 function luks2Header(json: string): HeaderPart {

@@ -1,5 +1,5 @@
 import { size as sizeOfDevice } from '../blockdevice/index.ts';
-import type { ReadHost } from '../command/index.ts';
+import { type ReadHost, refuseExposed } from '../command/index.ts';
 import { ParseError, RefusedError, UsageError } from '../errors.ts';
 import { type Bytes, formatSize } from '../units.ts';
 import { cryptStatus } from './read-commands.ts';
@@ -46,6 +46,7 @@ export async function headerFor(
     throw new RefusedError(`the header of ${path} lies on ${device}, and not in ${file}`, {
       remedy: 'leave --header out',
     });
+  if (file !== undefined) await refuseExposed(host, file, 'there');
   const header = await headerOf(host, file ?? device);
   if (header.uuid === uuid) return header;
   throw new RefusedError(

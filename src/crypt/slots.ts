@@ -1,7 +1,13 @@
 import * as z from 'zod/mini';
 import type { Claims, DeviceKeys } from '../atomic/operation.ts';
-import { identityOf, locate } from '../blockdevice/index.ts';
-import type { ChangeHost, KeyInput, KeyRef, ReadHost } from '../command/index.ts';
+import { identityOf, isIdentity, locate } from '../blockdevice/index.ts';
+import {
+  type ChangeHost,
+  type KeyInput,
+  type KeyRef,
+  type ReadHost,
+  refuseExposed,
+} from '../command/index.ts';
 import { IdentityTaken, RefusedError } from '../errors.ts';
 import type { Bytes } from '../units.ts';
 import { luksAddKey, luksKillSlot } from './key-commands.ts';
@@ -51,14 +57,17 @@ export async function luksDevice(
 
 /** What is journalled of a device, or of the file that its header lies in. */
 export async function knownAs(host: ReadHost, device: string, { uuid }: LuksHeader): Promise<KnownDevice> {
-  const identity = (await headerFileAt(host, device)) ?? (await identityOf(host, device)).identity;
+  const file = await headerFileAt(host, device);
+  if (file !== undefined) await refuseExposed(host, device, 'there');
+  const identity = file ?? (await identityOf(host, device)).identity;
   return { device, identity, luksUuid: uuid };
 }
 
 /** The identity of a file that a header lies in; undefined of anything else. */
 export async function headerFileAt(host: ReadHost, path: string): Promise<string | undefined> {
   const stat = path.startsWith('/') ? await host.stat(path) : undefined;
-  return stat?.kind === 'file' ? `file:${stat.inode}` : undefined;
+  if (stat?.kind !== 'file') return undefined;
+  return `file:${stat.inode}${stat.birth === undefined ? '' : `+${stat.birth}`}`;
 }
 
 /** Is it a file that a header lies in, and no device? */
@@ -84,7 +93,8 @@ async function sameFileAt(
   host: ReadHost,
   { device, identity }: Pick<KnownDevice, 'device' | 'identity'>,
 ): Promise<string | undefined> {
-  return (await headerFileAt(host, device)) === identity ? device : undefined;
+  const now = await headerFileAt(host, device);
+  return now !== undefined && isIdentity(now, identity) ? device : undefined;
 }
 
 /** What a change of its keys claims. */

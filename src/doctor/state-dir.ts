@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { Store } from '../atomic/store.ts';
 import { type MountEntry, mountEntries } from '../blockdevice/index.ts';
-import type { ReadHost } from '../command/index.ts';
+import { exposedOn, type ReadHost } from '../command/index.ts';
 import { formatSize } from '../units.ts';
 import { type Finding, finding, looking } from './finding.ts';
 
@@ -46,6 +46,12 @@ async function owners(host: ReadHost, directory: string): Promise<readonly Findi
       say('problem', `can be written by others (mode ${stat.mode.toString(8)}): nothing can be changed`);
     else if ((stat.mode & 0o077) !== 0 && path === directory)
       say('warning', `can be read by others (mode ${stat.mode.toString(8)})`);
+  }
+  if (found.some(({ level }) => level === 'problem')) return found;
+  const above = await exposedOn(host, directory, 'content');
+  if (above !== undefined) {
+    const says = `${above.at} ${above.why}, so another user could replace ${directory}: nothing can be changed`;
+    return [...found, finding('state directory', 'problem', says, [above.repair.split(' ')])];
   }
   if (found.length > 0) return found;
   const there = (await host.stat(directory)) !== undefined;

@@ -1,5 +1,5 @@
 import { type Command, nothing } from '../command/index.ts';
-import { classifyDrbd } from './commands.ts';
+import { classifyDrbd, withoutDrbdSecrets } from './commands.ts';
 
 /**
  * Makes a configured resource, attaches its disks and connects it. It is not whole or nothing: without metadata, exit 1, the
@@ -25,5 +25,12 @@ export function drbdSecondary(name: string): Command<void, 'change'> {
 }
 
 function change(argv: readonly string[]): Command<void, 'change'> {
-  return { tool: 'drbdadm', argv, access: 'change', parse: nothing, classify: classifyDrbd };
+  return {
+    tool: 'drbdadm',
+    argv,
+    access: 'change',
+    parse: nothing,
+    classify: classifyDrbd,
+    shownOf: withoutDrbdSecrets,
+  };
 }

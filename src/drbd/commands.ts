@@ -23,6 +23,7 @@ export function drbdConfig(file?: string): ReadCommand<readonly Configured[]> {
     access: 'read',
     parse: ({ stdout }) => parseConfig(stdout),
     classify: classifyDrbd,
+    shownOf: withoutDrbdSecrets,
   };
 }
 
@@ -47,6 +48,22 @@ export function drbdVersion(): ReadCommand<string> {
  */
 export function drbdConfigWith(text: string): ReadCommand<readonly Configured[]> {
   return { ...drbdConfig(), argv: ['--config-to-test', '/dev/stdin', 'dump-xml'], stdin: text };
+}
+
+/** Words of a configuration that drbdadm may name: those that it asks for itself. */
+const keyword =
+  /^'(?:node-id|disk|device|address|meta-disk|volume|on|net|options|connection|floating|\}|\{|;)'$/;
+
+/**
+ * What drbdadm writes to stderr, without values of its configuration: it quotes the word that it could not parse, and the
+ * whole command that failed, with `--shared-secret=…` in it (drbdadm_parser.c, drbdadm_main.c of drbd-utils 9.22).
+ */
+export function withoutDrbdSecrets(stderr: string): string {
+  return stderr
+    .replaceAll(/(?<=but got\s+)'[^'\n]*'?/g, (word) => (keyword.test(word) ? word : 'something else'))
+    .replaceAll(/Command '(?<words>\S+ \S+)[^\n]*'(?= (?:terminated|did not))/g, "Command '$<words> …'")
+    .replaceAll(/--(?<option>shared-secret|cram-hmac-alg)[= ]\S+/g, '--$<option>=…')
+    .replaceAll(/shared-secret\s+[^\n]*/g, 'shared-secret …');
 }
 
 /** Why drbdadm or drbdsetup failed. Their codes say little: 10 is whatever the kernel refused (shared_main.h of 9.22). */

@@ -1,4 +1,4 @@
-import { type Command, nothing, type ReadCommand } from '../command/index.ts';
+import { type Command, nothing, type ReadCommand, stderrAlone } from '../command/index.ts';
 import { classifyDevice } from '../blockdevice/commands.ts';
 import { ParseError } from '../errors.ts';
 import type { Bytes } from '../units.ts';
@@ -69,6 +69,7 @@ export function blocksAt(
     tool: 'od',
     argv: ['--address-radix=d', '--format=x1', `--width=${String(blockSize)}`, ...range, device],
     access: 'read',
+    shownOf: stderrAlone,
     parse: ({ stdout }) => blocksIn(stdout, from + count),
     classify: classifyDevice,
   };

@@ -1,5 +1,5 @@
 import { type Command, nothing, type ReadCommand } from '../command/index.ts';
-import { classifyDrbd } from './commands.ts';
+import { classifyDrbd, withoutDrbdSecrets } from './commands.ts';
 
 /** One volume of a resource: `web1/0`. */
 export interface VolumeOf {
@@ -51,8 +51,14 @@ export function drbdAdjustments(name: string): ReadCommand<readonly string[]> {
     tool: 'drbdadm',
     argv: ['--dry-run', 'adjust', name],
     access: 'read',
-    parse: ({ stdout }) => stdout.split('\n').filter((line) => line.trim() !== ''),
+    // The lines are journalled and shown: they name the secret of the connection.
+    parse: ({ stdout }) =>
+      stdout
+        .split('\n')
+        .filter((line) => line.trim() !== '')
+        .map(withoutDrbdSecrets),
     classify: classifyDrbd,
+    shownOf: withoutDrbdSecrets,
   };
 }
 
@@ -92,5 +98,6 @@ function change(verb: string, words: readonly string[]): Command<void, 'change'>
     access: 'change',
     parse: nothing,
     classify: classifyDrbd,
+    shownOf: withoutDrbdSecrets,
   };
 }

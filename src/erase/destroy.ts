@@ -18,7 +18,8 @@ import { refuseFullBeneath } from '../lvm/index.ts';
 import { act } from './act.ts';
 import { destroyedByHand } from './by-hand.ts';
 import { type Destroyed, destroyed, type State, stateOf } from './state.ts';
-import { markBytes, planPlant } from './planted.ts';
+import { block, markBytes, planPlant } from './planted.ts';
+import { changedAt, takeWitness } from './witness.ts';
 
 /**
  * Destroys all that is on a device that nobody uses, after the commit. What has a signature is known by it until then; what has
@@ -38,10 +39,11 @@ function destroying(how: 'discard' | 'zero') {
       const { erase, key, container } = await planErase(host, { ...args, again, blank: 'named' });
       if (how === 'zero')
         await refuseFullBeneath(host, args.device, `zeros on all of ${args.device}`, { bytes: erase.size });
-      if (erase.magics.length > 0) return erase;
       const { path } = await deviceNode(host, args.device);
+      const witness = await takeWitness(host, path, erase.size);
+      if (erase.magics.length > 0) return { ...erase, witness };
       const blank = await planPlant(host, { path, size: erase.size, mark });
-      return { ...erase, blank: { ...blank, key, container } };
+      return { ...erase, witness, blank: { ...blank, key, container } };
     },
     claims: async ({ undo: { device, contents }, on }) => {
       const { key, beneath } = await on(device);
@@ -78,6 +80,7 @@ function destroying(how: 'discard' | 'zero') {
           remedy: `look what it is (wipefs ${path}), and abandon what is left to do: bofh recover --abandon`,
         });
       await refuseHeld(host, path, await holders(host, path));
+      await refuseOtherData(host, of, path);
       await namingHolders(host, path, () => act(host, { how, of, path }));
     },
     sync: ({ undo: of, host }) => syncDevice(host, of),
@@ -107,6 +110,23 @@ async function find(host: ReadHost, of: Destroyed): Promise<Found | undefined> {
     node: node.path,
     state: await stateOf(host, of, { path: node.path, size: await sizeOf(host, node) }),
   };
+}
+
+/**
+ * The signature, and what is around it, are alike on every copy of a template, and a name or a number may be another device's
+ * by now: the data tell. What comes after the commit may come much later, after a boot, with nobody watching.
+ */
+async function refuseOtherData(host: ReadHost, of: Destroyed, path: string): Promise<void> {
+  if (of.witness === undefined) return;
+  const from = of.blank === undefined ? 0 : block;
+  const at = await changedAt(host, { path, size: of.size, of: of.witness, from });
+  if (at === undefined) return;
+  throw new RefusedError(
+    `${path} holds other data than before the commit (at byte ${String(at)}): it was written to since, or is another device; nothing was destroyed`,
+    {
+      remedy: `look what it is (lsblk ${path}); if its data are to be kept: bofh recover --abandon`,
+    },
+  );
 }
 
 async function lookOf(host: ReadHost, of: Destroyed, found: Found | undefined): Promise<Look> {

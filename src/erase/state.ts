@@ -4,11 +4,14 @@ import { erased } from '../blockdevice/wipe/plan.ts';
 import type { ReadHost } from '../command/index.ts';
 import type { Bytes } from '../units.ts';
 import { planted, plantedNow } from './planted.ts';
+import { witness } from './witness.ts';
 
 /** What is journalled of a device that is to be destroyed. As long as the first of its magics is there, or its mark, that is to be done. */
 export const destroyed = z
   .extend(erased, {
     magics: z.array(savedMagic),
+    /** What its content was; a journal of an older version does not have it. */
+    witness: z.exactOptional(witness),
     /** Of one without a signature. */
     blank: z.exactOptional(
       z.extend(planted, {

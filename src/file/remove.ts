@@ -1,9 +1,20 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { operation, type OperationSpec } from '../atomic/operation.ts';
-import type { ChangeHost, FileStat, ReadHost } from '../command/index.ts';
+import { type ChangeHost, type FileStat, type ReadHost, refuseExposed } from '../command/index.ts';
 import { CommandError, RefusedError } from '../errors.ts';
-import { absolutePath, besideWith, inodeNumber, realParent, sameFile, sha256, sha256Hex } from './path.ts';
+import {
+  absolutePath,
+  besideWith,
+  birth,
+  birthOf,
+  inodeNumber,
+  isFile,
+  realParent,
+  sameFile,
+  sha256,
+  sha256Hex,
+} from './path.ts';
 import { unlink } from './unlink.ts';
 
 const args = z.strictObject({
@@ -21,6 +32,7 @@ const undo = z.strictObject({
    * one after a reboot, when recovery asks.
    */
   inode: inodeNumber,
+  birth,
 });
 
 type Args = z.infer<typeof args>;
@@ -49,7 +61,7 @@ export const removal = {
     const tombstone = besideWith(path, `gone-${mark}`);
     if ((await host.stat(tombstone)) !== undefined)
       throw new RefusedError(`${tombstone} exists already`, { remedy: 'see what it is, and move it away' });
-    return { path, tombstone, sha256: hash, inode: stat.inode };
+    return { path, tombstone, sha256: hash, inode: stat.inode, ...birthOf(stat) };
   },
   claims: ({ undo: { path } }) => ({ changes: [`file:${path}`] }),
   run: async ({ undo: wanted, host }) => {
@@ -69,7 +81,7 @@ export const removal = {
   look: async ({ undo: gone, host }) => {
     const stat = await host.stat(gone.tombstone);
     if (stat === undefined) return { state: 'gone' };
-    if (stat.kind === 'file' && stat.inode === gone.inode) return { state: 'ours' };
+    if (isFile(stat, gone)) return { state: 'ours' };
     return { state: 'not-ours', found: `${gone.tombstone} is another file than the one that was removed` };
   },
   revert: async ({ undo: gone, host }) => {
@@ -109,7 +121,10 @@ export async function checkRemovable(host: ReadHost, path: string): Promise<File
     throw new RefusedError(`there is no file ${path}`, {
       remedy: `look for it: ls -l ${posix.dirname(path)}`,
     });
-  if (stat.kind === 'file') return stat;
+  if (stat.kind === 'file') {
+    await refuseExposed(host, path, 'there');
+    return stat;
+  }
   if (stat.kind === 'symlink')
     throw new RefusedError(`${path} is a symbolic link: name the file that it leads to`, {
       remedy: `the file that it leads to: readlink -f ${path}`,
@@ -119,9 +134,8 @@ export async function checkRemovable(host: ReadHost, path: string): Promise<File
   });
 }
 
-async function isOurs(host: ReadHost, { tombstone, inode }: Undo): Promise<boolean> {
-  const stat = await host.stat(tombstone);
-  return stat?.kind === 'file' && stat.inode === inode;
+async function isOurs(host: ReadHost, gone: Undo): Promise<boolean> {
+  return isFile(await host.stat(gone.tombstone), gone);
 }
 
 async function hashOf(host: ReadHost, { tombstone }: Undo): Promise<string> {

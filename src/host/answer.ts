@@ -20,7 +20,7 @@ export interface Output {
   readonly tail: () => Uint8Array;
 }
 
-type Question<T> = Pick<Command<T>, 'accepts' | 'parse' | 'classify' | 'encoding'>;
+type Question<T> = Pick<Command<T>, 'accepts' | 'parse' | 'classify' | 'encoding' | 'shownOf'>;
 
 /** Did it end with an exit code that is an answer? */
 export function isAnswer(ran: Ran, { accepts }: Pick<Command<unknown>, 'accepts'>): boolean {
@@ -45,14 +45,21 @@ export async function answerOf<T>(
     const said = question.encoding === 'latin1' ? Buffer.from(stdout).toString('latin1') : strictText(stdout);
     return question.parse({ exitCode, stdout: said, stderr: text(stderr) });
   } catch (error) {
-    throw await misunderstood(ran, text(stdout), error, setting);
+    throw await misunderstood(ran, question.shownOf === undefined ? text(stdout) : undefined, error, setting);
   }
 }
 
 /** Why it failed, as an error. */
-export function failureOf(ran: Ran, { classify }: Pick<Command<unknown>, 'classify'>): Error {
+export function failureOf(
+  ran: Ran,
+  { classify, shownOf }: Pick<Command<unknown>, 'classify' | 'shownOf'>,
+): Error {
   const { program, end, stopped } = ran;
-  const said = { ...program, stdout: text(ran.stdout.tail()), stderr: text(ran.stderr.tail()) };
+  const output = { stdout: text(ran.stdout.tail()), stderr: text(ran.stderr.tail()) };
+  const said = {
+    ...program,
+    ...(shownOf === undefined ? output : { stdout: '', stderr: shown(output.stderr, shownOf) }),
+  };
   if (stopped !== undefined) return new CommandError({ ...said, ...stopped });
   if (end.how === 'signal')
     return new CommandError({ ...said, reason: 'killed', what: `ended by ${end.signal}` });
@@ -60,7 +67,7 @@ export function failureOf(ran: Ran, { classify }: Pick<Command<unknown>, 'classi
   if (end.how === 'not-started') return notStarted(program, end.why, said.stderr);
   let reason: Reason = 'unknown';
   try {
-    reason = classify?.({ exitCode: end.exitCode, stdout: said.stdout, stderr: said.stderr }) ?? reason;
+    reason = classify?.({ exitCode: end.exitCode, ...output }) ?? reason;
   } catch {
     // The reason is for people and for retries; a fault in finding it must not hide the failure.
   }
@@ -75,20 +82,35 @@ function notStarted(program: Program, why: string, stderr: string): ToolError {
   });
 }
 
+/** A fault in choosing what may be shown must not show it all. */
+function shown(stderr: string, shownOf: (stderr: string) => string): string {
+  try {
+    return shownOf(stderr);
+  } catch {
+    return '';
+  }
+}
+
+/** Undefined stdout: it can hold a secret, and so can the words and the cause of the parser's complaint. */
 async function misunderstood(
   ran: Ran,
-  stdout: string,
+  stdout: string | undefined,
   cause: unknown,
   setting: Pick<Setting, 'version'>,
 ): Promise<ParseError> {
   const { program } = ran;
   const version = await setting.version(program);
+  const what = `the answer of ${[program.tool, ...program.argv].join(' ')} (${version ?? 'version unknown'})`;
+  if (stdout === undefined)
+    return new ParseError(`${what} could not be parsed; it is not shown, because it can hold a secret`, {
+      remedy: 'nothing was concluded from it; run it yourself, and report it without the secrets in it',
+    });
   const why = cause instanceof Error ? cause.message : String(cause);
   const start = JSON.stringify(stdout.slice(0, 1000));
-  return new ParseError(
-    `the answer of ${[program.tool, ...program.argv].join(' ')} (${version ?? 'version unknown'}) was not understood: ${why}; it begins ${start}`,
-    { cause, remedy: 'nothing was concluded from it; report it to the authors of bofh with this message' },
-  );
+  return new ParseError(`${what} was not understood: ${why}; it begins ${start}`, {
+    cause,
+    remedy: 'nothing was concluded from it; report it to the authors of bofh with this message',
+  });
 }
 
 function strictText(bytes: Uint8Array): string {

@@ -26,11 +26,13 @@ export async function runChange<T>(
   const last = stages.at(-1) ?? stages[0];
   return await retryingBusy(
     async () => {
-      const { rans, close } = await attempt(stages, step, setting);
+      const { rans, close, remove } = await attempt(stages, step, setting);
       try {
         throwFailure(stages, rans);
         return await answerOf(rans.at(-1) ?? rans[0], { ...last.command, parse }, setting);
       } finally {
+        // Beside the journal they would be kept until it is closed.
+        if (stages.some(({ command }) => command.shownOf !== undefined)) remove();
         close();
       }
     },
@@ -46,6 +48,7 @@ export async function runChange<T>(
 interface Attempt {
   readonly rans: readonly [Ran, ...Ran[]];
   readonly close: () => void;
+  readonly remove: () => void;
 }
 
 async function attempt(stages: Stages, step: StepContext, setting: Setting): Promise<Attempt> {
@@ -66,7 +69,7 @@ async function attempt(stages: Stages, step: StepContext, setting: Setting): Pro
       durationMs,
       ending: endInWords(end),
     });
-    return { rans: ransOf(stages, { files, shell: end, stopped }), close: files.close };
+    return { rans: ransOf(stages, { files, shell: end, stopped }), close: files.close, remove: files.remove };
   } catch (error) {
     files.close();
     throw error;

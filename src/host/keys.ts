@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
-import { type KeyInput, keyInWords, type KeyRef, Secret } from '../command/index.ts';
+import { type KeyInput, keyInWords, type KeyRef, refuseExposed, Secret } from '../command/index.ts';
 import { CommandError, RefusedError, UsageError } from '../errors.ts';
+import { withoutCoreDumps } from './core-dumps.ts';
 import { fileReads } from './files.ts';
 import { endInWords } from './program.ts';
 import { collect } from './start.ts';
@@ -19,6 +20,8 @@ export type FetchInput = <T extends Secret | Uint8Array | string>(input: T | Key
 
 /** cryptsetup reads no more of a key (`cryptsetup --help`: "Maximum keyfile size: 8192kB"). */
 const longest = 8 * 1024 * 1024;
+/** Keys are fetched here, also those for a program of another host. */
+const thisHost = { name: '', ...fileReads };
 const commandLimitMs = 120_000;
 
 /** A process has one terminal: what is typed there answers one question, whose repetition follows it at once. */
@@ -28,14 +31,18 @@ const questions = turns(1);
 export function keyFetcher(options: KeyOptions, env: Readonly<Record<string, string>>): FetchInput {
   const typed = new Map<string, Promise<Secret>>();
   const fetch = async (input: KeyInput, key: KeyRef = input.key, depth = 0): Promise<Secret> => {
+    await withoutCoreDumps(env);
     switch (key.from) {
       case 'site':
         return fetch(input, siteKey(options, key.name, depth), depth + 1);
       case 'file':
+        // Whoever can write it, or put another in its place, chooses what the device is encrypted with.
+        await refuseExposed(thisHost, key.path, 'content');
         return checked(await fileReads.readFile(key.path), key);
       case 'credential':
         return checked(await fileReads.readFile(posix.join(credentials(), key.name)), key);
       case 'command':
+        await refuseExposed(thisHost, key.argv[0] ?? '', 'content');
         return checked(await printed(key.argv, env), key);
       case 'ask': {
         const label = labelOf(input);

@@ -13,7 +13,8 @@ export function outputOpener(): (directory: string, stages: number) => OutputFil
   return (directory, stages) => {
     for (;;) {
       last += 1;
-      const opened = openAll(directory, names(last, stages));
+      const files = names(last, stages);
+      const opened = openAll(directory, files);
       if (opened === undefined) continue;
       const [out, ...rest] = opened;
       return {
@@ -21,6 +22,7 @@ export function outputOpener(): (directory: string, stages: number) => OutputFil
         errs: rest.slice(0, stages),
         status: rest[stages],
         close: () => opened.forEach((file) => closeSync(file)),
+        remove: () => files.forEach((name) => unlinkSync(join(directory, name))),
       };
     }
   };

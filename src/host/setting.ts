@@ -36,6 +36,8 @@ export interface OutputFiles {
   readonly errs: readonly number[];
   readonly status: number | undefined;
   readonly close: () => void;
+  /** Takes their names away. */
+  readonly remove: () => void;
 }
 
 /** All that a tool finds in its environment; the allow-list of `localHost({ env })` comes on top. */

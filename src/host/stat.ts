@@ -11,6 +11,8 @@ export interface StatNumbers {
   readonly uid: bigint;
   readonly gid: bigint;
   readonly nlink: bigint;
+  /** 0: the filesystem does not keep it. */
+  readonly birthtimeNs: bigint;
 }
 
 /** The same in words. */
@@ -19,6 +21,7 @@ export function statOf(stats: StatNumbers): FileStat {
   return {
     kind,
     inode: String(stats.ino),
+    ...(kind === 'file' && stats.birthtimeNs > 0n ? { birth: String(stats.birthtimeNs) } : {}),
     device: majorMinor(stats.dev),
     ...(kind === 'block' || kind === 'character' ? { node: majorMinor(stats.rdev) } : {}),
     size: Number(stats.size),

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { ChangeHost, FileStat, ReadHost } from '../command/index.ts';
+import { type ChangeHost, type FileStat, type ReadHost, refuseExposed } from '../command/index.ts';
 import { CommandError, RefusedError, UsageError } from '../errors.ts';
 
 /** Where bofh mounts what only it needs: 0700, on a filesystem that a reboot empties. */
@@ -66,7 +66,7 @@ function refuseOddBytes(path: string): void {
   });
 }
 
-/** An existing empty directory, by its real path; RefusedError for anything else. */
+/** An existing empty directory, by its real path; RefusedError for anything else, and where another user could replace it. */
 export async function emptyDirectory(host: ReadHost, path: string): Promise<string> {
   const real = await realPath(host, path);
   const stat = await host.stat(real);
@@ -74,6 +74,7 @@ export async function emptyDirectory(host: ReadHost, path: string): Promise<stri
     throw new RefusedError(`${path} is not a directory but a ${stat?.kind ?? 'name of nothing'}`, {
       remedy: 'make a directory there, or name another',
     });
+  await refuseExposed(host, real, 'there');
   const names = await host.readDir(real);
   if (names.length === 0) return real;
   throw new RefusedError(

@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { UsageError } from '../errors.ts';
+import { exposedHere } from '../command/index.ts';
 import { cacheDirectory, openCache } from './cache.ts';
 import { loader } from './transpile.ts';
 
@@ -13,6 +14,8 @@ export interface LoadOptions {
   readonly started?: () => void;
   /** /var/cache/bofh unless told otherwise. */
   readonly cacheDirectory?: string;
+  /** Throws for a file that must not be run: asked for each file before any of its code is. */
+  readonly allowed?: (file: string) => void;
   /** What the code finds as `bofh`, `bofh/atomic` and `bofh/testing`, in place of this instance. */
   readonly modules?: Readonly<Record<string, unknown>>;
 }
@@ -32,13 +35,28 @@ export async function loadScript(path: string, options: LoadOptions): Promise<un
   const jiti = loader(
     file,
     { ...(options.modules ?? (await modules())) },
-    { cache, started: options.started },
+    { cache, started: options.started, allowed: options.allowed ?? alikeTo(file) },
   );
   try {
     return await jiti.evalModule(source, { filename: file, async: true, forceTranspile: true });
   } catch (error) {
     throw understood(error, file);
   }
+}
+
+/**
+ * What root runs may load only what root alone can write. A script that another user can write is run all the same: whoever
+ * names it to root knows where it is. But then no import is held to more.
+ */
+function alikeTo(script: string): LoadOptions['allowed'] {
+  if (process.geteuid?.() !== 0 || exposedHere(script, 'content') !== undefined) return undefined;
+  return (file) => {
+    const found = exposedHere(file, 'content');
+    if (found === undefined) return;
+    throw new UsageError(`${file}, which ${script} loads, is refused: ${found.at} ${found.why}`, {
+      remedy: found.repair,
+    });
+  };
 }
 
 /** The running bofh, for the imports of user code. */

@@ -2,13 +2,14 @@ import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { messageOf } from '../atomic/engine.ts';
 import { UsageError } from '../errors.ts';
-import { parseSite, type Site } from '../site.ts';
+import { exposedHere } from '../command/index.ts';
+import { parseSite, type Site, unsafeSite } from '../site.ts';
 import { type LoadOptions, loadScript, placeOf } from './load.ts';
 
 /**
  * The policy in a site file: the default export of a `.ts` or `.js`, the value in a `.json`. Throws UsageError, naming
  * file and line, for a file that throws, cannot be understood or says what is no setting. The caller has checked
- * that nobody else can write the file.
+ * that nobody else can write the file; the same holds for every file that it imports, before any of its code runs.
  */
 export async function loadSite(path: string, options: LoadOptions): Promise<Site> {
   return parseSite(extname(path) === '.json' ? await fromJson(path) : await fromScript(path, options), path);
@@ -24,9 +25,19 @@ async function fromJson(path: string): Promise<unknown> {
 
 async function fromScript(path: string, options: LoadOptions): Promise<unknown> {
   let exported: unknown;
+  let refused: UsageError | undefined;
+  const allowed = (file: string): void => {
+    const found = exposedHere(file, 'content');
+    if (found === undefined) return;
+    refused = unsafeSite(path, found);
+    throw refused;
+  };
   try {
-    exported = await loadScript(path, options);
+    exported = await loadScript(path, { ...options, allowed });
+    // It may have caught that.
+    if (refused !== undefined) throw refused;
   } catch (error) {
+    if (refused !== undefined) throw refused;
     if (error instanceof UsageError && error.cause !== undefined)
       throw new UsageError(`the site file cannot be used: ${error.message}`, { cause: error });
     throw new UsageError(`the site file throws: ${placeOf(error, path)}: ${messageOf(error)}`, {

@@ -12,7 +12,7 @@ type Make = (
   context: {
     readonly onError: (error: unknown) => never;
     readonly nativeImport: (id: string) => Promise<unknown>;
-    readonly createRequire: typeof createRequire;
+    readonly createRequire: (path: string) => NodeJS.Require;
   },
 ) => Jiti;
 
@@ -20,6 +20,8 @@ interface Loading {
   readonly cache: ScriptCache | undefined;
   /** A file is understood, and about to be run. */
   readonly started: (() => void) | undefined;
+  /** Throws for a file that must not be run. */
+  readonly allowed: ((file: string) => void) | undefined;
 }
 
 const load = createRequire(import.meta.url);
@@ -35,7 +37,11 @@ function fileOf(name: 'jiti.cjs' | 'babel.cjs'): string {
  * it is the running instance, wherever the code lies. jiti's own cache is off: it lies in a directory that anybody
  * can write, and what is in it is executed.
  */
-export function loader(from: string, modules: Record<string, unknown>, { cache, started }: Loading): Jiti {
+export function loader(
+  from: string,
+  modules: Record<string, unknown>,
+  { cache, started, allowed }: Loading,
+): Jiti {
   const createJiti = load(fileOf('jiti.cjs')) as Make;
   return createJiti(
     from,
@@ -55,12 +61,21 @@ export function loader(from: string, modules: Record<string, unknown>, { cache, 
       esmEvalTempFile: false,
       virtualModules: modules,
       transform: (options) => {
+        if (options.filename !== undefined) allowed?.(options.filename);
         const result = transform(options, cache);
         if (result.error === undefined) started?.();
         return result;
       },
     },
-    { onError, nativeImport, createRequire },
+    {
+      onError,
+      nativeImport: (id) => {
+        const file = fileIn(id);
+        if (file !== undefined) allowed?.(file);
+        return nativeImport(id);
+      },
+      createRequire: (path) => guarded(createRequire(path), allowed),
+    },
   );
 }
 
@@ -72,6 +87,24 @@ async function nativeImport(id: string): Promise<unknown> {
   const own = /^(?:file:|\/|data:)/.test(id) && !id.includes('/node_modules/');
   if (own) throw new Error(`${id.slice(0, 200)} is transpiled`);
   return (await import(id)) as unknown;
+}
+
+/** The file that an import names; undefined for a module of Node, and for code that is no file. */
+function fileIn(id: string): string | undefined {
+  if (id.startsWith('file:')) return fileURLToPath(id);
+  return id.startsWith('/') ? id : undefined;
+}
+
+/** For what jiti loads by Node's own `require`: JSON, addons, some packages. */
+function guarded(require: NodeJS.Require, allowed: Loading['allowed']): NodeJS.Require {
+  if (allowed === undefined) return require;
+  return new Proxy(require, {
+    apply: (of, self, args: [id: string]): unknown => {
+      const file = fileIn(of.resolve(args[0]));
+      if (file !== undefined) allowed(file);
+      return Reflect.apply(of, self, args);
+    },
+  });
 }
 
 function onError(error: unknown): never {

@@ -41,6 +41,8 @@ export interface Access {
   readonly tool: string;
   readonly argv: readonly string[];
   readonly access: 'read' | 'change';
+  /** Text that a program reads from its standard input; never a key. */
+  readonly stdin?: string;
 }
 
 interface Armed {

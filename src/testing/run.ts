@@ -137,7 +137,8 @@ async function answered<T>(
 ): Promise<T> {
   checkAlive(at.process);
   const access = command.access === 'read' ? 'read' : 'change';
-  const fault = at.faults.at({ tool: command.tool, argv: command.argv, access });
+  const { tool, argv, stdin } = command;
+  const fault = at.faults.at({ tool, argv, access, ...(typeof stdin === 'string' ? { stdin } : {}) });
   const answer = await suffer(at, command, { fault, act, step });
   const fraction = command.progress?.(answer.stdout + answer.stderr);
   if (fraction !== undefined) step?.onProgress?.({ command, fraction });

@@ -12,7 +12,7 @@ export function xlList(): ReadCommand<readonly ListedDomain[]> {
 export function xlListLong(): ReadCommand<readonly number[]> {
   const parse = ({ stdout }: Answer): readonly number[] =>
     longList.parse(JSON.parse(stdout)).map(({ domid }) => domid);
-  return { ...xl(['list', '-l'], parse), access: 'read' };
+  return { ...xl(['list', '-l'], parse), access: 'read', shownOf: withoutConfigWords };
 }
 
 /** The hypervisor's version and memory. */
@@ -31,6 +31,7 @@ export function xlCheck(guest: {
     ...xl(['-N', 'create', guest.config, ...uuidArgument(guest)], parse),
     classify: classifyCreate,
     access: 'read',
+    shownOf: withoutConfigWords,
   };
 }
 
@@ -48,7 +49,13 @@ export function xlCreate(guest: {
     ...xl(['create', guest.config, ...paused, ...uuidArgument(guest)], nothing),
     classify: classifyCreate,
     access: 'change',
+    shownOf: withoutConfigWords,
   };
+}
+
+/** xl quotes the word of a config file that it could not parse: "config parsing error near `geheim': …" (libxlu_cfg.c). */
+function withoutConfigWords(stderr: string): string {
+  return stderr.replaceAll(/(?<=config parsing error near )[^\n]*(?=: [^:\n]*$)/gm, '…');
 }
 
 /** Ends a domain at once, as pulling the plug does. By id: a guest may be named "7". */

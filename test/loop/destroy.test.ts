@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AnyOperation, Steps } from '../../src/atomic/index.ts';
 import { probe } from '../../src/blockdevice/index.ts';
@@ -5,6 +7,7 @@ import { discard, zero } from '../../src/erase/operations.ts';
 import { RolledBackError } from '../../src/errors.ts';
 import { localHost } from '../../src/host/local.ts';
 import { rejectionOf } from '../support/rejection.ts';
+import { scratch, take } from '../unit/file/support.ts';
 import { sequence, sh, storage, testEngine } from './sequence.ts';
 
 const host = localHost();
@@ -88,4 +91,74 @@ test('what somebody makes on a blank device between step and commit is left alon
   expect(made).not.toBe('');
   expect(await probe(host, device)).toMatchObject({ type: 'ext4', uuid: made });
   sh('e2fsck', '-f', '-n', device);
+});
+
+const both = [
+  ['discard', discard],
+  ['zero', zero],
+] as const;
+
+test.each(both)('%s leaves other data behind the same signature alone after the commit', async (_, code) => {
+  sh('mkfs.ext4', '-q', '-F', device);
+  const overwrite = [(await probe(host, device))?.uuid ?? ''];
+  const { host: change, remove } = scratch();
+  const step = await take(code, { device, overwrite }, change);
+  const hash = (): string => sh('sha256sum', device);
+
+  // Another disk of the same template: only its data differ, far behind the head.
+  const last = Number(sh('blockdev', '--getsize64', device)) - 5000;
+  sh('sh', '-c', `printf ledger | dd of=${device} bs=1 seek=${String(last)} conv=notrunc,fsync status=none`);
+  const before = hash();
+  const error = await rejectionOf(step.finish());
+  remove();
+
+  expect(String(error)).toMatch(
+    /holds other data than before the commit \(at byte \d+\).*nothing was destroyed/,
+  );
+  expect(hash()).toBe(before);
+});
+
+test('zero goes on with what it has begun', async () => {
+  sh('mkfs.ext4', '-q', '-F', device);
+  const overwrite = [(await probe(host, device))?.uuid ?? ''];
+  const { host: change, remove } = scratch();
+  const step = await take(zero, { device, overwrite }, change);
+  sh('blkdiscard', '--zeroout', '--offset', String(1024 ** 2), device);
+  await step.finish();
+  remove();
+  expect(notZero()).toBe(0);
+});
+
+test('a file that has the inode number of one that was removed is another one', async () => {
+  const root = disk.makeDir('filesystem');
+  sh('mkfs.ext4', '-q', '-F', device);
+  sh('mount', device, root);
+  const { host: change, remove } = scratch();
+  const [old, golden, customer] = ['old.img', 'golden.img', 'customer.img'].map((name) => join(root, name));
+  try {
+    sh('truncate', '--size=1M', golden ?? '');
+    sh('mkfs.ext4', '-q', '-F', golden ?? '');
+    sh('cp', golden ?? '', old ?? '');
+    const loop = sh('losetup', '--find', '--show', old ?? '').trim();
+    const { ino } = statSync(old ?? '');
+    const overwrite = [(await probe(host, loop))?.uuid ?? ''];
+    const step = await take(zero, { device: loop, overwrite }, change);
+    sh('losetup', '--detach', loop);
+
+    sh('rm', old ?? '');
+    sh('cp', golden ?? '', customer ?? '');
+    // ext4 gives the lowest free number: else nothing would be tried here.
+    expect(statSync(customer ?? '').ino).toBe(ino);
+    sh('losetup', loop, customer ?? '');
+    const before = sh('sha256sum', customer ?? '');
+    const error = await rejectionOf(step.finish());
+    sh('sync', customer ?? '');
+    expect(sh('sha256sum', customer ?? '')).toBe(before);
+    sh('losetup', '--detach', loop);
+
+    expect(String(error)).toContain(`${loop} is not there now: what it holds cannot be told`);
+  } finally {
+    sh('umount', root);
+    remove();
+  }
 });

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RolledBackError, StuckError } from '../../src/errors.ts';
@@ -24,6 +24,18 @@ beforeEach(() => {
 afterEach(() => {
   disk.clean();
   step.remove();
+});
+
+it('refuses a directory of another user before anything is written', async () => {
+  chownSync(root, 65534, 65534);
+  const engine = testEngine(disk.path('state'));
+  const made = sequence(engine, (tx) =>
+    tx.step(create, { path: join(root, 'a.cfg'), content: '', mode: 0o600 }),
+  );
+  await expect(made).rejects.toThrow(/another user could replace it: \S+ belongs to user 65534/);
+  const gone = sequence(engine, (tx) => tx.step(remove, { path: join(root, 'old.cfg') }));
+  await expect(gone).rejects.toThrow(/another user could replace it/);
+  expect(names()).toEqual(['old.cfg']);
 });
 
 const names = () => readdirSync(root).filter((name) => name !== 'lost+found');

@@ -1,4 +1,4 @@
-import { follow, type ReadCommand, type ReadHost } from '../../command/index.ts';
+import { follow, type ReadCommand, type ReadHost, stderrAlone } from '../../command/index.ts';
 import { BofhError, ParseError } from '../../errors.ts';
 import type { Upper } from './above.ts';
 import { type Device, deviceByNumber } from './device.ts';
@@ -49,7 +49,13 @@ export async function drbdOver(facts: Facts, { number }: Device): Promise<readon
 
 /** `drbdsetup show`: every resource that is configured in the kernel. */
 export function drbdShow(): ReadCommand<readonly Backing[]> {
-  return { tool: 'drbdsetup', argv: ['show'], access: 'read', parse: ({ stdout }) => parseShow(stdout) };
+  return {
+    tool: 'drbdsetup',
+    argv: ['show'],
+    access: 'read',
+    parse: ({ stdout }) => parseShow(stdout),
+    shownOf: stderrAlone,
+  };
 }
 
 const line =

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
-import type { FileStat, ReadHost } from '../../command/index.ts';
+import { type FileStat, type ReadHost, refuseExposed } from '../../command/index.ts';
 import { CommandError, type Holder, RefusedError } from '../../errors.ts';
 import { formatSize, parseSize } from '../../units.ts';
 import { fileHolders, inWords, remedyFor } from '../holders/index.ts';
@@ -147,7 +147,7 @@ async function refuseUsed({ file }: Undo, who: readonly Holder[]): Promise<void>
 
 async function refuseWithoutParent(host: ReadHost, file: string): Promise<void> {
   const parent = posix.dirname(file);
-  if ((await host.stat(parent))?.kind === 'directory') return;
+  if ((await host.stat(parent))?.kind === 'directory') return refuseExposed(host, file, 'new');
   throw new RefusedError(`there is no directory ${parent} for ${posix.basename(file)}`, {
     remedy: `create ${parent}, or name another place; a symbolic link is not followed`,
   });

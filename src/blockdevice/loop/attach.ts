@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
-import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { type ChangeHost, type ReadHost, refuseExposed } from '../../command/index.ts';
 import { CommandError, IdentityTaken, NotDone, RefusedError, UsageError } from '../../errors.ts';
 import { formatSize, parseSize } from '../../units.ts';
 import { fileHolders, holders, inWords as holdersInWords, remedyFor } from '../holders/index.ts';
@@ -115,6 +115,7 @@ async function partOf(host: ReadHost, asked: Args): Promise<Omit<Attachment, 'nu
     throw new RefusedError(`${file} is not a regular file but a ${stat.kind}`, {
       remedy: stat.kind === 'symlink' ? `name the file that it leads to: readlink -f ${file}` : undefined,
     });
+  await refuseExposed(host, file, 'there');
   const offset = asked.offset === undefined || asked.offset === 0 ? 0 : parseSize(asked.offset);
   const limit = asked.size === undefined ? 0 : parseSize(asked.size);
   const sectorSize = asked.sectorSize ?? 512;

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
-import type { ReadHost } from '../../command/index.ts';
+import type { FileStat, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { everyHolder, holders } from '../holders/index.ts';
 import { inUse } from '../in-use.ts';
@@ -16,7 +16,11 @@ const args = z.strictObject({
 });
 
 /** How it was attached, and in which boot: after another one nobody misses it. */
-const undo = z.extend(attachment, { boot: z.string() });
+const undo = z.extend(attachment, {
+  boot: z.string(),
+  /** When the file was made: another one may get its inode number. */
+  birth: z.exactOptional(z.string()),
+});
 
 type Undo = z.infer<typeof undo>;
 
@@ -40,8 +44,8 @@ export const detachLoop = operation({
       throw new RefusedError(`${path} is being detached already: it goes when nobody uses it any more`, {
         remedy: `see who has it open: fuser --verbose ${path}`,
       });
-    await refuseLost(host, loop);
-    return { ...was, boot: (await host.facts()).boot };
+    const { birth } = await refuseLost(host, loop);
+    return { ...was, ...(birth === undefined ? {} : { birth }), boot: (await host.facts()).boot };
   },
   claims: async ({ undo: { number }, on }) => {
     const { key, beneath } = await on(`/dev/loop${number}`);
@@ -102,10 +106,17 @@ async function refuseUsed(host: ReadHost, device: string): Promise<void> {
 
 async function refuseLost(
   host: ReadHost,
-  { file, inode, filesystem, number }: Pick<LoopDevice, 'file' | 'inode' | 'filesystem' | 'number'>,
-): Promise<void> {
+  {
+    file,
+    inode,
+    filesystem,
+    number,
+    birth,
+  }: Pick<LoopDevice, 'file' | 'inode' | 'filesystem' | 'number'> & { readonly birth?: string },
+): Promise<FileStat> {
   const stat = await host.stat(file);
-  if (stat?.kind === 'file' && stat.inode === inode && stat.device === filesystem) return;
+  const isSame = stat?.kind === 'file' && stat.inode === inode && stat.device === filesystem;
+  if (isSame && (birth === undefined || stat.birth === birth)) return stat;
   const what = stat === undefined ? 'has no such name any more' : 'is another one by now';
   throw new RefusedError(`/dev/loop${number}: the file ${file} ${what}, and could not be attached again`, {
     remedy: `if nothing in it is needed: losetup --detach /dev/loop${number}`,

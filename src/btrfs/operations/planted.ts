@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import type { ContentSpec } from '../../atomic/contract.ts';
 import type { Claims, DeviceKeys, Look } from '../../atomic/operation.ts';
-import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { type ChangeHost, type ReadHost, refuseExposed } from '../../command/index.ts';
 import { type ByHand, ParseError, RefusedError, UsageError } from '../../errors.ts';
 import { filesystemSync, moveNew } from '../commands.ts';
 import { anyRoot, keysAround, mountsOf, placeFor, reach, subvolumeKey } from '../place.ts';
@@ -43,6 +43,7 @@ export interface NewSubvolume extends PlantedResult {
 export async function planFor(host: ReadHost, path: string, mark: string): Promise<PlantedUndo> {
   refuseName(path);
   const { fs, inside, mount, path: real } = await placeFor(host, path);
+  await refuseExposed(host, real, 'new');
   if (mount.superOptions.split(',').includes('ro') || mount.options.split(',').includes('ro'))
     throw new RefusedError(`${real} is on a filesystem that is mounted read-only`, {
       remedy: `mount -o remount,rw ${mount.path}`,

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import { identityOf } from '../../blockdevice/index.ts';
-import type { ReadHost } from '../../command/index.ts';
+import { type ReadHost, refuseExposed } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { realPath } from '../../mount/index.ts';
 import { receive } from '../send-commands.ts';
@@ -78,6 +78,7 @@ async function sourceAt(host: ReadHost, asked: string): Promise<Source> {
   const file = await realPath(host, asked);
   const stat = await host.stat(file);
   if (stat?.kind === 'file') {
+    await refuseExposed(host, file, 'there');
     const { inode, size } = stat;
     return { file, inode, size, stream: await streamIn(host, { path: file, size }) };
   }

@@ -9,7 +9,7 @@ import {
   recognise,
   refuseHeld,
 } from '../../blockdevice/index.ts';
-import { type ChangeHost, keyRef, type ReadHost } from '../../command/index.ts';
+import { type ChangeHost, keyRef, type ReadHost, refuseExposed } from '../../command/index.ts';
 import { CommandError, IdentityTaken, RefusedError } from '../../errors.ts';
 import { absolutePath } from '../../file/path.ts';
 import { openedByHand } from '../by-hand.ts';
@@ -112,7 +112,10 @@ async function uuidOn(
   host: ReadHost,
   { device, header }: { readonly device: string; readonly header?: string },
 ): Promise<string> {
-  if (header !== undefined) return (await headerOf(host, header)).uuid;
+  if (header !== undefined) {
+    await refuseExposed(host, header, 'there');
+    return (await headerOf(host, header)).uuid;
+  }
   const found = await recognise(host, device);
   if (isLuksSignature(found)) return found.uuid;
   throw new RefusedError(`${device} is no LUKS device: it holds ${contentInWords(found)}`, {

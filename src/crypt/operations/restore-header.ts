@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import { contentInWords, holders, locate, recognise, refuseHeld } from '../../blockdevice/index.ts';
-import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { type ChangeHost, type ReadHost, refuseExposed } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { absolutePath, sha256, sha256Hex } from '../../file/path.ts';
 import { restoredByHand } from '../by-hand.ts';
@@ -58,6 +58,7 @@ export const restoreHeader = operation({
       throw new RefusedError(`${device} is a file with a header: bofh puts a backup back on a device alone`, {
         remedy: `while nothing is open by it, put the copy of the file in its place: cp ${file} ${device}`,
       });
+    await refuseExposed(host, file, 'there');
     const backup = await backupIn(host, file);
     refuseUnfit({ device, header, file, backup, overwrite });
     await refuseHeld(host, device, await holders(host, device));

@@ -1,5 +1,5 @@
 import { classifyDevice } from '../../blockdevice/index.ts';
-import type { Command, ReadCommand } from '../../command/index.ts';
+import { type Command, type ReadCommand, stderrAlone } from '../../command/index.ts';
 import { ParseError } from '../../errors.ts';
 import type { Makeable } from '../types.ts';
 import { classify as classifyBtrfs } from './btrfs.ts';
@@ -103,6 +103,7 @@ export function xfsLogBegins(device: string, start: number): ReadCommand<boolean
     tool: 'xfs_db',
     argv: ['-r', '-c', `daddr ${start / 512}`, '-c', 'type data', '-c', 'print', device],
     access: 'read',
+    shownOf: stderrAlone,
     parse: ({ stdout }) => {
       const first = /^0+: (?<word>[0-9a-f]{8}) /.exec(stdout)?.groups?.word;
       if (first === undefined) throw new ParseError(`no sector in ${JSON.stringify(stdout.slice(0, 200))}`);

@@ -24,7 +24,7 @@ while [ "$#" -gt 0 ]; do
     else said=$(cat -- "$2" 2>&1 >&3); fi ;;
   list) said=$(find "$2/." -mindepth 1 -maxdepth 1 -printf '%f\\0' 2>&1 >&3) ;;
   link) said=$(readlink -nv -- "$2" 2>&1 >&3) ;;
-  stat) said=$(stat -c '%f %i %d %r %s %u %g %h' -- "$2" 2>&1 >&3) ;;
+  stat) said=$(stat -c '%f %i %d %r %s %u %g %h %.9W' -- "$2" 2>&1 >&3) ;;
   esac
   printf '%s%s %s%s' "$mark" "$?" "$said" "$mark" >&3
   shift 2
@@ -177,14 +177,21 @@ function oddKind(said: string): Error | undefined {
 }
 
 /** Decimal but for the mode, in the order of the format above. */
-const statLine = /^[0-9a-f]+(?: \d+){7}\n$/;
+const statLine = /^[0-9a-f]+(?: \d+){7} \d+\.\d{9}\n$/;
 
 function parseStat(line: string): FileStat {
   if (!statLine.test(line))
     throw new ParseError(`stat said ${JSON.stringify(line)}, which was not understood`);
-  const [mode = 0n, ino = 0n, dev = 0n, rdev = 0n, size = 0n, uid = 0n, gid = 0n, nlink = 0n] = `0x${line}`
-    .trimEnd()
-    .split(' ')
-    .map(BigInt);
-  return statOf({ mode, ino, dev, rdev, size, uid, gid, nlink });
+  const [
+    mode = 0n,
+    ino = 0n,
+    dev = 0n,
+    rdev = 0n,
+    size = 0n,
+    uid = 0n,
+    gid = 0n,
+    nlink = 0n,
+    birthtimeNs = 0n,
+  ] = `0x${line}`.trimEnd().replace('.', '').split(' ').map(BigInt);
+  return statOf({ mode, ino, dev, rdev, size, uid, gid, nlink, birthtimeNs });
 }

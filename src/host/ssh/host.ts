@@ -1,5 +1,13 @@
-import { type ChangeHost, type Command, type Host, type Reservations, tools } from '../../command/index.ts';
+import {
+  type ChangeHost,
+  type Command,
+  type Host,
+  type Reservations,
+  Secret,
+  tools,
+} from '../../command/index.ts';
 import { UsageError } from '../../errors.ts';
+import { noCoreDumps } from '../core-dumps.ts';
 import { factsOf } from '../facts.ts';
 import { type KeyOptions, keyFetcher } from '../keys.ts';
 import { endInShell, notInstalled, placesOf, type Program, type ProgramOptions } from '../program.ts';
@@ -132,7 +140,8 @@ const withoutInput = `${withInput} </dev/null`;
 
 function collecting(link: Link): Collect {
   return async (program, options) => {
-    const script = options.stdin === undefined ? withoutInput : withInput;
+    const plain = options.stdin === undefined ? withoutInput : withInput;
+    const script = options.stdin instanceof Secret ? `${noCoreDumps}; ${plain}` : plain;
     const words = [program.file, ...program.argv];
     const { exitCode, stdout, stderr } = await link.read({ program, script, words, ...options });
     return { end: endInShell(exitCode), stdout, stderr };

@@ -1,3 +1,4 @@
+import { withoutCoreDumps } from '../core-dumps.ts';
 import { CommandError } from '../../errors.ts';
 import { text } from '../answer.ts';
 import { findProgram } from '../program.ts';
@@ -43,6 +44,8 @@ export async function openMaster(
   to: SshDestination,
   ask: 'terminal' | 'never',
 ): Promise<Master> {
+  // Every key for a program there passes through its memory.
+  await withoutCoreDumps(sshEnvironment());
   const file = await findProgram('ssh', 'openssh-client');
   const place = makePlace();
   try {

@@ -3,6 +3,7 @@ import { Secret, type StepContext } from '../../command/index.ts';
 import { CommandError, RefusedError, UsageError } from '../../errors.ts';
 import { type Output, text } from '../answer.ts';
 import type { Program } from '../program.ts';
+import { noCoreDumps } from '../core-dumps.ts';
 import { outputLimit } from '../start.ts';
 import { awayFiles, type AwayPlace, holds, said } from './away.ts';
 import type { Link } from './link.ts';
@@ -36,6 +37,7 @@ umask 077
 say() { printf '%s %s\\n' "$mark" "$*"; exit 0; }
 mkdir -p "$dir" && mkdir "$work" || exit 1
 fill() {
+  ${noCoreDumps}
   exec 8>"$work/input" 9<"$work/input" || exit 1
   rm "$work/input"
   head -c "$1" >&8

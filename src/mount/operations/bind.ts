@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import { mountEntries } from '../../blockdevice/index.ts';
-import type { ReadHost } from '../../command/index.ts';
+import { type ReadHost, refuseExposed } from '../../command/index.ts';
 import { ParseError, RefusedError } from '../../errors.ts';
 import { mountedByHand } from '../by-hand.ts';
 import { bindMount } from '../commands.ts';
@@ -88,6 +88,7 @@ export const bind = operation({
 /** A directory, and what it is to the kernel: a filesystem, and a path in it. */
 async function directoryOf(host: ReadHost, source: string) {
   const device = await realPath(host, source);
+  await refuseExposed(host, device, 'there');
   const stat = await host.stat(device);
   if (stat?.kind !== 'directory')
     throw new RefusedError(`${source} is not a directory but a ${stat?.kind ?? 'name of nothing'}`, {

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { deviceNode } from '../../blockdevice/index.ts';
-import type { ReadHost } from '../../command/index.ts';
+import { type ReadHost, refuseExposed } from '../../command/index.ts';
 import { CommandError, RefusedError, UsageError } from '../../errors.ts';
 import { absolutePath } from '../../file/path.ts';
 import { lineBytes, lineText } from '../tab/fields.ts';
@@ -97,6 +97,7 @@ async function check(host: ReadHost, { device, key, options }: CrypttabEntry): P
   const stat = await host.stat(key);
   if (stat === undefined)
     throw new RefusedError(`there is no key file ${key}`, { remedy: 'make it first, for root alone' });
+  await refuseExposed(host, key, 'there');
   if (stat.kind === 'file' && (stat.mode & 0o077) !== 0)
     throw new RefusedError(`the key file ${key} can be read by others (mode ${stat.mode.toString(8)})`, {
       remedy: `chmod go= ${key}`,

@@ -1,7 +1,7 @@
 import { type Operation, operation } from '../../atomic/operation.ts';
 import type { Schema } from '../../atomic/schema.ts';
 import * as z from 'zod/mini';
-import type { ReadHost } from '../../command/index.ts';
+import { type ReadHost, refuseExposed } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { secretRemedy } from '../options.ts';
 import { lineBytes, lineText } from '../tab/fields.ts';
@@ -69,6 +69,7 @@ export function tableOperation<A extends { readonly file?: string }>(
     restores: 'state',
     prepare: async ({ args, mark, host }) => {
       const { file, content = '' } = await readTable(host, args.file ?? tables[table].path);
+      await refuseExposed(host, file, 'there');
       const known = tables[table].parse(content, file);
       const {
         was,

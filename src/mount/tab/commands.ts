@@ -1,4 +1,4 @@
-import { type Answer, type Command, nothing } from '../../command/index.ts';
+import { type Answer, type Command, nothing, stderrAlone } from '../../command/index.ts';
 import { ParseError } from '../../errors.ts';
 
 /** What findmnt finds wrong with a line, by where that is to be mounted. */
@@ -24,6 +24,7 @@ export function findmntVerify(file: string): Command<Verified, 'read'> {
     access: 'read',
     accepts: [0, 1],
     parse: parseVerified,
+    shownOf: stderrAlone,
   };
 }
 

@@ -15,6 +15,8 @@ export interface FileAdmin {
   /** Over nothing, in the same filesystem. */
   rename(from: string, to: string): void;
   readFile(path: string): string;
+  /** Gives it to another user. */
+  chown(path: string, uid: number): void;
 }
 
 /** These acts, on a host in memory. */
@@ -27,6 +29,12 @@ export function fileActs(world: World, does: Does): FileAdmin {
     removeFile: does((path) => put(world, path, () => files.removeFile(world, path))),
     mkdir: does((path) => put(world, path, () => files.makeDir(world, path, 0o755, true))),
     rename: does((from, to) => put(world, to, () => move(world, from, to))),
+    chown: does((path, uid) =>
+      put(world, path, () => {
+        const { tree, ino, inode } = files.reached(world, 'chown', path, 'keep');
+        tree.inodes.set(ino, { ...inode, uid });
+      }),
+    ),
     readFile: (path) => new TextDecoder().decode(files.readFile(world, path)),
   };
 }

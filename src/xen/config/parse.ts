@@ -46,6 +46,14 @@ interface Reader {
   fail(expected: string): never;
 }
 
+const inWords: Readonly<Partial<Record<Token['kind'], string>>> = {
+  newline: 'the end of the line',
+  end: 'the end of the file',
+  ident: 'a name',
+  number: 'a number',
+  string: 'a quoted string',
+};
+
 function readerOf(tokens: readonly Token[], file: string): Reader {
   let next = 0;
   const now = (): Token => tokens[next] ?? { kind: 'end', text: '', line: 1 };
@@ -58,10 +66,9 @@ function readerOf(tokens: readonly Token[], file: string): Reader {
     },
     at: (...kinds) => kinds.includes(now().kind),
     fail: (expected) => {
-      const { kind, text, line } = now();
-      const found =
-        kind === 'newline' ? 'the end of the line' : kind === 'end' ? 'the end of the file' : text;
-      throw new UsageError(`${file}:${line}: expected ${expected}, found ${found || 'an empty string'}`);
+      const { kind, line } = now();
+      // Never the word itself: it may be a password.
+      throw new UsageError(`${file}:${line}: expected ${expected}, found ${inWords[kind] ?? kind}`);
     },
   };
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import { everyHolder, holders, inWords, remedyFor as freeing } from '../../blockdevice/index.ts';
-import { follow, type ReadHost } from '../../command/index.ts';
+import { follow, type ReadHost, refuseExposed } from '../../command/index.ts';
 import { type Holder, RefusedError } from '../../errors.ts';
 import { startedByHand } from '../by-hand.ts';
 import type { GuestConfig } from '../config/guest.ts';
@@ -41,6 +41,7 @@ export const create = operation({
   restores: 'existence',
   prepare: async ({ args: { config, name, initially }, host, chosen }): Promise<JournalledGuest> => {
     const read = await configOf(host, { config, name });
+    await refuseExposed(host, config, 'there');
     const uuid = read.uuid ?? chosen?.uuid ?? randomUUID();
     const disks = await disksOf(host, read);
     // The first time tells what is to be locked; what speaks against it is asked when it is locked.

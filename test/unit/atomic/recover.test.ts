@@ -28,9 +28,10 @@ import { ConnectionError, JournalError, StuckError } from '../../../src/errors.t
 import { intent } from '../../support/crash/lines.ts';
 import { realEngine } from '../../support/crash/real/engine.ts';
 
-function place(): { readonly engine: Engine; readonly journals: string } {
-  const directory = mkdtempSync(join(tmpdir(), 'bofh-recover-'));
-  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+function place(below = ''): { readonly engine: Engine; readonly journals: string } {
+  const top = mkdtempSync(join(tmpdir(), 'bofh-recover-'));
+  onTestFinished(() => rmSync(top, { recursive: true, force: true }));
+  const directory = join(top, below);
   return { engine: realEngine(directory), journals: join(directory, 'journal') };
 }
 
@@ -253,4 +254,17 @@ test.each([
 
   expect(() => engine.store.names('.')).toThrow(/is no place for journals/);
   expect(() => engine.store.create('one.new')).toThrow(/is no place for journals/);
+});
+
+test('a journal directory far below one that others can write is no place for journals', () => {
+  const { engine, journals } = place('a/b/c');
+  mkdirSync(journals, { recursive: true, mode: 0o700 });
+  const above = join(journals, '../../..');
+  chmodSync(above, 0o777);
+
+  expect(() => engine.store.names('.')).toThrow(
+    `${journals} is no place for journals: ${above} can be written by others (mode 777)`,
+  );
+  chmodSync(above, 0o1777);
+  expect(engine.store.names('.')).toEqual([]);
 });

@@ -1,4 +1,13 @@
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -25,6 +34,30 @@ const options = (): readonly string[] => ['--state-dir', made('state'), '--site'
 
 const script = (text: string, ...words: readonly string[]): Promise<Ended> =>
   bofh(['run', ...options(), ...words, write('a.ts', text)]);
+
+describe('a site file that is named', { timeout: 30_000 }, () => {
+  const verbs = [['journal', 'list'], ['block', 'loop', 'list'], ['network', 'list'], ['doctor']];
+
+  it.each(verbs)('must be there, and safe: %s %s', async (...verb) => {
+    const at = ['--state-dir', made('state')];
+    const missing = await bofh([...at, '--site', made('none.json'), ...verb]);
+    expect(missing).toMatchObject({ exitCode: 2, stdout: '' });
+    expect(missing.stderr).toContain('there is no site file');
+
+    const site = write('open.json', '{}');
+    chmodSync(site, 0o666);
+    const open = await bofh([...at, '--site', site, ...verb]);
+    expect(open).toMatchObject({ exitCode: 2, stdout: '' });
+    expect(open.stderr).toContain('open.json can be written by others (mode 666)');
+  });
+
+  it.runIf(root)('keeps recovery at boot from nothing, and is told of', async () => {
+    const at = ['--state-dir', made('state'), '--site', made('none.json')];
+    const { exitCode, stderr } = await bofh([...at, 'recover', '--boot']);
+    expect(exitCode).toBe(0);
+    expect(stderr).toContain('there is no site file');
+  });
+});
 
 describe('the exit code of a script', { timeout: 30_000 }, () => {
   it.each([

@@ -46,8 +46,8 @@ describe('bofh lvm rename', () => {
   it('leaves a line in the system log, also when it is refused', async () => {
     const { runtime } = at();
     const lines: string[] = [];
-    host.faults.watch(({ tool, argv }) => {
-      if (tool === 'logger') lines.push(argv.at(-1) ?? '');
+    host.faults.watch(({ tool, stdin }) => {
+      if (tool === 'logger') lines.push(stdin?.trimEnd() ?? '');
     });
 
     await rename(runtime, 'vg0/web-1', 'web2');

@@ -78,8 +78,8 @@ describe('bofh mount add and remove', () => {
 
   it('refuses a password before it is logged anywhere', async () => {
     const lines: string[] = [];
-    host.faults.watch(({ tool, argv }) => {
-      if (tool === 'logger') lines.push(argv.at(-1) ?? '');
+    host.faults.watch(({ tool, stdin }) => {
+      if (tool === 'logger') lines.push(stdin?.trimEnd() ?? '');
     });
     const typed = add(at().runtime, { device, path: '/mnt' }, { options: 'nodev,password=geheim' });
     await expect(typed).rejects.toThrow(UsageError);

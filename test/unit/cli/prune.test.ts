@@ -123,8 +123,8 @@ describe('bofh journal prune on a terminal', () => {
   it('leaves a line in the system log when it has removed some', async () => {
     const host = await used();
     const lines: string[] = [];
-    host.faults.watch(({ tool, argv }) => {
-      if (tool === 'logger') lines.push(argv.at(-1) ?? '');
+    host.faults.watch(({ tool, stdin }) => {
+      if (tool === 'logger') lines.push(stdin?.trimEnd() ?? '');
     });
 
     expect(await pruneVerb(testRuntime(simulatedBofh({ host })).runtime, {})).toBe(0);

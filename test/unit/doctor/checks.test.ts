@@ -148,6 +148,22 @@ describe('the state directory', () => {
     expect(wrong(await look('', free)).map(({ level }) => level)).toEqual(levels);
   });
 
+  it('below a directory that another user could rename is a problem', async () => {
+    const host = at({ files: { '/proc/self/mountinfo': root } });
+    const stat: typeof host.stat = async (path) => {
+      const found = await host.stat('/etc');
+      return found === undefined ? found : { ...found, mode: 0o700, uid: path === '/var' ? 1000 : 0 };
+    };
+    const found = await stateDirectory({ ...host, stat }, { directory, freeBytes: () => 2 ** 40 }, true);
+    expect(wrong(found)).toMatchObject([
+      {
+        level: 'problem',
+        says: `/var belongs to user 1000, so another user could replace ${directory}: nothing can be changed`,
+        run: ['chown root /var'],
+      },
+    ]);
+  });
+
   it.each([
     [0o777, 0, 'problem', 'can be written by others'],
     [0o755, 0, 'warning', 'can be read by others'],

@@ -20,7 +20,7 @@ const change = host.during({ outputs: '/nonexistent', lock: -1 });
 const asRoot = process.getuid?.() === 0;
 
 describe('stat', () => {
-  test('is lstat: kind, inode, device, size, mode, owner and links of the path itself', async () => {
+  test('is lstat: kind, inode, birth, device, size, mode, owner and links of the path itself', async () => {
     const directory = temporaryDirectory();
     const [file, link] = [join(directory, 'file'), join(directory, 'link')];
     writeFileSync(file, 'four');
@@ -33,7 +33,8 @@ describe('stat', () => {
     const device = `${real.dev >> 8}:${real.dev & 0xff}`;
     const { uid, gid } = real;
     const inode = String(real.ino);
-    expect(ofFile).toEqual({ kind: 'file', inode, device, size: 4, mode: 0o4640, uid, gid, links: 1 });
+    const birth = String(lstatSync(file, { bigint: true }).birthtimeNs);
+    expect(ofFile).toEqual({ kind: 'file', inode, birth, device, size: 4, mode: 0o4640, uid, gid, links: 1 });
     expect(ofLink?.kind).toBe('symlink');
     expect((await host.stat(directory))?.kind).toBe('directory');
   });

@@ -1,4 +1,12 @@
-import { writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  lchownSync,
+  mkdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type KeyInput, type KeyRef, Secret, secondKeyPath } from '../../../src/command/index.ts';
@@ -21,6 +29,54 @@ describe('a key', () => {
     writeFileSync(path, 'a\nkey\n');
 
     expect(await read(of({ from: 'file', path }))).toBe('a\nkey\n');
+  });
+
+  test('that another user can replace or write is refused, also behind a symbolic link', async () => {
+    const directory = temporaryDirectory();
+    const [open, key, link] = ['open', 'open/key', 'link'].map((name) => join(directory, name));
+    mkdirSync(open ?? '');
+    writeFileSync(key ?? '', 'geheim', { mode: 0o600 });
+    symlinkSync(open ?? '', link ?? '');
+    const through = of({ from: 'file', path: join(link ?? '', 'key') });
+    expect(await read(through)).toBe('geheim');
+
+    chmodSync(open ?? '', 0o777);
+    expect(String(await rejectionOf(read(through)))).toContain('open can be written by others (mode 777)');
+    chmodSync(open ?? '', 0o755);
+    chmodSync(key ?? '', 0o622);
+    expect(String(await rejectionOf(read(through)))).toContain('key can be written by others (mode 622)');
+    const command = of({ from: 'command', argv: [program(open ?? '', 'print', 'echo geheim'), 'x'] });
+    chmodSync(join(open ?? '', 'print'), 0o777);
+    expect(String(await rejectionOf(read(command)))).toContain('print can be written by others (mode 777)');
+  });
+
+  test.runIf(process.getuid?.() === 0)('is refused behind the link of another user in /tmp', async () => {
+    const [shared, own] = [temporaryDirectory(), temporaryDirectory()];
+    chmodSync(shared, 0o1777);
+    writeFileSync(join(own, 'key'), 'geheim', { mode: 0o600 });
+    symlinkSync(join(own, 'key'), join(shared, 'key'));
+    const through = of({ from: 'file', path: join(shared, 'key') });
+    expect(await read(through)).toBe('geheim');
+
+    lchownSync(join(shared, 'key'), 65534, 65534);
+    expect(String(await rejectionOf(read(through)))).toContain('key belongs to user 65534');
+    chownSync(shared, 65534, 65534);
+    expect(String(await rejectionOf(read(through)))).toContain(`${shared} belongs to user 65534`);
+  });
+
+  test('is fetched only by a process that leaves no core dump, nor does the program that gets it', async () => {
+    const path = join(temporaryDirectory(), 'key');
+    writeFileSync(path, 'geheim', { mode: 0o600 });
+    const { host, change } = hostWith('cat >/dev/null; grep "Max core" /proc/$$/limits /proc/$PPID/limits');
+    const off = /Max core file size +[01] +[01] /;
+
+    const stdin = of({ from: 'file', path });
+    for (const { stdout } of [
+      await host.run(reading([], { stdin })),
+      await change.run(changing([], { stdin })),
+    ])
+      for (const line of stdout.trimEnd().split('\n')) expect(line).toMatch(off);
+    expect(readFileSync('/proc/self/limits', 'utf8')).toMatch(off);
   });
 
   test('from a command is what it prints without one newline, and its failure does not tell it', async () => {

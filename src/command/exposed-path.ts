@@ -1,0 +1,110 @@
+import { posix } from 'node:path';
+import { RefusedError } from '../errors.ts';
+import type { FileStat, ReadHost } from './host.ts';
+
+/** A part of a path by which a user other than root can make the path lead elsewhere. */
+export interface ExposedPart {
+  readonly at: string;
+  /** The rest of a sentence that begins with `at`. */
+  readonly why: string;
+  /** A shell command that puts it right. */
+  readonly repair: string;
+}
+
+/**
+ * What is asked of the last name of a path. `new`: it is created, so only the directories above it matter. `there`: nobody
+ * else can put another file in its place. `content`: nobody else can write to it either.
+ */
+export type LastName = 'new' | 'there' | 'content';
+
+/** What a walk asks for at each name on its way: lstat, and of a symbolic link also where it leads. */
+export interface AtName {
+  readonly stat: Pick<FileStat, 'kind' | 'uid' | 'mode'> | undefined;
+  readonly target?: string;
+}
+
+/** As many as the kernel follows (path_resolution(7)). */
+const mostLinks = 40;
+
+/**
+ * Walks a path from the root down, symbolic links included, and gives the first part that a user other than root, or
+ * `owner`, controls: undefined when there is none, also when the path ends early because a name is missing.
+ *
+ * A sticky directory such as /tmp is no such part: nobody else can rename or remove what belongs to root in it. But
+ * what is in it and belongs to another user can be replaced at any time.
+ */
+export function* exposedPart(
+  path: string,
+  { last, owner }: { readonly last: LastName; readonly owner: number },
+): Generator<string, ExposedPart | undefined, AtName> {
+  let left = path.split('/').filter((name) => name !== '' && name !== '.');
+  let at = '/';
+  let parentShared = false;
+  for (let links = 0; ; ) {
+    const { stat, target } = yield at;
+    const isLast = left.length === 0;
+    if (stat === undefined || (isLast && last === 'new')) return undefined;
+    const foreign = stat.uid !== 0 && stat.uid !== owner;
+    // In a directory of root alone the owner of a file can write to it, but cannot make its name lead elsewhere.
+    const replaceable = parentShared || stat.kind === 'directory' || last === 'content';
+    if (foreign && replaceable && !(isLast && last === 'there' && !parentShared))
+      return { at, why: `belongs to user ${stat.uid}`, repair: `chown root ${at}` };
+    if (stat.kind === 'symlink') {
+      links += 1;
+      if (target === undefined || links > mostLinks)
+        return { at: path, why: 'leads through too many symbolic links', repair: `namei ${path}` };
+      left = [...target.split('/').filter((name) => name !== '' && name !== '.'), ...left];
+      at = target.startsWith('/') ? '/' : posix.dirname(at);
+      parentShared = false;
+      continue;
+    }
+    const shared = (stat.mode & 0o022) !== 0;
+    const sticky = stat.kind === 'directory' && (stat.mode & 0o1000) !== 0;
+    if (shared && !sticky && (!isLast || last === 'content'))
+      return {
+        at,
+        why: `can be written by others (mode ${stat.mode.toString(8)})`,
+        repair: `chmod go-w ${at}`,
+      };
+    const [name, ...rest] = left;
+    if (name === undefined) return undefined;
+    left = rest;
+    parentShared = name !== '..' && shared;
+    at = posix.join(at, name);
+  }
+}
+
+/** The same on a host. Of this one the user who runs bofh is trusted as root is (default: the user of this process). */
+export async function exposedOn(
+  host: Pick<ReadHost, 'name' | 'stat' | 'readLink'>,
+  path: string,
+  last: LastName,
+  user: number = process.getuid?.() ?? 0,
+): Promise<ExposedPart | undefined> {
+  const owner = host.name === '' ? user : 0;
+  const walk = exposedPart(path, { last, owner });
+  let step = walk.next();
+  while (step.done !== true) {
+    const stat = await host.stat(step.value);
+    const target = stat?.kind === 'symlink' ? { target: await host.readLink(step.value) } : {};
+    step = walk.next({ stat, ...target });
+  }
+  return step.value;
+}
+
+/**
+ * The one rule for every path that a program, or bofh itself, opens as root: RefusedError when another user could put
+ * something else in its place meanwhile.
+ */
+export async function refuseExposed(
+  host: Pick<ReadHost, 'name' | 'stat' | 'readLink'>,
+  path: string,
+  last: LastName,
+): Promise<void> {
+  const found = await exposedOn(host, path, last);
+  if (found === undefined) return;
+  throw new RefusedError(
+    `${path} is refused, because another user could replace it: ${found.at} ${found.why}`,
+    { remedy: `use a directory that only root can write, or: ${found.repair}` },
+  );
+}
