@@ -1,7 +1,9 @@
 import { closeSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Secret } from '../command/index.ts';
 import { CommandError, ToolError } from '../errors.ts';
+import { membersOf, processStat } from '../proc.ts';
 import type { End, Program } from './program.ts';
 import { filledDescriptor } from './stdin.ts';
 
@@ -29,7 +31,10 @@ export interface CollectOptions {
   readonly terminal?: 'ours';
 }
 
-/** A started shell: `ended` settles at its exit, whoever still has its files open. */
+/**
+ * A started shell: `ended` settles at its exit, whoever still has its files open. When somebody kills the shell alone, it
+ * settles once no process of its session lives: its tool may still be changing the host.
+ */
 export interface Started {
   readonly pid: number;
   readonly ended: Promise<End>;
@@ -125,13 +130,27 @@ export async function launch(shell: {
     const { why } = notStarted(await child);
     throw new ToolError(`/bin/sh could not be started: ${why}`, { remedy: 'see whether /bin/sh works' });
   }
+  const { pid } = child;
+  // A zombie by now has no entry of its own, and its session may have.
+  const leader = processStat(pid) ?? { pid, started: 0 };
+  let isOver = false;
+  const ended = child.then(async (result) => {
+    const end = endOf(result);
+    if (end.how === 'signal') await untilEnded(leader);
+    isOver = true;
+    return end;
+  });
   return {
-    pid: child.pid,
-    ended: child.then(endOf),
+    pid,
+    ended,
     signal: (name) => {
-      signalGroup(child, name);
+      if (child.exitCode === null && !isOver) killGroup(pid, name);
     },
   };
+}
+
+async function untilEnded(leader: Parameters<typeof membersOf>[0]): Promise<void> {
+  while (membersOf(leader).length > 0) await delay(100);
 }
 
 /** A program that is fed and heard through pipes, in a session of its own. */
@@ -235,8 +254,12 @@ function gather(stream: Readable, full: () => void): readonly Uint8Array[] {
 
 function signalGroup(child: Group, signal: 'SIGTERM' | 'SIGKILL', whom: 'group' | 'alone' = 'group'): void {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  killGroup(whom === 'group' ? child.pid : -child.pid, signal);
+}
+
+function killGroup(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {
   try {
-    process.kill(whom === 'group' ? -child.pid : child.pid, signal);
+    process.kill(-pid, signal);
   } catch {
     // ESRCH: the last of it has just ended, which is what was wanted.
   }
