@@ -46,9 +46,7 @@ export function hostProcesses(): Processes {
   return {
     self,
     alive: (owner, inode) =>
-      isSameView(owner, self) &&
-      processStat(owner.pid)?.started === owner.started &&
-      hasOpen(owner.pid, inode),
+      owner.boot === boot && processStat(owner.pid)?.started === owner.started && hasOpen(owner.pid, inode),
     holders: (inode, outputs) => {
       const all = processes();
       const others = all.filter((each) => each.pid !== self.pid && hasLocked(each.pid, inode));

@@ -60,7 +60,8 @@ export function see(id: string, file: StoreFile): Seen {
 
 /** Is the process that works on it alive? Never asked while we have the file open ourselves. */
 export function isOwned(engine: Engine, { state, inode }: Seen): boolean {
-  return engine.processes.alive(state.owner, inode);
+  // In another PID namespace its number is that of somebody else.
+  return isSameView(state.owner, engine.processes.self) && engine.processes.alive(state.owner, inode);
 }
 
 /** Where the outputs of a sequence's programs are, and the records of their sessions. */
@@ -115,14 +116,15 @@ async function heldAmong(engine: Engine, journals: readonly Seen[]): Promise<Rea
 }
 
 /** Why nothing is done with a journal on which somebody works whom this process cannot see. */
-export function cannotTell(id: string): JournalError {
-  return new JournalError(
-    `it cannot be told from here who works on journal ${id}: a process that /proc does not show holds its lock`,
-    {
-      remedy:
-        'see in the other container, PID namespace or host that uses this state directory: bofh journal list',
-    },
-  );
+export function cannotTell(id: string, object?: string): JournalError {
+  const what =
+    object === undefined
+      ? `it cannot be told from here who works on journal ${id}`
+      : `${object} belongs to journal ${id}, and it cannot be told from here who works on that`;
+  return new JournalError(`${what}: a process that /proc does not show holds its lock`, {
+    remedy:
+      'see in the other container, PID namespace or host that uses this state directory: bofh journal list',
+  });
 }
 
 /** A file with its lock; `held` by somebody else; or undefined when there is none (any more). */

@@ -28,7 +28,7 @@ set -e
  * finds it reserved.
  */
 const reserve = `${begin}token=$1 head=$2
-mkdir -p "$dir" "$run/locks" "$work"
+mkdir -p "$dir" "$work"
 sync "$state" "$dir"
 alone
 cat >"$work/asked"
@@ -52,7 +52,9 @@ done <"$work/asked"
 put
 n=0
 while read -r mode name key; do
-  flock -n "-$mode" "$run/locks/$name" true </dev/null || say held "$n"
+  for f in "$state/journal/locks/$name" "$run/locks/$name"; do
+    [ ! -e "$f" ] || flock -n "-$mode" "$f" true </dev/null || say held "$n"
+  done
   n=$((n + 1))
 done <"$work/asked"
 rm "$work/asked"

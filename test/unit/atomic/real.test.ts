@@ -28,6 +28,9 @@ beforeAll(async () => {
 
 const strace = spawnSync('strace', ['-V']).status === 0;
 if (!strace && process.env.BOFH_REQUIRE === 'all') throw new Error('strace is not installed');
+const inNamespace = ['--pid', '--fork', '--kill-child', '--mount-proc'];
+/** Root alone may make one. */
+const ownNamespaces = spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'true']).status === 0;
 const withStrace = test.skipIf(!strace);
 
 function place(toolSeconds?: number): string {
@@ -223,6 +226,32 @@ describe('over real files', { timeout: 60_000 }, () => {
     expect(said.join('')).toBe('RolledBackError\n');
     expect(dataIn(directory)).toEqual(before);
   });
+
+  test.skipIf(!ownNamespaces).each([
+    ['beside', ['unshare', ...inNamespace]],
+    ['around', []],
+  ] as const)(
+    'a living sequence of a PID namespace is not told to be interrupted in one %s it, and not recovered',
+    async (_where, around) => {
+      const directory = place();
+      const holder = spawn('unshare', [...inNamespace, process.execPath, bundled, directory, 'hold']);
+      onTestFinished(() => void holder.kill('SIGKILL'));
+      await new Promise((resolve) => holder.stdout.once('data', resolve));
+      const look = (): string =>
+        spawnSync('env', [...around, process.execPath, bundled, directory, 'look'], { encoding: 'utf8' })
+          .stdout;
+
+      const living = look();
+      const ended = new Promise((resolve) => holder.once('exit', resolve));
+      holder.kill('SIGKILL');
+      await ended;
+      const dead = look();
+
+      expect(living).toMatch(/^unknown; it cannot be told from here who works on journal/);
+      expect(dead).toBe('dead; recovered\n');
+      expect(dataIn(directory)).toEqual(before);
+    },
+  );
 
   test('who has the journal of a dead sequence open to read it is not waited for', async () => {
     const directory = place();

@@ -1,5 +1,6 @@
 // A process of its own, for the tests that kill it: it runs one sequence over real files.
 import { join } from 'node:path';
+import { openJournals, recover } from '../../../../src/atomic/recover.ts';
 import { AtomicOperationSequence, type Steps } from '../../../../src/atomic/sequence.ts';
 import { create, remove } from '../../../../src/file/index.ts';
 import { realEngine, slow } from './engine.ts';
@@ -26,6 +27,14 @@ const bodies: Readonly<Record<string, (tx: Steps) => Promise<unknown>>> = {
   safe: (tx) => tx.step(slow, { path: data('slow'), stop: 'safe' }),
 };
 
+if (what === 'look') {
+  const engine = realEngine(directory);
+  for (const { id, owner } of await openJournals(engine)) {
+    const error: unknown = await recover(id, { engine, yes: true }).catch((each: unknown) => each);
+    process.stdout.write(`${owner}; ${error instanceof Error ? error.message : 'recovered'}\n`);
+  }
+  process.exit();
+}
 const body = bodies[what];
 if (body === undefined) throw new Error(`there is no body "${what}"`);
 try {
