@@ -21,6 +21,11 @@ export function addRecover(root: Command, verb: Verb): void {
       '--network',
       'with --boot: what reaches other hosts, which --boot alone leaves to it; the unit runs after the network',
     )
+    .option(
+      '--limit <TIME>',
+      'with --boot: leave a journal open that is not finished in this time, and go on (default: 5m)',
+    )
+    .option('--total <TIME>', 'with --boot: begin no journal after this time (default: 15m)')
     .option('--because <TEXT>', 'the reason, which is written into the journal')
     .option('--cut-last-line <ID>', 'show the damaged last line of this journal and cut it off');
   verb(recover, 'changes', async (runtime, [id], options) =>
