@@ -3,7 +3,7 @@ import { ConnectionError, JournalError, RefusedError } from '../errors.ts';
 import { releaseHosts } from './ending.ts';
 import { codeOf, newId, ownerLine, type Engine, type Signals } from './engine.ts';
 import { keyInWords } from './host-key.ts';
-import { AppendError, adopt, append, close, retire, type Journal } from './journal.ts';
+import { AppendError, adoptAgain, append, close, retire, type Journal } from './journal.ts';
 import type { Line } from './lines.ts';
 import type { ObjectLocks } from './lock.ts';
 import type { AnyOperation, Look } from './operation.ts';
@@ -91,7 +91,7 @@ export async function recover(id: string, options: RecoverOptions): Promise<Reco
     const { state } = see(id, file);
     const token = newId();
     if (state.closed === undefined) await check(id, state, { locks, token }, options);
-    const journal = adopt(options.engine.store, file, id, token);
+    const journal = adoptAgain(options.engine.store, file, id, token);
     if (state.closed === undefined)
       return await bringToEnd(journal, options, (acting) => {
         adrift = acting;
