@@ -1,4 +1,4 @@
-import { closeSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Secret } from '../command/index.ts';
@@ -45,6 +45,33 @@ export interface Started {
 // execa is the largest import (218 KB, 18 ms): it is loaded when the first program starts.
 const starter = async () => (await import('execa')).execa;
 
+/** Three pipes of two ends each, the pipe by which libuv hears of a failed exec, and some that others open meanwhile. */
+const descriptorsForOne = 12;
+
+/**
+ * Without a descriptor left, child_process gives a child that has no `stdio`, execa falls over that, and the child emits an
+ * error that nobody can hear any more, which ends the process (node 20.20, execa 9.6.1). So there must be room before.
+ */
+function refuseExhausted({ tool, argv }: Pick<Program, 'tool' | 'argv'>): void {
+  const room: number[] = [];
+  try {
+    while (room.length < descriptorsForOne) room.push(openSync('/dev/null', 'r'));
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+    if (code !== 'EMFILE' && code !== 'ENFILE') return;
+    throw new CommandError({
+      ...{ tool, argv, reason: 'unknown', cause },
+      what: `it could not be started: too many open files (${code})`,
+      remedy:
+        code === 'EMFILE'
+          ? 'give bofh more descriptors (ulimit -n), or do less at once'
+          : 'see what on this host has so many files open (sysctl fs.file-nr)',
+    });
+  } finally {
+    for (const fd of room) closeSync(fd);
+  }
+}
+
 // Its own session: a terminal's Ctrl-C is for us to judge. `/`: nothing that outlives us keeps a mount busy.
 // No buffer: execa would write all output into its error's message, and on one of 64 MiB of binary it brings V8 down
 // (execa 9.6.1, node 20.20: "Fatal JavaScript invalid size error").
@@ -66,6 +93,7 @@ export async function collect(program: Program, options: CollectOptions): Promis
   const stdin = options.stdin === undefined ? undefined : filledDescriptor(options.stdin);
   try {
     const { file, argv } = options.through ?? program;
+    refuseExhausted(program);
     const child = execa(file, argv, {
       ...always,
       detached: options.terminal !== 'ours',
@@ -121,6 +149,10 @@ export async function launch(shell: {
 }): Promise<Started> {
   const execa = await starter();
   const [stdin, stdout, stderr, ...rest] = shell.stdio;
+  // The first word is the file of the session (shell.ts).
+  // The first word is the file of its session (shell.ts).
+  const [, tool = 'sh', ...argv] = shell.words;
+  refuseExhausted({ tool, argv });
   const child = execa('/bin/sh', ['-c', shell.script, shell.name, ...shell.words], {
     ...always,
     env: { ...shell.env },
@@ -177,6 +209,7 @@ export async function startPiped({
   env,
 }: Pick<Program, 'file' | 'argv'> & { readonly env: Readonly<Record<string, string>> }): Promise<Piped> {
   const execa = await starter();
+  refuseExhausted({ tool: file, argv });
   const child = execa(file, argv, { ...always, env: { ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
   const { stdin, stdout, stderr } = child;
   return {

@@ -253,6 +253,24 @@ describe('over real files', { timeout: 60_000 }, () => {
     },
   );
 
+  test('a program that cannot be started because every descriptor is in use is an error that says so', () => {
+    const directory = place();
+
+    const { stdout } = spawnSync(
+      'prlimit',
+      ['--nofile=60:60', process.execPath, bundled, directory, 'exhaust'],
+      { encoding: 'utf8' },
+    );
+
+    const lines = stdout.trimEnd().split('\n');
+    expect(lines).toHaveLength(40);
+    expect(
+      lines.filter((line) => !/^\S+ (?:done|CommandError: .*(?:EMFILE|too many open files))/.test(line)),
+    ).toEqual([]);
+    expect(stdout).toMatch(/^read CommandError: .* it could not be started: too many open files/m);
+    expect(lines.slice(-2)).toEqual(['read done', 'change done']);
+  });
+
   test('who has the journal of a dead sequence open to read it is not waited for', async () => {
     const directory = place();
     const holder = spawn(process.execPath, [bundled, directory, 'hold']);
