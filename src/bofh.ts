@@ -70,7 +70,7 @@ export function connect(
     engine: {
       ...places,
       store: diskStore(`${stateDir}/journal`),
-      locks: lockTable('/run/bofh/locks', places),
+      locks: lockTable([`${stateDir}/journal/locks`, '/run/bofh/locks'], places),
       reserved: reservedIn(stateDir, '/run/bofh', places),
       processes: hostProcesses(),
       who: { user: self.user, argv: options.argv ?? self.argv, bofh: version },

@@ -7,7 +7,7 @@ import type { ObjectLocks } from './lock.ts';
 import type { Claims, Key } from './operation.ts';
 import type { Place } from './place.ts';
 import { describe } from './report.ts';
-import { isOwned, journals, journalsOn } from './scan.ts';
+import { cannotTell, journals, journalsOn, type Seen, workedOn } from './scan.ts';
 import { conflicting, exclusive, isLeft, type Step } from './state.ts';
 
 /** What the claims of a step are held against. */
@@ -30,7 +30,7 @@ export async function claim(at: Claiming, kind: string, n: number, own: Claims):
   const claims = withHost(at.engine, own);
   refuseParallel(at, kind, n, claims);
   await lockObjects(at, claims);
-  refuseUnfinished(at, claims);
+  await refuseClaimed(at, claims);
   if (at.engine.host.name === '') refuseReserved(at, own);
   await reserveObjects(at, own);
 }
@@ -90,15 +90,25 @@ function refuseParallel(at: Claiming, kind: string, n: number, claims: Claims): 
 }
 
 /** All locks in one go; refused at once, or tried again until the time given is over. */
-async function lockObjects({ engine, id, locks, stop }: Claiming, claims: Claims): Promise<void> {
+async function lockObjects(at: Claiming, claims: Claims): Promise<void> {
+  const { engine, id, locks } = at;
+  await untilFree(at, async () => {
+    const key = await locks.take(claims);
+    return key === undefined ? undefined : `${said(engine, key)} is in use by ${whoHas(engine, id, key)}`;
+  });
+}
+
+/** Asks what is in the way until nothing is, or the time given is over. */
+async function untilFree(
+  { engine, stop }: Claiming,
+  inTheWay: () => Promise<string | undefined>,
+): Promise<void> {
   const deadline = performance.now() + (engine.waitMs ?? 0);
   for (;;) {
-    const key = await locks.take(claims);
-    if (key === undefined) return;
+    const what = await inTheWay();
+    if (what === undefined) return;
     if (performance.now() >= deadline || stop.aborted)
-      throw new JournalError(`${said(engine, key)} is in use by ${whoHas(engine, id, key)}`, {
-        remedy: 'try again when it has ended, or with --wait 60s',
-      });
+      throw new JournalError(what, { remedy: 'try again when it has ended, or with --wait 60s' });
     await delay(200);
   }
 }
@@ -108,9 +118,11 @@ function whoHas(engine: Engine, own: string, key: Key): string {
   const has = ({ intent: { claims } }: Step): boolean =>
     claims !== null && [...exclusive(claims), ...(claims.needs ?? [])].includes(key);
   const found = journals(engine).find(({ id, state }) => id !== own && state.steps.some(has));
-  if (found === undefined) return 'another bofh that has only just begun';
-  const { begin, owner } = found.state;
-  return `sequence ${found.id} "${begin.name}" (pid ${owner.pid}: ${begin.argv.join(' ')})`;
+  return found === undefined ? 'another bofh that has only just begun' : sequenceInWords(found);
+}
+
+function sequenceInWords({ id, state: { begin, owner } }: Seen): string {
+  return `sequence ${id} "${begin.name}" (pid ${owner.pid}: ${begin.argv.join(' ')})`;
 }
 
 /** A journal that cannot be read may claim anything: JournalError. */
@@ -118,18 +130,29 @@ export function refuseDamaged(engine: Engine): void {
   journals(engine);
 }
 
-/** A dead sequence blocks the objects that it makes or changes until it is recovered, and nothing else. */
-function refuseUnfinished({ engine, id: own }: Claiming, claims: Claims): void {
-  for (const seen of journals(engine)) {
-    const { id, state } = seen;
-    if (id === own || state.closed !== undefined || isOwned(engine, seen)) continue;
-    for (const step of state.steps.filter((each) => isLeft(state, each))) {
-      const key = conflicting(step.intent.claims ?? {}, claims);
-      if (key === undefined) continue;
-      throw new JournalError(
-        `${said(engine, key)} belongs to the unfinished sequence ${id} "${state.begin.name}", step ${describe(step)}`,
-        { remedy: `bofh recover, or look first with: bofh journal show ${id}` },
-      );
+/**
+ * An open journal blocks the objects that it makes or changes, and nothing else: that of a dead sequence until it is recovered,
+ * that of a living one until it ends. The living one has locked them as well, but somebody may have removed the file of its lock.
+ */
+async function refuseClaimed(at: Claiming, claims: Claims): Promise<void> {
+  const { engine, id: own } = at;
+  await untilFree(at, async () => {
+    for (const seen of journals(engine)) {
+      const { id, state } = seen;
+      if (id === own || state.closed !== undefined) continue;
+      for (const step of state.steps.filter((each) => isLeft(state, each))) {
+        const key = conflicting(step.intent.claims ?? {}, claims);
+        if (key === undefined) continue;
+        const [worked] = await workedOn(engine, [seen]);
+        if (worked?.owner === 'running')
+          return `${said(engine, key)} is in use by ${sequenceInWords(seen)}, which has lost its lock`;
+        if (worked?.owner === 'unknown') throw cannotTell(id, said(engine, key));
+        throw new JournalError(
+          `${said(engine, key)} belongs to the unfinished sequence ${id} "${state.begin.name}", step ${describe(step)}`,
+          { remedy: `bofh recover, or look first with: bofh journal show ${id}` },
+        );
+      }
     }
-  }
+    return undefined;
+  });
 }

@@ -8,6 +8,7 @@ import type { AnyOperation } from './operation.ts';
 import { placeOf, type Places } from './place.ts';
 import type { Processes } from './processes.ts';
 import type { ReservedHere } from './reserved.ts';
+import { outputsOf } from './scan.ts';
 import type { Store } from './store.ts';
 
 /** What the engine works with. It knows no tool: operations are found by kind and version. `host` is that of a step which names none. */
@@ -55,7 +56,7 @@ export function changing(
 ): ChangeHost {
   const { onProgress } = engine;
   return placeOf(engine, host).host.during({
-    outputs: `${journal.store.directory}/${journal.id}.d`,
+    outputs: outputsOf(journal, journal.id),
     lock: journal.file.fd,
     sequence: { id: journal.id, token: journal.token, boot },
     ...(signal === undefined ? {} : { signal }),

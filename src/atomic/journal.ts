@@ -1,7 +1,7 @@
 import type { Reserving } from '../command/index.ts';
 import { JournalError } from '../errors.ts';
 import { messageOf, newId } from './engine.ts';
-import { decode, encode, type BeginLine, type Line } from './lines.ts';
+import { decode, type Decoded, encode, type BeginLine, type Line } from './lines.ts';
 import { limitHistory } from './prune.ts';
 import { apply, fold, type State } from './state.ts';
 import type { Store, StoreFile } from './store.ts';
@@ -60,7 +60,41 @@ export function bear(store: Store, file: StoreFile, begin: BeginLine, lines: rea
  * overwritten in place, because after a failed fdatasync Linux calls the pages clean, and a sync alone would lie.
  */
 export function adopt(store: Store, file: StoreFile, id: string, token: string): Journal {
+  return adoptBytes(store, file, { id, token, bytes: file.read() });
+}
+
+/**
+ * The same for another recovery: an earlier one that has only found out what stands in its way counts for nothing any more, and
+ * goes, with the outputs of its programs. So a journal does not grow, however often it is tried again.
+ */
+export function adoptAgain(store: Store, file: StoreFile, id: string, token: string): Journal {
   const bytes = file.read();
+  const useful = withoutFruitless(bytes, decode(bytes, `${id}.journal`));
+  const journal = adoptBytes(store, file, { id, token, bytes: useful });
+  if (useful.length < bytes.length) {
+    store.remove(`${id}.d`);
+    store.makeDir(`${id}.d`);
+  }
+  return journal;
+}
+
+function withoutFruitless(bytes: Buffer, { lines, length }: Decoded): Buffer {
+  let kept = lines.length;
+  for (;;) {
+    const begin = lines.slice(0, kept).findLastIndex(({ t }) => t !== 'blocked');
+    if (lines[begin]?.t !== 'recovery') break;
+    kept = begin;
+  }
+  let end = length;
+  for (let n = lines.length; n > kept; n -= 1) end = bytes.lastIndexOf(0x0a, end - 2) + 1;
+  return kept === lines.length ? bytes : bytes.subarray(0, end);
+}
+
+function adoptBytes(
+  store: Store,
+  file: StoreFile,
+  { id, token, bytes }: { readonly id: string; readonly token: string; readonly bytes: Buffer },
+): Journal {
   const { lines, length, crc } = decode(bytes, `${id}.journal`);
   const journal = { ...openAt(store, file, id, fold(lines)), token, position: length, crc };
   try {

@@ -7,6 +7,8 @@ export interface Owner {
   readonly pid: number;
   readonly started: number;
   readonly boot: string;
+  /** The PID namespace that the pid is of, as readlink(2) of /proc/PID/ns/pid has it; missing: not known. */
+  readonly namespace?: string;
   readonly user: string;
   readonly bofh: string;
 }

@@ -1,7 +1,18 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  content,
+  isGone,
+  membersOf,
+  names,
+  parseStat,
+  processes,
+  type ProcessStat,
+  processStat,
+} from '../proc.ts';
 import type { Owner } from './lines.ts';
 
-/** A process that keeps a lock. */
+/** A program of a sequence, which must end before anything is undone. */
 export interface LockHolder {
   /** Missing: the host that the journal is on. */
   readonly host?: string;
@@ -14,30 +25,42 @@ export interface LockHolder {
 /** What the engine asks about processes. */
 export interface Processes {
   /** This process, and the boot of the machine that it runs on. */
-  readonly self: Pick<Owner, 'pid' | 'started' | 'boot'>;
+  readonly self: Pick<Owner, 'pid' | 'started' | 'boot' | 'namespace'>;
   /** Does the owner live, and still have this file open? */
   alive(owner: Owner, inode: string): boolean;
-  /** Who has this file open, other than this process. */
-  holders(inode: string): readonly LockHolder[];
+  /**
+   * The programs, other than this process, for which the lock of this file is held, and those of the sessions recorded in
+   * the directory of outputs: they may outlive the shell that held the lock for them.
+   */
+  holders(inode: string, outputs: string): readonly LockHolder[];
   /** SIGTERM to the process group that a change was started as. */
   end(pid: number): void;
 }
 
 /** The processes of this host, from /proc. */
 export function hostProcesses(): Processes {
-  const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  const self = { pid: process.pid, started: startTime(process.pid) ?? 0, boot };
+  const boot = bootId();
+  // By the numbers of the namespace that /proc shows, which need not be our own.
+  const pid = Number(readlinkSync('/proc/self'));
+  const self = { pid, started: processStat(pid)?.started ?? 0, boot, ...namespaceOfProc() };
   return {
     self,
     alive: (owner, inode) =>
-      owner.boot === boot && startTime(owner.pid) === owner.started && hasOpen(owner.pid, inode),
-    holders: (inode) =>
-      pids()
-        .filter((pid) => pid !== self.pid && hasOpen(pid, inode))
-        .map(describe),
-    end: (pid) => {
+      owner.boot === boot && processStat(owner.pid)?.started === owner.started && hasOpen(owner.pid, inode),
+    holders: (inode, outputs) => {
+      const all = processes();
+      const others = all.filter((each) => each.pid !== self.pid && hasLocked(each.pid, inode));
+      const sessions = sessionsIn(outputs).filter((session) => session.boot === boot);
+      const found = [
+        ...others.flatMap((holder) => toolsOf(holder, all)),
+        ...sessions.flatMap((session) => toolsIn(session, all)),
+      ];
+      return [...new Map(found.map((each) => [each.pid, each])).values()];
+    },
+    end: (tool) => {
+      const group = processStat(tool)?.group;
       try {
-        process.kill(-pid, 'SIGTERM');
+        if (group !== undefined) process.kill(-group, 'SIGTERM');
       } catch (error) {
         if (!isGone(error)) throw error;
       }
@@ -45,28 +68,97 @@ export function hostProcesses(): Processes {
   };
 }
 
-/** The shell around a change says by its own name whether it may be ended (src/host). */
-function describe(pid: number): LockHolder {
-  const words = (read(`/proc/${pid}/cmdline`) ?? '').split('\0').filter((word) => word !== '');
-  const name = words.findIndex((word) => word === 'bofh-safe' || word === 'bofh-wait');
-  return {
-    pid,
-    command: (name < 0 ? words : words.slice(name + 1)).join(' '),
-    safe: words[name] === 'bofh-safe',
-  };
+/** Do the pids of the owner mean the same to us? A journal of an older bofh does not say. */
+export function isSameView(owner: Owner, self: Processes['self']): boolean {
+  return owner.boot === self.boot && (owner.namespace ?? self.namespace) === self.namespace;
 }
 
-/** Clock ticks from boot to the start of a process: field 22 of proc_pid_stat(5), after the name in parentheses. */
-function startTime(pid: number): number | undefined {
-  const text = read(`/proc/${pid}/stat`);
-  const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ');
-  const ticks = Number(fields?.[19]);
-  // A zombie holds nothing open any more, and its parent may never fetch it.
-  return fields === undefined || fields[0] === 'Z' || !Number.isInteger(ticks) ? undefined : ticks;
+function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}
+
+/** The PID namespace whose processes /proc shows: that of its process 1. Only root may look there. */
+function namespaceOfProc(): Pick<Owner, 'namespace'> {
+  try {
+    return { namespace: readlinkSync('/proc/1/ns/pid') };
+  } catch {
+    return {};
+  }
+}
+
+/** The shell around a change says by its own name whether it may be ended (src/host). */
+function shellName(words: readonly string[]): number {
+  return words.findIndex((word) => word === 'bofh-safe' || word === 'bofh-wait');
+}
+
+function wordsOf(pid: number): readonly string[] {
+  return (content(`/proc/${pid}/cmdline`) ?? '').split('\0').filter((word) => word !== '');
+}
+
+/** For a shell around programs these, else the process itself: it is another bofh. */
+function toolsOf(holder: ProcessStat, all: readonly ProcessStat[]): readonly LockHolder[] {
+  const words = wordsOf(holder.pid);
+  const name = shellName(words);
+  if (name < 0) return [{ pid: holder.pid, command: words.join(' '), safe: false }];
+  const safe = words[name] === 'bofh-safe';
+  const leader = all.find(({ pid }) => pid === holder.session) ?? { pid: holder.session, started: 0 };
+  const tools = toolsIn({ ...leader, safe }, all);
+  // Its program has not begun yet, or has just ended; the first word after the name is the file of its session.
+  return tools.length > 0 ? tools : [{ pid: holder.pid, command: words.slice(name + 2).join(' '), safe }];
+}
+
+/** The programs of a session: what the shells in it have started, or what is left of that when they are gone. */
+function toolsIn(
+  session: Pick<ProcessStat, 'pid' | 'started'> & { readonly safe: boolean },
+  all: readonly ProcessStat[],
+): readonly LockHolder[] {
+  const members = membersOf(session, all).map((each) => ({ ...each, words: wordsOf(each.pid) }));
+  const tools = members.filter(({ words }) => shellName(words) < 0);
+  const pids = new Set(tools.map(({ pid }) => pid));
+  return tools
+    .filter(({ parent }) => !pids.has(parent))
+    .map(({ pid, words }) => ({ pid, command: words.join(' '), safe: session.safe }));
+}
+
+interface Session extends Pick<ProcessStat, 'pid' | 'started'> {
+  readonly boot: string;
+  readonly safe: boolean;
+}
+
+/** The sessions whose shell has not said that its program has ended (`record` in src/host/shell.ts). */
+function sessionsIn(outputs: string): readonly Session[] {
+  return listed(outputs).flatMap((name) => {
+    const text = /(?:^|\/)session(?:\.\d+)?$/.test(name) ? content(join(outputs, name)) : undefined;
+    const groups = /^(?<name>bofh-safe|bofh-wait) (?<boot>\S+) (?<stat>.*)\n$/s.exec(text ?? '')?.groups;
+    const stat = parseStat(groups?.stat ?? '');
+    return groups?.boot === undefined || stat === undefined
+      ? []
+      : [{ ...stat, boot: groups.boot, safe: groups.name === 'bofh-safe' }];
+  });
+}
+
+function listed(outputs: string): readonly string[] {
+  try {
+    return readdirSync(outputs, { recursive: true, encoding: 'utf8' });
+  } catch (error) {
+    if (isGone(error)) return [];
+    throw error;
+  }
 }
 
 function hasOpen(pid: number, inode: string): boolean {
-  return list(`/proc/${pid}/fd`).some((fd) => inodeOf(`/proc/${pid}/fd/${fd}`) === inode);
+  return descriptorsOn(pid, inode).length > 0;
+}
+
+/** Who only reads the file holds nothing: proc_pid_fdinfo(5) lists the locks of a descriptor. */
+function hasLocked(pid: number, inode: string): boolean {
+  return descriptorsOn(pid, inode).some((fd) =>
+    /^lock:.* FLOCK /m.test(content(`/proc/${pid}/fdinfo/${fd}`) ?? ''),
+  );
+}
+
+function descriptorsOn(pid: number, inode: string): readonly string[] {
+  return names(`/proc/${pid}/fd`).filter((fd) => inodeOf(`/proc/${pid}/fd/${fd}`) === inode);
 }
 
 function inodeOf(path: string): string | undefined {
@@ -77,36 +169,4 @@ function inodeOf(path: string): string | undefined {
     // Descriptors come and go while we look; one that is gone holds no lock.
     return undefined;
   }
-}
-
-function pids(): readonly number[] {
-  return list('/proc').map(Number).filter(Number.isInteger);
-}
-
-function list(path: string): readonly string[] {
-  try {
-    return readdirSync(path);
-  } catch (error) {
-    // Without root the descriptors of other users are hidden; what they cannot open (0600) they cannot lock.
-    if (isGone(error) || isDenied(error)) return [];
-    throw error;
-  }
-}
-
-function read(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (isGone(error)) return undefined;
-    throw error;
-  }
-}
-
-function isDenied(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'EACCES';
-}
-
-/** A process that ended while we looked. */
-function isGone(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH');
 }

@@ -3,14 +3,25 @@ import { ConnectionError, JournalError, RefusedError } from '../errors.ts';
 import { releaseHosts } from './ending.ts';
 import { codeOf, newId, ownerLine, type Engine, type Signals } from './engine.ts';
 import { keyInWords } from './host-key.ts';
-import { AppendError, adopt, append, close, retire, type Journal } from './journal.ts';
+import { AppendError, adoptAgain, append, close, retire, type Journal } from './journal.ts';
 import type { Line } from './lines.ts';
 import type { ObjectLocks } from './lock.ts';
 import type { AnyOperation, Key, Look } from './operation.ts';
 import { meet, placeOf } from './place.ts';
-import type { LockHolder } from './processes.ts';
+import { isSameView, type LockHolder } from './processes.ts';
 import { describe, stuck } from './report.ts';
-import { isOwned, journalOf, journals, openLocked, see } from './scan.ts';
+import {
+  cannotTell,
+  isOwned,
+  journalOf,
+  journals,
+  openLocked,
+  outputsOf,
+  see,
+  type Seen,
+  workedOn,
+  type Worked,
+} from './scan.ts';
 import { blocks, exclusive, isLeft, type State, type Step } from './state.ts';
 import { movedByOthers } from './still-ours.ts';
 import type { StoreFile } from './store.ts';
@@ -24,8 +35,11 @@ export interface OpenJournal {
   readonly id: string;
   readonly lines: readonly Line[];
   readonly state: State;
-  /** `running`: its owner lives. `orphan`: a tool of its dead owner still runs. */
-  readonly owner: 'running' | 'orphan' | 'dead';
+  /**
+   * `running`: its owner lives. `orphan`: a tool of its dead owner still runs. `unknown`: somebody holds its lock whom this
+   * process cannot see.
+   */
+  readonly owner: Worked['owner'];
   readonly holders: readonly LockHolder[];
 }
 
@@ -52,12 +66,15 @@ export interface Recovered {
  * JournalError for one that cannot be read: nothing is touched then.
  */
 export async function openJournals(engine: Engine): Promise<readonly OpenJournal[]> {
-  return journals(engine).map((seen) => {
-    const running = isOwned(engine, seen);
-    const holders = running ? [] : engine.processes.holders(seen.inode);
-    const { id, lines, state } = seen;
-    const owner = running ? 'running' : holders.length > 0 ? 'orphan' : 'dead';
-    return { id, lines, state, owner, holders };
+  return await withOwners(engine, journals(engine));
+}
+
+/** Journals that were read, with who works on them. */
+export async function withOwners(engine: Engine, seen: readonly Seen[]): Promise<readonly OpenJournal[]> {
+  const worked = await workedOn(engine, seen);
+  return seen.flatMap(({ id, lines, state }, i) => {
+    const by = worked[i];
+    return by === undefined ? [] : [{ id, lines, state, ...by }];
   });
 }
 
@@ -76,7 +93,7 @@ export async function recover(id: string, options: RecoverOptions): Promise<Reco
     const { state } = see(id, file);
     const token = newId();
     if (state.closed === undefined) await check(id, state, { locks, token }, options);
-    const journal = adopt(options.engine.store, file, id, token);
+    const journal = adoptAgain(options.engine.store, file, id, token);
     if (state.closed === undefined)
       return await bringToEnd(journal, options, (acting) => {
         adrift = acting;
@@ -129,18 +146,27 @@ async function takeJournal(id: string, options: RecoverOptions): Promise<StoreFi
   const { engine } = options;
   const told = new Set<number>();
   let isKnown = false;
+  let unseen = 0;
   for (;;) {
     const file = await openLocked(engine, `${id}.journal`);
-    if (file !== 'held') return file;
+    if (file === undefined) return undefined;
+    const free = file === 'held' ? undefined : file;
+    // The lock is free as well when somebody has killed the shell that held it for a tool.
+    const left = free === undefined ? [] : engine.processes.holders(free.inode, outputsOf(engine, id));
+    if (free !== undefined && left.length === 0) return free;
+    free?.close();
     const seen = journalOf(engine, id);
     if (seen === undefined) return undefined;
     if (isOwned(engine, seen)) return 'running';
+    const holders = free === undefined ? holdersOf(engine, seen) : left;
+    unseen = holders.length === 0 ? unseen + 1 : 0;
+    if (unseen > unseenLimit) throw cannotTell(id);
     // Before a program is ended, too: that is an act.
     if (!isKnown) await codesOf(engine, id, seen.state);
     isKnown = true;
     if (options.stop?.aborted === true)
       throw new JournalError(`journal ${id} is still locked by a running tool`);
-    for (const holder of engine.processes.holders(seen.inode)) {
+    for (const holder of holders) {
       if (told.has(holder.pid)) continue;
       told.add(holder.pid);
       options.onWait?.(id, holder);
@@ -148,6 +174,15 @@ async function takeJournal(id: string, options: RecoverOptions): Promise<StoreFi
     }
     await delay(100);
   }
+}
+
+/** Somebody who looks holds the lock for a moment, and nobody is seen who has just ended. */
+const unseenLimit = 20;
+
+/** None when the owner may live in another PID namespace: its programs are not ours to end. */
+function holdersOf(engine: Engine, { id, inode, state }: Seen): readonly LockHolder[] {
+  if (!isSameView(state.owner, engine.processes.self)) return [];
+  return engine.processes.holders(inode, outputsOf(engine, id));
 }
 
 /** All that can be refused is refused before anything is touched. */

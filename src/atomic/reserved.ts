@@ -38,8 +38,11 @@ export interface ReservedHere {
   list(): readonly Reserved[];
   /** The same for people: one that cannot be read hides no other. */
   seen(): readonly SeenReservation[];
-  /** `device:inode` of what each program of a reservation has open for as long as it runs; undefined: none ever ran in this boot. */
-  lockOf(id: string): string | undefined;
+  /**
+   * Where the programs of a reservation are seen: `device:inode` of the lock that the shell around each holds, and the directory
+   * of the records of their sessions. Undefined: none ever ran in this boot.
+   */
+  programsAt(id: string): { readonly lock: string; readonly outputs: string } | undefined;
   /** Ends one that its coordinator will never end; why is kept with it. JournalError while a program of it runs. */
   abandon(id: string, because: string): Promise<void>;
 }
@@ -56,9 +59,10 @@ export function reservedIn(
   return {
     list: () => ids().flatMap((id) => reservedOf(join(directory, id), id) ?? []),
     seen: () => ids().flatMap((id) => seenAt(join(directory, id), id) ?? []),
-    lockOf: (id) => {
+    programsAt: (id) => {
       const stat = absent(() => statSync(lock(id), { bigint: true }));
-      return stat === undefined ? undefined : `${String(stat.dev)}:${String(stat.ino)}`;
+      if (stat === undefined) return undefined;
+      return { lock: `${String(stat.dev)}:${String(stat.ino)}`, outputs: dirname(lock(id)) };
     },
     abandon: async (id, because) =>
       alone({ lock: lock(id), all: join(runDir, 'reservations.lock'), id, flock }, () => {

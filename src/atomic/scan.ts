@@ -2,6 +2,7 @@ import type { ReadHost } from '../command/index.ts';
 import { CommandError, JournalError } from '../errors.ts';
 import type { Engine } from './engine.ts';
 import { decode, type Line } from './lines.ts';
+import { isSameView, type LockHolder } from './processes.ts';
 import { fold, type State } from './state.ts';
 import type { StoreFile } from './store.ts';
 
@@ -59,7 +60,71 @@ export function see(id: string, file: StoreFile): Seen {
 
 /** Is the process that works on it alive? Never asked while we have the file open ourselves. */
 export function isOwned(engine: Engine, { state, inode }: Seen): boolean {
-  return engine.processes.alive(state.owner, inode);
+  // In another PID namespace its number is that of somebody else.
+  return isSameView(state.owner, engine.processes.self) && engine.processes.alive(state.owner, inode);
+}
+
+/** Where the outputs of a sequence's programs are, and the records of their sessions. */
+export function outputsOf({ store }: Pick<Engine, 'store'>, id: string): string {
+  return `${store.directory}/${id}.d`;
+}
+
+/** Who works on a journal. `unknown`: somebody holds its lock whom this process cannot see. */
+export interface Worked {
+  readonly owner: 'running' | 'orphan' | 'dead' | 'unknown';
+  /** The programs of a dead owner that still run. */
+  readonly holders: readonly LockHolder[];
+}
+
+/** Who works on each of some journals. */
+export async function workedOn(engine: Engine, journals: readonly Seen[]): Promise<readonly Worked[]> {
+  // The owner of another PID namespace, or of a host that shares the directory, is told by the lock alone.
+  const hidden = journals.filter(({ state }) => !isSameView(state.owner, engine.processes.self));
+  const held = await heldAmong(engine, hidden);
+  return journals.map((seen): Worked => {
+    if (isOwned(engine, seen)) return { owner: 'running', holders: [] };
+    if (hidden.includes(seen)) return { owner: held.has(seen) ? 'unknown' : 'dead', holders: [] };
+    const holders = engine.processes.holders(seen.inode, outputsOf(engine, seen.id));
+    return { owner: holders.length > 0 ? 'orphan' : 'dead', holders };
+  });
+}
+
+/** A process has 1,024 descriptors by default. */
+const probed = 100;
+
+/** Those whose lock somebody holds. */
+async function heldAmong(engine: Engine, journals: readonly Seen[]): Promise<ReadonlySet<Seen>> {
+  const held = new Set<Seen>();
+  for (let begin = 0; begin < journals.length; begin += probed) {
+    const files = journals.slice(begin, begin + probed).flatMap((seen) => {
+      const file = engine.store.open(`${seen.id}.journal`);
+      return file === undefined ? [] : [{ seen, file }];
+    });
+    try {
+      for (let left = files; left.length > 0; ) {
+        const refused = await engine.flock(left.map(({ file }) => ({ fd: file.fd, mode: 'shared' })));
+        const taken = refused === undefined ? undefined : left[refused];
+        if (taken === undefined) break;
+        held.add(taken.seen);
+        left = left.filter((each) => each !== taken);
+      }
+    } finally {
+      for (const { file } of files) file.close();
+    }
+  }
+  return held;
+}
+
+/** Why nothing is done with a journal on which somebody works whom this process cannot see. */
+export function cannotTell(id: string, object?: string): JournalError {
+  const what =
+    object === undefined
+      ? `it cannot be told from here who works on journal ${id}`
+      : `${object} belongs to journal ${id}, and it cannot be told from here who works on that`;
+  return new JournalError(`${what}: a process that /proc does not show holds its lock`, {
+    remedy:
+      'see in the other container, PID namespace or host that uses this state directory: bofh journal list',
+  });
 }
 
 /** A file with its lock; `held` by somebody else; or undefined when there is none (any more). */
@@ -90,7 +155,10 @@ export async function lock(
 export async function takeDead(engine: Engine, id: string): Promise<StoreFile> {
   const file = await openLocked(engine, `${id}.journal`);
   if (file === undefined) throw new JournalError(`there is no open journal ${id}`);
-  if (file !== 'held') return file;
+  if (file !== 'held') {
+    if (engine.processes.holders(file.inode, outputsOf(engine, id)).length === 0) return file;
+    file.close();
+  }
   throw new JournalError(
     `journal ${id} is in use: its sequence, or a tool that it started, is still running`,
   );

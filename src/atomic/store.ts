@@ -95,7 +95,7 @@ export function diskStore(directory: string): Store {
 }
 
 /** A journal says what recovery does as this user, so nobody else may be able to put one there. */
-function refuseUntrusted(directory: string): true | undefined {
+export function refuseUntrusted(directory: string): true | undefined {
   for (const place of [directory, dirname(directory)]) {
     const stat = absent(() => lstatSync(place));
     // What is not there yet will be made by us; then it is looked at again.
@@ -158,7 +158,7 @@ function readWhole(fd: number): Buffer {
  * Makes a folder whose name, and those of the new folders above it, are on the disk when this returns. One by one:
  * node's `recursive` says ENOENT where the disk is read-only (20.20).
  */
-function makeDurable(directory: string, above: 'there' | 'unknown' = 'unknown'): void {
+export function makeDurable(directory: string, above: 'there' | 'unknown' = 'unknown'): void {
   try {
     mkdirSync(directory, { mode: 0o700 });
   } catch (error) {
@@ -183,7 +183,7 @@ function syncDirectory(path: string): void {
 }
 
 /** Undefined when there is no such file; every other failure is one. */
-function absent<T>(access: () => T): T | undefined {
+export function absent<T>(access: () => T): T | undefined {
   try {
     return access();
   } catch (error) {

@@ -70,9 +70,10 @@ function reads(bytes: Buffer, id: string): boolean {
   }
 }
 
-/** Removes what a birth, or a move to the history, that was cut short left behind. */
+/** Removes what a birth, or a move to the history, that was cut short left behind, and lock files that nobody holds. */
 export async function sweepUnborn(engine: Engine): Promise<void> {
   const { store } = engine;
+  await engine.locks.sweep?.();
   for (const name of store.names('.').filter((each) => each.endsWith('.new'))) {
     const file = await openLocked(engine, name);
     if (file === undefined || file === 'held') continue;

@@ -11,6 +11,9 @@ const plannedWords = {
   blocked: 'blocked:',
 } as const;
 
+/** Of a journal whose lock is held by a process that this one cannot see. */
+export const unknownInWords = 'cannot tell from here';
+
 /** A planned step in words. */
 export function plannedInWords(planned: JournalShow['recovery'][number]): string {
   const { n, with: riders } = planned;
@@ -51,7 +54,7 @@ export function showInWords(data: JournalShow): readonly string[] {
     `user:     ${printable(data.user)}`,
     `command:  ${printable(data.command.join(' '))}`,
     `bofh:     ${data.bofh}`,
-    `state:    ${data.state}${data.because === undefined ? '' : `: ${printable(data.because)}`}`,
+    `state:    ${data.state === 'unknown' ? unknownInWords : data.state}${data.because === undefined ? '' : `: ${printable(data.because)}`}`,
     ...(data.hosts ?? []).map(
       ({ name, away }) => `also on:  ${away === undefined ? printable(name) : awayInWords({ name, away })}`,
     ),
@@ -82,6 +85,12 @@ function leftInWords({ n, kind, host, heldBy = [], remedy, byHand }: ShownStep):
 }
 
 function nextInWords({ id, state }: JournalShow): readonly string[] {
+  if (state === 'unknown')
+    return [
+      '',
+      'next: somebody holds the lock of this journal whom /proc does not show here: see with bofh journal list in the other',
+      '      container, PID namespace or host that uses this state directory',
+    ];
   if (state !== 'interrupted') return [];
   return [
     '',

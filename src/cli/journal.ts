@@ -7,7 +7,7 @@ import { isLeft, type State, type Step } from '../atomic/state.ts';
 import { give } from './answer.ts';
 import type { JournalList, JournalShow, ShownStep } from './answers/index.ts';
 import { byHandAsData } from './by-hand.ts';
-import { hostsInWords, showInWords } from './journal-words.ts';
+import { hostsInWords, showInWords, unknownInWords } from './journal-words.ts';
 import {
   rawLines,
   readAnyById,
@@ -54,6 +54,7 @@ export async function list(runtime: Runtime): Promise<number> {
 }
 
 function stateInWords({ state, coordinator }: JournalList[number]): string {
+  if (state === 'unknown') return unknownInWords;
   return coordinator === undefined ? state : `reserved by ${coordinator}`;
 }
 

@@ -1,7 +1,8 @@
 import type { Engine } from '../atomic/engine.ts';
 import { decode, type Line } from '../atomic/lines.ts';
-import { type OpenJournal, openJournals } from '../atomic/recover.ts';
+import { type OpenJournal, withOwners } from '../atomic/recover.ts';
 import type { SeenReservation } from '../atomic/reserved.ts';
+import { journalOf } from '../atomic/scan.ts';
 import { fold, type State } from '../atomic/state.ts';
 import { JournalError, RefusedError } from '../errors.ts';
 import { messageOf } from './text.ts';
@@ -31,8 +32,7 @@ export function readReservations(engine: Engine): readonly ReadReservation[] {
 /** The journals that are not closed; one that is damaged hides no other. */
 export async function readOpen(engine: Engine): Promise<readonly ReadJournal[]> {
   const ids = journalIds(accessing(engine, () => engine.store.names('.')));
-  const found = await Promise.all(ids.map((id) => readOne(engine, id)));
-  return found.flat();
+  return await readThese(engine, ids);
 }
 
 /** The journals of the history, the newest last. */
@@ -69,7 +69,9 @@ export async function readAnyById(engine: Engine, id: string): Promise<ReadJourn
       remedy: 'name one of them',
     });
   const there = reserved.find((each) => each.id === only);
-  const [found = there ?? readClosed(engine, only)] = open.includes(only) ? await readOne(engine, only) : [];
+  const [found = there ?? readClosed(engine, only)] = open.includes(only)
+    ? await readThese(engine, [only])
+    : [];
   if (found === undefined) throw new JournalError(`the journal ${only} was closed just now; look again`);
   return found;
 }
@@ -92,16 +94,27 @@ export function rawBytes(engine: Engine, id: string): Buffer {
   }
 }
 
-/** `openJournals` for one: it throws for all of them when one is damaged. */
-async function readOne(engine: Engine, id: string): Promise<readonly ReadJournal[]> {
-  const at = changedAt(engine, `${id}.journal`);
-  const only = { ...engine, store: { ...engine.store, names: () => [`${id}.journal`] } };
-  try {
-    const found = await openJournals(only);
-    return found.map((open) => ({ id, at, is: 'open', open }));
-  } catch (error) {
-    return [{ id, at, is: 'unreadable', error: unreadable(error, id) }];
-  }
+/** `openJournals` throws for all of them when one is damaged. */
+async function readThese(engine: Engine, ids: readonly string[]): Promise<readonly ReadJournal[]> {
+  const read = ids.map((id) => {
+    const at = changedAt(engine, `${id}.journal`);
+    try {
+      return { id, at, seen: journalOf(engine, id) };
+    } catch (error) {
+      return { id, at, is: 'unreadable', error: unreadable(error, id) } as const;
+    }
+  });
+  const open = await withOwners(
+    engine,
+    read.flatMap((each) => ('seen' in each ? (each.seen ?? []) : [])),
+  );
+  const byId = new Map(open.map((each) => [each.id, each]));
+  return read.flatMap((each): readonly ReadJournal[] => {
+    if (each.error !== undefined) return [each];
+    const { id, at } = each;
+    const found = byId.get(id);
+    return found === undefined ? [] : [{ id, at, is: 'open', open: found }];
+  });
 }
 
 /** Lines that are whole and yet make no sense are of this journal alone; what the system says of the directory is not. */

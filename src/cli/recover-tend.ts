@@ -60,8 +60,8 @@ async function abandonReserved(
     ...(found instanceof Error ? ['  (the reservation cannot be read)'] : exclusive.map((key) => `  ${key}`)),
   ];
   for (const line of lines) runtime.terminal.line(printable(line));
+  if (programsOf(engine, id).length > 0) throw atWork(id);
   if (runtime.settings.mode === 'plan') {
-    if (programsOf(engine, id).length > 0) throw atWork(id);
     const { showTending } = await import('./dry-recover.ts');
     return showTending(runtime, { id, name, end: 'abandoned', waitsFor: [] }, 'the reservation');
   }

@@ -1,3 +1,4 @@
+import { cannotTell } from '../atomic/scan.ts';
 import type { Bofh } from '../bofh.ts';
 import { give } from './answer.ts';
 import type { RecoveredList } from './answers/index.ts';
@@ -19,6 +20,7 @@ export async function planOf({ engine }: Bofh, journal: ReadJournal): Promise<re
   const head = `${id} "${printable(state.begin.name)}" by ${printable(state.begin.user)}:`;
   if (owner === 'running')
     return [`${head} process ${String(state.owner.pid)} is at work on it; it is left alone`];
+  if (owner === 'unknown') return [`${head} ${cannotTell(id).message}; it is left alone`];
   const waits = holders.map(({ pid, command }) => `  wait for process ${String(pid)}: ${printable(command)}`);
   const { steps: left, away } = await planned(engine, state);
   const steps = left.map((step) => `  ${plannedInWords(plannedOf(step))}`);

@@ -1,6 +1,7 @@
 import { recover as recoverOne, sweepUnborn } from '../atomic/recover.ts';
 import type { Bofh } from '../bofh.ts';
 import { InterruptedError, JournalError, RefusedError, StuckError, UsageError } from '../errors.ts';
+import { bootLimit, type BootLimit, withinLimit } from './boot-limit.ts';
 import { ofEarlierBoots, ofUnit, startedGuest } from './boot-journals.ts';
 import { agrees, confirm } from './confirm.ts';
 import { explain } from './explain.ts';
@@ -25,9 +26,10 @@ export async function recover(runtime: Runtime, id: string | undefined, options:
   const discard = discarded(options);
   if (discard.length > 0 && (id === undefined || options.boot === true))
     throw new UsageError('--discard belongs to one journal: bofh recover ID --discard OBJECT');
+  const limit = bootLimit(options);
   if (options.network === true && options.boot !== true) throw new UsageError('--network belongs to --boot');
   if (options.boot === true)
-    return await recoverAtBoot(runtime, id, options.network === true ? 'others' : 'this host');
+    return await recoverAtBoot(runtime, id, options.network === true ? 'others' : 'this host', limit);
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
   if (typeof abandoned === 'string') return await abandonOne(runtime, bofh, abandoned, because);
   if (typeof cut === 'string') return await cutOne(runtime, bofh, cut);
@@ -39,18 +41,12 @@ function discarded({ discard }: Options): readonly string[] {
   return typeof discard === 'string' ? discard.split(',').filter((each) => each !== '') : [];
 }
 
-/** What a recovery is told beside its journals. */
-interface Asked {
-  readonly guard?: (journal: ReadJournal) => RefusedError | undefined;
-  /** Objects that may be destroyed with what others wrote there. */
-  readonly discard?: readonly string[];
-}
-
 /** At boot nobody is there to ask. */
 async function recoverAtBoot(
   runtime: Runtime,
   id: string | undefined,
   reach: 'this host' | 'others',
+  limit: BootLimit | undefined,
 ): Promise<number> {
   if (id !== undefined || runtime.settings.consent === 'given')
     throw new UsageError('--boot takes every journal of an earlier boot and destroys nothing that is in use');
@@ -67,7 +63,7 @@ async function recoverAtBoot(
       'what reaches other hosts waits for the network: bofh recover --boot --network (bofh-recover-hosts.service)',
     );
   if (runtime.settings.mode === 'act')
-    return await recoverAll(unattended, bofh, earlier, { guard: startedGuest });
+    return await recoverAll(unattended, bofh, earlier, { guard: startedGuest, limit });
   const left = earlier.flatMap((journal) => startedGuest(journal) ?? []);
   for (const { message } of left) runtime.terminal.line(message);
   const planned = earlier.filter((journal) => startedGuest(journal) === undefined);
@@ -78,7 +74,7 @@ async function recoverAll(
   runtime: Runtime,
   bofh: Bofh,
   found: readonly ReadJournal[],
-  asked: Asked = {},
+  how: How = {},
 ): Promise<number> {
   const { engine } = bofh;
   const told = await Promise.all(found.map((journal) => withPlan(bofh, journal)));
@@ -91,7 +87,7 @@ async function recoverAll(
   await sweepUnborn(engine);
   if (runtime.settings.consent === 'ask' && runtime.terminal.interactive && plans.flat().length > 0)
     await confirm(runtime, plans.flat());
-  const act = () => inTurn(runtime, bofh, journals, asked);
+  const act = () => inTurn(runtime, bofh, journals, how);
   const rows = journals.length === 0 ? [] : await logged(runtime, bofh.host, act, inShort);
   tell(
     runtime,
@@ -101,6 +97,15 @@ async function recoverAll(
   return [3, 4].find((code) => codes.has(code)) ?? (runtime.signals.stop.aborted ? 130 : 0);
 }
 
+/** At boot. */
+interface How {
+  /** Why a journal is left open. */
+  readonly guard?: (journal: ReadJournal) => RefusedError | undefined;
+  readonly limit?: BootLimit | undefined;
+  /** Objects that may be destroyed with what others wrote there. */
+  readonly discard?: readonly string[];
+}
+
 type Ended = readonly [Row, number];
 
 /** After a signal no other one is begun. */
@@ -108,11 +113,11 @@ async function inTurn(
   runtime: Runtime,
   bofh: Bofh,
   journals: readonly ReadJournal[],
-  asked: Asked,
+  how: How,
 ): Promise<readonly Ended[]> {
   const rows: Ended[] = [];
   for (const journal of journals)
-    if (!runtime.signals.stop.aborted) rows.push(await bringToEnd(runtime, bofh, journal, asked));
+    if (!runtime.signals.stop.aborted) rows.push(await bringToEnd(runtime, bofh, journal, how));
   return rows;
 }
 
@@ -125,7 +130,7 @@ async function bringToEnd(
   runtime: Runtime,
   bofh: Bofh,
   journal: ReadJournal,
-  { guard, discard }: Asked,
+  { guard, limit, discard }: How,
 ): Promise<Ended> {
   const { id } = journal;
   const name = journal.is === 'open' ? textOf(journal.open.state.begin.name) : '';
@@ -133,7 +138,9 @@ async function bringToEnd(
     if (journal.is === 'unreadable') throw journal.error;
     const refused = guard?.(journal);
     if (refused !== undefined) throw refused;
-    const { end, leftAlone } = await recoverAsking(runtime, bofh, id, discard);
+    const { end, leftAlone } = await withinLimit(bofh.engine, id, limit, (over) =>
+      recoverAsking(runtime, bofh, id, { over, discard }),
+    );
     return [{ id, name, end, leftAlone: [...leftAlone] }, 0];
   } catch (error) {
     if (error instanceof InterruptedError) throw error;
@@ -153,12 +160,19 @@ function hostAfter(error: unknown, id: string, host: string): string {
 }
 
 /** What is in use by now is undone only by `--yes`, or by a yes on a terminal. */
-async function recoverAsking(runtime: Runtime, bofh: Bofh, id: string, discard: readonly string[] = []) {
+async function recoverAsking(
+  runtime: Runtime,
+  bofh: Bofh,
+  id: string,
+  { over, discard = [] }: Pick<How, 'discard'> & { readonly over: AbortSignal | undefined },
+) {
   const { settings, terminal, signals } = runtime;
+  const or = (signal: AbortSignal) => (over === undefined ? signal : AbortSignal.any([signal, over]));
   const options = {
     engine: bofh.engine,
     discard,
-    ...signals,
+    stop: or(signals.stop),
+    abandon: or(signals.abandon),
     onWait: (
       waiting: string,
       { host, pid, command }: { readonly host?: string; readonly pid: number; readonly command: string },

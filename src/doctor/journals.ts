@@ -9,6 +9,7 @@ export interface KnownJournal {
   readonly is:
     | 'running'
     | 'orphan'
+    | 'unknown'
     | 'interrupted'
     | 'committed'
     | 'rolled-back'
@@ -55,6 +56,15 @@ function unfinished({ id, is, state, because, lastLine }: KnownJournal): readonl
           'warning',
           `the sequence ${name} was interrupted, and a program of it is still running: recovery waits for it`,
           [show, ['bofh', 'recover', id]],
+        ),
+      ];
+    case 'unknown':
+      return [
+        finding(
+          'journal',
+          'warning',
+          `it cannot be told from here whether the sequence ${name} is at work: a process that /proc does not show holds its lock`,
+          [show],
         ),
       ];
     case 'interrupted': {

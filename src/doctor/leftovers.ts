@@ -161,7 +161,7 @@ function unknown({ id, kind, what, look }: Marked): readonly Finding[] {
 function ofKnown(marked: Marked, journal: KnownJournal): readonly Finding[] {
   const { what, kind, look, clear, id } = marked;
   const { is, state } = journal;
-  if (is === 'running' || is === 'orphan') return [];
+  if (is === 'running' || is === 'orphan' || is === 'unknown') return [];
   // After its commit a mark is nothing but a mark.
   if (kind === 'stays' && (is === 'committed' || state?.committed === true)) return [];
   const by = `${what}: left by ${sequence(journal)}`;

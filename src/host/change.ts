@@ -91,7 +91,7 @@ async function start(
     return await launch({
       script: scriptOf(words, secondKey),
       name: safe ? 'bofh-safe' : 'bofh-wait',
-      words: words.flat(),
+      words: [files.session, ...words.flat()],
       stdio: [...stdio, ...more],
       env: setting.env,
     });

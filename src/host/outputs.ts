@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync, unlinkSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, rmSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileError, hasCode } from './files.ts';
 import type { OutputFiles } from './setting.ts';
@@ -6,7 +6,7 @@ import { outputLimit } from './start.ts';
 
 /**
  * Gives the function that opens the files a change writes to: `out.N` and `err.N` (0600), for a pipeline also
- * `err.N-2`… and `status.N`. Whoever creates `out.N` has N: several processes (a recovery) may use one directory.
+ * `err.N-2`… and `status.N`; the shell makes `session.N`. Whoever creates `out.N` has N: several processes (a recovery) may use one directory.
  */
 export function outputOpener(): (directory: string, stages: number) => OutputFiles {
   let last = 0;
@@ -17,12 +17,17 @@ export function outputOpener(): (directory: string, stages: number) => OutputFil
       const opened = openAll(directory, files);
       if (opened === undefined) continue;
       const [out, ...rest] = opened;
+      const session = join(directory, `session.${last}`);
       return {
+        session,
         out,
         errs: rest.slice(0, stages),
         status: rest[stages],
-        close: () => opened.forEach((file) => closeSync(file)),
         remove: () => files.forEach((name) => unlinkSync(join(directory, name))),
+        close: () => {
+          for (const file of opened) closeSync(file);
+          rmSync(session, { force: true });
+        },
       };
     }
   };

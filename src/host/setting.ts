@@ -35,6 +35,8 @@ export interface OutputFiles {
   readonly out: number;
   readonly errs: readonly number[];
   readonly status: number | undefined;
+  /** Where the shell around the programs says its session. */
+  readonly session: string;
   readonly close: () => void;
   /** Takes their names away. */
   readonly remove: () => void;

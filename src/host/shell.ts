@@ -8,14 +8,24 @@ const closedButFourth = '3>&- 5>&- 6>&- 7>&- 8>&- 9>&-';
 const closed = `${closedButFourth} 4>&-`;
 const trap = 'trap : HUP INT TERM';
 
+/**
+ * Before the tool starts, the shell writes its name ($0), the boot and its own line of proc_pid_stat(5) into the file that is
+ * its first word: its session, by which the tool is found when this shell alone is killed. It empties the file when the tool has
+ * ended, because a daemon that the tool leaves behind is not waited for. A full disk must not keep an undo from running: then
+ * there is no record.
+ */
+const record =
+  '{ read -r boot </proc/sys/kernel/random/boot_id; read -r stat </proc/self/stat; printf "%s\\n" "$0 $boot $stat" >"$1"; } 2>/dev/null; session=$1; shift';
+const ended = '{ printf "" >"$session"; } 2>/dev/null; exit $code';
+
 /** Stages that a pipeline can have: one descriptor each, 5 to 9, for their stderr, and the first has the shell's own. */
 export const stageLimit = 6;
 
-/** Runs its words as one command. */
-export const singleScript = `${trap}; "$@" ${closed}; exit $?`;
+/** Runs its words, after the file that says its session, as one command. */
+export const singleScript = `${trap}; ${record}; "$@" ${closed}; code=$?; ${ended}`;
 
 /** The same with a second key, which is descriptor 4 (`secondKeyPath`). */
-export const secondKeyScript = `${trap}; "$@" ${closedButFourth}; exit $?`;
+export const secondKeyScript = `${trap}; ${record}; "$@" ${closedButFourth}; code=$?; ${ended}`;
 
 /** The descriptor that the exit codes of a pipeline's stages are written to. */
 const statusDescriptor = 4;
@@ -26,8 +36,8 @@ function errorDescriptor(stage: number): number {
 }
 
 /**
- * Runs its words as commands joined by pipes; the stages have `lengths` words. Nothing but numbers goes into the text.
- * Each stage has the trap for itself (a subshell starts without its parent's), and writes `STAGE CODE` when it ends.
+ * Runs its words, after the file that says its session, as commands joined by pipes; the stages have `lengths` words. Nothing
+ * but numbers goes into the text. Each stage has the trap for itself (a subshell starts without its parent's), and writes `STAGE CODE` when it ends.
  */
 export function pipelineScript(lengths: readonly number[]): string {
   let used = 0;
@@ -37,7 +47,7 @@ export function pipelineScript(lengths: readonly number[]): string {
     const errors = stage === 0 ? '' : ` 2>&${errorDescriptor(stage)}`;
     return `{ ${trap}; ${words} ${closed}; echo "${stage} $?" >&${statusDescriptor}; }${errors}`;
   });
-  return `${trap}; ${stages.join(' | ')}; exit $?`;
+  return `${trap}; ${record}; ${stages.join(' | ')}; code=$?; ${ended}`;
 }
 
 const statusLine = /^(?<stage>\d+) (?<code>\d+)$/;

@@ -1,7 +1,9 @@
-import { closeSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Secret } from '../command/index.ts';
 import { CommandError, ToolError } from '../errors.ts';
+import { membersOf, processStat } from '../proc.ts';
 import type { End, Program } from './program.ts';
 import { filledDescriptor } from './stdin.ts';
 
@@ -29,7 +31,10 @@ export interface CollectOptions {
   readonly terminal?: 'ours';
 }
 
-/** A started shell: `ended` settles at its exit, whoever still has its files open. */
+/**
+ * A started shell: `ended` settles at its exit, whoever still has its files open. When somebody kills the shell alone, it
+ * settles once no process of its session lives: its tool may still be changing the host.
+ */
 export interface Started {
   readonly pid: number;
   readonly ended: Promise<End>;
@@ -39,6 +44,33 @@ export interface Started {
 
 // execa is the largest import (218 KB, 18 ms): it is loaded when the first program starts.
 const starter = async () => (await import('execa')).execa;
+
+/** Three pipes of two ends each, the pipe by which libuv hears of a failed exec, and some that others open meanwhile. */
+const descriptorsForOne = 12;
+
+/**
+ * Without a descriptor left, child_process gives a child that has no `stdio`, execa falls over that, and the child emits an
+ * error that nobody can hear any more, which ends the process (node 20.20, execa 9.6.1). So there must be room before.
+ */
+function refuseExhausted({ tool, argv }: Pick<Program, 'tool' | 'argv'>): void {
+  const room: number[] = [];
+  try {
+    while (room.length < descriptorsForOne) room.push(openSync('/dev/null', 'r'));
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+    if (code !== 'EMFILE' && code !== 'ENFILE') return;
+    throw new CommandError({
+      ...{ tool, argv, reason: 'unknown', cause },
+      what: `it could not be started: too many open files (${code})`,
+      remedy:
+        code === 'EMFILE'
+          ? 'give bofh more descriptors (ulimit -n), or do less at once'
+          : 'see what on this host has so many files open (sysctl fs.file-nr)',
+    });
+  } finally {
+    for (const fd of room) closeSync(fd);
+  }
+}
 
 // Its own session: a terminal's Ctrl-C is for us to judge. `/`: nothing that outlives us keeps a mount busy.
 // No buffer: execa would write all output into its error's message, and on one of 64 MiB of binary it brings V8 down
@@ -61,6 +93,7 @@ export async function collect(program: Program, options: CollectOptions): Promis
   const stdin = options.stdin === undefined ? undefined : filledDescriptor(options.stdin);
   try {
     const { file, argv } = options.through ?? program;
+    refuseExhausted(program);
     const child = execa(file, argv, {
       ...always,
       detached: options.terminal !== 'ours',
@@ -116,6 +149,10 @@ export async function launch(shell: {
 }): Promise<Started> {
   const execa = await starter();
   const [stdin, stdout, stderr, ...rest] = shell.stdio;
+  // The first word is the file of the session (shell.ts).
+  // The first word is the file of its session (shell.ts).
+  const [, tool = 'sh', ...argv] = shell.words;
+  refuseExhausted({ tool, argv });
   const child = execa('/bin/sh', ['-c', shell.script, shell.name, ...shell.words], {
     ...always,
     env: { ...shell.env },
@@ -125,13 +162,27 @@ export async function launch(shell: {
     const { why } = notStarted(await child);
     throw new ToolError(`/bin/sh could not be started: ${why}`, { remedy: 'see whether /bin/sh works' });
   }
+  const { pid } = child;
+  // A zombie by now has no entry of its own, and its session may have.
+  const leader = processStat(pid) ?? { pid, started: 0 };
+  let isOver = false;
+  const ended = child.then(async (result) => {
+    const end = endOf(result);
+    if (end.how === 'signal') await untilEnded(leader);
+    isOver = true;
+    return end;
+  });
   return {
-    pid: child.pid,
-    ended: child.then(endOf),
+    pid,
+    ended,
     signal: (name) => {
-      signalGroup(child, name);
+      if (child.exitCode === null && !isOver) killGroup(pid, name);
     },
   };
+}
+
+async function untilEnded(leader: Parameters<typeof membersOf>[0]): Promise<void> {
+  while (membersOf(leader).length > 0) await delay(100);
 }
 
 /** A program that is fed and heard through pipes, in a session of its own. */
@@ -158,6 +209,7 @@ export async function startPiped({
   env,
 }: Pick<Program, 'file' | 'argv'> & { readonly env: Readonly<Record<string, string>> }): Promise<Piped> {
   const execa = await starter();
+  refuseExhausted({ tool: file, argv });
   const child = execa(file, argv, { ...always, env: { ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
   const { stdin, stdout, stderr } = child;
   return {
@@ -235,8 +287,12 @@ function gather(stream: Readable, full: () => void): readonly Uint8Array[] {
 
 function signalGroup(child: Group, signal: 'SIGTERM' | 'SIGKILL', whom: 'group' | 'alone' = 'group'): void {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  killGroup(whom === 'group' ? child.pid : -child.pid, signal);
+}
+
+function killGroup(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {
   try {
-    process.kill(whom === 'group' ? -child.pid : child.pid, signal);
+    process.kill(-pid, signal);
   } catch {
     // ESRCH: the last of it has just ended, which is what was wanted.
   }

@@ -53,11 +53,13 @@ export function memoryProcesses(host: SimulatedHost = simulatedHost()): Processe
         ({ pid, started, alive, open }) =>
           alive && pid === owner.pid && started === owner.started && [...open.values()].includes(inode),
       ),
-    holders: (inode) => {
+    holders: (inode, outputs) => {
       const living = world.processes.filter(
         (other) => other !== process && other.alive && [...other.open.values()].includes(inode),
       );
-      const orphans = world.orphans.filter(({ lock }) => inodeOfLock(lock) === inode);
+      const orphans = world.orphans.filter(
+        (orphan) => inodeOfLock(orphan.lock) === inode || orphan.outputs === outputs,
+      );
       return [
         ...living.map(({ pid }) => ({ pid, command: 'bofh', safe: false })),
         ...orphans.map(({ pid, command, safe }) => ({ pid, command, safe })),

@@ -237,7 +237,10 @@ async function hang(
     const orphaned = (): void => {
       reject(new ProcessKilled());
     };
-    world.orphans = [...world.orphans, { pid, command: commandLine(command), safe, lock, finish }];
+    world.orphans = [
+      ...world.orphans,
+      { pid, command: commandLine(command), safe, lock, outputs: step?.outputs, finish },
+    ];
     process.onDeath.add(orphaned);
     if (safe)
       for (const signal of [step?.signal, command.signal])

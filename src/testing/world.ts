@@ -28,6 +28,8 @@ interface Orphan {
   readonly safe: boolean;
   /** The descriptor whose lock it holds. */
   readonly lock: number;
+  /** The directory of its outputs, where its session is recorded. */
+  readonly outputs: string | undefined;
   /** It comes to its end, as if nothing had happened. */
   readonly finish: () => void;
 }

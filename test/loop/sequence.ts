@@ -35,7 +35,7 @@ export function testEngine(directory: string): Engine {
     host,
     flock: host.flock,
     store: diskStore(join(directory, 'journal')),
-    locks: lockTable(join(directory, 'locks'), host),
+    locks: lockTable([join(directory, 'locks')], host),
     processes: hostProcesses(),
     who: { user: 'root', argv: ['test'], bofh: '0.0.0' },
     find: async (kind, version) => operations.find((one) => one.kind === kind && one.version === version),

@@ -22,6 +22,7 @@ import { ConnectionError, JournalError, RolledBackError, StuckError } from '../.
 import { create } from '../../src/file/index.ts';
 import { localHost } from '../../src/host/local.ts';
 import { sshHost, type SshHost, type SshHostOptions } from '../../src/host/ssh/host.ts';
+import { processStat } from '../../src/proc.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { procText, type Sshd, startSshd } from '../support/sshd/index.ts';
 import { shellWord } from '../support/words.ts';
@@ -364,6 +365,35 @@ describe('a change over ssh', () => {
       expect(existsSync(at('done'))).toBe(true);
       expect(lost).toBeInstanceOf(ConnectionError);
       expect(seen[0]).toMatch(/^\/.*tool-\d+ a word$/);
+    });
+  }, 60_000);
+
+  test('is waited for when the shell that held the lock for it was killed, by the living and by the recovery', async () => {
+    const there = far(
+      tool(
+        `echo $$ >${at('pid')}; echo begun >${at('began')}; while [ ! -e ${at('go')} ]; do sleep 0.1; done; echo x >${at('done')}`,
+      ),
+    );
+    await during(there, async (change, of) => {
+      const changing = rejectionOf(change.run(run({ argv: ['a word'] })));
+      await vi.waitFor(() => expect(existsSync(at('began'))).toBe(true), { timeout: 20_000 });
+      const pid = Number(readFileSync(at('pid'), 'utf8'));
+      process.kill(processStat(pid)?.parent ?? 0, 'SIGKILL');
+      const seen: number[] = [];
+      const abandoned = await rejectionOf(there.reservations.release(of.id));
+      const fenced = there.reservations.fence(
+        { ...of, name: 'test' },
+        { onWait: (holder) => void seen.push(holder.pid) },
+      );
+      await vi.waitFor(() => expect(seen.length).toBeGreaterThan(0), { timeout: 20_000 });
+      expect(existsSync(at('done'))).toBe(false);
+      writeFileSync(at('go'), '');
+
+      expect(await fenced).toBe('fenced');
+      expect(existsSync(at('done'))).toBe(true);
+      expect(new Set(seen)).toEqual(new Set([pid]));
+      expect((abandoned as Error).message).toMatch(/still runs on/);
+      expect(await changing).toMatchObject({ reason: 'killed' });
     });
   }, 60_000);
 

@@ -31,7 +31,7 @@ afterEach(() => {
 /** The journal lies in the state directory, the locks of objects never do. */
 function engineOf(locks = join(work, '.locks')): Engine {
   const engine = testEngine(state);
-  return { ...engine, locks: lockTable(locks, engine) };
+  return { ...engine, locks: lockTable([locks], engine) };
 }
 
 /** What `bofh` says when a sequence is to make that file. */

@@ -7,7 +7,7 @@ const source = resolve(import.meta.dirname, '../../src');
 // A room may import itself and the rooms before it.
 const order = [
   ['errors.ts', 'version.ts'],
-  ['units.ts', 'refusals.ts'],
+  ['units.ts', 'refusals.ts', 'proc.ts'],
   ['request.ts'],
   ['command'],
   ['host', 'atomic'],

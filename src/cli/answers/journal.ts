@@ -38,6 +38,7 @@ export const journalList = z.array(
     state: z.enum([
       'running',
       'orphan',
+      'unknown',
       'interrupted',
       'committed',
       'rolled-back',
@@ -60,7 +61,7 @@ export const journalShow = z.strictObject({
   user: text,
   command: z.readonly(z.array(text)),
   bofh: text,
-  state: z.enum(['running', 'orphan', 'interrupted', 'committed', 'rolled-back', 'abandoned']),
+  state: z.enum(['running', 'orphan', 'unknown', 'interrupted', 'committed', 'rolled-back', 'abandoned']),
   because: z.exactOptional(text),
   hosts: z.exactOptional(reached),
   steps: z.readonly(z.array(step)),

@@ -25,6 +25,11 @@ export function addRecover(root: Command, verb: Verb): void {
       '--discard <OBJECT,…>',
       'also undo these objects, as the refusal names them (fs:UUID, lv:vg0/web1), with what others wrote to them since',
     )
+    .option(
+      '--limit <TIME>',
+      'with --boot: leave a journal open that is not finished in this time, and go on (default: 5m)',
+    )
+    .option('--total <TIME>', 'with --boot: begin no journal after this time (default: 15m)')
     .option('--because <TEXT>', 'the reason, which is written into the journal')
     .option('--cut-last-line <ID>', 'show the damaged last line of this journal and cut it off');
   verb(recover, 'changes', async (runtime, [id], options) =>

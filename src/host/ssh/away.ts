@@ -14,7 +14,7 @@ export interface AwayFiles {
   readonly reservation: string;
   /** Emptied by a boot, as are its programs. */
   readonly work: string;
-  /** Shared by each of its programs for as long as it runs. */
+  /** Shared by the shell around each of its programs for as long as it runs. */
   readonly lock: string;
 }
 
@@ -35,6 +35,31 @@ export function said(
   return { word: groups.word, rest: groups.rest ?? '', length: end + 1 };
 }
 
-/** `holds PID LOCK`: is it a shell of ours? dash moves descriptor 3 to another number while its command runs without it. */
-export const holds = `holds() { for d in "/proc/$1/fd"/*; do [ "$(readlink "$d")" = "$2" ] && return 0; done; return 1; }
+/**
+ * `members FILE` says who lives of the session that is recorded in a file (src/host/shell.ts), and leaves its name, leader and
+ * whether it may be ended in `leader` and `safe`; it fails when nobody does. A number is not given away while a process of the
+ * session lives: a process that has it now and began at another time says that all of them have ended. The name of a process,
+ * in parentheses, may have spaces and newlines in it.
+ */
+export const members = `fields() {
+  t=
+  { while IFS= read -r l || [ -n "$l" ]; do t=$l; done </proc/$1/stat; } 2>/dev/null || return 1
+  set -- \${t##*) }
+  state=$1 parent=$2 session=$4 began=\${20}
+  [ -n "$began" ]
+}
+members() {
+  [ -s "$1" ] && read -r safe boot stat <"$1" || return 1
+  [ "$boot" = "$(cat /proc/sys/kernel/random/boot_id)" ] || return 1
+  leader=\${stat%% *}
+  set -- \${stat##*) }
+  start=\${20} found=
+  if fields "$leader" && [ "$began" != "$start" ]; then return 1; fi
+  for p in /proc/[0-9]*; do
+    p=\${p#/proc/}
+    fields "$p" && [ "$session" = "$leader" ] && [ "$state" != Z ] && found="$found $p"
+  done
+  [ -n "$found" ] && printf '%s\\n' "$found"
+}
+is_ours() { tr '\\0' '\\n' 2>/dev/null <"/proc/$1/cmdline" | grep -qFx -e bofh-safe -e bofh-wait; }
 `;

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { lockName, type Reservations, type Reserving, type StillRunning } from '../../command/index.ts';
 import { CommandError, JournalError } from '../../errors.ts';
 import { text } from '../answer.ts';
-import { type AwayPlace, holds, said } from './away.ts';
+import { type AwayPlace, members, said } from './away.ts';
 import type { SshDestination } from './destination.ts';
 import type { Link } from './link.ts';
 
@@ -28,7 +28,7 @@ set -e
  * finds it reserved.
  */
 const reserve = `${begin}token=$1 head=$2
-mkdir -p "$dir" "$run/locks" "$work"
+mkdir -p "$dir" "$work"
 sync "$state" "$dir"
 alone
 cat >"$work/asked"
@@ -52,18 +52,29 @@ done <"$work/asked"
 put
 n=0
 while read -r mode name key; do
-  flock -n "-$mode" "$run/locks/$name" true </dev/null || say held "$n"
+  for f in "$state/journal/locks/$name" "$run/locks/$name"; do
+    [ ! -e "$f" ] || flock -n "-$mode" "$f" true </dev/null || say held "$n"
+  done
   n=$((n + 1))
 done <"$work/asked"
 rm "$work/asked"
 say taken`;
 
-/** The lock is free when the last program of the sequence has ended: the shell around each holds it. */
-const fence = `${begin}${holds}token=$1
+/**
+ * The lock is free when the last program of the sequence has ended: the shell around each holds it. When somebody has killed that
+ * shell alone, its program is still there by its session.
+ */
+const atWork = `${members}at_work() {
+  for f in "$work"/*/session; do members "$f" >/dev/null && return 0; done
+  return 1
+}
+`;
+
+const fence = `${begin}${atWork}token=$1
 [ -f "$dir/$id" ] || say none
 mkdir -p "$work"
 exec 3>>"$work/lock"
-if flock -n -x 3; then
+if flock -n -x 3 && ! at_work; then
   alone
   if [ "$(owner)" != "$token" ]; then
     sed "s/^owner .*/owner $token/" "$dir/$id" >"$dir/$id.new"
@@ -72,20 +83,25 @@ if flock -n -x 3; then
   say fenced
 fi
 printf '%s held\\n' "$mark"
-for f in "$work"/*/pid; do
-  p=$(cat "$f" 2>/dev/null) && holds "$p" "$work/lock" || continue
-  if tr '\\0' '\\n' <"/proc/$p/cmdline" | grep -qFx bofh-safe; then kill -s TERM -- "-$p" || :; printf 'safe '; else printf 'wait '; fi
-  printf '%s ' "$p"
-  tr '\\0\\n' '  ' <"/proc/$p/cmdline" | sed 's/^.* bofh-[a-z]* //'
-  printf '\\n'
+for f in "$work"/*/session; do
+  members "$f" >/dev/null || continue
+  if [ "$safe" = bofh-safe ]; then kill -s TERM -- "-$leader" || :; mode=safe; else mode=wait; fi
+  all=$found
+  for p in $all; do
+    if is_ours "$p" || ! fields "$p"; then continue; fi
+    case " $all " in *" $parent "*) is_ours "$parent" || continue ;; esac
+    printf '%s %s ' "$mode" "$p"
+    { tr '\\0\\n' '  ' <"/proc/$p/cmdline"; } 2>/dev/null || :
+    printf '\\n'
+  done
 done
 exit 0`;
 
 /** Not while a program of the sequence runs: the host would be free beneath it. */
-const release = `${begin}[ -d "$dir" ] || say released
+const release = `${begin}${atWork}[ -d "$dir" ] || say released
 mkdir -p "$work"
 exec 3>>"$work/lock"
-flock -n -x 3 || say held
+if ! flock -n -x 3 || at_work; then say held; fi
 alone
 rm -f "$dir/$id" "$dir/$id.new"
 sync "$dir"

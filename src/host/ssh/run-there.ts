@@ -5,7 +5,7 @@ import { type Output, text } from '../answer.ts';
 import type { Program } from '../program.ts';
 import { noCoreDumps } from '../core-dumps.ts';
 import { outputLimit } from '../start.ts';
-import { awayFiles, type AwayPlace, holds, said } from './away.ts';
+import { awayFiles, type AwayPlace, members, said } from './away.ts';
 import type { Link } from './link.ts';
 
 /** Where something is run. */
@@ -26,10 +26,11 @@ export interface RanThere {
 
 /**
  * The program gets a session of its own and writes to files, so that it goes on when the connection is lost, and the shell around
- * it, alone, has a share of the sequence's lock: what waits for a frozen link has none. It begins only while the reservation is
+ * it, alone, has a share of the sequence's lock: what waits for a frozen link has none. When somebody kills that shell, its program
+ * is still waited for, and fenced. It begins only while the reservation is
  * that of our process, and in the boot that we know. Its input is whole, in a file without a name, before it begins: half a key must not be taken for a key.
  */
-const begin = `mark=$1 file=$2 dir=$3 token=$4 work=$3/$5 name=$6 in=$7 key=$8 count=$9
+const begin = `${members}mark=$1 file=$2 dir=$3 token=$4 work=$3/$5 name=$6 in=$7 key=$8 count=$9
 shift 9
 inner=$1 boot=$2
 shift 2
@@ -52,16 +53,16 @@ flock -n -s 3 || { rm -rf "$work"; say held; }
 [ "$(sed -n 's/^owner //p' "$file" 2>/dev/null)" = "$token" ] || { rm -rf "$work"; say fenced; }
 [ "$(cat /proc/sys/kernel/random/boot_id)" = "$boot" ] || { rm -rf "$work"; say booted; }
 if [ "$count" = 1 ]; then
-  setsid /bin/sh -c "$inner" "$name" "$@" <&5 >"$work/out" 2>"$work/err.1" 5<&- &
+  setsid /bin/sh -c "$inner" "$name" "$work/session" "$@" <&5 >"$work/out" 2>"$work/err.1" 5<&- &
 else
-  setsid /bin/sh -c "$inner" "$name" "$@" <&5 >"$work/out" 2>"$work/err.1" \\
+  setsid /bin/sh -c "$inner" "$name" "$work/session" "$@" <&5 >"$work/out" 2>"$work/err.1" \\
     4>"$work/status" 5>"$work/err.2" 6>"$work/err.3" 7>"$work/err.4" 8>"$work/err.5" 9>"$work/err.6" &
 fi
 pid=$!
 exec 3>&-
-printf '%s\\n' "$pid" >"$work/pid"
 wait "$pid"
 code=$?
+while members "$work/session" >/dev/null; do sleep 0.2; done
 size=$(stat -c %s "$work/out")
 printf '%s ran %s %s\\n' "$mark" "$code" "$size"
 if [ "$size" -gt ${outputLimit} ]; then tail -c 1048576 "$work/out"; else cat "$work/out"; fi
@@ -72,9 +73,8 @@ printf %s "$mark"
 rm -rf "$work"
 exit 0`;
 
-/** Only a shell of this very sequence: its number may be another's by now. */
-const stop = `${holds}p=$(cat "$1/pid") || exit 0
-holds "$p" "$2" && kill -s "$3" -- "-$p"
+/** Only this very session: its number may be another's by now. */
+const stop = `${members}members "$1/session" >/dev/null && kill -s "$2" -- "-$leader"
 exit 0`;
 
 /** What is run in the name of a step. */
@@ -99,13 +99,13 @@ export async function runThere(at: There, step: StepContext, errand: ErrandThere
       `a change of ${host} belongs in a step of a sequence, which reserves what it changes`,
     );
   const { id, token, boot } = step.sequence;
-  const { reservation, work, lock } = awayFiles(place, id);
+  const { reservation, work } = awayFiles(place, id);
   const [mark, own] = [randomBytes(16).toString('hex'), randomBytes(6).toString('hex')];
   const [input, key] = [bytesOf(errand.stdin), bytesOf(errand.secondKey)];
   const lengthOf = (bytes: Uint8Array | undefined): string =>
     bytes === undefined ? '-' : String(bytes.length);
   errand.begins?.((name) => {
-    const words = [`${work}/${own}`, lock, name.slice('SIG'.length)];
+    const words = [`${work}/${own}`, name.slice('SIG'.length)];
     const program = { ...errand.program, argv: ['stop'] };
     void link.read({ program, script: stop, words, timeoutMs: 10_000 }).catch(() => undefined);
   });

@@ -68,7 +68,7 @@ export function startedIn(calls: readonly Call[]): readonly (readonly string[])[
 
 /** Of the programs that were started: the changes of bofh, without the shell around each that keeps the lock. */
 export function changesIn(calls: readonly Call[]): readonly (readonly string[])[] {
-  return startedIn(calls).flatMap(([shell, flag, , name, ...words]) =>
+  return startedIn(calls).flatMap(([shell, flag, , name, _session, ...words]) =>
     shell === '/bin/sh' && flag === '-c' && (name === 'bofh-wait' || name === 'bofh-safe') ? [words] : [],
   );
 }

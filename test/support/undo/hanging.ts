@@ -20,12 +20,17 @@ import {
 
 /**
  * A program hangs. The first signal ends it when it may be ended half-way, else it is waited for; a second one leaves the
- * journal open. Recovery names its process, waits for its end, then undoes. The same after SIGKILL.
+ * journal open. Recovery names its process, waits for its end, then undoes. The same after SIGKILL, and when the shell that holds
+ * the lock for the program is killed too.
  */
 export async function* hanging(subject: Subject, fits: (point: Point) => boolean): AsyncIterable<Titled> {
-  for (const point of (await pointsOf(subject, 'well')).filter(fits)) {
+  for (const [i, point] of (await pointsOf(subject, 'well')).filter(fits).entries()) {
     yield { title: `${point.title} hangs, two signals`, tried: await bySignals(subject, point) };
     yield { title: `${point.title} hangs, SIGKILL`, tried: await byKill(subject, point) };
+    // It is the engine that is asked here, whatever the step.
+    if (i > 0) continue;
+    const killed = await byKill(subject, point, 'and its shell');
+    yield { title: `${point.title} hangs, SIGKILL, its shell too`, tried: killed };
   }
 }
 
@@ -48,7 +53,11 @@ async function bySignals(subject: Subject, point: Point): Promise<Tried> {
   return afterOrphan(subject, host, orphan.pid, true);
 }
 
-async function byKill(subject: Subject, point: Point): Promise<Tried> {
+async function byKill(
+  subject: Subject,
+  point: Point,
+  whom: 'bofh' | 'and its shell' = 'bofh',
+): Promise<Tried> {
   const staged = subject.start();
   const { host } = staged;
   host.fault(point.fault('hangs'));
@@ -57,6 +66,7 @@ async function byKill(subject: Subject, point: Point): Promise<Tried> {
   if (orphan === undefined) return conclude(subject, host, await running);
   host.kill();
   await running;
+  if (whom === 'and its shell') host.world.flocks = host.world.flocks.filter(({ fd }) => fd !== orphan.lock);
   return afterOrphan(subject, host, orphan.pid, false);
 }
 

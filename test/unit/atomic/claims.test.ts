@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { claim, withHost, type Claiming } from '../../../src/atomic/claims.ts';
-import { ownerLine, type Engine } from '../../../src/atomic/engine.ts';
+import { messageOf, ownerLine, type Engine } from '../../../src/atomic/engine.ts';
 import type { Line } from '../../../src/atomic/lines.ts';
 import { bear } from '../../../src/atomic/journal.ts';
 import type { Claims } from '../../../src/atomic/operation.ts';
 import { JournalError, UsageError } from '../../../src/errors.ts';
+import type { StoreFile } from '../../../src/atomic/store.ts';
 import { begin, intent } from '../../support/crash/lines.ts';
 import { newMachine, spawn } from '../../support/crash/process.ts';
 import { newWorld } from '../../support/crash/world.ts';
@@ -30,10 +31,10 @@ function journal(
   engine: Engine,
   id: string,
   claims: readonly (Claims | null)[],
-  owner: 'living' | 'gone' = 'living',
+  owner: 'living' | 'gone' | 'elsewhere' = 'living',
   more: readonly Line[] = [],
-): { readonly close: () => void } {
-  const gone = owner === 'gone' ? { boot: 'another' } : {};
+): StoreFile {
+  const gone = owner === 'gone' ? { boot: 'another' } : owner === 'elsewhere' ? { namespace: 'pid:[1]' } : {};
   const argv = ['bofh', 'vm', 'create', id];
   const first = { ...begin, ...ownerLine(engine), ...gone, id, name: `about ${id}`, argv };
   const file = engine.store.create(`${id}.new`);
@@ -108,6 +109,34 @@ describe('an object that another sequence has', () => {
     );
   });
 
+  test('is refused by its journal alone when its lock is gone, and had once it is closed', async () => {
+    const engine = start();
+    const living = journal(engine, 'aaa', [{ changes: ['a'] }]);
+
+    const error = await rejectionOf(claim(claiming(engine), 'toy', 1, { needs: ['a'] }));
+    const free = claim(claiming(engine), 'toy', 1, { changes: ['b'] });
+
+    expect(error).toBeInstanceOf(JournalError);
+    expect(error).toMatchObject({
+      message: `a is in use by sequence aaa "about aaa" (pid ${engine.processes.self.pid}: bofh vm create aaa), which has lost its lock`,
+    });
+    await expect(free).resolves.toBeUndefined();
+    living.close();
+  });
+
+  test('is refused as one of which nothing can be told when another PID namespace has its journal', async () => {
+    const engine = start();
+    const file = journal(engine, 'aaa', [{ changes: ['a'] }], 'elsewhere');
+    await engine.flock([{ fd: file.fd, mode: 'exclusive' }]);
+
+    const error = await rejectionOf(claim(claiming(engine), 'toy', 1, { needs: ['a'] }));
+    file.close();
+    const dead = await rejectionOf(claim(claiming(engine), 'toy', 1, { needs: ['a'] }));
+
+    expect(messageOf(error)).toMatch(/^a belongs to journal aaa, and it cannot be told from here/);
+    expect(messageOf(dead)).toMatch(/^a belongs to the unfinished sequence aaa/);
+  });
+
   test('is waited for as long as was said, and had once it is free', async () => {
     const engine = start({ waitMs: 20_000 });
     const other = engine.locks.open();
@@ -159,13 +188,6 @@ describe('an object of a sequence that died', () => {
   ])('is free when %s', async (_, line) => {
     const engine = start();
     journal(engine, 'dead', [{ makes: ['a'] }], 'gone', [line]).close();
-
-    await expect(claim(claiming(engine), 'toy', 1, { changes: ['a'] })).resolves.toBeUndefined();
-  });
-
-  test('is not what a living one has in its journal: that is for the locks to say', async () => {
-    const engine = start();
-    journal(engine, 'living', [{ makes: ['a'] }]);
 
     await expect(claim(claiming(engine), 'toy', 1, { changes: ['a'] })).resolves.toBeUndefined();
   });

@@ -10,7 +10,7 @@ import { localHost } from '../../../src/host/local.ts';
 function place() {
   const directory = mkdtempSync(join(tmpdir(), 'bofh-lock-'));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
-  return { directory, table: lockTable(join(directory, 'locks'), localHost()) };
+  return { directory, table: lockTable([join(directory, 'locks')], localHost()) };
 }
 
 test('what one sequence makes or changes another cannot have, and the key is told', async () => {
@@ -66,6 +66,97 @@ test('steps side by side that share an object open its lock once, and release fr
   expect(openBy(`${dev}:${ino}`)).toBe(0);
 });
 
+test('a lock whose file was removed while it was held is lost to the next, and known to be lost', async () => {
+  const { directory, table } = place();
+  const [first, second] = [table.open(), table.open()];
+  await first.take({ changes: ['a'], needs: ['b'] });
+  for (const name of ['a', 'b']) rmSync(join(directory, 'locks', name));
+
+  expect(await second.take({ changes: ['a'] })).toBeUndefined();
+  expect(await first.take({ changes: ['a'] })).toBe('a');
+  expect(await first.take({ changes: ['b'] })).toBeUndefined();
+  expect(await second.take({ needs: ['b'] })).toBe('b');
+  first.release();
+  expect(await second.take({ needs: ['b'] })).toBeUndefined();
+  second.release();
+});
+
+test('a file that loses its name before it is locked is not taken for a lock', async () => {
+  const { directory } = place();
+  const path = join(directory, 'locks', 'a');
+  const host = localHost();
+  let removals = 2;
+  const late = lockTable([join(directory, 'locks')], {
+    flock: async (wanted) => {
+      if ((removals -= 1) >= 0) rmSync(path);
+      return await host.flock(wanted);
+    },
+  }).open();
+  const other = lockTable([join(directory, 'locks')], host).open();
+
+  expect(await late.take({ makes: ['a'] })).toBeUndefined();
+  expect(await other.take({ makes: ['a'] })).toBe('a');
+  late.release();
+});
+
+test('the file of a lock goes with it, and whoever comes just then still has it alone', async () => {
+  const { directory, table } = place();
+  let [inside, most, rounds] = [0, 0, 0];
+
+  await Promise.all(
+    [1, 2, 3, 4].map(async () => {
+      for (let n = 0; n < 5; ) {
+        const locks = table.open();
+        if ((await locks.take({ changes: ['a'], needs: ['b'] })) !== undefined) continue;
+        inside += 1;
+        most = Math.max(most, inside);
+        await new Promise((resolve) => setImmediate(resolve));
+        inside -= 1;
+        [n, rounds] = [n + 1, rounds + 1];
+        locks.release();
+      }
+    }),
+  );
+
+  expect([most, rounds]).toEqual([1, 20]);
+  expect(readdirSync(join(directory, 'locks'))).toEqual(['b']);
+});
+
+test('a sweep removes the files of locks that nobody holds, and no others', async () => {
+  const { directory, table } = place();
+  const [first, second] = [table.open(), table.open()];
+  await first.take({ needs: ['a', 'b'] });
+  await second.take({ needs: ['b'] });
+  first.release();
+
+  await table.sweep?.();
+
+  expect(readdirSync(join(directory, 'locks'))).toEqual(['b']);
+  expect(await first.take({ changes: ['b'] })).toBe('b');
+  second.release();
+});
+
+test('each of several directories keeps others away', async () => {
+  const { directory } = place();
+  const [a, b, c] = ['a', 'b', 'c'].map((name) => join(directory, name)) as [string, string, string];
+  const host = localHost();
+  const first = lockTable([a, b], host).open();
+  await first.take({ changes: ['lv:vg/x'] });
+
+  for (const both of [[a, c], [c, b], [a], [b]])
+    expect(
+      await lockTable(both, host)
+        .open()
+        .take({ needs: ['lv:vg/x'] }),
+    ).toBe('lv:vg/x');
+  expect(
+    await lockTable([c], host)
+      .open()
+      .take({ needs: ['lv:vg/x'] }),
+  ).toBeUndefined();
+  first.release();
+});
+
 test('a key of any length and with any letters is one file of the directory', async () => {
   const { directory, table } = place();
   const locks = table.open();
@@ -109,9 +200,9 @@ function openBy(inode: string): number {
 test('a place where no lock can be made is told, with what was tried', async () => {
   const { directory } = place();
   writeFileSync(join(directory, 'file'), '');
-  const below = lockTable(join(directory, 'file', 'locks'), localHost()).open();
+  const below = lockTable([join(directory, 'file', 'locks')], localHost()).open();
   mkdirSync(join(directory, 'locks', encodeURIComponent('lv:vg/a')), { recursive: true });
-  const taken = lockTable(join(directory, 'locks'), localHost()).open();
+  const taken = lockTable([join(directory, 'locks')], localHost()).open();
 
   await expect(below.take({ makes: ['lv:vg/a'] })).rejects.toThrow(JournalError);
   await expect(taken.take({ makes: ['lv:vg/a'] })).rejects.toThrow(

@@ -5,15 +5,17 @@ import { join } from 'node:path';
 import { build } from 'rolldown';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { LockHolder } from '../../../src/atomic/processes.ts';
-import { openJournals, recover, sweepUnborn } from '../../../src/atomic/recover.ts';
+import { abandon, openJournals, recover, sweepUnborn } from '../../../src/atomic/recover.ts';
 import { AtomicOperationSequence } from '../../../src/atomic/sequence.ts';
 import { create } from '../../../src/file/index.ts';
+import { processStat } from '../../../src/proc.ts';
 import { furnish, realEngine } from '../../support/crash/real/engine.ts';
 import { callsOf, namesAtRisk } from '../../support/crash/real/order.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const bundle = join(root, '.cache/real');
-const child = join(bundle, 'child.js');
+const bundled = join(bundle, 'child.js');
+const child = bundled;
 
 beforeAll(async () => {
   // As JavaScript it starts in a tenth of the time, and there are many of them.
@@ -26,6 +28,9 @@ beforeAll(async () => {
 
 const strace = spawnSync('strace', ['-V']).status === 0;
 if (!strace && process.env.BOFH_REQUIRE === 'all') throw new Error('strace is not installed');
+const inNamespace = ['--pid', '--fork', '--kill-child', '--mount-proc'];
+/** Root alone may make one. */
+const ownNamespaces = spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'true']).status === 0;
 const withStrace = test.skipIf(!strace);
 
 function place(toolSeconds?: number): string {
@@ -177,4 +182,135 @@ describe('over real files', { timeout: 60_000 }, () => {
       expect(recovered.end).toBe('rolled-back');
       expect(dataIn(directory)).toEqual(before);
     });
+
+  for (const stop of ['wait', 'safe'] as const)
+    test(`the process that holds the lock is killed alone: recovery ${stop === 'wait' ? 'waits for' : 'ends'} its tool all the same`, async () => {
+      const directory = place(stop === 'wait' ? 2 : 60);
+      await killedAtWork(directory, stop);
+      const engine = realEngine(directory);
+      const [named] = await openJournals(engine);
+      process.kill(keeperOf(directory), 'SIGKILL');
+      const told: LockHolder[] = [];
+
+      const [open] = await openJournals(engine);
+      await expect(abandon(engine, open?.id ?? '', 'it is in the way')).rejects.toThrow(/still running/);
+      const recovered = await recover(open?.id ?? '', {
+        engine,
+        yes: true,
+        onWait: (_, holder) => told.push(holder),
+      });
+
+      const tool = toolOf(directory);
+      expect(named?.holders.map(({ pid }) => pid)).toEqual([tool]);
+      expect(open).toMatchObject({ owner: 'orphan', holders: [{ pid: tool, safe: stop === 'safe' }] });
+      expect(told.map(({ pid }) => pid)).toEqual([tool]);
+      expect(told[0]?.command).toMatch(/tool .*data\/slow$/);
+      expect(recovered.end).toBe('rolled-back');
+      expect(processStat(tool)).toBeUndefined();
+      expect(dataIn(directory)).toEqual(before);
+    });
+
+  test('the process that holds the lock is killed alone: the sequence waits for its tool before it undoes', async () => {
+    const directory = place(1);
+    const child = spawn(process.execPath, [bundled, directory, 'wait']);
+    onTestFinished(() => void child.kill('SIGKILL'));
+    const said: string[] = [];
+    child.stdout.on('data', (text) => said.push(String(text)));
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    await begun(directory);
+
+    process.kill(keeperOf(directory), 'SIGKILL');
+    await ended;
+
+    expect(processStat(toolOf(directory))).toBeUndefined();
+    expect(said.join('')).toBe('RolledBackError\n');
+    expect(dataIn(directory)).toEqual(before);
+  });
+
+  test.skipIf(!ownNamespaces).each([
+    ['beside', ['unshare', ...inNamespace]],
+    ['around', []],
+  ] as const)(
+    'a living sequence of a PID namespace is not told to be interrupted in one %s it, and not recovered',
+    async (_where, around) => {
+      const directory = place();
+      const holder = spawn('unshare', [...inNamespace, process.execPath, bundled, directory, 'hold']);
+      onTestFinished(() => void holder.kill('SIGKILL'));
+      await new Promise((resolve) => holder.stdout.once('data', resolve));
+      const look = (): string =>
+        spawnSync('env', [...around, process.execPath, bundled, directory, 'look'], { encoding: 'utf8' })
+          .stdout;
+
+      const living = look();
+      const ended = new Promise((resolve) => holder.once('exit', resolve));
+      holder.kill('SIGKILL');
+      await ended;
+      const dead = look();
+
+      expect(living).toMatch(/^unknown; it cannot be told from here who works on journal/);
+      expect(dead).toBe('dead; recovered\n');
+      expect(dataIn(directory)).toEqual(before);
+    },
+  );
+
+  test('a program that cannot be started because every descriptor is in use is an error that says so', () => {
+    const directory = place();
+
+    const { stdout } = spawnSync(
+      'prlimit',
+      ['--nofile=60:60', process.execPath, bundled, directory, 'exhaust'],
+      { encoding: 'utf8' },
+    );
+
+    const lines = stdout.trimEnd().split('\n');
+    expect(lines).toHaveLength(40);
+    expect(
+      lines.filter((line) => !/^\S+ (?:done|CommandError: .*(?:EMFILE|too many open files))/.test(line)),
+    ).toEqual([]);
+    expect(stdout).toMatch(/^read CommandError: .* it could not be started: too many open files/m);
+    expect(lines.slice(-2)).toEqual(['read done', 'change done']);
+  });
+
+  test('who has the journal of a dead sequence open to read it is not waited for', async () => {
+    const directory = place();
+    const holder = spawn(process.execPath, [bundled, directory, 'hold']);
+    await new Promise((resolve) => holder.stdout.once('data', resolve));
+    const ended = new Promise((resolve) => holder.once('exit', resolve));
+    holder.kill('SIGKILL');
+    await ended;
+    const engine = realEngine(directory);
+    const id = (await openJournals(engine))[0]?.id ?? '';
+    const reader = spawn('tail', ['-f', join(directory, 'journal', `${id}.journal`)]);
+    onTestFinished(() => void reader.kill('SIGKILL'));
+    await new Promise((resolve) => reader.stdout.once('data', resolve));
+
+    const [open] = await openJournals(engine);
+
+    expect(open).toMatchObject({ owner: 'dead', holders: [] });
+    expect((await recover(id, { engine, yes: true })).end).toBe('rolled-back');
+  });
 });
+
+async function begun(directory: string): Promise<void> {
+  while (!existsSync(join(directory, 'data/slow.begun'))) await new Promise((done) => setTimeout(done, 20));
+}
+
+/** A bofh that is killed while its tool is at work. */
+async function killedAtWork(directory: string, stop: 'wait' | 'safe'): Promise<void> {
+  const owner = spawn(process.execPath, [bundled, directory, stop]);
+  await begun(directory);
+  const ended = new Promise((resolve) => owner.once('exit', resolve));
+  owner.kill('SIGKILL');
+  await ended;
+}
+
+/** The shell that holds the journal's lock: the parent of the tool. */
+function keeperOf(directory: string): number {
+  const parent = processStat(toolOf(directory))?.parent;
+  if (parent === undefined) throw new Error('the tool does not run');
+  return parent;
+}
+
+function toolOf(directory: string): number {
+  return Number(readFileSync(join(directory, 'slow.pid'), 'utf8'));
+}

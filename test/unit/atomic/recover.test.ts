@@ -142,6 +142,34 @@ test('a journal that somebody works on is not touched by anybody else', async ()
   file.close();
 });
 
+test('a journal does not grow however often its recovery fails, and keeps what an attempt has done', async () => {
+  const { engine, journals } = place();
+  const attempt: Line = { t: 'recovery', ...ownerLine(engine), pid: 1, started: 1 };
+  const blocked: Line = { t: 'blocked', n: 1, why: 'bare' };
+  const bare = (n: number) => intent(n, { kind: 'bare', claims: { makes: [`x${String(n)}`] } });
+  left(engine, 'one', [
+    ...[bare(1), bare(2), { t: 'rollback', because: 'it failed' } as const, blocked],
+    ...[attempt, { t: 'undone', n: 2 } as const, blocked],
+    ...[attempt, blocked, attempt, attempt, blocked],
+  ]);
+  const path = join(journals, 'one.journal');
+  const kinds = (): readonly string[] =>
+    readFileSync(path, 'utf8')
+      .split('\n')
+      .flatMap((line) => /"t":"(?<t>[^"]+)"/.exec(line)?.groups?.t ?? []);
+  writeFileSync(join(journals, 'one.d/out.1'), 'of an earlier attempt');
+
+  const seen: (readonly string[])[] = [];
+  for (let n = 0; n < 3; n += 1) {
+    await expect(recover('one', { engine, yes: true })).rejects.toThrow(StuckError);
+    seen.push(kinds());
+  }
+
+  const useful = ['begin', 'intent', 'intent', 'rollback', 'blocked', 'recovery', 'undone', 'blocked'];
+  expect(seen).toEqual([1, 2, 3].map(() => [...useful, 'recovery', 'blocked']));
+  expect(readdirSync(join(journals, 'one.d'))).toEqual([]);
+});
+
 test('what a birth or a move to the history left behind is removed, and nothing else', async () => {
   const { engine, journals } = place();
   left(engine, 'open', [scope]);

@@ -49,7 +49,7 @@ describe('what other hosts have reserved', () => {
   test('is nothing where nobody ever has', () => {
     expect(here().list()).toEqual([]);
     expect(here().seen()).toEqual([]);
-    expect(here().lockOf('aa11')).toBeUndefined();
+    expect(here().programsAt('aa11')).toBeUndefined();
   });
 
   test('is read whole', () => {

@@ -99,7 +99,13 @@ describe('a change', () => {
     expect(stdout).not.toMatch(/ [4-9] -> /);
     expect(others).toHaveLength(1);
     expect(others[0]?.[1].slice(0, 2)).toEqual(['/bin/sh', '-c']);
-    expect(others[0]?.[1].slice(3)).toEqual(['bofh-wait', join(directory, 'tar'), flag, '']);
+    expect(others[0]?.[1].slice(3)).toEqual([
+      'bofh-wait',
+      expect.stringMatching(/\/outputs\/session\.1$/),
+      join(directory, 'tar'),
+      flag,
+      '',
+    ]);
   });
 
   test('has no descriptor 3 when its step has no lock', async () => {

@@ -1,5 +1,7 @@
 // A process of its own, for the tests that kill it: it runs one sequence over real files.
+import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { openJournals, recover } from '../../../../src/atomic/recover.ts';
 import { AtomicOperationSequence, type Steps } from '../../../../src/atomic/sequence.ts';
 import { create, remove } from '../../../../src/file/index.ts';
 import { realEngine, slow } from './engine.ts';
@@ -26,6 +28,41 @@ const bodies: Readonly<Record<string, (tx: Steps) => Promise<unknown>>> = {
   safe: (tx) => tx.step(slow, { path: data('slow'), stop: 'safe' }),
 };
 
+if (what === 'look') {
+  const engine = realEngine(directory);
+  for (const { id, owner } of await openJournals(engine)) {
+    const error: unknown = await recover(id, { engine, yes: true }).catch((each: unknown) => each);
+    process.stdout.write(`${owner}; ${error instanceof Error ? error.message : 'recovered'}\n`);
+  }
+  process.exit();
+}
+if (what === 'exhaust') {
+  const { host } = realEngine(directory);
+  const tar = { tool: 'tar', argv: [data('slow')], parse: () => null } as const;
+  const run = {
+    read: () => host.run({ ...tar, access: 'read' }),
+    change: () => host.during({ outputs: directory, lock: -1 }).run({ ...tar, access: 'change' }),
+  };
+  // Once with room: what is loaded with the first program needs descriptors too.
+  for (const each of Object.values(run)) await each();
+  const full: number[] = [];
+  const fill = (): void => {
+    try {
+      for (;;) full.push(openSync('/dev/null', 'r'));
+    } catch {
+      // EMFILE is what is wanted.
+    }
+  };
+  for (let free = 0; free < 20; free += 1)
+    for (const [how, each] of Object.entries(run)) {
+      fill();
+      for (const fd of full.splice(0, free)) closeSync(fd);
+      const error: unknown = await each().catch((failed: unknown) => failed);
+      for (const fd of full.splice(0)) closeSync(fd);
+      process.stdout.write(`${how} ${error instanceof Error ? `${error.name}: ${error.message}` : 'done'}\n`);
+    }
+  process.exit();
+}
 const body = bodies[what];
 if (body === undefined) throw new Error(`there is no body "${what}"`);
 try {

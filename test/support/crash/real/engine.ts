@@ -29,14 +29,15 @@ export const slow = operation({
   },
   value: () => undefined,
   look: async ({ undo: { path }, host }) => {
-    const traces = await Promise.all([host.stat(path), host.stat(`${path}.begun`)]);
+    const traces = await Promise.all(tracesOf(path).map((each) => host.stat(each)));
     return { state: traces.some((each) => each !== undefined) ? 'ours' : 'gone' };
   },
   revert: async ({ undo: { path }, host }) => {
-    for (const each of [path, `${path}.begun`])
-      if ((await host.stat(each)) !== undefined) await host.removeFile(each);
+    for (const each of tracesOf(path)) if ((await host.stat(each)) !== undefined) await host.removeFile(each);
   },
 });
+
+const tracesOf = (path: string): readonly string[] => [path, `${path}.begun`];
 
 const operations = [create, remove, slow] as readonly unknown[] as readonly AnyOperation[];
 
@@ -47,7 +48,7 @@ export function realEngine(directory: string): Engine {
     host,
     flock: host.flock,
     store: diskStore(join(directory, 'journal')),
-    locks: lockTable(join(directory, 'locks'), host),
+    locks: lockTable([join(directory, 'locks')], host),
     processes: hostProcesses(),
     who: { user: 'root', argv: ['toy'], bofh: '0' },
     find: async (kind, version) => operations.find((one) => one.kind === kind && one.version === version),
@@ -61,6 +62,9 @@ export function furnish(directory: string, toolSeconds = 0): void {
   writeFileSync(join(directory, 'data/old'), 'an old file');
   writeFileSync(join(directory, 'data/new.of-others'), 'of others');
   const tool = join(directory, 'tool');
-  writeFileSync(tool, `#!/bin/sh\n: > "$1.begun"; sleep ${toolSeconds}; : > "$1"\n`);
+  writeFileSync(
+    tool,
+    `#!/bin/sh\necho $$ > "\${1%/data/*}/slow.pid"; : > "$1.begun"; sleep ${toolSeconds}; : > "$1"\n`,
+  );
   chmodSync(tool, 0o755);
 }

@@ -100,7 +100,8 @@ export function namesAtRisk(calls: readonly Call[], directory: string): readonly
       for (const path of changed.filter((each) => each.startsWith(`${directory}/`))) {
         if (dirname(path) === data) mustBeSynced(`before ${inWords}`, (folder) => folder !== data);
         // Locks mean nothing after a boot.
-        if (path !== join(directory, 'locks')) unsynced.set(dirname(path), inWords);
+        if (path !== join(directory, 'locks') && dirname(path) !== join(directory, 'locks'))
+          unsynced.set(dirname(path), inWords);
       }
     }
   }

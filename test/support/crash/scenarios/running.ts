@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { newMachine } from '../process.ts';
 import { recoverAll, run } from '../trial.ts';
 import { put } from '../world.ts';
 import { trial, words, type Scenario } from './scenario.ts';
@@ -11,15 +12,19 @@ export const runningScenarios: readonly Scenario[] = [
       const t = trial();
       const { ending, process } = await t.run(subject, async (tx, o, own) => {
         await tx.step(o.make, { name: 'a' });
+        let begin = (): void => undefined;
+        const begun = new Promise<void>((resolve) => (begin = resolve));
         const slow = tx.effect(
           'slow',
           async () => {
+            begin();
             await delay(20);
             own.event('effect', 'slow', () => t.add('prop:slow'));
           },
           () => own.event('effect', 'slow undone', () => put(t.world, 'prop:slow', undefined, 'durable')),
           { claims: { makes: ['prop:slow'] } },
         );
+        await begun;
         await Promise.all([slow, tx.step(o.make, { name: 'old' })]);
       });
       t.expectEnding(ending, /^RolledBackError.*vol:old exists/);
@@ -317,6 +322,29 @@ export const runningScenarios: readonly Scenario[] = [
         const second = await t.run(subject, (other, p) => other.step(p.wipe, { name: 'size' }));
         t.expectEnding(second.ending, /^JournalError: prop:size is in use by sequence .* "trial"/);
       });
+      t.expectEnding(ending, 'done');
+      return t.found;
+    },
+  },
+  {
+    name: 'a sequence that cannot see the lock of a living one (two /run) is refused what that one has in its journal',
+    run: async (subject) => {
+      const t = trial();
+      const machine = newMachine();
+      const { ending } = await t.run(
+        subject,
+        async (tx, o) => {
+          await tx.step(o.make, { name: 'a' });
+          const other = await run(
+            subject,
+            t.world,
+            { name: 'other', body: (theirs, toys) => theirs.step(toys.remove, { name: 'a' }) },
+            { machine: { ...machine, objectLocks: new Map() } },
+          );
+          t.expectEnding(other.ending, /^JournalError.*vol:a is in use by sequence .* lost its lock/);
+        },
+        { machine },
+      );
       t.expectEnding(ending, 'done');
       return t.found;
     },

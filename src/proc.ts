@@ -1,0 +1,71 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** A process as /proc/PID/stat shows it. */
+export interface ProcessStat {
+  readonly pid: number;
+  readonly parent: number;
+  readonly group: number;
+  readonly session: number;
+  /** Clock ticks from the boot to its start. */
+  readonly started: number;
+}
+
+/** Every process of this host; without zombies, which hold nothing open and which nobody may ever fetch. */
+export function processes(): readonly ProcessStat[] {
+  return names('/proc').flatMap((name) => (/^\d+$/.test(name) ? (processStat(Number(name)) ?? []) : []));
+}
+
+/** Undefined when there is no such process, or only its zombie. */
+export function processStat(pid: number): ProcessStat | undefined {
+  const text = content(`/proc/${pid}/stat`);
+  return text === undefined ? undefined : parseStat(text);
+}
+
+/** Parses proc_pid_stat(5). The name in parentheses may have spaces and parentheses in it. */
+export function parseStat(text: string): ProcessStat | undefined {
+  const pid = Number(/^\d+/.exec(text)?.[0]);
+  const [state, ...numbers] = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  const [parent = NaN, group = NaN, session = NaN] = numbers.map(Number);
+  const started = Number(numbers[18]);
+  const all = [pid, parent, group, session, started];
+  return state === 'Z' || !all.every(Number.isInteger) ? undefined : { pid, parent, group, session, started };
+}
+
+/**
+ * The living processes of a session. Its number is not given away while one of them lives, so a process that now has it,
+ * and began at another time than the leader, says that all of them have ended.
+ */
+export function membersOf(
+  leader: Pick<ProcessStat, 'pid' | 'started'>,
+  among: readonly ProcessStat[] = processes(),
+): readonly ProcessStat[] {
+  const now = among.find(({ pid }) => pid === leader.pid);
+  if (now !== undefined && now.started !== leader.started) return [];
+  return among.filter(({ session, started }) => session === leader.pid && started >= leader.started);
+}
+
+/** The names in a directory of /proc; none when it is gone, or hidden from this user. */
+export function names(path: string): readonly string[] {
+  try {
+    return readdirSync(path);
+  } catch (error) {
+    // Without root the descriptors of other users are hidden; what they cannot open (0600) they cannot lock.
+    if (isGone(error) || (error instanceof Error && 'code' in error && error.code === 'EACCES')) return [];
+    throw error;
+  }
+}
+
+/** Undefined when it is gone. */
+export function content(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error;
+  }
+}
+
+/** A process that ended while we looked. */
+export function isGone(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH');
+}
