@@ -139,10 +139,7 @@ async function named(host: ReadHost, holder: Holder): Promise<Holder> {
     return { ...holder, name, words: `a disk of the guest ${name} (domid ${domid})` };
   } catch (error) {
     if (!(error instanceof CommandError || error instanceof ToolError)) throw error;
-    return {
-      ...holder,
-      words: `a disk of the guest with domid ${domid}, which has no name: it is half-built, dying or gone`,
-      free: ['xl', 'destroy', String(domid)],
-    };
+    // xl fails alike of one without a name, of one that is gone, and without xenstored: nothing speaks for destroying it.
+    return { ...holder, words: `a disk of the guest with domid ${domid}, whose name xl does not tell` };
   }
 }
