@@ -168,6 +168,10 @@ function erase({ world }: ToolCall, { storage }: Device, content: Content, magic
 function direct(call: ToolCall, words: ReadonlyMap<string, string>): ReturnType<ToolModel> {
   const known = 'direct,fullblock,skip_bytes,count_bytes';
   const path = words.get('if') ?? '';
+  if (words.get('iflag') === 'nocache' && words.get('count') === '0' && words.size === 4)
+    return deviceAt(call.world, path) === undefined
+      ? failed(1, `dd: failed to open '${path}': No such file or directory`)
+      : ok();
   if (words.get('iflag') !== known || words.size !== 6) throw unmodelled(call, 'it reads blocks of a device');
   const device = deviceAt(call.world, path);
   if (device === undefined) return failed(1, `dd: failed to open '${path}': No such file or directory`);
