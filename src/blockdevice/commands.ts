@@ -25,6 +25,21 @@ export function blkidProbe(device: string): ReadCommand<Signature | undefined> {
   };
 }
 
+/**
+ * Has the kernel forget what it has cached of a device, so that the next read is of the device itself: blkid, wipefs and
+ * debugfs cannot read with O_DIRECT. It changes nothing (posix_fadvise(2), POSIX_FADV_DONTNEED) and keeps what is not
+ * written yet.
+ */
+export function dropCache(device: string): ReadCommand<void> {
+  return {
+    tool: 'dd',
+    argv: ['iflag=nocache', 'count=0', 'status=none', `if=${device}`],
+    access: 'read',
+    parse: nothing,
+    classify: classifyDevice,
+  };
+}
+
 /** A name by which fstab(5) can call a device. */
 export interface Tag {
   readonly name: 'UUID' | 'LABEL' | 'PARTUUID' | 'PARTLABEL' | 'ID';

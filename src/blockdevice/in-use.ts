@@ -8,6 +8,15 @@ export async function refuseHeld(host: ReadHost, device: string, who: readonly H
   throw inUse(device, await everyHolder(host, device));
 }
 
+/**
+ * RefusedError that names everybody who has the device, processes and guests too. It stands before every advice to repair
+ * what is on a device: who follows that while a guest uses it writes beneath a mounted filesystem.
+ */
+export async function refuseUsers(host: ReadHost, device: string): Promise<void> {
+  const who = (await everyHolder(host, device)).filter(({ kind }) => kind !== 'unknown');
+  if (who.length > 0) throw inUse(device, who);
+}
+
 /** RefusedError that names these. */
 export function inUse(device: string, who: readonly Holder[]): RefusedError {
   return new RefusedError(`${device} is in use: ${inWords(who)}`, {

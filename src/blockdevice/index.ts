@@ -24,7 +24,7 @@ export { loopDevices, loopShowing } from './loop/reads.ts';
 export type { LoopDevice } from './loop/schema.ts';
 export { type MountEntry, mountEntries, parseMountinfo } from './mountinfo.ts';
 export { type DeviceNode, deviceNode, kernelText, size, sizeOf } from './node.ts';
-export { refuseHeld } from './in-use.ts';
+export { refuseHeld, refuseUsers } from './in-use.ts';
 export { partitionsOf, type PartitionsOf } from './partitions/reads.ts';
 export { probe, recognise } from './probe.ts';
 export { cutUnder, reachAs, reachOf, usersBeyond } from './reach.ts';

@@ -1,7 +1,10 @@
 import type { ReadHost } from '../command/index.ts';
 import { ParseError } from '../errors.ts';
-import { blkidProbe, readsAsBlank } from './commands.ts';
-import { deviceNode, sizeOf } from './node.ts';
+import { blkidProbe, dropCache, readsAsBlank } from './commands.ts';
+import { built, loopsOver } from './holders/above.ts';
+import { deviceByNumber } from './holders/device.ts';
+import { factsOf } from './holders/facts.ts';
+import { type DeviceNode, deviceNode, sizeOf } from './node.ts';
 import type { Signature } from './schema.ts';
 
 /**
@@ -22,5 +25,17 @@ export async function recognise(host: ReadHost, device: string): Promise<Signatu
   const node = await deviceNode(host, device);
   if ((await sizeOf(host, node)) === 0)
     throw new ParseError(`${device} is a device of no size: cannot tell what it holds`);
+  if (await isUsedBeneath(host, node)) await host.run(dropCache(node.path));
   return host.run(blkidProbe(node.path));
+}
+
+/**
+ * Does DRBD, a mapping, an array, a loop device or a guest use it? They write past its page cache, which stays for as long as
+ * they have it open: what was read of it before they wrote would be read again.
+ */
+async function isUsedBeneath(host: ReadHost, { number }: DeviceNode): Promise<boolean> {
+  const facts = factsOf(host);
+  const device = await deviceByNumber(host, number);
+  if ((await built(facts, device)).length > 0 || (await loopsOver(facts, device)).length > 0) return true;
+  return (await facts.guestDisks()).some((disk) => disk.device === number);
 }

@@ -64,6 +64,7 @@ export async function dump(runtime: Runtime, device: string, options: Options): 
     tokens: tokens.map(({ type, slots }) => ({ type, slots: [...slots] })),
     requirements: [...requirements],
     reencryption: reencryption === undefined ? null : progressOf(reencryption),
+    damagedCopy: header.damagedCopy ?? null,
   };
   give(runtime, { data, lines: inWords(data) });
   return 0;
@@ -86,6 +87,11 @@ function inWords(header: CryptDump): readonly string[] {
     ...(keySlots.length === 0 ? ['no key slot: nothing opens it'] : []),
     ...tokens.map(({ type, slots }) => `token ${type} for slot ${slots.join(', ')}`),
     ...requirements.map((name) => `requires ${name}`),
+    ...(header.damagedCopy === null
+      ? []
+      : [
+          `the ${header.damagedCopy} copy of the header is damaged; this is the other one. cryptsetup repair DEVICE repairs it`,
+        ]),
   ];
 }
 

@@ -103,7 +103,7 @@ interface How {
   readonly guard?: (journal: ReadJournal) => RefusedError | undefined;
   readonly limit?: BootLimit | undefined;
   /** Objects that may be destroyed with what others wrote there. */
-  readonly discard?: readonly string[];
+  readonly discard?: readonly string[] | undefined;
 }
 
 type Ended = readonly [Row, number];

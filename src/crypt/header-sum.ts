@@ -2,7 +2,7 @@ import { recognise } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../errors.ts';
 import { sha256 } from '../file/path.ts';
-import { headerOf } from './reads.ts';
+import { DamagedHeader, headerOf } from './reads.ts';
 import type { LuksHeader } from './schema.ts';
 
 /** The header in a file. RefusedError where there is none, or a part of one. */
@@ -14,8 +14,8 @@ export async function backupIn(host: ReadHost, file: string): Promise<LuksHeader
   try {
     return await headerOf(host, file);
   } catch (error) {
-    if (!(error instanceof CommandError) || error.reason !== 'unknown') throw error;
-    throw new RefusedError(`the backup ${file} is not whole: cryptsetup finds no header in it`, {
+    if (!isUnreadable(error)) throw error;
+    throw new RefusedError(`the backup ${file} is not whole: there is no valid header in it`, {
       cause: error,
       remedy: `look at it (cryptsetup luksDump ${file}), and take another backup`,
     });
@@ -36,7 +36,12 @@ export async function sumOn(host: ReadHost, path: string): Promise<string> {
   try {
     return sumOf(await headerOf(host, path));
   } catch (error) {
-    if (error instanceof CommandError && error.reason === 'unknown') return 'unreadable';
+    if (isUnreadable(error)) return 'unreadable';
     throw error;
   }
+}
+
+/** Of LUKS1 cryptsetup says so. */
+function isUnreadable(error: unknown): boolean {
+  return error instanceof DamagedHeader || (error instanceof CommandError && error.reason === 'unknown');
 }

@@ -1,7 +1,6 @@
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../errors.ts';
-import { cryptStatus } from './read-commands.ts';
-import { mappingNamed } from './reads.ts';
+import { mappingNamed, statusNow } from './reads.ts';
 import type { Mapping, MappingStatus } from './schema.ts';
 
 export { patternName } from './names.ts';
@@ -26,7 +25,7 @@ export interface OpenDevice extends Mapping {
 /** What is open under a name, or a path below /dev/mapper. RefusedError when nothing of cryptsetup's is. */
 export async function openDevice(host: ReadHost, name: string): Promise<OpenDevice> {
   const mapping = await mappingNamed(host, name);
-  const status = mapping === undefined ? undefined : await host.run(cryptStatus(mapping.name));
+  const status = mapping === undefined ? undefined : await statusNow(host, mapping);
   if (mapping !== undefined && status !== undefined) return { ...mapping, status };
   throw new RefusedError(`no encrypted device is open as ${name}`, {
     remedy: 'bofh crypt list shows what is open',

@@ -10,39 +10,20 @@ import { parseStatus } from './status.ts';
 /** A header without what only a probe of the device tells. */
 export type HeaderPart = Omit<LuksHeader, 'uuid' | 'label'> & { readonly uuid?: string };
 
-/** Is it a LUKS device of this version? Of one that is not there: CommandError `not-found`. */
-export function isLuks(device: string, version: 1 | 2): ReadCommand<boolean> {
+/** The header of a LUKS1 device, which is text. Unlike one of LUKS2, cryptsetup does not repair it by itself. */
+export function luksDump1(device: string): ReadCommand<HeaderPart> {
   return {
     tool: 'cryptsetup',
-    argv: ['isLuks', '--type', `luks${version}`, device],
+    argv: ['luksDump', device],
     access: 'read',
-    accepts: [0, 1],
-    parse: ({ exitCode, stdout, stderr }) => {
-      // 1 also stands for wrong parameters, which it explains.
-      if (exitCode === 0 || (stdout === '' && stderr === '')) return exitCode === 0;
-      throw new ParseError(`cryptsetup: ${stderr.trim() || stdout.trim()}`);
-    },
+    parse: ({ stdout }) => luks1Header(stdout),
     classify: classifyCryptsetup,
+    shownOf: stderrAlone,
   };
 }
 
-/** The header of a LUKS1 device, which is text. */
-export function luksDump1(device: string): ReadCommand<HeaderPart> {
-  return { ...dump(device, []), parse: ({ stdout }) => luks1Header(stdout) };
-}
-
-/** The metadata of a LUKS2 device. The uuid and the label are not in them. */
-export function luksDump2(device: string): ReadCommand<HeaderPart> {
-  return { ...dump(device, ['--dump-json-metadata']), parse: ({ stdout }) => luks2Header(stdout) };
-}
-
-function dump(device: string, options: readonly string[]) {
-  const argv = ['luksDump', ...options, device];
-  const command = { tool: 'cryptsetup', argv, access: 'read', classify: classifyCryptsetup } as const;
-  return { ...command, shownOf: stderrAlone };
-}
-
-function luks2Header(json: string): HeaderPart {
+/** What the metadata of a LUKS2 device say. The uuid and the label are not in them. */
+export function luks2Header(json: string): HeaderPart {
   const metadata = luks2Metadata.parse(JSON.parse(json));
   const { keyslots, tokens, config } = metadata;
   const data = segmentOf(metadata);
@@ -81,7 +62,10 @@ function keySlotsIn({ keyslots, digests }: z.infer<typeof luks2Metadata>): reado
   });
 }
 
-/** Does the key open the device, or one slot of it? False: no such key. It needs no device-mapper. */
+/**
+ * Does the key open the device, or one slot of it? False: no such key. It needs no device-mapper. It repairs a damaged copy
+ * of a LUKS2 header, so ask `keyOpens`.
+ */
 export function testKey(ask: {
   readonly device: string;
   readonly key: KeyInput;
@@ -101,7 +85,10 @@ export function testKey(ask: {
   };
 }
 
-/** What the kernel and the header say of an open device; undefined: there is no mapping of this name. */
+/**
+ * What the kernel and the header say of an open device; undefined: there is no mapping of this name. It repairs a damaged
+ * copy of the LUKS2 header beneath, so ask `statusNow`.
+ */
 export function cryptStatus(name: string): ReadCommand<MappingStatus | undefined> {
   return {
     tool: 'cryptsetup',

@@ -5,8 +5,15 @@ import { kernelNames, kernelText } from '../blockdevice/node.ts';
 import type { ReadHost } from '../command/index.ts';
 import { ParseError, RefusedError, UsageError } from '../errors.ts';
 import { turns } from '../host/turns.ts';
-import { isLuks, luksDump1, luksDump2 } from './read-commands.ts';
-import type { LuksHeader, Mapping } from './schema.ts';
+import { type Luks2Metadata, luks2MetadataAt } from './luks2.ts';
+import {
+  type HeaderPart,
+  cryptStatus,
+  luks2Header as luks2HeaderIn,
+  luksDump1,
+  testKey,
+} from './read-commands.ts';
+import type { LuksHeader, Mapping, MappingStatus } from './schema.ts';
 
 /** An encrypted device, open or not. */
 export interface LuksDevice {
@@ -55,13 +62,51 @@ export async function headerOf(host: ReadHost, device: string): Promise<LuksHead
           'bofh crypt list shows the encrypted devices; of one whose header lies in a file, name the file',
       },
     );
-  const header = (await host.run(isLuks(path, 2)))
-    ? await host.run(luksDump2(path))
-    : await host.run(luksDump1(path));
+  const metadata = await luks2MetadataAt(host, path);
+  if (metadata === 'damaged')
+    throw new DamagedHeader(`both copies of the LUKS2 header of ${device} are damaged`, {
+      remedy: `put back a backup of it: cryptsetup luksHeaderRestore ${device} --header-backup-file FILE`,
+    });
+  const header = metadata === 'other' ? await host.run(luksDump1(path)) : luks2Header(device, metadata);
   const { uuid, label } = found;
   if ((header.uuid ?? uuid) !== uuid)
     throw new ParseError(`${device} has the uuid ${uuid} for blkid, and ${header.uuid ?? ''} for cryptsetup`);
   return { ...header, uuid, ...(label === undefined ? {} : { label }) };
+}
+
+/** A header of which no copy is whole. */
+export class DamagedHeader extends RefusedError {}
+
+function luks2Header(device: string, { text, damagedCopy }: Luks2Metadata): HeaderPart {
+  try {
+    return { ...luks2HeaderIn(text), ...(damagedCopy === undefined ? {} : { damagedCopy }) };
+  } catch (error) {
+    throw new ParseError(
+      `the LUKS2 header of ${device} was not understood: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * RefusedError for a LUKS2 header with a damaged copy: cryptsetup repairs it as soon as it looks at the device, whatever it
+ * was asked. So this stands before every use of cryptsetup that is not meant to repair it.
+ */
+export async function refuseDamaged(host: ReadHost, device: string): Promise<void> {
+  const { found, path } = await contentOf(host, device);
+  const metadata = isLuksSignature(found) ? await luks2MetadataAt(host, path) : 'other';
+  const damaged = typeof metadata === 'object' ? metadata.damagedCopy : undefined;
+  if (damaged !== undefined) throw damagedCopy(device, damaged);
+}
+
+/** The refusal of a header with a damaged copy. */
+export function damagedCopy(device: string, copy: 'first' | 'second'): RefusedError {
+  return new RefusedError(
+    `the ${copy} copy of the LUKS2 header of ${device} is damaged, and cryptsetup would overwrite it; nothing was written`,
+    {
+      remedy: `keep the header as it is (dd if=${device} of=FILE bs=1M count=16), then repair it: cryptsetup repair ${device}`,
+    },
+  );
 }
 
 /** What a device holds, or a file: blkid looks at both alike. */
@@ -147,6 +192,24 @@ export async function lowerPath(
     });
   const name = await kernelText(host, `/sys/block/${lower}/dm/name`);
   return { device: name === undefined ? devicePath(lower) : `/dev/mapper/${name}`, lower };
+}
+
+/** Does the key open the device, or one slot of it? RefusedError for a header with a damaged copy. */
+export async function keyOpens(host: ReadHost, ask: Parameters<typeof testKey>[0]): Promise<boolean> {
+  await refuseDamaged(host, ask.device);
+  return host.run(testKey(ask));
+}
+
+/**
+ * What cryptsetup says of a mapping; undefined: it is gone. RefusedError where the header beneath has a damaged copy. One
+ * that lies elsewhere cryptsetup does not look for.
+ */
+export async function statusNow(
+  host: ReadHost,
+  { name, type, beneath }: Mapping,
+): Promise<MappingStatus | undefined> {
+  if (type === 'LUKS2') for (const lower of beneath) await refuseDamaged(host, devicePath(lower));
+  return host.run(cryptStatus(name));
 }
 
 /** The kernel writes a slash in a name as an exclamation mark (cciss!c0d0). */

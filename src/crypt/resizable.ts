@@ -2,8 +2,7 @@ import { size as sizeOfDevice } from '../blockdevice/index.ts';
 import { type ReadHost, refuseExposed } from '../command/index.ts';
 import { ParseError, RefusedError, UsageError } from '../errors.ts';
 import { type Bytes, formatSize } from '../units.ts';
-import { cryptStatus } from './read-commands.ts';
-import { contentOf, headerOf, isLuksSignature, mappingNamed, mappingOn } from './reads.ts';
+import { contentOf, headerOf, isLuksSignature, mappingNamed, mappingOn, statusNow } from './reads.ts';
 import type { LuksHeader, Mapping, MappingStatus } from './schema.ts';
 
 /** What is open, by its name or by the device beneath. RefusedError when nothing of LUKS is, UsageError for both or none. */
@@ -96,8 +95,10 @@ export async function roomFor(
 }
 
 /** What cryptsetup says of what is open. */
-export async function statusOf(host: ReadHost, { name, path }: Mapping): Promise<MappingStatus> {
-  const status = await host.run(cryptStatus(name));
+export async function statusOf(host: ReadHost, mapping: Mapping): Promise<MappingStatus> {
+  const status = await statusNow(host, mapping);
   if (status !== undefined) return status;
-  throw new RefusedError(`${path} was closed meanwhile`, { remedy: 'bofh crypt list shows what is open' });
+  throw new RefusedError(`${mapping.path} was closed meanwhile`, {
+    remedy: 'bofh crypt list shows what is open',
+  });
 }

@@ -106,6 +106,8 @@ export interface LuksHeader {
   readonly integrity: boolean;
   /** Where the keys of LUKS2 lie: all of it, and what is taken. LUKS1 has a place for each slot. */
   readonly slotRoom?: { readonly all: Bytes; readonly taken: Bytes };
+  /** LUKS2 has its metadata twice: the copy that is damaged, or older. This is read from the other one. */
+  readonly damagedCopy?: 'first' | 'second';
 }
 
 /** An open device, from the kernel's own facts. */

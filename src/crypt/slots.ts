@@ -12,7 +12,7 @@ import { IdentityTaken, RefusedError } from '../errors.ts';
 import type { Bytes } from '../units.ts';
 import { luksAddKey, luksKillSlot } from './key-commands.ts';
 import { testKey } from './read-commands.ts';
-import { contentOf, headerOf, isLuksSignature } from './reads.ts';
+import { contentOf, damagedCopy, headerOf, isLuksSignature } from './reads.ts';
 import { type KeySlot, luksUuid, type LuksHeader } from './schema.ts';
 
 /** A LUKS device, or the file that its header lies in, as it was when it was journalled. */
@@ -42,6 +42,7 @@ export async function luksDevice(
   device: string,
 ): Promise<{ readonly known: KnownDevice; readonly header: LuksHeader }> {
   const header = await headerOf(host, device);
+  if (header.damagedCopy !== undefined) throw damagedCopy(device, header.damagedCopy);
   if (header.requirements.length > 0)
     throw new RefusedError(
       `${device} is under ${header.requirements.join(', ')}: its header stays as it is`,
@@ -167,6 +168,7 @@ export async function whoseSlot(
   const there = header.keySlots.find(({ slot }) => slot === of.slot);
   if (there === undefined) return 'empty';
   if (of.salt !== undefined) return there.salt === of.salt ? 'ours' : 'other';
+  // Where our own writing of the header was cut off, cryptsetup may repair it.
   const opens = await host.run(testKey({ device: path, slot: of.slot, key: keyOf(of.newKey, of) }));
   return opens ? 'ours' : 'other';
 }

@@ -1,5 +1,6 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import * as z from 'zod/mini';
+import { dropCache } from '../blockdevice/commands.ts';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../errors.ts';
 import { type Bytes, formatSize } from '../units.ts';
@@ -100,6 +101,7 @@ export async function areaNow(
   },
 ): Promise<AreaNow> {
   const at = superblockOf(area);
+  await host.run(dropCache(device));
   const superblock = (await host.run(blocksAt(device, { from: at, count: blockSize }))).get(at);
   const found = superblock === undefined ? undefined : deviceUuidIn(superblock, format);
   if (found === uuid) return 'ours';
@@ -141,6 +143,7 @@ export async function dataAt(
   { readonly generation: string | undefined; readonly size: Bytes; readonly block: Uint8Array } | undefined
 > {
   const at = superblockOf(area);
+  await host.run(dropCache(device));
   const block = (await host.run(blocksAt(device, { from: at, count: blockSize }))).get(at);
   if (block === undefined) return undefined;
   const view = new DataView(block.buffer, block.byteOffset, block.byteLength);

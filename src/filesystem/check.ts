@@ -1,4 +1,4 @@
-import { contentInWords, deviceNode, holders, probe, refuseHeld } from '../blockdevice/index.ts';
+import { contentInWords, deviceNode, holders, probe, refuseHeld, refuseUsers } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../errors.ts';
 import { type Checkable, checkOf } from './commands/check.ts';
@@ -30,6 +30,7 @@ export async function check(host: ReadHost, device: string): Promise<FilesystemC
     });
   await refuseHeld(host, path, await holders(host, path));
   const { state, said } = await host.run(checkOf(type, path));
+  if (state !== 'clean') await refuseUsers(host, path);
   if (state === 'unplayed')
     throw new RefusedError(`${device}: its journal holds changes, which a check that only reads cannot see`, {
       remedy: `mount it and unmount it again, which writes them, and repeat`,

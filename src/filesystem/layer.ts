@@ -2,9 +2,9 @@ import { holders, inWords, remedyFor } from '../blockdevice/index.ts';
 import { type Layer, type LayerAt, type Limits, type May, fixed } from '../blockdevice/layer.ts';
 import type { Bytes } from '../units.ts';
 import { formatSize } from '../units.ts';
-import { leastOf, type Measured, measureFound } from './measure.ts';
+import { isSettled, leastOf, type Measured, measureFound, theirs } from './measure.ts';
 import { isWritable, visible } from './mounted.ts';
-import { resizable, theirs } from './resizing.ts';
+import { resizable, toSettle, unsettled } from './resizing.ts';
 import { swapAnew } from './swap-anew.ts';
 
 /** The part of `tx` that resizes a filesystem. */
@@ -103,7 +103,10 @@ async function mayShrink(host: LayerAt['host'], path: string, { type, mounts, ex
       ...{ may: false, why: 'an xfs cannot be shrunk' },
       remedy: 'make a new, smaller filesystem and copy the files; or keep its size',
     };
-  if (ext === undefined || mounts.length === 0) return { may: true };
+  if (ext === undefined || mounts.length === 0)
+    return isSettled({ ext, mounts })
+      ? { may: true }
+      : { may: false, why: unsettled(type), remedy: toSettle(path) };
   const all = await holders(host, path);
   const remedy = remedyFor(all);
   return {

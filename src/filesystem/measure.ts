@@ -1,6 +1,6 @@
-import { contentInWords, type MountEntry, recognise, type Signature } from '../blockdevice/index.ts';
+import { contentInWords, holders, type MountEntry, recognise, type Signature } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { ParseError, RefusedError } from '../errors.ts';
+import { type Holder, ParseError, RefusedError } from '../errors.ts';
 import type { Bytes } from '../units.ts';
 import { btrfsMinimum, btrfsSmallest, btrfsSuperblock } from './commands/btrfs.ts';
 import { dumpe2fs, extMinimum, type ExtSuperblock } from './commands/ext.ts';
@@ -124,16 +124,38 @@ async function swapSizes(host: ReadHost, { device }: At): Promise<Sizes> {
   return { blockSize: pageSize, blocks, used: undefined };
 }
 
+/**
+ * Is a filesystem whole as it is on its device? Not one that is used elsewhere, or was when the power failed: its journal
+ * holds changes. resize2fs measures none that is not.
+ */
+export function isSettled({
+  ext,
+  mounts,
+}: {
+  readonly ext?: ExtSuperblock | undefined;
+  readonly mounts: readonly MountEntry[];
+}): boolean {
+  if (ext === undefined || mounts.length > 0) return true;
+  return ext.state === 'clean' && !ext.features.includes('needs_recovery');
+}
+
+/** Who uses the device, but for those who have its filesystem mounted here. */
+export async function theirs(host: ReadHost, device: string): Promise<readonly Holder[]> {
+  return (await holders(host, device)).filter(({ kind }) => kind !== 'mount' && kind !== 'btrfs');
+}
+
 /** The fewest blocks that it can be made of now; undefined: that cannot be told as it is. */
 export async function minimumOf(
   host: ReadHost,
   device: string,
-  { type, blocks, blockSize, mounts, btrfs }: Measured,
+  { type, blocks, blockSize, mounts, btrfs, ext }: Measured,
 ): Promise<number | undefined> {
   switch (type) {
     case 'ext2':
     case 'ext3':
     case 'ext4':
+      // Who uses it is asked first: resize2fs advises e2fsck, which must not touch a device in use.
+      if (!isSettled({ ext, mounts }) || (await theirs(host, device)).length > 0) return undefined;
       return Math.min(blocks, await host.run(extMinimum(device)));
     case 'btrfs': {
       const path = (await visible(host, mounts))?.path;
@@ -166,7 +188,9 @@ export async function leastOf(host: ReadHost, device: string, found: Measured): 
   const { type, blocks, blockSize, used = 0 } = found;
   if (type !== 'btrfs') {
     const fewest = await minimumOf(host, device, found);
-    return { blocks: fewest ?? Math.ceil(used / blockSize), why: 'for what is on it', always: false };
+    if (fewest !== undefined) return { blocks: fewest, why: 'for what is on it', always: false };
+    const why = 'for what it is known to hold; it may take more';
+    return { blocks: Math.ceil(used / blockSize), why, always: false };
   }
   const told = await minimumOf(host, device, found);
   const needed = told ?? Math.ceil(Math.max(used, btrfsSmallest) / blockSize);

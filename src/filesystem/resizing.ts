@@ -3,14 +3,15 @@ import {
   holders,
   inWords,
   refuseHeld,
+  refuseUsers,
   remedyFor,
   size as deviceSize,
 } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { type Holder, RefusedError } from '../errors.ts';
+import { RefusedError } from '../errors.ts';
 import { type Bytes, formatSize } from '../units.ts';
 import type { ExtSuperblock } from './commands/ext.ts';
-import { leastOf, type Measured, measure } from './measure.ts';
+import { isSettled, leastOf, type Measured, measure, theirs } from './measure.ts';
 import { isWritable, readOnly, visible } from './mounted.ts';
 import { swapAnew } from './swap-anew.ts';
 
@@ -45,11 +46,6 @@ export async function planResize(
   if (to !== from) await refuseUnmade(host, device, { found, to });
   const isNow = to !== from && type !== 'xfs' && (type === 'btrfs' || found.mounts.length === 0);
   return { device, type, uuid, blockSize, from, to, when: isNow ? 'now' : 'after the commit' };
-}
-
-/** Who uses the device, but for those who merely have its filesystem mounted. */
-export async function theirs(host: ReadHost, device: string): Promise<readonly Holder[]> {
-  return (await holders(host, device)).filter(({ kind }) => kind !== 'mount' && kind !== 'btrfs');
 }
 
 function resizableType(device: string, { type, uuid, btrfs }: Measured): Resizable {
@@ -124,6 +120,7 @@ async function refuseUnmade(
   const { type, mounts, blocks, ext } = found;
   if (mounts.length > 0 && (await visible(host, mounts.filter(isWritable))) === undefined)
     throw readOnly(device, mounts);
+  if (ext?.state === 'errors' && mounts.length === 0) await refuseUsers(host, device);
   if (ext?.state === 'errors')
     throw new RefusedError(
       `${device} holds an ${type} with errors: its size is not changed before it is mended`,
@@ -136,6 +133,16 @@ async function refuseUnmade(
     throw new RefusedError(`${device}: an ${type} without the feature 64bit has no more than 2^32 blocks`, {
       remedy: `unmount it, then: resize2fs -b ${device}`,
     });
+}
+
+/** Why one that is not settled cannot be shrunk. */
+export function unsettled(type: string): string {
+  return `its ${type} was not unmounted, so how small it can be cannot be told`;
+}
+
+/** What settles it, where nobody uses it. */
+export function toSettle(device: string): string {
+  return `bofh filesystem check ${device} --repair, which also plays its journal back`;
 }
 
 async function refuseShrink(
@@ -154,6 +161,10 @@ async function refuseShrink(
       remedy: remedyFor(all),
       holders: all,
     });
+  }
+  if (!isSettled(found)) {
+    await refuseUsers(host, device);
+    throw new RefusedError(`${device}: ${unsettled(type)}`, { remedy: toSettle(device) });
   }
   const least = await leastOf(host, device, found);
   if (to >= least.blocks) return;

@@ -1,4 +1,4 @@
-import { recognise } from '../blockdevice/index.ts';
+import { recognise, refuseUsers } from '../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { RefusedError } from '../errors.ts';
 import { btrfsSuperblock } from './commands/btrfs.ts';
@@ -49,10 +49,12 @@ async function refuseExt(
 ): Promise<Renumbered['seed']> {
   const { features, state } = await host.run(dumpe2fs(device));
   const has = (name: string): boolean => features.includes(name);
-  if (state !== 'clean' || has('needs_recovery'))
+  if (state !== 'clean' || has('needs_recovery')) {
+    await refuseUsers(host, device);
     throw new RefusedError(`the filesystem on ${device} is not clean: its uuid is not changed`, {
-      remedy: `bofh filesystem check ${device}; e2fsck -f ${device}; then give the command again`,
+      remedy: `bofh filesystem check ${device} --repair; then give the command again`,
     });
+  }
   if (has('uninit_bg') && !has('metadata_csum'))
     throw new RefusedError(
       `${device}: the checksums of its groups hang on its uuid, and an interruption would leave them wrong`,
@@ -70,6 +72,7 @@ async function refuseExt(
 
 async function refuseXfs(host: ReadHost, device: string): Promise<void> {
   const log = await host.run(xfsLog(device));
+  if (log === 'unreadable' || log.state === 'dirty') await refuseUsers(host, device);
   if (log !== 'unreadable' && log.state === 'dirty')
     throw new RefusedError(`${device}: changes stand in the log of the xfs alone: its uuid is not changed`, {
       remedy: `write them: mount -o nouuid ${device} /mnt; umount /mnt; then give the command again`,

@@ -10,11 +10,14 @@ export interface Header extends LuksParts {
 
 const magic = 'LUKS header ';
 const end = '\n';
+/** A real one is larger. What reads it by bytes gets those of a real header. */
+const fileSize = 64 * 1024;
 
 /** The content of a file that holds a header: a backup, or a header that lies apart from its data. */
 export function encodeHeader(header: Header): Uint8Array {
   const { superblock } = header;
-  return new TextEncoder().encode(`${magic}${JSON.stringify({ superblock, ...partsOf(header) })}${end}`);
+  const text = `${magic}${JSON.stringify({ superblock, ...partsOf(header) })}`;
+  return new TextEncoder().encode(`${text.padEnd(fileSize - end.length)}${end}`);
 }
 
 /** A header without its superblock, and nothing else of what stands in the same object. */

@@ -17,14 +17,14 @@ export function askDevice<T>(
   world: World,
   command: Command<T>,
 ): (() => Promise<T>) | undefined {
-  const path = command.argv.at(-1) ?? '';
+  const [, option = '', path = ''] = /^(?<option>if=)?(?<path>.*)$/s.exec(command.argv.at(-1) ?? '') ?? [];
   const there = resolve(world, path, 'follow');
   if (!there.found) return undefined;
   if (isModelled(there.inode)) return undefined;
   const device = deviceByNumber(world, there.inode.node);
   if (device !== undefined && world.live.has(device.storage)) return undefined;
   const node = device === undefined ? there.path : `/dev/${device.name}`;
-  return ask(overlay, command, [...command.argv.slice(0, -1), node]);
+  return ask(overlay, command, [...command.argv.slice(0, -1), `${option}${node}`]);
 }
 
 /** A read whose answer is the text as it stands. */

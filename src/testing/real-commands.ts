@@ -23,7 +23,7 @@ export async function prepareReal<T>(
   const { overlay } = world;
   if (overlay === undefined) return undefined;
   const paths = command.argv.flatMap(
-    (word) => /^(?:--[\w-]+=)?(?<path>\/.*)$/s.exec(word)?.groups?.path ?? [],
+    (word) => /^(?:--[\w-]+=|if=)?(?<path>\/.*)$/s.exec(word)?.groups?.path ?? [],
   );
   for (const path of paths) await nameDevice(world, path);
   switch (command.tool) {
@@ -91,6 +91,7 @@ export async function prepareReal<T>(
       }
       return undefined;
     case 'dd':
+      if (command.access === 'read') return askDevice(overlay, world, command);
       await importAt(overlay, world, /^of=(?<path>.*)$/.exec(command.argv[0] ?? '')?.groups?.path ?? '');
       return undefined;
     case 'drbdmeta':

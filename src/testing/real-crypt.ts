@@ -18,7 +18,7 @@ export async function prepareCrypt<T>(
   command: Command<T>,
 ): Promise<(() => Promise<T>) | undefined> {
   const [verb, name] = command.argv;
-  if (verb === 'isLuks' || verb === 'luksDump') return askDevice(overlay, world, command);
+  if (verb === 'luksDump') return askDevice(overlay, world, command);
   if (verb === 'status' && [...overlay.mappings.values()].some((mapping) => mapping.name === name))
     return ask(overlay, command);
   const path = command.argv.find((word) => word.startsWith('/'));

@@ -133,7 +133,7 @@ async function attemptCommand<T>(
 async function answered<T>(
   at: Running,
   command: Command<T>,
-  { step, act }: { readonly step: StepContext | undefined; readonly act: () => Answer },
+  { step, act }: { readonly step: StepContext | undefined; readonly act: () => ReturnType<ToolModel> },
 ): Promise<T> {
   checkAlive(at.process);
   const access = command.access === 'read' ? 'read' : 'change';
@@ -145,7 +145,7 @@ async function answered<T>(
   return understood(command, answer);
 }
 
-function answerOf({ world }: Running, command: Command<unknown>): Answer {
+function answerOf({ world }: Running, command: Command<unknown>): ReturnType<ToolModel> {
   const model = models[command.tool];
   if (model === undefined) throw unmodelled(command, 'the program is new to it');
   const { stdin, secondKey } = command;
@@ -166,10 +166,10 @@ async function suffer(
   command: Command<unknown>,
   how: {
     readonly fault: Fault | undefined;
-    readonly act: () => Answer;
+    readonly act: () => ReturnType<ToolModel>;
     readonly step: StepContext | undefined;
   },
-): Promise<Answer> {
+): Promise<ReturnType<ToolModel>> {
   const { fault, act } = how;
   const failure: Answer = {
     exitCode: fault?.exitCode ?? 1,
@@ -214,8 +214,8 @@ function crash({ world, process }: Running): ProcessKilled {
 async function hang(
   { world, process }: Running,
   command: Command<unknown>,
-  { act, step }: { readonly act: () => Answer; readonly step: StepContext | undefined },
-): Promise<Answer> {
+  { act, step }: { readonly act: () => ReturnType<ToolModel>; readonly step: StepContext | undefined },
+): Promise<ReturnType<ToolModel>> {
   const limited = command.access === 'read' || (command.stop === 'safe' && command.timeoutMs !== undefined);
   if (limited)
     throw new CommandError({ ...command, reason: 'timeout', what: 'took longer than its time limit' });
@@ -252,13 +252,15 @@ async function hang(
 }
 
 /** As the local host does it: the accepted exit codes go to the parser, every other one is an error. */
-function understood<T>(command: Command<T>, answer: Answer): T {
+function understood<T>(command: Command<T>, answer: ReturnType<ToolModel>): T {
   const { tool, argv } = command;
   if (!(command.accepts ?? [0]).includes(answer.exitCode))
     throw new CommandError({ tool, argv, reason: command.classify?.(answer) ?? 'unknown', ...answer });
   try {
     const bytes =
-      command.encoding === 'latin1' ? Buffer.from(answer.stdout).toString('latin1') : answer.stdout;
+      command.encoding === 'latin1' && answer.isLatin1 !== true
+        ? Buffer.from(answer.stdout).toString('latin1')
+        : answer.stdout;
     return command.parse({ ...answer, stdout: bytes });
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);

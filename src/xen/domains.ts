@@ -1,10 +1,12 @@
 import type { ReadHost } from '../command/index.ts';
+import { CommandError, ParseError } from '../errors.ts';
 import { xlList, xlListLong } from './commands.ts';
 import type { ListedDomain } from './schema.ts';
 
 /**
- * What a domain does. `running` is also one that waits (`b`) or is scheduled out (no flag). `building`: xl list -v
- * shows it, but it has no name or no configuration: an `xl create` is at work on it, or died over it.
+ * What a domain does, by `xl list -v`. `running` is also one that waits (`b`) or is scheduled out (no flag). `building`: it is
+ * paused, and has no name, or no configuration that xl tells. An `xl create` is at work on it, or died over it; but xl
+ * also leaves out the configuration of complete HVM and stub domains, so one that has a name may be complete.
  */
 export type DomainState = 'running' | 'paused' | 'shutdown' | 'crashed' | 'dying' | 'building';
 
@@ -41,12 +43,27 @@ export async function survey(
         ),
       ),
   });
-  // The long listing only tells a half-built domain from others, and Domain-0 is none.
-  if (found.every(({ id }) => id === 0)) return answer(listed, []);
-  const known = new Set(await host.run(xlListLong()));
-  const missing = found.filter(({ id }) => !known.has(id));
+  // A domain is paused for as long as it is built: of all others the long listing tells nothing more.
+  const paused = found.filter((domain) => domain.id !== 0 && isPaused(domain));
+  if (paused.length === 0) return answer(listed, []);
+  const known = await configured(host);
+  const missing = paused.filter(({ id }) => !known.has(id));
   // What ended between the two listings is no half-built domain: look again.
   return answer(missing.length === 0 ? listed : await host.run(xlList()), missing);
+}
+
+/** The domains whose configuration xl tells; none when that listing fails, as it does over a single guest (4.17). */
+async function configured(host: ReadHost): Promise<ReadonlySet<number>> {
+  try {
+    return new Set(await host.run(xlListLong()));
+  } catch (error) {
+    if (error instanceof CommandError || error instanceof ParseError) return new Set();
+    throw error;
+  }
+}
+
+function isPaused({ flags }: ListedDomain): boolean {
+  return flags[2] === 'p';
 }
 
 /** The guests among them: all but Domain-0. */
@@ -58,8 +75,9 @@ export async function guestDomains(
 }
 
 /** "domain 5, paused": how a domain is named in messages. */
-export function describe({ id, state }: Domain): string {
-  return `domain ${id}, ${stateWords[state]}`;
+export function describe({ id, state, name }: Domain): string {
+  const isUnknown = state === 'building' && name !== undefined;
+  return `domain ${id}, ${isUnknown ? 'paused, its configuration is unknown' : stateWords[state]}`;
 }
 
 /** The states in words. */
@@ -77,11 +95,12 @@ function withState(domain: ListedDomain, config: 'complete' | 'unknown to xl'): 
   return { ...domain, state: stateOf(domain, config) };
 }
 
-function stateOf({ flags, name }: ListedDomain, config: 'complete' | 'unknown to xl'): DomainState {
-  const [, , paused, shutdown, reason, dying] = flags;
+function stateOf(domain: ListedDomain, config: 'complete' | 'unknown to xl'): DomainState {
+  const { flags, name } = domain;
+  const [, , , shutdown, reason, dying] = flags;
   if (dying === 'd') return 'dying';
   // c: crashed, w: its watchdog fired; the other reasons are wanted ones (libxl_shutdown_reason).
   if (shutdown === 's') return reason === 'c' || reason === 'w' ? 'crashed' : 'shutdown';
-  if (name === undefined || config === 'unknown to xl') return 'building';
-  return paused === 'p' ? 'paused' : 'running';
+  if (!isPaused(domain)) return 'running';
+  return name === undefined || config === 'unknown to xl' ? 'building' : 'paused';
 }

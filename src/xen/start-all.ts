@@ -64,7 +64,7 @@ function rowOf(
 }
 
 /** What a person does about a domain that holds a guest's name and does not run. */
-export function remedyFor({ id, state }: Domain): string {
+export function remedyFor({ id, state, name }: Domain): string {
   switch (state) {
     case 'running':
       return 'it runs already';
@@ -73,7 +73,9 @@ export function remedyFor({ id, state }: Domain): string {
     case 'dying':
       return 'wait until it is gone from xl list';
     case 'building':
-      return `if no xl create is at work on it: xl destroy ${id}`;
+      return name === undefined
+        ? `if no xl create is at work on it: xl destroy ${id}`
+        : `if an xl create is at work on it, wait; else it may be complete: see xl list -v and /var/log/xen`;
     case 'shutdown':
     case 'crashed':
       return `it still holds its disks; look at its log, then: xl destroy ${id}`;

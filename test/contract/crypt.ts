@@ -4,7 +4,7 @@ import type { ChangeHost, KeyInput } from '../../src/command/index.ts';
 import { luksFormat, wipeLuks } from '../../src/crypt/format-commands.ts';
 import { luksAddKey, luksErase, luksKillSlot } from '../../src/crypt/key-commands.ts';
 import { luksClose, luksOpen, renameMapping } from '../../src/crypt/open-commands.ts';
-import { isLuks, luksDump1, testKey } from '../../src/crypt/read-commands.ts';
+import { luksDump1, testKey } from '../../src/crypt/read-commands.ts';
 import { luksHeaderBackup, luksHeaderRestore } from '../../src/crypt/header-commands.ts';
 import { headerOf, mappingOn, mappings, openDevice } from '../../src/crypt/index.ts';
 import { deactivate, lvcreate, lvremove } from '../../src/lvm/lv-commands.ts';
@@ -47,8 +47,6 @@ export const cryptScenarios: readonly Scenario[] = [
             async () => {
               await change.run(luksFormat({ device, version, uuid, key, pbkdf }));
               assert.deepEqual(await probe(host, device), { type: 'crypto_LUKS', usage: 'crypto', uuid });
-              assert.equal(await host.run(isLuks(device, version)), true);
-              assert.equal(await host.run(isLuks(device, version === 1 ? 2 : 1)), false);
               const header = await headerOf(host, device);
               assert.equal(header.version, version);
               assert.equal(header.dataOffset, (version === 1 ? 2 : 16) * 1024 ** 2);
@@ -169,7 +167,7 @@ export const cryptScenarios: readonly Scenario[] = [
               for (const slot of [0, 3]) await change.run(luksKillSlot(device, slot));
               assert.deepEqual((await headerOf(host, device)).keySlots, []);
               await change.run(luksErase(device));
-              assert.equal(await host.run(isLuks(device, version)), true);
+              assert.equal((await headerOf(host, device)).version, version);
               await fails(change.run(luksKillSlot(device, 3)), 'not-found');
             },
             () => change.run(wipeLuks(device)),
@@ -177,14 +175,12 @@ export const cryptScenarios: readonly Scenario[] = [
       }),
   },
   {
-    name: 'what is no LUKS device: isLuks says so, the others fail; what is not there is not found',
+    name: 'what is no LUKS device: cryptsetup fails; what is not there is not found',
     needs: ['device'],
     run: async ({ host, change, device, directory }) =>
       withKeys(change, directory, async ({ key }) => {
         const missing = '/dev/bofh-no-such-device';
-        assert.equal(await host.run(isLuks(device, 2)), false);
         await fails(host.run(luksDump1(device)), 'unknown');
-        await fails(host.run(isLuks(missing, 2)), 'not-found');
         await fails(host.run(luksDump1(missing)), 'not-found');
         await fails(change.run(luksFormat({ device: missing, version: 2, uuid, key, pbkdf })), 'not-found');
       }),

@@ -5,7 +5,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Engine } from '../../src/atomic/engine.ts';
 import type { Steps } from '../../src/atomic/index.ts';
 import { recover } from '../../src/atomic/recover.ts';
+import { mountEntries, mountHolders } from '../../src/blockdevice/index.ts';
 import { commandLine } from '../../src/command/index.ts';
+import { localHost } from '../../src/host/local.ts';
 import { type Holder, StuckError } from '../../src/errors.ts';
 import { unpack } from '../../src/copy/operations.ts';
 import { create as createFile, remove as removeFile } from '../../src/file/index.ts';
@@ -422,3 +424,75 @@ function library(): string {
   if (line === undefined) throw new Error('no libc to copy');
   return line;
 }
+
+describe('a bind mount of a directory', () => {
+  const mapping = 'echo; LD_PRELOAD="$1" exec sleep 1000';
+  let all = '';
+  let part = '';
+
+  beforeEach(() => {
+    const top = disk.makeDir('all');
+    sh('mount', disk.ext4('a.img', { mebibytes: 32 }).device, top);
+    for (const name of ['dir', 'elsewhere']) {
+      mkdirSync(join(top, name));
+      copyFileSync(library(), join(top, name, 'file'));
+      sh('truncate', '-s', '1M', join(top, name, 'image'));
+    }
+    all = top;
+    part = disk.makeDir('part');
+    sh('mount', '--bind', join(all, 'dir'), part);
+  });
+
+  async function holdersOf(path: string): Promise<readonly Holder[]> {
+    const host = localHost();
+    const entry = (await mountEntries(host)).findLast((each) => each.path === path);
+    if (entry === undefined) throw new Error(`${path} is not mounted`);
+    return (await mountHolders(host, entry)).filter(({ kind }) => kind !== 'unknown');
+  }
+
+  it('is held by nobody who uses the same files by another mount, or others of the filesystem', async () => {
+    for (const from of [join(all, 'dir'), join(all, 'elsewhere')]) {
+      await shell(mapping, join(from, 'file'));
+      await shell('exec 3<"$1"; echo; exec sleep 1000', join(from, 'file'));
+      await shell('cd "$1"; echo; exec sleep 1000', from);
+    }
+    const loop = sh('losetup', '--find', '--show', join(all, 'elsewhere', 'image')).trim();
+    try {
+      expect(await holdersOf(part)).toEqual([]);
+      // What has no holder can be unmounted.
+      sh('umount', part);
+    } finally {
+      sh('losetup', '--detach', loop);
+    }
+  });
+
+  it('is held by nobody who has another mount at the same path, in a mount namespace of its own', async () => {
+    await somebody(
+      'unshare',
+      ...['--mount', '--propagation', 'private', 'sh', '-c'],
+      ...['umount "$2"; mount --bind "$1" "$2"; cd "$2"; exec 3<file; echo; exec sleep 1000', 'sh'],
+      ...[join(all, 'elsewhere'), part],
+    );
+
+    expect(await holdersOf(part)).toEqual([]);
+    sh('umount', part);
+  });
+
+  it('is held by who uses files through it: open, mapped, behind a loop device, and by who works there', async () => {
+    const users = [
+      await shell(mapping, join(part, 'file')),
+      await shell('exec 3<"$1"; echo; exec sleep 1000', join(part, 'file')),
+      await shell('cd "$1"; echo; exec sleep 1000', part),
+    ];
+    const loop = sh('losetup', '--find', '--show', join(part, 'image')).trim();
+    try {
+      const names = (await holdersOf(part)).map(({ free }) => free?.join(' '));
+      expect(names.toSorted()).toEqual(
+        [...users.map(({ pid }) => `kill ${pid}`), `losetup --detach ${loop}`].toSorted(),
+      );
+      expect(() => sh('umount', part)).toThrow('target is busy');
+    } finally {
+      sh('losetup', '--detach', loop);
+    }
+  });
+});

@@ -1,10 +1,12 @@
+import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { AnyOperation, Steps } from '../../src/atomic/index.ts';
 import { RefusedError, RolledBackError, StuckError } from '../../src/errors.ts';
-import { info } from '../../src/filesystem/index.ts';
+import { check, info } from '../../src/filesystem/index.ts';
 import { resize } from '../../src/filesystem/operations.ts';
 import { localHost } from '../../src/host/local.ts';
 import { rejectionOf } from '../support/rejection.ts';
@@ -267,3 +269,65 @@ describe('info', () => {
     },
   );
 });
+
+describe('an ext4 whose journal holds changes', () => {
+  let cutOff = '';
+
+  beforeEach(() => {
+    make('ext4');
+    sh('mount', device, path);
+    writeFileSync(join(path, 'late'), 'x');
+    sh('sync', '--file-system', path);
+    const copy = disk.path('copy');
+    sh('cp', '--sparse=always', disk.path('image'), copy);
+    sh('umount', path);
+    cutOff = disk.blank('guest', 400);
+    sh('dd', `if=${copy}`, `of=${cutOff}`, 'bs=1M', 'conv=sparse,fsync', 'status=none');
+  });
+
+  /** As qemu has the disk of a guest: open, and not claimed. */
+  async function whileOpen<T>(work: (pid: number) => Promise<T>): Promise<T> {
+    const user = spawn('sh', ['-c', 'exec sleep 1000 3<>"$0"', cutOff], { stdio: 'ignore' });
+    try {
+      await vi.waitFor(() => expect(readlinkSync(`/proc/${user.pid ?? 0}/fd/3`)).toBe(cutOff));
+      return await work(user.pid ?? 0);
+    } finally {
+      user.kill();
+      await once(user, 'exit');
+    }
+  }
+
+  const shrunk = () => run((tx) => tx.step(resize, { device: cutOff, size: 300 * mebibyte }));
+
+  test('is told as far as it is known, in use or not', async () => {
+    const known = { type: 'ext4', size: 320 * mebibyte, minimumSize: null };
+    expect(await info(host, cutOff)).toMatchObject(known);
+    await whileOpen(async () => expect(await info(host, cutOff)).toMatchObject(known));
+  });
+
+  test('is not shrunk, and nobody is told to repair it while somebody uses it', async () => {
+    const error = await rejectionOf(shrunk());
+    expect(remedyOf(error)).toContain(`bofh filesystem check ${cutOff} --repair`);
+    await whileOpen(async (pid) => {
+      const used = await rejectionOf(shrunk());
+      expect(String((used as Error).cause ?? used)).toContain(`process ${pid}`);
+      expect(remedyOf(used)).not.toMatch(/e2fsck|--repair/);
+    });
+  });
+
+  test('is not checked while somebody uses it', async () => {
+    await whileOpen(async (pid) => {
+      const used = await rejectionOf(check(host, cutOff));
+      expect(String(used)).toContain(`process ${pid}`);
+      expect(remedyOf(used)).not.toContain('mount');
+    });
+  });
+});
+
+function remedyOf(error: unknown): string {
+  const { remedy, cause } = error as {
+    readonly remedy?: string;
+    readonly cause?: { readonly remedy?: string };
+  };
+  return `${remedy ?? ''} ${cause?.remedy ?? ''}`;
+}

@@ -10,6 +10,8 @@ export interface Upper {
   readonly holder: Holder;
   /** It, to ask who holds it in turn. */
   readonly device: () => Promise<Device>;
+  /** Of a loop device: the path of its file. */
+  readonly file?: string;
 }
 
 /** What the kernel itself lists as built on a device: device-mapper, md and others that claim what they use. */
@@ -71,9 +73,10 @@ export async function loopsWithin(facts: Facts, filesystem: string): Promise<rea
   const found = (await facts.loops()).filter(
     ({ stat }) => stat?.kind === 'file' && stat.device === filesystem,
   );
-  return found.map(({ name, file }) =>
-    loop(facts, name, `its file ${file} is behind the loop device /dev/${name}`),
-  );
+  return found.map(({ name, file }) => ({
+    ...loop(facts, name, `its file ${file} is behind the loop device /dev/${name}`),
+    file,
+  }));
 }
 
 function loop(facts: Facts, name: string, words: string): Upper {

@@ -6,7 +6,7 @@ import { deviceNode } from '../node.ts';
 import { directly } from './direct.ts';
 import { type Device, deviceByNumber } from './device.ts';
 import { type Facts, factsOf } from './facts.ts';
-import { onFilesystem } from './filesystem.ts';
+import { isBelow, onFilesystem, type Through } from './filesystem.ts';
 import { describeMount } from './mounts.ts';
 import { mountsElsewhere, otherNamespaces, type OtherMounts, peersOf } from './namespaces.ts';
 import { unseenOf } from './processes.ts';
@@ -30,14 +30,23 @@ export async function holdersEverywhere(host: ReadHost, device: string): Promise
 export async function mountHoldersEverywhere(host: ReadHost, mount: MountEntry): Promise<readonly Holder[]> {
   const facts = factsOf(host);
   const numbers = await numbersOf(facts, [], [mount]);
+  const isAlone = await isMountedOnce(facts, mount);
   const loops: { readonly holder: Holder; readonly node: Node }[] = [];
-  for (const { holder, device } of await within(facts, numbers))
-    loops.push({ holder, node: await treeOver(facts, await device()) });
-  const view = await viewOf(facts, [...numbers, ...loops.flatMap(({ node }) => allNumbers(node))]);
+  for (const { holder, device, file } of await within(facts, numbers))
+    if (isAlone || isBelow(file ?? mount.path, mount.path))
+      loops.push({ holder, node: await treeOver(facts, await device()) });
+  const others = loops.flatMap(({ node }) => allNumbers(node));
+  const view = await (isAlone
+    ? viewOf(facts, [...numbers, ...others])
+    : viewOf(facts, others, { numbers: [...numbers], path: mount.path }));
   const found: Holder[] = [];
   for (const { holder, node } of loops) found.push(...(await assemble(view, node)), holder);
   found.push(
-    ...(await onFilesystem(view, { numbers, mounts: [mount], only: await onlyThrough(facts, mount) })),
+    ...(await onFilesystem(view, {
+      numbers,
+      mounts: [mount],
+      only: isAlone ? undefined : through(view, mount),
+    })),
   );
   return distinct([...found, ...view.unseen]);
 }
@@ -53,10 +62,23 @@ function distinct(holders: readonly Holder[]): readonly Holder[] {
   return [...byKey.values()];
 }
 
-/** Undefined: the filesystem is mounted but once, so that all who use it use this mount. */
-async function onlyThrough(facts: Facts, { device, id, path }: MountEntry): Promise<string | undefined> {
-  const others = (await facts.mounts()).some((entry) => entry.device === device && entry.id !== id);
-  return others ? path : undefined;
+/** Is the filesystem mounted but once, so that all who use it use this mount? */
+async function isMountedOnce(facts: Facts, { device, id }: MountEntry): Promise<boolean> {
+  return !(await facts.mounts()).some((entry) => entry.device === device && entry.id !== id);
+}
+
+function through({ others }: View, { id, device, root, path }: MountEntry): Through {
+  const copies = others.namespaces.map(({ inode, mounts }) => ({
+    inode,
+    ids: mounts
+      .filter((entry) => entry.device === device && entry.root === root && entry.path === path)
+      .map((entry) => entry.id),
+  }));
+  return {
+    path,
+    ids: new Set([id, ...copies.flatMap(({ ids }) => ids)]),
+    strangers: new Set(copies.filter(({ ids }) => ids.length === 0).map(({ inode }) => inode)),
+  };
 }
 
 /** All that is known of the processes. */
@@ -68,9 +90,13 @@ interface View {
   readonly unseen: readonly Holder[];
 }
 
-async function viewOf(facts: Facts, numbers: readonly string[]): Promise<View> {
+async function viewOf(
+  facts: Facts,
+  numbers: readonly string[],
+  below?: Parameters<typeof processUses>[1],
+): Promise<View> {
   const { host } = facts;
-  const scan = await host.run(processUses(numbers));
+  const scan = await host.run(processUses(numbers, below));
   const others = await otherNamespaces(host, scan);
   const ourPeers = peersOf(new TextDecoder().decode(await host.readFile('/proc/self/mountinfo')));
   const { failure } = await facts.drbd();
@@ -113,10 +139,7 @@ async function named(host: ReadHost, holder: Holder): Promise<Holder> {
     return { ...holder, name, words: `a disk of the guest ${name} (domid ${domid})` };
   } catch (error) {
     if (!(error instanceof CommandError || error instanceof ToolError)) throw error;
-    return {
-      ...holder,
-      words: `a disk of the guest with domid ${domid}, which has no name: it is half-built, dying or gone`,
-      free: ['xl', 'destroy', String(domid)],
-    };
+    // xl fails alike of one without a name, of one that is gone, and without xenstored: nothing speaks for destroying it.
+    return { ...holder, words: `a disk of the guest with domid ${domid}, whose name xl does not tell` };
   }
 }

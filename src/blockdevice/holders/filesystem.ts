@@ -1,6 +1,7 @@
 import type { ReadHost } from '../../command/index.ts';
 import { CommandError, type Holder } from '../../errors.ts';
 import type { MountEntry } from '../mountinfo.ts';
+import { kernelText } from '../node.ts';
 import type { Facts } from './facts.ts';
 import { describeMount } from './mounts.ts';
 import { usersOf } from './processes.ts';
@@ -11,8 +12,17 @@ interface OnFilesystem {
   readonly mounts: readonly MountEntry[];
   /** The device itself, for whoever has that open. */
   readonly node?: string;
-  /** Only what is reached by this path. */
-  readonly only?: string | undefined;
+  /** Only what is reached through this mount. */
+  readonly only?: Through | undefined;
+}
+
+/** One mount of a filesystem that is mounted elsewhere too. */
+export interface Through {
+  readonly path: string;
+  /** Its mount id, and those of its copies in other mount namespaces. */
+  readonly ids: ReadonlySet<number>;
+  /** Mount namespaces that have no copy of it: the same path leads somewhere else there. */
+  readonly strangers: ReadonlySet<number>;
 }
 
 /** Processes, swap files, overlays and mounts in it: what uses the files of a filesystem, or has the device open. */
@@ -25,25 +35,58 @@ export async function onFilesystem(
     (use) => (use.how !== 'ns/mnt' && numbers.has(use.device)) || (node !== undefined && use.node === node),
   );
   const sockets = socketsBelow(await facts.sockets(), scan, mounts);
-  const processes = await usersOf(facts.host, [...(await reached(facts.host, uses, only)), ...sockets]);
+  const processes = await usersOf(
+    facts.host,
+    await reached(facts.host, [...uses, ...sockets], { scan, only }),
+  );
   const all = await facts.mounts();
   const stacked = mounts.flatMap((mount) => mountsWithin(all, mount)).map(stackedMount);
-  return [...processes, ...(await swapFiles(facts, numbers, only)), ...overlays(all, mounts), ...stacked];
+  return [
+    ...processes,
+    ...(await swapFiles(facts, numbers, only?.path)),
+    ...overlays(all, mounts),
+    ...stacked,
+  ];
 }
 
 async function reached(
   host: ReadHost,
   uses: readonly Use[],
-  only: string | undefined,
+  { scan, only }: { readonly scan: Scan; readonly only: Through | undefined },
 ): Promise<readonly Use[]> {
   if (only === undefined) return uses;
+  const namespaces = new Map(
+    scan.uses.flatMap(({ how, pid, inode }) => (how === 'ns/mnt' ? [[pid, inode]] : [])),
+  );
   const found: Use[] = [];
   for (const use of uses) {
-    // A mapping that outlived its descriptor bears no path here: better to name one too many than none.
-    const link = use.how === 'map' ? only : await linkOf(host, use);
-    if (link !== undefined && isBelow(link, only)) found.push(use);
+    if (only.strangers.has(namespaces.get(use.pid) ?? -1)) continue;
+    // What is mapped, and sockets, were looked for by their path.
+    const isFound = use.how === 'map' || use.kind === 'socket' || (await isThrough(host, use, only));
+    if (isFound) found.push(use);
   }
   return found;
+}
+
+/** The kernel tells the mount of a descriptor (proc(5), fdinfo); of a directory that a process works in it tells the path. */
+async function isThrough(host: ReadHost, use: Use, { path, ids }: Through): Promise<boolean> {
+  const link = await linkOf(host, use);
+  if (link === undefined || !isBelow(link, path)) return false;
+  const descriptor = /^fd (?<number>\d+)$/.exec(use.how)?.groups?.number;
+  if (descriptor === undefined) return true;
+  const id = await mountIdOf(host, `/proc/${use.pid}/fdinfo/${descriptor}`);
+  return id === undefined || ids.has(id);
+}
+
+/** Undefined: it cannot be told, or was closed meanwhile. */
+async function mountIdOf(host: ReadHost, path: string): Promise<number | undefined> {
+  try {
+    const id = /^mnt_id:\t(?<id>\d+)$/m.exec((await kernelText(host, path)) ?? '')?.groups?.id;
+    return id === undefined ? undefined : Number(id);
+  } catch (error) {
+    if (error instanceof CommandError) return undefined;
+    throw error;
+  }
 }
 
 async function linkOf(host: ReadHost, { pid, how }: Use): Promise<string | undefined> {
@@ -55,7 +98,7 @@ async function linkOf(host: ReadHost, { pid, how }: Use): Promise<string | undef
   }
 }
 
-function isBelow(path: string, top: string): boolean {
+export function isBelow(path: string, top: string): boolean {
   return path === top || path.startsWith(top === '/' ? '/' : `${top}/`);
 }
 

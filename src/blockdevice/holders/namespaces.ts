@@ -7,6 +7,8 @@ import type { Scan } from './scan.ts';
 
 /** The mounts that the processes of another mount namespace see, by one of them. */
 export interface OtherNamespace {
+  /** Of /proc/PID/ns/mnt. */
+  readonly inode: number;
   readonly pid: number;
   readonly command: string;
   readonly mounts: readonly MountEntry[];
@@ -31,9 +33,9 @@ export async function otherNamespaces(host: ReadHost, { uses }: Scan): Promise<O
       byNamespace.set(inode, [...(byNamespace.get(inode) ?? []), pid]);
   const namespaces: OtherNamespace[] = [];
   const unseen: Holder[] = [];
-  for (const pids of byNamespace.values()) {
+  for (const [inode, pids] of byNamespace) {
     const seen = await lookInto(host, pids);
-    if (typeof seen === 'object') namespaces.push(seen);
+    if (typeof seen === 'object') namespaces.push({ inode, ...seen });
     else if (seen === 'denied')
       unseen.push({
         kind: 'unknown',
@@ -47,7 +49,7 @@ export async function otherNamespaces(host: ReadHost, { uses }: Scan): Promise<O
 async function lookInto(
   host: ReadHost,
   pids: readonly number[],
-): Promise<OtherNamespace | 'gone' | 'denied'> {
+): Promise<Omit<OtherNamespace, 'inode'> | 'gone' | 'denied'> {
   let why: 'gone' | 'denied' = 'gone';
   for (const pid of pids.toSorted((a, b) => a - b)) {
     const command = await commandOf(host, pid);

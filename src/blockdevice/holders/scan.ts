@@ -34,12 +34,23 @@ const looked = ['cwd', 'root', 'exe', 'fd/*', 'ns/mnt'].flatMap((name, index) =>
 /**
  * What every process works in, has open, runs and maps of these devices: one program for all, since each access costs
  * a round trip where the host is another one. `--cached=always` (coreutils 8.32) asks no server, which may be dead,
- * and nothing leads through names: a file that was deleted, or lies in another mount namespace, is found too.
+ * and nothing leads through names: a file that was deleted, or lies in another mount namespace, is found too. Of the
+ * devices in `below` only files below its path count as mapped, by the names that the kernel has for them.
  */
-export function processUses(numbers: readonly string[]): ReadCommand<Scan> {
+export function processUses(
+  numbers: readonly string[],
+  below?: { readonly numbers: readonly string[]; readonly path: string },
+): ReadCommand<Scan> {
   const format = '%n %d %i %f %t:%T\\n';
   const devices = numbers.map(asInMaps).join('|');
-  const mapped = `^[0-9a-f]+-[0-9a-f]+ .... [0-9a-f]+ (${devices}) [0-9]+`;
+  const anywhere = `(${devices}) [0-9]+`;
+  const there = below?.numbers.map(asInMaps).join('|') ?? '';
+  const inPath =
+    below === undefined
+      ? ''
+      : `(${there}) [0-9]+ +${nameInMaps(below.path === '/' ? '' : below.path)}(/| |$)`;
+  const either = below === undefined ? anywhere : numbers.length === 0 ? inPath : `(${inPath}|${anywhere})`;
+  const mapped = `^[0-9a-f]+-[0-9a-f]+ .... [0-9a-f]+ ${either}`;
   const stat = ['-exec', 'stat', '--dereference', '--cached=always', '--printf', format, '{}', '+'];
   const grep = [
     '-exec',
@@ -71,7 +82,7 @@ export function processUses(numbers: readonly string[]): ReadCommand<Scan> {
 const useLine =
   /^\/proc\/(?<pid>\d+)\/(?<how>cwd|root|exe|ns\/mnt|fd\/\d+) (?<device>\d+) (?<inode>\d+) (?<mode>[0-9a-f]+) (?<major>[0-9a-f]+):(?<minor>[0-9a-f]+)$/;
 const mapLine =
-  /^\/proc\/(?<pid>\d+)\/maps:[0-9a-f]+-[0-9a-f]+ .{4} [0-9a-f]+ (?<major>[0-9a-f]+):(?<minor>[0-9a-f]+) (?<inode>\d+)$/;
+  /^\/proc\/(?<pid>\d+)\/maps:[0-9a-f]+-[0-9a-f]+ .{4} [0-9a-f]+ (?<major>[0-9a-f]+):(?<minor>[0-9a-f]+) (?<inode>\d+)(?: +\/.*)?$/;
 const complaint =
   /^(?:\S*\/)?(?:find|stat|grep): (?:cannot statx? )?'?\/proc\/(?<pid>\d+)(?:\/[^' :]*)?'?: (?<why>[^:]+)$/;
 
@@ -135,4 +146,9 @@ function asInMaps(number: string): string {
     .split(':', 2)
     .map((part) => Number(part).toString(16).padStart(2, '0'))
     .join(':');
+}
+
+/** A path as /proc/PID/maps has it, as a regular expression. */
+function nameInMaps(path: string): string {
+  return path.replaceAll('\n', '\\012').replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }

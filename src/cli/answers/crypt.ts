@@ -60,6 +60,8 @@ export const cryptDump = z.strictObject({
       torn: z.boolean(),
     }),
   ),
+  /** LUKS2 has its metadata twice: the copy that is damaged, or older; null: neither. */
+  damagedCopy: z.nullable(z.enum(['first', 'second'])),
 });
 
 /** `bofh crypt status NAME`: what is open under a name; sizes in bytes. */

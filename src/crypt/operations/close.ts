@@ -19,10 +19,9 @@ import {
   luksResize,
   renameMapping,
 } from '../open-commands.ts';
-import { cryptStatus } from '../read-commands.ts';
 import { checkKey } from '../check-key.ts';
 import { openedAs, refuseTaken } from '../names.ts';
-import { isLuksSignature, lowerPath, mappingNamed, mappings } from '../reads.ts';
+import { isLuksSignature, lowerPath, mappingNamed, mappings, statusNow } from '../reads.ts';
 import { luksUuid, type Mapping } from '../schema.ts';
 
 const named = {
@@ -160,8 +159,9 @@ async function refuseHeaderElsewhere(host: ReadHost, device: string, mapping: Ma
   });
 }
 
-async function flagsOf(host: ReadHost, { name, path }: Mapping): Promise<Undo['flags']> {
-  const flags = (await host.run(cryptStatus(name)))?.flags ?? [];
+async function flagsOf(host: ReadHost, mapping: Mapping): Promise<Undo['flags']> {
+  const { name, path } = mapping;
+  const flags = (await statusNow(host, mapping))?.flags ?? [];
   return flags.map((flag) => {
     if (isActivationFlag(flag)) return flag;
     throw new RefusedError(`${path} was opened with "${flag}": bofh could not open it again like that`, {

@@ -3,7 +3,7 @@ import { deferred, type Look, operation } from '../../atomic/operation.ts';
 import { type ChangeHost, type KeyRef, keyRef, type ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { addedByHand, toRemoveByHand } from '../by-hand.ts';
-import { testKey } from '../read-commands.ts';
+import { keyOpens } from '../reads.ts';
 import { checkKey } from '../check-key.ts';
 import { costArgs, kdfFor, memoryFor } from '../cost.ts';
 import type { LuksHeader } from '../schema.ts';
@@ -175,7 +175,7 @@ async function slotOf(
 ): Promise<ChangeUndo['old']> {
   for (const { slot, salt } of header.keySlots) {
     if (chosen !== undefined && slot !== chosen) continue;
-    if (chosen === slot || (await host.run(testKey({ device: known.device, slot, key: keyOf(key, known) }))))
+    if (chosen === slot || (await keyOpens(host, { device: known.device, slot, key: keyOf(key, known) })))
       return { slot, salt };
   }
   throw new RefusedError(`the key that is to be replaced opens no slot of ${known.device}`, {

@@ -9,7 +9,7 @@ import { checkKey } from '../check-key.ts';
 import { checkWords, refuseUnready, refuseUnresumable } from '../reencryptable.ts';
 import { luksReencrypt, repairTorn, resumeReencrypt } from '../reencrypt-commands.ts';
 import { testKey } from '../read-commands.ts';
-import { headerOf } from '../reads.ts';
+import { damagedCopy, headerOf, keyOpens } from '../reads.ts';
 import type { LuksHeader } from '../schema.ts';
 import { emptySlot, findKnown, keyOf, knownAs, knownDevice } from '../slots.ts';
 
@@ -62,13 +62,15 @@ export const reencrypt = deferred({
     const known = await knownAs(host, device, header);
     if (asked.resume === true) refuseUnresumable({ known, header });
     else refuseUnready({ known, header, cipher, keySize });
+    if (header.damagedCopy !== undefined && asked.resume !== true)
+      throw damagedCopy(device, header.damagedCopy);
     await refuseHeld(host, device, await holders(host, device));
     // All data are written anew.
     const bytes = Math.max(0, (await size(host, device)) - header.dataOffset);
     await refuseFullBeneath(host, device, `the encryption of ${device}`, { bytes });
     // What a person types is asked for once, when it is needed.
     const isTested = asked.resume === true || key.from === 'ask' || chosen !== undefined;
-    if (!isTested && !(await host.run(testKey({ device, key: keyOf(key, known) }))))
+    if (!isTested && !(await keyOpens(host, { device, key: keyOf(key, known) })))
       throw new RefusedError(`the key does not open ${device}`, {
         remedy: 'say where the right one comes from',
       });

@@ -9,6 +9,7 @@ import {
   size as sizeAt,
   syncDevice,
 } from '../../blockdevice/index.ts';
+import { dropCache } from '../../blockdevice/commands.ts';
 import { refuseHeld } from '../../blockdevice/in-use.ts';
 import { writeBytes } from '../../blockdevice/wipe/commands.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
@@ -116,6 +117,8 @@ function superblockAt(size: Bytes): Bytes {
 }
 
 async function blockAt(host: ReadHost, device: string, at: Bytes): Promise<Uint8Array | undefined> {
+  // DRBD writes past the page cache.
+  await host.run(dropCache(device));
   return (await host.run(blocksAt(device, { from: at, count: blockSize }))).get(at);
 }
 

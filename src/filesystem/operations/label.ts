@@ -16,7 +16,7 @@ import { type Holder, RefusedError } from '../../errors.ts';
 import { relabelledByHand } from '../by-hand.ts';
 import { type LabelAt, labelOf, relabel } from '../commands/label.ts';
 import { isWritable, mountsOf, readOnly, visible } from '../mounted.ts';
-import { theirs } from '../resizing.ts';
+import { theirs } from '../measure.ts';
 import { checkLabel, makeable } from '../types.ts';
 
 const args = z.strictObject({

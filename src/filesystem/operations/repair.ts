@@ -8,6 +8,7 @@ import {
   probe,
   recognise,
   refuseHeld,
+  refuseUsers,
   type Signature,
 } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
@@ -49,6 +50,7 @@ export const repair = deferred({
     const { key, identity } = await identityOf(host, device);
     const { type, uuid } = repairableIn(device, await probe(host, device));
     await refuseHeld(host, device, await holders(host, device));
+    await refuseUsers(host, device);
     // It takes long: what counts is the look before the act.
     if (chosen === undefined) await refuseSound(host, device, type);
     if (kept === 'are kept' && !asks(type))

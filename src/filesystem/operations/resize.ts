@@ -16,10 +16,10 @@ import { CommandError, type Holder, NotDone, RefusedError } from '../../errors.t
 import { btrfsAt, btrfsResize } from '../commands/btrfs.ts';
 import { e2fsckPreen, resize2fs } from '../commands/ext.ts';
 import { xfsGrow } from '../commands/xfs.ts';
-import { type Measured, measure, measureFound } from '../measure.ts';
+import { type Measured, measure, measureFound, theirs } from '../measure.ts';
 import { hasPrivate, whereMounted } from '../mounted.ts';
 import { resizedByHand } from '../by-hand.ts';
-import { planResize, resizable, theirs } from '../resizing.ts';
+import { planResize, resizable } from '../resizing.ts';
 
 const args = z.strictObject({
   /** A device, a link to one, or `UUID=…`. */
@@ -125,7 +125,7 @@ async function preen(host: ChangeHost, device: string): Promise<void> {
     if (!(error instanceof CommandError) || error.exitCode !== 4) throw error;
     throw new NotDone(`${device} has errors that e2fsck does not mend by itself; its size was not changed`, {
       found: `${device} has errors`,
-      remedy: `e2fsck -f ${device}`,
+      remedy: `bofh filesystem check ${device} --repair`,
       cause: error,
     });
   }

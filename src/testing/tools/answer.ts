@@ -9,7 +9,8 @@ export interface ToolCall extends Call {
   readonly secondKey?: string;
 }
 
-export type ToolModel = (call: ToolCall) => Answer;
+/** `isLatin1`: stdout is bytes, a character for each. */
+export type ToolModel = (call: ToolCall) => Answer & { readonly isLatin1?: true };
 
 /** Success. */
 export function ok(stdout = '', stderr = ''): Answer {

@@ -4,29 +4,17 @@ import { resolve } from '../resolve.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { deviceAt } from './device-at.ts';
 import { newHeaderFile } from './crypt-header.ts';
-import { luks1Text, luks2Json } from './crypt-text.ts';
+import { luks1Text } from './crypt-text.ts';
 import { isKdf, luksAt, newSlot, noLuks, only, putHeader } from './luks.ts';
 
-/** `cryptsetup isLuks` */
-export function isLuks(call: ToolCall): ReturnType<ToolModel> {
-  const options = readOptions(call, { values: ['--type'] });
-  const found = luksAt(call.world, only(call, options));
-  if (found === 'missing') return noLuks(only(call, options), found);
-  const same = found !== 'none' && one(options, '--type') === `luks${found.version}`;
-  return { exitCode: same ? 0 : 1, stdout: '', stderr: '' };
-}
-
-/** `cryptsetup luksDump`: of LUKS2 the metadata, of LUKS1 the text. */
+/** `cryptsetup luksDump` of LUKS1. */
 export function luksDump(call: ToolCall): ReturnType<ToolModel> {
-  const options = readOptions(call, { flags: ['--dump-json-metadata'] });
-  const path = only(call, options);
+  const path = only(call, readOptions(call, {}));
   const found = luksAt(call.world, path);
   if (typeof found === 'string') return noLuks(path, found);
-  const asJson = options.flags.size > 0;
-  if (asJson && found.version === 1)
-    return failed(1, 'Dump operation is not supported for this device type.');
-  if (!asJson && found.version === 2) throw unmodelled(call, 'of LUKS2 it knows the metadata alone');
-  return ok(asJson ? luks2Json(found) : luks1Text(path, found));
+  if (found.version === 2)
+    throw unmodelled(call, 'bofh reads LUKS2 itself, because cryptsetup may repair it');
+  return ok(luks1Text(path, found));
 }
 
 /** `cryptsetup luksFormat`, with the header on the device or in a file. */

@@ -5,8 +5,8 @@ const dataOffset = 16_777_216;
 const usualCipher = 'aes-xts-plain64';
 const areaSize = 258_048;
 
-/** `cryptsetup luksDump --dump-json-metadata`, as cryptsetup 2.6.1 prints it: tabs are two blanks, and no newline ends it. */
-export function luks2Json(header: LuksParts): string {
+/** The metadata of a LUKS2 header. */
+function luks2Json(header: LuksParts): string {
   const { slots, reencryption, slotRoom = 16_744_448 } = header;
   const area = {
     type: 'raw',
@@ -33,7 +33,29 @@ export function luks2Json(header: LuksParts): string {
       ...(reencryption === undefined ? {} : requirements),
     },
   };
-  return JSON.stringify(metadata, undefined, 2).replaceAll('": ', '":');
+  return JSON.stringify(metadata);
+}
+
+/** A header as it is on a device: of LUKS2 a binary header of 4 KiB and the metadata, twice; of LUKS1 its start. */
+export function luksBytes(
+  header: LuksParts & { readonly uuid: string; readonly version: 1 | 2 },
+): Uint8Array {
+  if (header.version === 1) return Buffer.from('LUKS\xba\xbe\0\x01', 'latin1');
+  const size = 16_384;
+  const copies = ['LUKS\xba\xbe', 'SKUL\xba\xbe'].map((magic, nth) => {
+    const bytes = Buffer.alloc(size);
+    bytes.write(magic, 0, 'latin1');
+    bytes.writeUInt16BE(2, 6);
+    bytes.writeBigUInt64BE(BigInt(size), 8);
+    bytes.writeBigUInt64BE(1n, 16);
+    bytes.write('sha256', 72);
+    bytes.write(header.uuid, 168);
+    bytes.writeBigUInt64BE(BigInt(nth * size), 256);
+    bytes.write(luks2Json(header), 4096);
+    createHash('sha256').update(bytes).digest().copy(bytes, 448);
+    return bytes;
+  });
+  return Buffer.concat(copies);
 }
 
 /** Where the work keeps checksums of the part that is being written. */

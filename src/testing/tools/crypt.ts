@@ -1,6 +1,6 @@
 import { unmodelled } from '../options.ts';
 import type { ToolModel } from './answer.ts';
-import { isLuks, luksDump, luksFormat } from './crypt-device.ts';
+import { luksDump, luksFormat } from './crypt-device.ts';
 import { luksHeaderBackup, luksHeaderRestore } from './crypt-header.ts';
 import { luksAddKey, luksErase, luksKillSlot } from './crypt-keys.ts';
 import { close, open, resize, status } from './crypt-open.ts';
@@ -8,7 +8,6 @@ import { reencrypt, repair } from './crypt-reencrypt.ts';
 import { dmsetupRename, dmsetupTable } from './dmsetup.ts';
 
 const known: Readonly<Record<string, ToolModel>> = {
-  isLuks,
   luksAddKey,
   luksDump,
   luksErase,

@@ -6,6 +6,7 @@ import { placeFor } from '../drbd.ts';
 import { copyContent, type World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { deviceAt } from './device-at.ts';
+import { luksBytes } from './crypt-text.ts';
 import { metadataBlock, withMetadataBytes } from './drbd-bytes.ts';
 import { laySectors, tableIn, withBytes, withoutSectors } from './sectors.ts';
 
@@ -87,12 +88,18 @@ function beneath(content: Content | undefined, from: number, count: number): Uin
     lay(bytes, content.metadata.at - from, metadataBlock(content));
     return bytes;
   }
-  const { type, uuid, label, blocks, blockSize = 4096 } = superblock;
+  const { type, uuid, label, blocks, blockSize = 4096, version } = superblock;
   const end = blocks === undefined ? Infinity : blocks * blockSize;
   const own = createHash('sha256')
     .update(JSON.stringify([type, uuid, label]))
     .digest();
   for (let at = 0; at + 0x820 <= count && from + at < end; at += 4096) bytes.set(own, at + 0x800);
+  if (type === 'crypto_LUKS') {
+    const of = { slots: [], ...content.luks, uuid: uuid ?? '', version: version === '1' ? 1 : 2 } as const;
+    const header = luksBytes(of);
+    if (from < header.length) bytes.set(header.subarray(from, from + count));
+    return bytes;
+  }
   for (const { offset, bytes: hex } of magicsOf(content)) lay(bytes, offset - from, Buffer.from(hex, 'hex'));
   return bytes;
 }
@@ -157,11 +164,29 @@ function erase({ world }: ToolCall, { storage }: Device, content: Content, magic
   world.live.set(storage, { erased: { content: old, offsets } });
 }
 
+/** Bytes of a device, past its page cache. */
+function direct(call: ToolCall, words: ReadonlyMap<string, string>): ReturnType<ToolModel> {
+  const known = 'direct,fullblock,skip_bytes,count_bytes';
+  const path = words.get('if') ?? '';
+  if (words.get('iflag') === 'nocache' && words.get('count') === '0' && words.size === 4)
+    return deviceAt(call.world, path) === undefined
+      ? failed(1, `dd: failed to open '${path}': No such file or directory`)
+      : ok();
+  if (words.get('iflag') !== known || words.size !== 6) throw unmodelled(call, 'it reads blocks of a device');
+  const device = deviceAt(call.world, path);
+  if (device === undefined) return failed(1, `dd: failed to open '${path}': No such file or directory`);
+  const [from, count] = [Number(words.get('skip')), Number(words.get('count'))];
+  const there = Math.max(0, Math.min(count, device.size - from));
+  const bytes = blocksOf(call.world.live.get(device.storage), from, count).subarray(0, there);
+  return { ...ok(Buffer.from(bytes).toString('latin1')), isLatin1: true };
+}
+
 /** What was erased, and is written back where it was; `conv=fsync`: durable. */
 function dd(call: ToolCall): ReturnType<ToolModel> {
   const words = new Map(
     call.argv.map((word) => [word.split('=')[0] ?? '', word.slice(word.indexOf('=') + 1)]),
   );
+  if (words.has('if')) return direct(call, words);
   const isPiped = words.has('count');
   const known = isPiped ? pipedWords : ['of', 'oflag', 'seek', 'conv', 'status'];
   const [path = '', stdin] = [words.get('of'), call.stdin];

@@ -4,6 +4,8 @@ import { resolve } from '../resolve.ts';
 import { ok, type ToolCall, type ToolModel } from './answer.ts';
 import { deviceAt } from './device-at.ts';
 import { hexLines } from './hex.ts';
+import { luksBytes } from './crypt-text.ts';
+import { luksAt } from './luks.ts';
 import { blocksOf } from './magics.ts';
 
 /** Bytes of a device: whole blocks; or where a superblock says how large its filesystem is, as far as bofh reads them. */
@@ -21,6 +23,11 @@ export function superblockBytes(call: ToolCall): ReturnType<ToolModel> {
   const content = there.found ? there.inode.content : undefined;
   if (one(options, '--width') === '4096' && device !== undefined)
     return ok(blockLines(blocksOf(call.world.live.get(device.storage), from, count), from));
+  const header = plain && device === undefined ? luksAt(call.world, path) : undefined;
+  if (typeof header === 'object') {
+    const bytes = Buffer.concat([luksBytes(header), Buffer.alloc(from + count)]);
+    return ok(hexLines(bytes.subarray(from, from + count)));
+  }
   if (plain && there.found && content !== undefined) {
     // What was not written is a hole, and reads as zeros.
     const whole = new Uint8Array(Math.min(from + count, there.inode.length ?? content.length));

@@ -181,7 +181,13 @@ function backendHolder(backend: string): Holder {
 export async function startGuest(host: ChangeHost, guest: JournalledGuest): Promise<Domain> {
   await createOf(host, guest);
   const { ours } = await findGuest(host, { guest, ids: [] });
-  const domain = ours.find(({ state }) => state === 'running' || state === 'paused');
+  // xl has exited 0, so one that is paused as it was asked to be is complete, whether xl tells its configuration or not.
+  const domain = ours.find(
+    ({ state, name }) =>
+      state === 'running' ||
+      state === 'paused' ||
+      (state === 'building' && name !== undefined && guest.initially === 'paused'),
+  );
   if (domain !== undefined) return domain;
   throw new CommandError({
     tool: 'xl',

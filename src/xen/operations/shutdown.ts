@@ -5,6 +5,7 @@ import { CommandError, RefusedError } from '../../errors.ts';
 import { stoppedByHand } from '../by-hand.ts';
 import { xlDestroy, xlShutdown } from '../commands.ts';
 import { describe, type Domain, guestDomains } from '../domains.ts';
+import { remedyFor } from '../start-all.ts';
 import { until } from '../wait.ts';
 import {
   checkConfig,
@@ -147,7 +148,7 @@ async function runningDomain(
   if (domain.state === 'running' || (domain.state === 'paused' && how === 'destroy')) return domain;
   // Neither can be brought back into that state, so this would have no undo.
   throw new RefusedError(`${name} is not running: ${describe(domain)}`, {
-    remedy: domain.state === 'paused' ? `xl unpause ${domain.id}` : `xl destroy ${domain.id}`,
+    remedy: remedyFor(domain),
   });
 }
 

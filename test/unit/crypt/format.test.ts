@@ -207,7 +207,7 @@ describe('crypt.format', () => {
   it('believes no luksFormat that left no key slot', async () => {
     const host = blankVolume();
     host.faults.watch(({ tool, argv }) => {
-      if (tool !== 'cryptsetup' || argv[0] !== 'isLuks') return;
+      if (tool !== 'dd' || !argv.some((word) => word.startsWith('if='))) return;
       const [storage, content] = [...host.world.live].find(([, { luks }]) => luks !== undefined) ?? [];
       if (storage !== undefined && content !== undefined)
         host.world.live.set(storage, { ...content, luks: { slots: [] } });

@@ -166,7 +166,7 @@ describe('crypt.addKey', () => {
     let dumps = 0;
     host.faults.watch(({ tool, argv }) => {
       // Twice it is prepared; the third look is the one right before the act.
-      if (tool === 'cryptsetup' && argv[0] === 'isLuks' && (dumps += 1) === 3)
+      if (tool === 'dd' && argv.some((word) => word.startsWith('if=')) && (dumps += 1) === 3)
         host.admin.luksFormat({ device, uuid, key: 'geheim', moreKeys: { 1: 'of others' } });
     });
 

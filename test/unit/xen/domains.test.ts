@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { describe as words, domains, guestDomains, survey } from '../../../src/xen/domains.ts';
+import { CommandError } from '../../../src/errors.ts';
 import { fakeHost } from './fake-host.ts';
 
 const uuid = '11111111-2222-4333-8444-555555555555';
@@ -26,7 +27,32 @@ describe('the state of a domain', () => {
     expect(await guestDomains(host)).toMatchObject([{ id: 1, name: 'web1', state }]);
   });
 
-  test('without a name, or a configuration, it is half-built', async () => {
+  test.each(['r-----', '-b----', '------'])('%s without a configuration is running', async (flags) => {
+    const host = fakeHost();
+    host.domains.push({ id: 1, name: 'web1', uuid, flags, building: true });
+    host.domains.push({ id: 2, name: 'web1-dm', uuid: uuid.replaceAll('1', '2'), flags, building: true });
+    host.domains.push({ id: 3, name: 'Xenstore', uuid: uuid.replaceAll('1', '3'), flags, building: true });
+
+    expect((await guestDomains(host)).map(({ state }) => state)).toEqual(['running', 'running', 'running']);
+  });
+
+  test('is told also where xl list -l fails; one that is paused has an unknown configuration then', async () => {
+    const host = fakeHost();
+    host.domains.push({ id: 1, name: 'web1', uuid, flags: '-b----' });
+    host.domains.push({ id: 2, name: 'web2', uuid: uuid.replaceAll('1', '2'), flags: '--p---' });
+    const failing: typeof host.run = async (command) => {
+      if (command.argv.includes('-l'))
+        throw new CommandError({ tool: 'xl', argv: command.argv, reason: 'unknown', exitCode: 1 });
+      return host.run(command);
+    };
+
+    const found = await guestDomains({ ...host, run: failing });
+
+    expect(found.map(({ state }) => state)).toEqual(['running', 'building']);
+    expect(found[1] && words(found[1])).toBe('domain 2, paused, its configuration is unknown');
+  });
+
+  test('paused without a name, or a configuration, it may be half-built', async () => {
     const host = fakeHost();
     host.domains.push({ id: 1, name: undefined, uuid, flags: '--p---' });
     host.domains.push({ id: 2, name: 'web2', uuid, flags: '--p---', building: true });
@@ -39,7 +65,7 @@ describe('the state of a domain', () => {
 
   test('a domain that ended between the two listings is not half-built but gone', async () => {
     const host = fakeHost();
-    host.domains.push({ id: 1, name: 'web1', uuid, flags: '-b----' });
+    host.domains.push({ id: 1, name: 'web1', uuid, flags: '--p---' });
     const ending = { ...host, run: endsAfterTheFirst(host) };
 
     expect((await domains(ending)).map(({ id }) => id)).toEqual([0]);
@@ -57,7 +83,7 @@ describe('of the domains that are wanted', () => {
   const two = () => {
     const host = fakeHost();
     host.domains.push({ id: 1, name: 'web1', uuid, flags: '--p---', building: true });
-    host.domains.push({ id: 2, name: 'web2', uuid: uuid.replaceAll('1', '2'), flags: '-b----' });
+    host.domains.push({ id: 2, name: 'web2', uuid: uuid.replaceAll('1', '2'), flags: '--p---' });
     return host;
   };
 

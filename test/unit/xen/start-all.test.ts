@@ -25,7 +25,10 @@ test('what is off is started, what runs is left alone, in the order of the site 
 test.each([
   ['paused', 'domain 5, paused: xl unpause 5'],
   ['dying', 'domain 5, dying: wait until it is gone from xl list'],
-  ['building', 'domain 5, half-built: if no xl create is at work on it: xl destroy 5'],
+  [
+    'building',
+    'domain 5, paused, its configuration is unknown: if an xl create is at work on it, wait; else it may be complete: see xl list -v and /var/log/xen',
+  ],
   ['crashed', 'domain 5, crashed: it still holds its disks; look at its log, then: xl destroy 5'],
   [
     'shutdown',

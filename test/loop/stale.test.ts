@@ -1,0 +1,80 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { directBytesAt } from '../../src/blockdevice/bytes-at.ts';
+import { probe } from '../../src/blockdevice/index.ts';
+import { reachOf } from '../../src/blockdevice/reach.ts';
+import { headerOf } from '../../src/crypt/index.ts';
+import { localHost } from '../../src/host/local.ts';
+import { tree } from '../../src/stack/index.ts';
+import { sh, storage } from './sequence.ts';
+
+// A device that somebody has open keeps its page cache, and does not see what is written to it by another way: as DRBD, a
+// mapping or a guest writes to the device beneath. Here that way is the file behind a loop device.
+
+const host = localHost();
+let disk: ReturnType<typeof storage>;
+let lower = '';
+let upper = '';
+
+beforeEach(() => {
+  disk = storage();
+  lower = disk.blank('image', 32);
+  upper = sh('losetup', '--find', '--show', lower).trim();
+});
+
+afterEach(() => {
+  sh('losetup', '--detach', upper);
+  disk.clean();
+});
+
+/** Has the kernel cache what is on the device, and then changes that beneath it. */
+function writtenBeneath(write: (image: string) => void): void {
+  sh('dd', `if=${lower}`, 'of=/dev/null', 'bs=1M', 'status=none');
+  write(disk.path('image'));
+}
+
+describe('of a device with another one on it', () => {
+  test('the content is recognised that is there, and not what was read of it before', async () => {
+    writtenBeneath((image) => void sh('mkfs.ext4', '-q', image));
+    // The page cache is stale indeed.
+    expect(() => sh('blkid', '-p', lower)).toThrow();
+
+    expect(await probe(host, lower)).toMatchObject({ type: 'ext4' });
+    expect(await reachOf(host, lower)).toMatchObject({ type: 'ext4', bytes: 32 * 1024 ** 2 });
+  });
+
+  test('the tree shows the content that is there', async () => {
+    writtenBeneath((image) => void sh('mkfs.ext4', '-q', image));
+    const { devices } = await tree({ host, device: lower });
+    expect(devices.find(({ path }) => path === lower)?.content).toMatchObject({ type: 'ext4' });
+  });
+
+  test('what is gone is gone', async () => {
+    sh('mkfs.ext4', '-q', disk.path('image'));
+    writtenBeneath((image) => void sh('wipefs', '--all', '--quiet', image));
+    expect(sh('blkid', '-p', lower)).toContain('ext4');
+
+    expect(await probe(host, lower)).toBe(undefined);
+  });
+
+  test('a LUKS2 header is read past the page cache', async () => {
+    writeFileSync(disk.path('key'), 'geheim', { mode: 0o600 });
+    const quick = ['--pbkdf', 'pbkdf2', '--pbkdf-force-iterations', '1000', '--key-file', disk.path('key')];
+    writtenBeneath((image) => void sh('cryptsetup', 'luksFormat', '-q', ...quick, image));
+
+    expect(await headerOf(host, lower)).toEqual(await headerOf(host, disk.path('image')));
+  });
+
+  test('bytes are those of the device, wherever they begin and end', async () => {
+    const bytes = Buffer.from(Array.from({ length: 9000 }, (_, at) => at % 251));
+    writtenBeneath((image) => {
+      const all = readFileSync(image);
+      bytes.copy(all, 5000);
+      writeFileSync(image, all);
+    });
+    const { buffer, byteOffset, byteLength } = await host.run(
+      directBytesAt(lower, { from: 5000, count: 9000 }),
+    );
+    expect(Buffer.from(buffer, byteOffset, byteLength).equals(bytes)).toBe(true);
+  });
+});
