@@ -1,5 +1,6 @@
 import type { Answer } from '../../command/index.ts';
-import { type DrbdResource, type DrbdVolume, placeOf } from '../drbd.ts';
+import { deviceByNumber } from '../devices.ts';
+import { type DrbdResource, type DrbdVolume, justCreated, placeOf } from '../drbd.ts';
 import { memoryOf } from '../../drbd/memory.ts';
 import { alike, grow, remember } from '../drbd-link.ts';
 import { readFile, statPath } from '../files.ts';
@@ -42,7 +43,23 @@ export const volumeVerbs = {
     return ok();
   }),
   connect,
-  'connect --discard-my-data': connect,
+  'connect --discard-my-data': (world: World, config: Configured): Answer => {
+    const done = connect(world, config);
+    const there = resourceNamed(world, config.name);
+    if (there !== undefined && done.exitCode === 0) there.discards = true;
+    return done;
+  },
+  'get-gi': (world: World, config: Configured, asked?: number): Answer => {
+    const there = resourceNamed(world, config.name);
+    const lines: string[] = [];
+    for (const each of there?.volumes ?? []) {
+      if (asked !== undefined && each.volume !== asked) continue;
+      if (each.disk === 'Diskless') return failed(1, 'Device has no disk');
+      for (const uuids of generationsOf(world, each))
+        lines.push(`${uuids}:0000000000000000:0000000000000000:1:1:0:0:0:0:0\n`);
+    }
+    return lines.length === 0 ? notAllocated('get-gi') : ok(lines.join(''));
+  },
   disconnect: (world: World, { name, hosts }: Configured): Answer => {
     const there = resourceNamed(world, name);
     if (there === undefined) return notAllocated('disconnect');
@@ -54,6 +71,7 @@ export const volumeVerbs = {
         `${name}: Failure: (162) Invalid configuration request\nadditional info from kernel:\nunknown connection`,
       );
     Object.assign(there, { connection: 'StandAlone', peer: undefined });
+    delete there.discards;
     there.volumes = there.volumes.map(({ replication: _, ...rest }) => rest);
     return ok();
   },
@@ -111,6 +129,17 @@ export const volumeVerbs = {
     return ok();
   }),
 } as const;
+
+const none = '0000000000000000';
+
+/** The current and the bitmap UUID of a volume, as `drbdadm get-gi` begins. */
+function generationsOf(world: World, { lower, generations }: DrbdVolume): readonly string[] {
+  if (generations !== undefined) return generations;
+  const device = lower === undefined ? undefined : deviceByNumber(world, lower);
+  const { generation = justCreated, bitmap = none } =
+    device === undefined ? {} : (world.live.get(device.storage) ?? {});
+  return [`${generation}:${bitmap}`.toUpperCase()];
+}
 
 interface At {
   readonly world: World;
