@@ -82,15 +82,24 @@ export const volumeVerbs = {
       const done = volumeVerbs.attach(world, config, volume);
       if (done.exitCode !== 0) return done;
     }
+    if (isElsewhere(world, there, config)) there.connection = 'StandAlone';
     return there.connection === 'StandAlone' ? connect(world, config) : ok();
   },
-  '--dry-run adjust': (world: World, { name }: Configured): Answer => {
-    const there = resourceNamed(world, name);
-    const bare = there?.volumes.filter(({ disk }) => disk === 'Diskless') ?? [];
-    const lines = bare.map(({ minor }) => `drbdsetup-84 attach ${minor}\n`);
-    return ok(
-      [...lines, ...(there?.connection === 'StandAlone' ? [`drbdsetup-84 connect ${name}\n`] : [])].join(''),
-    );
+  '--dry-run adjust': (world: World, config: Configured): Answer => {
+    const there = resourceNamed(world, config.name);
+    if (there === undefined) return ok(`drbdsetup-84 new-resource ${config.name}\n`);
+    const bare = there.volumes.filter(({ disk }) => disk === 'Diskless');
+    const ends = addressesIn(config, world.hostname).join(' ');
+    const lines = [
+      ...bare.map(({ minor }) => `drbdsetup-84 attach ${minor}\n`),
+      ...(isElsewhere(world, there, config)
+        ? [`drbdsetup-84 disconnect ${there.addresses.join(' ')}\n`]
+        : []),
+      ...(there.connection === 'StandAlone' || isElsewhere(world, there, config)
+        ? [`drbdsetup-84 connect ${config.name} ${ends}\n`]
+        : []),
+    ];
+    return ok(lines.join(''));
   },
   resize: each('resize', (at) => {
     const { there, world, volume } = at;
@@ -139,6 +148,16 @@ function generationsOf(world: World, { lower, generations }: DrbdVolume): readon
   const { generation = justCreated, bitmap = none } =
     device === undefined ? {} : (world.live.get(device.storage) ?? {});
   return [`${generation}:${bitmap}`.toUpperCase()];
+}
+
+/** It looks for its peer by other addresses than its file has; those of a real host a plan does not know. */
+function isElsewhere(world: World, { connection, addresses }: DrbdResource, config: Configured): boolean {
+  const known = addresses.filter(Boolean);
+  return (
+    connection !== 'StandAlone' &&
+    known.length > 0 &&
+    known.join() !== addressesIn(config, world.hostname).join()
+  );
 }
 
 interface At {
