@@ -4,6 +4,7 @@ import { until } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { NotDone, RefusedError } from '../../errors.ts';
 import { noteOf, writeNote } from '../../file/notes.ts';
+import { otherAddresses } from '../differences.ts';
 import { dataInWords, dataNow, dataState, refuseOtherData } from '../generation.ts';
 import { splitBrainChoices } from '../problems.ts';
 import type { ResourceState } from '../state.ts';
@@ -13,10 +14,12 @@ import {
   args,
   askedUp,
   claimsOf,
+  holdersOf,
   isStandAlone,
   leftOf,
   minorsOf,
   now,
+  refuseOtherAddresses,
   refuseUsed,
   resourceName,
   upAgain,
@@ -80,7 +83,9 @@ export const connect = operation({
     if (of.mine === 'discarded') return lookLater(host, of);
     const state = await now(host, of);
     if (state === 'other') return another(of);
-    return { state: state === 'absent' || isStandAlone(state) ? 'gone' : 'ours' };
+    if (state === 'absent' || isStandAlone(state)) return { state: 'gone' };
+    // Whoever works with it has a replica of it now.
+    return { state: 'ours', holders: isReplicated(state) ? await holdersOf(host, of.minors) : [] };
   },
   revert: async ({ undo: of, host }) => {
     const state = await now(host, of);
@@ -131,12 +136,14 @@ export const disconnect = operation({
     const state = await now(host, of);
     if (state === 'other') return another(of);
     if (state === 'absent') return { state: 'not-ours', found: `${of.name} is down by now` };
-    return { state: isStandAlone(state) ? 'ours' : 'gone' };
+    // By which addresses it does so shows in the kernel alone: it is not undone while these are not those of its file.
+    return { state: isStandAlone(state) || (await otherAddresses(host, state)).length > 0 ? 'ours' : 'gone' };
   },
   revert: async ({ undo: of, host }) => {
     const state = await now(host, of);
-    if (typeof state === 'string' || !isStandAlone(state)) return;
-    await host.run(drbdConnect(of.name, 'kept'));
+    if (typeof state === 'string') return;
+    if (isStandAlone(state)) await host.run(drbdConnect(of.name, 'kept'));
+    else await refuseOtherAddresses(host, state);
   },
   describe: byHand,
 });
@@ -148,6 +155,12 @@ async function lookLater(host: ReadHost, of: Undo): Promise<Look> {
   if (found.is === 'down' || isStandAlone(found.state)) return { state: 'ours' };
   const isAsked = of.note !== undefined && (await host.stat(of.note)) !== undefined;
   return { state: isAsked || isMet(found.state) ? 'gone' : 'ours' };
+}
+
+function isReplicated({ connections }: ResourceState): boolean {
+  return connections.some(
+    ({ state, volumes }) => state === 'Connected' && volumes.every(({ disk }) => disk === 'UpToDate'),
+  );
 }
 
 function isMet({ connections }: ResourceState): boolean {

@@ -131,6 +131,30 @@ describe('the pairs of verbs', () => {
     );
   });
 
+  it('a disconnection is not undone while the kernel has other addresses than the file', async () => {
+    const host = up();
+    const file = '/etc/drbd.d/web1.res';
+    const write = (port: number): void => {
+      host.admin.removeFile(file);
+      host.admin.writeFile(file, resourceText(name, { port }));
+    };
+    const failed = on(host, async (tx) => {
+      await tx.drbd.disconnect({ name });
+      write(7799);
+      host.admin.drbdadm('connect', name);
+      write(7788);
+      throw boom;
+    });
+    const error: unknown = await failed.catch((each: unknown) => each);
+    expect(error).toBeInstanceOf(StuckError);
+    expect((error as StuckError).blocked[0]).toMatchObject({
+      why: expect.stringMatching(/^web1 is up with other addresses .*disconnect .*:7799/) as unknown,
+      remedy: expect.stringContaining('bofh drbd adjust web1') as unknown,
+    });
+    host.admin.drbdadm('adjust', name);
+    expect(await recovered(host.restart())).toBe('rolled-back');
+  });
+
   it('connect with its own data discarded waits for the commit, and for nobody to use them', async () => {
     const host = after('disconnect', name);
     await discardsNothingBeforeTheCommit(host);
