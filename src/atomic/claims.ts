@@ -120,9 +120,10 @@ export function refuseDamaged(engine: Engine): void {
 
 /** A dead sequence blocks the objects that it makes or changes until it is recovered, and nothing else. */
 function refuseUnfinished({ engine, id: own }: Claiming, claims: Claims): void {
-  for (const seen of journals(engine)) {
+  // Its own it knows, and to read that again for each step would cost more with each.
+  for (const seen of journals(engine, own)) {
     const { id, state } = seen;
-    if (id === own || state.closed !== undefined || isOwned(engine, seen)) continue;
+    if (state.closed !== undefined || isOwned(engine, seen)) continue;
     for (const step of state.steps.filter((each) => isLeft(state, each))) {
       const key = conflicting(step.intent.claims ?? {}, claims);
       if (key === undefined) continue;
