@@ -38,12 +38,7 @@ export interface State {
 /** A state as it grows, with what it grows in. */
 type Growing = { -readonly [K in keyof State]: State[K] };
 
-/** The state after one more line; the one before stays as it was. */
-export function apply(state: State | undefined, line: Line): State {
-  return advance(state === undefined ? undefined : copyOf(state), line);
-}
-
-/** The same at the cost of that line alone: the state before is no more. */
+/** The state after one more line. It grows in place: the state before is no more (`copyOf` keeps it). */
 export function advance(state: State | undefined, line: Line): State {
   if (state === undefined) {
     if (line.t !== 'begin') throw new TypeError('a journal starts with `begin`');

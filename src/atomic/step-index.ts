@@ -25,10 +25,10 @@ export interface Index {
   readonly inside: Map<Key, number[]>;
 }
 
-/** Places in their order, of which any can go: each knows the one before and the one after it, or -1. */
+/** Places in their order, of which any can go: each knows the one before and the one after it, or -1. Undefined: it is not in it. */
 interface Chain {
-  before: Map<number, number>;
-  after: Map<number, number>;
+  before: (number | undefined)[];
+  after: (number | undefined)[];
   first: number;
   last: number;
 }
@@ -125,36 +125,35 @@ export function unblock(index: Index): void {
 /** The places of a chain, the newest or the oldest first. */
 export function* placesOf(chain: Chain, from: 'newest' | 'oldest'): Generator<number> {
   const [begin, on] = from === 'newest' ? [chain.last, chain.before] : [chain.first, chain.after];
-  for (let place = begin; place >= 0; place = on.get(place) ?? -1) yield place;
+  for (let place = begin; place >= 0; place = on[place] ?? -1) yield place;
 }
 
 function emptyChain(): Chain {
-  return { before: new Map(), after: new Map(), first: -1, last: -1 };
+  return { before: [], after: [], first: -1, last: -1 };
 }
 
 function copyChain({ before, after, ...ends }: Chain): Chain {
-  return { before: new Map(before), after: new Map(after), ...ends };
+  return { before: before.slice(), after: after.slice(), ...ends };
 }
 
 /** At the end. */
 function link(chain: Chain, place: number): void {
-  chain.before.set(place, chain.last);
-  if (chain.last >= 0) chain.after.set(chain.last, place);
+  chain.before[place] = chain.last;
+  chain.after[place] = -1;
+  if (chain.last >= 0) chain.after[chain.last] = place;
   else chain.first = place;
   chain.last = place;
 }
 
 function unlink(chain: Chain, place: number): void {
-  const before = chain.before.get(place);
-  if (before === undefined) return;
-  const after = chain.after.get(place) ?? -1;
-  if (before >= 0 && after >= 0) chain.after.set(before, after);
-  else if (before >= 0) chain.after.delete(before);
+  const [before, after] = [chain.before[place], chain.after[place]];
+  if (before === undefined || after === undefined) return;
+  if (before >= 0) chain.after[before] = after;
   else chain.first = after;
-  if (after >= 0) chain.before.set(after, before);
+  if (after >= 0) chain.before[after] = before;
   else chain.last = before;
-  chain.before.delete(place);
-  chain.after.delete(place);
+  chain.before[place] = undefined;
+  chain.after[place] = undefined;
 }
 
 /** The keys that a step must have for itself. */
