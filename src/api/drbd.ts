@@ -26,6 +26,11 @@ export function findings(of: driver.Resource): readonly driver.Finding[] {
   return driver.findings(of);
 }
 
+/** What the kernel runs otherwise than the configuration says: the commands that would have it follow; none of a resource that is down. */
+export async function differences(of: driver.Resource): Promise<readonly string[]> {
+  return driver.differences(currentBofh().host, of);
+}
+
 /** What /proc/drbd tells, without any program: of module 8.4 its devices too. Undefined: no module is loaded. */
 export async function procStatus(): Promise<driver.ProcStatus | undefined> {
   return driver.procStatus(currentBofh().host);

@@ -137,9 +137,10 @@ export function refuseDamaged(engine: Engine): void {
 async function refuseClaimed(at: Claiming, claims: Claims): Promise<void> {
   const { engine, id: own } = at;
   await untilFree(at, async () => {
-    for (const seen of journals(engine)) {
+    // Its own it knows, and to read that again for each step would cost more with each.
+    for (const seen of journals(engine, own)) {
       const { id, state } = seen;
-      if (id === own || state.closed !== undefined) continue;
+      if (state.closed !== undefined) continue;
       for (const step of state.steps.filter((each) => isLeft(state, each))) {
         const key = conflicting(step.intent.claims ?? {}, claims);
         if (key === undefined) continue;

@@ -3,7 +3,7 @@ import { JournalError } from '../errors.ts';
 import { messageOf, newId } from './engine.ts';
 import { decode, type Decoded, encode, type BeginLine, type Line } from './lines.ts';
 import { limitHistory } from './prune.ts';
-import { apply, fold, type State } from './state.ts';
+import { advance, fold, type State } from './state.ts';
 import type { Store, StoreFile } from './store.ts';
 
 /** A line did not reach the disk. After a failed `sync` nothing more may be done: what is on the disk is unknown. */
@@ -45,11 +45,11 @@ const ballast = Buffer.alloc(64 * 1024, 1);
 /** The journal of a new sequence; `file` is `ID.new`, locked. The begin line and `lines` are durable, and it has its name, when this returns. */
 export function bear(store: Store, file: StoreFile, begin: BeginLine, lines: readonly Line[]): Journal {
   const { id } = begin;
-  const journal = openAt(store, file, id, apply(undefined, begin));
+  const journal = openAt(store, file, id, advance(undefined, begin));
   writeBallast(store, id);
   store.makeDir(`${id}.d`);
   write(journal, [begin, ...lines]);
-  for (const line of lines) journal.state = apply(journal.state, line);
+  for (const line of lines) journal.state = advance(journal.state, line);
   store.rename(`${id}.new`, `${id}.journal`);
   store.syncDir('.');
   return journal;
@@ -117,7 +117,7 @@ export function append(journal: Journal, lines: readonly Line[], mode: 'durable'
   if (mode === 'wait') journal.pending = [...journal.pending, ...lines];
   else write(journal, [...journal.pending, ...lines]);
   if (mode === 'durable') journal.pending = [];
-  for (const line of lines) journal.state = apply(journal.state, line);
+  for (const line of lines) journal.state = advance(journal.state, line);
 }
 
 /**
@@ -133,7 +133,7 @@ export function note(journal: Journal, lines: readonly Line[]): void {
     if (!(error instanceof AppendError) || error.at === 'sync') throw error;
     journal.incomplete ??= error;
     journal.dead ??= error;
-    for (const line of lines) journal.state = apply(journal.state, line);
+    for (const line of lines) journal.state = advance(journal.state, line);
   }
 }
 

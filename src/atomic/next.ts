@@ -1,5 +1,6 @@
 import type { BlockedWhy } from './lines.ts';
 import { blocks, inScope, type State, type Step } from './state.ts';
+import { placesOf } from './step-index.ts';
 
 /** What to do next. */
 export type Decision =
@@ -43,23 +44,23 @@ export function next(state: State, view: View): Decision {
 }
 
 function back(state: State, view: View): Decision {
-  const left = state.steps.filter(
-    (step) => step.undone === undefined && inScope(state, step.intent.scope, view.scope),
-  );
-  for (const step of left.toReversed()) {
-    if (step.blocked !== undefined) continue;
+  const { steps, index } = state;
+  const isIn = (place: number): boolean => inScope(state, steps[place]?.intent.scope, view.scope);
+  for (const place of placesOf(index.open, 'newest')) {
+    const step = steps[place];
+    if (step === undefined || !isIn(place)) continue;
     if (step.intent.kind === 'bare' && !view.inverses.has(step.n)) return { do: 'block', step, why: 'bare' };
     if (isAway(step, view)) return { do: 'block', step, why: 'away' };
     const otherBoot = step.intent.lives === 'boot' && step.intent.boot !== view.boots[step.intent.host];
     if (otherBoot) return { do: 'undo', step, boot: 'other', riders: [] };
-    const container = containerOf(step, left);
+    const container = containerOf(state, place, view.scope);
     if (container?.blocked !== undefined) return { do: 'block', step, why: { by: container.n } };
     if (container !== undefined) continue;
-    const blocker = blockerOf(step, state, view);
+    const blocker = blockerOf(state, place, view);
     if (blocker !== undefined) return { do: 'block', step, why: { by: blocker.n } };
-    return { do: 'undo', step, boot: 'same', riders: ridersOf(step, left) };
+    return { do: 'undo', step, boot: 'same', riders: ridersAt(state, place, view.scope) };
   }
-  return left.length === 0 ? { do: 'close', outcome: 'rolled-back' } : { do: 'stuck' };
+  return [...index.blocked].some(isIn) ? { do: 'stuck' } : { do: 'close', outcome: 'rolled-back' };
 }
 
 /** A bare pair is code of this process, wherever it acts. */
@@ -68,41 +69,95 @@ function isAway({ intent }: Step, { boots }: View): boolean {
 }
 
 /** The older step of this unwinding, not yet undone, whose undo destroys what this one lies in. */
-function containerOf(step: Step, left: readonly Step[]): Step | undefined {
-  const key = step.intent.within;
+function containerOf(state: State, place: number, scope: number | undefined): Step | undefined {
+  const at = containerAt(state, place, scope);
+  return at === undefined ? undefined : state.steps[at];
+}
+
+function containerAt(state: State, place: number, scope: number | undefined): number | undefined {
+  const { steps, index } = state;
+  const key = steps[place]?.intent.within;
   if (key === undefined) return undefined;
-  const older = left.slice(0, left.indexOf(step));
+  const makers = index.makers.get(key) ?? [];
   // A name belongs to the newest step that made it: what was renamed to it since is another object than the container.
-  const maker = older.findLast(
-    ({ intent }) => intent.contains === key || intent.claims?.makes?.includes(key) === true,
-  );
-  return maker?.intent.contains === key ? maker : undefined;
+  for (let at = olderThan(makers, place); at >= 0; at -= 1) {
+    const maker = makers[at] ?? -1;
+    const intent = steps[maker]?.intent;
+    if (intent === undefined || !inScope(state, intent.scope, scope)) continue;
+    return intent.contains === key ? maker : undefined;
+  }
+  return undefined;
+}
+
+/** Where in an ascending list the last place before this one is; -1: there is none. */
+function olderThan(list: readonly number[], place: number): number {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((list[middle] ?? 0) < place) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
 }
 
 /** What lies in this step's object, through any number of levels, newest first. */
-export function ridersOf(step: Step, left: readonly Step[]): readonly Step[] {
-  const riding = new Set<Step>([step]);
-  for (const other of left) {
-    const container = containerOf(other, left);
-    if (container !== undefined && riding.has(container)) riding.add(other);
+export function ridersOf(state: State, { n }: Step): readonly Step[] {
+  const place = state.index.places.get(n);
+  return place === undefined ? [] : ridersAt(state, place, undefined);
+}
+
+function ridersAt(state: State, place: number, scope: number | undefined): readonly Step[] {
+  const { steps, index } = state;
+  const found: number[] = [];
+  // It grows while it is walked through.
+  const containers = [place];
+  for (const container of containers) {
+    const key = steps[container]?.intent.contains;
+    const inside = key === undefined ? [] : (index.inside.get(key) ?? []);
+    for (let at = olderThan(inside, container + 1) + 1; at < inside.length; at += 1) {
+      const rider = inside[at] ?? -1;
+      if (!inScope(state, steps[rider]?.intent.scope, scope)) continue;
+      if (containerAt(state, rider, scope) !== container) continue;
+      found.push(rider);
+      containers.push(rider);
+    }
   }
-  riding.delete(step);
-  return [...riding].toReversed();
+  return found.sort((a, b) => b - a).flatMap((each) => steps[each] ?? []);
 }
 
 /** A newer step that stands in the way: blocked itself, or outside the scope that is undone. */
-function blockerOf(step: Step, state: State, view: View): Step | undefined {
-  const newer = state.steps.slice(state.steps.indexOf(step) + 1);
-  return newer.findLast(
-    (other) =>
-      other.undone === undefined &&
-      (other.blocked !== undefined || !inScope(state, other.intent.scope, view.scope)) &&
-      blocks(other.intent, step.intent),
-  );
+function blockerOf(state: State, place: number, view: View): Step | undefined {
+  const { steps, index } = state;
+  const older = steps[place];
+  let newest = -1;
+  const consider = (other: number): void => {
+    const step = steps[other];
+    if (other > Math.max(place, newest) && older !== undefined && step !== undefined)
+      if (blocks(step.intent, older.intent)) newest = other;
+  };
+  for (const other of index.blocked) consider(other);
+  if (view.scope !== undefined)
+    for (const other of placesOf(index.open, 'newest')) {
+      if (other <= place) break;
+      if (!inScope(state, steps[other]?.intent.scope, view.scope)) consider(other);
+    }
+  return steps[newest];
 }
 
 /** After the commit: the irreversible parts, in step order; a blocked step blocks what conflicts with it later on. */
 function forward(state: State, view: View): Decision {
+  const { steps, index } = state;
+  if (index.blocked.size > 0) return forwardPast(state, view);
+  for (const place of placesOf(index.unfinished, 'oldest')) {
+    const step = steps[place];
+    if (step === undefined) continue;
+    return isAway(step, view) ? { do: 'block', step, why: 'away' } : { do: 'finish', step };
+  }
+  return { do: 'close', outcome: 'committed' };
+}
+
+/** The same with blocked steps on the way, which takes a look at all. */
+function forwardPast(state: State, view: View): Decision {
   const blocked: Step[] = [];
   for (const step of state.steps) {
     if (step.undone !== undefined) continue;

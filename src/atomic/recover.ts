@@ -271,7 +271,7 @@ async function refuseInUse(
   for (const step of there) {
     const look = await lookAt(step);
     if (look?.state !== 'ours') continue;
-    const movedTo = await movedByOthers(engine, there, { step, look, lookAt });
+    const movedTo = await movedByOthers(engine, () => there, { step, look, lookAt });
     const holders = isUsedByOurs(step) ? [] : (look.holders ?? []).map(({ words }) => words);
     const found = [...(movedTo === undefined ? [] : [`it is ${movedTo} by now`]), ...holders];
     if (found.length > 0) used.push(`${describe(step)}: ${found.join(', ')}`);

@@ -14,11 +14,11 @@ export interface Seen {
   readonly state: State;
 }
 
-/** Every journal that has not moved to the history. One that cannot be read is an error: rule zero. */
-export function journals(engine: Engine): readonly Seen[] {
+/** Every journal that has not moved to the history, but `own`. One that cannot be read is an error: rule zero. */
+export function journals(engine: Engine, own?: string): readonly Seen[] {
   return engine.store.names('.').flatMap((name) => {
     const id = /^(?<id>.+)\.journal$/.exec(name)?.groups?.id;
-    return id === undefined ? [] : (journalOf(engine, id) ?? []);
+    return id === undefined || id === own ? [] : (journalOf(engine, id) ?? []);
   });
 }
 

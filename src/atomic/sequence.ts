@@ -13,6 +13,7 @@ import { takeCall, takeEffect } from './pair.ts';
 import { type Place, placeOf } from './place.ts';
 import { nameOf, type Reverse } from './reverse.ts';
 import { takeStep, type StepHome } from './step.ts';
+import { stepOf } from './state.ts';
 import type { Steps, Temporary } from './steps.ts';
 import { undoNow, unwind, type Unwinding } from './unwind.ts';
 import { reachedByBody, renewedWitnesses } from './witness.ts';
@@ -183,12 +184,11 @@ export class AtomicOperationSequence {
 
   async #release(n: number): Promise<void> {
     const journal = this.#journal;
-    const left = journal?.state.steps.filter((other) => other.undone === undefined) ?? [];
-    const step = left.find((other) => other.n === n);
-    if (journal === undefined || step === undefined) return;
+    const step = journal === undefined ? undefined : stepOf(journal.state, n);
+    if (journal === undefined || step === undefined || step.undone !== undefined) return;
     await this.#renew(journal, { of: 'files', way: step });
     const unwinding = { ...this.#unwinding(journal), trusted: 'all' } as const;
-    const { lines, leftAlone } = await undoNow(unwinding, step, ridersOf(step, left));
+    const { lines, leftAlone } = await undoNow(unwinding, step, ridersOf(journal.state, step));
     append(journal, lines);
     if (leftAlone.length > 0) throw new JournalError(`${leftAlone.join('; ')}: it was not released`);
   }

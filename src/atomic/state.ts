@@ -1,5 +1,8 @@
 import type { BeginLine, Blocked, IntentLine, Line, Owner } from './lines.ts';
 import type { Claims, Key } from './operation.ts';
+import { addStep, changeStep, copyIndex, emptyIndex, exclusive, type Index, unblock } from './step-index.ts';
+
+export { exclusive } from './step-index.ts';
 
 /** A step as the journal tells it. */
 export interface Step {
@@ -30,82 +33,113 @@ export interface State {
   readonly because: string | undefined;
   readonly committed: boolean;
   readonly closed: (Line & { readonly t: 'closed' })['outcome'] | undefined;
+  /** What `next` looks up, so that no step costs more the more there are. */
+  readonly index: Index;
 }
 
-/** The state after one more line. */
-export function apply(state: State | undefined, line: Line): State {
+/** A state as it grows, with what it grows in. */
+type Growing = { -readonly [K in keyof State]: State[K] };
+
+/** The state after one more line. It grows in place: the state before is no more (`copyOf` keeps it). */
+export function advance(state: State | undefined, line: Line): State {
   if (state === undefined) {
     if (line.t !== 'begin') throw new TypeError('a journal starts with `begin`');
-    return {
-      begin: line,
-      owner: line,
-      steps: [],
-      hosts: [],
-      scopes: new Map(),
-      unwinding: [],
-      because: undefined,
-      committed: false,
-      closed: undefined,
-    };
+    return begun(line);
   }
+  const own: Growing = state;
+  const { index } = state;
   switch (line.t) {
     case 'begin':
       throw new TypeError('a journal has one `begin`');
     case 'host':
-      return { ...state, hosts: [...state.hosts, { name: line.host, reach: line.reach }] };
+      own.hosts = [...state.hosts, { name: line.host, reach: line.reach }];
+      break;
     case 'scope':
-      return { ...state, scopes: new Map(state.scopes).set(line.s, line.parent) };
+      index.scopes.set(line.s, line.parent);
+      break;
     case 'scope-end':
-      return { ...state, unwinding: state.unwinding.filter((scope) => scope !== line.s) };
+      own.unwinding = state.unwinding.filter((scope) => scope !== line.s);
+      break;
     case 'intent':
-      return { ...state, steps: [...state.steps, { n: line.n, intent: line, finished: false }] };
+      addStep(index, { n: line.n, intent: line, finished: false });
+      break;
     case 'done':
-      return change(state, line.n, {
+      changeStep(index, line.n, {
         done: { result: line.result },
         ...(line.witness === undefined ? {} : { witness: line.witness }),
       });
+      break;
     case 'witness':
-      return change(state, line.n, { witness: line.witness });
+      changeStep(index, line.n, { witness: line.witness });
+      break;
     case 'undone': {
       const { t: _, n, ...undone } = line;
-      return change(state, n, { undone });
+      changeStep(index, n, { undone });
+      break;
     }
     case 'blocked': {
       const { t: _, n, ...blocked } = line;
-      return change(state, n, { blocked });
+      changeStep(index, n, { blocked });
+      break;
     }
     case 'finished':
-      return change(state, line.n, { finished: true });
+      changeStep(index, line.n, { finished: true });
+      break;
     case 'rollback':
-      return {
-        ...unblocked(state),
-        unwinding: [...state.unwinding, line.scope],
-        because: line.because,
-      };
+      unblock(index);
+      own.unwinding = [...state.unwinding, line.scope];
+      own.because = line.because;
+      break;
     case 'recovery':
-      return { ...unblocked(state), unwinding: [undefined], owner: line };
+      unblock(index);
+      own.unwinding = [undefined];
+      own.owner = line;
+      break;
     case 'committed':
-      return { ...unblocked(state), committed: true };
+      unblock(index);
+      own.committed = true;
+      break;
     case 'closed':
-      return { ...state, closed: line.outcome };
+      own.closed = line.outcome;
+      break;
   }
+  return own;
 }
 
 /** The state of a whole journal. */
 export function fold(lines: readonly Line[]): State {
   let state: State | undefined;
-  for (const line of lines) state = apply(state, line);
+  for (const line of lines) state = advance(state, line);
   if (state === undefined) throw new TypeError('an empty journal has no state');
   return state;
 }
 
-function change(state: State, n: number, part: Partial<Step>): State {
-  return { ...state, steps: state.steps.map((step) => (step.n === n ? { ...step, ...part } : step)) };
+/** One that can grow by itself. */
+export function copyOf(state: State): State {
+  const index = copyIndex(state.index);
+  return { ...state, index, steps: index.steps, scopes: index.scopes };
 }
 
-/** `blocked` counts for one attempt, or stuck would stay stuck after the repair. */
-function unblocked(state: State): State {
-  return { ...state, steps: state.steps.map(({ blocked: _, ...step }) => step) };
+function begun(line: BeginLine): State {
+  const index = emptyIndex();
+  return {
+    begin: line,
+    owner: line,
+    steps: index.steps,
+    hosts: [],
+    scopes: index.scopes,
+    unwinding: [],
+    because: undefined,
+    committed: false,
+    closed: undefined,
+    index,
+  };
+}
+
+/** The step of a number. */
+export function stepOf({ steps, index }: State, n: number): Step | undefined {
+  const place = index.places.get(n);
+  return place === undefined ? undefined : steps[place];
 }
 
 /** Does scope `inner` lie in scope `outer` (undefined: the whole sequence)? */
@@ -123,11 +157,6 @@ export function conflicting(a: Claims, b: Claims): Key | undefined {
   return exclusive(a).find((key) => all.has(key)) ?? (a.needs ?? []).find((key) => exclusiveB.has(key));
 }
 
-/** The keys that a step must have for itself. */
-export function exclusive(claims: Claims): readonly Key[] {
-  return [...(claims.makes ?? []), ...(claims.changes ?? [])];
-}
-
 /** Is there still something to do for this step: before the commit to undo it, after it to finish it? */
 export function isLeft(state: State, step: Step): boolean {
   return step.undone === undefined && (!state.committed || (step.intent.after && !step.finished));
@@ -139,8 +168,32 @@ export function blocks(newer: Pick<IntentLine, 'claims'>, older: Pick<IntentLine
   return older.claims !== null && conflicting(newer.claims, older.claims) !== undefined;
 }
 
+/** Other steps that are not undone and conflict with this one, oldest first; of a bare pair without claims none. */
+export function conflictsOf({ index }: State, { n, intent }: Step): readonly Step[] {
+  const places = new Set<number>();
+  const add = (list: readonly number[] | undefined): void => list?.forEach((place) => places.add(place));
+  for (const key of exclusive(intent.claims ?? {})) {
+    add(index.holders.get(key));
+    add(index.needers.get(key));
+  }
+  for (const key of intent.claims?.needs ?? []) add(index.holders.get(key));
+  const steps = [...places].sort((a, b) => a - b).flatMap((place) => index.steps[place] ?? []);
+  return steps.filter((step) => step.n !== n);
+}
+
+/** Did a newer step, undone or not, work on the object of this one, or on what that stands on? */
+export function isTouched({ index }: State, { n, intent }: Step): boolean {
+  const place = index.places.get(n) ?? 0;
+  const later = (newest: number | undefined): boolean => newest !== undefined && newest > place;
+  return (
+    exclusive(intent.claims ?? {}).some((key) => later(index.newestUser.get(key))) ||
+    (intent.claims?.needs ?? []).some((key) => later(index.newestHolder.get(key)))
+  );
+}
+
 /** A step that a scope is undoing now, and that the new one would stand in the way of. */
 export function beingUndone(state: State, intent: IntentLine): Step | undefined {
+  if (state.unwinding.length === 0) return undefined;
   return state.steps.find(
     (step) =>
       step.undone === undefined &&

@@ -5,7 +5,7 @@ import type { Journal } from './journal.ts';
 import type { Claims, Key, Look } from './operation.ts';
 import { placeOf } from './place.ts';
 import { describe } from './report.ts';
-import { exclusive, inScope, type State, type Step } from './state.ts';
+import { inScope, type State, type Step } from './state.ts';
 
 interface Reaching {
   readonly n: number;
@@ -23,16 +23,15 @@ export async function expectStillOurs(
   { state, id }: Pick<Journal, 'state' | 'id'>,
   { n, kind, claims }: Reaching,
 ): Promise<void> {
-  const older = standing(state, n);
   const lookAt = async (step: Step): Promise<Look> => {
     const code = await codeOf(engine, step.intent, id);
     const result = step.done === undefined ? {} : { result: step.done.result };
     const { host } = placeOf(engine, step.intent.host);
     return code.look({ undo: step.intent.undo, host, ...result });
   };
-  for (const [step, key] of leanedOn(older, claims)) {
+  for (const [step, key] of leanedOn(state, n, claims)) {
     const look = await lookAt(step);
-    const movedTo = await movedByOthers(engine, older, { step, look, lookAt });
+    const movedTo = await movedByOthers(engine, () => standing(state, n), { step, look, lookAt });
     if (look.state === 'ours' && movedTo === undefined && look.found === undefined) continue;
     const found =
       movedTo === undefined ? (look.found ?? 'there is no trace of it any more') : `it is ${movedTo} by now`;
@@ -48,33 +47,45 @@ export async function expectStillOurs(
  * until a reboot only (a guest that ran on it, a mount) is asked last: it may have ended by itself, and tells nothing of
  * the object then.
  */
-function leanedOn(older: readonly Step[], claims: Claims): ReadonlyMap<Step, Key> {
+function leanedOn(state: State, n: number, claims: Claims): ReadonlyMap<Step, Key> {
+  const { makers, holders } = state.index;
   const leaned = new Map<Step, Key>();
+  const last = (places: readonly number[] = [], is: (step: Step) => boolean): Step | undefined => {
+    const found = places.findLast((place) => {
+      const step = state.steps[place];
+      return step !== undefined && stands(state, n, step) && is(step);
+    });
+    return found === undefined ? undefined : state.steps[found];
+  };
   for (const key of [...(claims.changes ?? []), ...(claims.needs ?? [])]) {
-    if (!older.some(({ intent }) => intent.claims?.makes?.includes(key) === true)) continue;
-    const touched = older.filter(({ intent }) => exclusive(intent.claims ?? {}).includes(key));
-    const newest = touched.findLast(({ intent }) => intent.lives === 'disk') ?? touched.at(-1);
+    const makes = ({ intent }: Step): boolean => intent.claims?.makes?.includes(key) === true;
+    if (last(makers.get(key), makes) === undefined) continue;
+    const newest =
+      last(holders.get(key), ({ intent }) => intent.lives === 'disk') ?? last(holders.get(key), () => true);
     // The code of a bare pair cannot look.
     if (newest !== undefined && newest.intent.kind !== 'bare') leaned.set(newest, key);
   }
   return leaned;
 }
 
-/** Without what a failed scope is undoing at this moment, which the sequence itself refuses. */
 function standing(state: State, n: number): readonly Step[] {
-  return state.steps.filter(
-    ({ n: other, undone, intent }) =>
-      other !== n &&
-      undone === undefined &&
-      intent.claims !== null &&
-      !state.unwinding.some((scope) => inScope(state, intent.scope, scope)),
+  return state.steps.filter((step) => stands(state, n, step));
+}
+
+/** Without what a failed scope is undoing at this moment, which the sequence itself refuses. */
+function stands(state: State, n: number, { n: other, undone, intent }: Step): boolean {
+  return (
+    other !== n &&
+    undone === undefined &&
+    intent.claims !== null &&
+    !state.unwinding.some((scope) => inScope(state, intent.scope, scope))
   );
 }
 
 /** The key that an object has now, if it was moved, and not by a newer step of the sequence, which then made that key. */
 export async function movedByOthers(
   engine: Engine,
-  steps: readonly Step[],
+  all: () => readonly Step[],
   {
     step,
     look: { movedTo },
@@ -87,6 +98,7 @@ export async function movedByOthers(
 ): Promise<Key | undefined> {
   if (movedTo === undefined) return undefined;
   const key = hostKey(placeOf(engine, step.intent.host), movedTo);
+  const steps = all();
   const mover = steps
     .slice(steps.indexOf(step) + 1)
     .findLast(({ intent }) => intent.kind !== 'bare' && intent.claims?.makes?.includes(key));

@@ -6,7 +6,7 @@ import type { Journal } from './journal.ts';
 import type { Line } from './lines.ts';
 import type { AnyOperation, Changed, Key } from './operation.ts';
 import { placeOf } from './place.ts';
-import { blocks, exclusive, type Step } from './state.ts';
+import { conflictsOf, exclusive, isTouched, type Step } from './state.ts';
 
 interface Asking {
   readonly engine: Engine;
@@ -88,12 +88,14 @@ export async function renewedWitnesses(
   { engine, journal }: Pick<Asking, 'engine' | 'journal'>,
   { of, way, container }: { readonly of: 'files' | 'device'; readonly way?: Step; readonly container?: Key },
 ): Promise<readonly Line[]> {
-  const { steps } = journal.state;
-  const left = steps.filter(({ undone, done }) => undone === undefined && done !== undefined);
+  const { state } = journal;
   const reached =
-    way === undefined ? left : left.filter(({ n, intent }) => n < way.n && blocks(way.intent, intent));
+    way === undefined
+      ? state.steps.filter(({ undone }) => undone === undefined)
+      : conflictsOf(state, way).filter(({ n }) => n < way.n || of === 'files');
+  const done = reached.filter((step) => step.done !== undefined);
   const lines: Line[] = [];
-  for (const { step, content } of await guards({ engine, journal }, reached)) {
+  for (const { step, content } of await guards({ engine, journal }, done)) {
     if (
       content.lost === 'finished' ||
       content.of !== of ||
@@ -110,12 +112,10 @@ export async function renewedWitnesses(
 /** Steps into whose objects the body of the sequence can write now: through a mount, an open device or a guest of its own. */
 export function reachedByBody({ state }: Journal): ReadonlySet<number> {
   const left = state.steps.filter(({ undone }) => undone === undefined);
+  // What a pair of functions without claims works on nobody knows.
+  if (left.some(({ intent }) => intent.claims === null)) return new Set(left.map(({ n }) => n));
   const ways = left.filter(({ intent }) => intent.lives === 'boot' || intent.kind === 'bare');
-  return new Set(
-    left
-      .filter((older) => ways.some(({ n, intent }) => n > older.n && blocks(intent, older.intent)))
-      .map(({ n }) => n),
-  );
+  return new Set(ways.flatMap((way) => conflictsOf(state, way).map(({ n }) => n)));
 }
 
 interface Guard {
@@ -139,11 +139,8 @@ function containerOf({ intent, n }: Step): Key {
 }
 
 /** Steps that are still done, in whose objects others can have written through what this one opened. */
-function beneath({ state }: Journal, { n, intent }: Step): readonly Step[] {
-  if (intent.lives !== 'boot') return [];
-  return state.steps.filter(
-    (other) => other.n !== n && other.undone === undefined && blocks(intent, other.intent),
-  );
+function beneath({ state }: Journal, step: Step): readonly Step[] {
+  return step.intent.lives === 'boot' ? conflictsOf(state, step) : [];
 }
 
 /** What lies in the object of a step goes along without an undo of its own: something else may stand in its place. */
@@ -168,7 +165,7 @@ function asked({ state }: Journal, step: Step, host: ChangeHost) {
     ...journalled(step),
     host,
     ...(step.witness === undefined ? {} : { witness: step.witness }),
-    touched: state.steps.some(({ n, intent }) => n > step.n && blocks(intent, step.intent)),
+    touched: isTouched(state, step),
   };
 }
 

@@ -139,15 +139,19 @@ export async function status(
 /** `bofh drbd show RESOURCE` */
 export async function show(runtime: Runtime, name: string): Promise<number> {
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
-  const data = shown(await withBofh(bofh, () => drbd.resource(name)));
+  const data = await withBofh(bofh, async () => {
+    const resource = await drbd.resource(name);
+    return shown(resource, await drbd.differences(resource));
+  });
   give(runtime, { data, lines: linesOf(data) });
   return 0;
 }
 
 const noAddress = { family: null, address: null, port: null } as const;
 
-function shown({ name, configured, here, state }: Resource): DrbdShow {
+function shown({ name, configured, here, state }: Resource, differences: readonly string[]): DrbdShow {
   return {
+    differences: [...differences],
     ...{ resource: name, file: configured?.file ?? null, line: configured?.line ?? null },
     hosts: (configured?.hosts ?? []).map((host) => ({
       ...{ names: host.names, here: host === here, ...(host.address ?? noAddress) },
@@ -184,7 +188,8 @@ function volumeShown({ volume, minor, device, disk, metadata }: ConfiguredVolume
   };
 }
 
-function linesOf({ resource, file, line, hosts, options, state }: DrbdShow): readonly string[] {
+function linesOf(shown: DrbdShow): readonly string[] {
+  const { resource, file, line, hosts, options, state, differences } = shown;
   return [
     file === null
       ? `${resource}, which no file of the configuration has`
@@ -214,6 +219,12 @@ function linesOf({ resource, file, line, hosts, options, state }: DrbdShow): rea
                 `  volume ${String(volume)}: ${replication}, ${disk} there${outOfSync === null ? '' : `, ${formatSize(outOfSync)} out of sync`}`,
             ),
           ]),
+        ]),
+    ...(differences.length === 0
+      ? []
+      : [
+          `the kernel runs it otherwise than ${file ?? ''} says. To have it follow the file (bofh drbd adjust ${resource}):`,
+          ...differences.map((each) => `  ${each}`),
         ]),
   ];
 }

@@ -1,5 +1,6 @@
 import type { Store } from '../atomic/store.ts';
 import { bootUnits } from './boot.ts';
+import { drbd } from './drbd.ts';
 import { type Finding, finding, looking } from './finding.ts';
 import { journals, type KnownJournal } from './journals.ts';
 import { kernel } from './kernel.ts';
@@ -26,6 +27,7 @@ export async function examine(scene: Scene): Promise<readonly Finding[]> {
     stateDirectory(host, store, root),
     programs(host, root),
     kernel(host, root),
+    drbd(host, root),
     looking({ check: 'boot', what: 'the units of systemd', root }, () => bootUnits(host)),
   ]);
   return found.flat();

@@ -22,9 +22,10 @@ export function parseEvents(text: string): readonly ResourceState[] {
       ...{ name, role, suspended },
       volumes: device
         .filter((each) => each.name === name)
-        .map(({ volume, minor, disk, size, backing_dev: backing }) => ({
+        .map(({ volume, minor, disk, size, written, backing_dev: backing }) => ({
           ...{ volume, minor, disk },
           ...(size === undefined || size === 0 ? {} : { size }),
+          ...(written === undefined ? {} : { written }),
           ...(backing === undefined || backing === 'none' ? {} : { backing }),
         }))
         .sort((a, b) => a.volume - b.volume),

@@ -1,4 +1,5 @@
 export type { ConfiguredVolume } from './config.ts';
+export { differences } from './differences.ts';
 export { type Memory, memoryFor } from './memory.ts';
 export { type Next, nextFree, type Taken, taken } from './next.ts';
 export { type Finding, findings, kernelFindings } from './problems.ts';

@@ -47,6 +47,8 @@ export const eventSchemas = {
     disk: diskState,
     /** KiB; missing as long as the volume has no disk. */
     size: z.exactOptional(kibibytes),
+    /** KiB that were written to its disk since it was attached. */
+    written: z.exactOptional(kibibytes),
     /** Of 9 alone: the device beneath, or `none`. */
     backing_dev: z.exactOptional(z.string()),
   }),

@@ -19,6 +19,8 @@ export interface VolumeState {
   readonly disk: DiskState;
   /** Of the device that it offers; undefined: it has none, being without a disk and without a peer. */
   readonly size?: Bytes;
+  /** What was written to its disk since it was attached. */
+  readonly written?: Bytes;
   /** The device beneath, which module 9 alone tells. */
   readonly backing?: string;
 }

@@ -1,4 +1,5 @@
 import { type Command, nothing, type ReadCommand } from '../command/index.ts';
+import { ParseError } from '../errors.ts';
 import { classifyDrbd, withoutDrbdSecrets } from './commands.ts';
 
 /** One volume of a resource: `web1/0`. */
@@ -59,6 +60,31 @@ export function drbdAdjustments(name: string): ReadCommand<readonly string[]> {
         .map(withoutDrbdSecrets),
     classify: classifyDrbd,
     shownOf: withoutDrbdSecrets,
+  };
+}
+
+/** UUIDs of 16 digits: current, bitmap and two of the history; then flags, seven with 8.4 and twelve with 9. */
+const identifiers = /^(?<data>[0-9A-F]{16}:[0-9A-F]{16})(?::[0-9A-F]{16}){2}(?::[01]){7,12}$/i;
+
+/**
+ * Which generation of data a volume has: its current and its bitmap UUID, for each peer (dt_print_uuids of shared_tool.c and
+ * dt_print_v9_uuids of drbdtool_common.c, 9.22). An error where it has no disk.
+ */
+export function drbdGenerations(of: VolumeOf): ReadCommand<readonly string[]> {
+  return {
+    tool: 'drbdadm',
+    argv: ['get-gi', wordOf(of)],
+    access: 'read',
+    parse: ({ stdout }) => {
+      const found = stdout
+        .trim()
+        .split('\n')
+        .map((line) => identifiers.exec(line)?.groups?.data);
+      const known = found.flatMap((each) => each?.toUpperCase() ?? []);
+      if (known.length < found.length) throw new ParseError('it does not show the generation of the data');
+      return known;
+    },
+    classify: classifyDrbd,
   };
 }
 

@@ -57,7 +57,7 @@ export async function replacePeer(tx: Tx, hosts: Reachable, plan: ReplacePlan): 
     if (each.state === 'up') await stepsOn(tx, hosts, each).drbd.down({ name });
   await here.drbd.removeConfig({ name, whileUp: true, sha256: seen });
   await here.drbd.createConfig({ ...config, text, mode, whileUp: true });
-  await there.drbd.up({ name });
+  await there.drbd.up({ name, peerStays: true });
   await here.drbd.connect({ name });
   for (const each of [own, to]) await connected(each, { ...plan, generation: { on: [own.name] } }, tx.signal);
   if (from.removal !== undefined) await removeReplica(tx, hosts, asDown(from.removal));

@@ -1,6 +1,7 @@
 import { dataSize } from '../drbd/index.ts';
 import { type Device, deviceByNumber } from './devices.ts';
-import type { DrbdResource, DrbdVolume } from './drbd.ts';
+import { type DrbdResource, type DrbdVolume, justCreated } from './drbd.ts';
+import type { Content } from './parts.ts';
 import { placed } from './tools/drbd-bytes.ts';
 import { copyContent, settle, type World } from './world.ts';
 
@@ -71,17 +72,68 @@ function meet(world: World, own: DrbdResource, { at: there, of: peer }: Peer): '
     } else if (volume.disk === 'Inconsistent' && its.disk === 'UpToDate') {
       send({ from: there, volume: its }, { to: world, its: volume });
       become(world, volume, theirs);
-    } else if (ours !== undefined && theirs !== undefined && ours !== theirs) {
-      for (const each of [own, peer]) each.connection = 'StandAlone';
-      return 'part';
+    } else {
+      const fetches = fetching({ at: world, of: own, volume }, { at: there, of: peer, volume: its });
+      if (fetches === 'own') {
+        send({ from: there, volume: its }, { to: world, its: volume });
+        for (const [at, each] of [
+          [world, volume],
+          [there, its],
+        ] as const)
+          become(at, each, theirs);
+      } else if (fetches === 'peer') {
+        send({ from: world, volume }, { to: there, its });
+        for (const [at, each] of [
+          [world, volume],
+          [there, its],
+        ] as const)
+          become(at, each, ours);
+      } else if (ours !== undefined && theirs !== undefined && ours !== theirs) {
+        for (const each of [own, peer]) each.connection = 'StandAlone';
+        return 'part';
+      }
     }
   }
+  for (const each of [own, peer]) delete each.discards;
   return 'stay';
 }
 
-function generationOf(world: World, { lower: number }: DrbdVolume): string | undefined {
+interface Side extends Peer {
+  readonly volume: DrbdVolume;
+}
+
+/** Of two that are up to date: who gives up its data, or has not been written to since they parted (drbd_uuid_compare, 8.4). */
+function fetching(own: Side, peer: Side): 'own' | 'peer' | undefined {
+  const [ours, theirs] = [contentOf(own.at, own.volume), contentOf(peer.at, peer.volume)];
+  if (own.volume.disk !== 'UpToDate' || peer.volume.disk !== 'UpToDate') return undefined;
+  const [mine = justCreated, its = justCreated] = [ours?.generation, theirs?.generation];
+  if (mine === its) return undefined;
+  if (own.of.discards === true || (theirs?.bitmap === mine && ours?.bitmap === undefined)) return 'own';
+  return peer.of.discards === true || (ours?.bitmap === its && theirs?.bitmap === undefined)
+    ? 'peer'
+    : undefined;
+}
+
+function contentOf(world: World, { lower: number }: DrbdVolume): Content | undefined {
   const lower = deviceByNumber(world, number);
-  return lower === undefined ? undefined : world.live.get(lower.storage)?.generation;
+  return lower === undefined ? undefined : world.live.get(lower.storage);
+}
+
+/** Somebody writes to a resource: without its peer that begins a new generation, once (drbd_uuid_new_current, 8.4). */
+export function write(world: World, own: DrbdResource): void {
+  for (const volume of own.volumes) {
+    volume.written = (volume.written ?? 0) + 4096;
+    const lower = deviceByNumber(world, volume.lower);
+    const content = contentOf(world, volume);
+    if (lower === undefined || own.connection === 'Connected' || content?.bitmap !== undefined) continue;
+    const generation = `${world.ids.uuid().replaceAll('-', '').slice(0, 14)}a0`;
+    world.live.set(lower.storage, { ...content, generation, bitmap: content?.generation ?? justCreated });
+    settle(world, lower.storage);
+  }
+}
+
+function generationOf(world: World, volume: DrbdVolume): string | undefined {
+  return contentOf(world, volume)?.generation;
 }
 
 /** All of it, at once. */
@@ -115,7 +167,8 @@ export function remember(world: World, { lower: number }: DrbdVolume, generation
   const lower = deviceByNumber(world, number);
   if (lower === undefined) return;
   const said = generation === undefined ? {} : { generation };
-  world.live.set(lower.storage, { ...world.live.get(lower.storage), replica: 'UpToDate', ...said });
+  const { bitmap: _, ...content } = world.live.get(lower.storage) ?? {};
+  world.live.set(lower.storage, { ...content, replica: 'UpToDate', ...said });
   settle(world, lower.storage);
 }
 

@@ -18,8 +18,12 @@ export interface DrbdVolume {
   paused?: true;
   /** What goes on with it and its peer; missing: nothing. */
   replication?: ReplicationState;
+  /** Bytes that were written to it since its disk was attached; missing: none. */
+  written?: number;
   /** Of a real host, under a plan. */
   readonly real?: true;
+  /** Of a real host: its current and its bitmap UUID, for each peer. */
+  readonly generations?: readonly string[];
 }
 
 /** A resource that the simulated module (8.4) has. It ends with the boot. */
@@ -29,6 +33,8 @@ export interface DrbdResource {
   connection: 'StandAlone' | 'Connecting' | 'Connected';
   /** What an administrator has the peer be, once it is connected; by itself it is never there. */
   peer?: { readonly role: Role; readonly disk: DiskState } | undefined;
+  /** It gives up its own data to the peer that it meets next. */
+  discards?: true;
   /** `ipv4:127.0.0.1:7788`, its own and that of its peer. */
   addresses: readonly [string, string];
   volumes: readonly DrbdVolume[];
@@ -45,6 +51,9 @@ export interface Drbd {
   /** The configuration of a real host, under a plan. */
   config?: readonly SimulatedConfig[];
 }
+
+/** UUID_JUST_CREATED (drbd.h of 8.4): the generation of data that nobody has named yet. */
+export const justCreated = '0000000000000004';
 
 /** DRBD's major number (linux/major.h has none: it is registered, devices.txt). */
 const drbdMajor = 147;

@@ -84,6 +84,8 @@ export interface Content {
   readonly replica?: 'Inconsistent' | 'UpToDate';
   /** The generation of the data, as metadata of DRBD name it; missing: nobody has asked for one. */
   readonly generation?: string;
+  /** The generation that it had in common with its peer when it was first written to without it; missing: it was not. */
+  readonly bitmap?: string;
   /** How many sectors they are, as these metadata have it; missing: 0. */
   readonly agreed?: number;
   /** Where the superblock of DRBD's metadata lies, and what the device held, or would hold, without them. */

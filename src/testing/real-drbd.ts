@@ -1,7 +1,9 @@
 import { drbdStores } from '../blockdevice/holders/drbd.ts';
 import { deviceNode } from '../blockdevice/index.ts';
-import type { Command } from '../command/index.ts';
+import type { Command, ReadHost } from '../command/index.ts';
 import { configured, moduleVersion, states } from '../drbd/index.ts';
+import { drbdGenerations, type VolumeOf } from '../drbd/volume-commands.ts';
+import { CommandError } from '../errors.ts';
 import type { DrbdResource, DrbdVolume } from './drbd.ts';
 import { isPeerChanged } from './drbd-link.ts';
 import { statPath } from './files.ts';
@@ -16,7 +18,7 @@ export async function knowDrbd({ real, replicas }: Overlay, world: World): Promi
   for (const { minor } of backings) replicas.add(minor);
   const resources: DrbdResource[] = [];
   for (const { name, role, volumes, connections } of await states(real)) {
-    const known = volumes.map(async ({ volume, minor, disk, size = 0 }): Promise<DrbdVolume> => {
+    const known = volumes.map(async ({ volume, minor, disk, size = 0, written }): Promise<DrbdVolume> => {
       const path = backings.find((each) => each.minor === minor)?.path;
       const lower = path === undefined ? {} : { lower: (await deviceNode(real, path)).number };
       const its = connections.flatMap((each) => each.volumes.filter((one) => one.volume === volume));
@@ -24,6 +26,8 @@ export async function knowDrbd({ real, replicas }: Overlay, world: World): Promi
       return {
         ...{ volume, minor, disk, size, ...lower, storage: `real:147:${String(minor)}`, real: true },
         ...(isPaused ? { paused: true } : {}),
+        ...(written === undefined ? {} : { written }),
+        generations: disk === 'Diskless' ? [] : await generationsAt(real, { name, volume }),
         ...(its[0] === undefined || its[0].replication === 'Off' || its[0].replication === 'Established'
           ? {}
           : { replication: its[0].replication }),
@@ -59,6 +63,16 @@ export async function knowDrbd({ real, replicas }: Overlay, world: World): Promi
   const module = version === undefined ? ({ module: 'absent' } as const) : { module: 'loaded', version };
   Object.assign(world.drbd, { ...module, resources, config });
   world.revision += 1;
+}
+
+/** None where its own programs cannot tell: nothing is planned then that has to know them. */
+async function generationsAt(real: ReadHost, of: VolumeOf): Promise<readonly string[]> {
+  try {
+    return await real.run(drbdGenerations(of));
+  } catch (error) {
+    if (error instanceof CommandError) return [];
+    throw error;
+  }
 }
 
 /** Has the plan written or removed a file of the configuration? Then the model answers what drbdadm reads. */

@@ -16,6 +16,7 @@ import type { ReadCommand } from '../../src/command/index.ts';
 import { create } from '../../src/file/index.ts';
 import { localHost } from '../../src/host/local.ts';
 import { furnish, realEngine } from '../support/crash/real/engine.ts';
+import { scalePairs } from './scale.ts';
 
 /** The same end by bofh and without it. */
 export interface Pair {
@@ -27,12 +28,16 @@ export interface Pair {
 
 const start = promisify(execFile);
 const steps = 10;
+const long = 200;
 
 /** Every pair, over real files in a directory of their own, which the caller removes. */
 export function pairs(dist: string): { readonly directory: string; readonly list: readonly Pair[] } {
   const directory = mkdtempSync(join(tmpdir(), 'bofh-bench-'));
   furnish(directory);
-  return { directory, list: [...startPairs(dist, directory), ...enginePairs(directory)] };
+  return {
+    directory,
+    list: [...startPairs(dist, directory), ...enginePairs(directory), ...scalePairs(directory)],
+  };
 }
 
 function startPairs(dist: string, directory: string): readonly Pair[] {
@@ -101,6 +106,25 @@ function enginePairs(directory: string): readonly Pair[] {
         for (const n of each) writeSynced(data(n));
         fsyncDirectory(join(directory, 'data'));
         clear();
+      },
+    },
+    {
+      name: `a sequence that makes ${long} files`,
+      bare: `${long / steps} sequences of ${steps}`,
+      ours: async () => {
+        await new AtomicOperationSequence({ engine, name: 'bench' }).run(async (tx) => {
+          for (let n = 0; n < long; n += 1)
+            await tx.step(create, { path: data(n), content: 'content', mode: 0o644 });
+        });
+        for (let n = 0; n < long; n += 1) rmSync(data(n), { force: true });
+      },
+      theirs: async () => {
+        for (let times = 0; times < long / steps; times += 1) {
+          await new AtomicOperationSequence({ engine, name: 'bench' }).run(async (tx) => {
+            for (const n of each) await tx.step(create, { path: data(n), content: 'content', mode: 0o644 });
+          });
+          clear();
+        }
       },
     },
     {

@@ -58,6 +58,8 @@ const volumeShown = z.strictObject({
 
 /** `bofh drbd show RESOURCE` */
 export const drbdShow = z.strictObject({
+  /** What the kernel runs otherwise than the file says: the commands that would have it follow. */
+  differences: z.array(text),
   resource: text,
   /** Where it is configured; null: it is up, and no file has it. */
   file: z.nullable(text),

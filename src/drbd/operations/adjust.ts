@@ -9,7 +9,7 @@ import { args, askedUp, claimsOf, holdersOf, minorsOf, now } from './known.ts';
 const undo = z.strictObject({
   name: z.string(),
   minors: z.array(z.int()),
-  /** What was to be done when it was asked for. For people. */
+  /** What was to be done when it was asked for: no more than that is done later. */
   changes: z.array(z.string()),
 });
 
@@ -42,7 +42,9 @@ export const adjust = deferred({
   afterCommit: async ({ undo: of, host }) => {
     const state = await now(host, of);
     if (typeof state === 'string') return;
-    await refuseTaking(host, state, await host.run(drbdAdjustments(of.name)));
+    const changes = await host.run(drbdAdjustments(of.name));
+    refuseMore(of, changes);
+    await refuseTaking(host, state, changes);
     await host.run(drbdAdjust(of.name));
   },
   describe: ({ undo: { name, changes }, way }) => ({
@@ -51,6 +53,16 @@ export const adjust = deferred({
     clear: way === 'back' ? [] : [['drbdadm', 'adjust', name]],
   }),
 });
+
+/** What the file has come to say since is another order. */
+function refuseMore({ name, changes }: Undo, now: readonly string[]): void {
+  const more = now.filter((line) => !changes.includes(line));
+  if (more.length > 0)
+    throw new RefusedError(
+      `to follow its configuration ${name} needs other changes now than were ordered (${changes.join('; ')}): ${more.join('; ')}. Nothing was done`,
+      { remedy: `if they are wanted: drbdadm adjust ${name}, then: bofh recover` },
+    );
+}
 
 /** `drbdsetup-84 detach 3`: what takes something away. */
 const taking = /^\S+ (?<verb>detach|del-minor|disconnect|del-peer|del-path|down) /;

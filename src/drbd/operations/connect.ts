@@ -4,6 +4,8 @@ import { until } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { NotDone, RefusedError } from '../../errors.ts';
 import { noteOf, writeNote } from '../../file/notes.ts';
+import { otherAddresses } from '../differences.ts';
+import { dataInWords, dataNow, dataState, refuseOtherData } from '../generation.ts';
 import { splitBrainChoices } from '../problems.ts';
 import type { ResourceState } from '../state.ts';
 import { drbdConnect, drbdDisconnect } from '../volume-commands.ts';
@@ -12,10 +14,12 @@ import {
   args,
   askedUp,
   claimsOf,
+  holdersOf,
   isStandAlone,
   leftOf,
   minorsOf,
   now,
+  refuseOtherAddresses,
   refuseUsed,
   resourceName,
   upAgain,
@@ -30,6 +34,8 @@ const undo = z.strictObject({
   note: z.exactOptional(z.string()),
   /** It looked for its peers when its data were given up: it is disconnected first, which an older journal never has. */
   was: z.exactOptional(z.literal('looking')),
+  /** Where its own data are discarded: which they are; an older journal does not say. */
+  ordered: z.exactOptional(dataState),
 });
 
 type Undo = z.infer<typeof undo>;
@@ -58,6 +64,7 @@ export const connect = operation({
       ...undoOf(state, { to: 'connected', mine: 'discarded' }),
       note: noteOf(mark),
       ...(isAlone ? {} : { was: 'looking' }),
+      ordered: await dataNow(host, state, volumesOf(state)),
     };
     await checkDiscard(host, state, of);
     return of;
@@ -76,7 +83,9 @@ export const connect = operation({
     if (of.mine === 'discarded') return lookLater(host, of);
     const state = await now(host, of);
     if (state === 'other') return another(of);
-    return { state: state === 'absent' || isStandAlone(state) ? 'gone' : 'ours' };
+    if (state === 'absent' || isStandAlone(state)) return { state: 'gone' };
+    // Whoever works with it has a replica of it now.
+    return { state: 'ours', holders: isReplicated(state) ? await holdersOf(host, of.minors) : [] };
   },
   revert: async ({ undo: of, host }) => {
     const state = await now(host, of);
@@ -88,11 +97,7 @@ export const connect = operation({
     const state = await upAgain(host, of);
     const isAlone = isStandAlone(state);
     if (!isAlone && isMet(state)) return;
-    if (!isAlone && of.was !== 'looking')
-      throw new RefusedError(
-        `${of.name} was brought up anew and looks for its peer: whether the two differ is not known yet`,
-        { remedy: `when it has found it, or is StandAlone (bofh drbd status ${of.name}): bofh recover` },
-      );
+    await checkData(host, state, of);
     await checkDiscard(host, state, of);
     // To one that looks for its peers already drbdsetup 9.22 says "(102) Local address(port) already in use".
     if (!isAlone) await host.run(drbdDisconnect(of.name));
@@ -131,12 +136,14 @@ export const disconnect = operation({
     const state = await now(host, of);
     if (state === 'other') return another(of);
     if (state === 'absent') return { state: 'not-ours', found: `${of.name} is down by now` };
-    return { state: isStandAlone(state) ? 'ours' : 'gone' };
+    // By which addresses it does so shows in the kernel alone: it is not undone while these are not those of its file.
+    return { state: isStandAlone(state) || (await otherAddresses(host, state)).length > 0 ? 'ours' : 'gone' };
   },
   revert: async ({ undo: of, host }) => {
     const state = await now(host, of);
-    if (typeof state === 'string' || !isStandAlone(state)) return;
-    await host.run(drbdConnect(of.name, 'kept'));
+    if (typeof state === 'string') return;
+    if (isStandAlone(state)) await host.run(drbdConnect(of.name, 'kept'));
+    else await refuseOtherAddresses(host, state);
   },
   describe: byHand,
 });
@@ -148,6 +155,12 @@ async function lookLater(host: ReadHost, of: Undo): Promise<Look> {
   if (found.is === 'down' || isStandAlone(found.state)) return { state: 'ours' };
   const isAsked = of.note !== undefined && (await host.stat(of.note)) !== undefined;
   return { state: isAsked || isMet(found.state) ? 'gone' : 'ours' };
+}
+
+function isReplicated({ connections }: ResourceState): boolean {
+  return connections.some(
+    ({ state, volumes }) => state === 'Connected' && volumes.every(({ disk }) => disk === 'UpToDate'),
+  );
 }
 
 function isMet({ connections }: ResourceState): boolean {
@@ -207,6 +220,24 @@ async function checkDiscard(host: ReadHost, state: ResourceState, { mine, ...of 
     });
 }
 
+/**
+ * Only the data that the order was about are discarded. One that looked for its peer may be StandAlone now: the first half of this
+ * act, or the peer that has refused it again, and the data are the same.
+ */
+async function checkData(host: ReadHost, state: ResourceState, of: Undo): Promise<void> {
+  const is = await dataNow(host, state, volumesOf(state));
+  const was =
+    of.ordered !== undefined && of.was === 'looking' && isStandAlone(state)
+      ? { ...of.ordered, connections: is.connections }
+      : of.ordered;
+  const order = `bofh drbd connect --discard-my-data ${of.name}`;
+  refuseOtherData(of.name, { was, is, mark: of.note ?? '', order });
+}
+
+function volumesOf({ volumes }: ResourceState): readonly number[] {
+  return volumes.map(({ volume }) => volume);
+}
+
 /** A moment: a peer that is there answers within it, and then a split brain is seen. */
 async function refuseSplit(host: ChangeHost, of: Undo): Promise<void> {
   const seen = { alone: false };
@@ -237,16 +268,20 @@ function notDone({ name }: Undo): NotDone {
 }
 
 function byHand({
-  undo: { name, to, mine, was },
+  undo: { name, to, mine, was, ordered },
   way,
 }: {
   readonly undo: Undo;
   readonly way: 'back' | 'forward';
 }) {
   const discard = mine === 'discarded' && way === 'forward' ? ['--discard-my-data'] : [];
+  const lost =
+    mine === 'kept'
+      ? ''
+      : `, and what was written on this host since the two parted is to be lost${ordered === undefined ? '' : ` (ordered for ${dataInWords(ordered)})`}`;
   const connects = (to === 'connected') === (way === 'forward');
   return {
-    what: `that the DRBD resource ${name} is ${to === 'connected' ? 'to look for its peers' : 'StandAlone'}`,
+    what: `that the DRBD resource ${name} is ${to === 'connected' ? 'to look for its peers' : 'StandAlone'}${lost}`,
     look: [['drbdsetup', 'events2', '--now', name]],
     clear: [
       ...(discard.length > 0 && was === 'looking' ? [['drbdadm', 'disconnect', name]] : []),

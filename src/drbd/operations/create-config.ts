@@ -9,7 +9,7 @@ import type { Configured, ConfiguredHost } from '../config.ts';
 import { configText, type NodeIds } from '../config-text.ts';
 import { checkNewConfig, type NewConfig, newConfig } from '../new-config.ts';
 import { configured } from '../reads.ts';
-import { configKey, deviceOf, whileUp } from './known.ts';
+import { configKey, deviceOf, isStandAlone, now, whileUp } from './known.ts';
 import { refuseTaken } from './taken.ts';
 
 const args = z.extend(newConfig, {
@@ -28,6 +28,8 @@ const undo = z.extend(creation.undo, {
   minors: z.array(z.int()),
   ports: z.array(z.int()),
   nodeIds: z.enum(['told', 'not told']),
+  /** What the resource was before, of one that is to be up: without it, it was down. */
+  was: z.exactOptional(z.enum(['StandAlone', 'connecting'])),
 });
 
 /**
@@ -58,7 +60,9 @@ export const createConfig = operation({
     const nodeIds = await tried(host, asked);
     const file = await creation.prepare({ args: fileArgs(asked, nodeIds), mark, host });
     const minors = here.volumes.map(({ minor }) => minor);
-    return { ...file, path, name, minors, ports: [here.port], nodeIds };
+    const of = { name, path, minors };
+    const was = asked.whileUp === true ? { was: await connectionOf(host, of) } : {};
+    return { ...file, ...of, ports: [here.port], nodeIds, ...was };
   },
   claims: ({ undo: { path, name, minors, ports } }) => ({
     makes: [
@@ -75,8 +79,37 @@ export const createConfig = operation({
       remedy: 'have /etc/drbd.conf include "drbd.d/*.res", then give the command again',
     });
   },
+  revert: async ({ undo: made, host }) => {
+    await refuseRunning(host, made);
+    await creation.revert({ undo: made, host });
+  },
   value: ({ undo: { name, path, minors } }) => ({ name, file: path, devices: minors.map(deviceOf) }),
 });
+
+async function connectionOf(
+  host: ReadHost,
+  of: Pick<z.infer<typeof undo>, 'name' | 'minors'>,
+): Promise<'StandAlone' | 'connecting'> {
+  const state = await now(host, of);
+  return typeof state === 'object' && isStandAlone(state) ? 'StandAlone' : 'connecting';
+}
+
+/**
+ * The kernel runs what the file says: after a boot, say, that came before the undo. One that was connected all the while has the
+ * addresses of the file before, which comes back; one that was StandAlone has to be that again.
+ */
+async function refuseRunning(host: ReadHost, { was, ...made }: z.infer<typeof undo>): Promise<void> {
+  const { name, path } = made;
+  if (was === 'connecting' || typeof (await now(host, made)) === 'string') return;
+  if (was === 'StandAlone' && (await connectionOf(host, made)) === 'StandAlone') return;
+  const [why, first] =
+    was === undefined
+      ? ['has the devices', `bofh drbd down ${name}`]
+      : ['looks for its peer by the addresses', `bofh drbd disconnect ${name}`];
+  throw new RefusedError(`${name} is up, and ${why} of ${path}: the file stays`, {
+    remedy: `to go back all the same: ${first}, then: bofh recover`,
+  });
+}
 
 function fileOf(name: string): string {
   return `/etc/drbd.d/${name}.res`;

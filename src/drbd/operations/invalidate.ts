@@ -7,7 +7,8 @@ import { laterChange } from './later.ts';
 /** Takes the data of this host for bad, after the commit: all of them are fetched from the peer, which has to have them. */
 export const invalidate = laterChange({
   kind: 'drbd.invalidate',
-  words: 'is to be fetched whole from the peer',
+  words: 'is to be fetched whole from the peer, and what this host has of it is lost',
+  verb: 'bofh drbd invalidate',
   act: drbdInvalidate,
   shows: 'passes',
   isDone: (state, volume) => isIn(state, volume, ['WFBitMapT', 'SyncTarget', 'PausedSyncT', 'StartingSyncT']),
@@ -25,7 +26,8 @@ export const invalidate = laterChange({
 /** Takes the data of the peer for bad, after the commit: all of them are sent to it. */
 export const invalidateRemote = laterChange({
   kind: 'drbd.invalidate.remote',
-  words: 'is to be sent whole to the peer',
+  words: 'is to be sent whole to the peer, and what that has of it is lost',
+  verb: 'bofh drbd invalidate-remote',
   act: drbdInvalidateRemote,
   shows: 'passes',
   isDone: (state, volume) => isIn(state, volume, ['WFBitMapS', 'SyncSource', 'PausedSyncS', 'StartingSyncS']),

@@ -5,6 +5,7 @@ import type { DeviceKeys, Key, Look } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError } from '../../errors.ts';
 import type { ConfiguredHost } from '../config.ts';
+import { otherAddresses } from '../differences.ts';
 import { configured, type Resource, resourceNamed, states } from '../reads.ts';
 import type { ResourceState } from '../state.ts';
 
@@ -28,6 +29,8 @@ export const undo = z.strictObject({
   to: z.enum(['up', 'down', 'primary', 'secondary']),
   /** Of a role: the hosts of the resource, in the order of their names. */
   hosts: z.exactOptional(z.array(z.string())),
+  /** Of one that is up: its peer was that before. */
+  peerStays: z.exactOptional(z.literal(true)),
 });
 
 export type Undo = z.infer<typeof undo>;
@@ -108,6 +111,16 @@ export async function upAgain(host: ReadHost, of: Pick<Undo, 'name' | 'minors'>)
     `${of.name} is ${found.is === 'down' ? 'down' : 'another one'} by now, and there is something to do with it still`,
     { remedy: `bring it up on every host (bofh drbd up ${of.name}), then: bofh recover` },
   );
+}
+
+/** RefusedError when it is connected, or looks for its peer, by other addresses than its file has. */
+export async function refuseOtherAddresses(host: ReadHost, state: ResourceState): Promise<void> {
+  const lines = await otherAddresses(host, state);
+  if (lines.length > 0)
+    throw new RefusedError(
+      `${state.name} is up with other addresses than its configuration has: ${lines.join('; ')}`,
+      { remedy: `have it follow its configuration: bofh drbd adjust ${state.name}; then: bofh recover` },
+    );
 }
 
 export function another({ name }: Pick<Undo, 'name'>): Look {

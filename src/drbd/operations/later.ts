@@ -3,6 +3,7 @@ import { deferred, type Look, type Operation } from '../../atomic/operation.ts';
 import type { Command, ReadHost } from '../../command/index.ts';
 import { noteOf, writeNote } from '../../file/notes.ts';
 import { ParseError, RefusedError } from '../../errors.ts';
+import { dataInWords, dataNow, dataState, refuseOtherData } from '../generation.ts';
 import type { ResourceState } from '../state.ts';
 import type { VolumeOf } from '../volume-commands.ts';
 import { askedUp, claimsOf, type Here, leftOf, minorsOf, now, upAgain } from './known.ts';
@@ -14,6 +15,8 @@ const undo = z.strictObject({
   volumes: z.array(z.int()).check(z.minLength(1)),
   /** Begins the name of a file for each volume, until the next boot, once its change was asked for. */
   note: z.string(),
+  /** Which data it was ordered for; an older journal does not say. */
+  ordered: z.exactOptional(dataState),
 });
 
 type Undo = z.infer<typeof undo>;
@@ -34,6 +37,8 @@ interface LaterChange {
   /** Does the state show that it is done? */
   readonly isDone: (state: ResourceState, volume: number) => boolean;
   readonly prepare?: (host: ReadHost, found: Here) => Promise<void>;
+  /** By which a person orders it: `bofh drbd invalidate`. */
+  readonly verb: string;
 }
 
 /** The deferred act of such a change. */
@@ -51,7 +56,8 @@ export function laterChange(change: LaterChange): Operation<z.infer<typeof volum
           remedy: `it has ${all.join(', ')}`,
         });
       for (const each of volumes) change.check(state, each);
-      return { name, minors: [...minorsOf(state)], volumes, note: noteOf(mark) };
+      const ordered = await dataNow(host, state, volumes);
+      return { name, minors: [...minorsOf(state)], volumes, note: noteOf(mark), ordered };
     },
     claims: ({ undo: of, on }) => claimsOf(of, on),
     look: async ({ undo: of, host }): Promise<Look> => {
@@ -65,6 +71,7 @@ export function laterChange(change: LaterChange): Operation<z.infer<typeof volum
       for (const volume of await undoneIn(change, host, of, state)) {
         if (!change.isDone(state, volume)) {
           change.check(state, volume);
+          await checkData(change, host, { of, state, volume });
           await host.run(change.act({ name: of.name, volume }));
           await expectDone(change, host, of, volume);
         }
@@ -72,7 +79,7 @@ export function laterChange(change: LaterChange): Operation<z.infer<typeof volum
       }
     },
     describe: ({ undo: of, way }) => ({
-      what: `that ${of.volumes.map((each) => `${of.name}/${String(each)}`).join(', ')} ${change.words}`,
+      what: `that ${of.volumes.map((each) => `${of.name}/${String(each)}`).join(', ')} ${change.words}${of.ordered === undefined ? '' : ` (ordered for ${dataInWords(of.ordered)})`}`,
       look: [['drbdsetup', 'events2', '--now', '--statistics', of.name]],
       clear:
         way === 'back'
@@ -83,6 +90,26 @@ export function laterChange(change: LaterChange): Operation<z.infer<typeof volum
             }),
     }),
   });
+}
+
+/** Only what it was ordered for is discarded: each volume by itself, because its change alters the data of that one. */
+async function checkData(
+  change: LaterChange,
+  host: ReadHost,
+  { of, state, volume }: { readonly of: Undo; readonly state: ResourceState; readonly volume: number },
+): Promise<void> {
+  const is = await dataNow(host, state, [volume]);
+  const was =
+    of.ordered === undefined
+      ? undefined
+      : {
+          ...of.ordered,
+          volumes: of.ordered.volumes.filter((each) => each.volume === volume),
+          // What stays visible is not asked for twice after a boot.
+          ...(change.shows === 'stays' ? { boot: is.boot } : {}),
+        };
+  const order = `${change.verb} ${of.name}`;
+  refuseOtherData(of.name, { was, is, mark: of.note, order });
 }
 
 async function expectDone(change: LaterChange, host: ReadHost, of: Undo, volume: number): Promise<void> {

@@ -10,6 +10,7 @@ import { laterChange } from './later.ts';
 export const newCurrentUuid = laterChange({
   kind: 'drbd.uuid.create',
   words: 'is to be taken for alike on both hosts',
+  verb: 'bofh drbd new-current-uuid',
   act: drbdSkipInitialSync,
   shows: 'stays',
   isDone: ({ volumes }, volume) => volumes.some((each) => each.volume === volume && each.disk === 'UpToDate'),

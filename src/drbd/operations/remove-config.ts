@@ -3,11 +3,13 @@ import { operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { removal } from '../../file/remove.ts';
+import { otherAddresses } from '../differences.ts';
 import { configured, type Resource, resourceNamed, states } from '../reads.ts';
+import type { ResourceState } from '../state.ts';
 import { statementsIn } from '../statements.ts';
-import { args, configKey, whileUp } from './known.ts';
+import { args, configKey, refuseOtherAddresses, whileUp } from './known.ts';
 
-const undo = z.extend(removal.undo, { name: z.string() });
+const undo = z.extend(removal.undo, { name: z.string(), whileUp });
 
 /**
  * Removes the file of a resource that is not up, or, `whileUp`, has another one in its place in a moment: it leaves its name at once,
@@ -28,7 +30,8 @@ export const removeConfig = operation({
     const path = await removableFile(host, found);
     if (may !== true) refuseUp(name, found.state !== undefined);
     const seen = sha256 === undefined ? {} : { sha256 };
-    return { ...(await removal.prepare({ args: { path, ...seen }, mark, host })), name };
+    const isUp = may === undefined ? {} : { whileUp: may };
+    return { ...(await removal.prepare({ args: { path, ...seen }, mark, host })), name, ...isUp };
   },
   claims: ({ undo: { path, name } }) => ({ changes: [`file:${path}`, configKey(name)] }),
   run: async ({ args: { whileUp: may }, undo: wanted, host }) => {
@@ -40,7 +43,28 @@ export const removeConfig = operation({
       );
     return removal.run({ args: { path: wanted.path }, undo: wanted, host });
   },
+  look: async ({ undo: gone, host }) => {
+    const found = await removal.look({ undo: gone, host });
+    const other = found.state === 'gone' ? await otherState(host, gone) : undefined;
+    return other === undefined ? found : { state: 'ours' };
+  },
+  revert: async ({ undo: gone, host }) => {
+    await removal.revert({ undo: gone, host });
+    const other = await otherState(host, gone);
+    if (other !== undefined) await refuseOtherAddresses(host, other);
+  },
 });
+
+/** It is in its place again, and the kernel runs something else: then its removal is not undone. */
+async function otherState(
+  host: ReadHost,
+  { name, path, inode, whileUp: wasUp }: z.infer<typeof undo>,
+): Promise<ResourceState | undefined> {
+  if (wasUp !== true || (await host.stat(path))?.inode !== inode) return undefined;
+  const state = (await states(host)).find((each) => each.name === name);
+  if (state === undefined) return undefined;
+  return (await otherAddresses(host, state)).length === 0 ? undefined : state;
+}
 
 function refuseUp(name: string, isUp: boolean): void {
   if (isUp)

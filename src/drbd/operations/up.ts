@@ -45,8 +45,12 @@ type UndoDown = z.infer<typeof undoDown>;
 export const up = operation({
   ...common,
   kind: 'drbd.up',
+  args: z.extend(args, {
+    /** Its peer is up, and stays so: it is not taken down again before the peer has ended their connection. */
+    peerStays: z.exactOptional(z.literal(true)),
+  }),
   undo,
-  prepare: async ({ args: { name }, host }): Promise<Undo> => {
+  prepare: async ({ args: { name, peerStays }, host }): Promise<Undo> => {
     const found = await askedHere(host, name);
     if (found.state !== undefined)
       throw new RefusedError(`${name} is up already, as ${found.state.role}`, {
@@ -55,7 +59,7 @@ export const up = operation({
     await refuseTakenMinors(host, found);
     for (const { disk, metadata } of found.here.volumes)
       if (disk !== undefined) await checkDisk(host, { name, disk, metadata });
-    return undoOf(found, 'up');
+    return { ...undoOf(found, 'up'), ...(peerStays === undefined ? {} : { peerStays }) };
   },
   claims: async ({ undo: { name, minors, disks }, on }) => {
     const lower = await Promise.all(disks.map((disk) => on(disk)));
@@ -79,6 +83,7 @@ export const up = operation({
   revert: async ({ undo: of, host }) => {
     const found = await now(host, of);
     if (found === 'absent' || found === 'other') return;
+    if (of.peerStays === true) refuseReplica(found);
     await takeDown(host, of, found);
   },
   describe: stateByHand,
@@ -136,6 +141,18 @@ export const down = operation({
     return { ...byHand, clear: [...byHand.clear, ['drbdadm', 'disconnect', of.name]] };
   },
 });
+
+/** The peer goes on with it after a boot of its own, say, and may work with it as its only replica. */
+function refuseReplica({ name, connections }: ResourceState): void {
+  const peer = connections.find(({ state }) => state === 'Connected');
+  if (peer !== undefined)
+    throw new RefusedError(
+      `${name} is connected to ${peer.peer}, which was up before: it is a replica of the data there, and stays`,
+      {
+        remedy: `to go back all the same, there: bofh drbd disconnect ${name}, then: bofh recover; to keep it as it is: bofh recover --abandon ID --because "…", whose id bofh journal list shows`,
+      },
+    );
+}
 
 /** Up again, and not yet StandAlone as it was. */
 async function isHalfBack(host: ReadHost, { alone }: UndoDown): Promise<boolean> {

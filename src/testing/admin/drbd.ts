@@ -1,4 +1,5 @@
 import type { DrbdResource } from '../drbd.ts';
+import { write } from '../drbd-link.ts';
 import { withMetadata } from '../tools/drbd-bytes.ts';
 import { drbdTools } from '../tools/drbd.ts';
 import { settle, type World } from '../world.ts';
@@ -10,12 +11,19 @@ export interface DrbdAdmin {
   drbdMetadata(device: string, uuid: string, replica: 'Inconsistent' | 'UpToDate'): void;
   /** A command of drbdadm, as the model knows it. */
   drbdadm(...argv: readonly string[]): void;
+  /** Writes to a resource that is up. */
+  drbdWrite(name: string): void;
   /** What became of a resource that is up. */
   setDrbd(name: string, to: Partial<Pick<DrbdResource, 'role' | 'connection' | 'peer'>>): void;
 }
 
 /** These acts, on a host in memory. */
 export function drbdActs(world: World, does: Does): DrbdAdmin {
+  const named = (name: string): DrbdResource =>
+    must(
+      world.drbd.resources.find((each) => each.name === name),
+      name,
+    );
   return {
     drbdMetadata: does((path, uuid, replica) => {
       const device = deviceOf(world, path);
@@ -26,14 +34,11 @@ export function drbdActs(world: World, does: Does): DrbdAdmin {
       const { exitCode, stderr } = must(drbdTools['drbdadm'], 'drbdadm')({ world, tool: 'drbdadm', argv });
       if (exitCode !== 0) throw new TypeError(`the administrator's drbdadm failed: ${stderr}`);
     }),
+    drbdWrite: does((name) => {
+      write(world, named(name));
+    }),
     setDrbd: does((name, to) => {
-      Object.assign(
-        must(
-          world.drbd.resources.find((each) => each.name === name),
-          name,
-        ),
-        to,
-      );
+      Object.assign(named(name), to);
     }),
   };
 }

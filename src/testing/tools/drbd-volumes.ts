@@ -1,5 +1,6 @@
 import type { Answer } from '../../command/index.ts';
-import { type DrbdResource, type DrbdVolume, placeOf } from '../drbd.ts';
+import { deviceByNumber } from '../devices.ts';
+import { type DrbdResource, type DrbdVolume, justCreated, placeOf } from '../drbd.ts';
 import { memoryOf } from '../../drbd/memory.ts';
 import { alike, grow, remember } from '../drbd-link.ts';
 import { readFile, statPath } from '../files.ts';
@@ -42,7 +43,23 @@ export const volumeVerbs = {
     return ok();
   }),
   connect,
-  'connect --discard-my-data': connect,
+  'connect --discard-my-data': (world: World, config: Configured): Answer => {
+    const done = connect(world, config);
+    const there = resourceNamed(world, config.name);
+    if (there !== undefined && done.exitCode === 0) there.discards = true;
+    return done;
+  },
+  'get-gi': (world: World, config: Configured, asked?: number): Answer => {
+    const there = resourceNamed(world, config.name);
+    const lines: string[] = [];
+    for (const each of there?.volumes ?? []) {
+      if (asked !== undefined && each.volume !== asked) continue;
+      if (each.disk === 'Diskless') return failed(1, 'Device has no disk');
+      for (const uuids of generationsOf(world, each))
+        lines.push(`${uuids}:0000000000000000:0000000000000000:1:1:0:0:0:0:0\n`);
+    }
+    return lines.length === 0 ? notAllocated('get-gi') : ok(lines.join(''));
+  },
   disconnect: (world: World, { name, hosts }: Configured): Answer => {
     const there = resourceNamed(world, name);
     if (there === undefined) return notAllocated('disconnect');
@@ -54,6 +71,7 @@ export const volumeVerbs = {
         `${name}: Failure: (162) Invalid configuration request\nadditional info from kernel:\nunknown connection`,
       );
     Object.assign(there, { connection: 'StandAlone', peer: undefined });
+    delete there.discards;
     there.volumes = there.volumes.map(({ replication: _, ...rest }) => rest);
     return ok();
   },
@@ -64,15 +82,24 @@ export const volumeVerbs = {
       const done = volumeVerbs.attach(world, config, volume);
       if (done.exitCode !== 0) return done;
     }
+    if (isElsewhere(world, there, config)) there.connection = 'StandAlone';
     return there.connection === 'StandAlone' ? connect(world, config) : ok();
   },
-  '--dry-run adjust': (world: World, { name }: Configured): Answer => {
-    const there = resourceNamed(world, name);
-    const bare = there?.volumes.filter(({ disk }) => disk === 'Diskless') ?? [];
-    const lines = bare.map(({ minor }) => `drbdsetup-84 attach ${minor}\n`);
-    return ok(
-      [...lines, ...(there?.connection === 'StandAlone' ? [`drbdsetup-84 connect ${name}\n`] : [])].join(''),
-    );
+  '--dry-run adjust': (world: World, config: Configured): Answer => {
+    const there = resourceNamed(world, config.name);
+    if (there === undefined) return ok(`drbdsetup-84 new-resource ${config.name}\n`);
+    const bare = there.volumes.filter(({ disk }) => disk === 'Diskless');
+    const ends = addressesIn(config, world.hostname).join(' ');
+    const lines = [
+      ...bare.map(({ minor }) => `drbdsetup-84 attach ${minor}\n`),
+      ...(isElsewhere(world, there, config)
+        ? [`drbdsetup-84 disconnect ${there.addresses.join(' ')}\n`]
+        : []),
+      ...(there.connection === 'StandAlone' || isElsewhere(world, there, config)
+        ? [`drbdsetup-84 connect ${config.name} ${ends}\n`]
+        : []),
+    ];
+    return ok(lines.join(''));
   },
   resize: each('resize', (at) => {
     const { there, world, volume } = at;
@@ -111,6 +138,27 @@ export const volumeVerbs = {
     return ok();
   }),
 } as const;
+
+const none = '0000000000000000';
+
+/** The current and the bitmap UUID of a volume, as `drbdadm get-gi` begins. */
+function generationsOf(world: World, { lower, generations }: DrbdVolume): readonly string[] {
+  if (generations !== undefined) return generations;
+  const device = lower === undefined ? undefined : deviceByNumber(world, lower);
+  const { generation = justCreated, bitmap = none } =
+    device === undefined ? {} : (world.live.get(device.storage) ?? {});
+  return [`${generation}:${bitmap}`.toUpperCase()];
+}
+
+/** It looks for its peer by other addresses than its file has; those of a real host a plan does not know. */
+function isElsewhere(world: World, { connection, addresses }: DrbdResource, config: Configured): boolean {
+  const known = addresses.filter(Boolean);
+  return (
+    connection !== 'StandAlone' &&
+    known.length > 0 &&
+    known.join() !== addressesIn(config, world.hostname).join()
+  );
+}
 
 interface At {
   readonly world: World;

@@ -43,8 +43,8 @@ function events({ name, role, connection, volumes, peer: theirs }: DrbdResource)
     `exists resource name:${name} role:${role} suspended:no write-ordering:flush\n`,
     `exists connection ${at} connection:${connection} role:${theirs?.role ?? 'Unknown'} congested:no\n`,
     ...volumes.map(
-      ({ volume, minor, disk, size }) =>
-        `exists device name:${name} volume:${volume} minor:${minor} disk:${disk} size:${size / 1024} read:0 written:0 al-writes:8 bm-writes:0 upper-pending:0 lower-pending:0 al-suspended:yes blocked:no\n`,
+      ({ volume, minor, disk, size, written = 0 }) =>
+        `exists device name:${name} volume:${volume} minor:${minor} disk:${disk} size:${size / 1024} read:0 written:${written / 1024} al-writes:8 bm-writes:0 upper-pending:0 lower-pending:0 al-suspended:yes blocked:no\n`,
     ),
     ...volumes.map(
       ({ volume, size, paused, replication = theirs === undefined ? 'Off' : 'Established' }) =>

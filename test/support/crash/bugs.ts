@@ -21,14 +21,19 @@ const overwrite = 'writeAll(file, bytes.subarray(0, length), 0);';
 export const bugs: readonly Bug[] = [
   {
     name: 'forward undo',
-    patches: [next('of left.toReversed()) {', 'of left) {')],
+    patches: [
+      next(
+        "for (const place of placesOf(index.open, 'newest')",
+        "for (const place of placesOf(index.open, 'oldest')",
+      ),
+    ],
   },
   {
     name: 'undo of done steps only',
     patches: [
       next(
-        '(step) => step.undone === undefined &&',
-        '(step) => step.done !== undefined && step.undone === undefined &&',
+        'if (step === undefined || !isIn(place)) continue;',
+        'if (step?.done === undefined || !isIn(place)) continue;',
       ),
     ],
   },
@@ -45,15 +50,20 @@ export const bugs: readonly Bug[] = [
   { name: 'identity as mark', patches: [], toys: { identityAsMark: true } },
   {
     name: 'non-transitive blocking',
-    patches: [next('(other.blocked !== undefined ||', "(other.blocked?.why === 'failed' ||")],
+    patches: [
+      next(
+        'for (const other of index.blocked) consider(other);',
+        "for (const other of index.blocked) if (steps[other]?.blocked?.why === 'failed') consider(other);",
+      ),
+    ],
   },
   {
     name: 'a failed undo blocks nothing',
-    patches: [next('(other.blocked !== undefined ||', '(')],
+    patches: [next('for (const other of index.blocked) consider(other);', '')],
   },
   {
     name: 'a newer step outside the scope blocks nothing',
-    patches: [next(' || !inScope(state, other.intent.scope, view.scope)) &&', ') &&')],
+    patches: [next('if (view.scope !== undefined)', 'if (view.scope === Infinity)')],
   },
   {
     name: 'unwinding while a step runs',
@@ -147,8 +157,8 @@ export const bugs: readonly Bug[] = [
     patches: [
       {
         file: 'state.ts',
-        old: 'return { ...unblocked(state), unwinding: [undefined], owner: line };',
-        now: 'return { ...state, unwinding: [undefined], owner: line };',
+        old: 'unblock(index);\n      own.unwinding = [undefined];',
+        now: 'own.unwinding = [undefined];',
       },
     ],
   },

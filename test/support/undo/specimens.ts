@@ -22,6 +22,8 @@ export interface Specimen {
   readonly restored?: (host: SimulatedHost) => void;
   /** After a boot that came before the end: what an administrator does, so that what is left to do after the commit can be done. */
   readonly heal?: (host: SimulatedHost) => void;
+  /** What it discards it discards not after a boot: the journal is stuck in these words, and a person closes it. */
+  readonly notAfterBoot?: RegExp;
   /** Columns of the matrix that make no sense for this kind, with the reason. The run checks that it is true. */
   readonly notApplicable?: Partial<Readonly<Record<FaultName, string>>>;
 }

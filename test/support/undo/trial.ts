@@ -1,5 +1,11 @@
 import { decode } from '../../../src/atomic/lines.ts';
-import { openJournals, recover, type RecoverOptions, sweepUnborn } from '../../../src/atomic/recover.ts';
+import {
+  abandon,
+  openJournals,
+  recover,
+  type RecoverOptions,
+  sweepUnborn,
+} from '../../../src/atomic/recover.ts';
 import type { Signals } from '../../../src/atomic/index.ts';
 import { atomic, type Bofh, withBofh } from '../../../src/bofh.ts';
 import { RolledBackError, StuckError } from '../../../src/errors.ts';
@@ -201,9 +207,18 @@ export async function conclude(
   healed(subject.specimen, again, then);
   const isLeft = first.how === 'thrown' && first.error instanceof StuckError && then !== 'restart';
   const recovered = isLeft && subject.specimen.heal !== undefined ? await recoverAll(again) : first;
+  if (recovered.how === 'thrown' && then !== 'restart' && isRefusedAfterBoot(subject, recovered.error)) {
+    for (const id of (await openJournals(simulatedBofh({ host: again }).engine)).map((each) => each.id))
+      await abandon(simulatedBofh({ host: again }).engine, id, 'the data are kept');
+    return { stuck, ...(await judge(subject, again, 'before', then)) };
+  }
   if (recovered.how !== 'done') return failed(`recovery ended by ${inWords(recovered)}`);
   if (leftovers(again).length > 0) return failed(`recovery left ${leftovers(again).join(', ')}`);
   return { stuck, ...(await judge(subject, again, expected, then)) };
+}
+
+function isRefusedAfterBoot({ specimen }: Subject, error: unknown): boolean {
+  return error instanceof StuckError && specimen.notAfterBoot?.test(error.message) === true;
 }
 
 async function openIn(host: SimulatedHost): Promise<readonly string[]> {

@@ -150,6 +150,20 @@ it('bofh drbd show has the configuration and what the kernel has', async () => {
   });
 });
 
+it('bofh drbd show says what the kernel runs otherwise than the file says', async () => {
+  const host = up();
+  const whole = at(host);
+  await show(whole.runtime, 'web1');
+  expect(whole.stdout()).not.toContain('otherwise');
+  host.admin.removeFile('/etc/drbd.d/web1.res');
+  host.admin.writeFile('/etc/drbd.d/web1.res', resourceText('web1', { port: 7799 }));
+  const { runtime, stdout } = at(host);
+  await show(runtime, 'web1');
+  expect(stdout()).toMatch(
+    /^the kernel runs it otherwise than \/etc\/drbd\.d\/web1\.res says\. .*bofh drbd adjust web1\):\n {2}drbdsetup-84 disconnect .*:7788.*\n {2}drbdsetup-84 connect .*:7799/m,
+  );
+});
+
 it('bofh drbd next tells a port and a minor number that are free', async () => {
   const { runtime, stdout } = at(up(), { json: true });
   expect(await next(runtime)).toBe(0);

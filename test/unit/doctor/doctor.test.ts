@@ -13,6 +13,7 @@ import {
 import { pool } from '../../support/undo/specimens/btrfs.ts';
 import { containing } from '../cli/support/containing.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
+import { resourceText, up } from '../drbd/support.ts';
 import { type Ailing, bofhOf } from './support.ts';
 
 let host: SimulatedHost;
@@ -92,6 +93,22 @@ describe('bofh doctor', () => {
     );
     expect(host.snapshot()).toBe(before);
     expect(host.changes).toEqual([]);
+  });
+
+  it('finds a DRBD resource that the kernel runs otherwise than its file says, and none that is whole', async () => {
+    const replica = up();
+    expect((await examined(replica)).of('drbd')).toEqual([]);
+    replica.admin.removeFile('/etc/drbd.d/web1.res');
+    replica.admin.writeFile('/etc/drbd.d/web1.res', resourceText('web1', { port: 7799 }));
+    const { of, exitCode } = await examined(replica);
+    expect(of('drbd')).toMatchObject([
+      {
+        level: 'problem',
+        says: containing('the kernel runs web1 otherwise than /etc/drbd.d/web1.res says'),
+        run: ['bofh drbd show web1', 'bofh drbd adjust web1'],
+      },
+    ]);
+    expect(exitCode).toBe(6);
   });
 
   it('says in words what is wrong, and below it the command to run', async () => {

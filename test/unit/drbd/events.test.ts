@@ -45,7 +45,7 @@ describe('drbdsetup events2', () => {
     expect(parse(events(`primary@${rig}`))).toEqual([
       {
         ...{ name: 'r0', role: 'Primary', suspended: [] },
-        volumes: [{ volume: 0, minor: 0, disk: 'UpToDate', size: 209_670_144 }],
+        volumes: [{ volume: 0, minor: 0, disk: 'UpToDate', size: 209_670_144, written: 0 }],
         connections: [
           {
             ...{ peer: 'peer', nodeId: 0, state: 'Connecting', role: 'Unknown', paths: [] },
@@ -113,7 +113,13 @@ describe('drbdsetup events2', () => {
     const [web1] = parse(events(`client@${byHand}`));
 
     expect(web1?.suspended).toEqual(['quorum', 'no-data']);
-    expect(web1?.volumes[0]).toEqual({ volume: 0, minor: 1000, disk: 'Diskless', size: 1024 ** 3 });
+    expect(web1?.volumes[0]).toEqual({
+      volume: 0,
+      minor: 1000,
+      disk: 'Diskless',
+      size: 1024 ** 3,
+      written: 0,
+    });
   });
 
   it.each(all)(

@@ -131,6 +131,30 @@ describe('the pairs of verbs', () => {
     );
   });
 
+  it('a disconnection is not undone while the kernel has other addresses than the file', async () => {
+    const host = up();
+    const file = '/etc/drbd.d/web1.res';
+    const write = (port: number): void => {
+      host.admin.removeFile(file);
+      host.admin.writeFile(file, resourceText(name, { port }));
+    };
+    const failed = on(host, async (tx) => {
+      await tx.drbd.disconnect({ name });
+      write(7799);
+      host.admin.drbdadm('connect', name);
+      write(7788);
+      throw boom;
+    });
+    const error: unknown = await failed.catch((each: unknown) => each);
+    expect(error).toBeInstanceOf(StuckError);
+    expect((error as StuckError).blocked[0]).toMatchObject({
+      why: expect.stringMatching(/^web1 is up with other addresses .*disconnect .*:7799/) as unknown,
+      remedy: expect.stringContaining('bofh drbd adjust web1') as unknown,
+    });
+    host.admin.drbdadm('adjust', name);
+    expect(await recovered(host.restart())).toBe('rolled-back');
+  });
+
   it('connect with its own data discarded waits for the commit, and for nobody to use them', async () => {
     const host = after('disconnect', name);
     await discardsNothingBeforeTheCommit(host);
@@ -267,6 +291,28 @@ describe('what has no inverse', () => {
     );
   });
 
+  it('adjust does no more than was ordered before a crash', async () => {
+    const host = after('disconnect', name);
+    host.fault({ tool: 'drbdadm', access: 'change', mode: 'crash here' });
+    await on(host, (tx) => tx.drbd.adjust({ name })).catch(() => undefined);
+    host.clearFaults();
+    const again = host.restart();
+    again.admin.drbdadm('detach', name);
+    const begun = again.changes.length;
+    expect(await recovered(again)).toMatchObject({
+      blocked: [
+        {
+          why: expect.stringMatching(
+            /other changes now than were ordered .*attach.*Nothing was done/,
+          ) as unknown,
+        },
+      ],
+    });
+    expect(verbsSince(again, begun)).toEqual([]);
+    again.admin.drbdadm('adjust', name);
+    expect(await recovered(again)).toBe('committed');
+  });
+
   it('resize grows to the disk where all hosts are there, and one is primary', async () => {
     const small = (host: SimulatedHost): SimulatedHost => {
       for (const volume of host.world.drbd.resources[0]?.volumes ?? []) volume.size -= 4 * 1024 ** 2;
@@ -308,13 +354,6 @@ describe('what has no inverse', () => {
       done: ['new-current-uuid'],
     },
     {
-      what: 'invalidate',
-      stage: () => connected(),
-      act: (tx: Tx) => tx.drbd.invalidate({ name }),
-      again: { role: 'Secondary', disk: 'UpToDate' },
-      done: ['invalidate'],
-    },
-    {
       what: 'connect with its own data discarded',
       stage: () => after('disconnect', name),
       act: (tx: Tx) => tx.drbd.connect({ name, discardMyData: true }),
@@ -352,21 +391,6 @@ describe('what has no inverse', () => {
     const host = await bootedBefore(connected(), (tx) => tx.drbd.invalidate({ name }));
     host.admin.removeFile('/etc/drbd.d/web1.res');
     expect(await recovered(host)).toBe('committed, web1 is not up, and not configured here any more');
-  });
-
-  it('data are not discarded where the peer is not found yet after a boot', async () => {
-    const host = await bootedBefore(after('disconnect', name), (tx) =>
-      tx.drbd.connect({ name, discardMyData: true }),
-    );
-    host.admin.drbdadm('up', name);
-    expect(await recovered(host)).toMatchObject({
-      blocked: [{ why: expect.stringContaining('looks for its peer') as unknown }],
-    });
-    host.admin.drbdadm('disconnect', name);
-    expect(await recovered(host)).toBe('committed');
-    expect(host.changes.at(-1)).toMatchObject({
-      command: { argv: expect.arrayContaining(['--discard-my-data']) as unknown },
-    });
   });
 
   it('verify needs a peer at rest, and something to compare by', async () => {

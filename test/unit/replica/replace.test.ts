@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { atomic, withBofh } from '../../../src/bofh.ts';
+import { atomic, type Bofh, withBofh } from '../../../src/bofh.ts';
+import { openJournals, recover } from '../../../src/atomic/recover.ts';
 import { states } from '../../../src/drbd/index.ts';
-import { BofhError } from '../../../src/errors.ts';
+import { drbdAdjustments } from '../../../src/drbd/volume-commands.ts';
+import { BofhError, StuckError } from '../../../src/errors.ts';
 import { drbd } from '../../../src/index.ts';
 import { membersOfReplacement, planReplace } from '../../../src/replica/replace-plan.ts';
 import { replacePeer } from '../../../src/replica/replace.ts';
@@ -178,6 +180,96 @@ describe('drbd.replacePeer', () => {
     gammaOf(hosts).admin.drbdadm('disconnect', 'web1');
     expect((await replace(hosts, { volumes: 'kept' })).from.kept).toEqual(['/dev/vg0/web1']);
     expect(gammaOf(hosts).world.drbd.resources).toEqual([]);
+  });
+});
+
+/** What `drbdadm adjust` would change on each host where the resource is up. */
+const differences = async (hosts: readonly SimulatedHost[]): Promise<readonly string[]> => {
+  const found: string[] = [];
+  for (const host of hosts)
+    if ((await states(host)).some(({ name }) => name === 'web1'))
+      found.push(...(await host.run(drbdAdjustments('web1'))));
+  return found;
+};
+
+const recovered = async ({ engine }: Bofh, consent: 'asked' | 'given' = 'asked'): Promise<unknown> => {
+  const [journal] = await openJournals(engine);
+  if (journal === undefined) throw new TypeError('there is no journal');
+  return recover(journal.id, { engine, yes: consent === 'given' }).then(
+    ({ end }) => end,
+    (error: unknown) => error,
+  );
+};
+
+describe('drbd.replacePeer, killed after it has connected the new peer', () => {
+  /** With another port than before, in use. */
+  const killed = async (): Promise<Three> => {
+    const hosts = three();
+    hosts.alpha.admin.mkdir('/mnt/web1');
+    hosts.alpha.admin.mount('/dev/drbd0', '/mnt/web1');
+    hosts.alpha.fault({ tool: 'drbdadm', access: 'change', nth: 2, mode: 'acts then crash' });
+    await replace(hosts, { port: 7789 }).catch(() => undefined);
+    expect(hosts.alpha.process.alive).toBe(false);
+    hosts.alpha.clearFaults();
+    return hosts;
+  };
+  const pair = ({ there }: Three, alpha: SimulatedHost) => [alpha, there.host()] as const;
+
+  it('is not taken apart by a recovery under who uses it, unless that is said', async () => {
+    const hosts = await killed();
+    const alpha = hosts.alpha.restart();
+    const bofh = hosts.again(alpha);
+    expect(await recovered(bofh)).toMatchObject({
+      name: 'RefusedError',
+      message: expect.stringMatching(/in use by now: drbd\.connect .*\/mnt\/web1/) as unknown,
+    });
+    expect(await states(alpha)).toMatchObject([
+      { role: 'Primary', connections: [{ state: 'Connected', volumes: [{ disk: 'UpToDate' }] }] },
+    ]);
+
+    expect(await recovered(bofh, 'given')).toBe('rolled-back');
+    expect(alpha.admin.readFile('/etc/drbd.d/web1.res')).toBe(withGamma);
+    expect(await states(alpha)).toMatchObject([{ role: 'Primary', connections: [{ state: 'Connected' }] }]);
+    expect(await differences([alpha, gammaOf(hosts)])).toEqual([]);
+  });
+
+  it('stays whole when a boot has brought it up again before the recovery, and goes back once it was parted', async () => {
+    const hosts = await killed();
+    const alpha = hosts.alpha.powerCut({ keep: 'all' });
+    alpha.admin.drbdadm('up', 'web1');
+    alpha.admin.drbdadm('primary', 'web1');
+    const bofh = hosts.again(alpha);
+
+    const error = await recovered(bofh);
+    expect(error).toBeInstanceOf(StuckError);
+    const whys = (error as StuckError).blocked.map(({ why }) => why ?? '');
+    expect(whys).toContainEqual(expect.stringMatching(/^web1 is connected to peer, which was up before/));
+    expect(whys).toContainEqual(
+      expect.stringMatching(/^web1 is up, and looks for its peer by the addresses of \/etc/),
+    );
+    expect(await states(alpha)).toMatchObject([
+      { role: 'Primary', connections: [{ state: 'Connected', volumes: [{ disk: 'UpToDate' }] }] },
+    ]);
+    expect(alpha.admin.readFile('/etc/drbd.d/web1.res')).toContain('10.0.0.1:7789');
+    expect(await differences(all({ ...hosts, alpha }))).toEqual([]);
+
+    alpha.admin.drbdadm('disconnect', 'web1');
+    expect(await recovered(bofh)).toBe('rolled-back');
+    expect(alpha.admin.readFile('/etc/drbd.d/web1.res')).toBe(withGamma);
+    alpha.admin.drbdadm('connect', 'web1');
+    expect(await differences(all({ ...hosts, alpha }))).toEqual([]);
+    expect(await states(alpha)).toMatchObject([{ connections: [{ state: 'Connected' }] }]);
+    expect(pair(hosts, alpha)[1].world.drbd.resources).toEqual([]);
+  });
+
+  it('goes back before DRBD comes up', async () => {
+    const hosts = await killed();
+    const alpha = hosts.alpha.powerCut({ keep: 'all' });
+    expect(await recovered(hosts.again(alpha))).toBe('rolled-back');
+    alpha.admin.drbdadm('up', 'web1');
+    expect(alpha.admin.readFile('/etc/drbd.d/web1.res')).toBe(withGamma);
+    expect(await differences([alpha, gammaOf(hosts)])).toEqual([]);
+    expect(await states(alpha)).toMatchObject([{ connections: [{ state: 'Connected' }] }]);
   });
 });
 

@@ -98,6 +98,8 @@ function after(words: readonly (readonly string[])[], act: (tx: Tx) => Promise<u
   };
 }
 
+const keepsData = { notAfterBoot: /the host was booted.*Nothing was discarded/ } as const;
+
 const newUuid = '5e1f000000000001';
 const web1 = { name: 'web1' } as const;
 
@@ -166,6 +168,7 @@ export const drbd: Specimens['drbd'] = {
         return (tx) => tx.drbd.invalidate({ ...web1, volume: 0 });
       },
       heal: upAgain(),
+      ...keepsData,
       notApplicable: deferred,
     },
   ],
@@ -176,6 +179,7 @@ export const drbd: Specimens['drbd'] = {
         return (tx) => tx.drbd.invalidateRemote({ ...web1, volume: 0 });
       },
       heal: upAgain(),
+      ...keepsData,
       notApplicable: deferred,
     },
   ],

@@ -1,0 +1,34 @@
+import type { ReadHost } from '../command/index.ts';
+import type { Resource } from './reads.ts';
+import type { ResourceState } from './state.ts';
+import { drbdAdjustments } from './volume-commands.ts';
+
+/** `drbdsetup-84 connect web1 …`: what joins it to its peers, or parts it from them. */
+const connecting = /^\S+ (?:connect|disconnect|(?:new|del)-(?:peer|path)) /;
+const parting = /^\S+ (?:disconnect|del-peer|del-path) /;
+const attaching = /^\S+ attach /;
+
+/**
+ * What the kernel runs otherwise than the configuration says, as the commands that `drbdadm adjust` would run; none of a resource
+ * that is down or in no file. That a disk or a peer is missing is not told here: `findings` says so.
+ */
+export async function differences(
+  host: ReadHost,
+  { name, configured, here, state }: Resource,
+): Promise<readonly string[]> {
+  if (configured === undefined || here === undefined || state === undefined) return [];
+  const isAlone = state.connections.some((each) => each.state === 'StandAlone');
+  const isBare = state.volumes.some(({ disk }) => disk === 'Diskless');
+  return (await host.run(drbdAdjustments(name))).filter(
+    (line) => !(isAlone && connecting.test(line) && !parting.test(line)) && !(isBare && attaching.test(line)),
+  );
+}
+
+/** The same of its connections alone, by a resource that looks for a peer, or has one: it does so by other addresses. */
+export async function otherAddresses(
+  host: ReadHost,
+  { name, connections }: ResourceState,
+): Promise<readonly string[]> {
+  if (connections.every(({ state }) => state === 'StandAlone')) return [];
+  return (await host.run(drbdAdjustments(name))).filter((line) => parting.test(line));
+}

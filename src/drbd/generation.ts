@@ -1,0 +1,138 @@
+import * as z from 'zod/mini';
+import type { ReadHost } from '../command/index.ts';
+import { RefusedError } from '../errors.ts';
+import { type ConnectionState, role } from './schema.ts';
+import type { ResourceState } from './state.ts';
+import { drbdGenerations } from './volume-commands.ts';
+
+/**
+ * Which data an order was about that discards some, as far as this host can tell. The module of 8.4 keeps the generation of the peer
+ * to itself; what this host knows of it is the bitmap UUID (the generation that the two had in common) and, while they are connected
+ * and up to date, that it is the same as its own.
+ */
+export const dataState = z.strictObject({
+  /** Counters begin again with a boot, so what was written before it cannot be told. */
+  boot: z.string(),
+  role,
+  /** One for each peer. */
+  connections: z.array(
+    z.strictObject({ peer: z.string(), state: z.enum(['StandAlone', 'looking', 'Connected']) }),
+  ),
+  /** Those that have a disk. */
+  volumes: z.array(
+    z.strictObject({
+      volume: z.int(),
+      /** Current and bitmap UUID, a pair for each peer. */
+      generations: z.array(z.string()),
+      /**
+       * Bytes, while it is connected to nobody: a host whose data have parted already begins no new generation when it is made
+       * primary and written to again (drbd_set_role of drbd_nl.c, 8.4).
+       */
+      written: z.exactOptional(z.int()),
+    }),
+  ),
+});
+
+export type DataState = z.infer<typeof dataState>;
+
+const withoutDisk: ReadonlySet<string> = new Set(['Diskless', 'Attaching', 'Detaching', 'Failed']);
+
+/** The data of some volumes of a resource that is up, as they are now. */
+export async function dataNow(
+  host: ReadHost,
+  { name, role: own, connections, volumes }: ResourceState,
+  numbers: readonly number[],
+): Promise<DataState> {
+  const isApart = connections.every(({ state }) => state !== 'Connected');
+  const found: DataState['volumes'] = [];
+  for (const { volume, disk, written } of volumes) {
+    if (!numbers.includes(volume) || withoutDisk.has(disk)) continue;
+    const generations = [...(await host.run(drbdGenerations({ name, volume })))];
+    found.push({ volume, generations, ...(isApart && written !== undefined ? { written } : {}) });
+  }
+  return {
+    boot: (await host.facts()).boot,
+    role: own,
+    connections: connections.map(({ peer, nodeId, state }) => ({
+      peer: peer === 'peer' ? String(nodeId) : peer,
+      state: inShort(state),
+    })),
+    volumes: found,
+  };
+}
+
+/** States on the way to a connection change by themselves. */
+function inShort(state: ConnectionState): DataState['connections'][number]['state'] {
+  return state === 'StandAlone' || state === 'Connected' ? state : 'looking';
+}
+
+/** What has changed between two states, in words; nothing: they are the same data. */
+export function changesOf(was: DataState, is: DataState): readonly string[] {
+  const changed = (what: string, before: string, after: string): readonly string[] =>
+    before === after ? [] : [`${what} was ${before} and is ${after}`];
+  const volume = (number: number): readonly string[] => {
+    const of = (all: DataState) => all.volumes.find((each) => each.volume === number);
+    const [before, after] = [of(was), of(is)];
+    const counted = before?.written !== undefined && after?.written !== undefined;
+    return [
+      ...changed(`the generation of volume ${String(number)}`, generationOf(before), generationOf(after)),
+      ...(counted && before.written !== after.written
+        ? [
+            `volume ${String(number)} was written to (${String((after.written ?? 0) - (before.written ?? 0))} bytes)`,
+          ]
+        : []),
+    ];
+  };
+  return [
+    ...(was.boot === is.boot ? [] : ['the host was booted, and what was written before that cannot be told']),
+    ...changed('its role', was.role, is.role),
+    ...changed('its connection', connectionsOf(was), connectionsOf(is)),
+    ...[...new Set([...was.volumes, ...is.volumes].map((each) => each.volume))].flatMap(volume),
+  ];
+}
+
+function generationOf(volume: DataState['volumes'][number] | undefined): string {
+  return volume === undefined ? 'none' : volume.generations.join(', ');
+}
+
+function connectionsOf({ connections }: DataState): string {
+  return connections.map(({ peer, state }) => `${state} (${peer})`).join(', ');
+}
+
+/** The generations of an order, for people. */
+export function dataInWords({ volumes }: DataState): string {
+  return volumes.map((each) => `volume ${String(each.volume)}: ${generationOf(each)}`).join('; ');
+}
+
+/**
+ * RefusedError when the data are not those that the order was about, with both generations: nothing is discarded then without
+ * another order. `was` is missing in a journal of an older bofh.
+ */
+export function refuseOtherData(
+  name: string,
+  {
+    was,
+    is,
+    mark,
+    order,
+  }: {
+    readonly was: DataState | undefined;
+    readonly is: DataState;
+    /** Of the step: `bofh.ID.N` is in it. */
+    readonly mark: string;
+    /** The command line that gives the order again. */
+    readonly order: string;
+  },
+): void {
+  const changes =
+    was === undefined ? ['the journal does not say which data the order was about'] : changesOf(was, is);
+  if (changes.length === 0) return;
+  const id = /bofh\.(?<id>[0-9a-z]+)\.\d+/.exec(mark)?.groups?.id ?? 'ID';
+  const ordered = was === undefined ? '' : `ordered for ${dataInWords(was)}; `;
+  throw new RefusedError(
+    `${name} does not hold the data that were to be discarded: ${changes.join('; ')} (${ordered}now ${dataInWords(is)}). Nothing was discarded`,
+    {
+      remedy: `to keep the data: bofh recover --abandon ${id} --because "the data have changed". To discard them all the same, give the order again after that: ${order}`,
+    },
+  );
+}
