@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Changed } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
 import type { Bytes } from '../../units.ts';
-import { bytesAt } from '../bytes-at.ts';
+import { bytesAt, directBytesAt } from '../bytes-at.ts';
 import { size } from '../node.ts';
 import { probe } from '../probe.ts';
 import { contentInWords } from './words.ts';
@@ -12,11 +12,11 @@ const head = 128 * 1024;
 /** lvcreate fills so much with zeros (lvm.conf(5), `wipe_signatures_when_zeroing_new_lvs` and `--zero`). */
 const zeroed = 4096;
 
-/** SHA-256 of the first 128 KiB from an offset: a witness of what a device holds. */
+/** SHA-256 of the first 128 KiB from an offset, past the page cache: a witness of what a device holds. */
 export async function headWitness(host: ReadHost, device: string, from = 0): Promise<string> {
   const count = Math.min(head, (await size(host, device)) - from);
-  const { buffer } = await host.run(bytesAt(device, { from, count }));
-  return createHash('sha256').update(new Uint8Array(buffer)).digest('hex');
+  const { buffer, byteOffset, byteLength } = await host.run(directBytesAt(device, { from, count }));
+  return createHash('sha256').update(new Uint8Array(buffer, byteOffset, byteLength)).digest('hex');
 }
 
 /** What others have made on a device that was blank, and began with zeros, when it was new. */

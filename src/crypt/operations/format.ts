@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import {
   contentInWords,
+  headWitness,
   holders,
   identityOf,
   keysOf,
@@ -117,9 +118,29 @@ export const format = operation({
     await refuseHeld(host, path, look.holders ?? []);
     await namingHolders(host, path, () => host.run(wipeLuks(path)));
   },
+  // Whoever opens it writes there; what lies in the open device is looked at by the steps that made that.
+  content: {
+    lost: 'undone',
+    of: 'device',
+    witness: async ({ undo: made, host }) => {
+      const path = await locate(host, { path: made.device, identity: made.identity });
+      return path === undefined ? undefined : payloadWitness(host, path);
+    },
+    changed: async ({ undo: made, witness, host }) => {
+      const { path, look } = await find(host, made);
+      if (path === undefined || witness === undefined || (look.holders ?? []).length > 0) return undefined;
+      return (await payloadWitness(host, path)) === witness
+        ? undefined
+        : { found: `others wrote to the encrypted data of ${path}` };
+    },
+  },
   sync: ({ undo: of, host }) => syncDevice(host, of),
   describe: formattedByHand,
 });
+
+async function payloadWitness(host: ReadHost, path: string): Promise<string> {
+  return headWitness(host, path, (await headerOf(host, path)).dataOffset);
+}
 
 function newKey({ key }: NewLuksArgs, { device, uuid }: Undo): KeyInput {
   return { key, use: 'new', of: `${device} (LUKS ${uuid})` };
