@@ -1,4 +1,5 @@
 import { CommanderError } from 'commander';
+import { refuseOtherBytes } from './argument-bytes.ts';
 import { asText, type Explanation } from './explanation.ts';
 import { answerHelp } from './help.ts';
 import { plainly, type Run, watchExit } from './last-words.ts';
@@ -47,6 +48,7 @@ async function parse(run: Run): Promise<number> {
     exitCode = await invoke(run, invocation);
   });
   try {
+    refuseOtherBytes(run.args);
     answerHelp(commands, run.args);
     await commands.parseAsync([...run.args], { from: 'user' });
   } catch (error) {
