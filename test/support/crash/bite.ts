@@ -10,7 +10,9 @@ import type { Subject } from './trial.ts';
 
 /** The engine with a bug in it, as a copy of its own. */
 export async function withBug(bug: Bug): Promise<Subject> {
-  const parts = ['errors.ts', 'units.ts', 'command', 'atomic'].map((part) => [`src/${part}`, part] as const);
+  const parts = ['errors.ts', 'units.ts', 'proc.ts', 'command', 'atomic'].map(
+    (part) => [`src/${part}`, part] as const,
+  );
   const modules = await load(copyWithBug(bug, Object.fromEntries(parts), 'atomic'));
   return { modules, ...(bug.toys === undefined ? {} : { bugs: bug.toys }) };
 }

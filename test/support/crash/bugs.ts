@@ -41,8 +41,8 @@ export const bugs: readonly Bug[] = [
     name: 'no mark check in the engine',
     patches: [
       unwind(
-        "if (before.state === 'ours')\n    await actAndLook(\n      () => code.revert",
-        "if (before.state !== 'gone')\n    await actAndLook(\n      () => code.revert",
+        "if (before.state === 'ours') {\n    const { engine, journal, discard, trusted }",
+        "if (before.state !== 'gone') {\n    const { engine, journal, discard, trusted }",
       ),
     ],
   },
@@ -136,9 +136,7 @@ export const bugs: readonly Bug[] = [
   },
   {
     name: 'success before `committed` is durable',
-    patches: [
-      ending("append(journal, [{ t: 'committed' }]);", "append(journal, [{ t: 'committed' }], 'wait');"),
-    ],
+    patches: [ending("{ t: 'committed' }]);", "{ t: 'committed' }], 'wait');")],
   },
   {
     name: 'no look at what older steps made before the act',

@@ -22,6 +22,13 @@ const names: Tests = {
   needs: 'strace',
 };
 const orphans: Tests = { file: 'test/unit/atomic/real.test.ts', title: 'a tool that outlived its process' };
+const keepers: Tests = {
+  file: 'test/unit/atomic/real.test.ts',
+  title: 'the process that holds the lock is killed alone',
+};
+const foreignContent: Tests = { file: 'test/unit/undo/foreign-content.test.ts' };
+/** The session of a tool is not written down. */
+const noRecord = { file: 'host/shell.ts', old: `"$0 $boot $stat" >"$1"`, now: `"$0 $boot $stat" >/dev/null` };
 const undoOfCreateLv: Tests = { file: 'test/unit/testing/lvremove.test.ts', title: 'the undo of createLv' };
 const lvmCommands: Tests = { file: 'test/unit/lvm/commands.test.ts' };
 
@@ -37,8 +44,12 @@ export const productBugs: readonly ProductBug[] = [
     seenBy: [names],
   },
   {
-    name: 'lock not inherited by the shell of an orphan',
-    patches: [{ file: 'host/change.ts', old: 'step.lock < 0 ? undefined : step.lock', now: 'undefined' }],
+    // Either of them is enough: the lock that the shell has, and the record of its session.
+    name: 'neither lock nor session of an orphan',
+    patches: [
+      { file: 'host/change.ts', old: 'step.lock < 0 ? undefined : step.lock', now: 'undefined' },
+      noRecord,
+    ],
     seenBy: [orphans],
   },
   {
@@ -49,8 +60,37 @@ export const productBugs: readonly ProductBug[] = [
         old: 'singleScript = `${trap};',
         now: 'singleScript = `exec 3>&-; ${trap};',
       },
+      noRecord,
     ],
     seenBy: [orphans],
+  },
+  {
+    name: 'no record of the session of a tool',
+    patches: [noRecord],
+    seenBy: [keepers],
+  },
+  {
+    name: 'what others wrote is not looked for before an undo',
+    patches: [
+      {
+        file: 'atomic/unwind.ts',
+        old: "    if (trusted !== 'all')",
+        now: "    if (trusted === 'all')",
+      },
+    ],
+    seenBy: [foreignContent],
+  },
+  {
+    name: 'what others wrote is not looked for after the commit',
+    patches: [
+      {
+        file: 'atomic/ending.ts',
+        old: '...(await finalWitnesses(engine, journal)), ',
+        now: '',
+      },
+      { file: 'atomic/ending.ts', old: 'import { finalWitnesses } from', now: 'import {} from' },
+    ],
+    seenBy: [foreignContent],
   },
   {
     name: 'rename in place of link',
