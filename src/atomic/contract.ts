@@ -143,6 +143,11 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
     readonly result?: R;
     readonly host: ChangeHost;
   }) => Promise<void>;
+  /**
+   * What the step starts writes by itself to what it uses (a guest to its disks). A recovery that may undo what is in use takes
+   * what was written there for its work.
+   */
+  readonly starts?: 'a writer';
   /** The content that `revert` destroys, as far as others can write to it. */
   readonly content?: ContentSpec<U, R>;
   /** Makes durable what run, revert or afterCommit did. */

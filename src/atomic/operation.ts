@@ -58,6 +58,7 @@ export interface Operation<A = never, V = unknown> {
   }) => unknown;
   readonly look: (input: Journalled<ReadHost>) => Promise<Look>;
   readonly revert: (input: Journalled<ChangeHost>) => Promise<void>;
+  readonly starts?: 'a writer';
   /** Undefined when its undo destroys no content that others could have changed. */
   readonly content?: {
     readonly lost: 'undone' | 'finished';
@@ -113,6 +114,7 @@ export function operation<A, U, R, V>(spec: OperationSpec<A, U, R, V>): Operatio
     value: (input) => spec.value({ ...parse.both(input), result: result(input.result) }),
     look: (input) => spec.look(journalled(input)),
     revert: (input) => spec.revert(journalled(input)),
+    ...(spec.starts === undefined ? {} : { starts: spec.starts }),
     ...contentOf(content, journalled),
     sync: async (input) => spec.sync?.(journalled(input)),
     afterCommit: async (input) => spec.afterCommit?.(journalled(input)),

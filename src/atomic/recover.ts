@@ -26,6 +26,7 @@ import { blocks, exclusive, isLeft, type State, type Step } from './state.ts';
 import { movedByOthers } from './still-ours.ts';
 import type { StoreFile } from './store.ts';
 import { hostsLeft, unwind } from './unwind.ts';
+import { reachedByWriters } from './witness.ts';
 
 export { bootsOf, plan, type PlannedStep } from './plan.ts';
 export { abandon, cutLastLine, damagedEnd, sweepUnborn } from './tend.ts';
@@ -47,8 +48,11 @@ export interface RecoverOptions extends Signals {
   readonly engine: Engine;
   /** Also undo what is in use by now. */
   readonly yes: boolean;
-  /** Objects (`fs:UUID`, `lv:vg0/web1`) that may be destroyed with what others wrote there since. */
-  readonly discard?: readonly Key[];
+  /**
+   * Objects (`fs:UUID`, `lv:vg0/web1`) that may be destroyed with what others wrote there since. `all`: this is a plan, which
+   * destroys nothing and cannot know what is on the disks of the real host.
+   */
+  readonly discard?: readonly Key[] | 'all';
   /** Told when recovery waits for a tool of the dead process. */
   readonly onWait?: (id: string, holder: LockHolder) => void;
 }
@@ -112,14 +116,15 @@ export async function recover(id: string, options: RecoverOptions): Promise<Reco
 
 async function bringToEnd(
   journal: Journal,
-  { engine, abandon, discard = [] }: RecoverOptions,
+  { engine, abandon, discard = [], yes }: RecoverOptions,
   leave: (acting: Promise<unknown>) => void,
 ): Promise<Recovered> {
   append(journal, [{ t: 'recovery', ...ownerLine(engine) }]);
   try {
     const unwound = await unwind({
       ...{ engine, journal, inverses: new Map(), abandon },
-      discard: new Set(discard),
+      discard: discard === 'all' ? discard : new Set(discard),
+      trusted: yes ? await reachedByWriters(engine, journal) : undefined,
     });
     const { end, leftAlone, errors, adrift } = unwound;
     if (adrift !== undefined) leave(adrift);

@@ -19,8 +19,8 @@ export interface Unwinding {
   readonly journal: Journal;
   readonly inverses: Inverses;
   readonly scope?: number;
-  /** Objects that may be destroyed with what others wrote there: the administrator named them. */
-  readonly discard?: ReadonlySet<Key> | undefined;
+  /** Objects that may be destroyed with what others wrote there: the administrator named them. `all`: nothing is, it is a plan. */
+  readonly discard?: ReadonlySet<Key> | 'all' | undefined;
   /** Steps into whose objects the living sequence itself may have written; `all` of them while it goes on. */
   readonly trusted?: ReadonlySet<number> | 'all' | undefined;
   /** A second signal: stop between two acts, or leave the running one to itself. */

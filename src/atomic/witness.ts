@@ -11,8 +11,8 @@ import { conflictsOf, exclusive, isTouched, type Step } from './state.ts';
 interface Asking {
   readonly engine: Engine;
   readonly journal: Journal;
-  /** Objects that may be destroyed with what others wrote there: the administrator named them. */
-  readonly discard?: ReadonlySet<Key> | undefined;
+  /** Objects that may be destroyed with what others wrote there: the administrator named them. `all`: nothing is, it is a plan. */
+  readonly discard?: ReadonlySet<Key> | 'all' | undefined;
   /** Steps into whose objects the living sequence itself may have written. */
   readonly trusted?: ReadonlySet<number> | undefined;
 }
@@ -40,13 +40,13 @@ export async function refuseChanged(asking: Asking, undoing: Undoing): Promise<v
     if (trusted?.has(step.n) === true || isDiscarded(asking, step)) continue;
     const host = changing(engine, journal, { ...step.intent, ...(boot === undefined ? {} : { boot }) });
     const changed = await content.changed(asked(journal, step, host));
-    if (changed !== undefined)
+    if (changed !== undefined && asking.discard !== 'all')
       found.push({ step, ...(step === own && holders !== undefined ? { holders } : {}), ...changed });
   }
   for (const rider of riders) {
     if (isDiscarded(asking, rider) || found.some(({ step }) => step === rider)) continue;
     const replaced = await replacedBy(asking, rider);
-    if (replaced !== undefined) found.push({ step: rider, ...replaced });
+    if (replaced !== undefined && asking.discard !== 'all') found.push({ step: rider, ...replaced });
   }
   if (found.length > 0) throw refused(journal, found);
 }
@@ -62,7 +62,8 @@ export async function refuseOvertaken(
   const { content } = code;
   if (content?.lost !== 'finished' || step.witness === undefined || isDiscarded(asking, step)) return;
   const changed = await content.changed(asked(asking.journal, step, host));
-  if (changed !== undefined) throw refused(asking.journal, [{ step, ...changed }]);
+  if (changed !== undefined && asking.discard !== 'all')
+    throw refused(asking.journal, [{ step, ...changed }]);
 }
 
 /** Witnesses of what is to be destroyed after the commit, taken right before it. */
@@ -116,6 +117,17 @@ export function reachedByBody({ state }: Journal): ReadonlySet<number> {
   if (left.some(({ intent }) => intent.claims === null)) return new Set(left.map(({ n }) => n));
   const ways = left.filter(({ intent }) => intent.lives === 'boot' || intent.kind === 'bare');
   return new Set(ways.flatMap((way) => conflictsOf(state, way).map(({ n }) => n)));
+}
+
+/** Steps into whose objects something that the sequence started writes by itself. */
+export async function reachedByWriters(engine: Engine, { id, state }: Journal): Promise<ReadonlySet<number>> {
+  const reached = new Set<number>();
+  for (const step of state.steps) {
+    if (step.undone !== undefined || step.intent.kind === 'bare') continue;
+    const { starts } = await codeOf(engine, step.intent, id);
+    if (starts !== undefined) for (const { n } of conflictsOf(state, step)) reached.add(n);
+  }
+  return reached;
 }
 
 interface Guard {
@@ -174,7 +186,7 @@ function journalled({ intent, done }: Step) {
 }
 
 function isDiscarded({ discard }: Asking, step: Step): boolean {
-  return keysOf(step).some((key) => discard?.has(key) === true);
+  return discard !== undefined && discard !== 'all' && keysOf(step).some((key) => discard.has(key));
 }
 
 /** The names by which an administrator can mean what a step made, on its own host and as the journal has them. */

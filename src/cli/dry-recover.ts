@@ -77,7 +77,7 @@ async function recoverOne(
     return 0;
   }
   try {
-    const { end } = await recover(id, { engine, yes: settings.consent === 'given' });
+    const { end } = await recover(id, { engine, yes: settings.consent === 'given', discard: 'all' });
     found.journals.push({ id, name, end, waitsFor });
     return 0;
   } catch (error) {

@@ -16,7 +16,9 @@ const zeroed = 4096;
 export async function headWitness(host: ReadHost, device: string, from = 0): Promise<string> {
   const count = Math.min(head, (await size(host, device)) - from);
   const { buffer, byteOffset, byteLength } = await host.run(directBytesAt(device, { from, count }));
-  return createHash('sha256').update(new Uint8Array(buffer, byteOffset, byteLength)).digest('hex');
+  return createHash('sha256')
+    .update(new Uint8Array(buffer, byteOffset, byteLength))
+    .digest('hex');
 }
 
 /** What others have made on a device that was blank, and began with zeros, when it was new. */

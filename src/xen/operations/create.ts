@@ -38,6 +38,7 @@ export const create = operation({
   undo: guestSchema,
   result,
   lives: 'boot',
+  starts: 'a writer',
   restores: 'existence',
   prepare: async ({ args: { config, name, initially }, host, chosen }): Promise<JournalledGuest> => {
     const read = await configOf(host, { config, name });

@@ -84,7 +84,7 @@ describe('a filesystem that was there before, filled by a sequence that was kill
     after.admin.startDomain({ name: 'mine', disks: [{ vdev: 'xvda', path: device, number }] });
 
     await expect(recovered(after, false)).rejects.toThrow(/in use by now.*disk of the guest/);
-    await expect(recovered(after, true)).rejects.toThrow(/in use, and what was unpacked stays on it.*guest/);
+    await expect(recovered(after, true)).rejects.toThrow(/in use: a disk of the guest.*it is kept/);
     expect(after.world.mounts.filter(({ path }) => path.includes('undo'))).toEqual([]);
   });
 
