@@ -46,6 +46,9 @@ export function drbdAdjust(name: string): Command<void, 'change'> {
   return change('adjust', [name]);
 }
 
+/** It runs these programs and no others (drbdadm_main.c of drbd-utils 9.22), by their names or whole paths. */
+const adjustment = /^(?:\/\S*\/)?drbd(?:setup|meta|adm)(?:-8[34])? /;
+
 /** What `adjust` would run, a line each; none: the state is as the configuration says. */
 export function drbdAdjustments(name: string): ReadCommand<readonly string[]> {
   return {
@@ -57,7 +60,10 @@ export function drbdAdjustments(name: string): ReadCommand<readonly string[]> {
       stdout
         .split('\n')
         .filter((line) => line.trim() !== '')
-        .map(withoutDrbdSecrets),
+        .map((line) => {
+          if (!adjustment.test(line)) throw new ParseError('it shows what is no command of DRBD');
+          return withoutDrbdSecrets(line);
+        }),
     classify: classifyDrbd,
     shownOf: withoutDrbdSecrets,
   };

@@ -36,7 +36,8 @@ const harmless: Readonly<Record<string, string>> = {
     cryptsetup:luksAddKey cryptsetup:luksErase cryptsetup:luksFormat cryptsetup:luksHeaderBackup cryptsetup:luksHeaderRestore
     cryptsetup:luksKillSlot cryptsetup:open cryptsetup:reencrypt cryptsetup:repair cryptsetup:resize cryptsetup:status
     dmsetup:rename`,
-  'drbd, where no configuration is read': 'drbdadm:--version drbdmeta drbdsetup:events2 drbdsetup:down',
+  'drbd, where no configuration is read':
+    'drbdadm:--version drbdadm:get-gi drbdmeta drbdsetup:events2 drbdsetup:down',
   xen: 'xl:destroy xl:domname xl:info xl:list -v xl:shutdown',
   'one number of a superblock': 'od:--address-radix=n --format=u4 xfs_db',
 };
@@ -44,7 +45,7 @@ const harmless: Readonly<Record<string, string>> = {
 const harmlessWords = Object.values(harmless).join(' ').split(/\s+/);
 
 /** Tools that no specimen starts. */
-const elsewhere = ['ip', 'logger', 'mkfs.ext2', 'pvchange', 'udevadm', 'vgs'];
+const elsewhere = ['ip', 'logger', 'mkfs.ext2', 'pvchange', 'udevadm', 'unshare', 'vgs'];
 
 /** Every command that an operation has been seen to run or to ask, one of each program and option. */
 const seen = new Map<string, Command<unknown>>();
@@ -129,7 +130,7 @@ describe('what a program has written, when it failed or could not be parsed', ()
   it('is told by no error where it can hold a secret', async () => {
     const hidden = [...seen.values()].filter(({ shownOf }) => shownOf !== undefined);
     expect(new Set(hidden.map(({ tool }) => tool))).toEqual(
-      new Set(['cryptsetup', 'dmsetup', 'drbdadm', 'drbdsetup', 'findmnt', 'od', 'xfs_db', 'xl']),
+      new Set(['cryptsetup', 'dd', 'dmsetup', 'drbdadm', 'drbdsetup', 'findmnt', 'od', 'xfs_db', 'xl']),
     );
     // Those that show stderr as it is get nothing of a configuration there.
     const quoting = hidden.filter(({ tool }) => tool === 'drbdadm' || tool === 'xl');
