@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import type { ChangeHost } from '../command/index.ts';
-import { CommandError, RefusedError } from '../errors.ts';
+import { RefusedError } from '../errors.ts';
 
 /** A path inside a root: `etc/hostname`. */
 export const insidePath = z
@@ -63,9 +63,4 @@ async function realDirectory(host: ChangeHost, path: string, wanted: string): Pr
     `${wanted} cannot be written into the new root: ${path} is not a directory but a ${stat.kind}`,
     { remedy: `make the archive with a directory at ${path}` },
   );
-}
-
-/** Whether an error says that there is no such thing. */
-export function isNotFound(error: unknown): boolean {
-  return error instanceof CommandError && error.reason === 'not-found';
 }

@@ -1,11 +1,6 @@
 import assert from 'node:assert/strict';
 import { wipeSignatures } from '../../src/blockdevice/commands.ts';
-import {
-  emptyDirectory,
-  syncFilesystem,
-  tarExtract,
-  tarList,
-} from '../../src/copy/commands.ts';
+import { emptyDirectory, syncFilesystem, tarExtract, tarList } from '../../src/copy/commands.ts';
 import { mkfsExt4 } from '../../src/filesystem/commands.ts';
 import { debugfsFeatures, debugfsRoot } from '../../src/filesystem/commands/files.ts';
 import { mount, umount } from '../../src/mount/commands.ts';
