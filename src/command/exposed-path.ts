@@ -105,6 +105,12 @@ export async function refuseExposed(
   if (found === undefined) return;
   throw new RefusedError(
     `${path} is refused, because another user could replace it: ${found.at} ${found.why}`,
-    { remedy: `use a directory that only root can write, or: ${found.repair}` },
+    {
+      // Somebody's home is not to be taken from them for the sake of one file in it.
+      remedy:
+        last === 'content'
+          ? `use a directory that only root can write, or: ${found.repair}`
+          : 'use a directory that only root can write, such as /root',
+    },
   );
 }

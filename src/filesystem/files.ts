@@ -127,6 +127,8 @@ export async function filesChanged(
   if (witnessOf(files) === before) return undefined;
   const [count = '', newest = ''] = before.split(' ');
   const later = files.entries.filter(({ changed }) => Number(changed) > Number(newest));
+  // What is only fewer files has nothing of others in it: an undo that was cut short removed some.
+  if (later.length === 0 && files.entries.length < Number(count)) return undefined;
   const found =
     later.length > 0
       ? named(later)

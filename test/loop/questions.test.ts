@@ -234,14 +234,16 @@ describe.each(contents)('%s', (name, make) => {
     },
   );
 
-  test.runIf(/damaged|cut off/.test(name))('no dry run changes a byte', async () => {
-    await withLoop(image, 'writable', async (device) => {
-      const all = dryRuns(name, device).map(async (words) => ({ words, ...(await dryRun(words)) }));
-      for (const { words, code, said } of await Promise.all(all))
-        if (code !== 0) expect([words, said]).toEqual([words, expect.stringMatching(/^bofh: \S/)]);
+  // A dry run of what is in order is that of test/loop/dry-run.test.ts.
+  if (/damaged|cut off/.test(name))
+    test('no dry run changes a byte', async () => {
+      await withLoop(image, 'writable', async (device) => {
+        const all = dryRuns(name, device).map(async (words) => ({ words, ...(await dryRun(words)) }));
+        for (const { words, code, said } of await Promise.all(all))
+          if (code !== 0) expect([words, said]).toEqual([words, expect.stringMatching(/^bofh: \S/)]);
+      });
+      expect(sum(image)).toBe(before);
     });
-    expect(sum(image)).toBe(before);
-  });
 });
 
 describe('a LUKS2 header', () => {

@@ -113,7 +113,8 @@ describe('a secret is found nowhere', () => {
     );
 
     expect(await probe(localHost(), device)).toBeUndefined();
-    expect(hunted.stops()).toBeGreaterThan(4);
+    // Two formats and a test of the key: the headers are read without cryptsetup.
+    expect(hunted.stops()).toBeGreaterThan(2);
     expect(hunted.finds).toEqual([]);
   });
 
@@ -123,7 +124,7 @@ describe('a secret is found nowhere', () => {
     await step(crypt.reencrypt, { device, key: file('key') });
     await rejectionOf(step(crypt.reencrypt, { device, key: file('wrong') }));
 
-    expect(hunted.stops()).toBeGreaterThan(8);
+    expect(hunted.stops()).toBeGreaterThan(3);
     expect(hunted.finds).toEqual([]);
   });
 
