@@ -1,7 +1,17 @@
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openJournals, recover } from '../../src/atomic/recover.ts';
 import { StuckError } from '../../src/errors.ts';
 import { tarOf } from '../unit/copy/tar.ts';
@@ -10,6 +20,8 @@ import { mountedPaths, sh, storage, testEngine } from './sequence.ts';
 
 // What others write into an object between the death of bofh and its recovery, with the real tools.
 
+/** The sources are transformed once for all the processes of this file. */
+const cache = mkdtempSync(join(tmpdir(), 'bofh-loop-jiti-'));
 let disk: ReturnType<typeof storage>;
 let device: string;
 let root: string;
@@ -23,6 +35,10 @@ beforeEach(() => {
 
 afterEach(() => {
   disk.clean();
+});
+
+afterAll(() => {
+  rmSync(cache, { recursive: true });
 });
 
 const steps = {
@@ -60,7 +76,7 @@ async function killedAfter(...bodies: readonly string[]): Promise<void> {
   );
   const child = spawn(process.execPath, ['--import', 'jiti/register', script], {
     stdio: ['ignore', 'ignore', openSync(disk.path('child.log'), 'w')],
-    env: { ...process.env, JITI_FS_CACHE: 'false' },
+    env: { ...process.env, JITI_FS_CACHE: cache },
   });
   const ended = await new Promise((resolve) => child.on('exit', (code, signal) => resolve(signal ?? code)));
   expect(ended, readFileSync(disk.path('child.log'), 'utf8')).toBe('SIGKILL');
