@@ -140,7 +140,7 @@ export async function recoveryWaiting({ pair: { a } }: TwoHosts, tool: string): 
     everyMs: 500,
     probe: async () => {
       const { stdout } = await a.run('cat /run/recovery-said');
-      return new RegExp(`waiting for process \\d+ on b: \\S*${tool}`).test(stdout) ? true : undefined;
+      return new RegExp(`waiting for process \\d+ on b: .*${tool}`).test(stdout) ? true : undefined;
     },
   });
   return recovery;

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'rolldown';
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { LockHolder } from '../../../src/atomic/processes.ts';
 import { abandon, openJournals, recover, sweepUnborn } from '../../../src/atomic/recover.ts';
 import { AtomicOperationSequence } from '../../../src/atomic/sequence.ts';
@@ -189,7 +189,9 @@ describe('over real files', { timeout: 60_000 }, () => {
       await killedAtWork(directory, stop);
       const engine = realEngine(directory);
       const [named] = await openJournals(engine);
-      process.kill(keeperOf(directory), 'SIGKILL');
+      const keeper = keeperOf(directory);
+      process.kill(keeper, 'SIGKILL');
+      await vi.waitFor(() => expect(processStat(keeper)).toBeUndefined(), { interval: 5 });
       const told: LockHolder[] = [];
 
       const [open] = await openJournals(engine);
