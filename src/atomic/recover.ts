@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { ConnectionError, JournalError, RefusedError } from '../errors.ts';
+import { ConnectionError, JournalError, RefusedError, UsageError } from '../errors.ts';
 import { releaseHosts } from './ending.ts';
 import { codeOf, newId, ownerLine, type Engine, type Signals } from './engine.ts';
 import { keyInWords } from './host-key.ts';
@@ -26,7 +26,7 @@ import { blocks, exclusive, isLeft, type State, type Step } from './state.ts';
 import { movedByOthers } from './still-ours.ts';
 import type { StoreFile } from './store.ts';
 import { hostsLeft, unwind } from './unwind.ts';
-import { reachedByWriters } from './witness.ts';
+import { containerOf, reachedByWriters } from './witness.ts';
 
 export { bootsOf, plan, type PlannedStep } from './plan.ts';
 export { abandon, cutLastLine, damagedEnd, sweepUnborn } from './tend.ts';
@@ -195,7 +195,7 @@ async function check(
   id: string,
   state: State,
   { locks, token }: { readonly locks: ObjectLocks; readonly token: string },
-  { engine, yes, stop, onWait }: RecoverOptions,
+  { engine, yes, stop, onWait, discard = [] }: RecoverOptions,
 ): Promise<void> {
   const codes = await codesOf(engine, id, state);
   await lockObjects(locks, state);
@@ -206,6 +206,12 @@ async function check(
   });
   if (stop?.aborted === true)
     throw new JournalError(`journal ${id} is left open: its recovery was interrupted`);
+  const objects = new Set(state.steps.map(containerOf));
+  const unknown = discard === 'all' ? undefined : discard.find((key) => !objects.has(key));
+  if (unknown !== undefined)
+    throw new UsageError(`the journal ${id} has no object "${unknown}"`, {
+      remedy: `bofh recover ${id} names those that others have changed`,
+    });
   if (!yes && !state.committed) await refuseInUse(engine, { id, state, boots }, codes);
 }
 

@@ -1,12 +1,12 @@
-import type { ChangeHost } from '../command/index.ts';
+import { type ChangeHost, shellWords } from '../command/index.ts';
 import { type Holder, RefusedError } from '../errors.ts';
 import { changing, codeOf, type Engine } from './engine.ts';
-import { keyInWords, ownKey } from './host-key.ts';
+import { keyInWords } from './host-key.ts';
 import type { Journal } from './journal.ts';
 import type { Line } from './lines.ts';
 import type { AnyOperation, Changed, Key } from './operation.ts';
 import { placeOf } from './place.ts';
-import { conflictsOf, exclusive, isTouched, type Step } from './state.ts';
+import { conflictsOf, isTouched, type Step } from './state.ts';
 
 interface Asking {
   readonly engine: Engine;
@@ -146,8 +146,10 @@ async function guards({ engine, journal }: Asking, steps: readonly Step[]): Prom
   return [...newest.values()];
 }
 
-function containerOf({ intent, n }: Step): Key {
-  return intent.contains ?? intent.within ?? exclusive(intent.claims ?? {})[0] ?? String(n);
+/** The object whose content is meant: by this name a refusal calls it, and an administrator discards it. */
+export function containerOf({ intent, n }: Step): Key {
+  const { claims, contains, within } = intent;
+  return contains ?? within ?? claims?.changes?.[0] ?? claims?.makes?.[0] ?? String(n);
 }
 
 /** Steps that are still done, in whose objects others can have written through what this one opened. */
@@ -186,14 +188,7 @@ function journalled({ intent, done }: Step) {
 }
 
 function isDiscarded({ discard }: Asking, step: Step): boolean {
-  return discard !== undefined && discard !== 'all' && keysOf(step).some((key) => discard.has(key));
-}
-
-/** The names by which an administrator can mean what a step made, on its own host and as the journal has them. */
-function keysOf({ intent }: Step): readonly Key[] {
-  const { contains, within } = intent;
-  const keys = [contains, contains === undefined ? within : undefined, ...exclusive(intent.claims ?? {})];
-  return keys.flatMap((key) => (key === undefined ? [] : [key, ownKey(intent.host, key)]));
+  return discard !== undefined && discard !== 'all' && discard.has(containerOf(step));
 }
 
 type Found = Changed & { readonly step: Step };
@@ -207,9 +202,9 @@ function refused({ id }: Journal, all: readonly Found[]): RefusedError {
     ({ step, found, holders = [] }) =>
       `${keyInWords(step.intent.host, containerOf(step))} has changed since ${step.intent.kind}: ${found}${users(holders)}`,
   );
-  const answers = all.map(({ step }) => ` --discard ${ownKey(step.intent.host, containerOf(step))}`);
+  const objects = [...new Set(all.map(({ step }) => containerOf(step)))].join(',');
   return new RefusedError(`${what.join('; ')}; it is kept`, {
-    remedy: `save what you need, then: bofh recover ${id}${answers.join('')}`,
+    remedy: `save what you need, then: ${shellWords(['bofh', 'recover', id, '--discard', objects])}`,
     holders: all.flatMap(({ holders = [] }) => holders),
   });
 }

@@ -148,7 +148,7 @@ describe('what others wrote into an object that a killed sequence made', () => {
         const again = host.restart();
         await recoverOne(
           again,
-          [...said.matchAll(/--discard (?<object>\S+)/g)].map(([, object = '']) => object),
+          [...said.matchAll(/--discard (?<object>\S+)/g)].flatMap(([, objects = '']) => objects.split(',')),
         );
 
         expect(again.snapshot()).not.toContain(each.theirs);
