@@ -105,6 +105,8 @@ export interface ContentSpec<U, R> {
     readonly witness?: string;
     /** A newer step of the sequence worked on the object or on what it stands on, whether or not it is undone. */
     readonly touched: boolean;
+    /** Whether something that the sequence made lies in it: that is asked itself. `before`: it is undone. */
+    readonly filled: 'now' | 'before' | 'never';
     readonly host: ChangeHost;
   }) => Promise<Changed | undefined>;
 }

@@ -65,7 +65,11 @@ export interface Operation<A = never, V = unknown> {
     readonly of: 'files' | 'device';
     readonly witness: (input: Journalled<ReadHost>) => Promise<string | undefined>;
     readonly changed: (
-      input: Journalled<ChangeHost> & { readonly witness?: string; readonly touched: boolean },
+      input: Journalled<ChangeHost> & {
+        readonly witness?: string;
+        readonly touched: boolean;
+        readonly filled: 'now' | 'before' | 'never';
+      },
     ) => Promise<Changed | undefined>;
   };
   readonly sync: (input: Journalled<ChangeHost>) => Promise<void>;
@@ -160,8 +164,8 @@ function contentOf<U, R>(
     content: {
       ...{ lost, of },
       witness: async (input) => content.witness?.(read(input)),
-      changed: ({ touched, witness, ...input }) =>
-        content.changed({ ...read(input), touched, ...(witness === undefined ? {} : { witness }) }),
+      changed: ({ touched, filled, witness, ...input }) =>
+        content.changed({ ...read(input), touched, filled, ...(witness === undefined ? {} : { witness }) }),
     },
   };
 }

@@ -191,6 +191,12 @@ export function isTouched({ index }: State, { n, intent }: Step): boolean {
   );
 }
 
+/** Whether something that the sequence made lies in the object of a step. */
+export function isFilled({ index }: State, { intent: { contains } }: Step): 'now' | 'before' | 'never' {
+  if (contains === undefined || !index.everFilled.has(contains)) return 'never';
+  return index.inside.has(contains) ? 'now' : 'before';
+}
+
 /** A step that a scope is undoing now, and that the new one would stand in the way of. */
 export function beingUndone(state: State, intent: IntentLine): Step | undefined {
   if (state.unwinding.length === 0) return undefined;

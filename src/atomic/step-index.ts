@@ -23,6 +23,8 @@ export interface Index {
   readonly holders: Map<Key, number[]>;
   /** Not undone, by the key of what they lie in. */
   readonly inside: Map<Key, number[]>;
+  /** Keys that something lies in, or lay in and is undone. */
+  readonly everFilled: Set<Key>;
   /** Not undone, by key: those that need it. */
   readonly needers: Map<Key, number[]>;
   /** By key, undone or not: the newest step that has it for itself, and the newest that has or needs it. */
@@ -49,6 +51,7 @@ export function emptyIndex(): Index {
     makers: new Map(),
     holders: new Map(),
     inside: new Map(),
+    everFilled: new Set(),
     needers: new Map(),
     newestHolder: new Map(),
     newestUser: new Map(),
@@ -67,6 +70,7 @@ export function copyIndex(index: Index): Index {
     makers: lists(index.makers),
     holders: lists(index.holders),
     inside: lists(index.inside),
+    everFilled: new Set(index.everFilled),
     needers: lists(index.needers),
     newestHolder: new Map(index.newestHolder),
     newestUser: new Map(index.newestUser),
@@ -89,6 +93,7 @@ export function addStep(index: Index, step: Step): void {
     index.newestUser.set(key, place);
   }
   for (const key of intent.claims?.needs ?? []) index.newestUser.set(key, place);
+  if (intent.within !== undefined) index.everFilled.add(intent.within);
 }
 
 /** Of one that is not known nothing happens. */

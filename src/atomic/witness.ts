@@ -6,7 +6,7 @@ import type { Journal } from './journal.ts';
 import type { Line } from './lines.ts';
 import type { AnyOperation, Changed, Key } from './operation.ts';
 import { placeOf } from './place.ts';
-import { conflictsOf, isTouched, type Step } from './state.ts';
+import { conflictsOf, isFilled, isTouched, type Step } from './state.ts';
 
 interface Asking {
   readonly engine: Engine;
@@ -180,6 +180,7 @@ function asked({ state }: Journal, step: Step, host: ChangeHost) {
     host,
     ...(step.witness === undefined ? {} : { witness: step.witness }),
     touched: isTouched(state, step),
+    filled: isFilled(state, step),
   };
 }
 

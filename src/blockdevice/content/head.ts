@@ -3,7 +3,8 @@ import type { Changed } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
 import type { Bytes } from '../../units.ts';
 import { bytesAt, directBytesAt } from '../bytes-at.ts';
-import { size } from '../node.ts';
+import { mountEntries } from '../mountinfo.ts';
+import { deviceNode, size } from '../node.ts';
 import { probe } from '../probe.ts';
 import { contentInWords } from './words.ts';
 
@@ -21,13 +22,30 @@ export async function headWitness(host: ReadHost, device: string, from = 0): Pro
     .digest('hex');
 }
 
-/** What others have made on a device that was blank, and began with zeros, when it was new. */
-export async function blankChanged(host: ReadHost, device: string): Promise<Changed | undefined> {
+/**
+ * What others have made on a device that was blank, and began with zeros, when it was new. What the sequence itself made there
+ * and undid leaves bytes behind, but no signature.
+ */
+export async function blankChanged(
+  host: ReadHost,
+  device: string,
+  since: 'new' | 'used by the sequence',
+): Promise<Changed | undefined> {
   const signature = await probe(host, device);
   if (signature !== undefined) return { found: `${device} holds ${contentInWords(signature)}` };
-  return (await isZero(host, device, zeroed))
+  return since !== 'new' || (await isZero(host, device, zeroed))
     ? undefined
     : { found: `others wrote to the start of ${device}` };
+}
+
+/**
+ * Is it mounted for writing? Then what was written need not be on the device yet, and its bytes tell nothing.
+ */
+export async function isMountedForWriting(host: ReadHost, device: string): Promise<boolean> {
+  const { number } = await deviceNode(host, device);
+  return (await mountEntries(host)).some(
+    (entry) => entry.device === number && entry.superOptions.split(',').includes('rw'),
+  );
 }
 
 /** Are the first bytes of a device or a file zeros: as many as there are, at most 128 KiB? */

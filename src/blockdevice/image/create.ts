@@ -85,9 +85,11 @@ export const createImage = operation({
   content: {
     lost: 'undone',
     of: 'device',
-    changed: async ({ undo: made, touched, host }) => {
+    changed: async ({ undo: made, filled, host }) => {
       const size = (await host.stat(made.private))?.size;
-      if (touched || size === undefined || (await isZero(host, made.private, size))) return undefined;
+      // What was undone in it leaves bytes behind.
+      if (filled !== 'never' || size === undefined || (await isZero(host, made.private, size)))
+        return undefined;
       return { found: `others wrote to the start of ${made.file}` };
     },
   },

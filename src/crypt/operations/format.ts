@@ -126,9 +126,11 @@ export const format = operation({
       const path = await locate(host, { path: made.device, identity: made.identity });
       return path === undefined ? undefined : payloadWitness(host, path);
     },
-    changed: async ({ undo: made, witness, host }) => {
+    changed: async ({ undo: made, witness, filled, host }) => {
       const { path, look } = await find(host, made);
-      if (path === undefined || witness === undefined || (look.holders ?? []).length > 0) return undefined;
+      if (path === undefined || witness === undefined) return undefined;
+      // While it is open, what lies in it tells more than its bytes.
+      if (filled === 'now' && (look.holders ?? []).length > 0) return undefined;
       return (await payloadWitness(host, path)) === witness
         ? undefined
         : { found: `others wrote to the encrypted data of ${path}` };

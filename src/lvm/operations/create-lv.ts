@@ -126,10 +126,10 @@ export const createLv = operation({
   content: {
     lost: 'undone',
     of: 'device',
-    changed: async ({ undo: of, result, touched, host }) => {
+    changed: async ({ undo: of, result, touched, filled, host }) => {
       const path = await readablePath(host, of, result?.uuid);
-      // What the sequence itself made in it is looked at by those steps.
-      return path === undefined || touched ? undefined : blankChanged(host, path);
+      if (path === undefined || filled === 'now') return undefined;
+      return blankChanged(host, path, touched ? 'used by the sequence' : 'new');
     },
   },
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),

@@ -108,9 +108,9 @@ export const createSnapshot = operation({
       const { lv } = await findMade(host, of, result?.uuid);
       return lv === undefined ? undefined : volumeWitness(host, lv);
     },
-    changed: async ({ undo: of, result, witness, touched, host }) => {
+    changed: async ({ undo: of, result, witness, filled, host }) => {
       const { lv } = await findMade(host, of, result?.uuid);
-      if (lv === undefined || touched || witness === undefined) return undefined;
+      if (lv === undefined || filled === 'now' || witness === undefined) return undefined;
       return volumeChanged(host, lv, witness);
     },
   },

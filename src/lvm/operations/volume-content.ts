@@ -1,5 +1,5 @@
 import type { Changed } from '../../atomic/operation.ts';
-import { headWitness } from '../../blockdevice/index.ts';
+import { headWitness, isMountedForWriting } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
 import type { LogicalVolume } from '../objects.ts';
 
@@ -18,6 +18,8 @@ export async function volumeChanged(
   lv: LogicalVolume,
   witness: string,
 ): Promise<Changed | undefined> {
+  if (lv.active === true && (await isMountedForWriting(host, `/dev/${lv.vg}/${lv.name}`)))
+    return { found: `${lv.fullName} is mounted for writing, so nobody can tell whether others wrote to it` };
   const now = await volumeWitness(host, lv);
   if (now === witness || now === inactive) return undefined;
   return {
