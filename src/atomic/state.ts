@@ -1,6 +1,15 @@
 import type { BeginLine, Blocked, IntentLine, Line, Owner } from './lines.ts';
 import type { Claims, Key } from './operation.ts';
-import { addStep, changeStep, copyIndex, emptyIndex, exclusive, type Index, unblock } from './step-index.ts';
+import {
+  addStep,
+  changeStep,
+  copyIndex,
+  emptyIndex,
+  exclusive,
+  type Index,
+  makesContent,
+  unblock,
+} from './step-index.ts';
 
 export { exclusive } from './step-index.ts';
 
@@ -194,7 +203,8 @@ export function isTouched({ index }: State, { n, intent }: Step): boolean {
 /** Whether something that the sequence made lies in the object of a step. */
 export function isFilled({ index }: State, { intent: { contains } }: Step): 'now' | 'before' | 'never' {
   if (contains === undefined || !index.everFilled.has(contains)) return 'never';
-  return index.inside.has(contains) ? 'now' : 'before';
+  const inside = (index.inside.get(contains) ?? []).flatMap((place) => index.steps[place] ?? []);
+  return inside.some(({ intent }) => makesContent(intent)) ? 'now' : 'before';
 }
 
 /** A step that a scope is undoing now, and that the new one would stand in the way of. */

@@ -93,7 +93,12 @@ export function addStep(index: Index, step: Step): void {
     index.newestUser.set(key, place);
   }
   for (const key of intent.claims?.needs ?? []) index.newestUser.set(key, place);
-  if (intent.within !== undefined) index.everFilled.add(intent.within);
+  if (intent.within !== undefined && makesContent(intent)) index.everFilled.add(intent.within);
+}
+
+/** A step that lies in an object need not put anything into it: it may only name, tag or activate that. */
+export function makesContent({ claims }: Pick<IntentLine, 'claims'>): boolean {
+  return (claims?.makes ?? []).length > 0;
 }
 
 /** Of one that is not known nothing happens. */
