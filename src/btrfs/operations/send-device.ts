@@ -96,7 +96,8 @@ export const sendToDevice = operation({
   },
   claims: async ({ undo: of, on }) => {
     const { key, beneath } = await on(of.device);
-    return { changes: [key], needs: [...new Set([...beneath, ...(await sentNeeds(of, on))])] };
+    const needs = [...new Set([...beneath, ...(await sentNeeds(of, on))])];
+    return { makes: [`stream:${key}`], changes: [key], needs };
   },
   within: ({ undo: { container } }) => container,
   run: async ({ undo: of, host }) => {

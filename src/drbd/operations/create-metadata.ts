@@ -139,7 +139,7 @@ export const createMetadata = operation({
   },
   claims: async ({ undo: { name, device }, on }) => {
     const { key, beneath } = await on(device);
-    return { changes: [key], needs: [configKey(name), ...beneath] };
+    return { makes: [`metadata:${key}`], changes: [key], needs: [configKey(name), ...beneath] };
   },
   within: ({ undo: { container } }) => container,
   run: async ({ args: { generation }, undo: of, host }) => {
