@@ -12,6 +12,7 @@ import {
   inodeOf,
   type Inode,
   linksOf,
+  namesOf,
   removeEntry,
 } from './tree.ts';
 import { settle, type World } from './world.ts';
@@ -137,6 +138,15 @@ export function syncInode(world: World, storage: string, ino: number): void {
     if (disk.inodes.has(child)) continue;
     disk.inodes.set(child, hollow(inodeOf(treeOf(world, storage), child)));
   }
+  // What loop devices wrote into files of which the last name is gone.
+  const prefix = `file:${storage}:`;
+  for (const key of world.durable.keys())
+    if (
+      key.startsWith(prefix) &&
+      !world.live.has(key) &&
+      namesOf(disk, parseInt(key.slice(prefix.length), 10)) === 0
+    )
+      world.durable.delete(key);
 }
 
 function hollow(inode: Inode): Inode {
@@ -205,7 +215,12 @@ export function reached(world: World, verb: string, path: string, last: 'follow'
 
 function unlink(world: World, there: Found): void {
   const parent = reached(world, 'remove', posix.dirname(there.path));
+  const written = `file:${there.storage}:${statOf(world, there).inode}`;
   removeEntry(parent.tree, parent.ino, posix.basename(there.path));
+  // With its last name goes what loop devices wrote into the file, unless one is still attached.
+  const isLeft =
+    parent.tree.inodes.has(there.ino) || [...world.loops.values()].some(({ storage }) => storage === written);
+  if (!isLeft) world.live.delete(written);
   // What lies on a real host must not show through again.
   world.overlay?.absent.add(there.path);
 }

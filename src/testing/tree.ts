@@ -90,7 +90,7 @@ export function removeEntry(tree: Tree, parent: number, name: string): void {
 }
 
 /** How many names lead to an inode. */
-function namesOf(tree: Tree, ino: number): number {
+export function namesOf(tree: Tree, ino: number): number {
   let names = 0;
   for (const { entries } of tree.inodes.values()) {
     if (entries === undefined) continue;

@@ -1,4 +1,5 @@
 import type { Device } from '../devices.ts';
+import { statPath } from '../files.ts';
 import { one, readOptions, unmodelled } from '../options.ts';
 import { resolve } from '../resolve.ts';
 import { ok, type ToolCall, type ToolModel } from './answer.ts';
@@ -32,6 +33,12 @@ export function superblockBytes(call: ToolCall): ReturnType<ToolModel> {
     // What was not written is a hole, and reads as zeros.
     const whole = new Uint8Array(Math.min(from + count, there.inode.length ?? content.length));
     whole.set(content.subarray(0, whole.length));
+    // What was written through a loop device over all of it.
+    const stored = call.world.live.get(
+      `file:${there.storage}:${statPath(call.world, there.path)?.inode ?? ''}`,
+    );
+    if (stored !== undefined && from + count <= whole.length)
+      return ok(hexLines(blocksOf(stored, from, count)));
     return ok(hexLines(whole.subarray(from)));
   }
   if (!plain || more.length > 0 || device === undefined) throw unmodelled(call, 'it shows bytes of a device');

@@ -1,6 +1,6 @@
 import { freeMinor, openers, ownExtents } from '../devices.ts';
 import type { ExtentRun, LogicalVolume, PhysicalVolume, VolumeGroup } from '../parts.ts';
-import type { World } from '../world.ts';
+import { copyContent, type World } from '../world.ts';
 
 /** What lvcreate does; also an administrator's. */
 export function createLv(
@@ -30,7 +30,7 @@ export function createLv(
   if (make.origin !== undefined) {
     const origin = world.live.get(`lv:${make.origin}`);
     if (origin !== undefined)
-      for (const contents of [world.live, world.durable]) contents.set(`lv:${lv.uuid}`, origin);
+      for (const contents of [world.live, world.durable]) contents.set(`lv:${lv.uuid}`, copyContent(origin));
   }
   activateLv(world, lv);
   return lv;
