@@ -29,10 +29,11 @@ export interface Processes {
   /** Does the owner live, and still have this file open? */
   alive(owner: Owner, inode: string): boolean;
   /**
-   * The programs, other than this process, for which the lock of this file is held, and those of the sessions recorded in
-   * the directory of outputs: they may outlive the shell that held the lock for them.
+   * Looks at all processes once, for any number of journals. Of each it tells the programs, other than this process, for which
+   * the lock of its file is held, and those of the sessions recorded in its directory of outputs: they may outlive the shell
+   * that held the lock for them.
    */
-  holders(inode: string, outputs: string): readonly LockHolder[];
+  holders(): (inode: string, outputs: string) => readonly LockHolder[];
   /** SIGTERM to the process group that a change was started as. */
   end(pid: number): void;
 }
@@ -47,15 +48,18 @@ export function hostProcesses(): Processes {
     self,
     alive: (owner, inode) =>
       owner.boot === boot && processStat(owner.pid)?.started === owner.started && hasOpen(owner.pid, inode),
-    holders: (inode, outputs) => {
+    holders: () => {
       const all = processes();
-      const others = all.filter((each) => each.pid !== self.pid && hasLocked(each.pid, inode));
-      const sessions = sessionsIn(outputs).filter((session) => session.boot === boot);
-      const found = [
-        ...others.flatMap((holder) => toolsOf(holder, all)),
-        ...sessions.flatMap((session) => toolsIn(session, all)),
-      ];
-      return [...new Map(found.map((each) => [each.pid, each])).values()];
+      const openers = openersAmong(all.filter(({ pid }) => pid !== self.pid));
+      return (inode, outputs) => {
+        const others = (openers.get(inode) ?? []).filter(({ pid }) => hasLocked(pid, inode));
+        const sessions = sessionsIn(outputs).filter((session) => session.boot === boot);
+        const found = [
+          ...others.flatMap((holder) => toolsOf(holder, all)),
+          ...sessions.flatMap((session) => toolsIn(session, all)),
+        ];
+        return [...new Map(found.map((each) => [each.pid, each])).values()];
+      };
     },
     end: (tool) => {
       const group = processStat(tool)?.group;
@@ -144,6 +148,21 @@ function listed(outputs: string): readonly string[] {
     if (isGone(error)) return [];
     throw error;
   }
+}
+
+/** Who has which file open, by inode. */
+function openersAmong(all: readonly ProcessStat[]): ReadonlyMap<string, readonly ProcessStat[]> {
+  const openers = new Map<string, ProcessStat[]>();
+  for (const each of all) {
+    const files = names(`/proc/${each.pid}/fd`).map((fd) => inodeOf(`/proc/${each.pid}/fd/${fd}`));
+    for (const inode of new Set(files)) {
+      if (inode === undefined) continue;
+      const list = openers.get(inode);
+      if (list === undefined) openers.set(inode, [each]);
+      else list.push(each);
+    }
+  }
+  return openers;
 }
 
 function hasOpen(pid: number, inode: string): boolean {

@@ -157,7 +157,7 @@ async function takeJournal(id: string, options: RecoverOptions): Promise<StoreFi
     if (file === undefined) return undefined;
     const free = file === 'held' ? undefined : file;
     // The lock is free as well when somebody has killed the shell that held it for a tool.
-    const left = free === undefined ? [] : engine.processes.holders(free.inode, outputsOf(engine, id));
+    const left = free === undefined ? [] : engine.processes.holders()(free.inode, outputsOf(engine, id));
     if (free !== undefined && left.length === 0) return free;
     free?.close();
     const seen = journalOf(engine, id);
@@ -187,7 +187,7 @@ const unseenLimit = 20;
 /** None when the owner may live in another PID namespace: its programs are not ours to end. */
 function holdersOf(engine: Engine, { id, inode, state }: Seen): readonly LockHolder[] {
   if (!isSameView(state.owner, engine.processes.self)) return [];
-  return engine.processes.holders(inode, outputsOf(engine, id));
+  return engine.processes.holders()(inode, outputsOf(engine, id));
 }
 
 /** All that can be refused is refused before anything is touched. */

@@ -81,10 +81,12 @@ export async function workedOn(engine: Engine, journals: readonly Seen[]): Promi
   // The owner of another PID namespace, or of a host that shares the directory, is told by the lock alone.
   const hidden = journals.filter(({ state }) => !isSameView(state.owner, engine.processes.self));
   const held = await heldAmong(engine, hidden);
+  let holdersOf: ReturnType<Engine['processes']['holders']> | undefined;
   return journals.map((seen): Worked => {
     if (isOwned(engine, seen)) return { owner: 'running', holders: [] };
     if (hidden.includes(seen)) return { owner: held.has(seen) ? 'unknown' : 'dead', holders: [] };
-    const holders = engine.processes.holders(seen.inode, outputsOf(engine, seen.id));
+    holdersOf ??= engine.processes.holders();
+    const holders = holdersOf(seen.inode, outputsOf(engine, seen.id));
     return { owner: holders.length > 0 ? 'orphan' : 'dead', holders };
   });
 }
@@ -156,7 +158,7 @@ export async function takeDead(engine: Engine, id: string): Promise<StoreFile> {
   const file = await openLocked(engine, `${id}.journal`);
   if (file === undefined) throw new JournalError(`there is no open journal ${id}`);
   if (file !== 'held') {
-    if (engine.processes.holders(file.inode, outputsOf(engine, id)).length === 0) return file;
+    if (engine.processes.holders()(file.inode, outputsOf(engine, id)).length === 0) return file;
     file.close();
   }
   throw new JournalError(

@@ -67,7 +67,7 @@ export async function withinLimit<T>(
 
 function stillRunning(engine: Engine, id: string): string {
   const inode = engine.store.inode(`${id}.journal`);
-  const holders = inode === undefined ? [] : engine.processes.holders(inode, outputsOf(engine, id));
+  const holders = inode === undefined ? [] : engine.processes.holders()(inode, outputsOf(engine, id));
   const running = holders.map(({ pid, command }) => `process ${String(pid)} (${printable(command)})`);
   return running.length === 0 ? '' : `; still at work: ${running.join(', ')}`;
 }

@@ -9,7 +9,7 @@ import { printable } from './text.ts';
 /** The programs of a reservation that run on this host. */
 export function programsOf(engine: Engine, id: string): readonly LockHolder[] {
   const at = engine.reserved?.programsAt(id);
-  return at === undefined ? [] : engine.processes.holders(at.lock, at.outputs);
+  return at === undefined ? [] : engine.processes.holders()(at.lock, at.outputs);
 }
 
 /** A reservation in the list of the journals: what was done, and by whom, is in the journal of its coordinator. */

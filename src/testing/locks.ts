@@ -53,7 +53,7 @@ export function memoryProcesses(host: SimulatedHost = simulatedHost()): Processe
         ({ pid, started, alive, open }) =>
           alive && pid === owner.pid && started === owner.started && [...open.values()].includes(inode),
       ),
-    holders: (inode, outputs) => {
+    holders: () => (inode, outputs) => {
       const living = world.processes.filter(
         (other) => other !== process && other.alive && [...other.open.values()].includes(inode),
       );

@@ -121,7 +121,7 @@ export function memoryProcesses(process: Process): Processes {
         owner.boot === boot() && other !== undefined && openFiles(other).some((file) => file.inode === inode)
       );
     },
-    holders: (inode) =>
+    holders: () => (inode) =>
       [...machine.processes.values()]
         .filter((other) => other !== process && openFiles(other).some((file) => file.inode === inode))
         .map(({ pid }) => ({ pid, command: 'toy', safe: false })),
