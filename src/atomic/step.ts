@@ -153,7 +153,9 @@ async function act(
     else if (error instanceof IdentityTaken) await giveBack(home, journal, n);
     throw error;
   }
-  append(journal, [{ t: 'done', n, result, ...(witness === undefined ? {} : { witness }) }], 'wait');
+  // Without its witness a recovery could not tell what others wrote: it is on the disk before the body goes on.
+  if (witness === undefined) append(journal, [{ t: 'done', n, result }], 'wait');
+  else append(journal, [{ t: 'done', n, result, witness }]);
   await renewBeneath(home, code, journal, n);
   return { n, value: code.value({ args, undo: undoData, result }) };
 }

@@ -135,13 +135,17 @@ interface Guard {
   readonly content: NonNullable<AnyOperation['content']>;
 }
 
-/** Those of the steps whose undo destroys content: for each container the newest one, which knows what is in it. */
+/**
+ * Those of the steps whose undo destroys content. Of those that list the files of a container the newest one, which knows all
+ * of them; each of the others stands for a part of a device.
+ */
 async function guards({ engine, journal }: Asking, steps: readonly Step[]): Promise<readonly Guard[]> {
-  const newest = new Map<Key, Guard>();
+  const newest = new Map<Key | number, Guard>();
   for (const step of steps.toSorted((one, other) => one.n - other.n)) {
     if (step.intent.kind === 'bare') continue;
     const { content } = await codeOf(engine, step.intent, journal.id);
-    if (content !== undefined) newest.set(containerOf(step), { step, content });
+    if (content !== undefined)
+      newest.set(content.of === 'files' ? containerOf(step) : step.n, { step, content });
   }
   return [...newest.values()];
 }

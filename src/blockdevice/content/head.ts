@@ -15,11 +15,23 @@ const zeroed = 4096;
 
 /** SHA-256 of the first 128 KiB from an offset, past the page cache: a witness of what a device holds. */
 export async function headWitness(host: ReadHost, device: string, from = 0): Promise<string> {
-  const count = Math.min(head, (await size(host, device)) - from);
-  const { buffer, byteOffset, byteLength } = await host.run(directBytesAt(device, { from, count }));
-  return createHash('sha256')
-    .update(new Uint8Array(buffer, byteOffset, byteLength))
-    .digest('hex');
+  const to = Math.min(from + head, await size(host, device));
+  return partWitness(host, device, { from, to });
+}
+
+/** SHA-256 of the first and the last 128 KiB of a part of a device, past the page cache; `to` is the first byte behind it. */
+export async function partWitness(
+  host: ReadHost,
+  device: string,
+  { from, to }: { readonly from: Bytes; readonly to: Bytes },
+): Promise<string> {
+  const hash = createHash('sha256');
+  const count = Math.min(head, to - from);
+  for (const at of new Set([from, to - count])) {
+    const { buffer, byteOffset, byteLength } = await host.run(directBytesAt(device, { from: at, count }));
+    hash.update(new Uint8Array(buffer, byteOffset, byteLength));
+  }
+  return hash.digest('hex');
 }
 
 /**

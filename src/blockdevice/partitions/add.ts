@@ -11,6 +11,7 @@ import {
   type Found,
   kernelHas,
   lookAt,
+  partChanged,
   pathOf,
   tableChange,
   undoOf,
@@ -65,7 +66,13 @@ export const addPartition = operation({
         remedy: 'leave uuid out: bofh chooses one',
       });
     const next = { ...table, partitions: [...table.partitions, entry] };
-    return undoOf(host, { device, old: table, table: next, number });
+    return undoOf(host, {
+      device,
+      old: table,
+      table: next,
+      number,
+      gets: { from: entry.start, to: entry.start + entry.size },
+    });
   },
   claims: async ({ undo: { device, number, table }, on }) => {
     const { key, beneath } = await on(device);
@@ -92,6 +99,13 @@ export const addPartition = operation({
       found,
       hurt: async () => (hasPart(found, of) ? holders(host, partOf(found, of)) : []),
     });
+  },
+  content: {
+    lost: 'undone',
+    of: 'device',
+    changed: async ({ undo: of, filled, host }) =>
+      // What was undone in it leaves bytes behind.
+      filled === 'never' ? partChanged(host, of, 0) : undefined,
   },
   revert: async ({ undo: of, host }) => {
     const found = await findChange(host, of);

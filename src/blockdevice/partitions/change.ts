@@ -1,7 +1,9 @@
 import * as z from 'zod/mini';
-import type { Look } from '../../atomic/operation.ts';
+import type { Changed, Look } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError } from '../../errors.ts';
+import { type Bytes, formatSize } from '../../units.ts';
+import { partWitness } from '../content/head.ts';
 import { identityOf, keysOf } from '../keys.ts';
 import { locate, syncDevice } from '../locate.ts';
 import { type DeviceNode, deviceNode, sizeOf } from '../node.ts';
@@ -27,6 +29,8 @@ export const changeUndo = z.strictObject({
   table: tableSchema,
   /** The number of the partition that is added or grown. */
   number: z.nullable(z.int().check(z.positive())),
+  /** A witness of what lay where the partition is to be, or where it is to grow to. */
+  before: z.exactOptional(z.string()),
   /** The bytes of the old table, and of where the new one goes. */
   saved: z.array(savedRegion).check(z.minLength(1)),
 });
@@ -54,16 +58,19 @@ export async function undoOf(
     readonly old: PartitionTable | null;
     readonly table: PartitionTable;
     readonly number: number | null;
+    /** What the partition gets, in bytes of the device. */
+    readonly gets?: { readonly from: Bytes; readonly to: Bytes };
   },
 ): Promise<ChangeUndo> {
-  const { device, old, table, number } = of;
+  const { device, old, table, number, gets } = of;
   const node = await deviceNode(host, device);
   const size = await sizeOf(host, node);
   const { key, container, identity } = await identityOf(host, device);
   const type = table.type === 'dos' ? 'dos' : 'gpt';
   const regions = regionsOf({ type, sectorSize: table.sectorSize, size, old: old ?? undefined });
   const saved = await saveRegions(host, node.path, regions);
-  return { device, identity, key, container, size, old, table, number, saved: [...saved] };
+  const before = gets === undefined ? {} : { before: await partWitness(host, node.path, gets) };
+  return { device, identity, key, container, size, old, table, number, ...before, saved: [...saved] };
 }
 
 /** What there is of a change. */
@@ -107,6 +114,17 @@ function besideOthers(now: PartitionTable | undefined, of: ChangeUndo): Found['t
   };
   if (isAs(of.table)) return 'beside others';
   return isAs(of.old) ? 'without' : 'not ours';
+}
+
+/** What others have written to the partition behind so many bytes of it, as long as the kernel has it. */
+export async function partChanged(host: ReadHost, of: ChangeUndo, from: Bytes): Promise<Changed | undefined> {
+  const [found, entry] = [await findChange(host, of), entryOf(of.table, of.number)];
+  if (of.before === undefined || found === undefined || entry === undefined) return undefined;
+  if (!kernelHas(found.kernel, of, entry)) return undefined;
+  const part = pathOf(found.node.path, entry.number);
+  if ((await partWitness(host, part, { from, to: entry.size })) === of.before) return undefined;
+  const behind = from === 0 ? '' : ` behind its first ${formatSize(from)}`;
+  return { found: `others wrote to ${part}${behind}` };
 }
 
 /** The entry of the partition that is changed, as it was and as it is to be. */

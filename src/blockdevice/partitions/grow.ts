@@ -13,6 +13,7 @@ import {
   type Found,
   kernelHas,
   lookAt,
+  partChanged,
   pathOf,
   tableChange,
   undoOf,
@@ -62,7 +63,8 @@ export const growPartition = operation({
         },
       );
     const partitions = table.partitions.map((each) => (each === old ? { ...old, size } : each));
-    return undoOf(host, { device, old: table, table: { ...table, partitions }, number });
+    const gets = { from: old.start + old.size, to: old.start + size };
+    return undoOf(host, { device, old: table, table: { ...table, partitions }, number, gets });
   },
   claims: async ({ undo: { device, number, table }, on }) => {
     const { key, beneath } = await on(device);
@@ -88,6 +90,13 @@ export const growPartition = operation({
     const found = await findChange(host, of);
     if (found === undefined) return { state: 'gone' };
     return lookAt(host, of, { found, hurt: () => beyond(host, found, of) });
+  },
+  content: {
+    lost: 'undone',
+    of: 'device',
+    changed: async ({ undo: of, touched, host }) =>
+      // What the sequence made smaller again leaves bytes behind.
+      touched ? undefined : partChanged(host, of, entriesOf(of)[0].size),
   },
   revert: async ({ undo: of, host }) => {
     const found = await findChange(host, of);

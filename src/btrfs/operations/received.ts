@@ -16,6 +16,7 @@ import {
   plant,
   plantedByHand,
   plantedClaims,
+  plantedContent,
   plantedResult,
   type PlantedResult,
   plantedUndo,
@@ -59,6 +60,7 @@ export const receives = {
   look: ({ undo, host }) => lookReceived(host, undo),
   revert: ({ undo, host }) => revertReceived(host, undo),
   sync: ({ undo, host }) => syncPlanted(host, undo),
+  content: plantedContent,
   afterCommit: ({ undo, host }) => forget(host, undo),
 } satisfies Partial<OperationSpec<unknown, ReceivedUndo, PlantedResult, Received>>;
 

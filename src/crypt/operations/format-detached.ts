@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import {
+  headWitness,
   holders,
   identityOf,
   locate,
@@ -108,6 +109,21 @@ export const formatDetached = operation({
     if (path !== undefined) await refuseHeld(host, path, await holders(host, path));
     await removeNames(host, { file: made.header, private: made.private }, sameFile(own, there));
   },
+  // Without the header nobody can read what lies on the device.
+  content: {
+    lost: 'undone',
+    of: 'device',
+    witness: ({ undo: made, host }) => dataWitness(host, made),
+    changed: async ({ undo: made, witness, filled, host }) => {
+      const path = await locate(host, { path: made.device, identity: made.identity });
+      if (path === undefined || witness === undefined) return undefined;
+      // While it is open, what lies in it tells more than its bytes.
+      if (filled === 'now' && (await holders(host, path)).length > 0) return undefined;
+      return (await dataWitness(host, made)) === witness
+        ? undefined
+        : { found: `others wrote to the encrypted data of ${path}` };
+    },
+  },
   sync: async ({ undo: made, host }) => {
     if ((await host.stat(made.private))?.kind === 'file') await host.sync(made.private);
     await syncDirectoryOf(host, made.header);
@@ -125,6 +141,11 @@ async function expectHeader(host: ReadHost, { device, uuid, private: own }: Undo
   throw new RefusedError(`luksFormat reported success, but the header of ${device} is not whole`, {
     remedy: `look at the log of the kernel (dmesg), then give the command again`,
   });
+}
+
+async function dataWitness(host: ReadHost, made: Undo): Promise<string | undefined> {
+  const path = await locate(host, { path: made.device, identity: made.identity });
+  return path === undefined ? undefined : headWitness(host, path);
 }
 
 /** What is in the file by now may have been written by later steps, and goes with it. */

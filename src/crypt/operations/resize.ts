@@ -1,10 +1,10 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
-import { usersBeyond } from '../../blockdevice/index.ts';
+import { partWitness, usersBeyond } from '../../blockdevice/index.ts';
 import { type ChangeHost, type KeyInput, keyRef, type ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { absolutePath } from '../../file/path.ts';
-import type { Bytes } from '../../units.ts';
+import { type Bytes, formatSize } from '../../units.ts';
 import { resizedByHand } from '../by-hand.ts';
 import { luksResize } from '../open-commands.ts';
 import { checkKey } from '../check-key.ts';
@@ -101,6 +101,22 @@ export const resize = operation({
     }
     const now = await same(host, of);
     if (now?.size === of.to) await change(host, of, { mapping: now, to: of.from });
+  },
+  content: {
+    lost: 'undone',
+    of: 'device',
+    witness: async ({ undo: of, host }) => {
+      const now = of.to > of.from ? await same(host, of) : undefined;
+      return now === undefined ? undefined : partWitness(host, now.path, of);
+    },
+    changed: async ({ undo: of, witness, touched, host }) => {
+      const now = await same(host, of);
+      // What the sequence made smaller again leaves bytes behind.
+      if (now?.size !== of.to || witness === undefined || touched) return undefined;
+      return (await partWitness(host, now.path, of)) === witness
+        ? undefined
+        : { found: `others wrote to ${now.path} behind its first ${formatSize(of.from)}` };
+    },
   },
   describe: resizedByHand,
 });

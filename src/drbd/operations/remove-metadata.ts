@@ -6,6 +6,7 @@ import {
   identityOf,
   keysOf,
   locate,
+  reachOf,
   size as sizeAt,
   syncDevice,
 } from '../../blockdevice/index.ts';
@@ -107,6 +108,17 @@ export const removeMetadata = operation({
     const found = await find(host, of);
     if (found?.now === 'gone') await write(host, { ...of, device: found.path }, bytesOf(of.superblock));
   },
+  // What others made larger since, up to the end of the device, would get the metadata written into it.
+  content: {
+    lost: 'undone',
+    of: 'device',
+    witness: ({ undo: of, host }) => reachWitness(host, of),
+    changed: async ({ undo: of, witness, host }) => {
+      const now = await reachWitness(host, of);
+      if (witness === undefined || now === undefined || now === witness) return undefined;
+      return { found: `${of.device} holds ${now} by now, and held ${witness}` };
+    },
+  },
   sync: ({ undo: of, host }) => syncDevice(host, of),
   describe: removedMetadataByHand,
 });
@@ -130,6 +142,14 @@ async function write(
 ): Promise<void> {
   await refuseHeld(host, device, await holders(host, device));
   await host.run(writeBytes((await deviceNode(host, device)).path, { offset: superblock.at, bytes }));
+}
+
+/** What is on the device, and how far it reaches. */
+async function reachWitness(host: ReadHost, of: RemovedMetadataUndo): Promise<string | undefined> {
+  const path = await locate(host, { path: of.device, identity: of.identity });
+  if (path === undefined) return undefined;
+  const reach = await reachOf(host, path);
+  return reach === undefined ? 'nothing known' : `${reach.type} of ${String(reach.bytes)} bytes`;
 }
 
 async function find(

@@ -110,8 +110,7 @@ export const createSnapshot = operation({
     },
     changed: async ({ undo: of, result, witness, filled, host }) => {
       const { lv } = await findMade(host, of, result?.uuid);
-      if (lv === undefined || filled === 'now' || witness === undefined) return undefined;
-      return volumeChanged(host, lv, witness);
+      return lv === undefined || filled === 'now' ? undefined : volumeChanged(host, lv, witness);
     },
   },
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),

@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import { RefusedError, UsageError } from '../../errors.ts';
 import { formatSize, parseSize } from '../../units.ts';
+import { growthWitness } from './volume-content.ts';
 import { volumeResizedByHand } from '../by-hand-resize.ts';
 import { isClassicSnapshot, isThin, refuseFullPool } from '../filling.ts';
 import { checkVgName } from '../names.ts';
@@ -141,6 +142,23 @@ export const resizeLv = operation({
     if (of.to === of.from) await unmark(host, of);
     else if (of.to < of.from) await growBack(host, of);
     else if (found.lv.size === of.to) await shrink(host, of, of.from, 'back');
+  },
+  // Of what reaches into the new part and is known, `look` tells; of bytes that nobody knows these do.
+  content: {
+    lost: 'undone',
+    of: 'device',
+    witness: async ({ undo: of, host }) => {
+      const lv = (await findKnown(host, of))?.lv;
+      return lv === undefined || of.to <= of.from ? undefined : growthWitness(host, lv, of);
+    },
+    changed: async ({ undo: of, witness, touched, host }) => {
+      const lv = (await findKnown(host, of))?.lv;
+      // What the sequence made smaller again leaves bytes behind.
+      if (lv === undefined || lv.active !== true || witness === undefined || touched) return undefined;
+      return (await growthWitness(host, lv, of)) === witness
+        ? undefined
+        : { found: `others wrote to ${lv.fullName} behind its first ${formatSize(of.from)}` };
+    },
   },
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
   afterCommit: async ({ undo: of, host }) => {

@@ -1,6 +1,7 @@
 import type { Changed } from '../../atomic/operation.ts';
-import { headWitness, isMountedForWriting } from '../../blockdevice/index.ts';
+import { headWitness, isMountedForWriting, partWitness } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
+import type { Bytes } from '../../units.ts';
 import type { LogicalVolume } from '../objects.ts';
 
 /** The witness of a volume that nobody can write to: it is not active. */
@@ -12,14 +13,27 @@ export async function volumeWitness(host: ReadHost, lv: LogicalVolume): Promise<
   return headWitness(host, `/dev/${lv.vg}/${lv.name}`);
 }
 
-/** What others have done to a volume since that witness was taken, as long as it can be read. */
+/**
+ * A witness of what a volume has got beyond a size. Nobody is known to use it: a filesystem, a mapping or swap that reaches
+ * beyond that size is a user of the volume, and told as such.
+ */
+export async function growthWitness(
+  host: ReadHost,
+  lv: LogicalVolume,
+  part: { readonly from: Bytes; readonly to: Bytes },
+): Promise<string> {
+  return lv.active === true ? partWitness(host, `/dev/${lv.vg}/${lv.name}`, part) : inactive;
+}
+
+/** What others have done to a volume since that witness was taken, as long as it can be read; without one only who mounted it. */
 export async function volumeChanged(
   host: ReadHost,
   lv: LogicalVolume,
-  witness: string,
+  witness: string | undefined,
 ): Promise<Changed | undefined> {
   if (lv.active === true && (await isMountedForWriting(host, `/dev/${lv.vg}/${lv.name}`)))
     return { found: `${lv.fullName} is mounted for writing, so nobody can tell whether others wrote to it` };
+  if (witness === undefined) return undefined;
   const now = await volumeWitness(host, lv);
   if (now === witness || now === inactive) return undefined;
   return {

@@ -7,6 +7,8 @@ import { atomic, single, withBofh } from '../../../src/bofh.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
+import { deviceOf } from '../../../src/testing/admin/act.ts';
+import { specimens } from '../../support/undo/specimens.ts';
 import { neighbourhood } from '../../support/undo/stage.ts';
 import { next, run, type Then } from '../../support/undo/trial.ts';
 
@@ -196,10 +198,7 @@ describe('what others wrote into an object that a killed sequence made', () => {
         expect(host.snapshot()).toContain(each.theirs);
 
         const again = host.restart();
-        await recoverOne(
-          again,
-          [...said.matchAll(/--discard (?<object>\S+)/g)].flatMap(([, objects = '']) => objects.split(',')),
-        );
+        await recoverOne(again, discardsIn(error));
 
         expect(again.snapshot()).not.toContain(each.theirs);
       });
@@ -214,6 +213,42 @@ describe('what others wrote into an object that a killed sequence made', () => {
 
         expect(volumesOf(host)).toEqual(volumesOf(before));
       });
+});
+
+describe('bytes that others wrote into what a killed step made or enlarged', () => {
+  const bytes = Buffer.from('tables of a database that nobody recognises');
+  const mebibyte = 1024 ** 2;
+  const write =
+    (device: string, offset: number) =>
+    ({ admin }: SimulatedHost): void =>
+      admin.writeBytes(device, offset, bytes);
+  const end = 'the last sector';
+
+  test.each([
+    ['a new partition', specimens.block.addPartition, '/dev/vdx2', 0],
+    ['the end of a new partition', specimens.block.addPartition, '/dev/vdx2', end],
+    ['the new part of a partition', specimens.block.growPartition, '/dev/vdx1', 16 * mebibyte],
+    ['the new part of a volume', specimens.lvm.resizeLv, '/dev/vg0/web1-root', end],
+    ['the new part of an open LUKS device', specimens.crypt.resize.slice(1), '/dev/mapper/web1', end],
+    ['a device with a detached header', specimens.crypt.formatDetached, '/dev/vg0/web1-root', 0],
+  ] as const)('%s: they are kept, and go only when they are discarded', async (_, [specimen], device, at) => {
+    const host = neighbourhood();
+    const act = specimen.stage(host);
+    const before = host.restart().snapshot();
+    await run({ host, act }, { ends: 'well', onBodyEnds: () => host.kill() });
+    const later = host.restart();
+    const offset = at === end ? sizeOf(later, device) - 512 : at;
+    write(device, offset)(later);
+
+    const error = await rejectionOf(recoverOne(later));
+
+    expect(error).toBeInstanceOf(StuckError);
+    expect(String(error)).toContain('others wrote to');
+    const again = later.restart();
+    await recoverOne(again, discardsIn(error));
+    expect(volumesOf(again)).toEqual(volumesOf(later).filter((name) => before.includes(name)));
+    expect(await openJournals(simulatedBofh({ host: again }).engine)).toEqual([]);
+  });
 });
 
 describe('what is written into an object while its sequence is at work, which then fails', () => {
@@ -362,6 +397,16 @@ async function killedAfter(
 async function recoverOne(host: SimulatedHost, discard: readonly string[] = []): Promise<void> {
   const { engine } = simulatedBofh({ host });
   for (const { id } of await openJournals(engine)) await recover(id, { engine, yes: true, discard });
+}
+
+/** The objects of the remedy that it names. */
+function discardsIn(error: unknown): readonly string[] {
+  const said = error instanceof StuckError ? (error.remedy ?? '') : '';
+  return [...said.matchAll(/--discard (?<object>\S+)/g)].flatMap(([, objects = '']) => objects.split(','));
+}
+
+function sizeOf({ world }: SimulatedHost, device: string): number {
+  return deviceOf(world, device).size;
 }
 
 function volumesOf({ world }: SimulatedHost): readonly string[] {
