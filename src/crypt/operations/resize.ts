@@ -107,7 +107,7 @@ export const resize = operation({
     of: 'device',
     witness: async ({ undo: of, host }) => {
       const now = of.to > of.from ? await same(host, of) : undefined;
-      return now === undefined ? undefined : partWitness(host, now.path, of);
+      return now?.size === of.to ? partWitness(host, now.path, of) : undefined;
     },
     changed: async ({ undo: of, witness, touched, host }) => {
       const now = await same(host, of);

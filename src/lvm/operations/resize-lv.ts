@@ -149,12 +149,14 @@ export const resizeLv = operation({
     of: 'device',
     witness: async ({ undo: of, host }) => {
       const lv = (await findKnown(host, of))?.lv;
-      return lv === undefined || of.to <= of.from ? undefined : growthWitness(host, lv, of);
+      return lv === undefined || of.to <= of.from || lv.size < of.to
+        ? undefined
+        : growthWitness(host, lv, of);
     },
     changed: async ({ undo: of, witness, touched, host }) => {
       const lv = (await findKnown(host, of))?.lv;
       // What the sequence made smaller again leaves bytes behind.
-      if (lv === undefined || lv.active !== true || witness === undefined || touched) return undefined;
+      if (lv?.active !== true || lv.size < of.to || witness === undefined || touched) return undefined;
       return (await growthWitness(host, lv, of)) === witness
         ? undefined
         : { found: `others wrote to ${lv.fullName} behind its first ${formatSize(of.from)}` };
