@@ -78,7 +78,7 @@ export interface Worked {
 
 /** Who works on each of some journals. */
 export async function workedOn(engine: Engine, journals: readonly Seen[]): Promise<readonly Worked[]> {
-  // The owner of another PID namespace, or of a host that shares the directory, is told by the lock alone.
+  // An owner in another PID namespace, or on a host that shares the directory, shows only by its lock.
   const hidden = journals.filter(({ state }) => !isSameView(state.owner, engine.processes.self));
   const held = await heldAmong(engine, hidden);
   let holdersOf: ReturnType<Engine['processes']['holders']> | undefined;

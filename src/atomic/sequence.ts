@@ -26,8 +26,8 @@ export interface SequenceOptions extends Signals {
   /** What undoes a function that `tx.call` calls and that has no inverse of its own. */
   readonly reverse?: Reverse;
   /**
-   * `steps`: the body writes by its steps alone, so that anything else in what they made is of others, and is kept when the
-   * sequence fails. `script` (the default): it may have written there itself, by any program, and all goes with the undo.
+   * `steps`: the body writes only through its steps. Anything else in what they made was written by others, and is kept when
+   * the sequence fails. `script` (the default): the body may write there with any program, so the undo removes everything.
    */
   readonly writes?: 'script' | 'steps';
 }
