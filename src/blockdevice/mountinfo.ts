@@ -1,4 +1,4 @@
-import type { ReadHost } from '../command/index.ts';
+import { nameOf, type ReadHost } from '../command/index.ts';
 import { ParseError } from '../errors.ts';
 
 /** One mount of our mount namespace, as the kernel tells it in /proc/self/mountinfo (proc(5)). */
@@ -34,7 +34,7 @@ export function parseMountinfo(text: string): readonly MountEntry[] {
 
 /** Every mount that the host's processes see by default. */
 export async function mountEntries(host: ReadHost): Promise<readonly MountEntry[]> {
-  return parseMountinfo(new TextDecoder().decode(await host.readFile('/proc/self/mountinfo')));
+  return parseMountinfo(nameOf(await host.readFile('/proc/self/mountinfo')));
 }
 
 function parseLine(text: string): MountEntry {

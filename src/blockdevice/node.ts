@@ -1,4 +1,4 @@
-import { follow, type ReadHost } from '../command/index.ts';
+import { follow, type ReadHost, nameOf } from '../command/index.ts';
 import { CommandError, ParseError, RefusedError, UsageError } from '../errors.ts';
 import type { Bytes } from '../units.ts';
 import { pathOfTag, tagIn } from './tag.ts';
@@ -49,7 +49,7 @@ async function exists(host: ReadHost, path: string): Promise<boolean> {
 /** Text of a kernel file without the newline at its end; undefined when this device has no such file. */
 export async function kernelText(host: ReadHost, path: string): Promise<string | undefined> {
   if (!(await exists(host, path))) return undefined;
-  return new TextDecoder().decode(await host.readFile(path)).replace(/\n$/, '');
+  return nameOf(await host.readFile(path)).replace(/\n$/, '');
 }
 
 /** Names in a kernel directory; none when this device, or this kernel, has no such directory. */

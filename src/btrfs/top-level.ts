@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { inWords, mountHolders, remedyFor } from '../blockdevice/index.ts';
-import type { ChangeHost, ReadHost } from '../command/index.ts';
+import { type ChangeHost, type ReadHost, isOdd } from '../command/index.ts';
 import { RefusedError } from '../errors.ts';
 import { emptyDirectory, moveNew } from './commands.ts';
 import { anyRoot, mountsOf, reach } from './place.ts';
@@ -35,7 +35,7 @@ export async function contentOf(host: ReadHost, fs: string): Promise<readonly st
   const rows = await subvolumes(host, await anyRoot(host, fs));
   const own = new Set(rows.map(({ path }) => path));
   const names = (await host.readDir(top)).filter((name) => !isOurs(name) && !own.has(name));
-  const odd = names.find((name) => name.includes('\uFFFD'));
+  const odd = names.find((name) => isOdd(name));
   if (odd !== undefined)
     throw new RefusedError(`${posix.join(top, odd)} has a name that is no UTF-8; nothing was moved`, {
       remedy: 'rename it, then give the command again',

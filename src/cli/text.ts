@@ -1,4 +1,5 @@
 import { commandLine } from '../command/command.ts';
+import { shownName } from '../command/odd-bytes.ts';
 
 /** The text of anything, also of what has none: `Object.create(null)` throws when a text is made of it. */
 export function textOf(value: unknown): string {
@@ -25,7 +26,7 @@ export function stackTextOf(error: Error): string {
 
 /** A name from the host must not move the cursor of the one who reads it. A damaged journal may have anything in its place. */
 export function printable(text: unknown): string {
-  return textOf(text).replaceAll(
+  return shownName(textOf(text)).replaceAll(
     /[\u0000-\u001f\u007f-\u009f]/g,
     (letter) => `\\x${letter.charCodeAt(0).toString(16).padStart(2, '0')}`,
   );

@@ -1,3 +1,4 @@
+import { isOdd, shownName } from './odd-bytes.ts';
 import type { Reason } from '../errors.ts';
 import type { KeyInput } from './key-ref.ts';
 import type { Secret } from './secret.ts';
@@ -78,5 +79,7 @@ export function shellWords(words: readonly string[]): string {
 }
 
 function quote(word: string): string {
+  // Only this form has a way to write any byte (bash(1), QUOTING).
+  if (isOdd(word)) return `$'${shownName(word.replaceAll(/['\\]/g, (char) => `\\${char}`))}'`;
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

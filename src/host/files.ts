@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { ChangeHost, FileStat } from '../command/index.ts';
+import { type ChangeHost, type FileStat, isOdd, nameOf, notUtf8 } from '../command/index.ts';
 import { CommandError, type Reason } from '../errors.ts';
 import { statOf } from './stat.ts';
 
@@ -9,9 +9,10 @@ import { statOf } from './stat.ts';
 export const fileReads = {
   readFile: (path) =>
     doing('read', path, () => opened(path, constants.O_RDONLY | constants.O_NONBLOCK, contentOf)),
-  readDir: (path) => doing('list', path, async () => (await fs.readdir(path)).sort()),
-  readLink: (path) => doing('readlink', path, () => fs.readlink(path)),
+  readDir: (path) => doing('list', path, async () => (await fs.readdir(path, 'buffer')).map(nameOf).sort()),
+  readLink: (path) => doing('readlink', path, async () => nameOf(await fs.readlink(path, 'buffer'))),
   stat: async (path) => {
+    if (isOdd(path)) throw notUtf8(path);
     try {
       return statOf(await fs.lstat(path, { bigint: true }));
     } catch (error) {
@@ -74,6 +75,8 @@ async function doing<T>(
   act: () => Promise<T>,
   more?: readonly string[],
 ): Promise<T> {
+  const odd = [path, ...(more ?? [])].find(isOdd);
+  if (odd !== undefined) throw notUtf8(odd);
   try {
     return await act();
   } catch (error) {

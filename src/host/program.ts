@@ -1,7 +1,7 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { constants as os } from 'node:os';
 import { isAbsolute, join } from 'node:path';
-import { type Tool, toolDirectories, tools } from '../command/index.ts';
+import { type Tool, toolDirectories, tools, isOdd, notUtf8 } from '../command/index.ts';
 import { ToolError, UsageError } from '../errors.ts';
 
 /** A command made ready to start: its file by absolute path, its arguments with this host's own ones in front. */
@@ -109,5 +109,7 @@ async function executable(path: string): Promise<boolean> {
 function checked(tool: string, argv: readonly string[]): readonly string[] {
   const bad = argv.findIndex((word) => word.includes('\0'));
   if (bad !== -1) throw new UsageError(`argument ${bad + 1} of ${tool} contains a NUL byte`);
+  const odd = argv.find(isOdd);
+  if (odd !== undefined) throw notUtf8(odd);
   return argv;
 }

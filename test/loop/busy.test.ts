@@ -5,8 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Engine } from '../../src/atomic/engine.ts';
 import type { Steps } from '../../src/atomic/index.ts';
 import { recover } from '../../src/atomic/recover.ts';
-import { mountEntries, mountHolders } from '../../src/blockdevice/index.ts';
-import { commandLine } from '../../src/command/index.ts';
+import { holders, mountEntries, mountHolders } from '../../src/blockdevice/index.ts';
+import { commandLine, shownName } from '../../src/command/index.ts';
 import { localHost } from '../../src/host/local.ts';
 import { type Holder, StuckError } from '../../src/errors.ts';
 import { unpack } from '../../src/copy/operations.ts';
@@ -493,6 +493,34 @@ describe('a bind mount of a directory', () => {
       expect(() => sh('umount', part)).toThrow('target is busy');
     } finally {
       sh('losetup', '--detach', loop);
+    }
+  });
+});
+
+describe('a mount whose path is not UTF-8', () => {
+  it('is kept apart from another one, named in octal, and given to no program', async () => {
+    const { device } = disk.ext4('odd.img', { mebibytes: 32 });
+    const above = disk.makeDir('odd');
+    const both = ['\\377', '\\376'].map((byte) => join(above, `a${byte}`));
+    const [first = '', second = ''] = both;
+    sh(
+      'sh',
+      '-c',
+      'for at do at=$(printf "%b." "$at"); mkdir "${at%.}"; mount "$0" "${at%.}"; done',
+      device,
+      first,
+      second,
+    );
+    try {
+      const host = localHost();
+      const entries = (await mountEntries(host)).filter(({ path }) => both.includes(shownName(path)));
+
+      expect(new Set(entries.map(({ path }) => path)).size).toBe(2);
+      const said = (await holders(host, device)).map(({ words }) => shownName(words)).join();
+      for (const path of both) expect(said).toContain(path);
+      await expect(host.stat(entries[0]?.path ?? '')).rejects.toThrow(/a\\37[67] is not UTF-8/);
+    } finally {
+      sh('umount', '--all-targets', device);
     }
   });
 });

@@ -1,4 +1,4 @@
-import type { ReadHost } from '../../command/index.ts';
+import { type ReadHost, nameOf } from '../../command/index.ts';
 import { CommandError, type Holder, ToolError } from '../../errors.ts';
 import { domainName } from './commands.ts';
 import type { MountEntry } from '../mountinfo.ts';
@@ -98,7 +98,7 @@ async function viewOf(
   const { host } = facts;
   const scan = await host.run(processUses(numbers, below));
   const others = await otherNamespaces(host, scan);
-  const ourPeers = peersOf(new TextDecoder().decode(await host.readFile('/proc/self/mountinfo')));
+  const ourPeers = peersOf(nameOf(await host.readFile('/proc/self/mountinfo')));
   const { failure } = await facts.drbd();
   const drbd: readonly Holder[] = failure === undefined ? [] : [{ kind: 'unknown', words: failure }];
   return { facts, scan, others, ourPeers, unseen: [...unseenOf(scan), ...others.unseen, ...drbd] };

@@ -1,4 +1,4 @@
-import type { ReadHost } from '../../command/index.ts';
+import { type ReadHost, nameOf } from '../../command/index.ts';
 import { CommandError, type Holder } from '../../errors.ts';
 import { type MountEntry, parseMountinfo } from '../mountinfo.ts';
 import type { MountHolder } from './mounts.ts';
@@ -55,7 +55,7 @@ async function lookInto(
     const command = await commandOf(host, pid);
     if (command === undefined) continue;
     try {
-      const text = new TextDecoder().decode(await host.readFile(`/proc/${pid}/mountinfo`));
+      const text = nameOf(await host.readFile(`/proc/${pid}/mountinfo`));
       // A zombie is in no namespace any more: its file is empty.
       if (text !== '') return { pid, command, mounts: parseMountinfo(text), peers: peersOf(text) };
     } catch (error) {

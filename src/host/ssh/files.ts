@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { FileStat, ReadHost } from '../../command/index.ts';
+import { type FileStat, isOdd, nameOf, notUtf8, type ReadHost } from '../../command/index.ts';
 import { CommandError, ParseError } from '../../errors.ts';
 import { text } from '../answer.ts';
 import { fileError, hasCode } from '../files.ts';
@@ -67,12 +67,12 @@ export function remoteFiles(link: Link): Pick<ReadHost, 'readFile' | 'readDir' |
     readDir: async (path) => {
       const { exitCode, content, said } = await ask('list', path);
       if (exitCode !== 0) throw fileError('list', path, asNodeError(said, 'scandir', path));
-      return text(content).split('\0').slice(0, -1).sort();
+      return nameOf(content).split('\0').slice(0, -1).sort();
     },
     readLink: async (path) => {
       const { exitCode, content, said } = await ask('link', path);
       if (exitCode !== 0) throw fileError('readlink', path, asNodeError(said, 'readlink', path));
-      return text(content);
+      return nameOf(content);
     },
     stat: async (path) => {
       const { exitCode, content, said } = await ask('stat', path);
@@ -107,6 +107,7 @@ function batching(
   };
   return (verb, path) =>
     new Promise((tell, fail) => {
+      if (isOdd(path)) throw notUtf8(path);
       waiting.push({ verb, path, tell, fail });
       plan();
     });

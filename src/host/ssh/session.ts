@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type Secret, shellWords } from '../../command/index.ts';
+import { isOdd, notUtf8, type Secret, shellWords } from '../../command/index.ts';
 import { UsageError } from '../../errors.ts';
 import { text } from '../answer.ts';
 import type { Program } from '../program.ts';
@@ -74,6 +74,9 @@ export function remoteLine(
 export function remoteShell(as: 'login' | 'sudo', words: readonly string[]): string {
   const environment = Object.entries(baseEnvironment).map(([name, value]) => `${name}=${value}`);
   const sudo = as === 'sudo' ? ['/usr/bin/sudo', '-n', '--'] : [];
+  // A shell that is not bash has no way to write such a byte.
+  const odd = words.find(isOdd);
+  if (odd !== undefined) throw notUtf8(odd);
   return shellWords(['exec', ...sudo, '/usr/bin/env', '-i', ...environment, '/bin/sh', '-c', ...words]);
 }
 
