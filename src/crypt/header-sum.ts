@@ -41,6 +41,16 @@ export async function sumOn(host: ReadHost, path: string): Promise<string> {
   }
 }
 
+/** The same of a file: the sum of the header in it, or `unreadable`. */
+export async function fileSum(host: ReadHost, file: string): Promise<string> {
+  try {
+    return sumOf(await headerOf(host, file));
+  } catch (error) {
+    if (isUnreadable(error)) return 'unreadable';
+    throw error;
+  }
+}
+
 /** Of LUKS1 cryptsetup says so. */
 function isUnreadable(error: unknown): boolean {
   return error instanceof DamagedHeader || (error instanceof CommandError && error.reason === 'unknown');

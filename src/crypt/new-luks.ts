@@ -8,7 +8,8 @@ import { luksUuid } from './schema.ts';
 
 const mib = 1024 ** 2;
 /** Where cryptsetup 2.6 lets the data begin, on a device of this size or a larger one. */
-const dataOffsets: Readonly<Record<'luks1' | 'luks2', Bytes>> = { luks1: 2 * mib, luks2: 16 * mib };
+/** Where the data of a new device begin, by the defaults of cryptsetup (2.1 and later). */
+export const dataOffsets: Readonly<Record<'luks1' | 'luks2', Bytes>> = { luks1: 2 * mib, luks2: 16 * mib };
 /** Less data than this is no device, but a mistake in its size: luksFormat itself formats without any room for data. */
 const leastData = mib;
 

@@ -185,10 +185,13 @@ async function nothingIn(
   if (!/^ext[234]$/.test(type)) return undefined;
   // After a power cut the files may stand in the journal alone, and debugfs does not read that.
   if ((await host.run(debugfsFeatures(path))).includes('needs_recovery')) return undefined;
-  const names = await host.run(debugfsRoot(path)).catch((error: unknown) => {
-    // A name that is not UTF-8 makes the listing unreadable; only an empty root would have been readable for sure.
-    if (error instanceof ParseError) return ['?'];
-    throw error;
-  });
-  return names.every((name) => name === 'lost+found') ? none : undefined;
+  const namesIn = (directory: '/' | '/lost+found'): Promise<readonly string[]> =>
+    host.run(debugfsRoot(path, directory)).catch((error: unknown) => {
+      // A name that is not UTF-8 makes the listing unreadable; only an empty root would have been readable for sure.
+      if (error instanceof ParseError) return ['?'];
+      throw error;
+    });
+  const names = await namesIn('/');
+  if (names.length === 0) return none;
+  return names.join() === 'lost+found' && (await namesIn('/lost+found')).length === 0 ? none : undefined;
 }

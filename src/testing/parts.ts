@@ -80,6 +80,8 @@ export interface Content {
   readonly tree?: Tree;
   /** Beside the superblock of a LUKS device. */
   readonly luks?: LuksParts;
+  /** And what the device held before its header was made: where the data begin, those bytes are still there. */
+  readonly payload?: Content;
   /** Of DRBD's metadata: what its flags say of the data. */
   readonly replica?: 'Inconsistent' | 'UpToDate';
   /** The generation of the data, as metadata of DRBD name it; missing: nobody has asked for one. */

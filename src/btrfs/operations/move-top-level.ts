@@ -24,6 +24,7 @@ import {
   plant,
   plantedByHand,
   plantedClaims,
+  plantedContent,
   type PlantedResult,
   plantedResult,
   plantedUndo,
@@ -95,6 +96,12 @@ export const moveTopLevel = operation({
     await uproot(host, of);
   },
   sync: ({ undo: of, host }) => syncPlanted(host, of),
+  content: {
+    ...plantedContent,
+    // Until it has its rights, which are given after its files, it is no place where anybody would write.
+    changed: async ({ witness, ...of }) =>
+      witness === undefined ? undefined : plantedContent.changed({ ...of, witness }),
+  },
   afterCommit: async ({ undo: of, result, host }) => {
     if ((await lookAside(host, of)) !== 'absent') {
       await refuseLost(host, of, result);

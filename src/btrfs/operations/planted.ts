@@ -184,10 +184,12 @@ export const plantedContent: ContentSpec<PlantedUndo, PlantedResult> = {
     // What was written is counted when it is committed to the disk.
     await syncPlanted(host, undo);
     const { own } = await survey(host, undo);
-    if (own === undefined || witness === undefined) return undefined;
-    if (`${String(own.generation)} ${own.mode}` === witness) return undefined;
+    if (own === undefined) return undefined;
+    // Of one that was cut short it is known in which generation it was made.
+    const was = witness ?? `${String(own.madeIn)} ${own.mode}`;
+    if (`${String(own.generation)} ${own.mode}` === was) return undefined;
     return {
-      found: `its generation and mode are ${String(own.generation)} ${own.mode}, and were ${witness}`,
+      found: `its generation and mode are ${String(own.generation)} ${own.mode}, and were ${was}`,
       holders: await holdersOf(host, { fs: undo.fs, subvolume: own }),
     };
   },

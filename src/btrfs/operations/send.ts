@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { CommandError, RefusedError } from '../../errors.ts';
+import { CommandError, ParseError, RefusedError } from '../../errors.ts';
 import { absolutePath, besideWith, realParent, sameFile } from '../../file/path.ts';
 import { send } from '../send-commands.ts';
 import { streamIn } from '../stream.ts';
@@ -77,6 +77,19 @@ export const sendToFile = operation({
     }
     await host.removeFile(of.private);
   },
+  content: {
+    lost: 'undone',
+    of: 'device',
+    changed: async ({ undo: of, result, host }) => {
+      const own = await host.stat(of.private);
+      // Before it has its name nobody was told of the file.
+      if (own?.kind !== 'file' || !sameFile(own, await host.stat(of.file))) return undefined;
+      const isWhole = result === undefined || own.size === result.size;
+      return isWhole && (await holdsStream(host, of, own.size))
+        ? undefined
+        : { found: `others wrote to ${of.file}` };
+    },
+  },
   sync: async ({ undo: of, host }) => {
     if ((await host.stat(of.private))?.kind === 'file') await host.sync(of.private);
     const directory = posix.dirname(of.file);
@@ -96,6 +109,15 @@ export const sendToFile = operation({
     ],
   }),
 });
+
+async function holdsStream(host: ReadHost, of: Undo, size: number): Promise<boolean> {
+  try {
+    return (await streamIn(host, { path: of.private, size })).uuid === of.streamUuid;
+  } catch (error) {
+    if (error instanceof ParseError || error instanceof RefusedError) return false;
+    throw error;
+  }
+}
 
 async function look(host: ReadHost, of: Undo): Promise<Look> {
   const own = await host.stat(of.private);

@@ -4,6 +4,7 @@ import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { absolutePath, sameFile, sha256, sha256Hex } from '../../file/path.ts';
 import { savedByHand } from '../by-hand.ts';
+import { fileSum } from '../header-sum.ts';
 import { freeNames, linkNew, removeNames, syncDirectoryOf } from '../private-name.ts';
 import { saveHeader } from '../saved-header.ts';
 import { isHeaderFile, knownDevice, luksDevice } from '../slots.ts';
@@ -77,10 +78,11 @@ async function survey(host: ReadHost, made: Undo, known: Result | undefined) {
   const [own, there] = [await host.stat(made.private), await host.stat(made.file)];
   if (there === undefined) return { own, atPath: 'absent' } as const;
   if (!sameFile(own, there)) return { own, atPath: 'another' } as const;
-  // Before it is known what was written, nobody was told of the file.
+  // Cut short, it is known by nothing but its being a header.
   const unchanged =
-    known === undefined ||
-    (there.size === known.size && sha256(await host.readFile(made.private)) === known.sha256);
+    known === undefined
+      ? (await fileSum(host, made.private)) !== 'unreadable'
+      : there.size === known.size && sha256(await host.readFile(made.private)) === known.sha256;
   return { own, atPath: unchanged ? 'ours' : 'edited' } as const;
 }
 

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import {
-  headWitness,
   holders,
   identityOf,
   locate,
@@ -22,6 +21,7 @@ import { luksFormat } from '../format-commands.ts';
 import { checkKey } from '../check-key.ts';
 import { checkArgs, newLuksArgs, refuseSmallData } from '../new-luks.ts';
 import { freeNames, linkNew, removeNames, syncDirectoryOf } from '../private-name.ts';
+import { luksChanged, luksWitness, payloadBefore, payloadOf } from '../payload.ts';
 import { headerOf } from '../reads.ts';
 import { luksUuid } from '../schema.ts';
 
@@ -44,6 +44,7 @@ const undo = z.strictObject({
   memory: z.nullable(z.int()),
   /** What the device held; null: it was blank. */
   before: z.nullable(signatureSchema),
+  payload: z.exactOptional(payloadBefore),
 });
 
 type Undo = z.infer<typeof undo>;
@@ -74,7 +75,8 @@ export const formatDetached = operation({
     const { identity } = await identityOf(host, device);
     const uuid = chosen?.uuid ?? asked.uuid ?? randomUUID();
     const kept = chosen === undefined ? memory : chosen.memory;
-    return { ...{ device, identity, header, private: own, type, uuid, kdf }, memory: kept, before };
+    const payload = await payloadOf(host, device, 'detached');
+    return { ...{ device, identity, header, private: own, type, uuid, kdf, payload }, memory: kept, before };
   },
   claims: async ({ undo: { device, uuid, header }, on }) => {
     const { key, beneath } = await on(device);
@@ -113,15 +115,16 @@ export const formatDetached = operation({
   content: {
     lost: 'undone',
     of: 'device',
-    witness: ({ undo: made, host }) => dataWitness(host, made),
-    changed: async ({ undo: made, witness, filled, host }) => {
-      const path = await locate(host, { path: made.device, identity: made.identity });
-      if (path === undefined || witness === undefined) return undefined;
+    witness: async ({ undo: made, host }) => {
+      const place = await placeOf(host, made);
+      return place === undefined ? undefined : luksWitness(host, place);
+    },
+    changed: async ({ undo: made, witness, touched, filled, host }) => {
+      const place = await placeOf(host, made);
+      if (place === undefined) return undefined;
       // While it is open, what lies in it tells more than its bytes.
-      if (filled === 'now' && (await holders(host, path)).length > 0) return undefined;
-      return (await dataWitness(host, made)) === witness
-        ? undefined
-        : { found: `others wrote to the encrypted data of ${path}` };
+      if (filled === 'now' && (await holders(host, place.device)).length > 0) return undefined;
+      return luksChanged(host, place, { witness, before: made.payload, touched });
     },
   },
   sync: async ({ undo: made, host }) => {
@@ -143,9 +146,13 @@ async function expectHeader(host: ReadHost, { device, uuid, private: own }: Undo
   });
 }
 
-async function dataWitness(host: ReadHost, made: Undo): Promise<string | undefined> {
-  const path = await locate(host, { path: made.device, identity: made.identity });
-  return path === undefined ? undefined : headWitness(host, path);
+async function placeOf(
+  host: ReadHost,
+  made: Undo,
+): Promise<{ readonly device: string; readonly header: string } | undefined> {
+  const device = await locate(host, { path: made.device, identity: made.identity });
+  const isThere = (await host.stat(made.private))?.kind === 'file';
+  return device === undefined || !isThere ? undefined : { device, header: made.private };
 }
 
 /** What is in the file by now may have been written by later steps, and goes with it. */

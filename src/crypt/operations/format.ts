@@ -3,7 +3,6 @@ import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import {
   contentInWords,
-  headWitness,
   holders,
   identityOf,
   keysOf,
@@ -27,6 +26,7 @@ import { formattedByHand } from '../by-hand.ts';
 import { luksFormat, wipeLuks } from '../format-commands.ts';
 import { checkKey } from '../check-key.ts';
 import { checkArgs, type NewLuksArgs, newLuksArgs, refuseSmall } from '../new-luks.ts';
+import { luksChanged, luksWitness, payloadBefore, payloadOf } from '../payload.ts';
 import { headerOf } from '../reads.ts';
 import { luksUuid } from '../schema.ts';
 
@@ -45,6 +45,7 @@ const undo = z.strictObject({
   memory: z.nullable(z.int()),
   /** What the device held; null: it was blank. */
   before: z.nullable(signatureSchema),
+  payload: z.exactOptional(payloadBefore),
 });
 
 type Undo = z.infer<typeof undo>;
@@ -74,7 +75,9 @@ export const format = operation({
     const { identity, container, key } = await identityOf(host, device);
     const uuid = chosen?.uuid ?? asked.uuid ?? randomUUID();
     const kept = chosen === undefined ? memory : chosen.memory;
-    return { ...{ device, identity, key, container, type, uuid, kdf }, memory: kept, before: before ?? null };
+    const payload = await payloadOf(host, device, type);
+    const of = { device, identity, key, container, type, uuid, kdf, payload };
+    return { ...of, memory: kept, before: before ?? null };
   },
   claims: async ({ undo: { device, uuid }, on }) => {
     const { key, beneath } = await on(device);
@@ -124,25 +127,20 @@ export const format = operation({
     of: 'device',
     witness: async ({ undo: made, host }) => {
       const path = await locate(host, { path: made.device, identity: made.identity });
-      return path === undefined ? undefined : payloadWitness(host, path);
+      return path === undefined ? undefined : luksWitness(host, { device: path, header: path });
     },
-    changed: async ({ undo: made, witness, filled, host }) => {
+    changed: async ({ undo: made, witness, touched, filled, host }) => {
       const { path, look } = await find(host, made);
-      if (path === undefined || witness === undefined) return undefined;
+      if (path === undefined) return undefined;
       // While it is open, what lies in it tells more than its bytes.
       if (filled === 'now' && (look.holders ?? []).length > 0) return undefined;
-      return (await payloadWitness(host, path)) === witness
-        ? undefined
-        : { found: `others wrote to the encrypted data of ${path}` };
+      const place = { device: path, header: path };
+      return luksChanged(host, place, { witness, before: made.payload, touched });
     },
   },
   sync: ({ undo: of, host }) => syncDevice(host, of),
   describe: formattedByHand,
 });
-
-async function payloadWitness(host: ReadHost, path: string): Promise<string> {
-  return headWitness(host, path, (await headerOf(host, path)).dataOffset);
-}
 
 function newKey({ key }: NewLuksArgs, { device, uuid }: Undo): KeyInput {
   return { key, use: 'new', of: `${device} (LUKS ${uuid})` };

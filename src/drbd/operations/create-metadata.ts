@@ -181,6 +181,19 @@ export const createMetadata = operation({
     await refuseHeld(host, found.path, await holders(host, found.path));
     await putBack(host, (await deviceNode(host, found.path)).path, of);
   },
+  // Older metadata, put back over data of a newer generation, would tell the peer that nothing has changed.
+  content: {
+    lost: 'undone',
+    of: 'device',
+    witness: ({ undo: of, host }) => generationOf(host, of),
+    changed: async ({ undo: of, witness, touched, host }) => {
+      const now = touched || witness === undefined ? undefined : await generationOf(host, of);
+      if (now === undefined || now === witness) return undefined;
+      return {
+        found: `${of.device} has data of the generation ${now} by now, and had those of ${String(witness)}`,
+      };
+    },
+  },
   sync: ({ undo: of, host }) => syncDevice(host, of),
   describe: metadataByHand,
 });
@@ -208,6 +221,13 @@ async function writeGeneration(
   const now = await dataAt(host, { device, area });
   if (now?.generation !== uuid || now.size !== area.from)
     throw new ParseError(`drbdmeta says that ${of.device} has the data of ${uuid}, and it is not so`);
+}
+
+async function generationOf(host: ReadHost, of: MetadataUndo): Promise<string | undefined> {
+  const found = await find(host, of);
+  if (found?.now !== 'ours') return undefined;
+  const { path: device } = await deviceNode(host, found.path);
+  return (await dataAt(host, { device, area: of.area }))?.generation ?? 'none';
 }
 
 function newUuid(): string {

@@ -23,7 +23,7 @@ export interface Files {
 
 const format = String.raw`%y %s %C@ %P\0`;
 
-/** Every name below the root of a mounted filesystem, without `lost+found` and without other filesystems in it. */
+/** Every name below the root of a mounted filesystem but `lost+found` itself, without other filesystems in it. */
 export function listFiles(root: string): ReadCommand<Files> {
   return {
     tool: 'find',
@@ -67,7 +67,8 @@ function parseFiles(stdout: string): Files {
     const { type, size, changed, path } = entry.exec(stdout)?.groups ?? {};
     if (type === undefined || changed === undefined || path === undefined)
       throw new ParseError(`find: cannot read ${JSON.stringify(stdout.slice(from, from + 100))}`);
-    if (path === 'lost+found' || path.startsWith('lost+found/')) continue;
+    // What a check of the filesystem has put into it counts.
+    if (path === 'lost+found') continue;
     entries.push({ type, path, size: Number(size), changed });
     lines.push(type === 'd' ? `d ${path}` : `${type} ${size ?? ''} ${changed} ${path}`);
   }
@@ -82,11 +83,14 @@ function classifyFind({ stderr }: Answer): Reason {
   return 'unknown';
 }
 
-/** Names in the root directory of an ext2, ext3 or ext4 filesystem that is not mounted. */
-export function debugfsRoot(device: string): ReadCommand<readonly string[]> {
+/** Names in the root directory, or in `lost+found`, of an ext2, ext3 or ext4 filesystem that is not mounted. */
+export function debugfsRoot(
+  device: string,
+  directory: '/' | '/lost+found' = '/',
+): ReadCommand<readonly string[]> {
   return {
     tool: 'debugfs',
-    argv: ['-R', 'ls -p /', device],
+    argv: ['-R', `ls -p ${directory}`, device],
     access: 'read',
     parse: ({ stdout, stderr }) => parseDebugfs(stdout, stderr),
   };

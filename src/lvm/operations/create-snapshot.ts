@@ -109,8 +109,12 @@ export const createSnapshot = operation({
       return lv === undefined ? undefined : volumeWitness(host, lv);
     },
     changed: async ({ undo: of, result, witness, filled, host }) => {
-      const { lv } = await findMade(host, of, result?.uuid);
-      return lv === undefined || filled === 'now' ? undefined : volumeChanged(host, lv, witness);
+      const { lv, all } = await findMade(host, of, result?.uuid);
+      if (lv === undefined || filled === 'now') return undefined;
+      // Of one that was cut short it is known what it is made of, as long as nobody writes to that.
+      const origin = all.find(({ uuid }) => uuid === of.origin.uuid);
+      const was = witness ?? (origin === undefined ? undefined : await volumeWitness(host, origin));
+      return volumeChanged(host, lv, was);
     },
   },
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),

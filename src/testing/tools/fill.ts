@@ -218,9 +218,12 @@ function debugfs(call: ToolCall): ReturnType<ToolModel> {
       content.needsRecovery === true ? features.replace('filetype', 'filetype needs_recovery') : features;
     return ok(`Filesystem features: ${shown}\n`, banner);
   }
-  if (request !== 'ls -p /') throw unmodelled(call, `the request "${request ?? ''}" is new to it`);
+  if (request !== 'ls -p /' && request !== 'ls -p /lost+found')
+    throw unmodelled(call, `the request "${request ?? ''}" is new to it`);
   const { tree } = content;
-  const root = inodeOf(tree, tree.root);
+  const top = inodeOf(tree, tree.root);
+  const lost = request === 'ls -p /' ? undefined : (top.entries?.get('lost+found') ?? tree.root);
+  const root = lost === undefined ? top : inodeOf(tree, lost);
   const line = (name: string, ino: number): string => {
     const { kind, mode, uid, gid, content: bytes, target } = inodeOf(tree, ino);
     const type = kind === 'directory' ? '040' : kind === 'symlink' ? '120' : '100';

@@ -57,7 +57,12 @@ export function putHeader(
   header: Header,
 ): void {
   if (device !== undefined) {
-    world.live.set(device.storage, { superblock: header.superblock, luks: partsOf(header) });
+    const now = world.live.get(device.storage);
+    const payload = now?.superblock?.type === 'crypto_LUKS' ? now.payload : now;
+    world.live.set(device.storage, {
+      ...{ superblock: header.superblock, luks: partsOf(header) },
+      ...(payload === undefined ? {} : { payload }),
+    });
     return;
   }
   const there = resolve(world, path, 'follow');

@@ -7,6 +7,7 @@ import { copyContent, type World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { deviceAt } from './device-at.ts';
 import { luksBytes } from './crypt-text.ts';
+import { luksOffset } from './luks.ts';
 import { metadataBlock, withMetadataBytes } from './drbd-bytes.ts';
 import { laySectors, tableIn, withBytes, withoutSectors } from './sectors.ts';
 
@@ -89,17 +90,19 @@ function beneath(content: Content | undefined, from: number, count: number): Uin
     return bytes;
   }
   const { type, uuid, label, blocks, blockSize = 4096, version } = superblock;
+  if (type === 'crypto_LUKS') {
+    const of = { slots: [], ...content.luks, uuid: uuid ?? '', version: version === '1' ? 1 : 2 } as const;
+    bytes.set(blocksOf(content.payload, from, count));
+    bytes.fill(0, 0, Math.max(0, luksOffset[of.version] - from));
+    const header = luksBytes(of);
+    if (from < header.length) bytes.set(header.subarray(from, from + count));
+    return bytes;
+  }
   const end = blocks === undefined ? Infinity : blocks * blockSize;
   const own = createHash('sha256')
     .update(JSON.stringify([type, uuid, label]))
     .digest();
   for (let at = 0; at + 0x820 <= count && from + at < end; at += 4096) bytes.set(own, at + 0x800);
-  if (type === 'crypto_LUKS') {
-    const of = { slots: [], ...content.luks, uuid: uuid ?? '', version: version === '1' ? 1 : 2 } as const;
-    const header = luksBytes(of);
-    if (from < header.length) bytes.set(header.subarray(from, from + count));
-    return bytes;
-  }
   for (const { offset, bytes: hex } of magicsOf(content)) lay(bytes, offset - from, Buffer.from(hex, 'hex'));
   return bytes;
 }

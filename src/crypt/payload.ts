@@ -1,0 +1,73 @@
+import * as z from 'zod/mini';
+import type { Changed } from '../atomic/operation.ts';
+import { headWitness } from '../blockdevice/index.ts';
+import type { ReadHost } from '../command/index.ts';
+import type { Bytes } from '../units.ts';
+import { fileSum, sumOn } from './header-sum.ts';
+import { dataOffsets } from './new-luks.ts';
+import { headerOf } from './reads.ts';
+
+/** What lay where the encrypted data are to begin: cryptsetup does not write there when it makes a header. */
+export const payloadBefore = z.strictObject({ at: z.int().check(z.nonnegative()), witness: z.string() });
+
+type PayloadBefore = z.infer<typeof payloadBefore>;
+
+/** A new encrypted device: its data, and the device or the file with its header. */
+interface Place {
+  readonly device: string;
+  readonly header: string;
+}
+
+/** Of a device that is to be encrypted; with a detached header its data begin at once. */
+export async function payloadOf(
+  host: ReadHost,
+  device: string,
+  type: 'luks1' | 'luks2' | 'detached',
+): Promise<PayloadBefore> {
+  const at = type === 'detached' ? 0 : dataOffsets[type];
+  return { at, witness: await headWitness(host, device, at) };
+}
+
+/** A witness of a new encrypted device: of its keys, and of the first 128 KiB of its data. */
+export async function luksWitness(host: ReadHost, place: Place): Promise<string> {
+  const { dataOffset } = await headerOf(host, place.header);
+  return `${await sumIn(host, place)} ${await headWitness(host, place.device, offsetIn(place, dataOffset))}`;
+}
+
+/**
+ * What others have done to it since. Without a witness it was cut short: then it has one key at most, and its data are those
+ * of before. `touched`: the sequence changed its keys itself.
+ */
+export async function luksChanged(
+  host: ReadHost,
+  place: Place,
+  since: {
+    readonly witness: string | undefined;
+    readonly before: PayloadBefore | undefined;
+    readonly touched: boolean;
+  },
+): Promise<Changed | undefined> {
+  const keysNow = await sumIn(host, place);
+  // Cut short, it may be none that anybody could open.
+  if (['none', 'unreadable', 'other'].includes(keysNow))
+    return since.witness === undefined
+      ? undefined
+      : { found: `others wrote to the header in ${place.header}` };
+  const { dataOffset, keySlots } = await headerOf(host, place.header);
+  const [keys, data] = since.witness?.split(' ') ?? [undefined, since.before?.witness];
+  const at = offsetIn(place, dataOffset);
+  const isThere = since.witness !== undefined || since.before?.at === at;
+  if (!isThere || (await headWitness(host, place.device, at)) !== data)
+    return { found: `others wrote to the encrypted data of ${place.device}` };
+  const hasSameKeys = keys === undefined ? keySlots.length <= 1 : since.touched || keys === keysNow;
+  return hasSameKeys ? undefined : { found: `others changed the keys in ${place.header}` };
+}
+
+/** A detached header says where the data would begin if it lay before them. */
+function offsetIn({ device, header }: Place, dataOffset: Bytes): Bytes {
+  return device === header ? dataOffset : 0;
+}
+
+function sumIn(host: ReadHost, { device, header }: Place): Promise<string> {
+  return device === header ? sumOn(host, device) : fileSum(host, header);
+}
