@@ -170,6 +170,7 @@ function statOf(world: World, { tree, ino, inode, storage }: Found): FileStat {
     uid: inode.uid,
     gid: inode.gid,
     links: linksOf(tree, ino),
+    ...(inode.kind === 'file' ? { birth: String(inode.birth ?? ino) } : {}),
   };
 }
 

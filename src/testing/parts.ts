@@ -96,6 +96,8 @@ export interface Content {
   readonly btrfs?: Btrfs;
   /** Mounted for writing, or was when the power failed: its journal holds what only a mount brings out. */
   readonly needsRecovery?: boolean;
+  /** How often somebody else has mounted it for writing or written to it: each time its first blocks change. */
+  readonly changes?: number;
   /** A filesystem of a real host, which a plan does not mount: nobody can tell what is in it. */
   readonly unread?: boolean;
   /** What it was before some of the bytes by which it is known, at these offsets, were erased. */

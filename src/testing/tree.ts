@@ -16,6 +16,8 @@ export interface Inode {
   readonly entries?: ReadonlyMap<string, number>;
   /** Of a device node: `major:minor`. */
   readonly node?: string;
+  /** When it was made; missing: its number, which no other one has had. */
+  readonly birth?: number;
   /** Of what was found on a real host: what lstat(2) said there. */
   readonly real?: FileStat;
   /** And where it was found. */

@@ -209,6 +209,14 @@ export function settle(world: World, storage: string): void {
   else world.durable.set(storage, copyContent(content));
 }
 
+/** Somebody else mounts a filesystem for writing, or writes to it. */
+export function change(world: World, storage: string): void {
+  const content = world.live.get(storage);
+  if (content?.superblock === undefined) return;
+  world.live.set(storage, { ...content, changes: (content.changes ?? 0) + 1 });
+  settle(world, storage);
+}
+
 export function copyContent({ tree, erased, metadata, ...rest }: Content): Content {
   return {
     ...rest,

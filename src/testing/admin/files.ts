@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { movedInside } from '../btrfs.ts';
+import { around, movedInside, onBtrfs, putState } from '../btrfs.ts';
 import * as files from '../files.ts';
 import { resolve } from '../resolve.ts';
 import { addInode, file, inodeOf, type Inode, symlink } from '../tree.ts';
@@ -42,8 +42,19 @@ export function fileActs(world: World, does: Does): FileAdmin {
 /** What is done to a file is at once on the disk of the directory that it is in. */
 export function put(world: World, path: string, act: () => void): void {
   act();
+  written(world, path);
   const parent = resolve(world, posix.dirname(path), 'follow');
   if (parent.found) settle(world, parent.storage);
+}
+
+/** A subvolume that is written to has another generation. */
+function written(world: World, path: string): void {
+  const at = onBtrfs(world, path);
+  if (at === undefined) return;
+  const { id } = around(at);
+  const generation = at.state.generation + 1;
+  const subvolumes = at.state.subvolumes.map((each) => (each.id === id ? { ...each, generation } : each));
+  putState(world, at.mount, { ...at.state, generation, subvolumes });
 }
 
 /** A file of that content, with the directories above it. */

@@ -1,6 +1,6 @@
 import type { Mount } from '../parts.ts';
 import { addMount, removeMount } from '../tools/mounts.ts';
-import type { World } from '../world.ts';
+import { change, type World } from '../world.ts';
 import { deviceOf, type Does, must } from './act.ts';
 
 /** What somebody else mounts, or keeps in use. */
@@ -19,6 +19,7 @@ export function mountActs(world: World, does: Does): MountAdmin {
     mount: does((device, path) => {
       const { number, storage } = deviceOf(world, device);
       const type = world.live.get(storage)?.superblock?.type ?? 'ext4';
+      change(world, storage);
       return addMount(world, { device: number, storage, path, type, source: device, words: ['rw'] });
     }),
     umount: does((path) =>

@@ -6,6 +6,7 @@ import { placeFor } from '../drbd.ts';
 import { copyContent, type World } from '../world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from './answer.ts';
 import { deviceAt } from './device-at.ts';
+import { bytesOn } from './device-bytes.ts';
 import { luksBytes } from './crypt-text.ts';
 import { luksOffset } from './luks.ts';
 import { metadataBlock, withMetadataBytes } from './drbd-bytes.ts';
@@ -100,7 +101,7 @@ function beneath(content: Content | undefined, from: number, count: number): Uin
   }
   const end = blocks === undefined ? Infinity : blocks * blockSize;
   const own = createHash('sha256')
-    .update(JSON.stringify([type, uuid, label]))
+    .update(JSON.stringify([type, uuid, label, content.changes]))
     .digest();
   for (let at = 0; at + 0x820 <= count && from + at < end; at += 4096) bytes.set(own, at + 0x800);
   for (const { offset, bytes: hex } of magicsOf(content)) lay(bytes, offset - from, Buffer.from(hex, 'hex'));
@@ -180,7 +181,7 @@ function direct(call: ToolCall, words: ReadonlyMap<string, string>): ReturnType<
   if (device === undefined) return failed(1, `dd: failed to open '${path}': No such file or directory`);
   const [from, count] = [Number(words.get('skip')), Number(words.get('count'))];
   const there = Math.max(0, Math.min(count, device.size - from));
-  const bytes = blocksOf(call.world.live.get(device.storage), from, count).subarray(0, there);
+  const bytes = bytesOn(call.world, device, { from, count }).subarray(0, there);
   return { ...ok(Buffer.from(bytes).toString('latin1')), isLatin1: true };
 }
 

@@ -4,10 +4,10 @@ import { one, readOptions, unmodelled } from '../options.ts';
 import { resolve } from '../resolve.ts';
 import { ok, type ToolCall, type ToolModel } from './answer.ts';
 import { deviceAt } from './device-at.ts';
+import { bytesOn } from './device-bytes.ts';
 import { hexLines } from './hex.ts';
 import { luksBytes } from './crypt-text.ts';
 import { luksAt } from './luks.ts';
-import { blocksOf } from './magics.ts';
 
 /** Bytes of a device: whole blocks; or where a superblock says how large its filesystem is, as far as bofh reads them. */
 export function superblockBytes(call: ToolCall): ReturnType<ToolModel> {
@@ -23,7 +23,7 @@ export function superblockBytes(call: ToolCall): ReturnType<ToolModel> {
   const count = Number(one(options, '--read-bytes'));
   const content = there.found ? there.inode.content : undefined;
   if (one(options, '--width') === '4096' && device !== undefined)
-    return ok(blockLines(blocksOf(call.world.live.get(device.storage), from, count), from));
+    return ok(blockLines(bytesOn(call.world, device, { from, count }), from));
   const header = plain && device === undefined ? luksAt(call.world, path) : undefined;
   if (typeof header === 'object') {
     const bytes = Buffer.concat([luksBytes(header), Buffer.alloc(from + count)]);
@@ -43,8 +43,9 @@ export function superblockBytes(call: ToolCall): ReturnType<ToolModel> {
   }
   if (!plain || more.length > 0 || device === undefined) throw unmodelled(call, 'it shows bytes of a device');
   const isBlocks = count >= 4096 || (from === 0 && count === 512);
-  const live = call.world.live.get(device.storage);
-  return ok(hexLines(isBlocks ? blocksOf(live, from, count) : sizeIn(call, device, { from, count })));
+  return ok(
+    hexLines(isBlocks ? bytesOn(call.world, device, { from, count }) : sizeIn(call, device, { from, count })),
+  );
 }
 
 function sizeIn(
