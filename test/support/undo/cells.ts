@@ -1,5 +1,6 @@
 import { crashCells } from './cells-crash.ts';
 import { journalCells } from './cells-journal.ts';
+import { hangsAtBoot, othersCells } from './cells-others.ts';
 import { signalCells } from './cells-signal.ts';
 import { toolCells } from './cells-tool.ts';
 import type { FaultName } from './fault-names.ts';
@@ -20,4 +21,6 @@ export const cells: Readonly<Record<FaultName, Cell>> = {
   ...journalCells,
   ...signalCells,
   ...crashCells,
+  ...othersCells,
+  'hangs in the undo at boot': hangsAtBoot,
 };

@@ -18,6 +18,10 @@ export const faultNames = [
   'power cut',
   'torn tail',
   'flipped bit',
+  'foreign content',
+  'identity reused',
+  'the world moved on',
+  'hangs in the undo at boot',
 ] as const;
 
 /** What goes wrong. */

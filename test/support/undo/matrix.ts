@@ -2,6 +2,7 @@ import { loadOperations } from '../../../src/operations.ts';
 import { cells } from './cells.ts';
 import { withoutWaiting } from './clock.ts';
 import { type FaultName } from './fault-names.ts';
+import { notApplicable as othersNotApplicable } from './others/not-applicable.ts';
 import { type Specimen, specimens } from './specimens.ts';
 import { type Subject, subjectOf, words } from './trial.ts';
 
@@ -15,6 +16,8 @@ export interface Counts {
   /** Of these: stuck on the way, and brought to the end by recovery once the cause was away. */
   readonly stuck: number;
   readonly neither: readonly string[];
+  /** What others wrote and bofh is known to destroy. */
+  readonly known: number;
   /** Why the cell makes no sense. */
   readonly notApplicable?: string;
 }
@@ -62,7 +65,7 @@ function subjectsOf({ subjects }: Row, fault: FaultName): readonly Subject[] {
 
 /** One cell of the matrix. A cell that is said to make no sense must have no trial. */
 export async function fill(row: Row, fault: FaultName): Promise<Counts> {
-  const counts = { trials: 0, before: 0, after: 0, stuck: 0 };
+  const counts = { trials: 0, before: 0, after: 0, known: 0, stuck: 0 };
   const neither: string[] = [];
   for (const subject of subjectsOf(row, fault)) {
     const title = subject.specimen.title === undefined ? '' : `${subject.specimen.title}: `;
@@ -79,7 +82,10 @@ export async function fill(row: Row, fault: FaultName): Promise<Counts> {
       }
     });
   }
-  const reasons = row.specimens.map(({ notApplicable }) => notApplicable?.[fault]);
+  const ofKind = othersNotApplicable[fault]?.kinds.has(row.kind)
+    ? othersNotApplicable[fault].reason
+    : undefined;
+  const reasons = row.specimens.map(({ notApplicable }) => ofKind ?? notApplicable?.[fault]);
   const [reason] = reasons;
   const isNot = reasons.every((each) => each !== undefined);
   if (isNot && counts.trials > 0)

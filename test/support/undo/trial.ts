@@ -26,7 +26,8 @@ export type Then = 'restart' | 'reboot' | 'power cut, none' | 'power cut, all';
 
 /** How one trial ended. `stuck`: on the way there a journal was stuck, and named what was left. */
 export interface Tried {
-  readonly ended: 'before' | 'after' | 'neither';
+  /** `known`: what others wrote is lost, as `knownLosses` says. */
+  readonly ended: 'before' | 'after' | 'neither' | 'known';
   readonly stuck: boolean;
   readonly why: string;
 }
@@ -236,7 +237,7 @@ export async function judge(
   host: SimulatedHost,
   expected: 'before' | 'after',
   then: Then,
-): Promise<Pick<Tried, 'ended' | 'why'>> {
+): Promise<{ readonly ended: 'before' | 'after' | 'neither'; readonly why: string }> {
   const { known, ...states } = await subject.reference(then);
   const now = stateOf(host, known);
   if (states[expected].includes(now)) return { ended: expected, why: '' };
