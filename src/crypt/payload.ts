@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import type { Changed } from '../atomic/operation.ts';
-import { headWitness } from '../blockdevice/index.ts';
+import { deviceWitness } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import type { Bytes } from '../units.ts';
 import { fileSum, sumOn } from './header-sum.ts';
@@ -25,13 +25,13 @@ export async function payloadOf(
   type: 'luks1' | 'luks2' | 'detached',
 ): Promise<PayloadBefore> {
   const at = type === 'detached' ? 0 : dataOffsets[type];
-  return { at, witness: await headWitness(host, device, at) };
+  return { at, witness: await deviceWitness(host, device, at) };
 }
 
 /** A witness of a new encrypted device: of its keys, and of the first 128 KiB of its data. */
 export async function luksWitness(host: ReadHost, place: Place): Promise<string> {
   const { dataOffset } = await headerOf(host, place.header);
-  return `${await sumIn(host, place)} ${await headWitness(host, place.device, offsetIn(place, dataOffset))}`;
+  return `${await sumIn(host, place)} ${await deviceWitness(host, place.device, offsetIn(place, dataOffset))}`;
 }
 
 /**
@@ -57,7 +57,7 @@ export async function luksChanged(
   const [keys, data] = since.witness?.split(' ') ?? [undefined, since.before?.witness];
   const at = offsetIn(place, dataOffset);
   const isThere = since.witness !== undefined || since.before?.at === at;
-  if (!isThere || (await headWitness(host, place.device, at)) !== data)
+  if (!isThere || (await deviceWitness(host, place.device, at)) !== data)
     return { found: `others wrote to the encrypted data of ${place.device}` };
   const hasSameKeys = keys === undefined ? keySlots.length <= 1 : since.touched || keys === keysNow;
   return hasSameKeys ? undefined : { found: `others changed the keys in ${place.header}` };

@@ -13,10 +13,9 @@ const head = 128 * 1024;
 /** lvcreate fills so much with zeros (lvm.conf(5), `wipe_signatures_when_zeroing_new_lvs` and `--zero`). */
 const zeroed = 4096;
 
-/** SHA-256 of the first 128 KiB from an offset, past the page cache: a witness of what a device holds. */
-export async function headWitness(host: ReadHost, device: string, from = 0): Promise<string> {
-  const to = Math.min(from + head, await size(host, device));
-  return partWitness(host, device, { from, to });
+/** A witness of what a device holds, or holds from an offset on. */
+export async function deviceWitness(host: ReadHost, device: string, from = 0): Promise<string> {
+  return partWitness(host, device, { from, to: await size(host, device) });
 }
 
 /** SHA-256 of the first and the last 128 KiB of a part of a device, past the page cache; `to` is the first byte behind it. */

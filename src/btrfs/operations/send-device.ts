@@ -187,7 +187,11 @@ async function erase(host: ChangeHost, path: string, of: Undo): Promise<void> {
 }
 
 async function unmark(host: ChangeHost, path: string, of: Undo): Promise<void> {
-  await host.run(writeBytes(path, { offset: guardOffset(of), bytes: new Uint8Array(2 * block) }));
+  const clear = (offset: number): Promise<unknown> =>
+    host.run(writeBytes(path, { offset, bytes: new Uint8Array(block) }));
+  // What others have written over it since is theirs.
+  if (await hasGuard(host, path, of)) await clear(guardOffset(of));
+  await clear(markOffset(of));
   if (await hasMark(host, path, of)) throw unmarked(of, 'has left its');
 }
 

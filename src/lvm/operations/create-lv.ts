@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
-import { blankChanged, partWitness } from '../../blockdevice/index.ts';
+import { blankChanged, deviceWitness } from '../../blockdevice/index.ts';
 import { RefusedError, UsageError } from '../../errors.ts';
 import { madeByHand } from '../by-hand.ts';
 import { lvcreate } from '../lv-commands.ts';
@@ -129,16 +129,14 @@ export const createLv = operation({
     witness: async ({ undo: of, result, host }) => {
       const { lv } = await findMade(host, of, result?.uuid);
       if (lv?.active !== true) return undefined;
-      return partWitness(host, `/dev/${lv.vg}/${lv.name}`, { from: 0, to: of.size });
+      return deviceWitness(host, `/dev/${lv.vg}/${lv.name}`);
     },
     changed: async ({ undo: of, result, witness, touched, filled, host }) => {
       const path = await readablePath(host, of, result?.uuid);
       if (path === undefined || filled === 'now') return undefined;
       const changed = await blankChanged(host, path, touched ? 'used by the sequence' : 'new');
       if (changed !== undefined || witness === undefined || touched) return changed;
-      return (await partWitness(host, path, { from: 0, to: of.size })) === witness
-        ? undefined
-        : { found: `others wrote to ${path}` };
+      return (await deviceWitness(host, path)) === witness ? undefined : { found: `others wrote to ${path}` };
     },
   },
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),

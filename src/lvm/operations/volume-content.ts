@@ -1,5 +1,5 @@
 import type { Changed } from '../../atomic/operation.ts';
-import { headWitness, isMountedForWriting, partWitness } from '../../blockdevice/index.ts';
+import { deviceWitness, isMountedForWriting, partWitness } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
 import type { Bytes } from '../../units.ts';
 import type { LogicalVolume } from '../objects.ts';
@@ -10,7 +10,7 @@ const inactive = 'inactive';
 /** A witness of what is on a volume. */
 export async function volumeWitness(host: ReadHost, lv: LogicalVolume): Promise<string> {
   if (lv.active !== true) return inactive;
-  return headWitness(host, `/dev/${lv.vg}/${lv.name}`);
+  return deviceWitness(host, `/dev/${lv.vg}/${lv.name}`);
 }
 
 /**

@@ -8,6 +8,7 @@ import { bytesOn } from './device-bytes.ts';
 import { hexLines } from './hex.ts';
 import { luksBytes } from './crypt-text.ts';
 import { luksAt } from './luks.ts';
+import { blocksOf } from './magics.ts';
 
 /** Bytes of a device: whole blocks; or where a superblock says how large its filesystem is, as far as bofh reads them. */
 export function superblockBytes(call: ToolCall): ReturnType<ToolModel> {
