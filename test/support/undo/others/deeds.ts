@@ -64,7 +64,7 @@ function intoFilesystem(
     };
     if (mount !== undefined)
       return [{ title, act: (host) => (write(host, mount.path), { isKept: fileIsKept }) }];
-    if (mounts.length > 0) return [];
+    if (openers(now.world, device.number).length > 0) return [];
     const mountIt = ({ admin }: SimulatedHost): void => {
       admin.mkdir(theirPlace);
       admin.mount(path, theirPlace);

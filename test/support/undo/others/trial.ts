@@ -1,5 +1,5 @@
 import { StuckError } from '../../../../src/errors.ts';
-import { abandon, openJournals, recover } from '../../../../src/atomic/recover.ts';
+import { abandon, openJournals, recover, sweepUnborn } from '../../../../src/atomic/recover.ts';
 import { fork } from '../../../../src/testing/fork.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../../src/testing/index.ts';
 import { endingOf, type Ending, fateOf, leftovers, type Tried, words } from '../trial.ts';
@@ -9,18 +9,22 @@ import type { Deed } from './theirs.ts';
  * Others did something to a host that waits for its recovery. It must be kept by every recovery that is not told to discard it;
  * a journal that is stuck names what holds it up, and what it prints brings it to its end.
  */
-export async function tryDeed(waiting: SimulatedHost, deed: Deed): Promise<Tried> {
+export async function tryDeed(
+  waiting: SimulatedHost,
+  deed: Deed,
+  /** With `--yes` what a guest of the sequence wrote to its own disks is its own. */
+  answers: readonly ('unasked' | '--yes')[] = ['unasked', '--yes'],
+): Promise<Tried> {
   const host = fork(waiting);
   const theirs = deed.act(host);
   if (!theirs.isKept(host)) throw new TypeError(`${deed.title}: it is not there at first`);
   const failed = (why: string, stuck = true): Tried => ({ ended: 'neither', stuck, why });
-  for (const yes of [false, true]) {
-    const ending = await recovered(host.restart(), { yes });
-    if (!theirs.isKept(host))
-      return failed(`LOST: ${yes ? 'with --yes' : 'unasked'}, it ended by ${said(ending)}`);
+  for (const answer of answers) {
+    const ending = await recovered(host.restart(), { yes: answer === '--yes' });
+    if (!theirs.isKept(host)) return failed(`LOST: ${answer}, it ended by ${said(ending)}`);
     if (ending.how === 'died') return failed('it died');
     if (ending.how === 'done') return ended(host, false);
-    if (!yes) continue;
+    if (answer === 'unasked') continue;
     if (!(ending.error instanceof StuckError)) return failed(`it ended by ${said(ending)}`);
     if (ending.error.blocked.length + ending.error.remaining.length === 0) return failed('nothing is named');
     const again = await afterRemedy(host, theirs.leave, ending.error);
@@ -62,6 +66,7 @@ async function recovered(
 ): Promise<Ending> {
   const { engine } = simulatedBofh({ host });
   return endingOf(host, async () => {
+    await sweepUnborn(engine);
     for (const { id } of await openJournals(engine)) await recover(id, { engine, ...options });
   });
 }

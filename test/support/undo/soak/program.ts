@@ -64,12 +64,19 @@ export interface Takeover {
   readonly at: number;
 }
 
+/** What somebody else does with what a killed sequence made, before it is recovered: one of the things that can be done. */
+export interface Meddling {
+  readonly fault: 'foreign content' | 'identity reused';
+  readonly which: number;
+}
+
 /** One trial. */
 export interface Case {
   readonly body: readonly Action<Leaf>[];
   readonly fails: boolean;
   readonly run: Trouble;
   readonly takeover: Takeover | null;
+  readonly meddling: Meddling | null;
   readonly then: Then;
   readonly recovery: Trouble | null;
   readonly again: Then;
@@ -170,6 +177,10 @@ export const anyCase: fc.Arbitrary<Case> = fc.record({
       at: at(40),
     }),
     { freq: 3 },
+  ),
+  meddling: fc.option(
+    fc.record({ fault: fc.constantFrom('foreign content', 'identity reused'), which: fc.nat(1000) }),
+    { freq: 2 },
   ),
   then,
   recovery: fc.option(trouble),

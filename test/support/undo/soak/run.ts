@@ -1,7 +1,8 @@
 import * as fc from 'fast-check';
 import { withoutWaiting } from '../clock.ts';
 import { anyCase, type Case } from './program.ts';
-import { count, type Figures, newFigures, soakTrial } from './trial.ts';
+import { count, type Figures, newFigures } from './figures.ts';
+import { soakTrial } from './trial.ts';
 
 /** A trial that ended as neither before nor after, as small as it could be made. */
 export interface Failure {

@@ -9,22 +9,9 @@ import { interpret, type Action, type Taken } from '../../crash/program.ts';
 import type { Case, Leaf, Trouble } from './program.ts';
 import { type At, startHost, workOf } from './steps.ts';
 import { intrude, type Stranger } from './stranger.ts';
+import { count, type Figures } from './figures.ts';
+import { meddle } from './meddle.ts';
 import { strike } from './trouble.ts';
-
-/** What trials add up to. */
-export interface Figures {
-  readonly fired: Map<string, number>;
-  readonly outcomes: Map<string, number>;
-  readonly steps: Map<string, number>;
-}
-
-export function newFigures(): Figures {
-  return { fired: new Map(), outcomes: new Map(), steps: new Map() };
-}
-
-export function count(of: Map<string, number>, what: string): void {
-  of.set(what, (of.get(what) ?? 0) + 1);
-}
 
 interface Run {
   readonly host: SimulatedHost;
@@ -51,6 +38,8 @@ export async function soakTrial(one: Case, figures: Figures): Promise<readonly s
     if (stranger !== undefined)
       count(figures.fired, `a stranger takes the name of a ${one.takeover.what} between kill and recovery`);
   }
+  if (one.meddling !== null && stranger === undefined && leftovers(host).length > 0)
+    found.push(...(await meddle(host, { meddling: one.meddling, then: one.then, taken }, figures)));
   // Whether `committed` is on the disk, only the disk can tell.
   const expected =
     ending.how === 'done' ? 'after' : ending.how === 'died' || isStuck ? fateOf(host) : ('before' as const);

@@ -1,0 +1,48 @@
+import { fork } from '../../../../src/testing/fork.ts';
+import type { SimulatedHost } from '../../../../src/testing/index.ts';
+import type { Taken } from '../../crash/program.ts';
+import { deedsOf } from '../others/deeds.ts';
+import { knownLosses } from '../others/known-losses.ts';
+import { movesOf } from '../others/moves.ts';
+import { replacementsOf } from '../others/replacements.ts';
+import { tryDeed } from '../others/trial.ts';
+import { fateOf, next, recoverAll, type Then } from '../trial.ts';
+import type { Leaf, Meddling } from './program.ts';
+import { startHost } from './steps.ts';
+import { count, type Figures } from './figures.ts';
+
+const guestLeaves = new Set<Leaf['do']>(['start', 'vm create']);
+
+/** On a copy of a host that waits for its recovery somebody else does one thing. What they wrote must be kept. */
+export async function meddle(
+  waiting: SimulatedHost,
+  of: { readonly meddling: Meddling; readonly then: Then; readonly taken: readonly Taken<Leaf>[] },
+  figures: Figures,
+): Promise<readonly string[]> {
+  // A program that still runs is waited for: others come after that.
+  if (waiting.world.orphans.length > 0) return [];
+  const { which, fault: asked } = of.meddling;
+  const isCommitted = fateOf(waiting) === 'after';
+  const fault = isCommitted ? 'the world moved on' : asked;
+  const host = fork(waiting);
+  const other = isCommitted ? fork(waiting) : next(startHost(), of.then);
+  if (isCommitted) await recoverAll(other);
+  const all = isCommitted
+    ? [...deedsOf(other, host), ...replacementsOf(other, host), ...movesOf(host)]
+    : asked === 'foreign content'
+      ? deedsOf(other, host)
+      : replacementsOf(other, host);
+  const deeds = all.filter(
+    ({ title }) => !knownLosses.some((loss) => loss.fault === fault && loss.deed.test(title)),
+  );
+  const deed = deeds[which % Math.max(1, deeds.length)];
+  if (deed === undefined) return [];
+  const hasGuest = of.taken.some(({ leaf }) => guestLeaves.has(leaf.do));
+  const tried = await tryDeed(host, deed, hasGuest ? ['unasked'] : undefined);
+  count(figures.fired, fault);
+  count(
+    figures.outcomes,
+    `${fault}: ${tried.ended === 'neither' ? 'neither' : tried.stuck ? 'stuck, kept' : 'kept'}`,
+  );
+  return tried.ended === 'neither' ? [`${fault}, ${deed.title}: ${tried.why}`] : [];
+}
