@@ -4,6 +4,8 @@ import { identityOf, keysOf, locate, splitLvmName } from '../../../src/blockdevi
 import { dmName } from '../../../src/lvm/names.ts';
 import { CommandError, ParseError, RefusedError } from '../../../src/errors.ts';
 import { disk, mapped, treeHost, virtual } from './tree-host.ts';
+import { reached } from '../../../src/testing/files.ts';
+import { simulatedHost } from '../../../src/testing/index.ts';
 
 // As the kernel told it on Debian 12 of a VG on vdb with a volume, and a volume with a snapshot.
 const vg = 'LVM-ztXZ0selCyKzkEmstjtUB2qhf30ep806';
@@ -73,6 +75,17 @@ describe('keysOf', () => {
       container: 'file:/srv/image',
       identity: 'dev:loop:254:0:77@512',
     });
+  });
+
+  test('knows a loop device by when its file was made: the number of an inode is given out again', async () => {
+    const simulated = simulatedHost();
+    simulated.admin.writeFile('/srv/web1.img', '1'.repeat(8192));
+    const device = simulated.admin.losetup('/srv/web1.img');
+    const { identity } = await identityOf(simulated, device);
+    const { tree, ino, inode } = reached(simulated.world, 'open', '/srv/web1.img');
+    tree.inodes.set(ino, { ...inode, birth: 1234 });
+
+    expect((await identityOf(simulated, device)).identity).not.toBe(identity);
   });
 
   test('prefers the serial number of a disk to its name', async () => {

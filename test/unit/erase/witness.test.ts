@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { rangesOf } from '../../../src/erase/witness.ts';
+import { changedAt, rangesOf, takeWitness } from '../../../src/erase/witness.ts';
+import { simulatedHost } from '../../../src/testing/index.ts';
 
 const [kib, gib] = [1024, 1024 ** 3];
 
@@ -26,5 +27,20 @@ describe('where a device is sampled', () => {
       end = from + count;
     }
     expect(ranges.reduce((sum, { count }) => sum + count, 0)).toBe(size > 544 * kib ? 304 * kib : size);
+  });
+});
+
+describe('what is compared later', () => {
+  it('is data that were not there: zeros, as an act that was cut off leaves them, are none', async () => {
+    const [path, size] = ['/dev/vdx', 1024 * kib];
+    const host = simulatedHost({ disks: [{ name: 'vdx', size }] });
+    host.admin.writeBytes(path, 8 * kib, Buffer.from('data'));
+    const of = await takeWitness(host, path, size);
+    host.admin.writeBytes(path, 8 * kib, Buffer.alloc(4));
+
+    expect(await changedAt(host, { path, size, of, from: 0 })).toBeUndefined();
+
+    host.admin.writeBytes(path, 4 * kib, Buffer.from('of others'));
+    expect(await changedAt(host, { path, size, of, from: 0 })).toBe(4 * kib);
   });
 });

@@ -126,6 +126,21 @@ const cases: readonly Case[] = [
     object: new RegExp(`--discard fs:${uuid}`),
   },
   {
+    name: 'a new volume whose own filesystem was undone: a filesystem',
+    act: async (tx) => {
+      await makeVolume(tx);
+      const scope = tx.scope('a filesystem', async (inner) => {
+        await inner.filesystem.create({ device, type: 'ext4', uuid });
+        throw new Error('it fails');
+      });
+      await scope.catch(() => undefined);
+    },
+    write: ({ admin }) =>
+      admin.format(device, { type: 'ext4', usage: 'filesystem', uuid: foreign, version: '1.0' }),
+    theirs: foreign,
+    object: /--discard lv:vg0\/own/,
+  },
+  {
     name: 'a new image: the start of it',
     act: (tx) => tx.block.createImage({ file: '/srv/own.img', size: '16m' }),
     write: ({ admin }) => admin.writeFile('/srv/own.img', text),
