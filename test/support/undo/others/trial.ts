@@ -31,7 +31,8 @@ export async function tryDeed(
     if (again.how !== 'done')
       return failed(`what was printed led to ${said(again)}; at first ${said(ending)}`);
   }
-  return ended(host, true);
+  // Unasked it stays open, for somebody to say what is to become of it.
+  return answers.includes('--yes') ? ended(host, true) : { ended: fateOf(host), stuck: true, why: '' };
 }
 
 /** What the error prints: objects to discard by name; else they end their use. */
