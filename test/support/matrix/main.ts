@@ -3,6 +3,7 @@ import type { Suite } from '../rig/index.ts';
 import { concurrency, foreignTrials } from './foreign.ts';
 import { markTrials, unflushedTrials } from './marks.ts';
 import { operationTrials, stackTrials } from './operation-trials.ts';
+import { othersTrials } from './others.ts';
 import { bootedStage, powerCutAfterSuccess, powerCutAt } from './power.ts';
 import { dismissGuest, openStage, reset, type Stage, type StageOptions } from './stage.ts';
 import {
@@ -60,7 +61,7 @@ async function sorted(): Promise<Sorted> {
   return {
     warm: [...warm, ...operations.filter(isXen)],
     cold: [...cold, ...(await markTrials('kept'))],
-    plain: [...operations.filter((trial) => !isXen(trial)), ...stackTrials],
+    plain: [...operations.filter((trial) => !isXen(trial)), ...stackTrials, ...othersTrials],
     volatile: await unflushedTrials(),
   };
 }

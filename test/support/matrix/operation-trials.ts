@@ -6,7 +6,7 @@ import { stackRows } from './stacks.ts';
 import { background, expectAsBefore, expectForeign, run, type Stage } from './stage.ts';
 import { killedAndRecovered, type ToolCall, type Trial } from './trials.ts';
 
-const script = '/root/one-operation.ts';
+export const script = '/root/one-operation.ts';
 
 /** What is typed. */
 export function commandOf(specimen: RigSpecimen): string {
