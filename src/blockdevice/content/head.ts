@@ -18,19 +18,29 @@ export async function deviceWitness(host: ReadHost, device: string, from = 0): P
   return partWitness(host, device, { from, to: await size(host, device) });
 }
 
-/** SHA-256 of the first and the last 128 KiB of a part of a device, past the page cache; `to` is the first byte behind it. */
+/**
+ * A witness of a part of a device: SHA-256 of its first and of its last 128 KiB, past the page cache. `to` is the first byte
+ * behind it.
+ */
 export async function partWitness(
   host: ReadHost,
   device: string,
   { from, to }: { readonly from: Bytes; readonly to: Bytes },
 ): Promise<string> {
-  const hash = createHash('sha256');
   const count = Math.min(head, to - from);
-  for (const at of new Set([from, to - count])) {
+  const sumAt = async (at: Bytes): Promise<string> => {
     const { buffer, byteOffset, byteLength } = await host.run(directBytesAt(device, { from: at, count }));
-    hash.update(new Uint8Array(buffer, byteOffset, byteLength));
-  }
-  return hash.digest('hex');
+    return createHash('sha256')
+      .update(new Uint8Array(buffer, byteOffset, byteLength))
+      .digest('hex');
+  };
+  const first = await sumAt(from);
+  return `${first}-${to - count === from ? first : await sumAt(to - count)}`;
+}
+
+/** Of such a witness what is about the end. */
+export function endOf(witness: string): string {
+  return witness.split('-')[1] ?? '';
 }
 
 /**

@@ -1,5 +1,6 @@
+import { openJournals } from '../../../../src/atomic/recover.ts';
 import { fork } from '../../../../src/testing/fork.ts';
-import type { SimulatedHost } from '../../../../src/testing/index.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../../src/testing/index.ts';
 import type { Taken } from '../../crash/program.ts';
 import { deedsOf } from '../others/deeds.ts';
 import { knownLosses } from '../others/known-losses.ts';
@@ -12,6 +13,13 @@ import { startHost } from './steps.ts';
 import { count, type Figures } from './figures.ts';
 
 const guestLeaves = new Set<Leaf['do']>(['start', 'vm create']);
+
+/** Of a volume whose creation was cut short the start alone is known: what lay behind it before nobody can tell. */
+async function hasVolumeCutShort(host: SimulatedHost): Promise<boolean> {
+  const { engine } = simulatedBofh({ host: fork(host) });
+  const steps = (await openJournals(engine)).flatMap(({ state }) => state.steps);
+  return steps.some(({ intent, done }) => intent.kind === 'lvm.lv.create' && done === undefined);
+}
 
 /** On a copy of a host that waits for its recovery somebody else does one thing. What they wrote must be kept. */
 export async function meddle(
@@ -32,8 +40,11 @@ export async function meddle(
     : asked === 'foreign content'
       ? deedsOf(other, host)
       : replacementsOf(other, host);
+  const isCut = await hasVolumeCutShort(host);
   const deeds = all.filter(
-    ({ title }) => !knownLosses.some((loss) => loss.fault === fault && loss.deed.test(title)),
+    ({ title }) =>
+      !knownLosses.some((loss) => loss.fault === fault && loss.deed.test(title)) &&
+      !(isCut && title.startsWith('raw data at the end')),
   );
   const deed = deeds[which % Math.max(1, deeds.length)];
   if (deed === undefined) return [];
