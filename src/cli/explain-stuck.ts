@@ -8,7 +8,10 @@ import { messageOf, oneLine, printable } from './text.ts';
 export function stuck(error: StuckError): Explanation {
   const done = error.committed
     ? `changed: the work itself is done and stays, but its cleaning up is not finished${where(error)}`
-    : `changed: a part of the work could not be undone${where(error)}`;
+    : error.blocked.length > 0
+      ? `changed: a part of the work could not be undone${where(error)}`
+      : // No step failed, but the journal: its last line may be on the disk, or not.
+        'changed: only a recovery finds out whether the work is done or has to be undone';
   return {
     class: error.name,
     failed: oneLine(error.message),

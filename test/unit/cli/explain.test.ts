@@ -56,6 +56,14 @@ describe('an explanation', () => {
     ]);
   });
 
+  it('claims neither that the work is done nor that its undo failed when the journal alone did', () => {
+    const { host } = explain(new StuckError('"x" was left as it is', { id: 'abc', committed: false }), root);
+
+    expect(host).toBe(
+      'changed: only a recovery finds out whether the work is done or has to be undone; the journal abc stays open',
+    );
+  });
+
   it('names every refusal of a check with its remedy', () => {
     const all = [new UsageError('bad name'), new RefusedError('no room', { remedy: 'lvextend' })];
     const { failed, details } = explain(
