@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { CommandError } from '../../errors.ts';
 import type { Changed } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
 import type { Bytes } from '../../units.ts';
@@ -19,8 +20,8 @@ export async function deviceWitness(host: ReadHost, device: string, from = 0): P
 }
 
 /**
- * A witness of a part of a device: SHA-256 of its first and of its last 128 KiB, past the page cache. `to` is the first byte
- * behind it.
+ * A witness of a part of a device: SHA-256 of its first and of its last 128 KiB, past the page cache, or `unreadable` after an
+ * I/O error. `to` is the first byte behind it.
  */
 export async function partWitness(
   host: ReadHost,
@@ -29,10 +30,16 @@ export async function partWitness(
 ): Promise<string> {
   const count = Math.min(head, to - from);
   const sumAt = async (at: Bytes): Promise<string> => {
-    const { buffer, byteOffset, byteLength } = await host.run(directBytesAt(device, { from: at, count }));
-    return createHash('sha256')
-      .update(new Uint8Array(buffer, byteOffset, byteLength))
-      .digest('hex');
+    try {
+      const { buffer, byteOffset, byteLength } = await host.run(directBytesAt(device, { from: at, count }));
+      return createHash('sha256')
+        .update(new Uint8Array(buffer, byteOffset, byteLength))
+        .digest('hex');
+    } catch (error) {
+      // A snapshot that is lost, or a broken disk: that has to be removable too.
+      if (error instanceof CommandError && error.stderr.includes('Input/output error')) return 'unreadable';
+      throw error;
+    }
   };
   const first = await sumAt(from);
   return `${first}-${to - count === from ? first : await sumAt(to - count)}`;

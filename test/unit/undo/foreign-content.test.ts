@@ -266,6 +266,24 @@ describe('bytes that others wrote into what a killed step made or enlarged', () 
   });
 });
 
+test('a snapshot that gives nothing but I/O errors, for its room is full, can be made and undone', async () => {
+  const host = neighbourhood();
+  host.admin.lvcreate({ vg: 'vg0', name: 'origin', extents: 16 });
+  host.fault({
+    ...{ tool: 'dd', access: 'read', argvIncludes: 'direct', times: 99, mode: 'fails before' },
+    stderr: "dd: error reading '/dev/vg0/own': Input/output error\n",
+  });
+  const act = (tx: Tx): Promise<unknown> =>
+    tx.lvm.createSnapshot({ vg: 'vg0', origin: 'origin', name: 'own', extents: 4 });
+  const ending = await run({ host, act }, { ends: 'well', onBodyEnds: () => host.kill() });
+  const later = host.restart();
+  expect([ending.how, volumesOf(later).includes('own')]).toEqual(['died', true]);
+
+  await recoverOne(later);
+
+  expect(volumesOf(later)).not.toContain('own');
+});
+
 describe('what is written into an object while its sequence is at work, which then fails', () => {
   const write = (host: SimulatedHost): void => {
     host.admin.format(device, { type: 'ext4', usage: 'filesystem', uuid: foreign, version: '1.0' });
