@@ -19,7 +19,7 @@ interface Report {
 /** Runs tests of the project in a copy: how many passed, and the names of those that failed. A file that cannot be loaded is an error. */
 export async function runTests(
   folder: string,
-  { file, title }: Tests,
+  { file, title, matrix }: Tests,
 ): Promise<{ readonly passed: number; readonly failed: readonly string[] }> {
   const output = join(folder, 'outcome.json');
   const vitest = join(root, 'node_modules/vitest/vitest.mjs');
@@ -38,7 +38,8 @@ export async function runTests(
     '--outputFile',
     output,
   ];
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('VITEST')));
+  const own = Object.entries(process.env).filter(([name]) => !name.startsWith('VITEST'));
+  const env = { ...Object.fromEntries(own), ...(matrix === undefined ? {} : { BOFH_MATRIX: matrix }) };
   await new Promise<void>((resolve) => {
     execFile(process.execPath, argv, { cwd: folder, env }, () => resolve());
   });

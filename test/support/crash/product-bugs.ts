@@ -4,7 +4,9 @@ import type { Patch } from './copies.ts';
 export interface Tests {
   readonly file: string;
   readonly title?: string;
-  readonly needs?: 'strace';
+  readonly needs?: 'strace' | 'root';
+  /** BOFH_MATRIX */
+  readonly matrix?: 'whole';
 }
 
 /** A bug outside the engine, or one that only the kernel shows: a copy of the sources has it, and tests of the project are run on that. */

@@ -1,14 +1,19 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { whatCatches, withBug } from '../../support/crash/bite.ts';
 import { keepOutcome } from '../../support/crash/bite-report.ts';
+import { root } from '../../support/crash/copies.ts';
 import { bugs } from '../../support/crash/bugs.ts';
 import { copyOfProject, runTests } from '../../support/crash/product-bite.ts';
 import { productBugs } from '../../support/crash/product-bugs.ts';
+import { ruleBugs } from '../../support/crash/rule-bugs.ts';
 
 const depth = process.env.BOFH_BITE === 'whole' ? 'whole' : 'quick';
 const timeout = 600_000;
-const strace = spawnSync('strace', ['-V']).status === 0;
+const inProduct = depth === 'whole' ? [...productBugs, ...ruleBugs] : productBugs.slice(0, 4);
+const has = { strace: spawnSync('strace', ['-V']).status === 0, root: process.getuid?.() === 0 };
 
 describe('the crash matrix sees each deliberate bug', { timeout }, () => {
   for (const bug of bugs)
@@ -27,11 +32,9 @@ describe('the crash matrix sees each deliberate bug', { timeout }, () => {
 });
 
 // Each test file is a process of its own: the quick measure takes some bugs, and one file for each; `npm run test:bite` all.
-const some = depth === 'whole' ? productBugs : productBugs.slice(0, 4);
-
 describe('the tests of the project see each deliberate bug in the product', { timeout }, () => {
-  for (const { name, patches, seenBy } of some)
-    test.skipIf(!strace && seenBy.some(({ needs }) => needs === 'strace'))(name, async () => {
+  for (const { name, patches, seenBy } of inProduct)
+    test.skipIf(seenBy.some(({ needs }) => needs !== undefined && !has[needs]))(name, async () => {
       const folder = copyOfProject({ name, patches });
       const by: string[] = [];
       for (const tests of depth === 'whole' ? seenBy : seenBy.slice(-1)) {
@@ -44,12 +47,18 @@ describe('the tests of the project see each deliberate bug in the product', { ti
       expect(by).not.toEqual([]);
     });
 
+  // A rule whose code has changed is noticed at once, not at the next whole run.
+  test.each(ruleBugs)('$name: its place in the sources is there, once', ({ patches }) => {
+    for (const { file, old } of patches)
+      expect(readFileSync(join(root, 'src', file), 'utf8').split(old)).toHaveLength(2);
+  });
+
   // Not `runIf`: nothing is left out of the quick measure that it promises.
   if (depth === 'whole')
     test('and see nothing in a copy that has none', async () => {
       const folder = copyOfProject({ name: 'no bug in the product', patches: [] });
       const tests = new Map(
-        productBugs.flatMap(({ seenBy }) => seenBy.map((each) => [JSON.stringify(each), each])),
+        inProduct.flatMap(({ seenBy }) => seenBy.map((each) => [JSON.stringify(each), each])),
       );
 
       for (const each of tests.values())

@@ -389,6 +389,17 @@ describe('bofh recover --boot', () => {
     expect(stdout()).toContain('undone');
   });
 
+  it('begins no journal when its time in all is over, and says so', async () => {
+    await interrupted();
+    host = host.reboot();
+    const { runtime, stderr } = at();
+
+    expect(await recover(runtime, undefined, { boot: true, total: '0s' })).toBe(3);
+
+    expect(volumes()).toBe(true);
+    expect(stderr()).toContain('the time for recovery at boot was over before it began');
+  });
+
   it('leaves open what hangs, says so, goes on with the next, and keeps its objects from everybody', async () => {
     await interrupted();
     host = host.restart();

@@ -1,0 +1,169 @@
+import type { ProductBug, Tests } from './product-bugs.ts';
+
+/** One for each rule about what others do, in the whole measure alone: each costs a run of tests of its own. */
+export const ruleBugs: readonly ProductBug[] = [
+  bug('a directory of another user is passed', 'unit/command/exposed-path.test.ts', {
+    file: 'command/exposed-path.ts',
+    old: 'const foreign = stat.uid !== 0 && stat.uid !== owner;',
+    now: 'const foreign = stat.uid < 0;',
+  }),
+  bug('a file in a directory that others write is passed', 'unit/command/exposed-path.test.ts', {
+    file: 'command/exposed-path.ts',
+    old: "parentShared = name !== '..' && shared;",
+    now: 'parentShared = false;',
+  }),
+  bug('a failed command shows all that it printed', 'unit/host/secret-output.test.ts', {
+    file: 'host/answer.ts',
+    old: '...(shownOf === undefined ? output :',
+    now: '...(true ? output :',
+  }),
+  bug('an answer that is not understood is quoted', 'unit/host/secret-output.test.ts', {
+    file: 'host/answer.ts',
+    old: 'question.shownOf === undefined ? text(stdout) : undefined',
+    now: 'text(stdout)',
+  }),
+  bug('drbdadm quotes the shared secret', 'unit/host/secret-output.test.ts', {
+    file: 'drbd/commands.ts',
+    old: ".replaceAll(/shared-secret\\s+[^\\n]*/g, 'shared-secret …')",
+    now: '',
+  }),
+  bug('a site file that catches the refusal of its import is used', 'unit/script/site-imports.test.ts', {
+    file: 'script/site.ts',
+    old: '    // It may have caught that.\n    if (refused !== undefined) throw refused;\n',
+    now: '',
+  }),
+  bug('a loop device is known by the inode number alone', 'unit/blockdevice/keys.test.ts', {
+    file: 'blockdevice/keys.ts',
+    old: "const born = isSame && backing.birth !== undefined ? `+${backing.birth}` : '';",
+    now: "const born = '';",
+  }),
+  bug('data of others are zeroed after the commit', matrixOf('block', 'block.zero the world moved on'), {
+    file: 'erase/destroy.ts',
+    old: '  if (of.witness === undefined) return;\n  const from',
+    now: '  if (of.witness !== undefined) return;\n  const from',
+  }),
+  bug('zeros of an act that was cut off are data of others', 'unit/erase/witness.test.ts', {
+    file: 'erase/witness.ts',
+    old: "at >= from && digest !== '' && digest",
+    now: 'at >= from && digest',
+  }),
+  bug('a lock whose file was removed counts', 'unit/atomic/lock.test.ts', {
+    file: 'atomic/lock.ts',
+    old: "if (!opened.every(isNamed)) return 'removed';",
+    now: '',
+  }),
+  bug('the journal of a living sequence keeps nothing', 'unit/atomic/claims.test.ts', {
+    file: 'atomic/claims.ts',
+    old: 'const [worked] = await workedOn(engine, [seen]);',
+    now: "const [worked] = await workedOn(engine, [seen]);\n        if (worked?.owner === 'running') continue;",
+  }),
+  bug('the owner of another PID namespace is taken for dead', 'unit/atomic/claims.test.ts', {
+    file: 'atomic/scan.ts',
+    old: 'const hidden = journals.filter(({ state }) => !isSameView(state.owner, engine.processes.self));',
+    now: 'const hidden: readonly Seen[] = [];',
+  }),
+  bug('who has the journal open is taken for its program', 'unit/atomic/real.test.ts', {
+    file: 'atomic/processes.ts',
+    old: 'each.pid !== self.pid && hasLocked(each.pid, inode)',
+    now: 'each.pid !== self.pid && hasOpen(each.pid, inode)',
+  }),
+  bug(
+    'recovery at boot has no time left, and goes on',
+    { file: 'test/unit/cli/boot.test.ts', title: 'bofh recover --boot' },
+    {
+      file: 'cli/boot-limit.ts',
+      old: 'if (ms <= 0)',
+      now: 'if (ms <= -1e12)',
+    },
+  ),
+  bug('attempts that did nothing stay in the journal', 'unit/atomic/recover.test.ts', {
+    file: 'atomic/journal.ts',
+    old: 'const useful = withoutFruitless(bytes, decode(bytes, `${id}.journal`));',
+    now: 'const useful = bytes;',
+  }),
+  bug('a damaged copy of a LUKS2 header is read', 'unit/crypt/luks2.test.ts', {
+    file: 'crypt/luks2.ts',
+    old: '  if (!stored.equals(Buffer.concat([sum], 64))) return undefined;\n',
+    now: '',
+  }),
+  bug('the older copy of a LUKS2 header is read', 'unit/crypt/luks2.test.ts', {
+    file: 'crypt/luks2.ts',
+    old: 'first.sequence > second.sequence)',
+    now: 'first.sequence < second.sequence)',
+  }),
+  bug('a filesystem with an unwritten journal is measured', onLoop('resize', 'an ext4 whose journal'), {
+    file: 'filesystem/measure.ts',
+    old: "return ext.state === 'clean' && !ext.features.includes('needs_recovery');",
+    now: "return ext.state === 'clean';",
+  }),
+  bug('repair is advised for a device in use', onLoop('resize', 'an ext4 whose journal'), {
+    file: 'blockdevice/in-use.ts',
+    old: '  if (who.length > 0) throw inUse(device, who);\n',
+    now: '',
+  }),
+  bug('processes of another mount namespace hold a mount', onLoop('busy', 'a bind mount of a directory'), {
+    file: 'blockdevice/holders/filesystem.ts',
+    old: '    if (only.strangers.has(namespaces.get(use.pid) ?? -1)) continue;\n',
+    now: '',
+  }),
+  bug('a failed long listing of xl fails all', 'unit/xen/domains.test.ts', {
+    file: 'xen/domains.ts',
+    old: 'if (error instanceof CommandError || error instanceof ParseError) return new Set();',
+    now: '',
+  }),
+  bug('content is recognised in a stale page cache', onLoop('stale'), {
+    file: 'blockdevice/probe.ts',
+    old: '  if (await isUsedBeneath(host, node)) await host.run(dropCache(node.path));\n',
+    now: '',
+  }),
+  bug('data that were written without a new generation are discarded', 'unit/drbd/generation.test.ts', {
+    file: 'drbd/generation.ts',
+    old: '...(isApart && written !== undefined ? { written } : {})',
+    now: '',
+  }),
+  bug('data of before a boot are discarded', 'unit/drbd/generation.test.ts', {
+    file: 'drbd/generation.ts',
+    old: '...(was.boot === is.boot ? [] : [',
+    now: '...(was.boot !== is.boot ? [] : [',
+  }),
+  bug('a replica that its peer goes on with is taken down', 'unit/replica/replace.test.ts', {
+    file: 'drbd/operations/up.ts',
+    old: '    if (of.peerStays === true) refuseReplica(found);\n',
+    now: '',
+  }),
+  bug('a configuration that the kernel runs is undone', 'unit/replica/replace.test.ts', {
+    file: 'drbd/operations/create-config.ts',
+    old: '    await refuseRunning(host, made);\n',
+    now: '',
+  }),
+  bug('what was once filled is not looked at any more', 'unit/undo/foreign-content.test.ts', {
+    file: 'lvm/operations/create-lv.ts',
+    old: "if (path === undefined || filled === 'now') return undefined;",
+    now: "if (path === undefined || filled !== 'never') return undefined;",
+  }),
+  bug('what was named is discarded with all else', 'unit/undo/foreign-content.test.ts', {
+    file: 'atomic/witness.ts',
+    old: "discard !== undefined && discard !== 'all' && discard.has(containerOf(step))",
+    now: "discard !== undefined && discard !== 'all'",
+  }),
+];
+
+interface Patched {
+  readonly file: string;
+  readonly old: string;
+  readonly now: string;
+}
+
+function bug(name: string, seenBy: string | Tests, patch: Patched): ProductBug {
+  const tests = typeof seenBy === 'string' ? { file: `test/${seenBy}` } : seenBy;
+  return { name, patches: [patch], seenBy: [tests] };
+}
+
+function matrixOf(driver: string, title: string): Tests {
+  return { file: `test/unit/undo/matrix/${driver}.test.ts`, title, matrix: 'whole' };
+}
+
+/** With the real tools. */
+function onLoop(name: string, title?: string): Tests {
+  return { file: `test/loop/${name}.test.ts`, ...(title === undefined ? {} : { title }), needs: 'root' };
+}
