@@ -45,7 +45,7 @@ async function* killed(
     readonly host: SimulatedHost;
     readonly deed: Deed;
   }[] = [];
-  const thens: readonly Then[] = isWhole ? ['restart', 'reboot', 'power cut, all'] : ['restart'];
+  const thens: readonly Then[] = ['restart', 'reboot', ...(isWhole ? (['power cut, all'] as const) : [])];
   const where: readonly Killed[] = [
     'in a later step',
     ...(isWhole ? (['before the next line'] as const) : []),
@@ -53,6 +53,7 @@ async function* killed(
   for (const at of where) {
     const crashed = await killedAt(subject, at);
     for (const then of thens) {
+      if (!isWhole && all.length > 0) break;
       const host = next(fork(crashed), then);
       const before = next(subject.start().host, then);
       all.push(...deeds(before, host).map((deed) => ({ at, then, host, deed })));

@@ -26,11 +26,10 @@ export const notApplicable: Partial<Readonly<Record<FaultName, NotApplicable>>> 
       block: 'loop.detach',
       lvm: 'vg.extend vg.reduce vg.rename pv.resize vg.remove pv.remove thinpool.resize lv.deactivate lv.convert snapshot.merge',
       filesystem: 'repair',
-      copy: 'unpack',
       crypt: 'close close.deferred resize key.remove reencrypt erase',
       btrfs:
         'device.add device.replace subvolume.delete scrub balance quota.set qgroup.limit default.set property.set',
-      drbd: 'attach detach connect disconnect sync.pause sync.resume adjust resize uuid.create invalidate invalidate.remote verify up down primary secondary',
+      drbd: 'attach detach connect disconnect sync.pause sync.resume adjust resize uuid.create invalidate invalidate.remote verify down primary secondary',
       xen: 'domain.shutdown',
     }),
   },
