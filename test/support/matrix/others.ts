@@ -109,14 +109,14 @@ const orders: readonly Overtaken[] = [
   {
     name: 'block.zero: a file in its filesystem',
     specimen: block.zero,
-    ...{ tool: 'blkdiscard', words: [root] },
+    ...{ tool: 'blkdiscard', words: ['--offset'] },
     write: fileOn(root),
     read: fileFrom(root),
   },
   {
     name: 'block.discard: a file in its filesystem',
     specimen: block.discard,
-    ...{ tool: 'blkdiscard', words: [root] },
+    ...{ tool: 'blkdiscard', words: ['--offset'] },
     write: fileOn(root),
     read: fileFrom(root),
   },
