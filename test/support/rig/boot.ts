@@ -14,6 +14,7 @@ import {
   linkArgv,
   monitorArgv,
   networkArgv,
+  servedDiskArgv,
 } from './qemu-argv.ts';
 import { type Connection, connect } from './ssh.ts';
 import { loggedDiskArgv } from './volatile.ts';
@@ -30,10 +31,21 @@ export type Shape = {
   readonly volatile?: boolean;
   /** There is a second network card, for a cable to another machine. */
   readonly link?: boolean;
+  /** It stops in the initramfs, before anything is read from the disks. */
+  readonly hold?: boolean;
 };
 
-/** A machine that runs in `dir`, under the name `name`; `link` is what its second network card is plugged into. */
-export type Place = { readonly dir: string; readonly name: string; readonly link?: LinkEnd };
+/**
+ * A machine that runs in `dir`, under the name `name`; `link` is what its second network card is plugged into. `sockets`: its disks
+ * are served there. `held`: the memory of one that was held in the initramfs, from which a boot goes on.
+ */
+export type Place = {
+  readonly dir: string;
+  readonly name: string;
+  readonly link?: LinkEnd;
+  readonly sockets?: readonly string[];
+  readonly held?: string;
+};
 
 // About 10 s on two cores that have nothing else to do.
 const bootTimeoutMs = 180_000;
@@ -42,15 +54,18 @@ const bootTimeoutMs = 180_000;
 export async function coldBoot(shape: Shape, place: Place): Promise<Emulator> {
   const consoleFile = join(place.dir, 'console.log');
   const words = kernelWords(shape, place.name);
-  const emulator = await startEmulator([...machineArgv(shape, { ...place, consoleFile, words })]);
+  const argv = machineArgv(shape, { ...place, consoleFile, words });
+  const emulator = await startEmulator(place.held === undefined ? argv : [...argv, ...incoming(place.held)]);
+  const last = shape.hold === true ? 'rig: hold' : 'rig: ready';
   try {
+    if (place.held !== undefined) await goOnFrom(emulator);
     await until({
       what: 'the machine boots',
       timeoutMs: bootTimeoutMs,
       everyMs: 100,
       probe: async () => {
         if (!emulator.running()) throw new RigError(`QEMU ended: ${emulator.complaints()}`);
-        return (await consoleText(place.dir)).includes('rig: ready') || undefined;
+        return (await consoleText(place.dir)).includes(last) || undefined;
       },
     });
     return emulator;
@@ -65,21 +80,30 @@ export async function thaw(shape: Shape, place: Place & { readonly memoryImage: 
   const consoleFile = join(place.dir, 'console.log');
   const words = kernelWords(shape, 'rig');
   const argv = machineArgv(shape, { ...place, consoleFile, words });
-  const emulator = await startEmulator([...argv, '-incoming', `exec:cat '${place.memoryImage}'`]);
+  const emulator = await startEmulator([...argv, ...incoming(place.memoryImage)]);
   try {
-    await until({
-      what: 'the memory image is read',
-      timeoutMs: 60_000,
-      everyMs: 20,
-      // It was stopped when it was frozen, and so it is when it has been read.
-      probe: async () => ((await status(emulator, 'query-status')) === 'paused' ? true : undefined),
-    });
-    await emulator.qmp('cont');
+    await goOnFrom(emulator);
     return emulator;
   } catch (cause) {
     await emulator.kill();
     throw await withConsole(place.dir, cause);
   }
+}
+
+function incoming(memoryImage: string): readonly string[] {
+  return ['-incoming', `exec:cat '${memoryImage}'`];
+}
+
+/** Waits until the memory image is read, and lets the machine run. */
+async function goOnFrom(emulator: Emulator): Promise<void> {
+  await until({
+    what: 'the memory image is read',
+    timeoutMs: 60_000,
+    everyMs: 20,
+    // It was stopped when it was frozen, and so it is when it has been read.
+    probe: async () => ((await status(emulator, 'query-status')) === 'paused' ? true : undefined),
+  });
+  await emulator.qmp('cont');
 }
 
 /** Writes the machine's memory to a file and ends QEMU in order, so that disks and memory belong together. */
@@ -141,19 +165,21 @@ export async function consoleText(dir: string): Promise<string> {
   return await readFile(join(dir, 'console.log'), 'utf8').catch(() => '');
 }
 
-function kernelWords({ image }: Shape, name: string): readonly string[] {
+function kernelWords({ image, hold }: Shape, name: string): readonly string[] {
   const init = image.init === 'systemd' ? '/lib/systemd/systemd' : '/rig-init';
-  return ['root=/dev/vda', 'rw', `init=${init}`, `host=${name}`];
+  const held = hold === true ? ['rig-hold'] : [];
+  return ['root=/dev/vda', 'rw', `init=${init}`, `host=${name}`, ...held];
 }
 
 function machineArgv(
   shape: Shape,
-  how: Pick<Place, 'dir' | 'link'> & { readonly consoleFile: string; readonly words: readonly string[] },
+  how: Pick<Place, 'dir' | 'link' | 'sockets'> & { readonly consoleFile: string; readonly words: readonly string[] },
 ): readonly string[] {
   const boot = bootArgv({ ...shape, consoleFile: how.consoleFile, kernelWords: how.words });
   const files = diskFiles(how.dir, shape.disks);
   const network = [...networkArgv, ...(shape.link === true ? linkArgv(how.link) : [])];
   if (shape.volatile === true) return [...boot, ...network, ...monitorArgv, ...loggedDiskArgv(files)];
+  if (how.sockets !== undefined) return [...boot, ...network, ...monitorArgv, ...servedDiskArgv(how.sockets)];
   return [...boot, ...diskArgv(files), ...network, ...monitorArgv];
 }
 

@@ -75,6 +75,15 @@ export function diskArgv(files: readonly string[]): readonly string[] {
   ]);
 }
 
+/** Disks that a server of the NBD protocol has, each behind a Unix socket. */
+export function servedDiskArgv(sockets: readonly string[]): readonly string[] {
+  return sockets.flatMap((path, index) => {
+    const node = `disk${String(index)}`;
+    const disk = `driver=nbd,node-name=${node},server.type=unix,server.path=${path},discard=unmap`;
+    return ['-blockdev', disk, '-device', `virtio-blk-pci,drive=${node}`];
+  });
+}
+
 /** The network: nothing but a way in to sshd, by a port of 127.0.0.1 that the kernel chooses (asked afterwards with `info usernet`). */
 export const networkArgv: readonly string[] = [
   '-netdev',

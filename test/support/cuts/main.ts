@@ -1,0 +1,175 @@
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fingerprintOf, type Machine } from '../rig/index.ts';
+import { drawOf } from './draw.ts';
+import { bootFrom, bootOf, certain, type CutHost, type Facts, folderOf, openHost, record, stateOf } from './host.ts';
+import { type Cut, drawCut, type Figures } from './model.ts';
+import { readRecording, rebuild, type Recording } from './recording.ts';
+import { type CutSequence, sequences } from './sequences.ts';
+
+/** How one cut ended. */
+export interface CutOutcome {
+  readonly sequence: string;
+  readonly seed: number;
+  readonly path: number;
+  readonly cut: Cut;
+  readonly figures: Figures;
+  /** As at a boot, or by a person. */
+  readonly recovery: 'bofh recover --boot' | 'bofh recover --yes';
+  /** The cut is after the command reported success. */
+  readonly reported: boolean;
+  readonly ended: 'as before' | 'as after' | 'neither';
+  /** Recovery left the journal open and named why; a printed command brought it to its end. */
+  readonly stuck?: string;
+  readonly why?: string;
+  readonly seconds: number;
+  /** Until the machine answered. */
+  readonly bootSeconds: number;
+  readonly date: string;
+  /** When the recording was made that this is a cut of. */
+  readonly recorded: string;
+}
+
+interface Options {
+  readonly dir: string;
+  readonly trials: number;
+  readonly seed: number;
+  /** Of each sequence only this cut. */
+  readonly path?: number;
+  readonly only?: string;
+  readonly say: (text: string) => void;
+}
+
+interface Prepared {
+  readonly sequence: CutSequence;
+  readonly recording: Recording<Facts>;
+  readonly before: string;
+  readonly after: string;
+}
+
+/** Cuts the power in recordings of all sequences in turn. Each outcome is written down at once. */
+export async function runCuts(options: Options): Promise<readonly CutOutcome[]> {
+  const { dir, trials, seed, path, say } = options;
+  const host = await openHost(dir, say);
+  const mine = sequences.filter(({ name }) => new RegExp(options.only ?? '').test(name));
+  const prepared: Prepared[] = [];
+  const outcomes: CutOutcome[] = [];
+  for (const sequence of mine) await record(host, sequence, say);
+  const known = readOutcomes(dir);
+  for (let n = 0; n < trials; n += 1) {
+    const sequence = mine[n % mine.length];
+    if (sequence === undefined) throw new Error('no sequence has such a name');
+    let one = prepared.find((each) => each.sequence === sequence);
+    if (one === undefined) prepared.push((one = await prepare(host, sequence, say)));
+    const step = path ?? Math.floor(n / mine.length);
+    const { date: recorded } = one.recording.facts;
+    if (path === undefined && known.some((each) => each.sequence === sequence.name && each.seed === seed && each.path === step && each.recorded === recorded))
+      continue;
+    const outcome = await oneCut(host, one, { seed, path: step });
+    outcomes.push(outcome);
+    appendFileSync(join(dir, 'outcomes.jsonl'), `${JSON.stringify(outcome)}\n`);
+    say(inWords(outcome));
+  }
+  return outcomes;
+}
+
+/** The outcomes that are kept in a folder. */
+export function readOutcomes(dir: string): readonly CutOutcome[] {
+  const file = join(dir, 'outcomes.jsonl');
+  if (!existsSync(file)) return [];
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as CutOutcome);
+}
+
+/** What a plain reboot leaves of the host before the command, and after it. */
+async function prepare(host: CutHost, sequence: CutSequence, say: (text: string) => void): Promise<Prepared> {
+  const folder = folderOf(host, sequence);
+  const recording = readRecording<Facts>(folder);
+  if (recording === undefined) throw new Error(`${sequence.name} was not recorded`);
+  const { begun, ended, boot } = recording.facts;
+  const states: string[] = [];
+  for (const [name, at] of [['before', begun], ['after', ended]] as const) {
+    const file = join(folder, name);
+    if (!existsSync(file)) {
+      say(`${sequence.name}: the host ${name} it`);
+      const { media } = rebuild(recording, host.media, { cut: { at, kept: 1, torn: 0 }, ...certain });
+      const { machine, close } = await bootFrom(host, sequence, media);
+      try {
+        if ((await bootOf(machine)) === boot) throw new Error('this boot has the id of the recorded one');
+        if (sequence.atBoot !== undefined) await machine.run(sequence.atBoot);
+        await machine.run('bofh recover --yes', { timeoutMs: 240_000 });
+        writeFileSync(file, await stateOf(machine, sequence));
+      } finally {
+        await close();
+      }
+    }
+    states.push(readFileSync(file, 'utf8'));
+  }
+  const [before = '', after = ''] = states;
+  if (before === after) throw new Error(`${sequence.name} changes nothing that is compared`);
+  return { sequence, recording, before, after };
+}
+
+async function oneCut(
+  host: CutHost,
+  { sequence, recording, before, after }: Prepared,
+  { seed, path }: { readonly seed: number; readonly path: number },
+): Promise<CutOutcome> {
+  const started = performance.now();
+  const since = (): number => Math.round((performance.now() - started) / 100) / 10;
+  const draw = drawOf(seed, sequence.name, path);
+  const { begun, ended: last, reported, date: recorded } = recording.facts;
+  const cut = drawCut(recording.requests, { from: begun, to: last }, draw);
+  const recovery = draw() < 0.5 ? 'bofh recover --boot' : 'bofh recover --yes';
+  const { media, figures } = rebuild(recording, host.media, { cut, draw });
+  let bootSeconds = 0;
+  const outcome = (ended: CutOutcome['ended'], more: Pick<CutOutcome, 'why' | 'stuck'> = {}): CutOutcome => ({
+    ...{ sequence: sequence.name, seed, path, cut, figures, recovery, reported: cut.at >= reported, ended, ...more },
+    ...{ seconds: since(), bootSeconds, date: new Date().toISOString().slice(0, 10), recorded },
+  });
+  let stuck: { stuck?: string } = {};
+  try {
+    const { machine, close } = await bootFrom(host, sequence, media);
+    try {
+      bootSeconds = since();
+      if (sequence.atBoot !== undefined) await machine.run(sequence.atBoot);
+      const said = await recover(machine, recovery);
+      if (said !== undefined) stuck = { stuck: said };
+      const state = fingerprintOf(await stateOf(machine, sequence));
+      if (state.text === after) return outcome('as after', stuck);
+      if (state.text === before && cut.at >= reported)
+        return outcome('neither', { ...stuck, why: 'it had reported success, and nothing is done' });
+      if (state.text === before) return outcome('as before', stuck);
+      const [toBefore, toAfter] = [before, after].map((text) => fingerprintOf(text).diff(state));
+      return outcome('neither', { ...stuck, why: `from before:\n${toBefore}\nfrom after:\n${toAfter}` });
+    } finally {
+      await close();
+    }
+  } catch (error) {
+    return outcome('neither', { ...stuck, why: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+/** Recovers; when a journal stays open, types what was printed. Gives what recovery said of such a journal. */
+async function recover(machine: Machine, command: string): Promise<string | undefined> {
+  const type = (what: string) => machine.run(`${what} 2>&1`, { check: 'return', timeoutMs: 400_000 });
+  const first = await type(command);
+  if (first.exitCode === 0) return undefined;
+  if (first.exitCode !== 3) throw new Error(`${command} ended with ${first.exitCode}:\n${first.stdout}`);
+  const printed = /bofh recover \S+ --discard \S+/.exec(first.stdout)?.[0];
+  const remedy = `${printed ?? 'bofh recover'} --yes`;
+  const second = await type(remedy);
+  if (second.exitCode !== 0)
+    throw new Error(`${command} left it open:\n${first.stdout}\n${remedy} ended with ${second.exitCode}:\n${second.stdout}`);
+  return `${first.stdout}\n${remedy}`;
+}
+
+function inWords({ sequence, seed, path, cut, figures, recovery, ended, stuck, why, seconds, bootSeconds, reported }: CutOutcome): string {
+  const { unflushed, lost, torn } = figures;
+  return (
+    `${sequence}: --seed ${seed} --path ${path}: at ${cut.at}${reported ? ' (reported)' : ''}, ${unflushed} unflushed, ${lost} lost, ${torn} torn; ` +
+    `${recovery}: ${stuck === undefined ? '' : 'stuck, then '}${ended} (${seconds} s, boot ${bootSeconds} s)${why === undefined ? '' : `\n${why}`}${stuck === undefined ? '' : `\n${stuck}`}`
+  );
+}

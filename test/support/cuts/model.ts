@@ -1,0 +1,91 @@
+import type { Logged } from '../rig/served.ts';
+import { below, type Draw, oneOf } from './draw.ts';
+
+// What a disk with a volatile write cache may hold after a power cut. A request without its data is enough to decide it.
+
+/** A request, as far as the model asks. */
+export type Request = Omit<Logged, 'data'>;
+
+const sector = 512;
+
+/** The power fails right after the `at`-th event; of what need not be on the disks, this part is. */
+export interface Cut {
+  readonly at: number;
+  /** How likely an unflushed write is on the disk. */
+  readonly kept: number;
+  /** How likely a write of several sectors that is kept is torn. */
+  readonly torn: number;
+}
+
+/** What becomes of one request: the parts of it that take effect, as bytes from its start, and by what. */
+export interface Effect<R extends Request> {
+  readonly request: R;
+  readonly parts: readonly { readonly from: number; readonly to: number }[];
+  /** Of a discard: what the sectors hold then. */
+  readonly as?: 'before' | 'zeros' | 'garbage';
+}
+
+/** Figures of one cut. */
+export interface Figures {
+  /** Requests that need not have taken effect, and what became of them. */
+  readonly unflushed: number;
+  readonly lost: number;
+  readonly torn: number;
+}
+
+/**
+ * A write is safe when it was answered before a flush of its disk was sent that was answered before the cut; or when it bore
+ * FUA and was answered. Any other one that was sent may be there whole, in part, or not at all, whatever became of the others.
+ */
+export function effectsOf<R extends Request>(
+  requests: readonly R[],
+  cut: Cut,
+  draw: Draw,
+): { readonly effects: readonly Effect<R>[]; readonly figures: Figures } {
+  const sent = requests.filter((request) => request.sent <= cut.at).toSorted((a, b) => a.sent - b.sent);
+  const flushed = new Map<number, number>();
+  for (const { what, disk, sent: at, done } of sent)
+    if (what === 'flush' && done <= cut.at) flushed.set(disk, Math.max(at, flushed.get(disk) ?? 0));
+  const figures = { unflushed: 0, lost: 0, torn: 0 };
+  const effects = sent
+    .filter(({ what }) => what !== 'flush')
+    .map((request): Effect<R> => {
+      const { disk, length, done, fua } = request;
+      const as = request.what === 'discard' ? { as: oneOf(draw, ['before', 'zeros', 'garbage'] as const) } : {};
+      const whole = [{ from: 0, to: length }];
+      if (done < (flushed.get(disk) ?? 0) || (fua && done <= cut.at)) return { request, parts: whole, ...as };
+      figures.unflushed += 1;
+      if (draw() >= cut.kept) {
+        figures.lost += 1;
+        return { request, parts: [], ...as };
+      }
+      if (length <= sector || draw() >= cut.torn) return { request, parts: whole, ...as };
+      figures.torn += 1;
+      return { request, parts: tear(length, draw), ...as };
+    });
+  return { effects, figures };
+}
+
+/** Its first sectors; or some of its sectors, each for itself. */
+function tear(length: number, draw: Draw): readonly { readonly from: number; readonly to: number }[] {
+  const count = Math.ceil(length / sector);
+  if (draw() < 0.5) return [{ from: 0, to: Math.min(length, (1 + below(draw, count - 1)) * sector) }];
+  return Array.from({ length: count }, (_, n) => n)
+    .filter(() => draw() < 0.5)
+    .map((n) => ({ from: n * sector, to: Math.min(length, (n + 1) * sector) }));
+}
+
+/** Where the power is cut: right when a flush was answered, or anywhere between two of them. */
+export function drawCut(requests: readonly Request[], span: { from: number; to: number }, draw: Draw): Cut {
+  const flushes = requests
+    .filter(({ what, done }) => what === 'flush' && done > span.from && done <= span.to)
+    .map(({ done }) => done)
+    .toSorted((a, b) => a - b);
+  const points = [span.from, ...flushes, span.to];
+  const n = below(draw, points.length);
+  const [at = span.from, next = at] = points.slice(n);
+  // Nothing of what was not flushed is there, at every third; else half of the draws have a few or most of it.
+  if (draw() < 1 / 3) return { at, kept: 0, torn: 0 };
+  const kept = oneOf(draw, [0.1, 0.5, 0.5, 0.9]);
+  return { at: at + below(draw, next - at + 1), kept, torn: oneOf(draw, [0, 0.3, 0.9]) };
+}
