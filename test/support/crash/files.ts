@@ -1,4 +1,4 @@
-import { portion, type Keep } from './world.ts';
+import { kept, portion, type Keep, type Some } from './world.ts';
 
 /** A file of the state directory: what programs read, what the disk has, and the changes in between. */
 export interface Inode {
@@ -31,7 +31,7 @@ export interface MemoryFiles {
   rename(from: string, to: string): void;
   remove(name: string): void;
   syncNames(folder: string): void;
-  cutPower(keep: Keep): void;
+  cutPower(keep: Keep, some: Some): void;
 }
 
 interface Parts {
@@ -113,13 +113,14 @@ export function memoryFiles(
       for (const each of renamings.filter(here)) for (const one of each) point1(durableNames, one);
       renamings = renamings.filter((each) => !here(each));
     },
-    cutPower: (keep) => {
-      for (const each of renamings.slice(0, portion(keep, renamings.length)))
-        for (const one of each) point1(durableNames, one);
+    cutPower: (keep, some) => {
+      for (const each of kept(renamings, keep, some)) for (const one of each) point1(durableNames, one);
       renamings = [];
       names.clear();
       for (const [name, inode] of durableNames) names.set(name, inode);
-      for (const inode of inodes.values()) crop(inode, keep);
+      for (const inode of inodes.values())
+        if (typeof keep === 'object' && 'seed' in keep) scatter(inode, some);
+        else crop(inode, keep);
     },
   };
   return files;
@@ -151,6 +152,31 @@ function changed(data: Buffer, one: Change): Buffer {
   ]);
 }
 
+const sector = 512;
+
+/**
+ * Of what was not synced any sector may be on the disk. One that is not, before one that is, reads as zeros where the file was not
+ * that long; and the length may be there without the bytes.
+ */
+function scatter(inode: Inode, some: Some): void {
+  for (const each of inode.changes) {
+    if ('length' in each) {
+      if (some()) inode.durable = changed(inode.durable, each);
+      continue;
+    }
+    const end = each.from + each.bytes.length;
+    for (let from = each.from; from < end; from = (Math.floor(from / sector) + 1) * sector) {
+      const to = Math.min(end, (Math.floor(from / sector) + 1) * sector);
+      const bytes = each.bytes.subarray(from - each.from, to - each.from);
+      if (some()) inode.durable = changed(inode.durable, { from, bytes: Buffer.from(bytes) });
+    }
+    if (end > inode.durable.length && some())
+      inode.durable = Buffer.concat([inode.durable, Buffer.alloc(end - inode.durable.length)]);
+  }
+  inode.changes = [];
+  inode.data = inode.durable;
+}
+
 /** Of the last change that was not synced a part may be on the disk: a torn line. */
 function crop(inode: Inode, keep: Keep): void {
   const last = inode.changes.at(-1);
@@ -161,9 +187,10 @@ function crop(inode: Inode, keep: Keep): void {
   for (const each of inode.changes.slice(0, -1))
     if (keep !== 'none') inode.durable = changed(inode.durable, each);
   if ('bytes' in last) {
-    const kept = typeof keep === 'object' ? keep.bytes : portion(keep, last.bytes.length);
-    if (kept > 0)
-      inode.durable = changed(inode.durable, { from: last.from, bytes: last.bytes.subarray(0, kept) });
+    const length =
+      typeof keep === 'object' && 'bytes' in keep ? keep.bytes : portion(keep, last.bytes.length);
+    if (length > 0)
+      inode.durable = changed(inode.durable, { from: last.from, bytes: last.bytes.subarray(0, length) });
   } else if (keep === 'whole') inode.durable = changed(inode.durable, last);
   inode.changes = [];
   inode.data = inode.durable;

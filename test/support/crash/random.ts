@@ -81,6 +81,7 @@ const action = anyAction({
 const kind: fc.Arbitrary<CrashKind> = fc.oneof(
   fc.constantFrom('kill' as const, 'reboot' as const, 'none' as const, 'half' as const, 'whole' as const),
   fc.record({ bytes: fc.integer({ min: 1, max: 400 }) }),
+  fc.record({ seed: fc.nat() }),
 );
 
 const trouble: fc.Arbitrary<Trouble> = fc.record({
@@ -142,7 +143,7 @@ export async function randomTrial(subject: Subject, one: Case): Promise<readonly
     crash(world, one.recovery.crash.kind);
     rebooted ||= one.recovery.crash.kind !== 'kill';
   }
-  const recovery = await recoverAll(subject, world);
+  const recovery = await recoverDamaged(subject, world);
   if (recovery.ending.how !== 'done')
     found.push(
       `recovery ended by ${recovery.ending.how === 'thrown' ? words(recovery.ending.error) : 'death'}`,
@@ -150,6 +151,35 @@ export async function randomTrial(subject: Subject, one: Case): Promise<readonly
   else found.push(...judge(world, expected, { as, rebooted }));
   const said = ending.how === 'thrown' ? words(ending.error) : ending.how;
   return found.map((fault) => `${fault} [it said ${said}]`);
+}
+
+/**
+ * What was not synced of the journal may have holes after a power cut. Then recovery refuses it and touches nothing, and somebody cuts
+ * off what is damaged: `--cut-last-line`, or by hand where more than a line is. All of that must be of what was never synced, so it
+ * ends well all the same.
+ */
+async function recoverDamaged(subject: Subject, world: World): ReturnType<typeof recoverAll> {
+  const before = JSON.stringify([...look(world, new Set())]);
+  const refused = await recoverAll(subject, world);
+  const { ending } = refused;
+  if (ending.how !== 'thrown' || !(ending.error instanceof subject.modules.errors.JournalError))
+    return refused;
+  const hole = cutHole(world);
+  const same = before === JSON.stringify([...look(world, new Set())]);
+  return hole && same ? await recoverAll(subject, world) : refused;
+}
+
+/** Cuts off the open journal at its first line with bytes that nobody wrote. False when there is none. */
+function cutHole(world: World): boolean {
+  for (const [name, number] of world.files.names) {
+    const inode = world.files.inodes.get(number);
+    const hole = inode?.data.indexOf(0) ?? -1;
+    if (inode === undefined || hole < 0 || !/^\w+\.journal$/.test(name)) continue;
+    inode.data = inode.data.subarray(0, inode.data.subarray(0, hole).lastIndexOf(0x0a) + 1);
+    inode.durable = inode.data;
+    return true;
+  }
+  return false;
 }
 
 function planOf({ faults, crash: end }: Trouble): Plan {

@@ -387,6 +387,8 @@ export function toys(modules: EngineModule, process: Process, bugs: ToyBugs = {}
           begin(host);
           const uid = (world.uids += 1);
           effect(`write ${own}`, () => put(world, own, { uid, value: text }, 'cached'));
+          // As `file.create`: of two names the disk may have the later one alone.
+          await syncs(own, own);
           effect(`link ${key}`, () => {
             if (world.disk.has(key)) throw new Error(`${key} exists`);
             put(world, key, world.disk.get(own), 'cached');
@@ -404,6 +406,7 @@ export function toys(modules: EngineModule, process: Process, bugs: ToyBugs = {}
           if (linked) effect(`unlink ${key}`, () => put(world, key, undefined, 'cached'));
           // The evidence goes last, and only when what it is evidence of is gone.
           if (linked && see(key) !== undefined) throw new Error(`${key} is still there`);
+          if (linked) await syncs(key, key);
           effect(`unlink ${own}`, () => put(world, own, undefined, 'cached'));
         },
         afterCommit: async ({ undo: { own } }) =>

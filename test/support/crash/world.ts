@@ -1,3 +1,4 @@
+import { type Draw, drawOf } from '../../../src/testing/draw.ts';
 import { memoryFiles, type MemoryFiles } from './files.ts';
 
 /** An object of the toy host. `uid` is what the kernel would give it: never the same twice. */
@@ -15,8 +16,8 @@ interface Unwritten {
   readonly thing: Thing | undefined;
 }
 
-/** How much of what was not synced a power cut keeps; `bytes` counts in the journal's torn tail. */
-export type Keep = 'none' | 'half' | 'whole' | { readonly bytes: number };
+/** How much of what was not synced a power cut keeps; `bytes` counts in the journal's torn tail; `seed`: any part, drawn by it. */
+export type Keep = 'none' | 'half' | 'whole' | { readonly bytes: number } | { readonly seed: number };
 
 /** A toy host: everything on it, as its programs see it and as its disk has it. */
 export interface World {
@@ -81,16 +82,16 @@ export function flush(world: World, key: string): void {
 
 /** The power fails: boot-lived things go, and of what was not synced so much stays as said. */
 export function cutPower(world: World, keep: Keep): void {
-  const count = portion(keep, world.unwritten.length);
-  for (const { key, thing } of world.unwritten.slice(0, count)) set(world.durable, key, thing);
-  world.files.cutPower(keep);
+  const some = someOf(keep);
+  for (const { key, thing } of kept(world.unwritten, keep, some)) set(world.durable, key, thing);
+  world.files.cutPower(keep, some);
   restart(world);
 }
 
 /** A clean reboot: everything is written first. */
 export function reboot(world: World): void {
   for (const { key } of world.unwritten) flush(world, key);
-  world.files.cutPower('whole');
+  world.files.cutPower('whole', () => true);
   restart(world);
 }
 
@@ -99,6 +100,21 @@ function restart(world: World): void {
   world.unwritten = [];
   world.boot = new Map();
   world.bootId += 1;
+}
+
+/** Whether one of many is kept: with few of them, half or most, as the seed has it. */
+export type Some = () => boolean;
+
+function someOf(keep: Keep): Some {
+  const draw: Draw = typeof keep === 'object' && 'seed' in keep ? drawOf(keep.seed) : () => 0;
+  const share = [0.15, 0.5, 0.85][Math.floor(draw() * 3)] ?? 0.5;
+  return () => draw() < share;
+}
+
+/** Those of these changes that a power cut keeps, in their order. */
+export function kept<T>(changes: readonly T[], keep: Keep, some: Some): readonly T[] {
+  if (typeof keep === 'object' && 'seed' in keep) return changes.filter(some);
+  return changes.slice(0, portion(keep, changes.length));
 }
 
 export function portion(keep: Keep, length: number): number {

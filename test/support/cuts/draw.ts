@@ -1,17 +1,11 @@
 import { createHash } from 'node:crypto';
+import { type Draw, drawOf as drawFrom } from '../../../src/testing/draw.ts';
 
-/** Random numbers from 0 (inclusive) to 1 (exclusive): of equal words, equal ones. */
-export type Draw = () => number;
+export type { Draw } from '../../../src/testing/draw.ts';
 
-/** mulberry32, begun by a hash of the words. */
+/** Random numbers: of equal words, equal ones. */
 export function drawOf(...words: readonly (string | number)[]): Draw {
-  let state = createHash('sha256').update(words.join(' ')).digest().readUInt32LE(0);
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
+  return drawFrom(createHash('sha256').update(words.join(' ')).digest().readUInt32LE(0));
 }
 
 /** A whole number below `end`. */

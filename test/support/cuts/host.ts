@@ -6,8 +6,10 @@ import type { Shape } from '../rig/boot.ts';
 import { defaultDisks } from '../rig/disks.ts';
 import { buildImage, fingerprint, type Hypervisor, type Machine } from '../rig/index.ts';
 import { Medium } from '../rig/medium.ts';
+import { mustRun } from '../rig/process.ts';
 import { bootServed, goOn, holdBoot, ServedDisks } from '../rig/served.ts';
 import { guest } from '../matrix/stage.ts';
+import type { Range } from './model.ts';
 import { readRecording, rebuild, Recorder } from './recording.ts';
 import { type CutSequence, scriptPath } from './sequences.ts';
 
@@ -15,6 +17,8 @@ import { type CutSequence, scriptPath } from './sequences.ts';
 export interface CutHost {
   readonly dir: string;
   readonly media: readonly Medium[];
+  /** What ext4 needs whole of its blocks on the system's disk: its superblock and its journal. */
+  readonly whole: readonly Range[];
   readonly shapes: Readonly<Record<Hypervisor, Shape>>;
   /** Memory images of a boot that was held, by hypervisor. */
   readonly held: Map<Hypervisor, string>;
@@ -53,17 +57,33 @@ export async function openHost(dir: string, say: (text: string) => void): Promis
   if (recording?.facts.image !== image.dir)
     throw new Error(`${kept} is of another image: remove it, and the recordings beside it`);
   const { media } = rebuild(recording, fresh, { cut: { at: Infinity, kept: 1, torn: 0 }, ...certain });
-  return { dir, media, shapes, held: new Map() };
+  return { dir, media, shapes, whole: await journalOf(image.system), held: new Map() };
+}
+
+/** A commit block that is torn within its 4 KiB fails its checksum, and the kernel does not mount the filesystem any more. */
+async function journalOf(system: string): Promise<readonly Range[]> {
+  const { stdout } = await mustRun({ argv: ['debugfs', '-R', 'stat <8>', system], timeoutMs: 10_000 });
+  const extents = [...stdout.toString().matchAll(/\(\d+(?:-\d+)?\):(?<from>\d+)(?:-(?<to>\d+))?/g)];
+  if (extents.length === 0) throw new Error(`debugfs did not say where the journal of ${system} is`);
+  const blocks = extents.map(({ groups }) => [Number(groups?.from), Number(groups?.to ?? groups?.from) + 1]);
+  return [[0, 1], ...blocks].map(([from = 0, to = 0]) => ({ disk: 0, from: from * 4096, to: to * 4096 }));
 }
 
 async function makeHost(
   kept: string,
-  { shape, fresh, say }: { readonly shape: Shape; readonly fresh: readonly Medium[]; readonly say: (text: string) => void },
+  {
+    shape,
+    fresh,
+    say,
+  }: { readonly shape: Shape; readonly fresh: readonly Medium[]; readonly say: (text: string) => void },
 ): Promise<void> {
   say('making the host');
   const recorder = new Recorder(kept);
   const media = fresh.map((medium) => new Medium(medium.size, medium));
-  const { machine, close } = await bootServed(shape, { name: 'dom0', disks: new ServedDisks(media, recorder.log) });
+  const { machine, close } = await bootServed(shape, {
+    name: 'dom0',
+    disks: new ServedDisks(media, recorder.log),
+  });
   try {
     await machine.run('vgcreate --quiet vg0 /dev/vdb');
     await installBofh(machine);
@@ -88,7 +108,11 @@ async function settle(machine: Machine): Promise<void> {
 }
 
 /** Runs a sequence once, and keeps every write and flush of both disks. */
-export async function record(host: CutHost, sequence: CutSequence, say: (text: string) => void): Promise<void> {
+export async function record(
+  host: CutHost,
+  sequence: CutSequence,
+  say: (text: string) => void,
+): Promise<void> {
   const kept = folderOf(host, sequence);
   if (readRecording(kept) !== undefined) return;
   say(`recording ${sequence.name}`);
@@ -110,7 +134,14 @@ export async function record(host: CutHost, sequence: CutSequence, say: (text: s
     const reported = disks.now;
     // What is not flushed by then is written back by and by.
     await machine.run('sleep 8');
-    const facts: Facts = { name: sequence.name, date: new Date().toISOString(), begun, reported, ended: disks.now, boot };
+    const facts: Facts = {
+      name: sequence.name,
+      date: new Date().toISOString(),
+      begun,
+      reported,
+      ended: disks.now,
+      boot,
+    };
     await close();
     recorder.keep(kept, facts);
     say(`${sequence.name}: ${reported - begun} events until it reported\n${stdout.trim()}`);
@@ -127,7 +158,11 @@ export async function bootFrom(
 ): Promise<Awaited<ReturnType<typeof bootServed>>> {
   media[0]?.write(0, goOn);
   const held = await heldBoot(host, sequence.hypervisor);
-  return await bootServed(host.shapes[sequence.hypervisor], { name: 'dom0', disks: new ServedDisks(media), held });
+  return await bootServed(host.shapes[sequence.hypervisor], {
+    name: 'dom0',
+    disks: new ServedDisks(media),
+    held,
+  });
 }
 
 async function heldBoot(host: CutHost, hypervisor: Hypervisor): Promise<string> {

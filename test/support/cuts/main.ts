@@ -2,7 +2,17 @@ import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs
 import { join } from 'node:path';
 import { fingerprintOf, type Machine } from '../rig/index.ts';
 import { drawOf } from './draw.ts';
-import { bootFrom, bootOf, certain, type CutHost, type Facts, folderOf, openHost, record, stateOf } from './host.ts';
+import {
+  bootFrom,
+  bootOf,
+  certain,
+  type CutHost,
+  type Facts,
+  folderOf,
+  openHost,
+  record,
+  stateOf,
+} from './host.ts';
 import { type Cut, drawCut, type Figures } from './model.ts';
 import { readRecording, rebuild, type Recording } from './recording.ts';
 import { type CutSequence, sequences } from './sequences.ts';
@@ -56,21 +66,40 @@ export async function runCuts(options: Options): Promise<readonly CutOutcome[]> 
   const outcomes: CutOutcome[] = [];
   for (const sequence of mine) await record(host, sequence, say);
   const known = readOutcomes(dir);
-  for (let n = 0; n < trials; n += 1) {
-    const sequence = mine[n % mine.length];
-    if (sequence === undefined) throw new Error('no sequence has such a name');
+  const turns = inTurn(mine, trials);
+  for (const { sequence, turn } of path === undefined
+    ? turns
+    : mine.map((sequence) => ({ sequence, turn: path }))) {
     let one = prepared.find((each) => each.sequence === sequence);
     if (one === undefined) prepared.push((one = await prepare(host, sequence, say)));
-    const step = path ?? Math.floor(n / mine.length);
     const { date: recorded } = one.recording.facts;
-    if (path === undefined && known.some((each) => each.sequence === sequence.name && each.seed === seed && each.path === step && each.recorded === recorded))
-      continue;
-    const outcome = await oneCut(host, one, { seed, path: step });
+    const isThis = (each: CutOutcome): boolean =>
+      each.sequence === sequence.name &&
+      each.seed === seed &&
+      each.path === turn &&
+      each.recorded === recorded;
+    if (path === undefined && known.some(isThis)) continue;
+    const outcome = await oneCut(host, one, { seed, path: turn });
     outcomes.push(outcome);
     appendFileSync(join(dir, 'outcomes.jsonl'), `${JSON.stringify(outcome)}\n`);
     say(inWords(outcome));
   }
   return outcomes;
+}
+
+const xenEvery = 3;
+
+/** Which cut of which sequence comes when. Those that need Xen, which is slow, take every third turn. */
+function inTurn(
+  all: readonly CutSequence[],
+  trials: number,
+): readonly { readonly sequence: CutSequence; readonly turn: number }[] {
+  const turns = Array.from({ length: trials }, (_, n) => n).flatMap((n) =>
+    all
+      .filter(({ hypervisor }) => hypervisor === 'none' || n % xenEvery === 0)
+      .map((sequence) => ({ sequence, turn: sequence.hypervisor === 'none' ? n : n / xenEvery })),
+  );
+  return turns.slice(0, trials);
 }
 
 /** The outcomes that are kept in a folder. */
@@ -90,7 +119,10 @@ async function prepare(host: CutHost, sequence: CutSequence, say: (text: string)
   if (recording === undefined) throw new Error(`${sequence.name} was not recorded`);
   const { begun, ended, boot } = recording.facts;
   const states: string[] = [];
-  for (const [name, at] of [['before', begun], ['after', ended]] as const) {
+  for (const [name, at] of [
+    ['before', begun],
+    ['after', ended],
+  ] as const) {
     const file = join(folder, name);
     if (!existsSync(file)) {
       say(`${sequence.name}: the host ${name} it`);
@@ -123,10 +155,20 @@ async function oneCut(
   const { begun, ended: last, reported, date: recorded } = recording.facts;
   const cut = drawCut(recording.requests, { from: begun, to: last }, draw);
   const recovery = draw() < 0.5 ? 'bofh recover --boot' : 'bofh recover --yes';
-  const { media, figures } = rebuild(recording, host.media, { cut, draw });
+  const { media, figures } = rebuild(recording, host.media, { cut, draw, whole: host.whole });
   let bootSeconds = 0;
   const outcome = (ended: CutOutcome['ended'], more: Pick<CutOutcome, 'why' | 'stuck'> = {}): CutOutcome => ({
-    ...{ sequence: sequence.name, seed, path, cut, figures, recovery, reported: cut.at >= reported, ended, ...more },
+    ...{
+      sequence: sequence.name,
+      seed,
+      path,
+      cut,
+      figures,
+      recovery,
+      reported: cut.at >= reported,
+      ended,
+      ...more,
+    },
     ...{ seconds: since(), bootSeconds, date: new Date().toISOString().slice(0, 10), recorded },
   });
   let stuck: { stuck?: string } = {};
@@ -137,6 +179,7 @@ async function oneCut(
       if (sequence.atBoot !== undefined) await machine.run(sequence.atBoot);
       const said = await recover(machine, recovery);
       if (said !== undefined) stuck = { stuck: said };
+      if (said !== undefined && sequence.atBoot !== undefined) await machine.run(sequence.atBoot);
       const state = fingerprintOf(await stateOf(machine, sequence));
       if (state.text === after) return outcome('as after', stuck);
       if (state.text === before && cut.at >= reported)
@@ -158,15 +201,31 @@ async function recover(machine: Machine, command: string): Promise<string | unde
   const first = await type(command);
   if (first.exitCode === 0) return undefined;
   if (first.exitCode !== 3) throw new Error(`${command} ended with ${first.exitCode}:\n${first.stdout}`);
-  const printed = /bofh recover \S+ --discard \S+/.exec(first.stdout)?.[0];
-  const remedy = `${printed ?? 'bofh recover'} --yes`;
-  const second = await type(remedy);
-  if (second.exitCode !== 0)
-    throw new Error(`${command} left it open:\n${first.stdout}\n${remedy} ended with ${second.exitCode}:\n${second.stdout}`);
-  return `${first.stdout}\n${remedy}`;
+  const free = [...first.stdout.matchAll(/^ +free: +(?<command>.+)$/gm)].map(({ groups }) => groups?.command ?? '');
+  const discard = /bofh recover \S+ --discard \S+/.exec(first.stdout)?.[0];
+  const remedies = [...new Set([...free, `${discard ?? 'bofh recover'} --yes`])];
+  for (const remedy of remedies) {
+    const { exitCode, stdout } = await type(remedy);
+    if (exitCode !== 0)
+      throw new Error(`${command} left it open:\n${first.stdout}\n${remedy} ended with ${exitCode}:\n${stdout}`);
+  }
+  return `${first.stdout}\n${remedies.join('\n')}`;
 }
 
-function inWords({ sequence, seed, path, cut, figures, recovery, ended, stuck, why, seconds, bootSeconds, reported }: CutOutcome): string {
+function inWords({
+  sequence,
+  seed,
+  path,
+  cut,
+  figures,
+  recovery,
+  ended,
+  stuck,
+  why,
+  seconds,
+  bootSeconds,
+  reported,
+}: CutOutcome): string {
   const { unflushed, lost, torn } = figures;
   return (
     `${sequence}: --seed ${seed} --path ${path}: at ${cut.at}${reported ? ' (reported)' : ''}, ${unflushed} unflushed, ${lost} lost, ${torn} torn; ` +

@@ -6,7 +6,14 @@ import { below, type Draw, oneOf } from './draw.ts';
 /** A request, as far as the model asks. */
 export type Request = Omit<Logged, 'data'>;
 
-const sector = 512;
+const [sector, block] = [512, 4096];
+
+/** A range of a disk, in bytes. */
+export interface Range {
+  readonly disk: number;
+  readonly from: number;
+  readonly to: number;
+}
 
 /** The power fails right after the `at`-th event; of what need not be on the disks, this part is. */
 export interface Cut {
@@ -36,11 +43,12 @@ export interface Figures {
 /**
  * A write is safe when it was answered before a flush of its disk was sent that was answered before the cut; or when it bore
  * FUA and was answered. Any other one that was sent may be there whole, in part, or not at all, whatever became of the others.
+ * Within `whole` a block of 4 KiB is not torn.
  */
 export function effectsOf<R extends Request>(
   requests: readonly R[],
   cut: Cut,
-  draw: Draw,
+  { draw, whole: kept = [] }: { readonly draw: Draw; readonly whole?: readonly Range[] },
 ): { readonly effects: readonly Effect<R>[]; readonly figures: Figures } {
   const sent = requests.filter((request) => request.sent <= cut.at).toSorted((a, b) => a.sent - b.sent);
   const flushed = new Map<number, number>();
@@ -51,7 +59,8 @@ export function effectsOf<R extends Request>(
     .filter(({ what }) => what !== 'flush')
     .map((request): Effect<R> => {
       const { disk, length, done, fua } = request;
-      const as = request.what === 'discard' ? { as: oneOf(draw, ['before', 'zeros', 'garbage'] as const) } : {};
+      const as =
+        request.what === 'discard' ? { as: oneOf(draw, ['before', 'zeros', 'garbage'] as const) } : {};
       const whole = [{ from: 0, to: length }];
       if (done < (flushed.get(disk) ?? 0) || (fua && done <= cut.at)) return { request, parts: whole, ...as };
       figures.unflushed += 1;
@@ -59,20 +68,22 @@ export function effectsOf<R extends Request>(
         figures.lost += 1;
         return { request, parts: [], ...as };
       }
-      if (length <= sector || draw() >= cut.torn) return { request, parts: whole, ...as };
+      const isWhole = kept.some((range) => range.disk === disk && request.at < range.to && request.at + length > range.from);
+      const unit = isWhole ? block : sector;
+      if (length <= unit || draw() >= cut.torn) return { request, parts: whole, ...as };
       figures.torn += 1;
-      return { request, parts: tear(length, draw), ...as };
+      return { request, parts: tear(length, unit, draw), ...as };
     });
   return { effects, figures };
 }
 
-/** Its first sectors; or some of its sectors, each for itself. */
-function tear(length: number, draw: Draw): readonly { readonly from: number; readonly to: number }[] {
-  const count = Math.ceil(length / sector);
-  if (draw() < 0.5) return [{ from: 0, to: Math.min(length, (1 + below(draw, count - 1)) * sector) }];
+/** Its first units; or some of its units, each for itself. */
+function tear(length: number, unit: number, draw: Draw): readonly { readonly from: number; readonly to: number }[] {
+  const count = Math.ceil(length / unit);
+  if (draw() < 0.5) return [{ from: 0, to: Math.min(length, (1 + below(draw, count - 1)) * unit) }];
   return Array.from({ length: count }, (_, n) => n)
     .filter(() => draw() < 0.5)
-    .map((n) => ({ from: n * sector, to: Math.min(length, (n + 1) * sector) }));
+    .map((n) => ({ from: n * unit, to: Math.min(length, (n + 1) * unit) }));
 }
 
 /** Where the power is cut: right when a flush was answered, or anywhere between two of them. */
@@ -84,8 +95,9 @@ export function drawCut(requests: readonly Request[], span: { from: number; to: 
   const points = [span.from, ...flushes, span.to];
   const n = below(draw, points.length);
   const [at = span.from, next = at] = points.slice(n);
-  // Nothing of what was not flushed is there, at every third; else half of the draws have a few or most of it.
-  if (draw() < 1 / 3) return { at, kept: 0, torn: 0 };
+  if (draw() < 0.25) return { at, kept: 0, torn: 0 };
   const kept = oneOf(draw, [0.1, 0.5, 0.5, 0.9]);
-  return { at: at + below(draw, next - at + 1), kept, torn: oneOf(draw, [0, 0.3, 0.9]) };
+  const torn = oneOf(draw, [0, 0.3, 0.9]);
+  // Most is unflushed right before the next flush is answered.
+  return { at: draw() < 0.5 ? Math.max(at, next - 1) : at + below(draw, next - at + 1), kept, torn };
 }

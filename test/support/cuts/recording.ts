@@ -1,9 +1,20 @@
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { Medium } from '../rig/medium.ts';
 import type { Logged } from '../rig/served.ts';
 import type { Draw } from './draw.ts';
-import { type Cut, effectsOf, type Figures, type Request } from './model.ts';
+import { type Cut, effectsOf, type Figures, type Range, type Request } from './model.ts';
 
 /** A request in a recording: its data are at `from` in the file of data. */
 export interface Recorded extends Request {
@@ -57,10 +68,10 @@ export function readRecording<Facts>(dir: string): Recording<Facts> | undefined 
 export function rebuild(
   recording: Pick<Recording<unknown>, 'requests' | 'data'>,
   below: readonly Medium[],
-  { cut, draw }: { readonly cut: Cut; readonly draw: Draw },
+  { cut, ...how }: { readonly cut: Cut; readonly draw: Draw; readonly whole?: readonly Range[] },
 ): { readonly media: readonly Medium[]; readonly figures: Figures } {
   const media = below.map((medium) => new Medium(medium.size, medium));
-  const { effects, figures } = effectsOf(recording.requests, cut, draw);
+  const { effects, figures } = effectsOf(recording.requests, cut, how);
   const data = openSync(recording.data, 'r');
   try {
     for (const { request, parts, as } of effects)
@@ -68,7 +79,7 @@ export function rebuild(
         const medium = media[request.disk];
         const at = request.at + from;
         if (request.what === 'zero' || as === 'zeros') medium?.zero(at, to - from);
-        else if (as === 'garbage') garble(medium, { at, length: to - from, draw });
+        else if (as === 'garbage') garble(medium, { at, length: to - from, draw: how.draw });
         else if (request.what === 'write') {
           const part = Buffer.alloc(to - from);
           readSync(data, part, 0, part.length, request.from + from);
@@ -89,7 +100,12 @@ function garble(
   { at, length, draw }: { readonly at: number; readonly length: number; readonly draw: Draw },
 ): void {
   const ranges =
-    length <= 2 * garbled ? [[at, length]] : [[at, garbled], [at + length - garbled, garbled]];
+    length <= 2 * garbled
+      ? [[at, length]]
+      : [
+          [at, garbled],
+          [at + length - garbled, garbled],
+        ];
   for (const [from = 0, size = 0] of ranges) {
     const noise = Buffer.alloc(size);
     for (let n = 0; n + 4 <= size; n += 4) noise.writeUInt32LE((draw() * 2 ** 32) >>> 0, n);

@@ -30,7 +30,7 @@ function filesOn(volume: string): string {
   );
 }
 
-const openStack = `printf geheim > /run/rig-key && cryptsetup open --type luks --key-file=- ${root} ${guest} < /run/rig-key && mkdir -p /run/rig-stack && udevadm settle`;
+const openStack = `test -e /dev/mapper/${guest} || { printf geheim > /run/rig-key && cryptsetup open --type luks --key-file=- ${root} ${guest} < /run/rig-key && mkdir -p /run/rig-stack && udevadm settle; }`;
 
 const stack = (by: number): CutSequence => ({
   name: `block resize of LV, LUKS and ext4 by ${by > 0 ? '+' : ''}${by} MiB`,
@@ -97,8 +97,7 @@ export const sequences: readonly CutSequence[] = [
   await tx.btrfs.snapshot({ source: '${poolAt}/home', path: '${poolAt}/snap', mode: 'ro' });
   await tx.file.create({ path: '${config}', content: 'name = "${guest}"\\n', mode: 0o644 });
   await tx.btrfs.deleteSubvolume({ path: '${poolAt}/old' });`,
-    atBoot: `mount ${pool} ${poolAt}`,
+    atBoot: `mountpoint -q ${poolAt} || mount ${pool} ${poolAt}`,
     content: `btrfs subvolume list -auqR ${poolAt} | sed 's/ gen [0-9]* / /'; (cd ${poolAt} && find . -type f -print0 | sort -z | xargs -0r md5sum; find . -not -type f | sort)`,
   },
 ];
-

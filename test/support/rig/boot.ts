@@ -173,7 +173,10 @@ function kernelWords({ image, hold }: Shape, name: string): readonly string[] {
 
 function machineArgv(
   shape: Shape,
-  how: Pick<Place, 'dir' | 'link' | 'sockets'> & { readonly consoleFile: string; readonly words: readonly string[] },
+  how: Pick<Place, 'dir' | 'link' | 'sockets'> & {
+    readonly consoleFile: string;
+    readonly words: readonly string[];
+  },
 ): readonly string[] {
   const boot = bootArgv({ ...shape, consoleFile: how.consoleFile, kernelWords: how.words });
   const files = diskFiles(how.dir, shape.disks);

@@ -58,10 +58,11 @@ export async function serveDisk(path: string, disk: NbdDisk): Promise<NbdServer>
 
 function speak(socket: Socket, disk: NbdDisk): void {
   socket.write(bytes(['s', 'NBDMAGIC'], ['s', 'IHAVEOPT'], [2, 3]));
-  let rest = Buffer.alloc(0);
+  let rest: Buffer = Buffer.alloc(0);
   let read: (from: Buffer) => number = (from) => {
     if (from.length < 4) return 0;
-    read = (next) => takeOption(socket, disk, next, () => (read = (more) => takeRequests(socket, disk, more)));
+    read = (next) =>
+      takeOption(socket, disk, next, () => (read = (more) => takeRequests(socket, disk, more)));
     return 4;
   };
   socket.on('data', (chunk) => {
@@ -125,7 +126,9 @@ function takeRequests(socket: Socket, disk: NbdDisk, from: Buffer): number {
 }
 
 /** Big-endian numbers by their width, and text. */
-function bytes(...parts: readonly (readonly [2 | 4, number] | readonly [8, bigint] | readonly ['s', string])[]): Buffer {
+function bytes(
+  ...parts: readonly (readonly [2 | 4, number] | readonly [8, bigint] | readonly ['s', string])[]
+): Buffer {
   return Buffer.concat(
     parts.map((part) => {
       if (part[0] === 's') return Buffer.from(part[1]);

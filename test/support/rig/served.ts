@@ -95,7 +95,10 @@ export async function bootServed(
  * Boots as far as the small initramfs, before anything is read from the disks, and writes the memory to a file: the half of a boot
  * that is the same whatever the disks hold. What boots from it goes on when it finds `goOn` in the first block of the system's disk.
  */
-export async function holdBoot(shape: Shape, options: { readonly name: string; readonly disks: ServedDisks; readonly memoryImage: string }): Promise<void> {
+export async function holdBoot(
+  shape: Shape,
+  options: { readonly name: string; readonly disks: ServedDisks; readonly memoryImage: string },
+): Promise<void> {
   const dir = await makeRunDir();
   const servers = await options.disks.serve(dir);
   const place = { dir, name: options.name, sockets: servers.map(({ path }) => path) };

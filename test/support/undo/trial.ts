@@ -22,7 +22,7 @@ export type Ending =
   | { readonly how: 'died' };
 
 /** What becomes of the host between a crash and the recovery. */
-export type Then = 'restart' | 'reboot' | 'power cut, none' | 'power cut, all';
+export type Then = 'restart' | 'reboot' | 'power cut, none' | 'power cut, all' | `power cut, some: ${number}`;
 
 /** How one trial ended. `stuck`: on the way there a journal was stuck, and named what was left. */
 export interface Tried {
@@ -154,7 +154,9 @@ export function next(host: SimulatedHost, then: Then): SimulatedHost {
   host.kill();
   if (then === 'restart') return host.restart();
   if (then === 'reboot') return host.reboot();
-  return host.powerCut({ keep: then === 'power cut, none' ? 'none' : 'all' });
+  if (then === 'power cut, none' || then === 'power cut, all')
+    return host.powerCut({ keep: then === 'power cut, none' ? 'none' : 'all' });
+  return host.powerCut({ keep: { seed: Number(then.slice('power cut, some: '.length)) } });
 }
 
 function healed({ heal }: Specimen, host: SimulatedHost, then: Then): SimulatedHost {

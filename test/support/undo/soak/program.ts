@@ -157,12 +157,12 @@ const trouble: fc.Arbitrary<Trouble> = fc.record({
   hung: fc.constantFrom('goes on', 'SIGKILL', 'two signals'),
 });
 
-const then: fc.Arbitrary<Then> = fc.constantFrom(
-  'restart',
-  'restart',
-  'reboot',
-  'power cut, none',
-  'power cut, all',
+const then: fc.Arbitrary<Then> = fc.oneof(
+  ...(['restart', 'restart', 'reboot', 'power cut, none', 'power cut, all'] as const).map((one) =>
+    fc.constant(one),
+  ),
+  fc.nat().map((seed): Then => `power cut, some: ${seed}`),
+  fc.nat().map((seed): Then => `power cut, some: ${seed}`),
 );
 
 /** Sequences of real operations with scopes and parallel steps, and what befalls them. */

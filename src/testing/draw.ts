@@ -1,0 +1,13 @@
+/** Random numbers from 0 (inclusive) to 1 (exclusive): of one seed, always the same. */
+export type Draw = () => number;
+
+/** mulberry32. */
+export function drawOf(seed: number): Draw {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
