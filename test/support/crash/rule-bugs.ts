@@ -64,8 +64,8 @@ export const ruleBugs: readonly ProductBug[] = [
   }),
   bug('who has the journal open is taken for its program', 'unit/atomic/real.test.ts', {
     file: 'atomic/processes.ts',
-    old: 'each.pid !== self.pid && hasLocked(each.pid, inode)',
-    now: 'each.pid !== self.pid && hasOpen(each.pid, inode)',
+    old: '.filter(({ pid }) => hasLocked(pid, inode))',
+    now: '',
   }),
   bug(
     'recovery at boot has no time left, and goes on',

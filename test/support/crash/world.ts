@@ -131,7 +131,11 @@ export function fingerprint(world: World, foreign: ReadonlySet<number>): Readonl
     const identity = foreign.has(uid) ? { uid } : {};
     return [unmarked(key), unmarked(JSON.stringify({ ...rest, ...where, ...identity }))];
   });
-  return new Map(all.sort(([a], [b]) => (a < b ? -1 : 1)));
+  // Without their marks two of ours may have one name.
+  const values = new Map<string, string[]>();
+  for (const [key, value] of all) values.set(key, [...(values.get(key) ?? []), value]);
+  const sorted = [...values].map(([key, of]): [string, string] => [key, of.sort().join(', ')]);
+  return new Map(sorted.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** Marks hold the random id of a sequence. */

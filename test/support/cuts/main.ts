@@ -13,32 +13,10 @@ import {
   record,
   stateOf,
 } from './host.ts';
-import { type Cut, drawCut, type Figures } from './model.ts';
+import { drawCut } from './model.ts';
+import { type CutOutcome, inWords, readOutcomes } from './outcomes.ts';
 import { readRecording, rebuild, type Recording } from './recording.ts';
 import { type CutSequence, sequences } from './sequences.ts';
-
-/** How one cut ended. */
-export interface CutOutcome {
-  readonly sequence: string;
-  readonly seed: number;
-  readonly path: number;
-  readonly cut: Cut;
-  readonly figures: Figures;
-  /** As at a boot, or by a person. */
-  readonly recovery: 'bofh recover --boot' | 'bofh recover --yes';
-  /** The cut is after the command reported success. */
-  readonly reported: boolean;
-  readonly ended: 'as before' | 'as after' | 'neither';
-  /** Recovery left the journal open and named why; a printed command brought it to its end. */
-  readonly stuck?: string;
-  readonly why?: string;
-  readonly seconds: number;
-  /** Until the machine answered. */
-  readonly bootSeconds: number;
-  readonly date: string;
-  /** When the recording was made that this is a cut of. */
-  readonly recorded: string;
-}
 
 interface Options {
   readonly dir: string;
@@ -64,7 +42,7 @@ export async function runCuts(options: Options): Promise<readonly CutOutcome[]> 
   const mine = sequences.filter(({ name }) => new RegExp(options.only ?? '').test(name));
   const prepared: Prepared[] = [];
   const outcomes: CutOutcome[] = [];
-  for (const sequence of mine) await record(host, sequence, say);
+  for (const sequence of mine) await recordAtLast(host, sequence, say);
   const known = readOutcomes(dir);
   const turns = inTurn(mine, trials);
   for (const { sequence, turn } of path === undefined
@@ -87,29 +65,36 @@ export async function runCuts(options: Options): Promise<readonly CutOutcome[]> 
   return outcomes;
 }
 
-const xenEvery = 3;
+/** On a busy machine Xen's hotplug script may run out of its ten seconds, and the command is rolled back: that is no recording. */
+async function recordAtLast(
+  host: CutHost,
+  sequence: CutSequence,
+  say: (text: string) => void,
+): Promise<void> {
+  const tries = 3;
+  for (let n = 1; n < tries; n += 1)
+    try {
+      await record(host, sequence, say);
+      return;
+    } catch (error) {
+      say(`${sequence.name} could not be recorded: ${String(error)}`);
+    }
+  await record(host, sequence, say);
+}
 
-/** Which cut of which sequence comes when. Those that need Xen, which is slow, take every third turn. */
+const xenEvery = 8;
+
+/** Which cut of which sequence comes when. Those that need Xen, which is slow, take every eighth turn. */
 function inTurn(
   all: readonly CutSequence[],
   trials: number,
 ): readonly { readonly sequence: CutSequence; readonly turn: number }[] {
   const turns = Array.from({ length: trials }, (_, n) => n).flatMap((n) =>
     all
-      .filter(({ hypervisor }) => hypervisor === 'none' || n % xenEvery === 0)
-      .map((sequence) => ({ sequence, turn: sequence.hypervisor === 'none' ? n : n / xenEvery })),
+      .filter(({ hypervisor }) => hypervisor === 'none' || n % xenEvery === xenEvery - 1)
+      .map((sequence) => ({ sequence, turn: sequence.hypervisor === 'none' ? n : Math.floor(n / xenEvery) })),
   );
   return turns.slice(0, trials);
-}
-
-/** The outcomes that are kept in a folder. */
-export function readOutcomes(dir: string): readonly CutOutcome[] {
-  const file = join(dir, 'outcomes.jsonl');
-  if (!existsSync(file)) return [];
-  return readFileSync(file, 'utf8')
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as CutOutcome);
 }
 
 /** What a plain reboot leaves of the host before the command, and after it. */
@@ -201,34 +186,17 @@ async function recover(machine: Machine, command: string): Promise<string | unde
   const first = await type(command);
   if (first.exitCode === 0) return undefined;
   if (first.exitCode !== 3) throw new Error(`${command} ended with ${first.exitCode}:\n${first.stdout}`);
-  const free = [...first.stdout.matchAll(/^ +free: +(?<command>.+)$/gm)].map(({ groups }) => groups?.command ?? '');
+  const free = [...first.stdout.matchAll(/^ +free: +(?<command>.+)$/gm)].map(
+    ({ groups }) => groups?.command ?? '',
+  );
   const discard = /bofh recover \S+ --discard \S+/.exec(first.stdout)?.[0];
   const remedies = [...new Set([...free, `${discard ?? 'bofh recover'} --yes`])];
   for (const remedy of remedies) {
     const { exitCode, stdout } = await type(remedy);
     if (exitCode !== 0)
-      throw new Error(`${command} left it open:\n${first.stdout}\n${remedy} ended with ${exitCode}:\n${stdout}`);
+      throw new Error(
+        `${command} left it open:\n${first.stdout}\n${remedy} ended with ${exitCode}:\n${stdout}`,
+      );
   }
   return `${first.stdout}\n${remedies.join('\n')}`;
-}
-
-function inWords({
-  sequence,
-  seed,
-  path,
-  cut,
-  figures,
-  recovery,
-  ended,
-  stuck,
-  why,
-  seconds,
-  bootSeconds,
-  reported,
-}: CutOutcome): string {
-  const { unflushed, lost, torn } = figures;
-  return (
-    `${sequence}: --seed ${seed} --path ${path}: at ${cut.at}${reported ? ' (reported)' : ''}, ${unflushed} unflushed, ${lost} lost, ${torn} torn; ` +
-    `${recovery}: ${stuck === undefined ? '' : 'stuck, then '}${ended} (${seconds} s, boot ${bootSeconds} s)${why === undefined ? '' : `\n${why}`}${stuck === undefined ? '' : `\n${stuck}`}`
-  );
 }

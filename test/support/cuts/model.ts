@@ -68,7 +68,9 @@ export function effectsOf<R extends Request>(
         figures.lost += 1;
         return { request, parts: [], ...as };
       }
-      const isWhole = kept.some((range) => range.disk === disk && request.at < range.to && request.at + length > range.from);
+      const isWhole = kept.some(
+        (range) => range.disk === disk && request.at < range.to && request.at + length > range.from,
+      );
       const unit = isWhole ? block : sector;
       if (length <= unit || draw() >= cut.torn) return { request, parts: whole, ...as };
       figures.torn += 1;
@@ -78,7 +80,11 @@ export function effectsOf<R extends Request>(
 }
 
 /** Its first units; or some of its units, each for itself. */
-function tear(length: number, unit: number, draw: Draw): readonly { readonly from: number; readonly to: number }[] {
+function tear(
+  length: number,
+  unit: number,
+  draw: Draw,
+): readonly { readonly from: number; readonly to: number }[] {
   const count = Math.ceil(length / unit);
   if (draw() < 0.5) return [{ from: 0, to: Math.min(length, (1 + below(draw, count - 1)) * unit) }];
   return Array.from({ length: count }, (_, n) => n)

@@ -72,6 +72,33 @@ test('the error of a damaged line says what can be done: the last one can be cut
   expect(remedyOf(spoiled(0))).toMatch(/^bofh journal show a1 shows what can be read: clear that by hand/);
 });
 
+/** What a power cut may leave of an append that was not synced: zeros in place of what is not on the disk. */
+function withHole(from: number, to: number): Buffer {
+  return Buffer.from(bytes).fill(0, from, to);
+}
+
+test('zeros at the end, where the length is on the disk and the bytes are not, are a torn write', () => {
+  const first = bytes.indexOf(0x0a) + 1;
+
+  expect(decode(withHole(first, bytes.length), 'x')).toMatchObject({
+    lines: lines.slice(0, 1),
+    length: first,
+  });
+});
+
+test('a hole before the end of the last line is an error, and that line can be cut off', () => {
+  const last = bytes.lastIndexOf(0x0a, bytes.length - 2) + 1;
+
+  expect(remedyOf(withHole(last, last + 20))).toMatch(/^bofh recover --cut-last-line a1 /);
+});
+
+// A hole can only be in the last append, which was never synced. Nothing in the lines says how many of them one append was.
+test.fails('a hole in the first of two lines that were appended at once can be cut off', () => {
+  const first = bytes.indexOf(0x0a) + 1;
+
+  expect(remedyOf(withHole(first, first + 20))).toMatch(/^bofh recover --cut-last-line a1 /);
+});
+
 test('the only line of a journal cannot be cut off', () => {
   const only = Buffer.from(bytes.subarray(0, bytes.indexOf(0x0a) + 1));
   only.writeUInt8(only.readUInt8(0) ^ 4, 0);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { fork } from '../../../src/testing/fork.ts';
 import { memoryLocks, memoryStore, simulatedHost } from '../../../src/testing/index.ts';
 
 describe('the journal in memory', () => {
@@ -46,6 +47,34 @@ describe('the journal in memory', () => {
     const after = memoryStore({ host: host.powerCut({ keep: 'all' }) });
 
     expect(after.open('name')?.read().toString()).toBe('x');
+  });
+
+  test('keeps any part in a power cut of a seed: names, sectors, the length without the bytes; the same each time', () => {
+    const host = simulatedHost();
+    const store = memoryStore({ host });
+    const log = store.create('log');
+    log.write(Buffer.alloc(600, 'a'), 0);
+    log.datasync();
+    store.syncDir('.');
+    log.write(Buffer.alloc(1000, 'b'), 600);
+    const other = store.create('new');
+    for (const file of [log, other]) file.close();
+    const cut = (seed: number): string => {
+      const after = memoryStore({ host: fork(host).powerCut({ keep: { seed } }) });
+      // Which letter each sector has: what of `b` is not there is zeros.
+      const bytes = after.open('log')?.read() ?? Buffer.alloc(0);
+      const sectors = [600, 1024, 1536].map((at) => bytes.subarray(at, at + 1).toString('latin1'));
+      return `${bytes.subarray(0, 600).toString()} ${sectors.join(',')} ${after.names('.').join()}`;
+    };
+    const all = new Set(Array.from({ length: 200 }, (_, seed) => cut(seed)));
+    const whole = 'a'.repeat(600);
+
+    expect([...all].every((each) => each.startsWith(whole))).toBe(true);
+    expect(all).toContain(`${whole} b,b,b log,new`);
+    expect(all).toContain(`${whole} ,, log`);
+    expect(all).toContain(`${whole} \0,b,\0 log`);
+    expect(all).toContain(`${whole} \0,\0,b log,new`);
+    expect(cut(7)).toBe(cut(7));
   });
 
   test('can be locked by its descriptors, until they are closed or their process is killed', async () => {
