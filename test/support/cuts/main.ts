@@ -82,17 +82,15 @@ async function recordAtLast(
   await record(host, sequence, say);
 }
 
-const xenEvery = 8;
-
-/** Which cut of which sequence comes when. Those that need Xen, which is slow, take every eighth turn. */
+/** Which cut of which sequence comes when. */
 function inTurn(
   all: readonly CutSequence[],
   trials: number,
 ): readonly { readonly sequence: CutSequence; readonly turn: number }[] {
-  const turns = Array.from({ length: trials }, (_, n) => n).flatMap((n) =>
+  const turns = Array.from({ length: trials * 8 }, (_, n) => n).flatMap((n) =>
     all
-      .filter(({ hypervisor }) => hypervisor === 'none' || n % xenEvery === xenEvery - 1)
-      .map((sequence) => ({ sequence, turn: sequence.hypervisor === 'none' ? n : Math.floor(n / xenEvery) })),
+      .filter(({ every }) => n % every === every - 1)
+      .map((sequence) => ({ sequence, turn: Math.floor(n / sequence.every) })),
   );
   return turns.slice(0, trials);
 }
@@ -142,7 +140,10 @@ async function oneCut(
   const recovery = draw() < 0.5 ? 'bofh recover --boot' : 'bofh recover --yes';
   const { media, figures } = rebuild(recording, host.media, { cut, draw, whole: host.whole });
   let bootSeconds = 0;
-  const outcome = (ended: CutOutcome['ended'], more: Pick<CutOutcome, 'why' | 'stuck'> = {}): CutOutcome => ({
+  const outcome = (
+    ended: CutOutcome['ended'],
+    more: Pick<CutOutcome, 'why' | 'stuck' | 'repaired'> = {},
+  ): CutOutcome => ({
     ...{
       sequence: sequence.name,
       seed,
@@ -156,14 +157,15 @@ async function oneCut(
     },
     ...{ seconds: since(), bootSeconds, date: new Date().toISOString().slice(0, 10), recorded },
   });
-  let stuck: { stuck?: string } = {};
+  let stuck: Pick<CutOutcome, 'stuck' | 'repaired'> = {};
   try {
     const { machine, close } = await bootFrom(host, sequence, media);
     try {
       bootSeconds = since();
+      if (await hasNoGroup(machine)) stuck = { repaired: await repairGroup(machine, recovery) };
       if (sequence.atBoot !== undefined) await machine.run(sequence.atBoot);
       const said = await recover(machine, recovery);
-      if (said !== undefined) stuck = { stuck: said };
+      if (said !== undefined) stuck = { ...stuck, stuck: said };
       if (said !== undefined && sequence.atBoot !== undefined) await machine.run(sequence.atBoot);
       const state = fingerprintOf(await stateOf(machine, sequence));
       if (state.text === after) return outcome('as after', stuck);
@@ -180,17 +182,34 @@ async function oneCut(
   }
 }
 
+/**
+ * lvm writes the text of new metadata and the header that names it without a flush in between. A disk may hold the header alone, and then
+ * the whole group cannot be read, whoever's volumes are in it.
+ */
+async function hasNoGroup(machine: Machine): Promise<boolean> {
+  return (await machine.run('vgs vg0', { check: 'return' })).exitCode !== 0;
+}
+
+/** Recovery must refuse to conclude anything; then the metadata are written again from lvm's own backup. */
+async function repairGroup(machine: Machine, command: string): Promise<string> {
+  const refused = await machine.run(`${command} 2>&1`, { check: 'return', timeoutMs: 400_000 });
+  const isOpen = (await machine.run('ls /var/lib/bofh/journal')).stdout.includes('.journal');
+  if (isOpen && refused.exitCode === 0)
+    throw new Error(`${command} without a volume group:\n${refused.stdout}`);
+  const repair =
+    'pvck --repair --yes --file /etc/lvm/backup/vg0 /dev/vdb && vgchange -aay vg0 && udevadm settle';
+  await machine.run(repair);
+  return repair;
+}
+
 /** Recovers; when a journal stays open, types what was printed. Gives what recovery said of such a journal. */
 async function recover(machine: Machine, command: string): Promise<string | undefined> {
   const type = (what: string) => machine.run(`${what} 2>&1`, { check: 'return', timeoutMs: 400_000 });
   const first = await type(command);
   if (first.exitCode === 0) return undefined;
-  if (first.exitCode !== 3) throw new Error(`${command} ended with ${first.exitCode}:\n${first.stdout}`);
-  const free = [...first.stdout.matchAll(/^ +free: +(?<command>.+)$/gm)].map(
-    ({ groups }) => groups?.command ?? '',
-  );
-  const discard = /bofh recover \S+ --discard \S+/.exec(first.stdout)?.[0];
-  const remedies = [...new Set([...free, `${discard ?? 'bofh recover'} --yes`])];
+  const remedies = [...new Set(printedIn(first.stdout))];
+  if (![3, 4].includes(first.exitCode))
+    throw new Error(`${command} ended with ${first.exitCode}:\n${first.stdout}`);
   for (const remedy of remedies) {
     const { exitCode, stdout } = await type(remedy);
     if (exitCode !== 0)
@@ -199,4 +218,13 @@ async function recover(machine: Machine, command: string): Promise<string | unde
       );
   }
   return `${first.stdout}\n${remedies.join('\n')}`;
+}
+
+/** The commands that are printed with a journal that stays open: to free what is in use, to name what may be lost, to cut off a damaged line. */
+function printedIn(text: string): readonly string[] {
+  const cut = /bofh recover --cut-last-line \w+/.exec(text)?.[0];
+  if (cut !== undefined) return [cut, 'bofh recover --yes'];
+  const free = [...text.matchAll(/^ +free: +(?<command>.+)$/gm)].map(({ groups }) => groups?.command ?? '');
+  const discard = /bofh recover \S+ --discard \S+/.exec(text)?.[0];
+  return [...free, `${discard ?? 'bofh recover'} --yes`];
 }

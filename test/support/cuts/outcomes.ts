@@ -16,6 +16,8 @@ export interface CutOutcome {
   readonly ended: 'as before' | 'as after' | 'neither';
   /** Recovery left the journal open and named why; a printed command brought it to its end. */
   readonly stuck?: string;
+  /** The volume group could not be read before this was typed. */
+  readonly repaired?: string;
   readonly why?: string;
   readonly seconds: number;
   /** Until the machine answered. */
@@ -45,6 +47,7 @@ export function inWords({
   recovery,
   ended,
   stuck,
+  repaired,
   why,
   seconds,
   bootSeconds,
@@ -53,7 +56,7 @@ export function inWords({
   const { unflushed, lost, torn } = figures;
   return (
     `${sequence}: --seed ${seed} --path ${path}: at ${cut.at}${reported ? ' (reported)' : ''}, ${unflushed} unflushed, ${lost} lost, ${torn} torn; ` +
-    `${recovery}: ${stuck === undefined ? '' : 'stuck, then '}${ended} (${seconds} s, boot ${bootSeconds} s)${why === undefined ? '' : `\n${why}`}${stuck === undefined ? '' : `\n${stuck}`}`
+    `${recovery}: ${repaired === undefined ? '' : 'vg0 unreadable, repaired, then '}${stuck === undefined ? '' : 'stuck, then '}${ended} (${seconds} s, boot ${bootSeconds} s)${why === undefined ? '' : `\n${why}`}${stuck === undefined ? '' : `\n${stuck}`}`
   );
 }
 

@@ -35,6 +35,7 @@ function tableOf(outcomes: readonly CutOutcome[]): string {
       count(({ ended }) => ended === 'as before'),
       count(({ ended }) => ended === 'as after'),
       count(({ ended, stuck }) => ended !== 'neither' && stuck !== undefined),
+      count(({ ended, repaired }) => ended !== 'neither' && repaired !== undefined),
       count(({ ended }) => ended === 'neither'),
     ];
     return `| ${heading} | ${figures.join(' | ')} |`;
@@ -44,8 +45,8 @@ function tableOf(outcomes: readonly CutOutcome[]): string {
     `${outcomes.length} cuts, bofh ${version}, Debian 12, ${[...new Set([days[0], days.at(-1)])].join(' to ')}, seeds ${seeds.join(', ')}. Made by`,
     '`npm run test:cuts` and `npm run test:cuts -- --report`; each cut: `test/support/cuts/outcomes.json`.',
     '',
-    '| recorded | cuts | unflushed writes | lost | torn | exactly as before | exactly as after | of these stuck, named, then recovered | neither |',
-    '|---|---|---|---|---|---|---|---|---|',
+    "| recorded | cuts | unflushed writes | lost | torn | exactly as before | exactly as after | of these stuck, named, then recovered | of these after lvm's metadata were repaired | neither |",
+    '|---|---|---|---|---|---|---|---|---|---|',
     ...sequences.flatMap(({ name }) => {
       const of = outcomes.filter(({ sequence }) => sequence === name);
       return of.length === 0 ? [] : [row(name, of)];

@@ -7,6 +7,8 @@ import type { Hypervisor } from '../rig/index.ts';
 export interface CutSequence {
   readonly name: string;
   readonly hypervisor: Hypervisor;
+  /** It comes up every so many turns: slow ones less often. */
+  readonly every: 1 | 3 | 8;
   /** Run before the recording counts; what it does is on the disks. */
   readonly setUp: string;
   readonly command: string;
@@ -35,6 +37,7 @@ const openStack = `test -e /dev/mapper/${guest} || { printf geheim > /run/rig-ke
 const stack = (by: number): CutSequence => ({
   name: `block resize of LV, LUKS and ext4 by ${by > 0 ? '+' : ''}${by} MiB`,
   hypervisor: 'none',
+  every: 3,
   setUp: makeStack('ext4'),
   command: resizeCommand(resized('ext4', by)),
   atBoot: openStack,
@@ -48,6 +51,7 @@ export const sequences: readonly CutSequence[] = [
   {
     name: 'vm create',
     hypervisor: 'xen',
+    every: 8,
     setUp: 'true',
     command: createCommand,
     content: filesOn(root),
@@ -55,6 +59,7 @@ export const sequences: readonly CutSequence[] = [
   {
     name: 'vm destroy',
     hypervisor: 'xen',
+    every: 8,
     setUp: createCommand,
     command: destroyCommand,
     content: filesOn(root),
@@ -64,6 +69,7 @@ export const sequences: readonly CutSequence[] = [
   {
     name: 'LV, ext4, mount, unpack, fstab',
     hypervisor: 'none',
+    every: 1,
     setUp: `mkdir -p /mnt/${guest}`,
     command: runScript,
     script: `const lv = await tx.lvm.createLv({ vg: 'vg0', name: '${guest}-root', size: '64m' });
@@ -76,6 +82,7 @@ export const sequences: readonly CutSequence[] = [
   {
     name: 'LV renamed, snapshot made, another one merged',
     hypervisor: 'none',
+    every: 1,
     setUp:
       `${makeFilled} && mkdir -p /run/cuts-look && mount ${root} /run/cuts-look && tar -x -f /srv/guest.tar -C /run/cuts-look && umount /run/cuts-look && ` +
       `lvcreate -q -s -L 16M -n ${guest}-old vg0/${guest}-root && mount ${root} /run/cuts-look && head -c 4M /dev/urandom > /run/cuts-look/newer && rm -r /run/cuts-look/bin && umount /run/cuts-look && ` +
@@ -89,6 +96,7 @@ export const sequences: readonly CutSequence[] = [
   {
     name: 'btrfs subvolume and snapshots, xl config',
     hypervisor: 'none',
+    every: 1,
     setUp:
       `lvcreate --quiet -y -W y -L 256M -n ${guest}-pool vg0 && mkfs.btrfs -q -U ${uuid} ${pool} && mkdir -p ${poolAt} && mount ${pool} ${poolAt} && ` +
       `btrfs subvolume create ${poolAt}/home && tar -x -f /srv/guest.tar -C ${poolAt}/home && btrfs subvolume create ${poolAt}/old && echo old > ${poolAt}/old/file`,

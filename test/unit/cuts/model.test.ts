@@ -64,9 +64,11 @@ describe('what a disk holds after a power cut', () => {
 
   it('is of a torn write some of its sectors, whole ones', () => {
     const torn = Array.from({ length: 40 }, (_, seed) =>
-      effectsOf(requests({ what: 'write' }), { at: 2, kept: 1, torn: 1 }, { draw: drawOf(seed) }).effects.flatMap(
-        ({ parts }) => parts,
-      ),
+      effectsOf(
+        requests({ what: 'write' }),
+        { at: 2, kept: 1, torn: 1 },
+        { draw: drawOf(seed) },
+      ).effects.flatMap(({ parts }) => parts),
     );
 
     expect(
