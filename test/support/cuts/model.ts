@@ -92,18 +92,17 @@ function tear(
     .map((n) => ({ from: n * unit, to: Math.min(length, (n + 1) * unit) }));
 }
 
-/** Where the power is cut: right when a flush was answered, or anywhere between two of them. */
+/** Where the power is cut: right when a flush was answered, with nothing unflushed kept; or between a write and the next flush of its disk. */
 export function drawCut(requests: readonly Request[], span: { from: number; to: number }, draw: Draw): Cut {
-  const flushes = requests
-    .filter(({ what, done }) => what === 'flush' && done > span.from && done <= span.to)
-    .map(({ done }) => done)
-    .toSorted((a, b) => a - b);
-  const points = [span.from, ...flushes, span.to];
-  const n = below(draw, points.length);
-  const [at = span.from, next = at] = points.slice(n);
-  if (draw() < 0.25) return { at, kept: 0, torn: 0 };
+  const inside = requests.filter(({ sent, done }) => sent > span.from && done <= span.to);
+  const flushes = inside.filter(({ what }) => what === 'flush');
+  const writes = inside.filter(({ what }) => what !== 'flush');
+  if (draw() < 0.25)
+    return { at: oneOf(draw, [span.from, ...flushes.map(({ done }) => done)]), kept: 0, torn: 0 };
   const kept = oneOf(draw, [0.1, 0.5, 0.5, 0.9]);
   const torn = oneOf(draw, [0, 0.3, 0.9]);
-  // Most is unflushed right before the next flush is answered.
-  return { at: draw() < 0.5 ? Math.max(at, next - 1) : at + below(draw, next - at + 1), kept, torn };
+  const { disk, sent } = oneOf(draw, writes);
+  const end = flushes.find((flush) => flush.disk === disk && flush.done > sent)?.done ?? span.to + 1;
+  // Most is unflushed right before that flush is answered.
+  return { at: draw() < 0.5 ? end - 1 : sent + below(draw, end - sent), kept, torn };
 }
