@@ -17,7 +17,7 @@ import { type CutSequence, scriptPath } from './sequences.ts';
 export interface CutHost {
   readonly dir: string;
   readonly media: readonly Medium[];
-  /** What ext4 needs whole of its blocks on the system's disk: its superblock and its journal. */
+  /** Where ext4 needs its blocks of 4 KiB whole. */
   readonly whole: readonly Range[];
   readonly shapes: Readonly<Record<Hypervisor, Shape>>;
   /** Memory images of a boot that was held, by hypervisor. */
@@ -57,16 +57,24 @@ export async function openHost(dir: string, say: (text: string) => void): Promis
   if (recording?.facts.image !== image.dir)
     throw new Error(`${kept} is of another image: remove it, and the recordings beside it`);
   const { media } = rebuild(recording, fresh, { cut: { at: Infinity, kept: 1, torn: 0 }, ...certain });
-  return { dir, media, shapes, whole: await journalOf(image.system), held: new Map() };
+  return { dir, media, shapes, whole: await ext4Of(image.system), held: new Map() };
 }
 
-/** A commit block that is torn within its 4 KiB fails its checksum, and the kernel does not mount the filesystem any more. */
-async function journalOf(system: string): Promise<readonly Range[]> {
+/**
+ * A superblock or a commit block of ext4 that is torn within its 4 KiB fails its checksum, and the kernel does not mount the filesystem
+ * any more. On the second disk lvm's own area ends at the first MiB, and filesystems may be anywhere behind it.
+ */
+async function ext4Of(system: string): Promise<readonly Range[]> {
   const { stdout } = await mustRun({ argv: ['debugfs', '-R', 'stat <8>', system], timeoutMs: 10_000 });
   const extents = [...stdout.toString().matchAll(/\(\d+(?:-\d+)?\):(?<from>\d+)(?:-(?<to>\d+))?/g)];
   if (extents.length === 0) throw new Error(`debugfs did not say where the journal of ${system} is`);
   const blocks = extents.map(({ groups }) => [Number(groups?.from), Number(groups?.to ?? groups?.from) + 1]);
-  return [[0, 1], ...blocks].map(([from = 0, to = 0]) => ({ disk: 0, from: from * 4096, to: to * 4096 }));
+  const onSystem = [[0, 1], ...blocks].map(([from = 0, to = 0]) => ({
+    disk: 0,
+    from: from * 4096,
+    to: to * 4096,
+  }));
+  return [...onSystem, { disk: 1, from: 2 ** 20, to: Number.POSITIVE_INFINITY }];
 }
 
 async function makeHost(

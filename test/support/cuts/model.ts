@@ -72,24 +72,27 @@ export function effectsOf<R extends Request>(
         (range) => range.disk === disk && request.at < range.to && request.at + length > range.from,
       );
       const unit = isWhole ? block : sector;
-      if (length <= unit || draw() >= cut.torn) return { request, parts: whole, ...as };
+      const isOne = Math.floor(request.at / unit) === Math.floor((request.at + length - 1) / unit);
+      if (isOne || draw() >= cut.torn) return { request, parts: whole, ...as };
       figures.torn += 1;
-      return { request, parts: tear(length, unit, draw), ...as };
+      return { request, parts: tear(request, unit, draw), ...as };
     });
   return { effects, figures };
 }
 
-/** Its first units; or some of its units, each for itself. */
+/** Its first units; or some of its units, each for itself. A unit begins at a multiple of its length on the disk. */
 function tear(
-  length: number,
+  { at, length }: Request,
   unit: number,
   draw: Draw,
 ): readonly { readonly from: number; readonly to: number }[] {
-  const count = Math.ceil(length / unit);
-  if (draw() < 0.5) return [{ from: 0, to: Math.min(length, (1 + below(draw, count - 1)) * unit) }];
-  return Array.from({ length: count }, (_, n) => n)
-    .filter(() => draw() < 0.5)
-    .map((n) => ({ from: n * unit, to: Math.min(length, (n + 1) * unit) }));
+  const ends = Array.from(
+    { length: Math.floor((at + length - 1) / unit) - Math.floor(at / unit) },
+    (_, n) => (Math.floor(at / unit) + n + 1) * unit - at,
+  );
+  const units = [0, ...ends].map((from, n) => ({ from, to: ends[n] ?? length }));
+  if (draw() < 0.5) return [{ from: 0, to: oneOf(draw, ends) }];
+  return units.filter(() => draw() < 0.5);
 }
 
 /** Where the power is cut: right when a flush was answered, with nothing unflushed kept; or between a write and the next flush of its disk. */

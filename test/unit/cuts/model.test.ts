@@ -78,6 +78,18 @@ describe('what a disk holds after a power cut', () => {
     expect(torn.some((parts) => parts.length === 1 && parts[0]?.from === 0)).toBe(true);
   });
 
+  it('is a block of 4 KiB whole where that is asked for, also of a write that begins within one', () => {
+    const one = requests({ what: 'write', at: 1024, length: 9216 });
+    const whole = [{ disk: 0, from: 0, to: 4096 }];
+    const ends = Array.from({ length: 40 }, (_, seed) =>
+      effectsOf(one, { at: 2, kept: 1, torn: 1 }, { draw: drawOf(seed), whole }).effects.flatMap(
+        ({ parts }) => parts.flatMap(({ from, to }) => [from, to]),
+      ),
+    );
+
+    expect(new Set(ends.flat())).toEqual(new Set([0, 3072, 7168, 9216]));
+  });
+
   it('is of what was discarded anything, also after a flush', () => {
     const discarded = requests({ what: 'discard' }, { what: 'flush' });
     const as = Array.from(
