@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { deferred } from '../../atomic/operation.ts';
-import { holders, inWords, refuseHeld, remedyFor } from '../../blockdevice/index.ts';
+import { deviceWitness, holders, inWords, refuseHeld, remedyFor } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError } from '../../errors.ts';
 import { toEraseByHand } from '../by-hand.ts';
@@ -67,15 +67,21 @@ export const erase = deferred({
     of: 'device',
     witness: async ({ undo, host }) => {
       const found = await findKnown(host, undo);
-      return found === undefined ? undefined : saltsIn(found).join(' ');
+      return found === undefined
+        ? undefined
+        : `${saltsIn(found).join(' ')}|${await dataWitness(host, undo, found)}`;
     },
-    // A key that was added, or replaced, after the order says that somebody wants to read the device.
     changed: async ({ undo, witness, host }) => {
       const found = await findKnown(host, undo);
-      const before = new Set(witness?.split(' '));
-      return found === undefined || saltsIn(found).every((salt) => before.has(salt))
+      if (found === undefined || witness === undefined) return undefined;
+      const [salts = '', data] = witness.split('|');
+      const before = new Set(salts.split(' '));
+      // A key that was added, or replaced, after the order says that somebody wants to read the device.
+      if (!saltsIn(found).every((salt) => before.has(salt)))
+        return { found: `others added a key to ${found.path}` };
+      return (await dataWitness(host, undo, found)) === data
         ? undefined
-        : { found: `others added a key to ${found.path}` };
+        : { found: `others wrote to the encrypted data of ${found.path}` };
     },
   },
   sync: async ({ undo, host }) => {
@@ -84,6 +90,15 @@ export const erase = deferred({
   },
   describe: toEraseByHand,
 });
+
+/** Nothing of a device whose header lies in a file: there the data can be anywhere. */
+async function dataWitness(
+  host: ReadHost,
+  undo: KnownDevice,
+  { path, header }: NonNullable<Awaited<ReturnType<typeof findKnown>>>,
+): Promise<string> {
+  return isHeaderFile(undo) ? '' : deviceWitness(host, path, header.dataOffset);
+}
 
 function saltsIn({ header }: NonNullable<Awaited<ReturnType<typeof findKnown>>>): readonly string[] {
   return header.keySlots.map(({ salt }) => salt.replaceAll(' ', ''));
