@@ -196,10 +196,13 @@ async function repairGroup(machine: Machine, command: string): Promise<string> {
   const isOpen = (await machine.run('ls /var/lib/bofh/journal')).stdout.includes('.journal');
   if (isOpen && refused.exitCode === 0)
     throw new Error(`${command} without a volume group:\n${refused.stdout}`);
-  const repair =
-    'pvck --repair --yes --file /etc/lvm/backup/vg0 /dev/vdb && vgchange -aay vg0 && udevadm settle';
-  await machine.run(repair);
-  return repair;
+  // lvm does not sync its backup either: then the archive has the state from before the last change.
+  const { stdout } = await machine.run(
+    `for file in /etc/lvm/backup/vg0 $(ls -t /etc/lvm/archive/vg0_*); do
+       pvck --repair --yes --file $file /dev/vdb >/dev/null 2>&1 && vgs vg0 >/dev/null 2>&1 && echo $file && break
+     done && vgchange -aay vg0 >/dev/null && udevadm settle`,
+  );
+  return `pvck --repair --file ${stdout.trim()} /dev/vdb`;
 }
 
 /** Recovers; when a journal stays open, types what was printed. Gives what recovery said of such a journal. */
