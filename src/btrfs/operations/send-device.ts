@@ -189,10 +189,11 @@ async function erase(host: ChangeHost, path: string, of: Undo): Promise<void> {
 async function unmark(host: ChangeHost, path: string, of: Undo): Promise<void> {
   const clear = (offset: number): Promise<unknown> =>
     host.run(writeBytes(path, { offset, bytes: new Uint8Array(block) }));
-  // What others have written over it since is theirs.
+  // What others have written over it since is theirs. The one by which the device is known goes last.
   if (await hasGuard(host, path, of)) await clear(guardOffset(of));
-  await clear(markOffset(of));
-  if (await hasMark(host, path, of)) throw unmarked(of, 'has left its');
+  const isLeft = await hasGuard(host, path, of);
+  if (!isLeft) await clear(markOffset(of));
+  if (isLeft || (await hasMark(host, path, of))) throw unmarked(of, 'has left its');
 }
 
 /** What dd was to do and has not, exit 0. */
