@@ -24,7 +24,22 @@ export function askDevice<T>(
   const device = deviceByNumber(world, there.inode.node);
   if (device !== undefined && world.live.has(device.storage)) return undefined;
   const node = device === undefined ? there.path : `/dev/${device.name}`;
-  return ask(overlay, command, [...command.argv.slice(0, -1), `${option}${node}`]);
+  const words = [...command.argv.slice(0, -1), `${option}${node}`];
+  return ask(overlay, device === undefined ? command : grownBy(command, device.size), words);
+}
+
+/** What the plan has enlarged the real host has not: behind the end of its device nothing has been written yet. */
+function grownBy<T>(command: Command<T>, size: number): Command<T> {
+  if (command.tool !== 'dd') return command;
+  const number = (word: string): number =>
+    Number(command.argv.find((each) => each.startsWith(`${word}=`))?.slice(word.length + 1));
+  const [skip, count] = [number('skip'), number('count')];
+  const isInside = skip + count <= Math.ceil(size / 4096) * 4096;
+  return {
+    ...command,
+    parse: (answer) =>
+      command.parse(isInside ? { ...answer, stdout: answer.stdout.padEnd(count, '\0') } : answer),
+  };
 }
 
 /** A read whose answer is the text as it stands. */

@@ -128,18 +128,20 @@ export const sendToDevice = operation({
   },
   value: ({ undo: { device, streamUuid } }) => ({ device, uuid: streamUuid }),
   look: async ({ undo: of, host }) => (await find(host, of)).look,
-  revert: async ({ undo: of, host }) => {
+  revert: async ({ undo: of, result, host }) => {
     const { path, look } = await find(host, of);
     if (look.state !== 'ours' || path === undefined) return;
     await refuseHeld(host, path, look.holders ?? []);
-    await namingHolders(host, path, () => erase(host, path, of));
+    await namingHolders(host, path, () =>
+      erase(host, path, of, result === undefined ? 'cut short' : 'whole'),
+    );
   },
   sync: ({ undo: of, host }) => syncDevice(host, of),
   // Nobody but us reads the mark; on a device that holds something else by now its place is not ours any more.
   afterCommit: async ({ undo: of, host }) => {
     const { path, look } = await find(host, of);
     if (look.state !== 'ours' || path === undefined) return;
-    await unmark(host, path, of);
+    await unmark(host, path, of, 'whole');
   },
   describe: ({ undo: of, way }) => sentByHand(of, way),
 });
@@ -169,7 +171,7 @@ async function expectSent(host: ChangeHost, path: string, of: Undo): Promise<voi
   const found = await recognise(host, path);
   if (found === undefined) return;
   await host.run(wipeSignatures(path));
-  await erase(host, path, of);
+  await erase(host, path, of, 'cut short');
   throw new RefusedError(`with this stream ${of.device} would be taken for ${contentInWords(found)}`, {
     remedy: 'send it into a file: --to-file',
   });
@@ -180,17 +182,20 @@ function tooSmall({ device }: Undo, cause?: unknown): RefusedError {
 }
 
 /** The mark goes last: it is the evidence. */
-async function erase(host: ChangeHost, path: string, of: Undo): Promise<void> {
+async function erase(host: ChangeHost, path: string, of: Undo, stream: Stream): Promise<void> {
   await host.run(writeBytes(path, { offset: 0, bytes: new Uint8Array(block) }));
   if ((await streamOn(host, path)) !== undefined) throw unmarked(of, 'has left the stream on it, and its');
-  await unmark(host, path, of);
+  await unmark(host, path, of, stream);
 }
 
-async function unmark(host: ChangeHost, path: string, of: Undo): Promise<void> {
+/** A stream that was cut short may have run over the first of the two marks. */
+type Stream = 'whole' | 'cut short';
+
+async function unmark(host: ChangeHost, path: string, of: Undo, stream: Stream): Promise<void> {
   const clear = (offset: number): Promise<unknown> =>
     host.run(writeBytes(path, { offset, bytes: new Uint8Array(block) }));
   // What others have written over it since is theirs. The one by which the device is known goes last.
-  if (await hasGuard(host, path, of)) await clear(guardOffset(of));
+  if (stream === 'cut short' || (await hasGuard(host, path, of))) await clear(guardOffset(of));
   const isLeft = await hasGuard(host, path, of);
   if (!isLeft) await clear(markOffset(of));
   if (isLeft || (await hasMark(host, path, of))) throw unmarked(of, 'has left its');
