@@ -93,6 +93,8 @@ export interface ContentSpec<U, R> {
     readonly result?: R;
     readonly host: ReadHost;
   }) => Promise<string | undefined>;
+  /** It is taken when the step is done, and not again: `changed` knows what the sequence may do there. */
+  readonly once?: true;
   /**
    * Whether others have written there. Asked before `revert` of this step, of a step that takes it along, and of a newer
    * one that lives until the reboot only and was the way to it (a mount, an open device, a guest); or, by a recovery,

@@ -63,6 +63,7 @@ export interface Operation<A = never, V = unknown> {
   readonly content?: {
     readonly lost: 'undone' | 'finished';
     readonly of: 'files' | 'device';
+    readonly once: boolean;
     readonly witness: (input: Journalled<ReadHost>) => Promise<string | undefined>;
     readonly changed: (
       input: Journalled<ChangeHost> & {
@@ -162,7 +163,7 @@ function contentOf<U, R>(
   const { lost, of } = content;
   return {
     content: {
-      ...{ lost, of },
+      ...{ lost, of, once: content.once === true },
       witness: async (input) => content.witness?.(read(input)),
       changed: ({ touched, filled, witness, ...input }) =>
         content.changed({ ...read(input), touched, filled, ...(witness === undefined ? {} : { witness }) }),

@@ -99,6 +99,7 @@ export async function renewedWitnesses(
   for (const { step, content } of await guards({ engine, journal }, done)) {
     if (
       content.lost === 'finished' ||
+      content.once ||
       content.of !== of ||
       (container !== undefined && step.intent.contains !== container)
     )

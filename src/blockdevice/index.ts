@@ -1,6 +1,6 @@
 export { classifyDevice, wipeSignatures } from './commands.ts';
 export { bytesAt } from './bytes-at.ts';
-export { blankChanged, endOf, deviceWitness, isMountedForWriting, partWitness } from './content/head.ts';
+export { blankChanged, deviceWitness, isMountedForWriting, partWitness } from './content/head.ts';
 export { checkOverwrite, type Overwrite, overwriteSchema } from './content/overwrite.ts';
 export { refuseChanged, replaceable } from './content/replaceable.ts';
 export { streamMagic } from './content/stream.ts';

@@ -45,11 +45,6 @@ export async function partWitness(
   return `${first}-${to - count === from ? first : await sumAt(to - count)}`;
 }
 
-/** Of such a witness what is about the end. */
-export function endOf(witness: string): string {
-  return witness.split('-')[1] ?? '';
-}
-
 /**
  * What others have made on a device that was blank, and began with zeros, when it was new. What the sequence itself made there
  * and undid leaves bytes behind, but no signature.

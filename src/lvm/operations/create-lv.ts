@@ -1,9 +1,7 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
-import { blankChanged, endOf, partWitness } from '../../blockdevice/index.ts';
-import type { ReadHost } from '../../command/index.ts';
+import { blankChanged, deviceWitness } from '../../blockdevice/index.ts';
 import { RefusedError, UsageError } from '../../errors.ts';
-import type { Bytes } from '../../units.ts';
 import { madeByHand } from '../by-hand.ts';
 import { lvcreate } from '../lv-commands.ts';
 import { lvs } from '../report-commands.ts';
@@ -128,26 +126,21 @@ export const createLv = operation({
   content: {
     lost: 'undone',
     of: 'device',
-    witness: async ({ undo: of, result, host }) => {
-      const { lv } = await findMade(host, of, result?.uuid);
-      return lv?.active === true ? asMade(host, `/dev/${lv.vg}/${lv.name}`, of) : undefined;
+    once: true,
+    witness: async ({ undo: { vg, name }, host }) => {
+      const path = `/dev/${vg}/${name}`;
+      return (await host.stat(path)) === undefined ? undefined : deviceWitness(host, path);
     },
-    changed: async ({ undo: of, result, witness, filled, host }) => {
+    changed: async ({ undo: of, result, witness, touched, filled, host }) => {
       const path = await readablePath(host, of, result?.uuid);
       if (path === undefined || filled === 'now') return undefined;
-      const changed = await blankChanged(host, path, filled === 'never' ? 'new' : 'used by the sequence');
-      if (changed !== undefined || witness === undefined) return changed;
-      const now = await asMade(host, path, of);
-      // What the sequence made there and undid leaves bytes behind, but none at the end that it did not put back.
-      const isSame = filled === 'never' ? now === witness : endOf(now) === endOf(witness);
-      return isSame ? undefined : { found: `others wrote to ${path}` };
+      // What the sequence made there and undid leaves bytes behind, but no signature; it may have had another name then.
+      const isNew = filled === 'never' && !touched;
+      const changed = await blankChanged(host, path, isNew ? 'new' : 'used by the sequence');
+      if (changed !== undefined || witness === undefined || !isNew) return changed;
+      return (await deviceWitness(host, path)) === witness ? undefined : { found: `others wrote to ${path}` };
     },
   },
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
   describe: madeByHand,
 });
-
-/** A witness of as much as it had when it was made. */
-function asMade(host: ReadHost, path: string, { size }: { readonly size: Bytes }): Promise<string> {
-  return partWitness(host, path, { from: 0, to: size });
-}

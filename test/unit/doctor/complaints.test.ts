@@ -276,7 +276,7 @@ describe('bofh recover --abandon', () => {
     expect(journalShow.parse(JSON.parse(shown.stdout()))).toMatchObject({
       state: 'abandoned',
       because: 'it is wanted',
-      steps: [{ state: 'started', byHand: { what: expect.stringContaining(`bofh.${id}.1`) as unknown } }],
+      steps: [{ state: 'done', byHand: { what: expect.stringContaining(`bofh.${id}.1`) as unknown } }],
       recovery: [],
     });
     expect(after.snapshot()).toBe(before);

@@ -14,11 +14,14 @@ import { count, type Figures } from './figures.ts';
 
 const guestLeaves = new Set<Leaf['do']>(['start', 'vm create']);
 
-/** Of a volume whose creation was cut short the start alone is known: what lay behind it before nobody can tell. */
-async function hasVolumeCutShort(host: SimulatedHost): Promise<boolean> {
+/** Of a volume whose creation was cut short, or on which the sequence has worked, the end is not compared. */
+async function hasVolumeInUse(host: SimulatedHost): Promise<boolean> {
   const { engine } = simulatedBofh({ host: fork(host) });
   const steps = (await openJournals(engine)).flatMap(({ state }) => state.steps);
-  return steps.some(({ intent, done }) => intent.kind === 'lvm.lv.create' && done === undefined);
+  return steps.some(
+    ({ intent: { kind, within }, done }) =>
+      within?.startsWith('lv:') === true || (kind === 'lvm.lv.create' && done === undefined),
+  );
 }
 
 /** On a copy of a host that waits for its recovery somebody else does one thing. What they wrote must be kept. */
@@ -40,11 +43,11 @@ export async function meddle(
     : asked === 'foreign content'
       ? deedsOf(other, host)
       : replacementsOf(other, host);
-  const isCut = await hasVolumeCutShort(host);
+  const isInUse = await hasVolumeInUse(host);
   const deeds = all.filter(
     ({ title }) =>
       !knownLosses.some((loss) => loss.fault === fault && loss.deed.test(title)) &&
-      !(isCut && title.startsWith('raw data at the end')),
+      !(isInUse && title.startsWith('raw data at the end')),
   );
   const deed = deeds[which % Math.max(1, deeds.length)];
   if (deed === undefined) return [];
