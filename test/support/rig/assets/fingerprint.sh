@@ -22,7 +22,8 @@ files() {
   find "$@" -type f -print0 | sort -z | xargs -0r sha256sum
 }
 
-udevadm settle --timeout=30
+# Its connection may end while the daemon is busy (seen once, on a loaded machine).
+udevadm settle --timeout=30 || { sleep 1; udevadm settle --timeout=30; }
 
 section 'physical volumes'
 report pvs pv_name,pv_uuid,vg_name,pv_size,pv_free,pv_attr,pv_tags -a
