@@ -11,7 +11,7 @@ export async function testMatrixOf(driver: keyof typeof specimens): Promise<void
   const mine = (await rows()).filter((row) => driverOf(row) === driver);
   const filled: Counts[] = [];
 
-  describe(`every operation of ${driver} × every fault, on the simulated host`, { timeout: 120_000 }, () => {
+  describe(`every operation of ${driver} × every fault, on the simulated host`, { timeout: 300_000 }, () => {
     for (const row of mine)
       describe(row.kind, () => {
         for (const fault of faultNames)
