@@ -1,5 +1,5 @@
 import type { Answer, Command, ReadCommand } from '../command/index.ts';
-import { nothing } from '../command/index.ts';
+import { lvmReport, nothing } from '../command/index.ts';
 import { ParseError, type Reason } from '../errors.ts';
 import {
   groupsSchema,
@@ -103,7 +103,7 @@ export function knownGroups(): ReadCommand<readonly KnownGroup[]> {
     argv: ['--reportformat', 'json', '--options', 'vg_uuid,vg_name,vg_exported'],
     access: 'read',
     parse: ({ stdout }) =>
-      groupsSchema.parse(JSON.parse(stdout)).report.flatMap(({ vg }) =>
+      groupsSchema.parse(lvmReport(stdout)).report.flatMap(({ vg }) =>
         vg.map((row) => ({
           uuid: row.vg_uuid.replaceAll('-', ''),
           name: row.vg_name,
@@ -122,7 +122,7 @@ export function groupsOfPvs(): ReadCommand<ReadonlyMap<string, string>> {
     parse: ({ stdout }) =>
       new Map(
         memberSchema
-          .parse(JSON.parse(stdout))
+          .parse(lvmReport(stdout))
           .report.flatMap(({ pv }) => pv.map((row) => [row.pv_uuid, row.vg_name] as const)),
       ),
   };
@@ -136,7 +136,7 @@ export function knownVolumes(): ReadCommand<readonly string[]> {
     access: 'read',
     parse: ({ stdout }) =>
       volumesSchema
-        .parse(JSON.parse(stdout))
+        .parse(lvmReport(stdout))
         .report.flatMap(({ lv }) => lv.map((row) => `LVM-${row.vg_uuid}${row.lv_uuid}`.replaceAll('-', ''))),
   };
 }
