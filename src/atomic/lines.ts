@@ -93,7 +93,10 @@ const known: ReadonlySet<string> = new Set<Line['t']>([
   'closed',
 ]);
 
-/** The bytes of some lines, whose checksums go on from `crc`, that of the line before them on disk (0 at the start). */
+/**
+ * The bytes of one append, whose checksums go on from `crc`, that of the line before them on disk (0 at the start). A `+` marks
+ * each line after its first. An append is synced before the next is written, so only the last one can have holes.
+ */
 export function encode(
   lines: readonly Line[],
   crc: number,
@@ -102,10 +105,19 @@ export function encode(
   let last = crc;
   for (const line of lines) {
     const text = JSON.stringify(line);
-    last = crc32(text, last);
-    parts.push(`${last.toString(16).padStart(8, '0')} ${text}\n`);
+    const mark = parts.length === 0 ? ' ' : '+';
+    last = checksum(mark, text, last);
+    parts.push(`${hex(last)}${mark}${text}\n`);
   }
   return { bytes: Buffer.from(parts.join('')), crc: last };
+}
+
+function checksum(mark: string, text: string, crc: number): number {
+  return crc32(mark === '+' ? mark + text : text, crc);
+}
+
+function hex(crc: number): string {
+  return crc.toString(16).padStart(8, '0');
 }
 
 export interface Decoded {
@@ -122,14 +134,14 @@ export function decode(bytes: Buffer, name: string): Decoded {
   let crc = 0;
   const texts = bytes.subarray(0, length).toString('utf8').split('\n').slice(0, -1);
   for (const [index, text] of texts.entries()) {
-    const at: Place = { name, number: index + 1, of: texts.length };
+    const at: Place = { name, number: index + 1, inLastAppend: () => isLastAppend(texts, index) };
+    const mark = text[8] === '+' ? '+' : ' ';
     const body = text.slice(9);
-    crc = crc32(body, crc);
-    const sum = crc.toString(16).padStart(8, '0');
-    if (text.slice(0, 9) !== `${sum} `) throw damaged(at, 'its checksum is wrong');
+    crc = checksum(mark, body, crc);
+    if (text.slice(0, 9) !== hex(crc) + mark) throw damaged(at, 'its checksum is wrong');
     lines.push(parseLine(body, at));
   }
-  const first: Place = { name, number: 1, of: texts.length };
+  const first: Place = { name, number: 1, inLastAppend: () => false };
   if (lines[0]?.t !== 'begin') throw damaged(first, 'it does not begin a sequence');
   return { lines, length, crc };
 }
@@ -153,21 +165,26 @@ function jsonOf(body: string): Line | undefined {
   }
 }
 
-/** A line of a journal: the which of how many. */
+/** A line of a journal. */
 interface Place {
   readonly name: string;
   readonly number: number;
-  readonly of: number;
+  readonly inLastAppend: () => boolean;
+}
+
+/** True when no line after this one begins another append. Where a hole covers the mark of a line, there is a NUL. */
+function isLastAppend(texts: readonly string[], index: number): boolean {
+  return index > 0 && texts.slice(index + 1).every((text) => text[8] === '+' || text[8] === '\0');
 }
 
 const newer = 'recover it with the version of bofh that wrote it';
 
-/** A line in the middle says what was done, and nothing can stand in for it; the last one may be cut off. */
+/** Recovery needs every line that was synced. What the last append said was not acted on before it was synced, so it may be cut off. */
 function damaged(at: Place, what: string): JournalError {
   const id = at.name.replace(/^.*\//, '').replace(/\.journal$/, '');
-  const lastLine = at.number === at.of && at.number > 1;
+  const lastLine = at.inLastAppend();
   const remedy = lastLine
-    ? `bofh recover --cut-last-line ${id} shows the line and cuts it off; what it reported is looked at again`
+    ? `bofh recover --cut-last-line ${id} shows what is damaged and cuts it off; what it reported is looked at again`
     : `bofh journal show ${id} shows what can be read: clear that by hand, then move ${id}.journal out of the state directory`;
   return refused(at, what, { remedy, lastLine });
 }

@@ -28,7 +28,7 @@ export async function abandon(engine: Engine, id: string, because: string): Prom
   }
 }
 
-/** The journal without its last line, for one whose end is damaged; gives the text that was cut off. */
+/** Cuts off the damaged end of a journal: the line that is damaged and what was appended with it. Returns the text. */
 export async function cutLastLine(engine: Engine, id: string): Promise<string> {
   const file = await takeDead(engine, id);
   try {
@@ -42,31 +42,29 @@ export async function cutLastLine(engine: Engine, id: string): Promise<string> {
 }
 
 /**
- * Where the damaged last line of a journal begins, and what is there. JournalError when the last line is sound, for it
- * says what was done and recovery would go wrong without it, and when an earlier one is damaged as well.
+ * Where the damaged end of a journal begins, and its text. JournalError when every line is whole, and when the damage is not in the
+ * last append alone: an earlier line was relied on, and recovery without it would go wrong.
  */
 export function damagedEnd(bytes: Buffer, id: string): { readonly from: number; readonly text: string } {
-  if (reads(bytes, id))
+  const damage = damageOf(bytes, id);
+  if (damage === undefined)
     throw new JournalError(`every line of journal ${id} is whole: there is nothing to cut off`, {
       remedy: 'bofh recover',
     });
-  const whole = bytes.lastIndexOf(0x0a);
-  const from = bytes.subarray(0, Math.max(0, whole)).lastIndexOf(0x0a) + 1;
-  if (from === 0) throw new JournalError(`journal ${id} has no line but its first`);
-  if (!reads(bytes.subarray(0, from), id))
-    throw new JournalError(
-      `a line of journal ${id} before its last one is damaged: to cut off the last would not mend it`,
-      { remedy: `bofh journal show ${id} names the line; put the file back from a backup, or undo by hand` },
-    );
+  if (!damage.lastLine) throw damage;
+  let from = bytes.lastIndexOf(0x0a) + 1;
+  do from = bytes.lastIndexOf(0x0a, from - 2) + 1;
+  while (damageOf(bytes.subarray(0, from), id) !== undefined);
   return { from, text: bytes.subarray(from).toString('utf8').trimEnd() };
 }
 
-function reads(bytes: Buffer, id: string): boolean {
+function damageOf(bytes: Buffer, id: string): JournalError | undefined {
   try {
     decode(bytes, `${id}.journal`);
-    return true;
-  } catch {
-    return false;
+    return undefined;
+  } catch (error) {
+    if (error instanceof JournalError) return error;
+    throw error;
   }
 }
 

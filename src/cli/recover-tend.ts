@@ -79,7 +79,7 @@ export async function cutOne(runtime: Runtime, bofh: Bofh, id: string): Promise<
     return (await import('./dry-recover.ts')).showTending(runtime, {
       ...{ id: journal.id, name: '', end: 'cut', waitsFor: [], line: last },
     });
-  await confirm(runtime, [`The last line of journal ${journal.id} is cut off:`, last]);
+  await confirm(runtime, [`The damaged end of journal ${journal.id} is cut off:`, last]);
   await logged(runtime, bofh.host, () => cutLastLine(bofh.engine, journal.id));
   tell(runtime, [{ id: journal.id, name: '', end: 'cut', leftAlone: [], because: last }]);
   return 0;

@@ -154,9 +154,8 @@ export async function randomTrial(subject: Subject, one: Case): Promise<readonly
 }
 
 /**
- * What was not synced of the journal may have holes after a power cut. Then recovery refuses it and touches nothing, and somebody cuts
- * off what is damaged: `--cut-last-line`, or by hand where more than a line is. All of that must be of what was never synced, so it
- * ends well all the same.
+ * What was not synced of the journal may have holes after a power cut. Then recovery refuses it and touches nothing, and an
+ * administrator runs `bofh recover --cut-last-line`.
  */
 async function recoverDamaged(subject: Subject, world: World): ReturnType<typeof recoverAll> {
   const before = JSON.stringify([...look(world, new Set())]);
@@ -164,22 +163,8 @@ async function recoverDamaged(subject: Subject, world: World): ReturnType<typeof
   const { ending } = refused;
   if (ending.how !== 'thrown' || !(ending.error instanceof subject.modules.errors.JournalError))
     return refused;
-  const hole = cutHole(world);
-  const same = before === JSON.stringify([...look(world, new Set())]);
-  return hole && same ? await recoverAll(subject, world) : refused;
-}
-
-/** Cuts off the open journal at its first line with bytes that nobody wrote. False when there is none. */
-function cutHole(world: World): boolean {
-  for (const [name, number] of world.files.names) {
-    const inode = world.files.inodes.get(number);
-    const hole = inode?.data.indexOf(0) ?? -1;
-    if (inode === undefined || hole < 0 || !/^\w+\.journal$/.test(name)) continue;
-    inode.data = inode.data.subarray(0, inode.data.subarray(0, hole).lastIndexOf(0x0a) + 1);
-    inode.durable = inode.data;
-    return true;
-  }
-  return false;
+  if (!ending.error.lastLine || before !== JSON.stringify([...look(world, new Set())])) return refused;
+  return recoverAll(subject, world, { cut: true });
 }
 
 function planOf({ faults, crash: end }: Trouble): Plan {

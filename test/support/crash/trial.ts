@@ -105,16 +105,19 @@ export function crash(world: World, kind: CrashKind): void {
   else if (kind !== 'kill') cutPower(world, kind);
 }
 
-/** A new process recovers all that is open, as `bofh recover --yes` does. */
+/** A new process recovers all that is open, as `bofh recover --yes` does; `cut`: after `bofh recover --cut-last-line`. */
 export async function recoverAll(
   subject: Subject,
   world: World,
-  options: { readonly machine?: Machine; readonly plan?: Plan } = {},
+  options: { readonly machine?: Machine; readonly plan?: Plan; readonly cut?: boolean } = {},
 ) {
   const process = launch(subject, world, options.machine ?? newMachine(), options.plan);
-  const { openJournals, recover, sweepUnborn } = subject.modules.recover;
+  const { cutLastLine, openJournals, recover, sweepUnborn } = subject.modules.recover;
   const ending = await endingOf(process, async () => {
     await sweepUnborn(process.engine);
+    if (options.cut === true)
+      for (const name of process.engine.store.names('.').filter((each) => each.endsWith('.journal')))
+        await cutLastLine(process.engine, name.slice(0, -'.journal'.length));
     const ended = [];
     for (const { id } of await openJournals(process.engine))
       ended.push(await recover(id, { engine: process.engine, yes: true }));

@@ -1,7 +1,9 @@
 import { crc32 } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { decode, encode, type Line } from '../../../src/atomic/lines.ts';
+import { damagedEnd } from '../../../src/atomic/tend.ts';
 import { JournalError } from '../../../src/errors.ts';
+import { appendedApart } from '../cli/support/journals.ts';
 
 const begin: Line = {
   t: 'begin',
@@ -23,11 +25,11 @@ test('what was written is read again', () => {
   expect(decode(bytes, 'x')).toMatchObject({ lines, length: bytes.length });
 });
 
-test('lines that are appended later go on with the checksum of the line before', () => {
-  const first = encode(lines.slice(0, 1), 0);
-  const rest = encode(lines.slice(1), first.crc);
+/** Each of the lines in an append of its own. */
+const apart = appendedApart(lines);
 
-  expect(Buffer.concat([first.bytes, rest.bytes])).toEqual(bytes);
+test('lines that are appended later continue the checksum of the line before', () => {
+  expect(decode(apart, 'x')).toMatchObject({ lines, length: apart.length });
 });
 
 test('cut at any byte, it is read up to the last whole line, or not at all', () => {
@@ -67,9 +69,17 @@ const remedyOf = (of: Buffer): unknown => {
   }
 };
 
-test('the error of a damaged line says what can be done: the last one can be cut off, no other', () => {
+test('the error of a damaged line says what can be done: the last one can be cut off, the first one never', () => {
   expect(remedyOf(spoiled(-1))).toMatch(/^bofh recover --cut-last-line a1 /);
   expect(remedyOf(spoiled(0))).toMatch(/^bofh journal show a1 shows what can be read: clear that by hand/);
+});
+
+test('a damaged line that was synced before the last append cannot be cut off', () => {
+  const changed = Buffer.from(apart);
+  const second = apart.indexOf(0x0a) + 1;
+  changed.fill(0, second + 12, second + 20);
+
+  expect(remedyOf(changed)).toMatch(/^bofh journal show a1 /);
 });
 
 /** What a power cut may leave of an append that was not synced: zeros in place of what is not on the disk. */
@@ -92,11 +102,23 @@ test('a hole before the end of the last line is an error, and that line can be c
   expect(remedyOf(withHole(last, last + 20))).toMatch(/^bofh recover --cut-last-line a1 /);
 });
 
-// A hole can only be in the last append, which was never synced. Nothing in the lines says how many of them one append was.
-test.fails('a hole in the first of two lines that were appended at once can be cut off', () => {
+test.each([
+  [
+    'of the start of the first line',
+    (first: number, second: number) => [first, Math.min(first + 20, second)],
+  ],
+  [
+    'of the end of one and the start of the next',
+    (_first: number, second: number) => [second - 5, second + 12],
+  ],
+  ['of the first one whole', (first: number, second: number) => [first, second]],
+])('a hole %s, of two lines that were appended at once, can be cut off', (_what, holeOf) => {
   const first = bytes.indexOf(0x0a) + 1;
+  const second = bytes.indexOf(0x0a, first) + 1;
+  const [from = 0, to = 0] = holeOf(first, second);
 
-  expect(remedyOf(withHole(first, first + 20))).toMatch(/^bofh recover --cut-last-line a1 /);
+  expect(remedyOf(withHole(from, to))).toMatch(/^bofh recover --cut-last-line a1 /);
+  expect(damagedEnd(withHole(from, to), 'a1').from).toBe(first);
 });
 
 test('the only line of a journal cannot be cut off', () => {

@@ -15,6 +15,18 @@ export function bare(n: number): IntentLine {
   return { t: 'intent', n, ...of, lives: 'disk', after: false, boot: owner.boot };
 }
 
+/** The bytes of lines that were appended one by one. */
+export function appendedApart(lines: readonly Line[]): Buffer {
+  const parts: Buffer[] = [];
+  let crc = 0;
+  for (const line of lines) {
+    const next = encode([line], crc);
+    parts.push(next.bytes);
+    crc = next.crc;
+  }
+  return Buffer.concat(parts);
+}
+
 /** Lays a journal into a state directory; `history` is where closed ones are. */
 export function layJournal(
   stateDir: string,
@@ -25,6 +37,6 @@ export function layJournal(
   const directory = join(stateDir, 'journal', folder === 'history' ? 'history' : '');
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const path = join(directory, `${id}.journal`);
-  writeFileSync(path, encode(lines, 0).bytes, { mode: 0o600 });
+  writeFileSync(path, appendedApart(lines), { mode: 0o600 });
   return path;
 }
