@@ -113,6 +113,22 @@ async function untilFree(
   }
 }
 
+/**
+ * Asked when the intent is on the disk: from then on another sequence sees it in the journal. Before that only the lock keeps others
+ * away, and its file may have been removed.
+ */
+export function refuseLostLock({ engine, locks }: Pick<Claiming, 'engine' | 'locks'>, claims: Claims): void {
+  const key = locks.lost(claims);
+  if (key !== undefined)
+    throw new JournalError(
+      `the lock file of ${said(engine, key)} was removed while this sequence held the lock: another may have taken it`,
+      {
+        remedy:
+          'give the command again, and let nothing else remove files below the state directory and /run/bofh',
+      },
+    );
+}
+
 /** The sequence that claims a key, as its journal tells it. */
 function whoHas(engine: Engine, own: string, key: Key): string {
   const has = ({ intent: { claims } }: Step): boolean =>

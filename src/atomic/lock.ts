@@ -14,6 +14,8 @@ type Mode = 'shared' | 'exclusive';
 export interface ObjectLocks {
   /** Takes all keys of a step in one go, never waiting; the first key that somebody else holds, or undefined. */
   take(claims: Claims): Promise<Key | undefined>;
+  /** A key whose lock file was removed since it was taken: another sequence may have locked a new file of that name. */
+  lost(claims: Claims): Key | undefined;
   release(): void;
 }
 
@@ -61,6 +63,7 @@ function objectLocks(directories: readonly string[], host: Flock): ObjectLocks {
       turn = taking.catch(() => undefined);
       return taking;
     },
+    lost: (claims) => [...modes(claims).keys()].find((key) => held.get(key)?.files.every(isNamed) !== true),
     release: () => {
       for (const { files, mode } of held.values()) for (const file of files) releaseFile(file, mode);
       held.clear();

@@ -1,5 +1,5 @@
 import { IdentityTaken, NotDone, RefusedError } from '../errors.ts';
-import { claim, refuseDamaged, withHost, type Claiming } from './claims.ts';
+import { claim, refuseDamaged, refuseLostLock, withHost, type Claiming } from './claims.ts';
 import { changing } from './engine.ts';
 import { hostKey } from './host-key.ts';
 import { append, type Journal } from './journal.ts';
@@ -38,6 +38,7 @@ export async function takeStep(from: StepHome, code: AnyOperation, input: unknow
     try {
       const { undoData, claims } = await prepare(home, code, args, n);
       const journal = await home.announce(intentOf(home, code, { n, args, undoData, claims }));
+      keepLocked(home, journal, n, claims);
       return await act(home, code, journal, { n, args, undoData, claims });
     } catch (error) {
       if (!(error instanceof IdentityTaken) || attempt === identityTries) throw error;
@@ -66,9 +67,20 @@ export async function takePair<T>(
       lives: 'disk',
       after: false,
     });
+    if (claims !== null) keepLocked(home, journal, n, claims);
     return await run(n, journal);
   } finally {
     home.running.delete(n);
+  }
+}
+
+/** Nothing of the step is done yet when its lock is found to be lost. */
+function keepLocked(home: StepHome, journal: Journal, n: number, claims: Claims): void {
+  try {
+    refuseLostLock(home, claims);
+  } catch (error) {
+    append(journal, [{ t: 'undone', n }]);
+    throw error;
   }
 }
 

@@ -152,6 +152,7 @@ function counted(engine: Engine, { sequences }: Runtime): Engine {
     sequences.opened();
     return {
       take: (claims) => locks.take(claims),
+      lost: (claims) => locks.lost(claims),
       release: () => {
         locks.release();
         if (!released) sequences.released();

@@ -31,6 +31,7 @@ export function memoryLocks(host: SimulatedHost = simulatedHost()): LockTable {
           }
           return undefined;
         },
+        lost: () => undefined,
         release: () => {
           for (const holders of world.objectLocks.values()) holders.delete(owner);
         },

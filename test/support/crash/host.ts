@@ -104,6 +104,7 @@ export function memoryLocks(process: Process): LockTable {
           const refused = lockAll(process.machine.objectLocks, process.pid, wanted);
           return Promise.resolve(refused === undefined ? undefined : wanted[refused]?.key);
         },
+        lost: () => undefined,
         release: () => unlock(process.machine.objectLocks, by),
       };
     },

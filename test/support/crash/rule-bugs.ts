@@ -52,6 +52,16 @@ export const ruleBugs: readonly ProductBug[] = [
     old: "if (!opened.every(isNamed)) return 'removed';",
     now: '',
   }),
+  bug('a lock lost before the intent is on the disk counts', 'unit/atomic/lock.test.ts', {
+    file: 'atomic/lock.ts',
+    old: 'find((key) => held.get(key)?.files.every(isNamed) !== true)',
+    now: 'find((key) => held.get(key) === undefined)',
+  }),
+  bug('a hole before the last append may be cut off', 'unit/atomic/lines.test.ts', {
+    file: 'atomic/lines.ts',
+    old: "every((text) => text[8] === '+' || text[8] === '\\0')",
+    now: 'every(() => true)',
+  }),
   bug('the journal of a living sequence keeps nothing', 'unit/atomic/claims.test.ts', {
     file: 'atomic/claims.ts',
     old: 'const [worked] = await workedOn(engine, [seen]);',

@@ -1,11 +1,16 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { lockTable } from '../../../src/atomic/lock.ts';
-import { JournalError } from '../../../src/errors.ts';
+import type { Engine } from '../../../src/atomic/engine.ts';
+import { type LockTable, lockTable } from '../../../src/atomic/lock.ts';
 import { hostProcesses } from '../../../src/atomic/processes.ts';
+import { AtomicOperationSequence } from '../../../src/atomic/sequence.ts';
+import type { Steps } from '../../../src/atomic/steps.ts';
+import { JournalError } from '../../../src/errors.ts';
+import { create } from '../../../src/file/index.ts';
 import { localHost } from '../../../src/host/local.ts';
+import { furnish, realEngine } from '../../support/crash/real/engine.ts';
 
 function place() {
   const directory = mkdtempSync(join(tmpdir(), 'bofh-lock-'));
@@ -209,3 +214,45 @@ test('a place where no lock can be made is told, with what was tried', async () 
     /the lock .*lv%3Avg%2Fa cannot be made: EISDIR/,
   );
 });
+
+test.each(['an operation', 'a pair'])(
+  '%s whose lock file is removed before its intent is on the disk does nothing, and another sequence may',
+  async (which) => {
+    const directory = mkdtempSync(join(tmpdir(), 'bofh-lock-'));
+    onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+    furnish(directory);
+    const path = join(directory, 'data/new');
+    const engine = realEngine(directory);
+    const removing: LockTable = {
+      open: () => {
+        const locks = engine.locks.open();
+        return {
+          ...locks,
+          take: async (claims) => {
+            const key = await locks.take(claims);
+            rmSync(join(directory, 'locks'), { recursive: true });
+            return key;
+          },
+        };
+      },
+    };
+    const body = async (tx: Steps): Promise<unknown> =>
+      which === 'a pair'
+        ? tx.effect(
+            'a pair',
+            () => writeFileSync(path, ''),
+            () => rmSync(path, { force: true }),
+            { claims: { makes: [`file:${path}`] } },
+          )
+        : tx.step(create, { path, content: '', mode: 0o600 });
+    const run = (of: Engine): Promise<unknown> =>
+      new AtomicOperationSequence({ name: 'one', engine: of }).run(body);
+
+    await expect(run({ ...engine, locks: removing })).rejects.toThrow(
+      /the lock file of file:.*data\/new was removed while this sequence held the lock/,
+    );
+    expect(existsSync(path)).toBe(false);
+    await run(engine);
+    expect(existsSync(path)).toBe(true);
+  },
+);
