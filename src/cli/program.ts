@@ -33,10 +33,19 @@ export interface Invocation {
 type Invoke = (invocation: Invocation) => Promise<void>;
 
 const exitCodes = `
-Exit codes: 0 done · 1 refused, or a program failed: nothing changed · 2 wrong input · 3 stuck: see "bofh journal list"
-  4 journal unusable · 5 failed, all undone · 6 a table with failures, a problem that doctor found · 69 a program is
-  missing · 70 an answer was not understood, or a bug · 74 done, but the answer could not be written · 130 interrupted,
-  all undone. What a script had committed before it failed stays, and is named`;
+Exit codes:
+  0    done
+  1    refused, or a program failed: nothing changed
+  2    usage error
+  3    stuck: see "bofh journal list"
+  4    journal cannot be read or written
+  5    failed and rolled back
+  6    done, with failures in the table, or doctor found a problem
+  69   a program is missing
+  70   output of a program could not be parsed, or a bug in bofh
+  74   done, but the answer could not be written
+  130  interrupted and rolled back
+What a script committed before it failed stays, and is listed.`;
 
 /** The whole command line. Building it loads no driver: each verb loads its own code when it runs. */
 export function program(invoke: Invoke): Command {
@@ -52,20 +61,20 @@ export function program(invoke: Invoke): Command {
     .enablePositionalOptions();
   addGlobals(root, 'shown');
   const verb = verbs(invoke);
-  addXen(noun(root, 'xen', 'domains of this host'), verb);
-  addVm(noun(root, 'vm', 'a guest as a whole: its disks, its configuration, its domain'), verb);
-  addLvm(noun(root, 'lvm', 'logical volumes, the groups that they lie in, and physical volumes'), verb);
-  addBlock(noun(root, 'block', 'block devices and what lies on them'), verb);
-  addMount(noun(root, 'mount', 'what is mounted where, now and at every boot'), verb);
-  addFilesystem(noun(root, 'filesystem', 'filesystems and swap areas, each by its device'), verb);
+  addXen(noun(root, 'xen', 'guests of this host (Xen domains)'), verb);
+  addVm(noun(root, 'vm', 'guests with their disks and configuration'), verb);
+  addLvm(noun(root, 'lvm', 'logical volumes, volume groups and physical volumes'), verb);
+  addBlock(noun(root, 'block', 'block devices and their content'), verb);
+  addMount(noun(root, 'mount', 'mounts, now and at boot'), verb);
+  addFilesystem(noun(root, 'filesystem', 'filesystems and swap areas'), verb);
   addCrypt(noun(root, 'crypt', 'encrypted devices (LUKS)'), verb);
-  addDrbd(noun(root, 'drbd', 'replicated devices (DRBD): their resources on this host'), verb);
-  addNetwork(noun(root, 'network', 'interfaces and bridges of this host'), verb);
-  addBtrfs(noun(root, 'btrfs', 'subvolumes and snapshots of a mounted btrfs'), verb);
-  addJournal(noun(root, 'journal', 'what bofh has done, and what is unfinished'), verb);
+  addDrbd(noun(root, 'drbd', 'replicated devices (DRBD)'), verb);
+  addNetwork(noun(root, 'network', 'network interfaces and bridges'), verb);
+  addBtrfs(noun(root, 'btrfs', 'btrfs subvolumes, snapshots and devices'), verb);
+  addJournal(noun(root, 'journal', 'journals: finished and unfinished sequences'), verb);
   addRecover(root, verb);
   addDoctor(root, verb);
-  addBoot(noun(root, 'boot', 'the systemd units: recovery at boot, and start-all'), verb);
+  addBoot(noun(root, 'boot', 'systemd units: recovery and start-all at boot'), verb);
   addRun(root, verb);
   addGlobalsBelow(root);
   return root;
@@ -91,20 +100,20 @@ function noun(root: Command, name: string, description: string): Command {
 /** The options of every verb; they are taken before and after noun and verb. */
 function addGlobals(command: Command, help: 'shown' | 'hidden'): void {
   const options = [
-    new Option('--json', 'one JSON value on stdout in place of tables'),
-    new Option('--dry-run', 'show what would be done, and do nothing'),
-    new Option('--yes', 'do not ask before something is destroyed'),
-    new Option('--wait <TIME>', 'try this long for what another bofh is using, for example 60s'),
+    new Option('--json', 'print one JSON value instead of tables'),
+    new Option('--dry-run', 'show the plan and change nothing'),
+    new Option('--yes', 'do not ask for confirmation'),
+    new Option('--wait <TIME>', 'wait this long for objects in use by another bofh, for example 60s'),
     new Option(
       '--site <FILE>',
-      'the site file (default: BOFH_SITE, else /etc/bofh/site-specific.ts, .js or .json)',
+      'site file (default: $BOFH_SITE or /etc/bofh/site-specific.ts, .js or .json)',
     ),
     new Option(
       '--host <NAME>',
-      'look at or change another host, over ssh: one of hosts in the site file, or any that ssh knows. Devices, files and directories that are named are those of that host; the journal is here',
+      'work on another host over ssh: a name from the site file or ssh. Devices and paths are those of that host; the journal stays here',
     ),
-    new Option('--state-dir <DIR>', 'where journals are (default: BOFH_STATE_DIR, else /var/lib/bofh)'),
-    new Option('--log-level <LEVEL>', 'debug, info, warn (default), error or silent'),
+    new Option('--state-dir <DIR>', 'directory of the journals (default: $BOFH_STATE_DIR or /var/lib/bofh)'),
+    new Option('--log-level <LEVEL>', 'debug, info, warn, error or silent (default: warn)'),
   ];
   for (const option of options) command.addOption(help === 'hidden' ? option.hideHelp() : option);
 }

@@ -4,24 +4,24 @@ import type { Verb } from './verb.ts';
 export function addBlock(block: Command, verb: Verb): void {
   const tree = block
     .command('tree')
-    .description('what lies on what, from the disks to the guests, with sizes; it changes nothing')
-    .argument('[device]', 'only what this one lies on and what lies on it');
+    .description('show the stack of block devices, from disks to guests, with sizes (read-only)')
+    .argument('[device]', 'only this device, what is below it and what is above it');
   verb(tree, 'reads', async (runtime, [device]) => (await import('../block-tree.ts')).tree(runtime, device));
   const resize = block
     .command('resize')
     .description(
-      'resize a device with all that lies on it, to a size (20g), by one (+5g, -1g), to min or to max',
+      'resize a device together with everything on it: to a size (20g), by a size (+5g, -1g), to min or to max',
     )
     .argument('<device>')
     .argument('<size>')
-    .option('--bare', 'the device alone: nobody looks at what lies on it')
+    .option('--bare', 'resize only the device; do not check its contents')
     .option(
       '--key <KEY>',
-      'of an encrypted device in it: file:/PATH, command:/PROGRAM ARG…, credential:NAME, site:NAME or ask',
+      'key of an encrypted device in the stack: file:/PATH, command:/PROGRAM ARG…, credential:NAME, site:NAME or ask',
     )
     .option(
       '--on <HOST,HOST>',
-      'of a replicated disk in it: its two hosts, as ssh or the site file names them',
+      'the two hosts of a replicated disk in the stack, as ssh or the site file names them',
     )
     // -1g looks like an option; what is none and no size is refused as a size.
     .allowUnknownOption();
@@ -31,25 +31,25 @@ export function addBlock(block: Command, verb: Verb): void {
   const wipe = block
     .command('wipe')
     .description(
-      'erase the signatures on a device that nobody uses, so that it is blank; never what is not named',
+      'erase the signatures on an unused device, so that it is blank; only those named with --overwrite',
     )
     .argument('<device>')
     .option(
       '--overwrite <UUID|TYPE,…>',
-      'all that is there: the uuid of each content, or its type if it has none',
+      'everything on the device: the UUID of each content, or its type if it has no UUID',
     );
   verb(wipe, 'changes', async (runtime, [device = ''], options) =>
     (await import('../block-wipe.ts')).wipe(runtime, device, options),
   );
   for (const how of ['discard', 'zero'] as const) {
-    const what = how === 'zero' ? 'fill a device with zeros' : 'discard all that is on a device';
+    const what = how === 'zero' ? 'fill an unused device with zeros' : 'discard all data on an unused device';
     const destroy = block
       .command(how)
-      .description(`${what} that nobody uses; what is on it is lost, and must be named`)
+      .description(`${what}; its content is lost and must be named with --overwrite`)
       .argument('<device>')
       .option(
         '--overwrite <UUID|TYPE,…>',
-        'all that is there: the uuid of each content, or its type if it has none; blank: whatever is on a device without a signature',
+        'everything on the device: the UUID of each content, or its type if it has no UUID; blank: data without a signature',
       );
     verb(destroy, 'changes', async (runtime, [device = ''], options) =>
       (await import('../block-wipe.ts')).destroy(runtime, { device, how }, options),
@@ -58,39 +58,37 @@ export function addBlock(block: Command, verb: Verb): void {
   addPartitions(block, verb);
   const image = block
     .command('image')
-    .description('files that are to be block devices')
+    .description('disk image files')
     .command('create')
-    .description('make a file of a size; it takes room as it is written to')
+    .description('create an image file; space is allocated as it is written')
     .argument('<file>')
     .argument('<size>')
-    .option('--allocate', 'it takes all of its room at once');
+    .option('--allocate', 'allocate all of its space now');
   verb(image, 'changes', async (runtime, [file = '', size = ''], options) =>
     (await import('../block-image.ts')).create(runtime, { file, size }, options),
   );
-  addLoop(block.command('loop').description('block devices that are files'), verb);
+  addLoop(block.command('loop').description('loop devices'), verb);
 }
 
 function addLoop(loop: Command, verb: Verb): void {
-  verb(
-    loop.command('list').description('every loop device, and the file behind it'),
-    'reads',
-    async (runtime) => (await import('../block-loop.ts')).list(runtime),
+  verb(loop.command('list').description('list loop devices and their files'), 'reads', async (runtime) =>
+    (await import('../block-loop.ts')).list(runtime),
   );
   const attach = loop
     .command('attach')
-    .description('make a block device of a file, until it is detached or the host boots')
+    .description('attach a file as a block device, until it is detached or the host reboots')
     .argument('<file>')
-    .option('--read-only', 'nothing can be written to it')
-    .option('--offset <SIZE>', 'where in the file it begins')
-    .option('--size <SIZE>', 'how much of the file it shows (default: all up to the end)')
-    .option('--partitions', 'make devices of its partitions too, /dev/loop3p1')
-    .option('--adopt', 'if the very part is attached already, the same way, that device will do');
+    .option('--read-only', 'attach it read-only')
+    .option('--offset <SIZE>', 'start of the device in the file')
+    .option('--size <SIZE>', 'size of the device (default: up to the end of the file)')
+    .option('--partitions', 'create devices for its partitions too, such as /dev/loop3p1')
+    .option('--adopt', 'use a device that already has this part of the file attached in the same way');
   verb(attach, 'changes', async (runtime, [file = ''], options) =>
     (await import('../block-loop.ts')).attach(runtime, file, options),
   );
   const detach = loop
     .command('detach')
-    .description('take the file away from a loop device that nobody uses')
+    .description('detach an unused loop device from its file')
     .argument('<device>');
   verb(detach, 'changes', async (runtime, [device = '']) =>
     (await import('../block-loop.ts')).detach(runtime, device),
@@ -101,7 +99,7 @@ function addPartitions(block: Command, verb: Verb): void {
   const list = block
     .command('partitions')
     .description(
-      'the partition table of a disk, what the kernel has of it, and what is free; it changes nothing',
+      'show the partition table of a disk, the partitions the kernel knows and the free space (read-only)',
     )
     .argument('<device>');
   verb(list, 'reads', async (runtime, [device = '']) =>
@@ -111,10 +109,13 @@ function addPartitions(block: Command, verb: Verb): void {
     .command('partition-table')
     .description('partition tables')
     .command('create')
-    .description('write an empty partition table on a blank disk')
+    .description('write an empty partition table to a blank disk')
     .argument('<device>')
-    .option('--type <TYPE>', 'gpt (the default) or dos')
-    .option('--id <ID>', 'of gpt a UUID, of dos 0x and eight digits; chosen by bofh when it is left out');
+    .option('--type <TYPE>', 'gpt or dos (default: gpt)')
+    .option(
+      '--id <ID>',
+      'identifier of the table: a UUID for gpt, 0x and eight hex digits for dos (default: random)',
+    );
   verb(create, 'changes', async (runtime, [device = ''], options) =>
     (await import('../block-partitions.ts')).createTable(runtime, device, options),
   );
@@ -122,22 +123,22 @@ function addPartitions(block: Command, verb: Verb): void {
   const add = partition
     .command('add')
     .description(
-      'add a partition where there is room, also while others are in use; "max" takes the largest free run',
+      'add a partition in free space, also while other partitions are in use; "max" takes the largest free area',
     )
     .argument('<device>')
     .argument('<size|max>')
     .option(
       '--type <TYPE>',
-      'linux (the default), swap, lvm, raid, esp, bios-boot, a GUID, or of dos a number',
+      'linux, swap, lvm, raid, esp, bios-boot, a GUID, or for dos a number (default: linux)',
     )
-    .option('--name <NAME>', 'of gpt')
-    .option('--uuid <UUID>', 'of gpt; chosen by bofh when it is left out');
+    .option('--name <NAME>', 'partition name; gpt only')
+    .option('--uuid <UUID>', 'partition UUID; gpt only (default: random)');
   verb(add, 'changes', async (runtime, args, options) =>
     (await import('../block-partitions.ts')).add(runtime, args, options),
   );
   const grow = partition
     .command('grow')
-    .description('make a partition larger where it is; what lies on it keeps its size')
+    .description('enlarge a partition in place; its content keeps its size')
     .argument('<device>')
     .argument('<number>')
     .argument('<size|max>');

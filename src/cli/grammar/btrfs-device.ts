@@ -7,7 +7,7 @@ export function addDevices(btrfs: Command, verb: Verb): void {
   verb(
     device
       .command('list')
-      .description('the devices of a filesystem; one that is being removed has less and less allocated')
+      .description('list the devices of a filesystem, with the space allocated on each')
       .argument('<path>'),
     'reads',
     async (runtime, [path = '']) => (await import('../btrfs-device.ts')).list(runtime, path),
@@ -15,10 +15,10 @@ export function addDevices(btrfs: Command, verb: Verb): void {
   verb(
     device
       .command('add')
-      .description('put a device more into a filesystem; never one that holds what is not named')
+      .description('add a device; a device that is not blank needs --overwrite')
       .argument('<path>')
       .argument('<device>')
-      .option('--overwrite <UUID|TYPE>', 'exactly what is there and may be lost'),
+      .option('--overwrite <UUID|TYPE>', 'UUID, or type, of the content to overwrite'),
     'changes',
     async (runtime, [path = '', name = ''], { overwrite }) =>
       (await import('../btrfs-device.ts')).add(runtime, {
@@ -29,11 +29,11 @@ export function addDevices(btrfs: Command, verb: Verb): void {
   verb(
     device
       .command('replace')
-      .description('put a blank device in the place of one that is failing, or missing; waits for the end')
+      .description('replace a failing or missing device by another one, and wait until it is done')
       .argument('<path>')
-      .argument('<device|number>', 'one that is missing by its number')
+      .argument('<device|number>', 'the device, or the number of a missing one')
       .argument('<by>')
-      .option('--overwrite <UUID|TYPE>', 'exactly what the new one holds and may be lost'),
+      .option('--overwrite <UUID|TYPE>', 'UUID, or type, of the content of the new device to overwrite'),
     'changes',
     async (runtime, [path = '', name = '', by = ''], { overwrite }) =>
       (await import('../btrfs-device.ts')).replace(runtime, {
@@ -44,7 +44,7 @@ export function addDevices(btrfs: Command, verb: Verb): void {
   verb(
     device
       .command('remove')
-      .description('move what lies on a device to the others, and take it out; waits for the end')
+      .description('move the data of a device to the others and remove it; waits until it is done')
       .argument('<path>')
       .argument('<device>'),
     'changes',

@@ -1,13 +1,13 @@
 import type { Command } from 'commander';
 import type { Verb } from './verb.ts';
 
-/** Words for what goes over a whole filesystem. */
+/** Verbs that work on a whole filesystem. */
 export function addMaintenance(btrfs: Command, verb: Verb): void {
-  const scrub = btrfs.command('scrub').description('read everything, and compare it with its checksums');
+  const scrub = btrfs.command('scrub').description('verify the checksums of all data');
   verb(
     scrub
       .command('start')
-      .description('scrub a filesystem, and wait for the end; errors fail it')
+      .description('scrub a filesystem and wait until it is done; fails if it finds errors')
       .argument('<path>'),
     'changes',
     async (runtime, [path = '']) => (await import('../btrfs-maintenance.ts')).scrub(runtime, path),
@@ -15,21 +15,19 @@ export function addMaintenance(btrfs: Command, verb: Verb): void {
   verb(
     scrub
       .command('status')
-      .description('how far the scrub is, or what the last one found')
+      .description('show the progress of the scrub, or the result of the last one')
       .argument('<path>'),
     'reads',
     async (runtime, [path = '']) => (await import('../btrfs-maintenance.ts')).scrubStatus(runtime, path),
   );
-  const balance = btrfs
-    .command('balance')
-    .description('write block groups anew, so that they take less room');
+  const balance = btrfs.command('balance').description('rewrite block groups so that they use less space');
   verb(
     balance
       .command('start')
-      .description('balance a filesystem, and wait for the end')
+      .description('balance a filesystem and wait until it is done')
       .argument('<path>')
-      .option('--data-usage <PERCENT>', 'block groups of data that are at most so full')
-      .option('--metadata-usage <PERCENT>', 'block groups of metadata that are at most so full'),
+      .option('--data-usage <PERCENT>', 'only data block groups used up to this percentage')
+      .option('--metadata-usage <PERCENT>', 'only metadata block groups used up to this percentage'),
     'changes',
     async (runtime, [path = ''], { dataUsage, metadataUsage }) =>
       (await import('../btrfs-maintenance.ts')).balance(runtime, {

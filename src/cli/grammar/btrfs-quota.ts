@@ -1,31 +1,31 @@
 import type { Command } from 'commander';
 import type { Verb } from './verb.ts';
 
-/** Words for what subvolumes may take. */
+/** Verbs for the quota of subvolumes. */
 export function addQuota(btrfs: Command, verb: Verb): void {
-  const quota = btrfs.command('quota').description('what subvolumes take, and may take');
+  const quota = btrfs.command('quota').description('quota of subvolumes: usage and limits');
   verb(
-    quota.command('show').description('the quota groups of a filesystem').argument('<path>'),
+    quota.command('show').description('show the quota groups of a filesystem').argument('<path>'),
     'reads',
     async (runtime, [path = '']) => (await import('../btrfs-quota.ts')).showQuota(runtime, path),
   );
   verb(
-    quota.command('enable').description('count what each subvolume takes').argument('<path>'),
+    quota.command('enable').description('enable quota accounting').argument('<path>'),
     'changes',
     async (runtime, [path = '']) => (await import('../btrfs-quota.ts')).setQuota(runtime, path, 'on'),
   );
   verb(
-    quota.command('disable').description('count no more; not while there are limits').argument('<path>'),
+    quota.command('disable').description('disable quota accounting; refused while limits are set').argument('<path>'),
     'changes',
     async (runtime, [path = '']) => (await import('../btrfs-quota.ts')).setQuota(runtime, path, 'off'),
   );
   verb(
     quota
       .command('limit')
-      .description('set what a subvolume may refer to, or take the limit away')
+      .description('set the quota of a subvolume, or remove it with none')
       .argument('<subvolume>')
       .argument('<size|none>')
-      .option('--exclusive', 'of what no other subvolume has too'),
+      .option('--exclusive', 'limit only the data that no other subvolume shares'),
     'changes',
     async (runtime, [path = '', size = ''], { exclusive }) =>
       (await import('../btrfs-quota.ts')).limit(runtime, {

@@ -16,10 +16,10 @@ export function addBtrfs(btrfs: Command, verb: Verb): void {
   const snapshot = btrfs.command('snapshot').description('snapshots of subvolumes');
   const create = snapshot
     .command('create')
-    .description('take a snapshot of a subvolume, read-only unless told otherwise')
+    .description('create a snapshot of a subvolume (default: read-only)')
     .argument('<source>')
     .argument('<path>')
-    .option('--rw', 'a writable one');
+    .option('--rw', 'make the snapshot writable');
   verb(create, 'changes', async (runtime, [source = '', path = ''], { rw }) =>
     (await import('../btrfs-change.ts')).snapshot(runtime, {
       source,
@@ -29,11 +29,14 @@ export function addBtrfs(btrfs: Command, verb: Verb): void {
   );
   const rotate = snapshot
     .command('rotate')
-    .description('take a read-only snapshot TARGET/LABEL.TIME, and delete the oldest of that label')
+    .description('create the read-only snapshot TARGET/LABEL.TIME and remove the oldest of that label')
     .argument('<source>')
     .argument('<target>')
-    .requiredOption('--label <LABEL>', 'daily, weekly, monthly, yearly, or a word of your own')
-    .option('--keep <NUMBER>', 'how many are left (daily 21, weekly 12, monthly 36, yearly 10)');
+    .requiredOption('--label <LABEL>', 'daily, weekly, monthly, yearly or any other word')
+    .option(
+      '--keep <NUMBER>',
+      'how many snapshots to keep (default: daily 21, weekly 12, monthly 36, yearly 10)',
+    );
   verb(rotate, 'changes', async (runtime, [source = '', target = ''], { label, keep }) =>
     (await import('../btrfs-rotate.ts')).rotate(runtime, {
       source,
@@ -48,14 +51,14 @@ function addReads(btrfs: Command, verb: Verb): void {
   const reading = (name: string, description: string) =>
     btrfs.command(name).description(description).argument('<path>');
   verb(
-    reading('list', 'every subvolume of the filesystem of a path'),
+    reading('list', 'list the subvolumes of the filesystem that a path is on'),
     'reads',
     async (runtime, [path = '']) => (await import('../btrfs.ts')).list(runtime, path),
   );
-  verb(reading('show', 'one subvolume'), 'reads', async (runtime, [path = '']) =>
+  verb(reading('show', 'show one subvolume'), 'reads', async (runtime, [path = '']) =>
     (await import('../btrfs.ts')).show(runtime, path),
   );
-  verb(reading('usage', 'the space of a filesystem'), 'reads', async (runtime, [path = '']) =>
+  verb(reading('usage', 'show the space used on a filesystem'), 'reads', async (runtime, [path = '']) =>
     (await import('../btrfs.ts')).usage(runtime, path),
   );
 }
@@ -63,14 +66,14 @@ function addReads(btrfs: Command, verb: Verb): void {
 function addChanges(btrfs: Command, verb: Verb): void {
   const changing = (name: string, description: string) =>
     btrfs.command(name).description(description).argument('<path>');
-  verb(changing('create', 'make an empty subvolume'), 'changes', async (runtime, [path = '']) =>
+  verb(changing('create', 'create an empty subvolume'), 'changes', async (runtime, [path = '']) =>
     (await import('../btrfs-change.ts')).create(runtime, path),
   );
-  verb(changing('delete', 'delete a subvolume that nobody uses'), 'changes', async (runtime, [path = '']) =>
+  verb(changing('delete', 'remove an unused subvolume'), 'changes', async (runtime, [path = '']) =>
     (await import('../btrfs-change.ts')).remove(runtime, path),
   );
   verb(
-    changing('set-default', 'choose the subvolume that is mounted when none is named'),
+    changing('set-default', 'set the subvolume that is mounted by default'),
     'changes',
     async (runtime, [path = '']) => (await import('../btrfs-change.ts')).setDefault(runtime, path),
   );
@@ -86,11 +89,11 @@ function addStructure(btrfs: Command, verb: Verb): void {
   const create = btrfs
     .command('create-base-structure')
     .description(
-      'move the data in the top level of a filesystem to subvolumes/NAME, and make snapshots/ beside it',
+      'move the data in the top level of a filesystem to subvolumes/NAME, and create the directory snapshots/',
     )
     .argument('<path>', 'where the top level is mounted')
     .argument('<name>')
-    .option('--set-default', 'what is mounted when no subvolume is named is the new one');
+    .option('--set-default', 'also make it the default subvolume');
   verb(create, 'changes', async (runtime, [path = '', name = ''], { setDefault }) =>
     (await import('../btrfs-structure.ts')).createBaseStructure(runtime, {
       ...{ path, name },
@@ -102,22 +105,21 @@ function addStructure(btrfs: Command, verb: Verb): void {
 function addSend(btrfs: Command, verb: Verb): void {
   const send = btrfs
     .command('send')
-    .description('send a read-only snapshot into a directory of a btrfs, into a new file, or onto a device')
+    .description('send a read-only snapshot to a directory on a btrfs, to a new file or to a device')
     .argument('<snapshot>')
     .addOption(
-      new Option('--to <DIR>', 'a directory of this or another btrfs').conflicts(['toFile', 'toDevice']),
+      new Option('--to <DIR>', 'directory on this or another btrfs').conflicts(['toFile', 'toDevice']),
     )
     .addOption(
-      new Option('--to-file <FILE>', 'a new file, for bofh btrfs receive').conflicts(['name', 'toDevice']),
+      new Option('--to-file <FILE>', 'new file, for bofh btrfs receive').conflicts(['name', 'toDevice']),
     )
-    .addOption(
-      new Option('--to-device <DEVICE>', 'a device that nobody uses; what is on it is lost').conflicts(
-        'name',
-      ),
+    .addOption(new Option('--to-device <DEVICE>', 'unused device; its content is lost').conflicts('name'))
+    .option('--overwrite <UUID|TYPE>', 'with --to-device: UUID, or type, of the content to overwrite')
+    .option(
+      '--parent <SNAPSHOT>',
+      'send only the differences from this snapshot, which the receiver must have',
     )
-    .option('--overwrite <UUID|TYPE>', 'exactly what is on the device and may be lost; with --to-device')
-    .option('--parent <SNAPSHOT>', 'send only what differs from this one, which the receiver has')
-    .option('--name <NAME>', 'what it is called there; with --to');
+    .option('--name <NAME>', 'with --to: name of the received subvolume');
   verb(send, 'changes', async (runtime, [source = ''], { to, toFile, toDevice, overwrite, parent, name }) =>
     (await import('../btrfs-send.ts')).send(runtime, {
       source,
@@ -131,10 +133,12 @@ function addSend(btrfs: Command, verb: Verb): void {
   );
   const receive = btrfs
     .command('receive')
-    .description('receive the stream in a file or on a device: a read-only subvolume, whole or not at all')
+    .description(
+      'receive a stream from a file or a device as a read-only subvolume, completely or not at all',
+    )
     .argument('<file|device>')
-    .requiredOption('--into <DIR>', 'a directory of a btrfs')
-    .option('--name <NAME>', 'what it is called there; what the stream calls it unless said otherwise');
+    .requiredOption('--into <DIR>', 'directory on a btrfs')
+    .option('--name <NAME>', 'name of the subvolume (default: the name in the stream)');
   verb(receive, 'changes', async (runtime, [file = ''], { into, name }) =>
     (await import('../btrfs-send.ts')).receive(runtime, {
       ...{ file, into: String(into) },
@@ -144,15 +148,21 @@ function addSend(btrfs: Command, verb: Verb): void {
 }
 
 function addRotation(btrfs: Command, verb: Verb): void {
-  const rotation = btrfs.command('rotation').description('snapshots that systemd has rotated by itself');
+  const rotation = btrfs.command('rotation').description('snapshot rotation by systemd timers');
   const install = rotation
     .command('install')
-    .description('write the service and the timer of a rotation; systemctl enables it')
+    .description('write the systemd service and timer of a snapshot rotation; enable it with systemctl')
     .argument('<source>')
     .argument('<target>')
-    .requiredOption('--label <LABEL>', 'daily, weekly, monthly, yearly, or a word of your own')
-    .option('--keep <NUMBER>', 'how many are left (daily 21, weekly 12, monthly 36, yearly 10)')
-    .option('--calendar <EVENT>', 'when, as OnCalendar= has it (daily, weekly, monthly, yearly: their own)');
+    .requiredOption('--label <LABEL>', 'daily, weekly, monthly, yearly or any other word')
+    .option(
+      '--keep <NUMBER>',
+      'how many snapshots to keep (default: daily 21, weekly 12, monthly 36, yearly 10)',
+    )
+    .option(
+      '--calendar <EVENT>',
+      'when to run, as in OnCalendar= (default for daily, weekly, monthly and yearly: the label)',
+    );
   verb(install, 'changes', async (runtime, [source = '', target = ''], { label, keep, calendar }) => {
     const code = await import('../rotation.ts');
     return code.install(runtime, {
@@ -165,14 +175,14 @@ function addRotation(btrfs: Command, verb: Verb): void {
   });
   const remove = rotation
     .command('remove')
-    .description('remove both units, which systemctl has disabled; the snapshots stay')
+    .description('remove both units after systemctl disable; snapshots are kept')
     .argument('<source>')
-    .requiredOption('--label <LABEL>', 'of the rotation');
+    .requiredOption('--label <LABEL>', 'label of the rotation');
   verb(remove, 'changes', async (runtime, [source = ''], { label }) =>
     (await import('../rotation.ts')).remove(runtime, { source, label: String(label) }),
   );
   verb(
-    rotation.command('status').description('which rotations are installed, and whether they are enabled'),
+    rotation.command('status').description('show which rotations are installed and enabled'),
     'reads',
     async (runtime) => (await import('../rotation.ts')).status(runtime),
   );

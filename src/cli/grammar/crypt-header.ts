@@ -7,9 +7,9 @@ export function addCryptHeader(crypt: Command, verb: Verb): void {
   verb(
     header
       .command('backup')
-      .description('save it in a new file, which must be kept as a key is kept')
+      .description('save the header to a new file; protect this file like a key')
       .argument('<device>')
-      .argument('<file>', 'a file that is not there yet'),
+      .argument('<file>', 'new file; it must not exist'),
     'changes',
     async (runtime, [device = '', file = '']) =>
       (await import('../crypt-header.ts')).backup(runtime, device, file),
@@ -17,12 +17,12 @@ export function addCryptHeader(crypt: Command, verb: Verb): void {
   verb(
     header
       .command('restore')
-      .description('replace that of a closed device, and all its keys, by a backup')
+      .description('replace the header of a closed device, with all its keys, by a backup')
       .argument('<device>')
-      .argument('<file>', 'the backup')
+      .argument('<file>', 'the backup file')
       .option(
         '--overwrite <UUID>',
-        'the uuid that the device has now, if the backup is of another one or of another volume key',
+        'current UUID of the device, if the backup has another UUID or another volume key',
       ),
     'changes',
     async (runtime, [device = '', file = ''], options) =>

@@ -4,102 +4,100 @@ import type { Verb } from './verb.ts';
 
 const keyOption = [
   '--key <KEY>',
-  'where its key comes from: file:/PATH, command:/PROGRAM ARG…, credential:NAME, site:NAME or ask (the default)',
+  'source of the key: file:/PATH, command:/PROGRAM ARG…, credential:NAME, site:NAME or ask (default: ask)',
 ] as const;
 
-const headerOption = [
-  '--header <FILE>',
-  'the file that its header lies in, when that is not on the device',
-] as const;
+const headerOption = ['--header <FILE>', 'file with the header, if the header is not on the device'] as const;
 
 /** How hard it is made to guess a key. */
 function costOptions(command: Command): Command {
   return command
-    .option('--pbkdf <KDF>', 'argon2id (the default of luks2) or pbkdf2')
+    .option('--pbkdf <KDF>', 'key derivation: argon2id or pbkdf2 (default for luks2: argon2id)')
     .option(
       '--pbkdf-memory <SIZE>',
-      'memory that opening it may take (default: what a small host can spare, 1g at most)',
+      'memory needed to open the device (default: what a small host can spare, at most 1g)',
     )
-    .option('--pbkdf-time <MS>', 'milliseconds that opening it may take on this host (default: 2000)');
+    .option(
+      '--pbkdf-time <MS>',
+      'time needed to open the device on this host, in milliseconds (default: 2000)',
+    );
 }
 
 export function addCrypt(crypt: Command, verb: Verb): void {
   verb(
-    crypt.command('list').description('every encrypted device, and where it is open'),
+    crypt.command('list').description('list encrypted devices and their open names'),
     'reads',
     async (runtime) => (await import('../crypt.ts')).list(runtime),
   );
   verb(
     crypt
       .command('dump')
-      .description('the header of an encrypted device')
-      .argument('<device>', 'or the whole path of a file with a header')
+      .description('show the header of an encrypted device')
+      .argument('<device>', 'device, or absolute path of a file with a header')
       .option(...headerOption),
     'reads',
     async (runtime, [device = ''], options) => (await import('../crypt.ts')).dump(runtime, device, options),
   );
   verb(
-    crypt.command('status').description('what is open under a name').argument('<name>'),
+    crypt.command('status').description('show the open device of a name').argument('<name>'),
     'reads',
     async (runtime, [name = '']) => (await import('../crypt.ts')).status(runtime, name),
   );
   const format = crypt
     .command('format')
-    .description('make an encrypted device of one that is blank')
+    .description('create an encrypted device (LUKS) on a blank device')
     .argument('<device>')
     .option(...keyOption)
-    .option('--type <TYPE>', 'luks2 (the default) or luks1')
-    .option('--label <LABEL>', 'a label, in luks2')
-    .option('--uuid <UUID>', 'its uuid; without it bofh draws one')
-    .option('--header <FILE>', 'a new file for its header: nothing is written to the device')
-    .option('--overwrite <UUID|TYPE>', 'exactly what is on the device and may be lost');
+    .option('--type <TYPE>', 'luks2 or luks1 (default: luks2)')
+    .option('--label <LABEL>', 'label; luks2 only')
+    .option('--uuid <UUID>', 'UUID (default: random)')
+    .option('--header <FILE>', 'write the header to this new file and nothing to the device')
+    .option('--overwrite <UUID|TYPE>', 'UUID, or type, of the content to overwrite');
   verb(costOptions(format), 'changes', async (runtime, [device = ''], options) =>
     (await import('../crypt-change.ts')).format(runtime, device, options),
   );
   const open = crypt
     .command('open')
-    .description('open an encrypted device; one that is open already is left as it is')
+    .description('open an encrypted device; does nothing if it is open')
     .argument('<device>')
     .option(...keyOption)
     .option(
       '--name <NAME>',
-      'its name below /dev/mapper (default: that of the device, and -luks; site file: luksNaming)',
+      'name below /dev/mapper (default: name of the device and -luks; site file: luksNaming)',
     )
     .option(...headerOption)
-    .option('--read-only', 'for reading alone')
+    .option('--read-only', 'read-only')
     .addOption(new Option('--readonly', 'the same').hideHelp());
   verb(open, 'changes', async (runtime, [device = ''], options) =>
     (await import('../crypt-change.ts')).open(runtime, device, options),
   );
   verb(
-    crypt.command('close').description('close an open device that nobody uses').argument('<name>'),
+    crypt.command('close').description('close an unused open device').argument('<name>'),
     'changes',
     async (runtime, [name = '']) => (await import('../crypt-change.ts')).close(runtime, name),
   );
   const resize = crypt
     .command('resize')
-    .description(
-      'make an open device smaller or larger, and nothing that is on it; it lasts until it is closed',
-    )
+    .description('resize an open device without its content, until it is closed')
     .argument('<name>')
-    .argument('[size]', 'for example 10g; without it all of the device beneath')
+    .argument('[size]', 'new size, for example 10g (default: all of the device below)')
     .option(...keyOption)
     .option(...headerOption);
   verb(resize, 'changes', async (runtime, [name = '', size = ''], options) =>
     (await import('../crypt-resize.ts')).resize(runtime, name, size, options),
   );
   for (const [word, description] of [
-    ['add-key', 'let another key open an encrypted device too'],
-    ['change-key', 'replace a key by another one'],
+    ['add-key', 'add a key to an encrypted device'],
+    ['change-key', 'replace a key of an encrypted device'],
   ] as const) {
     const keys = crypt
       .command(word)
       .description(description)
       .argument('<device>')
       .option(...keyOption)
-      .option('--new-key <KEY>', 'where the new key comes from, in the same words')
+      .option('--new-key <KEY>', 'source of the new key, in the same form as --key')
       .option(...headerOption)
-      .option('--slot <NUMBER>', 'its key slot (default: the lowest that is free)');
+      .option('--slot <NUMBER>', 'key slot (default: the lowest free one)');
     verb(costOptions(keys), 'changes', async (runtime, [device = ''], options) => {
       const { addKey, changeKey } = await import('../crypt-change.ts');
       return (word === 'add-key' ? addKey : changeKey)(runtime, device, options);
@@ -108,7 +106,7 @@ export function addCrypt(crypt: Command, verb: Verb): void {
   verb(
     crypt
       .command('remove-key')
-      .description('destroy a key of an encrypted device, but never the last one')
+      .description('destroy a key of an encrypted device; refused for the last one')
       .argument('<device>')
       .argument('<slot>')
       .option(...headerOption),
@@ -119,9 +117,9 @@ export function addCrypt(crypt: Command, verb: Verb): void {
   verb(
     crypt
       .command('erase')
-      .description('destroy every key of an encrypted device that is closed: what is on it is lost')
+      .description('destroy all keys of a closed encrypted device: its data is lost')
       .argument('<device>')
-      .argument('<uuid>', 'its uuid, so that no other one is meant')
+      .argument('<uuid>', 'UUID of the device, as confirmation')
       .option(...headerOption),
     'changes',
     async (runtime, [device = '', uuid = ''], options) =>
@@ -134,16 +132,16 @@ export function addCrypt(crypt: Command, verb: Verb): void {
 function addReencrypt(crypt: Command, verb: Verb): void {
   const reencrypt = crypt
     .command('reencrypt')
-    .description('encrypt all data of a closed device anew; it may take hours, and goes on after a crash')
+    .description('re-encrypt all data of a closed device; may take hours, and is resumed after a crash')
     .argument('<device>')
     .option(...keyOption)
-    .option('--cipher <CIPHER>', 'for example aes-xts-plain64, with --key-size (default: as now)')
-    .option('--key-size <BITS>', 'of the volume key (default: as now)')
+    .option('--cipher <CIPHER>', 'cipher, for example aes-xts-plain64; needs --key-size (default: unchanged)')
+    .option('--key-size <BITS>', 'size of the volume key in bits (default: unchanged)')
     .option(
       '--resilience <HOW>',
-      'how the part at work is kept safe from a crash: checksum (the default) or journal',
+      'how the area in work is protected from a crash: checksum or journal (default: checksum)',
     )
-    .option('--resume', 'only go on with what was begun before');
+    .option('--resume', 'only resume a re-encryption that was started before');
   verb(reencrypt, 'changes', async (runtime, [device = ''], options) =>
     (await import('../crypt-reencrypt.ts')).reencrypt(runtime, device, options),
   );

@@ -6,9 +6,9 @@ export function addDoctor(root: Command, verb: Verb): void {
     root
       .command('doctor')
       .description(
-        'what is left over or unfinished, and what this host lacks; exit 6 when there is a problem',
+        'check the host for leftovers, unfinished work and missing programs (exit 6: there is a problem)',
       )
-      .option('--settings', 'in place of that, every setting: what it is, and who has said so'),
+      .option('--settings', 'show the settings instead: the value and where it was set'),
     'reads',
     async (runtime, _args, options) =>
       options.settings === true

@@ -4,17 +4,17 @@ import type { Verb } from './verb.ts';
 
 export function addDrbd(drbd: Command, verb: Verb): void {
   verb(
-    drbd.command('list').description('every resource, configured or up, volume by volume'),
+    drbd.command('list').description('list resources that are configured or up, with their volumes'),
     'reads',
     async (runtime) => (await import('../drbd.ts')).list(runtime),
   );
   verb(
     drbd
       .command('status')
-      .description('what is not as it should be, and what helps; of all resources, or of one')
+      .description('show problems and how to fix them, for all resources or one')
       .argument('[resource]')
-      .option('--watch', 'show how each stands, and whatever changes, until Ctrl-C')
-      .option('--every <DURATION>', 'with --watch: how often to look; 1s unless it is said'),
+      .option('--watch', 'show the state of each resource and every change, until Ctrl-C')
+      .option('--every <DURATION>', 'with --watch: time between two looks (default: 1s)'),
     'reads',
     async (runtime, [name], options) =>
       options.watch === true
@@ -24,7 +24,7 @@ export function addDrbd(drbd: Command, verb: Verb): void {
   verb(
     drbd
       .command('show')
-      .description('one resource: hosts, addresses, devices, sizes, and what the kernel has of it')
+      .description('show one resource: hosts, addresses, devices, sizes and its state in the kernel')
       .argument('<resource>'),
     'reads',
     async (runtime, [name = '']) => (await import('../drbd.ts')).show(runtime, name),
@@ -32,26 +32,26 @@ export function addDrbd(drbd: Command, verb: Verb): void {
   verb(
     drbd
       .command('next')
-      .description('the port and the minor number that a new resource can have')
-      .option('--on <HOST,HOST>', 'free on every one of these; on this host alone unless it is said'),
+      .description('show a free port and a free minor number for a new resource')
+      .option('--on <HOST,HOST>', 'hosts on which they must be free (default: this host)'),
     'reads',
     async (runtime, _, options) => (await import('../drbd.ts')).next(runtime, options),
   );
   for (const [word, description] of [
-    ['up', 'bring a configured resource up: its disks attached, looking for its peers'],
-    ['down', 'take a resource down that is secondary and that nobody uses'],
-    ['primary', 'make this host the primary, so that the devices can be used'],
-    ['secondary', 'make this host a secondary; refused while somebody uses a device, who is named'],
+    ['up', 'bring up a resource: attach its disks and connect to its peers'],
+    ['down', 'bring down an unused, secondary resource'],
+    ['primary', 'make this host primary, so that the devices can be used'],
+    ['secondary', 'make this host secondary; refused while a device is in use, with its holders named'],
     ['attach', 'attach the disks of a resource that is up'],
-    ['detach', 'take its disks away from it; refused where nobody else has the data'],
-    ['disconnect', 'end its connections, until it is connected again'],
-    ['pause-sync', 'hold up its resync from this host'],
-    ['resume-sync', 'let its resync go on'],
-    ['adjust', 'have it follow its configuration'],
-    ['resize', 'have it grow to its disks, once they are larger on every host'],
-    ['new-current-uuid', 'skip the first resync of one that is new, and alike, on both hosts'],
-    ['invalidate', 'take the data of this host for bad, and fetch all of them from the peer'],
-    ['invalidate-remote', 'take the data of the peer for bad, and send all of them to it'],
+    ['detach', 'detach the disks of a resource; refused if no peer has the data'],
+    ['disconnect', 'disconnect a resource from its peers'],
+    ['pause-sync', 'pause the resync from this host'],
+    ['resume-sync', 'continue a paused resync'],
+    ['adjust', 'apply the configuration of a resource'],
+    ['resize', 'grow a resource to the size of its disks, after they were enlarged on every host'],
+    ['new-current-uuid', 'skip the initial resync of a new resource whose disks are identical on both hosts'],
+    ['invalidate', 'discard the data of this host and resync from the peer'],
+    ['invalidate-remote', 'discard the data of the peer and resync it from this host'],
   ] as const)
     verb(
       drbd.command(word).description(description).argument('<resource>'),
@@ -61,9 +61,9 @@ export function addDrbd(drbd: Command, verb: Verb): void {
   verb(
     drbd
       .command('connect')
-      .description('have a resource that is StandAlone look for its peers')
+      .description('connect a StandAlone resource to its peers')
       .argument('<resource>')
-      .option('--discard-my-data', 'after a split brain: what was written on this host is lost'),
+      .option('--discard-my-data', 'after a split brain: discard what was written on this host'),
     'changes',
     async (runtime, [name = ''], options) =>
       (await import('../drbd-change.ts')).change(runtime, name, 'connect', options),
@@ -72,37 +72,37 @@ export function addDrbd(drbd: Command, verb: Verb): void {
     drbd
       .command('verify')
       .description(
-        'compare a resource with its peer, block by block, and wait for the end; exit 6 when they differ',
+        'compare a resource with its peer block by block and wait until it is done (exit 6: they differ)',
       )
       .argument('<resource>')
-      .option('--time <DURATION>', 'how long to wait at most; 12h unless it is said'),
+      .option('--time <DURATION>', 'longest time to wait (default: 12h)'),
     'changes',
     async (runtime, [name = ''], options) => (await import('../drbd-wait.ts')).verify(runtime, name, options),
   );
   for (const [word, what, description] of [
     ['wait-connect', 'connection', 'wait until a resource is connected to every peer'],
-    ['wait-sync', 'sync', 'wait until a resource is up to date on every side, and show how far it is'],
+    ['wait-sync', 'sync', 'wait until a resource is up to date on all hosts, and show the progress'],
   ] as const)
     verb(
       drbd
         .command(word)
         .description(description)
         .argument('<resource>')
-        .option('--time <DURATION>', 'how long at most; 5m unless it is said'),
+        .option('--time <DURATION>', 'longest time to wait (default: 5m)'),
       'reads',
       async (runtime, [name = ''], options) =>
         (await import('../drbd-wait.ts')).wait(runtime, { name, what }, options),
     );
   addReplica(drbd, verb);
-  addDrbdConfig(drbd.command('config').description('the files of resources'), verb);
+  addDrbdConfig(drbd.command('config').description('configuration files of resources'), verb);
   verb(
     drbd
       .command('create-md')
-      .description('new metadata at the end of the device of a volume; what is there must be named')
+      .description('write new metadata to the end of the device of a volume; existing content must be named')
       .argument('<resource>')
-      .option('--volume <NUMBER>', 'which of its volumes')
-      .option('--overwrite <UUID,…>', 'metadata that are there and go; "data": bytes that nobody knows')
-      .option('--keep <UUID,…>', 'a filesystem that is there and becomes what the volume holds'),
+      .option('--volume <NUMBER>', 'number of the volume')
+      .option('--overwrite <UUID,…>', 'existing metadata to overwrite; "data": data of unknown type')
+      .option('--keep <UUID,…>', 'existing filesystem that becomes the content of the volume'),
     'changes',
     async (runtime, [name = ''], options) =>
       (await import('../drbd-config.ts')).createMetadata(runtime, name, options),
@@ -110,10 +110,10 @@ export function addDrbd(drbd: Command, verb: Verb): void {
   verb(
     drbd
       .command('wipe-md')
-      .description('take the metadata of a volume off its device, which holds its data alone from then on')
+      .description('remove the metadata of a volume from its device; the data stays')
       .argument('<resource>')
-      .requiredOption('--overwrite <UUID>', 'of the metadata that are there and go')
-      .option('--volume <NUMBER>', 'which of its volumes'),
+      .requiredOption('--overwrite <UUID>', 'UUID of the metadata to remove')
+      .option('--volume <NUMBER>', 'number of the volume'),
     'changes',
     async (runtime, [name = ''], options) =>
       (await import('../drbd-config.ts')).removeMetadata(runtime, name, options),
@@ -124,15 +124,18 @@ function addDrbdConfig(config: Command, verb: Verb): void {
   verb(
     config
       .command('create')
-      .description('write the file of a new resource, which drbdadm has read beforehand')
+      .description('write the configuration file of a new resource, after a check by drbdadm')
       .argument('<resource>')
       .requiredOption(
         '--hosts <NAME=ADDRESS:PORT,…>',
-        'its hosts; [::1]:7788 for IPv6, #1 behind it for a node id',
+        'hosts; IPv6 as [::1]:7788; append #1 to set a node id',
       )
-      .requiredOption('--volumes <MINOR:DEVICE,…>', 'its volumes; HOST=MINOR:DEVICE for one host alone')
-      .option('--protocol <A|B|C>', 'C unless it is said')
-      .option('--set <SECTION.OPTION=VALUE,…>', 'options of net, disk or options, as drbd.conf(5) has them'),
+      .requiredOption('--volumes <MINOR:DEVICE,…>', 'volumes; HOST=MINOR:DEVICE for one host only')
+      .option('--protocol <A|B|C>', 'protocol (default: C)')
+      .option(
+        '--set <SECTION.OPTION=VALUE,…>',
+        'options of the sections net, disk or options, see drbd.conf(5)',
+      ),
     'changes',
     async (runtime, [name = ''], options) =>
       (await import('../drbd-config.ts')).createConfig(runtime, name, options),
@@ -140,7 +143,7 @@ function addDrbdConfig(config: Command, verb: Verb): void {
   verb(
     config
       .command('remove')
-      .description('remove the file of a resource that is not up; data and metadata stay')
+      .description('remove the configuration file of a resource that is down; data and metadata stay')
       .argument('<resource>'),
     'changes',
     async (runtime, [name = '']) => (await import('../drbd-config.ts')).removeConfig(runtime, name),

@@ -4,21 +4,19 @@ import type { Verb } from './verb.ts';
 export function addFilesystem(filesystem: Command, verb: Verb): void {
   const info = filesystem
     .command('info')
-    .description('size, use and mounts of the filesystem on a device')
+    .description('show size, use and mounts of the filesystem on a device')
     .argument('<device>');
   verb(info, 'reads', async (runtime, [device = '']) =>
     (await import('../filesystem.ts')).info(runtime, device),
   );
   const check = filesystem
     .command('check')
-    .description(
-      'read a filesystem that is not mounted through, and change nothing (exit 6: it has errors); or repair it',
-    )
+    .description('check an unmounted filesystem, read-only (exit 6: it has errors); or repair it')
     .argument('<device>')
-    .option('--repair', 'mend its errors, after which there is no way back')
+    .option('--repair', 'repair its errors; cannot be undone')
     .option(
       '--may-lose-files',
-      'with --repair: mend also what a person would be asked about; of xfs and vfat nothing else is mended',
+      'with --repair: also repair what needs a decision; xfs and vfat are repaired only with it',
     );
   verb(
     check,
@@ -31,24 +29,26 @@ export function addFilesystem(filesystem: Command, verb: Verb): void {
   );
   const create = filesystem
     .command('create')
-    .description('make a filesystem or swap area on a device; never over what is not named')
+    .description(
+      'create a filesystem or swap area on a device; content that is not named is never overwritten',
+    )
     .argument('<device>')
     .requiredOption('--type <TYPE>', 'ext2, ext3, ext4, xfs, btrfs, vfat or swap')
-    .option('--label <LABEL>', 'its name')
-    .option('--uuid <UUID>', 'chosen by bofh when it is left out; of vfat ABCD-1234')
-    .option('--overwrite <UUID|TYPE>', 'exactly what is there and may be lost')
-    .option('--block-size <BYTES>', 'of ext2/3/4 and xfs')
-    .option('--bytes-per-inode <BYTES>', 'of ext2/3/4')
-    .option('--reserved-percent <PERCENT>', 'of ext2/3/4: for root alone')
-    .option('--node-size <BYTES>', 'of btrfs')
-    .option('--checksum <NAME>', 'of btrfs: crc32c, xxhash, sha256 or blake2')
-    .option('--fat-bits <BITS>', 'of vfat: 12, 16 or 32');
+    .option('--label <LABEL>', 'label of the filesystem')
+    .option('--uuid <UUID>', 'UUID; for vfat ABCD-1234 (default: random)')
+    .option('--overwrite <UUID|TYPE>', 'UUID, or type, of the content to overwrite')
+    .option('--block-size <BYTES>', 'block size; ext2, ext3, ext4 and xfs only')
+    .option('--bytes-per-inode <BYTES>', 'bytes for each inode; ext2, ext3 and ext4 only')
+    .option('--reserved-percent <PERCENT>', 'space reserved for root, in percent; ext2, ext3 and ext4 only')
+    .option('--node-size <BYTES>', 'node size; btrfs only')
+    .option('--checksum <NAME>', 'crc32c, xxhash, sha256 or blake2; btrfs only')
+    .option('--fat-bits <BITS>', '12, 16 or 32; vfat only');
   verb(create, 'changes', async (runtime, [device = ''], options) =>
     (await import('../filesystem-create.ts')).create(runtime, device, options),
   );
   const label = filesystem
     .command('label')
-    .description('give a filesystem or swap area another label; without one it has none any more')
+    .description('change the label of a filesystem or swap area, or remove it')
     .argument('<device>')
     .argument('[label]');
   verb(label, 'changes', async (runtime, [device = '', text]) =>
@@ -56,19 +56,16 @@ export function addFilesystem(filesystem: Command, verb: Verb): void {
   );
   const uuid = filesystem
     .command('uuid')
-    .description('give a filesystem or swap area that nobody uses another uuid, as a clone needs it')
+    .description('change the UUID of an unused filesystem or swap area, for example of a clone')
     .argument('<device>')
-    .option('--uuid <UUID>', 'chosen by bofh when it is left out; of vfat ABCD-1234')
-    .option(
-      '--add-seed',
-      'give an ext4 the feature that it needs for it, which a GRUB before 2.12 cannot read',
-    );
+    .option('--uuid <UUID>', 'UUID; for vfat ABCD-1234 (default: random)')
+    .option('--add-seed', 'ext4: enable the feature this needs; GRUB before 2.12 cannot read it');
   verb(uuid, 'changes', async (runtime, [device = ''], options) =>
     (await import('../filesystem-uuid.ts')).uuid(runtime, device, options),
   );
   const resize = filesystem
     .command('resize')
-    .description('set the size of a filesystem alone; "max" fills its device')
+    .description('resize a filesystem without its device; "max" fills the device')
     .argument('<device>')
     .argument('<size|max>');
   verb(resize, 'changes', async (runtime, [device = '', size = '']) =>

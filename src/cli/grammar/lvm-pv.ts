@@ -3,15 +3,15 @@ import type { Verb } from './verb.ts';
 
 export function addLvmPv(pv: Command, verb: Verb): void {
   verb(
-    pv.command('list').description('every physical volume, and the group that it is in'),
+    pv.command('list').description('list physical volumes and their volume groups'),
     'reads',
     async (runtime) => (await import('../lvm-pv.ts')).list(runtime),
   );
   const create = pv
     .command('create')
-    .description('make a blank device a physical volume')
+    .description('create a physical volume on a blank device')
     .argument('<device>')
-    .option('--overwrite <UUID|TYPE>', 'exactly what is there and may be lost');
+    .option('--overwrite <UUID|TYPE>', 'UUID, or type, of the content to overwrite');
   verb(create, 'changes', async (runtime, [device = ''], { overwrite }) =>
     (await import('../lvm-pv.ts')).create(
       runtime,
@@ -21,26 +21,24 @@ export function addLvmPv(pv: Command, verb: Verb): void {
   );
   const resize = pv
     .command('resize')
-    .description(
-      'make a physical volume as large as its device, which has grown; or smaller, before the device shrinks',
-    )
+    .description('grow a physical volume to the size of its device, or shrink it before the device shrinks')
     .argument('<device>')
-    .option('--size <SIZE>', 'how large (default: all of the device)');
+    .option('--size <SIZE>', 'new size (default: all of the device)');
   verb(resize, 'changes', async (runtime, [device = ''], { size }) =>
     (await import('../lvm-pv.ts')).resize(runtime, { device, ...(typeof size === 'string' ? { size } : {}) }),
   );
   const move = pv
     .command('move')
-    .description('move what lies on a physical volume to others of its group; it may be in use meanwhile')
+    .description('move the extents of a physical volume to others of its group; volumes may be in use')
     .argument('<device>')
-    .option('--to <DEVICE,…>', 'the devices that get it, in this order (default: all others of the group)')
-    .option('--volume <VG/NAME>', 'only what belongs to this logical volume');
+    .option('--to <DEVICE,…>', 'target devices, in this order (default: all others of the group)')
+    .option('--volume <VG/NAME>', 'move only this logical volume');
   verb(move, 'changes', async (runtime, [device = ''], options) =>
     (await import('../lvm-pv-move.ts')).move(runtime, device, options),
   );
   const remove = pv
     .command('remove')
-    .description('take the label off a physical volume that is in no group')
+    .description('remove the label of a physical volume that is in no volume group')
     .argument('<device>');
   verb(remove, 'changes', async (runtime, [device = '']) =>
     (await import('../lvm-remove.ts')).removeDevice(runtime, device),

@@ -3,16 +3,16 @@ import type { Verb } from './verb.ts';
 
 export function addLvmVg(vg: Command, verb: Verb): void {
   verb(
-    vg.command('list').description('every volume group: its size, and what is free'),
+    vg.command('list').description('list volume groups with their size and free space'),
     'reads',
     async (runtime) => (await import('../lvm-vg.ts')).list(runtime),
   );
   const create = vg
     .command('create')
-    .description('make a volume group of free physical volumes')
+    .description('create a volume group from unused physical volumes')
     .argument('<name>')
     .argument('<device...>')
-    .option('--extent-size <SIZE>', 'what its volumes are sized in multiples of', '4m');
+    .option('--extent-size <SIZE>', 'extent size', '4m');
   verb(create, 'changes', async (runtime, [name = '', ...devices], { extentSize }) =>
     (await import('../lvm-vg.ts')).create(runtime, {
       ...{ name, devices },
@@ -21,7 +21,7 @@ export function addLvmVg(vg: Command, verb: Verb): void {
   );
   const extend = vg
     .command('extend')
-    .description('put free physical volumes into a volume group')
+    .description('add unused physical volumes to a volume group')
     .argument('<name>')
     .argument('<device...>');
   verb(extend, 'changes', async (runtime, [name = '', ...devices]) =>
@@ -29,7 +29,7 @@ export function addLvmVg(vg: Command, verb: Verb): void {
   );
   const reduce = vg
     .command('reduce')
-    .description('take physical volumes on which no volume lies out of a volume group')
+    .description('remove empty physical volumes from a volume group')
     .argument('<name>')
     .argument('<device...>');
   verb(reduce, 'changes', async (runtime, [name = '', ...devices]) =>
@@ -37,7 +37,7 @@ export function addLvmVg(vg: Command, verb: Verb): void {
   );
   const rename = vg
     .command('rename')
-    .description('give a volume group whose volumes nobody uses another name')
+    .description('rename a volume group whose volumes are unused')
     .argument('<name>')
     .argument('<to>');
   verb(rename, 'changes', async (runtime, [name = '', to = '']) =>
@@ -45,9 +45,9 @@ export function addLvmVg(vg: Command, verb: Verb): void {
   );
   const remove = vg
     .command('remove')
-    .description('remove a volume group that has no volume; its devices stay physical volumes')
+    .description('remove a volume group without volumes; its devices stay physical volumes')
     .argument('<name>')
-    .option('--devices', 'take the labels off its devices, too');
+    .option('--devices', 'also remove the labels of its devices');
   verb(remove, 'changes', async (runtime, [name = ''], { devices }) =>
     (await import('../lvm-remove.ts')).removeGroup(
       runtime,
@@ -57,7 +57,7 @@ export function addLvmVg(vg: Command, verb: Verb): void {
   );
   const backup = vg
     .command('backup')
-    .description('write the metadata of a volume group into a new file, as vgcfgrestore takes it')
+    .description('back up the metadata of a volume group to a new file, for vgcfgrestore')
     .argument('<name>')
     .argument('<file>');
   verb(backup, 'changes', async (runtime, [name = '', file = '']) =>

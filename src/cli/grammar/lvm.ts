@@ -7,43 +7,40 @@ import type { Verb } from './verb.ts';
 export function addLvm(lvm: Command, verb: Verb): void {
   const list = lvm
     .command('list')
-    .description('every logical volume, and how full pools and snapshots are')
-    .option('--near <PERCENT>', 'from where on one is said to be near its limit (80)');
+    .description('list logical volumes, and how full pools and snapshots are')
+    .option('--near <PERCENT>', 'warn above this usage, in percent (default: 80)');
   verb(list, 'reads', async (runtime, _, { near }) =>
     (await import('../lvm.ts')).list(runtime, typeof near === 'string' ? { near } : {}),
   );
   const rename = lvm
     .command('rename')
-    .description('give a logical volume that nobody uses another name')
+    .description('rename an unused logical volume')
     .argument('<vg/name>')
     .argument('<to>');
   verb(rename, 'changes', async (runtime, [volume = '', to = '']) =>
     (await import('../lvm-rename.ts')).rename(runtime, volume, to),
   );
-  addLvmPv(
-    lvm.command('pv').description('physical volumes: the devices that volume groups are made of'),
-    verb,
-  );
+  addLvmPv(lvm.command('pv').description('physical volumes, the devices of volume groups'), verb);
   addLvmVg(lvm.command('vg').description('volume groups'), verb);
   const create = lvm
     .command('create')
-    .description('make a logical volume')
+    .description('create a logical volume')
     .argument('<vg/name>')
-    .addOption(new Option('--size <SIZE>', 'its size, for example 10g').conflicts('extents'))
-    .option('--extents <N>', 'so many extents, or a share: 50%FREE, 10%VG')
-    .option('--type <TYPE>', 'linear (the default), striped or raid1')
-    .option('--stripes <N>', 'of a striped one: over how many devices (2)')
-    .option('--stripe-size <SIZE>', 'of a striped one, for example 64k')
-    .option('--mirrors <N>', 'of a raid1: how many copies beside the first (1)')
-    .option('--pool <NAME>', 'the thin pool that it is to lie in: its size is virtual then')
-    .option('--zeros', 'write all of it with zeros; without it what lay there before is left')
-    .option('--tag <TAG,…>', 'tags to put on it');
+    .addOption(new Option('--size <SIZE>', 'size, for example 10g').conflicts('extents'))
+    .option('--extents <N>', 'size in extents, or a share: 50%FREE, 10%VG')
+    .option('--type <TYPE>', 'linear, striped or raid1 (default: linear)')
+    .option('--stripes <N>', 'number of stripes; with --type striped (default: 2)')
+    .option('--stripe-size <SIZE>', 'stripe size, for example 64k; with --type striped')
+    .option('--mirrors <N>', 'number of additional copies; with --type raid1 (default: 1)')
+    .option('--pool <NAME>', 'create a thin volume in this pool; --size is then its virtual size')
+    .option('--zeros', 'fill the volume with zeros; without it old data remains readable')
+    .option('--tag <TAG,…>', 'tags to add');
   verb(create, 'changes', async (runtime, [volume = ''], options) =>
     (await import('../lvm-volumes.ts')).create(runtime, volume, options),
   );
   const resize = lvm
     .command('resize')
-    .description('give a logical volume another size, and not what lies on it: see bofh block resize')
+    .description('resize a logical volume without its content; see bofh block resize')
     .argument('<vg/name>')
     .argument('<size>', '20g, +5g or -5g')
     // "-5g" looks like an option; whatever else does is no size.
@@ -53,13 +50,11 @@ export function addLvm(lvm: Command, verb: Verb): void {
   );
   const convert = lvm
     .command('convert')
-    .description(
-      'give a logical volume a second copy on another device (raid1), or take one of two away (linear)',
-    )
+    .description('add a second copy on another device (raid1), or remove one of two copies (linear)')
     .argument('<vg/name>')
     .argument('<raid1|linear>')
-    .option('--device <DEVICE>', 'the device that gets a copy, or whose copy goes')
-    .option('--at-once', 'do not wait until the new copy is filled');
+    .option('--device <DEVICE>', 'device that gets the copy, or loses it')
+    .option('--at-once', 'do not wait until the new copy is in sync');
   verb(convert, 'changes', async (runtime, [volume = '', to = ''], options) =>
     (await import('../lvm-convert.ts')).convert(runtime, { volume, to }, options),
   );
@@ -68,10 +63,10 @@ export function addLvm(lvm: Command, verb: Verb): void {
   addLvmPool(lvm.command('pool').description('thin pools'), verb);
   const tag = lvm
     .command('tag')
-    .description('put tags on a logical volume, or take them off')
+    .description('add or remove tags of a logical volume')
     .argument('<vg/name>')
-    .option('--add <TAG,…>', 'tags that it is to have')
-    .option('--remove <TAG,…>', 'tags that it is not to have');
+    .option('--add <TAG,…>', 'tags to add')
+    .option('--remove <TAG,…>', 'tags to remove');
   verb(tag, 'changes', async (runtime, [volume = ''], options) =>
     (await import('../lvm-volumes.ts')).tag(runtime, volume, options),
   );

@@ -3,12 +3,12 @@ import type { Verb } from './verb.ts';
 
 export function addNetwork(network: Command, verb: Verb): void {
   verb(
-    network.command('list').description('every interface, its addresses, and what hangs on a bridge'),
+    network.command('list').description('list interfaces, their addresses and the ports of bridges'),
     'reads',
     async (runtime) => (await import('../network.ts')).list(runtime),
   );
   verb(
-    network.command('show').description('one interface, with its counters').argument('<name>'),
+    network.command('show').description('show one interface with its counters').argument('<name>'),
     'reads',
     async (runtime, [name = '']) => (await import('../network.ts')).show(runtime, name),
   );

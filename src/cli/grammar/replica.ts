@@ -6,39 +6,45 @@ export function addReplica(drbd: Command, verb: Verb): void {
   verb(
     drbd
       .command('create')
-      .description('make a resource on two hosts: volumes, configuration, metadata, up and connected')
+      .description('create a resource on two hosts: volumes, configuration and metadata; up and connected')
       .argument('<resource>')
-      .requiredOption('--on <HOST,HOST>', 'its two hosts, as ssh or the site file names them')
-      .requiredOption('--size <SIZE>', 'of the device; the volumes beneath are larger by the metadata')
-      .option('--vg <NAME>', 'the volume group on each host; volumeGroup of the site file')
-      .option('--address <HOST=IP,…>', 'where they reach one another; the one network that both are in')
-      .option('--port <N>', 'the lowest, from 7788, that is free on both')
-      .option('--minor <N>', 'the lowest that is free on both')
-      .option('--protocol <A|B|C>', 'C unless it is said')
+      .requiredOption('--on <HOST,HOST>', 'the two hosts, as ssh or the site file names them')
+      .requiredOption('--size <SIZE>', 'size of the device; the volumes below are larger by the metadata')
+      .option('--vg <NAME>', 'volume group on both hosts (default: volumeGroup of the site file)')
+      .option(
+        '--address <HOST=IP,…>',
+        'addresses for the replication (default: the one network both hosts are in)',
+      )
+      .option('--port <N>', 'TCP port (default: the lowest free on both hosts, from 7788)')
+      .option('--minor <N>', 'minor number (default: the lowest free on both hosts)')
+      .option('--protocol <A|B|C>', 'protocol (default: C)')
       .addOption(
         new Option(
           '--initial-sync <HOW>',
-          'skip: both are all zeros, and alike; full: all is sent all the same',
+          'skip: no resync, because both sides are zeros; full: send all data',
         )
           .choices(['skip', 'full'])
           .default('skip'),
       )
-      .option('--primary <HOST>', 'which of the two is the primary in the end'),
+      .option('--primary <HOST>', 'host that becomes primary'),
     'changes',
     async (runtime, [name = ''], options) => (await import('../replica.ts')).create(runtime, name, options),
   );
   verb(
     drbd
       .command('convert')
-      .description('have another host replicate a logical volume that is there, with all that is on it')
-      .argument('<vg/lv>', 'a volume of this host that nobody uses')
-      .requiredOption('--to <HOST>', 'the other host, as ssh or the site file names it')
-      .option('--name <NAME>', 'of the resource; that of the volume')
-      .option('--vg <NAME>', 'the volume group on the other host; the same as here')
-      .option('--address <HOST=IP,…>', 'where they reach one another; the one network that both are in')
-      .option('--port <N>', 'the lowest, from 7788, that is free on both')
-      .option('--minor <N>', 'the lowest that is free on both')
-      .option('--protocol <A|B|C>', 'C unless it is said'),
+      .description('replicate an existing logical volume, with its data, to a second host')
+      .argument('<vg/lv>', 'unused volume of this host')
+      .requiredOption('--to <HOST>', 'peer, as ssh or the site file names it')
+      .option('--name <NAME>', 'name of the resource (default: name of the volume)')
+      .option('--vg <NAME>', 'volume group on the peer (default: the same as here)')
+      .option(
+        '--address <HOST=IP,…>',
+        'addresses for the replication (default: the one network both hosts are in)',
+      )
+      .option('--port <N>', 'TCP port (default: the lowest free on both hosts, from 7788)')
+      .option('--minor <N>', 'minor number (default: the lowest free on both hosts)')
+      .option('--protocol <A|B|C>', 'protocol (default: C)'),
     'changes',
     async (runtime, [volume = ''], options) =>
       (await import('../replica-convert.ts')).convert(runtime, volume, options),
@@ -47,38 +53,43 @@ export function addReplica(drbd: Command, verb: Verb): void {
     drbd
       .command('replace-peer')
       .description(
-        'have another host replicate a resource in the place of its peer; the data are those of this host, and may be in use',
+        'replace the peer of a resource by another host; it gets the data of this host, which may stay in use',
       )
-      .argument('<resource>', 'one that is up to date on this host')
-      .requiredOption('--to <HOST>', 'the new peer, as ssh or the site file names it')
-      .option('--from <HOST>', 'the old peer, where the configuration does not name it as ssh does')
-      .option(
-        '--lost',
-        'the old peer is gone for ever: it is not asked, and may be the new one, installed anew',
-      )
-      .option('--keep-volumes', 'leave the logical volume of the old peer, with the metadata on it')
+      .argument('<resource>', 'resource that is up to date on this host')
+      .requiredOption('--to <HOST>', 'new peer, as ssh or the site file names it')
+      .option('--from <HOST>', 'old peer, if ssh knows it by another name than the configuration')
+      .option('--lost', 'the old peer is lost and is not contacted; it may be the new peer, reinstalled')
+      .option('--keep-volumes', 'keep the logical volume of the old peer, with its metadata')
       .addOption(new Option('--keep-volume', 'the same').hideHelp())
-      .option('--vg <NAME>', 'the volume group on the new peer; the same as here')
-      .option('--address <HOST=IP,…>', 'where the two reach one another; the one network that both are in')
-      .option('--port <N>', 'the one that it has, or the lowest, from 7788, that is free on both'),
+      .option('--vg <NAME>', 'volume group on the new peer (default: the same as here)')
+      .option(
+        '--address <HOST=IP,…>',
+        'addresses for the replication (default: the one network both hosts are in)',
+      )
+      .option(
+        '--port <N>',
+        'TCP port (default: the current one, or the lowest free on both hosts, from 7788)',
+      ),
     'changes',
     async (runtime, [name = ''], options) =>
       (await import('../replica-replace.ts')).replacePeer(runtime, name, options),
   );
   const on = [
     '--on <HOST,HOST>',
-    'its two hosts, where its configuration does not name them as ssh does',
+    'the two hosts, if ssh knows them by other names than the configuration',
   ] as const;
   verb(
     drbd
       .command('remove')
-      .description('take a resource apart on both its hosts: down, its configuration, its logical volumes')
+      .description(
+        'remove a resource on both hosts: bring it down, remove its configuration and its logical volumes',
+      )
       .argument('<resource>')
       .option(...on)
-      .option('--keep-volumes', 'leave its logical volumes, with the metadata on them')
+      .option('--keep-volumes', 'keep its logical volumes, with their metadata')
       .addOption(new Option('--keep-volume', 'the same').hideHelp())
-      .option('--keep-on <HOST>', 'on this host its data live on, in a plain volume without metadata')
-      .option('--here', 'what this host has of it alone, as when the other one is gone'),
+      .option('--keep-on <HOST>', 'keep the data on this host, in a plain volume without metadata')
+      .option('--here', 'only on this host, for example when the peer is lost'),
     'changes',
     async (runtime, [name = ''], options) =>
       (await import('../replica-known.ts')).remove(runtime, name, options),
@@ -86,12 +97,10 @@ export function addReplica(drbd: Command, verb: Verb): void {
   verb(
     drbd
       .command('promote')
-      .description(
-        'make one host the primary of a resource, and the other one a secondary; never while that is used',
-      )
+      .description('make one host primary and the other secondary; refused while the device is in use')
       .argument('<resource>')
-      .option('--to <HOST>', 'which one; this one unless it is said')
-      .option('--time <DURATION>', 'how long to wait at most for a resync; 5m unless it is said')
+      .option('--to <HOST>', 'the host to make primary (default: this host)')
+      .option('--time <DURATION>', 'longest time to wait for a resync (default: 5m)')
       .option(...on),
     'changes',
     async (runtime, [name = ''], options) =>
@@ -100,7 +109,7 @@ export function addReplica(drbd: Command, verb: Verb): void {
   verb(
     drbd
       .command('demote')
-      .description('make a resource secondary, on whichever of its hosts it is primary')
+      .description('make a resource secondary on the host where it is primary')
       .argument('<resource>')
       .option(...on),
     'changes',
@@ -110,7 +119,7 @@ export function addReplica(drbd: Command, verb: Verb): void {
   verb(
     drbd
       .command('grow')
-      .description('make a resource larger: its logical volumes on both hosts, then its device')
+      .description('grow a resource: its logical volumes on both hosts, then its device')
       .argument('<resource>')
       .argument('<size>', '20g, +5g, or max')
       .option(...on),

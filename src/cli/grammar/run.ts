@@ -4,9 +4,9 @@ import type { Verb } from './verb.ts';
 export function addRun(root: Command, verb: Verb): void {
   const run = root
     .command('run')
-    .description('run a script (.ts, .js, .mjs) that imports bofh; options of bofh stand before SCRIPT')
+    .description('run a script (.ts, .js or .mjs) that imports bofh; options of bofh go before SCRIPT')
     .argument('<script>')
-    .argument('[args...]', 'what the script finds in process.argv')
+    .argument('[args...]', 'arguments for the script')
     .passThroughOptions();
   verb(run, 'changes', async (runtime, [script = '', ...args]) =>
     (await import('../run.ts')).run(runtime, script, args),

@@ -4,51 +4,47 @@ import type { Verb } from './verb.ts';
 export function addVm(vm: Command, verb: Verb): void {
   const create = vm
     .command('create')
-    .description('make a guest: all of it, or nothing')
+    .description('create a guest, completely or not at all')
     .argument('<name>')
-    .requiredOption('--source <tar:FILE>', 'what its root filesystem is filled with')
-    .requiredOption('--size <SIZE>', 'size of its root, for example 2g')
-    .option('--swap <SIZE>', 'size of its swap; without it the guest has none')
-    .option('--memory <SIZE>', 'its memory', '256m')
-    .option('--vcpus <NUMBER>', 'its virtual processors', '1')
-    .option('--vg <VG>', 'volume group of its disks (site file: volumeGroup)')
-    .option('--bridge <BRIDGE>', 'bridge of its network interface (site file: bridge)')
-    .option('--mac <MAC>', 'address of its network interface')
-    .option('--kernel <FILE>', 'its kernel, with --ramdisk (site file: guestKernel)')
-    .option('--ramdisk <FILE>', 'its ramdisk (site file: guestRamdisk)')
-    .option('--drbd <HOST>', 'another host, which has its disks as well, so that it can move there')
+    .requiredOption('--source <tar:FILE>', 'content of its root filesystem')
+    .requiredOption('--size <SIZE>', 'size of its root filesystem, for example 2g')
+    .option('--swap <SIZE>', 'size of its swap (default: no swap)')
+    .option('--memory <SIZE>', 'memory', '256m')
+    .option('--vcpus <NUMBER>', 'virtual CPUs', '1')
+    .option('--vg <VG>', 'volume group for its disks (default: volumeGroup of the site file)')
+    .option('--bridge <BRIDGE>', 'bridge for its network interface (default: bridge of the site file)')
+    .option('--mac <MAC>', 'MAC address of its network interface (default: random)')
+    .option('--kernel <FILE>', 'kernel; needs --ramdisk (default: guestKernel of the site file)')
+    .option('--ramdisk <FILE>', 'ramdisk (default: guestRamdisk of the site file)')
+    .option('--drbd <HOST>', 'replicate its disks to this host, so that the guest can move there')
     .option(
       '--address <HOST=IP,…>',
-      'with --drbd: where the two reach one another; the one network that both are in',
+      'with --drbd: addresses for the replication (default: the one network both hosts are in)',
     )
-    .option('--start', 'start it');
+    .option('--start', 'start the guest');
   verb(create, 'changes', async (runtime, [name = ''], options) =>
     (await import('../vm.ts')).create(runtime, name, options),
   );
   const destroy = vm
     .command('destroy')
-    .description(
-      'remove a guest: its domain, its configuration, its disks, also those that another host has as well',
-    )
+    .description('remove a guest: its configuration and its disks, including disks replicated to a peer')
     .argument('<name>')
-    .option('--stop', 'shut it down first if it runs')
-    .addOption(new Option('--force-off', 'destroy its domain first if it runs').conflicts('stop'))
-    .option('--keep-replicas', 'leave disks that another host has as well, on both')
+    .option('--stop', 'shut it down first if it is running')
+    .addOption(new Option('--force-off', 'power it off hard first if it is running').conflicts('stop'))
+    .option('--keep-replicas', 'keep replicated disks on both hosts')
     .option(
       '--on <HOST,HOST>',
-      'the two hosts of these, where their configuration does not name them as ssh does',
+      'the two hosts of its replicated disks, if ssh knows them by other names than the configuration',
     );
   verb(destroy, 'changes', async (runtime, [name = ''], options) =>
     (await import('../vm-destroy.ts')).destroy(runtime, name, options),
   );
   const move = vm
     .command('move')
-    .description(
-      'have a guest whose disks are replicated go to the other host: shut down here, started there',
-    )
+    .description('move a guest with replicated disks to the peer: shut it down here, start it there')
     .argument('<name>')
     .argument('<host>')
-    .option('--time <DURATION>', 'how long its shutdown may take; 5m unless it is said');
+    .option('--time <DURATION>', 'longest time for its shutdown (default: 5m)');
   verb(move, 'changes', async (runtime, [name = '', host = ''], options) =>
     (await import('../vm-move.ts')).move(runtime, [name, host], options),
   );

@@ -3,17 +3,17 @@ import type { Verb } from './verb.ts';
 
 export function addXen(xen: Command, verb: Verb): void {
   verb(
-    xen.command('list').description('every configured guest and every domain, and its state'),
+    xen.command('list').description('list configured and running guests with their state'),
     'reads',
     async (runtime) => (await import('../xen.ts')).list(runtime),
   );
   const alone = [
     '--alone',
-    'without the other host of its replicated disks, which is dead: it runs nowhere, and has no newer data',
+    'start without the peer; only if the peer is down, does not run this guest and has no newer data',
   ] as const;
   const time = [
     '--time <DURATION>',
-    'how long to wait until a replicated disk is connected; 30s unless it is said',
+    'longest time to wait until a replicated disk is connected (default: 30s)',
   ] as const;
   verb(
     xen
@@ -28,7 +28,7 @@ export function addXen(xen: Command, verb: Verb): void {
   verb(
     xen
       .command('start-all')
-      .description('start every configured guest that is not running')
+      .description('start all configured guests that are not running')
       .option(...alone)
       .option(...time),
     'changes',
