@@ -28,7 +28,7 @@ export async function rotateSnapshots(args: {
     const { source, path, surplus, stays } = await rotationOf(currentBofh().host, request, new Date());
     refuseOthers(surplus, args.agreed);
     const made = await tx.btrfs.snapshot({ source: source.path, path, mode: 'ro', uuid: source.uuid });
-    for (const old of surplus) await tx.btrfs.deleteSubvolume({ path: old.path, uuid: old.uuid });
+    for (const old of surplus) await tx.btrfs.removeSubvolume({ path: old.path, uuid: old.uuid });
     return { made, deleted: surplus, stays };
   });
 }

@@ -148,10 +148,10 @@ export async function receiveSubvolume(
 }
 
 /** Deletes a subvolume: a sequence of one. */
-export async function deleteSubvolume(
-  args: Parameters<Tx['btrfs']['deleteSubvolume']>[0],
-): ReturnType<Tx['btrfs']['deleteSubvolume']> {
-  return single('btrfs.deleteSubvolume', (tx) => tx.btrfs.deleteSubvolume(args));
+export async function removeSubvolume(
+  args: Parameters<Tx['btrfs']['removeSubvolume']>[0],
+): ReturnType<Tx['btrfs']['removeSubvolume']> {
+  return single('btrfs.removeSubvolume', (tx) => tx.btrfs.removeSubvolume(args));
 }
 
 /** Chooses the subvolume that is mounted when none is named: a sequence of one. */

@@ -28,7 +28,7 @@ export async function mappings(): Promise<readonly driver.Mapping[]> {
 }
 
 /** The header of an encrypted device, or of a file that holds one. RefusedError when there is none. */
-export async function dump(device: string): Promise<driver.LuksHeader> {
+export async function show(device: string): Promise<driver.LuksHeader> {
   return driver.headerOf(currentBofh().host, device);
 }
 
@@ -114,7 +114,7 @@ export async function erase(args: Parameters<Tx['crypt']['erase']>[0]): Promise<
  */
 export async function reencrypt(args: Parameters<Tx['crypt']['reencrypt']>[0]): Promise<driver.LuksHeader> {
   await single('crypt.reencrypt', (tx) => tx.crypt.reencrypt(args));
-  return dump(args.device);
+  return show(args.device);
 }
 
 /**

@@ -5,7 +5,7 @@ import type { Tx } from '../operations.ts';
 import { type Bytes, parseSize } from '../units.ts';
 
 export type { Signature } from '../blockdevice/index.ts';
-export type { FilesystemCheck, FilesystemInfo } from '../filesystem/index.ts';
+export type { FilesystemCheck, FilesystemDetails } from '../filesystem/index.ts';
 
 /** What a device holds; undefined when it was looked at and is blank. */
 export async function probe(device: string): Promise<Signature | undefined> {
@@ -13,7 +13,7 @@ export async function probe(device: string): Promise<Signature | undefined> {
 }
 
 /** A filesystem, or swap area: its size, what is used and free of it, what it can be shrunk to, where it is mounted. */
-export async function info(device: string): Promise<driver.FilesystemInfo> {
+export async function show(device: string): Promise<driver.FilesystemDetails> {
   return driver.info(currentBofh().host, device);
 }
 

@@ -1,22 +1,22 @@
 import { currentBofh, refuseInside, single } from '../bofh.ts';
 import { ownAnd } from '../replica/hosts.ts';
 import { type CreatedVm, createVm, planCreate } from '../vm/create.ts';
-import { type DestroyPlan, destroyVm, planDestroy } from '../vm/destroy.ts';
+import { type RemovePlan, removeVm, planRemove } from '../vm/remove.ts';
 import { type MovedVm, moveVm, planMove } from '../vm/move.ts';
 import { membersOfGuest } from '../vm/replicas.ts';
 import {
   checkCreate,
-  checkDestroy,
+  checkRemove,
   checkMove,
   type CreateRequest,
-  type DestroyRequest,
+  type RemoveRequest,
   type MoveRequest,
 } from '../vm/request.ts';
 
 export type { CreatedVm } from '../vm/create.ts';
-export type { DestroyPlan } from '../vm/destroy.ts';
+export type { RemovePlan } from '../vm/remove.ts';
 export type { MovedVm } from '../vm/move.ts';
-export type { CreateRequest, DestroyRequest, MoveRequest } from '../vm/request.ts';
+export type { CreateRequest, RemoveRequest, MoveRequest } from '../vm/request.ts';
 
 /** Makes a guest: all of it or nothing. Everything that can be refused is refused before the first step. */
 export async function create(request: CreateRequest): Promise<CreatedVm> {
@@ -29,14 +29,14 @@ export async function create(request: CreateRequest): Promise<CreatedVm> {
 }
 
 /** Takes a guest apart: its domain, its configuration, its logical volumes, and what another host has of its disks. */
-export async function destroy(request: DestroyRequest): Promise<DestroyPlan> {
-  refuseInside('vm.destroy');
+export async function remove(request: RemoveRequest): Promise<RemovePlan> {
+  refuseInside('vm.remove');
   const { host, site, engine } = currentBofh();
-  const { replicas, on, ...asked } = checkDestroy(request);
+  const { replicas, on, ...asked } = checkRemove(request);
   const which = { name: asked.name, site, ...(on === undefined ? {} : { on }) };
   const members = replicas === 'kept' ? undefined : await membersOfGuest(engine, which);
-  const plan = await planDestroy({ host, site, ...asked, members });
-  await single(`vm destroy ${plan.name}`, (tx) => destroyVm(tx, plan, engine));
+  const plan = await planRemove({ host, site, ...asked, members });
+  await single(`vm remove ${plan.name}`, (tx) => removeVm(tx, plan, engine));
   return plan;
 }
 

@@ -3,7 +3,7 @@ export { balance } from './operations/balance.ts';
 export { copySubvolume } from './operations/copy.ts';
 export { createSubvolume } from './operations/create.ts';
 export { setDefaultSubvolume } from './operations/default.ts';
-export { deleteSubvolume } from './operations/delete.ts';
+export { removeSubvolume } from './operations/remove.ts';
 export { limitSubvolume } from './operations/limit.ts';
 export { moveTopLevel } from './operations/move-top-level.ts';
 export { setProperty } from './operations/property.ts';

@@ -56,7 +56,7 @@ export async function refuseUsed(host: ReadHost, fs: string): Promise<void> {
     throw new RefusedError(
       `${called(deeper)} lies in a directory of the top level: no snapshot takes it along`,
       {
-        remedy: `move it into ${top.at} itself, or delete it: bofh btrfs delete`,
+        remedy: `move it into ${top.at} itself, or delete it: bofh btrfs remove`,
       },
     );
   const shown = (await mountsOf(host, fs)).findLast(({ path }) => path === top.at);

@@ -24,13 +24,13 @@ function made({ path, id, uuid }: BtrfsMade): Answer<BtrfsMade> {
   return { data: { path, id, uuid }, lines: [`${printable(path)} is made: id ${id}, uuid ${uuid}`] };
 }
 
-/** `bofh btrfs delete PATH`: the very one that was confirmed. */
+/** `bofh btrfs remove PATH`: the very one that was confirmed. */
 export async function remove(runtime: Runtime, path: string): Promise<number> {
   return change<unknown>(runtime, async ({ host }) => {
     const { shown, id, uuid } = await btrfs.subvolume(host, path);
     return {
       destroys: [`this deletes the subvolume ${printable(shown)} (id ${id}, uuid ${uuid ?? 'none'})`],
-      act: () => api.deleteSubvolume({ path, ...(uuid === undefined ? {} : { uuid }) }),
+      act: () => api.removeSubvolume({ path, ...(uuid === undefined ? {} : { uuid }) }),
       answer: (): Answer<BtrfsRemoved> => ({
         data: { path, id, uuid: uuid ?? null },
         lines: [`${printable(path)} is deleted`],

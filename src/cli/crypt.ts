@@ -3,7 +3,7 @@ import { withBofh } from '../bofh.ts';
 import type { Reencryption } from '../crypt/index.ts';
 import { formatSize } from '../units.ts';
 import { give } from './answer.ts';
-import type { CryptDump, CryptList, CryptStatus } from './answers/index.ts';
+import type { CryptShow, CryptList, CryptStatus } from './answers/index.ts';
 import { type Options, saidIn } from './options.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, pathOn } from './session.ts';
@@ -50,13 +50,13 @@ export async function list(runtime: Runtime): Promise<number> {
   return 0;
 }
 
-/** `bofh crypt dump DEVICE` */
-export async function dump(runtime: Runtime, device: string, options: Options): Promise<number> {
+/** `bofh crypt show DEVICE` */
+export async function show(runtime: Runtime, device: string, options: Options): Promise<number> {
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
   const file = saidIn(options)('header');
-  const header = await withBofh(bofh, () => crypt.dump(file === undefined ? device : pathOn(runtime, file)));
+  const header = await withBofh(bofh, () => crypt.show(file === undefined ? device : pathOn(runtime, file)));
   const { version, uuid, label, cipher, sectorSize, dataOffset, tokens, requirements, reencryption } = header;
-  const data: CryptDump = {
+  const data: CryptShow = {
     ...{ version, uuid, label: label ?? null, cipher, sectorSize, dataOffset },
     keySlots: header.keySlots.map(({ slot, kdf, memory, rounds, opens }) => ({
       ...{ slot, kdf, memory: memory ?? null, rounds, opens },
@@ -70,11 +70,11 @@ export async function dump(runtime: Runtime, device: string, options: Options): 
   return 0;
 }
 
-function progressOf({ mode, cipher, resilience, done, torn }: Reencryption): CryptDump['reencryption'] {
+function progressOf({ mode, cipher, resilience, done, torn }: Reencryption): CryptShow['reencryption'] {
   return { mode, cipher, resilience, done, torn };
 }
 
-function inWords(header: CryptDump): readonly string[] {
+function inWords(header: CryptShow): readonly string[] {
   const { version, uuid, label, cipher, dataOffset, keySlots, tokens, requirements, reencryption } = header;
   return [
     `LUKS${version} ${uuid}${label === null ? '' : ` "${label}"`}`,
@@ -95,7 +95,7 @@ function inWords(header: CryptDump): readonly string[] {
   ];
 }
 
-function reencryptionInWords({ mode, cipher, done, torn }: NonNullable<CryptDump['reencryption']>): string {
+function reencryptionInWords({ mode, cipher, done, torn }: NonNullable<CryptShow['reencryption']>): string {
   const what = { reencrypt: 'encrypted anew', encrypt: 'encrypted for the first time', decrypt: 'decrypted' };
   const to = cipher === null ? '' : ` with ${cipher}`;
   const part = torn ? '; a part is being written, or was torn by a crash' : '';

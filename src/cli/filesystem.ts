@@ -2,22 +2,27 @@ import * as filesystem from '../api/filesystem.ts';
 import { withBofh } from '../bofh.ts';
 import { type Bytes, formatSize } from '../units.ts';
 import { type Answer, give } from './answer.ts';
-import type { FilesystemCheck, FilesystemInfo, FilesystemLabel, FilesystemResize } from './answers/index.ts';
+import type {
+  FilesystemCheck,
+  FilesystemDetails,
+  FilesystemLabel,
+  FilesystemResize,
+} from './answers/index.ts';
 import { change, plan } from './change.ts';
 import type { Runtime } from './runtime.ts';
 import { openSession, untilInterrupted } from './session.ts';
 import { sizeAmong } from './sizes.ts';
 import { printable } from './text.ts';
 
-/** `bofh filesystem info DEVICE` */
-export async function info(runtime: Runtime, device: string): Promise<number> {
+/** `bofh filesystem show DEVICE` */
+export async function show(runtime: Runtime, device: string): Promise<number> {
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
-  const data: FilesystemInfo = await withBofh(bofh, () => filesystem.info(device));
-  give(runtime, { data, lines: infoInWords(data) });
+  const data: FilesystemDetails = await withBofh(bofh, () => filesystem.show(device));
+  give(runtime, { data, lines: detailsInWords(data) });
   return 0;
 }
 
-function infoInWords(of: FilesystemInfo): readonly string[] {
+function detailsInWords(of: FilesystemDetails): readonly string[] {
   const rows: readonly (readonly [string, string])[] = [
     ['device', printable(of.device)],
     ['type', of.type],
@@ -43,7 +48,7 @@ export async function resize(runtime: Runtime, device: string, size: string): Pr
   const act = () => filesystem.resize(asked);
   return change<{ readonly size: Bytes }>(runtime, async (bofh) => {
     if (runtime.settings.mode === 'plan') return () => plan(runtime, bofh, act);
-    const { type, uuid, size: was } = await withBofh(bofh, () => filesystem.info(device));
+    const { type, uuid, size: was } = await withBofh(bofh, () => filesystem.show(device));
     return {
       act,
       answer: (made): Answer<FilesystemResize> => {

@@ -62,7 +62,7 @@ export async function addFstab(
   return edit(runtime, () => mount.addFstab({ source: device, target: path, type, ...more }));
 }
 
-/** `bofh mount fstab change PATH` */
+/** `bofh mount fstab set PATH` */
 export async function changeFstab(runtime: Runtime, path: string, options: Options): Promise<number> {
   const to = {
     ...fstabFields(options),
@@ -88,7 +88,7 @@ export async function addCrypttab(
   return edit(runtime, () => mount.addCrypttab({ ...asked, key, ...more }));
 }
 
-/** `bofh mount crypttab change NAME` */
+/** `bofh mount crypttab set NAME` */
 export async function changeCrypttab(runtime: Runtime, name: string, options: Options): Promise<number> {
   const to = {
     ...crypttabFields(options),

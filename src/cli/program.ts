@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { version } from '../version.ts';
+import { examples } from './examples.ts';
 import { addBlock } from './grammar/block.ts';
 import { addBoot } from './grammar/boot.ts';
 import { addCrypt } from './grammar/crypt.ts';
@@ -81,16 +82,20 @@ export function program(invoke: Invoke): Command {
 }
 
 function verbs(invoke: Invoke): Verb {
-  return (command, kind, action) =>
+  return (command, kind, action) => {
+    const verb = nameOf(command);
+    const lines = (examples[verb] ?? []).map((example) => `  bofh ${example}`);
+    command.addHelpText('after', ['', 'Examples:', ...lines].join('\n'));
     command.action(async () => {
       await invoke({
-        verb: nameOf(command),
+        verb,
         changes: (typeof kind === 'function' ? kind(command.opts()) : kind) === 'changes',
         options: command.optsWithGlobals(),
         scriptArgs: command.name() === 'run' ? Math.max(0, command.args.length - 1) : 0,
         action: (runtime) => action(runtime, command.args, command.opts()),
       });
     });
+  };
 }
 
 function noun(root: Command, name: string, description: string): Command {
@@ -124,10 +129,35 @@ function addGlobalsBelow(command: Command): void {
     addGlobals(inner, 'hidden');
     const at = nameOf(inner);
     inner.exitOverride((error) => {
-      throw Object.assign(error, { at });
+      throw Object.assign(error, { at }, meantBy(inner, error));
     });
     addGlobalsBelow(inner);
   }
+}
+
+/** Words that other tools have for what bofh calls by one of the second. */
+const usualWords: readonly (readonly [RegExp, readonly string[]])[] = [
+  [/^(?:delete|del|rm|destroy|unmount|umount)$/, ['remove']],
+  [/^(?:info|dump|get|inspect)$/, ['show', 'status']],
+  [/^ls$/, ['list']],
+  [/^(?:new|make|mk|mkfs|add|create)$/, ['create', 'add']],
+  [/^(?:change|edit|modify)$/, ['set']],
+  [/^(?:grow|extend|shrink|reduce)$/, ['resize']],
+  [/^(?:mv|migrate)$/, ['rename', 'move']],
+  [/^fsck$/, ['check']],
+];
+
+/** For a command that does not exist: the one that was probably meant, in place of the message and the help that it leads to. */
+function meantBy(
+  command: Command,
+  { message }: Error,
+): { readonly message: string; readonly at: string } | undefined {
+  const word = /^error: unknown command '(?<word>[^']+)'/.exec(message)?.groups?.word;
+  if (word === undefined) return undefined;
+  const names = usualWords.find(([usual]) => usual.test(word))?.[1] ?? [];
+  const meant = names.flatMap((name) => command.commands.find((each) => each.name() === name) ?? [])[0];
+  if (meant === undefined) return undefined;
+  return { message: `error: unknown command '${word}': did you mean ${meant.name()}?`, at: nameOf(meant) };
 }
 
 function nameOf(command: Command): string {

@@ -87,7 +87,7 @@ function refuseKeys(device: string, { keySlots }: LuksHeader): void {
   const [one, ...more] = keySlots.filter(({ opens }) => opens === 'data');
   if (one === undefined)
     throw refusal(`${device} has no key: nothing can read what is on it`, {
-      remedy: `look at it: bofh crypt dump ${device}`,
+      remedy: `look at it: bofh crypt show ${device}`,
     });
   if (more.length === 0) return;
   throw refusal(

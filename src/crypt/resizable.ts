@@ -76,7 +76,7 @@ export async function roomFor(
   if (requirements.length > 0)
     throw new RefusedError(
       `${mapping.path} cannot be resized: ${file ?? device} is under ${requirements.join(', ')}`,
-      { remedy: `look at it: bofh crypt dump ${file ?? device}` },
+      { remedy: `look at it: bofh crypt show ${file ?? device}` },
     );
   if (offset === undefined) throw new ParseError(`cryptsetup does not say where ${mapping.path} begins`);
   const room = Math.floor(((await sizeOfDevice(host, device)) - offset) / sectorSize) * sectorSize;

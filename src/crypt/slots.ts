@@ -118,7 +118,7 @@ export function freeSlot({ version, keySlots, uuid }: LuksHeader, asked: number 
     asked === undefined
       ? `all ${slots[version]} key slots of the LUKS device ${uuid} are taken`
       : `key slot ${asked} of the LUKS device ${uuid} is ${all.includes(asked) ? 'taken' : 'none that it has'}`,
-    { remedy: 'look at them: bofh crypt dump DEVICE' },
+    { remedy: 'look at them: bofh crypt show DEVICE' },
   );
 }
 

@@ -14,7 +14,7 @@ export function refuseUnfit(of: {
   const { device, header, file, backup, overwrite } = of;
   const refuse = (why: string, remedy: string): RefusedError =>
     new RefusedError(`${why}; nothing was written`, { remedy });
-  const look = `look at both: bofh crypt dump ${device}; bofh crypt dump ${file}`;
+  const look = `look at both: bofh crypt show ${device}; bofh crypt show ${file}`;
   if (backup.requirements.length > 0)
     throw refuse(`the backup ${file} is of a device under ${backup.requirements.join(', ')}`, look);
   if (backup.version !== header.version)

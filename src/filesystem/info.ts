@@ -4,7 +4,7 @@ import type { Bytes } from '../units.ts';
 import { type Measurable, measureFound, minimumOf } from './measure.ts';
 
 /** A filesystem, or swap area, as it is now. Sizes are in bytes; null: it cannot be told. */
-export interface FilesystemInfo {
+export interface FilesystemDetails {
   /** Its device node. */
   readonly device: string;
   readonly type: Measurable;
@@ -23,7 +23,7 @@ export interface FilesystemInfo {
 }
 
 /** What is to be known of the filesystem on a device. RefusedError when it holds none, or one of another type. */
-export async function info(host: ReadHost, device: string): Promise<FilesystemInfo> {
+export async function info(host: ReadHost, device: string): Promise<FilesystemDetails> {
   const { path } = await deviceNode(host, device);
   const found = await measureFound(host, path, await probe(host, path));
   const { type, uuid, label = null, blockSize, blocks, used = null, mounts } = found;

@@ -106,7 +106,7 @@ export async function checkClashes(options: {
   const sameName = guests.find((guest) => guest.name === name);
   if (sameName !== undefined)
     throw new RefusedError(`the guest ${name} is configured already, in ${sameName.file}`, {
-      remedy: `choose another name, or remove that guest: bofh vm destroy ${name}`,
+      remedy: `choose another name, or remove that guest: bofh vm remove ${name}`,
     });
   const sameMac = guests.find((guest) => mac !== undefined && guest.vifs.some((vif) => vif.mac === mac));
   if (sameMac !== undefined)

@@ -16,7 +16,7 @@ import {
   followed,
   refuseUnread,
 } from './checks.ts';
-import { domainOf, type DestroyPlan, unknown } from './destroy.ts';
+import { domainOf, type RemovePlan, unknown } from './remove.ts';
 import { pathsOf, removableConfig } from './guest-file.ts';
 import type { CheckedMove } from './request.ts';
 import { resourceAt } from './start.ts';
@@ -34,7 +34,7 @@ export interface MovePlan {
     readonly there: 'none' | 'same';
   };
   /** Undefined: it does not run, and will not. */
-  readonly domain: DestroyPlan['domain'];
+  readonly domain: RemovePlan['domain'];
   /** Of its disks, in the order of their names. */
   readonly resources: readonly { readonly name: string; readonly isPrimary: boolean }[];
   readonly timeoutMs: number;

@@ -27,7 +27,7 @@ const createSchema = z.strictObject({
   start: z._default(z.boolean(), false),
 });
 
-const destroySchema = z.strictObject({
+const removeSchema = z.strictObject({
   name: z.string(),
   /** What becomes of a domain that runs. */
   running: z.enum(['refuse', 'shutdown', 'destroy']),
@@ -51,7 +51,7 @@ const moveSchema = z.strictObject({
 export type CreateRequest = z.input<typeof createSchema>;
 
 /** Which guest is to go, and how. */
-export type DestroyRequest = z.input<typeof destroySchema>;
+export type RemoveRequest = z.input<typeof removeSchema>;
 
 /** Which guest is to go to which host. */
 export type MoveRequest = z.input<typeof moveSchema>;
@@ -80,8 +80,8 @@ export function checkCreate(request: unknown): CheckedCreate {
 }
 
 /** The same of what is to be taken apart. */
-export function checkDestroy(request: unknown): z.output<typeof destroySchema> {
-  return parsed('vm.destroy', destroySchema, request);
+export function checkRemove(request: unknown): z.output<typeof removeSchema> {
+  return parsed('vm.remove', removeSchema, request);
 }
 
 /** The same of what is to go to another host. */

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { recover } from '../../src/atomic/recover.ts';
 import {
   createSubvolume,
-  deleteSubvolume,
+  removeSubvolume,
   setDefaultSubvolume,
   setProperty,
   snapshot,
@@ -102,7 +102,7 @@ describe('subvolumes on a real btrfs', () => {
   it.each(['one with spaces', 'ünï', 'new\nline', `'quoted"`])('may be called %j', async (name) => {
     await sequence(engine(), (tx) => tx.step(createSubvolume, { path: at(name) }));
     expect((await btrfs.subvolume(host(), at(name))).name.path).toBe(name);
-    await sequence(engine(), (tx) => tx.step(deleteSubvolume, { path: at(name) }));
+    await sequence(engine(), (tx) => tx.step(removeSubvolume, { path: at(name) }));
     expect(names()).toEqual(['home']);
   });
 });
@@ -111,8 +111,8 @@ describe('deleting a subvolume of a real btrfs', () => {
   it('removes it at the commit, read-only ones too', async () => {
     sh('btrfs', 'subvolume', 'snapshot', '-r', at('home'), at('snap'));
     await sequence(engine(), async (tx) => {
-      await tx.step(deleteSubvolume, { path: at('home') });
-      await tx.step(deleteSubvolume, { path: at('snap') });
+      await tx.step(removeSubvolume, { path: at('home') });
+      await tx.step(removeSubvolume, { path: at('snap') });
     });
     expect(names()).toEqual([]);
     expect(await btrfs.subvolumes(host(), root)).toEqual([]);
@@ -122,8 +122,8 @@ describe('deleting a subvolume of a real btrfs', () => {
     sh('btrfs', 'subvolume', 'snapshot', '-r', at('home'), at('snap'));
     const before = [await uuidOf('home'), await uuidOf('snap')];
     await rolledBack(async (tx) => {
-      await tx.step(deleteSubvolume, { path: at('home') });
-      await tx.step(deleteSubvolume, { path: at('snap') });
+      await tx.step(removeSubvolume, { path: at('home') });
+      await tx.step(removeSubvolume, { path: at('snap') });
       await tx.step(createSubvolume, { path: at('home') });
     });
     expect([await uuidOf('home'), await uuidOf('snap')]).toEqual(before);
@@ -131,7 +131,7 @@ describe('deleting a subvolume of a real btrfs', () => {
   });
 
   it('is refused while it is mounted elsewhere, holds another one, or is the default', async () => {
-    const attempt = () => sequence(engine(), (tx) => tx.step(deleteSubvolume, { path: at('home') }));
+    const attempt = () => sequence(engine(), (tx) => tx.step(removeSubvolume, { path: at('home') }));
     const other = disk.makeDir('other');
     sh('mount', '-o', 'subvol=home', device, other);
     await expect(attempt()).rejects.toThrow(/mounted on .*other/);
@@ -141,7 +141,7 @@ describe('deleting a subvolume of a real btrfs', () => {
     sh('btrfs', 'subvolume', 'delete', at('home/inner'));
     await sequence(engine(), (tx) => tx.step(setDefaultSubvolume, { path: at('home') }));
     await expect(attempt()).rejects.toThrow(/is the default/);
-    await expect(sequence(engine(), (tx) => tx.step(deleteSubvolume, { path: root }))).rejects.toThrow(
+    await expect(sequence(engine(), (tx) => tx.step(removeSubvolume, { path: root }))).rejects.toThrow(
       /top level/,
     );
     expect(names()).toEqual(['home']);
@@ -152,7 +152,7 @@ describe('deleting a subvolume of a real btrfs', () => {
     sh('btrfs', 'subvolume', 'create', at('home/inner'));
     sh('mount', '-o', 'subvol=home', device, other);
     sh('umount', root);
-    await sequence(engine(), (tx) => tx.step(deleteSubvolume, { path: join(other, 'inner') }));
+    await sequence(engine(), (tx) => tx.step(removeSubvolume, { path: join(other, 'inner') }));
     expect(readdirSync(other)).toEqual(['file']);
   });
 });

@@ -127,7 +127,7 @@ const questions: Readonly<Record<string, (device: string) => Promise<unknown>>> 
   probe: (device) => probe(host, device),
   magics: (device) => host.run(magicsOn(device)),
   reach: (device) => reachOf(host, device),
-  'filesystem info': (device) => info(host, device),
+  'filesystem show': (device) => info(host, device),
   'filesystem check': (device) => check(host, device),
   label: async (device) => {
     for (const type of ['ext4', 'xfs', 'btrfs', 'vfat', 'swap'] as const)
@@ -138,7 +138,7 @@ const questions: Readonly<Record<string, (device: string) => Promise<unknown>>> 
     await host.run(xfsLog(device)).catch(known);
   },
   'state of a btrfs': (device) => host.run(btrfsChanging(device)),
-  'crypt dump': (device) => headerOf(host, device),
+  'crypt show': (device) => headerOf(host, device),
   'block tree': (device) => tree({ host, device }),
   'block partitions': (device) => partitionsOf(host, device),
 };
@@ -147,7 +147,7 @@ const dryRuns = (name: string, device: string): readonly (readonly string[])[] =
   const keys = ['--key-file', disk.path('key')];
   if (name.startsWith('LUKS'))
     return [
-      ['crypt', 'dump', device],
+      ['crypt', 'show', device],
       ['crypt', 'add-key', device, ...keys, '--new-key-file', disk.path('key')],
       ['crypt', 'change-key', device, ...keys, '--new-key-file', disk.path('key')],
       ['crypt', 'reencrypt', device, ...keys],

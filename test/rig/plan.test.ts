@@ -3,7 +3,7 @@ import { plan } from '../../src/cli/answers/index.ts';
 import { script } from '../support/demo/acts.ts';
 import {
   createCommand,
-  destroyCommand,
+  removeCommand,
   expectAsBefore,
   openStage,
   run,
@@ -31,7 +31,7 @@ afterAll(async () => stage.machine.close());
 const acts: readonly { readonly command: string; readonly before?: () => Promise<unknown> }[] = [
   { command: createCommand },
   { command: 'bofh xen start-all', before: () => stage.machine.run('xl destroy web1') },
-  { command: destroyCommand },
+  { command: removeCommand },
   { command: 'bofh run /root/disks.ts' },
   {
     command: 'bofh --yes recover',

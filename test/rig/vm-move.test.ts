@@ -98,7 +98,7 @@ describe.skipIf(!can.ok && !required)('a guest on two Xen hosts', () => {
 
   it('leaves nothing when it is taken apart', async () => {
     await pair.a.run('xl shutdown -w web1', { timeoutMs: 120_000 });
-    await onA('bofh --yes vm destroy web1', 0);
+    await onA('bofh --yes vm remove web1', 0);
 
     expect(start[0].diff(await fingerprint(pair.a))).toBe('');
     expect(start[1].diff(await fingerprint(pair.b))).toBe('');

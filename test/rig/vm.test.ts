@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { foreignTrials } from '../support/matrix/foreign.ts';
 import { bootedStage, cutAfterSuccess, powerCutAt } from '../support/matrix/power.ts';
 import { dismissGuest, expectAsBefore, openStage, reset, run, type Stage } from '../support/matrix/stage.ts';
-import { destroyFaults, type Trial, tryFrom } from '../support/matrix/trials.ts';
+import { removeFaults, type Trial, tryFrom } from '../support/matrix/trials.ts';
 
 // A trial of some sorts: undone by itself, after a power cut, and a stranger's object; `npm run test:matrix` runs all of them. Each starts from the host that the one before has left.
 let stage: Stage;
@@ -34,7 +34,7 @@ describe('a guest on a real Xen host', () => {
   });
 
   // The guest that the power did not take is what it starts from; a second try then takes it away, and leaves the host as before.
-  it.each(pick(destroyFaults, /lvrename .*-swap.*: acts, then fails/))('$group: $name', async (trial) => {
+  it.each(pick(removeFaults, /lvrename .*-swap.*: acts, then fails/))('$group: $name', async (trial) => {
     await tried(trial);
     await afterFailure(() => dismissGuest(stage));
   });

@@ -8,7 +8,7 @@ import { filesystemSync, moveNew } from '../commands.ts';
 import { anyRoot, keysAround, mountsOf, placeFor, reach, subvolumeKey } from '../place.ts';
 import { beside, holdersOf, subvolumeAt, subvolumeById } from '../reads.ts';
 import { type Subvolume, uuid } from '../schema.ts';
-import { removeSubvolume } from './remove-subvolume.ts';
+import { deleteById } from './remove-subvolume.ts';
 
 /** Undo of what puts a new subvolume into a filesystem. */
 export const plantedUndo = z.strictObject({
@@ -198,7 +198,7 @@ export const plantedContent: ContentSpec<PlantedUndo, PlantedResult> = {
 /** The subvolume by its id, and the record last: it is the evidence. */
 export async function uproot(host: ChangeHost, wanted: PlantedUndo): Promise<void> {
   const { own, recorded } = await survey(host, wanted);
-  if (own !== undefined) await removeSubvolume(host, { fs: wanted.fs, subvolume: own });
+  if (own !== undefined) await deleteById(host, { fs: wanted.fs, subvolume: own });
   if (recorded !== undefined) await host.removeFile(recorded);
 }
 

@@ -24,7 +24,7 @@ import {
   syncPlanted,
   uproot,
 } from './planted.ts';
-import { removeSubvolume } from './remove-subvolume.ts';
+import { deleteById } from './remove-subvolume.ts';
 
 /** Undo of what receives a subvolume. */
 export const receivedUndo = z.extend(plantedUndo, {
@@ -181,7 +181,7 @@ async function clearInbox(host: ChangeHost, wanted: ReceivedUndo): Promise<void>
       throw new RefusedError(`${path} is no subvolume: it was not received, and stays`, {
         remedy: 'see what it is, and move it away; then bofh recover',
       });
-    await removeSubvolume(host, { fs: wanted.fs, subvolume });
+    await deleteById(host, { fs: wanted.fs, subvolume });
   }
   await host.removeDir(inbox);
 }

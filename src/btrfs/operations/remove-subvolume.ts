@@ -32,7 +32,7 @@ export async function refuseHeld(host: ReadHost, of: Of): Promise<void> {
 }
 
 /** Deletes a subvolume by its id, and sees that it is gone. */
-export async function removeSubvolume(host: ChangeHost, of: Of): Promise<void> {
+export async function deleteById(host: ChangeHost, of: Of): Promise<void> {
   await refuseHeld(host, of);
   const { fs, subvolume } = of;
   await host.run(subvolumeDelete({ root: await anyRoot(host, fs), id: subvolume.id }));

@@ -162,7 +162,7 @@ export const btrfsRotations = z.array(
   }),
 );
 
-/** `bofh btrfs delete` */
+/** `bofh btrfs remove` */
 export const btrfsRemoved = z.strictObject({ path: text, id: count, uuid: z.nullable(text) });
 
 /** `bofh btrfs set-default`, `bofh btrfs set-mode` */

@@ -22,8 +22,8 @@ export const cryptList = z.array(
   }),
 );
 
-/** `bofh crypt dump DEVICE`: its header. */
-export const cryptDump = z.strictObject({
+/** `bofh crypt show DEVICE`: its header. */
+export const cryptShow = z.strictObject({
   version: z.union([z.literal(1), z.literal(2)]),
   uuid: text,
   label: z.nullable(text),
@@ -131,7 +131,7 @@ export const cryptHeaderBackup = z.strictObject({ device: text, file: text, uuid
 export const cryptHeaderRestore = z.strictObject({ device: text, file: text, uuid: text, was: text });
 
 export type CryptList = z.infer<typeof cryptList>;
-export type CryptDump = z.infer<typeof cryptDump>;
+export type CryptShow = z.infer<typeof cryptShow>;
 export type CryptStatus = z.infer<typeof cryptStatus>;
 export type CryptFormat = z.infer<typeof cryptFormat>;
 export type CryptOpen = z.infer<typeof cryptOpen>;

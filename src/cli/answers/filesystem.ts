@@ -3,8 +3,8 @@ import { count, text } from './parts.ts';
 
 const filesystemType = z.enum(['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'vfat', 'swap']);
 
-/** `bofh filesystem info DEVICE`; sizes in bytes, null: it cannot be told. */
-export const filesystemInfo = z.strictObject({
+/** `bofh filesystem show DEVICE`; sizes in bytes, null: it cannot be told. */
+export const filesystemShow = z.strictObject({
   device: text,
   type: filesystemType,
   uuid: text,
@@ -61,7 +61,7 @@ export const filesystemResize = z.strictObject({
   size: count,
 });
 
-export type FilesystemInfo = z.infer<typeof filesystemInfo>;
+export type FilesystemDetails = z.infer<typeof filesystemShow>;
 export type FilesystemCheck = z.infer<typeof filesystemCheck>;
 export type FilesystemRepair = z.infer<typeof filesystemRepair>;
 export type FilesystemCreate = z.infer<typeof filesystemCreate>;

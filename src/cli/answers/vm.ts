@@ -14,8 +14,8 @@ export const vmCreate = z.strictObject({
   domid: z.nullable(count),
 });
 
-/** `bofh vm destroy NAME` */
-export const vmDestroy = z.strictObject({
+/** `bofh vm remove NAME` */
+export const vmRemove = z.strictObject({
   name: text,
   config: text,
   /** Volumes that were removed: `VG/LV`. */
@@ -50,4 +50,4 @@ export const vmMove = z.strictObject({
 
 export type VmMove = z.infer<typeof vmMove>;
 export type VmCreate = z.infer<typeof vmCreate>;
-export type VmDestroy = z.infer<typeof vmDestroy>;
+export type VmRemove = z.infer<typeof vmRemove>;

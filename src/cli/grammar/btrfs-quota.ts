@@ -15,7 +15,10 @@ export function addQuota(btrfs: Command, verb: Verb): void {
     async (runtime, [path = '']) => (await import('../btrfs-quota.ts')).setQuota(runtime, path, 'on'),
   );
   verb(
-    quota.command('disable').description('disable quota accounting; refused while limits are set').argument('<path>'),
+    quota
+      .command('disable')
+      .description('disable quota accounting; refused while limits are set')
+      .argument('<path>'),
     'changes',
     async (runtime, [path = '']) => (await import('../btrfs-quota.ts')).setQuota(runtime, path, 'off'),
   );

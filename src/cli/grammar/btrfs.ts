@@ -69,7 +69,7 @@ function addChanges(btrfs: Command, verb: Verb): void {
   verb(changing('create', 'create an empty subvolume'), 'changes', async (runtime, [path = '']) =>
     (await import('../btrfs-change.ts')).create(runtime, path),
   );
-  verb(changing('delete', 'remove an unused subvolume'), 'changes', async (runtime, [path = '']) =>
+  verb(changing('remove', 'remove an unused subvolume'), 'changes', async (runtime, [path = '']) =>
     (await import('../btrfs-change.ts')).remove(runtime, path),
   );
   verb(

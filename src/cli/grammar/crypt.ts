@@ -31,12 +31,12 @@ export function addCrypt(crypt: Command, verb: Verb): void {
   );
   verb(
     crypt
-      .command('dump')
+      .command('show')
       .description('show the header of an encrypted device')
       .argument('<device>', 'device, or absolute path of a file with a header')
       .option(...headerOption),
     'reads',
-    async (runtime, [device = ''], options) => (await import('../crypt.ts')).dump(runtime, device, options),
+    async (runtime, [device = ''], options) => (await import('../crypt.ts')).show(runtime, device, options),
   );
   verb(
     crypt.command('status').description('show the open device of a name').argument('<name>'),

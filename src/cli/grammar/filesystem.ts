@@ -2,12 +2,12 @@ import type { Command } from 'commander';
 import type { Verb } from './verb.ts';
 
 export function addFilesystem(filesystem: Command, verb: Verb): void {
-  const info = filesystem
-    .command('info')
+  const show = filesystem
+    .command('show')
     .description('show size, use and mounts of the filesystem on a device')
     .argument('<device>');
-  verb(info, 'reads', async (runtime, [device = '']) =>
-    (await import('../filesystem.ts')).info(runtime, device),
+  verb(show, 'reads', async (runtime, [device = '']) =>
+    (await import('../filesystem.ts')).show(runtime, device),
   );
   const check = filesystem
     .command('check')

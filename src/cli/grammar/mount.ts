@@ -52,8 +52,8 @@ function addFstab(fstab: Command, verb: Verb): void {
   verb(add, 'changes', async (runtime, [device = '', path = ''], options) =>
     (await import('../mount-tables.ts')).addFstab(runtime, { device, path }, options),
   );
-  const change = fstab
-    .command('change')
+  const set = fstab
+    .command('set')
     .description('change fields of the line of a path or a swap device')
     .argument('<path>')
     .option('--device <DEVICE>')
@@ -62,7 +62,7 @@ function addFstab(fstab: Command, verb: Verb): void {
     .option('-o, --options <LIST>')
     .option('--dump <NUMBER>')
     .option('--pass <NUMBER>');
-  verb(change, 'changes', async (runtime, [path = ''], options) =>
+  verb(set, 'changes', async (runtime, [path = ''], options) =>
     (await import('../mount-tables.ts')).changeFstab(runtime, path, options),
   );
   const remove = fstab
@@ -88,15 +88,15 @@ function addCrypttab(crypttab: Command, verb: Verb): void {
   verb(add, 'changes', async (runtime, [name = '', device = ''], options) =>
     (await import('../mount-tables.ts')).addCrypttab(runtime, { name, device }, options),
   );
-  const change = crypttab
-    .command('change')
+  const set = crypttab
+    .command('set')
     .description('change fields of the line of a mapping')
     .argument('<name>')
     .option('--name <NAME>')
     .option('--device <DEVICE>')
     .option('--key-file <FILE>', 'key file; none: ask at boot')
     .option('-o, --options <LIST>');
-  verb(change, 'changes', async (runtime, [name = ''], options) =>
+  verb(set, 'changes', async (runtime, [name = ''], options) =>
     (await import('../mount-tables.ts')).changeCrypttab(runtime, name, options),
   );
   const remove = crypttab.command('remove').description('remove the line of a mapping').argument('<name>');

@@ -25,8 +25,8 @@ export function addVm(vm: Command, verb: Verb): void {
   verb(create, 'changes', async (runtime, [name = ''], options) =>
     (await import('../vm.ts')).create(runtime, name, options),
   );
-  const destroy = vm
-    .command('destroy')
+  const remove = vm
+    .command('remove')
     .description('remove a guest: its configuration and its disks, including disks replicated to a peer')
     .argument('<name>')
     .option('--stop', 'shut it down first if it is running')
@@ -36,8 +36,8 @@ export function addVm(vm: Command, verb: Verb): void {
       '--on <HOST,HOST>',
       'the two hosts of its replicated disks, if ssh knows them by other names than the configuration',
     );
-  verb(destroy, 'changes', async (runtime, [name = ''], options) =>
-    (await import('../vm-destroy.ts')).destroy(runtime, name, options),
+  verb(remove, 'changes', async (runtime, [name = ''], options) =>
+    (await import('../vm-remove.ts')).remove(runtime, name, options),
   );
   const move = vm
     .command('move')

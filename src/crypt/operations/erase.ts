@@ -39,7 +39,7 @@ export const erase = deferred({
       });
     if (header.keySlots.length === 0)
       throw new RefusedError(`${device} has no key: it is erased already`, {
-        remedy: `look at it: bofh crypt dump ${device}`,
+        remedy: `look at it: bofh crypt show ${device}`,
       });
     await refuseUsed(host, known, device);
     return known;

@@ -121,7 +121,7 @@ export const removeKey = deferred({
     const there = header.keySlots.find((each) => each.slot === slot);
     if (there === undefined)
       throw new RefusedError(`there is no key in slot ${slot} of ${device}`, {
-        remedy: `look at its slots: bofh crypt dump ${device}`,
+        remedy: `look at its slots: bofh crypt show ${device}`,
       });
     if (there.opens === 'data') refuseLast(device, header.keySlots);
     return { ...known, slot, salt: there.salt };

@@ -105,7 +105,7 @@ export const restoreHeader = operation({
 // cryptsetup asks nobody: this is the last look before the header is lost.
 async function recheck(host: ChangeHost, wanted: Undo): Promise<string> {
   const { device, file } = wanted;
-  const again = { remedy: 'look at both (bofh crypt dump), then give the command again' };
+  const again = { remedy: 'look at both (bofh crypt show), then give the command again' };
   const path = await locate(host, { path: device, identity: wanted.identity });
   if (path === undefined || (await sumOn(host, path)) !== wanted.before)
     throw new RefusedError(`${device} has another header by now; nothing was written`, again);

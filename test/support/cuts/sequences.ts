@@ -1,4 +1,4 @@
-import { createCommand, destroyCommand, guest } from '../matrix/stage.ts';
+import { createCommand, removeCommand, guest } from '../matrix/stage.ts';
 import { makeStack, resizeCommand, resized, sizes, treeHash } from '../matrix/stacks.ts';
 import { config, makeFilled, root, uuid } from '../matrix/operations/shell.ts';
 import type { Hypervisor } from '../rig/index.ts';
@@ -61,7 +61,7 @@ export const sequences: readonly CutSequence[] = [
     hypervisor: 'xen',
     every: 8,
     setUp: createCommand,
-    command: destroyCommand,
+    command: removeCommand,
     content: filesOn(root),
   },
   stack(32),
@@ -104,7 +104,7 @@ export const sequences: readonly CutSequence[] = [
     script: `await tx.btrfs.createSubvolume({ path: '${poolAt}/new' });
   await tx.btrfs.snapshot({ source: '${poolAt}/home', path: '${poolAt}/snap', mode: 'ro' });
   await tx.file.create({ path: '${config}', content: 'name = "${guest}"\\n', mode: 0o644 });
-  await tx.btrfs.deleteSubvolume({ path: '${poolAt}/old' });`,
+  await tx.btrfs.removeSubvolume({ path: '${poolAt}/old' });`,
     atBoot: `mountpoint -q ${poolAt} || mount ${pool} ${poolAt}`,
     content: `btrfs subvolume list -auqR ${poolAt} | sed 's/ gen [0-9]* / /'; (cd ${poolAt} && find . -type f -print0 | sort -z | xargs -0r md5sum; find . -not -type f | sort)`,
   },

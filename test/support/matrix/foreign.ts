@@ -2,7 +2,7 @@ import { layFault, until } from '../rig/index.ts';
 import {
   background,
   createCommand,
-  destroyGuest,
+  removeGuest,
   expectForeign,
   foreignGuestConfig,
   guest,
@@ -113,7 +113,7 @@ export const concurrency: readonly Trial[] = [
       const ended = await Promise.all(both.map((each) => each.ended));
       if (ended.some(({ exitCode }) => exitCode !== 0))
         throw new Error(ended.map(({ exitCode, output }) => `exit ${exitCode}\n${output}`).join('\n---\n'));
-      await run(stage, 'bofh --yes vm destroy db1 --force-off', 0);
+      await run(stage, 'bofh --yes vm remove db1 --force-off', 0);
       await keepGuest(stage);
       return 'as after';
     },
@@ -243,7 +243,7 @@ async function lineOf(stage: Stage, kind: string): Promise<number> {
     writes += 1;
     lines.set(step ?? t, writes);
   }
-  await destroyGuest(stage);
+  await removeGuest(stage);
   const found = lines.get(kind);
   if (found === undefined) throw new Error(`no line of vm create is "${kind}"`);
   return found;

@@ -9,7 +9,7 @@ import { dismissGuest, openStage, reset, type Stage, type StageOptions } from '.
 import {
   afterCommit,
   createFaults,
-  destroyFaults,
+  removeFaults,
   killAt,
   killsWhileRunning,
   type Trial,
@@ -30,7 +30,7 @@ export interface Outcome {
 
 // Counted on a run that succeeds; one more than there are shows that the last line was reached.
 const createLines = 16;
-const destroyLines = 11;
+const removeLines = 11;
 
 /** Trials on a host that has been up since before; then those whose host is booted by the trial itself. */
 const warm: readonly Trial[] = [
@@ -38,9 +38,9 @@ const warm: readonly Trial[] = [
   ...range(createLines).map((n) => killAt('create', n)),
   ...killsWhileRunning,
   ...concurrency,
-  ...destroyFaults,
+  ...removeFaults,
   ...afterCommit,
-  ...range(destroyLines).map((n) => killAt('destroy', n)),
+  ...range(removeLines).map((n) => killAt('destroy', n)),
   ...foreignTrials,
 ];
 const cold: readonly Trial[] = [...[1, 3, 5, 7, 9, 11, 13].map((n) => powerCutAt(n)), powerCutAfterSuccess];

@@ -19,7 +19,7 @@ export interface Stage {
   start: Fingerprint;
   /** Content of the foreign volumes. */
   readonly foreign: string;
-  /** The host with the guest on it, as long as it is there: what trials of `vm destroy` start from. */
+  /** The host with the guest on it, as long as it is there: what trials of `vm remove` start from. */
   made?: Fingerprint | undefined;
 }
 
@@ -27,7 +27,7 @@ export interface Stage {
 export const guest = 'web1';
 
 export const createCommand = `bofh vm create ${guest} --source tar:/srv/guest.tar --size 64m --swap 16m --memory 96m --start`;
-export const destroyCommand = `bofh --yes vm destroy ${guest} --force-off`;
+export const removeCommand = `bofh --yes vm remove ${guest} --force-off`;
 
 const foreignVolumes = ['web1', 'web1-root2', 'xweb1-root', 'web1-swapper'];
 
@@ -103,8 +103,8 @@ export async function run(stage: Stage, command: string, ...codes: readonly numb
 }
 
 /** Back to the start from the state after: by bofh itself, which is a trial of its own kind. */
-export async function destroyGuest(stage: Stage): Promise<void> {
-  await run(stage, destroyCommand, 0);
+export async function removeGuest(stage: Stage): Promise<void> {
+  await run(stage, removeCommand, 0);
   await expectAsBefore(stage);
 }
 
@@ -135,7 +135,7 @@ export async function expectGuest(stage: Stage): Promise<void> {
 export async function dismissGuest(stage: Stage): Promise<void> {
   if (stage.made === undefined) return;
   stage.made = undefined;
-  await destroyGuest(stage);
+  await removeGuest(stage);
 }
 
 /** From wherever a trial that failed has left it. */

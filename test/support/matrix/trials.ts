@@ -2,7 +2,7 @@ import { type FaultMode, layFault, until } from '../rig/index.ts';
 import {
   background,
   createCommand,
-  destroyCommand,
+  removeCommand,
   dismissGuest,
   expectAsBefore,
   expectGuest,
@@ -56,8 +56,8 @@ export const createCalls: readonly ToolCall[] = [
   { tool: 'xl', words: ['create', `/etc/xen/${guest}.cfg`, '!-N'] },
 ];
 
-/** Those of `vm destroy` before its commit. */
-export const destroyCalls: readonly ToolCall[] = [
+/** Those of `vm remove` before its commit. */
+export const removeCalls: readonly ToolCall[] = [
   { tool: 'xl', words: ['destroy'], askedAfter: true },
   { tool: 'lvchange', words: ['*-root*'], nth: 1 },
   { tool: 'lvchange', words: ['*-root*'], nth: 2 },
@@ -81,15 +81,15 @@ export const createFaults: readonly Trial[] = createCalls.flatMap((call) =>
   })),
 );
 
-/** A tool of `vm destroy` fails: the guest is as it was, started again when it ran; or, as above, it is gone. */
-export const destroyFaults: readonly Trial[] = destroyCalls.flatMap((call) =>
+/** A tool of `vm remove` fails: the guest is as it was, started again when it ran; or, as above, it is gone. */
+export const removeFaults: readonly Trial[] = removeCalls.flatMap((call) =>
   modes.map((mode) => ({
-    group: 'vm destroy, a tool fails',
+    group: 'vm remove, a tool fails',
     name: `${title(call)}: ${modeName(mode)}`,
     from: 'guest',
     run: async (stage: Stage) => {
       const worked = mode === 'act-then-fail' && call.askedAfter === true;
-      await withFault(stage, call, mode, () => run(stage, destroyCommand, worked ? 0 : 5));
+      await withFault(stage, call, mode, () => run(stage, removeCommand, worked ? 0 : 5));
       return destroyed(stage, worked ? 'as after' : 'as before');
     },
   })),
@@ -97,12 +97,12 @@ export const destroyFaults: readonly Trial[] = destroyCalls.flatMap((call) =>
 
 /** The removal after the commit fails: it is committed, and recovery goes on forward. */
 export const afterCommit: readonly Trial[] = modes.map((mode) => ({
-  group: 'vm destroy, the work after the commit fails',
+  group: 'vm remove, the work after the commit fails',
   name: `lvremove: ${modeName(mode)}, then recover`,
   from: 'guest',
   run: async (stage: Stage) => {
     await withFault(stage, { tool: 'lvremove', words: ['*bofh_gone*'] }, mode, () =>
-      run(stage, destroyCommand, 0, 3),
+      run(stage, removeCommand, 0, 3),
     );
     await run(stage, 'bofh recover --yes', 0);
     return destroyed(stage, 'as after');
@@ -116,7 +116,7 @@ export function killAt(verb: 'create' | 'destroy', n: number): Trial {
     name: `line ${n}`,
     ...(verb === 'destroy' ? { from: 'guest' } : {}),
     run: async (stage) => {
-      const command = verb === 'create' ? createCommand : destroyCommand;
+      const command = verb === 'create' ? createCommand : removeCommand;
       await run(stage, injected(command, `signal=SIGKILL:when=${n}`), 137, 0);
       await run(stage, 'bofh recover --yes', 0);
       return verb === 'create' ? created(stage) : destroyed(stage);
@@ -198,7 +198,7 @@ async function created(stage: Stage, wanted?: Ended): Promise<Ended> {
   return expectEnded(there ? 'as after' : 'as before', wanted);
 }
 
-/** After `vm destroy`: the guest exactly as it was, for the next trial to start from; or no trace of it. */
+/** After `vm remove`: the guest exactly as it was, for the next trial to start from; or no trace of it. */
 async function destroyed(stage: Stage, wanted?: Ended): Promise<Ended> {
   const there = await hasGuest(stage);
   if (there) await expectGuest(stage);

@@ -31,7 +31,7 @@ const failNow = async (): Promise<never> => Promise.reject(new Error('the script
 const create = (tx: Tx, name: string) => tx.btrfs.createSubvolume({ path: at(name) });
 const snapshot = (tx: Tx, source: string, name: string) =>
   tx.btrfs.snapshot({ source: at(source), path: at(name), mode: 'ro' });
-const remove = (tx: Tx, name: string) => tx.btrfs.deleteSubvolume({ path: at(name) });
+const remove = (tx: Tx, name: string) => tx.btrfs.removeSubvolume({ path: at(name) });
 
 /** What a sequence may do with subvolumes, each to its end; what it leaves when it ends well. */
 const bodies: readonly (readonly [string, readonly string[], (tx: Tx) => Promise<unknown>])[] = [
@@ -206,7 +206,7 @@ describe('what is refused before anything is done', () => {
       /not on btrfs/,
     ],
     ['deleting one with others in it', (tx) => remove(tx, 'home'), /lies in it/],
-    ['deleting the top level', (tx) => tx.btrfs.deleteSubvolume({ path: '/srv/pool' }), /top level/],
+    ['deleting the top level', (tx) => tx.btrfs.removeSubvolume({ path: '/srv/pool' }), /top level/],
     ['a mode that it has', (tx) => tx.btrfs.setProperty({ path: at('home'), mode: 'rw' }), /rw already/],
     ['the default that it is', (tx) => tx.btrfs.setDefaultSubvolume({ path: '/srv/pool' }), /already/],
   ])('%s', async (_what, body, words) => {

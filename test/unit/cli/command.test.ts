@@ -175,7 +175,7 @@ describe('a host that lacks something', () => {
   it
     .skipIf(!root)
     .each([
-      [['vm', 'destroy', 'web1', '--yes']],
+      [['vm', 'remove', 'web1', '--yes']],
       [['xen', 'start-all']],
       [['recover']],
       [['vm', 'create', 'a', '--source', 'tar:/x', '--size', '1g']],

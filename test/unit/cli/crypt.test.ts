@@ -68,12 +68,12 @@ describe('bofh crypt list', () => {
   });
 });
 
-describe('bofh crypt dump and status', () => {
+describe('bofh crypt show and status', () => {
   it.each([1, 2] as const)('tell of a LUKS%d device', async (version) => {
     const host = encrypted(version);
     host.admin.luksOpen(device, 'mine');
 
-    const dump = answers.cryptDump.parse(JSON.parse(await said(host, `crypt dump ${device}`)));
+    const dump = answers.cryptShow.parse(JSON.parse(await said(host, `crypt show ${device}`)));
     const status = answers.cryptStatus.parse(JSON.parse(await said(host, 'crypt status mine')));
 
     expect(dump).toMatchObject({ version, uuid, keySlots: [{ slot: 0, kdf: 'pbkdf2', memory: null }] });
@@ -84,12 +84,12 @@ describe('bofh crypt dump and status', () => {
       mode: 'rw',
       inUse: false,
     });
-    expect(await inWords(host, `crypt dump ${device}`)).toContain(`LUKS${version} ${uuid}\n`);
+    expect(await inWords(host, `crypt show ${device}`)).toContain(`LUKS${version} ${uuid}\n`);
     expect(await inWords(host, 'crypt status /dev/mapper/mine')).toContain('/dev/mapper/mine: LUKS');
   });
 
   it('are refused of what is neither', async () => {
-    await expect(said(blankVolume(), `crypt dump ${device}`)).rejects.toThrow(
+    await expect(said(blankVolume(), `crypt show ${device}`)).rejects.toThrow(
       /no LUKS device: nothing is on it/,
     );
     await expect(said(blankVolume(), 'crypt status mine')).rejects.toThrow(
@@ -231,7 +231,7 @@ describe('bofh crypt format --overwrite', () => {
     expect(programsOf(host)).toEqual([]);
     await said(host, `${line} --overwrite ${named}`);
 
-    expect(await inWords(host, `crypt dump ${device}`)).toContain('LUKS2');
+    expect(await inWords(host, `crypt show ${device}`)).toContain('LUKS2');
   });
 });
 
@@ -243,7 +243,7 @@ describe('bofh crypt add-key, change-key and remove-key', () => {
 
     const cost = '--pbkdf argon2id --pbkdf-memory 64m --pbkdf-time 500';
     expect(await answer(`crypt add-key ${device} ${keys} --slot 4 ${cost}`)).toEqual({ device, slot: 4 });
-    const { keySlots } = answers.cryptDump.parse(JSON.parse(await said(host, `crypt dump ${device}`)));
+    const { keySlots } = answers.cryptShow.parse(JSON.parse(await said(host, `crypt show ${device}`)));
     expect(keySlots.at(-1)).toMatchObject({ slot: 4, kdf: 'argon2id', memory: 64 * 1024 ** 2 });
     await expect(said(host, `crypt remove-key ${device} 0`)).rejects.toThrow(RefusedError);
     expect(await answer(`--yes crypt remove-key ${device} 0`)).toEqual({ device, slot: 0 });
@@ -264,7 +264,7 @@ describe('bofh crypt erase', () => {
     await expect(said(host, line)).rejects.toThrow(RefusedError);
     expect(programsOf(host)).toEqual([]);
     expect(answers.cryptErase.parse(JSON.parse(await said(host, `--yes ${line}`)))).toEqual({ device, uuid });
-    expect(await inWords(host, `crypt dump ${device}`)).toContain('no key slot: nothing opens it');
+    expect(await inWords(host, `crypt show ${device}`)).toContain('no key slot: nothing opens it');
   });
 });
 
@@ -292,11 +292,11 @@ describe('bofh crypt reencrypt', () => {
   it('dump and status tell that it is under way', async () => {
     const host = encrypted();
     host.admin.luksReencrypt({ device, key: 'geheim', done: 1024 ** 2, torn: true });
-    const dump = answers.cryptDump.parse(JSON.parse(await said(host, `crypt dump ${device}`)));
+    const dump = answers.cryptShow.parse(JSON.parse(await said(host, `crypt show ${device}`)));
 
     expect(dump.reencryption).toMatchObject({ mode: 'reencrypt', done: 1024 ** 2, torn: true });
     expect(dump.keySlots).toMatchObject([{ opens: 'data' }, { opens: 'data' }]);
-    expect(await inWords(host, `crypt dump ${device}`)).toContain(
+    expect(await inWords(host, `crypt show ${device}`)).toContain(
       'it is being encrypted anew with aes-xts-plain64, or that was interrupted: 1 MiB are done; a part',
     );
     host.admin.luksOpen(device, 'mine');
@@ -313,7 +313,7 @@ describe('bofh crypt header', () => {
     const made = answers.cryptHeaderBackup.parse(JSON.parse(await said(host, line)));
 
     expect(made).toMatchObject({ device, file: '/srv/header', uuid });
-    expect(await said(host, 'crypt dump /srv/header')).toBe(await said(host, `crypt dump ${device}`));
+    expect(await said(host, 'crypt show /srv/header')).toBe(await said(host, `crypt show ${device}`));
     await expect(said(host, line)).rejects.toThrow(/exists already/);
     host.admin.removeFile('/srv/header');
     expect(await inWords(host, line)).toContain('keep it as you keep a key');
@@ -329,7 +329,7 @@ describe('bofh crypt header', () => {
     const made = answers.cryptHeaderRestore.parse(JSON.parse(await said(host, `--yes ${line}`)));
 
     expect(made).toEqual({ device, file: '/srv/header', uuid, was: uuid });
-    expect(await said(host, 'crypt dump /srv/header')).toBe(await said(host, `crypt dump ${device}`));
+    expect(await said(host, 'crypt show /srv/header')).toBe(await said(host, `crypt show ${device}`));
     expect(await inWords(host, `--yes ${line} --overwrite ${uuid}`)).toContain(`LUKS ${uuid}`);
   });
 });
@@ -342,8 +342,8 @@ describe('bofh crypt with --header', () => {
     const made = JSON.parse(await said(host, `crypt format ${device} ${header} --uuid ${uuid}`)) as unknown;
     await said(host, `crypt add-key ${device} ${header} --new-key file:/etc/other-key`);
     await said(host, `--yes crypt remove-key ${device} 0 --header /srv/header`);
-    const dump = answers.cryptDump.parse(
-      JSON.parse(await said(host, `crypt dump ${device} --header /srv/header`)),
+    const dump = answers.cryptShow.parse(
+      JSON.parse(await said(host, `crypt show ${device} --header /srv/header`)),
     );
     await said(host, `crypt open ${device} --header /srv/header --key file:/etc/other-key --name mine`);
 
@@ -355,7 +355,7 @@ describe('bofh crypt with --header', () => {
     await said(host, 'crypt close mine');
     expect(host.world.mappings).toEqual([]);
     await said(host, `--yes crypt erase ${device} ${uuid} --header /srv/header`);
-    expect(await inWords(host, 'crypt dump /srv/header')).toContain('no key slot: nothing opens it');
+    expect(await inWords(host, 'crypt show /srv/header')).toContain('no key slot: nothing opens it');
   });
 
   it.each([

@@ -132,7 +132,7 @@ describe('what has no text of its own', { timeout: 30_000 }, () => {
 describe('a site file', { timeout: 30_000 }, () => {
   const never = 'await new Promise(() => undefined); export default {};';
   const create = ['vm', 'create', 'web1', '--source', 'tar:/x.tar', '--size', '1g'];
-  const verbs = [['xen', 'list'], ...(root ? [create, ['vm', 'destroy', 'web1', '--yes']] : [])];
+  const verbs = [['xen', 'list'], ...(root ? [create, ['vm', 'remove', 'web1', '--yes']] : [])];
 
   it.each(verbs)('that waits for ever is wrong input to %s %s', async (...verb) => {
     const site = write('site.ts', never);

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as answers from '../../../src/cli/answers/index.ts';
 import { create } from '../../../src/cli/filesystem-create.ts';
-import { info, label, resize } from '../../../src/cli/filesystem.ts';
+import { show, label, resize } from '../../../src/cli/filesystem.ts';
 import { RefusedError, UsageError } from '../../../src/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 import { typed } from '../plan/support.ts';
@@ -22,16 +22,16 @@ const at = (said: Parameters<typeof testRuntime>[1] = {}, typedAnswers: readonly
 const hold = (): void =>
   host.admin.format(device, { type: 'ext4', usage: 'filesystem', uuid, label: 'root', blocks: 40960 });
 
-describe('bofh filesystem info', () => {
+describe('bofh filesystem show', () => {
   it('tells all as data, and in words', async () => {
     hold();
     host.admin.mount(device, '/mnt');
     const [json, words] = [at({ json: true }), at()];
 
-    await info(json.runtime, device);
-    await info(words.runtime, device);
+    await show(json.runtime, device);
+    await show(words.runtime, device);
 
-    const told = answers.filesystemInfo.parse(JSON.parse(json.stdout()));
+    const told = answers.filesystemShow.parse(JSON.parse(json.stdout()));
     expect(told).toMatchObject({ type: 'ext4', uuid, size: 160 * mebibyte, mountedOn: ['/mnt'] });
     expect(words.stdout()).toMatch(/^size {5}160 MiB \(167772160 bytes\)$/m);
     expect(words.stdout()).toMatch(/^mounted {2}\/mnt$/m);

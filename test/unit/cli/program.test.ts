@@ -1,4 +1,6 @@
+import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
+import { examples } from '../../../src/cli/examples.ts';
 import { type Invocation, program } from '../../../src/cli/program.ts';
 import { containing } from './support/containing.ts';
 
@@ -109,7 +111,7 @@ describe('reads and changes', () => {
     ['filesystem check /dev/vg0/a', false],
     ['filesystem check /dev/vg0/a --repair', true],
     ['filesystem check /dev/vg0/a --repair --may-lose-files', true],
-    ['filesystem info /dev/vg0/a', false],
+    ['filesystem show /dev/vg0/a', false],
     ['filesystem create /dev/vg0/a --type xfs --label a', true],
     ['filesystem label /dev/vg0/a', true],
     ['filesystem uuid /dev/vg0/a --add-seed', true],
@@ -140,9 +142,9 @@ describe('reads and changes', () => {
     ['xen start-all', true],
     ['xen start-all --alone', true],
     ['vm create x --source tar:a --size 1g', true],
-    ['vm destroy x', true],
-    ['vm destroy x --keep-replicas', true],
-    ['vm destroy x --on a,b --force-off', true],
+    ['vm remove x', true],
+    ['vm remove x --keep-replicas', true],
+    ['vm remove x --on a,b --force-off', true],
     ['recover', true],
     ['run x.ts', true],
   ])('%s: it changes the host: %s', async (line, changes) => {
@@ -155,8 +157,8 @@ describe('wrong input', () => {
     ['an unknown option', ['xen', 'list', '--jsno']],
     ['an unknown verb', ['xen', 'lst']],
     ['an unknown noun', ['xne']],
-    ['a missing name', ['vm', 'destroy']],
-    ['a name too many', ['vm', 'destroy', 'a', 'b']],
+    ['a missing name', ['vm', 'remove']],
+    ['a name too many', ['vm', 'remove', 'a', 'b']],
     ['a type of what is only bound', ['mount', 'add', '--bind', '/a', '/b', '--type', 'ext4']],
     ['a volume without its new name', ['lvm', 'rename', 'vg0/a']],
     ['a filesystem without its type', ['filesystem', 'create', '/dev/vg0/a']],
@@ -165,9 +167,51 @@ describe('wrong input', () => {
     ['a size and a word too many', ['lvm', 'resize', 'vg0/a', '1g', '--jsno']],
     ['a name that begins with -', ['xen', 'start', '-web1']],
     ['a missing value', ['xen', 'list', '--site']],
-    ['two ways to end a guest', ['vm', 'destroy', 'a', '--stop', '--force-off']],
+    ['two ways to end a guest', ['vm', 'remove', 'a', '--stop', '--force-off']],
     ['a missing source', ['vm', 'create', 'a', '--size', '1g']],
   ])('%s is an error of commander', async (_what, args) => {
     await expect(parsed(...args)).rejects.toMatchObject({ code: containing('commander.') });
+  });
+});
+
+function verbsOf(command: Command, path: readonly string[] = []): readonly string[] {
+  const words = [...path, command.name()];
+  return command.commands.length === 0
+    ? [words.slice(1).join(' ')]
+    : command.commands.flatMap((inner) => verbsOf(inner, words));
+}
+
+describe('the examples of the help', () => {
+  it('are there for every verb, and for no other', () => {
+    expect(Object.keys(examples).sort()).toEqual([...verbsOf(program(async () => undefined))].sort());
+  });
+
+  it.each(Object.entries(examples).flatMap(([verb, lines]) => lines.map((line) => [verb, line] as const)))(
+    'of %s can be typed: %s',
+    async (verb, line) => {
+      const words = [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain = '']) => quoted ?? plain);
+
+      expect((await parsed(...words)).verb).toBe(verb);
+    },
+  );
+});
+
+describe('a command of another tool', () => {
+  it.each([
+    ['vm delete web1', 'remove', 'vm remove'],
+    ['vm destroy web1', 'remove', 'vm remove'],
+    ['lvm rm vg0/a', 'remove', 'lvm remove'],
+    ['lvm vg ls', 'list', 'lvm vg list'],
+    ['filesystem info /dev/sdb', 'show', 'filesystem show'],
+    ['filesystem mkfs /dev/sdb', 'create', 'filesystem create'],
+    ['crypt dump /dev/sdb', 'show', 'crypt show'],
+    ['mount umount /mnt', 'remove', 'mount remove'],
+    ['mount fstab change /srv', 'set', 'mount fstab set'],
+    ['lvm grow vg0/a', 'resize', 'lvm resize'],
+  ])('%s is refused with the one that bofh has: %s', async (line, word, at) => {
+    await expect(parsed(...line.split(' '))).rejects.toMatchObject({
+      message: containing(`did you mean ${word}?`),
+      at,
+    });
   });
 });

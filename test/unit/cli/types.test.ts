@@ -87,7 +87,7 @@ describe('the published types', () => {
       import type { Engine, Host, Signature } from 'bofh';
       export type All = [
         lvm.LogicalVolume, lvm.VolumeGroup, lvm.PhysicalVolume, vm.CreateRequest, vm.CreatedVm,
-        vm.DestroyRequest, vm.DestroyPlan, vm.MoveRequest, vm.MovedVm, filesystem.FilesystemInfo,
+        vm.RemoveRequest, vm.RemovePlan, vm.MoveRequest, vm.MovedVm, filesystem.FilesystemDetails,
         filesystem.FilesystemCheck, filesystem.Signature, network.Interface, crypt.LuksDevice, crypt.LuksHeader,
         crypt.Mapping, crypt.OpenDevice, btrfs.Subvolume, btrfs.SubvolumeRow, btrfs.Usage, btrfs.Device,
         drbd.Resource, drbd.Finding, drbd.Next, drbd.ProcStatus, mount.MountEntry, mount.FstabLine,

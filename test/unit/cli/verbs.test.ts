@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import * as answers from '../../../src/cli/answers/index.ts';
 import { list as lvmList } from '../../../src/cli/lvm.ts';
 import { create } from '../../../src/cli/vm.ts';
-import { destroy } from '../../../src/cli/vm-destroy.ts';
+import { remove } from '../../../src/cli/vm-remove.ts';
 import { list, start, startAll } from '../../../src/cli/xen.ts';
 import { RefusedError } from '../../../src/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
@@ -71,15 +71,15 @@ describe('bofh vm create', () => {
   });
 });
 
-describe('bofh vm destroy', () => {
+describe('bofh vm remove', () => {
   it('removes the guest when it was confirmed', async () => {
     await make('web1');
     const { runtime, stdout, stderr } = at({ json: true }, ['y']);
 
-    expect(await destroy(runtime, 'web1', {})).toBe(0);
+    expect(await remove(runtime, 'web1', {})).toBe(0);
 
     expect(stderr()).toContain('the logical volume vg0/web1-root and all that is on it');
-    const answer = answers.vmDestroy.parse(JSON.parse(stdout()));
+    const answer = answers.vmRemove.parse(JSON.parse(stdout()));
     expect([...answer.volumes].sort()).toEqual(['vg0/web1-root', 'vg0/web1-swap']);
   });
 
@@ -90,7 +90,7 @@ describe('bofh vm destroy', () => {
     await make('web1');
     const before = host.snapshot();
 
-    await expect(destroy(at(said, typed).runtime, 'web1', {})).rejects.toBeInstanceOf(RefusedError);
+    await expect(remove(at(said, typed).runtime, 'web1', {})).rejects.toBeInstanceOf(RefusedError);
 
     expect(host.snapshot()).toBe(before);
   });
@@ -98,7 +98,7 @@ describe('bofh vm destroy', () => {
   it('asks nobody when --yes was said', async () => {
     await make('web1');
 
-    expect(await destroy(at({ yes: true }).runtime, 'web1', {})).toBe(0);
+    expect(await remove(at({ yes: true }).runtime, 'web1', {})).toBe(0);
   });
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import * as answers from '../../../src/cli/answers/index.ts';
 import { move } from '../../../src/cli/vm-move.ts';
-import { destroy } from '../../../src/cli/vm-destroy.ts';
+import { remove } from '../../../src/cli/vm-remove.ts';
 import type { SimulatedHost } from '../../../src/testing/index.ts';
 import { lineOf, unnamed } from '../plan/support.ts';
 import { guestOnTwo } from '../vm/move-support.ts';
@@ -61,13 +61,13 @@ describe('bofh vm move', () => {
     const { here } = await guestOnTwo({ starts: false });
     const { runtime, stdout } = testRuntime(here, { yes: true });
 
-    expect(await destroy(runtime, 'web1', { keepReplicas: true })).toBe(0);
+    expect(await remove(runtime, 'web1', { keepReplicas: true })).toBe(0);
 
     expect(stdout()).toMatch(/left as it is on both hosts.*\/dev\/drbd0;.*bofh drbd remove RESOURCE/);
   });
 });
 
-describe('bofh vm destroy of a guest with replicated disks', () => {
+describe('bofh vm remove of a guest with replicated disks', () => {
   const options = { on: 'alpha,there', forceOff: true };
   const done = ({ changes }: SimulatedHost): readonly string[] =>
     changes.map((each) => unnamed(lineOf(each)));
@@ -76,14 +76,14 @@ describe('bofh vm destroy of a guest with replicated disks', () => {
     const dry = await guestOnTwo();
     const before = [dry.alpha.snapshot(), dry.there.host().snapshot()];
     const planned = testRuntime(dry.here, { dryRun: true, json: true });
-    expect(await destroy(planned.runtime, 'web1', options)).toBe(0);
+    expect(await remove(planned.runtime, 'web1', options)).toBe(0);
     expect([dry.alpha.snapshot(), dry.there.host().snapshot()]).toEqual(before);
 
     const real = await guestOnTwo();
     const [here, there] = [done(real.alpha).length, done(real.there.host()).length];
     const { runtime, stdout } = testRuntime(real.here, { yes: true, json: true });
-    await destroy(runtime, 'web1', options);
-    expect(answers.vmDestroy.parse(JSON.parse(stdout()))).toEqual({
+    await remove(runtime, 'web1', options);
+    expect(answers.vmRemove.parse(JSON.parse(stdout()))).toEqual({
       ...{ name: 'web1', config: '/etc/xen/web1.cfg', volumes: [], kept: [], peer: null },
       replicas: [
         {
@@ -107,7 +107,7 @@ describe('bofh vm destroy of a guest with replicated disks', () => {
     const hosts = await guestOnTwo();
     const before = [hosts.alpha.snapshot(), hosts.there.host().snapshot()];
     const { runtime, stderr } = testRuntime(hosts.here, {}, ['no']);
-    await expect(destroy(runtime, 'web1', options)).rejects.toThrow();
+    await expect(remove(runtime, 'web1', options)).rejects.toThrow();
     expect(stderr()).toContain('the DRBD resource web1 on alpha and beta');
     expect(stderr()).toContain('the logical volume vg0/web1 on beta and all that is on it');
     expect([hosts.alpha.snapshot(), hosts.there.host().snapshot()]).toEqual(before);

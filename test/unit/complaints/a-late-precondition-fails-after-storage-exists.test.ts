@@ -107,7 +107,7 @@ describe('a late precondition fails after storage exists', () => {
       arrange(host);
       const [before, changes] = [host.snapshot(), host.changes.length];
 
-      const { failed, details, exitCode } = await fails(host, 'vm destroy web1 --force-off');
+      const { failed, details, exitCode } = await fails(host, 'vm remove web1 --force-off');
 
       expect([failed, ...details].join('\n')).toMatch(said);
       expect(exitCode).toBe(1);

@@ -25,7 +25,7 @@ it('leftovers after a failed create; the name is then unusable: whichever change
         // What fails after the commit leaves a guest that is whole: then that is what goes without leftovers.
         if (error !== undefined) expect(error, words).toBeInstanceOf(StuckError);
         if (error !== undefined) await does(host.restart(), 'recover');
-        await does(host, 'vm destroy web1 --force-off');
+        await does(host, 'vm remove web1 --force-off');
       }
       expect(host.snapshot(), words).toBe(before);
       await does(host, create);

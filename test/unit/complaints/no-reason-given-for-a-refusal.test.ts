@@ -54,7 +54,7 @@ const rows: readonly Row[] = [
       stopped(host);
       host.admin.mount('/dev/vg0/web1-root', '/mnt');
     },
-    line: 'vm destroy web1',
+    line: 'vm remove web1',
     says: [/vg0\/web1-root/, /in use/, /\/mnt/],
     next: /\S/,
   },
@@ -64,7 +64,7 @@ const rows: readonly Row[] = [
       stopped(host);
       host.admin.swapon('/dev/vg0/web1-swap');
     },
-    line: 'vm destroy web1',
+    line: 'vm remove web1',
     says: [/vg0\/web1-swap/, /in use/, /swap/],
     next: /\S/,
   },
@@ -74,28 +74,28 @@ const rows: readonly Row[] = [
       stopped(host);
       host.admin.snapshot({ vg: 'vg0', name: 'nightly', origin: 'web1-root', extents: 2 });
     },
-    line: 'vm destroy web1',
+    line: 'vm remove web1',
     says: [/vg0\/web1-root/, /nightly/],
     next: /bofh lvm remove vg0\/nightly/,
   },
   {
     when: 'the guest runs',
     arrange: asIs,
-    line: 'vm destroy web1',
+    line: 'vm remove web1',
     says: [/web1/, /domain \d+/],
     next: /--stop/,
   },
   {
     when: 'the guest crashed',
     arrange: (host) => host.admin.setDomain('web1', 'crashed'),
-    line: 'vm destroy web1 --stop',
+    line: 'vm remove web1 --stop',
     says: [/web1/, /crashed/],
     next: /xl destroy \d+/,
   },
   {
     when: 'there is no such guest',
     arrange: asIs,
-    line: 'vm destroy nobody',
+    line: 'vm remove nobody',
     says: [/nobody/, /\/etc\/xen/],
     next: /xen list/,
   },

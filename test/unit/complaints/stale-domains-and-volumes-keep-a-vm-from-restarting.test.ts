@@ -39,7 +39,7 @@ describe('stale Xen domains/volumes keep a VM from restarting', () => {
   );
 
   it('not the volumes of a removal that was killed: recovered, the guest can be made again, or is there as it was', async () => {
-    const destroy = 'vm destroy web1 --force-off';
+    const destroy = 'vm remove web1 --force-off';
     const changes = await countOf(withGuest, destroy);
     const ends = new Set<string>();
 

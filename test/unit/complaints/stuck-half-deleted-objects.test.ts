@@ -5,7 +5,7 @@ import { typed } from '../plan/support.ts';
 import { hostWithSource } from '../testing/support.ts';
 import { countOf, create, does, withGuest } from './support.ts';
 
-const destroy = 'vm destroy web1 --force-off';
+const destroy = 'vm remove web1 --force-off';
 
 /** Every change of the removal, failing; and each of its programs that says "done" and has done nothing. */
 async function faults(): Promise<readonly Fault[]> {
@@ -20,7 +20,7 @@ async function faults(): Promise<readonly Fault[]> {
   return [...failing, ...silent];
 }
 
-it('stuck half-deleted objects: however a step of vm destroy fails, the guest is whole or gone, and the same command works again', async () => {
+it('stuck half-deleted objects: however a step of vm remove fails, the guest is whole or gone, and the same command works again', async () => {
   const gone = hostWithSource().snapshot();
   let stuck = 0;
   let back = 0;

@@ -8,11 +8,11 @@ import { create, does, fails, withGuest } from './support.ts';
 const refused: readonly (readonly [why: string, line: string, host: () => Promise<SimulatedHost>])[] = [
   ['the guest is there', create, withGuest],
   ['the volume group is full', create.replace('64m', '900g'), async () => hostWithSource()],
-  ['the guest runs', 'vm destroy web1', withGuest],
+  ['the guest runs', 'vm remove web1', withGuest],
   ['there is no such guest', 'xen start nobody', async () => hostWithSource()],
   [
     'a disk is mounted',
-    'vm destroy web1',
+    'vm remove web1',
     async () => {
       const host = await withGuest();
       host.admin.destroyDomain('web1');
@@ -31,7 +31,7 @@ describe('the dry run is wrong or missing', () => {
       const host = await withGuest();
       const [changes, points] = [host.changes.length, host.points.length];
       const words = verb.startsWith('vm create') ? create.replace('web1', 'web2') : verb;
-      const named = /^(?:xen start|vm destroy)$/.test(verb) ? [verb, 'web1'].join(' ') : words;
+      const named = /^(?:xen start|vm remove)$/.test(verb) ? [verb, 'web1'].join(' ') : words;
 
       await typed(host, ['--dry-run', ...named.split(' ')]).catch(() => undefined);
 
@@ -54,12 +54,12 @@ describe('the dry run is wrong or missing', () => {
 
   it('not wrong: after what somebody else has changed it is another plan, and again that of the run', async () => {
     const host = await withGuest();
-    const first = await plannedLines(host, ['vm', 'destroy', 'web1', '--force-off']);
+    const first = await plannedLines(host, ['vm', 'remove', 'web1', '--force-off']);
     host.admin.destroyDomain('web1');
-    const second = await plannedLines(host, ['vm', 'destroy', 'web1']);
+    const second = await plannedLines(host, ['vm', 'remove', 'web1']);
 
     expect(second).not.toEqual(first);
-    expect(await madeLines(host, ['vm', 'destroy', 'web1'])).toEqual(second);
+    expect(await madeLines(host, ['vm', 'remove', 'web1'])).toEqual(second);
     await does(host, create);
   });
 });

@@ -25,7 +25,7 @@ it('undo lost when the process dies: killed at any change, bofh recover in a new
     else expect(after, `killed at change ${String(nth)}`).toBe(before);
     await does(again, 'recover');
     expect(again.snapshot()).toBe(after);
-    if (isWhole) await does(again, 'vm destroy web1 --force-off');
+    if (isWhole) await does(again, 'vm remove web1 --force-off');
     expect(again.snapshot()).toBe(before);
   }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { SimulatedHost } from '../../../src/testing/index.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { destroyVm, planDestroy } from '../../../src/vm/destroy.ts';
+import { removeVm, planRemove } from '../../../src/vm/remove.ts';
 import { bofhOn, hostWithSource, site, vmCreate } from '../testing/support.ts';
 import { unnamed } from '../testing/sweep.ts';
 import { type Ending, interfered, linesOnlyIn, moments, recovered, type Then, type Work } from './support.ts';
@@ -157,15 +157,15 @@ const destroying: Work = {
     return host;
   },
   run: async (host) => {
-    const plan = await planDestroy({ host, site, name: 'web1', running: 'destroy' });
-    await withBofh(bofhOn(host), () => atomic('vm destroy', (tx) => destroyVm(tx, plan)));
+    const plan = await planRemove({ host, site, name: 'web1', running: 'destroy' });
+    await withBofh(bofhOn(host), () => atomic('vm remove', (tx) => removeVm(tx, plan)));
   },
   last: { tool: 'lvrename', nth: 2, mode: 'fails before' },
 };
 
 const sequences = [
   { name: 'vm create', work: creating, meddlings: withCreate },
-  { name: 'vm destroy', work: destroying, meddlings: withDestroy },
+  { name: 'vm remove', work: destroying, meddlings: withDestroy },
 ] as const;
 
 describe.each(sequences)(

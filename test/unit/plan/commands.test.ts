@@ -263,10 +263,10 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     { line: create, on: async () => hostWithSource() },
     { line: `${create} --swap 16m --start`, on: async () => hostWithSource() },
   ],
-  'vm destroy': [
-    { line: 'vm destroy web1', on: () => withGuest(false) },
-    { line: 'vm destroy web1 --stop', on: () => withGuest(true) },
-    { line: 'vm destroy web1 --force-off', on: () => withGuest(true) },
+  'vm remove': [
+    { line: 'vm remove web1', on: () => withGuest(false) },
+    { line: 'vm remove web1 --stop', on: () => withGuest(true) },
+    { line: 'vm remove web1 --force-off', on: () => withGuest(true) },
   ],
   'xen start': [{ line: 'xen start web1', on: () => withGuest(false) }],
   'xen start-all': [
@@ -439,15 +439,13 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
       on: () => withGuest(false),
     },
   ],
-  'mount fstab change': [
-    { line: 'mount fstab change / --type auto -o noatime', on: async () => hostWithSource() },
-  ],
+  'mount fstab set': [{ line: 'mount fstab set / --type auto -o noatime', on: async () => hostWithSource() }],
   'mount fstab remove': [{ line: 'mount fstab remove /srv', on: async () => withTables() }],
   'mount crypttab add': [
     { line: 'mount crypttab add web1 /dev/vg0/web1-root -o luks', on: () => withGuest(false) },
   ],
-  'mount crypttab change': [
-    { line: 'mount crypttab change old --device UUID=y -o nofail', on: async () => withTables() },
+  'mount crypttab set': [
+    { line: 'mount crypttab set old --device UUID=y -o nofail', on: async () => withTables() },
   ],
   'mount crypttab remove': [{ line: 'mount crypttab remove old', on: async () => withTables() }],
   'mount remove': [
@@ -538,7 +536,7 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     },
   ],
   'btrfs create': [{ line: 'btrfs create /srv/pool/new', on: async () => withPool() }],
-  'btrfs delete': [{ line: 'btrfs delete /srv/pool/snapshots/home.foreign', on: async () => withPool() }],
+  'btrfs remove': [{ line: 'btrfs remove /srv/pool/snapshots/home.foreign', on: async () => withPool() }],
   'btrfs set-default': [{ line: 'btrfs set-default /srv/pool/home', on: async () => withPool() }],
   'btrfs set-mode': [{ line: 'btrfs set-mode /srv/pool/home ro', on: async () => withPool() }],
   'btrfs snapshot create': [
@@ -804,7 +802,7 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     { line: 'recover', on: () => killedAt(`${create} --swap 16m --start`, 9, hostWithSource()) },
     { line: 'recover', on: () => killedAt(`${create} --swap 16m --start`, 1, hostWithSource()) },
     // Committed: it goes forward.
-    { line: 'recover', on: async () => killedAt('vm destroy web1 --force-off', 14, await withGuest(true)) },
+    { line: 'recover', on: async () => killedAt('vm remove web1 --force-off', 14, await withGuest(true)) },
   ],
   'boot install': [{ line: 'boot install', on: async () => withProgram() }],
   'boot remove': [

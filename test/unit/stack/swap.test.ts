@@ -45,6 +45,6 @@ it('has the size once that is done', async () => {
     await block.wipe({ device, overwrite: [uuid] });
     await block.resize({ device, to: { by: -16 * mib }, what: 'device' });
     await filesystem.create({ device, type: 'swap', uuid });
-    expect(await filesystem.info(device)).toMatchObject({ type: 'swap', uuid, size: 48 * mib });
+    expect(await filesystem.show(device)).toMatchObject({ type: 'swap', uuid, size: 48 * mib });
   });
 });

@@ -3,7 +3,7 @@ import { atomic, withBofh } from '../../../src/bofh.ts';
 import { commandLine } from '../../../src/command/index.ts';
 
 import { simulate, simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
-import { destroyVm, planDestroy } from '../../../src/vm/destroy.ts';
+import { removeVm, planRemove } from '../../../src/vm/remove.ts';
 import { bofhOn, hostWithSource, site, vmCreate } from './support.ts';
 
 describe('a plan over a host', () => {
@@ -20,18 +20,18 @@ describe('a plan over a host', () => {
     expect(changesOf(plan)).toEqual(changesOf(real));
   });
 
-  test('of vm destroy has the very changes of the real run, and the host has none', async () => {
+  test('of vm remove has the very changes of the real run, and the host has none', async () => {
     const real = hostWithSource();
     await vmCreate(bofhOn(real));
     const begun = real.changes.length;
     const before = real.snapshot();
     const plan = await simulate(real);
 
-    await vmDestroy(plan);
+    await vmRemove(plan);
 
     expect(real.changes.length).toBe(begun);
     expect(real.snapshot()).toBe(before);
-    await vmDestroy(real);
+    await vmRemove(real);
     expect(changesOf(plan)).toEqual(changesOf(real).slice(begun));
   });
 
@@ -119,9 +119,9 @@ describe('a plan over a host', () => {
   });
 });
 
-async function vmDestroy(host: SimulatedHost): Promise<void> {
-  const plan = await planDestroy({ host, site, name: 'web1', running: 'shutdown' });
-  await withBofh(bofhOn(host), () => atomic('vm destroy', (tx) => destroyVm(tx, plan)));
+async function vmRemove(host: SimulatedHost): Promise<void> {
+  const plan = await planRemove({ host, site, name: 'web1', running: 'shutdown' });
+  await withBofh(bofhOn(host), () => atomic('vm remove', (tx) => removeVm(tx, plan)));
 }
 
 /** Every change in order, without what is drawn at random in each run. */

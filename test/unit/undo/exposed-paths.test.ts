@@ -18,7 +18,7 @@ const safe: Readonly<Record<string, string>> = {
   'crypt.open one that is open already': 'it reads no key',
   ...Object.fromEntries(
     [
-      ...['addDevice', 'replaceDevice', 'removeDevice', 'sendToDevice', 'deleteSubvolume', 'scrub'],
+      ...['addDevice', 'replaceDevice', 'removeDevice', 'sendToDevice', 'removeSubvolume', 'scrub'],
       ...['balance', 'setQuota', 'limitSubvolume', 'setDefaultSubvolume', 'setProperty'],
     ].map((kind) => [`btrfs.${kind}`, byUuid]),
   ),

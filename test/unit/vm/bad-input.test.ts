@@ -5,7 +5,7 @@ import { simulatedHost, type SimulatedHost, type TarMember } from '../../../src/
 import { parseSize } from '../../../src/units.ts';
 import { planCreate } from '../../../src/vm/create.ts';
 import type { CheckedCreate } from '../../../src/vm/request.ts';
-import { planDestroy } from '../../../src/vm/destroy.ts';
+import { planRemove } from '../../../src/vm/remove.ts';
 
 const mib = 1024 ** 2;
 const site = parseSite(
@@ -230,7 +230,7 @@ describe('the other things of a request', () => {
 
 describe('a guest to be destroyed', () => {
   const destroy = (name: string, running: 'refuse' | 'shutdown' = 'refuse') =>
-    planDestroy({ host, site, name, running });
+    planRemove({ host, site, name, running });
   const config = (name: string, disk: string): void =>
     host.admin.writeFile(
       `/etc/xen/${name}.cfg`,

@@ -68,7 +68,7 @@ describe('programs that are started to look at the host', () => {
     await on(create);
     reads = [];
 
-    await on(() => vm.destroy({ name: 'web1', running: 'destroy' }));
+    await on(() => vm.remove({ name: 'web1', running: 'destroy' }));
 
     expect(reads.length, reads.join('\n')).toBeLessThanOrEqual(34);
   });

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import * as vm from '../../../src/api/vm.ts';
 import { withBofh } from '../../../src/bofh.ts';
 import { UsageError } from '../../../src/errors.ts';
-import { checkCreate, type CreateRequest, type DestroyRequest } from '../../../src/vm/request.ts';
+import { checkCreate, type CreateRequest, type RemoveRequest } from '../../../src/vm/request.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { bofhOn, hostWithSource } from '../testing/support.ts';
 
@@ -51,11 +51,11 @@ describe('a request for a guest', () => {
   });
 });
 
-test('a request to destroy says what becomes of a running guest in one of three words', async () => {
+test('a request to remove says what becomes of a running guest in one of three words', async () => {
   const host = hostWithSource();
-  const request = { name: 'web10', running: 'stop' } as unknown as DestroyRequest;
+  const request = { name: 'web10', running: 'stop' } as unknown as RemoveRequest;
 
-  const error = await rejectionOf(withBofh(bofhOn(host), () => vm.destroy(request)));
+  const error = await rejectionOf(withBofh(bofhOn(host), () => vm.remove(request)));
 
-  expect(String(error)).toMatch(/^UsageError: vm\.destroy: running: .*"shutdown"/);
+  expect(String(error)).toMatch(/^UsageError: vm\.remove: running: .*"shutdown"/);
 });

@@ -111,9 +111,9 @@ export const btrfs: RigSpecimens['btrfs'] = {
     clear: `lvremove -q -y vg0/${guest}-stream; ${removePool}`,
     content: `${content}; head -c 512 /dev/vg0/${guest}-stream | od -c; tail -c 4096 /dev/vg0/${guest}-stream | od -c`,
   },
-  deleteSubvolume: {
+  removeSubvolume: {
     setUp: makePool,
-    call: `tx.btrfs.deleteSubvolume({ path: '${pool}/home' })`,
+    call: `tx.btrfs.removeSubvolume({ path: '${pool}/home' })`,
     act: { tool: 'mv', words: [`${pool}/home`] },
     clear: removePool,
     content,

@@ -22,7 +22,7 @@ const leaves = [
   'start',
   'stop',
   'vm create',
-  'vm destroy',
+  'vm remove',
 ] as const;
 
 /** What can go wrong with one access, each where it can. */

@@ -4,7 +4,7 @@ import { parseSite } from '../../../../src/site.ts';
 import { statPath } from '../../../../src/testing/files.ts';
 import type { SimulatedHost } from '../../../../src/testing/index.ts';
 import { createVm, planCreate } from '../../../../src/vm/create.ts';
-import { destroyVm, planDestroy } from '../../../../src/vm/destroy.ts';
+import { removeVm, planRemove } from '../../../../src/vm/remove.ts';
 import { filledVolume, neighbourhood } from '../stage.ts';
 import type { Taken } from '../../crash/program.ts';
 import type { Leaf } from './program.ts';
@@ -116,7 +116,7 @@ export function workOf(at: At, { do: what, a, b }: Leaf): (() => Promise<unknown
         : undefined;
     case 'vm create':
       return isNew(host, guest) ? () => makeGuest(at, guest) : undefined;
-    case 'vm destroy':
+    case 'vm remove':
       return isWeb3(at) && lvOf(host, 'web3-root') !== undefined && isOwnGuest(at)
         ? () => endGuest(at)
         : undefined;
@@ -145,8 +145,8 @@ async function makeGuest({ tx, host }: At, name: string): Promise<void> {
 }
 
 async function endGuest({ tx, host }: At): Promise<void> {
-  const plan = await planDestroy({ host, site, name: 'web3', running: 'destroy', timeoutMs: 2_000 });
-  await destroyVm(tx, plan);
+  const plan = await planRemove({ host, site, name: 'web3', running: 'destroy', timeoutMs: 2_000 });
+  await removeVm(tx, plan);
 }
 
 function lvOf(host: SimulatedHost, name: string) {

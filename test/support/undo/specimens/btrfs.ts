@@ -210,12 +210,12 @@ export const btrfs: Specimens['btrfs'] = {
       restored: (host) => host.admin.format('/dev/vg0/web1-stream', undefined),
     },
   ],
-  deleteSubvolume: [
+  removeSubvolume: [
     {
       title: 'read-only, with files in it',
       stage: (host) => {
         pool(host);
-        return (tx) => tx.btrfs.deleteSubvolume({ path: '/srv/pool/snapshots/home.foreign' });
+        return (tx) => tx.btrfs.removeSubvolume({ path: '/srv/pool/snapshots/home.foreign' });
       },
     },
   ],

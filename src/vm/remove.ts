@@ -20,13 +20,13 @@ import { refusals } from '../refusals.ts';
 import { refuseUnread } from './checks.ts';
 import { pathsOf, removableConfig, wordsOf } from './guest-file.ts';
 import { isReplicated, planReplicas, type ReplicasPlan } from './replicas.ts';
-import type { DestroyRequest } from './request.ts';
+import type { RemoveRequest } from './request.ts';
 
 /** What becomes of a domain that runs. */
-export type Running = DestroyRequest['running'];
+export type Running = RemoveRequest['running'];
 
 /** A guest as it will be taken apart. */
-export interface DestroyPlan {
+export interface RemovePlan {
   readonly name: string;
   readonly config: string;
   /** Content of the config file that was looked at. */
@@ -41,7 +41,7 @@ export interface DestroyPlan {
 }
 
 /** Checks all that can be refused before anything is done; every refusal is named at once. */
-export async function planDestroy(options: {
+export async function planRemove(options: {
   readonly host: ReadHost;
   readonly site: Site;
   readonly name: string;
@@ -50,7 +50,7 @@ export async function planDestroy(options: {
   readonly timeoutMs?: number;
   /** The hosts of its replicated disks, which go with it; missing: they stay. */
   readonly members?: Members | undefined;
-}): Promise<DestroyPlan> {
+}): Promise<RemovePlan> {
   const { host, site, name, running, timeoutMs = 120_000, members } = options;
   const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
   const guest = guests.find((each) => each.name === name);
@@ -82,7 +82,7 @@ export async function planDestroy(options: {
 }
 
 /** The recipe: everything is only stopped and renamed until the commit, and removed after it. */
-export async function destroyVm(tx: Tx, plan: DestroyPlan, hosts?: Reachable): Promise<void> {
+export async function removeVm(tx: Tx, plan: RemovePlan, hosts?: Reachable): Promise<void> {
   const { name, config, domain, replicas } = plan;
   if (replicas !== undefined) await reserveReplicas(tx, replicas, hosts);
   if (domain !== undefined)
@@ -139,7 +139,7 @@ export async function unknown(
 export function domainOf(
   domain: Domain | undefined,
   { guest, running }: { readonly guest: GuestConfig; readonly running: Running },
-): DestroyPlan['domain'] | null {
+): RemovePlan['domain'] | null {
   if (domain === undefined) return null;
   if (guest.uuid !== undefined && domain.uuid !== guest.uuid)
     throw new RefusedError(
@@ -171,7 +171,7 @@ async function disksOf(
     readonly problems: readonly ConfigProblem[];
   },
 ): Promise<{
-  readonly volumes: DestroyPlan['volumes'];
+  readonly volumes: RemovePlan['volumes'];
   readonly kept: readonly string[];
   /** The volumes themselves, each with all of its group. */
   readonly found: readonly { readonly lv: LogicalVolume; readonly all: readonly LogicalVolume[] }[];

@@ -16,7 +16,7 @@ import {
   subvolumeNamed,
 } from './known.ts';
 import { syncPlanted } from './planted.ts';
-import { refuseHeld, removeSubvolume } from './remove-subvolume.ts';
+import { deleteById, refuseHeld } from './remove-subvolume.ts';
 
 const undo = z.extend(knownSubvolume, {
   /** Its path from the top level until the commit. In the same directory: a read-only one cannot be moved to another. */
@@ -26,11 +26,11 @@ const undo = z.extend(knownSubvolume, {
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.btrfs.deleteSubvolume`: a subvolume leaves its name at once, and goes for good after the commit, by its id. Refused while
+ * `tx.btrfs.removeSubvolume`: a subvolume leaves its name at once, and goes for good after the commit, by its id. Refused while
  * another one lies in it, while it is mounted in any mount namespace, and of the default one.
  */
-export const deleteSubvolume = operation({
-  kind: 'btrfs.subvolume.delete',
+export const removeSubvolume = operation({
+  kind: 'btrfs.subvolume.remove',
   version: 1,
   args: askedSubvolume,
   undo,
@@ -74,7 +74,7 @@ export const deleteSubvolume = operation({
       throw new RefusedError(`${called(subvolume)} was moved meanwhile: it is not deleted`, {
         remedy: 'if it is to go: btrfs subvolume delete; then bofh recover',
       });
-    await removeSubvolume(host, { fs: of.fs, subvolume });
+    await deleteById(host, { fs: of.fs, subvolume });
   },
   content: {
     lost: 'finished',

@@ -5,7 +5,7 @@ import { BofhError } from '../../../src/errors.ts';
 import { ownAnd } from '../../../src/replica/hosts.ts';
 import { fork } from '../../../src/testing/fork.ts';
 import type { SimulatedHost } from '../../../src/testing/index.ts';
-import { destroyVm, planDestroy } from '../../../src/vm/destroy.ts';
+import { removeVm, planRemove } from '../../../src/vm/remove.ts';
 import { domains } from '../../../src/xen/index.ts';
 import { faultsOf, someFaults } from '../../support/undo/two-faults.ts';
 import { type Made, referenceOf } from '../../support/undo/two-hosts.ts';
@@ -31,9 +31,9 @@ const on: [string, string] = ['alpha', 'there'];
 type Hosts = Awaited<ReturnType<typeof guestOnTwo>>;
 
 const destroying = ({ here }: Hosts, more: object = {}) =>
-  withBofh(here, () => vm.destroy({ name: 'web1', running: 'destroy', on, ...more }));
+  withBofh(here, () => vm.remove({ name: 'web1', running: 'destroy', on, ...more }));
 
-describe('vm.destroy of a guest with replicated disks', () => {
+describe('vm.remove of a guest with replicated disks', () => {
   it('removes domain, configuration, resource and volumes, on both hosts', async () => {
     const hosts = await guestOnTwo();
     hosts.there.host().admin.writeFile(config, hosts.alpha.admin.readFile(config));
@@ -130,7 +130,7 @@ describe('vm.destroy of a guest with replicated disks', () => {
     hosts.alpha.admin.writeFile(config, "name = 'web1'\nmemory = 64\ndisk = ['phy:/dev/drbd0,xvda,w']\n");
     const before = both(hosts);
     const error: unknown = await withBofh(hosts.here, () =>
-      vm.destroy({ name: 'web1', running: 'refuse', on }),
+      vm.remove({ name: 'web1', running: 'refuse', on }),
     ).catch((each: unknown) => each);
     expect(both(hosts)).toEqual(before);
     expect(error).toMatchObject({
@@ -147,9 +147,9 @@ describe('vm.destroy of a guest with replicated disks', () => {
     const failed = withBofh(hosts.here, () =>
       atomic('destroy, then fail', async (tx) => {
         const members = await ownAnd(engine, 'there');
-        await destroyVm(
+        await removeVm(
           tx,
-          await planDestroy({ host, site, name: 'web1', running: 'destroy', members }),
+          await planRemove({ host, site, name: 'web1', running: 'destroy', members }),
           engine,
         );
         throw new Error('now');
@@ -268,8 +268,8 @@ describe('a guest with replicated disks is removed, or is all there, whatever ha
     hosts: () => [fork(hosts[0]), fork(hosts[1])],
     act: async (tx, { engine, host, site }) => {
       const members = await ownAnd(engine, 'there');
-      const plan = await planDestroy({ host, site, name: 'web1', running: 'destroy', members });
-      await destroyVm(tx, plan, engine);
+      const plan = await planRemove({ host, site, name: 'web1', running: 'destroy', members });
+      await removeVm(tx, plan, engine);
     },
   };
 

@@ -1,37 +1,37 @@
 import type { Members } from '../replica/hosts.ts';
-import { type DestroyPlan, destroyVm, planDestroy } from '../vm/destroy.ts';
+import { type RemovePlan, removeVm, planRemove } from '../vm/remove.ts';
 import { membersOfGuest } from '../vm/replicas.ts';
-import { checkDestroy } from '../vm/request.ts';
+import { checkRemove } from '../vm/request.ts';
 import type { Answer } from './answer.ts';
-import type { VmDestroy } from './answers/index.ts';
+import type { VmRemove } from './answers/index.ts';
 import type { Options } from './options.ts';
 import { changed } from './replica-changed.ts';
 import { twoHosts } from './replica-plan.ts';
 import type { Runtime } from './runtime.ts';
 import { printable } from './text.ts';
 
-/** `bofh vm destroy NAME` */
-export async function destroy(runtime: Runtime, name: string, options: Options): Promise<number> {
+/** `bofh vm remove NAME` */
+export async function remove(runtime: Runtime, name: string, options: Options): Promise<number> {
   const { replicas, on, ...request } = requestOf(name, options);
   return changed(runtime, {
-    ...{ verb: 'vm destroy', name },
+    ...{ verb: 'vm remove', name },
     members: async ({ site, engine }): Promise<Members | undefined> =>
       replicas === 'kept'
         ? undefined
         : membersOfGuest(engine, { name, site, ...(on === undefined ? {} : { on }) }),
-    plan: (members, { host, site }) => planDestroy({ host, site, ...request, members }),
+    plan: (members, { host, site }) => planRemove({ host, site, ...request, members }),
     asks: inQuestion,
-    act: (tx, engine, plan) => destroyVm(tx, plan, engine),
-    answer: (plan): Answer<VmDestroy> => {
+    act: (tx, engine, plan) => removeVm(tx, plan, engine),
+    answer: (plan): Answer<VmRemove> => {
       const data = answerOf(plan);
       return { data, lines: inWords(data) };
     },
   });
 }
 
-function requestOf(name: string, options: Options): ReturnType<typeof checkDestroy> {
+function requestOf(name: string, options: Options): ReturnType<typeof checkRemove> {
   const { on } = options;
-  return checkDestroy({
+  return checkRemove({
     name,
     running: options['forceOff'] === true ? 'destroy' : options['stop'] === true ? 'shutdown' : 'refuse',
     ...(options['keepReplicas'] === true ? { replicas: 'kept' } : {}),
@@ -39,7 +39,7 @@ function requestOf(name: string, options: Options): ReturnType<typeof checkDestr
   });
 }
 
-function answerOf({ name, config, volumes, replicas, kept }: DestroyPlan): VmDestroy {
+function answerOf({ name, config, volumes, replicas, kept }: RemovePlan): VmRemove {
   const peer = replicas?.peer;
   return {
     ...{ name, config, kept: [...kept] },
@@ -55,9 +55,9 @@ function answerOf({ name, config, volumes, replicas, kept }: DestroyPlan): VmDes
   };
 }
 
-const endings = { shutdown: 'is shut down', destroy: 'is destroyed as it runs' } as const;
+const endings = { shutdown: 'is shut down', destroy: 'is powered off hard' } as const;
 
-function inQuestion(plan: DestroyPlan): readonly string[] {
+function inQuestion(plan: RemovePlan): readonly string[] {
   const { volumes, replicas, peer } = answerOf(plan);
   return [
     `The guest ${plan.name} is removed, and this cannot be undone once it is done:`,
@@ -76,7 +76,7 @@ function inQuestion(plan: DestroyPlan): readonly string[] {
   ];
 }
 
-function inWords({ name, config, volumes, replicas, peer, kept }: VmDestroy): readonly string[] {
+function inWords({ name, config, volumes, replicas, peer, kept }: VmRemove): readonly string[] {
   return [
     `${name} is removed: ${[config, ...volumes].join(', ')}`,
     ...(peer === null ? [] : [`  on ${peer.name}: ${peer.config}`]),

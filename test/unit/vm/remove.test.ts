@@ -6,7 +6,7 @@ import { RolledBackError, UsageError } from '../../../src/errors.ts';
 import { deactivate } from '../../../src/lvm/lv-commands.ts';
 import { defaultSite } from '../../../src/site.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
-import { destroyVm, planDestroy } from '../../../src/vm/destroy.ts';
+import { removeVm, planRemove } from '../../../src/vm/remove.ts';
 
 let host: SimulatedHost;
 beforeEach(() => {
@@ -19,10 +19,10 @@ beforeEach(() => {
 });
 
 const on = <T>(body: () => Promise<T>): Promise<T> => withBofh(simulatedBofh({ host }), body);
-const plan = () => planDestroy({ host, site: defaultSite, name: 'web1', running: 'refuse' });
+const plan = () => planRemove({ host, site: defaultSite, name: 'web1', running: 'refuse' });
 const names = async () => (await on(() => lvm.lvs())).map(({ name }) => name);
 
-describe('vm destroy', () => {
+describe('vm remove', () => {
   it('removes the volumes of the guest also when they are not active', async () => {
     const [{ uuid } = { uuid: '' }] = await on(() => lvm.lvs());
     await host
@@ -30,7 +30,7 @@ describe('vm destroy', () => {
       .run(deactivate({ vg: 'vg0', name: 'web1-root', uuid, udev: 'running' }));
     expect(await host.stat('/dev/vg0/web1-root')).toBeUndefined();
 
-    await on(() => vm.destroy({ name: 'web1', running: 'refuse' }));
+    await on(() => vm.remove({ name: 'web1', running: 'refuse' }));
 
     expect(await names()).toEqual([]);
   });
@@ -40,7 +40,7 @@ describe('vm destroy', () => {
     host.admin.lvremove('vg0', 'web1-root');
     host.admin.lvcreate({ vg: 'vg0', name: 'web1-root', extents: 3 });
 
-    const failed = on(() => atomic('vm destroy', (tx) => destroyVm(tx, agreed)));
+    const failed = on(() => atomic('vm remove', (tx) => removeVm(tx, agreed)));
 
     await expect(failed).rejects.toThrow(RolledBackError);
     await expect(failed).rejects.toThrow(/is another volume by now/);
@@ -52,7 +52,7 @@ describe('vm destroy', () => {
     const agreed = await plan();
     host.admin.writeFile('/etc/xen/web1.cfg', "name = 'other'\nmemory = 64\n");
 
-    await expect(on(() => atomic('vm destroy', (tx) => destroyVm(tx, agreed)))).rejects.toThrow();
+    await expect(on(() => atomic('vm remove', (tx) => removeVm(tx, agreed)))).rejects.toThrow();
 
     expect(host.admin.readFile('/etc/xen/web1.cfg')).toContain('other');
     expect(await names()).toEqual(['web1-root']);
@@ -62,7 +62,7 @@ describe('vm destroy', () => {
     host.admin.startDomain({ name: 'web1', state: 'crashed' });
 
     await expect(
-      planDestroy({ host, site: defaultSite, name: 'web1', running: 'destroy' }),
+      planRemove({ host, site: defaultSite, name: 'web1', running: 'destroy' }),
     ).rejects.toMatchObject({
       message: expect.stringMatching(/web1 \(id 1\) is crashed/) as string,
       remedy: expect.stringContaining('xl destroy') as string,
@@ -70,7 +70,7 @@ describe('vm destroy', () => {
   });
 
   it('is refused inside atomic(): it would commit alone', async () => {
-    const failed = on(() => atomic('outer', () => vm.destroy({ name: 'web1', running: 'refuse' })));
+    const failed = on(() => atomic('outer', () => vm.remove({ name: 'web1', running: 'refuse' })));
 
     await expect(failed).rejects.toThrow(UsageError);
     expect(await names()).toEqual(['web1-root']);
@@ -94,7 +94,7 @@ describe('vm destroy', () => {
     host.admin.startDomain({ name: 'web1' });
     const before = host.snapshot();
 
-    const failed = on(() => vm.destroy({ name: 'web1', running: 'shutdown' }));
+    const failed = on(() => vm.remove({ name: 'web1', running: 'shutdown' }));
 
     await expect(failed).rejects.toThrow(/web1\.cfg is a symbolic link to \/srv\/guests\/web1\.cfg/);
     expect(host.snapshot()).toBe(before);
@@ -109,7 +109,7 @@ describe('vm destroy', () => {
     host.admin.symlink('/etc/guests', '/srv/guests');
     const site = { ...defaultSite, guestConfigDirs: ['/etc/guests'] };
 
-    await withBofh(simulatedBofh({ host, site }), () => vm.destroy({ name: 'web1', running: 'refuse' }));
+    await withBofh(simulatedBofh({ host, site }), () => vm.remove({ name: 'web1', running: 'refuse' }));
 
     expect(await host.stat('/srv/guests/web1.cfg')).toBeUndefined();
     expect(await names()).toEqual([]);

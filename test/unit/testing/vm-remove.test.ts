@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { fork } from '../../../src/testing/fork.ts';
 import type { SimulatedHost } from '../../../src/testing/index.ts';
-import { destroyVm, planDestroy } from '../../../src/vm/destroy.ts';
+import { removeVm, planRemove } from '../../../src/vm/remove.ts';
 import { bofhOn, hostWithSource, site, vmCreate } from './support.ts';
 import { crashing, failing, type Trial } from './sweep.ts';
 
@@ -21,19 +21,19 @@ async function make(): Promise<SimulatedHost> {
   return host;
 }
 
-async function vmDestroy(host: SimulatedHost): Promise<void> {
+async function vmRemove(host: SimulatedHost): Promise<void> {
   // A guest that was asked to shut down is given this long before it is taken for one that runs on.
-  const plan = await planDestroy({ host, site, name: 'web1', running: 'shutdown', timeoutMs: 1 });
-  await withBofh(bofhOn(host), () => atomic('vm destroy', (tx) => destroyVm(tx, plan)));
+  const plan = await planRemove({ host, site, name: 'web1', running: 'shutdown', timeoutMs: 1 });
+  await withBofh(bofhOn(host), () => atomic('vm remove', (tx) => removeVm(tx, plan)));
 }
 
-const trial: Trial = { start, work: vmDestroy };
+const trial: Trial = { start, work: vmRemove };
 
 describe('a guest destroyed on the simulated host', { timeout: 120_000 }, () => {
   test('leaves the host as it was before the guest was made', async () => {
     const host = await start();
 
-    await vmDestroy(host);
+    await vmRemove(host);
 
     expect(host.snapshot()).toBe(hostWithSource().snapshot());
   });
