@@ -5,7 +5,7 @@ import type { Tx } from '../operations.ts';
 import { mountedFor } from './mounted-for.ts';
 
 export type { MountEntry } from '../blockdevice/index.ts';
-export type { CrypttabLine, FstabLine } from '../mount/index.ts';
+export type { CrypttabLine, FstabLine, Table, UnreadLine } from '../mount/index.ts';
 
 /** Every mount of this host. */
 export async function mounts(): Promise<readonly MountEntry[]> {
@@ -35,12 +35,12 @@ export async function unmount(
 }
 
 /** The lines of /etc/fstab, or of the one of another system. */
-export async function fstab(path?: string): Promise<readonly driver.FstabLine[]> {
+export async function fstab(path?: string): Promise<driver.Table<driver.FstabLine>> {
   return driver.fstab(currentBofh().host, path);
 }
 
 /** The lines of /etc/crypttab, or of the one of another system; none when it is not there. */
-export async function crypttab(path?: string): Promise<readonly driver.CrypttabLine[]> {
+export async function crypttab(path?: string): Promise<driver.Table<driver.CrypttabLine>> {
   return driver.crypttab(currentBofh().host, path);
 }
 

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { deviceNode, recognise } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError, UsageError } from '../errors.ts';
-import { fstab, type FstabLine } from '../mount/index.ts';
+import { fstab, type FstabLine, unreadLine } from '../mount/index.ts';
 import { filesystemDevices } from './device-commands.ts';
 import { type Place, placeOf } from './place.ts';
 import { called, subvolumes } from './reads.ts';
@@ -71,13 +71,19 @@ async function linesOf(host: ReadHost, { fs, mount }: Place): Promise<readonly F
   const numbers = new Set<string>();
   for (const { path } of members) if (path !== undefined) numbers.add((await deviceNode(host, path)).number);
   const found: FstabLine[] = [];
-  for (const line of await fstab(host)) {
+  const { lines, unread } = await fstab(host);
+  const isOurs = async (line: Pick<FstabLine, 'source' | 'target' | 'type'>): Promise<boolean> => {
     const isDevice = line.source.startsWith('/dev/') && (await host.stat(line.source)) !== undefined;
-    const isOurs =
+    return (
       words.includes(line.source) ||
       (line.type === 'btrfs' && line.target === mount.path) ||
-      (isDevice && numbers.has((await deviceNode(host, line.source)).number));
-    if (isOurs) found.push(line);
+      (isDevice && numbers.has((await deviceNode(host, line.source)).number))
+    );
+  };
+  for (const line of unread) {
+    const [source = '', target = ''] = line.words;
+    if (await isOurs({ source, target, type: 'btrfs' })) throw unreadLine('/etc/fstab', line);
   }
+  for (const line of lines) if (await isOurs(line)) found.push(line);
   return found;
 }

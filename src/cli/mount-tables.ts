@@ -1,7 +1,7 @@
 import * as mount from '../api/mount.ts';
 import { withBofh } from '../bofh.ts';
 import { UsageError } from '../errors.ts';
-import { refuseSecrets } from '../mount/index.ts';
+import { optionsIn, refuseSecrets, type Table } from '../mount/index.ts';
 import { type Answer, give } from './answer.ts';
 import type { CrypttabList, FstabList, TableEdit } from './answers/index.ts';
 import { change } from './change.ts';
@@ -12,43 +12,62 @@ import { openSession } from './session.ts';
 /** `bofh mount fstab list` */
 export async function listFstab(runtime: Runtime): Promise<number> {
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
-  const lines = await withBofh(bofh, () => mount.fstab());
-  const data: FstabList = lines.map(({ number, source, target, type, options, dump, pass, secret }) => ({
+  const { lines, unread } = await withBofh(bofh, () => mount.fstab());
+  const read = lines.map(({ number, source, target, type, options, dump, pass, secret }) => ({
     ...{ line: number, device: source, path: target, type, dump, pass },
-    options: secret ? options.map(withoutValue) : [...options],
+    ...{ options: secret ? options.map(withoutValue) : [...options], unreadable: null },
   }));
+  const others = unread.map(({ number, why }) => ({
+    ...{ line: number, device: null, path: null, type: null, dump: null, pass: null },
+    ...{ options: [], unreadable: why },
+  }));
+  const data: FstabList = [...read, ...others].toSorted((one, other) => one.line - other.line);
   give(runtime, {
     data,
     head: ['LINE', 'DEVICE', 'PATH', 'TYPE', 'OPTIONS', 'DUMP', 'PASS'],
     rows: data.map((each) => [
       String(each.line),
-      each.device,
-      each.path,
-      each.type,
+      each.device ?? 'not understood',
+      each.path ?? '',
+      each.type ?? '',
       each.options.join(','),
-      String(each.dump),
-      String(each.pass),
+      each.dump?.toString() ?? '',
+      each.pass?.toString() ?? '',
     ]),
     none: '/etc/fstab has no line',
   });
+  tellUnread(runtime, '/etc/fstab', unread);
   return 0;
 }
 
 /** `bofh mount crypttab list` */
 export async function listCrypttab(runtime: Runtime): Promise<number> {
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
-  const lines = await withBofh(bofh, () => mount.crypttab());
-  const data: CrypttabList = lines.map(({ number, name, device, key, options }) => ({
-    ...{ line: number, name, device, key },
-    options: [...options],
+  const { lines, unread } = await withBofh(bofh, () => mount.crypttab());
+  const read = lines.map(({ number, name, device, key, options }) => ({
+    ...{ line: number, name, device, key, options: [...options], unreadable: null },
   }));
+  const others = unread.map(({ number, why }) => ({
+    ...{ line: number, name: null, device: null, key: null, options: [], unreadable: why },
+  }));
+  const data: CrypttabList = [...read, ...others].toSorted((one, other) => one.line - other.line);
   give(runtime, {
     data,
     head: ['LINE', 'NAME', 'DEVICE', 'KEY', 'OPTIONS'],
-    rows: data.map((each) => [String(each.line), each.name, each.device, each.key, each.options.join(',')]),
+    rows: data.map((each) => [
+      ...[String(each.line), each.name ?? 'not understood', each.device ?? '', each.key ?? ''],
+      each.options.join(','),
+    ]),
     none: '/etc/crypttab has no line, or is not there',
   });
+  tellUnread(runtime, '/etc/crypttab', unread);
   return 0;
+}
+
+function tellUnread(runtime: Runtime, file: string, unread: Table<unknown>['unread']): void {
+  if (runtime.settings.answer === 'json') return;
+  for (const { number, why } of unread)
+    runtime.terminal.line(`${file}: line ${number} is not understood: ${why}`);
 }
 
 /** `bofh mount fstab add DEVICE PATH` */
@@ -143,7 +162,7 @@ function crypttabFields(options: Options) {
 /** Before anything is logged: the line that was typed is. */
 function listed({ options }: Options): { readonly options?: readonly string[] } {
   if (typeof options !== 'string') return {};
-  const words = options.split(',').filter((word) => word !== '');
+  const words = optionsIn(options);
   refuseSecrets(words);
   return { options: words };
 }

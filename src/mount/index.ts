@@ -2,6 +2,7 @@ import { type MountEntry, mountEntries } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { realPath } from './paths.ts';
 import { type CrypttabLine, parseCrypttab } from './tab/crypttab.ts';
+import type { Table } from './tab/fields.ts';
 import { type FstabLine, parseFstab } from './tab/fstab.ts';
 import { readTable } from './tab/table-file.ts';
 import { tables } from './tab/tables.ts';
@@ -11,26 +12,27 @@ export { mount as mountCommand } from './commands.ts';
 export { type MountOptions, refuseSecrets } from './options.ts';
 export { directoryBeneath, makePrivateMounts, realPath } from './paths.ts';
 export { type Mounter, MountPool, type PlacedRequest } from './pool.ts';
+export { type Table, type UnreadLine, unreadLine } from './tab/fields.ts';
 export type { CrypttabLine } from './tab/crypttab.ts';
-export type { FstabLine } from './tab/fstab.ts';
+export { type FstabLine, optionsIn } from './tab/fstab.ts';
 export { type HeldMount, untilReleased } from './scoped.ts';
 export { isWithin } from './table.ts';
 export { inOrder, mountsOfRoot, type RootTree, type TreeMount } from './tree.ts';
 export { unmount } from './unmount.ts';
 
-/** The lines of /etc/fstab, or of another; none when it is not there. Throws ParseError for one that is not understood. */
-export async function fstab(host: ReadHost, path: string = tables.fstab.path): Promise<readonly FstabLine[]> {
-  const { file, content = '' } = await readTable(host, path);
-  return parseFstab(content, file);
+/** The lines of /etc/fstab, or of another; none when it is not there. What is not understood is in `unread`. */
+export async function fstab(host: ReadHost, path: string = tables.fstab.path): Promise<Table<FstabLine>> {
+  const { content = '' } = await readTable(host, path);
+  return parseFstab(content);
 }
 
 /** The same of /etc/crypttab. */
 export async function crypttab(
   host: ReadHost,
   path: string = tables.crypttab.path,
-): Promise<readonly CrypttabLine[]> {
-  const { file, content = '' } = await readTable(host, path);
-  return parseCrypttab(content, file);
+): Promise<Table<CrypttabLine>> {
+  const { content = '' } = await readTable(host, path);
+  return parseCrypttab(content);
 }
 
 /** Every mount that the host's processes see by default, as the kernel tells it. */

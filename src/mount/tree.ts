@@ -4,6 +4,7 @@ import type { ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError, UsageError } from '../errors.ts';
 import { mountOptions, type MountOptions } from './options.ts';
 import { directoryBeneath } from './paths.ts';
+import { unreadLine } from './tab/fields.ts';
 import { type FstabLine, parseFstab } from './tab/fstab.ts';
 
 /** One mount of a tree. */
@@ -60,7 +61,10 @@ export async function mountsOfRoot(
     );
   const content = Buffer.from(await host.readFile(file)).toString('latin1');
   const found: TreeMount[] = [];
-  for (const line of parseFstab(content, file)) {
+  const { lines, unread } = parseFstab(content);
+  // A line that is left out would be a mount that is missing.
+  if (unread[0] !== undefined) throw unreadLine(file, unread[0]);
+  for (const line of lines) {
     if (!isOfTree(line)) continue;
     const { [line.source]: named } = tree.devices ?? {};
     if (named === undefined && line.options.includes('nofail') && !(await isThere(host, line.source)))

@@ -22,22 +22,33 @@ export const mountAdd = z.strictObject({ source: text, path: text });
 /** `bofh mount remove PATH` */
 export const mountRemove = z.strictObject({ source: text, path: text });
 
+/** Why the line is not understood: nothing but its number is known then. */
+const unreadable = z.nullable(text);
+
 /** `bofh mount fstab list`; of a line that holds a password no option shows its value. */
 export const fstabList = z.array(
   z.strictObject({
     line: count,
-    device: text,
-    path: text,
-    type: text,
+    device: z.nullable(text),
+    path: z.nullable(text),
+    type: z.nullable(text),
     options: z.readonly(z.array(text)),
-    dump: count,
-    pass: count,
+    dump: z.nullable(count),
+    pass: z.nullable(count),
+    unreadable,
   }),
 );
 
 /** `bofh mount crypttab list` */
 export const crypttabList = z.array(
-  z.strictObject({ line: count, name: text, device: text, key: text, options: z.readonly(z.array(text)) }),
+  z.strictObject({
+    line: count,
+    name: z.nullable(text),
+    device: z.nullable(text),
+    key: z.nullable(text),
+    options: z.readonly(z.array(text)),
+    unreadable,
+  }),
 );
 
 /** `bofh mount fstab` and `crypttab`, `add`, `change` and `remove` */

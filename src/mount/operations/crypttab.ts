@@ -4,7 +4,7 @@ import { type ReadHost, refuseExposed } from '../../command/index.ts';
 import { CommandError, RefusedError, UsageError } from '../../errors.ts';
 import { absolutePath } from '../../file/path.ts';
 import { lineBytes, lineText } from '../tab/fields.ts';
-import { type CrypttabEntry, formatCrypttab, parseCrypttab } from '../tab/crypttab.ts';
+import { changedCrypttab, type CrypttabEntry, formatCrypttab, parseCrypttab } from '../tab/crypttab.ts';
 import { tableOperation } from './table.ts';
 
 const word = z.string().check(
@@ -35,7 +35,7 @@ export const addCrypttab = tableOperation({
     refuseKnown(mapping);
     const entry = { name: mapping, device, key, options };
     await check(host, entry);
-    return { becomes: textOf(entry), key: mapping };
+    return { becomes: textOf(entry, formatCrypttab(entry)), key: mapping };
   },
 });
 
@@ -60,9 +60,9 @@ export const changeCrypttab = tableOperation({
         z.refine((to) => Object.values(to).some((each) => each !== undefined), 'name a field to change'),
       ),
   }),
-  plan: async ({ args: { name: mapping, to }, host, find, refuseKnown, content, file: path }) => {
+  plan: async ({ args: { name: mapping, to }, host, find, refuseKnown, content }) => {
     const was = find(mapping);
-    const old = parseCrypttab(content, path).find(({ number }) => number === was.number);
+    const old = parseCrypttab(content).lines.find(({ number }) => number === was.number);
     if (old === undefined) throw new TypeError('the line that was found is not there');
     const entry = {
       name: to.name ?? old.name,
@@ -72,18 +72,22 @@ export const changeCrypttab = tableOperation({
     };
     refuseKnown(entry.name, was);
     await check(host, entry);
-    const becomes = textOf(entry);
+    const becomes = textOf(entry, changedCrypttab(old.bytes, to));
     if (becomes === was.text)
       throw new UsageError(`the line of ${mapping} is as it should be already: nothing would change`);
     return { was, becomes, key: mapping };
   },
 });
 
-function textOf(entry: CrypttabEntry): string {
-  const bytes = formatCrypttab(entry);
+/** The text of a line, which must say what the entry says. */
+function textOf(entry: CrypttabEntry, bytes: string): string {
   const text = lineText(bytes);
-  const [read] = parseCrypttab(bytes);
-  const isSame = read?.name === entry.name && read.device === entry.device && read.key === entry.key;
+  const [read] = parseCrypttab(bytes).lines;
+  const isSame =
+    read?.name === entry.name &&
+    read.device === entry.device &&
+    read.key === entry.key &&
+    read.options.join(',') === entry.options.join(',');
   if (text === undefined || !isSame || lineBytes(text) !== bytes)
     throw new UsageError(`no line of a crypttab can say this of ${entry.name}`);
   return text;

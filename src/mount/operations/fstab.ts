@@ -5,7 +5,7 @@ import { absolutePath } from '../../file/path.ts';
 import { holdsSecret, secretRemedy } from '../options.ts';
 import { findmntVerify, hindrances } from '../tab/commands.ts';
 import { lineBytes, lineText } from '../tab/fields.ts';
-import { type FstabEntry, type FstabLine, formatFstab, parseFstab } from '../tab/fstab.ts';
+import { changedFstab, type FstabEntry, type FstabLine, formatFstab, optionsIn, parseFstab } from '../tab/fstab.ts';
 import { keyOfFstab } from '../tab/tables.ts';
 import { isWithin } from '../table.ts';
 import { type TableFiles, tableOperation } from './table.ts';
@@ -15,7 +15,8 @@ const word = z.string().check(
   z.refine((text) => !/[\0\ufffd]/.test(text), 'it has bytes that are not UTF-8'),
 );
 const option = z.string().check(
-  z.regex(/^[^,\0\ufffd]+$/, 'one option each, without commas'),
+  z.regex(/^[^\0\ufffd]+$/, 'without bytes that are not UTF-8'),
+  z.refine((text) => optionsIn(text).join('\0') === text, 'one option each; a comma only within double quotes'),
   z.refine((text) => !holdsSecret(text), `it holds a password; ${secretRemedy}`),
 );
 
@@ -55,12 +56,12 @@ export const addFstab = tableOperation({
     dump: z.exactOptional(fields.dump),
     pass: z.exactOptional(fields.pass),
   }),
-  plan: async ({ args, refuseKnown, content, file }) => {
+  plan: async ({ args, refuseKnown, content }) => {
     const { source, target, type, options = [], dump = 0, pass = 0 } = args;
     const entry = { source, target, type, options, dump, pass };
     const key = keyOfFstab(entry);
     refuseKnown(key);
-    return { becomes: textOf(entry), key, ...placeFor(parseFstab(content, file), key) };
+    return { becomes: textOf(entry, formatFstab(entry)), key, ...placeFor(parseFstab(content).lines, key) };
   },
   validate: verify,
 });
@@ -81,7 +82,7 @@ export const removeFstab = tableOperation({
   validate: verify,
 });
 
-/** Changes fields of the line of a place (of swap: of a device) in /etc/fstab; a comment behind it goes. */
+/** Changes fields of the line of a place (of swap: of a device) in /etc/fstab. */
 export const changeFstab = tableOperation({
   kind: 'mount.fstab.change',
   table: 'fstab',
@@ -94,14 +95,14 @@ export const changeFstab = tableOperation({
         z.refine((to) => Object.values(to).some((each) => each !== undefined), 'name a field to change'),
       ),
   }),
-  plan: async ({ args: { of, to }, find, refuseKnown, content, file }) => {
+  plan: async ({ args: { of, to }, find, refuseKnown, content }) => {
     const key = keyOf(of);
     const was = find(key);
-    const old = parseFstab(content, file).find(({ number }) => number === was.number);
+    const old = parseFstab(content).lines.find(({ number }) => number === was.number);
     if (old === undefined) throw new TypeError('the line that was found is not there');
     const entry = changed(old, to);
     refuseKnown(keyOfFstab(entry), was);
-    const becomes = textOf(entry);
+    const becomes = textOf(entry, changedFstab(old.bytes, to));
     if (becomes === was.text)
       throw new UsageError(`the line of ${key} is as it should be already: nothing would change`);
     return { was, becomes, key };
@@ -133,16 +134,17 @@ function changed(
   };
 }
 
-/** The line must come out as it went in. */
-function textOf(entry: FstabEntry): string {
-  const bytes = formatFstab(entry);
+/** The text of a line, which must say what the entry says. */
+function textOf(entry: FstabEntry, bytes: string): string {
   const text = lineText(bytes);
-  const [read] = parseFstab(bytes);
+  const [read] = parseFstab(bytes).lines;
   const isSame =
     read !== undefined &&
     keyOfFstab(read) === keyOfFstab(entry) &&
     read.source === entry.source &&
     read.type === entry.type &&
+    read.dump === entry.dump &&
+    read.pass === entry.pass &&
     read.options.join(',') === (entry.options.join(',') || 'defaults');
   if (text === undefined || !isSame || lineBytes(text) !== bytes)
     throw new UsageError(`no line of an fstab can say this of ${entry.target}`);
@@ -160,7 +162,7 @@ async function verify(
 ): Promise<void> {
   const before = old === undefined ? { complaints: [], unreadable: 0 } : await host.run(findmntVerify(old));
   const after = await host.run(findmntVerify(made));
-  const [own] = line === null ? [] : parseFstab(lineBytes(line));
+  const [own] = line === null ? [] : parseFstab(lineBytes(line)).lines;
   const found = how === 'syntax' ? [] : hindrances(before, after, own);
   if (after.unreadable <= before.unreadable && found.length === 0) return;
   const words = found.map(({ target, says }) => `${target}: ${says}`).join('; ');

@@ -4,14 +4,13 @@ import * as z from 'zod/mini';
 import { type ReadHost, refuseExposed } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { secretRemedy } from '../options.ts';
-import { lineBytes, lineText } from '../tab/fields.ts';
-import { linesOf } from '../tab/fstab.ts';
+import { lineBytes, linesOf, lineText, type Table } from '../tab/fields.ts';
 import { editByHand } from '../tab/by-hand.ts';
 import { makeEdit, revertTable, syncTable } from '../tab/table-edit.ts';
 import { planEdit, refusePrivate, tableUndo } from '../tab/table-undo.ts';
 import { readTable } from '../tab/table-file.ts';
 import { lookAtEdit } from '../tab/table-look.ts';
-import { type TableLine, tables } from '../tab/tables.ts';
+import { refuseUnread, type TableLine, tables } from '../tab/tables.ts';
 
 /** A line that is to be edited, in its table. */
 export interface Row {
@@ -70,7 +69,8 @@ export function tableOperation<A extends { readonly file?: string }>(
     prepare: async ({ args, mark, host }) => {
       const { file, content = '' } = await readTable(host, args.file ?? tables[table].path);
       await refuseExposed(host, file, 'there');
-      const known = tables[table].parse(content, file);
+      const known = tables[table].parse(content);
+      const about = (key: string) => ({ file, known, key, table });
       const {
         was,
         becomes,
@@ -78,8 +78,8 @@ export function tableOperation<A extends { readonly file?: string }>(
         index = linesOf(content).length,
       } = await spec.plan({
         ...{ args, host, file, content },
-        find: (wanted) => rowOf(file, known, wanted),
-        refuseKnown: (wanted, but) => refuseKnown(file, known, wanted, but),
+        find: (wanted) => rowOf(about(wanted)),
+        refuseKnown: (wanted, but) => refuseKnown(about(wanted), but),
       });
       const undo = planEdit(await readTable(host, file), {
         ...{ mark, table },
@@ -106,6 +106,14 @@ export function tableOperation<A extends { readonly file?: string }>(
   });
 }
 
+/** What a line is looked for by, and where. */
+interface About {
+  readonly file: string;
+  readonly known: Table<TableLine>;
+  readonly key: string;
+  readonly table: keyof typeof tables;
+}
+
 /** Of another system's tables bofh has no list to show. */
 const lists: Readonly<Record<string, string>> = {
   '/etc/fstab': 'bofh mount fstab list',
@@ -113,8 +121,9 @@ const lists: Readonly<Record<string, string>> = {
 };
 
 /** The one line that is about something. RefusedError when there is none, or more than one, or it cannot be journalled. */
-function rowOf(file: string, known: readonly TableLine[], key: string): Row {
-  const [line, ...more] = known.filter((each) => each.key === key);
+function rowOf({ file, known, key, table }: About): Row {
+  refuseUnread(table, { file, unread: known.unread, key });
+  const [line, ...more] = known.lines.filter((each) => each.key === key);
   const look = lists[file] ?? `grep --line-number . ${file}`;
   if (line === undefined) throw new RefusedError(`${file} has no line for ${key}`, { remedy: look });
   if (more.length > 0)
@@ -135,8 +144,9 @@ function rowOf(file: string, known: readonly TableLine[], key: string): Row {
   return { number: line.number, text };
 }
 
-function refuseKnown(file: string, known: readonly TableLine[], key: string, but?: Row): void {
-  const line = known.find((each) => each.key === key && each.number !== but?.number);
+function refuseKnown({ file, known, key, table }: About, but?: Row): void {
+  refuseUnread(table, { file, unread: known.unread, key });
+  const line = known.lines.find((each) => each.key === key && each.number !== but?.number);
   if (line !== undefined)
     throw new RefusedError(`${file} has a line for ${key} already: line ${String(line.number)}`, {
       remedy: `see it: sed -n ${String(line.number)}p ${file}`,

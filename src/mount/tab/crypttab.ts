@@ -1,6 +1,4 @@
-import { ParseError } from '../../errors.ts';
-import { decodeField, encodeField } from './fields.ts';
-import { linesOf } from './fstab.ts';
+import { encodeField, fieldsIn, readLines, type Table, withFields } from './fields.ts';
 
 /** A line of crypttab(5). */
 export interface CrypttabEntry {
@@ -21,34 +19,40 @@ export interface CrypttabLine extends CrypttabEntry {
   readonly secret: false;
 }
 
-const pattern =
-  /^[ \t]*(?<name>[^ \t]+)[ \t]+(?<device>[^ \t]+)(?:[ \t]+(?<key>[^ \t]+)(?:[ \t]+(?<options>[^ \t]+))?)?[ \t]*$/s;
+/** `-` and `none` in the third and fourth field say nothing (systemd-cryptsetup). */
+function said(text: string | undefined): string {
+  return text === undefined || text === '-' || text === 'none' ? '' : text;
+}
 
-/** Every line of a crypttab that is neither empty nor a comment. Throws ParseError, with its number, for one that is not understood. */
-export function parseCrypttab(content: string, file = '/etc/crypttab'): readonly CrypttabLine[] {
-  return linesOf(content).flatMap((bytes, index) => {
-    if (/^[ \t]*(?:#|$)/.test(bytes)) return [];
-    const fields = pattern.exec(bytes)?.groups;
-    if (fields === undefined)
-      throw new ParseError(`${file}: line ${String(index + 1)} is not understood`, {
-        remedy: `mend it: sed -n ${String(index + 1)}p ${file}`,
-      });
-    const { key = 'none', options = '' } = fields;
-    const decoded = [fields.name, fields.device, key, options].map((field) => decodeField(field ?? ''));
-    const [name, device, file2, words] = decoded.map(({ text }) => text);
-    return [
-      {
-        number: index + 1,
-        bytes,
-        odd: decoded.some(({ odd }) => odd),
-        secret: false,
-        name: name ?? '',
-        device: device ?? '',
-        key: file2 === '-' ? 'none' : (file2 ?? ''),
-        options: (words ?? '').split(',').filter((word) => word !== ''),
-      },
-    ];
+/** Every line of a crypttab that is neither empty nor a comment. */
+export function parseCrypttab(content: string): Table<CrypttabLine> {
+  return readLines(content, ({ number, bytes, fields }) => {
+    const [name, device, key, options, more] = fields;
+    if (name === undefined || device === undefined) return 'it has fewer than two fields (name and device)';
+    // systemd leaves out what comes after them, Debian's own scripts take it for options.
+    if (more !== undefined)
+      return `it has more than four fields${fields.some(({ text }) => text.startsWith('#')) ? ': a comment needs a line of its own' : ''}`;
+    return {
+      number,
+      bytes,
+      odd: fields.some(({ odd }) => odd),
+      secret: false,
+      ...{ name: name.text, device: device.text, key: said(key?.text) || 'none' },
+      options: said(options?.text)
+        .split(',')
+        .filter((word) => word !== ''),
+    };
   });
+}
+
+/** The line with other values in some of its fields, and every other byte as it was. */
+export function changedCrypttab(
+  bytes: string,
+  { name, device, key, options }: { readonly [K in keyof CrypttabEntry]?: CrypttabEntry[K] | undefined },
+): string {
+  // An empty list of options is none where the field is there.
+  const words = options?.length === 0 ? (fieldsIn(bytes).length < 4 ? undefined : '-') : options?.join(',');
+  return withFields(bytes, [name, device, key, words], ['', '', 'none', '']);
 }
 
 /** A line, one character a byte, as an administrator would write it. */

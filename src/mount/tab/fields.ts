@@ -1,3 +1,5 @@
+import { ParseError } from '../../errors.ts';
+
 // A table such as /etc/fstab is bytes: whatever stands in others' lines must come out as it went in. So a line is kept as
 // one character for each byte (latin1), and only the fields of a line that is asked for become text.
 
@@ -45,4 +47,87 @@ export function lineText(bytes: string): string | undefined {
 /** The same back: one character for each byte. */
 export function lineBytes(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1');
+}
+
+/** A field of a line, and where its bytes are. */
+export interface Field {
+  readonly text: string;
+  readonly odd: boolean;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The fields of a line, between blanks and tabs. A carriage return at its end belongs to none, as libmount has it. */
+export function fieldsIn(bytes: string): readonly Field[] {
+  return [...bytes.replace(/\r$/, '').matchAll(/[^ \t]+/g)].map(({ 0: field, index }) => ({
+    ...decodeField(field),
+    ...{ from: index, to: index + field.length },
+  }));
+}
+
+/** The line with other texts in some of its fields (undefined: as it is), and every other byte as it was. */
+export function withFields(
+  bytes: string,
+  texts: readonly (string | undefined)[],
+  defaults: readonly string[],
+): string {
+  const fields = fieldsIn(bytes);
+  const end = fields.slice(0, texts.length).at(-1)?.to ?? 0;
+  const count = texts.findLastIndex((text) => text !== undefined) + 1;
+  const more = texts
+    .slice(fields.length, count)
+    .map((text, index) => ` ${encodeField(text ?? defaults[fields.length + index] ?? '')}`);
+  let line = bytes.slice(0, end) + more.join('') + bytes.slice(end);
+  for (const [index, { from, to, text }] of [...fields.entries()].reverse()) {
+    const { [index]: other } = texts;
+    if (other !== undefined && other !== text) line = line.slice(0, from) + encodeField(other) + line.slice(to);
+  }
+  return line;
+}
+
+/** A line that is not understood: libmount and systemd leave it out, or disagree about it. It is never edited. */
+export interface UnreadLine {
+  /** From 1. */
+  readonly number: number;
+  /** Without the words of the line, which may be a password. */
+  readonly why: string;
+  /** The texts of its fields. */
+  readonly words: readonly string[];
+}
+
+/** What a table says, and the lines of it that are not understood. */
+export interface Table<Line> {
+  readonly lines: readonly Line[];
+  readonly unread: readonly UnreadLine[];
+}
+
+/** Reads every line but comments and empty ones; `read` says why it does not understand one. */
+export function readLines<Line>(
+  content: string,
+  read: (line: { readonly number: number; readonly bytes: string; readonly fields: readonly Field[] }) => Line | string,
+): Table<Line> {
+  const lines: Line[] = [];
+  const unread: UnreadLine[] = [];
+  for (const [index, bytes] of linesOf(content).entries()) {
+    const fields = fieldsIn(bytes);
+    if (fields.length === 0 || /^[ \t]*#/.test(bytes)) continue;
+    const number = index + 1;
+    const found = [bytes, ...fields.map(({ text }) => text)].some((each) => each.includes('\0')) ? 'it holds a NUL byte' : read({ number, bytes, fields });
+    if (typeof found === 'string') unread.push({ number, why: found, words: fields.map(({ text }) => text) });
+    else lines.push(found);
+  }
+  return { lines, unread };
+}
+
+/** The lines of a text without their ends; the last may lack one. */
+export function linesOf(content: string): readonly string[] {
+  const lines = content.split('\n');
+  return lines.at(-1) === '' ? lines.slice(0, -1) : lines;
+}
+
+/** For what needs every line of a table. */
+export function unreadLine(file: string, { number, why }: UnreadLine): ParseError {
+  return new ParseError(`${file}: line ${String(number)} is not understood: ${why}`, {
+    remedy: `correct it in an editor; it is: sed -n ${String(number)}p ${file}`,
+  });
 }

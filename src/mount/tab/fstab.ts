@@ -1,6 +1,5 @@
-import { ParseError } from '../../errors.ts';
 import { holdsSecret } from '../options.ts';
-import { decodeField, encodeField } from './fields.ts';
+import { encodeField, readLines, type Table, withFields } from './fields.ts';
 
 /** A line of fstab(5). */
 export interface FstabEntry {
@@ -26,37 +25,42 @@ export interface FstabLine extends FstabEntry {
   readonly secret: boolean;
 }
 
-// libmount 2.38 wants the first three, and leaves out a line that it cannot read: here that is an error.
-const pattern =
-  /^[ \t]*(?<source>[^ \t]+)[ \t]+(?<target>[^ \t]+)[ \t]+(?<type>[^ \t]+)(?:[ \t]+(?<options>[^ \t]+)(?:[ \t]+(?<dump>\d+)(?:[ \t]+(?<pass>\d+)(?:[ \t]+#.*)?)?)?)?[ \t]*$/s;
+/** The options between two commas; a comma within double quotes separates nothing (libmount, `context="…:c127,c456"`). */
+export function optionsIn(text: string): readonly string[] {
+  return (text.match(/(?:"[^"]*"|[^,"]|")+/g) ?? []).filter((word) => word !== '');
+}
 
-/** Every line of an fstab that is neither empty nor a comment. Throws ParseError, with its number, for one that is not understood. */
-export function parseFstab(content: string, file = '/etc/fstab'): readonly FstabLine[] {
-  return linesOf(content).flatMap((bytes, index) => {
-    if (/^[ \t]*(?:#|$)/.test(bytes)) return [];
-    const fields = pattern.exec(bytes)?.groups;
-    if (fields === undefined) throw notUnderstood(file, index + 1);
-    const { options = 'defaults', dump = '0', pass = '0' } = fields;
-    const decoded = [fields.source, fields.target, fields.type, options].map((field) =>
-      decodeField(field ?? ''),
-    );
-    const [source, target, type, words] = decoded.map(({ text }) => text);
-    const list = (words ?? '').split(',').filter((word) => word !== '');
-    return [
-      {
-        number: index + 1,
-        bytes,
-        odd: decoded.some(({ odd }) => odd),
-        secret: list.some(holdsSecret),
-        source: source ?? '',
-        target: target ?? '',
-        type: type ?? '',
-        options: list,
-        dump: Number(dump),
-        pass: Number(pass),
-      },
-    ];
+/** Every line of an fstab that is neither empty nor a comment, as libmount (2.36 to 2.41) reads it. */
+export function parseFstab(content: string): Table<FstabLine> {
+  return readLines(content, ({ number, bytes, fields }) => {
+    const [source, target, type, options, dump, pass, more] = fields;
+    if (source === undefined || target === undefined || type === undefined)
+      return 'it has fewer than three fields (device, place and type)';
+    for (const [name, field] of Object.entries({ fifth: dump, sixth: pass }))
+      if (field !== undefined && !/^\d{1,9}$/.test(field.text))
+        return `its ${name} field is not a number${field.text.startsWith('#') ? ': a comment needs a line of its own' : ''}`;
+    if (more?.text.startsWith('#') === false) return 'it has more than six fields';
+    const list = optionsIn(options?.text ?? 'defaults');
+    return {
+      number,
+      bytes,
+      odd: [source, target, type, options].some((field) => field?.odd === true),
+      secret: list.some(holdsSecret),
+      ...{ source: source.text, target: target.text, type: type.text, options: list },
+      ...{ dump: Number(dump?.text ?? 0), pass: Number(pass?.text ?? 0) },
+    };
   });
+}
+
+/** The line with other values in some of its fields, and every other byte as it was. */
+export function changedFstab(
+  bytes: string,
+  to: { readonly [K in keyof FstabEntry]?: FstabEntry[K] | undefined },
+): string {
+  const { source, target, type, options, dump, pass } = to;
+  const words = options === undefined ? undefined : options.join(',') || 'defaults';
+  const texts = [source, target, type, words, dump?.toString(), pass?.toString()];
+  return withFields(bytes, texts, ['', '', '', 'defaults', '0', '0']);
 }
 
 /** A line, one character a byte, as an administrator would write it. */
@@ -64,17 +68,4 @@ export function formatFstab({ source, target, type, options, dump, pass }: Fstab
   const words = options.length === 0 ? 'defaults' : options.join(',');
   const fields = [source, target, type, words].map(encodeField);
   return [...fields, String(dump), String(pass)].join(' ');
-}
-
-/** The lines of a text without their ends; the last may lack one. */
-export function linesOf(content: string): readonly string[] {
-  const lines = content.split('\n');
-  return lines.at(-1) === '' ? lines.slice(0, -1) : lines;
-}
-
-/** Without the line itself, which may hold a password. */
-function notUnderstood(file: string, number: number): ParseError {
-  return new ParseError(`${file}: line ${String(number)} is not understood`, {
-    remedy: `mend it: sed -n ${String(number)}p ${file}; findmnt --verify`,
-  });
 }

@@ -43,11 +43,12 @@ export async function lineState(
 }
 
 /** Where our line was taken out, or is missing: is there another one of the same thing? Others wrote it. */
-function hasRival(content: string, { table, edit, file }: TableUndo, state: 'made' | 'not made'): boolean {
+function hasRival(content: string, { table, edit }: TableUndo, state: 'made' | 'not made'): boolean {
   const line =
     state === 'made' && edit.after === null ? edit.before : edit.before === null ? edit.after : null;
   if (line === null || (state === 'made' && edit.after !== null)) return false;
-  const { parse, keyOf } = tables[table];
-  const [own] = parse(lineBytes(line), file).map(keyOf);
-  return parse(content, file).some((each) => keyOf(each) === own);
+  const { parse, mayBeAbout } = tables[table];
+  const own = parse(lineBytes(line)).lines[0]?.key;
+  const { lines, unread } = parse(content);
+  return own === undefined || lines.some(({ key }) => key === own) || unread.some((each) => mayBeAbout(each, own));
 }

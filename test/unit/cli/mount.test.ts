@@ -99,7 +99,16 @@ describe('bofh mount fstab and crypttab', () => {
     await tables.listFstab(runtime);
     expect(stdout()).not.toContain('geheim');
     expect(answers.fstabList.parse(JSON.parse(stdout()))).toEqual([
-      { line: 2, device: '/dev/a', path: '/', type: 'ext4', options: ['defaults'], dump: 0, pass: 1 },
+      {
+        line: 2,
+        device: '/dev/a',
+        path: '/',
+        type: 'ext4',
+        options: ['defaults'],
+        dump: 0,
+        pass: 1,
+        unreadable: null,
+      },
       {
         line: 3,
         device: '//s/x',
@@ -108,8 +117,40 @@ describe('bofh mount fstab and crypttab', () => {
         options: ['user=…', 'password=…'],
         dump: 0,
         pass: 0,
+        unreadable: null,
       },
     ]);
+  });
+
+  it('list a line that is not understood, and refuse only what touches it', async () => {
+    const text = '/dev/vda / ext4 defaults 0 1\n/dev/b /b ext4 defaults # geheim\n';
+    host.admin.writeFile('/etc/fstab', text);
+    const { runtime, stdout, stderr } = at();
+    await tables.listFstab(runtime);
+    expect(stdout()).toContain('not understood');
+    expect(stderr()).toBe(
+      '/etc/fstab: line 2 is not understood: its fifth field is not a number: a comment needs a line of its own',
+    );
+    await tables.addFstab(at().runtime, { device, path: '/mnt' }, { type: 'ext4' });
+    expect(host.admin.readFile('/etc/fstab')).toBe(`${text}${device} /mnt ext4 defaults 0 0\n`);
+    for (const touched of ['/b', '/b/', '/dev/b'])
+      await expect(tables.removeFstab(at().runtime, touched)).rejects.toThrow('line 2 is not understood');
+    await expect(tables.addFstab(at().runtime, { device, path: '/b' }, { type: 'ext4' })).rejects.toThrow(
+      'line 2 is not understood',
+    );
+
+    host.admin.writeFile('/etc/crypttab', 'a b c d # e\n');
+    const listed = at();
+    await tables.listCrypttab(listed.runtime);
+    expect(listed.stderr()).toContain('/etc/crypttab: line 1 is not understood');
+    await expect(tables.removeCrypttab(at().runtime, 'a')).rejects.toThrow('line 1 is not understood');
+  });
+
+  it('change the field that is named, and no other byte of the line', async () => {
+    const table = (field: string): string => `/dev/vda\t/  ext4 ${field} 0  1 # root\r\n`;
+    host.admin.writeFile('/etc/fstab', table('defaults'));
+    await tables.changeFstab(at().runtime, '/', { options: 'context="a:c1,c2",noatime' });
+    expect(host.admin.readFile('/etc/fstab')).toBe(table('context="a:c1,c2",noatime'));
   });
 
   it('list nothing where there is no crypttab, and say so', async () => {
@@ -140,7 +181,7 @@ describe('bofh mount fstab and crypttab', () => {
     const listed = at({ json: true });
     await tables.listCrypttab(listed.runtime);
     expect(answers.crypttabList.parse(JSON.parse(listed.stdout()))).toEqual([
-      { line: 1, name: 'web2', device, key: '/dev/urandom', options: ['luks'] },
+      { line: 1, name: 'web2', device, key: '/dev/urandom', options: ['luks'], unreadable: null },
     ]);
     await tables.removeCrypttab(at().runtime, 'web2');
     expect(host.admin.readFile('/etc/crypttab')).toBe('');

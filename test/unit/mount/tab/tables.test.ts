@@ -10,7 +10,7 @@ const latin1 = (text: string): string => Buffer.from(text, 'utf8').toString('lat
 
 describe('an fstab', () => {
   it('is read with all that an administrator may have written', () => {
-    const lines = parseFstab(
+    const { lines } = parseFstab(
       latin1(
         '# comment\n\n  \t\nUUID=1 / ext4 errors=remount-ro 0 1\n\t/dev/a\t/ü\\040x\\134  xfs\n' +
           'nas:/x /srv nfs defaults,nofail 0 0 # of the nas\n/dev/b none swap sw\n//s/x /cifs cifs user=a%geheim',
@@ -29,21 +29,36 @@ describe('an fstab', () => {
   });
 
   it('shows bytes that are no UTF-8 in octal, and says that they are there', () => {
-    expect(parseFstab('/dev/a /\xff\\377x ext4 defaults 0 0\n')[0]).toMatchObject({
+    expect(parseFstab('/dev/a /\xff\\377x ext4 defaults 0 0\n').lines[0]).toMatchObject({
       target: '/\\377\\377x',
       odd: true,
     });
   });
 
   it.each([
-    ['two fields', '/dev/a /x'],
-    ['a word for a number', '/dev/a /x ext4 defaults zero 0'],
-    ['something behind the last field', '/dev/a /x ext4 defaults 0 0 more'],
-    ['an end of another system', '/dev/a /x ext4 defaults 0 0\r'],
-  ])('is not understood with %s, and the line is named without its words', (_, line) => {
-    const read = (): unknown => parseFstab(`# one\n${line}\n`);
-    expect(read).toThrow(ParseError);
-    expect(read).toThrow('/etc/fstab: line 2 is not understood');
+    ['two fields', '/dev/a /x', 'it has fewer than three fields (device, place and type)'],
+    ['a word for a number', '/dev/a /x ext4 defaults zero 0', 'its fifth field is not a number'],
+    [
+      'a comment behind the options',
+      '/dev/a /x ext4 defaults # of a',
+      'its fifth field is not a number: a comment needs a line of its own',
+    ],
+    ['something behind the last field', '/dev/a /x ext4 defaults 0 0 more', 'it has more than six fields'],
+    ['a NUL byte', '/dev/a /x\\000y ext4', 'it holds a NUL byte'],
+  ])('keeps a line with %s apart, with its number and the reason, and reads the others', (_, line, why) => {
+    const { lines, unread } = parseFstab(`# one\n${line}\n/dev/b /y ext4\n`);
+    expect(unread).toMatchObject([{ number: 2, why }]);
+    expect(lines.map(({ number, target }) => [number, target])).toEqual([[3, '/y']]);
+  });
+
+  it('has options with commas within quotes, and lines that end as on another system', () => {
+    const { lines } = parseFstab(
+      '/dev/a /x ext4 context="u:o:t:s0:c127,c456",nodev\r\n/dev/b /y xfs defaults\r\n',
+    );
+    expect(lines.map(({ options }) => options)).toEqual([
+      ['context="u:o:t:s0:c127,c456"', 'nodev'],
+      ['defaults'],
+    ]);
   });
 
   it('has lines that come out as they went in', () => {
@@ -55,7 +70,7 @@ describe('an fstab', () => {
     expect(Buffer.from(bytes, 'latin1').toString('utf8')).toBe(
       '\\043LABEL=a\\040b /ü\\011x\\012\\134y ext4 nodev,subvol=a\\040b 0 2',
     );
-    expect(parseFstab(bytes)[0]).toMatchObject(entry);
+    expect(parseFstab(bytes).lines[0]).toMatchObject(entry);
     expect(formatFstab({ ...entry, source: 'x', target: '/y', options: [], pass: 0 })).toBe(
       'x /y ext4 defaults 0 0',
     );
@@ -73,7 +88,7 @@ describe('a crypttab', () => {
     expect(
       parseCrypttab(
         '# c\nroot UUID=1 none luks,discard\n home\t/dev/b /etc/k\\040ey\ndata /dev/c -\nx /dev/d',
-      ).map(({ name, device, key, options }) => [name, device, key, options]),
+      ).lines.map(({ name, device, key, options }) => [name, device, key, options]),
     ).toEqual([
       ['root', 'UUID=1', 'none', ['luks', 'discard']],
       ['home', '/dev/b', '/etc/k ey', []],
@@ -82,13 +97,26 @@ describe('a crypttab', () => {
     ]);
   });
 
-  it.each(['one', 'a b c d e', 'a b c d # e'])('is not understood with the line "%s"', (line) => {
-    expect(() => parseCrypttab(`${line}\n`)).toThrow('/etc/crypttab: line 1 is not understood');
+  it.each([
+    ['one', 'it has fewer than two fields (name and device)'],
+    ['a b c d e', 'it has more than four fields'],
+    ['a b c d # e', 'it has more than four fields: a comment needs a line of its own'],
+  ])('keeps the line "%s" apart, and reads the others', (line, why) => {
+    const { lines, unread } = parseCrypttab(`${line}\nx /dev/x\n`);
+    expect(unread).toMatchObject([{ number: 1, why }]);
+    expect(lines.map(({ name }) => name)).toEqual(['x']);
+  });
+
+  it('has nothing in a third or fourth field that is `-` or `none`', () => {
+    expect(parseCrypttab('a /dev/a - -\nb /dev/b none none\n').lines).toMatchObject([
+      { key: 'none', options: [] },
+      { key: 'none', options: [] },
+    ]);
   });
 
   it('has lines that come out as they went in', () => {
     const entry = { name: 'a', device: 'LABEL=x y', key: '/k ü', options: ['luks', 'nofail'] };
-    expect(parseCrypttab(formatCrypttab(entry))[0]).toMatchObject(entry);
+    expect(parseCrypttab(formatCrypttab(entry)).lines[0]).toMatchObject(entry);
   });
 });
 
