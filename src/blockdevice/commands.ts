@@ -1,5 +1,5 @@
 import type { Answer, Command, ReadCommand } from '../command/index.ts';
-import { lvmReport, nothing } from '../command/index.ts';
+import { lvmReport, nameOf, nothing, shownName } from '../command/index.ts';
 import { ParseError, type Reason } from '../errors.ts';
 import {
   groupsSchema,
@@ -21,6 +21,30 @@ export function blkidProbe(device: string): ReadCommand<Signature | undefined> {
     access: 'read',
     accepts: [0, 2, 8],
     parse: parseBlkid,
+    classify: classifyDevice,
+  };
+}
+
+/**
+ * The label itself. In every other form of output blkid writes a byte above 0x7f as `M-x` and a control character as `^x`,
+ * and leaves an `M-` or a `^` of the label as it is, so that those cannot be told apart.
+ */
+export function blkidLabel(device: string): ReadCommand<string | undefined> {
+  return {
+    tool: 'blkid',
+    argv: ['-p', '-o', 'value', '-s', 'LABEL', device],
+    access: 'read',
+    accepts: [0, 2],
+    encoding: 'latin1',
+    parse: ({ exitCode, stdout, stderr }) => {
+      if (stderr !== '' || (stdout !== '' && !stdout.endsWith('\n')))
+        throw new ParseError(`blkid: cannot read the label of ${device}: ${stderr.trim() || 'cut off'}`);
+      if (exitCode === 2 || stdout === '') return undefined;
+      return shownName(nameOf(Buffer.from(stdout.slice(0, -1), 'latin1'))).replaceAll(
+        /[\0-\x1f\x7f]/g,
+        (char) => `^${String.fromCharCode(char.charCodeAt(0) ^ 0x40)}`,
+      );
+    },
     classify: classifyDevice,
   };
 }

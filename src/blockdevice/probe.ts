@@ -1,6 +1,6 @@
 import type { ReadHost } from '../command/index.ts';
 import { ParseError } from '../errors.ts';
-import { blkidProbe, dropCache, readsAsBlank } from './commands.ts';
+import { blkidLabel, blkidProbe, dropCache, readsAsBlank } from './commands.ts';
 import { built, loopsOver } from './holders/above.ts';
 import { deviceByNumber } from './holders/device.ts';
 import { factsOf } from './holders/facts.ts';
@@ -26,7 +26,11 @@ export async function recognise(host: ReadHost, device: string): Promise<Signatu
   if ((await sizeOf(host, node)) === 0)
     throw new ParseError(`${device} is a device of no size: cannot tell what it holds`);
   if (await isUsedBeneath(host, node)) await host.run(dropCache(node.path));
-  return host.run(blkidProbe(node.path));
+  const found = await host.run(blkidProbe(node.path));
+  if (found?.label === undefined || !/M-|\^/.test(found.label)) return found;
+  const { label: _, ...rest } = found;
+  const label = await host.run(blkidLabel(node.path));
+  return label === undefined ? rest : { ...rest, label };
 }
 
 /**

@@ -6,7 +6,7 @@ export const signatureSchema = z.strictObject({
   type: z.string().check(z.minLength(1)),
   usage: z.enum(['filesystem', 'raid', 'crypto', 'other', 'partition-table', 'ambivalent']),
   uuid: z.exactOptional(z.string()),
-  /** As blkid prints it: what is not ASCII stands in caret notation. For people only. */
+  /** For people: control characters are in caret notation, and bytes that are not UTF-8 in octal. */
   label: z.exactOptional(z.string()),
   /** Type of a partition table that lies beside the signature. */
   ptType: z.exactOptional(z.string()),

@@ -13,12 +13,17 @@ import { tableIn } from './sectors.ts';
 export const blkidTools: Readonly<Record<string, ToolModel>> = { blkid };
 
 function blkid(call: ToolCall): ReturnType<ToolModel> {
-  const options = readOptions(call, { flags: ['-p'], values: ['-c', '-o', '-t'] });
+  const options = readOptions(call, { flags: ['-p'], values: ['-c', '-o', '-s', '-t'] });
   const { flags, words, values } = options;
   const [path = '', ...more] = words;
   if (values.has('-t')) return tagged(call, options);
-  if (values.has('-c') || !flags.has('-p') || values.get('-o')?.join() !== 'export' || more.length > 0)
-    throw unmodelled(call, 'it answers `blkid -p -o export DEVICE`');
+  const format = values.get('-o')?.join();
+  if (flags.has('-p') && format === 'value' && values.get('-s')?.join() === 'LABEL' && more.length === 0) {
+    const { label } = contentOf(call.world, path) ?? {};
+    return label === undefined ? { exitCode: 2, stdout: '', stderr: '' } : ok(`${label}\n`);
+  }
+  if (values.has('-c') || !flags.has('-p') || format !== 'export' || more.length > 0)
+    throw unmodelled(call, 'it answers `blkid -p -o export DEVICE` and `blkid -p -o value -s LABEL DEVICE`');
   const superblock = contentOf(call.world, path);
   const device = deviceAt(call.world, path);
   const table = device === undefined ? undefined : tableIn(call.world.live.get(device.storage), device.size);
@@ -87,9 +92,17 @@ function fieldsOf(fields: readonly (readonly [string, string | number | undefine
     .join('');
 }
 
-/** As a shell would read it back. */
+/** safe_print() of blkid.c: a byte above 0x7f becomes `M-x`, and a backslash comes before what a shell would take for its own. */
 function escaped(value: string): string {
-  return value.replace(/[^\w./:-]/g, '\\$&');
+  return [...Buffer.from(value)]
+    .map((byte) => {
+      const low = byte & 0x7f;
+      const isControl = low < 0x20 || low === 0x7f;
+      const char = String.fromCharCode(isControl ? low ^ 0x40 : low);
+      const own = isControl ? '^' : / |["'$`<>\\]/.test(char) ? '\\' : '';
+      return `${byte > 0x7f ? 'M-' : ''}${own}${char}`;
+    })
+    .join('');
 }
 
 function contentOf(world: World, path: string): Superblock | undefined {

@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { blkidProbe, loopBacking, readsAsBlank, wipeSignatures } from '../../../src/blockdevice/commands.ts';
-import { classifyDevice } from '../../../src/blockdevice/index.ts';
+import {
+  blkidLabel,
+  blkidProbe,
+  loopBacking,
+  readsAsBlank,
+  wipeSignatures,
+} from '../../../src/blockdevice/commands.ts';
+import { classifyDevice, recognise } from '../../../src/blockdevice/index.ts';
+import { simulatedHost } from '../../../src/testing/index.ts';
 import { versionsOf } from '../../support/record/recordings.ts';
 import { everyVersion, recorded } from './fixtures.ts';
 
@@ -57,6 +64,42 @@ describe.each(['2.38.1', '2.41.5'])('blkidProbe of %s', (version) => {
   ])('refuses %s', (_, stdout) => {
     expect(() => blkidProbe('/dev/x').parse({ exitCode: 0, stdout, stderr: '' })).toThrow();
   });
+});
+
+describe('blkidLabel', () => {
+  const { argv, encoding, parse } = blkidLabel('/dev/x');
+  const label = (bytes: readonly number[] | string) =>
+    parse({ exitCode: 0, stdout: `${Buffer.from(bytes).toString('latin1')}\n`, stderr: '' });
+
+  test('asks for the bytes of the label alone', () => {
+    expect([argv, encoding]).toEqual([['-p', '-o', 'value', '-s', 'LABEL', '/dev/x'], 'latin1']);
+  });
+
+  test.each([
+    ['Bücher', 'Bücher'],
+    ['M-^C', 'M-^C'],
+    ['日本', '日本'],
+    [[0x42, 0xc3], 'B\\303'],
+    [[0x61, 0x0a, 0x62], 'a^Jb'],
+  ] as const)('reads %j as %s', (bytes, shown) => {
+    expect(label(bytes)).toBe(shown);
+  });
+
+  test('knows that there is none, and believes nothing that is cut off or refused', () => {
+    expect(parse({ exitCode: 2, stdout: '', stderr: '' })).toBeUndefined();
+    expect(() => parse({ exitCode: 0, stdout: 'a', stderr: '' })).toThrow('/dev/x');
+    expect(() => parse({ exitCode: 2, stdout: '', stderr: 'Permission denied\n' })).toThrow(
+      'Permission denied',
+    );
+  });
+});
+
+test.each(['Bücher', 'M-C', '日本 ^_^', 'a b'])('a device is known by its label "%s"', async (label) => {
+  const host = simulatedHost();
+  host.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 4 });
+  const uuid = '5e1f0000-0000-4000-8000-000000000001';
+  host.admin.format('/dev/vg0/a', { type: 'ext4', usage: 'filesystem', uuid, version: '1.0', label });
+  expect(await recognise(host, '/dev/vg0/a')).toMatchObject({ label, uuid });
 });
 
 describe('readsAsBlank', () => {
