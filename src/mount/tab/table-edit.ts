@@ -4,8 +4,10 @@ import { CommandError, RefusedError } from '../../errors.ts';
 import { copyAttributes } from './commands.ts';
 import { applyEdit, revertEdit } from './edit.ts';
 import { contentOf, hashOf, readTable } from './table-file.ts';
+import { linesOf } from './fields.ts';
 import { lineState } from './table-look.ts';
 import type { TableUndo } from './table-undo.ts';
+import { tables } from './tables.ts';
 
 /** Writes the new table beside the old one, has it looked at, and puts it in its place. */
 export async function makeEdit(
@@ -17,17 +19,33 @@ export async function makeEdit(
   ) => Promise<void>,
 ): Promise<void> {
   const content = await expectBefore(host, of);
-  await write(host, of.private, {
-    content: applyEdit(content ?? '', of.edit),
-    like: content === undefined ? undefined : of.file,
-  });
-  await validate(host, { old: content === undefined ? undefined : of.file, made: of.private });
+  const made = applyEdit(content ?? '', of.edit);
+  const like = content === undefined ? undefined : of.file;
+  const legible = withoutUnread(made, of);
+  if (legible !== made) {
+    await write(host, of.back, { content: withoutUnread(content ?? '', of), like });
+    await write(host, of.private, { content: legible, like });
+    await validate(host, { old: of.back, made: of.private });
+    await host.removeFile(of.back);
+    await host.removeFile(of.private);
+  }
+  await write(host, of.private, { content: made, like });
+  if (legible === made) await validate(host, { old: like, made: of.private });
   await expectBefore(host, of);
   if (content === undefined) {
     await host.link(of.private, of.file);
     await host.removeFile(of.private);
   } else await host.rename(of.private, of.file);
   await host.sync(posix.dirname(of.file));
+}
+
+/** A comment in place of each line that is not understood: findmnt 2.41 gives up at the first of them, or dies of SIGSEGV. */
+function withoutUnread(content: string, { table }: TableUndo): string {
+  const unread = new Set(tables[table].parse(content).unread.map(({ number }) => number));
+  if (unread.size === 0) return content;
+  return linesOf(content)
+    .map((line, index) => `${unread.has(index + 1) ? '#' : line}\n`)
+    .join('');
 }
 
 async function expectBefore(host: ReadHost, of: TableUndo): Promise<string | undefined> {
