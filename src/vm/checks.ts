@@ -5,7 +5,7 @@ import { checkVgName, usableVg } from '../lvm/index.ts';
 import { realPath } from '../mount/index.ts';
 import type { Site } from '../site.ts';
 import { type Bytes, formatSize } from '../units.ts';
-import { domains, guestConfigs, memoryRefusal, type GuestConfig } from '../xen/index.ts';
+import { bridgeOf, domains, guestConfigs, memoryRefusal, type GuestConfig, type Vif } from '../xen/index.ts';
 
 /** Kernel and ramdisk of the guest: as asked, as the site says, else those that this host runs. */
 export async function checkKernel(options: {
@@ -135,6 +135,16 @@ export async function checkBridge(host: ReadHost, bridge: string | undefined): P
     there ? `${bridge} is a network interface, but not a bridge` : `there is no bridge ${bridge}`,
     { remedy: 'name one that is there: ip link show type bridge' },
   );
+}
+
+/** What the guest's network interface is connected to; what a script other than Xen's does is not known. */
+export async function checkVif(host: ReadHost, vif: Vif): Promise<void> {
+  const found = await bridgeOf(host, vif);
+  if (found?.kind === 'linux') await checkBridge(host, found.bridge);
+  if (found?.kind === 'openvswitch' && (await host.stat(`/sys/class/net/${found.bridge}`)) === undefined)
+    throw new RefusedError(`there is no bridge ${found.bridge}`, {
+      remedy: 'name one that is there: ovs-vsctl list-br',
+    });
 }
 
 /** Memory for one more guest, as libxl counts it. */

@@ -9,10 +9,10 @@ import { changeRole } from '../replica/role.ts';
 import type { Site } from '../site.ts';
 import { domains, type GuestConfig, guestConfigs } from '../xen/index.ts';
 import {
-  checkBridge,
   checkClashes,
   checkConfigPath,
   checkFreeMemory,
+  checkVif,
   followed,
   refuseUnread,
 } from './checks.ts';
@@ -79,7 +79,7 @@ export async function planMove(options: {
     await found.try(() => on(to.name, () => checkConfigPath(to.host, path ?? guest.file)));
   for (const mac of macsOf(guest))
     await found.try(() => on(to.name, () => checkClashes({ host: to.host, site, name, mac, own })));
-  for (const { bridge } of guest.vifs) await found.try(() => on(to.name, () => checkBridge(to.host, bridge)));
+  for (const vif of guest.vifs) await found.try(() => on(to.name, () => checkVif(to.host, vif)));
   await found.try(() => on(to.name, () => checkFiles(to.host, guest)));
   if (domain !== null) await found.try(() => on(to.name, () => checkFreeMemory(to.host, guest)));
   found.throwAll();

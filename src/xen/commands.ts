@@ -127,7 +127,7 @@ export function createComplaint(stderr: string): string | undefined {
 // stands before the columns; a newline in it breaks the row, which is then an error.
 const header = /^Name {40}ID {3}Mem VCPUs\tState\tTime\(s\) {3}UUID {28}Reason-Code\tSecurity Label$/;
 const row =
-  /^(?<name>.*) +(?<id>\d+) +(?<memory>\d+) +(?<vcpus>\d+) {5}(?<flags>[r-][b-][p-][s-][-rscwS?][d-]) +(?<seconds>\d+\.\d) (?<uuid>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) +(?<reason>-|[0-9a-f]+) +(?<label>\S+)$/;
+  /^(?<name>.*) (?<id>\d+) +(?<memory>\d+) +(?<vcpus>\d+) {5}(?<flags>[r-][b-][p-][s-][-rscwS?][d-]) +(?<seconds>\d+\.\d) (?<uuid>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) +(?<reason>-|[0-9a-f]+) +(?<label>\S+)$/;
 
 function parseList(stdout: string): readonly ListedDomain[] {
   const [first, ...rows] = stdout.replace(/\n$/, '').split('\n');
@@ -142,7 +142,7 @@ function parseRow(line: string): ListedDomain {
   const groups = row.exec(line)?.groups;
   if (groups === undefined) throw new ParseError(`xl list -v: cannot read the line "${line}"`);
   const { id, memory, vcpus, flags = '', seconds, uuid = '' } = groups;
-  const name = (groups.name ?? '').replace(/ +$/, '');
+  const name = nameInColumn(groups.name ?? '', id ?? '');
   return {
     id: Number(id),
     ...(name === '(null)' ? {} : { name }),
@@ -152,6 +152,12 @@ function parseRow(line: string): ListedDomain {
     flags,
     seconds: Number(seconds),
   };
+}
+
+/** Columns of 40 and 5: blanks at the end of a name can be told from those of the column only where it is longer than that. */
+function nameInColumn(before: string, id: string): string {
+  const column = before.slice(0, before.length - Math.max(0, 5 - id.length));
+  return Buffer.byteLength(column) > 40 ? column : column.replace(/ +$/, '');
 }
 
 function parseInfo(stdout: string): XenInfo {

@@ -1,3 +1,4 @@
+export { bridgeOf } from './bridge.ts';
 export * from './config/index.ts';
 export { type Domain, type DomainState, domains, guestDomains, stateWords } from './domains.ts';
 export {

@@ -1,7 +1,7 @@
 import type { ReadHost } from '../command/index.ts';
 import { xlInfo } from './commands.ts';
 import type { GuestConfig } from './config/guest.ts';
-import { parseConfig } from './config/parse.ts';
+import { xlConf } from './xl-conf.ts';
 
 /**
  * What libxl needs for a guest, in MiB: its memory, 1 MiB more for a PV and 2 for a PVH or HVM guest, and for these
@@ -35,10 +35,7 @@ const dom0Mem =
   /(?:^| )dom0_mem=(?:(?:|min:|max:)(?:-?\d+[bBkKmMgGtT]?|(?:-?\d+[bBkKmMgGtT]?\+)?\d{1,2}%),?)+(?:$| )/;
 
 async function autoballoon(host: ReadHost, commandLine: string): Promise<boolean> {
-  const file = '/etc/xen/xl.conf';
-  if ((await host.stat(file)) === undefined) return !dom0Mem.test(commandLine);
-  const set = parseConfig({ text: await host.readFile(file), file }).settings.get('autoballoon');
-  const value = set === undefined || set.kind === 'list' ? 'auto' : set.text;
+  const value = (await xlConf(host, 'autoballoon')) ?? 'auto';
   if (value === 'auto') return !dom0Mem.test(commandLine);
   return value === 'on' || value === '1';
 }

@@ -2,7 +2,7 @@
 export interface Disk {
   /** As written: a path, or what `script` understands. Empty for an empty CD drive. */
   readonly target: string;
-  /** The device or image on this host, absolute. Missing for an empty drive, and where a script or another domain serves it. */
+  /** The device or image on this host, absolute. Missing for an empty drive, and where a script, another domain or a network serves it. */
   readonly path?: string;
   /** What serves it in place of the kernel: `block-drbd` of `drbd:NAME`, whose target is a resource. */
   readonly script?: string;
@@ -58,7 +58,9 @@ function one(draft: Draft, rest: string): Step {
     if (flag.groups?.cdrom !== undefined) draft.cdrom = true;
     return flag[0].length;
   }
-  if (rest.startsWith('target=')) return target(draft, rest.slice('target='.length)) ?? rest.length;
+  // It takes the rest of the text, but for one comma at its end.
+  if (rest.startsWith('target='))
+    return target(draft, rest.slice('target='.length).replace(/,$/, '')) ?? rest.length;
   const pair = keyed.exec(rest);
   if (pair !== null) return byName(draft, pair.groups ?? {}) ?? pair[0].length;
   const old = prefix.exec(rest);
@@ -168,7 +170,8 @@ function finish(draft: Draft): Disk | string {
   const path = draft.target ?? '';
   if (path === '' && !cdrom) return 'it has no target';
   if (draft.vdev === undefined || draft.vdev === '') return 'it has no vdev';
-  const served = path !== '' && !draft.script && !draft.backend;
+  // PROTOCOL:… is for qemu (rbd:pool/image, nbd:host:port): nothing of this host.
+  const served = path !== '' && !draft.script && !draft.backend && !/^[^/]*:/.test(path);
   return {
     target: path,
     // libxl prepends /dev to what is no absolute path (xl-disk-configuration(5)).

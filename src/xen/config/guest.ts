@@ -29,8 +29,11 @@ export function guestConfig(config: ParsedConfig): GuestConfig {
   if (name === undefined || name === '') read.fail('name', 'expected name = "…": a guest needs a name');
   const uuid = read.text('uuid')?.toLowerCase();
   if (uuid !== undefined && !isUuid(uuid)) read.fail('uuid', `"${uuid}" is no UUID`);
-  const memoryMiB = read.number('memory');
-  if (memoryMiB === undefined) read.fail('memory', 'expected memory = … (MiB)');
+  if (/^ | $/.test(name))
+    read.fail('name', 'expected a name without a blank at its start or end: xl list does not show it');
+  // Without `memory` the guest starts with all of `maxmem`.
+  const memoryMiB = read.number('memory') ?? read.number('maxmem');
+  if (memoryMiB === undefined) read.fail('memory', 'expected memory = … (MiB), or maxmem');
   const bootloader = read.text('bootloader');
   const kernel = bootloader === undefined ? read.text('kernel') : undefined;
   const ramdisk = bootloader === undefined ? read.text('ramdisk') : undefined;

@@ -14,7 +14,7 @@ const largest = 1024 * 1024;
 // The rules of libxlu_cfg_l.l (xen.git tools/libs/util, Xen 4.17). A comment ends with a newline, and without one
 // xl rejects it; quoted strings stay on one line; names are lower case; signs, dots and \r are lexical errors.
 const rules =
-  /(?<blank>[ \t]+)|(?<ident>[a-z][_0-9a-z]*)|(?<number>[0-9][0-9a-fx]*)|(?<newline>\n|#[^\n]*\n)|(?<string>'(?:[^'\\\n]|\\[^\n])*'|"(?:[^"\\\n]|\\[^\n])*")|(?<mark>\+=|[=[\],;])/y;
+  /(?<blank>[ \t]+)|(?<ident>[a-z][._0-9a-z]*)|(?<number>[0-9][0-9a-fx]*)|(?<newline>\n|#[^\n]*\n)|(?<string>'(?:[^'\\\n]|\\[^\n])*'|"(?:[^"\\\n]|\\[^\n])*")|(?<mark>\+=|[=[\],;])/y;
 
 /**
  * The tokens of an xl.cfg text, ended by one of kind `end`.

@@ -2,7 +2,9 @@
 export interface Vif {
   /** Lower case, with colons. */
   readonly mac?: string;
+  /** As written: vif-openvswitch takes a tag and trunks behind the name of the bridge. */
   readonly bridge?: string;
+  readonly script?: string;
 }
 
 /**
@@ -11,15 +13,44 @@ export interface Vif {
  */
 export function parseVif(spec: string): Vif | string {
   const given = new Map<string, string>();
-  for (const part of spec.split(',').map((word) => word.trim())) {
-    if (part === '') continue;
-    const groups = /^(?<key>[a-z][a-z0-9_-]*)=(?<value>.*)$/.exec(part)?.groups;
+  for (const part of spec.split(',').map((word) => word.trimStart())) {
+    if (part === '' || part === 'trusted' || part === 'untrusted') continue;
+    const groups = /^(?<key>[a-z][a-z0-9_-]*)=(?<value>.*)$/s.exec(part)?.groups;
     if (groups === undefined) return `in the vif '${spec}': expected key=value, found '${part}'`;
     given.set(groups.key ?? '', groups.value ?? '');
   }
-  const mac = given.get('mac')?.toLowerCase();
-  const bridge = given.get('bridge');
-  if (mac !== undefined && !/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/.test(mac))
+  const [mac, rate] = [given.get('mac'), given.get('rate')];
+  const address = mac === undefined ? undefined : macIn(mac);
+  if (mac !== undefined && address === undefined)
     return `in the vif '${spec}': '${mac}' is no MAC address (six pairs of hex digits with colons)`;
-  return { ...(mac === undefined ? {} : { mac }), ...(bridge === undefined ? {} : { bridge }) };
+  if (rate !== undefined && !isRate(rate))
+    return `in the vif '${spec}': '${rate}' is no rate: expected for example 10Mb/s, 1MB/s or 250KB/s@20ms`;
+  const [bridge, script] = [given.get('bridge'), given.get('script')];
+  return {
+    ...(address === undefined ? {} : { mac: address }),
+    ...(bridge === undefined ? {} : { bridge }),
+    ...(script === undefined ? {} : { script }),
+  };
+}
+
+/** As xl reads it: each of the six numbers may have one digit. */
+function macIn(text: string): string | undefined {
+  const parts = text.toLowerCase().trim().split(':');
+  if (parts.length !== 6 || !parts.every((part) => /^[0-9a-f]{1,2}$/.test(part))) return undefined;
+  return parts.map((part) => part.padStart(2, '0')).join(':');
+}
+
+const most = 2 ** 32 - 1;
+const bytesPer: Readonly<Record<string, bigint>> = { '': 1n, K: 1000n, M: 1000n ** 2n, G: 1000n ** 3n };
+const microsecondsPer: Readonly<Record<string, number>> = { us: 1, u: 1, ms: 1000, m: 1000, s: 1e6, '': 1e6 };
+
+/** `NUMBER[KMG](b|B)/s[@NUMBER[us|ms|s]]`, of which neither number, nor the interval, is 0 or more than 32 bits. */
+function isRate(text: string): boolean {
+  const pattern = /^(?<count>\d+)(?<factor>[GMK]?)[bB]\/s(?:@(?<every>\d+)(?<unit>[mu]s?|s?))?$/;
+  const { count, factor = '', every = '50', unit = every === '50' ? 'ms' : '' } = pattern.exec(text)?.groups ?? {};
+  if (count === undefined) return false;
+  const interval = Number(every) * (microsecondsPer[unit] ?? Number.NaN);
+  const bytes = BigInt(count) * (bytesPer[factor] ?? 0n);
+  const fits = (value: number): boolean => value > 0 && value <= most;
+  return fits(Number(count)) && fits(Number(every)) && fits(interval) && bytes * BigInt(interval) < 2n ** 64n;
 }

@@ -42,9 +42,9 @@ function settingOf(value: ConfigValue): Setting {
 }
 
 function checkedKey(key: string): string {
-  if (/^[a-z][_0-9a-z]*$/.test(key)) return key;
+  if (/^[a-z][._0-9a-z]*$/.test(key)) return key;
   throw new UsageError(
-    `"${key}" cannot be a key of a guest config: expected lower-case letters, digits and _`,
+    `"${key}" cannot be a key of a guest config: expected lower-case letters, digits, "." and "_"`,
   );
 }
 

@@ -7,6 +7,7 @@ import { type Holder, RefusedError } from '../../errors.ts';
 import { startedByHand } from '../by-hand.ts';
 import type { GuestConfig } from '../config/guest.ts';
 import { describe, guestDomains } from '../domains.ts';
+import { bridgeOf } from '../bridge.ts';
 import { memoryRefusal } from '../memory.ts';
 import { remedyFor } from '../start-all.ts';
 import {
@@ -114,9 +115,12 @@ async function refusalsOf(
     held.push(...who);
     refusals.push(...who.map((each) => inWords([each])));
   }
-  for (const { bridge } of read.vifs)
-    if (bridge !== undefined && (await host.stat(`/sys/class/net/${bridge}`)) === undefined)
-      refusals.push(`there is no bridge ${bridge}`);
+  for (const vif of read.vifs) {
+    const found = await bridgeOf(host, vif);
+    if (found === undefined || found.kind === 'other') continue;
+    if ((await host.stat(`/sys/class/net/${found.bridge}`)) === undefined)
+      refusals.push(`there is no bridge ${found.bridge}`);
+  }
   const memory = await memoryRefusal(host, read);
   return { refusals: memory === undefined ? refusals : [...refusals, memory], held };
 }

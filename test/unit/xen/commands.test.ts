@@ -87,7 +87,14 @@ describe('xl list -v', () => {
 
   test('a name that looks like the columns is still a name', () => {
     const name = 'x 1 2 3     r-----  1.0 11111111-2222-4333-8444-555555555555 - -';
-    expect(parse(head, first, web1.replace('web1', name))[1]).toMatchObject({ name, id: 1 });
+    expect(parse(head, first, web1.replace(/^.{40}/, name))[1]).toMatchObject({ name, id: 1 });
+  });
+
+  test('blanks at the end of a name are kept where it is longer than its column', () => {
+    const name = `${'x'.repeat(40)}  `;
+    const line = web1.replace(/^.{40}/, name);
+    expect(parse(head, first, line)[1]).toMatchObject({ name, id: 1 });
+    expect(parse(head, first, line.replace(/ {5}1 /, ' 12345 '))[1]).toMatchObject({ name, id: 12345 });
   });
 
   test.each([

@@ -31,6 +31,8 @@ describe('a disk', () => {
     ['backendtype=phy,vdev=xvda,target=/dev/vg/lv', lv],
     ['/dev/vg/lv,,xvda,discard', lv],
     ['vdev=xvda,target=/dev/vg/a,b=c', { ...lv, target: '/dev/vg/a,b=c', path: '/dev/vg/a,b=c' }],
+    ['vdev=xvda,target=/dev/vg/lv,', lv],
+    ['vdev=xvda,target=/dev/vg/lv,,', { ...lv, target: '/dev/vg/lv,', path: '/dev/vg/lv,' }],
     ['tap:qcow2:/dev/vg/lv,xvda,w', { ...lv, format: 'qcow2' }],
     ['/dev/disk/by-id/x:y,,xvda,w', { ...lv, target: '/dev/disk/by-id/x:y', path: '/dev/disk/by-id/x:y' }],
     ['/a.iso,,hdc,cdrom', cd],
@@ -49,6 +51,14 @@ describe('a disk', () => {
   ])('%s', (spec, expected) => {
     expect(parseDisk(spec)).toEqual(expected);
   });
+
+  test.each(['rbd:pool/image:mon_host=10.0.0.1\\\\:6321', 'nbd:10.0.0.1:10809', 'iscsi://10.0.0.1/iqn.x/1'])(
+    '%s has no path on this host',
+    (target) => {
+      const { path: _, ...rest } = lv;
+      expect(parseDisk(`backendtype=qdisk,vdev=xvda,target=${target}`)).toEqual({ ...rest, target });
+    },
+  );
 
   test.each([
     ['/dev/vg/lv,xvda,w', 'unknown format xvda'],
@@ -74,11 +84,23 @@ describe('a network interface', () => {
   test.each([
     ['', {}],
     ['mac=00:16:3E:00:00:01, bridge=br0', { mac: '00:16:3e:00:00:01', bridge: 'br0' }],
-    ['bridge=br0,script=vif-bridge', { bridge: 'br0' }],
+    ['bridge=br0,script=vif-bridge', { bridge: 'br0', script: 'vif-bridge' }],
+    ['mac=0:16:3E:0:0:1', { mac: '00:16:3e:00:00:01' }],
+    ['trusted,bridge=br0', { bridge: 'br0' }],
+    ['untrusted', {}],
+    ['bridge=br0,rate=10Mb/s', { bridge: 'br0' }],
+    ['rate=250KB/s@20ms', {}],
+    ['rate=1GB/s@1s', {}],
+    ['rate=100b/s@5', {}],
   ])('%j', (spec, expected) => {
     expect(parseVif(spec)).toEqual(expected);
   });
-  test.each(['br0', 'mac=00:16', 'mac=00-16-3e-00-00-01'])('%j is refused', (spec) => {
+  test.each([
+    ...['br0', 'mac=00:16', 'mac=0:0:1', 'mac=00-16-3e-00-00-01', 'mac=00:16:3e:00:00:100'],
+    ...['rate=foo', 'rate=', 'rate=@', 'rate=10MB', 'rate=10MB/m', 'rate=10ZB/s', 'rate=0B/s'],
+    ...['rate=4294967296b/s', 'rate=10Mb/s@foo', 'rate=10Mb/s@10h', 'rate=1B/s@0us', 'rate=1B/s@4295s'],
+    'rate=4294967295GB/s@4294s',
+  ])('%j is refused', (spec) => {
     expect(parseVif(spec)).toContain(`in the vif '${spec}'`);
   });
 });
@@ -127,6 +149,15 @@ vif=['bridge=br0']
     });
   });
 
+  test('has the memory that it starts with: all of it where only maxmem is set', () => {
+    expect(read('name="a"\nmaxmem=64\n').memoryMiB).toBe(64);
+    expect(read('name="a"\nmaxmem=64\nmemory=32\n').memoryMiB).toBe(32);
+  });
+
+  test('may have keys with a dot, as xl.conf has', () => {
+    expect(read('name="a"\nmemory=1\nvif.default.script="vif-openvswitch"\n').name).toBe('a');
+  });
+
   test('with a bootloader has its kernel inside', () => {
     const guest = read('name="a"\nmemory=64\nbootloader="pygrub"\nkernel="/vmlinuz"\n');
 
@@ -136,7 +167,8 @@ vif=['bridge=br0']
   test.each([
     ['memory=128', 'x.cfg: expected name = "…"'],
     ['name=""\nmemory=128', 'x.cfg:1: expected name = "…"'],
-    ['name="a"', 'x.cfg: expected memory = … (MiB)'],
+    ['name="a"', 'x.cfg: expected memory = … (MiB), or maxmem'],
+    ['name="a "\nmemory=1', 'x.cfg:1: expected a name without a blank at its start or end'],
     ['name="a"\nmemory=[1]', 'x.cfg:2: expected a number for memory, found a list'],
     ['name="a"\nmemory="x"', 'x.cfg:2: expected a whole number above 0 for memory, found x'],
     ['name="a"\nmemory=0', 'x.cfg:2: expected a whole number above 0 for memory'],

@@ -1,0 +1,25 @@
+import { posix } from 'node:path';
+import type { ReadHost } from '../command/index.ts';
+import type { Vif } from './config/vif.ts';
+import { xlConf } from './xl-conf.ts';
+
+/** The bridge of a network interface, and by which kind of script the guest is connected to it. */
+export interface VifBridge {
+  readonly bridge: string;
+  readonly kind: 'linux' | 'openvswitch' | 'other';
+}
+
+// tools/hotplug/Linux/vif-openvswitch of Xen 4.14 to 4.20.
+const openvswitch = /^(?<name>[^.:]+)(?:\.\d+)?(?::\d+)*$/;
+
+/** Undefined: none is named. Of Open vSwitch a tag and trunks come behind the name: `ovsbr0.42`, `ovsbr0:42:43`. */
+export async function bridgeOf(
+  host: ReadHost,
+  { bridge, script }: Vif,
+): Promise<VifBridge | undefined> {
+  if (bridge === undefined) return undefined;
+  const used = posix.basename(script ?? (await xlConf(host, 'vif.default.script')) ?? 'vif-bridge');
+  if (used === 'vif-bridge') return { bridge, kind: 'linux' };
+  if (used !== 'vif-openvswitch') return { bridge, kind: 'other' };
+  return { bridge: openvswitch.exec(bridge)?.groups?.name ?? bridge, kind: 'openvswitch' };
+}
