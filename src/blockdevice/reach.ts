@@ -106,7 +106,7 @@ async function mappedTo(host: ReadHost, name: string, number: string): Promise<B
   return Math.max(...(await host.run(mappingEnds(name, number))));
 }
 
-const tableLine = /^(?<start>\d+) (?<length>\d+) (?<target>\S+) (?<rest>.*)$/;
+const tableLine = /^(?<start>\d+) (?<length>\d+) (?<target>\S+)(?: (?<rest>.*))?$/;
 
 /** Where each part of a mapping that lies on the device of that number ends on it, in bytes: sectors in the table (dmsetup(8)). */
 export function mappingEnds(name: string, number: string): ReadCommand<readonly Bytes[]> {
@@ -117,11 +117,12 @@ export function mappingEnds(name: string, number: string): ReadCommand<readonly 
     shownOf: stderrAlone,
     parse: ({ stdout }) =>
       stdout
-        .trimEnd()
+        .replace(/\n$/, '')
         .split('\n')
         .map((line) => {
           const parts = tableLine.exec(line)?.groups;
           if (parts === undefined) throw new ParseError(`cannot read the line ${JSON.stringify(line)}`);
+          if (parts.target === 'error' || parts.target === 'zero') return 0;
           // linear: DEVICE OFFSET; crypt: CIPHER KEY IV_OFFSET DEVICE OFFSET …
           if (parts.target !== 'linear' && parts.target !== 'crypt') return Number.POSITIVE_INFINITY;
           const words = parts.rest?.split(' ') ?? [];

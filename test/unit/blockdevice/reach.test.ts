@@ -111,6 +111,7 @@ describe('where a mapping ends on a device', () => {
     ],
     ['of another device', '0 98304 linear 253:7 2048', [0]],
     ['of a kind that does not tell', '0 98304 snapshot 253:1 253:2 P 8', [Number.POSITIVE_INFINITY]],
+    ['of a kind that has no device, and no words behind it', '0 8 error \n8 8 zero ', [0, 0]],
     ['in two parts', '0 8 linear 253:1 8\n8 8 linear 253:1 0', [16 * 512, 8 * 512]],
   ])('%s', (_, table, expected) => {
     expect(ends(table)).toEqual(expected);
