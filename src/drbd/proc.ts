@@ -92,7 +92,13 @@ export function parseProc(text: string): ProcStatus {
 function deviceOf(groups: Readonly<Record<string, string | undefined>>): ProcDevice {
   const { minor, state } = groups;
   if (state === undefined) return { minor: count.parse(minor), state: 'Unconfigured' };
-  return configured.parse(
+  const { data, error } = configured.safeParse(
     Object.fromEntries(Object.entries(groups).filter(([, value]) => value !== undefined)),
+  );
+  if (data !== undefined) return data;
+  const [{ path } = { path: [] }] = error.issues;
+  const field = String(path[0]);
+  throw new ParseError(
+    `/proc/drbd: the ${field} of device ${minor ?? ''} is ${JSON.stringify(groups[field])}, which bofh does not know`,
   );
 }

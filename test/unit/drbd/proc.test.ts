@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { ParseError } from '../../../src/errors.ts';
 import { parseProc } from '../../../src/drbd/proc.ts';
 import { recorded } from '../blockdevice/fixtures.ts';
 
@@ -71,6 +72,9 @@ describe('/proc/drbd', () => {
       }
       expect(() => parseProc(text.slice(0, -1))).toThrow();
       expect(() => parseProc(text.replace('Secondary', 'Tertiary').replace('Primary', 'Tertiary'))).toThrow();
+      const odd = text.replace(/ro:\w+/, 'ro:Tertiary');
+      expect(() => parseProc(odd)).toThrow(ParseError);
+      expect(() => parseProc(odd)).toThrow(/the role of device \d is "Tertiary", which bofh does not know/);
       expect(() => parseProc('')).toThrow();
     },
   );
