@@ -4,6 +4,7 @@ export { blankChanged, deviceWitness, isMountedForWriting, partWitness } from '.
 export { checkOverwrite, type Overwrite, overwriteSchema } from './content/overwrite.ts';
 export { refuseChanged, replaceable } from './content/replaceable.ts';
 export { streamMagic } from './content/stream.ts';
+export { unseen } from './content/unseen.ts';
 export { contentInWords, sameContent } from './content/words.ts';
 export {
   busyWith,

@@ -5,6 +5,7 @@ import { type Bytes, formatSize } from '../units.ts';
 import { bytesAt } from './bytes-at.ts';
 import { classifyDevice } from './commands.ts';
 import { hasStream } from './content/stream.ts';
+import { unseen } from './content/unseen.ts';
 import { holders, inWords, remedyFor } from './holders/index.ts';
 import { deviceNode } from './node.ts';
 import { probe } from './probe.ts';
@@ -51,8 +52,11 @@ interface Reach {
  */
 export async function reachOf(host: ReadHost, device: string): Promise<Reach | undefined> {
   const found = await probe(host, device);
-  if (found === undefined)
-    return (await hasStream(host, device)) ? { type: 'btrfs-stream', bytes: 'unknown' } : undefined;
+  if (found === undefined) {
+    if (await hasStream(host, device)) return { type: 'btrfs-stream', bytes: 'unknown' };
+    const other = await unseen(host, device);
+    return other === undefined ? undefined : { type: other.type, bytes: 'unknown' };
+  }
   return { type: found.type, bytes: await reachAs(host, device, found.type) };
 }
 

@@ -21,7 +21,7 @@ export async function overwriting<T>(
   });
 }
 
-/** By its uuid if it is that of what is there; what has none is named by its type. Of a stream of btrfs, which blkid does not know, by that. */
+/** By its UUID if it is that of what is there, else by its type. Of a stream of btrfs, which blkid does not know, by that. */
 export async function overwriteOf(device: string, text: string): Promise<Overwrite> {
   const found = await filesystem.probe(device);
   const isStream = found === undefined && /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);

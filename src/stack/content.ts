@@ -1,5 +1,5 @@
 import type { GraphDevice } from '../blockdevice/graph.ts';
-import { probe } from '../blockdevice/index.ts';
+import { probe, unseen } from '../blockdevice/index.ts';
 import type { Layer, LayerAt, Told } from '../blockdevice/layer.ts';
 import type { Signature } from '../blockdevice/schema.ts';
 import { whyUntold } from '../blockdevice/untold.ts';
@@ -19,7 +19,8 @@ export async function probed(host: ReadHost, device: GraphDevice): Promise<Probe
   if (device.kind === 'volume-part') return { state: 'part' };
   if (device.size === 0) return { state: 'untold', why: 'it has no size' };
   try {
-    return { state: 'probed', content: await probe(host, device.path) };
+    const content = await probe(host, device.path);
+    return { state: 'probed', content: content ?? (await unseen(host, device.path)) };
   } catch (error) {
     return { state: 'untold', why: whyUntold(error) };
   }

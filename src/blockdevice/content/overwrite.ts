@@ -3,7 +3,7 @@ import { RefusedError, UsageError } from '../../errors.ts';
 import type { Signature } from '../schema.ts';
 import { contentInWords } from './words.ts';
 
-/** Exactly what is there and may be lost: its uuid, or, when it has none, its type. */
+/** What is there and may be lost: its UUID, or its type, or both. */
 export const overwriteSchema = z.strictObject({
   uuid: z.exactOptional(z.string()),
   type: z.exactOptional(z.string()),
@@ -14,7 +14,7 @@ export type Overwrite = z.infer<typeof overwriteSchema>;
 /** UsageError for one that names nothing. */
 export function checkOverwrite(overwrite: Overwrite | undefined): void {
   if (overwrite !== undefined && overwrite.uuid === undefined && overwrite.type === undefined)
-    throw new UsageError('overwrite must name what may be lost, by its uuid or its type');
+    throw new UsageError('overwrite must name what may be lost, by its UUID or its type');
 }
 
 /** RefusedError unless what a device holds is what `overwrite` names, or neither is anything. */
@@ -41,9 +41,9 @@ export function refuseOther(
     throw new RefusedError(holds, {
       remedy: `erase it first: bofh block wipe ${device} --overwrite ${found.uuid ?? found.type}`,
     });
-  const named = found.uuid === undefined ? { type: found.type } : { uuid: found.uuid };
-  const remedy = `to lose it, name it: overwrite ${JSON.stringify(named)}`;
+  const remedy = `to overwrite it, name it: --overwrite ${found.uuid ?? found.type}`;
   if (overwrite === undefined) throw new RefusedError(holds, { remedy });
-  const right = overwrite.uuid === found.uuid && (overwrite.type ?? found.type) === found.type;
+  const right =
+    (overwrite.uuid ?? found.uuid) === found.uuid && (overwrite.type ?? found.type) === found.type;
   if (!right) throw new RefusedError(`${holds}, because overwrite names something else`, { remedy });
 }

@@ -12,6 +12,7 @@ import { refuseLeft } from '../wipe/contents.ts';
 import { pvType, refuseMember } from './member.ts';
 import { type Overwrite, refuseOther } from './overwrite.ts';
 import { refuseStream } from './stream.ts';
+import { refuseUnseen } from './unseen.ts';
 import { contentInWords, sameContent } from './words.ts';
 
 /**
@@ -41,6 +42,8 @@ export async function replaceable(
   await refusePartitioned(host, { device, found });
   if (found?.type === pvType && found.uuid !== undefined)
     await refuseMember(host, { device, uuid: found.uuid, unseen: 'refused', nothing: 'written' });
+  if (found === undefined && (overwrite !== undefined || when === 'under the locks'))
+    await refuseUnseen(host, device, 'written');
   refuseOther(device, { found, overwrite, emptyTable });
   if (found === undefined && stream === 'refused' && when === 'under the locks')
     await refuseStream(host, device);

@@ -5,6 +5,7 @@ import type { ReadHost } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../errors.ts';
 import { formatSize } from '../../units.ts';
 import { refuseStream } from '../content/stream.ts';
+import { refuseUnseen } from '../content/unseen.ts';
 import { contentInWords } from '../content/words.ts';
 import { holders } from '../holders/index.ts';
 import { refuseHeld } from '../in-use.ts';
@@ -49,7 +50,10 @@ export const createPartitionTable = operation({
     await refuseHeld(host, device, await holders(host, device));
     const found = await (chosen === undefined ? recognise : probe)(host, device);
     if (found !== undefined) throw await notBlank(host, { device, path: node.path, found });
-    if (chosen !== undefined) await refuseStream(host, device);
+    if (chosen !== undefined) {
+      await refuseStream(host, device);
+      await refuseUnseen(host, device, 'written');
+    }
     if ((await kernelPartitions(host, node)).length > 0)
       throw new RefusedError(`the kernel has partitions of ${device}, which is blank`, {
         remedy: `have it forget them: partx --delete ${device}`,
@@ -104,7 +108,7 @@ async function notBlank(
   const { device, path, found } = of;
   const what = found.usage === 'ambivalent' ? contentInWords(found) : found.type;
   const uuid = found.uuid === undefined ? '' : `, uuid ${found.uuid}`;
-  const names = namesOf(found, await host.run(magicsOn(path)));
+  const names = [...namesOf(found, await host.run(magicsOn(path))).keys()];
   const all = names.length === 0 ? [found.uuid ?? found.type] : names;
   return new RefusedError(`${device} is not blank: it holds ${what}${uuid}`, {
     remedy: `to lose it: bofh block wipe ${device} --overwrite ${all.join(',')}`,

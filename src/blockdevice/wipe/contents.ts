@@ -14,32 +14,41 @@ export function contentKey({ type, usage, uuid }: Magic): Key | undefined {
   return usage === 'filesystem' || usage === 'other' ? `fs:${uuid}` : undefined;
 }
 
-/** What must be named before it is erased: a uuid, or the type of what has none. */
-export function namesOf(found: Signature | undefined, magics: readonly Magic[]): readonly string[] {
-  const names = magics.map(({ type, usage, uuid }) => {
-    if (usage !== 'partition-table') return uuid ?? type;
-    if (found?.usage === 'partition-table' && found.uuid !== undefined) return found.uuid;
-    // The protective MBR of a gpt.
-    return type === 'PMBR' ? 'gpt' : type;
-  });
-  return [...new Set(names)];
+/** What must be named before it is erased, a UUID or the type of what has none, each with its type. */
+export function namesOf(found: Signature | undefined, magics: readonly Magic[]): ReadonlyMap<string, string> {
+  return new Map(
+    magics.map(({ type, usage, uuid }) => {
+      // The protective MBR of a gpt.
+      const kind = type === 'PMBR' ? 'gpt' : type;
+      if (usage !== 'partition-table') return [uuid ?? kind, kind];
+      return found?.usage === 'partition-table' && found.uuid !== undefined
+        ? [found.uuid, kind]
+        : [kind, kind];
+    }),
+  );
 }
 
 /** By this word one agrees to lose what is on a device without a signature: whatever it is, nobody can name it. */
 export const blankConsent = 'blank';
 
-/** RefusedError unless `overwrite` names all that is there, and nothing else. */
+/** RefusedError unless `overwrite` names all that is there, by UUIDs or types, and nothing else. */
 export function refuseUnnamed(
   device: string,
   asked: {
-    readonly names: readonly string[];
+    /** Each with its type, which names it as well where no other is of that type. */
+    readonly names: ReadonlyMap<string, string>;
     readonly overwrite: readonly string[];
     readonly found: Signature | undefined;
     /** May what has no signature go, by its own word? */
     readonly blank: 'refused' | 'named';
   },
 ): void {
-  const { names, overwrite, found, blank } = asked;
+  const { found, blank } = asked;
+  const names = [...asked.names.keys()];
+  const overwrite = asked.overwrite.map((said) => {
+    const [name, ...more] = names.filter((each) => asked.names.get(each) === said);
+    return name === undefined || more.length > 0 ? said : name;
+  });
   if (names.length === 0) {
     refuseBlank(device, { overwrite, found, blank });
     return;

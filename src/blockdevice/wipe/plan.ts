@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import type { ReadHost } from '../../command/index.ts';
+import { refuseUnseen, unseen } from '../content/unseen.ts';
 import { holders } from '../holders/index.ts';
 import { refuseHeld } from '../in-use.ts';
 import { identityOf } from '../keys.ts';
@@ -58,7 +59,16 @@ export async function planErase(
   const found = await (again ? probe : recognise)(host, device);
   const node = await deviceNode(host, device);
   const magics = await host.run(magicsOn(node.path));
-  refuseUnnamed(device, { names: namesOf(found, magics), overwrite, found, blank });
+  const names = namesOf(found, magics);
+  const isBlank = found === undefined && names.size === 0;
+  if (isBlank && blank === 'refused') await refuseUnseen(host, device, 'erased');
+  const other = isBlank ? await unseen(host, device) : undefined;
+  refuseUnnamed(device, {
+    names: other === undefined ? names : new Map([[other.type, other.type]]),
+    overwrite,
+    found,
+    blank,
+  });
   await refuseNeeded(host, { device, found, magics });
   const size = await sizeOf(host, node);
   const saved = await saveMagics(host, { device: node.path, size, magics });

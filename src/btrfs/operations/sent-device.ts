@@ -69,7 +69,7 @@ export function refuseStream(
 ): void {
   if (overwrite?.uuid === uuid && (overwrite.type ?? 'btrfs-stream') === 'btrfs-stream') return;
   throw new RefusedError(`${device} holds the stream of the subvolume ${uuid}; nothing was written`, {
-    remedy: `to lose it, name it: overwrite ${JSON.stringify({ uuid })}`,
+    remedy: `to overwrite it, name it: --overwrite ${uuid}`,
   });
 }
 

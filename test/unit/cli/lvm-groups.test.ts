@@ -57,7 +57,7 @@ describe('bofh lvm pv', () => {
 
     await expect(typed(host, line)).rejects.toHaveProperty(
       'remedy',
-      'to lose it, name it: overwrite {"type":"swap"}',
+      'to overwrite it, name it: --overwrite swap',
     );
     await typed(host, [...line, '--overwrite', 'swap']);
 

@@ -83,11 +83,33 @@ describe.each(takers)('%s', (_, act) => {
     host.admin.format(device, ext4);
 
     expect(await refused(act)).toContain(
-      `${device} holds ext4, uuid ${uuid}; nothing was written -> to lose it, name it: overwrite {"uuid":"${uuid}"}`,
+      `${device} holds ext4, uuid ${uuid}; nothing was written -> to overwrite it, name it: --overwrite ${uuid}`,
     );
-    for (const other of [{ uuid: 'other' }, { type: 'ext4' }, { uuid, type: 'xfs' }])
+    for (const other of [
+      { uuid: 'other' },
+      { type: 'xfs' },
+      { uuid, type: 'xfs' },
+      { uuid: 'other', type: 'ext4' },
+    ])
       expect(await refused(act, other)).toContain('because overwrite names something else');
     await withBofh(bofhOn(host), () => atomic('takes it', (tx) => act(tx, { overwrite: { uuid } })));
+  });
+
+  test('takes what was named by its type', async () => {
+    host.admin.format(device, ext4);
+    await withBofh(bofhOn(host), () => atomic('takes it', (tx) => act(tx, { overwrite: { type: 'ext4' } })));
+  });
+
+  test('does not take what a newer blkid would know for blank', async () => {
+    host.admin.writeBytes(device, 4120, Buffer.from('c68573f666ce90a9d96a60cf803df7ef', 'hex'));
+    for (const overwrite of [undefined, { type: 'bcachefs' }])
+      expect(await refused(act, overwrite)).toBe(
+        `${device} holds bcachefs, which the blkid of this host does not know; nothing was written -> to lose it: bofh block zero ${device} --overwrite bcachefs`,
+      );
+    await withBofh(bofhOn(host), () =>
+      atomic('zero', (tx) => tx.block.zero({ device, overwrite: ['bcachefs'] })),
+    );
+    await withBofh(bofhOn(host), () => atomic('takes it', (tx) => act(tx, {})));
   });
 
   test('refuses a blank one of which something was named', async () => {

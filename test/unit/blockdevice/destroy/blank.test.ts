@@ -34,6 +34,24 @@ const acts = (on: SimulatedHost = host): readonly string[] =>
       : [],
   );
 
+test.each([
+  ['qcow2', 0, '514649fb'],
+  ['vhd', 0, '636f6e6563746978'],
+  ['oracleasm', 32, '4f52434c4449534b'],
+  ['scoutfs', 65540, '8b423c10'],
+])('%s, which blkid does not know, is to be named, and wipefs cannot erase it', async (type, at, hex) => {
+  host.admin.writeBytes(device, at, Buffer.from(hex, 'hex'));
+  const of = async (verb: 'wipe' | 'zero' | 'discard', overwrite: string): Promise<unknown> =>
+    withBofh(bofhOn(host), () =>
+      atomic('destroys', (tx) => tx.block[verb]({ device, overwrite: [overwrite] })),
+    );
+  for (const verb of ['zero', 'discard'] as const)
+    await expect(of(verb, 'blank')).rejects.toThrow(`${device} holds ${type}, and ${type} was not named`);
+  const error = await rejectionOf(of('wipe', type));
+  expect(error).toMatchObject({ remedy: `to lose it: bofh block zero ${device} --overwrite ${type}` });
+  await of('zero', type);
+});
+
 describe.each(['discard', 'zero'] as const)('block.%s of a device without a signature', (how) => {
   const act = (tx: Tx): Promise<void> => tx.block[how]({ device, overwrite: ['blank'] });
   const does = (body: (tx: Tx) => Promise<unknown>, left: string[] = []): Promise<unknown> => {

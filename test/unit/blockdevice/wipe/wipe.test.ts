@@ -92,7 +92,7 @@ describe('block.wipe', () => {
     ['nothing is named', [], /was not named/],
     ['another one is named', [other], /was not named/],
     ['more is named than there is', [uuid, 'dos'], /dos is not there/],
-    ['it is named by its type, though it has a uuid', ['ext4'], /was not named/],
+    ['another type is named', ['xfs'], /was not named/],
   ] as const)('is refused when %s', async (_, overwrite, why) => {
     const before = changes();
     const error = await rejectionOf(wipe(overwrite));
@@ -102,8 +102,8 @@ describe('block.wipe', () => {
     expect(changes()).toBe(before);
   });
 
-  test('what has no uuid is named by its type', async () => {
-    host.admin.format(device, { type: 'ext4', usage: 'filesystem' });
+  test.each([{}, { uuid }])('it may be named by its type: %j', async (more) => {
+    host.admin.format(device, { type: 'ext4', usage: 'filesystem', ...more });
     await wipe(['ext4']);
     expect(await probe(host, device)).toBeUndefined();
   });

@@ -1,0 +1,72 @@
+import { CommandError, RefusedError } from '../../errors.ts';
+import type { ReadHost } from '../../command/index.ts';
+import { bytesAt } from '../bytes-at.ts';
+import { deviceNode, sizeOf } from '../node.ts';
+import type { Signature } from '../schema.ts';
+
+// What the blkid of a host is too old for, or none of them looks for. `wipefs --all` erases none of it.
+const magics: readonly { readonly type: string; readonly at: number; readonly bytes: string }[] = [
+  // libblkid knows it from 2.40 on, Debian 11 and 12 have an older one.
+  { type: 'bcachefs', at: 4120, bytes: '\xc6\x85\x73\xf6\x66\xce\x90\xa9\xd9\x6a\x60\xcf\x80\x3d\xf7\xef' },
+  // From 2.39 on.
+  { type: 'scoutfs', at: 65_540, bytes: '\x8b\x42\x3c\x10' },
+  // Disk images, which some put on a volume as they are, and Oracle's own volumes.
+  { type: 'qcow2', at: 0, bytes: 'QFI\xfb' },
+  { type: 'qed', at: 0, bytes: 'QED\0' },
+  { type: 'vmdk', at: 0, bytes: 'KDMV' },
+  { type: 'vhd', at: 0, bytes: 'conectix' },
+  { type: 'vhdx', at: 0, bytes: 'vhdxfile' },
+  { type: 'vdi', at: 64, bytes: '\x7f\x10\xda\xbe' },
+  { type: 'oracleasm', at: 32, bytes: 'ORCLDISK' },
+];
+
+/**
+ * What is on a device that blkid calls blank, by the magics that it does not know. Undefined: none of them. Other bytes tell
+ * nothing: what was wiped, the part of a group where something else was before, and a fresh LUKS mapping are full of them.
+ */
+export async function unseen(host: ReadHost, device: string): Promise<Signature | undefined> {
+  const node = await deviceNode(host, device);
+  const size = await sizeOf(host, node);
+  for (const [from, count] of [
+    [0, 8192],
+    [65_536, 4096],
+  ] as const) {
+    if (from + count > size) continue;
+    const read = await textAt(host, node.path, { from, count });
+    const found = magics.find(
+      ({ at, bytes }) =>
+        at >= from && at < from + count && read.slice(at - from, at - from + bytes.length) === bytes,
+    );
+    if (found !== undefined) return { type: found.type, usage: 'other' };
+  }
+  return undefined;
+}
+
+async function textAt(
+  host: ReadHost,
+  path: string,
+  range: { readonly from: number; readonly count: number },
+): Promise<string> {
+  try {
+    const { buffer } = await host.run(bytesAt(path, range));
+    return Buffer.from(buffer).toString('latin1');
+  } catch (error) {
+    // Whether the device can be read at all is asked elsewhere.
+    if (error instanceof CommandError && error.stderr.includes('Input/output error')) return '';
+    throw error;
+  }
+}
+
+/** RefusedError for a device with such a content. */
+export async function refuseUnseen(
+  host: ReadHost,
+  device: string,
+  nothing: 'written' | 'erased',
+): Promise<void> {
+  const found = await unseen(host, device);
+  if (found === undefined) return;
+  throw new RefusedError(
+    `${device} holds ${found.type}, which the blkid of this host does not know; nothing was ${nothing}`,
+    { remedy: `to lose it: bofh block zero ${device} --overwrite ${found.type}` },
+  );
+}
