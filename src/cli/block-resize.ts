@@ -70,7 +70,7 @@ async function cuts(host: ReadHost, device: string, to: Asked): Promise<boolean>
 
 function inWords({ layers, roundedFrom, granularity, warnings }: BlockResize): readonly string[] {
   const changed = layers.filter(({ when }) => when !== 'unchanged');
-  if (changed.length === 0) return ['nothing to do: all layers have that size already'];
+  if (changed.length === 0) return ['nothing to do: every layer keeps its size'];
   const rounded =
     roundedFrom === undefined
       ? []

@@ -52,7 +52,10 @@ export function planResize(request: ResizeRequest): ResizePlan {
   const granularity = granularityOf(chain);
   const lowest = lowestSize(request, granularity);
   const now = chain.map(({ limits }) => limits.size);
-  const sizes = finalSizes(chain, lowest);
+  const sizes = finalSizes(chain, lowest).map((size, at) =>
+    // What does not fill its place is not made larger by it either.
+    request.to === 'min' ? Math.min(size, now[at] ?? size) : size,
+  );
   const empty = sizes.findIndex((size) => size <= 0);
   if (empty >= 0)
     throw new RefusedError(`${chain[empty]?.title ?? ''} would have no bytes left`, {

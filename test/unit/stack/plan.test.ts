@@ -133,6 +133,17 @@ describe('a plan to resize a stack', () => {
     );
   });
 
+  it('makes nothing larger for min, also where the lowest layer stays and a filesystem does not fill it', () => {
+    const lv = { size: 300 * mib, smallest: { size: 300 * mib, why: 'it is a disk' } };
+    const fs = { size: 100 * mib };
+    const fixed = planResize({ chain: encrypted({ lv, fs, used: 26 * mib }), ...plain, to: 'min' });
+    expect(fixed.steps.filter(({ direction }) => direction === 'grow')).toEqual([]);
+    const least = { ...lv, smallest: { size: 200 * mib, why: 'it has snapshots' } };
+    const cut = planResize({ chain: encrypted({ lv: least, fs, used: 26 * mib }), ...plain, to: 'min' });
+    expect(shortly(cut)).toEqual(['1 shrink 184', '0 shrink 200']);
+    expect(cut.sizes[2]).toBe(100 * mib);
+  });
+
   it('makes no room where min is more than there is', () => {
     expect(
       planResize({ chain: encrypted({ used: 10 * gib - 16 * mib }), ...plain, to: 'min' }).steps,
@@ -255,6 +266,10 @@ describe('every plan', () => {
             const wanted = 'size' in to ? to.size : (before[asked] ?? 0) + to.by;
             expect(plan.sizes[asked]).toBeGreaterThanOrEqual(wanted);
             expect(plan.roundedFrom).toBe(plan.sizes[asked] === wanted ? undefined : wanted);
+          }
+          if (to === 'min') {
+            expect(end.every((size, at) => size <= (before[at] ?? 0))).toBe(true);
+            return;
           }
           // What could be filled is: whoever may grow has no whole unit left.
           for (const [at, { limits: own }] of chain.entries())
