@@ -17,9 +17,12 @@ const plainMs = 10_000;
 
 /**
  * On a terminal one line that is drawn again: the step, the program that it runs, the part done, the seconds. Elsewhere
- * a plain line for each program, and one every ten seconds while it tells how far it is.
+ * a plain line for each program, and one every ten seconds while it tells how far it is; `silent`: none of these.
  */
-export function reportProgress(terminal: Terminal, now: () => number = Date.now): ProgressReport {
+export function reportProgress(
+  terminal: Terminal,
+  { now = Date.now, silent = false }: { readonly now?: () => number; readonly silent?: boolean } = {},
+): ProgressReport {
   let running: { readonly text: string; readonly since: number; told: number; fraction?: number } | undefined;
   let timer: NodeJS.Timeout | undefined;
   const draw = (): void => {
@@ -29,7 +32,7 @@ export function reportProgress(terminal: Terminal, now: () => number = Date.now)
     terminal.draw(`${percent(running.fraction)}${elapsed}${running.text}`);
   };
   const plain = (): void => {
-    if (running === undefined) return;
+    if (running === undefined || silent) return;
     running.told = now();
     terminal.line(`${percent(running.fraction)}${running.text}`);
   };

@@ -24,7 +24,7 @@ function fake(kind: 'live' | 'plain') {
 it('on a terminal one line tells the step, its program, the part done and the seconds', () => {
   const { terminal, said } = fake('live');
   let now = 1000;
-  const progress = reportProgress(terminal, () => now);
+  const progress = reportProgress(terminal, { now: () => now });
 
   progress.onProgress(step, { command: mkfs });
   now += 3200;
@@ -41,7 +41,7 @@ it('on a terminal one line tells the step, its program, the part done and the se
 it('elsewhere it is a line for each program, and one every ten seconds while it goes on', () => {
   const { terminal, said } = fake('plain');
   let now = 0;
-  const progress = reportProgress(terminal, () => now);
+  const progress = reportProgress(terminal, { now: () => now });
 
   progress.onProgress(step, { command: mkfs });
   for (const seconds of [1, 5, 9, 10, 12]) {
@@ -56,4 +56,11 @@ it('elsewhere it is a line for each program, and one every ten seconds while it 
     " 50 %  3 filesystem.create: mkfs.ext4 '/dev/vg0/a b'",
     '4 x.y: sync',
   ]);
+});
+
+it('elsewhere it is nothing when all is to be silent', () => {
+  const { terminal, said } = fake('plain');
+  const progress = reportProgress(terminal, { silent: true });
+  progress.onProgress(step, { command: mkfs, fraction: 0.5 });
+  expect(said).toEqual([]);
 });
