@@ -4,7 +4,6 @@ import { UsageError } from './errors.ts';
 export type Bytes = number;
 
 const factors: Readonly<Record<string, number>> = {
-  '': 1,
   b: 1,
   k: 1024,
   m: 1024 ** 2,
@@ -13,19 +12,23 @@ const factors: Readonly<Record<string, number>> = {
   p: 1024 ** 5,
 };
 
-const sizePattern = /^(?<number>\d+(?:\.\d+)?)(?:(?<unit>[kmgtp])(?:i?b)?|b)?$/i;
+const sizePattern = /^(?<number>\d+(?:\.\d+)?)(?:(?<unit>[kmgtp])(?:i?b)?|b)$/i;
 
 /**
  * Bytes of a size as an administrator writes it: `10g`, `10G`, `10gb`, `10GiB`, always 1024-based as lvcreate reads
- * them (util-linux reads 10GB as 10^10: bofh never does); a bare number is bytes.
- * Throws UsageError for anything else, and for zero.
+ * them (util-linux reads 10GB as 10^10: bofh never does). As text it needs a unit, because a bare number is bytes to some
+ * tools and MiB to others; a number in code is bytes. Throws UsageError for anything else, and for zero.
  */
 export function parseSize(text: string | number): Bytes {
-  const match = sizePattern.exec(String(text).trim());
+  const match = sizePattern.exec(typeof text === 'number' ? `${text}b` : text.trim());
   const groups = match?.groups;
+  if (groups === undefined && /^\d+(?:\.\d+)?$/.test(String(text).trim()))
+    throw new UsageError(`"${text}" has no unit`, {
+      remedy: 'write one behind it: b, k, m, g, t or p (bytes, KiB, MiB, GiB, TiB, PiB), for example 512m',
+    });
   if (groups === undefined)
     throw new UsageError(`"${text}" is not a size`, { remedy: 'write for example 512m, 10g or 10GiB' });
-  const bytes = Number(groups.number) * (factors[(groups.unit ?? '').toLowerCase()] ?? Number.NaN);
+  const bytes = Number(groups.number) * (factors[(groups.unit ?? 'b').toLowerCase()] ?? Number.NaN);
   if (!Number.isSafeInteger(Math.ceil(bytes)))
     throw new UsageError(`"${text}" is larger than bofh can count (8 PiB)`);
   if (bytes < 1) throw new UsageError(`"${text}" is no size: it must be at least one byte`);

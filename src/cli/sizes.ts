@@ -7,6 +7,7 @@ export function sizeAmong(text: string, forms: string): Bytes {
     return parseSize(text);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    throw new UsageError(error.message, { cause: error, remedy: `write for example ${forms}` });
+    const remedy = error.message.endsWith('has no unit') ? error.remedy : `write for example ${forms}`;
+    throw new UsageError(error.message, { cause: error, ...(remedy === undefined ? {} : { remedy }) });
   }
 }

@@ -13,13 +13,21 @@ describe('a size', () => {
     );
   });
 
+  it('without a unit is refused with the units', () => {
+    expect(() => parseSize('512')).toThrow(
+      expect.objectContaining({
+        message: '"512" has no unit',
+        remedy: 'write one behind it: b, k, m, g, t or p (bytes, KiB, MiB, GiB, TiB, PiB), for example 512m',
+      }) as Error,
+    );
+  });
+
   it.each([
     ['10g', 10 * 1024 ** 3],
     ['10G', 10 * 1024 ** 3],
     ['10gb', 10 * 1024 ** 3],
     ['10GiB', 10 * 1024 ** 3],
     ['1.5k', 1536],
-    ['512', 512],
     ['512b', 512],
     [4096, 4096],
     ['1p', 1024 ** 5],
@@ -29,6 +37,8 @@ describe('a size', () => {
 
   it.each([
     '10x',
+    '512',
+    '1.5',
     '-1',
     '0',
     '0g',

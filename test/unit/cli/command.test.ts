@@ -114,7 +114,8 @@ describe('wrong input', () => {
   it.each([
     ['a size', [...create, '--size', '10x'], /--size: "10x" is not a size/],
     ['a size below zero', [...create, '--size=-1'], /--size: "-1" is not a size/],
-    ['a size of nothing', [...create, '--size', '0'], /--size: "0" is no size/],
+    ['a size of nothing', [...create, '--size', '0k'], /--size: "0k" is no size/],
+    ['a size without a unit', [...create, '--size', '512'], /--size: "512" has no unit/],
     ['a swap', [...create, '--swap', '1q'], /--swap: "1q"/],
     [
       'a source of another kind',

@@ -413,7 +413,7 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
   'block partition grow': [{ line: 'block partition grow /dev/vdx 1 max', on: async () => withPartition() }],
   'block loop attach': [
     {
-      line: 'block loop attach /srv/web1.img --read-only --offset 512 --size 1k',
+      line: 'block loop attach /srv/web1.img --read-only --offset 512b --size 1k',
       on: async () => withImage(),
     },
   ],
