@@ -190,10 +190,11 @@ export function freePvs(world: World): readonly PhysicalVolume[] {
 /** The lowest minor number of device-mapper that nobody has. */
 export function freeMinor(world: World): number {
   const taken = new Set([
+    ...world.takenMinors,
     ...world.active.values(),
     ...world.mappings.map(({ number }) => Number(number.split(':')[1])),
   ]);
-  let minor = world.firstMinor;
+  let minor = 0;
   while (taken.has(minor)) minor += 1;
   return minor;
 }

@@ -16,15 +16,15 @@ import type { CryptMapping, Domain, ExtentRun, Loop, Mount, PhysicalVolume, Volu
 import { ownExtents } from './devices.ts';
 import { type Overlay } from './world.ts';
 
-/** dm's major number, and the first minor that no device of the host has. */
+/** dm's major number, and the minors that devices of the host have. */
 export async function minors(
   real: ReadHost,
-): Promise<{ readonly dmMajor: number; readonly firstMinor: number }> {
+): Promise<{ readonly dmMajor: number; readonly takenMinors: ReadonlySet<number> }> {
   const text = await textOf(real, '/proc/devices');
   const major = Number(/^ *(?<major>\d+) device-mapper$/m.exec(text)?.groups?.major ?? 253);
   const names = (await real.stat('/sys/block')) === undefined ? [] : await real.readDir('/sys/block');
-  const taken = names.flatMap((name) => Number(/^dm-(?<minor>\d+)$/.exec(name)?.groups?.minor ?? -1));
-  return { dmMajor: major, firstMinor: Math.max(-1, ...taken) + 1 };
+  const taken = names.flatMap((name) => /^dm-(?<minor>\d+)$/.exec(name)?.groups?.minor ?? []);
+  return { dmMajor: major, takenMinors: new Set(taken.map(Number)) };
 }
 
 interface Lvm {

@@ -58,8 +58,8 @@ export interface World {
   /** LVM makes its metadata durable itself. */
   lvm: VolumeGroup[];
   readonly dmMajor: number;
-  /** The lowest minor number that is ours to give. */
-  readonly firstMinor: number;
+  /** Minor numbers of device-mapper that devices of the real host have. */
+  readonly takenMinors: ReadonlySet<number>;
   /** dm minors by LV uuid. */
   active: Map<string, number>;
   mappings: CryptMapping[];
@@ -162,7 +162,7 @@ export function bareWorld(
     readonly overlay?: Overlay;
     readonly boot?: string;
     readonly dmMajor?: number;
-    readonly firstMinor?: number;
+    readonly takenMinors?: ReadonlySet<number>;
   },
 ): World {
   const ids = seededIds(options.seed ?? 'bofh');
@@ -176,7 +176,7 @@ export function bareWorld(
     durable: new Map(),
     lvm: [],
     dmMajor: options.dmMajor ?? 253,
-    firstMinor: options.firstMinor ?? 0,
+    takenMinors: options.takenMinors ?? new Set(),
     active: new Map(),
     mappings: [],
     drbd: { module: 'absent', resources: [] },

@@ -236,7 +236,7 @@ describe('resizeLv is refused, and changes nothing,', () => {
     ],
     [
       'open',
-      () => host.admin.hold(`${host.world.dmMajor}:${host.world.firstMinor}`),
+      () => host.admin.hold(`${host.world.dmMajor}:0`),
       /under what uses it: .*process 1001/,
     ],
   ])('smaller, while it is %s', async (_, use, message) => {
@@ -426,6 +426,6 @@ describe('a tool that exits 0 and does nothing is not believed', () => {
 });
 
 function startGuest(): void {
-  const number = `${host.world.dmMajor}:${host.world.firstMinor}`;
+  const number = `${host.world.dmMajor}:0`;
   host.admin.startDomain({ name: 'web1', disks: [{ vdev: 'xvda', path: '/dev/vg0/a', number }] });
 }

@@ -35,6 +35,22 @@ describe('a plan over a host', () => {
     expect(changesOf(plan)).toEqual(changesOf(real).slice(begun));
   });
 
+  test('gives a new volume the lowest free number, as the kernel does', async () => {
+    const real = hostWithSource();
+    for (const name of ['a', 'b', 'c']) real.admin.lvcreate({ vg: 'vg0', name, extents: 1 });
+    await withBofh(bofhOn(real), () => atomic('remove', (tx) => tx.lvm.removeLv({ vg: 'vg0', name: 'b' })));
+    const plan = await simulate(real);
+    const made = async (host: SimulatedHost): Promise<string> => {
+      await withBofh(bofhOn(host), () =>
+        atomic('create', (tx) => tx.lvm.createLv({ vg: 'vg0', name: 'd', size: '4m' })),
+      );
+      return host.readLink('/dev/vg0/d');
+    };
+
+    const planned = await made(plan);
+    expect(planned).toBe(await made(real));
+  });
+
   test('is made also below a chroot, where the kernel tells of no mount at the root', async () => {
     const real = hostWithSource();
     const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
