@@ -84,7 +84,7 @@ export async function list(): Promise<{
 }
 
 /**
- * Starts one configured guest. RefusedError when it is there already, in whatever state, and when a replicated disk of it is not
+ * Starts one configured guest; one that runs already stays as it is. RefusedError when it is paused, crashed or ending, and when a replicated disk of it is not
  * connected to the other host, unless it may start alone.
  */
 export async function start(name: string, options: StartOptions = {}): Promise<{ readonly domid: number }> {
@@ -163,9 +163,14 @@ function inWords({ message, remedy }: BofhError): string {
 }
 
 async function startDomu(
-  { name, config }: driver.Domu,
+  { name, config, uuid }: driver.Domu,
   options: StartOptions = {},
 ): Promise<{ readonly domid: number }> {
+  const own = await driver.guestDomains(currentBofh().host, (each) => each.name === name);
+  const running = own.find((each) => each.state === 'running' && (uuid === undefined || each.uuid === uuid));
+  // A guest of an unfinished sequence may still be taken away: the sequence says so.
+  if (running !== undefined && own.length === 1 && !(await heldGuests()).has(name))
+    return { domid: running.id };
   return single(`xen start ${name}`, (tx) =>
     startVm(tx, { ...options, host: currentBofh().host, config, name }),
   );

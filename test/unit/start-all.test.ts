@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { startAll } from '../../src/api/xen.ts';
+import { start, startAll } from '../../src/api/xen.ts';
 import { withBofh } from '../../src/bofh.ts';
 import { xenStartAll } from '../../src/cli/answers/index.ts';
 import { startAll as startAllVerb } from '../../src/cli/xen.ts';
@@ -60,4 +60,14 @@ it('the same as a table', async () => {
   expect(await startAllVerb(runtime)).toBe(3);
 
   expect(stdout()).toMatch(/^a +off +unknown .*cannot be made durable.*\nb +off +running/m);
+});
+
+it('the start of a guest that runs already changes nothing, and is no failure', async () => {
+  const host = hostWith('a');
+  const on = <T>(body: () => Promise<T>) => withBofh(simulatedBofh({ host }), body);
+  const first = await on(() => start('a'));
+  const before = host.snapshot();
+
+  expect(await on(() => start('a'))).toEqual({ domid: first.domid });
+  expect(host.snapshot()).toBe(before);
 });
