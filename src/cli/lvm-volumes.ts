@@ -1,5 +1,7 @@
 import * as lvm from '../api/lvm.ts';
-import { UsageError } from '../errors.ts';
+import type { Bofh } from '../bofh.ts';
+import { RefusedError, UsageError } from '../errors.ts';
+import { dmName } from '../lvm/names.ts';
 import { usableVg, volumeNamed } from '../lvm/index.ts';
 import { formatSize } from '../units.ts';
 import { type Answer, give } from './answer.ts';
@@ -7,6 +9,7 @@ import type { LvmCreate, LvmRemove, LvmTag } from './answers/index.ts';
 import { change, plan } from './change.ts';
 import type { Options } from './options.ts';
 import type { Runtime } from './runtime.ts';
+import { guestsWithDisk } from '../xen/index.ts';
 import { volumeOf } from './volume.ts';
 
 /** `bofh lvm create VG/NAME --size SIZE`, or `--extents 25`, `50%FREE`, `10%VG` */
@@ -88,9 +91,11 @@ export async function tag(runtime: Runtime, volume: string, options: Options): P
 }
 
 /** `bofh lvm remove VG/NAME` */
-export async function remove(runtime: Runtime, volume: string): Promise<number> {
+export async function remove(runtime: Runtime, volume: string, { diskOf }: Options = {}): Promise<number> {
   const { vg, name } = volumeOf(volume);
-  return change<unknown>(runtime, async (bofh) => {
+  const named = typeof diskOf === 'string' ? diskOf.split(',') : [];
+  const look = async (bofh: Bofh) => {
+    await refuseDiskOfGuest(bofh, { vg, name, named });
     if (runtime.settings.mode === 'plan') return () => plan(runtime, bofh, () => lvm.removeLv({ vg, name }));
     const { uuid, size } = volumeNamed(await usableVg(bofh.host, vg), { name });
     return {
@@ -101,5 +106,27 @@ export async function remove(runtime: Runtime, volume: string): Promise<number> 
         lines: [`${volume} is removed`],
       }),
     };
-  });
+  };
+  return change<unknown>(runtime, look, { site: 'used' });
+}
+
+/** A guest that is shut down does not hold its disks: RefusedError unless each guest is named that would lose one. */
+async function refuseDiskOfGuest(
+  { host, site }: Bofh,
+  { vg, name, named }: { readonly vg: string; readonly name: string; readonly named: readonly string[] },
+): Promise<void> {
+  const paths = [`/dev/${vg}/${name}`, `/dev/mapper/${dmName(vg, name)}`];
+  const guests = await guestsWithDisk(host, site.guestConfigDirs, paths);
+  const lost = guests.filter(({ guest }) => !named.includes(guest));
+  const all = guests.map(({ guest }) => guest).join(',');
+  if (lost.length > 0)
+    throw new RefusedError(
+      `${vg}/${name} is a disk of ${lost.map(({ guest, file }) => (guest === file ? file : `the guest ${guest} (${file})`)).join(' and ')}; nothing was removed`,
+      { remedy: `to remove it all the same: bofh lvm remove ${vg}/${name} --disk-of ${all}` },
+    );
+  const [wrong] = named.filter((each) => !guests.some(({ guest }) => guest === each));
+  if (wrong !== undefined)
+    throw new UsageError(`--disk-of ${wrong}: ${vg}/${name} is no disk of it`, {
+      remedy: all === '' ? 'leave --disk-of out' : `--disk-of ${all}`,
+    });
 }

@@ -13,10 +13,7 @@ export interface VifBridge {
 const openvswitch = /^(?<name>[^.:]+)(?:\.\d+)?(?::\d+)*$/;
 
 /** Undefined: none is named. Of Open vSwitch a tag and trunks come behind the name: `ovsbr0.42`, `ovsbr0:42:43`. */
-export async function bridgeOf(
-  host: ReadHost,
-  { bridge, script }: Vif,
-): Promise<VifBridge | undefined> {
+export async function bridgeOf(host: ReadHost, { bridge, script }: Vif): Promise<VifBridge | undefined> {
   if (bridge === undefined) return undefined;
   const used = posix.basename(script ?? (await xlConf(host, 'vif.default.script')) ?? 'vif-bridge');
   if (used === 'vif-bridge') return { bridge, kind: 'linux' };

@@ -1,5 +1,6 @@
 export { bridgeOf } from './bridge.ts';
 export * from './config/index.ts';
+export { guestsWithDisk } from './disk-of.ts';
 export { type Domain, type DomainState, domains, guestDomains, stateWords } from './domains.ts';
 export {
   allDomus,

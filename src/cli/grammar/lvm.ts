@@ -70,8 +70,12 @@ export function addLvm(lvm: Command, verb: Verb): void {
   verb(tag, 'changes', async (runtime, [volume = ''], options) =>
     (await import('../lvm-volumes.ts')).tag(runtime, volume, options),
   );
-  const remove = lvm.command('remove').description('remove a logical volume').argument('<vg/name>');
-  verb(remove, 'changes', async (runtime, [volume = '']) =>
-    (await import('../lvm-volumes.ts')).remove(runtime, volume),
+  const remove = lvm
+    .command('remove')
+    .description('remove a logical volume')
+    .argument('<vg/name>')
+    .option('--disk-of <GUEST,…>', 'remove it although it is a disk of this guest');
+  verb(remove, 'changes', async (runtime, [volume = ''], options) =>
+    (await import('../lvm-volumes.ts')).remove(runtime, volume, options),
   );
 }

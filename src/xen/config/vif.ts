@@ -47,7 +47,12 @@ const microsecondsPer: Readonly<Record<string, number>> = { us: 1, u: 1, ms: 100
 /** `NUMBER[KMG](b|B)/s[@NUMBER[us|ms|s]]`, of which neither number, nor the interval, is 0 or more than 32 bits. */
 function isRate(text: string): boolean {
   const pattern = /^(?<count>\d+)(?<factor>[GMK]?)[bB]\/s(?:@(?<every>\d+)(?<unit>[mu]s?|s?))?$/;
-  const { count, factor = '', every = '50', unit = every === '50' ? 'ms' : '' } = pattern.exec(text)?.groups ?? {};
+  const {
+    count,
+    factor = '',
+    every = '50',
+    unit = every === '50' ? 'ms' : '',
+  } = pattern.exec(text)?.groups ?? {};
   if (count === undefined) return false;
   const interval = Number(every) * (microsecondsPer[unit] ?? Number.NaN);
   const bytes = BigInt(count) * (bytesPer[factor] ?? 0n);

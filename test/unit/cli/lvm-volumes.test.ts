@@ -279,3 +279,35 @@ describe('bofh lvm list', () => {
     expect(ran).toEqual(['lvs']);
   });
 });
+
+describe('bofh lvm remove of a disk of a guest', () => {
+  const config = (disk: string): string => `name = 'web1'\nmemory = 64\ndisk = ['phy:${disk},xvda,w']\n`;
+
+  it.each([
+    ['/dev/vg0/a', 'web1', 'the guest web1 (/etc/xen/web1.cfg)'],
+    ['vg0/a', 'web1', 'the guest web1 (/etc/xen/web1.cfg)'],
+    ['/dev/mapper/vg0-a', 'web1', 'the guest web1 (/etc/xen/web1.cfg)'],
+    // The whole file is refused, for its vif.
+    ["/dev/vg0/a,xvda,w']\nvif = ['br0", '/etc/xen/web1.cfg', '/etc/xen/web1.cfg'],
+  ])('named as %j is refused unless the guest is named', async (disk, guest, shown) => {
+    host.admin.writeFile('/etc/xen/web1.cfg', config(disk));
+    const before = host.snapshot();
+    const yes = { yes: true };
+
+    await expect(remove(at(yes).runtime, 'vg0/a')).rejects.toMatchObject({
+      message: `vg0/a is a disk of ${shown}; nothing was removed`,
+      remedy: `to remove it all the same: bofh lvm remove vg0/a --disk-of ${guest}`,
+    });
+    await expect(remove(at(yes).runtime, 'vg0/a', { diskOf: `${guest},web2` })).rejects.toThrow(
+      '--disk-of web2: vg0/a is no disk of it',
+    );
+    expect(host.snapshot()).toBe(before);
+    expect(await remove(at(yes).runtime, 'vg0/a', { diskOf: guest })).toBe(0);
+    expect(volumes()).toEqual([]);
+  });
+
+  it('is done where the guest has another disk', async () => {
+    host.admin.writeFile('/etc/xen/web1.cfg', config('/dev/vg0/ab'));
+    expect(await remove(at({ yes: true }).runtime, 'vg0/a')).toBe(0);
+  });
+});

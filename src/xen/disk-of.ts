@@ -1,0 +1,42 @@
+import { follow, type ReadHost } from '../command/index.ts';
+import { guestConfigs } from './guests.ts';
+
+/** A guest whose configuration names a device as its disk. */
+export interface DiskOf {
+  /** Its name, or the path of a configuration that could not be read and has the path of the device in it. */
+  readonly guest: string;
+  readonly file: string;
+}
+
+/** The guests, running or not, whose configuration names the device that all these paths lead to. */
+export async function guestsWithDisk(
+  host: ReadHost,
+  dirs: readonly string[],
+  paths: readonly string[],
+): Promise<readonly DiskOf[]> {
+  const nodes = new Set<string>();
+  for (const path of paths) {
+    const node = (await follow(host, path)).stat?.node;
+    if (node !== undefined) nodes.add(node);
+  }
+  const { guests, problems } = await guestConfigs(host, dirs);
+  const found: DiskOf[] = [];
+  for (const { name, file, disks } of guests)
+    for (const { path } of disks) {
+      if (path === undefined) continue;
+      const node = (await follow(host, path)).stat?.node;
+      if (paths.includes(path) || (node !== undefined && nodes.has(node))) {
+        found.push({ guest: name, file });
+        break;
+      }
+    }
+  for (const { file } of problems) {
+    if ((await follow(host, file)).stat?.kind !== 'file') continue;
+    const text = Buffer.from(await host.readFile(file)).toString('latin1');
+    // Of a file that xl does not accept either, the path of a disk stands between quotes, commas or colons.
+    const words = new Set(text.split(/[\s"',:=]+/));
+    if (paths.some((path) => words.has(path) || words.has(path.replace(/^\/dev\//, ''))))
+      found.push({ guest: file, file });
+  }
+  return found;
+}
