@@ -1,5 +1,5 @@
 import type { Answer, Command, ReadCommand } from '../command/index.ts';
-import { lvmReport, nameOf, nothing, shownName } from '../command/index.ts';
+import { nameOf, nothing, shownName } from '../command/index.ts';
 import { ParseError, type Reason } from '../errors.ts';
 import {
   groupsSchema,
@@ -127,7 +127,7 @@ export function knownGroups(): ReadCommand<readonly KnownGroup[]> {
     argv: ['--reportformat', 'json', '--options', 'vg_uuid,vg_name,vg_exported'],
     access: 'read',
     parse: ({ stdout }) =>
-      groupsSchema.parse(lvmReport(stdout)).report.flatMap(({ vg }) =>
+      groupsSchema.parse(JSON.parse(stdout)).report.flatMap(({ vg }) =>
         vg.map((row) => ({
           uuid: row.vg_uuid.replaceAll('-', ''),
           name: row.vg_name,
@@ -146,7 +146,7 @@ export function groupsOfPvs(): ReadCommand<ReadonlyMap<string, string>> {
     parse: ({ stdout }) =>
       new Map(
         memberSchema
-          .parse(lvmReport(stdout))
+          .parse(JSON.parse(stdout))
           .report.flatMap(({ pv }) => pv.map((row) => [row.pv_uuid, row.vg_name] as const)),
       ),
   };
@@ -160,7 +160,7 @@ export function knownVolumes(): ReadCommand<readonly string[]> {
     access: 'read',
     parse: ({ stdout }) =>
       volumesSchema
-        .parse(lvmReport(stdout))
+        .parse(JSON.parse(stdout))
         .report.flatMap(({ lv }) => lv.map((row) => `LVM-${row.vg_uuid}${row.lv_uuid}`.replaceAll('-', ''))),
   };
 }

@@ -5,7 +5,6 @@ export * from './follow.ts';
 export * from './host.ts';
 export * from './key-ref.ts';
 export * from './lock-name.ts';
-export * from './lvm-report.ts';
 export * from './odd-bytes.ts';
 export * from './reservations.ts';
 export * from './secret.ts';

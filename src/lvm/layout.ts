@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { lvmReport, type ReadCommand } from '../command/index.ts';
+import type { ReadCommand } from '../command/index.ts';
 import { classifyLvm } from './commands.ts';
 import { type LogicalVolume, type PhysicalVolume, toLv, toPv, toVg, type VolumeGroup } from './objects.ts';
 import { lvRow, pvRow, vgRow } from './schema.ts';
@@ -74,7 +74,7 @@ export function layout(): ReadCommand<Layout> {
     tool: 'lvm',
     argv: ['fullreport', '--reportformat', 'json', '--units', 'b', '--nosuffix', '--all', ...options],
     access: 'read',
-    parse: ({ stdout }) => toLayout(layoutReport.parse(lvmReport(stdout))),
+    parse: ({ stdout }) => toLayout(layoutReport.parse(JSON.parse(stdout))),
     classify: classifyLvm,
   };
 }

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { type Command, lvmReport, type ReadCommand } from '../command/index.ts';
+import type { Command, ReadCommand } from '../command/index.ts';
 import type { Bytes } from '../units.ts';
 import { change, classifyLvm, type Udev } from './commands.ts';
 
@@ -53,7 +53,9 @@ export function pvStarts(): ReadCommand<ReadonlyMap<string, Bytes>> {
     argv: ['--reportformat', 'json', '--units', 'b', '--nosuffix', '--options', 'pv_uuid,pe_start'],
     access: 'read',
     parse: ({ stdout }) =>
-      new Map(starts.parse(lvmReport(stdout)).report[0].pv.map((row) => [row.pv_uuid, Number(row.pe_start)])),
+      new Map(
+        starts.parse(JSON.parse(stdout)).report[0].pv.map((row) => [row.pv_uuid, Number(row.pe_start)]),
+      ),
     classify: classifyLvm,
   };
 }

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { lvmReport, type ReadCommand } from '../command/index.ts';
+import type { ReadCommand } from '../command/index.ts';
 import { ParseError } from '../errors.ts';
 import { classifyLvm } from './commands.ts';
 import {
@@ -51,7 +51,7 @@ export function fullreport(): ReadCommand<readonly WholeGroup[]> {
     argv: ['fullreport', ...inBytes, '--all', ...options],
     access: 'read',
     parse: ({ stdout }) =>
-      fullReport.parse(lvmReport(stdout)).report.flatMap((one) => ('vg' in one ? [toWholeGroup(one)] : [])),
+      fullReport.parse(JSON.parse(stdout)).report.flatMap((one) => ('vg' in one ? [toWholeGroup(one)] : [])),
     classify: classifyLvm,
   };
 }
@@ -97,7 +97,7 @@ function report<Row extends z.ZodMiniObject, T>(of: {
 // One report, because no report is repeated (--configreport): a second one would be an answer to something else.
 function rows<Row extends z.ZodMiniObject>(stdout: string, item: string, row: Row): z.infer<Row>[] {
   const whole = z.object({ report: z.array(z.record(z.string(), z.array(row))) });
-  const [only, ...more] = whole.parse(lvmReport(stdout)).report;
+  const [only, ...more] = whole.parse(JSON.parse(stdout)).report;
   const found = only?.[item];
   if (found === undefined || more.length > 0) throw new ParseError(`not one report of "${item}"`);
   return found;

@@ -1,8 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ReadCommand } from '../../../src/command/index.ts';
-import * as blocks from '../../../src/blockdevice/commands.ts';
 import * as commands from '../../../src/lvm/commands.ts';
-import { pvStarts } from '../../../src/lvm/pv-commands.ts';
 import * as reports from '../../../src/lvm/report-commands.ts';
 import * as volumes from '../../../src/lvm/lv-commands.ts';
 import * as snapshots from '../../../src/lvm/snapshot-commands.ts';
@@ -385,22 +383,4 @@ describe('classifyLvm', () => {
   test('the exit code comes before the list, which is empty and valid JSON when the group is missing', () => {
     expect(reports.lvs().accepts ?? [0]).not.toContain(recorded('lvm/lvs-missing-vg@2.03.16').exitCode);
   });
-});
-
-test.each<[string, ReadCommand<unknown>]>([
-  ['vgs-two', reports.vgs()],
-  ['lvs-many', reports.lvs()],
-  ['pvs-three', reports.pvs()],
-  ['pvs-segments', reports.pvSegments()],
-  ['pvs-starts', pvStarts()],
-  ['fullreport-many', reports.fullreport()],
-  ['vgs-known', blocks.knownGroups()],
-  ['lvs-known', blocks.knownVolumes()],
-  ['pvs-groups', blocks.groupsOfPvs()],
-])('%s is the same when lvm says in the middle of it that it scans again', (name, command) => {
-  const answer = recorded(`lvm/${name}@2.03.16`);
-  const stdout = answer.stdout.replace('"report": [\n', (start) => `${start}  Retrying metadata scan.\n`);
-
-  expect(stdout).not.toBe(answer.stdout);
-  expect(command.parse({ ...answer, stdout })).toEqual(command.parse(answer));
 });
