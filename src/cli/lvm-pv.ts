@@ -1,5 +1,5 @@
 import * as lvm from '../api/lvm.ts';
-import { pvs } from '../lvm/report-commands.ts';
+import { pvs } from '../lvm/index.ts';
 import { formatSize } from '../units.ts';
 import { type Answer, give } from './answer.ts';
 import type { LvmPvCreate, LvmPvList, LvmPvResize } from './answers/index.ts';
@@ -11,7 +11,7 @@ import { openSession } from './session.ts';
 /** `bofh lvm pv list`: also those in no group, and those whose device is missing. */
 export async function list(runtime: Runtime): Promise<number> {
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
-  const data: LvmPvList = (await bofh.host.run(pvs())).map((pv) => ({
+  const data: LvmPvList = (await pvs(bofh.host)).map((pv) => ({
     device: pv.path ?? null,
     uuid: pv.uuid,
     group: pv.vg?.name ?? null,

@@ -1,6 +1,6 @@
 import { atomic } from '../bofh.ts';
 import type { ReadHost } from '../command/index.ts';
-import { pvs } from '../lvm/report-commands.ts';
+import { pvs } from '../lvm/index.ts';
 import { pvOn } from '../lvm/operations/physical.ts';
 import type { PhysicalVolume } from '../lvm/index.ts';
 import type { Answer } from './answer.ts';
@@ -52,7 +52,7 @@ export async function removeDevice(runtime: Runtime, device: string): Promise<nu
 
 /** Of a group that is not there: none, and the sequence says so. */
 async function membersOf(host: ReadHost, name: string): Promise<readonly PhysicalVolume[]> {
-  return (await host.run(pvs())).filter(({ vg }) => vg?.name === name);
+  return (await pvs(host)).filter(({ vg }) => vg?.name === name);
 }
 
 /** What was agreed to is removed, and no other group that has the name by then. Two of one name are refused by the step. */

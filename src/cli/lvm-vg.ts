@@ -1,5 +1,5 @@
 import * as lvm from '../api/lvm.ts';
-import { vgs } from '../lvm/report-commands.ts';
+import { vgs } from '../lvm/index.ts';
 import { formatSize } from '../units.ts';
 import { type Answer, give } from './answer.ts';
 import type { LvmVgCreate, LvmVgDevices, LvmVgList } from './answers/index.ts';
@@ -10,7 +10,7 @@ import { openSession } from './session.ts';
 /** `bofh lvm vg list`: every volume group, also one that cannot be used. */
 export async function list(runtime: Runtime): Promise<number> {
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
-  const data: LvmVgList = (await bofh.host.run(vgs())).map((vg) => ({
+  const data: LvmVgList = (await vgs(bofh.host)).map((vg) => ({
     ...{ group: vg.name, uuid: vg.uuid, size: vg.size, free: vg.free, extentSize: vg.extentSize },
     ...{ writable: vg.writable, exported: vg.exported, partial: vg.partial, tags: [...vg.tags] },
   }));

@@ -1,5 +1,5 @@
 import { UsageError } from '../errors.ts';
-import { lvs } from '../lvm/report-commands.ts';
+import { lvs } from '../lvm/index.ts';
 import { filledInWords, fillingOf, isThinPool, nearLimit } from '../lvm/filling.ts';
 import type { LogicalVolume } from '../lvm/objects.ts';
 import { formatSize } from '../units.ts';
@@ -15,7 +15,7 @@ import { openSession } from './session.ts';
 export async function list(runtime: Runtime, asked: { readonly near?: string } = {}): Promise<number> {
   const near = percentOf(asked.near);
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
-  const found = (await bofh.host.run(lvs())).filter((lv) => lv.path !== undefined || isThinPool(lv));
+  const found = (await lvs(bofh.host)).filter((lv) => lv.path !== undefined || isThinPool(lv));
   const data: LvmList = found.map((lv) => ({
     volume: lv.fullName,
     uuid: lv.uuid,

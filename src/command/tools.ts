@@ -45,6 +45,7 @@ export const tools = {
   mv: { package: 'coreutils' },
   partx: { package: 'util-linux' },
   pvchange: { package: 'lvm2' },
+  pvck: { package: 'lvm2' },
   pvcreate: { package: 'lvm2' },
   pvmove: { package: 'lvm2' },
   pvremove: { package: 'lvm2' },

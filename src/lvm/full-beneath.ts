@@ -4,6 +4,7 @@ import { kernelNames } from '../blockdevice/node.ts';
 import type { ReadHost } from '../command/index.ts';
 import { ParseError } from '../errors.ts';
 import { fullreport } from './report-commands.ts';
+import { reported } from './unreadable.ts';
 import {
   fillingOf,
   type Full,
@@ -30,7 +31,7 @@ export async function refuseFullBeneath(
 ): Promise<void> {
   const layers = await layersOf(host, device);
   if (layers.length === 0) return;
-  const groups = await host.run(fullreport());
+  const groups = await reported(host, fullreport());
   const volumes = groups.flatMap((vg) => vg.volumes);
   for (const layer of layers) {
     refuseFull(whyFullLayer(volumes, layer), what);

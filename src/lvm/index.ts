@@ -3,6 +3,7 @@ import { type Bytes, parseSize } from '../units.ts';
 import * as reports from './report-commands.ts';
 import { volumeNamed } from './operations/known.ts';
 import { usableVg } from './reads.ts';
+import { reported } from './unreadable.ts';
 import type { LogicalVolume, PhysicalVolume, VolumeGroup } from './objects.ts';
 
 export { type MetadataBackup, metadataBackup } from './backup.ts';
@@ -23,17 +24,24 @@ export async function lvs(
   host: ReadHost,
   scope: reports.ReportScope = {},
 ): Promise<readonly LogicalVolume[]> {
+  await refuseUnreadableGroups(host);
   return host.run(reports.lvs(scope));
 }
 
 /** Every volume group; or one (missing: CommandError `not-found`). */
 export async function vgs(host: ReadHost, scope: reports.ReportScope = {}): Promise<readonly VolumeGroup[]> {
+  await refuseUnreadableGroups(host);
   return host.run(reports.vgs(scope));
 }
 
 /** Every physical volume. */
 export async function pvs(host: ReadHost): Promise<readonly PhysicalVolume[]> {
-  return host.run(reports.pvs());
+  return reported(host, reports.pvs());
+}
+
+/** lvs and vgs leave out a group that cannot be read, and exit 0; pvs shows its devices. */
+async function refuseUnreadableGroups(host: ReadHost): Promise<void> {
+  await pvs(host);
 }
 
 /** The volume of a name when it has that size already, rounded up to whole extents: then there is nothing to do. */

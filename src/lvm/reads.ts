@@ -4,9 +4,11 @@ import { CommandError, type Holder, RefusedError } from '../errors.ts';
 import type { Udev } from './commands.ts';
 import { deactivate, lvremove } from './lv-commands.ts';
 import { fullreport, pvs } from './report-commands.ts';
+import { reported } from './unreadable.ts';
 import { removeSnapshot } from './snapshot-commands.ts';
 import { isClassicSnapshot } from './filling.ts';
-import type { LogicalVolume, WholeGroup } from './objects.ts';
+import type { LogicalVolume, PhysicalVolume, WholeGroup } from './objects.ts';
+import { syncBackup } from './backup-files.ts';
 
 /** Does udevd answer lvm here? libudev asks the same question (`/run/udev/control`). */
 export async function udevOf(host: ReadHost): Promise<Udev> {
@@ -15,7 +17,7 @@ export async function udevOf(host: ReadHost): Promise<Udev> {
 
 /** A volume group that can be changed, by its name. RefusedError when it cannot be, or when two have the name. */
 export async function usableVg(host: ReadHost, name: string): Promise<WholeGroup> {
-  const all = await host.run(fullreport());
+  const all = await reported(host, fullreport());
   const [vg, ...more] = all.filter((one) => one.name === name);
   if (vg === undefined) {
     const there = all.map((one) => one.name).join(', ');
@@ -47,11 +49,26 @@ export async function volumesOf(
   host: ReadHost,
   vgUuid: string,
 ): Promise<readonly LogicalVolume[] | undefined> {
-  const vg = (await host.run(fullreport())).find(({ uuid }) => uuid === vgUuid);
+  const vg = (await reported(host, fullreport())).find(({ uuid }) => uuid === vgUuid);
   if (vg?.exported !== true) return vg?.volumes;
   throw new RefusedError(`the volume group "${vg.name}" is exported: what is in it cannot be told`, {
     remedy: `vgimport ${vg.name}`,
   });
+}
+
+/**
+ * RefusedError when such a volume is in another group by now: vgsplit and vgmerge move it with its uuid and tags. Without this look
+ * it would seem to be gone.
+ */
+export async function refuseMoved(host: ReadHost, fits: (lv: LogicalVolume) => boolean): Promise<void> {
+  const moved = (await reported(host, fullreport())).flatMap(({ volumes }) => volumes).find(fits);
+  if (moved === undefined) return;
+  throw new RefusedError(
+    `the volume is in another volume group by now: ${moved.fullName} (uuid ${moved.uuid})`,
+    {
+      remedy: `move it back (vgsplit, vgmerge), then bofh recover; or look at it (lvs -o +lv_uuid,lv_tags ${moved.fullName}) and abandon the journal`,
+    },
+  );
 }
 
 /**
@@ -154,7 +171,14 @@ export async function removeOrTell(host: ChangeHost, of: VolumeAmong, tag?: stri
 
 /** Makes the metadata of a volume group durable: lvm writes past the page cache, but not past the disks' own. */
 export async function syncGroup(host: ChangeHost, vgUuid: string): Promise<void> {
-  for (const pv of await host.run(pvs())) {
-    if (pv.vg?.uuid === vgUuid && pv.path !== undefined) await host.sync(pv.path);
-  }
+  await syncMembers(
+    host,
+    (await reported(host, pvs())).filter(({ vg }) => vg?.uuid === vgUuid),
+  );
+}
+
+/** The same of these physical volumes, and of lvm's own backup of the group that they are in. */
+export async function syncMembers(host: ChangeHost, members: readonly PhysicalVolume[]): Promise<void> {
+  for (const { path } of members) if (path !== undefined) await host.sync(path);
+  for (const name of new Set(members.flatMap(({ vg }) => vg?.name ?? []))) await syncBackup(host, name);
 }

@@ -14,6 +14,7 @@ import {
   type VolumeGroup,
   type WholeGroup,
 } from './objects.ts';
+import { refuseUnreadable } from './unreadable.ts';
 import { fullReport, lvRow, pvRow, pvSegmentRow, vgRow } from './schema.ts';
 
 /** Which volume group to report; all of them when it is left out. */
@@ -40,7 +41,7 @@ export function fullreport(): ReadCommand<readonly WholeGroup[]> {
     vg: Object.keys(vgRow.shape),
     lv: Object.keys(lvRow.shape),
     // The other reports cannot be left out; left to themselves they have columns that nobody reads.
-    ...{ pv: ['pv_uuid'], pvseg: ['pv_uuid'], seg: ['lv_uuid'] },
+    ...{ pv: ['pv_uuid', 'pv_name', 'vg_name'], pvseg: ['pv_uuid'], seg: ['lv_uuid'] },
   };
   const options = Object.entries(columns).flatMap(([report, names]) => [
     ...['--configreport', report],
@@ -51,14 +52,33 @@ export function fullreport(): ReadCommand<readonly WholeGroup[]> {
     argv: ['fullreport', ...inBytes, '--all', ...options],
     access: 'read',
     parse: ({ stdout }) =>
-      fullReport.parse(JSON.parse(stdout)).report.flatMap((one) => ('vg' in one ? [toWholeGroup(one)] : [])),
+      fullReport.parse(JSON.parse(withoutNotice(stdout))).report.flatMap((one) => {
+        if ('vg' in one) return [toWholeGroup(one)];
+        refuseUnreadable(one.pv);
+        return [];
+      }),
     classify: classifyLvm,
   };
 }
 
 /** Every physical volume, also those in no volume group. */
 export function pvs(): ReadCommand<readonly PhysicalVolume[]> {
-  return report({ tool: 'pvs', item: 'pv', row: pvRow, convert: toPv, flags: [], scope: {} });
+  const command = report({
+    tool: 'pvs',
+    item: 'pv',
+    row: pvRow,
+    convert: (row) => row,
+    flags: [],
+    scope: {},
+  });
+  return {
+    ...command,
+    parse: (answer) => {
+      const found = command.parse({ ...answer, stdout: withoutNotice(answer.stdout) });
+      refuseUnreadable(found);
+      return found.map(toPv);
+    },
+  };
 }
 
 /** Every run of extents of every physical volume that is in a group: whose it is, or that it is free. */
@@ -92,6 +112,14 @@ function report<Row extends z.ZodMiniObject, T>(of: {
     parse: ({ stdout }) => rows(stdout, of.item, of.row).map(of.convert),
     classify: classifyLvm,
   };
+}
+
+/**
+ * When lvm cannot read metadata it reads all of it again, and says so amid the JSON (2.03.16). Only where the report then shows what
+ * could not be read either, that is no reason to refuse all of it.
+ */
+function withoutNotice(stdout: string): string {
+  return stdout.replace(/^ *Retrying metadata scan\.\n/m, '');
 }
 
 // One report, because no report is repeated (--configreport): a second one would be an answer to something else.

@@ -4,7 +4,9 @@ import * as z from 'zod/mini';
 const uuid = z.string().check(z.regex(/^[A-Za-z0-9]{6}(?:-[A-Za-z0-9]{4}){5}-[A-Za-z0-9]{6}$/));
 const uuidOrNone = z.union([uuid, z.literal('')]);
 const name = z.string().check(z.regex(/^[A-Za-z0-9+_.-]+$/));
-const nameOrNone = z.union([name, z.literal('')]);
+/** What lvm calls the group of a device that is in use by one which it does not find. */
+export const unknownGroup = '[unknown]';
+const nameOrNone = z.union([name, z.literal(''), z.literal(unknownGroup)]);
 const number = z.pipe(
   z.string().check(z.regex(/^\d+$/)),
   z.pipe(
@@ -123,7 +125,10 @@ export const fullReport = z.object({
   report: z.array(
     z.union([
       z.object({ vg: z.tuple([vgRow]), lv: z.array(lvRow) }),
-      z.strictObject({ pv: z.array(z.unknown()), pvseg: z.array(z.unknown()) }),
+      z.strictObject({
+        pv: z.array(z.object({ pv_uuid: uuid, pv_name: z.string(), vg_name: nameOrNone })),
+        pvseg: z.array(z.unknown()),
+      }),
     ]),
   ),
 });

@@ -3,6 +3,7 @@ import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../errors.ts';
 import { autoextendThreshold } from './commands.ts';
 import { fullreport } from './report-commands.ts';
+import { reported } from './unreadable.ts';
 import type { Full } from './filling.ts';
 import { type Layer, layersOf, whyFullLayer } from './full-beneath.ts';
 import { identityOfVolume } from './operations/taken.ts';
@@ -86,7 +87,7 @@ async function look(
   host: ReadHost,
   layers: readonly Layer[],
 ): Promise<(Full & { readonly isExtended: boolean }) | undefined> {
-  const groups = await host.run(fullreport());
+  const groups = await reported(host, fullreport());
   const volumes = groups.flatMap((vg) => vg.volumes);
   for (const layer of layers) {
     const full = whyFullLayer(volumes, layer);

@@ -206,6 +206,8 @@ export interface VolumeGroup {
   otherExtents: number;
   /** The volumes that have these, parts of others: it lists them, and may move them. */
   hidden?: readonly LogicalVolume[];
+  /** A power cut has kept the header of its newest metadata and lost the text: lvm does not find it any more. */
+  isTorn?: boolean;
 }
 
 export interface Mount {

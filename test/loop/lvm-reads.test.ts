@@ -3,9 +3,11 @@ import { createHash } from 'node:crypto';
 import { closeSync, copyFileSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { groupsOfPvs, knownGroups } from '../../src/blockdevice/commands.ts';
-import { BofhError } from '../../src/errors.ts';
+import { BofhError, ParseError } from '../../src/errors.ts';
 import { localHost } from '../../src/host/local.ts';
+import { lvs as allLvs, pvs as allPvs, usableVg, vgs as allVgs } from '../../src/lvm/index.ts';
 import { lvs, pvs, vgs } from '../../src/lvm/report-commands.ts';
+import { rejectionOf } from '../support/rejection.ts';
 import { sh, storage } from './sequence.ts';
 
 const hasLvm = spawnSync('lvm', ['version']).status === 0;
@@ -84,5 +86,50 @@ describe.skipIf(!hasLvm)('the reports of lvm', () => {
     // They were run, and have read these devices.
     expect(answers).toBeGreaterThan(0);
     expect(sums()).toEqual(before);
+  });
+
+  test('of a group whose last change was written without its text name the commands that bring back the change before', async () => {
+    lvm('pvcreate', '-qq', devices[0] ?? '');
+    lvm('vgcreate', '-qq', 'bofhtorn', devices[0] ?? '');
+    const make = [
+      'lvcreate',
+      '-qq',
+      '--activate',
+      'n',
+      '--zero',
+      'n',
+      '--wipesignatures',
+      'n',
+      '--extents',
+      '1',
+    ];
+    lvm(...make, '--name', 'one', 'bofhtorn');
+    lvm(...make, '--name', 'two', 'bofhtorn');
+    const headers = String(lvm('pvck', '--dump', 'headers', devices[0] ?? ''));
+    const at = Number(/metadata text at (?<at>\d+) /.exec(headers)?.groups?.['at']);
+    replaced('one', () => {
+      const file = openSync(disk.path('one'), 'r+');
+      writeSync(file, Buffer.alloc(512), 0, 512, at);
+      closeSync(file);
+    });
+    const before = sums();
+    // `lvm fullreport` takes no option in front.
+    const host = localHost({ env });
+
+    const errors = await Promise.all(
+      [allLvs, allVgs, allPvs, (one: typeof host) => usableVg(one, 'bofhtorn')].map((ask) =>
+        rejectionOf(ask(host)),
+      ),
+    );
+
+    expect(sums()).toEqual(before);
+    const remedies = new Set(errors.map((error) => (error instanceof ParseError ? error.remedy : undefined)));
+    expect([...remedies], errors.join('\n')).toHaveLength(1);
+    const [dump = '', repair = ''] = String([...remedies][0])
+      .replaceAll('/root/bofhtorn.metadata', disk.path('metadata'))
+      .split('; ');
+    lvm(...dump.split(' '));
+    lvm(...repair.split(' '), '--yes');
+    expect((await allLvs(host)).map(({ name }) => name)).toEqual(['one']);
   });
 });

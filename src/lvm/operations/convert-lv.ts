@@ -4,6 +4,7 @@ import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../errors.ts';
 import { convertedByHand } from '../by-hand-convert.ts';
 import { pvs } from '../report-commands.ts';
+import { reported } from '../unreadable.ts';
 import { addCopy, dropCopy } from '../convert-commands.ts';
 import { checkVgName } from '../names.ts';
 import { removeOrTell, syncGroup, udevOf, usableVg, type VolumeAmong } from '../reads.ts';
@@ -143,7 +144,7 @@ async function drop(host: ChangeHost, of: ConvertUndo, now: VolumeAmong): Promis
 
 /** As lvm lists them. */
 async function pathsOf(host: ReadHost, { on }: ConvertUndo): Promise<readonly string[]> {
-  const all = await host.run(pvs());
+  const all = await reported(host, pvs());
   return on.map(({ uuid, device }) => {
     const path = all.find((pv) => pv.uuid === uuid)?.path;
     if (path !== undefined) return path;

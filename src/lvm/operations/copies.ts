@@ -1,6 +1,7 @@
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { pvSegments } from '../report-commands.ts';
+import { reported } from '../unreadable.ts';
 import { refuseUntold, type VolumeAmong } from '../reads.ts';
 import type { LogicalVolume } from '../objects.ts';
 
@@ -20,7 +21,7 @@ export function partsOf({ lv, all }: VolumeAmong): readonly LogicalVolume[] {
 /** The copies of a raid1, the first one first. */
 export async function copiesOf(host: ReadHost, of: VolumeAmong): Promise<readonly Copy[]> {
   const images = partsOf(of).filter(({ name }) => /_rimage_\d+$/.test(name));
-  const runs = await host.run(pvSegments());
+  const runs = await reported(host, pvSegments());
   return images
     .toSorted((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }))
     .map((image) => {
@@ -31,7 +32,7 @@ export async function copiesOf(host: ReadHost, of: VolumeAmong): Promise<readonl
 
 /** The physical volumes that a plain volume lies on. */
 export async function placesOf(host: ReadHost, { uuid }: LogicalVolume): Promise<readonly string[]> {
-  const own = (await host.run(pvSegments())).filter((run) => run.of?.lvUuid === uuid);
+  const own = (await reported(host, pvSegments())).filter((run) => run.of?.lvUuid === uuid);
   return [...new Set(own.map(({ pvUuid }) => pvUuid))];
 }
 

@@ -3,6 +3,7 @@ import { type Look, operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { devicesByHand } from '../by-hand-group.ts';
 import { pvs } from '../report-commands.ts';
+import { reported } from '../unreadable.ts';
 import { checkVgName } from '../names.ts';
 import { udevOf } from '../reads.ts';
 import type { PhysicalVolume, WholeGroup } from '../objects.ts';
@@ -88,7 +89,7 @@ interface Found {
 async function find(host: ReadHost, of: Undo): Promise<Found> {
   const vg = await findGroup(host, of);
   if (vg === undefined) await accountedFor(host, { what: `the volume group ${of.vg}`, pvs: of.pvs });
-  const own = (await host.run(pvs())).filter(({ uuid }) => of.pvs.some((each) => each.uuid === uuid));
+  const own = (await reported(host, pvs())).filter(({ uuid }) => of.pvs.some((each) => each.uuid === uuid));
   const members = own.filter((pv) => pv.vg?.uuid === of.vgUuid);
   if (vg !== undefined && members.length > 0) {
     const moved = vg.name === of.vg ? {} : { movedTo: `vg:${vg.name}` };

@@ -2,11 +2,12 @@ import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { type Bytes, formatSize } from '../../units.ts';
 import { fullreport, pvs } from '../report-commands.ts';
+import { reported } from '../unreadable.ts';
 import type { PhysicalVolume, WholeGroup } from '../objects.ts';
 
 /** The physical volumes of a group, also those whose device is missing. */
 export async function membersOf(host: ReadHost, vgUuid: string): Promise<readonly PhysicalVolume[]> {
-  return (await host.run(pvs())).filter(({ vg }) => vg?.uuid === vgUuid);
+  return (await reported(host, pvs())).filter(({ vg }) => vg?.uuid === vgUuid);
 }
 
 /**
@@ -17,7 +18,7 @@ export async function groupWhere(
   host: ReadHost,
   fits: (vg: WholeGroup) => boolean,
 ): Promise<WholeGroup | undefined> {
-  const found = (await host.run(fullreport())).filter(fits);
+  const found = (await reported(host, fullreport())).filter(fits);
   const [vg, ...more] = found;
   if (more.length > 0)
     throw new RefusedError(
@@ -32,7 +33,7 @@ export async function groupWhere(
 
 /** RefusedError when somebody has the name of a new group: another group, or a file or directory below /dev. */
 export async function refuseGroupName(host: ReadHost, name: string): Promise<void> {
-  const there = (await host.run(fullreport())).find((vg) => vg.name === name);
+  const there = (await reported(host, fullreport())).find((vg) => vg.name === name);
   if (there !== undefined)
     throw new RefusedError(`there is a volume group "${name}" already (uuid ${there.uuid})`, {
       remedy: 'choose another name',

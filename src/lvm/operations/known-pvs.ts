@@ -4,7 +4,9 @@ import { deviceNode, identityOf, locate, recognise } from '../../blockdevice/ind
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../errors.ts';
 import { pvs } from '../report-commands.ts';
+import { reported } from '../unreadable.ts';
 import type { PhysicalVolume } from '../objects.ts';
+import { syncMembers } from '../reads.ts';
 import { pvOn, pvUuidIn } from './physical.ts';
 
 /** A physical volume whose device is there. */
@@ -97,7 +99,7 @@ export async function accountedFor(
   host: ReadHost,
   { what, pvs: known }: { readonly what: string; readonly pvs: readonly KnownPv[] },
 ): Promise<void> {
-  const all = await host.run(pvs());
+  const all = await reported(host, pvs());
   if (known.some(({ uuid }) => all.some((pv) => pv.uuid === uuid && pv.path !== undefined))) return;
   for (const { device, identity, uuid } of known) {
     const path = await locate(host, { path: device, identity });
@@ -113,6 +115,9 @@ export async function accountedFor(
 
 /** Makes the metadata on these durable, as far as they are there: lvm writes past the page cache, but not past the disks' own. */
 export async function syncPvs(host: ChangeHost, known: readonly KnownPv[]): Promise<void> {
-  for (const { uuid, path } of await host.run(pvs()))
-    if (path !== undefined && known.some((each) => each.uuid === uuid)) await host.sync(path);
+  const all = await reported(host, pvs());
+  await syncMembers(
+    host,
+    all.filter(({ uuid }) => known.some((each) => each.uuid === uuid)),
+  );
 }

@@ -3,6 +3,7 @@ import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { formatSize } from '../../units.ts';
 import { pvSegments, pvs } from '../report-commands.ts';
+import { reported } from '../unreadable.ts';
 import type { LogicalVolume, PhysicalVolume, PvSegment, WholeGroup } from '../objects.ts';
 
 const start = z.int().check(z.nonnegative());
@@ -31,9 +32,9 @@ export async function extentsOf(
   host: ReadHost,
   { uuid, volumes }: Pick<WholeGroup, 'uuid' | 'volumes'>,
 ): Promise<Extents> {
-  const devices = (await host.run(pvs())).filter(({ vg }) => vg?.uuid === uuid);
+  const devices = (await reported(host, pvs())).filter(({ vg }) => vg?.uuid === uuid);
   const own = new Set(devices.map((pv) => pv.uuid));
-  const runs = (await host.run(pvSegments())).filter(({ pvUuid }) => own.has(pvUuid));
+  const runs = (await reported(host, pvSegments())).filter(({ pvUuid }) => own.has(pvUuid));
   return { runs: runs.toSorted((a, b) => a.start - b.start), volumes, devices };
 }
 

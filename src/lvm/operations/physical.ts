@@ -2,6 +2,7 @@ import { contentInWords, deviceNode, recognise, type Signature } from '../../blo
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { pvs } from '../report-commands.ts';
+import { reported } from '../unreadable.ts';
 import type { PhysicalVolume } from '../objects.ts';
 
 /** What blkid calls a physical volume. */
@@ -14,7 +15,7 @@ export function pvUuidIn(found: Signature | undefined): string | undefined {
 
 /** The physical volume of a uuid, as lvm sees it; undefined when lvm sees none. */
 export async function pvOf(host: ReadHost, uuid: string): Promise<PhysicalVolume | undefined> {
-  return (await host.run(pvs())).find((pv) => pv.uuid === uuid);
+  return (await reported(host, pvs())).find((pv) => pv.uuid === uuid);
 }
 
 /**

@@ -3,6 +3,7 @@ import { type Look, operation } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { devicesByHand } from '../by-hand-group.ts';
 import { pvs } from '../report-commands.ts';
+import { reported } from '../unreadable.ts';
 import { checkVgName } from '../names.ts';
 import { pvchange } from '../pv-commands.ts';
 import { udevOf } from '../reads.ts';
@@ -95,7 +96,7 @@ async function find(host: ReadHost, of: Undo): Promise<Found> {
     await accountedFor(host, { what: `the volume group ${of.vg}`, pvs: of.rest });
     return { look: { state: 'gone' }, free: [] };
   }
-  const all = await host.run(pvs());
+  const all = await reported(host, pvs());
   const own = of.pvs.map((was) => ({ was, now: all.find(({ uuid }) => uuid === was.uuid) }));
   const lost = own.find(
     ({ now }) => now === undefined || (now.vg !== undefined && now.vg.uuid !== of.vgUuid),
@@ -121,7 +122,7 @@ function isForgotten({ tags, allocatable }: Undo['pvs'][number], now: PhysicalVo
 
 /** Gives those that are in the group again what it has forgotten of them. */
 async function remember(host: ChangeHost, of: Undo): Promise<void> {
-  const all = await host.run(pvs());
+  const all = await reported(host, pvs());
   for (const was of of.pvs) {
     const now = all.find(({ uuid }) => uuid === was.uuid);
     if (now?.path === undefined || now.vg?.uuid !== of.vgUuid || !isForgotten(was, now)) continue;

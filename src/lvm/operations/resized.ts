@@ -6,6 +6,7 @@ import type { Bytes } from '../../units.ts';
 import { lvmVersion } from '../commands.ts';
 import { changeTags, lvextend, lvreduce } from '../lv-commands.ts';
 import { pvSegments, pvs } from '../report-commands.ts';
+import { reported } from '../unreadable.ts';
 import { isClassicSnapshot, isThin, isThinPool } from '../filling.ts';
 import { dependentHolders, everyHolderOf, holdersOf, udevOf, type VolumeAmong } from '../reads.ts';
 import type { LogicalVolume, PvSegment } from '../objects.ts';
@@ -101,10 +102,10 @@ export async function tailOf(
   { from, extentSize }: { readonly from: Bytes; readonly extentSize: Bytes },
 ): Promise<ResizeUndo['cut']> {
   const first = from / extentSize;
-  const own = (await host.run(pvSegments()))
+  const own = (await reported(host, pvSegments()))
     .flatMap(({ of, ...run }) => (of?.lvUuid === lv.uuid ? [{ ...run, lvStart: of.lvStart }] : []))
     .toSorted((a, b) => a.lvStart - b.lvStart);
-  const paths = new Map((await host.run(pvs())).map(({ uuid, path }) => [uuid, path]));
+  const paths = new Map((await reported(host, pvs())).map(({ uuid, path }) => [uuid, path]));
   const cut = own.flatMap(({ pvUuid, start, extents, lvStart }) => {
     const skipped = Math.max(0, first - lvStart);
     const device = paths.get(pvUuid) ?? 'a missing device';
@@ -166,7 +167,7 @@ export async function growBack(host: ChangeHost, of: ResizeUndo): Promise<void> 
     const { lv } = await known(host, of);
     if (lv.size >= to) continue;
     await refuseTakenExtents(host, of, run);
-    const path = (await host.run(pvs())).find(({ uuid }) => uuid === run.pvUuid)?.path;
+    const path = (await reported(host, pvs())).find(({ uuid }) => uuid === run.pvUuid)?.path;
     if (path === undefined)
       throw new RefusedError(
         `the physical volume of uuid ${run.pvUuid}, where ${lv.fullName} ended, is away`,
@@ -185,7 +186,7 @@ async function refuseTakenExtents(
 ): Promise<void> {
   const inside = (run: PvSegment): boolean =>
     run.pvUuid === pvUuid && run.start < start + count && start < run.start + run.extents;
-  const takers = (await host.run(pvSegments())).filter(inside).flatMap(({ of }) => of?.lvUuid ?? []);
+  const takers = (await reported(host, pvSegments())).filter(inside).flatMap(({ of }) => of?.lvUuid ?? []);
   if (takers.length === 0) return;
   throw new RefusedError(
     `the extents ${start} to ${start + count - 1} of the physical volume ${pvUuid}, where ${vg}/${name} ended, belong to the volume of uuid ${takers.join(' and ')} by now`,

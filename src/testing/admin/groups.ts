@@ -16,6 +16,8 @@ export interface GroupAdmin {
   ): void;
   vgreduce(vg: string, device: string): void;
   vgrename(from: string, to: string): void;
+  /** A power cut in the middle of its last change has kept the header and lost the text; `false`: pvck has written it again. */
+  tear(vg: string, torn?: false): void;
   /** Writes what lvm itself writes of a group after each change, as far as its devices and volumes are left out. */
   backup(vg: string): void;
 }
@@ -43,6 +45,9 @@ export function groupActs(world: World, does: Does): GroupAdmin {
       const group = groupOf(world, from);
       group.name = to;
       group.seqno += 1;
+    }),
+    tear: does((vg, torn) => {
+      groupOf(world, vg).isTorn = torn ?? true;
     }),
     backup: does((vg) => {
       const { name, uuid, seqno } = groupOf(world, vg);

@@ -4,6 +4,7 @@ import { one, readOptions, unmodelled } from '../options.ts';
 import type { PhysicalVolume, VolumeGroup } from '../parts.ts';
 import type { World } from '../world.ts';
 import { ok, type ToolCall, type ToolModel } from './answer.ts';
+import { pvck } from './pvck.ts';
 import { lvpoll } from './lvm-snapshot.ts';
 import {
   freePvRow,
@@ -32,6 +33,7 @@ export const lvmReports: Readonly<Record<string, ToolModel>> = {
     if (call.argv.join(' ') === autoextend) return ok('thin_pool_autoextend_threshold=100\n');
     return call.argv[0] === 'lvpoll' ? lvpoll(call) : fullreport(call);
   },
+  pvck,
   pvs: (call) => (call.argv.includes('--segments') ? segments(call) : report(call, 'pv', allPvRows)),
 };
 
@@ -49,10 +51,10 @@ function allPvRows(world: World): readonly Row[] {
 function segments(call: ToolCall): Answer {
   const argv = call.argv.filter((word) => word !== '--segments');
   const columns = (one(readOptions({ tool: call.tool, argv }, readBy), '--options') ?? '').split(',');
-  const rows = [...call.world.lvm.flatMap(pvsegRows), ...freePvs(call.world).map(freeSegment)];
+  const rows = [...groupsOf(call.world).flatMap(pvsegRows), ...freePvs(call.world).map(freeSegment)];
   if (columns.some((column) => rows[0]?.has(column) === false))
     throw unmodelled(call, 'it knows where extents are, and whose');
-  return ok(whole([[part('pvseg', rows, columns)]]));
+  return ok(whole(call, [[part('pvseg', rows, columns)]]));
 }
 
 /** One that is in no group has one run, of none. */
@@ -68,7 +70,12 @@ function version(): Answer {
 }
 
 function vgsOf(world: World, name: string | undefined): readonly VolumeGroup[] {
-  return byName(world.lvm.filter((vg) => name === undefined || vg.name === name));
+  return byName(groupsOf(world).filter((vg) => name === undefined || vg.name === name));
+}
+
+/** Those that lvm can read. */
+function groupsOf(world: World): readonly VolumeGroup[] {
+  return world.lvm.filter(({ isTorn }) => isTorn !== true);
 }
 
 /** As lvm sorts them. */
@@ -98,8 +105,8 @@ function report(
   const unknown = columns.find((column) => !known[item].has(column));
   if (unknown !== undefined) throw unmodelled(call, `the column ${unknown} is new to it`);
   const rows = steadily(call.world, () => rowsOf(call.world, vg));
-  const stdout = whole([[part(item, rows, columns)]]);
-  if (vg === undefined || call.world.lvm.some(({ name }) => name === vg))
+  const stdout = whole(call, [[part(item, rows, columns)]]);
+  if (vg === undefined || groupsOf(call.world).some(({ name }) => name === vg))
     return { exitCode: 0, stdout, stderr: '' };
   const stderr = `  Volume group "${vg}" not found\n  Cannot process volume group ${vg}\n`;
   return { exitCode: 5, stdout, stderr };
@@ -128,14 +135,18 @@ function fullreport(call: ToolCall): Answer {
     );
   const { world } = call;
   const { groups, free } = steadily(world, () => ({
-    groups: world.lvm.map((vg) => rowsOfGroup(world, vg)),
+    groups: groupsOf(world).map((vg) => rowsOfGroup(world, vg)),
     free: freePvs(world),
   }));
-  const alone = { pv: free.map(freePvRow), pvseg: free.map(freeSegment) };
-  const reports = free.length === 0 ? groups : [...groups, alone];
+  const torn = world.lvm.filter(({ isTorn }) => isTorn === true);
+  const alone = {
+    pv: [...free.map(freePvRow), ...torn.flatMap((vg) => vg.pvs.map((pv) => pvRow(vg, pv)))],
+    pvseg: [...free, ...torn.flatMap(({ pvs }) => pvs)].map(freeSegment),
+  };
+  const reports = alone.pv.length === 0 ? groups : [...groups, alone];
   const parts = (rows: Readonly<Record<string, readonly Row[]>>): readonly string[] =>
     Object.entries(rows).map(([item, of]) => part(item, of, columns.get(item) ?? []));
-  return ok(whole(reports.map(parts)));
+  return ok(whole(call, reports.map(parts)));
 }
 
 function rowsOfGroup(world: World, vg: VolumeGroup): Readonly<Record<string, readonly Row[]>> {
@@ -154,11 +165,13 @@ function part(item: string, rows: readonly Row[], columns: readonly string[]): s
   ].join('\n');
 }
 
-function whole(reports: readonly (readonly string[])[]): string {
+/** Metadata that cannot be read are read again, which lvm says amid its answer (test/loop/lvm-reads.test.ts). */
+function whole({ world }: ToolCall, reports: readonly (readonly string[])[]): string {
   const each = reports.map((parts) => `          {\n${parts.join('\n              ,\n')}\n          }`);
   return [
     '  {',
     '      "report": [',
+    ...(groupsOf(world).length < world.lvm.length ? ['  Retrying metadata scan.'] : []),
     ...(each.length === 0 ? [] : [each.join('\n          ,\n')]),
     '      ]',
     '  }',

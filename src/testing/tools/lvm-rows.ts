@@ -103,8 +103,8 @@ export function pvRow(vg: VolumeGroup, pv: PhysicalVolume): Row {
   return new Map([
     ['pv_uuid', pv.uuid],
     ['pv_name', pv.path],
-    ['vg_uuid', vg.uuid],
-    ['vg_name', vg.name],
+    ['vg_uuid', vg.isTorn === true ? '' : vg.uuid],
+    ['vg_name', vg.isTorn === true ? '[unknown]' : vg.name],
     ['dev_size', String(pv.deviceSize)],
     ['pv_size', String(pv.extents * vg.extentSize)],
     ['pv_free', String((pv.extents - used) * vg.extentSize)],

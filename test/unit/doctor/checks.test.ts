@@ -16,7 +16,8 @@ const wrong = <T extends { readonly level: string }>(found: readonly T[]): reado
   found.filter(({ level }) => level !== 'ok');
 
 it('names the volume groups whose volumes lvm does not show', async () => {
-  const run: ReadHost['run'] = async ({ parse }) => parse(recorded('lvm/vgs-exported@2.03.16'));
+  const run: ReadHost['run'] = async ({ tool, parse }) =>
+    parse(recorded(`lvm/${tool === 'pvs' ? 'pvs-three' : 'vgs-exported'}@2.03.16`));
 
   expect(await hiddenGroups({ ...simulatedHost(), run })).toEqual(['vg-one']);
 });

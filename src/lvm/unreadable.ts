@@ -1,0 +1,84 @@
+import { commandLine, type ReadCommand, type ReadHost } from '../command/index.ts';
+import { BofhError, ParseError } from '../errors.ts';
+import { filesOf } from './backup-files.ts';
+import { unknownGroup } from './schema.ts';
+import { damagedMetadata, metadataCopies } from './pvck-commands.ts';
+
+/** A physical volume that a group uses which lvm does not find. */
+interface Lost {
+  readonly pv_uuid: string;
+  readonly pv_name: string;
+}
+
+class UnreadableGroup extends ParseError {
+  readonly lost: readonly Lost[];
+  constructor(lost: readonly Lost[]) {
+    super(`lvm cannot read the volume group of ${lost.map(({ pv_name }) => pv_name).join(' and ')}`);
+    this.lost = lost;
+  }
+}
+
+/**
+ * ParseError when a group cannot be read: the reports leave it out and exit 0 (2.03.16), which is not "there is no such group". lvm
+ * writes new metadata and the header that names them without a flush in between, so a power cut can leave that.
+ */
+export function refuseUnreadable(rows: readonly (Lost & { readonly vg_name: string })[]): void {
+  const lost = rows.filter(({ vg_name }) => vg_name === unknownGroup);
+  if (lost.length > 0) throw new UnreadableGroup(lost);
+}
+
+/** The answer of a report. When a group cannot be read, the error has the commands that write its metadata again. */
+export async function reported<T>(host: ReadHost, command: ReadCommand<T>): Promise<T> {
+  try {
+    return await host.run(command);
+  } catch (error) {
+    const cause = error instanceof ParseError ? error.cause : undefined;
+    if (!(cause instanceof UnreadableGroup)) throw error;
+    const [remedies, words]: [string[], string[]] = [[], []];
+    for (const lost of cause.lost) {
+      const { why, remedy } = await repairOf(host, lost);
+      words.push(why);
+      remedies.push(remedy);
+    }
+    throw new ParseError(`${words.join('; ')}: what volumes there are cannot be told`, {
+      cause,
+      remedy: remedies.join('; '),
+    });
+  }
+}
+
+/** Which copy of the metadata is the newest whole one: on the device itself, or a file that lvm made of it. */
+async function repairOf(host: ReadHost, { pv_name: device, pv_uuid: uuid }: Lost) {
+  const whyOf = (group: string): string => `the metadata of ${group} on ${device} cannot be read`;
+  const why = whyOf('the volume group');
+  try {
+    const damaged = await host.run(damagedMetadata(device));
+    if (damaged === undefined)
+      return {
+        why: `${device} is in a volume group that lvm does not find`,
+        remedy: `attach the other devices of the group and repeat; pvck --dump headers ${device}`,
+      };
+    const copies = (await host.run(metadataCopies(device))).filter(({ offset }) => !damaged.includes(offset));
+    const copy = newest(copies);
+    const file = newest(await filesOf(host, { vgUuid: copy?.vgUuid, pvUuid: uuid }));
+    if (copy === undefined && file === undefined)
+      return { why, remedy: `no copy of it was found: pvck --dump metadata_search ${device}` };
+    const vg = file?.vg ?? copy?.vg ?? '';
+    const from = file !== undefined && file.seqno >= (copy?.seqno ?? 0) ? file.path : `/root/${vg}.metadata`;
+    const dump = ['--dump', 'metadata_search', '--settings', `metadata_offset=${copy?.offset}`];
+    const commands = [
+      ...(from === file?.path ? [] : [['pvck', ...dump, '--file', from, device]]),
+      ['pvck', '--repair', '--file', from, device],
+      ['vgchange', '-aay', vg],
+      ['bofh', 'recover', '--yes'],
+    ].map(([tool = '', ...argv]) => commandLine({ tool, argv }));
+    return { why: whyOf(`the volume group ${vg}`), remedy: commands.join('; ') };
+  } catch (error) {
+    if (!(error instanceof BofhError)) throw error;
+    return { why, remedy: `see what copies of it there are: pvck --dump metadata_search ${device}` };
+  }
+}
+
+function newest<T extends { readonly seqno: number }>(all: readonly T[]): T | undefined {
+  return all.toSorted((a, b) => b.seqno - a.seqno)[0];
+}
