@@ -190,17 +190,27 @@ async function hasNoGroup(machine: Machine): Promise<boolean> {
   return (await machine.run('vgs vg0', { check: 'return' })).exitCode !== 0;
 }
 
-/** Recovery must refuse to conclude anything; then the metadata are written again from lvm's own backup. */
+/** Recovery must refuse to conclude anything; then the newest whole copy of the metadata is written again, by the commands that it printed. */
 async function repairGroup(machine: Machine, command: string): Promise<string> {
+  const journals = async (): Promise<string> =>
+    (await machine.run('ls /var/lib/bofh/journal/*.journal', { check: 'return' })).stdout;
+  const before = await journals();
   const refused = await machine.run(`${command} 2>&1`, { check: 'return', timeoutMs: 400_000 });
-  const isOpen = (await machine.run('ls /var/lib/bofh/journal')).stdout.includes('.journal');
-  if (isOpen && refused.exitCode === 0)
+  if (before !== '' && (refused.exitCode === 0 || (await journals()) !== before))
     throw new Error(`${command} without a volume group:\n${refused.stdout}`);
-  // lvm does not sync its backup either: then the archive has the state from before the last change.
+  const printed = /pvck .*; vgchange -aay vg0/.exec(refused.stdout)?.[0];
+  if (printed !== undefined) {
+    await machine.run(`yes | { ${printed}; } >/dev/null && udevadm settle`);
+    return printed;
+  }
+  // What was recorded had a bofh that did not name them. lvm's backup may be all zeros, which its fsync does not prevent.
   const { stdout } = await machine.run(
-    `for file in /etc/lvm/backup/vg0 $(ls -t /etc/lvm/archive/vg0_*); do
-       pvck --repair --yes --file $file /dev/vdb >/dev/null 2>&1 && vgs vg0 >/dev/null 2>&1 && echo $file && break
-     done && vgchange -aay vg0 >/dev/null && udevadm settle`,
+    `try() { pvck --repair --yes --file "$1" /dev/vdb >/dev/null 2>&1 && vgs vg0 >/dev/null 2>&1; }
+     if try /etc/lvm/backup/vg0; then echo /etc/lvm/backup/vg0; else
+       for at in $(pvck --dump metadata_search /dev/vdb 2>/dev/null | sed -n 's/^ *metadata at \\([0-9]*\\) .* seqno \\([0-9]*\\) .*/\\2 \\1/p' | sort -rn | cut -d' ' -f2); do
+         pvck --dump metadata_search --settings metadata_offset=$at --file /root/vg0.$at /dev/vdb >/dev/null 2>&1 && try /root/vg0.$at && echo /root/vg0.$at && break
+       done
+     fi && vgchange -aay vg0 >/dev/null && udevadm settle`,
   );
   return `pvck --repair --file ${stdout.trim()} /dev/vdb`;
 }
