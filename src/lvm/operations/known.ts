@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { lvrename } from '../lv-commands.ts';
-import { udevOf, type VolumeAmong, volumesOf } from '../reads.ts';
+import { refuseMoved, udevOf, type VolumeAmong, volumesOf } from '../reads.ts';
 import type { LogicalVolume, WholeGroup } from '../objects.ts';
 
 /** A volume that is there, as a caller names it. */
@@ -56,7 +56,9 @@ export async function findKnown(
     );
   }
   const lv = all.find(({ uuid }) => uuid === lvUuid);
-  return lv === undefined ? undefined : { lv, all };
+  if (lv !== undefined) return { lv, all };
+  await refuseMoved(host, ({ uuid }) => uuid === lvUuid);
+  return undefined;
 }
 
 /** The same of a volume that must be there. */

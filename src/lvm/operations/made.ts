@@ -3,7 +3,15 @@ import type { Look } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../errors.ts';
 import { activate } from '../lv-commands.ts';
-import { dependentHolders, holdersOf, removeOrTell, udevOf, usableVg, volumesOf } from '../reads.ts';
+import {
+  dependentHolders,
+  holdersOf,
+  refuseMoved,
+  removeOrTell,
+  udevOf,
+  usableVg,
+  volumesOf,
+} from '../reads.ts';
 import type { LogicalVolume, WholeGroup } from '../objects.ts';
 
 /** What is journalled of a volume that a step makes. */
@@ -52,7 +60,9 @@ export async function findMade(
       { remedy: 'bofh recover when it is back, or --abandon the journal when it was removed on purpose' },
     );
   }
-  const marked = all.filter((lv) => lv.tags.includes(tag) && (uuid === undefined || lv.uuid === uuid));
+  const fits = (lv: LogicalVolume): boolean =>
+    lv.tags.includes(tag) && (uuid === undefined || lv.uuid === uuid);
+  const marked = all.filter(fits);
   const [lv, ...more] = marked;
   if (more.length > 0) {
     throw new RefusedError(
@@ -66,6 +76,7 @@ export async function findMade(
     const moved = lv.vg === vg && lv.name === name ? {} : { movedTo: `lv:${lv.fullName}` };
     return { look: { state: 'ours', holders: await holdersOf(host, { lv, all }), ...moved }, lv, all };
   }
+  await refuseMoved(host, fits);
   const foreign = all.find((other) => other.uuid === uuid || other.name === name);
   if (foreign === undefined) return { look: { state: 'gone' }, all };
   const found = `${foreign.fullName} (uuid ${foreign.uuid}) does not bear our mark`;
