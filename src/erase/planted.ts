@@ -92,7 +92,7 @@ async function read(
     first: all.subarray(0, length),
     around: sha256(all.subarray(length, block)),
     rest: sha256(rest),
-    isRestZero: rest.every((byte) => byte === 0),
+    isRestZero: rest.equals(Buffer.alloc(rest.length)),
   };
 }
 

@@ -8,7 +8,9 @@ const [space, newline] = Buffer.from(' \n');
 export function hexLines(bytes: Uint8Array, perLine = 16): string {
   const text = Buffer.alloc(bytes.length * 3 + Math.ceil(bytes.length / perLine), space);
   let at = 0;
-  for (const [index, byte] of bytes.entries()) {
+  // By index: an iterator of entries takes three times as long.
+  for (let index = 0; index < bytes.length; index += 1) {
+    const byte = bytes[index] ?? 0;
     text[at + 1] = digits[byte >> 4] ?? 0;
     text[at + 2] = digits[byte & 0xf] ?? 0;
     at += 3;
