@@ -3,7 +3,7 @@ import { deviceNode, identityOf, recognise, type Signature } from '../blockdevic
 import { blkidProbe, readsAsBlank } from '../blockdevice/commands.ts';
 import { kernelNames, kernelText } from '../blockdevice/node.ts';
 import type { ReadHost } from '../command/index.ts';
-import { ParseError, RefusedError, UsageError } from '../errors.ts';
+import { CommandError, ParseError, RefusedError, UsageError } from '../errors.ts';
 import { turns } from '../host/turns.ts';
 import { type Luks2Metadata, luks2MetadataAt } from './luks2.ts';
 import {
@@ -258,23 +258,35 @@ export async function luksDevices(host: ReadHost): Promise<readonly LuksDevice[]
 
 /** A drive without a medium, or a loop device without a file, has no size and holds nothing. */
 type Looked =
-  | { readonly device: string; readonly failure: ParseError }
+  | { readonly device: string; readonly failure: ParseError | CommandError }
   | { readonly holds: 'no medium' | 'something else' }
   | LuksDevice;
 
 async function luksDeviceAt(host: ReadHost, block: string, open: readonly Mapping[]): Promise<Looked> {
   const device = devicePath(block);
-  const { number, path } = await deviceNode(host, device);
-  if ((await kernelText(host, `/sys/dev/block/${number}/size`)) === '0') return { holds: 'no medium' };
-  let signature: Signature | undefined;
   try {
-    signature = await recognise(host, device);
-    if (signature === undefined) await host.run(readsAsBlank(path));
+    return await lookedAt(host, { block, device, open });
   } catch (error) {
-    // What the device does; any other failure is not its own.
-    if (!(error instanceof ParseError)) throw error;
+    // What the device does; that the program is missing, or was ended, says nothing of it.
+    const isItsOwn =
+      error instanceof ParseError || (error instanceof CommandError && error.reason !== 'killed');
+    if (!isItsOwn) throw error;
     return { device, failure: error };
   }
+}
+
+async function lookedAt(
+  host: ReadHost,
+  {
+    block,
+    device,
+    open,
+  }: { readonly block: string; readonly device: string; readonly open: readonly Mapping[] },
+): Promise<Looked> {
+  const { number, path } = await deviceNode(host, device);
+  if ((await kernelText(host, `/sys/dev/block/${number}/size`)) === '0') return { holds: 'no medium' };
+  const signature = await recognise(host, device);
+  if (signature === undefined) await host.run(readsAsBlank(path));
   if (!isLuksSignature(signature)) return { holds: 'something else' };
   const mapping = open.find(({ beneath }) => beneath.includes(block));
   const { uuid, label } = signature;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import * as answers from '../../../src/cli/answers/index.ts';
-import { RefusedError, UsageError } from '../../../src/errors.ts';
+import { CommandError, RefusedError, UsageError } from '../../../src/errors.ts';
 import type { SimulatedHost } from '../../../src/testing/index.ts';
 import { headerOf, luksDevices } from '../../../src/crypt/index.ts';
 import { recorded } from '../blockdevice/fixtures.ts';
@@ -54,6 +54,24 @@ describe('bofh crypt list', () => {
     await expect(luksDevices(host)).rejects.toThrow(/cannot tell whether \/dev\/dm-1 is encrypted/);
     await expect(headerOf(host, '/dev/vg0/bad')).rejects.toThrow(/Input\/output error/);
   });
+
+  it.each(['timeout', 'not-found', 'unknown'] as const)(
+    'shows the others where the look at one device fails: %s',
+    async (reason) => {
+      const blank = encrypted();
+      blank.admin.lvcreate({ vg: 'vg0', name: 'bad', extents: 16 });
+      const run: SimulatedHost['run'] = async (command) => {
+        if (command.tool === 'blkid' && command.argv.at(-1) === '/dev/dm-1')
+          throw new CommandError({ tool: 'blkid', argv: command.argv, reason });
+        return blank.run(command);
+      };
+      const list = answers.cryptList.parse(JSON.parse(await said({ ...blank, run }, 'crypt list')));
+      expect(list).toMatchObject([
+        { device: '/dev/dm-0', uuid, unreadable: null },
+        { device: '/dev/dm-1', unreadable: expect.stringContaining('blkid') as string },
+      ]);
+    },
+  );
 
   it('is no list where not one device may be read', async () => {
     const host = encrypted();
