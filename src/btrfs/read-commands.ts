@@ -72,44 +72,58 @@ export function subvolumeShow(
     argv: ['subvolume', 'show', ...selected, path],
     access: 'read',
     encoding: 'latin1',
-    parse: ({ stdout }) => parseShow(stdout),
+    parse: ({ stdout }) => parseShow(stdout, path),
     classify,
   };
 }
 
 const time = String.raw`(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}|-)`;
-// 6.2 ends after the snapshots unless quotas are on; 6.14 always has the line of the quota group.
-const shown = new RegExp(
-  [
-    String.raw`^(?<path>.+)\n\tName: \t\t\t(?<name>.+)`,
-    `\tUUID: \t\t\t(?<uuid>${uuidText})`,
-    `\tParent UUID: \t\t(?<parentUuid>${uuidText})`,
-    `\tReceived UUID: \t\t(?<receivedUuid>${uuidText})`,
-    `\tCreation time: \t\t(?<made>${time})`,
-    String.raw`\tSubvolume ID: \t\t(?<id>\d+)`,
-    String.raw`\tGeneration: \t\t(?<generation>\d+)`,
-    String.raw`\tGen at creation: \t(?<madeIn>\d+)`,
-    String.raw`\tParent ID: \t\t(?<parent>\d+)`,
-    String.raw`\tTop level ID: \t\t(?<top>\d+)`,
-    String.raw`\tFlags: \t\t\t(?<flags>readonly|-)`,
-    String.raw`\tSend transid: \t\t\d+`,
-    `\tSend time: \t\t${time}`,
-    String.raw`\tReceive transid: \t\d+`,
-    `\tReceive time: \t\t${time}`,
-    String.raw`\tSnapshot\(s\):(?<snapshots>(?:\n\t\t\t\t.+?)?)` +
-      String.raw`(?:\n\tQuota group:\t\t(?:n/a|\d+/\d+(?:\n\t {2}(?:Limit|Usage) \w+:\t\S+){4}))?\n$`,
-  ].join('\n'),
-  's',
-);
+// btrfs-progs before 5.14.2 (Debian 11 has 5.10) show nothing of sending and receiving; 6.2 ends after the snapshots unless
+// quotas are on; 6.14 always has the line of the quota group.
+const lines: readonly (readonly [string, string])[] = [
+  ['Name', String.raw`\tName: \t\t\t(?<name>.+)`],
+  ['UUID', `\tUUID: \t\t\t(?<uuid>${uuidText})`],
+  ['Parent UUID', `\tParent UUID: \t\t(?<parentUuid>${uuidText})`],
+  ['Received UUID', `\tReceived UUID: \t\t(?<receivedUuid>${uuidText})`],
+  ['Creation time', `\tCreation time: \t\t(?<made>${time})`],
+  ['Subvolume ID', String.raw`\tSubvolume ID: \t\t(?<id>\d+)`],
+  ['Generation', String.raw`\tGeneration: \t\t(?<generation>\d+)`],
+  ['Gen at creation', String.raw`\tGen at creation: \t(?<madeIn>\d+)`],
+  ['Parent ID', String.raw`\tParent ID: \t\t(?<parent>\d+)`],
+  ['Top level ID', String.raw`\tTop level ID: \t\t(?<top>\d+)`],
+  ['Flags', String.raw`\tFlags: \t\t\t(?<flags>readonly|-)`],
+];
+const sent: readonly (readonly [string, string])[] = [
+  ['Send transid', String.raw`\tSend transid: \t\t\d+`],
+  ['Send time', `\tSend time: \t\t${time}`],
+  ['Receive transid', String.raw`\tReceive transid: \t\d+`],
+  ['Receive time', `\tReceive time: \t\t${time}`],
+];
+const rest =
+  String.raw`\tSnapshot\(s\):(?<snapshots>(?:\n\t\t\t\t.+?)?)` +
+  String.raw`(?:\n\tQuota group:\t\t(?:n/a|\d+/\d+(?:\n\t {2}(?:Limit|Usage) \w+:\t\S+){4}))?\n$`;
+const patterns = (of: typeof lines): string => of.map(([, pattern]) => pattern).join('\n');
+const shown = new RegExp(String.raw`^(?<path>.+)\n${patterns(lines)}\n(?:${patterns(sent)}\n)?${rest}`, 's');
+
+/** The first line that is missing, or is not as btrfs-progs writes it. */
+function missingIn(stdout: string): string {
+  const [name] =
+    [...lines, ...(/^\t(?:Send|Receive) /m.test(stdout) ? sent : [])].find(
+      ([, pattern]) => !new RegExp(`^${pattern}$`, 'm').test(stdout),
+    ) ?? [];
+  return name === undefined
+    ? 'its end is cut off, or has a line that bofh does not know'
+    : `no line "${name}"`;
+}
 
 // Greedy from the front: what a name of several lines pretends to be comes before what btrfs says of it. Identity is not
 // taken from here alone: `subvolumeAt` asks the kernel for the id.
-function parseShow(stdout: string): Subvolume {
+function parseShow(stdout: string, asked: string): Subvolume {
   const fields = shown.exec(stdout)?.groups;
   const { path = '', name = '', snapshots = '' } = fields ?? {};
   const isTop = path === '/' && name === '<FS_TREE>';
   if (fields === undefined || !(isTop || path === name || path.endsWith(`/${name}`)))
-    throw new ParseError(`btrfs: cannot read what it shows of ${JSON.stringify(path)}`);
+    throw new ParseError(`btrfs subvolume show ${asked}: ${missingIn(stdout)}`);
   const { uuid, parentUuid, receivedUuid, made } = fields;
   return {
     id: digits(fields.id, 'the id of the subvolume'),

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import * as commands from '../../../src/btrfs/commands.ts';
 import { qgroupShow, qgroupsIn } from '../../../src/btrfs/quota-commands.ts';
+import { ParseError } from '../../../src/errors.ts';
 import { subvolumeList, subvolumeShow } from '../../../src/btrfs/read-commands.ts';
 import { filesystemUsage } from '../../../src/btrfs/usage-commands.ts';
 import type { Command } from '../../../src/command/index.ts';
@@ -98,6 +99,26 @@ describe.each(versions)('btrfs-progs %s', (version) => {
       const spoiled = lines.map((line, each) => (each === index ? `${line}?` : line)).join('\n');
       expect(() => subvolumeShow('').parse({ ...said, stdout: spoiled }), lines[index]).toThrow();
     }
+  });
+
+  test('a show of btrfs-progs 5.10 lacks what was sent and received, and is whole', () => {
+    const said = at('show-readonly', version);
+    const stdout = said.stdout.replaceAll(/^\t(?:Send|Receive) (?:transid|time):.*\n/gm, '');
+    expect(stdout).not.toBe(said.stdout);
+    expect(subvolumeShow('').parse({ ...said, stdout })).toEqual(subvolumeShow('').parse(said));
+  });
+
+  test.each([
+    [/^\tFlags:.*\n/m, 'no line "Flags"'],
+    [/^\tSend transid:.*\n/m, 'no line "Send transid"'],
+    [/^\tUUID:.*\n/m, 'no line "UUID"'],
+    [/(?<=Snapshot\(s\):)[^]*$/, 'its end is cut off'],
+  ])('a show without %s names the command, the object and what is missing', (line, why) => {
+    const said = at('show-readonly', version);
+    const parse = (): unknown =>
+      subvolumeShow('/srv/pool/a').parse({ ...said, stdout: said.stdout.replace(line, '') });
+    expect(parse).toThrow(ParseError);
+    expect(parse).toThrow(`btrfs subvolume show /srv/pool/a: ${why}`);
   });
 
   test('tells the default subvolume', () => {
