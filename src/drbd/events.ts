@@ -58,21 +58,35 @@ function objectsIn(text: string): Objects {
   if (lines.pop() !== '' || lines.pop() !== 'exists -')
     throw new ParseError('it does not end with "exists -"');
   const said = lines.map(factsIn);
-  const of = (wanted: keyof Objects): readonly unknown[] =>
-    said.filter(({ object }) => object === wanted).map(({ facts }) => facts);
   return {
-    resource: of('resource').map((each) => eventSchemas.resource.parse(each)),
-    device: of('device').map((each) => eventSchemas.device.parse(each)),
-    connection: of('connection').map((each) => eventSchemas.connection.parse(each)),
-    'peer-device': of('peer-device').map((each) => eventSchemas['peer-device'].parse(each)),
-    path: of('path').map((each) => eventSchemas.path.parse(each)),
+    resource: readAs('resource', said),
+    device: readAs('device', said),
+    connection: readAs('connection', said),
+    'peer-device': readAs('peer-device', said),
+    path: readAs('path', said),
   };
 }
 
-function factsIn(text: string): {
+/** The objects of a kind; a value that is not known is said with its line. */
+function readAs<K extends keyof Objects>(kind: K, said: readonly Said[]): Objects[K] {
+  const read = said.flatMap(({ object, facts, text }) => {
+    if (object !== kind) return [];
+    const { success, data, error } = eventSchemas[kind].safeParse(facts);
+    if (success) return [data];
+    const field = String(error.issues[0]?.path[0] ?? 'line');
+    const value = facts[field] === undefined ? 'is missing' : `is ${JSON.stringify(facts[field])}`;
+    throw new ParseError(`its ${field} ${value}, in the line ${JSON.stringify(text)}`);
+  });
+  return read as unknown as Objects[K];
+}
+
+interface Said {
+  readonly text: string;
   readonly object: string;
   readonly facts: Readonly<Record<string, string>>;
-} {
+}
+
+function factsIn(text: string): Said {
   const { object, facts } = line.exec(text)?.groups ?? {};
   if (object === undefined || facts === undefined)
     throw new ParseError(`cannot read the line ${JSON.stringify(text)}`);
@@ -82,7 +96,7 @@ function factsIn(text: string): {
   const known = Object.fromEntries(words);
   if (Object.keys(known).length < words.length)
     throw new ParseError(`the line ${JSON.stringify(text)} says something twice`);
-  return { object, facts: known };
+  return { text, object, facts: known };
 }
 
 /** Everything that was said must have found its place, once, and each connection has every volume. */
