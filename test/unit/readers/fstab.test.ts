@@ -161,7 +161,7 @@ it('an edit of any line of any of them changes the named field, and no other byt
         const line = lines[pick % Math.max(1, lines.length)];
         if (line === undefined) return;
         const to = { source: '/dev/new', target: '/new', type: 'f2fs', options: ['new'], dump: 7, pass: 8 };
-        const bytes = changedFstab(line.bytes, { [field]: to[field as keyof typeof to] });
+        const bytes = changedFstab(line.bytes, { [field]: to[field] });
         const [was, becomes] = [lineText(line.bytes), lineText(bytes)];
         if (was === undefined || becomes === undefined) return;
         edited += 1;
@@ -171,7 +171,7 @@ it('an edit of any line of any of them changes the named field, and no other byt
           text.split('\n').filter((_, index) => index !== line.number - 1);
         expect(others(after)).toEqual(others(content));
         const read = parseFstab(after).lines.find(({ number }) => number === line.number);
-        const { bytes: _, ...rest } = { ...line, [field]: to[field as keyof typeof to] };
+        const { bytes: _, ...rest } = { ...line, [field]: to[field] };
         expect(read).toMatchObject({ ...rest, secret: read?.secret, odd: read?.odd });
         // What is left of the line when the words that differ are taken out is the same.
         const words = line.bytes.split(/[ \t\r]+/).filter((word) => bytes.includes(word));

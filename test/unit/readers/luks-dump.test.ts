@@ -36,7 +36,7 @@ const made = (...changes: readonly (readonly [string, unknown])[]): string => {
     const last = keys.pop() ?? '';
     let at = json;
     for (const key of keys) at = (at[key] ??= {}) as Json;
-    if (value === undefined) delete at[last];
+    if (value === undefined) Reflect.deleteProperty(at, last);
     else at[last] = value as Json;
   }
   return JSON.stringify(json);
