@@ -45,8 +45,9 @@ function answer(
   tool: string,
   argv: readonly string[],
 ): { stdout?: string; stderr?: string; exitCode?: number } {
-  // The first sector, of zeros.
-  if (tool === 'od') return { stdout: ' 00'.repeat(512) };
+  // Zeros, as many as are asked for.
+  if (tool === 'od')
+    return { stdout: ' 00'.repeat(Number(argv.find((word) => word.startsWith('--read-bytes='))?.slice(13))) };
   if (tool === 'debugfs') return { stderr: `debugfs: ${debugfs}\n` };
   if (tool === 'vgs')
     return {
@@ -267,7 +268,7 @@ describe('prepare of create', () => {
   test.each([
     [{ type: 'ambivalent', usage: 'ambivalent' } as const, { type: 'ambivalent' }],
     [{ ...foreign, ptType: 'dos' }, { uuid: 'f0' }],
-    [foreign, { type: 'xfs' }],
+    [foreign, { type: 'ext4' }],
     [foreign, { uuid: 'f0', type: 'ext4' }],
     [undefined, { uuid: 'f0' }],
   ])('refuses %j also for %j', async (there, overwrite) => {
