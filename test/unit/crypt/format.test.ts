@@ -98,7 +98,7 @@ describe('crypt.format', () => {
   it.each([
     ['nothing is named', undefined],
     ['something else is named', { uuid }],
-    ['its type is named, but it has a uuid', { type: 'ext4' }],
+    ['another type is named', { type: 'xfs' }],
   ])('refuses a device that holds something when %s', async (_, overwrite) => {
     const host = blankVolume();
     host.admin.format(device, ext4);

@@ -797,7 +797,7 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     },
   ],
   'lvm tag': [{ line: 'lvm tag vg0/web1-root --add one,two', on: () => withGuest(false) }],
-  'lvm remove': [{ line: 'lvm remove vg0/web1-root --yes', on: () => withGuest(false) }],
+  'lvm remove': [{ line: 'lvm remove vg0/web1-root --disk-of web1 --yes', on: () => withGuest(false) }],
   recover: [
     { line: 'recover', on: () => killedAt(`${create} --swap 16m --start`, 9, hostWithSource()) },
     { line: 'recover', on: () => killedAt(`${create} --swap 16m --start`, 1, hostWithSource()) },
