@@ -2,7 +2,8 @@ import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../errors.ts';
 import { knownGroups, knownVolumes } from './commands.ts';
 import { identityOf, identityOfNumber, isIdentity } from './keys.ts';
-import { kernelNames, kernelText } from './node.ts';
+import { kernelNames, kernelText, sizeOf } from './node.ts';
+import type { Bytes } from '../units.ts';
 
 /** A device as it was known when its path was journalled. */
 export interface KnownDevice {
@@ -69,6 +70,29 @@ async function search(host: ReadHost, identity: string): Promise<string | undefi
       return `/dev/${name.split('/').at(-2) ?? ''}`;
     }
   }
+  return undefined;
+}
+
+/** The boot that a device's identity holds for: that of a disk without a serial number is the name that the kernel gave it then. */
+export async function bootOfName(host: ReadHost, identity: string): Promise<string | undefined> {
+  const disk = identity.replace(/^dev:/, '').replace(/-part\d+$/, '');
+  return (await kernelNames(host, '/sys/block')).includes(disk) ? (await host.facts()).boot : undefined;
+}
+
+/** Another device of that size which fits as well as the one at `path`. */
+export async function twinOf(
+  host: ReadHost,
+  { path, size }: { readonly path: string; readonly size: Bytes },
+  fits: (path: string) => Promise<boolean>,
+): Promise<string | undefined> {
+  for (const disk of await kernelNames(host, '/sys/block'))
+    for (const name of await withPartitions(host, disk)) {
+      const number = await kernelText(host, name);
+      const other = `/dev/${name.split('/').at(-2) ?? ''}`;
+      if (number === undefined || other === path || (await sizeOf(host, { number, path: other })) !== size)
+        continue;
+      if (await fits(other)) return other;
+    }
   return undefined;
 }
 

@@ -1,5 +1,6 @@
 import { type Look, operation } from '../atomic/operation.ts';
 import {
+  bootOfName,
   deviceNode,
   holders,
   keysOf,
@@ -8,6 +9,7 @@ import {
   refuseHeld,
   sizeOf,
   syncDevice,
+  twinOf,
 } from '../blockdevice/index.ts';
 import { eraseArgs, planErase } from '../blockdevice/wipe/plan.ts';
 import { writeBytes } from '../blockdevice/wipe/commands.ts';
@@ -41,9 +43,11 @@ function destroying(how: 'discard' | 'zero') {
         await refuseFullBeneath(host, args.device, `zeros on all of ${args.device}`, { bytes: erase.size });
       const { path } = await deviceNode(host, args.device);
       const witness = await takeWitness(host, path, erase.size);
-      if (erase.magics.length > 0) return { ...erase, witness };
+      const boot = await bootOfName(host, erase.identity);
+      const known = { ...erase, witness, ...(boot === undefined ? {} : { boot }) };
+      if (erase.magics.length > 0) return known;
       const blank = await planPlant(host, { path, size: erase.size, mark });
-      return { ...erase, witness, blank: { ...blank, key, container } };
+      return { ...known, blank: { ...blank, key, container } };
     },
     claims: async ({ undo: { device, contents }, on }) => {
       const { key, beneath } = await on(device);
@@ -81,6 +85,7 @@ function destroying(how: 'discard' | 'zero') {
         });
       await refuseHeld(host, path, await holders(host, path));
       await refuseOtherData(host, of, path);
+      await refuseTwin(host, of, path);
       await namingHolders(host, path, () => act(host, { how, of, path }));
     },
     sync: ({ undo: of, host }) => syncDevice(host, of),
@@ -125,6 +130,23 @@ async function refuseOtherData(host: ReadHost, of: Destroyed, path: string): Pro
     `${path} holds other data than before the commit (at byte ${String(at)}): it was written to since, or is another device; nothing was destroyed`,
     {
       remedy: `look what it is (lsblk ${path}); if its data are to be kept: bofh recover --abandon`,
+    },
+  );
+}
+
+/** RefusedError when the name may be another disk's since a boot, and the data on it does not tell which one was meant. */
+async function refuseTwin(host: ReadHost, of: Destroyed, path: string): Promise<void> {
+  const { boot, witness, size } = of;
+  if (boot === undefined || witness === undefined || boot === (await host.facts()).boot) return;
+  const twin = await twinOf(host, { path, size }, async (other) => {
+    if ((await stateOf(host, of, { path: other, size })).is !== 'to do') return false;
+    return (await changedAt(host, { path: other, size, of: witness, from: 0 })) === undefined;
+  });
+  if (twin === undefined) return;
+  throw new RefusedError(
+    `${path} and ${twin} hold the same data, and ${of.device} has no serial number: which of them was meant before the reboot cannot be told; nothing was destroyed`,
+    {
+      remedy: `look at both (lsblk -o NAME,SIZE,UUID,SERIAL ${path} ${twin}), close the journal (bofh recover --abandon), and give the command again for the one that is meant`,
     },
   );
 }

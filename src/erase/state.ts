@@ -12,6 +12,8 @@ export const destroyed = z
     magics: z.array(savedMagic),
     /** What its content was; a journal of an older version does not have it. */
     witness: z.exactOptional(witness),
+    /** When it is known by the name alone that the kernel gave it in that boot. */
+    boot: z.exactOptional(z.string()),
     /** Of one without a signature. */
     blank: z.exactOptional(
       z.extend(planted, {

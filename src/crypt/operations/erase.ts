@@ -1,11 +1,20 @@
 import * as z from 'zod/mini';
 import { deferred } from '../../atomic/operation.ts';
-import { deviceWitness, holders, inWords, refuseHeld, remedyFor } from '../../blockdevice/index.ts';
+import {
+  bootOfName,
+  deviceWitness,
+  holders,
+  inWords,
+  refuseHeld,
+  remedyFor,
+  size,
+  twinOf,
+} from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError } from '../../errors.ts';
 import { toEraseByHand } from '../by-hand.ts';
 import { luksErase } from '../key-commands.ts';
-import { mappings } from '../reads.ts';
+import { contentOf, isLuksSignature, mappings } from '../reads.ts';
 import {
   claimsOnKeys,
   findKnown,
@@ -30,7 +39,8 @@ export const erase = deferred({
   kind: 'crypt.erase',
   version: 1,
   args,
-  undo: knownDevice,
+  // `boot`: it is known by the name alone that the kernel gave it in that boot.
+  undo: z.extend(knownDevice, { boot: z.exactOptional(z.string()) }),
   prepare: async ({ args: { device, uuid }, host }) => {
     const { known, header } = await luksDevice(host, device);
     if (header.uuid !== uuid)
@@ -42,7 +52,8 @@ export const erase = deferred({
         remedy: `look at it: bofh crypt show ${device}`,
       });
     await refuseUsed(host, known, device);
-    return known;
+    const boot = await bootOfName(host, known.identity);
+    return { ...known, ...(boot === undefined ? {} : { boot }) };
   },
   claims: async ({ undo, on }) => {
     const { device, luksUuid } = undo;
@@ -60,6 +71,8 @@ export const erase = deferred({
     if (found === undefined) return;
     // It would go on working until it is closed, and nobody would notice.
     await refuseUsed(host, undo, found.path);
+    if (undo.boot !== undefined && undo.boot !== (await host.facts()).boot)
+      await refuseTwin(host, undo, found.path);
     await host.run(luksErase(found.path));
   },
   content: {
@@ -90,6 +103,21 @@ export const erase = deferred({
   },
   describe: toEraseByHand,
 });
+
+/** RefusedError when another device is a clone: without a serial number neither tells that it is the one that was meant. */
+async function refuseTwin(host: ReadHost, { device, luksUuid }: KnownDevice, path: string): Promise<void> {
+  const twin = await twinOf(host, { path, size: await size(host, path) }, async (other) => {
+    const { found } = await contentOf(host, other);
+    return isLuksSignature(found) && found.uuid === luksUuid;
+  });
+  if (twin === undefined) return;
+  throw new RefusedError(
+    `${path} and ${twin} are both the LUKS device ${luksUuid}, and ${device} has no serial number: which of them was meant before the reboot cannot be told; nothing was erased`,
+    {
+      remedy: `look at both (lsblk -o NAME,SIZE,UUID,SERIAL ${path} ${twin}), close the journal (bofh recover --abandon), and give the command again for the one that is meant`,
+    },
+  );
+}
 
 /** Nothing of a device whose header lies in a file: there the data can be anywhere. */
 async function dataWitness(

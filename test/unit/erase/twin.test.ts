@@ -1,0 +1,95 @@
+import { expect, test } from 'vitest';
+import { openJournals, recover } from '../../../src/atomic/recover.ts';
+import { single, withBofh } from '../../../src/bofh.ts';
+import { StuckError } from '../../../src/errors.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { copyContent } from '../../../src/testing/world.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+import { next, type Then } from '../../support/undo/trial.ts';
+
+const uuid = '5e1f0000-0000-4000-8000-00000000000a';
+const size = 64 * 1024 ** 2;
+
+/** Two disks of one size, the second a clone of the first; killed when the first was about to be zeroed, after the commit. */
+async function killed(how: 'zero' | 'discard', serial: string): Promise<SimulatedHost> {
+  const host = simulatedHost({ disks: ['vdx', 'vdy'].map((name) => ({ name, size })) });
+  for (const disk of host.world.disks)
+    Object.assign(disk, { serial: serial === '' ? '' : serial + disk.name });
+  host.admin.format('/dev/vdx', { type: 'ext4', usage: 'filesystem', uuid, version: '1.0' });
+  clone(host);
+  host.fault({ tool: 'blkdiscard', mode: 'crash here' });
+  const work = withBofh(simulatedBofh({ host }), () =>
+    single('own', (tx) => tx.block[how]({ device: '/dev/vdx', overwrite: [uuid] })),
+  );
+  await expect(work).rejects.toThrow();
+  host.clearFaults();
+  return host;
+}
+
+function clone({ world }: SimulatedHost): void {
+  for (const contents of [world.live, world.durable]) {
+    const content = contents.get('disk:vdx');
+    if (content !== undefined) contents.set('disk:vdy', copyContent(content));
+  }
+}
+
+const signatures = ({ world }: SimulatedHost): readonly (string | undefined)[] =>
+  ['disk:vdx', 'disk:vdy'].map((disk) => world.live.get(disk)?.superblock?.uuid);
+
+test.each(['zero', 'discard'] as const)(
+  '%s: of two disks without a serial number that hold the same neither is destroyed after a reboot',
+  async (how) => {
+    const host = next(await killed(how, ''), 'reboot');
+    const { engine } = simulatedBofh({ host });
+    const [{ id } = { id: '' }] = await openJournals(engine);
+
+    const error = await rejectionOf(recover(id, { engine, yes: true }));
+
+    expect(error).toBeInstanceOf(StuckError);
+    expect(JSON.stringify(error)).toContain('/dev/vdx and /dev/vdy hold the same data');
+    expect(signatures(host)).toEqual([uuid, uuid]);
+  },
+);
+
+test.each<[string, Then, string, (host: SimulatedHost) => void]>([
+  ['in the same boot', 'restart', '', () => undefined],
+  ['with serial numbers', 'reboot', 'serial-', () => undefined],
+  [
+    'when the other one holds something else',
+    'reboot',
+    '',
+    ({ admin }) => admin.writeBytes('/dev/vdy', 16 * 1024, Buffer.from('else')),
+  ],
+])('%s the right one is destroyed', async (_, then, serial, change) => {
+  const host = next(await killed('zero', serial), then);
+  change(host);
+  const { engine } = simulatedBofh({ host });
+  const [{ id } = { id: '' }] = await openJournals(engine);
+
+  await recover(id, { engine, yes: true });
+
+  expect(signatures(host)).toEqual([undefined, uuid]);
+});
+
+test('the keys of neither of two clones are erased after a reboot', async () => {
+  const host = simulatedHost({ disks: ['vdx', 'vdy'].map((name) => ({ name, size })) });
+  for (const disk of host.world.disks) Object.assign(disk, { serial: '' });
+  host.admin.luksFormat({ device: '/dev/vdx', uuid, key: 'secret' });
+  clone(host);
+  host.fault({ tool: 'cryptsetup', argvIncludes: 'luksErase', mode: 'crash here' });
+  const work = withBofh(simulatedBofh({ host }), () =>
+    single('own', (tx) => tx.crypt.erase({ device: '/dev/vdx', uuid })),
+  );
+  await expect(work).rejects.toThrow();
+  host.clearFaults();
+  const later = next(host, 'reboot');
+  const { engine } = simulatedBofh({ host: later });
+  const [{ id } = { id: '' }] = await openJournals(engine);
+
+  const error = await rejectionOf(recover(id, { engine, yes: true }));
+
+  expect(error).toBeInstanceOf(StuckError);
+  expect(JSON.stringify(error)).toContain(`/dev/vdx and /dev/vdy are both the LUKS device ${uuid}`);
+  const slots = ['disk:vdx', 'disk:vdy'].map((disk) => later.world.live.get(disk)?.luks?.slots.length);
+  expect(slots).toEqual([1, 1]);
+});
