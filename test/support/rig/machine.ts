@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { chooseAccel } from './accel.ts';
 import {
@@ -11,7 +11,7 @@ import {
   type Shape,
   thaw,
 } from './boot.ts';
-import { defaultDisks, type DiskSpec, makeFreshDisks, moveDisks, overlayDisks } from './disks.ts';
+import { defaultDisks, diskFiles, type DiskSpec, makeFreshDisks, moveDisks, overlayDisks } from './disks.ts';
 import type { Emulator } from './emulator.ts';
 import { RigError } from './errors.ts';
 import { buildImage, type Progress } from './image.ts';
@@ -183,6 +183,17 @@ export class Machine {
     if (options.unflushed !== 'lost') return;
     if (this.shape.volatile !== true) throw new RigError('this machine was not started with volatile writes');
     await loseUnflushed({ dir: this.#dir, disks: this.shape.disks });
+  }
+
+  /** While it is off: each of two disks (from 0, without the system's) has the other's place at the next boot. */
+  async swapDisks(one: number, other: number): Promise<void> {
+    if (this.isOn) throw new RigError('the machine runs');
+    const [, ...data] = diskFiles(this.#dir, this.shape.disks);
+    const [a, b] = [data[one], data[other]];
+    if (a === undefined || b === undefined) throw new RigError('there is no such disk');
+    await rename(a, `${a}.swap`);
+    await rename(b, a);
+    await rename(`${a}.swap`, b);
   }
 
   /** Boots from the disks as they are, after a power cut. */
