@@ -233,11 +233,14 @@ async function recover(machine: Machine, command: string): Promise<string | unde
   return `${first.stdout}\n${remedies.join('\n')}`;
 }
 
-/** The commands that are printed with a journal that stays open: to free what is in use, to name what may be lost, to cut off a damaged line. */
+/** The commands that are printed with a journal that stays open: to free what is in use, to check what has errors, to name what may be lost, to cut off a damaged line. */
 function printedIn(text: string): readonly string[] {
   const cut = /bofh recover --cut-last-line \w+/.exec(text)?.[0];
   if (cut !== undefined) return [cut, 'bofh recover --yes'];
   const free = [...text.matchAll(/^ +free: +(?<command>.+)$/gm)].map(({ groups }) => groups?.command ?? '');
+  const help = [...text.matchAll(/^ +help: +(?<command>bofh .+)$/gm)].map(
+    ({ groups }) => `${groups?.command ?? ''} --yes`,
+  );
   const discard = /bofh recover \S+ --discard \S+/.exec(text)?.[0];
-  return [...free, `${discard ?? 'bofh recover'} --yes`];
+  return [...free, ...help, `${discard ?? 'bofh recover'} --yes`];
 }
