@@ -90,12 +90,12 @@ export const resize = operation({
   revert: async ({ undo: of, host }) => {
     const { path, found, look } = await find(host, of);
     if (look.state !== 'ours' || path === undefined || found === undefined) return;
-    await change(host, of, { path, blocks: of.from, found });
+    await withToolRemedy(path, () => change(host, of, { path, blocks: of.from, found }));
   },
   afterCommit: async ({ undo: of, host }) => {
     const { path, found, look } = await find(host, of);
     if (look.state !== 'ours' || path === undefined || found === undefined) return;
-    await change(host, of, { path, blocks: of.to, found });
+    await withToolRemedy(path, () => change(host, of, { path, blocks: of.to, found }));
   },
   sync: async ({ undo: of, host }) => {
     const path = await locate(host, { path: of.device, identity: of.identity });
@@ -115,6 +115,19 @@ async function expectSame(host: ReadHost, of: ResizeUndo): Promise<Measured> {
       remedy: `look what it is (lsblk --fs ${of.device}), then give the command again`,
     },
   );
+}
+
+/** While its journal is open bofh refuses to check the filesystem, so the tool itself is the remedy. */
+async function withToolRemedy(path: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof NotDone)) throw error;
+    throw new RefusedError(error.message, {
+      remedy: `e2fsck -f -y ${path}; bofh recover --yes`,
+      cause: error,
+    });
+  }
 }
 
 /** What a person has to mend was there before: it is no trace of ours. */

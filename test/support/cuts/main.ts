@@ -225,7 +225,8 @@ async function recover(machine: Machine, command: string): Promise<string | unde
     throw new Error(`${command} ended with ${first.exitCode}:\n${first.stdout}`);
   for (const remedy of remedies) {
     const { exitCode, stdout } = await type(remedy);
-    if (exitCode !== 0)
+    // e2fsck: errors were corrected.
+    if (exitCode !== 0 && !(exitCode === 1 && remedy.startsWith('e2fsck ')))
       throw new Error(
         `${command} left it open:\n${first.stdout}\n${remedy} ended with ${exitCode}:\n${stdout}`,
       );
@@ -238,8 +239,8 @@ function printedIn(text: string): readonly string[] {
   const cut = /bofh recover --cut-last-line \w+/.exec(text)?.[0];
   if (cut !== undefined) return [cut, 'bofh recover --yes'];
   const free = [...text.matchAll(/^ +free: +(?<command>.+)$/gm)].map(({ groups }) => groups?.command ?? '');
-  const help = [...text.matchAll(/^ +help: +(?<command>bofh .+)$/gm)].map(
-    ({ groups }) => `${groups?.command ?? ''} --yes`,
+  const help = [...text.matchAll(/^ +help: +(?<command>e2fsck [^;]+)/gm)].map(
+    ({ groups }) => groups?.command ?? '',
   );
   const discard = /bofh recover \S+ --discard \S+/.exec(text)?.[0];
   return [...free, ...help, `${discard ?? 'bofh recover'} --yes`];
