@@ -2,7 +2,7 @@
 // may leave them, boots, recovers, compares. `--seed N` begins there, `--only PATTERN` takes the sequences whose name it matches, and
 // with both `--path P` repeats one cut of the recordings that are kept in .cache/cuts. A run that was ended goes on where it was. The
 // recordings are of the bofh that made them: remove .cache/cuts to record with the one of now.
-// `--report` adds the outcomes to those that are kept, and makes the table of docs/reliability.md.
+// `--now` recovers with the bofh of now. `--report` adds the outcomes to those that are kept, and makes the table of docs/reliability.md.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -14,6 +14,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     path: { type: 'string' },
     only: { type: 'string' },
+    now: { type: 'boolean', default: false },
     report: { type: 'boolean', default: false },
   },
 });
@@ -44,7 +45,7 @@ if (values.report) {
   if (!quiet(process.execPath, [join(root, 'scripts', 'build.mjs'), '--no-types']).ok) process.exit(1);
   const { runCuts } = await jiti.import('../test/support/cuts/main.ts');
   const outcomes = await runCuts({
-    ...{ dir, trials, seed, say },
+    ...{ dir, trials, seed, say, now: values.now },
     ...(path === undefined ? {} : { path }),
     ...(values.only === undefined ? {} : { only: values.only }),
   });

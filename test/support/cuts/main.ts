@@ -1,5 +1,6 @@
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { installBofh } from '../dom0/install.ts';
 import { fingerprintOf, type Machine } from '../rig/index.ts';
 import { drawOf } from './draw.ts';
 import {
@@ -25,6 +26,8 @@ interface Options {
   /** Of each sequence only this cut. */
   readonly path?: number;
   readonly only?: string;
+  /** Recover with the bofh of now, as after an upgrade; otherwise with the one that was recorded. */
+  readonly now?: boolean;
   readonly say: (text: string) => void;
 }
 
@@ -57,7 +60,7 @@ export async function runCuts(options: Options): Promise<readonly CutOutcome[]> 
       each.path === turn &&
       each.recorded === recorded;
     if (path === undefined && known.some(isThis)) continue;
-    const outcome = await oneCut(host, one, { seed, path: turn });
+    const outcome = await oneCut(host, one, { seed, path: turn, now: options.now === true });
     outcomes.push(outcome);
     appendFileSync(join(dir, 'outcomes.jsonl'), `${JSON.stringify(outcome)}\n`);
     say(inWords(outcome));
@@ -130,7 +133,7 @@ async function prepare(host: CutHost, sequence: CutSequence, say: (text: string)
 async function oneCut(
   host: CutHost,
   { sequence, recording, before, after }: Prepared,
-  { seed, path }: { readonly seed: number; readonly path: number },
+  { seed, path, now }: { readonly seed: number; readonly path: number; readonly now: boolean },
 ): Promise<CutOutcome> {
   const started = performance.now();
   const since = (): number => Math.round((performance.now() - started) / 100) / 10;
@@ -162,6 +165,7 @@ async function oneCut(
     const { machine, close } = await bootFrom(host, sequence, media);
     try {
       bootSeconds = since();
+      if (now) await installBofh(machine);
       if (await hasNoGroup(machine)) stuck = { repaired: await repairGroup(machine, recovery) };
       if (sequence.atBoot !== undefined) await machine.run(sequence.atBoot);
       const said = await recover(machine, recovery);
@@ -215,23 +219,26 @@ async function repairGroup(machine: Machine, command: string): Promise<string> {
   return `pvck --repair --file ${stdout.trim()} /dev/vdb`;
 }
 
-/** Recovers; when a journal stays open, types what was printed. Gives what recovery said of such a journal. */
+/** Recovers; while a journal stays open, types what was printed. Gives what recovery said of such a journal. */
 async function recover(machine: Machine, command: string): Promise<string | undefined> {
   const type = (what: string) => machine.run(`${what} 2>&1`, { check: 'return', timeoutMs: 400_000 });
-  const first = await type(command);
-  if (first.exitCode === 0) return undefined;
-  const remedies = [...new Set(printedIn(first.stdout))];
-  if (![3, 4].includes(first.exitCode))
-    throw new Error(`${command} ended with ${first.exitCode}:\n${first.stdout}`);
-  for (const remedy of remedies) {
-    const { exitCode, stdout } = await type(remedy);
-    // e2fsck: errors were corrected.
-    if (exitCode !== 0 && !(exitCode === 1 && remedy.startsWith('e2fsck ')))
-      throw new Error(
-        `${command} left it open:\n${first.stdout}\n${remedy} ended with ${exitCode}:\n${stdout}`,
-      );
+  let [last, typed] = [command, await type(command)];
+  const said: string[] = [];
+  // The undo of a step may show what is in the way of the next one.
+  for (let round = 0; typed.exitCode !== 0; round += 1) {
+    said.push(typed.stdout);
+    if (![3, 4].includes(typed.exitCode) || round === 3)
+      throw new Error(`${said.join('\n')}\n${last} ended with ${typed.exitCode}`);
+    for (const remedy of new Set(printedIn(typed.stdout))) {
+      said.push(remedy);
+      [last, typed] = [remedy, await type(remedy)];
+      // e2fsck: errors were corrected.
+      const isDone = typed.exitCode === 0 || (typed.exitCode === 1 && remedy.startsWith('e2fsck '));
+      if (!isDone && !remedy.startsWith('bofh '))
+        throw new Error(`${said.join('\n')}\n${typed.stdout}\n${remedy} ended with ${typed.exitCode}`);
+    }
   }
-  return `${first.stdout}\n${remedies.join('\n')}`;
+  return said.length === 0 ? undefined : said.join('\n');
 }
 
 /** The commands that are printed with a journal that stays open: to free what is in use, to check what has errors, to name what may be lost, to cut off a damaged line. */
