@@ -1,6 +1,7 @@
 import type { Signals } from '../../../../src/atomic/index.ts';
 import { atomic, withBofh } from '../../../../src/bofh.ts';
 import { decode } from '../../../../src/atomic/lines.ts';
+import { cutLastLine } from '../../../../src/atomic/recover.ts';
 import { JournalError, StuckError } from '../../../../src/errors.ts';
 import { killProcess } from '../../../../src/testing/faults.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../../src/testing/index.ts';
@@ -79,15 +80,17 @@ export async function soakTrial(one: Case, figures: Figures): Promise<readonly s
 }
 
 /**
- * A power cut may leave holes in what was not synced of the journal. Recovery refuses it then and touches nothing, and a person cuts
- * off what is damaged: `--cut-last-line`, or by hand where it is more than a line.
+ * A power cut may leave holes in what was not synced of the journal. Recovery refuses it then and touches nothing, and the
+ * administrator runs `bofh recover --cut-last-line`.
  */
 async function mended(host: SimulatedHost, found: string[]): Promise<SimulatedHost> {
-  const { store } = simulatedBofh({ host }).engine;
+  const { engine } = simulatedBofh({ host });
+  const { store } = engine;
   for (const name of store.names('.').filter((each) => each.endsWith('.journal'))) {
     const file = store.open(name);
     const bytes = file?.read();
-    if (file === undefined || bytes === undefined || isReadable(bytes, name)) continue;
+    file?.close();
+    if (bytes === undefined || isReadable(bytes, name)) continue;
     const before = host.snapshot();
     const { how, error } = { error: undefined, ...(await recoverAll(host)) };
     if (
@@ -97,9 +100,7 @@ async function mended(host: SimulatedHost, found: string[]): Promise<SimulatedHo
       !bytes.includes(0)
     )
       found.push(`a damaged journal was not refused: ${how} ${String(error)}`);
-    file.truncate(bytes.subarray(0, bytes.indexOf(0)).lastIndexOf(0x0a) + 1);
-    file.datasync();
-    file.close();
+    await cutLastLine(engine, name.slice(0, -'.journal'.length));
   }
   return host;
 }
