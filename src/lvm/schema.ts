@@ -101,7 +101,8 @@ export const pvRow = z.object({
   /** `[unknown]` when the device of a volume group is missing. */
   pv_name: z.string().check(z.regex(/^(?:\/.*|\[unknown\])$/)),
   vg_uuid: uuidOrNone,
-  vg_name: nameOrNone,
+  /** `[unknown]`, without a uuid: the label says that it is in a group, and no metadata of one can be read. */
+  vg_name: z.union([nameOrNone, z.literal('[unknown]')]),
   dev_size: number,
   pv_size: number,
   pv_free: number,

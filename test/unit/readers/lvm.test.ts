@@ -183,6 +183,12 @@ readerTable('LVM', read, [
   one('pv', { pv_name: '[unknown]', pv_missing: 'missing', dev_size: '0' }, { path: undefined }),
   one('pv', { pv_name: '/dev/mapper/luks-1 2' }, { path: '/dev/mapper/luks-1 2' }),
   one('pv', { pv_missing: 'missing' }, { path: undefined }),
+  one(
+    'pv',
+    { vg_uuid: '', vg_name: '[unknown]', pv_free: '0', pv_allocatable: '' },
+    { vg: { name: '[unknown]', uuid: '' } },
+  ),
+  one('pv', { vg_name: '[other]' }, /vg_name/),
   one('pv', { pv_name: 'vdb' }, /pv_name/),
   one('pv', { pv_uuid: '' }, /pv_uuid/),
   one('pv', { pv_allocatable: 'a' }, /pv_allocatable/),
