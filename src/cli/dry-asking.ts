@@ -1,6 +1,6 @@
 import * as api from '../index.ts';
 import type { Host, ReadCommand, ReadHost } from '../command/index.ts';
-import { CommandError, ConnectionError, ToolError } from '../errors.ts';
+import { CommandError, ConnectionError, ToolError, ParseError } from '../errors.ts';
 import type { DryAsked, DryQuestion, DryReply } from './dry-protocol.ts';
 
 type Ask = (on: string, asked: DryAsked) => Promise<DryReply>;
@@ -66,7 +66,18 @@ function answered<T>(name: string, command: ReadCommand<T>, reply: DryReply): T 
   const { answer } = reply;
   if (!(command.accepts ?? [0]).includes(answer.exitCode))
     throw new CommandError({ tool, argv, reason: command.classify?.(answer) ?? 'unknown', ...answer });
-  return command.parse(answer);
+  try {
+    return command.parse(answer);
+  } catch (error) {
+    const why = command.shownOf === undefined && error instanceof Error ? `: ${error.message}` : '';
+    throw new ParseError(
+      `the answer of ${[tool, ...argv].join(' ')} on ${name || 'this host'} was not understood${why}`,
+      {
+        cause: command.shownOf === undefined ? error : undefined,
+        remedy: 'nothing was concluded from it; report it to the authors of bofh with this message',
+      },
+    );
+  }
 }
 
 function failureOf(
