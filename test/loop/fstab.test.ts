@@ -218,6 +218,8 @@ describe('a line that is added', () => {
     await expect(at({ target: '/tmp/' })).rejects.toThrow('has a line for /tmp already: line 4');
     await expect(at({ options: ['password=geheim'] })).rejects.toThrow(UsageError);
     write('only two\n');
+    await expect(at({})).resolves.toBeDefined();
+    write(Buffer.from(`only ${added().split(' ')[1] ?? ''}\n`, 'latin1'));
     await expect(at({})).rejects.toThrow('line 1 is not understood');
     linkSync(file, disk.path('second'));
     await expect(at({})).rejects.toThrow('has another name');
@@ -240,7 +242,7 @@ describe('a line that is taken out or changed', () => {
     }
     const taken = await take(changeFstab, { file, of: srv, to: { options: ['ro'], pass: 0 } }, step.host);
     await taken.run();
-    expect(now().split('\n')[1]).toBe(added().replace('nodev,noatime 0 2', 'ro 0 0'));
+    expect(now().split('\n')[1]).toBe(`${added().replace('nodev,noatime 0 2', 'ro 0 0')} \t# of ours`);
     writeFileSync(file, `# between\n${now()}`, 'latin1');
     await taken.goBack();
     expect(now()).toBe(`# between\n${whole}`);
