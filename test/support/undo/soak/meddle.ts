@@ -14,7 +14,10 @@ import { count, type Figures } from './figures.ts';
 
 const guestLeaves = new Set<Leaf['do']>(['start', 'vm create']);
 
-/** Of a volume whose creation was cut short, or on which the sequence has worked, the end is not compared. */
+/**
+ * Of a volume whose creation was cut short, or on which the sequence has worked, bytes without a signature are not compared: a tool
+ * of the sequence that was cut short, such as mkfs, leaves such bytes too.
+ */
 async function hasVolumeInUse(host: SimulatedHost): Promise<boolean> {
   const { engine } = simulatedBofh({ host: fork(host) });
   const steps = (await openJournals(engine)).flatMap(({ state }) => state.steps);
@@ -47,7 +50,7 @@ export async function meddle(
   const deeds = all.filter(
     ({ title }) =>
       !knownLosses.some((loss) => loss.fault === fault && loss.deed.test(title)) &&
-      !(isInUse && title.startsWith('raw data at the end')),
+      !(isInUse && title.startsWith('raw data at the ')),
   );
   const deed = deeds[which % Math.max(1, deeds.length)];
   if (deed === undefined) return [];
