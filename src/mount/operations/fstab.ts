@@ -5,7 +5,14 @@ import { absolutePath } from '../../file/path.ts';
 import { holdsSecret, secretRemedy } from '../options.ts';
 import { findmntVerify, hindrances } from '../tab/commands.ts';
 import { lineBytes, lineText } from '../tab/fields.ts';
-import { changedFstab, type FstabEntry, type FstabLine, formatFstab, optionsIn, parseFstab } from '../tab/fstab.ts';
+import {
+  changedFstab,
+  type FstabEntry,
+  type FstabLine,
+  formatFstab,
+  optionsIn,
+  parseFstab,
+} from '../tab/fstab.ts';
 import { keyOfFstab } from '../tab/tables.ts';
 import { isWithin } from '../table.ts';
 import { type TableFiles, tableOperation } from './table.ts';
@@ -16,7 +23,10 @@ const word = z.string().check(
 );
 const option = z.string().check(
   z.regex(/^[^\0\ufffd]+$/, 'without bytes that are not UTF-8'),
-  z.refine((text) => optionsIn(text).join('\0') === text, 'one option each; a comma only within double quotes'),
+  z.refine(
+    (text) => optionsIn(text).join('\0') === text,
+    'one option each; a comma only within double quotes',
+  ),
   z.refine((text) => !holdsSecret(text), `it holds a password; ${secretRemedy}`),
 );
 

@@ -80,7 +80,8 @@ export function withFields(
   let line = bytes.slice(0, end) + more.join('') + bytes.slice(end);
   for (const [index, { from, to, text }] of [...fields.entries()].reverse()) {
     const { [index]: other } = texts;
-    if (other !== undefined && other !== text) line = line.slice(0, from) + encodeField(other) + line.slice(to);
+    if (other !== undefined && other !== text)
+      line = line.slice(0, from) + encodeField(other) + line.slice(to);
   }
   return line;
 }
@@ -104,7 +105,11 @@ export interface Table<Line> {
 /** Reads every line but comments and empty ones; `read` says why it does not understand one. */
 export function readLines<Line>(
   content: string,
-  read: (line: { readonly number: number; readonly bytes: string; readonly fields: readonly Field[] }) => Line | string,
+  read: (line: {
+    readonly number: number;
+    readonly bytes: string;
+    readonly fields: readonly Field[];
+  }) => Line | string,
 ): Table<Line> {
   const lines: Line[] = [];
   const unread: UnreadLine[] = [];
@@ -112,7 +117,9 @@ export function readLines<Line>(
     const fields = fieldsIn(bytes);
     if (fields.length === 0 || /^[ \t]*#/.test(bytes)) continue;
     const number = index + 1;
-    const found = [bytes, ...fields.map(({ text }) => text)].some((each) => each.includes('\0')) ? 'it holds a NUL byte' : read({ number, bytes, fields });
+    const found = [bytes, ...fields.map(({ text }) => text)].some((each) => each.includes('\0'))
+      ? 'it holds a NUL byte'
+      : read({ number, bytes, fields });
     if (typeof found === 'string') unread.push({ number, why: found, words: fields.map(({ text }) => text) });
     else lines.push(found);
   }

@@ -50,5 +50,7 @@ function hasRival(content: string, { table, edit }: TableUndo, state: 'made' | '
   const { parse, mayBeAbout } = tables[table];
   const own = parse(lineBytes(line)).lines[0]?.key;
   const { lines, unread } = parse(content);
-  return own === undefined || lines.some(({ key }) => key === own) || unread.some((each) => mayBeAbout(each, own));
+  return (
+    own === undefined || lines.some(({ key }) => key === own) || unread.some((each) => mayBeAbout(each, own))
+  );
 }

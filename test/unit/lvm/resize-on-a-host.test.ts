@@ -234,11 +234,7 @@ describe('resizeLv is refused, and changes nothing,', () => {
       () => startGuest(),
       /under what uses it: .*ext4 reaches to 32 MiB.*guest web1/,
     ],
-    [
-      'open',
-      () => host.admin.hold(`${host.world.dmMajor}:0`),
-      /under what uses it: .*process 1001/,
-    ],
+    ['open', () => host.admin.hold(`${host.world.dmMajor}:0`), /under what uses it: .*process 1001/],
   ])('smaller, while it is %s', async (_, use, message) => {
     host.admin.format('/dev/vg0/a', ext4);
     use();
