@@ -20,7 +20,7 @@ export {
 } from './holders/index.ts';
 export { escapePath } from './holders/units.ts';
 export { identityOf, isIdentity, keysOf, splitLvmName } from './keys.ts';
-export { bootOfName, locate, syncDevice, twinOf } from './locate.ts';
+export { bootOfName, locate, refuseElsewhere, syncDevice, twinOf } from './locate.ts';
 export { loopDevices, loopShowing } from './loop/reads.ts';
 export type { LoopDevice } from './loop/schema.ts';
 export { type MountEntry, mountEntries, parseMountinfo } from './mountinfo.ts';

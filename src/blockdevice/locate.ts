@@ -79,21 +79,39 @@ export async function bootOfName(host: ReadHost, identity: string): Promise<stri
   return (await kernelNames(host, '/sys/block')).includes(disk) ? (await host.facts()).boot : undefined;
 }
 
-/** Another device of that size which fits as well as the one at `path`. */
+/** Another device, of that size if one is given, which fits as well as the one at `path`. */
 export async function twinOf(
   host: ReadHost,
-  { path, size }: { readonly path: string; readonly size: Bytes },
+  { path, size }: { readonly path: string; readonly size?: Bytes },
   fits: (path: string) => Promise<boolean>,
 ): Promise<string | undefined> {
   for (const disk of await kernelNames(host, '/sys/block'))
     for (const name of await withPartitions(host, disk)) {
       const number = await kernelText(host, name);
       const other = `/dev/${name.split('/').at(-2) ?? ''}`;
-      if (number === undefined || other === path || (await sizeOf(host, { number, path: other })) !== size)
-        continue;
+      if (number === undefined || other === path) continue;
+      if (size !== undefined && (await sizeOf(host, { number, path: other })) !== size) continue;
       if (await fits(other)) return other;
     }
   return undefined;
+}
+
+/**
+ * RefusedError when what a step made on a disk without a serial number is on another one now: a reboot gives the names of such
+ * disks anew. `path` is what has its name.
+ */
+export async function refuseElsewhere(
+  host: ReadHost,
+  { path, identity, what }: { readonly path: string; readonly identity: string; readonly what: string },
+  fits: (path: string) => Promise<boolean>,
+): Promise<void> {
+  if ((await bootOfName(host, identity)) === undefined) return;
+  const other = await twinOf(host, { path }, fits);
+  if (other !== undefined)
+    throw new RefusedError(
+      `${what} is not on ${path} but on ${other}: the disk has no serial number, and the kernel gave it another name`,
+      { remedy: `if nobody needs it: wipefs --all ${other}; then bofh recover` },
+    );
 }
 
 async function withPartitions(host: ReadHost, disk: string): Promise<readonly string[]> {

@@ -119,13 +119,15 @@ describe.skipIf(!can.ok && !required)('between a crash and the recovery', () => 
     expect([await hash('/dev/vdc'), await hash('/dev/vdd')]).toEqual([theirs, theirs]);
   });
 
-  // Open: recovery looks at the disk that has the name now, finds nothing of its own there, and calls it undone.
-  it.fails('a new filesystem and a blank disk swap their names: it is undone where it is', async () => {
+  it('a new filesystem and a blank disk swap their names: it is not called undone, and is undone when they are back', async () => {
     await killedAfter(`await tx.filesystem.create({ device: '/dev/vdc', type: 'ext4', uuid: '${uuid}' });`);
     await rebootSwapped();
 
-    await bofh('recover --boot < /dev/null', 0);
+    for (const recover of ['recover --boot < /dev/null', 'recover --yes'])
+      expect(await bofh(recover, 3)).toContain('is not on /dev/vdc but on /dev/vdd');
 
+    await rebootSwapped();
+    await bofh('recover --yes', 0);
     expect(await text('blkid -p /dev/vdc; blkid -p /dev/vdd; true')).toBe('');
   });
 

@@ -10,6 +10,7 @@ import {
   namingHolders,
   probe,
   refuseChanged,
+  refuseElsewhere,
   refuseHeld,
   replaceable,
   sameContent,
@@ -157,6 +158,11 @@ async function find(host: ReadHost, made: Undo): Promise<{ path?: string; look: 
     const moved = key === made.key ? {} : { movedTo: key };
     return { path, look: { state: 'ours', holders: await holders(host, path), ...moved } };
   }
+  const what = `the LUKS device of UUID ${made.uuid}`;
+  await refuseElsewhere(host, { path, identity: made.identity, what }, async (other) => {
+    const there = await probe(host, other);
+    return there?.uuid === made.uuid && there.type === 'crypto_LUKS';
+  });
   if (now === undefined || sameContent(now, made.before ?? undefined))
     return { path, look: { state: 'gone' } };
   return { path, look: { state: 'not-ours', found: `${path} holds ${contentInWords(now)}` } };

@@ -10,6 +10,7 @@ import {
   namingHolders,
   probe,
   refuseChanged,
+  refuseElsewhere,
   refuseHeld,
   sameContent,
   type Signature,
@@ -114,14 +115,19 @@ async function find(host: ReadHost, undo: CreateUndo): Promise<{ path?: string; 
   const path = await locate(host, known(undo));
   if (path === undefined) return { look: { state: 'gone' } };
   const now = await probe(host, path);
-  if (now === undefined) return { path, look: { state: 'gone' } };
-  if (isOurs(now, undo)) {
+  if (now !== undefined && isOurs(now, undo)) {
     // A device may have another number after a reboot, and is still called the same.
     const { key } = await keysOf(host, path);
     const moved = key === undo.key ? {} : { movedTo: key };
     return { path, look: { state: 'ours', holders: await holders(host, path), ...moved } };
   }
-  if (sameContent(now, undo.before ?? undefined)) return { path, look: { state: 'gone' } };
+  const { identity, type, uuid } = undo;
+  await refuseElsewhere(host, { path, identity, what: `the ${type} of UUID ${uuid}` }, async (other) => {
+    const there = await probe(host, other);
+    return there !== undefined && isOurs(there, undo);
+  });
+  if (now === undefined || sameContent(now, undo.before ?? undefined))
+    return { path, look: { state: 'gone' } };
   return { path, look: { state: 'not-ours', found: `${path} holds ${contentInWords(now)}` } };
 }
 

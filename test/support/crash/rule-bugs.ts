@@ -47,6 +47,11 @@ export const ruleBugs: readonly ProductBug[] = [
     old: "at >= from && digest !== '' && digest",
     now: 'at >= from && digest',
   }),
+  bug('what is on a disk that got another name is gone', 'unit/erase/twin.test.ts', {
+    file: 'blockdevice/locate.ts',
+    old: 'if (other !== undefined)\n    throw new RefusedError(\n      `${what} is not on',
+    now: 'if (other === undefined)\n    throw new RefusedError(\n      `${what} is not on',
+  }),
   bug('a lock whose file was removed counts', 'unit/atomic/lock.test.ts', {
     file: 'atomic/lock.ts',
     old: "if (!opened.every(isNamed)) return 'removed';",

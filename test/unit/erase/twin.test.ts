@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { openJournals, recover } from '../../../src/atomic/recover.ts';
 import { single, withBofh } from '../../../src/bofh.ts';
+import type { Tx } from '../../../src/operations.ts';
 import { StuckError } from '../../../src/errors.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { type Fault, simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
 import { copyContent } from '../../../src/testing/world.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { next, type Then } from '../../support/undo/trial.ts';
@@ -93,3 +94,49 @@ test('the keys of neither of two clones are erased after a reboot', async () => 
   const slots = ['disk:vdx', 'disk:vdy'].map((disk) => later.world.live.get(disk)?.luks?.slots.length);
   expect(slots).toEqual([1, 1]);
 });
+
+test.each<[string, (tx: Tx) => Promise<unknown>, Fault]>([
+  [
+    'filesystem',
+    (tx) => tx.filesystem.create({ device: '/dev/vdx', type: 'ext4', uuid }),
+    { tool: 'mkfs.ext4', mode: 'acts then crash' },
+  ],
+  [
+    'LUKS device',
+    (tx) => tx.crypt.format({ device: '/dev/vdx', uuid, key: { from: 'file', path: '/root/key' } }),
+    { tool: 'cryptsetup', argvIncludes: 'luksFormat', mode: 'acts then crash' },
+  ],
+])('a new %s whose disk has another name after a reboot is not called undone', async (_, make, fault) => {
+  const host = simulatedHost({ disks: ['vdx', 'vdy'].map((name) => ({ name, size })) });
+  for (const disk of host.world.disks) Object.assign(disk, { serial: '' });
+  host.admin.writeFile('/root/key', 'secret', 0o600);
+  host.fault(fault);
+  const work = withBofh(simulatedBofh({ host }), () => single('own', make));
+  await expect(work).rejects.toThrow();
+  host.clearFaults();
+  const later = next(host, 'reboot');
+  swap(later);
+  const { engine } = simulatedBofh({ host: later });
+  const [{ id } = { id: '' }] = await openJournals(engine);
+
+  const error = await rejectionOf(recover(id, { engine, yes: true }));
+
+  expect(error).toBeInstanceOf(StuckError);
+  expect(JSON.stringify(error)).toContain(`${uuid} is not on /dev/vdx but on /dev/vdy`);
+  swap(later);
+  await recover(id, { engine, yes: true });
+  expect(signatures(later)).toEqual([undefined, undefined]);
+});
+
+/** The disks have each other's names. */
+function swap({ world }: SimulatedHost): void {
+  for (const contents of [world.live, world.durable]) {
+    const [x, y] = [contents.get('disk:vdx'), contents.get('disk:vdy')];
+    for (const [at, content] of [
+      ['disk:vdx', y],
+      ['disk:vdy', x],
+    ] as const)
+      if (content === undefined) contents.delete(at);
+      else contents.set(at, content);
+  }
+}
