@@ -57,7 +57,7 @@ export const sequences: readonly CutSequence[] = [
     content: filesOn(root),
   },
   {
-    name: 'vm destroy',
+    name: 'vm remove',
     hypervisor: 'xen',
     every: 8,
     setUp: createCommand,
