@@ -118,13 +118,13 @@ describe('a script', () => {
     async (extension) => {
       const script = write(
         `a.${extension}`,
-        `import { parseSize } from 'bofh';\n\nconsole.log('once', parseSize('1'));\n\nfunction f() {\n  throw new Error('no disk');\n}\nf();\n`,
+        `import { parseSize } from 'bofh';\n\nconsole.log('once', parseSize('1k'));\n\nfunction f() {\n  throw new Error('no disk');\n}\nf();\n`,
       );
 
       const { exitCode, stdout, stderr } = await run([script]);
 
       expect(exitCode).toBe(1);
-      expect(stdout).toBe('once 1\n');
+      expect(stdout).toBe('once 1024\n');
       expect(stderr).toContain(`the script ${script} failed: Error: no disk`);
       expect(stderr).toContain(`${script}:6`);
       expect(stderr).toContain(`${script}:8`);

@@ -186,7 +186,7 @@ readerTable('LVM', read, [
   one(
     'pv',
     { vg_uuid: '', vg_name: '[unknown]', pv_free: '0', pv_allocatable: '' },
-    { vg: { name: '[unknown]', uuid: '' } },
+    /cannot read the volume group of \/dev\/vdb/,
   ),
   one('pv', { vg_name: '[other]' }, /vg_name/),
   one('pv', { pv_name: 'vdb' }, /pv_name/),

@@ -61,7 +61,7 @@ describe('programs that are started to look at the host', () => {
   test('for a guest with a root, a swap and a domain: not more than there is to be checked', async () => {
     await on(create);
 
-    expect(reads.length, reads.join('\n')).toBeLessThanOrEqual(52);
+    expect(reads.length, reads.join('\n')).toBeLessThanOrEqual(54);
   });
 
   test('for taking that guest apart', async () => {
@@ -70,6 +70,6 @@ describe('programs that are started to look at the host', () => {
 
     await on(() => vm.remove({ name: 'web1', running: 'destroy' }));
 
-    expect(reads.length, reads.join('\n')).toBeLessThanOrEqual(34);
+    expect(reads.length, reads.join('\n')).toBeLessThanOrEqual(36);
   });
 });
