@@ -90,7 +90,9 @@ export async function twinOf(
       const number = await kernelText(host, name);
       const other = `/dev/${name.split('/').at(-2) ?? ''}`;
       if (number === undefined || other === path) continue;
-      if (size !== undefined && (await sizeOf(host, { number, path: other })) !== size) continue;
+      const bytes = await sizeOf(host, { number, path: other });
+      // A loop device without a file, or a drive without a medium, has no size and holds nothing.
+      if (bytes === 0 || (size !== undefined && bytes !== size)) continue;
       if (await fits(other)) return other;
     }
   return undefined;

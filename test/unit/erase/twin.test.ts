@@ -107,7 +107,8 @@ test.each<[string, (tx: Tx) => Promise<unknown>, Fault]>([
     { tool: 'cryptsetup', argvIncludes: 'luksFormat', mode: 'acts then crash' },
   ],
 ])('a new %s whose disk has another name after a reboot is not called undone', async (_, make, fault) => {
-  const host = simulatedHost({ disks: ['vdx', 'vdy'].map((name) => ({ name, size })) });
+  const disks = ['vdx', 'vdy'].map((name) => ({ name, size }));
+  const host = simulatedHost({ disks: [...disks, { name: 'sr0', size: 0 }] });
   for (const disk of host.world.disks) Object.assign(disk, { serial: '' });
   host.admin.writeFile('/root/key', 'secret', 0o600);
   host.fault(fault);
