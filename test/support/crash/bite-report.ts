@@ -4,6 +4,7 @@ import { version } from '../../../src/version.ts';
 import { bugs } from './bugs.ts';
 import { root, slugOf } from './copies.ts';
 import { productBugs } from './product-bugs.ts';
+import { ruleBugs } from './rule-bugs.ts';
 
 /** How the search for one bug ended, in the whole measure. */
 interface Outcome {
@@ -14,7 +15,7 @@ interface Outcome {
 }
 
 const folder = join(root, '.cache/bite');
-const all = [...bugs, ...productBugs].map(({ name }) => name);
+const all = [...bugs, ...productBugs, ...ruleBugs].map(({ name }) => name);
 
 /** Keeps an outcome for the report. */
 export function keepOutcome(bug: string, by: readonly string[]): void {
