@@ -60,7 +60,7 @@ async function plan(task: DryTask): Promise<DryEnd> {
     const explanation = explain(why, why === error ? { root, script: begun } : { root });
     const remedy = why instanceof BofhError ? why.remedy : undefined;
     const next = remedy ?? 'mend the script, then plan it again';
-    return { explanation: { ...explanation, host: 'untouched; this was a dry run', next } };
+    return { explanation: { ...explanation, host: 'unchanged (dry run)', next } };
   }
 }
 

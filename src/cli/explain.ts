@@ -20,7 +20,7 @@ import { type Circumstances, Explained, type Explanation } from './explanation.t
 import { bugReport, nextOf } from './next.ts';
 import { messageOf, oneLine, printable, textOf } from './text.ts';
 
-const untouched = 'untouched; nothing was changed';
+const untouched = 'unchanged';
 
 /** The only place that turns errors into text and exit codes. */
 export function explain(error: unknown, circumstances: Circumstances): Explanation {
@@ -41,12 +41,12 @@ function known(
   if (error instanceof StuckError) return stuck(error);
   if (error instanceof RolledBackError) return rolledBack(error, circumstances, within);
   if (error instanceof InterruptedError)
-    return say(error, { host: 'restored; all that was done is undone', exitCode: 130 });
+    return say(error, { host: 'restored: everything was rolled back', exitCode: 130 });
   if (error instanceof UsageError) return say(error, { host: untouched, exitCode: 2 });
   if (error instanceof RefusedError) return say(error, { host: untouched, exitCode: 1 });
   if (error instanceof ToolError) return say(error, { host: untouched, exitCode: 69 });
   if (error instanceof ParseError)
-    return say(error, { host: 'untouched by this, for it was a question', exitCode: 70 });
+    return say(error, { host: 'unchanged (this command only reads)', exitCode: 70 });
   if (error instanceof JournalError)
     return say(error, {
       host: untouched,
@@ -86,7 +86,7 @@ function severalIn(error: unknown): boolean {
 
 function unexpected(error: unknown, { script }: Circumstances): Explanation {
   if (script !== undefined) return scriptFailed(error, script);
-  return bug(error, 'untouched, as far as bofh knows: no change had been begun, or all of it is undone');
+  return bug(error, 'unchanged as far as bofh knows: no change was started, or everything was rolled back');
 }
 
 function say(
@@ -142,8 +142,8 @@ function rolledBack(
     failed: oneLine(error.message),
     host:
       left.length === 0
-        ? 'restored; all that was done is undone'
-        : 'restored, but for what others put in the place of our objects',
+        ? 'restored: everything was rolled back'
+        : 'restored, except objects that others replaced',
     next: why.exitCode === 70 ? bugReport : (error.remedy ?? why.next),
     details: [...(why.exitCode === 70 ? [] : why.details), ...left],
     exitCode: 5,

@@ -22,7 +22,7 @@ export function plainly(error: unknown, why: unknown, begun: readonly Begun[]): 
   return {
     class: 'Error',
     failed: oneLine(messageOf(error)),
-    host: begun.length === 0 ? 'untouched, as far as bofh knows' : 'as the lines above say',
+    host: begun.length === 0 ? 'unchanged as far as bofh knows' : 'as the lines above say',
     next: open ? 'bofh journal list; bofh recover' : 'bofh journal list shows what was done',
     details: [
       oneLine(`it cannot be explained: ${messageOf(why)}`),
@@ -54,7 +54,7 @@ function early(runtime: Runtime | undefined, open: boolean): Explanation {
     return {
       ...told,
       failed: printable(`the site file ${runtime.site} ended the process`),
-      host: 'untouched; nothing was changed',
+      host: 'unchanged',
       next: 'take process.exit() out of the site file',
       exitCode: 2,
     };

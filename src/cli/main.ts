@@ -161,7 +161,7 @@ async function checkAnswer(run: Run, exitCode: number): Promise<number> {
   if (broken === undefined) return exitCode;
   const failed = `could not be written: ${broken.message}`;
   if (exitCode !== 0 || !run.changes) {
-    const host = exitCode === 0 ? 'untouched; it was a question' : 'as the lines above say';
+    const host = exitCode === 0 ? 'unchanged (this command only reads)' : 'as the lines above say';
     terminal.line(lines(`the answer ${failed}`, host));
     return exitCode === 0 ? answerLost : exitCode;
   }

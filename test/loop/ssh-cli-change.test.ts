@@ -98,7 +98,7 @@ describe('a change with --host', () => {
 
     expect(exitCode).toBe(1);
     expect(stderr).toContain('"block wipe" asks before it destroys something on there');
-    expect(stderr).toContain('host: there: untouched; nothing was changed');
+    expect(stderr).toContain('host: there: unchanged');
   }, 180_000);
 
   test('that fails in a script is undone there', async () => {
@@ -107,7 +107,7 @@ describe('a change with --host', () => {
     const { exitCode, stderr } = await there('run', path);
 
     expect(stderr).toContain('enough');
-    expect(stderr).toContain('host: there: restored; all that was done is undone');
+    expect(stderr).toContain('host: there: restored: everything was rolled back');
     expect(exitCode).toBe(5);
     expect(existsSync(made)).toBe(false);
     expect(reservations()).toEqual([]);

@@ -47,7 +47,7 @@ async function doctor() {
   return found.filter(({ level }) => level !== 'ok');
 }
 
-const untouched = { exitCode: 4, host: 'untouched; nothing was changed' };
+const untouched = { exitCode: 4, host: 'unchanged' };
 
 describe('a state directory', () => {
   it.each([

@@ -73,7 +73,7 @@ describe.skipIf(!can.ok && !required)('on a real Xen host', () => {
             `lv:vg0/${name} is in use by (?:sequence|another bofh)|vg0/${name} (?:exists already|is there)`,
           ),
         );
-        expect(said).toMatch(/host: (?:untouched|restored|as the script left it)/);
+        expect(said).toMatch(/host: (?:unchanged|restored|as the script left it)/);
       }
     });
 
@@ -129,20 +129,20 @@ describe.skipIf(!can.ok && !required)('on a real Xen host', () => {
       const output = await withAct('made', `date -s '+10 years' && lvremove -qq -y vg0/adm1`);
       await text(`date -s @${String(Math.round(Date.now() / 1000))}`);
 
-      expect(output).toContain('restored; all that was done is undone');
+      expect(output).toContain('restored: everything was rolled back');
     });
 
     it('renames our volume: it is found by its mark, and undone', async () => {
       const output = await withAct('formatted', 'lvrename -qq vg0/adm1 vg0/mine');
 
-      expect(output).toContain('restored; all that was done is undone');
+      expect(output).toContain('restored: everything was rolled back');
       expect(await text('lvs --noheadings -o lv_name vg0 | grep -w mine')).toBe('');
     });
 
     it('unmounts our mount: nothing is unpacked into what lies below, all is undone', async () => {
       const output = await withAct('mounted', 'umount /dev/vg0/adm1');
 
-      expect(output).toContain('restored; all that was done is undone');
+      expect(output).toContain('restored: everything was rolled back');
     });
 
     it('edits our config file: the edit stays and is named, the rest is undone', async () => {

@@ -14,8 +14,8 @@ const told = (error: unknown, ...begun: readonly Begun[]) =>
 
 describe('what a process has done before it failed', () => {
   it.each([
-    ['nothing', new UsageError('no'), [], 'untouched; nothing was changed', 2],
-    ['what is undone', new UsageError('no'), [two], 'untouched; nothing was changed', 2],
+    ['nothing', new UsageError('no'), [], 'unchanged', 2],
+    ['what is undone', new UsageError('no'), [two], 'unchanged', 2],
     ['a commit', new UsageError('no'), [one], 'changed: "one" (aa) is committed and stays', 2],
     [
       'a commit',

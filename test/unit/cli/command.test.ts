@@ -145,7 +145,7 @@ describe('wrong input', () => {
     const { exitCode, stdout, stderr } = await bofh(args, { env: { BOFH_STATE_DIR: join(work, 'none') } });
 
     expect(stderr).toMatch(sentence);
-    expect(stderr).toContain('host: untouched');
+    expect(stderr).toContain('host: unchanged');
     expect(exitCode).toBe(2);
     expect(stdout).toBe('');
   });
@@ -214,7 +214,7 @@ describe('the streams', () => {
     const { exitCode, stderr } = await run('/bin/sh', [...argv, join(work, 'none')]);
 
     expect(stderr).toContain('the answer could not be written');
-    expect(stderr).toMatch(/\n {2}host: untouched.*\n {2}next: /);
+    expect(stderr).toMatch(/\n {2}host: unchanged.*\n {2}next: /);
     expect(exitCode).toBe(74);
   });
 });

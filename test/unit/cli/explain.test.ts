@@ -22,19 +22,19 @@ const lvs = { tool: 'lvs', argv: ['--all'], reason: 'denied' as const, exitCode:
 describe('every class of error', () => {
   const stuck = new StuckError('"x" could not be undone', { id: 'abc', committed: false });
   it.each([
-    [new UsageError('wrong'), 2, /untouched/],
-    [new RefusedError('in use'), 1, /untouched/],
-    [new CommandError({ ...lvs, reason: 'busy' }), 1, /untouched/],
-    [new ToolError('xl is not installed'), 69, /untouched/],
-    [new ParseError('not understood'), 70, /untouched/],
+    [new UsageError('wrong'), 2, /unchanged/],
+    [new RefusedError('in use'), 1, /unchanged/],
+    [new CommandError({ ...lvs, reason: 'busy' }), 1, /unchanged/],
+    [new ToolError('xl is not installed'), 69, /unchanged/],
+    [new ParseError('not understood'), 70, /unchanged/],
     [new RolledBackError('failed', { cause: new Error('why') }), 5, /restored/],
     [new SequenceEnded('ended'), 5, /as its sequence says/],
     [stuck, 3, /changed.*journal abc stays open/],
-    [new JournalError('unreadable'), 4, /untouched/],
+    [new JournalError('unreadable'), 4, /unchanged/],
     [new InterruptedError('stopped'), 130, /restored/],
-    [new IdentityTaken('again'), 70, /untouched/],
-    [new TypeError('oops'), 70, /untouched/],
-    ['a thrown text', 70, /untouched/],
+    [new IdentityTaken('again'), 70, /unchanged/],
+    [new TypeError('oops'), 70, /unchanged/],
+    ['a thrown text', 70, /unchanged/],
   ])('%s has its exit code and says what state the host is in', (error, exitCode, host) => {
     const explanation = explain(error, root);
 
@@ -51,7 +51,7 @@ describe('an explanation', () => {
 
     expect(text.split('\n')).toEqual([
       'bofh: vg0/web1 is in use',
-      '  host: untouched; nothing was changed',
+      '  host: unchanged',
       '  next: umount /mnt',
     ]);
   });

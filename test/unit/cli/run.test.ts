@@ -168,7 +168,7 @@ describe('a script', () => {
     const { exitCode, stderr } = await run(['/nowhere.ts']);
 
     expect(exitCode).toBe(2);
-    expect(stderr).toMatch(/host: untouched; nothing was changed\n {2}next: name a file/);
+    expect(stderr).toMatch(/host: unchanged\n {2}next: name a file/);
     expect(stderr).not.toContain(' at ');
   });
 
@@ -231,7 +231,7 @@ describe('the dry run of a script', () => {
     const { exitCode, stdout, stderr } = await dry('a.ts', text);
 
     expect(exitCode).toBe(1);
-    expect(failure.parse(JSON.parse(stdout)).error.host).toContain('untouched');
+    expect(failure.parse(JSON.parse(stdout)).error.host).toContain('unchanged');
     expect(stderr).toContain('may write no file and start no program');
     expect(existsSync('oops')).toBe(false);
   });
@@ -363,7 +363,7 @@ describe('a site file', () => {
 
     expect(stderr).toMatch(sentence);
     expect(exitCode).toBe(2);
-    expect(failure.parse(JSON.parse(stdout)).error.host).toContain('untouched');
+    expect(failure.parse(JSON.parse(stdout)).error.host).toContain('unchanged');
   });
 
   it('is what a script works with, also as TypeScript that imports bofh', async () => {

@@ -155,7 +155,7 @@ describe('no reason given for a refusal', () => {
       const text = [told.failed, ...told.details].join('\n');
       for (const part of says) expect(text).toMatch(part);
       expect(told.exitCode).toBe(1);
-      expect(told.host).toContain('untouched');
+      expect(told.host).toContain('unchanged');
       // Of several refusals each has its own beside it.
       expect(
         `${told.next ?? ''}\n${told.details.map((detail) => /\((?<next>.*)\)$/s.exec(detail)?.[0] ?? '').join('\n')}`,

@@ -80,7 +80,7 @@ export function changing(argv: readonly string[] = [], more: Partial<Command<Ans
 
 /** Waits for a condition, ten seconds at most. */
 export async function until(what: string, condition: () => boolean): Promise<void> {
-  const end = performance.now() + 10_000;
+  const end = performance.now() + 60_000;
   while (!condition()) {
     if (performance.now() > end) throw new Error(`waited in vain: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));

@@ -138,7 +138,7 @@ describe('a script in a dry run', { timeout: 60_000 }, () => {
       );
       expect(error.failed).toMatch(/ at \S+a\.ts:\d+( \(and \d more after it\))?$/);
       expect(error.next).toContain('tx.planning');
-      expect(error.host).toContain('untouched');
+      expect(error.host).toContain('unchanged');
       expect(exitCode).toBe(1);
       expect(existsSync(oops)).toBe(false);
       expect(readdirSync(work).length).toBe(before);
