@@ -78,7 +78,7 @@ export function changing(argv: readonly string[] = [], more: Partial<Command<Ans
   return { tool: 'tar', argv, access: 'change', parse: whole, ...more };
 }
 
-/** Waits for a condition, ten seconds at most. */
+/** Waits for a condition, a minute at most: a limit against hanging, not for speed. */
 export async function until(what: string, condition: () => boolean): Promise<void> {
   const end = performance.now() + 60_000;
   while (!condition()) {
