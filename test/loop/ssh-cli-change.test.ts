@@ -194,7 +194,7 @@ describe('a dry run with --host', () => {
 
     expect(exitCode).not.toBe(0);
     expect(stderr).toContain('there is no host host.invalid');
-    expect(stderr).toContain('this was a dry run');
+    expect(stderr).toContain('unchanged (dry run)');
   }, 180_000);
 });
 
