@@ -53,8 +53,11 @@ export function damagedEnd(bytes: Buffer, id: string): { readonly from: number; 
     });
   if (!damage.lastLine) throw damage;
   let from = bytes.lastIndexOf(0x0a) + 1;
-  do from = bytes.lastIndexOf(0x0a, from - 2) + 1;
-  while (damageOf(bytes.subarray(0, from), id) !== undefined);
+  do {
+    from = bytes.subarray(0, Math.max(0, from - 1)).lastIndexOf(0x0a) + 1;
+    // Nothing before the damage can be read either, so it is no journal.
+    if (from === 0) throw damage;
+  } while (damageOf(bytes.subarray(0, from), id) !== undefined);
   return { from, text: bytes.subarray(from).toString('utf8').trimEnd() };
 }
 

@@ -119,7 +119,7 @@ function report<Row extends z.ZodMiniObject, T>(of: {
  * could not be read either, that is no reason to refuse all of it.
  */
 function withoutNotice(stdout: string): string {
-  return stdout.replace(/^ *Retrying metadata scan\.\n/m, '');
+  return stdout.replace(/^ *Retrying metadata scan\.\n/gm, '');
 }
 
 // One report, because no report is repeated (--configreport): a second one would be an answer to something else.

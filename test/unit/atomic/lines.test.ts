@@ -121,6 +121,14 @@ test.each([
   expect(damagedEnd(withHole(from, to), 'a1').from).toBe(first);
 });
 
+test('of what does not begin a sequence nothing is cut off', () => {
+  const other = appendedApart([{ t: 'rollback', because: 'x' }, begin]);
+  const changed = Buffer.from(other);
+  changed.writeUInt8(changed.readUInt8(other.length - 5) ^ 4, other.length - 5);
+
+  expect(() => damagedEnd(changed, 'a1')).toThrow(JournalError);
+});
+
 test('the only line of a journal cannot be cut off', () => {
   const only = Buffer.from(bytes.subarray(0, bytes.indexOf(0x0a) + 1));
   only.writeUInt8(only.readUInt8(0) ^ 4, 0);
