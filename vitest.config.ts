@@ -16,7 +16,7 @@ const longest = [
   ...['lvm', 'btrfs'].map((driver) => `undo/matrix/${driver}.test.ts`),
   'replica/faults.test.ts',
   ...['filesystem', 'crypt', 'drbd', 'block'].map((driver) => `undo/matrix/${driver}.test.ts`),
-  ...['atomic/bite.test.ts', 'testing/vm-create.test.ts', 'testing/vm-remove.test.ts'],
+  ...['atomic/bite.test.ts', 'simulator/vm-create.test.ts', 'simulator/vm-remove.test.ts'],
 ];
 
 class LongestFirst extends BaseSequencer {

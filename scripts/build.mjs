@@ -35,8 +35,8 @@ const entries = Object.fromEntries(
     bofh: 'src/cli/bin.ts',
     index: 'src/index.ts',
     atomic: 'src/atomic/index.ts',
-    testing: 'src/testing/index.ts',
-    'dry-child': 'src/cli/dry-child.ts',
+    testing: 'src/simulator/index.ts',
+    'dry-child': 'src/cli/plan/dry-child.ts',
   }).filter(([, file]) => existsSync(join(root, file))),
 );
 
@@ -44,7 +44,7 @@ const entries = Object.fromEntries(
 const versionAsConstant = {
   name: 'version',
   load: (id) =>
-    id === join(root, 'src/version.ts') ? `export const version = ${JSON.stringify(version)};` : null,
+    id === join(root, 'src/core/version.ts') ? `export const version = ${JSON.stringify(version)};` : null,
 };
 
 async function bundle() {

@@ -32,7 +32,7 @@ const folder = values.folder === undefined ? cacheDirectory('mutation') : resolv
 const results = join(folder, 'results');
 mkdirSync(results, { recursive: true });
 
-const all = readdirSync(join(root, 'src/atomic')).filter((name) => name.endsWith('.ts'));
+const all = readdirSync(join(root, 'src/atomic'), { recursive: true }).filter((name) => name.endsWith('.ts'));
 if (values.report) report();
 else {
   setUp();
@@ -76,7 +76,7 @@ function npm(...words) {
 
 /** True when Stryker came to its end, whatever it found. */
 function mutate(file) {
-  const name = file.replace(/\.ts$/, '');
+  const name = file.replace(/\.ts$/, '').replaceAll('/', '-');
   const config = {
     testRunner: 'vitest',
     plugins: ['@stryker-mutator/vitest-runner'],

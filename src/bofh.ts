@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { diskStore } from './atomic/store.ts';
-import { hostProcesses } from './atomic/processes.ts';
-import { lockTable } from './atomic/lock.ts';
-import { reservedIn } from './atomic/reserved.ts';
+import { diskStore } from './atomic/journal/store.ts';
+import { hostProcesses } from './atomic/locks/processes.ts';
+import { lockTable } from './atomic/locks/lock.ts';
+import { reservedIn } from './atomic/locks/reservations.ts';
 import {
   AtomicOperationSequence,
   type Engine,
@@ -13,7 +13,7 @@ import {
 } from './atomic/index.ts';
 import { keysOf } from './blockdevice/index.ts';
 import type { Host, LocalHost } from './command/index.ts';
-import { UsageError } from './errors.ts';
+import { UsageError } from './core/errors.ts';
 import { localHost } from './host/local.ts';
 import type { SshDestination } from './host/ssh/destination.ts';
 import { sshHost, type SshHost, type SshHostOptions } from './host/ssh/host.ts';
@@ -21,7 +21,7 @@ import { processSignals, thisUser } from './host/process.ts';
 import { bindOperations, findOperation, loadOperations, type Tx } from './operations.ts';
 import { defaultSite, overrideSite, type Site, type SiteSettings } from './site.ts';
 import { siteSettings, type SiteSetting } from './site-settings.ts';
-import { version } from './version.ts';
+import { version } from './core/version.ts';
 
 /** What every call of the public API works with: a host, its site's policy, and where its journals are. */
 export interface Bofh {

@@ -1,5 +1,5 @@
 import type { Layer, LayerAt } from './blockdevice/layer.ts';
-import { UsageError } from './errors.ts';
+import { UsageError } from './core/errors.ts';
 import type { Tx } from './operations.ts';
 
 /** Every driver's layers, the special before the general. The list is open: `registerLayer`. */

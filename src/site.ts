@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import en from 'zod/v4/locales/en.js';
 import * as z from 'zod/mini';
 import { type ExposedPart, exposedOn, keyRef, type ReadHost } from './command/index.ts';
-import { UsageError } from './errors.ts';
+import { UsageError } from './core/errors.ts';
 
 // Without words of a language every issue reads "Invalid input". Here, because every part that asks a person for a value
 // comes after the site's policy.

@@ -1,6 +1,6 @@
 import { atomic, type Bofh, currentBofh, refuseInside, single, withBofh } from '../bofh.ts';
 import type { KeyRef } from '../command/index.ts';
-import { BofhError, RefusedError } from '../errors.ts';
+import { BofhError, RefusedError } from '../core/errors.ts';
 import {
   loopDevices,
   type LoopDevice,
@@ -12,7 +12,7 @@ import type { Tx } from '../operations.ts';
 import { growReplica } from '../replica/grow.ts';
 import { planReplicated, withReplica } from '../replica/stack.ts';
 import * as stack from '../stack/index.ts';
-import { type Bytes, parseSize } from '../units.ts';
+import { type Bytes, parseSize } from '../core/units.ts';
 import { nameBySite } from './crypt.ts';
 
 export {

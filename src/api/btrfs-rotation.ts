@@ -1,7 +1,7 @@
 import { currentBofh, single } from '../bofh.ts';
 import { type Rotation, rotationOf, rotationRequest } from '../btrfs/rotation.ts';
 import type { NewSubvolume } from '../btrfs/operations/planted.ts';
-import { RefusedError } from '../errors.ts';
+import { RefusedError } from '../core/errors.ts';
 
 /** What a rotation has done. */
 export interface Rotated {

@@ -1,8 +1,8 @@
 import { currentBofh, single } from '../bofh.ts';
 import * as driver from '../drbd/index.ts';
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../core/errors.ts';
 import type { Tx } from '../operations.ts';
-import { on } from '../refusals.ts';
+import { on } from '../core/refusals.ts';
 import { type Member, memberAt } from '../replica/hosts.ts';
 
 export type { Finding, Next, ProcStatus, Resource } from '../drbd/index.ts';

@@ -2,7 +2,7 @@ import { currentBofh, single } from '../bofh.ts';
 import { probe as probeDevice, type Signature } from '../blockdevice/index.ts';
 import * as driver from '../filesystem/index.ts';
 import type { Tx } from '../operations.ts';
-import { type Bytes, parseSize } from '../units.ts';
+import { type Bytes, parseSize } from '../core/units.ts';
 
 export type { Signature } from '../blockdevice/index.ts';
 export type { FilesystemCheck, FilesystemDetails } from '../filesystem/index.ts';

@@ -1,5 +1,5 @@
 import { apart, atomic, currentBofh, outsideSequence, renewWitnesses, withBofh } from '../bofh.ts';
-import { InterruptedError, RolledBackError } from '../errors.ts';
+import { InterruptedError, RolledBackError } from '../core/errors.ts';
 import { processSignals } from '../host/process.ts';
 import type { Tx } from '../operations.ts';
 

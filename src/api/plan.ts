@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { ParseError } from '../errors.ts';
+import { ParseError } from '../core/errors.ts';
 
 const text = z.string();
 const count = z.int().check(z.minimum(0));

@@ -1,7 +1,7 @@
-import { openJournals } from '../atomic/recover.ts';
-import { exclusive, type Step } from '../atomic/state.ts';
+import { openJournals } from '../atomic/recovery/recover.ts';
+import { exclusive, type Step } from '../atomic/journal/state.ts';
 import { atomic, currentBofh, refuseInside, single } from '../bofh.ts';
-import { BofhError, StuckError, UsageError } from '../errors.ts';
+import { BofhError, StuckError, UsageError } from '../core/errors.ts';
 import { type StartOptions, startVm } from '../vm/start.ts';
 import * as driver from '../xen/index.ts';
 

@@ -1,5 +1,5 @@
 import type { ChangeHost, ReadHost } from '../command/index.ts';
-import type { ByHand, Holder } from '../errors.ts';
+import type { ByHand, Holder } from '../core/errors.ts';
 import type { Schema } from './schema.ts';
 
 /** Names one object of a host: `lv:vg0/web1`, `fs:UUID`, `file:/etc/xen/web1.cfg`. */

@@ -1,15 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import type { ChangeHost, LocalHost, Progress } from '../command/index.ts';
-import { JournalError } from '../errors.ts';
-import type { Journal } from './journal.ts';
-import type { IntentLine, Owner } from './lines.ts';
-import type { LockTable } from './lock.ts';
+import { JournalError } from '../core/errors.ts';
+import type { Journal } from './journal/journal-writer.ts';
+import type { IntentLine, Owner } from './journal/lines.ts';
+import type { LockTable } from './locks/lock.ts';
 import type { AnyOperation } from './operation.ts';
 import { placeOf, type Places } from './place.ts';
-import type { Processes } from './processes.ts';
-import type { ReservedHere } from './reserved.ts';
-import { outputsOf } from './scan.ts';
-import type { Store } from './store.ts';
+import type { Processes } from './locks/processes.ts';
+import type { ReservedHere } from './locks/reservations.ts';
+import { outputsOf } from './journal/scan.ts';
+import type { Store } from './journal/store.ts';
 
 /** What the engine works with. It knows no tool: operations are found by kind and version. `host` is that of a step which names none. */
 export interface Engine extends Places {

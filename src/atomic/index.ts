@@ -1,5 +1,10 @@
 /** The engine alone, without a driver: published as `bofh/atomic`. */
-export { AtomicOperationSequence, type SequenceOptions, type Steps, type Temporary } from './sequence.ts';
+export {
+  AtomicOperationSequence,
+  type SequenceOptions,
+  type Steps,
+  type Temporary,
+} from './sequence/sequence.ts';
 export {
   deferred,
   operation,
@@ -12,7 +17,7 @@ export {
   type Operation,
   type OperationSpec,
 } from './operation.ts';
-export { withReverse, type Callable, type Reverse, type Reversible } from './reverse.ts';
+export { withReverse, type Callable, type Reverse, type Reversible } from './sequence/reverse.ts';
 export type { Schema } from './schema.ts';
 export type { Engine, Signals } from './engine.ts';
 export type { Place } from './place.ts';

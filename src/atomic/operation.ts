@@ -1,5 +1,5 @@
 import type { ChangeHost, ReadHost } from '../command/index.ts';
-import { type ByHand, JournalError, UsageError } from '../errors.ts';
+import { type ByHand, JournalError, UsageError } from '../core/errors.ts';
 import type {
   Changed,
   Claims,

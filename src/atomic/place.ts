@@ -1,5 +1,5 @@
 import type { Host, Reservations, Reserving } from '../command/index.ts';
-import { ConnectionError, JournalError } from '../errors.ts';
+import { ConnectionError, JournalError } from '../core/errors.ts';
 import type { DeviceKeys } from './operation.ts';
 
 /** A host that steps act on. */

@@ -1,5 +1,5 @@
 import { type ReadCommand, stderrAlone } from '../command/index.ts';
-import { ParseError } from '../errors.ts';
+import { ParseError } from '../core/errors.ts';
 import { classifyDevice } from './commands.ts';
 
 /** Bytes of a device, or of a file that has them: through the page cache, in which the kernel's filesystems keep their superblocks. */

@@ -1,6 +1,6 @@
 import type { Answer, Command, ReadCommand } from '../command/index.ts';
 import { nameOf, nothing, shownName } from '../command/index.ts';
-import { ParseError, type Reason } from '../errors.ts';
+import { ParseError, type Reason } from '../core/errors.ts';
 import {
   groupsSchema,
   losetupSchema,

@@ -1,8 +1,8 @@
 import { posix } from 'node:path';
 import type { Key } from '../atomic/operation.ts';
 import type { ReadHost } from '../command/index.ts';
-import { ParseError } from '../errors.ts';
-import type { Bytes } from '../units.ts';
+import { ParseError } from '../core/errors.ts';
+import type { Bytes } from '../core/units.ts';
 import { partOfVolume } from './holders/above.ts';
 import { deviceByNumber, type Device } from './holders/device.ts';
 import { type Facts, factsOf } from './holders/facts.ts';

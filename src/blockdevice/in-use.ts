@@ -1,5 +1,5 @@
 import type { ReadHost } from '../command/index.ts';
-import { type Holder, RefusedError } from '../errors.ts';
+import { type Holder, RefusedError } from '../core/errors.ts';
 import { everyHolder, inWords, remedyFor } from './holders/index.ts';
 
 /** RefusedError that names everybody who uses the device, once somebody is known to. */

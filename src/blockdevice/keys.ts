@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { DeviceKeys, Key } from '../atomic/operation.ts';
-import { CommandError, ParseError } from '../errors.ts';
+import { CommandError, ParseError } from '../core/errors.ts';
 import type { ReadHost } from '../command/index.ts';
 import { loopBacking } from './commands.ts';
 import { deviceNode, kernelNames, kernelText } from './node.ts';

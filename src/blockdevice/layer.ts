@@ -1,5 +1,5 @@
 import type { KeyRef, ReadHost } from '../command/index.ts';
-import type { Bytes } from '../units.ts';
+import type { Bytes } from '../core/units.ts';
 import type { GraphDevice } from './graph.ts';
 import type { Signature } from './schema.ts';
 

@@ -1,9 +1,9 @@
 import type { ChangeHost, ReadHost } from '../command/index.ts';
-import { CommandError, RefusedError } from '../errors.ts';
+import { CommandError, RefusedError } from '../core/errors.ts';
 import { knownGroups, knownVolumes } from './commands.ts';
 import { identityOf, identityOfNumber, isIdentity } from './keys.ts';
 import { kernelNames, kernelText, sizeOf } from './node.ts';
-import type { Bytes } from '../units.ts';
+import type { Bytes } from '../core/units.ts';
 
 /** A device as it was known when its path was journalled. */
 export interface KnownDevice {

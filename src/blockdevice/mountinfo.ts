@@ -1,5 +1,5 @@
 import { nameOf, type ReadHost } from '../command/index.ts';
-import { ParseError } from '../errors.ts';
+import { ParseError } from '../core/errors.ts';
 
 /** One mount of our mount namespace, as the kernel tells it in /proc/self/mountinfo (proc(5)). */
 export interface MountEntry {

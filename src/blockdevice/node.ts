@@ -1,6 +1,6 @@
 import { follow, type ReadHost, nameOf } from '../command/index.ts';
-import { CommandError, ParseError, RefusedError, UsageError } from '../errors.ts';
-import type { Bytes } from '../units.ts';
+import { CommandError, ParseError, RefusedError, UsageError } from '../core/errors.ts';
+import type { Bytes } from '../core/units.ts';
 import { pathOfTag, tagIn } from './tag.ts';
 
 /** A block device's node, with every symbolic link followed. */

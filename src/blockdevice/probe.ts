@@ -1,5 +1,5 @@
 import type { ReadHost } from '../command/index.ts';
-import { ParseError } from '../errors.ts';
+import { ParseError } from '../core/errors.ts';
 import { blkidLabel, blkidProbe, dropCache, readsAsBlank } from './commands.ts';
 import { built, loopsOver } from './holders/above.ts';
 import { deviceByNumber } from './holders/device.ts';

@@ -1,7 +1,7 @@
 import { type ReadCommand, type ReadHost, stderrAlone } from '../command/index.ts';
-import type { Holder } from '../errors.ts';
-import { ParseError, RefusedError } from '../errors.ts';
-import { type Bytes, formatSize } from '../units.ts';
+import type { Holder } from '../core/errors.ts';
+import { ParseError, RefusedError } from '../core/errors.ts';
+import { type Bytes, formatSize } from '../core/units.ts';
 import { bytesAt } from './bytes-at.ts';
 import { classifyDevice } from './commands.ts';
 import { hasStream } from './content/stream.ts';

@@ -1,5 +1,5 @@
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError, UsageError } from '../errors.ts';
+import { RefusedError, UsageError } from '../core/errors.ts';
 import { blkidProbe, blkidTagged, type Tag, type Tagged } from './commands.ts';
 
 const pattern = /^(?<name>UUID|LABEL|PARTUUID|PARTLABEL|ID)=(?<value>.+)$/s;

@@ -1,4 +1,4 @@
-import { BofhError, CommandError, ParseError } from '../errors.ts';
+import { BofhError, CommandError, ParseError } from '../core/errors.ts';
 
 /** Why something could not be told, in a few words. What is no failure of ours to understand is thrown on. */
 export function whyUntold(error: unknown): string {

@@ -1,5 +1,5 @@
 import { type Answer, type Command, nothing, type ReadCommand } from '../command/index.ts';
-import { ParseError, type Reason } from '../errors.ts';
+import { ParseError, type Reason } from '../core/errors.ts';
 
 /**
  * `btrfs inspect-internal rootid`: the id of the subvolume that a directory is in. A number and nothing else. A file is opened for

@@ -1,5 +1,5 @@
 import { type Command, nothing, type ReadCommand } from '../command/index.ts';
-import { ParseError } from '../errors.ts';
+import { ParseError } from '../core/errors.ts';
 import { classifyMaintenance } from './maintenance-commands.ts';
 import type { Device } from './schema.ts';
 import { digits, printedPath } from './text.ts';

@@ -1,10 +1,10 @@
 import { posix } from 'node:path';
 import { deviceNode, kernelText, type MountEntry, type Signature } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError } from '../errors.ts';
+import { RefusedError } from '../core/errors.ts';
 import { type BtrfsSuperblock, btrfsSuperblock } from '../filesystem/index.ts';
 import { refuseFullBeneath, watchingRoom } from '../lvm/index.ts';
-import { formatSize } from '../units.ts';
+import { formatSize } from '../core/units.ts';
 import { anyRoot } from './place.ts';
 import { filesystemUsage } from './usage-commands.ts';
 

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError } from '../errors.ts';
+import { RefusedError } from '../core/errors.ts';
 import { filesystemDevices } from './device-commands.ts';
 import { filesystemUsage } from './usage-commands.ts';
 import { mountedFilesystems, placeOf } from './place.ts';

@@ -1,5 +1,5 @@
 import { type Answer, type Command, type ReadCommand } from '../command/index.ts';
-import { ParseError } from '../errors.ts';
+import { ParseError } from '../core/errors.ts';
 import { classify } from './commands.ts';
 import type { Balance, Balanced, Scrub } from './schema.ts';
 import { digits } from './text.ts';

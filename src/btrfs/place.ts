@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { deviceNode, type MountEntry, mountEntries } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { ParseError, RefusedError } from '../errors.ts';
+import { ParseError, RefusedError } from '../core/errors.ts';
 import { realPath } from '../mount/index.ts';
 
 /** Where something is: in which filesystem, and by which path from its top level, whatever is mounted where. */

@@ -1,5 +1,5 @@
 import type { Answer, ReadCommand } from '../command/index.ts';
-import { ParseError } from '../errors.ts';
+import { ParseError } from '../core/errors.ts';
 import { classify } from './commands.ts';
 import type { Qgroup, QuotaState } from './schema.ts';
 import { digits, notRead } from './text.ts';

@@ -1,6 +1,6 @@
 import { type Command, nothing, type ReadHost } from '../command/index.ts';
-import { CommandError } from '../errors.ts';
-import type { Bytes } from '../units.ts';
+import { CommandError } from '../core/errors.ts';
+import type { Bytes } from '../core/units.ts';
 import { classify } from './commands.ts';
 import { qgroupShow, qgroupsIn } from './quota-commands.ts';
 import { rawSubvolumes } from './reads.ts';

@@ -1,5 +1,5 @@
 import type { ReadCommand } from '../command/index.ts';
-import { ParseError } from '../errors.ts';
+import { ParseError } from '../core/errors.ts';
 import { classify } from './commands.ts';
 import type { Subvolume } from './schema.ts';
 import { digits, printedPath, uuidOr } from './text.ts';

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { describeMount, mountsElsewhere } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { CommandError, type Holder, ParseError, RefusedError } from '../errors.ts';
+import { CommandError, type Holder, ParseError, RefusedError } from '../core/errors.ts';
 import { getDefault, isNoSubvolume, rootId } from './commands.ts';
 import { anyRoot, mountsOf, subvolumeOf } from './place.ts';
 import { type RawRow, subvolumeList, subvolumeShow } from './read-commands.ts';

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError, UsageError } from '../errors.ts';
+import { RefusedError, UsageError } from '../core/errors.ts';
 import { anyRoot, type Place, placeOf } from './place.ts';
 import { called, defaultOf, everyHolderOf, subvolumeAt, subvolumeById, subvolumes } from './reads.ts';
 import type { Subvolume } from './schema.ts';

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import type { Bytes } from '../units.ts';
+import type { Bytes } from '../core/units.ts';
 import type { PrintedPath } from './text.ts';
 
 /** The root of the whole filesystem is a subvolume too, and can be neither snapshotted away nor deleted. */

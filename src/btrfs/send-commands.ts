@@ -1,6 +1,6 @@
 import { classifyDevice } from '../blockdevice/index.ts';
 import { type Command, nothing } from '../command/index.ts';
-import type { Bytes } from '../units.ts';
+import type { Bytes } from '../core/units.ts';
 import { classify } from './commands.ts';
 
 /**

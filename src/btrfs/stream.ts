@@ -1,6 +1,6 @@
 import { bytesAt, streamMagic } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { ParseError, RefusedError } from '../errors.ts';
+import { ParseError, RefusedError } from '../core/errors.ts';
 import { printedPath } from './text.ts';
 
 /** What the first command of a send stream says: the subvolume that was sent. */

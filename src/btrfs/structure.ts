@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { deviceNode, recognise } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError, UsageError } from '../errors.ts';
+import { RefusedError, UsageError } from '../core/errors.ts';
 import { fstab, type FstabLine, unreadLine } from '../mount/index.ts';
 import { filesystemDevices } from './device-commands.ts';
 import { type Place, placeOf } from './place.ts';

@@ -1,4 +1,4 @@
-import { ParseError } from '../errors.ts';
+import { ParseError } from '../core/errors.ts';
 
 /** A path as btrfs-progs prints it: raw, without any quoting (6.2 and 6.14). */
 export interface PrintedPath {

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { inWords, mountHolders, remedyFor } from '../blockdevice/index.ts';
 import { type ChangeHost, type ReadHost, isOdd } from '../command/index.ts';
-import { RefusedError } from '../errors.ts';
+import { RefusedError } from '../core/errors.ts';
 import { emptyDirectory, moveNew } from './commands.ts';
 import { anyRoot, mountsOf, reach } from './place.ts';
 import { called, everyHolderOf, subvolumeById, subvolumes } from './reads.ts';

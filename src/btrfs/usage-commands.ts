@@ -1,5 +1,5 @@
 import type { ReadCommand } from '../command/index.ts';
-import { ParseError } from '../errors.ts';
+import { ParseError } from '../core/errors.ts';
 import { classify } from './commands.ts';
 import type { DeviceShare, SpaceOf, Usage } from './schema.ts';
 import { digits, notRead } from './text.ts';

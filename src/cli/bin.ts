@@ -1,4 +1,4 @@
 #!/usr/bin/env node
-import { main } from './main.ts';
+import { main } from './runtime/main.ts';
 
 void main(process.argv.slice(2));

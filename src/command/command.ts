@@ -1,5 +1,5 @@
 import { isOdd, shownName } from './odd-bytes.ts';
-import type { Reason } from '../errors.ts';
+import type { Reason } from '../core/errors.ts';
 import type { KeyInput } from './key-ref.ts';
 import type { Secret } from './secret.ts';
 import type { Tool } from './tools.ts';

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { RefusedError } from '../errors.ts';
+import { RefusedError } from '../core/errors.ts';
 import type { FileStat, ReadHost } from './host.ts';
 
 /** A part of a path by which a user other than root can make the path lead elsewhere. */

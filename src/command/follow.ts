@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { RefusedError } from '../errors.ts';
+import { RefusedError } from '../core/errors.ts';
 import type { FileStat, ReadHost } from './host.ts';
 
 /** Where a path ends, every symbolic link at its end followed; no `stat`: there is nothing. RefusedError for links in a circle. */

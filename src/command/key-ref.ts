@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../core/errors.ts';
 
 /** Where a key comes from; this, and never the key, is journalled. */
 export type KeyRef =

@@ -1,4 +1,4 @@
-import { RefusedError } from '../errors.ts';
+import { RefusedError } from '../core/errors.ts';
 
 // A name on Linux is bytes, and a string of JavaScript cannot hold each of them. Node replaces what is not UTF-8 by U+FFFD, and
 // the name becomes that of another file. Here such a byte becomes half of a surrogate pair instead (0xff: U+DCFF), which no

@@ -1,5 +1,5 @@
-import { UsageError } from '../errors.ts';
-import type { Bytes } from '../units.ts';
+import { UsageError } from '../core/errors.ts';
+import type { Bytes } from '../core/units.ts';
 import type { Member } from './commands.ts';
 
 /** What a name in the new root would be, as far as it matters for where the next member goes. */

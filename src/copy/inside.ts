@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import type { ChangeHost } from '../command/index.ts';
-import { RefusedError } from '../errors.ts';
+import { RefusedError } from '../core/errors.ts';
 
 /** A path inside a root: `etc/hostname`. */
 export const insidePath = z

@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import { type Changed, operation } from '../atomic/operation.ts';
 import { deviceNode, identityOf, type MountEntry, mountEntries } from '../blockdevice/index.ts';
 import { type ChangeHost, follow, type ReadHost, refuseExposed } from '../command/index.ts';
-import { type ByHand, CommandError, RefusedError } from '../errors.ts';
+import { type ByHand, CommandError, RefusedError } from '../core/errors.ts';
 import {
   filesChanged,
   filesOf,
@@ -16,7 +16,7 @@ import {
 } from '../filesystem/index.ts';
 import { refuseFullBeneath, watchingRoom } from '../lvm/index.ts';
 import { realPath } from '../mount/index.ts';
-import type { Bytes } from '../units.ts';
+import type { Bytes } from '../core/units.ts';
 import { placesOf } from './archive.ts';
 import { complaints, emptyDirectory, syncFilesystem, tarExtract, tarList, unquoted } from './commands.ts';
 import { insidePath, writeInside } from './inside.ts';

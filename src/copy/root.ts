@@ -10,7 +10,7 @@ import {
   remedyFor,
 } from '../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
-import { CommandError, type Holder, ParseError, RefusedError } from '../errors.ts';
+import { CommandError, type Holder, ParseError, RefusedError } from '../core/errors.ts';
 import { debugfsFeatures, debugfsRoot, type Filesystem, holding, visibleAt } from '../filesystem/index.ts';
 import { makePrivateMounts, mountCommand, unmount } from '../mount/index.ts';
 import { emptyDirectory } from './commands.ts';

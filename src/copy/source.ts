@@ -1,6 +1,6 @@
 import { type FileStat, follow, type ReadHost, refuseExposed } from '../command/index.ts';
-import { CommandError, ToolError, UsageError } from '../errors.ts';
-import type { Bytes } from '../units.ts';
+import { CommandError, ToolError, UsageError } from '../core/errors.ts';
+import type { Bytes } from '../core/units.ts';
 import { checkMembers } from './archive.ts';
 import { tarList } from './commands.ts';
 

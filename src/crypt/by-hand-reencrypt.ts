@@ -1,4 +1,4 @@
-import type { ByHand } from '../errors.ts';
+import type { ByHand } from '../core/errors.ts';
 
 /** Of `crypt.reencrypt`. */
 export function toReencryptByHand({

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { Way } from '../atomic/operation.ts';
-import type { ByHand } from '../errors.ts';
+import type { ByHand } from '../core/errors.ts';
 import { noteOf } from '../file/notes.ts';
 import { headerOption } from './open-commands.ts';
 

@@ -1,5 +1,5 @@
 import { type KeyRef, type ReadHost, refuseExposed } from '../command/index.ts';
-import { RefusedError } from '../errors.ts';
+import { RefusedError } from '../core/errors.ts';
 
 /** RefusedError where it is plain beforehand that there will be no key. What only a fetch would tell, is seen then. */
 export async function checkKey(host: ReadHost, key: KeyRef): Promise<void> {

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import type { ReadHost } from '../command/index.ts';
-import { ParseError, RefusedError, UsageError } from '../errors.ts';
-import { type Bytes, formatSize, parseSize } from '../units.ts';
+import { ParseError, RefusedError, UsageError } from '../core/errors.ts';
+import { type Bytes, formatSize, parseSize } from '../core/units.ts';
 import type { Pbkdf } from './key-commands.ts';
 
 /** How hard it is to be made to guess a key. */

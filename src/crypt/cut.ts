@@ -1,7 +1,7 @@
 import { cutUnder, everyHolder, holders, reachOf, usersBeyond } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { type Holder, UsageError } from '../errors.ts';
-import { type Bytes, formatSize } from '../units.ts';
+import { type Holder, UsageError } from '../core/errors.ts';
+import { type Bytes, formatSize } from '../core/units.ts';
 import type { Mapping } from './schema.ts';
 
 /** RefusedError when what lies in an open device, or who uses it, is not known to stay below a size. */

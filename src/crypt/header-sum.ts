@@ -1,6 +1,6 @@
 import { recognise } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { CommandError, RefusedError } from '../errors.ts';
+import { CommandError, RefusedError } from '../core/errors.ts';
 import { sha256 } from '../file/path.ts';
 import { DamagedHeader, headerOf } from './reads.ts';
 import type { LuksHeader } from './schema.ts';

@@ -1,5 +1,5 @@
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError } from '../errors.ts';
+import { RefusedError } from '../core/errors.ts';
 import { mappingNamed, statusNow } from './reads.ts';
 import type { Mapping, MappingStatus } from './schema.ts';
 

@@ -1,5 +1,5 @@
 import { type Command, type KeyInput, nothing, secondKeyPath } from '../command/index.ts';
-import type { Bytes } from '../units.ts';
+import type { Bytes } from '../core/units.ts';
 import { classifyCryptsetup } from './classify.ts';
 
 /** How hard it is made to guess a key. */

@@ -2,8 +2,8 @@ import type { GraphDevice } from '../blockdevice/graph.ts';
 import { size as deviceSize } from '../blockdevice/index.ts';
 import { fixed, type Layer, type LayerAt, type Limits, type May } from '../blockdevice/layer.ts';
 import type { KeyRef } from '../command/index.ts';
-import { ParseError } from '../errors.ts';
-import type { Bytes } from '../units.ts';
+import { ParseError } from '../core/errors.ts';
+import type { Bytes } from '../core/units.ts';
 import { headerOf, openDevice } from './index.ts';
 
 /** The part of `tx` that resizes an open container. */

@@ -1,4 +1,4 @@
-import { ParseError } from '../errors.ts';
+import { ParseError } from '../core/errors.ts';
 import { type HeaderPart } from './read-commands.ts';
 import type { KeySlot } from './schema.ts';
 

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { deviceNode } from '../blockdevice/index.ts';
 import { kernelNames, kernelText } from '../blockdevice/node.ts';
 import type { ReadHost } from '../command/index.ts';
-import { IdentityTaken, RefusedError, UsageError } from '../errors.ts';
+import { IdentityTaken, RefusedError, UsageError } from '../core/errors.ts';
 
 /** Letters that udev and device-mapper leave as they are in a name (libdevmapper.h, DM_STRING_MANGLING_AUTO). */
 const plain = /^[\w#+.:=@][\w#+.:=@-]*$/;

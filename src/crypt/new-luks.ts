@@ -1,8 +1,8 @@
 import * as z from 'zod/mini';
 import { checkOverwrite, overwriteSchema } from '../blockdevice/index.ts';
 import { keyRef } from '../command/index.ts';
-import { RefusedError, UsageError } from '../errors.ts';
-import { type Bytes, formatSize } from '../units.ts';
+import { RefusedError, UsageError } from '../core/errors.ts';
+import { type Bytes, formatSize } from '../core/units.ts';
 import { costArgs, kdfFor } from './cost.ts';
 import { luksUuid } from './schema.ts';
 

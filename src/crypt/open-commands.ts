@@ -1,6 +1,6 @@
 import { type Answer, type Command, type KeyInput, nothing } from '../command/index.ts';
-import type { Reason } from '../errors.ts';
-import type { Bytes } from '../units.ts';
+import type { Reason } from '../core/errors.ts';
+import type { Bytes } from '../core/units.ts';
 import { classifyCryptsetup } from './classify.ts';
 
 /** What a device is opened as. */

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import type { Changed } from '../atomic/operation.ts';
 import { deviceWitness } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import type { Bytes } from '../units.ts';
+import type { Bytes } from '../core/units.ts';
 import { fileSum, sumOn } from './header-sum.ts';
 import { dataOffsets } from './new-luks.ts';
 import { headerOf } from './reads.ts';

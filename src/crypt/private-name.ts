@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
-import { CommandError, RefusedError } from '../errors.ts';
+import { CommandError, RefusedError } from '../core/errors.ts';
 import { besideWith, realParent } from '../file/path.ts';
 
 /** A new file with the private second name that it bears until the commit. */

@@ -1,6 +1,6 @@
 import type * as z from 'zod/mini';
 import { type KeyInput, type ReadCommand, stderrAlone } from '../command/index.ts';
-import { ParseError } from '../errors.ts';
+import { ParseError } from '../core/errors.ts';
 import { classifyCryptsetup } from './classify.ts';
 import { luks1Header } from './luks1.ts';
 import { digestsNow, reencryptionIn, segmentOf } from './reencryption.ts';

@@ -3,7 +3,7 @@ import { deviceNode, identityOf, recognise, type Signature } from '../blockdevic
 import { blkidProbe, readsAsBlank } from '../blockdevice/commands.ts';
 import { kernelNames, kernelText } from '../blockdevice/node.ts';
 import type { ReadHost } from '../command/index.ts';
-import { CommandError, ParseError, RefusedError, UsageError } from '../errors.ts';
+import { CommandError, ParseError, RefusedError, UsageError } from '../core/errors.ts';
 import { turns } from '../host/turns.ts';
 import { type Luks2Metadata, luks2MetadataAt } from './luks2.ts';
 import {

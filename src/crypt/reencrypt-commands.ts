@@ -1,6 +1,6 @@
 import type { Answer, Command, KeyInput } from '../command/index.ts';
 import { nothing } from '../command/index.ts';
-import type { Reason } from '../errors.ts';
+import type { Reason } from '../core/errors.ts';
 import { classifyCryptsetup } from './classify.ts';
 
 const progress = ['--progress-json', '--progress-frequency', '1'] as const;

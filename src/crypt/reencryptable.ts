@@ -1,5 +1,5 @@
-import { RefusedError, UsageError } from '../errors.ts';
-import { type Bytes, formatSize } from '../units.ts';
+import { RefusedError, UsageError } from '../core/errors.ts';
+import { type Bytes, formatSize } from '../core/units.ts';
 import type { LuksHeader } from './schema.ts';
 import { isHeaderFile, type KnownDevice } from './slots.ts';
 

@@ -1,6 +1,6 @@
 import type * as z from 'zod/mini';
-import { ParseError } from '../errors.ts';
-import type { Bytes } from '../units.ts';
+import { ParseError } from '../core/errors.ts';
+import type { Bytes } from '../core/units.ts';
 import type { luks2Metadata } from './schema.ts';
 
 /** What is encrypted anew and is not at its end: part of the data by the old key still, part by the new one. */

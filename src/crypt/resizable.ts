@@ -1,7 +1,7 @@
 import { size as sizeOfDevice } from '../blockdevice/index.ts';
 import { type ReadHost, refuseExposed } from '../command/index.ts';
-import { ParseError, RefusedError, UsageError } from '../errors.ts';
-import { type Bytes, formatSize } from '../units.ts';
+import { ParseError, RefusedError, UsageError } from '../core/errors.ts';
+import { type Bytes, formatSize } from '../core/units.ts';
 import { contentOf, headerOf, isLuksSignature, mappingNamed, mappingOn, statusNow } from './reads.ts';
 import type { LuksHeader, Mapping, MappingStatus } from './schema.ts';
 

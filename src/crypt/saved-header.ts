@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { type Command, nothing, type ChangeHost, type ReadHost } from '../command/index.ts';
-import { RefusedError } from '../errors.ts';
+import { RefusedError } from '../core/errors.ts';
 import { headerOf } from './reads.ts';
 import { luksHeaderBackup } from './header-commands.ts';
 import { findKnown, type KnownDevice } from './slots.ts';

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import type { Bytes } from '../units.ts';
+import type { Bytes } from '../core/units.ts';
 import type { Reencryption } from './reencryption.ts';
 
 /** A UUID as LUKS and blkid write it. */

@@ -8,8 +8,8 @@ import {
   type ReadHost,
   refuseExposed,
 } from '../command/index.ts';
-import { IdentityTaken, RefusedError } from '../errors.ts';
-import type { Bytes } from '../units.ts';
+import { IdentityTaken, RefusedError } from '../core/errors.ts';
+import type { Bytes } from '../core/units.ts';
 import { luksAddKey, luksKillSlot } from './key-commands.ts';
 import { testKey } from './read-commands.ts';
 import { contentOf, damagedCopy, headerOf, isLuksSignature } from './reads.ts';

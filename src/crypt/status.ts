@@ -1,5 +1,5 @@
 import type { Answer } from '../command/index.ts';
-import { ParseError } from '../errors.ts';
+import { ParseError } from '../core/errors.ts';
 import type { MappingStatus } from './schema.ts';
 
 // `cryptsetup status` (2.6.1, src/cryptsetup.c action_status): these lines alone, not all of which every type has.

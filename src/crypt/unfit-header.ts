@@ -1,5 +1,5 @@
-import { RefusedError } from '../errors.ts';
-import { formatSize } from '../units.ts';
+import { RefusedError } from '../core/errors.ts';
+import { formatSize } from '../core/units.ts';
 import type { LuksHeader } from './schema.ts';
 
 /** RefusedError where a header of a backup must not, or cannot, replace that of a device. */

@@ -1,5 +1,5 @@
 import { commandLine } from '../command/index.ts';
-import { BofhError, CommandError, ToolError } from '../errors.ts';
+import { BofhError, CommandError, ToolError } from '../core/errors.ts';
 
 /** What the doctor says of one thing that it looked at. */
 export interface Finding {

@@ -1,4 +1,4 @@
-import type { Store } from '../atomic/store.ts';
+import type { Store } from '../atomic/journal/store.ts';
 import { bootUnits } from './boot.ts';
 import { drbd } from './drbd.ts';
 import { type Finding, finding, looking } from './finding.ts';

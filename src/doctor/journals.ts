@@ -1,6 +1,6 @@
-import type { Line } from '../atomic/lines.ts';
-import type { State } from '../atomic/state.ts';
-import type { Store } from '../atomic/store.ts';
+import type { Line } from '../atomic/journal/lines.ts';
+import type { State } from '../atomic/journal/state.ts';
+import type { Store } from '../atomic/journal/store.ts';
 import { type Finding, finding } from './finding.ts';
 
 /** A journal as the doctor is told of it. */

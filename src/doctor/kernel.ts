@@ -1,5 +1,5 @@
 import type { ReadCommand, ReadHost } from '../command/index.ts';
-import { ParseError } from '../errors.ts';
+import { ParseError } from '../core/errors.ts';
 import { xlInfo } from '../xen/commands.ts';
 import { type Finding, finding, looking, namesIn, textOf } from './finding.ts';
 

@@ -1,9 +1,9 @@
 import { posix } from 'node:path';
 import type { Engine } from '../atomic/engine.ts';
-import { byHandOf } from '../atomic/report.ts';
-import { exclusive, isLeft, type Step } from '../atomic/state.ts';
+import { byHandOf } from '../atomic/undo/report.ts';
+import { exclusive, isLeft, type Step } from '../atomic/journal/state.ts';
 import type { ReadHost } from '../command/index.ts';
-import { BofhError } from '../errors.ts';
+import { BofhError } from '../core/errors.ts';
 import { type Finding, finding, looking } from './finding.ts';
 import type { KnownJournal } from './journals.ts';
 import {

@@ -1,5 +1,5 @@
 import { type ReadCommand, type ReadHost, type Tool, toolDirectories, tools } from '../command/index.ts';
-import { ParseError } from '../errors.ts';
+import { ParseError } from '../core/errors.ts';
 import { type Finding, finding, looking } from './finding.ts';
 
 interface Known {

@@ -1,4 +1,4 @@
-import type { SeenReservation } from '../atomic/reserved.ts';
+import type { SeenReservation } from '../atomic/locks/reservations.ts';
 import { type Finding, finding } from './finding.ts';
 
 /** What other hosts have reserved on this one. Whether their sequences live nobody here can tell: how old each is may say it. */

@@ -1,5 +1,5 @@
 import type { ReadHost } from '../command/index.ts';
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../core/errors.ts';
 import { findSite } from '../site.ts';
 import { type Finding, finding } from './finding.ts';
 

@@ -1,8 +1,8 @@
 import { posix } from 'node:path';
-import type { Store } from '../atomic/store.ts';
+import type { Store } from '../atomic/journal/store.ts';
 import { type MountEntry, mountEntries } from '../blockdevice/index.ts';
 import { exposedOn, type ReadHost } from '../command/index.ts';
-import { formatSize } from '../units.ts';
+import { formatSize } from '../core/units.ts';
 import { type Finding, finding, looking } from './finding.ts';
 
 const mib = 1024 * 1024;

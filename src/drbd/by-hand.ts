@@ -1,5 +1,5 @@
 import { writtenByHand } from '../blockdevice/wipe/by-hand.ts';
-import type { ByHand } from '../errors.ts';
+import type { ByHand } from '../core/errors.ts';
 import { bytesOf } from './metadata.ts';
 import type { MetadataUndo } from './operations/create-metadata.ts';
 import type { RemovedMetadataUndo } from './operations/remove-metadata.ts';

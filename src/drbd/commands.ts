@@ -1,5 +1,5 @@
 import type { Answer, ReadCommand } from '../command/index.ts';
-import { ParseError, type Reason } from '../errors.ts';
+import { ParseError, type Reason } from '../core/errors.ts';
 import { type Configured, parseConfig } from './config.ts';
 import { parseEvents } from './events.ts';
 import type { ResourceState } from './state.ts';

@@ -1,6 +1,6 @@
 import { parseXml, XmlComment, XmlElement, XmlText } from '@rgrove/parse-xml';
 import * as z from 'zod/mini';
-import { ParseError } from '../errors.ts';
+import { ParseError } from '../core/errors.ts';
 
 /** Options by section (`net`, `disk`) and name; one without a value is a switch: ''. */
 export type Options = Readonly<Record<string, Readonly<Record<string, string>>>>;

@@ -1,5 +1,5 @@
 import type * as z from 'zod/mini';
-import { ParseError } from '../errors.ts';
+import { ParseError } from '../core/errors.ts';
 import { eventSchemas } from './schema.ts';
 import type { Connection, ResourceState } from './state.ts';
 

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError } from '../errors.ts';
+import { RefusedError } from '../core/errors.ts';
 import { type ConnectionState, role } from './schema.ts';
 import type { ResourceState } from './state.ts';
 import { drbdGenerations } from './volume-commands.ts';

@@ -2,7 +2,7 @@ import type { GraphDevice } from '../blockdevice/graph.ts';
 import { deviceNode } from '../blockdevice/index.ts';
 import { fixed, type Layer, type LayerAt } from '../blockdevice/layer.ts';
 import type { ReadHost } from '../command/index.ts';
-import { CommandError } from '../errors.ts';
+import { CommandError } from '../core/errors.ts';
 import { type Resource, resources } from './reads.ts';
 import { internalMetadata } from './size.ts';
 import type { Connection, VolumeState } from './state.ts';

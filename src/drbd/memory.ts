@@ -1,7 +1,7 @@
 import { kernelText } from '../blockdevice/node.ts';
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError } from '../errors.ts';
-import type { Bytes } from '../units.ts';
+import { RefusedError } from '../core/errors.ts';
+import type { Bytes } from '../core/units.ts';
 
 /** DRBD_LIB_DIR of drbd-utils 9.22. */
 const directory = '/var/lib/drbd';

@@ -1,7 +1,7 @@
 import { type Command, nothing, type ReadCommand, stderrAlone } from '../command/index.ts';
 import { classifyDevice } from '../blockdevice/commands.ts';
-import { ParseError } from '../errors.ts';
-import type { Bytes } from '../units.ts';
+import { ParseError } from '../core/errors.ts';
+import type { Bytes } from '../core/units.ts';
 import { classifyDrbd } from './commands.ts';
 
 /** The format of metadata: module 8.4 reads v08, module 9 v09, and neither the other's. */

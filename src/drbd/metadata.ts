@@ -2,8 +2,8 @@ import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import * as z from 'zod/mini';
 import { dropCache } from '../blockdevice/commands.ts';
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError } from '../errors.ts';
-import { type Bytes, formatSize } from '../units.ts';
+import { RefusedError } from '../core/errors.ts';
+import { type Bytes, formatSize } from '../core/units.ts';
 import { blocksAt, blockSize } from './metadata-commands.ts';
 import { internalMetadata, type MetadataShape } from './size.ts';
 

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import * as z from 'zod/mini';
 import { absolutePath } from '../blockdevice/path.ts';
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../core/errors.ts';
 
 /** Nothing that would end drbdadm's quotes, or its line; 255 characters at most (drbdadm_scanner.fl of 9.22, DQSTRING). */
 const quotable = z

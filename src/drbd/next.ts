@@ -1,6 +1,6 @@
 import { kernelText } from '../blockdevice/node.ts';
 import type { ReadHost } from '../command/index.ts';
-import { ParseError, RefusedError } from '../errors.ts';
+import { ParseError, RefusedError } from '../core/errors.ts';
 import { addressesOf } from './config.ts';
 import { configured, states } from './reads.ts';
 

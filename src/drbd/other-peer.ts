@@ -1,4 +1,4 @@
-import { RefusedError } from '../errors.ts';
+import { RefusedError } from '../core/errors.ts';
 import { type Statement, statementsIn, type Word } from './statements.ts';
 
 /** Where a host is reached: an address of IPv4. */

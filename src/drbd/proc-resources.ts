@@ -1,4 +1,4 @@
-import { ParseError } from '../errors.ts';
+import { ParseError } from '../core/errors.ts';
 import type { ProcDevice, ProcStatus } from './proc.ts';
 import type { Resource } from './reads.ts';
 import { connectionState, replicationState } from './schema.ts';

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { ParseError } from '../errors.ts';
+import { ParseError } from '../core/errors.ts';
 import { diskState, role } from './schema.ts';
 
 const count = z.pipe(z.string().check(z.regex(/^\d{1,15}$/)), z.transform(Number));

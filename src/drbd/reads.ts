@@ -1,6 +1,6 @@
 import { kernelText } from '../blockdevice/node.ts';
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError } from '../errors.ts';
+import { RefusedError } from '../core/errors.ts';
 import { drbdConfig, drbdEvents, drbdVersion } from './commands.ts';
 import type { Configured, ConfiguredHost } from './config.ts';
 import { parseProc, type ProcStatus } from './proc.ts';

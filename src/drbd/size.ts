@@ -1,5 +1,5 @@
-import { RefusedError } from '../errors.ts';
-import type { Bytes } from '../units.ts';
+import { RefusedError } from '../core/errors.ts';
+import type { Bytes } from '../core/units.ts';
 
 const block = 4096;
 

@@ -1,4 +1,4 @@
-import type { Bytes } from '../units.ts';
+import type { Bytes } from '../core/units.ts';
 import type { ConnectionState, DiskState, ReplicationState, Role } from './schema.ts';
 
 /** A resource that the kernel has, as `drbdsetup events2` tells of it. */

@@ -1,5 +1,5 @@
 import { type Command, nothing, type ReadCommand } from '../command/index.ts';
-import { ParseError } from '../errors.ts';
+import { ParseError } from '../core/errors.ts';
 import { classifyDrbd, withoutDrbdSecrets } from './commands.ts';
 
 /** One volume of a resource: `web1/0`. */

@@ -1,7 +1,7 @@
 import { until } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError } from '../errors.ts';
-import type { Bytes } from '../units.ts';
+import { RefusedError } from '../core/errors.ts';
+import type { Bytes } from '../core/units.ts';
 import { resourceNamed } from './reads.ts';
 import { splitBrainChoices } from './problems.ts';
 import type { DiskState, ReplicationState } from './schema.ts';

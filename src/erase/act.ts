@@ -2,7 +2,7 @@ import { blkdiscard } from '../blockdevice/destroy/commands.ts';
 import { wipeSignatures } from '../blockdevice/commands.ts';
 import type { ChangeHost } from '../command/index.ts';
 import { hasLimitedRoom, refuseFullBeneath } from '../lvm/index.ts';
-import type { Bytes } from '../units.ts';
+import type { Bytes } from '../core/units.ts';
 import { block, plantedNow } from './planted.ts';
 import type { Destroyed } from './state.ts';
 

@@ -1,4 +1,4 @@
-import type { ByHand } from '../errors.ts';
+import type { ByHand } from '../core/errors.ts';
 import { writtenByHand } from '../blockdevice/wipe/by-hand.ts';
 import type { Way } from '../atomic/contract.ts';
 import type { Destroyed } from './state.ts';

@@ -15,7 +15,7 @@ import { eraseArgs, planErase } from '../blockdevice/wipe/plan.ts';
 import { writeBytes } from '../blockdevice/wipe/commands.ts';
 import * as z from 'zod/mini';
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError } from '../errors.ts';
+import { RefusedError } from '../core/errors.ts';
 import { refuseFullBeneath } from '../lvm/index.ts';
 import { act } from './act.ts';
 import { destroyedByHand } from './by-hand.ts';

@@ -3,8 +3,8 @@ import * as z from 'zod/mini';
 import { bytesAt, recognise } from '../blockdevice/index.ts';
 import { magicsOn } from '../blockdevice/wipe/commands.ts';
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError } from '../errors.ts';
-import type { Bytes } from '../units.ts';
+import { RefusedError } from '../core/errors.ts';
+import type { Bytes } from '../core/units.ts';
 
 /** The block that has the mark, at the very start; it is destroyed last of all. */
 export const block: Bytes = 4096;

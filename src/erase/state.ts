@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { magicsNow, savedMagic } from '../blockdevice/wipe/magics.ts';
 import { erased } from '../blockdevice/wipe/plan.ts';
 import type { ReadHost } from '../command/index.ts';
-import type { Bytes } from '../units.ts';
+import type { Bytes } from '../core/units.ts';
 import { planted, plantedNow } from './planted.ts';
 import { witness } from './witness.ts';
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import * as z from 'zod/mini';
 import { bytesAt } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import type { Bytes } from '../units.ts';
+import type { Bytes } from '../core/units.ts';
 
 /** A sample is compared block by block: an act that was cut off has destroyed some of them and not others. */
 const block: Bytes = 4096;

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { type Look, operation, type OperationSpec } from '../atomic/operation.ts';
 import type { FileStat, ReadHost } from '../command/index.ts';
-import { CommandError, RefusedError } from '../errors.ts';
+import { CommandError, RefusedError } from '../core/errors.ts';
 import { absolutePath, besideWith, fileMode, realParent, sameFile, sha256, sha256Hex } from './path.ts';
 import { unlink } from './unlink.ts';
 

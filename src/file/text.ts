@@ -1,5 +1,5 @@
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError } from '../errors.ts';
+import { RefusedError } from '../core/errors.ts';
 import { sha256 } from './path.ts';
 
 /** A file that is to be written anew, here or on another host, from its text. */

@@ -1,6 +1,6 @@
 import { busyWith, fileHolders } from '../blockdevice/index.ts';
 import type { ChangeHost } from '../command/index.ts';
-import { CommandError } from '../errors.ts';
+import { CommandError } from '../core/errors.ts';
 
 /** Removes a name; when the kernel refuses because something is mounted on the file, or it is swap, the error names that. */
 export async function unlink(host: ChangeHost, path: string): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Way } from '../atomic/operation.ts';
-import type { ByHand } from '../errors.ts';
+import type { ByHand } from '../core/errors.ts';
 import { checkOf } from './commands/check.ts';
 import { labelOf, relabel } from './commands/label.ts';
 import { repairOf } from './commands/repair.ts';

@@ -1,6 +1,6 @@
 import { contentInWords, deviceNode, holders, probe, refuseHeld, refuseUsers } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError } from '../errors.ts';
+import { RefusedError } from '../core/errors.ts';
 import { type Checkable, checkOf } from './commands/check.ts';
 
 /** What a check that changes nothing has found. */

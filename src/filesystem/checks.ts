@@ -1,7 +1,7 @@
 import { checkOverwrite, replaceable, type Signature, size } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError, UsageError } from '../errors.ts';
-import { formatSize } from '../units.ts';
+import { RefusedError, UsageError } from '../core/errors.ts';
+import { formatSize } from '../core/units.ts';
 import type { CreateArgs } from './schema.ts';
 import { checkLabel, checkOptions, checkUuid, rules } from './types.ts';
 

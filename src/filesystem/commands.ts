@@ -1,7 +1,7 @@
 import { classifyDevice } from '../blockdevice/index.ts';
 import { type Answer, type Command, nothing, type Tool } from '../command/index.ts';
-import type { Reason } from '../errors.ts';
-import type { Bytes } from '../units.ts';
+import type { Reason } from '../core/errors.ts';
+import type { Bytes } from '../core/units.ts';
 
 /** What every mkfs is given. */
 export interface NewFilesystem {

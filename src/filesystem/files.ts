@@ -11,7 +11,7 @@ import {
   probe,
 } from '../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
-import { CommandError, type Holder, ParseError } from '../errors.ts';
+import { CommandError, type Holder, ParseError } from '../core/errors.ts';
 import { mountsOf, visible } from './mounted.ts';
 import { debugfsFeatures, debugfsRoot, type Files, listFiles, listUnmounted } from './commands/files.ts';
 

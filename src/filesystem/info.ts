@@ -1,6 +1,6 @@
 import { deviceNode, probe } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import type { Bytes } from '../units.ts';
+import type { Bytes } from '../core/units.ts';
 import { type Measurable, measureFound, minimumOf } from './measure.ts';
 
 /** A filesystem, or swap area, as it is now. Sizes are in bytes; null: it cannot be told. */

@@ -1,7 +1,7 @@
 import { holders, inWords, remedyFor } from '../blockdevice/index.ts';
 import { type Layer, type LayerAt, type Limits, type May, fixed } from '../blockdevice/layer.ts';
-import type { Bytes } from '../units.ts';
-import { formatSize } from '../units.ts';
+import type { Bytes } from '../core/units.ts';
+import { formatSize } from '../core/units.ts';
 import { isSettled, leastOf, type Measured, measureFound, theirs } from './measure.ts';
 import { isWritable, visible } from './mounted.ts';
 import { resizable, toSettle, unsettled } from './resizing.ts';

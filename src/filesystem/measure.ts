@@ -1,7 +1,7 @@
 import { contentInWords, holders, type MountEntry, recognise, type Signature } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { type Holder, ParseError, RefusedError } from '../errors.ts';
-import type { Bytes } from '../units.ts';
+import { type Holder, ParseError, RefusedError } from '../core/errors.ts';
+import type { Bytes } from '../core/units.ts';
 import { btrfsMinimum, btrfsSmallest, btrfsSuperblock } from './commands/btrfs.ts';
 import { dumpe2fs, extMinimum, type ExtSuperblock } from './commands/ext.ts';
 import { fatGeometry, freeAt, swapLastPage } from './commands/other.ts';

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { deviceNode, type MountEntry, mountEntries } from '../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
-import { CommandError, RefusedError } from '../errors.ts';
+import { CommandError, RefusedError } from '../core/errors.ts';
 import { mountPrivately, umountPrivate } from './commands/other.ts';
 
 /** Where the filesystem of a device is mounted, in our mount namespace. */

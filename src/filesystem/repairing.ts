@@ -1,6 +1,6 @@
 import { holders, namingHolders, refuseHeld } from '../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
-import { RefusedError } from '../errors.ts';
+import { RefusedError } from '../core/errors.ts';
 import { checkOf } from './commands/check.ts';
 import { dumpe2fs } from './commands/ext.ts';
 import { asks, type Repairable, repairOf } from './commands/repair.ts';

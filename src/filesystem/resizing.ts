@@ -8,8 +8,8 @@ import {
   size as deviceSize,
 } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError } from '../errors.ts';
-import { type Bytes, formatSize } from '../units.ts';
+import { RefusedError } from '../core/errors.ts';
+import { type Bytes, formatSize } from '../core/units.ts';
 import type { ExtSuperblock } from './commands/ext.ts';
 import { isSettled, leastOf, type Measured, measure, theirs } from './measure.ts';
 import { isWritable, readOnly, visible } from './mounted.ts';

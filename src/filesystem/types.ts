@@ -1,5 +1,5 @@
-import { UsageError } from '../errors.ts';
-import { type Bytes, formatSize } from '../units.ts';
+import { UsageError } from '../core/errors.ts';
+import { type Bytes, formatSize } from '../core/units.ts';
 import type { MkfsOptions } from './commands.ts';
 
 /** The types that bofh makes. */

@@ -1,6 +1,6 @@
 import { recognise, refuseUsers } from '../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
-import { RefusedError } from '../errors.ts';
+import { RefusedError } from '../core/errors.ts';
 import { btrfsSuperblock } from './commands/btrfs.ts';
 import { dumpe2fs } from './commands/ext.ts';
 import {

@@ -1,5 +1,5 @@
 import { type Command, nothing, tools } from '../command/index.ts';
-import { CommandError, ParseError, type Reason, ToolError } from '../errors.ts';
+import { CommandError, ParseError, type Reason, ToolError } from '../core/errors.ts';
 import { type End, installing, type Program } from './program.ts';
 import type { Setting } from './setting.ts';
 import { tooLong } from './start.ts';

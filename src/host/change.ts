@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 import type { Answer, Command, StepContext } from '../command/index.ts';
-import { CommandError } from '../errors.ts';
+import { CommandError } from '../core/errors.ts';
 import { answerOf, type Ran } from './answer.ts';
 import { type End, endInWords, type Program } from './program.ts';
 import { retryingBusy } from './retry.ts';

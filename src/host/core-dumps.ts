@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { RefusedError } from '../errors.ts';
+import { RefusedError } from '../core/errors.ts';
 import { findProgram } from './program.ts';
 import { collect } from './start.ts';
 

@@ -1,5 +1,5 @@
 import type { HostFacts, ReadHost } from '../command/index.ts';
-import { CommandError } from '../errors.ts';
+import { CommandError } from '../core/errors.ts';
 import { text } from './answer.ts';
 
 type Reads = Pick<ReadHost, 'readFile'>;

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type ChangeHost, type FileStat, isOdd, nameOf, notUtf8 } from '../command/index.ts';
-import { CommandError, type Reason } from '../errors.ts';
+import { CommandError, type Reason } from '../core/errors.ts';
 import { statOf } from './stat.ts';
 
 /** The file accesses that change nothing. */

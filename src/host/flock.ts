@@ -1,5 +1,5 @@
 import type { LocalHost } from '../command/index.ts';
-import { CommandError, JournalError } from '../errors.ts';
+import { CommandError, JournalError } from '../core/errors.ts';
 import { text } from './answer.ts';
 import { findProgram } from './program.ts';
 import { collect } from './start.ts';

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { type KeyInput, keyInWords, type KeyRef, refuseExposed, Secret } from '../command/index.ts';
-import { CommandError, RefusedError, UsageError } from '../errors.ts';
+import { CommandError, RefusedError, UsageError } from '../core/errors.ts';
 import { withoutCoreDumps } from './core-dumps.ts';
 import { fileReads } from './files.ts';
 import { endInWords } from './program.ts';

@@ -1,5 +1,5 @@
 import type { ChangeHost, Command, LocalHost, Pipeline, StepContext } from '../command/index.ts';
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../core/errors.ts';
 import { runChange } from './change.ts';
 import { factsOf } from './facts.ts';
 import { fileChanges, fileReads } from './files.ts';

@@ -2,7 +2,7 @@ import { access, constants, stat } from 'node:fs/promises';
 import { constants as os } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { type Tool, toolDirectories, tools, isOdd, notUtf8 } from '../command/index.ts';
-import { ToolError, UsageError } from '../errors.ts';
+import { ToolError, UsageError } from '../core/errors.ts';
 
 /** A command made ready to start: its file by absolute path, its arguments with this host's own ones in front. */
 export interface Program {

@@ -1,5 +1,5 @@
 import pRetry from 'p-retry';
-import { CommandError } from '../errors.ts';
+import { CommandError } from '../core/errors.ts';
 
 /**
  * Tries again, five times in all within about 1.5 s, what fails as `busy`, and only that: any other failure means

@@ -1,5 +1,5 @@
 import type { Command } from '../command/index.ts';
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../core/errors.ts';
 import { failureOf, isAnswer, type Output, type Ran, text } from './answer.ts';
 import { tail, whole } from './outputs.ts';
 import { type End, endInShell, type Program } from './program.ts';

@@ -2,8 +2,8 @@ import { closeSync, openSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Secret } from '../command/index.ts';
-import { CommandError, ToolError } from '../errors.ts';
-import { membersOf, processStat } from '../proc.ts';
+import { CommandError, ToolError } from '../core/errors.ts';
+import { membersOf, processStat } from '../core/proc.ts';
 import type { End, Program } from './program.ts';
 import { filledDescriptor } from './stdin.ts';
 

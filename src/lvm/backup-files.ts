@@ -1,5 +1,5 @@
 import type { ChangeHost, ReadHost } from '../command/index.ts';
-import { CommandError } from '../errors.ts';
+import { CommandError } from '../core/errors.ts';
 
 /** lvm.conf backup/backup_dir: where lvm itself writes the metadata of a group after each of its changes. */
 export const backupDirectory = '/etc/lvm/backup';

@@ -1,5 +1,5 @@
 import type { ReadHost } from '../command/index.ts';
-import { ParseError, RefusedError } from '../errors.ts';
+import { ParseError, RefusedError } from '../core/errors.ts';
 import { backupDirectory, headOf } from './backup-files.ts';
 import { pvs, vgs } from './report-commands.ts';
 import { reported } from './unreadable.ts';

@@ -1,5 +1,5 @@
 import type { Way } from '../atomic/operation.ts';
-import type { ByHand } from '../errors.ts';
+import type { ByHand } from '../core/errors.ts';
 import type { ConvertUndo } from './operations/convert-lv.ts';
 
 /** What a person can do about a copy that a volume got, or is to lose: take that very copy away. */

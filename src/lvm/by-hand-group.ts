@@ -1,5 +1,5 @@
 import type { Way } from '../atomic/operation.ts';
-import type { ByHand } from '../errors.ts';
+import type { ByHand } from '../core/errors.ts';
 
 /** What a person can do about a volume group that was made: by the tag, and only while it has no volume. */
 export function groupMadeByHand({

@@ -1,4 +1,4 @@
-import type { ByHand } from '../errors.ts';
+import type { ByHand } from '../core/errors.ts';
 import type { Piece } from './operations/moves.ts';
 
 /** What a person can do about extents that were moved: move the very extents back, the last ones first. */

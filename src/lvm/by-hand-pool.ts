@@ -1,4 +1,4 @@
-import type { ByHand } from '../errors.ts';
+import type { ByHand } from '../core/errors.ts';
 import { show } from './by-hand.ts';
 
 /** What a person can do about a pool that is to be made larger: do it, or leave it as it is. */

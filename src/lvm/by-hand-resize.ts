@@ -1,6 +1,6 @@
 import type { Way } from '../atomic/operation.ts';
-import type { ByHand } from '../errors.ts';
-import type { Bytes } from '../units.ts';
+import type { ByHand } from '../core/errors.ts';
+import type { Bytes } from '../core/units.ts';
 import { show } from './by-hand.ts';
 
 /** What a person can do about a physical volume that was resized: give it back its size. lvm asks, and names both sizes. */

@@ -1,4 +1,4 @@
-import type { ByHand } from '../errors.ts';
+import type { ByHand } from '../core/errors.ts';
 import { madeByHand, show, snapshotRemoval } from './by-hand.ts';
 
 /** What a person can do about a snapshot that was made: remove it, by the tag, and never its origin. */

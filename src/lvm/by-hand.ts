@@ -1,5 +1,5 @@
 import type { Way } from '../atomic/operation.ts';
-import type { ByHand } from '../errors.ts';
+import type { ByHand } from '../core/errors.ts';
 
 type Argv = readonly string[];
 

@@ -1,5 +1,5 @@
 import { type Answer, type Command, nothing, type ReadCommand, type Tool } from '../command/index.ts';
-import { ParseError, type Reason } from '../errors.ts';
+import { ParseError, type Reason } from '../core/errors.ts';
 
 /** The version of lvm2: `2.03.16`. */
 export function lvmVersion(): ReadCommand<string> {

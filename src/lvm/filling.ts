@@ -1,4 +1,4 @@
-import { RefusedError } from '../errors.ts';
+import { RefusedError } from '../core/errors.ts';
 import type { LogicalVolume } from './objects.ts';
 
 /** From so many percent on a pool or a snapshot is named in listings. */

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { deviceNode, kernelText } from '../blockdevice/index.ts';
 import { kernelNames } from '../blockdevice/node.ts';
 import type { ReadHost } from '../command/index.ts';
-import { ParseError } from '../errors.ts';
+import { ParseError } from '../core/errors.ts';
 import { fullreport } from './report-commands.ts';
 import { reported } from './unreadable.ts';
 import {
@@ -15,7 +15,7 @@ import {
 } from './filling.ts';
 import { refuseNoRoom } from './room.ts';
 import { identityOfVolume } from './operations/taken.ts';
-import type { Bytes } from '../units.ts';
+import type { Bytes } from '../core/units.ts';
 import type { LogicalVolume } from './objects.ts';
 
 /**

@@ -1,5 +1,5 @@
 import type { ReadHost } from '../command/index.ts';
-import { type Bytes, parseSize } from '../units.ts';
+import { type Bytes, parseSize } from '../core/units.ts';
 import * as reports from './report-commands.ts';
 import { volumeNamed } from './operations/known.ts';
 import { usableVg } from './reads.ts';

@@ -1,5 +1,5 @@
-import { ParseError, RefusedError } from '../errors.ts';
-import { type Bytes, formatSize } from '../units.ts';
+import { ParseError, RefusedError } from '../core/errors.ts';
+import { type Bytes, formatSize } from '../core/units.ts';
 import { fixed, type Layer, type LayerAt, type Limits, type May, type Told } from '../blockdevice/layer.ts';
 import { type LaidOutGroup, type Layout, layout } from './layout.ts';
 import { pvStarts } from './pv-commands.ts';

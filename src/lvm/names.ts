@@ -1,4 +1,4 @@
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../core/errors.ts';
 
 // lvm(8) VALID NAMES and lib/misc/lvm-string.c of lvm2 2.03.16; each was tried on it.
 const reservedPrefixes = ['snapshot', 'pvmove'];

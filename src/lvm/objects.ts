@@ -1,6 +1,6 @@
 import type * as z from 'zod/mini';
-import { ParseError } from '../errors.ts';
-import type { Bytes } from '../units.ts';
+import { ParseError } from '../core/errors.ts';
+import type { Bytes } from '../core/units.ts';
 import type { lvRow, pvRow, pvSegmentRow, vgRow } from './schema.ts';
 
 /** A logical volume, hidden ones (parts of others) included. */

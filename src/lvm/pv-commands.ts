@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import type { Command, ReadCommand } from '../command/index.ts';
-import type { Bytes } from '../units.ts';
+import type { Bytes } from '../core/units.ts';
 import { change, classifyLvm, type Udev } from './commands.ts';
 
 /**

@@ -1,5 +1,5 @@
 import type { ReadCommand } from '../command/index.ts';
-import { ParseError } from '../errors.ts';
+import { ParseError } from '../core/errors.ts';
 import { classifyLvm } from './commands.ts';
 
 /** A copy of a group's metadata within the metadata area of a device. */

@@ -1,6 +1,6 @@
 import { busyWith, everyHolder, holders as deviceHolders, inWords, remedyFor } from '../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
-import { CommandError, type Holder, RefusedError } from '../errors.ts';
+import { CommandError, type Holder, RefusedError } from '../core/errors.ts';
 import type { Udev } from './commands.ts';
 import { deactivate, lvremove } from './lv-commands.ts';
 import { fullreport, pvs } from './report-commands.ts';

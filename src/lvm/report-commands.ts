@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import type { ReadCommand } from '../command/index.ts';
-import { ParseError } from '../errors.ts';
+import { ParseError } from '../core/errors.ts';
 import { classifyLvm } from './commands.ts';
 import {
   type LogicalVolume,

@@ -1,6 +1,6 @@
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError } from '../errors.ts';
-import { type Bytes, formatSize } from '../units.ts';
+import { RefusedError } from '../core/errors.ts';
+import { type Bytes, formatSize } from '../core/units.ts';
 import { autoextendThreshold } from './commands.ts';
 import { fullLimit } from './filling.ts';
 import type { LogicalVolume, VolumeGroup } from './objects.ts';

@@ -1,6 +1,6 @@
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError } from '../errors.ts';
-import type { Bytes } from '../units.ts';
+import { RefusedError } from '../core/errors.ts';
+import type { Bytes } from '../core/units.ts';
 import { type LaidOutGroup, layout } from './layout.ts';
 import type { LogicalVolume } from './objects.ts';
 

@@ -1,6 +1,6 @@
 import { until } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError } from '../errors.ts';
+import { RefusedError } from '../core/errors.ts';
 import { volumeNamed } from './operations/known.ts';
 import { usableVg } from './reads.ts';
 

@@ -1,5 +1,5 @@
 import type { Command } from '../command/index.ts';
-import type { Bytes } from '../units.ts';
+import type { Bytes } from '../core/units.ts';
 import { change, type Udev } from './commands.ts';
 
 /**

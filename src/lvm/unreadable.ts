@@ -1,5 +1,5 @@
 import { commandLine, type ReadCommand, type ReadHost } from '../command/index.ts';
-import { BofhError, ParseError } from '../errors.ts';
+import { BofhError, ParseError } from '../core/errors.ts';
 import { filesOf } from './backup-files.ts';
 import { unknownGroup } from './schema.ts';
 import { damagedMetadata, metadataCopies } from './pvck-commands.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError } from '../errors.ts';
+import { RefusedError } from '../core/errors.ts';
 import { autoextendThreshold } from './commands.ts';
 import { fullreport } from './report-commands.ts';
 import { reported } from './unreadable.ts';

@@ -1,8 +1,8 @@
 import { blkdiscard } from '../blockdevice/destroy/commands.ts';
 import { deviceNode, namingHolders, size as sizeAt } from '../blockdevice/index.ts';
 import type { ChangeHost, Command } from '../command/index.ts';
-import { ParseError, RefusedError } from '../errors.ts';
-import type { Bytes } from '../units.ts';
+import { ParseError, RefusedError } from '../core/errors.ts';
+import type { Bytes } from '../core/units.ts';
 import type { LogicalVolume } from './objects.ts';
 
 /** Writes what a volume has just been given with zeros, from there on. The device may do so by itself, and at once (blkdiscard(8)). */

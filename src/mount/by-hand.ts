@@ -1,4 +1,4 @@
-import type { ByHand } from '../errors.ts';
+import type { ByHand } from '../core/errors.ts';
 import type { Made } from './ours.ts';
 
 /** A mount of ours for a person: what it is, how to see it, how to take it away. */

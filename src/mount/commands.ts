@@ -1,5 +1,5 @@
 import { type Answer, type Command, nothing } from '../command/index.ts';
-import type { Reason } from '../errors.ts';
+import type { Reason } from '../core/errors.ts';
 
 /** What is mounted where, and how. */
 export interface MountRequest {

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../core/errors.ts';
 
 /**
  * Options of a mount, in either form: `['nodev', 'commit=5']`, one option each, or `{ nodev: true, commit: 5 }`. What

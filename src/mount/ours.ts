@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import type { Look } from '../atomic/operation.ts';
 import { deviceNode, describeMount, type MountEntry, mountEntries } from '../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
-import { CommandError, type Holder, RefusedError } from '../errors.ts';
+import { CommandError, type Holder, RefusedError } from '../core/errors.ts';
 import { emptyDirectory, makePrivateMounts, privateMounts, realPath } from './paths.ts';
 import { describe, markOption, mountsAt, mountsOn, userEntries } from './table.ts';
 import { unmount } from './unmount.ts';

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { type ChangeHost, type FileStat, type ReadHost, refuseExposed } from '../command/index.ts';
-import { CommandError, RefusedError, UsageError } from '../errors.ts';
+import { CommandError, RefusedError, UsageError } from '../core/errors.ts';
 
 /** Where bofh mounts what only it needs: 0700, on a filesystem that a reboot empties. */
 export const privateMounts = '/run/bofh/mnt';

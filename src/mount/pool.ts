@@ -1,4 +1,4 @@
-import { RefusedError, UsageError } from '../errors.ts';
+import { RefusedError, UsageError } from '../core/errors.ts';
 import type { MountRequest } from './commands.ts';
 import type { MountOptions } from './options.ts';
 import { type HeldMount, untilReleased } from './scoped.ts';

@@ -1,6 +1,6 @@
 import { type MountEntry, unescapeOctal } from '../blockdevice/mountinfo.ts';
 import type { ReadHost } from '../command/index.ts';
-import { ParseError } from '../errors.ts';
+import { ParseError } from '../core/errors.ts';
 
 /** The option that bears a step's mark. libmount keeps `x-…` options in its own table and never gives them to the kernel (mount(8)). */
 export function markOption(mark: string): string {

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { deviceNode } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { CommandError, RefusedError, UsageError } from '../errors.ts';
+import { CommandError, RefusedError, UsageError } from '../core/errors.ts';
 import { mountOptions, type MountOptions } from './options.ts';
 import { directoryBeneath } from './paths.ts';
 import { unreadLine } from './tab/fields.ts';

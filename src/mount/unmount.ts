@@ -6,7 +6,7 @@ import {
   mountHolders,
 } from '../blockdevice/index.ts';
 import type { ChangeHost } from '../command/index.ts';
-import { CommandError, type Holder } from '../errors.ts';
+import { CommandError, type Holder } from '../core/errors.ts';
 import { umount } from './commands.ts';
 import { describe, mountOver, mountsAt, mountsOn } from './table.ts';
 

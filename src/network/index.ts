@@ -1,5 +1,5 @@
 import type { ReadHost } from '../command/index.ts';
-import { CommandError } from '../errors.ts';
+import { CommandError } from '../core/errors.ts';
 import { type Interface, ipAddresses } from './commands.ts';
 
 export type { Interface } from './commands.ts';

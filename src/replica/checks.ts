@@ -1,11 +1,11 @@
 import type { ReadHost } from '../command/index.ts';
 import { configured, moduleVersion, type Taken, taken } from '../drbd/index.ts';
-import { RefusedError, UsageError } from '../errors.ts';
+import { RefusedError, UsageError } from '../core/errors.ts';
 import { checkLvName, usableVg } from '../lvm/index.ts';
 import { refuseFull } from '../lvm/operations/extents.ts';
 import { refuseTaken } from '../lvm/operations/taken.ts';
 import type { WholeGroup } from '../lvm/objects.ts';
-import type { Bytes } from '../units.ts';
+import type { Bytes } from '../core/units.ts';
 
 /** What there is on a host for a new resource. */
 export interface Ground {

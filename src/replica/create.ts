@@ -2,9 +2,9 @@ import { dataSize, deviceSizeFor, nextFree, type Taken } from '../drbd/index.ts'
 import { refuseTaken } from '../drbd/operations/taken.ts';
 import type { WholeGroup } from '../lvm/objects.ts';
 import type { Tx } from '../operations.ts';
-import { on, refusals } from '../refusals.ts';
+import { on, refusals } from '../core/refusals.ts';
 import type { Site } from '../site.ts';
-import type { Bytes } from '../units.ts';
+import type { Bytes } from '../core/units.ts';
 import {
   checkDrbd,
   checkGroup,

@@ -1,7 +1,7 @@
 import { until } from '../blockdevice/index.ts';
 import { inWords, type ResourceState, resourceNamed, towards } from '../drbd/index.ts';
-import { RefusedError } from '../errors.ts';
-import { on } from '../refusals.ts';
+import { RefusedError } from '../core/errors.ts';
+import { on } from '../core/refusals.ts';
 import type { Member } from './hosts.ts';
 
 /** Which resource, and until when it is waited. */

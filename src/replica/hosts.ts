@@ -1,6 +1,6 @@
 import type { Engine } from '../atomic/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError, UsageError } from '../errors.ts';
+import { RefusedError, UsageError } from '../core/errors.ts';
 import type { Tx } from '../operations.ts';
 
 /** The hosts that bofh reaches from here. */

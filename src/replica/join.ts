@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { inWords, towards, waitUntil } from '../drbd/index.ts';
 import { checkNewConfig, newConfig, type NewConfig } from '../drbd/new-config.ts';
-import { RefusedError, UsageError } from '../errors.ts';
+import { RefusedError, UsageError } from '../core/errors.ts';
 import type { Tx } from '../operations.ts';
-import { on } from '../refusals.ts';
-import { parsed } from '../request.ts';
-import type { Bytes } from '../units.ts';
+import { on } from '../core/refusals.ts';
+import { parsed } from '../core/request.ts';
+import type { Bytes } from '../core/units.ts';
 import { type Member, type Members, type Reachable, stepsOn } from './hosts.ts';
 import { addressesOf, checkAddress, commonPair } from './network.ts';
 

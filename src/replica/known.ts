@@ -3,9 +3,9 @@ import { keysOf } from '../blockdevice/index.ts';
 import { resourceNamed } from '../drbd/index.ts';
 import { askedHere, type Here } from '../drbd/operations/known.ts';
 import type { ResourceState } from '../drbd/state.ts';
-import { CommandError, RefusedError } from '../errors.ts';
+import { CommandError, RefusedError } from '../core/errors.ts';
 import { type LogicalVolume, lvs } from '../lvm/index.ts';
-import { on, refusals } from '../refusals.ts';
+import { on, refusals } from '../core/refusals.ts';
 import { memberAt, type Member, membersAt, type Members, type Reachable } from './hosts.ts';
 
 /** A host of a resource, with its own part of it. */

@@ -1,6 +1,6 @@
 import { isIPv4 } from 'node:net';
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError, UsageError } from '../errors.ts';
+import { RefusedError, UsageError } from '../core/errors.ts';
 import { type Interface, interfaces } from '../network/index.ts';
 
 /** An address of IPv4 in its network. */

@@ -1,10 +1,10 @@
 import { recognise } from '../blockdevice/index.ts';
 import { refuseNeeded, refuseUnlikeConfigured } from '../drbd/operations/down-refusals.ts';
 import { minorsOf, refuseUsed } from '../drbd/operations/known.ts';
-import { RefusedError, UsageError } from '../errors.ts';
+import { RefusedError, UsageError } from '../core/errors.ts';
 import { dependentHolders } from '../lvm/reads.ts';
 import type { Tx } from '../operations.ts';
-import { on, refusals } from '../refusals.ts';
+import { on, refusals } from '../core/refusals.ts';
 import { type Member, type Reachable, reserveOn, stepsOn } from './hosts.ts';
 import { type Part, partsOf, refuseOlder, volumeAt } from './known.ts';
 

@@ -1,6 +1,6 @@
 import { askedHere } from '../drbd/operations/known.ts';
 import type { Tx } from '../operations.ts';
-import type { Bytes } from '../units.ts';
+import type { Bytes } from '../core/units.ts';
 import { type Reachable, reserveOn, stepsOn } from './hosts.ts';
 import { connected, deviceOf } from './join.ts';
 import { refuseOlder } from './known.ts';

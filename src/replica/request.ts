@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
-import { UsageError } from '../errors.ts';
-import { parsed, sizeOf } from '../request.ts';
-import type { Bytes } from '../units.ts';
+import { UsageError } from '../core/errors.ts';
+import { parsed, sizeOf } from '../core/request.ts';
+import type { Bytes } from '../core/units.ts';
 
 const text = z.string().check(z.minLength(1));
 

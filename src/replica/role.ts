@@ -1,8 +1,8 @@
 import { waitUntil } from '../drbd/index.ts';
 import { minorsOf, refuseUsed } from '../drbd/operations/known.ts';
-import { ConnectionError, RefusedError, UsageError } from '../errors.ts';
+import { ConnectionError, RefusedError, UsageError } from '../core/errors.ts';
 import type { Tx } from '../operations.ts';
-import { on, refusals } from '../refusals.ts';
+import { on, refusals } from '../core/refusals.ts';
 import { apart, handedOver, refuseApart } from './handover.ts';
 import { type Member, type Members, type Reachable, reserveOn, stepsOn } from './hosts.ts';
 import { type Asked, membersOf, type UpPart, upPartsOf } from './known.ts';

@@ -1,7 +1,7 @@
 import { dataSize, deviceSizeFor } from '../drbd/index.ts';
-import { RefusedError } from '../errors.ts';
+import { RefusedError } from '../core/errors.ts';
 import { usableVg } from '../lvm/index.ts';
-import type { Bytes } from '../units.ts';
+import type { Bytes } from '../core/units.ts';
 import { type Replicated, replicatedIn, resourceIn, smaller } from '../stack/replicated.ts';
 import type { ResizeRequest } from '../stack/plan.ts';
 import type { StackResized } from '../stack/resize.ts';

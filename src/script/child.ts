@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { RefusedError, UsageError } from '../errors.ts';
+import { RefusedError, UsageError } from '../core/errors.ts';
 
 /** Node's permission model under its present name, else under that of Node 20. */
 const permission = process.allowedNodeEnvironmentFlags.has('--permission')

@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../core/errors.ts';
 import { exposedHere } from '../command/index.ts';
 import { cacheDirectory, openCache } from './cache.ts';
 import { loader } from './transpile.ts';
@@ -64,7 +64,7 @@ async function modules(): Promise<Record<string, unknown>> {
   const [bofh, atomic, testing] = await Promise.all([
     import('../index.ts'),
     import('../atomic/index.ts'),
-    import('../testing/index.ts'),
+    import('../simulator/index.ts'),
   ]);
   return { bofh, 'bofh/atomic': atomic, 'bofh/testing': testing };
 }

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Jiti, JitiOptions, TransformOptions, TransformResult } from 'jiti';
-import { version } from '../version.ts';
+import { version } from '../core/version.ts';
 import type { ScriptCache } from './cache.ts';
 
 type Make = (

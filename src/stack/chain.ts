@@ -1,7 +1,7 @@
 import { deviceGraph, type GraphDevice, graphName } from '../blockdevice/graph.ts';
 import { fixed, type Layer, type LayerAt, type Limits } from '../blockdevice/layer.ts';
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError } from '../errors.ts';
+import { RefusedError } from '../core/errors.ts';
 import { allLayers, layerFor } from '../layers.ts';
 import type { Tx } from '../operations.ts';
 import { probed } from './content.ts';

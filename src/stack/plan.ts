@@ -1,6 +1,6 @@
 import type { Limits } from '../blockdevice/layer.ts';
-import { RefusedError } from '../errors.ts';
-import { type Bytes, formatSize } from '../units.ts';
+import { RefusedError } from '../core/errors.ts';
+import { type Bytes, formatSize } from '../core/units.ts';
 
 /** A layer of a chain as the plan needs it. */
 export interface ChainLayer {

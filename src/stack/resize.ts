@@ -1,8 +1,8 @@
 import type { KeyRef, ReadHost } from '../command/index.ts';
-import { BofhError, RefusedError } from '../errors.ts';
+import { BofhError, RefusedError } from '../core/errors.ts';
 import { swapAnew } from '../filesystem/index.ts';
 import type { Tx } from '../operations.ts';
-import { type Bytes, formatSize } from '../units.ts';
+import { type Bytes, formatSize } from '../core/units.ts';
 import { type Chain, chainOf, type Link } from './chain.ts';
 import { probed } from './content.ts';
 import { planResize, type ResizePlan, type ResizeRequest, type ResizeStep } from './plan.ts';

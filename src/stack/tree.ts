@@ -3,7 +3,7 @@ import { deviceNode } from '../blockdevice/index.ts';
 import type { LayerAt } from '../blockdevice/layer.ts';
 import { domainName } from '../blockdevice/holders/commands.ts';
 import type { ReadHost } from '../command/index.ts';
-import { BofhError, RefusedError } from '../errors.ts';
+import { BofhError, RefusedError } from '../core/errors.ts';
 import { turns } from '../host/turns.ts';
 import { allLayers, layerFor } from '../layers.ts';
 import { inactiveVolumes, layoutOf } from '../lvm/layer.ts';

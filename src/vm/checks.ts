@@ -1,10 +1,10 @@
 import { posix } from 'node:path';
 import { type FileStat, follow, type ReadHost } from '../command/index.ts';
-import { CommandError, RefusedError, UsageError } from '../errors.ts';
+import { CommandError, RefusedError, UsageError } from '../core/errors.ts';
 import { checkVgName, usableVg } from '../lvm/index.ts';
 import { realPath } from '../mount/index.ts';
 import type { Site } from '../site.ts';
-import { type Bytes, formatSize } from '../units.ts';
+import { type Bytes, formatSize } from '../core/units.ts';
 import { bridgeOf, domains, guestConfigs, memoryRefusal, type GuestConfig, type Vif } from '../xen/index.ts';
 
 /** Kernel and ramdisk of the guest: as asked, as the site says, else those that this host runs. */

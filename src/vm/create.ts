@@ -1,14 +1,14 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { checkTar, fillOptions } from '../copy/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../core/errors.ts';
 import { checkLvName } from '../lvm/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Members, Reachable } from '../replica/hosts.ts';
 import type { Site } from '../site.ts';
-import { type Bytes, formatSize } from '../units.ts';
+import { type Bytes, formatSize } from '../core/units.ts';
 import { writeConfig } from '../xen/index.ts';
-import { refusals } from '../refusals.ts';
+import { refusals } from '../core/refusals.ts';
 import type { CheckedCreate } from './request.ts';
 import { checkBridge, checkClashes, checkConfigPath, checkFreeMemory, checkKernel } from './checks.ts';
 import { createDisk, type DiskPlan, planReplicas, planVolumes } from './disks.ts';

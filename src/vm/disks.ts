@@ -1,12 +1,12 @@
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../core/errors.ts';
 import type { Tx } from '../operations.ts';
-import { on, type refusals } from '../refusals.ts';
+import { on, type refusals } from '../core/refusals.ts';
 import { type CreatePlan as ReplicaPlan, createReplica, planCreate } from '../replica/create.ts';
 import type { Members, Reachable } from '../replica/hosts.ts';
 import { deviceOf } from '../replica/join.ts';
 import { checkCreate as checkReplica } from '../replica/request.ts';
 import type { Site } from '../site.ts';
-import type { Bytes } from '../units.ts';
+import type { Bytes } from '../core/units.ts';
 import { checkClashes, checkSpace } from './checks.ts';
 import type { CheckedCreate } from './request.ts';
 

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError } from '../errors.ts';
+import { RefusedError } from '../core/errors.ts';
 import { checkRemovable } from '../file/index.ts';
 import { realPath } from '../mount/index.ts';
 import type { Disk, GuestConfig } from '../xen/index.ts';

@@ -1,9 +1,9 @@
 import type { ReadHost } from '../command/index.ts';
 import { type Resource, resourceNamed, resources } from '../drbd/index.ts';
-import { RefusedError } from '../errors.ts';
+import { RefusedError } from '../core/errors.ts';
 import { textFile } from '../file/index.ts';
 import type { Tx } from '../operations.ts';
-import { on, refusals } from '../refusals.ts';
+import { on, refusals } from '../core/refusals.ts';
 import { type Member, type Members, type Reachable, reserveOn, stepsOn } from '../replica/hosts.ts';
 import { changeRole } from '../replica/role.ts';
 import type { Site } from '../site.ts';

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../core/errors.ts';
 import type { Site } from '../site.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { keysOf } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { CommandError, RefusedError, UsageError } from '../errors.ts';
+import { CommandError, RefusedError, UsageError } from '../core/errors.ts';
 import { sha256 } from '../file/index.ts';
 import { type LogicalVolume, lvs } from '../lvm/index.ts';
 import { refuseRemoval } from '../lvm/operations/remove-lv.ts';
@@ -16,7 +16,7 @@ import {
   guestConfigs,
   remedyFor,
 } from '../xen/index.ts';
-import { refusals } from '../refusals.ts';
+import { refusals } from '../core/refusals.ts';
 import { refuseUnread } from './checks.ts';
 import { pathsOf, removableConfig, wordsOf } from './guest-file.ts';
 import { isReplicated, planReplicas, type ReplicasPlan } from './replicas.ts';

@@ -1,9 +1,9 @@
 import type { ReadHost } from '../command/index.ts';
 import { type Resource, resources } from '../drbd/index.ts';
 import { deviceOf } from '../drbd/operations/known.ts';
-import { ConnectionError, RefusedError } from '../errors.ts';
+import { ConnectionError, RefusedError } from '../core/errors.ts';
 import { sha256 } from '../file/index.ts';
-import { on, refusals } from '../refusals.ts';
+import { on, refusals } from '../core/refusals.ts';
 import { type Member, type Members, membersAt, type Reachable } from '../replica/hosts.ts';
 import { membersOf } from '../replica/known.ts';
 import { planRemove, type RemovePlan } from '../replica/remove.ts';

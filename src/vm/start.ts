@@ -1,7 +1,7 @@
 import type { ReadHost } from '../command/index.ts';
 import { until } from '../blockdevice/index.ts';
 import { type Connection, type Resource, resourceNamed, resources } from '../drbd/index.ts';
-import { CommandError, RefusedError } from '../errors.ts';
+import { CommandError, RefusedError } from '../core/errors.ts';
 import { realPath } from '../mount/index.ts';
 import type { Tx } from '../operations.ts';
 import { readGuestConfig } from '../xen/index.ts';

@@ -1,4 +1,4 @@
-import type { ByHand } from '../errors.ts';
+import type { ByHand } from '../core/errors.ts';
 import { xlCreate } from './commands.ts';
 
 interface Guest {

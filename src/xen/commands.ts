@@ -1,5 +1,5 @@
 import { type Answer, type Command, nothing, type ReadCommand } from '../command/index.ts';
-import { ParseError, type Reason } from '../errors.ts';
+import { ParseError, type Reason } from '../core/errors.ts';
 import { quoted } from './config/write.ts';
 import { dryRun, infoKeys, type ListedDomain, longList, type XenInfo } from './schema.ts';
 

@@ -1,5 +1,5 @@
 import type { ReadHost } from '../command/index.ts';
-import { CommandError, ParseError } from '../errors.ts';
+import { CommandError, ParseError } from '../core/errors.ts';
 import { xlList, xlListLong } from './commands.ts';
 import type { ListedDomain } from './schema.ts';
 

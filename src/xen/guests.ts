@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { follow, type ReadHost } from '../command/index.ts';
-import { BofhError, CommandError, UsageError } from '../errors.ts';
+import { BofhError, CommandError, UsageError } from '../core/errors.ts';
 import { type GuestConfig, guestConfig } from './config/guest.ts';
 import { parseConfig } from './config/parse.ts';
 import { guestDomains } from './domains.ts';

@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { AtomicOperationSequence } from '../../src/atomic/sequence.ts';
+import { AtomicOperationSequence } from '../../src/atomic/sequence/sequence.ts';
 import type { ReadCommand } from '../../src/command/index.ts';
 import { create } from '../../src/file/index.ts';
 import { localHost } from '../../src/host/local.ts';

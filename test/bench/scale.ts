@@ -1,8 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { decode, encode, type IntentLine, type Line } from '../../src/atomic/lines.ts';
-import { openJournals, plan } from '../../src/atomic/recover.ts';
-import { fold } from '../../src/atomic/state.ts';
+import { decode, encode, type IntentLine, type Line } from '../../src/atomic/journal/lines.ts';
+import { openJournals, plan } from '../../src/atomic/recovery/recover.ts';
+import { fold } from '../../src/atomic/journal/state.ts';
 import { furnish, realEngine } from '../support/crash/real/engine.ts';
 import { begin, intent } from '../support/crash/lines.ts';
 import type { Pair } from './pairs.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { ChangeHost, Host } from '../../src/command/index.ts';
-import { CommandError, type Reason } from '../../src/errors.ts';
+import { CommandError, type Reason } from '../../src/core/errors.ts';
 
 /** What the scenarios work with. Each leaves it as it found it. Only node's own assert is used, so they run anywhere. */
 export interface ContractContext {

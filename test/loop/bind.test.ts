@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { mountEntries } from '../../src/blockdevice/index.ts';
 import { bind, mount } from '../../src/mount/operations.ts';
-import { RolledBackError } from '../../src/errors.ts';
+import { RolledBackError } from '../../src/core/errors.ts';
 import { mark, scratch, take } from '../unit/file/support.ts';
 import { mountedPaths, sequence, sh, storage, testEngine } from './sequence.ts';
 

@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import * as block from '../../src/api/block.ts';
 import { connect, withBofh } from '../../src/bofh.ts';
-import { RolledBackError } from '../../src/errors.ts';
+import { RolledBackError } from '../../src/core/errors.ts';
 import { findOperation } from '../../src/operations.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { mountedPaths, sh, storage, testEngine } from './sequence.ts';

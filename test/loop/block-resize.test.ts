@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import * as block from '../../src/api/block.ts';
 import { connect, withBofh } from '../../src/bofh.ts';
-import { RefusedError } from '../../src/errors.ts';
+import { RefusedError } from '../../src/core/errors.ts';
 import { findOperation } from '../../src/operations.ts';
 import { sh, storage, testEngine } from './sequence.ts';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as btrfs from '../../src/btrfs/index.ts';
 import { addDevice, removeDevice, replaceDevice } from '../../src/btrfs/operations.ts';
-import { RolledBackError } from '../../src/errors.ts';
+import { RolledBackError } from '../../src/core/errors.ts';
 import { mountedPaths, sequence, sh, storage, testEngine } from './sequence.ts';
 
 const mib = 1024 ** 2;

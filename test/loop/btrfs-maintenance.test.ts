@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openJournals, recover } from '../../src/atomic/recover.ts';
+import { openJournals, recover } from '../../src/atomic/recovery/recover.ts';
 import * as btrfs from '../../src/btrfs/index.ts';
 import { balance, scrub } from '../../src/btrfs/operations.ts';
 import { sequence, sh, storage, testEngine } from './sequence.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as btrfs from '../../src/btrfs/index.ts';
 import { limitSubvolume, setQuota } from '../../src/btrfs/operations.ts';
-import { RolledBackError } from '../../src/errors.ts';
+import { RolledBackError } from '../../src/core/errors.ts';
 import { sequence, sh, storage, testEngine } from './sequence.ts';
 
 let disk: ReturnType<typeof storage>;

@@ -12,8 +12,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as btrfs from '../../src/btrfs/index.ts';
 import { copySubvolume, receiveSubvolume, sendToDevice, sendToFile } from '../../src/btrfs/operations.ts';
-import { recover, openJournals } from '../../src/atomic/recover.ts';
-import { RolledBackError } from '../../src/errors.ts';
+import { recover, openJournals } from '../../src/atomic/recovery/recover.ts';
+import { RolledBackError } from '../../src/core/errors.ts';
 import { create } from '../../src/filesystem/operations.ts';
 import { sequence, sh, storage, testEngine } from './sequence.ts';
 

@@ -15,7 +15,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createSubvolume, moveTopLevel } from '../../src/btrfs/operations.ts';
 import * as btrfs from '../../src/btrfs/index.ts';
-import { RolledBackError } from '../../src/errors.ts';
+import { RolledBackError } from '../../src/core/errors.ts';
 import { propagation } from '../support/propagation.ts';
 import { sequence, sh, storage, testEngine } from './sequence.ts';
 

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { recover } from '../../src/atomic/recover.ts';
+import { recover } from '../../src/atomic/recovery/recover.ts';
 import {
   createSubvolume,
   removeSubvolume,
@@ -10,7 +10,7 @@ import {
   snapshot,
 } from '../../src/btrfs/operations.ts';
 import * as btrfs from '../../src/btrfs/index.ts';
-import { RefusedError, RolledBackError, StuckError } from '../../src/errors.ts';
+import { RefusedError, RolledBackError, StuckError } from '../../src/core/errors.ts';
 import { sequence, sh, storage, testEngine } from './sequence.ts';
 
 let disk: ReturnType<typeof storage>;

@@ -1,6 +1,6 @@
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { RefusedError } from '../../src/errors.ts';
+import { RefusedError } from '../../src/core/errors.ts';
 import { check } from '../../src/filesystem/index.ts';
 import { localHost } from '../../src/host/local.ts';
 import { rejectionOf } from '../support/rejection.ts';

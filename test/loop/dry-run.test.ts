@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { plan } from '../../src/cli/answers/index.ts';
+import { plan } from '../../src/cli/output/answers/index.ts';
 import {
   callsIn,
   changesIn,

@@ -1,8 +1,8 @@
 import { chownSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { RolledBackError, StuckError } from '../../src/errors.ts';
-import { recover } from '../../src/atomic/recover.ts';
+import { RolledBackError, StuckError } from '../../src/core/errors.ts';
+import { recover } from '../../src/atomic/recovery/recover.ts';
 import { create, remove } from '../../src/file/index.ts';
 import { scratch, take } from '../unit/file/support.ts';
 import { sequence, sh, storage, testEngine } from './sequence.ts';

@@ -2,7 +2,7 @@ import { closeSync, openSync, truncateSync, writeFileSync, writeSync } from 'nod
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { AnyOperation, Steps } from '../../src/atomic/index.ts';
 import { holders, identityOf, probe } from '../../src/blockdevice/index.ts';
-import { RefusedError, RolledBackError } from '../../src/errors.ts';
+import { RefusedError, RolledBackError } from '../../src/core/errors.ts';
 import { create } from '../../src/filesystem/operations.ts';
 import { makeable } from '../../src/filesystem/types.ts';
 import { localHost } from '../../src/host/local.ts';

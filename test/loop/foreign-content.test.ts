@@ -12,8 +12,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openJournals, recover } from '../../src/atomic/recover.ts';
-import { StuckError } from '../../src/errors.ts';
+import { openJournals, recover } from '../../src/atomic/recovery/recover.ts';
+import { StuckError } from '../../src/core/errors.ts';
 import { tarOf } from '../unit/copy/tar.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { mountedPaths, sh, storage, testEngine } from './sequence.ts';

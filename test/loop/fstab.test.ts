@@ -14,7 +14,7 @@ import {
 import { dirname } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Command } from '../../src/command/index.ts';
-import { RolledBackError, UsageError } from '../../src/errors.ts';
+import { RolledBackError, UsageError } from '../../src/core/errors.ts';
 import {
   addCrypttab,
   addFstab,

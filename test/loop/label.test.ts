@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { AnyOperation, Steps } from '../../src/atomic/index.ts';
-import { RolledBackError } from '../../src/errors.ts';
+import { RolledBackError } from '../../src/core/errors.ts';
 import { labelOf } from '../../src/filesystem/commands/label.ts';
 import { label } from '../../src/filesystem/operations.ts';
 import { localHost } from '../../src/host/local.ts';

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { AnyOperation, Steps } from '../../src/atomic/index.ts';
 import { loopDevices } from '../../src/blockdevice/index.ts';
 import { attachLoop, createImage, detachLoop } from '../../src/blockdevice/operations.ts';
-import { RefusedError, RolledBackError, StuckError } from '../../src/errors.ts';
+import { RefusedError, RolledBackError, StuckError } from '../../src/core/errors.ts';
 import { localHost } from '../../src/host/local.ts';
 import { sequence, sh, storage, testEngine } from './sequence.ts';
 

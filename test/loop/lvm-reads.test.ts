@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, copyFileSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { groupsOfPvs, knownGroups } from '../../src/blockdevice/commands.ts';
-import { BofhError, ParseError } from '../../src/errors.ts';
+import { BofhError, ParseError } from '../../src/core/errors.ts';
 import { localHost } from '../../src/host/local.ts';
 import { lvs as allLvs, pvs as allPvs, usableVg, vgs as allVgs } from '../../src/lvm/index.ts';
 import { lvs, pvs, vgs } from '../../src/lvm/report-commands.ts';

@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Engine } from '../../src/atomic/engine.ts';
-import { recover } from '../../src/atomic/recover.ts';
+import { recover } from '../../src/atomic/recovery/recover.ts';
 import {
   CommandError,
   JournalError,
@@ -11,7 +11,7 @@ import {
   RolledBackError,
   StuckError,
   UsageError,
-} from '../../src/errors.ts';
+} from '../../src/core/errors.ts';
 import { isMountpoint, MountPool, mounts } from '../../src/mount/index.ts';
 import { mount } from '../../src/mount/operations.ts';
 import { mark, scratch, take } from '../unit/file/support.ts';

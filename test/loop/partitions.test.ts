@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { AnyOperation, Steps } from '../../src/atomic/index.ts';
 import { addPartition, createPartitionTable, growPartition, wipe } from '../../src/blockdevice/operations.ts';
 import { readTable } from '../../src/blockdevice/partitions/commands.ts';
-import { RefusedError, RolledBackError, StuckError } from '../../src/errors.ts';
+import { RefusedError, RolledBackError, StuckError } from '../../src/core/errors.ts';
 import { create } from '../../src/filesystem/operations.ts';
 import { localHost } from '../../src/host/local.ts';
 import { rejectionOf } from '../support/rejection.ts';

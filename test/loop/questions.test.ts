@@ -17,7 +17,7 @@ import { reachOf } from '../../src/blockdevice/reach.ts';
 import { magicsOn } from '../../src/blockdevice/wipe/commands.ts';
 import { probe } from '../../src/blockdevice/index.ts';
 import { headerOf } from '../../src/crypt/index.ts';
-import { BofhError } from '../../src/errors.ts';
+import { BofhError } from '../../src/core/errors.ts';
 import { check, info } from '../../src/filesystem/index.ts';
 import { labelOf } from '../../src/filesystem/commands/label.ts';
 import { btrfsChanging, xfsLog, xfsState } from '../../src/filesystem/commands/uuid.ts';

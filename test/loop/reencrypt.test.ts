@@ -11,10 +11,10 @@ import {
 } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { AnyOperation, Steps } from '../../src/atomic/index.ts';
-import { openJournals, recover } from '../../src/atomic/recover.ts';
+import { openJournals, recover } from '../../src/atomic/recovery/recover.ts';
 import { headerOf } from '../../src/crypt/index.ts';
 import * as crypt from '../../src/crypt/operations.ts';
-import { StuckError } from '../../src/errors.ts';
+import { StuckError } from '../../src/core/errors.ts';
 import { findProgram } from '../../src/host/program.ts';
 import { localHost } from '../../src/host/local.ts';
 import { rejectionOf } from '../support/rejection.ts';

@@ -1,9 +1,9 @@
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { AnyOperation } from '../../src/atomic/index.ts';
-import { openJournals, recover } from '../../src/atomic/recover.ts';
+import { openJournals, recover } from '../../src/atomic/recovery/recover.ts';
 import { probe } from '../../src/blockdevice/index.ts';
-import { RefusedError, StuckError } from '../../src/errors.ts';
+import { RefusedError, StuckError } from '../../src/core/errors.ts';
 import { check } from '../../src/filesystem/index.ts';
 import { repair } from '../../src/filesystem/operations.ts';
 import { localHost } from '../../src/host/local.ts';

@@ -5,7 +5,7 @@ import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { AnyOperation, Steps } from '../../src/atomic/index.ts';
-import { RefusedError, RolledBackError, StuckError } from '../../src/errors.ts';
+import { RefusedError, RolledBackError, StuckError } from '../../src/core/errors.ts';
 import { check, info } from '../../src/filesystem/index.ts';
 import { resize } from '../../src/filesystem/operations.ts';
 import { localHost } from '../../src/host/local.ts';

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { journalList, journalShow, plan, recovered } from '../../src/cli/answers/index.ts';
+import { journalList, journalShow, plan, recovered } from '../../src/cli/output/answers/index.ts';
 import { type Sshd, startSshd } from '../support/sshd/index.ts';
 import { bofh, builtCommand, type Ended } from '../unit/cli/support/built.ts';
 import { containing } from '../unit/cli/support/containing.ts';

@@ -3,7 +3,7 @@ import { chmodSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Answer, ReadCommand } from '../../src/command/index.ts';
-import { ConnectionError } from '../../src/errors.ts';
+import { ConnectionError } from '../../src/core/errors.ts';
 import { sshHost, type SshHost, type SshHostOptions } from '../../src/host/ssh/host.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { makeKey, procText, type Sshd, startSshd } from '../support/sshd/index.ts';

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Answer, type ReadCommand, Secret } from '../../src/command/index.ts';
-import { CommandError, ParseError, ToolError } from '../../src/errors.ts';
+import { CommandError, ParseError, ToolError } from '../../src/core/errors.ts';
 import { localHost } from '../../src/host/local.ts';
 import { sshHost, type SshHost, type SshHostOptions } from '../../src/host/ssh/host.ts';
 import { rejectionOf } from '../support/rejection.ts';

@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { mountEntries } from '../../src/blockdevice/index.ts';
-import { RefusedError, RolledBackError, UsageError } from '../../src/errors.ts';
+import { RefusedError, RolledBackError, UsageError } from '../../src/core/errors.ts';
 import { bind, mount, unmount } from '../../src/mount/operations.ts';
 import { userEntries } from '../../src/mount/table.ts';
 import { scratch, take } from '../unit/file/support.ts';

@@ -15,10 +15,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openJournals, recover } from '../../src/atomic/recover.ts';
+import { openJournals, recover } from '../../src/atomic/recovery/recover.ts';
 import { identityOf } from '../../src/blockdevice/index.ts';
 import { unpack } from '../../src/copy/operations.ts';
-import { RefusedError, RolledBackError } from '../../src/errors.ts';
+import { RefusedError, RolledBackError } from '../../src/core/errors.ts';
 import { mount } from '../../src/mount/operations.ts';
 import { type Made, pax, tarOf } from '../unit/copy/tar.ts';
 import { mark, scratch, take } from '../unit/file/support.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AnyOperation, Steps } from '../../src/atomic/index.ts';
-import { RolledBackError } from '../../src/errors.ts';
+import { RolledBackError } from '../../src/core/errors.ts';
 import { probe } from '../../src/blockdevice/index.ts';
 import { check } from '../../src/filesystem/index.ts';
 import { dumpe2fs } from '../../src/filesystem/commands/ext.ts';

@@ -5,7 +5,7 @@ import type { AnyOperation, Steps } from '../../src/atomic/index.ts';
 import { probe } from '../../src/blockdevice/index.ts';
 import { wipe } from '../../src/blockdevice/operations.ts';
 import { magicsOn } from '../../src/blockdevice/wipe/commands.ts';
-import { RefusedError, RolledBackError } from '../../src/errors.ts';
+import { RefusedError, RolledBackError } from '../../src/core/errors.ts';
 import { create } from '../../src/filesystem/operations.ts';
 import { localHost } from '../../src/host/local.ts';
 import { rejectionOf } from '../support/rejection.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import * as answers from '../../src/cli/answers/index.ts';
+import * as answers from '../../src/cli/output/answers/index.ts';
 import { installBofh } from '../support/dom0/install.ts';
 import { available, bootMachine, fingerprint, type Machine } from '../support/rig/index.ts';
 

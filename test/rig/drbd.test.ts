@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { drbdChange, drbdList, drbdNext } from '../../src/cli/answers/index.ts';
+import { drbdChange, drbdList, drbdNext } from '../../src/cli/output/answers/index.ts';
 import { drbd as specimens, peer } from '../support/matrix/operations/drbd.ts';
 import { expectAsBefore, guest, openStage, reset, run, type Stage } from '../support/matrix/stage.ts';
 import { available } from '../support/rig/index.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { plan } from '../../src/cli/answers/index.ts';
+import { plan } from '../../src/cli/output/answers/index.ts';
 import { script } from '../support/demo/acts.ts';
 import {
   createCommand,

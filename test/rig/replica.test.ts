@@ -7,7 +7,7 @@ import {
   drbdRemove,
   drbdReplacePeer,
   drbdRoles,
-} from '../../src/cli/answers/index.ts';
+} from '../../src/cli/output/answers/index.ts';
 import { noting } from '../support/dom0/real-report.ts';
 import { powerCut } from '../support/dom0/two-faults.ts';
 import {

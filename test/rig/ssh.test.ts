@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ConnectionError } from '../../src/errors.ts';
+import { ConnectionError } from '../../src/core/errors.ts';
 import { sshHost } from '../../src/host/ssh/host.ts';
 import { installBofh } from '../support/dom0/install.ts';
 import { available, bootMachine, makeGuest, type Machine } from '../support/rig/index.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { allOperations } from '../../src/operations.ts';
-import type { SimulatedHost } from '../../src/testing/index.ts';
+import type { SimulatedHost } from '../../src/simulator/index.ts';
 import { rows } from './undo/matrix.ts';
 import { run, type Subject } from './undo/trial.ts';
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { type Invocation, program } from '../../src/cli/program.ts';
+import { type Invocation, program } from '../../src/cli/runtime/program.ts';
 
 /** Every verb of the command line, called by the shortest line that its own description allows. Nothing of it is run. */
 export async function allVerbs(): Promise<readonly Pick<Invocation, 'verb' | 'changes'>[]> {

@@ -6,9 +6,7 @@ const source = resolve(import.meta.dirname, '../../src');
 
 // A room may import itself and the rooms before it.
 const order = [
-  ['errors.ts', 'version.ts'],
-  ['units.ts', 'refusals.ts', 'proc.ts'],
-  ['request.ts'],
+  ['core'],
   ['command'],
   ['host', 'atomic'],
   ['blockdevice'],
@@ -29,7 +27,7 @@ const order = [
   ['doctor'],
   ['bofh.ts'],
   ['api'],
-  ['testing'],
+  ['simulator'],
   ['index.ts'],
   ['script'],
   ['cli'],

@@ -4,8 +4,8 @@ import * as lvm from '../../src/api/lvm.ts';
 import { isMountpoint, MountPool } from '../../src/api/mount.ts';
 import { AtomicOperationSequence } from '../../src/atomic/index.ts';
 import { atomic, currentBofh, withBofh } from '../../src/bofh.ts';
-import { InterruptedError, RolledBackError, SequenceEnded, UsageError } from '../../src/errors.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../src/testing/index.ts';
+import { InterruptedError, RolledBackError, SequenceEnded, UsageError } from '../../src/core/errors.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../src/simulator/index.ts';
 
 let host: SimulatedHost;
 beforeEach(() => {

@@ -4,12 +4,12 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { withBofh } from '../../src/bofh.ts';
-import { program } from '../../src/cli/program.ts';
-import { RolledBackError } from '../../src/errors.ts';
+import { program } from '../../src/cli/runtime/program.ts';
+import { RolledBackError } from '../../src/core/errors.ts';
 import { lvs } from '../../src/lvm/report-commands.ts';
 import { probe } from '../../src/blockdevice/index.ts';
 import { loadScript } from '../../src/script/load.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../src/testing/index.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../src/simulator/index.ts';
 
 const root = join(import.meta.dirname, '../..');
 const folder = join(root, '.cache/readme');

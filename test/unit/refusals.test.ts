@@ -7,8 +7,8 @@ import {
   RefusedError,
   ToolError,
   UsageError,
-} from '../../src/errors.ts';
-import { on, refusals } from '../../src/refusals.ts';
+} from '../../src/core/errors.ts';
+import { on, refusals } from '../../src/core/refusals.ts';
 import { rejectionOf } from '../support/rejection.ts';
 
 const refuse = (error: Error) => (): never => {

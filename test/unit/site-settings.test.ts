@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { atomic, currentBofh, settings, withBofh, withSite } from '../../src/bofh.ts';
-import { UsageError } from '../../src/errors.ts';
+import { UsageError } from '../../src/core/errors.ts';
 import { defaultSite, overrideSite, parseSite, type SiteSettings } from '../../src/site.ts';
 import { siteSettings } from '../../src/site-settings.ts';
-import { simulatedBofh } from '../../src/testing/index.ts';
+import { simulatedBofh } from '../../src/simulator/index.ts';
 
 const file = '/etc/bofh/site-specific.ts';
 const site = parseSite({ volumeGroup: 'vg0', startOrder: ['web1'] }, file);

@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
 import { start, startAll } from '../../src/api/xen.ts';
 import { withBofh } from '../../src/bofh.ts';
-import { xenStartAll } from '../../src/cli/answers/index.ts';
-import { startAll as startAllVerb } from '../../src/cli/xen.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../src/testing/index.ts';
+import { xenStartAll } from '../../src/cli/output/answers/index.ts';
+import { startAll as startAllVerb } from '../../src/cli/verbs/xen/xen.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../src/simulator/index.ts';
 import { containing } from './cli/support/containing.ts';
 import { testRuntime } from './cli/support/runtime.ts';
 

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { UsageError } from '../../src/errors.ts';
-import { formatSize, parseSize } from '../../src/units.ts';
+import { UsageError } from '../../src/core/errors.ts';
+import { formatSize, parseSize } from '../../src/core/units.ts';
 
 describe('a size', () => {
   it('that is none is refused with how to write one', () => {

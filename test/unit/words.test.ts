@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { expect, test } from 'vitest';
-import { program } from '../../src/cli/program.ts';
+import { program } from '../../src/cli/runtime/program.ts';
 
 /** Phrases that docs/style.md replaces; pages are added here once they are rewritten. */
 const forbidden =

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { CommandError } from '../../errors.ts';
+import { CommandError } from '../../core/errors.ts';
 import type { Changed } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
-import type { Bytes } from '../../units.ts';
+import type { Bytes } from '../../core/units.ts';
 import { bytesAt, directBytesAt } from '../bytes-at.ts';
 import { mountEntries } from '../mountinfo.ts';
 import { deviceNode, size } from '../node.ts';

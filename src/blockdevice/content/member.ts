@@ -1,5 +1,5 @@
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { groupsOfPvs } from '../commands.ts';
 
 /** What blkid and wipefs call a physical volume. */

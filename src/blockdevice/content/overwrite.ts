@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { RefusedError, UsageError } from '../../errors.ts';
+import { RefusedError, UsageError } from '../../core/errors.ts';
 import type { Signature } from '../schema.ts';
 import { contentInWords } from './words.ts';
 

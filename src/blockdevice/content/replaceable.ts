@@ -1,5 +1,5 @@
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { holders } from '../holders/index.ts';
 import { refuseHeld } from '../in-use.ts';
 import { identityOf } from '../keys.ts';

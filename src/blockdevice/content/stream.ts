@@ -1,5 +1,5 @@
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { bytesAt } from '../bytes-at.ts';
 import { deviceNode } from '../node.ts';
 

@@ -1,4 +1,4 @@
-import { CommandError, RefusedError } from '../../errors.ts';
+import { CommandError, RefusedError } from '../../core/errors.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { bytesAt } from '../bytes-at.ts';
 import { deviceNode, sizeOf } from '../node.ts';

@@ -1,5 +1,5 @@
 import { type Command, nothing } from '../../command/index.ts';
-import type { Bytes } from '../../units.ts';
+import type { Bytes } from '../../core/units.ts';
 import { classifyDevice } from '../commands.ts';
 
 /** A part of a device, of which `size` bytes are to be destroyed in all. */

@@ -1,5 +1,5 @@
-import type { Holder } from '../../errors.ts';
-import { ParseError } from '../../errors.ts';
+import type { Holder } from '../../core/errors.ts';
+import { ParseError } from '../../core/errors.ts';
 import { splitLvmName } from '../keys.ts';
 import { kernelNames, kernelText } from '../node.ts';
 import { type Device, deviceByNumber } from './device.ts';

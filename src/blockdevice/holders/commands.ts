@@ -1,5 +1,5 @@
 import type { ReadCommand } from '../../command/index.ts';
-import { ParseError } from '../../errors.ts';
+import { ParseError } from '../../core/errors.ts';
 
 /** The name of a domain. xl exits 1 when there is none of that id, or it has no name. */
 export function domainName(domid: number): ReadCommand<string> {

@@ -1,4 +1,4 @@
-import type { Holder } from '../../errors.ts';
+import type { Holder } from '../../core/errors.ts';
 import { describeMount } from './mounts.ts';
 import type { Device } from './device.ts';
 import type { Facts } from './facts.ts';

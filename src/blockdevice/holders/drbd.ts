@@ -1,5 +1,5 @@
 import { follow, type ReadCommand, type ReadHost, stderrAlone } from '../../command/index.ts';
-import { BofhError, ParseError } from '../../errors.ts';
+import { BofhError, ParseError } from '../../core/errors.ts';
 import type { Upper } from './above.ts';
 import { type Device, deviceByNumber } from './device.ts';
 import type { Facts } from './facts.ts';

@@ -1,5 +1,5 @@
 import { type ReadHost, nameOf } from '../../command/index.ts';
-import { CommandError, type Holder, ToolError } from '../../errors.ts';
+import { CommandError, type Holder, ToolError } from '../../core/errors.ts';
 import { domainName } from './commands.ts';
 import type { MountEntry } from '../mountinfo.ts';
 import { deviceNode } from '../node.ts';

@@ -1,5 +1,5 @@
 import type { FileStat, ReadHost } from '../../command/index.ts';
-import { ParseError } from '../../errors.ts';
+import { ParseError } from '../../core/errors.ts';
 import { type MountEntry, mountEntries, unescapeOctal } from '../mountinfo.ts';
 import { kernelNames, kernelText } from '../node.ts';
 import { type DrbdStores, drbdStores } from './drbd.ts';

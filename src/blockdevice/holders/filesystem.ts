@@ -1,5 +1,5 @@
 import type { ReadHost } from '../../command/index.ts';
-import { CommandError, type Holder } from '../../errors.ts';
+import { CommandError, type Holder } from '../../core/errors.ts';
 import type { MountEntry } from '../mountinfo.ts';
 import { kernelText } from '../node.ts';
 import type { Facts } from './facts.ts';

@@ -1,5 +1,5 @@
 import type { ReadHost } from '../../command/index.ts';
-import { BofhError, CommandError, type Holder } from '../../errors.ts';
+import { BofhError, CommandError, type Holder } from '../../core/errors.ts';
 import { type MountEntry, mountEntries } from '../mountinfo.ts';
 import { deviceNode } from '../node.ts';
 import { built, loopsOver, partitions } from './above.ts';

@@ -1,4 +1,4 @@
-import type { Holder } from '../../errors.ts';
+import type { Holder } from '../../core/errors.ts';
 import type { MountEntry } from '../mountinfo.ts';
 
 export type MountHolder = Extract<Holder, { readonly kind: 'mount' }>;

@@ -1,5 +1,5 @@
 import { type ReadHost, nameOf } from '../../command/index.ts';
-import { CommandError, type Holder } from '../../errors.ts';
+import { CommandError, type Holder } from '../../core/errors.ts';
 import { type MountEntry, parseMountinfo } from '../mountinfo.ts';
 import type { MountHolder } from './mounts.ts';
 import { commandOf } from './processes.ts';

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { ReadHost } from '../../command/index.ts';
-import { CommandError, type Holder } from '../../errors.ts';
+import { CommandError, type Holder } from '../../core/errors.ts';
 import { kernelText } from '../node.ts';
 import type { Scan, Use } from './scan.ts';
 

@@ -1,5 +1,5 @@
 import type { Answer, ReadCommand } from '../../command/index.ts';
-import { ParseError } from '../../errors.ts';
+import { ParseError } from '../../core/errors.ts';
 
 /**
  * How a process uses something: `fd 3`, `cwd`, `root`, `exe`, `map`, `socket PATH`; `ns/mnt` is the mount namespace that

@@ -1,4 +1,4 @@
-import type { Holder } from '../../errors.ts';
+import type { Holder } from '../../core/errors.ts';
 import type { MountEntry } from '../mountinfo.ts';
 import { built, loopsOver, loopsWithin, partitions, type Upper } from './above.ts';
 import { drbdOver } from './drbd.ts';

@@ -1,5 +1,5 @@
 import { commandLine } from '../../command/index.ts';
-import type { Holder } from '../../errors.ts';
+import type { Holder } from '../../core/errors.ts';
 
 /** More are data for programs, and no words for people. */
 const most = 5;

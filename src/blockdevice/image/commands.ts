@@ -1,5 +1,5 @@
 import { type Command, nothing } from '../../command/index.ts';
-import type { Bytes } from '../../units.ts';
+import type { Bytes } from '../../core/units.ts';
 import { classifyDevice } from '../commands.ts';
 
 /** Sets the size of a file: what is added is a hole, and takes no room until it is written to. */

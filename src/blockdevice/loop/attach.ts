@@ -1,8 +1,8 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import { type ChangeHost, type ReadHost, refuseExposed } from '../../command/index.ts';
-import { CommandError, IdentityTaken, NotDone, RefusedError, UsageError } from '../../errors.ts';
-import { formatSize, parseSize } from '../../units.ts';
+import { CommandError, IdentityTaken, NotDone, RefusedError, UsageError } from '../../core/errors.ts';
+import { formatSize, parseSize } from '../../core/units.ts';
 import { fileHolders, holders, inWords as holdersInWords, remedyFor } from '../holders/index.ts';
 import { refuseHeld } from '../in-use.ts';
 import { absolutePath } from '../path.ts';

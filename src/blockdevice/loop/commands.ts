@@ -1,5 +1,5 @@
 import { type Command, nothing, type ReadCommand } from '../../command/index.ts';
-import { ParseError } from '../../errors.ts';
+import { ParseError } from '../../core/errors.ts';
 import { classifyDevice } from '../commands.ts';
 import { type Attachment, loopColumns, type LoopDevice, loopListSchema } from './schema.ts';
 

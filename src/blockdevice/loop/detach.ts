@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import type { FileStat, ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { everyHolder, holders } from '../holders/index.ts';
 import { inUse } from '../in-use.ts';
 import { deviceNode } from '../node.ts';

@@ -1,5 +1,5 @@
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { everyHolder, inWords, remedyFor } from '../holders/index.ts';
 import { kernelText } from '../node.ts';
 import { until } from '../wait.ts';

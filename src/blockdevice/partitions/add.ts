@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
-import { RefusedError, UsageError } from '../../errors.ts';
+import { RefusedError, UsageError } from '../../core/errors.ts';
 import { holders, holdersOfWhole, namingHolders } from '../holders/index.ts';
 import { refuseHeld } from '../in-use.ts';
 import {

@@ -1,4 +1,4 @@
-import type { ByHand } from '../../errors.ts';
+import type { ByHand } from '../../core/errors.ts';
 import type { ChangeUndo } from './change.ts';
 
 /** How a person sees what was changed of a partition table, and puts the old one back: byte for byte, from the journal. */

@@ -1,8 +1,8 @@
 import * as z from 'zod/mini';
 import type { Changed, Look } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { type Holder, RefusedError } from '../../errors.ts';
-import { type Bytes, formatSize } from '../../units.ts';
+import { type Holder, RefusedError } from '../../core/errors.ts';
+import { type Bytes, formatSize } from '../../core/units.ts';
 import { partWitness } from '../content/head.ts';
 import { identityOf, keysOf } from '../keys.ts';
 import { locate, syncDevice } from '../locate.ts';

@@ -1,6 +1,6 @@
 import { type Answer, type Command, nothing, type ReadCommand } from '../../command/index.ts';
-import { ParseError, type Reason } from '../../errors.ts';
-import type { Bytes } from '../../units.ts';
+import { ParseError, type Reason } from '../../core/errors.ts';
+import type { Bytes } from '../../core/units.ts';
 import { classifyDevice } from '../commands.ts';
 import { type Partition, type PartitionTable, sfdiskSchema } from './schema.ts';
 

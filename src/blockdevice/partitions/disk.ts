@@ -1,5 +1,5 @@
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { type DeviceNode, deviceNode, kernelText, sizeOf } from '../node.ts';
 import { readTable } from './commands.ts';
 import { isSameView, kernelPartitions } from './kernel.ts';

@@ -1,8 +1,8 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { type Holder, RefusedError } from '../../errors.ts';
-import { formatSize } from '../../units.ts';
+import { type Holder, RefusedError } from '../../core/errors.ts';
+import { formatSize } from '../../core/units.ts';
 import { holdersOfWhole } from '../holders/index.ts';
 import { inUse, refuseHeld } from '../in-use.ts';
 import { usersBeyond } from '../reach.ts';

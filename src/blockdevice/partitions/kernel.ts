@@ -1,6 +1,6 @@
 import type { ReadHost } from '../../command/index.ts';
-import { ParseError } from '../../errors.ts';
-import type { Bytes } from '../../units.ts';
+import { ParseError } from '../../core/errors.ts';
+import type { Bytes } from '../../core/units.ts';
 import { kernelNames, kernelText, type DeviceNode } from '../node.ts';
 import type { Partition } from './commands.ts';
 

@@ -1,6 +1,6 @@
 import type { ReadHost } from '../../command/index.ts';
-import { ParseError, RefusedError, ToolError } from '../../errors.ts';
-import type { Bytes } from '../../units.ts';
+import { ParseError, RefusedError, ToolError } from '../../core/errors.ts';
+import type { Bytes } from '../../core/units.ts';
 import type { GraphDevice } from '../graph.ts';
 import { inWords, remedyFor, holdersOfWhole } from '../holders/index.ts';
 import { fixed, type Layer, type Limits, type May } from '../layer.ts';

@@ -1,5 +1,5 @@
-import { RefusedError } from '../../errors.ts';
-import { type Bytes, formatSize } from '../../units.ts';
+import { RefusedError } from '../../core/errors.ts';
+import { type Bytes, formatSize } from '../../core/units.ts';
 import type { PartitionTable } from './commands.ts';
 
 /** Where partitions begin and end: what every tool does by now, and every disk is fast with. */

@@ -1,6 +1,6 @@
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
-import { type Bytes, formatSize } from '../../units.ts';
+import { RefusedError } from '../../core/errors.ts';
+import { type Bytes, formatSize } from '../../core/units.ts';
 import { deviceNode, sizeOf } from '../node.ts';
 import { probe } from '../probe.ts';
 import type { Signature } from '../schema.ts';

@@ -1,7 +1,7 @@
 import { deflateSync, inflateSync } from 'node:zlib';
 import * as z from 'zod/mini';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import type { Bytes } from '../../units.ts';
+import type { Bytes } from '../../core/units.ts';
 import { bytesAt } from '../bytes-at.ts';
 import { writeBytes } from '../wipe/commands.ts';
 import type { PartitionTable } from './commands.ts';

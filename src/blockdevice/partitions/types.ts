@@ -1,4 +1,4 @@
-import { UsageError } from '../../errors.ts';
+import { UsageError } from '../../core/errors.ts';
 
 /** Names for the types that are wanted most: of gpt (Discoverable Partitions Specification, UEFI 2.10), of dos. */
 const named: Readonly<Record<string, { readonly gpt: string; readonly dos?: string }>> = {

@@ -1,4 +1,4 @@
-import type { ByHand } from '../../errors.ts';
+import type { ByHand } from '../../core/errors.ts';
 import type { WipeUndo } from './wipe.ts';
 
 /** How a person sees what was erased, and puts it back: in octal, which every printf takes. */

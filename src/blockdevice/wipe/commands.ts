@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { type Command, nothing, type ReadCommand } from '../../command/index.ts';
-import type { Bytes } from '../../units.ts';
+import type { Bytes } from '../../core/units.ts';
 import { classifyDevice } from '../commands.ts';
 
 /** A run of bytes by which blkid knows a content; one content may have several, and a device several contents. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod/mini';
 import type { ReadHost } from '../../command/index.ts';
-import type { Bytes } from '../../units.ts';
+import type { Bytes } from '../../core/units.ts';
 import { bytesAt } from '../bytes-at.ts';
 import type { Magic } from './commands.ts';
 

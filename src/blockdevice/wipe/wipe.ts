@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { type Holder, RefusedError } from '../../errors.ts';
+import { type Holder, RefusedError } from '../../core/errors.ts';
 import { wipeSignatures } from '../commands.ts';
 import { holders, namingHolders } from '../holders/index.ts';
 import { refuseHeld } from '../in-use.ts';

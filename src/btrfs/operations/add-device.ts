@@ -17,7 +17,7 @@ import {
   wipeSignatures,
 } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { btrfsSuperblock, checkDevice } from '../../filesystem/index.ts';
 import { refuseFullBeneath } from '../../lvm/index.ts';
 import { deviceAdd } from '../device-commands.ts';

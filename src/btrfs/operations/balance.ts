@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
-import { RefusedError, UsageError } from '../../errors.ts';
+import { RefusedError, UsageError } from '../../core/errors.ts';
 import { refuseFullMembers, watchingMembers } from '../devices.ts';
 import { balanceStart, balanceStatus } from '../maintenance-commands.ts';
 import {

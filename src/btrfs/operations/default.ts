@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { filesystemSync, setDefault } from '../commands.ts';
 import { anyRoot, keysAround, placeOf, subvolumeKey } from '../place.ts';
 import { defaultOf, subvolumeAt, subvolumeById } from '../reads.ts';

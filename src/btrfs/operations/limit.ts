@@ -1,8 +1,8 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
-import { formatSize } from '../../units.ts';
+import { RefusedError } from '../../core/errors.ts';
+import { formatSize } from '../../core/units.ts';
 import { filesystemSync } from '../commands.ts';
 import { anyRoot } from '../place.ts';
 import { qgroupLimit, quotaOf } from '../quota.ts';

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import type { Claims, DeviceKeys } from '../../atomic/operation.ts';
 import { locate, recognise, wipeSignatures } from '../../blockdevice/index.ts';
 import type { ChangeHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { btrfsSuperblock } from '../../filesystem/index.ts';
 import { deviceRemove } from '../device-commands.ts';
 import { isMember, refuseExclusive, refuseNeeded } from '../devices.ts';

@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import type { ContentSpec } from '../../atomic/contract.ts';
 import type { Claims, DeviceKeys, Look } from '../../atomic/operation.ts';
 import { type ChangeHost, type ReadHost, refuseExposed } from '../../command/index.ts';
-import { type ByHand, ParseError, RefusedError, UsageError } from '../../errors.ts';
+import { type ByHand, ParseError, RefusedError, UsageError } from '../../core/errors.ts';
 import { filesystemSync, moveNew } from '../commands.ts';
 import { anyRoot, keysAround, mountsOf, placeFor, reach, subvolumeKey } from '../place.ts';
 import { beside, holdersOf, subvolumeAt, subvolumeById } from '../reads.ts';

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import type { ChangeHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { filesystemSync } from '../commands.ts';
 import { anyRoot, placeOf } from '../place.ts';
 import { type Quota, quotaOf, quotaSet } from '../quota.ts';

@@ -1,4 +1,4 @@
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 
 /** It was changed since it was looked at. `now`: "the quotas of /srv/pool are on". */
 export function raced(now: string): RefusedError {

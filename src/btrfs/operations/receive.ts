@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import { identityOf } from '../../blockdevice/index.ts';
 import { type ReadHost, refuseExposed } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { realPath } from '../../mount/index.ts';
 import { receive } from '../send-commands.ts';
 import { noStream, type StreamHead, streamIn, streamOn } from '../stream.ts';

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import type { Claims, DeviceKeys, Look, OperationSpec } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { type ByHand, RefusedError, UsageError } from '../../errors.ts';
+import { type ByHand, RefusedError, UsageError } from '../../core/errors.ts';
 import { subvolumeSnapshot } from '../commands.ts';
 import { refuseFullMembers, watchingMembers } from '../devices.ts';
 import { placeOf, reach, subvolumeKey } from '../place.ts';

@@ -10,7 +10,7 @@ import {
   refuseHeld,
 } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { btrfsSuperblock } from '../../filesystem/index.ts';
 import { deviceAdd } from '../device-commands.ts';
 import {

@@ -1,6 +1,6 @@
 import { inWords, remedyFor } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { subvolumeDelete } from '../commands.ts';
 import { anyRoot } from '../place.ts';
 import { called, defaultOf, everyHolderOf, subvolumeById } from '../reads.ts';

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { moveNew } from '../commands.ts';
 import { reach, subvolumeKey } from '../place.ts';
 import { beside, called, holdersOf } from '../reads.ts';

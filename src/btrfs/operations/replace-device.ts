@@ -16,10 +16,10 @@ import {
   wipeSignatures,
 } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { CommandError, RefusedError } from '../../errors.ts';
+import { CommandError, RefusedError } from '../../core/errors.ts';
 import { checkDevice } from '../../filesystem/index.ts';
 import { refuseFullBeneath } from '../../lvm/index.ts';
-import { formatSize } from '../../units.ts';
+import { formatSize } from '../../core/units.ts';
 import { filesystemDevices, replaceStart, replaceWait } from '../device-commands.ts';
 import { isMember, membersOf, refuseCopy, refuseExclusive, refuseReadOnly } from '../devices.ts';
 import { anyRoot, placeOf } from '../place.ts';

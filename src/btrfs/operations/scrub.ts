@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { scrubStart, scrubStatus } from '../maintenance-commands.ts';
 import type { ScrubCounts } from '../schema.ts';
 import {

@@ -22,7 +22,7 @@ import {
   writeBytes,
 } from '../../blockdevice/index.ts';
 import { type ChangeHost, nothing, type ReadHost } from '../../command/index.ts';
-import { CommandError, RefusedError } from '../../errors.ts';
+import { CommandError, RefusedError } from '../../core/errors.ts';
 import { refuseFullBeneath, watchingRoom } from '../../lvm/index.ts';
 import { uuid } from '../schema.ts';
 import { ontoDevice, send } from '../send-commands.ts';

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { CommandError, ParseError, RefusedError } from '../../errors.ts';
+import { CommandError, ParseError, RefusedError } from '../../core/errors.ts';
 import { absolutePath, besideWith, realParent, sameFile } from '../../file/path.ts';
 import { send } from '../send-commands.ts';
 import { streamIn } from '../stream.ts';

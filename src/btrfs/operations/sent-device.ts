@@ -1,7 +1,7 @@
 import { bytesAt, type Overwrite } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { type ByHand, RefusedError } from '../../errors.ts';
-import { type Bytes, formatSize } from '../../units.ts';
+import { type ByHand, RefusedError } from '../../core/errors.ts';
+import { type Bytes, formatSize } from '../../core/units.ts';
 
 /** Of the mark, and of the head without which a stream is none. */
 export const block: Bytes = 4096;

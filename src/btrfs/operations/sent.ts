@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import type { DeviceKeys } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { keysAround, reach, subvolumeKey } from '../place.ts';
 import { called, subvolumeAt } from '../reads.ts';
 import { type Subvolume, uuid } from '../schema.ts';

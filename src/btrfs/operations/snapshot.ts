@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { subvolumeSnapshot } from '../commands.ts';
 import { placeOf, reach, subvolumeKey } from '../place.ts';
 import { called, subvolumeAt } from '../reads.ts';

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { absolutePath, sameFile, sha256, sha256Hex } from '../../file/path.ts';
 import { savedByHand } from '../by-hand.ts';
 import { fileSum } from '../header-sum.ts';

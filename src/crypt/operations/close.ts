@@ -9,7 +9,7 @@ import {
   refuseHeld,
 } from '../../blockdevice/index.ts';
 import { type ChangeHost, type KeyInput, keyRef, type ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { closedByHand, toCloseByHand } from '../by-hand.ts';
 import {
   activationFlags,

@@ -11,7 +11,7 @@ import {
   twinOf,
 } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { type Holder, RefusedError } from '../../errors.ts';
+import { type Holder, RefusedError } from '../../core/errors.ts';
 import { toEraseByHand } from '../by-hand.ts';
 import { luksErase } from '../key-commands.ts';
 import { contentOf, isLuksSignature, mappings } from '../reads.ts';

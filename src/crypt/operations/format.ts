@@ -20,7 +20,7 @@ import {
   wipeSignatures,
 } from '../../blockdevice/index.ts';
 import type { KeyInput, ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { refuseFullBeneath } from '../../lvm/index.ts';
 import { memoryFor } from '../cost.ts';
 import { formattedByHand } from '../by-hand.ts';

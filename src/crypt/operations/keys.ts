@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { deferred, type Look, operation } from '../../atomic/operation.ts';
 import { type ChangeHost, type KeyRef, keyRef, type ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { addedByHand, toRemoveByHand } from '../by-hand.ts';
 import { keyOpens } from '../reads.ts';
 import { checkKey } from '../check-key.ts';

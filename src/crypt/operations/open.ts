@@ -10,7 +10,7 @@ import {
   refuseHeld,
 } from '../../blockdevice/index.ts';
 import { type ChangeHost, keyRef, type ReadHost, refuseExposed } from '../../command/index.ts';
-import { CommandError, IdentityTaken, RefusedError } from '../../errors.ts';
+import { CommandError, IdentityTaken, RefusedError } from '../../core/errors.ts';
 import { absolutePath } from '../../file/path.ts';
 import { openedByHand } from '../by-hand.ts';
 import { luksClose, luksOpen, renameMapping } from '../open-commands.ts';

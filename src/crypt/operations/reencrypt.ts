@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { deferred } from '../../atomic/operation.ts';
 import { holders, refuseHeld, size } from '../../blockdevice/index.ts';
 import { type ChangeHost, keyRef } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { refuseFullBeneath } from '../../lvm/index.ts';
 import { toReencryptByHand } from '../by-hand-reencrypt.ts';
 import { checkKey } from '../check-key.ts';

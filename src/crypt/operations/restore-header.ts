@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import { contentInWords, holders, locate, recognise, refuseHeld } from '../../blockdevice/index.ts';
 import { type ChangeHost, type ReadHost, refuseExposed } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { absolutePath, sha256, sha256Hex } from '../../file/path.ts';
 import { restoredByHand } from '../by-hand.ts';
 import { luksHeaderRestore } from '../header-commands.ts';

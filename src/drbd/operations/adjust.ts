@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { deferred, type Look } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import type { ResourceState } from '../state.ts';
 import { drbdAdjust, drbdAdjustments } from '../volume-commands.ts';
 import { args, askedUp, claimsOf, holdersOf, minorsOf, now } from './known.ts';

@@ -1,4 +1,4 @@
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import type { ResourceState } from '../state.ts';
 import { drbdAttach, drbdDetach } from '../volume-commands.ts';
 import { checkDisk } from './disk.ts';

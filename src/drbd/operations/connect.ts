@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import { until } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { NotDone, RefusedError } from '../../errors.ts';
+import { NotDone, RefusedError } from '../../core/errors.ts';
 import { noteOf, writeNote } from '../../file/notes.ts';
 import { otherAddresses } from '../differences.ts';
 import { dataInWords, dataNow, dataState, refuseOtherData } from '../generation.ts';

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { CommandError, ParseError, RefusedError } from '../../errors.ts';
+import { CommandError, ParseError, RefusedError } from '../../core/errors.ts';
 import { creation } from '../../file/create.ts';
 import { fileMode } from '../../file/path.ts';
 import { drbdConfigWith } from '../commands.ts';

@@ -15,7 +15,7 @@ import { blkdiscard } from '../../blockdevice/destroy/commands.ts';
 import { refuseHeld } from '../../blockdevice/in-use.ts';
 import { writeBytes } from '../../blockdevice/wipe/commands.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { ParseError, RefusedError } from '../../errors.ts';
+import { ParseError, RefusedError } from '../../core/errors.ts';
 import { metadataByHand } from '../by-hand.ts';
 import { memoryOf } from '../memory.ts';
 import {

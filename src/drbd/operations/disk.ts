@@ -1,7 +1,7 @@
 import { holders, recognise } from '../../blockdevice/index.ts';
 import { refuseHeld } from '../../blockdevice/in-use.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 
 /** drbdadm would move the metadata of a device that has grown, and there is no way back from that. */
 export async function checkDisk(

@@ -1,4 +1,4 @@
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import type { ResourceState } from '../state.ts';
 import { type Here, isStandAlone, minorsOf, undoOf } from './known.ts';
 

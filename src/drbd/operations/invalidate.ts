@@ -1,4 +1,4 @@
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import type { ReplicationState } from '../schema.ts';
 import type { PeerVolume, ResourceState } from '../state.ts';
 import { drbdInvalidate, drbdInvalidateRemote } from '../volume-commands.ts';

@@ -3,7 +3,7 @@ import { everyHolder, holders } from '../../blockdevice/index.ts';
 import { inUse } from '../../blockdevice/in-use.ts';
 import type { DeviceKeys, Key, Look } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { type Holder, RefusedError } from '../../errors.ts';
+import { type Holder, RefusedError } from '../../core/errors.ts';
 import type { ConfiguredHost } from '../config.ts';
 import { otherAddresses } from '../differences.ts';
 import { configured, type Resource, resourceNamed, states } from '../reads.ts';

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { deferred, type Look, type Operation } from '../../atomic/operation.ts';
 import type { Command, ReadHost } from '../../command/index.ts';
 import { noteOf, writeNote } from '../../file/notes.ts';
-import { ParseError, RefusedError } from '../../errors.ts';
+import { ParseError, RefusedError } from '../../core/errors.ts';
 import { dataInWords, dataNow, dataState, refuseOtherData } from '../generation.ts';
 import type { ResourceState } from '../state.ts';
 import type { VolumeOf } from '../volume-commands.ts';

@@ -1,4 +1,4 @@
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import type { ResourceState } from '../state.ts';
 import { drbdSkipInitialSync } from '../volume-commands.ts';
 import { laterChange } from './later.ts';

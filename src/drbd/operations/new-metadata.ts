@@ -1,8 +1,8 @@
 import { deviceNode, reachAs } from '../../blockdevice/index.ts';
 import { magicsOn } from '../../blockdevice/wipe/commands.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
-import { type Bytes, formatSize } from '../../units.ts';
+import { RefusedError } from '../../core/errors.ts';
+import { type Bytes, formatSize } from '../../core/units.ts';
 import type { ConfiguredVolume } from '../config.ts';
 import { blocksAt, type MetadataFormat } from '../metadata-commands.ts';
 import { moduleVersion } from '../reads.ts';

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { removal } from '../../file/remove.ts';
 import { otherAddresses } from '../differences.ts';
 import { configured, type Resource, resourceNamed, states } from '../reads.ts';

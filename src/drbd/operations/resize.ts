@@ -1,8 +1,8 @@
 import * as z from 'zod/mini';
 import { deferred, type Look } from '../../atomic/operation.ts';
 import { size as sizeAt } from '../../blockdevice/index.ts';
-import { RefusedError } from '../../errors.ts';
-import { formatSize } from '../../units.ts';
+import { RefusedError } from '../../core/errors.ts';
+import { formatSize } from '../../core/units.ts';
 import { dataSize } from '../size.ts';
 import type { ResourceState } from '../state.ts';
 import { drbdResize } from '../volume-commands.ts';

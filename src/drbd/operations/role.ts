@@ -1,9 +1,9 @@
 import * as z from 'zod/mini';
-import { commonKey } from '../../atomic/host-key.ts';
+import { commonKey } from '../../atomic/locks/host-key.ts';
 import { type Look, operation } from '../../atomic/operation.ts';
 import { namingHolders } from '../../blockdevice/index.ts';
 import type { ChangeHost } from '../../command/index.ts';
-import { NotDone, RefusedError } from '../../errors.ts';
+import { NotDone, RefusedError } from '../../core/errors.ts';
 import { stateByHand } from '../by-hand.ts';
 import { drbdPrimary, drbdSecondary } from '../change-commands.ts';
 import type { Role } from '../schema.ts';

@@ -1,6 +1,6 @@
 import { deviceNode } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { CommandError, RefusedError } from '../../errors.ts';
+import { CommandError, RefusedError } from '../../core/errors.ts';
 import { addressesOf } from '../config.ts';
 import type { NewConfig } from '../new-config.ts';
 import { usedPorts } from '../next.ts';

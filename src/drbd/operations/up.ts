@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import { namingHolders } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { NotDone, RefusedError } from '../../errors.ts';
+import { NotDone, RefusedError } from '../../core/errors.ts';
 import { noteOf, removeNote, writeNote } from '../../file/notes.ts';
 import { stateByHand } from '../by-hand.ts';
 import { drbdDown, drbdUp } from '../change-commands.ts';

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { ParseError, RefusedError } from '../../errors.ts';
+import { ParseError, RefusedError } from '../../core/errors.ts';
 import { noteOf, removeNote, writeNote } from '../../file/notes.ts';
 import type { ResourceState } from '../state.ts';
 import { drbdVerify } from '../volume-commands.ts';

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { type Look, type Operation, operation } from '../../atomic/operation.ts';
 import type { ChangeHost, Command, ReadHost } from '../../command/index.ts';
-import { type Holder, NotDone, ParseError, RefusedError } from '../../errors.ts';
+import { type Holder, NotDone, ParseError, RefusedError } from '../../core/errors.ts';
 import type { ResourceState } from '../state.ts';
 import type { VolumeOf } from '../volume-commands.ts';
 import { askedUp, claimsOf, deviceOf, type Here, minorOf, minorsOf, now, resourceName } from './known.ts';

@@ -1,6 +1,6 @@
 import { classifyDevice } from '../../blockdevice/index.ts';
 import type { ReadCommand, Tool } from '../../command/index.ts';
-import { ParseError } from '../../errors.ts';
+import { ParseError } from '../../core/errors.ts';
 
 /** What a check has found. */
 interface Checked {

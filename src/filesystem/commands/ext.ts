@@ -1,7 +1,7 @@
 import { classifyDevice } from '../../blockdevice/index.ts';
 import { type Command, nothing, type ReadCommand } from '../../command/index.ts';
-import { ParseError } from '../../errors.ts';
-import type { Bytes } from '../../units.ts';
+import { ParseError } from '../../core/errors.ts';
+import type { Bytes } from '../../core/units.ts';
 
 /** What the superblock of an ext2, ext3 or ext4 tells; counts are in its own blocks. */
 export interface ExtSuperblock {

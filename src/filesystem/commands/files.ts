@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Answer, Command, ReadCommand } from '../../command/index.ts';
-import { ParseError, type Reason } from '../../errors.ts';
-import type { Bytes } from '../../units.ts';
+import { ParseError, type Reason } from '../../core/errors.ts';
+import type { Bytes } from '../../core/units.ts';
 
 /** One name in a filesystem, as find(1) tells it. */
 export interface FileEntry {

@@ -1,6 +1,6 @@
 import { classifyDevice } from '../../blockdevice/index.ts';
 import { type Answer, type Command, nothing, type ReadCommand, type Tool } from '../../command/index.ts';
-import { ParseError, type Reason } from '../../errors.ts';
+import { ParseError, type Reason } from '../../core/errors.ts';
 import type { Makeable } from '../types.ts';
 import { classify as classifyBtrfs } from './btrfs.ts';
 import { classify as classifyXfs } from './xfs.ts';

@@ -1,7 +1,7 @@
 import { classifyDevice } from '../../blockdevice/index.ts';
 import { type Command, nothing, type ReadCommand } from '../../command/index.ts';
-import { ParseError } from '../../errors.ts';
-import type { Bytes } from '../../units.ts';
+import { ParseError } from '../../core/errors.ts';
+import type { Bytes } from '../../core/units.ts';
 
 /** What is free of a mounted filesystem, as statfs(2) tells it. */
 export function freeAt(path: string): ReadCommand<Bytes> {

@@ -1,6 +1,6 @@
 import { classifyDevice } from '../../blockdevice/index.ts';
 import { type Command, type ReadCommand, stderrAlone } from '../../command/index.ts';
-import { ParseError } from '../../errors.ts';
+import { ParseError } from '../../core/errors.ts';
 import type { Makeable } from '../types.ts';
 import { classify as classifyBtrfs } from './btrfs.ts';
 import { changing } from './label.ts';

@@ -1,6 +1,6 @@
 import { type Answer, type Command, nothing, type ReadCommand } from '../../command/index.ts';
-import { ParseError, type Reason } from '../../errors.ts';
-import type { Bytes } from '../../units.ts';
+import { ParseError, type Reason } from '../../core/errors.ts';
+import type { Bytes } from '../../core/units.ts';
 
 /** Sizes of an xfs, in its own blocks. */
 export interface XfsGeometry {

@@ -12,7 +12,7 @@ import {
   refuseHeld,
 } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { type Holder, RefusedError } from '../../errors.ts';
+import { type Holder, RefusedError } from '../../core/errors.ts';
 import { relabelledByHand } from '../by-hand.ts';
 import { type LabelAt, labelOf, relabel } from '../commands/label.ts';
 import { isWritable, mountsOf, readOnly, visible } from '../mounted.ts';

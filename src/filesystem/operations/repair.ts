@@ -12,7 +12,7 @@ import {
   type Signature,
 } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { repairedByHand } from '../by-hand.ts';
 import { asks, type Repairable, repairable } from '../commands/repair.ts';
 import { examine, mend, refuseSound } from '../repairing.ts';

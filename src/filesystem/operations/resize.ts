@@ -12,7 +12,7 @@ import {
   refuseHeld,
 } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { CommandError, type Holder, NotDone, RefusedError } from '../../errors.ts';
+import { CommandError, type Holder, NotDone, RefusedError } from '../../core/errors.ts';
 import { btrfsAt, btrfsResize } from '../commands/btrfs.ts';
 import { e2fsckPreen, resize2fs } from '../commands/ext.ts';
 import { xfsGrow } from '../commands/xfs.ts';

@@ -13,7 +13,7 @@ import {
   refuseHeld,
 } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { renumberedByHand } from '../by-hand.ts';
 import { checkUuid, makeable, type Makeable } from '../types.ts';
 import { hasWayBack, numbered, type Numbered, refuseFixed, renumber } from '../uuids.ts';

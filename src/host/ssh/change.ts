@@ -1,5 +1,5 @@
 import type { Answer, Command, StepContext } from '../../command/index.ts';
-import { CommandError } from '../../errors.ts';
+import { CommandError } from '../../core/errors.ts';
 import { answerOf, type Output, type Ran } from '../answer.ts';
 import type { FetchInput } from '../keys.ts';
 import { endInShell } from '../program.ts';

@@ -1,4 +1,4 @@
-import { UsageError } from '../../errors.ts';
+import { UsageError } from '../../core/errors.ts';
 
 /** How ssh reaches a host. What is not said here, ssh has from its own configuration. */
 export interface SshDestination {

@@ -1,4 +1,4 @@
-import { ConnectionError } from '../../errors.ts';
+import { ConnectionError } from '../../core/errors.ts';
 
 /** Why there is no connection: what ssh says (OpenSSH 8.4 to 9.9: sshconnect.c, sshconnect2.c, packet.c), and what that means. */
 interface Meaning {

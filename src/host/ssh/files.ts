@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type FileStat, isOdd, nameOf, notUtf8, type ReadHost } from '../../command/index.ts';
-import { CommandError, ParseError } from '../../errors.ts';
+import { CommandError, ParseError } from '../../core/errors.ts';
 import { text } from '../answer.ts';
 import { fileError, hasCode } from '../files.ts';
 import { retryingBusy } from '../retry.ts';

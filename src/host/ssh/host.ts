@@ -6,7 +6,7 @@ import {
   Secret,
   tools,
 } from '../../command/index.ts';
-import { UsageError } from '../../errors.ts';
+import { UsageError } from '../../core/errors.ts';
 import { noCoreDumps } from '../core-dumps.ts';
 import { factsOf } from '../facts.ts';
 import { type KeyOptions, keyFetcher } from '../keys.ts';

@@ -1,5 +1,5 @@
 import { type Tool, toolDirectories, tools } from '../../command/index.ts';
-import { CommandError, ConnectionError, RefusedError } from '../../errors.ts';
+import { CommandError, ConnectionError, RefusedError } from '../../core/errors.ts';
 import { text } from '../answer.ts';
 import type { Program } from '../program.ts';
 import type { SshDestination } from './destination.ts';

@@ -1,5 +1,5 @@
 import { withoutCoreDumps } from '../core-dumps.ts';
-import { CommandError } from '../../errors.ts';
+import { CommandError } from '../../core/errors.ts';
 import { text } from '../answer.ts';
 import { findProgram } from '../program.ts';
 import { collect, type Collected } from '../start.ts';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { lockName, type Reservations, type Reserving, type StillRunning } from '../../command/index.ts';
-import { CommandError, JournalError } from '../../errors.ts';
+import { CommandError, JournalError } from '../../core/errors.ts';
 import { text } from '../answer.ts';
 import { type AwayPlace, members, said } from './away.ts';
 import type { SshDestination } from './destination.ts';

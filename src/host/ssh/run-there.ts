@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Secret, type StepContext } from '../../command/index.ts';
-import { CommandError, RefusedError, UsageError } from '../../errors.ts';
+import { CommandError, RefusedError, UsageError } from '../../core/errors.ts';
 import { type Output, text } from '../answer.ts';
 import type { Program } from '../program.ts';
 import { noCoreDumps } from '../core-dumps.ts';

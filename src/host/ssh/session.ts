@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { isOdd, notUtf8, type Secret, shellWords } from '../../command/index.ts';
-import { UsageError } from '../../errors.ts';
+import { UsageError } from '../../core/errors.ts';
 import { text } from '../answer.ts';
 import type { Program } from '../program.ts';
 import { baseEnvironment } from '../setting.ts';

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import { busyWith } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { CommandError, type Holder, RefusedError } from '../../errors.ts';
+import { CommandError, type Holder, RefusedError } from '../../core/errors.ts';
 import { activationByHand } from '../by-hand-snapshot.ts';
 import { activate, deactivate } from '../lv-commands.ts';
 import { isClassicSnapshot, isThinPool } from '../filling.ts';

@@ -1,5 +1,5 @@
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { pvSegments } from '../report-commands.ts';
 import { reported } from '../unreadable.ts';
 import { refuseUntold, type VolumeAmong } from '../reads.ts';

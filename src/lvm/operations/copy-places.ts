@@ -1,6 +1,6 @@
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
-import { formatSize } from '../../units.ts';
+import { RefusedError } from '../../core/errors.ts';
+import { formatSize } from '../../core/units.ts';
 import type { VolumeAmong } from '../reads.ts';
 import type { PhysicalVolume } from '../objects.ts';
 import { copiesOf, placesOf, refuseUnsynced } from './copies.ts';

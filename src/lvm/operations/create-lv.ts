@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import { blankChanged, deviceWitness } from '../../blockdevice/index.ts';
-import { RefusedError, UsageError } from '../../errors.ts';
+import { RefusedError, UsageError } from '../../core/errors.ts';
 import { madeByHand } from '../by-hand.ts';
 import { lvcreate } from '../lv-commands.ts';
 import { lvs } from '../report-commands.ts';

@@ -17,7 +17,7 @@ import {
   wipeSignatures,
 } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { pvcreate, pvremove } from '../pv-commands.ts';
 import { udevOf } from '../reads.ts';
 import { newLvmUuid } from '../uuid.ts';

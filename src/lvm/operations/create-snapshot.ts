@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError, UsageError } from '../../errors.ts';
+import { RefusedError, UsageError } from '../../core/errors.ts';
 import { snapshotByHand } from '../by-hand-snapshot.ts';
 import { lvs } from '../report-commands.ts';
 import { lvsnapshot } from '../snapshot-commands.ts';

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
-import { RefusedError, UsageError } from '../../errors.ts';
-import { type Bytes, formatSize, parseSize } from '../../units.ts';
+import { RefusedError, UsageError } from '../../core/errors.ts';
+import { type Bytes, formatSize, parseSize } from '../../core/units.ts';
 import { madeByHand } from '../by-hand.ts';
 import { lvs } from '../report-commands.ts';
 import { isThinPool } from '../filling.ts';

@@ -1,8 +1,8 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { RefusedError, UsageError } from '../../errors.ts';
-import { formatSize, parseSize } from '../../units.ts';
+import { RefusedError, UsageError } from '../../core/errors.ts';
+import { formatSize, parseSize } from '../../core/units.ts';
 import { groupMadeByHand } from '../by-hand-group.ts';
 import { checkNewVgName, checkTag } from '../names.ts';
 import { udevOf } from '../reads.ts';

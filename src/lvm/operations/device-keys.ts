@@ -1,5 +1,5 @@
 import type { DeviceKeys } from '../../atomic/operation.ts';
-import { CommandError } from '../../errors.ts';
+import { CommandError } from '../../core/errors.ts';
 
 /** The keys of a volume's device; undefined where it has none, because it is not active. */
 export async function deviceKeys(

@@ -1,5 +1,5 @@
-import { RefusedError, UsageError } from '../../errors.ts';
-import { formatSize, parseSize } from '../../units.ts';
+import { RefusedError, UsageError } from '../../core/errors.ts';
+import { formatSize, parseSize } from '../../core/units.ts';
 import type { VolumeGroup } from '../objects.ts';
 
 /** How many extents are asked for, of a group that is known only later. UsageError for what is no count. */

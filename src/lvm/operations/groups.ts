@@ -1,6 +1,6 @@
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
-import { type Bytes, formatSize } from '../../units.ts';
+import { RefusedError } from '../../core/errors.ts';
+import { type Bytes, formatSize } from '../../core/units.ts';
 import { fullreport, pvs } from '../report-commands.ts';
 import { reported } from '../unreadable.ts';
 import type { PhysicalVolume, WholeGroup } from '../objects.ts';

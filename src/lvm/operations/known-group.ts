@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { layout } from '../layout.ts';
 import { usableVg } from '../reads.ts';
 import type { PhysicalVolume, WholeGroup } from '../objects.ts';

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import type { Claims, DeviceKeys } from '../../atomic/operation.ts';
 import { deviceNode, identityOf, locate, recognise } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { RefusedError, UsageError } from '../../errors.ts';
+import { RefusedError, UsageError } from '../../core/errors.ts';
 import { pvs } from '../report-commands.ts';
 import { reported } from '../unreadable.ts';
 import type { PhysicalVolume } from '../objects.ts';

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { lvrename } from '../lv-commands.ts';
 import { refuseMoved, udevOf, type VolumeAmong, volumesOf } from '../reads.ts';
 import type { LogicalVolume, WholeGroup } from '../objects.ts';

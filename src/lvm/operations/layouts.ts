@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError, UsageError } from '../../errors.ts';
-import { formatSize, parseSize } from '../../units.ts';
+import { RefusedError, UsageError } from '../../core/errors.ts';
+import { formatSize, parseSize } from '../../core/units.ts';
 import type { LvLayout } from '../lv-commands.ts';
 import type { WholeGroup } from '../objects.ts';
 import { membersOf } from './groups.ts';

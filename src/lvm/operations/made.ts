@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import type { Look } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { activate } from '../lv-commands.ts';
 import {
   dependentHolders,

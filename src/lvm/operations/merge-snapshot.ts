@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { deferred, type Look } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { inWords, remedyFor } from '../../blockdevice/index.ts';
-import { type Holder, RefusedError, UsageError } from '../../errors.ts';
+import { type Holder, RefusedError, UsageError } from '../../core/errors.ts';
 import { mergedByHand } from '../by-hand-snapshot.ts';
 import { isClassicSnapshot, isThin, refuseFullPool, refuseFullSnapshot } from '../filling.ts';
 import { lvmerge, refresh, waitMerged } from '../merge-commands.ts';

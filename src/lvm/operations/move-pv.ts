@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { movedByHand } from '../by-hand-move.ts';
 import { abortMove, pvmove } from '../move-commands.ts';
 import { syncGroup, udevOf } from '../reads.ts';

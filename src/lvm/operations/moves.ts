@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
-import { formatSize } from '../../units.ts';
+import { RefusedError } from '../../core/errors.ts';
+import { formatSize } from '../../core/units.ts';
 import { pvSegments, pvs } from '../report-commands.ts';
 import { reported } from '../unreadable.ts';
 import type { LogicalVolume, PhysicalVolume, PvSegment, WholeGroup } from '../objects.ts';

@@ -7,8 +7,8 @@ import {
   size,
 } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
-import { type Bytes, formatSize } from '../../units.ts';
+import { RefusedError } from '../../core/errors.ts';
+import { type Bytes, formatSize } from '../../core/units.ts';
 
 // lvm.conf devices/pv_min_size: 2048 KiB (2.03.16).
 const smallest: Bytes = 2 * 1024 ** 2;

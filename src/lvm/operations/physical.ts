@@ -1,6 +1,6 @@
 import { contentInWords, deviceNode, recognise, type Signature } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { pvs } from '../report-commands.ts';
 import { reported } from '../unreadable.ts';
 import type { PhysicalVolume } from '../objects.ts';

@@ -1,5 +1,5 @@
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError, UsageError } from '../../errors.ts';
+import { RefusedError, UsageError } from '../../core/errors.ts';
 import { refuseUntold } from '../reads.ts';
 import type { LogicalVolume, PhysicalVolume, WholeGroup } from '../objects.ts';
 import { usableVg } from '../reads.ts';

@@ -1,5 +1,5 @@
-import { RefusedError, UsageError } from '../../errors.ts';
-import { type Bytes, formatSize } from '../../units.ts';
+import { RefusedError, UsageError } from '../../core/errors.ts';
+import { type Bytes, formatSize } from '../../core/units.ts';
 import { isThinPool } from '../filling.ts';
 import type { LogicalVolume, WholeGroup } from '../objects.ts';
 import { volumeNamed } from './known.ts';

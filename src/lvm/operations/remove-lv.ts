@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { type Holder, RefusedError } from '../../errors.ts';
+import { type Holder, RefusedError } from '../../core/errors.ts';
 import { removedByHand } from '../by-hand.ts';
 import { activate, setAutoactivation } from '../lv-commands.ts';
 import { isClassicSnapshot, isThinPool } from '../filling.ts';

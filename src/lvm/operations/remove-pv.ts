@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { deferred } from '../../atomic/operation.ts';
 import { deviceNode, holders, locate, probe, refuseHeld, syncDevice } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { pvremove } from '../pv-commands.ts';
 import { udevOf } from '../reads.ts';
 import { tombstonePrefix } from './groups.ts';

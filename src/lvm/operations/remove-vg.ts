@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { groupRemovedByHand } from '../by-hand-group.ts';
 import { checkNewVgName, checkVgName } from '../names.ts';
 import { udevOf } from '../reads.ts';

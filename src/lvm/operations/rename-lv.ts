@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import { everyHolder, holders, locate } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { type Holder, RefusedError, UsageError } from '../../errors.ts';
+import { type Holder, RefusedError, UsageError } from '../../core/errors.ts';
 import { renamedByHand } from '../by-hand.ts';
 import { checkLvName, checkVgName } from '../names.ts';
 import { inUse, refuseUntold, syncGroup, usableVg, type VolumeAmong } from '../reads.ts';

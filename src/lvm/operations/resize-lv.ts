@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
-import { RefusedError, UsageError } from '../../errors.ts';
-import { formatSize, parseSize } from '../../units.ts';
+import { RefusedError, UsageError } from '../../core/errors.ts';
+import { formatSize, parseSize } from '../../core/units.ts';
 import { growthWitness } from './volume-content.ts';
 import { volumeResizedByHand } from '../by-hand-resize.ts';
 import { isClassicSnapshot, isThin, refuseFullPool } from '../filling.ts';

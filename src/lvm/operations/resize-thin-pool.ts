@@ -1,8 +1,8 @@
 import * as z from 'zod/mini';
 import { deferred, type Look } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError, UsageError } from '../../errors.ts';
-import { type Bytes, formatSize, parseSize } from '../../units.ts';
+import { RefusedError, UsageError } from '../../core/errors.ts';
+import { type Bytes, formatSize, parseSize } from '../../core/units.ts';
 import { poolGrownByHand } from '../by-hand-pool.ts';
 import { checkVgName } from '../names.ts';
 import { syncGroup, udevOf, usableVg } from '../reads.ts';

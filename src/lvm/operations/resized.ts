@@ -1,8 +1,8 @@
 import * as z from 'zod/mini';
 import { cutUnder, inWords, remedyFor, usersBeyond } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { type Holder, RefusedError } from '../../errors.ts';
-import type { Bytes } from '../../units.ts';
+import { type Holder, RefusedError } from '../../core/errors.ts';
+import type { Bytes } from '../../core/units.ts';
 import { lvmVersion } from '../commands.ts';
 import { changeTags, lvextend, lvreduce } from '../lv-commands.ts';
 import { pvSegments, pvs } from '../report-commands.ts';

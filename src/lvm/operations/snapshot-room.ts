@@ -1,5 +1,5 @@
-import { RefusedError } from '../../errors.ts';
-import { type Bytes, formatSize } from '../../units.ts';
+import { RefusedError } from '../../core/errors.ts';
+import { type Bytes, formatSize } from '../../core/units.ts';
 import { filledInWords } from '../filling.ts';
 import type { LogicalVolume, WholeGroup } from '../objects.ts';
 import { refuseFull } from './extents.ts';

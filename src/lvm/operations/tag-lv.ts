@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import type { ChangeHost } from '../../command/index.ts';
-import { RefusedError, UsageError } from '../../errors.ts';
+import { RefusedError, UsageError } from '../../core/errors.ts';
 import { taggedByHand } from '../by-hand.ts';
 import { changeTags } from '../lv-commands.ts';
 import { checkTag, checkVgName } from '../names.ts';

@@ -1,7 +1,7 @@
 import type { Changed } from '../../atomic/operation.ts';
 import { deviceWitness, isMountedForWriting, partWitness } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
-import type { Bytes } from '../../units.ts';
+import type { Bytes } from '../../core/units.ts';
 import type { LogicalVolume } from '../objects.ts';
 
 /** The witness of a volume that nobody can write to: it is not active. */

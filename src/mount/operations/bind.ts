@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import { mountEntries } from '../../blockdevice/index.ts';
 import { type ReadHost, refuseExposed } from '../../command/index.ts';
-import { ParseError, RefusedError } from '../../errors.ts';
+import { ParseError, RefusedError } from '../../core/errors.ts';
 import { mountedByHand } from '../by-hand.ts';
 import { bindMount } from '../commands.ts';
 import { mountOptions, wordsOf } from '../options.ts';

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { deviceNode } from '../../blockdevice/index.ts';
 import { type ReadHost, refuseExposed } from '../../command/index.ts';
-import { CommandError, RefusedError, UsageError } from '../../errors.ts';
+import { CommandError, RefusedError, UsageError } from '../../core/errors.ts';
 import { absolutePath } from '../../file/path.ts';
 import { lineBytes, lineText } from '../tab/fields.ts';
 import { changedCrypttab, type CrypttabEntry, formatCrypttab, parseCrypttab } from '../tab/crypttab.ts';

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError, UsageError } from '../../errors.ts';
+import { RefusedError, UsageError } from '../../core/errors.ts';
 import { absolutePath } from '../../file/path.ts';
 import { holdsSecret, secretRemedy } from '../options.ts';
 import { findmntVerify, hindrances } from '../tab/commands.ts';

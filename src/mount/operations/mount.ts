@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import { deviceNode } from '../../blockdevice/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { mountedByHand } from '../by-hand.ts';
 import { mount as mountCommand } from '../commands.ts';
 import { mountOptions, wordsOf } from '../options.ts';

@@ -2,7 +2,7 @@ import { type Operation, operation } from '../../atomic/operation.ts';
 import type { Schema } from '../../atomic/schema.ts';
 import * as z from 'zod/mini';
 import { type ReadHost, refuseExposed } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { secretRemedy } from '../options.ts';
 import { lineBytes, linesOf, lineText, type Table } from '../tab/fields.ts';
 import { editByHand } from '../tab/by-hand.ts';

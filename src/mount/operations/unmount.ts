@@ -10,7 +10,7 @@ import {
   remedyFor,
 } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { bindMount, mount as mountCommand } from '../commands.ts';
 import { isOf, numberOf } from '../ours.ts';
 import { realPath } from '../paths.ts';

@@ -1,4 +1,4 @@
-import type { ByHand } from '../../errors.ts';
+import type { ByHand } from '../../core/errors.ts';
 import type { TableUndo } from './table-undo.ts';
 
 /** For a person: the line, as sed(1) takes it out or puts it back. */

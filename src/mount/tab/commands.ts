@@ -1,5 +1,5 @@
 import { type Answer, type Command, nothing, stderrAlone } from '../../command/index.ts';
-import { ParseError } from '../../errors.ts';
+import { ParseError } from '../../core/errors.ts';
 
 /** What findmnt finds wrong with a line, by where that is to be mounted. */
 export interface Complaint {

@@ -1,4 +1,4 @@
-import { ParseError } from '../../errors.ts';
+import { ParseError } from '../../core/errors.ts';
 
 // A table such as /etc/fstab is bytes: whatever stands in others' lines must come out as it went in. So a line is kept as
 // one character for each byte (latin1), and only the fields of a line that is asked for become text.

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { CommandError, RefusedError } from '../../errors.ts';
+import { CommandError, RefusedError } from '../../core/errors.ts';
 import { copyAttributes } from './commands.ts';
 import { applyEdit, revertEdit } from './edit.ts';
 import { contentOf, hashOf, readTable } from './table-file.ts';

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError, UsageError } from '../../errors.ts';
+import { RefusedError, UsageError } from '../../core/errors.ts';
 import { sha256 } from '../../file/path.ts';
 import { realPath } from '../paths.ts';
 

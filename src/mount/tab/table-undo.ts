@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { absolutePath, besideWith, sha256Hex } from '../../file/path.ts';
 import { applyEdit, editAt, type LineEdit, lineEdit } from './edit.ts';
 import { hashOf, type TableFile } from './table-file.ts';

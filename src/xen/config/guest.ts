@@ -1,4 +1,4 @@
-import { UsageError } from '../../errors.ts';
+import { UsageError } from '../../core/errors.ts';
 import { type Disk, parseDisk } from './disk.ts';
 import type { ConfigValue, ParsedConfig } from './parse.ts';
 import { parseVif, type Vif } from './vif.ts';

@@ -1,4 +1,4 @@
-import { UsageError } from '../../errors.ts';
+import { UsageError } from '../../core/errors.ts';
 
 /** One token of an xl.cfg file. `text` of a string is what its quotes and escapes stand for. */
 export interface Token {

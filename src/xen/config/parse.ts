@@ -1,4 +1,4 @@
-import { UsageError } from '../../errors.ts';
+import { UsageError } from '../../core/errors.ts';
 import { lex, type Token } from './lexer.ts';
 
 /** A value of xl.cfg with its line. `text` of a number is as it was written (`0x10`); xl itself keeps only the text. */

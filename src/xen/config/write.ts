@@ -1,4 +1,4 @@
-import { UsageError } from '../../errors.ts';
+import { UsageError } from '../../core/errors.ts';
 import { type ConfigValue, deepest, type ParsedConfig } from './parse.ts';
 
 /** A value to be written. Numbers are whole and not negative: xl's lexer knows no sign. */

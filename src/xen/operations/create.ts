@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import { everyHolder, holders, inWords, remedyFor as freeing } from '../../blockdevice/index.ts';
 import { follow, type ReadHost, refuseExposed } from '../../command/index.ts';
-import { type Holder, RefusedError } from '../../errors.ts';
+import { type Holder, RefusedError } from '../../core/errors.ts';
 import { startedByHand } from '../by-hand.ts';
 import type { GuestConfig } from '../config/guest.ts';
 import { describe, guestDomains } from '../domains.ts';

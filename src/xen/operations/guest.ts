@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import type { Claims, DeviceKeys, Key } from '../../atomic/operation.ts';
 import { type ChangeHost, follow, type ReadHost } from '../../command/index.ts';
 import { busyWith, everyHolder, inWords } from '../../blockdevice/index.ts';
-import { CommandError, type Holder, NotDone, UsageError } from '../../errors.ts';
+import { CommandError, type Holder, NotDone, UsageError } from '../../core/errors.ts';
 import { createComplaint, xlCheck, xlCreate, xlDestroy } from '../commands.ts';
 import type { GuestConfig } from '../config/guest.ts';
 import { describe, type Domain, survey } from '../domains.ts';

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { CommandError, RefusedError } from '../../errors.ts';
+import { CommandError, RefusedError } from '../../core/errors.ts';
 import { stoppedByHand } from '../by-hand.ts';
 import { xlDestroy, xlShutdown } from '../commands.ts';
 import { describe, type Domain, guestDomains } from '../domains.ts';

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { version } from '../../../src/version.ts';
+import { version } from '../../../src/core/version.ts';
 import { bugs } from './bugs.ts';
 import { root, slugOf } from './copies.ts';
 import { productBugs } from './product-bugs.ts';

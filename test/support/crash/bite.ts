@@ -10,9 +10,7 @@ import type { Subject } from './trial.ts';
 
 /** The engine with a bug in it, as a copy of its own. */
 export async function withBug(bug: Bug): Promise<Subject> {
-  const parts = ['errors.ts', 'units.ts', 'proc.ts', 'command', 'atomic'].map(
-    (part) => [`src/${part}`, part] as const,
-  );
+  const parts = ['core', 'command', 'atomic'].map((part) => [`src/${part}`, part] as const);
   const modules = await load(copyWithBug(bug, Object.fromEntries(parts), 'atomic'));
   return { modules, ...(bug.toys === undefined ? {} : { bugs: bug.toys }) };
 }
@@ -21,7 +19,12 @@ async function load(folder: string): Promise<EngineModule> {
   const part = async (path: string): Promise<unknown> =>
     import(/* @vite-ignore */ pathToFileURL(join(folder, path)).href);
   const [errors, operation, recover, sequence] = await Promise.all(
-    ['errors.ts', 'atomic/operation.ts', 'atomic/recover.ts', 'atomic/sequence.ts'].map(part),
+    [
+      'core/errors.ts',
+      'atomic/operation.ts',
+      'atomic/recovery/recover.ts',
+      'atomic/sequence/sequence.ts',
+    ].map(part),
   );
   return { errors, operation, recover, sequence } as EngineModule;
 }

@@ -9,12 +9,12 @@ export interface Bug {
   readonly toys?: ToyBugs;
 }
 
-const next = (old: string, now: string): Patch => ({ file: 'next.ts', old, now });
-const journal = (old: string, now: string): Patch => ({ file: 'journal.ts', old, now });
-const announcing = (old: string, now: string): Patch => ({ file: 'announcing.ts', old, now });
-const ending = (old: string, now: string): Patch => ({ file: 'ending.ts', old, now });
-const unwind = (old: string, now: string): Patch => ({ file: 'unwind.ts', old, now });
-const step = (old: string, now: string): Patch => ({ file: 'step.ts', old, now });
+const next = (old: string, now: string): Patch => ({ file: 'undo/next.ts', old, now });
+const journal = (old: string, now: string): Patch => ({ file: 'journal/journal-writer.ts', old, now });
+const announcing = (old: string, now: string): Patch => ({ file: 'sequence/announcement.ts', old, now });
+const ending = (old: string, now: string): Patch => ({ file: 'undo/finish.ts', old, now });
+const unwind = (old: string, now: string): Patch => ({ file: 'undo/unwind.ts', old, now });
+const step = (old: string, now: string): Patch => ({ file: 'sequence/run-step.ts', old, now });
 
 const overwrite = 'writeAll(file, bytes.subarray(0, length), 0);';
 
@@ -68,7 +68,11 @@ export const bugs: readonly Bug[] = [
   {
     name: 'unwinding while a step runs',
     patches: [
-      { file: 'frame.ts', old: 'while (own.running.size > 0 &&', now: 'while (own.running.size > 99 &&' },
+      {
+        file: 'sequence/frame.ts',
+        old: 'while (own.running.size > 0 &&',
+        now: 'while (own.running.size > 99 &&',
+      },
     ],
   },
   {
@@ -118,7 +122,11 @@ export const bugs: readonly Bug[] = [
     name: 'recovery that acts before it syncs',
     patches: [
       journal(`${overwrite}\n    file.datasync();`, ''),
-      { file: 'recover.ts', old: '...ownerLine(engine) }]);', now: "...ownerLine(engine) }], 'wait');" },
+      {
+        file: 'recovery/recover.ts',
+        old: '...ownerLine(engine) }]);',
+        now: "...ownerLine(engine) }], 'wait');",
+      },
     ],
   },
   {
@@ -140,7 +148,7 @@ export const bugs: readonly Bug[] = [
   },
   {
     name: 'no look at what older steps made before the act',
-    patches: [{ file: 'step.ts', old: 'await expectStillOurs(', now: 'void (' }],
+    patches: [{ file: 'sequence/run-step.ts', old: 'await expectStillOurs(', now: 'void (' }],
   },
   {
     name: 'no look after the act',
@@ -154,7 +162,7 @@ export const bugs: readonly Bug[] = [
     name: 'a second recovery that finds the blocks of the first',
     patches: [
       {
-        file: 'state.ts',
+        file: 'journal/state.ts',
         old: 'unblock(index);\n      own.unwinding = [undefined];',
         now: 'own.unwinding = [undefined];',
       },

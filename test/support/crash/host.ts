@@ -1,6 +1,6 @@
 import type { ChangeHost, LocalHost } from '../../../src/command/index.ts';
-import type { LockTable } from '../../../src/atomic/lock.ts';
-import type { Processes } from '../../../src/atomic/processes.ts';
+import type { LockTable } from '../../../src/atomic/locks/lock.ts';
+import type { Processes } from '../../../src/atomic/locks/processes.ts';
 import { alive, type Process } from './process.ts';
 import { fileOf, openFiles } from './store.ts';
 

@@ -1,4 +1,4 @@
-import type { BeginLine, IntentLine } from '../../../src/atomic/lines.ts';
+import type { BeginLine, IntentLine } from '../../../src/atomic/journal/lines.ts';
 
 /** A process that a journal can name. */
 export const owner = { pid: 1, started: 2, boot: 'b', user: 'root', bofh: '0' };

@@ -31,13 +31,13 @@ const keepers: Tests = {
 const foreignContent: Tests = { file: 'test/unit/undo/foreign-content.test.ts' };
 /** The session of a tool is not written down. */
 const noRecord = { file: 'host/shell.ts', old: `"$0 $boot $stat" >"$1"`, now: `"$0 $boot $stat" >/dev/null` };
-const undoOfCreateLv: Tests = { file: 'test/unit/testing/lvremove.test.ts', title: 'the undo of createLv' };
+const undoOfCreateLv: Tests = { file: 'test/unit/simulator/lvremove.test.ts', title: 'the undo of createLv' };
 const lvmCommands: Tests = { file: 'test/unit/lvm/commands.test.ts' };
 
 export const productBugs: readonly ProductBug[] = [
   {
     name: 'no directory fsync by the journal',
-    patches: [{ file: 'atomic/store.ts', old: '    fsyncSync(fd);', now: '' }],
+    patches: [{ file: 'atomic/journal/store.ts', old: '    fsyncSync(fd);', now: '' }],
     seenBy: [names],
   },
   {
@@ -75,7 +75,7 @@ export const productBugs: readonly ProductBug[] = [
     name: 'what others wrote is not looked for before an undo',
     patches: [
       {
-        file: 'atomic/unwind.ts',
+        file: 'atomic/undo/unwind.ts',
         old: "    if (trusted !== 'all')",
         now: "    if (trusted === 'all')",
       },
@@ -86,11 +86,11 @@ export const productBugs: readonly ProductBug[] = [
     name: 'what others wrote is not looked for after the commit',
     patches: [
       {
-        file: 'atomic/ending.ts',
+        file: 'atomic/undo/finish.ts',
         old: '...(await finalWitnesses(engine, journal)), ',
         now: '',
       },
-      { file: 'atomic/ending.ts', old: 'import { finalWitnesses } from', now: 'import {} from' },
+      { file: 'atomic/undo/finish.ts', old: 'import { finalWitnesses } from', now: 'import {} from' },
     ],
     seenBy: [foreignContent],
   },

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import type { Steps } from '../../../src/atomic/sequence.ts';
+import type { Steps } from '../../../src/atomic/sequence/sequence.ts';
 import { anyAction, interpret, type Action, type Taken } from './program.ts';
 import { newMachine, type Event, type Fault, type Plan } from './process.ts';
 import type { Toys } from './toys.ts';

@@ -53,32 +53,32 @@ export const ruleBugs: readonly ProductBug[] = [
     now: 'if (other === undefined)\n    throw new RefusedError(\n      `${what} is not on',
   }),
   bug('a lock whose file was removed counts', 'unit/atomic/lock.test.ts', {
-    file: 'atomic/lock.ts',
+    file: 'atomic/locks/lock.ts',
     old: "if (!opened.every(isNamed)) return 'removed';",
     now: '',
   }),
   bug('a lock lost before the intent is on the disk counts', 'unit/atomic/lock.test.ts', {
-    file: 'atomic/lock.ts',
+    file: 'atomic/locks/lock.ts',
     old: 'find((key) => held.get(key)?.files.every(isNamed) !== true)',
     now: 'find((key) => held.get(key) === undefined)',
   }),
   bug('a hole before the last append may be cut off', 'unit/atomic/lines.test.ts', {
-    file: 'atomic/lines.ts',
+    file: 'atomic/journal/lines.ts',
     old: "every((text) => text[8] === '+' || text[8] === '\\0')",
     now: 'every(() => true)',
   }),
   bug('the journal of a living sequence keeps nothing', 'unit/atomic/claims.test.ts', {
-    file: 'atomic/claims.ts',
+    file: 'atomic/locks/claims.ts',
     old: 'const [worked] = await workedOn(engine, [seen]);',
     now: "const [worked] = await workedOn(engine, [seen]);\n        if (worked?.owner === 'running') continue;",
   }),
   bug('the owner of another PID namespace is taken for dead', 'unit/atomic/claims.test.ts', {
-    file: 'atomic/scan.ts',
+    file: 'atomic/journal/scan.ts',
     old: 'const hidden = journals.filter(({ state }) => !isSameView(state.owner, engine.processes.self));',
     now: 'const hidden: readonly Seen[] = [];',
   }),
   bug('who has the journal open is taken for its program', 'unit/atomic/real.test.ts', {
-    file: 'atomic/processes.ts',
+    file: 'atomic/locks/processes.ts',
     old: '.filter(({ pid }) => hasLocked(pid, inode))',
     now: '',
   }),
@@ -86,13 +86,13 @@ export const ruleBugs: readonly ProductBug[] = [
     'recovery at boot has no time left, and goes on',
     { file: 'test/unit/cli/boot.test.ts', title: 'bofh recover --boot' },
     {
-      file: 'cli/boot-limit.ts',
+      file: 'cli/verbs/recover/boot-limit.ts',
       old: 'if (ms <= 0)',
       now: 'if (ms <= -1e12)',
     },
   ),
   bug('attempts that did nothing stay in the journal', 'unit/atomic/recover.test.ts', {
-    file: 'atomic/journal.ts',
+    file: 'atomic/journal/journal-writer.ts',
     old: 'const useful = withoutFruitless(bytes, decode(bytes, `${id}.journal`));',
     now: 'const useful = bytes;',
   }),
@@ -157,7 +157,7 @@ export const ruleBugs: readonly ProductBug[] = [
     now: "if (path === undefined || filled !== 'never') return undefined;",
   }),
   bug('what was named is discarded with all else', 'unit/undo/foreign-content.test.ts', {
-    file: 'atomic/witness.ts',
+    file: 'atomic/undo/witness.ts',
     old: "discard !== undefined && discard !== 'all' && discard.has(containerOf(step))",
     now: "discard !== undefined && discard !== 'all'",
   }),

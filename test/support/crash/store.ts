@@ -1,4 +1,4 @@
-import type { Store, StoreFile } from '../../../src/atomic/store.ts';
+import type { Store, StoreFile } from '../../../src/atomic/journal/store.ts';
 import { unlock } from './host.ts';
 import { alive, type Process } from './process.ts';
 import { folderOf } from './files.ts';

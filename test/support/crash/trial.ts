@@ -1,4 +1,4 @@
-import type { Steps } from '../../../src/atomic/sequence.ts';
+import type { Steps } from '../../../src/atomic/sequence/sequence.ts';
 import type { EngineModule } from './engine.ts';
 import { newMachine, spawn, type Machine, type Plan, type Process } from './process.ts';
 import { findToy, toys, type ToyBugs, type Toys } from './toys.ts';

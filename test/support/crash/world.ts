@@ -1,4 +1,4 @@
-import { type Draw, drawOf } from '../../../src/testing/draw.ts';
+import { type Draw, drawOf } from '../../../src/simulator/faults/draw.ts';
 import { memoryFiles, type MemoryFiles } from './files.ts';
 
 /** An object of the toy host. `uid` is what the kernel would give it: never the same twice. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { type Draw, drawOf as drawFrom } from '../../../src/testing/draw.ts';
+import { type Draw, drawOf as drawFrom } from '../../../src/simulator/faults/draw.ts';
 
-export type { Draw } from '../../../src/testing/draw.ts';
+export type { Draw } from '../../../src/simulator/faults/draw.ts';
 
 /** Random numbers: of equal words, equal ones. */
 export function drawOf(...words: readonly (string | number)[]): Draw {

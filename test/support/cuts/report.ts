@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { version } from '../../../src/version.ts';
+import { version } from '../../../src/core/version.ts';
 import { type CutOutcome, nameOf } from './outcomes.ts';
 import { sequences } from './sequences.ts';
 

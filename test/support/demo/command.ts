@@ -1,13 +1,13 @@
-import { explain } from '../../../src/cli/explain.ts';
-import { asText } from '../../../src/cli/explanation.ts';
-import { openLog } from '../../../src/cli/log.ts';
-import { program, type Invocation } from '../../../src/cli/program.ts';
-import { reportProgress } from '../../../src/cli/progress.ts';
-import { openSequences, type Runtime } from '../../../src/cli/runtime.ts';
-import { settingsOf } from '../../../src/cli/settings.ts';
-import type { Terminal } from '../../../src/cli/terminal.ts';
+import { explain } from '../../../src/cli/errors/explain.ts';
+import { asText } from '../../../src/cli/errors/explanation.ts';
+import { openLog } from '../../../src/cli/runtime/log.ts';
+import { program, type Invocation } from '../../../src/cli/runtime/program.ts';
+import { reportProgress } from '../../../src/cli/output/progress.ts';
+import { openSequences, type Runtime } from '../../../src/cli/runtime/runtime.ts';
+import { settingsOf } from '../../../src/cli/runtime/settings.ts';
+import type { Terminal } from '../../../src/cli/runtime/terminal.ts';
 import type { Site } from '../../../src/site.ts';
-import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
 
 /** A command that was typed. */
 export interface Typed {

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { version } from '../../../src/version.ts';
+import { version } from '../../../src/core/version.ts';
 
 /** A test on two machines that passed. */
 interface RealTrial {

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Suite } from '../rig/index.ts';
-import { version } from '../../../src/version.ts';
+import { version } from '../../../src/core/version.ts';
 import { allTrials, type Outcome } from './main.ts';
 
 const [begin, end] = ['<!-- matrix: begin -->', '<!-- matrix: end -->'];

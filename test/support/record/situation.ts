@@ -1,5 +1,5 @@
 import type { Answer, Command, Tool } from '../../../src/command/index.ts';
-import type { Reason } from '../../../src/errors.ts';
+import type { Reason } from '../../../src/core/errors.ts';
 import type { DiskSpec } from '../rig/disks.ts';
 
 /** What a command may need to know of the machine that it is recorded on. */

@@ -1,5 +1,5 @@
-import { fork } from '../../../src/testing/fork.ts';
-import type { SimulatedHost } from '../../../src/testing/index.ts';
+import { fork } from '../../../src/simulator/fork.ts';
+import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import type { Cell, Titled } from './cells.ts';
 import type { FaultName } from './fault-names.ts';
 import { counterOf, type Ends, type Point, pointsOf } from './points.ts';

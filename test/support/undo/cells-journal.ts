@@ -1,7 +1,7 @@
-import { recover as recoverVerb } from '../../../src/cli/recover.ts';
-import { fork } from '../../../src/testing/fork.ts';
-import { explain } from '../../../src/cli/explain.ts';
-import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
+import { recover as recoverVerb } from '../../../src/cli/verbs/recover/recover.ts';
+import { fork } from '../../../src/simulator/fork.ts';
+import { explain } from '../../../src/cli/errors/explain.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from '../../unit/cli/support/runtime.ts';
 import type { Cell, Titled } from './cells.ts';
 import type { FaultName } from './fault-names.ts';

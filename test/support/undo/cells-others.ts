@@ -1,7 +1,7 @@
-import { recover } from '../../../src/atomic/recover.ts';
-import { StuckError } from '../../../src/errors.ts';
-import { fork } from '../../../src/testing/fork.ts';
-import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
+import { recover } from '../../../src/atomic/recovery/recover.ts';
+import { StuckError } from '../../../src/core/errors.ts';
+import { fork } from '../../../src/simulator/fork.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
 import type { Cell, Titled } from './cells.ts';
 import type { FaultName } from './fault-names.ts';
 import { deedsOf } from './others/deeds.ts';

@@ -1,5 +1,5 @@
-import { StuckError } from '../../../src/errors.ts';
-import type { FaultMode } from '../../../src/testing/index.ts';
+import { StuckError } from '../../../src/core/errors.ts';
+import type { FaultMode } from '../../../src/simulator/index.ts';
 import type { Cell, Titled } from './cells.ts';
 import type { FaultName } from './fault-names.ts';
 import { hanging } from './hanging.ts';

@@ -1,6 +1,6 @@
-import { StuckError } from '../../../src/errors.ts';
-import { openJournals } from '../../../src/atomic/recover.ts';
-import { simulatedBofh } from '../../../src/testing/index.ts';
+import { StuckError } from '../../../src/core/errors.ts';
+import { openJournals } from '../../../src/atomic/recovery/recover.ts';
+import { simulatedBofh } from '../../../src/simulator/index.ts';
 import type { Titled } from './cells.ts';
 import { type Point, pointsOf } from './points.ts';
 import {

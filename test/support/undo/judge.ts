@@ -1,5 +1,5 @@
-import type { StuckError } from '../../../src/errors.ts';
-import type { SimulatedHost } from '../../../src/testing/index.ts';
+import type { StuckError } from '../../../src/core/errors.ts';
+import type { SimulatedHost } from '../../../src/simulator/index.ts';
 
 const uuid =
   /\b(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-zA-Z]{6}(?:-[0-9a-zA-Z]{4}){5}-[0-9a-zA-Z]{6})\b/g;

@@ -1,4 +1,4 @@
-import type { Access, Fault, FaultMode } from '../../../src/testing/index.ts';
+import type { Access, Fault, FaultMode } from '../../../src/simulator/index.ts';
 import { type Ending, run, type Subject } from './trial.ts';
 
 /** An access of an undisturbed run at which something can go wrong. */

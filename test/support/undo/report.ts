@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { version } from '../../../src/version.ts';
+import { version } from '../../../src/core/version.ts';
 import { faultNames } from './fault-names.ts';
 import type { Counts } from './matrix.ts';
 

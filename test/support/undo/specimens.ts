@@ -1,5 +1,5 @@
 import type { OperationMethods, Tx } from '../../../src/operations.ts';
-import type { SimulatedHost } from '../../../src/testing/index.ts';
+import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import type { FaultName } from './fault-names.ts';
 import { block } from './specimens/block.ts';
 import { btrfs } from './specimens/btrfs.ts';

@@ -1,6 +1,6 @@
 import type { Tx } from '../../../src/operations.ts';
-import { fork } from '../../../src/testing/fork.ts';
-import { simulatedHost, type SimulatedHost, type TarMember } from '../../../src/testing/index.ts';
+import { fork } from '../../../src/simulator/fork.ts';
+import { simulatedHost, type SimulatedHost, type TarMember } from '../../../src/simulator/index.ts';
 
 /** A small system, with what a real one has: links, a hard link, directories. */
 export const smallSystem: readonly TarMember[] = [

@@ -1,16 +1,16 @@
-import { decode } from '../../../src/atomic/lines.ts';
+import { decode } from '../../../src/atomic/journal/lines.ts';
 import {
   abandon,
   openJournals,
   recover,
   type RecoverOptions,
   sweepUnborn,
-} from '../../../src/atomic/recover.ts';
+} from '../../../src/atomic/recovery/recover.ts';
 import type { Signals } from '../../../src/atomic/index.ts';
 import { atomic, type Bofh, withBofh } from '../../../src/bofh.ts';
-import { RolledBackError, StuckError } from '../../../src/errors.ts';
-import { fork } from '../../../src/testing/fork.ts';
-import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
+import { RolledBackError, StuckError } from '../../../src/core/errors.ts';
+import { fork } from '../../../src/simulator/fork.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { differences, notNamed, stateOf, uuidsIn } from './judge.ts';
 import type { Specimen } from './specimens.ts';
 import { neighbourhood, type Staged } from './stage.ts';

@@ -1,8 +1,13 @@
-import { openJournals, recover, sweepUnborn } from '../../../src/atomic/recover.ts';
+import { openJournals, recover, sweepUnborn } from '../../../src/atomic/recovery/recover.ts';
 import { atomic, type Bofh, withBofh } from '../../../src/bofh.ts';
-import { StuckError } from '../../../src/errors.ts';
+import { StuckError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedPair, type LinkFault, type Peer, type SimulatedHost } from '../../../src/testing/index.ts';
+import {
+  simulatedPair,
+  type LinkFault,
+  type Peer,
+  type SimulatedHost,
+} from '../../../src/simulator/index.ts';
 import { differences, stateOf, uuidsIn } from './judge.ts';
 import { endingOf, fateOf, next, type Ending, type Then } from './trial.ts';
 import { neighbourhood } from './stage.ts';

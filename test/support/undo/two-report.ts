@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { version } from '../../../src/version.ts';
+import { version } from '../../../src/core/version.ts';
 
 /** How the trials of one fault between two hosts ended. */
 export interface TwoCounts {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { commonKey, hostKey, keyInWords, objectsOf, ownKey } from '../../../src/atomic/host-key.ts';
-import { describe as inWords } from '../../../src/atomic/report.ts';
+import { commonKey, hostKey, keyInWords, objectsOf, ownKey } from '../../../src/atomic/locks/host-key.ts';
+import { describe as inWords } from '../../../src/atomic/undo/report.ts';
 import { intent } from '../../support/crash/lines.ts';
 
 const on = (name: string) => ({ host: { name } }) as Parameters<typeof hostKey>[0];

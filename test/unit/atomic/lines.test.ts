@@ -1,8 +1,8 @@
 import { crc32 } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { decode, encode, type Line } from '../../../src/atomic/lines.ts';
-import { damagedEnd } from '../../../src/atomic/tend.ts';
-import { JournalError } from '../../../src/errors.ts';
+import { decode, encode, type Line } from '../../../src/atomic/journal/lines.ts';
+import { damagedEnd } from '../../../src/atomic/recovery/close-journal.ts';
+import { JournalError } from '../../../src/core/errors.ts';
 import { appendedApart } from '../cli/support/journals.ts';
 
 const begin: Line = {

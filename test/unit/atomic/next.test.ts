@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { IntentLine, Line } from '../../../src/atomic/lines.ts';
-import { next, type Decision, type View } from '../../../src/atomic/next.ts';
-import { fold } from '../../../src/atomic/state.ts';
+import type { IntentLine, Line } from '../../../src/atomic/journal/lines.ts';
+import { next, type Decision, type View } from '../../../src/atomic/undo/next.ts';
+import { fold } from '../../../src/atomic/journal/state.ts';
 import { begin, intent as claimless, owner } from '../../support/crash/lines.ts';
 
 const rollback: Line = { t: 'rollback', because: 'it failed' };

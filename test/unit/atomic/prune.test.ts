@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { limitHistory, removeClosed, surplus } from '../../../src/atomic/prune.ts';
-import { diskStore, type Store } from '../../../src/atomic/store.ts';
+import { limitHistory, removeClosed, surplus } from '../../../src/atomic/journal/prune.ts';
+import { diskStore, type Store } from '../../../src/atomic/journal/store.ts';
 
 let directory = '';
 let store: Store;

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'rolldown';
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
-import type { LockHolder } from '../../../src/atomic/processes.ts';
-import { abandon, openJournals, recover, sweepUnborn } from '../../../src/atomic/recover.ts';
-import { AtomicOperationSequence } from '../../../src/atomic/sequence.ts';
+import type { LockHolder } from '../../../src/atomic/locks/processes.ts';
+import { abandon, openJournals, recover, sweepUnborn } from '../../../src/atomic/recovery/recover.ts';
+import { AtomicOperationSequence } from '../../../src/atomic/sequence/sequence.ts';
 import { create } from '../../../src/file/index.ts';
-import { processStat } from '../../../src/proc.ts';
+import { processStat } from '../../../src/core/proc.ts';
 import { furnish, realEngine } from '../../support/crash/real/engine.ts';
 import { callsOf, namesAtRisk } from '../../support/crash/real/order.ts';
 

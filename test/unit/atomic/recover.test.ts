@@ -11,9 +11,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { adopt, append, bear, close } from '../../../src/atomic/journal.ts';
+import { adopt, append, bear, close } from '../../../src/atomic/journal/journal-writer.ts';
 import { ownerLine, type Engine } from '../../../src/atomic/engine.ts';
-import type { Line } from '../../../src/atomic/lines.ts';
+import type { Line } from '../../../src/atomic/journal/lines.ts';
 import {
   abandon,
   cutLastLine,
@@ -21,10 +21,10 @@ import {
   plan,
   recover,
   sweepUnborn,
-} from '../../../src/atomic/recover.ts';
-import { fold } from '../../../src/atomic/state.ts';
+} from '../../../src/atomic/recovery/recover.ts';
+import { fold } from '../../../src/atomic/journal/state.ts';
 import type { Reservations } from '../../../src/command/index.ts';
-import { ConnectionError, JournalError, StuckError } from '../../../src/errors.ts';
+import { ConnectionError, JournalError, StuckError } from '../../../src/core/errors.ts';
 import { intent } from '../../support/crash/lines.ts';
 import { realEngine } from '../../support/crash/real/engine.ts';
 

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import type { Engine } from '../../../src/atomic/index.ts';
-import { openJournals, recover } from '../../../src/atomic/recover.ts';
+import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { CommandError, ConnectionError, StuckError } from '../../../src/errors.ts';
-import { simulatedPair } from '../../../src/testing/index.ts';
+import { CommandError, ConnectionError, StuckError } from '../../../src/core/errors.ts';
+import { simulatedPair } from '../../../src/simulator/index.ts';
 
 /** The same engine, on which no reservation can be taken away. */
 function unreleasing(engine: Engine, why: Error): Engine {

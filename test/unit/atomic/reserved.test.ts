@@ -12,8 +12,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { parseReserved, reservedIn } from '../../../src/atomic/reserved.ts';
-import { JournalError } from '../../../src/errors.ts';
+import { parseReserved, reservedIn } from '../../../src/atomic/locks/reservations.ts';
+import { JournalError } from '../../../src/core/errors.ts';
 import { localHost } from '../../../src/host/local.ts';
 
 let work = '';

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import type { Reverse } from '../../../src/atomic/reverse.ts';
-import { withReverse } from '../../../src/atomic/reverse.ts';
-import { openJournals, recover } from '../../../src/atomic/recover.ts';
-import { AtomicOperationSequence, type Steps } from '../../../src/atomic/sequence.ts';
-import { RolledBackError, StuckError, UsageError } from '../../../src/errors.ts';
+import type { Reverse } from '../../../src/atomic/sequence/reverse.ts';
+import { withReverse } from '../../../src/atomic/sequence/reverse.ts';
+import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
+import { AtomicOperationSequence, type Steps } from '../../../src/atomic/sequence/sequence.ts';
+import { RolledBackError, StuckError, UsageError } from '../../../src/core/errors.ts';
 import { newMachine, spawn, type Process } from '../../support/crash/process.ts';
 import { newWorld } from '../../support/crash/world.ts';
 import { rejectionOf } from '../../support/rejection.ts';

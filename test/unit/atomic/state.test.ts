@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Line } from '../../../src/atomic/lines.ts';
-import { blocks, conflicting, fold, isLeft } from '../../../src/atomic/state.ts';
+import type { Line } from '../../../src/atomic/journal/lines.ts';
+import { blocks, conflicting, fold, isLeft } from '../../../src/atomic/journal/state.ts';
 import { begin, intent } from '../../support/crash/lines.ts';
 
 describe('the lines of a journal', () => {

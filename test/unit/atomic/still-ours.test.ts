@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
 import { operation, type Look } from '../../../src/atomic/operation.ts';
-import { openJournals, recover } from '../../../src/atomic/recover.ts';
-import { AtomicOperationSequence, type Steps } from '../../../src/atomic/sequence.ts';
+import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
+import { AtomicOperationSequence, type Steps } from '../../../src/atomic/sequence/sequence.ts';
 import { newMachine, spawn, type Plan } from '../../support/crash/process.ts';
 import { crash } from '../../support/crash/trial.ts';
 import { newWorld } from '../../support/crash/world.ts';

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
 import type { Engine } from '../../../src/atomic/engine.ts';
-import { decode, type Line } from '../../../src/atomic/lines.ts';
+import { decode, type Line } from '../../../src/atomic/journal/lines.ts';
 import { operation, type Look } from '../../../src/atomic/operation.ts';
-import { openJournals, recover } from '../../../src/atomic/recover.ts';
-import { AtomicOperationSequence, type Steps } from '../../../src/atomic/sequence.ts';
-import { RefusedError, RolledBackError, StuckError, type Holder } from '../../../src/errors.ts';
+import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
+import { AtomicOperationSequence, type Steps } from '../../../src/atomic/sequence/sequence.ts';
+import { RefusedError, RolledBackError, StuckError, type Holder } from '../../../src/core/errors.ts';
 import { newMachine, spawn, type Plan } from '../../support/crash/process.ts';
 import { crash } from '../../support/crash/trial.ts';
 import { newWorld } from '../../support/crash/world.ts';

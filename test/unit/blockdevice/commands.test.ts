@@ -7,7 +7,7 @@ import {
   wipeSignatures,
 } from '../../../src/blockdevice/commands.ts';
 import { classifyDevice, recognise } from '../../../src/blockdevice/index.ts';
-import { simulatedHost } from '../../../src/testing/index.ts';
+import { simulatedHost } from '../../../src/simulator/index.ts';
 import { versionsOf } from '../../support/record/recordings.ts';
 import { everyVersion, recorded } from './fixtures.ts';
 

@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { deviceGraph } from '../../../src/blockdevice/graph.ts';
 import type { ReadHost } from '../../../src/command/index.ts';
-import { simulatedHost } from '../../../src/testing/index.ts';
+import { simulatedHost } from '../../../src/simulator/index.ts';
 import { hearingRejections } from '../../support/unheard.ts';
 
 const unheard = hearingRejections();

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { holders } from '../../../src/blockdevice/index.ts';
-import { ParseError } from '../../../src/errors.ts';
+import { ParseError } from '../../../src/core/errors.ts';
 import { disk, mapped, quiet, treeHost, type Tree, virtual } from './tree-host.ts';
 
 const dm = mapped({ name: 'dm-1', number: '253:1', map: 'vg0-web1', uuid: 'LVM-x' }, {});

@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { identityOf, keysOf, locate, splitLvmName } from '../../../src/blockdevice/index.ts';
 import { dmName } from '../../../src/lvm/names.ts';
-import { CommandError, ParseError, RefusedError } from '../../../src/errors.ts';
+import { CommandError, ParseError, RefusedError } from '../../../src/core/errors.ts';
 import { disk, mapped, treeHost, virtual } from './tree-host.ts';
-import { reached } from '../../../src/testing/files.ts';
-import { simulatedHost } from '../../../src/testing/index.ts';
+import { reached } from '../../../src/simulator/world/files.ts';
+import { simulatedHost } from '../../../src/simulator/index.ts';
 
 // As the kernel told it on Debian 12 of a VG on vdb with a volume, and a volume with a snapshot.
 const vg = 'LVM-ztXZ0selCyKzkEmstjtUB2qhf30ep806';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseMountinfo } from '../../../src/blockdevice/mountinfo.ts';
-import { ParseError } from '../../../src/errors.ts';
+import { ParseError } from '../../../src/core/errors.ts';
 
 const plain = '36 35 98:0 /mnt1 /mnt/parent rw,noatime - ext3 /dev/root rw,errors=continue';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { bytesAt } from '../../../src/blockdevice/bytes-at.ts';
 import { mappingEnds, reachOf, usersBeyond } from '../../../src/blockdevice/reach.ts';
-import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import type { Answer } from '../../../src/command/index.ts';
 import { recorded } from './fixtures.ts';
 import { withUnreadable } from './unreadable.ts';

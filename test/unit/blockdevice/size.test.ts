@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { size } from '../../../src/blockdevice/index.ts';
-import { ParseError } from '../../../src/errors.ts';
+import { ParseError } from '../../../src/core/errors.ts';
 import { treeHost, virtual } from './tree-host.ts';
 
 const hostWith = (text: string) => treeHost(virtual('loop3', '7:3', { size: text }));

@@ -3,7 +3,7 @@ import { blkidTagged } from '../../../src/blockdevice/commands.ts';
 import { deviceNode } from '../../../src/blockdevice/index.ts';
 import { linkOf, tagIn } from '../../../src/blockdevice/tag.ts';
 import type { Answer, ReadHost } from '../../../src/command/index.ts';
-import { CommandError, ParseError, RefusedError, UsageError } from '../../../src/errors.ts';
+import { CommandError, ParseError, RefusedError, UsageError } from '../../../src/core/errors.ts';
 import { recorded } from './fixtures.ts';
 import { disk, treeHost, virtual } from './tree-host.ts';
 

@@ -1,5 +1,5 @@
 import type { FileStat, ReadCommand, ReadHost } from '../../../src/command/index.ts';
-import { CommandError } from '../../../src/errors.ts';
+import { CommandError } from '../../../src/core/errors.ts';
 
 /** A path of a made-up host: text of a file, `-> target` of a link, `block 7:0` of a device node. */
 export type Tree = Readonly<Record<string, string>>;

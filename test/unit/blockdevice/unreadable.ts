@@ -1,4 +1,4 @@
-import type { SimulatedHost } from '../../../src/testing/index.ts';
+import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { recorded } from './fixtures.ts';
 
 /** The same host, on which one device gives nothing but I/O errors: what was recorded of such a one. */

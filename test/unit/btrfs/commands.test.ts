@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import * as commands from '../../../src/btrfs/commands.ts';
 import { qgroupShow, qgroupsIn } from '../../../src/btrfs/quota-commands.ts';
-import { ParseError } from '../../../src/errors.ts';
+import { ParseError } from '../../../src/core/errors.ts';
 import { subvolumeList, subvolumeShow } from '../../../src/btrfs/read-commands.ts';
 import { filesystemUsage } from '../../../src/btrfs/usage-commands.ts';
 import type { Command } from '../../../src/command/index.ts';

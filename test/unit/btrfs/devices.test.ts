@@ -1,20 +1,20 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { openJournals } from '../../../src/atomic/recover.ts';
+import { openJournals } from '../../../src/atomic/recovery/recover.ts';
 import { deviceNode } from '../../../src/blockdevice/index.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { deviceAdd, deviceRemove, filesystemDevices } from '../../../src/btrfs/device-commands.ts';
 import { addDevice } from '../../../src/btrfs/operations/add-device.ts';
-import { RefusedError, RolledBackError, StuckError } from '../../../src/errors.ts';
+import { RefusedError, RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { onBtrfs, putState } from '../../../src/testing/btrfs.ts';
-import type { Superblock } from '../../../src/testing/parts.ts';
-import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { onBtrfs, putState } from '../../../src/simulator/world/btrfs.ts';
+import type { Superblock } from '../../../src/simulator/world/parts.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { afflict, largeVolume, pool, secondDevice } from '../../support/undo/specimens/btrfs.ts';
 import { recorded } from '../blockdevice/fixtures.ts';
 import { withUnreadable } from '../blockdevice/unreadable.ts';
 import { failureOf } from '../concurrency/support.ts';
-import { bofhOn, recoverAll } from '../testing/support.ts';
-import { unnamed } from '../testing/sweep.ts';
+import { bofhOn, recoverAll } from '../simulator/support.ts';
+import { unnamed } from '../simulator/sweep.ts';
 
 const at = (name: string) => recorded(`btrfs/${name}@6.2`);
 const gib = 1024 ** 3;

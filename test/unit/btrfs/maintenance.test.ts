@@ -6,13 +6,13 @@ import {
   scrubStatus,
 } from '../../../src/btrfs/maintenance-commands.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { RefusedError, RolledBackError } from '../../../src/errors.ts';
+import { RefusedError, RolledBackError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { afflict, pool } from '../../support/undo/specimens/btrfs.ts';
 import { recorded } from '../blockdevice/fixtures.ts';
 import { failureOf } from '../concurrency/support.ts';
-import { bofhOn } from '../testing/support.ts';
+import { bofhOn } from '../simulator/support.ts';
 
 describe.each(['6.2', '6.14'])('what btrfs-progs %s says', (version) => {
   // What happens too fast to be recorded by machine was recorded once.

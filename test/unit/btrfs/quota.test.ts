@@ -1,13 +1,13 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { qgroupLimit, quotaOf, quotaSet } from '../../../src/btrfs/quota.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { RefusedError, RolledBackError, StuckError } from '../../../src/errors.ts';
+import { RefusedError, RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { pool } from '../../support/undo/specimens/btrfs.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { typed } from '../plan/support.ts';
-import { bofhOn, recoverAll } from '../testing/support.ts';
+import { bofhOn, recoverAll } from '../simulator/support.ts';
 
 let host: SimulatedHost;
 beforeEach(() => {

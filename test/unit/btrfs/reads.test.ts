@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { subvolumes } from '../../../src/btrfs/reads.ts';
 import type { Answer, ReadCommand, ReadHost } from '../../../src/command/index.ts';
-import { ParseError } from '../../../src/errors.ts';
-import { simulatedHost } from '../../../src/testing/index.ts';
+import { ParseError } from '../../../src/core/errors.ts';
+import { simulatedHost } from '../../../src/simulator/index.ts';
 import { recorded } from '../blockdevice/fixtures.ts';
 
 type Says = (form: 'plain' | 'with cgen') => Answer;

@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { openJournals } from '../../../src/atomic/recover.ts';
+import { openJournals } from '../../../src/atomic/recovery/recover.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { RefusedError, RolledBackError } from '../../../src/errors.ts';
-import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { RefusedError, RolledBackError } from '../../../src/core/errors.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { changeSubvolume, pool, secondPool } from '../../support/undo/specimens/btrfs.ts';
 import { failureOf } from '../concurrency/support.ts';
-import { bofhOn, recoverAll } from '../testing/support.ts';
+import { bofhOn, recoverAll } from '../simulator/support.ts';
 
 let host: SimulatedHost;
 let inbox: string | undefined;

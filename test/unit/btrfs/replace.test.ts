@@ -1,14 +1,14 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { replaceStart, replaceWait } from '../../../src/btrfs/device-commands.ts';
-import { RolledBackError, StuckError } from '../../../src/errors.ts';
+import { RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { onBtrfs, putState } from '../../../src/testing/btrfs.ts';
-import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { onBtrfs, putState } from '../../../src/simulator/world/btrfs.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { afflict, largeVolume, pool, secondDevice } from '../../support/undo/specimens/btrfs.ts';
 import { recorded } from '../blockdevice/fixtures.ts';
 import { failureOf } from '../concurrency/support.ts';
-import { bofhOn, recoverAll } from '../testing/support.ts';
+import { bofhOn, recoverAll } from '../simulator/support.ts';
 
 const at = (name: string) => recorded(`btrfs/${name}@6.2`);
 

@@ -2,8 +2,8 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { rotateSnapshots } from '../../../src/api/btrfs.ts';
 import { withBofh } from '../../../src/bofh.ts';
 import { rotationOf, rotationRequest, snapshotName } from '../../../src/btrfs/rotation.ts';
-import { UsageError } from '../../../src/errors.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { UsageError } from '../../../src/core/errors.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { changeSubvolume, pool } from '../../support/undo/specimens/btrfs.ts';
 
 let host: SimulatedHost;

@@ -1,14 +1,14 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { openJournals } from '../../../src/atomic/recover.ts';
+import { openJournals } from '../../../src/atomic/recovery/recover.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { ontoDevice, receive } from '../../../src/btrfs/send-commands.ts';
-import { RefusedError, RolledBackError } from '../../../src/errors.ts';
+import { RefusedError, RolledBackError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { largeVolume, pool, secondPool } from '../../support/undo/specimens/btrfs.ts';
 import { failureOf } from '../concurrency/support.ts';
-import { bofhOn, recoverAll } from '../testing/support.ts';
-import { unnamed } from '../testing/sweep.ts';
+import { bofhOn, recoverAll } from '../simulator/support.ts';
+import { unnamed } from '../simulator/sweep.ts';
 
 const source = '/srv/pool/snapshots/home.foreign';
 const device = '/dev/vg0/stream';

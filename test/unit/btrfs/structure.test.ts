@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createBaseStructure, defaultSubvolume } from '../../../src/api/btrfs.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { RolledBackError, StuckError, UsageError } from '../../../src/errors.ts';
+import { RolledBackError, StuckError, UsageError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { plainPool } from '../../support/undo/specimens/btrfs.ts';
-import { bofhOn, recoverAll } from '../testing/support.ts';
-import { unnamed } from '../testing/sweep.ts';
+import { bofhOn, recoverAll } from '../simulator/support.ts';
+import { unnamed } from '../simulator/sweep.ts';
 
 const top = '/srv/pool';
 const starting = ['etc', 'kept', 'lost+found', 'one with spaces'];

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { askKey, type KeyInputStream } from '../../../src/cli/ask-key.ts';
-import { InterruptedError, RefusedError } from '../../../src/errors.ts';
+import { askKey, type KeyInputStream } from '../../../src/cli/runtime/ask-key.ts';
+import { InterruptedError, RefusedError } from '../../../src/core/errors.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 
 /** A terminal on which these bytes are typed, one chunk after the other, as soon as somebody listens. */

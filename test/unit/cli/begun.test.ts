@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { type Begun, begunIn, withBegun } from '../../../src/cli/begun.ts';
-import { explain } from '../../../src/cli/explain.ts';
-import { asText } from '../../../src/cli/explanation.ts';
-import { InterruptedError, RolledBackError, StuckError, UsageError } from '../../../src/errors.ts';
-import { memoryStore } from '../../../src/testing/store.ts';
+import { type Begun, begunIn, withBegun } from '../../../src/cli/errors/sequences.ts';
+import { explain } from '../../../src/cli/errors/explain.ts';
+import { asText } from '../../../src/cli/errors/explanation.ts';
+import { InterruptedError, RolledBackError, StuckError, UsageError } from '../../../src/core/errors.ts';
+import { memoryStore } from '../../../src/simulator/store.ts';
 
 const one: Begun = { id: 'aa', name: 'one', end: 'committed', left: [] };
 const two: Begun = { id: 'bb', name: 'two', end: 'undone', left: [] };

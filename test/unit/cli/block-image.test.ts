@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import * as answers from '../../../src/cli/answers/index.ts';
-import { simulatedHost } from '../../../src/testing/index.ts';
+import * as answers from '../../../src/cli/output/answers/index.ts';
+import { simulatedHost } from '../../../src/simulator/index.ts';
 import { typed } from '../plan/support.ts';
 
 it('bofh block image create makes the image, and says how large it is', async () => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import * as answers from '../../../src/cli/answers/index.ts';
-import { drawTree, tree } from '../../../src/cli/block-tree.ts';
+import * as answers from '../../../src/cli/output/answers/index.ts';
+import { drawTree, tree } from '../../../src/cli/verbs/block/tree.ts';
 import type { StackDevice } from '../../../src/stack/index.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from './support/runtime.ts';
 
 function host(): SimulatedHost {

@@ -5,19 +5,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import * as answers from '../../../src/cli/answers/index.ts';
-import { install, remove, status } from '../../../src/cli/boot.ts';
-import type { Program } from '../../../src/cli/boot-safety.ts';
-import { bootUnits } from '../../../src/cli/boot-units.ts';
-import { recover } from '../../../src/cli/recover.ts';
-import { encode, type Line } from '../../../src/atomic/lines.ts';
+import * as answers from '../../../src/cli/output/answers/index.ts';
+import { install, remove, status } from '../../../src/cli/verbs/boot/boot.ts';
+import type { Program } from '../../../src/cli/verbs/boot/boot-safety.ts';
+import { bootUnits } from '../../../src/cli/verbs/boot/boot-units.ts';
+import { recover } from '../../../src/cli/verbs/recover/recover.ts';
+import { encode, type Line } from '../../../src/atomic/journal/lines.ts';
 import {
   ProcessKilled,
   simulatedBofh,
   simulatedHost,
   type SimulatedHost,
-} from '../../../src/testing/index.ts';
-import { bofhOn, hostWithSource, vmCreate } from '../testing/support.ts';
+} from '../../../src/simulator/index.ts';
+import { bofhOn, hostWithSource, vmCreate } from '../simulator/support.ts';
 import { containing } from './support/containing.ts';
 import { begin } from './support/journals.ts';
 import { testRuntime } from './support/runtime.ts';

@@ -1,20 +1,20 @@
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import * as answers from '../../../src/cli/answers/index.ts';
-import { create, remove, setDefault, setMode, snapshot } from '../../../src/cli/btrfs-change.ts';
+import * as answers from '../../../src/cli/output/answers/index.ts';
+import { create, remove, setDefault, setMode, snapshot } from '../../../src/cli/verbs/btrfs/change.ts';
 import {
   add as addDevice,
   list as listDevices,
   remove as removeDevice,
   replace as replaceDevice,
-} from '../../../src/cli/btrfs-device.ts';
-import { createBaseStructure } from '../../../src/cli/btrfs-structure.ts';
-import { rotate } from '../../../src/cli/btrfs-rotate.ts';
-import { balance, balanceStatus, scrub, scrubStatus } from '../../../src/cli/btrfs-maintenance.ts';
-import { limit, setQuota, showQuota } from '../../../src/cli/btrfs-quota.ts';
-import { receive, send } from '../../../src/cli/btrfs-send.ts';
-import { list, show } from '../../../src/cli/btrfs.ts';
-import { RefusedError, UsageError } from '../../../src/errors.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+} from '../../../src/cli/verbs/btrfs/device.ts';
+import { createBaseStructure } from '../../../src/cli/verbs/btrfs/structure.ts';
+import { rotate } from '../../../src/cli/verbs/btrfs/rotate.ts';
+import { balance, balanceStatus, scrub, scrubStatus } from '../../../src/cli/verbs/btrfs/maintenance.ts';
+import { limit, setQuota, showQuota } from '../../../src/cli/verbs/btrfs/quota.ts';
+import { receive, send } from '../../../src/cli/verbs/btrfs/send.ts';
+import { list, show } from '../../../src/cli/verbs/btrfs/btrfs.ts';
+import { RefusedError, UsageError } from '../../../src/core/errors.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { afflict, largeVolume, plainPool, pool, secondPool } from '../../support/undo/specimens/btrfs.ts';
 import { testRuntime } from './support/runtime.ts';
 

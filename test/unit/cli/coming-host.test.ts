@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { comingHost } from '../../../src/cli/coming-host.ts';
+import { comingHost } from '../../../src/cli/plan/host-to-come.ts';
 import { hearingRejections } from '../../support/unheard.ts';
 
 const unheard = hearingRejections();

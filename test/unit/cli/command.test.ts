@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { failure } from '../../../src/cli/answers/index.ts';
+import { failure } from '../../../src/cli/output/answers/index.ts';
 import { bofh, builtCommand, run } from './support/built.ts';
 
 const root = process.getuid?.() === 0;

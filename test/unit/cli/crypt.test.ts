@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import * as answers from '../../../src/cli/answers/index.ts';
-import { CommandError, RefusedError, UsageError } from '../../../src/errors.ts';
-import type { SimulatedHost } from '../../../src/testing/index.ts';
+import * as answers from '../../../src/cli/output/answers/index.ts';
+import { CommandError, RefusedError, UsageError } from '../../../src/core/errors.ts';
+import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { headerOf, luksDevices } from '../../../src/crypt/index.ts';
 import { recorded } from '../blockdevice/fixtures.ts';
 import { withUnreadable } from '../blockdevice/unreadable.ts';

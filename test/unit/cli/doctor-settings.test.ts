@@ -1,8 +1,8 @@
 import { afterEach, expect, it } from 'vitest';
-import * as answers from '../../../src/cli/answers/index.ts';
-import { doctorSettings } from '../../../src/cli/doctor-settings.ts';
+import * as answers from '../../../src/cli/output/answers/index.ts';
+import { doctorSettings } from '../../../src/cli/verbs/doctor/settings.ts';
 import { parseSite } from '../../../src/site.ts';
-import { simulatedBofh } from '../../../src/testing/index.ts';
+import { simulatedBofh } from '../../../src/simulator/index.ts';
 import { testRuntime } from './support/runtime.ts';
 
 const before = process.env.BOFH_STATE_DIR;

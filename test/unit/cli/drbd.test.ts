@@ -1,18 +1,23 @@
 import { describe, expect, it, vi } from 'vitest';
-import * as answers from '../../../src/cli/answers/index.ts';
-import { change } from '../../../src/cli/drbd-change.ts';
-import { createConfig, createMetadata, removeConfig, removeMetadata } from '../../../src/cli/drbd-config.ts';
-import { wait } from '../../../src/cli/drbd-wait.ts';
-import { watch } from '../../../src/cli/drbd-watch.ts';
-import { list, next, show, status } from '../../../src/cli/drbd.ts';
+import * as answers from '../../../src/cli/output/answers/index.ts';
+import { change } from '../../../src/cli/verbs/drbd/change.ts';
+import {
+  createConfig,
+  createMetadata,
+  removeConfig,
+  removeMetadata,
+} from '../../../src/cli/verbs/drbd/config.ts';
+import { wait } from '../../../src/cli/verbs/drbd/wait.ts';
+import { watch } from '../../../src/cli/verbs/drbd/watch.ts';
+import { list, next, show, status } from '../../../src/cli/verbs/drbd/drbd.ts';
 import { atomic, type Bofh, withBofh } from '../../../src/bofh.ts';
-import { ToolError } from '../../../src/errors.ts';
+import { ToolError } from '../../../src/core/errors.ts';
 import {
   simulatedBofh,
   simulatedHost,
   simulatedPair,
   type SimulatedHost,
-} from '../../../src/testing/index.ts';
+} from '../../../src/simulator/index.ts';
 import { recorded } from '../blockdevice/fixtures.ts';
 import { replicated, resourceText, up } from '../drbd/support.ts';
 import { testRuntime } from './support/runtime.ts';

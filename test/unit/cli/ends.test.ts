@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { failure, journalList } from '../../../src/cli/answers/index.ts';
+import { failure, journalList } from '../../../src/cli/output/answers/index.ts';
 import { bofh, builtCommand, run as runProgram, type Ended } from './support/built.ts';
 
 const root = process.getuid?.() === 0;

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { failure } from '../../../src/cli/answers/index.ts';
+import { failure } from '../../../src/cli/output/answers/index.ts';
 import { bofh, builtCommand, type Ended, run as runProgram } from './support/built.ts';
 
 const root = process.getuid?.() === 0;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { failure } from '../../../src/cli/answers/index.ts';
-import { explain } from '../../../src/cli/explain.ts';
-import { asText } from '../../../src/cli/explanation.ts';
+import { failure } from '../../../src/cli/output/answers/index.ts';
+import { explain } from '../../../src/cli/errors/explain.ts';
+import { asText } from '../../../src/cli/errors/explanation.ts';
 import {
   CommandError,
   IdentityTaken,
@@ -14,7 +14,7 @@ import {
   StuckError,
   ToolError,
   UsageError,
-} from '../../../src/errors.ts';
+} from '../../../src/core/errors.ts';
 
 const root = { root: true };
 const lvs = { tool: 'lvs', argv: ['--all'], reason: 'denied' as const, exitCode: 5 };
@@ -212,7 +212,7 @@ describe('what a script threw of ours', () => {
     const error = new RefusedError('in use');
     error.stack = [
       'RefusedError: in use',
-      `    at refuse (file://${new URL('../../../src/cli/explain.ts', import.meta.url).pathname}:3:7)`,
+      `    at refuse (file://${new URL('../../../src/cli/errors/explain.ts', import.meta.url).pathname}:3:7)`,
       '    at parse (file:///usr/lib/x.js:3:7)',
       '    at async stat (node:internal/fs/promises:1033:18)',
       '    at async /a.ts:1:116',

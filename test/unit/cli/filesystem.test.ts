@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import * as answers from '../../../src/cli/answers/index.ts';
-import { create } from '../../../src/cli/filesystem-create.ts';
-import { show, label, resize } from '../../../src/cli/filesystem.ts';
-import { RefusedError, UsageError } from '../../../src/errors.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import * as answers from '../../../src/cli/output/answers/index.ts';
+import { create } from '../../../src/cli/verbs/filesystem/create.ts';
+import { show, label, resize } from '../../../src/cli/verbs/filesystem/filesystem.ts';
+import { RefusedError, UsageError } from '../../../src/core/errors.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { typed } from '../plan/support.ts';
 import { testRuntime } from './support/runtime.ts';
 

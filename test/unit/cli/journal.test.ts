@@ -2,8 +2,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Line } from '../../../src/atomic/lines.ts';
-import { failure, journalList, journalShow, recovered } from '../../../src/cli/answers/index.ts';
+import type { Line } from '../../../src/atomic/journal/lines.ts';
+import { failure, journalList, journalShow, recovered } from '../../../src/cli/output/answers/index.ts';
 import { bofh, type Ended, type Start } from './support/built.ts';
 import { bare, begin, layJournal } from './support/journals.ts';
 import { containing } from './support/containing.ts';

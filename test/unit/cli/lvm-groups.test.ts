@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import * as answers from '../../../src/cli/answers/index.ts';
-import { RefusedError } from '../../../src/errors.ts';
-import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import * as answers from '../../../src/cli/output/answers/index.ts';
+import { RefusedError } from '../../../src/core/errors.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { typed } from '../plan/support.ts';
 
 const otherPv = 'AAAAAA-AAAA-AAAA-AAAA-AAAA-AAAA-AAAAAA';

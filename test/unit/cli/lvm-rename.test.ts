@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import * as answers from '../../../src/cli/answers/index.ts';
-import { rename } from '../../../src/cli/lvm-rename.ts';
-import { RefusedError, UsageError } from '../../../src/errors.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import * as answers from '../../../src/cli/output/answers/index.ts';
+import { rename } from '../../../src/cli/verbs/lvm/rename.ts';
+import { RefusedError, UsageError } from '../../../src/core/errors.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { typed } from '../plan/support.ts';
 import { testRuntime } from './support/runtime.ts';
 

@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import * as answers from '../../../src/cli/answers/index.ts';
-import { list } from '../../../src/cli/lvm.ts';
-import { resize } from '../../../src/cli/lvm-resize.ts';
-import { create, remove } from '../../../src/cli/lvm-volumes.ts';
-import { RefusedError, UsageError } from '../../../src/errors.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import * as answers from '../../../src/cli/output/answers/index.ts';
+import { list } from '../../../src/cli/verbs/lvm/list.ts';
+import { resize } from '../../../src/cli/verbs/lvm/resize.ts';
+import { create, remove } from '../../../src/cli/verbs/lvm/volumes.ts';
+import { RefusedError, UsageError } from '../../../src/core/errors.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { withUnreadable } from '../blockdevice/unreadable.ts';
 import { typed } from '../plan/support.ts';
 import { testRuntime } from './support/runtime.ts';

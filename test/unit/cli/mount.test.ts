@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import * as answers from '../../../src/cli/answers/index.ts';
-import { add, list, remove } from '../../../src/cli/mount.ts';
-import * as tables from '../../../src/cli/mount-tables.ts';
-import { RefusedError, UsageError } from '../../../src/errors.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import * as answers from '../../../src/cli/output/answers/index.ts';
+import { add, list, remove } from '../../../src/cli/verbs/mount/mount.ts';
+import * as tables from '../../../src/cli/verbs/mount/tables.ts';
+import { RefusedError, UsageError } from '../../../src/core/errors.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from './support/runtime.ts';
 
 const device = '/dev/vg0/web1';

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import * as answers from '../../../src/cli/answers/index.ts';
-import { list, show } from '../../../src/cli/network.ts';
-import { simulatedBofh, simulatedHost } from '../../../src/testing/index.ts';
+import * as answers from '../../../src/cli/output/answers/index.ts';
+import { list, show } from '../../../src/cli/verbs/network/network.ts';
+import { simulatedBofh, simulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from './support/runtime.ts';
 
 function stage() {

@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { atomic, type Bofh, withBofh } from '../../../src/bofh.ts';
-import { plan } from '../../../src/cli/answers/index.ts';
-import { planOf } from '../../../src/cli/plan.ts';
+import { plan } from '../../../src/cli/output/answers/index.ts';
+import { planOf } from '../../../src/cli/plan/plan.ts';
 import type { Host } from '../../../src/command/index.ts';
-import { RefusedError } from '../../../src/errors.ts';
+import { RefusedError } from '../../../src/core/errors.ts';
 import { createVm, planCreate } from '../../../src/vm/create.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 
 let host: SimulatedHost;
 let real: Bofh;

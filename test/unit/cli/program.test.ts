@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { examples } from '../../../src/cli/examples.ts';
-import { type Invocation, program } from '../../../src/cli/program.ts';
+import { examples } from '../../../src/cli/verbs/examples.ts';
+import { type Invocation, program } from '../../../src/cli/runtime/program.ts';
 import { containing } from './support/containing.ts';
 
 async function parsed(...args: readonly string[]): Promise<Invocation> {

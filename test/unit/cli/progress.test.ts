@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { reportProgress } from '../../../src/cli/progress.ts';
-import type { Terminal } from '../../../src/cli/terminal.ts';
+import { reportProgress } from '../../../src/cli/output/progress.ts';
+import type { Terminal } from '../../../src/cli/runtime/terminal.ts';
 
 const mkfs = { tool: 'mkfs.ext4', argv: ['/dev/vg0/a b'] };
 const step = { n: 3, kind: 'filesystem.create' };

@@ -12,7 +12,13 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { doctor, journalList, journalReserved, plan, recovered } from '../../../src/cli/answers/index.ts';
+import {
+  doctor,
+  journalList,
+  journalReserved,
+  plan,
+  recovered,
+} from '../../../src/cli/output/answers/index.ts';
 import { reservations } from '../../../src/doctor/index.ts';
 import { bofh, type Ended } from './support/built.ts';
 import { bare, begin, layJournal } from './support/journals.ts';

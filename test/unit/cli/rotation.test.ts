@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import * as answers from '../../../src/cli/answers/index.ts';
-import type { Program } from '../../../src/cli/boot-safety.ts';
-import { install, remove, status } from '../../../src/cli/rotation.ts';
-import { program as commandLine } from '../../../src/cli/program.ts';
-import { settingsOf } from '../../../src/cli/settings.ts';
-import { RefusedError, UsageError } from '../../../src/errors.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import * as answers from '../../../src/cli/output/answers/index.ts';
+import type { Program } from '../../../src/cli/verbs/boot/boot-safety.ts';
+import { install, remove, status } from '../../../src/cli/verbs/btrfs/rotation.ts';
+import { program as commandLine } from '../../../src/cli/runtime/program.ts';
+import { settingsOf } from '../../../src/cli/runtime/settings.ts';
+import { RefusedError, UsageError } from '../../../src/core/errors.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { pool } from '../../support/undo/specimens/btrfs.ts';
 import { testRuntime } from './support/runtime.ts';
 
@@ -80,7 +80,7 @@ describe('bofh btrfs rotation', () => {
   });
 
   it('has the state directory of the units that recover at boot', async () => {
-    const { install: installBoot } = await import('../../../src/cli/boot.ts');
+    const { install: installBoot } = await import('../../../src/cli/verbs/boot/boot.ts');
     host.admin.mkdir('/etc/systemd/system/multi-user.target.wants');
     await installBoot(at({ stateDir: '/srv/bofh' }).runtime, program);
     await install(at().runtime, daily, program);

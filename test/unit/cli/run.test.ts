@@ -11,7 +11,7 @@ import { spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { failure, journalList, plan } from '../../../src/cli/answers/index.ts';
+import { failure, journalList, plan } from '../../../src/cli/output/answers/index.ts';
 import { bofh, builtCommand, type Ended, type Start } from './support/built.ts';
 import { containing } from './support/containing.ts';
 

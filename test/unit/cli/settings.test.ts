@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseDuration, settingsOf } from '../../../src/cli/settings.ts';
-import { UsageError } from '../../../src/errors.ts';
+import { parseDuration, settingsOf } from '../../../src/cli/runtime/settings.ts';
+import { UsageError } from '../../../src/core/errors.ts';
 
 describe('a duration', () => {
   it.each([

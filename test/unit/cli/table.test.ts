@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { table } from '../../../src/cli/table.ts';
+import { table } from '../../../src/cli/output/table.ts';
 
 it('a table has no lines and no colours, and no spaces at the end of its lines', () => {
   const text = table(

@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import * as answers from '../../../src/cli/answers/index.ts';
-import { list as lvmList } from '../../../src/cli/lvm.ts';
-import { create } from '../../../src/cli/vm.ts';
-import { remove } from '../../../src/cli/vm-remove.ts';
-import { list, start, startAll } from '../../../src/cli/xen.ts';
-import { RefusedError } from '../../../src/errors.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import * as answers from '../../../src/cli/output/answers/index.ts';
+import { list as lvmList } from '../../../src/cli/verbs/lvm/list.ts';
+import { create } from '../../../src/cli/verbs/vm/create.ts';
+import { remove } from '../../../src/cli/verbs/vm/remove.ts';
+import { list, start, startAll } from '../../../src/cli/verbs/xen/xen.ts';
+import { RefusedError } from '../../../src/core/errors.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from './support/runtime.ts';
 
 const options = {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import * as answers from '../../../src/cli/answers/index.ts';
-import { move } from '../../../src/cli/vm-move.ts';
-import { remove } from '../../../src/cli/vm-remove.ts';
-import type { SimulatedHost } from '../../../src/testing/index.ts';
+import * as answers from '../../../src/cli/output/answers/index.ts';
+import { move } from '../../../src/cli/verbs/vm/move.ts';
+import { remove } from '../../../src/cli/verbs/vm/remove.ts';
+import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { lineOf, unnamed } from '../plan/support.ts';
 import { guestOnTwo } from '../vm/move-support.ts';
 import { testRuntime } from './support/runtime.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { follow } from '../../../src/command/index.ts';
-import { RefusedError } from '../../../src/errors.ts';
+import { RefusedError } from '../../../src/core/errors.ts';
 import { followed } from '../../../src/vm/checks.ts';
 import { treeHost } from '../blockdevice/tree-host.ts';
 

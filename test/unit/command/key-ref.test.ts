@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { keyInWords, keyRef, type KeyRef, parseKeyRef } from '../../../src/command/index.ts';
-import { UsageError } from '../../../src/errors.ts';
+import { UsageError } from '../../../src/core/errors.ts';
 
 const every: readonly (readonly [string, KeyRef, string])[] = [
   ['file:/root/my key', { from: 'file', path: '/root/my key' }, 'the file /root/my key'],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { SimulatedHost } from '../../../src/testing/index.ts';
-import { hostWithSource } from '../testing/support.ts';
+import type { SimulatedHost } from '../../../src/simulator/index.ts';
+import { hostWithSource } from '../simulator/support.ts';
 import { create, fails, withGuest } from './support.ts';
 
 type Arrange = (host: SimulatedHost) => void;

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { RolledBackError, StuckError } from '../../../src/errors.ts';
+import { RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import { typed } from '../plan/support.ts';
-import { hostWithSource } from '../testing/support.ts';
+import { hostWithSource } from '../simulator/support.ts';
 import { countOf, create, does } from './support.ts';
 
 it('leftovers after a failed create; the name is then unusable: whichever change fails, nothing is left and the name can be used at once', async () => {

@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
-import type { SimulatedHost } from '../../../src/testing/index.ts';
-import { hostWithSource } from '../testing/support.ts';
+import type { SimulatedHost } from '../../../src/simulator/index.ts';
+import { hostWithSource } from '../simulator/support.ts';
 import { create, fails, withGuest } from './support.ts';
 
 const source = join(import.meta.dirname, '../../../src');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hostWithSource } from '../testing/support.ts';
+import { hostWithSource } from '../simulator/support.ts';
 import { countOf, create, does, fails, withGuest } from './support.ts';
 
 describe('stale Xen domains/volumes keep a VM from restarting', () => {

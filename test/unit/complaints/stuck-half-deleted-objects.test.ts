@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { StuckError } from '../../../src/errors.ts';
-import type { Fault } from '../../../src/testing/index.ts';
+import { StuckError } from '../../../src/core/errors.ts';
+import type { Fault } from '../../../src/simulator/index.ts';
 import { typed } from '../plan/support.ts';
-import { hostWithSource } from '../testing/support.ts';
+import { hostWithSource } from '../simulator/support.ts';
 import { countOf, create, does, withGuest } from './support.ts';
 
 const destroy = 'vm remove web1 --force-off';

@@ -1,9 +1,9 @@
 import { expect } from 'vitest';
-import { explain } from '../../../src/cli/explain.ts';
-import type { Explanation } from '../../../src/cli/explanation.ts';
-import { fork } from '../../../src/testing/fork.ts';
-import type { SimulatedHost } from '../../../src/testing/index.ts';
-import { hostWithSource } from '../testing/support.ts';
+import { explain } from '../../../src/cli/errors/explain.ts';
+import type { Explanation } from '../../../src/cli/errors/explanation.ts';
+import { fork } from '../../../src/simulator/fork.ts';
+import type { SimulatedHost } from '../../../src/simulator/index.ts';
+import { hostWithSource } from '../simulator/support.ts';
 import { typed } from '../plan/support.ts';
 
 const kernel = '--kernel /boot/vmlinuz-6.1.0-18-amd64 --ramdisk /boot/initrd.img-6.1.0-18-amd64';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { SimulatedHost } from '../../../src/testing/index.ts';
+import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { replicatedVolumes } from '../../support/undo/specimens/drbd.ts';
-import { hostWithSource } from '../testing/support.ts';
+import { hostWithSource } from '../simulator/support.ts';
 import { create, does, fails } from './support.ts';
 
 const device = '/dev/vg0/data';

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { openJournals, recover } from '../../../src/atomic/recover.ts';
-import { RolledBackError, StuckError } from '../../../src/errors.ts';
-import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
-import { hostWithSource, site } from '../testing/support.ts';
+import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
+import { RolledBackError, StuckError } from '../../../src/core/errors.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { hostWithSource, site } from '../simulator/support.ts';
 
 const good = '0c0ffee0-0000-4000-8000-0000000000aa';
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { hostWithSource } from '../testing/support.ts';
+import { hostWithSource } from '../simulator/support.ts';
 import { countOf, create, does, fails } from './support.ts';
 
 it('undo lost when the process dies: killed at any change, bofh recover in a new process undoes it all, and twice is once', async () => {

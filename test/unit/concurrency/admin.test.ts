@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import type { SimulatedHost } from '../../../src/testing/index.ts';
+import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { removeVm, planRemove } from '../../../src/vm/remove.ts';
-import { bofhOn, hostWithSource, site, vmCreate } from '../testing/support.ts';
-import { unnamed } from '../testing/sweep.ts';
+import { bofhOn, hostWithSource, site, vmCreate } from '../simulator/support.ts';
+import { unnamed } from '../simulator/sweep.ts';
 import { type Ending, interfered, linesOnlyIn, moments, recovered, type Then, type Work } from './support.ts';
 
 /** Something that an administrator does by hand, while bofh is at work or has died. */

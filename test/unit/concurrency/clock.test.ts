@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { bofhOn, hostWithSource, vmCreate } from '../testing/support.ts';
-import { unnamed } from '../testing/sweep.ts';
+import { bofhOn, hostWithSource, vmCreate } from '../simulator/support.ts';
+import { unnamed } from '../simulator/sweep.ts';
 import { interfered, linesOnlyIn, moments, type Work } from './support.ts';
 
 const work: Work = {

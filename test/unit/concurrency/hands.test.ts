@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { openJournals, recover, type Recovered } from '../../../src/atomic/recover.ts';
+import { openJournals, recover, type Recovered } from '../../../src/atomic/recovery/recover.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import type { RolledBackError, StuckError } from '../../../src/errors.ts';
+import type { RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
-import { bofhOn, hostWithSource, site, vmCreate } from '../testing/support.ts';
+import { bofhOn, hostWithSource, site, vmCreate } from '../simulator/support.ts';
 
 const uuid = '0c0ffee0-0000-4000-8000-00000000aaaa';
 const device = '/dev/vg0/data';

@@ -1,14 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { parse } from 'node:querystring';
 import { describe, expect, test } from 'vitest';
-import { openJournals, recover } from '../../../src/atomic/recover.ts';
+import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
 import { AtomicOperationSequence } from '../../../src/atomic/index.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import type { StuckError } from '../../../src/errors.ts';
+import type { StuckError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
-import { bofhOn, hostWithSource, site, vmCreate } from '../testing/support.ts';
+import { bofhOn, hostWithSource, site, vmCreate } from '../simulator/support.ts';
 
 const run = <T>(host: SimulatedHost, body: (tx: Tx) => Promise<T>): Promise<T> =>
   withBofh(bofhOn(host), () => atomic('try', body));

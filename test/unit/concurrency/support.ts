@@ -1,8 +1,8 @@
-import { openJournals, recover } from '../../../src/atomic/recover.ts';
-import { BofhError, RolledBackError, StuckError } from '../../../src/errors.ts';
-import { ProcessKilled, simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
-import type { Access, Fault } from '../../../src/testing/index.ts';
-import { site } from '../testing/support.ts';
+import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
+import { BofhError, RolledBackError, StuckError } from '../../../src/core/errors.ts';
+import { ProcessKilled, simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
+import type { Access, Fault } from '../../../src/simulator/index.ts';
+import { site } from '../simulator/support.ts';
 
 /** What is done to a sequence besides. */
 export type Then = 'goes on' | 'fails at its last step' | 'is killed there and recovered';

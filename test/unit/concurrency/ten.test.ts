@@ -1,9 +1,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { JournalError, RefusedError, RolledBackError } from '../../../src/errors.ts';
-import { type SimulatedHost, simulatedHost } from '../../../src/testing/index.ts';
-import { bofhOn, recoverAll } from '../testing/support.ts';
+import { JournalError, RefusedError, RolledBackError } from '../../../src/core/errors.ts';
+import { type SimulatedHost, simulatedHost } from '../../../src/simulator/index.ts';
+import { bofhOn, recoverAll } from '../simulator/support.ts';
 import { failureOf, linesOnlyIn } from './support.ts';
 
 /** What each of the ten makes: a, b and c are wanted by two or three of them. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { checkMembers } from '../../../src/copy/archive.ts';
 import type { Member } from '../../../src/copy/commands.ts';
-import { UsageError } from '../../../src/errors.ts';
+import { UsageError } from '../../../src/core/errors.ts';
 
 const file = (name: string): Member => ({ type: '-', name, bytes: 1 });
 const dir = (name: string): Member => ({ type: 'd', name, bytes: 0 });

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { emptyDirectory, syncFilesystem, tarExtract, tarList } from '../../../src/copy/commands.ts';
-import { ParseError } from '../../../src/errors.ts';
+import { ParseError } from '../../../src/core/errors.ts';
 import { debugfsFeatures, debugfsRoot } from '../../../src/filesystem/commands/files.ts';
 
 const fixture = (name: string): string =>

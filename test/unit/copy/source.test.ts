@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ReadHost } from '../../../src/command/index.ts';
 import { checkTar } from '../../../src/copy/index.ts';
-import { CommandError, ToolError, UsageError } from '../../../src/errors.ts';
+import { CommandError, ToolError, UsageError } from '../../../src/core/errors.ts';
 import { scratch } from '../file/support.ts';
 import { tarOf } from './tar.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { headerOf } from '../../../src/crypt/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { blankVolume, device, encrypted, on, programsOf, undone, uuid } from './support.ts';

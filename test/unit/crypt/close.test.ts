@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { crypt } from '../../../src/index.ts';
 import { withBofh } from '../../../src/bofh.ts';
-import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { recoverAll } from '../../support/undo/trial.ts';
 import { device, encrypted, key, on, otherKey, programsOf, undone } from './support.ts';

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import * as block from '../../../src/api/block.ts';
 import { withBofh } from '../../../src/bofh.ts';
-import { RefusedError, StuckError } from '../../../src/errors.ts';
+import { RefusedError, StuckError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { headerOf, mappings } from '../../../src/crypt/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { SimulatedHost } from '../../../src/testing/index.ts';
+import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { blankVolume, contentOf, device, encrypted, on, programsOf, undone, uuid } from './support.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { RefusedError, UsageError } from '../../../src/errors.ts';
-import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { RefusedError, UsageError } from '../../../src/core/errors.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { blankVolume, contentOf, device, key, on, programsOf, undone, uuid } from './support.ts';
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { crypt } from '../../../src/index.ts';
 import { withBofh } from '../../../src/bofh.ts';
-import { RefusedError, UsageError } from '../../../src/errors.ts';
+import { RefusedError, UsageError } from '../../../src/core/errors.ts';
 import { parseSite } from '../../../src/site.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { recoverAll } from '../../support/undo/trial.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { blankVolume, device, encrypted, key, on, otherKey, programsOf, undone, uuid } from './support.ts';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { headerOf } from '../../../src/crypt/index.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { recoverAll } from '../../support/undo/trial.ts';
-import type { SimulatedHost } from '../../../src/testing/index.ts';
+import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import {
   blankVolume,

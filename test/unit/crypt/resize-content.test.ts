@@ -1,13 +1,19 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as block from '../../../src/api/block.ts';
-import { openJournals, recover } from '../../../src/atomic/recover.ts';
+import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
 import { withBofh } from '../../../src/bofh.ts';
 import { resize as operation } from '../../../src/crypt/operations/resize.ts';
-import { BofhError, RefusedError, RolledBackError, StuckError, UsageError } from '../../../src/errors.ts';
+import {
+  BofhError,
+  RefusedError,
+  RolledBackError,
+  StuckError,
+  UsageError,
+} from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
-import { bofhOn } from '../testing/support.ts';
+import { bofhOn } from '../simulator/support.ts';
 import { encrypted, device, key, on, programsOf } from './support.ts';
 
 const mib = 1024 ** 2;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { UsageError } from '../../../src/errors.ts';
-import type { SimulatedHost } from '../../../src/testing/index.ts';
+import { UsageError } from '../../../src/core/errors.ts';
+import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { device, encrypted, key, on, otherKey, programsOf, undone } from './support.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { StuckError } from '../../../src/errors.ts';
-import type { SimulatedHost } from '../../../src/testing/index.ts';
+import { StuckError } from '../../../src/core/errors.ts';
+import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { headerOf } from '../../../src/crypt/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import {

@@ -1,7 +1,7 @@
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import type { KeyRef } from '../../../src/command/index.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 
 export const uuid = '5e1f0000-0000-4000-8000-0000000000aa';
 export const device = '/dev/vg0/web1';

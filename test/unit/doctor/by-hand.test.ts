@@ -1,10 +1,10 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { decode, type IntentLine, type Line } from '../../../src/atomic/lines.ts';
+import { decode, type IntentLine, type Line } from '../../../src/atomic/journal/lines.ts';
 import type { Way } from '../../../src/atomic/operation.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import type { ByHand } from '../../../src/errors.ts';
+import type { ByHand } from '../../../src/core/errors.ts';
 import { allOperations, findOperation } from '../../../src/operations.ts';
-import { simulatedBofh, simulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, simulatedHost } from '../../../src/simulator/index.ts';
 
 /** Every step of a guest's life, as it is journalled: made, started, shut down, removed. */
 let steps: readonly { readonly intent: IntentLine; readonly result: unknown }[] = [];

@@ -7,7 +7,7 @@ import { hiddenGroups } from '../../../src/doctor/marks.ts';
 import { isOlder, programs } from '../../../src/doctor/programs.ts';
 import { siteFile } from '../../../src/doctor/site.ts';
 import { mountOf, stateDirectory } from '../../../src/doctor/state-dir.ts';
-import { simulatedHost } from '../../../src/testing/index.ts';
+import { simulatedHost } from '../../../src/simulator/index.ts';
 import { recorded } from '../blockdevice/fixtures.ts';
 import { type Ailing, patient } from './support.ts';
 

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { doctor } from '../../../src/cli/answers/index.ts';
+import { doctor } from '../../../src/cli/output/answers/index.ts';
 import { bofh } from '../cli/support/built.ts';
 import { bare, begin, layJournal } from '../cli/support/journals.ts';
 

@@ -1,13 +1,13 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { abandon, openJournals, recover } from '../../../src/atomic/recover.ts';
+import { abandon, openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { journalShow } from '../../../src/cli/answers/index.ts';
-import { explain } from '../../../src/cli/explain.ts';
-import { asText } from '../../../src/cli/explanation.ts';
-import { show } from '../../../src/cli/journal.ts';
-import { recover as recoverVerb } from '../../../src/cli/recover.ts';
-import { JournalError, RefusedError, StuckError, UsageError } from '../../../src/errors.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { journalShow } from '../../../src/cli/output/answers/index.ts';
+import { explain } from '../../../src/cli/errors/explain.ts';
+import { asText } from '../../../src/cli/errors/explanation.ts';
+import { show } from '../../../src/cli/verbs/journal/journal.ts';
+import { recover as recoverVerb } from '../../../src/cli/verbs/recover/recover.ts';
+import { JournalError, RefusedError, StuckError, UsageError } from '../../../src/core/errors.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 
 // What people complain of in other tools, one test a complaint.

@@ -1,15 +1,15 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { abandon } from '../../../src/atomic/recover.ts';
+import { abandon } from '../../../src/atomic/recovery/recover.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { doctor as answer } from '../../../src/cli/answers/index.ts';
-import { doctor } from '../../../src/cli/doctor.ts';
-import { CommandError } from '../../../src/errors.ts';
+import { doctor as answer } from '../../../src/cli/output/answers/index.ts';
+import { doctor } from '../../../src/cli/verbs/doctor/doctor.ts';
+import { CommandError } from '../../../src/core/errors.ts';
 import {
   ProcessKilled,
   simulatedBofh,
   simulatedHost,
   type SimulatedHost,
-} from '../../../src/testing/index.ts';
+} from '../../../src/simulator/index.ts';
 import { pool } from '../../support/undo/specimens/btrfs.ts';
 import { containing } from '../cli/support/containing.ts';
 import { testRuntime } from '../cli/support/runtime.ts';

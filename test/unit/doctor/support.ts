@@ -1,8 +1,8 @@
 import type { Answer, ReadCommand } from '../../../src/command/index.ts';
 import { toolDirectories } from '../../../src/command/index.ts';
-import { CommandError } from '../../../src/errors.ts';
-import type { SimulatedHost } from '../../../src/testing/index.ts';
-import { simulatedBofh, simulatedHost } from '../../../src/testing/index.ts';
+import { CommandError } from '../../../src/core/errors.ts';
+import type { SimulatedHost } from '../../../src/simulator/index.ts';
+import { simulatedBofh, simulatedHost } from '../../../src/simulator/index.ts';
 
 /** How the programs of Debian 12 tell their versions, recorded there. */
 const versions: Readonly<Record<string, Partial<Answer>>> = {

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { openJournals, recover } from '../../../src/atomic/recover.ts';
-import { byHandOf } from '../../../src/atomic/report.ts';
+import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
+import { byHandOf } from '../../../src/atomic/undo/report.ts';
 import { connect } from '../../../src/drbd/operations/connect.ts';
 import { states } from '../../../src/drbd/index.ts';
 import { drbdGenerations } from '../../../src/drbd/volume-commands.ts';
-import { StuckError } from '../../../src/errors.ts';
+import { StuckError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { type SimulatedHost, simulatedBofh } from '../../../src/testing/index.ts';
+import { type SimulatedHost, simulatedBofh } from '../../../src/simulator/index.ts';
 import { ground, resourceOf, two } from '../replica/support.ts';
 import { on } from './support.ts';
 

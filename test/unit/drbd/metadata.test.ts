@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { blockSize, blocksAt, createMd, writeDeviceUuid } from '../../../src/drbd/metadata-commands.ts';
 import { areaOf, dataAt, superblockOf } from '../../../src/drbd/metadata.ts';
 import { dataSize } from '../../../src/drbd/index.ts';
-import { ParseError, RefusedError, RolledBackError } from '../../../src/errors.ts';
+import { ParseError, RefusedError, RolledBackError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { device, on, replicated, resourceText, up } from './support.ts';
 
 const name = 'web1';

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { resources } from '../../../src/drbd/index.ts';
 import { configText } from '../../../src/drbd/config-text.ts';
-import { RefusedError, RolledBackError, UsageError } from '../../../src/errors.ts';
+import { RefusedError, RolledBackError, UsageError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
-import type { SimulatedHost } from '../../../src/testing/index.ts';
+import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { on, replicated, resourceText, up } from './support.ts';
 
 type Asked = Parameters<Tx['drbd']['createConfig']>[0];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ParseError } from '../../../src/errors.ts';
+import { ParseError } from '../../../src/core/errors.ts';
 import { parseProc } from '../../../src/drbd/proc.ts';
 import { recorded } from '../blockdevice/fixtures.ts';
 

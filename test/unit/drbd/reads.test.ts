@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { nextFree, procStatus, resourceNamed, resources, taken } from '../../../src/drbd/index.ts';
-import { simulatedHost } from '../../../src/testing/index.ts';
+import { simulatedHost } from '../../../src/simulator/index.ts';
 import { device, replicated, resourceText, up } from './support.ts';
 
 describe('the resources of a host', () => {

@@ -1,6 +1,6 @@
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 
 export const device = '/dev/vg0/web1-root';
 

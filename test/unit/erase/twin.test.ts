@@ -1,10 +1,15 @@
 import { expect, test } from 'vitest';
-import { openJournals, recover } from '../../../src/atomic/recover.ts';
+import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
 import { single, withBofh } from '../../../src/bofh.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { StuckError } from '../../../src/errors.ts';
-import { type Fault, simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
-import { copyContent } from '../../../src/testing/world.ts';
+import { StuckError } from '../../../src/core/errors.ts';
+import {
+  type Fault,
+  simulatedBofh,
+  simulatedHost,
+  type SimulatedHost,
+} from '../../../src/simulator/index.ts';
+import { copyContent } from '../../../src/simulator/world/world.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { next, type Then } from '../../support/undo/trial.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { changedAt, rangesOf, takeWitness } from '../../../src/erase/witness.ts';
-import { simulatedHost } from '../../../src/testing/index.ts';
+import { simulatedHost } from '../../../src/simulator/index.ts';
 
 const [kib, gib] = [1024, 1024 ** 3];
 

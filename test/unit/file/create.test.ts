@@ -14,7 +14,7 @@ import {
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ChangeHost } from '../../../src/command/index.ts';
-import { RefusedError, UsageError } from '../../../src/errors.ts';
+import { RefusedError, UsageError } from '../../../src/core/errors.ts';
 import { create } from '../../../src/file/index.ts';
 import { mark, scratch, take } from './support.ts';
 

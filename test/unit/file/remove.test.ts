@@ -12,7 +12,7 @@ import {
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ChangeHost } from '../../../src/command/index.ts';
-import { RefusedError } from '../../../src/errors.ts';
+import { RefusedError } from '../../../src/core/errors.ts';
 import { remove, sha256 } from '../../../src/file/index.ts';
 import { mark, scratch, take } from './support.ts';
 

@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import * as answers from '../../../src/cli/answers/index.ts';
-import { check as checkVerb } from '../../../src/cli/filesystem.ts';
-import { ParseError, RefusedError } from '../../../src/errors.ts';
+import * as answers from '../../../src/cli/output/answers/index.ts';
+import { check as checkVerb } from '../../../src/cli/verbs/filesystem/filesystem.ts';
+import { ParseError, RefusedError } from '../../../src/core/errors.ts';
 import { checkOf } from '../../../src/filesystem/commands/check.ts';
 import { check } from '../../../src/filesystem/index.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { everyVersion, recorded } from '../blockdevice/fixtures.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 

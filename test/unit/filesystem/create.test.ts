@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Signature } from '../../../src/blockdevice/index.ts';
 import type { ChangeHost } from '../../../src/command/index.ts';
-import { CommandError, ParseError, RefusedError, UsageError } from '../../../src/errors.ts';
+import { CommandError, ParseError, RefusedError, UsageError } from '../../../src/core/errors.ts';
 import { mkfs, mkfsExt4, mkswap } from '../../../src/filesystem/commands.ts';
 import { makeable, rules } from '../../../src/filesystem/types.ts';
 import { create } from '../../../src/filesystem/operations.ts';

@@ -1,14 +1,14 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { RefusedError, RolledBackError, UsageError } from '../../../src/errors.ts';
+import { RefusedError, RolledBackError, UsageError } from '../../../src/core/errors.ts';
 import { labelOf, relabel } from '../../../src/filesystem/commands/label.ts';
 import { info } from '../../../src/filesystem/index.ts';
 import type { Makeable } from '../../../src/filesystem/types.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { everyVersion, recorded } from '../blockdevice/fixtures.ts';
-import { bofhOn } from '../testing/support.ts';
+import { bofhOn } from '../simulator/support.ts';
 
 const device = '/dev/vg0/web1';
 const path = '/mnt/a';

@@ -1,17 +1,17 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { openJournals } from '../../../src/atomic/recover.ts';
+import { openJournals } from '../../../src/atomic/recovery/recover.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import * as answers from '../../../src/cli/answers/index.ts';
-import { repair as repairVerb } from '../../../src/cli/filesystem-repair.ts';
-import { RefusedError, StuckError, UsageError } from '../../../src/errors.ts';
+import * as answers from '../../../src/cli/output/answers/index.ts';
+import { repair as repairVerb } from '../../../src/cli/verbs/filesystem/repair.ts';
+import { RefusedError, StuckError, UsageError } from '../../../src/core/errors.ts';
 import { asks, repairOf } from '../../../src/filesystem/commands/repair.ts';
 import { check } from '../../../src/filesystem/index.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedBofh, type SimulatedHost, simulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, type SimulatedHost, simulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { everyVersion, recorded } from '../blockdevice/fixtures.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
-import { bofhOn, recoverAll } from '../testing/support.ts';
+import { bofhOn, recoverAll } from '../simulator/support.ts';
 
 const device = '/dev/vg0/web1';
 const uuid = '11111111-2222-4333-8444-555555555555';

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import * as answers from '../../../src/cli/answers/index.ts';
-import { uuid as uuidVerb } from '../../../src/cli/filesystem-uuid.ts';
-import { ParseError, RefusedError, UsageError } from '../../../src/errors.ts';
+import * as answers from '../../../src/cli/output/answers/index.ts';
+import { uuid as uuidVerb } from '../../../src/cli/verbs/filesystem/uuid.ts';
+import { ParseError, RefusedError, UsageError } from '../../../src/core/errors.ts';
 import {
   btrfsChanging,
   keepSeed,
@@ -13,10 +13,10 @@ import {
 } from '../../../src/filesystem/commands/uuid.ts';
 import type { Makeable } from '../../../src/filesystem/types.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { failureOf } from '../concurrency/support.ts';
-import { bofhOn, recoverAll } from '../testing/support.ts';
+import { bofhOn, recoverAll } from '../simulator/support.ts';
 
 const device = '/dev/vg0/web1';
 const old = '5e1f0000-0000-4000-8000-000000000001';

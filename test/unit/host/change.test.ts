@@ -3,7 +3,7 @@ import { existsSync, readdirSync, statSync, unlinkSync, writeFileSync } from 'no
 import { basename, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { nothing, type Progress, Secret } from '../../../src/command/index.ts';
-import { CommandError, ParseError, ToolError } from '../../../src/errors.ts';
+import { CommandError, ParseError, ToolError } from '../../../src/core/errors.ts';
 import { localHost } from '../../../src/host/local.ts';
 import { launch } from '../../../src/host/start.ts';
 import { stopping } from '../../../src/host/watch.ts';

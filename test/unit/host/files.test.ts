@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { CommandError } from '../../../src/errors.ts';
+import { CommandError } from '../../../src/core/errors.ts';
 import { localHost } from '../../../src/host/local.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { runScript, temporaryDirectory } from './support.ts';

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { CommandError, ToolError } from '../../../src/errors.ts';
+import { CommandError, ToolError } from '../../../src/core/errors.ts';
 import { localHost } from '../../../src/host/local.ts';
 import { findProgram } from '../../../src/host/program.ts';
 import { rejectionOf } from '../../support/rejection.ts';

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type KeyInput, type KeyRef, Secret, secondKeyPath } from '../../../src/command/index.ts';
 import type { LocalHostOptions } from '../../../src/host/local.ts';
-import { RefusedError, UsageError } from '../../../src/errors.ts';
+import { RefusedError, UsageError } from '../../../src/core/errors.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { changing, hostWith, program, reading, temporaryDirectory } from './support.ts';
 

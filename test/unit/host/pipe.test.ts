@@ -2,7 +2,7 @@ import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Answer, Command, Pipeline } from '../../../src/command/index.ts';
-import { CommandError, ToolError, UsageError } from '../../../src/errors.ts';
+import { CommandError, ToolError, UsageError } from '../../../src/core/errors.ts';
 import { pipelineScript } from '../../../src/host/shell.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { changing, hostWith, textOf, until } from './support.ts';

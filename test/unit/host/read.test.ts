@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { ReadCommand } from '../../../src/command/index.ts';
 import { Secret } from '../../../src/command/index.ts';
-import { CommandError, ParseError, ToolError, UsageError } from '../../../src/errors.ts';
+import { CommandError, ParseError, ToolError, UsageError } from '../../../src/core/errors.ts';
 import { type LocalHostOptions, localHost } from '../../../src/host/local.ts';
 import type { HostEvent } from '../../../src/host/setting.ts';
 import { rejectionOf } from '../../support/rejection.ts';

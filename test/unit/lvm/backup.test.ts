@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { ParseError, RefusedError, UsageError } from '../../../src/errors.ts';
+import { ParseError, RefusedError, UsageError } from '../../../src/core/errors.ts';
 import { metadataBackup } from '../../../src/lvm/index.ts';
-import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
-import { lvmVgBackup } from '../../../src/cli/answers/index.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { lvmVgBackup } from '../../../src/cli/output/answers/index.ts';
 import { typed } from '../plan/support.ts';
 
 const recorded = readFileSync(new URL('../../fixtures/lvm/etc-backup@2.03.16.txt', import.meta.url), 'utf8');

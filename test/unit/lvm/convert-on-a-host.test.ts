@@ -1,15 +1,15 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import * as answers from '../../../src/cli/answers/index.ts';
-import { convert } from '../../../src/cli/lvm-convert.ts';
-import { RefusedError, StuckError, UsageError } from '../../../src/errors.ts';
+import * as answers from '../../../src/cli/output/answers/index.ts';
+import { convert } from '../../../src/cli/verbs/lvm/convert.ts';
+import { RefusedError, StuckError, UsageError } from '../../../src/core/errors.ts';
 import { addCopy, dropCopy } from '../../../src/lvm/convert-commands.ts';
 import { waitSynced } from '../../../src/lvm/index.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { failureOf } from '../concurrency/support.ts';
-import { bofhOn, recoverAll } from '../testing/support.ts';
+import { bofhOn, recoverAll } from '../simulator/support.ts';
 
 const uuid = 'free00-0000-0000-0000-0000-0000-000001';
 

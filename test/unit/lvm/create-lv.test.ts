@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { CommandError, RefusedError, UsageError } from '../../../src/errors.ts';
+import { CommandError, RefusedError, UsageError } from '../../../src/core/errors.ts';
 import { createLv } from '../../../src/lvm/operations.ts';
 import { virtual } from '../blockdevice/tree-host.ts';
 import { FakeLvm } from './fake-lvm.ts';

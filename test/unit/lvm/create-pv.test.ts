@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { RefusedError, RolledBackError, StuckError, UsageError } from '../../../src/errors.ts';
+import { RefusedError, RolledBackError, StuckError, UsageError } from '../../../src/core/errors.ts';
 import { createPv } from '../../../src/lvm/operations.ts';
 import { newLvmUuid } from '../../../src/lvm/uuid.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { failureOf } from '../concurrency/support.ts';
-import { bofhOn, recoverAll } from '../testing/support.ts';
+import { bofhOn, recoverAll } from '../simulator/support.ts';
 
 const disk = '/dev/vdy';
 const ext4 = {

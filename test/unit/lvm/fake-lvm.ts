@@ -1,5 +1,5 @@
 import type { Answer, ChangeHost, Command } from '../../../src/command/index.ts';
-import { CommandError } from '../../../src/errors.ts';
+import { CommandError } from '../../../src/core/errors.ts';
 import { quiet, treeHost } from '../blockdevice/tree-host.ts';
 
 export interface FakeLv {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { RefusedError } from '../../../src/errors.ts';
+import { RefusedError } from '../../../src/core/errors.ts';
 import { filledInWords, fillingOf, refuseFullPool, refuseFullSnapshot } from '../../../src/lvm/filling.ts';
 import { usableVg } from '../../../src/lvm/reads.ts';
 import type { LogicalVolume } from '../../../src/lvm/objects.ts';

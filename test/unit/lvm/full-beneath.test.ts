@@ -1,16 +1,16 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import type { ReadHost } from '../../../src/command/index.ts';
-import { RefusedError } from '../../../src/errors.ts';
+import { RefusedError } from '../../../src/core/errors.ts';
 import { autoextendThreshold } from '../../../src/lvm/commands.ts';
 import { refuseFullBeneath } from '../../../src/lvm/index.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { pool, secondPool } from '../../support/undo/specimens/btrfs.ts';
 import { ownUuid, smallSystem } from '../../support/undo/stage.ts';
 import { disk, mapped, treeHost } from '../blockdevice/tree-host.ts';
 import { failureOf } from '../concurrency/support.ts';
-import { bofhOn } from '../testing/support.ts';
+import { bofhOn } from '../simulator/support.ts';
 
 let host: SimulatedHost;
 beforeEach(() => {

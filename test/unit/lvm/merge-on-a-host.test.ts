@@ -1,14 +1,14 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import * as answers from '../../../src/cli/answers/index.ts';
-import { merge } from '../../../src/cli/lvm-snapshot.ts';
-import { RefusedError, StuckError, UsageError } from '../../../src/errors.ts';
+import * as answers from '../../../src/cli/output/answers/index.ts';
+import { merge } from '../../../src/cli/verbs/lvm/snapshot.ts';
+import { RefusedError, StuckError, UsageError } from '../../../src/core/errors.ts';
 import { lvmerge, refresh, waitMerged } from '../../../src/lvm/merge-commands.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { failureOf } from '../concurrency/support.ts';
-import { bofhOn, recoverAll } from '../testing/support.ts';
+import { bofhOn, recoverAll } from '../simulator/support.ts';
 
 const ext4 = (uuid: string) => ({ type: 'ext4', usage: 'filesystem', uuid, version: '1.0' }) as const;
 

@@ -1,15 +1,15 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import * as lvm from '../../../src/api/lvm.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import * as answers from '../../../src/cli/answers/index.ts';
-import { move } from '../../../src/cli/lvm-pv-move.ts';
-import { RefusedError, StuckError, UsageError } from '../../../src/errors.ts';
+import * as answers from '../../../src/cli/output/answers/index.ts';
+import { move } from '../../../src/cli/verbs/lvm/pv-move.ts';
+import { RefusedError, StuckError, UsageError } from '../../../src/core/errors.ts';
 import { abortMove, pvmove } from '../../../src/lvm/move-commands.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { failureOf } from '../concurrency/support.ts';
-import { bofhOn, recoverAll } from '../testing/support.ts';
+import { bofhOn, recoverAll } from '../simulator/support.ts';
 
 let host: SimulatedHost;
 /** A group of three devices of 15 extents: `a` in two pieces on the first one, with `b` in between. */

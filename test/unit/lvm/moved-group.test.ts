@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { openJournals, recover } from '../../../src/atomic/recover.ts';
+import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
 import { single, withBofh } from '../../../src/bofh.ts';
-import { StuckError } from '../../../src/errors.ts';
+import { StuckError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 
 /** vgsplit: the volume keeps its uuid and its tags, the new group has a uuid of its own. */

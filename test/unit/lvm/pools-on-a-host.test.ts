@@ -1,15 +1,15 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { openJournals } from '../../../src/atomic/recover.ts';
+import { openJournals } from '../../../src/atomic/recovery/recover.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import * as answers from '../../../src/cli/answers/index.ts';
-import * as pools from '../../../src/cli/lvm-pool.ts';
-import { resize as resizeVolume } from '../../../src/cli/lvm-resize.ts';
-import { RefusedError, RolledBackError, UsageError } from '../../../src/errors.ts';
+import * as answers from '../../../src/cli/output/answers/index.ts';
+import * as pools from '../../../src/cli/verbs/lvm/pool.ts';
+import { resize as resizeVolume } from '../../../src/cli/verbs/lvm/resize.ts';
+import { RefusedError, RolledBackError, UsageError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { failureOf } from '../concurrency/support.ts';
-import { bofhOn, recoverAll } from '../testing/support.ts';
+import { bofhOn, recoverAll } from '../simulator/support.ts';
 
 const mib = 1024 ** 2;
 const consent = 'lose what lies beyond';

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { RefusedError } from '../../../src/errors.ts';
+import { RefusedError } from '../../../src/core/errors.ts';
 import { removeLv } from '../../../src/lvm/operations.ts';
 import { virtual } from '../blockdevice/tree-host.ts';
 import { FakeLvm, type FakeLv } from './fake-lvm.ts';

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { CommandError, RefusedError, UsageError } from '../../../src/errors.ts';
+import { CommandError, RefusedError, UsageError } from '../../../src/core/errors.ts';
 import { renameLv } from '../../../src/lvm/operations.ts';
 import { quiet, virtual } from '../blockdevice/tree-host.ts';
 import { type FakeLv, FakeLvm, lvmUuid } from './fake-lvm.ts';

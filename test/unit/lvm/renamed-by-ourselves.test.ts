@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { openJournals, recover } from '../../../src/atomic/recover.ts';
+import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { RefusedError } from '../../../src/errors.ts';
+import { RefusedError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
-import type { SimulatedHost } from '../../../src/testing/index.ts';
+import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { failureOf } from '../concurrency/support.ts';
-import { bofhOn, hostWithSource } from '../testing/support.ts';
+import { bofhOn, hostWithSource } from '../simulator/support.ts';
 
 let host: SimulatedHost;
 beforeEach(() => {

@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import * as lvm from '../../../src/api/lvm.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { RefusedError, RolledBackError, StuckError } from '../../../src/errors.ts';
+import { RefusedError, RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import { pvresize, pvStarts } from '../../../src/lvm/pv-commands.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulate, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulate, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { failureOf } from '../concurrency/support.ts';
-import { bofhOn, recoverAll } from '../testing/support.ts';
+import { bofhOn, recoverAll } from '../simulator/support.ts';
 
 const mib = 1024 ** 2;
 const device = '/dev/vdz';

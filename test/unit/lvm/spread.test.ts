@@ -1,14 +1,14 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import * as block from '../../../src/api/block.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { RefusedError, RolledBackError } from '../../../src/errors.ts';
+import { RefusedError, RolledBackError } from '../../../src/core/errors.ts';
 import type { LogicalVolume } from '../../../src/lvm/objects.ts';
 import { roomFor, spreadAmong, takenFor, unitOf } from '../../../src/lvm/spread.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { failureOf } from '../concurrency/support.ts';
-import { bofhOn, recoverAll } from '../testing/support.ts';
+import { bofhOn, recoverAll } from '../simulator/support.ts';
 
 const mib = 1024 ** 2;
 const consent = 'lose what lies beyond';

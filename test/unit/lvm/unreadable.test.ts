@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { openJournals, recover } from '../../../src/atomic/recover.ts';
+import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
 import { withBofh, single } from '../../../src/bofh.ts';
-import { doctor as answer } from '../../../src/cli/answers/index.ts';
-import { doctor } from '../../../src/cli/doctor.ts';
-import { ParseError, StuckError } from '../../../src/errors.ts';
+import { doctor as answer } from '../../../src/cli/output/answers/index.ts';
+import { doctor } from '../../../src/cli/verbs/doctor/doctor.ts';
+import { ParseError, StuckError } from '../../../src/core/errors.ts';
 import { lvs, metadataBackup, pvs, usableVg, vgs } from '../../../src/lvm/index.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { bofhOf } from '../doctor/support.ts';

@@ -1,14 +1,14 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { openJournals } from '../../../src/atomic/recover.ts';
+import { openJournals } from '../../../src/atomic/recovery/recover.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { commandLine } from '../../../src/command/index.ts';
-import { RefusedError, RolledBackError, StuckError } from '../../../src/errors.ts';
+import { RefusedError, RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import { extendVg, reduceVg } from '../../../src/lvm/operations.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulate, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulate, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { unnamed } from '../../support/undo/judge.ts';
 import { failureOf } from '../concurrency/support.ts';
-import { bofhOn, recoverAll } from '../testing/support.ts';
+import { bofhOn, recoverAll } from '../simulator/support.ts';
 
 const mib = 1024 ** 2;
 const [one, two] = ['/dev/vdw', '/dev/vdx'];

@@ -2,15 +2,15 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import type { ReadHost } from '../../../src/command/index.ts';
-import { CommandError, RefusedError, RolledBackError } from '../../../src/errors.ts';
+import { CommandError, RefusedError, RolledBackError } from '../../../src/core/errors.ts';
 import { vgs, watchingRoom } from '../../../src/lvm/index.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { type Fault, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { type Fault, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { withoutWaiting } from '../../support/undo/clock.ts';
 import { pool, secondPool } from '../../support/undo/specimens/btrfs.ts';
 import { ownUuid, smallSystem } from '../../support/undo/stage.ts';
-import { bofhOn } from '../testing/support.ts';
+import { bofhOn } from '../simulator/support.ts';
 
 const thin = '/dev/vg0/thin';
 const mib = 1024 ** 2;

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { RolledBackError } from '../../../src/errors.ts';
+import { RolledBackError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
-import { bofhOn } from '../testing/support.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { bofhOn } from '../simulator/support.ts';
 
 let host: SimulatedHost;
 beforeEach(() => {

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { commandLine } from '../../../src/command/index.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 
 const gib = 1024 ** 3;
 

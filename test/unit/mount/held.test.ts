@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { BofhError, RefusedError, RolledBackError, UsageError } from '../../../src/errors.ts';
+import { BofhError, RefusedError, RolledBackError, UsageError } from '../../../src/core/errors.ts';
 import { Mounted, NestedMounted } from '../../../src/api/mount.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 
 /** Three volumes with a filesystem: `root` with a system of directories, `home` and `boot`. */
 function stage(fstab = '', udev: 'running' | 'absent' = 'running'): SimulatedHost {
@@ -100,7 +100,7 @@ describe('a mount for a while', () => {
     host.kill();
     const next = host.restart();
     const { engine } = simulatedBofh({ host: next });
-    const { recover } = await import('../../../src/atomic/recover.ts');
+    const { recover } = await import('../../../src/atomic/recovery/recover.ts');
     const [id = ''] = engine.store
       .names('.')
       .flatMap((name) => /^(?<id>.+)\.journal$/.exec(name)?.groups?.id ?? []);

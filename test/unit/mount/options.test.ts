@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { UsageError } from '../../../src/errors.ts';
+import { UsageError } from '../../../src/core/errors.ts';
 import { holdsSecret, mountOptions, refuseSecrets, wordsOf } from '../../../src/mount/options.ts';
 import { bind, mount } from '../../../src/mount/operations.ts';
 

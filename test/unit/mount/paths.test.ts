@@ -2,7 +2,7 @@ import { mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ChangeHost } from '../../../src/command/index.ts';
-import { CommandError, RefusedError, UsageError } from '../../../src/errors.ts';
+import { CommandError, RefusedError, UsageError } from '../../../src/core/errors.ts';
 import { emptyDirectory, realPath } from '../../../src/mount/paths.ts';
 import { scratch } from '../file/support.ts';
 

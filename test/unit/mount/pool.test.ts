@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { RefusedError, UsageError } from '../../../src/errors.ts';
+import { RefusedError, UsageError } from '../../../src/core/errors.ts';
 import { MountPool, type Mounter } from '../../../src/mount/index.ts';
 
 /** A mounter that keeps what it has mounted in a map. */

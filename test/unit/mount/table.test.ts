@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseMountinfo } from '../../../src/blockdevice/index.ts';
-import { ParseError } from '../../../src/errors.ts';
+import { ParseError } from '../../../src/core/errors.ts';
 import { describe as inWords, mountOver, mountsAt, mountsOn, parseUtab } from '../../../src/mount/table.ts';
 
 const recorded = readFileSync(new URL('../../fixtures/utab/two@2.38.1.txt', import.meta.url), 'utf8');

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ReadHost } from '../../../src/command/index.ts';
-import { CommandError } from '../../../src/errors.ts';
+import { CommandError } from '../../../src/core/errors.ts';
 import { ipAddresses } from '../../../src/network/commands.ts';
 import { domidOf, interfaceNamed } from '../../../src/network/index.ts';
 import { recorded } from '../blockdevice/fixtures.ts';

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import * as lvm from '../../../src/api/lvm.ts';
 import { withBofh } from '../../../src/bofh.ts';
-import { journalPrune, plan } from '../../../src/cli/answers/index.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
-import { hostWithSource, site, vmCreate } from '../testing/support.ts';
+import { journalPrune, plan } from '../../../src/cli/output/answers/index.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { hostWithSource, site, vmCreate } from '../simulator/support.ts';
 import { partitionedDisk } from '../../support/undo/specimens/block.ts';
 import {
   changeSubvolume,

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
 import { parsePlan, plan } from '../../../src/api/plan.ts';
-import { ParseError } from '../../../src/errors.ts';
-import { hostWithSource } from '../testing/support.ts';
+import { ParseError } from '../../../src/core/errors.ts';
+import { hostWithSource } from '../simulator/support.ts';
 import { typed } from './support.ts';
 
 const page = join(import.meta.dirname, '../../../docs/plan.md');

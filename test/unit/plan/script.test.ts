@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { failure, plan } from '../../../src/cli/answers/index.ts';
+import { failure, plan } from '../../../src/cli/output/answers/index.ts';
 import { bofh } from '../cli/support/built.ts';
 
 let work = '';

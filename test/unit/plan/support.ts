@@ -1,13 +1,13 @@
 import { withBofh, type Bofh } from '../../../src/bofh.ts';
-import { plan } from '../../../src/cli/answers/index.ts';
-import { planOf } from '../../../src/cli/plan.ts';
-import { program } from '../../../src/cli/program.ts';
+import { plan } from '../../../src/cli/output/answers/index.ts';
+import { planOf } from '../../../src/cli/plan/plan.ts';
+import { program } from '../../../src/cli/runtime/program.ts';
 import { commandLine } from '../../../src/command/index.ts';
 import { loadScript } from '../../../src/script/load.ts';
-import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { allVerbs } from '../../support/verbs.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
-import { site } from '../testing/support.ts';
+import { site } from '../simulator/support.ts';
 
 /** The verbs of the command line that change the host, by its own word. */
 export async function changingVerbs(): Promise<readonly string[]> {

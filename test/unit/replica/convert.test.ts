@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { withBofh } from '../../../src/bofh.ts';
 import { deviceSizeFor, states } from '../../../src/drbd/index.ts';
 import { drbd } from '../../../src/index.ts';
-import type { SimulatedHost } from '../../../src/testing/index.ts';
+import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { both, ext4, ground, made, plain, refusal, two, unplug } from './support.ts';
 
 const mib = 1024 ** 2;

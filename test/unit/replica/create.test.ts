@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { states } from '../../../src/drbd/index.ts';
-import { BofhError } from '../../../src/errors.ts';
+import { BofhError } from '../../../src/core/errors.ts';
 import type { Place } from '../../../src/atomic/index.ts';
 import { memberAt } from '../../../src/replica/hosts.ts';
 import { withBofh } from '../../../src/bofh.ts';

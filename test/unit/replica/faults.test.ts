@@ -10,8 +10,8 @@ import { membersOfReplacement, planReplace } from '../../../src/replica/replace-
 import { replacePeer } from '../../../src/replica/replace.ts';
 import { checkConvert, checkCreate, checkReplace } from '../../../src/replica/request.ts';
 import { changeRole, planPromote } from '../../../src/replica/role.ts';
-import { fork } from '../../../src/testing/fork.ts';
-import { simulatedPair, type SimulatedHost } from '../../../src/testing/index.ts';
+import { fork } from '../../../src/simulator/fork.ts';
+import { simulatedPair, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { faultsOf } from '../../support/undo/two-faults.ts';
 import { type Made, referenceOf } from '../../support/undo/two-hosts.ts';
 import { counting, tryEach } from '../../support/undo/two-trials.ts';

@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { atomic, type Bofh, withBofh } from '../../../src/bofh.ts';
-import { openJournals, recover } from '../../../src/atomic/recover.ts';
+import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
 import { states } from '../../../src/drbd/index.ts';
 import { drbdAdjustments } from '../../../src/drbd/volume-commands.ts';
-import { BofhError, StuckError } from '../../../src/errors.ts';
+import { BofhError, StuckError } from '../../../src/core/errors.ts';
 import { drbd } from '../../../src/index.ts';
 import { membersOfReplacement, planReplace } from '../../../src/replica/replace-plan.ts';
 import { replacePeer } from '../../../src/replica/replace.ts';
 import { checkReplace } from '../../../src/replica/request.ts';
-import { linkDrbd } from '../../../src/testing/drbd-link.ts';
-import type { SimulatedHost } from '../../../src/testing/index.ts';
+import { linkDrbd } from '../../../src/simulator/world/drbd-link.ts';
+import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { ext4, ground, three, unplug, withGamma } from './support.ts';
 
 const mib = 1024 ** 2;

@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import * as block from '../../../src/api/block.ts';
 import { withBofh } from '../../../src/bofh.ts';
 import { states } from '../../../src/drbd/index.ts';
-import { RefusedError, RolledBackError } from '../../../src/errors.ts';
+import { RefusedError, RolledBackError } from '../../../src/core/errors.ts';
 import { vgs } from '../../../src/lvm/index.ts';
-import { linkDrbd } from '../../../src/testing/drbd-link.ts';
-import { simulatedPair } from '../../../src/testing/index.ts';
+import { linkDrbd } from '../../../src/simulator/world/drbd-link.ts';
+import { simulatedPair } from '../../../src/simulator/index.ts';
 import { create, ext4, ground, made, refusal, resourceOf, two, unplug } from './support.ts';
 
 const mib = 1024 ** 2;

@@ -2,11 +2,11 @@ import { expect } from 'vitest';
 import type { Bofh } from '../../../src/bofh.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { createReplica, planCreate, type CreatedReplica } from '../../../src/replica/create.ts';
-import { BofhError } from '../../../src/errors.ts';
+import { BofhError } from '../../../src/core/errors.ts';
 import { membersAt } from '../../../src/replica/hosts.ts';
 import { checkCreate, type CreateRequest } from '../../../src/replica/request.ts';
-import { linkDrbd } from '../../../src/testing/drbd-link.ts';
-import { simulatedHost, simulatedPair, type SimulatedHost } from '../../../src/testing/index.ts';
+import { linkDrbd } from '../../../src/simulator/world/drbd-link.ts';
+import { simulatedHost, simulatedPair, type SimulatedHost } from '../../../src/simulator/index.ts';
 
 const conf = 'include "drbd.d/global_common.conf";\ninclude "drbd.d/*.res";\n';
 

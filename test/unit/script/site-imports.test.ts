@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { UsageError } from '../../../src/errors.ts';
+import { UsageError } from '../../../src/core/errors.ts';
 import { loadScript } from '../../../src/script/load.ts';
 import { loadSite } from '../../../src/script/site.ts';
 import { rejectionOf } from '../../support/rejection.ts';

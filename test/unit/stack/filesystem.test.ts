@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import * as block from '../../../src/api/block.ts';
 import * as filesystem from '../../../src/api/filesystem.ts';
 import { withBofh } from '../../../src/bofh.ts';
-import { RefusedError } from '../../../src/errors.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { RefusedError } from '../../../src/core/errors.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 
 const mib = 1024 ** 2;
 const uuid = '0c0ffee0-0000-4000-8000-000000000001';

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { RefusedError, RolledBackError } from '../../../src/errors.ts';
-import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { RefusedError, RolledBackError } from '../../../src/core/errors.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { partitionedDisk } from '../../support/undo/specimens/block.ts';
-import { recoverAll } from '../testing/support.ts';
+import { recoverAll } from '../simulator/support.ts';
 import { stackAt } from './support.ts';
 
 const mib = 1024 ** 2;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Limits } from '../../../src/blockdevice/layer.ts';
-import { RefusedError } from '../../../src/errors.ts';
+import { RefusedError } from '../../../src/core/errors.ts';
 import { type ChainLayer, planResize, type ResizePlan } from '../../../src/stack/plan.ts';
 
 const [kib, mib, gib] = [1024, 1024 ** 2, 1024 ** 3];

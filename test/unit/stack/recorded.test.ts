@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Tx } from '../../../src/operations.ts';
-import { RefusedError } from '../../../src/errors.ts';
+import { RefusedError } from '../../../src/core/errors.ts';
 import { resizeStack, type StackTree, stackTree, tree } from '../../../src/stack/index.ts';
 import { recordedHost, recording } from './recorded.ts';
 

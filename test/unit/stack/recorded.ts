@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Answer, FileStat, ReadCommand, ReadHost } from '../../../src/command/index.ts';
-import { CommandError, ToolError } from '../../../src/errors.ts';
+import { CommandError, ToolError } from '../../../src/core/errors.ts';
 import { type Tree, treeHost } from '../blockdevice/tree-host.ts';
 
 /** A whole host as it was recorded: what its kernel showed, and what each program said. */

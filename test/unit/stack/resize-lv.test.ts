@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as block from '../../../src/api/block.ts';
 import { withBofh } from '../../../src/bofh.ts';
-import { RolledBackError } from '../../../src/errors.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { RolledBackError } from '../../../src/core/errors.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 
 const mib = 1024 ** 2;
 const device = '/dev/vg0/a';

@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as block from '../../../src/api/block.ts';
 import { withBofh } from '../../../src/bofh.ts';
-import { blockResize } from '../../../src/cli/answers/index.ts';
-import { resize as cliResize } from '../../../src/cli/block-resize.ts';
-import { RolledBackError } from '../../../src/errors.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { blockResize } from '../../../src/cli/output/answers/index.ts';
+import { resize as cliResize } from '../../../src/cli/verbs/block/resize.ts';
+import { RolledBackError } from '../../../src/core/errors.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 
 const mib = 1024 ** 2;

@@ -2,10 +2,10 @@ import { afterEach, describe, expect, it } from 'vitest';
 import * as block from '../../../src/api/block.ts';
 import type { Layer, Limits } from '../../../src/blockdevice/layer.ts';
 import { withBofh } from '../../../src/bofh.ts';
-import { RefusedError, RolledBackError } from '../../../src/errors.ts';
+import { RefusedError, RolledBackError } from '../../../src/core/errors.ts';
 import { registerLayer } from '../../../src/layers.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 
 const [mib, gib] = [1024 ** 2, 1024 ** 3];
 

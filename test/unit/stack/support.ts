@@ -1,6 +1,6 @@
 import * as block from '../../../src/api/block.ts';
 import { withBofh } from '../../../src/bofh.ts';
-import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
 
 const mib = 1024 ** 2;
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { registerLayer } from '../../../src/layers.ts';
-import { UsageError } from '../../../src/errors.ts';
+import { UsageError } from '../../../src/core/errors.ts';
 import { type StackTree, stackTree, tree } from '../../../src/stack/index.ts';
-import { simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 
 import { quiet, treeHost, virtual } from '../blockdevice/tree-host.ts';
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import * as block from '../../../src/api/block.ts';
 import { withBofh } from '../../../src/bofh.ts';
-import { RefusedError, RolledBackError } from '../../../src/errors.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
-import { recoverAll } from '../testing/support.ts';
+import { RefusedError, RolledBackError } from '../../../src/core/errors.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { recoverAll } from '../simulator/support.ts';
 import { stackAt } from './support.ts';
 
 const mib = 1024 ** 2;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { bofhOn } from '../testing/support.ts';
+import { bofhOn } from '../simulator/support.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { type Specimen, specimens } from '../../support/undo/specimens.ts';
 import { neighbourhood } from '../../support/undo/stage.ts';

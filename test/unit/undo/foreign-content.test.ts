@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { openJournals, recover } from '../../../src/atomic/recover.ts';
-import { RolledBackError, StuckError } from '../../../src/errors.ts';
+import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
+import { RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import type { Tool } from '../../../src/command/tools.ts';
 import { atomic, single, withBofh } from '../../../src/bofh.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
-import { deviceOf } from '../../../src/testing/admin/act.ts';
+import { deviceOf } from '../../../src/simulator/administrator/act.ts';
 import { specimens } from '../../support/undo/specimens.ts';
 import { neighbourhood } from '../../support/undo/stage.ts';
 import { next, run, type Then } from '../../support/undo/trial.ts';

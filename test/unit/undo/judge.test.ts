@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { StuckError } from '../../../src/errors.ts';
+import { StuckError } from '../../../src/core/errors.ts';
 import { differences, notNamed } from '../../support/undo/judge.ts';
 
 // A judge that forgives too much would make the whole matrix green.

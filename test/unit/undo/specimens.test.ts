@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { decode } from '../../../src/atomic/lines.ts';
-import { simulatedBofh, type SimulatedHost } from '../../../src/testing/index.ts';
+import { decode } from '../../../src/atomic/journal/lines.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rows } from '../../support/undo/matrix.ts';
 import { run } from '../../support/undo/trial.ts';
 import { rigRows } from '../../support/matrix/operation-trials.ts';

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { BofhError, RefusedError, UsageError } from '../../../src/errors.ts';
+import { BofhError, RefusedError, UsageError } from '../../../src/core/errors.ts';
 import { parseSite } from '../../../src/site.ts';
-import { simulatedHost, type SimulatedHost, type TarMember } from '../../../src/testing/index.ts';
-import { parseSize } from '../../../src/units.ts';
+import { simulatedHost, type SimulatedHost, type TarMember } from '../../../src/simulator/index.ts';
+import { parseSize } from '../../../src/core/units.ts';
 import { planCreate } from '../../../src/vm/create.ts';
 import type { CheckedCreate } from '../../../src/vm/request.ts';
 import { planRemove } from '../../../src/vm/remove.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { fork } from '../../../src/testing/fork.ts';
-import type { SimulatedHost } from '../../../src/testing/index.ts';
+import { fork } from '../../../src/simulator/fork.ts';
+import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { ownAnd } from '../../../src/replica/hosts.ts';
 import { moveVm, planMove } from '../../../src/vm/move.ts';
 import { faultsOf, someFaults } from '../../support/undo/two-faults.ts';

@@ -1,6 +1,6 @@
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import * as vm from '../../../src/api/vm.ts';
-import type { SimulatedHost } from '../../../src/testing/index.ts';
+import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import type { MovedVm } from '../../../src/vm/move.ts';
 import { create, two } from '../replica/support.ts';
 

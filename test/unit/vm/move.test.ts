@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { RolledBackError } from '../../../src/errors.ts';
+import { RolledBackError } from '../../../src/core/errors.ts';
 import { domains } from '../../../src/xen/index.ts';
 import { states } from '../../../src/drbd/index.ts';
 import { ownAnd } from '../../../src/replica/hosts.ts';

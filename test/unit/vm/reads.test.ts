@@ -3,7 +3,7 @@ import * as vm from '../../../src/api/vm.ts';
 import { withBofh } from '../../../src/bofh.ts';
 import { type Command, commandLine } from '../../../src/command/index.ts';
 import { parseSite } from '../../../src/site.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 
 const mib = 1024 ** 2;
 const site = parseSite(

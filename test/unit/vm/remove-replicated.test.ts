@@ -1,10 +1,10 @@
 import { beforeAll, describe, expect, it, test } from 'vitest';
 import * as vm from '../../../src/api/vm.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { BofhError } from '../../../src/errors.ts';
+import { BofhError } from '../../../src/core/errors.ts';
 import { ownAnd } from '../../../src/replica/hosts.ts';
-import { fork } from '../../../src/testing/fork.ts';
-import type { SimulatedHost } from '../../../src/testing/index.ts';
+import { fork } from '../../../src/simulator/fork.ts';
+import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { removeVm, planRemove } from '../../../src/vm/remove.ts';
 import { domains } from '../../../src/xen/index.ts';
 import { faultsOf, someFaults } from '../../support/undo/two-faults.ts';

@@ -2,10 +2,10 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import * as lvm from '../../../src/api/lvm.ts';
 import * as vm from '../../../src/api/vm.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { RolledBackError, UsageError } from '../../../src/errors.ts';
+import { RolledBackError, UsageError } from '../../../src/core/errors.ts';
 import { deactivate } from '../../../src/lvm/lv-commands.ts';
 import { defaultSite } from '../../../src/site.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/testing/index.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { removeVm, planRemove } from '../../../src/vm/remove.ts';
 
 let host: SimulatedHost;

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import * as vm from '../../../src/api/vm.ts';
 import { withBofh } from '../../../src/bofh.ts';
-import { UsageError } from '../../../src/errors.ts';
+import { UsageError } from '../../../src/core/errors.ts';
 import { checkCreate, type CreateRequest, type RemoveRequest } from '../../../src/vm/request.ts';
 import { rejectionOf } from '../../support/rejection.ts';
-import { bofhOn, hostWithSource } from '../testing/support.ts';
+import { bofhOn, hostWithSource } from '../simulator/support.ts';
 
 const good = {
   name: 'web1',

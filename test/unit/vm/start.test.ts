@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import * as xen from '../../../src/api/xen.ts';
 import { withBofh } from '../../../src/bofh.ts';
 import { states } from '../../../src/drbd/index.ts';
-import { RolledBackError } from '../../../src/errors.ts';
+import { RolledBackError } from '../../../src/core/errors.ts';
 import { domains } from '../../../src/xen/index.ts';
 import { guestOnTwo } from './move-support.ts';
 

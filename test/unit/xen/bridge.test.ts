@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { simulatedHost } from '../../../src/testing/index.ts';
+import { simulatedHost } from '../../../src/simulator/index.ts';
 import { bridgeOf, parseVif } from '../../../src/xen/index.ts';
 
 const host = simulatedHost();

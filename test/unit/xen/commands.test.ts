@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Command } from '../../../src/command/index.ts';
-import { ParseError } from '../../../src/errors.ts';
+import { ParseError } from '../../../src/core/errors.ts';
 import {
   classifyXl,
   createComplaint,

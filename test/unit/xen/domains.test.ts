@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { describe as words, domains, guestDomains, survey } from '../../../src/xen/domains.ts';
-import { CommandError } from '../../../src/errors.ts';
+import { CommandError } from '../../../src/core/errors.ts';
 import { fakeHost } from './fake-host.ts';
 
 const uuid = '11111111-2222-4333-8444-555555555555';

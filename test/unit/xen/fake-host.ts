@@ -1,5 +1,5 @@
 import type { Answer, ChangeHost, Command, FileStat } from '../../../src/command/index.ts';
-import { CommandError } from '../../../src/errors.ts';
+import { CommandError } from '../../../src/core/errors.ts';
 
 /** A domain as the hypervisor of the fake host knows it. */
 export interface FakeDomain {

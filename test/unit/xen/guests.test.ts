@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { UsageError } from '../../../src/errors.ts';
+import { UsageError } from '../../../src/core/errors.ts';
 import { allDomus, guestConfigs, isRunning } from '../../../src/xen/guests.ts';
 import { fakeHost } from './fake-host.ts';
 

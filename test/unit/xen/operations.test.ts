@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { DeviceKeys } from '../../../src/atomic/operation.ts';
-import { CommandError, RefusedError, UsageError } from '../../../src/errors.ts';
+import { CommandError, RefusedError, UsageError } from '../../../src/core/errors.ts';
 import { create, shutdown } from '../../../src/xen/operations.ts';
 import { type FakeHost, fakeHost } from './fake-host.ts';
 

@@ -1,8 +1,8 @@
 // A process of its own, for the tests that kill it: it runs one sequence over real files.
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { openJournals, recover } from '../../../../src/atomic/recover.ts';
-import { AtomicOperationSequence, type Steps } from '../../../../src/atomic/sequence.ts';
+import { openJournals, recover } from '../../../../src/atomic/recovery/recover.ts';
+import { AtomicOperationSequence, type Steps } from '../../../../src/atomic/sequence/sequence.ts';
 import { create, remove } from '../../../../src/file/index.ts';
 import { realEngine, slow } from './engine.ts';
 

@@ -2,10 +2,10 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
 import type { Engine } from '../../../../src/atomic/engine.ts';
-import { lockTable } from '../../../../src/atomic/lock.ts';
+import { lockTable } from '../../../../src/atomic/locks/lock.ts';
 import { operation, type AnyOperation } from '../../../../src/atomic/operation.ts';
-import { hostProcesses } from '../../../../src/atomic/processes.ts';
-import { diskStore } from '../../../../src/atomic/store.ts';
+import { hostProcesses } from '../../../../src/atomic/locks/processes.ts';
+import { diskStore } from '../../../../src/atomic/journal/store.ts';
 import { create, remove } from '../../../../src/file/index.ts';
 import { localHost } from '../../../../src/host/local.ts';
 

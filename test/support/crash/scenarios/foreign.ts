@@ -1,4 +1,4 @@
-import type { Steps } from '../../../../src/atomic/sequence.ts';
+import type { Steps } from '../../../../src/atomic/sequence/sequence.ts';
 import type { Toys } from '../toys.ts';
 import { put } from '../world.ts';
 import { meanwhile, removeThing, renameThing, trial, type Scenario } from './scenario.ts';

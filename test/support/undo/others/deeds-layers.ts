@@ -1,9 +1,9 @@
-import { devices, freeExtents, openers } from '../../../../src/testing/devices.ts';
-import type { SimulatedHost } from '../../../../src/testing/index.ts';
-import { newSlot } from '../../../../src/testing/tools/luks.ts';
-import { tableIn } from '../../../../src/testing/tools/sectors.ts';
-import { activateLv } from '../../../../src/testing/tools/volumes.ts';
-import { settle } from '../../../../src/testing/world.ts';
+import { devices, freeExtents, openers } from '../../../../src/simulator/world/devices.ts';
+import type { SimulatedHost } from '../../../../src/simulator/index.ts';
+import { newSlot } from '../../../../src/simulator/tools/crypt/luks.ts';
+import { tableIn } from '../../../../src/simulator/tools/blockdevice/sectors.ts';
+import { activateLv } from '../../../../src/simulator/tools/lvm/volumes.ts';
+import { settle } from '../../../../src/simulator/world/world.ts';
 import { type Deed, filesystemIsKept, type Theirs, theirFilesystem } from './theirs.ts';
 import type { Touched, TouchedDevice } from './touched.ts';
 

@@ -1,8 +1,8 @@
-import { around, type OnBtrfs, onBtrfs, putState } from '../../../../src/testing/btrfs.ts';
-import { openers } from '../../../../src/testing/devices.ts';
-import type { DrbdResource } from '../../../../src/testing/drbd.ts';
-import type { SimulatedHost } from '../../../../src/testing/index.ts';
-import { tableIn } from '../../../../src/testing/tools/sectors.ts';
+import { around, type OnBtrfs, onBtrfs, putState } from '../../../../src/simulator/world/btrfs.ts';
+import { openers } from '../../../../src/simulator/world/devices.ts';
+import type { DrbdResource } from '../../../../src/simulator/world/drbd.ts';
+import type { SimulatedHost } from '../../../../src/simulator/index.ts';
+import { tableIn } from '../../../../src/simulator/tools/blockdevice/sectors.ts';
 import { intoGroups, intoInactive, intoLuks, intoReplica, intoTable } from './deeds-layers.ts';
 import { hasBytes } from './kept.ts';
 import { written } from './moves.ts';

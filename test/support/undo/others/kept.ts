@@ -1,9 +1,9 @@
-import { devices } from '../../../../src/testing/devices.ts';
-import type { SimulatedHost } from '../../../../src/testing/index.ts';
-import type { Content } from '../../../../src/testing/parts.ts';
-import { tableIn } from '../../../../src/testing/tools/sectors.ts';
-import { inodeOf, type Tree, walk } from '../../../../src/testing/tree.ts';
-import type { World } from '../../../../src/testing/world.ts';
+import { devices } from '../../../../src/simulator/world/devices.ts';
+import type { SimulatedHost } from '../../../../src/simulator/index.ts';
+import type { Content } from '../../../../src/simulator/world/parts.ts';
+import { tableIn } from '../../../../src/simulator/tools/blockdevice/sectors.ts';
+import { inodeOf, type Tree, walk } from '../../../../src/simulator/world/tree.ts';
+import type { World } from '../../../../src/simulator/world/world.ts';
 
 /** Can somebody still get at what this storage holds? What is only closed, not active or not mounted is still there. */
 export function isReachable(world: World, storage: string): boolean {

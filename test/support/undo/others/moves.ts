@@ -1,8 +1,8 @@
 import { posix } from 'node:path';
-import { deviceByNumber } from '../../../../src/testing/devices.ts';
-import type { DrbdResource } from '../../../../src/testing/drbd.ts';
-import type { SimulatedHost } from '../../../../src/testing/index.ts';
-import { walk } from '../../../../src/testing/tree.ts';
+import { deviceByNumber } from '../../../../src/simulator/world/devices.ts';
+import type { DrbdResource } from '../../../../src/simulator/world/drbd.ts';
+import type { SimulatedHost } from '../../../../src/simulator/index.ts';
+import { walk } from '../../../../src/simulator/world/tree.ts';
 import type { Deed } from './theirs.ts';
 
 /** A name that a sequence has given to what is to be removed after its commit; the neighbours have some of other sequences. */

@@ -1,4 +1,4 @@
-import type { SimulatedHost } from '../../../../src/testing/index.ts';
+import type { SimulatedHost } from '../../../../src/simulator/index.ts';
 import { hasFile, hasSuperblock } from './kept.ts';
 
 /** Something that somebody else does to what a sequence has made or changed. */

@@ -1,8 +1,8 @@
-import { type Device, devices, freePvs } from '../../../../src/testing/devices.ts';
-import type { Content, VolumeGroup } from '../../../../src/testing/parts.ts';
-import type { SimulatedHost } from '../../../../src/testing/index.ts';
-import { inodeOf, type Tree, walk } from '../../../../src/testing/tree.ts';
-import type { World } from '../../../../src/testing/world.ts';
+import { type Device, devices, freePvs } from '../../../../src/simulator/world/devices.ts';
+import type { Content, VolumeGroup } from '../../../../src/simulator/world/parts.ts';
+import type { SimulatedHost } from '../../../../src/simulator/index.ts';
+import { inodeOf, type Tree, walk } from '../../../../src/simulator/world/tree.ts';
+import type { World } from '../../../../src/simulator/world/world.ts';
 
 /** What a sequence has made or changed: the difference between two hosts, whatever the sequence says of it. */
 export interface Touched {

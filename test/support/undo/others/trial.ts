@@ -1,7 +1,7 @@
-import { StuckError } from '../../../../src/errors.ts';
-import { abandon, openJournals, recover, sweepUnborn } from '../../../../src/atomic/recover.ts';
-import { fork } from '../../../../src/testing/fork.ts';
-import { simulatedBofh, type SimulatedHost } from '../../../../src/testing/index.ts';
+import { StuckError } from '../../../../src/core/errors.ts';
+import { abandon, openJournals, recover, sweepUnborn } from '../../../../src/atomic/recovery/recover.ts';
+import { fork } from '../../../../src/simulator/fork.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../../src/simulator/index.ts';
 import { endingOf, type Ending, fateOf, leftovers, type Tried, words } from '../trial.ts';
 import type { Deed } from './theirs.ts';
 

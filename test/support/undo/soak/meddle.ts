@@ -1,6 +1,6 @@
-import { openJournals } from '../../../../src/atomic/recover.ts';
-import { fork } from '../../../../src/testing/fork.ts';
-import { simulatedBofh, type SimulatedHost } from '../../../../src/testing/index.ts';
+import { openJournals } from '../../../../src/atomic/recovery/recover.ts';
+import { fork } from '../../../../src/simulator/fork.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../../src/simulator/index.ts';
 import type { Taken } from '../../crash/program.ts';
 import { deedsOf } from '../others/deeds.ts';
 import { knownLosses } from '../others/known-losses.ts';

@@ -1,8 +1,8 @@
 import { sha256 } from '../../../../src/file/index.ts';
 import type { Tx } from '../../../../src/operations.ts';
 import { parseSite } from '../../../../src/site.ts';
-import { statPath } from '../../../../src/testing/files.ts';
-import type { SimulatedHost } from '../../../../src/testing/index.ts';
+import { statPath } from '../../../../src/simulator/world/files.ts';
+import type { SimulatedHost } from '../../../../src/simulator/index.ts';
 import { createVm, planCreate } from '../../../../src/vm/create.ts';
 import { removeVm, planRemove } from '../../../../src/vm/remove.ts';
 import { filledVolume, neighbourhood } from '../stage.ts';

@@ -1,5 +1,5 @@
-import { statPath } from '../../../../src/testing/files.ts';
-import type { SimulatedHost } from '../../../../src/testing/index.ts';
+import { statPath } from '../../../../src/simulator/world/files.ts';
+import type { SimulatedHost } from '../../../../src/simulator/index.ts';
 import type { Takeover } from './program.ts';
 import { files, guests, volumes } from './steps.ts';
 

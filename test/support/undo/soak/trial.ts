@@ -1,10 +1,10 @@
 import type { Signals } from '../../../../src/atomic/index.ts';
 import { atomic, withBofh } from '../../../../src/bofh.ts';
-import { decode } from '../../../../src/atomic/lines.ts';
-import { cutLastLine } from '../../../../src/atomic/recover.ts';
-import { JournalError, StuckError } from '../../../../src/errors.ts';
-import { killProcess } from '../../../../src/testing/faults.ts';
-import { simulatedBofh, type SimulatedHost } from '../../../../src/testing/index.ts';
+import { decode } from '../../../../src/atomic/journal/lines.ts';
+import { cutLastLine } from '../../../../src/atomic/recovery/recover.ts';
+import { JournalError, StuckError } from '../../../../src/core/errors.ts';
+import { killProcess } from '../../../../src/simulator/faults/faults.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../../src/simulator/index.ts';
 import { differences, notNamed, stateOf, uuidsIn } from '../judge.ts';
 import { type Ending, endingOf, fateOf, leftovers, next, recoverAll, type Then, words } from '../trial.ts';
 import { interpret, type Action, type Taken } from '../../crash/program.ts';

@@ -1,4 +1,4 @@
-import type { Access, Fault, FaultMode } from '../../../../src/testing/index.ts';
+import type { Access, Fault, FaultMode } from '../../../../src/simulator/index.ts';
 import type { Struck, Trouble } from './program.ts';
 
 /** What a program, an access to a file and a write to the journal can suffer of it: undefined where it makes no sense. */

@@ -1,4 +1,4 @@
-import type { SimulatedHost } from '../../../../src/testing/index.ts';
+import type { SimulatedHost } from '../../../../src/simulator/index.ts';
 import { emptyVolume, filledVolume, freePv, ownUuid } from '../stage.ts';
 import type { Specimens } from '../specimens.ts';
 

@@ -1,5 +1,11 @@
-import { type Btrfs, type ModelSubvolume, onBtrfs, putState, rootAt } from '../../../../src/testing/btrfs.ts';
-import type { SimulatedHost } from '../../../../src/testing/index.ts';
+import {
+  type Btrfs,
+  type ModelSubvolume,
+  onBtrfs,
+  putState,
+  rootAt,
+} from '../../../../src/simulator/world/btrfs.ts';
+import type { SimulatedHost } from '../../../../src/simulator/index.ts';
 import { emptyVolume, filledVolume, ownUuid } from '../stage.ts';
 import type { Specimens } from '../specimens.ts';
 

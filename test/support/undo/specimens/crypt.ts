@@ -1,5 +1,5 @@
 import type { KeyRef } from '../../../../src/command/index.ts';
-import type { SimulatedHost } from '../../../../src/testing/index.ts';
+import type { SimulatedHost } from '../../../../src/simulator/index.ts';
 import { emptyVolume, filledVolume, ownUuid } from '../stage.ts';
 import type { Specimens } from '../specimens.ts';
 import { noProgram } from './no-program.ts';

@@ -1,4 +1,4 @@
-import type { SimulatedHost } from '../../../../src/testing/index.ts';
+import type { SimulatedHost } from '../../../../src/simulator/index.ts';
 import { emptyVolume } from '../stage.ts';
 import type { Tx } from '../../../../src/operations.ts';
 import type { Specimen, Specimens } from '../specimens.ts';

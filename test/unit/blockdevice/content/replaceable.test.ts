@@ -1,13 +1,13 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../../src/bofh.ts';
 import type { Answer } from '../../../../src/command/index.ts';
-import { RefusedError } from '../../../../src/errors.ts';
+import { RefusedError } from '../../../../src/core/errors.ts';
 import type { Tx } from '../../../../src/operations.ts';
-import { simulatedHost, type SimulatedHost } from '../../../../src/testing/index.ts';
+import { simulatedHost, type SimulatedHost } from '../../../../src/simulator/index.ts';
 import { rejectionOf } from '../../../support/rejection.ts';
 import { pool } from '../../../support/undo/specimens/btrfs.ts';
 import { partitionedDisk } from '../../../support/undo/specimens/block.ts';
-import { bofhOn } from '../../testing/support.ts';
+import { bofhOn } from '../../simulator/support.ts';
 import { withUnreadable } from '../unreadable.ts';
 
 const device = '/dev/vdx';

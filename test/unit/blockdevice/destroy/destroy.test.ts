@@ -2,13 +2,13 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../../src/bofh.ts';
 import { blkdiscard } from '../../../../src/blockdevice/destroy/commands.ts';
 import { probe } from '../../../../src/blockdevice/index.ts';
-import * as answers from '../../../../src/cli/answers/index.ts';
-import { RefusedError, RolledBackError } from '../../../../src/errors.ts';
+import * as answers from '../../../../src/cli/output/answers/index.ts';
+import { RefusedError, RolledBackError } from '../../../../src/core/errors.ts';
 import type { Tx } from '../../../../src/operations.ts';
-import { simulatedHost, type SimulatedHost } from '../../../../src/testing/index.ts';
+import { simulatedHost, type SimulatedHost } from '../../../../src/simulator/index.ts';
 import { rejectionOf } from '../../../support/rejection.ts';
 import { typed } from '../../plan/support.ts';
-import { bofhOn } from '../../testing/support.ts';
+import { bofhOn } from '../../simulator/support.ts';
 
 const device = '/dev/vdz';
 const uuid = '5e1f0000-0000-4000-8000-000000000001';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { drbdShow } from '../../../../src/blockdevice/holders/drbd.ts';
 import { everyHolder } from '../../../../src/blockdevice/index.ts';
-import { CommandError, ParseError } from '../../../../src/errors.ts';
+import { CommandError, ParseError } from '../../../../src/core/errors.ts';
 import { recorded } from '../fixtures.ts';
 import { mapped, quiet, treeHost, virtual } from '../tree-host.ts';
 

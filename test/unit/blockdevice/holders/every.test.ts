@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { everyHolder, mountEntries, mountHolders } from '../../../../src/blockdevice/index.ts';
-import { CommandError } from '../../../../src/errors.ts';
+import { CommandError } from '../../../../src/core/errors.ts';
 import { mapped, quiet, treeHost, type Tree, virtual } from '../tree-host.ts';
 
 const dm = mapped({ name: 'dm-1', number: '253:1', map: 'vg0-web1', uuid: 'LVM-x' }, {});

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { processUses } from '../../../../src/blockdevice/holders/scan.ts';
-import { ParseError } from '../../../../src/errors.ts';
+import { ParseError } from '../../../../src/core/errors.ts';
 import { recorded } from '../fixtures.ts';
 
 // Recorded in a process namespace of its own, where 8 worked in a mounted filesystem (7:4), 9 had a file of it open, 11

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { inWords, remedyFor } from '../../../../src/blockdevice/index.ts';
 import { inUse } from '../../../../src/blockdevice/in-use.ts';
-import type { Holder } from '../../../../src/errors.ts';
+import type { Holder } from '../../../../src/core/errors.ts';
 
 const mount = (path: string, more: Partial<Extract<Holder, { kind: 'mount' }>> = {}): Holder => ({
   ...{ kind: 'mount', path, mountId: 40, words: `mounted on ${path}`, free: ['umount', path] },

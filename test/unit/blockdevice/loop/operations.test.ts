@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../../src/bofh.ts';
-import { RefusedError, RolledBackError, StuckError, UsageError } from '../../../../src/errors.ts';
+import { RefusedError, RolledBackError, StuckError, UsageError } from '../../../../src/core/errors.ts';
 import type { Tx } from '../../../../src/operations.ts';
-import { simulatedHost, type SimulatedHost } from '../../../../src/testing/index.ts';
+import { simulatedHost, type SimulatedHost } from '../../../../src/simulator/index.ts';
 import { withoutWaiting } from '../../../support/undo/clock.ts';
 import { failureOf } from '../../concurrency/support.ts';
-import { bofhOn, recoverAll } from '../../testing/support.ts';
+import { bofhOn, recoverAll } from '../../simulator/support.ts';
 
 const file = '/srv/web1.img';
 let host: SimulatedHost;

@@ -1,12 +1,12 @@
 import { beforeEach, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../../src/bofh.ts';
-import { RefusedError } from '../../../../src/errors.ts';
+import { RefusedError } from '../../../../src/core/errors.ts';
 import type { Tx } from '../../../../src/operations.ts';
-import { simulatedHost, type SimulatedHost } from '../../../../src/testing/index.ts';
+import { simulatedHost, type SimulatedHost } from '../../../../src/simulator/index.ts';
 import { rejectionOf } from '../../../support/rejection.ts';
 import { partitionedDisk } from '../../../support/undo/specimens/block.ts';
 import { ownUuid } from '../../../support/undo/stage.ts';
-import { bofhOn } from '../../testing/support.ts';
+import { bofhOn } from '../../simulator/support.ts';
 
 const device = '/dev/vdx';
 const overwrite = { uuid: ownUuid };

@@ -12,16 +12,16 @@ import { freeRooms, mostOf, placeFor } from '../../../../src/blockdevice/partiti
 import type { PartitionTable } from '../../../../src/blockdevice/partitions/schema.ts';
 import { typeIn } from '../../../../src/blockdevice/partitions/types.ts';
 import { deviceNode, probe } from '../../../../src/blockdevice/index.ts';
-import * as answers from '../../../../src/cli/answers/index.ts';
-import { RefusedError, RolledBackError, StuckError, UsageError } from '../../../../src/errors.ts';
+import * as answers from '../../../../src/cli/output/answers/index.ts';
+import { RefusedError, RolledBackError, StuckError, UsageError } from '../../../../src/core/errors.ts';
 import type { Tx } from '../../../../src/operations.ts';
-import { simulatedHost, type SimulatedHost } from '../../../../src/testing/index.ts';
-import { tableIn } from '../../../../src/testing/tools/sectors.ts';
+import { simulatedHost, type SimulatedHost } from '../../../../src/simulator/index.ts';
+import { tableIn } from '../../../../src/simulator/tools/blockdevice/sectors.ts';
 import { rejectionOf } from '../../../support/rejection.ts';
 import { partitionedDisk } from '../../../support/undo/specimens/block.ts';
 import { ownUuid } from '../../../support/undo/stage.ts';
 import { typed } from '../../plan/support.ts';
-import { bofhOn } from '../../testing/support.ts';
+import { bofhOn } from '../../simulator/support.ts';
 
 const mebibyte = 1024 ** 2;
 const device = '/dev/vdx';

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { encode, type IntentLine, type Line } from '../../../../src/atomic/lines.ts';
+import { encode, type IntentLine, type Line } from '../../../../src/atomic/journal/lines.ts';
 
 const owner = { pid: 2 ** 22 + 1, started: 1, boot: 'an-earlier-boot', user: 'root', bofh: '0.1.0' };
 

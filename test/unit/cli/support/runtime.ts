@@ -1,8 +1,8 @@
 import type { Bofh } from '../../../../src/bofh.ts';
-import { openLog } from '../../../../src/cli/log.ts';
-import { openSequences, type Runtime } from '../../../../src/cli/runtime.ts';
-import { type GlobalOptions, settingsOf } from '../../../../src/cli/settings.ts';
-import type { Terminal } from '../../../../src/cli/terminal.ts';
+import { openLog } from '../../../../src/cli/runtime/log.ts';
+import { openSequences, type Runtime } from '../../../../src/cli/runtime/runtime.ts';
+import { type GlobalOptions, settingsOf } from '../../../../src/cli/runtime/settings.ts';
+import type { Terminal } from '../../../../src/cli/runtime/terminal.ts';
 
 /** A verb's runtime over a simulated host, and what it says. An answer that is a function comes when it is asked for. */
 export function testRuntime(

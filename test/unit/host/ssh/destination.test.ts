@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { UsageError } from '../../../../src/errors.ts';
+import { UsageError } from '../../../../src/core/errors.ts';
 import { sshHost } from '../../../../src/host/ssh/host.ts';
 import { rejectionOf } from '../../../support/rejection.ts';
 

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { shellWord } from '../../../support/words.ts';
 import { shellWords } from '../../../../src/command/index.ts';
-import { UsageError } from '../../../../src/errors.ts';
+import { UsageError } from '../../../../src/core/errors.ts';
 import { remoteLine } from '../../../../src/host/ssh/session.ts';
 
 /** The words as a program gets them. */

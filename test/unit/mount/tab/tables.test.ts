@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ParseError } from '../../../../src/errors.ts';
+import { ParseError } from '../../../../src/core/errors.ts';
 import { copyAttributes, findmntVerify, hindrances } from '../../../../src/mount/tab/commands.ts';
 import { formatCrypttab, parseCrypttab } from '../../../../src/mount/tab/crypttab.ts';
 import { formatFstab, parseFstab } from '../../../../src/mount/tab/fstab.ts';

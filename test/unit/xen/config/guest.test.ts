@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { UsageError } from '../../../../src/errors.ts';
+import { UsageError } from '../../../../src/core/errors.ts';
 import { parseDisk } from '../../../../src/xen/config/disk.ts';
 import { guestConfig } from '../../../../src/xen/config/guest.ts';
 import { parseConfig } from '../../../../src/xen/config/parse.ts';

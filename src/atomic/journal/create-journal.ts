@@ -1,0 +1,77 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { JournalError } from '../../core/errors.ts';
+import { messageOf, ownerLine, type Engine } from '../engine.ts';
+import { bear, type Journal } from './journal-writer.ts';
+import type { BeginLine, Line } from './lines.ts';
+import { lock } from './scan.ts';
+import type { StoreFile } from './store.ts';
+
+/**
+ * Makes the journal of a sequence, with its first lines: it is durable when this returns. `lines` is asked once
+ * nothing more is waited for, and may throw. What fails here leaves no journal.
+ */
+export async function birth(
+  engine: Engine,
+  sequence: { readonly id: string; readonly name: string },
+  lines: () => readonly Line[],
+): Promise<Journal> {
+  const begin: BeginLine = {
+    t: 'begin',
+    format: 1,
+    ...sequence,
+    argv: engine.who.argv,
+    host: engine.host.name,
+    ...ownerLine(engine),
+  };
+  const file = await lockedFile(engine, sequence.id);
+  try {
+    return bear(engine.store, file, begin, lines());
+  } catch (error) {
+    discard(engine, sequence.id, file);
+    throw unwritable(engine, error);
+  }
+}
+
+const tries = 50;
+
+/** `ID.new`, locked by us and still the file of that name: recovery removes one that it can lock first. */
+async function lockedFile(engine: Engine, id: string): Promise<StoreFile> {
+  const name = `${id}.new`;
+  for (let attempt = 0; attempt < tries; attempt += 1) {
+    const file = create(engine, name);
+    if (file !== undefined && (await lock(engine, file, name)) === 'locked') return file;
+    file?.close();
+    await delay(20);
+  }
+  throw new JournalError(`the journal ${id} cannot be locked`);
+}
+
+/** Undefined while recovery, which has just locked it, has not removed it yet. */
+function create(engine: Engine, name: string): StoreFile | undefined {
+  try {
+    return engine.store.create(name);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return undefined;
+    throw unwritable(engine, error);
+  }
+}
+
+function discard(engine: Engine, id: string, file: StoreFile): void {
+  for (const name of [`${id}.journal`, `${id}.ballast`, `${id}.d`, `${id}.new`]) {
+    try {
+      engine.store.remove(name);
+    } catch {
+      // The error that is on its way says more; recovery removes what is left.
+    }
+  }
+  file.close();
+}
+
+function unwritable({ store }: Engine, error: unknown): unknown {
+  // One of ours says what it means already.
+  if (error instanceof Error && !('code' in error)) return error;
+  return new JournalError(`the state directory ${store.directory} cannot be written: ${messageOf(error)}`, {
+    cause: error,
+    remedy: 'make room in it or choose another with --state-dir; nothing was changed',
+  });
+}

@@ -1,0 +1,223 @@
+import type { Reserving } from '../../command/index.ts';
+import { JournalError } from '../../core/errors.ts';
+import { messageOf, newId } from '../engine.ts';
+import { decode, type Decoded, encode, type BeginLine, type Line } from './lines.ts';
+import { limitHistory } from './prune.ts';
+import { advance, fold, type State } from './state.ts';
+import type { Store, StoreFile } from './store.ts';
+
+/** A line did not reach the disk. After a failed `sync` nothing more may be done: what is on the disk is unknown. */
+export class AppendError extends JournalError {
+  readonly at: 'write' | 'sync';
+
+  constructor(at: 'write' | 'sync', id: string, cause: unknown) {
+    super(`journal ${id} cannot be written: ${messageOf(cause)}`, { cause });
+    this.at = at;
+  }
+}
+
+/** An open journal whose lock is held: the file, and what its lines add up to. */
+export interface Journal {
+  readonly id: string;
+  readonly store: Store;
+  readonly file: StoreFile;
+  /** Of this process's work on it: to other hosts, what another process began on it is of the past. */
+  readonly token: string;
+  state: State;
+  /** Where the next line goes: the end of the last good one. */
+  position: number;
+  crc: number;
+  /** Lines that may wait for the next durable write (`done`, `scope`). */
+  pending: readonly Line[];
+  /** A line of the unwinding could not be written: the journal stays open. */
+  incomplete: AppendError | undefined;
+  /** A failed sync, a torn write that could not be cut off, a line of an unwinding that is missing: no more is written. */
+  dead: AppendError | undefined;
+}
+
+/** The journal's sequence, as other hosts are told. */
+export function reservingOf({ id, token, state }: Journal): Reserving {
+  return { id, name: state.begin.name, token };
+}
+
+const ballast = Buffer.alloc(64 * 1024, 1);
+
+/** The journal of a new sequence; `file` is `ID.new`, locked. The begin line and `lines` are durable, and it has its name, when this returns. */
+export function bear(store: Store, file: StoreFile, begin: BeginLine, lines: readonly Line[]): Journal {
+  const { id } = begin;
+  const journal = openAt(store, file, id, advance(undefined, begin));
+  writeBallast(store, id);
+  store.makeDir(`${id}.d`);
+  write(journal, [begin, ...lines]);
+  for (const line of lines) journal.state = advance(journal.state, line);
+  store.rename(`${id}.new`, `${id}.journal`);
+  store.syncDir('.');
+  return journal;
+}
+
+/**
+ * The journal of a sequence whose owner is gone; its lock is held. Makes what was read durable first: the bytes are
+ * overwritten in place, because after a failed fdatasync Linux calls the pages clean, and a sync alone would lie.
+ */
+export function adopt(store: Store, file: StoreFile, id: string, token: string): Journal {
+  return adoptBytes(store, file, { id, token, bytes: file.read() });
+}
+
+/**
+ * The same for another recovery: an earlier one that has only found out what stands in its way counts for nothing any more, and
+ * goes, with the outputs of its programs. So a journal does not grow, however often it is tried again.
+ */
+export function adoptAgain(store: Store, file: StoreFile, id: string, token: string): Journal {
+  const bytes = file.read();
+  const useful = withoutFruitless(bytes, decode(bytes, `${id}.journal`));
+  const journal = adoptBytes(store, file, { id, token, bytes: useful });
+  if (useful.length < bytes.length) {
+    store.remove(`${id}.d`);
+    store.makeDir(`${id}.d`);
+  }
+  return journal;
+}
+
+function withoutFruitless(bytes: Buffer, { lines, length }: Decoded): Buffer {
+  let kept = lines.length;
+  for (;;) {
+    const begin = lines.slice(0, kept).findLastIndex(({ t }) => t !== 'blocked');
+    if (lines[begin]?.t !== 'recovery') break;
+    kept = begin;
+  }
+  let end = length;
+  for (let n = lines.length; n > kept; n -= 1) end = bytes.lastIndexOf(0x0a, end - 2) + 1;
+  return kept === lines.length ? bytes : bytes.subarray(0, end);
+}
+
+function adoptBytes(
+  store: Store,
+  file: StoreFile,
+  { id, token, bytes }: { readonly id: string; readonly token: string; readonly bytes: Buffer },
+): Journal {
+  const { lines, length, crc } = decode(bytes, `${id}.journal`);
+  const journal = { ...openAt(store, file, id, fold(lines)), token, position: length, crc };
+  try {
+    file.truncate(length);
+    writeAll(file, bytes.subarray(0, length), 0);
+    file.datasync();
+  } catch (error) {
+    throw new AppendError('sync', id, error);
+  }
+  return journal;
+}
+
+function openAt(store: Store, file: StoreFile, id: string, state: State): Journal {
+  const nothing = { pending: [], incomplete: undefined, dead: undefined };
+  return { id, store, file, state, token: newId(), position: 0, crc: 0, ...nothing };
+}
+
+/** Appends lines. Durable when this returns, unless they may `wait` for the next write. Throws AppendError. */
+export function append(journal: Journal, lines: readonly Line[], mode: 'durable' | 'wait' = 'durable'): void {
+  if (mode === 'wait') journal.pending = [...journal.pending, ...lines];
+  else write(journal, [...journal.pending, ...lines]);
+  if (mode === 'durable') journal.pending = [];
+  for (const line of lines) journal.state = advance(journal.state, line);
+}
+
+/**
+ * Appends lines of an unwinding. One that cannot be written does not stop it, because undo is idempotent: the state
+ * goes on in memory and the journal stays open. But no later line is written either: with `undone 2` and without the
+ * `undone 3` before it, recovery would undo 3 alone, and set back a value to one that 2 has undone already.
+ * A failed sync does stop it.
+ */
+export function note(journal: Journal, lines: readonly Line[]): void {
+  try {
+    append(journal, lines);
+  } catch (error) {
+    if (!(error instanceof AppendError) || error.at === 'sync') throw error;
+    journal.incomplete ??= error;
+    journal.dead ??= error;
+    for (const line of lines) journal.state = advance(journal.state, line);
+  }
+}
+
+/** Writes the last line and moves the journal to the history. */
+export function close(journal: Journal, line: Line & { readonly t: 'closed' }): void {
+  append(journal, [line]);
+  try {
+    retire(journal.store, journal.id);
+    limitHistory(journal.store, journal.id);
+  } catch {
+    // It is closed, which is all that matters to its sequence: the next recovery moves it.
+  }
+}
+
+/** Moves a closed journal to the history without what may hold key material; whatever of that is done already. */
+export function retire(store: Store, id: string): void {
+  store.remove(`${id}.ballast`);
+  store.remove(`${id}.d`);
+  store.rename(`${id}.journal`, `history/${id}.journal`);
+  // Where a power cut can leave both names, rename(2) finds one file under them and does nothing.
+  store.remove(`${id}.journal`);
+  store.syncDir('history');
+  store.syncDir('.');
+}
+
+function write(journal: Journal, lines: readonly Line[]): void {
+  if (journal.dead !== undefined) throw journal.dead;
+  const { bytes, crc } = encode(lines, journal.crc);
+  try {
+    writeAll(journal.file, bytes, journal.position);
+  } catch (error) {
+    cutBack(journal, error, lines);
+    if (!isNoSpace(error)) throw new AppendError('write', journal.id, error);
+    writeWithoutBallast(journal, bytes, lines);
+  }
+  try {
+    journal.file.datasync();
+  } catch (error) {
+    journal.dead = new AppendError('sync', journal.id, error);
+    throw journal.dead;
+  }
+  journal.position += bytes.length;
+  journal.crc = crc;
+}
+
+function writeWithoutBallast(journal: Journal, bytes: Buffer, lines: readonly Line[]): void {
+  try {
+    journal.store.remove(`${journal.id}.ballast`);
+    writeAll(journal.file, bytes, journal.position);
+  } catch (error) {
+    cutBack(journal, error, lines);
+    throw new AppendError('write', journal.id, error);
+  }
+}
+
+/**
+ * A torn line must not stand before a later one. Of a `committed` that cannot be cut off nobody knows whether it is torn, as
+ * after a failed sync: recovery may find it whole, so the steps must not be undone by then.
+ */
+function cutBack(journal: Journal, cause: unknown, lines: readonly Line[]): void {
+  try {
+    journal.file.truncate(journal.position);
+  } catch {
+    const at = lines.some(({ t }) => t === 'committed') ? 'sync' : 'write';
+    journal.dead = new AppendError(at, journal.id, cause);
+    throw journal.dead;
+  }
+}
+
+function writeAll(file: StoreFile, bytes: Uint8Array, position: number): void {
+  for (let done = 0; done < bytes.length; ) done += file.write(bytes.subarray(done), position + done);
+}
+
+function isNoSpace(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
+}
+
+/** Room that is given back when the disk is full, so that the way back can still be written down. */
+function writeBallast(store: Store, id: string): void {
+  store.remove(`${id}.ballast`);
+  const file = store.create(`${id}.ballast`);
+  try {
+    writeAll(file, ballast, 0);
+  } finally {
+    file.close();
+  }
+}

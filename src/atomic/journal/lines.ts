@@ -1,0 +1,198 @@
+import { crc32 } from 'node:zlib';
+import { type Holder, JournalError } from '../../core/errors.ts';
+import type { Claims, Key } from '../operation.ts';
+
+/** The process that works on a journal: pid and start time (clock ticks since boot, /proc/PID/stat) agree, or it is gone. */
+export interface Owner {
+  readonly pid: number;
+  readonly started: number;
+  readonly boot: string;
+  /** The PID namespace that the pid is of, as readlink(2) of /proc/PID/ns/pid has it; missing: not known. */
+  readonly namespace?: string;
+  readonly user: string;
+  readonly bofh: string;
+}
+
+export interface BeginLine extends Owner {
+  readonly t: 'begin';
+  readonly format: 1;
+  readonly id: string;
+  readonly name: string;
+  readonly argv: readonly string[];
+  readonly host: string;
+}
+
+export interface IntentLine {
+  readonly t: 'intent';
+  readonly n: number;
+  readonly kind: string;
+  readonly version: number;
+  readonly args: unknown;
+  readonly undo: unknown;
+  readonly host: string;
+  /** null: a bare pair that names no objects, so it conflicts with every older step. */
+  readonly claims: Claims | null;
+  readonly contains?: Key;
+  readonly within?: Key;
+  readonly lives: 'disk' | 'boot';
+  readonly after: boolean;
+  readonly scope?: number;
+  readonly boot: string;
+}
+
+/** `away`: its host cannot be reached. */
+export type BlockedWhy = 'failed' | 'bare' | 'away' | { readonly by: number };
+
+/** Why a step could not be undone, or finished, in one attempt. */
+export interface Blocked {
+  readonly why: BlockedWhy;
+  /** For people, as the next two: what failed, who keeps it, what to do about it. */
+  readonly message?: string;
+  readonly holders?: readonly Holder[];
+  readonly remedy?: string;
+}
+
+/** The lines of a journal. `docs/journal.md` has the table. */
+export type Line =
+  | BeginLine
+  /** From now on it may be reserved there, and have to be released. */
+  | { readonly t: 'host'; readonly host: string; readonly reach: unknown }
+  | { readonly t: 'scope'; readonly s: number; readonly name: string; readonly parent?: number }
+  | IntentLine
+  | { readonly t: 'done'; readonly n: number; readonly result: unknown; readonly witness?: string }
+  /** A newer witness of what the step made: the sequence itself has written there since. */
+  | { readonly t: 'witness'; readonly n: number; readonly witness: string }
+  | { readonly t: 'undone'; readonly n: number; readonly by?: number; readonly notOurs?: string }
+  | ({ readonly t: 'blocked'; readonly n: number } & Blocked)
+  | { readonly t: 'scope-end'; readonly s: number }
+  | { readonly t: 'rollback'; readonly scope?: number; readonly because: string }
+  | ({ readonly t: 'recovery' } & Owner)
+  | { readonly t: 'committed' }
+  | { readonly t: 'finished'; readonly n: number; readonly notOurs?: string }
+  | {
+      readonly t: 'closed';
+      readonly outcome: 'committed' | 'rolled-back' | 'abandoned';
+      readonly because?: string;
+      readonly user?: string;
+    };
+
+const known: ReadonlySet<string> = new Set<Line['t']>([
+  'begin',
+  'host',
+  'scope',
+  'intent',
+  'done',
+  'witness',
+  'undone',
+  'blocked',
+  'scope-end',
+  'rollback',
+  'recovery',
+  'committed',
+  'finished',
+  'closed',
+]);
+
+/**
+ * The bytes of one append, whose checksums go on from `crc`, that of the line before them on disk (0 at the start). A `+` marks
+ * each line after its first. An append is synced before the next is written, so only the last one can have holes.
+ */
+export function encode(
+  lines: readonly Line[],
+  crc: number,
+): { readonly bytes: Buffer; readonly crc: number } {
+  const parts: string[] = [];
+  let last = crc;
+  for (const line of lines) {
+    const text = JSON.stringify(line);
+    const mark = parts.length === 0 ? ' ' : '+';
+    last = checksum(mark, text, last);
+    parts.push(`${hex(last)}${mark}${text}\n`);
+  }
+  return { bytes: Buffer.from(parts.join('')), crc: last };
+}
+
+function checksum(mark: string, text: string, crc: number): number {
+  return crc32(mark === '+' ? mark + text : text, crc);
+}
+
+function hex(crc: number): string {
+  return crc.toString(16).padStart(8, '0');
+}
+
+export interface Decoded {
+  readonly lines: readonly Line[];
+  /** Length of the part that holds whole lines; what follows is a torn write. */
+  readonly length: number;
+  readonly crc: number;
+}
+
+/** Reads a journal's bytes. Throws JournalError, naming the line, for any whole line that is not as it was written. */
+export function decode(bytes: Buffer, name: string): Decoded {
+  const length = bytes.lastIndexOf(0x0a) + 1;
+  const lines: Line[] = [];
+  let crc = 0;
+  const texts = bytes.subarray(0, length).toString('utf8').split('\n').slice(0, -1);
+  for (const [index, text] of texts.entries()) {
+    const at: Place = { name, number: index + 1, inLastAppend: () => isLastAppend(texts, index) };
+    const mark = text[8] === '+' ? '+' : ' ';
+    const body = text.slice(9);
+    crc = checksum(mark, body, crc);
+    if (text.slice(0, 9) !== hex(crc) + mark) throw damaged(at, 'its checksum is wrong');
+    lines.push(parseLine(body, at));
+  }
+  const first: Place = { name, number: 1, inLastAppend: () => false };
+  if (lines[0]?.t !== 'begin') throw damaged(first, 'it does not begin a sequence');
+  return { lines, length, crc };
+}
+
+function parseLine(body: string, at: Place): Line {
+  const line = jsonOf(body);
+  if (line === undefined) throw damaged(at, 'it is whole, but no line of a journal');
+  if (!known.has(line.t)) throw refused(at, `"${line.t}" is no line that this bofh knows`, { remedy: newer });
+  // Whoever reads the number may one day read a newer format than this code was written for.
+  if (line.t === 'begin' && (line.format as number) !== 1)
+    throw refused(at, `format ${line.format as number} is newer than this bofh`, { remedy: newer });
+  return line;
+}
+
+function jsonOf(body: string): Line | undefined {
+  try {
+    const line: unknown = JSON.parse(body);
+    return typeof line === 'object' && line !== null && 't' in line ? (line as Line) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A line of a journal. */
+interface Place {
+  readonly name: string;
+  readonly number: number;
+  readonly inLastAppend: () => boolean;
+}
+
+/** True when no line after this one begins another append. Where a hole covers the mark of a line, there is a NUL. */
+function isLastAppend(texts: readonly string[], index: number): boolean {
+  return index > 0 && texts.slice(index + 1).every((text) => text[8] === '+' || text[8] === '\0');
+}
+
+const newer = 'recover it with the version of bofh that wrote it';
+
+/** Recovery needs every line that was synced. What the last append said was not acted on before it was synced, so it may be cut off. */
+function damaged(at: Place, what: string): JournalError {
+  const id = at.name.replace(/^.*\//, '').replace(/\.journal$/, '');
+  const lastLine = at.inLastAppend();
+  const remedy = lastLine
+    ? `bofh recover --cut-last-line ${id} shows what is damaged and cuts it off; what it reported is looked at again`
+    : `bofh journal show ${id} shows what can be read: clear that by hand, then move ${id}.journal out of the state directory`;
+  return refused(at, what, { remedy, lastLine });
+}
+
+function refused(
+  { name, number }: Place,
+  what: string,
+  options: { readonly remedy: string; readonly lastLine?: boolean },
+): JournalError {
+  return new JournalError(`${name}, line ${number}: ${what}; nothing was touched`, options);
+}

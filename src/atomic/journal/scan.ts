@@ -1,0 +1,167 @@
+import type { ReadHost } from '../../command/index.ts';
+import { CommandError, JournalError } from '../../core/errors.ts';
+import type { Engine } from '../engine.ts';
+import { decode, type Line } from './lines.ts';
+import { isSameView, type LockHolder } from '../locks/processes.ts';
+import { fold, type State } from './state.ts';
+import type { StoreFile } from './store.ts';
+
+/** A journal as it lies on the disk, whoever works on it. */
+export interface Seen {
+  readonly id: string;
+  readonly inode: string;
+  readonly lines: readonly Line[];
+  readonly state: State;
+}
+
+/** Every journal that has not moved to the history, but `own`. One that cannot be read is an error: rule zero. */
+export function journals(engine: Engine, own?: string): readonly Seen[] {
+  return engine.store.names('.').flatMap((name) => {
+    const id = /^(?<id>.+)\.journal$/.exec(name)?.groups?.id;
+    return id === undefined || id === own ? [] : (journalOf(engine, id) ?? []);
+  });
+}
+
+/** Those of the bofh of another host; none where it never had any. */
+export async function journalsOn(
+  host: ReadHost,
+  directory: string,
+): Promise<readonly Pick<Seen, 'id' | 'state'>[]> {
+  if ((await host.stat(directory)) === undefined) return [];
+  const names = (await host.readDir(directory)).filter((name) => name.endsWith('.journal'));
+  const seen = names.map(async (name) => {
+    const bytes = await host.readFile(`${directory}/${name}`).catch((error: unknown) => {
+      // It has ended while we looked.
+      if (error instanceof CommandError && error.reason === 'not-found') return undefined;
+      throw error;
+    });
+    if (bytes === undefined) return [];
+    const { lines } = decode(Buffer.from(bytes), `${host.name}:${name}`);
+    return [{ id: name.slice(0, -'.journal'.length), state: fold(lines) }];
+  });
+  return (await Promise.all(seen)).flat();
+}
+
+/** Undefined when there is none of this id that has not moved. */
+export function journalOf(engine: Engine, id: string): Seen | undefined {
+  const file = engine.store.open(`${id}.journal`);
+  if (file === undefined) return undefined;
+  try {
+    return see(id, file);
+  } finally {
+    file.close();
+  }
+}
+
+export function see(id: string, file: StoreFile): Seen {
+  const { lines } = decode(file.read(), `${id}.journal`);
+  return { id, inode: file.inode, lines, state: fold(lines) };
+}
+
+/** Is the process that works on it alive? Never asked while we have the file open ourselves. */
+export function isOwned(engine: Engine, { state, inode }: Seen): boolean {
+  // In another PID namespace its number is that of somebody else.
+  return isSameView(state.owner, engine.processes.self) && engine.processes.alive(state.owner, inode);
+}
+
+/** Where the outputs of a sequence's programs are, and the records of their sessions. */
+export function outputsOf({ store }: Pick<Engine, 'store'>, id: string): string {
+  return `${store.directory}/${id}.d`;
+}
+
+/** Who works on a journal. `unknown`: somebody holds its lock whom this process cannot see. */
+export interface Worked {
+  readonly owner: 'running' | 'orphan' | 'dead' | 'unknown';
+  /** The programs of a dead owner that still run. */
+  readonly holders: readonly LockHolder[];
+}
+
+/** Who works on each of some journals. */
+export async function workedOn(engine: Engine, journals: readonly Seen[]): Promise<readonly Worked[]> {
+  // An owner in another PID namespace, or on a host that shares the directory, shows only by its lock.
+  const hidden = journals.filter(({ state }) => !isSameView(state.owner, engine.processes.self));
+  const held = await heldAmong(engine, hidden);
+  let holdersOf: ReturnType<Engine['processes']['holders']> | undefined;
+  return journals.map((seen): Worked => {
+    if (isOwned(engine, seen)) return { owner: 'running', holders: [] };
+    if (hidden.includes(seen)) return { owner: held.has(seen) ? 'unknown' : 'dead', holders: [] };
+    holdersOf ??= engine.processes.holders();
+    const holders = holdersOf(seen.inode, outputsOf(engine, seen.id));
+    return { owner: holders.length > 0 ? 'orphan' : 'dead', holders };
+  });
+}
+
+/** A process has 1,024 descriptors by default. */
+const probed = 100;
+
+/** Those whose lock somebody holds. */
+async function heldAmong(engine: Engine, journals: readonly Seen[]): Promise<ReadonlySet<Seen>> {
+  const held = new Set<Seen>();
+  for (let begin = 0; begin < journals.length; begin += probed) {
+    const files = journals.slice(begin, begin + probed).flatMap((seen) => {
+      const file = engine.store.open(`${seen.id}.journal`);
+      return file === undefined ? [] : [{ seen, file }];
+    });
+    try {
+      for (let left = files; left.length > 0; ) {
+        const refused = await engine.flock(left.map(({ file }) => ({ fd: file.fd, mode: 'shared' })));
+        const taken = refused === undefined ? undefined : left[refused];
+        if (taken === undefined) break;
+        held.add(taken.seen);
+        left = left.filter((each) => each !== taken);
+      }
+    } finally {
+      for (const { file } of files) file.close();
+    }
+  }
+  return held;
+}
+
+/** Why nothing is done with a journal on which somebody works whom this process cannot see. */
+export function cannotTell(id: string, object?: string): JournalError {
+  const what =
+    object === undefined
+      ? `it cannot be told from here who works on journal ${id}`
+      : `${object} belongs to journal ${id}, and it cannot be told from here who works on that`;
+  return new JournalError(`${what}: a process that /proc does not show holds its lock`, {
+    remedy:
+      'see in the other container, PID namespace or host that uses this state directory: bofh journal list',
+  });
+}
+
+/** A file with its lock; `held` by somebody else; or undefined when there is none (any more). */
+export async function openLocked(engine: Engine, name: string): Promise<StoreFile | 'held' | undefined> {
+  const file = engine.store.open(name);
+  if (file === undefined) return undefined;
+  const kept = await lock(engine, file, name);
+  if (kept === 'locked') return file;
+  file.close();
+  return kept === 'held' ? 'held' : openLocked(engine, name);
+}
+
+/** Locks a file, and makes sure that it still is what has this name. Closes it when it cannot be told. */
+export async function lock(
+  engine: Engine,
+  file: StoreFile,
+  name: string,
+): Promise<'locked' | 'held' | 'moved'> {
+  const refused = await engine.flock([{ fd: file.fd, mode: 'exclusive' }]).catch((error: unknown) => {
+    file.close();
+    throw error;
+  });
+  if (refused !== undefined) return 'held';
+  return engine.store.inode(name) === file.inode ? 'locked' : 'moved';
+}
+
+/** The journal of a sequence that nobody works on, locked. Throws JournalError when somebody does. */
+export async function takeDead(engine: Engine, id: string): Promise<StoreFile> {
+  const file = await openLocked(engine, `${id}.journal`);
+  if (file === undefined) throw new JournalError(`there is no open journal ${id}`);
+  if (file !== 'held') {
+    if (engine.processes.holders()(file.inode, outputsOf(engine, id)).length === 0) return file;
+    file.close();
+  }
+  throw new JournalError(
+    `journal ${id} is in use: its sequence, or a tool that it started, is still running`,
+  );
+}

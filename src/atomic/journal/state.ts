@@ -1,0 +1,219 @@
+import type { BeginLine, Blocked, IntentLine, Line, Owner } from './lines.ts';
+import type { Claims, Key } from '../operation.ts';
+import {
+  addStep,
+  changeStep,
+  copyIndex,
+  emptyIndex,
+  exclusive,
+  type Index,
+  makesContent,
+  unblock,
+} from './step-index.ts';
+
+export { exclusive } from './step-index.ts';
+
+/** A step as the journal tells it. */
+export interface Step {
+  readonly n: number;
+  readonly intent: IntentLine;
+  readonly done?: { readonly result: unknown };
+  /** The newest one of the content that its undo destroys. */
+  readonly witness?: string;
+  readonly undone?: { readonly by?: number; readonly notOurs?: string };
+  readonly finished: boolean;
+  /** In the present attempt. */
+  readonly blocked?: Blocked;
+}
+
+/** What a journal's lines add up to. */
+export interface State {
+  readonly begin: BeginLine;
+  /** The newest of `begin` and `recovery`. */
+  readonly owner: Owner;
+  /** In the order of the intent lines. */
+  readonly steps: readonly Step[];
+  /** Hosts other than that of the journal on which it has, or had, objects reserved. */
+  readonly hosts: readonly { readonly name: string; readonly reach: unknown }[];
+  /** scope → the scope around it. */
+  readonly scopes: ReadonlyMap<number, number | undefined>;
+  /** What is being undone: scopes, or (undefined) the whole. An attempt begins with `rollback` or `recovery`. */
+  readonly unwinding: readonly (number | undefined)[];
+  readonly because: string | undefined;
+  readonly committed: boolean;
+  readonly closed: (Line & { readonly t: 'closed' })['outcome'] | undefined;
+  /** What `next` looks up, so that no step costs more the more there are. */
+  readonly index: Index;
+}
+
+/** A state as it grows, with what it grows in. */
+type Growing = { -readonly [K in keyof State]: State[K] };
+
+/** The state after one more line. It grows in place: the state before is no more (`copyOf` keeps it). */
+export function advance(state: State | undefined, line: Line): State {
+  if (state === undefined) {
+    if (line.t !== 'begin') throw new TypeError('a journal starts with `begin`');
+    return begun(line);
+  }
+  const own: Growing = state;
+  const { index } = state;
+  switch (line.t) {
+    case 'begin':
+      throw new TypeError('a journal has one `begin`');
+    case 'host':
+      own.hosts = [...state.hosts, { name: line.host, reach: line.reach }];
+      break;
+    case 'scope':
+      index.scopes.set(line.s, line.parent);
+      break;
+    case 'scope-end':
+      own.unwinding = state.unwinding.filter((scope) => scope !== line.s);
+      break;
+    case 'intent':
+      addStep(index, { n: line.n, intent: line, finished: false });
+      break;
+    case 'done':
+      changeStep(index, line.n, {
+        done: { result: line.result },
+        ...(line.witness === undefined ? {} : { witness: line.witness }),
+      });
+      break;
+    case 'witness':
+      changeStep(index, line.n, { witness: line.witness });
+      break;
+    case 'undone': {
+      const { t: _, n, ...undone } = line;
+      changeStep(index, n, { undone });
+      break;
+    }
+    case 'blocked': {
+      const { t: _, n, ...blocked } = line;
+      changeStep(index, n, { blocked });
+      break;
+    }
+    case 'finished':
+      changeStep(index, line.n, { finished: true });
+      break;
+    case 'rollback':
+      unblock(index);
+      own.unwinding = [...state.unwinding, line.scope];
+      own.because = line.because;
+      break;
+    case 'recovery':
+      unblock(index);
+      own.unwinding = [undefined];
+      own.owner = line;
+      break;
+    case 'committed':
+      unblock(index);
+      own.committed = true;
+      break;
+    case 'closed':
+      own.closed = line.outcome;
+      break;
+  }
+  return own;
+}
+
+/** The state of a whole journal. */
+export function fold(lines: readonly Line[]): State {
+  let state: State | undefined;
+  for (const line of lines) state = advance(state, line);
+  if (state === undefined) throw new TypeError('an empty journal has no state');
+  return state;
+}
+
+/** One that can grow by itself. */
+export function copyOf(state: State): State {
+  const index = copyIndex(state.index);
+  return { ...state, index, steps: index.steps, scopes: index.scopes };
+}
+
+function begun(line: BeginLine): State {
+  const index = emptyIndex();
+  return {
+    begin: line,
+    owner: line,
+    steps: index.steps,
+    hosts: [],
+    scopes: index.scopes,
+    unwinding: [],
+    because: undefined,
+    committed: false,
+    closed: undefined,
+    index,
+  };
+}
+
+/** The step of a number. */
+export function stepOf({ steps, index }: State, n: number): Step | undefined {
+  const place = index.places.get(n);
+  return place === undefined ? undefined : steps[place];
+}
+
+/** Does scope `inner` lie in scope `outer` (undefined: the whole sequence)? */
+export function inScope(state: State, inner: number | undefined, outer: number | undefined): boolean {
+  for (let scope = inner; ; scope = state.scopes.get(scope)) {
+    if (scope === outer) return true;
+    if (scope === undefined) return false;
+  }
+}
+
+/** Two steps conflict when they share a key and at least one side is exclusive. */
+export function conflicting(a: Claims, b: Claims): Key | undefined {
+  const exclusiveB = new Set(exclusive(b));
+  const all = new Set([...exclusiveB, ...(b.needs ?? [])]);
+  return exclusive(a).find((key) => all.has(key)) ?? (a.needs ?? []).find((key) => exclusiveB.has(key));
+}
+
+/** Is there still something to do for this step: before the commit to undo it, after it to finish it? */
+export function isLeft(state: State, step: Step): boolean {
+  return step.undone === undefined && (!state.committed || (step.intent.after && !step.finished));
+}
+
+/** Does the older step conflict with the newer one? A bare pair without claims conflicts with every older step. */
+export function blocks(newer: Pick<IntentLine, 'claims'>, older: Pick<IntentLine, 'claims'>): boolean {
+  if (newer.claims === null) return true;
+  return older.claims !== null && conflicting(newer.claims, older.claims) !== undefined;
+}
+
+/** Other steps that are not undone and conflict with this one, oldest first; of a bare pair without claims none. */
+export function conflictsOf({ index }: State, { n, intent }: Step): readonly Step[] {
+  const places = new Set<number>();
+  const add = (list: readonly number[] | undefined): void => list?.forEach((place) => places.add(place));
+  for (const key of exclusive(intent.claims ?? {})) {
+    add(index.holders.get(key));
+    add(index.needers.get(key));
+  }
+  for (const key of intent.claims?.needs ?? []) add(index.holders.get(key));
+  const steps = [...places].sort((a, b) => a - b).flatMap((place) => index.steps[place] ?? []);
+  return steps.filter((step) => step.n !== n);
+}
+
+/** Did a newer step, undone or not, work on the object of this one, or on what that stands on? */
+export function isTouched({ index }: State, { n, intent }: Step): boolean {
+  const place = index.places.get(n) ?? 0;
+  const later = (newest: number | undefined): boolean => newest !== undefined && newest > place;
+  return (
+    exclusive(intent.claims ?? {}).some((key) => later(index.newestUser.get(key))) ||
+    (intent.claims?.needs ?? []).some((key) => later(index.newestHolder.get(key)))
+  );
+}
+
+/** Whether something that the sequence made lies in the object of a step. */
+export function isFilled({ index }: State, { intent: { contains } }: Step): 'now' | 'before' | 'never' {
+  if (contains === undefined || !index.everFilled.has(contains)) return 'never';
+  const inside = (index.inside.get(contains) ?? []).flatMap((place) => index.steps[place] ?? []);
+  return inside.some(({ intent }) => makesContent(intent)) ? 'now' : 'before';
+}
+
+/** A step that a scope is undoing now, and that the new one would stand in the way of. */
+export function beingUndone(state: State, intent: IntentLine): Step | undefined {
+  if (state.unwinding.length === 0) return undefined;
+  return state.steps.find(
+    (step) =>
+      step.undone === undefined &&
+      state.unwinding.some((scope) => inScope(state, step.intent.scope, scope)) &&
+      blocks(intent, step.intent),
+  );
+}

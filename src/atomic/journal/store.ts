@@ -1,0 +1,193 @@
+import {
+  closeSync,
+  constants,
+  fdatasyncSync,
+  fstatSync,
+  fsyncSync,
+  lstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { JournalError } from '../../core/errors.ts';
+import { exposedHere } from '../../command/index.ts';
+
+/** An open file of the state directory. Synchronous throughout: the order of its calls is the engine's contract. */
+export interface StoreFile {
+  /** -1 where there is no real descriptor. */
+  readonly fd: number;
+  /** `device:inode`. */
+  readonly inode: string;
+  read(): Buffer;
+  /** Bytes written, which may be fewer than asked. */
+  write(bytes: Uint8Array, position: number): number;
+  truncate(length: number): void;
+  datasync(): void;
+  close(): void;
+}
+
+/** The state directory, real or in memory. Names are relative to it. */
+export interface Store {
+  readonly directory: string;
+  /** Names in a folder, sorted; empty when the folder is not there yet. */
+  names(folder: '.' | 'history'): readonly string[];
+  /** O_EXCL; makes the state directory when it is missing. */
+  create(name: string): StoreFile;
+  /** Undefined when there is none. */
+  open(name: string): StoreFile | undefined;
+  /** `device:inode` of what has this name now. */
+  inode(name: string): string | undefined;
+  makeDir(name: string): void;
+  rename(from: string, to: string): void;
+  /** A file or a whole folder; one that is not there is removed already. */
+  remove(name: string): void;
+  /**
+   * When a file was last written to, in milliseconds since 1970; undefined when there is none. By a clock that may have
+   * been wrong: for people, and for the age of the history, never for an order that matters.
+   */
+  changedMs(name: string): number | undefined;
+  /** Bytes that can still be written here; undefined where nothing but memory limits that. */
+  freeBytes(): number | undefined;
+  /** Makes names durable. */
+  syncDir(folder: '.' | 'history'): void;
+}
+
+/** The store on this host's disk; every file is 0600, every folder 0700. */
+export function diskStore(directory: string): Store {
+  let trusted: true | undefined;
+  const path = (name: string): string => {
+    trusted ??= refuseUntrusted(directory);
+    return join(directory, name);
+  };
+  return {
+    directory,
+    names: (folder) => absent(() => readdirSync(path(folder)).sort()) ?? [],
+    create: (name) => {
+      makeDurable(dirname(path(name)));
+      return diskFile(openSync(path(name), constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600));
+    },
+    open: (name) => {
+      const fd = absent(() => openWhole(path(name)));
+      return fd === undefined ? undefined : diskFile(fd);
+    },
+    inode: (name) => {
+      const stat = absent(() => statSync(path(name), { bigint: true }));
+      return stat === undefined ? undefined : `${stat.dev}:${stat.ino}`;
+    },
+    changedMs: (name) => absent(() => statSync(path(name)))?.mtimeMs,
+    freeBytes: () => freeBytes(directory),
+    makeDir: (name) => mkdirSync(path(name), { mode: 0o700, recursive: true }),
+    rename: (from, to) => {
+      makeDurable(dirname(path(to)));
+      renameSync(path(from), path(to));
+    },
+    remove: (name) => rmSync(path(name), { recursive: true, force: true }),
+    syncDir: (folder) => syncDirectory(path(folder)),
+  };
+}
+
+/** A journal says what recovery does as this user, so nobody else may be able to put one there. */
+export function refuseUntrusted(directory: string): true | undefined {
+  for (const place of [directory, dirname(directory)]) {
+    const stat = absent(() => lstatSync(place));
+    // What is not there yet will be made by us; then it is looked at again.
+    if (stat === undefined) return undefined;
+    const uid = process.geteuid?.() ?? 0;
+    const sticky = place !== directory && (stat.mode & 0o1000) !== 0;
+    if (!stat.isDirectory() || (stat.uid !== uid && stat.uid !== 0) || ((stat.mode & 0o022) !== 0 && !sticky))
+      throw new JournalError(
+        `${place} is no place for journals: it is no directory of yours that only you can write`,
+        {
+          remedy: `chown and chmod 700 it, or choose another with --state-dir`,
+        },
+      );
+  }
+  // Whoever can rename a folder above it can put another directory in its place.
+  const found = exposedHere(directory, 'content');
+  if (found === undefined) return true;
+  throw new JournalError(`${directory} is no place for journals: ${found.at} ${found.why}`, {
+    remedy: `${found.repair}; or choose another directory with --state-dir`,
+  });
+}
+
+/** For reading alone where the disk is read-only: what is written there can still be told. */
+function openWhole(path: string): number {
+  try {
+    return openSync(path, constants.O_RDWR | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EROFS')) throw error;
+    return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  }
+}
+
+/** Of the filesystem on which the directory is, or will be made. */
+function freeBytes(directory: string): number {
+  const there = absent(() => statfsSync(directory));
+  if (there === undefined) return freeBytes(dirname(directory));
+  // Root may also write what is kept back for it.
+  return (process.geteuid?.() === 0 ? there.bfree : there.bavail) * there.bsize;
+}
+
+function diskFile(fd: number): StoreFile {
+  const stat = fstatSync(fd, { bigint: true });
+  return {
+    fd,
+    inode: `${stat.dev}:${stat.ino}`,
+    read: () => readWhole(fd),
+    write: (bytes, position) => writeSync(fd, bytes, 0, bytes.length, position),
+    truncate: (length) => ftruncateSync(fd, length),
+    datasync: () => fdatasyncSync(fd),
+    close: () => closeSync(fd),
+  };
+}
+
+/** By its own name under /proc, because a read at the descriptor starts where an earlier one ended. */
+function readWhole(fd: number): Buffer {
+  return readFileSync(`/proc/self/fd/${fd}`);
+}
+
+/**
+ * Makes a folder whose name, and those of the new folders above it, are on the disk when this returns. One by one:
+ * node's `recursive` says ENOENT where the disk is read-only (20.20).
+ */
+export function makeDurable(directory: string, above: 'there' | 'unknown' = 'unknown'): void {
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+    if (error.code === 'EEXIST') return;
+    // With a folder above it that is there, ENOENT says something else: nothing can be made in /proc, nor below a link to nowhere.
+    if (error.code !== 'ENOENT' || above === 'there') throw error;
+    makeDurable(dirname(directory));
+    makeDurable(directory, 'there');
+    return;
+  }
+  syncDirectory(dirname(directory));
+}
+
+function syncDirectory(path: string): void {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Undefined when there is no such file; every other failure is one. */
+export function absent<T>(access: () => T): T | undefined {
+  try {
+    return access();
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,175 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { JournalError, UsageError } from '../../core/errors.ts';
+import type { Engine } from '../engine.ts';
+import { hostKey, keyInWords } from './host-key.ts';
+import { type Journal, reservingOf } from '../journal/journal-writer.ts';
+import type { ObjectLocks } from './lock.ts';
+import type { Claims, Key } from '../operation.ts';
+import type { Place } from '../place.ts';
+import { describe } from '../undo/report.ts';
+import { cannotTell, journals, journalsOn, type Seen, workedOn } from '../journal/scan.ts';
+import { conflicting, exclusive, isLeft, type Step } from '../journal/state.ts';
+
+/** What the claims of a step are held against. */
+export interface Claiming {
+  readonly engine: Engine;
+  readonly id: string;
+  readonly locks: ObjectLocks;
+  /** Claims of the steps that run now. */
+  readonly running: Map<number, { readonly kind: string; readonly claims: Claims }>;
+  readonly stop: AbortSignal;
+  /** Makes the journal say that objects may be reserved on the host, before any is. */
+  readonly enter: () => Promise<Journal>;
+}
+
+/**
+ * Takes the objects of a step: against the steps beside it, the sequences that live, and those that died; on another host also
+ * against those that run or have died there.
+ */
+export async function claim(at: Claiming, kind: string, n: number, own: Claims): Promise<void> {
+  const claims = withHost(at.engine, own);
+  refuseParallel(at, kind, n, claims);
+  await lockObjects(at, claims);
+  await refuseClaimed(at, claims);
+  if (at.engine.host.name === '') refuseReserved(at, own);
+  await reserveObjects(at, own);
+}
+
+/** What another host is changing here is not to be touched, whether that lives or not. */
+function refuseReserved({ engine, id: own }: Claiming, claims: Claims): void {
+  for (const { id, name, coordinator, exclusive: makes, shared: needs } of engine.reserved?.list() ?? []) {
+    const key = id === own ? undefined : conflicting({ makes, needs }, claims);
+    if (key !== undefined)
+      throw new JournalError(`${key} is reserved by sequence ${id} "${name}" of the bofh on ${coordinator}`, {
+        remedy: `see that it ends there (bofh recover); only if ${coordinator} will never come back: bofh recover --abandon ${id} --because '…'`,
+      });
+  }
+}
+
+async function reserveObjects({ engine, enter }: Claiming, claims: Claims): Promise<void> {
+  const { reservations, host } = engine;
+  if (reservations === undefined) return;
+  const keys = { exclusive: exclusive(claims), shared: claims.needs ?? [] };
+  const taken = await reservations.reserve(reservingOf(await enter()), keys);
+  if (taken !== undefined)
+    throw new JournalError(`${said(engine, taken.key)} is in use by ${taken.by}`, { remedy: taken.remedy });
+  if (reservations.journals === undefined) return;
+  // After it is reserved: from now on no bofh there begins on it.
+  for (const { id, state } of await journalsOn(host, reservations.journals))
+    for (const { intent } of state.steps.filter((step) => isLeft(state, step) && step.intent.host === '')) {
+      const key = conflicting(intent.claims ?? {}, claims);
+      if (key !== undefined)
+        throw new JournalError(
+          `${said(engine, key)} belongs to the sequence ${id} "${state.begin.name}" there`,
+          {
+            remedy: `bofh recover on ${host.name}, then give the command again`,
+          },
+        );
+    }
+}
+
+export function withHost(engine: Pick<Place, 'host'>, claims: Claims): Claims {
+  const keys = (list: readonly Key[] | undefined) => (list ?? []).map((key) => hostKey(engine, key));
+  return { makes: keys(claims.makes), changes: keys(claims.changes), needs: keys(claims.needs) };
+}
+
+function said({ host }: Pick<Place, 'host'>, key: Key): string {
+  return keyInWords(host.name, key);
+}
+
+/** Two steps of one sequence that run side by side must not touch one object. */
+function refuseParallel(at: Claiming, kind: string, n: number, claims: Claims): void {
+  for (const running of at.running.values()) {
+    const key = conflicting(running.claims, claims);
+    if (key !== undefined)
+      throw new UsageError(
+        `${kind} and ${running.kind} run side by side on ${said(at.engine, key)}: await the first one`,
+      );
+  }
+  at.running.set(n, { kind, claims });
+}
+
+/** All locks in one go; refused at once, or tried again until the time given is over. */
+async function lockObjects(at: Claiming, claims: Claims): Promise<void> {
+  const { engine, id, locks } = at;
+  await untilFree(at, async () => {
+    const key = await locks.take(claims);
+    return key === undefined ? undefined : `${said(engine, key)} is in use by ${whoHas(engine, id, key)}`;
+  });
+}
+
+/** Asks what is in the way until nothing is, or the time given is over. */
+async function untilFree(
+  { engine, stop }: Claiming,
+  inTheWay: () => Promise<string | undefined>,
+): Promise<void> {
+  const deadline = performance.now() + (engine.waitMs ?? 0);
+  for (;;) {
+    const what = await inTheWay();
+    if (what === undefined) return;
+    if (performance.now() >= deadline || stop.aborted)
+      throw new JournalError(what, { remedy: 'try again when it has ended, or with --wait 60s' });
+    await delay(200);
+  }
+}
+
+/**
+ * Asked when the intent is on the disk: from then on another sequence sees it in the journal. Before that only the lock keeps others
+ * away, and its file may have been removed.
+ */
+export function refuseLostLock({ engine, locks }: Pick<Claiming, 'engine' | 'locks'>, claims: Claims): void {
+  const key = locks.lost(claims);
+  if (key !== undefined)
+    throw new JournalError(
+      `the lock file of ${said(engine, key)} was removed while this sequence held the lock: another may have taken it`,
+      {
+        remedy:
+          'give the command again, and let nothing else remove files below the state directory and /run/bofh',
+      },
+    );
+}
+
+/** The sequence that claims a key, as its journal tells it. */
+function whoHas(engine: Engine, own: string, key: Key): string {
+  const has = ({ intent: { claims } }: Step): boolean =>
+    claims !== null && [...exclusive(claims), ...(claims.needs ?? [])].includes(key);
+  const found = journals(engine).find(({ id, state }) => id !== own && state.steps.some(has));
+  return found === undefined ? 'another bofh that has only just begun' : sequenceInWords(found);
+}
+
+function sequenceInWords({ id, state: { begin, owner } }: Seen): string {
+  return `sequence ${id} "${begin.name}" (pid ${owner.pid}: ${begin.argv.join(' ')})`;
+}
+
+/** A journal that cannot be read may claim anything: JournalError. */
+export function refuseDamaged(engine: Engine): void {
+  journals(engine);
+}
+
+/**
+ * An open journal blocks the objects that it makes or changes, and nothing else: that of a dead sequence until it is recovered,
+ * that of a living one until it ends. The living one has locked them as well, but somebody may have removed the file of its lock.
+ */
+async function refuseClaimed(at: Claiming, claims: Claims): Promise<void> {
+  const { engine, id: own } = at;
+  await untilFree(at, async () => {
+    // Its own it knows, and to read that again for each step would cost more with each.
+    for (const seen of journals(engine, own)) {
+      const { id, state } = seen;
+      if (state.closed !== undefined) continue;
+      for (const step of state.steps.filter((each) => isLeft(state, each))) {
+        const key = conflicting(step.intent.claims ?? {}, claims);
+        if (key === undefined) continue;
+        const [worked] = await workedOn(engine, [seen]);
+        if (worked?.owner === 'running')
+          return `${said(engine, key)} is in use by ${sequenceInWords(seen)}, which has lost its lock`;
+        if (worked?.owner === 'unknown') throw cannotTell(id, said(engine, key));
+        throw new JournalError(
+          `${said(engine, key)} belongs to the unfinished sequence ${id} "${state.begin.name}", step ${describe(step)}`,
+          { remedy: `bofh recover, or look first with: bofh journal show ${id}` },
+        );
+      }
+    }
+    return undefined;
+  });
+}

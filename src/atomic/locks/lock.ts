@@ -1,0 +1,249 @@
+import { closeSync, constants, fstatSync, openSync, readdirSync, statSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type LocalHost, lockName } from '../../command/index.ts';
+import { JournalError } from '../../core/errors.ts';
+import { messageOf } from '../engine.ts';
+import type { Claims, Key } from '../operation.ts';
+import { exclusive } from '../journal/state.ts';
+import { absent, makeDurable, refuseUntrusted } from '../journal/store.ts';
+
+type Mode = 'shared' | 'exclusive';
+
+/** The object locks of one sequence: held until it closes. */
+export interface ObjectLocks {
+  /** Takes all keys of a step in one go, never waiting; the first key that somebody else holds, or undefined. */
+  take(claims: Claims): Promise<Key | undefined>;
+  /** A key whose lock file was removed since it was taken: another sequence may have locked a new file of that name. */
+  lost(claims: Claims): Key | undefined;
+  release(): void;
+}
+
+/** Where sequences get their object locks. */
+export interface LockTable {
+  open(): ObjectLocks;
+  /** Removes the files of locks that nobody holds. */
+  sweep?(): Promise<void>;
+}
+
+/**
+ * flock(2) on files, released by the kernel when the process ends, however it ends. Each object has a file in every one of the
+ * directories: beside the journals, because whoever shares these shares the locks too, and in /run, for a bofh with another
+ * state directory.
+ */
+export function lockTable(directories: readonly string[], host: Flock): LockTable {
+  return {
+    open: () => objectLocks(directories, host),
+    sweep: async () => {
+      for (const directory of directories) await sweep(directory, host);
+    },
+  };
+}
+
+type Flock = Pick<LocalHost, 'flock'>;
+
+/** An open file, and the name that it has, or had. */
+interface LockFile {
+  readonly fd: number;
+  readonly path: string;
+}
+
+interface Held {
+  readonly files: readonly LockFile[];
+  readonly mode: Mode;
+}
+
+function objectLocks(directories: readonly string[], host: Flock): ObjectLocks {
+  const held = new Map<Key, Held>();
+  // One at a time: two steps side by side that share an object would open its lock twice and lose one.
+  let turn: Promise<unknown> = Promise.resolve();
+  return {
+    take: (claims) => {
+      const taking = turn.then(() => takeAll(directories, host, held, claims));
+      turn = taking.catch(() => undefined);
+      return taking;
+    },
+    lost: (claims) => [...modes(claims).keys()].find((key) => held.get(key)?.files.every(isNamed) !== true),
+    release: () => {
+      for (const { files, mode } of held.values()) for (const file of files) releaseFile(file, mode);
+      held.clear();
+    },
+  };
+}
+
+/** A file that is removed under its exclusive lock has no other holder, and who opens it meanwhile sees that its name is gone. */
+function releaseFile(file: LockFile, mode: Mode): void {
+  if (mode === 'exclusive') removeFile(file);
+  closeSync(file.fd);
+}
+
+function removeFile(file: LockFile): void {
+  try {
+    if (isNamed(file)) unlinkSync(file.path);
+  } catch {
+    // What is left is an empty file, and the next sweep removes it.
+  }
+}
+
+/** A lock is worth something only while its file is what has the name: another process locks what it finds there. */
+function isNamed({ fd, path }: LockFile): boolean {
+  const there = absent(() => statSync(path, { bigint: true }));
+  const ours = fstatSync(fd, { bigint: true });
+  return there !== undefined && there.ino === ours.ino && there.dev === ours.dev;
+}
+
+/** Files come and go only between the steps of others, so that hardly a second attempt is needed. */
+const attempts = 100;
+/** A sweep, and the bofh of another host that looks who has an object, hold its lock for a moment. */
+const triesWhenRefused = 3;
+
+async function takeAll(
+  directories: readonly string[],
+  host: Flock,
+  held: Map<Key, Held>,
+  claims: Claims,
+): Promise<Key | undefined> {
+  const isHeld = (key: Key, mode: Mode): boolean => {
+    const had = held.get(key);
+    return had !== undefined && (had.mode === 'exclusive' || had.mode === mode) && had.files.every(isNamed);
+  };
+  const wanted = [...modes(claims)].filter(([key, mode]) => !isHeld(key, mode));
+  if (wanted.length === 0) return undefined;
+  for (const directory of directories) makeWritable(directory);
+  for (let attempt = 0, refusals = 0; attempt < attempts; attempt += 1) {
+    const taken = await tryAll(directories, host, held, wanted);
+    if (taken === undefined) return undefined;
+    if (taken === 'removed') continue;
+    refusals += 1;
+    if (refusals === triesWhenRefused) return taken.key;
+    await delay(50);
+  }
+  throw noLock(directories.join(', '), new Error('its files are removed as fast as they are made'));
+}
+
+/** `removed`: by the time that a file was locked, its name was gone. */
+async function tryAll(
+  directories: readonly string[],
+  host: Flock,
+  held: Map<Key, Held>,
+  wanted: readonly (readonly [Key, Mode])[],
+): Promise<{ readonly key: Key } | 'removed' | undefined> {
+  const opened: Opened[] = [];
+  let taken = false;
+  try {
+    for (const [key, mode] of wanted) opened.push(...openAll(directories, held.get(key), key, mode));
+    const refused = await host.flock(opened);
+    const by = refused === undefined ? undefined : opened[refused];
+    if (by !== undefined) return { key: by.key };
+    if (!opened.every(isNamed)) return 'removed';
+    taken = true;
+    for (const [key, mode] of wanted) {
+      const files = opened.filter((each) => each.key === key);
+      for (const { fd } of held.get(key)?.files ?? [])
+        if (!files.some((each) => each.fd === fd)) closeSync(fd);
+      held.set(key, {
+        files: files.map(({ fd, path }) => ({ fd, path })),
+        mode: stronger(held.get(key), mode),
+      });
+    }
+    return undefined;
+  } finally {
+    if (!taken) for (const { fd, from } of opened) if (from === undefined) closeSync(fd);
+  }
+}
+
+interface Opened extends LockFile {
+  readonly key: Key;
+  readonly mode: Mode;
+  /** What we had it in before. */
+  readonly from?: Mode;
+}
+
+/** A file of ours that somebody has removed is opened again under its name: there another sequence may have locked it. */
+function openAll(
+  directories: readonly string[],
+  had: Held | undefined,
+  key: Key,
+  wanted: Mode,
+): readonly Opened[] {
+  const mode = stronger(had, wanted);
+  const opened: Opened[] = [];
+  try {
+    for (const directory of directories) {
+      const path = join(directory, lockName(key));
+      const file = had?.files.find((each) => each.path === path && isNamed(each));
+      opened.push({
+        ...{ key, path, mode, fd: file?.fd ?? openLock(path) },
+        ...(file === undefined || had === undefined ? {} : { from: had.mode }),
+      });
+    }
+    return opened;
+  } catch (error) {
+    for (const { fd, from } of opened) if (from === undefined) closeSync(fd);
+    throw error;
+  }
+}
+
+function stronger(had: Held | undefined, mode: Mode): Mode {
+  return had?.mode === 'exclusive' ? 'exclusive' : mode;
+}
+
+/** Locks for one call of flock: a process has 1,024 descriptors by default. */
+const sweptAtOnce = 100;
+
+/** What many share is removed by none of them. */
+async function sweep(directory: string, host: Flock): Promise<void> {
+  const names = absent(() => readdirSync(directory)) ?? [];
+  for (let begin = 0; begin < names.length; begin += sweptAtOnce) {
+    const files = names.slice(begin, begin + sweptAtOnce).flatMap((name): readonly LockFile[] => {
+      const path = join(directory, name);
+      const fd = absent(() => openSync(path, constants.O_RDWR | constants.O_NOFOLLOW));
+      return fd === undefined ? [] : [{ fd, path }];
+    });
+    try {
+      for (let left = files; left.length > 0; ) {
+        const refused = await host.flock(left.map(({ fd }) => ({ fd, mode: 'exclusive' })));
+        if (refused === undefined) {
+          for (const file of left) removeFile(file);
+          break;
+        }
+        left = left.filter((_, i) => i !== refused);
+      }
+    } finally {
+      for (const { fd } of files) closeSync(fd);
+    }
+  }
+}
+
+/** Each key of a step with the stronger of its modes, in one order for everybody. */
+function modes(claims: Claims): ReadonlyMap<Key, Mode> {
+  const all = new Map<Key, Mode>();
+  for (const key of claims.needs ?? []) all.set(key, 'shared');
+  for (const key of exclusive(claims)) all.set(key, 'exclusive');
+  return new Map([...all].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function makeWritable(directory: string): void {
+  try {
+    makeDurable(directory);
+    refuseUntrusted(directory);
+  } catch (error) {
+    throw noLock(directory, error);
+  }
+}
+
+function openLock(path: string): number {
+  try {
+    return openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+  } catch (error) {
+    throw noLock(path, error);
+  }
+}
+
+function noLock(path: string, cause: unknown): JournalError {
+  if (cause instanceof JournalError) return cause;
+  return new JournalError(`the lock ${path} cannot be made: ${messageOf(cause)}`, {
+    cause,
+    remedy: 'make room there, or see why root cannot write to it; nothing was changed',
+  });
+}

@@ -1,0 +1,191 @@
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  content,
+  isGone,
+  membersOf,
+  names,
+  parseStat,
+  processes,
+  type ProcessStat,
+  processStat,
+} from '../../core/proc.ts';
+import type { Owner } from '../journal/lines.ts';
+
+/** A program of a sequence, which must end before anything is undone. */
+export interface LockHolder {
+  /** Missing: the host that the journal is on. */
+  readonly host?: string;
+  readonly pid: number;
+  readonly command: string;
+  /** It may be ended half-way (a change with `stop: 'safe'`). */
+  readonly safe: boolean;
+}
+
+/** What the engine asks about processes. */
+export interface Processes {
+  /** This process, and the boot of the machine that it runs on. */
+  readonly self: Pick<Owner, 'pid' | 'started' | 'boot' | 'namespace'>;
+  /** Does the owner live, and still have this file open? */
+  alive(owner: Owner, inode: string): boolean;
+  /**
+   * Looks at all processes once, for any number of journals. Of each it tells the programs, other than this process, for which
+   * the lock of its file is held, and those of the sessions recorded in its directory of outputs: they may outlive the shell
+   * that held the lock for them.
+   */
+  holders(): (inode: string, outputs: string) => readonly LockHolder[];
+  /** SIGTERM to the process group that a change was started as. */
+  end(pid: number): void;
+}
+
+/** The processes of this host, from /proc. */
+export function hostProcesses(): Processes {
+  const boot = bootId();
+  // By the numbers of the namespace that /proc shows, which need not be our own.
+  const pid = Number(readlinkSync('/proc/self'));
+  const self = { pid, started: processStat(pid)?.started ?? 0, boot, ...namespaceOfProc() };
+  return {
+    self,
+    alive: (owner, inode) =>
+      owner.boot === boot && processStat(owner.pid)?.started === owner.started && hasOpen(owner.pid, inode),
+    holders: () => {
+      const all = processes();
+      const openers = openersAmong(all.filter(({ pid }) => pid !== self.pid));
+      return (inode, outputs) => {
+        const others = (openers.get(inode) ?? []).filter(({ pid }) => hasLocked(pid, inode));
+        const sessions = sessionsIn(outputs).filter((session) => session.boot === boot);
+        const found = [
+          ...others.flatMap((holder) => toolsOf(holder, all)),
+          ...sessions.flatMap((session) => toolsIn(session, all)),
+        ];
+        return [...new Map(found.map((each) => [each.pid, each])).values()];
+      };
+    },
+    end: (tool) => {
+      const group = processStat(tool)?.group;
+      try {
+        if (group !== undefined) process.kill(-group, 'SIGTERM');
+      } catch (error) {
+        if (!isGone(error)) throw error;
+      }
+    },
+  };
+}
+
+/** Do the pids of the owner mean the same to us? A journal of an older bofh does not say. */
+export function isSameView(owner: Owner, self: Processes['self']): boolean {
+  return owner.boot === self.boot && (owner.namespace ?? self.namespace) === self.namespace;
+}
+
+function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}
+
+/** The PID namespace whose processes /proc shows: that of its process 1. Only root may look there. */
+function namespaceOfProc(): Pick<Owner, 'namespace'> {
+  try {
+    return { namespace: readlinkSync('/proc/1/ns/pid') };
+  } catch {
+    return {};
+  }
+}
+
+/** The shell around a change says by its own name whether it may be ended (src/host). */
+function shellName(words: readonly string[]): number {
+  return words.findIndex((word) => word === 'bofh-safe' || word === 'bofh-wait');
+}
+
+function wordsOf(pid: number): readonly string[] {
+  return (content(`/proc/${pid}/cmdline`) ?? '').split('\0').filter((word) => word !== '');
+}
+
+/** For a shell around programs these, else the process itself: it is another bofh. */
+function toolsOf(holder: ProcessStat, all: readonly ProcessStat[]): readonly LockHolder[] {
+  const words = wordsOf(holder.pid);
+  const name = shellName(words);
+  if (name < 0) return [{ pid: holder.pid, command: words.join(' '), safe: false }];
+  const safe = words[name] === 'bofh-safe';
+  const leader = all.find(({ pid }) => pid === holder.session) ?? { pid: holder.session, started: 0 };
+  const tools = toolsIn({ ...leader, safe }, all);
+  // Its program has not begun yet, or has just ended; the first word after the name is the file of its session.
+  return tools.length > 0 ? tools : [{ pid: holder.pid, command: words.slice(name + 2).join(' '), safe }];
+}
+
+/** The programs of a session: what the shells in it have started, or what is left of that when they are gone. */
+function toolsIn(
+  session: Pick<ProcessStat, 'pid' | 'started'> & { readonly safe: boolean },
+  all: readonly ProcessStat[],
+): readonly LockHolder[] {
+  const members = membersOf(session, all).map((each) => ({ ...each, words: wordsOf(each.pid) }));
+  const tools = members.filter(({ words }) => shellName(words) < 0);
+  const pids = new Set(tools.map(({ pid }) => pid));
+  return tools
+    .filter(({ parent }) => !pids.has(parent))
+    .map(({ pid, words }) => ({ pid, command: words.join(' '), safe: session.safe }));
+}
+
+interface Session extends Pick<ProcessStat, 'pid' | 'started'> {
+  readonly boot: string;
+  readonly safe: boolean;
+}
+
+/** The sessions whose shell has not said that its program has ended (`record` in src/host/shell.ts). */
+function sessionsIn(outputs: string): readonly Session[] {
+  return listed(outputs).flatMap((name) => {
+    const text = /(?:^|\/)session(?:\.\d+)?$/.test(name) ? content(join(outputs, name)) : undefined;
+    const groups = /^(?<name>bofh-safe|bofh-wait) (?<boot>\S+) (?<stat>.*)\n$/s.exec(text ?? '')?.groups;
+    const stat = parseStat(groups?.stat ?? '');
+    return groups?.boot === undefined || stat === undefined
+      ? []
+      : [{ ...stat, boot: groups.boot, safe: groups.name === 'bofh-safe' }];
+  });
+}
+
+function listed(outputs: string): readonly string[] {
+  try {
+    return readdirSync(outputs, { recursive: true, encoding: 'utf8' });
+  } catch (error) {
+    if (isGone(error)) return [];
+    throw error;
+  }
+}
+
+/** Who has which file open, by inode. */
+function openersAmong(all: readonly ProcessStat[]): ReadonlyMap<string, readonly ProcessStat[]> {
+  const openers = new Map<string, ProcessStat[]>();
+  for (const each of all) {
+    const files = names(`/proc/${each.pid}/fd`).map((fd) => inodeOf(`/proc/${each.pid}/fd/${fd}`));
+    for (const inode of new Set(files)) {
+      if (inode === undefined) continue;
+      const list = openers.get(inode);
+      if (list === undefined) openers.set(inode, [each]);
+      else list.push(each);
+    }
+  }
+  return openers;
+}
+
+function hasOpen(pid: number, inode: string): boolean {
+  return descriptorsOn(pid, inode).length > 0;
+}
+
+/** Who only reads the file holds nothing: proc_pid_fdinfo(5) lists the locks of a descriptor. */
+function hasLocked(pid: number, inode: string): boolean {
+  return descriptorsOn(pid, inode).some((fd) =>
+    /^lock:.* FLOCK /m.test(content(`/proc/${pid}/fdinfo/${fd}`) ?? ''),
+  );
+}
+
+function descriptorsOn(pid: number, inode: string): readonly string[] {
+  return names(`/proc/${pid}/fd`).filter((fd) => inodeOf(`/proc/${pid}/fd/${fd}`) === inode);
+}
+
+function inodeOf(path: string): string | undefined {
+  try {
+    const stat = statSync(path, { bigint: true });
+    return `${stat.dev}:${stat.ino}`;
+  } catch {
+    // Descriptors come and go while we look; one that is gone holds no lock.
+    return undefined;
+  }
+}

@@ -1,0 +1,167 @@
+import {
+  appendFileSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { LocalHost } from '../../command/index.ts';
+import { JournalError } from '../../core/errors.ts';
+import type { Key } from '../operation.ts';
+
+/** What the bofh of another host has reserved on this one: for everybody here somebody else's open journal. */
+export interface Reserved {
+  readonly id: string;
+  readonly name: string;
+  /** Its host name, as it has told. */
+  readonly coordinator: string;
+  readonly exclusive: readonly Key[];
+  readonly shared: readonly Key[];
+}
+
+/** A reservation as it lies on the disk. */
+export interface SeenReservation {
+  readonly id: string;
+  readonly changedMs: number;
+  /** JournalError: it cannot be read. */
+  readonly found: Reserved | JournalError;
+}
+
+/** The reservations on a host. */
+export interface ReservedHere {
+  /** JournalError for one that cannot be read: it may be of anything. */
+  list(): readonly Reserved[];
+  /** The same for people: one that cannot be read hides no other. */
+  seen(): readonly SeenReservation[];
+  /**
+   * Where the programs of a reservation are seen: `device:inode` of the lock that the shell around each holds, and the directory
+   * of the records of their sessions. Undefined: none ever ran in this boot.
+   */
+  programsAt(id: string): { readonly lock: string; readonly outputs: string } | undefined;
+  /** Ends one that its coordinator will never end; why is kept with it. JournalError while a program of it runs. */
+  abandon(id: string, because: string): Promise<void>;
+}
+
+/** Those in `reservations` of a state directory; none when it is not there. Its programs share a lock each below `runDir`. */
+export function reservedIn(
+  stateDir: string,
+  runDir: string,
+  { flock }: Pick<LocalHost, 'flock'>,
+): ReservedHere {
+  const directory = join(stateDir, 'reservations');
+  const ids = () => namesIn(directory).filter((name) => /^[0-9a-f]+$/.test(name));
+  const lock = (id: string) => join(runDir, 'away', id, 'lock');
+  return {
+    list: () => ids().flatMap((id) => reservedOf(join(directory, id), id) ?? []),
+    seen: () => ids().flatMap((id) => seenAt(join(directory, id), id) ?? []),
+    programsAt: (id) => {
+      const stat = absent(() => statSync(lock(id), { bigint: true }));
+      if (stat === undefined) return undefined;
+      return { lock: `${String(stat.dev)}:${String(stat.ino)}`, outputs: dirname(lock(id)) };
+    },
+    abandon: async (id, because) =>
+      alone({ lock: lock(id), all: join(runDir, 'reservations.lock'), id, flock }, () => {
+        const history = join(directory, 'history');
+        mkdirSync(history, { mode: 0o700, recursive: true });
+        appendFileSync(join(directory, id), `abandoned ${JSON.stringify(because)}\n`, { flush: true });
+        renameSync(join(directory, id), join(history, id));
+        rmSync(dirname(lock(id)), { recursive: true });
+      }),
+  };
+}
+
+/** While no program of it runs, none can begin, and no coordinator writes a reservation anew. */
+async function alone(
+  at: { readonly lock: string; readonly all: string; readonly id: string } & Pick<LocalHost, 'flock'>,
+  act: () => void,
+): Promise<void> {
+  mkdirSync(dirname(at.lock), { mode: 0o700, recursive: true });
+  const fds = [at.lock, at.all].map((path) => openSync(path, 'a+', 0o600));
+  try {
+    const refused = await at.flock(fds.map((fd) => ({ fd, mode: 'exclusive' })));
+    if (refused === 0) throw atWork(at.id);
+    if (refused !== undefined)
+      throw new JournalError('another host is reserving objects on this one at this moment', {
+        remedy: 'give the command again',
+      });
+    act();
+  } finally {
+    for (const fd of fds) closeSync(fd);
+  }
+}
+
+/** Why a reservation is not abandoned now. */
+export function atWork(id: string): JournalError {
+  return new JournalError(`a program of sequence ${id} still runs on this host`, {
+    remedy: `wait until it has ended (bofh journal show ${id} names it), then give the command again`,
+  });
+}
+
+function namesIn(directory: string): readonly string[] {
+  return absent(() => readdirSync(directory).sort()) ?? [];
+}
+
+/** Undefined when it has ended in the meantime. */
+function seenAt(path: string, id: string): SeenReservation | undefined {
+  const changedMs = absent(() => statSync(path))?.mtimeMs;
+  if (changedMs === undefined) return undefined;
+  try {
+    const found = reservedOf(path, id);
+    return found === undefined ? undefined : { id, changedMs, found };
+  } catch (error) {
+    if (!(error instanceof JournalError)) throw error;
+    return { id, changedMs, found: error };
+  }
+}
+
+/** Undefined when it has ended in the meantime. */
+function reservedOf(path: string, id: string): Reserved | undefined {
+  const text = absent(() => readFileSync(path, 'utf8'));
+  return text === undefined ? undefined : parseReserved(text, id);
+}
+
+const lines =
+  /^bofh reservation 1\ncoordinator (?<coordinator>\S+)\nsequence (?<id>\S+) (?<name>".*")\nowner \S+\n(?<keys>(?:[xs] ".*"\n)*)$/;
+
+/** Reads one. JournalError for what is not one whole reservation. */
+export function parseReserved(text: string, id: string): Reserved {
+  const groups = lines.exec(text)?.groups;
+  const name = jsonString(groups?.name);
+  if (groups === undefined || groups.id !== id || name === undefined) throw unreadable(id);
+  const keys = { x: [] as Key[], s: [] as Key[] };
+  for (const line of (groups.keys ?? '').split('\n').slice(0, -1)) {
+    const key = jsonString(line.slice(2));
+    if (key === undefined) throw unreadable(id);
+    keys[line.startsWith('x') ? 'x' : 's'].push(key);
+  }
+  return { id, name, coordinator: groups.coordinator ?? '', exclusive: keys.x, shared: keys.s };
+}
+
+function jsonString(text: string | undefined): string | undefined {
+  try {
+    const value: unknown = JSON.parse(text ?? '');
+    return typeof value === 'string' ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function unreadable(id: string): JournalError {
+  return new JournalError(`the reservation ${id} of another host cannot be read; nothing was touched`, {
+    remedy: `see on the hosts that change this one whether they have a journal ${id}: bofh journal show ${id}`,
+  });
+}
+
+function absent<T>(access: () => T): T | undefined {
+  try {
+    return access();
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,95 @@
+import { ConnectionError, JournalError } from '../../core/errors.ts';
+import { type Engine, newId } from '../engine.ts';
+import { adopt, close } from '../journal/journal-writer.ts';
+import { decode } from '../journal/lines.ts';
+import { openLocked, takeDead } from '../journal/scan.ts';
+
+/**
+ * Closes a journal without touching the objects; the reason is written into it. Resolves to the hosts that could not be reached:
+ * there it stays reserved. JournalError, with the journal as it was, while a program of it runs on one of them.
+ */
+export async function abandon(engine: Engine, id: string, because: string): Promise<readonly string[]> {
+  const file = await takeDead(engine, id);
+  try {
+    const journal = adopt(engine.store, file, id, newId());
+    if (journal.state.closed !== undefined) throw new JournalError(`journal ${id} is closed already`);
+    const away: string[] = [];
+    for (const { name, reach } of journal.state.hosts)
+      try {
+        await engine.place?.(name, reach)?.reservations?.release(id);
+      } catch (error) {
+        if (!(error instanceof ConnectionError)) throw error;
+        away.push(name);
+      }
+    close(journal, { t: 'closed', outcome: 'abandoned', because, user: engine.who.user });
+    return away;
+  } finally {
+    file.close();
+  }
+}
+
+/** Cuts off the damaged end of a journal: the line that is damaged and what was appended with it. Returns the text. */
+export async function cutLastLine(engine: Engine, id: string): Promise<string> {
+  const file = await takeDead(engine, id);
+  try {
+    const { from, text } = damagedEnd(file.read(), id);
+    file.truncate(from);
+    file.datasync();
+    return text;
+  } finally {
+    file.close();
+  }
+}
+
+/**
+ * Where the damaged end of a journal begins, and its text. JournalError when every line is whole, and when the damage is not in the
+ * last append alone: an earlier line was relied on, and recovery without it would go wrong.
+ */
+export function damagedEnd(bytes: Buffer, id: string): { readonly from: number; readonly text: string } {
+  const damage = damageOf(bytes, id);
+  if (damage === undefined)
+    throw new JournalError(`every line of journal ${id} is whole: there is nothing to cut off`, {
+      remedy: 'bofh recover',
+    });
+  if (!damage.lastLine) throw damage;
+  let from = bytes.lastIndexOf(0x0a) + 1;
+  do {
+    from = bytes.subarray(0, Math.max(0, from - 1)).lastIndexOf(0x0a) + 1;
+    // Nothing before the damage can be read either, so it is no journal.
+    if (from === 0) throw damage;
+  } while (damageOf(bytes.subarray(0, from), id) !== undefined);
+  return { from, text: bytes.subarray(from).toString('utf8').trimEnd() };
+}
+
+function damageOf(bytes: Buffer, id: string): JournalError | undefined {
+  try {
+    decode(bytes, `${id}.journal`);
+    return undefined;
+  } catch (error) {
+    if (error instanceof JournalError) return error;
+    throw error;
+  }
+}
+
+/** Removes what a birth, or a move to the history, that was cut short left behind, and lock files that nobody holds. */
+export async function sweepUnborn(engine: Engine): Promise<void> {
+  const { store } = engine;
+  await engine.locks.sweep?.();
+  for (const name of store.names('.').filter((each) => each.endsWith('.new'))) {
+    const file = await openLocked(engine, name);
+    if (file === undefined || file === 'held') continue;
+    for (const left of remnants(name.slice(0, -'.new'.length))) store.remove(left);
+    store.remove(name);
+    file.close();
+  }
+  for (const name of store.names('.')) {
+    const id = /^(?<id>.+)\.(?:ballast|d)$/.exec(name)?.groups?.id;
+    // In this order: a birth that is renamed in between is seen under its second name.
+    if (id === undefined || store.inode(`${id}.new`) !== undefined) continue;
+    if (store.inode(`${id}.journal`) === undefined) store.remove(name);
+  }
+}
+
+function remnants(id: string): readonly string[] {
+  return [`${id}.d`, `${id}.ballast`];
+}

@@ -1,0 +1,56 @@
+import { BofhError, JournalError } from '../../core/errors.ts';
+import type { Engine } from '../engine.ts';
+import { next } from '../undo/next.ts';
+import { type Met, placeOf } from '../place.ts';
+import { advance, copyOf, type State, type Step } from '../journal/state.ts';
+import { hostsLeft } from '../undo/unwind.ts';
+
+/** What recovery would do with one step. `look`: its effect went with an earlier boot. */
+export interface PlannedStep {
+  readonly do: 'undo' | 'look' | 'finish' | 'blocked';
+  readonly step: Step;
+  /** Steps that go with it. */
+  readonly riders: readonly Step[];
+}
+
+/** What recovery would do, in its order, when nothing fails. */
+export function plan(state: State, boots: Readonly<Record<string, string>>): readonly PlannedStep[] {
+  const steps: PlannedStep[] = [];
+  // A copy of its own, which grows.
+  let now = advance(copyOf(state), { ...state.owner, t: 'recovery' });
+  for (;;) {
+    const decision = next(now, { boots, owner: 'me', inverses: new Set() });
+    if (decision.do === 'undo') {
+      const { step, riders, boot } = decision;
+      steps.push({ do: boot === 'same' ? 'undo' : 'look', step, riders });
+      for (const { n } of [...riders, step]) now = advance(now, { t: 'undone', n });
+    } else if (decision.do === 'finish') {
+      steps.push({ do: 'finish', step: decision.step, riders: [] });
+      now = advance(now, { t: 'finished', n: decision.step.n });
+    } else if (decision.do === 'block') {
+      steps.push({ do: 'blocked', step: decision.step, riders: [] });
+      now = advance(now, { t: 'blocked', n: decision.step.n, why: decision.why });
+    } else return steps;
+  }
+}
+
+/**
+ * The hosts on which something is left to do, all asked side by side: one that is away takes no longer than its connection may.
+ * Waits for no program.
+ */
+export async function bootsOf(engine: Engine, state: State): Promise<Met> {
+  for (const { name, reach } of state.hosts) engine.place?.(name, reach);
+  const boots: Record<string, string> = {};
+  const away = new Map<string, Error>();
+  const ask = async (name: string): Promise<void> => {
+    try {
+      boots[name] = (await placeOf(engine, name).host.facts()).boot;
+    } catch (error) {
+      // What is told of a journal is told of its other hosts all the same.
+      if (!(error instanceof BofhError) || error instanceof JournalError) throw error;
+      away.set(name, error);
+    }
+  };
+  await Promise.all([...new Set(hostsLeft(state))].map(ask));
+  return { boots, away };
+}

@@ -1,0 +1,307 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { ConnectionError, JournalError, RefusedError, UsageError } from '../../core/errors.ts';
+import { releaseHosts } from '../undo/finish.ts';
+import { codeOf, newId, ownerLine, type Engine, type Signals } from '../engine.ts';
+import { keyInWords } from '../locks/host-key.ts';
+import { AppendError, adoptAgain, append, close, retire, type Journal } from '../journal/journal-writer.ts';
+import type { Line } from '../journal/lines.ts';
+import type { ObjectLocks } from '../locks/lock.ts';
+import type { AnyOperation, Key, Look } from '../operation.ts';
+import { meet, placeOf } from '../place.ts';
+import { isSameView, type LockHolder } from '../locks/processes.ts';
+import { describe, stuck } from '../undo/report.ts';
+import {
+  cannotTell,
+  isOwned,
+  journalOf,
+  journals,
+  openLocked,
+  outputsOf,
+  see,
+  type Seen,
+  workedOn,
+  type Worked,
+} from '../journal/scan.ts';
+import { blocks, exclusive, isLeft, type State, type Step } from '../journal/state.ts';
+import { movedByOthers } from '../undo/ownership.ts';
+import type { StoreFile } from '../journal/store.ts';
+import { hostsLeft, unwind } from '../undo/unwind.ts';
+import { containerOf, reachedByWriters } from '../undo/witness.ts';
+
+export { bootsOf, plan, type PlannedStep } from './plan.ts';
+export { abandon, cutLastLine, damagedEnd, sweepUnborn } from './close-journal.ts';
+
+/** A journal that has not moved to the history, as it lies on the disk. */
+export interface OpenJournal {
+  readonly id: string;
+  readonly lines: readonly Line[];
+  readonly state: State;
+  /**
+   * `running`: its owner lives. `orphan`: a tool of its dead owner still runs. `unknown`: somebody holds its lock whom this
+   * process cannot see.
+   */
+  readonly owner: Worked['owner'];
+  readonly holders: readonly LockHolder[];
+}
+
+export interface RecoverOptions extends Signals {
+  readonly engine: Engine;
+  /** Also undo what is in use by now. */
+  readonly yes: boolean;
+  /**
+   * Objects (`fs:UUID`, `lv:vg0/web1`) that may be destroyed with what others wrote there since. `all`: this is a plan, which
+   * destroys nothing and cannot know what is on the disks of the real host.
+   */
+  readonly discard?: readonly Key[] | 'all';
+  /** Told when recovery waits for a tool of the dead process. */
+  readonly onWait?: (id: string, holder: LockHolder) => void;
+}
+
+/** What became of one journal. */
+export interface Recovered {
+  readonly id: string;
+  readonly name: string;
+  readonly end: 'rolled-back' | 'committed' | 'nothing-to-do' | 'running';
+  readonly leftAlone: readonly string[];
+}
+
+/**
+ * All journals that have not moved to the history; one that is closed was caught by a crash before it could. Throws
+ * JournalError for one that cannot be read: nothing is touched then.
+ */
+export async function openJournals(engine: Engine): Promise<readonly OpenJournal[]> {
+  return await withOwners(engine, journals(engine));
+}
+
+/** Journals that were read, with who works on them. */
+export async function withOwners(engine: Engine, seen: readonly Seen[]): Promise<readonly OpenJournal[]> {
+  const worked = await workedOn(engine, seen);
+  return seen.flatMap(({ id, lines, state }, i) => {
+    const by = worked[i];
+    return by === undefined ? [] : [{ id, lines, state, ...by }];
+  });
+}
+
+/**
+ * Brings one journal to its end: back when it has no `committed`, forward when it has. Waits for a tool that still
+ * runs. Throws RefusedError when something it made is in use and `yes` was not said, StuckError when something is
+ * left, JournalError when the journal cannot be read or taken.
+ */
+export async function recover(id: string, options: RecoverOptions): Promise<Recovered> {
+  const file = await takeJournal(id, options);
+  if (file === 'running' || file === undefined)
+    return { id, name: '', end: file ?? 'nothing-to-do', leftAlone: [] };
+  const locks = options.engine.locks.open();
+  let adrift: Promise<unknown> | undefined;
+  try {
+    const { state } = see(id, file);
+    const token = newId();
+    if (state.closed === undefined) await check(id, state, { locks, token }, options);
+    const journal = adoptAgain(options.engine.store, file, id, token);
+    if (state.closed === undefined)
+      return await bringToEnd(journal, options, (acting) => {
+        adrift = acting;
+      });
+    retire(options.engine.store, id);
+    return { id, name: state.begin.name, end: 'nothing-to-do', leftAlone: [] };
+  } finally {
+    const over = (): void => {
+      locks.release();
+      file.close();
+    };
+    if (adrift === undefined) over();
+    else void adrift.finally(over);
+  }
+}
+
+async function bringToEnd(
+  journal: Journal,
+  { engine, abandon, discard = [], yes }: RecoverOptions,
+  leave: (acting: Promise<unknown>) => void,
+): Promise<Recovered> {
+  append(journal, [{ t: 'recovery', ...ownerLine(engine) }]);
+  try {
+    const unwound = await unwind({
+      ...{ engine, journal, inverses: new Map(), abandon },
+      discard: discard === 'all' ? discard : new Set(discard),
+      trusted: yes ? await reachedByWriters(engine, journal) : undefined,
+    });
+    const { end, leftAlone, errors, adrift } = unwound;
+    if (adrift !== undefined) leave(adrift);
+    if (end === 'stuck' || journal.incomplete !== undefined)
+      throw await stuck(
+        { engine, journal },
+        { cause: errors[0] ?? journal.incomplete, errors: errors.slice(1), leftAlone },
+      );
+    await releaseHosts(engine, journal).catch(async (cause: unknown) => {
+      throw await stuck({ engine, journal }, { cause, leftAlone });
+    });
+    close(journal, { t: 'closed', outcome: end });
+    return { id: journal.id, name: journal.state.begin.name, end, leftAlone };
+  } catch (error) {
+    // By now the host may have been changed: a line that cannot be written is no mere trouble with the journal.
+    throw error instanceof AppendError || error instanceof ConnectionError
+      ? await stuck({ engine, journal }, { cause: error })
+      : error;
+  }
+}
+
+/** The journal, locked; waits for an orphan tool, ends one that may be ended, and leaves a living owner alone. */
+async function takeJournal(id: string, options: RecoverOptions): Promise<StoreFile | 'running' | undefined> {
+  const { engine } = options;
+  const told = new Set<number>();
+  let isKnown = false;
+  let unseen = 0;
+  for (;;) {
+    const file = await openLocked(engine, `${id}.journal`);
+    if (file === undefined) return undefined;
+    const free = file === 'held' ? undefined : file;
+    // The lock is free as well when somebody has killed the shell that held it for a tool.
+    const left = free === undefined ? [] : engine.processes.holders()(free.inode, outputsOf(engine, id));
+    if (free !== undefined && left.length === 0) return free;
+    free?.close();
+    const seen = journalOf(engine, id);
+    if (seen === undefined) return undefined;
+    if (isOwned(engine, seen)) return 'running';
+    const holders = free === undefined ? holdersOf(engine, seen) : left;
+    unseen = holders.length === 0 ? unseen + 1 : 0;
+    if (unseen > unseenLimit) throw cannotTell(id);
+    // Before a program is ended, too: that is an act.
+    if (!isKnown) await codesOf(engine, id, seen.state);
+    isKnown = true;
+    if (options.stop?.aborted === true)
+      throw new JournalError(`journal ${id} is still locked by a running tool`);
+    for (const holder of holders) {
+      if (told.has(holder.pid)) continue;
+      told.add(holder.pid);
+      options.onWait?.(id, holder);
+      if (holder.safe) engine.processes.end(holder.pid);
+    }
+    await delay(100);
+  }
+}
+
+/** Somebody who looks holds the lock for a moment, and nobody is seen who has just ended. */
+const unseenLimit = 20;
+
+/** None when the owner may live in another PID namespace: its programs are not ours to end. */
+function holdersOf(engine: Engine, { id, inode, state }: Seen): readonly LockHolder[] {
+  if (!isSameView(state.owner, engine.processes.self)) return [];
+  return engine.processes.holders()(inode, outputsOf(engine, id));
+}
+
+/** All that can be refused is refused before anything is touched. */
+async function check(
+  id: string,
+  state: State,
+  { locks, token }: { readonly locks: ObjectLocks; readonly token: string },
+  { engine, yes, stop, onWait, discard = [] }: RecoverOptions,
+): Promise<void> {
+  const codes = await codesOf(engine, id, state);
+  await lockObjects(locks, state);
+  const of = { id, name: state.begin.name, token };
+  const { boots } = await meet(engine, hostsLeft(state), of, {
+    signal: stop,
+    onWait: (holder) => onWait?.(id, holder),
+  });
+  if (stop?.aborted === true)
+    throw new JournalError(`journal ${id} is left open: its recovery was interrupted`);
+  const objects = new Set(state.steps.map(containerOf));
+  const unknown = discard === 'all' ? undefined : discard.find((key) => !objects.has(key));
+  if (unknown !== undefined)
+    throw new UsageError(`the journal ${id} has no object "${unknown}"`, {
+      remedy: `bofh recover ${id} names those that others have changed`,
+    });
+  if (!yes && !state.committed) await refuseInUse(engine, { id, state, boots }, codes);
+}
+
+/** The code of each step that is not undone. JournalError when one is unknown, or its host is. */
+async function codesOf(engine: Engine, id: string, state: State): Promise<ReadonlyMap<number, AnyOperation>> {
+  const codes = new Map<number, AnyOperation>();
+  for (const { name, reach } of state.hosts) engine.place?.(name, reach);
+  for (const { n, intent, undone } of state.steps)
+    if (intent.kind !== 'bare' && undone === undefined) {
+      placeOf(engine, intent.host);
+      codes.set(n, await codeOf(engine, intent, id));
+    }
+  return codes;
+}
+
+async function lockObjects(locks: ObjectLocks, state: State): Promise<void> {
+  const left = state.steps.filter((step) => isLeft(state, step));
+  const claims = left.flatMap(({ intent }) => intent.claims ?? []);
+  const key = await locks.take({
+    changes: claims.flatMap(exclusive),
+    needs: claims.flatMap(({ needs = [] }) => needs),
+  });
+  if (key === undefined) return;
+  const of = left.find(({ intent }) =>
+    [...exclusive(intent.claims ?? {}), ...(intent.claims?.needs ?? [])].includes(key),
+  );
+  throw new JournalError(
+    `${keyInWords(of?.intent.host ?? '', key)} is in use by another bofh that is running now`,
+    {
+      remedy: 'recover again when it has ended',
+    },
+  );
+}
+
+/**
+ * A kill between "domain started" and `committed` must not cost a guest that has worked for days, nor a volume that
+ * somebody has put aside under another name. What our own mount or guest uses, a newer step of this boot, is not in use by
+ * others; that one is asked itself.
+ */
+async function refuseInUse(
+  engine: Engine,
+  {
+    id,
+    state,
+    boots,
+  }: { readonly id: string; readonly state: State; readonly boots: Readonly<Record<string, string>> },
+  codes: ReadonlyMap<number, AnyOperation>,
+): Promise<void> {
+  // What is on a host that cannot be reached is not touched either.
+  const there = state.steps.filter((step) => {
+    const boot = boots[step.intent.host];
+    return (
+      boot !== undefined && isLeft(state, step) && (step.intent.lives === 'disk' || step.intent.boot === boot)
+    );
+  });
+  const isUsedByOurs = (step: Step): boolean =>
+    there
+      .slice(there.indexOf(step) + 1)
+      .some(({ intent }) => intent.lives === 'boot' && blocks(intent, step.intent));
+  const lookAt = async (step: Step): Promise<Look | undefined> => {
+    const code = codes.get(step.n);
+    if (code === undefined || code.defers(step.intent.undo)) return undefined;
+    const result = step.done === undefined ? {} : { result: step.done.result };
+    const { host } = placeOf(engine, step.intent.host);
+    return lookUnlessAway(code, { undo: step.intent.undo, host, ...result });
+  };
+  const used: string[] = [];
+  for (const step of there) {
+    const look = await lookAt(step);
+    if (look?.state !== 'ours') continue;
+    const movedTo = await movedByOthers(engine, () => there, { step, look, lookAt });
+    const holders = isUsedByOurs(step) ? [] : (look.holders ?? []).map(({ words }) => words);
+    const found = [...(movedTo === undefined ? [] : [`it is ${movedTo} by now`]), ...holders];
+    if (found.length > 0) used.push(`${describe(step)}: ${found.join(', ')}`);
+  }
+  if (used.length === 0) return;
+  throw new RefusedError(`journal ${id} is left open: what it made is in use by now: ${used.join('; ')}`, {
+    remedy: `bofh recover --yes undoes it all the same; bofh journal show ${id} shows what that is`,
+  });
+}
+
+/** Undefined when it cannot be told, of what is away: nobody uses that, and its undo will ask again. */
+async function lookUnlessAway(
+  code: AnyOperation,
+  input: Parameters<AnyOperation['look']>[0],
+): Promise<Look | undefined> {
+  try {
+    return await code.look(input);
+  } catch (error) {
+    if (error instanceof RefusedError) return undefined;
+    throw error;
+  }
+}

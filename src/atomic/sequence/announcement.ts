@@ -1,0 +1,82 @@
+import { UsageError } from '../../core/errors.ts';
+import { birth } from '../journal/create-journal.ts';
+import type { Engine } from '../engine.ts';
+import { refusal, type Frame } from './frame.ts';
+import { append, type Journal } from '../journal/journal-writer.ts';
+import type { IntentLine, Line } from '../journal/lines.ts';
+import { describe } from '../undo/report.ts';
+import { beingUndone } from '../journal/state.ts';
+
+/** A line before which nothing is done. */
+type Announced = IntentLine | (Line & { readonly t: 'host' });
+
+/** What a sequence says in its journal before it does it; the first of these lines bears the journal. */
+export class Announcements {
+  journal: Journal | undefined;
+  readonly #engine: Engine;
+  readonly #of: { readonly id: string; readonly name: string; readonly stop: AbortSignal };
+  #birth: Promise<Journal> | undefined;
+  /** Lines that are written with the next intent: without one they say nothing. */
+  readonly #queued: Line[] = [];
+  /** Hosts on which objects may be reserved. */
+  readonly #entered = new Map<string, Promise<Journal>>();
+
+  constructor(
+    engine: Engine,
+    of: { readonly id: string; readonly name: string; readonly stop: AbortSignal },
+  ) {
+    this.#engine = engine;
+    this.#of = of;
+  }
+
+  queue(line: Line): void {
+    this.#queued.push(line);
+  }
+
+  /** Once for each host. */
+  enter(own: Frame, host: string, reach: unknown): Promise<Journal> {
+    const entered =
+      this.#entered.get(host) ??
+      this.announce(own, { t: 'host', host, reach }).catch((error: unknown) => {
+        // It may be that of a scope, and the next one asks for itself.
+        this.#entered.delete(host);
+        throw error;
+      });
+    this.#entered.set(host, entered);
+    return entered;
+  }
+
+  /** Durable when this resolves. Throws when the frame has failed, or works on what is just being undone. */
+  async announce(own: Frame, intent: Announced): Promise<Journal> {
+    if (this.#birth === undefined) {
+      // When this fails there is no journal, and the sequence is over.
+      const lines = (): readonly Line[] => {
+        const all = this.#allow(own, intent);
+        this.#queued.length = 0;
+        return all;
+      };
+      const { id, name } = this.#of;
+      this.#birth = birth(this.#engine, { id, name }, lines);
+      this.journal = await this.#birth;
+      return this.journal;
+    }
+    const journal = await this.#birth;
+    const lines = this.#allow(own, intent);
+    append(journal, lines);
+    // Only now: with an intent that could not be written the scopes around it would be lost.
+    this.#queued.splice(0, lines.length - 1);
+    return journal;
+  }
+
+  /** The lines of an intent; the last moment to say no to it is in the same breath as the writing. */
+  #allow(own: Frame, intent: Announced): readonly Line[] {
+    const refused = refusal(own, this.#of.stop);
+    if (refused !== undefined) throw refused;
+    if (intent.t === 'host') return [...this.#queued, intent];
+    const undoing = this.journal === undefined ? undefined : beingUndone(this.journal.state, intent);
+    if (undoing === undefined) return [...this.#queued, intent];
+    throw new UsageError(
+      `${intent.kind} works on what a scope that failed is undoing (${describe(undoing)}): await the scope first`,
+    );
+  }
+}

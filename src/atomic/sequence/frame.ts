@@ -1,0 +1,88 @@
+import { InterruptedError, SequenceEnded, UsageError } from '../../core/errors.ts';
+import type { Signals } from '../engine.ts';
+import { unless } from './signal.ts';
+
+/** The sequence itself, or a scope of it: what may run in it, and how it fares. */
+export interface Frame {
+  readonly name: string;
+  readonly scope: number | undefined;
+  readonly parent: Frame | undefined;
+  readonly running: Map<Promise<unknown>, string>;
+  failed: { readonly error: unknown } | undefined;
+  ended: boolean;
+}
+
+export function frame(name: string, scope?: number, parent?: Frame): Frame {
+  return { name, scope, parent, running: new Map(), failed: undefined, ended: false };
+}
+
+export type Outcome<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: unknown };
+
+/**
+ * Runs a body to its end and waits for all that it started, unless a second signal says not to. A body that left
+ * something running has failed.
+ */
+export async function settle<T>(
+  own: Frame,
+  signals: Signals,
+  body: () => T | Promise<T>,
+): Promise<Outcome<T>> {
+  let value: { readonly value: T } | undefined;
+  try {
+    value = await unless(signals.stop, (async () => ({ value: await body() }))());
+  } catch (error) {
+    own.failed ??= { error };
+  }
+  if (signals.stop?.aborted === true) own.failed ??= { error: interrupted(own) };
+  if (own.running.size > 0 && value !== undefined)
+    own.failed ??= { error: forgotten([...own.running.values()]) };
+  while (own.running.size > 0 && signals.abandon?.aborted !== true)
+    await unless(signals.abandon, Promise.allSettled(own.running.keys()));
+  own.ended = true;
+  if (own.failed !== undefined) return { ok: false, error: own.failed.error };
+  return value === undefined ? { ok: false, error: interrupted(own) } : { ok: true, value: value.value };
+}
+
+/** Counts a call as running until just before its promise settles. A step's failure is that of its frame. */
+export function track<T>(
+  own: Frame,
+  call: { readonly name: string; readonly what: 'step' | 'scope'; readonly stop: AbortSignal },
+  work: () => Promise<T>,
+): Promise<T> {
+  const refused = refusal(own, call.stop);
+  if (refused !== undefined) return Promise.reject(refused);
+  const settled: Promise<T> = Promise.resolve()
+    .then(work)
+    .catch((error: unknown) => {
+      // What a scope throws is undone already: its parent decides whether to go on.
+      if (call.what === 'step') own.failed ??= { error: call.stop.aborted ? interrupted(own, error) : error };
+      throw error;
+    })
+    .finally(() => own.running.delete(settled));
+  own.running.set(settled, call.name);
+  // A step's failure is kept in its frame. That of a scope which nobody awaits must not get lost.
+  if (call.what === 'step') settled.catch(() => undefined);
+  return settled;
+}
+
+/** Why nothing more can be done in a frame: it, or one around it, has failed or ended, or a signal came. */
+export function refusal(own: Frame, stop: AbortSignal): SequenceEnded | undefined {
+  for (let each: Frame | undefined = own; each !== undefined; each = each.parent) {
+    if (each.failed !== undefined)
+      return new SequenceEnded(`the sequence "${each.name}" has failed: nothing more can be done in it`, {
+        cause: each.failed.error,
+      });
+    if (each.ended) return new SequenceEnded(`the sequence "${each.name}" has ended`);
+  }
+  return stop.aborted ? new SequenceEnded(`the sequence "${own.name}" was interrupted`) : undefined;
+}
+
+function interrupted(own: Frame, cause?: unknown): InterruptedError {
+  return new InterruptedError(`"${own.name}" was interrupted`, cause === undefined ? {} : { cause });
+}
+
+function forgotten(names: readonly string[]): UsageError {
+  return new UsageError(`the body returned while ${names.join(', ')} was running: an await is missing`);
+}

@@ -1,0 +1,54 @@
+import { append } from '../journal/journal-writer.ts';
+import type { Claims } from '../operation.ts';
+import { inverseOf, nameOf, type Reverse } from './reverse.ts';
+import { takePair, type StepHome } from './run-step.ts';
+
+/** What undoes each pair of functions, by the number of its step; it gives in words what it left alone. */
+type Inverses = Map<number, () => Promise<string | undefined>>;
+
+/** `tx.effect`: the inverse is also called, without a result, when `forward` failed. */
+export async function takeEffect<T>(
+  at: StepHome & { readonly inverses: Inverses },
+  pair: { readonly name: string; readonly claims: Claims | undefined },
+  forward: () => T | Promise<T>,
+  inverse: (result: T | undefined) => unknown,
+): Promise<T> {
+  return take(at, pair, forward, async (done) => {
+    await inverse(done?.result);
+    return undefined;
+  });
+}
+
+/** `tx.call`: the inverse is known before the function runs, and called only when that has come to its end. */
+export async function takeCall<A extends readonly unknown[], T>(
+  at: StepHome & { readonly inverses: Inverses },
+  f: (...args: A) => T | Promise<T>,
+  args: A,
+  reverse: Reverse | undefined,
+): Promise<T> {
+  const inverse = await inverseOf(f, args, reverse);
+  const name = nameOf(f);
+  const back = async (done: object | undefined): Promise<string | undefined> => {
+    // It may have failed because what it makes is there already, and is of others.
+    if (done === undefined) return `${name} failed, and its inverse was not called`;
+    await inverse();
+    return undefined;
+  };
+  return take(at, { name, claims: undefined }, () => f(...args), back);
+}
+
+async function take<T>(
+  at: StepHome & { readonly inverses: Inverses },
+  pair: { readonly name: string; readonly claims: Claims | undefined },
+  forward: () => T | Promise<T>,
+  back: (done: { readonly result: T } | undefined) => Promise<string | undefined>,
+): Promise<T> {
+  return takePair(at, pair, async (n, journal) => {
+    const kept: { done?: { readonly result: T } } = {};
+    at.inverses.set(n, () => back(kept.done));
+    const result = await forward();
+    kept.done = { result };
+    append(journal, [{ t: 'done', n, result: null }], 'wait');
+    return result;
+  });
+}

@@ -1,0 +1,76 @@
+import { UsageError } from '../../core/errors.ts';
+import { messageOf } from '../engine.ts';
+
+/** Any function, for `reverse` to compare with those that it knows. */
+export type Callable = (...args: never) => unknown;
+
+/**
+ * Gives what undoes a call, made of its function and arguments before the function runs; undefined where there is
+ * nothing that would, and the call is refused then. It may look at the host first, to keep what is there.
+ */
+export type Reverse = (
+  f: Callable,
+  args: readonly unknown[],
+) => (() => unknown) | undefined | Promise<(() => unknown) | undefined>;
+
+const ownInverse = Symbol('the inverse of a call');
+
+/** A function that carries its own inverse. */
+export interface Reversible<A extends readonly unknown[], R> {
+  (...args: A): R;
+  readonly [ownInverse]: (args: A) => () => unknown;
+}
+
+/** A function that, called by `tx.call`, is undone by `g` with the same arguments. Called on its own it is just `f`. */
+export function withReverse<A extends readonly unknown[], R>(
+  f: (...args: A) => R,
+  g: (...args: A) => unknown,
+): Reversible<A, R>;
+/** The same, with the arguments that `argsOf` makes of those of the call, before the call. */
+export function withReverse<A extends readonly unknown[], R, B extends readonly unknown[] | []>(
+  f: (...args: A) => R,
+  g: (...args: B) => unknown,
+  argsOf: (...args: A) => B,
+): Reversible<A, R>;
+export function withReverse(
+  f: (...args: readonly unknown[]) => unknown,
+  g: (...args: readonly unknown[]) => unknown,
+  argsOf = (...args: readonly unknown[]): readonly unknown[] => args,
+): Reversible<readonly unknown[], unknown> {
+  const inverse = (args: readonly unknown[]): (() => unknown) => {
+    const own = argsOf(...args);
+    return () => g(...own);
+  };
+  const called = (...args: readonly unknown[]): unknown => f(...args);
+  Object.defineProperty(called, 'name', { value: f.name });
+  return Object.assign(called, { [ownInverse]: inverse });
+}
+
+/** What a call is named in the journal and in errors. */
+export function nameOf(f: { readonly name: string }): string {
+  return f.name === '' ? 'a function without a name' : f.name;
+}
+
+/** The inverse of a call: the function's own, else what the sequence makes of it. UsageError when there is none. */
+export async function inverseOf<A extends readonly unknown[]>(
+  f: ((...args: A) => unknown) & { readonly [ownInverse]?: (args: A) => () => unknown },
+  args: A,
+  reverse: Reverse | undefined,
+): Promise<() => unknown> {
+  let inverse: unknown;
+  try {
+    inverse = await (f[ownInverse] === undefined ? reverse?.(f, args) : f[ownInverse](args));
+  } catch (cause) {
+    throw new UsageError(`${nameOf(f)} was not called: its inverse cannot be made: ${messageOf(cause)}`, {
+      cause,
+    });
+  }
+  if (isFunction(inverse)) return inverse;
+  throw new UsageError(`${nameOf(f)} was not called: it has no inverse`, {
+    remedy: 'give it one by withReverse(), or by the `reverse` of the sequence, or use tx.effect',
+  });
+}
+
+function isFunction(value: unknown): value is () => unknown {
+  return typeof value === 'function';
+}

@@ -1,0 +1,211 @@
+import { IdentityTaken, NotDone, RefusedError } from '../../core/errors.ts';
+import { claim, refuseDamaged, refuseLostLock, withHost, type Claiming } from '../locks/claims.ts';
+import { changing } from '../engine.ts';
+import { hostKey } from '../locks/host-key.ts';
+import { append, type Journal } from '../journal/journal-writer.ts';
+import type { IntentLine } from '../journal/lines.ts';
+import { json, type AnyOperation, type Claims } from '../operation.ts';
+import { noticing } from './change-notice.ts';
+import { expectStillOurs } from '../undo/ownership.ts';
+import { undoNow } from '../undo/unwind.ts';
+import { renewedWitnesses } from '../undo/witness.ts';
+
+/** What a step needs of its sequence. */
+export interface StepHome extends Claiming {
+  /** Of the host that the sequence began on. */
+  readonly boot: string;
+  readonly scope: number | undefined;
+  readonly takeNumber: () => number;
+  /** Writes an intent, durable; the first one bears the journal. Throws when the sequence has failed meanwhile. */
+  readonly announce: (intent: IntentLine) => Promise<Journal>;
+}
+
+export interface StepDone {
+  readonly n: number;
+  readonly value: unknown;
+}
+
+const identityTries = 5;
+
+/** One step, from its checks to its `done` line. An identity that somebody took is chosen again. */
+export async function takeStep(from: StepHome, code: AnyOperation, input: unknown): Promise<StepDone> {
+  const args = code.parseArgs(input);
+  // Another host may be booted in the middle.
+  const { host, reservations } = from.engine;
+  const home = reservations === undefined ? from : { ...from, boot: (await host.facts()).boot };
+  for (let attempt = 1; ; attempt += 1) {
+    const n = home.takeNumber();
+    try {
+      const { undoData, claims } = await prepare(home, code, args, n);
+      const journal = await home.announce(intentOf(home, code, { n, args, undoData, claims }));
+      keepLocked(home, journal, n, claims);
+      return await act(home, code, journal, { n, args, undoData, claims });
+    } catch (error) {
+      if (!(error instanceof IdentityTaken) || attempt === identityTries) throw error;
+    } finally {
+      home.running.delete(n);
+    }
+  }
+}
+
+/** A bare pair: its intent is journalled, its code cannot be. */
+export async function takePair<T>(
+  home: StepHome,
+  pair: { readonly name: string; readonly claims: Claims | undefined },
+  run: (n: number, journal: Journal) => Promise<T>,
+): Promise<T> {
+  const n = home.takeNumber();
+  try {
+    if (pair.claims === undefined) refuseDamaged(home.engine);
+    else await claim(home, pair.name, n, pair.claims);
+    const claims = pair.claims === undefined ? null : withHost(home.engine, pair.claims);
+    const what = { kind: 'bare', version: 1, args: { name: pair.name }, undo: null } as const;
+    const journal = await home.announce({
+      ...head(home, n),
+      ...what,
+      claims,
+      lives: 'disk',
+      after: false,
+    });
+    if (claims !== null) keepLocked(home, journal, n, claims);
+    return await run(n, journal);
+  } finally {
+    home.running.delete(n);
+  }
+}
+
+/** Nothing of the step is done yet when its lock is found to be lost. */
+function keepLocked(home: StepHome, journal: Journal, n: number, claims: Claims): void {
+  try {
+    refuseLostLock(home, claims);
+  } catch (error) {
+    append(journal, [{ t: 'undone', n }]);
+    throw error;
+  }
+}
+
+/** prepare → claims → locks → prepare again under them, keeping the identities chosen the first time. */
+async function prepare(home: StepHome, code: AnyOperation, args: unknown, n: number) {
+  const { engine } = home;
+  const mark = `bofh.${home.id}.${n}`;
+  const claimsOf = async (undoData: unknown): Promise<Claims> =>
+    code.claims({ args, undo: undoData, on: engine.on });
+  const chosen = await code.prepare({ args, mark, host: engine.host });
+  const claims = await claimsOf(chosen);
+  await claim(home, code.kind, n, claims);
+  const undoData = await code.prepare({ args, mark, host: engine.host, chosen });
+  if (JSON.stringify(await claimsOf(undoData)) !== JSON.stringify(claims))
+    throw new RefusedError(`${code.kind}: what it works on changed while it was being locked; try again`, {
+      remedy: 'give the command again',
+    });
+  return { undoData, claims: withHost(engine, claims) };
+}
+
+interface Prepared {
+  readonly n: number;
+  readonly args: unknown;
+  readonly undoData: unknown;
+  readonly claims: Claims;
+}
+
+function intentOf(home: StepHome, code: AnyOperation, { n, args, undoData, claims }: Prepared): IntentLine {
+  const contains = code.contains({ args, undo: undoData });
+  const within = code.within({ args, undo: undoData });
+  return {
+    ...head(home, n),
+    kind: code.kind,
+    version: code.version,
+    args: code.journalled(args),
+    undo: undoData,
+    claims,
+    ...(contains === undefined ? {} : { contains: hostKey(home.engine, contains) }),
+    ...(within === undefined ? {} : { within: hostKey(home.engine, within) }),
+    lives: code.lives,
+    after: code.after(undoData),
+  };
+}
+
+function head({ engine, boot, scope }: StepHome, n: number) {
+  const line = { t: 'intent', n, host: engine.host.name, boot } as const;
+  return scope === undefined ? line : { ...line, scope };
+}
+
+async function act(
+  home: StepHome,
+  code: AnyOperation,
+  journal: Journal,
+  { n, args, undoData, claims }: Prepared,
+): Promise<StepDone> {
+  const acting = { begun: false };
+  const host = noticing(
+    changing(
+      home.engine,
+      journal,
+      { n, kind: code.kind, host: home.engine.host.name, boot: home.boot },
+      home.stop,
+    ),
+    () => {
+      acting.begun = true;
+    },
+  );
+  let result: unknown = null;
+  let witness: string | undefined;
+  try {
+    if (!code.defers(undoData)) {
+      await expectStillOurs(home.engine, journal, { n, kind: code.kind, claims });
+      result = await code.run({ args, undo: json(undoData), host });
+      await expectOurs(code, { undo: undoData, result, host });
+      if (code.content?.lost === 'undone')
+        witness = await code.content.witness({ undo: undoData, result, host });
+    }
+  } catch (error) {
+    if (error instanceof NotDone) append(journal, [{ t: 'undone', n, notOurs: error.found }]);
+    // What is there is of somebody who was quicker, however much it looks like what we wanted.
+    else if (!acting.begun) append(journal, [{ t: 'undone', n }]);
+    else if (error instanceof IdentityTaken) await giveBack(home, journal, n);
+    throw error;
+  }
+  // Without its witness a recovery could not tell what others wrote: it is on the disk before the body goes on.
+  if (witness === undefined) append(journal, [{ t: 'done', n, result }], 'wait');
+  else append(journal, [{ t: 'done', n, result, witness }]);
+  await renewBeneath(home, code, journal, n);
+  return { n, value: code.value({ args, undo: undoData, result }) };
+}
+
+/** The step has written to what older steps made: their witnesses are of the past. */
+async function renewBeneath(
+  { engine }: StepHome,
+  { content }: AnyOperation,
+  journal: Journal,
+  n: number,
+): Promise<void> {
+  const way = journal.state.steps.find((step) => step.n === n);
+  if (way === undefined) return;
+  const lines = [...(await renewedWitnesses({ engine, journal }, { of: 'device', way }))];
+  // A step that has listed the files of its container itself stands for it.
+  const container =
+    content?.of === 'files' && way.intent.contains === undefined ? undefined : way.intent.within;
+  if (container !== undefined)
+    lines.push(...(await renewedWitnesses({ engine, journal }, { of: 'files', way, container })));
+  if (lines.length > 0) append(journal, lines, 'wait');
+}
+
+/** Tools exit 0 without effect. */
+async function expectOurs(code: AnyOperation, input: Parameters<AnyOperation['look']>[0]): Promise<void> {
+  const look = await code.look(input);
+  if (look.state === 'ours') return;
+  throw new RefusedError(
+    `${code.kind}: its tool reported success, but ${look.found ?? 'there is no trace of what it should have done'}`,
+    {
+      remedy:
+        'look at the object that it names and at the log of the kernel (dmesg), then give the command again',
+    },
+  );
+}
+
+async function giveBack({ engine }: StepHome, journal: Journal, n: number): Promise<void> {
+  const step = journal.state.steps.find((other) => other.n === n);
+  if (step === undefined) return;
+  const { lines } = await undoNow({ engine, journal, inverses: new Map(), trusted: 'all' }, step, []);
+  append(journal, lines);
+}

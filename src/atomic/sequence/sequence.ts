@@ -1,0 +1,278 @@
+import { JournalError, UsageError } from '../../core/errors.ts';
+import { Announcements } from './announcement.ts';
+import { claim } from '../locks/claims.ts';
+import { commit, rollBack, type Ending } from '../undo/finish.ts';
+import { messageOf, newId, type Engine, type Signals } from '../engine.ts';
+import { frame, settle, track, type Frame } from './frame.ts';
+import { append, type Journal } from '../journal/journal-writer.ts';
+import type { ObjectLocks } from '../locks/lock.ts';
+import type { Claims, Operation } from '../operation.ts';
+import { ridersOf } from '../undo/next.ts';
+import { checkName, textOf } from './name.ts';
+import { takeCall, takeEffect } from './function-pair.ts';
+import { type Place, placeOf } from '../place.ts';
+import { nameOf, type Reverse } from './reverse.ts';
+import { takeStep, type StepHome } from './run-step.ts';
+import { stepOf } from '../journal/state.ts';
+import type { Steps, Temporary } from './steps.ts';
+import { undoNow, unwind, type Unwinding } from '../undo/unwind.ts';
+import { reachedByBody, renewedWitnesses } from '../undo/witness.ts';
+
+export type { Steps, Temporary };
+
+export interface SequenceOptions extends Signals {
+  readonly engine: Engine;
+  readonly name: string;
+  /** What undoes a function that `tx.call` calls and that has no inverse of its own. */
+  readonly reverse?: Reverse;
+  /**
+   * `steps`: the body writes only through its steps. Anything else in what they made was written by others, and is kept when
+   * the sequence fails. `script` (the default): the body may write there with any program, so the undo removes everything.
+   */
+  readonly writes?: 'script' | 'steps';
+}
+
+/**
+ * Steps that all hold or are all undone, newest first, through crashes and power cuts too. It knows no tool.
+ * `run` may be called once.
+ */
+export class AtomicOperationSequence {
+  readonly id = newId();
+  readonly #engine: Engine;
+  readonly #name: string;
+  readonly #stop: AbortSignal;
+  readonly #abandon: AbortSignal;
+  readonly #root: Frame;
+  readonly #locks: ObjectLocks;
+  readonly #reverse: Reverse | undefined;
+  readonly #writes: 'script' | 'steps';
+  readonly #inverses = new Map<number, () => Promise<string | undefined>>();
+  readonly #temporaries: number[] = [];
+  readonly #claims: StepHome['running'] = new Map();
+  /** Acts that a second signal left to themselves: until they end, journal and locks are theirs. */
+  readonly #adrift: Promise<unknown>[] = [];
+  /** What scopes that were undone had to leave alone: what they throw is the error of their body. */
+  readonly #leftAlone: string[] = [];
+  readonly #lines: Announcements;
+  #boot = '';
+  #numbers = 0;
+  #scopes = 0;
+  #begun = false;
+
+  constructor(options: SequenceOptions) {
+    this.#engine = options.engine;
+    this.#name = checkName('a sequence', options.name);
+    this.#reverse = options.reverse;
+    this.#writes = options.writes ?? 'script';
+    this.#root = frame(options.name);
+    this.#stop = options.stop ?? new AbortController().signal;
+    this.#abandon = options.abandon ?? new AbortController().signal;
+    this.#locks = options.engine.locks.open();
+    this.#lines = new Announcements(options.engine, { id: this.id, name: this.#name, stop: this.#stop });
+  }
+
+  /** Whether steps can still be added. */
+  get open(): boolean {
+    return this.#begun && !this.#root.ended;
+  }
+
+  /**
+   * Runs the body. Resolves to its value when everything is committed. Throws the error itself when nothing had been
+   * done yet, RolledBackError or InterruptedError when all is undone, StuckError when something is left.
+   */
+  async run<T>(body: (tx: Steps) => T | Promise<T>): Promise<T> {
+    if (this.#begun) throw new UsageError(`the sequence "${this.#name}" has been run already`);
+    this.#begun = true;
+    try {
+      this.#boot = (await this.#engine.host.facts()).boot;
+      const outcome = await settle(this.#root, this.#signals, () => body(this.#steps(this.#root)));
+      if (outcome.ok) return await this.#commit(outcome.value);
+      throw await this.#rollBack(outcome.error);
+    } finally {
+      this.#root.ended = true;
+      this.#letGo();
+    }
+  }
+
+  get #journal(): Journal | undefined {
+    return this.#lines.journal;
+  }
+
+  get #signals() {
+    return { stop: this.#stop, abandon: this.#abandon };
+  }
+
+  #letGo(): void {
+    const over = (): void => {
+      this.#locks.release();
+      this.#journal?.file.close();
+    };
+    const left = [...this.#adrift, ...this.#root.running.keys()];
+    if (left.length === 0) over();
+    else void Promise.allSettled(left).then(over);
+  }
+
+  #steps(own: Frame, place: Place = this.#engine): Steps {
+    const tracked = <T>(name: string, work: () => Promise<T>, what: 'step' | 'scope' = 'step'): Promise<T> =>
+      track(own, { name, what, stop: this.#stop }, work);
+    const home = () => ({ ...this.#home(own, place), inverses: this.#inverses });
+    return {
+      signal: this.#stop,
+      step: (code, args) =>
+        tracked(code.kind, async () => (await takeStep(this.#home(own, place), code, args)).value as never),
+      temporary: (code, args) => tracked(code.kind, () => this.#temporary(own, place, code, args)),
+      effect: (name, forward, inverse, options) =>
+        tracked(textOf(name), () =>
+          takeEffect(
+            home(),
+            { name: checkName('a pair of functions', name), claims: options?.claims },
+            forward,
+            inverse,
+          ),
+        ),
+      call: (f, ...args) => tracked(nameOf(f), () => takeCall(home(), f, args, this.#reverse)),
+      reserve: (claims) => tracked('reserve', () => this.#reserve(own, place, claims)),
+      scope: (name, body) =>
+        tracked(`scope "${textOf(name)}"`, () => this.#scope(own, place, name, body), 'scope'),
+      on: (host) => this.#steps(own, placeOf(this.#engine, host)),
+    };
+  }
+
+  #home(own: Frame, { host, on, reservations }: Place): StepHome {
+    const { reservations: _, ...engine } = this.#engine;
+    return {
+      engine: { ...engine, host, on, ...(reservations === undefined ? {} : { reservations }) },
+      id: this.id,
+      boot: this.#boot,
+      enter: () => this.#lines.enter(own, host.name, reservations?.reach),
+      scope: own.scope,
+      locks: this.#locks,
+      running: this.#claims,
+      stop: this.#stop,
+      takeNumber: () => (this.#numbers += 1),
+      announce: (intent) => this.#lines.announce(own, intent),
+    };
+  }
+
+  async #reserve(own: Frame, place: Place, claims: Claims): Promise<void> {
+    const home = this.#home(own, place);
+    const n = home.takeNumber();
+    try {
+      await claim(home, 'reserve', n, claims);
+    } finally {
+      home.running.delete(n);
+    }
+  }
+
+  async #temporary<A, V extends object>(
+    own: Frame,
+    place: Place,
+    code: Operation<A, V>,
+    args: A,
+  ): Promise<V & Temporary> {
+    const { n, value } = await takeStep(this.#home(own, place), code, args);
+    this.#temporaries.push(n);
+    // The scope that took it may have ended well: then it is for the one around it to release it.
+    const release = (): Promise<void> => {
+      let still = own;
+      while (still.ended && still.parent !== undefined) still = still.parent;
+      const call = { name: `release of ${code.kind}`, what: 'step', stop: this.#stop } as const;
+      return track(still, call, () => this.#release(n));
+    };
+    return { ...(value as V), release };
+  }
+
+  async #release(n: number): Promise<void> {
+    const journal = this.#journal;
+    const step = journal === undefined ? undefined : stepOf(journal.state, n);
+    if (journal === undefined || step === undefined || step.undone !== undefined) return;
+    await this.#renew(journal, { of: 'files', way: step });
+    const unwinding = { ...this.#unwinding(journal), trusted: 'all' } as const;
+    const { lines, leftAlone } = await undoNow(unwinding, step, ridersOf(journal.state, step));
+    append(journal, lines);
+    if (leftAlone.length > 0) throw new JournalError(`${leftAlone.join('; ')}: it was not released`);
+  }
+
+  /**
+   * Takes new witnesses of everything that the sequence made so far. To be called when the body may have written to it by
+   * other means than a step: through a mount that is about to end.
+   */
+  async renewWitnesses(): Promise<void> {
+    if (this.#journal !== undefined) await this.#renew(this.#journal, { of: 'files' });
+  }
+
+  async #renew(journal: Journal, what: Parameters<typeof renewedWitnesses>[1]): Promise<void> {
+    const lines = await renewedWitnesses({ engine: this.#engine, journal }, what);
+    if (lines.length > 0) append(journal, lines);
+  }
+
+  async #scope<T>(
+    parent: Frame,
+    place: Place,
+    name: string,
+    body: (tx: Steps) => T | Promise<T>,
+  ): Promise<T> {
+    checkName('a scope', name);
+    const s = (this.#scopes += 1);
+    const own = frame(this.#name, s, parent);
+    const around = parent.scope === undefined ? {} : { parent: parent.scope };
+    this.#lines.queue({ t: 'scope', s, name, ...around });
+    const outcome = await settle(own, this.#signals, () => body(this.#steps(own, place)));
+    if (outcome.ok) return outcome.value;
+    if (this.#abandon.aborted) this.#adrift.push(...own.running.keys());
+    else if (this.#journal !== undefined) await this.#undoScope(this.#journal, s, outcome.error);
+    throw outcome.error;
+  }
+
+  /** A scope whose undo is blocked, fails, or cannot be written down dooms the sequence. */
+  async #undoScope(journal: Journal, s: number, error: unknown): Promise<void> {
+    try {
+      append(journal, [{ t: 'rollback', scope: s, because: messageOf(error) }]);
+      const { end, adrift, leftAlone } = await unwind({
+        ...this.#unwinding(journal),
+        trusted: this.#trusted(journal),
+        scope: s,
+      });
+      this.#leftAlone.push(...leftAlone);
+      if (adrift !== undefined) this.#adrift.push(adrift);
+      if (end === 'stuck' || journal.incomplete !== undefined) this.#root.failed ??= { error };
+      append(journal, [{ t: 'scope-end', s }]);
+    } catch (failure) {
+      this.#root.failed ??= { error: failure };
+    }
+  }
+
+  #trusted(journal: Journal): NonNullable<Unwinding['trusted']> {
+    return this.#writes === 'script' ? 'all' : reachedByBody(journal);
+  }
+
+  async #commit<T>(value: T): Promise<T> {
+    return this.#journal === undefined ? value : commit(this.#ending(this.#journal), value);
+  }
+
+  async #rollBack(cause: unknown): Promise<unknown> {
+    return this.#journal === undefined ? cause : rollBack(this.#ending(this.#journal), cause);
+  }
+
+  #ending(journal: Journal): Ending {
+    return {
+      unwinding: this.#unwinding(journal),
+      leftAlone: this.#leftAlone,
+      stop: this.#stop,
+      trusted: () => this.#trusted(journal),
+      release: async () => {
+        for (const n of this.#temporaries.toReversed()) await this.#release(n);
+      },
+      leave: (acting) => this.#adrift.push(acting),
+    };
+  }
+
+  #unwinding(journal: Journal): Unwinding {
+    return {
+      engine: this.#engine,
+      journal,
+      inverses: this.#inverses,
+      abandon: this.#abandon,
+    };
+  }
+}

@@ -1,0 +1,140 @@
+import { ConnectionError, InterruptedError, RefusedError, RolledBackError } from '../../core/errors.ts';
+import { changing, codeOf, type Engine, messageOf } from '../engine.ts';
+import { append, AppendError, close, type Journal, note } from '../journal/journal-writer.ts';
+import { json } from '../operation.ts';
+import { placeOf } from '../place.ts';
+import { stuck } from './report.ts';
+import { unless } from '../sequence/signal.ts';
+import { unwind, type Unwinding, type Unwound } from './unwind.ts';
+import { finalWitnesses } from './witness.ts';
+
+/** What the end of a sequence needs of it. */
+export interface Ending {
+  readonly unwinding: Unwinding;
+  /** What its scopes have left alone. */
+  readonly leftAlone: readonly string[];
+  readonly stop: AbortSignal;
+  /** Steps into whose objects the sequence itself may have written. */
+  readonly trusted: () => NonNullable<Unwinding['trusted']>;
+  /** Releases what is temporary, newest first. */
+  readonly release: () => Promise<void>;
+  /** An act that a second signal left to itself: until it ends, journal and locks are its own. */
+  readonly leave: (acting: Promise<unknown>) => void;
+}
+
+/** Ends a sequence whose body succeeded: its value, once everything is committed and finished. */
+export async function commit<T>(ending: Ending, value: T): Promise<T> {
+  const { unwinding, stop } = ending;
+  const { journal, abandon, engine } = unwinding;
+  const leftAlone = [...ending.leftAlone];
+  try {
+    const preparing = makeReady(ending);
+    if ((await unless(abandon, preparing)) === undefined) ending.leave(preparing);
+    if (stop.aborted || abandon?.aborted === true)
+      throw new InterruptedError(`"${journal.state.begin.name}" was interrupted`);
+    append(journal, [...(await finalWitnesses(engine, journal)), { t: 'committed' }]);
+  } catch (error) {
+    throw await rollBack(ending, error);
+  }
+  try {
+    const { end, errors, adrift, ...unwound } = await unwind({ ...unwinding, trusted: 'all' });
+    leftAlone.push(...unwound.leftAlone);
+    if (adrift !== undefined) ending.leave(adrift);
+    if (end === 'stuck' || journal.incomplete !== undefined)
+      throw await stuck(unwinding, {
+        cause: errors[0] ?? journal.incomplete,
+        value,
+        errors: errors.slice(1),
+        leftAlone,
+      });
+    await releaseHosts(engine, journal).catch(async (cause: unknown) => {
+      throw await stuck(unwinding, { cause, value, leftAlone });
+    });
+    close(journal, { t: 'closed', outcome: 'committed' });
+  } catch (error) {
+    if (error instanceof AppendError || error instanceof ConnectionError)
+      throw await stuck(unwinding, { cause: error, value, leftAlone });
+    throw error;
+  }
+  for (const found of leftAlone) engine.onLeftAlone?.(found);
+  return value;
+}
+
+/** What the steps wrote goes to the disk before `committed` says so. */
+async function makeReady({ unwinding, release }: Ending): Promise<'ready'> {
+  const { engine, journal } = unwinding;
+  await release();
+  for (const step of journal.state.steps) {
+    if (step.undone !== undefined || step.intent.kind === 'bare') continue;
+    const code = await codeOf(engine, step.intent, journal.id);
+    if (code.defers(step.intent.undo)) continue;
+    const host = changing(engine, journal, step.intent);
+    await code.sync({ undo: step.intent.undo, result: json(step.done?.result ?? null), host });
+  }
+  await refuseBooted(engine, journal);
+  return 'ready';
+}
+
+/** With the boot of another host went what was not yet written there, which a sync afterwards does not tell. */
+async function refuseBooted(engine: Engine, { state }: Journal): Promise<void> {
+  for (const { name } of state.hosts) {
+    const { boot } = await placeOf(engine, name).host.facts();
+    const older = state.steps.some(
+      ({ intent, undone }) => undone === undefined && intent.host === name && intent.boot !== boot,
+    );
+    if (older)
+      throw new RefusedError(
+        `${name} was booted while this was at work there: what is on its disks is not sure`,
+        {
+          remedy: 'see why it went down, then give the command again',
+        },
+      );
+  }
+}
+
+/** Takes its reservations away, so that others may have the objects: before the journal is closed, for nobody would later. */
+export async function releaseHosts(engine: Engine, { id, state }: Journal): Promise<void> {
+  for (const { name } of state.hosts) await placeOf(engine, name).reservations?.release(id);
+}
+
+/** Ends a sequence that failed: the error that tells what became of it. */
+export async function rollBack(ending: Ending, cause: unknown): Promise<unknown> {
+  const { unwinding } = ending;
+  const { journal, abandon } = unwinding;
+  if (journal.dead?.at === 'sync' || abandon?.aborted === true)
+    return await stuck(unwinding, { cause, leftAlone: ending.leftAlone });
+  let unwound: Unwound;
+  try {
+    note(journal, [{ t: 'rollback', because: messageOf(cause) }]);
+    unwound = await unwind({ ...unwinding, trusted: ending.trusted() });
+  } catch (error) {
+    return await stuck(unwinding, { cause, errors: [error], leftAlone: ending.leftAlone });
+  }
+  if (unwound.adrift !== undefined) ending.leave(unwound.adrift);
+  const leftAlone = [...ending.leftAlone, ...unwound.leftAlone];
+  if (unwound.end === 'stuck') return await stuck(unwinding, { cause, errors: unwound.errors, leftAlone });
+  return await rolledBack(unwinding, cause, leftAlone);
+}
+
+async function rolledBack(
+  { engine, journal }: Unwinding,
+  cause: unknown,
+  leftAlone: readonly string[],
+): Promise<Error> {
+  let left = '';
+  try {
+    if (journal.incomplete !== undefined) throw journal.incomplete;
+    await releaseHosts(engine, journal);
+    close(journal, { t: 'closed', outcome: 'rolled-back' });
+  } catch (error) {
+    left = `; its journal stays open until "bofh recover" (${messageOf(error)})`;
+  }
+  if (cause instanceof InterruptedError && leftAlone.length === 0 && left === '') return cause;
+  const { id, state } = journal;
+  if (state.steps.length === 0 && left === '' && cause instanceof Error) return cause;
+  return new RolledBackError(`"${state.begin.name}" failed and is undone${left}: ${messageOf(cause)}`, {
+    cause,
+    id,
+    leftAlone,
+  });
+}

@@ -1,0 +1,182 @@
+import type { BlockedWhy } from '../journal/lines.ts';
+import { blocks, inScope, type State, type Step } from '../journal/state.ts';
+import { placesOf } from '../journal/step-index.ts';
+
+/** What to do next. */
+export type Decision =
+  | { readonly do: 'go-on' }
+  | {
+      readonly do: 'undo';
+      readonly step: Step;
+      /** `other`: its effect went with an earlier boot; look only. */
+      readonly boot: 'same' | 'other';
+      /** Steps inside what this undo destroys, newest first. */
+      readonly riders: readonly Step[];
+    }
+  | { readonly do: 'block'; readonly step: Step; readonly why: Exclude<BlockedWhy, 'failed'> }
+  | { readonly do: 'finish'; readonly step: Step }
+  | { readonly do: 'close'; readonly outcome: 'committed' | 'rolled-back' }
+  | { readonly do: 'stuck' }
+  | { readonly do: 'wait' }
+  | { readonly do: 'refuse' };
+
+export interface View {
+  /** Host → its present boot id; without those that cannot be reached. */
+  readonly boots: Readonly<Record<string, string>>;
+  /** `me`: we are at work on it. `other`: a living process is. `orphan`: its owner is dead, a tool of it runs. */
+  readonly owner: 'me' | 'other' | 'orphan';
+  /** Steps whose inverse is code that this process has: bare pairs of the living sequence. */
+  readonly inverses: ReadonlySet<number>;
+  /** Only what this scope did. */
+  readonly scope?: number | undefined;
+}
+
+/**
+ * The whole policy of going back and of going forward, pure. The live unwind, scopes, recovery and `journal show`
+ * all ask it; there is no second rollback.
+ */
+export function next(state: State, view: View): Decision {
+  if (view.owner === 'other') return { do: 'refuse' };
+  if (view.owner === 'orphan') return { do: 'wait' };
+  if (state.committed) return forward(state, view);
+  if (state.unwinding.length === 0) return { do: 'go-on' };
+  return back(state, view);
+}
+
+function back(state: State, view: View): Decision {
+  const { steps, index } = state;
+  const isIn = (place: number): boolean => inScope(state, steps[place]?.intent.scope, view.scope);
+  for (const place of placesOf(index.open, 'newest')) {
+    const step = steps[place];
+    if (step === undefined || !isIn(place)) continue;
+    if (step.intent.kind === 'bare' && !view.inverses.has(step.n)) return { do: 'block', step, why: 'bare' };
+    if (isAway(step, view)) return { do: 'block', step, why: 'away' };
+    const otherBoot = step.intent.lives === 'boot' && step.intent.boot !== view.boots[step.intent.host];
+    if (otherBoot) return { do: 'undo', step, boot: 'other', riders: [] };
+    const container = containerOf(state, place, view.scope);
+    if (container?.blocked !== undefined) return { do: 'block', step, why: { by: container.n } };
+    if (container !== undefined) continue;
+    const blocker = blockerOf(state, place, view);
+    if (blocker !== undefined) return { do: 'block', step, why: { by: blocker.n } };
+    return { do: 'undo', step, boot: 'same', riders: ridersAt(state, place, view.scope) };
+  }
+  return [...index.blocked].some(isIn) ? { do: 'stuck' } : { do: 'close', outcome: 'rolled-back' };
+}
+
+/** A bare pair is code of this process, wherever it acts. */
+function isAway({ intent }: Step, { boots }: View): boolean {
+  return intent.kind !== 'bare' && boots[intent.host] === undefined;
+}
+
+/** The older step of this unwinding, not yet undone, whose undo destroys what this one lies in. */
+function containerOf(state: State, place: number, scope: number | undefined): Step | undefined {
+  const at = containerAt(state, place, scope);
+  return at === undefined ? undefined : state.steps[at];
+}
+
+function containerAt(state: State, place: number, scope: number | undefined): number | undefined {
+  const { steps, index } = state;
+  const key = steps[place]?.intent.within;
+  if (key === undefined) return undefined;
+  const makers = index.makers.get(key) ?? [];
+  // A name belongs to the newest step that made it: what was renamed to it since is another object than the container.
+  for (let at = olderThan(makers, place); at >= 0; at -= 1) {
+    const maker = makers[at] ?? -1;
+    const intent = steps[maker]?.intent;
+    if (intent === undefined || !inScope(state, intent.scope, scope)) continue;
+    return intent.contains === key ? maker : undefined;
+  }
+  return undefined;
+}
+
+/** Where in an ascending list the last place before this one is; -1: there is none. */
+function olderThan(list: readonly number[], place: number): number {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((list[middle] ?? 0) < place) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
+/** What lies in this step's object, through any number of levels, newest first. */
+export function ridersOf(state: State, { n }: Step): readonly Step[] {
+  const place = state.index.places.get(n);
+  return place === undefined ? [] : ridersAt(state, place, undefined);
+}
+
+function ridersAt(state: State, place: number, scope: number | undefined): readonly Step[] {
+  const { steps, index } = state;
+  const found: number[] = [];
+  // It grows while it is walked through.
+  const containers = [place];
+  for (const container of containers) {
+    const key = steps[container]?.intent.contains;
+    const inside = key === undefined ? [] : (index.inside.get(key) ?? []);
+    for (let at = olderThan(inside, container + 1) + 1; at < inside.length; at += 1) {
+      const rider = inside[at] ?? -1;
+      if (!inScope(state, steps[rider]?.intent.scope, scope)) continue;
+      if (containerAt(state, rider, scope) !== container) continue;
+      found.push(rider);
+      containers.push(rider);
+    }
+  }
+  return found.sort((a, b) => b - a).flatMap((each) => steps[each] ?? []);
+}
+
+/** A newer step that stands in the way: blocked itself, or outside the scope that is undone. */
+function blockerOf(state: State, place: number, view: View): Step | undefined {
+  const { steps, index } = state;
+  const older = steps[place];
+  let newest = -1;
+  const consider = (other: number): void => {
+    const step = steps[other];
+    if (other > Math.max(place, newest) && older !== undefined && step !== undefined)
+      if (blocks(step.intent, older.intent)) newest = other;
+  };
+  for (const other of index.blocked) consider(other);
+  if (view.scope !== undefined)
+    for (const other of placesOf(index.open, 'newest')) {
+      if (other <= place) break;
+      if (!inScope(state, steps[other]?.intent.scope, view.scope)) consider(other);
+    }
+  return steps[newest];
+}
+
+/** After the commit: the irreversible parts, in step order; a blocked step blocks what conflicts with it later on. */
+function forward(state: State, view: View): Decision {
+  const { steps, index } = state;
+  if (index.blocked.size > 0) return forwardPast(state, view);
+  for (const place of placesOf(index.unfinished, 'oldest')) {
+    const step = steps[place];
+    if (step === undefined) continue;
+    return isAway(step, view) ? { do: 'block', step, why: 'away' } : { do: 'finish', step };
+  }
+  return { do: 'close', outcome: 'committed' };
+}
+
+/** The same with blocked steps on the way, which takes a look at all. */
+function forwardPast(state: State, view: View): Decision {
+  const blocked: Step[] = [];
+  for (const step of state.steps) {
+    if (step.undone !== undefined) continue;
+    if (step.blocked !== undefined) {
+      blocked.push(step);
+      continue;
+    }
+    if (step.intent.after && step.finished) continue;
+    const blocker = blocked.find(
+      (other) => blocks(step.intent, other.intent) || blocks(other.intent, step.intent),
+    );
+    if (!step.intent.after) {
+      // It has nothing to finish, but what conflicts with it must not overtake the blocked one.
+      if (blocker !== undefined) blocked.push(step);
+      continue;
+    }
+    if (blocker !== undefined) return { do: 'block', step, why: { by: blocker.n } };
+    if (isAway(step, view)) return { do: 'block', step, why: 'away' };
+    return { do: 'finish', step };
+  }
+  return blocked.length === 0 ? { do: 'close', outcome: 'committed' } : { do: 'stuck' };
+}

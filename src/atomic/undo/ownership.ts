@@ -1,0 +1,107 @@
+import { RefusedError } from '../../core/errors.ts';
+import { codeOf, type Engine } from '../engine.ts';
+import { hostKey, keyInWords } from '../locks/host-key.ts';
+import type { Journal } from '../journal/journal-writer.ts';
+import type { Claims, Key, Look } from '../operation.ts';
+import { placeOf } from '../place.ts';
+import { describe } from './report.ts';
+import { inScope, type State, type Step } from '../journal/state.ts';
+
+interface Reaching {
+  readonly n: number;
+  readonly kind: string;
+  readonly claims: Claims;
+}
+
+/**
+ * A step reaches by name for what older steps of its sequence made. Somebody may have put a thing of their own under
+ * that name since, and locks of ours do not bind them: so each such object is looked at again, right before the act.
+ * Throws RefusedError, with which nothing has been done.
+ */
+export async function expectStillOurs(
+  engine: Engine,
+  { state, id }: Pick<Journal, 'state' | 'id'>,
+  { n, kind, claims }: Reaching,
+): Promise<void> {
+  const lookAt = async (step: Step): Promise<Look> => {
+    const code = await codeOf(engine, step.intent, id);
+    const result = step.done === undefined ? {} : { result: step.done.result };
+    const { host } = placeOf(engine, step.intent.host);
+    return code.look({ undo: step.intent.undo, host, ...result });
+  };
+  for (const [step, key] of leanedOn(state, n, claims)) {
+    const look = await lookAt(step);
+    const movedTo = await movedByOthers(engine, () => standing(state, n), { step, look, lookAt });
+    if (look.state === 'ours' && movedTo === undefined && look.found === undefined) continue;
+    const found =
+      movedTo === undefined ? (look.found ?? 'there is no trace of it any more') : `it is ${movedTo} by now`;
+    throw new RefusedError(
+      `${kind} works on ${keyInWords(step.intent.host, key)}, which is not as this sequence has left it: ${describe(step, found)}; nothing was done to it`,
+      { remedy: 'find out who else works on it, then give the command again' },
+    );
+  }
+}
+
+/**
+ * Of each object that older steps made and this one uses or changes: the newest step that made or changed it. What lives
+ * until a reboot only (a guest that ran on it, a mount) is asked last: it may have ended by itself, and tells nothing of
+ * the object then.
+ */
+function leanedOn(state: State, n: number, claims: Claims): ReadonlyMap<Step, Key> {
+  const { makers, holders } = state.index;
+  const leaned = new Map<Step, Key>();
+  const last = (places: readonly number[] = [], is: (step: Step) => boolean): Step | undefined => {
+    const found = places.findLast((place) => {
+      const step = state.steps[place];
+      return step !== undefined && stands(state, n, step) && is(step);
+    });
+    return found === undefined ? undefined : state.steps[found];
+  };
+  for (const key of [...(claims.changes ?? []), ...(claims.needs ?? [])]) {
+    const makes = ({ intent }: Step): boolean => intent.claims?.makes?.includes(key) === true;
+    if (last(makers.get(key), makes) === undefined) continue;
+    const newest =
+      last(holders.get(key), ({ intent }) => intent.lives === 'disk') ?? last(holders.get(key), () => true);
+    // The code of a bare pair cannot look.
+    if (newest !== undefined && newest.intent.kind !== 'bare') leaned.set(newest, key);
+  }
+  return leaned;
+}
+
+function standing(state: State, n: number): readonly Step[] {
+  return state.steps.filter((step) => stands(state, n, step));
+}
+
+/** Without what a failed scope is undoing at this moment, which the sequence itself refuses. */
+function stands(state: State, n: number, { n: other, undone, intent }: Step): boolean {
+  return (
+    other !== n &&
+    undone === undefined &&
+    intent.claims !== null &&
+    !state.unwinding.some((scope) => inScope(state, intent.scope, scope))
+  );
+}
+
+/** The key that an object has now, if it was moved, and not by a newer step of the sequence, which then made that key. */
+export async function movedByOthers(
+  engine: Engine,
+  all: () => readonly Step[],
+  {
+    step,
+    look: { movedTo },
+    lookAt,
+  }: {
+    readonly step: Step;
+    readonly look: Look;
+    readonly lookAt: (step: Step) => Promise<Look | undefined>;
+  },
+): Promise<Key | undefined> {
+  if (movedTo === undefined) return undefined;
+  const key = hostKey(placeOf(engine, step.intent.host), movedTo);
+  const steps = all();
+  const mover = steps
+    .slice(steps.indexOf(step) + 1)
+    .findLast(({ intent }) => intent.kind !== 'bare' && intent.claims?.makes?.includes(key));
+  const look = mover === undefined ? undefined : await lookAt(mover);
+  return look?.state === 'ours' && look.movedTo === undefined ? undefined : movedTo;
+}

@@ -1,0 +1,121 @@
+import { type ByHand, StuckError, type StuckStep } from '../../core/errors.ts';
+import { type Engine, messageOf } from '../engine.ts';
+import { keyInWords, objectsOf } from '../locks/host-key.ts';
+import type { Journal } from '../journal/journal-writer.ts';
+import { exclusive, isLeft, type State, type Step } from '../journal/state.ts';
+
+/** A step in words: what it is and which objects it made or changed. */
+export function describe({ intent }: Step, found?: string): string {
+  const objects = exclusive(intent.claims ?? {}).map((key) => keyInWords(intent.host, key));
+  const what = `${intent.kind}${objects.length === 0 ? onHost(intent) : ` (${objects.join(', ')})`}`;
+  return found === undefined ? what : `${what}: ${found}`;
+}
+
+function onHost({ host }: Step['intent']): string {
+  return host === '' ? '' : ` on ${host}`;
+}
+
+/** The steps of a journal as the error and `journal show` tell them. */
+async function stuckSteps(engine: Engine, state: State): Promise<Required<Steps>> {
+  const left = state.steps.filter((step) => isLeft(state, step));
+  const remaining = await Promise.all(
+    left.map(async (step) => {
+      const byHand = await byHandOf(engine, state, step);
+      return { step, said: { ...inWords(step), ...(byHand === undefined ? {} : { byHand }) } };
+    }),
+  );
+  const of = (is: (step: Step) => boolean) =>
+    remaining.filter(({ step }) => is(step)).map(({ said }) => said);
+  return {
+    done: state.committed ? state.steps.filter((step) => stays(state, step)).map(inWords) : [],
+    // What was found to be of others is not undone: it is left alone, and said so.
+    undone: state.steps
+      .filter(({ undone }) => undone !== undefined && undone.notOurs === undefined)
+      .map(inWords),
+    blocked: of((step) => step.blocked !== undefined),
+    remaining: of((step) => step.blocked === undefined),
+  };
+}
+
+type Steps = Pick<StuckError, 'done' | 'undone' | 'blocked' | 'remaining'>;
+
+function stays(state: State, step: Step): boolean {
+  return step.undone === undefined && !isLeft(state, step);
+}
+
+/**
+ * What a person can do about a step that is left. Undefined for one whose kind cannot tell, or that this bofh does not
+ * know: words for people must not stand in the way of the error that they are for.
+ */
+export async function byHandOf(
+  engine: Pick<Engine, 'find'>,
+  state: Pick<State, 'committed'>,
+  { intent, done }: Pick<Step, 'intent' | 'done'>,
+): Promise<ByHand | undefined> {
+  try {
+    const code = await engine.find(intent.kind, intent.version);
+    const result = done === undefined ? {} : { result: done.result };
+    return code?.describe?.({ undo: intent.undo, ...result, way: state.committed ? 'forward' : 'back' });
+  } catch {
+    return undefined;
+  }
+}
+
+function inWords(step: Step): StuckStep {
+  const { n, intent, blocked } = step;
+  const on = intent.host === '' ? {} : { host: intent.host };
+  const what = { n, kind: intent.kind, ...on, objects: objectsOf(intent) };
+  if (blocked === undefined) return what;
+  const { holders, remedy } = blocked;
+  return {
+    ...{ ...what, why: reason(blocked) },
+    ...(holders === undefined ? {} : { holders }),
+    ...(remedy === undefined ? {} : { remedy }),
+  };
+}
+
+/** Why a step is blocked. */
+export function reason({ why, message }: NonNullable<Step['blocked']>): string {
+  if (why === 'bare') return 'its inverse was code of a process that is gone';
+  if (why === 'failed') return message ?? 'its undo failed';
+  if (why === 'away') return message ?? 'its host cannot be reached';
+  return `step ${why.by} stands in the way`;
+}
+
+/** The error of a sequence that could not be brought to an end. */
+export async function stuck(
+  { engine, journal }: { readonly engine: Engine; readonly journal: Journal },
+  details: {
+    readonly cause: unknown;
+    readonly value?: unknown;
+    readonly errors?: readonly unknown[];
+    readonly leftAlone?: readonly string[];
+  },
+): Promise<StuckError> {
+  const { state, id } = journal;
+  // What only stands behind another step is not why.
+  const root = state.steps.find(({ blocked }) => typeof blocked?.why === 'string');
+  const why = root?.blocked === undefined ? '' : `: ${describe(root, reason(root.blocked))}`;
+  return new StuckError(`"${state.begin.name}" ${outcome(journal)}${why}`, {
+    id,
+    committed: state.committed,
+    value: details.value,
+    ...(await stuckSteps(engine, state)),
+    leftAlone: details.leftAlone ?? [],
+    ...(root?.blocked?.remedy?.includes('bofh recover ') === true ? { remedy: root.blocked.remedy } : {}),
+    cause: joined(details.cause, details.errors ?? []),
+  });
+}
+
+function outcome({ state, dead }: Journal): string {
+  if (state.committed) return 'is committed, but work after the commit is left';
+  // Whether the last line is on the disk, and it may have been `committed`, only recovery finds out.
+  if (dead?.at === 'sync')
+    return `was left as it is, because its journal cannot be made durable (${dead.message})`;
+  return 'could not be undone';
+}
+
+/** An inverse that fails does not hide the first error. */
+function joined(cause: unknown, errors: readonly unknown[]): unknown {
+  return errors.length === 0 ? cause : new AggregateError([cause, ...errors], messageOf(cause));
+}

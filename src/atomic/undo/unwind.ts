@@ -1,0 +1,271 @@
+import type { ChangeHost } from '../../command/index.ts';
+import { BofhError, ConnectionError, JournalError } from '../../core/errors.ts';
+import { changing, codeOf, messageOf, type Engine } from '../engine.ts';
+import { note, reservingOf, type Journal } from '../journal/journal-writer.ts';
+import type { Blocked, Line } from '../journal/lines.ts';
+import { next, type Decision } from './next.ts';
+import type { Key, Look } from '../operation.ts';
+import { meet, placeOf } from '../place.ts';
+import { describe } from './report.ts';
+import { unless } from '../sequence/signal.ts';
+import { inScope, isLeft, type State, type Step } from '../journal/state.ts';
+import { refuseChanged, refuseOvertaken, renewedWitnesses } from './witness.ts';
+
+/** The inverses of bare pairs, which only this process has; each gives in words what it left alone. */
+export type Inverses = ReadonlyMap<number, () => Promise<string | undefined>>;
+
+export interface Unwinding {
+  readonly engine: Engine;
+  readonly journal: Journal;
+  readonly inverses: Inverses;
+  readonly scope?: number;
+  /** Objects that may be destroyed with what others wrote there: the administrator named them. `all`: nothing is, it is a plan. */
+  readonly discard?: ReadonlySet<Key> | 'all' | undefined;
+  /** Steps into whose objects the living sequence itself may have written; `all` of them while it goes on. */
+  readonly trusted?: ReadonlySet<number> | 'all' | undefined;
+  /** A second signal: stop between two acts, or leave the running one to itself. */
+  readonly abandon?: AbortSignal | undefined;
+}
+
+export interface Unwound {
+  readonly end: 'rolled-back' | 'committed' | 'stuck';
+  /** What was found in the place of our objects and not touched. */
+  readonly leftAlone: readonly string[];
+  readonly errors: readonly unknown[];
+  /** The act that was left to itself. */
+  readonly adrift?: Promise<unknown>;
+}
+
+/** Asks `next` and does what it says until there is nothing left to do: back before the commit, forward after it. */
+export async function unwind(unwinding: Unwinding): Promise<Unwound> {
+  const { engine, journal, inverses, scope, abandon } = unwinding;
+  const leftAlone: string[] = [];
+  const errors: unknown[] = [];
+  const met = () => meet(engine, hostsLeft(journal.state, scope), reservingOf(journal), { signal: abandon });
+  let { boots, away } = await met();
+  for (;;) {
+    if (abandon?.aborted === true) return { end: 'stuck', leftAlone, errors };
+    const decision = next(journal.state, { boots, owner: 'me', inverses: new Set(inverses.keys()), scope });
+    switch (decision.do) {
+      case 'close':
+        return { end: decision.outcome, leftAlone, errors };
+      case 'stuck':
+        return { end: 'stuck', leftAlone, errors };
+      case 'block':
+        note(journal, [blocked(decision, away.get(decision.step.intent.host))]);
+        break;
+      case 'undo':
+      case 'finish': {
+        const acting = act(unwinding, decision);
+        const done = await unless(abandon, acting);
+        if (done === undefined) return { end: 'stuck', leftAlone, errors, adrift: acting };
+        if (done === 'booted') {
+          ({ boots, away } = await met());
+          break;
+        }
+        leftAlone.push(...done.leftAlone);
+        errors.push(...done.errors);
+        note(journal, done.lines);
+        break;
+      }
+      case 'go-on':
+      case 'wait':
+      case 'refuse':
+        throw new TypeError(`unwinding was begun in a state that says "${decision.do}"`);
+    }
+  }
+}
+
+/** The hosts on which there is something left to do. */
+export function hostsLeft(state: State, scope?: number): readonly string[] {
+  return state.steps
+    .filter((step) => isLeft(state, step) && inScope(state, step.intent.scope, scope))
+    .flatMap(({ intent }) => (intent.kind === 'bare' ? [] : intent.host));
+}
+
+function blocked({ step, why }: Decision & { readonly do: 'block' }, error: Error | undefined): Line {
+  const line = { t: 'blocked', n: step.n, why } as const;
+  return why === 'away' && error !== undefined ? { ...line, message: error.message, ...known(error) } : line;
+}
+
+interface Acted {
+  readonly lines: readonly Line[];
+  readonly leftAlone: readonly string[];
+  readonly errors: readonly unknown[];
+}
+
+async function act(
+  unwinding: Unwinding,
+  decision: Decision & { readonly do: 'undo' | 'finish' },
+): Promise<Acted | 'booted'> {
+  const { step } = decision;
+  try {
+    if (decision.do === 'finish')
+      return await inOneBoot(unwinding, step, (boot) => finish(unwinding, step, boot));
+    if (decision.boot === 'other') return await lookOnly(unwinding, step);
+    return await inOneBoot(unwinding, step, (boot) => undo(unwinding, step, decision.riders, boot));
+  } catch (error) {
+    const line: Line = { t: 'blocked', n: step.n, why: 'failed', message: messageOf(error), ...known(error) };
+    return { lines: [line], leftAlone: [], errors: [error] };
+  }
+}
+
+/**
+ * What was done on another host and synced there counts only when it was not booted in between: with the boot went what was
+ * not yet written, and the sync afterwards does not tell. Going on in the middle would be wrong, too.
+ */
+async function inOneBoot(
+  { engine }: Pick<Unwinding, 'engine'>,
+  { intent }: Step,
+  work: (boot?: string) => Promise<Acted>,
+): Promise<Acted | 'booted'> {
+  if (intent.kind === 'bare') return await work();
+  const { host, reservations } = placeOf(engine, intent.host);
+  if (reservations === undefined) return await work();
+  const { boot } = await host.facts();
+  const isSame = async (): Promise<boolean> => (await host.facts()).boot === boot;
+  try {
+    const done = await work(boot);
+    return (await isSame()) ? done : 'booted';
+  } catch (error) {
+    // Nothing is begun there in another boot, which is what it may have failed by.
+    if (!(error instanceof ConnectionError) && !(await isSame())) return 'booted';
+    throw error;
+  }
+}
+
+/** Undoes one step now. JournalError when its host was booted meanwhile: then it is not known to be undone. */
+export async function undoNow(
+  unwinding: Omit<Unwinding, 'scope' | 'abandon'>,
+  step: Step,
+  riders: readonly Step[],
+): Promise<Acted> {
+  const done = await inOneBoot(unwinding, step, (boot) => undo(unwinding, step, riders, boot));
+  if (done !== 'booted') return done;
+  throw new JournalError(`${step.intent.host} was booted while ${describe(step)} was being undone there`);
+}
+
+/** What an error of ours says beyond its message. */
+function known(error: unknown): Pick<Blocked, 'holders' | 'remedy'> {
+  if (!(error instanceof BofhError)) return {};
+  const { holders, remedy } = error;
+  return { ...(holders.length === 0 ? {} : { holders }), ...(remedy === undefined ? {} : { remedy }) };
+}
+
+/** Undoes one step, and with it what lies in its object: looks, reverts what is ours, looks again, makes it durable. */
+async function undo(
+  unwinding: Omit<Unwinding, 'scope' | 'abandon'>,
+  step: Step,
+  riders: readonly Step[],
+  boot: string | undefined,
+): Promise<Acted> {
+  const lines: Line[] = [
+    ...riders.map((rider): Line => ({ t: 'undone', n: rider.n, by: step.n })),
+    { t: 'undone', n: step.n },
+  ];
+  const inverse = unwinding.inverses.get(step.n);
+  if (inverse !== undefined) {
+    const found = await inverse();
+    return found === undefined ? acted(lines) : leave(step, 'undone', { state: 'not-ours', found });
+  }
+  const { code, journalled } = await at(unwinding, step, boot);
+  if (code.defers(step.intent.undo)) return acted(lines);
+  const before = await code.look(journalled);
+  if (before.state === 'ours') {
+    const { engine, journal, discard, trusted } = unwinding;
+    if (trusted !== 'all')
+      await refuseChanged(
+        { engine, journal, discard, trusted },
+        {
+          ...{ step, riders, boot },
+          holders: before.holders,
+        },
+      );
+    await actAndLook(
+      () => code.revert(journalled),
+      () => code.look(journalled),
+      step,
+    );
+  }
+  // Also what was found done already: it may be so in the page cache alone.
+  await code.sync(journalled);
+  if (before.state === 'not-ours') return leave(step, 'undone', before);
+  // Its undo has changed what is beneath it, and nobody else had: that was asked before.
+  if (step.intent.lives === 'boot')
+    lines.push(
+      ...(await renewedWitnesses(
+        { engine: unwinding.engine, journal: unwinding.journal },
+        { of: 'device', way: step },
+      )),
+    );
+  // Beside what was ours there was something that is not, and it stays.
+  const leftAlone =
+    before.state === 'ours' && before.found !== undefined ? [describe(step, before.found)] : [];
+  return { ...acted(lines), leftAlone };
+}
+
+/** What brought the same identity up again after a reboot is named, and never touched. */
+async function lookOnly(unwinding: Unwinding, step: Step): Promise<Acted> {
+  const { code, journalled } = await at(unwinding, step);
+  const look = await code.look(journalled);
+  if (look.state === 'gone') return acted([{ t: 'undone', n: step.n }]);
+  const found = look.found ?? `since the reboot it is again as the step had left it${users(look)}`;
+  return leave(step, 'undone', { ...look, found });
+}
+
+async function finish(unwinding: Unwinding, step: Step, boot: string | undefined): Promise<Acted> {
+  const { code, journalled } = await at(unwinding, step, boot);
+  const before = await code.look(journalled);
+  if (before.state === 'ours') {
+    if (unwinding.trusted !== 'all') {
+      const { engine, journal, discard } = unwinding;
+      await refuseOvertaken({ engine, journal, discard }, { step, code, host: journalled.host });
+    }
+    await actAndLook(
+      () => code.afterCommit(journalled),
+      () => code.look(journalled),
+      step,
+    );
+  }
+  await code.sync(journalled);
+  return before.state === 'not-ours'
+    ? leave(step, 'finished', before)
+    : acted([{ t: 'finished', n: step.n }]);
+}
+
+/** A non-zero exit proves nothing, and neither does a zero one: only `look` decides. */
+async function actAndLook(acting: () => Promise<void>, look: () => Promise<Look>, step: Step): Promise<void> {
+  let failure = (after: Look): unknown =>
+    new Error(`${describe(step)} is still there, although its tool reported success${users(after)}`);
+  try {
+    await acting();
+  } catch (error) {
+    failure = () => error;
+  }
+  const after = await look();
+  if (after.state === 'ours') throw failure(after);
+}
+
+async function at(unwinding: Pick<Unwinding, 'engine' | 'journal'>, step: Step, boot?: string) {
+  const { engine, journal } = unwinding;
+  const code = await codeOf(engine, step.intent, journal.id);
+  const host: ChangeHost = changing(engine, journal, {
+    ...step.intent,
+    ...(boot === undefined ? {} : { boot }),
+  });
+  const result = step.done === undefined ? {} : { result: step.done.result };
+  return { code, journalled: { undo: step.intent.undo, host, ...result } };
+}
+
+function acted(lines: readonly Line[]): Acted {
+  return { lines, leftAlone: [], errors: [] };
+}
+
+function leave(step: Step, t: 'undone' | 'finished', look: Look): Acted {
+  const found = look.found ?? 'another object is in its place';
+  return { lines: [{ t, n: step.n, notOurs: found }], leftAlone: [describe(step, found)], errors: [] };
+}
+
+function users({ holders = [] }: Look): string {
+  return holders.length === 0 ? '' : `; used by ${holders.map(({ words }) => words).join(', ')}`;
+}

@@ -1,0 +1,216 @@
+import { type ChangeHost, shellWords } from '../../command/index.ts';
+import { type Holder, RefusedError } from '../../core/errors.ts';
+import { changing, codeOf, type Engine } from '../engine.ts';
+import { keyInWords } from '../locks/host-key.ts';
+import type { Journal } from '../journal/journal-writer.ts';
+import type { Line } from '../journal/lines.ts';
+import type { AnyOperation, Changed, Key } from '../operation.ts';
+import { placeOf } from '../place.ts';
+import { conflictsOf, isFilled, isTouched, type Step } from '../journal/state.ts';
+
+interface Asking {
+  readonly engine: Engine;
+  readonly journal: Journal;
+  /** Objects that may be destroyed with what others wrote there: the administrator named them. `all`: nothing is, it is a plan. */
+  readonly discard?: ReadonlySet<Key> | 'all' | undefined;
+  /** Steps into whose objects the living sequence itself may have written. */
+  readonly trusted?: ReadonlySet<number> | undefined;
+}
+
+/** A step, and the steps that lie in its object and are destroyed with it. */
+interface Undoing {
+  readonly step: Step;
+  readonly riders: readonly Step[];
+  /** Who uses the step's object, as its `look` told. */
+  readonly holders?: readonly Holder[] | undefined;
+  /** Of the other host that the step is on. */
+  readonly boot?: string | undefined;
+}
+
+/**
+ * Throws RefusedError when the undo of a step would destroy what others have written since: into its object, into what
+ * lies in that, or, for a mount or an open device, into what older steps made beneath it.
+ */
+export async function refuseChanged(asking: Asking, undoing: Undoing): Promise<void> {
+  const { engine, journal, trusted } = asking;
+  const { step: own, riders, boot, holders } = undoing;
+  const found: Found[] = [];
+  for (const { step, content } of await guards(asking, [...beneath(journal, own), own, ...riders])) {
+    if (content.lost === 'finished') continue;
+    if (trusted?.has(step.n) === true || isDiscarded(asking, step)) continue;
+    const host = changing(engine, journal, { ...step.intent, ...(boot === undefined ? {} : { boot }) });
+    const changed = await content.changed(asked(journal, step, host));
+    if (changed !== undefined && asking.discard !== 'all')
+      found.push({ step, ...(step === own && holders !== undefined ? { holders } : {}), ...changed });
+  }
+  for (const rider of riders) {
+    if (isDiscarded(asking, rider) || found.some(({ step }) => step === rider)) continue;
+    const replaced = await replacedBy(asking, rider);
+    if (replaced !== undefined && asking.discard !== 'all') found.push({ step: rider, ...replaced });
+  }
+  if (found.length > 0) throw refused(journal, found);
+}
+
+/**
+ * Throws RefusedError when others have changed, since the commit, what the act after the commit would destroy: the order
+ * was about something else.
+ */
+export async function refuseOvertaken(
+  asking: Asking,
+  { step, code, host }: { readonly step: Step; readonly code: AnyOperation; readonly host: ChangeHost },
+): Promise<void> {
+  const { content } = code;
+  if (content?.lost !== 'finished' || step.witness === undefined || isDiscarded(asking, step)) return;
+  const changed = await content.changed(asked(asking.journal, step, host));
+  if (changed !== undefined && asking.discard !== 'all')
+    throw refused(asking.journal, [{ step, ...changed }]);
+}
+
+/** Witnesses of what is to be destroyed after the commit, taken right before it. */
+export async function finalWitnesses(engine: Engine, { id, state }: Journal): Promise<readonly Line[]> {
+  const lines: Line[] = [];
+  for (const step of state.steps) {
+    const { n, intent, undone } = step;
+    if (undone !== undefined || !intent.after || intent.kind === 'bare') continue;
+    const { content } = await codeOf(engine, intent, id);
+    if (content?.lost !== 'finished') continue;
+    const witness = await content.witness({ ...journalled(step), host: placeOf(engine, intent.host).host });
+    if (witness !== undefined) lines.push({ t: 'witness', n, witness });
+  }
+  return lines;
+}
+
+/**
+ * New witnesses of what the sequence made, because it may have written there itself: of the files beneath a mount that
+ * is about to end (`way`), or of the devices beneath what has just changed. Without `way`: of all files; with `container`:
+ * of that alone.
+ */
+export async function renewedWitnesses(
+  { engine, journal }: Pick<Asking, 'engine' | 'journal'>,
+  { of, way, container }: { readonly of: 'files' | 'device'; readonly way?: Step; readonly container?: Key },
+): Promise<readonly Line[]> {
+  const { state } = journal;
+  const reached =
+    way === undefined
+      ? state.steps.filter(({ undone }) => undone === undefined)
+      : conflictsOf(state, way).filter(({ n }) => n < way.n || of === 'files');
+  const done = reached.filter((step) => step.done !== undefined);
+  const lines: Line[] = [];
+  for (const { step, content } of await guards({ engine, journal }, done)) {
+    if (
+      content.lost === 'finished' ||
+      content.once ||
+      content.of !== of ||
+      (container !== undefined && step.intent.contains !== container)
+    )
+      continue;
+    const { host } = placeOf(engine, step.intent.host);
+    const witness = await content.witness({ ...journalled(step), host });
+    if (witness !== undefined && witness !== step.witness) lines.push({ t: 'witness', n: step.n, witness });
+  }
+  return lines;
+}
+
+/** Steps into whose objects the body of the sequence can write now: through a mount, an open device or a guest of its own. */
+export function reachedByBody({ state }: Journal): ReadonlySet<number> {
+  const left = state.steps.filter(({ undone }) => undone === undefined);
+  // What a pair of functions without claims works on nobody knows.
+  if (left.some(({ intent }) => intent.claims === null)) return new Set(left.map(({ n }) => n));
+  const ways = left.filter(({ intent }) => intent.lives === 'boot' || intent.kind === 'bare');
+  return new Set(ways.flatMap((way) => conflictsOf(state, way).map(({ n }) => n)));
+}
+
+/** Steps into whose objects something that the sequence started writes by itself. */
+export async function reachedByWriters(engine: Engine, { id, state }: Journal): Promise<ReadonlySet<number>> {
+  const reached = new Set<number>();
+  for (const step of state.steps) {
+    if (step.undone !== undefined || step.intent.kind === 'bare') continue;
+    const { starts } = await codeOf(engine, step.intent, id);
+    if (starts !== undefined) for (const { n } of conflictsOf(state, step)) reached.add(n);
+  }
+  return reached;
+}
+
+interface Guard {
+  readonly step: Step;
+  readonly content: NonNullable<AnyOperation['content']>;
+}
+
+/**
+ * Those of the steps whose undo destroys content. Of those that list the files of a container the newest one, which knows all
+ * of them; each of the others stands for a part of a device.
+ */
+async function guards({ engine, journal }: Asking, steps: readonly Step[]): Promise<readonly Guard[]> {
+  const newest = new Map<Key | number, Guard>();
+  for (const step of steps.toSorted((one, other) => one.n - other.n)) {
+    if (step.intent.kind === 'bare') continue;
+    const { content } = await codeOf(engine, step.intent, journal.id);
+    if (content !== undefined)
+      newest.set(content.of === 'files' ? containerOf(step) : step.n, { step, content });
+  }
+  return [...newest.values()];
+}
+
+/** The object whose content is meant: by this name a refusal calls it, and an administrator discards it. */
+export function containerOf({ intent, n }: Step): Key {
+  const { claims, contains, within } = intent;
+  return contains ?? within ?? claims?.changes?.[0] ?? claims?.makes?.[0] ?? String(n);
+}
+
+/** Steps that are still done, in whose objects others can have written through what this one opened. */
+function beneath({ state }: Journal, step: Step): readonly Step[] {
+  return step.intent.lives === 'boot' ? conflictsOf(state, step) : [];
+}
+
+/** What lies in the object of a step goes along without an undo of its own: something else may stand in its place. */
+async function replacedBy({ engine, journal }: Asking, step: Step): Promise<Changed | undefined> {
+  if (step.intent.lives !== 'disk' || step.intent.kind === 'bare') return undefined;
+  const code = await codeOf(engine, step.intent, journal.id);
+  if (code.defers(step.intent.undo)) return undefined;
+  const { host } = placeOf(engine, step.intent.host);
+  const {
+    state,
+    found = 'another object is in its place',
+    holders = [],
+  } = await code.look({
+    ...journalled(step),
+    host,
+  });
+  return state === 'not-ours' ? { found, holders } : undefined;
+}
+
+function asked({ state }: Journal, step: Step, host: ChangeHost) {
+  return {
+    ...journalled(step),
+    host,
+    ...(step.witness === undefined ? {} : { witness: step.witness }),
+    touched: isTouched(state, step),
+    filled: isFilled(state, step),
+  };
+}
+
+function journalled({ intent, done }: Step) {
+  return { undo: intent.undo, ...(done === undefined ? {} : { result: done.result }) };
+}
+
+function isDiscarded({ discard }: Asking, step: Step): boolean {
+  return discard !== undefined && discard !== 'all' && discard.has(containerOf(step));
+}
+
+type Found = Changed & { readonly step: Step };
+
+function users(holders: readonly Holder[]): string {
+  return holders.length === 0 ? '' : `; used by ${holders.map(({ words }) => words).join(', ')}`;
+}
+
+function refused({ id }: Journal, all: readonly Found[]): RefusedError {
+  const what = all.map(
+    ({ step, found, holders = [] }) =>
+      `${keyInWords(step.intent.host, containerOf(step))} has changed since ${step.intent.kind}: ${found}${users(holders)}`,
+  );
+  const objects = [...new Set(all.map(({ step }) => containerOf(step)))].join(',');
+  return new RefusedError(`${what.join('; ')}; it is kept`, {
+    remedy: `save what you need, then: ${shellWords(['bofh', 'recover', id, '--discard', objects])}`,
+    holders: all.flatMap(({ holders = [] }) => holders),
+  });
+}

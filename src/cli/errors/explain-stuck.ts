@@ -1,0 +1,61 @@
+import type { StuckError, StuckStep } from '../../core/errors.ts';
+import { byHandInWords, holdersInWords } from './manual-recovery.ts';
+import type { Explanation } from './explanation.ts';
+import { stepInWords } from '../plan/text.ts';
+import { messageOf, oneLine, printable } from '../output/text.ts';
+
+/** What is done, what is undone, and all that a person needs about each step that is left. */
+export function stuck(error: StuckError): Explanation {
+  const done = error.committed
+    ? `changed: the work itself is done and stays, but its cleaning up is not finished${where(error)}`
+    : error.blocked.length > 0
+      ? `changed: a part of the work could not be undone${where(error)}`
+      : // No step failed, but the journal: its last line may be on the disk, or not.
+        'changed: only a recovery finds out whether the work is done or has to be undone';
+  return {
+    class: error.name,
+    failed: oneLine(error.message),
+    host: `${done}; the journal${error.id === undefined ? '' : ` ${error.id}`} stays open`,
+    next: error.remedy,
+    details: [
+      ...error.done.map((step) => stepLine('done', step)),
+      ...error.undone.map((step) => stepLine('undone', step)),
+      ...error.leftAlone.map((each) => printable(`left alone, for it is not ours: ${each}`)),
+      ...inOrder(error).flatMap(({ word, step }) => [stepLine(word, step), ...byHandLines(step)]),
+      ...(error.cause === undefined ? [] : [oneLine(`because: ${messageOf(error.cause)}`)]),
+    ],
+    exitCode: 3,
+  };
+}
+
+/** The hosts on which something is left, when these are not this one alone. */
+function where({ blocked, remaining }: StuckError): string {
+  const hosts = [...new Set([...blocked, ...remaining].map(({ host }) => host ?? 'this host'))];
+  if (hosts.every((host) => host === 'this host')) return '';
+  return printable(` on ${hosts.join(', ')}`);
+}
+
+function stepLine(word: string, step: StuckStep): string {
+  const { n, why } = step;
+  return printable(`${word}: step ${String(n)} ${stepInWords(step)}${why === undefined ? '' : `: ${why}`}`);
+}
+
+/** What is left, in the order in which a person would clear it: the newest first, after the commit the oldest. */
+function inOrder({ blocked, remaining, committed }: StuckError) {
+  const left = [
+    ...blocked.map((step) => ({ word: 'blocked', step })),
+    ...remaining.map((step) => ({ word: 'remaining', step })),
+  ].toSorted((a, b) => a.step.n - b.step.n);
+  return committed ? left : left.toReversed();
+}
+
+/** What a person needs about a step that is left: who holds it, what it is, how to see it and how to clear it. */
+function byHandLines(step: StuckStep): readonly string[] {
+  const on = step.host === undefined ? [] : [`on:    ${printable(step.host)}`];
+  const lines = [
+    ...on,
+    ...holdersInWords(step),
+    ...(step.byHand === undefined ? [] : byHandInWords(step.byHand)),
+  ];
+  return lines.map((line) => `  ${line}`);
+}

@@ -1,0 +1,192 @@
+import {
+  BofhError,
+  CommandError,
+  ConnectionError,
+  IdentityTaken,
+  InterruptedError,
+  JournalError,
+  ParseError,
+  RefusedError,
+  RolledBackError,
+  SequenceEnded,
+  StuckError,
+  ToolError,
+  UsageError,
+} from '../../core/errors.ts';
+import { withBegun } from './sequences.ts';
+import { asTheScriptLeftIt, scriptFailed, scriptLines, scriptNext } from './explain-script.ts';
+import { stuck } from './explain-stuck.ts';
+import { type Circumstances, Explained, type Explanation } from './explanation.ts';
+import { bugReport, nextOf } from './next.ts';
+import { messageOf, oneLine, printable, textOf } from '../output/text.ts';
+
+const untouched = 'unchanged';
+
+/** The only place that turns errors into text and exit codes. */
+export function explain(error: unknown, circumstances: Circumstances): Explanation {
+  if (error instanceof Explained) return error.explanation;
+  const told = withNext(error, ofScript(error, known(error, circumstances), circumstances), circumstances);
+  const whole = withBegun(told, error, circumstances.sequences?.begun() ?? []);
+  return circumstances.on === undefined ? whole : { ...whole, host: `${circumstances.on}: ${whole.host}` };
+}
+
+/** `around`: the errors that this one was found in. One that is its own cause is told as if it had none. */
+function known(
+  error: unknown,
+  circumstances: Circumstances,
+  around: ReadonlySet<unknown> = new Set(),
+): Explanation {
+  if (around.has(error)) return unexpected(error, circumstances);
+  const within = new Set([...around, error]);
+  if (error instanceof StuckError) return stuck(error);
+  if (error instanceof RolledBackError) return rolledBack(error, circumstances, within);
+  if (error instanceof InterruptedError)
+    return say(error, { host: 'restored: everything was rolled back', exitCode: 130 });
+  if (error instanceof UsageError) return say(error, { host: untouched, exitCode: 2 });
+  if (error instanceof RefusedError) return say(error, { host: untouched, exitCode: 1 });
+  if (error instanceof ToolError) return say(error, { host: untouched, exitCode: 69 });
+  if (error instanceof ParseError)
+    return say(error, { host: 'unchanged (this command only reads)', exitCode: 70 });
+  if (error instanceof JournalError)
+    return say(error, {
+      host: untouched,
+      next: error.remedy ?? 'bofh journal list shows what is unfinished',
+      exitCode: 4,
+    });
+  if (error instanceof SequenceEnded)
+    return say(error, { host: 'as its sequence says', next: 'bofh journal list', exitCode: 5 });
+  if (error instanceof ConnectionError) return say(error, { host: untouched, exitCode: 1 });
+  if (error instanceof CommandError) return failedCommand(error, circumstances);
+  if (isUsageOfCommander(error)) return usage(error);
+  if (error instanceof AggregateError && error.errors.length > 0)
+    return several(error, circumstances, within);
+  return unexpected(error, circumstances);
+}
+
+/** What fails within a script has changed nothing, but the script may have, before it came to that. */
+function ofScript(error: unknown, plain: Explanation, { script }: Circumstances): Explanation {
+  if (script === undefined) return plain;
+  const told = { ...plain, details: [...plain.details, ...scriptLines(error, script)] };
+  if (plain.host !== untouched) return told;
+  const exitCode = plain.exitCode === 2 ? 1 : plain.exitCode;
+  return { ...told, host: asTheScriptLeftIt, next: plain.next ?? scriptNext, exitCode };
+}
+
+/** No failure ends without a word on what to do; of several reasons each has its own. */
+function withNext(error: unknown, told: Explanation, circumstances: Circumstances): Explanation {
+  if (told.next !== undefined || severalIn(error)) return told;
+  const cause = error instanceof RolledBackError ? error.cause : error;
+  return { ...told, next: nextOf(cause, circumstances) };
+}
+
+function severalIn(error: unknown): boolean {
+  const cause = error instanceof RolledBackError ? error.cause : error;
+  return cause instanceof AggregateError || (cause instanceof Error && refusals(cause.cause).length > 1);
+}
+
+function unexpected(error: unknown, { script }: Circumstances): Explanation {
+  if (script !== undefined) return scriptFailed(error, script);
+  return bug(error, 'unchanged as far as bofh knows: no change was started, or everything was rolled back');
+}
+
+function say(
+  error: BofhError,
+  about: { readonly host: string; readonly exitCode: number; readonly next?: string },
+): Explanation {
+  const next = about.next ?? error.remedy;
+  const details = refusals(error.cause);
+  return {
+    class: error.name,
+    failed: details.length > 1 ? `refused for ${String(details.length)} reasons` : oneLine(error.message),
+    host: about.host,
+    next: details.length > 1 ? undefined : next,
+    details,
+    exitCode: about.exitCode,
+  };
+}
+
+/** A check that found several faults has them all in its cause. */
+function refusals(cause: unknown): readonly string[] {
+  if (!(cause instanceof AggregateError) || cause.errors.length < 2) return [];
+  return cause.errors.map((each: unknown) => `- ${oneLine(messageOf(each))}${remedyOf(each)}`);
+}
+
+function several(
+  error: AggregateError,
+  circumstances: Circumstances,
+  around: ReadonlySet<unknown>,
+): Explanation {
+  const all = error.errors.map((each: unknown) => known(each, circumstances, around));
+  // What is left half-done outweighs everything, whatever its number.
+  const weight = ({ exitCode }: Explanation): number => (exitCode === 3 ? 1000 : exitCode);
+  const worst = all.reduce((a, b) => (weight(b) > weight(a) ? b : a));
+  if (all.length === 1) return worst;
+  return {
+    ...worst,
+    failed: error.message === '' ? `${String(all.length)} things are wrong` : oneLine(error.message),
+    details: all.map(({ failed, next }) => `- ${failed}${next === undefined ? '' : ` (${next})`}`),
+    next: undefined,
+  };
+}
+
+function rolledBack(
+  error: RolledBackError,
+  circumstances: Circumstances,
+  around: ReadonlySet<unknown>,
+): Explanation {
+  const { cause } = error;
+  const why = known(cause, circumstances, around);
+  const left = error.leftAlone.map((each) => `left alone, for it is not ours: ${printable(each)}`);
+  return {
+    class: error.name,
+    failed: oneLine(error.message),
+    host:
+      left.length === 0
+        ? 'restored: everything was rolled back'
+        : 'restored, except objects that others replaced',
+    next: why.exitCode === 70 ? bugReport : (error.remedy ?? why.next),
+    details: [...(why.exitCode === 70 ? [] : why.details), ...left],
+    exitCode: 5,
+  };
+}
+
+function failedCommand(error: CommandError, { root }: Circumstances): Explanation {
+  const denied =
+    error.reason === 'denied' || /permission denied|operation not permitted|must be root/i.test(error.stderr);
+  const next = denied && !root ? 'run it as root, for example with sudo' : error.remedy;
+  return { ...say(error, { host: untouched, exitCode: 1 }), next };
+}
+
+function isUsageOfCommander(error: unknown): error is Error & { readonly code: string } {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('commander.');
+}
+
+function usage(error: Error & { readonly code: string; readonly at?: unknown }): Explanation {
+  const said = messageOf(error)
+    .replaceAll('\n', ' ')
+    .replace(/^error: /, '');
+  return {
+    class: 'UsageError',
+    failed:
+      error.code === 'commander.help' ? 'a command is missing; the help above names them' : printable(said),
+    host: untouched,
+    next: `${['bofh', ...(typeof error.at === 'string' ? [error.at] : [])].join(' ')} --help`,
+    details: [],
+    exitCode: 2,
+  };
+}
+
+function bug(error: unknown, host: string): Explanation {
+  return {
+    class: error instanceof Error ? textOf(error.name) : typeof error,
+    failed: `this is a bug in bofh: ${oneLine(messageOf(error))}${error instanceof IdentityTaken ? ' (a taken identity)' : ''}`,
+    host,
+    next: bugReport,
+    details: [],
+    exitCode: 70,
+  };
+}
+
+function remedyOf(error: unknown): string {
+  return error instanceof BofhError && error.remedy !== undefined ? ` (${error.remedy})` : '';
+}

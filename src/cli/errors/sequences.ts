@@ -1,0 +1,115 @@
+import { decode } from '../../atomic/journal/lines.ts';
+import { describe } from '../../atomic/undo/report.ts';
+import { fold, isLeft, type State } from '../../atomic/journal/state.ts';
+import type { Store } from '../../atomic/journal/store.ts';
+import { RolledBackError, StuckError } from '../../core/errors.ts';
+import type { Explanation } from './explanation.ts';
+import { messageOf, oneLine, printable } from '../output/text.ts';
+
+/** A sequence that this process began, as its journal tells it. */
+export interface Begun {
+  readonly id: string;
+  readonly name: string;
+  /** `open`: the journal stays, for something is left to undo, or to finish after the commit. */
+  readonly end: 'committed' | 'undone' | 'open';
+  /** What is left, a line each. */
+  readonly left: readonly string[];
+}
+
+/** What has become of a sequence; undefined when it left no journal, and so changed nothing. */
+export function begunIn(store: Store, id: string): Begun | undefined {
+  try {
+    const state = stateIn(store, id);
+    return state === undefined ? undefined : toldBy(state);
+  } catch (error) {
+    // What cannot be told is not told as good.
+    return { id, name: '?', end: 'open', left: [`its journal cannot be read: ${oneLine(messageOf(error))}`] };
+  }
+}
+
+function stateIn(store: Store, id: string): State | undefined {
+  for (const name of [`${id}.journal`, `history/${id}.journal`]) {
+    const file = store.open(name);
+    if (file === undefined) continue;
+    try {
+      return fold(decode(file.read(), name).lines);
+    } finally {
+      file.close();
+    }
+  }
+  return undefined;
+}
+
+function toldBy(state: State): Begun {
+  const { id, name } = state.begin;
+  const left = state.steps
+    .filter((step) => isLeft(state, step))
+    .map((step) => printable(`left: step ${String(step.n)} ${describe(step, step.blocked?.message)}`));
+  if (state.closed === undefined) return { id, name, end: 'open', left };
+  return { id, name, end: state.closed === 'committed' ? 'committed' : 'undone', left: [] };
+}
+
+/**
+ * An error's explanation, corrected by what this process has done before it: a script may begin many sequences. What
+ * is left half-done outweighs every other end.
+ */
+export function withBegun(explanation: Explanation, error: unknown, begun: readonly Begun[]): Explanation {
+  const told = toldOf(error);
+  const committed = begun.filter(({ end }) => end === 'committed');
+  const open = begun.filter(({ id, end }) => end === 'open' && !told.has(id));
+  const undone = begun.filter(({ end }) => end === 'undone');
+  const others = open.filter(({ id }) => !(error instanceof StuckError) || id !== error.id);
+  if (committed.length + open.length === 0) return explanation;
+  const facts = [
+    ...(others.length === 0
+      ? []
+      : [`${inWords(others)} could not be brought to an end, and the journal stays open`]),
+    ...(committed.length === 0
+      ? []
+      : [`${inWords(committed)} ${are(committed)} committed and ${stay(committed)}`]),
+    ...(undone.length === 0 ? [] : [`${inWords(undone)} ${are(undone)} undone`]),
+  ].join('; ');
+  const stuck = explanation.exitCode === 3;
+  const [first] = open;
+  return {
+    ...explanation,
+    host: stuck ? [explanation.host, ...(facts === '' ? [] : [facts])].join('; ') : `changed: ${facts}`,
+    details: [...explanation.details, ...lines(committed, 'committed'), ...open.flatMap(leftOf)],
+    ...(first === undefined || stuck
+      ? {}
+      : { class: 'StuckError', next: `bofh journal show ${first.id}; bofh recover`, exitCode: 3 }),
+  };
+}
+
+/** Sequences whose end the error itself tells: undone but for a line of the journal, or stuck with its steps. */
+function toldOf(error: unknown): ReadonlySet<string | undefined> {
+  if (error instanceof RolledBackError) return new Set([error.id]);
+  if (error instanceof StuckError && error.blocked.length + error.remaining.length > 0)
+    return new Set([error.id]);
+  return new Set();
+}
+
+/** Up to three by name; the lines below name the rest. */
+export function inWords(sequences: readonly Begun[]): string {
+  if (sequences.length > 3) return `${String(sequences.length)} sequences`;
+  return sequences.map(({ id, name }) => printable(`"${name}" (${id})`)).join(', ');
+}
+
+const are = ({ length }: readonly unknown[]): string => (length === 1 ? 'is' : 'are');
+const stay = ({ length }: readonly unknown[]): string => (length === 1 ? 'stays' : 'stay');
+
+const most = 20;
+
+/** One that stands in the sentence already needs no line. */
+function lines(sequences: readonly Begun[], word: string): readonly string[] {
+  if (sequences.length <= 3) return [];
+  const more = sequences.length - most;
+  return [
+    ...sequences.slice(0, most).map(({ id, name }) => printable(`${word}: "${name}" (${id})`)),
+    ...(more > 0 ? [`${word}: ${String(more)} more; bofh journal list has them all`] : []),
+  ];
+}
+
+function leftOf({ id, name, left }: Begun): readonly string[] {
+  return [printable(`not brought to an end: "${name}" (${id})`), ...left.map((line) => `  ${line}`)];
+}

@@ -1,0 +1,71 @@
+import type { Begun } from './sequences.ts';
+import { asText, type Explanation } from './explanation.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import type { Terminal } from '../runtime/terminal.ts';
+import { messageOf, oneLine, printable } from '../output/text.ts';
+
+/** Everything of a run that the one who explains its end needs. */
+export interface Run {
+  readonly args: readonly string[];
+  readonly terminal: Terminal;
+  readonly sequences: Runtime['sequences'];
+  /** The verb may change the host, and is meant to. */
+  changes: boolean;
+  runtime: Runtime | undefined;
+  /** Its end is told, or is about to be. */
+  told: boolean;
+}
+
+/** The words for an error that cannot be explained (`why`), made of nothing that is still to be loaded. */
+export function plainly(error: unknown, why: unknown, begun: readonly Begun[]): Explanation {
+  const open = begun.some(({ end }) => end === 'open');
+  return {
+    class: 'Error',
+    failed: oneLine(messageOf(error)),
+    host: begun.length === 0 ? 'unchanged as far as bofh knows' : 'as the lines above say',
+    next: open ? 'bofh journal list; bofh recover' : 'bofh journal list shows what was done',
+    details: [
+      oneLine(`it cannot be explained: ${messageOf(why)}`),
+      ...begun.map(({ id, name, end }) => printable(`${end}: "${printable(name)}" (${id})`)),
+    ],
+    exitCode: open ? 3 : 70,
+  };
+}
+
+/**
+ * Whatever ends this process before its end is told: nothing is left to wait for, or somebody else's code has called
+ * process.exit(). That is no success, whatever its exit code. A script may end its process; `run` looks after that.
+ */
+export function watchExit(run: Run): void {
+  process.on('exit', () => {
+    const { told, runtime, sequences, terminal, args } = run;
+    if (told || runtime?.script !== undefined) return;
+    const explanation = early(runtime, sequences.count() > 0);
+    terminal.draw(undefined);
+    terminal.line(asText(explanation));
+    if (args.includes('--json')) terminal.answer(`${JSON.stringify({ error: explanation }, null, 2)}\n`);
+    process.exitCode = explanation.exitCode;
+  });
+}
+
+function early(runtime: Runtime | undefined, open: boolean): Explanation {
+  const told = { class: 'Error', details: [] };
+  if (runtime?.site !== undefined)
+    return {
+      ...told,
+      failed: printable(`the site file ${runtime.site} ended the process`),
+      host: 'unchanged',
+      next: 'take process.exit() out of the site file',
+      exitCode: 2,
+    };
+  const failed = `"${runtime?.verb ?? 'bofh'}" ended before its time, and why is not known`;
+  if (!open)
+    return {
+      ...told,
+      failed,
+      host: 'not known',
+      next: 'bofh journal list shows what was done',
+      exitCode: 70,
+    };
+  return { ...told, failed, host: 'changed: a sequence was open', next: 'bofh recover', exitCode: 3 };
+}

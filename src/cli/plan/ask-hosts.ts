@@ -1,0 +1,95 @@
+import * as api from '../../index.ts';
+import type { Host, ReadCommand, ReadHost } from '../../command/index.ts';
+import { CommandError, ConnectionError, ToolError, ParseError } from '../../core/errors.ts';
+import type { DryAsked, DryQuestion, DryReply } from './protocol.ts';
+
+type Ask = (on: string, asked: DryAsked) => Promise<DryReply>;
+
+/** Hosts as the process sees them in which a script is planned: it asks the one that started it. */
+export function askingHosts(): (name: string) => Host {
+  const ask = asker();
+  const local = api.localHost();
+  return (name) => {
+    const run = async <T>(command: ReadCommand<T>): Promise<T> => {
+      const { tool, argv, timeoutMs, encoding } = command;
+      const limit = timeoutMs === undefined ? {} : { timeoutMs };
+      const how = { ...limit, ...(encoding === undefined ? {} : { encoding }) };
+      return answered(name, command, await ask(name, { what: 'run', tool, argv, ...how }));
+    };
+    // Files of this host it may read by itself.
+    if (name === '') return { ...local, run };
+    return { ...local, name, run, ...readsOf(name, ask) };
+  };
+}
+
+function asker(): Ask {
+  const waiting = new Map<number, (reply: DryReply) => void>();
+  process.on('message', (reply: DryReply) => waiting.get(reply.to)?.(reply));
+  let number = 0;
+  return (on, asked) => {
+    const own = (number += 1);
+    // Only a question that is open keeps the channel's process alive.
+    process.channel?.ref();
+    return new Promise((resolve) => {
+      waiting.set(own, (reply) => {
+        waiting.delete(own);
+        if (waiting.size === 0) process.channel?.unref();
+        resolve(reply);
+      });
+      process.send?.({ ask: own, on, ...asked } satisfies DryQuestion);
+    });
+  };
+}
+
+function readsOf(name: string, ask: Ask): Omit<ReadHost, 'name' | 'run'> {
+  const read = async (asked: Exclude<DryAsked, { readonly what: 'run' }>): Promise<unknown> => {
+    const reply = await ask(name, asked);
+    if ('read' in reply) return reply.read;
+    throw failureOf(
+      name,
+      { tool: 'file', argv: [asked.what, ...('path' in asked ? [asked.path] : [])] },
+      reply,
+    );
+  };
+  return {
+    readFile: async (path) => (await read({ what: 'readFile', path })) as Uint8Array,
+    readDir: async (path) => (await read({ what: 'readDir', path })) as readonly string[],
+    readLink: async (path) => (await read({ what: 'readLink', path })) as string,
+    stat: async (path) => (await read({ what: 'stat', path })) as Awaited<ReturnType<ReadHost['stat']>>,
+    facts: async () => (await read({ what: 'facts' })) as Awaited<ReturnType<ReadHost['facts']>>,
+  };
+}
+
+function answered<T>(name: string, command: ReadCommand<T>, reply: DryReply): T {
+  const { tool, argv } = command;
+  if (!('answer' in reply)) throw failureOf(name, command, reply);
+  const { answer } = reply;
+  if (!(command.accepts ?? [0]).includes(answer.exitCode))
+    throw new CommandError({ tool, argv, reason: command.classify?.(answer) ?? 'unknown', ...answer });
+  try {
+    return command.parse(answer);
+  } catch (error) {
+    const why = command.shownOf === undefined && error instanceof Error ? `: ${error.message}` : '';
+    throw new ParseError(
+      `the answer of ${[tool, ...argv].join(' ')} on ${name || 'this host'} was not understood${why}`,
+      {
+        cause: command.shownOf === undefined ? error : undefined,
+        remedy: 'nothing was concluded from it; report it to the authors of bofh with this message',
+      },
+    );
+  }
+}
+
+function failureOf(
+  host: string,
+  { tool, argv }: { readonly tool: string; readonly argv: readonly string[] },
+  reply: DryReply,
+): Error {
+  if ('missing' in reply) return new ToolError(reply.missing, { remedy: reply.remedy });
+  if ('unreached' in reply) {
+    const { unreached, connection, remedy } = reply;
+    return new ConnectionError(unreached, { host, connection, remedy });
+  }
+  if ('failed' in reply) return new CommandError({ tool, argv, reason: reply.reason, what: reply.failed });
+  throw new TypeError('an answer to another question');
+}

@@ -1,0 +1,103 @@
+import { keysOf } from '../../blockdevice/index.ts';
+import { withBofh } from '../../bofh.ts';
+import * as api from '../../index.ts';
+import * as engine from '../../atomic/index.ts';
+import * as testing from '../../simulator/index.ts';
+import { BofhError, RefusedError, UsageError } from '../../core/errors.ts';
+import { type Attempt, watchAttempts } from '../../script/attempts.ts';
+import { loadScript, placeOf } from '../../script/load.ts';
+import { askingHosts } from './ask-hosts.ts';
+import type { DryEnd, DryTask } from './protocol.ts';
+import { planningAtomic, PlanningSequence } from './planning-sequence.ts';
+import { explain } from '../errors/explain.ts';
+import { planOf } from './plan.ts';
+import { neverOver } from '../output/text.ts';
+
+/** The process in which a script is planned: `bofh run SCRIPT --dry-run` starts it with the right to read, and no other. */
+process.once('message', (message) => {
+  void plan(message as DryTask).then((end) => process.send?.(end));
+});
+
+// Without the one who asked nobody would see the plan.
+process.once('disconnect', () => process.exit(1));
+
+async function plan(task: DryTask): Promise<DryEnd> {
+  const { script, args, journals, root } = task;
+  process.argv.splice(1, Number.POSITIVE_INFINITY, script, ...args);
+  const modules = {
+    bofh: { ...api, atomic: planningAtomic, AtomicOperationSequence: PlanningSequence },
+    'bofh/atomic': { ...engine, AtomicOperationSequence: PlanningSequence },
+    'bofh/testing': testing,
+  };
+  const attempts: Attempt[] = [];
+  let begun: string | undefined;
+  try {
+    const stopped = new Promise<never>((_resolve, reject) =>
+      watchAttempts((attempt) => {
+        attempts.push(attempt);
+        reject(attempt.call);
+      }),
+    );
+    const ended = planOf(realOf(task), journals, (bofh) =>
+      withBofh(bofh, async () => {
+        const over = drained().then(() => 'drained' as const);
+        const loading = loadScript(script, {
+          cache: root ? 'read' : 'unused',
+          warn: () => undefined,
+          started: () => {
+            begun = script;
+          },
+          modules,
+        });
+        if ((await Promise.race([loading, over])) === 'drained') throw new UsageError(neverOver);
+        await over;
+      }),
+    );
+    const plan = await Promise.race([ended, stopped, crash()]);
+    return { plan, exitCode: Number(process.exitCode ?? 0) };
+  } catch (error) {
+    const why = attempts.length > 0 ? tried(attempts, script) : error;
+    const explanation = explain(why, why === error ? { root, script: begun } : { root });
+    const remedy = why instanceof BofhError ? why.remedy : undefined;
+    const next = remedy ?? 'mend the script, then plan it again';
+    return { explanation: { ...explanation, host: 'unchanged (dry run)', next } };
+  }
+}
+
+/** What the plan looks at. Its hosts are reached by the process that started this one. */
+function realOf({ site, stateDir, host: name }: DryTask) {
+  const asking = askingHosts();
+  const { engine } = api.connect({ site, stateDir, ...(name === '' ? {} : { host: name }) });
+  const place: typeof engine.place = (other, reach) => {
+    const there = engine.place?.(other, reach);
+    if (there === undefined) return undefined;
+    const host = asking(other);
+    return { ...there, host, on: (path) => keysOf(host, path) };
+  };
+  return { host: asking(name), site, stateDir, engine: { ...engine, place } };
+}
+
+/** Also when the script caught the error: what it would have done after that write nobody can tell. */
+function tried(attempts: readonly Attempt[], script: string): RefusedError {
+  const distinct = [...new Map(attempts.map((each) => [each.call, each])).values()];
+  const all = distinct.map(({ what, call }) => {
+    const place = placeOf(call, script);
+    return `the script tried to ${what}${place === script ? '' : ` at ${place}`}`;
+  });
+  const remedy = 'in a dry run a script may write no file and start no program; it can ask tx.planning';
+  const more = all.length === 1 ? '' : ` (and ${String(all.length - 1)} more after it)`;
+  return new RefusedError(`the dry run was stopped: ${all[0] ?? ''}${more}`, { remedy });
+}
+
+/** What the script left running belongs to it. Only a question that is open keeps the channel's process alive. */
+function drained(): Promise<void> {
+  process.channel?.unref();
+  return new Promise((resolve) => process.once('beforeExit', () => resolve()));
+}
+
+function crash(): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    process.on('unhandledRejection', reject);
+    process.on('uncaughtException', reject);
+  });
+}

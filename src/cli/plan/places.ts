@@ -1,0 +1,95 @@
+import { dirname } from 'node:path';
+import { keysOf } from '../../blockdevice/index.ts';
+import type { Place } from '../../atomic/index.ts';
+import { parseReserved } from '../../atomic/locks/reservations.ts';
+import { journalsOn } from '../../atomic/journal/scan.ts';
+import { conflicting, isLeft } from '../../atomic/journal/state.ts';
+import type { Host, ReadHost, Reservations } from '../../command/index.ts';
+import { CommandError } from '../../core/errors.ts';
+import { comingHost } from './host-to-come.ts';
+import type { SimulatedHost } from '../../simulator/host.ts';
+import { simulate } from '../../simulator/real-host/simulate.ts';
+
+/** The reservations of another host in a plan: it is asked what others have there, and nothing is written. */
+export function plannedReservations(real: ReadHost, { journals, reach }: Reservations): Reservations {
+  const directory = `${dirname(journals ?? '')}/reservations`;
+  const own = new Set<string>();
+  return {
+    reach,
+    reserve: async ({ id }, { exclusive, shared }) => {
+      own.add(id);
+      const wanted = { makes: exclusive, needs: shared };
+      for (const other of await reservedOn(real, directory)) {
+        const key = conflicting({ makes: other.exclusive, needs: other.shared }, wanted);
+        const by = `the sequence ${other.id} "${other.name}", which the bofh of ${other.coordinator} works on`;
+        if (key !== undefined) return { key, by, remedy: `see that it ends on ${other.coordinator}` };
+      }
+      for (const { id: other, state } of journals === undefined ? [] : await journalsOn(real, journals))
+        for (const { intent } of state.steps.filter(
+          (step) => isLeft(state, step) && step.intent.host === '',
+        )) {
+          const key = conflicting(intent.claims ?? {}, wanted);
+          const by = `the sequence ${other} "${state.begin.name}" there`;
+          if (key !== undefined) return { key, by, remedy: `bofh recover on ${real.name}` };
+        }
+      return undefined;
+    },
+    fence: async ({ id }) =>
+      own.has(id) || (await real.stat(`${directory}/${id}`)) !== undefined ? 'fenced' : 'missing',
+    // Where it cannot be reached it stays reserved.
+    release: async () => {
+      await real.facts();
+    },
+  };
+}
+
+async function reservedOn(real: ReadHost, directory: string) {
+  if ((await real.stat(directory)) === undefined) return [];
+  const ids = (await real.readDir(directory)).filter((name) => /^[0-9a-f]+$/.test(name));
+  const read = ids.map(async (id) => {
+    const bytes = await real.readFile(`${directory}/${id}`).catch((error: unknown) => {
+      // It has ended while we looked.
+      if (error instanceof CommandError && error.reason === 'not-found') return undefined;
+      throw error;
+    });
+    return bytes === undefined ? [] : [parseReserved(new TextDecoder().decode(bytes), id)];
+  });
+  return (await Promise.all(read)).flat();
+}
+
+/** Another host in a plan: one that steps are left on is simulated, as far as it can be reached. */
+export async function plannedPlace(
+  { host: real, reservations }: Place,
+  left: 'something' | 'nothing',
+  named: (simulated: SimulatedHost) => Host,
+): Promise<Place> {
+  const host = left === 'nothing' ? real : named(await simulate(real));
+  return placeOn(host, { host: real, reservations });
+}
+
+/** One that nobody knew of before: a script names the hosts of its steps only when it comes to them. */
+export function comingPlace(
+  name: string,
+  { host: real, reservations }: Place,
+  {
+    linked,
+    named,
+  }: { readonly linked: (simulated: SimulatedHost) => void; readonly named: (host: Host) => Host },
+): Place {
+  const made = simulate(real).then((simulated) => {
+    linked(simulated);
+    return simulated;
+  });
+  return placeOn(named(comingHost(name, made)), { host: real, reservations });
+}
+
+function placeOn(
+  host: Host,
+  { host: real, reservations }: { readonly host: Host; readonly reservations: Place['reservations'] },
+): Place {
+  return {
+    host,
+    on: (path) => keysOf(host, path),
+    ...(reservations === undefined ? {} : { reservations: plannedReservations(real, reservations) }),
+  };
+}

@@ -1,0 +1,96 @@
+import type { Place } from '../../atomic/index.ts';
+import { bootsOf, recover } from '../../atomic/recovery/recover.ts';
+import type { Bofh } from '../../bofh.ts';
+import { BofhError, JournalError, RefusedError, StuckError } from '../../core/errors.ts';
+import { type Findings, planOf, type Reached, readJournals, showPlan } from './plan.ts';
+import type { ReadJournal } from '../runtime/read-journals.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import { textOf } from '../output/text.ts';
+
+/**
+ * `bofh recover --dry-run`: the very recovery, of copies of the journals on a simulated host. The exit code is that of
+ * the run: 3 when something would stay open, 4 when a journal cannot be read or taken.
+ */
+export async function planRecovery(
+  runtime: Runtime,
+  real: Bofh,
+  journals: readonly ReadJournal[],
+  head: readonly string[],
+): Promise<number> {
+  const codes = new Set<number>();
+  const recovering = async (bofh: Bofh, found: Findings): Promise<void> => {
+    for (const journal of journals) codes.add(await recoverOne(runtime, bofh, journal, found));
+  };
+  const reached = await reachedBy(real, journals);
+  const planned = await planOf(real, readJournals(real.engine.store), recovering, reached);
+  showPlan(runtime, planned, { head });
+  return [3, 4].find((code) => codes.has(code)) ?? 0;
+}
+
+/** The other hosts of the journals; on one that cannot be reached nothing can be planned, and its steps are told as blocked. */
+async function reachedBy({ engine }: Bofh, journals: readonly ReadJournal[]): Promise<Reached> {
+  const states = journals.flatMap((journal) => (journal.is === 'open' ? [journal.open.state] : []));
+  const reached = new Map<string, { readonly place: Place; readonly left: 'something' | 'nothing' }>();
+  for (const state of states) {
+    const { boots } = await bootsOf(engine, state);
+    for (const { name, reach } of state.hosts) {
+      const place = engine.place?.(name, reach);
+      if (place === undefined || reached.get(name)?.left === 'something') continue;
+      reached.set(name, { place, left: boots[name] === undefined ? 'nothing' : 'something' });
+    }
+  }
+  return reached;
+}
+
+/** What `--abandon` and `--cut-last-line` would do: nothing on the host. */
+export function showTending(
+  runtime: Runtime,
+  journal: Findings['journals'][number],
+  what: 'the journal' | 'the reservation' = 'the journal',
+): number {
+  const head =
+    journal.line === undefined
+      ? [`dry run: ${what} ${journal.id} would be closed, and nothing of it done or undone`]
+      : [`dry run: this line would be cut off the journal ${journal.id}: ${journal.line}`];
+  showPlan(runtime, { steps: [], refused: [], journals: [journal] }, { head });
+  return 0;
+}
+
+async function recoverOne(
+  { settings }: Runtime,
+  { engine }: Bofh,
+  journal: ReadJournal,
+  found: Findings,
+): Promise<number> {
+  const { id } = journal;
+  if (journal.is === 'unreadable') {
+    found.journals.push({ id, name: '', end: 'unreadable', waitsFor: [] });
+    found.refused.push(refusalOf(id, journal.error));
+    return 4;
+  }
+  const name = textOf((journal.is === 'open' ? journal.open : journal).state.begin.name);
+  const holders = journal.is === 'open' ? journal.open.holders : [];
+  const waitsFor = holders.map(({ pid, command }) => `process ${String(pid)}: ${command}`);
+  // Who has it on the real host the simulated one cannot tell.
+  if (journal.is === 'open' && journal.open.owner === 'running') {
+    found.journals.push({ id, name, end: 'running', waitsFor: [] });
+    return 0;
+  }
+  try {
+    const { end } = await recover(id, { engine, yes: settings.consent === 'given', discard: 'all' });
+    found.journals.push({ id, name, end, waitsFor });
+    return 0;
+  } catch (error) {
+    if (!(error instanceof StuckError || error instanceof RefusedError || error instanceof JournalError))
+      throw error;
+    found.journals.push({ id, name, end: 'open', waitsFor });
+    found.refused.push(refusalOf(id, error));
+    return error instanceof JournalError ? 4 : 3;
+  }
+}
+
+function refusalOf(id: string, error: BofhError): Findings['refused'][number] {
+  const why = error instanceof StuckError && error.cause instanceof Error ? error.cause : error;
+  const remedy = error.remedy === undefined ? {} : { remedy: error.remedy };
+  return { what: `journal ${id}`, why: why.message, ...remedy };
+}

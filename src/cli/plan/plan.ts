@@ -1,0 +1,201 @@
+import { basename } from 'node:path';
+import type { AnyOperation, Engine, Place } from '../../atomic/index.ts';
+import type { Store } from '../../atomic/journal/store.ts';
+import { type Bofh, withBofh } from '../../bofh.ts';
+import type { Host } from '../../command/index.ts';
+import { BofhError, RefusedError, RolledBackError, StuckError } from '../../core/errors.ts';
+import { findOperation } from '../../operations.ts';
+import { simulatedBofh } from '../../simulator/bofh.ts';
+import type { SimulatedHost } from '../../simulator/host.ts';
+import { linkDrbd } from '../../simulator/world/drbd-link.ts';
+import { simulate } from '../../simulator/real-host/simulate.ts';
+import { give } from '../output/answer.ts';
+import type { Plan } from '../output/answers/index.ts';
+import { type Telling, telling, type Told } from './planning-host.ts';
+import { comingPlace, plannedPlace, plannedReservations } from './places.ts';
+import { type PlannedChange, stepsOf } from './steps.ts';
+import { planInWords } from './text.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import { messageOf, oneLine } from '../output/text.ts';
+
+/** What a dry run finds besides the steps; its body adds to it. */
+export type Findings = Pick<Plan, 'refused' | 'journals'>;
+
+/** A plan, but for the question that it answers. */
+export type Planned = Pick<Plan, 'steps' | 'refused' | 'journals'>;
+
+/**
+ * The dry run of a verb: the same code on a simulated host that looks at the real one. Nothing is started there but
+ * reads, and nothing is written. What would be refused is thrown as it would be.
+ */
+export async function dryRun(
+  runtime: Runtime,
+  real: Bofh,
+  body: (bofh: Bofh, found: Findings) => Promise<unknown>,
+  exitCode: (planned: Planned) => number = () => 0,
+): Promise<number> {
+  const planned = await planOf(real, readJournals(real.engine.store), body);
+  showPlan(runtime, planned);
+  return exitCode(planned);
+}
+
+/** The answer of a dry run; `head`: what is said before the steps. */
+export function showPlan(
+  runtime: Runtime,
+  planned: Planned,
+  about: { readonly script?: string; readonly head?: readonly string[] } = {},
+): void {
+  const { script, head = [] } = about;
+  const ran = script === undefined ? {} : { script };
+  const data: Plan = { format: 1, verb: runtime.verb, ...ran, ...planned };
+  const first =
+    script === undefined
+      ? []
+      : [`dry run: the script ${oneLine(script)} itself was run, and what it did outside bofh it has done`];
+  give(runtime, { data, lines: [...first, ...head, ...planInWords(planned, head.length > 0)] });
+}
+
+/** An unfinished sequence of the real host: what it holds is refused in a plan too. */
+export interface CopiedJournal {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Another host that a plan reaches, and whether something is left to do there. */
+export type Reached = ReadonlyMap<string, { readonly place: Place; readonly left: 'something' | 'nothing' }>;
+
+/** What a body would do; `reached`: with which other hosts. */
+export async function planOf(
+  real: Pick<Bofh, 'host' | 'site' | 'stateDir'> & {
+    readonly engine?: Pick<Engine, 'reservations' | 'reserved' | 'place'>;
+  },
+  journals: readonly CopiedJournal[],
+  body: (bofh: Bofh, found: Findings) => Promise<unknown>,
+  reached: Reached = new Map(),
+): Promise<Planned> {
+  const simulated = simulatedBofh({ host: await simulate(real.host), site: real.site, planning: true });
+  const { store } = simulated.engine;
+  for (const { name, bytes } of journals) {
+    const copy = store.create(name);
+    copy.write(bytes, 0);
+    copy.close();
+  }
+  const born: string[] = [];
+  const { named, marked, onProgress, changes } = recording();
+  const host = named(simulated.host, real.host.name);
+  const { reservations: there, reserved } = real.engine ?? {};
+  const places = new Map<string, Place>();
+  const linked = (each: SimulatedHost): void => linkDrbd(simulated.host.world, each.world);
+  for (const [name, { place, left }] of reached)
+    places.set(
+      name,
+      await plannedPlace(place, left, (each) => {
+        linked(each);
+        return named(each, name);
+      }),
+    );
+  const placeNamed = (name: string): Place => {
+    const there = places.get(name) ?? real.engine?.place?.(name) ?? refuseUnplanned(name);
+    const place = places.has(name)
+      ? there
+      : comingPlace(name, there, { linked, named: (each) => named(each, name) });
+    places.set(name, place);
+    return place;
+  };
+  const find: Engine['find'] = async (kind, version) => {
+    const code = await findOperation(kind, version);
+    return code === undefined ? undefined : marked(code);
+  };
+  const bofh: Bofh = {
+    ...simulated,
+    host,
+    stateDir: real.stateDir,
+    engine: {
+      ...simulated.engine,
+      ...{ store: hearing(store, born), host, find, onProgress },
+      ...(reserved === undefined ? {} : { reserved }),
+      ...(there === undefined ? {} : { reservations: plannedReservations(real.host, there) }),
+      place: placeNamed,
+    },
+  };
+  const found: Findings = { refused: [], journals: [] };
+  try {
+    await withBofh(bofh, () => body(bofh, found));
+  } catch (error) {
+    throw wouldFail(error);
+  }
+  if (born.some((id) => store.open(`${id}.journal`) !== undefined))
+    throw new RefusedError('the dry run came to no end, and so would the run', {
+      remedy: 'a sequence in it was begun and never awaited: look for a missing await',
+    });
+  return { steps: await stepsOf(store, changes, born), ...found };
+}
+
+function refuseUnplanned(name: string): never {
+  throw new RefusedError(`what is done on ${name} cannot be planned: a plan is of one host`, {
+    remedy: 'a script can ask tx.planning',
+  });
+}
+
+/** Tells of each sequence that begins: a journal gets its name once it is whole. */
+function hearing(store: Store, born: string[]): Store {
+  return {
+    ...store,
+    rename: (from, to) => {
+      store.rename(from, to);
+      const id = /^(?<id>[^/]+)\.journal$/.exec(to)?.groups?.id;
+      if (id !== undefined) born.push(id);
+    },
+  };
+}
+
+/** A host tells what is changed, and the engine, asked through the step, which step it is. */
+function recording() {
+  const changes: PlannedChange[] = [];
+  let told: (Told & { readonly id: string }) | undefined;
+  const onProgress: NonNullable<Engine['onProgress']> = ({ n, kind }) => {
+    if (told !== undefined) changes.push({ n, kind, ...told });
+    told = undefined;
+  };
+  const all: Telling[] = [];
+  const named = (simulated: Host, name: string): Host => {
+    const one = telling({ ...simulated, name }, (step, change) => {
+      told = { id: basename(step.outputs, '.d'), ...change };
+      step.onProgress?.({ command: { tool: change.line, argv: [] } });
+    });
+    all.push(one);
+    return one.host;
+  };
+  const marked = (code: AnyOperation): AnyOperation => all.reduce((of, each) => each.marked(of), code);
+  return { named, marked, onProgress, changes };
+}
+
+/** The unfinished sequences of a host. Throws RefusedError when this user may not read them. */
+export function readJournals(store: Store): readonly CopiedJournal[] {
+  try {
+    return store
+      .names('.')
+      .filter((name) => name.endsWith('.journal'))
+      .flatMap((name) => {
+        const file = store.open(name);
+        if (file === undefined) return [];
+        const bytes = file.read();
+        file.close();
+        return [{ name, bytes }];
+      });
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EACCES')) throw error;
+    throw new RefusedError(`a plan needs the journals in ${store.directory}, and only root may read them`, {
+      cause: error,
+      remedy: 'run it as root, for example with sudo',
+    });
+  }
+}
+
+/** A failure on the simulated host left nothing on the real one. */
+function wouldFail(error: unknown): unknown {
+  if (!(error instanceof RolledBackError || error instanceof StuckError)) return error;
+  const cause = error.cause instanceof Error ? error.cause : error;
+  const remedy = cause instanceof BofhError && cause.remedy !== undefined ? { remedy: cause.remedy } : {};
+  return new RefusedError(`it would fail, and be undone: ${messageOf(cause)}`, { cause: error, ...remedy });
+}

@@ -1,0 +1,110 @@
+import type { AnyOperation } from '../../atomic/index.ts';
+import {
+  type ChangeHost,
+  commandLine,
+  type Host,
+  type ReadHost,
+  type StepContext,
+} from '../../command/index.ts';
+import { typed } from '../output/text.ts';
+
+/** When a change is made. `release`: the undo of what is needed only for a while. */
+export type When = 'in turn' | 'release' | 'before the commit' | 'after the commit';
+
+/** A change that is about to be made. */
+export interface Told {
+  /** As a person would type it. */
+  readonly line: string;
+  /** The programs that would be started; none: bofh makes the access itself. */
+  readonly commands: readonly (readonly string[])[];
+  readonly when: When;
+}
+
+/** Tells each change before it is made, to the one whose step it is. */
+export interface Telling {
+  readonly host: Host;
+  /** The same code, whose acts say when they are done. */
+  readonly marked: (code: AnyOperation) => AnyOperation;
+}
+
+/** A host, and operations, that tell what they are about to do. */
+export function telling(host: Host, tell: (step: StepContext, told: Told) => void): Telling {
+  const marks = new WeakMap<object, { when: When }>();
+  const mark = (of: ReadHost, when: When): void => {
+    const known = marks.get(of);
+    if (known !== undefined && (known.when === 'in turn' || when !== 'before the commit')) known.when = when;
+  };
+  const marked = (code: AnyOperation): AnyOperation => ({
+    ...code,
+    revert: (input) => {
+      mark(input.host, 'release');
+      return code.revert(input);
+    },
+    sync: (input) => {
+      mark(input.host, 'before the commit');
+      return code.sync(input);
+    },
+    afterCommit: (input) => {
+      mark(input.host, 'after the commit');
+      return code.afterCommit(input);
+    },
+  });
+  const during: Host['during'] = (step) => {
+    const own = { when: 'in turn' as When };
+    const changes = tellingChanges(host.during(step), (line, commands = []) =>
+      tell(step, { line, commands, when: own.when }),
+    );
+    marks.set(changes, own);
+    return changes;
+  };
+  return { host: { ...host, during }, marked };
+}
+
+type AnyCommand = Parameters<typeof commandLine>[0];
+type Tell = (line: string, commands?: Told['commands']) => void;
+
+function tellingChanges(host: ChangeHost, tell: Tell): ChangeHost {
+  const words = ({ tool, argv }: AnyCommand): readonly string[] => [tool, ...argv];
+  return {
+    ...host,
+    run: (command) => {
+      if (command.access !== 'read') tell(commandLine(command), [words(command)]);
+      return host.run(command);
+    },
+    pipe: (pipeline) => {
+      tell(pipeline.commands.map(commandLine).join(' | '), pipeline.commands.map(words));
+      return host.pipe(pipeline);
+    },
+    writeNew: (path, content, options) => {
+      tell(
+        `cat > ${typed([path])}  # ${String(Buffer.byteLength(content))} bytes, mode ${options.mode.toString(8)}`,
+      );
+      return host.writeNew(path, content, options);
+    },
+    link: (existing, path) => {
+      tell(typed(['ln', '-T', existing, path]));
+      return host.link(existing, path);
+    },
+    rename: (from, to) => {
+      tell(typed(['mv', '-T', from, to]));
+      return host.rename(from, to);
+    },
+    removeFile: (path) => {
+      tell(typed(['rm', path]));
+      return host.removeFile(path);
+    },
+    makeDir: (path, options) => {
+      const mode = `--mode=${options.mode.toString(8)}`;
+      tell(options.parents === true ? typed(['mkdir', '-p', mode, path]) : typed(['mkdir', mode, path]));
+      return host.makeDir(path, options);
+    },
+    removeDir: (path) => {
+      tell(typed(['rmdir', path]));
+      return host.removeDir(path);
+    },
+    sync: (path) => {
+      tell(typed(['sync', path]));
+      return host.sync(path);
+    },
+  };
+}

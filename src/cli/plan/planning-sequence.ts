@@ -1,0 +1,59 @@
+import {
+  AtomicOperationSequence,
+  type Callable,
+  type SequenceOptions,
+  type Steps,
+} from '../../atomic/index.ts';
+import * as api from '../../index.ts';
+
+/** What a script's own function is while it is planned; `reverse` is asked about the function itself. */
+const originals = new WeakMap<Callable, Callable>();
+
+/** `atomic` for a plan: the code of a bare pair is the script's own, so it is told and not called. */
+export const planningAtomic: typeof api.atomic = (name, body, options) =>
+  api.atomic(name, (tx) => body(withoutCode(tx)), ofOriginals(options ?? {}));
+
+/** The same for a sequence that a script opens itself. */
+export class PlanningSequence extends AtomicOperationSequence {
+  constructor(options: SequenceOptions) {
+    super(ofOriginals(options));
+  }
+
+  override run<T>(body: (tx: Steps) => T | Promise<T>): Promise<T> {
+    return super.run((tx) => body(withoutCode(tx)));
+  }
+}
+
+function ofOriginals<O extends Pick<SequenceOptions, 'reverse'>>(options: O): O {
+  const { reverse } = options;
+  if (reverse === undefined) return options;
+  return { ...options, reverse: (f, args) => reverse(originals.get(f) ?? f, args) };
+}
+
+interface Calling<T> extends Pick<Steps, 'effect' | 'call'> {
+  scope<R>(name: string, body: (tx: T) => R | Promise<R>): Promise<R>;
+}
+
+function withoutCode<T extends Calling<T>>(tx: T): T {
+  return {
+    ...tx,
+    effect: uncalled(tx),
+    // What has no inverse is refused in a plan too: that is asked before the call.
+    call: (f, ...args) => tx.call(standIn(f), ...args),
+    scope: (title, body) => tx.scope(title, (inner) => body(withoutCode(inner))),
+  };
+}
+
+// What it would give nobody knows: `tx.planning` tells a script that it gets nothing.
+function uncalled(tx: Pick<Steps, 'effect'>): Steps['effect'] {
+  const nothing = (): never => undefined as never;
+  return (name, _forward, _inverse, options) => tx.effect(name, nothing, nothing, options);
+}
+
+/** With the name of the function and, if it has one, its own inverse. */
+function standIn<A extends readonly unknown[], T>(f: (...args: A) => T): (...args: A) => T {
+  const stand = Object.assign((): never => undefined as never, f);
+  Object.defineProperty(stand, 'name', { value: f.name });
+  originals.set(stand, f);
+  return stand;
+}

@@ -1,0 +1,50 @@
+import type { Answer, FileStat, HostFacts } from '../../command/index.ts';
+import type { Reason } from '../../core/errors.ts';
+import type { Site } from '../../site.ts';
+import type { Explanation } from '../errors/explanation.ts';
+import type { CopiedJournal, Planned } from './plan.ts';
+
+/** What the process that plans a script is told. */
+export interface DryTask {
+  readonly script: string;
+  readonly args: readonly string[];
+  readonly site: Site;
+  readonly stateDir: string;
+  readonly root: boolean;
+  /** The host that the script works on, by its name; empty: this one. */
+  readonly host: string;
+  readonly journals: readonly CopiedJournal[];
+}
+
+/** It may start no program itself, so it asks for the answers of those that read, and of another host for all that is to be read. */
+export type DryQuestion = { readonly ask: number; readonly on: string } & (
+  | {
+      readonly what: 'run';
+      readonly tool: string;
+      readonly argv: readonly string[];
+      readonly timeoutMs?: number;
+      readonly encoding?: 'latin1';
+    }
+  | { readonly what: 'readFile' | 'readDir' | 'readLink' | 'stat'; readonly path: string }
+  | { readonly what: 'facts' }
+);
+
+/** A question without its number. */
+export type DryAsked = DryQuestion extends infer Q
+  ? Q extends unknown
+    ? Omit<Q, 'ask' | 'on'>
+    : never
+  : never;
+
+export type DryReply = { readonly to: number } & (
+  | { readonly answer: Answer }
+  | { readonly read: Uint8Array | readonly string[] | string | FileStat | HostFacts | undefined }
+  | { readonly missing: string; readonly remedy?: string }
+  | { readonly unreached: string; readonly connection: 'none' | 'lost'; readonly remedy?: string }
+  | { readonly failed: string; readonly reason: Reason }
+);
+
+/** How it ended; the exit code is the script's own. */
+export type DryEnd =
+  | { readonly plan: Planned; readonly exitCode: number }
+  | { readonly explanation: Explanation };

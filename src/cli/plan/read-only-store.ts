@@ -1,0 +1,44 @@
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Store, StoreFile } from '../../atomic/journal/store.ts';
+
+/** The journals of a store on the disk, opened for reading alone: a dry run opens nothing that it could write to. */
+export function readOnlyStore(store: Store): Store {
+  return {
+    ...store,
+    open: (name) => {
+      // Asked for the names, the store looks whether others could have put a journal there.
+      store.names('.');
+      return readOnlyFile(join(store.directory, name));
+    },
+    create: refuse,
+    makeDir: refuse,
+    rename: refuse,
+    remove: refuse,
+    syncDir: refuse,
+  };
+}
+
+function readOnlyFile(path: string): StoreFile | undefined {
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+  const { dev, ino } = fstatSync(fd, { bigint: true });
+  return {
+    fd,
+    inode: `${String(dev)}:${String(ino)}`,
+    read: () => readFileSync(fd),
+    close: () => closeSync(fd),
+    write: refuse,
+    truncate: refuse,
+    datasync: refuse,
+  };
+}
+
+function refuse(): never {
+  throw new TypeError('a dry run tried to write to the state directory');
+}

@@ -1,0 +1,147 @@
+import { decode } from '../../atomic/journal/lines.ts';
+import { keyInWords, objectsOf } from '../../atomic/locks/host-key.ts';
+import { fold, type Step } from '../../atomic/journal/state.ts';
+import type { Store } from '../../atomic/journal/store.ts';
+import { findOperation } from '../../operations.ts';
+import type { Plan } from '../output/answers/index.ts';
+import type { Told } from './planning-host.ts';
+
+type Steps = Plan['steps'];
+
+/** A change that a dry run came to. */
+export interface PlannedChange extends Told {
+  /** Of the sequence's journal. */
+  readonly id: string;
+  readonly n: number;
+  readonly kind: string;
+}
+
+/** A step of the plan, and the journal that it is in: names of sequences need not differ. */
+interface Placed {
+  readonly id: string;
+  readonly step: Steps[number];
+}
+
+/** The steps of a plan in the order in which they would be made. `born`: its sequences in the order of their beginning. */
+export async function stepsOf(
+  store: Store,
+  changes: readonly PlannedChange[],
+  born: readonly string[],
+): Promise<Steps> {
+  return withPairs(store, await grouped(store, changes, born), born).map(({ step }) => step);
+}
+
+/** The changes of one step together. What was not born in the plan is of a sequence that is being recovered. */
+async function grouped(
+  store: Store,
+  changes: readonly PlannedChange[],
+  born: readonly string[],
+): Promise<readonly Placed[]> {
+  const steps: Placed[] = [];
+  let last: PlannedChange | undefined;
+  for (const change of changes) {
+    const { id } = change;
+    const same = last?.id === id && last.n === change.n && last.when === change.when;
+    last = change;
+    const open = steps.at(-1);
+    if (same && open !== undefined) open.step.changes.push(asData(change));
+    else steps.push({ id, step: await stepOf(store, change, !born.includes(id)) });
+  }
+  return steps;
+}
+
+function asData({ line, commands }: PlannedChange): Steps[number]['changes'][number] {
+  return { line, commands: commands.map((words) => [...words]) };
+}
+
+/** The script's own pairs of functions, which are not called, in their places among the steps. */
+function withPairs(store: Store, steps: readonly Placed[], born: readonly string[]): readonly Placed[] {
+  const all = [...steps];
+  for (const id of born) {
+    const { begin, steps: journalled } = stateOf(store, id);
+    for (const { n, intent } of journalled.filter((step) => step.intent.kind === 'bare')) {
+      const line = `# "${pairName(intent.args)}": the script's own code, not called here`;
+      const step: Steps[number] = {
+        sequence: begin.name,
+        n,
+        kind: intent.kind,
+        ...onHost(intent),
+        objects: [...objectsOf(intent)],
+        when: 'in turn',
+        changes: [{ line, commands: [] }],
+        undo: "by the script's own code, while it lives",
+      };
+      all.splice(placeOf(all, { id, n }, born), 0, { id, step });
+    }
+  }
+  return all;
+}
+
+/** After the older steps of its sequence, else before all of them, else after the sequences that began before it. */
+function placeOf(
+  all: readonly Placed[],
+  { id, n }: { readonly id: string; readonly n: number },
+  born: readonly string[],
+): number {
+  const older = all.findLastIndex(
+    (each) => each.id === id && each.step.when === 'in turn' && each.step.n < n,
+  );
+  if (older >= 0) return older + 1;
+  const first = all.findIndex((each) => each.id === id);
+  if (first >= 0) return first;
+  return all.findLastIndex((each) => born.indexOf(each.id) < born.indexOf(id)) + 1;
+}
+
+function onHost({ host }: Step['intent']): Pick<Steps[number], 'host'> {
+  return host === '' ? {} : { host };
+}
+
+function pairName(args: unknown): string {
+  return typeof args === 'object' && args !== null && 'name' in args ? String(args.name) : '';
+}
+
+async function stepOf(store: Store, change: PlannedChange, old: boolean): Promise<Steps[number]> {
+  const { id, n, kind } = change;
+  const { begin, steps, committed, closed } = stateOf(store, id);
+  // All that is done in a sequence that was interrupted is going back, or forward once it was committed.
+  const going: Steps[number]['when'] = committed ? 'after the commit' : 'undo';
+  // One that fails on the way, which the script knows how to go on from, is undone in the plan as in the run.
+  const isBack = closed === 'rolled-back' && change.when === 'release';
+  const when = old ? going : isBack ? 'undo' : change.when;
+  const step = steps.find((each) => each.n === n);
+  const head = { sequence: begin.name, n, kind, when, changes: [asData(change)] };
+  if (step === undefined) return { ...head, objects: [] };
+  const objects = [...objectsOf(step.intent)];
+  return {
+    ...head,
+    ...onHost(step.intent),
+    objects,
+    ...(when === 'in turn' ? { undo: await undoOf(step) } : {}),
+  };
+}
+
+function stateOf(store: Store, id: string) {
+  const file = store.open(`history/${id}.journal`) ?? store.open(`${id}.journal`);
+  if (file === undefined) throw new TypeError(`the dry run lost the journal ${id}`);
+  try {
+    return fold(decode(file.read(), id).lines);
+  } finally {
+    file.close();
+  }
+}
+
+/** How a step is taken back, in words. */
+async function undoOf({ intent }: Step): Promise<string> {
+  const code = await findOperation(intent.kind, intent.version);
+  const inWords = (keys: readonly string[] = []) => keys.map((key) => keyInWords(intent.host, key));
+  const [makes, changes] = [inWords(intent.claims?.makes), inWords(intent.claims?.changes)];
+  const said: string[] = [];
+  if (makes.length > 0) said.push(`${makes.join(', ')} is gone again`);
+  if (changes.length > 0)
+    said.push(
+      code?.restores === 'existence'
+        ? `${changes.join(', ')} is there again, though not in the very state that it had`
+        : `${changes.join(', ')} is put back as it was`,
+    );
+  return said.join('; ');
+}

@@ -1,0 +1,38 @@
+import { isUtf8 } from 'node:buffer';
+import { readFileSync } from 'node:fs';
+import { UsageError } from '../../core/errors.ts';
+
+/**
+ * Refuses an argument that is not UTF-8: Node replaces its bytes, and the name would become that of another file. Throws
+ * UsageError. `words` are the arguments with a NUL after each, as in proc_pid_cmdline(5).
+ */
+export function refuseOtherBytes(
+  args: readonly string[],
+  words: () => Buffer = () => readFileSync('/proc/self/cmdline'),
+): void {
+  if (!args.some((arg) => arg.includes('\ufffd'))) return;
+  const odd = wordsOf(words()).find((word) => !isUtf8(word));
+  if (odd === undefined) return;
+  throw new UsageError(`the argument ${inOctal(odd)} is not UTF-8`, {
+    remedy: 'give it another name first: mv, with the bytes as the shell has them (Tab completes them)',
+  });
+}
+
+function wordsOf(bytes: Buffer): readonly Buffer[] {
+  const words: Buffer[] = [];
+  for (let from = 0; from < bytes.length; ) {
+    const end = bytes.indexOf(0, from);
+    words.push(bytes.subarray(from, end < 0 ? bytes.length : end));
+    from = end < 0 ? bytes.length : end + 1;
+  }
+  return words;
+}
+
+/** As a shell reads it again: $'a\377.img'. */
+function inOctal(bytes: Buffer): string {
+  const letters = [...bytes].map((byte) => {
+    if (byte === 0x27 || byte === 0x5c) return `\\${String.fromCharCode(byte)}`;
+    return byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\${byte.toString(8).padStart(3, '0')}`;
+  });
+  return `$'${letters.join('')}'`;
+}

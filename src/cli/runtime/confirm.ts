@@ -1,0 +1,31 @@
+import { RefusedError } from '../../core/errors.ts';
+import type { Runtime } from './runtime.ts';
+import { printable, typed } from '../output/text.ts';
+
+/**
+ * Asks before something is destroyed: on a terminal; elsewhere `--yes` must have been said. Throws RefusedError when
+ * the answer is not yes.
+ */
+export async function confirm(runtime: Runtime, what: readonly string[]): Promise<void> {
+  const { settings, terminal, verb, commandLine } = runtime;
+  if (settings.consent === 'given') return;
+  const where = settings.host === undefined ? '' : ` on ${settings.host}`;
+  if (!terminal.interactive)
+    throw new RefusedError(
+      `"${verb}" asks before it destroys something${where}, and here is no terminal to ask on`,
+      {
+        remedy: `${typed(commandLine)} --yes`,
+      },
+    );
+  if (await agrees(runtime, what)) return;
+  throw new RefusedError(`"${verb}" was not confirmed`, {
+    remedy: 'nothing was done; give the command again and answer y, or give it --yes',
+  });
+}
+
+/** Asks; only on a terminal. */
+export async function agrees({ terminal, settings }: Runtime, what: readonly string[]): Promise<boolean> {
+  if (settings.host !== undefined) terminal.line(printable(`On ${settings.host}:`));
+  for (const line of what) terminal.line(line);
+  return /^y(?:es)?$/i.test((await terminal.ask('Go on? [y/N] ')).trim());
+}

@@ -1,0 +1,179 @@
+import { CommanderError } from 'commander';
+import { refuseOtherBytes } from './argument-bytes.ts';
+import { asText, type Explanation } from '../errors/explanation.ts';
+import { answerHelp } from './help.ts';
+import { plainly, type Run, watchExit } from '../errors/unexpected-exit.ts';
+import { openLog } from './log.ts';
+import { program, type Invocation } from './program.ts';
+import { openSequences, type Runtime } from './runtime.ts';
+import { settingsOf } from './settings.ts';
+import { openTerminal } from './terminal.ts';
+import { printable, stackTextOf, textOf } from '../output/text.ts';
+
+/** Runs the command line and ends the process with its exit code. */
+export async function main(args: readonly string[]): Promise<void> {
+  const terminal = openTerminal();
+  const run: Run = {
+    args,
+    terminal,
+    sequences: openSequences(),
+    changes: false,
+    runtime: undefined,
+    told: false,
+  };
+  watchExit(run);
+  let exitCode: number;
+  try {
+    exitCode = await Promise.race([parse(run), crash()]);
+  } catch (error) {
+    // An error that nobody waited for must not cut off a sequence that runs beside it, nor hide that it is stuck.
+    await run.sequences.unwind();
+    exitCode = tell(run, error, await explained(run, error));
+    run.told = true;
+  }
+  // What ends before its answer is written is no success.
+  process.exitCode = exitCode === 0 ? 70 : exitCode;
+  terminal.draw(undefined);
+  await run.runtime?.log.flush();
+  exitCode = await checkAnswer(run, exitCode);
+  run.told = true;
+  // A tool that runs on after a second signal, or a timer of a script, does not keep us.
+  process.exit(exitCode);
+}
+
+/** The exit code. Throws what the command throws. */
+async function parse(run: Run): Promise<number> {
+  let exitCode = 0;
+  const commands = program(async (invocation) => {
+    exitCode = await invoke(run, invocation);
+  });
+  try {
+    refuseOtherBytes(run.args);
+    answerHelp(commands, run.args);
+    await commands.parseAsync([...run.args], { from: 'user' });
+  } catch (error) {
+    // Help and version are no failures, and commander has written them.
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    throw error;
+  }
+  return exitCode;
+}
+
+async function invoke(run: Run, { verb, changes, options, scriptArgs, action }: Invocation): Promise<number> {
+  const settings = settingsOf(options, process.env);
+  const { processSignals } = await import('../../host/process.ts');
+  // A read has nothing to undo: a signal simply ends it.
+  const heard = changes ? processSignals().signals : idleSignals();
+  const runtime: Runtime = {
+    terminal: run.terminal,
+    log: openLog(settings.logLevel, run.terminal),
+    settings,
+    commandLine: ['bofh', ...run.args],
+    recorded: ['bofh', ...withoutLast(run.args, scriptArgs)],
+    verb,
+    root: process.getuid?.() === 0,
+    signals: { ...heard, stop: AbortSignal.any([heard.stop, run.sequences.stop]) },
+    sequences: run.sequences,
+    script: undefined,
+  };
+  run.runtime = runtime;
+  await checkSite(run, runtime);
+  run.changes = changes && settings.mode === 'act';
+  // Before anything is changed: an upgrade may take away what has not been loaded by the time when it fails.
+  if (run.changes) await import('../errors/explain.ts');
+  return await action(runtime);
+}
+
+/** Loaded only where a site file is named: a session is much to load, for `--version` too. */
+async function checkSite({ args }: Run, { settings, verb, log }: Runtime): Promise<void> {
+  if (settings.site === undefined) return;
+  const { checkNamedSite } = await import('./session.ts');
+  try {
+    await checkNamedSite(settings);
+  } catch (error) {
+    if (verb !== 'recover' || !args.includes('--boot')) throw error;
+    log.error('the site file is not used', { because: textOf(error) });
+  }
+}
+
+function withoutLast(args: readonly string[], count: number): readonly string[] {
+  return count === 0 ? args : [...args.slice(0, -count), '…'];
+}
+
+function idleSignals() {
+  return { stop: new AbortController().signal, abandon: new AbortController().signal };
+}
+
+/** No error is so odd that it ends without a word, and no upgrade beneath us so far on. */
+async function explained({ runtime, sequences }: Run, error: unknown): Promise<Explanation> {
+  try {
+    const { explain } = await import('../errors/explain.ts');
+    return explain(error, {
+      root: process.getuid?.() === 0,
+      sequences,
+      verb: runtime?.verb,
+      on: runtime?.settings.host,
+      ...(runtime?.script === undefined ? {} : { script: runtime.script }),
+    });
+  } catch (why) {
+    return plainly(error, why, sequences.begun());
+  }
+}
+
+function tell({ args, runtime, terminal }: Run, error: unknown, explanation: Explanation): number {
+  terminal.draw(undefined);
+  terminal.line(asText(explanation));
+  runtime?.log.debug('the command failed', { stack: stackOf(error) });
+  const json = runtime === undefined ? args.includes('--json') : runtime.settings.answer === 'json';
+  if (json) terminal.answer(`${JSON.stringify({ error: explanation }, null, 2)}\n`);
+  return explanation.exitCode;
+}
+
+/** The stacks of an error and of everything that it was caused by. */
+function stackOf(error: unknown, seen = new Set<unknown>()): string {
+  if (!(error instanceof Error)) return textOf(error);
+  seen.add(error);
+  const inner: readonly unknown[] = error instanceof AggregateError ? error.errors : [];
+  const causes = [...(error.cause === undefined ? [] : [error.cause]), ...inner].filter(
+    (each) => !seen.has(each),
+  );
+  return [stackTextOf(error), ...causes.map((each) => `caused by ${stackOf(each, seen)}`)].join('\n');
+}
+
+/** Rejects at the first error that nobody waits for. */
+function crash(): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    process.on('unhandledRejection', reject);
+    process.on('uncaughtException', reject);
+  });
+}
+
+/** sysexits.h: EX_IOERR. */
+const answerLost = 74;
+
+/**
+ * An answer that could not be written (a full disk behind stdout) is no success, and no failure of the change either. A
+ * reader that went away is neither: `| head` has had enough.
+ */
+async function checkAnswer(run: Run, exitCode: number): Promise<number> {
+  const { terminal, runtime, sequences } = run;
+  const broken = await terminal.flush();
+  if (broken === undefined) return exitCode;
+  const failed = `could not be written: ${broken.message}`;
+  if (exitCode !== 0 || !run.changes) {
+    const host = exitCode === 0 ? 'unchanged (this command only reads)' : 'as the lines above say';
+    terminal.line(lines(`the answer ${failed}`, host));
+    return exitCode === 0 ? answerLost : exitCode;
+  }
+  const committed = sequences.begun().filter(({ end }) => end === 'committed');
+  const made =
+    committed.length > 0 ? 'the change was made' : `"${runtime?.verb ?? ''}" did what it had to do`;
+  const details = committed.map(({ id, name }) => printable(`committed: "${name}" (${id})`));
+  terminal.line(lines(`${made}; only its answer ${failed}`, 'changed, as it was asked', details));
+  return answerLost;
+}
+
+function lines(failed: string, host: string, details: readonly string[] = []): string {
+  const next = 'make room where the answer goes; bofh journal list shows what was done';
+  return asText({ class: 'Error', failed, host, next, details, exitCode: answerLost });
+}

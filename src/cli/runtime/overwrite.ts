@@ -1,0 +1,29 @@
+import * as filesystem from '../../api/filesystem.ts';
+import { withBofh } from '../../bofh.ts';
+import type { Tx } from '../../operations.ts';
+import { type Change, change } from './change.ts';
+import type { Runtime } from './runtime.ts';
+import { printable } from '../output/text.ts';
+
+type Overwrite = NonNullable<Parameters<Tx['filesystem']['create']>[0]['overwrite']>;
+
+/** A verb with a device of which something may be lost, once that is named and confirmed. */
+export async function overwriting<T>(
+  runtime: Runtime,
+  { device, overwrite: named }: { readonly device: string; readonly overwrite: string | undefined },
+  verb: (more: { readonly overwrite?: Overwrite }) => Change<T>,
+): Promise<number> {
+  if (named === undefined) return change(runtime, verb({}));
+  return change<T>(runtime, async (bofh) => {
+    const overwrite = await withBofh(bofh, () => overwriteOf(device, named));
+    const loss = `${printable(device)} is overwritten, and what is on it now cannot be brought back: ${overwrite.uuid ?? overwrite.type ?? ''}`;
+    return { ...verb({ overwrite }), destroys: [loss] };
+  });
+}
+
+/** By its UUID if it is that of what is there, else by its type. Of a stream of btrfs, which blkid does not know, by that. */
+export async function overwriteOf(device: string, text: string): Promise<Overwrite> {
+  const found = await filesystem.probe(device);
+  const isStream = found === undefined && /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
+  return isStream || found?.uuid === text ? { uuid: text } : { type: text };
+}

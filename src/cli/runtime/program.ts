@@ -1,0 +1,166 @@
+import { Command, Option } from 'commander';
+import { version } from '../../core/version.ts';
+import { examples } from '../verbs/examples.ts';
+import { addBlock } from '../verbs/grammar/block.ts';
+import { addBoot } from '../verbs/grammar/boot.ts';
+import { addCrypt } from '../verbs/grammar/crypt.ts';
+import { addBtrfs } from '../verbs/grammar/btrfs.ts';
+import { addDoctor } from '../verbs/grammar/doctor.ts';
+import { addDrbd } from '../verbs/grammar/drbd.ts';
+import { addFilesystem } from '../verbs/grammar/filesystem.ts';
+import { addJournal } from '../verbs/grammar/journal.ts';
+import { addLvm } from '../verbs/grammar/lvm.ts';
+import { addMount } from '../verbs/grammar/mount.ts';
+import { addNetwork } from '../verbs/grammar/network.ts';
+import { addRecover } from '../verbs/grammar/recover.ts';
+import { addRun } from '../verbs/grammar/run.ts';
+import type { Verb } from '../verbs/grammar/verb.ts';
+import { addVm } from '../verbs/grammar/vm.ts';
+import { addXen } from '../verbs/grammar/xen.ts';
+import type { Runtime } from './runtime.ts';
+import type { GlobalOptions } from './settings.ts';
+
+/** A verb that was typed: what it takes from the options of every verb, and what it does. */
+export interface Invocation {
+  readonly verb: string;
+  /** It may change the host, so signals unwind it. */
+  readonly changes: boolean;
+  readonly options: GlobalOptions;
+  /** How many of the last words are a script's own arguments. */
+  readonly scriptArgs: number;
+  readonly action: (runtime: Runtime) => Promise<number>;
+}
+
+type Invoke = (invocation: Invocation) => Promise<void>;
+
+const exitCodes = `
+Exit codes:
+  0    done
+  1    refused, or a program failed: nothing changed
+  2    usage error
+  3    stuck: see "bofh journal list"
+  4    journal cannot be read or written
+  5    failed and rolled back
+  6    done, with failures in the table, or doctor found a problem
+  69   a program is missing
+  70   output of a program could not be parsed, or a bug in bofh
+  74   done, but the answer could not be written
+  130  interrupted and rolled back
+What a script committed before it failed stays, and is listed.`;
+
+/** The whole command line. Building it loads no driver: each verb loads its own code when it runs. */
+export function program(invoke: Invoke): Command {
+  const root = new Command('bofh')
+    .description('Atomic, crash-safe administration of Linux storage and Xen guests')
+    .version(version, '-V, --version', 'show the version')
+    .addHelpText('after', exitCodes)
+    .helpOption('-h, --help', 'show this help')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ outputError: () => undefined })
+    .allowExcessArguments(false)
+    .exitOverride()
+    .enablePositionalOptions();
+  addGlobals(root, 'shown');
+  const verb = verbs(invoke);
+  addXen(noun(root, 'xen', 'guests of this host (Xen domains)'), verb);
+  addVm(noun(root, 'vm', 'guests with their disks and configuration'), verb);
+  addLvm(noun(root, 'lvm', 'logical volumes, volume groups and physical volumes'), verb);
+  addBlock(noun(root, 'block', 'block devices and their content'), verb);
+  addMount(noun(root, 'mount', 'mounts, now and at boot'), verb);
+  addFilesystem(noun(root, 'filesystem', 'filesystems and swap areas'), verb);
+  addCrypt(noun(root, 'crypt', 'encrypted devices (LUKS)'), verb);
+  addDrbd(noun(root, 'drbd', 'replicated devices (DRBD)'), verb);
+  addNetwork(noun(root, 'network', 'network interfaces and bridges'), verb);
+  addBtrfs(noun(root, 'btrfs', 'btrfs subvolumes, snapshots and devices'), verb);
+  addJournal(noun(root, 'journal', 'journals: finished and unfinished sequences'), verb);
+  addRecover(root, verb);
+  addDoctor(root, verb);
+  addBoot(noun(root, 'boot', 'systemd units: recovery and start-all at boot'), verb);
+  addRun(root, verb);
+  addGlobalsBelow(root);
+  return root;
+}
+
+function verbs(invoke: Invoke): Verb {
+  return (command, kind, action) => {
+    const verb = nameOf(command);
+    const lines = (examples[verb] ?? []).map((example) => `  bofh ${example}`);
+    command.addHelpText('after', ['', 'Examples:', ...lines].join('\n'));
+    command.action(async () => {
+      await invoke({
+        verb,
+        changes: (typeof kind === 'function' ? kind(command.opts()) : kind) === 'changes',
+        options: command.optsWithGlobals(),
+        scriptArgs: command.name() === 'run' ? Math.max(0, command.args.length - 1) : 0,
+        action: (runtime) => action(runtime, command.args, command.opts()),
+      });
+    });
+  };
+}
+
+function noun(root: Command, name: string, description: string): Command {
+  return root.command(name).description(description);
+}
+
+/** The options of every verb; they are taken before and after noun and verb. */
+function addGlobals(command: Command, help: 'shown' | 'hidden'): void {
+  const options = [
+    new Option('--json', 'print one JSON value instead of tables'),
+    new Option('--dry-run', 'show the plan and change nothing'),
+    new Option('--yes', 'do not ask for confirmation'),
+    new Option('--wait <TIME>', 'wait this long for objects in use by another bofh, for example 60s'),
+    new Option(
+      '--site <FILE>',
+      'site file (default: $BOFH_SITE or /etc/bofh/site-specific.ts, .js or .json)',
+    ),
+    new Option(
+      '--host <NAME>',
+      'work on another host over ssh: a name from the site file or ssh. Devices and paths are those of that host; the journal stays here',
+    ),
+    new Option('--state-dir <DIR>', 'directory of the journals (default: $BOFH_STATE_DIR or /var/lib/bofh)'),
+    new Option('--log-level <LEVEL>', 'debug, info, warn, error or silent (default: warn)'),
+  ];
+  for (const option of options) command.addOption(help === 'hidden' ? option.hideHelp() : option);
+}
+
+/** So that `bofh xen list --json` says the same as `bofh --json xen list`; and an error says at which command it was. */
+function addGlobalsBelow(command: Command): void {
+  for (const inner of command.commands) {
+    addGlobals(inner, 'hidden');
+    const at = nameOf(inner);
+    inner.exitOverride((error) => {
+      throw Object.assign(error, { at }, meantBy(inner, error));
+    });
+    addGlobalsBelow(inner);
+  }
+}
+
+/** Words that other tools have for what bofh calls by one of the second. */
+const usualWords: readonly (readonly [RegExp, readonly string[]])[] = [
+  [/^(?:delete|del|rm|destroy|unmount|umount)$/, ['remove']],
+  [/^(?:info|dump|get|inspect)$/, ['show', 'status']],
+  [/^ls$/, ['list']],
+  [/^(?:new|make|mk|mkfs|add|create)$/, ['create', 'add']],
+  [/^(?:change|edit|modify)$/, ['set']],
+  [/^(?:grow|extend|shrink|reduce)$/, ['resize']],
+  [/^(?:mv|migrate)$/, ['rename', 'move']],
+  [/^fsck$/, ['check']],
+];
+
+/** For a command that does not exist: the one that was probably meant, in place of the message and the help that it leads to. */
+function meantBy(
+  command: Command,
+  { message }: Error,
+): { readonly message: string; readonly at: string } | undefined {
+  const word = /^error: unknown command '(?<word>[^']+)'/.exec(message)?.groups?.word;
+  if (word === undefined) return undefined;
+  const names = usualWords.find(([usual]) => usual.test(word))?.[1] ?? [];
+  const meant = names.flatMap((name) => command.commands.find((each) => each.name() === name) ?? [])[0];
+  if (meant === undefined) return undefined;
+  return { message: `error: unknown command '${word}': did you mean ${meant.name()}?`, at: nameOf(meant) };
+}
+
+function nameOf(command: Command): string {
+  const { parent } = command;
+  return parent?.parent ? `${nameOf(parent)} ${command.name()}` : command.name();
+}

@@ -1,0 +1,170 @@
+import type { Engine } from '../../atomic/engine.ts';
+import { decode, type Line } from '../../atomic/journal/lines.ts';
+import { type OpenJournal, withOwners } from '../../atomic/recovery/recover.ts';
+import type { SeenReservation } from '../../atomic/locks/reservations.ts';
+import { journalOf } from '../../atomic/journal/scan.ts';
+import { fold, type State } from '../../atomic/journal/state.ts';
+import { JournalError, RefusedError } from '../../core/errors.ts';
+import { messageOf } from '../output/text.ts';
+
+/** A journal that was read, or why it could not be. */
+export type ReadJournal = { readonly id: string; readonly at: string } & (
+  | { readonly is: 'open'; readonly open: OpenJournal }
+  | { readonly is: 'closed'; readonly lines: readonly Line[]; readonly state: State }
+  | { readonly is: 'unreadable'; readonly error: JournalError }
+);
+
+/** What another host has reserved on this one, under the id of its sequence. */
+export interface ReadReservation extends Pick<SeenReservation, 'id' | 'found'> {
+  readonly is: 'reserved';
+  readonly at: string;
+}
+
+/** All of them; one that is damaged hides no other. */
+export function readReservations(engine: Engine): readonly ReadReservation[] {
+  const seen = accessing(engine, () => engine.reserved?.seen() ?? []);
+  return seen.map(({ id, changedMs, found }) => ({
+    ...{ id, found, is: 'reserved' },
+    at: new Date(changedMs).toISOString(),
+  }));
+}
+
+/** The journals that are not closed; one that is damaged hides no other. */
+export async function readOpen(engine: Engine): Promise<readonly ReadJournal[]> {
+  const ids = journalIds(accessing(engine, () => engine.store.names('.')));
+  return await readThese(engine, ids);
+}
+
+/** The journals of the history, the newest last. */
+export function readHistory(engine: Engine): readonly ReadJournal[] {
+  const ids = journalIds(accessing(engine, () => engine.store.names('history')));
+  const found = ids.flatMap((id) => readClosed(engine, id) ?? []);
+  return found.toSorted((a, b) => (a.at < b.at ? -1 : 1));
+}
+
+/** The journal of an id, or of the beginning of one. RefusedError when there is none, or more than one. */
+export async function readById(engine: Engine, id: string): Promise<ReadJournal> {
+  const found = await readAnyById(engine, id);
+  if (found.is !== 'reserved') return found;
+  const where = found.found instanceof Error ? 'another host' : found.found.coordinator;
+  throw new JournalError(`${found.id} is a sequence of the bofh on ${where}, which has its journal`, {
+    remedy: `bofh recover ${found.id} on ${where}; here bofh journal show ${found.id} shows what it has reserved`,
+  });
+}
+
+/** The same for what another host has reserved here. A sequence that reaches this very host by a name has an open journal first. */
+export async function readAnyById(engine: Engine, id: string): Promise<ReadJournal | ReadReservation> {
+  const open = journalIds(accessing(engine, () => engine.store.names('.')));
+  const closed = journalIds(accessing(engine, () => engine.store.names('history')));
+  const reserved = readReservations(engine);
+  const all = [...new Set([...open, ...closed, ...reserved.map((each) => each.id)])];
+  const meant = all.includes(id) ? [id] : all.filter((each) => id !== '' && each.startsWith(id));
+  const [only, ...others] = meant;
+  if (only === undefined)
+    throw new RefusedError(`there is no journal ${id} in ${engine.store.directory}`, {
+      remedy: 'bofh journal list shows those that are there',
+    });
+  if (others.length > 0)
+    throw new RefusedError(`${id} begins several journals: ${meant.join(', ')}`, {
+      remedy: 'name one of them',
+    });
+  const there = reserved.find((each) => each.id === only);
+  const [found = there ?? readClosed(engine, only)] = open.includes(only)
+    ? await readThese(engine, [only])
+    : [];
+  if (found === undefined) throw new JournalError(`the journal ${only} was closed just now; look again`);
+  return found;
+}
+
+/** The lines of a journal as they lie on the disk, for one that cannot be read. */
+export function rawLines(engine: Engine, id: string): readonly string[] {
+  return rawBytes(engine, id)
+    .toString('utf8')
+    .split('\n')
+    .filter((line) => line !== '');
+}
+
+/** A journal as it is on the disk; nothing for one that is not there. */
+export function rawBytes(engine: Engine, id: string): Buffer {
+  const file = engine.store.open(`${id}.journal`) ?? engine.store.open(`history/${id}.journal`);
+  try {
+    return file?.read() ?? Buffer.alloc(0);
+  } finally {
+    file?.close();
+  }
+}
+
+/** `openJournals` throws for all of them when one is damaged. */
+async function readThese(engine: Engine, ids: readonly string[]): Promise<readonly ReadJournal[]> {
+  const read = ids.map((id) => {
+    const at = changedAt(engine, `${id}.journal`);
+    try {
+      return { id, at, seen: journalOf(engine, id) };
+    } catch (error) {
+      return { id, at, is: 'unreadable', error: unreadable(error, id) } as const;
+    }
+  });
+  const open = await withOwners(
+    engine,
+    read.flatMap((each) => ('seen' in each ? (each.seen ?? []) : [])),
+  );
+  const byId = new Map(open.map((each) => [each.id, each]));
+  return read.flatMap((each): readonly ReadJournal[] => {
+    if (each.error !== undefined) return [each];
+    const { id, at } = each;
+    const found = byId.get(id);
+    return found === undefined ? [] : [{ id, at, is: 'open', open: found }];
+  });
+}
+
+/** Lines that are whole and yet make no sense are of this journal alone; what the system says of the directory is not. */
+function unreadable(error: unknown, id: string): JournalError {
+  if (error instanceof JournalError) return error;
+  if (error instanceof Error && 'code' in error) throw error;
+  return new JournalError(`the journal ${id} is not understood: ${messageOf(error)}; nothing was touched`, {
+    cause: error,
+    remedy: `bofh journal show ${id} shows its lines`,
+  });
+}
+
+function readClosed(engine: Engine, id: string): ReadJournal | undefined {
+  const name = `history/${id}.journal`;
+  const at = changedAt(engine, name);
+  const file = accessing(engine, () => engine.store.open(name));
+  if (file === undefined) return undefined;
+  try {
+    const { lines } = decode(file.read(), `${id}.journal`);
+    return { id, at, is: 'closed', lines, state: fold(lines) };
+  } catch (error) {
+    return { id, at, is: 'unreadable', error: unreadable(error, id) };
+  } finally {
+    file.close();
+  }
+}
+
+/** Journals have no times of their own: order never depends on a clock. For people the file's is good enough. */
+export function changedAt(engine: Engine, name: string): string {
+  const changed = engine.store.changedMs(name);
+  return changed === undefined ? '' : new Date(changed).toISOString();
+}
+
+function journalIds(names: readonly string[]): readonly string[] {
+  return names.flatMap((name) => /^(?<id>.+)\.journal$/.exec(name)?.groups?.id ?? []);
+}
+
+function accessing<T>(engine: Engine, access: () => T): T {
+  try {
+    return access();
+  } catch (error) {
+    const { directory } = engine.store;
+    if (!(error instanceof Error) || !('code' in error)) throw error;
+    if (error.code === 'EACCES')
+      throw new RefusedError(`only root may read the journals in ${directory}`, {
+        cause: error,
+        remedy: 'run it as root, for example with sudo',
+      });
+    throw new JournalError(`the state directory ${directory} cannot be read: ${error.message}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,171 @@
+import { isAbsolute, resolve } from 'node:path';
+import { connect, hostNamed, type Bofh } from '../../bofh.ts';
+import type { Engine } from '../../atomic/index.ts';
+import type { Host } from '../../command/index.ts';
+import { InterruptedError, RefusedError, UsageError } from '../../core/errors.ts';
+import { fileReads } from '../../host/files.ts';
+import { localHost } from '../../host/local.ts';
+import type { HostEvent } from '../../host/setting.ts';
+import { loadSite } from '../../script/site.ts';
+import { defaultSite, findSite, type Site } from '../../site.ts';
+import { askKey } from './ask-key.ts';
+import { begunIn } from '../errors/sequences.ts';
+import { readOnlyStore } from '../plan/read-only-store.ts';
+import { printable, typed } from '../output/text.ts';
+import { reportProgress, type ProgressReport } from '../output/progress.ts';
+import type { Runtime } from './runtime.ts';
+import type { Settings } from './settings.ts';
+
+/** A verb at work on a host. */
+export interface Session {
+  readonly bofh: Bofh;
+  readonly progress: ProgressReport;
+}
+
+/**
+ * Opens this host for a verb. `site: 'unused'` is for what must also work while the site file is broken. Throws
+ * RefusedError when a change is asked by somebody who is not root, UsageError for a bad site file.
+ */
+export async function openSession(
+  runtime: Runtime,
+  needs: { readonly site: 'used' | 'unused'; readonly root: 'needed' | 'not-needed' },
+): Promise<Session> {
+  const { settings, log } = runtime;
+  if (needs.root === 'needed' && settings.mode === 'act') refuseUnlessRoot(runtime);
+  const progress = reportProgress(runtime.terminal, { silent: settings.logLevel === 'silent' });
+  if (runtime.bofh !== undefined) {
+    const { bofh } = runtime;
+    return { bofh: { ...bofh, engine: counted(bofh.engine, runtime) }, progress };
+  }
+  let site = defaultSite;
+  const options = {
+    log: ({ event, ...facts }: HostEvent) => log.debug(event, { ...facts }),
+    askKey: (question: string) => askKey(runtime.terminal, question, { stop: runtime.signals.stop }),
+  };
+  const local = localHost({ ...options, siteKeys: () => site.keys });
+  const name = settings.host;
+  // The site file, which may say how another host is reached, is always that of this one.
+  if (needs.site === 'used' || name !== undefined) site = await siteOf(runtime, local);
+  const ask = runtime.terminal.interactive ? 'terminal' : 'never';
+  const host = name === undefined ? local : hostNamed(name, site, { ...options, ask });
+  const bofh = connect({
+    host,
+    site,
+    stateDir: settings.stateDir,
+    signals: runtime.signals,
+    argv: runtime.recorded,
+    waitMs: settings.waitMs,
+    onLeftAlone: (found) => runtime.terminal.line(`left alone, for it is not ours: ${printable(found)}`),
+    ...(settings.answer === 'json' && !runtime.terminal.live ? {} : { onProgress: progress.onProgress }),
+  });
+  const engine = counted(bofh.engine, runtime);
+  if (settings.mode === 'act') return { bofh: { ...bofh, engine }, progress };
+  return { bofh: { ...bofh, engine: { ...engine, store: readOnlyStore(engine.store) } }, progress };
+}
+
+/**
+ * A site file that is named must be there, and only root can write it, whatever the verb: UsageError. But recovery at boot, which
+ * needs no site file, is not kept from its work by that.
+ */
+export async function checkNamedSite(settings: Pick<Settings, 'site'>): Promise<void> {
+  if (settings.site === undefined) return;
+  await findSite({ name: '', ...fileReads }, resolve(settings.site), process.getuid?.() ?? 0);
+}
+
+/** Refuses `--host` for a verb that is about what bofh itself keeps where it runs. Throws UsageError. */
+export function refuseOtherHost({ settings, verb }: Runtime, what: string): void {
+  const { host } = settings;
+  if (host === undefined) return;
+  throw new UsageError(`"${verb}" is about ${what}, which lie on the host that bofh runs on`, {
+    remedy: `leave --host out; or give it on ${host} itself`,
+  });
+}
+
+/** A path as it was typed: on another host there is no current directory. Throws UsageError. */
+export function pathOn({ settings: { host } }: Pick<Runtime, 'settings'>, path: string): string {
+  if (host === undefined || isAbsolute(path)) return resolve(path);
+  throw new UsageError(`"${path}" is looked for on ${host}, where there is no current directory`, {
+    remedy: 'name it from / on',
+  });
+}
+
+/** What a verb does before its sequence begins ends at the first signal: there is nothing to undo. */
+export async function untilInterrupted<T>(runtime: Runtime, work: Promise<T>): Promise<T> {
+  const { stop } = runtime.signals;
+  let hear = (): void => undefined;
+  const interrupted = new Promise<never>((_resolve, reject) => {
+    hear = () => reject(new InterruptedError(`"${runtime.verb}" was interrupted before it changed anything`));
+    if (stop.aborted) hear();
+    stop.addEventListener('abort', hear, { once: true });
+  });
+  try {
+    return await Promise.race([work, interrupted]);
+  } finally {
+    stop.removeEventListener('abort', hear);
+  }
+}
+
+function refuseUnlessRoot({ root, verb, commandLine }: Runtime): void {
+  if (root) return;
+  throw new RefusedError(`"${verb}" changes the host, and only root may do that`, {
+    remedy: `sudo ${typed(commandLine)}`,
+  });
+}
+
+async function siteOf(runtime: Runtime, host: Host): Promise<Site> {
+  const { settings, root, log } = runtime;
+  const named = settings.site === undefined ? undefined : resolve(settings.site);
+  const path = await findSite(host, named, process.getuid?.() ?? 0);
+  if (path === undefined) return defaultSite;
+  log.debug('site file', { path });
+  const load = loadSite(path, {
+    cache: !root ? 'unused' : settings.mode === 'plan' ? 'read' : 'used',
+    warn: (message, facts) => log.warn(message, { ...facts }),
+  });
+  return await siteGiven(runtime, path, load);
+}
+
+/** The site file has control until it has given what it exports: it is code, and may wait for what never comes. */
+export async function siteGiven(runtime: Runtime, path: string, load: Promise<Site>): Promise<Site> {
+  let drained = (): void => undefined;
+  const never = new Promise<never>((_resolve, reject) => {
+    drained = () =>
+      reject(
+        new UsageError(`the site file ${path} waits, at its top level, for something that can never come`),
+      );
+  });
+  runtime.site = path;
+  process.once('beforeExit', drained);
+  try {
+    return await Promise.race([load, never]);
+  } finally {
+    process.off('beforeExit', drained);
+    runtime.site = undefined;
+  }
+}
+
+/** Tells the runtime of every sequence that opens and closes, and of its journal. */
+function counted(engine: Engine, { sequences }: Runtime): Engine {
+  const open: Engine['locks']['open'] = () => {
+    const locks = engine.locks.open();
+    let released = false;
+    sequences.opened();
+    return {
+      take: (claims) => locks.take(claims),
+      lost: (claims) => locks.lost(claims),
+      release: () => {
+        locks.release();
+        if (!released) sequences.released();
+        released = true;
+      },
+    };
+  };
+  const { store } = engine;
+  const create: Engine['store']['create'] = (name) => {
+    const file = store.create(name);
+    const id = /^(?<id>.+)\.new$/.exec(name)?.groups?.id;
+    if (id !== undefined) sequences.born(id, () => begunIn(store, id));
+    return file;
+  };
+  return { ...engine, locks: { open }, store: { ...store, create } };
+}

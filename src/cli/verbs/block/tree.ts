@@ -1,0 +1,120 @@
+import * as stack from '../../../stack/index.ts';
+import type { StackDevice, StackTree, StackUse } from '../../../stack/index.ts';
+import { formatSize } from '../../../core/units.ts';
+import { give } from '../../output/answer.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
+import { openSession } from '../../runtime/session.ts';
+import { printable } from '../../output/text.ts';
+
+/** `bofh block tree [DEVICE]` */
+export async function tree(runtime: Runtime, device: string | undefined): Promise<number> {
+  const { bofh } = await openSession(runtime, { site: 'used', root: 'not-needed' });
+  const { host, site } = bofh;
+  const data = await stack.tree({
+    ...{ host, configDirs: site.guestConfigDirs },
+    ...(device === undefined ? {} : { device }),
+  });
+  give(runtime, { data, lines: drawTree(data, runtime.terminal.columns) });
+  for (const one of data.untold) runtime.terminal.line(`could not be told: ${printable(one)}`);
+  return 0;
+}
+
+/** The tree as lines of at most so many columns. What lies on several devices is drawn once, and named at the others. */
+export function drawTree({ roots, devices, asked }: StackTree, columns: number): readonly string[] {
+  const byId = new Map(devices.map((one) => [one.id, one]));
+  const drawn = new Set<string>();
+  const lines: string[] = [];
+  const draw = (id: string, trunk: string, branch: string): void => {
+    const device = byId.get(id);
+    if (device === undefined) return;
+    const again = drawn.has(id);
+    drawn.add(id);
+    const above = again ? [] : device.above;
+    const below = `${trunk}${above.length > 0 ? '│  ' : '   '}`;
+    const mark = device.id === asked ? ' ◀' : '';
+    const head = `${printable(device.name)}  ${formatSize(device.size)}${mark}  `;
+    const words = again ? ['see above'] : wordsOf(device);
+    lines.push(...wrapped(words, { first: `${branch}${head}`, next: below, columns }));
+    if (!again)
+      for (const more of moreOf(device))
+        lines.push(...wrapped([more], { first: below, next: `${below}  `, columns }));
+    above.forEach((upper, at) => {
+      const last = at === above.length - 1;
+      draw(upper, `${trunk}${last ? '   ' : '│  '}`, `${trunk}${last ? '└─ ' : '├─ '}`);
+    });
+  };
+  for (const root of roots) draw(root, '', '');
+  return lines;
+}
+
+/** What it is, what lies on it, and what the two say of themselves. */
+function wordsOf(device: StackDevice): readonly string[] {
+  const { title, facts, content, readOnly } = device;
+  const label = content.label === undefined ? '' : ` "${content.label}"`;
+  const on =
+    content.state === 'untold'
+      ? content.title || 'content unknown'
+      : content.state === 'unknown'
+        ? `${content.title}${label} (bofh knows no such layer)`
+        : `${content.title}${label}`;
+  const isLess = content.size !== undefined && content.overhead === undefined && content.size < device.size;
+  const own = isLess ? [`of ${formatSize(content.size ?? 0)}`] : [];
+  const overhead =
+    content.overhead === undefined || content.overhead === 0
+      ? []
+      : [`overhead ${formatSize(content.overhead)}`];
+  return [
+    title,
+    ...facts.filter(({ name }) => name !== 'extent').map(inWords),
+    ...(readOnly ? ['read-only'] : []),
+    ...(on === '' ? [] : [on]),
+    ...own,
+    ...overhead,
+    ...content.facts.map(inWords),
+  ].map(printable);
+}
+
+function inWords({ name, value }: { readonly name: string; readonly value: string }): string {
+  return `${name} ${value}`;
+}
+
+/** A line each: who uses it, and what could not be told. */
+function moreOf({ uses, untold }: StackDevice): readonly string[] {
+  return [...uses.map(useInWords), ...untold.map((one) => `? ${printable(one)}`)];
+}
+
+function useInWords(use: StackUse): string {
+  switch (use.kind) {
+    case 'mount': {
+      const root = use.root === '/' ? '' : ` (${printable(use.root)} of it)`;
+      return `→ mounted on ${printable(use.path)}${root}${use.mode === 'ro' ? ', read-only' : ''}`;
+    }
+    case 'swap':
+      return '→ in use as swap';
+    case 'guest':
+      return `→ disk of the guest ${use.name ?? 'without a name that could be told'} (domid ${use.domid})`;
+    case 'configured-guest':
+      return `→ disk of the guest ${use.name}, which is off (${printable(use.file)})`;
+  }
+}
+
+/** Words, with commas between them, in lines that are not longer than they may be, unless a word is. */
+function wrapped(
+  words: readonly string[],
+  { first, next, columns }: { readonly first: string; readonly next: string; readonly columns: number },
+): readonly string[] {
+  const lines: string[] = [];
+  let line = first;
+  let isEmpty = true;
+  const pieces = words.flatMap((word, at) => (at === words.length - 1 ? word : `${word},`).split(' '));
+  for (const piece of pieces) {
+    const longer = isEmpty ? `${line}${piece}` : `${line} ${piece}`;
+    if (isEmpty || longer.length <= columns) line = longer;
+    else {
+      lines.push(line.trimEnd());
+      line = `${next}${piece}`;
+    }
+    isEmpty = false;
+  }
+  return [...lines, line.trimEnd()];
+}

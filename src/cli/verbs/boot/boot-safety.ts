@@ -1,0 +1,46 @@
+import { dirname, join } from 'node:path';
+import type { ReadHost } from '../../../command/index.ts';
+import { RefusedError } from '../../../core/errors.ts';
+
+/** What the units start: node and this program, by absolute paths without links. */
+export type Program = readonly [node: string, bofh: string];
+
+/** Throws RefusedError when others than root can write what root would run at each boot. */
+export async function refuseUnsafe(host: ReadHost, program: Program): Promise<void> {
+  for (const path of program) await refuseUnsafePath(host, path);
+  await refuseUnsafeFolder(host, program[1]);
+}
+
+/** What root runs at each boot must be root's alone, with every folder above it. The path has no links. */
+async function refuseUnsafePath(host: ReadHost, path: string): Promise<void> {
+  const parts = path.split('/').slice(1);
+  for (const at of ['/', ...parts.map((_, index) => `/${parts.slice(0, index + 1).join('/')}`)]) {
+    const stat = await host.stat(at);
+    if (stat === undefined)
+      throw new RefusedError(`there is no ${at}, which ${path} needs`, {
+        remedy: 'install bofh at that place, or run boot install from where it is',
+      });
+    const sticky = stat.kind === 'directory' && (stat.mode & 0o1000) !== 0;
+    if (stat.uid === 0 && (sticky || (stat.mode & 0o022) === 0)) continue;
+    throw unsafe(at, path);
+  }
+}
+
+/** bofh loads what lies beside it: each of these files is run by root too. */
+async function refuseUnsafeFolder(host: ReadHost, program: string): Promise<void> {
+  const folder = dirname(program);
+  for (const name of await host.readDir(folder)) {
+    const stat = await host.stat(join(folder, name));
+    if (stat === undefined) continue;
+    // A link leads to what others may write.
+    const safe = stat.uid === 0 && stat.kind !== 'symlink' && (stat.mode & 0o022) === 0;
+    if (!safe) throw unsafe(join(folder, name), program);
+  }
+}
+
+function unsafe(at: string, path: string): RefusedError {
+  return new RefusedError(`others than root can write ${at}, and root would run ${path} at each boot`, {
+    remedy:
+      'install bofh for the whole host: a checkout that belongs to root and that only root can write, in it "npm ci && npm run build" as root, and a link to its dist/bofh.js in /usr/local/sbin',
+  });
+}

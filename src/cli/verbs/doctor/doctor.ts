@@ -1,0 +1,116 @@
+import { resolve } from 'node:path';
+import { UsageError } from '../../../core/errors.ts';
+import {
+  examine,
+  type Finding,
+  finding,
+  type KnownJournal,
+  looking,
+  reasonOf,
+  reservations,
+  siteFile,
+} from '../../../doctor/index.ts';
+import { loadSite } from '../../../script/site.ts';
+import { defaultSite, type Site } from '../../../site.ts';
+import type { Bofh } from '../../../bofh.ts';
+import { give } from '../../output/answer.ts';
+import type { Doctor } from '../../output/answers/index.ts';
+import { readHistory, readOpen, type ReadJournal } from '../../runtime/read-journals.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
+import { openSession, refuseOtherHost, siteGiven } from '../../runtime/session.ts';
+import { printable } from '../../output/text.ts';
+
+/** `bofh doctor`: exit 6 when something is wrong, 0 when nothing is, or only may be. */
+export async function doctor(runtime: Runtime): Promise<number> {
+  refuseOtherHost(runtime, 'the journals and what they have left');
+  const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
+  const { root } = runtime;
+  const { engine, host } = bofh;
+  const { site, found: ofSite } = await siteOf(runtime, bofh);
+  const { journals, found: ofJournals } = await journalsOf(bofh, root);
+  const scene = { host, find: engine.find, store: engine.store, journals, root };
+  const found = [
+    ...ofJournals,
+    ...(await reservedIn(bofh, root)),
+    ...(await examine({ ...scene, configDirs: site.guestConfigDirs })),
+    ...ofSite,
+  ];
+  give(runtime, { data: found.map(asData), lines: inWords(found) });
+  return found.some(({ level }) => level === 'problem') ? 6 : 0;
+}
+
+function asData({ check, level, says, run }: Finding): Doctor[number] {
+  return { check, level, says, run: [...run] };
+}
+
+/** What is well first, so that what is wrong stands where one looks. */
+function inWords(found: readonly Finding[]): readonly string[] {
+  const order: readonly Finding['level'][] = ['ok', 'warning', 'problem'];
+  const count = (level: Finding['level']): number => found.filter((each) => each.level === level).length;
+  const lines = order.flatMap((level) =>
+    found
+      .filter((each) => each.level === level)
+      .flatMap(({ check, says, run }) => [
+        `${level.padEnd(7)}  ${check}: ${printable(says)}`,
+        ...run.map((command) => `         run: ${printable(command)}`),
+      ]),
+  );
+  const problems = count('problem');
+  const end =
+    problems === 0 ? 'nothing is wrong' : `${String(problems)} ${problems === 1 ? 'problem' : 'problems'}`;
+  return [...lines, '', `${end}; ${String(count('warning'))} warnings, ${String(count('ok'))} ok`];
+}
+
+async function siteOf(
+  runtime: Runtime,
+  { host }: Bofh,
+): Promise<{ readonly site: Site; readonly found: readonly Finding[] }> {
+  const { settings, root } = runtime;
+  const named = settings.site === undefined ? undefined : resolve(settings.site);
+  let path: string | undefined;
+  const found = await looking({ check: 'site file', what: 'the site file', root }, async () => {
+    const at = await siteFile(host, named, process.getuid?.() ?? 0);
+    path = at.path;
+    return at.found;
+  });
+  if (path === undefined) return { site: defaultSite, found };
+  try {
+    // Nothing is kept of its translation: the doctor writes nothing.
+    const cache = root ? 'read' : 'unused';
+    const load = loadSite(path, { cache, warn: () => undefined });
+    return { site: await siteGiven(runtime, path, load), found };
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    return { site: defaultSite, found: [...found, finding('site file', 'problem', error.message)] };
+  }
+}
+
+async function journalsOf(
+  { engine }: Bofh,
+  root: boolean,
+): Promise<{ readonly journals: readonly KnownJournal[] | undefined; readonly found: readonly Finding[] }> {
+  let journals: readonly KnownJournal[] | undefined;
+  const found = await looking({ check: 'journal', what: 'the journals', root }, async () => {
+    journals = [...readHistory(engine), ...(await readOpen(engine))].map(known);
+    return [];
+  });
+  return { journals, found };
+}
+
+async function reservedIn({ engine }: Bofh, root: boolean): Promise<readonly Finding[]> {
+  const at = { check: 'reservation', what: 'what other hosts have reserved', root };
+  return await looking(at, async () => reservations(engine.reserved?.seen() ?? [], Date.now()));
+}
+
+function known(journal: ReadJournal): KnownJournal {
+  const { id } = journal;
+  if (journal.is === 'unreadable') {
+    const { message, lastLine } = journal.error;
+    return { id, is: 'unreadable', because: message, lastLine };
+  }
+  const { state, lines } = journal.is === 'open' ? journal.open : journal;
+  const because = reasonOf(lines);
+  const owner = journal.is === 'open' ? journal.open.owner : 'dead';
+  const is = state.closed ?? (owner === 'dead' ? 'interrupted' : owner);
+  return { id, is, state, ...(because === undefined ? {} : { because }) };
+}

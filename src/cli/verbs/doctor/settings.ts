@@ -1,0 +1,72 @@
+import { sitePaths } from '../../../site.ts';
+import { siteSettings } from '../../../site-settings.ts';
+import { give } from '../../output/answer.ts';
+import type { DoctorSettings } from '../../output/answers/index.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
+import { openSession } from '../../runtime/session.ts';
+
+type Row = DoctorSettings[number];
+
+/** `bofh doctor --settings`: those of the site, and where bofh looks for them and for its journals. */
+export async function doctorSettings(runtime: Runtime): Promise<number> {
+  const { bofh } = await openSession(runtime, { site: 'used', root: 'not-needed' });
+  const data: DoctorSettings = [
+    ...siteSettings(bofh.site).map(
+      ({ name, value, description, origin }): Row => ({
+        name,
+        value: value ?? null,
+        from: origin.by,
+        where: origin.where ?? null,
+        description,
+      }),
+    ),
+    ...ofCommand(runtime),
+  ];
+  give(runtime, {
+    data,
+    head: ['SETTING', 'VALUE', 'FROM', 'WHAT IT IS'],
+    rows: data.map(({ name, value, from, where, description }) => [
+      name,
+      inWords(value),
+      where ?? from,
+      description,
+    ]),
+    none: 'there is no setting',
+  });
+  return 0;
+}
+
+/** What an option or a variable of the environment says of a command. */
+function ofCommand({ settings }: Runtime): readonly Row[] {
+  const { site, stateDir, stateDirBy } = settings;
+  return [
+    {
+      name: 'site',
+      value: site ?? null,
+      ...(site === undefined ? origin('default', null) : saidBy('BOFH_SITE', '--site', site)),
+      description: `the site file; by itself the first that is there of ${sitePaths.join(', ')}`,
+    },
+    {
+      name: 'stateDir',
+      value: stateDir,
+      ...(stateDirBy === 'default'
+        ? origin('default', null)
+        : saidBy('BOFH_STATE_DIR', '--state-dir', stateDir)),
+      description: 'where journals are',
+    },
+  ];
+}
+
+/** An option counts before the variable; where both say the same it does not matter who did. */
+function saidBy(variable: string, option: string, value: string): Pick<Row, 'from' | 'where'> {
+  return process.env[variable] === value ? origin('environment', variable) : origin('option', option);
+}
+
+function origin(from: Row['from'], where: string | null): Pick<Row, 'from' | 'where'> {
+  return { from, where };
+}
+
+function inWords(value: unknown): string {
+  if (value === null) return '-';
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}

@@ -1,0 +1,46 @@
+import type { Bofh } from '../../../bofh.ts';
+import { UsageError } from '../../../core/errors.ts';
+import { type Member, rebound } from '../../../replica/hosts.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
+
+/** `--on web1,web2`. Throws UsageError for anything but two. */
+export function twoHosts(text: string): readonly [string, string] {
+  const [a, b, ...more] = text.split(',').filter((each) => each !== '');
+  if (a !== undefined && b !== undefined && more.length === 0) return [a, b];
+  throw new UsageError(`--on ${text}: two hosts are meant, as in --on web1,web2`);
+}
+
+/** `--address web1=10.0.0.1,web2=10.0.0.2`. Throws UsageError for anything else. */
+export function addressesIn(text: string): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    text.split(',').map((each) => {
+      const { host, address } = /^(?<host>[^=]+)=(?<address>.+)$/.exec(each)?.groups ?? {};
+      if (host === undefined || address === undefined)
+        throw new UsageError(`--address "${each}": write HOST=ADDRESS for each of the two hosts`);
+      return [host, address];
+    }),
+  );
+}
+
+/** The simulated hosts are loaded for a plan alone: all of them, with a cable between their DRBD. Undefined: this one. */
+export async function planned<M extends readonly Member[] | undefined>(
+  runtime: Runtime,
+  { bofh, members }: { readonly bofh: Bofh; readonly members: M },
+  body: (simulated: Bofh, members: M) => Promise<unknown>,
+): Promise<number> {
+  const { planOf, readJournals, showPlan } = await import('../../plan/plan.ts');
+  const reached = new Map(
+    (members ?? []).flatMap(({ place: name }) => {
+      const place = name === bofh.host.name ? undefined : bofh.engine.place?.(name);
+      return place === undefined ? [] : [[name, { place, left: 'something' as const }] as const];
+    }),
+  );
+  const plan = await planOf(
+    bofh,
+    readJournals(bofh.engine.store),
+    (simulated) => body(simulated, members === undefined ? members : rebound(members, simulated.engine)),
+    reached,
+  );
+  showPlan(runtime, plan);
+  return 0;
+}

@@ -1,0 +1,33 @@
+import { utilsVersion } from '../../../drbd/index.ts';
+import { BofhError } from '../../../core/errors.ts';
+import type { Member } from '../../../replica/hosts.ts';
+import { printable } from '../../output/text.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
+import { untilInterrupted } from '../../runtime/session.ts';
+
+/**
+ * Says so when two hosts that are to replicate to each other have drbd-utils of two versions. That is no refusal: what goes over the
+ * network, and the metadata, are the module's, whose series a recipe compares; and each host reads its own configuration.
+ */
+export async function warnOfVersions(runtime: Runtime, members: readonly Member[]): Promise<void> {
+  const found: { readonly name: string; readonly version: string }[] = [];
+  for (const { name, host } of members) {
+    const version = await untilInterrupted(runtime, versionOn(host));
+    if (version !== undefined) found.push({ name, version });
+  }
+  if (new Set(found.map(({ version }) => version)).size < 2) return;
+  const all = found.map(({ name, version }) => `${version} on ${name}`).join(', ');
+  runtime.terminal.line(
+    `bofh: drbd-utils differs: ${printable(all)}. The hosts replicate all the same; an option that one of them does not know is refused there`,
+  );
+}
+
+/** What cannot be asked is refused by the recipe, which says all at once. */
+async function versionOn(host: Member['host']): Promise<string | undefined> {
+  try {
+    return await utilsVersion(host);
+  } catch (error) {
+    if (error instanceof BofhError) return undefined;
+    throw error;
+  }
+}

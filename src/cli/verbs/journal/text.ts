@@ -1,0 +1,100 @@
+import { keyInWords } from '../../../atomic/locks/host-key.ts';
+import type { JournalShow, ShownStep } from '../../output/answers/index.ts';
+import { stepInWords } from '../../plan/text.ts';
+import { table } from '../../output/table.ts';
+import { printable } from '../../output/text.ts';
+
+const plannedWords = {
+  undo: 'undo',
+  look: 'look only, for it went with an earlier boot:',
+  finish: 'finish, which cannot be undone:',
+  blocked: 'blocked:',
+} as const;
+
+/** Of a journal whose lock is held by a process that this one cannot see. */
+export const unknownInWords = 'cannot tell from here';
+
+/** A planned step in words. */
+export function plannedInWords(planned: JournalShow['recovery'][number]): string {
+  const { n, with: riders } = planned;
+  const along = riders.length === 0 ? '' : `, and with it step ${riders.join(', ')}`;
+  return printable(`${plannedWords[planned.do]} step ${String(n)} ${stepInWords(planned)}${along}`);
+}
+
+/** Hosts that a journal reaches. */
+export function hostsInWords(hosts: NonNullable<JournalShow['hosts']>): string {
+  return hosts
+    .map(({ name, away }) => `on ${name}${away === undefined ? '' : ', which cannot be asked'}`)
+    .join('; ');
+}
+
+/** A host that cannot be asked. */
+export function awayInWords({ name, away }: { readonly name: string; readonly away: string }): string {
+  return printable(`${name} cannot be asked: ${away}`);
+}
+
+/** The answer of `journal show` for people. */
+export function showInWords(data: JournalShow): readonly string[] {
+  const rows = data.steps.map((step) => [
+    String(step.n),
+    step.state,
+    step.kind,
+    step.objects.map((key) => keyInWords(step.host ?? '', key)).join(step.host === undefined ? ' ' : ', '),
+    step.note ?? '',
+  ]);
+  const steps =
+    rows.length === 0 ? [] : ['', table(['STEP', 'STATE', 'KIND', 'OBJECTS', ''], rows).trimEnd()];
+  // In the order in which a person would clear it.
+  const forward = data.recovery.some((each) => each.do === 'finish');
+  const left = (forward ? data.steps : data.steps.toReversed()).flatMap(leftInWords);
+  const recovery = data.recovery.map((each) => `  ${plannedInWords(each)}`);
+  return [
+    `journal:  ${data.id}`,
+    `name:     ${printable(data.name)}`,
+    `user:     ${printable(data.user)}`,
+    `command:  ${printable(data.command.join(' '))}`,
+    `bofh:     ${data.bofh}`,
+    `state:    ${data.state === 'unknown' ? unknownInWords : data.state}${data.because === undefined ? '' : `: ${printable(data.because)}`}`,
+    ...(data.hosts ?? []).map(
+      ({ name, away }) => `also on:  ${away === undefined ? printable(name) : awayInWords({ name, away })}`,
+    ),
+    ...steps,
+    ...(left.length === 0
+      ? []
+      : ['', 'Left to do, with the commands to see and to clear it by hand:', ...left]),
+    ...(recovery.length === 0 ? [] : ['', 'bofh recover would:', ...recovery]),
+    ...nextInWords(data),
+  ];
+}
+
+function leftInWords({ n, kind, host, heldBy = [], remedy, byHand }: ShownStep): readonly string[] {
+  if (byHand === undefined) return [];
+  const held = heldBy.flatMap(({ who, free }) => [
+    `held:  ${who}`,
+    ...(free === undefined ? [] : [`free:  ${free}`]),
+  ]);
+  const lines = [
+    `it is: ${byHand.what}`,
+    ...held,
+    ...(remedy === undefined ? [] : [`help:  ${remedy}`]),
+    ...byHand.look.map((command) => `look:  ${command}`),
+    ...byHand.clear.map((command) => `clear: ${command}`),
+  ];
+  const on = host === undefined ? '' : `, on ${printable(host)}`;
+  return [`  step ${String(n)} ${kind}${on}`, ...lines.map((line) => `    ${printable(line)}`)];
+}
+
+function nextInWords({ id, state }: JournalShow): readonly string[] {
+  if (state === 'unknown')
+    return [
+      '',
+      'next: somebody holds the lock of this journal whom /proc does not show here: see with bofh journal list in the other',
+      '      container, PID namespace or host that uses this state directory',
+    ];
+  if (state !== 'interrupted') return [];
+  return [
+    '',
+    `next: bofh recover ${id}, which tries again what was blocked and sees what was cleared by hand;`,
+    `      bofh recover --abandon ${id} --because "…", when the rest is to stay as it is`,
+  ];
+}

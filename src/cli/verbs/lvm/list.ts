@@ -1,0 +1,82 @@
+import { UsageError } from '../../../core/errors.ts';
+import { lvs } from '../../../lvm/index.ts';
+import { filledInWords, fillingOf, isThinPool, nearLimit } from '../../../lvm/filling.ts';
+import type { LogicalVolume } from '../../../lvm/objects.ts';
+import { formatSize } from '../../../core/units.ts';
+import { give } from '../../output/answer.ts';
+import type { LvmList } from '../../output/answers/index.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
+import { openSession } from '../../runtime/session.ts';
+
+/**
+ * `bofh lvm list`: the volumes that a person made, pools too; parts of others (mirror legs, pool metadata) are left out.
+ * `near`: from so many percent on a pool or a snapshot is said to be near its limit.
+ */
+export async function list(runtime: Runtime, asked: { readonly near?: string } = {}): Promise<number> {
+  const near = percentOf(asked.near);
+  const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
+  const found = (await lvs(bofh.host)).filter((lv) => lv.path !== undefined || isThinPool(lv));
+  const data: LvmList = found.map((lv) => ({
+    volume: lv.fullName,
+    uuid: lv.uuid,
+    path: lv.path ?? null,
+    size: lv.size,
+    active: lv.active,
+    open: lv.open,
+    layout: [...lv.layout],
+    origin: lv.origin?.name ?? null,
+    pool: lv.pool?.name ?? null,
+    dataPercent: lv.data ?? null,
+    metadataPercent: lv.metadata ?? null,
+    syncPercent: lv.synced ?? null,
+    filling: fillingOf(lv, near) ?? null,
+    health: lv.health ?? null,
+    merging: lv.merging,
+    tags: [...lv.tags],
+  }));
+  give(runtime, {
+    data,
+    head: ['VOLUME', 'SIZE', 'ACTIVE', 'OPEN', 'LAYOUT', 'ORIGIN', 'POOL', ...percents, 'STATE', 'TAGS'],
+    rows: found.map((lv) => [
+      lv.fullName,
+      formatSize(lv.size),
+      word(lv.active),
+      word(lv.open),
+      lv.layout.join(','),
+      lv.origin?.name ?? '',
+      lv.pool?.name ?? '',
+      ...[lv.data, lv.metadata, lv.synced].map((percent) => percent?.toFixed(2) ?? ''),
+      stateOf(lv, near),
+      lv.tags.join(','),
+    ]),
+    none: 'there is no logical volume on this host',
+  });
+  return 0;
+}
+
+const percents = ['DATA%', 'META%', 'SYNC%'] as const;
+
+function stateOf(lv: LogicalVolume, near: number): string {
+  const filling = fillingOf(lv, near);
+  const words = [
+    ...(filling === 'full' ? [`full: ${filledInWords(lv)}`] : []),
+    ...(filling === 'near' ? [`near its limit: ${filledInWords(lv)}`] : []),
+    ...(filling === 'untold' && lv.active === true ? ['how full it is cannot be told'] : []),
+    ...(lv.merging ? ['merging'] : []),
+    ...(lv.health === undefined ? [] : [lv.health]),
+    ...(lv.synced === undefined || lv.synced >= 100 ? [] : ['not in sync yet']),
+  ];
+  return words.join('; ') || 'ok';
+}
+
+function percentOf(text: string | undefined): number {
+  if (text === undefined) return nearLimit;
+  const percent = /^\d{1,3}$/.test(text) ? Number(text) : Number.NaN;
+  if (percent >= 1 && percent <= 100) return percent;
+  throw new UsageError(`--near ${text} is no share in percent: write a number from 1 to 100`);
+}
+
+function word(flag: boolean | 'unknown'): string {
+  if (flag === 'unknown') return flag;
+  return flag ? 'yes' : 'no';
+}

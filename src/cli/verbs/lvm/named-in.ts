@@ -1,0 +1,45 @@
+import { posix } from 'node:path';
+import type { Bofh } from '../../../bofh.ts';
+import type { ReadHost } from '../../../command/index.ts';
+import { guestConfigs } from '../../../xen/index.ts';
+import type { LvmRename } from '../../output/answers/index.ts';
+import { printable } from '../../output/text.ts';
+
+export type Naming = Pick<LvmRename, 'namedIn' | 'unread'>;
+
+/** Guest configurations and /etc/fstab, as far as they name a path that is about to go away. */
+export async function whoNames({ host, site }: Bofh, goes: (path: string) => boolean): Promise<Naming> {
+  const names = (path: string): boolean => goes(posix.normalize(path));
+  const dirs: string[] = [];
+  // A host without guests may lack the directory.
+  for (const dir of site.guestConfigDirs) if ((await host.stat(dir)) !== undefined) dirs.push(dir);
+  const { guests, problems } = await guestConfigs(host, dirs);
+  const inConfigs = guests.flatMap(({ name: guest, file, disks }) =>
+    disks.flatMap(({ path = '' }) => (names(path) ? [{ file, path, guest }] : [])),
+  );
+  const inFstab = (await fstabDevices(host))
+    .filter(names)
+    .map((path) => ({ file: fstab, path, guest: null }));
+  return { namedIn: [...inConfigs, ...inFstab], unread: problems.map(({ message }) => message) };
+}
+
+const fstab = '/etc/fstab';
+
+/** The first word of each line (fstab(5)): of a comment it begins with #, and no volume's path has what is escaped there. */
+async function fstabDevices(host: ReadHost): Promise<readonly string[]> {
+  if ((await host.stat(fstab)) === undefined) return [];
+  const text = new TextDecoder().decode(await host.readFile(fstab));
+  return text.split('\n').flatMap((line) => /^\s*(?<device>\S+)/.exec(line)?.groups?.device ?? []);
+}
+
+/** What that means for people. `now`: what a path is called afterwards. */
+export function namingInWords({ namedIn, unread }: Naming, now: (path: string) => string): readonly string[] {
+  return [
+    ...namedIn.map(({ file, path, guest }) =>
+      guest === null
+        ? `${file} names ${path}: the next boot does not find it, unless ${now(path)} is written there`
+        : `the guest ${guest} does not start until ${printable(file)}, which names ${path}, names ${now(path)}`,
+    ),
+    ...unread.map((message) => `${printable(message)}: whether it names the volume cannot be told`),
+  ];
+}

@@ -1,0 +1,37 @@
+import * as lvm from '../../../api/lvm.ts';
+import type { Bofh } from '../../../bofh.ts';
+import { dmName } from '../../../lvm/names.ts';
+import type { Answer } from '../../output/answer.ts';
+import type { LvmRename } from '../../output/answers/index.ts';
+import { change, plan } from '../../runtime/change.ts';
+import { type Naming, namingInWords, whoNames } from './named-in.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
+import { type Volume, volumeOf } from './volume.ts';
+
+/** `bofh lvm rename VG/NAME TO`: says which files still name the old path; it edits none. */
+export async function rename(runtime: Runtime, volume: string, to: string): Promise<number> {
+  const asked = { ...volumeOf(volume), to };
+  const look = async (bofh: Bofh) => {
+    const found = await whoNames(bofh, pathsOf(asked));
+    const act = () => lvm.renameLv(asked);
+    if (runtime.settings.mode === 'plan') return () => plan(runtime, bofh, act, inWords(found, asked));
+    return {
+      act,
+      answer: ({ vg, name, uuid, path }: Awaited<ReturnType<typeof act>>): Answer<LvmRename> => ({
+        data: { volume: `${vg}/${name}`, was: volume, uuid, path, ...found },
+        lines: [`${volume} is called ${vg}/${name} now`, ...inWords(found, asked)],
+      }),
+    };
+  };
+  return change(runtime, look, { site: 'used' });
+}
+
+/** By both its paths. */
+function pathsOf({ vg, name }: Volume): (path: string) => boolean {
+  const paths = new Set([`/dev/${vg}/${name}`, `/dev/mapper/${dmName(vg, name)}`]);
+  return (path) => paths.has(path);
+}
+
+function inWords(found: Naming, { vg, to }: { readonly vg: string; readonly to: string }): readonly string[] {
+  return namingInWords(found, () => `/dev/${vg}/${to}`);
+}

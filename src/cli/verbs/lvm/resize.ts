@@ -1,0 +1,80 @@
+import * as lvm from '../../../api/lvm.ts';
+import { reachOf, recognise } from '../../../blockdevice/index.ts';
+import type { ReadHost } from '../../../command/index.ts';
+import { RefusedError, UsageError } from '../../../core/errors.ts';
+import { swapAnew } from '../../../filesystem/index.ts';
+import { usableVg, volumeNamed } from '../../../lvm/index.ts';
+import { type Bytes, formatSize } from '../../../core/units.ts';
+import type { Answer } from '../../output/answer.ts';
+import type { LvmResize } from '../../output/answers/index.ts';
+import { change } from '../../runtime/change.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
+import { sizeAmong } from '../../runtime/sizes.ts';
+import { type Volume, volumeOf } from './volume.ts';
+
+/** `bofh lvm resize VG/NAME SIZE|+SIZE|-SIZE`: the volume alone, and never smaller under what can be recognised on it. */
+export async function resize(runtime: Runtime, volume: string, wanted: string): Promise<number> {
+  const { vg, name } = volumeOf(volume);
+  const by = changeOf(wanted);
+  return change<{ readonly path: string; readonly size: Bytes }>(runtime, async ({ host }) => {
+    const { uuid, from, to } = await plan(host, { vg, name }, by);
+    const consent = to < from ? ({ shrink: 'lose what lies beyond' } as const) : {};
+    const loss = `${volume} is cut from ${formatSize(from)} to ${formatSize(to)}: what lies beyond is lost`;
+    return {
+      destroys: to < from ? [loss] : [],
+      act: () => lvm.resizeLv({ vg, name, uuid, size: to, ...consent }),
+      answer: ({ path, size }): Answer<LvmResize> => ({
+        data: { volume, uuid, path, size, was: from },
+        lines: [
+          size === from
+            ? `${volume} has ${formatSize(size)} already`
+            : `${volume} has ${formatSize(size)} now (${formatSize(from)} before)`,
+        ],
+      }),
+    };
+  });
+}
+
+/** `20g`, `+5g` or `-5g`. */
+export interface Change {
+  readonly sign: '' | '+' | '-';
+  readonly bytes: Bytes;
+}
+
+export function changeOf(text: string): Change {
+  const { sign, size = '' } = /^(?<sign>[+-]?)(?<size>.*)$/s.exec(text)?.groups ?? {};
+  return { sign: sign === '+' || sign === '-' ? sign : '', bytes: sizeAmong(size, '20g, +5g or -5g') };
+}
+
+interface Found {
+  readonly uuid: string;
+  readonly from: Bytes;
+  readonly to: Bytes;
+}
+
+async function plan(host: ReadHost, { vg: group, name }: Volume, { sign, bytes }: Change): Promise<Found> {
+  const vg = await usableVg(host, group);
+  const lv = volumeNamed(vg, { name });
+  const from = lv.size;
+  const wanted = sign === '' ? bytes : sign === '+' ? from + bytes : from - bytes;
+  if (wanted <= 0)
+    throw new UsageError(`${group}/${name} has ${formatSize(from)}: nothing of it would be left`);
+  const to = Math.ceil(wanted / vg.extentSize) * vg.extentSize;
+  if (to >= from) return { uuid: lv.uuid, from, to };
+  if (lv.active !== true)
+    throw new RefusedError(`${group}/${name} is not active: what lies on it cannot be told`, {
+      remedy: `lvchange -ay ${group}/${name}; then give the command again`,
+    });
+  const on = await reachOf(host, lv.dmPath);
+  // A thin volume loses no extents: what ends before its new end is left as it is.
+  if (lv.pool !== undefined && on !== undefined && on.bytes !== 'unknown' && on.bytes <= to)
+    return { uuid: lv.uuid, from, to };
+  if (on !== undefined)
+    throw new RefusedError(`there is ${on.type} on ${group}/${name}, which does not become smaller by this`, {
+      remedy:
+        on.type === 'swap'
+          ? swapAnew({ device: `/dev/${group}/${name}`, uuid: (await recognise(host, lv.dmPath))?.uuid })
+          : `bofh block resize /dev/${group}/${name} ${to} makes all layers smaller, in their order`,
+    });
+  return { uuid: lv.uuid, from, to };
+}

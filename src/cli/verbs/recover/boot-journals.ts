@@ -1,0 +1,41 @@
+import { RefusedError } from '../../../core/errors.ts';
+import type { ReadJournal } from '../../runtime/read-journals.ts';
+import { printable } from '../../output/text.ts';
+
+/** What this boot has left is the business of those who were there: they can ask for it, and answer. */
+export function ofEarlierBoots(journals: readonly ReadJournal[], boot: string): readonly ReadJournal[] {
+  return journals.filter((journal) => journal.is !== 'open' || journal.open.state.begin.boot !== boot);
+}
+
+/**
+ * Those of one of the two units: what reaches other hosts needs the network, and no guest of this one waits for that. One that
+ * cannot be read is of the first, which says so.
+ */
+export function ofUnit(
+  journals: readonly ReadJournal[],
+  reach: 'this host' | 'others',
+): readonly ReadJournal[] {
+  const reaches = (journal: ReadJournal): boolean =>
+    journal.is === 'open' && journal.open.state.hosts.length > 0;
+  return journals.filter((journal) => reaches(journal) === (reach === 'others'));
+}
+
+/**
+ * Why a sequence is left open that had begun to start a guest and is not committed. At boot no guest runs, so nothing
+ * shows that this one has not worked for days between the end of its bofh and the reboot: its disks stay.
+ */
+export function startedGuest(journal: ReadJournal): RefusedError | undefined {
+  if (journal.is !== 'open' || journal.open.state.committed) return undefined;
+  const { id } = journal;
+  const started = journal.open.state.steps.filter(
+    ({ intent, undone }) => intent.kind === 'xen.domain.create' && undone === undefined,
+  );
+  if (started.length === 0) return undefined;
+  const guests = started
+    .flatMap(({ intent }) => intent.claims?.makes ?? [])
+    .filter((key) => key.startsWith('dom:'));
+  return new RefusedError(
+    `journal ${id} is left open: it had started ${printable(guests.join(', '))}, which may have worked until the reboot`,
+    { remedy: `bofh recover ${id} undoes it all the same; bofh journal show ${id} shows what that is` },
+  );
+}

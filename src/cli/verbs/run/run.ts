@@ -1,0 +1,138 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { resolve } from 'node:path';
+import { withBofh, type Bofh } from '../../../bofh.ts';
+import { InterruptedError, RefusedError, StuckError, UsageError } from '../../../core/errors.ts';
+import { loadScript } from '../../../script/load.ts';
+import { type Begun, inWords } from '../../errors/sequences.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
+import { openSession } from '../../runtime/session.ts';
+import { logged } from '../../runtime/system-log.ts';
+import { neverOver } from '../../output/text.ts';
+
+/** `bofh run SCRIPT [args…]`: the script's own end is the end of the command, whatever it left running included. */
+export async function run(runtime: Runtime, script: string, args: readonly string[]): Promise<number> {
+  const { bofh } = await openSession(runtime, { site: 'used', root: 'not-needed' });
+  const path = resolve(script);
+  if (runtime.settings.mode === 'plan')
+    return await (await import('../../plan/plan-script.ts')).dryRunScript(runtime, bofh, path, args);
+  process.argv.splice(1, Number.POSITIVE_INFINITY, path, ...args);
+  const over = watchExit(runtime);
+  const before = process.exitCode;
+  let exitCode = 0;
+  await logged(runtime, bofh.host, async () => {
+    exitCode = await ownExitCode(() =>
+      toItsEnd(runtime, async () => {
+        await withBofh(changesNeedRoot(bofh, runtime), () =>
+          loadScript(path, {
+            cache: runtime.root ? 'used' : 'unused',
+            warn: (message, facts) => runtime.log.warn(message, { ...facts }),
+            started: () => {
+              runtime.script = path;
+            },
+            ...(runtime.cacheDirectory === undefined ? {} : { cacheDirectory: runtime.cacheDirectory }),
+          }),
+        );
+      }),
+    );
+    refuseHalfDone(runtime);
+  }).finally(over);
+  process.exitCode = before;
+  return exitCode;
+}
+
+/** A script may have caught the error of a sequence that is stuck: its end is no good end all the same. */
+function refuseHalfDone({ sequences }: Runtime): void {
+  const open = openIn(sequences);
+  // One that runs still is told by watchExit.
+  if (open.length === 0 || sequences.count() > 0) return;
+  throw new StuckError(`the script went on after ${inWords(open)} could not be brought to an end`, {
+    id: open[0]?.id,
+    committed: false,
+  });
+}
+
+/**
+ * A script says that it failed by process.exitCode too, as a number or as its text. Afterwards 70 stands there until the
+ * command has an end of its own: what ends before that is no success.
+ */
+async function ownExitCode(script: () => Promise<void>): Promise<number> {
+  process.exitCode = undefined;
+  try {
+    await script();
+    return exitCodeNow();
+  } finally {
+    process.exitCode = 70;
+  }
+}
+
+/** Said as Node itself takes it. */
+function exitCodeNow(): number {
+  return Number(process.exitCode ?? 0);
+}
+
+/** A sequence of somebody who is not root is refused when it is opened; reads work where the kernel allows. */
+function changesNeedRoot(bofh: Bofh, { root }: Runtime): Bofh {
+  if (root) return bofh;
+  const open = (): never => {
+    throw new RefusedError('the script changes the host, and only root may do that', {
+      remedy: 'run it as root, for example with sudo',
+    });
+  };
+  return { ...bofh, engine: { ...bofh.engine, locks: { open } } };
+}
+
+/**
+ * Waits for the script's top level, and for what it left running. A signal ends it at once when no sequence is open;
+ * else the sequences unwind and the script ends by itself, or by a second signal.
+ */
+async function toItsEnd(runtime: Runtime, script: () => Promise<void>): Promise<void> {
+  const { signals, sequences } = runtime;
+  const drained = new Promise<'drained'>((tell) => process.once('beforeExit', () => tell('drained')));
+  const stopped = aborted(signals.stop).then(async () => {
+    if (sequences.count() === 0)
+      throw new InterruptedError('the script was interrupted; no sequence was open');
+    return await new Promise<never>(() => undefined);
+  });
+  const left = aborted(signals.abandon).then(async () => {
+    await sequences.idle();
+    await turn();
+    throw new InterruptedError('the script was interrupted; its sequences have ended');
+  });
+  const top = await Promise.race([script(), drained, stopped, left]);
+  if (top === 'drained') throw new UsageError(neverOver);
+  await Promise.race([drained, stopped, left]);
+  if (signals.stop.aborted) throw new InterruptedError('the script was interrupted');
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((tell) => {
+    if (signal.aborted) tell();
+    signal.addEventListener('abort', () => tell(), { once: true });
+  });
+}
+
+/**
+ * process.exit() in a script cuts off a sequence as a kill does, and our own words too. What is given ends the watch over
+ * those that are stuck: from then on the command's own end tells of them.
+ */
+function watchExit({ sequences, terminal }: Runtime): () => void {
+  let over = false;
+  process.on('exit', () => {
+    if (sequences.count() > 0)
+      terminal.line(
+        'bofh: the process ended while a sequence was open; its journal stays open: bofh recover',
+      );
+    // Unwound: a failure beside the script is being told, and what is left with it.
+    const stuck = over || sequences.stop.aborted ? [] : openIn(sequences);
+    if (sequences.count() === 0 && stuck.length > 0)
+      terminal.line(
+        `bofh: ${inWords(stuck)} could not be brought to an end: bofh journal list; bofh recover`,
+      );
+    if (sequences.count() > 0 || stuck.length > 0) process.exitCode = 3;
+  });
+  return () => (over = true);
+}
+
+function openIn(sequences: Runtime['sequences']): readonly Begun[] {
+  return sequences.begun().filter(({ end }) => end === 'open');
+}

@@ -1,0 +1,45 @@
+import { atomic } from '../../../bofh.ts';
+import { type Members, ownAnd } from '../../../replica/hosts.ts';
+import { type MovedVm, moveVm, planMove } from '../../../vm/move.ts';
+import { checkMove } from '../../../vm/request.ts';
+import type { Answer } from '../../output/answer.ts';
+import type { VmMove } from '../../output/answers/index.ts';
+import type { Options } from '../../runtime/options.ts';
+import { made } from '../drbd/changed.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
+import { untilInterrupted } from '../../runtime/session.ts';
+import { parseDuration } from '../../runtime/settings.ts';
+
+/** `bofh vm move NAME HOST` */
+export async function move(
+  runtime: Runtime,
+  [name, to]: readonly [string, string],
+  { time }: Options,
+): Promise<number> {
+  const request = checkMove({
+    ...{ name, to },
+    ...(typeof time === 'string' ? { timeoutMs: parseDuration(time) } : {}),
+  });
+  return made<Members, MovedVm>(runtime, async (bofh) => ({
+    members: await ownAnd(bofh.engine, to),
+    act: async ({ site, engine }, members) => {
+      const plan = await untilInterrupted(runtime, planMove({ members, site, request }));
+      return await atomic(`vm move ${name}`, (tx) => moveVm(tx, engine, plan));
+    },
+    answer: (moved): Answer<VmMove> => {
+      const data = { ...moved, domid: moved.domid ?? null };
+      return { data, lines: inWords(data, to) };
+    },
+  }));
+}
+
+function inWords({ name, from, to, config, resources, domid }: VmMove, asked: string): readonly string[] {
+  const now =
+    domid === null
+      ? `start it there: bofh --host ${asked} xen start ${name}`
+      : `it runs there as domain ${String(domid)}`;
+  return [
+    `${name} has moved from ${from} to ${to}: ${now}`,
+    `configured in ${config} there; ${resources.join(', ')} ${resources.length === 1 ? 'is' : 'are'} primary there`,
+  ];
+}

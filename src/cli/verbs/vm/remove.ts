@@ -1,0 +1,96 @@
+import type { Members } from '../../../replica/hosts.ts';
+import { type RemovePlan, removeVm, planRemove } from '../../../vm/remove.ts';
+import { membersOfGuest } from '../../../vm/replicas.ts';
+import { checkRemove } from '../../../vm/request.ts';
+import type { Answer } from '../../output/answer.ts';
+import type { VmRemove } from '../../output/answers/index.ts';
+import type { Options } from '../../runtime/options.ts';
+import { changed } from '../drbd/changed.ts';
+import { twoHosts } from '../drbd/plan.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
+import { printable } from '../../output/text.ts';
+
+/** `bofh vm remove NAME` */
+export async function remove(runtime: Runtime, name: string, options: Options): Promise<number> {
+  const { replicas, on, ...request } = requestOf(name, options);
+  return changed(runtime, {
+    ...{ verb: 'vm remove', name },
+    members: async ({ site, engine }): Promise<Members | undefined> =>
+      replicas === 'kept'
+        ? undefined
+        : membersOfGuest(engine, { name, site, ...(on === undefined ? {} : { on }) }),
+    plan: (members, { host, site }) => planRemove({ host, site, ...request, members }),
+    asks: inQuestion,
+    act: (tx, engine, plan) => removeVm(tx, plan, engine),
+    answer: (plan): Answer<VmRemove> => {
+      const data = answerOf(plan);
+      return { data, lines: inWords(data) };
+    },
+  });
+}
+
+function requestOf(name: string, options: Options): ReturnType<typeof checkRemove> {
+  const { on } = options;
+  return checkRemove({
+    name,
+    running: options['forceOff'] === true ? 'destroy' : options['stop'] === true ? 'shutdown' : 'refuse',
+    ...(options['keepReplicas'] === true ? { replicas: 'kept' } : {}),
+    ...(typeof on === 'string' ? { on: twoHosts(on) } : {}),
+  });
+}
+
+function answerOf({ name, config, volumes, replicas, kept }: RemovePlan): VmRemove {
+  const peer = replicas?.peer;
+  return {
+    ...{ name, config, kept: [...kept] },
+    volumes: volumes.map((volume) => `${volume.vg}/${volume.name}`),
+    replicas: (replicas?.removals ?? []).map((each) => ({
+      resource: each.name,
+      hosts: each.hosts.map((at) => ({
+        ...{ name: at.name, kept: [...at.kept] },
+        volumes: at.volumes.map((volume) => `${volume.vg}/${volume.name}`),
+      })),
+    })),
+    peer: peer === undefined ? null : { name: peer.name, config: peer.config },
+  };
+}
+
+const endings = { shutdown: 'is shut down', destroy: 'is powered off hard' } as const;
+
+function inQuestion(plan: RemovePlan): readonly string[] {
+  const { volumes, replicas, peer } = answerOf(plan);
+  return [
+    `The guest ${plan.name} is removed, and this cannot be undone once it is done:`,
+    ...(plan.domain === undefined ? [] : [`  its domain ${endings[plan.domain.how]}`]),
+    `  its configuration ${printable(plan.config)}`,
+    ...(peer === null ? [] : [`  its configuration ${printable(peer.config)} on ${peer.name}`]),
+    ...replicas.flatMap(({ resource, hosts }) => [
+      `  the DRBD resource ${resource} on ${hosts.map((each) => each.name).join(' and ')}`,
+      ...hosts.flatMap(({ name, volumes: its, kept }) => [
+        ...its.map((volume) => `  the logical volume ${volume} on ${name} and all that is on it`),
+        ...kept.map((path) => `  (left as it is on ${name}: ${printable(path)})`),
+      ]),
+    ]),
+    ...volumes.map((volume) => `  the logical volume ${volume} and all that is on it`),
+    ...plan.kept.map((disk) => `  (${keptInWords(disk)})`),
+  ];
+}
+
+function inWords({ name, config, volumes, replicas, peer, kept }: VmRemove): readonly string[] {
+  return [
+    `${name} is removed: ${[config, ...volumes].join(', ')}`,
+    ...(peer === null ? [] : [`  on ${peer.name}: ${peer.config}`]),
+    ...replicas.flatMap(({ resource, hosts }) =>
+      hosts.map(
+        (each) =>
+          `  ${resource} on ${each.name}: ${[...each.volumes, ...each.kept.map((path) => `${printable(path)} stays`)].join(', ')}`,
+      ),
+    ),
+    ...kept.map(keptInWords),
+  ];
+}
+
+function keptInWords(disk: string): string {
+  if (!/^\/dev\/drbd/.test(disk)) return `left as it is, for it is no logical volume: ${printable(disk)}`;
+  return `left as it is on both hosts, for another one has it as well: ${printable(disk)}; bofh drbd list names its resource, then: bofh drbd demote RESOURCE; bofh drbd remove RESOURCE`;
+}

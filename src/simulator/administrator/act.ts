@@ -1,0 +1,33 @@
+import { devices, dropReleased } from '../world/devices.ts';
+import { resolve } from '../world/resolve.ts';
+import type { World } from '../world/world.ts';
+
+/** Makes an act of somebody else one that the host takes note of. */
+export type Does = <A extends readonly unknown[], R>(act: (...args: A) => R) => (...args: A) => R;
+
+/** What is done to a host is known to it at once: what nobody holds any more is gone, and it has another revision. */
+export function doesOn(world: World): Does {
+  return (act) =>
+    (...args) => {
+      const result = act(...args);
+      dropReleased(world);
+      world.revision += 1;
+      return result;
+    };
+}
+
+/** The device that a path leads to. TypeError when it leads to none. */
+export function deviceOf(world: World, path: string) {
+  const there = resolve(world, path, 'follow');
+  const node = there.found ? there.inode.node : undefined;
+  return must(
+    devices(world).find(({ number }) => number === node),
+    `device ${path}`,
+  );
+}
+
+/** What has to be there. TypeError when it is not: the test is wrong. */
+export function must<T>(value: T | undefined, what: string): T {
+  if (value === undefined) throw new TypeError(`the simulated host has no ${what}`);
+  return value;
+}

@@ -1,0 +1,21 @@
+import { btrfsTools } from '../tools/btrfs/btrfs.ts';
+import { settle, type World } from '../world/world.ts';
+import { type Does, must } from './act.ts';
+
+/** What somebody else does with btrfs. */
+export interface BtrfsAdmin {
+  /** A btrfs command, as the model knows it. */
+  btrfs(...argv: readonly string[]): void;
+}
+
+/** These acts, on a host in memory. */
+export function btrfsActs(world: World, does: Does): BtrfsAdmin {
+  return {
+    btrfs: does((...argv) => {
+      const { exitCode, stderr } = must(btrfsTools.btrfs, 'btrfs')({ world, tool: 'btrfs', argv });
+      if (exitCode !== 0) throw new TypeError(`the administrator's btrfs failed: ${stderr}`);
+      for (const { type, storage } of world.mounts)
+        if (type === 'btrfs' && storage !== undefined) settle(world, storage);
+    }),
+  };
+}

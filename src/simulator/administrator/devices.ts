@@ -1,0 +1,61 @@
+import type { Superblock } from '../world/parts.ts';
+import { sizeOf } from '../tools/blockdevice/held.ts';
+import { attachLoop, type LoopOptions } from '../tools/blockdevice/loop.ts';
+import { nodeOf } from '../tools/blockdevice/partitions.ts';
+import { type Table, withBytes, withTable } from '../tools/blockdevice/sectors.ts';
+import { emptyTree } from '../world/tree.ts';
+import { settle, type World } from '../world/world.ts';
+import { deviceOf, type Does } from './act.ts';
+
+/** What somebody else does with devices and loop devices. */
+export interface DeviceAdmin {
+  /** Overwrites a device: with nothing, to make it blank. A filesystem is an empty one. */
+  format(device: string, superblock: Superblock | undefined): void;
+  /** Writes a partition table, in sectors, and has the kernel read it. */
+  partition(device: string, table: Table): void;
+  /** Bytes on a device, where nothing is that the model knows. */
+  writeBytes(device: string, offset: number, bytes: Uint8Array): void;
+  /** At the lowest free number, unless it is told; the device. */
+  losetup(path: string, how?: LoopOptions): string;
+  detachLoop(device: string): void;
+}
+
+/** These acts, on a host in memory. */
+export function deviceActs(world: World, does: Does): DeviceAdmin {
+  return {
+    format: does((device, superblock) => format(world, device, superblock)),
+    partition: does((path, table) => {
+      const device = deviceOf(world, path);
+      world.live.set(device.storage, withTable({}, device.size, table));
+      settle(world, device.storage);
+      const parts = table.partitions.map(({ number, start, size }) => ({
+        ...{ number, start: start * 512, size: size * 512, node: nodeOf(device, number), real: false },
+      }));
+      world.partitions.set(device.number, parts);
+    }),
+    writeBytes: does((path, offset, bytes) => {
+      const { storage } = deviceOf(world, path);
+      world.live.set(storage, withBytes(world.live.get(storage) ?? {}, offset, bytes));
+      settle(world, storage);
+    }),
+    losetup: does((path, how = {}) => `/dev/loop${attachLoop(world, path, how).minor}`),
+    detachLoop: does((device) => void world.loops.delete(Number(device.slice('/dev/loop'.length)))),
+  };
+}
+
+/** A device has that superblock and nothing else, on its disk at once. */
+export function format(world: World, path: string, asked: Superblock | undefined): void {
+  const { storage, size } = deviceOf(world, path);
+  const isFilesystem = asked?.usage === 'filesystem';
+  const superblock =
+    asked === undefined || !(isFilesystem || asked.type === 'swap') ? asked : sizeOf(size, asked);
+  const tree = emptyTree();
+  // As large as the device is now, unless told otherwise.
+  const blocks = superblock?.blocks ?? Math.floor(size / (superblock?.blockSize ?? 4096));
+  const sized = superblock === undefined ? undefined : { ...superblock, blocks };
+  world.live.set(
+    storage,
+    sized === undefined ? {} : isFilesystem ? { superblock: sized, tree } : { superblock: sized },
+  );
+  settle(world, storage);
+}

@@ -1,0 +1,40 @@
+import type { Domain } from '../world/parts.ts';
+import { addDomain } from '../tools/xen/domains.ts';
+import type { World } from '../world/world.ts';
+import { type Does, must } from './act.ts';
+
+/** What somebody else does with domains. */
+export interface DomainAdmin {
+  startDomain(
+    make: Pick<Domain, 'name'> &
+      Partial<Pick<Domain, 'uuid' | 'memoryMiB' | 'vcpus' | 'state' | 'built' | 'disks'>>,
+  ): Domain;
+  destroyDomain(name: string): void;
+  setDomain(name: string, state: Domain['state']): void;
+}
+
+/** These acts, on a host in memory. */
+export function domainActs(world: World, does: Does): DomainAdmin {
+  const domainOf = (name: string) =>
+    must(
+      world.domains.find((each) => each.name === name),
+      `domain ${name}`,
+    );
+  return {
+    startDomain: does((make) =>
+      addDomain(world, {
+        uuid: world.ids.uuid(),
+        memoryMiB: 256,
+        vcpus: 1,
+        state: 'blocked',
+        disks: [],
+        ...make,
+      }),
+    ),
+    destroyDomain: does((name) => {
+      const domain = domainOf(name);
+      world.domains = world.domains.filter((each) => each !== domain);
+    }),
+    setDomain: does((name, state) => void (domainOf(name).state = state)),
+  };
+}

@@ -1,0 +1,78 @@
+import { posix } from 'node:path';
+import { around, movedInside, onBtrfs, putState } from '../world/btrfs.ts';
+import * as files from '../world/files.ts';
+import { resolve } from '../world/resolve.ts';
+import { addInode, file, inodeOf, type Inode, symlink } from '../world/tree.ts';
+import { settle, type World } from '../world/world.ts';
+import type { Does } from './act.ts';
+
+/** What somebody else does with files. */
+export interface FileAdmin {
+  writeFile(path: string, content: Uint8Array | string, mode?: number): void;
+  symlink(path: string, target: string): void;
+  removeFile(path: string): void;
+  mkdir(path: string): void;
+  /** Over nothing, in the same filesystem. */
+  rename(from: string, to: string): void;
+  readFile(path: string): string;
+  /** Gives it to another user. */
+  chown(path: string, uid: number): void;
+}
+
+/** These acts, on a host in memory. */
+export function fileActs(world: World, does: Does): FileAdmin {
+  return {
+    writeFile: does((path, content, mode = 0o644) =>
+      put(world, path, () => write(world, path, content, mode)),
+    ),
+    symlink: does((path, target) => put(world, path, () => plantAt(world, path, symlink(target)))),
+    removeFile: does((path) => put(world, path, () => files.removeFile(world, path))),
+    mkdir: does((path) => put(world, path, () => files.makeDir(world, path, 0o755, true))),
+    rename: does((from, to) => put(world, to, () => move(world, from, to))),
+    chown: does((path, uid) =>
+      put(world, path, () => {
+        const { tree, ino, inode } = files.reached(world, 'chown', path, 'keep');
+        tree.inodes.set(ino, { ...inode, uid });
+      }),
+    ),
+    readFile: (path) => new TextDecoder().decode(files.readFile(world, path)),
+  };
+}
+
+/** What is done to a file is at once on the disk of the directory that it is in. */
+export function put(world: World, path: string, act: () => void): void {
+  act();
+  written(world, path);
+  const parent = resolve(world, posix.dirname(path), 'follow');
+  if (parent.found) settle(world, parent.storage);
+}
+
+/** A subvolume that is written to has another generation. */
+function written(world: World, path: string): void {
+  const at = onBtrfs(world, path);
+  if (at === undefined) return;
+  const { id } = around(at);
+  const generation = at.state.generation + 1;
+  const subvolumes = at.state.subvolumes.map((each) => (each.id === id ? { ...each, generation } : each));
+  putState(world, at.mount, { ...at.state, generation, subvolumes });
+}
+
+/** A file of that content, with the directories above it. */
+export function write(world: World, path: string, content: Uint8Array | string, mode: number): void {
+  const there = resolve(world, path, 'follow');
+  // In place, as an editor that keeps the inode does.
+  if (there.found)
+    there.tree.inodes.set(there.ino, { ...inodeOf(there.tree, there.ino), ...file(content, mode) });
+  else plantAt(world, path, file(content, mode));
+}
+
+function plantAt(world: World, path: string, inode: Inode): void {
+  files.makeDir(world, posix.dirname(path), 0o755, true);
+  const parent = files.reached(world, 'create', posix.dirname(path));
+  addInode(parent.tree, parent.ino, posix.basename(path), inode);
+}
+
+function move(world: World, from: string, to: string): void {
+  movedInside(world, from, to);
+  files.renamePath(world, from, to);
+}

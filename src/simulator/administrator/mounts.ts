@@ -1,0 +1,43 @@
+import type { Mount } from '../world/parts.ts';
+import { addMount, removeMount } from '../tools/mount/mounts.ts';
+import { change, type World } from '../world/world.ts';
+import { deviceOf, type Does, must } from './act.ts';
+
+/** What somebody else mounts, or keeps in use. */
+export interface MountAdmin {
+  mount(device: string, path: string): Mount;
+  umount(path: string): void;
+  swapon(device: string): void;
+  /** A process works in a directory, has a file of it open, or a device by its `major:minor`; until `letGo`. */
+  hold(path: string, command?: string): { readonly pid: number };
+  letGo(path: string): void;
+}
+
+/** These acts, on a host in memory. */
+export function mountActs(world: World, does: Does): MountAdmin {
+  return {
+    mount: does((device, path) => {
+      const { number, storage } = deviceOf(world, device);
+      const type = world.live.get(storage)?.superblock?.type ?? 'ext4';
+      change(world, storage);
+      return addMount(world, { device: number, storage, path, type, source: device, words: ['rw'] });
+    }),
+    umount: does((path) =>
+      removeMount(
+        world,
+        must(
+          world.mounts.findLast((each) => each.path === path),
+          `mount on ${path}`,
+        ),
+      ),
+    ),
+    swapon: does((device) => void world.swaps.push(deviceOf(world, device).number)),
+    hold: does((path, command = 'sleep 1000') => {
+      const pid = world.nextPid;
+      world.nextPid += 1;
+      world.held.set(path, { pid, command });
+      return { pid };
+    }),
+    letGo: does((path) => void world.held.delete(path)),
+  };
+}

@@ -1,0 +1,34 @@
+import { keysOf } from '../blockdevice/index.ts';
+import type { Bofh } from '../bofh.ts';
+import { findOperation } from '../operations.ts';
+import { defaultSite, type Site } from '../site.ts';
+import { version } from '../core/version.ts';
+import { simulatedHost, type SimulatedHost } from './host.ts';
+import { memoryLocks, memoryProcesses } from './locks.ts';
+import { memoryStore } from './store.ts';
+
+/** A `Bofh` whose host, journal and locks are in memory: `withBofh(simulatedBofh(), () => atomic(…))`. */
+export function simulatedBofh(
+  options: { readonly host?: SimulatedHost; readonly site?: Site; readonly planning?: boolean } = {},
+): Bofh & { readonly host: SimulatedHost } {
+  const { host = simulatedHost(), site = defaultSite, planning = false } = options;
+  const stateDir = '/var/lib/bofh';
+  return {
+    host,
+    site,
+    stateDir,
+    planning,
+    // No signal of the test's own process ends a simulated sequence.
+    signals: {},
+    engine: {
+      host,
+      flock: host.flock,
+      store: memoryStore({ host, directory: `${stateDir}/journal` }),
+      locks: memoryLocks(host),
+      processes: memoryProcesses(host),
+      who: { user: 'root', argv: ['bofh'], bofh: version },
+      find: findOperation,
+      on: (path) => keysOf(host, path),
+    },
+  };
+}

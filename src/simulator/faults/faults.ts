@@ -1,0 +1,146 @@
+import type { Command } from '../../command/index.ts';
+import type { SimulatedProcess, World } from '../world/world.ts';
+
+/** What goes wrong with an access. */
+export type FaultMode =
+  | 'fails before'
+  | 'acts then fails'
+  /** A program does its work and dies of a signal. */
+  | 'acts then killed'
+  | 'no effect, exit 0'
+  | 'garbage answer'
+  /** Until `host.letGo()`; a read or a `stop: 'safe'` change with a time limit runs into it at once. */
+  | 'hangs'
+  /** The process of bofh is killed before the access. */
+  | 'crash here'
+  | 'acts then crash'
+  /** The disk under it is full. */
+  | 'no space'
+  /** Of a write to the journal only the first bytes arrive, as on a disk that is about to be full. */
+  | 'short write';
+
+/** Which access it is that something goes wrong with, and what. */
+export interface Fault {
+  /** A program; `file` for the accesses to files, `store` for those to the journal. Default: any program or file. */
+  readonly tool?: Command<unknown>['tool'] | 'file' | 'store';
+  /** Part of one of its arguments. */
+  readonly argvIncludes?: string;
+  /** Default: changes. */
+  readonly access?: 'read' | 'change';
+  /** Counted from 1 over those that match. */
+  readonly nth?: number;
+  /** How many from then on. Default 1. */
+  readonly times?: number;
+  readonly mode: FaultMode;
+  readonly exitCode?: number;
+  readonly stderr?: string;
+}
+
+/** An access, as faults and `points` see it. */
+export interface Access {
+  readonly tool: string;
+  readonly argv: readonly string[];
+  readonly access: 'read' | 'change';
+  /** Text that a program reads from its standard input; never a key. */
+  readonly stdin?: string;
+}
+
+interface Armed {
+  readonly fault: Fault;
+  seen: number;
+}
+
+/** The faults that are laid, and every access that could have had one. */
+export interface Faults {
+  readonly add: (fault: Fault) => void;
+  readonly clear: () => void;
+  /** Asks this at each access that no laid fault is meant by. */
+  readonly decide: (decider: (access: Access) => Fault | undefined) => void;
+  /** Counts the access for each fault; the first that it is meant by. */
+  readonly at: (access: Access) => Fault | undefined;
+  /** Every change so far, in order. */
+  readonly points: readonly Access[];
+  /** Tells of each access just before it happens, reads too, and of the fault that it meets. Gives what ends that. */
+  readonly watch: (listener: (access: Access, fault: Fault | undefined) => void) => () => void;
+}
+
+export function newFaults(): Faults {
+  const armed: Armed[] = [];
+  const deciders: ((access: Access) => Fault | undefined)[] = [];
+  const points: Access[] = [];
+  const watching = new Set<(access: Access, fault: Fault | undefined) => void>();
+  return {
+    points,
+    watch: (listener) => {
+      watching.add(listener);
+      return () => void watching.delete(listener);
+    },
+    add: (fault) => void armed.push({ fault, seen: 0 }),
+    clear: () => {
+      armed.splice(0);
+      deciders.splice(0);
+    },
+    decide: (decider) => void deciders.push(decider),
+    at: (access) => {
+      if (access.access === 'change') points.push(access);
+      let hit: Fault | undefined;
+      for (const each of armed) {
+        if (!matches(each.fault, access)) continue;
+        each.seen += 1;
+        const first = each.fault.nth ?? 1;
+        if (each.seen >= first && each.seen < first + (each.fault.times ?? 1)) hit ??= each.fault;
+      }
+      for (const decider of deciders) {
+        const decided = decider(access);
+        hit ??= decided;
+      }
+      for (const listener of watching) listener(access, hit);
+      return hit;
+    },
+  };
+}
+
+function matches(fault: Fault, { tool, argv, access }: Access): boolean {
+  if (fault.tool === undefined ? tool === 'store' : fault.tool !== tool) return false;
+  if ((fault.access ?? 'change') !== access) return false;
+  const part = fault.argvIncludes;
+  return part === undefined || argv.some((word) => word.includes(part));
+}
+
+/** Thrown into whatever a killed process still tries to do. */
+export class ProcessKilled extends Error {
+  constructor() {
+    super('the simulated process was killed');
+    this.name = 'ProcessKilled';
+  }
+}
+
+/** A new process of bofh on this host. */
+export function newProcess(world: World): SimulatedProcess {
+  const pid = world.nextPid;
+  world.nextPid += 1;
+  const process: SimulatedProcess = {
+    pid,
+    started: pid * 100,
+    alive: true,
+    open: new Map(),
+    onDeath: new Set(),
+  };
+  world.processes.push(process);
+  return process;
+}
+
+/** SIGKILL: its locks are released, but for those that a program it started still holds. */
+export function killProcess(world: World, process: SimulatedProcess): void {
+  if (!process.alive) return;
+  process.alive = false;
+  for (const react of process.onDeath) react();
+  const kept = new Set(world.orphans.map(({ lock }) => lock));
+  world.flocks = world.flocks.filter(({ fd }) => !process.open.has(fd) || kept.has(fd));
+  for (const holders of world.objectLocks.values())
+    for (const [owner, { pid }] of holders) if (pid === process.pid) holders.delete(owner);
+}
+
+export function checkAlive(process: SimulatedProcess): void {
+  if (!process.alive) throw new ProcessKilled();
+}

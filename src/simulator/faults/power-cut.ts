@@ -1,0 +1,106 @@
+import { type Draw, drawOf } from './draw.ts';
+import { syncInode } from '../world/files.ts';
+import { boot } from '../world/start.ts';
+import type { Content } from '../world/parts.ts';
+import type { Inode, Tree } from '../world/tree.ts';
+import { copyContent, settle, type World } from '../world/world.ts';
+
+/** What becomes of writes that nobody synced: the kernel may have written all of them, none, or any part of them, drawn by a seed. */
+export type Keep = 'none' | 'all' | { readonly seed: number };
+
+/** A clean reboot: everything is unmounted and written first. */
+export function reboot(world: World): void {
+  for (const storage of storages(world)) {
+    const content = world.live.get(storage);
+    if (content !== undefined) world.live.set(storage, { ...content, needsRecovery: false });
+    settle(world, storage);
+  }
+  restart(world);
+}
+
+/** The power fails, and the host boots from what its disks hold. */
+export function powerCut(world: World, keep: Keep): void {
+  if (keep === 'all') for (const storage of storages(world)) settle(world, storage);
+  if (typeof keep === 'object') keepSome(world, drawOf(keep.seed));
+  restart(world);
+}
+
+function storages(world: World): readonly string[] {
+  return [...world.live.keys()].filter((storage) => !storage.startsWith('tmpfs:'));
+}
+
+/** Each content by itself; of a filesystem that was there before, each directory, and each file with any of its sectors. */
+function keepSome(world: World, draw: Draw): void {
+  const share = [0.15, 0.5, 0.85][Math.floor(draw() * 3)] ?? 0.5;
+  const some = (): boolean => draw() < share;
+  for (const storage of storages(world)) {
+    const [live, durable] = [world.live.get(storage), world.durable.get(storage)];
+    if (live?.tree === undefined || durable?.tree === undefined || !isSame(live, durable)) {
+      if (some()) settle(world, storage);
+      continue;
+    }
+    for (const [ino, now] of [...live.tree.inodes])
+      if (durable.tree.inodes.get(ino) !== now)
+        keepSomeOf(world, { storage, ino, now, disk: durable.tree, some });
+  }
+}
+
+function isSame(live: Content, durable: Content): boolean {
+  return JSON.stringify(live.superblock) === JSON.stringify(durable.superblock);
+}
+
+function keepSomeOf(
+  world: World,
+  {
+    storage,
+    ino,
+    now,
+    disk,
+    some,
+  }: {
+    readonly storage: string;
+    readonly ino: number;
+    readonly now: Inode;
+    readonly disk: Tree;
+    readonly some: () => boolean;
+  },
+): void {
+  const before = disk.inodes.get(ino);
+  const whole = before?.content === undefined || before.length !== undefined || now.length !== undefined;
+  if (now.content === undefined || whole) {
+    if (some()) syncInode(world, storage, ino);
+    return;
+  }
+  disk.inodes.set(ino, { ...before, content: mixed(before.content, now.content, some) });
+}
+
+const sector = 512;
+
+/** A sector that is not there reads as zeros where the file was not that long; the length may be there without the bytes. */
+function mixed(before: Uint8Array, now: Uint8Array, some: () => boolean): Uint8Array {
+  if (now.length < before.length) return some() ? now : before;
+  let mix = before;
+  for (let from = 0; from < now.length; from += sector) {
+    const part = now.subarray(from, from + sector);
+    const old = before.subarray(from, from + sector);
+    if (Buffer.compare(part, old) === 0 || !some()) continue;
+    const grown = new Uint8Array(Math.max(mix.length, from + part.length));
+    grown.set(mix);
+    grown.set(part, from);
+    mix = grown;
+  }
+  if (mix.length === now.length || !some()) return mix;
+  const long = new Uint8Array(now.length);
+  long.set(mix);
+  return long;
+}
+
+function restart(world: World): void {
+  world.live = new Map([...world.durable].map(([storage, content]) => [storage, copyContent(content)]));
+  world.boot = world.ids.uuid();
+  world.flocks = [];
+  world.objectLocks.clear();
+  world.orphans = [];
+  boot(world);
+  world.revision += 1;
+}

@@ -1,0 +1,53 @@
+import { newFaults } from './faults/faults.ts';
+import { hostOf, type SimulatedHost } from './host.ts';
+import type { Content } from './world/parts.ts';
+import { shareTrees } from './world/virtual.ts';
+import { copyContent, type World } from './world/world.ts';
+
+/**
+ * Another host that is as this one is now, for a new process of bofh: what becomes of one the other does not see. Faults are
+ * not laid there, and the processes of this one are not on it, nor what they alone had: throws when one of their programs
+ * goes on, and for a host that stands over a real one.
+ */
+export function fork({ world }: SimulatedHost): SimulatedHost {
+  if (world.overlay !== undefined) throw new TypeError('a host over a real one cannot be copied');
+  if (world.orphans.length > 0) throw new TypeError('a program still runs on this host');
+  if (world.processes.some(({ alive, open }) => alive && open.size > 0))
+    throw new TypeError('a process of this host has a file open');
+  const copy = copyWorld(world);
+  shareTrees(world, copy);
+  return hostOf({ world: copy, faults: newFaults(), changes: [] });
+}
+
+function copyWorld(world: World): World {
+  const { drbd } = world;
+  return {
+    ...world,
+    ids: world.ids.copy(),
+    live: copyContents(world.live),
+    durable: copyContents(world.durable),
+    lvm: world.lvm.map((vg) => ({ ...vg, lvs: vg.lvs.map((lv) => ({ ...lv })) })),
+    active: new Map(world.active),
+    mappings: world.mappings.map((mapping) => ({ ...mapping })),
+    drbd: {
+      ...drbd,
+      resources: drbd.resources.map((resource) => ({
+        ...resource,
+        volumes: resource.volumes.map((volume) => ({ ...volume })),
+      })),
+    },
+    partitions: new Map(world.partitions),
+    loops: new Map(world.loops),
+    held: new Map(world.held),
+    swaps: [...world.swaps],
+    domains: world.domains.map((domain) => ({ ...domain })),
+    processes: [],
+    flocks: [],
+    objectLocks: new Map(),
+    orphans: [],
+  };
+}
+
+function copyContents(all: ReadonlyMap<string, Content>): Map<string, Content> {
+  return new Map([...all].map(([storage, content]) => [storage, copyContent(content)]));
+}

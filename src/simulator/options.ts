@@ -1,0 +1,52 @@
+import { ParseError } from '../core/errors.ts';
+
+/** What an argv says, by option name. */
+export interface Options {
+  readonly flags: ReadonlySet<string>;
+  readonly values: ReadonlyMap<string, readonly string[]>;
+  readonly words: readonly string[];
+}
+
+/** A call of a program in the simulated host. */
+export interface Call {
+  readonly tool: string;
+  readonly argv: readonly string[];
+}
+
+/** The model does not know what the real tool would do: said, and never answered with nothing. */
+export function unmodelled({ tool, argv }: Call, why: string): ParseError {
+  return new ParseError(`the simulated host does not know "${[tool, ...argv].join(' ')}": ${why}`, {
+    remedy: 'teach it in src/simulator, with an answer recorded from the real tool',
+  });
+}
+
+/** Takes an argv apart by the options that a tool's model knows; every other one is an error. */
+export function readOptions(
+  call: Call,
+  known: { readonly flags?: readonly string[]; readonly values?: readonly string[] },
+): Options {
+  const flags = new Set<string>();
+  const values = new Map<string, string[]>();
+  const words: string[] = [];
+  const rest = [...call.argv];
+  const keep = (name: string, value: string): void =>
+    void values.set(name, [...(values.get(name) ?? []), value]);
+  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
+    const { name, value } = /^(?<name>--[\w-]+)=(?<value>.*)$/s.exec(word)?.groups ?? {};
+    if (name !== undefined && value !== undefined && known.values?.includes(name) === true) keep(name, value);
+    else if (known.flags?.includes(word) === true) flags.add(word);
+    else if (known.values?.includes(word) === true) {
+      const next = rest.shift();
+      if (next === undefined) throw unmodelled(call, `${word} has no value`);
+      keep(word, next);
+    } else if (word.startsWith('-') && word !== '-')
+      throw unmodelled(call, `the option ${word} is new to it`);
+    else words.push(word);
+  }
+  return { flags, values, words };
+}
+
+/** The one value of an option, or undefined. */
+export function one(options: Options, name: string): string | undefined {
+  return options.values.get(name)?.at(-1);
+}

@@ -1,0 +1,142 @@
+import { tagIn } from '../../blockdevice/tag.ts';
+import type { Command } from '../../command/index.ts';
+import { nameDevice, pageIn } from './overlay.ts';
+import { ask, askDevice } from './ask.ts';
+import { isOfSpace, isOfSubvolumes, knowStream, prepareBtrfs } from './btrfs.ts';
+import { prepareCrypt } from './crypt.ts';
+import { disksOf, isDrbdOfModel, knowDrbd } from './drbd.ts';
+import { loopsOf } from './facts.ts';
+import { importAt, importMagics, importTable } from './import.ts';
+import { knowTagged, prepareMount, prepareMounted, prepareTable, userTable } from './mount.ts';
+import { prepareTar } from './tar.ts';
+import { prepareXl } from './xl.ts';
+import type { Overlay, World } from '../world/world.ts';
+
+/**
+ * Makes ready what a command needs of the real host. Gives a way to ask the real host itself, for a read about what
+ * the model has not changed; undefined: the model answers.
+ */
+export async function prepareReal<T>(
+  world: World,
+  command: Command<T>,
+): Promise<(() => Promise<T>) | undefined> {
+  const { overlay } = world;
+  if (overlay === undefined) return undefined;
+  const paths = command.argv.flatMap(
+    (word) => /^(?:--[\w-]+=|if=)?(?<path>\/.*)$/s.exec(word)?.groups?.path ?? [],
+  );
+  for (const path of paths) await nameDevice(world, path);
+  switch (command.tool) {
+    case 'blkid':
+      if (command.argv.includes('-t')) {
+        const tag = tagIn(command.argv.at(-1) ?? '');
+        if (tag !== undefined) await knowTagged(overlay, world, tag);
+        return undefined;
+      }
+      return command.access === 'read' ? askDevice(overlay, world, command) : undefined;
+    case 'btrfstune':
+    case 'debugfs':
+    case 'dumpe2fs':
+    case 'e2fsck':
+    case 'e2label':
+    case 'fatlabel':
+    case 'fsck.vfat':
+    case 'od':
+    case 'resize2fs':
+    case 'swaplabel':
+    case 'tune2fs':
+    case 'xfs_db':
+    case 'xfs_logprint':
+    case 'xfs_repair':
+      if (command.access !== 'read') await importAt(overlay, world, paths.at(0) ?? '');
+      return command.access === 'read' ? askDevice(overlay, world, command) : undefined;
+    case 'sfdisk':
+      if (command.access === 'read') return askDevice(overlay, world, command);
+      await importTable(overlay, world, command.argv.at(-1) ?? '');
+      return undefined;
+    case 'blkdiscard':
+    case 'wipefs':
+      if (command.access === 'read') return askDevice(overlay, world, command);
+      await importMagics(overlay, world, command.argv.at(-1) ?? '');
+      return undefined;
+    case 'btrfs':
+      if (isOfSpace(command)) return ask(overlay, command);
+      if (isOfSubvolumes(command)) {
+        await prepareBtrfs(overlay, world, command);
+        if (command.argv[0] === 'receive') await knowStream(overlay, world, command);
+        return undefined;
+      }
+      return await prepareMounted(overlay, world, command);
+    case 'stat':
+    case 'xfs_growfs':
+    case 'xfs_io':
+      return await prepareMounted(overlay, world, command);
+    case 'cryptsetup':
+      return prepareCrypt(overlay, world, command);
+    case 'dmsetup':
+      // What is open, also in the plan alone, the model knows; other mappings it does not.
+      return command.access !== 'read' || world.mappings.some(({ name }) => name === command.argv[1])
+        ? undefined
+        : ask(overlay, command);
+    case 'drbdadm':
+    case 'drbdsetup':
+      // What the plan has not changed, and the configuration, the real host tells.
+      if (command.access === 'read' && !(await isDrbdOfModel(overlay, world, command)))
+        return ask(overlay, command);
+      await knowDrbd(overlay, world);
+      if (command.access === 'read') return undefined;
+      for (const disk of disksOf(world, command.argv.at(-1))) {
+        await nameDevice(world, disk);
+        await importAt(overlay, world, disk);
+      }
+      return undefined;
+    case 'dd':
+      if (command.access === 'read') return askDevice(overlay, world, command);
+      await importAt(overlay, world, /^of=(?<path>.*)$/.exec(command.argv[0] ?? '')?.groups?.path ?? '');
+      return undefined;
+    case 'drbdmeta':
+      await knowDrbd(overlay, world);
+      await importAt(overlay, world, paths[0] ?? '');
+      return undefined;
+    case 'ip':
+      return ask(overlay, command);
+    case 'losetup':
+      await knowLoops(overlay, world);
+      return undefined;
+    case 'find':
+      // Which processes there are, the model does not change.
+      return command.argv[0] === '/proc' ? ask(overlay, command) : undefined;
+    case 'lvm':
+      // How lvm is set up no plan changes.
+      if (command.argv[0] === 'config' || overlay.missing.has('lvm')) return ask(overlay, command);
+      return undefined;
+    case 'lvs':
+    case 'vgs':
+    case 'pvs':
+      return overlay.missing.has('lvm') ? ask(overlay, command) : undefined;
+    case 'tar':
+      return prepareTar(overlay, world, command, paths[0] ?? '');
+    case 'mount':
+      await pageIn(world, userTable, 'content');
+      await prepareMount(overlay, world, command);
+      return undefined;
+    case 'findmnt':
+      await prepareTable(world, paths[0] ?? '');
+      return undefined;
+    case 'umount':
+      await pageIn(world, userTable, 'content');
+      return undefined;
+    case 'xl':
+      return prepareXl(overlay, world, command);
+    default:
+      return undefined;
+  }
+}
+
+/** Its loop devices, at the first word of one: from then on they are the model's to detach and to add to. */
+async function knowLoops(overlay: Overlay, world: World): Promise<void> {
+  if (overlay.loopsAreKnown) return;
+  for (const loop of await loopsOf(overlay.real)) world.loops.set(loop.minor, loop);
+  overlay.loopsAreKnown = true;
+  world.revision += 1;
+}

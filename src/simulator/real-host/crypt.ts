@@ -1,0 +1,82 @@
+import { recognise } from '../../blockdevice/index.ts';
+import type { Command } from '../../command/index.ts';
+import { headerOf, isLuksSignature } from '../../crypt/reads.ts';
+import type { LuksHeader } from '../../crypt/schema.ts';
+import { deviceByNumber } from '../world/devices.ts';
+import { type Header, partsOf } from '../world/header-file.ts';
+import { anyKey } from '../world/keys.ts';
+import type { LuksParts } from '../world/parts.ts';
+import { ask, askDevice } from './ask.ts';
+import { resolve } from '../world/resolve.ts';
+import type { Overlay, World } from '../world/world.ts';
+
+/** Makes ready what cryptsetup is asked about, or told to do. */
+/** Headers are read on the real host. What is to be opened or changed becomes the model's, which is asked for no key. */
+export async function prepareCrypt<T>(
+  overlay: Overlay,
+  world: World,
+  command: Command<T>,
+): Promise<(() => Promise<T>) | undefined> {
+  const [verb, name] = command.argv;
+  if (verb === 'luksDump') return askDevice(overlay, world, command);
+  if (verb === 'status' && [...overlay.mappings.values()].some((mapping) => mapping.name === name))
+    return ask(overlay, command);
+  const path = command.argv.find((word) => word.startsWith('/'));
+  if (verb !== 'luksHeaderBackup')
+    for (const file of [headerFileOf(command), path]) await readHeader(overlay, world, file);
+  const there = path === undefined ? undefined : resolve(world, path, 'follow');
+  const device = there?.found === true ? deviceByNumber(world, there.inode.node) : undefined;
+  if (device === undefined || world.live.has(device.storage)) return undefined;
+  const node = `/dev/${device.name}`;
+  if (!isLuksSignature(await recognise(overlay.real, node))) return undefined;
+  const header = await realHeader(overlay, node);
+  world.live.set(device.storage, { superblock: header.superblock, luks: partsOf(header) });
+  return undefined;
+}
+
+function headerFileOf({ argv }: Command<unknown>): string | undefined {
+  const option = argv.findIndex((word) => word === '--header' || word === '--header-backup-file');
+  return option < 0 ? undefined : argv[option + 1];
+}
+
+/** The header in a file of the real host, which the model cannot read by itself. */
+async function readHeader(overlay: Overlay, world: World, path: string | undefined): Promise<void> {
+  const there = path === undefined ? undefined : resolve(world, path, 'follow');
+  if (there?.found === true && there.inode.kind === 'file' && there.inode.real !== undefined)
+    overlay.headers.set(there.path, await realHeader(overlay, there.path));
+}
+
+async function realHeader({ real }: Overlay, path: string): Promise<Header> {
+  const header = await headerOf(real, path);
+  const { version, uuid, label, keySlots } = header;
+  const superblock = { type: 'crypto_LUKS', usage: 'crypto', uuid, version: String(version) } as const;
+  const slots = keySlots.map(({ slot, salt, kdf, memory = 0, opens }) => ({
+    ...{ slot, salt, key: anyKey, memory: memory / 1024 },
+    kdf: kdf === 'pbkdf2' ? kdf : ('argon2id' as const),
+    ...(opens === 'data' ? {} : { opens }),
+  }));
+  const labelled = label === undefined ? superblock : { ...superblock, label };
+  return { superblock: labelled, slots, ...(version === 1 ? {} : realParts(header)) };
+}
+
+/** What a LUKS2 header says of its data. */
+function realParts({
+  cipher,
+  integrity,
+  slotRoom,
+  volumeKeyDigest,
+  reencryption,
+  keySlots,
+}: LuksHeader): Omit<LuksParts, 'slots'> {
+  const fresh = keySlots.findLast(({ opens }) => opens === 'nothing')?.slot ?? keySlots.at(-1)?.slot ?? 0;
+  const { oldKeyDigest = volumeKeyDigest, done = 0, torn = false, mode } = reencryption ?? {};
+  const state = { volumeKey: 'new', slot: fresh, done, torn };
+  return {
+    ...{ cipher, volumeKey: oldKeyDigest },
+    ...(integrity ? { integrity } : {}),
+    ...(slotRoom === undefined ? {} : { slotRoom: slotRoom.all }),
+    ...(reencryption === undefined
+      ? {}
+      : { reencryption: { ...state, ...(mode === 'encrypt' || mode === 'decrypt' ? { mode } : {}) } }),
+  };
+}

@@ -1,0 +1,112 @@
+import { bytesAt, recognise } from '../../blockdevice/index.ts';
+import { kernelText } from '../../blockdevice/node.ts';
+import { readTable } from '../../blockdevice/partitions/commands.ts';
+import { kernelPartitions } from '../../blockdevice/partitions/kernel.ts';
+import { magicsOn } from '../../blockdevice/wipe/commands.ts';
+import { BofhError, ParseError } from '../../core/errors.ts';
+import { measure } from '../../filesystem/measure.ts';
+import { type Device, deviceByNumber } from '../world/devices.ts';
+import type { Magic } from '../world/parts.ts';
+import { resolve } from '../world/resolve.ts';
+import { withMetadata } from '../tools/drbd/bytes.ts';
+import { withTable } from '../tools/blockdevice/sectors.ts';
+import { emptyTree } from '../world/tree.ts';
+import type { Overlay, World } from '../world/world.ts';
+
+/** Takes over what is at a path, if it is a device. */
+export async function importAt(overlay: Overlay, world: World, path: string): Promise<void> {
+  const there = resolve(world, path, 'follow');
+  const device = there.found ? deviceByNumber(world, there.inode.node) : undefined;
+  if (device !== undefined) await importDevice(overlay, world, device);
+}
+
+/** Takes over the table of a real disk, and what the kernel has of it. */
+export async function importTable(overlay: Overlay, world: World, path: string): Promise<void> {
+  const there = resolve(world, path, 'follow');
+  const device = there.found ? deviceByNumber(world, there.inode.node) : undefined;
+  if (device === undefined || world.live.has(device.storage)) return;
+  const node = { path: `/dev/${device.name}`, number: device.number };
+  const table = await overlay.real.run(readTable(node.path));
+  if (table !== undefined && table.type !== 'gpt' && table.type !== 'dos')
+    throw new ParseError(`${path}: a plan knows no ${table.type} table`);
+  const parts = await kernelPartitions(overlay.real, node);
+  const known = await Promise.all(
+    parts.map(async (part) => {
+      const sys = `/sys/dev/block/${node.number}`;
+      const name = `${device.name}${/\d$/.test(device.name) ? 'p' : ''}${part.number}`;
+      const number = await kernelText(overlay.real, `${sys}/${name}/dev`);
+      if (number === undefined) throw new ParseError(`${sys}/${name} has no device number`);
+      return { ...part, node: number, real: true };
+    }),
+  );
+  world.partitions.set(device.number, known);
+  const entries = (table?.partitions ?? []).map(({ number, start, size, type, uuid, name, bootable }) => ({
+    ...{ number, start: start / 512, size: size / 512, type },
+    ...(uuid === null ? {} : { uuid }),
+    ...(name === null ? {} : { name }),
+    ...(bootable ? { bootable } : {}),
+  }));
+  const content =
+    table === undefined
+      ? {}
+      : withTable({}, device.size, {
+          ...{ type: table.type === 'dos' ? 'dos' : 'gpt', id: table.id },
+          partitions: entries,
+        });
+  world.live.set(device.storage, content);
+}
+
+/** Takes over the bytes by which a real device's contents are known: what else there is, they do not change. */
+export async function importMagics(overlay: Overlay, world: World, path: string): Promise<void> {
+  const there = resolve(world, path, 'follow');
+  const device = there.found ? deviceByNumber(world, there.inode.node) : undefined;
+  if (device === undefined || world.live.has(device.storage)) return;
+  const node = `/dev/${device.name}`;
+  const magics: Magic[] = [];
+  const blocks = new Map<number, Uint8Array>();
+  for (const { offset, length, ...rest } of await overlay.real.run(magicsOn(node))) {
+    const from = Math.floor(offset / 4096) * 4096;
+    const count = Math.min(device.size, Math.ceil((offset + length) / 4096) * 4096) - from;
+    const view = await overlay.real.run(bytesAt(node, { from, count }));
+    const block = Buffer.from(view.buffer, view.byteOffset, view.byteLength);
+    blocks.set(from, block);
+    magics.push({ ...rest, offset, bytes: block.toString('hex', offset - from, offset - from + length) });
+  }
+  if (magics.length > 0) world.live.set(device.storage, { real: { magics, blocks } });
+}
+
+/** Takes over the filesystem of a real device, with its size but without its files: nobody can tell what is in it. */
+export async function importDevice(overlay: Overlay, world: World, device: Device): Promise<void> {
+  if (world.live.has(device.storage)) return;
+  const node = `/dev/${device.name}`;
+  const found = await recognise(overlay.real, node);
+  if (found === undefined || found.usage === 'partition-table' || found.usage === 'ambivalent') return;
+  const { type, usage, uuid, label } = found;
+  if (type === 'drbd' && uuid !== undefined) {
+    // What they say of the data a plan does not read.
+    world.live.set(device.storage, withMetadata(device, {}, { uuid, replica: 'UpToDate' }));
+    return;
+  }
+  const superblock = {
+    ...{ type, usage },
+    ...(uuid === undefined ? {} : { uuid }),
+    ...(label === undefined ? {} : { label }),
+    ...(await sizesOf(overlay, node)),
+  };
+  const files = usage === 'filesystem' ? { tree: emptyTree(), unread: true } : {};
+  world.live.set(device.storage, { superblock, ...files });
+}
+
+/** Without them where the tools for it are not there: then it is as large as its device. */
+async function sizesOf(
+  { real }: Overlay,
+  node: string,
+): Promise<{ readonly blocks?: number; readonly blockSize?: number }> {
+  try {
+    const { blocks, blockSize } = await measure(real, node);
+    return { blocks, blockSize };
+  } catch (error) {
+    if (error instanceof BofhError) return {};
+    throw error;
+  }
+}

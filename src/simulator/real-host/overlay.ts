@@ -1,0 +1,160 @@
+import { posix } from 'node:path';
+import type { ReadHost } from '../../command/index.ts';
+import { ParseError } from '../../core/errors.ts';
+import { type Device, deviceByNumber, dmName } from '../world/devices.ts';
+import { type Found, resolve } from '../world/resolve.ts';
+import { addInode, type Inode } from '../world/tree.ts';
+import type { Overlay, World } from '../world/world.ts';
+
+/** Fetches from the real host, if there is one, what the model needs to know of a path. It writes nothing. */
+export async function pageIn(
+  world: World,
+  path: string,
+  want: 'stat' | 'follow' | 'content' | 'names',
+): Promise<void> {
+  const { overlay } = world;
+  if (overlay === undefined) return;
+  for (;;) {
+    const there = resolve(world, path, want === 'stat' ? 'keep' : 'follow');
+    if (there.found) {
+      if (want === 'content') await fetchContent(overlay, world, there);
+      if (want === 'names') await fetchNames(overlay, world, there);
+      return;
+    }
+    if (there.code !== 'ENOENT' || there.parent === undefined || there.name === undefined) return;
+    if (!(await fetchNode(overlay, world, there.parent, there.name))) return;
+  }
+}
+
+/** Makes a path known, and the block device, if it leads to one. */
+export async function nameDevice(world: World, path: string): Promise<Device | undefined> {
+  await pageIn(world, path, 'follow');
+  const there = resolve(world, path, 'follow');
+  const number = there.found && there.inode.kind === 'block' ? there.inode.node : undefined;
+  if (number === undefined) return undefined;
+  if (world.overlay === undefined || deviceByNumber(world, number) !== undefined)
+    return deviceByNumber(world, number);
+  const sys = `/sys/dev/block/${number}`;
+  const sectors = new TextDecoder().decode(await world.overlay.real.readFile(`${sys}/size`));
+  const name = posix.basename(await world.overlay.real.readLink(sys));
+  world.overlay.devices.set(number, { name, size: Number(sectors) * 512 });
+  world.revision += 1;
+  return deviceByNumber(world, number);
+}
+
+async function fetchNode(overlay: Overlay, world: World, parent: Found, name: string): Promise<boolean> {
+  const path = posix.join(parent.path, name);
+  if (isUncovered(overlay, path)) return false;
+  if (world.live.get(parent.storage)?.unread === true)
+    throw new ParseError(`cannot tell what is at ${path}: a plan does not really mount that filesystem`);
+  if (!isRealPath(parent.storage) || overlay.absent.has(path) || isGone(overlay, world)(path)) return false;
+  const stat = await overlay.real.stat(path);
+  if (stat === undefined) {
+    overlay.absent.add(path);
+    return false;
+  }
+  await importNode(overlay, world, parent, { path, real: stat });
+  return true;
+}
+
+async function importNode(
+  { real, imported }: Overlay,
+  world: World,
+  parent: Found,
+  {
+    path,
+    real: stat,
+  }: { readonly path: string; readonly real: Awaited<ReturnType<ReadHost['stat']>> & object },
+): Promise<void> {
+  const { kind, mode, uid, gid, node } = stat;
+  const inode: Inode = {
+    ...{ kind, mode, uid, gid, real: stat, realPath: path },
+    ...(node === undefined ? {} : { node }),
+    ...(kind === 'symlink' ? { target: await real.readLink(path) } : {}),
+    ...(kind === 'directory' ? { entries: new Map<string, number>() } : {}),
+  };
+  if (parent.storage.startsWith('virtual:')) imported.set(path, inode);
+  else addInode(parent.tree, parent.ino, posix.basename(path), inode);
+  world.revision += 1;
+}
+
+async function fetchContent({ real, imported }: Overlay, world: World, there: Found): Promise<void> {
+  const { inode, path, storage } = there;
+  if (inode.kind !== 'file' || inode.content !== undefined) return;
+  const known = { ...inode, content: await real.readFile(inode.realPath ?? path) };
+  if (storage.startsWith('virtual:')) imported.set(path, known);
+  else there.tree.inodes.set(there.ino, known);
+  world.revision += 1;
+}
+
+async function fetchNames(overlay: Overlay, world: World, there: Found): Promise<void> {
+  const { path, storage } = there;
+  if (world.live.get(storage)?.unread === true)
+    throw new ParseError(`cannot tell what is in ${path}: a plan does not really mount that filesystem`);
+  if (!isRealPath(storage) || there.inode.kind !== 'directory' || overlay.listed.has(path)) return;
+  if (isUncovered(overlay, path) || overlay.uncovered.has(path)) return;
+  overlay.listed.add(path);
+  if ((await overlay.real.stat(path))?.kind !== 'directory') return;
+  for (const name of await overlay.real.readDir(path)) {
+    const now = resolve(world, path, 'follow');
+    if (now.found && now.inode.entries?.has(name) !== true) await fetchNode(overlay, world, now, name);
+  }
+}
+
+/** What the real host has mounted is not mounted any more: by this path it would still be seen there. */
+export function uncover(world: World, path: string): void {
+  const there = resolve(world, path, 'keep');
+  if (world.overlay === undefined || !there.found) return;
+  world.overlay.uncovered.add(path);
+  const below: Inode = { kind: 'directory', mode: 0o700, uid: 0, gid: 0, entries: new Map<string, number>() };
+  there.tree.inodes.set(there.ino, below);
+  world.revision += 1;
+}
+
+/** What bofh itself makes to mount on is empty; what is under any other mount nobody can see. */
+function isUncovered({ uncovered }: Overlay, path: string): boolean {
+  const at = [...uncovered].find((each) => path.startsWith(`${each}/`));
+  if (at === undefined) return false;
+  if (at.startsWith('/run/bofh/')) return true;
+  throw new ParseError(`cannot tell what is at ${path}: it is beneath what is mounted on ${at} now`);
+}
+
+function isRealPath(storage: string): boolean {
+  return storage === 'overlay' || storage.startsWith('virtual:');
+}
+
+/** Does the model not have any more what stands at this path on the real host? */
+export function isGone(overlay: Overlay, world: World): (path: string) => boolean {
+  const paths = new Set(gone(overlay, world));
+  // What a closed device lay on is listed there as held by it.
+  const held = [...overlay.mappings.keys()]
+    .filter((number) => !world.mappings.some((mapping) => mapping.number === number))
+    .map((number) => `/holders/dm-${number.split(':')[1] ?? ''}`);
+  const attached = world.drbd.resources
+    .flatMap(({ volumes }) => volumes)
+    .filter(({ lower }) => lower !== undefined);
+  const freed = [...overlay.replicas]
+    .filter((minor) => !attached.some((volume) => volume.minor === minor))
+    .map((minor) => `/holders/drbd${String(minor)}`);
+  return (path) => paths.has(path) || [...held, ...freed].some((end) => path.endsWith(end));
+}
+
+/** What the real host still has and the model has not: guests that it ended, volumes that it removed, took out of the kernel or renamed. */
+function gone({ volumes, backends, mappings }: Overlay, world: World): readonly string[] {
+  const ended = [...backends].filter(([, id]) => !world.domains.some(({ domid }) => domid === id));
+  const removed = [...volumes].flatMap(([uuid, { number, vg, name }]) => {
+    const lv = world.lvm.flatMap(({ lvs }) => lvs).find((each) => each.uuid === uuid);
+    const isActive = world.active.has(uuid);
+    const names = [`/dev/${vg}/${name}`, `/dev/mapper/${dmName(vg, name)}`];
+    const dm = `dm-${number.split(':')[1] ?? ''}`;
+    const nodes = [`/dev/${dm}`, `/sys/dev/block/${number}`, `/sys/block/${dm}`];
+    return [...(isActive && lv?.name === name ? [] : names), ...(isActive ? [] : nodes)];
+  });
+  const closed = [...mappings].flatMap(([number, { name }]) => {
+    const now = world.mappings.find((mapping) => mapping.number === number)?.name;
+    const dm = `dm-${number.split(':')[1] ?? ''}`;
+    const nodes = [`/dev/${dm}`, `/sys/dev/block/${number}`, `/sys/block/${dm}`];
+    return [...(now === name ? [] : [`/dev/mapper/${name}`]), ...(now === undefined ? nodes : [])];
+  });
+  return [...removed, ...closed, ...ended.map(([path]) => path)];
+}

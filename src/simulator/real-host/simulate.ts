@@ -1,0 +1,67 @@
+import type { ReadHost } from '../../command/index.ts';
+import { newFaults } from '../faults/faults.ts';
+import { hostOf, type SimulatedHost } from '../host.ts';
+import { pageIn } from './overlay.ts';
+import { release } from '../tools/lvm/vg-change.ts';
+import { emptyTree } from '../world/tree.ts';
+import { bareWorld, type Overlay } from '../world/world.ts';
+
+import { backendsOf, lvmOf, mappingsOf, minors, mountsOf, swapsOf, xenOf } from './facts.ts';
+
+/**
+ * A simulated host that stands over a real one: what it is asked about it looks up there, by reads alone, and what is
+ * changed is changed in memory. So a plan sees what the real run would see, and gives its commands.
+ */
+export async function simulate(real: ReadHost): Promise<SimulatedHost> {
+  const { boot, hostname } = await real.facts();
+  const [lvm, xen] = [await lvmOf(real), await xenOf(real)];
+  const open = await mappingsOf(real);
+  const missing = new Set<'lvm' | 'xen'>();
+  if (lvm === undefined) missing.add('lvm');
+  if (xen === undefined) missing.add('xen');
+  const overlay: Overlay = {
+    ...{
+      real,
+      imported: new Map(),
+      absent: new Set(),
+      replicas: new Set(),
+      listed: new Set(),
+      listings: new Map(),
+      streams: new Map(),
+      tagged: new Map(),
+      headers: new Map(),
+      missing,
+    },
+    btrfs: new Map(),
+    uncovered: new Set(),
+    volumes: lvm?.volumes ?? new Map<string, never>(),
+    backends: await backendsOf(real),
+    mappings: new Map(open.map(({ number, name, size }) => [number, { name, size }])),
+    ...{ devices: new Map(), loopsAreKnown: false },
+  };
+  const udev = (await real.stat('/run/udev/control')) === undefined ? 'absent' : 'running';
+  const guests = xen?.domains ?? [];
+  // The model reckons 1 GiB for dom0, whatever it has: what counts is how much is free.
+  const memoryMiB = (xen?.freeMiB ?? 0) + 1024 + guests.reduce((sum, guest) => sum + guest.memoryMiB, 0);
+  const world = bareWorld({
+    seed: boot,
+    hostname,
+    boot,
+    udev,
+    memoryMiB,
+    overlay,
+    ...(await minors(real)),
+  });
+  world.lvm = [...(lvm?.groups ?? [])];
+  for (const [uuid, { number }] of overlay.volumes) world.active.set(uuid, Number(number.split(':')[1]));
+  world.mappings = [...open];
+  for (const pv of lvm?.free ?? []) release(world, pv);
+  world.live.set('overlay', { tree: emptyTree() });
+  world.mounts = [...(await mountsOf(real))];
+  world.swaps = [...(await swapsOf(real))];
+  world.domains = [...guests];
+  world.nextDomid = Math.max(0, ...guests.map(({ domid }) => domid)) + 1;
+  // The journal of a plan lies in memory, in directories that are the real ones as far as they are there.
+  await pageIn(world, '/var/lib/bofh/journal/history', 'stat');
+  return hostOf({ world, faults: newFaults(), changes: [] });
+}

@@ -1,0 +1,269 @@
+import { type Answer, type Command, commandLine, type Pipeline, type StepContext } from '../command/index.ts';
+import { CommandError, ParseError, UsageError } from '../core/errors.ts';
+import { dropReleased } from './world/devices.ts';
+import { checkAlive, type Fault, type Faults, killProcess, ProcessKilled } from './faults/faults.ts';
+import { prepareReal } from './real-host/commands.ts';
+import { unmodelled } from './options.ts';
+import { inputText } from './world/keys.ts';
+import { ok, type ToolCall, type ToolModel } from './tools/answer.ts';
+import { blkidTools } from './tools/blockdevice/blkid.ts';
+import { btrfsTools } from './tools/btrfs/btrfs.ts';
+import { cryptTools } from './tools/crypt/cryptsetup.ts';
+import { drbdTools } from './tools/drbd/drbdadm.ts';
+import { fillTools } from './tools/copy/fill.ts';
+import { fsckTools } from './tools/filesystem/fsck.ts';
+import { imageTools } from './tools/file/image.ts';
+import { loopTools } from './tools/blockdevice/loop.ts';
+import { labelTools } from './tools/filesystem/labels.ts';
+import { lvmChanges } from './tools/lvm/change.ts';
+import { lvmReports } from './tools/lvm/report.ts';
+import { magicTools } from './tools/blockdevice/magics.ts';
+import { mkfsTools } from './tools/filesystem/mkfs.ts';
+import { mountTools } from './tools/mount/mounts.ts';
+import { networkTools } from './tools/network/network.ts';
+import { partitionTools } from './tools/blockdevice/partitions.ts';
+import { sizeTools } from './tools/filesystem/sizes.ts';
+import { uuidTools } from './tools/filesystem/uuids.ts';
+import { pvChanges } from './tools/lvm/pv-change.ts';
+import { pvMoves } from './tools/lvm/pvmove.ts';
+import { vgChanges } from './tools/lvm/vg-change.ts';
+import { tableTools } from './tools/blockdevice/tables.ts';
+import { moveTools } from './tools/file/move.ts';
+import { xlTools } from './tools/xen/xl.ts';
+import type { SimulatedProcess, World } from './world/world.ts';
+
+const models: Readonly<Record<string, ToolModel>> = {
+  ...blkidTools,
+  ...cryptTools,
+  ...drbdTools,
+  ...fillTools,
+  ...fsckTools,
+  ...imageTools,
+  ...loopTools,
+  ...lvmChanges,
+  ...lvmReports,
+  ...magicTools,
+  ...mkfsTools,
+  ...mountTools,
+  ...networkTools,
+  ...labelTools,
+  ...partitionTools,
+  ...sizeTools,
+  ...uuidTools,
+  // What it does not know of btrfs it hands on to that of the sizes.
+  ...btrfsTools,
+  ...pvChanges,
+  ...pvMoves,
+  ...vgChanges,
+  ...tableTools,
+  ...moveTools,
+  ...xlTools,
+  udevadm: (call) => sayNothing(call, call.argv[0] === 'settle'),
+  logger: (call) => sayNothing(call, call.argv[0] === '--tag'),
+};
+
+function sayNothing(call: ToolCall, known: boolean): Answer {
+  if (!known) throw unmodelled(call, 'it is known in one form alone');
+  return ok();
+}
+
+/** A process of a simulated host, and what it is told to suffer. */
+export interface Running {
+  readonly world: World;
+  readonly process: SimulatedProcess;
+  readonly faults: Faults;
+}
+
+/** Runs a command on the model: its answer goes through the command's own parser, as a real one does. */
+export async function runCommand<T>(at: Running, command: Command<T>, step?: StepContext): Promise<T> {
+  // The local host tries again, at most five times, what is busy and may be tried again.
+  const tries = command.access === 'read' || command.repeatable === true ? 5 : 1;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await attemptCommand(at, command, step);
+    } catch (error) {
+      if (attempt === tries || !(error instanceof CommandError) || error.reason !== 'busy') throw error;
+    }
+  }
+}
+
+/**
+ * Commands joined by pipes, as one change: a fault meets all of them. The first that fails gives the error, as it does on the
+ * local host, and what came before it has happened.
+ */
+export async function runPipeline<T>(at: Running, pipeline: Pipeline<T>, step: StepContext): Promise<T> {
+  const { commands, parse } = pipeline;
+  const [first] = commands;
+  let failing: Command<unknown> = first;
+  const joined: Command<T> = {
+    tool: first.tool,
+    argv: commands.flatMap(({ tool, argv }, nth) => (nth === 0 ? argv : ['|', tool, ...argv])),
+    access: 'change',
+    parse,
+    classify: (answer) => failing.classify?.(answer) ?? 'unknown',
+    ...(commands.every(({ stop }) => stop === 'safe') ? { stop: 'safe' as const } : {}),
+    signal: commands.map(({ signal }) => signal).find((signal) => signal !== undefined),
+  };
+  checkAlive(at.process);
+  for (const command of commands) await prepareReal(at.world, command);
+  const act = (): Answer => {
+    let answer: Answer | undefined;
+    for (const command of commands) {
+      const { stdout } = answer ?? {};
+      failing = command;
+      answer = answerOf(at, stdout === undefined ? command : { ...command, stdin: stdout });
+      if (answer.exitCode !== 0) return answer;
+    }
+    return answer ?? ok();
+  };
+  return await answered(at, joined, { step, act });
+}
+
+async function attemptCommand<T>(
+  at: Running,
+  command: Command<T>,
+  step: StepContext | undefined,
+): Promise<T> {
+  checkAlive(at.process);
+  const real = await prepareReal(at.world, command);
+  if (real !== undefined) return await real();
+  return await answered(at, command, { step, act: () => answerOf(at, command) });
+}
+
+async function answered<T>(
+  at: Running,
+  command: Command<T>,
+  { step, act }: { readonly step: StepContext | undefined; readonly act: () => ReturnType<ToolModel> },
+): Promise<T> {
+  checkAlive(at.process);
+  const access = command.access === 'read' ? 'read' : 'change';
+  const { tool, argv, stdin } = command;
+  const fault = at.faults.at({ tool, argv, access, ...(typeof stdin === 'string' ? { stdin } : {}) });
+  const answer = await suffer(at, command, { fault, act, step });
+  const fraction = command.progress?.(answer.stdout + answer.stderr);
+  if (fraction !== undefined) step?.onProgress?.({ command, fraction });
+  return understood(command, answer);
+}
+
+function answerOf({ world }: Running, command: Command<unknown>): ReturnType<ToolModel> {
+  const model = models[command.tool];
+  if (model === undefined) throw unmodelled(command, 'the program is new to it');
+  const { stdin, secondKey } = command;
+  const answer = model({
+    ...{ world, tool: command.tool, argv: command.argv },
+    ...(stdin === undefined ? {} : { stdin: inputText(world, stdin) }),
+    ...(secondKey === undefined ? {} : { secondKey: inputText(world, secondKey) }),
+  });
+  if (command.access !== 'read') {
+    dropReleased(world);
+    world.revision += 1;
+  }
+  return answer;
+}
+
+async function suffer(
+  at: Running,
+  command: Command<unknown>,
+  how: {
+    readonly fault: Fault | undefined;
+    readonly act: () => ReturnType<ToolModel>;
+    readonly step: StepContext | undefined;
+  },
+): Promise<ReturnType<ToolModel>> {
+  const { fault, act } = how;
+  const failure: Answer = {
+    exitCode: fault?.exitCode ?? 1,
+    stdout: '',
+    stderr: fault?.stderr ?? `${command.tool}: simulated fault\n`,
+  };
+  switch (fault?.mode) {
+    case undefined:
+      return act();
+    case 'fails before':
+      return failure;
+    case 'acts then fails':
+      act();
+      return failure;
+    case 'no effect, exit 0':
+      return { exitCode: 0, stdout: '', stderr: '' };
+    case 'garbage answer':
+      return { ...act(), exitCode: 0, stdout: '\u0001 no answer of this tool\n' };
+    case 'crash here':
+      throw crash(at);
+    case 'acts then crash':
+      act();
+      throw crash(at);
+    case 'acts then killed':
+      act();
+      throw new CommandError({ ...command, reason: 'killed', what: 'ended by SIGKILL' });
+    case 'no space':
+      return { ...failure, stderr: `${command.tool}: No space left on device\n` };
+    case 'short write':
+      throw new UsageError(`${command.tool} is no write to the journal`);
+    case 'hangs':
+      return hang(at, command, how);
+  }
+}
+
+function crash({ world, process }: Running): ProcessKilled {
+  killProcess(world, process);
+  return new ProcessKilled();
+}
+
+/** A program that does not come to its end: by itself it goes on after our death, as the real ones do. */
+async function hang(
+  { world, process }: Running,
+  command: Command<unknown>,
+  { act, step }: { readonly act: () => ReturnType<ToolModel>; readonly step: StepContext | undefined },
+): Promise<ReturnType<ToolModel>> {
+  const limited = command.access === 'read' || (command.stop === 'safe' && command.timeoutMs !== undefined);
+  if (limited)
+    throw new CommandError({ ...command, reason: 'timeout', what: 'took longer than its time limit' });
+  const pid = world.nextPid;
+  world.nextPid += 1;
+  const safe = command.stop === 'safe';
+  const lock = step?.lock ?? -1;
+  return new Promise((resolve, reject) => {
+    const settle = (): void => {
+      world.orphans = world.orphans.filter((orphan) => orphan.pid !== pid);
+      process.onDeath.delete(orphaned);
+      if (!process.alive) world.flocks = world.flocks.filter(({ fd }) => fd !== lock);
+      world.revision += 1;
+    };
+    const finish = (): void => {
+      settle();
+      resolve(act());
+    };
+    const orphaned = (): void => {
+      reject(new ProcessKilled());
+    };
+    world.orphans = [
+      ...world.orphans,
+      { pid, command: commandLine(command), safe, lock, outputs: step?.outputs, finish },
+    ];
+    process.onDeath.add(orphaned);
+    if (safe)
+      for (const signal of [step?.signal, command.signal])
+        signal?.addEventListener('abort', () => {
+          settle();
+          reject(new CommandError({ ...command, reason: 'killed', what: 'ended by SIGTERM' }));
+        });
+  });
+}
+
+/** As the local host does it: the accepted exit codes go to the parser, every other one is an error. */
+function understood<T>(command: Command<T>, answer: ReturnType<ToolModel>): T {
+  const { tool, argv } = command;
+  if (!(command.accepts ?? [0]).includes(answer.exitCode))
+    throw new CommandError({ tool, argv, reason: command.classify?.(answer) ?? 'unknown', ...answer });
+  try {
+    const bytes =
+      command.encoding === 'latin1' && answer.isLatin1 !== true
+        ? Buffer.from(answer.stdout).toString('latin1')
+        : answer.stdout;
+    return command.parse({ ...answer, stdout: bytes });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new ParseError(`the answer of ${commandLine(command)} was not understood: ${why}`, { cause });
+  }
+}

@@ -1,0 +1,170 @@
+import { posix } from 'node:path';
+import type { Store, StoreFile } from '../atomic/journal/store.ts';
+import { UsageError } from '../core/errors.ts';
+import { checkAlive, killProcess, ProcessKilled } from './faults/faults.ts';
+import * as files from './world/files.ts';
+import { simulatedHost, type SimulatedHost } from './host.ts';
+import { resolve, treeOf } from './world/resolve.ts';
+import { addInode, directory, file, inodeOf, removeEntry } from './world/tree.ts';
+
+let descriptors = 1_000_000;
+
+/**
+ * The state directory in memory: it lies on the disk of a simulated host, so what was not synced is lost in its power
+ * cut, and its descriptors can be locked by that host's `flock`.
+ */
+export function memoryStore(
+  options: { readonly host?: SimulatedHost; readonly directory?: string } = {},
+): Store {
+  const { host = simulatedHost(), directory: top = '/var/lib/bofh/journal' } = options;
+  const { world, process } = host;
+  const path = (name: string): string => posix.join(top, name);
+  const doing = <T>(verb: string, name: string, act: () => T): T => suffer(host, verb, name, act);
+  return {
+    directory: top,
+    names: (folder) => {
+      checkAlive(process);
+      return resolve(world, path(folder), 'follow').found ? files.readDir(world, path(folder)) : [];
+    },
+    create: (name) =>
+      doing('create', name, () => {
+        makeDurable(host, posix.dirname(path(name)));
+        const parent = files.reached(world, 'create', posix.dirname(path(name)));
+        if (inodeOf(parent.tree, parent.ino).entries?.has(posix.basename(name)) === true)
+          throw errno('EEXIST', name);
+        const ino = addInode(parent.tree, parent.ino, posix.basename(name), file('', 0o600));
+        return opened(host, { storage: parent.storage, ino, name });
+      }),
+    open: (name) => {
+      checkAlive(process);
+      const there = resolve(world, path(name), 'keep');
+      return there.found ? opened(host, { storage: there.storage, ino: there.ino, name }) : undefined;
+    },
+    inode: (name) => {
+      checkAlive(process);
+      const there = resolve(world, path(name), 'keep');
+      return there.found ? `${there.storage}:${there.ino}` : undefined;
+    },
+    // The simulated disk keeps no times, and is never full by itself.
+    changedMs: (name) => (resolve(world, path(name), 'keep').found ? Date.now() : undefined),
+    freeBytes: () => undefined,
+    makeDir: (name) => doing('mkdir', name, () => files.makeDir(world, path(name), 0o700, true)),
+    rename: (from, to) =>
+      doing('rename', `${from} ${to}`, () => {
+        makeDurable(host, posix.dirname(path(to)));
+        files.renamePath(world, path(from), path(to));
+      }),
+    remove: (name) => doing('remove', name, () => removeAll(host, path(name))),
+    syncDir: (folder) => doing('syncdir', folder, () => files.syncPath(world, path(folder))),
+  };
+}
+
+function opened(
+  host: SimulatedHost,
+  at: { readonly storage: string; readonly ino: number; readonly name: string },
+): StoreFile {
+  const { world, process } = host;
+  const { storage, ino, name } = at;
+  const fd = (descriptors += 1);
+  const inode = `${storage}:${ino}`;
+  // The tree is another one after a power cut, but then this process is dead.
+  const tree = treeOf(world, storage);
+  let bytes = inodeOf(tree, ino).content ?? new Uint8Array();
+  const now = (): Uint8Array => tree.inodes.get(ino)?.content ?? bytes;
+  const put = (content: Uint8Array): void => {
+    bytes = content;
+    const known = tree.inodes.get(ino);
+    if (known !== undefined) tree.inodes.set(ino, { ...known, content });
+  };
+  process.open.set(fd, inode);
+  return {
+    fd,
+    inode,
+    read: () => {
+      checkAlive(process);
+      return Buffer.from(now());
+    },
+    write: (added, position) => {
+      const write = (bytes: Uint8Array): number => {
+        const grown = new Uint8Array(Math.max(now().length, position + bytes.length));
+        grown.set(now());
+        grown.set(bytes, position);
+        put(grown);
+        return bytes.length;
+      };
+      const few = (): number => write(added.subarray(0, Math.min(7, added.length)));
+      return suffer(host, 'write', name, () => write(added), few);
+    },
+    truncate: (length) => suffer(host, 'truncate', name, () => put(now().slice(0, length))),
+    datasync: () =>
+      suffer(host, 'datasync', name, () => tree.inodes.has(ino) && files.syncInode(world, storage, ino)),
+    close: () => {
+      if (!process.open.delete(fd)) return;
+      const kept = world.orphans.some(({ lock }) => lock === fd);
+      if (!kept) world.flocks = world.flocks.filter((lock) => lock.fd !== fd);
+    },
+  };
+}
+
+/** Each access can be where the process is killed, or where the disk fails. */
+function suffer<T>(
+  host: SimulatedHost,
+  verb: string,
+  name: string,
+  act: () => T,
+  part: () => T = () => {
+    throw new UsageError(`only a write to the journal can be short, not "${verb} ${name}"`);
+  },
+): T {
+  const { world, process, faults } = host;
+  checkAlive(process);
+  const fault = faults.at({ tool: 'store', argv: [verb, name], access: 'change' });
+  switch (fault?.mode) {
+    case undefined:
+      return act();
+    case 'crash here':
+      killProcess(world, process);
+      throw new ProcessKilled();
+    case 'acts then crash':
+      act();
+      killProcess(world, process);
+      throw new ProcessKilled();
+    case 'fails before':
+      throw errno('EIO', name);
+    case 'acts then fails':
+      act();
+      throw errno('EIO', name);
+    case 'no space':
+      throw errno('ENOSPC', name);
+    case 'short write':
+      return part();
+    case 'acts then killed':
+    case 'no effect, exit 0':
+    case 'garbage answer':
+    case 'hangs':
+      throw new UsageError(`an access to the journal cannot suffer "${fault.mode}"`);
+  }
+}
+
+/** As the real store does: a folder's name, and those of the new folders above it, are durable at once. */
+function makeDurable({ world }: SimulatedHost, path: string): void {
+  if (resolve(world, path, 'follow').found) return;
+  const above = posix.dirname(path);
+  makeDurable({ world } as SimulatedHost, above);
+  const parent = files.reached(world, 'mkdir', above);
+  addInode(parent.tree, parent.ino, posix.basename(path), directory(0o700));
+  files.syncInode(world, parent.storage, parent.ino);
+}
+
+function removeAll(host: SimulatedHost, path: string): void {
+  const { world } = host;
+  const there = resolve(world, path, 'keep');
+  if (!there.found) return;
+  for (const name of there.inode.entries?.keys() ?? []) removeAll(host, posix.join(path, name));
+  const parent = files.reached(world, 'remove', posix.dirname(path));
+  removeEntry(parent.tree, parent.ino, posix.basename(path));
+}
+
+function errno(code: string, name: string): Error {
+  return Object.assign(new Error(`${code}: simulated fault, '${name}'`), { code });
+}

@@ -1,0 +1,241 @@
+import { posix } from 'node:path';
+import { listFiles, listUnmounted } from '../../../filesystem/commands/files.ts';
+import {
+  listing as tarListing,
+  membersOf,
+  modeOf,
+  readArchive,
+  type TarMember,
+} from '../../world/archive.ts';
+import { deviceByNumber } from '../../world/devices.ts';
+import { one, readOptions, unmodelled } from '../../options.ts';
+import { type Found, resolve } from '../../world/resolve.ts';
+import {
+  addEntry,
+  addInode,
+  directory,
+  file,
+  type Inode,
+  inodeOf,
+  removeEntry,
+  symlink,
+  walk,
+} from '../../world/tree.ts';
+import type { World } from '../../world/world.ts';
+import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
+import { deviceAt } from '../blockdevice/device-at.ts';
+import { scanProcesses } from '../blockdevice/processes.ts';
+
+/** tar, find and debugfs, as far as a new root is filled and emptied by them, and its files are listed. */
+export const fillTools: Readonly<Record<string, ToolModel>> = { tar, find, debugfs, unshare };
+
+const giveUp = 'tar: Error is not recoverable: exiting now';
+
+function tar(call: ToolCall): ReturnType<ToolModel> {
+  const options = readOptions(call, {
+    flags: [
+      '--list',
+      '--extract',
+      '--verbose',
+      '--block-number',
+      '--numeric-owner',
+      '--full-time',
+      '--absolute-names',
+      '--force-local',
+      '--same-owner',
+      '--same-permissions',
+      '--acls',
+      '--xattrs',
+      '--delay-directory-restore',
+      '--restrict',
+    ],
+    values: [
+      '--file',
+      '--directory',
+      '--quoting-style',
+      '--xattrs-include',
+      '--warning',
+      '--checkpoint',
+      '--checkpoint-action',
+    ],
+  });
+  const source = one(options, '--file');
+  const isList = options.flags.has('--list');
+  if (source === undefined || isList === options.flags.has('--extract') || options.words.length > 0)
+    throw unmodelled(call, 'it lists or extracts one archive');
+  const there = resolve(call.world, source, 'follow');
+  if (!there.found) return failed(2, `tar: ${source}: Cannot open: No such file or directory\n${giveUp}`);
+  const read = membersIn(call.world, there, source);
+  if (read === undefined)
+    return failed(
+      2,
+      'tar: This does not look like a tar archive\ntar: Exiting with failure status due to previous errors',
+    );
+  if (isList && (!options.flags.has('--block-number') || one(options, '--quoting-style') !== 'c'))
+    throw unmodelled(call, 'it lists with block numbers and C quoting');
+  return isList
+    ? ok(tarListing(read.members, read.end))
+    : extract(call, one(options, '--directory') ?? '', read.members);
+}
+
+function membersIn(world: World, { inode }: Found, source: string): ReturnType<typeof readArchive> {
+  const known = world.overlay?.listings.get(source);
+  if (known !== undefined) return { members: membersOf(known), end: 'whole' };
+  return readArchive(inode.content ?? new Uint8Array());
+}
+
+function extract(call: ToolCall, path: string, members: readonly TarMember[]): ReturnType<ToolModel> {
+  const { world } = call;
+  const top = resolve(world, path, 'follow');
+  if (!top.found || top.inode.kind !== 'directory')
+    return failed(2, `tar: ${path}: Cannot open: No such file or directory\n${giveUp}`);
+  let room = roomOn(world, top.storage);
+  for (const member of members) {
+    room -= Buffer.byteLength(member.content ?? '');
+    if (room < 0)
+      return failed(
+        2,
+        `tar: ${member.path}: Cannot write: No space left on device\ntar: Exiting with failure status due to previous errors`,
+      );
+    place(world, posix.join(path, member.path.replace(/^\/+/, '')), member, path);
+  }
+  return ok(members.length === 0 ? '' : `tar: ${members.length}\n`);
+}
+
+function roomOn(world: World, storage: string): number {
+  const mount = world.mounts.find((each) => each.storage === storage);
+  return deviceByNumber(world, mount?.device)?.size ?? Number.POSITIVE_INFINITY;
+}
+
+function place(world: World, path: string, member: TarMember, top: string): void {
+  const parent = parentOf(world, path);
+  const name = posix.basename(path);
+  const known = inodeOf(parent.tree, parent.ino).entries?.get(name);
+  if (member.type === 'directory') {
+    if (known === undefined && path !== top)
+      addInode(parent.tree, parent.ino, name, directory(modeOf(member)));
+    return;
+  }
+  if (known !== undefined) removeEntry(parent.tree, parent.ino, name);
+  if (member.type === 'hardlink') {
+    const target = resolve(world, posix.join(top, member.target ?? ''), 'keep');
+    if (target.found) addEntry(parent.tree, parent.ino, name, target.ino);
+  } else if (member.type === 'symlink') addInode(parent.tree, parent.ino, name, symlink(member.target ?? ''));
+  else addInode(parent.tree, parent.ino, name, file(member.content ?? '', modeOf(member)));
+}
+
+/** The directory of a path; tar makes those that are missing. */
+function parentOf(world: World, path: string): Found {
+  const above = posix.dirname(path);
+  const there = resolve(world, above, 'follow');
+  if (there.found) return there;
+  const parent = parentOf(world, above);
+  addInode(parent.tree, parent.ino, posix.basename(above), directory());
+  return parentOf(world, path);
+}
+
+/** `find PATH -xdev -mindepth 1 [! -path KEPT ! -path KEPT/*] -delete`, or with `-printf` and what `listFiles` asks for. */
+function find(call: ToolCall): ReturnType<ToolModel> {
+  if (call.argv[0] === '/proc') return scanProcesses(call);
+  const [path = '', ...rest] = call.argv;
+  if (rest[3] === '-printf') return list(call, path);
+  const kept = `${path}/lost+found`;
+  const but = ['!', '-path', kept, '!', '-path', `${kept}/*`];
+  const isAll = rest.join('\0') === ['-xdev', '-mindepth', '1', '-delete'].join('\0');
+  if (!isAll && rest.join('\0') !== ['-xdev', '-mindepth', '1', ...but, '-delete'].join('\0'))
+    throw unmodelled(call, 'it empties a directory, or a filesystem but for lost+found');
+  const top = resolve(call.world, path, 'follow');
+  if (!top.found) return failed(1, `find: '${path}': No such file or directory`);
+  for (const [name] of [...(top.inode.entries ?? [])]) {
+    if (name === 'lost+found' && !isAll) continue;
+    const inside = `${top.path}/${name}`;
+    if (call.world.mounts.some((mount) => mount.path === inside || mount.path.startsWith(`${inside}/`)))
+      return failed(1, `find: cannot delete '${inside}': Device or resource busy`);
+    removeAll(top, top.ino, name);
+  }
+  return ok();
+}
+
+function list(call: ToolCall, path: string): ReturnType<ToolModel> {
+  const command = listFiles(path);
+  if (command.argv.join('\0') !== call.argv.join('\0')) throw unmodelled(call, 'it lists in one form alone');
+  const top = resolve(call.world, path, 'follow');
+  return top.found ? ok(listing(top)) : failed(1, `find: '${path}': No such file or directory`);
+}
+
+/** `unshare --mount` with the script of `listUnmounted`. */
+function unshare(call: ToolCall): ReturnType<ToolModel> {
+  const [type = '', path = ''] = call.argv.slice(5);
+  if (listUnmounted(path, type).argv.join('\0') !== call.argv.join('\0'))
+    throw unmodelled(call, 'it lists the files of a device that is not mounted');
+  const device = deviceAt(call.world, path);
+  const content = device === undefined ? undefined : call.world.live.get(device.storage);
+  // What is on the disks of a real host nobody can read without a mount.
+  if (call.world.overlay !== undefined) return ok();
+  if (content?.tree === undefined || content.superblock?.type !== type)
+    return failed(32, `mount: /run: wrong fs type, bad option, bad superblock on ${path}.`);
+  return ok(listing({ tree: content.tree, ino: content.tree.root }));
+}
+
+function listing({ tree, ino }: Pick<Found, 'tree' | 'ino'>): string {
+  return [...walk(tree, ino)]
+    .map(([path, child]) => {
+      const inode = inodeOf(tree, child);
+      const { kind, content, length, target } = inode;
+      const size = length ?? content?.length ?? target?.length ?? 0;
+      const letter = kind === 'directory' ? 'd' : kind === 'symlink' ? 'l' : 'f';
+      return `${letter} ${String(size)} ${changedAt(inode)} ${path.slice(1)}\0`;
+    })
+    .join('');
+}
+
+const times = new WeakMap<Inode, number>();
+let changes = 0;
+
+/** When an inode was changed, in seconds: each change makes another value, and the later it is seen the later it was. */
+function changedAt(inode: Inode): string {
+  const known = times.get(inode) ?? (changes += 1);
+  times.set(inode, known);
+  return `${String(1_700_000_000 + known)}.0000000000`;
+}
+
+function removeAll({ tree }: Found, parent: number, name: string): void {
+  const ino = inodeOf(tree, parent).entries?.get(name);
+  if (ino === undefined) return;
+  for (const child of inodeOf(tree, ino).entries?.keys() ?? []) removeAll({ tree } as Found, ino, child);
+  removeEntry(tree, parent, name);
+}
+
+const features =
+  'has_journal ext_attr resize_inode dir_index filetype extent 64bit flex_bg sparse_super large_file huge_file dir_nlink extra_isize metadata_csum';
+
+/** Exits 0 whatever happens (e2fsprogs 1.47). */
+function debugfs(call: ToolCall): ReturnType<ToolModel> {
+  const [flag, request, path = '', ...more] = call.argv;
+  if (flag !== '-R' || more.length > 0) throw unmodelled(call, 'it takes one request and one device');
+  const banner = 'debugfs 1.47.0 (5-Feb-2023)\n';
+  const device = deviceAt(call.world, path);
+  const content = device === undefined ? undefined : call.world.live.get(device.storage);
+  if (content?.tree === undefined || content.superblock?.type.startsWith('ext') !== true)
+    return ok('', `${banner}debugfs: Bad magic number in super-block while trying to open ${path}\n`);
+  if (request === 'quit') return ok('', banner);
+  if (request === 'features') {
+    const shown =
+      content.needsRecovery === true ? features.replace('filetype', 'filetype needs_recovery') : features;
+    return ok(`Filesystem features: ${shown}\n`, banner);
+  }
+  if (request !== 'ls -p /' && request !== 'ls -p /lost+found')
+    throw unmodelled(call, `the request "${request ?? ''}" is new to it`);
+  const { tree } = content;
+  const top = inodeOf(tree, tree.root);
+  const lost = request === 'ls -p /' ? undefined : (top.entries?.get('lost+found') ?? tree.root);
+  const root = lost === undefined ? top : inodeOf(tree, lost);
+  const line = (name: string, ino: number): string => {
+    const { kind, mode, uid, gid, content: bytes, target } = inodeOf(tree, ino);
+    const type = kind === 'directory' ? '040' : kind === 'symlink' ? '120' : '100';
+    const size = kind === 'directory' ? '' : String(bytes?.length ?? target?.length ?? 0);
+    return `/${ino}/${type}${mode.toString(8).padStart(3, '0')}/${uid}/${gid}/${name}/${size}/\n`;
+  };
+  const entries = [...(root.entries ?? [])].map(([name, ino]) => line(name, ino));
+  return ok([line('.', tree.root), line('..', tree.root), ...entries, '\n'].join(''), banner);
+}

@@ -1,0 +1,90 @@
+import { anyKey, fingerprintOf } from '../../world/keys.ts';
+import type { Device } from '../../world/devices.ts';
+import { type Header, encodeHeader, headerInFile, partsOf } from '../../world/header-file.ts';
+import { type Options, unmodelled } from '../../options.ts';
+import type { LuksSlot } from '../../world/parts.ts';
+import { resolve } from '../../world/resolve.ts';
+import type { World } from '../../world/world.ts';
+import { failed, type ToolCall, type ToolModel } from '../answer.ts';
+import { deviceAt } from '../blockdevice/device-at.ts';
+
+const mib = 1024 ** 2;
+
+/** Where the data of a LUKS device begins: what cryptsetup 2.6 takes by itself. */
+export const luksOffset = { 1: 2 * mib, 2: 16 * mib } as const;
+
+/** A LUKS header, and where it lies. */
+export interface Luks extends Header {
+  readonly version: 1 | 2;
+  readonly uuid: string;
+  /** Undefined: in a file. */
+  readonly device: Device | undefined;
+  readonly path: string;
+}
+
+export function luksAt(world: World, path: string): Luks | 'missing' | 'none' {
+  const device = deviceAt(world, path);
+  const header = device === undefined ? headerInFile(world, path) : headerOn(world, device);
+  if (header === undefined && device === undefined && !resolve(world, path, 'follow').found) return 'missing';
+  if (header === undefined || 'torn' in header || header.superblock.type !== 'crypto_LUKS') return 'none';
+  const { uuid = '', version } = header.superblock;
+  return { ...header, device, path, uuid, version: version === '1' ? 1 : 2 };
+}
+
+function headerOn(world: World, { storage }: Device): Header | undefined {
+  const { superblock, luks } = world.live.get(storage) ?? {};
+  return superblock === undefined ? undefined : { superblock, slots: [], ...luks };
+}
+
+/** What cryptsetup says of a path that leads to no LUKS header. */
+export function noLuks(path: string, why: 'missing' | 'none'): ReturnType<ToolModel> {
+  return why === 'missing'
+    ? failed(4, `Device ${path} does not exist or access denied.`)
+    : failed(1, `Device ${path} is not a valid LUKS device.`);
+}
+
+/** The one word of a command. */
+export function only(call: ToolCall, options: Options): string {
+  const [word = '', ...more] = options.words;
+  if (word === '' || more.length > 0) throw unmodelled(call, 'it takes one thing');
+  return word;
+}
+
+/** Writes a header: in the page cache alone, as anything that is written. What else is on a device stays. */
+export function putHeader(
+  world: World,
+  { device, path }: Pick<Luks, 'device' | 'path'>,
+  header: Header,
+): void {
+  if (device !== undefined) {
+    const now = world.live.get(device.storage);
+    const payload = now?.superblock?.type === 'crypto_LUKS' ? now.payload : now;
+    world.live.set(device.storage, {
+      ...{ superblock: header.superblock, luks: partsOf(header) },
+      ...(payload === undefined ? {} : { payload }),
+    });
+    return;
+  }
+  const there = resolve(world, path, 'follow');
+  if (!there.found) throw new TypeError(`${path} is gone`);
+  there.tree.inodes.set(there.ino, { ...there.inode, content: encodeHeader(header) });
+}
+
+export function isKdf(kdf: string | undefined): kdf is LuksSlot['kdf'] {
+  return kdf === 'pbkdf2' || kdf === 'argon2id';
+}
+
+/** A slot of a header, with a salt of its own. */
+export function newSlot(world: World, make: Omit<LuksSlot, 'salt'>): LuksSlot {
+  const salt = Buffer.from(world.ids.uuid().replaceAll('-', '').repeat(2), 'hex').toString('base64');
+  return { ...make, key: fingerprintOf(make.key), salt };
+}
+
+/** Does the key open it, or that slot of it? */
+export function slotFor({ slots }: Luks, key: string, wanted?: string): boolean {
+  return slots.some(
+    (slot) =>
+      [anyKey, fingerprintOf(key)].includes(slot.key) &&
+      (wanted === undefined || String(slot.slot) === wanted),
+  );
+}

@@ -1,0 +1,180 @@
+import type { Answer } from '../../../command/index.ts';
+import { freePvs, steadily } from '../../world/devices.ts';
+import { one, readOptions, unmodelled } from '../../options.ts';
+import type { PhysicalVolume, VolumeGroup } from '../../world/parts.ts';
+import type { World } from '../../world/world.ts';
+import { ok, type ToolCall, type ToolModel } from '../answer.ts';
+import { pvck } from './pvck.ts';
+import { lvpoll } from './snapshot.ts';
+import {
+  freePvRow,
+  known,
+  lvRow,
+  pvRow,
+  pvsegRow,
+  pvsegRows,
+  type Row,
+  rowText,
+  segRows,
+  vgRow,
+} from './rows.ts';
+
+/** lvs, vgs, pvs and fullreport with `--reportformat json` (lvm2 2.03.16): every value a string, unset ones empty. */
+export const lvmReports: Readonly<Record<string, ToolModel>> = {
+  lvs: (call) =>
+    report(call, 'lv', (world, vg) =>
+      vgsOf(world, vg).flatMap((each) =>
+        byName([...each.lvs, ...(each.hidden ?? [])]).map((lv) => lvRow(world, each, lv)),
+      ),
+    ),
+  vgs: (call) => report(call, 'vg', (world, vg) => vgsOf(world, vg).map(vgRow)),
+  lvm: (call) => {
+    if (call.argv.join() === 'version') return version();
+    if (call.argv.join(' ') === autoextend) return ok('thin_pool_autoextend_threshold=100\n');
+    return call.argv[0] === 'lvpoll' ? lvpoll(call) : fullreport(call);
+  },
+  pvck,
+  pvs: (call) => (call.argv.includes('--segments') ? segments(call) : report(call, 'pv', allPvRows)),
+};
+
+/** 100 is lvm's own default (lib/config/config_settings.h). */
+const autoextend = 'config --typeconfig full activation/thin_pool_autoextend_threshold';
+
+/** As lvm sorts them: by device. */
+function allPvRows(world: World): readonly Row[] {
+  const members = world.lvm.flatMap((vg) => vg.pvs.map((pv) => pvRow(vg, pv)));
+  const device = (row: Row): string => row.get('pv_name') ?? '';
+  return [...members, ...freePvs(world).map(freePvRow)].toSorted((a, b) => (device(a) < device(b) ? -1 : 1));
+}
+
+/** `pvs --segments`: every run of extents, by the devices. */
+function segments(call: ToolCall): Answer {
+  const argv = call.argv.filter((word) => word !== '--segments');
+  const columns = (one(readOptions({ tool: call.tool, argv }, readBy), '--options') ?? '').split(',');
+  const rows = [...groupsOf(call.world).flatMap(pvsegRows), ...freePvs(call.world).map(freeSegment)];
+  if (columns.some((column) => rows[0]?.has(column) === false))
+    throw unmodelled(call, 'it knows where extents are, and whose');
+  return ok(whole(call, [[part('pvseg', rows, columns)]]));
+}
+
+/** One that is in no group has one run, of none. */
+function freeSegment({ uuid: pv }: PhysicalVolume): Row {
+  return pvsegRow({ uuid: '' }, { pv, start: 0, count: 0 });
+}
+
+/** test/fixtures/lvm/lvm-version@2.03.16.json */
+function version(): Answer {
+  return ok(
+    '  LVM version:     2.03.16(2) (2022-05-18)\n  Library version: 1.02.185 (2022-05-18)\n  Driver version:  4.47.0\n',
+  );
+}
+
+function vgsOf(world: World, name: string | undefined): readonly VolumeGroup[] {
+  return byName(groupsOf(world).filter((vg) => name === undefined || vg.name === name));
+}
+
+/** Those that lvm can read. */
+function groupsOf(world: World): readonly VolumeGroup[] {
+  return world.lvm.filter(({ isTorn }) => isTorn !== true);
+}
+
+/** As lvm sorts them. */
+function byName<T extends { readonly name: string }>(all: readonly T[]): readonly T[] {
+  return all.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+const readBy = {
+  flags: ['--nosuffix', '--all'],
+  values: ['--reportformat', '--units', '--options', '--config', '--configreport', '--select'],
+};
+
+function report(
+  call: ToolCall,
+  item: 'lv' | 'vg' | 'pv',
+  rowsOf: (world: World, vg: string | undefined) => readonly Row[],
+): Answer {
+  const options = readOptions(call, readBy);
+  const [vg, ...more] = options.words;
+  const columns = (one(options, '--options') ?? '').split(',');
+  const inBytes = one(options, '--units') === 'b' && options.flags.has('--nosuffix');
+  const isPlain =
+    one(options, '--reportformat') === 'json' && !options.values.has('--select') && more.length === 0;
+  if (!isPlain || (!inBytes && columns.some((column) => /size|free/.test(column))))
+    throw unmodelled(call, 'it answers for JSON, sizes in bytes, of all or of one volume group');
+  if (vg?.includes('/') === true) throw unmodelled(call, 'it answers for whole volume groups');
+  const unknown = columns.find((column) => !known[item].has(column));
+  if (unknown !== undefined) throw unmodelled(call, `the column ${unknown} is new to it`);
+  const rows = steadily(call.world, () => rowsOf(call.world, vg));
+  const stdout = whole(call, [[part(item, rows, columns)]]);
+  if (vg === undefined || groupsOf(call.world).some(({ name }) => name === vg))
+    return { exitCode: 0, stdout, stderr: '' };
+  const stderr = `  Volume group "${vg}" not found\n  Cannot process volume group ${vg}\n`;
+  return { exitCode: 5, stdout, stderr };
+}
+
+/** One report for each volume group, as lvm comes across them, and one for the physical volumes that are in none. */
+function fullreport(call: ToolCall): Answer {
+  const [command, ...argv] = call.argv;
+  const options = readOptions({ tool: call.tool, argv }, readBy);
+  const names = options.values.get('--configreport') ?? [];
+  const columns = new Map(names.map((name, at) => [name, options.values.get('--options')?.[at]?.split(',')]));
+  const asked =
+    command === 'fullreport' &&
+    names.join() === 'vg,lv,pv,pvseg,seg' &&
+    one(options, '--reportformat') === 'json' &&
+    one(options, '--units') === 'b' &&
+    options.flags.size === 2 &&
+    !options.values.has('--select') &&
+    options.words.length === 0;
+  const isKnown = (item: 'lv' | 'pv' | 'vg'): boolean =>
+    columns.get(item)?.every((column) => known[item].has(column)) === true;
+  if (!asked || !isKnown('vg') || !isKnown('lv') || !isKnown('pv'))
+    throw unmodelled(
+      call,
+      'it answers for JSON, sizes in bytes, of all volume groups, in columns that it knows',
+    );
+  const { world } = call;
+  const { groups, free } = steadily(world, () => ({
+    groups: groupsOf(world).map((vg) => rowsOfGroup(world, vg)),
+    free: freePvs(world),
+  }));
+  const torn = world.lvm.filter(({ isTorn }) => isTorn === true);
+  const alone = {
+    pv: [...free.map(freePvRow), ...torn.flatMap((vg) => vg.pvs.map((pv) => pvRow(vg, pv)))],
+    pvseg: [...free, ...torn.flatMap(({ pvs }) => pvs)].map(freeSegment),
+  };
+  const reports = alone.pv.length === 0 ? groups : [...groups, alone];
+  const parts = (rows: Readonly<Record<string, readonly Row[]>>): readonly string[] =>
+    Object.entries(rows).map(([item, of]) => part(item, of, columns.get(item) ?? []));
+  return ok(whole(call, reports.map(parts)));
+}
+
+function rowsOfGroup(world: World, vg: VolumeGroup): Readonly<Record<string, readonly Row[]>> {
+  const lvs = byName([...vg.lvs, ...(vg.hidden ?? [])]).map((lv) => lvRow(world, vg, lv));
+  const pvs = vg.pvs.map((pv) => pvRow(vg, pv));
+  return { vg: [vgRow(vg)], pv: pvs, lv: lvs, pvseg: pvsegRows(vg), seg: segRows(vg) };
+}
+
+/** One list of rows, under its name. */
+function part(item: string, rows: readonly Row[], columns: readonly string[]): string {
+  const lines = rows.map((row) => `                  ${rowText(row, columns)}`);
+  return [
+    `              "${item}": [`,
+    ...(lines.length === 0 ? [] : [lines.join(',\n')]),
+    '              ]',
+  ].join('\n');
+}
+
+/** Metadata that cannot be read are read again, which lvm says amid its answer (test/loop/lvm-reads.test.ts). */
+function whole({ world }: ToolCall, reports: readonly (readonly string[])[]): string {
+  const each = reports.map((parts) => `          {\n${parts.join('\n              ,\n')}\n          }`);
+  return [
+    '  {',
+    '      "report": [',
+    ...(groupsOf(world).length < world.lvm.length ? ['  Retrying metadata scan.'] : []),
+    ...(each.length === 0 ? [] : [each.join('\n          ,\n')]),
+    '      ]',
+    '  }',
+    '',
+  ].join('\n');
+}

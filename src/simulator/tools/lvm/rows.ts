@@ -1,0 +1,172 @@
+import { dmName, freeExtents, openers, pvStart } from '../../world/devices.ts';
+import type { ExtentRun, LogicalVolume, PhysicalVolume, VolumeGroup } from '../../world/parts.ts';
+import { bareWorld, type World } from '../../world/world.ts';
+import { isPool } from './thin.ts';
+import { freeRuns, usedOn, usedRuns } from './volumes.ts';
+
+/** One row of a report of lvm: text by column, unset ones empty. */
+export type Row = ReadonlyMap<string, string>;
+
+/** A row as lvm writes it in JSON. */
+export function rowText(row: Row, columns: readonly string[]): string {
+  const cells = columns.map((column) => `"${column}":${JSON.stringify(row.get(column))}`);
+  return `{${cells.join(', ')}}`;
+}
+
+/** The columns of each report: those of a made-up row. */
+export const known: Readonly<Record<'lv' | 'vg' | 'pv', ReadonlySet<string>>> = (() => {
+  const pv: PhysicalVolume = { uuid: '', path: '', deviceSize: 0, extents: 0, number: '' };
+  const lv: LogicalVolume = { uuid: '', name: '', extents: 0, tags: [], autoactivation: true };
+  const lists = { tags: [], pvs: [pv], lvs: [lv] };
+  const vg: VolumeGroup = { uuid: '', name: '', extentSize: 1, seqno: 0, otherExtents: 0, ...lists };
+  const columns = (row: Row): ReadonlySet<string> => new Set(row.keys());
+  return { lv: columns(lvRow(bareWorld({}), vg, lv)), vg: columns(vgRow(vg)), pv: columns(pvRow(vg, pv)) };
+})();
+
+/** A row of lvs. */
+export function lvRow(world: World, vg: VolumeGroup, lv: LogicalVolume): Row {
+  const minor = world.active.get(lv.uuid);
+  const isOpen = minor !== undefined && openers(world, `${world.dmMajor}:${minor}`).length > 0;
+  const origin = vg.lvs.find(({ uuid }) => uuid === lv.origin);
+  const isOrigin = vg.lvs.some((other) => other.origin === lv.uuid);
+  const thickness = lv.pool === undefined ? 'thick' : 'thin';
+  const role =
+    origin !== undefined
+      ? `public,snapshot,${thickness}snapshot`
+      : isOrigin
+        ? `public,origin,${thickness}origin`
+        : 'public';
+  const pool = vg.lvs.find(({ uuid }) => uuid === lv.pool);
+  const isHidden = lv.role?.startsWith('private,') === true;
+  const shownName = isHidden ? `[${lv.name}]` : lv.name;
+  const percent = (number: number | undefined): string =>
+    minor === undefined || number === undefined ? '' : number.toFixed(2);
+  return new Map([
+    ['lv_uuid', lv.uuid],
+    ['vg_uuid', vg.uuid],
+    ['vg_name', vg.name],
+    ['lv_name', shownName],
+    ['lv_full_name', `${vg.name}/${shownName}`],
+    // A thin pool has no link of its own (lib/metadata/lv.c lv_path_dup).
+    ['lv_path', isPool(lv) || isHidden ? '' : `/dev/${vg.name}/${lv.name}`],
+    ['lv_dm_path', `/dev/mapper/${dmName(vg.name, lv.name)}`],
+    ['lv_size', String(lv.extents * vg.extentSize)],
+    ['lv_tags', lv.tags.join(',')],
+    ['lv_active', minor === undefined ? '' : 'active'],
+    // Of what is not active lvm cannot tell (seen on 2.03.16).
+    ['lv_device_open', minor === undefined ? 'unknown' : isOpen ? 'open' : ''],
+    ['lv_autoactivation', lv.autoactivation ? 'enabled' : ''],
+    ['lv_layout', lv.layout ?? (lv.pool === undefined ? 'linear' : 'thin,sparse')],
+    ['lv_role', lv.role ?? role],
+    ['origin', origin?.name ?? ''],
+    ['origin_uuid', origin?.uuid ?? ''],
+    ['pool_lv', pool?.name ?? ''],
+    ['pool_lv_uuid', pool?.uuid ?? ''],
+    ['data_percent', percent(lv.data ?? (origin === undefined && lv.pool === undefined ? undefined : 0))],
+    ['metadata_percent', percent(lv.metadata)],
+    ['copy_percent', percent(lv.synced)],
+    ['lv_health_status', lv.health ?? ''],
+    ['lv_merging', isMerging(vg, lv) ? 'merging' : ''],
+    ['lv_skip_activation', lv.skipped === true ? 'skip activation' : ''],
+    ['lv_metadata_size', isPool(lv) ? String((lv.moreExtents ?? 0) * vg.extentSize) : ''],
+  ]);
+}
+
+/** Both are, the snapshot and its origin. */
+function isMerging(vg: VolumeGroup, lv: LogicalVolume): boolean {
+  return lv.merging === true || vg.lvs.some(({ origin, merging }) => origin === lv.uuid && merging === true);
+}
+
+/** A row of vgs. */
+export function vgRow(vg: VolumeGroup): Row {
+  const extents = vg.pvs.reduce((sum, pv) => sum + pv.extents, 0);
+  const free = freeExtents(vg);
+  return new Map([
+    ['vg_uuid', vg.uuid],
+    ['vg_name', vg.name],
+    ['vg_size', String(extents * vg.extentSize)],
+    ['vg_free', String(free * vg.extentSize)],
+    ['vg_extent_size', String(vg.extentSize)],
+    ['vg_extent_count', String(extents)],
+    ['vg_free_count', String(free)],
+    ['vg_permissions', 'writeable'],
+    ['vg_exported', ''],
+    ['vg_partial', ''],
+    ['vg_seqno', String(vg.seqno)],
+    ['vg_tags', vg.tags.join(',')],
+  ]);
+}
+
+/** A row of pvs. */
+export function pvRow(vg: VolumeGroup, pv: PhysicalVolume): Row {
+  const used = usedOn(vg, pv);
+  return new Map([
+    ['pv_uuid', pv.uuid],
+    ['pv_name', pv.path],
+    ['vg_uuid', vg.isTorn === true ? '' : vg.uuid],
+    ['vg_name', vg.isTorn === true ? '[unknown]' : vg.name],
+    ['dev_size', String(pv.deviceSize)],
+    ['pv_size', String(pv.extents * vg.extentSize)],
+    ['pv_free', String((pv.extents - used) * vg.extentSize)],
+    ['pv_allocatable', pv.allocatable === 'no' ? '' : 'allocatable'],
+    ['pv_missing', ''],
+    ['pv_tags', (pv.tags ?? []).join(',')],
+    ['pe_start', String(pv.start ?? pvStart)],
+  ]);
+}
+
+/** A row of pvs for one that is in no group. */
+export function freePvRow(pv: PhysicalVolume): Row {
+  return new Map([
+    ['pv_uuid', pv.uuid],
+    ['pv_name', pv.path],
+    ['vg_uuid', ''],
+    ['vg_name', ''],
+    ['dev_size', String(pv.deviceSize)],
+    ['pv_size', String(pv.deviceSize)],
+    ['pv_free', String(pv.deviceSize)],
+    ['pv_allocatable', ''],
+    ['pv_missing', ''],
+    ['pv_tags', ''],
+    ['pe_start', String(pvStart)],
+  ]);
+}
+
+/** Rows of pvseg: which run of extents is whose. */
+export function pvsegRows(vg: VolumeGroup): readonly Row[] {
+  return vg.pvs.flatMap(({ uuid: pv }) => {
+    const used = usedRuns(vg, pv).map((run) => pvsegRow(vg, run));
+    const free = freeRuns(vg)
+      .filter((run) => run.pv === pv)
+      .map((run) => pvsegRow(vg, run));
+    const start = (row: Row): number => Number(row.get('pvseg_start'));
+    return [...used, ...free].toSorted((a, b) => start(a) - start(b));
+  });
+}
+
+/** A run of extents of a physical volume; one that is in no group has one of none. */
+export function pvsegRow(
+  vg: Pick<VolumeGroup, 'uuid'>,
+  run: ExtentRun & { readonly lv?: string; readonly lvStart?: number },
+): Row {
+  return new Map([
+    ['pv_uuid', run.pv],
+    ['vg_uuid', vg.uuid],
+    ['pvseg_start', String(run.start)],
+    ['pvseg_size', String(run.count)],
+    ['lv_uuid', run.lv ?? ''],
+    ['seg_start_pe', String(run.lvStart ?? 0)],
+  ]);
+}
+
+/** Rows of seg: one for each volume. */
+export function segRows(vg: VolumeGroup): readonly Row[] {
+  return vg.lvs.map(
+    ({ uuid, layout, areas = 1 }) =>
+      new Map([
+        ['lv_uuid', uuid],
+        ['segtype', layout === 'raid,raid1' ? 'raid1' : (layout?.split(',')[0] ?? 'linear')],
+        ['stripes', String(areas)],
+      ]),
+  );
+}

@@ -1,0 +1,179 @@
+import { freeMinor, openers, ownExtents } from '../../world/devices.ts';
+import type { ExtentRun, LogicalVolume, PhysicalVolume, VolumeGroup } from '../../world/parts.ts';
+import { copyContent, type World } from '../../world/world.ts';
+
+/** What lvcreate does; also an administrator's. */
+export function createLv(
+  world: World,
+  vg: VolumeGroup,
+  make: Pick<
+    LogicalVolume,
+    | 'name'
+    | 'extents'
+    | 'tags'
+    | 'layout'
+    | 'role'
+    | 'pool'
+    | 'data'
+    | 'metadata'
+    | 'synced'
+    | 'moreExtents'
+    | 'areas'
+  > & { readonly origin?: string },
+): LogicalVolume {
+  const runs = allocate(vg, ownExtents(make));
+  const lv: LogicalVolume = { uuid: world.ids.lvmUuid(), autoactivation: true, ...make, runs };
+  vg.lvs = [...vg.lvs, lv];
+  commit(vg);
+  // Its extents are wiped of signatures as it is made.
+  for (const contents of [world.live, world.durable]) contents.set(`lv:${lv.uuid}`, {});
+  if (make.origin !== undefined) {
+    const origin = world.live.get(`lv:${make.origin}`);
+    if (origin !== undefined)
+      for (const contents of [world.live, world.durable]) contents.set(`lv:${lv.uuid}`, copyContent(origin));
+  }
+  activateLv(world, lv);
+  return lv;
+}
+
+/** Free extents, the first ones first; on the very run if one is said. Fewer than asked for when there are no more. */
+export function allocate(vg: VolumeGroup, count: number, onto?: ExtentRun): readonly ExtentRun[] {
+  const found: ExtentRun[] = [];
+  let missing = count;
+  for (const free of freeRuns(vg)) {
+    if (onto !== undefined && onto.pv !== free.pv) continue;
+    if (vg.pvs.find(({ uuid }) => uuid === free.pv)?.allocatable === 'no') continue;
+    const start = Math.max(free.start, onto?.start ?? 0);
+    const end = Math.min(free.start + free.count, onto === undefined ? Infinity : onto.start + onto.count);
+    const here = Math.min(missing, end - start);
+    if (here <= 0) continue;
+    found.push({ pv: free.pv, start, count: here });
+    missing -= here;
+  }
+  return found;
+}
+
+/** Runs of extents that nobody has. */
+export function freeRuns(vg: VolumeGroup): readonly ExtentRun[] {
+  return vg.pvs.flatMap((pv) => {
+    const found: ExtentRun[] = [];
+    let start = 0;
+    for (const run of usedRuns(vg, pv.uuid)) {
+      if (run.start > start) found.push({ pv: pv.uuid, start, count: run.start - start });
+      start = run.start + run.count;
+    }
+    return start < pv.extents ? [...found, { pv: pv.uuid, start, count: pv.extents - start }] : found;
+  });
+}
+
+/** Runs that are in use on a physical volume, in their order. What is being moved belongs to the volume that moves it. */
+export function usedRuns(
+  vg: VolumeGroup,
+  pv: string,
+): readonly (ExtentRun & { readonly lv: string; readonly lvStart: number })[] {
+  const own: (ExtentRun & { readonly lv: string; readonly lvStart: number })[] = [];
+  for (const { uuid, runs = [] } of [...vg.lvs, ...(vg.hidden ?? [])]) {
+    let lvStart = 0;
+    for (const run of runs) {
+      if (run.pv === pv && run.moving !== true) own.push({ ...run, lv: uuid, lvStart });
+      lvStart += run.count;
+    }
+  }
+  return own.sort((a, b) => a.start - b.start);
+}
+
+/** Extents in use on a physical volume. */
+export function usedOn(vg: VolumeGroup, pv: Pick<PhysicalVolume, 'uuid'>): number {
+  return usedRuns(vg, pv.uuid).reduce((sum, { count }) => sum + count, 0);
+}
+
+/** Takes extents off the end of a volume. */
+export function cutRuns(runs: readonly ExtentRun[], extents: number): readonly ExtentRun[] {
+  let left = extents;
+  return runs.flatMap((run) => {
+    const count = Math.min(run.count, left);
+    left -= count;
+    return count === 0 ? [] : [{ ...run, count }];
+  });
+}
+
+/** Neighbours as one run. */
+export function joined(runs: readonly ExtentRun[]): readonly ExtentRun[] {
+  const all: ExtentRun[] = [];
+  for (const run of runs) {
+    const last = all.at(-1);
+    if (last?.pv === run.pv && last.start + last.count === run.start)
+      all.splice(-1, 1, { ...last, count: last.count + run.count });
+    else all.push(run);
+  }
+  return all;
+}
+
+/** A place as lvm is told it: `/dev/vdb:10-12`. */
+export function placeOf(vg: VolumeGroup, place: string): ExtentRun | undefined {
+  const { path, first, last } = /^(?<path>[^:]+):(?<first>\d+)-(?<last>\d+)$/.exec(place)?.groups ?? {};
+  const pv = vg.pvs.find((each) => each.path === path);
+  if (pv === undefined) return undefined;
+  return { pv: pv.uuid, start: Number(first), count: Number(last) - Number(first) + 1 };
+}
+
+/** Into the kernel, with the lowest free minor number. */
+export function activateLv(world: World, lv: LogicalVolume): void {
+  if (world.active.has(lv.uuid)) return;
+  world.active.set(lv.uuid, freeMinor(world));
+}
+
+/** With its room for what changes; a thin snapshot has none. */
+export function isClassicSnapshot({ origin, pool }: LogicalVolume): boolean {
+  return origin !== undefined && pool === undefined;
+}
+
+/** A volume with its classic snapshots: lvm activates them together. */
+export function activateWith(world: World, vg: VolumeGroup, lv: LogicalVolume): void {
+  for (const each of [lv, ...classicSnapshots(vg, lv)]) activateLv(world, each);
+}
+
+export function deactivateWith(world: World, vg: VolumeGroup, lv: LogicalVolume): void {
+  for (const each of [lv, ...classicSnapshots(vg, lv)]) world.active.delete(each.uuid);
+}
+
+function classicSnapshots(vg: VolumeGroup, { uuid }: LogicalVolume): readonly LogicalVolume[] {
+  return vg.lvs.filter((each) => each.origin === uuid && isClassicSnapshot(each));
+}
+
+/** What lvremove does; also an administrator's. */
+export function removeLv(world: World, vg: VolumeGroup, lv: LogicalVolume): void {
+  vg.lvs = vg.lvs.filter((other) => other !== lv);
+  world.active.delete(lv.uuid);
+  for (const contents of [world.live, world.durable]) contents.delete(`lv:${lv.uuid}`);
+  commit(vg);
+}
+
+/** What lvextend and lvreduce say of it. */
+export function sizeChanged(
+  { name: vg, extentSize }: VolumeGroup,
+  name: string,
+  { from, to }: { readonly from: number; readonly to: number },
+): string {
+  const size = (count: number): string => {
+    const mib = (count * extentSize) / 1024 ** 2;
+    return `${mib < 1024 ? `${mib.toFixed(2)} MiB` : `${(mib / 1024).toFixed(2)} GiB`} (${count} extents)`;
+  };
+  return `  Size of logical volume ${vg}/${name} changed from ${size(from)} to ${size(to)}.\n`;
+}
+
+/** A change of the group's metadata. */
+export function commit(vg: VolumeGroup): void {
+  vg.seqno += 1;
+}
+
+/** A filesystem of it is mounted. */
+export function isMounted(world: World, { uuid }: LogicalVolume): boolean {
+  return world.mounts.some(({ storage }) => storage === `lv:${uuid}`);
+}
+
+/** Somebody has its device. */
+export function isOpen(world: World, lv: LogicalVolume): boolean {
+  const minor = world.active.get(lv.uuid);
+  return minor !== undefined && openers(world, `${world.dmMajor}:${minor}`).length > 0;
+}

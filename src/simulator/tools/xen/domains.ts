@@ -1,0 +1,63 @@
+import { type GuestConfig } from '../../../xen/config/index.ts';
+import { deviceByNumber, openers } from '../../world/devices.ts';
+import { resolve } from '../../world/resolve.ts';
+import type { Domain, DomainDisk } from '../../world/parts.ts';
+import type { World } from '../../world/world.ts';
+import { deviceAt } from '../blockdevice/device-at.ts';
+import { freeMemoryMiB } from './xl-list.ts';
+
+/** What libxl says at last of a domain that it could not make; its id is not given again. */
+export function giveUp(world: World): string {
+  const domid = world.nextDomid;
+  world.nextDomid += 1;
+  return [
+    `libxl: error: libxl_domain.c:1183:libxl__destroy_domid: Domain ${domid}:Non-existant domain`,
+    `libxl: error: libxl_domain.c:1137:domain_destroy_callback: Domain ${domid}:Unable to destroy guest`,
+    `libxl: error: libxl_domain.c:1064:domain_destroy_cb: Domain ${domid}:Destruction of domain failed`,
+  ].join('\n');
+}
+
+/** Why libxl 4.17 would not make this domain, in its words (fixtures in test/fixtures/xl). */
+export function complaintOf(world: World, guest: GuestConfig, disks: DomainDisk[]): string | undefined {
+  const domid = world.nextDomid;
+  if (world.domains.some(({ name }) => name === guest.name))
+    return `libxl: error: libxl_domain.c:81:libxl__domain_rename: Domain ${domid}:Domain with name "${guest.name}" already exists.\nlibxl: error: libxl_create.c:1296:initiate_domain_create: Domain ${domid}:cannot make domain: -6`;
+  for (const { vdev, path } of guest.disks) {
+    const device = path === undefined ? undefined : deviceAt(world, path);
+    if (path !== undefined && device === undefined && !resolve(world, path, 'follow').found)
+      return `libxl: error: libxl_device.c:455:libxl__device_disk_set_backend: Disk vdev=${vdev} failed to stat: ${path}: No such file or directory\nlibxl: error: libxl_create.c:1318:initiate_domain_create: Domain ${domid}:Unable to set disk defaults for disk ${disks.length}`;
+    if (path !== undefined && device !== undefined) disks.push({ vdev, path, number: device.number });
+  }
+  for (const file of [guest.kernel, guest.ramdisk])
+    if (file !== undefined && !resolve(world, file, 'follow').found)
+      return `xc: error: panic: xg_dom_core.c:205: failed to open file '${file}': No such file or directory: Internal error\nlibxl: error: libxl_dom.c:646:libxl__build_pv: xc_dom_kernel_file failed: No such file or directory`;
+  if (guest.memoryMiB > freeMemoryMiB(world))
+    return "xc: error: panic: xg_dom_boot.c:119: xc_dom_boot_mem_init: can't allocate low memory for domain: Out of memory\nlibxl: error: libxl_dom.c:586:libxl__build_dom: xc_dom_boot_mem_init failed: Cannot allocate memory";
+  for (const { number } of disks) {
+    const [user] = openers(world, number);
+    if (user === undefined) continue;
+    const node = `/dev/${deviceByNumber(world, number)?.name ?? number}`;
+    const where = user.startsWith('guest')
+      ? 'a guest domain,\nand so cannot be mounted now.'
+      : 'the privileged domain,\nand so cannot be mounted by a guest.';
+    return `libxl: error: libxl_exec.c:117:libxl_report_child_exitstatus: /etc/xen/scripts/block add [892] exited with error status 1\nlibxl: error: libxl_device.c:1337:device_hotplug_child_death_cb: script: Device ${node} is mounted in ${where}\nlibxl: error: libxl_create.c:1672:domcreate_launch_dm: Domain ${domid}:unable to add disk devices`;
+  }
+  for (const { bridge } of guest.vifs)
+    if (bridge !== undefined && !resolve(world, `/sys/class/net/${bridge}`, 'follow').found)
+      return `libxl: error: libxl_exec.c:117:libxl_report_child_exitstatus: /etc/xen/scripts/vif-bridge online [1176] exited with error status 1\nlibxl: error: libxl_device.c:1337:device_hotplug_child_death_cb: script: Could not find bridge device ${bridge}\nlibxl: error: libxl_create.c:1921:domcreate_attach_devices: Domain ${domid}:unable to add vif devices`;
+  return undefined;
+}
+
+/** What xl create leaves in the hypervisor. Ids are not used again until the next boot. */
+export function addDomain(
+  world: World,
+  make: Pick<Domain, 'name' | 'uuid' | 'memoryMiB' | 'vcpus' | 'disks' | 'state'> & {
+    readonly built?: Domain['built'];
+  },
+): Domain {
+  const { name, uuid, memoryMiB, vcpus, disks, state, built = 'whole' } = make;
+  const domain: Domain = { domid: world.nextDomid, name, uuid, memoryMiB, vcpus, disks, state, built };
+  world.nextDomid += 1;
+  world.domains = [...world.domains, domain];
+  return domain;
+}

@@ -1,0 +1,147 @@
+import { UsageError } from '../../../core/errors.ts';
+import { guestConfig, type GuestConfig, parseConfig } from '../../../xen/config/index.ts';
+import { unmodelled } from '../../options.ts';
+import { resolve } from '../../world/resolve.ts';
+import type { Domain, DomainDisk } from '../../world/parts.ts';
+import type { World } from '../../world/world.ts';
+import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
+import { xlInfo, xlList, xlLongList } from './xl-list.ts';
+
+import { addDomain, complaintOf, giveUp } from './domains.ts';
+
+/** xl (Xen 4.17). It exits with 1, or with 3 where libxl failed. */
+export const xlTools: Readonly<Record<string, ToolModel>> = { xl };
+
+function xl(call: ToolCall): ReturnType<ToolModel> {
+  const { world, argv } = call;
+  const line = argv.join(' ');
+  if (line === 'list -v') return ok(xlList(world));
+  if (line === 'list -l') return ok(xlLongList(world));
+  if (line === 'info') return ok(xlInfo(world));
+  const [verb, ...words] = argv[0] === '-N' ? ['check', ...argv.slice(2)] : argv;
+  if (argv[0] === '-N' && argv[1] !== 'create') throw unmodelled(call, 'it knows -N with create alone');
+  if (verb === 'check') return check(call, words);
+  if (verb === 'create') return create(call, words);
+  if (verb === 'destroy') return destroy(call, words);
+  if (verb === 'shutdown' && /^-w(?: -w)?$/.test(words.slice(0, -1).join(' ')))
+    return shutdown(call, words.at(-1) ?? '');
+  if (verb === 'domname') return domname(call, words);
+  if (verb === 'unpause') return unpause(call, words);
+  throw unmodelled(call, 'the verb, or an option of it, is new to it');
+}
+
+function domname({ world }: ToolCall, [domid = '']: readonly string[]): ReturnType<ToolModel> {
+  const domain = world.domains.find((each) => String(each.domid) === domid);
+  if (domain !== undefined && domain.built === 'whole') return ok(`${domain.name}\n`);
+  return failed(1, `Can't get domain name of domain id '${domid}', maybe this domain does not exist.`);
+}
+
+interface Asked {
+  readonly path: string;
+  readonly guest: GuestConfig;
+  readonly uuid: string;
+  readonly paused: boolean;
+}
+
+/** The config file that is named, read as xl reads it, with what the command line says instead. */
+function asked(call: ToolCall, words: readonly string[]): Asked | ReturnType<ToolModel> {
+  const [path = '', ...rest] = words;
+  const there = resolve(call.world, path, 'follow');
+  if (!there.found || there.inode.content === undefined)
+    return failed(3, `Failed to read config file: ${path}: No such file or directory`);
+  const uuid = rest
+    .flatMap((word) => /^uuid=["']?(?<uuid>[0-9a-f-]{36})["']?$/.exec(word)?.groups?.uuid ?? [])
+    .at(-1);
+  const paused = rest.includes('-p');
+  if (rest.some((word) => word !== '-p' && !word.startsWith('uuid=')))
+    throw unmodelled(call, 'an argument after the config file is new to it');
+  try {
+    const guest = guestConfig(parseConfig({ text: there.inode.content, file: path }));
+    return { path, guest, uuid: uuid ?? guest.uuid ?? call.world.ids.uuid(), paused };
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    return failed(
+      1,
+      `Parsing config from ${path}\n${error.message}\nFailed to parse config: Invalid argument`,
+    );
+  }
+}
+
+function check(call: ToolCall, words: readonly string[]): ReturnType<ToolModel> {
+  const wanted = asked(call, words);
+  if ('exitCode' in wanted) return wanted;
+  const { guest, uuid, path } = wanted;
+  const info = {
+    c_info: { type: guest.type, name: guest.name, uuid, run_hotplug_scripts: 'True' },
+    b_info: {
+      max_vcpus: guest.vcpus,
+      max_memkb: guest.memoryMiB * 1024,
+      target_memkb: guest.memoryMiB * 1024,
+    },
+    disks: guest.disks.map(({ path: target, vdev, format }) => ({ pdev_path: target, vdev, format })),
+  };
+  return ok(`${JSON.stringify(info, undefined, 4)}\n`, `Parsing config from ${path}\n`);
+}
+
+function create(call: ToolCall, words: readonly string[]): ReturnType<ToolModel> {
+  const { world } = call;
+  const wanted = asked(call, words);
+  if ('exitCode' in wanted) return wanted;
+  const { path, guest, uuid, paused } = wanted;
+  const said = `Parsing config from ${path}\n`;
+  const disks: DomainDisk[] = [];
+  const complaint = complaintOf(world, guest, disks);
+  if (complaint !== undefined) return failed(3, `${said}${complaint}\n${giveUp(world)}`);
+  addDomain(world, { ...guest, uuid, disks, state: paused ? 'paused' : 'blocked' });
+  return ok('', said);
+}
+
+function destroy(call: ToolCall, [id = '', ...more]: readonly string[]): ReturnType<ToolModel> {
+  if (more.length > 0) throw unmodelled(call, 'it destroys one domain');
+  const domain = domainOf(call.world, id);
+  if (domain === undefined && !/^\d+$/.test(id))
+    return failed(1, `${id} is an invalid domain identifier (rc=-6)`);
+  if (domain === undefined)
+    return failed(
+      1,
+      `libxl: error: libxl_domain.c:1183:libxl__destroy_domid: Domain ${id}:Non-existant domain\nlibxl: error: libxl_domain.c:1137:domain_destroy_callback: Domain ${id}:Unable to destroy guest\nlibxl: error: libxl_domain.c:1064:domain_destroy_cb: Domain ${id}:Destruction of domain failed\ndestroy failed (rc=-21)`,
+    );
+  call.world.domains = call.world.domains.filter((other) => other !== domain);
+  return ok();
+}
+
+function shutdown(call: ToolCall, id: string): ReturnType<ToolModel> {
+  const domain = domainOf(call.world, id);
+  if (domain === undefined && !/^\d+$/.test(id))
+    return failed(1, `${id} is an invalid domain identifier (rc=-6)`);
+  const said = `Shutting down domain ${domain?.domid ?? id}`;
+  if (domain === undefined)
+    return failed(
+      1,
+      `${said}\nlibxl: error: libxl_dom.c:37:libxl__domain_type: unable to get domain type for domid=${id}\nshutdown failed (rc=-3)`,
+    );
+  if (domain.state === 'shutdown' || domain.state === 'crashed')
+    return failed(
+      1,
+      `${said}\nlibxl: error: libxl_domain.c:854:pvcontrol_cb: guest didn't acknowledge control request: -9\nshutdown failed (rc=-9)`,
+    );
+  call.world.domains = call.world.domains.filter((other) => other !== domain);
+  const { domid } = domain;
+  return ok(
+    '',
+    `${said}\nWaiting for 1 domains\nDomain ${domid} has been shut down, reason code 0\nDomain ${domid} has been destroyed\n`,
+  );
+}
+
+function unpause(call: ToolCall, [id = '', ...more]: readonly string[]): ReturnType<ToolModel> {
+  if (more.length > 0) throw unmodelled(call, 'it unpauses one domain');
+  const domain = domainOf(call.world, id);
+  if (domain === undefined) return failed(1, `${id} is an invalid domain identifier (rc=-6)`);
+  if (domain.state === 'paused') domain.state = 'blocked';
+  return ok();
+}
+
+/** xl takes a name, or a number as an id. */
+function domainOf(world: World, id: string): Domain | undefined {
+  return world.domains.find(({ domid, name }) => (/^\d+$/.test(id) ? domid === Number(id) : name === id));
+}

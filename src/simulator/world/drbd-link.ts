@@ -1,0 +1,202 @@
+import { dataSize } from '../../drbd/index.ts';
+import { type Device, deviceByNumber } from './devices.ts';
+import { type DrbdResource, type DrbdVolume, justCreated } from './drbd.ts';
+import type { Content } from './parts.ts';
+import { placed } from '../tools/drbd/bytes.ts';
+import { copyContent, settle, type World } from './world.ts';
+
+/** The other hosts whose DRBD each host's can reach, and whether their cable is plugged now. */
+const cables = new WeakMap<World, Map<World, () => boolean>>();
+
+/** From now on the DRBD of two hosts reaches the other one's, while the cable between them is plugged. */
+export function linkDrbd(here: World, there: World, isPlugged: () => boolean = () => true): void {
+  for (const [one, other] of [
+    [here, there],
+    [there, here],
+  ] as const)
+    cables.set(one, new Map([...(cables.get(one) ?? []), [other, isPlugged]]));
+}
+
+function reachedFrom(world: World): readonly World[] {
+  return [...(cables.get(world) ?? [])].flatMap(([other, isPlugged]) => (isPlugged() ? [other] : []));
+}
+
+interface Peer {
+  readonly at: World;
+  readonly of: DrbdResource;
+}
+
+/** The same resource on another host, when both look for each other. */
+function peerOf(world: World, own: DrbdResource): Peer | undefined {
+  if (own.connection === 'StandAlone') return undefined;
+  const [ours, theirs] = own.addresses;
+  return reachedFrom(world)
+    .flatMap((at) => at.drbd.resources.map((of) => ({ at, of })))
+    .find(
+      ({ of: { name, connection, addresses } }) =>
+        name === own.name && connection !== 'StandAlone' && addresses[0] === theirs && addresses[1] === ours,
+    );
+}
+
+/** Has a plan changed what another host's DRBD does? Then what this one sees is the model's as well. */
+export function isPeerChanged(world: World): boolean {
+  return reachedFrom(world).some(({ drbd }) => drbd.config !== undefined);
+}
+
+/** What a resource sees of its peer is what that one is now. Without a link an administrator says what it is. */
+export function look(world: World): void {
+  if (!cables.has(world)) return;
+  for (const own of world.drbd.resources) {
+    if (own.connection === 'StandAlone') continue;
+    const peer = peerOf(world, own);
+    // One of a real host, under a plan, whose peer the plan does not know.
+    if (peer === undefined && own.addresses[0] === '') continue;
+    const isNew = own.connection === 'Connecting' && peer !== undefined;
+    own.connection = peer === undefined ? 'Connecting' : 'Connected';
+    // They agree on a size whenever they meet, without anybody being primary (receive_sizes of drbd_receiver.c, 8.4).
+    if (isNew) for (const { volume } of own.volumes) grow(world, own, volume);
+    if (peer === undefined || meet(world, own, peer) === 'part') delete own.peer;
+    else own.peer = { role: peer.of.role, disk: peer.of.volumes[0]?.disk ?? 'Diskless' };
+  }
+}
+
+/** Who has no data yet fetches those of the other one, at once; hosts whose data have nothing in common part again. */
+function meet(world: World, own: DrbdResource, { at: there, of: peer }: Peer): 'stay' | 'part' {
+  for (const volume of own.volumes) {
+    const its = peer.volumes.find((each) => each.volume === volume.volume);
+    if (its === undefined || volume.replication !== undefined || its.replication !== undefined) continue;
+    const [ours, theirs] = [generationOf(world, volume), generationOf(there, its)];
+    if (volume.disk === 'UpToDate' && its.disk === 'Inconsistent') {
+      send({ from: world, volume }, { to: there, its });
+      become(there, its, ours);
+    } else if (volume.disk === 'Inconsistent' && its.disk === 'UpToDate') {
+      send({ from: there, volume: its }, { to: world, its: volume });
+      become(world, volume, theirs);
+    } else {
+      const fetches = fetching({ at: world, of: own, volume }, { at: there, of: peer, volume: its });
+      if (fetches === 'own') {
+        send({ from: there, volume: its }, { to: world, its: volume });
+        for (const [at, each] of [
+          [world, volume],
+          [there, its],
+        ] as const)
+          become(at, each, theirs);
+      } else if (fetches === 'peer') {
+        send({ from: world, volume }, { to: there, its });
+        for (const [at, each] of [
+          [world, volume],
+          [there, its],
+        ] as const)
+          become(at, each, ours);
+      } else if (ours !== undefined && theirs !== undefined && ours !== theirs) {
+        for (const each of [own, peer]) each.connection = 'StandAlone';
+        return 'part';
+      }
+    }
+  }
+  for (const each of [own, peer]) delete each.discards;
+  return 'stay';
+}
+
+interface Side extends Peer {
+  readonly volume: DrbdVolume;
+}
+
+/** Of two that are up to date: who gives up its data, or has not been written to since they parted (drbd_uuid_compare, 8.4). */
+function fetching(own: Side, peer: Side): 'own' | 'peer' | undefined {
+  const [ours, theirs] = [contentOf(own.at, own.volume), contentOf(peer.at, peer.volume)];
+  if (own.volume.disk !== 'UpToDate' || peer.volume.disk !== 'UpToDate') return undefined;
+  const [mine = justCreated, its = justCreated] = [ours?.generation, theirs?.generation];
+  if (mine === its) return undefined;
+  if (own.of.discards === true || (theirs?.bitmap === mine && ours?.bitmap === undefined)) return 'own';
+  return peer.of.discards === true || (ours?.bitmap === its && theirs?.bitmap === undefined)
+    ? 'peer'
+    : undefined;
+}
+
+function contentOf(world: World, { lower: number }: DrbdVolume): Content | undefined {
+  const lower = deviceByNumber(world, number);
+  return lower === undefined ? undefined : world.live.get(lower.storage);
+}
+
+/** Somebody writes to a resource: without its peer that begins a new generation, once (drbd_uuid_new_current, 8.4). */
+export function write(world: World, own: DrbdResource): void {
+  for (const volume of own.volumes) {
+    volume.written = (volume.written ?? 0) + 4096;
+    const lower = deviceByNumber(world, volume.lower);
+    const content = contentOf(world, volume);
+    if (lower === undefined || own.connection === 'Connected' || content?.bitmap !== undefined) continue;
+    const generation = `${world.ids.uuid().replaceAll('-', '').slice(0, 14)}a0`;
+    world.live.set(lower.storage, { ...content, generation, bitmap: content?.generation ?? justCreated });
+    settle(world, lower.storage);
+  }
+}
+
+function generationOf(world: World, volume: DrbdVolume): string | undefined {
+  return contentOf(world, volume)?.generation;
+}
+
+/** All of it, at once. */
+function send(
+  { from, volume }: { readonly from: World; readonly volume: DrbdVolume },
+  { to, its }: { readonly to: World; readonly its: DrbdVolume },
+): void {
+  to.live.set(its.storage, copyContent(from.live.get(volume.storage) ?? {}));
+  settle(to, its.storage);
+}
+
+function become(world: World, volume: DrbdVolume, generation: string | undefined): void {
+  volume.disk = 'UpToDate';
+  remember(world, volume, generation);
+}
+
+/** Both have the same data from now on: nothing was to be sent, or all of it was, at once. */
+export function alike(world: World, own: DrbdResource): void {
+  const peer = peerOf(world, own);
+  if (peer === undefined) return;
+  for (const volume of peer.of.volumes) {
+    if (volume.disk === 'Diskless') continue;
+    volume.disk = 'UpToDate';
+    remember(peer.at, volume);
+  }
+  peer.at.revision += 1;
+}
+
+/** Their metadata say so, too. */
+export function remember(world: World, { lower: number }: DrbdVolume, generation?: string): void {
+  const lower = deviceByNumber(world, number);
+  if (lower === undefined) return;
+  const said = generation === undefined ? {} : { generation };
+  const { bitmap: _, ...content } = world.live.get(lower.storage) ?? {};
+  world.live.set(lower.storage, { ...content, replica: 'UpToDate', ...said });
+  settle(world, lower.storage);
+}
+
+/** Its metadata say so, and are at the end of its disk. */
+function agree(
+  world: World,
+  volume: DrbdVolume,
+  { lower, size }: { readonly lower: Device; readonly size: number },
+): void {
+  volume.size = size;
+  const content = world.live.get(lower.storage);
+  if (content?.metadata === undefined) return;
+  world.live.set(lower.storage, placed(lower, content, size));
+  settle(world, lower.storage);
+}
+
+/** How large a volume can be on every host, and on all of them becomes so. */
+export function grow(world: World, own: DrbdResource, number: number): void {
+  const peer = peerOf(world, own);
+  const all = [{ at: world, of: own }, ...(peer === undefined ? [] : [peer])].flatMap(({ at, of }) =>
+    of.volumes.filter((each) => each.volume === number).map((of) => ({ at, of })),
+  );
+  const rooms = all
+    .flatMap(({ at, of }) => deviceByNumber(at, of.lower)?.size ?? [])
+    .map((size) => dataSize(size));
+  for (const { at, of } of all) {
+    const lower = deviceByNumber(at, of.lower);
+    if (lower !== undefined) agree(at, of, { lower, size: Math.min(...rooms) });
+    at.revision += 1;
+  }
+}

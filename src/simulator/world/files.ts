@@ -1,0 +1,227 @@
+import { posix } from 'node:path';
+import type { FileStat } from '../../command/index.ts';
+import { deviceByNumber } from './devices.ts';
+import { fileError } from '../faults/file-errors.ts';
+import { type Found, resolve, storageAt, treeOf } from './resolve.ts';
+import {
+  addEntry,
+  addInode,
+  bytesOf,
+  directory,
+  file,
+  inodeOf,
+  type Inode,
+  linksOf,
+  namesOf,
+  removeEntry,
+} from './tree.ts';
+import { settle, type World } from './world.ts';
+
+/** lstat(2). */
+export function statPath(world: World, path: string): FileStat | undefined {
+  const there = resolve(world, path, 'keep');
+  if (there.found) return statOf(world, there);
+  if (there.code === 'ELOOP') throw fileError('ELOOP', 'stat', path);
+  return undefined;
+}
+
+export function readFile(world: World, path: string): Uint8Array {
+  const { inode } = reached(world, 'read', path);
+  if (inode.kind === 'directory') throw fileError('EISDIR', 'read', path);
+  if (inode.kind !== 'file') throw fileError('EINVAL', 'read', path);
+  if ((inode.length ?? 0) > (inode.content?.length ?? 0))
+    throw new TypeError(`${path} has a hole: the simulated host does not read it`);
+  if (inode.content === undefined) throw new TypeError(`the content of ${path} was not fetched`);
+  return inode.content.slice();
+}
+
+export function readDir(world: World, path: string): readonly string[] {
+  const there = reached(world, 'list', path);
+  if (there.inode.kind !== 'directory') throw fileError('ENOTDIR', 'list', path);
+  return [...(there.inode.entries?.keys() ?? [])].sort();
+}
+
+export function readLink(world: World, path: string): string {
+  const { inode } = reached(world, 'readlink', path, 'keep');
+  if (inode.target === undefined) throw fileError('EINVAL', 'readlink', path);
+  return inode.target;
+}
+
+/** A file that is new; its content is durable, its name is not until the directory is synced. */
+export function writeNew(world: World, path: string, content: Uint8Array | string, mode: number): FileStat {
+  const { parent, name } = free(world, 'create', path);
+  const ino = addInode(parent.tree, parent.ino, name, file(bytesOf(content), mode));
+  syncInode(world, parent.storage, ino);
+  return statOf(world, reached(world, 'create', path, 'keep'));
+}
+
+export function linkFile(world: World, existing: string, path: string): void {
+  const source = reached(world, 'link', existing, 'keep');
+  const { parent, name } = free(world, 'link', path, [existing]);
+  if (source.inode.kind === 'directory') throw fileError('EPERM', 'link', path, [existing]);
+  if (source.storage !== parent.storage) throw fileError('EXDEV', 'link', path, [existing]);
+  addEntry(parent.tree, parent.ino, name, source.ino);
+}
+
+/** rename(2): replaces what has the new name. */
+export function renamePath(world: World, from: string, to: string): void {
+  const source = reached(world, 'rename', from, 'keep');
+  const there = resolve(world, to, 'keep');
+  const parent = reached(world, 'rename', posix.dirname(to));
+  if (source.storage !== parent.storage) throw fileError('EXDEV', 'rename', to, [from]);
+  if (there.found) {
+    // Two names of one inode: rename(2) "does nothing, and returns a success status".
+    if (there.ino === source.ino) return;
+    if (there.inode.kind === 'directory' && (there.inode.entries?.size ?? 0) > 0)
+      throw fileError('ENOTEMPTY', 'rename', to, [from]);
+    if ((there.inode.kind === 'directory') !== (source.inode.kind === 'directory'))
+      throw fileError(there.inode.kind === 'directory' ? 'EISDIR' : 'ENOTDIR', 'rename', to, [from]);
+    unlink(world, there);
+  }
+  addEntry(parent.tree, parent.ino, posix.basename(to), source.ino);
+  unlink(world, source);
+}
+
+export function removeFile(world: World, path: string): void {
+  const there = reached(world, 'remove', path, 'keep');
+  if (there.inode.kind === 'directory') throw fileError('EISDIR', 'remove', path);
+  if (there.storage.startsWith('virtual:')) throw fileError('EPERM', 'remove', path);
+  unlink(world, there);
+}
+
+export function makeDir(world: World, path: string, mode: number, parents: boolean): void {
+  const there = resolve(world, path, 'follow');
+  if (parents && there.found && there.inode.kind === 'directory') return;
+  if (parents && path !== '/') makeDir(world, posix.dirname(path), mode, true);
+  const { parent, name } = free(world, 'mkdir', path);
+  addInode(parent.tree, parent.ino, name, directory(mode));
+}
+
+export function removeDir(world: World, path: string): void {
+  const there = reached(world, 'rmdir', path, 'keep');
+  if (there.inode.kind !== 'directory') throw fileError('ENOTDIR', 'rmdir', path);
+  if (storageAt(world, there.path) !== undefined) throw fileError('EBUSY', 'rmdir', path);
+  if ((there.inode.entries?.size ?? 0) > 0) throw fileError('ENOTEMPTY', 'rmdir', path);
+  unlink(world, there);
+}
+
+/** fsync(2): of a device what was written to it; of a file its content; of a directory its names. */
+export function syncPath(world: World, path: string): void {
+  const there = reached(world, 'sync', path);
+  if (there.inode.kind === 'block') syncDevice(world, there.inode.node);
+  else syncInode(world, there.storage, there.ino);
+}
+
+/** What the page cache holds for a device. The files of a mounted filesystem are in another cache: they stay there. */
+export function syncDevice(world: World, number: string | undefined): void {
+  const device = deviceByNumber(world, number);
+  if (device === undefined) return;
+  const isMounted = world.mounts.some(({ storage }) => storage === device.storage);
+  const [now, before] = [world.live.get(device.storage), world.durable.get(device.storage)];
+  if (!isMounted || now?.superblock?.uuid !== before?.superblock?.uuid || before?.tree === undefined)
+    settle(world, device.storage);
+}
+
+/** syncfs(2). */
+export function syncFilesystem(world: World, path: string): void {
+  settle(world, reached(world, 'sync', path).storage);
+}
+
+/** An inode as it is now is durable. A name that becomes durable before what it leads to leads to something empty. */
+export function syncInode(world: World, storage: string, ino: number): void {
+  const disk = world.durable.get(storage)?.tree;
+  if (disk === undefined) return;
+  const now = inodeOf(treeOf(world, storage), ino);
+  disk.next = Math.max(disk.next, treeOf(world, storage).next);
+  disk.inodes.set(ino, now);
+  for (const child of now.entries?.values() ?? []) {
+    if (disk.inodes.has(child)) continue;
+    disk.inodes.set(child, hollow(inodeOf(treeOf(world, storage), child)));
+  }
+  // What loop devices wrote into files of which the last name is gone.
+  const prefix = `file:${storage}:`;
+  for (const key of world.durable.keys())
+    if (
+      key.startsWith(prefix) &&
+      !world.live.has(key) &&
+      namesOf(disk, parseInt(key.slice(prefix.length), 10)) === 0
+    )
+      world.durable.delete(key);
+}
+
+function hollow(inode: Inode): Inode {
+  if (inode.kind === 'directory') return { ...inode, entries: new Map() };
+  if (inode.content === undefined) return inode;
+  const { length: _, ...rest } = inode;
+  return { ...rest, content: new Uint8Array() };
+}
+
+function statOf(world: World, { tree, ino, inode, storage }: Found): FileStat {
+  if (inode.real !== undefined) return inode.real;
+  const size =
+    inode.length ?? inode.content?.length ?? inode.target?.length ?? (inode.kind === 'directory' ? 4096 : 0);
+  return {
+    kind: inode.kind,
+    inode: String(ino),
+    device: numberOf(world, storage),
+    ...(inode.node === undefined ? {} : { node: inode.node }),
+    size,
+    mode: inode.mode,
+    uid: inode.uid,
+    gid: inode.gid,
+    links: linksOf(tree, ino),
+    ...(inode.kind === 'file' ? { birth: String(inode.birth ?? ino) } : {}),
+  };
+}
+
+function numberOf(world: World, storage: string): string {
+  const mount = world.mounts.find((each) => each.storage === storage);
+  return mount?.device ?? '0:5';
+}
+
+/** Where a new name is to be: its directory is there, and it is not. */
+function free(
+  world: World,
+  verb: string,
+  path: string,
+  more: readonly string[] = [],
+): { readonly parent: Found; readonly name: string } {
+  const there = resolve(world, path, 'keep');
+  if (there.found) throw fileError('EEXIST', verb, path, more);
+  if (there.parent === undefined || there.name === undefined || there.last !== true)
+    throw fileError(there.code, verb, path, more);
+  if (there.parent.storage.startsWith('virtual:')) throw fileError('EPERM', verb, path, more);
+  if (isReadOnly(world, there.parent)) throw fileError('EROFS', verb, path, more);
+  return { parent: there.parent, name: there.name };
+}
+
+/** The filesystem may be read-only, or this one way to it. */
+function isReadOnly(world: World, { storage, path }: Found): boolean {
+  const mounts = world.mounts.filter((each) => each.storage === storage && covers(each.path, path));
+  const over = mounts.toSorted((one, other) => one.path.length - other.path.length).at(-1);
+  return (
+    over !== undefined && [over.options, over.superOptions].some((words) => words.split(',').includes('ro'))
+  );
+}
+
+function covers(directory: string, path: string): boolean {
+  return path === directory || path.startsWith(directory === '/' ? '/' : `${directory}/`);
+}
+
+export function reached(world: World, verb: string, path: string, last: 'follow' | 'keep' = 'follow'): Found {
+  const there = resolve(world, path, last);
+  if (!there.found) throw fileError(there.code, verb, path);
+  return there;
+}
+
+function unlink(world: World, there: Found): void {
+  const parent = reached(world, 'remove', posix.dirname(there.path));
+  const written = `file:${there.storage}:${statOf(world, there).inode}`;
+  removeEntry(parent.tree, parent.ino, posix.basename(there.path));
+  // With its last name goes what loop devices wrote into the file, unless one is still attached.
+  const isLeft =
+    parent.tree.inodes.has(there.ino) || [...world.loops.values()].some(({ storage }) => storage === written);
+  if (!isLeft) world.live.delete(written);
+  // What lies on a real host must not show through again.
+  world.overlay?.absent.add(there.path);
+}

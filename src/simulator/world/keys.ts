@@ -1,0 +1,32 @@
+import { createHash } from 'node:crypto';
+import { type KeyInput, Secret } from '../../command/index.ts';
+import { RefusedError } from '../../core/errors.ts';
+import { readFile } from './files.ts';
+import type { World } from './world.ts';
+
+/**
+ * What a program of the simulated host reads. A key from a file is that file; what a person types, a program prints or
+ * systemd hands over is not there: the reference stands for it, so that the same one is the same key.
+ */
+export function inputText(world: World, input: Secret | KeyInput | Uint8Array | string): string {
+  if (typeof input === 'string') return input;
+  if (input instanceof Uint8Array) return Buffer.from(input).toString('latin1');
+  if (input instanceof Secret) return Buffer.from(input.reveal()).toString('latin1');
+  const { key } = input;
+  // A plan asks for no key, and reads none.
+  if (key.from !== 'file' || world.overlay !== undefined) return JSON.stringify(key);
+  const bytes = readFile(world, key.path);
+  if (bytes.length === 0)
+    throw new RefusedError(`the key from the file ${key.path} is empty`, {
+      remedy: 'see what should have been there',
+    });
+  return Buffer.from(bytes).toString('latin1');
+}
+
+/** Of a key slot of a real host: a plan is given no key, so every one opens it. */
+export const anyKey = 'any';
+
+/** What the model remembers of a key: the snapshot of a host shows it. */
+export function fingerprintOf(key: string): string {
+  return createHash('sha256').update(key, 'latin1').digest('hex').slice(0, 16);
+}

@@ -1,0 +1,183 @@
+import { devices } from './devices.ts';
+import { resolve } from './resolve.ts';
+import { addMount } from '../tools/mount/mounts.ts';
+import { nodeOf } from '../tools/blockdevice/partitions.ts';
+import { tableIn } from '../tools/blockdevice/sectors.ts';
+import { directory, emptyTree, file, plant, symlink, type Inode } from './tree.ts';
+import type { Disk, VolumeGroup } from './parts.ts';
+import { bareWorld, settle, tmpfs, type World, type WorldOptions } from './world.ts';
+
+const gib = 1024 ** 3;
+
+/** A dom0 with its system on /dev/vda and each volume group on a disk of its own. */
+export function demoWorld(options: WorldOptions): World {
+  const groups = options.volumeGroups ?? [{ name: 'vg0', size: 8 * gib }];
+  const sizes = [{ size: 4 * gib }, ...groups];
+  const system: readonly Disk[] = sizes.map(({ size }, index) => diskAt(index, `vd${letter(index)}`, size));
+  const more = (options.disks ?? []).map(({ name, size }, index) =>
+    diskAt(system.length + index, name, size),
+  );
+  const disks = [...system, ...more];
+  const world = bareWorld({ ...options, disks });
+  for (const { name } of disks) world.live.set(`disk:${name}`, {});
+  makeSystem(world);
+  for (const [index, group] of groups.entries()) makeGroup(world, system[index + 1], group);
+  boot(world);
+  for (const storage of world.live.keys()) if (!storage.startsWith('tmpfs:')) settle(world, storage);
+  return world;
+}
+
+/** What the kernel, udev and the boot scripts set up: nothing of it outlasts the boot. */
+export function boot(world: World): void {
+  world.active = new Map();
+  world.mappings = [];
+  Object.assign(world.drbd, { module: 'absent', resources: [] });
+  world.partitions = partitionsOf(world);
+  world.mounts = [];
+  world.loops = new Map();
+  world.swaps = [];
+  world.domains = [];
+  world.nextDomid = 1;
+  world.held = new Map();
+  tmpfs(world, 'tmpfs:/run');
+  tmpfs(world, 'tmpfs:/tmp', 0o1777);
+  const fixed = (device: string, path: string, type: string, storage: string): void =>
+    void addMount(world, { device, path, type, source: type, storage, words: ['rw'] });
+  addMount(world, {
+    device: '254:0',
+    path: '/',
+    type: 'ext4',
+    source: '/dev/vda',
+    storage: 'disk:vda',
+    words: ['rw'],
+  });
+  fixed('0:5', '/dev', 'devtmpfs', 'virtual:dev');
+  fixed('0:21', '/proc', 'proc', 'virtual:proc');
+  fixed('0:22', '/sys', 'sysfs', 'virtual:sys');
+  fixed('0:24', '/run', 'tmpfs', 'tmpfs:/run');
+  fixed('0:25', '/tmp', 'tmpfs', 'tmpfs:/tmp');
+  const run = world.live.get('tmpfs:/run')?.tree;
+  const control: Inode = { kind: 'other', mode: 0o600, uid: 0, gid: 0 };
+  if (run !== undefined && world.udev === 'running') plant(run, '/udev/control', control);
+  activateAtBoot(world);
+  mountAtBoot(world);
+}
+
+/** What the kernel reads from the tables of its disks. */
+function partitionsOf(world: World): World['partitions'] {
+  return new Map(
+    world.disks.flatMap(({ name, number, size }) => {
+      const table = tableIn(world.live.get(`disk:${name}`), size);
+      if (table === undefined) return [];
+      const parts = table.partitions.map((each) => ({
+        ...{ number: each.number, start: each.start * 512, size: each.size * 512 },
+        ...{ node: nodeOf({ number }, each.number), real: false },
+      }));
+      return [[number, parts] as const];
+    }),
+  );
+}
+
+function activateAtBoot(world: World): void {
+  let minor = 0;
+  // A hidden one only with that which it is part of; the spare of pools is of none.
+  for (const { lvs } of world.lvm)
+    for (const { uuid, autoactivation, skipped, role } of lvs)
+      if (autoactivation && skipped !== true && role?.startsWith('private,') !== true) {
+        world.active.set(uuid, minor);
+        minor += 1;
+      }
+}
+
+/** What /etc/fstab names by its UUID, as systemd does it: but for `noauto`. */
+function mountAtBoot(world: World): void {
+  const fstab = resolve(world, '/etc/fstab', 'follow');
+  const text = fstab.found ? new TextDecoder().decode(fstab.inode.content) : '';
+  for (const [, uuid, path = '', type = '', options = ''] of text.matchAll(
+    /^UUID=(\S+) (\S+) (\S+) (\S+)/gm,
+  )) {
+    if (options.split(',').includes('noauto')) continue;
+    // Of the devices of a btrfs the one that the model keeps its files by.
+    const device = devices(world).find(({ storage }) => {
+      const { superblock, tree } = world.live.get(storage) ?? {};
+      return (
+        superblock !== undefined &&
+        superblock.uuid === uuid &&
+        (superblock.member === undefined || tree !== undefined)
+      );
+    });
+    if (device === undefined) continue;
+    const { number, storage, name } = device;
+    addMount(world, { device: number, path, type, source: `/dev/${name}`, storage, words: ['rw'] });
+  }
+}
+
+function makeSystem(world: World): void {
+  const tree = emptyTree();
+  for (const path of [
+    '/dev',
+    '/etc/xen/auto',
+    '/home',
+    '/lost+found',
+    '/mnt',
+    '/proc',
+    '/root',
+    '/run',
+    '/srv',
+    '/sys',
+    '/tmp',
+    '/var/lib',
+    '/var/lib/drbd',
+    '/var/log',
+  ])
+    plant(tree, path, directory(path === '/root' || path === '/lost+found' ? 0o700 : 0o755));
+  plant(tree, '/etc/hostname', file(`${world.hostname}\n`));
+  plant(tree, '/etc/fstab', file('/dev/vda / ext4 defaults 0 1\n'));
+  plant(tree, '/etc/xen/xl.conf', file('autoballoon="off"\n'));
+  plant(tree, '/boot/vmlinuz-6.1.0-18-amd64', file('a kernel'));
+  plant(tree, '/boot/initrd.img-6.1.0-18-amd64', file('a ramdisk'));
+  plant(tree, '/vmlinuz', symlink('boot/vmlinuz-6.1.0-18-amd64'));
+  plant(tree, '/initrd.img', symlink('boot/initrd.img-6.1.0-18-amd64'));
+  const superblock = {
+    type: 'ext4',
+    usage: 'filesystem',
+    uuid: world.ids.uuid(),
+    version: '1.0',
+    blockSize: 4096,
+  } as const;
+  world.live.set('disk:vda', { superblock, tree });
+}
+
+function makeGroup(
+  world: World,
+  disk: Disk | undefined,
+  group: { readonly name: string; readonly size: number; readonly extentSize?: number },
+): void {
+  if (disk === undefined) throw new TypeError('a volume group needs a disk');
+  const extentSize = group.extentSize ?? 4 * 1024 ** 2;
+  const pv = world.ids.lvmUuid();
+  world.live.set(`disk:${disk.name}`, {
+    superblock: { type: 'LVM2_member', usage: 'raid', uuid: pv, version: 'LVM2 001' },
+  });
+  // The first MiB is LVM's own, and what is no whole extent stays unused.
+  const extents = Math.floor((disk.size - 1024 ** 2) / extentSize);
+  const vg: VolumeGroup = {
+    uuid: world.ids.lvmUuid(),
+    name: group.name,
+    extentSize,
+    seqno: 1,
+    tags: [],
+    pvs: [{ uuid: pv, path: `/dev/${disk.name}`, deviceSize: disk.size, extents, number: disk.number }],
+    lvs: [],
+    otherExtents: 0,
+  };
+  world.lvm = [...world.lvm, vg];
+}
+
+function diskAt(index: number, name: string, size: number): Disk {
+  return { name, number: `254:${index * 16}`, size, serial: `sim-${name}` };
+}
+
+function letter(index: number): string {
+  return String.fromCharCode(97 + index);
+}

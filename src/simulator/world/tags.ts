@@ -1,0 +1,55 @@
+import type { Tag } from '../../blockdevice/commands.ts';
+import { tagIn } from '../../blockdevice/tag.ts';
+import { UsageError } from '../../core/errors.ts';
+import { type Device, deviceByNumber, devices } from './devices.ts';
+import { tableIn } from '../tools/blockdevice/sectors.ts';
+import type { World } from './world.ts';
+
+/** The tags that a device bears, as udev makes links of them and blkid finds it by them. */
+export function tagsOf(world: World, { storage, part }: Device): ReadonlyMap<string, string> {
+  const { uuid, label } = world.live.get(storage)?.superblock ?? {};
+  const disk = part === undefined ? undefined : deviceByNumber(world, part.disk);
+  const table = disk === undefined ? undefined : tableIn(world.live.get(disk.storage), disk.size);
+  const entry = table?.partitions.find(({ number }) => number === part?.number);
+  // Of a dos table libblkid makes one up of the table's id and the number.
+  const dos = `${table?.id.replace(/^0x/, '') ?? ''}-${(part?.number ?? 0).toString(16).padStart(2, '0')}`;
+  const partUuid = table?.type === 'dos' && entry !== undefined ? dos : entry?.uuid;
+  const all = { UUID: uuid, LABEL: label, PARTUUID: partUuid?.toLowerCase(), PARTLABEL: entry?.name };
+  return new Map(
+    Object.entries(all).flatMap(([tag, value]) =>
+      value === undefined || value === '' ? [] : [[tag, value] as const],
+    ),
+  );
+}
+
+/** Of a table, which may hold anything: what is no tag, or a broken one, is none. */
+export function tagOrNone(text: string): Tag | undefined {
+  try {
+    return tagIn(text);
+  } catch (error) {
+    if (error instanceof UsageError) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * The devices that bear a tag and are searched for it. libblkid leaves out what lvm keeps for itself (sysfs_devno_is_dm_private),
+ * and a whole disk that has partitions.
+ */
+export function taggedDevices(world: World, { name, value }: Tag): readonly Device[] {
+  return devices(world).filter(
+    (device) =>
+      device.layer === undefined &&
+      (world.partitions.get(device.number) ?? []).length === 0 &&
+      tagsOf(world, device).get(name) === value,
+  );
+}
+
+/** encode_devnode_name of systemd 252 (src/shared/device-nodes.c): all but these and what is not ASCII is \xNN. */
+export function linkName(value: string): string {
+  const plain = '#+-.:=@_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+  return value.replace(/./gsu, (each) => {
+    const code = each.codePointAt(0) ?? 0;
+    return code > 0x7f || plain.includes(each) ? each : `\\x${code.toString(16).padStart(2, '0')}`;
+  });
+}

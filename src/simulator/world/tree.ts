@@ -1,0 +1,176 @@
+import type { FileStat } from '../../command/index.ts';
+
+/** What a name leads to. A value that is never changed: a change puts another one in its place. */
+export interface Inode {
+  readonly kind: FileStat['kind'];
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Of a file. */
+  readonly content?: Uint8Array;
+  /** Of a file that is longer than what was written to it: with a hole, or with room that nobody has used. */
+  readonly length?: number;
+  /** Of a symbolic link. */
+  readonly target?: string;
+  /** Of a directory. */
+  readonly entries?: ReadonlyMap<string, number>;
+  /** Of a device node: `major:minor`. */
+  readonly node?: string;
+  /** When it was made; missing: its number, which no other one has had. */
+  readonly birth?: number;
+  /** Of what was found on a real host: what lstat(2) said there. */
+  readonly real?: FileStat;
+  /** And where it was found. */
+  readonly realPath?: string;
+}
+
+/** The files of one filesystem. */
+export interface Tree {
+  readonly root: number;
+  next: number;
+  readonly inodes: Map<number, Inode>;
+}
+
+/** An empty directory as it is made. */
+export function directory(mode = 0o755): Inode {
+  return { kind: 'directory', mode, uid: 0, gid: 0, entries: new Map() };
+}
+
+/** A regular file with this content. */
+export function file(content: Uint8Array | string, mode = 0o644): Inode {
+  return { kind: 'file', mode, uid: 0, gid: 0, content: bytesOf(content) };
+}
+
+/** A symbolic link. */
+export function symlink(target: string): Inode {
+  return { kind: 'symlink', mode: 0o777, uid: 0, gid: 0, target };
+}
+
+/** A block device node. */
+export function blockNode(node: string): Inode {
+  return { kind: 'block', mode: 0o660, uid: 0, gid: 6, node };
+}
+
+/** A tree with nothing but its root; ext4 numbers that 2, and 11 is the first free one. */
+export function emptyTree(mode = 0o755): Tree {
+  return { root: 2, next: 11, inodes: new Map([[2, directory(mode)]]) };
+}
+
+export function copyTree(tree: Tree): Tree {
+  return { ...tree, inodes: new Map(tree.inodes) };
+}
+
+export function inodeOf(tree: Tree, ino: number): Inode {
+  const inode = tree.inodes.get(ino);
+  if (inode === undefined) throw new TypeError(`the simulated tree has no inode ${ino}`);
+  return inode;
+}
+
+/** Gives a directory an entry. */
+export function addEntry(tree: Tree, parent: number, name: string, ino: number): void {
+  const above = inodeOf(tree, parent);
+  tree.inodes.set(parent, { ...above, entries: new Map(above.entries).set(name, ino) });
+}
+
+/** Puts a new inode under a name. Numbers are never used again, so that a durable name cannot lead to a later file. */
+export function addInode(tree: Tree, parent: number, name: string, inode: Inode): number {
+  const ino = tree.next;
+  tree.next += 1;
+  tree.inodes.set(ino, inode);
+  addEntry(tree, parent, name, ino);
+  return ino;
+}
+
+/** Takes a name away, and the inode with its last name. */
+export function removeEntry(tree: Tree, parent: number, name: string): void {
+  const above = inodeOf(tree, parent);
+  const entries = new Map(above.entries);
+  const ino = entries.get(name);
+  entries.delete(name);
+  tree.inodes.set(parent, { ...above, entries });
+  if (ino !== undefined && namesOf(tree, ino) === 0) tree.inodes.delete(ino);
+}
+
+/** How many names lead to an inode. */
+export function namesOf(tree: Tree, ino: number): number {
+  let names = 0;
+  for (const { entries } of tree.inodes.values()) {
+    if (entries === undefined) continue;
+    for (const other of entries.values()) if (other === ino) names += 1;
+  }
+  return names;
+}
+
+/** As lstat has it: a directory is also named by itself and by each directory in it. */
+export function linksOf(tree: Tree, ino: number): number {
+  const inode = inodeOf(tree, ino);
+  if (inode.kind !== 'directory') return namesOf(tree, ino);
+  const inside = [...(inode.entries?.values() ?? [])].filter(
+    (each) => inodeOf(tree, each).kind === 'directory',
+  );
+  return 2 + inside.length;
+}
+
+/** Adds a path below the root, with the directories above it. */
+export function plant(tree: Tree, path: string, inode: Inode): number {
+  const parts = path.split('/').filter((part) => part !== '');
+  let at = tree.root;
+  for (const [index, part] of parts.entries()) {
+    const known = inodeOf(tree, at).entries?.get(part);
+    const last = index === parts.length - 1;
+    if (known !== undefined && last) {
+      if (inode.kind !== 'directory') tree.inodes.set(known, inode);
+      return known;
+    }
+    at = known ?? addInode(tree, at, part, last ? inode : directory());
+  }
+  return at;
+}
+
+/** A tree of these paths, of which later ones stand above earlier ones: as `plant` for each, without copying what grows. */
+export function treeOfPaths(paths: Iterable<readonly [string, Inode]>): Tree {
+  const tree = emptyTree();
+  const directories = new Map([['', tree.root]]);
+  const growing = new Map<number, Map<string, number>>();
+  const entriesOf = (ino: number): Map<string, number> => {
+    const known = growing.get(ino);
+    if (known !== undefined) return known;
+    const above = inodeOf(tree, ino);
+    const entries = new Map(above.entries);
+    growing.set(ino, entries);
+    tree.inodes.set(ino, { ...above, entries });
+    return entries;
+  };
+  const put = (path: string, inode: Inode): number => {
+    const cut = path.lastIndexOf('/');
+    const [above, name] = [path.slice(0, cut), path.slice(cut + 1)];
+    const entries = entriesOf(directories.get(above) ?? put(above, directory()));
+    const known = entries.get(name);
+    const ino = known ?? tree.next;
+    if (known === undefined) {
+      tree.next += 1;
+      entries.set(name, ino);
+    }
+    if (known === undefined || inode.kind !== 'directory') {
+      tree.inodes.set(ino, inode);
+      growing.delete(ino);
+    }
+    directories.set(path, ino);
+    return ino;
+  };
+  for (const [path, inode] of paths) put(path.replaceAll(/\/{2,}/g, '/'), inode);
+  return tree;
+}
+
+/** Every path below a directory with its inode number, in the order of their names. */
+export function* walk(tree: Tree, ino = tree.root, path = ''): Generator<readonly [string, number]> {
+  const entries = [...(tree.inodes.get(ino)?.entries ?? [])].sort(([a], [b]) => (a < b ? -1 : 1));
+  for (const [name, child] of entries) {
+    yield [`${path}/${name}`, child];
+    if (tree.inodes.get(child)?.kind === 'directory') yield* walk(tree, child, `${path}/${name}`);
+  }
+}
+
+export function bytesOf(content: Uint8Array | string): Uint8Array {
+  return typeof content === 'string' ? new TextEncoder().encode(content) : content.slice();
+}

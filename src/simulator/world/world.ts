@@ -1,0 +1,232 @@
+import type { Tagged } from '../../blockdevice/commands.ts';
+import type { Command, ReadHost } from '../../command/index.ts';
+import type { Btrfs } from './btrfs.ts';
+import type { Drbd } from './drbd.ts';
+import type { Header } from './header-file.ts';
+import { seededIds, type Ids } from './ids.ts';
+import type { Content, CryptMapping, Disk, KernelPart, VolumeGroup, Mount, Loop, Domain } from './parts.ts';
+import { copyTree, emptyTree, type Inode } from './tree.ts';
+
+/** A change, in the order in which they were asked for. */
+export type Change =
+  | { readonly what: 'command'; readonly command: Command<unknown> }
+  /** Joined by pipes. */
+  | { readonly what: 'pipeline'; readonly commands: readonly Command<unknown>[] }
+  | {
+      readonly what: 'file';
+      readonly verb: 'create' | 'link' | 'rename' | 'remove' | 'mkdir' | 'rmdir' | 'sync';
+      readonly path: string;
+      readonly from?: string;
+      readonly content?: Uint8Array;
+      readonly mode?: number;
+    };
+
+/** A program that went on when its parent was killed. */
+interface Orphan {
+  readonly pid: number;
+  readonly command: string;
+  readonly safe: boolean;
+  /** The descriptor whose lock it holds. */
+  readonly lock: number;
+  /** The directory of its outputs, where its session is recorded. */
+  readonly outputs: string | undefined;
+  /** It comes to its end, as if nothing had happened. */
+  readonly finish: () => void;
+}
+
+/** A simulated process of bofh: kill it and nothing that it still tries has an effect. */
+export interface SimulatedProcess {
+  readonly pid: number;
+  readonly started: number;
+  alive: boolean;
+  /** Descriptors, and the inode that each is open on. */
+  readonly open: Map<number, string>;
+  /** What to do when it is killed: whoever waits for a program that hangs waits for ever. */
+  readonly onDeath: Set<() => void>;
+}
+
+/** The whole state of a simulated host. What stands in `live` only, a power cut takes away. */
+export interface World {
+  readonly ids: Ids;
+  readonly hostname: string;
+  boot: string;
+  readonly udev: 'running' | 'absent';
+  readonly disks: readonly Disk[];
+  /** Contents by storage: `disk:vdb`, `lv:UUID`, `file:STORAGE:INODE`, `tmpfs:/run`. */
+  live: Map<string, Content>;
+  durable: Map<string, Content>;
+  /** LVM makes its metadata durable itself. */
+  lvm: VolumeGroup[];
+  readonly dmMajor: number;
+  /** Minor numbers of device-mapper that devices of the real host have. */
+  readonly takenMinors: ReadonlySet<number>;
+  /** dm minors by LV uuid. */
+  active: Map<string, number>;
+  mappings: CryptMapping[];
+  readonly drbd: Drbd;
+  /** Those that the kernel knows, by the number of their disk. */
+  partitions: Map<string, readonly KernelPart[]>;
+  loops: Map<number, Loop>;
+  nextSequence: number;
+  /** Replaced at each change, never changed. */
+  mounts: readonly Mount[];
+  nextMount: number;
+  /** Directories in which somebody works, files and devices that somebody has open, each with the process. */
+  held: Map<string, { readonly pid: number; readonly command: string }>;
+  /** Device numbers. */
+  swaps: string[];
+  domains: Domain[];
+  nextDomid: number;
+  readonly memoryMiB: number;
+  readonly bridges: readonly string[];
+  /** Of its network card, eth0: `10.0.0.1/24`. */
+  readonly addresses: readonly string[];
+  /** Counts changes: what is derived from the rest is made anew. */
+  revision: number;
+  readonly processes: SimulatedProcess[];
+  nextPid: number;
+  flocks: { readonly inode: string; readonly fd: number; mode: 'shared' | 'exclusive' }[];
+  readonly objectLocks: Map<
+    string,
+    Map<object, { readonly pid: number; readonly mode: 'shared' | 'exclusive' }>
+  >;
+  orphans: Orphan[];
+  /** Under `simulate`. */
+  readonly overlay?: Overlay;
+}
+
+/** A real host beneath the model: it is asked, by reads alone, about what the model has not changed. */
+export interface Overlay {
+  readonly real: ReadHost;
+  /** What was found below /dev, /proc and /sys, by path. */
+  readonly imported: Map<string, Inode>;
+  /** Paths of which it is known that there is nothing, or that the model removed. */
+  readonly absent: Set<string>;
+  /** Directories whose names are all known. */
+  readonly listed: Set<string>;
+  /** Where the model unmounted what the real host has mounted: what lies there is under that mount. */
+  readonly uncovered: Set<string>;
+  /** What is known of each mounted btrfs of the real host, by the number in its mounts. */
+  readonly btrfs: Map<string, Btrfs>;
+  /** LUKS headers in files of the real host, by path, as far as they are to be written to a device. */
+  readonly headers: Map<string, Header>;
+  /** Listings of the real host's archives, by path. */
+  readonly listings: Map<string, string>;
+  /** Its devices that bear a tag, by `NAME=value`, as far as it was asked: where no udev makes links of them. */
+  readonly tagged: Map<string, readonly Tagged[]>;
+  /** The first bytes of streams of btrfs that the real host has, by path. */
+  readonly streams: Map<string, Uint8Array>;
+  /** Logical volumes of the real host by uuid: what they were at first. */
+  readonly volumes: Map<
+    string,
+    { readonly number: string; readonly vg: string; readonly name: string; readonly size: number }
+  >;
+  /** Its other block devices, by `major:minor`, as far as a command has named them. */
+  readonly devices: Map<string, { readonly name: string; readonly size: number }>;
+  /** Its loop devices are in the model. */
+  loopsAreKnown: boolean;
+  /** Back ends of the guests of the real host, by path, each with its domid. */
+  readonly backends: ReadonlyMap<string, number>;
+  /** What is open on the real host, by `major:minor`, as it was at first. */
+  readonly mappings: ReadonlyMap<string, { readonly name: string; readonly size: number }>;
+  /** Minors of DRBD that had a disk on the real host, once the model knows them. */
+  readonly replicas: Set<number>;
+  /** Programs that this host does not have. */
+  readonly missing: ReadonlySet<'lvm' | 'xen'>;
+}
+
+/** What `simulatedHost` is given; what is left out has a default. */
+export interface WorldOptions {
+  readonly seed?: string;
+  readonly hostname?: string;
+  readonly udev?: 'running' | 'absent';
+  /** Volume groups on a disk of their own each. Default: `vg0` of 8 GiB. */
+  readonly volumeGroups?: readonly {
+    readonly name: string;
+    readonly size: number;
+    readonly extentSize?: number;
+  }[];
+  /** Disks with nothing on them. */
+  readonly disks?: readonly { readonly name: string; readonly size: number }[];
+  readonly memoryMiB?: number;
+  /** Default: `xenbr0`. */
+  readonly bridges?: readonly string[];
+  /** Of a network card, eth0: `10.0.0.1/24`. Default: there is none. */
+  readonly addresses?: readonly string[];
+}
+
+/** A host without a disk, a mount or a guest. */
+export function bareWorld(
+  options: Omit<WorldOptions, 'disks' | 'volumeGroups'> & {
+    readonly disks?: readonly Disk[];
+    readonly overlay?: Overlay;
+    readonly boot?: string;
+    readonly dmMajor?: number;
+    readonly takenMinors?: ReadonlySet<number>;
+  },
+): World {
+  const ids = seededIds(options.seed ?? 'bofh');
+  return {
+    ids,
+    hostname: options.hostname ?? 'sim',
+    boot: options.boot ?? ids.uuid(),
+    udev: options.udev ?? 'running',
+    disks: options.disks ?? [],
+    live: new Map(),
+    durable: new Map(),
+    lvm: [],
+    dmMajor: options.dmMajor ?? 253,
+    takenMinors: options.takenMinors ?? new Set(),
+    active: new Map(),
+    mappings: [],
+    drbd: { module: 'absent', resources: [] },
+    partitions: new Map(),
+    loops: new Map(),
+    nextSequence: 1,
+    mounts: [],
+    nextMount: 21,
+    held: new Map(),
+    swaps: [],
+    domains: [],
+    nextDomid: 1,
+    memoryMiB: options.memoryMiB ?? 4096,
+    bridges: options.bridges ?? ['xenbr0'],
+    addresses: options.addresses ?? [],
+    revision: 0,
+    processes: [],
+    nextPid: 1000,
+    flocks: [],
+    objectLocks: new Map(),
+    orphans: [],
+    ...(options.overlay === undefined ? {} : { overlay: options.overlay }),
+  };
+}
+
+/** Makes what a storage holds durable. */
+export function settle(world: World, storage: string): void {
+  const content = world.live.get(storage);
+  if (content === undefined) world.durable.delete(storage);
+  else world.durable.set(storage, copyContent(content));
+}
+
+/** Somebody else mounts a filesystem for writing, or writes to it. */
+export function change(world: World, storage: string): void {
+  const content = world.live.get(storage);
+  if (content?.superblock === undefined) return;
+  world.live.set(storage, { ...content, changes: (content.changes ?? 0) + 1 });
+  settle(world, storage);
+}
+
+export function copyContent({ tree, erased, metadata, ...rest }: Content): Content {
+  return {
+    ...rest,
+    ...(metadata === undefined ? {} : { metadata: { ...metadata, beneath: copyContent(metadata.beneath) } }),
+    ...(tree === undefined ? {} : { tree: copyTree(tree) }),
+    ...(erased === undefined ? {} : { erased: { ...erased, content: copyContent(erased.content) } }),
+  };
+}
+
+/** A filesystem that ends with the boot. */
+export function tmpfs(world: World, storage: string, mode = 0o755): void {
+  world.live.set(storage, { tree: emptyTree(mode) });
+}

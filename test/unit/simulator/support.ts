@@ -1,0 +1,64 @@
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import type { Bofh } from '../../../src/bofh.ts';
+import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
+import { parseSite } from '../../../src/site.ts';
+import {
+  simulatedBofh,
+  simulatedHost,
+  type SimulatedHost,
+  type TarMember,
+} from '../../../src/simulator/index.ts';
+import { createVm, planCreate } from '../../../src/vm/create.ts';
+import type { CheckedCreate } from '../../../src/vm/request.ts';
+import { smallSystem } from '../../support/undo/stage.ts';
+
+const mib = 1024 ** 2;
+
+const members: readonly TarMember[] = [...smallSystem, { path: './odd "name"\n', content: '' }];
+
+export const site = parseSite({ volumeGroup: 'vg0' }, 'the test');
+
+/** A host with an archive to make guests of, and foreign things whose names are close to ours. */
+export function hostWithSource(): SimulatedHost {
+  const host = simulatedHost();
+  host.addTar('/srv/debian.tar', members);
+  host.admin.lvcreate({ vg: 'vg0', name: 'web1-root2', extents: 3, tags: ['bofh.x'] });
+  host.admin.format('/dev/vg0/web1-root2', {
+    type: 'ext4',
+    usage: 'filesystem',
+    uuid: '0c0ffee0-0000-4000-8000-000000000001',
+    version: '1.0',
+  });
+  host.admin.writeFile('/etc/xen/web10.cfg', "name = 'web10'\nmemory = 128\nkernel = '/vmlinuz'\n");
+  host.admin.startDomain({ name: 'web10' });
+  return host;
+}
+
+function request(changes: Partial<CheckedCreate> = {}): CheckedCreate {
+  return {
+    name: 'web1',
+    source: { type: 'tar', path: '/srv/debian.tar' },
+    size: 64 * mib,
+    swap: 16 * mib,
+    memory: 256 * mib,
+    vcpus: 1,
+    start: true,
+    ...changes,
+  };
+}
+
+/** `bofh vm create` on a simulated host. */
+export async function vmCreate(bofh: Bofh, changes: Partial<CheckedCreate> = {}): Promise<void> {
+  const plan = await planCreate({ host: bofh.host, site: bofh.site, request: request(changes) });
+  await withBofh(bofh, () => atomic('vm create', (tx) => createVm(tx, plan)));
+}
+
+/** `bofh recover --yes` in a new process on that host. */
+export async function recoverAll(host: SimulatedHost): Promise<void> {
+  const { engine } = simulatedBofh({ host, site });
+  for (const { id } of await openJournals(engine)) await recover(id, { engine, yes: true });
+}
+
+export function bofhOn(host: SimulatedHost): Bofh {
+  return simulatedBofh({ host, site });
+}
