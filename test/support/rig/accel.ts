@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,7 +41,8 @@ export async function chooseAccel(options: {
   const known = await readFile(file, 'utf8').catch(() => '');
   if (known === 'kvm' || known === 'tcg') return known;
   const answer: Accel = (await kvmBoots(options)) ? 'kvm' : 'tcg';
-  const partial = `${file}.${String(process.pid)}`;
+  // Two machines of one process may try at the same time.
+  const partial = `${file}.${randomUUID()}`;
   await writeFile(partial, answer);
   await rename(partial, file);
   return answer;
