@@ -4,7 +4,7 @@ import { type Invocation, program } from '../../src/cli/runtime/program.ts';
 /** Every verb of the command line, called by the shortest line that its own description allows. Nothing of it is run. */
 export async function allVerbs(): Promise<readonly Pick<Invocation, 'verb' | 'changes'>[]> {
   const seen: Invocation[] = [];
-  const root = program(async (invocation) => {
+  const root = await program('all', async (invocation) => {
     seen.push(invocation);
   });
   for (const argv of leaves(root)) await root.parseAsync([...argv], { from: 'user' });

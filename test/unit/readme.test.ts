@@ -172,14 +172,15 @@ function wordsOf(line: string): readonly string[] {
 /** Parses a command line of bofh, and gives noun and verb; its action is not run. */
 async function verbOf(line: string): Promise<string> {
   const verbs: string[] = [];
-  const commands = program(async ({ verb }) => void verbs.push(verb));
-  await commands.parseAsync([...wordsOf(line).slice(1)], { from: 'user' });
+  const words = wordsOf(line).slice(1);
+  const commands = await program(words, async ({ verb }) => void verbs.push(verb));
+  await commands.parseAsync([...words], { from: 'user' });
   return verbs.join();
 }
 
 /** Does the program have this noun, verb, and these options? Arguments may be left out, as sentences do. */
-function unknownWords(line: string): readonly string[] {
-  let command = program(async () => undefined);
+async function unknownWords(line: string): Promise<readonly string[]> {
+  let command = await program('all', async () => undefined);
   return wordsOf(line)
     .slice(1)
     .filter((word) => {
@@ -221,8 +222,8 @@ const named = pages.flatMap((page) =>
   ),
 );
 
-describe('a command that a page shows', () => {
-  test('is one of several: these tests look at something', () => {
+describe('a command that a page shows', async () => {
+  test('is one of several: these tests look at something', async () => {
     expect(bofhs.filter(([page]) => page === 'README.md').length).toBeGreaterThan(3);
     expect(npms.filter(([page]) => page === 'README.md').length).toBeGreaterThan(2);
     expect(named.length).toBeGreaterThan(10);
@@ -232,8 +233,8 @@ describe('a command that a page shows', () => {
     expect(command).toContain(await verbOf(command));
   });
 
-  test.each(named)('%s: "%s" has a noun, a verb and options that exist', (_page, command) => {
-    expect(unknownWords(command)).toEqual([]);
+  test.each(named)('%s: "%s" has a noun, a verb and options that exist', async (_page, command) => {
+    expect(await unknownWords(command)).toEqual([]);
   });
 
   test.each(npms)('%s: "%s" is a script of package.json', (_page, command) => {

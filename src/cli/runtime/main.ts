@@ -44,11 +44,11 @@ export async function main(args: readonly string[]): Promise<void> {
 /** The exit code. Throws what the command throws. */
 async function parse(run: Run): Promise<number> {
   let exitCode = 0;
-  const commands = program(async (invocation) => {
+  refuseOtherBytes(run.args);
+  const commands = await program(run.args, async (invocation) => {
     exitCode = await invoke(run, invocation);
   });
   try {
-    refuseOtherBytes(run.args);
     answerHelp(commands, run.args);
     await commands.parseAsync([...run.args], { from: 'user' });
   } catch (error) {

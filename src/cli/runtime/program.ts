@@ -9,15 +9,16 @@ import { addDoctor } from '../verbs/grammar/doctor.ts';
 import { addDrbd } from '../verbs/grammar/drbd.ts';
 import { addFilesystem } from '../verbs/grammar/filesystem.ts';
 import { addJournal } from '../verbs/grammar/journal.ts';
-import { addLvm } from '../verbs/grammar/lvm.ts';
 import { addMount } from '../verbs/grammar/mount.ts';
 import { addNetwork } from '../verbs/grammar/network.ts';
 import { addRecover } from '../verbs/grammar/recover.ts';
 import { addRun } from '../verbs/grammar/run.ts';
-import type { Verb } from '../verbs/grammar/verb.ts';
+import type { Verb as OldVerb } from '../verbs/grammar/verb.ts';
+import { nouns } from '../verbs/index.ts';
 import { addVm } from '../verbs/grammar/vm.ts';
 import { addXen } from '../verbs/grammar/xen.ts';
 import type { Runtime } from './runtime.ts';
+import { addWords, type Noun, typedIn, type Verb } from './verb.ts';
 import type { GlobalOptions } from './settings.ts';
 
 /** A verb that was typed: what it takes from the options of every verb, and what it does. */
@@ -48,8 +49,11 @@ Exit codes:
   130  interrupted and rolled back
 What a script committed before it failed stays, and is listed.`;
 
-/** The whole command line. Building it loads no driver: each verb loads its own code when it runs. */
-export function program(invoke: Invoke): Command {
+/**
+ * The command line. Only the verbs that `words` can mean are loaded: of the others it knows name and summary, which is enough
+ * for the help of a noun. `all`: every verb with its arguments and options.
+ */
+export async function program(words: readonly string[] | 'all', invoke: Invoke): Promise<Command> {
   const root = new Command('bofh')
     .description('Atomic, crash-safe administration of Linux storage and Xen guests')
     .version(version, '-V, --version', 'show the version')
@@ -64,7 +68,6 @@ export function program(invoke: Invoke): Command {
   const verb = verbs(invoke);
   addXen(noun(root, 'xen', 'guests of this host (Xen domains)'), verb);
   addVm(noun(root, 'vm', 'guests with their disks and configuration'), verb);
-  addLvm(noun(root, 'lvm', 'logical volumes, volume groups and physical volumes'), verb);
   addBlock(noun(root, 'block', 'block devices and their content'), verb);
   addMount(noun(root, 'mount', 'mounts, now and at boot'), verb);
   addFilesystem(noun(root, 'filesystem', 'filesystems and swap areas'), verb);
@@ -77,11 +80,48 @@ export function program(invoke: Invoke): Command {
   addDoctor(root, verb);
   addBoot(noun(root, 'boot', 'systemd units: recovery and start-all at boot'), verb);
   addRun(root, verb);
+  await addVerbs(root, nouns, { words, invoke });
   addGlobalsBelow(root);
   return root;
 }
 
-function verbs(invoke: Invoke): Verb {
+interface Building {
+  readonly words: readonly string[] | 'all';
+  readonly invoke: Invoke;
+}
+
+async function addVerbs(parent: Command, entries: Noun['verbs'], building: Building): Promise<void> {
+  for (const [name, entry] of Object.entries(entries)) {
+    const isVerb = 'length' in entry;
+    const command = parent.command(name).description(isVerb ? entry[0] : entry.summary);
+    const rest = after(building.words, name);
+    if (!isVerb) await addVerbs(command, entry.verbs, { ...building, words: rest ?? [] });
+    else if (rest !== undefined) bind(command, (await entry[1]()).default, building.invoke);
+  }
+}
+
+/** The words after the first one that is `name`; undefined if there is none. */
+function after(words: readonly string[] | 'all', name: string): readonly string[] | 'all' | undefined {
+  if (words === 'all') return words;
+  const at = words.indexOf(name);
+  return at < 0 ? undefined : words.slice(at + 1);
+}
+
+function bind(command: Command, verb: Verb, invoke: Invoke): void {
+  addWords(command, verb);
+  const { changes, run, script } = verb;
+  command.action(async () => {
+    await invoke({
+      verb: nameOf(command),
+      changes: typeof changes === 'boolean' ? changes : changes(typedIn(command, verb)),
+      options: command.optsWithGlobals(),
+      scriptArgs: script ? Math.max(0, command.args.length - 1) : 0,
+      action: (runtime) => run(runtime, typedIn(command, verb)),
+    });
+  });
+}
+
+function verbs(invoke: Invoke): OldVerb {
   return (command, kind, action) => {
     const verb = nameOf(command);
     const lines = (examples[verb] ?? []).map((example) => `  bofh ${example}`);

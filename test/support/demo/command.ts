@@ -50,7 +50,7 @@ async function run({ host, site, words, cacheDirectory, terminal }: Run): Promis
   const argv = [...process.argv];
   let exitCode = 0;
   let runtime: Runtime | undefined;
-  const commands = program(async (invocation) => {
+  const commands = await program(words, async (invocation) => {
     runtime = { ...runtimeOf(invocation, words, terminal), bofh, cacheDirectory };
     exitCode = await invocation.action(runtime);
   });

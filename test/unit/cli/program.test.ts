@@ -1,12 +1,13 @@
-import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { examples } from '../../../src/cli/verbs/examples.ts';
+import { nouns } from '../../../src/cli/verbs/index.ts';
+import type { Noun, VerbEntry } from '../../../src/cli/runtime/verb.ts';
 import { type Invocation, program } from '../../../src/cli/runtime/program.ts';
 import { containing } from './support/containing.ts';
 
 async function parsed(...args: readonly string[]): Promise<Invocation> {
   const seen: Invocation[] = [];
-  const commands = program(async (invocation) => {
+  const commands = await program(args, async (invocation) => {
     seen.push(invocation);
   });
   await commands.parseAsync([...args], { from: 'user' });
@@ -174,26 +175,32 @@ describe('wrong input', () => {
   });
 });
 
-function verbsOf(command: Command, path: readonly string[] = []): readonly string[] {
-  const words = [...path, command.name()];
-  return command.commands.length === 0
-    ? [words.slice(1).join(' ')]
-    : command.commands.flatMap((inner) => verbsOf(inner, words));
+/** The words of every verb, and what loads it. */
+function verbsBelow(
+  verbs: Noun['verbs'],
+  path: readonly string[] = [],
+): readonly (readonly [string, VerbEntry[1]])[] {
+  return Object.entries(verbs).flatMap(([name, entry]) =>
+    'length' in entry
+      ? [[[...path, name].join(' '), entry[1]] as const]
+      : verbsBelow(entry.verbs, [...path, name]),
+  );
 }
 
+const loaded = await Promise.all(
+  verbsBelow(nouns).map(async ([verb, load]) => [verb, (await load()).default.examples] as const),
+);
+
 describe('the examples of the help', () => {
-  it('are there for every verb, and for no other', () => {
-    expect(Object.keys(examples).sort()).toEqual([...verbsOf(program(async () => undefined))].sort());
+  it.each(
+    [...loaded, ...Object.entries(examples)].flatMap(([verb, lines]) =>
+      lines.map((line) => [verb, line] as const),
+    ),
+  )('of %s can be typed: %s', async (verb, line) => {
+    const words = [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain = '']) => quoted ?? plain);
+
+    expect((await parsed(...words)).verb).toBe(verb);
   });
-
-  it.each(Object.entries(examples).flatMap(([verb, lines]) => lines.map((line) => [verb, line] as const)))(
-    'of %s can be typed: %s',
-    async (verb, line) => {
-      const words = [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain = '']) => quoted ?? plain);
-
-      expect((await parsed(...words)).verb).toBe(verb);
-    },
-  );
 });
 
 describe('a command of another tool', () => {

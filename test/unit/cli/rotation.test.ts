@@ -61,10 +61,11 @@ describe('bofh btrfs rotation', () => {
     const line =
       /^ExecStart=(?<words>.*)$/m.exec(host.admin.readFile(`${unit}.service`))?.groups?.words ?? '';
     const seen: string[] = [];
-    const commands = commandLine(async ({ verb, options }) => {
+    const words = line.split(' ').slice(program.length);
+    const commands = await commandLine(words, async ({ verb, options }) => {
       seen.push(verb, String(settingsOf(options, {}).waitMs), settingsOf(options, {}).consent);
     });
-    await commands.parseAsync(line.split(' ').slice(program.length), { from: 'user' });
+    await commands.parseAsync(words, { from: 'user' });
     expect(seen).toEqual(['btrfs snapshot rotate', '600000', 'given']);
   });
 

@@ -22,7 +22,7 @@ export async function typed(
 ) {
   let exitCode = -1;
   let said = { stdout: (): string => '', stderr: (): string => '' };
-  const root = program(async (invocation) => {
+  const root = await program(args, async (invocation) => {
     const { runtime, ...outputs } = testRuntime(seen(host), invocation.options, answers);
     said = outputs;
     exitCode = await invocation.action({ ...runtime, verb: invocation.verb });

@@ -1,16 +1,20 @@
-import * as lvm from '../../../api/lvm.ts';
+import type * as lvm from '../../../api/lvm.ts';
 import { usableVg, volumeNamed } from '../../../lvm/index.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { LvmActivation } from '../../output/answers/index.ts';
-import { change as changeOf } from '../../runtime/change.ts';
+import { change } from '../../runtime/change.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { volumeOf } from './volume.ts';
 
-/** `bofh lvm activate VG/NAME` and `deactivate`: until the next boot, of which it says what that does. */
-export async function change(runtime: Runtime, volume: string, to: 'active' | 'inactive'): Promise<number> {
+/** Activates or deactivates a volume, and says what the next boot does with it. */
+export async function changeActivation(
+  runtime: Runtime,
+  volume: string,
+  act: typeof lvm.activateLv | typeof lvm.deactivateLv,
+): Promise<number> {
   const { vg, name } = volumeOf(volume);
-  return changeOf(runtime, {
-    act: () => (to === 'active' ? lvm.activateLv({ vg, name }) : lvm.deactivateLv({ vg, name })),
+  return change(runtime, {
+    act: () => act({ vg, name }),
     answer: async (_, { host }): Promise<Answer<LvmActivation>> => {
       const { uuid, active, autoactivation, skipped } = volumeNamed(await usableVg(host, vg), { name });
       const data = { volume, uuid, active: active === true, atBoot: autoactivation && !skipped };

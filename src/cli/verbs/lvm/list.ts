@@ -5,54 +5,57 @@ import type { LogicalVolume } from '../../../lvm/objects.ts';
 import { formatSize } from '../../../core/units.ts';
 import { give } from '../../output/answer.ts';
 import type { LvmList } from '../../output/answers/index.ts';
-import type { Runtime } from '../../runtime/runtime.ts';
 import { openSession } from '../../runtime/session.ts';
+import { value, verb } from '../../runtime/verb.ts';
 
-/**
- * `bofh lvm list`: the volumes that a person made, pools too; parts of others (mirror legs, pool metadata) are left out.
- * `near`: from so many percent on a pool or a snapshot is said to be near its limit.
- */
-export async function list(runtime: Runtime, asked: { readonly near?: string } = {}): Promise<number> {
-  const near = percentOf(asked.near);
-  const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
-  const found = (await lvs(bofh.host)).filter((lv) => lv.path !== undefined || isThinPool(lv));
-  const data: LvmList = found.map((lv) => ({
-    volume: lv.fullName,
-    uuid: lv.uuid,
-    path: lv.path ?? null,
-    size: lv.size,
-    active: lv.active,
-    open: lv.open,
-    layout: [...lv.layout],
-    origin: lv.origin?.name ?? null,
-    pool: lv.pool?.name ?? null,
-    dataPercent: lv.data ?? null,
-    metadataPercent: lv.metadata ?? null,
-    syncPercent: lv.synced ?? null,
-    filling: fillingOf(lv, near) ?? null,
-    health: lv.health ?? null,
-    merging: lv.merging,
-    tags: [...lv.tags],
-  }));
-  give(runtime, {
-    data,
-    head: ['VOLUME', 'SIZE', 'ACTIVE', 'OPEN', 'LAYOUT', 'ORIGIN', 'POOL', ...percents, 'STATE', 'TAGS'],
-    rows: found.map((lv) => [
-      lv.fullName,
-      formatSize(lv.size),
-      word(lv.active),
-      word(lv.open),
-      lv.layout.join(','),
-      lv.origin?.name ?? '',
-      lv.pool?.name ?? '',
-      ...[lv.data, lv.metadata, lv.synced].map((percent) => percent?.toFixed(2) ?? ''),
-      stateOf(lv, near),
-      lv.tags.join(','),
-    ]),
-    none: 'there is no logical volume on this host',
-  });
-  return 0;
-}
+/** Lists the volumes that a person made, pools too. Parts of others (mirror legs, pool metadata) are left out. */
+export default verb({
+  changes: false,
+  options: {
+    near: value('<PERCENT>', 'warn above this usage, in percent (default: 80)', { read: percent }),
+  },
+  examples: ['lvm list', 'lvm list --near 90'],
+  run: async (runtime, { near = nearLimit }) => {
+    const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
+    const found = (await lvs(bofh.host)).filter((lv) => lv.path !== undefined || isThinPool(lv));
+    const data: LvmList = found.map((lv) => ({
+      volume: lv.fullName,
+      uuid: lv.uuid,
+      path: lv.path ?? null,
+      size: lv.size,
+      active: lv.active,
+      open: lv.open,
+      layout: [...lv.layout],
+      origin: lv.origin?.name ?? null,
+      pool: lv.pool?.name ?? null,
+      dataPercent: lv.data ?? null,
+      metadataPercent: lv.metadata ?? null,
+      syncPercent: lv.synced ?? null,
+      filling: fillingOf(lv, near) ?? null,
+      health: lv.health ?? null,
+      merging: lv.merging,
+      tags: [...lv.tags],
+    }));
+    give(runtime, {
+      data,
+      head: ['VOLUME', 'SIZE', 'ACTIVE', 'OPEN', 'LAYOUT', 'ORIGIN', 'POOL', ...percents, 'STATE', 'TAGS'],
+      rows: found.map((lv) => [
+        lv.fullName,
+        formatSize(lv.size),
+        word(lv.active),
+        word(lv.open),
+        lv.layout.join(','),
+        lv.origin?.name ?? '',
+        lv.pool?.name ?? '',
+        ...[lv.data, lv.metadata, lv.synced].map((percent) => percent?.toFixed(2) ?? ''),
+        stateOf(lv, near),
+        lv.tags.join(','),
+      ]),
+      none: 'there is no logical volume on this host',
+    });
+    return 0;
+  },
+});
 
 const percents = ['DATA%', 'META%', 'SYNC%'] as const;
 
@@ -69,11 +72,10 @@ function stateOf(lv: LogicalVolume, near: number): string {
   return words.join('; ') || 'ok';
 }
 
-function percentOf(text: string | undefined): number {
-  if (text === undefined) return nearLimit;
-  const percent = /^\d{1,3}$/.test(text) ? Number(text) : Number.NaN;
-  if (percent >= 1 && percent <= 100) return percent;
-  throw new UsageError(`--near ${text} is no share in percent: write a number from 1 to 100`);
+function percent(text: string, name: string): number {
+  const number = /^\d{1,3}$/.test(text) ? Number(text) : Number.NaN;
+  if (number >= 1 && number <= 100) return number;
+  throw new UsageError(`${name} ${text}: must be a percentage from 1 to 100`);
 }
 
 function word(flag: boolean | 'unknown'): string {

@@ -5,26 +5,31 @@ import type { Answer } from '../../output/answer.ts';
 import type { LvmRename } from '../../output/answers/index.ts';
 import { change, plan } from '../../runtime/change.ts';
 import { type Naming, namingInWords, whoNames } from './named-in.ts';
-import type { Runtime } from '../../runtime/runtime.ts';
+import { verb } from '../../runtime/verb.ts';
 import { type Volume, volumeOf } from './volume.ts';
 
-/** `bofh lvm rename VG/NAME TO`: says which files still name the old path; it edits none. */
-export async function rename(runtime: Runtime, volume: string, to: string): Promise<number> {
-  const asked = { ...volumeOf(volume), to };
-  const look = async (bofh: Bofh) => {
-    const found = await whoNames(bofh, pathsOf(asked));
-    const act = () => lvm.renameLv(asked);
-    if (runtime.settings.mode === 'plan') return () => plan(runtime, bofh, act, inWords(found, asked));
-    return {
-      act,
-      answer: ({ vg, name, uuid, path }: Awaited<ReturnType<typeof act>>): Answer<LvmRename> => ({
-        data: { volume: `${vg}/${name}`, was: volume, uuid, path, ...found },
-        lines: [`${volume} is called ${vg}/${name} now`, ...inWords(found, asked)],
-      }),
+/** Says which files still name the old path; it edits none. */
+export default verb({
+  changes: true,
+  args: { volume: '<vg/name>', to: '<to>' },
+  examples: ['lvm rename vg0/web1 web2'],
+  run: (runtime, { volume, to }) => {
+    const asked = { ...volumeOf(volume), to };
+    const look = async (bofh: Bofh) => {
+      const found = await whoNames(bofh, pathsOf(asked));
+      const act = () => lvm.renameLv(asked);
+      if (runtime.settings.mode === 'plan') return () => plan(runtime, bofh, act, inWords(found, asked));
+      return {
+        act,
+        answer: ({ vg, name, uuid, path }: Awaited<ReturnType<typeof act>>): Answer<LvmRename> => ({
+          data: { volume: `${vg}/${name}`, was: volume, uuid, path, ...found },
+          lines: [`${volume} is called ${vg}/${name} now`, ...inWords(found, asked)],
+        }),
+      };
     };
-  };
-  return change(runtime, look, { site: 'used' });
-}
+    return change(runtime, look, { site: 'used' });
+  },
+});
 
 /** By both its paths. */
 function pathsOf({ vg, name }: Volume): (path: string) => boolean {

@@ -8,43 +8,38 @@ import { type Bytes, formatSize } from '../../../core/units.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { LvmResize } from '../../output/answers/index.ts';
 import { change } from '../../runtime/change.ts';
-import type { Runtime } from '../../runtime/runtime.ts';
-import { sizeAmong } from '../../runtime/sizes.ts';
+import { verb } from '../../runtime/verb.ts';
+import { type SizeChange, sizeChange } from './size-change.ts';
 import { type Volume, volumeOf } from './volume.ts';
 
-/** `bofh lvm resize VG/NAME SIZE|+SIZE|-SIZE`: the volume alone, and never smaller under what can be recognised on it. */
-export async function resize(runtime: Runtime, volume: string, wanted: string): Promise<number> {
-  const { vg, name } = volumeOf(volume);
-  const by = changeOf(wanted);
-  return change<{ readonly path: string; readonly size: Bytes }>(runtime, async ({ host }) => {
-    const { uuid, from, to } = await plan(host, { vg, name }, by);
-    const consent = to < from ? ({ shrink: 'lose what lies beyond' } as const) : {};
-    const loss = `${volume} is cut from ${formatSize(from)} to ${formatSize(to)}: what lies beyond is lost`;
-    return {
-      destroys: to < from ? [loss] : [],
-      act: () => lvm.resizeLv({ vg, name, uuid, size: to, ...consent }),
-      answer: ({ path, size }): Answer<LvmResize> => ({
-        data: { volume, uuid, path, size, was: from },
-        lines: [
-          size === from
-            ? `${volume} has ${formatSize(size)} already`
-            : `${volume} has ${formatSize(size)} now (${formatSize(from)} before)`,
-        ],
-      }),
-    };
-  });
-}
-
-/** `20g`, `+5g` or `-5g`. */
-export interface Change {
-  readonly sign: '' | '+' | '-';
-  readonly bytes: Bytes;
-}
-
-export function changeOf(text: string): Change {
-  const { sign, size = '' } = /^(?<sign>[+-]?)(?<size>.*)$/s.exec(text)?.groups ?? {};
-  return { sign: sign === '+' || sign === '-' ? sign : '', bytes: sizeAmong(size, '20g, +5g or -5g') };
-}
+/** Resizes the volume alone, and never shrinks it below what can be recognised on it. */
+export default verb({
+  changes: true,
+  dashes: true,
+  args: { volume: '<vg/name>', wanted: ['<size>', '20g, +5g or -5g'] },
+  examples: ['lvm resize vg0/web1 +5g'],
+  run: (runtime, { volume, wanted }) => {
+    const { vg, name } = volumeOf(volume);
+    const by = sizeChange(wanted);
+    return change<{ readonly path: string; readonly size: Bytes }>(runtime, async ({ host }) => {
+      const { uuid, from, to } = await plan(host, { vg, name }, by);
+      const consent = to < from ? ({ shrink: 'lose what lies beyond' } as const) : {};
+      const loss = `${volume} is cut from ${formatSize(from)} to ${formatSize(to)}: what lies beyond is lost`;
+      return {
+        destroys: to < from ? [loss] : [],
+        act: () => lvm.resizeLv({ vg, name, uuid, size: to, ...consent }),
+        answer: ({ path, size }): Answer<LvmResize> => ({
+          data: { volume, uuid, path, size, was: from },
+          lines: [
+            size === from
+              ? `${volume} has ${formatSize(size)} already`
+              : `${volume} has ${formatSize(size)} now (${formatSize(from)} before)`,
+          ],
+        }),
+      };
+    });
+  },
+});
 
 interface Found {
   readonly uuid: string;
@@ -52,7 +47,11 @@ interface Found {
   readonly to: Bytes;
 }
 
-async function plan(host: ReadHost, { vg: group, name }: Volume, { sign, bytes }: Change): Promise<Found> {
+async function plan(
+  host: ReadHost,
+  { vg: group, name }: Volume,
+  { sign, bytes }: SizeChange,
+): Promise<Found> {
   const vg = await usableVg(host, group);
   const lv = volumeNamed(vg, { name });
   const from = lv.size;

@@ -1,0 +1,194 @@
+import { type Command, Option } from 'commander';
+import { UsageError } from '../../core/errors.ts';
+import type { Runtime } from './runtime.ts';
+
+/** An option of a verb. `T` is the type of its value in `run`. */
+export interface OptionSpec<T> {
+  /** Placeholder of its value, for example `<SIZE>`; '' if it has none. */
+  readonly placeholder: string;
+  readonly help: string;
+  readonly required: boolean;
+  readonly default: string | undefined;
+  /** Names of options that exclude this one. */
+  readonly conflicts: readonly string[];
+  /** Throws UsageError. `name` is the option as typed, for example `--size`. */
+  readonly parse: (value: string | boolean | undefined, name: string) => T;
+}
+
+interface More {
+  readonly conflicts?: readonly string[];
+}
+
+/** An option without a value, such as `--zeros`. True when it was typed. */
+export function flag(help: string, { conflicts = [] }: More = {}): OptionSpec<boolean> {
+  const parse = (value: unknown): boolean => value === true;
+  return { placeholder: '', help, required: false, default: undefined, conflicts, parse };
+}
+
+/** Reads the text of an option. Throws UsageError. `name` is the option as typed, for example `--size`. */
+export type ReadText<T> = (text: string, name: string) => T;
+
+/** An option with a value, such as `--size <SIZE>`. Undefined when it was not typed and has no default. */
+export function value(
+  placeholder: string,
+  help: string,
+  more: More & ({ readonly required: true } | { readonly default: string }),
+): OptionSpec<string>;
+export function value(placeholder: string, help: string, more?: More): OptionSpec<string | undefined>;
+export function value<T>(
+  placeholder: string,
+  help: string,
+  more: More & { readonly read: ReadText<T> } & ({ readonly required: true } | { readonly default: string }),
+): OptionSpec<T>;
+export function value<T>(
+  placeholder: string,
+  help: string,
+  more: More & { readonly read: ReadText<T> },
+): OptionSpec<T | undefined>;
+export function value(
+  placeholder: string,
+  help: string,
+  more: More & {
+    readonly read?: ReadText<unknown>;
+    readonly required?: true;
+    readonly default?: string;
+  } = {},
+): OptionSpec<unknown> {
+  const { conflicts = [], read = (text: string): unknown => text, required = false } = more;
+  const parse = (typed: string | boolean | undefined, name: string): unknown =>
+    typeof typed === 'string' ? read(typed, name) : undefined;
+  return { placeholder, help, required, default: more.default, conflicts, parse };
+}
+
+/** For `read`: a whole number. */
+export function wholeNumber(text: string, name: string): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new UsageError(`${name} ${text}: must be a whole number`);
+}
+
+/** For `read`: one of these words. */
+export function oneOf<const W extends string>(...words: readonly [W, W, ...W[]]): ReadText<W> {
+  return (text, name) => {
+    const found = words.find((word) => word === text);
+    if (found !== undefined) return found;
+    const choices = `${words.slice(0, -1).join(', ')} or ${words.at(-1) ?? ''}`;
+    throw new UsageError(`${name} ${text}: must be ${choices}`);
+  };
+}
+
+/** For `read`: words with commas between them. */
+export function commaList(text: string): string[] {
+  return text.split(',');
+}
+
+/** `<name>`, `[name]`, `<name...>` or `[name...]`, alone or with what the help says about it. */
+type ArgSpec = string | readonly [words: string, help: string];
+
+type WordsOf<S> = S extends readonly [infer W, string] ? W : S;
+type ArgValue<S> =
+  WordsOf<S> extends `${string}...${string}`
+    ? readonly string[]
+    : WordsOf<S> extends `<${string}`
+      ? string
+      : string | undefined;
+
+/** What `run` gets: every argument and option by its name. */
+export type Typed<
+  A extends Readonly<Record<string, ArgSpec>>,
+  O extends Readonly<Record<string, OptionSpec<unknown>>>,
+> = { readonly [K in keyof A]: ArgValue<A[K]> } & {
+  readonly [K in keyof O]: O[K] extends OptionSpec<infer T> ? T : never;
+};
+
+/** A verb of the command line: its words, from which parsing and help come, and what it does. */
+export interface Verb {
+  readonly args: Readonly<Record<string, ArgSpec>>;
+  readonly options: Readonly<Record<string, OptionSpec<unknown>>>;
+  /** Complete command lines without the leading `bofh`. */
+  readonly examples: readonly string[];
+  /** Whether it may change the host: a signal then rolls the change back. A function decides by what was typed. */
+  readonly changes: boolean | ((typed: never) => boolean);
+  /** Words that look like unknown options are arguments: sizes such as -5g. */
+  readonly dashes: boolean;
+  /** All words after the first argument belong to a script. */
+  readonly script: boolean;
+  /** Resolves to the exit code. */
+  readonly run: (runtime: Runtime, typed: never) => Promise<number>;
+}
+
+type NoKeys = Readonly<Record<never, never>>;
+
+/**
+ * Defines a verb. Options get the name of their key: `stripeSize` is `--stripe-size`.
+ *
+ * @example
+ * export default verb({
+ *   changes: true,
+ *   args: { volume: '<vg/name>', to: '<to>' },
+ *   examples: ['lvm rename vg0/web1 web2'],
+ *   run: (runtime, { volume, to }) => …,
+ * });
+ */
+export function verb<
+  const A extends Readonly<Record<string, ArgSpec>> = NoKeys,
+  O extends Readonly<Record<string, OptionSpec<unknown>>> = NoKeys,
+>(of: {
+  readonly changes: boolean | ((typed: Typed<A, O>) => boolean);
+  readonly args?: A;
+  readonly options?: O;
+  readonly examples: readonly [string, ...string[]];
+  readonly dashes?: true;
+  readonly script?: true;
+  readonly run: (runtime: Runtime, typed: Typed<A, O>) => Promise<number>;
+}): Verb {
+  const { args = {}, options = {}, dashes = false, script = false } = of;
+  return { ...of, args, options, dashes, script };
+}
+
+/** Gives a command the arguments, options and examples of its verb. */
+export function addWords(command: Command, { args, options, examples, dashes, script }: Verb): void {
+  for (const spec of Object.values(args)) {
+    if (typeof spec === 'string') command.argument(spec);
+    else command.argument(...spec);
+  }
+  for (const [key, spec] of Object.entries(options)) {
+    const option = new Option([flagOf(key), spec.placeholder].join(' ').trim(), spec.help);
+    if (spec.default !== undefined) option.default(spec.default);
+    if (spec.conflicts.length > 0) option.conflicts([...spec.conflicts]);
+    command.addOption(option.makeOptionMandatory(spec.required));
+  }
+  if (dashes) command.allowUnknownOption();
+  if (script) command.passThroughOptions();
+  const lines = examples.map((example) => `  bofh ${example}`);
+  command.addHelpText('after', ['', 'Examples:', ...lines].join('\n'));
+}
+
+/** What was typed, by name. Throws UsageError for a value that cannot be read. */
+export function typedIn(command: Command, { args, options }: Verb): never {
+  const given: Readonly<Record<string, unknown>> = command.opts();
+  const values = Object.entries(options).map(([key, { parse }]) => {
+    const text = given[key];
+    return [key, parse(typeof text === 'string' || text === true ? text : undefined, flagOf(key))];
+  });
+  // With `dashes` commander leaves unknown options among the words.
+  const words = command.args;
+  const named = Object.entries(args).map(([key, spec], at) => {
+    const many = (typeof spec === 'string' ? spec : spec[0]).includes('...');
+    return [key, many ? words.slice(at) : words[at]];
+  });
+  // The types of `verb` say what is in it; here all verbs are treated alike.
+  return Object.fromEntries([...named, ...values]) as never;
+}
+
+function flagOf(key: string): string {
+  return `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** One line of help, and where the verb's code is: it is loaded only when the verb is typed. */
+export type VerbEntry = readonly [summary: string, load: () => Promise<{ readonly default: Verb }>];
+
+/** A noun and its verbs, or nouns below it: `lvm vg create`. */
+export interface Noun {
+  readonly summary: string;
+  readonly verbs: Readonly<Record<string, VerbEntry | Noun>>;
+}

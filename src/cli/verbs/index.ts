@@ -1,0 +1,7 @@
+import type { Noun } from '../runtime/verb.ts';
+import { lvm } from './lvm/index.ts';
+
+/** Every word that can follow `bofh`, in the order of the help. */
+export const nouns: Noun['verbs'] = {
+  lvm,
+};

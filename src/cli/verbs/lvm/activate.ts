@@ -1,0 +1,10 @@
+import * as lvm from '../../../api/lvm.ts';
+import { verb } from '../../runtime/verb.ts';
+import { changeActivation } from './activation.ts';
+
+export default verb({
+  changes: true,
+  args: { volume: '<vg/name>' },
+  examples: ['lvm activate vg0/web1'],
+  run: (runtime, { volume }) => changeActivation(runtime, volume, lvm.activateLv),
+});

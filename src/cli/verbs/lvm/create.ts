@@ -1,0 +1,53 @@
+import * as lvm from '../../../api/lvm.ts';
+import { present } from '../../../core/present.ts';
+import { formatSize } from '../../../core/units.ts';
+import type { Answer } from '../../output/answer.ts';
+import type { LvmCreate } from '../../output/answers/index.ts';
+import { change } from '../../runtime/change.ts';
+import { flag, oneOf, value, verb, wholeNumber } from '../../runtime/verb.ts';
+import { extents, tags } from './options.ts';
+import { volumeOf } from './volume.ts';
+
+export default verb({
+  changes: true,
+  args: { volume: '<vg/name>' },
+  options: {
+    size: value('<SIZE>', 'size, for example 10g', { conflicts: ['extents'] }),
+    extents,
+    type: value('<TYPE>', 'linear, striped or raid1 (default: linear)', {
+      read: oneOf('linear', 'striped', 'raid1'),
+    }),
+    stripes: value('<N>', 'number of stripes; with --type striped (default: 2)', { read: wholeNumber }),
+    stripeSize: value('<SIZE>', 'stripe size, for example 64k; with --type striped'),
+    mirrors: value('<N>', 'number of additional copies; with --type raid1 (default: 1)', {
+      read: wholeNumber,
+    }),
+    pool: value('<NAME>', 'create a thin volume in this pool; --size is then its virtual size'),
+    zeros: flag('fill the volume with zeros; without it old data remains readable'),
+    tag: tags,
+  },
+  examples: [
+    'lvm create vg0/web1 --size 10g',
+    'lvm create vg0/web1 --size 10g --pool pool0',
+    'lvm create vg0/data --extents 50%FREE --type raid1',
+  ],
+  run: (runtime, { volume, zeros, tag, ...typed }) => {
+    const content = zeros ? ('zeros' as const) : undefined;
+    const asked = { ...volumeOf(volume), ...present({ ...typed, content, tags: tag }) };
+    return change(runtime, {
+      act: () => lvm.createLv(asked),
+      answer: ({ path, size, uuid, pool }): Answer<LvmCreate> => ({
+        data: { volume, uuid, path, size, pool: pool ?? null },
+        lines: [`${path} is there, ${formatSize(size)}`, ...overcommitment(pool)],
+      }),
+    });
+  },
+});
+
+/** A warning if the volumes of the pool may become larger than it. */
+function overcommitment(pool: LvmCreate['pool'] | undefined): readonly string[] {
+  if (pool === null || pool === undefined || pool.promised <= pool.size) return [];
+  return [
+    `the pool ${pool.name} has promised ${formatSize(pool.promised)} and has ${formatSize(pool.size)}: watch how full it is (bofh lvm list)`,
+  ];
+}

@@ -1,0 +1,35 @@
+import * as lvm from '../../../../api/lvm.ts';
+import { present } from '../../../../core/present.ts';
+import { formatSize } from '../../../../core/units.ts';
+import type { Answer } from '../../../output/answer.ts';
+import type { LvmPoolCreate } from '../../../output/answers/index.ts';
+import { change } from '../../../runtime/change.ts';
+import { value, verb } from '../../../runtime/verb.ts';
+import { extents, tags } from '../options.ts';
+import { volumeOf } from '../volume.ts';
+
+export default verb({
+  changes: true,
+  args: { volume: '<vg/name>' },
+  options: {
+    size: value('<SIZE>', 'size of its data, for example 100g', { conflicts: ['extents'] }),
+    extents,
+    metadataSize: value('<SIZE>', 'size of its metadata (default: chosen by LVM)'),
+    chunkSize: value('<SIZE>', 'chunk size, a multiple of 64k'),
+    tag: tags,
+  },
+  examples: ['lvm pool create vg0/pool0 --size 100g'],
+  run: (runtime, { volume, tag, ...typed }) => {
+    const asked = { ...volumeOf(volume), ...present({ ...typed, tags: tag }) };
+    return change(runtime, {
+      act: () => lvm.createThinPool(asked),
+      answer: ({ size, metadataSize: metadata, chunkSize: chunk, uuid }): Answer<LvmPoolCreate> => {
+        const sizes = `${formatSize(size)}, metadata ${formatSize(metadata)}, chunks of ${formatSize(chunk)}`;
+        return {
+          data: { pool: volume, uuid, size, metadataSize: metadata, chunkSize: chunk },
+          lines: [`the thin pool ${volume} is there: ${sizes}`],
+        };
+      },
+    });
+  },
+});

@@ -1,0 +1,25 @@
+import { atomic } from '../../../../bofh.ts';
+import { pvOn } from '../../../../lvm/operations/physical.ts';
+import type { Answer } from '../../../output/answer.ts';
+import type { LvmPvRemove } from '../../../output/answers/index.ts';
+import { change } from '../../../runtime/change.ts';
+import { verb } from '../../../runtime/verb.ts';
+
+export default verb({
+  changes: true,
+  args: { device: '<device>' },
+  examples: ['lvm pv remove /dev/sdb'],
+  run: (runtime, { device }) => {
+    return change<unknown>(runtime, async ({ host }) => {
+      const { uuid } = await pvOn(host, device);
+      return {
+        destroys: [`The physical volume ${uuid} on ${device} loses its label for good.`],
+        act: () => atomic(runtime.verb, (tx) => tx.lvm.removePv({ device, uuid })),
+        answer: (): Answer<LvmPvRemove> => ({
+          data: { device },
+          lines: [`${device} is no physical volume any more`],
+        }),
+      };
+    });
+  },
+});

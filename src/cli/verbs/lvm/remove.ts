@@ -1,0 +1,60 @@
+import * as lvm from '../../../api/lvm.ts';
+import type { Bofh } from '../../../bofh.ts';
+import { RefusedError, UsageError } from '../../../core/errors.ts';
+import { formatSize } from '../../../core/units.ts';
+import { usableVg, volumeNamed } from '../../../lvm/index.ts';
+import { dmName } from '../../../lvm/names.ts';
+import { guestsWithDisk } from '../../../xen/index.ts';
+import type { Answer } from '../../output/answer.ts';
+import type { LvmRemove } from '../../output/answers/index.ts';
+import { change, plan } from '../../runtime/change.ts';
+import { commaList, value, verb } from '../../runtime/verb.ts';
+import { volumeOf } from './volume.ts';
+
+export default verb({
+  changes: true,
+  args: { volume: '<vg/name>' },
+  options: {
+    diskOf: value('<GUEST,…>', 'remove it although it is a disk of this guest', { read: commaList }),
+  },
+  examples: ['lvm remove vg0/web1'],
+  run: (runtime, { volume, diskOf = [] }) => {
+    const { vg, name } = volumeOf(volume);
+    const look = async (bofh: Bofh) => {
+      await refuseDiskOfGuest(bofh, { vg, name, named: diskOf });
+      if (runtime.settings.mode === 'plan')
+        return () => plan(runtime, bofh, () => lvm.removeLv({ vg, name }));
+      const { uuid, size } = volumeNamed(await usableVg(bofh.host, vg), { name });
+      return {
+        destroys: [`${volume} (${formatSize(size)}, uuid ${uuid}) is removed, with all that is on it`],
+        act: () => lvm.removeLv({ vg, name, uuid }),
+        answer: (): Answer<LvmRemove> => ({
+          data: { volume, uuid, size },
+          lines: [`${volume} is removed`],
+        }),
+      };
+    };
+    return change<unknown>(runtime, look, { site: 'used' });
+  },
+});
+
+/** A guest that is shut down does not hold its disks: RefusedError unless each guest is named that would lose one. */
+async function refuseDiskOfGuest(
+  { host, site }: Bofh,
+  { vg, name, named }: { readonly vg: string; readonly name: string; readonly named: readonly string[] },
+): Promise<void> {
+  const paths = [`/dev/${vg}/${name}`, `/dev/mapper/${dmName(vg, name)}`];
+  const guests = await guestsWithDisk(host, site.guestConfigDirs, paths);
+  const lost = guests.filter(({ guest }) => !named.includes(guest));
+  const all = guests.map(({ guest }) => guest).join(',');
+  if (lost.length > 0)
+    throw new RefusedError(
+      `${vg}/${name} is a disk of ${lost.map(({ guest, file }) => (guest === file ? file : `the guest ${guest} (${file})`)).join(' and ')}; nothing was removed`,
+      { remedy: `to remove it all the same: bofh lvm remove ${vg}/${name} --disk-of ${all}` },
+    );
+  const [wrong] = named.filter((each) => !guests.some(({ guest }) => guest === each));
+  if (wrong !== undefined)
+    throw new UsageError(`--disk-of ${wrong}: ${vg}/${name} is no disk of it`, {
+      remedy: all === '' ? 'leave --disk-of out' : `--disk-of ${all}`,
+    });
+}

@@ -1,0 +1,38 @@
+import * as lvm from '../../../../api/lvm.ts';
+import { UsageError } from '../../../../core/errors.ts';
+import { usableVg, volumeNamed } from '../../../../lvm/index.ts';
+import type { Answer } from '../../../output/answer.ts';
+import type { LvmSnapshotMerge } from '../../../output/answers/index.ts';
+import { change, plan } from '../../../runtime/change.ts';
+import { verb } from '../../../runtime/verb.ts';
+import { volumeOf } from '../volume.ts';
+
+/** Asks before, because what was written to the origin since the snapshot is lost. */
+export default verb({
+  changes: true,
+  args: { volume: '<vg/name>' },
+  examples: ['lvm snapshot merge vg0/before-upgrade'],
+  run: (runtime, { volume }) => {
+    const { vg, name } = volumeOf(volume);
+    return change<unknown>(runtime, async (bofh) => {
+      if (runtime.settings.mode === 'plan')
+        return () => plan(runtime, bofh, () => lvm.mergeSnapshot({ vg, name }));
+      const { uuid, origin } = volumeNamed(await usableVg(bofh.host, vg), { name });
+      if (origin === undefined)
+        throw new UsageError(`${volume} is no snapshot: it cannot be merged`, {
+          remedy: 'bofh lvm list shows what is a snapshot of what',
+        });
+      const of = `${vg}/${origin.name}`;
+      return {
+        destroys: [
+          `${of} (uuid ${origin.uuid}) becomes what it was when ${volume} was taken: what was written to it since is lost, and so is ${volume}`,
+        ],
+        act: () => lvm.mergeSnapshot({ vg, name, uuid }),
+        answer: (): Answer<LvmSnapshotMerge> => ({
+          data: { volume: of, uuid: origin.uuid, merged: volume, path: `/dev/${of}` },
+          lines: [`${of} is what it was when ${volume} was taken, which is gone`],
+        }),
+      };
+    });
+  },
+});

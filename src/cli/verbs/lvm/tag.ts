@@ -1,0 +1,41 @@
+import * as lvm from '../../../api/lvm.ts';
+import { usableVg, volumeNamed } from '../../../lvm/index.ts';
+import { type Answer, give } from '../../output/answer.ts';
+import type { LvmTag } from '../../output/answers/index.ts';
+import { change, plan } from '../../runtime/change.ts';
+import { commaList, value, verb } from '../../runtime/verb.ts';
+import { volumeOf } from './volume.ts';
+
+export default verb({
+  changes: true,
+  args: { volume: '<vg/name>' },
+  options: {
+    add: value('<TAG,…>', 'tags to add', { read: commaList }),
+    remove: value('<TAG,…>', 'tags to remove', { read: commaList }),
+  },
+  examples: ['lvm tag vg0/web1 --add backup,web'],
+  run: (runtime, { volume, add = [], remove = [] }) => {
+    const { vg, name } = volumeOf(volume);
+    const asked = { vg, name, add: [...add], remove: [...remove] };
+    return change<unknown>(runtime, async (bofh) => {
+      if (runtime.settings.mode === 'plan') return () => plan(runtime, bofh, () => lvm.tagLv(asked));
+      const lv = async () => volumeNamed(await usableVg(bofh.host, vg), { name });
+      const { uuid, tags: before } = await lv();
+      const answer = async (): Promise<Answer<LvmTag>> => {
+        const { tags } = await lv();
+        return {
+          data: { volume, uuid, tags },
+          lines: [`${volume} has the tags ${tags.join(', ') || 'none'}`],
+        };
+      };
+      const isSo =
+        add.every((each) => before.includes(each)) && !remove.some((each) => before.includes(each));
+      if (!isSo || add.length + remove.length === 0)
+        return { act: () => lvm.tagLv({ ...asked, uuid }), answer };
+      return async () => {
+        give(runtime, await answer());
+        return 0;
+      };
+    });
+  },
+});

@@ -1,0 +1,28 @@
+import * as lvm from '../../../../api/lvm.ts';
+import { atomic, withBofh } from '../../../../bofh.ts';
+import type { Answer } from '../../../output/answer.ts';
+import type { LvmVgBackup } from '../../../output/answers/index.ts';
+import { change } from '../../../runtime/change.ts';
+import { pathOn } from '../../../runtime/session.ts';
+import { verb } from '../../../runtime/verb.ts';
+
+/** Never overwrites a file. */
+export default verb({
+  changes: true,
+  args: { vg: '<name>', file: '<file>' },
+  examples: ['lvm vg backup vg0 /root/vg0.backup'],
+  run: (runtime, { vg, file }) => {
+    const path = pathOn(runtime, file);
+    return change<unknown>(runtime, async (bofh) => {
+      const { uuid, seqno, text } = await withBofh(bofh, () => lvm.metadataBackup(vg));
+      return {
+        // Whoever can write it decides what vgcfgrestore makes of the group.
+        act: () => atomic(runtime.verb, (tx) => tx.file.create({ path, content: text, mode: 0o600 })),
+        answer: (): Answer<LvmVgBackup> => ({
+          data: { group: vg, uuid, seqno, file: path },
+          lines: [`${path} has the metadata of the volume group ${vg}, change ${String(seqno)}`],
+        }),
+      };
+    });
+  },
+});

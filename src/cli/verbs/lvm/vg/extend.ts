@@ -1,0 +1,11 @@
+import * as lvm from '../../../../api/lvm.ts';
+import { verb } from '../../../runtime/verb.ts';
+import { changeMembers } from './members.ts';
+
+export default verb({
+  changes: true,
+  args: { vg: '<name>', devices: '<device...>' },
+  examples: ['lvm vg extend vg0 /dev/sdd'],
+  run: (runtime, { vg, devices }) =>
+    changeMembers(runtime, { vg, devices: [...devices] }, { act: lvm.extendVg, done: 'put into' }),
+});

@@ -1,0 +1,47 @@
+import { atomic } from '../../../../bofh.ts';
+import type { ReadHost } from '../../../../command/index.ts';
+import { type PhysicalVolume, pvs } from '../../../../lvm/index.ts';
+import type { Answer } from '../../../output/answer.ts';
+import type { LvmVgRemove } from '../../../output/answers/index.ts';
+import { change } from '../../../runtime/change.ts';
+import { flag, verb } from '../../../runtime/verb.ts';
+
+/** Asks before, and names its devices. With `--devices` their labels go in the same sequence. */
+export default verb({
+  changes: true,
+  args: { vg: '<name>' },
+  options: { devices: flag('also remove the labels of its devices') },
+  examples: ['lvm vg remove vg0', 'lvm vg remove vg0 --devices'],
+  run: (runtime, { vg, devices: labelsToo }) => {
+    return change<unknown>(runtime, async ({ host }) => {
+      const members = await membersOf(host, vg);
+      const devices = members.flatMap(({ path }) => path ?? []);
+      const labels = labelsToo ? members : [];
+      const more = labels.length === 0 ? 'stay physical volumes' : 'lose their labels';
+      return {
+        destroys: [`The volume group ${vg} is removed for good; its devices ${more}: ${devices.join(', ')}.`],
+        act: () =>
+          atomic(runtime.verb, async (tx) => {
+            await tx.lvm.removeVg({ vg, ...onlyUuid(members.flatMap((pv) => pv.vg?.uuid ?? [])) });
+            for (const { path, uuid } of labels)
+              if (path !== undefined) await tx.lvm.removePv({ device: path, uuid });
+          }),
+        answer: (): Answer<LvmVgRemove> => ({
+          data: { group: vg, devices, labels: labelsToo ? 'removed' : 'kept' },
+          lines: [`the volume group ${vg} is removed; its devices ${more}: ${devices.join(', ')}`],
+        }),
+      };
+    });
+  },
+});
+
+/** Of a group that is not there: none, and the sequence says so. */
+async function membersOf(host: ReadHost, name: string): Promise<readonly PhysicalVolume[]> {
+  return (await pvs(host)).filter(({ vg }) => vg?.name === name);
+}
+
+/** What was agreed to is removed, and no other group that has the name by then. Two of one name are refused by the step. */
+function onlyUuid(all: readonly string[]): { readonly uuid?: string } {
+  const [uuid, ...others] = new Set(all);
+  return uuid === undefined || others.length > 0 ? {} : { uuid };
+}

@@ -1,0 +1,47 @@
+import { posix } from 'node:path';
+import * as lvm from '../../../../api/lvm.ts';
+import type { Bofh } from '../../../../bofh.ts';
+import type { Answer } from '../../../output/answer.ts';
+import type { LvmVgRename } from '../../../output/answers/index.ts';
+import { change, plan } from '../../../runtime/change.ts';
+import { verb } from '../../../runtime/verb.ts';
+import { namingInWords, whoNames } from '../named-in.ts';
+
+/** Says which files still name a volume of it by the old path; it edits none. */
+export default verb({
+  changes: true,
+  args: { vg: '<name>', to: '<to>' },
+  examples: ['lvm vg rename vg0 vg1'],
+  run: (runtime, { vg, to }) => {
+    const asked = { vg, to };
+    const look = async (bofh: Bofh) => {
+      const found = await whoNames(bofh, (path) => renamed(path, asked) !== undefined);
+      const said = namingInWords(found, (path) => renamed(path, asked) ?? path);
+      const act = () => lvm.renameVg(asked);
+      if (runtime.settings.mode === 'plan') return () => plan(runtime, bofh, act, said);
+      return {
+        act,
+        answer: ({ name, uuid }: Awaited<ReturnType<typeof act>>): Answer<LvmVgRename> => ({
+          data: { group: name, was: vg, uuid, ...found },
+          lines: [`the volume group ${vg} is called ${name} now`, ...said],
+        }),
+      };
+    };
+    return change(runtime, look, { site: 'used' });
+  },
+});
+
+/** The path that a volume of the group has afterwards; undefined for a path of anything else. */
+function renamed(path: string, { vg, to }: { readonly vg: string; readonly to: string }): string | undefined {
+  const whole = posix.normalize(path);
+  const ways = [
+    [`/dev/${vg}/`, `/dev/${to}/`],
+    [`/dev/mapper/${vg.replaceAll('-', '--')}-`, `/dev/mapper/${to.replaceAll('-', '--')}-`],
+  ] as const;
+  for (const [old, now] of ways) {
+    const rest = whole.startsWith(old) ? whole.slice(old.length) : '';
+    // In a device-mapper name a doubled hyphen belongs to a longer name of a group.
+    if (rest !== '' && !rest.startsWith('-')) return `${now}${rest}`;
+  }
+  return undefined;
+}
