@@ -1,10 +1,14 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import { rename } from '../../../src/cli/verbs/lvm/rename.ts';
 import { RefusedError, UsageError } from '../../../src/core/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { typed } from '../plan/support.ts';
 import { testRuntime } from './support/runtime.ts';
+import { runVerb } from './support/run-verb.ts';
+import type { Runtime } from '../../../src/cli/runtime/runtime.ts';
+
+const rename = (runtime: Runtime, volume: string, to: string) =>
+  runVerb(runtime, ['lvm', 'rename', volume, to]);
 
 const config = (disk: string): string =>
   `name = "web1"\nmemory = 128\nkernel = "/vmlinuz"\ndisk = ["${disk}"]\n`;

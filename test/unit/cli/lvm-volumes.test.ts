@@ -1,13 +1,22 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import { list } from '../../../src/cli/verbs/lvm/list.ts';
-import { resize } from '../../../src/cli/verbs/lvm/resize.ts';
-import { create, remove } from '../../../src/cli/verbs/lvm/volumes.ts';
 import { RefusedError, UsageError } from '../../../src/core/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { withUnreadable } from '../blockdevice/unreadable.ts';
 import { typed } from '../plan/support.ts';
 import { testRuntime } from './support/runtime.ts';
+import { optionWords, runVerb } from './support/run-verb.ts';
+import type { Runtime } from '../../../src/cli/runtime/runtime.ts';
+
+type Options = Parameters<typeof optionWords>[0];
+const lvm = (runtime: Runtime, verb: string, args: readonly string[], options: Options = {}) =>
+  runVerb(runtime, ['lvm', verb, ...optionWords(options), ...args]);
+const list = (runtime: Runtime, options?: Options) => lvm(runtime, 'list', [], options);
+const resize = (runtime: Runtime, volume: string, size: string) => lvm(runtime, 'resize', [volume, size]);
+const create = (runtime: Runtime, volume: string, options: Options) =>
+  lvm(runtime, 'create', [volume], options);
+const remove = (runtime: Runtime, volume: string, options?: Options) =>
+  lvm(runtime, 'remove', [volume], options);
 
 const mib = 1024 ** 2;
 const ext4 = { type: 'ext4', usage: 'filesystem', uuid: '0c0ffee0-0000-4000-8000-00000000000f' } as const;
@@ -135,8 +144,8 @@ describe('bofh lvm create', () => {
   });
 
   it.each([
-    [{}, /either its size or its extents/],
-    [{ size: '1m', extents: '5' }, /either its size or its extents/],
+    [{}, /cannot be used with option/],
+    [{ size: '1m', extents: '5' }, /cannot be used with option/],
     [{ extents: '101%FREE' }, /no count of extents/],
     [{ extents: '5%PVS' }, /no count of extents/],
     [{ extents: '0' }, /no count of extents/],

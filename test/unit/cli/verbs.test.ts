@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import { list as lvmList } from '../../../src/cli/verbs/lvm/list.ts';
 import { create } from '../../../src/cli/verbs/vm/create.ts';
 import { remove } from '../../../src/cli/verbs/vm/remove.ts';
 import { list, start, startAll } from '../../../src/cli/verbs/xen/xen.ts';
 import { RefusedError } from '../../../src/core/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from './support/runtime.ts';
+import { runVerb } from './support/run-verb.ts';
 
 const options = {
   source: 'tar:/srv/root.tar',
@@ -153,7 +153,7 @@ it('bofh lvm list gives sizes in bytes, by the documented type', async () => {
   await make('web1');
   const { runtime, stdout } = at({ json: true });
 
-  expect(await lvmList(runtime)).toBe(0);
+  expect(await runVerb(runtime, 'lvm list')).toBe(0);
 
   expect(answers.lvmList.parse(JSON.parse(stdout()))).toMatchObject([
     { volume: 'vg0/web1-root', size: 256 * 1024 ** 2, path: '/dev/vg0/web1-root', active: true },

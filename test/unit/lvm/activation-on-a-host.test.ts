@@ -1,13 +1,13 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import { change } from '../../../src/cli/verbs/lvm/activation.ts';
 import { RefusedError, RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn } from '../simulator/support.ts';
+import { runVerb } from '../cli/support/run-verb.ts';
 
 let host: SimulatedHost;
 beforeEach(() => {
@@ -145,7 +145,7 @@ describe('activateLv and deactivateLv', () => {
 describe('bofh lvm activate and deactivate', () => {
   const typed = async (name: string, to: 'active' | 'inactive') => {
     const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { json: true });
-    expect(await change(runtime, `vg0/${name}`, to)).toBe(0);
+    expect(await runVerb(runtime, `lvm ${to === 'active' ? 'activate' : 'deactivate'} vg0/${name}`)).toBe(0);
     return answers.lvmActivation.parse(JSON.parse(stdout()));
   };
 
@@ -161,7 +161,7 @@ describe('bofh lvm activate and deactivate', () => {
 
   test('in words', async () => {
     const { runtime, stdout } = testRuntime(simulatedBofh({ host }));
-    await change(runtime, 'vg0/a', 'inactive');
+    await runVerb(runtime, 'lvm deactivate vg0/a');
     expect(stdout()).toBe('vg0/a is not active; the next boot activates it\n');
   });
 });

@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import { convert } from '../../../src/cli/verbs/lvm/convert.ts';
 import { RefusedError, StuckError, UsageError } from '../../../src/core/errors.ts';
 import { addCopy, dropCopy } from '../../../src/lvm/convert-commands.ts';
 import { waitSynced } from '../../../src/lvm/index.ts';
@@ -10,6 +9,7 @@ import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/s
 import { testRuntime } from '../cli/support/runtime.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
+import { optionWords, runVerb } from '../cli/support/run-verb.ts';
 
 const uuid = 'free00-0000-0000-0000-0000-0000-000001';
 
@@ -177,13 +177,13 @@ describe('is refused, and nothing is changed', () => {
 describe('bofh lvm convert', () => {
   const says = async (to: 'raid1' | 'linear', options: Record<string, string | boolean>) => {
     const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { json: true }, ['y']);
-    expect(await convert(runtime, { volume: 'vg0/a', to }, options)).toBe(0);
+    expect(await runVerb(runtime, ['lvm', 'convert', 'vg0/a', to, ...optionWords(options)])).toBe(0);
     return answers.lvmConvert.parse(JSON.parse(stdout()));
   };
 
   test('takes raid1 and linear alone', async () => {
     const { runtime } = testRuntime(simulatedBofh({ host }));
-    const work = convert(runtime, { volume: 'vg0/a', to: 'raid5' }, {});
+    const work = runVerb(runtime, 'lvm convert vg0/a raid5');
     expect(await failureOf(work)).toBeInstanceOf(UsageError);
   });
 

@@ -1,14 +1,17 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import { list } from '../../../src/cli/verbs/lvm/list.ts';
-import { create } from '../../../src/cli/verbs/lvm/volumes.ts';
 import { RefusedError, RolledBackError, UsageError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn } from '../simulator/support.ts';
+import { optionWords, runVerb } from '../cli/support/run-verb.ts';
+import type { Runtime } from '../../../src/cli/runtime/runtime.ts';
+
+const create = (runtime: Runtime, volume: string, options: Parameters<typeof optionWords>[0]) =>
+  runVerb(runtime, ['lvm', 'create', volume, ...optionWords(options)]);
 
 const mib = 1024 ** 2;
 let host: SimulatedHost;
@@ -116,7 +119,7 @@ test('bofh lvm create --type raid1, and how bofh lvm list shows it', async () =>
     mirrors: '1',
   });
   const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { json: true });
-  await list(runtime);
+  await runVerb(runtime, 'lvm list');
   expect(answers.lvmList.parse(JSON.parse(stdout()))).toMatchObject([
     { volume: 'vg0/a', layout: ['raid', 'raid1'], syncPercent: 100, health: null },
   ]);

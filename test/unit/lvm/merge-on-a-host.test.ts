@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import { merge } from '../../../src/cli/verbs/lvm/snapshot.ts';
 import { RefusedError, StuckError, UsageError } from '../../../src/core/errors.ts';
 import { lvmerge, refresh, waitMerged } from '../../../src/lvm/merge-commands.ts';
 import type { Tx } from '../../../src/operations.ts';
@@ -9,6 +8,10 @@ import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/s
 import { testRuntime } from '../cli/support/runtime.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
+import { runVerb } from '../cli/support/run-verb.ts';
+import type { Runtime } from '../../../src/cli/runtime/runtime.ts';
+
+const merge = (runtime: Runtime, volume: string) => runVerb(runtime, ['lvm', 'snapshot', 'merge', volume]);
 
 const ext4 = (uuid: string) => ({ type: 'ext4', usage: 'filesystem', uuid, version: '1.0' }) as const;
 

@@ -2,7 +2,6 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import * as lvm from '../../../src/api/lvm.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import { move } from '../../../src/cli/verbs/lvm/pv-move.ts';
 import { RefusedError, StuckError, UsageError } from '../../../src/core/errors.ts';
 import { abortMove, pvmove } from '../../../src/lvm/move-commands.ts';
 import type { Tx } from '../../../src/operations.ts';
@@ -10,6 +9,7 @@ import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/s
 import { testRuntime } from '../cli/support/runtime.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
+import { optionWords, runVerb } from '../cli/support/run-verb.ts';
 
 let host: SimulatedHost;
 /** A group of three devices of 15 extents: `a` in two pieces on the first one, with `b` in between. */
@@ -257,7 +257,7 @@ describe('where it goes', () => {
 describe('bofh lvm pv move', () => {
   const says = async (...[device, options]: [string, Record<string, string>]) => {
     const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { json: true });
-    expect(await move(runtime, device, options)).toBe(0);
+    expect(await runVerb(runtime, ['lvm', 'pv', 'move', device, ...optionWords(options)])).toBe(0);
     return answers.lvmPvMove.parse(JSON.parse(stdout()));
   };
 

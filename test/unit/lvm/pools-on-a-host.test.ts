@@ -2,14 +2,17 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { openJournals } from '../../../src/atomic/recovery/recover.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import * as pools from '../../../src/cli/verbs/lvm/pool.ts';
-import { resize as resizeVolume } from '../../../src/cli/verbs/lvm/resize.ts';
 import { RefusedError, RolledBackError, UsageError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
+import { optionWords, runVerb } from '../cli/support/run-verb.ts';
+import type { Runtime } from '../../../src/cli/runtime/runtime.ts';
+
+const resizePool = (runtime: Runtime, options: Parameters<typeof optionWords>[0]) =>
+  runVerb(runtime, ['lvm', 'pool', 'resize', 'vg0/pool', ...optionWords(options)]);
 
 const mib = 1024 ** 2;
 const consent = 'lose what lies beyond';
@@ -252,7 +255,7 @@ function external(): void {
 describe('bofh lvm resize of a thin volume', () => {
   const ext4 = { type: 'ext4', usage: 'filesystem', uuid: '0c0ffee0-0000-4000-8000-00000000000f' } as const;
   const cut = async (): Promise<unknown> =>
-    resizeVolume(testRuntime(simulatedBofh({ host }), { yes: true }).runtime, 'vg0/a', '32m');
+    runVerb(testRuntime(simulatedBofh({ host }), { yes: true }).runtime, 'lvm resize vg0/a 32m');
   beforeEach(() => {
     withVolume();
   });
@@ -276,14 +279,14 @@ describe('bofh lvm resize of a thin volume', () => {
 describe('bofh lvm pool resize', () => {
   test('by more, and to the size that it has', async () => {
     const first = testRuntime(simulatedBofh({ host }), { json: true });
-    expect(await pools.resize(first.runtime, 'vg0/pool', { size: '+64m', metadataSize: '8m' })).toBe(0);
+    expect(await resizePool(first.runtime, { size: '+64m', metadataSize: '8m' })).toBe(0);
     expect(answers.lvmPoolResize.parse(JSON.parse(first.stdout()))).toEqual({
       ...{ pool: 'vg0/pool', uuid: volume('pool')?.uuid, size: 128 * mib, metadataSize: 8 * mib },
       was: { size: 64 * mib, metadataSize: 4 * mib },
     });
 
     const again = testRuntime(simulatedBofh({ host }));
-    expect(await pools.resize(again.runtime, 'vg0/pool', { size: '128m' })).toBe(0);
+    expect(await resizePool(again.runtime, { size: '128m' })).toBe(0);
     expect(again.stdout()).toBe('the thin pool vg0/pool has 128 MiB, metadata 8 MiB already\n');
   });
 
@@ -293,6 +296,6 @@ describe('bofh lvm pool resize', () => {
     [{ size: 'big' }, /big/],
   ])('refuses %j', async (options, message) => {
     const { runtime } = testRuntime(simulatedBofh({ host }));
-    await expect(pools.resize(runtime, 'vg0/pool', options)).rejects.toThrow(message);
+    await expect(resizePool(runtime, options)).rejects.toThrow(message);
   });
 });

@@ -1,13 +1,13 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import { create } from '../../../src/cli/verbs/lvm/snapshot.ts';
 import { RefusedError, RolledBackError, StuckError, UsageError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn } from '../simulator/support.ts';
+import { runVerb } from '../cli/support/run-verb.ts';
 
 const mib = 1024 ** 2;
 let host: SimulatedHost;
@@ -219,7 +219,7 @@ describe('removeLv of a snapshot', () => {
 describe('bofh lvm snapshot create', () => {
   test('says what it made', async () => {
     const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { json: true });
-    expect(await create(runtime, { origin: 'vg0/a', name: 'monday' }, { size: '8m', tag: 'x' })).toBe(0);
+    expect(await runVerb(runtime, 'lvm snapshot create vg0/a monday --size 8m --tag x')).toBe(0);
     expect(answers.lvmSnapshotCreate.parse(JSON.parse(stdout()))).toEqual({
       ...{ volume: 'vg0/monday', path: '/dev/vg0/monday', origin: 'vg0/a', size: 8 * mib, active: true },
       uuid: volume('monday')?.uuid,
@@ -228,7 +228,7 @@ describe('bofh lvm snapshot create', () => {
 
   test('says that a thin one is not active', async () => {
     const { runtime, stdout } = testRuntime(simulatedBofh({ host }));
-    await create(runtime, { origin: 'vg0/thin', name: 'monday' }, {});
+    await runVerb(runtime, 'lvm snapshot create vg0/thin monday');
     expect(stdout()).toBe('vg0/monday is there, a snapshot of vg0/thin (128 MiB, not active)\n');
   });
 });

@@ -1,13 +1,13 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import { tag } from '../../../src/cli/verbs/lvm/volumes.ts';
 import { RefusedError, RolledBackError, UsageError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn } from '../simulator/support.ts';
+import { optionWords, runVerb } from '../cli/support/run-verb.ts';
 
 let host: SimulatedHost;
 beforeEach(() => {
@@ -95,7 +95,7 @@ describe('bofh lvm tag', () => {
   ])('%s, and says what it has then', async (_, options, tags, commands) => {
     const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { json: true });
 
-    expect(await tag(runtime, 'vg0/a', options)).toBe(0);
+    expect(await runVerb(runtime, ['lvm', 'tag', 'vg0/a', ...optionWords(options)])).toBe(0);
 
     expect(answers.lvmTag.parse(JSON.parse(stdout()))).toEqual({
       volume: 'vg0/a',

@@ -1,14 +1,13 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import * as pools from '../../../src/cli/verbs/lvm/pool.ts';
-import { create } from '../../../src/cli/verbs/lvm/volumes.ts';
 import { RefusedError, RolledBackError, StuckError, UsageError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn } from '../simulator/support.ts';
+import { runVerb } from '../cli/support/run-verb.ts';
 
 const mib = 1024 ** 2;
 let host: SimulatedHost;
@@ -166,18 +165,18 @@ describe('createLv in a pool', () => {
 describe('at the command line', () => {
   test('bofh lvm pool create, and a volume in it that promises too much', async () => {
     const first = testRuntime(simulatedBofh({ host }), { json: true });
-    expect(await pools.create(first.runtime, 'vg0/pool', { size: '64m', chunkSize: '128k' })).toBe(0);
+    expect(await runVerb(first.runtime, 'lvm pool create vg0/pool --size 64m --chunk-size 128k')).toBe(0);
     expect(answers.lvmPoolCreate.parse(JSON.parse(first.stdout()))).toEqual({
       ...{ pool: 'vg0/pool', uuid: volume('pool')?.uuid },
       ...{ size: 64 * mib, metadataSize: 4 * mib, chunkSize: mib / 8 },
     });
 
     const { runtime, stdout } = testRuntime(simulatedBofh({ host }));
-    expect(await create(runtime, 'vg0/a', { size: '1g', pool: 'pool' })).toBe(0);
+    expect(await runVerb(runtime, 'lvm create vg0/a --size 1g --pool pool')).toBe(0);
     expect(stdout()).toContain('the pool pool has promised 1 GiB and has 64 MiB: watch how full it is');
 
     const quiet = testRuntime(simulatedBofh({ host: simulatedHost() }));
-    await create(quiet.runtime, 'vg0/b', { size: '8m' });
+    await runVerb(quiet.runtime, 'lvm create vg0/b --size 8m');
     expect(quiet.stdout()).toBe('/dev/vg0/b is there, 8 MiB\n');
   });
 });

@@ -11,3 +11,14 @@ export async function runVerb(runtime: Runtime, words: string | readonly string[
   await root.parseAsync(args, { from: 'user' });
   return exitCode;
 }
+
+/** Options as they are typed: `{ stripeSize: '64k', zeros: true }` is `--stripe-size 64k --zeros`. */
+export function optionWords(
+  options: Readonly<Record<string, string | boolean | undefined>>,
+): readonly string[] {
+  return Object.entries(options).flatMap(([key, value]) => {
+    const flag = `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    if (value === true) return [flag];
+    return typeof value === 'string' ? [flag, value] : [];
+  });
+}
