@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { ChangeHost, LocalHost, Progress } from '../command/index.ts';
 import { JournalError } from '../core/errors.ts';
 import type { Journal } from './journal/journal-writer.ts';
@@ -8,8 +7,7 @@ import type { AnyOperation } from './operation.ts';
 import { placeOf, type Places } from './place.ts';
 import type { Processes } from './locks/processes.ts';
 import type { ReservedHere } from './locks/reservations.ts';
-import { outputsOf } from './journal/scan.ts';
-import type { Store } from './journal/store.ts';
+import { outputsOf, type Store } from './journal/store.ts';
 
 /** What the engine works with. It knows no tool: operations are found by kind and version. `host` is that of a step which names none. */
 export interface Engine extends Places {
@@ -37,11 +35,6 @@ export interface Signals {
   readonly abandon?: AbortSignal;
 }
 
-/** Random, because order never depends on a clock. */
-export function newId(): string {
-  return randomBytes(6).toString('hex');
-}
-
 /** What the journal says of the process that works on it. */
 export function ownerLine(engine: Engine): Owner {
   return { ...engine.processes.self, user: engine.who.user, bofh: engine.who.bofh };
@@ -56,7 +49,7 @@ export function changing(
 ): ChangeHost {
   const { onProgress } = engine;
   return placeOf(engine, host).host.during({
-    outputs: outputsOf(journal, journal.id),
+    outputs: outputsOf(journal.store, journal.id),
     lock: journal.file.fd,
     sequence: { id: journal.id, token: journal.token, boot },
     ...(signal === undefined ? {} : { signal }),
@@ -76,13 +69,4 @@ export async function codeOf(
     `journal ${id} has a step "${step.kind}" version ${step.version} that this bofh does not know; nothing was touched`,
     { remedy: 'recover it with the version of bofh that wrote it' },
   );
-}
-
-/** The text of anything thrown. Never throws itself: an undo must not end because of what its error looks like. */
-export function messageOf(error: unknown): string {
-  try {
-    return String(error instanceof Error ? error.message : error);
-  } catch {
-    return 'a value without a text was thrown';
-  }
 }

@@ -70,7 +70,15 @@ export const stderrAlone = (stderr: string): string => stderr;
 
 /** How a person would type it, quoted for a POSIX shell. Secrets are on stdin and so never in it. */
 export function commandLine(command: { readonly tool: string; readonly argv: readonly string[] }): string {
-  return shellWords([command.tool, ...command.argv]);
+  return shellWords(commandWords(command));
+}
+
+/** The program and its arguments, unquoted. */
+export function commandWords(command: {
+  readonly tool: string;
+  readonly argv: readonly string[];
+}): readonly string[] {
+  return [command.tool, ...command.argv];
 }
 
 /** Words as one line that a POSIX shell reads as these very words. */

@@ -269,3 +269,12 @@ function holdersIn(cause: unknown): readonly Holder[] {
 function lastLine(text: string): string {
   return text.trimEnd().split('\n').at(-1)?.trim() ?? '';
 }
+
+/** The text of anything thrown. Never throws itself: an undo must not end because of what its error looks like. */
+export function messageOf(error: unknown): string {
+  try {
+    return String(error instanceof Error ? error.message : error);
+  } catch {
+    return 'a value without a text was thrown';
+  }
+}

@@ -14,8 +14,7 @@ export {
   mappings,
   scanForLuks,
 } from './reads.ts';
-export type { Reencryption } from './reencryption.ts';
-export type { LuksHeader, Mapping, MappingStatus } from './schema.ts';
+export type { LuksHeader, Mapping, MappingStatus, Reencryption } from './schema.ts';
 
 /** An open device: the kernel's facts, and what cryptsetup makes of them. */
 export interface OpenDevice extends Mapping {

@@ -1,6 +1,5 @@
 import { ParseError } from '../core/errors.ts';
-import { type HeaderPart } from './read-commands.ts';
-import type { KeySlot } from './schema.ts';
+import type { HeaderPart, KeySlot } from './schema.ts';
 
 // `cryptsetup luksDump` of a LUKS1 device (2.6.1, lib/luks1/keymanage.c and _luks1_dump): these lines, in this order.
 const hex = String.raw`(?:[0-9a-f]{2} )+`;

@@ -4,11 +4,8 @@ import { ParseError } from '../core/errors.ts';
 import { classifyCryptsetup } from './classify.ts';
 import { luks1Header } from './luks1.ts';
 import { digestsNow, reencryptionIn, segmentOf } from './reencryption.ts';
-import { type KeySlot, luks2Metadata, type LuksHeader, type MappingStatus } from './schema.ts';
+import { type KeySlot, luks2Metadata, type HeaderPart, type MappingStatus } from './schema.ts';
 import { parseStatus } from './status.ts';
-
-/** A header without what only a probe of the device tells. */
-export type HeaderPart = Omit<LuksHeader, 'uuid' | 'label'> & { readonly uuid?: string };
 
 /** The header of a LUKS1 device, which is text. Unlike one of LUKS2, cryptsetup does not repair it by itself. */
 export function luksDump1(device: string): ReadCommand<HeaderPart> {

@@ -6,14 +6,8 @@ import type { ReadHost } from '../command/index.ts';
 import { CommandError, ParseError, RefusedError, UsageError } from '../core/errors.ts';
 import { turns } from '../host/turns.ts';
 import { type Luks2Metadata, luks2MetadataAt } from './luks2.ts';
-import {
-  type HeaderPart,
-  cryptStatus,
-  luks2Header as luks2HeaderIn,
-  luksDump1,
-  testKey,
-} from './read-commands.ts';
-import type { LuksHeader, Mapping, MappingStatus } from './schema.ts';
+import { cryptStatus, luks2Header as luks2HeaderIn, luksDump1, testKey } from './read-commands.ts';
+import type { HeaderPart, LuksHeader, Mapping, MappingStatus } from './schema.ts';
 
 /** An encrypted device, open or not. */
 export interface LuksDevice {

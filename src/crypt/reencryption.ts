@@ -1,23 +1,6 @@
 import type * as z from 'zod/mini';
 import { ParseError } from '../core/errors.ts';
-import type { Bytes } from '../core/units.ts';
-import type { luks2Metadata } from './schema.ts';
-
-/** What is encrypted anew and is not at its end: part of the data by the old key still, part by the new one. */
-export interface Reencryption {
-  /** `encrypt`, `decrypt`: a plain device becomes an encrypted one, or the other way round. */
-  readonly mode: 'reencrypt' | 'encrypt' | 'decrypt';
-  /** The cipher that all of it will have; null: none. */
-  readonly cipher: string | null;
-  /** By which the old volume key is known, as `volumeKeyDigest`; '': there was none. */
-  readonly oldKeyDigest: string;
-  /** What protects the part that is being written: `checksum`, `journal`, `datashift` … or `none`. */
-  readonly resilience: string;
-  /** Bytes that have been done. */
-  readonly done: Bytes;
-  /** A part was begun and not ended: somebody is at it now, or was killed, and it must be repaired. */
-  readonly torn: boolean;
-}
+import type { luks2Metadata, Reencryption } from './schema.ts';
 
 type Metadata = z.infer<typeof luks2Metadata>;
 

@@ -1,6 +1,5 @@
 import * as z from 'zod/mini';
 import type { Bytes } from '../core/units.ts';
-import type { Reencryption } from './reencryption.ts';
 
 /** A UUID as LUKS and blkid write it. */
 export const luksUuid = z
@@ -83,6 +82,22 @@ export interface KeySlot {
   readonly opens: 'data' | 'nothing';
 }
 
+/** What is encrypted anew and is not at its end: part of the data by the old key still, part by the new one. */
+export interface Reencryption {
+  /** `encrypt`, `decrypt`: a plain device becomes an encrypted one, or the other way round. */
+  readonly mode: 'reencrypt' | 'encrypt' | 'decrypt';
+  /** The cipher that all of it will have; null: none. */
+  readonly cipher: string | null;
+  /** By which the old volume key is known, as `volumeKeyDigest`; '': there was none. */
+  readonly oldKeyDigest: string;
+  /** What protects the part that is being written: `checksum`, `journal`, `datashift` … or `none`. */
+  readonly resilience: string;
+  /** Bytes that have been done. */
+  readonly done: Bytes;
+  /** A part was begun and not ended: somebody is at it now, or was killed, and it must be repaired. */
+  readonly torn: boolean;
+}
+
 /** The header of an encrypted device. No key is in it that opens anything. */
 export interface LuksHeader {
   readonly version: 1 | 2;
@@ -109,6 +124,9 @@ export interface LuksHeader {
   /** LUKS2 has its metadata twice: the copy that is damaged, or older. This is read from the other one. */
   readonly damagedCopy?: 'first' | 'second';
 }
+
+/** A header without what only a probe of the device tells. */
+export type HeaderPart = Omit<LuksHeader, 'uuid' | 'label'> & { readonly uuid?: string };
 
 /** An open device, from the kernel's own facts. */
 export interface Mapping {

@@ -1,8 +1,4 @@
-import { writtenByHand } from '../blockdevice/wipe/by-hand.ts';
 import type { ByHand } from '../core/errors.ts';
-import { bytesOf } from './metadata.ts';
-import type { MetadataUndo } from './operations/create-metadata.ts';
-import type { RemovedMetadataUndo } from './operations/remove-metadata.ts';
 
 const words = {
   up: 'is up',
@@ -31,32 +27,5 @@ export function stateByHand({
       ['fuser', '--verbose', ...devices],
     ],
     clear: [['drbdadm', inverse[to], name]],
-  };
-}
-
-/** Of new metadata. The bytes that lay there are in the journal alone: by hand the metadata are taken off. */
-export function metadataByHand({ undo }: { readonly undo: MetadataUndo }): ByHand {
-  const { device, minor, format, uuid, area, saved } = undo;
-  const what = `the metadata of DRBD ${uuid} at the end of ${device}`;
-  const range = ['--offset', String(area.from), '--length', String(area.length)];
-  return {
-    what: saved.length === 0 ? what : `${what}, whose ${String(area.length)} bytes were not blank before`,
-    look: [
-      ['wipefs', device],
-      ['drbdmeta', String(minor), format, device, 'internal', 'dump-md'],
-    ],
-    clear: [['blkdiscard', '--zeroout', ...range, device]],
-  };
-}
-
-/** Of metadata that were taken off. What followed their last byte was zero, and is. */
-export function removedMetadataByHand({ undo }: { readonly undo: RemovedMetadataUndo }): ByHand {
-  const { device, uuid, superblock } = undo;
-  const bytes = bytesOf(superblock);
-  const length = bytes.findLastIndex((byte) => byte !== 0) + 1;
-  return {
-    what: `the metadata of DRBD ${uuid}, which were taken off the end of ${device}`,
-    look: [['wipefs', device]],
-    clear: [writtenByHand(device, superblock.at, bytes.subarray(0, length))],
   };
 }

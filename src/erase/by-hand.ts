@@ -1,5 +1,5 @@
 import type { ByHand } from '../core/errors.ts';
-import { writtenByHand } from '../blockdevice/wipe/by-hand.ts';
+import { writtenByHand } from '../blockdevice/wipe/write-bytes.ts';
 import type { Way } from '../atomic/contract.ts';
 import type { Destroyed } from './state.ts';
 

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
-import { messageOf } from '../atomic/engine.ts';
-import { UsageError } from '../core/errors.ts';
+import { messageOf, UsageError } from '../core/errors.ts';
 import { exposedHere } from '../command/index.ts';
 import { parseSite, type Site, unsafeSite } from '../site.ts';
 import { type LoadOptions, loadScript, placeOf } from './load.ts';

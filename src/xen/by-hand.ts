@@ -1,3 +1,4 @@
+import { commandWords } from '../command/index.ts';
 import type { ByHand } from '../core/errors.ts';
 import { xlCreate } from './commands.ts';
 
@@ -30,16 +31,12 @@ export function stoppedByHand({
 }: {
   readonly undo: Guest & { readonly domid: number; readonly marker: string };
 }): ByHand {
-  const { tool, argv } = xlCreate(undo);
   return {
     what: `the guest ${undo.name} (uuid ${undo.uuid}), domain ${String(undo.domid)} before it was shut down`,
     look: [
       ['xl', 'list', '-v'],
       ['ls', '-l', '/run/bofh'],
     ],
-    clear: [
-      [tool, ...argv],
-      ['rm', '--force', undo.marker, `${undo.marker}.late`],
-    ],
+    clear: [commandWords(xlCreate(undo)), ['rm', '--force', undo.marker, `${undo.marker}.late`]],
   };
 }

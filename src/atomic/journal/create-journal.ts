@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { JournalError } from '../../core/errors.ts';
-import { messageOf, ownerLine, type Engine } from '../engine.ts';
+import { messageOf, JournalError } from '../../core/errors.ts';
+import { ownerLine, type Engine } from '../engine.ts';
 import { bear, type Journal } from './journal-writer.ts';
 import type { BeginLine, Line } from './lines.ts';
 import { lock } from './scan.ts';

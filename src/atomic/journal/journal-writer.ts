@@ -1,7 +1,6 @@
 import type { Reserving } from '../../command/index.ts';
-import { JournalError } from '../../core/errors.ts';
-import { messageOf, newId } from '../engine.ts';
-import { decode, type Decoded, encode, type BeginLine, type Line } from './lines.ts';
+import { messageOf, JournalError } from '../../core/errors.ts';
+import { newId, decode, type Decoded, encode, type BeginLine, type Line } from './lines.ts';
 import { limitHistory } from './prune.ts';
 import { advance, fold, type State } from './state.ts';
 import type { Store, StoreFile } from './store.ts';

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { type Holder, JournalError } from '../../core/errors.ts';
 import type { Claims, Key } from '../operation.ts';
@@ -195,4 +196,9 @@ function refused(
   options: { readonly remedy: string; readonly lastLine?: boolean },
 ): JournalError {
   return new JournalError(`${name}, line ${number}: ${what}; nothing was touched`, options);
+}
+
+/** Random, because order never depends on a clock. */
+export function newId(): string {
+  return randomBytes(6).toString('hex');
 }

@@ -4,7 +4,7 @@ import type { Engine } from '../engine.ts';
 import { decode, type Line } from './lines.ts';
 import { isSameView, type LockHolder } from '../locks/processes.ts';
 import { fold, type State } from './state.ts';
-import type { StoreFile } from './store.ts';
+import { outputsOf, type StoreFile } from './store.ts';
 
 /** A journal as it lies on the disk, whoever works on it. */
 export interface Seen {
@@ -64,11 +64,6 @@ export function isOwned(engine: Engine, { state, inode }: Seen): boolean {
   return isSameView(state.owner, engine.processes.self) && engine.processes.alive(state.owner, inode);
 }
 
-/** Where the outputs of a sequence's programs are, and the records of their sessions. */
-export function outputsOf({ store }: Pick<Engine, 'store'>, id: string): string {
-  return `${store.directory}/${id}.d`;
-}
-
 /** Who works on a journal. `unknown`: somebody holds its lock whom this process cannot see. */
 export interface Worked {
   readonly owner: 'running' | 'orphan' | 'dead' | 'unknown';
@@ -86,7 +81,7 @@ export async function workedOn(engine: Engine, journals: readonly Seen[]): Promi
     if (isOwned(engine, seen)) return { owner: 'running', holders: [] };
     if (hidden.includes(seen)) return { owner: held.has(seen) ? 'unknown' : 'dead', holders: [] };
     holdersOf ??= engine.processes.holders();
-    const holders = holdersOf(seen.inode, outputsOf(engine, seen.id));
+    const holders = holdersOf(seen.inode, outputsOf(engine.store, seen.id));
     return { owner: holders.length > 0 ? 'orphan' : 'dead', holders };
   });
 }
@@ -158,7 +153,7 @@ export async function takeDead(engine: Engine, id: string): Promise<StoreFile> {
   const file = await openLocked(engine, `${id}.journal`);
   if (file === undefined) throw new JournalError(`there is no open journal ${id}`);
   if (file !== 'held') {
-    if (engine.processes.holders()(file.inode, outputsOf(engine, id)).length === 0) return file;
+    if (engine.processes.holders()(file.inode, outputsOf(engine.store, id)).length === 0) return file;
     file.close();
   }
   throw new JournalError(

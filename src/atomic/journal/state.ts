@@ -1,4 +1,4 @@
-import type { BeginLine, Blocked, IntentLine, Line, Owner } from './lines.ts';
+import type { BeginLine, IntentLine, Line, Owner } from './lines.ts';
 import type { Claims, Key } from '../operation.ts';
 import {
   addStep,
@@ -10,21 +10,11 @@ import {
   makesContent,
   unblock,
 } from './step-index.ts';
+import type { Step } from './step.ts';
+
+export type { Step } from './step.ts';
 
 export { exclusive } from './step-index.ts';
-
-/** A step as the journal tells it. */
-export interface Step {
-  readonly n: number;
-  readonly intent: IntentLine;
-  readonly done?: { readonly result: unknown };
-  /** The newest one of the content that its undo destroys. */
-  readonly witness?: string;
-  readonly undone?: { readonly by?: number; readonly notOurs?: string };
-  readonly finished: boolean;
-  /** In the present attempt. */
-  readonly blocked?: Blocked;
-}
 
 /** What a journal's lines add up to. */
 export interface State {

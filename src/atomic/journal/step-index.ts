@@ -1,6 +1,6 @@
 import type { IntentLine } from './lines.ts';
 import type { Claims, Key } from '../operation.ts';
-import type { Step } from './state.ts';
+import type { Step } from './step.ts';
 
 /**
  * The steps of a journal, and where to find those that a question is about. It grows with the lines, so that neither folding them

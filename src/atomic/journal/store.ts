@@ -191,3 +191,8 @@ export function absent<T>(access: () => T): T | undefined {
     throw error;
   }
 }
+
+/** Directory of the outputs of a sequence's programs, and of the records of their sessions. */
+export function outputsOf({ directory }: Pick<Store, 'directory'>, id: string): string {
+  return `${directory}/${id}.d`;
+}

@@ -2,8 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readdirSync, statSync, unlin
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type LocalHost, lockName } from '../../command/index.ts';
-import { JournalError } from '../../core/errors.ts';
-import { messageOf } from '../engine.ts';
+import { messageOf, JournalError } from '../../core/errors.ts';
 import type { Claims, Key } from '../operation.ts';
 import { exclusive } from '../journal/state.ts';
 import { absent, makeDurable, refuseUntrusted } from '../journal/store.ts';

@@ -1,7 +1,7 @@
 import { ConnectionError, JournalError } from '../../core/errors.ts';
-import { type Engine, newId } from '../engine.ts';
+import { type Engine } from '../engine.ts';
 import { adopt, close } from '../journal/journal-writer.ts';
-import { decode } from '../journal/lines.ts';
+import { newId, decode } from '../journal/lines.ts';
 import { openLocked, takeDead } from '../journal/scan.ts';
 
 /**

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConnectionError, JournalError, RefusedError, UsageError } from '../../core/errors.ts';
 import { releaseHosts } from '../undo/finish.ts';
-import { codeOf, newId, ownerLine, type Engine, type Signals } from '../engine.ts';
+import { codeOf, ownerLine, type Engine, type Signals } from '../engine.ts';
 import { keyInWords } from '../locks/host-key.ts';
 import { AppendError, adoptAgain, append, close, retire, type Journal } from '../journal/journal-writer.ts';
-import type { Line } from '../journal/lines.ts';
+import { newId, type Line } from '../journal/lines.ts';
 import type { ObjectLocks } from '../locks/lock.ts';
 import type { AnyOperation, Key, Look } from '../operation.ts';
 import { meet, placeOf } from '../place.ts';
@@ -16,7 +16,6 @@ import {
   journalOf,
   journals,
   openLocked,
-  outputsOf,
   see,
   type Seen,
   workedOn,
@@ -24,7 +23,7 @@ import {
 } from '../journal/scan.ts';
 import { blocks, exclusive, isLeft, type State, type Step } from '../journal/state.ts';
 import { movedByOthers } from '../undo/ownership.ts';
-import type { StoreFile } from '../journal/store.ts';
+import { outputsOf, type StoreFile } from '../journal/store.ts';
 import { hostsLeft, unwind } from '../undo/unwind.ts';
 import { containerOf, reachedByWriters } from '../undo/witness.ts';
 
@@ -157,7 +156,8 @@ async function takeJournal(id: string, options: RecoverOptions): Promise<StoreFi
     if (file === undefined) return undefined;
     const free = file === 'held' ? undefined : file;
     // The lock is free as well when somebody has killed the shell that held it for a tool.
-    const left = free === undefined ? [] : engine.processes.holders()(free.inode, outputsOf(engine, id));
+    const left =
+      free === undefined ? [] : engine.processes.holders()(free.inode, outputsOf(engine.store, id));
     if (free !== undefined && left.length === 0) return free;
     free?.close();
     const seen = journalOf(engine, id);
@@ -187,7 +187,7 @@ const unseenLimit = 20;
 /** None when the owner may live in another PID namespace: its programs are not ours to end. */
 function holdersOf(engine: Engine, { id, inode, state }: Seen): readonly LockHolder[] {
   if (!isSameView(state.owner, engine.processes.self)) return [];
-  return engine.processes.holders()(inode, outputsOf(engine, id));
+  return engine.processes.holders()(inode, outputsOf(engine.store, id));
 }
 
 /** All that can be refused is refused before anything is touched. */

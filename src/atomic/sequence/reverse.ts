@@ -1,5 +1,4 @@
-import { UsageError } from '../../core/errors.ts';
-import { messageOf } from '../engine.ts';
+import { messageOf, UsageError } from '../../core/errors.ts';
 
 /** Any function, for `reverse` to compare with those that it knows. */
 export type Callable = (...args: never) => unknown;

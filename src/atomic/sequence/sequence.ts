@@ -1,8 +1,8 @@
-import { JournalError, UsageError } from '../../core/errors.ts';
+import { messageOf, JournalError, UsageError } from '../../core/errors.ts';
 import { Announcements } from './announcement.ts';
 import { claim } from '../locks/claims.ts';
 import { commit, rollBack, type Ending } from '../undo/finish.ts';
-import { messageOf, newId, type Engine, type Signals } from '../engine.ts';
+import { type Engine, type Signals } from '../engine.ts';
 import { frame, settle, track, type Frame } from './frame.ts';
 import { append, type Journal } from '../journal/journal-writer.ts';
 import type { ObjectLocks } from '../locks/lock.ts';
@@ -17,6 +17,7 @@ import { stepOf } from '../journal/state.ts';
 import type { Steps, Temporary } from './steps.ts';
 import { undoNow, unwind, type Unwinding } from '../undo/unwind.ts';
 import { reachedByBody, renewedWitnesses } from '../undo/witness.ts';
+import { newId } from '../journal/lines.ts';
 
 export type { Steps, Temporary };
 

@@ -1,5 +1,11 @@
-import { ConnectionError, InterruptedError, RefusedError, RolledBackError } from '../../core/errors.ts';
-import { changing, codeOf, type Engine, messageOf } from '../engine.ts';
+import {
+  messageOf,
+  ConnectionError,
+  InterruptedError,
+  RefusedError,
+  RolledBackError,
+} from '../../core/errors.ts';
+import { changing, codeOf, type Engine } from '../engine.ts';
 import { append, AppendError, close, type Journal, note } from '../journal/journal-writer.ts';
 import { json } from '../operation.ts';
 import { placeOf } from '../place.ts';

@@ -1,5 +1,5 @@
-import { type ByHand, StuckError, type StuckStep } from '../../core/errors.ts';
-import { type Engine, messageOf } from '../engine.ts';
+import { messageOf, type ByHand, StuckError, type StuckStep } from '../../core/errors.ts';
+import { type Engine } from '../engine.ts';
 import { keyInWords, objectsOf } from '../locks/host-key.ts';
 import type { Journal } from '../journal/journal-writer.ts';
 import { exclusive, isLeft, type State, type Step } from '../journal/state.ts';

@@ -1,6 +1,6 @@
 import type { ChangeHost } from '../../command/index.ts';
-import { BofhError, ConnectionError, JournalError } from '../../core/errors.ts';
-import { changing, codeOf, messageOf, type Engine } from '../engine.ts';
+import { messageOf, BofhError, ConnectionError, JournalError } from '../../core/errors.ts';
+import { changing, codeOf, type Engine } from '../engine.ts';
 import { note, reservingOf, type Journal } from '../journal/journal-writer.ts';
 import type { Blocked, Line } from '../journal/lines.ts';
 import { next, type Decision } from './next.ts';

@@ -1,32 +1,7 @@
-import { follow, type ReadCommand, type ReadHost, stderrAlone } from '../../command/index.ts';
-import { BofhError, ParseError } from '../../core/errors.ts';
+import { follow } from '../../command/index.ts';
 import type { Upper } from './above.ts';
 import { type Device, deviceByNumber } from './device.ts';
 import type { Facts } from './facts.ts';
-
-/** A device that DRBD stores a volume of a resource on, or its metadata. */
-interface Backing {
-  readonly resource: string;
-  readonly minor: number;
-  readonly path: string;
-}
-
-/** What DRBD stores where, as its own tool tells; `failure`: it could not be asked. */
-export interface DrbdStores {
-  readonly backings: readonly Backing[];
-  readonly failure?: string;
-}
-
-/** Asked only where the module is loaded. */
-export async function drbdStores(host: ReadHost): Promise<DrbdStores> {
-  if ((await host.stat('/sys/module/drbd')) === undefined) return { backings: [] };
-  try {
-    return { backings: await host.run(drbdShow()) };
-  } catch (error) {
-    if (!(error instanceof BofhError)) throw error;
-    return { backings: [], failure: `could not tell what DRBD stores where: ${error.message}` };
-  }
-}
 
 /**
  * The DRBD devices over a device, with their resources. The kernel lists such a device among the holders (seen on Linux
@@ -43,39 +18,6 @@ export async function drbdOver(facts: Facts, { number }: Device): Promise<readon
       holder: { kind: 'drbd', device, resource, words, free: ['drbdsetup', 'down', resource] },
       device: () => deviceByNumber(host, `147:${minor}`),
     });
-  }
-  return found;
-}
-
-/** `drbdsetup show`: every resource that is configured in the kernel. */
-export function drbdShow(): ReadCommand<readonly Backing[]> {
-  return {
-    tool: 'drbdsetup',
-    argv: ['show'],
-    access: 'read',
-    parse: ({ stdout }) => parseShow(stdout),
-    shownOf: stderrAlone,
-  };
-}
-
-const line =
-  /^\s*(?:#.*|(?<close>\})|(?<section>[\w-]+)(?: (?<name>"[^"]*"|[^\s"{}=;]+))? \{|(?<key>[\w-]+)(?:\s+(?<value>.*?))?;)?\s*(?:#.*)?$/;
-
-function parseShow(text: string): readonly Backing[] {
-  const found: Backing[] = [];
-  let resource = '';
-  let minor = Number.NaN;
-  for (const each of text.split('\n')) {
-    const groups = line.exec(each)?.groups;
-    if (groups === undefined) throw new ParseError(`cannot read the line ${JSON.stringify(each)}`);
-    const { section, name, key, value = '' } = groups;
-    if (section === 'resource') resource = name?.replaceAll('"', '') ?? '';
-    if (key === 'device') minor = Number(/minor (?<minor>\d+)$/.exec(value)?.groups?.minor ?? Number.NaN);
-    const path =
-      key === 'disk' || key === 'meta-disk' ? /^"(?<path>\/[^"]*)"/.exec(value)?.groups?.path : undefined;
-    if (path === undefined) continue;
-    if (resource === '' || Number.isNaN(minor)) throw new ParseError(`the disk ${path} is of no resource`);
-    found.push({ resource, minor, path });
   }
   return found;
 }

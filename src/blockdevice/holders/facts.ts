@@ -2,7 +2,7 @@ import type { FileStat, ReadHost } from '../../command/index.ts';
 import { ParseError } from '../../core/errors.ts';
 import { type MountEntry, mountEntries, unescapeOctal } from '../mountinfo.ts';
 import { kernelNames, kernelText } from '../node.ts';
-import { type DrbdStores, drbdStores } from './drbd.ts';
+import { type DrbdStores, drbdStores } from './drbd-stores.ts';
 
 /** A loop device and what it was made of. */
 export interface LoopDevice {

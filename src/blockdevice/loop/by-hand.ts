@@ -1,3 +1,4 @@
+import { commandWords } from '../../command/index.ts';
 import type { ByHand } from '../../core/errors.ts';
 import { attach } from './commands.ts';
 import type { Attachment } from './schema.ts';
@@ -12,8 +13,7 @@ export function lookAt(at: Attachment): ByHand['look'] {
 
 /** How a person attaches it. */
 export function attachByHand(at: Attachment): readonly string[] {
-  const { tool, argv } = attach(at);
-  return [tool, ...argv];
+  return commandWords(attach(at));
 }
 
 /** `/dev/loop3 over /srv/web1.img (inode 17), from byte 1048576 on`. */

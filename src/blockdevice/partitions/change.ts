@@ -1,14 +1,13 @@
 import * as z from 'zod/mini';
 import type { Changed, Look } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { type Holder, RefusedError } from '../../core/errors.ts';
+import { type ByHand, type Holder, RefusedError } from '../../core/errors.ts';
 import { type Bytes, formatSize } from '../../core/units.ts';
 import { partWitness } from '../content/head.ts';
 import { identityOf, keysOf } from '../keys.ts';
 import { locate, syncDevice } from '../locate.ts';
 import { type DeviceNode, deviceNode, sizeOf } from '../node.ts';
 import { until } from '../wait.ts';
-import { changedByHand } from './by-hand.ts';
 import { readTable } from './commands.ts';
 import { isSameView, type KernelPartition, kernelPartitions } from './kernel.ts';
 import { guidBytes, readRegions, regionsOf, savedRegion, saveRegions } from './regions.ts';
@@ -180,4 +179,29 @@ export async function untilKernelHas(
       remedy: `compare them: lsblk ${node.path}; sfdisk --list ${node.path}`,
     },
   );
+}
+
+/** How a person sees what was changed of a partition table, and puts the old one back: byte for byte, from the journal. */
+function changedByHand({ device, old, table, number, saved }: ChangeUndo): ByHand {
+  const part = table.partitions.find((each) => each.number === number);
+  const before = old?.partitions.find((each) => each.number === number);
+  const change =
+    part === undefined
+      ? `the empty ${table.type} table of id ${table.id}, on what was blank`
+      : `partition ${String(number)} from byte ${String(part.start)}, ${String(part.size)} bytes long, which ${before === undefined ? 'was not there' : `had ${String(before.size)}`}`;
+  const program = `printf '%s' "$1" | base64 --decode | perl -MCompress::Zlib -0777 -ne 'print uncompress($_)' | dd "of=$2" oflag=seek_bytes "seek=$3" conv=nocreat,notrunc,fsync`;
+  return {
+    what: `${change}, on ${device}`,
+    look: [
+      ['sfdisk', '--list', device],
+      ['lsblk', device],
+    ],
+    clear: [
+      ...(number === null || before !== undefined
+        ? []
+        : [['partx', '--delete', '--nr', String(number), device]]),
+      ...saved.map(({ offset, content }) => ['sh', '-c', program, 'sh', content, device, String(offset)]),
+      ...(before === undefined ? [] : [['partx', '--update', '--nr', String(number), device]]),
+    ],
+  };
 }

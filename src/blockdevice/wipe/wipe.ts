@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { type Holder, RefusedError } from '../../core/errors.ts';
+import { type ByHand, type Holder, RefusedError } from '../../core/errors.ts';
 import { wipeSignatures } from '../commands.ts';
 import { holders, namingHolders } from '../holders/index.ts';
 import { refuseHeld } from '../in-use.ts';
@@ -9,8 +9,8 @@ import { keysOf } from '../keys.ts';
 import { locate, syncDevice } from '../locate.ts';
 import { deviceNode, sizeOf } from '../node.ts';
 import { recognise } from '../probe.ts';
-import { wipedByHand } from './by-hand.ts';
 import { magicsOn, writeBytes } from './commands.ts';
+import { writtenByHand } from './write-bytes.ts';
 import { refuseLeft } from './contents.ts';
 import { magicsNow, type MagicNow } from './magics.ts';
 import { eraseArgs, erased, planErase } from './plan.ts';
@@ -118,4 +118,20 @@ async function lookOf(host: ReadHost, of: WipeUndo, { path, now }: Found): Promi
   const { key } = await keysOf(host, path);
   const who: readonly Holder[] = await holders(host, path);
   return { state: 'ours', holders: who, ...(key === of.key ? {} : { movedTo: key }) };
+}
+
+/** How a person sees what was erased, and puts it back: in octal, which every printf takes. */
+function wipedByHand({ device, magics }: WipeUndo): ByHand {
+  const what = magics.map(({ type, uuid }) => (uuid === null ? type : `${type}, uuid ${uuid}`));
+  return {
+    what: `the signatures that were erased from ${device}: ${[...new Set(what)].join('; ')}`,
+    look: [
+      ['wipefs', device],
+      ...magics.map(({ offset, bytes }) => [
+        ...['od', '--address-radix=d', '--format=x1', `--skip-bytes=${String(offset)}`],
+        ...[`--read-bytes=${String(bytes.length / 2)}`, device],
+      ]),
+    ],
+    clear: magics.map(({ offset, bytes }) => writtenByHand(device, offset, Buffer.from(bytes, 'hex'))),
+  };
 }

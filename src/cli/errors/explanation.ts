@@ -1,4 +1,12 @@
-import type { Begun } from './sequences.ts';
+/** A sequence that this process began, as its journal tells it. */
+export interface Begun {
+  readonly id: string;
+  readonly name: string;
+  /** `open`: the journal stays, for something is left to undo, or to finish after the commit. */
+  readonly end: 'committed' | 'undone' | 'open';
+  /** What is left, a line each. */
+  readonly left: readonly string[];
+}
 
 /** An error for people: what failed, what state the host is in, what to do next. */
 export interface Explanation {

@@ -3,18 +3,8 @@ import { describe } from '../../atomic/undo/report.ts';
 import { fold, isLeft, type State } from '../../atomic/journal/state.ts';
 import type { Store } from '../../atomic/journal/store.ts';
 import { RolledBackError, StuckError } from '../../core/errors.ts';
-import type { Explanation } from './explanation.ts';
+import type { Begun, Explanation } from './explanation.ts';
 import { messageOf, oneLine, printable } from '../output/text.ts';
-
-/** A sequence that this process began, as its journal tells it. */
-export interface Begun {
-  readonly id: string;
-  readonly name: string;
-  /** `open`: the journal stays, for something is left to undo, or to finish after the commit. */
-  readonly end: 'committed' | 'undone' | 'open';
-  /** What is left, a line each. */
-  readonly left: readonly string[];
-}
 
 /** What has become of a sequence; undefined when it left no journal, and so changed nothing. */
 export function begunIn(store: Store, id: string): Begun | undefined {

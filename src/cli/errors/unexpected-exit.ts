@@ -1,5 +1,4 @@
-import type { Begun } from './sequences.ts';
-import { asText, type Explanation } from './explanation.ts';
+import { type Begun, asText, type Explanation } from './explanation.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Terminal } from '../runtime/terminal.ts';
 import { messageOf, oneLine, printable } from '../output/text.ts';

@@ -1,5 +1,8 @@
 import { commandLine } from '../../command/command.ts';
 import { shownName } from '../../command/odd-bytes.ts';
+import { messageOf } from '../../core/errors.ts';
+
+export { messageOf };
 
 /** The text of anything, also of what has none: `Object.create(null)` throws when a text is made of it. */
 export function textOf(value: unknown): string {
@@ -8,11 +11,6 @@ export function textOf(value: unknown): string {
   } catch {
     return 'a value without a text';
   }
-}
-
-/** What anything thrown says. */
-export function messageOf(error: unknown): string {
-  return textOf(error instanceof Error ? error.message : error);
 }
 
 /** The stack of an error. Even to look at it can throw: V8 makes it at the first look, of a name and a message that may have no text. */

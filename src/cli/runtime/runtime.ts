@@ -1,6 +1,6 @@
 import type { Signals } from '../../atomic/index.ts';
 import type { Bofh } from '../../bofh.ts';
-import type { Begun } from '../errors/sequences.ts';
+import type { Begun } from '../errors/explanation.ts';
 import type { Log } from './log.ts';
 import type { Settings } from './settings.ts';
 import type { Terminal } from './terminal.ts';

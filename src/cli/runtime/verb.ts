@@ -116,6 +116,8 @@ export interface Verb {
   readonly run: (runtime: Runtime, typed: never) => Promise<number>;
 }
 
+// A verb without arguments, or without options, has none of their names.
+// eslint-disable-next-line @typescript-eslint/no-generated-empty-object-type
 type NoKeys = Readonly<Record<never, never>>;
 
 /**

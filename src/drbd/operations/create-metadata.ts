@@ -15,8 +15,7 @@ import { blkdiscard } from '../../blockdevice/destroy/commands.ts';
 import { refuseHeld } from '../../blockdevice/in-use.ts';
 import { writeBytes } from '../../blockdevice/wipe/commands.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { ParseError, RefusedError } from '../../core/errors.ts';
-import { metadataByHand } from '../by-hand.ts';
+import { type ByHand, ParseError, RefusedError } from '../../core/errors.ts';
 import { memoryOf } from '../memory.ts';
 import {
   type AreaNow,
@@ -260,4 +259,19 @@ async function putBack(host: ChangeHost, device: string, of: MetadataUndo): Prom
   if (!of.remembered && (await host.stat(memoryOf(of.minor))) !== undefined)
     await host.removeFile(memoryOf(of.minor));
   await host.run(writeBytes(device, { offset: last, bytes: superblock }));
+}
+
+/** Of new metadata. The bytes that lay there are in the journal alone: by hand the metadata are taken off. */
+function metadataByHand({ undo }: { readonly undo: MetadataUndo }): ByHand {
+  const { device, minor, format, uuid, area, saved } = undo;
+  const what = `the metadata of DRBD ${uuid} at the end of ${device}`;
+  const range = ['--offset', String(area.from), '--length', String(area.length)];
+  return {
+    what: saved.length === 0 ? what : `${what}, whose ${String(area.length)} bytes were not blank before`,
+    look: [
+      ['wipefs', device],
+      ['drbdmeta', String(minor), format, device, 'internal', 'dump-md'],
+    ],
+    clear: [['blkdiscard', '--zeroout', ...range, device]],
+  };
 }

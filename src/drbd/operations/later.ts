@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { deferred, type Look, type Operation } from '../../atomic/operation.ts';
-import type { Command, ReadHost } from '../../command/index.ts';
+import { commandWords, type Command, type ReadHost } from '../../command/index.ts';
 import { noteOf, writeNote } from '../../file/notes.ts';
 import { ParseError, RefusedError } from '../../core/errors.ts';
 import { dataInWords, dataNow, dataState, refuseOtherData } from '../generation.ts';
@@ -82,12 +82,7 @@ export function laterChange(change: LaterChange): Operation<z.infer<typeof volum
       what: `that ${of.volumes.map((each) => `${of.name}/${String(each)}`).join(', ')} ${change.words}${of.ordered === undefined ? '' : ` (ordered for ${dataInWords(of.ordered)})`}`,
       look: [['drbdsetup', 'events2', '--now', '--statistics', of.name]],
       clear:
-        way === 'back'
-          ? []
-          : of.volumes.map((volume) => {
-              const { tool, argv } = change.act({ name: of.name, volume });
-              return [tool, ...argv];
-            }),
+        way === 'back' ? [] : of.volumes.map((volume) => commandWords(change.act({ name: of.name, volume }))),
     }),
   });
 }

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { writtenByHand } from '../../blockdevice/wipe/write-bytes.ts';
 import { type Look, operation } from '../../atomic/operation.ts';
 import {
   deviceNode,
@@ -14,9 +15,8 @@ import { dropCache } from '../../blockdevice/commands.ts';
 import { refuseHeld } from '../../blockdevice/in-use.ts';
 import { writeBytes } from '../../blockdevice/wipe/commands.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { ParseError, RefusedError } from '../../core/errors.ts';
+import { type ByHand, ParseError, RefusedError } from '../../core/errors.ts';
 import type { Bytes } from '../../core/units.ts';
-import { removedMetadataByHand } from '../by-hand.ts';
 import { bytesOf, deviceUuidIn, savedBlock, savedRun } from '../metadata.ts';
 import { blocksAt, blockSize } from '../metadata-commands.ts';
 import { askedHere, configKey, resourceName } from './known.ts';
@@ -162,4 +162,16 @@ async function find(
   const block = await blockAt(host, (await deviceNode(host, path)).path, of.superblock.at);
   if (block === undefined) return { path, now: 'gone' };
   return { path, now: bytesOf(of.superblock).equals(block) ? 'there' : 'something else' };
+}
+
+/** Of metadata that were taken off. What followed their last byte was zero, and is. */
+function removedMetadataByHand({ undo }: { readonly undo: RemovedMetadataUndo }): ByHand {
+  const { device, uuid, superblock } = undo;
+  const bytes = bytesOf(superblock);
+  const length = bytes.findLastIndex((byte) => byte !== 0) + 1;
+  return {
+    what: `the metadata of DRBD ${uuid}, which were taken off the end of ${device}`,
+    look: [['wipefs', device]],
+    clear: [writtenByHand(device, superblock.at, bytes.subarray(0, length))],
+  };
 }

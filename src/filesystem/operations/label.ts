@@ -11,9 +11,8 @@ import {
   recognise,
   refuseHeld,
 } from '../../blockdevice/index.ts';
-import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { type Holder, RefusedError } from '../../core/errors.ts';
-import { relabelledByHand } from '../by-hand.ts';
+import { commandWords, type ChangeHost, type ReadHost } from '../../command/index.ts';
+import { type ByHand, type Holder, RefusedError } from '../../core/errors.ts';
 import { type LabelAt, labelOf, relabel } from '../commands/label.ts';
 import { isWritable, mountsOf, readOnly, visible } from '../mounted.ts';
 import { theirs } from '../measure.ts';
@@ -156,4 +155,11 @@ async function find(host: ReadHost, of: LabelUndo): Promise<{ readonly look: Loo
   const { key } = await keysOf(host, device);
   const moved = key === of.key ? {} : { movedTo: key };
   return { at, look: { state: 'ours', holders: await hurt(host, at), ...moved } };
+}
+
+/** How a person sees, and sets back, a label. */
+function relabelledByHand({ device, type, uuid, from, to }: LabelUndo): ByHand {
+  const what = `the label of the ${type} of UUID ${uuid} on ${device}: ${JSON.stringify(to)}, which was ${JSON.stringify(from)}`;
+  const at = { type, device, path: undefined };
+  return { what, look: [commandWords(labelOf(at))], clear: [commandWords(relabel(at, from))] };
 }

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { deferred, type Look } from '../../atomic/operation.ts';
+import { deferred, type Look, type Way } from '../../atomic/operation.ts';
 import {
   contentInWords,
   holders,
@@ -11,10 +11,10 @@ import {
   refuseUsers,
   type Signature,
 } from '../../blockdevice/index.ts';
-import type { ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../core/errors.ts';
-import { repairedByHand } from '../by-hand.ts';
-import { asks, type Repairable, repairable } from '../commands/repair.ts';
+import { commandWords, type ReadHost } from '../../command/index.ts';
+import { type ByHand, RefusedError } from '../../core/errors.ts';
+import { asks, type Repairable, repairable, repairOf } from '../commands/repair.ts';
+import { checkOf } from '../commands/check.ts';
 import { examine, mend, refuseSound } from '../repairing.ts';
 
 const args = z.strictObject({
@@ -111,4 +111,15 @@ async function look(host: ReadHost, of: RepairUndo): Promise<Look> {
   const who = await holders(host, path);
   if (who.length > 0) return { state: 'ours', holders: who };
   return { state: (await examine(host, path, of.type)).state === 'clean' ? 'gone' : 'ours' };
+}
+
+/** How a person sees what is wrong with a filesystem, and repairs it. */
+function repairedByHand({ device, type, uuid, files }: RepairUndo, way: Way): ByHand {
+  const by = commandWords(repairOf(type, device, files === 'may be lost' ? 'yes' : 'safe'));
+  return {
+    what: `the ${type} of UUID ${uuid ?? '(none)'} on ${device}, which is to be repaired`,
+    look: [commandWords(checkOf(type, device))],
+    // Nothing was done to it before the commit.
+    clear: way === 'back' ? [] : [by],
+  };
 }

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { type Look, operation } from '../../atomic/operation.ts';
+import { type Look, operation, type Way } from '../../atomic/operation.ts';
 import {
   contentInWords,
   holders,
@@ -12,13 +12,12 @@ import {
   refuseHeld,
 } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { CommandError, type Holder, NotDone, RefusedError } from '../../core/errors.ts';
+import { type ByHand, CommandError, type Holder, NotDone, RefusedError } from '../../core/errors.ts';
 import { btrfsAt, btrfsResize } from '../commands/btrfs.ts';
 import { e2fsckPreen, resize2fs } from '../commands/ext.ts';
 import { xfsGrow } from '../commands/xfs.ts';
 import { type Measured, measure, measureFound, theirs } from '../measure.ts';
 import { hasPrivate, whereMounted } from '../mounted.ts';
-import { resizedByHand } from '../by-hand.ts';
 import { planResize, resizable } from '../resizing.ts';
 
 const args = z.strictObject({
@@ -236,4 +235,56 @@ function stateOf(of: ResizeUndo, found: Measured, isMountedByUs: boolean): Look[
 /** Who stands in the way of the undo: of an ext4 everybody, of what is changed while it is mounted only who has the device. */
 async function hurt(host: ReadHost, of: ResizeUndo, path: string): Promise<readonly Holder[]> {
   return of.type === 'btrfs' || of.when !== 'now' ? theirs(host, path) : holders(host, path);
+}
+
+/** How a person sees, and brings to its end, what a resize has left. */
+function resizedByHand(of: ResizeUndo, way: Way): ByHand {
+  const { device, type, uuid, blockSize, from, to, when } = of;
+  const isBack = way === 'back';
+  const blocks = isBack ? from : to;
+  const bytes = String(blocks * blockSize);
+  const still = when === 'now' ? '' : ', which is done after the commit';
+  const what = `the ${type} of UUID ${uuid} on ${device}: from ${String(from)} to ${String(to)} blocks of ${String(blockSize)} bytes${still}`;
+  // Nothing was done to it before the commit.
+  const nothing = isBack && when !== 'now';
+  switch (type) {
+    case 'xfs':
+      return {
+        what,
+        look: [
+          ['findmnt', '--source', device],
+          ['xfs_info', device],
+        ],
+        clear: nothing
+          ? []
+          : [
+              ['mount', device, '/mnt'],
+              ['xfs_growfs', '-D', String(blocks), '/mnt'],
+              ['umount', '/mnt'],
+            ],
+      };
+    case 'btrfs':
+      return {
+        what,
+        look: [['btrfs', 'inspect-internal', 'dump-super', device]],
+        clear: [
+          ['mount', device, '/mnt'],
+          ['btrfs', 'filesystem', 'resize', bytes, '/mnt'],
+          ['umount', '/mnt'],
+        ],
+      };
+    case 'ext2':
+    case 'ext3':
+    case 'ext4':
+      return {
+        what,
+        look: [['dumpe2fs', '-h', device]],
+        clear: nothing
+          ? []
+          : [
+              ['e2fsck', '-f', device],
+              ['resize2fs', device, String(blocks)],
+            ],
+      };
+  }
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
-import { type Look, operation } from '../../atomic/operation.ts';
+import { type Look, operation, type Way } from '../../atomic/operation.ts';
 import {
   contentInWords,
   deviceNode,
@@ -12,10 +12,10 @@ import {
   recognise,
   refuseHeld,
 } from '../../blockdevice/index.ts';
-import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../core/errors.ts';
-import { renumberedByHand } from '../by-hand.ts';
+import { commandWords, type ChangeHost, type ReadHost } from '../../command/index.ts';
+import { type ByHand, RefusedError } from '../../core/errors.ts';
 import { checkUuid, makeable, type Makeable } from '../types.ts';
+import { keepSeed, setUuid } from '../commands/uuid.ts';
 import { hasWayBack, numbered, type Numbered, refuseFixed, renumber } from '../uuids.ts';
 
 const args = z.strictObject({
@@ -159,4 +159,18 @@ async function find(
   }
   if (found.type !== of.type) return { path, now: { found: `${path} holds ${contentInWords(found)}` } };
   return { path, now: await numbered(host, path, found.uuid, of) };
+}
+
+/** How a person sees a uuid, and sets the old one back, or the new one where that is to come. */
+function renumberedByHand({ device, type, from, to, seed }: UuidUndo, way: Way): ByHand {
+  const isBack = way === 'back';
+  const set = setUuid({ type, device, uuid: isBack ? from : to });
+  const kept = seed === 'added' ? [commandWords(keepSeed(device, isBack ? 'drop' : 'keep'))] : [];
+  // Nothing was done to it before the commit.
+  const nothing = isBack && !hasWayBack(type);
+  return {
+    what: `the uuid of the ${type} on ${device}: ${to}, which was ${from}`,
+    look: [['blkid', '--probe', device]],
+    clear: nothing ? [] : isBack ? [commandWords(set), ...kept] : [...kept, commandWords(set)],
+  };
 }

@@ -1,8 +1,7 @@
 import * as z from 'zod/mini';
-import { type Look, operation } from '../../atomic/operation.ts';
+import { type Look, operation, type Way } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { RefusedError, UsageError } from '../../core/errors.ts';
-import { convertedByHand } from '../by-hand-convert.ts';
+import { type ByHand, RefusedError, UsageError } from '../../core/errors.ts';
 import { pvs } from '../report-commands.ts';
 import { reported } from '../unreadable.ts';
 import { addCopy, dropCopy } from '../convert-commands.ts';
@@ -156,4 +155,17 @@ async function pathsOf(host: ReadHost, { on }: ConvertUndo): Promise<readonly st
 
 function namesOf({ on }: ConvertUndo): string {
   return on.map(({ device }) => device).join(' and ');
+}
+
+/** What a person can do about a copy that a volume got, or is to lose: take that very copy away. */
+function convertedByHand({ vg, name, lvUuid, to, on }: ConvertUndo, way: Way): ByHand {
+  const devices = on.map(({ device }) => device);
+  const does = to === 'raid1' ? 'which got a copy on' : 'which is to lose its copy on';
+  return {
+    what: `the logical volume of uuid ${lvUuid}: ${vg}/${name}, ${does} ${devices.join(' and ')} (uuid ${on.map(({ uuid }) => uuid).join(' and ')})`,
+    look: [['lvs', '--all', '--options', 'lv_name,lv_uuid,lv_layout,copy_percent,devices', vg]],
+    // A copy that is to go is still there before the commit.
+    clear:
+      to === 'linear' && way === 'back' ? [] : [['lvconvert', '--mirrors', '0', `${vg}/${name}`, ...devices]],
+  };
 }

@@ -1,4 +1,4 @@
-import { drbdStores } from '../../blockdevice/holders/drbd.ts';
+import { drbdStores } from '../../blockdevice/holders/drbd-stores.ts';
 import { deviceNode } from '../../blockdevice/index.ts';
 import type { Command, ReadHost } from '../../command/index.ts';
 import { configured, moduleVersion, states } from '../../drbd/index.ts';

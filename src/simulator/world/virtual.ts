@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { isGone } from '../real-host/overlay.ts';
+import { isGone } from '../real-host/gone.ts';
 import { btrfsDevices } from './virtual-btrfs.ts';
 import { type Device, deviceByNumber, devices, dmName, dmUuid, loopOf, steadily } from './devices.ts';
 import { lowerOf } from './layers.ts';

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { claim, withHost, type Claiming } from '../../../src/atomic/locks/claims.ts';
-import { messageOf, ownerLine, type Engine } from '../../../src/atomic/engine.ts';
+import { ownerLine, type Engine } from '../../../src/atomic/engine.ts';
 import type { Line } from '../../../src/atomic/journal/lines.ts';
 import { bear } from '../../../src/atomic/journal/journal-writer.ts';
 import type { Claims } from '../../../src/atomic/operation.ts';
-import { JournalError, UsageError } from '../../../src/core/errors.ts';
+import { messageOf, JournalError, UsageError } from '../../../src/core/errors.ts';
 import type { StoreFile } from '../../../src/atomic/journal/store.ts';
 import { begin, intent } from '../../support/crash/lines.ts';
 import { newMachine, spawn } from '../../support/crash/process.ts';

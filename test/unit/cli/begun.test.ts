@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type Begun, begunIn, withBegun } from '../../../src/cli/errors/sequences.ts';
+import type { Begun } from '../../../src/cli/errors/explanation.ts';
+import { begunIn, withBegun } from '../../../src/cli/errors/sequences.ts';
 import { explain } from '../../../src/cli/errors/explain.ts';
 import { asText } from '../../../src/cli/errors/explanation.ts';
 import { InterruptedError, RolledBackError, StuckError, UsageError } from '../../../src/core/errors.ts';

@@ -1,5 +1,5 @@
 import { unless } from '../../../atomic/sequence/signal.ts';
-import { outputsOf } from '../../../atomic/journal/scan.ts';
+import { outputsOf } from '../../../atomic/journal/store.ts';
 import type { Engine } from '../../../atomic/index.ts';
 import { CommandError, RefusedError, UsageError } from '../../../core/errors.ts';
 import type { Options } from '../../runtime/options.ts';
@@ -67,7 +67,7 @@ export async function withinLimit<T>(
 
 function stillRunning(engine: Engine, id: string): string {
   const inode = engine.store.inode(`${id}.journal`);
-  const holders = inode === undefined ? [] : engine.processes.holders()(inode, outputsOf(engine, id));
+  const holders = inode === undefined ? [] : engine.processes.holders()(inode, outputsOf(engine.store, id));
   const running = holders.map(({ pid, command }) => `process ${String(pid)} (${printable(command)})`);
   return running.length === 0 ? '' : `; still at work: ${running.join(', ')}`;
 }

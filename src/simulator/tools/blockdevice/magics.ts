@@ -6,7 +6,6 @@ import { placeFor } from '../../world/drbd.ts';
 import { copyContent, type World } from '../../world/world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { deviceAt } from './device-at.ts';
-import { bytesOn } from './device-bytes.ts';
 import { luksBytes } from '../crypt/text.ts';
 import { luksOffset } from '../crypt/luks.ts';
 import { metadataBlock, withMetadataBytes } from '../drbd/bytes.ts';
@@ -276,4 +275,19 @@ function zero({ live, durable }: ToolCall['world'], { storage }: Device, from: n
     const content = contents.get(storage);
     if (content !== undefined) contents.set(storage, withoutSectors(content, from, length));
   }
+}
+
+/** Whole blocks of a device. What lies in an encrypted one shows there as other bytes. */
+export function bytesOn(
+  { live }: World,
+  { storage }: Pick<Device, 'storage'>,
+  { from, count }: { readonly from: number; readonly count: number },
+): Uint8Array {
+  const content = live.get(storage);
+  const bytes = blocksOf(content, from, count);
+  const { type, uuid = '', version } = content?.superblock ?? {};
+  const begins = luksOffset[version === '1' ? 1 : 2];
+  if (type !== 'crypto_LUKS' || from < begins) return bytes;
+  const plain = blocksOf(live.get(`crypt:${uuid}:${storage}`), from - begins, count);
+  return bytes.map((byte, at) => byte ^ (plain[at] ?? 0));
 }

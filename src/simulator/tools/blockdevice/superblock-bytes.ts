@@ -4,11 +4,10 @@ import { one, readOptions, unmodelled } from '../../options.ts';
 import { resolve } from '../../world/resolve.ts';
 import { ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { deviceAt } from './device-at.ts';
-import { bytesOn } from './device-bytes.ts';
 import { hexLines } from './hex.ts';
 import { luksBytes } from '../crypt/text.ts';
 import { luksAt } from '../crypt/luks.ts';
-import { blocksOf } from './magics.ts';
+import { blocksOf, bytesOn } from './magics.ts';
 
 /** Bytes of a device: whole blocks; or where a superblock says how large its filesystem is, as far as bofh reads them. */
 export function superblockBytes(call: ToolCall): ReturnType<ToolModel> {

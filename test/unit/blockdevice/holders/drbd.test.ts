@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { drbdShow } from '../../../../src/blockdevice/holders/drbd.ts';
+import { drbdShow } from '../../../../src/blockdevice/holders/drbd-stores.ts';
 import { everyHolder } from '../../../../src/blockdevice/index.ts';
 import { CommandError, ParseError } from '../../../../src/core/errors.ts';
 import { recorded } from '../fixtures.ts';

@@ -1,0 +1,14 @@
+import type { Blocked, IntentLine } from './lines.ts';
+
+/** A step as the journal tells it. */
+export interface Step {
+  readonly n: number;
+  readonly intent: IntentLine;
+  readonly done?: { readonly result: unknown };
+  /** The newest one of the content that its undo destroys. */
+  readonly witness?: string;
+  readonly undone?: { readonly by?: number; readonly notOurs?: string };
+  readonly finished: boolean;
+  /** In the present attempt. */
+  readonly blocked?: Blocked;
+}
