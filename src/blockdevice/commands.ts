@@ -98,6 +98,7 @@ export function blkidTagged({ name, value }: Tag): ReadCommand<readonly Tagged[]
  * Can the start of a device be read? blkid and wipefs call a device that gives nothing but I/O errors blank
  * (test/fixtures/blkid/io-error@2.38.1.json), while debugfs, which opens it read-only, tells "Bad magic number" from
  * "Input/output error", and a damaged ext4 from nothing. It exits 0 in every case. Ask only of what blkid calls blank.
+ * Without -c, which ignores damage of a superblock: here the error says what is damaged.
  */
 export function readsAsBlank(device: string): ReadCommand<void> {
   return {

@@ -12,6 +12,7 @@ import {
   statSync,
   symlinkSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -19,6 +20,7 @@ import { openJournals, recover } from '../../src/atomic/recovery/recover.ts';
 import { identityOf } from '../../src/blockdevice/index.ts';
 import { unpack } from '../../src/copy/operations.ts';
 import { RefusedError, RolledBackError } from '../../src/core/errors.ts';
+import { debugfsFeatures, debugfsRoot } from '../../src/filesystem/index.ts';
 import { mount } from '../../src/mount/operations.ts';
 import { type Made, pax, tarOf } from '../unit/copy/tar.ts';
 import { mark, scratch, take } from '../unit/file/support.ts';
@@ -372,6 +374,36 @@ describe('going back', () => {
       sh('mount', second, disk.makeDir('other'));
       expect(readdirSync(disk.path('other'))).toEqual(['lost+found']);
       sh('umount', disk.path('other'));
+    } finally {
+      sh('losetup', '--detach', second);
+    }
+  });
+
+  it('reads the features of an ext4 whose bitmaps wait in its journal, and empties it', async () => {
+    const unpacked = await take(unpack, asked(tree.slice(0, 3)), step.host);
+    // As after a power cut: the descriptors of the groups are on the disk, the bitmaps only in the journal.
+    const [, size] = /^Block size: +(\d+)$/m.exec(sh('dumpe2fs', '-h', disk.path('a.img'))) ?? [];
+    const bitmaps = [...sh('dumpe2fs', disk.path('a.img')).matchAll(/bitmap at (\d+)/g)].slice(0, 2);
+    const bytes = Number(size);
+    const older = readFileSync(disk.path('a.img'));
+    await unpacked.run();
+    sh('sync', '-f', root);
+    sh('cp', disk.path('a.img'), disk.path('b.img'));
+    const image = openSync(disk.path('b.img'), 'r+');
+    for (const [, block] of bitmaps)
+      writeSync(image, older, Number(block) * bytes, bytes, Number(block) * bytes);
+    closeSync(image);
+    const second = sh('losetup', '--find', '--show', disk.path('b.img')).trim();
+    try {
+      const { identity, key } = await identityOf(step.host, second);
+      const undo = { ...(unpacked.undo as object), device: second, identity, key };
+      expect(bitmaps).toHaveLength(2);
+      expect(sh('debugfs', '-R', 'features', second)).toBe('');
+      expect(await step.host.run(debugfsFeatures(second))).toContain('needs_recovery');
+      expect(await step.host.run(debugfsRoot(second))).toContain('lost+found');
+      expect(await unpack.look({ undo, host: step.host })).toMatchObject({ state: 'ours' });
+      await unpack.revert({ undo, host: step.host });
+      expect(await unpack.look({ undo, host: step.host })).toEqual({ state: 'gone' });
     } finally {
       sh('losetup', '--detach', second);
     }

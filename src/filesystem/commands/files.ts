@@ -83,6 +83,10 @@ function classifyFind({ stderr }: Answer): Reason {
   return 'unknown';
 }
 
+// After a power cut the bitmaps may be in the journal only, and debugfs then refuses to open the
+// filesystem. No request here needs them: -c (catastrophic mode) does not read them.
+const debugfs = (request: string, device: string): readonly string[] => ['-c', '-R', request, device];
+
 /** Names in the root directory, or in `lost+found`, of an ext2, ext3 or ext4 filesystem that is not mounted. */
 export function debugfsRoot(
   device: string,
@@ -90,7 +94,7 @@ export function debugfsRoot(
 ): ReadCommand<readonly string[]> {
   return {
     tool: 'debugfs',
-    argv: ['-R', `ls -p ${directory}`, device],
+    argv: debugfs(`ls -p ${directory}`, device),
     access: 'read',
     parse: ({ stdout, stderr }) => parseDebugfs(stdout, stderr),
   };
@@ -100,7 +104,7 @@ export function debugfsRoot(
 export function debugfsFeatures(device: string): ReadCommand<readonly string[]> {
   return {
     tool: 'debugfs',
-    argv: ['-R', 'features', device],
+    argv: debugfs('features', device),
     access: 'read',
     parse: ({ stdout, stderr }) => {
       const features = /^Filesystem features: (?<features>[\w ]+)\n$/.exec(stdout)?.groups?.features;

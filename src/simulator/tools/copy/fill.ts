@@ -211,13 +211,19 @@ const features =
 
 /** Exits 0 whatever happens (e2fsprogs 1.47). */
 function debugfs(call: ToolCall): ReturnType<ToolModel> {
-  const [flag, request, path = '', ...more] = call.argv;
+  const catastrophic = call.argv[0] === '-c';
+  const [flag, request, path = '', ...more] = catastrophic ? call.argv.slice(1) : call.argv;
   if (flag !== '-R' || more.length > 0) throw unmodelled(call, 'it takes one request and one device');
   const banner = 'debugfs 1.47.0 (5-Feb-2023)\n';
   const device = deviceAt(call.world, path);
   const content = device === undefined ? undefined : call.world.live.get(device.storage);
   if (content?.tree === undefined || content.superblock?.type.startsWith('ext') !== true)
     return ok('', `${banner}debugfs: Bad magic number in super-block while trying to open ${path}\n`);
+  if (content.needsRecovery === true && !catastrophic)
+    return ok(
+      '',
+      `${banner}${path}: Block bitmap checksum does not match bitmap while reading allocation bitmaps\n`,
+    );
   if (request === 'quit') return ok('', banner);
   if (request === 'features') {
     const shown =
