@@ -119,6 +119,11 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
   readonly result: Schema<R>;
   /** Does its effect outlast a reboot? */
   readonly lives: 'disk' | 'boot';
+  /**
+   * Beside `lives: 'boot'`: the boot brings the object back as the other steps left what is beneath it (an open device has the
+   * size of its volume), and older steps need it as it was. So it is undone after a boot too, and not only looked at.
+   */
+  readonly recurs?: true;
   /** Does undo bring back the very state, or only the thing (a restarted guest, a blanked device)? */
   readonly restores: 'state' | 'existence';
   /** The key of that whose whole content `revert` destroys. */

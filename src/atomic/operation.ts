@@ -24,6 +24,7 @@ export interface Operation<A = never, V = unknown> {
   readonly kind: string;
   readonly version: number;
   readonly lives: 'disk' | 'boot';
+  readonly recurs: boolean;
   readonly restores: 'state' | 'existence';
   /** No step of this kind is done in its turn: all wait for the commit. */
   readonly deferred: boolean;
@@ -110,6 +111,7 @@ export function operation<A, U, R, V>(spec: OperationSpec<A, U, R, V>): Operatio
     (defers === undefined || doesDefer(undo) || (spec.after?.({ undo: parse.undo(undo) }) ?? false));
   return {
     ...head(spec, spec.lives, spec.restores),
+    recurs: spec.recurs === true,
     deferred: false,
     defers: doesDefer,
     after,
@@ -137,6 +139,7 @@ export function deferred<A, U>(spec: DeferredSpec<A, U>): Operation<A, void> {
   const { describe } = spec;
   return {
     ...head(spec, 'disk', 'state'),
+    recurs: false,
     deferred: true,
     defers: () => true,
     after: () => true,

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { Engine } from '../atomic/engine.ts';
 import { byHandOf } from '../atomic/undo/report.ts';
-import { exclusive, isLeft, type Step } from '../atomic/journal/state.ts';
+import { type Step, endedWithBoot, exclusive, isLeft } from '../atomic/journal/state.ts';
 import type { ReadHost } from '../command/index.ts';
 import { BofhError } from '../core/errors.ts';
 import { type Finding, finding, looking } from './finding.ts';
@@ -105,7 +105,7 @@ async function lookAt(scene: Scene, journal: KnownJournal, step: Step): Promise<
     const code = await scene.find(intent.kind, intent.version);
     if (code === undefined) return say('warning', `this bofh does not know ${named}`, [show(journal.id)]);
     // Its effect went with an earlier boot; what looks like it now was brought up by somebody else.
-    if (code.lives === 'boot' && intent.boot !== (await host.facts()).boot) return [];
+    if (endedWithBoot(step, (await host.facts()).boot)) return [];
     const result = done === undefined ? {} : { result: done.result };
     const { state: is } = await code.look({ undo: intent.undo, host, ...result });
     if (is !== 'ours') return [];

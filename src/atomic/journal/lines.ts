@@ -36,6 +36,8 @@ export interface IntentLine {
   readonly contains?: Key;
   readonly within?: Key;
   readonly lives: 'disk' | 'boot';
+  /** Of one that lives until the reboot: it is undone after it all the same. */
+  readonly recurs?: true;
   readonly after: boolean;
   readonly scope?: number;
   readonly boot: string;

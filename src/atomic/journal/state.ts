@@ -161,6 +161,11 @@ export function isLeft(state: State, step: Step): boolean {
   return step.undone === undefined && (!state.committed || (step.intent.after && !step.finished));
 }
 
+/** Did the effect of a step end with the boot that it was done in, so that there is nothing to undo? */
+export function endedWithBoot({ intent }: Step, boot: string | undefined): boolean {
+  return intent.lives === 'boot' && intent.recurs !== true && intent.boot !== boot;
+}
+
 /** Does the older step conflict with the newer one? A bare pair without claims conflicts with every older step. */
 export function blocks(newer: Pick<IntentLine, 'claims'>, older: Pick<IntentLine, 'claims'>): boolean {
   if (newer.claims === null) return true;

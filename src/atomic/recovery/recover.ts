@@ -21,7 +21,7 @@ import {
   workedOn,
   type Worked,
 } from '../journal/scan.ts';
-import { blocks, exclusive, isLeft, type State, type Step } from '../journal/state.ts';
+import { blocks, exclusive, isLeft, type State, type Step, endedWithBoot } from '../journal/state.ts';
 import { movedByOthers } from '../undo/ownership.ts';
 import { outputsOf, type StoreFile } from '../journal/store.ts';
 import { hostsLeft, unwind } from '../undo/unwind.ts';
@@ -263,9 +263,7 @@ async function refuseInUse(
   // What is on a host that cannot be reached is not touched either.
   const there = state.steps.filter((step) => {
     const boot = boots[step.intent.host];
-    return (
-      boot !== undefined && isLeft(state, step) && (step.intent.lives === 'disk' || step.intent.boot === boot)
-    );
+    return boot !== undefined && isLeft(state, step) && !endedWithBoot(step, boot);
   });
   const isUsedByOurs = (step: Step): boolean =>
     there

@@ -121,6 +121,7 @@ function intentOf(home: StepHome, code: AnyOperation, { n, args, undoData, claim
     ...(contains === undefined ? {} : { contains: hostKey(home.engine, contains) }),
     ...(within === undefined ? {} : { within: hostKey(home.engine, within) }),
     lives: code.lives,
+    ...(code.recurs ? { recurs: true } : {}),
     after: code.after(undoData),
   };
 }

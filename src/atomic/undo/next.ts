@@ -1,5 +1,5 @@
-import type { BlockedWhy } from '../journal/lines.ts';
-import { blocks, inScope, type State, type Step } from '../journal/state.ts';
+import { type BlockedWhy } from '../journal/lines.ts';
+import { type State, type Step, blocks, endedWithBoot, inScope } from '../journal/state.ts';
 import { placesOf } from '../journal/step-index.ts';
 
 /** What to do next. */
@@ -51,8 +51,8 @@ function back(state: State, view: View): Decision {
     if (step === undefined || !isIn(place)) continue;
     if (step.intent.kind === 'bare' && !view.inverses.has(step.n)) return { do: 'block', step, why: 'bare' };
     if (isAway(step, view)) return { do: 'block', step, why: 'away' };
-    const otherBoot = step.intent.lives === 'boot' && step.intent.boot !== view.boots[step.intent.host];
-    if (otherBoot) return { do: 'undo', step, boot: 'other', riders: [] };
+    if (endedWithBoot(step, view.boots[step.intent.host]))
+      return { do: 'undo', step, boot: 'other', riders: [] };
     const container = containerOf(state, place, view.scope);
     if (container?.blocked !== undefined) return { do: 'block', step, why: { by: container.n } };
     if (container !== undefined) continue;

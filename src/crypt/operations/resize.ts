@@ -49,7 +49,8 @@ type Undo = z.infer<typeof undo>;
 
 /**
  * Makes an open encrypted device smaller or larger; what is on it is not touched, and must fit, there and on the way back. It
- * lasts until it is closed: the next opening takes all of the device beneath. A device that has the size already is left as
+ * lasts until it is closed: the next opening takes all of the device beneath. A boot may have opened it while that was cut, so
+ * it gets its old size back after a boot too, before what lies in it does. A device that has the size already is left as
  * it is, and that is success.
  */
 export const resize = operation({
@@ -59,6 +60,7 @@ export const resize = operation({
   undo,
   result: z.null(),
   lives: 'boot',
+  recurs: true,
   restores: 'state',
   prepare: async ({ args: asked, mark, host }): Promise<Undo> => {
     const mapping = await openLuks(host, asked);

@@ -11,7 +11,8 @@ import {
   UsageError,
 } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { type SimulatedHost, simulatedBofh } from '../../../src/simulator/index.ts';
+import { fork } from '../../../src/simulator/fork.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { bofhOn } from '../simulator/support.ts';
 import { encrypted, device, key, on, programsOf } from './support.ts';
@@ -241,5 +242,40 @@ describe('recovery of a stack that was killed as it grew', () => {
     await rejectionOf(recover(open?.id ?? '', { engine, yes: true }));
 
     expect(sizes(later)).toEqual([128, 112]);
+  });
+});
+
+describe('a power cut in the resize of a stack, then a boot that opens the container', () => {
+  it.each([
+    ['smaller', -16, '48,32'],
+    ['larger', 64, '128,112'],
+  ])('made %s by %i MiB, it gets its old size back wherever the cut was', async (_, by, after) => {
+    host.admin.format(inner, filled('ext4', 48));
+    const opened = new Set<string>();
+    for (let at = 1; ; at += 1) {
+      const cutOff = fork(host);
+      cutOff.fault({ nth: at, mode: 'crash here' });
+      const run = withBofh(bofhOn(cutOff), () => block.resize({ device, to: { by: by * mib }, key }));
+      const isCut = await run.then(
+        () => false,
+        () => true,
+      );
+      if (!isCut) break;
+      const later = cutOff.powerCut({ keep: 'all' });
+      later.admin.luksOpen(device, 'mine');
+      opened.add(sizes(later).join());
+
+      const { engine } = bofhOn(later);
+      for (const { id } of await openJournals(engine))
+        expect(await recover(id, { engine, yes: true })).toMatchObject({
+          end: 'rolled-back',
+          leftAlone: [],
+        });
+
+      expect(sizes(later)).toEqual([64, 48]);
+      const { storage = '' } = later.world.mappings[0] ?? {};
+      expect(later.world.live.get(storage)?.superblock).toEqual(filled('ext4', 48));
+    }
+    expect([...opened].sort()).toEqual(['64,48', after].sort());
   });
 });
