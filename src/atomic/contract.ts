@@ -124,6 +124,11 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
    * size of its volume), and older steps need it as it was. So it is undone after a boot too, and not only looked at.
    */
   readonly recurs?: true;
+  /**
+   * The devices that it claims cannot be reached afterwards. So what older steps wrote there is synced before it, and
+   * is not asked of the device at the commit.
+   */
+  readonly endsAccess?: true;
   /** Does undo bring back the very state, or only the thing (a restarted guest, a blanked device)? */
   readonly restores: 'state' | 'existence';
   /** The key of that whose whole content `revert` destroys. */

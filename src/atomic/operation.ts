@@ -25,6 +25,7 @@ export interface Operation<A = never, V = unknown> {
   readonly version: number;
   readonly lives: 'disk' | 'boot';
   readonly recurs: boolean;
+  readonly endsAccess: boolean;
   readonly restores: 'state' | 'existence';
   /** No step of this kind is done in its turn: all wait for the commit. */
   readonly deferred: boolean;
@@ -112,6 +113,7 @@ export function operation<A, U, R, V>(spec: OperationSpec<A, U, R, V>): Operatio
   return {
     ...head(spec, spec.lives, spec.restores),
     recurs: spec.recurs === true,
+    endsAccess: spec.endsAccess === true,
     deferred: false,
     defers: doesDefer,
     after,
@@ -140,6 +142,7 @@ export function deferred<A, U>(spec: DeferredSpec<A, U>): Operation<A, void> {
   return {
     ...head(spec, 'disk', 'state'),
     recurs: false,
+    endsAccess: false,
     deferred: true,
     defers: () => true,
     after: () => true,

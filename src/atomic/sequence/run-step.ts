@@ -9,6 +9,8 @@ import { noticing } from './change-notice.ts';
 import { expectStillOurs } from '../undo/ownership.ts';
 import { undoNow } from '../undo/unwind.ts';
 import { renewedWitnesses } from '../undo/witness.ts';
+import { syncOlder } from '../undo/out-of-reach.ts';
+import { stepOf } from '../journal/state.ts';
 
 /** What a step needs of its sequence. */
 export interface StepHome extends Claiming {
@@ -154,6 +156,8 @@ async function act(
   try {
     if (!code.defers(undoData)) {
       await expectStillOurs(home.engine, journal, { n, kind: code.kind, claims });
+      const self = stepOf(journal.state, n);
+      if (code.endsAccess && self !== undefined) await syncOlder(home.engine, journal, self);
       result = await code.run({ args, undo: json(undoData), host });
       await expectOurs(code, { undo: undoData, result, host });
       if (code.content?.lost === 'undone')

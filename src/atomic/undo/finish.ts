@@ -5,10 +5,10 @@ import {
   RefusedError,
   RolledBackError,
 } from '../../core/errors.ts';
-import { changing, codeOf, type Engine } from '../engine.ts';
+import type { Engine } from '../engine.ts';
 import { append, AppendError, close, type Journal, note } from '../journal/journal-writer.ts';
-import { json } from '../operation.ts';
 import { placeOf } from '../place.ts';
+import { syncStep, unlessOutOfReach } from './out-of-reach.ts';
 import { stuck } from './report.ts';
 import { unless } from '../sequence/signal.ts';
 import { unwind, type Unwinding, type Unwound } from './unwind.ts';
@@ -72,10 +72,7 @@ async function makeReady({ unwinding, release }: Ending): Promise<'ready'> {
   await release();
   for (const step of journal.state.steps) {
     if (step.undone !== undefined || step.intent.kind === 'bare') continue;
-    const code = await codeOf(engine, step.intent, journal.id);
-    if (code.defers(step.intent.undo)) continue;
-    const host = changing(engine, journal, step.intent);
-    await code.sync({ undo: step.intent.undo, result: json(step.done?.result ?? null), host });
+    await unlessOutOfReach(engine, journal, { step, work: () => syncStep(engine, journal, step) });
   }
   await refuseBooted(engine, journal);
   return 'ready';

@@ -4,6 +4,7 @@ import { hostKey, keyInWords } from '../locks/host-key.ts';
 import type { Journal } from '../journal/journal-writer.ts';
 import type { Claims, Key, Look } from '../operation.ts';
 import { placeOf } from '../place.ts';
+import { unlessOutOfReach } from './out-of-reach.ts';
 import { describe } from './report.ts';
 import { inScope, type State, type Step } from '../journal/state.ts';
 
@@ -29,8 +30,13 @@ export async function expectStillOurs(
     const { host } = placeOf(engine, step.intent.host);
     return code.look({ undo: step.intent.undo, host, ...result });
   };
-  for (const [step, key] of leanedOn(state, n, claims)) {
-    const look = await lookAt(step);
+  const lookUnlessOut = (step: Step): Promise<Look | undefined> =>
+    unlessOutOfReach(engine, { id, state }, { step, work: () => lookAt(step) });
+  for (const [newest, key] of leanedOn(state, n, claims)) {
+    let [step, look]: readonly [Step, Look | undefined] = [newest, await lookUnlessOut(newest)];
+    for (const older of look === undefined ? olderOn(state, n, { newest, key }) : [])
+      if (look === undefined) [step, look] = [older, await lookUnlessOut(older)];
+    if (look === undefined) continue;
     const movedTo = await movedByOthers(engine, () => standing(state, n), { step, look, lookAt });
     if (look.state === 'ours' && movedTo === undefined && look.found === undefined) continue;
     const found =
@@ -66,6 +72,18 @@ function leanedOn(state: State, n: number, claims: Claims): ReadonlyMap<Step, Ke
     if (newest !== undefined && newest.intent.kind !== 'bare') leaned.set(newest, key);
   }
   return leaned;
+}
+
+/** Older steps than the newest one that made or changed an object, from the newest to the one that made it. */
+function olderOn(
+  state: State,
+  n: number,
+  { newest, key }: { readonly newest: Step; readonly key: Key },
+): readonly Step[] {
+  return (state.index.holders.get(key) ?? [])
+    .toReversed()
+    .flatMap((place) => state.steps[place] ?? [])
+    .filter((step) => step.n < newest.n && step.intent.kind !== 'bare' && stands(state, n, step));
 }
 
 function standing(state: State, n: number): readonly Step[] {

@@ -7,6 +7,7 @@ import type { Line } from '../journal/lines.ts';
 import type { AnyOperation, Changed, Key } from '../operation.ts';
 import { placeOf } from '../place.ts';
 import { conflictsOf, isFilled, isTouched, type Step } from '../journal/state.ts';
+import { unlessOutOfReach } from './out-of-reach.ts';
 
 interface Asking {
   readonly engine: Engine;
@@ -67,14 +68,17 @@ export async function refuseOvertaken(
 }
 
 /** Witnesses of what is to be destroyed after the commit, taken right before it. */
-export async function finalWitnesses(engine: Engine, { id, state }: Journal): Promise<readonly Line[]> {
+export async function finalWitnesses(engine: Engine, journal: Journal): Promise<readonly Line[]> {
+  const { id, state } = journal;
   const lines: Line[] = [];
   for (const step of state.steps) {
     const { n, intent, undone } = step;
     if (undone !== undefined || !intent.after || intent.kind === 'bare') continue;
     const { content } = await codeOf(engine, intent, id);
     if (content?.lost !== 'finished') continue;
-    const witness = await content.witness({ ...journalled(step), host: placeOf(engine, intent.host).host });
+    const { host } = placeOf(engine, intent.host);
+    const work = () => content.witness({ ...journalled(step), host });
+    const witness = await unlessOutOfReach(engine, journal, { step, work });
     if (witness !== undefined) lines.push({ t: 'witness', n, witness });
   }
   return lines;
@@ -105,7 +109,8 @@ export async function renewedWitnesses(
     )
       continue;
     const { host } = placeOf(engine, step.intent.host);
-    const witness = await content.witness({ ...journalled(step), host });
+    const work = () => content.witness({ ...journalled(step), host });
+    const witness = await unlessOutOfReach(engine, journal, { step, work });
     if (witness !== undefined && witness !== step.witness) lines.push({ t: 'witness', n: step.n, witness });
   }
   return lines;

@@ -30,6 +30,7 @@ type Undo = z.infer<typeof undo>;
  */
 export const detachLoop = operation({
   kind: 'block.loop.detach',
+  endsAccess: true,
   version: 1,
   args,
   undo,

@@ -55,6 +55,7 @@ type Undo = z.infer<typeof undo>;
  */
 export const close = operation({
   kind: 'crypt.close',
+  endsAccess: true,
   version: 1,
   args,
   undo,

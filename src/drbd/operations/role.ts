@@ -91,6 +91,7 @@ export const primary = operation({
 export const secondary = operation({
   ...common('secondary'),
   kind: 'drbd.secondary',
+  endsAccess: true,
   prepare: async ({ args: { name }, host }) => {
     const found = await askedUp(host, name);
     refuseAlready(found.state, 'Secondary');

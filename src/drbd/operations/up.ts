@@ -97,6 +97,7 @@ export const up = operation({
 export const down = operation({
   ...common,
   kind: 'drbd.down',
+  endsAccess: true,
   undo: undoDown,
   prepare: async ({ args: { name }, mark, host }): Promise<UndoDown> => {
     const found = await askedUp(host, name);

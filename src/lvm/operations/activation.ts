@@ -95,6 +95,7 @@ export const activateLv = operation({
 export const deactivateLv = operation({
   ...common('inactive'),
   kind: 'lvm.lv.deactivate',
+  endsAccess: true,
   prepare: async ({ args, host }) => {
     const found = await asked(host, args);
     if (!isActive(found.lv)) throw already(found.lv);

@@ -50,6 +50,7 @@ export const removeLv = operation({
   undo,
   result: z.null(),
   lives: 'disk',
+  endsAccess: true,
   restores: 'state',
   prepare: async ({ args: { vg: group, name, uuid }, mark, host }) => {
     checkVgName(group);

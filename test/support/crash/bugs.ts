@@ -81,11 +81,11 @@ export const bugs: readonly Bug[] = [
   },
   {
     name: 'boot id ignored',
-    patches: [next("step.intent.lives === 'boot' &&", "step.intent.lives !== 'boot' &&")],
+    patches: [{ file: 'state.ts', old: "intent.lives === 'boot' &&", now: "intent.lives !== 'boot' &&" }],
   },
   {
     name: 'no sync before `committed`',
-    patches: [ending('await code.sync(', 'void (')],
+    patches: [ending('work: () => syncStep(engine, journal, step)', 'work: () => Promise.resolve()')],
   },
   {
     name: 'no sync before `undone`',

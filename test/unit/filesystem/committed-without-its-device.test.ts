@@ -1,0 +1,113 @@
+import { describe, expect, it } from 'vitest';
+import { openJournals } from '../../../src/atomic/recovery/recover.ts';
+import type { KeyRef } from '../../../src/command/index.ts';
+import type { Tx } from '../../../src/operations.ts';
+import type { SimulatedHost } from '../../../src/simulator/index.ts';
+import { replicatedVolumes } from '../../support/undo/specimens/drbd.ts';
+import { neighbourhood } from '../../support/undo/stage.ts';
+import { bofhOn } from '../simulator/support.ts';
+import { on } from '../crypt/support.ts';
+
+const own = { vg: 'vg0', name: 'own' } as const;
+const device = '/dev/vg0/own';
+const filesystem = '5e1f0000-0000-4000-8000-0000000000f5';
+const image = '/srv/own.img';
+const key: KeyRef = { from: 'file', path: '/etc/key' };
+
+/** What takes the device of a filesystem out of reach, in the sequence that created the filesystem. */
+interface Case {
+  readonly name: string;
+  readonly stage?: (host: SimulatedHost) => void;
+  /** Creates the device; gives its path. */
+  readonly make: (tx: Tx) => Promise<string>;
+  /** Whether the filesystem is there afterwards (default: true). */
+  readonly kept?: false;
+  readonly end: (tx: Tx, path: string) => Promise<unknown>;
+}
+
+const volume = async (tx: Tx): Promise<string> => (await tx.lvm.createLv({ ...own, size: '64m' })).path;
+const opened = async (tx: Tx): Promise<string> => {
+  await volume(tx);
+  await tx.crypt.format({ device, key });
+  return (await tx.crypt.open({ device, key, name: 'own' })).path;
+};
+const writeKey = (host: SimulatedHost): void => host.admin.writeFile('/etc/key', 'geheim', 0o600);
+
+const cases: readonly Case[] = [
+  { name: 'the removal of its volume', make: volume, kept: false, end: (tx) => tx.lvm.removeLv(own) },
+  { name: 'the deactivation of its volume', make: volume, end: (tx) => tx.lvm.deactivateLv(own) },
+  {
+    name: 'the deactivation and the removal of its volume',
+    make: volume,
+    kept: false,
+    end: async (tx) => {
+      await tx.lvm.deactivateLv(own);
+      await tx.lvm.removeLv(own);
+    },
+  },
+  {
+    name: 'closing its LUKS device',
+    stage: writeKey,
+    make: opened,
+    end: (tx) => tx.crypt.close({ name: 'own', key }),
+  },
+  {
+    name: 'closing its LUKS device and removing the volume beneath',
+    kept: false,
+    stage: writeKey,
+    make: opened,
+    end: async (tx) => {
+      await tx.crypt.close({ name: 'own', key });
+      await tx.lvm.removeLv(own);
+    },
+  },
+  {
+    name: 'detaching its loop device',
+    make: async (tx) => {
+      await tx.block.createImage({ file: image, size: '64m' });
+      return (await tx.block.attachLoop({ file: image })).device;
+    },
+    end: (tx, path) => tx.block.detachLoop({ device: path }),
+  },
+  {
+    name: 'taking its DRBD resource down',
+    stage: (host) => replicatedVolumes(host, 'primary'),
+    make: () => Promise.resolve('/dev/drbd3'),
+    end: async (tx) => {
+      await tx.drbd.secondary({ name: 'web1' });
+      await tx.drbd.down({ name: 'web1' });
+    },
+  },
+];
+
+describe('a filesystem whose device the same sequence puts out of reach', () => {
+  it.each(cases)(
+    'is committed after $name, and on the disk if it is kept',
+    async ({ stage, make, end, kept = true }) => {
+      const host = neighbourhood();
+      stage?.(host);
+
+      await on(host, async (tx) => {
+        const path = await make(tx);
+        await tx.filesystem.create({ device: path, type: 'ext4', uuid: filesystem });
+        const mounted = await tx.temporary.mount.mount({ device: path, mode: 'rw' });
+        await tx.copy.unpack({
+          source: '/srv/debian.tar',
+          root: mounted.path,
+          device: path,
+          filesystem,
+          files: [],
+        });
+        await mounted.release();
+        await end(tx, path);
+      });
+
+      expect(await openJournals(bofhOn(host).engine)).toEqual([]);
+      const later = host.powerCut({ keep: 'none' });
+      const volumes = later.world.lvm.flatMap(({ lvs }) => lvs).filter(({ name }) => name === 'own');
+      const all = [...later.world.live.values()];
+      const found = all.filter(({ superblock }) => superblock?.uuid === filesystem);
+      expect(kept ? found.length : volumes.length).toBe(kept ? 1 : 0);
+    },
+  );
+});
