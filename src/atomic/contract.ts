@@ -105,7 +105,7 @@ export interface ContentSpec<U, R> {
     readonly result?: R;
     /** The newest one; undefined when none was taken. */
     readonly witness?: string;
-    /** A newer step of the sequence worked on the object or on what it stands on, whether or not it is undone. */
+    /** A newer step of the sequence may have written to the object or to what it stands on, whether or not it is undone. */
     readonly touched: boolean;
     /** Whether something that the sequence made lies in it: that is asked itself. `before`: it is undone. */
     readonly filled: 'now' | 'before' | 'never';
@@ -129,6 +129,11 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
    * is not asked of the device at the commit.
    */
   readonly endsAccess?: true;
+  /**
+   * It changes a name, a tag or whether a volume is active, and writes no byte to what it claims: what is there afterwards and
+   * was not there before, others wrote.
+   */
+  readonly keepsContent?: true;
   /** Does undo bring back the very state, or only the thing (a restarted guest, a blanked device)? */
   readonly restores: 'state' | 'existence';
   /** The key of that whose whole content `revert` destroys. */

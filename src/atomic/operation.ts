@@ -26,6 +26,7 @@ export interface Operation<A = never, V = unknown> {
   readonly lives: 'disk' | 'boot';
   readonly recurs: boolean;
   readonly endsAccess: boolean;
+  readonly keepsContent: boolean;
   readonly restores: 'state' | 'existence';
   /** No step of this kind is done in its turn: all wait for the commit. */
   readonly deferred: boolean;
@@ -114,6 +115,7 @@ export function operation<A, U, R, V>(spec: OperationSpec<A, U, R, V>): Operatio
     ...head(spec, spec.lives, spec.restores),
     recurs: spec.recurs === true,
     endsAccess: spec.endsAccess === true,
+    keepsContent: spec.keepsContent === true,
     deferred: false,
     defers: doesDefer,
     after,
@@ -143,6 +145,7 @@ export function deferred<A, U>(spec: DeferredSpec<A, U>): Operation<A, void> {
     ...head(spec, 'disk', 'state'),
     recurs: false,
     endsAccess: false,
+    keepsContent: false,
     deferred: true,
     defers: () => true,
     after: () => true,

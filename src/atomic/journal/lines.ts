@@ -38,6 +38,8 @@ export interface IntentLine {
   readonly lives: 'disk' | 'boot';
   /** Of one that lives until the reboot: it is undone after it all the same. */
   readonly recurs?: true;
+  /** It writes no byte to what it claims. */
+  readonly keepsContent?: true;
   readonly after: boolean;
   readonly scope?: number;
   readonly boot: string;

@@ -185,7 +185,7 @@ export function conflictsOf({ index }: State, { n, intent }: Step): readonly Ste
   return steps.filter((step) => step.n !== n);
 }
 
-/** Did a newer step, undone or not, work on the object of this one, or on what that stands on? */
+/** May a newer step, undone or not, have written to the object of this one, or to what that stands on? */
 export function isTouched({ index }: State, { n, intent }: Step): boolean {
   const place = index.places.get(n) ?? 0;
   const later = (newest: number | undefined): boolean => newest !== undefined && newest > place;

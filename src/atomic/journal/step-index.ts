@@ -27,7 +27,12 @@ export interface Index {
   readonly everFilled: Set<Key>;
   /** Not undone, by key: those that need it. */
   readonly needers: Map<Key, number[]>;
-  /** By key, undone or not: the newest step that has it for itself, and the newest that has or needs it. */
+  /** Other keys that an object has had in the sequence, by a key that a step has renamed it to. */
+  readonly formerKeys: Map<Key, readonly Key[]>;
+  /**
+   * By key, undone or not: the newest step that has it for itself, and the newest that has or needs it. Without those that write
+   * nothing to it.
+   */
   readonly newestHolder: Map<Key, number>;
   readonly newestUser: Map<Key, number>;
 }
@@ -53,6 +58,7 @@ export function emptyIndex(): Index {
     inside: new Map(),
     everFilled: new Set(),
     needers: new Map(),
+    formerKeys: new Map(),
     newestHolder: new Map(),
     newestUser: new Map(),
   };
@@ -72,6 +78,7 @@ export function copyIndex(index: Index): Index {
     inside: lists(index.inside),
     everFilled: new Set(index.everFilled),
     needers: lists(index.needers),
+    formerKeys: new Map(index.formerKeys),
     newestHolder: new Map(index.newestHolder),
     newestUser: new Map(index.newestUser),
   };
@@ -88,12 +95,22 @@ export function addStep(index: Index, step: Step): void {
     if (list === undefined) lists.set(key, [place]);
     else list.push(place);
   }
-  for (const key of exclusive(intent.claims ?? {})) {
+  addUse(index, place, intent);
+  if (intent.within !== undefined && makesContent(intent)) index.everFilled.add(intent.within);
+}
+
+function addUse(index: Index, place: number, { claims, keepsContent }: IntentLine): void {
+  const allKeys = (keys: readonly Key[] = []): readonly Key[] =>
+    keys.flatMap((key) => [key, ...(index.formerKeys.get(key) ?? [])]);
+  if (keepsContent === true) {
+    for (const key of claims?.makes ?? []) index.formerKeys.set(key, allKeys(claims?.changes));
+    return;
+  }
+  for (const key of allKeys(exclusive(claims ?? {}))) {
     index.newestHolder.set(key, place);
     index.newestUser.set(key, place);
   }
-  for (const key of intent.claims?.needs ?? []) index.newestUser.set(key, place);
-  if (intent.within !== undefined && makesContent(intent)) index.everFilled.add(intent.within);
+  for (const key of allKeys(claims?.needs)) index.newestUser.set(key, place);
 }
 
 /** A step that lies in an object need not put anything into it: it may only name, tag or activate that. */

@@ -124,6 +124,7 @@ function intentOf(home: StepHome, code: AnyOperation, { n, args, undoData, claim
     ...(within === undefined ? {} : { within: hostKey(home.engine, within) }),
     lives: code.lives,
     ...(code.recurs ? { recurs: true } : {}),
+    ...(code.keepsContent ? { keepsContent: true } : {}),
     after: code.after(undoData),
   };
 }

@@ -96,6 +96,7 @@ export const deactivateLv = operation({
   ...common('inactive'),
   kind: 'lvm.lv.deactivate',
   endsAccess: true,
+  keepsContent: true,
   prepare: async ({ args, host }) => {
     const found = await asked(host, args);
     if (!isActive(found.lv)) throw already(found.lv);

@@ -51,6 +51,7 @@ export const removeLv = operation({
   result: z.null(),
   lives: 'disk',
   endsAccess: true,
+  keepsContent: true,
   restores: 'state',
   prepare: async ({ args: { vg: group, name, uuid }, mark, host }) => {
     checkVgName(group);

@@ -28,6 +28,7 @@ export const renameLv = operation({
   undo,
   result: z.null(),
   lives: 'disk',
+  keepsContent: true,
   restores: 'state',
   prepare: async ({ args: { vg: group, name, to, uuid }, host }) => {
     checkVgName(group);

@@ -36,6 +36,7 @@ export const tagLv = operation({
   undo,
   result: z.null(),
   lives: 'disk',
+  keepsContent: true,
   restores: 'state',
   prepare: async ({ args: { vg: group, name, uuid, add = [], remove = [] }, mark, host }) => {
     checkVgName(group);

@@ -266,6 +266,68 @@ describe('bytes that others wrote into what a killed step made or enlarged', () 
   });
 });
 
+describe('bytes that others wrote into a new volume to which the sequence itself wrote nothing', () => {
+  const bytes = Buffer.from('tables of a database that nobody recognises');
+  const own = { vg: 'vg0', name: 'own' };
+  const fail = async (): Promise<never> => Promise.reject(new Error('it fails'));
+  const acts: readonly (readonly [string, (tx: Tx) => Promise<unknown>])[] = [
+    [
+      'removed and brought back by a scope that failed',
+      (tx) => undoneIn(tx, (inner) => inner.lvm.removeLv(own)),
+    ],
+    ['renamed', (tx) => tx.lvm.renameLv({ ...own, to: 'other' })],
+    ['renamed and back', (tx) => undoneIn(tx, (inner) => inner.lvm.renameLv({ ...own, to: 'other' }))],
+    ['tagged', (tx) => tx.lvm.tagLv({ ...own, add: ['mine'] })],
+    ['deactivated', (tx) => undoneIn(tx, (inner) => inner.lvm.deactivateLv(own))],
+  ];
+  const undoneIn = async (tx: Tx, work: (inner: Tx) => Promise<unknown>): Promise<void> => {
+    const scope = tx.scope('undone', async (inner) => {
+      await work(inner);
+      await fail();
+    });
+    await scope.catch(() => undefined);
+  };
+  const namesOf = ({ world }: SimulatedHost) => world.lvm.flatMap(({ lvs }) => lvs.map(({ name }) => name));
+
+  for (const [how, more] of acts)
+    for (const then of ['restart', 'reboot'] as const)
+      test(`and that was ${how}, ${then}: they are kept, and go only when they are discarded`, async () => {
+        const act = async (tx: Tx): Promise<void> => {
+          await makeVolume(tx);
+          await more(tx);
+        };
+        const killed = neighbourhood();
+        await run({ host: killed, act }, { ends: 'well', onBodyEnds: () => killed.kill() });
+        const host = next(killed, then);
+        host.admin.writeBytes(how === 'renamed' ? '/dev/vg0/other' : device, 0, bytes);
+
+        const error = await rejectionOf(recoverOne(host));
+
+        expect(String(error)).toContain('others wrote to');
+        expect(namesOf(host)).toContain('own');
+        const again = host.restart();
+        await recoverOne(again, discardsIn(error));
+        expect(namesOf(again)).not.toContain('own');
+      });
+
+  test('is undone unasked where a filesystem was made under its other name, and undone', async () => {
+    const act = async (tx: Tx): Promise<void> => {
+      await makeVolume(tx);
+      await tx.lvm.renameLv({ ...own, to: 'other' });
+      await undoneIn(tx, (inner) => inner.filesystem.create({ device: '/dev/vg0/other', type: 'ext4' }));
+    };
+    const killed = neighbourhood();
+    await run({ host: killed, act }, { ends: 'well', onBodyEnds: () => killed.kill() });
+    const host = killed.restart();
+    // A mkfs that was cut short leaves bytes without a signature.
+    host.admin.writeBytes('/dev/vg0/other', 0, bytes);
+
+    await recoverOne(host);
+
+    expect(namesOf(host)).not.toContain('own');
+  });
+});
+
 test('a snapshot that gives nothing but I/O errors, for its room is full, can be made and undone', async () => {
   const host = neighbourhood();
   host.admin.lvcreate({ vg: 'vg0', name: 'origin', extents: 16 });
