@@ -76,8 +76,11 @@ export interface Common<A, U> {
 
 /** How an operation notices that others have written to what it is to destroy. */
 export interface ContentSpec<U, R> {
-  /** `undone`: the undo of the step destroys it. `finished`: what is done after the commit does. */
-  readonly lost: 'undone' | 'finished';
+  /**
+   * `undone`: the undo of the step destroys it. `finished`: what is done after the commit does. `either`: the undo destroys one
+   * content and the act after the commit another: the witness, taken when the step is done, is of both, and `changed` is told which is meant.
+   */
+  readonly lost: 'undone' | 'finished' | 'either';
   /**
    * `files`: what a filesystem shows; every file counts, whichever step of the sequence wrote it. `device`: the bytes of a
    * device, which also change when it is mounted.
@@ -105,6 +108,8 @@ export interface ContentSpec<U, R> {
     readonly result?: R;
     /** The newest one; undefined when none was taken. */
     readonly witness?: string;
+    /** `back`: the undo is about to destroy it. `forward`: the act after the commit is. */
+    readonly way: Way;
     /** A newer step of the sequence may have written to the object or to what it stands on, whether or not it is undone. */
     readonly touched: boolean;
     /** Whether something that the sequence made lies in it: that is asked itself. `before`: it is undone. */

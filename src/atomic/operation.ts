@@ -64,13 +64,14 @@ export interface Operation<A = never, V = unknown> {
   readonly starts?: 'a writer';
   /** Undefined when its undo destroys no content that others could have changed. */
   readonly content?: {
-    readonly lost: 'undone' | 'finished';
+    readonly lost: 'undone' | 'finished' | 'either';
     readonly of: 'files' | 'device';
     readonly once: boolean;
     readonly witness: (input: Journalled<ReadHost>) => Promise<string | undefined>;
     readonly changed: (
       input: Journalled<ChangeHost> & {
         readonly witness?: string;
+        readonly way: Way;
         readonly touched: boolean;
         readonly filled: 'now' | 'before' | 'never';
       },
@@ -174,8 +175,14 @@ function contentOf<U, R>(
     content: {
       ...{ lost, of, once: content.once === true },
       witness: async (input) => content.witness?.(read(input)),
-      changed: ({ touched, filled, witness, ...input }) =>
-        content.changed({ ...read(input), touched, filled, ...(witness === undefined ? {} : { witness }) }),
+      changed: ({ way, touched, filled, witness, ...input }) =>
+        content.changed({
+          ...read(input),
+          way,
+          touched,
+          filled,
+          ...(witness === undefined ? {} : { witness }),
+        }),
     },
   };
 }

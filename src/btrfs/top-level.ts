@@ -1,7 +1,9 @@
 import { posix } from 'node:path';
+import type { Changed } from '../atomic/operation.ts';
 import { inWords, mountHolders, remedyFor } from '../blockdevice/index.ts';
 import { type ChangeHost, type ReadHost, isOdd } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
+import { directoryChanged, directoryWitness } from '../filesystem/index.ts';
 import { emptyDirectory, moveNew } from './commands.ts';
 import { anyRoot, mountsOf, reach } from './place.ts';
 import { called, everyHolderOf, subvolumeById, subvolumes } from './reads.ts';
@@ -134,6 +136,20 @@ export async function lookAside(
   const kind = (await host.stat(gone))?.kind;
   if (kind === undefined) return 'absent';
   return kind === 'directory' ? 'there' : { found: `${gone} is a ${kind}` };
+}
+
+/** A witness of the files that are kept aside; undefined when there are none. */
+export async function asideWitness(host: ReadHost, of: Aside): Promise<string | undefined> {
+  const [, gone] = await pathsOf(host, of);
+  return (await lookAside(host, of)) === 'there' ? directoryWitness(host, gone) : undefined;
+}
+
+/** What others have changed in the private directory since its witness was taken. */
+export async function asideChanged(host: ReadHost, of: Aside, witness: string): Promise<Changed | undefined> {
+  const [, gone] = await pathsOf(host, of);
+  if ((await lookAside(host, of)) !== 'there') return undefined;
+  const found = await directoryChanged(host, gone, witness);
+  return found === undefined ? undefined : { found: `in ${gone} ${found}` };
 }
 
 async function pathsOf(host: ReadHost, { fs, gone }: Aside): Promise<readonly [top: string, gone: string]> {

@@ -123,17 +123,37 @@ export async function filesChanged(
   const listed = await filesOf(host, of);
   if (listed === undefined || 'changed' in listed) return listed?.changed;
   const { node, files } = listed;
-  const before = witness ?? witnessOf(none);
+  const found = differenceOf(files, witness ?? witnessOf(none));
+  return found === undefined ? undefined : { found, holders: await whoHas(host, node) };
+}
+
+/** A witness of the files beneath a directory, for `directoryChanged`. */
+export async function directoryWitness(host: ReadHost, path: string): Promise<string> {
+  return witnessOf(await host.run(listFiles(path)));
+}
+
+/** What others have changed beneath a directory since its witness was taken; its newest files. */
+export async function directoryChanged(
+  host: ReadHost,
+  path: string,
+  witness: string,
+): Promise<string | undefined> {
+  return differenceOf(await host.run(listFiles(path)), witness);
+}
+
+/** In words; undefined when nothing of others can be among these files. */
+function differenceOf(files: Files, before: string): string | undefined {
   if (witnessOf(files) === before) return undefined;
   const [count = '', newest = ''] = before.split(' ');
-  const later = files.entries.filter(({ changed }) => Number(changed) > Number(newest));
-  // What is only fewer files has nothing of others in it: an undo that was cut short removed some.
-  if (later.length === 0 && files.entries.length < Number(count)) return undefined;
-  const found =
-    later.length > 0
-      ? named(later)
-      : `its files are not the same: ${String(files.entries.length)} now, ${count} before`;
-  return { found, holders: await whoHas(host, node) };
+  const areFewer = files.entries.length < Number(count);
+  // An undo that was cut short has removed files, which changes the time of their directory.
+  const later = files.entries.filter(
+    ({ type, changed }) => Number(changed) > Number(newest) && !(areFewer && type === 'd'),
+  );
+  if (later.length > 0) return named(later);
+  return areFewer
+    ? undefined
+    : `its files are not the same: ${String(files.entries.length)} now, ${count} before`;
 }
 
 /** Files with the time of their last change, the newest first: three of them, and how many more there are. */

@@ -5,6 +5,8 @@ export { info, type FilesystemDetails } from './info.ts';
 export { swapAnew } from './swap-anew.ts';
 export { debugfsFeatures, debugfsRoot } from './commands/files.ts';
 export {
+  directoryChanged,
+  directoryWitness,
   type Filesystem,
   filesChanged,
   filesOf,

@@ -2,12 +2,15 @@ import { spawn } from 'node:child_process';
 import {
   closeSync,
   existsSync,
+  fsyncSync,
   mkdirSync,
   mkdtempSync,
   openSync,
   readFileSync,
+  readSync,
   rmSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -45,6 +48,7 @@ const steps = {
   create: (type: string) =>
     `await tx.step(createFilesystem, { device, type: '${type}', uuid: '${uuid}', label: 'OWN' });`,
   mount: `await tx.step(mount, { device, path: root, mode: 'rw' });`,
+  removeDevice: `await tx.step(removeDevice, { path: root, device });`,
   unpack: `await tx.step(unpack, { source, root, device, filesystem: '${uuid}', files: [{ path: 'etc/hostname', content: 'own\\n', mode: 0o644 }] });`,
 };
 
@@ -67,6 +71,7 @@ async function killedAfter(...bodies: readonly string[]): Promise<void> {
      import { unpack } from ${here('../../src/copy/operations.ts')};
      import { create as createFilesystem } from ${here('../../src/filesystem/operations.ts')};
      import { mount } from ${here('../../src/mount/operations.ts')};
+     import { removeDevice } from ${here('../../src/btrfs/operations.ts')};
      const [device, root, source] = ${JSON.stringify([device, root, source])};
      await sequence(testEngine(${JSON.stringify(disk.path('state'))}), async (tx) => {
        ${bodies.join('\n')}
@@ -150,6 +155,14 @@ describe('an archive unpacked by a sequence that was killed', () => {
     expect(await recovery()).toBe('rolled-back');
   });
 
+  it('without some of its files, as an undo that was cut short leaves it: is undone', async () => {
+    sh('mkfs.ext4', '-q', '-U', uuid, device);
+    sh('mount', device, root);
+    await killedAfter(steps.unpack);
+    rmSync(join(root, 'usr/f1'));
+    expect(await recovery()).toBe('rolled-back');
+  });
+
   it.each([
     ['a new file', 'ledger.txt'],
     ['one of its files', 'etc/motd'],
@@ -180,3 +193,51 @@ describe('an archive unpacked by a sequence that was killed', () => {
     expect(existsSync(join(root, name))).toBe(false);
   });
 });
+
+describe('a device that a sequence took out of a btrfs before it was killed', () => {
+  beforeEach(async () => {
+    const first = disk.btrfs('a.img');
+    device = disk.blank('b.img', 128);
+    sh('mount', first, root);
+    sh('btrfs', 'device', 'add', device, root);
+    await killedAfter(steps.removeDevice);
+  });
+
+  afterEach(() => sh('umount', root));
+
+  it('untouched: is taken in again', async () => {
+    expect(await recovery()).toBe('rolled-back');
+    expect(sh('btrfs', 'filesystem', 'show', root)).toContain(device);
+  });
+
+  it.each([
+    ['start', 4096],
+    ['end', 128 * 1024 ** 2 - 100 * 1024],
+  ])('raw data that others wrote at its %s stay, until they are discarded', async (where, offset) => {
+    writeAt(device, offset, 'accounts of somebody else');
+
+    const error = await rejectionOf(recovery());
+
+    expect(error).toBeInstanceOf(StuckError);
+    expect(String(error)).toContain(`others wrote to the ${where} of ${device}`);
+    expect(readAt(device, offset, 8)).toBe('accounts');
+    const [, object = ''] = /--discard (\S+)/.exec(String((error as StuckError).remedy)) ?? [];
+    expect(await recovery([object])).toBe('rolled-back');
+    expect(sh('btrfs', 'filesystem', 'show', root)).toContain(device);
+  });
+});
+
+function writeAt(path: string, offset: number, text: string): void {
+  const file = openSync(path, 'r+');
+  writeSync(file, text, offset);
+  fsyncSync(file);
+  closeSync(file);
+}
+
+function readAt(path: string, offset: number, count: number): string {
+  const file = openSync(path, 'r');
+  const bytes = Buffer.alloc(count);
+  readSync(file, bytes, 0, count, offset);
+  closeSync(file);
+  return bytes.toString();
+}

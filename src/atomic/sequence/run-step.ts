@@ -161,7 +161,7 @@ async function act(
       if (code.endsAccess && self !== undefined) await syncOlder(home.engine, journal, self);
       result = await code.run({ args, undo: json(undoData), host });
       await expectOurs(code, { undo: undoData, result, host });
-      if (code.content?.lost === 'undone')
+      if (code.content !== undefined && code.content.lost !== 'finished')
         witness = await code.content.witness({ undo: undoData, result, host });
     }
   } catch (error) {

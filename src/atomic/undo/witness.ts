@@ -40,7 +40,7 @@ export async function refuseChanged(asking: Asking, undoing: Undoing): Promise<v
     if (content.lost === 'finished') continue;
     if (trusted?.has(step.n) === true || isDiscarded(asking, step)) continue;
     const host = changing(engine, journal, { ...step.intent, ...(boot === undefined ? {} : { boot }) });
-    const changed = await content.changed(asked(journal, step, host));
+    const changed = await content.changed({ ...asked(journal, step, host), way: 'back' });
     if (changed !== undefined && asking.discard !== 'all')
       found.push({ step, ...(step === own && holders !== undefined ? { holders } : {}), ...changed });
   }
@@ -61,8 +61,14 @@ export async function refuseOvertaken(
   { step, code, host }: { readonly step: Step; readonly code: AnyOperation; readonly host: ChangeHost },
 ): Promise<void> {
   const { content } = code;
-  if (content?.lost !== 'finished' || step.witness === undefined || isDiscarded(asking, step)) return;
-  const changed = await content.changed(asked(asking.journal, step, host));
+  if (
+    content === undefined ||
+    content.lost === 'undone' ||
+    step.witness === undefined ||
+    isDiscarded(asking, step)
+  )
+    return;
+  const changed = await content.changed({ ...asked(asking.journal, step, host), way: 'forward' });
   if (changed !== undefined && asking.discard !== 'all')
     throw refused(asking.journal, [{ step, ...changed }]);
 }

@@ -8,6 +8,8 @@ import { subvolumeKey } from '../place.ts';
 import { subvolumeById } from '../reads.ts';
 import { uuid } from '../schema.ts';
 import {
+  asideChanged,
+  asideWitness,
   bringBack,
   contentOf,
   discard,
@@ -42,6 +44,9 @@ const undo = z.extend(plantedUndo, {
 });
 
 type Undo = z.infer<typeof undo>;
+
+/** Between the witness of the new subvolume and that of the private directory. */
+const separator = '; aside ';
 
 /**
  * `tx.btrfs.moveTopLevel`: what lies in the top level of a filesystem moves into a new subvolume, all at once: nobody may use it
@@ -97,10 +102,20 @@ export const moveTopLevel = operation({
   },
   sync: ({ undo: of, host }) => syncPlanted(host, of),
   content: {
-    ...plantedContent,
-    // Until it has its rights, which are given after its files, it is no place where anybody would write.
-    changed: async ({ witness, ...of }) =>
-      witness === undefined ? undefined : plantedContent.changed({ ...of, witness }),
+    lost: 'either',
+    of: 'files',
+    witness: async (of) => {
+      const made = await plantedContent.witness?.(of);
+      const aside = made === undefined ? undefined : await asideWitness(of.host, of.undo);
+      return aside === undefined ? made : `${made ?? ''}${separator}${aside}`;
+    },
+    changed: async ({ witness, ...of }) => {
+      const [made, aside] = witness?.split(separator) ?? [];
+      if (of.way === 'forward')
+        return aside === undefined ? undefined : asideChanged(of.host, of.undo, aside);
+      // Until it has its rights, which are given after its files, it is no place where anybody would write.
+      return made === undefined ? undefined : plantedContent.changed({ ...of, witness: made });
+    },
   },
   afterCommit: async ({ undo: of, result, host }) => {
     if ((await lookAside(host, of)) !== 'absent') {

@@ -23,6 +23,7 @@ import {
 } from '../devices.ts';
 import { anyRoot, placeOf } from '../place.ts';
 import { uuid } from '../schema.ts';
+import { edgesChanged, edgesWitness } from './device-edges.ts';
 import { deviceClaims, knownDevice, removeMember, syncDevice } from './member.ts';
 import { raced } from './raced.ts';
 
@@ -30,6 +31,8 @@ const undo = z.extend(knownDevice, {
   /** Its number, and what tells it from another one that gets it later. */
   devid: z.int(),
   uuid,
+  /** A witness of its ends before the act. Missing: an older bofh did not take it. */
+  edges: z.exactOptional(z.string()),
 });
 
 type Undo = z.infer<typeof undo>;
@@ -64,7 +67,8 @@ export const removeDevice = operation({
     await refuseNeeded(host, { fs, mounted, uuid: deviceUuid });
     await refuseFullMembers(host, fs, `the removal of ${device}`, { except: device });
     const { identity, key } = await identityOf(host, device);
-    return { fs, source: mount.source, mounted, device, identity, key, devid, uuid: deviceUuid };
+    const edges = await edgesWitness(host, device);
+    return { fs, source: mount.source, mounted, device, identity, key, devid, uuid: deviceUuid, edges };
   },
   claims: ({ undo: of, on }) => deviceClaims(of, on),
   run: async ({ undo: of, host }) => {
@@ -88,6 +92,21 @@ export const removeDevice = operation({
     await refuseExclusive(host, of, ['balance paused']);
     const { path: device } = await deviceNode(host, path);
     await host.run(deviceAdd({ device, path: await anyRoot(host, of.fs) }));
+  },
+  // btrfs discards the whole device when it takes it in again.
+  content: {
+    lost: 'undone',
+    of: 'device',
+    witness: async ({ undo: of, host }) => {
+      const { path } = await find(host, of);
+      return path === undefined ? undefined : edgesWitness(host, path);
+    },
+    changed: async ({ undo: of, witness = of.edges, touched, host }) => {
+      const { path } = await find(host, of);
+      // What the sequence itself made there and undid leaves bytes behind, but no signature.
+      if (path === undefined || touched || witness === undefined) return undefined;
+      return edgesChanged(host, path, { witness });
+    },
   },
   sync: ({ undo: of, host }) => syncDevice(host, of),
   describe: ({ undo: { fs, device, mounted, devid, uuid: own } }) => ({

@@ -24,6 +24,7 @@ import { filesystemDevices, replaceStart, replaceWait } from '../device-commands
 import { isMember, membersOf, refuseCopy, refuseExclusive, refuseReadOnly } from '../devices.ts';
 import { anyRoot, placeOf } from '../place.ts';
 import { filesystemUsage } from '../usage-commands.ts';
+import { edgesChanged, edgesWitness } from './device-edges.ts';
 import { deviceClaims, knownDevice, syncDevice } from './member.ts';
 
 const undo = z.extend(knownDevice, {
@@ -90,6 +91,22 @@ export const replaceDevice = deferred({
     const root = await anyRoot(host, of.fs);
     if (await isMember(host, { fs: of.fs, device: path })) await host.run(replaceWait(root));
     else await replace(host, of, { path, root });
+  },
+  content: {
+    lost: 'finished',
+    of: 'device',
+    witness: async ({ undo: of, host }) => {
+      const path = await locate(host, { path: of.device, identity: of.identity });
+      return path === undefined ? undefined : edgesWitness(host, path);
+    },
+    changed: async ({ undo: of, witness, host }) => {
+      const path = await locate(host, { path: of.device, identity: of.identity });
+      if (path === undefined || witness === undefined) return undefined;
+      const now = await recognise(host, path);
+      // The kernel has begun to copy.
+      if (now?.type === 'btrfs' && now.uuid === of.fs) return undefined;
+      return edgesChanged(host, path, { witness, wiped: of.before !== null && now === undefined });
+    },
   },
   sync: ({ undo: of, host }) => syncDevice(host, of),
   describe: ({ undo: { fs, mounted, devid, old, device } }) => ({

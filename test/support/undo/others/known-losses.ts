@@ -16,14 +16,9 @@ interface Loss {
  * its line is gone.
  */
 export const knownLosses: readonly Loss[] = [
-  // A device that was taken out of a filesystem, and is taken in again: what its end holds nobody compares.
-  { fault: 'foreign content', kind: 'btrfs.device.remove', deed: /^raw data at the end of/ },
-  { fault: 'the world moved on', kind: 'btrfs.device.replace', deed: /^raw data at the end of/ },
   // Before its done line it is known by its tag alone, which a copy of it has as well.
   {
     ...{ fault: 'identity reused', kind: 'lvm.thinpool.create', killed: 'before the next line' },
     deed: /^another volume/,
   },
-  // In the private directory of a move that is committed: all in it is removed.
-  { fault: 'the world moved on', kind: 'btrfs.toplevel.move', deed: /^a file in .*\.bofh-gone-/ },
 ];
