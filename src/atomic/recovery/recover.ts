@@ -21,7 +21,7 @@ import {
   workedOn,
   type Worked,
 } from '../journal/scan.ts';
-import { blocks, exclusive, isLeft, type State, type Step, endedWithBoot } from '../journal/state.ts';
+import { blocks, endedWithBoot, exclusive, isLeft, type State, type Step } from '../journal/state.ts';
 import { movedByOthers } from '../undo/ownership.ts';
 import { outputsOf, type StoreFile } from '../journal/store.ts';
 import { hostsLeft, unwind } from '../undo/unwind.ts';

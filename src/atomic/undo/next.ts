@@ -1,5 +1,5 @@
 import { type BlockedWhy } from '../journal/lines.ts';
-import { type State, type Step, blocks, endedWithBoot, inScope } from '../journal/state.ts';
+import { blocks, endedWithBoot, inScope, type State, type Step } from '../journal/state.ts';
 import { placesOf } from '../journal/step-index.ts';
 
 /** What to do next. */
