@@ -18,7 +18,13 @@ import { localHost } from './host/local.ts';
 import type { SshDestination } from './host/ssh/destination.ts';
 import { sshHost, type SshHost, type SshHostOptions } from './host/ssh/host.ts';
 import { processSignals, thisUser } from './host/process.ts';
-import { bindOperations, findOperation, loadOperations, type Tx } from './operations.ts';
+import {
+  bindOperations,
+  findOperation,
+  loadOperations,
+  type OperationMethods,
+  type Tx,
+} from './operations.ts';
 import { defaultSite, overrideSite, type Site, type SiteSettings } from './site.ts';
 import { siteSettings, type SiteSetting } from './site-settings.ts';
 import { version } from './core/version.ts';
@@ -206,6 +212,17 @@ export async function atomic<T>(
 export async function single<T>(name: string, body: (tx: Tx) => Promise<T>): Promise<T> {
   refuseInside(name);
   return atomic(name, body, { writes: 'steps' });
+}
+
+/** One operation of `tx` as a function that runs it in a sequence of its own, named after it. */
+export function once<N extends keyof OperationMethods, M extends keyof OperationMethods[N] & string>(
+  driver: N,
+  method: M,
+): OperationMethods[N][M] {
+  type Call = (args: unknown) => Promise<unknown>;
+  const run: Call = (args) =>
+    single(`${driver}.${method}`, (tx) => ((tx as OperationMethods)[driver][method] as Call)(args));
+  return run as OperationMethods[N][M];
 }
 
 /** A change that would commit alone is refused while a sequence is open. */

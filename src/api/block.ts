@@ -1,4 +1,4 @@
-import { atomic, type Bofh, currentBofh, refuseInside, single, withBofh } from '../bofh.ts';
+import { atomic, type Bofh, currentBofh, once, refuseInside, single, withBofh } from '../bofh.ts';
 import type { KeyRef } from '../command/index.ts';
 import { BofhError, RefusedError } from '../core/errors.ts';
 import {
@@ -140,30 +140,16 @@ export async function loopOver(
 }
 
 /** Makes a new file of a size, to make a block device of: a sequence of one. */
-export async function createImage(
-  args: Parameters<Tx['block']['createImage']>[0],
-): ReturnType<Tx['block']['createImage']> {
-  return single('block.createImage', (tx) => tx.block.createImage(args));
-}
+export const createImage = once('block', 'createImage');
 
 /** Makes a block device of a file, until it is detached or the host boots: a sequence of one. */
-export async function attachLoop(
-  args: Parameters<Tx['block']['attachLoop']>[0],
-): ReturnType<Tx['block']['attachLoop']> {
-  return single('block.attachLoop', (tx) => tx.block.attachLoop(args));
-}
+export const attachLoop = once('block', 'attachLoop');
 
 /** Takes the file away from a loop device that nobody uses: a sequence of one. */
-export async function detachLoop(
-  args: Parameters<Tx['block']['detachLoop']>[0],
-): ReturnType<Tx['block']['detachLoop']> {
-  return single('block.detachLoop', (tx) => tx.block.detachLoop(args));
-}
+export const detachLoop = once('block', 'detachLoop');
 
 /** Erases every signature on a device that nobody uses, all of them named: a sequence of one. */
-export async function wipe(args: Parameters<Tx['block']['wipe']>[0]): ReturnType<Tx['block']['wipe']> {
-  return single('block.wipe', (tx) => tx.block.wipe(args));
-}
+export const wipe = once('block', 'wipe');
 
 /** The partition table of a device as it is written there, and which of its partitions the kernel has; RefusedError without one. */
 export async function partitions(device: string): Promise<PartitionsOf> {
@@ -171,25 +157,13 @@ export async function partitions(device: string): Promise<PartitionsOf> {
 }
 
 /** Writes an empty partition table on a blank disk: a sequence of one. */
-export async function createPartitionTable(
-  args: Parameters<Tx['block']['createPartitionTable']>[0],
-): ReturnType<Tx['block']['createPartitionTable']> {
-  return single('block.createPartitionTable', (tx) => tx.block.createPartitionTable(args));
-}
+export const createPartitionTable = once('block', 'createPartitionTable');
 
 /** Adds a partition to a disk: a sequence of one. */
-export async function addPartition(
-  args: Parameters<Tx['block']['addPartition']>[0],
-): ReturnType<Tx['block']['addPartition']> {
-  return single('block.addPartition', (tx) => tx.block.addPartition(args));
-}
+export const addPartition = once('block', 'addPartition');
 
 /** Makes a partition larger where it is: a sequence of one. */
-export async function growPartition(
-  args: Parameters<Tx['block']['growPartition']>[0],
-): ReturnType<Tx['block']['growPartition']> {
-  return single('block.growPartition', (tx) => tx.block.growPartition(args));
-}
+export const growPartition = once('block', 'growPartition');
 
 /** Discards all that is on a device, once the sequence is committed: a sequence of one. */
 export async function discard(args: Parameters<Tx['block']['discard']>[0]): Promise<void> {

@@ -1,4 +1,4 @@
-import { currentBofh, single } from '../bofh.ts';
+import { currentBofh, once, single } from '../bofh.ts';
 import * as driver from '../crypt/index.ts';
 import type { Tx } from '../operations.ts';
 
@@ -38,16 +38,10 @@ export async function status(name: string): Promise<driver.OpenDevice> {
 }
 
 /** Makes an encrypted device: a sequence of one. */
-export async function format(args: Parameters<Tx['crypt']['format']>[0]): ReturnType<Tx['crypt']['format']> {
-  return single('crypt.format', (tx) => tx.crypt.format(args));
-}
+export const format = once('crypt', 'format');
 
 /** Makes an encrypted device whose header lies in a new file, and writes nothing to the device: a sequence of one. */
-export async function formatDetached(
-  args: Parameters<Tx['crypt']['formatDetached']>[0],
-): ReturnType<Tx['crypt']['formatDetached']> {
-  return single('crypt.formatDetached', (tx) => tx.crypt.formatDetached(args));
-}
+export const formatDetached = once('crypt', 'formatDetached');
 
 /** Opens an encrypted device, to stay: a sequence of one. Without a name it gets the one that the site file says. */
 export async function open(args: Parameters<Tx['crypt']['open']>[0]): ReturnType<Tx['crypt']['open']> {
@@ -82,21 +76,13 @@ export async function close(args: {
 }
 
 /** Makes what is open smaller or larger: a sequence of one. Bytes; without a size all of the device beneath. */
-export async function resize(args: Parameters<Tx['crypt']['resize']>[0]): ReturnType<Tx['crypt']['resize']> {
-  return single('crypt.resize', (tx) => tx.crypt.resize(args));
-}
+export const resize = once('crypt', 'resize');
 
 /** Adds a key: a sequence of one. */
-export async function addKey(args: Parameters<Tx['crypt']['addKey']>[0]): ReturnType<Tx['crypt']['addKey']> {
-  return single('crypt.addKey', (tx) => tx.crypt.addKey(args));
-}
+export const addKey = once('crypt', 'addKey');
 
 /** Replaces a key: a sequence of one. Until its end both open the device. */
-export async function changeKey(
-  args: Parameters<Tx['crypt']['changeKey']>[0],
-): ReturnType<Tx['crypt']['changeKey']> {
-  return single('crypt.changeKey', (tx) => tx.crypt.changeKey(args));
-}
+export const changeKey = once('crypt', 'changeKey');
 
 /** Destroys a key, never the last one: a sequence of one. */
 export async function removeKey(args: Parameters<Tx['crypt']['removeKey']>[0]): Promise<void> {
@@ -121,18 +107,10 @@ export async function reencrypt(args: Parameters<Tx['crypt']['reencrypt']>[0]): 
  * Saves the header of a device in a new file: a sequence of one. The file holds key material: with it, every key of today opens
  * the device for ever, also one that is removed from it later.
  */
-export async function backupHeader(
-  args: Parameters<Tx['crypt']['backupHeader']>[0],
-): ReturnType<Tx['crypt']['backupHeader']> {
-  return single('crypt.backupHeader', (tx) => tx.crypt.backupHeader(args));
-}
+export const backupHeader = once('crypt', 'backupHeader');
 
 /**
  * Replaces the header of a closed device by that of a backup: a sequence of one. Keys that were added since the backup open it
  * no more, and those that were removed do again.
  */
-export async function restoreHeader(
-  args: Parameters<Tx['crypt']['restoreHeader']>[0],
-): ReturnType<Tx['crypt']['restoreHeader']> {
-  return single('crypt.restoreHeader', (tx) => tx.crypt.restoreHeader(args));
-}
+export const restoreHeader = once('crypt', 'restoreHeader');

@@ -1,4 +1,4 @@
-import { currentBofh, single } from '../bofh.ts';
+import { currentBofh, once, single } from '../bofh.ts';
 import * as driver from '../drbd/index.ts';
 import { UsageError } from '../core/errors.ts';
 import type { Tx } from '../operations.ts';
@@ -57,9 +57,7 @@ export async function waitUntil(
 }
 
 /** Brings a configured resource up: a sequence of one. */
-export async function up(args: Parameters<Tx['drbd']['up']>[0]): ReturnType<Tx['drbd']['up']> {
-  return single('drbd.up', (tx) => tx.drbd.up(args));
-}
+export const up = once('drbd', 'up');
 
 /** Takes a resource down that is secondary and whole: a sequence of one. */
 export async function down(args: Parameters<Tx['drbd']['down']>[0]): Promise<void> {
@@ -67,23 +65,13 @@ export async function down(args: Parameters<Tx['drbd']['down']>[0]): Promise<voi
 }
 
 /** Makes this host the primary of a resource: a sequence of one. */
-export async function primary(args: Parameters<Tx['drbd']['primary']>[0]): ReturnType<Tx['drbd']['primary']> {
-  return single('drbd.primary', (tx) => tx.drbd.primary(args));
-}
+export const primary = once('drbd', 'primary');
 
 /** Makes this host a secondary of a resource that nobody uses: a sequence of one. */
-export async function secondary(
-  args: Parameters<Tx['drbd']['secondary']>[0],
-): ReturnType<Tx['drbd']['secondary']> {
-  return single('drbd.secondary', (tx) => tx.drbd.secondary(args));
-}
+export const secondary = once('drbd', 'secondary');
 
 /** Writes the file of a new resource: a sequence of one. */
-export async function createConfig(
-  args: Parameters<Tx['drbd']['createConfig']>[0],
-): ReturnType<Tx['drbd']['createConfig']> {
-  return single('drbd.createConfig', (tx) => tx.drbd.createConfig(args));
-}
+export const createConfig = once('drbd', 'createConfig');
 
 /** Removes the file of a resource that is not up: a sequence of one. */
 export async function removeConfig(args: Parameters<Tx['drbd']['removeConfig']>[0]): Promise<void> {
@@ -91,28 +79,16 @@ export async function removeConfig(args: Parameters<Tx['drbd']['removeConfig']>[
 }
 
 /** Makes metadata at the end of the device of a volume: a sequence of one. */
-export async function createMetadata(
-  args: Parameters<Tx['drbd']['createMetadata']>[0],
-): ReturnType<Tx['drbd']['createMetadata']> {
-  return single('drbd.createMetadata', (tx) => tx.drbd.createMetadata(args));
-}
+export const createMetadata = once('drbd', 'createMetadata');
 
 /** Takes the metadata of a volume off its device, which holds its data alone from then on: a sequence of one. */
-export async function removeMetadata(
-  args: Parameters<Tx['drbd']['removeMetadata']>[0],
-): ReturnType<Tx['drbd']['removeMetadata']> {
-  return single('drbd.removeMetadata', (tx) => tx.drbd.removeMetadata(args));
-}
+export const removeMetadata = once('drbd', 'removeMetadata');
 
 /** Attaches the disks of a resource that is up: a sequence of one. */
-export async function attach(args: Parameters<Tx['drbd']['attach']>[0]): ReturnType<Tx['drbd']['attach']> {
-  return single('drbd.attach', (tx) => tx.drbd.attach(args));
-}
+export const attach = once('drbd', 'attach');
 
 /** Takes the disks of a resource away from it, without data being lost: a sequence of one. */
-export async function detach(args: Parameters<Tx['drbd']['detach']>[0]): ReturnType<Tx['drbd']['detach']> {
-  return single('drbd.detach', (tx) => tx.drbd.detach(args));
-}
+export const detach = once('drbd', 'detach');
 
 /** Has a resource that is StandAlone look for its peers: a sequence of one. */
 export async function connect(args: Parameters<Tx['drbd']['connect']>[0]): Promise<void> {
@@ -125,18 +101,10 @@ export async function disconnect(args: Parameters<Tx['drbd']['disconnect']>[0]):
 }
 
 /** Holds up the resync of a resource: a sequence of one. */
-export async function pauseSync(
-  args: Parameters<Tx['drbd']['pauseSync']>[0],
-): ReturnType<Tx['drbd']['pauseSync']> {
-  return single('drbd.pauseSync', (tx) => tx.drbd.pauseSync(args));
-}
+export const pauseSync = once('drbd', 'pauseSync');
 
 /** Lets it go on: a sequence of one. */
-export async function resumeSync(
-  args: Parameters<Tx['drbd']['resumeSync']>[0],
-): ReturnType<Tx['drbd']['resumeSync']> {
-  return single('drbd.resumeSync', (tx) => tx.drbd.resumeSync(args));
-}
+export const resumeSync = once('drbd', 'resumeSync');
 
 /** Has a resource follow its configuration: a sequence of one. */
 export async function adjust(args: Parameters<Tx['drbd']['adjust']>[0]): Promise<void> {
@@ -164,6 +132,4 @@ export async function invalidateRemote(args: Parameters<Tx['drbd']['invalidateRe
 }
 
 /** Begins to compare a resource with its peer: a sequence of one. */
-export async function verify(args: Parameters<Tx['drbd']['verify']>[0]): ReturnType<Tx['drbd']['verify']> {
-  return single('drbd.verify', (tx) => tx.drbd.verify(args));
-}
+export const verify = once('drbd', 'verify');

@@ -1,4 +1,4 @@
-import { currentBofh, single } from '../bofh.ts';
+import { currentBofh, once, single } from '../bofh.ts';
 import { probe as probeDevice, type Signature } from '../blockdevice/index.ts';
 import * as driver from '../filesystem/index.ts';
 import type { Tx } from '../operations.ts';
@@ -31,11 +31,7 @@ export async function repair(args: Parameters<Tx['filesystem']['repair']>[0]): P
 }
 
 /** Makes a filesystem or swap area on a device: a sequence of one. */
-export async function create(
-  args: Parameters<Tx['filesystem']['create']>[0],
-): ReturnType<Tx['filesystem']['create']> {
-  return single('filesystem.create', (tx) => tx.filesystem.create(args));
-}
+export const create = once('filesystem', 'create');
 
 /** What `resize` is asked. */
 export interface ResizeRequest extends Omit<Parameters<Tx['filesystem']['resize']>[0], 'size'> {
@@ -56,15 +52,7 @@ export async function resize({ size, ...more }: ResizeRequest): ReturnType<Tx['f
  * Gives a filesystem or swap area that nobody uses another uuid, as a clone needs it: a sequence of one. An xfs and a btrfs have it
  * only once the sequence is committed.
  */
-export async function uuid(
-  args: Parameters<Tx['filesystem']['uuid']>[0],
-): ReturnType<Tx['filesystem']['uuid']> {
-  return single('filesystem.uuid', (tx) => tx.filesystem.uuid(args));
-}
+export const uuid = once('filesystem', 'uuid');
 
 /** Gives a filesystem or swap area another label, or (null) none: a sequence of one. */
-export async function label(
-  args: Parameters<Tx['filesystem']['label']>[0],
-): ReturnType<Tx['filesystem']['label']> {
-  return single('filesystem.label', (tx) => tx.filesystem.label(args));
-}
+export const label = once('filesystem', 'label');

@@ -1,4 +1,4 @@
-import { currentBofh, refuseInside, single } from '../bofh.ts';
+import { currentBofh, once, refuseInside, single } from '../bofh.ts';
 import * as driver from '../lvm/index.ts';
 import type { Tx } from '../operations.ts';
 
@@ -20,88 +20,40 @@ export async function pvs(): Promise<readonly driver.PhysicalVolume[]> {
 }
 
 /** Makes a logical volume: a sequence of one. */
-export async function createLv(
-  args: Parameters<Tx['lvm']['createLv']>[0],
-): ReturnType<Tx['lvm']['createLv']> {
-  return single('lvm.createLv', (tx) => tx.lvm.createLv(args));
-}
+export const createLv = once('lvm', 'createLv');
 
 /** Makes a thin pool: a sequence of one. */
-export async function createThinPool(
-  args: Parameters<Tx['lvm']['createThinPool']>[0],
-): ReturnType<Tx['lvm']['createThinPool']> {
-  return single('lvm.createThinPool', (tx) => tx.lvm.createThinPool(args));
-}
+export const createThinPool = once('lvm', 'createThinPool');
 
 /** Makes a thin pool larger, its data or its metadata: a sequence of one. Neither can be made smaller again. */
-export async function resizeThinPool(
-  args: Parameters<Tx['lvm']['resizeThinPool']>[0],
-): ReturnType<Tx['lvm']['resizeThinPool']> {
-  return single('lvm.resizeThinPool', (tx) => tx.lvm.resizeThinPool(args));
-}
+export const resizeThinPool = once('lvm', 'resizeThinPool');
 
 /** Makes a snapshot of a logical volume: a sequence of one. */
-export async function createSnapshot(
-  args: Parameters<Tx['lvm']['createSnapshot']>[0],
-): ReturnType<Tx['lvm']['createSnapshot']> {
-  return single('lvm.createSnapshot', (tx) => tx.lvm.createSnapshot(args));
-}
+export const createSnapshot = once('lvm', 'createSnapshot');
 
 /** Puts the content of a snapshot back into its origin, and waits for the end: a sequence of one. */
-export async function mergeSnapshot(
-  args: Parameters<Tx['lvm']['mergeSnapshot']>[0],
-): ReturnType<Tx['lvm']['mergeSnapshot']> {
-  return single('lvm.mergeSnapshot', (tx) => tx.lvm.mergeSnapshot(args));
-}
+export const mergeSnapshot = once('lvm', 'mergeSnapshot');
 
 /** Removes a logical volume: a sequence of one. */
-export async function removeLv(
-  args: Parameters<Tx['lvm']['removeLv']>[0],
-): ReturnType<Tx['lvm']['removeLv']> {
-  return single('lvm.removeLv', (tx) => tx.lvm.removeLv(args));
-}
+export const removeLv = once('lvm', 'removeLv');
 
 /** Gives a logical volume another name: a sequence of one. */
-export async function renameLv(
-  args: Parameters<Tx['lvm']['renameLv']>[0],
-): ReturnType<Tx['lvm']['renameLv']> {
-  return single('lvm.renameLv', (tx) => tx.lvm.renameLv(args));
-}
+export const renameLv = once('lvm', 'renameLv');
 
 /** Makes a device a physical volume: a sequence of one. */
-export async function createPv(
-  args: Parameters<Tx['lvm']['createPv']>[0],
-): ReturnType<Tx['lvm']['createPv']> {
-  return single('lvm.createPv', (tx) => tx.lvm.createPv(args));
-}
+export const createPv = once('lvm', 'createPv');
 
 /** Makes a volume group of physical volumes: a sequence of one. */
-export async function createVg(
-  args: Parameters<Tx['lvm']['createVg']>[0],
-): ReturnType<Tx['lvm']['createVg']> {
-  return single('lvm.createVg', (tx) => tx.lvm.createVg(args));
-}
+export const createVg = once('lvm', 'createVg');
 
 /** Puts free physical volumes into a volume group: a sequence of one. */
-export async function extendVg(
-  args: Parameters<Tx['lvm']['extendVg']>[0],
-): ReturnType<Tx['lvm']['extendVg']> {
-  return single('lvm.extendVg', (tx) => tx.lvm.extendVg(args));
-}
+export const extendVg = once('lvm', 'extendVg');
 
 /** Takes physical volumes out of a volume group: a sequence of one. */
-export async function reduceVg(
-  args: Parameters<Tx['lvm']['reduceVg']>[0],
-): ReturnType<Tx['lvm']['reduceVg']> {
-  return single('lvm.reduceVg', (tx) => tx.lvm.reduceVg(args));
-}
+export const reduceVg = once('lvm', 'reduceVg');
 
 /** Gives a volume group another name: a sequence of one. */
-export async function renameVg(
-  args: Parameters<Tx['lvm']['renameVg']>[0],
-): ReturnType<Tx['lvm']['renameVg']> {
-  return single('lvm.renameVg', (tx) => tx.lvm.renameVg(args));
-}
+export const renameVg = once('lvm', 'renameVg');
 
 /** Makes a physical volume as large as its device, or as it is told: a sequence of one; of none when it has that size. */
 export async function resizePv(
@@ -119,18 +71,10 @@ export async function movePv(args: Parameters<Tx['lvm']['movePv']>[0]): ReturnTy
 }
 
 /** Removes a volume group that has no volume: a sequence of one. */
-export async function removeVg(
-  args: Parameters<Tx['lvm']['removeVg']>[0],
-): ReturnType<Tx['lvm']['removeVg']> {
-  return single('lvm.removeVg', (tx) => tx.lvm.removeVg(args));
-}
+export const removeVg = once('lvm', 'removeVg');
 
 /** Takes the label off a physical volume that is in no group: a sequence of one. */
-export async function removePv(
-  args: Parameters<Tx['lvm']['removePv']>[0],
-): ReturnType<Tx['lvm']['removePv']> {
-  return single('lvm.removePv', (tx) => tx.lvm.removePv(args));
-}
+export const removePv = once('lvm', 'removePv');
 
 /** The newest metadata of a volume group, as `vgcfgrestore --file` takes it; RefusedError where lvm keeps none, or an older one. */
 export async function metadataBackup(vg: string): Promise<driver.MetadataBackup> {
@@ -138,16 +82,10 @@ export async function metadataBackup(vg: string): Promise<driver.MetadataBackup>
 }
 
 /** Changes the tags of a logical volume: a sequence of one. */
-export async function tagLv(args: Parameters<Tx['lvm']['tagLv']>[0]): ReturnType<Tx['lvm']['tagLv']> {
-  return single('lvm.tagLv', (tx) => tx.lvm.tagLv(args));
-}
+export const tagLv = once('lvm', 'tagLv');
 
 /** Gives a linear volume a second copy, or takes one of two away: a sequence of one. A new copy is filled afterwards. */
-export async function convertLv(
-  args: Parameters<Tx['lvm']['convertLv']>[0],
-): ReturnType<Tx['lvm']['convertLv']> {
-  return single('lvm.convertLv', (tx) => tx.lvm.convertLv(args));
-}
+export const convertLv = once('lvm', 'convertLv');
 
 /** Waits until all copies of a raid agree; `tell` hears which part does, from 0 to 1. RefusedError when they never will. */
 export async function waitSynced(of: Parameters<typeof driver.waitSynced>[1]): Promise<void> {

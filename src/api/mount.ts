@@ -1,5 +1,5 @@
 import type { MountEntry } from '../blockdevice/index.ts';
-import { currentBofh, single } from '../bofh.ts';
+import { currentBofh, once } from '../bofh.ts';
 import * as driver from '../mount/index.ts';
 import type { Tx } from '../operations.ts';
 import { mountedFor } from './mounted-for.ts';
@@ -18,21 +18,13 @@ export async function isMountpoint(path: string): Promise<boolean> {
 }
 
 /** Mounts a filesystem, to stay: a sequence of one. */
-export async function mount(args: Parameters<Tx['mount']['mount']>[0]): ReturnType<Tx['mount']['mount']> {
-  return single('mount.mount', (tx) => tx.mount.mount(args));
-}
+export const mount = once('mount', 'mount');
 
 /** Shows a directory at another place too, to stay: a sequence of one. */
-export async function bind(args: Parameters<Tx['mount']['bind']>[0]): ReturnType<Tx['mount']['bind']> {
-  return single('mount.bind', (tx) => tx.mount.bind(args));
-}
+export const bind = once('mount', 'bind');
 
 /** Takes a mount away that nobody uses, never lazily: a sequence of one. */
-export async function unmount(
-  args: Parameters<Tx['mount']['unmount']>[0],
-): ReturnType<Tx['mount']['unmount']> {
-  return single('mount.unmount', (tx) => tx.mount.unmount(args));
-}
+export const unmount = once('mount', 'unmount');
 
 /** The lines of /etc/fstab, or of the one of another system. */
 export async function fstab(path?: string): Promise<driver.Table<driver.FstabLine>> {
@@ -45,46 +37,22 @@ export async function crypttab(path?: string): Promise<driver.Table<driver.Crypt
 }
 
 /** Adds a line to /etc/fstab: a sequence of one. */
-export async function addFstab(
-  args: Parameters<Tx['mount']['addFstab']>[0],
-): ReturnType<Tx['mount']['addFstab']> {
-  return single('mount.addFstab', (tx) => tx.mount.addFstab(args));
-}
+export const addFstab = once('mount', 'addFstab');
 
 /** Changes the line of a place in /etc/fstab: a sequence of one. */
-export async function changeFstab(
-  args: Parameters<Tx['mount']['changeFstab']>[0],
-): ReturnType<Tx['mount']['changeFstab']> {
-  return single('mount.changeFstab', (tx) => tx.mount.changeFstab(args));
-}
+export const changeFstab = once('mount', 'changeFstab');
 
 /** Takes the line of a place out of /etc/fstab: a sequence of one. */
-export async function removeFstab(
-  args: Parameters<Tx['mount']['removeFstab']>[0],
-): ReturnType<Tx['mount']['removeFstab']> {
-  return single('mount.removeFstab', (tx) => tx.mount.removeFstab(args));
-}
+export const removeFstab = once('mount', 'removeFstab');
 
 /** Adds a line to /etc/crypttab: a sequence of one. */
-export async function addCrypttab(
-  args: Parameters<Tx['mount']['addCrypttab']>[0],
-): ReturnType<Tx['mount']['addCrypttab']> {
-  return single('mount.addCrypttab', (tx) => tx.mount.addCrypttab(args));
-}
+export const addCrypttab = once('mount', 'addCrypttab');
 
 /** Changes the line of a mapping in /etc/crypttab: a sequence of one. */
-export async function changeCrypttab(
-  args: Parameters<Tx['mount']['changeCrypttab']>[0],
-): ReturnType<Tx['mount']['changeCrypttab']> {
-  return single('mount.changeCrypttab', (tx) => tx.mount.changeCrypttab(args));
-}
+export const changeCrypttab = once('mount', 'changeCrypttab');
 
 /** Takes the line of a mapping out of /etc/crypttab: a sequence of one. */
-export async function removeCrypttab(
-  args: Parameters<Tx['mount']['removeCrypttab']>[0],
-): ReturnType<Tx['mount']['removeCrypttab']> {
-  return single('mount.removeCrypttab', (tx) => tx.mount.removeCrypttab(args));
-}
+export const removeCrypttab = once('mount', 'removeCrypttab');
 
 /** What is mounted for a while: a filesystem, or a directory that is shown at another place; for writing unless said otherwise. */
 export type MountedRequest =
