@@ -40,6 +40,8 @@ export interface Changed {
   /** For people: `accounts/ledger.txt, written 2026-11-22 16:40:01 UTC`. */
   readonly found: string;
   readonly holders?: readonly Holder[];
+  /** Only its bytes are others: a step that was cut off, or a power cut that lost what was not synced, leaves the same. */
+  readonly fromBytes?: true;
 }
 
 /** Whose way it is that a person is to go by hand: `back` before the commit, `forward` after it. */

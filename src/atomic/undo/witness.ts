@@ -41,8 +41,10 @@ export async function refuseChanged(asking: Asking, undoing: Undoing): Promise<v
     if (trusted?.has(step.n) === true || isDiscarded(asking, step)) continue;
     const host = changing(engine, journal, { ...step.intent, ...(boot === undefined ? {} : { boot }) });
     const changed = await content.changed({ ...asked(journal, step, host), way: 'back' });
-    if (changed !== undefined && asking.discard !== 'all')
-      found.push({ step, ...(step === own && holders !== undefined ? { holders } : {}), ...changed });
+    if (changed === undefined || asking.discard === 'all') continue;
+    const or = changed.fromBytes === true ? otherCause(step, (await host.facts()).boot) : undefined;
+    const held = step === own && holders !== undefined ? { holders } : {};
+    found.push({ step, ...held, ...changed, ...(or === undefined ? {} : { or }) });
   }
   for (const rider of riders) {
     if (isDiscarded(asking, rider) || found.some(({ step }) => step === rider)) continue;
@@ -208,17 +210,30 @@ function isDiscarded({ discard }: Asking, step: Step): boolean {
   return discard !== undefined && discard !== 'all' && discard.has(containerOf(step));
 }
 
-type Found = Changed & { readonly step: Step };
+/** What else than others may have left such bytes. */
+function otherCause({ intent, done }: Step, boot: string): string | undefined {
+  if (done === undefined) return `${intent.kind} was cut off before it was finished`;
+  return intent.boot === boot ? undefined : 'the host went down before its data were on the disk';
+}
+
+type Found = Changed & {
+  readonly step: Step;
+  /** Another cause of what was found, if there can be one. */
+  readonly or?: string;
+};
 
 function users(holders: readonly Holder[]): string {
   return holders.length === 0 ? '' : `; used by ${holders.map(({ words }) => words).join(', ')}`;
 }
 
 function refused({ id }: Journal, all: readonly Found[]): RefusedError {
-  const what = all.map(
-    ({ step, found, holders = [] }) =>
-      `${keyInWords(step.intent.host, containerOf(step))} has changed since ${step.intent.kind}: ${found}${users(holders)}`,
-  );
+  const what = all.map(({ step, found, holders = [], or }) => {
+    const { host, kind } = step.intent;
+    const key = keyInWords(host, containerOf(step));
+    return or === undefined
+      ? `${key} has changed since ${kind}: ${found}${users(holders)}`
+      : `${key} is not as ${kind} leaves it: ${found}, or ${or}; which of the two is not known${users(holders)}`;
+  });
   const objects = [...new Set(all.map(({ step }) => containerOf(step)))].join(',');
   return new RefusedError(`${what.join('; ')}; it is kept`, {
     remedy: `save what you need, then: ${shellWords(['bofh', 'recover', id, '--discard', objects])}`,

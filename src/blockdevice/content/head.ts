@@ -58,7 +58,7 @@ export async function blankChanged(
   if (signature !== undefined) return { found: `${device} holds ${contentInWords(signature)}` };
   return since !== 'new' || (await isZero(host, device, zeroed))
     ? undefined
-    : { found: `others wrote to the start of ${device}` };
+    : { found: `others wrote to the start of ${device}`, fromBytes: true };
 }
 
 /**

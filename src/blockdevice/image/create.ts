@@ -90,7 +90,7 @@ export const createImage = operation({
       // What was undone in it leaves bytes behind.
       if (filled !== 'never' || size === undefined || (await isZero(host, made.private, size)))
         return undefined;
-      return { found: `others wrote to the start of ${made.file}` };
+      return { found: `others wrote to the start of ${made.file}`, fromBytes: true };
     },
   },
   sync: async ({ undo: made, host }) => {

@@ -138,7 +138,9 @@ export const createLv = operation({
       const isNew = filled === 'never' && !touched;
       const changed = await blankChanged(host, path, isNew ? 'new' : 'used by the sequence');
       if (changed !== undefined || witness === undefined || !isNew) return changed;
-      return (await deviceWitness(host, path)) === witness ? undefined : { found: `others wrote to ${path}` };
+      return (await deviceWitness(host, path)) === witness
+        ? undefined
+        : { found: `others wrote to ${path}`, fromBytes: true };
     },
   },
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),

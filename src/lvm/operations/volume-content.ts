@@ -36,7 +36,7 @@ export async function volumeChanged(
   if (witness === undefined) return undefined;
   const now = await volumeWitness(host, lv);
   if (now === witness || now === inactive) return undefined;
-  return {
-    found: witness === inactive ? `others activated ${lv.fullName}` : `others wrote to ${lv.fullName}`,
-  };
+  return witness === inactive
+    ? { found: `others activated ${lv.fullName}` }
+    : { found: `others wrote to ${lv.fullName}`, fromBytes: true };
 }

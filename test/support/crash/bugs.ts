@@ -81,7 +81,9 @@ export const bugs: readonly Bug[] = [
   },
   {
     name: 'boot id ignored',
-    patches: [{ file: 'journal/state.ts', old: "intent.lives === 'boot' &&", now: "intent.lives !== 'boot' &&" }],
+    patches: [
+      { file: 'journal/state.ts', old: "intent.lives === 'boot' &&", now: "intent.lives !== 'boot' &&" },
+    ],
   },
   {
     name: 'no sync before `committed`',

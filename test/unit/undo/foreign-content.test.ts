@@ -266,6 +266,47 @@ describe('bytes that others wrote into what a killed step made or enlarged', () 
   });
 });
 
+describe('bytes that are not those of a step', () => {
+  const bytes = Buffer.from('what lay there before, or tables of somebody else');
+  const snapshot = (tx: Tx) =>
+    tx.lvm.createSnapshot({ vg: 'vg0', origin: 'origin', name: 'own', extents: 4 });
+  const volume = { make: makeVolume, lv: 'lvm.lv.create' };
+  const both = [volume, { make: snapshot, lv: 'lvm.snapshot.create' }];
+  const cutOff = (kind: string) =>
+    `, or ${kind} was cut off before it was finished; which of the two is not known`;
+  const wentDown = ', or the host went down before its data were on the disk; which of the two is not known';
+  const since = (kind: string) => `lv:vg0/own has changed since ${kind}: others wrote to `;
+  const unlike = (kind: string) => `lv:vg0/own is not as ${kind} leaves it: others wrote to `;
+
+  test.each(
+    both.flatMap(({ make, lv: kind }) => [
+      { make, kind, ends: 'cut off', then: 'restart', says: [unlike(kind), cutOff(kind)] } as const,
+      { make, kind, ends: 'cut off', then: 'power cut, all', says: [unlike(kind), cutOff(kind)] } as const,
+      { make, kind, ends: 'done', then: 'power cut, all', says: [unlike(kind), wentDown] } as const,
+      { make, kind, ends: 'done', then: 'restart', says: [since(kind)] } as const,
+    ]),
+  )(
+    '$kind, $ends, then $then: is kept, with every cause that there can be',
+    async ({ make, ends, then, says }) => {
+      const killed = neighbourhood();
+      killed.admin.lvcreate({ vg: 'vg0', name: 'origin', extents: 16 });
+      if (ends === 'cut off') killed.fault({ tool: 'lvcreate', mode: 'acts then crash' });
+      await run({ host: killed, act: make }, { ends: 'well', onBodyEnds: () => killed.kill() });
+      killed.clearFaults();
+      const host = next(killed, then);
+      host.admin.writeBytes(device, 0, bytes);
+
+      const error = await rejectionOf(recoverOne(host));
+
+      for (const words of says) expect(String(error)).toContain(words);
+      expect(String(error).includes('is not known')).toBe(says.length > 1);
+      const again = host.restart();
+      await recoverOne(again, discardsIn(error));
+      expect(volumesOf(again)).not.toContain('own');
+    },
+  );
+});
+
 describe('bytes that others wrote into a new volume to which the sequence itself wrote nothing', () => {
   const bytes = Buffer.from('tables of a database that nobody recognises');
   const own = { vg: 'vg0', name: 'own' };
