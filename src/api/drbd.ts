@@ -13,12 +13,12 @@ export { convert, create, demote, grow, promote, remove, replacePeer } from './r
 
 /** Every DRBD resource of this host: those that are configured, and those that are up. */
 export async function resources(): Promise<readonly driver.Resource[]> {
-  return driver.resources(currentBofh().host);
+  return (await driver.resources(currentBofh().host)).map(driver.withPeerName);
 }
 
 /** One by its name. RefusedError when there is none, which names those that are there. */
 export async function resource(name: string): Promise<driver.Resource> {
-  return driver.resourceNamed(currentBofh().host, name);
+  return driver.withPeerName(await driver.resourceNamed(currentBofh().host, name));
 }
 
 /** Everything of a resource that is not as it should be, with what helps. */

@@ -10,9 +10,9 @@ export function configText(
   nodeIds: NodeIds,
 ): string {
   const { net = {}, ...others } = options;
-  const sections = Object.entries({ net: { protocol, ...net }, ...others }).filter(
-    ([, all]) => Object.keys(all).length > 0,
-  );
+  // Without an algorithm nobody can compare the hosts later; every kernel has this one.
+  const whole = { protocol, 'verify-alg': 'crc32c', ...net };
+  const sections = Object.entries({ net: whole, ...others }).filter(([, all]) => Object.keys(all).length > 0);
   return [
     `resource ${word(name)} {`,
     ...sections.flatMap(([section, all]) => [

@@ -44,7 +44,16 @@ export interface Configured {
   readonly line: number;
   /** None: its file is not whole. */
   readonly hosts: readonly ConfiguredHost[];
+  /** Its own, without those of `common` and of its connections. */
   readonly options: Options;
+  readonly connections: readonly ConfiguredConnection[];
+}
+
+/** A connection between hosts of a resource. Without one in the file all hosts are in it. */
+export interface ConfiguredConnection {
+  readonly hosts: readonly string[];
+  /** Net options as drbdadm resolves them: those of the connection, then of the resource, then of `common`. */
+  readonly net: Readonly<Record<string, string>>;
 }
 
 /** Its value stays in the file: nobody here needs it. */
@@ -78,19 +87,43 @@ const attributes = {
 export function parseConfig(xml: string): readonly Configured[] {
   const top = parseXml(xml).root;
   if (top?.name !== 'config') throw new ParseError('its top is no <config>');
-  return partsOf(top, ['resource', 'common', 'global']).many('resource').map(resource);
+  const { many } = partsOf(top, ['resource', 'common', 'global']);
+  const common = many('common').flatMap((each) => partsOf(each, ['section']).many('section'));
+  return many('resource').map((each) => resource(each, netIn(common)));
 }
 
-function resource(element: XmlElement): Configured {
+type Net = ConfiguredConnection['net'];
+
+function netIn(sections: readonly XmlElement[]): Net {
+  return Object.fromEntries(sections.map(optionsIn))['net'] ?? {};
+}
+
+function resource(element: XmlElement, common: Net): Configured {
   const { name, 'conf-file-line': at } = attributes.resource.parse(element.attributes);
   const cut = at.lastIndexOf(':');
   const { many } = partsOf(element, ['host', 'section', 'connection']);
+  const hosts = many('host').map(hostOf(many('connection').flatMap(endsOf)));
+  const net = { ...common, ...netIn(many('section')) };
+  const own = many('connection').map((connection) => ({
+    hosts: [...new Set(endsOf(connection).map((end) => end.name))],
+    net: { ...net, ...netIn(partsOf(connection, connectionParts).many('section')) },
+  }));
   return {
-    ...{ name, file: at.slice(0, cut), line: Number(at.slice(cut + 1)) },
-    hosts: many('host').map(hostOf(many('connection').flatMap(endsOf))),
+    ...{ name, file: at.slice(0, cut), line: Number(at.slice(cut + 1)), hosts },
     options: Object.fromEntries(many('section').map(optionsIn)),
+    connections: own.length > 0 ? own : [{ hosts: hosts.flatMap(({ names }) => names), net }],
   };
 }
+
+/** The connections of a host: all of them for one that has no name. */
+export function connectionsOf(
+  { connections }: Pick<Configured, 'connections'>,
+  { names }: Pick<ConfiguredHost, 'names'>,
+): readonly ConfiguredConnection[] {
+  return connections.filter(({ hosts }) => names.length === 0 || hosts.some((name) => names.includes(name)));
+}
+
+const connectionParts = ['host', 'path', 'section', 'volume'];
 
 /** A host as a connection names it, with the address that it has there. */
 interface End {
@@ -100,7 +133,7 @@ interface End {
 
 /** Of its one path, or of each. */
 function endsOf(connection: XmlElement): readonly End[] {
-  const { many } = partsOf(connection, ['host', 'path', 'section', 'volume']);
+  const { many } = partsOf(connection, connectionParts);
   const paths = many('path').map((path) => partsOf(path, ['host']));
   return [{ many }, ...paths].flatMap((each) =>
     each.many('host').map((host) => {

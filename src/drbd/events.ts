@@ -1,7 +1,7 @@
 import type * as z from 'zod/mini';
 import { ParseError } from '../core/errors.ts';
 import { eventSchemas } from './schema.ts';
-import type { Connection, ResourceState } from './state.ts';
+import { type Connection, type ResourceState, unnamedPeer } from './state.ts';
 
 type Objects = {
   readonly [K in keyof typeof eventSchemas]: readonly z.infer<(typeof eventSchemas)[K]>[];
@@ -32,7 +32,7 @@ export function parseEvents(text: string): readonly ResourceState[] {
       connections: connection
         .filter((each) => each.name === name)
         .map((each): Connection => {
-          const { 'peer-node-id': nodeId, 'conn-name': peer = 'peer', connection: state } = each;
+          const { 'peer-node-id': nodeId, 'conn-name': peer = unnamedPeer, connection: state } = each;
           const ofIt = (one: { readonly name: string; readonly 'peer-node-id': number }): boolean =>
             one.name === name && one['peer-node-id'] === nodeId;
           return {

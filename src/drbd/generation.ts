@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { type ConnectionState, role } from './schema.ts';
-import type { ResourceState } from './state.ts';
+import { type ResourceState, unnamedPeer } from './state.ts';
 import { drbdGenerations } from './volume-commands.ts';
 
 /**
@@ -54,7 +54,7 @@ export async function dataNow(
     boot: (await host.facts()).boot,
     role: own,
     connections: connections.map(({ peer, nodeId, state }) => ({
-      peer: peer === 'peer' ? String(nodeId) : peer,
+      peer: peer === unnamedPeer ? String(nodeId) : peer,
       state: inShort(state),
     })),
     volumes: found,

@@ -14,6 +14,7 @@ export {
   resources,
   states,
   utilsVersion,
+  withPeerName,
 } from './reads.ts';
 export { dataSize, deviceSizeFor, externalMetadata, internalMetadata } from './size.ts';
 export type { Connection, ResourceState } from './state.ts';

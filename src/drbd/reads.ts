@@ -4,7 +4,7 @@ import { RefusedError } from '../core/errors.ts';
 import { drbdConfig, drbdEvents, drbdVersion } from './commands.ts';
 import type { Configured, ConfiguredHost } from './config.ts';
 import { parseProc, type ProcStatus } from './proc.ts';
-import type { ResourceState } from './state.ts';
+import { type ResourceState, unnamedPeer } from './state.ts';
 
 /** A resource that is configured, up, or both. */
 export interface Resource {
@@ -93,4 +93,16 @@ export async function resourceNamed(host: ReadHost, name: string): Promise<Resou
       ? 'there is none: bofh drbd create makes one'
       : `there are ${all.map((each) => each.name).join(', ')}`;
   throw new RefusedError(`there is no DRBD resource ${name}`, { remedy: there });
+}
+
+/** The same with the name of its peer, which 8.4 does not tell: that of the only other host in the configuration. */
+export function withPeerName(resource: Resource): Resource {
+  const { configured: file, here, state } = resource;
+  const others = here === undefined ? [] : (file?.hosts ?? []).filter((host) => host !== here);
+  const [name] = others[0]?.names ?? [];
+  if (state === undefined || name === undefined || others.length > 1) return resource;
+  const connections = state.connections.map((each) =>
+    each.peer === unnamedPeer ? { ...each, peer: name } : each,
+  );
+  return { ...resource, state: { ...state, connections } };
 }

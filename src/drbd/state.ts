@@ -25,6 +25,9 @@ export interface VolumeState {
   readonly backing?: string;
 }
 
+/** What the peer of 8.4 is called, whose kernel knows no names. */
+export const unnamedPeer = 'peer';
+
 /** What a resource has to one peer. */
 export interface Connection {
   readonly peer: string;

@@ -5,6 +5,7 @@ import { namingHolders } from '../../blockdevice/index.ts';
 import type { ChangeHost } from '../../command/index.ts';
 import { NotDone, RefusedError } from '../../core/errors.ts';
 import { stateByHand } from '../by-hand.ts';
+import { connectionsOf } from '../config.ts';
 import { drbdPrimary, drbdSecondary } from '../change-commands.ts';
 import type { Role } from '../schema.ts';
 import type { ResourceState } from '../state.ts';
@@ -118,10 +119,18 @@ function refuseAlready({ name, role }: ResourceState, wanted: Role): void {
     });
 }
 
-function refuseTwo({ configured }: Here, { name, connections }: ResourceState): void {
+function refuseTwo({ configured, here }: Here, { name, connections }: ResourceState): void {
   const other = connections.find(({ role }) => role === 'Primary');
-  const allowed = configured?.options['net']?.['allow-two-primaries'];
-  if (other === undefined || allowed === '' || allowed === 'yes') return;
+  if (other === undefined) return;
+  const own = configured === undefined ? [] : connectionsOf(configured, here);
+  const named = own.filter(({ hosts }) => hosts.includes(other.peer));
+  // 8.4 does not tell the name of the peer: there is one connection then.
+  const between = named.length > 0 ? named : own;
+  if (
+    between.length > 0 &&
+    between.every(({ net: { 'allow-two-primaries': allowed } }) => allowed === '' || allowed === 'yes')
+  )
+    return;
   throw new RefusedError(`${other.peer} is primary of ${name}, and there is to be one`, {
     remedy: `make it secondary there first: bofh drbd secondary ${name}`,
   });

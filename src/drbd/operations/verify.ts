@@ -4,6 +4,7 @@ import type { ReadHost } from '../../command/index.ts';
 import { ParseError, RefusedError } from '../../core/errors.ts';
 import { noteOf, removeNote, writeNote } from '../../file/notes.ts';
 import type { ResourceState } from '../state.ts';
+import { connectionsOf } from '../config.ts';
 import { drbdVerify } from '../volume-commands.ts';
 import { askedUp, claimsOf, minorsOf, now } from './known.ts';
 import { volumeArgs } from './volumes.ts';
@@ -29,8 +30,9 @@ export const verify = operation({
   lives: 'boot',
   restores: 'state',
   prepare: async ({ args: { name, volume }, mark, host }) => {
-    const { state, configured } = await askedUp(host, name);
-    if (configured?.options['net']?.['verify-alg'] === undefined)
+    const { state, configured, here } = await askedUp(host, name);
+    const connections = configured === undefined ? [] : connectionsOf(configured, here);
+    if (connections.length === 0 || connections.some(({ net }) => net['verify-alg'] === undefined))
       throw new RefusedError(`${name} has no verify-alg: there is nothing to compare its blocks by`, {
         remedy: `write "verify-alg crc32c;" into the net section of ${configured?.file ?? 'its file'} on every host, then: bofh drbd adjust ${name}`,
       });

@@ -10,6 +10,7 @@ import {
 import { wait } from '../../../src/cli/verbs/drbd/wait.ts';
 import { watch } from '../../../src/cli/verbs/drbd/watch.ts';
 import { list, next, show, status } from '../../../src/cli/verbs/drbd/drbd.ts';
+import type { Runtime } from '../../../src/cli/runtime/runtime.ts';
 import { atomic, type Bofh, withBofh } from '../../../src/bofh.ts';
 import { ToolError } from '../../../src/core/errors.ts';
 import {
@@ -40,6 +41,21 @@ it('bofh drbd list has a row for each volume, with its peer', async () => {
       ],
     },
   ]);
+});
+
+it('bofh drbd list, show and status call the peer by the name of the only other host', async () => {
+  const host = up();
+  host.admin.writeFile('/etc/drbd.d/web1.res', resourceText('web1').replace('on peer', 'on web2'));
+  host.admin.setDrbd('web1', { connection: 'StandAlone' });
+  for (const [says, act] of [
+    ['web2 (Unknown)', (runtime: Runtime) => list(runtime)],
+    ['to web2: StandAlone', (runtime: Runtime) => show(runtime, 'web1')],
+    ['web2', (runtime: Runtime) => status(runtime, 'web1')],
+  ] as const) {
+    const { runtime, stdout } = at(host);
+    await act(runtime);
+    expect(stdout()).toContain(says);
+  }
 });
 
 it('bofh drbd list is a table for people, and says when there is nothing', async () => {

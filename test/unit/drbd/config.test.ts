@@ -32,6 +32,7 @@ describe('drbdadm dump-xml', () => {
         volumes: [{ volume: 0, minor: 0, device: '/dev/drbd0', disk: '/dev/vg0/a', metadata: 'internal' }],
       })),
       options: { net: { protocol: 'C' } },
+      connections: [{ hosts: ['rig', 'other'], net: { protocol: 'C' } }],
     });
   });
 
@@ -50,6 +51,31 @@ describe('drbdadm dump-xml', () => {
       ],
     });
     expect(rsix?.options['net']).toEqual({ protocol: 'A', 'shared-secret': '(hidden)' });
+  });
+
+  it('resolves net options: connection over resource over common', () => {
+    const common = '<common><section name="net"><option name="verify-alg" value="crc32c"/>';
+    const [r0, rsix] = parse(
+      dump(`two@${rig}`).replace('<common>', `${common}<option name="protocol" value="A"/></section>`),
+    );
+    expect(r0?.connections).toEqual([
+      { hosts: ['rig', 'other'], net: { 'verify-alg': 'crc32c', protocol: 'C' } },
+    ]);
+    expect(rsix?.connections[0]?.net).toMatchObject({ 'verify-alg': 'crc32c', 'shared-secret': '(hidden)' });
+
+    const net = '<section name="net"><option name="verify-alg" value="md5"/></section>';
+    const own = dump(connections).replace('</connection>', `</connection>${net}`);
+    const [pvc, paths] = parse(own.replace('<common>', `${common}</section>`));
+    expect(pvc?.connections).toEqual([
+      { hosts: ['alice', 'bob'], net: { 'verify-alg': 'md5', protocol: 'C' } },
+    ]);
+    expect(paths?.connections).toEqual(
+      [
+        ['alice', 'bob'],
+        ['alice', 'carol'],
+        ['bob', 'carol'],
+      ].map((hosts) => ({ hosts, net: { 'verify-alg': 'crc32c' } })),
+    );
   });
 
   it('says the same without a module', () => {

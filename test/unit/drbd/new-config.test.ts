@@ -46,7 +46,10 @@ describe('tx.drbd.createConfig', () => {
     expect(host.snapshot()).toBe(before);
 
     await on(host, (tx) => tx.drbd.createConfig(asked()));
-    expect(await text(host)).toBe(resourceText('web2', { port: 7790, minor: 5, disk: '/dev/vg0/web2-root' }));
+    const written = resourceText('web2', { port: 7790, minor: 5, disk: '/dev/vg0/web2-root' });
+    expect(await text(host)).toBe(
+      written.replace('    protocol C;\n', '    protocol C;\n    verify-alg crc32c;\n'),
+    );
     expect(await host.stat(file)).toMatchObject({ mode: 0o644, links: 1 });
   });
 

@@ -4,7 +4,7 @@ import { states } from '../../../src/drbd/index.ts';
 import { RefusedError, RolledBackError, UsageError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
-import { on, replicated, resourceText, up } from './support.ts';
+import { on, replicated, resourceText, up, commonFile } from './support.ts';
 
 const name = 'web1';
 const boom = new Error('boom');
@@ -202,6 +202,14 @@ describe('with a peer that is primary', () => {
     host.admin.writeFile('/etc/drbd.d/web1.res', text);
     await on(host, (tx) => tx.drbd.primary({ name }));
     expect(await now(host)).toEqual([[name, 'Primary', 'UpToDate']]);
+    const inCommon = behindPrimary('UpToDate');
+    inCommon.admin.writeFile(commonFile, 'common { net { allow-two-primaries yes; } }\n');
+    await on(inCommon, (tx) => tx.drbd.primary({ name }));
+    const own = resourceText(name).replace('protocol C;', 'allow-two-primaries no;');
+    const not = behindPrimary('UpToDate');
+    not.admin.writeFile(commonFile, 'common { net { allow-two-primaries yes; } }\n');
+    not.admin.writeFile('/etc/drbd.d/web1.res', own);
+    await refused(not, (tx) => tx.drbd.primary({ name }));
   });
 
   it('a disk that it works with is not taken away from it; its copy is, when it has a good one itself', async () => {

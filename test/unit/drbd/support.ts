@@ -4,6 +4,9 @@ import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/s
 
 export const device = '/dev/vg0/web1-root';
 
+/** Where Debian has the section `common`. */
+export const commonFile = '/etc/drbd.d/global_common.conf';
+
 /** As the recipes write it: this host and its peer, of the same device. */
 export function resourceText(name: string, { port = 7788, minor = 0, disk = device } = {}): string {
   const host = (on: string, address: string): string =>

@@ -4,7 +4,7 @@ import { states, waitUntil } from '../../../src/drbd/index.ts';
 import { RefusedError, RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
-import { on, replicated, resourceText, up } from './support.ts';
+import { on, replicated, resourceText, up, commonFile } from './support.ts';
 
 const name = 'web1';
 const boom = new Error('boom');
@@ -396,6 +396,9 @@ describe('what has no inverse', () => {
   it('verify needs a peer at rest, and something to compare by', async () => {
     const act = (tx: Tx) => tx.drbd.verify({ name });
     expect((await refused(connected(), act)).remedy).toContain('verify-alg crc32c');
+    const inCommon = connected();
+    inCommon.admin.writeFile(commonFile, 'common { net { verify-alg md5; } }\n');
+    expect(await on(inCommon, act)).toEqual({ name, volumes: [0] });
     const withAlgorithm = (host: SimulatedHost): SimulatedHost => {
       host.admin.writeFile(
         '/etc/drbd.d/web1.res',

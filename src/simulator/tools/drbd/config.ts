@@ -167,11 +167,7 @@ function resourceOf({ words: [, name = ''], inner, line }: Statement, file: stri
   const sections = inner.filter(({ words }) => ['net', 'disk', 'options'].includes(words[0] ?? ''));
   if (hosts.length + sections.length !== inner.length)
     throw new ParseError(`the simulated drbdadm does not know all of the resource ${name}`);
-  const options = sections.map(
-    ({ words, inner: own }) =>
-      [words[0] ?? '', own.map((each) => [each.words[0] ?? '', each.words[1] ?? ''] as const)] as const,
-  );
-  return { name, file, line, hosts, options: new Map(options) };
+  return { name, file, line, hosts, options: optionsOf(sections) };
 }
 
 function volumeOf(volume: string, parts: readonly Statement[]): SimulatedVolume {
@@ -183,7 +179,11 @@ function volumeOf(volume: string, parts: readonly Statement[]): SimulatedVolume 
 }
 
 /** `drbdadm dump-xml`, as drbdadm-84 of 9.22 writes it. */
-export function dumpXml(resources: readonly SimulatedConfig[], file: string): string {
+export function dumpXml(
+  resources: readonly SimulatedConfig[],
+  file: string,
+  common: SimulatedConfig['options'] = new Map(),
+): string {
   const lines = resources.flatMap(({ name, file: at, line, hosts, options }) => [
     `    <resource name="${name}" conf-file-line="${at}:${line}">`,
     ...hosts.flatMap((host) => [
@@ -198,12 +198,34 @@ export function dumpXml(resources: readonly SimulatedConfig[], file: string): st
       `            <address family="${host.family}" port="${host.port}">${host.address}</address>`,
       '        </host>',
     ]),
-    ...[...options].flatMap(([section, all]) => [
-      `        <section name="${section}">`,
-      ...all.map(([key, value]) => `            <option name="${key}" value="${value}"/>`),
-      '        </section>',
-    ]),
+    ...sectionLines(options),
     '    </resource>',
   ]);
-  return [`<config file="${file}">`, '    <common>', '    </common>', ...lines, '</config>', ''].join('\n');
+  const top = [`<config file="${file}">`, '    <common>', ...sectionLines(common), '    </common>'];
+  return [...top, ...lines, '</config>', ''].join('\n');
+}
+
+function sectionLines(options: SimulatedConfig['options']): readonly string[] {
+  return [...options].flatMap(([section, all]) => [
+    `        <section name="${section}">`,
+    ...all.map(([key, value]) => `            <option name="${key}" value="${value}"/>`),
+    '        </section>',
+  ]);
+}
+
+/** The sections of `common`, in the file that Debian has for it. */
+export function commonOf(world: World): SimulatedConfig['options'] {
+  const file = `${configDirectory}/global_common.conf`;
+  if (statPath(world, file) === undefined) return new Map();
+  const found = parse(new TextDecoder().decode(readFile(world, file)), file);
+  return optionsOf(found.filter(({ words }) => words[0] === 'common').flatMap(({ inner }) => inner));
+}
+
+function optionsOf(sections: readonly Statement[]): SimulatedConfig['options'] {
+  return new Map(
+    sections.map(({ words, inner }) => [
+      words[0] ?? '',
+      inner.map((each) => [each.words[0] ?? '', each.words[1] ?? ''] as const),
+    ]),
+  );
 }

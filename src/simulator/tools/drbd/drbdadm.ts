@@ -7,7 +7,7 @@ import type { World } from '../../world/world.ts';
 import { createMd, drbdmeta, nameMetadata } from './metadata.ts';
 import { addressesIn, attached, notAllocated, resourceNamed, volumeVerbs } from './volumes.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
-import { ConfigError, configFile, configOf, dumpXml, type SimulatedConfig } from './config.ts';
+import { ConfigError, configFile, configOf, dumpXml, type SimulatedConfig, commonOf } from './config.ts';
 
 /** drbd-utils 9.22 over module 8.4.11, of a host whose peers are never there, unless it is linked to one (`linkDrbd`). */
 export const drbdTools: Readonly<Record<string, ToolModel>> = { drbdadm, drbdmeta, drbdsetup };
@@ -102,7 +102,7 @@ function drbdadm(call: ToolCall): Answer {
   look(world);
   try {
     const all = configOf(world, { only: file, more: isTest ? call.stdin : undefined });
-    if (isDump || act === undefined) return ok(dumpXml(all, file ?? configFile));
+    if (isDump || act === undefined) return ok(dumpXml(all, file ?? configFile, commonOf(world)));
     const [name, volume] = target.split('/');
     const config = all.find((each) => each.name === name);
     return config === undefined
@@ -173,8 +173,9 @@ function down(world: World, { name }: Pick<SimulatedConfig, 'name'>): Answer {
 function primary(world: World, { name, options }: SimulatedConfig): Answer {
   const there = resourceNamed(world, name);
   if (there === undefined) return notAllocated('primary');
-  const mayBeTwo = options.get('net')?.some(([option]) => option === 'allow-two-primaries') === true;
-  if (there.peer?.role === 'Primary' && !mayBeTwo)
+  const net = [...(commonOf(world).get('net') ?? []), ...(options.get('net') ?? [])];
+  const mayBeTwo = net.findLast(([option]) => option === 'allow-two-primaries')?.[1];
+  if (there.peer?.role === 'Primary' && mayBeTwo !== '' && mayBeTwo !== 'yes')
     return failed(
       11,
       "0: State change failed: (-1) Multiple primaries not allowed by config\nCommand 'drbdsetup-84 primary 0' terminated with exit code 11",
