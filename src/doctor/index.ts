@@ -2,6 +2,7 @@ import type { Store } from '../atomic/journal/store.ts';
 import { bootUnits } from './boot.ts';
 import { drbd } from './drbd.ts';
 import { type Finding, finding, looking } from './finding.ts';
+import { fullVolumes } from './full-volumes.ts';
 import { journals, type KnownJournal } from './journals.ts';
 import { kernel } from './kernel.ts';
 import { leftovers, type Scene as KnownScene } from './leftovers.ts';
@@ -28,6 +29,7 @@ export async function examine(scene: Scene): Promise<readonly Finding[]> {
     programs(host, root),
     kernel(host, root),
     drbd(host, root),
+    fullVolumes(host, root),
     looking({ check: 'boot', what: 'the units of systemd', root }, () => bootUnits(host)),
   ]);
   return found.flat();

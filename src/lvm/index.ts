@@ -8,6 +8,7 @@ import type { LogicalVolume, PhysicalVolume, VolumeGroup } from './objects.ts';
 
 export { type MetadataBackup, metadataBackup } from './backup.ts';
 export { removeByHand } from './by-hand.ts';
+export { filledInWords, fillingOf, isThinPool } from './filling.ts';
 export { hasLimitedRoom, refuseFullBeneath } from './full-beneath.ts';
 export { checkLvName, checkVgName } from './names.ts';
 export { alreadyIn } from './operations/activation.ts';

@@ -21,6 +21,28 @@ beforeEach(() => {
   host = simulatedHost();
 });
 
+it.each([
+  [94, undefined],
+  [96, 'is full (data 96 %), and is lost at 100 %'],
+  [100, 'ran full and is lost: it can only be removed'],
+])('a classic snapshot that is %i %% full', async (data, says) => {
+  host.admin.lvcreate({ vg: 'vg0', name: 'web1', extents: 16 });
+  host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'web1', extents: 4 });
+  host.admin.fill('vg0', 'monday', { data });
+  const { of, exitCode } = await examined(host);
+  expect(of('lvm').map((found) => [found.level, found.says, found.run])).toEqual(
+    says === undefined
+      ? []
+      : [
+          [
+            ...['problem', `the snapshot vg0/monday of vg0/web1 ${says}`],
+            [`bofh lvm ${data < 100 ? 'resize vg0/monday +1g' : 'remove vg0/monday'}`],
+          ],
+        ],
+  );
+  expect(exitCode).toBe(says === undefined ? 0 : 6);
+});
+
 /** What `bofh doctor --json` says, and how it ends. */
 async function examined(at: SimulatedHost, ailing: Ailing = {}, root = true) {
   const { runtime, stdout } = testRuntime(bofhOf(at, ailing), { json: true });
@@ -306,7 +328,11 @@ describe('bofh doctor', () => {
     const { exitCode, wrong } = await examined(denied, {}, false);
 
     expect(exitCode).toBe(0);
-    expect(wrong.map(({ says }) => says)).toEqual(['needs root for logical volumes', 'needs root for xl']);
+    expect(wrong.map(({ says }) => says)).toEqual([
+      'needs root for logical volumes',
+      'needs root for xl',
+      'needs root for snapshots and thin pools',
+    ]);
   });
 
   it('counts what is in reach of a guest that was started and forgotten: the domain of an interrupted sequence', async () => {

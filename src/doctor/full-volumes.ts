@@ -1,0 +1,25 @@
+import type { ReadHost } from '../command/index.ts';
+import { filledInWords, fillingOf, isThinPool, type LogicalVolume, lvs } from '../lvm/index.ts';
+import { type Finding, finding, looking } from './finding.ts';
+
+/** Classic snapshots and thin pools that are full. */
+export async function fullVolumes(host: ReadHost, root: boolean): Promise<readonly Finding[]> {
+  return looking({ check: 'lvm', what: 'snapshots and thin pools', root }, async () =>
+    (await lvs(host)).filter((lv) => fillingOf(lv) === 'full').map(findingOf),
+  );
+}
+
+function findingOf(lv: LogicalVolume): Finding {
+  const enlarge = ['bofh', 'lvm', 'resize', lv.fullName, '+1g'];
+  if (isThinPool(lv)) {
+    const says = `the thin pool ${lv.fullName} is full (${filledInWords(lv)}): writes to its volumes fail`;
+    return finding('lvm', 'problem', says, [enlarge]);
+  }
+  const name = `the snapshot ${lv.fullName} of ${lv.vg}/${lv.origin?.name ?? '?'}`;
+  // lvm shows 100 % for one that the kernel has given up (lv_attr I), and no extension brings it back.
+  return (lv.data ?? 0) >= 100
+    ? finding('lvm', 'problem', `${name} ran full and is lost: it can only be removed`, [
+        ['bofh', 'lvm', 'remove', lv.fullName],
+      ])
+    : finding('lvm', 'problem', `${name} is full (${filledInWords(lv)}), and is lost at 100 %`, [enlarge]);
+}
