@@ -265,6 +265,8 @@ async function luksDeviceAt(host: ReadHost, block: string, open: readonly Mappin
     const isItsOwn =
       error instanceof ParseError || (error instanceof CommandError && error.reason !== 'killed');
     if (!isItsOwn) throw error;
+    // The kernel keeps the size of the last medium of some drives (ENOMEDIUM).
+    if (/: No medium found$/m.test(error.message)) return { holds: 'no medium' };
     return { device, failure: error };
   }
 }

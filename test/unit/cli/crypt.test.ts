@@ -33,6 +33,23 @@ describe('bofh crypt list', () => {
     expect(await inWords(host, 'crypt list')).toMatch(/\/dev\/dm-0 +5e1f\S+ +closed\b/);
   });
 
+  it('leaves out a drive without a medium that has a size all the same, also where it is the only other one', async () => {
+    const blank = encrypted();
+    blank.admin.lvcreate({ vg: 'vg0', name: 'empty', extents: 16 });
+    const host: SimulatedHost = {
+      ...blank,
+      run: async (command) =>
+        command.tool === 'blkid' && command.argv.at(-1) === '/dev/dm-1'
+          ? command.parse({ exitCode: 2, stdout: '', stderr: 'blkid: error: /dev/dm-1: No medium found\n' })
+          : blank.run(command),
+    };
+
+    const list = answers.cryptList.parse(JSON.parse(await said(host, 'crypt list')));
+
+    expect(list).toMatchObject([{ device: '/dev/dm-0', unreadable: null }]);
+    expect(await luksDevices(host)).toHaveLength(1);
+  });
+
   it('has a device that cannot be read as such, and does not hide the others for it', async () => {
     const blank = encrypted();
     blank.admin.lvcreate({ vg: 'vg0', name: 'bad', extents: 16 });
