@@ -142,12 +142,24 @@ function rolledBack(
     failed: oneLine(error.message),
     host:
       left.length === 0
-        ? 'restored: everything was rolled back'
+        ? isShuttingDown(cause)
+          ? 'everything was rolled back, but the guest was asked to shut down and may still be shutting down'
+          : 'restored: everything was rolled back'
         : 'restored, except objects that others replaced',
     next: why.exitCode === 70 ? bugReport : (error.remedy ?? why.next),
     details: [...(why.exitCode === 70 ? [] : why.details), ...left],
     exitCode: 5,
   };
+}
+
+/** Nobody can take that order back. */
+function isShuttingDown(cause: unknown): boolean {
+  return (
+    cause instanceof CommandError &&
+    cause.reason === 'timeout' &&
+    cause.tool === 'xl' &&
+    cause.argv[0] === 'shutdown'
+  );
 }
 
 function failedCommand(error: CommandError, { root }: Circumstances): Explanation {

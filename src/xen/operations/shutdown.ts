@@ -191,7 +191,8 @@ function tooSlow({ name, domid, timeoutMs }: Undo, cause: CommandError | undefin
     tool: 'xl',
     argv: ['shutdown', String(domid)],
     reason: 'timeout',
-    what: `${name} did not shut down within ${timeoutMs / 1000} s; --force-off ends it at once`,
+    what: `${name} did not shut down within ${timeoutMs / 1000} s: it was asked to, and may still be shutting down`,
+    remedy: 'see whether it still runs (bofh xen list), then give the command again with a longer --time',
     cause,
   });
 }

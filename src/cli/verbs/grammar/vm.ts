@@ -30,6 +30,7 @@ export function addVm(vm: Command, verb: Verb): void {
     .description('remove a guest: its configuration and its disks, including disks replicated to a peer')
     .argument('<name>')
     .option('--stop', 'shut it down first if it is running')
+    .option('--time <DURATION>', 'longest time for its shutdown (default: 2m)')
     .addOption(new Option('--force-off', 'power it off hard first if it is running').conflicts('stop'))
     .option('--keep-replicas', 'keep replicated disks on both hosts')
     .option(

@@ -9,6 +9,7 @@ import { changed } from '../drbd/changed.ts';
 import { twoHosts } from '../drbd/plan.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { printable } from '../../output/text.ts';
+import { parseDuration } from '../../runtime/settings.ts';
 
 /** `bofh vm remove NAME` */
 export async function remove(runtime: Runtime, name: string, options: Options): Promise<number> {
@@ -30,9 +31,10 @@ export async function remove(runtime: Runtime, name: string, options: Options): 
 }
 
 function requestOf(name: string, options: Options): ReturnType<typeof checkRemove> {
-  const { on } = options;
+  const { on, time } = options;
   return checkRemove({
     name,
+    ...(typeof time === 'string' ? { timeoutMs: parseDuration(time) } : {}),
     running: options['forceOff'] === true ? 'destroy' : options['stop'] === true ? 'shutdown' : 'refuse',
     ...(options['keepReplicas'] === true ? { replicas: 'kept' } : {}),
     ...(typeof on === 'string' ? { on: twoHosts(on) } : {}),
