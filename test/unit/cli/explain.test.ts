@@ -300,3 +300,16 @@ describe('an error of an odd shape', () => {
     expect(explain(outer, { ...root, script: '/srv/a.ts' }).details).toEqual(['at f (/srv/lib.ts:2)']);
   });
 });
+
+it('a guest that did not shut down in time is not called restored', () => {
+  const cause = new CommandError({
+    tool: 'xl',
+    argv: ['shutdown', '3'],
+    reason: 'timeout',
+    what: 'too slow',
+  });
+  const { host } = explain(new RolledBackError('"vm remove" failed', { cause }), { root: true });
+  expect(host).toBe(
+    'everything was rolled back, but the guest was asked to shut down and may still be shutting down',
+  );
+});
