@@ -52,8 +52,36 @@ export function scalePairs(directory: string): readonly Pair[] {
     ...one('all in one', (count) =>
       numbers(count).map((n) => step(n, n === 1 ? { contains: 'container' } : { within: 'container' })),
     ),
+    plainMap,
     listOf(directory),
   ];
+}
+
+/**
+ * What the memory of the machine costs: as many keys as the steps above have, in one plain Map or in many small ones. The other
+ * ratios are read against this one.
+ */
+const plainMap: Pair = {
+  name: `a plain Map of ${String(many)} keys`,
+  bare: `as many keys, ${String(few)} in each`,
+  ours: () => {
+    fillMaps(1, many);
+    return Promise.resolve();
+  },
+  theirs: () => {
+    fillMaps(many / few, few);
+    return Promise.resolve();
+  },
+};
+
+/** Ten times over: once is too short to be measured. */
+function fillMaps(maps: number, keys: number): void {
+  for (let turn = 0; turn < 10 * maps; turn += 1) {
+    const map = new Map<string, { readonly n: number }>();
+    for (let n = 0; n < keys; n += 1) map.set(`key:${String(n)}`, { n });
+    for (let n = 0; n < keys; n += 1)
+      if (map.get(`key:${String(n)}`)?.n !== n) throw new Error('a key is missing');
+  }
 }
 
 const rollback: Line = { t: 'rollback', because: 'bench' };
