@@ -10,7 +10,6 @@ import { addDrbd } from '../verbs/grammar/drbd.ts';
 import { addFilesystem } from '../verbs/grammar/filesystem.ts';
 import { addJournal } from '../verbs/grammar/journal.ts';
 import { addMount } from '../verbs/grammar/mount.ts';
-import { addNetwork } from '../verbs/grammar/network.ts';
 import { addRecover } from '../verbs/grammar/recover.ts';
 import { addRun } from '../verbs/grammar/run.ts';
 import type { Verb as OldVerb } from '../verbs/grammar/verb.ts';
@@ -73,7 +72,6 @@ export async function program(words: readonly string[] | 'all', invoke: Invoke):
   addFilesystem(noun(root, 'filesystem', 'filesystems and swap areas'), verb);
   addCrypt(noun(root, 'crypt', 'encrypted devices (LUKS)'), verb);
   addDrbd(noun(root, 'drbd', 'replicated devices (DRBD)'), verb);
-  addNetwork(noun(root, 'network', 'network interfaces and bridges'), verb);
   addBtrfs(noun(root, 'btrfs', 'btrfs subvolumes, snapshots and devices'), verb);
   addJournal(noun(root, 'journal', 'journals: finished and unfinished sequences'), verb);
   addRecover(root, verb);

@@ -92,8 +92,6 @@ export const examples: Readonly<Record<string, readonly string[]>> = {
   'drbd config remove': ['drbd config remove web1'],
   'drbd create-md': ['drbd create-md web1'],
   'drbd wipe-md': ['drbd wipe-md web1 --overwrite 8FA3E1D2C4B59607'],
-  'network list': ['network list'],
-  'network show': ['network show xenbr0'],
   'btrfs list': ['btrfs list /srv'],
   'btrfs show': ['btrfs show /srv/data'],
   'btrfs usage': ['btrfs usage /srv'],

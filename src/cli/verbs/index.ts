@@ -1,7 +1,9 @@
 import type { Noun } from '../runtime/verb.ts';
 import { lvm } from './lvm/index.ts';
+import { network } from './network/index.ts';
 
 /** Every word that can follow `bofh`, in the order of the help. */
 export const nouns: Noun['verbs'] = {
   lvm,
+  network,
 };

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import { list, show } from '../../../src/cli/verbs/network/network.ts';
 import { simulatedBofh, simulatedHost } from '../../../src/simulator/index.ts';
+import { runVerb } from './support/run-verb.ts';
 import { testRuntime } from './support/runtime.ts';
 
 function stage() {
@@ -11,10 +11,10 @@ function stage() {
   return { host, at, vif: `vif${String(domid)}.0`, domid };
 }
 
-it('bofh network list shows bridges with what hangs on them, and whose it is', async () => {
+it('bofh network list shows the ports of bridges, and their guests', async () => {
   const { at, vif, domid } = stage();
   const { runtime, stdout } = at({ json: true });
-  expect(await list(runtime)).toBe(0);
+  expect(await runVerb(runtime, 'network list')).toBe(0);
   const all = answers.networkList.parse(JSON.parse(stdout()));
   expect(all.map(({ name, ports, master, domid: of, guest }) => [name, ports, master, of, guest])).toEqual([
     ['lo', [], null, null, null],
@@ -23,36 +23,38 @@ it('bofh network list shows bridges with what hangs on them, and whose it is', a
   ]);
 });
 
-it('bofh network list is a table for people', async () => {
+it('bofh network list prints a table', async () => {
   const { at, vif } = stage();
   const { runtime, stdout } = at();
-  await list(runtime);
+  await runVerb(runtime, 'network list');
   expect(stdout()).toMatch(/^INTERFACE +KIND +STATE +MAC +MTU +ADDRESSES +ON +GUEST\n/);
   expect(stdout()).toMatch(new RegExp(`^${vif} +vif +UP .* xenbr0 +web1$`, 'm'));
   expect(stdout()).toMatch(/^lo .* 127\.0\.0\.1\/8 /m);
 });
 
-it('bofh network list does without Xen: the number of the domain stays', async () => {
+it('bofh network list shows the domain ID alone without an answer from Xen', async () => {
   const { at, vif, host, domid } = stage();
   host.fault({ tool: 'xl', access: 'read', mode: 'fails before', times: 9 });
   const { runtime, stdout } = at({ json: true });
-  expect(await list(runtime)).toBe(0);
+  expect(await runVerb(runtime, 'network list')).toBe(0);
   const one = answers.networkList.parse(JSON.parse(stdout())).find(({ name }) => name === vif);
   expect(one).toMatchObject({ domid, guest: null });
 });
 
-it('bofh network show has one with its counters, and an error for one that is not there', async () => {
+it('bofh network show prints one interface with its counters, and fails for an unknown one', async () => {
   const { at, vif } = stage();
   const { runtime, stdout } = at();
-  await show(runtime, vif);
-  expect(stdout()).toContain('hangs on   xenbr0 (forwarding)\n');
+  await runVerb(runtime, `network show ${vif}`);
+  expect(stdout()).toContain('master     xenbr0 (forwarding)\n');
   expect(stdout()).toContain('guest      web1\n');
   expect(stdout()).toContain('received   0 B in 0 packets, 0 errors, 0 dropped\n');
   const json = at({ json: true });
-  await show(json.runtime, 'xenbr0');
+  await runVerb(json.runtime, 'network show xenbr0');
   expect(answers.networkShow.parse(JSON.parse(json.stdout()))).toMatchObject({
     kind: 'bridge',
     ports: [vif],
   });
-  await expect(show(at().runtime, 'eth9')).rejects.toThrow('there is no network interface eth9');
+  await expect(runVerb(at().runtime, 'network show eth9')).rejects.toThrow(
+    'there is no network interface eth9',
+  );
 });
