@@ -1,7 +1,7 @@
 import { UsageError } from '../../core/errors.ts';
 import { type Bytes, parseSize } from '../../core/units.ts';
 
-/** The bytes of a size that was typed. UsageError, which names all that its verb takes in that place. */
+/** The bytes of a size that was typed. UsageError that names every form which the verb takes there. */
 export function sizeAmong(text: string, forms: string): Bytes {
   try {
     return parseSize(text);
@@ -10,4 +10,9 @@ export function sizeAmong(text: string, forms: string): Bytes {
     const remedy = error.message.endsWith('has no unit') ? error.remedy : `write for example ${forms}`;
     throw new UsageError(error.message, { cause: error, ...(remedy === undefined ? {} : { remedy }) });
   }
+}
+
+/** A size such as `20g`, or `max`. UsageError for anything else. */
+export function sizeOrMax(text: string): Bytes | 'max' {
+  return text === 'max' ? text : sizeAmong(text, '20g or max');
 }

@@ -1,9 +1,11 @@
 import type { Noun } from '../runtime/verb.ts';
+import { filesystem } from './filesystem/index.ts';
 import { lvm } from './lvm/index.ts';
 import { network } from './network/index.ts';
 
 /** Every word that can follow `bofh`, in the order of the help. */
 export const nouns: Noun['verbs'] = {
   lvm,
+  filesystem,
   network,
 };

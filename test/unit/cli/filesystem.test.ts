@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import { create } from '../../../src/cli/verbs/filesystem/create.ts';
-import { show, label, resize } from '../../../src/cli/verbs/filesystem/filesystem.ts';
 import { RefusedError, UsageError } from '../../../src/core/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { failureOf } from '../concurrency/support.ts';
 import { typed } from '../plan/support.ts';
+import { runVerb } from './support/run-verb.ts';
 import { testRuntime } from './support/runtime.ts';
 
 const device = '/dev/vg0/web1';
@@ -19,17 +19,19 @@ beforeEach(() => {
 
 const at = (said: Parameters<typeof testRuntime>[1] = {}, typedAnswers: readonly string[] = []) =>
   testRuntime(simulatedBofh({ host }), said, typedAnswers);
+const create = (options: string, ...said: Parameters<typeof at>): Promise<number> =>
+  runVerb(at(...said).runtime, `filesystem create ${device} ${options}`);
 const hold = (): void =>
   host.admin.format(device, { type: 'ext4', usage: 'filesystem', uuid, label: 'root', blocks: 40960 });
 
 describe('bofh filesystem show', () => {
-  it('tells all as data, and in words', async () => {
+  it('prints JSON and words', async () => {
     hold();
     host.admin.mount(device, '/mnt');
     const [json, words] = [at({ json: true }), at()];
 
-    await show(json.runtime, device);
-    await show(words.runtime, device);
+    await runVerb(json.runtime, `filesystem show ${device}`);
+    await runVerb(words.runtime, `filesystem show ${device}`);
 
     const told = answers.filesystemShow.parse(JSON.parse(json.stdout()));
     expect(told).toMatchObject({ type: 'ext4', uuid, size: 160 * mebibyte, mountedOn: ['/mnt'] });
@@ -39,29 +41,31 @@ describe('bofh filesystem show', () => {
 });
 
 describe('bofh filesystem resize', () => {
-  it('says what it was and what it is', async () => {
+  it('prints the old and the new size', async () => {
     hold();
     const { runtime, stdout } = at({ json: true });
 
-    expect(await resize(runtime, device, '100m')).toBe(0);
+    expect(await runVerb(runtime, `filesystem resize ${device} 100m`)).toBe(0);
 
     expect(answers.filesystemResize.parse(JSON.parse(stdout()))).toEqual({
       ...{ device, type: 'ext4', uuid, was: 160 * mebibyte, size: 100 * mebibyte },
     });
   });
 
-  it('says so where there is nothing to do', async () => {
+  it('says if it has that size already', async () => {
     hold();
     const { runtime, stdout } = at();
-    await resize(runtime, device, '160m');
+    await runVerb(runtime, `filesystem resize ${device} 160m`);
     expect(stdout()).toMatch(/has that size already/);
   });
 
-  it('takes no "+5g" for a size', async () => {
-    await expect(resize(at().runtime, device, '+5g')).rejects.toBeInstanceOf(UsageError);
+  it('refuses "+5g"', async () => {
+    const resize = runVerb(at().runtime, `filesystem resize ${device} +5g`);
+
+    await expect(resize).rejects.toBeInstanceOf(UsageError);
   });
 
-  it('shows in its plan what is done after the commit', async () => {
+  it('shows in its plan the step that runs after the commit', async () => {
     hold();
     host.admin.mount(device, '/mnt');
     const { stdout } = await typed(host, ['--dry-run', 'filesystem', 'resize', device, 'max']);
@@ -70,10 +74,11 @@ describe('bofh filesystem resize', () => {
 });
 
 describe('bofh filesystem create', () => {
-  it('makes one, and tells its uuid', async () => {
+  it('creates one and prints its UUID', async () => {
     const { runtime, stdout } = at({ json: true });
 
-    expect(await create(runtime, device, { type: 'btrfs', label: 'data', uuid, nodeSize: '4096' })).toBe(0);
+    const line = `filesystem create ${device} --type btrfs --label data --uuid ${uuid} --node-size 4096`;
+    expect(await runVerb(runtime, line)).toBe(0);
 
     expect(answers.filesystemCreate.parse(JSON.parse(stdout()))).toEqual({
       device,
@@ -84,50 +89,53 @@ describe('bofh filesystem create', () => {
     expect(host.snapshot()).toContain(`holds btrfs ${uuid} data`);
   });
 
-  it('asks before it overwrites what is named', async () => {
+  it('asks before it overwrites named content', async () => {
     hold();
-    const over = { type: 'xfs', overwrite: uuid };
+    const over = `--type xfs --overwrite ${uuid}`;
 
-    await expect(create(at().runtime, device, over)).rejects.toBeInstanceOf(RefusedError);
-    await expect(create(at({}, ['n']).runtime, device, over)).rejects.toBeInstanceOf(RefusedError);
+    await expect(create(over)).rejects.toBeInstanceOf(RefusedError);
+    await expect(create(over, {}, ['n'])).rejects.toBeInstanceOf(RefusedError);
     expect(host.snapshot()).toContain('holds ext4');
-    expect(await create(at({}, ['y']).runtime, device, over)).toBe(0);
+    expect(await create(over, {}, ['y'])).toBe(0);
 
     expect(host.snapshot()).toContain('holds xfs');
   });
 
-  it('overwrites what has no uuid by its type', async () => {
+  it('overwrites content without a UUID by its type', async () => {
     host.admin.format(device, { type: 'dos', usage: 'other' });
-    expect(await create(at({ yes: true }).runtime, device, { type: 'vfat', overwrite: 'dos' })).toBe(0);
+    expect(await create('--type vfat --overwrite dos', { yes: true })).toBe(0);
   });
 
   it.each([
-    { type: 'ntfs' },
-    { type: 'ext4', blockSize: '1k' },
-    { type: 'vfat', fatBits: '8' },
-    { type: 'btrfs', checksum: 'md5' },
-    { type: 'xfs', fatBits: '32' },
-    { type: 'vfat', label: 'small' },
-  ])('takes no %j', async (options) => {
-    await expect(create(at().runtime, device, options)).rejects.toBeInstanceOf(UsageError);
+    ['--type ntfs', '--type ntfs: must be ext2, ext3, ext4, xfs, btrfs, vfat or swap'],
+    ['--type ext4 --block-size 1k', '--block-size 1k: must be a whole number'],
+    ['--type vfat --fat-bits 8', '--fat-bits 8: must be 12, 16 or 32'],
+    ['--type btrfs --checksum md5', '--checksum md5: must be crc32c, xxhash, sha256 or blake2'],
+    ['--type xfs --fat-bits 32', 'fatBits'],
+    ['--type vfat --label small', 'label'],
+  ])('refuses %s', async (options, words) => {
+    const error = await failureOf(create(options));
+
+    expect(error).toBeInstanceOf(UsageError);
+    expect(String(error)).toContain(words);
   });
 
-  it('takes every form of a uuid', async () => {
+  it('accepts every form of a UUID', async () => {
     for (const form of [uuid, 'ABCD-1234', 'nKGSvh-18ra-JN9k-PiPu-cfJZ-rI3c-UTuKcR']) {
       host.admin.format(device, { type: 'ext4', usage: 'filesystem', uuid: form });
-      expect(await create(at({ yes: true }).runtime, device, { type: 'ext3', overwrite: form })).toBe(0);
+      expect(await create(`--type ext3 --overwrite ${form}`, { yes: true })).toBe(0);
     }
   });
 });
 
 describe('bofh filesystem label', () => {
-  it('gives one, and takes it away', async () => {
+  it('sets a label and removes it', async () => {
     hold();
     const [json, words] = [at({ json: true }), at()];
 
-    await label(json.runtime, device, 'new');
+    await runVerb(json.runtime, `filesystem label ${device} new`);
     const between = host.snapshot();
-    await label(words.runtime, device, undefined);
+    await runVerb(words.runtime, `filesystem label ${device}`);
 
     expect(answers.filesystemLabel.parse(JSON.parse(json.stdout()))).toEqual({ device, uuid, label: 'new' });
     expect(between).toContain(`holds ext4 ${uuid} new 40960x4096`);

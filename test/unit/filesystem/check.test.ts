@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import { check as checkVerb } from '../../../src/cli/verbs/filesystem/filesystem.ts';
 import { ParseError, RefusedError } from '../../../src/core/errors.ts';
 import { checkOf } from '../../../src/filesystem/commands/check.ts';
 import { check } from '../../../src/filesystem/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { everyVersion, recorded } from '../blockdevice/fixtures.ts';
+import { runVerb } from '../cli/support/run-verb.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 
 const device = '/dev/vg0/web1';
@@ -70,11 +70,11 @@ describe('filesystem.check', () => {
     },
   );
 
-  test.each(['ext4', 'xfs'] as const)('of %s tells of errors: the verb exits 6', async (type) => {
+  test.each(['ext4', 'xfs'] as const)('of %s finds errors: the verb exits 6', async (type) => {
     make(type, { errors: true });
     const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { json: true });
 
-    expect(await checkVerb(runtime, device)).toBe(6);
+    expect(await runVerb(runtime, `filesystem check ${device}`)).toBe(6);
 
     expect(answers.filesystemCheck.parse(JSON.parse(stdout()))).toMatchObject({ type, state: 'errors' });
   });

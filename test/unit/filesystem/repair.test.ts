@@ -2,7 +2,6 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { openJournals } from '../../../src/atomic/recovery/recover.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import { repair as repairVerb } from '../../../src/cli/verbs/filesystem/repair.ts';
 import { RefusedError, StuckError, UsageError } from '../../../src/core/errors.ts';
 import { asks, repairOf } from '../../../src/filesystem/commands/repair.ts';
 import { check } from '../../../src/filesystem/index.ts';
@@ -10,6 +9,7 @@ import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, type SimulatedHost, simulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { everyVersion, recorded } from '../blockdevice/fixtures.ts';
+import { runVerb } from '../cli/support/run-verb.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
 
@@ -255,11 +255,13 @@ describe('filesystem.repair', () => {
     });
   });
 
-  test('the verb tells what it has repaired', async () => {
+  const repairLine = `filesystem check ${device} --repair --may-lose-files`;
+
+  test('the verb prints the device that it repaired', async () => {
     make('vfat', { errors: true });
     const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { json: true, yes: true });
 
-    expect(await repairVerb(runtime, device, { repair: true, mayLoseFiles: true })).toBe(0);
+    expect(await runVerb(runtime, repairLine)).toBe(0);
 
     expect(answers.filesystemRepair.parse(JSON.parse(stdout()))).toEqual({ device, type: 'vfat', uuid });
   });
@@ -268,19 +270,20 @@ describe('filesystem.repair', () => {
     make('ext4', { errors: true });
     const before = host.snapshot();
     const { runtime } = testRuntime(simulatedBofh({ host }));
-    const error = await rejectionOf(repairVerb(runtime, device, { repair: true, mayLoseFiles: true }));
+    const error = await rejectionOf(runVerb(runtime, repairLine));
     expect(error).toBeInstanceOf(RefusedError);
     expect(String(error)).toContain('asks before it destroys something');
     expect(host.snapshot()).toBe(before);
     const asked = testRuntime(simulatedBofh({ host }), {}, ['y']);
-    expect(await repairVerb(asked.runtime, device, { repair: true, mayLoseFiles: true })).toBe(0);
+    expect(await runVerb(asked.runtime, repairLine)).toBe(0);
     expect(asked.stderr()).toContain(
-      `the ext4 on ${device} is mended without a question: files in it may be lost`,
+      `All errors of the ext4 on ${device} are repaired without asking: files on it may be lost.`,
     );
   });
 
-  test('the verb wants --repair with --may-lose-files', async () => {
+  test('the verb refuses --may-lose-files without --repair', async () => {
     const { runtime } = testRuntime(simulatedBofh({ host }));
-    await expect(repairVerb(runtime, device, { mayLoseFiles: true })).rejects.toBeInstanceOf(UsageError);
+    const line = `filesystem check ${device} --may-lose-files`;
+    await expect(runVerb(runtime, line)).rejects.toBeInstanceOf(UsageError);
   });
 });

@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import { uuid as uuidVerb } from '../../../src/cli/verbs/filesystem/uuid.ts';
 import { ParseError, RefusedError, UsageError } from '../../../src/core/errors.ts';
 import {
   btrfsChanging,
@@ -14,6 +13,7 @@ import {
 import type { Makeable } from '../../../src/filesystem/types.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { runVerb } from '../cli/support/run-verb.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
@@ -230,11 +230,11 @@ describe('is refused, and nothing is changed', () => {
   });
 });
 
-test('bofh filesystem uuid tells both; to have it already is success, and nothing is done', async () => {
+test('bofh filesystem uuid prints both UUIDs; it succeeds without a change if the device has that UUID', async () => {
   put('ext4');
   const says = async () => {
     const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { json: true });
-    expect(await uuidVerb(runtime, device, { uuid: fresh })).toBe(0);
+    expect(await runVerb(runtime, `filesystem uuid ${device} --uuid ${fresh}`)).toBe(0);
     return answers.filesystemUuid.parse(JSON.parse(stdout()));
   };
   expect(await says()).toEqual({ device, uuid: fresh, was: old });

@@ -1,70 +1,46 @@
 import * as filesystem from '../../../api/filesystem.ts';
-import { UsageError } from '../../../core/errors.ts';
+import { present } from '../../../core/present.ts';
 import { makeable } from '../../../filesystem/types.ts';
-import type { Tx } from '../../../operations.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { FilesystemCreate } from '../../output/answers/index.ts';
-import { overwriting } from '../../runtime/overwrite.ts';
-import { type Options, type Said, saidIn, wholeIn } from '../../runtime/options.ts';
-import type { Runtime } from '../../runtime/runtime.ts';
 import { printable } from '../../output/text.ts';
+import { overwriting } from '../../runtime/overwrite.ts';
+import { oneOf, type ReadText, value, verb, wholeNumber } from '../../runtime/verb.ts';
 
-type Asked = Parameters<Tx['filesystem']['create']>[0];
+const fatBits: ReadText<12 | 16 | 32> = (text, name) =>
+  (({ '12': 12, '16': 16, '32': 32 }) as const)[oneOf('12', '16', '32')(text, name)];
 
-/** `bofh filesystem create DEVICE --type TYPE` */
-export async function create(runtime: Runtime, device: string, options: Options): Promise<number> {
-  const fresh = askedFor(device, options);
-  const { type, label } = fresh;
-  return overwriting<{ readonly uuid: string }>(
-    runtime,
-    { device, overwrite: saidIn(options)('overwrite') },
-    (overwrite) => ({
-      act: () => filesystem.create({ ...fresh, ...overwrite }),
-      answer: ({ uuid }): Answer<FilesystemCreate> => ({
-        data: { device, type, uuid, label: label ?? null },
-        lines: [`${printable(device)} holds ${type} now, uuid ${uuid}`],
-      }),
+export default verb({
+  changes: true,
+  args: { device: '<device>' },
+  options: {
+    type: value('<TYPE>', 'ext2, ext3, ext4, xfs, btrfs, vfat or swap', {
+      required: true,
+      read: oneOf(...makeable),
     }),
-  );
-}
-
-/** What was typed. Throws UsageError for what cannot be meant. */
-function askedFor(device: string, options: Options): Asked {
-  const said = saidIn(options);
-  const [type, label, uuid] = [typeOf(said('type') ?? ''), said('label'), said('uuid')];
-  return {
-    ...{ device, type, options: optionsOf(said) },
-    ...(label === undefined ? {} : { label }),
-    ...(uuid === undefined ? {} : { uuid }),
-  };
-}
-
-function typeOf(text: string): Asked['type'] {
-  const type = makeable.find((each) => each === text);
-  if (type === undefined) throw new UsageError(`--type ${text}: bofh makes ${makeable.join(', ')}`);
-  return type;
-}
-
-const checksums = ['crc32c', 'xxhash', 'sha256', 'blake2'] as const;
-
-function optionsOf(said: Said): NonNullable<Asked['options']> {
-  const number = wholeIn(said);
-  const [blockSize, bytesPerInode, reservedPercent, nodeSize] = [
-    ...[number('blockSize'), number('bytesPerInode'), number('reservedPercent'), number('nodeSize')],
-  ];
-  const bits = number('fatBits');
-  const fatBits = ([12, 16, 32] as const).find((each) => each === bits);
-  if (bits !== undefined && fatBits === undefined) throw new UsageError('--fat-bits is 12, 16 or 32');
-  const name = said('checksum');
-  const checksum = checksums.find((each) => each === name);
-  if (name !== undefined && checksum === undefined)
-    throw new UsageError(`--checksum ${name}: ${checksums.join(', ')} are known`);
-  return {
-    ...(blockSize === undefined ? {} : { blockSize }),
-    ...(bytesPerInode === undefined ? {} : { bytesPerInode }),
-    ...(reservedPercent === undefined ? {} : { reservedPercent }),
-    ...(nodeSize === undefined ? {} : { nodeSize }),
-    ...(checksum === undefined ? {} : { checksum }),
-    ...(fatBits === undefined ? {} : { fatBits }),
-  };
-}
+    label: value('<LABEL>', 'label of the filesystem'),
+    uuid: value('<UUID>', 'UUID; for vfat ABCD-1234 (default: random)'),
+    overwrite: value('<UUID|TYPE>', 'UUID, or type, of the content to overwrite'),
+    blockSize: value('<BYTES>', 'block size; ext2, ext3, ext4 and xfs only', { read: wholeNumber }),
+    bytesPerInode: value('<BYTES>', 'bytes for each inode; ext2, ext3 and ext4 only', { read: wholeNumber }),
+    reservedPercent: value('<PERCENT>', 'space reserved for root, in percent; ext2, ext3 and ext4 only', {
+      read: wholeNumber,
+    }),
+    nodeSize: value('<BYTES>', 'node size; btrfs only', { read: wholeNumber }),
+    checksum: value('<NAME>', 'crc32c, xxhash, sha256 or blake2; btrfs only', {
+      read: oneOf('crc32c', 'xxhash', 'sha256', 'blake2'),
+    }),
+    fatBits: value('<BITS>', '12, 16 or 32; vfat only', { read: fatBits }),
+  },
+  examples: ['filesystem create /dev/vg0/web1 --type ext4 --label web1'],
+  run: (runtime, { device, type, label, uuid, overwrite, ...options }) => {
+    const asked = { device, type, options: present(options), ...present({ label, uuid }) };
+    return overwriting<{ readonly uuid: string }>(runtime, { device, overwrite }, (more) => ({
+      act: () => filesystem.create({ ...asked, ...more }),
+      answer: (created): Answer<FilesystemCreate> => ({
+        data: { device, type, uuid: created.uuid, label: label ?? null },
+        lines: [`created ${type} on ${printable(device)}, uuid ${created.uuid}`],
+      }),
+    }));
+  },
+});

@@ -1,27 +1,27 @@
 import * as filesystem from '../../../api/filesystem.ts';
+import { present } from '../../../core/present.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { FilesystemUuid } from '../../output/answers/index.ts';
-import { change } from '../../runtime/change.ts';
-import type { Options } from '../../runtime/options.ts';
-import type { Runtime } from '../../runtime/runtime.ts';
 import { printable } from '../../output/text.ts';
+import { change } from '../../runtime/change.ts';
+import { flag, value, verb } from '../../runtime/verb.ts';
 
-/** `bofh filesystem uuid DEVICE` */
-export async function uuid(
-  runtime: Runtime,
-  device: string,
-  { uuid: wanted, addSeed }: Options,
-): Promise<number> {
-  const asked = {
-    device,
-    ...(typeof wanted === 'string' ? { uuid: wanted } : {}),
-    ...(addSeed === true ? { seed: 'may be added' as const } : {}),
-  };
-  return change(runtime, {
-    act: () => filesystem.uuid(asked),
-    answer: ({ uuid: now, was }): Answer<FilesystemUuid> => {
-      const line = now === was ? `has the uuid ${now} already` : `has the uuid ${now} now; it had ${was}`;
-      return { data: { device, uuid: now, was }, lines: [`${printable(device)} ${line}`] };
-    },
-  });
-}
+export default verb({
+  changes: true,
+  args: { device: '<device>' },
+  options: {
+    uuid: value('<UUID>', 'UUID; for vfat ABCD-1234 (default: random)'),
+    addSeed: flag('ext4: enable the feature this needs; GRUB before 2.12 cannot read it'),
+  },
+  examples: ['filesystem uuid /dev/vg0/clone'],
+  run: (runtime, { device, uuid, addSeed }) => {
+    const seed = addSeed ? ('may be added' as const) : undefined;
+    return change(runtime, {
+      act: () => filesystem.uuid({ device, ...present({ uuid, seed }) }),
+      answer: ({ uuid: now, was }): Answer<FilesystemUuid> => {
+        const line = now === was ? `has the uuid ${now} already` : `has the uuid ${now} now; it had ${was}`;
+        return { data: { device, uuid: now, was }, lines: [`${printable(device)} ${line}`] };
+      },
+    });
+  },
+});
