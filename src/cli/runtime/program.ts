@@ -5,12 +5,10 @@ import { addBlock } from '../verbs/grammar/block.ts';
 import { addBoot } from '../verbs/grammar/boot.ts';
 import { addCrypt } from '../verbs/grammar/crypt.ts';
 import { addBtrfs } from '../verbs/grammar/btrfs.ts';
-import { addDoctor } from '../verbs/grammar/doctor.ts';
 import { addDrbd } from '../verbs/grammar/drbd.ts';
 import { addJournal } from '../verbs/grammar/journal.ts';
 import { addMount } from '../verbs/grammar/mount.ts';
 import { addRecover } from '../verbs/grammar/recover.ts';
-import { addRun } from '../verbs/grammar/run.ts';
 import type { Verb as OldVerb } from '../verbs/grammar/verb.ts';
 import { nouns } from '../verbs/index.ts';
 import { addVm } from '../verbs/grammar/vm.ts';
@@ -73,9 +71,7 @@ export async function program(words: readonly string[] | 'all', invoke: Invoke):
   addBtrfs(noun(root, 'btrfs', 'btrfs subvolumes, snapshots and devices'), verb);
   addJournal(noun(root, 'journal', 'journals: finished and unfinished sequences'), verb);
   addRecover(root, verb);
-  addDoctor(root, verb);
   addBoot(noun(root, 'boot', 'systemd units: recovery and start-all at boot'), verb);
-  addRun(root, verb);
   await addVerbs(root, nouns, { words, invoke });
   addGlobalsBelow(root);
   return root;
@@ -127,7 +123,7 @@ function verbs(invoke: Invoke): OldVerb {
         verb,
         changes: (typeof kind === 'function' ? kind(command.opts()) : kind) === 'changes',
         options: command.optsWithGlobals(),
-        scriptArgs: command.name() === 'run' ? Math.max(0, command.args.length - 1) : 0,
+        scriptArgs: 0,
         action: (runtime) => action(runtime, command.args, command.opts()),
       });
     });

@@ -1,8 +1,8 @@
 import { afterEach, expect, it } from 'vitest';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import { doctorSettings } from '../../../src/cli/verbs/doctor/settings.ts';
 import { parseSite } from '../../../src/site.ts';
 import { simulatedBofh } from '../../../src/simulator/index.ts';
+import { runVerb } from './support/run-verb.ts';
 import { testRuntime } from './support/runtime.ts';
 
 const before = process.env.BOFH_STATE_DIR;
@@ -15,12 +15,12 @@ const site = parseSite({ volumeGroup: 'vg0' }, '/etc/bofh/site-specific.json');
 
 async function rows(options: Parameters<typeof testRuntime>[1]) {
   const { runtime, stdout } = testRuntime(simulatedBofh({ site }), { json: true, ...options });
-  expect(await doctorSettings(runtime)).toBe(0);
+  expect(await runVerb(runtime, 'doctor --settings')).toBe(0);
   const all = answers.doctorSettings.parse(JSON.parse(stdout()));
   return Object.fromEntries(all.map(({ name, value, from, where }) => [name, [value, from, where]]));
 }
 
-it('bofh doctor --settings tells of each setting what it is and who has said so', async () => {
+it('bofh doctor --settings shows each value and where it was set', async () => {
   expect(await rows({})).toMatchObject({
     volumeGroup: ['vg0', 'site file', '/etc/bofh/site-specific.json'],
     guestConfigDirs: [['/etc/xen'], 'default', null],
@@ -30,7 +30,7 @@ it('bofh doctor --settings tells of each setting what it is and who has said so'
   });
 });
 
-it('bofh doctor --settings tells an option from a variable of the environment', async () => {
+it('bofh doctor --settings tells an option from an environment variable', async () => {
   expect(await rows({ stateDir: '/srv/bofh', site: '/x.ts' })).toMatchObject({
     stateDir: ['/srv/bofh', 'option', '--state-dir'],
     site: ['/x.ts', 'option', '--site'],
@@ -43,9 +43,9 @@ it('bofh doctor --settings tells an option from a variable of the environment', 
   ]);
 });
 
-it('bofh doctor --settings is a table for people', async () => {
+it('bofh doctor --settings prints a table', async () => {
   const { runtime, stdout } = testRuntime(simulatedBofh({ site }));
-  await doctorSettings(runtime);
+  await runVerb(runtime, 'doctor --settings');
   expect(stdout()).toMatch(/^SETTING +VALUE +FROM +WHAT IT IS\n/);
   expect(stdout()).toMatch(/^volumeGroup +vg0 +\/etc\/bofh\/site-specific\.json +the volume group/m);
   expect(stdout()).toMatch(/^bridge +- +default +bridge of/m);

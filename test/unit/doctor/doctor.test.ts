@@ -2,7 +2,6 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { abandon } from '../../../src/atomic/recovery/recover.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { doctor as answer } from '../../../src/cli/output/answers/index.ts';
-import { doctor } from '../../../src/cli/verbs/doctor/doctor.ts';
 import { CommandError } from '../../../src/core/errors.ts';
 import {
   ProcessKilled,
@@ -12,6 +11,7 @@ import {
 } from '../../../src/simulator/index.ts';
 import { pool } from '../../support/undo/specimens/btrfs.ts';
 import { containing } from '../cli/support/containing.ts';
+import { runVerb } from '../cli/support/run-verb.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { resourceText, up } from '../drbd/support.ts';
 import { type Ailing, bofhOf } from './support.ts';
@@ -46,7 +46,7 @@ it.each([
 /** What `bofh doctor --json` says, and how it ends. */
 async function examined(at: SimulatedHost, ailing: Ailing = {}, root = true) {
   const { runtime, stdout } = testRuntime(bofhOf(at, ailing), { json: true });
-  const exitCode = await doctor({ ...runtime, root });
+  const exitCode = await runVerb({ ...runtime, root }, 'doctor');
   const found = answer.parse(JSON.parse(stdout()));
   return {
     exitCode,
@@ -136,7 +136,7 @@ describe('bofh doctor', () => {
   it('says in words what is wrong, and below it the command to run', async () => {
     const { runtime, stdout } = testRuntime(bofhOf(host, { missing: ['tar'] }));
 
-    expect(await doctor(runtime)).toBe(6);
+    expect(await runVerb(runtime, 'doctor')).toBe(6);
 
     expect(stdout()).toContain(
       'problem  programs: not installed: tar (of the package tar)\n         run: apt-get install tar\n',

@@ -2,11 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
 import { withBofh, single } from '../../../src/bofh.ts';
 import { doctor as answer } from '../../../src/cli/output/answers/index.ts';
-import { doctor } from '../../../src/cli/verbs/doctor/doctor.ts';
 import { ParseError, StuckError } from '../../../src/core/errors.ts';
 import { lvs, metadataBackup, pvs, usableVg, vgs } from '../../../src/lvm/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
+import { runVerb } from '../cli/support/run-verb.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { bofhOf } from '../doctor/support.ts';
 
@@ -126,7 +126,7 @@ describe('a volume group whose metadata a power cut has torn', () => {
     host.admin.tear('vg0');
     const { runtime, stdout } = testRuntime(bofhOf(host), { json: true });
 
-    expect(await doctor({ ...runtime, root: true })).toBe(6);
+    expect(await runVerb({ ...runtime, root: true }, 'doctor')).toBe(6);
 
     const found = answer.parse(JSON.parse(stdout()));
     expect(found.filter(({ run }) => run.includes(fromDevice(before(host))))).toMatchObject([

@@ -18,10 +18,19 @@ import type { Doctor } from '../../output/answers/index.ts';
 import { readHistory, readOpen, type ReadJournal } from '../../runtime/read-journals.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { openSession, refuseOtherHost, siteGiven } from '../../runtime/session.ts';
+import { flag, verb } from '../../runtime/verb.ts';
 import { printable } from '../../output/text.ts';
+import { showSettings } from './settings.ts';
 
-/** `bofh doctor`: exit 6 when something is wrong, 0 when nothing is, or only may be. */
-export async function doctor(runtime: Runtime): Promise<number> {
+/** Warnings alone exit 0. */
+export default verb({
+  changes: false,
+  options: { settings: flag('show the settings instead: the value and where it was set') },
+  examples: ['doctor', 'doctor --settings'],
+  run: (runtime, { settings }) => (settings ? showSettings(runtime) : examineHost(runtime)),
+});
+
+async function examineHost(runtime: Runtime): Promise<number> {
   refuseOtherHost(runtime, 'the journals and what they have left');
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
   const { root } = runtime;
@@ -43,7 +52,7 @@ function asData({ check, level, says, run }: Finding): Doctor[number] {
   return { check, level, says, run: [...run] };
 }
 
-/** What is well first, so that what is wrong stands where one looks. */
+/** Problems last: the end of a long output is what stays on the screen. */
 function inWords(found: readonly Finding[]): readonly string[] {
   const order: readonly Finding['level'][] = ['ok', 'warning', 'problem'];
   const count = (level: Finding['level']): number => found.filter((each) => each.level === level).length;
@@ -75,7 +84,7 @@ async function siteOf(
   });
   if (path === undefined) return { site: defaultSite, found };
   try {
-    // Nothing is kept of its translation: the doctor writes nothing.
+    // The doctor writes nothing, not even to the cache of transpiled scripts.
     const cache = root ? 'read' : 'unused';
     const load = loadSite(path, { cache, warn: () => undefined });
     return { site: await siteGiven(runtime, path, load), found };

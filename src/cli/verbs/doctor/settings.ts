@@ -7,8 +7,8 @@ import { openSession } from '../../runtime/session.ts';
 
 type Row = DoctorSettings[number];
 
-/** `bofh doctor --settings`: those of the site, and where bofh looks for them and for its journals. */
-export async function doctorSettings(runtime: Runtime): Promise<number> {
+/** Shows the settings of the site, the path of the site file and the directory of the journals. */
+export async function showSettings(runtime: Runtime): Promise<number> {
   const { bofh } = await openSession(runtime, { site: 'used', root: 'not-needed' });
   const data: DoctorSettings = [
     ...siteSettings(bofh.site).map(
@@ -36,29 +36,29 @@ export async function doctorSettings(runtime: Runtime): Promise<number> {
   return 0;
 }
 
-/** What an option or a variable of the environment says of a command. */
+/** The settings of the command itself, from options or environment variables. */
 function ofCommand({ settings }: Runtime): readonly Row[] {
   const { site, stateDir, stateDirBy } = settings;
   return [
     {
       name: 'site',
       value: site ?? null,
-      ...(site === undefined ? origin('default', null) : saidBy('BOFH_SITE', '--site', site)),
-      description: `the site file; by itself the first that is there of ${sitePaths.join(', ')}`,
+      ...(site === undefined ? origin('default', null) : originOf('BOFH_SITE', '--site', site)),
+      description: `the site file (default: the first that exists of ${sitePaths.join(', ')})`,
     },
     {
       name: 'stateDir',
       value: stateDir,
       ...(stateDirBy === 'default'
         ? origin('default', null)
-        : saidBy('BOFH_STATE_DIR', '--state-dir', stateDir)),
-      description: 'where journals are',
+        : originOf('BOFH_STATE_DIR', '--state-dir', stateDir)),
+      description: 'directory of the journals',
     },
   ];
 }
 
-/** An option counts before the variable; where both say the same it does not matter who did. */
-function saidBy(variable: string, option: string, value: string): Pick<Row, 'from' | 'where'> {
+/** An option overrides the variable. If both have the same value, the variable is named. */
+function originOf(variable: string, option: string, value: string): Pick<Row, 'from' | 'where'> {
   return process.env[variable] === value ? origin('environment', variable) : origin('option', option);
 }
 

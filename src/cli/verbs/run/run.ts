@@ -8,10 +8,19 @@ import { inWords } from '../../errors/sequences.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { openSession } from '../../runtime/session.ts';
 import { logged } from '../../runtime/system-log.ts';
+import { verb } from '../../runtime/verb.ts';
 import { neverOver } from '../../output/text.ts';
 
-/** `bofh run SCRIPT [args…]`: the script's own end is the end of the command, whatever it left running included. */
-export async function run(runtime: Runtime, script: string, args: readonly string[]): Promise<number> {
+/** Ends when the script ends, and all that it left running. */
+export default verb({
+  changes: true,
+  script: true,
+  args: { script: '<script>', args: ['[args...]', 'arguments for the script'] },
+  examples: ['run make-guests.ts', '--dry-run run make-guests.ts web1 web2'],
+  run: (runtime, { script, args }) => runScript(runtime, script, args),
+});
+
+async function runScript(runtime: Runtime, script: string, args: readonly string[]): Promise<number> {
   const { bofh } = await openSession(runtime, { site: 'used', root: 'not-needed' });
   const path = resolve(script);
   if (runtime.settings.mode === 'plan')
@@ -41,10 +50,10 @@ export async function run(runtime: Runtime, script: string, args: readonly strin
   return exitCode;
 }
 
-/** A script may have caught the error of a sequence that is stuck: its end is no good end all the same. */
+/** A script may have caught the error of a stuck sequence: it fails all the same. */
 function refuseHalfDone({ sequences }: Runtime): void {
   const open = openIn(sequences);
-  // One that runs still is told by watchExit.
+  // watchExit reports a sequence that still runs.
   if (open.length === 0 || sequences.count() > 0) return;
   throw new StuckError(`the script went on after ${inWords(open)} could not be brought to an end`, {
     id: open[0]?.id,
@@ -53,8 +62,8 @@ function refuseHalfDone({ sequences }: Runtime): void {
 }
 
 /**
- * A script says that it failed by process.exitCode too, as a number or as its text. Afterwards 70 stands there until the
- * command has an end of its own: what ends before that is no success.
+ * A script can also fail by setting process.exitCode, to a number or its text. Afterwards process.exitCode is 70 until the
+ * command sets its own: a process that ends before that has not succeeded.
  */
 async function ownExitCode(script: () => Promise<void>): Promise<number> {
   process.exitCode = undefined;
@@ -66,12 +75,12 @@ async function ownExitCode(script: () => Promise<void>): Promise<number> {
   }
 }
 
-/** Said as Node itself takes it. */
+/** Converted as Node converts it. */
 function exitCodeNow(): number {
   return Number(process.exitCode ?? 0);
 }
 
-/** A sequence of somebody who is not root is refused when it is opened; reads work where the kernel allows. */
+/** Without root, opening a sequence is refused; reads work where the kernel allows them. */
 function changesNeedRoot(bofh: Bofh, { root }: Runtime): Bofh {
   if (root) return bofh;
   const open = (): never => {
@@ -83,8 +92,8 @@ function changesNeedRoot(bofh: Bofh, { root }: Runtime): Bofh {
 }
 
 /**
- * Waits for the script's top level, and for what it left running. A signal ends it at once when no sequence is open;
- * else the sequences unwind and the script ends by itself, or by a second signal.
+ * Waits for the script's top level, and for what it left running. A signal ends the script at once if no sequence is open.
+ * Otherwise the sequences roll back, and the script ends by itself or by a second signal.
  */
 async function toItsEnd(runtime: Runtime, script: () => Promise<void>): Promise<void> {
   const { signals, sequences } = runtime;
@@ -113,8 +122,8 @@ function aborted(signal: AbortSignal): Promise<void> {
 }
 
 /**
- * process.exit() in a script cuts off a sequence as a kill does, and our own words too. What is given ends the watch over
- * those that are stuck: from then on the command's own end tells of them.
+ * process.exit() in a script cuts off an open sequence as a kill does, and bofh's own messages too: this reports both when the
+ * process exits. The returned function ends the watch for stuck sequences, which the command then reports itself.
  */
 function watchExit({ sequences, terminal }: Runtime): () => void {
   let over = false;
@@ -123,7 +132,7 @@ function watchExit({ sequences, terminal }: Runtime): () => void {
       terminal.line(
         'bofh: the process ended while a sequence was open; its journal stays open: bofh recover',
       );
-    // Unwound: a failure beside the script is being told, and what is left with it.
+    // After an unwind, the failure that caused it is being reported, with all that is left.
     const stuck = over || sequences.stop.aborted ? [] : openIn(sequences);
     if (sequences.count() === 0 && stuck.length > 0)
       terminal.line(
