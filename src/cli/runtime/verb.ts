@@ -9,6 +9,8 @@ export interface OptionSpec<T> {
   readonly help: string;
   readonly required: boolean;
   readonly default: string | undefined;
+  /** Its letter: `o` for `-o`. */
+  readonly short: string | undefined;
   /** Names of options that exclude this one. */
   readonly conflicts: readonly string[];
   /** Throws UsageError. `name` is the option as typed, for example `--size`. */
@@ -17,12 +19,13 @@ export interface OptionSpec<T> {
 
 interface More {
   readonly conflicts?: readonly string[];
+  readonly short?: string;
 }
 
 /** An option without a value, such as `--zeros`. True when it was typed. */
-export function flag(help: string, { conflicts = [] }: More = {}): OptionSpec<boolean> {
+export function flag(help: string, { conflicts = [], short }: More = {}): OptionSpec<boolean> {
   const parse = (value: unknown): boolean => value === true;
-  return { placeholder: '', help, required: false, default: undefined, conflicts, parse };
+  return { placeholder: '', help, required: false, default: undefined, short, conflicts, parse };
 }
 
 /** Reads the text of an option. Throws UsageError. `name` is the option as typed, for example `--size`. */
@@ -54,10 +57,10 @@ export function value(
     readonly default?: string;
   } = {},
 ): OptionSpec<unknown> {
-  const { conflicts = [], read = (text: string): unknown => text, required = false } = more;
+  const { conflicts = [], short, read = (text: string): unknown => text, required = false } = more;
   const parse = (typed: string | boolean | undefined, name: string): unknown =>
     typeof typed === 'string' ? read(typed, name) : undefined;
-  return { placeholder, help, required, default: more.default, conflicts, parse };
+  return { placeholder, help, required, default: more.default, short, conflicts, parse };
 }
 
 /** For `read`: a whole number. */
@@ -154,7 +157,8 @@ export function addWords(command: Command, { args, options, examples, dashes, sc
     else command.argument(...spec);
   }
   for (const [key, spec] of Object.entries(options)) {
-    const option = new Option([flagOf(key), spec.placeholder].join(' ').trim(), spec.help);
+    const letter = spec.short === undefined ? '' : `-${spec.short}, `;
+    const option = new Option(`${letter}${flagOf(key)} ${spec.placeholder}`.trim(), spec.help);
     if (spec.default !== undefined) option.default(spec.default);
     if (spec.conflicts.length > 0) option.conflicts([...spec.conflicts]);
     command.addOption(option.makeOptionMandatory(spec.required));
