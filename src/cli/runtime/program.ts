@@ -7,7 +7,6 @@ import { addCrypt } from '../verbs/grammar/crypt.ts';
 import { addBtrfs } from '../verbs/grammar/btrfs.ts';
 import { addDrbd } from '../verbs/grammar/drbd.ts';
 import { addJournal } from '../verbs/grammar/journal.ts';
-import { addMount } from '../verbs/grammar/mount.ts';
 import { addRecover } from '../verbs/grammar/recover.ts';
 import type { Verb as OldVerb } from '../verbs/grammar/verb.ts';
 import { nouns } from '../verbs/index.ts';
@@ -65,7 +64,6 @@ export async function program(words: readonly string[] | 'all', invoke: Invoke):
   addXen(noun(root, 'xen', 'guests of this host (Xen domains)'), verb);
   addVm(noun(root, 'vm', 'guests with their disks and configuration'), verb);
   addBlock(noun(root, 'block', 'block devices and their content'), verb);
-  addMount(noun(root, 'mount', 'mounts, now and at boot'), verb);
   addCrypt(noun(root, 'crypt', 'encrypted devices (LUKS)'), verb);
   addDrbd(noun(root, 'drbd', 'replicated devices (DRBD)'), verb);
   addBtrfs(noun(root, 'btrfs', 'btrfs subvolumes, snapshots and devices'), verb);

@@ -2,12 +2,14 @@ import type { Noun } from '../runtime/verb.ts';
 import { doctor } from './doctor/index.ts';
 import { filesystem } from './filesystem/index.ts';
 import { lvm } from './lvm/index.ts';
+import { mount } from './mount/index.ts';
 import { network } from './network/index.ts';
 import { run } from './run/index.ts';
 
 /** Every word that can follow `bofh`, in the order of the help. */
 export const nouns: Noun['verbs'] = {
   lvm,
+  mount,
   filesystem,
   network,
   doctor,

@@ -1,9 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import { add, list, remove } from '../../../src/cli/verbs/mount/mount.ts';
-import * as tables from '../../../src/cli/verbs/mount/tables.ts';
 import { RefusedError, UsageError } from '../../../src/core/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { runVerb } from './support/run-verb.ts';
 import { testRuntime } from './support/runtime.ts';
 
 const device = '/dev/vg0/web1';
@@ -16,14 +15,15 @@ beforeEach(() => {
 });
 
 const at = (said: Parameters<typeof testRuntime>[1] = {}) => testRuntime(simulatedBofh({ host }), said);
+const run = (words: string): Promise<number> => runVerb(at().runtime, `mount ${words}`);
 
 describe('bofh mount list', () => {
-  it('shows what has a device or a directory for a source, and with --all everything', async () => {
+  it('shows mounts whose source is a device or a directory, and with --all every mount', async () => {
     host.admin.mount(device, '/mnt');
     const some = at({ json: true });
-    await list(some.runtime, {});
+    await runVerb(some.runtime, 'mount list');
     const all = at({ json: true });
-    await list(all.runtime, { all: true });
+    await runVerb(all.runtime, 'mount list --all');
 
     const shown = answers.mountList.parse(JSON.parse(some.stdout()));
     expect(shown.map(({ source, path }) => [source, path])).toEqual([
@@ -33,45 +33,46 @@ describe('bofh mount list', () => {
     expect(answers.mountList.parse(JSON.parse(all.stdout())).map(({ path }) => path)).toContain('/proc');
   });
 
-  it('is a table for people, with the directory of what is bound', async () => {
-    await add(at().runtime, { device: '/etc', path: '/mnt' }, { bind: true });
+  it('prints a table, with the directory of a bind mount', async () => {
+    await run('add --bind /etc /mnt');
     const { runtime, stdout } = at();
-    await list(runtime, {});
+    await runVerb(runtime, 'mount list');
     expect(stdout()).toMatch(/^ID +PATH +SOURCE +TYPE +OPTIONS\n/);
     expect(stdout()).toMatch(/^\d+ +\/mnt +\/dev\/vda\[\/etc\] +ext4 +rw,relatime$/m);
   });
 });
 
-it('bofh mount list calls read-only what is so by its mount alone', async () => {
+it('bofh mount list shows ro if only the mount is read-only, not the filesystem', async () => {
   host.admin.mount(device, '/mnt');
-  await add(at().runtime, { device: '/mnt', path: '/srv' }, { bind: true, readOnly: true });
+  await run('add --bind /mnt /srv --read-only');
   const { runtime, stdout } = at();
-  await list(runtime, {});
+  await runVerb(runtime, 'mount list');
   expect(stdout()).toMatch(/ \/srv +\S+ +ext4 +ro,relatime$/m);
 });
 
 describe('bofh mount add and remove', () => {
-  it('mounts with the options that were typed, and says where', async () => {
+  it('mounts with the typed options and prints the path', async () => {
     const { runtime, stdout } = at({ json: true });
-    expect(await add(runtime, { device, path: '/mnt' }, { options: 'nodev,noatime', readOnly: true })).toBe(
-      0,
-    );
+    const line = `mount add ${device} /mnt -o nodev,noatime --read-only`;
+    expect(await runVerb(runtime, line)).toBe(0);
     expect(answers.mountAdd.parse(JSON.parse(stdout()))).toEqual({ source: device, path: '/mnt' });
     expect(host.world.mounts.at(-1)).toMatchObject({ path: '/mnt', options: 'ro,nodev,noatime' });
   });
 
-  it('makes a directory when none is named', async () => {
+  it('creates a directory if no path is given', async () => {
     const { runtime, stdout } = at();
-    await add(runtime, { device, path: undefined }, {});
+    await runVerb(runtime, `mount add ${device}`);
     expect(stdout()).toMatch(/^\/dev\/vg0\/web1 is mounted on \/run\/bofh\/mnt\/bofh\./);
   });
 
-  it('unmounts again, only the mount that was meant', async () => {
+  it('unmounts only the mount with the given number', async () => {
     const { id } = host.admin.mount(device, '/mnt');
-    await expect(remove(at().runtime, '/mnt', { mountId: String(id + 1) })).rejects.toThrow(RefusedError);
-    await expect(remove(at().runtime, '/mnt', { mountId: '4x' })).rejects.toThrow(UsageError);
+    await expect(run(`remove /mnt --mount-id ${String(id + 1)}`)).rejects.toThrow(RefusedError);
+    const wrong = run('remove /mnt --mount-id 4x');
+    await expect(wrong).rejects.toThrow(UsageError);
+    await expect(wrong).rejects.toThrow('--mount-id 4x: must be a whole number');
     const { runtime, stdout } = at({ json: true });
-    expect(await remove(runtime, '/mnt', { mountId: String(id) })).toBe(0);
+    expect(await runVerb(runtime, `mount remove /mnt --mount-id ${String(id)}`)).toBe(0);
     expect(answers.mountRemove.parse(JSON.parse(stdout()))).toEqual({ source: device, path: '/mnt' });
     expect(host.world.mounts.some(({ path }) => path === '/mnt')).toBe(false);
   });
@@ -81,7 +82,7 @@ describe('bofh mount add and remove', () => {
     host.faults.watch(({ tool, stdin }) => {
       if (tool === 'logger') lines.push(stdin?.trimEnd() ?? '');
     });
-    const typed = add(at().runtime, { device, path: '/mnt' }, { options: 'nodev,password=geheim' });
+    const typed = run(`add ${device} /mnt --options nodev,password=geheim`);
     await expect(typed).rejects.toThrow(UsageError);
     await expect(typed).rejects.not.toThrow(/geheim/);
     expect(lines).toEqual([]);
@@ -90,13 +91,13 @@ describe('bofh mount add and remove', () => {
 });
 
 describe('bofh mount fstab and crypttab', () => {
-  it('list every line, and no password', async () => {
+  it('list every line without passwords', async () => {
     host.admin.writeFile(
       '/etc/fstab',
       '# c\n/dev/a / ext4 defaults 0 1\n//s/x /c cifs user=a,password=geheim\n',
     );
     const { runtime, stdout } = at({ json: true });
-    await tables.listFstab(runtime);
+    await runVerb(runtime, 'mount fstab list');
     expect(stdout()).not.toContain('geheim');
     expect(answers.fstabList.parse(JSON.parse(stdout()))).toEqual([
       {
@@ -122,29 +123,27 @@ describe('bofh mount fstab and crypttab', () => {
     ]);
   });
 
-  it('list a line that is not understood, and refuse only what touches it', async () => {
+  it('list a line that cannot be parsed, and refuse only changes to that line', async () => {
     const text = '/dev/vda / ext4 defaults 0 1\n/dev/b /b ext4 defaults # geheim\n';
     host.admin.writeFile('/etc/fstab', text);
     const { runtime, stdout, stderr } = at();
-    await tables.listFstab(runtime);
+    await runVerb(runtime, 'mount fstab list');
     expect(stdout()).toContain('not understood');
     expect(stderr()).toBe(
       '/etc/fstab: line 2 is not understood: its fifth field is not a number: a comment needs a line of its own',
     );
-    await tables.addFstab(at().runtime, { device, path: '/mnt' }, { type: 'ext4' });
+    await run(`fstab add ${device} /mnt --type ext4`);
     expect(host.admin.readFile('/etc/fstab')).toBe(`${text}${device} /mnt ext4 defaults 0 0\n`);
     for (const touched of ['/b', '/b/', '/dev/b'])
-      await expect(tables.removeFstab(at().runtime, touched)).rejects.toThrow('line 2 is not understood');
-    await expect(tables.addFstab(at().runtime, { device, path: '/b' }, { type: 'ext4' })).rejects.toThrow(
-      'line 2 is not understood',
-    );
+      await expect(run(`fstab remove ${touched}`)).rejects.toThrow('line 2 is not understood');
+    await expect(run(`fstab add ${device} /b --type ext4`)).rejects.toThrow('line 2 is not understood');
 
     // findmnt 2.41 gives up at such a line.
     const seen: string[] = [];
     host.faults.watch(({ tool, argv }) => {
       if (tool === 'findmnt') seen.push(host.admin.readFile(argv.at(-1) ?? ''));
     });
-    await tables.removeFstab(at().runtime, '/mnt');
+    await run('fstab remove /mnt');
     expect(seen).toEqual([
       `/dev/vda / ext4 defaults 0 1\n#\n${device} /mnt ext4 defaults 0 0\n`,
       '/dev/vda / ext4 defaults 0 1\n#\n',
@@ -153,74 +152,70 @@ describe('bofh mount fstab and crypttab', () => {
 
     host.admin.writeFile('/etc/crypttab', 'a b c d # e\n');
     const listed = at();
-    await tables.listCrypttab(listed.runtime);
+    await runVerb(listed.runtime, 'mount crypttab list');
     expect(listed.stderr()).toContain('/etc/crypttab: line 1 is not understood');
-    await expect(tables.removeCrypttab(at().runtime, 'a')).rejects.toThrow('line 1 is not understood');
+    await expect(run('crypttab remove a')).rejects.toThrow('line 1 is not understood');
   });
 
-  it('change the field that is named, and no other byte of the line', async () => {
+  it('change the named field and no other byte of the line', async () => {
     const table = (field: string): string => `/dev/vda\t/  ext4 ${field} 0  1 # root\r\n`;
     host.admin.writeFile('/etc/fstab', table('defaults'));
-    await tables.changeFstab(at().runtime, '/', { options: 'context="a:c1,c2",noatime' });
+    await run('fstab set / --options context="a:c1,c2",noatime');
     expect(host.admin.readFile('/etc/fstab')).toBe(table('context="a:c1,c2",noatime'));
   });
 
-  it('list nothing where there is no crypttab, and say so', async () => {
+  it('say if there is no crypttab', async () => {
     const { runtime, stdout, stderr } = at();
-    await tables.listCrypttab(runtime);
-    expect([stdout(), stderr()]).toEqual(['', '/etc/crypttab has no line, or is not there']);
+    await runVerb(runtime, 'mount crypttab list');
+    expect([stdout(), stderr()]).toEqual(['', '/etc/crypttab has no line, or does not exist']);
   });
 
-  it('add, change and remove a line, and say what makes systemd read it', async () => {
+  it('add, change and remove a line, and print the command that makes systemd read it', async () => {
     const said = at({ json: true });
-    await tables.addFstab(
-      said.runtime,
-      { device, path: '/mnt' },
-      { type: 'ext4', options: 'nodev', pass: '2', dump: '0' },
-    );
+    await runVerb(said.runtime, `mount fstab add ${device} /mnt --type ext4 -o nodev --pass 2 --dump 0`);
     expect(answers.tableEdit.parse(JSON.parse(said.stdout()))).toEqual({
       ...{ file: '/etc/fstab', line: `${device} /mnt ext4 nodev 0 2`, next: 'systemctl daemon-reload' },
     });
-    await tables.changeFstab(at().runtime, '/mnt', { options: 'ro', path: '/srv' });
+    await run('fstab set /mnt -o ro --path /srv');
     expect(host.admin.readFile('/etc/fstab')).toContain(`${device} /srv ext4 ro 0 2\n`);
     const gone = at();
-    await tables.removeFstab(gone.runtime, '/srv');
-    expect(gone.stdout()).toContain('the line is out of /etc/fstab');
+    await runVerb(gone.runtime, 'mount fstab remove /srv');
+    expect(gone.stdout()).toContain('removed the line from /etc/fstab');
     expect(host.admin.readFile('/etc/fstab')).toBe('/dev/vda / ext4 defaults 0 1\n');
 
-    await tables.addCrypttab(at().runtime, { name: 'web1', device }, { options: 'luks' });
-    await tables.changeCrypttab(at().runtime, 'web1', { name: 'web2', keyFile: '/dev/urandom' });
+    await run(`crypttab add web1 ${device} -o luks`);
+    await run('crypttab set web1 --name web2 --key-file /dev/urandom');
     const listed = at({ json: true });
-    await tables.listCrypttab(listed.runtime);
+    await runVerb(listed.runtime, 'mount crypttab list');
     expect(answers.crypttabList.parse(JSON.parse(listed.stdout()))).toEqual([
       { line: 1, name: 'web2', device, key: '/dev/urandom', options: ['luks'], unreadable: null },
     ]);
-    await tables.removeCrypttab(at().runtime, 'web2');
+    await run('crypttab remove web2');
     expect(host.admin.readFile('/etc/crypttab')).toBe('');
   });
 
-  it('name the options where nothing is said to change, and their own list where no line is found', async () => {
-    await expect(tables.changeFstab(at().runtime, '/', {})).rejects.toMatchObject({
-      message: 'nothing is said to change in the line',
+  it('name the options if no field is given, and their own list if no line is found', async () => {
+    await expect(run('fstab set /')).rejects.toMatchObject({
+      message: 'no field to change',
       remedy: 'give --device, --path, --type, --options, --dump or --pass',
     });
-    await expect(tables.changeCrypttab(at().runtime, 'web1', {})).rejects.toMatchObject({
+    await expect(run('crypttab set web1')).rejects.toMatchObject({
       remedy: 'give --device, --name, --key-file or --options',
     });
-    await expect(tables.removeFstab(at().runtime, '/nope')).rejects.toMatchObject({
+    await expect(run('fstab remove /nope')).rejects.toMatchObject({
       remedy: 'bofh mount fstab list',
     });
-    await expect(tables.removeCrypttab(at().runtime, 'nope')).rejects.toMatchObject({
+    await expect(run('crypttab remove nope')).rejects.toMatchObject({
       remedy: 'bofh mount crypttab list',
     });
   });
 
-  it('refuse a password and a number that is none, before anything is logged', async () => {
-    const asked = { device: '//s/x', path: '/mnt' };
-    const add = (options: Record<string, string>) =>
-      tables.addFstab(at().runtime, asked, { type: 'cifs', ...options });
-    await expect(add({ options: 'user=a%geheim' })).rejects.toThrow(UsageError);
-    await expect(add({ pass: 'two' })).rejects.toThrow(UsageError);
+  it('refuse a password and an invalid number before anything is logged', async () => {
+    const add = (options: string) => run(`fstab add //s/x /mnt --type cifs ${options}`);
+    await expect(add('--options user=a%geheim')).rejects.toThrow(UsageError);
+    const wrong = add('--pass two');
+    await expect(wrong).rejects.toThrow(UsageError);
+    await expect(wrong).rejects.toThrow('--pass two: must be a number from 0 to 9');
     expect(host.changes).toEqual([]);
   });
 });

@@ -1,0 +1,47 @@
+import * as mount from '../../../api/mount.ts';
+import { present } from '../../../core/present.ts';
+import { refuseSecrets } from '../../../mount/index.ts';
+import type { Answer } from '../../output/answer.ts';
+import type { MountAdd } from '../../output/answers/index.ts';
+import { change } from '../../runtime/change.ts';
+import { pathOn } from '../../runtime/session.ts';
+import { commaList, flag, value, verb } from '../../runtime/verb.ts';
+
+/** The mount stays until it is removed or the host reboots. */
+export default verb({
+  changes: true,
+  args: {
+    device: ['<device>', 'device, UUID=…, LABEL=…; with --bind a directory'],
+    path: ['[path]', 'empty directory (default: a new one below /run/bofh/mnt)'],
+  },
+  options: {
+    bind: flag('bind-mount a directory'),
+    readOnly: flag('read-only'),
+    type: value('<TYPE>', 'filesystem type (default: detected by mount)', { conflicts: ['bind'] }),
+    options: value('<LIST>', 'mount options: nodev,noatime,subvol=@web', { short: 'o', read: optionList }),
+  },
+  examples: ['mount add /dev/vg0/web1 /mnt', 'mount add --bind /srv/www /var/www'],
+  run: (runtime, { device, path, bind, readOnly, type, options }) => {
+    const common = {
+      mode: readOnly ? ('ro' as const) : ('rw' as const),
+      ...present({ path: path === undefined ? undefined : pathOn(runtime, path), options }),
+    };
+    return change(runtime, {
+      act: () =>
+        bind
+          ? mount.bind({ source: pathOn(runtime, device), ...common })
+          : mount.mount({ device, ...present({ type }), ...common }),
+      answer: (made): Answer<MountAdd> => ({
+        data: { source: device, path: made.path },
+        lines: [`${device} is mounted on ${made.path}`],
+      }),
+    });
+  },
+});
+
+/** Refuses passwords before the typed line is logged. */
+function optionList(text: string): readonly string[] {
+  const options = commaList(text);
+  refuseSecrets(options);
+  return options;
+}

@@ -1,0 +1,10 @@
+import * as mount from '../../../../api/mount.ts';
+import { verb } from '../../../runtime/verb.ts';
+import { editTable } from '../table-edit.ts';
+
+export default verb({
+  changes: true,
+  args: { name: '<name>' },
+  examples: ['mount crypttab remove data'],
+  run: (runtime, asked) => editTable(runtime, () => mount.removeCrypttab(asked)),
+});

@@ -1,0 +1,21 @@
+import * as mount from '../../../../api/mount.ts';
+import { present } from '../../../../core/present.ts';
+import { value, verb } from '../../../runtime/verb.ts';
+import { editTable, optionsField, refuseNoChange } from '../table-edit.ts';
+
+export default verb({
+  changes: true,
+  args: { mapping: '<name>' },
+  options: {
+    name: value('<NAME>', ''),
+    device: value('<DEVICE>', ''),
+    keyFile: value('<FILE>', 'key file; none: ask at boot'),
+    options: value('<LIST>', '', { short: 'o', read: optionsField }),
+  },
+  examples: ['mount crypttab set data --key-file none'],
+  run: (runtime, { mapping, keyFile: key, ...fields }) => {
+    const to = present({ key, ...fields });
+    refuseNoChange(to, '--device, --name, --key-file or --options');
+    return editTable(runtime, () => mount.changeCrypttab({ name: mapping, to }));
+  },
+});

@@ -1,0 +1,10 @@
+import * as mount from '../../../../api/mount.ts';
+import { verb } from '../../../runtime/verb.ts';
+import { editTable } from '../table-edit.ts';
+
+export default verb({
+  changes: true,
+  args: { of: '<path>' },
+  examples: ['mount fstab remove /srv'],
+  run: (runtime, asked) => editTable(runtime, () => mount.removeFstab(asked)),
+});

@@ -1,0 +1,42 @@
+import * as mount from '../../../api/mount.ts';
+import { withBofh } from '../../../bofh.ts';
+import { give } from '../../output/answer.ts';
+import type { MountList } from '../../output/answers/index.ts';
+import { openSession } from '../../runtime/session.ts';
+import { flag, verb } from '../../runtime/verb.ts';
+
+/** Without `--all` only mounts whose source is a device, a share or a directory. */
+export default verb({
+  changes: false,
+  options: { all: flag('include those of the kernel itself') },
+  examples: ['mount list'],
+  run: async (runtime, { all }) => {
+    const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
+    const found = await withBofh(bofh, () => mount.mounts());
+    const shown = all ? found : found.filter(({ source }) => /[/:]/.test(source));
+    const data: MountList = shown.map(({ id, path, source, root, type, options, superOptions }) => ({
+      ...{ id, path, source, root, type },
+      options: options.split(','),
+      filesystemOptions: superOptions.split(','),
+    }));
+    give(runtime, {
+      data,
+      head: ['ID', 'PATH', 'SOURCE', 'TYPE', 'OPTIONS'],
+      rows: data.map((each) => [
+        String(each.id),
+        each.path,
+        each.root === '/' ? each.source : `${each.source}[${each.root}]`,
+        each.type,
+        shownOptions(each),
+      ]),
+      none: 'only mounts of the kernel itself; --all shows them',
+    });
+    return 0;
+  },
+});
+
+/** Read-only comes from the mount or from the filesystem: the `rw` of the other one would only confuse. */
+function shownOptions({ options, filesystemOptions }: MountList[number]): string {
+  const all = [...new Set([...options, ...filesystemOptions])];
+  return all.filter((word) => word !== 'rw' || !all.includes('ro')).join(',');
+}

@@ -1,0 +1,34 @@
+import * as mount from '../../../api/mount.ts';
+import { UsageError } from '../../../core/errors.ts';
+import { present } from '../../../core/present.ts';
+import type { Answer } from '../../output/answer.ts';
+import type { MountRemove } from '../../output/answers/index.ts';
+import { change } from '../../runtime/change.ts';
+import { pathOn } from '../../runtime/session.ts';
+import { value, verb } from '../../runtime/verb.ts';
+
+export default verb({
+  changes: true,
+  args: { path: '<path>' },
+  options: {
+    mountId: value('<NUMBER>', 'only if the mount has this number in bofh mount list', { read: mountId }),
+  },
+  examples: ['mount remove /mnt'],
+  run: (runtime, { path, mountId: id }) => {
+    const asked = { path: pathOn(runtime, path), ...present({ mountId: id }) };
+    return change(runtime, {
+      act: () => mount.unmount(asked),
+      answer: (gone): Answer<MountRemove> => ({
+        data: { source: gone.source, path: gone.path },
+        lines: [`unmounted ${gone.source} from ${gone.path}`],
+      }),
+    });
+  },
+});
+
+function mountId(text: string, name: string): number {
+  if (/^\d+$/.test(text)) return Number(text);
+  throw new UsageError(`${name} ${text}: must be a whole number`, {
+    remedy: 'bofh mount list shows the numbers',
+  });
+}

@@ -1,0 +1,37 @@
+import { UsageError } from '../../../core/errors.ts';
+import { optionsIn, refuseSecrets } from '../../../mount/index.ts';
+import type { Answer } from '../../output/answer.ts';
+import type { TableEdit } from '../../output/answers/index.ts';
+import { change } from '../../runtime/change.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
+
+/** Edits one line of fstab or crypttab; the answer says when systemd reads it. */
+export async function editTable(
+  runtime: Runtime,
+  act: () => Promise<{ readonly file: string; readonly line: string | null }>,
+): Promise<number> {
+  const next = 'systemctl daemon-reload';
+  return change(runtime, {
+    act,
+    answer: ({ file, line }): Answer<TableEdit> => ({
+      data: { file, line, next },
+      lines: [
+        line === null ? `removed the line from ${file}` : `${file} has the line: ${line}`,
+        `systemd reads it at the next boot, or after: ${next}`,
+      ],
+    }),
+  });
+}
+
+/** For `read`: the options field of a line. Refuses passwords before the typed line is logged. */
+export function optionsField(text: string): readonly string[] {
+  const options = optionsIn(text);
+  refuseSecrets(options);
+  return options;
+}
+
+/** UsageError unless an option names a field to change. */
+export function refuseNoChange(fields: object, options: string): void {
+  if (Object.keys(fields).length === 0)
+    throw new UsageError('no field to change', { remedy: `give ${options}` });
+}
