@@ -1,7 +1,6 @@
 import { Command, Option } from 'commander';
 import { version } from '../../core/version.ts';
 import { examples } from '../verbs/examples.ts';
-import { addBlock } from '../verbs/grammar/block.ts';
 import { addBoot } from '../verbs/grammar/boot.ts';
 import { addCrypt } from '../verbs/grammar/crypt.ts';
 import { addBtrfs } from '../verbs/grammar/btrfs.ts';
@@ -63,7 +62,6 @@ export async function program(words: readonly string[] | 'all', invoke: Invoke):
   const verb = verbs(invoke);
   addXen(noun(root, 'xen', 'guests of this host (Xen domains)'), verb);
   addVm(noun(root, 'vm', 'guests with their disks and configuration'), verb);
-  addBlock(noun(root, 'block', 'block devices and their content'), verb);
   addCrypt(noun(root, 'crypt', 'encrypted devices (LUKS)'), verb);
   addDrbd(noun(root, 'drbd', 'replicated devices (DRBD)'), verb);
   addBtrfs(noun(root, 'btrfs', 'btrfs subvolumes, snapshots and devices'), verb);

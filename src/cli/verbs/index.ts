@@ -1,4 +1,5 @@
 import type { Noun } from '../runtime/verb.ts';
+import { block } from './block/index.ts';
 import { doctor } from './doctor/index.ts';
 import { filesystem } from './filesystem/index.ts';
 import { lvm } from './lvm/index.ts';
@@ -9,6 +10,7 @@ import { run } from './run/index.ts';
 /** Every word that can follow `bofh`, in the order of the help. */
 export const nouns: Noun['verbs'] = {
   lvm,
+  block,
   mount,
   filesystem,
   network,

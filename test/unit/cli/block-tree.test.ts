@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import { drawTree, tree } from '../../../src/cli/verbs/block/tree.ts';
+import { drawTree } from '../../../src/cli/verbs/block/tree.ts';
 import type { StackDevice } from '../../../src/stack/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { runVerb } from './support/run-verb.ts';
 import { testRuntime } from './support/runtime.ts';
 
 function host(): SimulatedHost {
@@ -15,10 +16,10 @@ function host(): SimulatedHost {
 }
 
 describe('bofh block tree', () => {
-  it('draws what lies on what', async () => {
+  it('draws devices above each other', async () => {
     const { runtime, stdout } = testRuntime(simulatedBofh({ host: host() }));
 
-    expect(await tree(runtime, '/dev/vdb')).toBe(0);
+    expect(await runVerb(runtime, 'block tree /dev/vdb')).toBe(0);
 
     expect(stdout().split('\n')).toEqual([
       'vdb  8 GiB ◀  disk, LVM physical volume, overhead 4 MiB, group vg0, free 8 GiB',
@@ -28,10 +29,10 @@ describe('bofh block tree', () => {
     ]);
   });
 
-  it('gives the same as its documented type', async () => {
+  it('prints JSON of its documented type', async () => {
     const { runtime, stdout } = testRuntime(simulatedBofh({ host: host() }), { json: true });
 
-    await tree(runtime, undefined);
+    await runVerb(runtime, 'block tree');
 
     const { devices, asked } = answers.blockTree.parse(JSON.parse(stdout()));
     expect(devices.map(({ name }) => name)).toEqual(['vda', 'vdb', 'vg0/web1']);
@@ -57,7 +58,7 @@ function device(changes: Partial<StackDevice> & Pick<StackDevice, 'id'>): StackD
 const none = { asked: null, untold: [] };
 
 describe('the drawing of a tree', () => {
-  it('shows what lies on two devices below both, and in full once', () => {
+  it('shows a device on two others below both, in full once', () => {
     const array = device({ id: 'md0', title: 'md raid1', below: ['vda', 'vdb'] });
     const lines = drawTree(
       {
@@ -76,7 +77,7 @@ describe('the drawing of a tree', () => {
     ]);
   });
 
-  it('is never wider than the terminal, but for a word that is', () => {
+  it('is wider than the terminal only if a word is', () => {
     const facts = Array.from({ length: 20 }, (_, at) => ({ name: `fact${at}`, value: 'x y z' }));
     const upper = device({ id: 'vda1', below: ['vda'], facts, untold: ['a rather long reason '.repeat(8)] });
     const both = [device({ id: 'vda', above: ['vda1'], facts }), upper];
@@ -87,7 +88,7 @@ describe('the drawing of a tree', () => {
     expect(lines.join(' ')).toContain('fact19');
   });
 
-  it('lets no name of the host move the cursor', () => {
+  it('escapes control characters in names', () => {
     const named = device({
       id: 'vda',
       content: { state: 'known', layer: 'x', title: 'ext4', label: 'a\u001b[2Jb', facts: [] },

@@ -2,13 +2,13 @@ import { describe, expect, it } from 'vitest';
 import type { Bofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
 import { demote, grow, promote, remove } from '../../../src/cli/verbs/drbd/known.ts';
-import { resize } from '../../../src/cli/verbs/block/resize.ts';
 import { convert } from '../../../src/cli/verbs/drbd/convert.ts';
 import { replacePeer } from '../../../src/cli/verbs/drbd/replace-peer.ts';
 import { create } from '../../../src/cli/verbs/drbd/create.ts';
 import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { both, ext4, made, plain, three, two } from '../replica/support.ts';
 import { lineOf, unnamed } from '../plan/support.ts';
+import { runVerb } from './support/run-verb.ts';
 import { testRuntime } from './support/runtime.ts';
 
 const options = { on: 'alpha,there', size: '64m', vg: 'vg0', initialSync: 'skip' };
@@ -98,7 +98,11 @@ const recipes: readonly (readonly [
   ],
   ['demote', () => made({ primary: 'there' }), (runtime) => demote(runtime, 'web1', on)],
   ['grow', () => made({ primary: 'there' }), (runtime) => grow(runtime, { name: 'web1', size: '+64m' }, on)],
-  ['grow, by block resize', filledReplica, (runtime) => resize(runtime, ['/dev/drbd0', '+64m'], on)],
+  [
+    'grow, by block resize',
+    filledReplica,
+    (runtime) => runVerb(runtime, 'block resize /dev/drbd0 +64m --on alpha,there'),
+  ],
 ];
 
 /** With an ext4 on it, which is to grow too. */
@@ -117,7 +121,8 @@ it('the plan of a resize opens no container on a replicated disk, and says so', 
   admin.format('/dev/mapper/web1', { ...ext4, blocks: 12 * 1024 });
   admin.luksClose('web1');
   const { runtime } = at(hosts.here, { dryRun: true });
-  const planned = resize(runtime, ['/dev/drbd0', '+64m'], { ...on, key: 'file:/etc/key' });
+  const line = 'block resize /dev/drbd0 +64m --on alpha,there --key file:/etc/key';
+  const planned = runVerb(runtime, line);
   await expect(planned).rejects.toThrow('/dev/drbd0 is closed, and a plan opens nothing');
 });
 

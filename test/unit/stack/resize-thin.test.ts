@@ -2,9 +2,9 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import * as block from '../../../src/api/block.ts';
 import { withBofh } from '../../../src/bofh.ts';
 import { blockResize } from '../../../src/cli/output/answers/index.ts';
-import { resize as cliResize } from '../../../src/cli/verbs/block/resize.ts';
 import { RolledBackError } from '../../../src/core/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { runVerb } from '../cli/support/run-verb.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 
 const mib = 1024 ** 2;
@@ -41,16 +41,16 @@ describe('a thin volume with an ext4', () => {
     },
   );
 
-  it('becomes larger than its pool has for it, and that is told, in words and as data', async () => {
+  it('warns in words and in JSON if the volume grows beyond the free space of its pool', async () => {
     const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { json: true });
-    expect(await cliResize(runtime, [device, '60m'], {})).toBe(0);
+    expect(await runVerb(runtime, `block resize ${device} 60m`)).toBe(0);
     const { warnings } = blockResize.parse(JSON.parse(stdout()));
     expect(warnings).toEqual([
       expect.stringMatching(/vg0\/a: the volumes in the pool vg0\/pool .* watch it/),
     ]);
 
     const said = testRuntime(simulatedBofh({ host }));
-    expect(await cliResize(said.runtime, [device, '1g'], {})).toBe(0);
+    expect(await runVerb(said.runtime, `block resize ${device} 1g`)).toBe(0);
     expect(said.stdout()).toContain('more than it then has room for');
     expect(sizes()).toEqual([1024, 1024]);
   });

@@ -1,25 +1,27 @@
 import * as stack from '../../../stack/index.ts';
 import type { StackDevice, StackTree, StackUse } from '../../../stack/index.ts';
+import { present } from '../../../core/present.ts';
 import { formatSize } from '../../../core/units.ts';
 import { give } from '../../output/answer.ts';
-import type { Runtime } from '../../runtime/runtime.ts';
 import { openSession } from '../../runtime/session.ts';
+import { verb } from '../../runtime/verb.ts';
 import { printable } from '../../output/text.ts';
 
-/** `bofh block tree [DEVICE]` */
-export async function tree(runtime: Runtime, device: string | undefined): Promise<number> {
-  const { bofh } = await openSession(runtime, { site: 'used', root: 'not-needed' });
-  const { host, site } = bofh;
-  const data = await stack.tree({
-    ...{ host, configDirs: site.guestConfigDirs },
-    ...(device === undefined ? {} : { device }),
-  });
-  give(runtime, { data, lines: drawTree(data, runtime.terminal.columns) });
-  for (const one of data.untold) runtime.terminal.line(`could not be told: ${printable(one)}`);
-  return 0;
-}
+export default verb({
+  changes: false,
+  args: { device: ['[device]', 'only this device, what is below it and what is above it'] },
+  examples: ['block tree', 'block tree /dev/vg0/web1'],
+  run: async (runtime, { device }) => {
+    const { bofh } = await openSession(runtime, { site: 'used', root: 'not-needed' });
+    const { host, site } = bofh;
+    const data = await stack.tree({ host, configDirs: site.guestConfigDirs, ...present({ device }) });
+    give(runtime, { data, lines: drawTree(data, runtime.terminal.columns) });
+    for (const one of data.untold) runtime.terminal.line(`unknown: ${printable(one)}`);
+    return 0;
+  },
+});
 
-/** The tree as lines of at most so many columns. What lies on several devices is drawn once, and named at the others. */
+/** The tree as lines of at most `columns`. A device above several others is drawn in full once. */
 export function drawTree({ roots, devices, asked }: StackTree, columns: number): readonly string[] {
   const byId = new Map(devices.map((one) => [one.id, one]));
   const drawn = new Set<string>();
@@ -47,7 +49,7 @@ export function drawTree({ roots, devices, asked }: StackTree, columns: number):
   return lines;
 }
 
-/** What it is, what lies on it, and what the two say of themselves. */
+/** Its kind, its content, and the facts of both. */
 function wordsOf(device: StackDevice): readonly string[] {
   const { title, facts, content, readOnly } = device;
   const label = content.label === undefined ? '' : ` "${content.label}"`;
@@ -78,7 +80,7 @@ function inWords({ name, value }: { readonly name: string; readonly value: strin
   return `${name} ${value}`;
 }
 
-/** A line each: who uses it, and what could not be told. */
+/** A line for each holder, and for each fact that is unknown. */
 function moreOf({ uses, untold }: StackDevice): readonly string[] {
   return [...uses.map(useInWords), ...untold.map((one) => `? ${printable(one)}`)];
 }
@@ -92,13 +94,13 @@ function useInWords(use: StackUse): string {
     case 'swap':
       return '→ in use as swap';
     case 'guest':
-      return `→ disk of the guest ${use.name ?? 'without a name that could be told'} (domid ${use.domid})`;
+      return `→ disk of the guest ${use.name ?? 'with an unknown name'} (domid ${use.domid})`;
     case 'configured-guest':
       return `→ disk of the guest ${use.name}, which is off (${printable(use.file)})`;
   }
 }
 
-/** Words, with commas between them, in lines that are not longer than they may be, unless a word is. */
+/** Words with commas between them, in lines of at most `columns`; only a word that is longer exceeds that. */
 function wrapped(
   words: readonly string[],
   { first, next, columns }: { readonly first: string; readonly next: string; readonly columns: number },

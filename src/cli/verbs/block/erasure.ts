@@ -1,0 +1,33 @@
+import type * as block from '../../../api/block.ts';
+import type { Answer } from '../../output/answer.ts';
+import type { BlockDestroy } from '../../output/answers/index.ts';
+import { printable } from '../../output/text.ts';
+import { change } from '../../runtime/change.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
+import { commaList, value } from '../../runtime/verb.ts';
+
+/** For verbs that erase a whole device. */
+export const overwriteAll = value(
+  '<UUID|TYPE,…>',
+  'everything on the device: the UUID of each content, or its type if it has no UUID; blank: data without a signature',
+  { read: commaList },
+);
+
+/** Erases a whole device; `done` says in the answer how. Asks before. */
+export async function eraseDevice(
+  runtime: Runtime,
+  asked: { readonly device: string; readonly overwrite: string[] },
+  { act, done }: { readonly act: typeof block.zero | typeof block.discard; readonly done: string },
+): Promise<number> {
+  const { device, overwrite } = asked;
+  const lost = overwrite.map((each) => (each === 'blank' ? 'data without a signature' : printable(each)));
+  const loss = `everything on ${printable(device)} is lost for good: ${lost.join(', ')}`;
+  return change(runtime, {
+    destroys: lost.length === 0 ? [] : [loss],
+    act: () => act(asked),
+    answer: (): Answer<BlockDestroy> => ({
+      data: { device, lost: overwrite },
+      lines: [`${printable(device)} ${done}: its content is lost`],
+    }),
+  });
+}

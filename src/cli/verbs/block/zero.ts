@@ -1,0 +1,12 @@
+import * as block from '../../../api/block.ts';
+import { verb } from '../../runtime/verb.ts';
+import { eraseDevice, overwriteAll } from './erasure.ts';
+
+export default verb({
+  changes: true,
+  args: { device: '<device>' },
+  options: { overwrite: overwriteAll },
+  examples: ['block zero /dev/sdb --overwrite blank'],
+  run: (runtime, { device, overwrite = [] }) =>
+    eraseDevice(runtime, { device, overwrite }, { act: block.zero, done: 'is filled with zeros' }),
+});
