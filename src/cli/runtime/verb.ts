@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { UsageError } from '../../core/errors.ts';
+import { present } from '../../core/present.ts';
 import type { Runtime } from './runtime.ts';
 
 /** An option of a verb. `T` is the type of its value in `run`. */
@@ -13,6 +14,8 @@ export interface OptionSpec<T> {
   readonly short: string | undefined;
   /** Names of options that exclude this one. */
   readonly conflicts: readonly string[];
+  /** Not in the help: another spelling of an option. */
+  readonly hidden: boolean;
   /** Throws UsageError. `name` is the option as typed, for example `--size`. */
   readonly parse: (value: string | boolean | undefined, name: string) => T;
 }
@@ -20,12 +23,16 @@ export interface OptionSpec<T> {
 interface More {
   readonly conflicts?: readonly string[];
   readonly short?: string;
+  readonly hidden?: boolean;
 }
 
 /** An option without a value, such as `--zeros`. True when it was typed. */
-export function flag(help: string, { conflicts = [], short }: More = {}): OptionSpec<boolean> {
+export function flag(
+  help: string,
+  { conflicts = [], short, hidden = false }: More = {},
+): OptionSpec<boolean> {
   const parse = (value: unknown): boolean => value === true;
-  return { placeholder: '', help, required: false, default: undefined, short, conflicts, parse };
+  return { placeholder: '', help, required: false, default: undefined, short, conflicts, hidden, parse };
 }
 
 /** Reads the text of an option. Throws UsageError. `name` is the option as typed, for example `--size`. */
@@ -57,16 +64,30 @@ export function value(
     readonly default?: string;
   } = {},
 ): OptionSpec<unknown> {
-  const { conflicts = [], short, read = (text: string): unknown => text, required = false } = more;
+  const { conflicts = [], short, hidden = false, required = false } = more;
+  const { read = (text: string): unknown => text } = more;
   const parse = (typed: string | boolean | undefined, name: string): unknown =>
     typeof typed === 'string' ? read(typed, name) : undefined;
-  return { placeholder, help, required, default: more.default, short, conflicts, parse };
+  return { placeholder, help, required, default: more.default, short, conflicts, hidden, parse };
 }
 
 /** For `read`: a whole number. */
 export function wholeNumber(text: string, name: string): number {
   if (/^\d{1,15}$/.test(text)) return Number(text);
   throw new UsageError(`${name} ${text}: must be a whole number`);
+}
+
+/** For `read`: what `parse` makes of the text. Its UsageError gets the name of the option in front. */
+export function named<T>(parse: (text: string) => T): ReadText<T> {
+  return (text, name) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      const { message, remedy } = error;
+      throw new UsageError(`${name}: ${message}`, { cause: error, ...present({ remedy }) });
+    }
+  };
 }
 
 /** For `read`: one of these words. */
@@ -161,7 +182,7 @@ export function addWords(command: Command, { args, options, examples, dashes, sc
     const option = new Option(`${letter}${flagOf(key)} ${spec.placeholder}`.trim(), spec.help);
     if (spec.default !== undefined) option.default(spec.default);
     if (spec.conflicts.length > 0) option.conflicts([...spec.conflicts]);
-    command.addOption(option.makeOptionMandatory(spec.required));
+    command.addOption(option.makeOptionMandatory(spec.required).hideHelp(spec.hidden));
   }
   if (dashes) command.allowUnknownOption();
   if (script) command.passThroughOptions();
