@@ -2,9 +2,9 @@ import { expect, it } from 'vitest';
 import { start, startAll } from '../../src/api/xen.ts';
 import { withBofh } from '../../src/bofh.ts';
 import { xenStartAll } from '../../src/cli/output/answers/index.ts';
-import { startAll as startAllVerb } from '../../src/cli/verbs/xen/xen.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../src/simulator/index.ts';
 import { containing } from './cli/support/containing.ts';
+import { runVerb } from './cli/support/run-verb.ts';
 import { testRuntime } from './cli/support/runtime.ts';
 
 /** A host with these guests configured. */
@@ -40,7 +40,7 @@ it('a guest that cannot be undone is a row of the table, and the others are star
   unsynced(host);
   const { runtime, stdout, stderr } = testRuntime(simulatedBofh({ host }), { json: true });
 
-  const exitCode = await startAllVerb(runtime);
+  const exitCode = await runVerb(runtime, 'xen start-all');
 
   const rows = xenStartAll.parse(JSON.parse(stdout()));
   expect(rows).toMatchObject([
@@ -57,7 +57,7 @@ it('the same as a table', async () => {
   unsynced(host);
   const { runtime, stdout } = testRuntime(simulatedBofh({ host }));
 
-  expect(await startAllVerb(runtime)).toBe(3);
+  expect(await runVerb(runtime, 'xen start-all')).toBe(3);
 
   expect(stdout()).toMatch(/^a +off +unknown .*cannot be made durable.*\nb +off +running/m);
 });

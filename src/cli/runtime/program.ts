@@ -10,7 +10,6 @@ import { addRecover } from '../verbs/grammar/recover.ts';
 import type { Verb as OldVerb } from '../verbs/grammar/verb.ts';
 import { nouns } from '../verbs/index.ts';
 import { addVm } from '../verbs/grammar/vm.ts';
-import { addXen } from '../verbs/grammar/xen.ts';
 import type { Runtime } from './runtime.ts';
 import { addWords, type Noun, typedIn, type Verb } from './verb.ts';
 import type { GlobalOptions } from './settings.ts';
@@ -60,7 +59,6 @@ export async function program(words: readonly string[] | 'all', invoke: Invoke):
     .enablePositionalOptions();
   addGlobals(root, 'shown');
   const verb = verbs(invoke);
-  addXen(noun(root, 'xen', 'guests of this host (Xen domains)'), verb);
   addVm(noun(root, 'vm', 'guests with their disks and configuration'), verb);
   addCrypt(noun(root, 'crypt', 'encrypted devices (LUKS)'), verb);
   addDrbd(noun(root, 'drbd', 'replicated devices (DRBD)'), verb);

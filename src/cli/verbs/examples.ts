@@ -1,8 +1,5 @@
 /** What `--help` shows below "Examples:", without the leading `bofh`, by the words of the verb. */
 export const examples: Readonly<Record<string, readonly string[]>> = {
-  'xen list': ['xen list', '--json xen list'],
-  'xen start': ['xen start web1', 'xen start web1 --time 2m'],
-  'xen start-all': ['xen start-all'],
   'vm create': [
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --memory 1g --start',
     '--dry-run vm create web1 --source tar:/srv/bookworm.tar --size 4g',

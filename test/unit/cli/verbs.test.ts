@@ -2,7 +2,6 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import * as answers from '../../../src/cli/output/answers/index.ts';
 import { create } from '../../../src/cli/verbs/vm/create.ts';
 import { remove } from '../../../src/cli/verbs/vm/remove.ts';
-import { list, start, startAll } from '../../../src/cli/verbs/xen/xen.ts';
 import { RefusedError } from '../../../src/core/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from './support/runtime.ts';
@@ -107,7 +106,7 @@ describe('bofh xen', () => {
     await make('web1');
     const { runtime, stdout } = at({ json: true });
 
-    expect(await list(runtime)).toBe(0);
+    expect(await runVerb(runtime, 'xen list')).toBe(0);
 
     const guests = answers.xenList.parse(JSON.parse(stdout()));
     expect(guests.find(({ name }) => name === 'web1')).toMatchObject({
@@ -121,10 +120,10 @@ describe('bofh xen', () => {
     for (const name of ['web1', 'web2']) await make(name);
     const [one, all, again] = [at({ json: true }), at({ json: true }), at({ json: true })];
 
-    expect(await start(one.runtime, 'web2')).toBe(0);
-    expect(await startAll(all.runtime)).toBe(0);
+    expect(await runVerb(one.runtime, 'xen start web2')).toBe(0);
+    expect(await runVerb(all.runtime, 'xen start-all')).toBe(0);
     const changes = host.changes.length;
-    expect(await startAll(again.runtime)).toBe(0);
+    expect(await runVerb(again.runtime, 'xen start-all')).toBe(0);
 
     expect(answers.xenStart.parse(JSON.parse(one.stdout()))).toMatchObject({ name: 'web2' });
     expect(answers.xenStartAll.parse(JSON.parse(all.stdout()))).toMatchObject([
@@ -139,7 +138,7 @@ describe('bofh xen', () => {
     host.fault({ tool: 'xl', argvIncludes: 'web1.cfg', mode: 'fails before' });
     const { runtime, stdout } = at({ json: true });
 
-    expect(await startAll(runtime)).toBe(6);
+    expect(await runVerb(runtime, 'xen start-all')).toBe(6);
 
     const rows = answers.xenStartAll.parse(JSON.parse(stdout()));
     expect(rows.map(({ guest, now, error }) => [guest, now, error !== undefined])).toEqual([

@@ -1,0 +1,12 @@
+import { parseDuration } from '../../runtime/settings.ts';
+import { flag, named, value } from '../../runtime/verb.ts';
+
+/** Options of the verbs that start guests. */
+export const alone = flag(
+  'start without the peer; only if the peer is down, does not run this guest and has no newer data',
+);
+export const time = value(
+  '<DURATION>',
+  'longest time to wait until a replicated disk is connected (default: 30s)',
+  { read: named(parseDuration) },
+);
