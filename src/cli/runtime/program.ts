@@ -4,7 +4,6 @@ import { examples } from '../verbs/examples.ts';
 import { addBoot } from '../verbs/grammar/boot.ts';
 import { addCrypt } from '../verbs/grammar/crypt.ts';
 import { addBtrfs } from '../verbs/grammar/btrfs.ts';
-import { addDrbd } from '../verbs/grammar/drbd.ts';
 import { addJournal } from '../verbs/grammar/journal.ts';
 import { addRecover } from '../verbs/grammar/recover.ts';
 import type { Verb as OldVerb } from '../verbs/grammar/verb.ts';
@@ -61,7 +60,6 @@ export async function program(words: readonly string[] | 'all', invoke: Invoke):
   const verb = verbs(invoke);
   addVm(noun(root, 'vm', 'guests with their disks and configuration'), verb);
   addCrypt(noun(root, 'crypt', 'encrypted devices (LUKS)'), verb);
-  addDrbd(noun(root, 'drbd', 'replicated devices (DRBD)'), verb);
   addBtrfs(noun(root, 'btrfs', 'btrfs subvolumes, snapshots and devices'), verb);
   addJournal(noun(root, 'journal', 'journals: finished and unfinished sequences'), verb);
   addRecover(root, verb);

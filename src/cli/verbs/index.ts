@@ -1,6 +1,7 @@
 import type { Noun } from '../runtime/verb.ts';
 import { block } from './block/index.ts';
 import { doctor } from './doctor/index.ts';
+import { drbd } from './drbd/index.ts';
 import { filesystem } from './filesystem/index.ts';
 import { lvm } from './lvm/index.ts';
 import { mount } from './mount/index.ts';
@@ -15,6 +16,7 @@ export const nouns: Noun['verbs'] = {
   block,
   mount,
   filesystem,
+  drbd,
   network,
   doctor,
   run,

@@ -21,6 +21,7 @@ import {
 } from '../../../src/simulator/index.ts';
 import { recorded } from '../blockdevice/fixtures.ts';
 import { replicated, resourceText, up } from '../drbd/support.ts';
+import { runVerb } from './support/run-verb.ts';
 import { testRuntime } from './support/runtime.ts';
 
 const at = (host: SimulatedHost, said: Parameters<typeof testRuntime>[1] = {}) =>
@@ -28,7 +29,7 @@ const at = (host: SimulatedHost, said: Parameters<typeof testRuntime>[1] = {}) =
 
 it('bofh drbd list has a row for each volume, with its peer', async () => {
   const { runtime, stdout } = at(up(), { json: true });
-  expect(await list(runtime)).toBe(0);
+  expect(await runVerb(runtime, 'drbd list')).toBe(0);
   expect(answers.drbdList.parse(JSON.parse(stdout()))).toEqual([
     {
       ...{ resource: 'web1', volume: 0, minor: 0, device: '/dev/drbd0', configured: true },
@@ -47,50 +48,52 @@ it('bofh drbd list, show and status call the peer by the name of the only other 
   const host = up();
   host.admin.writeFile('/etc/drbd.d/web1.res', resourceText('web1').replace('on peer', 'on web2'));
   host.admin.setDrbd('web1', { connection: 'StandAlone' });
-  for (const [says, act] of [
-    ['web2 (Unknown)', (runtime: Runtime) => list(runtime)],
-    ['to web2: StandAlone', (runtime: Runtime) => show(runtime, 'web1')],
-    ['web2', (runtime: Runtime) => status(runtime, 'web1')],
+  for (const [says, words] of [
+    ['web2 (Unknown)', 'drbd list'],
+    ['to web2: StandAlone', 'drbd show web1'],
+    ['web2', 'drbd status web1'],
   ] as const) {
     const { runtime, stdout } = at(host);
-    await act(runtime);
+    await runVerb(runtime, words);
     expect(stdout()).toContain(says);
   }
 });
 
-it('bofh drbd list is a table for people, and says when there is nothing', async () => {
+it('bofh drbd list prints a table, and says so when there is no resource', async () => {
   const some = at(replicated());
-  await list(some.runtime);
+  await runVerb(some.runtime, 'drbd list');
   expect(some.stdout()).toMatch(/^RESOURCE +DEVICE +ROLE +DISK/);
   expect(some.stdout()).toMatch(/^web1\/0 +\/dev\/drbd0 +down +- +- +\/dev\/vg0\/web1-root/m);
   const none = at(simulatedHost());
-  await list(none.runtime);
+  await runVerb(none.runtime, 'drbd list');
   expect(none.stderr()).toContain('there is no DRBD resource on this host');
 });
 
-it('bofh drbd status says what is not as it should be, in words and with a remedy', async () => {
+it('bofh drbd status shows problems and their remedies', async () => {
   const host = up();
   host.admin.setDrbd('web1', { connection: 'StandAlone' });
   const { runtime, stdout } = at(host);
-  expect(await status(runtime, 'web1')).toBe(0);
+  expect(await runVerb(runtime, 'drbd status web1')).toBe(0);
   expect(stdout()).toMatch(/^web1: it is StandAlone: .*split brain.*\n {2}.*--discard-my-data web1/m);
   const json = at(replicated(), { json: true });
-  await status(json.runtime, undefined);
+  await runVerb(json.runtime, 'drbd status');
   expect(answers.drbdStatus.parse(JSON.parse(json.stdout()))).toEqual([
     {
       ...{ resource: 'web1', up: false },
       findings: [{ level: 'note', words: 'it is not up', remedy: 'bring it up: bofh drbd up web1' }],
     },
   ]);
-  await expect(status(at(host).runtime, 'web9')).rejects.toThrow('there is no DRBD resource web9');
+  await expect(runVerb(at(host).runtime, 'drbd status web9')).rejects.toThrow(
+    'there is no DRBD resource web9',
+  );
 });
 
-it('bofh drbd status names a split brain on both sides of it: the one that is StandAlone, and the one that still looks', async () => {
+it('bofh drbd status reports a split brain on the StandAlone side and on the side that still tries to connect', async () => {
   const alone = up();
   alone.admin.drbdadm('disconnect', 'web1');
   for (const host of [up(), alone]) {
     const { runtime, stdout } = at(host);
-    await status(runtime, 'web1');
+    await runVerb(runtime, 'drbd status web1');
     expect(stdout()).toMatch(
       /split brain.*Those of this host: .*--discard-my-data web1.*Those of the other host:/,
     );
@@ -113,20 +116,20 @@ function withoutPrograms(proc: string): Bofh {
   return { ...bofh, host: bare };
 }
 
-describe('without drbd-utils the kernel alone is asked', () => {
+describe('without drbd-utils, only the kernel is asked', () => {
   const proc = (name: string): string => recorded(`proc/drbd-${name}@9.22.0-module-8.4.11`).stdout;
 
-  it('by list and by status, which says so', async () => {
+  it('by list, and by status, which says so', async () => {
     const split = withoutPrograms(proc('pair-split-brain'));
     const table = testRuntime(split, { json: true });
-    await list(table.runtime);
+    await runVerb(table.runtime, 'drbd list');
     expect(answers.drbdList.parse(JSON.parse(table.stdout()))[0]).toMatchObject({ resource: null });
     const { runtime, stdout } = testRuntime(split);
-    expect(await status(runtime, undefined)).toBe(0);
+    expect(await runVerb(runtime, 'drbd status')).toBe(0);
     expect(stdout()).toMatch(/^\/dev\/drbd\d+: only the kernel was asked.*\n.*install drbd-utils/m);
     expect(stdout()).toMatch(/it is StandAlone.*split brain/);
     const whole = testRuntime(withoutPrograms(proc('pair-connected')), { json: true });
-    await status(whole.runtime, undefined);
+    await runVerb(whole.runtime, 'drbd status');
     for (const { findings, up: isUp } of answers.drbdStatus.parse(JSON.parse(whole.stdout())))
       expect([isUp, findings.length > 0 && findings[0]?.words.includes('only the kernel')]).toEqual([
         true,
@@ -138,7 +141,7 @@ describe('without drbd-utils the kernel alone is asked', () => {
     const { runtime, stdout } = testRuntime(withoutPrograms(proc('pair-syncing')), { json: true });
     const { signals, terminal } = runtime;
     const once = { ...terminal, heard: () => stdout() === '' };
-    await watch({ ...runtime, signals, terminal: once }, undefined, { every: '1ms' });
+    await runVerb({ ...runtime, signals, terminal: once }, 'drbd status --watch --every 1ms');
     const [first] = stdout()
       .trim()
       .split('\n')
@@ -147,15 +150,15 @@ describe('without drbd-utils the kernel alone is asked', () => {
     expect(first?.volumes[0]).toMatchObject({ connection: 'Connected' });
   });
 
-  it('and of one that is named nothing can be told', async () => {
+  it('and status of one resource is an error', async () => {
     const { runtime } = testRuntime(withoutPrograms(proc('pair-connected')));
-    await expect(status(runtime, 'web1')).rejects.toBeInstanceOf(ToolError);
+    await expect(runVerb(runtime, 'drbd status web1')).rejects.toBeInstanceOf(ToolError);
   });
 });
 
-it('bofh drbd show has the configuration and what the kernel has', async () => {
+it('bofh drbd show shows the configuration and the state in the kernel', async () => {
   const { runtime, stdout } = at(up());
-  expect(await show(runtime, 'web1')).toBe(0);
+  expect(await runVerb(runtime, 'drbd show web1')).toBe(0);
   expect(stdout()).toContain('web1, configured in /etc/drbd.d/web1.res:1\n');
   expect(stdout()).toContain('on sim (this host): ipv4 10.0.0.1 port 7788\n');
   expect(stdout()).toContain('  volume 0: /dev/drbd0 on /dev/vg0/web1-root, metadata internal\n');
@@ -164,61 +167,63 @@ it('bofh drbd show has the configuration and what the kernel has', async () => {
     'it is Secondary\n  volume 0: /dev/drbd0 UpToDate, 64 MiB\nto peer: Connecting, Unknown there\n',
   );
   const json = at(replicated(), { json: true });
-  await show(json.runtime, 'web1');
+  await runVerb(json.runtime, 'drbd show web1');
   expect(answers.drbdShow.parse(JSON.parse(json.stdout()))).toMatchObject({
     state: null,
     hosts: [{ here: true }, { here: false }],
   });
 });
 
-it('bofh drbd show says what the kernel runs otherwise than the file says', async () => {
+it('bofh drbd show lists differences between the kernel and the file', async () => {
   const host = up();
   const whole = at(host);
-  await show(whole.runtime, 'web1');
+  await runVerb(whole.runtime, 'drbd show web1');
   expect(whole.stdout()).not.toContain('otherwise');
   host.admin.removeFile('/etc/drbd.d/web1.res');
   host.admin.writeFile('/etc/drbd.d/web1.res', resourceText('web1', { port: 7799 }));
   const { runtime, stdout } = at(host);
-  await show(runtime, 'web1');
+  await runVerb(runtime, 'drbd show web1');
   expect(stdout()).toMatch(
     /^the kernel runs it otherwise than \/etc\/drbd\.d\/web1\.res says\. .*bofh drbd adjust web1\):\n {2}drbdsetup-84 disconnect .*:7788.*\n {2}drbdsetup-84 connect .*:7799/m,
   );
 });
 
-it('bofh drbd next tells a port and a minor number that are free', async () => {
+it('bofh drbd next shows a free port and a free minor number', async () => {
   const { runtime, stdout } = at(up(), { json: true });
-  expect(await next(runtime)).toBe(0);
+  expect(await runVerb(runtime, 'drbd next')).toBe(0);
   expect(answers.drbdNext.parse(JSON.parse(stdout()))).toEqual({ port: 7789, minor: 1 });
 });
 
-it('bofh drbd next --on tells what is free on every host that is named', async () => {
+it('bofh drbd next --on shows what is free on all named hosts', async () => {
   const there = simulatedHost({ hostname: 'far' });
   there.admin.writeFile('/etc/drbd.conf', 'include "drbd.d/*.res";\n');
   there.admin.writeFile('/etc/drbd.d/old.res', resourceText('old', { port: 7789, minor: 3 }));
   there.world.drbd.module = 'loaded';
   const { here } = simulatedPair({ here: up(), there });
   const { runtime, stdout } = testRuntime(here, { json: true });
-  expect(await next(runtime, { on: 'sim,there' })).toBe(0);
+  expect(await runVerb(runtime, 'drbd next --on sim,there')).toBe(0);
   expect(answers.drbdNext.parse(JSON.parse(stdout()))).toEqual({ port: 7790, minor: 1 });
   const other = testRuntime(here, { json: true });
-  await next(other.runtime, { on: 'there' });
+  await runVerb(other.runtime, 'drbd next --on there');
   expect(JSON.parse(other.stdout())).toEqual({ port: 7788, minor: 0 });
-  await expect(next(testRuntime(here).runtime, { on: ',' })).rejects.toThrow('name hosts');
-  await expect(next(testRuntime(here).runtime, { on: 'sim,nowhere' })).rejects.toThrow('no host "nowhere"');
+  await expect(runVerb(testRuntime(here).runtime, 'drbd next --on ,')).rejects.toThrow(
+    '--on ,: must name hosts',
+  );
+  await expect(runVerb(testRuntime(here).runtime, 'drbd next --on sim,nowhere')).rejects.toThrow(
+    'no host "nowhere"',
+  );
 });
 
 const hosts = 'sim=10.0.0.1:7790#0,peer=[fd00::2]:7791#1';
 
-it('bofh drbd config create reads hosts, volumes and options as they are typed', async () => {
+it('bofh drbd config create reads hosts, volumes and options', async () => {
   const host = replicated();
   const { runtime, stdout } = at(host, { json: true });
-  const options = {
-    hosts,
-    volumes: '5:/dev/vg0/a,peer=6:/dev/vg1/b',
-    protocol: 'B',
-    set: 'net.verify-alg=sha256,disk.c-max-rate=1M',
-  };
-  expect(await createConfig(runtime, 'web2', options)).toBe(0);
+  const options = [
+    `--hosts ${hosts} --volumes 5:/dev/vg0/a,peer=6:/dev/vg1/b --protocol B`,
+    '--set net.verify-alg=sha256,disk.c-max-rate=1M',
+  ];
+  expect(await runVerb(runtime, ['drbd config create web2', ...options].join(' '))).toBe(0);
   expect(answers.drbdConfigCreate.parse(JSON.parse(stdout()))).toEqual({
     ...{ resource: 'web2', file: '/etc/drbd.d/web2.res', devices: ['/dev/drbd5'] },
   });
@@ -230,72 +235,76 @@ it('bofh drbd config create reads hosts, volumes and options as they are typed',
 });
 
 it.each([
-  ['a host without an address', { hosts: 'sim', volumes: '5:/dev/a' }, 'is no host'],
-  ['a volume without a device', { hosts, volumes: '5' }, 'is no volume'],
-  ['an unknown protocol', { hosts, volumes: '5:/dev/a', protocol: 'D' }, 'is no protocol'],
+  ['a host without an address', '--hosts sim --volumes 5:/dev/a', '--hosts sim: must be NAME=ADDRESS:PORT'],
+  ['a volume without a device', `--hosts ${hosts} --volumes 5`, '--volumes 5: must be MINOR:DEVICE'],
   [
-    'an option of no section',
-    { hosts, volumes: '5:/dev/a', set: 'verify-alg=md5' },
-    'is no option of a resource',
+    'an unknown protocol',
+    `--hosts ${hosts} --volumes 5:/dev/a --protocol D`,
+    '--protocol D: must be A, B or C',
   ],
-])('bofh drbd config create takes no %s', async (_, options, words) => {
-  await expect(createConfig(at(replicated()).runtime, 'web2', options)).rejects.toThrow(words);
+  [
+    'an option without a section',
+    `--hosts ${hosts} --volumes 5:/dev/a --set verify-alg=md5`,
+    '--set verify-alg=md5: must be SECTION.OPTION=VALUE',
+  ],
+])('bofh drbd config create refuses %s', async (_, options, words) => {
+  const { runtime } = at(replicated());
+  await expect(runVerb(runtime, `drbd config create web2 ${options}`)).rejects.toThrow(words);
 });
 
-it('bofh drbd config remove and create-md tell what they did', async () => {
+it('bofh drbd config remove and create-md report what they did', async () => {
   const removed = at(replicated(), { yes: true });
-  expect(await removeConfig(removed.runtime, 'web1')).toBe(0);
+  expect(await runVerb(removed.runtime, 'drbd config remove web1')).toBe(0);
   expect(removed.stdout()).toContain('web1 is not configured any more');
   const host = replicated();
   host.admin.format('/dev/vg0/web1-root', undefined);
   host.world.drbd.module = 'loaded';
   const made = at(host, { json: true });
-  expect(await createMetadata(made.runtime, 'web1', { volume: '0' })).toBe(0);
+  expect(await runVerb(made.runtime, 'drbd create-md web1 --volume 0')).toBe(0);
   expect(answers.drbdMetadata.parse(JSON.parse(made.stdout()))).toMatchObject({
     volume: 0,
     format: 'v08',
     dataSize: 67_067_904,
   });
-  await expect(createMetadata(made.runtime, 'web1', { volume: 'x' })).rejects.toThrow(
-    'is no number of a volume',
+  await expect(runVerb(made.runtime, 'drbd create-md web1 --volume x')).rejects.toThrow(
+    '--volume x: must be a whole number',
   );
 });
 
-it('bofh drbd wipe-md asks, and tells what is gone', async () => {
+it('bofh drbd wipe-md asks, and reports which metadata it removed', async () => {
   const host = replicated();
   host.world.drbd.module = 'loaded';
-  const asked = { overwrite: '3bde6cc090b8231e' };
+  const wipe = 'drbd wipe-md web1 --overwrite 3bde6cc090b8231e';
   const no = testRuntime(simulatedBofh({ host }), {}, ['no']);
-  await expect(removeMetadata(no.runtime, 'web1', asked)).rejects.toThrow();
-  expect(no.stderr()).toContain('the metadata of web1 (uuid 3bde6cc090b8231e) are taken off');
+  await expect(runVerb(no.runtime, wipe)).rejects.toThrow();
+  expect(no.stderr()).toContain('the metadata of web1 (uuid 3bde6cc090b8231e) is removed');
   const { runtime, stdout } = at(host, { json: true, yes: true });
-  expect(await removeMetadata(runtime, 'web1', asked)).toBe(0);
+  expect(await runVerb(runtime, wipe)).toBe(0);
   expect(answers.drbdWiped.parse(JSON.parse(stdout()))).toEqual({
     ...{ resource: 'web1', volume: 0, device: '/dev/vg0/web1-root', uuid: '3bde6cc090b8231e' },
   });
 });
 
-it('bofh drbd wait-sync shows how far it is, and where it stands in the end', async () => {
+it('bofh drbd wait-sync shows the progress, and the state at the end', async () => {
   const host = up();
   host.admin.setDrbd('web1', { connection: 'Connected', peer: { role: 'Secondary', disk: 'UpToDate' } });
   const { runtime, stdout, stderr } = at(host, { json: true });
-  expect(await wait(runtime, { name: 'web1', what: 'sync' }, {})).toBe(0);
+  expect(await runVerb(runtime, 'drbd wait-sync web1')).toBe(0);
   expect(stderr()).toContain('web1 volume 0 to peer: Established, UpToDate here, UpToDate there');
   expect(answers.drbdWaited.parse(JSON.parse(stdout())).volumes).toMatchObject([
     { volume: 0, connection: 'Connected' },
   ]);
-  await expect(wait(at(up()).runtime, { name: 'web1', what: 'connection' }, { time: '0s' })).rejects.toThrow(
+  await expect(runVerb(at(up()).runtime, 'drbd wait-connect web1 --time 0s')).rejects.toThrow(
     'is not so far after 0 s',
   );
 });
 
-it('bofh drbd status --watch tells how each stands, then what changes, and ends at Ctrl-C', async () => {
+it('bofh drbd status --watch shows each resource, then every change, until Ctrl-C', async () => {
   const host = up();
   const stop = new AbortController();
   const { runtime, stdout } = at(host, { json: true });
-  const watching = watch({ ...runtime, signals: { ...runtime.signals, stop: stop.signal } }, undefined, {
-    every: '5ms',
-  });
+  const signals = { ...runtime.signals, stop: stop.signal };
+  const watching = runVerb({ ...runtime, signals }, 'drbd status --watch --every 5ms');
   const lines = () =>
     stdout()
       .split('\n')
@@ -316,24 +325,24 @@ it('bofh drbd status --watch tells how each stands, then what changes, and ends 
   ]);
 });
 
-it('bofh drbd status --watch speaks to people in lines with the time, until nobody reads them', async () => {
+it('bofh drbd status --watch prints lines with the time, until the reader closes the pipe', async () => {
   const { runtime, stdout } = at(up());
   const terminal = { ...runtime.terminal, heard: () => stdout() === '' };
 
-  expect(await watch({ ...runtime, terminal }, 'web1', { every: '5ms' })).toBe(0);
+  expect(await runVerb({ ...runtime, terminal }, 'drbd status web1 --watch --every 5ms')).toBe(0);
   expect(stdout()).toMatch(
     /^\d\d:\d\d:\d\d web1 is Secondary, volume 0 to peer: Connecting, UpToDate here, DUnknown there\n$/,
   );
-  await expect(status(runtime, 'web1', { every: '5s' })).rejects.toThrow('--every is for --watch');
+  await expect(runVerb(runtime, 'drbd status web1 --every 5s')).rejects.toThrow('--every is for --watch');
 });
 
-it('bofh drbd connect --discard-my-data asks first, for what is lost is lost', async () => {
+it('bofh drbd connect --discard-my-data asks first', async () => {
   const host = up();
   host.admin.drbdadm('disconnect', 'web1');
-  await expect(change(at(host).runtime, 'web1', 'connect', { discardMyData: true })).rejects.toThrow(
+  await expect(runVerb(at(host).runtime, 'drbd connect web1 --discard-my-data')).rejects.toThrow(
     'asks before it destroys something',
   );
   const { runtime, stdout } = at(host, { yes: true });
-  expect(await change(runtime, 'web1', 'connect', { discardMyData: true })).toBe(0);
+  expect(await runVerb(runtime, 'drbd connect web1 --discard-my-data')).toBe(0);
   expect(stdout()).toContain('web1 looks for its peers');
 });

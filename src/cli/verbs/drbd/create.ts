@@ -1,36 +1,62 @@
 import { atomic } from '../../../bofh.ts';
+import { present } from '../../../core/present.ts';
+import { formatSize, parseSize } from '../../../core/units.ts';
 import { type CreatedReplica, createReplica, planCreate } from '../../../replica/create.ts';
 import { type Members, membersAt } from '../../../replica/hosts.ts';
 import { checkCreate, type CheckedCreate } from '../../../replica/request.ts';
-import { formatSize } from '../../../core/units.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { DrbdCreate } from '../../output/answers/index.ts';
-import { defined, type Options, saidIn, wholeIn } from '../../runtime/options.ts';
-import { made } from './changed.ts';
-import { addressesIn, twoHosts } from './plan.ts';
-import { warnOfVersions } from './versions.ts';
-import type { Runtime } from '../../runtime/runtime.ts';
 import { untilInterrupted } from '../../runtime/session.ts';
+import { named, oneOf, value, verb } from '../../runtime/verb.ts';
+import { address, minor, port, protocol } from './options.ts';
+import { twoHosts } from './plan.ts';
+import { changeUnasked } from './recipe.ts';
+import { warnOfVersions } from './versions.ts';
 
-/** `bofh drbd create NAME --on HOST,HOST --size SIZE` */
-export async function create(runtime: Runtime, name: string, options: Options): Promise<number> {
-  const request = requestOf(name, options);
-  return made<Members, CreatedReplica>(runtime, async (bofh) => {
-    const both = await membersAt(bofh.engine, request.on);
-    await warnOfVersions(runtime, both);
-    return {
-      members: both,
-      act: async ({ site, engine }, members) => {
-        const plan = await untilInterrupted(runtime, planCreate({ members, site, request }));
-        return await atomic(`drbd create ${name}`, (tx) => createReplica(tx, engine, plan));
-      },
-      answer: ({ device, size, primary, hosts }): Answer<DrbdCreate> => {
-        const data = { resource: name, device, size, primary: primary ?? null, hosts: [...hosts] };
-        return { data, lines: inWords(data, request) };
-      },
-    };
-  });
-}
+export default verb({
+  changes: true,
+  args: { name: '<resource>' },
+  options: {
+    on: value('<HOST,HOST>', 'the two hosts, as ssh or the site file names them', {
+      required: true,
+      read: twoHosts,
+    }),
+    size: value('<SIZE>', 'size of the device; the volumes below are larger by the metadata', {
+      required: true,
+      read: named(parseSize),
+    }),
+    vg: value('<NAME>', 'volume group on both hosts (default: volumeGroup of the site file)'),
+    address,
+    port,
+    minor,
+    protocol,
+    initialSync: value('<HOW>', 'skip: no resync, because both sides are zeros; full: send all data', {
+      read: oneOf('skip', 'full'),
+      default: 'skip',
+    }),
+    primary: value('<HOST>', 'host that becomes primary'),
+  },
+  examples: ['drbd create web1 --on host1,host2 --size 10g --primary host1'],
+  run: (runtime, { address: addresses, ...typed }) => {
+    const request = checkCreate(present({ ...typed, addresses }));
+    const { name } = request;
+    return changeUnasked<Members, CreatedReplica>(runtime, async (bofh) => {
+      const both = await membersAt(bofh.engine, request.on);
+      await warnOfVersions(runtime, both);
+      return {
+        members: both,
+        act: async ({ site, engine }, members) => {
+          const plan = await untilInterrupted(runtime, planCreate({ members, site, request }));
+          return await atomic(`drbd create ${name}`, (tx) => createReplica(tx, engine, plan));
+        },
+        answer: ({ device, size, primary, hosts }): Answer<DrbdCreate> => {
+          const data = { resource: name, device, size, primary: primary ?? null, hosts: [...hosts] };
+          return { data, lines: inWords(data, request) };
+        },
+      };
+    });
+  },
+});
 
 function inWords(
   { resource, device, size, primary, hosts }: DrbdCreate,
@@ -43,30 +69,9 @@ function inWords(
   const sync =
     initialSync === 'skip'
       ? 'both are up to date'
-      : `all of it is sent to the other host: bofh drbd wait-sync ${resource}`;
+      : `all data is sent to the other host: bofh drbd wait-sync ${resource}`;
   return [
-    `${device} (${formatSize(size)}) is there on both hosts; ${sync}; ${roles}`,
+    `created ${device} (${formatSize(size)}) on both hosts; ${sync}; ${roles}`,
     ...hosts.map(({ name, lv, address, port }) => `  ${name}: on ${lv}, ${address} port ${String(port)}`),
   ];
-}
-
-/** What was typed, as a request. Throws UsageError for what cannot be meant. */
-function requestOf(name: string, options: Options): CheckedCreate {
-  const said = saidIn(options);
-  const number = wholeIn(said);
-  const address = said('address');
-  return checkCreate(
-    defined({
-      name,
-      on: twoHosts(said('on') ?? ''),
-      size: said('size'),
-      vg: said('vg'),
-      addresses: address === undefined ? undefined : addressesIn(address),
-      port: number('port'),
-      minor: number('minor'),
-      protocol: said('protocol'),
-      initialSync: said('initialSync'),
-      primary: said('primary'),
-    }),
-  );
 }

@@ -7,22 +7,13 @@ import type { Runtime } from '../../runtime/runtime.ts';
 export function twoHosts(text: string): readonly [string, string] {
   const [a, b, ...more] = text.split(',').filter((each) => each !== '');
   if (a !== undefined && b !== undefined && more.length === 0) return [a, b];
-  throw new UsageError(`--on ${text}: two hosts are meant, as in --on web1,web2`);
+  throw new UsageError(`--on ${text}: must be two hosts, for example web1,web2`);
 }
 
-/** `--address web1=10.0.0.1,web2=10.0.0.2`. Throws UsageError for anything else. */
-export function addressesIn(text: string): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    text.split(',').map((each) => {
-      const { host, address } = /^(?<host>[^=]+)=(?<address>.+)$/.exec(each)?.groups ?? {};
-      if (host === undefined || address === undefined)
-        throw new UsageError(`--address "${each}": write HOST=ADDRESS for each of the two hosts`);
-      return [host, address];
-    }),
-  );
-}
-
-/** The simulated hosts are loaded for a plan alone: all of them, with a cable between their DRBD. Undefined: this one. */
+/**
+ * A dry run on simulated hosts whose DRBD is connected. Loads the simulator. Without members only on
+ * this host.
+ */
 export async function planned<M extends readonly Member[] | undefined>(
   runtime: Runtime,
   { bofh, members }: { readonly bofh: Bofh; readonly members: M },

@@ -6,8 +6,8 @@ import type { Runtime } from '../../runtime/runtime.ts';
 import { untilInterrupted } from '../../runtime/session.ts';
 
 /**
- * Says so when two hosts that are to replicate to each other have drbd-utils of two versions. That is no refusal: what goes over the
- * network, and the metadata, are the module's, whose series a recipe compares; and each host reads its own configuration.
+ * Warns if two hosts that replicate to each other have different versions of drbd-utils. No refusal:
+ * the module defines the network protocol and the metadata, and recipes compare its series.
  */
 export async function warnOfVersions(runtime: Runtime, members: readonly Member[]): Promise<void> {
   const found: { readonly name: string; readonly version: string }[] = [];
@@ -18,11 +18,11 @@ export async function warnOfVersions(runtime: Runtime, members: readonly Member[
   if (new Set(found.map(({ version }) => version)).size < 2) return;
   const all = found.map(({ name, version }) => `${version} on ${name}`).join(', ');
   runtime.terminal.line(
-    `bofh: drbd-utils differs: ${printable(all)}. The hosts replicate all the same; an option that one of them does not know is refused there`,
+    `bofh: drbd-utils differs: ${printable(all)}. The hosts replicate anyway; an option that one of them does not know is refused there`,
   );
 }
 
-/** What cannot be asked is refused by the recipe, which says all at once. */
+/** Undefined if the host cannot say: the recipe refuses that, with all other reasons. */
 async function versionOn(host: Member['host']): Promise<string | undefined> {
   try {
     return await utilsVersion(host);

@@ -8,8 +8,8 @@ import { checkCreate, type CheckedCreate } from '../../../vm/request.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { VmCreate } from '../../output/answers/index.ts';
 import { type Options, saidIn, wholeIn } from '../../runtime/options.ts';
-import { made } from '../drbd/changed.ts';
-import { addressesIn } from '../drbd/plan.ts';
+import { changeUnasked } from '../drbd/recipe.ts';
+import { addressesIn } from '../drbd/options.ts';
 import { warnOfVersions } from '../drbd/versions.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { pathOn, untilInterrupted } from '../../runtime/session.ts';
@@ -17,7 +17,7 @@ import { pathOn, untilInterrupted } from '../../runtime/session.ts';
 /** `bofh vm create NAME` */
 export async function create(runtime: Runtime, name: string, options: Options): Promise<number> {
   const request = requestOf(name, options, (path) => pathOn(runtime, path));
-  return made<Members | undefined, CreatedVm>(runtime, async ({ engine: here }) => {
+  return changeUnasked<Members | undefined, CreatedVm>(runtime, async ({ engine: here }) => {
     const disksOn = request.drbd === undefined ? undefined : await ownAnd(here, request.drbd);
     if (disksOn !== undefined) await warnOfVersions(runtime, disksOn);
     return {
@@ -75,7 +75,7 @@ function sizeOf(option: string, text: string): number {
 }
 
 function addressesOf(text: string | undefined): { addresses?: Readonly<Record<string, string>> } {
-  return text === undefined ? {} : { addresses: addressesIn(text) };
+  return text === undefined ? {} : { addresses: addressesIn(text, '--address') };
 }
 
 function optional<K extends string>(key: K, value: string | undefined): { [P in K]?: string } {

@@ -5,7 +5,7 @@ import { checkMove } from '../../../vm/request.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { VmMove } from '../../output/answers/index.ts';
 import type { Options } from '../../runtime/options.ts';
-import { made } from '../drbd/changed.ts';
+import { changeUnasked } from '../drbd/recipe.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { untilInterrupted } from '../../runtime/session.ts';
 import { parseDuration } from '../../runtime/settings.ts';
@@ -20,7 +20,7 @@ export async function move(
     ...{ name, to },
     ...(typeof time === 'string' ? { timeoutMs: parseDuration(time) } : {}),
   });
-  return made<Members, MovedVm>(runtime, async (bofh) => ({
+  return changeUnasked<Members, MovedVm>(runtime, async (bofh) => ({
     members: await ownAnd(bofh.engine, to),
     act: async ({ site, engine }, members) => {
       const plan = await untilInterrupted(runtime, planMove({ members, site, request }));

@@ -5,7 +5,7 @@ import { checkRemove } from '../../../vm/request.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { VmRemove } from '../../output/answers/index.ts';
 import type { Options } from '../../runtime/options.ts';
-import { changed } from '../drbd/changed.ts';
+import { changeByPlan } from '../drbd/recipe.ts';
 import { twoHosts } from '../drbd/plan.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { printable } from '../../output/text.ts';
@@ -14,8 +14,8 @@ import { parseDuration } from '../../runtime/settings.ts';
 /** `bofh vm remove NAME` */
 export async function remove(runtime: Runtime, name: string, options: Options): Promise<number> {
   const { replicas, on, ...request } = requestOf(name, options);
-  return changed(runtime, {
-    ...{ verb: 'vm remove', name },
+  return changeByPlan(runtime, {
+    name,
     members: async ({ site, engine }): Promise<Members | undefined> =>
       replicas === 'kept'
         ? undefined

@@ -1,14 +1,14 @@
 import * as drbd from '../../../api/drbd.ts';
-import type { ProcStatus, Resource } from '../../../drbd/index.ts';
 import { ToolError } from '../../../core/errors.ts';
+import type { ProcStatus, Resource } from '../../../drbd/index.ts';
 
-/** What is known of the resources of the ambient host: by its programs, or, without drbd-utils, what /proc/drbd has of its devices. */
-export type Told =
+/** The resources of the current host as its programs report them or, without drbd-utils, the devices in /proc/drbd. */
+export type KnownResources =
   | { readonly by: 'programs'; readonly resources: readonly Resource[] }
   | { readonly by: 'kernel'; readonly status: ProcStatus };
 
-/** ToolError where there is no drbd-utils, and the kernel has told of no device either. */
-export async function told(): Promise<Told> {
+/** ToolError if drbd-utils is missing and the kernel reports no device. */
+export async function knownResources(): Promise<KnownResources> {
   try {
     return { by: 'programs', resources: await drbd.resources() };
   } catch (error) {

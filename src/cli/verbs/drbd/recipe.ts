@@ -4,26 +4,28 @@ import type { Tx } from '../../../operations.ts';
 import type { Member } from '../../../replica/hosts.ts';
 import type { Answer } from '../../output/answer.ts';
 import { change } from '../../runtime/change.ts';
-import { planned } from './plan.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
+import { planned } from './plan.ts';
 
-/** A recipe over the hosts of a resource or a guest: planned, asked about, looked at once more, done, answered. */
-export async function changed<M extends readonly Member[] | undefined, P, T>(
+/**
+ * Changes the hosts of a resource or a guest by a plan: makes the plan, confirms it, checks that it
+ * is still the same, runs it and answers.
+ */
+export async function changeByPlan<M extends readonly Member[] | undefined, P, T>(
   runtime: Runtime,
   recipe: {
-    readonly verb: string;
     readonly name: string;
-    /** Undefined: no other host than this. */
+    /** Undefined: only this host. */
     readonly members: (bofh: Bofh) => Promise<M>;
     readonly plan: (members: M, bofh: Bofh) => Promise<P>;
     readonly asks?: (plan: P) => readonly string[];
     readonly act: (tx: Tx, engine: Bofh['engine'], plan: P) => Promise<T>;
-    readonly answer: (plan: P, made: T) => Answer<unknown>;
+    readonly answer: (plan: P, result: T) => Answer<unknown>;
   },
 ): Promise<number> {
-  const { verb, name, asks } = recipe;
+  const { name, asks } = recipe;
   const act = (plan: P, { engine }: Bofh): Promise<T> =>
-    atomic(`${verb} ${name}`, (tx) => recipe.act(tx, engine, plan));
+    atomic(`${runtime.verb} ${name}`, (tx) => recipe.act(tx, engine, plan));
   const look = async (bofh: Bofh) => {
     const members = await recipe.members(bofh);
     if (runtime.settings.mode === 'plan')
@@ -41,20 +43,23 @@ export async function changed<M extends readonly Member[] | undefined, P, T>(
     return {
       ...(asks === undefined ? {} : { destroys: asks(plan), again }),
       act: () => act(plan, bofh),
-      answer: (made: T) => recipe.answer(plan, made),
+      answer: (result: T) => recipe.answer(plan, result),
     };
   };
   return change<T>(runtime, look, { site: 'used' });
 }
 
-/** A recipe that destroys nothing, which makes its plan where it is done: a plan that is refused is in the system log. */
-export async function made<M extends readonly Member[] | undefined, T>(
+/**
+ * Changes the hosts of a resource or a guest without a question. The recipe makes its plan in
+ * `act`, so the system log also has a plan that was refused.
+ */
+export async function changeUnasked<M extends readonly Member[] | undefined, T>(
   runtime: Runtime,
   recipe: (bofh: Bofh) => Promise<{
-    /** Undefined: no other host than this. */
+    /** Undefined: only this host. */
     readonly members: M;
     readonly act: (bofh: Bofh, members: M) => Promise<T>;
-    readonly answer: (made: T) => Answer<unknown>;
+    readonly answer: (result: T) => Answer<unknown>;
   }>,
 ): Promise<number> {
   const look = async (bofh: Bofh) => {

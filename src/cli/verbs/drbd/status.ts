@@ -1,22 +1,64 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import * as drbd from '../../../api/drbd.ts';
 import { withBofh } from '../../../bofh.ts';
-import { inWords, type Resource, resourcesIn, towards } from '../../../drbd/index.ts';
-import type { DrbdWatched } from '../../output/answers/index.ts';
-import { told } from './told.ts';
-import { bar, volumesOf } from './wait.ts';
-import type { Options } from '../../runtime/options.ts';
+import { UsageError } from '../../../core/errors.ts';
+import { inWords, kernelFindings, type Resource, resourcesIn, towards } from '../../../drbd/index.ts';
+import { give } from '../../output/answer.ts';
+import type { DrbdStatus, DrbdWatched } from '../../output/answers/index.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { openSession } from '../../runtime/session.ts';
 import { parseDuration } from '../../runtime/settings.ts';
+import { flag, named, value, verb } from '../../runtime/verb.ts';
+import { type KnownResources, knownResources } from './known-resources.ts';
+import { bar, volumesOf } from './progress.ts';
+
+export default verb({
+  changes: false,
+  args: { name: '[resource]' },
+  options: {
+    watch: flag('show the state of each resource and every change, until Ctrl-C'),
+    every: value('<DURATION>', 'with --watch: time between two looks (default: 1s)', {
+      read: named(parseDuration),
+    }),
+  },
+  examples: ['drbd status', 'drbd status web1 --watch'],
+  run: async (runtime, { name, watch: watches, every }) => {
+    if (watches) return watch(runtime, name, every ?? 1000);
+    if (every !== undefined) throw new UsageError('--every is for --watch');
+    const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
+    const known = await withBofh(
+      bofh,
+      async (): Promise<KnownResources> =>
+        name === undefined ? knownResources() : { by: 'programs', resources: [await drbd.resource(name)] },
+    );
+    const findingsOf = known.by === 'programs' ? drbd.findings : kernelFindings;
+    const all = known.by === 'programs' ? known.resources : resourcesIn(known.status);
+    const data: DrbdStatus = all.map((each) => ({
+      resource: each.name,
+      up: each.state !== undefined,
+      findings: findingsOf(each).map((found) => ({ ...found })),
+    }));
+    give(runtime, {
+      data,
+      lines:
+        data.length === 0
+          ? ['there is no DRBD resource on this host']
+          : data.flatMap(({ resource, findings }) =>
+              findings.length === 0
+                ? [`${resource}: up to date on every side, and connected`]
+                : findings.flatMap(({ words, remedy }) => [`${resource}: ${words}`, `  ${remedy}`]),
+            ),
+    });
+    return 0;
+  },
+});
 
 /**
- * `bofh drbd status [RESOURCE] --watch`: how each stands, then whatever changes, until Ctrl-C. With --json a line for each change. A
- * resync that goes on is drawn on a terminal.
+ * Shows each resource, then every change until Ctrl-C. With --json one line for each change. A
+ * terminal also shows the progress of a resync.
  */
-export async function watch(runtime: Runtime, name: string | undefined, { every }: Options): Promise<number> {
+async function watch(runtime: Runtime, name: string | undefined, everyMs: number): Promise<number> {
   const { terminal, signals } = runtime;
-  const everyMs = parseDuration(typeof every === 'string' ? every : '1s');
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
   const last = new Map<string, string>();
   while (!signals.stop.aborted && terminal.heard()) {
@@ -43,9 +85,9 @@ export async function watch(runtime: Runtime, name: string | undefined, { every 
   return 0;
 }
 
-/** Without drbd-utils each device by itself. */
+/** Without drbd-utils each device is a resource of its own. */
 async function everyResource(): Promise<readonly Resource[]> {
-  const found = await told();
+  const found = await knownResources();
   return found.by === 'programs' ? found.resources : resourcesIn(found.status);
 }
 
@@ -55,7 +97,7 @@ function watched({ name, state }: Resource): DrbdWatched {
   return { ...common, role: state.role, volumes: volumesOf(state) };
 }
 
-/** One that is neither configured nor up any more. */
+/** Resources that were shown before and are no longer configured or up. */
 function goneIn(last: ReadonlyMap<string, string>, found: readonly Resource[]): readonly DrbdWatched[] {
   const at = new Date().toISOString();
   return [...last.keys()]
@@ -63,7 +105,7 @@ function goneIn(last: ReadonlyMap<string, string>, found: readonly Resource[]): 
     .map((resource) => ({ at, resource, role: null, volumes: [] }));
 }
 
-/** How far a resync is changes all the time, and is no change. */
+/** Without the progress of a resync, which changes all the time. */
 function linesOf({ resource, role, volumes }: DrbdWatched): readonly string[] {
   if (role === null) return [`${resource} is down`];
   if (volumes.length === 0) return [`${resource} is ${role}, without a peer`];

@@ -1,0 +1,23 @@
+import * as drbd from '../../../../api/drbd.ts';
+import type { Answer } from '../../../output/answer.ts';
+import type { DrbdConfigRemove } from '../../../output/answers/index.ts';
+import { printable } from '../../../output/text.ts';
+import { change } from '../../../runtime/change.ts';
+import { verb } from '../../../runtime/verb.ts';
+
+export default verb({
+  changes: true,
+  args: { name: '<resource>' },
+  examples: ['drbd config remove web1'],
+  run: (runtime, { name }) =>
+    change(runtime, {
+      destroys: [
+        `the configuration of ${printable(name)} on this host is lost; its data and metadata stay on their devices`,
+      ],
+      act: () => drbd.removeConfig({ name }),
+      answer: (): Answer<DrbdConfigRemove> => ({
+        data: { resource: name },
+        lines: [`${name} is not configured any more`],
+      }),
+    }),
+});

@@ -1,0 +1,41 @@
+import * as drbd from '../../../api/drbd.ts';
+import { present } from '../../../core/present.ts';
+import { formatSize } from '../../../core/units.ts';
+import type { Answer } from '../../output/answer.ts';
+import type { DrbdMetadata } from '../../output/answers/index.ts';
+import { printable } from '../../output/text.ts';
+import { change } from '../../runtime/change.ts';
+import { value, verb } from '../../runtime/verb.ts';
+import { volume, wordsIn } from './options.ts';
+
+export default verb({
+  changes: true,
+  args: { name: '<resource>' },
+  options: {
+    volume,
+    overwrite: value('<UUID,…>', 'existing metadata to overwrite; "data": data of unknown type', {
+      read: wordsIn,
+    }),
+    keep: value('<UUID,…>', 'existing filesystem that becomes the content of the volume', {
+      read: wordsIn,
+    }),
+  },
+  examples: ['drbd create-md web1'],
+  run: (runtime, { name, volume, overwrite = [], keep }) => {
+    const lost = overwrite.length === 0 ? undefined : overwrite;
+    const loss = `${overwrite.map(printable).join(', ')}: overwritten, and what this metadata says about the data is lost`;
+    return change(runtime, {
+      destroys: lost === undefined ? [] : [loss],
+      act: () => drbd.createMetadata({ name, ...present({ volume, overwrite: lost, keep }) }),
+      answer: (created): Answer<DrbdMetadata> => {
+        const { device, uuid, format, dataSize } = created;
+        return {
+          data: { resource: name, volume: created.volume, device, uuid, format, dataSize },
+          lines: [
+            `${device} has metadata of ${name}/${String(created.volume)} (${format}, uuid ${uuid}) and room for ${formatSize(dataSize)}`,
+          ],
+        };
+      },
+    });
+  },
+});

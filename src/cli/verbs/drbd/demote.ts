@@ -1,0 +1,29 @@
+import { present } from '../../../core/present.ts';
+import { membersOf } from '../../../replica/known.ts';
+import { checkDemote } from '../../../replica/request.ts';
+import { changeRole, planDemote } from '../../../replica/role.ts';
+import type { Answer } from '../../output/answer.ts';
+import type { DrbdRoles } from '../../output/answers/index.ts';
+import { verb } from '../../runtime/verb.ts';
+import { on } from './options.ts';
+import { changeByPlan } from './recipe.ts';
+
+export default verb({
+  changes: true,
+  args: { name: '<resource>' },
+  options: { on },
+  examples: ['drbd demote web1'],
+  run: (runtime, { name, on }) => {
+    const request = checkDemote({ name, ...present({ on }) });
+    return changeByPlan(runtime, {
+      name,
+      members: (bofh) => membersOf(bofh.engine, request),
+      plan: (members) => planDemote({ ...request, members }),
+      act: changeRole,
+      answer: ({ from }): Answer<DrbdRoles> => ({
+        data: { resource: name, primary: null, before: from?.name ?? null },
+        lines: [`${name} is secondary on ${from?.name ?? ''}, and primary nowhere`],
+      }),
+    });
+  },
+});

@@ -1,0 +1,15 @@
+import * as drbd from '../../../api/drbd.ts';
+import { verb } from '../../runtime/verb.ts';
+import { changeResource } from './resource-change.ts';
+
+export default verb({
+  changes: true,
+  args: { name: '<resource>' },
+  examples: ['drbd invalidate-remote web1'],
+  run: (runtime, { name }) =>
+    changeResource(runtime, name, {
+      act: () => drbd.invalidateRemote({ name }),
+      done: 'sends all its data to its peer',
+      loss: 'all data of the peer is discarded and sent again from this host',
+    }),
+});

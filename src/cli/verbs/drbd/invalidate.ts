@@ -1,0 +1,15 @@
+import * as drbd from '../../../api/drbd.ts';
+import { verb } from '../../runtime/verb.ts';
+import { changeResource } from './resource-change.ts';
+
+export default verb({
+  changes: true,
+  args: { name: '<resource>' },
+  examples: ['drbd invalidate web1'],
+  run: (runtime, { name }) =>
+    changeResource(runtime, name, {
+      act: () => drbd.invalidate({ name }),
+      done: 'fetches all its data from its peer',
+      loss: 'all data of this host is discarded and fetched from the peer',
+    }),
+});

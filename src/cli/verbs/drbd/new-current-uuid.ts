@@ -1,0 +1,15 @@
+import * as drbd from '../../../api/drbd.ts';
+import { verb } from '../../runtime/verb.ts';
+import { changeResource } from './resource-change.ts';
+
+export default verb({
+  changes: true,
+  args: { name: '<resource>' },
+  examples: ['drbd new-current-uuid web1'],
+  run: (runtime, { name }) =>
+    changeResource(runtime, name, {
+      act: () => drbd.newCurrentUuid({ name }),
+      done: 'is up to date on both hosts, without a resync',
+      loss: 'the current differences of the two hosts are never resynced: their disks must be all zeros, or identical',
+    }),
+});

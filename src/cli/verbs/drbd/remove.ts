@@ -1,0 +1,70 @@
+import { present } from '../../../core/present.ts';
+import type { Member } from '../../../replica/hosts.ts';
+import { membersOf, ownMember } from '../../../replica/known.ts';
+import { planRemove, type RemovePlan, removeReplica } from '../../../replica/remove.ts';
+import { checkRemove } from '../../../replica/request.ts';
+import type { Answer } from '../../output/answer.ts';
+import type { DrbdRemove } from '../../output/answers/index.ts';
+import { printable } from '../../output/text.ts';
+import { flag, value, verb } from '../../runtime/verb.ts';
+import { keepVolume, on } from './options.ts';
+import { changeByPlan } from './recipe.ts';
+
+export default verb({
+  changes: true,
+  args: { name: '<resource>' },
+  options: {
+    on,
+    keepVolumes: flag('keep its logical volumes, with their metadata'),
+    keepVolume,
+    keepOn: value('<HOST>', 'keep the data on this host, in a plain volume without metadata'),
+    here: flag('only on this host, for example when the peer is lost'),
+  },
+  examples: ['--dry-run drbd remove web1', 'drbd remove web1 --keep-on host1'],
+  run: (runtime, { here, keepVolumes, keepVolume, ...typed }) => {
+    const hosts = here ? 'this' : undefined;
+    const volumes = keepVolumes || keepVolume ? 'kept' : undefined;
+    const request = checkRemove(present({ ...typed, hosts, volumes }));
+    return changeByPlan(runtime, {
+      name: request.name,
+      members: async (bofh): Promise<readonly Member[]> =>
+        request.hosts === 'this' ? ownMember(bofh.engine) : membersOf(bofh.engine, request),
+      plan: (members) => planRemove({ ...request, members }),
+      asks: inQuestion,
+      act: removeReplica,
+      answer,
+    });
+  },
+});
+
+function answer({ name, hosts: all }: RemovePlan): Answer<DrbdRemove> {
+  const hosts = all.map((each) => ({
+    name: each.name,
+    volumes: each.volumes.map((lv) => `${lv.vg}/${lv.name}`),
+    kept: [...each.kept],
+    plain: each.wiped.map(({ disk }) => disk),
+  }));
+  const lines = hosts.map(
+    ({ name: at, volumes, kept, plain }) =>
+      `  ${at}: ${[...volumes, ...kept.map((path) => stays(path, plain))].join(', ')}`,
+  );
+  return { data: { resource: name, hosts }, lines: [`${name} is removed`, ...lines] };
+}
+
+function stays(path: string, plain: readonly string[]): string {
+  return plain.includes(path)
+    ? `${printable(path)} stays, with its data and without metadata: use it by this name again`
+    : `${printable(path)} stays`;
+}
+
+function inQuestion({ name, hosts }: RemovePlan): readonly string[] {
+  return [
+    `The DRBD resource ${name} is removed, and this cannot be undone once it is done:`,
+    ...hosts.flatMap(({ name: at, volumes, kept, wiped }) => [
+      `  its configuration on ${at}`,
+      ...wiped.map(({ disk }) => `  its metadata on ${printable(disk)} on ${at}; the data stays`),
+      ...volumes.map((lv) => `  the logical volume ${lv.vg}/${lv.name} on ${at} and all that is on it`),
+      ...kept.map((path) => `  (left untouched on ${at}: ${printable(path)})`),
+    ]),
+  ];
+}

@@ -1,0 +1,31 @@
+import * as drbd from '../../../api/drbd.ts';
+import { withBofh } from '../../../bofh.ts';
+import type { Answer } from '../../output/answer.ts';
+import type { DrbdChange } from '../../output/answers/index.ts';
+import { change } from '../../runtime/change.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
+
+/** Changes a resource on this host. `loss` is confirmed before; `done` says in the answer how the resource is then. */
+export async function changeResource(
+  runtime: Runtime,
+  resource: string,
+  {
+    act,
+    done,
+    loss,
+  }: { readonly act: () => Promise<unknown>; readonly done: string; readonly loss?: string },
+): Promise<number> {
+  return change(runtime, {
+    destroys: loss === undefined ? [] : [loss],
+    act,
+    answer: async (_, bofh): Promise<Answer<DrbdChange>> => {
+      const { state } = await withBofh(bofh, () => drbd.resource(resource));
+      const devices = (state?.volumes ?? []).map(({ minor }) => `/dev/drbd${String(minor)}`);
+      const where = devices.length === 0 ? '' : `: ${devices.join(', ')}`;
+      return {
+        data: { resource, role: state?.role ?? null, devices },
+        lines: [`${resource} ${done}${where}`],
+      };
+    },
+  });
+}

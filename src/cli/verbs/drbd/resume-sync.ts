@@ -1,0 +1,14 @@
+import * as drbd from '../../../api/drbd.ts';
+import { verb } from '../../runtime/verb.ts';
+import { changeResource } from './resource-change.ts';
+
+export default verb({
+  changes: true,
+  args: { name: '<resource>' },
+  examples: ['drbd resume-sync web1'],
+  run: (runtime, { name }) =>
+    changeResource(runtime, name, {
+      act: () => drbd.resumeSync({ name }),
+      done: 'is free to resync',
+    }),
+});

@@ -1,0 +1,42 @@
+import * as drbd from '../../../api/drbd.ts';
+import { withBofh } from '../../../bofh.ts';
+import { formatSize } from '../../../core/units.ts';
+import { type ResourceState, towards } from '../../../drbd/index.ts';
+import type { Answer } from '../../output/answer.ts';
+import type { DrbdVerified } from '../../output/answers/index.ts';
+import { change } from '../../runtime/change.ts';
+import { parseDuration } from '../../runtime/settings.ts';
+import { named, value, verb } from '../../runtime/verb.ts';
+import { waitWithProgress } from './progress.ts';
+
+/** Starts the comparison and waits for its end. Exit 6 if the two sides differ. */
+export default verb({
+  changes: true,
+  args: { name: '<resource>' },
+  options: {
+    time: value('<DURATION>', 'longest time to wait (default: 12h)', { read: named(parseDuration) }),
+  },
+  examples: ['drbd verify web1'],
+  run: (runtime, { name, time: limitMs = 12 * 3_600_000 }) =>
+    change(runtime, {
+      act: () => drbd.verify({ name }),
+      answer: async (_, bofh) =>
+        verified(
+          name,
+          await withBofh(bofh, () => waitWithProgress(runtime, { name, what: 'verify', limitMs })),
+        ),
+    }),
+});
+
+function verified(name: string, state: ResourceState): Answer<DrbdVerified> & { readonly exitCode: number } {
+  const differs = towards(state).reduce((sum, { outOfSync = 0 }) => sum + outOfSync, 0);
+  return {
+    data: { resource: name, outOfSync: differs },
+    lines: [
+      differs === 0
+        ? `${name} is identical on both sides`
+        : `${name}: ${formatSize(differs)} differ. They are resynced when the two connect again: bofh drbd disconnect ${name}; bofh drbd connect ${name}`,
+    ],
+    exitCode: differs === 0 ? 0 : 6,
+  };
+}
