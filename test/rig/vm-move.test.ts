@@ -47,7 +47,7 @@ describe.skipIf(!can.ok && !required)('a guest on two Xen hosts', () => {
     );
 
     await guestUp(pair.a, { name: 'web1' });
-    expect(said).toContain('its disks are on b as well: bofh vm move web1 b');
+    expect(said).toContain('its disks are replicated to b: bofh vm move web1 b');
     for (const machine of [pair.a, pair.b])
       expect(await text(machine, 'drbdadm dstate web1-root web1-swap')).toBe(
         'UpToDate/UpToDate\nUpToDate/UpToDate',

@@ -8,7 +8,6 @@ import { addJournal } from '../verbs/grammar/journal.ts';
 import { addRecover } from '../verbs/grammar/recover.ts';
 import type { Verb as OldVerb } from '../verbs/grammar/verb.ts';
 import { nouns } from '../verbs/index.ts';
-import { addVm } from '../verbs/grammar/vm.ts';
 import type { Runtime } from './runtime.ts';
 import { addWords, type Noun, typedIn, type Verb } from './verb.ts';
 import type { GlobalOptions } from './settings.ts';
@@ -58,7 +57,6 @@ export async function program(words: readonly string[] | 'all', invoke: Invoke):
     .enablePositionalOptions();
   addGlobals(root, 'shown');
   const verb = verbs(invoke);
-  addVm(noun(root, 'vm', 'guests with their disks and configuration'), verb);
   addCrypt(noun(root, 'crypt', 'encrypted devices (LUKS)'), verb);
   addBtrfs(noun(root, 'btrfs', 'btrfs subvolumes, snapshots and devices'), verb);
   addJournal(noun(root, 'journal', 'journals: finished and unfinished sequences'), verb);

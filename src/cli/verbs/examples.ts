@@ -1,12 +1,5 @@
 /** What `--help` shows below "Examples:", without the leading `bofh`, by the words of the verb. */
 export const examples: Readonly<Record<string, readonly string[]>> = {
-  'vm create': [
-    'vm create web1 --source tar:/srv/bookworm.tar --size 4g --memory 1g --start',
-    '--dry-run vm create web1 --source tar:/srv/bookworm.tar --size 4g',
-    'vm create web1 --source tar:/srv/bookworm.tar --size 4g --drbd host2',
-  ],
-  'vm remove': ['--dry-run vm remove web1', 'vm remove web1 --stop'],
-  'vm move': ['vm move web1 host2'],
   'crypt list': ['crypt list'],
   'crypt show': ['crypt show /dev/vg0/data'],
   'crypt status': ['crypt status data-luks'],

@@ -7,11 +7,13 @@ import { lvm } from './lvm/index.ts';
 import { mount } from './mount/index.ts';
 import { network } from './network/index.ts';
 import { run } from './run/index.ts';
+import { vm } from './vm/index.ts';
 import { xen } from './xen/index.ts';
 
 /** Every word that can follow `bofh`, in the order of the help. */
 export const nouns: Noun['verbs'] = {
   xen,
+  vm,
   lvm,
   block,
   mount,

@@ -120,10 +120,15 @@ describe('wrong input', () => {
     [
       'a source of another kind',
       ['vm', 'create', 'web1', '--size', '1g', '--source', 'zip:x'],
-      /"zip:x" is no source/,
+      /--source zip:x: must be tar:FILE/,
     ],
-    ['a source without a file', ['vm', 'create', 'web1', '--size', '1g', '--source', 'tar:'], /no source/],
-    ['a number of processors', [...create, '--vcpus', 'two'], /--vcpus two/],
+    [
+      'a source without a file',
+      ['vm', 'create', 'web1', '--size', '1g', '--source', 'tar:'],
+      /--source tar:: must be/,
+    ],
+    ['a number of processors', [...create, '--vcpus', 'two'], /--vcpus two: must be a whole number/],
+    ['a time of a verb', ['xen', 'start', 'web1', '--time', 'soon'], /--time: "soon" is not a duration/],
     ['a duration', ['xen', 'list', '--wait', 'soon'], /"soon" is not a duration/],
     ['a log level', ['xen', 'list', '--log-level', 'loud'], /"loud" is no log level/],
     ['a state directory', ['journal', 'list', '--state-dir', 'here'], /absolute path/],

@@ -1,21 +1,16 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import { create } from '../../../src/cli/verbs/vm/create.ts';
-import { remove } from '../../../src/cli/verbs/vm/remove.ts';
 import { RefusedError } from '../../../src/core/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from './support/runtime.ts';
 import { runVerb } from './support/run-verb.ts';
 
-const options = {
-  source: 'tar:/srv/root.tar',
-  size: '256m',
-  swap: '64m',
-  memory: '128m',
-  vg: 'vg0',
-  kernel: '/boot/vmlinuz',
-  ramdisk: '/boot/initrd',
-};
+/** `vm create NAME` with all that the host needs. */
+const create = (name: string): string =>
+  [
+    `vm create ${name} --source tar:/srv/root.tar --size 256m --swap 64m --memory 128m --vg vg0`,
+    '--kernel /boot/vmlinuz --ramdisk /boot/initrd',
+  ].join(' ');
 
 let host: SimulatedHost;
 beforeEach(() => {
@@ -31,14 +26,14 @@ const at = (said: Parameters<typeof testRuntime>[1] = {}, typed: readonly string
   testRuntime(simulatedBofh({ host }), said, typed);
 
 async function make(name: string): Promise<void> {
-  await create(at().runtime, name, options);
+  await runVerb(at().runtime, create(name));
 }
 
 describe('bofh vm create', () => {
-  it('makes the guest and says where everything is', async () => {
+  it('creates the guest and answers with its parts', async () => {
     const { runtime, stdout } = at({ json: true });
 
-    expect(await create(runtime, 'web1', { ...options, start: true })).toBe(0);
+    expect(await runVerb(runtime, `${create('web1')} --start`)).toBe(0);
 
     expect(answers.vmCreate.parse(JSON.parse(stdout()))).toMatchObject({
       name: 'web1',
@@ -49,20 +44,20 @@ describe('bofh vm create', () => {
     });
   });
 
-  it('tells in words how to start it when it was not', async () => {
+  it('says how to start the guest if it was not started', async () => {
     const { runtime, stdout } = at();
 
-    await create(runtime, 'web1', options);
+    await runVerb(runtime, create('web1'));
 
     expect(stdout()).toContain('web1 is made: root /dev/vg0/web1-root (256 MiB)');
     expect(stdout()).toContain('start it with: bofh xen start web1');
   });
 
-  it('refuses all that is wrong at once, and changes nothing', async () => {
+  it('refuses with all reasons at once, and changes nothing', async () => {
     await make('web1');
     const before = host.snapshot();
 
-    const again = create(at().runtime, 'web1', { ...options, size: '1t' });
+    const again = runVerb(at().runtime, `${create('web1')} --size 1t`);
 
     await expect(again).rejects.toThrow(/web1-root.*web1\.cfg/s);
     await expect(again).rejects.toBeInstanceOf(RefusedError);
@@ -71,11 +66,11 @@ describe('bofh vm create', () => {
 });
 
 describe('bofh vm remove', () => {
-  it('removes the guest when it was confirmed', async () => {
+  it('removes the guest after confirmation', async () => {
     await make('web1');
     const { runtime, stdout, stderr } = at({ json: true }, ['y']);
 
-    expect(await remove(runtime, 'web1', {})).toBe(0);
+    expect(await runVerb(runtime, 'vm remove web1')).toBe(0);
 
     expect(stderr()).toContain('the logical volume vg0/web1-root and all that is on it');
     const answer = answers.vmRemove.parse(JSON.parse(stdout()));
@@ -84,20 +79,20 @@ describe('bofh vm remove', () => {
 
   it.each([
     ['the answer is no', {}, ['n']],
-    ['there is nobody to ask', {}, []],
+    ['there is no terminal', {}, []],
   ])('does nothing when %s', async (_when, said, typed) => {
     await make('web1');
     const before = host.snapshot();
 
-    await expect(remove(at(said, typed).runtime, 'web1', {})).rejects.toBeInstanceOf(RefusedError);
+    await expect(runVerb(at(said, typed).runtime, 'vm remove web1')).rejects.toBeInstanceOf(RefusedError);
 
     expect(host.snapshot()).toBe(before);
   });
 
-  it('asks nobody when --yes was said', async () => {
+  it('does not ask with --yes', async () => {
     await make('web1');
 
-    expect(await remove(at({ yes: true }).runtime, 'web1', {})).toBe(0);
+    expect(await runVerb(at({ yes: true }).runtime, 'vm remove web1')).toBe(0);
   });
 });
 

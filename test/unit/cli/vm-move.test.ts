@@ -1,30 +1,29 @@
 import { describe, expect, it } from 'vitest';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import { move } from '../../../src/cli/verbs/vm/move.ts';
-import { remove } from '../../../src/cli/verbs/vm/remove.ts';
 import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { lineOf, unnamed } from '../plan/support.ts';
 import { guestOnTwo } from '../vm/move-support.ts';
+import { runVerb } from './support/run-verb.ts';
 import { testRuntime } from './support/runtime.ts';
 
 const done = ({ changes }: SimulatedHost): readonly string[] => changes.map((each) => unnamed(lineOf(each)));
 
 describe('bofh vm move', () => {
-  it('tells where the guest is now', async () => {
+  it('says where the guest is', async () => {
     const { here } = await guestOnTwo();
     const { runtime, stdout } = testRuntime(here);
 
-    expect(await move(runtime, ['web1', 'there'], {})).toBe(0);
+    expect(await runVerb(runtime, 'vm move web1 there')).toBe(0);
 
     expect(stdout()).toMatch(
       /^web1 has moved from alpha to beta: it runs there as domain \d+\nconfigured in \/etc\/xen\/web1\.cfg there; web1 is primary there\n$/,
     );
   });
 
-  it('says how to start one that was off', async () => {
+  it('says how to start a guest that was off', async () => {
     const { here } = await guestOnTwo({ starts: false });
     const said = testRuntime(here, { json: true });
-    await move(said.runtime, ['web1', 'there'], { time: '1m' });
+    await runVerb(said.runtime, 'vm move web1 there --time 1m');
     expect(answers.vmMove.parse(JSON.parse(said.stdout()))).toEqual({
       ...{ name: 'web1', from: 'alpha', to: 'beta', config: '/etc/xen/web1.cfg', resources: ['web1'] },
       domid: null,
@@ -32,20 +31,20 @@ describe('bofh vm move', () => {
 
     const other = await guestOnTwo({ starts: false });
     const words = testRuntime(other.here);
-    await move(words.runtime, ['web1', 'there'], {});
+    await runVerb(words.runtime, 'vm move web1 there');
     expect(words.stdout()).toContain('start it there: bofh --host there xen start web1');
   });
 
-  it('plans on both hosts what it would do there, and does nothing', async () => {
+  it('plans the changes on both hosts, and changes nothing', async () => {
     const dry = await guestOnTwo();
     const before = [dry.alpha.snapshot(), dry.there.host().snapshot()];
     const planned = testRuntime(dry.here, { dryRun: true, json: true });
-    expect(await move(planned.runtime, ['web1', 'there'], {})).toBe(0);
+    expect(await runVerb(planned.runtime, 'vm move web1 there')).toBe(0);
     expect([dry.alpha.snapshot(), dry.there.host().snapshot()]).toEqual(before);
 
     const real = await guestOnTwo();
     const [here, there] = [done(real.alpha).length, done(real.there.host()).length];
-    await move(testRuntime(real.here).runtime, ['web1', 'there'], {});
+    await runVerb(testRuntime(real.here).runtime, 'vm move web1 there');
     const lines = answers.plan
       .parse(JSON.parse(planned.stdout()))
       .steps.flatMap(({ host, changes }) =>
@@ -57,32 +56,32 @@ describe('bofh vm move', () => {
     expect(on('there').filter((line) => /^xl create .*web1\.cfg/.test(line))).toHaveLength(1);
   });
 
-  it('is followed by no surprise: destroying such a guest says what becomes of its disks', async () => {
+  it('is followed by a vm remove --keep-replicas that says how to remove the disks', async () => {
     const { here } = await guestOnTwo({ starts: false });
     const { runtime, stdout } = testRuntime(here, { yes: true });
 
-    expect(await remove(runtime, 'web1', { keepReplicas: true })).toBe(0);
+    expect(await runVerb(runtime, 'vm remove web1 --keep-replicas')).toBe(0);
 
-    expect(stdout()).toMatch(/left as it is on both hosts.*\/dev\/drbd0;.*bofh drbd remove RESOURCE/);
+    expect(stdout()).toMatch(/left untouched on both hosts.*\/dev\/drbd0;.*bofh drbd remove RESOURCE/);
   });
 });
 
 describe('bofh vm remove of a guest with replicated disks', () => {
-  const options = { on: 'alpha,there', forceOff: true };
+  const remove = 'vm remove web1 --on alpha,there --force-off';
   const done = ({ changes }: SimulatedHost): readonly string[] =>
     changes.map((each) => unnamed(lineOf(each)));
 
-  it('has the changes of its plan on each host, and its plan does nothing', async () => {
+  it('makes the changes of its plan on each host, and the plan changes nothing', async () => {
     const dry = await guestOnTwo();
     const before = [dry.alpha.snapshot(), dry.there.host().snapshot()];
     const planned = testRuntime(dry.here, { dryRun: true, json: true });
-    expect(await remove(planned.runtime, 'web1', options)).toBe(0);
+    expect(await runVerb(planned.runtime, remove)).toBe(0);
     expect([dry.alpha.snapshot(), dry.there.host().snapshot()]).toEqual(before);
 
     const real = await guestOnTwo();
     const [here, there] = [done(real.alpha).length, done(real.there.host()).length];
     const { runtime, stdout } = testRuntime(real.here, { yes: true, json: true });
-    await remove(runtime, 'web1', options);
+    await runVerb(runtime, remove);
     expect(answers.vmRemove.parse(JSON.parse(stdout()))).toEqual({
       ...{ name: 'web1', config: '/etc/xen/web1.cfg', volumes: [], kept: [], peer: null },
       replicas: [
@@ -103,11 +102,11 @@ describe('bofh vm remove of a guest with replicated disks', () => {
     expect(on('there').length).toBeGreaterThan(0);
   });
 
-  it('asks first, and says on which host what goes', async () => {
+  it('asks first, and says what is removed on which host', async () => {
     const hosts = await guestOnTwo();
     const before = [hosts.alpha.snapshot(), hosts.there.host().snapshot()];
     const { runtime, stderr } = testRuntime(hosts.here, {}, ['no']);
-    await expect(remove(runtime, 'web1', options)).rejects.toThrow();
+    await expect(runVerb(runtime, remove)).rejects.toThrow();
     expect(stderr()).toContain('the DRBD resource web1 on alpha and beta');
     expect(stderr()).toContain('the logical volume vg0/web1 on beta and all that is on it');
     expect([hosts.alpha.snapshot(), hosts.there.host().snapshot()]).toEqual(before);

@@ -1,96 +1,95 @@
-import { resolve } from 'node:path';
 import { atomic } from '../../../bofh.ts';
 import { UsageError } from '../../../core/errors.ts';
+import { present } from '../../../core/present.ts';
 import { formatSize, parseSize } from '../../../core/units.ts';
 import { type Members, ownAnd } from '../../../replica/hosts.ts';
 import { type CreatedVm, createVm, planCreate } from '../../../vm/create.ts';
 import { checkCreate, type CheckedCreate } from '../../../vm/request.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { VmCreate } from '../../output/answers/index.ts';
-import { type Options, saidIn, wholeIn } from '../../runtime/options.ts';
-import { changeUnasked } from '../drbd/recipe.ts';
-import { addressesIn } from '../drbd/options.ts';
-import { warnOfVersions } from '../drbd/versions.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { pathOn, untilInterrupted } from '../../runtime/session.ts';
+import { flag, named, value, verb, wholeNumber } from '../../runtime/verb.ts';
+import { addressesIn } from '../drbd/options.ts';
+import { changeUnasked } from '../drbd/recipe.ts';
+import { warnOfVersions } from '../drbd/versions.ts';
 
-/** `bofh vm create NAME` */
-export async function create(runtime: Runtime, name: string, options: Options): Promise<number> {
-  const request = requestOf(name, options, (path) => pathOn(runtime, path));
-  return changeUnasked<Members | undefined, CreatedVm>(runtime, async ({ engine: here }) => {
-    const disksOn = request.drbd === undefined ? undefined : await ownAnd(here, request.drbd);
-    if (disksOn !== undefined) await warnOfVersions(runtime, disksOn);
-    return {
-      members: disksOn,
-      act: async ({ host, site, engine }, members) => {
-        const planning = planCreate({ host, site, request, disksOn: members });
-        const plan = await untilInterrupted(runtime, planning);
-        return await atomic(`vm create ${name}`, (tx) => createVm(tx, plan, engine));
-      },
-      answer: (vm): Answer<VmCreate> => {
-        const { swap = null, peer = null, domid = null } = vm;
-        const data = { ...vm, swap, peer, domid };
-        return { data, lines: createdInWords(data, request) };
-      },
-    };
-  });
+export default verb({
+  changes: true,
+  args: { name: '<name>' },
+  options: {
+    source: value('<tar:FILE>', 'content of its root filesystem', { required: true, read: tarFile }),
+    size: value('<SIZE>', 'size of its root filesystem, for example 2g', {
+      required: true,
+      read: named(parseSize),
+    }),
+    swap: value('<SIZE>', 'size of its swap (default: no swap)', { read: named(parseSize) }),
+    memory: value('<SIZE>', 'memory', { read: named(parseSize), default: '256m' }),
+    vcpus: value('<NUMBER>', 'virtual CPUs', { read: wholeNumber, default: '1' }),
+    vg: value('<VG>', 'volume group for its disks (default: volumeGroup of the site file)'),
+    bridge: value('<BRIDGE>', 'bridge for its network interface (default: bridge of the site file)'),
+    mac: value('<MAC>', 'MAC address of its network interface (default: random)'),
+    kernel: value('<FILE>', 'kernel; needs --ramdisk (default: guestKernel of the site file)'),
+    ramdisk: value('<FILE>', 'ramdisk (default: guestRamdisk of the site file)'),
+    drbd: value('<HOST>', 'replicate its disks to this host, so that the guest can move there'),
+    address: value(
+      '<HOST=IP,…>',
+      'with --drbd: addresses for the replication (default: the one network both hosts are in)',
+      { read: addressesIn },
+    ),
+    start: flag('start the guest'),
+  },
+  examples: [
+    'vm create web1 --source tar:/srv/bookworm.tar --size 4g --memory 1g --start',
+    '--dry-run vm create web1 --source tar:/srv/bookworm.tar --size 4g',
+    'vm create web1 --source tar:/srv/bookworm.tar --size 4g --drbd host2',
+  ],
+  run: (runtime, { source, kernel, ramdisk, address: addresses, ...typed }) => {
+    const request = checkCreate({
+      source: { type: 'tar', path: pathOn(runtime, source) },
+      ...present({ ...typed, addresses }),
+      ...present({ kernel: pathIfTyped(runtime, kernel), ramdisk: pathIfTyped(runtime, ramdisk) }),
+    });
+    return changeUnasked<Members | undefined, CreatedVm>(runtime, async ({ engine: here }) => {
+      const disksOn = request.drbd === undefined ? undefined : await ownAnd(here, request.drbd);
+      if (disksOn !== undefined) await warnOfVersions(runtime, disksOn);
+      return {
+        members: disksOn,
+        act: async ({ host, site, engine }, members) => {
+          const planning = planCreate({ host, site, request, disksOn: members });
+          const plan = await untilInterrupted(runtime, planning);
+          return await atomic(`vm create ${request.name}`, (tx) => createVm(tx, plan, engine));
+        },
+        answer: (vm): Answer<VmCreate> => {
+          const { swap = null, peer = null, domid = null } = vm;
+          const data = { ...vm, swap, peer, domid };
+          return { data, lines: inWords(data, request) };
+        },
+      };
+    });
+  },
+});
+
+/** The file of `tar:FILE`. */
+function tarFile(text: string, name: string): string {
+  const file = /^tar:(?<file>.+)$/.exec(text)?.groups?.file;
+  if (file !== undefined) return file;
+  throw new UsageError(`${name} ${text}: must be tar:FILE`);
 }
 
-/** What was typed, as a request. Throws UsageError for what cannot be meant. */
-export function requestOf(
-  name: string,
-  options: Options,
-  at = (path: string) => resolve(path),
-): CheckedCreate {
-  const said = saidIn(options);
-  const source = /^tar:(?<path>.+)$/.exec(said('source') ?? '')?.groups?.path;
-  if (source === undefined)
-    throw new UsageError(`"${said('source') ?? ''}" is no source; write --source tar:FILE`);
-  const [swap, kernel, ramdisk] = [said('swap'), said('kernel'), said('ramdisk')];
-  return checkCreate({
-    name,
-    source: { type: 'tar', path: at(source) },
-    size: sizeOf('--size', said('size') ?? ''),
-    swap: swap === undefined ? 0 : sizeOf('--swap', swap),
-    memory: sizeOf('--memory', said('memory') ?? '256m'),
-    vcpus: wholeIn(said)('vcpus') ?? 1,
-    ...optional('vg', said('vg')),
-    ...optional('bridge', said('bridge')),
-    ...optional('mac', said('mac')),
-    ...optional('kernel', kernel === undefined ? undefined : at(kernel)),
-    ...optional('ramdisk', ramdisk === undefined ? undefined : at(ramdisk)),
-    ...optional('drbd', said('drbd')),
-    ...addressesOf(said('address')),
-    start: options.start === true,
-  });
+function pathIfTyped(runtime: Runtime, path: string | undefined): string | undefined {
+  return path === undefined ? undefined : pathOn(runtime, path);
 }
 
-function sizeOf(option: string, text: string): number {
-  try {
-    return parseSize(text);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    throw new UsageError(`${option}: ${error.message}`, { cause: error, remedy: error.remedy });
-  }
-}
-
-function addressesOf(text: string | undefined): { addresses?: Readonly<Record<string, string>> } {
-  return text === undefined ? {} : { addresses: addressesIn(text, '--address') };
-}
-
-function optional<K extends string>(key: K, value: string | undefined): { [P in K]?: string } {
-  return value === undefined ? {} : ({ [key]: value } as { [P in K]: string });
-}
-
-function createdInWords(made: VmCreate, request: CheckedCreate): readonly string[] {
-  const swap = made.swap === null ? '' : `, swap ${made.swap} (${formatSize(request.swap)})`;
+function inWords(created: VmCreate, request: CheckedCreate): readonly string[] {
+  const swap = created.swap === null ? '' : `, swap ${created.swap} (${formatSize(request.swap)})`;
   return [
-    `${made.name} is made: root ${made.root} (${formatSize(request.size)})${swap}, configuration ${made.config}`,
-    ...(made.peer === null
+    `${created.name} is made: root ${created.root} (${formatSize(request.size)})${swap}, configuration ${created.config}`,
+    ...(created.peer === null
       ? []
-      : [`its disks are on ${made.peer} as well: bofh vm move ${made.name} ${request.drbd ?? ''}`]),
-    made.domid === null
-      ? `start it with: bofh xen start ${made.name}`
-      : `${made.name} runs as domain ${String(made.domid)}`,
+      : [`its disks are replicated to ${created.peer}: bofh vm move ${created.name} ${request.drbd ?? ''}`]),
+    created.domid === null
+      ? `start it with: bofh xen start ${created.name}`
+      : `${created.name} runs as domain ${String(created.domid)}`,
   ];
 }

@@ -1,37 +1,39 @@
 import { atomic } from '../../../bofh.ts';
+import { present } from '../../../core/present.ts';
 import { type Members, ownAnd } from '../../../replica/hosts.ts';
 import { type MovedVm, moveVm, planMove } from '../../../vm/move.ts';
 import { checkMove } from '../../../vm/request.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { VmMove } from '../../output/answers/index.ts';
-import type { Options } from '../../runtime/options.ts';
-import { changeUnasked } from '../drbd/recipe.ts';
-import type { Runtime } from '../../runtime/runtime.ts';
 import { untilInterrupted } from '../../runtime/session.ts';
 import { parseDuration } from '../../runtime/settings.ts';
+import { named, value, verb } from '../../runtime/verb.ts';
+import { changeUnasked } from '../drbd/recipe.ts';
 
-/** `bofh vm move NAME HOST` */
-export async function move(
-  runtime: Runtime,
-  [name, to]: readonly [string, string],
-  { time }: Options,
-): Promise<number> {
-  const request = checkMove({
-    ...{ name, to },
-    ...(typeof time === 'string' ? { timeoutMs: parseDuration(time) } : {}),
-  });
-  return changeUnasked<Members, MovedVm>(runtime, async (bofh) => ({
-    members: await ownAnd(bofh.engine, to),
-    act: async ({ site, engine }, members) => {
-      const plan = await untilInterrupted(runtime, planMove({ members, site, request }));
-      return await atomic(`vm move ${name}`, (tx) => moveVm(tx, engine, plan));
-    },
-    answer: (moved): Answer<VmMove> => {
-      const data = { ...moved, domid: moved.domid ?? null };
-      return { data, lines: inWords(data, to) };
-    },
-  }));
-}
+export default verb({
+  changes: true,
+  args: { name: '<name>', to: '<host>' },
+  options: {
+    time: value('<DURATION>', 'longest time for its shutdown (default: 5m)', {
+      read: named(parseDuration),
+    }),
+  },
+  examples: ['vm move web1 host2'],
+  run: (runtime, { name, to, time: timeoutMs }) => {
+    const request = checkMove({ name, to, ...present({ timeoutMs }) });
+    return changeUnasked<Members, MovedVm>(runtime, async (bofh) => ({
+      members: await ownAnd(bofh.engine, to),
+      act: async ({ site, engine }, members) => {
+        const plan = await untilInterrupted(runtime, planMove({ members, site, request }));
+        return await atomic(`vm move ${name}`, (tx) => moveVm(tx, engine, plan));
+      },
+      answer: (moved): Answer<VmMove> => {
+        const data = { ...moved, domid: moved.domid ?? null };
+        return { data, lines: inWords(data, to) };
+      },
+    }));
+  },
+});
 
 function inWords({ name, from, to, config, resources, domid }: VmMove, asked: string): readonly string[] {
   const now =

@@ -1,45 +1,52 @@
+import { present } from '../../../core/present.ts';
 import type { Members } from '../../../replica/hosts.ts';
 import { type RemovePlan, removeVm, planRemove } from '../../../vm/remove.ts';
 import { membersOfGuest } from '../../../vm/replicas.ts';
 import { checkRemove } from '../../../vm/request.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { VmRemove } from '../../output/answers/index.ts';
-import type { Options } from '../../runtime/options.ts';
-import { changeByPlan } from '../drbd/recipe.ts';
-import { twoHosts } from '../drbd/plan.ts';
-import type { Runtime } from '../../runtime/runtime.ts';
 import { printable } from '../../output/text.ts';
 import { parseDuration } from '../../runtime/settings.ts';
+import { flag, value, verb } from '../../runtime/verb.ts';
+import { twoHosts } from '../drbd/plan.ts';
+import { changeByPlan } from '../drbd/recipe.ts';
 
-/** `bofh vm remove NAME` */
-export async function remove(runtime: Runtime, name: string, options: Options): Promise<number> {
-  const { replicas, on, ...request } = requestOf(name, options);
-  return changeByPlan(runtime, {
-    name,
-    members: async ({ site, engine }): Promise<Members | undefined> =>
-      replicas === 'kept'
-        ? undefined
-        : membersOfGuest(engine, { name, site, ...(on === undefined ? {} : { on }) }),
-    plan: (members, { host, site }) => planRemove({ host, site, ...request, members }),
-    asks: inQuestion,
-    act: (tx, engine, plan) => removeVm(tx, plan, engine),
-    answer: (plan): Answer<VmRemove> => {
-      const data = answerOf(plan);
-      return { data, lines: inWords(data) };
-    },
-  });
-}
-
-function requestOf(name: string, options: Options): ReturnType<typeof checkRemove> {
-  const { on, time } = options;
-  return checkRemove({
-    name,
-    ...(typeof time === 'string' ? { timeoutMs: parseDuration(time) } : {}),
-    running: options['forceOff'] === true ? 'destroy' : options['stop'] === true ? 'shutdown' : 'refuse',
-    ...(options['keepReplicas'] === true ? { replicas: 'kept' } : {}),
-    ...(typeof on === 'string' ? { on: twoHosts(on) } : {}),
-  });
-}
+export default verb({
+  changes: true,
+  args: { name: '<name>' },
+  options: {
+    stop: flag('shut it down first if it is running'),
+    time: value('<DURATION>', 'longest time for its shutdown (default: 2m)', { read: parseDuration }),
+    forceOff: flag('power it off hard first if it is running', { conflicts: ['stop'] }),
+    keepReplicas: flag('keep replicated disks on both hosts'),
+    on: value(
+      '<HOST,HOST>',
+      'the two hosts of its replicated disks, if ssh knows them by other names than the configuration',
+      { read: twoHosts },
+    ),
+  },
+  examples: ['--dry-run vm remove web1', 'vm remove web1 --stop'],
+  run: (runtime, { name, stop, time, forceOff, keepReplicas, on: typedHosts }) => {
+    const running = forceOff ? 'destroy' : stop ? 'shutdown' : 'refuse';
+    const kept = keepReplicas ? 'kept' : undefined;
+    const { replicas, on, ...request } = checkRemove({
+      ...{ name, running },
+      ...present({ timeoutMs: time, replicas: kept, on: typedHosts }),
+    });
+    return changeByPlan(runtime, {
+      name,
+      members: async ({ site, engine }): Promise<Members | undefined> =>
+        replicas === 'kept' ? undefined : membersOfGuest(engine, { name, site, ...present({ on }) }),
+      plan: (members, { host, site }) => planRemove({ host, site, ...request, members }),
+      asks: inQuestion,
+      act: (tx, engine, plan) => removeVm(tx, plan, engine),
+      answer: (plan): Answer<VmRemove> => {
+        const data = answerOf(plan);
+        return { data, lines: inWords(data) };
+      },
+    });
+  },
+});
 
 function answerOf({ name, config, volumes, replicas, kept }: RemovePlan): VmRemove {
   const peer = replicas?.peer;
@@ -70,7 +77,7 @@ function inQuestion(plan: RemovePlan): readonly string[] {
       `  the DRBD resource ${resource} on ${hosts.map((each) => each.name).join(' and ')}`,
       ...hosts.flatMap(({ name, volumes: its, kept }) => [
         ...its.map((volume) => `  the logical volume ${volume} on ${name} and all that is on it`),
-        ...kept.map((path) => `  (left as it is on ${name}: ${printable(path)})`),
+        ...kept.map((path) => `  (left untouched on ${name}: ${printable(path)})`),
       ]),
     ]),
     ...volumes.map((volume) => `  the logical volume ${volume} and all that is on it`),
@@ -93,6 +100,7 @@ function inWords({ name, config, volumes, replicas, peer, kept }: VmRemove): rea
 }
 
 function keptInWords(disk: string): string {
-  if (!/^\/dev\/drbd/.test(disk)) return `left as it is, for it is no logical volume: ${printable(disk)}`;
-  return `left as it is on both hosts, for another one has it as well: ${printable(disk)}; bofh drbd list names its resource, then: bofh drbd demote RESOURCE; bofh drbd remove RESOURCE`;
+  if (!/^\/dev\/drbd/.test(disk))
+    return `left untouched, because it is no logical volume: ${printable(disk)}`;
+  return `left untouched on both hosts, because it is replicated: ${printable(disk)}; bofh drbd list shows its resource, then: bofh drbd demote RESOURCE; bofh drbd remove RESOURCE`;
 }
