@@ -29,8 +29,3 @@ export function oneOf<const W extends string>(text: string, words: readonly W[])
   if (found === undefined) throw new UsageError(`"${text}" is none of ${words.join(', ')}`);
   return found;
 }
-
-/** A request has no key for what was not typed. */
-export function defined(all: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
-}
