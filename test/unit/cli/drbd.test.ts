@@ -1,16 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import { change } from '../../../src/cli/verbs/drbd/change.ts';
-import {
-  createConfig,
-  createMetadata,
-  removeConfig,
-  removeMetadata,
-} from '../../../src/cli/verbs/drbd/config.ts';
-import { wait } from '../../../src/cli/verbs/drbd/wait.ts';
-import { watch } from '../../../src/cli/verbs/drbd/watch.ts';
-import { list, next, show, status } from '../../../src/cli/verbs/drbd/drbd.ts';
-import type { Runtime } from '../../../src/cli/runtime/runtime.ts';
 import { atomic, type Bofh, withBofh } from '../../../src/bofh.ts';
 import { ToolError } from '../../../src/core/errors.ts';
 import {

@@ -1,10 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Bofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import { demote, grow, promote, remove } from '../../../src/cli/verbs/drbd/known.ts';
-import { convert } from '../../../src/cli/verbs/drbd/convert.ts';
-import { replacePeer } from '../../../src/cli/verbs/drbd/replace-peer.ts';
-import { create } from '../../../src/cli/verbs/drbd/create.ts';
 import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { both, ext4, made, plain, three, two } from '../replica/support.ts';
 import { lineOf, unnamed } from '../plan/support.ts';
