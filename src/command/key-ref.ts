@@ -40,13 +40,16 @@ export interface KeyInput {
   readonly of: string;
 }
 
-/** Reads `file:/PATH`, `command:/PROGRAM ARG…` (divided at blanks), `credential:NAME`, `site:NAME` or `ask`. Throws UsageError. */
-export function parseKeyRef(text: string): KeyRef {
+/**
+ * Reads `file:/PATH`, `command:/PROGRAM ARG…` (divided at blanks), `credential:NAME`, `site:NAME` or `ask`. Throws UsageError;
+ * `name` is the option for its message.
+ */
+export function parseKeyRef(text: string, name = 'key'): KeyRef {
   const { from, rest = '' } = /^(?<from>file|command|credential|site):(?<rest>.+)$/s.exec(text)?.groups ?? {};
   const parsed = keyRef.safeParse(text === 'ask' ? { from: 'ask' } : { from, ...ofSort(from, rest) });
   if (parsed.success) return parsed.data;
   throw new UsageError(
-    `"${text}" does not say where a key comes from: write file:/PATH, command:/PROGRAM ARG…, credential:NAME, site:NAME or ask`,
+    `${name} ${text}: must be file:/PATH, command:/PROGRAM ARG…, credential:NAME, site:NAME or ask`,
   );
 }
 

@@ -2,7 +2,6 @@ import { Command, Option } from 'commander';
 import { version } from '../../core/version.ts';
 import { examples } from '../verbs/examples.ts';
 import { addBoot } from '../verbs/grammar/boot.ts';
-import { addCrypt } from '../verbs/grammar/crypt.ts';
 import { addBtrfs } from '../verbs/grammar/btrfs.ts';
 import { addJournal } from '../verbs/grammar/journal.ts';
 import { addRecover } from '../verbs/grammar/recover.ts';
@@ -57,7 +56,6 @@ export async function program(words: readonly string[] | 'all', invoke: Invoke):
     .enablePositionalOptions();
   addGlobals(root, 'shown');
   const verb = verbs(invoke);
-  addCrypt(noun(root, 'crypt', 'encrypted devices (LUKS)'), verb);
   addBtrfs(noun(root, 'btrfs', 'btrfs subvolumes, snapshots and devices'), verb);
   addJournal(noun(root, 'journal', 'journals: finished and unfinished sequences'), verb);
   addRecover(root, verb);

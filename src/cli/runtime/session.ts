@@ -81,8 +81,15 @@ export function refuseOtherHost({ settings, verb }: Runtime, what: string): void
   });
 }
 
-/** A path as it was typed: on another host there is no current directory. Throws UsageError. */
-export function pathOn({ settings: { host } }: Pick<Runtime, 'settings'>, path: string): string {
+/** The absolute path of what was typed. On another host there is no current directory: UsageError. */
+export function pathOn(runtime: Pick<Runtime, 'settings'>, path: string): string;
+/** Undefined for an option that was not typed. */
+export function pathOn(runtime: Pick<Runtime, 'settings'>, path: string | undefined): string | undefined;
+export function pathOn(
+  { settings: { host } }: Pick<Runtime, 'settings'>,
+  path: string | undefined,
+): string | undefined {
+  if (path === undefined) return undefined;
   if (host === undefined || isAbsolute(path)) return resolve(path);
   throw new UsageError(`"${path}" is looked for on ${host}, where there is no current directory`, {
     remedy: 'name it from / on',

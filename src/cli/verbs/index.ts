@@ -1,5 +1,6 @@
 import type { Noun } from '../runtime/verb.ts';
 import { block } from './block/index.ts';
+import { crypt } from './crypt/index.ts';
 import { doctor } from './doctor/index.ts';
 import { drbd } from './drbd/index.ts';
 import { filesystem } from './filesystem/index.ts';
@@ -18,6 +19,7 @@ export const nouns: Noun['verbs'] = {
   block,
   mount,
   filesystem,
+  crypt,
   drbd,
   network,
   doctor,

@@ -104,7 +104,7 @@ describe('bofh crypt list', () => {
 });
 
 describe('bofh crypt show and status', () => {
-  it.each([1, 2] as const)('tell of a LUKS%d device', async (version) => {
+  it.each([1, 2] as const)('report a LUKS%d device', async (version) => {
     const host = encrypted(version);
     host.admin.luksOpen(device, 'mine');
 
@@ -134,7 +134,7 @@ describe('bofh crypt show and status', () => {
 });
 
 describe('bofh crypt format and open', () => {
-  it('make a device and open it, and say how it was made', async () => {
+  it('create a device, open it, and report its parameters', async () => {
     const host = blankVolume();
 
     const format = answers.cryptFormat.parse(
@@ -177,10 +177,13 @@ describe('bofh crypt format and open', () => {
   });
 
   it.each([
-    [`crypt format ${device} --key geheim`, 'does not say where a key comes from'],
-    [`crypt format ${device} --key file:/etc/key --type luks3`, 'none of luks1, luks2'],
-    [`crypt format ${device} --key file:/etc/key --pbkdf argon2i`, 'none of pbkdf2, argon2id'],
-  ])('do not understand "%s"', async (line, words) => {
+    [`crypt format ${device} --key geheim`, '--key geheim: must be file:/PATH, command:/PROGRAM'],
+    [`crypt format ${device} --key file:/etc/key --type luks3`, '--type luks3: must be luks2 or luks1'],
+    [
+      `crypt format ${device} --key file:/etc/key --pbkdf argon2i`,
+      '--pbkdf argon2i: must be argon2id or pbkdf2',
+    ],
+  ])('refuse "%s"', async (line, words) => {
     const error: unknown = await said(blankVolume(), line).catch((thrown: unknown) => thrown);
 
     expect(error).toBeInstanceOf(UsageError);
@@ -287,7 +290,9 @@ describe('bofh crypt add-key, change-key and remove-key', () => {
     ).toEqual({
       ...{ device, slot: 0 },
     });
-    await expect(said(host, `--yes crypt remove-key ${device} zero`)).rejects.toThrow(UsageError);
+    await expect(said(host, `--yes crypt remove-key ${device} zero`)).rejects.toThrow(
+      new UsageError('slot zero: must be the number of a key slot'),
+    );
   });
 });
 
@@ -304,7 +309,7 @@ describe('bofh crypt erase', () => {
 });
 
 describe('bofh crypt reencrypt', () => {
-  it('asks, encrypts anew, and says where the key lies now', async () => {
+  it('asks, re-encrypts, and reports the slot of the key', async () => {
     const host = encrypted();
     const line = `crypt reencrypt ${device} --key file:/etc/key`;
 
@@ -317,14 +322,18 @@ describe('bofh crypt reencrypt', () => {
     expect(await inWords(host, `--yes ${line}`)).toContain('backups of its header are useless');
   });
 
-  it('takes no words that it does not know', async () => {
+  it('refuses wrong values', async () => {
     const line = `--yes crypt reencrypt ${device} --key file:/etc/key`;
 
-    await expect(said(encrypted(), `${line} --key-size many`)).rejects.toThrow('no number of bits');
-    await expect(said(encrypted(), `${line} --resilience none`)).rejects.toThrow('none of checksum, journal');
+    await expect(said(encrypted(), `${line} --key-size many`)).rejects.toThrow(
+      '--key-size many: must be a number of bits',
+    );
+    await expect(said(encrypted(), `${line} --resilience none`)).rejects.toThrow(
+      '--resilience none: must be checksum or journal',
+    );
   });
 
-  it('dump and status tell that it is under way', async () => {
+  it('show and status report that it is running', async () => {
     const host = encrypted();
     host.admin.luksReencrypt({ device, key: 'geheim', done: 1024 ** 2, torn: true });
     const dump = answers.cryptShow.parse(JSON.parse(await said(host, `crypt show ${device}`)));
@@ -332,10 +341,10 @@ describe('bofh crypt reencrypt', () => {
     expect(dump.reencryption).toMatchObject({ mode: 'reencrypt', done: 1024 ** 2, torn: true });
     expect(dump.keySlots).toMatchObject([{ opens: 'data' }, { opens: 'data' }]);
     expect(await inWords(host, `crypt show ${device}`)).toContain(
-      'it is being encrypted anew with aes-xts-plain64, or that was interrupted: 1 MiB are done; a part',
+      're-encryption with aes-xts-plain64 is running or was interrupted: 1 MiB done; a part',
     );
     host.admin.luksOpen(device, 'mine');
-    expect(await inWords(host, 'crypt status mine')).toContain('are being encrypted anew');
+    expect(await inWords(host, 'crypt status mine')).toContain('re-encryption is running or was interrupted');
     expect(JSON.parse(await said(host, 'crypt status mine'))).toMatchObject({ isReencrypted: true });
   });
 });
@@ -351,7 +360,7 @@ describe('bofh crypt header', () => {
     expect(await said(host, 'crypt show /srv/header')).toBe(await said(host, `crypt show ${device}`));
     await expect(said(host, line)).rejects.toThrow(/exists already/);
     host.admin.removeFile('/srv/header');
-    expect(await inWords(host, line)).toContain('keep it as you keep a key');
+    expect(await inWords(host, line)).toContain('protect it like a key');
   });
 
   it('puts one back after it has asked, and names what it replaces', async () => {

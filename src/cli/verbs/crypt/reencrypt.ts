@@ -1,45 +1,55 @@
 import * as crypt from '../../../api/crypt.ts';
 import { UsageError } from '../../../core/errors.ts';
+import { present } from '../../../core/present.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { CryptReencrypt } from '../../output/answers/index.ts';
-import { change, keyOf } from './crypt-verb.ts';
-import { oneOf, type Options, saidIn } from '../../runtime/options.ts';
-import type { Runtime } from '../../runtime/runtime.ts';
+import { change } from '../../runtime/change.ts';
+import { flag, oneOf, value, verb } from '../../runtime/verb.ts';
+import { askForKey, key } from './options.ts';
 
-/** `bofh crypt reencrypt DEVICE` */
-export async function reencrypt(runtime: Runtime, device: string, options: Options): Promise<number> {
-  const asked = askedOf(device, options);
-  return change(runtime, {
-    destroys: [
-      `the volume key of ${device} is replaced: no backup of its header from before will open it, and there is no way back`,
-    ],
-    act: () => crypt.reencrypt(asked),
-    answer: ({ uuid, cipher, keySlots }): Answer<CryptReencrypt> => {
-      const slot = keySlots.find(({ opens }) => opens === 'data')?.slot ?? 0;
-      return {
-        data: { device, uuid, cipher, slot },
-        lines: [
-          `${device} (LUKS ${uuid}) is encrypted anew with ${cipher}; its key lies in slot ${slot} now`,
-          `backups of its header are useless: make a new one (bofh crypt header backup ${device} FILE)`,
+export default verb({
+  changes: true,
+  args: { device: '<device>' },
+  options: {
+    key,
+    cipher: value('<CIPHER>', 'cipher, for example aes-xts-plain64; needs --key-size (default: unchanged)'),
+    keySize: value('<BITS>', 'size of the volume key in bits (default: unchanged)', { read: bits }),
+    resilience: value(
+      '<HOW>',
+      'how the area in work is protected from a crash: checksum or journal (default: checksum)',
+      { read: oneOf('checksum', 'journal') },
+    ),
+    resume: flag('only resume a re-encryption that was started before'),
+  },
+  examples: ['crypt reencrypt /dev/vg0/data', 'crypt reencrypt /dev/vg0/data --resume'],
+  run: (runtime, { device, resume, ...typed }) => {
+    const { key: source = askForKey, ...how } = typed;
+    const asked = present({ device, key: source, ...how, resume: resume ? true : undefined });
+    const act = () => crypt.reencrypt(asked);
+    return change<Awaited<ReturnType<typeof act>>>(
+      runtime,
+      {
+        destroys: [
+          `the volume key of ${device} is replaced: backups of its header become useless, and this cannot be undone`,
         ],
-      };
-    },
-  });
-}
+        act,
+        answer: ({ uuid, cipher, keySlots }): Answer<CryptReencrypt> => {
+          const slot = keySlots.find(({ opens }) => opens === 'data')?.slot ?? 0;
+          return {
+            data: { device, uuid, cipher, slot },
+            lines: [
+              `${device} (LUKS ${uuid}) is re-encrypted with ${cipher}; its key is in slot ${slot}`,
+              `backups of its header are useless: make a new one (bofh crypt header backup ${device} FILE)`,
+            ],
+          };
+        },
+      },
+      { site: 'used' },
+    );
+  },
+});
 
-function askedOf(device: string, options: Options) {
-  const text = saidIn(options);
-  const [cipher, keySize, resilience] = [text('cipher'), text('keySize'), text('resilience')];
-  return {
-    ...{ device, key: keyOf(options) },
-    ...(cipher === undefined ? {} : { cipher }),
-    ...(keySize === undefined ? {} : { keySize: bitsOf(keySize) }),
-    ...(resilience === undefined ? {} : { resilience: oneOf(resilience, ['checksum', 'journal']) }),
-    ...(options['resume'] === true ? ({ resume: true } as const) : {}),
-  };
-}
-
-function bitsOf(text: string): number {
+function bits(text: string, name: string): number {
   if (/^\d{1,4}$/.test(text)) return Number(text);
-  throw new UsageError(`"${text}" is no number of bits`);
+  throw new UsageError(`${name} ${text}: must be a number of bits`);
 }

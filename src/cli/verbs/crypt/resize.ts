@@ -3,53 +3,59 @@ import { reachOf } from '../../../blockdevice/index.ts';
 import type { ReadHost } from '../../../command/index.ts';
 import { mappingNamed } from '../../../crypt/index.ts';
 import { RefusedError } from '../../../core/errors.ts';
+import { present } from '../../../core/present.ts';
 import { type Bytes, formatSize, parseSize } from '../../../core/units.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { CryptResize } from '../../output/answers/index.ts';
-import { change, headerFileOf, keyOf } from './crypt-verb.ts';
-import type { Options } from '../../runtime/options.ts';
-import type { Runtime } from '../../runtime/runtime.ts';
+import { change } from '../../runtime/change.ts';
+import { pathOn } from '../../runtime/session.ts';
+import { verb } from '../../runtime/verb.ts';
+import { askForKey, header, key } from './options.ts';
 
-/** `bofh crypt resize NAME [SIZE]`: the device alone, and never smaller under what can be recognised in it. */
-export async function resize(
-  runtime: Runtime,
-  name: string,
-  wanted: string,
-  options: Options,
-): Promise<number> {
-  const size = wanted === '' ? undefined : parseSize(wanted);
-  const header = headerFileOf(runtime, options);
-  const asked = {
-    ...{ name, key: keyOf(options) },
-    ...(size === undefined ? {} : { size }),
-    ...(header === undefined ? {} : { header }),
-  };
-  return change<Awaited<ReturnType<typeof crypt.resize>>>(runtime, async ({ host }) => {
-    const loss = size === undefined ? undefined : await lossOf(host, name, size);
-    const consent = loss === undefined ? {} : ({ shrink: 'lose what lies beyond' } as const);
-    return {
-      ...(loss === undefined ? {} : { destroys: [loss] }),
-      act: () => crypt.resize({ ...asked, ...consent }),
-      answer: (made): Answer<CryptResize> => ({
-        data: made,
-        lines: [
-          made.was === made.size
-            ? `${made.path} has ${formatSize(made.size)} already`
-            : `${made.path} has ${formatSize(made.size)} now, and had ${formatSize(made.was)}`,
-        ],
-      }),
-    };
-  });
-}
+/** Resizes only the mapping. It never becomes smaller than content that bofh recognizes. */
+export default verb({
+  changes: true,
+  args: {
+    name: '<name>',
+    size: ['[size]', 'new size, for example 10g (default: all of the device below)'],
+  },
+  options: { key, header },
+  examples: ['crypt resize data', 'crypt resize data 10g'],
+  run: (runtime, { name, size: wanted, ...typed }) => {
+    const size = wanted === undefined ? undefined : parseSize(wanted);
+    const source = typed.key ?? askForKey;
+    const asked = present({ name, key: source, size, header: pathOn(runtime, typed.header) });
+    return change<Awaited<ReturnType<typeof crypt.resize>>>(
+      runtime,
+      async ({ host }) => {
+        const loss = size === undefined ? undefined : await lossOf(host, name, size);
+        const consent = loss === undefined ? {} : ({ shrink: 'lose what lies beyond' } as const);
+        return {
+          destroys: loss === undefined ? [] : [loss],
+          act: () => crypt.resize({ ...asked, ...consent }),
+          answer: (resized): Answer<CryptResize> => ({
+            data: resized,
+            lines: [
+              resized.was === resized.size
+                ? `${resized.path} has ${formatSize(resized.size)} already`
+                : `${resized.path} has ${formatSize(resized.size)}; it had ${formatSize(resized.was)}`,
+            ],
+          }),
+        };
+      },
+      { site: 'used' },
+    );
+  },
+});
 
-/** What may be lost, in words; undefined: it does not become smaller, or what lies in it ends before. */
+/** What may be lost; undefined if the mapping does not shrink, or its content ends before the new size. */
 async function lossOf(host: ReadHost, name: string, size: Bytes): Promise<string | undefined> {
   const mapping = await mappingNamed(host, name);
   if (mapping === undefined || size >= mapping.size) return undefined;
   const { path } = mapping;
   const inside = await reachOf(host, path);
   if (inside === undefined)
-    return `${path} is cut from ${formatSize(mapping.size)} to ${formatSize(size)}: what lies beyond is lost`;
+    return `${path} shrinks from ${formatSize(mapping.size)} to ${formatSize(size)}: the data behind the new end is lost`;
   if (inside.bytes !== 'unknown' && inside.bytes <= size) return undefined;
   throw new RefusedError(`there is ${inside.type} on ${path}, which does not become smaller by this`, {
     remedy: `bofh filesystem resize ${path} ${size} makes it smaller first; bofh block resize ${path} ${size} does all layers, in their order`,

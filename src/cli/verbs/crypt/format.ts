@@ -1,0 +1,62 @@
+import * as crypt from '../../../api/crypt.ts';
+import { withBofh } from '../../../bofh.ts';
+import { present } from '../../../core/present.ts';
+import { formatSize } from '../../../core/units.ts';
+import type { Answer } from '../../output/answer.ts';
+import type { CryptFormat } from '../../output/answers/index.ts';
+import { change } from '../../runtime/change.ts';
+import { overwriteOf } from '../../runtime/overwrite.ts';
+import { pathOn } from '../../runtime/session.ts';
+import { oneOf, value, verb } from '../../runtime/verb.ts';
+import { askForKey, cost, key } from './options.ts';
+
+export default verb({
+  changes: true,
+  args: { device: '<device>' },
+  options: {
+    key,
+    type: value('<TYPE>', 'luks2 or luks1 (default: luks2)', { read: oneOf('luks2', 'luks1') }),
+    label: value('<LABEL>', 'label; luks2 only'),
+    uuid: value('<UUID>', 'UUID (default: random)'),
+    header: value('<FILE>', 'write the header to this new file and nothing to the device'),
+    overwrite: value('<UUID|TYPE>', 'UUID, or type, of the content to overwrite'),
+    ...cost,
+  },
+  examples: ['crypt format /dev/vg0/data', 'crypt format /dev/vg0/data --key file:/root/data.key'],
+  run: (runtime, { device, overwrite: named, pbkdfTime: pbkdfTimeMs, ...typed }) => {
+    const { type, label, uuid, pbkdf, pbkdfMemory } = typed;
+    const header = pathOn(runtime, typed.header);
+    return change<Formatted>(
+      runtime,
+      async (bofh) => {
+        const asked = present({
+          ...{ device, key: typed.key ?? askForKey, type, label, uuid, pbkdf, pbkdfMemory, pbkdfTimeMs },
+          overwrite: named === undefined ? undefined : await withBofh(bofh, () => overwriteOf(device, named)),
+        });
+        return {
+          destroys: named === undefined ? [] : [`${device} holds ${named}: all of it will be lost`],
+          act: async () =>
+            header === undefined
+              ? { ...(await crypt.format(asked)), header: null }
+              : crypt.formatDetached({ ...asked, header }),
+          answer: (formatted): Answer<CryptFormat> => ({
+            data: { device, ...formatted, pbkdfMemory: formatted.pbkdfMemory ?? null },
+            lines: inWords(device, formatted),
+          }),
+        };
+      },
+      { site: 'used' },
+    );
+  },
+});
+
+type Formatted = Awaited<ReturnType<typeof crypt.format>> & { readonly header: string | null };
+
+function inWords(device: string, { type, uuid, pbkdf, pbkdfMemory, header }: Formatted): readonly string[] {
+  const memory =
+    pbkdfMemory === undefined ? '' : `; opening it may need ${formatSize(pbkdfMemory)} of memory`;
+  return [
+    `${device} is encrypted: ${type} ${uuid}, ${pbkdf}${memory}`,
+    ...(header === null ? [] : [`its header is ${header}: without this file nothing opens the device`]),
+  ];
+}

@@ -1,0 +1,36 @@
+import * as crypt from '../../../api/crypt.ts';
+import { present } from '../../../core/present.ts';
+import type { Answer } from '../../output/answer.ts';
+import type { CryptOpen } from '../../output/answers/index.ts';
+import { change } from '../../runtime/change.ts';
+import { pathOn } from '../../runtime/session.ts';
+import { flag, value, verb } from '../../runtime/verb.ts';
+import { askForKey, header, key } from './options.ts';
+
+export default verb({
+  changes: true,
+  args: { device: '<device>' },
+  options: {
+    key,
+    name: value(
+      '<NAME>',
+      'name below /dev/mapper (default: name of the device and -luks; site file: luksNaming)',
+    ),
+    header,
+    readOnly: flag('read-only'),
+    readonly: flag('the same', { hidden: true }),
+  },
+  examples: ['crypt open /dev/vg0/data --name data'],
+  run: (runtime, { device, name, readOnly, readonly, ...typed }) => {
+    const asked = present({
+      ...{ device, name, key: typed.key ?? askForKey, header: pathOn(runtime, typed.header) },
+      mode: readOnly || readonly ? ('ro' as const) : undefined,
+    });
+    const act = () => crypt.open(asked);
+    const answer = (opened: Awaited<ReturnType<typeof act>>): Answer<CryptOpen> => ({
+      data: { device, ...opened },
+      lines: [`${device} ${opened.adopted ? 'was open already' : 'is open'}: ${opened.path}`],
+    });
+    return change(runtime, { act, answer }, { site: 'used' });
+  },
+});

@@ -1,0 +1,33 @@
+import { parseKeyRef } from '../../../command/index.ts';
+import { UsageError } from '../../../core/errors.ts';
+import { oneOf, value, wholeNumber } from '../../runtime/verb.ts';
+
+/** Options that several verbs of crypt have. */
+export const key = value(
+  '<KEY>',
+  'source of the key: file:/PATH, command:/PROGRAM ARG…, credential:NAME, site:NAME or ask (default: ask)',
+  { read: parseKeyRef },
+);
+export const header = value('<FILE>', 'file with the header, if the header is not on the device');
+/** How expensive it is to guess the key. */
+export const cost = {
+  pbkdf: value('<KDF>', 'key derivation: argon2id or pbkdf2 (default for luks2: argon2id)', {
+    read: oneOf('argon2id', 'pbkdf2'),
+  }),
+  pbkdfMemory: value(
+    '<SIZE>',
+    'memory needed to open the device (default: what a small host can spare, at most 1g)',
+  ),
+  pbkdfTime: value('<MS>', 'time needed to open the device on this host, in milliseconds (default: 2000)', {
+    read: wholeNumber,
+  }),
+};
+
+/** The key source if none was typed. */
+export const askForKey = parseKeyRef('ask');
+
+/** For `read`, and for an argument: the number of a key slot. */
+export function keySlot(text: string, name: string): number {
+  if (/^\d{1,2}$/.test(text)) return Number(text);
+  throw new UsageError(`${name} ${text}: must be the number of a key slot`);
+}
