@@ -2,7 +2,6 @@ import { Command, Option } from 'commander';
 import { version } from '../../core/version.ts';
 import { examples } from '../verbs/examples.ts';
 import { addBoot } from '../verbs/grammar/boot.ts';
-import { addBtrfs } from '../verbs/grammar/btrfs.ts';
 import { addJournal } from '../verbs/grammar/journal.ts';
 import { addRecover } from '../verbs/grammar/recover.ts';
 import type { Verb as OldVerb } from '../verbs/grammar/verb.ts';
@@ -56,7 +55,6 @@ export async function program(words: readonly string[] | 'all', invoke: Invoke):
     .enablePositionalOptions();
   addGlobals(root, 'shown');
   const verb = verbs(invoke);
-  addBtrfs(noun(root, 'btrfs', 'btrfs subvolumes, snapshots and devices'), verb);
   addJournal(noun(root, 'journal', 'journals: finished and unfinished sequences'), verb);
   addRecover(root, verb);
   addBoot(noun(root, 'boot', 'systemd units: recovery and start-all at boot'), verb);

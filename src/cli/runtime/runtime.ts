@@ -5,6 +5,9 @@ import type { Log } from './log.ts';
 import type { Settings } from './settings.ts';
 import type { Terminal } from './terminal.ts';
 
+/** Node and bofh, by absolute paths without links, as systemd units start them. */
+export type Program = readonly [node: string, bofh: string];
+
 /** What every verb works with. It is made before any driver is loaded. */
 export interface Runtime {
   readonly terminal: Terminal;
@@ -21,6 +24,8 @@ export interface Runtime {
   readonly sequences: Sequences;
   /** What is worked with in place of this host: a simulated one, in tests. */
   readonly bofh?: Bofh;
+  /** The program that units start, in place of this one: in tests. */
+  readonly program?: Program;
   /** Where transpiled scripts are kept; /var/cache/bofh unless told otherwise. */
   readonly cacheDirectory?: string;
   /** The user's script, from the moment when it is given control: what fails then is first of all its failure. */

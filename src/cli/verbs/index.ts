@@ -1,5 +1,6 @@
 import type { Noun } from '../runtime/verb.ts';
 import { block } from './block/index.ts';
+import { btrfs } from './btrfs/index.ts';
 import { crypt } from './crypt/index.ts';
 import { doctor } from './doctor/index.ts';
 import { drbd } from './drbd/index.ts';
@@ -22,6 +23,7 @@ export const nouns: Noun['verbs'] = {
   crypt,
   drbd,
   network,
+  btrfs,
   doctor,
   run,
 };

@@ -46,7 +46,7 @@ describe('quotas', () => {
     expect(after.groups.map(({ id }) => id)).not.toContain('0/999');
   });
 
-  test('that are being counted are shown with a word about it', async () => {
+  test('that are being counted are shown with a warning', async () => {
     host.admin.btrfs('quota', 'enable', '/srv/pool');
     const run: SimulatedHost['run'] = async (command) => {
       if (command.argv[0] !== 'qgroup') return host.run(command);

@@ -7,7 +7,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
 import { install, remove, status } from '../../../src/cli/verbs/boot/boot.ts';
-import type { Program } from '../../../src/cli/verbs/boot/boot-safety.ts';
+import type { Program } from '../../../src/cli/runtime/runtime.ts';
 import { bootUnits } from '../../../src/cli/verbs/boot/boot-units.ts';
 import { recover } from '../../../src/cli/verbs/recover/recover.ts';
 import { encode, type Line } from '../../../src/atomic/journal/lines.ts';

@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import type { Program } from '../../../src/cli/verbs/boot/boot-safety.ts';
-import { install, remove, status } from '../../../src/cli/verbs/btrfs/rotation.ts';
 import { program as commandLine } from '../../../src/cli/runtime/program.ts';
+import type { Program } from '../../../src/cli/runtime/runtime.ts';
 import { settingsOf } from '../../../src/cli/runtime/settings.ts';
 import { RefusedError, UsageError } from '../../../src/core/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { pool } from '../../support/undo/specimens/btrfs.ts';
+import { runVerb } from './support/run-verb.ts';
 import { testRuntime } from './support/runtime.ts';
 
 const program: Program = ['/usr/bin/node', '/usr/local/lib/bofh/bofh.js'];
@@ -21,7 +21,16 @@ beforeEach(() => {
   for (const path of program) host.admin.writeFile(path, 'a program', 0o755);
 });
 
-const at = (said: Parameters<typeof testRuntime>[1] = {}) => testRuntime(simulatedBofh({ host }), said);
+const at = (said: Parameters<typeof testRuntime>[1] = {}) => {
+  const { runtime, ...outputs } = testRuntime(simulatedBofh({ host }), said);
+  return { runtime: { ...runtime, program }, ...outputs };
+};
+const paths = [daily.source, daily.target];
+const label = ['--label', 'daily'];
+const install = (words: readonly string[] = [...paths, ...label], runtime = at().runtime): Promise<number> =>
+  runVerb(runtime, ['btrfs', 'rotation', 'install', ...words]);
+const remove = (): Promise<number> =>
+  runVerb(at().runtime, ['btrfs', 'rotation', 'remove', daily.source, ...label]);
 const enable = (): void =>
   host.admin.symlink(
     '/etc/systemd/system/timers.target.wants/bofh-snapshot-daily-srv-pool-home.timer',
@@ -30,14 +39,14 @@ const enable = (): void =>
 
 async function seen(): Promise<answers.BtrfsRotations> {
   const { runtime, stdout } = at({ json: true });
-  expect(await status(runtime)).toBe(0);
+  expect(await runVerb(runtime, 'btrfs rotation status')).toBe(0);
   return answers.btrfsRotations.parse(JSON.parse(stdout()));
 }
 
 describe('bofh btrfs rotation', () => {
-  it('installs a service that rotates and a timer that starts it, and says what systemctl has to do', async () => {
+  it('installs a service and its timer, and prints the next systemctl command', async () => {
     const { runtime, stderr } = at();
-    expect(await install(runtime, daily, program)).toBe(0);
+    expect(await install([...paths, ...label], runtime)).toBe(0);
 
     const service = host.admin.readFile(`${unit}.service`);
     expect(service).toContain(
@@ -56,8 +65,8 @@ describe('bofh btrfs rotation', () => {
     ]);
   });
 
-  it('gives the service words that the command line understands', async () => {
-    await install(at().runtime, daily, program);
+  it('writes a command line into the service that bofh can parse', async () => {
+    await install();
     const line =
       /^ExecStart=(?<words>.*)$/m.exec(host.admin.readFile(`${unit}.service`))?.groups?.words ?? '';
     const seen: string[] = [];
@@ -69,48 +78,47 @@ describe('bofh btrfs rotation', () => {
     expect(seen).toEqual(['btrfs snapshot rotate', '600000', 'given']);
   });
 
-  it('takes another number and another time the next time, and leaves one that was edited alone', async () => {
-    await install(at().runtime, daily, program);
-    await install(at().runtime, { ...daily, keep: 7, calendar: 'Mon..Fri 03:00' }, program);
+  it('updates number and schedule of an installed rotation, and refuses edited units', async () => {
+    await install();
+    await install([...paths, ...label, '--keep', '7', '--calendar', 'Mon..Fri 03:00']);
     expect((await seen())[0]?.rotation).toMatchObject({ keep: 7, calendar: 'Mon..Fri 03:00' });
 
     host.admin.writeFile(`${unit}.timer`, `${host.admin.readFile(`${unit}.timer`)}# mine\n`);
-    await expect(install(at().runtime, daily, program)).rejects.toThrow(RefusedError);
-    await expect(remove(at().runtime, daily)).rejects.toThrow(RefusedError);
+    await expect(install()).rejects.toThrow(RefusedError);
+    await expect(remove()).rejects.toThrow(RefusedError);
     expect((await seen())[0]?.rotation).toBeNull();
   });
 
-  it('has the state directory of the units that recover at boot', async () => {
-    const { install: installBoot } = await import('../../../src/cli/verbs/boot/boot.ts');
+  it('uses the state directory of the units that recover at boot', async () => {
     host.admin.mkdir('/etc/systemd/system/multi-user.target.wants');
-    await installBoot(at({ stateDir: '/srv/bofh' }).runtime, program);
-    await install(at().runtime, daily, program);
+    await runVerb(at({ stateDir: '/srv/bofh' }).runtime, 'boot install');
+    await install();
     expect(host.admin.readFile(`${unit}.service`)).toContain(
       `ExecStart=${program.join(' ')} --state-dir /srv/bofh --yes`,
     );
   });
 
-  it('removes both, but none that is enabled or not there', async () => {
-    await expect(remove(at().runtime, daily)).rejects.toThrow(/no rotation/);
-    await install(at().runtime, daily, program);
+  it('removes both units, unless the timer is enabled or nothing is installed', async () => {
+    await expect(remove()).rejects.toThrow(/no rotation/);
+    await install();
     enable();
-    await expect(remove(at().runtime, daily)).rejects.toThrow(/enabled/);
+    await expect(remove()).rejects.toThrow(/enabled/);
     host.admin.removeFile('/etc/systemd/system/timers.target.wants/bofh-snapshot-daily-srv-pool-home.timer');
 
-    expect(await remove(at().runtime, daily)).toBe(0);
+    expect(await remove()).toBe(0);
     expect(await seen()).toEqual([]);
   });
 
   it.each([
-    [{ ...daily, source: '/srv/pool/snapshots' }, RefusedError],
-    [{ ...daily, target: '/srv' }, RefusedError],
-    [{ ...daily, label: 'hourly' }, UsageError],
-    [{ ...daily, label: 'hourly', keep: 3 }, UsageError],
-    [{ ...daily, calendar: 'daily\nExecStart=x' }, UsageError],
-    [{ ...daily, source: '/srv/pool/one with spaces' }, UsageError],
-  ])('refuses %j', async (asked, error) => {
+    [['/srv/pool/snapshots', daily.target, ...label], RefusedError],
+    [[daily.source, '/srv', ...label], RefusedError],
+    [[...paths, '--label', 'hourly'], UsageError],
+    [[...paths, '--label', 'hourly', '--keep', '3'], UsageError],
+    [[...paths, ...label, '--calendar', 'daily\nExecStart=x'], UsageError],
+    [['/srv/pool/one with spaces', daily.target, ...label], UsageError],
+  ])('refuses %j', async (words, error) => {
     const before = host.snapshot();
-    await expect(install(at().runtime, asked, program)).rejects.toThrow(error);
+    await expect(install(words)).rejects.toThrow(error);
     expect(host.snapshot()).toBe(before);
   });
 });

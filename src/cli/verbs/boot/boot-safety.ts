@@ -1,9 +1,13 @@
+import { realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ReadHost } from '../../../command/index.ts';
 import { RefusedError } from '../../../core/errors.ts';
+import type { Program, Runtime } from '../../runtime/runtime.ts';
 
-/** What the units start: node and this program, by absolute paths without links. */
-export type Program = readonly [node: string, bofh: string];
+/** The program that units start. */
+export function programOf({ program }: Runtime): Program {
+  return program ?? [process.execPath, realpathSync(process.argv[1] ?? '')];
+}
 
 /** Throws RefusedError when others than root can write what root would run at each boot. */
 export async function refuseUnsafe(host: ReadHost, program: Program): Promise<void> {

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
+import { atomic, currentBofh } from '../../../bofh.ts';
 import type { ReadHost } from '../../../command/index.ts';
 import { RefusedError, UsageError } from '../../../core/errors.ts';
+import { present } from '../../../core/present.ts';
 import { version } from '../../../core/version.ts';
 
 /** Where an administrator's own units are (systemd.unit(5)). */
@@ -68,6 +70,32 @@ export async function findUnit(
   const text = new TextDecoder().decode(bytes);
   const state = text === unit.content ? 'installed' : isOurs(text) ? 'outdated' : 'foreign';
   return { unit, state, enabled, sha256: sha256(bytes) };
+}
+
+/** Writes, in a sequence, every unit that is missing or outdated. `find` looks at the host within the sequence. */
+export function writeUnits(
+  name: string,
+  find: (host: ReadHost) => Promise<readonly FoundUnit[]>,
+): Promise<void> {
+  return atomic(name, async (tx) => {
+    const due = (await find(currentBofh().host)).filter(({ state }) => state !== 'installed');
+    for (const { unit, state, sha256 } of due) {
+      if (state === 'outdated') await tx.file.remove(present({ path: unit.path, sha256 }));
+      await tx.file.create({ path: unit.path, content: unit.content, mode: 0o644 });
+    }
+  });
+}
+
+/** RefusedError if a unit was edited, or was not created by `bofh INSTALLER`. */
+export function refuseForeign(found: readonly FoundUnit[], installer: string): void {
+  const paths = found.filter(({ state }) => state === 'foreign').map(({ unit }) => unit.path);
+  if (paths.length > 0) throw foreignUnits(paths, installer);
+}
+
+export function foreignUnits(units: readonly string[], installer: string): RefusedError {
+  return new RefusedError(`not as "bofh ${installer}" has made it: ${units.join(', ')}`, {
+    remedy: 'move it away; what you have changed in it belongs into a drop-in: systemctl edit UNIT',
+  });
 }
 
 /** What an installed unit of ours gives to every call of bofh. */

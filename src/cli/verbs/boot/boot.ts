@@ -1,4 +1,3 @@
-import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { atomic, currentBofh, withBofh } from '../../../bofh.ts';
 import type { ReadHost } from '../../../command/index.ts';
@@ -13,8 +12,8 @@ import {
   type Unit,
   type UnitOptions,
 } from './boot-units.ts';
-import { type Program, refuseUnsafe } from './boot-safety.ts';
-import type { Runtime } from '../../runtime/runtime.ts';
+import { programOf, refuseUnsafe } from './boot-safety.ts';
+import type { Program, Runtime } from '../../runtime/runtime.ts';
 import { openSession, refuseOtherHost } from '../../runtime/session.ts';
 import { defaultStateDir } from '../../runtime/settings.ts';
 import { logged } from '../../runtime/system-log.ts';
@@ -23,7 +22,7 @@ import { logged } from '../../runtime/system-log.ts';
 const ofThisBofh = 'units of the bofh that is installed';
 
 /** `bofh boot install`: writes the units, all or none. Enabling them is left to systemctl, as for every other unit. */
-export async function install(runtime: Runtime, program: Program = thisProgram()): Promise<number> {
+export async function install(runtime: Runtime, program: Program = programOf(runtime)): Promise<number> {
   refuseOtherHost(runtime, ofThisBofh);
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
   const had = await installedOptions(bofh.host);
@@ -55,7 +54,7 @@ export async function install(runtime: Runtime, program: Program = thisProgram()
 }
 
 /** `bofh boot remove`: the units go, all or none; refused while one of them is enabled. */
-export async function remove(runtime: Runtime, program: Program = thisProgram()): Promise<number> {
+export async function remove(runtime: Runtime, program: Program = programOf(runtime)): Promise<number> {
   refuseOtherHost(runtime, ofThisBofh);
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
   const units = unitsFor(program, {});
@@ -79,7 +78,7 @@ export async function remove(runtime: Runtime, program: Program = thisProgram())
 }
 
 /** `bofh boot status`: what stands at the places of the units. Whether they have run, and how it ended, systemctl tells. */
-export async function status(runtime: Runtime, program: Program = thisProgram()): Promise<number> {
+export async function status(runtime: Runtime, program: Program = programOf(runtime)): Promise<number> {
   refuseOtherHost(runtime, ofThisBofh);
   const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
   const gets = optionsFor(runtime, await installedOptions(bofh.host));
@@ -120,11 +119,6 @@ function inherited(
     ...(settings.site === undefined && gets.site !== undefined ? [`the units keep --site ${gets.site}`] : []),
     ...(moved ? [`what is unfinished in ${from} is no longer recovered at boot`] : []),
   ];
-}
-
-/** Node and this program, as a unit names them. */
-export function thisProgram(): Program {
-  return [process.execPath, realpathSync(process.argv[1] ?? '')];
 }
 
 async function findAll(host: ReadHost, units: readonly Unit[]): Promise<readonly FoundUnit[]> {

@@ -1,76 +1,54 @@
 import * as api from '../../../api/btrfs.ts';
 import { UsageError } from '../../../core/errors.ts';
+import { present } from '../../../core/present.ts';
 import { formatSize } from '../../../core/units.ts';
 import type { Answer } from '../../output/answer.ts';
-import type { BtrfsReceived, BtrfsSentToDevice, BtrfsSentToFile } from '../../output/answers/index.ts';
+import type { BtrfsSentToDevice, BtrfsSentToFile } from '../../output/answers/index.ts';
+import { printable } from '../../output/text.ts';
 import { change } from '../../runtime/change.ts';
 import { overwriting } from '../../runtime/overwrite.ts';
-import type { Runtime } from '../../runtime/runtime.ts';
 import { pathOn } from '../../runtime/session.ts';
-import { printable } from '../../output/text.ts';
+import { value, verb } from '../../runtime/verb.ts';
+import { received } from './answers.ts';
 
-/** `bofh btrfs send SNAPSHOT --to DIR [--name NAME] | --to-file FILE | --to-device DEVICE [--overwrite WHAT]` */
-export async function send(
-  runtime: Runtime,
-  asked: {
-    readonly source: string;
-    readonly parent?: string;
-    readonly to?: string;
-    readonly name?: string;
-    readonly toFile?: string;
-    readonly toDevice?: string;
-    readonly overwrite?: string;
+export default verb({
+  changes: true,
+  args: { source: '<snapshot>' },
+  options: {
+    to: value('<DIR>', 'directory on this or another btrfs', { conflicts: ['toFile', 'toDevice'] }),
+    toFile: value('<FILE>', 'new file, for bofh btrfs receive', { conflicts: ['name', 'toDevice'] }),
+    toDevice: value('<DEVICE>', 'unused device; its content is lost', { conflicts: ['name'] }),
+    overwrite: value('<UUID|TYPE>', 'with --to-device: UUID, or type, of the content to overwrite'),
+    parent: value('<SNAPSHOT>', 'send only the differences from this snapshot, which the receiver must have'),
+    name: value('<NAME>', 'with --to: name of the received subvolume'),
   },
-): Promise<number> {
-  const { source, parent, to, name, toFile, toDevice: device, overwrite } = asked;
-  const sent = {
-    source: pathOn(runtime, source),
-    ...(parent === undefined ? {} : { parent: pathOn(runtime, parent) }),
-  };
-  if (device !== undefined)
-    return overwriting<BtrfsSentToDevice>(runtime, { device, overwrite }, (more) => ({
-      act: () => api.sendToDevice({ ...sent, device, ...more }),
-      answer: (data): Answer<BtrfsSentToDevice> => ({
-        data,
-        lines: [`${printable(data.device)} holds all of the stream, uuid ${data.uuid}`],
-      }),
-    }));
-  if (overwrite !== undefined) throw new UsageError('--overwrite says what is lost on a device: --to-device');
-  if (to !== undefined)
+  examples: [
+    'btrfs send /srv/snapshots/daily.1 --to /backup',
+    'btrfs send /srv/snapshots/daily.1 --to-file /backup/daily.1.stream',
+  ],
+  run: (runtime, { source, parent, to, name, toFile, toDevice: device, overwrite }) => {
+    const sent = present({ source: pathOn(runtime, source), parent: pathOn(runtime, parent) });
+    if (device !== undefined)
+      return overwriting<BtrfsSentToDevice>(runtime, { device, overwrite }, (more) => ({
+        act: () => api.sendToDevice({ ...sent, device, ...more }),
+        answer: (data): Answer<BtrfsSentToDevice> => ({
+          data,
+          lines: [`${printable(data.device)} holds all of the stream, uuid ${data.uuid}`],
+        }),
+      }));
+    if (overwrite !== undefined) throw new UsageError('--overwrite needs --to-device');
+    if (to !== undefined) {
+      const asked = present({ ...sent, into: pathOn(runtime, to), name });
+      return change(runtime, { act: () => api.copySubvolume(asked), answer: received });
+    }
+    if (toFile === undefined)
+      throw new UsageError('needs a target: --to DIR, --to-file FILE or --to-device DEVICE');
     return change(runtime, {
-      act: () =>
-        api.copySubvolume({ ...sent, into: pathOn(runtime, to), ...(name === undefined ? {} : { name }) }),
-      answer: received,
-    });
-  if (toFile === undefined)
-    throw new UsageError('say where to: --to DIR, or --to-file FILE, or --to-device DEVICE');
-  return change(runtime, {
-    act: () => api.sendToFile({ ...sent, file: pathOn(runtime, toFile) }),
-    answer: (data): Answer<BtrfsSentToFile> => ({
-      data,
-      lines: [`${printable(data.file)} holds all of the stream: ${formatSize(data.size)}`],
-    }),
-  });
-}
-
-/** `bofh btrfs receive FILE|DEVICE --into DIR` */
-export async function receive(
-  runtime: Runtime,
-  { file, into, name }: { readonly file: string; readonly into: string; readonly name?: string },
-): Promise<number> {
-  return change(runtime, {
-    act: () =>
-      api.receiveSubvolume({
-        ...{ file: pathOn(runtime, file), into: pathOn(runtime, into) },
-        ...(name === undefined ? {} : { name }),
+      act: () => api.sendToFile({ ...sent, file: pathOn(runtime, toFile) }),
+      answer: (data): Answer<BtrfsSentToFile> => ({
+        data,
+        lines: [`${printable(data.file)} holds all of the stream: ${formatSize(data.size)}`],
       }),
-    answer: received,
-  });
-}
-
-function received({ path, id, uuid, receivedUuid }: BtrfsReceived): Answer<BtrfsReceived> {
-  return {
-    data: { path, id, uuid, receivedUuid },
-    lines: [`${printable(path)} is received: id ${id}, uuid ${uuid}, received uuid ${receivedUuid}`],
-  };
-}
+    });
+  },
+});

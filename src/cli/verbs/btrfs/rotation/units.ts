@@ -1,8 +1,8 @@
 import { posix } from 'node:path';
-import { escapePath } from '../../../blockdevice/index.ts';
-import type { RotationRequest } from '../../../btrfs/rotation.ts';
-import type { ReadHost } from '../../../command/index.ts';
-import { UsageError } from '../../../core/errors.ts';
+import { escapePath } from '../../../../blockdevice/index.ts';
+import type { RotationRequest } from '../../../../btrfs/rotation.ts';
+import type { ReadHost } from '../../../../command/index.ts';
+import { UsageError } from '../../../../core/errors.ts';
 import {
   findUnit,
   type FoundUnit,
@@ -12,9 +12,9 @@ import {
   templateOf,
   type Unit,
   unitDir,
-} from '../boot/boot-units.ts';
+} from '../../boot/boot-units.ts';
 
-/** When a rotation runs by itself, as OnCalendar= of systemd.timer(5) has it. */
+/** The labels with a default schedule, as in OnCalendar= of systemd.timer(5). */
 const calendars: Readonly<Record<string, string>> = {
   daily: 'daily',
   weekly: 'weekly',
@@ -37,19 +37,21 @@ export interface InstalledRotation {
   readonly calendar: string;
 }
 
-/** When it is to run. UsageError for a label that has no time of its own, and for what systemd would not understand. */
+/** The schedule. UsageError for a label without a default, and for words that systemd cannot parse. */
 export function calendarOf(label: string, asked: string | undefined): string {
   const calendar = asked ?? (Object.hasOwn(calendars, label) ? calendars[label] : undefined);
   if (calendar === undefined)
-    throw new UsageError(`when is the label "${label}" to be rotated? --calendar says it`, {
-      remedy: `only ${Object.keys(calendars).join(', ')} have a time of their own`,
+    throw new UsageError(`no schedule for label "${label}": pass --calendar`, {
+      remedy: `only ${Object.keys(calendars).join(', ')} have a default schedule`,
     });
   if (!/^[A-Za-z0-9*:,./~-]+(?: [A-Za-z0-9*:,./~-]+)*$/.test(calendar))
-    throw new UsageError(`"${calendar}" is no calendar event of systemd (systemd-analyze calendar)`);
+    throw new UsageError(
+      `--calendar ${calendar}: must be a calendar event of systemd (systemd-analyze calendar)`,
+    );
   return calendar;
 }
 
-/** The units of one source and label, whatever else they say: this is what they are called by. */
+/** Source and label alone give the names. */
 export function rotationUnitNames({ source, label }: Pick<RotationRequest, 'source' | 'label'>): {
   readonly service: string;
   readonly timer: string;
@@ -82,7 +84,7 @@ export function rotationUnits(
   };
 }
 
-/** What stands at the places of both. */
+/** Both units, as found on the host. */
 export async function findRotation(
   host: ReadHost,
   { service, timer }: RotationUnits,
@@ -90,11 +92,11 @@ export async function findRotation(
   return [await findUnit(host, service, 'timers.target'), await findUnit(host, timer, 'timers.target')];
 }
 
-/** A timer of a rotation as it was found. */
+/** The timer of a rotation, as found on the host. */
 export interface SeenRotation {
   readonly timer: string;
   readonly enabled: boolean;
-  /** Undefined: somebody has edited one of its units, or they are not both there. */
+  /** Undefined if one of its units was edited or is missing. */
   readonly rotation: InstalledRotation | undefined;
 }
 
@@ -116,7 +118,7 @@ export async function seenRotations(host: ReadHost): Promise<readonly SeenRotati
 }
 
 async function rotationIn(host: ReadHost, name: string): Promise<InstalledRotation | undefined> {
-  const [service, timer] = [await ours(host, `${name}.service`), await ours(host, `${name}.timer`)];
+  const [service, timer] = [await readUnit(host, `${name}.service`), await readUnit(host, `${name}.timer`)];
   const { source, target, label, keep } = command.exec(service ?? '')?.groups ?? {};
   const calendar = /^OnCalendar=(?<when>.+)$/m.exec(timer ?? '')?.groups?.when;
   if (source === undefined || target === undefined || label === undefined || calendar === undefined)
@@ -124,7 +126,7 @@ async function rotationIn(host: ReadHost, name: string): Promise<InstalledRotati
   return { source, target, label, keep: Number(keep), calendar };
 }
 
-async function ours(host: ReadHost, name: string): Promise<string | undefined> {
+async function readUnit(host: ReadHost, name: string): Promise<string | undefined> {
   const path = posix.join(unitDir, name);
   if ((await host.stat(path))?.kind !== 'file') return undefined;
   const text = new TextDecoder().decode(await host.readFile(path));

@@ -1,0 +1,24 @@
+import * as btrfs from '../../../../btrfs/index.ts';
+import { give } from '../../../output/answer.ts';
+import type { BtrfsBalance } from '../../../output/answers/index.ts';
+import { printable } from '../../../output/text.ts';
+import { openSession } from '../../../runtime/session.ts';
+import { verb } from '../../../runtime/verb.ts';
+
+export default verb({
+  changes: false,
+  args: { path: '<path>' },
+  examples: ['btrfs balance status /srv'],
+  run: async (runtime, { path }) => {
+    const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
+    const data: BtrfsBalance = await btrfs.balance(bofh.host, path);
+    const lines =
+      data.state === 'none'
+        ? [`${printable(path)} has no balance`]
+        : [
+            `the balance is ${data.state}: ${data.relocated} of about ${data.expected} block groups, ${data.leftPercent} % are left`,
+          ];
+    give(runtime, { data, lines });
+    return 0;
+  },
+});

@@ -1,0 +1,30 @@
+import * as btrfs from '../../../../btrfs/index.ts';
+import { formatSize } from '../../../../core/units.ts';
+import { give } from '../../../output/answer.ts';
+import type { BtrfsDevices } from '../../../output/answers/index.ts';
+import { printable } from '../../../output/text.ts';
+import { openSession } from '../../../runtime/session.ts';
+import { verb } from '../../../runtime/verb.ts';
+
+export default verb({
+  changes: false,
+  args: { path: '<path>' },
+  examples: ['btrfs device list /srv'],
+  run: async (runtime, { path }) => {
+    const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
+    const found = await btrfs.devices(bofh.host, path);
+    const data: BtrfsDevices = found.map((each) => ({ ...each, path: each.path ?? null }));
+    give(runtime, {
+      data,
+      head: ['NUMBER', 'DEVICE', 'SIZE', 'ALLOCATED'],
+      rows: data.map(({ devid, path: device, size, allocated }) => [
+        devid === 0 ? 'replaces another' : String(devid),
+        device === null ? 'missing' : printable(device),
+        formatSize(size),
+        formatSize(allocated),
+      ]),
+      none: 'no device',
+    });
+    return 0;
+  },
+});

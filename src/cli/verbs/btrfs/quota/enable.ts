@@ -1,0 +1,9 @@
+import { verb } from '../../../runtime/verb.ts';
+import { setQuota } from './mode.ts';
+
+export default verb({
+  changes: true,
+  args: { path: '<path>' },
+  examples: ['btrfs quota enable /srv'],
+  run: (runtime, { path }) => setQuota(runtime, path, 'on'),
+});

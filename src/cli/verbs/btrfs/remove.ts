@@ -1,0 +1,27 @@
+import * as api from '../../../api/btrfs.ts';
+import * as btrfs from '../../../btrfs/index.ts';
+import { present } from '../../../core/present.ts';
+import type { Answer } from '../../output/answer.ts';
+import type { BtrfsRemoved } from '../../output/answers/index.ts';
+import { printable } from '../../output/text.ts';
+import { change } from '../../runtime/change.ts';
+import { verb } from '../../runtime/verb.ts';
+
+/** Removes only the subvolume that was confirmed, by its UUID. */
+export default verb({
+  changes: true,
+  args: { path: '<path>' },
+  examples: ['btrfs remove /srv/data'],
+  run: (runtime, { path }) =>
+    change<unknown>(runtime, async ({ host }) => {
+      const { shown, id, uuid } = await btrfs.subvolume(host, path);
+      return {
+        destroys: [`this deletes the subvolume ${printable(shown)} (id ${id}, uuid ${uuid ?? 'none'})`],
+        act: () => api.removeSubvolume(present({ path, uuid })),
+        answer: (): Answer<BtrfsRemoved> => ({
+          data: { path, id, uuid: uuid ?? null },
+          lines: [`${printable(path)} is deleted`],
+        }),
+      };
+    }),
+});

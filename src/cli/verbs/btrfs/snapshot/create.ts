@@ -1,0 +1,15 @@
+import * as api from '../../../../api/btrfs.ts';
+import { change } from '../../../runtime/change.ts';
+import { flag, verb } from '../../../runtime/verb.ts';
+import { created } from '../answers.ts';
+
+export default verb({
+  changes: true,
+  args: { source: '<source>', path: '<path>' },
+  options: { rw: flag('make the snapshot writable') },
+  examples: ['btrfs snapshot create /srv/data /srv/snapshots/before-upgrade'],
+  run: (runtime, { source, path, rw }) => {
+    const asked = { source, path, mode: rw ? ('rw' as const) : ('ro' as const) };
+    return change(runtime, { act: () => api.snapshot(asked), answer: created });
+  },
+});
