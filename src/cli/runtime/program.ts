@@ -1,7 +1,6 @@
 import { Command, Option } from 'commander';
 import { version } from '../../core/version.ts';
 import { examples } from '../verbs/examples.ts';
-import { addBoot } from '../verbs/grammar/boot.ts';
 import { addJournal } from '../verbs/grammar/journal.ts';
 import { addRecover } from '../verbs/grammar/recover.ts';
 import type { Verb as OldVerb } from '../verbs/grammar/verb.ts';
@@ -57,7 +56,6 @@ export async function program(words: readonly string[] | 'all', invoke: Invoke):
   const verb = verbs(invoke);
   addJournal(noun(root, 'journal', 'journals: finished and unfinished sequences'), verb);
   addRecover(root, verb);
-  addBoot(noun(root, 'boot', 'systemd units: recovery and start-all at boot'), verb);
   await addVerbs(root, nouns, { words, invoke });
   addGlobalsBelow(root);
   return root;

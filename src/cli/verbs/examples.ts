@@ -4,7 +4,4 @@ export const examples: Readonly<Record<string, readonly string[]>> = {
   'journal show': ['journal show 3f0c1a4e'],
   'journal prune': ['journal prune', 'journal prune --keep 30d'],
   recover: ['--dry-run recover', 'recover', "recover --abandon 3f0c1a4e --because 'the disk is gone'"],
-  'boot install': ['boot install'],
-  'boot remove': ['boot remove'],
-  'boot status': ['boot status'],
 };

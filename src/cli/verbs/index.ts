@@ -1,5 +1,6 @@
 import type { Noun } from '../runtime/verb.ts';
 import { block } from './block/index.ts';
+import { boot } from './boot/index.ts';
 import { btrfs } from './btrfs/index.ts';
 import { crypt } from './crypt/index.ts';
 import { doctor } from './doctor/index.ts';
@@ -25,5 +26,6 @@ export const nouns: Noun['verbs'] = {
   network,
   btrfs,
   doctor,
+  boot,
   run,
 };

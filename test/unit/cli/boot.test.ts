@@ -6,10 +6,8 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import { install, remove, status } from '../../../src/cli/verbs/boot/boot.ts';
-import type { Program } from '../../../src/cli/runtime/runtime.ts';
-import { bootUnits } from '../../../src/cli/verbs/boot/boot-units.ts';
-import { recover } from '../../../src/cli/verbs/recover/recover.ts';
+import type { Program, Runtime } from '../../../src/cli/runtime/runtime.ts';
+import { bootUnits } from '../../../src/cli/verbs/boot/units.ts';
 import { encode, type Line } from '../../../src/atomic/journal/lines.ts';
 import {
   ProcessKilled,
@@ -20,6 +18,7 @@ import {
 import { bofhOn, hostWithSource, vmCreate } from '../simulator/support.ts';
 import { containing } from './support/containing.ts';
 import { begin } from './support/journals.ts';
+import { runVerb } from './support/run-verb.ts';
 import { testRuntime } from './support/runtime.ts';
 
 const program: Program = ['/usr/bin/node', '/usr/local/lib/node_modules/bofh/dist/bofh.js'];
@@ -41,21 +40,26 @@ beforeEach(() => {
   for (const path of program) host.admin.writeFile(path, 'a program', 0o755);
 });
 
-const at = (said: Parameters<typeof testRuntime>[1] = {}) => testRuntime(simulatedBofh({ host }), said);
+const at = (said: Parameters<typeof testRuntime>[1] = {}, started = program) => {
+  const { runtime, ...outputs } = testRuntime(simulatedBofh({ host }), said);
+  return { runtime: { ...runtime, program: started }, ...outputs };
+};
+const install = (runtime: Runtime): Promise<number> => runVerb(runtime, 'boot install');
+const remove = (runtime: Runtime): Promise<number> => runVerb(runtime, 'boot remove');
 
 const enable = (unit: string): void =>
   host.admin.symlink(`/etc/systemd/system/multi-user.target.wants/${unit}`, pathOf(unit));
 
 async function statusOf(said: Parameters<typeof testRuntime>[1] = {}): Promise<answers.BootUnits> {
   const { runtime, stdout } = at({ ...said, json: true });
-  expect(await status(runtime, program)).toBe(0);
+  expect(await runVerb(runtime, 'boot status')).toBe(0);
   return answers.bootUnits.parse(JSON.parse(stdout()));
 }
 
 const statesOf = async (): Promise<readonly string[]> => (await statusOf()).map(({ state }) => state);
 
 describe('bofh boot status', () => {
-  it('says that no unit is started that is not there', async () => {
+  it('reports missing units as absent', async () => {
     expect((await statusOf()).map(({ state, atBoot }) => `${state} ${atBoot}`)).toEqual(
       units.map(() => 'absent disabled'),
     );
@@ -63,10 +67,10 @@ describe('bofh boot status', () => {
 });
 
 describe('bofh boot install', () => {
-  it('writes the units with the absolute paths of node and bofh, and says what systemctl has to do', async () => {
+  it('writes the units with absolute paths, and prints the next systemctl command', async () => {
     const { runtime, stderr } = at();
 
-    expect(await install(runtime, program)).toBe(0);
+    expect(await install(runtime)).toBe(0);
 
     expect(host.admin.readFile(pathOf('bofh-recover.service'))).toContain(
       `\nExecStart=${program.join(' ')} recover --boot\n`,
@@ -89,8 +93,8 @@ describe('bofh boot install', () => {
     ]);
   });
 
-  it('gives the units the state directory and the site file that it was itself given', async () => {
-    await install(at({ stateDir: '/srv/bofh', site: '/srv/site.json' }).runtime, program);
+  it('writes its state directory and site file into the units', async () => {
+    await install(at({ stateDir: '/srv/bofh', site: '/srv/site.json' }).runtime);
 
     const text = host.admin.readFile(pathOf('bofh-recover.service'));
     expect(text).toContain(
@@ -99,13 +103,13 @@ describe('bofh boot install', () => {
     expect(text).toContain('RequiresMountsFor=/srv/bofh\n');
   });
 
-  it('keeps the options that the units have when it is given none, and says so', async () => {
-    await install(at({ stateDir: '/srv/bofh', site: '/srv/site.json' }).runtime, program);
+  it('keeps the options of the units if none are typed, and says so', async () => {
+    await install(at({ stateDir: '/srv/bofh', site: '/srv/site.json' }).runtime);
     const before = host.snapshot();
     const { runtime, stderr } = at();
 
     expect(await statesOf()).toEqual(units.map(() => 'installed'));
-    expect(await install(runtime, program)).toBe(0);
+    expect(await install(runtime)).toBe(0);
 
     expect(host.snapshot()).toBe(before);
     expect(stderr()).toContain(
@@ -113,11 +117,11 @@ describe('bofh boot install', () => {
     );
   });
 
-  it('keeps them when bofh has moved', async () => {
-    await install(at({ stateDir: '/srv/bofh' }).runtime, [grown('/opt/node/bin/node'), program[1]]);
+  it('keeps the options if bofh was moved', async () => {
+    await install(at({ stateDir: '/srv/bofh' }, [grown('/opt/node/bin/node'), program[1]]).runtime);
     expect((await statesOf()).slice(0, 1)).toEqual(['outdated']);
 
-    await install(at().runtime, program);
+    await install(at().runtime);
 
     expect(host.admin.readFile(pathOf('bofh-recover.service'))).toContain(
       `ExecStart=${program.join(' ')} --state-dir /srv/bofh recover --boot`,
@@ -127,30 +131,33 @@ describe('bofh boot install', () => {
   it.each([
     ['/srv/other', '--state-dir /srv/other recover'],
     ['/var/lib/bofh', `${program[1]} recover`],
-  ])('turns the units to %s when that is said, and warns of the old place', async (stateDir, says) => {
-    await install(at({ stateDir: '/srv/bofh' }).runtime, program);
-    const { runtime, stderr } = at({ stateDir });
+  ])(
+    'changes the units to %s if that is typed, and warns about the old directory',
+    async (stateDir, says) => {
+      await install(at({ stateDir: '/srv/bofh' }).runtime);
+      const { runtime, stderr } = at({ stateDir });
 
-    await install(runtime, program);
+      await install(runtime);
 
-    expect(host.admin.readFile(pathOf('bofh-recover.service'))).toContain(says);
-    expect(stderr()).toContain('what is unfinished in /srv/bofh is no longer recovered at boot');
-  });
+      expect(host.admin.readFile(pathOf('bofh-recover.service'))).toContain(says);
+      expect(stderr()).toContain('what is unfinished in /srv/bofh is no longer recovered at boot');
+    },
+  );
 
-  it('says nothing of another place on a host that never had units', async () => {
+  it('prints no warning about another directory on a host without units', async () => {
     const { runtime, stderr } = at({ stateDir: '/srv/bofh' });
 
-    await install(runtime, program);
+    await install(runtime);
 
     expect(stderr()).not.toContain('no longer recovered');
   });
 
-  it('leaves nothing of a placeholder behind', async () => {
+  it('replaces every placeholder', async () => {
     for (const { content } of bootUnits(program, '/var/lib/bofh')) expect(content).not.toMatch(/@[A-Z_]+@/);
   });
 
-  it('adds the units that an older bofh did not have, and keeps the options of those that it had', async () => {
-    await install(at({ stateDir: '/srv/bofh' }).runtime, program);
+  it('adds units that an older bofh did not have, and keeps the options of the others', async () => {
+    await install(at({ stateDir: '/srv/bofh' }).runtime);
     for (const unit of ['bofh-recover-hosts.service', 'bofh-recover-hosts.timer'])
       host.admin.removeFile(pathOf(unit));
     const old = host.admin.readFile(pathOf('bofh-recover.service'));
@@ -164,7 +171,7 @@ describe('bofh boot install', () => {
     host.admin.writeFile(pathOf('bofh-recover.service'), `${head}\n# sha256 of the rest: ${sha256}\n${body}`);
     expect(await statesOf()).toEqual(['outdated', 'installed', 'absent', 'absent', 'installed']);
 
-    await install(at().runtime, program);
+    await install(at().runtime);
 
     expect(await statesOf()).toEqual(units.map(() => 'installed'));
     expect(host.admin.readFile(pathOf('bofh-recover-hosts.service'))).toContain(
@@ -173,21 +180,21 @@ describe('bofh boot install', () => {
   });
 
   it('changes nothing the second time', async () => {
-    await install(at().runtime, program);
+    await install(at().runtime);
     const before = host.snapshot();
 
-    await install(at().runtime, program);
+    await install(at().runtime);
 
     expect(host.snapshot()).toBe(before);
   });
 
-  it('replaces its own units when bofh has moved, and then asks for a reload alone', async () => {
-    await install(at().runtime, ['/opt/node/bin/node', program[1]].map(grown) as unknown as Program);
+  it('replaces its own units if bofh was moved, and then asks only for a reload', async () => {
+    await install(at({}, ['/opt/node/bin/node', program[1]].map(grown) as unknown as Program).runtime);
     for (const unit of units) if (unit.endsWith('.service')) enable(unit);
     expect((await statesOf()).slice(0, 1)).toEqual(['outdated']);
     const { runtime, stderr } = at();
 
-    await install(runtime, program);
+    await install(runtime);
 
     expect(await statesOf()).toEqual(units.map(() => 'installed'));
     expect(stderr()).toBe('next: systemctl daemon-reload');
@@ -195,26 +202,25 @@ describe('bofh boot install', () => {
 
   it.each([
     ['was edited', () => edit('bofh-recover.service'), 'bofh-recover.service'],
-    ['is of somebody else', () => host.admin.writeFile(pathOf(startAll), '[Unit]\n'), startAll],
+    ['was not created by bofh', () => host.admin.writeFile(pathOf(startAll), '[Unit]\n'), startAll],
     ['is masked', () => host.admin.symlink(pathOf(units[1] ?? ''), '/dev/null'), units[1]],
   ])('touches nothing when a unit %s', async (_how, act, name) => {
-    if (_how === 'was edited') await install(at().runtime, program);
+    if (_how === 'was edited') await install(at().runtime);
     act();
     const before = host.snapshot();
 
-    await expect(install(at().runtime, program)).rejects.toThrow(
+    await expect(install(at().runtime)).rejects.toThrow(
       `not as "bofh boot install" has made it: ${pathOf(name ?? '')}`,
     );
-    if (_how === 'was edited')
-      await expect(remove(at().runtime, program)).rejects.toThrow('bofh-recover.service');
+    if (_how === 'was edited') await expect(remove(at().runtime)).rejects.toThrow('bofh-recover.service');
 
     expect(host.snapshot()).toBe(before);
   });
 
-  it('refuses a program that others than root can write', async () => {
+  it('refuses a program that users other than root can write', async () => {
     host.admin.writeFile('/home/me/bofh.js', 'x', 0o777);
 
-    await expect(install(at().runtime, [program[0], '/home/me/bofh.js'])).rejects.toThrow(
+    await expect(install(at({}, [program[0], '/home/me/bofh.js']).runtime)).rejects.toThrow(
       'others than root can write /home/me/bofh.js',
     );
     expect(await statesOf()).toEqual(units.map(() => 'absent'));
@@ -223,43 +229,43 @@ describe('bofh boot install', () => {
   it.each([
     ['can be written by others', () => host.admin.writeFile(chunk, 'x', 0o666)],
     ['is a link', () => host.admin.symlink(chunk, '/tmp/x.js')],
-  ])('refuses a bofh of which a part beside it %s', async (_how, make) => {
+  ])('refuses bofh if a file beside it %s', async (_how, make) => {
     make();
 
-    const refused = install(at().runtime, program);
+    const refused = install(at().runtime);
 
     await expect(refused).rejects.toThrow(`others than root can write ${chunk}`);
     await expect(refused).rejects.toMatchObject({ remedy: containing('npm ci && npm run build') });
     expect(await statesOf()).toEqual(units.map(() => 'absent'));
   });
 
-  it('refuses a path that systemd would take apart', async () => {
+  it('refuses a path that systemd would split', async () => {
     host.admin.writeFile('/opt/a b%c/bofh.js', 'x', 0o755);
 
-    await expect(install(at().runtime, [program[0], '/opt/a b%c/bofh.js'])).rejects.toThrow(
+    await expect(install(at({}, [program[0], '/opt/a b%c/bofh.js']).runtime)).rejects.toThrow(
       'cannot stand in a unit',
     );
   });
 
-  it('writes all units or none: killed at any change, recovery takes them away again', async () => {
+  it('writes all units or none: after a kill at any change recovery removes them', async () => {
     const begun = host.points.length;
     const before = host.snapshot();
-    await install(at().runtime, program);
+    await install(at().runtime);
     const count = host.points.slice(begun).filter(({ tool }) => tool !== 'store').length;
-    await remove(at().runtime, program);
+    await remove(at().runtime);
     expect(host.snapshot()).toBe(before);
     expect(count).toBeGreaterThan(5);
 
     for (let nth = 1; nth <= count; nth += 1) {
       host.clearFaults();
       host.fault({ nth, mode: 'acts then crash' });
-      await install(at().runtime, program).catch((error: unknown) => expect(error).toBeInstanceOf(Error));
+      await install(at().runtime).catch((error: unknown) => expect(error).toBeInstanceOf(Error));
       host.clearFaults();
       host = host.powerCut({ keep: 'all' });
-      await recover(at().runtime, undefined, { boot: true });
+      await runVerb(at().runtime, 'recover --boot');
       const states = await statesOf();
       expect(new Set(states).size).toBe(1);
-      if (states[0] === 'installed') await remove(at().runtime, program);
+      if (states[0] === 'installed') await remove(at().runtime);
     }
   });
 
@@ -267,7 +273,7 @@ describe('bofh boot install', () => {
     const before = host.snapshot();
     const { runtime, stdout } = at({ dryRun: true });
 
-    await install(runtime, program);
+    await install(runtime);
 
     expect(host.snapshot()).toBe(before);
     for (const unit of units) expect(stdout()).toContain(pathOf(unit));
@@ -277,20 +283,20 @@ describe('bofh boot install', () => {
 describe('bofh boot remove', () => {
   it('leaves the host as it was before install', async () => {
     const before = host.snapshot();
-    await install(at().runtime, program);
+    await install(at().runtime);
 
-    expect(await remove(at().runtime, program)).toBe(0);
+    expect(await remove(at().runtime)).toBe(0);
 
     expect(host.snapshot()).toBe(before);
   });
 
   it('refuses while a unit is enabled, and names the command', async () => {
-    await install(at().runtime, program);
+    await install(at().runtime);
     enable('bofh-start-all.service');
     const before = host.snapshot();
 
-    await expect(remove(at().runtime, program)).rejects.toThrow('enabled: bofh-start-all.service');
-    await expect(remove(at().runtime, program)).rejects.toMatchObject({
+    await expect(remove(at().runtime)).rejects.toThrow('enabled: bofh-start-all.service');
+    await expect(remove(at().runtime)).rejects.toMatchObject({
       remedy: 'systemctl disable bofh-start-all.service',
     });
 
@@ -378,29 +384,29 @@ describe('bofh recover --boot', () => {
   };
   const volumes = (): boolean => host.snapshot().includes('lv vg0/data');
 
-  it('undoes what an earlier boot has left', async () => {
+  it('rolls back sequences of an earlier boot', async () => {
     await interrupted();
     host = host.reboot();
     const { runtime, stdout } = at();
 
-    expect(await recover(runtime, undefined, { boot: true })).toBe(0);
+    expect(await runVerb(runtime, 'recover --boot')).toBe(0);
 
     expect(volumes()).toBe(false);
     expect(stdout()).toContain('undone');
   });
 
-  it('begins no journal when its time in all is over, and says so', async () => {
+  it('starts no journal after the total time, and says so', async () => {
     await interrupted();
     host = host.reboot();
     const { runtime, stderr } = at();
 
-    expect(await recover(runtime, undefined, { boot: true, total: '0s' })).toBe(3);
+    expect(await runVerb(runtime, 'recover --boot --total 0s')).toBe(3);
 
     expect(volumes()).toBe(true);
     expect(stderr()).toContain('the time for recovery at boot was over before it began');
   });
 
-  it('leaves open what hangs, says so, goes on with the next, and keeps its objects from everybody', async () => {
+  it('leaves a journal open that hangs, continues with the next, and keeps its objects locked', async () => {
     await interrupted();
     host = host.restart();
     await interrupted('other');
@@ -408,7 +414,7 @@ describe('bofh recover --boot', () => {
     host.fault({ tool: 'lvremove', mode: 'hangs', times: 1 });
     const { runtime, stdout, stderr } = at();
 
-    expect(await recover(runtime, undefined, { boot: true, limit: '200ms' })).toBe(3);
+    expect(await runVerb(runtime, 'recover --boot --limit 200ms')).toBe(3);
     host.clearFaults();
 
     const [hung] = host.world.orphans;
@@ -425,35 +431,35 @@ describe('bofh recover --boot', () => {
     expect(hung?.command).toContain('lvremove');
 
     host = host.reboot();
-    expect(await recover(at().runtime, undefined, { boot: true })).toBe(0);
+    expect(await runVerb(at().runtime, 'recover --boot')).toBe(0);
     expect(volumes()).toBe(false);
   });
 
-  it('begins no journal when its time is over', async () => {
+  it('starts no journal after its time', async () => {
     await interrupted();
     host = host.reboot();
     const { runtime, stderr } = at();
 
-    expect(await recover(runtime, undefined, { boot: true, total: '0s' })).toBe(3);
+    expect(await runVerb(runtime, 'recover --boot --total 0s')).toBe(3);
 
     expect(volumes()).toBe(true);
     expect(stderr()).toContain('the time for recovery at boot was over before it began');
   });
 
-  it('leaves what this boot has left to those who were there', async () => {
+  it('leaves sequences of this boot open', async () => {
     await interrupted();
     host = host.restart();
     const { runtime, stderr } = at();
 
-    expect(await recover(runtime, undefined, { boot: true })).toBe(0);
+    expect(await runVerb(runtime, 'recover --boot')).toBe(0);
 
     expect(volumes()).toBe(true);
     expect(stderr()).toContain('what was begun since this boot is left alone');
-    expect(await recover(at().runtime, undefined, {})).toBe(0);
+    expect(await runVerb(at().runtime, 'recover')).toBe(0);
     expect(volumes()).toBe(false);
   });
 
-  it('never asks, on a terminal neither, and leaves alone what is in use: exit 3', async () => {
+  it('never asks, even on a terminal, and leaves objects in use untouched: exit 3', async () => {
     await interrupted();
     host = host.reboot();
     const uuid = '0c0ffee0-0000-4000-8000-000000000001';
@@ -468,14 +474,14 @@ describe('bofh recover --boot', () => {
     };
     const terminal = { ...runtime.terminal, interactive: true, ask };
 
-    expect(await recover({ ...runtime, terminal }, undefined, { boot: true })).toBe(3);
+    expect(await runVerb({ ...runtime, terminal }, 'recover --boot')).toBe(3);
 
     expect(volumes()).toBe(true);
     expect(stderr()).toContain('what it made is in use by now');
     expect(asked).toEqual([]);
   });
 
-  it('leaves alone a guest that was started and never committed: it may have worked until the reboot', async () => {
+  it('leaves a started guest untouched that was not committed: it may have worked until the reboot', async () => {
     host = hostWithSource();
     const unwatch = host.faults.watch(({ tool }) => {
       if (tool !== 'store' || !host.world.domains.some(({ name }) => name === 'web1')) return;
@@ -486,56 +492,56 @@ describe('bofh recover --boot', () => {
     unwatch();
     expect(host.snapshot()).toContain('domain web1');
     host = host.powerCut({ keep: 'all' });
-    expect(await recover(at({ dryRun: true }).runtime, undefined, { boot: true })).toBe(3);
+    expect(await runVerb(at({ dryRun: true }).runtime, 'recover --boot')).toBe(3);
     const { runtime, stderr, stdout } = at();
 
-    expect(await recover(runtime, undefined, { boot: true })).toBe(3);
+    expect(await runVerb(runtime, 'recover --boot')).toBe(3);
 
     expect(host.snapshot()).toContain('lv vg0/web1-root');
     expect(stderr()).toContain('it had started dom:web1, which may have worked until the reboot');
     expect(stdout()).toContain('stays open');
-    expect(await recover(at({ yes: true }).runtime, undefined, {})).toBe(0);
+    expect(await runVerb(at({ yes: true }).runtime, 'recover')).toBe(0);
     expect(host.snapshot()).not.toContain('lv vg0/web1-root ');
   });
 
-  it('leaves what reaches other hosts to the unit that runs after the network', async () => {
+  it('leaves sequences with other hosts to the unit that runs after the network is up', async () => {
     await interrupted();
     host = host.reboot();
     reach();
 
     const first = at();
-    expect(await recover(first.runtime, undefined, { boot: true })).toBe(0);
+    expect(await runVerb(first.runtime, 'recover --boot')).toBe(0);
     expect(volumes()).toBe(false);
     expect(first.stderr()).toContain('what reaches other hosts waits for the network');
     expect(first.stdout()).not.toContain('two hosts');
 
     const second = withOthers();
-    expect(await recover(second.runtime, undefined, { boot: true, network: true })).toBe(0);
+    expect(await runVerb(second.runtime, 'recover --boot --network')).toBe(0);
     expect(second.stdout()).toMatch(/undone +two hosts/);
   });
 
-  it('--network takes nothing that reaches this host alone', async () => {
+  it('--network leaves sequences without other hosts open', async () => {
     await interrupted();
     host = host.reboot();
     const { runtime, stdout } = withOthers();
 
-    expect(await recover(runtime, undefined, { boot: true, network: true })).toBe(0);
+    expect(await runVerb(runtime, 'recover --boot --network')).toBe(0);
 
     expect(volumes()).toBe(true);
     expect(stdout()).not.toContain('undone');
   });
 
-  it('--network belongs to --boot', async () => {
-    await expect(recover(at().runtime, undefined, { network: true })).rejects.toThrow(
-      '--network belongs to --boot',
-    );
+  it('--network needs --boot', async () => {
+    await expect(runVerb(at().runtime, 'recover --network')).rejects.toThrow('--network belongs to --boot');
   });
 
   it.each([
     ['--yes', { yes: true }, undefined],
     ['an id', {}, 'abc'],
   ])('is refused together with %s', async (_what, said, id) => {
-    await expect(recover(at(said).runtime, id, { boot: true })).rejects.toThrow('--boot takes every journal');
+    await expect(runVerb(at(said).runtime, `recover ${id} --boot`)).rejects.toThrow(
+      '--boot takes every journal',
+    );
   });
 });
 

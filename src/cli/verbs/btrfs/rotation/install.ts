@@ -10,8 +10,9 @@ import { openSession, refuseOtherHost, untilInterrupted } from '../../../runtime
 import { defaultStateDir } from '../../../runtime/settings.ts';
 import { logged } from '../../../runtime/system-log.ts';
 import { value, verb } from '../../../runtime/verb.ts';
-import { programOf, refuseUnsafe } from '../../boot/boot-safety.ts';
-import { installedOptions, refuseForeign, writeUnits } from '../../boot/boot-units.ts';
+import { programOf, refuseUnsafe } from '../../boot/program.ts';
+import { installedOptions } from '../../boot/unit-options.ts';
+import { refuseForeign, writeUnits } from '../../boot/units.ts';
 import { keep, label } from '../options.ts';
 import { giveRotations } from './table.ts';
 import { calendarOf, findRotation, rotationUnits } from './units.ts';
@@ -40,7 +41,7 @@ export default verb({
     const call = await callOf(runtime, host, program);
     const units = rotationUnits(call.words, { ...checked, calendar }, call.stateDir);
     await refuseUnsafe(host, program);
-    refuseForeign(await findRotation(host, units), runtime.verb);
+    refuseForeign(await findRotation(host, units), 'btrfs rotation install');
     const change = () => writeUnits(runtime.verb, (now) => findRotation(now, units));
     if (runtime.settings.mode === 'plan') return await plan(runtime, bofh, change);
     await logged(runtime, host, () => withBofh(bofh, change));

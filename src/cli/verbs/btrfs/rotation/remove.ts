@@ -7,7 +7,7 @@ import { plan } from '../../../runtime/change.ts';
 import { openSession, refuseOtherHost } from '../../../runtime/session.ts';
 import { logged } from '../../../runtime/system-log.ts';
 import { value, verb } from '../../../runtime/verb.ts';
-import { foreignUnits, unitDir } from '../../boot/boot-units.ts';
+import { foreignUnits, unitDir } from '../../boot/units.ts';
 import { giveRotations } from './table.ts';
 import { rotationUnitNames, seenRotations } from './units.ts';
 

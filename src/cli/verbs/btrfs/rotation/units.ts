@@ -12,7 +12,7 @@ import {
   templateOf,
   type Unit,
   unitDir,
-} from '../../boot/boot-units.ts';
+} from '../../boot/units.ts';
 
 /** The labels with a default schedule, as in OnCalendar= of systemd.timer(5). */
 const calendars: Readonly<Record<string, string>> = {

@@ -6,10 +6,10 @@ import { RefusedError, UsageError } from '../../../core/errors.ts';
 import { present } from '../../../core/present.ts';
 import { version } from '../../../core/version.ts';
 
-/** Where an administrator's own units are (systemd.unit(5)). */
+/** The directory of the administrator's own units (systemd.unit(5)). */
 export const unitDir = '/etc/systemd/system';
 
-const names = [
+export const unitNames = [
   'bofh-recover.service',
   'bofh-recover.timer',
   'bofh-recover-hosts.service',
@@ -17,32 +17,31 @@ const names = [
   'bofh-start-all.service',
 ] as const;
 
-/** A unit as it is to be on this host. */
+/** A unit as it must be on this host. */
 export interface Unit {
   readonly name: string;
   readonly path: string;
   readonly content: string;
-  /** It has an `[Install]` section: it runs at boot once systemctl has enabled it. */
+  /** It has an `[Install]` section: it runs at boot after systemctl has enabled it. */
   readonly atBoot: boolean;
 }
 
-/** A unit as it was found. */
+/** A unit as found on the host. */
 export interface FoundUnit {
   readonly unit: Unit;
   /**
-   * `outdated`: made by `bofh boot install`, for another bofh, Node.js or state directory. `foreign`: edited, or made
-   * by somebody else.
+   * `outdated`: written by bofh for another bofh, Node.js or state directory. `foreign`: edited, or not created by bofh.
    */
   readonly state: 'absent' | 'installed' | 'outdated' | 'foreign';
-  /** Of what is there, when it is a file. */
+  /** Only of a file. */
   readonly sha256?: string;
   readonly enabled: boolean;
 }
 
-/** The units that start `words`: the program with the options that every call of it gets. Throws UsageError. */
+/** The units. They start `words`: the program with the options of every call. Throws UsageError. */
 export function bootUnits(words: readonly string[], stateDir: string): readonly Unit[] {
   for (const word of [...words, stateDir]) refuseUnquotable(word);
-  return names.map((name) => {
+  return unitNames.map((name) => {
     const template = templateOf(name);
     const body = template.replaceAll('@BOFH@', words.join(' ')).replaceAll('@STATE_DIR@', stateDir);
     return {
@@ -54,7 +53,7 @@ export function bootUnits(words: readonly string[], stateDir: string): readonly 
   });
 }
 
-/** What stands at a unit's place. A unit is enabled by a link that systemctl makes. */
+/** Looks for a unit on the host. It is enabled if the link of systemctl exists. */
 export async function findUnit(
   host: ReadHost,
   unit: Unit,
@@ -64,12 +63,17 @@ export async function findUnit(
   const enabled = link !== undefined;
   const stat = await host.stat(unit.path);
   if (stat === undefined) return { unit, state: 'absent', enabled };
-  // `systemctl mask` puts a link there.
+  // `systemctl mask` creates a link.
   if (stat.kind !== 'file') return { unit, state: 'foreign', enabled };
   const bytes = await host.readFile(unit.path);
   const text = new TextDecoder().decode(bytes);
   const state = text === unit.content ? 'installed' : isOurs(text) ? 'outdated' : 'foreign';
   return { unit, state, enabled, sha256: sha256(bytes) };
+}
+
+/** The units of boot, as found on the host. */
+export function findUnits(host: ReadHost, units: readonly Unit[]): Promise<readonly FoundUnit[]> {
+  return Promise.all(units.map((unit) => findUnit(host, unit)));
 }
 
 /** Writes, in a sequence, every unit that is missing or outdated. `find` looks at the host within the sequence. */
@@ -98,53 +102,19 @@ export function foreignUnits(units: readonly string[], installer: string): Refus
   });
 }
 
-/** What an installed unit of ours gives to every call of bofh. */
-export interface UnitOptions {
-  readonly stateDir?: string;
-  readonly site?: string;
-}
-
-/**
- * What the installed units give to bofh; undefined when none of them is ours. RefusedError when one of ours cannot be
- * understood: to take it for one without options would turn recovery to another directory.
- */
-export async function installedOptions(host: ReadHost): Promise<UnitOptions | undefined> {
-  for (const name of names) {
-    const path = `${unitDir}/${name}`;
-    if ((await host.stat(path))?.kind !== 'file') continue;
-    const text = new TextDecoder().decode(await host.readFile(path));
-    const line = /^ExecStart=(?<words>.*)$/m.exec(text)?.groups?.words;
-    if (!isOurs(text) || line === undefined) continue;
-    const { stateDir, site } = wordsOf(line, path);
-    return { ...(stateDir === undefined ? {} : { stateDir }), ...(site === undefined ? {} : { site }) };
-  }
-  return undefined;
-}
-
-function wordsOf(line: string, path: string): { readonly [key: string]: string | undefined } {
-  const groups =
-    /^\S+ \S+(?: --state-dir (?<stateDir>\S+))?(?: --site (?<site>\S+))? (?:recover --boot(?: --network)?|xen start-all)$/.exec(
-      line,
-    )?.groups;
-  if (groups !== undefined) return groups;
-  throw new RefusedError(`what ${path} gives to bofh is not understood: ${line}`, {
-    remedy: 'bofh boot remove, then bofh boot install with the options that the units are to have',
-  });
-}
-
-/** The text of a template: beside `dist/` in the package, and two above this file in the source. */
+/** The text of a template: beside `dist/` in the package, or in `systemd/` of the source. */
 export function templateOf(name: string): string {
   return readFileSync(new URL(name, templates()), 'utf8');
 }
 
 function templates(): URL {
   const places = ['../systemd/', '../../../../systemd/'].map((place) => new URL(place, import.meta.url));
-  const found = places.find((place) => existsSync(new URL(names[0], place)));
+  const found = places.find((place) => existsSync(new URL(unitNames[0], place)));
   if (found === undefined) throw new UsageError('this bofh was installed without its systemd units');
   return found;
 }
 
-/** The checksum tells a unit of ours from one that was edited since: that one is never touched. */
+/** Adds the header. Its checksum shows later whether the unit was edited: bofh never changes such a unit. */
 export function headed(
   name: string,
   body: string,
@@ -153,7 +123,7 @@ export function headed(
   return `# Made by "${by}" of bofh ${version}. To change it: systemctl edit ${name}\n# sha256 of the rest: ${sha256(body)}\n${body}`;
 }
 
-/** A unit that bofh has made, and nobody has edited since. */
+/** Created by bofh, and not edited. */
 export function isOurs(text: string): boolean {
   const groups =
     /^# Made by "bofh (?:boot|btrfs rotation) install" of bofh [^\n]*\n# sha256 of the rest: (?<hash>[0-9a-f]{64})\n(?<body>.*)$/s.exec(
@@ -162,7 +132,7 @@ export function isOurs(text: string): boolean {
   return groups?.body !== undefined && groups.hash === sha256(groups.body);
 }
 
-/** systemd has quoting rules of its own, with `%` and `$` in them; who needs them has an odd path. */
+/** systemd has its own quoting rules, with `%` and `$`: such paths are refused. */
 export function refuseUnquotable(word: string): void {
   if (/^[\w@+=:,./-]+$/.test(word)) return;
   throw new UsageError(`"${word}" cannot stand in a unit of systemd`, {

@@ -9,13 +9,13 @@ export function programOf({ program }: Runtime): Program {
   return program ?? [process.execPath, realpathSync(process.argv[1] ?? '')];
 }
 
-/** Throws RefusedError when others than root can write what root would run at each boot. */
+/** RefusedError if users other than root can write what root would run at each boot. */
 export async function refuseUnsafe(host: ReadHost, program: Program): Promise<void> {
   for (const path of program) await refuseUnsafePath(host, path);
   await refuseUnsafeFolder(host, program[1]);
 }
 
-/** What root runs at each boot must be root's alone, with every folder above it. The path has no links. */
+/** Only root may write the file and every directory above it. The path has no links. */
 async function refuseUnsafePath(host: ReadHost, path: string): Promise<void> {
   const parts = path.split('/').slice(1);
   for (const at of ['/', ...parts.map((_, index) => `/${parts.slice(0, index + 1).join('/')}`)]) {
@@ -30,13 +30,13 @@ async function refuseUnsafePath(host: ReadHost, path: string): Promise<void> {
   }
 }
 
-/** bofh loads what lies beside it: each of these files is run by root too. */
+/** bofh loads the files beside it: root runs each of them too. */
 async function refuseUnsafeFolder(host: ReadHost, program: string): Promise<void> {
   const folder = dirname(program);
   for (const name of await host.readDir(folder)) {
     const stat = await host.stat(join(folder, name));
     if (stat === undefined) continue;
-    // A link leads to what others may write.
+    // Others may be able to write the target of a link.
     const safe = stat.uid === 0 && stat.kind !== 'symlink' && (stat.mode & 0o022) === 0;
     if (!safe) throw unsafe(join(folder, name), program);
   }

@@ -1,0 +1,43 @@
+import { atomic, currentBofh, withBofh } from '../../../bofh.ts';
+import { RefusedError } from '../../../core/errors.ts';
+import { present } from '../../../core/present.ts';
+import { plan } from '../../runtime/change.ts';
+import { openSession, refuseOtherHost } from '../../runtime/session.ts';
+import { logged } from '../../runtime/system-log.ts';
+import { verb } from '../../runtime/verb.ts';
+import { programOf } from './program.ts';
+import { giveUnits } from './table.ts';
+import { unitsFor } from './unit-options.ts';
+import { findUnits, type FoundUnit, refuseForeign } from './units.ts';
+
+/** Removes the units, all or none. Refused while one of them is enabled. */
+export default verb({
+  changes: true,
+  examples: ['boot remove'],
+  run: async (runtime) => {
+    refuseOtherHost(runtime, 'units of the bofh that is installed');
+    const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
+    const units = unitsFor(programOf(runtime), {});
+    const change = () =>
+      atomic(runtime.verb, async (tx) => {
+        for (const { unit, state, sha256 } of await findUnits(currentBofh().host, units))
+          if (state !== 'absent') await tx.file.remove(present({ path: unit.path, sha256 }));
+      });
+    const found = await findUnits(bofh.host, units);
+    refuseForeign(found, 'boot install');
+    refuseEnabled(found);
+    if (runtime.settings.mode === 'plan') return await plan(runtime, bofh, change);
+    await logged(runtime, bofh.host, () => withBofh(bofh, change));
+    giveUnits(runtime, await findUnits(bofh.host, units));
+    runtime.terminal.line('next: systemctl daemon-reload');
+    return 0;
+  },
+});
+
+function refuseEnabled(found: readonly FoundUnit[]): void {
+  const on = found.filter(({ enabled }) => enabled).map(({ unit }) => unit.name);
+  if (on.length === 0) return;
+  throw new RefusedError(`enabled: ${on.join(', ')}; without the files the links would lead nowhere`, {
+    remedy: `systemctl disable ${on.join(' ')}`,
+  });
+}

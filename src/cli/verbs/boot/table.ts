@@ -1,0 +1,32 @@
+import { give } from '../../output/answer.ts';
+import type { BootUnits } from '../../output/answers/index.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
+import type { FoundUnit } from './units.ts';
+
+/** The answer of every verb of boot: the units and their state. */
+export function giveUnits(runtime: Runtime, found: readonly FoundUnit[]): void {
+  const data: BootUnits = found.map(({ unit, state, enabled }) => ({
+    unit: unit.name,
+    file: unit.path,
+    state,
+    atBoot: atBootOf({ unit, state, enabled }),
+  }));
+  give(runtime, {
+    data,
+    head: ['UNIT', 'STATE', 'AT BOOT', 'FILE'],
+    rows: data.map((row) => [row.unit, row.state, atBootWords[row.atBoot], row.file]),
+    none: '',
+  });
+}
+
+/** A timer is not enabled: the failed service starts it, if it is installed. */
+function atBootOf({ unit, state, enabled }: Pick<FoundUnit, 'unit' | 'state' | 'enabled'>) {
+  if (unit.atBoot) return enabled ? 'enabled' : 'disabled';
+  return state === 'absent' ? 'disabled' : 'on-failure';
+}
+
+const atBootWords: Readonly<Record<BootUnits[number]['atBoot'], string>> = {
+  enabled: 'yes',
+  disabled: 'no',
+  'on-failure': 'when recovery fails',
+};
