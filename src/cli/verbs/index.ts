@@ -6,6 +6,7 @@ import { crypt } from './crypt/index.ts';
 import { doctor } from './doctor/index.ts';
 import { drbd } from './drbd/index.ts';
 import { filesystem } from './filesystem/index.ts';
+import { journal } from './journal/index.ts';
 import { lvm } from './lvm/index.ts';
 import { mount } from './mount/index.ts';
 import { network } from './network/index.ts';
@@ -25,6 +26,7 @@ export const nouns: Noun['verbs'] = {
   drbd,
   network,
   btrfs,
+  journal,
   doctor,
   boot,
   run,

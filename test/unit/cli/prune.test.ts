@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { journalPrune, plan } from '../../../src/cli/output/answers/index.ts';
-import { prune as pruneVerb } from '../../../src/cli/verbs/journal/prune.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { bofh, type Ended } from './support/built.ts';
 import { containing } from './support/containing.ts';
 import { bare, begin, layJournal } from './support/journals.ts';
+import { runVerb } from './support/run-verb.ts';
 import { testRuntime } from './support/runtime.ts';
 
 let stateDir = '';
@@ -87,9 +87,9 @@ describe.skipIf(process.getuid?.() !== 0)('bofh journal prune', () => {
   });
 
   it.each([
-    ['--keep', '400', '--keep: "400" is no age'],
-    ['--keep', '-1d', 'is no age'],
-    ['--keep-count', 'many', 'is no number'],
+    ['--keep', '400', '--keep 400: must be an age in days'],
+    ['--keep', '-1d', '--keep -1d: must be an age in days'],
+    ['--keep-count', 'many', '--keep-count many: must be a whole number'],
   ])('refuses %s %s', async (option, value, says) => {
     expect(await prune(`${option}=${value}`)).toMatchObject({ exitCode: 2, stderr: containing(says) });
     expect(left()).toHaveLength(3);
@@ -110,27 +110,27 @@ describe('bofh journal prune on a terminal', () => {
       .engine.store.names('history')
       .filter((name) => name.endsWith('.journal')).length;
 
-  it('asks before the newest go, naming them, and takes no for an answer', async () => {
+  it('asks before it removes the newest, with their names, and accepts a no', async () => {
     const host = await used();
     const { runtime, stderr } = testRuntime(simulatedBofh({ host }), {}, ['n']);
 
-    await expect(pruneVerb(runtime, { keepCount: '0' })).rejects.toThrow('was not confirmed');
+    await expect(runVerb(runtime, 'journal prune --keep-count 0')).rejects.toThrow('was not confirmed');
 
     expect(stderr()).toMatch(/are removed, 1 of the newest hundred among them:\n {2}[0-9a-f]{12} {2}/);
     expect(history(host)).toBe(1);
   });
 
-  it('leaves a line in the system log when it has removed some', async () => {
+  it('writes a line to the system log if it has removed some', async () => {
     const host = await used();
     const lines: string[] = [];
     host.faults.watch(({ tool, stdin }) => {
       if (tool === 'logger') lines.push(stdin?.trimEnd() ?? '');
     });
 
-    expect(await pruneVerb(testRuntime(simulatedBofh({ host })).runtime, {})).toBe(0);
+    expect(await runVerb(testRuntime(simulatedBofh({ host })).runtime, 'journal prune')).toBe(0);
     expect([history(host), lines]).toEqual([1, []]);
     const { runtime } = testRuntime(simulatedBofh({ host }), {}, ['y']);
-    expect(await pruneVerb(runtime, { keepCount: '0' })).toBe(0);
+    expect(await runVerb(runtime, 'journal prune --keep-count 0')).toBe(0);
 
     expect(history(host)).toBe(0);
     expect(lines).toEqual([expect.stringMatching(/: 1 removed$/)]);

@@ -4,10 +4,9 @@ import { atomic, withBofh } from '../../../src/bofh.ts';
 import { journalShow } from '../../../src/cli/output/answers/index.ts';
 import { explain } from '../../../src/cli/errors/explain.ts';
 import { asText } from '../../../src/cli/errors/explanation.ts';
-import { show } from '../../../src/cli/verbs/journal/journal.ts';
-import { recover as recoverVerb } from '../../../src/cli/verbs/recover/recover.ts';
 import { JournalError, RefusedError, StuckError, UsageError } from '../../../src/core/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { runVerb } from '../cli/support/run-verb.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 
 // What people complain of in other tools, one test a complaint.
@@ -113,7 +112,7 @@ describe('complaints', () => {
     // Its process has come to its end and so holds nothing any more.
     host.kill();
     for (const each of [words, data])
-      await show(each?.runtime ?? testRuntime(simulatedBofh()).runtime, error.id ?? '');
+      await runVerb(each?.runtime ?? testRuntime(simulatedBofh()).runtime, `journal show ${error.id ?? ''}`);
 
     const { steps, state } = journalShow.parse(JSON.parse(data?.stdout() ?? ''));
     expect(state).toBe('interrupted');
@@ -162,7 +161,7 @@ describe('complaints', () => {
         await tx.lvm.createLv({ vg: 'vg0', name: 'web1', size: '64m' });
         const { runtime, stdout } = testRuntime(simulatedBofh({ host: host.restart() }), { json: true });
         const [open] = await openJournals(engineOn(host.restart()));
-        await show(runtime, open?.id ?? '');
+        await runVerb(runtime, `journal show ${open?.id ?? ''}`);
         told.push(journalShow.parse(JSON.parse(stdout())));
       }),
     );
@@ -256,7 +255,8 @@ describe('bofh recover --abandon', () => {
     const { runtime } = testRuntime(simulatedBofh({ host: after }));
     const [open] = await openJournals(engineOn(after));
 
-    const refused = recoverVerb(runtime, undefined, { abandon: open?.id, because });
+    const reason = because === undefined ? [] : ['--because', because];
+    const refused = runVerb(runtime, ['recover', '--abandon', open?.id ?? '', ...reason]);
 
     await expect(refused).rejects.toBeInstanceOf(UsageError);
     expect((await openJournals(engineOn(after)))[0]?.state.closed).toBeUndefined();
@@ -269,10 +269,11 @@ describe('bofh recover --abandon', () => {
     const id = open?.id ?? '';
     const at = () => testRuntime(simulatedBofh({ host: after }), { json: true });
 
-    expect(await recoverVerb(at().runtime, undefined, { abandon: id, because: 'it is wanted' })).toBe(0);
+    const abandon = ['recover', '--abandon', id, '--because', 'it is wanted'];
+    expect(await runVerb(at().runtime, abandon)).toBe(0);
 
     const shown = at();
-    await show(shown.runtime, id);
+    await runVerb(shown.runtime, `journal show ${id}`);
     expect(journalShow.parse(JSON.parse(shown.stdout()))).toMatchObject({
       state: 'abandoned',
       because: 'it is wanted',

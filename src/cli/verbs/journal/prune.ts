@@ -3,39 +3,50 @@ import { JournalError, UsageError } from '../../../core/errors.ts';
 import { give } from '../../output/answer.ts';
 import type { JournalPrune } from '../../output/answers/index.ts';
 import { confirm } from '../../runtime/confirm.ts';
-import type { Options } from '../../runtime/options.ts';
 import { changedAt } from '../../runtime/read-journals.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { openSession, refuseOtherHost } from '../../runtime/session.ts';
 import { logged } from '../../runtime/system-log.ts';
+import { value, verb, wholeNumber } from '../../runtime/verb.ts';
 
-/** `bofh journal prune`: removes closed journals that are older than is kept, or too many. */
-export async function prune(runtime: Runtime, options: Options): Promise<number> {
-  refuseOtherHost(runtime, 'the journals');
-  const keep = keepOf(options);
-  const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
-  const { engine } = bofh;
-  const { directory } = engine.store;
-  const ids = accessing(directory, () => surplus(engine.store, keep));
-  const data: JournalPrune = ids.map((id) => ({ id, at: changedAt(engine, `history/${id}.journal`) }));
-  if (runtime.settings.mode === 'plan') return await plan(runtime, data);
-  await confirmUnusual(
-    runtime,
-    data,
-    accessing(directory, () => surplus(engine.store, alwaysGone)),
-  );
-  const remove = async (): Promise<void> => accessing(directory, () => removeClosed(engine.store, ids));
-  if (ids.length > 0) await logged(runtime, bofh.host, remove, () => `${String(ids.length)} removed`);
-  give(runtime, { data, head: ['ID', 'LAST CHANGE'], rows: data.map(({ id, at }) => [id, at]), none });
-  return 0;
-}
+export default verb({
+  changes: true,
+  options: {
+    keep: value('<AGE>', 'remove journals older than this (default: 400d; the newest 100 are always kept)', {
+      read: days,
+    }),
+    keepCount: value('<NUMBER>', 'largest number of journals to keep (default: 5000)', {
+      read: wholeNumber,
+    }),
+  },
+  examples: ['journal prune', 'journal prune --keep 30d'],
+  run: async (runtime, { keep, keepCount }) => {
+    refuseOtherHost(runtime, 'the journals');
+    const kept = keepOf(keep, keepCount);
+    const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
+    const { engine } = bofh;
+    const { directory } = engine.store;
+    const ids = accessing(directory, () => surplus(engine.store, kept));
+    const data: JournalPrune = ids.map((id) => ({ id, at: changedAt(engine, `history/${id}.journal`) }));
+    if (runtime.settings.mode === 'plan') return await plan(runtime, data);
+    await confirmUnusual(
+      runtime,
+      data,
+      accessing(directory, () => surplus(engine.store, alwaysGone)),
+    );
+    const remove = async (): Promise<void> => accessing(directory, () => removeClosed(engine.store, ids));
+    if (ids.length > 0) await logged(runtime, bofh.host, remove, () => `${String(ids.length)} removed`);
+    give(runtime, { data, head: ['ID', 'LAST CHANGE'], rows: data.map(({ id, at }) => [id, at]), none });
+    return 0;
+  },
+});
 
 const none = 'nothing to remove: no closed journal is older than is kept, and there are not too many';
 
-/** Whatever their age, these are not of the newest, which nothing but a person's word removes. */
+/** Everything except the newest journals: those are removed only after a confirmation. */
 const alwaysGone: Keep = { ...usualKeep, count: usualKeep.newest };
 
-/** A person may have mistaken the age, and the clock may have jumped: the newest go only when that is confirmed. */
+/** The age may be mistyped, or the clock may have jumped: the newest are removed only after a confirmation. */
 async function confirmUnusual(runtime: Runtime, data: JournalPrune, old: readonly string[]): Promise<void> {
   const recent = data.filter(({ id }) => !old.includes(id)).length;
   if (recent === 0) return;
@@ -53,27 +64,17 @@ async function plan(runtime: Runtime, data: JournalPrune): Promise<number> {
   return 0;
 }
 
-/** What is said holds to the letter; unsaid, it is what bofh keeps by itself. */
-function keepOf({ keep, keepCount }: Options): Keep {
-  const count = typeof keepCount === 'string' ? countOf(keepCount) : usualKeep.count;
-  return typeof keep === 'string' ? { days: daysOf(keep), newest: 0, count } : { ...usualKeep, count };
+/** An age that was typed holds also for the newest journals. */
+function keepOf(days: number | undefined, count = usualKeep.count): Keep {
+  return days === undefined ? { ...usualKeep, count } : { days, newest: 0, count };
 }
 
-function daysOf(text: string): number {
-  const days = /^(?<days>\d{1,6})d$/.exec(text)?.groups?.days;
-  if (days === undefined)
-    throw new UsageError(`--keep: "${text}" is no age; write for example 400d`, {
-      remedy: '--keep 400d for an age in days, --keep-count 400 for a number of journals',
-    });
-  return Number(days);
-}
-
-function countOf(text: string): number {
-  if (!/^\d{1,9}$/.test(text))
-    throw new UsageError(`--keep-count: "${text}" is no number of journals`, {
-      remedy: '--keep-count 400 for a number of journals, --keep 400d for an age in days',
-    });
-  return Number(text);
+function days(text: string, name: string): number {
+  const number = /^(?<days>\d{1,6})d$/.exec(text)?.groups?.days;
+  if (number !== undefined) return Number(number);
+  throw new UsageError(`${name} ${text}: must be an age in days, for example 400d`, {
+    remedy: '--keep 400d for an age in days, --keep-count 400 for a number of journals',
+  });
 }
 
 function accessing<T>(directory: string, access: () => T): T {

@@ -12,14 +12,14 @@ export function programsOf(engine: Engine, id: string): readonly LockHolder[] {
   return at === undefined ? [] : engine.processes.holders()(at.lock, at.outputs);
 }
 
-/** A reservation in the list of the journals: what was done, and by whom, is in the journal of its coordinator. */
+/** A reservation in the list of journals. Its steps and user are in the journal of its coordinator. */
 export function reservedRow({ id, at, found }: ReadReservation): JournalList[number] {
   const unknown = { id, name: '', user: '', at, steps: 0 };
   if (found instanceof Error) return { ...unknown, state: 'unreadable' };
   return { ...unknown, name: found.name, state: 'reserved', coordinator: found.coordinator };
 }
 
-/** `bofh journal show ID` of what another host has reserved on this one. */
+/** Shows what another host has reserved on this one. */
 export function showReserved(runtime: Runtime, engine: Engine, { id, at, found }: ReadReservation): number {
   if (found instanceof Error) throw found;
   const { name, coordinator, exclusive, shared } = found;

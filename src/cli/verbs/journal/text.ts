@@ -11,7 +11,7 @@ const plannedWords = {
   blocked: 'blocked:',
 } as const;
 
-/** Of a journal whose lock is held by a process that this one cannot see. */
+/** State of a journal whose lock belongs to a process that is not visible here. */
 export const unknownInWords = 'cannot tell from here';
 
 /** A planned step in words. */
@@ -21,14 +21,14 @@ export function plannedInWords(planned: JournalShow['recovery'][number]): string
   return printable(`${plannedWords[planned.do]} step ${String(n)} ${stepInWords(planned)}${along}`);
 }
 
-/** Hosts that a journal reaches. */
+/** The other hosts of a journal. */
 export function hostsInWords(hosts: NonNullable<JournalShow['hosts']>): string {
   return hosts
     .map(({ name, away }) => `on ${name}${away === undefined ? '' : ', which cannot be asked'}`)
     .join('; ');
 }
 
-/** A host that cannot be asked. */
+/** An unreachable host. */
 export function awayInWords({ name, away }: { readonly name: string; readonly away: string }): string {
   return printable(`${name} cannot be asked: ${away}`);
 }
@@ -44,7 +44,7 @@ export function showInWords(data: JournalShow): readonly string[] {
   ]);
   const steps =
     rows.length === 0 ? [] : ['', table(['STEP', 'STATE', 'KIND', 'OBJECTS', ''], rows).trimEnd()];
-  // In the order in which a person would clear it.
+  // In the order of manual recovery.
   const forward = data.recovery.some((each) => each.do === 'finish');
   const left = (forward ? data.steps : data.steps.toReversed()).flatMap(leftInWords);
   const recovery = data.recovery.map((each) => `  ${plannedInWords(each)}`);

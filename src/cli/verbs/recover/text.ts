@@ -2,7 +2,7 @@ import { cannotTell } from '../../../atomic/journal/scan.ts';
 import type { Bofh } from '../../../bofh.ts';
 import { give } from '../../output/answer.ts';
 import type { RecoveredList } from '../../output/answers/index.ts';
-import { planned, plannedOf } from '../journal/journal.ts';
+import { planned, plannedOf } from '../journal/planned-steps.ts';
 import { awayInWords, plannedInWords } from '../journal/text.ts';
 import type { ReadJournal } from '../../runtime/read-journals.ts';
 import type { Runtime } from '../../runtime/runtime.ts';

@@ -1,0 +1,67 @@
+import { bootsOf } from '../../../atomic/recovery/recover.ts';
+import type { Engine } from '../../../atomic/engine.ts';
+import { give } from '../../output/answer.ts';
+import type { JournalList } from '../../output/answers/index.ts';
+import { printable, textOf } from '../../output/text.ts';
+import { readHistory, type ReadJournal, readOpen, readReservations } from '../../runtime/read-journals.ts';
+import { openSession, refuseOtherHost } from '../../runtime/session.ts';
+import { verb } from '../../runtime/verb.ts';
+import { hostsOf, stateOf } from './journal-state.ts';
+import { reservedRow } from './reservations.ts';
+import { hostsInWords, unknownInWords } from './text.ts';
+
+/** Exit code 4 if a journal cannot be read. */
+export default verb({
+  changes: false,
+  examples: ['journal list'],
+  run: async (runtime) => {
+    refuseOtherHost(runtime, 'the journals');
+    const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
+    const { engine } = bofh;
+    const journals = [...readHistory(engine), ...(await readOpen(engine))];
+    const reserved = readReservations(engine);
+    const own = await Promise.all(journals.map((journal) => rowOf(engine, journal)));
+    const data: JournalList = [...own, ...reserved.map(reservedRow)];
+    give(runtime, {
+      data,
+      head: ['ID', 'STATE', 'LAST CHANGE', 'STEPS', 'USER', 'NAME'],
+      rows: data.map((row) => [
+        row.id,
+        stateInWords(row),
+        row.at,
+        String(row.steps),
+        row.user,
+        nameInWords(row),
+      ]),
+      none: `no sequence has been run yet (${bofh.engine.store.directory})`,
+    });
+    const unreadable = [
+      ...journals.flatMap((journal) => (journal.is === 'unreadable' ? [journal.error] : [])),
+      ...reserved.flatMap(({ found }) => (found instanceof Error ? [found] : [])),
+    ];
+    for (const { message } of unreadable) runtime.terminal.line(`bofh: ${printable(message)}`);
+    return unreadable.length === 0 ? 0 : 4;
+  },
+});
+
+function stateInWords({ state, coordinator }: JournalList[number]): string {
+  if (state === 'unknown') return unknownInWords;
+  return coordinator === undefined ? state : `reserved by ${coordinator}`;
+}
+
+function nameInWords({ name, hosts }: JournalList[number]): string {
+  return hosts === undefined ? name : `${name} (${hostsInWords(hosts)})`;
+}
+
+async function rowOf(engine: Engine, journal: ReadJournal): Promise<JournalList[number]> {
+  const { id, at } = journal;
+  if (journal.is === 'unreadable') return { id, name: '', user: '', state: 'unreadable', at, steps: 0 };
+  const state = journal.is === 'open' ? journal.open.state : journal.state;
+  const { begin, steps } = state;
+  const [name, user] = [textOf(begin.name), textOf(begin.user)];
+  const is = stateOf(journal);
+  // A running sequence finds out for itself.
+  const reaches = is === 'interrupted' && state.hosts.length > 0;
+  const away = reaches ? (await bootsOf(engine, state)).away : undefined;
+  return { id, name, user, state: is, at, steps: steps.length, ...hostsOf(state, away) };
+}
