@@ -1,7 +1,6 @@
 import { Command, Option } from 'commander';
 import { version } from '../../core/version.ts';
 import { examples } from '../verbs/examples.ts';
-import { addRecover } from '../verbs/grammar/recover.ts';
 import type { Verb as OldVerb } from '../verbs/grammar/verb.ts';
 import { nouns } from '../verbs/index.ts';
 import type { Runtime } from './runtime.ts';
@@ -53,7 +52,6 @@ export async function program(words: readonly string[] | 'all', invoke: Invoke):
     .enablePositionalOptions();
   addGlobals(root, 'shown');
   const verb = verbs(invoke);
-  addRecover(root, verb);
   await addVerbs(root, nouns, { words, invoke });
   addGlobalsBelow(root);
   return root;

@@ -50,7 +50,7 @@ export function settingsOf(
     answer: options.json === true ? 'json' : 'text',
     mode: options.dryRun === true ? 'plan' : 'act',
     consent: options.yes === true ? 'given' : 'ask',
-    waitMs: options.wait === undefined ? 0 : parseDuration(options.wait),
+    waitMs: options.wait === undefined ? 0 : parseDuration(options.wait, '--wait'),
     site: options.site ?? named(env.BOFH_SITE),
     host: options.host,
     stateDir,
@@ -61,14 +61,17 @@ export function settingsOf(
 
 const factors: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
-/** Milliseconds of a duration as a person writes it: `500ms`, `60s`, `5m`, `1h`; a bare number is seconds. Throws UsageError. */
-export function parseDuration(text: string): number {
+/**
+ * Milliseconds of a duration as a person writes it: `500ms`, `60s`, `5m`, `1h`; a bare number is seconds. Throws UsageError;
+ * `name` is the option for its message.
+ */
+export function parseDuration(text: string, name = 'duration'): number {
   const groups = /^(?<number>\d+(?:\.\d+)?)(?<unit>ms|s|m|h)?$/.exec(text.trim())?.groups;
   const ms = Number(groups?.number) * (factors[groups?.unit ?? 's'] ?? Number.NaN);
   if (groups === undefined || !Number.isFinite(ms))
-    throw new UsageError(`"${text}" is not a duration; write for example 30s, 5m or 1h`);
+    throw new UsageError(`${name} ${text}: must be a duration, for example 30s, 5m or 1h`);
   // Longer than this a timer of Node fires at once (setTimeout takes 31 bits).
-  if (ms > 2 ** 31 - 1) throw new UsageError(`"${text}" is too long a duration: at most 24 days`);
+  if (ms > 2 ** 31 - 1) throw new UsageError(`${name} ${text}: must be at most 24 days`);
   return Math.round(ms);
 }
 

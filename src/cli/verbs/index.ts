@@ -10,6 +10,7 @@ import { journal } from './journal/index.ts';
 import { lvm } from './lvm/index.ts';
 import { mount } from './mount/index.ts';
 import { network } from './network/index.ts';
+import { recover } from './recover/index.ts';
 import { run } from './run/index.ts';
 import { vm } from './vm/index.ts';
 import { xen } from './xen/index.ts';
@@ -27,6 +28,7 @@ export const nouns: Noun['verbs'] = {
   network,
   btrfs,
   journal,
+  recover,
   doctor,
   boot,
   run,

@@ -1,7 +1,7 @@
-import { recover as recoverVerb } from '../../../src/cli/verbs/recover/recover.ts';
 import { fork } from '../../../src/simulator/fork.ts';
 import { explain } from '../../../src/cli/errors/explain.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { runVerb } from '../../unit/cli/support/run-verb.ts';
 import { testRuntime } from '../../unit/cli/support/runtime.ts';
 import type { Cell, Titled } from './cells.ts';
 import type { FaultName } from './fault-names.ts';
@@ -141,7 +141,7 @@ async function recoverByCommand(
 ): Promise<{ readonly said: string; readonly code: number }> {
   const { runtime, stderr } = testRuntime(simulatedBofh({ host }), { yes: true });
   try {
-    return { code: await recoverVerb(runtime, undefined, {}), said: stderr() };
+    return { code: await runVerb(runtime, 'recover'), said: stderr() };
   } catch (error) {
     const { failed, exitCode } = explain(error, runtime);
     return { code: exitCode, said: `${stderr()}\n${failed}` };

@@ -1,6 +1,6 @@
 import { UsageError } from '../../../core/errors.ts';
 import { parseDuration } from '../../runtime/settings.ts';
-import { flag, named, oneOf, value, wholeNumber } from '../../runtime/verb.ts';
+import { flag, oneOf, value, wholeNumber } from '../../runtime/verb.ts';
 import { twoHosts } from './plan.ts';
 
 /** Words with commas between them, without the empty ones. */
@@ -41,5 +41,5 @@ export const protocol = value('<A|B|C>', 'protocol (default: C)', { read: oneOf(
 export const volume = value('<NUMBER>', 'number of the volume', { read: wholeNumber });
 export const keepVolume = flag('the same', { hidden: true });
 export const waitTime = value('<DURATION>', 'longest time to wait (default: 5m)', {
-  read: named(parseDuration),
+  read: parseDuration,
 });

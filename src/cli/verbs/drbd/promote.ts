@@ -4,7 +4,7 @@ import { changeRole, membersToPromote, planPromote } from '../../../replica/role
 import type { Answer } from '../../output/answer.ts';
 import type { DrbdRoles } from '../../output/answers/index.ts';
 import { parseDuration } from '../../runtime/settings.ts';
-import { named, value, verb } from '../../runtime/verb.ts';
+import { value, verb } from '../../runtime/verb.ts';
 import { on } from './options.ts';
 import { changeByPlan } from './recipe.ts';
 
@@ -14,7 +14,7 @@ export default verb({
   options: {
     to: value('<HOST>', 'the host to make primary (default: this host)'),
     time: value('<DURATION>', 'longest time to wait for a resync (default: 5m)', {
-      read: named(parseDuration),
+      read: parseDuration,
     }),
     on,
   },

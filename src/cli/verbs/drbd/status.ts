@@ -8,7 +8,7 @@ import type { DrbdStatus, DrbdWatched } from '../../output/answers/index.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { openSession } from '../../runtime/session.ts';
 import { parseDuration } from '../../runtime/settings.ts';
-import { flag, named, value, verb } from '../../runtime/verb.ts';
+import { flag, value, verb } from '../../runtime/verb.ts';
 import { type KnownResources, knownResources } from './known-resources.ts';
 import { bar, volumesOf } from './progress.ts';
 
@@ -18,7 +18,7 @@ export default verb({
   options: {
     watch: flag('show the state of each resource and every change, until Ctrl-C'),
     every: value('<DURATION>', 'with --watch: time between two looks (default: 1s)', {
-      read: named(parseDuration),
+      read: parseDuration,
     }),
   },
   examples: ['drbd status', 'drbd status web1 --watch'],

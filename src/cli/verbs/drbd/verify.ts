@@ -6,7 +6,7 @@ import type { Answer } from '../../output/answer.ts';
 import type { DrbdVerified } from '../../output/answers/index.ts';
 import { change } from '../../runtime/change.ts';
 import { parseDuration } from '../../runtime/settings.ts';
-import { named, value, verb } from '../../runtime/verb.ts';
+import { value, verb } from '../../runtime/verb.ts';
 import { waitWithProgress } from './progress.ts';
 
 /** Starts the comparison and waits for its end. Exit 6 if the two sides differ. */
@@ -14,7 +14,7 @@ export default verb({
   changes: true,
   args: { name: '<resource>' },
   options: {
-    time: value('<DURATION>', 'longest time to wait (default: 12h)', { read: named(parseDuration) }),
+    time: value('<DURATION>', 'longest time to wait (default: 12h)', { read: parseDuration }),
   },
   examples: ['drbd verify web1'],
   run: (runtime, { name, time: limitMs = 12 * 3_600_000 }) =>

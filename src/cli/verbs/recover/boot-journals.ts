@@ -2,14 +2,14 @@ import { RefusedError } from '../../../core/errors.ts';
 import type { ReadJournal } from '../../runtime/read-journals.ts';
 import { printable } from '../../output/text.ts';
 
-/** What this boot has left is the business of those who were there: they can ask for it, and answer. */
+/** Sequences of this boot are left to an administrator, who can answer questions. */
 export function ofEarlierBoots(journals: readonly ReadJournal[], boot: string): readonly ReadJournal[] {
   return journals.filter((journal) => journal.is !== 'open' || journal.open.state.begin.boot !== boot);
 }
 
 /**
- * Those of one of the two units: what reaches other hosts needs the network, and no guest of this one waits for that. One that
- * cannot be read is of the first, which says so.
+ * The journals of one of the two units. Journals with other hosts need the network, and no guest of this host waits for that. An
+ * unreadable journal belongs to the first unit, which reports it.
  */
 export function ofUnit(
   journals: readonly ReadJournal[],
@@ -21,8 +21,8 @@ export function ofUnit(
 }
 
 /**
- * Why a sequence is left open that had begun to start a guest and is not committed. At boot no guest runs, so nothing
- * shows that this one has not worked for days between the end of its bofh and the reboot: its disks stay.
+ * Refuses a sequence that started a guest and was not committed. At boot no guest runs: this one may have worked for days
+ * between the end of its bofh and the reboot, so its disks stay.
  */
 export function startedGuest(journal: ReadJournal): RefusedError | undefined {
   if (journal.is !== 'open' || journal.open.state.committed) return undefined;

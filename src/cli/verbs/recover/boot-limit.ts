@@ -1,37 +1,27 @@
 import { unless } from '../../../atomic/sequence/signal.ts';
 import { outputsOf } from '../../../atomic/journal/store.ts';
 import type { Engine } from '../../../atomic/index.ts';
-import { CommandError, RefusedError, UsageError } from '../../../core/errors.ts';
-import type { Options } from '../../runtime/options.ts';
-import { parseDuration } from '../../runtime/settings.ts';
+import { CommandError, RefusedError } from '../../../core/errors.ts';
 import { printable } from '../../output/text.ts';
 
-/** How long recovery at boot may take, so that a program that hangs does not keep the host from starting. */
+/** How long recovery at boot may take: a program that hangs must not stop the boot. */
 export interface BootLimit {
   readonly journalMs: number;
-  /** When no other journal is begun any more, by performance.now(). */
+  /** No further journal is started after this time of performance.now(). */
   readonly until: number;
 }
 
-/** What is left of a program that was told to stop, when it does not listen. */
+/** The time that a program has to stop after the limit. */
 const graceMs = 10_000;
 
-/** The limits that were given, and the usual ones. Throws UsageError without --boot. */
-export function bootLimit({ boot, limit, total }: Options): BootLimit | undefined {
-  if (boot !== true) {
-    if (limit !== undefined || total !== undefined)
-      throw new UsageError('--limit and --total belong to --boot');
-    return undefined;
-  }
-  const timeOf = (text: unknown, usual: string): number =>
-    parseDuration(typeof text === 'string' ? text : usual);
-  return { journalMs: timeOf(limit, '5m'), until: performance.now() + timeOf(total, '15m') };
+/** The limits of recovery at boot, in milliseconds. */
+export function bootLimit(journalMs = 5 * 60_000, totalMs = 15 * 60_000): BootLimit {
+  return { journalMs, until: performance.now() + totalMs };
 }
 
 /**
- * Recovers one journal within the limit. What is not finished then is left: a program that changes something is never killed,
- * and the open journal keeps its objects from every bofh. Throws RefusedError when
- * the time was over before, CommandError when it is over now.
+ * Recovers one journal within the limit. After it the journal stays open, and its objects stay reserved: a program that changes
+ * something is never killed. RefusedError if the time was over before it began, CommandError if it ends during the recovery.
  */
 export async function withinLimit<T>(
   engine: Engine,

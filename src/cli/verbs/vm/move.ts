@@ -7,7 +7,7 @@ import type { Answer } from '../../output/answer.ts';
 import type { VmMove } from '../../output/answers/index.ts';
 import { untilInterrupted } from '../../runtime/session.ts';
 import { parseDuration } from '../../runtime/settings.ts';
-import { named, value, verb } from '../../runtime/verb.ts';
+import { value, verb } from '../../runtime/verb.ts';
 import { changeUnasked } from '../drbd/recipe.ts';
 
 export default verb({
@@ -15,7 +15,7 @@ export default verb({
   args: { name: '<name>', to: '<host>' },
   options: {
     time: value('<DURATION>', 'longest time for its shutdown (default: 5m)', {
-      read: named(parseDuration),
+      read: parseDuration,
     }),
   },
   examples: ['vm move web1 host2'],

@@ -1,5 +1,5 @@
 import { parseDuration } from '../../runtime/settings.ts';
-import { flag, named, value } from '../../runtime/verb.ts';
+import { flag, value } from '../../runtime/verb.ts';
 
 /** Options of the verbs that start guests. */
 export const alone = flag(
@@ -8,5 +8,5 @@ export const alone = flag(
 export const time = value(
   '<DURATION>',
   'longest time to wait until a replicated disk is connected (default: 30s)',
-  { read: named(parseDuration) },
+  { read: parseDuration },
 );

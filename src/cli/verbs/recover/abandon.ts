@@ -1,25 +1,18 @@
 import { atWork, type Reserved } from '../../../atomic/locks/reservations.ts';
-import { abandon, cutLastLine, damagedEnd } from '../../../atomic/recovery/recover.ts';
+import { abandon } from '../../../atomic/recovery/recover.ts';
 import type { Bofh } from '../../../bofh.ts';
 import { JournalError, UsageError } from '../../../core/errors.ts';
-import { confirm } from '../../runtime/confirm.ts';
 import { programsOf } from '../journal/reservations.ts';
-import { rawBytes, readAnyById, readById, type ReadReservation } from '../../runtime/read-journals.ts';
+import { readAnyById, type ReadReservation } from '../../runtime/read-journals.ts';
 import { planOf, tell } from './text.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
-import { untilInterrupted } from '../../runtime/session.ts';
 import { logged } from '../../runtime/system-log.ts';
 import { printable, textOf } from '../../output/text.ts';
 
-/** `bofh recover --abandon ID --because TEXT`: of a journal of this host, or of what another host has reserved here. */
-export async function abandonOne(
-  runtime: Runtime,
-  bofh: Bofh,
-  id: string,
-  because: string | boolean | undefined,
-): Promise<number> {
-  if (typeof because !== 'string' || because.trim() === '')
-    throw new UsageError('--abandon needs --because TEXT: the reason is written into the journal');
+/** Closes a journal of this host, or a reservation of another host, and leaves the host as it is. */
+export async function abandonOne(runtime: Runtime, bofh: Bofh, id: string, because = ''): Promise<number> {
+  if (because.trim() === '')
+    throw new UsageError('--abandon needs --because TEXT: the reason is written to the journal');
   const journal = await readAnyById(bofh.engine, id);
   if (journal.is === 'reserved') return await abandonReserved(runtime, bofh, journal, because);
   if (journal.is === 'closed') throw new JournalError(`the journal ${journal.id} is closed already`);
@@ -46,7 +39,7 @@ const unknown: Pick<Reserved, 'name' | 'coordinator' | 'exclusive'> = {
   exclusive: [],
 };
 
-/** What another host began here, and will never end. */
+/** Abandons what another host reserved here and never finished. */
 async function abandonReserved(
   runtime: Runtime,
   bofh: Bofh,
@@ -67,20 +60,5 @@ async function abandonReserved(
   }
   await logged(runtime, bofh.host, async () => engine.reserved?.abandon(id, because));
   tell(runtime, [{ id, name, end: 'abandoned', leftAlone: [], because }]);
-  return 0;
-}
-
-/** `bofh recover --cut-last-line ID` */
-export async function cutOne(runtime: Runtime, bofh: Bofh, id: string): Promise<number> {
-  const journal = await untilInterrupted(runtime, readById(bofh.engine, id));
-  if (journal.is === 'closed') throw new JournalError(`the journal ${journal.id} is closed`);
-  const last = printable(damagedEnd(rawBytes(bofh.engine, journal.id), journal.id).text);
-  if (runtime.settings.mode === 'plan')
-    return (await import('../../plan/plan-recovery.ts')).showTending(runtime, {
-      ...{ id: journal.id, name: '', end: 'cut', waitsFor: [], line: last },
-    });
-  await confirm(runtime, [`The damaged end of journal ${journal.id} is cut off:`, last]);
-  await logged(runtime, bofh.host, () => cutLastLine(bofh.engine, journal.id));
-  tell(runtime, [{ id: journal.id, name: '', end: 'cut', leftAlone: [], because: last }]);
   return 0;
 }
