@@ -1,7 +1,5 @@
 import { Command, Option } from 'commander';
 import { version } from '../../core/version.ts';
-import { examples } from '../verbs/examples.ts';
-import type { Verb as OldVerb } from '../verbs/grammar/verb.ts';
 import { nouns } from '../verbs/index.ts';
 import type { Runtime } from './runtime.ts';
 import { addWords, type Noun, typedIn, type Verb } from './verb.ts';
@@ -51,7 +49,6 @@ export async function program(words: readonly string[] | 'all', invoke: Invoke):
     .exitOverride()
     .enablePositionalOptions();
   addGlobals(root, 'shown');
-  const verb = verbs(invoke);
   await addVerbs(root, nouns, { words, invoke });
   addGlobalsBelow(root);
   return root;
@@ -91,27 +88,6 @@ function bind(command: Command, verb: Verb, invoke: Invoke): void {
       action: (runtime) => run(runtime, typedIn(command, verb)),
     });
   });
-}
-
-function verbs(invoke: Invoke): OldVerb {
-  return (command, kind, action) => {
-    const verb = nameOf(command);
-    const lines = (examples[verb] ?? []).map((example) => `  bofh ${example}`);
-    command.addHelpText('after', ['', 'Examples:', ...lines].join('\n'));
-    command.action(async () => {
-      await invoke({
-        verb,
-        changes: (typeof kind === 'function' ? kind(command.opts()) : kind) === 'changes',
-        options: command.optsWithGlobals(),
-        scriptArgs: 0,
-        action: (runtime) => action(runtime, command.args, command.opts()),
-      });
-    });
-  };
-}
-
-function noun(root: Command, name: string, description: string): Command {
-  return root.command(name).description(description);
 }
 
 /** The options of every verb; they are taken before and after noun and verb. */
