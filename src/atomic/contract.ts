@@ -1,5 +1,5 @@
 import type { ChangeHost, ReadHost } from '../command/index.ts';
-import type { ByHand, Holder } from '../core/errors.ts';
+import type { ManualRecovery, Holder } from '../core/errors.ts';
 import type { Schema } from './schema.ts';
 
 /** Names one object of a host: `lv:vg0/web1`, `fs:UUID`, `file:/etc/xen/web1.cfg`. */
@@ -189,7 +189,7 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
     readonly host: ChangeHost;
   }) => Promise<void>;
   /** For a person before a stuck journal: what it is and how to see and clear it by hand. Pure: it asks nobody. */
-  readonly describe?: (input: { readonly undo: U; readonly result?: R; readonly way: Way }) => ByHand;
+  readonly describe?: (input: { readonly undo: U; readonly result?: R; readonly way: Way }) => ManualRecovery;
 }
 
 /** An act that has no inverse: it is checked in its turn and done after the commit. */
@@ -200,5 +200,5 @@ export interface DeferredSpec<A, U> extends Common<A, U> {
   readonly content?: ContentSpec<U, null>;
   readonly sync?: (input: { readonly undo: U; readonly host: ChangeHost }) => Promise<void>;
   /** As that of an operation; its `way` is `back` while the act must not be done any more. */
-  readonly describe?: (input: { readonly undo: U; readonly way: Way }) => ByHand;
+  readonly describe?: (input: { readonly undo: U; readonly way: Way }) => ManualRecovery;
 }

@@ -1,5 +1,5 @@
 import type { ChangeHost, ReadHost } from '../command/index.ts';
-import { type ByHand, JournalError, UsageError } from '../core/errors.ts';
+import { type ManualRecovery, JournalError, UsageError } from '../core/errors.ts';
 import type {
   Changed,
   Claims,
@@ -84,7 +84,7 @@ export interface Operation<A = never, V = unknown> {
     readonly undo: unknown;
     readonly result?: unknown;
     readonly way: Way;
-  }) => ByHand;
+  }) => ManualRecovery;
 }
 
 interface Journalled<H> {

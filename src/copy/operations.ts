@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import { type Changed, operation } from '../atomic/operation.ts';
 import { deviceNode, identityOf, type MountEntry, mountEntries } from '../blockdevice/index.ts';
 import { type ChangeHost, follow, type ReadHost, refuseExposed } from '../command/index.ts';
-import { type ByHand, CommandError, RefusedError } from '../core/errors.ts';
+import { type ManualRecovery, CommandError, RefusedError } from '../core/errors.ts';
 import {
   filesChanged,
   filesOf,
@@ -159,7 +159,7 @@ export const unpack = operation({
     // An unmount has handed everything to the device; this brings it from there to the disk.
     await host.sync(node.path);
   },
-  describe: ({ undo: of }) => unpackedByHand(of),
+  describe: ({ undo: of }) => unpackedRecovery(of),
 });
 
 /** Of an unpacking that was cut short: what neither the archive nor the sequence can have written. */
@@ -264,7 +264,7 @@ async function checkRoot(
 }
 
 /** By the UUID and through a mount of its own: a path could by now lead to somebody's files. */
-function unpackedByHand({ filesystem, device, path }: Undo): ByHand {
+function unpackedRecovery({ filesystem, device, path }: Undo): ManualRecovery {
   const { tool, argv } = emptyDirectory(path);
   return {
     what: `what lies in the filesystem of UUID ${filesystem} on ${device}, which was empty before`,

@@ -172,7 +172,7 @@ export class NotDone extends RefusedError {
 export class SequenceEnded extends BofhError {}
 
 /** What a person can do about one step by hand. Each command is a program and its arguments. */
-export interface ByHand {
+export interface ManualRecovery {
   /** The thing with its identity: "the logical volume vg0/web1 that bears the tag bofh.5e1f.1". */
   readonly what: string;
   /** These show it, and change nothing. */
@@ -194,7 +194,7 @@ export interface StuckStep {
   readonly holders?: readonly Holder[];
   readonly remedy?: string;
   /** Of a step that is left, where its kind can tell. */
-  readonly byHand?: ByHand;
+  readonly manualRecovery?: ManualRecovery;
 }
 
 /** An undo, or the work after a commit, failed, or a second signal came. The journal stays open. */

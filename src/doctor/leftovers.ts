@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { Engine } from '../atomic/engine.ts';
-import { byHandOf } from '../atomic/undo/report.ts';
+import { manualRecoveryOf } from '../atomic/undo/report.ts';
 import { type Step, endedWithBoot, exclusive, isLeft } from '../atomic/journal/state.ts';
 import type { ReadHost } from '../command/index.ts';
 import { BofhError } from '../core/errors.ts';
@@ -123,13 +123,13 @@ async function lookAt(scene: Scene, journal: KnownJournal, step: Step): Promise<
 
 async function left(scene: Find, journal: KnownJournal, step: Step): Promise<Finding> {
   const { id, is, state, because } = journal;
-  const byHand = await byHandOf(scene, { committed: state?.committed === true }, step);
+  const manualRecovery = await manualRecoveryOf(scene, { committed: state?.committed === true }, step);
   const objects = exclusive(step.intent.claims ?? {}).join(', ');
-  const what = byHand?.what ?? `${step.intent.kind} (${objects})`;
+  const what = manualRecovery?.what ?? `${step.intent.kind} (${objects})`;
   const says = `${what}: left by ${sequence(journal)}`;
   if (is === 'interrupted') return finding('leftover', 'problem', says, [show(id), ['bofh', 'recover', id]]);
   const why = because === undefined ? '' : `: ${because}`;
-  const run = byHand === undefined ? [show(id)] : [...byHand.look, ...byHand.clear];
+  const run = manualRecovery === undefined ? [show(id)] : [...manualRecovery.look, ...manualRecovery.clear];
   return finding('leftover', 'warning', `${says}, which was abandoned${why}`, run);
 }
 

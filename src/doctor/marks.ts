@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { mountEntries } from '../blockdevice/index.ts';
 import { privateSubvolumes } from '../btrfs/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { lvs, removeByHand, vgs } from '../lvm/index.ts';
+import { lvs, removeRecovery, vgs } from '../lvm/index.ts';
 import { namesIn } from './finding.ts';
 
 /** Something on the host that bears the mark of a step. */
@@ -21,7 +21,7 @@ const mark = /bofh\.(?<id>[0-9a-z]+)\.(?<n>\d+)/;
 /** Logical volumes that bear a step's tag, or the name under which one waits to be removed. */
 export async function markedVolumes(host: ReadHost): Promise<readonly Marked[]> {
   return (await lvs(host)).flatMap((lv) => {
-    const byHand = removeByHand(lv);
+    const manualRecovery = removeRecovery(lv);
     const found: Marked[] = [];
     const tombstone = /^bofh_gone_(?<id>[0-9a-z]+)_(?<n>\d+)$/.exec(lv.name)?.groups;
     if (tombstone !== undefined)
@@ -29,13 +29,13 @@ export async function markedVolumes(host: ReadHost): Promise<readonly Marked[]> 
         ...of(tombstone),
         what: `the logical volume ${lv.fullName}, which waits to be removed`,
         kind: 'passing',
-        ...byHand,
+        ...manualRecovery,
       });
     for (const tag of lv.tags) {
       const groups = fullMark(tag);
       if (groups === undefined) continue;
       const what = `the logical volume ${lv.fullName} (tag ${tag})`;
-      found.push({ ...of(groups), what, kind: 'stays', ...byHand });
+      found.push({ ...of(groups), what, kind: 'stays', ...manualRecovery });
     }
     return found;
   });

@@ -18,7 +18,7 @@ import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { refuseFullBeneath } from '../lvm/index.ts';
 import { act } from './act.ts';
-import { destroyedByHand } from './by-hand.ts';
+import { destroyedRecovery } from './manual-recovery.ts';
 import { type Destroyed, destroyed, type State, stateOf } from './state.ts';
 import { block, markBytes, planPlant } from './planted.ts';
 import { changedAt, takeWitness } from './witness.ts';
@@ -89,7 +89,7 @@ function destroying(how: 'discard' | 'zero') {
       await namingHolders(host, path, () => act(host, { how, of, path }));
     },
     sync: ({ undo: of, host }) => syncDevice(host, of),
-    describe: ({ undo: of, way }) => destroyedByHand(of, { how, way }),
+    describe: ({ undo: of, way }) => destroyedRecovery(of, { how, way }),
   });
 }
 

@@ -7,7 +7,7 @@ import { reported } from './unreadable.ts';
 import type { LogicalVolume, PhysicalVolume, VolumeGroup } from './objects.ts';
 
 export { type MetadataBackup, metadataBackup } from './backup.ts';
-export { removeByHand } from './by-hand.ts';
+export { removeRecovery } from './manual-recovery.ts';
 export { filledInWords, fillingOf, isThinPool } from './filling.ts';
 export { hasLimitedRoom, refuseFullBeneath } from './full-beneath.ts';
 export { checkLvName, checkVgName } from './names.ts';

@@ -16,7 +16,7 @@ const file = `/etc/drbd.d/${name}.res`;
 const known = `/var/lib/drbd/drbd-minor-${String(minor)}.lkbd`;
 
 /** What only somebody else does: metadata, over whatever an earlier volume has left there, and a first promotion. */
-const byHand = (...argv: readonly string[]): Command<void, 'change'> => ({
+const manualRecovery = (...argv: readonly string[]): Command<void, 'change'> => ({
   ...{ tool: 'drbdadm', argv, access: 'change', parse: nothing },
 });
 
@@ -64,7 +64,7 @@ export const drbdScenarios: readonly Scenario[] = [
     run: async (context) =>
       withResource(context, async (disk) => {
         const { host, change } = context;
-        await change.run(byHand('create-md', '--force', name));
+        await change.run(manualRecovery('create-md', '--force', name));
         assert.equal((await recognise(host, disk))?.type, 'drbd');
         assert.equal((await resourceNamed(host, name)).state, undefined);
         await change.run(drbdUp(name));
@@ -87,11 +87,11 @@ export const drbdScenarios: readonly Scenario[] = [
       withResource(context, async () => {
         const { host, change } = context;
         const role = async () => (await resourceNamed(host, name)).state?.role;
-        await change.run(byHand('create-md', '--force', name));
+        await change.run(manualRecovery('create-md', '--force', name));
         await fails(change.run(drbdPrimary(name)), 'not-found');
         await change.run(drbdUp(name));
         await fails(change.run(drbdPrimary(name)), 'unknown');
-        await change.run(byHand('primary', '--force', name));
+        await change.run(manualRecovery('primary', '--force', name));
         await change.run(drbdPrimary(name));
         assert.equal(await role(), 'Primary');
         await change.run(drbdSecondary(name));

@@ -52,12 +52,12 @@ describe.skipIf(!can.ok && !required)('bofh doctor on a real Xen host', () => {
   }
 
   /** Types what `journal show` says to clear each step that is left, the newest first. */
-  async function clearByHand(id: string): Promise<void> {
+  async function clearRecovery(id: string): Promise<void> {
     const { stdout } = await machine.run(['bofh', 'journal', 'show', id, '--json']);
     const { steps } = answers.journalShow.parse(JSON.parse(stdout));
-    for (const { byHand } of steps.toReversed()) {
-      for (const look of byHand?.look ?? []) await machine.run(look, { check: 'return' });
-      for (const clear of byHand?.clear ?? []) await machine.run(`${clear} < /dev/null`);
+    for (const { manualRecovery } of steps.toReversed()) {
+      for (const look of manualRecovery?.look ?? []) await machine.run(look, { check: 'return' });
+      for (const clear of manualRecovery?.clear ?? []) await machine.run(`${clear} < /dev/null`);
     }
   }
 
@@ -101,7 +101,7 @@ describe.skipIf(!can.ok && !required)('bofh doctor on a real Xen host', () => {
     });
 
     await machine.run('umount /mnt');
-    await clearByHand(id);
+    await clearRecovery(id);
     await machine.run('bofh recover');
     expect((await doctor()).exitCode).toBe(0);
     await machine.run('rm /root/stuck.ts');
@@ -126,7 +126,7 @@ describe.skipIf(!can.ok && !required)('bofh doctor on a real Xen host', () => {
     expect(left(abandoned).map(({ level }) => level)).toEqual(Array(4).fill('warning'));
     expect(left(abandoned)[0]?.says).toContain('which was abandoned: it is wanted');
 
-    await clearByHand(id);
+    await clearRecovery(id);
     expect((await doctor()).of('leftover').map(({ level }) => level)).toEqual(['ok']);
     await machine.run('rm /root/killed.ts');
     expect(before.diff(await fingerprint(machine))).toBe('');

@@ -1,4 +1,4 @@
-import { messageOf, type ByHand, StuckError, type StuckStep } from '../../core/errors.ts';
+import { messageOf, type ManualRecovery, StuckError, type StuckStep } from '../../core/errors.ts';
 import { type Engine } from '../engine.ts';
 import { keyInWords, objectsOf } from '../locks/host-key.ts';
 import type { Journal } from '../journal/journal-writer.ts';
@@ -20,8 +20,11 @@ async function stuckSteps(engine: Engine, state: State): Promise<Required<Steps>
   const left = state.steps.filter((step) => isLeft(state, step));
   const remaining = await Promise.all(
     left.map(async (step) => {
-      const byHand = await byHandOf(engine, state, step);
-      return { step, said: { ...inWords(step), ...(byHand === undefined ? {} : { byHand }) } };
+      const manualRecovery = await manualRecoveryOf(engine, state, step);
+      return {
+        step,
+        said: { ...inWords(step), ...(manualRecovery === undefined ? {} : { manualRecovery }) },
+      };
     }),
   );
   const of = (is: (step: Step) => boolean) =>
@@ -47,11 +50,11 @@ function stays(state: State, step: Step): boolean {
  * What a person can do about a step that is left. Undefined for one whose kind cannot tell, or that this bofh does not
  * know: words for people must not stand in the way of the error that they are for.
  */
-export async function byHandOf(
+export async function manualRecoveryOf(
   engine: Pick<Engine, 'find'>,
   state: Pick<State, 'committed'>,
   { intent, done }: Pick<Step, 'intent' | 'done'>,
-): Promise<ByHand | undefined> {
+): Promise<ManualRecovery | undefined> {
   try {
     const code = await engine.find(intent.kind, intent.version);
     const result = done === undefined ? {} : { result: done.result };

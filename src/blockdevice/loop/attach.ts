@@ -6,7 +6,7 @@ import { formatSize, parseSize } from '../../core/units.ts';
 import { fileHolders, holders, inWords as holdersInWords, remedyFor } from '../holders/index.ts';
 import { refuseHeld } from '../in-use.ts';
 import { absolutePath } from '../path.ts';
-import { inWords, lookAt } from './by-hand.ts';
+import { inWords, lookAt } from './manual-recovery.ts';
 import { attach } from './commands.ts';
 import { detachAndWait, diskSequence, loopDevices, loopNumbered, showsSame } from './reads.ts';
 import { type Attachment, attachment, type LoopDevice } from './schema.ts';

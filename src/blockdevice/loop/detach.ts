@@ -5,7 +5,7 @@ import { RefusedError } from '../../core/errors.ts';
 import { everyHolder, holders } from '../holders/index.ts';
 import { inUse } from '../in-use.ts';
 import { deviceNode } from '../node.ts';
-import { attachByHand, inWords, lookAt } from './by-hand.ts';
+import { attachWords, inWords, lookAt } from './manual-recovery.ts';
 import { attach } from './commands.ts';
 import { detachAndWait, loopDevices, loopNumbered, showsSame } from './reads.ts';
 import { attachment, type LoopDevice } from './schema.ts';
@@ -74,7 +74,7 @@ export const detachLoop = operation({
     await refuseLost(host, was);
     await host.run(attach(was));
   },
-  describe: ({ undo: was }) => ({ what: inWords(was), look: lookAt(was), clear: [attachByHand(was)] }),
+  describe: ({ undo: was }) => ({ what: inWords(was), look: lookAt(was), clear: [attachWords(was)] }),
 });
 
 async function look(host: ReadHost, was: Undo): Promise<Look> {

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import type { Changed, Look } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { type ByHand, type Holder, RefusedError } from '../../core/errors.ts';
+import { type ManualRecovery, type Holder, RefusedError } from '../../core/errors.ts';
 import { type Bytes, formatSize } from '../../core/units.ts';
 import { partWitness } from '../content/head.ts';
 import { identityOf, keysOf } from '../keys.ts';
@@ -46,7 +46,7 @@ export const tableChange = {
   within: ({ undo: { container } }: { readonly undo: ChangeUndo }) => container,
   sync: ({ undo: of, host }: { readonly undo: ChangeUndo; readonly host: ChangeHost }) =>
     syncDevice(host, of),
-  describe: ({ undo: of }: { readonly undo: ChangeUndo }) => changedByHand(of),
+  describe: ({ undo: of }: { readonly undo: ChangeUndo }) => changedRecovery(of),
 } as const;
 
 /** All that the undo needs. */
@@ -182,7 +182,7 @@ export async function untilKernelHas(
 }
 
 /** How a person sees what was changed of a partition table, and puts the old one back: byte for byte, from the journal. */
-function changedByHand({ device, old, table, number, saved }: ChangeUndo): ByHand {
+function changedRecovery({ device, old, table, number, saved }: ChangeUndo): ManualRecovery {
   const part = table.partitions.find((each) => each.number === number);
   const before = old?.partitions.find((each) => each.number === number);
   const change =

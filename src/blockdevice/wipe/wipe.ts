@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { type ByHand, type Holder, RefusedError } from '../../core/errors.ts';
+import { type ManualRecovery, type Holder, RefusedError } from '../../core/errors.ts';
 import { wipeSignatures } from '../commands.ts';
 import { holders, namingHolders } from '../holders/index.ts';
 import { refuseHeld } from '../in-use.ts';
@@ -10,7 +10,7 @@ import { locate, syncDevice } from '../locate.ts';
 import { deviceNode, sizeOf } from '../node.ts';
 import { recognise } from '../probe.ts';
 import { magicsOn, writeBytes } from './commands.ts';
-import { writtenByHand } from './write-bytes.ts';
+import { writeBytesWords } from './write-bytes.ts';
 import { refuseLeft } from './contents.ts';
 import { magicsNow, type MagicNow } from './magics.ts';
 import { eraseArgs, erased, planErase } from './plan.ts';
@@ -88,7 +88,7 @@ export const wipe = operation({
         await host.run(writeBytes(path, { offset, bytes: Buffer.from(bytes, 'hex') }));
   },
   sync: ({ undo: of, host }) => syncDevice(host, of),
-  describe: ({ undo: of }) => wipedByHand(of),
+  describe: ({ undo: of }) => wipedRecovery(of),
 });
 
 interface Found {
@@ -121,7 +121,7 @@ async function lookOf(host: ReadHost, of: WipeUndo, { path, now }: Found): Promi
 }
 
 /** How a person sees what was erased, and puts it back: in octal, which every printf takes. */
-function wipedByHand({ device, magics }: WipeUndo): ByHand {
+function wipedRecovery({ device, magics }: WipeUndo): ManualRecovery {
   const what = magics.map(({ type, uuid }) => (uuid === null ? type : `${type}, uuid ${uuid}`));
   return {
     what: `the signatures that were erased from ${device}: ${[...new Set(what)].join('; ')}`,
@@ -132,6 +132,6 @@ function wipedByHand({ device, magics }: WipeUndo): ByHand {
         ...[`--read-bytes=${String(bytes.length / 2)}`, device],
       ]),
     ],
-    clear: magics.map(({ offset, bytes }) => writtenByHand(device, offset, Buffer.from(bytes, 'hex'))),
+    clear: magics.map(({ offset, bytes }) => writeBytesWords(device, offset, Buffer.from(bytes, 'hex'))),
   };
 }

@@ -4,7 +4,7 @@ import { nothing } from '../../command/index.ts';
 import { receive, send } from '../send-commands.ts';
 import {
   planReceived,
-  receivedByHand,
+  receivedRecovery,
   receivedClaims,
   receivedUndo,
   receiveInto,
@@ -45,5 +45,5 @@ export const copySubvolume = operation({
       host.pipe({ commands: [send(sent), { ...receive({ directory }), signal }], parse: nothing }),
     );
   },
-  describe: ({ way, ...of }) => receivedByHand(`the copy of ${of.undo.source.path}`, of, way),
+  describe: ({ way, ...of }) => receivedRecovery(`the copy of ${of.undo.source.path}`, of, way),
 });

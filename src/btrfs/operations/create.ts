@@ -7,7 +7,7 @@ import {
   lookPlanted,
   type NewSubvolume,
   plant,
-  plantedByHand,
+  plantedRecovery,
   plantedClaims,
   plantedContent,
   plantedResult,
@@ -40,5 +40,5 @@ export const createSubvolume = operation({
   sync: ({ undo, host }) => syncPlanted(host, undo),
   content: plantedContent,
   afterCommit: ({ undo, host }) => forget(host, undo),
-  describe: ({ way, ...of }) => plantedByHand('the subvolume', of, way),
+  describe: ({ way, ...of }) => plantedRecovery('the subvolume', of, way),
 });

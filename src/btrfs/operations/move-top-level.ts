@@ -24,7 +24,7 @@ import {
   lookPlanted,
   type NewSubvolume,
   plant,
-  plantedByHand,
+  plantedRecovery,
   plantedClaims,
   plantedContent,
   type PlantedResult,
@@ -126,7 +126,7 @@ export const moveTopLevel = operation({
     await forget(host, of);
   },
   describe: ({ way, ...of }) => {
-    const { what, look, clear } = plantedByHand('the subvolume', of, way);
+    const { what, look, clear } = plantedRecovery('the subvolume', of, way);
     const { top, gone } = of.undo;
     const aside = posix.join(top, gone);
     const back = ['find', aside, '-mindepth', '1', '-maxdepth', '1', '-exec'];

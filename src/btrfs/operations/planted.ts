@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import type { ContentSpec } from '../../atomic/contract.ts';
 import type { Claims, DeviceKeys, Look } from '../../atomic/operation.ts';
 import { type ChangeHost, type ReadHost, refuseExposed } from '../../command/index.ts';
-import { type ByHand, ParseError, RefusedError, UsageError } from '../../core/errors.ts';
+import { type ManualRecovery, ParseError, RefusedError, UsageError } from '../../core/errors.ts';
 import { filesystemSync, moveNew } from '../commands.ts';
 import { anyRoot, keysAround, mountsOf, placeFor, reach, subvolumeKey } from '../place.ts';
 import { beside, holdersOf, subvolumeAt, subvolumeById } from '../reads.ts';
@@ -216,11 +216,11 @@ export async function syncPlanted(host: ChangeHost, { fs }: { readonly fs: strin
 }
 
 /** For a person: by id and uuid where they are known. */
-export function plantedByHand(
+export function plantedRecovery(
   what: string,
   { undo, result }: { readonly undo: PlantedUndo; readonly result?: PlantedResult },
   way: 'back' | 'forward',
-): ByHand {
+): ManualRecovery {
   const directory = posix.dirname(undo.path);
   const [own, record] = [undo.private, undo.record].map((each) =>
     posix.join(directory, posix.basename(each)),

@@ -8,7 +8,7 @@ import { receive } from '../send-commands.ts';
 import { noStream, type StreamHead, streamIn, streamOn } from '../stream.ts';
 import {
   planReceived,
-  receivedByHand,
+  receivedRecovery,
   receivedClaims,
   receivedUndo,
   receiveInto,
@@ -62,7 +62,7 @@ export const receiveSubvolume = operation({
       host.run({ ...receive({ directory, file: of.file, ...from }), signal }),
     );
   },
-  describe: ({ way, ...of }) => receivedByHand(`what was received from ${of.undo.file} as`, of, way),
+  describe: ({ way, ...of }) => receivedRecovery(`what was received from ${of.undo.file} as`, of, way),
 });
 
 interface Source {

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import type { Claims, DeviceKeys, Look, OperationSpec } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { type ByHand, RefusedError, UsageError } from '../../core/errors.ts';
+import { type ManualRecovery, RefusedError, UsageError } from '../../core/errors.ts';
 import { subvolumeSnapshot } from '../commands.ts';
 import { refuseFullMembers, watchingMembers } from '../devices.ts';
 import { placeOf, reach, subvolumeKey } from '../place.ts';
@@ -14,7 +14,7 @@ import {
   lookPlanted,
   type NewSubvolume,
   plant,
-  plantedByHand,
+  plantedRecovery,
   plantedClaims,
   plantedContent,
   plantedResult,
@@ -192,12 +192,12 @@ async function inboxOf(host: ReadHost, { fs, inside, inbox }: ReceivedUndo): Pro
 }
 
 /** For a person: what was received so far goes as well. */
-export function receivedByHand(
+export function receivedRecovery(
   what: string,
   of: { readonly undo: ReceivedUndo; readonly result?: PlantedResult },
   way: 'back' | 'forward',
-): ByHand {
-  const planted = plantedByHand(what, of, way);
+): ManualRecovery {
+  const planted = plantedRecovery(what, of, way);
   if (way === 'forward') return planted;
   const inbox = posix.join(posix.dirname(of.undo.path), posix.basename(of.undo.inbox));
   const inner = posix.join(inbox, of.undo.name);

@@ -36,7 +36,7 @@ import {
   markOffset,
   refuseSmall,
   refuseStream,
-  sentByHand,
+  sentRecovery,
 } from './sent-device.ts';
 import { askedSource, planSent, sentNeeds, sentPaths, sentUndo } from './sent.ts';
 
@@ -143,7 +143,7 @@ export const sendToDevice = operation({
     if (look.state !== 'ours' || path === undefined) return;
     await unmark(host, path, of, 'whole');
   },
-  describe: ({ undo: of, way }) => sentByHand(of, way),
+  describe: ({ undo: of, way }) => sentRecovery(of, way),
 });
 
 /** The last look before data is lost. */

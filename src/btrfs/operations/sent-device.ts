@@ -1,6 +1,6 @@
 import { bytesAt, type Overwrite } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { type ByHand, RefusedError } from '../../core/errors.ts';
+import { type ManualRecovery, RefusedError } from '../../core/errors.ts';
 import { type Bytes, formatSize } from '../../core/units.ts';
 
 /** Of the mark, and of the head without which a stream is none. */
@@ -73,7 +73,10 @@ export function refuseStream(
   });
 }
 
-export function sentByHand(of: Marked & { readonly streamUuid: string }, way: 'back' | 'forward'): ByHand {
+export function sentRecovery(
+  of: Marked & { readonly streamUuid: string },
+  way: 'back' | 'forward',
+): ManualRecovery {
   const zeros = (nth: number): readonly string[] => [
     ...['dd', 'if=/dev/zero', `of=${of.device}`, `bs=${block}`, `seek=${nth}`],
     ...['count=1', 'conv=nocreat,notrunc,fsync'],

@@ -11,7 +11,7 @@ import {
   lookPlanted,
   type NewSubvolume,
   plant,
-  plantedByHand,
+  plantedRecovery,
   plantedClaims,
   plantedContent,
   plantedResult,
@@ -83,7 +83,7 @@ export const snapshot = operation({
   sync: ({ undo: of, host }) => syncPlanted(host, of),
   content: plantedContent,
   afterCommit: ({ undo: of, host }) => forget(host, of),
-  describe: ({ way, ...of }) => plantedByHand(`the snapshot of ${of.undo.source}`, of, way),
+  describe: ({ way, ...of }) => plantedRecovery(`the snapshot of ${of.undo.source}`, of, way),
 });
 
 async function theSource(

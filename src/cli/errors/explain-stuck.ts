@@ -1,5 +1,5 @@
 import type { StuckError, StuckStep } from '../../core/errors.ts';
-import { byHandInWords, holdersInWords } from './manual-recovery.ts';
+import { manualRecoveryText, holdersInWords } from './manual-recovery.ts';
 import type { Explanation } from './explanation.ts';
 import { stepInWords } from '../plan/text.ts';
 import { messageOf, oneLine, printable } from '../output/text.ts';
@@ -21,7 +21,7 @@ export function stuck(error: StuckError): Explanation {
       ...error.done.map((step) => stepLine('done', step)),
       ...error.undone.map((step) => stepLine('undone', step)),
       ...error.leftAlone.map((each) => printable(`left alone, for it is not ours: ${each}`)),
-      ...inOrder(error).flatMap(({ word, step }) => [stepLine(word, step), ...byHandLines(step)]),
+      ...inOrder(error).flatMap(({ word, step }) => [stepLine(word, step), ...manualRecoveryLines(step)]),
       ...(error.cause === undefined ? [] : [oneLine(`because: ${messageOf(error.cause)}`)]),
     ],
     exitCode: 3,
@@ -50,12 +50,12 @@ function inOrder({ blocked, remaining, committed }: StuckError) {
 }
 
 /** What a person needs about a step that is left: who holds it, what it is, how to see it and how to clear it. */
-function byHandLines(step: StuckStep): readonly string[] {
+function manualRecoveryLines(step: StuckStep): readonly string[] {
   const on = step.host === undefined ? [] : [`on:    ${printable(step.host)}`];
   const lines = [
     ...on,
     ...holdersInWords(step),
-    ...(step.byHand === undefined ? [] : byHandInWords(step.byHand)),
+    ...(step.manualRecovery === undefined ? [] : manualRecoveryText(step.manualRecovery)),
   ];
   return lines.map((line) => `  ${line}`);
 }

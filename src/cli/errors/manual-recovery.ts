@@ -1,8 +1,8 @@
-import type { ByHand, StuckStep } from '../../core/errors.ts';
+import type { ManualRecovery, StuckStep } from '../../core/errors.ts';
 import { printable, typed } from '../output/text.ts';
 
 /** What a person can do about a step by hand, one line each: what it is, how to see it, how to clear it. */
-export function byHandInWords({ what, look, clear }: ByHand): readonly string[] {
+export function manualRecoveryText({ what, look, clear }: ManualRecovery): readonly string[] {
   return [
     `it is: ${printable(what)}`,
     ...look.map((argv) => `look:  ${printable(typed(argv))}`),
@@ -24,8 +24,8 @@ export function holdersInWords({
   ];
 }
 
-/** `byHand` for a JSON answer: command lines as a person would type them. */
-export function byHandAsData({ what, look, clear }: ByHand): {
+/** `manualRecovery` for a JSON answer: command lines as a person would type them. */
+export function manualRecoveryData({ what, look, clear }: ManualRecovery): {
   readonly what: string;
   readonly look: readonly string[];
   readonly clear: readonly string[];

@@ -3,7 +3,7 @@ import { type Look, operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { absolutePath, sameFile, sha256, sha256Hex } from '../../file/path.ts';
-import { savedByHand } from '../by-hand.ts';
+import { savedRecovery } from '../manual-recovery.ts';
 import { fileSum } from '../header-sum.ts';
 import { freeNames, linkNew, removeNames, syncDirectoryOf } from '../private-name.ts';
 import { saveHeader } from '../saved-header.ts';
@@ -71,7 +71,7 @@ export const backupHeader = operation({
   afterCommit: async ({ undo: made, host }) => {
     if ((await host.stat(made.private))?.kind === 'file') await host.removeFile(made.private);
   },
-  describe: savedByHand,
+  describe: savedRecovery,
 });
 
 async function survey(host: ReadHost, made: Undo, known: Result | undefined) {

@@ -10,7 +10,7 @@ import {
 } from '../../blockdevice/index.ts';
 import { type ChangeHost, type KeyInput, keyRef, type ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
-import { closedByHand, toCloseByHand } from '../by-hand.ts';
+import { closedRecovery, toCloseRecovery } from '../manual-recovery.ts';
 import {
   activationFlags,
   isActivationFlag,
@@ -94,7 +94,7 @@ export const close = operation({
   value: () => undefined,
   look: async ({ undo: of, host }) => look(host, of),
   revert: async ({ undo: of, host }) => reopen(host, of),
-  describe: closedByHand,
+  describe: closedRecovery,
 });
 
 const laterUndo = z.strictObject({
@@ -129,7 +129,7 @@ export const closeAfterCommit = deferred({
     const mapping = await same(host, of);
     if (mapping !== undefined) await closeNow(host, { ...of, name: mapping.name });
   },
-  describe: toCloseByHand,
+  describe: toCloseRecovery,
 });
 
 async function openNamed(host: ReadHost, name: string): Promise<Mapping> {

@@ -12,7 +12,7 @@ import {
 } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError } from '../../core/errors.ts';
-import { toEraseByHand } from '../by-hand.ts';
+import { toEraseRecovery } from '../manual-recovery.ts';
 import { luksErase } from '../key-commands.ts';
 import { contentOf, isLuksSignature, mappings } from '../reads.ts';
 import {
@@ -101,7 +101,7 @@ export const erase = deferred({
     const found = await findKnown(host, undo);
     if (found !== undefined) await host.sync(found.path);
   },
-  describe: toEraseByHand,
+  describe: toEraseRecovery,
 });
 
 /** RefusedError when another device is a clone: without a serial number neither tells that it is the one that was meant. */

@@ -16,7 +16,7 @@ import { RefusedError } from '../../core/errors.ts';
 import { absolutePath, sameFile } from '../../file/path.ts';
 import { refuseFullBeneath } from '../../lvm/index.ts';
 import { memoryFor } from '../cost.ts';
-import { detachedByHand } from '../by-hand.ts';
+import { detachedRecovery } from '../manual-recovery.ts';
 import { luksFormat } from '../format-commands.ts';
 import { checkKey } from '../check-key.ts';
 import { checkArgs, newLuksArgs, refuseSmallData } from '../new-luks.ts';
@@ -134,7 +134,7 @@ export const formatDetached = operation({
   afterCommit: async ({ undo: made, host }) => {
     if ((await host.stat(made.private))?.kind === 'file') await host.removeFile(made.private);
   },
-  describe: detachedByHand,
+  describe: detachedRecovery,
 });
 
 async function expectHeader(host: ReadHost, { device, uuid, private: own }: Undo): Promise<void> {

@@ -23,7 +23,7 @@ import type { KeyInput, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { refuseFullBeneath } from '../../lvm/index.ts';
 import { memoryFor } from '../cost.ts';
-import { formattedByHand } from '../by-hand.ts';
+import { formattedRecovery } from '../manual-recovery.ts';
 import { luksFormat, wipeLuks } from '../format-commands.ts';
 import { checkKey } from '../check-key.ts';
 import { checkArgs, type NewLuksArgs, newLuksArgs, refuseSmall } from '../new-luks.ts';
@@ -140,7 +140,7 @@ export const format = operation({
     },
   },
   sync: ({ undo: of, host }) => syncDevice(host, of),
-  describe: formattedByHand,
+  describe: formattedRecovery,
 });
 
 function newKey({ key }: NewLuksArgs, { device, uuid }: Undo): KeyInput {

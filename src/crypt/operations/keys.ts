@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { deferred, type Look, operation } from '../../atomic/operation.ts';
 import { type ChangeHost, type KeyRef, keyRef, type ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
-import { addedByHand, toRemoveByHand } from '../by-hand.ts';
+import { addedRecovery, toRemoveRecovery } from '../manual-recovery.ts';
 import { keyOpens } from '../reads.ts';
 import { checkKey } from '../check-key.ts';
 import { costArgs, kdfFor, memoryFor } from '../cost.ts';
@@ -64,7 +64,7 @@ export const addKey = operation({
   },
   revert: ({ undo, result: known, host }) => takeOut(host, undo, known?.salt),
   sync: async ({ undo, host }) => syncOf(host, undo),
-  describe: addedByHand,
+  describe: addedRecovery,
 });
 
 const changeUndo = z.extend(addUndo, {
@@ -105,7 +105,7 @@ export const changeKey = operation({
   revert: ({ undo, result: known, host }) => takeOut(host, undo, known?.salt),
   afterCommit: async ({ undo, host }) => emptySlot(host, { ...undo, ...undo.old }),
   sync: async ({ undo, host }) => syncOf(host, undo),
-  describe: addedByHand,
+  describe: addedRecovery,
 });
 
 const removeUndo = z.extend(knownDevice, { slot: slotNumber, salt: z.string() });
@@ -134,7 +134,7 @@ export const removeKey = deferred({
   },
   afterCommit: async ({ undo, host }) => emptySlot(host, undo),
   sync: async ({ undo, host }) => syncOf(host, undo),
-  describe: toRemoveByHand,
+  describe: toRemoveRecovery,
 });
 
 /** What both of them look at first: the keys, the device, and a slot for the new one. */

@@ -12,7 +12,7 @@ import {
 import { type ChangeHost, keyRef, type ReadHost, refuseExposed } from '../../command/index.ts';
 import { CommandError, IdentityTaken, RefusedError } from '../../core/errors.ts';
 import { absolutePath } from '../../file/path.ts';
-import { openedByHand } from '../by-hand.ts';
+import { openedRecovery } from '../manual-recovery.ts';
 import { luksClose, luksOpen, renameMapping } from '../open-commands.ts';
 import { checkKey } from '../check-key.ts';
 import { checkName, freeName, refuseTaken } from '../names.ts';
@@ -105,7 +105,7 @@ export const open = operation({
     await refuseHeld(host, mapping.path, await holders(host, mapping.path));
     await namingHolders(host, mapping.path, () => host.run(luksClose(mapping.name)));
   },
-  describe: openedByHand,
+  describe: openedRecovery,
 });
 
 async function uuidOn(

@@ -4,7 +4,7 @@ import { holders, refuseHeld, size } from '../../blockdevice/index.ts';
 import { type ChangeHost, keyRef } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { refuseFullBeneath } from '../../lvm/index.ts';
-import { toReencryptByHand } from '../by-hand-reencrypt.ts';
+import { toReencryptRecovery } from '../manual-recovery-reencrypt.ts';
 import { checkKey } from '../check-key.ts';
 import { checkWords, refuseUnready, refuseUnresumable } from '../reencryptable.ts';
 import { luksReencrypt, repairTorn, resumeReencrypt } from '../reencrypt-commands.ts';
@@ -104,7 +104,7 @@ export const reencrypt = deferred({
     const found = await findKnown(host, of);
     if (found !== undefined) await host.sync(found.path);
   },
-  describe: toReencryptByHand,
+  describe: toReencryptRecovery,
 });
 
 /** Another reencryption, which somebody has begun since, leaves nothing of the old key either. */

@@ -5,7 +5,7 @@ import { type ChangeHost, type KeyInput, keyRef, type ReadHost } from '../../com
 import { RefusedError } from '../../core/errors.ts';
 import { absolutePath } from '../../file/path.ts';
 import { type Bytes, formatSize } from '../../core/units.ts';
-import { resizedByHand } from '../by-hand.ts';
+import { resizedRecovery } from '../manual-recovery.ts';
 import { luksResize } from '../open-commands.ts';
 import { checkKey } from '../check-key.ts';
 import { refuseCut, refuseLoss } from '../cut.ts';
@@ -120,7 +120,7 @@ export const resize = operation({
         : { found: `others wrote to ${now.path} behind its first ${formatSize(of.from)}` };
     },
   },
-  describe: resizedByHand,
+  describe: resizedRecovery,
 });
 
 function needsKey({ type }: Mapping, { keyLocation }: MappingStatus): boolean {

@@ -5,7 +5,7 @@ import { contentInWords, holders, locate, recognise, refuseHeld } from '../../bl
 import { type ChangeHost, type ReadHost, refuseExposed } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { absolutePath, sha256, sha256Hex } from '../../file/path.ts';
-import { restoredByHand } from '../by-hand.ts';
+import { restoredRecovery } from '../manual-recovery.ts';
 import { luksHeaderRestore } from '../header-commands.ts';
 import { backupIn, sumOf, sumOn } from '../header-sum.ts';
 import { makeSavedHeaders, savedHeaders, saveHeader } from '../saved-header.ts';
@@ -99,7 +99,7 @@ export const restoreHeader = operation({
     if ((await host.stat(savedHeaders)) !== undefined) await host.sync(savedHeaders);
   },
   afterCommit: ({ undo: made, host }) => removeSaved(host, made),
-  describe: restoredByHand,
+  describe: restoredRecovery,
 });
 
 // cryptsetup asks nobody: this is the last look before the header is lost.

@@ -104,7 +104,7 @@ export const connect = operation({
     if (of.note !== undefined && (await host.stat(of.note)) === undefined) await writeNote(host, of.note);
     await host.run(drbdConnect(of.name, 'discarded'));
   },
-  describe: byHand,
+  describe: manualRecovery,
 });
 
 /**
@@ -145,7 +145,7 @@ export const disconnect = operation({
     if (isStandAlone(state)) await host.run(drbdConnect(of.name, 'kept'));
     else await refuseOtherAddresses(host, state);
   },
-  describe: byHand,
+  describe: manualRecovery,
 });
 
 /** Ours as long as it is to be done. One that was brought up since looks for its peer by itself, and has discarded nothing. */
@@ -267,7 +267,7 @@ function notDone({ name }: Undo): NotDone {
   });
 }
 
-function byHand({
+function manualRecovery({
   undo: { name, to, mine, was, ordered },
   way,
 }: {

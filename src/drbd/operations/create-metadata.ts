@@ -15,7 +15,7 @@ import { blkdiscard } from '../../blockdevice/destroy/commands.ts';
 import { refuseHeld } from '../../blockdevice/in-use.ts';
 import { writeBytes } from '../../blockdevice/wipe/commands.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { type ByHand, ParseError, RefusedError } from '../../core/errors.ts';
+import { type ManualRecovery, ParseError, RefusedError } from '../../core/errors.ts';
 import { memoryOf } from '../memory.ts';
 import {
   type AreaNow,
@@ -194,7 +194,7 @@ export const createMetadata = operation({
     },
   },
   sync: ({ undo: of, host }) => syncDevice(host, of),
-  describe: metadataByHand,
+  describe: metadataRecovery,
 });
 
 async function writeGeneration(
@@ -262,7 +262,7 @@ async function putBack(host: ChangeHost, device: string, of: MetadataUndo): Prom
 }
 
 /** Of new metadata. The bytes that lay there are in the journal alone: by hand the metadata are taken off. */
-function metadataByHand({ undo }: { readonly undo: MetadataUndo }): ByHand {
+function metadataRecovery({ undo }: { readonly undo: MetadataUndo }): ManualRecovery {
   const { device, minor, format, uuid, area, saved } = undo;
   const what = `the metadata of DRBD ${uuid} at the end of ${device}`;
   const range = ['--offset', String(area.from), '--length', String(area.length)];

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { writtenByHand } from '../../blockdevice/wipe/write-bytes.ts';
+import { writeBytesWords } from '../../blockdevice/wipe/write-bytes.ts';
 import { type Look, operation } from '../../atomic/operation.ts';
 import {
   deviceNode,
@@ -15,7 +15,7 @@ import { dropCache } from '../../blockdevice/commands.ts';
 import { refuseHeld } from '../../blockdevice/in-use.ts';
 import { writeBytes } from '../../blockdevice/wipe/commands.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { type ByHand, ParseError, RefusedError } from '../../core/errors.ts';
+import { type ManualRecovery, ParseError, RefusedError } from '../../core/errors.ts';
 import type { Bytes } from '../../core/units.ts';
 import { bytesOf, deviceUuidIn, savedBlock, savedRun } from '../metadata.ts';
 import { blocksAt, blockSize } from '../metadata-commands.ts';
@@ -120,7 +120,7 @@ export const removeMetadata = operation({
     },
   },
   sync: ({ undo: of, host }) => syncDevice(host, of),
-  describe: removedMetadataByHand,
+  describe: removedMetadataRecovery,
 });
 
 /** The last whole block of a device (v07_style_md_get_byte_offset of drbdmeta.c 9.22). */
@@ -165,13 +165,13 @@ async function find(
 }
 
 /** Of metadata that were taken off. What followed their last byte was zero, and is. */
-function removedMetadataByHand({ undo }: { readonly undo: RemovedMetadataUndo }): ByHand {
+function removedMetadataRecovery({ undo }: { readonly undo: RemovedMetadataUndo }): ManualRecovery {
   const { device, uuid, superblock } = undo;
   const bytes = bytesOf(superblock);
   const length = bytes.findLastIndex((byte) => byte !== 0) + 1;
   return {
     what: `the metadata of DRBD ${uuid}, which were taken off the end of ${device}`,
     look: [['wipefs', device]],
-    clear: [writtenByHand(device, superblock.at, bytes.subarray(0, length))],
+    clear: [writeBytesWords(device, superblock.at, bytes.subarray(0, length))],
   };
 }

@@ -4,7 +4,7 @@ import { type Look, operation } from '../../atomic/operation.ts';
 import { namingHolders } from '../../blockdevice/index.ts';
 import type { ChangeHost } from '../../command/index.ts';
 import { NotDone, RefusedError } from '../../core/errors.ts';
-import { stateByHand } from '../by-hand.ts';
+import { stateRecovery } from '../manual-recovery.ts';
 import { connectionsOf } from '../config.ts';
 import { drbdPrimary, drbdSecondary } from '../change-commands.ts';
 import type { Role } from '../schema.ts';
@@ -61,7 +61,7 @@ const common = (to: 'primary' | 'secondary') => {
     revert: async ({ undo: of, host }) => {
       if (isIt(await now(host, of))) await make(host, of, to === 'primary' ? 'secondary' : 'primary');
     },
-    describe: stateByHand,
+    describe: stateRecovery,
   } as const satisfies Partial<Parameters<typeof operation<z.infer<typeof args>, Undo, null, unknown>>[0]>;
 };
 

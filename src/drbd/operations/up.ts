@@ -4,7 +4,7 @@ import { namingHolders } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { NotDone, RefusedError } from '../../core/errors.ts';
 import { noteOf, removeNote, writeNote } from '../../file/notes.ts';
-import { stateByHand } from '../by-hand.ts';
+import { stateRecovery } from '../manual-recovery.ts';
 import { drbdDown, drbdUp } from '../change-commands.ts';
 import { states } from '../reads.ts';
 import type { ResourceState } from '../state.ts';
@@ -86,7 +86,7 @@ export const up = operation({
     if (of.peerStays === true) refuseReplica(found);
     await takeDown(host, of, found);
   },
-  describe: stateByHand,
+  describe: stateRecovery,
 });
 
 /**
@@ -137,9 +137,9 @@ export const down = operation({
     await removeNote(host, alone);
   },
   describe: ({ undo: of, way }) => {
-    const byHand = stateByHand({ undo: of });
-    if (of.alone === undefined || way === 'forward') return byHand;
-    return { ...byHand, clear: [...byHand.clear, ['drbdadm', 'disconnect', of.name]] };
+    const manualRecovery = stateRecovery({ undo: of });
+    if (of.alone === undefined || way === 'forward') return manualRecovery;
+    return { ...manualRecovery, clear: [...manualRecovery.clear, ['drbdadm', 'disconnect', of.name]] };
   },
 });
 

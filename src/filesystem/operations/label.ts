@@ -12,7 +12,7 @@ import {
   refuseHeld,
 } from '../../blockdevice/index.ts';
 import { commandWords, type ChangeHost, type ReadHost } from '../../command/index.ts';
-import { type ByHand, type Holder, RefusedError } from '../../core/errors.ts';
+import { type ManualRecovery, type Holder, RefusedError } from '../../core/errors.ts';
 import { type LabelAt, labelOf, relabel } from '../commands/label.ts';
 import { isWritable, mountsOf, readOnly, visible } from '../mounted.ts';
 import { theirs } from '../measure.ts';
@@ -96,7 +96,7 @@ export const label = operation({
     const path = await locate(host, { path: of.device, identity: of.identity });
     if (path !== undefined) await host.sync(path);
   },
-  describe: ({ undo: of }) => relabelledByHand(of),
+  describe: ({ undo: of }) => relabelledRecovery(of),
 });
 
 async function labelled(
@@ -158,7 +158,7 @@ async function find(host: ReadHost, of: LabelUndo): Promise<{ readonly look: Loo
 }
 
 /** How a person sees, and sets back, a label. */
-function relabelledByHand({ device, type, uuid, from, to }: LabelUndo): ByHand {
+function relabelledRecovery({ device, type, uuid, from, to }: LabelUndo): ManualRecovery {
   const what = `the label of the ${type} of UUID ${uuid} on ${device}: ${JSON.stringify(to)}, which was ${JSON.stringify(from)}`;
   const at = { type, device, path: undefined };
   return { what, look: [commandWords(labelOf(at))], clear: [commandWords(relabel(at, from))] };

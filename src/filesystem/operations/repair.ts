@@ -12,7 +12,7 @@ import {
   type Signature,
 } from '../../blockdevice/index.ts';
 import { commandWords, type ReadHost } from '../../command/index.ts';
-import { type ByHand, RefusedError } from '../../core/errors.ts';
+import { type ManualRecovery, RefusedError } from '../../core/errors.ts';
 import { asks, type Repairable, repairable, repairOf } from '../commands/repair.ts';
 import { checkOf } from '../commands/check.ts';
 import { examine, mend, refuseSound } from '../repairing.ts';
@@ -73,7 +73,7 @@ export const repair = deferred({
     const path = await locate(host, { path: of.device, identity: of.identity });
     if (path !== undefined) await host.sync(path);
   },
-  describe: ({ undo: of, way }) => repairedByHand(of, way),
+  describe: ({ undo: of, way }) => repairedRecovery(of, way),
 });
 
 function repairableIn(
@@ -114,7 +114,7 @@ async function look(host: ReadHost, of: RepairUndo): Promise<Look> {
 }
 
 /** How a person sees what is wrong with a filesystem, and repairs it. */
-function repairedByHand({ device, type, uuid, files }: RepairUndo, way: Way): ByHand {
+function repairedRecovery({ device, type, uuid, files }: RepairUndo, way: Way): ManualRecovery {
   const by = commandWords(repairOf(type, device, files === 'may be lost' ? 'yes' : 'safe'));
   return {
     what: `the ${type} of UUID ${uuid ?? '(none)'} on ${device}, which is to be repaired`,

@@ -12,7 +12,7 @@ import {
   refuseHeld,
 } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { type ByHand, CommandError, type Holder, NotDone, RefusedError } from '../../core/errors.ts';
+import { type ManualRecovery, CommandError, type Holder, NotDone, RefusedError } from '../../core/errors.ts';
 import { btrfsAt, btrfsResize } from '../commands/btrfs.ts';
 import { e2fsckPreen, resize2fs } from '../commands/ext.ts';
 import { xfsGrow } from '../commands/xfs.ts';
@@ -100,7 +100,7 @@ export const resize = operation({
     const path = await locate(host, { path: of.device, identity: of.identity });
     if (path !== undefined) await host.sync(path);
   },
-  describe: ({ undo: of, way }) => resizedByHand(of, way),
+  describe: ({ undo: of, way }) => resizedRecovery(of, way),
 });
 
 /** The very filesystem, on the very device, and nobody has come to use it who would be hurt. */
@@ -238,7 +238,7 @@ async function hurt(host: ReadHost, of: ResizeUndo, path: string): Promise<reado
 }
 
 /** How a person sees, and brings to its end, what a resize has left. */
-function resizedByHand(of: ResizeUndo, way: Way): ByHand {
+function resizedRecovery(of: ResizeUndo, way: Way): ManualRecovery {
   const { device, type, uuid, blockSize, from, to, when } = of;
   const isBack = way === 'back';
   const blocks = isBack ? from : to;

@@ -13,7 +13,7 @@ import {
   refuseHeld,
 } from '../../blockdevice/index.ts';
 import { commandWords, type ChangeHost, type ReadHost } from '../../command/index.ts';
-import { type ByHand, RefusedError } from '../../core/errors.ts';
+import { type ManualRecovery, RefusedError } from '../../core/errors.ts';
 import { checkUuid, makeable, type Makeable } from '../types.ts';
 import { keepSeed, setUuid } from '../commands/uuid.ts';
 import { hasWayBack, numbered, type Numbered, refuseFixed, renumber } from '../uuids.ts';
@@ -109,7 +109,7 @@ export const uuid = operation({
     const path = await locate(host, { path: of.device, identity: of.identity });
     if (path !== undefined) await host.sync(path);
   },
-  describe: ({ undo: of, way }) => renumberedByHand(of, way),
+  describe: ({ undo: of, way }) => renumberedRecovery(of, way),
 });
 
 /** As blkid shows it. */
@@ -162,7 +162,7 @@ async function find(
 }
 
 /** How a person sees a uuid, and sets the old one back, or the new one where that is to come. */
-function renumberedByHand({ device, type, from, to, seed }: UuidUndo, way: Way): ByHand {
+function renumberedRecovery({ device, type, from, to, seed }: UuidUndo, way: Way): ManualRecovery {
   const isBack = way === 'back';
   const set = setUuid({ type, device, uuid: isBack ? from : to });
   const kept = seed === 'added' ? [commandWords(keepSeed(device, isBack ? 'drop' : 'keep'))] : [];

@@ -7,7 +7,7 @@ interface Meaning {
   readonly remedy: (destination: string) => string;
 }
 
-const byHand = (destination: string): string => `ssh ${destination} shows more`;
+const manualRecovery = (destination: string): string => `ssh ${destination} shows more`;
 
 // In this order: a changed key is also one that was not verified.
 const meanings: readonly Meaning[] = [
@@ -58,7 +58,7 @@ export function notConnected(host: string, destination: string, said: string): C
   }
   return new ConnectionError(`no connection to ${host}${quoted(said)}`, {
     ...{ host, connection: 'none' },
-    remedy: byHand(destination),
+    remedy: manualRecovery(destination),
   });
 }
 

@@ -3,7 +3,7 @@ import { type Look, operation } from '../../atomic/operation.ts';
 import { busyWith } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { CommandError, type Holder, RefusedError } from '../../core/errors.ts';
-import { activationByHand } from '../by-hand-snapshot.ts';
+import { activationRecovery } from '../manual-recovery-snapshot.ts';
 import { activate, deactivate } from '../lv-commands.ts';
 import { isClassicSnapshot, isThinPool } from '../filling.ts';
 import { checkVgName } from '../names.ts';
@@ -69,7 +69,7 @@ const common = (to: Undo['to']) =>
       if (found === undefined || isActive(found.lv) !== (to === 'active')) return;
       await make(host, of, to === 'active' ? 'inactive' : 'active');
     },
-    describe: activationByHand,
+    describe: activationRecovery,
   }) as const satisfies Partial<
     Parameters<typeof operation<z.infer<typeof askedVolume>, Undo, null, unknown>>[0]
   >;

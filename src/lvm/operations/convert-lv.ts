@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { type Look, operation, type Way } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { type ByHand, RefusedError, UsageError } from '../../core/errors.ts';
+import { type ManualRecovery, RefusedError, UsageError } from '../../core/errors.ts';
 import { pvs } from '../report-commands.ts';
 import { reported } from '../unreadable.ts';
 import { addCopy, dropCopy } from '../convert-commands.ts';
@@ -96,7 +96,7 @@ export const convertLv = operation({
     await drop(host, of, now);
   },
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
-  describe: ({ undo: of, way }) => convertedByHand(of, way),
+  describe: ({ undo: of, way }) => convertedRecovery(of, way),
 });
 
 async function look(host: ReadHost, of: ConvertUndo): Promise<Look> {
@@ -158,7 +158,7 @@ function namesOf({ on }: ConvertUndo): string {
 }
 
 /** What a person can do about a copy that a volume got, or is to lose: take that very copy away. */
-function convertedByHand({ vg, name, lvUuid, to, on }: ConvertUndo, way: Way): ByHand {
+function convertedRecovery({ vg, name, lvUuid, to, on }: ConvertUndo, way: Way): ManualRecovery {
   const devices = on.map(({ device }) => device);
   const does = to === 'raid1' ? 'which got a copy on' : 'which is to lose its copy on';
   return {

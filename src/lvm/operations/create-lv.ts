@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import { blankChanged, deviceWitness } from '../../blockdevice/index.ts';
 import { RefusedError, UsageError } from '../../core/errors.ts';
-import { madeByHand } from '../by-hand.ts';
+import { madeRecovery } from '../manual-recovery.ts';
 import { lvcreate } from '../lv-commands.ts';
 import { lvs } from '../report-commands.ts';
 import { refuseFullPool } from '../filling.ts';
@@ -144,5 +144,5 @@ export const createLv = operation({
     },
   },
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
-  describe: madeByHand,
+  describe: madeRecovery,
 });

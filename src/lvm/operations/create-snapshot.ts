@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../core/errors.ts';
-import { snapshotByHand } from '../by-hand-snapshot.ts';
+import { snapshotRecovery } from '../manual-recovery-snapshot.ts';
 import { lvs } from '../report-commands.ts';
 import { lvsnapshot } from '../snapshot-commands.ts';
 import { isClassicSnapshot, isThin, refuseFullPool } from '../filling.ts';
@@ -118,7 +118,7 @@ export const createSnapshot = operation({
     },
   },
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
-  describe: snapshotByHand,
+  describe: snapshotRecovery,
 });
 
 /** The room of a classic snapshot in extents, of a group and an origin that are known only later; undefined: a thin one is meant. */

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import { RefusedError, UsageError } from '../../core/errors.ts';
 import { type Bytes, formatSize, parseSize } from '../../core/units.ts';
-import { madeByHand } from '../by-hand.ts';
+import { madeRecovery } from '../manual-recovery.ts';
 import { lvs } from '../report-commands.ts';
 import { isThinPool } from '../filling.ts';
 import { checkLvName, checkTag } from '../names.ts';
@@ -86,7 +86,7 @@ export const createThinPool = operation({
   look: async ({ undo: of, result, host }) => (await findMade(host, of, result?.uuid)).look,
   revert: async ({ undo: of, result, host }) => removeMade(host, of, result?.uuid),
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
-  describe: madeByHand,
+  describe: madeRecovery,
 });
 
 const kib = 1024;

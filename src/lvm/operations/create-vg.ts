@@ -3,7 +3,7 @@ import { type Look, operation } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../core/errors.ts';
 import { formatSize, parseSize } from '../../core/units.ts';
-import { groupMadeByHand } from '../by-hand-group.ts';
+import { groupMadeRecovery } from '../manual-recovery-group.ts';
 import { checkNewVgName, checkTag } from '../names.ts';
 import { udevOf } from '../reads.ts';
 import type { WholeGroup } from '../objects.ts';
@@ -82,7 +82,7 @@ export const createVg = operation({
   },
   // By the uuids of its devices: once it is removed, no group leads to them.
   sync: async ({ undo: { pvs }, host }) => syncPvs(host, pvs),
-  describe: groupMadeByHand,
+  describe: groupMadeRecovery,
 });
 
 interface Found {

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { devicesByHand } from '../by-hand-group.ts';
+import { devicesRecovery } from '../manual-recovery-group.ts';
 import { pvs } from '../report-commands.ts';
 import { reported } from '../unreadable.ts';
 import { checkVgName } from '../names.ts';
@@ -76,7 +76,7 @@ export const extendVg = operation({
     await host.run(vgreduce({ name: vg.name, devices, ...(await udevOf(host)) }));
   },
   sync: ({ undo: { pvs: known }, host }) => syncPvs(host, known),
-  describe: ({ undo: of }) => devicesByHand({ ...of, verb: 'vgreduce', done: 'put into' }),
+  describe: ({ undo: of }) => devicesRecovery({ ...of, verb: 'vgreduce', done: 'put into' }),
 });
 
 interface Found {

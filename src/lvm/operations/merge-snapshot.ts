@@ -3,7 +3,7 @@ import { deferred, type Look } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { inWords, remedyFor } from '../../blockdevice/index.ts';
 import { type Holder, RefusedError, UsageError } from '../../core/errors.ts';
-import { mergedByHand } from '../by-hand-snapshot.ts';
+import { mergedRecovery } from '../manual-recovery-snapshot.ts';
 import { isClassicSnapshot, isThin, refuseFullPool, refuseFullSnapshot } from '../filling.ts';
 import { lvmerge, refresh, waitMerged } from '../merge-commands.ts';
 import { checkVgName } from '../names.ts';
@@ -104,7 +104,7 @@ export const mergeSnapshot = deferred({
     },
   },
   sync: async ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
-  describe: mergedByHand,
+  describe: mergedRecovery,
 });
 
 const witnesses = z.strictObject({

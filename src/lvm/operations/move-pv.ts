@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
-import { movedByHand } from '../by-hand-move.ts';
+import { movedRecovery } from '../manual-recovery-move.ts';
 import { abortMove, pvmove } from '../move-commands.ts';
 import { syncGroup, udevOf } from '../reads.ts';
 import { findGroup, knownGroup, sameGroup } from './known-group.ts';
@@ -74,7 +74,7 @@ export const movePv = operation({
     for (const each of of.pieces.toReversed()) await move(host, of, { piece: each, way: 'back' });
   },
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
-  describe: ({ undo: of }) => movedByHand(of),
+  describe: ({ undo: of }) => movedRecovery(of),
 });
 
 type Now = Extents & { readonly vg: string };

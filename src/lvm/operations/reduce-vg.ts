@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { devicesByHand } from '../by-hand-group.ts';
+import { devicesRecovery } from '../manual-recovery-group.ts';
 import { pvs } from '../report-commands.ts';
 import { reported } from '../unreadable.ts';
 import { checkVgName } from '../names.ts';
@@ -80,7 +80,7 @@ export const reduceVg = operation({
     await remember(host, of);
   },
   sync: ({ undo: { pvs: leaving, rest }, host }) => syncPvs(host, [...leaving, ...rest]),
-  describe: ({ undo: of }) => devicesByHand({ ...of, verb: 'vgextend', done: 'taken out of' }),
+  describe: ({ undo: of }) => devicesRecovery({ ...of, verb: 'vgextend', done: 'taken out of' }),
 });
 
 interface Found {

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError } from '../../core/errors.ts';
-import { removedByHand } from '../by-hand.ts';
+import { removedRecovery } from '../manual-recovery.ts';
 import { activate, setAutoactivation } from '../lv-commands.ts';
 import { isClassicSnapshot, isThinPool } from '../filling.ts';
 import { checkLvName, checkVgName, dmName } from '../names.ts';
@@ -135,7 +135,7 @@ export const removeLv = operation({
       return volumeChanged(host, found.lv, witness);
     },
   },
-  describe: removedByHand,
+  describe: removedRecovery,
 });
 
 async function lookAt(host: ReadHost, of: Undo, found: VolumeAmong | undefined): Promise<Look> {

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
-import { groupRemovedByHand } from '../by-hand-group.ts';
+import { groupRemovedRecovery } from '../manual-recovery-group.ts';
 import { checkNewVgName, checkVgName } from '../names.ts';
 import { udevOf } from '../reads.ts';
 import type { WholeGroup } from '../objects.ts';
@@ -70,7 +70,7 @@ export const removeVg = operation({
     refuseVolumes(vg);
     await host.run(vgremove({ name: vg.name, uuid: vg.uuid, ...(await udevOf(host)) }));
   },
-  describe: groupRemovedByHand,
+  describe: groupRemovedRecovery,
 });
 
 async function find(host: ReadHost, of: Undo): Promise<WholeGroup | undefined> {

@@ -3,7 +3,7 @@ import { operation } from '../../atomic/operation.ts';
 import { everyHolder, holders, locate } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError, UsageError } from '../../core/errors.ts';
-import { renamedByHand } from '../by-hand.ts';
+import { renamedRecovery } from '../manual-recovery.ts';
 import { checkLvName, checkVgName } from '../names.ts';
 import { inUse, refuseUntold, syncGroup, usableVg, type VolumeAmong } from '../reads.ts';
 import type { LogicalVolume } from '../objects.ts';
@@ -76,7 +76,7 @@ export const renameLv = operation({
     if (found?.lv.name === of.to) await change(host, of, { found, to: of.name });
   },
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
-  describe: renamedByHand,
+  describe: renamedRecovery,
 });
 
 /** There or back; whoever has the volume, or the name that it is to have, is named. */

@@ -3,7 +3,7 @@ import { operation } from '../../atomic/operation.ts';
 import { everyHolder, holders, locate } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError, UsageError } from '../../core/errors.ts';
-import { groupRenamedByHand } from '../by-hand-group.ts';
+import { groupRenamedRecovery } from '../manual-recovery-group.ts';
 import { checkNewVgName, checkVgName, dmName } from '../names.ts';
 import { inUse, refuseUntold, udevOf } from '../reads.ts';
 import type { LogicalVolume, WholeGroup } from '../objects.ts';
@@ -66,7 +66,7 @@ export const renameVg = operation({
     if (vg?.name === of.to) await rename(host, { vg, to: of.vg });
   },
   sync: ({ undo: of, host }) => syncPvs(host, of.pvs),
-  describe: groupRenamedByHand,
+  describe: groupRenamedRecovery,
 });
 
 /** There or back; whoever uses a volume of it, or has the name that it is to have, is named. */

@@ -3,7 +3,7 @@ import { type Look, operation } from '../../atomic/operation.ts';
 import { RefusedError, UsageError } from '../../core/errors.ts';
 import { formatSize, parseSize } from '../../core/units.ts';
 import { growthWitness } from './volume-content.ts';
-import { volumeResizedByHand } from '../by-hand-resize.ts';
+import { volumeResizedRecovery } from '../manual-recovery-resize.ts';
 import { isClassicSnapshot, isThin, refuseFullPool } from '../filling.ts';
 import { checkVgName } from '../names.ts';
 import { holdersOf, refuseUntold, syncGroup, usableVg } from '../reads.ts';
@@ -168,7 +168,7 @@ export const resizeLv = operation({
     if (found !== undefined && (found.lv.size === of.from || isRoomMissing(found.lv, of)))
       await grow(host, of, of.to);
   },
-  describe: volumeResizedByHand,
+  describe: volumeResizedRecovery,
 });
 
 /** A classic snapshot that has less room than it is to have. */

@@ -4,7 +4,7 @@ import { size as deviceSize } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { type Bytes, formatSize, parseSize } from '../../core/units.ts';
-import { resizedByHand } from '../by-hand-resize.ts';
+import { resizedRecovery } from '../manual-recovery-resize.ts';
 import { layout } from '../layout.ts';
 import { pvresize, pvStarts } from '../pv-commands.ts';
 import { udevOf, usableVg } from '../reads.ts';
@@ -80,7 +80,7 @@ export const resizePv = operation({
     if ((await find(host, of)).state === 'ours') await resize(host, of, of.was);
   },
   sync: ({ undo: { pv }, host }) => syncPvs(host, [pv]),
-  describe: resizedByHand,
+  describe: resizedRecovery,
 });
 
 /** What there is to tell of a physical volume that has the size already that is asked for; undefined when it has another. */

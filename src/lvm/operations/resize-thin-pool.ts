@@ -3,7 +3,7 @@ import { deferred, type Look } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../core/errors.ts';
 import { type Bytes, formatSize, parseSize } from '../../core/units.ts';
-import { poolGrownByHand } from '../by-hand-pool.ts';
+import { poolGrownRecovery } from '../manual-recovery-pool.ts';
 import { checkVgName } from '../names.ts';
 import { syncGroup, udevOf, usableVg } from '../reads.ts';
 import type { LogicalVolume, WholeGroup } from '../objects.ts';
@@ -73,7 +73,7 @@ export const resizeThinPool = deferred({
     await host.run(lvextendPool({ vg: vg.name, name, extents, metadataSize, ...(await udevOf(host)) }));
   },
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
-  describe: poolGrownByHand,
+  describe: poolGrownRecovery,
 });
 
 function sizesOf({ size: data, metadataSize: metadata, fullName }: LogicalVolume): Sizes {

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import type { ChangeHost } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../core/errors.ts';
-import { taggedByHand } from '../by-hand.ts';
+import { taggedRecovery } from '../manual-recovery.ts';
 import { changeTags } from '../lv-commands.ts';
 import { checkTag, checkVgName } from '../names.ts';
 import { syncGroup, udevOf, usableVg } from '../reads.ts';
@@ -91,7 +91,7 @@ export const tagLv = operation({
       await change(host, of, { add: of.remove, remove: of.add });
   },
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
-  describe: taggedByHand,
+  describe: taggedRecovery,
 });
 
 /** Of the tags that the step changes; the others are other people's. */

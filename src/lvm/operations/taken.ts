@@ -2,7 +2,7 @@ import { identityOf } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { CommandError, RefusedError } from '../../core/errors.ts';
 import { formatSize } from '../../core/units.ts';
-import { takenRemedy } from '../by-hand.ts';
+import { takenRemedy } from '../manual-recovery.ts';
 import { dmName } from '../names.ts';
 import { volumesOf } from '../reads.ts';
 import type { LogicalVolume, WholeGroup } from '../objects.ts';

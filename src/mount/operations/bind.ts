@@ -4,7 +4,7 @@ import { operation } from '../../atomic/operation.ts';
 import { mountEntries } from '../../blockdevice/index.ts';
 import { type ReadHost, refuseExposed } from '../../command/index.ts';
 import { ParseError, RefusedError } from '../../core/errors.ts';
-import { mountedByHand } from '../by-hand.ts';
+import { mountedRecovery } from '../manual-recovery.ts';
 import { bindMount } from '../commands.ts';
 import { mountOptions, wordsOf } from '../options.ts';
 import { chooseDirectory, isOf, lookForMount, makeMount, numberOf, takeAway } from '../ours.ts';
@@ -82,7 +82,7 @@ export const bind = operation({
   value: ({ undo: { path } }) => ({ path }),
   look: ({ undo: made, result: known, host }) => lookForMount(host, made, known),
   revert: ({ undo: made, result: known, host }) => takeAway(host, made, known),
-  describe: mountedByHand,
+  describe: mountedRecovery,
 });
 
 /** A directory, and what it is to the kernel: a filesystem, and a path in it. */

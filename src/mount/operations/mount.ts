@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import { deviceNode } from '../../blockdevice/index.ts';
 import { RefusedError } from '../../core/errors.ts';
-import { mountedByHand } from '../by-hand.ts';
+import { mountedRecovery } from '../manual-recovery.ts';
 import { mount as mountCommand } from '../commands.ts';
 import { mountOptions, wordsOf } from '../options.ts';
 import { chooseDirectory, lookForMount, makeMount, takeAway } from '../ours.ts';
@@ -63,5 +63,5 @@ export const mount = operation({
   value: ({ undo: { path } }) => ({ path }),
   look: ({ undo: made, result: known, host }) => lookForMount(host, made, known),
   revert: ({ undo: made, result: known, host }) => takeAway(host, made, known),
-  describe: mountedByHand,
+  describe: mountedRecovery,
 });

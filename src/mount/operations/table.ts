@@ -5,7 +5,7 @@ import { type ReadHost, refuseExposed } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { secretRemedy } from '../options.ts';
 import { lineBytes, linesOf, lineText, type Table } from '../tab/fields.ts';
-import { editByHand } from '../tab/by-hand.ts';
+import { editRecovery } from '../tab/manual-recovery.ts';
 import { makeEdit, revertTable, syncTable } from '../tab/table-edit.ts';
 import { planEdit, refusePrivate, tableUndo } from '../tab/table-undo.ts';
 import { readTable } from '../tab/table-file.ts';
@@ -102,7 +102,7 @@ export function tableOperation<A extends { readonly file?: string }>(
     look: ({ undo, host }) => lookAtEdit(host, undo),
     revert: ({ undo, host }) => revertTable(host, undo),
     sync: ({ undo, host }) => syncTable(host, undo),
-    describe: ({ undo }) => editByHand(undo),
+    describe: ({ undo }) => editRecovery(undo),
   });
 }
 

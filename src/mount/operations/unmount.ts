@@ -98,7 +98,7 @@ export const unmount = operation({
       ['findmnt', '--output', 'ID,TARGET,SOURCE,OPTIONS', '--mountpoint', of.path],
       ['findmnt', '--source', of.source],
     ],
-    clear: [byHand(of)],
+    clear: [manualRecovery(of)],
   }),
 });
 
@@ -226,7 +226,7 @@ async function mountAgain(host: ChangeHost, of: Undo): Promise<void> {
   await host.run(bindMount({ source: shown, path, mode, options }));
 }
 
-function byHand({ path, mode, type, options, device, shown }: Undo): readonly string[] {
+function manualRecovery({ path, mode, type, options, device, shown }: Undo): readonly string[] {
   const words = [mode, ...(device === undefined ? ['bind'] : []), ...options].join(',');
   const types = device === undefined ? [] : ['--types', type];
   return ['mount', ...types, '--options', words, '--source', device?.path ?? shown ?? '', '--target', path];

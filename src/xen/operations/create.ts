@@ -4,7 +4,7 @@ import { operation } from '../../atomic/operation.ts';
 import { everyHolder, holders, inWords, remedyFor as freeing } from '../../blockdevice/index.ts';
 import { follow, type ReadHost, refuseExposed } from '../../command/index.ts';
 import { type Holder, RefusedError } from '../../core/errors.ts';
-import { startedByHand } from '../by-hand.ts';
+import { startedRecovery } from '../manual-recovery.ts';
 import type { GuestConfig } from '../config/guest.ts';
 import { describe, guestDomains } from '../domains.ts';
 import { bridgeOf } from '../bridge.ts';
@@ -70,7 +70,7 @@ export const create = operation({
     return { state: 'not-ours', found };
   },
   revert: ({ undo, result: done, host }) => endGuest(host, { guest: undo, ids: idsOf(done) }),
-  describe: startedByHand,
+  describe: startedRecovery,
 });
 
 function idsOf(done: { readonly domid: number } | undefined): readonly number[] {

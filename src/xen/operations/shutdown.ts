@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { CommandError, RefusedError } from '../../core/errors.ts';
-import { stoppedByHand } from '../by-hand.ts';
+import { stoppedRecovery } from '../manual-recovery.ts';
 import { xlDestroy, xlShutdown } from '../commands.ts';
 import { describe, type Domain, guestDomains } from '../domains.ts';
 import { remedyFor } from '../start-all.ts';
@@ -96,7 +96,7 @@ export const shutdown = operation({
     for (const file of [undo.marker, late(undo)])
       if ((await host.stat(file)) !== undefined) await host.removeFile(file);
   },
-  describe: stoppedByHand,
+  describe: stoppedRecovery,
 });
 
 async function refuseStranger(host: ChangeHost, undo: Undo): Promise<void> {

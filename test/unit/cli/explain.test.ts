@@ -117,7 +117,7 @@ describe('an explanation', () => {
           {
             ...step,
             ...{ n: 2, why: 'busy' },
-            byHand: {
+            manualRecovery: {
               what: 'a mount',
               look: [['findmnt', '/a b']],
               clear: [

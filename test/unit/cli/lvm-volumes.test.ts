@@ -144,7 +144,7 @@ describe('bofh lvm create', () => {
   });
 
   it.each([
-    [{}, /cannot be used with option/],
+    [{}, /either its size or its extents/],
     [{ size: '1m', extents: '5' }, /cannot be used with option/],
     [{ extents: '101%FREE' }, /no count of extents/],
     [{ extents: '5%PVS' }, /no count of extents/],

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { decode, type IntentLine, type Line } from '../../../src/atomic/journal/lines.ts';
 import type { Way } from '../../../src/atomic/operation.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import type { ByHand } from '../../../src/core/errors.ts';
+import type { ManualRecovery } from '../../../src/core/errors.ts';
 import { allOperations, findOperation } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost } from '../../../src/simulator/index.ts';
 
@@ -49,7 +49,11 @@ beforeAll(async () => {
   );
 });
 
-async function tell(kind: string, way: Way, known: 'result' | 'no result' = 'result'): Promise<ByHand> {
+async function tell(
+  kind: string,
+  way: Way,
+  known: 'result' | 'no result' = 'result',
+): Promise<ManualRecovery> {
   const step = steps.find(({ intent }) => intent.kind === kind);
   const code = await findOperation(kind, step?.intent.version ?? 0);
   const result = known === 'result' ? { result: step?.result } : {};

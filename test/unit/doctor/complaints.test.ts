@@ -120,15 +120,17 @@ describe('complaints', () => {
       {
         state: 'blocked',
         heldBy: [{ who: expect.stringContaining('/mnt/data') as unknown, free: 'umount /mnt/data' }],
-        byHand: { clear: [/^lvchange /, /^lvremove /].map((word) => expect.stringMatching(word) as unknown) },
+        manualRecovery: {
+          clear: [/^lvchange /, /^lvremove /].map((word) => expect.stringMatching(word) as unknown),
+        },
       },
       {
         state: 'blocked',
-        byHand: { clear: ['wipefs --all /dev/vg0/web1'] },
+        manualRecovery: { clear: ['wipefs --all /dev/vg0/web1'] },
       },
       { state: 'undone' },
     ]);
-    expect(steps[2]?.byHand).toBeUndefined();
+    expect(steps[2]?.manualRecovery).toBeUndefined();
     expect(words?.stdout()).toContain('clear: wipefs --all /dev/vg0/web1');
     expect(words?.stdout()).toContain(`next: bofh recover ${error.id ?? ''}`);
     expect(words?.stdout()).toContain(`bofh recover --abandon ${error.id ?? ''} --because`);
@@ -167,7 +169,7 @@ describe('complaints', () => {
     );
 
     expect(told).toMatchObject([{ state: 'running', steps: [{ n: 1 }] }]);
-    expect(JSON.stringify(told)).not.toContain('byHand');
+    expect(JSON.stringify(told)).not.toContain('manualRecovery');
   });
 
   it('"it is stuck half-deleted, and stays so after I mended it": the next recovery looks again, and ends it', async () => {
@@ -277,7 +279,9 @@ describe('bofh recover --abandon', () => {
     expect(journalShow.parse(JSON.parse(shown.stdout()))).toMatchObject({
       state: 'abandoned',
       because: 'it is wanted',
-      steps: [{ state: 'done', byHand: { what: expect.stringContaining(`bofh.${id}.1`) as unknown } }],
+      steps: [
+        { state: 'done', manualRecovery: { what: expect.stringContaining(`bofh.${id}.1`) as unknown } },
+      ],
       recovery: [],
     });
     expect(after.snapshot()).toBe(before);

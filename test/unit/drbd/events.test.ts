@@ -4,7 +4,7 @@ import { findings } from '../../../src/drbd/index.ts';
 import { recorded } from '../blockdevice/fixtures.ts';
 
 const rig = '9.22.0-module-8.4.11';
-const byHand = '9.22.0-module-9-by-hand';
+const manualRecovery = '9.22.0-module-9-by-hand';
 
 const parse = (text: string) => drbdEvents().parse({ exitCode: 0, stdout: text, stderr: '' });
 const events = (name: string) => recorded(`drbdsetup/events2-${name}`).stdout;
@@ -24,7 +24,7 @@ const all = [
     'pair-uptodate',
     'pair-split-brain',
   ].map((name) => `${name}@${rig}`),
-  ...['three-hosts', 'client'].map((name) => `${name}@${byHand}`),
+  ...['three-hosts', 'client'].map((name) => `${name}@${manualRecovery}`),
 ];
 
 describe('drbdsetup events2', () => {
@@ -97,7 +97,7 @@ describe('drbdsetup events2', () => {
   });
 
   it('of module 9 tells each peer with its addresses, the device beneath, and what is still to be synced', () => {
-    const [web1] = parse(events(`three-hosts@${byHand}`));
+    const [web1] = parse(events(`three-hosts@${manualRecovery}`));
 
     expect(web1?.volumes).toMatchObject([{ minor: 1000, backing: '/dev/vg0/web1' }]);
     expect(web1?.connections.map(({ peer, nodeId, paths }) => [peer, nodeId, paths])).toEqual([
@@ -110,7 +110,7 @@ describe('drbdsetup events2', () => {
   });
 
   it('of module 9 tells why I/O stands still, and a client has no device beneath', () => {
-    const [web1] = parse(events(`client@${byHand}`));
+    const [web1] = parse(events(`client@${manualRecovery}`));
 
     expect(web1?.suspended).toEqual(['quorum', 'no-data']);
     expect(web1?.volumes[0]).toEqual({
@@ -203,7 +203,7 @@ describe('what is to be known of a resource', () => {
   });
 
   it('tells of a resync that goes on, and why I/O stands still', () => {
-    expect(of(`three-hosts@${byHand}`)).toContain('volume 0 is in SyncSource with carol');
-    expect(of(`client@${byHand}`)).toContain('its I/O stands still (quorum, no-data)');
+    expect(of(`three-hosts@${manualRecovery}`)).toContain('volume 0 is in SyncSource with carol');
+    expect(of(`client@${manualRecovery}`)).toContain('its I/O stands still (quorum, no-data)');
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
-import { byHandOf } from '../../../src/atomic/undo/report.ts';
+import { manualRecoveryOf } from '../../../src/atomic/undo/report.ts';
 import { connect } from '../../../src/drbd/operations/connect.ts';
 import { states } from '../../../src/drbd/index.ts';
 import { drbdGenerations } from '../../../src/drbd/volume-commands.ts';
@@ -219,5 +219,5 @@ async function openSteps(host: SimulatedHost) {
   const { engine } = simulatedBofh({ host });
   const [journal] = await openJournals(engine);
   if (journal === undefined) throw new TypeError('there is no journal');
-  return Promise.all(journal.state.steps.map((step) => byHandOf(engine, journal.state, step)));
+  return Promise.all(journal.state.steps.map((step) => manualRecoveryOf(engine, journal.state, step)));
 }

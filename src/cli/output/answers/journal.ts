@@ -17,7 +17,7 @@ const step = z.strictObject({
   /** What to do about what kept it from being undone. */
   remedy: z.exactOptional(text),
   /** Of a step that is left while nobody works on it: what it is, and the commands to see it and to clear it by hand. */
-  byHand: z.exactOptional(
+  manualRecovery: z.exactOptional(
     z.strictObject({ what: text, look: z.readonly(z.array(text)), clear: z.readonly(z.array(text)) }),
   ),
 });

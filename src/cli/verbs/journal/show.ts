@@ -1,7 +1,7 @@
 import type { Engine } from '../../../atomic/engine.ts';
-import { byHandOf, reason } from '../../../atomic/undo/report.ts';
+import { manualRecoveryOf, reason } from '../../../atomic/undo/report.ts';
 import { isLeft, type State, type Step } from '../../../atomic/journal/state.ts';
-import { byHandAsData } from '../../errors/manual-recovery.ts';
+import { manualRecoveryData } from '../../errors/manual-recovery.ts';
 import { give } from '../../output/answer.ts';
 import type { JournalShow, ShownStep } from '../../output/answers/index.ts';
 import { printable, textOf, typed } from '../../output/text.ts';
@@ -63,7 +63,8 @@ async function shown(engine: Engine, journal: ReadJournal & { is: 'open' | 'clos
 async function stepOf(engine: Engine, state: State, step: Step, owned: boolean): Promise<ShownStep> {
   const { n, blocked } = step;
   const [is, note] = howItStands(step);
-  const byHand = owned || !isLeft(state, step) ? undefined : await byHandOf(engine, state, step);
+  const manualRecovery =
+    owned || !isLeft(state, step) ? undefined : await manualRecoveryOf(engine, state, step);
   const { holders = [], remedy } = blocked ?? {};
   const heldBy = holders.map(({ words, free }) => ({
     who: words,
@@ -74,7 +75,7 @@ async function stepOf(engine: Engine, state: State, step: Step, owned: boolean):
     ...(note === undefined ? {} : { note }),
     ...(heldBy.length === 0 ? {} : { heldBy }),
     ...(remedy === undefined ? {} : { remedy }),
-    ...(byHand === undefined ? {} : { byHand: byHandAsData(byHand) }),
+    ...(manualRecovery === undefined ? {} : { manualRecovery: manualRecoveryData(manualRecovery) }),
   };
 }
 

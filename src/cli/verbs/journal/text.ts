@@ -67,18 +67,18 @@ export function showInWords(data: JournalShow): readonly string[] {
   ];
 }
 
-function leftInWords({ n, kind, host, heldBy = [], remedy, byHand }: ShownStep): readonly string[] {
-  if (byHand === undefined) return [];
+function leftInWords({ n, kind, host, heldBy = [], remedy, manualRecovery }: ShownStep): readonly string[] {
+  if (manualRecovery === undefined) return [];
   const held = heldBy.flatMap(({ who, free }) => [
     `held:  ${who}`,
     ...(free === undefined ? [] : [`free:  ${free}`]),
   ]);
   const lines = [
-    `it is: ${byHand.what}`,
+    `it is: ${manualRecovery.what}`,
     ...held,
     ...(remedy === undefined ? [] : [`help:  ${remedy}`]),
-    ...byHand.look.map((command) => `look:  ${command}`),
-    ...byHand.clear.map((command) => `clear: ${command}`),
+    ...manualRecovery.look.map((command) => `look:  ${command}`),
+    ...manualRecovery.clear.map((command) => `clear: ${command}`),
   ];
   const on = host === undefined ? '' : `, on ${printable(host)}`;
   return [`  step ${String(n)} ${kind}${on}`, ...lines.map((line) => `    ${printable(line)}`)];

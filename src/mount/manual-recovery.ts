@@ -1,14 +1,14 @@
-import type { ByHand } from '../core/errors.ts';
+import type { ManualRecovery } from '../core/errors.ts';
 import type { Made } from './ours.ts';
 
 /** A mount of ours for a person: what it is, how to see it, how to take it away. */
-export function mountedByHand({
+export function mountedRecovery({
   undo: { path, device, private: own },
   result: known,
 }: {
   readonly undo: Made;
   readonly result?: { readonly mountId: number };
-}): ByHand {
+}): ManualRecovery {
   return {
     what: `the mount of ${device} on ${path}${known === undefined ? '' : ` (mount ${known.mountId})`}`,
     look: [

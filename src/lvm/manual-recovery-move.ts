@@ -1,8 +1,8 @@
-import type { ByHand } from '../core/errors.ts';
+import type { ManualRecovery } from '../core/errors.ts';
 import type { Piece } from './operations/moves.ts';
 
 /** What a person can do about extents that were moved: move the very extents back, the last ones first. */
-export function movedByHand({
+export function movedRecovery({
   vg,
   vgUuid,
   pvs,
@@ -12,7 +12,7 @@ export function movedByHand({
   readonly vgUuid: string;
   readonly pvs: readonly { readonly device: string; readonly uuid: string }[];
   readonly pieces: readonly Piece[];
-}): ByHand {
+}): ManualRecovery {
   const place = ({ pvUuid, start }: Piece['from'], count: number): string => {
     const device = pvs.find(({ uuid }) => uuid === pvUuid)?.device ?? pvUuid;
     return `${device}:${start}-${start + count - 1}`;

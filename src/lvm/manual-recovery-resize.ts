@@ -1,10 +1,10 @@
 import type { Way } from '../atomic/operation.ts';
-import type { ByHand } from '../core/errors.ts';
+import type { ManualRecovery } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
-import { show } from './by-hand.ts';
+import { show } from './manual-recovery.ts';
 
 /** What a person can do about a physical volume that was resized: give it back its size. lvm asks, and names both sizes. */
-export function resizedByHand({
+export function resizedRecovery({
   undo: { pv, vg, start, extentSize, was, now },
 }: {
   readonly undo: {
@@ -15,7 +15,7 @@ export function resizedByHand({
     readonly was: number;
     readonly now: number;
   };
-}): ByHand {
+}): ManualRecovery {
   const old = `${String(start + was * extentSize)}b`;
   return {
     what: `the physical volume of uuid ${pv.uuid} on ${pv.device}, in ${vg}: ${String(was)} extents, resized to ${String(now)}`,
@@ -27,7 +27,7 @@ export function resizedByHand({
 }
 
 /** What a person can do about a volume that got another size. Neither program takes a selection: look first. */
-export function volumeResizedByHand({
+export function volumeResizedRecovery({
   undo: { vg, lvUuid, name, from, to, cut, pool, tag, origin, when },
   way,
 }: {
@@ -44,7 +44,7 @@ export function volumeResizedByHand({
     readonly when?: string;
   };
   readonly way: Way;
-}): ByHand {
+}): ManualRecovery {
   const itself = `the logical volume of uuid ${lvUuid}: ${vg}/${name}`;
   const full = `${vg}/${name}`;
   const look = [show(`lv_uuid=${lvUuid}`)];

@@ -1,8 +1,8 @@
-import type { ByHand } from '../core/errors.ts';
-import { madeByHand, show, snapshotRemoval } from './by-hand.ts';
+import type { ManualRecovery } from '../core/errors.ts';
+import { madeRecovery, show, snapshotRemoval } from './manual-recovery.ts';
 
 /** What a person can do about a snapshot that was made: remove it, by the tag, and never its origin. */
-export function snapshotByHand(of: {
+export function snapshotRecovery(of: {
   readonly undo: {
     readonly vg: string;
     readonly name: string;
@@ -11,9 +11,9 @@ export function snapshotByHand(of: {
     readonly sort: 'classic' | 'thin';
   };
   readonly result?: { readonly uuid: string };
-}): ByHand {
+}): ManualRecovery {
   const { vg, name, tag, origin, sort } = of.undo;
-  const made = madeByHand(of);
+  const made = madeRecovery(of);
   const marked = `lv_tags={${tag}}`;
   return {
     what: `${made.what}, a ${sort} snapshot of ${vg}/${origin.name} (uuid ${origin.uuid}), called ${name}`,
@@ -23,7 +23,7 @@ export function snapshotByHand(of: {
 }
 
 /** What a person can do about a snapshot that is to be merged: do it, or leave it as it is. */
-export function mergedByHand({
+export function mergedRecovery({
   undo: { vg, name, lvUuid, origin },
 }: {
   readonly undo: {
@@ -32,7 +32,7 @@ export function mergedByHand({
     readonly lvUuid: string;
     readonly origin: { readonly name: string; readonly uuid: string };
   };
-}): ByHand {
+}): ManualRecovery {
   return {
     what: `the snapshot of uuid ${lvUuid}, ${vg}/${name}, which is to be merged into ${vg}/${origin.name} (uuid ${origin.uuid})`,
     look: [show(`lv_uuid=${lvUuid} || lv_uuid=${origin.uuid}`)],
@@ -41,7 +41,7 @@ export function mergedByHand({
 }
 
 /** What a person can do about a volume that was put into the kernel or taken out of it: the opposite. */
-export function activationByHand({
+export function activationRecovery({
   undo: { vg, name, lvUuid, to },
 }: {
   readonly undo: {
@@ -50,7 +50,7 @@ export function activationByHand({
     readonly lvUuid: string;
     readonly to: 'active' | 'inactive';
   };
-}): ByHand {
+}): ManualRecovery {
   const itself = `lv_uuid=${lvUuid}`;
   const back = to === 'active' ? ['n'] : ['y', '--ignoreactivationskip'];
   return {

@@ -1,10 +1,10 @@
 import { commandWords } from '../../command/index.ts';
-import type { ByHand } from '../../core/errors.ts';
+import type { ManualRecovery } from '../../core/errors.ts';
 import { attach } from './commands.ts';
 import type { Attachment } from './schema.ts';
 
 /** The commands that show who has what of a file. */
-export function lookAt(at: Attachment): ByHand['look'] {
+export function lookAt(at: Attachment): ManualRecovery['look'] {
   return [
     ['losetup', '--list', '--associated', at.file],
     ['lsblk', `/dev/loop${at.number}`],
@@ -12,7 +12,7 @@ export function lookAt(at: Attachment): ByHand['look'] {
 }
 
 /** How a person attaches it. */
-export function attachByHand(at: Attachment): readonly string[] {
+export function attachWords(at: Attachment): readonly string[] {
   return commandWords(attach(at));
 }
 

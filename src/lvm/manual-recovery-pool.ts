@@ -1,8 +1,8 @@
-import type { ByHand } from '../core/errors.ts';
-import { show } from './by-hand.ts';
+import type { ManualRecovery } from '../core/errors.ts';
+import { show } from './manual-recovery.ts';
 
 /** What a person can do about a pool that is to be made larger: do it, or leave it as it is. */
-export function poolGrownByHand({
+export function poolGrownRecovery({
   undo: { vg, name, lvUuid, from, to },
 }: {
   readonly undo: {
@@ -12,7 +12,7 @@ export function poolGrownByHand({
     readonly from: { readonly data: number; readonly metadata: number };
     readonly to: { readonly data: number; readonly metadata: number };
   };
-}): ByHand {
+}): ManualRecovery {
   const said = (['data', 'metadata'] as const).filter((part) => to[part] > from[part]);
   const words = said.map((part) => `${part} from ${from[part]} to ${to[part]} bytes`);
   const spare = said.includes('metadata') ? '; the spare of its group for metadata becomes as large' : '';

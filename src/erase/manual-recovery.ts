@@ -1,13 +1,13 @@
-import type { ByHand } from '../core/errors.ts';
-import { writtenByHand } from '../blockdevice/wipe/write-bytes.ts';
+import type { ManualRecovery } from '../core/errors.ts';
+import { writeBytesWords } from '../blockdevice/wipe/write-bytes.ts';
 import type { Way } from '../atomic/contract.ts';
 import type { Destroyed } from './state.ts';
 
 /** How a person brings it to its end, or takes the mark off again. */
-export function destroyedByHand(
+export function destroyedRecovery(
   { device, blank }: Destroyed,
   { how, way }: { readonly how: 'discard' | 'zero'; readonly way: Way },
-): ByHand {
+): ManualRecovery {
   const destroying = ['blkdiscard', ...(how === 'zero' ? ['--zeroout'] : []), device];
   const done = how === 'zero' ? 'filled with zeros' : 'discarded';
   const look = [
@@ -20,6 +20,6 @@ export function destroyedByHand(
   return {
     what: way === 'back' ? mark : `all that is on ${device}, which is to be ${done}, with ${mark}`,
     look: [...look, ['od', '--format=c', '--read-bytes=512', device]],
-    clear: [way === 'back' ? writtenByHand(device, 0, Buffer.from(blank.bytes, 'hex')) : destroying],
+    clear: [way === 'back' ? writeBytesWords(device, 0, Buffer.from(blank.bytes, 'hex')) : destroying],
   };
 }

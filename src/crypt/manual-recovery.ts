@@ -1,15 +1,15 @@
 import { posix } from 'node:path';
 import type { Way } from '../atomic/operation.ts';
-import type { ByHand } from '../core/errors.ts';
+import type { ManualRecovery } from '../core/errors.ts';
 import { noteOf } from '../file/notes.ts';
 import { headerOption } from './open-commands.ts';
 
 /** Of `crypt.format`. */
-export function formattedByHand({
+export function formattedRecovery({
   undo: { device, uuid, type },
 }: {
   readonly undo: { readonly device: string; readonly uuid: string; readonly type: string };
-}): ByHand {
+}): ManualRecovery {
   return {
     what: `the ${type} header of UUID ${uuid} on ${device}`,
     look: [
@@ -21,7 +21,7 @@ export function formattedByHand({
 }
 
 /** Of `crypt.open`. */
-export function openedByHand({
+export function openedRecovery({
   undo: { device, name, mark, luksUuid, adopted },
 }: {
   readonly undo: {
@@ -31,7 +31,7 @@ export function openedByHand({
     readonly luksUuid: string;
     readonly adopted: string | null;
   };
-}): ByHand {
+}): ManualRecovery {
   if (adopted !== null) {
     const marker = noteOf(mark);
     return {
@@ -51,11 +51,11 @@ export function openedByHand({
 }
 
 /** Of `crypt.close`. */
-export function closedByHand({
+export function closedRecovery({
   undo: { name, device, luksUuid },
 }: {
   readonly undo: { readonly name: string; readonly device: string; readonly luksUuid: string };
-}): ByHand {
+}): ManualRecovery {
   return {
     what: `that ${device} (LUKS ${luksUuid}) is not open as /dev/mapper/${name} any more`,
     look: [['dmsetup', 'info', '-c', '-o', 'name,uuid,open']],
@@ -64,11 +64,11 @@ export function closedByHand({
 }
 
 /** Of `crypt.close.deferred`. */
-export function toCloseByHand({
+export function toCloseRecovery({
   undo: { name, dmUuid },
 }: {
   readonly undo: { readonly name: string; readonly dmUuid: string };
-}): ByHand {
+}): ManualRecovery {
   return {
     what: `/dev/mapper/${name} (device-mapper's uuid ${dmUuid}), which is to be closed`,
     look: [
@@ -80,7 +80,7 @@ export function toCloseByHand({
 }
 
 /** Of `crypt.resize`. */
-export function resizedByHand({
+export function resizedRecovery({
   undo: { name, dmUuid, from, to, note, header },
 }: {
   readonly undo: {
@@ -91,7 +91,7 @@ export function resizedByHand({
     readonly note: string | null;
     readonly header?: string;
   };
-}): ByHand {
+}): ManualRecovery {
   if (note !== null)
     return {
       what: `the note that /dev/mapper/${name} had ${to} bytes already`,
@@ -109,7 +109,7 @@ export function resizedByHand({
 }
 
 /** Of `crypt.key.add` and `crypt.key.change`. */
-export function addedByHand({
+export function addedRecovery({
   undo,
   way,
 }: {
@@ -120,7 +120,7 @@ export function addedByHand({
     readonly old?: { readonly slot: number };
   };
   readonly way: Way;
-}): ByHand {
+}): ManualRecovery {
   const { device, luksUuid, slot, old } = undo;
   // After the commit it is the old key that goes.
   const going = way === 'forward' && old !== undefined ? old.slot : slot;
@@ -132,11 +132,11 @@ export function addedByHand({
 }
 
 /** Of `crypt.key.remove`. */
-export function toRemoveByHand({
+export function toRemoveRecovery({
   undo: { device, luksUuid, slot },
 }: {
   readonly undo: { readonly device: string; readonly luksUuid: string; readonly slot: number };
-}): ByHand {
+}): ManualRecovery {
   return {
     what: `the key in slot ${slot} of ${device} (LUKS ${luksUuid}), which is to be removed`,
     look: [['cryptsetup', 'luksDump', device]],
@@ -145,11 +145,11 @@ export function toRemoveByHand({
 }
 
 /** Of `crypt.erase`. */
-export function toEraseByHand({
+export function toEraseRecovery({
   undo: { device, luksUuid },
 }: {
   readonly undo: { readonly device: string; readonly luksUuid: string };
-}): ByHand {
+}): ManualRecovery {
   return {
     what: `every key of ${device} (LUKS ${luksUuid}), which are to be destroyed`,
     look: [['cryptsetup', 'luksDump', device]],
@@ -158,7 +158,7 @@ export function toEraseByHand({
 }
 
 /** Of `crypt.header.backup`. */
-export function savedByHand({
+export function savedRecovery({
   undo,
   way,
 }: {
@@ -169,7 +169,7 @@ export function savedByHand({
     readonly private: string;
   };
   readonly way: Way;
-}): ByHand {
+}): ManualRecovery {
   const { device, luksUuid, file, private: own } = undo;
   return {
     what: `the backup ${file} of the header of ${device} (LUKS ${luksUuid}), whose second name is ${own}`,
@@ -187,13 +187,13 @@ export function savedByHand({
 }
 
 /** Of `crypt.header.restore`. */
-export function restoredByHand({
+export function restoredRecovery({
   undo: { device, luksUuid, saved },
   way,
 }: {
   readonly undo: { readonly device: string; readonly luksUuid: string; readonly saved: string };
   readonly way: Way;
-}): ByHand {
+}): ManualRecovery {
   return {
     what: `the header that ${device} (LUKS ${luksUuid}) had before, which lies in ${saved}`,
     look: [
@@ -209,7 +209,7 @@ export function restoredByHand({
 }
 
 /** Of `crypt.format.detached`. */
-export function detachedByHand({
+export function detachedRecovery({
   undo: { device, uuid, header, private: own },
   way,
 }: {
@@ -220,7 +220,7 @@ export function detachedByHand({
     readonly private: string;
   };
   readonly way: Way;
-}): ByHand {
+}): ManualRecovery {
   return {
     what: `the header ${header} of UUID ${uuid} for ${device}, whose second name is ${own}`,
     look: [

@@ -1,5 +1,5 @@
 import { commandWords } from '../command/index.ts';
-import type { ByHand } from '../core/errors.ts';
+import type { ManualRecovery } from '../core/errors.ts';
 import { xlCreate } from './commands.ts';
 
 interface Guest {
@@ -10,13 +10,13 @@ interface Guest {
 }
 
 /** What a person can do about a guest that was started. */
-export function startedByHand({
+export function startedRecovery({
   undo: { name, uuid },
   result,
 }: {
   readonly undo: Guest;
   readonly result?: { readonly domid: number };
-}): ByHand {
+}): ManualRecovery {
   const id = result === undefined ? '' : `, domain ${String(result.domid)}`;
   return {
     what: `the guest ${name} (uuid ${uuid}${id})`,
@@ -26,11 +26,11 @@ export function startedByHand({
 }
 
 /** What a person can do about a guest that was, or was to be, shut down. */
-export function stoppedByHand({
+export function stoppedRecovery({
   undo,
 }: {
   readonly undo: Guest & { readonly domid: number; readonly marker: string };
-}): ByHand {
+}): ManualRecovery {
   return {
     what: `the guest ${undo.name} (uuid ${undo.uuid}), domain ${String(undo.domid)} before it was shut down`,
     look: [

@@ -1,8 +1,8 @@
-import type { ByHand } from '../../core/errors.ts';
+import type { ManualRecovery } from '../../core/errors.ts';
 import type { TableUndo } from './table-undo.ts';
 
 /** For a person: the line, as sed(1) takes it out or puts it back. */
-export function editByHand({ file, edit, about, private: own, back }: TableUndo): ByHand {
+export function editRecovery({ file, edit, about, private: own, back }: TableUndo): ManualRecovery {
   const pattern = (line: string): string => line.replace(/[\\.*[\]^$/]/g, String.raw`\$&`);
   const inPlace = (script: string): readonly string[] => [
     'sed',

@@ -1,7 +1,7 @@
-import type { ByHand } from '../core/errors.ts';
+import type { ManualRecovery } from '../core/errors.ts';
 
 /** Of `crypt.reencrypt`. */
-export function toReencryptByHand({
+export function toReencryptRecovery({
   undo: { device, luksUuid, cipher, keySize },
 }: {
   readonly undo: {
@@ -10,7 +10,7 @@ export function toReencryptByHand({
     readonly cipher: string | null;
     readonly keySize: number | null;
   };
-}): ByHand {
+}): ManualRecovery {
   return {
     what: `the data of ${device} (LUKS ${luksUuid}), which are to be encrypted anew to their end`,
     look: [['cryptsetup', 'luksDump', device]],

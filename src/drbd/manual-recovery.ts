@@ -1,4 +1,4 @@
-import type { ByHand } from '../core/errors.ts';
+import type { ManualRecovery } from '../core/errors.ts';
 
 const words = {
   up: 'is up',
@@ -10,7 +10,7 @@ const words = {
 const inverse = { up: 'down', down: 'up', primary: 'secondary', secondary: 'primary' } as const;
 
 /** Of every operation on a resource as a whole. */
-export function stateByHand({
+export function stateRecovery({
   undo: { name, minors, to },
 }: {
   readonly undo: {
@@ -18,7 +18,7 @@ export function stateByHand({
     readonly minors: readonly number[];
     readonly to: keyof typeof words;
   };
-}): ByHand {
+}): ManualRecovery {
   const devices = minors.map((minor) => `/dev/drbd${String(minor)}`);
   return {
     what: `that the DRBD resource ${name} (${devices.join(', ')}) ${words[to]}`,

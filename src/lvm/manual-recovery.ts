@@ -1,16 +1,16 @@
 import type { Way } from '../atomic/operation.ts';
-import type { ByHand } from '../core/errors.ts';
+import type { ManualRecovery } from '../core/errors.ts';
 
 type Argv = readonly string[];
 
 /** What a person can do about a volume that was made. By the tag, for names are anybody's. */
-export function madeByHand({
+export function madeRecovery({
   undo: { vg, name, tag },
   result,
 }: {
   readonly undo: { readonly vg: string; readonly name: string; readonly tag: string };
   readonly result?: { readonly uuid: string };
-}): ByHand {
+}): ManualRecovery {
   const marked = `lv_tags={${tag}}`;
   const uuid = result === undefined ? '' : ` (uuid ${result.uuid})`;
   return {
@@ -21,7 +21,7 @@ export function madeByHand({
 }
 
 /** What a person can do about a volume on its way to be removed: give it back its name, or remove it for good. */
-export function removedByHand({
+export function removedRecovery({
   undo: { vg, lvUuid, name, gone, wasActive, autoactivation, sort },
   way,
 }: {
@@ -35,7 +35,7 @@ export function removedByHand({
     readonly sort?: 'classic snapshot' | 'thin pool';
   };
   readonly way: Way;
-}): ByHand {
+}): ManualRecovery {
   const itself = `lv_uuid=${lvUuid}`;
   const forward = sort === 'classic snapshot' ? snapshotRemoval : removal;
   const back: readonly Argv[] = [
@@ -51,7 +51,7 @@ export function removedByHand({
 }
 
 /** What a person can do about a volume that was renamed: give it back its name. lvrename takes no selection. */
-export function renamedByHand({
+export function renamedRecovery({
   undo: { vg, lvUuid, name, to },
 }: {
   readonly undo: {
@@ -60,7 +60,7 @@ export function renamedByHand({
     readonly name: string;
     readonly to: string;
   };
-}): ByHand {
+}): ManualRecovery {
   return {
     what: `the logical volume of uuid ${lvUuid}: ${vg}/${name}, renamed to ${vg}/${to}`,
     look: [show(`lv_uuid=${lvUuid}`)],
@@ -69,7 +69,7 @@ export function renamedByHand({
 }
 
 /** What a person can do about a volume whose tags were changed. */
-export function taggedByHand({
+export function taggedRecovery({
   undo: { vg, lvUuid, name, add, remove },
 }: {
   readonly undo: {
@@ -79,7 +79,7 @@ export function taggedByHand({
     readonly add: readonly string[];
     readonly remove: readonly string[];
   };
-}): ByHand {
+}): ManualRecovery {
   const itself = `lv_uuid=${lvUuid}`;
   const said = [...add.map((tag) => `${tag} put on`), ...remove.map((tag) => `${tag} taken off`)];
   const back = [...add.flatMap((tag) => ['--deltag', tag]), ...remove.flatMap((tag) => ['--addtag', tag])];
@@ -98,7 +98,7 @@ export function takenRemedy(tags: readonly string[]): string {
 }
 
 /** Commands that show and remove one volume, by its uuid: nothing else goes along, whatever has its name by then. */
-export function removeByHand({
+export function removeRecovery({
   vg,
   uuid,
   role,

@@ -1,14 +1,14 @@
 import type { Way } from '../atomic/operation.ts';
-import type { ByHand } from '../core/errors.ts';
+import type { ManualRecovery } from '../core/errors.ts';
 
 /** What a person can do about a volume group that was made: by the tag, and only while it has no volume. */
-export function groupMadeByHand({
+export function groupMadeRecovery({
   undo: { name, tag },
   result,
 }: {
   readonly undo: { readonly name: string; readonly tag: string };
   readonly result?: { readonly uuid: string };
-}): ByHand {
+}): ManualRecovery {
   const marked = `vg_tags={${tag}}`;
   const uuid = result === undefined ? '' : ` (uuid ${result.uuid})`;
   return {
@@ -19,7 +19,7 @@ export function groupMadeByHand({
 }
 
 /** What a person can do about devices that were put into a group, or taken out of it: the opposite, once they are looked at. */
-export function devicesByHand({
+export function devicesRecovery({
   vg,
   vgUuid,
   pvs,
@@ -31,7 +31,7 @@ export function devicesByHand({
   readonly pvs: readonly { readonly device: string; readonly uuid: string }[];
   readonly verb: 'vgextend' | 'vgreduce';
   readonly done: string;
-}): ByHand {
+}): ManualRecovery {
   const named = pvs.map(({ device, uuid }) => `${device} (uuid ${uuid})`);
   const select = pvs.map(({ uuid }) => `pv_uuid=${uuid}`).join(' || ');
   return {
@@ -42,11 +42,11 @@ export function devicesByHand({
 }
 
 /** What a person can do about a group that was renamed: give it back its name, by its uuid. */
-export function groupRenamedByHand({
+export function groupRenamedRecovery({
   undo: { vg, vgUuid, to },
 }: {
   readonly undo: { readonly vg: string; readonly vgUuid: string; readonly to: string };
-}): ByHand {
+}): ManualRecovery {
   return {
     what: `the volume group of uuid ${vgUuid}: ${vg}, renamed to ${to}`,
     look: [['vgs', '--options', 'vg_name,vg_uuid,lv_count', '--select', `vg_uuid=${vgUuid}`]],
@@ -55,13 +55,13 @@ export function groupRenamedByHand({
 }
 
 /** What a person can do about a group on its way to be removed: give it back its name, or remove it for good. */
-export function groupRemovedByHand({
+export function groupRemovedRecovery({
   undo: { vg, vgUuid, gone },
   way,
 }: {
   readonly undo: { readonly vg: string; readonly vgUuid: string; readonly gone: string };
   readonly way: Way;
-}): ByHand {
+}): ManualRecovery {
   const itself = `vg_uuid=${vgUuid}`;
   return {
     what: `the volume group of uuid ${vgUuid}: ${vg}, called ${gone} until it is removed`,
