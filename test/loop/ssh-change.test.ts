@@ -123,6 +123,27 @@ describe('a sequence over two hosts', () => {
     expect(readdirSync(at('there', 'run', 'away'))).toEqual([]);
   });
 
+  test('is refused when it reaches one host under two names, and undone', async () => {
+    const engine = engineHere();
+    const twin = far({ name: 'twin', destination: 'there' });
+    const place: Engine['place'] = (name, reach) =>
+      name === 'twin'
+        ? { host: twin, on: (path) => keysOf(twin, path), reservations: twin.reservations }
+        : engine.place?.(name, reach);
+    const failed = await rejectionOf(
+      sequence({ ...engine, place }, async (tx) => {
+        await tx.on('there').step(create, file('there', 'data', 'b'));
+        await tx.on('twin').step(create, file('there', 'data', 'c'));
+      }),
+    );
+
+    expect(String((failed as Error).cause)).toContain(
+      'is in use by this sequence itself, which reaches the same host as "there"',
+    );
+    expect(left()).toEqual([]);
+    expect(reservations()).toEqual([]);
+  });
+
   test('is undone on both', async () => {
     const failed = await rejectionOf(
       sequence(engineHere(), async (tx) => {

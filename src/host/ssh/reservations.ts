@@ -25,12 +25,15 @@ set -e
 
 /**
  * Made known first, then each object's lock is tried: a bofh of that host that has it now is seen so, and one that takes it later
- * finds it reserved.
+ * finds it reserved. `called` is the name by which the coordinator reaches the host: by a second name the same objects would look
+ * like those of another host.
  */
-const reserve = `${begin}token=$1 head=$2
+const reserve = `${begin}token=$1 head=$2 called=$3
 mkdir -p "$dir" "$work"
 sync "$state" "$dir"
 alone
+if [ -f "$work/called" ] && [ "$(cat "$work/called")" != "$called" ]; then say called "$(cat "$work/called")"; fi
+printf '%s\\n' "$called" >"$work/called"
 cat >"$work/asked"
 if [ -f "$dir/$id" ] && [ "$(owner)" != "$token" ]; then say fenced; fi
 n=0
@@ -150,7 +153,7 @@ export function sshReservations(
         'reserve objects',
         reserve,
         of.id,
-        [of.token, head(of)],
+        [of.token, head(of), host],
         asked,
       );
       if (word === 'taken') return undefined;
@@ -159,6 +162,12 @@ export function sshReservations(
           key: keys[0]?.[1] ?? '',
           by: 'the recovery of this very sequence',
           remedy: 'see what it says',
+        };
+      if (word === 'called')
+        return {
+          key: keys[0]?.[1] ?? '',
+          by: `this sequence itself, which reaches the same host as "${rest}"`,
+          remedy: `call the host "${rest}" everywhere, or "${host}" everywhere`,
         };
       return { key: keys[Number(rest)]?.[1] ?? '', ...whoHas(host, word, lines) };
     },
