@@ -8,13 +8,14 @@ import type { LogicalVolume, PhysicalVolume, VolumeGroup } from './objects.ts';
 
 export { type MetadataBackup, metadataBackup } from './backup.ts';
 export { removeRecovery } from './manual-recovery.ts';
-export { filledInWords, fillingOf, isThinPool } from './filling.ts';
+export { filledInWords, fillingOf, isThinPool, refuseFullPool } from './filling.ts';
 export { hasLimitedRoom, refuseFullBeneath } from './full-beneath.ts';
 export { checkLvName, checkVgName } from './names.ts';
 export { alreadyIn } from './operations/activation.ts';
 export { alreadyMoved } from './operations/planned-move.ts';
 export { alreadySized } from './operations/resize-pv.ts';
 export { volumeNamed } from './operations/known.ts';
+export { poolNamed } from './operations/pools.ts';
 export { waitSynced } from './synced.ts';
 export { watchingRoom } from './watching.ts';
 export { usableVg } from './reads.ts';

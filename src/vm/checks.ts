@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { type FileStat, follow, type ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError, UsageError } from '../core/errors.ts';
-import { checkVgName, usableVg } from '../lvm/index.ts';
+import { checkVgName, poolNamed, refuseFullPool, usableVg } from '../lvm/index.ts';
 import { realPath } from '../mount/index.ts';
 import type { Site } from '../site.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
@@ -34,13 +34,17 @@ export async function checkKernel(options: {
   return { kernel, ramdisk };
 }
 
-/** Room in the volume group for all the volumes together, in extents, and none of their names taken. */
+/**
+ * Room in the volume group for all the volumes together, in extents, and none of their names taken. Thin volumes need a pool that
+ * is not full: their size is virtual.
+ */
 export async function checkSpace(options: {
   readonly host: ReadHost;
   readonly vg: string | undefined;
   readonly wanted: readonly { readonly name: string; readonly size: Bytes }[];
+  readonly pool: string | undefined;
 }): Promise<void> {
-  const { host, vg: name, wanted } = options;
+  const { host, vg: name, wanted, pool } = options;
   if (name === undefined)
     throw new UsageError('in which volume group? Name it with --vg, or as volumeGroup in the site file');
   checkVgName(name);
@@ -56,11 +60,30 @@ export async function checkSpace(options: {
         .join('; '),
       { remedy: 'choose another name, or remove it' },
     );
+  if (pool !== undefined) {
+    refuseFullPool(poolNamed(vg, { name: pool }), `the guest's disks`);
+    return;
+  }
   const extents = wanted.reduce((sum, each) => sum + Math.ceil(each.size / vg.extentSize), 0);
   if (extents <= vg.freeExtents) return;
   throw new RefusedError(
     `the volume group ${name} has ${formatSize(vg.free)} free (${vg.freeExtents} extents), and ${formatSize(extents * vg.extentSize)} (${extents} extents) are needed`,
     { remedy: 'ask for less, add a device with vgextend, or name another group with --vg' },
+  );
+}
+
+/** Throws RefusedError when the unpacked archive does not fit into the free part of a thin pool. */
+export async function checkPoolRoom(
+  host: ReadHost,
+  { vg, pool, bytes }: { readonly vg: string; readonly pool: string; readonly bytes: Bytes },
+): Promise<void> {
+  const lv = poolNamed(await usableVg(host, vg), { name: pool });
+  const free = Math.floor((lv.size * (100 - (lv.data ?? 0))) / 100);
+  if (bytes < free) return;
+  const mebibytes = Math.ceil(bytes / 1024 ** 2);
+  throw new RefusedError(
+    `the pool ${lv.fullName} has ${formatSize(free)} free, and the archive unpacks to ${formatSize(bytes)}`,
+    { remedy: `bofh lvm pool resize ${lv.fullName} --size +${mebibytes}m` },
   );
 }
 

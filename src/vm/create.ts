@@ -10,7 +10,14 @@ import { type Bytes, formatSize } from '../core/units.ts';
 import { writeConfig } from '../xen/index.ts';
 import { refusals } from '../core/refusals.ts';
 import type { CheckedCreate } from './request.ts';
-import { checkBridge, checkClashes, checkConfigPath, checkFreeMemory, checkKernel } from './checks.ts';
+import {
+  checkPoolRoom,
+  checkBridge,
+  checkClashes,
+  checkConfigPath,
+  checkFreeMemory,
+  checkKernel,
+} from './checks.ts';
 import { createDisk, type DiskPlan, planReplicas, planVolumes } from './disks.ts';
 import { checkGuestName, configPath, diskNames } from './names.ts';
 
@@ -66,7 +73,7 @@ export async function planCreate(options: {
   const wanted = lvs(names, request);
   const disks = await found.try(() =>
     disksOn === undefined
-      ? planVolumes({ host, vg, wanted })
+      ? planVolumes({ host, vg, wanted, pool: request.thin })
       : planReplicas(disksOn, { site, request, wanted, found }),
   );
   const path = await found.try(() => checkConfigPath(host, configPath(site, name)));
@@ -78,6 +85,8 @@ export async function planCreate(options: {
       throw new UsageError(
         `${request.source.path} unpacks to ${formatSize(bytes)}, more than --size ${formatSize(request.size)} holds`,
       );
+    if (vg !== undefined && request.thin !== undefined)
+      await checkPoolRoom(host, { vg, pool: request.thin, bytes });
   });
   if (request.start)
     await found.try(() =>

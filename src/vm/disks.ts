@@ -1,5 +1,6 @@
 import { UsageError } from '../core/errors.ts';
 import type { Tx } from '../operations.ts';
+import { present } from '../core/present.ts';
 import { on, type refusals } from '../core/refusals.ts';
 import { type CreatePlan as ReplicaPlan, createReplica, planCreate } from '../replica/create.ts';
 import type { Members, Reachable } from '../replica/hosts.ts';
@@ -15,6 +16,8 @@ export interface DiskPlan {
   /** Of the logical volume and, where it is replicated, of the resource. */
   readonly name: string;
   readonly size: Bytes;
+  /** The thin pool that it is in. */
+  readonly pool?: string;
   /** The device that the guest is configured with. */
   readonly path: string;
   readonly replica: ReplicaPlan | undefined;
@@ -25,10 +28,12 @@ export async function planVolumes(options: {
   readonly host: Members[number]['host'];
   readonly vg: string | undefined;
   readonly wanted: readonly { readonly name: string; readonly size: Bytes }[];
+  readonly pool: string | undefined;
 }): Promise<readonly DiskPlan[]> {
   await checkSpace(options);
   return options.wanted.map((each) => ({
     ...each,
+    ...present({ pool: options.pool }),
     path: `/dev/${options.vg ?? ''}/${each.name}`,
     replica: undefined,
   }));
@@ -81,7 +86,8 @@ export async function createDisk(
   }: { readonly vg: string; readonly disk: DiskPlan; readonly hosts: Reachable | undefined },
 ): Promise<string> {
   if (disk.replica === undefined)
-    return (await tx.lvm.createLv({ vg, name: disk.name, size: disk.size })).path;
+    return (await tx.lvm.createLv({ vg, name: disk.name, size: disk.size, ...present({ pool: disk.pool }) }))
+      .path;
   if (hosts === undefined) throw new UsageError('a replicated disk needs its two hosts');
   return (await createReplica(tx, hosts, disk.replica)).device;
 }

@@ -16,6 +16,8 @@ const createSchema = z.strictObject({
   memory: size,
   vcpus: z._default(z.number(), 1),
   vg: z.exactOptional(text),
+  /** The thin pool for its disks. Missing: linear volumes. Not with `drbd`. */
+  thin: z.exactOptional(text),
   bridge: z.exactOptional(text),
   mac: z.exactOptional(text),
   kernel: z.exactOptional(text),
@@ -71,6 +73,10 @@ export function checkCreate(request: unknown): CheckedCreate {
   const { swap = 0, ...rest } = parsed('vm.create', createSchema, request);
   if (rest.addresses !== undefined && rest.drbd === undefined)
     throw new UsageError('addresses are for disks that another host has as well, and none was named (drbd)');
+  if (rest.thin !== undefined && rest.drbd !== undefined)
+    throw new UsageError('thin and drbd cannot be used together: bofh replicates linear volumes only', {
+      remedy: 'leave out one of them',
+    });
   return {
     ...rest,
     size: sizeOf('size', rest.size),

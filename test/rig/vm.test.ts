@@ -1,7 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { foreignTrials } from '../support/matrix/foreign.ts';
 import { bootedStage, cutAfterSuccess, powerCutAt } from '../support/matrix/power.ts';
-import { dismissGuest, expectAsBefore, openStage, reset, run, type Stage } from '../support/matrix/stage.ts';
+import {
+  createCommand,
+  dismissGuest,
+  expectAsBefore,
+  openStage,
+  removeCommand,
+  reset,
+  run,
+  type Stage,
+} from '../support/matrix/stage.ts';
 import { removeFaults, type Trial, tryFrom } from '../support/matrix/trials.ts';
 
 // A trial of some sorts: undone by itself, after a power cut, and a stranger's object; `npm run test:matrix` runs all of them. Each starts from the host that the one before has left.
@@ -22,6 +31,20 @@ describe('a guest on a real Xen host', () => {
 
     for (const reason of ['/nowhere.tar', '900 GiB', 'nobr0', '/no/kernel']) expect(said).toContain(reason);
     await expectAsBefore(stage);
+  });
+
+  it('is created in a thin pool, runs, and leaves nothing when it is removed', async () => {
+    await run(stage, 'lvcreate -q -y --type thin-pool -L 32M -n pool vg0', 0);
+    await afterFailure(async () => {
+      await run(stage, `${createCommand} --thin pool`, 0);
+      expect(await run(stage, 'lvs --noheadings -o lv_name,pool_lv,segtype vg0', 0)).toMatch(
+        /web1-root +pool +thin\s/,
+      );
+      expect(await run(stage, 'xl list', 0)).toContain('web1');
+      await run(stage, removeCommand, 0);
+      await run(stage, 'lvremove -q -y vg0/pool', 0);
+      await expectAsBefore(stage);
+    });
   });
 
   // It ends with the snapshot of the start, so that no guest has to be taken away before the power fails.

@@ -27,6 +27,9 @@ export default verb({
     memory: value('<SIZE>', 'memory', { read: named(parseSize), default: '256m' }),
     vcpus: value('<NUMBER>', 'virtual CPUs', { read: wholeNumber, default: '1' }),
     vg: value('<VG>', 'volume group for its disks (default: volumeGroup of the site file)'),
+    thin: value('<POOL>', 'create its disks as thin volumes in this pool of the group', {
+      conflicts: ['drbd'],
+    }),
     bridge: value('<BRIDGE>', 'bridge for its network interface (default: bridge of the site file)'),
     mac: value('<MAC>', 'MAC address of its network interface (default: random)'),
     kernel: value('<FILE>', 'kernel; needs --ramdisk (default: guestKernel of the site file)'),
@@ -42,6 +45,7 @@ export default verb({
   examples: [
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --memory 1g --start',
     '--dry-run vm create web1 --source tar:/srv/bookworm.tar --size 4g',
+    'vm create web1 --source tar:/srv/bookworm.tar --size 4g --thin pool0',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --drbd host2',
   ],
   run: (runtime, { source, kernel, ramdisk, address: addresses, ...typed }) => {
