@@ -1,5 +1,5 @@
 import { currentBofh, single } from '../bofh.ts';
-import { type Rotation, rotationOf, rotationRequest } from '../btrfs/rotation.ts';
+import { keptOf, prunable, type Rotation, rotationOf, rotationRequest } from '../btrfs/rotation.ts';
 import type { NewSubvolume } from '../btrfs/operations/planted.ts';
 import { RefusedError } from '../core/errors.ts';
 
@@ -30,6 +30,27 @@ export async function rotateSnapshots(args: {
     const made = await tx.btrfs.snapshot({ source: source.path, path, mode: 'ro', uuid: source.uuid });
     for (const old of surplus) await tx.btrfs.removeSubvolume({ path: old.path, uuid: old.uuid });
     return { made, deleted: surplus, stays };
+  });
+}
+
+/**
+ * Removes the oldest snapshots of a label in a directory beyond `keep`, in one sequence, and creates none. With `source` those
+ * that rotations of this very subvolume created; without it those that were received there from another host. `agreed` as above.
+ */
+export async function pruneSnapshots(args: {
+  readonly target: string;
+  readonly label: string;
+  readonly keep?: number | undefined;
+  readonly source?: string | undefined;
+  readonly agreed?: readonly string[] | undefined;
+}): Promise<Omit<Rotated, 'made'>> {
+  const { target, label, source } = args;
+  const request = { target, label, source, keep: keptOf(label, args.keep) };
+  return single('btrfs.pruneSnapshots', async (tx) => {
+    const { surplus, stays } = await prunable(currentBofh().host, request);
+    refuseOthers(surplus, args.agreed);
+    for (const old of surplus) await tx.btrfs.removeSubvolume({ path: old.path, uuid: old.uuid });
+    return { deleted: surplus, stays };
   });
 }
 

@@ -108,5 +108,5 @@ export const setProperty = once('btrfs', 'setProperty');
 /** Moves what lies in the top level of a filesystem into a new subvolume: a sequence of one. */
 export const moveTopLevel = once('btrfs', 'moveTopLevel');
 
-export { rotateSnapshots, type Rotated } from './btrfs-rotation.ts';
+export { pruneSnapshots, rotateSnapshots, type Rotated } from './btrfs-rotation.ts';
 export { type BaseStructure, createBaseStructure } from './btrfs-structure.ts';

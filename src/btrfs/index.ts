@@ -21,6 +21,15 @@ export async function subvolumes(host: ReadHost, path: string): Promise<readonly
   return reads.subvolumes(host, (await placeOf(host, path)).path);
 }
 
+/** Paths of the subvolumes inside the one at a path, at any depth: in a snapshot of it they are empty directories. */
+export async function nestedSubvolumes(host: ReadHost, path: string): Promise<readonly string[]> {
+  const { fs, path: whole } = await placeOf(host, path);
+  const subvolume = await reads.subvolumeAt(host, whole);
+  return subvolume === undefined
+    ? []
+    : (await reads.nestedIn(host, { fs, subvolume })).map(({ shown }) => shown);
+}
+
 /** The subvolume at a path. RefusedError when what is there is none. */
 export async function subvolume(host: ReadHost, path: string): Promise<Subvolume> {
   const place = await placeOf(host, path);

@@ -46,16 +46,21 @@ export function rotationRequest(asked: {
   readonly keep?: number | undefined;
 }): RotationRequest {
   const { source, target, label } = asked;
+  return { source, target, label, keep: keptOf(label, asked.keep) };
+}
+
+/** How many snapshots of a label are kept. Throws UsageError for a label or a number that is not possible. */
+export function keptOf(label: string, asked: number | undefined): number {
   if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(label))
     throw new UsageError(`"${label}" is no label: letters, digits, _ and -, at most 64 of them`);
-  const keep = asked.keep ?? (Object.hasOwn(retention, label) ? retention[label] : undefined);
+  const keep = asked ?? (Object.hasOwn(retention, label) ? retention[label] : undefined);
   if (keep === undefined)
     throw new UsageError(`how many snapshots of the label "${label}" are to be kept? --keep says it`, {
       remedy: `only ${Object.keys(retention).join(', ')} have a number of their own`,
     });
   if (!Number.isSafeInteger(keep) || keep < 1)
     throw new UsageError(`${keep} snapshots cannot be kept: the new one is one already`);
-  return { source, target, label, keep };
+  return keep;
 }
 
 /** `daily.20261120T185749Z`, in UTC: in the order of the alphabet they are in that of time. */
@@ -86,20 +91,73 @@ export async function rotationOf(
       remedy: 'bofh btrfs list shows the subvolumes of a filesystem',
     });
   const { uuid } = original;
-  const called = (await labelled(host, into, label)).map((one) => ({ ...one, why: whyNot(one, uuid) }));
-  const own = called.filter(({ why }) => why === undefined).map(({ subvolume }) => subvolume);
-  const stays = called.flatMap(({ path, why }) => (why === undefined ? [] : [{ path, why }]));
-  // By their ids, which ascend whatever the clock does.
-  const oldest = own.toSorted((a, b) => a.id - b.id).slice(0, Math.max(0, own.length - (keep - 1)));
+  const found = await outdated(host, into, { label, left: keep - 1, ...madeFrom(uuid) });
+  const path = posix.join(into.path, snapshotName(label, now));
+  return { source: { path: from.path, uuid }, path, ...found };
+}
+
+/** Which snapshots a prune removes. `source`: those that rotations of it created; missing: those that were received. */
+export interface PruneRequest {
+  readonly source: string | undefined;
+  readonly target: string;
+  readonly label: string;
+  /** How many of the label are left afterwards. */
+  readonly keep: number;
+}
+
+/** The surplus of a label in a directory, the oldest first, and what is called like it and stays. */
+export async function prunable(
+  host: ReadHost,
+  { source, target, label, keep }: PruneRequest,
+): Promise<Pick<Rotation, 'surplus' | 'stays'>> {
+  const into = await placeOf(host, target);
+  if (source === undefined) return await outdated(host, into, { label, left: keep, ...received });
+  const uuid = (await subvolumeAt(host, source))?.uuid;
+  if (uuid === undefined)
+    throw new RefusedError(`${source} is no subvolume that snapshots can be taken of`, {
+      remedy: 'bofh btrfs list shows the subvolumes of a filesystem',
+    });
+  return await outdated(host, into, { label, left: keep, ...madeFrom(uuid) });
+}
+
+interface Sort {
+  /** Why a snapshot with such a name is not one of these; undefined if it is. */
+  readonly whyNot: (one: Labelled) => string | undefined;
+  readonly order: (a: Labelled, b: Labelled) => number;
+}
+
+/** Snapshots that a rotation created of a source. In the order of their ids, which ascend whatever the clock does. */
+function madeFrom(uuid: string): Sort {
+  return { whyNot: (one) => whyNot(one, uuid), order: (a, b) => a.subvolume.id - b.subvolume.id };
+}
+
+/** Received snapshots, in the order of their names: they were created on another host, when the name says. */
+const received: Sort = {
+  whyNot: ({ subvolume: { receivedUuid, mode } }) => {
+    if (receivedUuid === undefined) return 'it was not received';
+    return mode === 'ro' ? undefined : 'it is writable';
+  },
+  order: (a, b) => (a.name < b.name ? -1 : 1),
+};
+
+async function outdated(
+  host: ReadHost,
+  into: Place,
+  { label, left, whyNot: why, order }: Sort & { readonly label: string; readonly left: number },
+): Promise<Pick<Rotation, 'surplus' | 'stays'>> {
+  const called = (await labelled(host, into, label)).map((one) => ({ one, why: why(one) }));
+  const own = called.filter((each) => each.why === undefined).map(({ one }) => one);
+  const stays = called.flatMap((each) =>
+    each.why === undefined ? [] : [{ path: each.one.path, why: each.why }],
+  );
+  const oldest = own.toSorted(order).slice(0, Math.max(0, own.length - left));
   const surplus: RotatedSnapshot[] = [];
-  for (const subvolume of oldest) {
-    const path = posix.join(into.path, subvolume.name.path ?? '');
-    const why = await whyHeld(host, from.fs, subvolume);
-    if (why !== undefined) stays.push({ path, why });
+  for (const { path, subvolume } of oldest) {
+    const held = await whyHeld(host, into.fs, subvolume);
+    if (held !== undefined) stays.push({ path, why: held });
     else surplus.push({ path, id: subvolume.id, uuid: subvolume.uuid ?? '', made: subvolume.made ?? '' });
   }
-  const path = posix.join(into.path, snapshotName(label, now));
-  return { source: { path: from.path, uuid }, path, surplus, stays };
+  return { surplus, stays };
 }
 
 interface Labelled {

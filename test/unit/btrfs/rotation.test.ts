@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { rotateSnapshots } from '../../../src/api/btrfs.ts';
+import { pruneSnapshots, rotateSnapshots } from '../../../src/api/btrfs.ts';
 import { withBofh } from '../../../src/bofh.ts';
-import { rotationOf, rotationRequest, snapshotName } from '../../../src/btrfs/rotation.ts';
+import { prunable, rotationOf, rotationRequest, snapshotName } from '../../../src/btrfs/rotation.ts';
 import { UsageError } from '../../../src/core/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { changeSubvolume, pool } from '../../support/undo/specimens/btrfs.ts';
@@ -137,6 +137,45 @@ describe('a rotation', () => {
       withBofh(simulatedBofh({ host }), () => rotateSnapshots({ source, target, label: 'daily', keep: 1 })),
     ).rejects.toThrow(/failed and is undone/);
     expect(await host.readDir(target)).toEqual(before);
+  });
+});
+
+describe('prune', () => {
+  const uuid = '0c0ffee0-0000-4000-8000-000000000001';
+  const prune = (of: { readonly source?: string }, keep: number) =>
+    prunable(host, { source: of.source, target, label: 'daily', keep });
+
+  it('keeps the newest of what rotations of the source created', async () => {
+    const paths = [4, 3, 2].map((days) => old(days));
+    const foreign = old(9, { receivedUuid: uuid });
+
+    const { surplus, stays } = await prune({ source }, 1);
+
+    expect(surplus.map(({ path }) => path)).toEqual(paths.slice(0, 2));
+    expect(stays).toEqual([{ path: foreign, why: 'it was received' }]);
+  });
+
+  it('keeps the newest of what was received, by name, whenever it was received', async () => {
+    const received = { receivedUuid: uuid, made: '2026-11-20 00:00:00 +0000' };
+    const [newest, oldest] = [old(2, received), old(4, received)];
+    const local = old(9);
+
+    const { surplus, stays } = await prune({}, 1);
+
+    expect(surplus.map(({ path }) => path)).toEqual([oldest]);
+    expect(stays).toEqual([{ path: local, why: 'it was not received' }]);
+    expect(newest).toBeDefined();
+  });
+
+  it('removes them in one sequence, and nothing that was not agreed to', async () => {
+    const [first = ''] = [4, 3].map((days) => old(days));
+    const asked = { source, target, label: 'daily', keep: 1 };
+    const act = (agreed?: readonly string[]) =>
+      withBofh(simulatedBofh({ host }), () => pruneSnapshots({ ...asked, agreed }));
+
+    await expect(act([])).rejects.toThrow('not agreed to');
+    expect((await act()).deleted.map(({ path }) => path)).toEqual([first]);
+    expect((await act()).deleted).toEqual([]);
   });
 });
 

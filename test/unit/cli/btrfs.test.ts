@@ -85,11 +85,26 @@ describe('bofh btrfs', () => {
     const rotate = 'snapshot rotate /srv/pool/home /srv/pool/snapshots --label daily';
     const { runtime, stdout } = at();
     expect(await runVerb(runtime, `btrfs ${rotate} --keep 1`)).toBe(0);
-    expect(stdout()).toMatch(/^\/srv\/pool\/snapshots\/daily\.\d{8}T\d{6}Z is made\n$/);
+    expect(stdout()).toMatch(
+      /^\/srv\/pool\/snapshots\/daily\.\d{8}T\d{6}Z is made\nnot in the snapshot, .*home\/inner\n$/,
+    );
 
     await expect(refused(`${rotate} --keep 1`)).rejects.toThrow(/asks before it destroys/);
     await expect(refused(`${rotate} --keep many`)).rejects.toThrow(
       new UsageError('--keep many: must be a whole number'),
+    );
+  });
+
+  it.each([
+    ['create', 'snapshot create /srv/pool/home /srv/pool/snapshots/one'],
+    ['rotate', 'snapshot rotate /srv/pool/home /srv/pool/snapshots --label daily --keep 2'],
+  ])('snapshot %s names the nested subvolumes that are not in the snapshot', async (_, words) => {
+    const { runtime, stdout } = at();
+
+    expect(await runVerb(runtime, `btrfs ${words}`)).toBe(0);
+
+    expect(stdout()).toMatch(
+      /not in the snapshot, because they are subvolumes of their own: \S*home\/inner\n/,
     );
   });
 

@@ -639,6 +639,20 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
       },
     },
   ],
+  'btrfs snapshot prune': [
+    {
+      line: 'btrfs snapshot prune /srv/pool/snapshots --received --label daily --keep 1',
+      on: async () => {
+        const host = withPool();
+        for (const day of [1, 2]) {
+          const old = `/srv/pool/snapshots/daily.2026110${day}T000000Z`;
+          host.admin.btrfs('subvolume', 'snapshot', '-r', '/srv/pool/home', old);
+          changeSubvolume(host, old, { receivedUuid: `0c0ffee0-0000-4000-8000-00000000000${day}` });
+        }
+        return host;
+      },
+    },
+  ],
   'lvm create': [
     { line: 'lvm create vg0/new --extents 50%FREE --tag a,b', on: async () => hostWithSource() },
     { line: 'lvm create vg0/new --size 64m --zeros', on: async () => hostWithSource() },

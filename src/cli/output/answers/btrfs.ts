@@ -137,6 +137,9 @@ export const btrfsRotated = z.strictObject({
   stays: z.array(z.strictObject({ path: text, why: text })),
 });
 
+/** `bofh btrfs snapshot prune` */
+export const btrfsPruned = z.omit(btrfsRotated, { made: true });
+
 /** `bofh btrfs create-base-structure` */
 export const btrfsStructure = z.strictObject({
   filesystem: text,
@@ -186,6 +189,7 @@ export type BtrfsDevice = z.infer<typeof btrfsDevice>;
 export type BtrfsQuotaSet = z.infer<typeof btrfsQuotaSet>;
 export type BtrfsLimited = z.infer<typeof btrfsLimited>;
 export type BtrfsRotated = z.infer<typeof btrfsRotated>;
+export type BtrfsPruned = z.infer<typeof btrfsPruned>;
 export type BtrfsStructure = z.infer<typeof btrfsStructure>;
 export type BtrfsRotations = z.infer<typeof btrfsRotations>;
 export type BtrfsRemoved = z.infer<typeof btrfsRemoved>;

@@ -7,5 +7,6 @@ export default verb({
   changes: true,
   args: { path: '<path>' },
   examples: ['btrfs create /srv/data'],
-  run: (runtime, { path }) => change(runtime, { act: () => api.createSubvolume({ path }), answer: created }),
+  run: (runtime, { path }) =>
+    change(runtime, { act: () => api.createSubvolume({ path }), answer: (made) => created(made) }),
 });

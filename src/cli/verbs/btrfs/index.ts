@@ -97,6 +97,10 @@ export const btrfs: Noun = {
           'create the read-only snapshot TARGET/LABEL.TIME and remove the oldest of that label',
           () => import('./snapshot/rotate.ts'),
         ],
+        prune: [
+          'remove the oldest snapshots of a label and create none',
+          () => import('./snapshot/prune.ts'),
+        ],
       },
     },
   },

@@ -1,7 +1,7 @@
 import * as api from '../../../../api/btrfs.ts';
 import { change } from '../../../runtime/change.ts';
 import { flag, verb } from '../../../runtime/verb.ts';
-import { created } from '../answers.ts';
+import { created, notInSnapshot } from '../answers.ts';
 
 export default verb({
   changes: true,
@@ -10,6 +10,9 @@ export default verb({
   examples: ['btrfs snapshot create /srv/data /srv/snapshots/before-upgrade'],
   run: (runtime, { source, path, rw }) => {
     const asked = { source, path, mode: rw ? ('rw' as const) : ('ro' as const) };
-    return change(runtime, { act: () => api.snapshot(asked), answer: created });
+    return change(runtime, {
+      act: () => api.snapshot(asked),
+      answer: async (made, { host }) => created(made, await notInSnapshot(host, source)),
+    });
   },
 });

@@ -5,6 +5,7 @@ import type { BtrfsRotated } from '../../../output/answers/index.ts';
 import { printable } from '../../../output/text.ts';
 import { change } from '../../../runtime/change.ts';
 import { verb } from '../../../runtime/verb.ts';
+import { notInSnapshot } from '../answers.ts';
 import { keep, label } from '../options.ts';
 
 /** Asks for confirmation only if a snapshot will be deleted. */
@@ -25,7 +26,7 @@ export default verb({
           surplus.length === 0 ? [] : [question, ...surplus.map(({ path }) => `  ${printable(path)}`)],
         act: () =>
           api.rotateSnapshots({ ...request, agreed: asks ? surplus.map(({ uuid }) => uuid) : undefined }),
-        answer: ({ made, deleted, stays }): Answer<BtrfsRotated> => ({
+        answer: async ({ made, deleted, stays }): Promise<Answer<BtrfsRotated>> => ({
           data: {
             made: { path: made.path, id: made.id, uuid: made.uuid },
             deleted: deleted.map(({ path, id, uuid }) => ({ path, id, uuid })),
@@ -34,6 +35,7 @@ export default verb({
           lines: [
             `${printable(made.path)} is made`,
             ...deleted.map(({ path }) => `${printable(path)} is deleted`),
+            ...(await notInSnapshot(host, request.source)),
             ...stays.map(({ path, why }) => `${printable(path)} stays: ${printable(why)}`),
           ],
         }),
